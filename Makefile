@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# make demo     set the machine up, boot real Xen, show calls into a DomU
+# make test     set the machine up, run every test
+# make bench    print the ratios, append them to out/bench.jsonl
+# make soak     the long tests
+# make build    the programs, in bin/
+#
+# All downloads and images are kept in the cache folder (VLIBOS_CACHE, or
+# vlibos in the user's); 'make clean' leaves it alone.
+
+CACHE    := $(or $(VLIBOS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vlibos)
+LAB      := bin/vliblab
+LINTER   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+LINT     := $(CACHE)/tools/golangci-lint-v2.15.0
+VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
+
+export CGO_ENABLED = 0
+
+.PHONY: build setup demo test lint vulncheck test-unit test-lab bench bench-native bench-lab soak clean
+
+build:
+	go build -trimpath -o bin/ ./cmd/...
+
+setup: build
+	$(LAB) setup
+
+demo: setup
+	demo/run
+
+test: setup lint vulncheck test-unit test-lab
+	@echo "make test: all passed"
+
+lint: $(LINT)
+	test -z "$$(gofmt -l . | tee /dev/stderr)"
+	go vet ./...
+	go vet -tags lab ./...
+	go vet -tags dom0 ./...
+	$(LINT) run ./...
+
+$(LINT):
+	GOBIN=$(CACHE)/tools/build go install $(LINTER)
+	mv $(CACHE)/tools/build/golangci-lint $@
+
+# The vulnerability database is on the network; without it there is nothing
+# to check against.
+vulncheck:
+	@mkdir -p out
+	@go run $(VULN) ./... >out/vulncheck.log 2>&1; status=$$?; \
+	if grep -q 'fetching vulnerabilities' out/vulncheck.log; then echo "vulncheck: the database cannot be reached, not checked"; \
+	else cat out/vulncheck.log; exit $$status; fi
+
+test-unit:
+	CGO_ENABLED=1 go test -race ./...
+
+# On real Xen: a lab that does not start fails.
+test-lab: setup
+	go test -tags lab -count 1 -timeout 20m -v ./lab
+
+bench: bench-native bench-lab
+	bin/vlibbench table
+
+bench-native: build
+	bin/vlibbench native
+
+bench-lab: setup
+	bin/vlibbench lab
+
+soak: setup
+	go test -tags 'lab soak' -count 1 -timeout 3h -v -run Soak ./lab
+
+clean:
+	rm -rf bin out
