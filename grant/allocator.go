@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package grant
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/xendev"
+)
+
+// Allocator makes pages and grants them to other domains. It is safe for
+// concurrent use. The owner calls Close; pages live on without it until they
+// are freed.
+type Allocator struct {
+	dev *xendev.Device
+}
+
+// OpenAllocator opens /dev/xen/gntalloc.
+func OpenAllocator() (*Allocator, error) {
+	dev, err := xendev.Open("/dev/xen/gntalloc", "xen-gntalloc")
+	if err != nil {
+		return nil, opError("open", err)
+	}
+	return &Allocator{dev: dev}, nil
+}
+
+// Close closes the device. Closing again does nothing.
+func (a *Allocator) Close() error { return opError("close", a.dev.Close()) }
+
+// Alloc makes pages of zeroes, grants each to domain domid, for reading or for
+// reading and writing, and maps them here for both. Either all are made or
+// none.
+//
+// The module's limit counts the pages of all processes of this domain, and
+// those that are freed here but still mapped by the other side. Running into it
+// is a [LimitError].
+func (a *Allocator) Alloc(domid uint16, pages int, writable bool) (*Pages, error) {
+	op := fmt.Sprintf("allocate %d pages for domain %d", pages, domid)
+	limit, known := readLimit(allocLimitPath)
+	switch {
+	case pages <= 0:
+		return nil, opError(op, unix.EINVAL)
+	case known && uint64(pages) > limit:
+		return nil, opError(op, &LimitError{Parameter: allocLimitPath, Limit: limit, Wanted: pages})
+	}
+	p, err := a.grant(domid, pages, writable)
+	if errors.Is(err, unix.ENOSPC) {
+		return nil, opError(op, &LimitError{
+			Parameter: allocLimitPath, Limit: limit, Wanted: pages,
+			Hint: "free other pages, or give the domain a larger grant table (max_grant_frames in its xl.cfg)",
+		})
+	}
+	if err != nil {
+		return nil, opError(op, err)
+	}
+	p.mem, err = a.dev.Mmap(p.index, pages*pageSize, unix.PROT_READ|unix.PROT_WRITE)
+	if err != nil {
+		_ = a.revoke(p.index, pages) // the first error is the one to tell
+		return nil, opError(op, err)
+	}
+	return p, nil
+}
+
+func (a *Allocator) grant(domid uint16, pages int, writable bool) (*Pages, error) {
+	// Words of eight bytes give the alignment that the structure needs; the
+	// kernel reads and writes a whole structure even for one page.
+	size := max(allocHeaderSize+uintptr(pages)*4, unsafe.Sizeof(allocGref{}))
+	buf := make([]uint64, (size+7)/8)
+	arg := (*allocGref)(unsafe.Pointer(&buf[0]))
+	arg.domid, arg.count = domid, uint32(pages)
+	if writable {
+		arg.flags = allocWritable
+	}
+	if _, err := a.dev.Ioctl(ioctlAllocGref, unsafe.Pointer(arg)); err != nil {
+		return nil, err
+	}
+	refs := slices.Clone(unsafe.Slice(&arg.refs[0], pages))
+	return &Pages{allocator: a, index: arg.index, refs: refs}, nil
+}
+
+// revoke ends the grants. A page that the other side has mapped stays the
+// kernel's until that ends.
+func (a *Allocator) revoke(index uint64, pages int) error {
+	arg := deallocGref{index: index, count: uint32(pages)}
+	_, err := a.dev.Ioctl(ioctlDeallocGref, unsafe.Pointer(&arg))
+	return err
+}

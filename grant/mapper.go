@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package grant
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/xendev"
+)
+
+const (
+	mapLimitPath   = "/sys/module/xen_gntdev/parameters/limit"
+	allocLimitPath = "/sys/module/xen_gntalloc/parameters/limit"
+)
+
+// Mapper maps and copies pages that other domains have granted to this one. It
+// is safe for concurrent use. The owner calls Close; mappings live on without
+// it until they are unmapped.
+type Mapper struct {
+	dev *xendev.Device
+}
+
+// OpenMapper opens /dev/xen/gntdev.
+func OpenMapper() (*Mapper, error) {
+	dev, err := xendev.Open("/dev/xen/gntdev", "xen-gntdev")
+	if err != nil {
+		return nil, opError("open", err)
+	}
+	return &Mapper{dev: dev}, nil
+}
+
+// Close closes the device. Closing again does nothing.
+func (m *Mapper) Close() error { return opError("close", m.dev.Close()) }
+
+// Map maps the pages that domain domid has granted as refs, one after the other
+// in that order, at a place the kernel chooses. Either all are mapped or none.
+// With notify the kernel acts when the mapping goes, from before Map returns.
+// Clearing a byte needs a writable mapping.
+//
+// When Xen refuses a page the error holds a [RefError] that names it. More refs
+// than one request may have are a [LimitError].
+func (m *Mapper) Map(domid uint16, refs []uint32, writable bool, notify *Notify) (*Mapping, error) {
+	op := fmt.Sprintf("map %d pages of domain %d", len(refs), domid)
+	if err := checkMap(refs, writable, notify); err != nil {
+		return nil, opError(op, err)
+	}
+	index, err := m.reserve(domid, refs)
+	if err != nil {
+		return nil, opError(op, err)
+	}
+	p := &Mapping{mapper: m, index: index, pages: len(refs)}
+	prot := unix.PROT_READ
+	if writable {
+		prot |= unix.PROT_WRITE
+	}
+	p.mem, err = m.dev.Mmap(index, len(refs)*pageSize, prot)
+	if err != nil {
+		_ = m.forget(index, len(refs)) // the first error is the one to tell
+		return nil, opError(op, m.explain(domid, refs, writable, err))
+	}
+	if notify != nil {
+		if err := p.SetNotify(*notify); err != nil {
+			_ = p.Unmap()
+			return nil, opError(op, err)
+		}
+	}
+	return p, nil
+}
+
+func checkMap(refs []uint32, writable bool, notify *Notify) error {
+	if len(refs) == 0 {
+		return fmt.Errorf("no grant references: %w", unix.EINVAL)
+	}
+	// Only the kernel's answer counts where the limit cannot be read.
+	if limit, ok := readLimit(mapLimitPath); ok && uint64(len(refs)) > limit {
+		return &LimitError{Parameter: mapLimitPath, Limit: limit, Wanted: len(refs)}
+	}
+	if notify != nil && notify.Clear && !writable {
+		return fmt.Errorf("clear a byte of a read-only mapping: %w", unix.EINVAL)
+	}
+	return nil
+}
+
+// reserve tells the kernel which pages a following mmap at index is to map.
+func (m *Mapper) reserve(domid uint16, refs []uint32) (index uint64, err error) {
+	// Words of eight bytes give the alignment that the structure needs.
+	buf := make([]uint64, (mapHeaderSize+uintptr(len(refs))*unsafe.Sizeof(grantRef{}))/8)
+	arg := (*mapGrantRef)(unsafe.Pointer(&buf[0]))
+	arg.count = uint32(len(refs))
+	list := unsafe.Slice(&arg.refs[0], len(refs))
+	for i, ref := range refs {
+		list[i].domid, list[i].ref = uint32(domid), ref
+	}
+	if _, err := m.dev.Ioctl(ioctlMapGrantRef, unsafe.Pointer(arg)); err != nil {
+		return 0, err
+	}
+	return arg.index, nil
+}
+
+// forget ends a reservation. The pages go with the last mapping of them.
+func (m *Mapper) forget(index uint64, pages int) error {
+	arg := unmapGrantRef{index: index, count: uint32(pages)}
+	_, err := m.dev.Ioctl(ioctlUnmapGrantRef, unsafe.Pointer(&arg))
+	return err
+}
+
+// explain finds the page that made mmap fail with err. The kernel says EINVAL
+// for every refusal, so ask Xen for each page: copying one byte of it answers
+// with a status and is allowed wherever mapping it is. If all can be read, a
+// writable mapping was refused because a grant is read-only.
+func (m *Mapper) explain(domid uint16, refs []uint32, writable bool, err error) error {
+	var sink [1]byte
+	segments := make([]Segment, len(refs))
+	for i, ref := range refs {
+		segments[i] = Segment{Ref: ref, Local: sink[:]}
+	}
+	switch refused := m.copyAll(domid, segments).(type) {
+	case nil:
+	case *RefError:
+		return refused
+	default:
+		return err
+	}
+	if !writable {
+		return err
+	}
+	// By halves: a mapping takes milliseconds however small it is, and a
+	// granter that can make us try each of a thousand pages holds us up.
+	for len(refs) > 1 {
+		half := len(refs) / 2
+		if m.writable(domid, refs[:half]) {
+			refs = refs[half:]
+		} else {
+			refs = refs[:half]
+		}
+	}
+	if m.writable(domid, refs) {
+		return err // each can be mapped, only not together
+	}
+	return &RefError{Domain: domid, Ref: refs[0], Status: StatusPermissionDenied}
+}
+
+// writable reports whether pages can be mapped for writing.
+func (m *Mapper) writable(domid uint16, refs []uint32) bool {
+	index, err := m.reserve(domid, refs)
+	if err != nil {
+		return false
+	}
+	mem, err := m.dev.Mmap(index, len(refs)*pageSize, unix.PROT_READ|unix.PROT_WRITE)
+	if err == nil {
+		err = unix.Munmap(mem)
+	}
+	_ = m.forget(index, len(refs))
+	return err == nil
+}
+
+// readLimit reads a module parameter; ok is false where it does not exist.
+func readLimit(path string) (limit uint64, ok bool) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	limit, err = strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
+	return limit, err == nil
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xenctl
+
+import "structs"
+
+// Numbers and structures of <xen/version.h>, <xen/domctl.h>, <xen/sysctl.h> and
+// <xen/sys/privcmd.h> for Xen 4.17 on x86-64; testdata/layout.txt holds what the
+// C compiler says of them.
+const (
+	ioctlHypercall = 0x00305000
+
+	hypercallXenVersion = 17
+	hypercallSysctl     = 35
+	hypercallDomctl     = 36
+
+	domctlVersion       = 0x15
+	domctlPause         = 3
+	domctlUnpause       = 4
+	domctlGetDomainInfo = 5
+
+	sysctlVersion           = 0x15
+	sysctlGetDomainInfoList = 6
+
+	xenverVersion      = 0
+	xenverExtra        = 1
+	xenverCompileInfo  = 2
+	xenverCapabilities = 3
+	xenverChangeset    = 4
+	xenverPageSize     = 7
+	xenverCommandLine  = 9
+
+	infoDying         = 1 << 0
+	infoHVM           = 1 << 1
+	infoShutdown      = 1 << 2
+	infoPaused        = 1 << 3
+	infoBlocked       = 1 << 4
+	infoRunning       = 1 << 5
+	infoDebugged      = 1 << 6
+	infoXenstore      = 1 << 7
+	infoHAP           = 1 << 8
+	infoShutdownMask  = 255
+	infoShutdownShift = 16
+
+	domidFirstReserved = 0x7ff0
+)
+
+type privcmdHypercall struct {
+	_   structs.HostLayout
+	op  uint64
+	arg [5]uint64
+}
+
+type extraVersion [16]byte
+type capabilitiesInfo [1024]byte
+type changesetInfo [64]byte
+type commandLine [1024]byte
+
+type compileInfo struct {
+	_             structs.HostLayout
+	compiler      [64]byte
+	compileBy     [16]byte
+	compileDomain [32]byte
+	compileDate   [32]byte
+}
+
+type getDomainInfo struct {
+	_                structs.HostLayout
+	domain           uint16
+	pad1             uint16
+	flags            uint32
+	totalPages       uint64
+	maxPages         uint64
+	outstandingPages uint64
+	sharedPages      uint64
+	pagedPages       uint64
+	sharedInfoFrame  uint64
+	cpuTime          uint64
+	onlineVCPUs      uint32
+	maxVCPUID        uint32
+	ssidref          uint32
+	handle           [16]byte
+	cpupool          uint32
+	gpaddrBits       uint8
+	pad2             [7]uint8
+	emulationFlags   uint32
+	miscFlags        uint32
+}
+
+// domctl has the union's arm that this package uses; the others are within u.
+type domctl struct {
+	_                structs.HostLayout
+	cmd              uint32
+	interfaceVersion uint32
+	domain           uint16
+	pad              [3]uint16
+	u                getDomainInfo
+	rest             [16]byte
+}
+
+type getDomainInfoList struct {
+	_           structs.HostLayout
+	firstDomain uint16
+	pad1        uint16
+	maxDomains  uint32
+	buffer      uint64
+	numDomains  uint32
+	pad2        uint32
+}
+
+type sysctl struct {
+	_                structs.HostLayout
+	cmd              uint32
+	interfaceVersion uint32
+	u                getDomainInfoList
+	rest             [104]byte
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build dom0
+
+package xenctl
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// These tests run in the lab's Dom0, beside at least one DomU, on Xen 4.17.
+
+func open(t *testing.T) *Handle {
+	t.Helper()
+	h, err := Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// guest returns the first DomU.
+func guest(t *testing.T, h *Handle) DomainInfo {
+	t.Helper()
+	all, err := h.Domains()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 2 || all[0].ID != 0 {
+		t.Fatalf("domains %+v, want Dom0 and a DomU", all)
+	}
+	return all[1]
+}
+
+func TestLabVersion(t *testing.T) {
+	v, err := open(t).Version()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%#v", v)
+	if v.Major != 4 || v.Minor != 17 || v.PageSize != 4096 ||
+		v.Compiler == "" || v.CompileDate == "" || v.CommandLine == "" ||
+		!slices.Contains(v.Capabilities, "xen-3.0-x86_64") {
+		t.Error("a field is not as it must be")
+	}
+}
+
+func TestLabDomains(t *testing.T) {
+	h := open(t)
+	g := guest(t, h)
+	t.Logf("%+v", g)
+	if g.ID == 0 || g.Dying || g.TotalPages == 0 || g.OnlineVCPUs < 1 || g.MaxVCPUID < 0 || g.UUID == [16]byte{} {
+		t.Errorf("DomU %+v", g)
+	}
+	one, err := h.DomainInfo(g.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one.ID != g.ID || one.UUID != g.UUID || one.MaxPages != g.MaxPages || one.CPUTime < g.CPUTime {
+		t.Errorf("alone %+v\nin the list %+v", one, g)
+	}
+	zero, err := h.DomainInfo(0)
+	if err != nil || zero.ID != 0 || !zero.Running || zero.CPUTime == 0 {
+		t.Errorf("Dom0 %+v, %v", zero, err)
+	}
+}
+
+func TestLabNoSuchDomain(t *testing.T) {
+	h := open(t)
+	if _, err := h.DomainInfo(999); !errors.Is(err, ErrNoDomain) {
+		t.Errorf("above all: %v", err)
+	}
+	// DOMID_SELF and the other reserved numbers are no domains to look up.
+	if _, err := h.DomainInfo(domidFirstReserved + 2); err == nil {
+		t.Error("a reserved number was found")
+	}
+	for name, err := range map[string]error{"pause": h.Pause(999), "unpause": h.Unpause(999)} {
+		if !errors.Is(err, ErrNoDomain) || !errors.Is(err, unix.ESRCH) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestLabPause(t *testing.T) {
+	h := open(t)
+	id := guest(t, h).ID
+	paused := func() bool {
+		t.Helper()
+		info, err := h.DomainInfo(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Paused
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if paused() {
+		t.Fatal("paused before the test")
+	}
+	must(h.Pause(id))
+	if !paused() {
+		t.Error("not paused after Pause")
+	}
+	before, err := h.DomainInfo(id)
+	must(err)
+	time.Sleep(300 * time.Millisecond)
+	after, err := h.DomainInfo(id)
+	must(err)
+	if after.CPUTime != before.CPUTime || after.Running {
+		t.Errorf("a paused domain ran for %v", after.CPUTime-before.CPUTime)
+	}
+	must(h.Pause(id)) // pauses are counted
+	must(h.Unpause(id))
+	if !paused() {
+		t.Error("one Unpause took back two")
+	}
+	must(h.Unpause(id))
+	if paused() {
+		t.Error("paused after as many Unpause as Pause")
+	}
+	if err := h.Unpause(id); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("Unpause of a domain that is not paused: %v", err)
+	}
+	if err := h.Pause(0); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("Dom0 paused itself: %v", err)
+	}
+}
+
+func TestLabInterfaceVersions(t *testing.T) {
+	h := open(t)
+	if got := acceptedVersion(h.askDomctl); got != domctlVersion {
+		t.Errorf("Xen speaks domctl %#x, this package %#x", got, domctlVersion)
+	}
+	if got := acceptedVersion(h.askSysctl); got != sysctlVersion {
+		t.Errorf("Xen speaks sysctl %#x, this package %#x", got, sysctlVersion)
+	}
+	// What a build for another Xen would see.
+	_, err := h.domctlAs(domctlVersion-1, domctlGetDomainInfo, 0)
+	if !errors.Is(err, unix.EACCES) {
+		t.Fatalf("another version: %v, want EACCES", err)
+	}
+	err = opError("look up domain 0", h.explain("domctl", domctlVersion-1, h.askDomctl, err))
+	var v *VersionError
+	if !errors.As(err, &v) || v.Ours != domctlVersion-1 || v.Xens != domctlVersion || v.Release != "4.17" {
+		t.Errorf("%v", err)
+	}
+	if errors.Is(err, ErrNotPermitted) {
+		t.Errorf("%v is also ErrNotPermitted", err)
+	}
+	t.Log(err)
+}
+
+func TestLabListInSmallBatches(t *testing.T) {
+	h := open(t)
+	all, err := h.Domains()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range all {
+		batch, err := h.sysctlList(sysctlVersion, want.ID, 1)
+		if err != nil || len(batch) != 1 || batch[0].domain != want.ID {
+			t.Errorf("domain %d of the list: %+v, %v", i, batch, err)
+		}
+	}
+}
+
+func TestLabLockedMemoryServesHypercalls(t *testing.T) {
+	h := open(t)
+	if h.buffers.dev == nil {
+		t.Fatal("no /dev/xen/hypercall: the lab's kernel has it")
+	}
+	if err := h.buffers.dev.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h.buffers.dev = nil
+	if all, err := h.Domains(); err != nil || len(all) < 2 {
+		t.Errorf("%d domains, %v", len(all), err)
+	}
+}
+
+func TestLabConcurrentUse(t *testing.T) {
+	h := open(t)
+	want := guest(t, h)
+	var users sync.WaitGroup
+	for range 16 {
+		users.Go(func() {
+			for range 200 {
+				got, err := h.DomainInfo(want.ID)
+				if err != nil || got.UUID != want.UUID {
+					t.Errorf("%+v, %v", got, err)
+					return
+				}
+				if all, err := h.Domains(); err != nil || len(all) < 2 {
+					t.Errorf("%d domains, %v", len(all), err)
+					return
+				}
+			}
+		})
+	}
+	users.Wait()
+}
+
+func TestLabCloseAmongUsers(t *testing.T) {
+	for range 50 {
+		h := open(t)
+		var users sync.WaitGroup
+		for range 4 {
+			users.Go(func() {
+				for {
+					if _, err := h.Domains(); err != nil {
+						if !errors.Is(err, os.ErrClosed) {
+							t.Error(err)
+						}
+						return
+					}
+				}
+			})
+		}
+		time.Sleep(time.Millisecond)
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+		users.Wait()
+	}
+}
+
+func TestLabRoundsLeaveNothing(t *testing.T) {
+	count := func(path string) int {
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	round := func() {
+		h, err := Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Domains(); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	round()
+	fds, maps := count("/proc/self/fd"), count("/proc/self/map_files")
+	for range 1000 {
+		round()
+	}
+	if after := count("/proc/self/fd"); after != fds {
+		t.Errorf("%d descriptors before, %d after", fds, after)
+	}
+	if after := count("/proc/self/map_files"); after > maps+20 { // the Go heap may grow
+		t.Errorf("%d mappings before, %d after", maps, after)
+	}
+}
+
+// BenchmarkLabHypercall is the shortest hypercall there is; in the counted lab a
+// nanosecond is an instruction.
+func BenchmarkLabHypercall(b *testing.B) {
+	h, err := Open()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer h.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := h.hypercall(hypercallXenVersion, xenverVersion, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

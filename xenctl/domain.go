@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xenctl
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// DomainInfo returns Xen's record of one domain, or [ErrNoDomain].
+func (h *Handle) DomainInfo(domid uint16) (DomainInfo, error) {
+	op := fmt.Sprintf("look up domain %d", domid)
+	info, err := h.domctl(domctlGetDomainInfo, domid)
+	if err != nil {
+		return DomainInfo{}, opError(op, err)
+	}
+	// For a number that nobody has, Xen answers with the next higher domain.
+	if info.domain != domid {
+		return DomainInfo{}, opError(op, ErrNoDomain)
+	}
+	return info.public(), nil
+}
+
+// Pause keeps every vCPU of a domain off every CPU, and returns when they are
+// off. Pauses are counted by Xen, for all of Dom0 together, up to 255: the
+// domain runs again after as many Unpause calls, of whatever program. A domain
+// cannot pause itself (EINVAL). The count outlives this process.
+func (h *Handle) Pause(domid uint16) error {
+	_, err := h.domctl(domctlPause, domid)
+	return opError(fmt.Sprintf("pause domain %d", domid), err)
+}
+
+// Unpause takes back one Pause. EINVAL says that none is left.
+func (h *Handle) Unpause(domid uint16) error {
+	_, err := h.domctl(domctlUnpause, domid)
+	return opError(fmt.Sprintf("unpause domain %d", domid), err)
+}
+
+func (h *Handle) domctl(cmd uint32, domid uint16) (getDomainInfo, error) {
+	info, err := h.domctlAs(domctlVersion, cmd, domid)
+	return info, h.explain("domctl", domctlVersion, h.askDomctl, err)
+}
+
+func (h *Handle) domctlAs(version, cmd uint32, domid uint16) (getDomainInfo, error) {
+	b, err := h.buffers.get()
+	if err != nil {
+		return getDomainInfo{}, err
+	}
+	defer h.buffers.put(b)
+	p, addr := b.at(0)
+	op := (*domctl)(p)
+	op.cmd, op.interfaceVersion, op.domain = cmd, version, domid
+	if _, err := h.hypercall(hypercallDomctl, addr); err != nil {
+		return getDomainInfo{}, err
+	}
+	return op.u, nil
+}
+
+// listOffset is where the records begin in the buffer, behind the request.
+const listOffset = 256
+
+const listMax = (bufferSize - listOffset) / int(unsafe.Sizeof(getDomainInfo{}))
+
+// Domains returns the records of all domains in the order of their numbers,
+// Dom0 included. The list is taken in batches of about a hundred: a domain that
+// comes or goes meanwhile may be in it or not.
+func (h *Handle) Domains() ([]DomainInfo, error) {
+	var all []DomainInfo
+	for first := 0; first < domidFirstReserved; {
+		batch, err := h.sysctlList(sysctlVersion, uint16(first), listMax)
+		if err != nil {
+			return nil, opError("list domains", h.explain("sysctl", sysctlVersion, h.askSysctl, err))
+		}
+		for _, info := range batch {
+			if int(info.domain) < first {
+				return nil, opError("list domains", fmt.Errorf("%w: domain %d after %d", ErrBroken, info.domain, first-1))
+			}
+			first = int(info.domain) + 1
+			all = append(all, info.public())
+		}
+		if len(batch) < listMax {
+			break
+		}
+	}
+	return all, nil
+}
+
+func (h *Handle) sysctlList(version uint32, first uint16, limit int) ([]getDomainInfo, error) {
+	b, err := h.buffers.get()
+	if err != nil {
+		return nil, err
+	}
+	defer h.buffers.put(b)
+	p, addr := b.at(0)
+	records, recordsAddr := b.at(listOffset)
+	op := (*sysctl)(p)
+	op.cmd, op.interfaceVersion = sysctlGetDomainInfoList, version
+	op.u = getDomainInfoList{firstDomain: first, maxDomains: uint32(limit), buffer: recordsAddr}
+	if _, err := h.hypercall(hypercallSysctl, addr); err != nil {
+		return nil, err
+	}
+	n := int(op.u.numDomains)
+	if n > limit {
+		return nil, fmt.Errorf("%w: %d domains where %d were asked for", ErrBroken, n, limit)
+	}
+	return append([]getDomainInfo(nil), unsafe.Slice((*getDomainInfo)(records), n)...), nil
+}

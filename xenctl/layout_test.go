@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xenctl
+
+//go:generate ../internal/golden/generate.sh testdata/layout.c testdata/layout.txt
+
+import (
+	"testing"
+	"unsafe"
+
+	"github.com/vlibos/vlibos/internal/golden"
+)
+
+func TestLayout(t *testing.T) {
+	var (
+		p privcmdHypercall
+		c compileInfo
+		d domctl
+		i getDomainInfo
+		s sysctl
+		l getDomainInfoList
+	)
+	golden.Check(t, map[string]uint64{
+		"IOCTL_PRIVCMD_HYPERCALL":                                                ioctlHypercall,
+		"__HYPERVISOR_xen_version":                                               hypercallXenVersion,
+		"__HYPERVISOR_sysctl":                                                    hypercallSysctl,
+		"__HYPERVISOR_domctl":                                                    hypercallDomctl,
+		"XEN_DOMCTL_INTERFACE_VERSION":                                           domctlVersion,
+		"XEN_SYSCTL_INTERFACE_VERSION":                                           sysctlVersion,
+		"XEN_DOMCTL_pausedomain":                                                 domctlPause,
+		"XEN_DOMCTL_unpausedomain":                                               domctlUnpause,
+		"XEN_DOMCTL_getdomaininfo":                                               domctlGetDomainInfo,
+		"XEN_SYSCTL_getdomaininfolist":                                           sysctlGetDomainInfoList,
+		"XENVER_version":                                                         xenverVersion,
+		"XENVER_extraversion":                                                    xenverExtra,
+		"XENVER_compile_info":                                                    xenverCompileInfo,
+		"XENVER_capabilities":                                                    xenverCapabilities,
+		"XENVER_changeset":                                                       xenverChangeset,
+		"XENVER_pagesize":                                                        xenverPageSize,
+		"XENVER_commandline":                                                     xenverCommandLine,
+		"XEN_DOMINF_dying":                                                       infoDying,
+		"XEN_DOMINF_hvm_guest":                                                   infoHVM,
+		"XEN_DOMINF_shutdown":                                                    infoShutdown,
+		"XEN_DOMINF_paused":                                                      infoPaused,
+		"XEN_DOMINF_blocked":                                                     infoBlocked,
+		"XEN_DOMINF_running":                                                     infoRunning,
+		"XEN_DOMINF_debugged":                                                    infoDebugged,
+		"XEN_DOMINF_xs_domain":                                                   infoXenstore,
+		"XEN_DOMINF_hap":                                                         infoHAP,
+		"XEN_DOMINF_shutdownmask":                                                infoShutdownMask,
+		"XEN_DOMINF_shutdownshift":                                               infoShutdownShift,
+		"DOMID_FIRST_RESERVED":                                                   domidFirstReserved,
+		"SHUTDOWN_poweroff":                                                      uint64(ShutdownPoweroff),
+		"SHUTDOWN_reboot":                                                        uint64(ShutdownReboot),
+		"SHUTDOWN_suspend":                                                       uint64(ShutdownSuspend),
+		"SHUTDOWN_crash":                                                         uint64(ShutdownCrash),
+		"SHUTDOWN_watchdog":                                                      uint64(ShutdownWatchdog),
+		"SHUTDOWN_soft_reset":                                                    uint64(ShutdownSoftReset),
+		"sizeof(privcmd_hypercall_t)":                                            uint64(unsafe.Sizeof(p)),
+		"offsetof(privcmd_hypercall_t, op)":                                      uint64(unsafe.Offsetof(p.op)),
+		"offsetof(privcmd_hypercall_t, arg)":                                     uint64(unsafe.Offsetof(p.arg)),
+		"sizeof(xen_extraversion_t)":                                             uint64(unsafe.Sizeof(extraVersion{})),
+		"sizeof(xen_capabilities_info_t)":                                        uint64(unsafe.Sizeof(capabilitiesInfo{})),
+		"sizeof(xen_changeset_info_t)":                                           uint64(unsafe.Sizeof(changesetInfo{})),
+		"sizeof(xen_commandline_t)":                                              uint64(unsafe.Sizeof(commandLine{})),
+		"sizeof(xen_compile_info_t)":                                             uint64(unsafe.Sizeof(c)),
+		"offsetof(xen_compile_info_t, compiler)":                                 uint64(unsafe.Offsetof(c.compiler)),
+		"offsetof(xen_compile_info_t, compile_by)":                               uint64(unsafe.Offsetof(c.compileBy)),
+		"offsetof(xen_compile_info_t, compile_domain)":                           uint64(unsafe.Offsetof(c.compileDomain)),
+		"offsetof(xen_compile_info_t, compile_date)":                             uint64(unsafe.Offsetof(c.compileDate)),
+		"sizeof(struct xen_domctl)":                                              uint64(unsafe.Sizeof(d)),
+		"offsetof(struct xen_domctl, cmd)":                                       uint64(unsafe.Offsetof(d.cmd)),
+		"offsetof(struct xen_domctl, interface_version)":                         uint64(unsafe.Offsetof(d.interfaceVersion)),
+		"offsetof(struct xen_domctl, domain)":                                    uint64(unsafe.Offsetof(d.domain)),
+		"offsetof(struct xen_domctl, u)":                                         uint64(unsafe.Offsetof(d.u)),
+		"sizeof(struct xen_domctl_getdomaininfo)":                                uint64(unsafe.Sizeof(i)),
+		"offsetof(struct xen_domctl_getdomaininfo, domain)":                      uint64(unsafe.Offsetof(i.domain)),
+		"offsetof(struct xen_domctl_getdomaininfo, flags)":                       uint64(unsafe.Offsetof(i.flags)),
+		"offsetof(struct xen_domctl_getdomaininfo, tot_pages)":                   uint64(unsafe.Offsetof(i.totalPages)),
+		"offsetof(struct xen_domctl_getdomaininfo, max_pages)":                   uint64(unsafe.Offsetof(i.maxPages)),
+		"offsetof(struct xen_domctl_getdomaininfo, outstanding_pages)":           uint64(unsafe.Offsetof(i.outstandingPages)),
+		"offsetof(struct xen_domctl_getdomaininfo, shr_pages)":                   uint64(unsafe.Offsetof(i.sharedPages)),
+		"offsetof(struct xen_domctl_getdomaininfo, paged_pages)":                 uint64(unsafe.Offsetof(i.pagedPages)),
+		"offsetof(struct xen_domctl_getdomaininfo, shared_info_frame)":           uint64(unsafe.Offsetof(i.sharedInfoFrame)),
+		"offsetof(struct xen_domctl_getdomaininfo, cpu_time)":                    uint64(unsafe.Offsetof(i.cpuTime)),
+		"offsetof(struct xen_domctl_getdomaininfo, nr_online_vcpus)":             uint64(unsafe.Offsetof(i.onlineVCPUs)),
+		"offsetof(struct xen_domctl_getdomaininfo, max_vcpu_id)":                 uint64(unsafe.Offsetof(i.maxVCPUID)),
+		"offsetof(struct xen_domctl_getdomaininfo, ssidref)":                     uint64(unsafe.Offsetof(i.ssidref)),
+		"offsetof(struct xen_domctl_getdomaininfo, handle)":                      uint64(unsafe.Offsetof(i.handle)),
+		"offsetof(struct xen_domctl_getdomaininfo, cpupool)":                     uint64(unsafe.Offsetof(i.cpupool)),
+		"offsetof(struct xen_domctl_getdomaininfo, gpaddr_bits)":                 uint64(unsafe.Offsetof(i.gpaddrBits)),
+		"offsetof(struct xen_domctl_getdomaininfo, arch_config.emulation_flags)": uint64(unsafe.Offsetof(i.emulationFlags)),
+		"offsetof(struct xen_domctl_getdomaininfo, arch_config.misc_flags)":      uint64(unsafe.Offsetof(i.miscFlags)),
+		"sizeof(struct xen_sysctl)":                                              uint64(unsafe.Sizeof(s)),
+		"offsetof(struct xen_sysctl, cmd)":                                       uint64(unsafe.Offsetof(s.cmd)),
+		"offsetof(struct xen_sysctl, interface_version)":                         uint64(unsafe.Offsetof(s.interfaceVersion)),
+		"offsetof(struct xen_sysctl, u)":                                         uint64(unsafe.Offsetof(s.u)),
+		"sizeof(struct xen_sysctl_getdomaininfolist)":                            uint64(unsafe.Sizeof(l)),
+		"offsetof(struct xen_sysctl_getdomaininfolist, first_domain)":            uint64(unsafe.Offsetof(l.firstDomain)),
+		"offsetof(struct xen_sysctl_getdomaininfolist, max_domains)":             uint64(unsafe.Offsetof(l.maxDomains)),
+		"offsetof(struct xen_sysctl_getdomaininfolist, buffer)":                  uint64(unsafe.Offsetof(l.buffer)),
+		"offsetof(struct xen_sysctl_getdomaininfolist, num_domains)":             uint64(unsafe.Offsetof(l.numDomains)),
+	})
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xenstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+)
+
+// call is one request on its way:
+//
+//	queued ──send──▶ sent ──answer──▶ answered
+//	  │                │
+//	ctx ends         ctx ends
+//	  ▼                ▼
+//	forgotten        abandoned ──answer──▶ late is run
+//
+// All fields but result are guarded by Client.mu.
+type call struct {
+	request   wire.Message
+	sent      bool
+	abandoned bool
+	late      func(payload []byte) // takes back what an abandoned call has done; may be nil
+	result    chan outcome         // has room for the one outcome
+}
+
+// outcome is an answer: of the request's own type, or an error.
+type outcome struct {
+	kind    wire.Type
+	payload []byte
+	err     error
+}
+
+// roundTrip sends a request and waits for its answer. When ctx ends first and
+// the daemon does it all the same, late is run on the receiving goroutine with
+// the answer; it must not block.
+func (c *Client) roundTrip(ctx context.Context, request wire.Message, late func([]byte)) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if len(request.Payload) > wire.PayloadMax {
+		return nil, fmt.Errorf("a message of %d bytes, %d is the most: %w", len(request.Payload), wire.PayloadMax, unix.E2BIG)
+	}
+	cl := &call{request: request, late: late, result: make(chan outcome, 1)}
+	if err := c.enqueue(cl); err != nil {
+		return nil, err
+	}
+	select {
+	case out := <-cl.result:
+		return out.payload, out.err
+	case <-ctx.Done():
+	case <-c.done:
+	}
+	if out, ok := c.abandon(cl); ok {
+		return out.payload, out.err
+	}
+	if err := c.reason(); err != nil {
+		return nil, err
+	}
+	return nil, ctx.Err()
+}
+
+// post sends a request whose answer does not matter.
+func (c *Client) post(request wire.Message) {
+	// On a broken connection there is nothing left to take back.
+	_ = c.enqueue(&call{request: request, abandoned: true, result: make(chan outcome, 1)})
+}
+
+func (c *Client) enqueue(cl *call) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return c.err
+	}
+	for used := true; used; _, used = c.pending[c.lastID] {
+		c.lastID++
+	}
+	cl.request.Request = c.lastID
+	c.pending[c.lastID] = cl
+	c.queue = append(c.queue, cl)
+	c.wakeSender()
+	return nil
+}
+
+func (c *Client) wakeSender() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// dequeue returns the next request to send, nil when none may be sent now.
+func (c *Client) dequeue() *call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil || len(c.queue) == 0 || c.device && c.inFlight > 0 {
+		return nil
+	}
+	c.inFlight++
+	next := c.queue[0]
+	c.queue = slices.Delete(c.queue, 0, 1)
+	next.sent = true
+	return next
+}
+
+// abandon gives a call up. If it has been answered just now, that is returned.
+func (c *Client) abandon(cl *call) (outcome, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case out := <-cl.result:
+		return out, true
+	default:
+	}
+	if cl.sent {
+		cl.abandoned = true
+		return outcome{}, false
+	}
+	delete(c.pending, cl.request.Request)
+	if i := slices.Index(c.queue, cl); i >= 0 {
+		c.queue = slices.Delete(c.queue, i, i+1)
+	}
+	return outcome{}, false
+}
+
+// answer hands an outcome to the call it belongs to. An answer to no question,
+// or of another type, means that the two sides no longer understand each other.
+func (c *Client) answer(id uint32, out outcome) error {
+	c.mu.Lock()
+	cl := c.pending[id]
+	if cl == nil || !cl.sent || out.err == nil && out.kind != cl.request.Type {
+		c.mu.Unlock()
+		return fmt.Errorf("%w: answer of type %d to request %d, which is not waiting for it", ErrProtocol, out.kind, id)
+	}
+	delete(c.pending, id)
+	c.inFlight--
+	c.wakeSender()
+	cl.result <- out
+	late := cl.late
+	if !cl.abandoned || out.err != nil {
+		late = nil
+	}
+	c.mu.Unlock()
+	if late != nil {
+		late(out.payload)
+	}
+	return nil
+}
+
+// checkPath refuses what would change the meaning of a message; all other rules
+// for paths are the daemon's.
+func checkPath(path string) error {
+	if path == "" || strings.IndexByte(path, 0) >= 0 {
+		return fmt.Errorf("path %q: %w", path, unix.EINVAL)
+	}
+	return nil
+}

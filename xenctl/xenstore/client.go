@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xenstore
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+)
+
+// Client is a connection to xenstored. Its methods are safe for concurrent use;
+// all but Transaction, Watch and Close are those of a transaction too.
+type Client struct {
+	ops
+
+	conn io.ReadWriteCloser
+
+	// device: the connection is the kernel's xenbus device, which differs from
+	// a socket in two things. It refuses a single bad request by an error of
+	// write and goes on, where on a socket a failed write is the end. And it
+	// must not be given a request before the last one is answered: it keeps
+	// the request in one buffer per open file, and sends it to the daemon from
+	// there some time after write returned (xenbus_dev_request_and_reply, seen
+	// in Linux 6.1: of 16 writes at once 12 were lost and all acknowledged).
+	device bool
+
+	done     chan struct{} // closed when the connection ends
+	wake     chan struct{} // the queue has a request
+	routines sync.WaitGroup
+
+	mu       sync.Mutex
+	err      error // why the connection ended; nil before
+	lastID   uint32
+	pending  map[uint32]*call // by request id: queued, or sent and not answered
+	queue    []*call          // not yet sent
+	inFlight int              // sent and not answered
+	watches  map[string]*Watch
+	tokens   uint64
+}
+
+func newClient(conn io.ReadWriteCloser, device bool) *Client {
+	c := &Client{
+		conn:    conn,
+		device:  device,
+		done:    make(chan struct{}),
+		wake:    make(chan struct{}, 1),
+		pending: map[uint32]*call{},
+		watches: map[string]*Watch{},
+	}
+	c.ops = ops{client: c}
+	c.routines.Go(c.send)
+	c.routines.Go(c.receive)
+	return c
+}
+
+// Close ends the connection: every request and every wait for an event returns
+// os.ErrClosed, the daemon drops watches and transactions. Closing again does
+// nothing.
+func (c *Client) Close() error {
+	c.end(os.ErrClosed)
+	c.routines.Wait()
+	return nil
+}
+
+// end stops the connection; the first reason stays.
+func (c *Client) end(reason error) {
+	c.mu.Lock()
+	first := c.err == nil
+	if first {
+		c.err = reason
+	}
+	c.mu.Unlock()
+	if first {
+		close(c.done)
+		_ = c.conn.Close() // nothing is sent or expected any more
+	}
+}
+
+// broken ends the connection because of what happened on it.
+func (c *Client) broken(cause error) {
+	if errors.Is(cause, io.EOF) {
+		cause = fmt.Errorf("closed by xenstored: %w", cause)
+	}
+	c.end(fmt.Errorf("%w: %w", ErrBroken, cause))
+}
+
+func (c *Client) reason() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// send writes the queued requests, one at a time.
+func (c *Client) send() {
+	var buf []byte
+	for {
+		next := c.dequeue()
+		if next == nil {
+			select {
+			case <-c.wake:
+				continue
+			case <-c.done:
+				return
+			}
+		}
+		buf = wire.Append(buf[:0], next.request)
+		if _, err := c.conn.Write(buf); err != nil {
+			var errno unix.Errno
+			if c.device && errors.As(err, &errno) {
+				err = c.answer(next.request.Request, outcome{err: errno})
+			}
+			if err != nil {
+				c.broken(err)
+				return
+			}
+		}
+	}
+}
+
+// receive takes what the daemon sends, and never waits for anyone else.
+func (c *Client) receive() {
+	r := bufio.NewReaderSize(c.conn, wire.HeaderSize+wire.PayloadMax)
+	for {
+		m, err := wire.Receive(r)
+		if err == nil {
+			err = c.dispatch(m)
+		}
+		if err != nil {
+			c.broken(err)
+			return
+		}
+	}
+}
+
+func (c *Client) dispatch(m wire.Message) error {
+	switch m.Type {
+	case wire.WatchEvent:
+		return c.event(m.Payload)
+	case wire.Error:
+		return c.answer(m.Request, outcome{err: refusal(m.Payload)})
+	default:
+		return c.answer(m.Request, outcome{kind: m.Type, payload: m.Payload})
+	}
+}

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xenstore
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+	"github.com/vlibos/vlibos/xenctl/xenstore/xenstoretest"
+)
+
+func TestBehaviour(t *testing.T) {
+	s := daemon(t)
+	behaviour(t, func(t *testing.T) *Client { return connect(t, s.Path) })
+	eventually(t, "nothing is left in the daemon", func() bool {
+		transactions, watches := s.Open()
+		return transactions == 0 && watches == 0
+	})
+}
+
+func TestOpenHonoursTheEnvironment(t *testing.T) {
+	s := daemon(t)
+	t.Setenv("XENSTORED_PATH", s.Path)
+	c, err := Open(within(t))
+	check(t, err)
+	check(t, c.Mkdir(within(t), "/x"))
+	check(t, c.Close())
+	t.Setenv("XENSTORED_PATH", t.TempDir()+"/absent")
+	_, err = Open(within(t))
+	wantError(t, err, fs.ErrNotExist)
+}
+
+func TestCloseUnblocksEveryone(t *testing.T) {
+	s := daemon(t)
+	release := make(chan struct{})
+	s.Intercept(func(_ net.Conn, r xenstoretest.Request) bool {
+		if wire.Type(r.Type) == wire.Read {
+			<-release
+		}
+		return false
+	})
+	defer close(release)
+	c := connect(t, s.Path)
+	w, err := c.Watch(within(t), "/w")
+	check(t, err)
+	_, err = w.Next(within(t))
+	check(t, err)
+	var users sync.WaitGroup
+	for range 8 {
+		users.Go(func() {
+			_, err := c.Read(context.Background(), "/x")
+			wantError(t, err, os.ErrClosed)
+		})
+		users.Go(func() {
+			_, err := w.Next(context.Background())
+			wantError(t, err, os.ErrClosed)
+		})
+	}
+	time.Sleep(20 * time.Millisecond)
+	check(t, c.Close())
+	check(t, c.Close())
+	users.Wait()
+	wantError(t, c.Write(within(t), "/x", nil), os.ErrClosed)
+	_, err = c.Watch(within(t), "/x")
+	wantError(t, err, os.ErrClosed)
+	wantError(t, c.Transaction(within(t), func(*Tx) error { return nil }), os.ErrClosed)
+}
+
+func TestDyingDaemonIsAnErrorForEveryone(t *testing.T) {
+	s := daemon(t)
+	c := connect(t, s.Path)
+	w, err := c.Watch(within(t), "/w")
+	check(t, err)
+	var users sync.WaitGroup
+	for range 8 {
+		users.Go(func() {
+			for {
+				if _, err := c.Read(context.Background(), "/local"); err != nil {
+					wantError(t, err, ErrBroken)
+					return
+				}
+			}
+		})
+	}
+	users.Go(func() {
+		for {
+			if _, err := w.Next(context.Background()); err != nil {
+				wantError(t, err, ErrBroken)
+				return
+			}
+		}
+	})
+	time.Sleep(10 * time.Millisecond)
+	check(t, s.Close())
+	users.Wait()
+	check(t, w.Close())
+}
+
+// Answers in another order than the questions, each to who asked.
+func TestAnswersOutOfOrder(t *testing.T) {
+	s := daemon(t)
+	const n = 20
+	var held []xenstoretest.Request
+	s.Intercept(func(conn net.Conn, r xenstoretest.Request) bool {
+		if held = append(held, r); len(held) < n {
+			return true
+		}
+		for i := n - 1; i >= 0; i-- {
+			_, _ = conn.Write(wire.Append(nil, wire.Message{Type: wire.Read, Request: held[i].ID, Payload: held[i].Payload}))
+		}
+		return true
+	})
+	c := connect(t, s.Path)
+	var users sync.WaitGroup
+	for i := range n {
+		users.Go(func() {
+			path := fmt.Sprintf("/%d", i)
+			got, err := c.Read(within(t), path)
+			if err != nil || string(got) != path+"\x00" {
+				t.Errorf("%q, %v; want %q", got, err, path)
+			}
+		})
+	}
+	users.Wait()
+}
+
+// The kernel's device must not be given a second request before the first is
+// answered, also not when the first has been given up.
+func TestDeviceIsGivenOneRequestAtATime(t *testing.T) {
+	s := daemon(t)
+	held := make(chan func(), 10)
+	s.Intercept(func(conn net.Conn, r xenstoretest.Request) bool {
+		held <- func() {
+			_, _ = conn.Write(wire.Append(nil, wire.Message{Type: wire.Type(r.Type), Request: r.ID, Payload: r.Payload}))
+		}
+		return true
+	})
+	conn, err := net.Dial("unix", s.Path)
+	check(t, err)
+	c := newClient(conn, true)
+	defer c.Close()
+	short, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	_, err = c.Read(short, "/given-up")
+	wantError(t, err, context.DeadlineExceeded)
+	var users sync.WaitGroup
+	for range 4 {
+		users.Go(func() {
+			got, err := c.Read(within(t), "/x")
+			if err != nil || string(got) != "/x\x00" {
+				t.Errorf("%q, %v", got, err)
+			}
+		})
+	}
+	for answered := range 5 {
+		eventually(t, "the next request", func() bool { return s.Requests() == answered+1 })
+		time.Sleep(10 * time.Millisecond)
+		if n := s.Requests(); n != answered+1 {
+			t.Fatalf("%d requests were sent and %d answered", n, answered)
+		}
+		(<-held)()
+	}
+	users.Wait()
+}
+
+func TestRequestEndsWithItsContext(t *testing.T) {
+	s := daemon(t)
+	release := make(chan struct{})
+	s.Intercept(func(net.Conn, xenstoretest.Request) bool {
+		<-release
+		return false
+	})
+	c := connect(t, s.Path)
+	for range 3 { // one is sent, the others may wait behind it
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		wantError(t, c.Write(ctx, "/x", nil), context.DeadlineExceeded)
+		cancel()
+	}
+	close(release)
+	// Its late answer is nobody's and does no harm.
+	check(t, c.Mkdir(within(t), "/y"))
+}
+
+// What was given up while the daemon was slow is taken back by the late answer.
+func TestAbandonedCreationsAreTakenBack(t *testing.T) {
+	s := daemon(t)
+	release := make(chan struct{})
+	s.Intercept(func(net.Conn, xenstoretest.Request) bool {
+		<-release
+		return false
+	})
+	short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	c := connect(t, s.Path)
+	d := connect(t, s.Path)
+	var users sync.WaitGroup
+	users.Go(func() {
+		_, err := c.Watch(short, "/w")
+		wantError(t, err, context.DeadlineExceeded)
+	})
+	users.Go(func() {
+		wantError(t, d.Transaction(short, func(*Tx) error { return nil }), context.DeadlineExceeded)
+	})
+	eventually(t, "both requests are with the daemon", func() bool { return s.Requests() == 2 })
+	users.Wait()
+	close(release)
+	eventually(t, "both requests and what takes them back are handled", func() bool { return s.Requests() == 4 })
+	eventually(t, "nothing is left in the daemon", func() bool {
+		transactions, watches := s.Open()
+		return transactions == 0 && watches == 0
+	})
+}
+
+func TestTransactionEndsWithItsContext(t *testing.T) {
+	s := daemon(t)
+	c := connect(t, s.Path)
+	ctx, cancel := context.WithCancel(context.Background())
+	err := c.Transaction(ctx, func(tx *Tx) error {
+		check(t, tx.Write(ctx, "/x", nil))
+		cancel()
+		return nil
+	})
+	wantError(t, err, context.Canceled)
+	eventually(t, "the transaction is not left open", func() bool { n, _ := s.Open(); return n == 0 })
+	_, err = c.Read(within(t), "/x")
+	wantError(t, err, fs.ErrNotExist)
+}
+
+func TestTransactionIsAbortedByAPanic(t *testing.T) {
+	s := daemon(t)
+	c := connect(t, s.Path)
+	func() {
+		defer func() { _ = recover() }()
+		_ = c.Transaction(within(t), func(*Tx) error { panic("fn") })
+	}()
+	eventually(t, "the transaction is not left open", func() bool { n, _ := s.Open(); return n == 0 })
+}
+
+func TestTransactionGivesUp(t *testing.T) {
+	s := daemon(t)
+	c, other := connect(t, s.Path), connect(t, s.Path)
+	runs := 0
+	err := c.Transaction(within(t), func(tx *Tx) error {
+		runs++
+		check(t, other.Write(within(t), "/x", nil))
+		return tx.Write(within(t), "/x", nil)
+	})
+	wantError(t, err, ErrConflict)
+	if runs != transactionAttempts {
+		t.Errorf("%d runs", runs)
+	}
+}
+
+func TestDirectoryThatChangesBetweenParts(t *testing.T) {
+	s := daemon(t)
+	c, other := connect(t, s.Path), connect(t, s.Path)
+	for i := range 200 {
+		check(t, c.Mkdir(within(t), fmt.Sprintf("/dir/%050d", i)))
+	}
+	parts := 0
+	s.Intercept(func(_ net.Conn, r xenstoretest.Request) bool {
+		if wire.Type(r.Type) != wire.DirectoryPart {
+			return false
+		}
+		if parts++; parts == 2 {
+			go func() { _ = other.Mkdir(context.Background(), "/dir/new") }()
+			for {
+				names, err := list(s.Path)
+				if err == nil && names == 201 {
+					return false
+				}
+				time.Sleep(time.Millisecond)
+			}
+		}
+		return false
+	})
+	names, err := c.Directory(within(t), "/dir")
+	if err != nil || len(names) != 201 {
+		t.Errorf("%d names, %v", len(names), err)
+	}
+	if parts < 5 {
+		t.Errorf("%d parts: the list was not begun again", parts)
+	}
+}
+
+// list counts the new node in by a connection of its own.
+func list(path string) (int, error) {
+	c, err := OpenPath(context.Background(), path)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	if _, err := c.Read(context.Background(), "/dir/new"); err != nil {
+		return 0, err
+	}
+	return 201, nil
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xenstore
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+)
+
+// Event says that a node may have changed: look again.
+type Event struct {
+	// Path is the node that changed, in the form the watch was set in:
+	// relative paths stay relative.
+	Path string
+
+	// Resync says that more nodes changed than the watch remembers: look at
+	// everything under the watched path, which Path is then.
+	Resync bool
+}
+
+// watchQueue is how many different paths a watch remembers. The daemon gives a
+// whole domain 1,000 nodes, so this is a burst that nobody took for long.
+const watchQueue = 1024
+
+// Watch reports changes of a node and of all below it. Events are never lost
+// and never block the connection: a path that is already waiting to be taken is
+// not added again, and when more than 1,024 different paths wait they are
+// replaced by one event with Resync.
+type Watch struct {
+	client *Client
+	path   string
+	token  string
+	closed chan struct{}
+	wake   chan struct{} // an event may wait
+
+	mu      sync.Mutex
+	order   []string
+	waiting map[string]struct{} // the paths in order
+	resync  bool
+	once    bool // Close has been called
+}
+
+// Watch begins to watch a node, which need not exist; names that begin with @
+// are the daemon's own, such as @releaseDomain. The first event comes at once,
+// with the path itself. The caller closes the watch.
+func (c *Client) Watch(ctx context.Context, path string) (*Watch, error) {
+	if err := checkPath(path); err != nil {
+		return nil, opError("watch", path, err)
+	}
+	w := &Watch{
+		client:  c,
+		path:    path,
+		closed:  make(chan struct{}),
+		wake:    make(chan struct{}, 1),
+		waiting: map[string]struct{}{},
+	}
+	c.mu.Lock()
+	c.tokens++
+	w.token = strconv.FormatUint(c.tokens, 10)
+	c.watches[w.token] = w // before the request: the first event may overtake the answer
+	c.mu.Unlock()
+
+	request := wire.Message{Type: wire.Watch, Payload: wire.Join(path, w.token)}
+	if _, err := c.roundTrip(ctx, request, func([]byte) { w.unwatch() }); err != nil {
+		w.forget()
+		return nil, opError("watch", path, err)
+	}
+	return w, nil
+}
+
+// Next waits for the next event. Goroutines may wait at once; each event goes
+// to one of them. After Close the error is os.ErrClosed, when the connection
+// breaks it is ErrBroken, in both cases once the waiting events are taken.
+func (w *Watch) Next(ctx context.Context) (Event, error) {
+	for {
+		if e, ok := w.take(); ok {
+			return e, nil
+		}
+		var err error
+		select {
+		case <-w.wake:
+			continue
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-w.closed:
+			err = os.ErrClosed
+		case <-w.client.done:
+			err = w.client.reason()
+		}
+		if e, ok := w.take(); ok {
+			return e, nil
+		}
+		return Event{}, opError("wait for a change of", w.path, err)
+	}
+}
+
+// Close ends the watch and everyone's Next. It does not wait for the daemon.
+// Closing again does nothing.
+func (w *Watch) Close() error {
+	w.mu.Lock()
+	again := w.once
+	w.once = true
+	w.mu.Unlock()
+	if again {
+		return nil
+	}
+	close(w.closed)
+	w.forget()
+	w.unwatch()
+	return nil
+}
+
+func (w *Watch) forget() {
+	w.client.mu.Lock()
+	defer w.client.mu.Unlock()
+	delete(w.client.watches, w.token)
+}
+
+func (w *Watch) unwatch() {
+	w.client.post(wire.Message{Type: wire.Unwatch, Payload: wire.Join(w.path, w.token)})
+}
+
+func (w *Watch) take() (Event, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var e Event
+	switch {
+	case w.resync:
+		w.resync = false
+		e = Event{Path: w.path, Resync: true}
+	case len(w.order) > 0:
+		e = Event{Path: w.order[0]}
+		w.order = w.order[1:]
+		delete(w.waiting, e.Path)
+	default:
+		return Event{}, false
+	}
+	if len(w.order) > 0 {
+		w.signal() // for another goroutine in Next
+	}
+	return e, true
+}
+
+func (w *Watch) add(path string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, known := w.waiting[path]; known || w.resync {
+		return
+	}
+	if len(w.order) == watchQueue {
+		w.order, w.resync = nil, true
+		clear(w.waiting)
+	} else {
+		w.order = append(w.order, path)
+		w.waiting[path] = struct{}{}
+	}
+	w.signal()
+}
+
+func (w *Watch) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// event hands a watch event to its watch. One for a token that nobody has is
+// not an error: it was under way when the watch was closed.
+func (c *Client) event(payload []byte) error {
+	list, err := wire.List(payload)
+	if err != nil {
+		return err
+	}
+	if len(list) < 2 {
+		return fmt.Errorf("%w: a watch event without a token", ErrProtocol)
+	}
+	c.mu.Lock()
+	w := c.watches[list[1]]
+	c.mu.Unlock()
+	if w != nil {
+		w.add(list[0])
+	}
+	return nil
+}

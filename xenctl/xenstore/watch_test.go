@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xenstore
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestWatchMergesAndResyncs(t *testing.T) {
+	s := daemon(t)
+	c := connect(t, s.Path)
+	ctx := within(t)
+	w, err := c.Watch(ctx, "/w")
+	check(t, err)
+	_, err = w.Next(ctx)
+	check(t, err)
+
+	for range 100 {
+		check(t, c.Write(ctx, "/w/same", nil))
+	}
+	check(t, c.Write(ctx, "/w/last", nil))
+	got := map[string]int{}
+	for got["/w/last"] == 0 {
+		e, err := w.Next(ctx)
+		check(t, err)
+		got[e.Path]++
+	}
+	if got["/w/same"] == 0 {
+		t.Error("the change was not told")
+	}
+
+	// Nobody takes events: the connection goes on, and the watch says so.
+	for i := range watchQueue + 100 {
+		check(t, c.Write(ctx, fmt.Sprintf("/w/%d", i), nil))
+	}
+	for resync := false; !resync; {
+		e, err := w.Next(ctx)
+		check(t, err)
+		if resync = e.Resync; resync && e.Path != "/w" {
+			t.Errorf("event %+v", e)
+		}
+	}
+	check(t, c.Write(ctx, "/w/after", nil))
+	for {
+		e, err := w.Next(ctx)
+		check(t, err)
+		if e.Path == "/w/after" {
+			break
+		}
+	}
+}
+
+func TestWatchQueueIsExact(t *testing.T) {
+	w := &Watch{path: "/w", wake: make(chan struct{}, 1), waiting: map[string]struct{}{}}
+	for i := range watchQueue {
+		w.add(fmt.Sprint(i))
+		w.add(fmt.Sprint(i))
+	}
+	for i := range watchQueue {
+		if e, ok := w.take(); !ok || e.Resync || e.Path != fmt.Sprint(i) {
+			t.Fatalf("event %d is %+v, %v", i, e, ok)
+		}
+	}
+	if e, ok := w.take(); ok {
+		t.Fatalf("event %+v", e)
+	}
+	for i := range watchQueue + 5 {
+		w.add(fmt.Sprint(i))
+	}
+	if e, ok := w.take(); !ok || !e.Resync {
+		t.Fatalf("event %+v, %v", e, ok)
+	}
+	if e, ok := w.take(); ok {
+		t.Fatalf("event %+v", e)
+	}
+	w.add("new")
+	if e, ok := w.take(); !ok || e.Path != "new" {
+		t.Fatalf("event %+v, %v", e, ok)
+	}
+}
+
+func TestWatchHasManyTakers(t *testing.T) {
+	s := daemon(t)
+	c := connect(t, s.Path)
+	w, err := c.Watch(within(t), "/w")
+	check(t, err)
+	var mu sync.Mutex
+	got := map[string]bool{}
+	var takers sync.WaitGroup
+	for range 4 {
+		takers.Go(func() {
+			for {
+				e, err := w.Next(context.Background())
+				if err != nil {
+					wantError(t, err, os.ErrClosed)
+					return
+				}
+				mu.Lock()
+				got[e.Path] = true
+				mu.Unlock()
+			}
+		})
+	}
+	for i := range 100 {
+		check(t, c.Write(within(t), fmt.Sprintf("/w/%d", i), nil))
+	}
+	eventually(t, "all events are taken", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(got) == 101
+	})
+	check(t, w.Close())
+	check(t, w.Close())
+	takers.Wait()
+	eventually(t, "the daemon has no watch", func() bool { _, n := s.Open(); return n == 0 })
+}
+
+func TestNextEndsWithItsContext(t *testing.T) {
+	w, err := connect(t, daemon(t).Path).Watch(within(t), "/w")
+	check(t, err)
+	_, err = w.Next(within(t))
+	check(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	_, err = w.Next(ctx)
+	wantError(t, err, context.DeadlineExceeded)
+}
