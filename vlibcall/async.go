@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlibcall
+
+import "context"
+
+// Pending is an asynchronous call.
+type Pending struct {
+	done   chan struct{}
+	output []byte
+	err    error
+}
+
+// Done is closed when the call has ended and its callback has returned.
+func (p *Pending) Done() <-chan struct{} { return p.done }
+
+// Result blocks until the call has ended. Errors as for Channel.Call.
+func (p *Pending) Result() ([]byte, error) {
+	<-p.done
+	return p.output, p.err
+}
+
+// Go calls without blocking (vLib_async_call). The call takes its place in
+// the channel's queue before Go returns; input must stay as it is until the
+// call has ended. callback may be nil; it runs in a goroutine of the
+// channel's, and Close waits for it.
+func (c *Channel) Go(ctx context.Context, library, function string, input []byte, callback func(output []byte, err error)) *Pending {
+	p := &Pending{done: make(chan struct{})}
+	ticket, err := c.turn.enter()
+	if err != nil {
+		p.err = callError(library, function, err)
+		close(p.done)
+		if callback != nil {
+			callback(nil, p.err)
+		}
+		return p
+	}
+	c.async.Add(1)
+	go func() {
+		defer c.async.Done()
+		defer close(p.done)
+		p.output, err = c.callInTurn(ctx, ticket, message{library, function, input, 0}, nil)
+		if err != nil {
+			p.err = callError(library, function, err)
+		}
+		if callback != nil {
+			callback(p.output, p.err)
+		}
+	}()
+	return p
+}

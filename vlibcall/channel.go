@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlibcall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options of a channel. The zero value is a sensible default.
+type Options struct {
+	// Wait is how calls wait for their answer.
+	Wait WaitPolicy
+	// MaxSpin bounds the spinning of SpinThenBlock. Default 50 µs, about
+	// what sleeping and waking costs.
+	MaxSpin time.Duration
+	// Timeout of a call whose context has no earlier deadline. 0: none. It
+	// costs less than a context with a deadline, which allocates.
+	Timeout time.Duration
+}
+
+// Channel is the client's side of a channel. All methods are safe for
+// concurrent use; calls are served one at a time, first come, first served.
+type Channel struct {
+	ep     ClientEndpoint
+	h      *header
+	port   uint32
+	size   int
+	opts   Options
+	turn   turn
+	spin   adaptiveSpin
+	async  sync.WaitGroup
+	closed atomic.Bool
+
+	use sync.Mutex // held while the memory is used; Close takes it last
+
+	// The fields below are under use.
+	id          uint64 // of the last request
+	outstanding bool   // its answer is still to come, and nobody waits for it
+	abandoned   bool   // because its caller gave up
+	broken      error  // after a protocol violation
+
+	library, function string // of the last call that named them
+
+	waits waits
+
+	late atomic.Uint64
+}
+
+// Open sets up a channel of size bytes in all (vLib_init) with the server
+// that listens on port. Opening is bounded by ctx. The data area is mapped
+// by the first call that needs it.
+func Open(ctx context.Context, d Dialer, port uint32, size int, opts Options) (*Channel, error) {
+	c, err := open(ctx, d, port, size, opts)
+	if err != nil {
+		return nil, &OpError{Op: "open", Target: fmt.Sprintf("port %d", port), Err: err}
+	}
+	return c, nil
+}
+
+func open(ctx context.Context, d Dialer, port uint32, size int, opts Options) (*Channel, error) {
+	if err := CheckSize(size); err != nil {
+		return nil, err
+	}
+	if opts.MaxSpin == 0 {
+		opts.MaxSpin = 50 * time.Microsecond
+	}
+	generation := rand.Uint64()
+	ep, err := d.Dial(ctx, Offer{Port: port, Size: size, Generation: generation})
+	if err != nil {
+		return nil, err
+	}
+	h, err := headerOf(ep.Header())
+	if err == nil {
+		err = h.verify(size, generation)
+	}
+	if err == nil && h.reply.id.Load() != 0 {
+		err = protocolError("an answer stands in the channel before any question")
+	}
+	if err != nil {
+		ep.Close()
+		return nil, err
+	}
+	h.clientAlive.Store(attached)
+	return &Channel{
+		ep: ep, h: h, port: port, size: size, opts: opts,
+		spin: adaptiveSpin{limit: opts.MaxSpin, window: opts.MaxSpin},
+	}, nil
+}
+
+// MaxInput is how many bytes of input a call of this function can carry.
+func (c *Channel) MaxInput(library, function string) int {
+	return c.size - HeaderSize - packRequest(0, len(library), len(function), 0).inputOffset()
+}
+
+// LateAnswers counts answers that came after their caller had given up, and
+// were dropped.
+func (c *Channel) LateAnswers() uint64 { return c.late.Load() }
+
+// Call calls function of library with input and appends the output to
+// dst[:0], growing it if need be (vLib_call). It blocks until the answer is
+// there, ctx is done, Options.Timeout has passed, or the vLib OS is gone.
+// With room in dst and a context that cannot be cancelled it does not
+// allocate.
+//
+// Errors: StatusError with the server's verdict; ErrTimeout, which also
+// matches context.Canceled or context.DeadlineExceeded; ErrGone; ErrProtocol;
+// ErrTooLarge; ErrClosed. After ErrGone and ErrProtocol the channel is of no
+// more use.
+func (c *Channel) Call(ctx context.Context, library, function string, input, dst []byte) ([]byte, error) {
+	ticket, err := c.turn.enter()
+	if err == nil {
+		dst, err = c.callInTurn(ctx, ticket, message{library, function, input, 0}, dst)
+	}
+	if err != nil {
+		return nil, callError(library, function, err)
+	}
+	return dst, nil
+}
+
+func callError(library, function string, err error) error {
+	return &OpError{Op: "call", Target: library + ":" + function, Err: err}
+}
+
+func (c *Channel) callInTurn(ctx context.Context, ticket chan struct{}, m message, dst []byte) ([]byte, error) {
+	if ticket != nil {
+		if err := c.turn.await(ctx, ticket); err != nil {
+			return nil, timeoutOf(err)
+		}
+	}
+	defer c.turn.leave()
+	return c.exchange(ctx, m, dst)
+}
+
+// Close ends the channel (vLib_channel_destroy). A call that is under way
+// returns ErrClosed; Close waits for it and for the callbacks of
+// asynchronous calls, so it must not be called from one. Idempotent.
+func (c *Channel) Close() error {
+	if c.closed.Swap(true) {
+		return nil
+	}
+	c.turn.close()
+	c.ep.Interrupt()
+	c.async.Wait()
+	c.use.Lock()
+	defer c.use.Unlock()
+	c.h.clientAlive.Store(0)
+	return errors.Join(c.ep.Notify(), c.ep.Close())
+}

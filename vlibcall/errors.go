@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlibcall
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Status is the server's verdict on a call, as it stands in a reply.
+type Status uint16
+
+// The statuses of revision 1.
+const (
+	StatusOK         Status = iota
+	StatusFailed            // the function itself failed; the detail is its text
+	StatusNoLibrary         // the server has no such library
+	StatusNoFunction        // the library has no such function
+	StatusSignature         // the signature is malformed or does not fit the input
+	StatusCrashed           // the function took its process down
+	StatusCancelled         // stopped because the client gave up or the time was over
+	StatusTooLarge          // the output does not fit into the channel
+	StatusBadRequest        // lengths or flags that make no sense
+	StatusDenied            // the server's policy forbids it
+)
+
+// What a call can end with besides its output. Test with errors.Is.
+var (
+	ErrFailed     = errors.New("the function failed")
+	ErrNoLibrary  = errors.New("no such library")
+	ErrNoFunction = errors.New("no such function")
+	ErrSignature  = errors.New("bad signature")
+	ErrCrashed    = errors.New("the function crashed")
+	ErrCancelled  = errors.New("cancelled by the server")
+	ErrTooLarge   = errors.New("too large for the channel")
+	ErrBadRequest = errors.New("malformed request")
+	ErrDenied     = errors.New("denied by the server")
+
+	// ErrTimeout: the caller's time is over, or its context is done. The
+	// channel stays usable; a late answer is dropped.
+	ErrTimeout = errors.New("no answer in time")
+	// ErrGone: the vLib OS, or its server, is no longer there.
+	ErrGone = errors.New("the vLib OS is gone")
+	// ErrProtocol: the peer broke the channel protocol. The channel is dead.
+	ErrProtocol = errors.New("protocol violation by the vLib OS")
+	// ErrClosed: this side closed the channel, server or listener.
+	ErrClosed = errors.New("closed")
+	// ErrInterrupted is what ClientEndpoint.Wait and Listener.Wait return after
+	// Interrupt.
+	ErrInterrupted = errors.New("interrupted")
+)
+
+var statusErrors = [...]error{
+	StatusFailed:     ErrFailed,
+	StatusNoLibrary:  ErrNoLibrary,
+	StatusNoFunction: ErrNoFunction,
+	StatusSignature:  ErrSignature,
+	StatusCrashed:    ErrCrashed,
+	StatusCancelled:  ErrCancelled,
+	StatusTooLarge:   ErrTooLarge,
+	StatusBadRequest: ErrBadRequest,
+	StatusDenied:     ErrDenied,
+}
+
+// StatusError is a call that the server answered with something else than
+// StatusOK. It unwraps to the sentinel of its status. A handler returns one
+// to choose the status.
+type StatusError struct {
+	Status Status
+	Detail string // the server's words, at most maxDetail bytes, made printable
+}
+
+const maxDetail = 4096
+
+func (e *StatusError) Error() string {
+	if e.Detail == "" {
+		return e.Unwrap().Error()
+	}
+	if e.Status == StatusFailed {
+		return e.Detail
+	}
+	return e.Unwrap().Error() + ": " + e.Detail
+}
+
+func (e *StatusError) Unwrap() error {
+	if e.Status == StatusOK || int(e.Status) >= len(statusErrors) {
+		return ErrProtocol
+	}
+	return statusErrors[e.Status]
+}
+
+// ReceivedStatus is the error for a status and a detail that a peer sent: a
+// StatusError whose detail is short and printable, or ErrProtocol for a status
+// that there is not.
+func ReceivedStatus(status Status, detail []byte) error {
+	if status == StatusOK || int(status) >= len(statusErrors) {
+		return protocolError("unknown status %d", status)
+	}
+	return &StatusError{Status: status, Detail: printable(detail[:min(len(detail), maxDetail)])}
+}
+
+// StatusOf is the inverse: how the error of a handler or a transport travels.
+func StatusOf(err error) (Status, string) {
+	if se := (*StatusError)(nil); errors.As(err, &se) {
+		return se.Status, se.Detail
+	}
+	for s, sentinel := range statusErrors {
+		if sentinel == nil || !errors.Is(err, sentinel) {
+			continue
+		}
+		if err == sentinel {
+			return Status(s), ""
+		}
+		return Status(s), err.Error()
+	}
+	return StatusFailed, err.Error()
+}
+
+// OpError says which operation of this package failed, and on what.
+type OpError struct {
+	Op     string // "open", "call", "session"
+	Target string // "port 3", "libm.so.6:cos"
+	Err    error
+}
+
+func (e *OpError) Error() string { return e.Op + " " + e.Target + ": " + e.Err.Error() }
+func (e *OpError) Unwrap() error { return e.Err }
+
+func protocolError(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrProtocol, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlibcall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// message is a request before it is in the channel.
+type message struct {
+	library, function string // both empty within a session
+	input             []byte
+	flags             uint16
+}
+
+// check refuses names that cannot travel. Those of the last call can.
+func (c *Channel) check(m *message) error {
+	if m.flags&(flagSession|flagSessionEnd) != 0 && m.flags&flagSessionOpen == 0 {
+		return nil // the session has its names
+	}
+	if c.library != "" && m.library == c.library && m.function == c.function {
+		return nil
+	}
+	for _, name := range [...]string{m.library, m.function} {
+		if name == "" {
+			return fmt.Errorf("empty name: %w", ErrBadRequest)
+		}
+		if len(name) > MaxName {
+			return fmt.Errorf("name of %d bytes, at most %d: %w", len(name), MaxName, ErrBadRequest)
+		}
+		if strings.IndexByte(name, 0) >= 0 {
+			return fmt.Errorf("name %q contains NUL: %w", name, ErrBadRequest)
+		}
+	}
+	c.library, c.function = m.library, m.function
+	return nil
+}
+
+// exchange posts one request and waits for its answer. The caller has the
+// turn.
+func (c *Channel) exchange(ctx context.Context, m message, dst []byte) ([]byte, error) {
+	// On its own because of the one return: the compiler makes a deferred
+	// call a plain one only in functions with few of them.
+	c.use.Lock()
+	defer c.use.Unlock()
+	return c.converse(ctx, &m, dst)
+}
+
+func (c *Channel) converse(ctx context.Context, m *message, dst []byte) ([]byte, error) {
+	if c.closed.Load() {
+		return nil, ErrClosed
+	}
+	if c.broken != nil {
+		return nil, c.broken
+	}
+	if err := c.check(m); err != nil {
+		return nil, err
+	}
+	var deadline time.Time
+	if c.opts.Timeout != 0 {
+		deadline = time.Now().Add(c.opts.Timeout)
+	}
+	if d, ok := ctx.Deadline(); ok && (deadline.IsZero() || d.Before(deadline)) {
+		deadline = d
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, timeoutOf(err)
+	}
+	if err := c.settle(ctx, deadline); err != nil {
+		return nil, err
+	}
+	shape, err := c.post(m, deadline)
+	if err != nil {
+		return nil, err
+	}
+	if m.flags&flagSessionEnd != 0 {
+		c.outstanding = true
+		return nil, nil
+	}
+	if err := c.await(ctx, deadline); err != nil {
+		c.outstanding, c.abandoned = true, true
+		c.h.cancel.Store(c.id)
+		c.ep.Notify() // what the caller must hear of is why it waited in vain
+		return nil, err
+	}
+	return c.take(shape, dst)
+}
+
+// settle waits until the answer to an earlier request that nobody waits for
+// has come, and drops it: until then the server may still use the memory.
+func (c *Channel) settle(ctx context.Context, deadline time.Time) error {
+	if c.outstanding {
+		if err := c.await(ctx, deadline); errors.Is(err, ErrTimeout) {
+			return fmt.Errorf("the server is still busy with an abandoned call: %w", err)
+		} else if err != nil {
+			return err
+		}
+		if c.abandoned {
+			c.late.Add(1)
+		}
+		c.outstanding, c.abandoned = false, false
+	}
+	if got := c.h.reply.id.Load(); got != c.id {
+		return c.violated("answer %d stands before question %d", got, c.id+1)
+	}
+	return nil
+}
+
+// post writes the request and publishes it.
+func (c *Channel) post(m *message, deadline time.Time) (requestShape, error) {
+	r := &c.h.request
+	shape := packRequest(len(m.input), len(m.library), len(m.function), m.flags)
+	area := r.inline[:]
+	if shape.bytes() <= InlineSize {
+		shape = packRequest(len(m.input), len(m.library), len(m.function), m.flags|flagRequestInline)
+	} else {
+		if most := c.size - HeaderSize; shape.bytes() > most {
+			return 0, fmt.Errorf("request of %d bytes in a channel with room for %d: open it with at least %d: %w",
+				shape.bytes(), most, (shape.bytes()+2*HeaderSize-1)/HeaderSize*HeaderSize, ErrTooLarge)
+		}
+		data, err := c.data()
+		if err != nil {
+			return 0, err
+		}
+		area = data
+	}
+	var limit uint64
+	if !deadline.IsZero() {
+		limit = uint64(max(time.Until(deadline), 1))
+	}
+	if r.timeout.Load() != limit {
+		r.timeout.Store(limit)
+	}
+	c.setWaiting(c.spins() == 0)
+
+	input := area[shape.inputOffset():]
+	near := copyFar(input, m.input)
+	if shape.names() != 0 {
+		copy(area, m.library)
+		area[len(m.library)] = 0
+		copy(area[len(m.library)+1:], m.function)
+	}
+	copy(input, m.input[:near])
+	plainStore(&r.shape, uint64(shape))
+	c.id++
+	r.id.Store(c.id)
+	if c.h.reply.waiting.Load() != 0 {
+		if err := c.ep.Notify(); err != nil {
+			c.outstanding, c.abandoned = true, true // the server may find it all the same
+			return 0, err
+		}
+	}
+	return shape, nil
+}
+
+func (c *Channel) data() ([]byte, error) {
+	data, err := c.ep.Data()
+	if err != nil {
+		return nil, fmt.Errorf("map the data area: %w", err)
+	}
+	if len(data) != c.size-HeaderSize {
+		return nil, fmt.Errorf("transport mapped %d bytes of data, want %d", len(data), c.size-HeaderSize)
+	}
+	return data, nil
+}
+
+// take copies the answer out. Everything is bounded by what this side knows.
+func (c *Channel) take(asked requestShape, dst []byte) ([]byte, error) {
+	shape := replyShape(c.h.reply.shape.Load())
+	n := shape.output()
+	var area []byte
+	if shape.flags()&flagReplyInline != 0 {
+		area = c.h.reply.inline[:]
+	} else if n > 0 {
+		data, err := c.data()
+		if err != nil {
+			return nil, err
+		}
+		area = data[min(asked.outputOffset(), len(data)):]
+	}
+	if n > len(area) {
+		return nil, c.violated("output of %d bytes where %d fit", n, len(area))
+	}
+	status := shape.status()
+	if status == StatusOK {
+		return append(dst[:0], area[:n]...), nil
+	}
+	err := ReceivedStatus(status, area[:n])
+	if errors.Is(err, ErrProtocol) {
+		c.broken = err
+	}
+	return nil, err
+}
+
+// violated marks the channel as dead: after one lie no word in it is worth
+// reading.
+func (c *Channel) violated(format string, args ...any) error {
+	c.broken = protocolError(format, args...)
+	return c.broken
+}
+
+// printable makes the server's words safe for a terminal and a log.
+func printable(b []byte) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || (r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f)) {
+			return r
+		}
+		return '\ufffd'
+	}, strings.ToValidUTF8(string(b), "\ufffd"))
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlibcall
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// A message of 64 bytes lies in two cache lines, and the words that the peer
+// polls are in the first. A poll takes the first line away from the writer,
+// who must then wait to get it back; so the writer touches it last, and
+// briefly.
+
+const cacheLine = 64
+
+// secondLine is where in inline the second line of a request or reply begins.
+const secondLine = cacheLine - int(unsafe.Offsetof(request{}.inline))
+
+// copyFar copies to dst what of src comes behind dst's first cache line, and
+// returns how much of src is left to copy. It is for what fits into the header
+// page: where more lies, nobody polls.
+func copyFar(dst, src []byte) (near int) {
+	near = cacheLine - int(uintptr(unsafe.Pointer(unsafe.SliceData(dst)))%cacheLine)
+	if len(src) <= near || len(src) > InlineSize {
+		return len(src)
+	}
+	copy(dst[near:], src[near:])
+	return near
+}
+
+// plainStore stores without the fence of an atomic store, which waits until
+// the line is here. It is for a word that the next atomic store publishes:
+// amd64 keeps stores in order, and the Go memory model orders it before that.
+func plainStore(word *atomic.Uint64, v uint64) {
+	*(*uint64)(unsafe.Pointer(word)) = v
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlibcall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Handler serves one call: it reads Call.Input, writes with Call.Reply or
+// Call.Reserve, and returns nil or the error for the client: a StatusError,
+// one of this package's sentinels, or any other, which becomes StatusFailed.
+// It must not keep the Call.
+type Handler func(c *Call) error
+
+// Resolver finds a handler for a function that was not registered by Handle.
+type Resolver func(library, function string) (Handler, error)
+
+// Server serves the calls to one vLib OS, one at a time, in the order of
+// their arrival over all its channels.
+type Server struct {
+	// Linger is how long the server polls a channel after it answered
+	// there, before it listens to all again. 0, the default, gives the CPU
+	// away at once; more suits clients that spin.
+	Linger time.Duration
+	// SessionIdle is the same within a session. Default 1 ms.
+	SessionIdle time.Duration
+
+	l        Listener
+	mu       sync.RWMutex // handlers, resolve
+	handlers map[string]Handler
+	resolve  Resolver
+	changes  atomic.Uint64 // of handlers
+
+	conns  map[Endpoint]*conn
+	recent *conn // polled before listening
+	waits  waits
+}
+
+// NewServer returns a server for the channels of l, which it owns from now
+// on.
+func NewServer(l Listener) *Server {
+	return &Server{
+		SessionIdle: time.Millisecond,
+		l:           l,
+		handlers:    make(map[string]Handler),
+		conns:       make(map[Endpoint]*conn),
+	}
+}
+
+// Handle registers a function. Safe while serving.
+func (s *Server) Handle(library, function string, h Handler) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handlers[library+"\x00"+function] = h
+	s.changes.Add(1)
+}
+
+// HandleRest registers what finds all other functions.
+func (s *Server) HandleRest(r Resolver) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resolve = r
+}
+
+// Functions calls f for each function registered by Handle.
+func (s *Server) Functions(f func(library, function string)) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for key := range s.handlers {
+		n := names(key)
+		f(string(n.library()), string(n.function()))
+	}
+}
+
+// Serve serves until ctx is done (nil) or the listener fails, then closes
+// the listener and every channel.
+func (s *Server) Serve(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, s.l.Interrupt)
+	defer stop()
+	for {
+		c, err := s.listen(ctx)
+		if err != nil {
+			return errors.Join(s.Close(), ignoreEnd(ctx, err))
+		}
+		h, err := s.lookup(c.conn)
+		if err == nil {
+			err = run(h, c)
+		}
+		c.Done(err)
+	}
+}
+
+func ignoreEnd(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// run keeps a handler's panic inside its call.
+func run(h Handler, c *Call) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &StatusError{Status: StatusCrashed, Detail: fmt.Sprint("handler panicked: ", r)}
+		}
+	}()
+	return h(c)
+}
+
+// Close closes the listener and all channels. Not while Serve or Listen
+// runs; end those by their context.
+func (s *Server) Close() error {
+	err := s.l.Close()
+	for ep := range s.conns {
+		err = errors.Join(err, ep.Close())
+	}
+	clear(s.conns)
+	s.recent = nil
+	return err
+}
+
+// Listen blocks until a client calls (vLib_listen). The caller serves the
+// call and ends it with Call.Done before it listens again. Errors: ctx.Err,
+// ErrClosed, or what the transport reports.
+func (s *Server) Listen(ctx context.Context) (*Call, error) {
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, s.l.Interrupt)
+		defer stop()
+	}
+	return s.listen(ctx)
+}
+
+func (s *Server) listen(ctx context.Context) (*Call, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for {
+		c, err := s.next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !s.control(c) {
+			return c, nil
+		}
+	}
+}
+
+// next returns the next request from anywhere.
+func (s *Server) next(ctx context.Context) (*Call, error) {
+	if c := s.poll(); c != nil {
+		return c, nil
+	}
+	for {
+		s.waits.next()
+		ep, err := s.l.Wait(time.Time{})
+		if errors.Is(err, ErrInterrupted) {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if c := s.visit(ep); c != nil {
+			return c, nil
+		}
+	}
+}
+
+// visit looks at a channel that was signalled.
+func (s *Server) visit(ep Endpoint) *Call {
+	cn := s.conns[ep]
+	if ep.Gone() != nil {
+		s.drop(ep)
+		return nil
+	}
+	if cn == nil {
+		var err error
+		if cn, err = newConn(s, ep); err != nil {
+			s.drop(ep)
+			return nil
+		}
+		s.conns[ep] = cn
+	}
+	return cn.request()
+}
+
+func (s *Server) drop(ep Endpoint) {
+	if s.recent != nil && s.recent.ep == ep {
+		s.recent = nil
+	}
+	delete(s.conns, ep)
+	ep.Close() // nothing can be done about a failure, and its client is gone
+}
+
+// poll spins on the channel that was served last.
+func (s *Server) poll() *Call {
+	cn := s.recent
+	if cn == nil {
+		return nil
+	}
+	s.recent = nil
+	window := s.Linger
+	if cn.session {
+		window = s.SessionIdle
+	}
+	if window > 0 {
+		if c := cn.spin(window); c != nil {
+			return c
+		}
+	}
+	cn.setWaiting(1)
+	// A request that came between the last look and the store above did
+	// not signal.
+	return cn.request()
+}
+
+// spin polls one channel, which then need not signal.
+func (cn *conn) spin(window time.Duration) *Call {
+	cn.setWaiting(0)
+	var start time.Time
+	for polls := 1; ; polls++ {
+		pause(&cn.h.request.inline[secondLine])
+		if c := cn.request(); c != nil {
+			return c
+		}
+		if polls%checkEvery != 0 {
+			continue
+		}
+		now := time.Now()
+		if start.IsZero() {
+			start = now
+		}
+		if now.Sub(start) >= window || cn.ep.Gone() != nil {
+			return nil
+		}
+	}
+}
+
+// control answers what is not for a handler: malformed requests and the two
+// ends of a session.
+func (s *Server) control(c *Call) bool {
+	var err error
+	switch flags := c.shape.flags(); {
+	case c.malformed != nil:
+		err = c.malformed
+	case flags&flagSessionEnd != 0:
+		c.conn.session = false
+	case flags&flagSessionOpen != 0:
+		if _, err = s.lookup(c.conn); err == nil {
+			c.conn.session = true
+		}
+	default:
+		return false
+	}
+	c.Done(err)
+	return true
+}
+
+// lookup finds the handler that a channel's call names. One that was
+// registered is remembered: most calls of a channel name the same.
+func (s *Server) lookup(cn *conn) (Handler, error) {
+	changes := s.changes.Load()
+	if cn.handler != nil && cn.changes == changes {
+		return cn.handler, nil
+	}
+	key := names(cn.names[:cn.namesLen])
+	s.mu.RLock()
+	h, resolve := s.handlers[string(key)], s.resolve
+	s.mu.RUnlock()
+	if h != nil {
+		cn.handler, cn.changes = h, changes
+		return h, nil
+	}
+	library, function := string(key.library()), string(key.function())
+	if resolve != nil {
+		return resolve(library, function)
+	}
+	return nil, s.unknown(library, function)
+}
+
+func (s *Server) unknown(library, function string) error {
+	err := &StatusError{Status: StatusNoLibrary, Detail: library}
+	s.Functions(func(l, _ string) {
+		if l == library {
+			err = &StatusError{Status: StatusNoFunction, Detail: function + " in " + library}
+		}
+	})
+	return err
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlibcall
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// Session has the channel, and while it is busy the whole vLib OS, to
+// itself: after one opening call both sides poll the channel until the end
+// mark (vLibOS paper, section 3.5, second case). It is for high rates; other
+// clients of the vLib OS wait.
+//
+// A server stops polling when a session is idle for longer than
+// Server.SessionIdle. The session goes on: its next call wakes the server as
+// an ordinary call does.
+type Session struct {
+	c       *Channel
+	library string
+	name    string
+
+	mu     sync.Mutex
+	closed bool
+}
+
+// Session opens a session for one function. It blocks like Call until the
+// server has found the function. Close it to let other calls of the channel
+// go on.
+func (c *Channel) Session(ctx context.Context, library, function string) (*Session, error) {
+	s, err := c.openSession(ctx, library, function)
+	if err != nil {
+		return nil, &OpError{Op: "session", Target: library + ":" + function, Err: err}
+	}
+	return s, nil
+}
+
+func (c *Channel) openSession(ctx context.Context, library, function string) (*Session, error) {
+	ticket, err := c.turn.enter()
+	if err != nil {
+		return nil, err
+	}
+	if ticket != nil {
+		if err := c.turn.await(ctx, ticket); err != nil {
+			return nil, timeoutOf(err)
+		}
+	}
+	if _, err := c.exchange(ctx, message{library, function, nil, flagSession | flagSessionOpen}, nil); err != nil {
+		c.turn.leave()
+		return nil, err
+	}
+	return &Session{c: c, library: library, name: function}, nil
+}
+
+// Call is Channel.Call within the session: no names travel, both sides poll.
+// One at a time.
+func (s *Session) Call(ctx context.Context, input, dst []byte) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, callError(s.library, s.name, ErrClosed)
+	}
+	dst, err := s.c.exchange(ctx, message{"", "", input, flagSession}, dst)
+	if err != nil {
+		return nil, callError(s.library, s.name, err)
+	}
+	return dst, nil
+}
+
+// Close sends the end mark and gives the channel back. Idempotent.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	defer s.c.turn.leave()
+	_, err := s.c.exchange(context.Background(), message{"", "", nil, flagSessionEnd}, nil)
+	if errors.Is(err, ErrClosed) || errors.Is(err, ErrGone) {
+		return nil // there is nobody left to tell
+	}
+	return err
+}

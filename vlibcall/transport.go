@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlibcall
+
+import (
+	"context"
+	"time"
+)
+
+// Endpoint is one side of one channel: its memory and the peer's event. It
+// is safe for concurrent use.
+type Endpoint interface {
+	// Header is the header page, HeaderSize bytes, valid until Close.
+	Header() []byte
+	// Data is the rest of the channel. The first use may map it. Valid
+	// until Close.
+	Data() ([]byte, error)
+	// Notify signals the peer's event. It does not block.
+	Notify() error
+	// Gone is nil while the peer exists as far as the transport knows, then
+	// an error that wraps ErrGone and says what became of it. It is cheap
+	// enough to poll.
+	Gone() error
+	// Close frees memory and event. Idempotent; it interrupts a Wait. The
+	// caller makes sure that nobody uses the memory any more.
+	Close() error
+}
+
+// ClientEndpoint is the client's side, which has an event of its own. Wait
+// is for one goroutine at a time.
+type ClientEndpoint interface {
+	Endpoint
+	// Wait blocks until the peer signals (nil; may be spurious), the
+	// deadline passes (os.ErrDeadlineExceeded; the zero time never does),
+	// the peer is lost (nil, then see Gone), or Interrupt was called
+	// (ErrInterrupted). It keeps its thread and burns no CPU.
+	Wait(deadline time.Time) error
+	// Interrupt makes the current Wait, or else the next one, return
+	// ErrInterrupted.
+	Interrupt()
+}
+
+// Offer is what a client asks of a transport.
+type Offer struct {
+	Port       uint32 // which vLib OS server in the domain
+	Size       int    // bytes in all, header included; CheckSize holds
+	Generation uint64 // random; the server copies it into the header
+}
+
+// Dialer opens channels to one domain. The endpoint it returns has a header
+// page that the peer has formatted; Open verifies it.
+type Dialer interface {
+	Dial(ctx context.Context, offer Offer) (ClientEndpoint, error)
+}
+
+// Listener is the server side: it accepts channels and hands out the ones
+// that were signalled, in the order of their signals. For one server
+// goroutine; Interrupt and Close from anywhere.
+type Listener interface {
+	// Wait blocks until a channel was signalled, lost its client, or was
+	// closed by it, and returns it. The server closes an endpoint whose
+	// Gone is not nil. Errors as for ClientEndpoint.Wait; ErrClosed after
+	// Close.
+	Wait(deadline time.Time) (Endpoint, error)
+	Interrupt()
+	// Close refuses new channels and closes those that the server still
+	// holds. Idempotent.
+	Close() error
+}

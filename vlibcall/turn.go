@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlibcall
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// turn serialises the calls of one channel in the order of their arrival.
+// sync.Mutex is neither FIFO nor abandonable, and a call must be both.
+//
+//	free ──enter──▶ taken ──enter──▶ watched
+//	  ▲───leave──────┘  ▲──last waiter─┘ │
+//	  ▲──────────leave, nobody waits─────┘
+//
+// Between free and taken nothing else is touched. Closing makes it watched
+// for good.
+type turn struct {
+	state atomic.Uint32
+
+	mu     sync.Mutex
+	closed bool
+	queue  []chan struct{} // closed when it is the waiter's turn, or at close
+}
+
+const (
+	turnFree    = iota
+	turnTaken   // and nobody waits
+	turnWatched // look at the queue under mu
+)
+
+// enter takes a place. A nil ticket means that the turn is the caller's now.
+func (t *turn) enter() (ticket chan struct{}, err error) {
+	if t.state.CompareAndSwap(turnFree, turnTaken) {
+		return nil, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil, ErrClosed
+	}
+	for !t.state.CompareAndSwap(turnTaken, turnWatched) && t.state.Load() != turnWatched {
+		if t.state.CompareAndSwap(turnFree, turnTaken) {
+			return nil, nil // it was given back just now
+		}
+	}
+	ticket = make(chan struct{})
+	t.queue = append(t.queue, ticket)
+	return ticket, nil
+}
+
+// await blocks until the ticket's turn has come. On error the place is given
+// up.
+func (t *turn) await(ctx context.Context, ticket chan struct{}) error {
+	select {
+	case <-ticket:
+	case <-ctx.Done():
+		if !t.forget(ticket) {
+			// The turn came at the same moment: pass it on.
+			<-ticket
+			t.leave()
+		}
+		return ctx.Err()
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+func (t *turn) forget(ticket chan struct{}) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, q := range t.queue {
+		if q == ticket {
+			t.queue = append(t.queue[:i], t.queue[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// leave hands the turn to the next in the queue.
+func (t *turn) leave() {
+	if t.state.CompareAndSwap(turnTaken, turnFree) {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.queue) > 0 {
+		close(t.queue[0])
+		t.queue = t.queue[1:]
+		if len(t.queue) == 0 && !t.closed {
+			t.state.Store(turnTaken)
+		}
+	} else if !t.closed {
+		t.state.Store(turnFree)
+	}
+}
+
+// close refuses newcomers and sends the waiters away with ErrClosed. The one
+// whose turn it is still leaves by itself.
+func (t *turn) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	t.state.Store(turnWatched)
+	for _, q := range t.queue {
+		close(q)
+	}
+	t.queue = nil
+}
