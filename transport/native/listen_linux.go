@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// Listener implements vlibcall.Listener.
+type Listener struct {
+	w      *waiter
+	socket *net.UnixListener // nil for Accepted
+	work   sync.WaitGroup    // accepting, shaking hands
+
+	mu       sync.Mutex
+	shaking  map[*net.UnixConn]struct{}
+	channels map[int32]*endpoint
+	lastKey  int32
+	closed   bool
+}
+
+// MaxSize of a channel, in bytes.
+const MaxSize = 64 << 20
+
+// Listen serves port of the native domain with the directory dir, which it
+// makes if need be. A socket that a dead server left is replaced; a live one
+// is an error.
+func Listen(dir string, port uint32) (*Listener, error) {
+	path := Socket(dir, port)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	if probe, err := net.Dial("unixpacket", path); err == nil {
+		probe.Close()
+		return nil, fmt.Errorf("listen: %s is served by another process", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	socket, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})
+	if err != nil {
+		return nil, err
+	}
+	l, err := newListener()
+	if err != nil {
+		socket.Close()
+		return nil, err
+	}
+	l.socket = socket
+	l.work.Go(l.accept)
+	return l, nil
+}
+
+// Accepted serves the one channel of a connected socket, the other half of
+// what Conn dials. It owns the socket.
+func Accepted(conn *net.UnixConn) (*Listener, error) {
+	l, err := newListener()
+	if err != nil {
+		return nil, err
+	}
+	l.work.Go(func() { l.welcome(conn) })
+	return l, nil
+}
+
+func newListener() (*Listener, error) {
+	w, err := newWaiter()
+	if err != nil {
+		return nil, err
+	}
+	return &Listener{
+		w:        w,
+		shaking:  make(map[*net.UnixConn]struct{}),
+		channels: make(map[int32]*endpoint),
+	}, nil
+}
+
+func (l *Listener) accept() {
+	for {
+		conn, err := l.socket.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			time.Sleep(10 * time.Millisecond) // out of descriptors: some will come free
+			continue
+		}
+		l.work.Go(func() { l.welcome(conn) })
+	}
+}
+
+// welcome shakes hands and adds the new channel.
+func (l *Listener) welcome(conn *net.UnixConn) {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		conn.Close()
+		return
+	}
+	l.shaking[conn] = struct{}{}
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		delete(l.shaking, conn)
+		l.mu.Unlock()
+	}()
+
+	conn.SetDeadline(time.Now().Add(handshakeTimeout))
+	ep, memory, err := serverEndpoint(conn)
+	if err != nil {
+		status, detail := vlibcall.StatusOf(err)
+		answer := append(binary.LittleEndian.AppendUint64(nil, uint64(status)), detail...)
+		conn.Write(answer[:min(len(answer), welcomeSize+maxErrorText)])
+		conn.Close()
+		return
+	}
+	defer memory.Close()
+	rights := unix.UnixRights(int(memory.Fd()), ep.local.fd, ep.remote.fd)
+	// The client may call as soon as it has the descriptors.
+	if err := l.add(ep); err != nil {
+		ep.Close()
+		return
+	}
+	conn.WriteMsgUnix(make([]byte, welcomeSize), rights, nil) // a failure ends watchPeer at once
+	conn.SetDeadline(time.Time{})
+	ep.watchPeer()
+}
+
+// serverEndpoint reads what the client asks for and makes it.
+func serverEndpoint(conn *net.UnixConn) (_ *endpoint, memory *os.File, err error) {
+	hello := make([]byte, helloSize+1)
+	n, err := conn.Read(hello)
+	if err != nil {
+		return nil, nil, err
+	}
+	if n != helloSize {
+		return nil, nil, fmt.Errorf("request of %d bytes, want %d", n, helloSize)
+	}
+	revision := binary.LittleEndian.Uint64(hello)
+	size := binary.LittleEndian.Uint64(hello[8:])
+	generation := binary.LittleEndian.Uint64(hello[16:])
+	if revision != uint64(vlibcall.Revision) {
+		return nil, nil, fmt.Errorf("%w: channel revision %d, this server speaks %d", vlibcall.ErrBadRequest, revision, vlibcall.Revision)
+	}
+	if size > MaxSize {
+		return nil, nil, fmt.Errorf("%w: %d bytes, this server grants at most %d", vlibcall.ErrTooLarge, size, MaxSize)
+	}
+	if err := vlibcall.CheckSize(int(size)); err != nil {
+		return nil, nil, err
+	}
+	if memory, err = newMemory(int(size)); err != nil {
+		return nil, nil, err
+	}
+	e := &endpoint{conn: conn}
+	if e.mem, err = mapMemory(memory, int(size)); err != nil {
+		memory.Close()
+		return nil, nil, err
+	}
+	if e.remote, err = newEvent(); err == nil {
+		if e.local, err = newEvent(); err == nil {
+			if err = vlibcall.Format(e.Header(), int(size), generation); err == nil {
+				return e, memory, nil
+			}
+			e.local.close()
+		}
+		e.remote.close()
+	}
+	unix.Munmap(e.mem)
+	memory.Close()
+	return nil, nil, err
+}
+
+func (l *Listener) add(ep *endpoint) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return vlibcall.ErrClosed
+	}
+	for key := l.lastKey + 1; ; key++ {
+		if _, taken := l.channels[key]; key > 0 && !taken {
+			l.lastKey = key
+			break
+		}
+	}
+	key := l.lastKey
+	if err := l.w.add(ep.local, key); err != nil {
+		return err
+	}
+	l.channels[key] = ep
+	ep.w = l.w
+	ep.after = func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.channels, key)
+		if !l.closed {
+			l.w.remove(ep.local)
+		}
+	}
+	return nil
+}
+
+// Wait implements vlibcall.Listener.
+func (l *Listener) Wait(deadline time.Time) (vlibcall.Endpoint, error) {
+	for {
+		key, err := l.w.wait(deadline)
+		if err != nil {
+			return nil, err
+		}
+		l.mu.Lock()
+		ep := l.channels[key]
+		l.mu.Unlock()
+		if ep != nil {
+			return ep, nil
+		}
+	}
+}
+
+// Interrupt implements vlibcall.Listener.
+func (l *Listener) Interrupt() { l.w.stop() }
+
+// Close implements vlibcall.Listener.
+func (l *Listener) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil
+	}
+	l.closed = true
+	var errs []error
+	if l.socket != nil {
+		errs = append(errs, l.socket.Close())
+	}
+	for conn := range l.shaking {
+		conn.Close()
+	}
+	open := slices.Collect(maps.Values(l.channels))
+	l.mu.Unlock()
+	l.work.Wait()
+	errs = append(errs, l.w.close())
+	for _, ep := range open {
+		errs = append(errs, ep.Close())
+	}
+	return errors.Join(errs...)
+}

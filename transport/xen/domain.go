@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vlibos/vlibos/evtchn"
+	"github.com/vlibos/vlibos/grant"
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/xenctl/xenstore"
+)
+
+const (
+	// dialTimeout bounds a Dial whose context has no deadline.
+	dialTimeout = 10 * time.Second
+	// withdrawTimeout bounds what is done in the background about a Dial that
+	// failed.
+	withdrawTimeout = 30 * time.Second
+)
+
+// Domain is Dom0's way to the vLib OS servers of one guest. It implements
+// vlibcall.Dialer, is safe for concurrent use, and must outlive the channels
+// opened through it.
+type Domain struct {
+	id     uint16
+	store  *xenstore.Client
+	mapper *grant.Mapper
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	work   sync.WaitGroup // watching, withdrawing
+
+	watching sync.Mutex          // held while xenstored is talked to about watches
+	watched  map[uint32]struct{} // ports whose channel nodes are watched
+
+	mu       sync.Mutex // never held while xenstored is talked to
+	channels map[channelID]*clientEndpoint
+	gone     error // once the domain is
+}
+
+// Open prepares for channels to the guest domid. The caller closes it.
+func Open(ctx context.Context, domid uint16) (*Domain, error) {
+	store, err := xenstore.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mapper, err := grant.OpenMapper()
+	if err != nil {
+		store.Close()
+		return nil, err
+	}
+	d := &Domain{
+		id: domid, store: store, mapper: mapper,
+		watched:  make(map[uint32]struct{}),
+		channels: make(map[channelID]*clientEndpoint),
+	}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	w, err := store.Watch(ctx, "@releaseDomain")
+	if err != nil {
+		d.Close()
+		return nil, err
+	}
+	d.work.Go(func() { d.watchLife(w) })
+	return d, nil
+}
+
+// Close frees what Open made. Channels must be closed before.
+func (d *Domain) Close() error {
+	d.cancel()
+	err := d.store.Close()
+	d.work.Wait()
+	return errors.Join(err, d.mapper.Close())
+}
+
+// Dial implements vlibcall.Dialer. No server on that port, or no such
+// domain, is vlibcall.ErrGone; a server that does not answer within ctx or
+// ten seconds vlibcall.ErrTimeout.
+func (d *Domain) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	e, err := d.dial(ctx, o)
+	switch {
+	case err == nil:
+		return e, nil
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return nil, fmt.Errorf("%w: the server in domain %d, or xenstored, did not answer the request for a channel (%w)", vlibcall.ErrTimeout, d.id, err)
+	}
+	return nil, err
+}
+
+func (d *Domain) dial(ctx context.Context, o vlibcall.Offer) (*clientEndpoint, error) {
+	e := &clientEndpoint{
+		domain: d, id: channelID(rand.Uint64()), dir: home(d.id) + serverDir(o.Port), size: o.Size,
+		changed: make(chan struct{}, 1),
+	}
+	if err := d.greet(ctx, e.dir, o); err != nil {
+		return nil, err
+	}
+	if err := d.watchPort(ctx, o.Port); err != nil {
+		return nil, err
+	}
+	var err error
+	if e.events, err = evtchn.Open(); err != nil {
+		return nil, err
+	}
+	if err := d.add(e); err != nil {
+		e.events.Close()
+		return nil, err
+	}
+	a, err := e.ask(ctx, request{vlibcall.Revision, o.Size, o.Generation})
+	if err == nil {
+		err = e.attach(a)
+	}
+	if err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// greet reads what the server speaks.
+func (d *Domain) greet(ctx context.Context, dir string, o vlibcall.Offer) error {
+	text, err := d.store.Read(ctx, dir+"/server")
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: domain %d has no server on port %d (no node %s/server)", vlibcall.ErrGone, d.id, o.Port, dir)
+	}
+	if err != nil {
+		return err
+	}
+	g, err := parseGreeting(string(text))
+	if err != nil {
+		return fmt.Errorf("%w: node %s/server: %w", vlibcall.ErrProtocol, dir, err)
+	}
+	if g.revision != vlibcall.Revision {
+		return fmt.Errorf("%w: the server of domain %d speaks channel revision %d, this client %d: update the older one",
+			vlibcall.ErrProtocol, d.id, g.revision, vlibcall.Revision)
+	}
+	if uint64(o.Size) > g.maxSize {
+		return fmt.Errorf("%w: channel of %d bytes, the server of domain %d grants at most %d",
+			vlibcall.ErrTooLarge, o.Size, d.id, g.maxSize)
+	}
+	return nil
+}
+
+func (d *Domain) add(e *clientEndpoint) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.gone != nil {
+		return d.gone
+	}
+	d.channels[e.id] = e
+	return nil
+}
+
+func (d *Domain) remove(e *clientEndpoint) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.channels, e.id)
+}
+
+func (d *Domain) channel(id channelID) *clientEndpoint {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.channels[id]
+}
+
+// all returns the channels in directory dir.
+func (d *Domain) all(dir string) []*clientEndpoint {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var es []*clientEndpoint
+	for _, e := range d.channels {
+		if e.dir == dir {
+			es = append(es, e)
+		}
+	}
+	return es
+}
+
+// watchPort makes sure that the channel nodes of a port are watched. One
+// watch serves all channels: xenstored keeps a list of them and looks
+// through it at each write.
+func (d *Domain) watchPort(ctx context.Context, port uint32) error {
+	d.watching.Lock()
+	defer d.watching.Unlock()
+	if _, ok := d.watched[port]; ok {
+		return nil
+	}
+	dir := home(d.id) + serverDir(port)
+	w, err := d.store.Watch(ctx, dir+"/channel")
+	if err != nil {
+		return err
+	}
+	d.watched[port] = struct{}{}
+	d.work.Go(func() { d.watchChannels(w, dir) })
+	return nil
+}
+
+func (d *Domain) watchChannels(w *xenstore.Watch, dir string) {
+	for {
+		ev, err := w.Next(d.ctx)
+		if err != nil {
+			return // closed, or xenstored died: running calls go on without it
+		}
+		// Other paths are no channel's, and there may be many: a guest writes
+		// there what it likes.
+		if ev.Path == dir+"/channel" {
+			for _, e := range d.all(dir) {
+				e.nodeChanged()
+			}
+		} else if id, ok := parseChannelID(strings.TrimPrefix(ev.Path, dir+"/channel/")); ok {
+			if e := d.channel(id); e != nil && e.dir == dir {
+				e.nodeChanged()
+			}
+		}
+	}
+}
+
+// watchLife notices the domain's end.
+func (d *Domain) watchLife(w *xenstore.Watch) {
+	for {
+		if _, err := w.Next(d.ctx); err != nil {
+			return
+		}
+		there, err := d.store.IsDomainIntroduced(d.ctx, d.id)
+		if err != nil || there {
+			continue
+		}
+		d.mu.Lock()
+		d.gone = fmt.Errorf("%w: domain %d is shut down or destroyed", vlibcall.ErrGone, d.id)
+		gone := d.gone
+		es := make([]*clientEndpoint, 0, len(d.channels))
+		for _, e := range d.channels {
+			es = append(es, e)
+		}
+		d.mu.Unlock()
+		for _, e := range es {
+			e.lost(gone)
+		}
+	}
+}

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vlibos/vlibos/evtchn"
+	"github.com/vlibos/vlibos/grant"
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/xenctl/xenstore"
+)
+
+// clientDomain is whom this guest grants its channels to.
+const clientDomain = 0
+
+// storeTimeout bounds one conversation with xenstored.
+const storeTimeout = 30 * time.Second
+
+// MaxSize of a channel that a Listener grants, in bytes. What the guest's
+// gntalloc limit allows may be less.
+const MaxSize = 64 << 20
+
+// Listener is a server's side in a guest. It implements vlibcall.Listener.
+type Listener struct {
+	dir    string
+	store  *xenstore.Client
+	alloc  *grant.Allocator
+	events *evtchn.Handle
+	work   sync.WaitGroup
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+
+	mu          sync.Mutex
+	byID        map[channelID]*serverEndpoint
+	byPort      map[evtchn.Port]*serverEndpoint
+	over        []*serverEndpoint // their clients left
+	interrupted bool
+	closed      bool
+}
+
+// Listen announces a server on port of this guest. What an earlier server on
+// that port left in xenstore is removed: its channels end.
+func Listen(ctx context.Context, port uint32) (_ *Listener, err error) {
+	l := &Listener{
+		dir:    serverDir(port),
+		byID:   make(map[channelID]*serverEndpoint),
+		byPort: make(map[evtchn.Port]*serverEndpoint),
+	}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			l.release()
+		}
+	}()
+	if l.store, err = xenstore.Open(ctx); err != nil {
+		return nil, err
+	}
+	if l.alloc, err = grant.OpenAllocator(); err != nil {
+		return nil, err
+	}
+	if l.events, err = evtchn.Open(); err != nil {
+		return nil, err
+	}
+	if err = l.store.Remove(ctx, l.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	// The directory must be the guest's own before Dom0 writes below it: a
+	// new node inherits its parent's owner.
+	if err = l.store.Mkdir(ctx, l.dir+"/request"); err != nil {
+		return nil, err
+	}
+	w, err := l.store.Watch(ctx, l.dir+"/request")
+	if err != nil {
+		return nil, err
+	}
+	if err = l.store.Write(ctx, l.dir+"/server", []byte(greeting{vlibcall.Revision, MaxSize}.String())); err != nil {
+		return nil, err
+	}
+	l.work.Go(func() { l.accept(w) })
+	return l, nil
+}
+
+// accept answers requests until Close.
+func (l *Listener) accept(w *xenstore.Watch) {
+	for {
+		ev, err := w.Next(l.ctx)
+		if err != nil {
+			return // closed, or xenstored died: the channels there are go on
+		}
+		id, ok := parseChannelID(strings.TrimPrefix(ev.Path, l.dir+"/request/"))
+		if ok {
+			l.look(id)
+			continue
+		}
+		names, err := l.store.Directory(l.ctx, l.dir+"/request")
+		if err != nil {
+			continue
+		}
+		for _, name := range names {
+			if id, ok := parseChannelID(name); ok {
+				l.look(id)
+			}
+		}
+	}
+}
+
+// look makes the channel of a new request, and marks the one of a request
+// that is gone.
+func (l *Listener) look(id channelID) {
+	text, err := l.store.Read(l.ctx, l.dir+"/request/"+id.String())
+	l.mu.Lock()
+	e := l.byID[id]
+	l.mu.Unlock()
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && e != nil:
+		e.leave()
+	case err == nil && e == nil:
+		a, err := l.offer(id, string(text))
+		value := a.String()
+		if err != nil {
+			value = refusal(err)
+		}
+		if err := l.store.Write(l.ctx, l.dir+"/channel/"+id.String(), []byte(value)); err != nil {
+			l.drop(id) // the client times out
+		}
+	}
+}
+
+// drop gives up a channel that its client will not hear of.
+func (l *Listener) drop(id channelID) {
+	l.mu.Lock()
+	e := l.byID[id]
+	l.mu.Unlock()
+	if e != nil {
+		e.leave()
+	}
+}
+
+// offer allocates a channel.
+func (l *Listener) offer(id channelID, text string) (a answer, err error) {
+	r, err := parseRequest(text)
+	if err != nil {
+		return a, fmt.Errorf("%w: %w", vlibcall.ErrBadRequest, err)
+	}
+	if r.size > MaxSize {
+		return a, fmt.Errorf("%w: %d bytes, this server grants at most %d", vlibcall.ErrTooLarge, r.size, MaxSize)
+	}
+	pages, err := l.alloc.Alloc(clientDomain, r.size/pageSize, true)
+	if errors.Is(err, grant.ErrLimit) {
+		return a, &vlibcall.StatusError{Status: vlibcall.StatusTooLarge, Detail: err.Error()}
+	}
+	if err != nil {
+		return a, err
+	}
+	e := &serverEndpoint{l: l, id: id, pages: pages}
+	if err := vlibcall.Format(e.Header(), r.size, r.generation); err != nil {
+		return a, errors.Join(err, pages.Free())
+	}
+	refs := pages.Refs()
+	data, _ := e.Data()
+	writeDirectory(data, refs[1:])
+	if e.port, err = l.events.BindUnbound(clientDomain); err != nil {
+		return a, errors.Join(err, pages.Free())
+	}
+	err = pages.SetNotify(grant.Notify{
+		Clear: true, Offset: vlibcall.ServerAlive,
+		Signal: true, Port: uint32(e.port),
+	})
+	if err == nil {
+		err = l.add(e)
+	}
+	if err != nil {
+		return a, errors.Join(err, l.events.Unbind(e.port), pages.Free())
+	}
+	return answer{header: refs[0], directory: refs[1], port: uint32(e.port)}, nil
+}
+
+func (l *Listener) add(e *serverEndpoint) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return vlibcall.ErrClosed
+	}
+	l.byID[e.id] = e
+	l.byPort[e.port] = e
+	e.attach = time.AfterFunc(attachTimeout, e.expire)
+	return nil
+}
+
+// Wait implements vlibcall.Listener.
+func (l *Listener) Wait(deadline time.Time) (vlibcall.Endpoint, error) {
+	for {
+		if e, err := l.handed(); e != nil || err != nil {
+			return e, err
+		}
+		port, err := l.events.WaitUntil(deadline)
+		if errors.Is(err, evtchn.ErrInterrupted) {
+			continue // what for, handed knows
+		}
+		if err != nil {
+			return nil, waitError(err)
+		}
+		l.mu.Lock()
+		e := l.byPort[port]
+		l.mu.Unlock()
+		if e == nil {
+			continue // an event that was queued when its channel closed
+		}
+		if err := l.events.Unmask(port); err != nil {
+			return nil, err
+		}
+		return e, nil
+	}
+}
+
+// handed returns what does not come as an event: an interrupt, a channel
+// that xenstore says is over.
+func (l *Listener) handed() (vlibcall.Endpoint, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.interrupted {
+		l.interrupted = false
+		return nil, vlibcall.ErrInterrupted
+	}
+	if len(l.over) > 0 {
+		e := l.over[0]
+		l.over = l.over[1:]
+		return e, nil
+	}
+	return nil, nil
+}
+
+// hand passes a channel to the server's goroutine.
+func (l *Listener) hand(e *serverEndpoint) {
+	l.mu.Lock()
+	l.over = append(l.over, e)
+	l.mu.Unlock()
+	l.events.Interrupt()
+}
+
+// Interrupt implements vlibcall.Listener.
+func (l *Listener) Interrupt() {
+	l.mu.Lock()
+	l.interrupted = true
+	l.mu.Unlock()
+	l.events.Interrupt()
+}
+
+// forget takes a closed channel off the books and out of xenstore.
+func (l *Listener) forget(e *serverEndpoint) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.byID, e.id)
+	delete(l.byPort, e.port)
+	if l.closed {
+		return // the whole directory goes
+	}
+	l.work.Go(func() {
+		// Nodes that stay behind, because xenstored is gone, cost nothing.
+		l.store.Remove(l.ctx, l.dir+"/request/"+e.id.String())
+		l.store.Remove(l.ctx, l.dir+"/channel/"+e.id.String())
+	})
+}
+
+// Close implements vlibcall.Listener. It takes the server's nodes out of
+// xenstore.
+func (l *Listener) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil
+	}
+	l.closed = true
+	es := make([]*serverEndpoint, 0, len(l.byID))
+	for _, e := range l.byID {
+		es = append(es, e)
+	}
+	l.mu.Unlock()
+	l.cancel()
+	l.work.Wait()
+	var errs []error
+	for _, e := range es {
+		errs = append(errs, e.Close())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	if err := l.store.Remove(ctx, l.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, l.release())...)
+}
+
+// release closes what Listen opened, as far as it came.
+func (l *Listener) release() error {
+	l.cancel()
+	var errs []error
+	if l.events != nil {
+		errs = append(errs, l.events.Close())
+	}
+	if l.alloc != nil {
+		errs = append(errs, l.alloc.Close())
+	}
+	if l.store != nil {
+		errs = append(errs, l.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Available reports whether this machine is a Xen domain whose kernel lets a
+// process listen; the error names the device that is missing.
+func Available() error {
+	for _, dev := range []string{"/dev/xen/evtchn", "/dev/xen/gntalloc", "/dev/xen/xenbus"} {
+		if _, err := os.Stat(dev); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xen
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+func TestWordsRoundTrip(t *testing.T) {
+	g := greeting{1, 64 << 20}
+	if got, err := parseGreeting(g.String()); got != g || err != nil {
+		t.Errorf("%v: %v, %v", g, got, err)
+	}
+	r := request{1, 8192, 1<<64 - 1}
+	if got, err := parseRequest(r.String()); got != r || err != nil {
+		t.Errorf("%v: %v, %v", r, got, err)
+	}
+	a := answer{8, 9, 1<<32 - 1}
+	if got, err := parseAnswer(a.String()); got != a || err != nil {
+		t.Errorf("%v: %v, %v", a, got, err)
+	}
+	id := channelID(rand.Uint64())
+	if got, ok := parseChannelID(id.String()); got != id || !ok {
+		t.Errorf("%v: %v", id, got)
+	}
+}
+
+func TestWhatIsNotAnAnswer(t *testing.T) {
+	for _, text := range []string{
+		"", " ", "header=1", "header=1 directory=2 port=", "header=1 directory=2 port=-1",
+		"header=1 directory=2 port=4294967296", "directory=2 header=1 port=3",
+		"header=1 directory=2 port=3 ", "header=1 directory=2 port=3\n", "header=0x1 directory=2 port=3",
+		"header=1  directory=2 port=3", "header=+1 directory=2 port=3", "header=1\x00 directory=2 port=3",
+		strings.Repeat("header=1 ", 1000),
+	} {
+		if a, err := parseAnswer(text); err == nil {
+			t.Errorf("%.60q is an answer: %v", text, a)
+		} else if len(err.Error()) > 400 {
+			t.Errorf("%.60q: error of %d bytes", text, len(err.Error()))
+		}
+	}
+	for _, text := range []string{"", "1", "000000000000000G", "00000000000000001", "-000000000000001", "../../../../../a0"} {
+		if id, ok := parseChannelID(text); ok {
+			t.Errorf("%q is channel %v", text, id)
+		}
+	}
+	for _, text := range []string{
+		"revision=2 size=8192 generation=0", "revision=1 size=8191 generation=0",
+		"revision=1 size=18446744073709551615 generation=0", "revision=1 size=0 generation=0",
+	} {
+		if r, err := parseRequest(text); err == nil {
+			t.Errorf("%q is a request: %v", text, r)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	sent := &vlibcall.StatusError{Status: vlibcall.StatusTooLarge, Detail: "no room\x1b[2J"}
+	err, ok := parseRefusal(refusal(sent))
+	if !ok || !errors.Is(err, vlibcall.ErrTooLarge) || err.Error() != "too large for the channel: no room\ufffd[2J" {
+		t.Errorf("%v became %v, %v", sent, err, ok)
+	}
+	for _, text := range []string{"error=", "error=0 fine", "error=99 x", "error=-1 x", "error=x", "error=65536 x"} {
+		if err, ok := parseRefusal(text); !ok || !errors.Is(err, vlibcall.ErrProtocol) {
+			t.Errorf("%q: %v, %v", text, err, ok)
+		}
+	}
+	if err, ok := parseRefusal("header=1 directory=2 port=3"); ok {
+		t.Errorf("an answer is the refusal %v", err)
+	}
+}
+
+func FuzzParseAnswer(f *testing.F) {
+	f.Add("header=1 directory=2 port=3")
+	f.Add("error=no")
+	f.Fuzz(func(t *testing.T, text string) {
+		if a, err := parseAnswer(text); err == nil {
+			if again, err := parseAnswer(a.String()); again != a || err != nil {
+				t.Errorf("%q: %v, then %v, %v", text, a, again, err)
+			}
+		}
+	})
+}
+
+func TestDirectory(t *testing.T) {
+	for _, n := range []int{1, 2, refsPerPage, refsPerPage + 1, 2*refsPerPage + 7, 4095} {
+		refs := make([]uint32, n)
+		pages := make(map[uint32][]byte)
+		data := make([]byte, n*pageSize)
+		for i := range refs {
+			refs[i] = uint32(1000 + 3*i)
+			pages[refs[i]] = data[i*pageSize : (i+1)*pageSize]
+		}
+		writeDirectory(data, refs)
+		reads := 0
+		got, err := readDirectory(refs[0], n, func(ref uint32, page []byte) error {
+			reads++
+			if pages[ref] == nil {
+				return errors.New("not granted")
+			}
+			copy(page, pages[ref])
+			return nil
+		})
+		if err != nil || !slices.Equal(got, refs) || reads != directoryPages(n) {
+			t.Errorf("%d references: %d back in %d reads, %v", n, len(got), reads, err)
+		}
+	}
+}
+
+func TestDirectoryThatLoops(t *testing.T) {
+	reads := 0
+	refs, err := readDirectory(7, 4095, func(_ uint32, page []byte) error {
+		reads++
+		for i := range page {
+			page[i] = 7
+		}
+		return nil
+	})
+	if err != nil || len(refs) != 4095 || reads != directoryPages(4095) {
+		t.Errorf("%d references in %d reads, %v", len(refs), reads, err)
+	}
+}
