@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	domuserver "github.com/vlibos/vlibos/domu-server"
+	"github.com/vlibos/vlibos/transport/native"
+)
+
+func flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.Uint64Flag{Name: "port", Value: 1, Usage: "serve port `N`"},
+		&cli.StringFlag{Name: "transport", Value: "auto", Usage: "`NAME` of what carries calls: xen, native (processes of this machine), or auto: xen in a Xen guest, else native"},
+		&cli.StringFlag{Name: "name", DefaultText: "the host name", Usage: "`NAME` of the domain"},
+		&cli.StringFlag{Name: "native-dir", Value: native.DefaultRoot, EnvVars: []string{"VLIBOS_NATIVE_DIR"}, Usage: "transport native: `DIR` with the native domains; this one's sockets go into DIR/NAME"},
+		&cli.StringFlag{Name: "worker", DefaultText: "vlib-worker beside this program", Usage: "the program `PATH` that libraries run in"},
+		&cli.StringSliceFlag{Name: "libraries", Usage: "`LIST` of what may be called besides sonames that the dynamic linker finds: directories, by absolute path. A soname in the list means: of the sonames only those in it; none: no soname. May be repeated"},
+		&cli.IntFlag{Name: "max-workers", Value: domuserver.DefaultMaxWorkers, Usage: "keep `N` idle workers, about 5 MiB each"},
+		&cli.DurationFlag{Name: "max-run-time", Value: domuserver.DefaultMaxRunTime, Usage: "end a library's function or a command after `D`; 0: never"},
+		&cli.IntFlag{Name: "max-output", Value: domuserver.DefaultMaxOutput, Usage: "keep `BYTES` of each of stdout and stderr of a command"},
+		&cli.DurationFlag{Name: "linger", Usage: "poll a channel for `D` after a call before sleeping: for clients that spin"},
+		&cli.DurationFlag{Name: "session-idle", DefaultText: "1ms", Usage: "poll an open session for `D` before sleeping"},
+	}
+}
+
+// options reads the flags.
+func options(c *cli.Context) (domuserver.Options, error) {
+	o := domuserver.Options{
+		Name:        c.String("name"),
+		Version:     version(),
+		Transport:   c.String("transport"),
+		Transports:  transportNames(),
+		Worker:      c.String("worker"),
+		MaxWorkers:  c.Int("max-workers"),
+		MaxRunTime:  c.Duration("max-run-time"),
+		MaxOutput:   c.Int("max-output"),
+		Linger:      c.Duration("linger"),
+		SessionIdle: c.Duration("session-idle"),
+	}
+	if o.MaxRunTime < 0 || o.Linger < 0 || o.SessionIdle < 0 {
+		return o, usagef("--max-run-time, --linger and --session-idle cannot be negative")
+	}
+	if o.MaxWorkers < 1 || o.MaxOutput < 1 {
+		return o, usagef("--max-workers and --max-output must be positive")
+	}
+	if o.MaxRunTime == 0 {
+		o.MaxRunTime = -1
+	}
+	var err error
+	if o.Port, err = port(c); err != nil {
+		return o, err
+	}
+	if o.Libraries, err = domuserver.ParseLibraries(entries(c.StringSlice("libraries"))); err != nil {
+		return o, usagef("--libraries: %w", err)
+	}
+	if o.Name == "" {
+		if o.Name, err = os.Hostname(); err != nil {
+			return o, err
+		}
+	}
+	if strings.ContainsRune(o.Name, filepath.Separator) || o.Name == "." || o.Name == ".." {
+		return o, usagef("--name %q cannot be the name of a directory", o.Name)
+	}
+	if o.Transport == "auto" {
+		o.Transport = bestTransport()
+	}
+	if transports[o.Transport] == nil {
+		return o, usagef("--transport %q: want one of auto, %s", o.Transport, strings.Join(transportNames(), ", "))
+	}
+	return o, nil
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/vlibos/vlibos/builtin"
+	"github.com/vlibos/vlibos/signature"
+	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// bin holds vlib-server and vlib-worker.
+var bin string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "vlib-server")
+	if err == nil {
+		bin = dir
+		cmd := exec.Command("go", "build", "-o", bin, ".", "../vlib-worker")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		var out []byte
+		if out, err = cmd.CombinedOutput(); err != nil {
+			err = fmt.Errorf("%w\n%s", err, out)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.RemoveAll(dir)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(dir)
+		os.Exit(code)
+	}))
+}
+
+// A guest's initramfs has no libc for the server, and the worker cannot do
+// without one.
+func TestServerIsStaticAndWorkerIsNot(t *testing.T) {
+	for name, dynamic := range map[string]bool{"vlib-server": false, "vlib-worker": true} {
+		f, err := elf.Open(filepath.Join(bin, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		has := false
+		for _, p := range f.Progs {
+			has = has || p.Type == elf.PT_INTERP
+		}
+		if has != dynamic {
+			t.Errorf("%s: has a dynamic linker: %v", name, has)
+		}
+	}
+}
+
+// running is a server process.
+type running struct {
+	*testing.T
+	cmd   *exec.Cmd
+	lines *bufio.Scanner
+	dir   string
+	*vlibcall.Channel
+}
+
+func start(t *testing.T, args ...string) *running {
+	t.Helper()
+	root := t.TempDir()
+	r := &running{T: t, dir: filepath.Join(root, "guest")}
+	r.cmd = exec.Command(filepath.Join(bin, "vlib-server"), append([]string{"--transport", "native", "--native-dir", root, "--name", "guest"}, args...)...)
+	stderr, err := r.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.lines = bufio.NewScanner(stderr)
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		r.cmd.Process.Kill()
+		r.cmd.Wait() // fails if the test has waited already
+	})
+	r.logs("serves port 1 over transport native (" + r.dir + "/1.sock)")
+	if r.Channel, err = vlibcall.Open(t.Context(), native.Domain(r.dir), 1, 1<<20, vlibcall.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Channel.Close() })
+	return r
+}
+
+// logs takes the next line of the server's log.
+func (r *running) logs(want string) {
+	r.Helper()
+	if !r.lines.Scan() || !strings.HasPrefix(r.lines.Text(), "vlib-server: ") || !strings.Contains(r.lines.Text(), want) {
+		r.Fatalf("logged %q, %v, want …%s…", r.lines.Text(), r.lines.Err(), want)
+	}
+}
+
+func (r *running) function(timeout time.Duration, library, function, sig string, words ...string) (*signature.Result, error) {
+	r.Helper()
+	s, err := signature.Parse(sig)
+	if err != nil {
+		r.Fatal(err)
+	}
+	req, err := signature.ParseValues(s, words, nil)
+	if err != nil {
+		r.Fatal(err)
+	}
+	input, err := req.Append(nil)
+	if err != nil {
+		r.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	defer cancel()
+	out, err := r.Channel.Call(ctx, library, function, input, nil)
+	if err != nil {
+		return nil, err
+	}
+	result := new(signature.Result)
+	return result, result.Decode(out, req)
+}
+
+// worker calls getpid of libc in its worker.
+func (r *running) worker() int {
+	r.Helper()
+	result, err := r.function(30*time.Second, "libc.so.6", "getpid", "i32()")
+	if err != nil {
+		r.Fatal(err)
+	}
+	return int(result.Value.Int())
+}
+
+func awaitDeath(t *testing.T, pid int) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		if errors.Is(err, os.ErrNotExist) || bytes.Contains(stat, []byte(") Z ")) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("process %d lives on", pid)
+		}
+	}
+}
+
+func TestServesAndStops(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		r := start(t, "--max-run-time", "90s", "--libraries", "libm.so.6,libc.so.6", "--libraries", "/opt")
+		result, err := r.function(30*time.Second, "libm.so.6", "cos", "f64(f64)", "0.5")
+		if err != nil || fmt.Sprint(result.Value.Float64()) != "0.8775825618903728" {
+			t.Errorf("%v, %v", result, err)
+		}
+		if _, err := r.function(30*time.Second, "libz.so.1", "zlibVersion", "str()"); !errors.Is(err, vlibcall.ErrDenied) {
+			t.Error(err)
+		}
+		if _, err := r.function(30*time.Second, "libc.so.6", "abort", "void()"); !errors.Is(err, vlibcall.ErrCrashed) {
+			t.Error(err)
+		}
+		r.logs(`"libc.so.6" abort crashed: killed by SIGABRT`)
+		out, err := r.Channel.Call(t.Context(), builtin.Library, builtin.Services, nil, nil)
+		var info builtin.Info
+		if err == nil {
+			err = info.Decode(out)
+		}
+		if err != nil || info.Limits.MaxRunTimeMS != 90_000 || info.Worker.Path != filepath.Join(bin, "vlib-worker") || info.Transport != "native" {
+			t.Errorf("%+v, %v", info, err)
+		}
+		pid := r.worker()
+		if err := r.cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		if rest := restOf(r.lines); rest != "" {
+			t.Errorf("logged %q", rest)
+		}
+		if err := r.cmd.Wait(); err != nil {
+			t.Errorf("after %v: %v", signal, err)
+		}
+		awaitDeath(t, pid)
+	}
+}
+
+func restOf(s *bufio.Scanner) string {
+	var all strings.Builder
+	for s.Scan() {
+		all.WriteString(s.Text() + "\n")
+	}
+	return all.String()
+}
+
+// A server that is killed leaves no worker, not even one that hangs.
+func TestKilledServerLeavesNoWorker(t *testing.T) {
+	r := start(t)
+	pid := r.worker()
+	s, err := signature.Parse("i32()")
+	if err != nil {
+		t.Fatal(err)
+	}
+	input, err := (&signature.Request{Signature: s}).Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := r.Go(t.Context(), "libc.so.6", "pause", input, nil)
+	time.Sleep(100 * time.Millisecond) // on the way into pause
+	if err := r.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Result(); !errors.Is(err, vlibcall.ErrGone) {
+		t.Error(err)
+	}
+	awaitDeath(t, pid)
+}
+
+func TestBadCommandLines(t *testing.T) {
+	for _, tt := range []struct {
+		args   string
+		status int
+		want   string
+	}{
+		{"extra", 2, `unexpected "extra"`},
+		{"--no-such-flag", 2, "no-such-flag"},
+		{"--port 4294967296", 2, "at most 4294967295"},
+		{"--transport tcp", 2, "auto, native, xen"},
+		{"--libraries lib/x", 2, "want a soname"},
+		{"--name a/b", 2, "name of a directory"},
+		{"--max-run-time -1s", 2, "negative"},
+		{"--max-workers 0", 2, "positive"},
+		{"--transport native --native-dir /dev/null/x", 1, "--native-dir"},
+	} {
+		var stdout, stderr strings.Builder
+		err := run(t.Context(), append([]string{"vlib-server"}, strings.Fields(tt.args)...), nil, &stdout, &stderr)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || status(err) != tt.status {
+			t.Errorf("%s: status %d, %v, want %d, …%s…", tt.args, status(err), err, tt.status, tt.want)
+		}
+		if stdout.Len()+stderr.Len() > 0 {
+			t.Errorf("%s: printed %q, %q", tt.args, stdout.String(), stderr.String())
+		}
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	for arg, want := range map[string]string{"--help": "--max-run-time", "--version": "channel revision 1"} {
+		var stdout strings.Builder
+		err := run(t.Context(), []string{"vlib-server", arg}, nil, &stdout, io.Discard)
+		if err != nil || !strings.Contains(stdout.String(), want) {
+			t.Errorf("%s: %v, %s", arg, err, stdout.String())
+		}
+	}
+}

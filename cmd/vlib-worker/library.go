@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+
+	"github.com/vlibos/vlibos/domu-server/ffi"
+	"github.com/vlibos/vlibos/signature"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// library is what this process is for. It is loaded by the first call, so
+// that a crash in one of its constructors is that call's.
+type library struct {
+	name    string
+	loaded  *ffi.Library
+	request signature.Request
+}
+
+// serve calls the function that c names. The result is written where c's
+// output stands, without a copy unless it is small.
+func (l *library) serve(c *vlibcall.Call) error {
+	if err := l.request.Decode(c.Input()); err != nil {
+		return verdict(err)
+	}
+	if l.loaded == nil {
+		loaded, err := ffi.Open(l.name)
+		if err != nil {
+			return verdict(err)
+		}
+		l.loaded = loaded
+	}
+	room, err := c.Reserve(c.Room())
+	if err != nil {
+		return err
+	}
+	n, err := l.loaded.Call(c.Function(), &l.request, room)
+	if err != nil {
+		return verdict(err)
+	}
+	if n > vlibcall.InlineSize {
+		_, err = c.Reserve(n)
+		return err
+	}
+	return c.Reply(room[:n])
+}
+
+// statuses by which what went wrong travels.
+var statuses = map[error]vlibcall.Status{
+	ffi.ErrNoLibrary:  vlibcall.StatusNoLibrary,
+	ffi.ErrNoFunction: vlibcall.StatusNoFunction,
+	ffi.ErrArguments:  vlibcall.StatusBadRequest,
+	ffi.ErrTooLarge:   vlibcall.StatusTooLarge,
+}
+
+func verdict(err error) error {
+	var failed *ffi.Error
+	var syntax *signature.SyntaxError
+	switch {
+	case errors.As(err, &failed):
+		return &vlibcall.StatusError{Status: statuses[failed.Kind], Detail: failed.Text}
+	case errors.As(err, &syntax):
+		return &vlibcall.StatusError{Status: vlibcall.StatusSignature, Detail: err.Error()}
+	}
+	return &vlibcall.StatusError{Status: vlibcall.StatusBadRequest, Detail: err.Error()}
+}

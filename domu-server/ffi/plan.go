@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ffi
+
+import "github.com/vlibos/vlibos/signature"
+
+// planKey names a function called with one signature.
+type planKey struct{ function, signature string }
+
+// A plan is what is settled about a function and a signature before any call:
+// which word of the frame each argument goes to.
+type plan struct {
+	fn            uintptr
+	errnoLocation uintptr
+	word          [signature.MaxArgs]uint8
+}
+
+// plan returns the plan for a function, which it makes once.
+func (l *Library) plan(function string, s *signature.Signature) (*plan, error) {
+	key := planKey{function, s.String()}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p, ok := l.plans[key]; ok {
+		return p, nil
+	}
+	fn, err := l.symbol(function)
+	if err != nil {
+		return nil, err
+	}
+	location, err := errnoLocation()
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{fn: fn, errnoLocation: location}
+	p.place(s)
+	if len(l.plans) >= maxCached {
+		clear(l.plans)
+	}
+	l.plans[key] = p
+	return p, nil
+}
+
+// place gives each argument its word, by the ABI's order.
+func (p *plan) place(s *signature.Signature) {
+	ints, floats, stack := 0, firstFloat, firstStack
+	for i := range s.NumArgs() {
+		next := &stack
+		switch float := s.Arg(i).Kind.Float(); {
+		case float && floats < firstStack:
+			next = &floats
+		case !float && ints < firstFloat:
+			next = &ints
+		}
+		p.word[i] = uint8(*next)
+		*next++
+	}
+}

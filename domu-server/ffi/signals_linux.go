@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ffi
+
+import (
+	"fmt"
+	"syscall"
+	"unsafe"
+)
+
+// coreSignals are the signals whose default action is to end the process with
+// a core dump (signal(7)): those that a broken library dies of. All others
+// stay with the Go runtime, which needs SIGURG to preempt goroutines.
+var coreSignals = [...]syscall.Signal{
+	syscall.SIGQUIT, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGBUS,
+	syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGXCPU, syscall.SIGXFSZ, syscall.SIGSYS,
+}
+
+// sigaction is the kernel's struct sigaction for x86-64
+// (arch/x86/include/uapi/asm/signal.h), which differs from glibc's.
+type sigaction struct {
+	handler  uintptr
+	flags    uint64
+	restorer uintptr
+	mask     uint64
+}
+
+// DefaultSignals gives the signals of a crash back their default action, so
+// that a crash in a library ends the process by that very signal, at once and
+// without a Go traceback, and the parent's WaitStatus names it. The main
+// function of a worker calls it first, and does not use os/signal for these
+// signals afterwards.
+//
+// From then on a nil dereference in Go code ends the process in the same way,
+// instead of panicking.
+func DefaultSignals() error {
+	var action sigaction // the zero handler is SIG_DFL
+	for _, sig := range coreSignals {
+		_, _, errno := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig),
+			uintptr(unsafe.Pointer(&action)), 0, unsafe.Sizeof(action.mask), 0, 0)
+		if errno != 0 {
+			return fmt.Errorf("reset %v to its default action: %w", sig, errno)
+		}
+	}
+	return nil
+}

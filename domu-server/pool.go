@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package domuserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"slices"
+
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// idleMemory bounds the channel memory that the workers that are kept have
+// touched together, in bytes; a single one may have more.
+const idleMemory = 64 << 20
+
+// pool keeps the workers. A vLib OS serves one call at a time, so it needs no
+// lock: all of its methods are for the goroutine that serves.
+type pool struct {
+	path string
+	max  int
+	log  *log.Logger
+
+	idle []*worker // last used first
+}
+
+// call serves c by a function of a library. It returns when the function
+// does, when its process has died, or, with errCancelled, when ctx is done
+// and the worker has been killed.
+func (p *pool) call(ctx context.Context, c *vlibcall.Call, library, function string) error {
+	w, err := p.take(ctx, library)
+	if err != nil {
+		if ctx.Err() != nil {
+			return errCancelled
+		}
+		p.log.Print(err)
+		return err
+	}
+	room, err := c.Reserve(c.Room())
+	if err != nil {
+		p.keep(w)
+		return err
+	}
+	output, err := w.call(ctx, function, c.Input(), room)
+	if err == nil {
+		p.keep(w)
+		return finish(c, output)
+	}
+	var verdict *vlibcall.StatusError
+	switch {
+	case errors.As(err, &verdict) && verdict.Status == vlibcall.StatusNoLibrary:
+		w.stop() // it is good for nothing, and must not cost another its place
+		return verdict
+	case errors.As(err, &verdict):
+		p.keep(w)
+		return verdict
+	case errors.Is(err, vlibcall.ErrTooLarge):
+		p.keep(w)
+		return &vlibcall.StatusError{Status: vlibcall.StatusTooLarge, Detail: fmt.Sprintf(
+			"request of %d bytes; this server passes %d to a library, result included", len(c.Input()), workerSize)}
+	}
+	return p.bury(ctx, w, function, err)
+}
+
+var errCancelled = errors.New("cancelled")
+
+// finish makes output, which stands where c.Reserve(c.Room()) is if it fits
+// there, the output of c.
+func finish(c *vlibcall.Call, output []byte) error {
+	if len(output) > vlibcall.InlineSize {
+		_, err := c.Reserve(len(output))
+		return err
+	}
+	return c.Reply(output)
+}
+
+// bury ends a worker that did not answer and says why.
+func (p *pool) bury(ctx context.Context, w *worker, function string, err error) error {
+	died := w.ended(0) || ctx.Err() == nil && w.ended(deathGrace)
+	w.stop()
+	if !died && ctx.Err() != nil {
+		return errCancelled
+	}
+	detail := "it closed the worker's channel"
+	switch {
+	case died:
+		detail = w.obituary()
+	case errors.Is(err, vlibcall.ErrProtocol):
+		detail = fmt.Sprintf("it damaged the worker's channel: %v", errors.Unwrap(err))
+	}
+	p.log.Printf("%q %s crashed: %s", w.library, function, detail)
+	return &vlibcall.StatusError{Status: vlibcall.StatusCrashed, Detail: detail}
+}
+
+// take takes the library's worker out of the pool, or starts one.
+func (p *pool) take(ctx context.Context, library string) (*worker, error) {
+	if i := slices.IndexFunc(p.idle, func(w *worker) bool { return w.library == library }); i >= 0 {
+		w := p.idle[i]
+		p.idle = slices.Delete(p.idle, i, i+1)
+		if !w.ended(0) {
+			return w, nil
+		}
+		w.stop()
+		p.log.Printf("%q crashed between calls: %s", library, w.obituary())
+	}
+	return startWorker(ctx, p.path, library)
+}
+
+// keep puts a worker into the pool and stops what is then too much in it.
+func (p *pool) keep(w *worker) {
+	p.idle = slices.Insert(p.idle, 0, w)
+	touched := 0
+	for i, w := range p.idle {
+		touched += w.touched
+		if i > 0 && (i >= p.max || touched > idleMemory) {
+			p.stop(i)
+			return
+		}
+	}
+}
+
+// stop stops the workers from index i on.
+func (p *pool) stop(i int) {
+	for _, w := range p.idle[i:] {
+		w.stop()
+	}
+	clear(p.idle[i:])
+	p.idle = p.idle[:i]
+}
+
+func (p *pool) running() []string {
+	names := make([]string, len(p.idle))
+	for i, w := range p.idle {
+		names[i] = w.library
+	}
+	return names
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package domuserver
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// escapedOutput is how long a process that left its group may keep the pipes
+// of its dead parent open before they are closed.
+const escapedOutput = 500 * time.Millisecond
+
+// process is a child that leads a process group, which ends with it. Whoever
+// starts one calls wait, once.
+type process struct {
+	cmd *exec.Cmd
+
+	mu     sync.Mutex
+	reaped bool // the group's number may be another's now
+}
+
+// startProcess starts cmd. It is killed if the server dies: the kernel sends
+// the signal when the thread that forked ends, and Go ends no thread unless a
+// goroutine returns that has locked it.
+func startProcess(cmd *exec.Cmd) (*process, error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = escapedOutput
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return &process{cmd: cmd}, nil
+}
+
+// kill kills the whole group. It does not wait. After wait it does nothing.
+func (p *process) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
+		unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL) // fails only if there is nobody left
+	}
+}
+
+// wait blocks until the process has ended, kills what is left of its group,
+// and returns how it ended.
+func (p *process) wait() (syscall.WaitStatus, error) {
+	// While the leader is a zombie, its number stays the group's.
+	for {
+		err := unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	p.kill()
+	p.mu.Lock()
+	p.reaped = true
+	p.mu.Unlock()
+	err := p.cmd.Wait()
+	if p.cmd.ProcessState == nil {
+		return 0, fmt.Errorf("wait for process %d: %w", p.cmd.Process.Pid, err)
+	}
+	return p.cmd.ProcessState.Sys().(syscall.WaitStatus), nil
+}
+
+// describe says how a process ended, as part of a sentence.
+func describe(s syscall.WaitStatus) string {
+	if s.Signaled() {
+		return fmt.Sprintf("killed by %s (%v)", unix.SignalName(s.Signal()), s.Signal())
+	}
+	return fmt.Sprintf("exited with status %d", s.ExitStatus())
+}

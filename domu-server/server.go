@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package domuserver
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/vlibos/vlibos/builtin"
+	"github.com/vlibos/vlibos/signature"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// Server serves the calls to one vLib OS, one at a time.
+type Server struct {
+	calls *vlibcall.Server
+	opts  Options
+	pool  pool
+	ctx   context.Context // of Serve
+}
+
+// New returns a server for the channels of l, which it owns from now on. It
+// has the functions of package builtin and the libraries of the guest.
+func New(l vlibcall.Listener, opts Options) *Server {
+	s := &Server{calls: vlibcall.NewServer(l), opts: opts.withDefaults()}
+	s.pool = pool{path: s.opts.Worker, max: s.opts.MaxWorkers, log: s.opts.Log}
+	s.calls.Linger = s.opts.Linger
+	if s.opts.SessionIdle != 0 {
+		s.calls.SessionIdle = s.opts.SessionIdle
+	}
+	s.calls.Handle(builtin.Library, builtin.Echo, func(c *vlibcall.Call) error { return c.Reply(c.Input()) })
+	s.calls.Handle(builtin.Library, builtin.Services, s.services)
+	s.calls.Handle(builtin.Library, builtin.Run, s.run)
+	s.calls.HandleRest(s.resolve)
+	return s
+}
+
+// Handle adds a function. Once a library has one, no library of the guest is
+// looked for under its name. Safe while serving.
+func (s *Server) Handle(library, function string, h vlibcall.Handler) {
+	s.calls.Handle(library, function, h)
+}
+
+// Serve serves until ctx is done (nil) or the listener fails, then closes the
+// listener and every channel, and ends all workers. A call that is under way
+// when ctx is done ends as cancelled. Once.
+func (s *Server) Serve(ctx context.Context) error {
+	s.ctx = ctx
+	defer s.pool.stop(0)
+	return s.calls.Serve(ctx)
+}
+
+// resolve finds the handler for a function of a library of the guest.
+func (s *Server) resolve(library, function string) (vlibcall.Handler, error) {
+	ours := false
+	s.calls.Functions(func(l, _ string) { ours = ours || l == library })
+	if ours {
+		return nil, &vlibcall.StatusError{Status: vlibcall.StatusNoFunction, Detail: fmt.Sprintf("%.255q in %s", function, library)}
+	}
+	path, err := s.opts.Libraries.resolve(library)
+	if err != nil {
+		return nil, err
+	}
+	if err := signature.CheckSymbol(function); err != nil {
+		return nil, &vlibcall.StatusError{Status: vlibcall.StatusNoFunction, Detail: err.Error()}
+	}
+	return func(c *vlibcall.Call) error { return s.forward(c, path, function) }, nil
+}
+
+// forward serves a call by a worker, within the bounds of the server and of
+// the client.
+func (s *Server) forward(c *vlibcall.Call, path, function string) error {
+	ctx := c.Context(s.ctx)
+	timed, cancel := withLimit(ctx, s.opts.MaxRunTime)
+	defer cancel()
+	err := s.pool.call(timed, c, path, function)
+	switch {
+	case err != errCancelled:
+		return err
+	case ctx.Err() == nil:
+		return &vlibcall.StatusError{Status: vlibcall.StatusCancelled, Detail: fmt.Sprintf(
+			"it ran for %v, the server's --max-run-time", s.opts.MaxRunTime)}
+	}
+	return s.cancelled()
+}
+
+// cancelled is the verdict on a call whose context is done.
+func (s *Server) cancelled() error {
+	detail := "the client gave up, or its time was over"
+	if s.ctx.Err() != nil {
+		detail = "the server is stopping"
+	}
+	return &vlibcall.StatusError{Status: vlibcall.StatusCancelled, Detail: detail}
+}

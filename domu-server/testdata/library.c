@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Library functions that behave well, and some that do not.
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// How often it was called in this process.
+int count(void) { static int n; return ++n; }
+
+int thread(void) { return syscall(SYS_gettid); }
+int process(void) { return getpid(); }
+
+uint64_t sum(const uint8_t *b, uint64_t n)
+{
+    uint64_t s = 0;
+    while (n--)
+        s += *b++;
+    return s;
+}
+
+void fill(uint8_t *b, uint64_t n) { memset(b, 'x', n); }
+
+// Names of every length modulo 8.
+#define ALIGNED(name) \
+    uint64_t name(const void *in, void *io, void *out) \
+    { return ((uintptr_t)in | (uintptr_t)io | (uintptr_t)out) % 8; }
+ALIGNED(a) ALIGNED(ab) ALIGNED(abc) ALIGNED(abcd) ALIGNED(abcde) ALIGNED(abcdef) ALIGNED(abcdefg) ALIGNED(abcdefgh)
+
+void crash(void) { *(volatile int *)8 = 1; }
+void leave(int status) { exit(status); }
+void stop_itself(void) { raise(SIGKILL); }
+
+void complain(const char *text)
+{
+    fprintf(stderr, "first\nsecond\nthird\n%s\n", text);
+    abort();
+}
+
+void damage_heap(void)
+{
+    char *p = malloc(24), *volatile q = p;
+    free(p);
+    free(q);
+}
+
+static void *later(void *unused)
+{
+    (void)unused;
+    usleep(50 * 1000);
+    abort();
+}
+
+int crash_later(void)
+{
+    pthread_t t;
+    return pthread_create(&t, 0, later, 0);
+}
+
+void hang(void) { for (;;) pause(); }
+void spin(void) { for (;;) __asm__ volatile("pause"); }
+
+void hang_up(void)
+{
+    closefrom(3);
+    hang();
+}
+
+// Leaves a child that holds everything this process has.
+void leave_child(void)
+{
+    if (fork() == 0)
+        hang();
+    _exit(4);
+}
+
+int child_forever(void)
+{
+    int pid = fork();
+    if (pid == 0)
+        hang();
+    return pid;
+}
+
+static void *scribble(void *unused)
+{
+    char line[512];
+    FILE *maps = fopen("/proc/self/maps", "r");
+
+    (void)unused;
+    usleep(50 * 1000);
+    while (fgets(line, sizeof line, maps))
+        if (strstr(line, "vlibos-channel"))
+            memset((char *)strtoul(line, 0, 16) + 0x480, 0xff, 8); // the answer's id
+    fclose(maps);
+    return 0;
+}
+
+// Overwrites memory that is shared with the server, after the answer.
+int scribble_later(void)
+{
+    pthread_t t;
+    return pthread_create(&t, 0, scribble, 0);
+}

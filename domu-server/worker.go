@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package domuserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+const (
+	// workerSize of a worker's channel, in bytes. The largest there is,
+	// because a channel cannot grow and its memory costs nothing until it is
+	// touched.
+	workerSize = native.MaxSize
+
+	// startLimit bounds the start of a worker. It is for a guest that is
+	// short of CPU: usually it takes milliseconds.
+	startLimit = 30 * time.Second
+
+	// deathGrace is how long a worker that closed its channel may take to
+	// die of what made it do so.
+	deathGrace = time.Second
+)
+
+// worker is a process that has one library loaded. Its methods are for one
+// goroutine.
+type worker struct {
+	library string
+	process *process
+	channel *vlibcall.Channel
+	wrote   tail
+	touched int // the largest request and result so far, in bytes
+
+	life    context.Context // ends with the process
+	status  syscall.WaitStatus
+	lostErr error // instead of status; both are valid when life is over
+}
+
+// startWorker starts the program at path for a library. The library is not
+// loaded before the first call. The error says what to do about it.
+func startWorker(ctx context.Context, path, library string) (*worker, error) {
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, fmt.Errorf("start worker %s: %w", path, err)
+	}
+	w := &worker{library: library}
+	cmd := exec.Command(path, library)
+	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.Stdout, cmd.Stderr = &w.wrote, &w.wrote
+	w.process, err = startProcess(cmd)
+	theirs.Close()
+	if err != nil {
+		ours.Close()
+		return nil, startError(path, err)
+	}
+	life, ended := context.WithCancel(context.Background())
+	w.life = life
+	go func() {
+		defer ended()
+		w.status, w.lostErr = w.process.wait()
+	}()
+
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	defer context.AfterFunc(life, cancel)()
+	// On one CPU the worker cannot answer while the server spins.
+	opts := vlibcall.Options{}
+	if runtime.NumCPU() == 1 {
+		opts.Wait = vlibcall.Block
+	}
+	if w.channel, err = vlibcall.Open(ctx, native.NewConn(ours), 0, workerSize, opts); err != nil {
+		if w.ended(deathGrace) {
+			err = errors.New(w.obituary())
+		}
+		w.stop()
+		return nil, fmt.Errorf("worker %s was not ready to serve: %w", path, err)
+	}
+	return w, nil
+}
+
+func startError(path string, err error) error {
+	if _, statErr := os.Stat(path); statErr == nil && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("start worker %s: the program is there but not its dynamic linker: the guest needs ld.so and glibc", path)
+	}
+	return fmt.Errorf("start worker: %w: put vlib-worker beside vlib-server, or say where it is with --worker", err)
+}
+
+func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	half := os.NewFile(uintptr(fds[0]), "worker")
+	defer half.Close()
+	theirs = os.NewFile(uintptr(fds[1]), "server")
+	conn, err := net.FileConn(half)
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return conn.(*net.UnixConn), theirs, nil
+}
+
+// theLibrary stands for the worker's only one, whose resolved path can be
+// longer than a name in a channel.
+const theLibrary = "library"
+
+// call calls function of the worker's library and appends its result to
+// room[:0]. Errors are those of vlibcall.Channel.Call; ErrTimeout also when
+// the process has ended.
+func (w *worker) call(ctx context.Context, function string, input, room []byte) ([]byte, error) {
+	w.wrote.reset()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// Its socket does not tell of its death if a child of its own holds it.
+	defer context.AfterFunc(w.life, cancel)()
+	output, err := w.channel.Call(ctx, theLibrary, function, input, room)
+	w.touched = max(w.touched, len(input)+len(output))
+	return output, err
+}
+
+// ended reports whether the process has ended, after waiting for that for a
+// while.
+func (w *worker) ended(wait time.Duration) bool {
+	select {
+	case <-w.life.Done():
+		return true
+	default:
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-w.life.Done():
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// obituary says how the process ended and what it said last.
+func (w *worker) obituary() string {
+	var b strings.Builder
+	if w.lostErr != nil {
+		b.WriteString(w.lostErr.Error())
+	} else {
+		b.WriteString(describe(w.status))
+	}
+	if lines := w.wrote.lines(); lines != "" {
+		b.WriteString("; it wrote: ")
+		b.WriteString(lines)
+	}
+	return b.String()
+}
+
+// stop kills the process, waits until it is gone and frees everything.
+func (w *worker) stop() {
+	w.process.kill()
+	<-w.life.Done()
+	if w.channel != nil {
+		w.channel.Close() // cannot wait: nobody calls. What it could report is that the worker is dead
+	}
+}
