@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/transport/native"
+)
+
+const description = `A vLib OS is a domain that serves calls: of functions in its shared libraries,
+and of functions that its server has built in.
+
+   vlibmaster doctor                           what this host has, and what is missing
+   vlibmaster services 1                       what domain 1 serves
+   vlibmaster call 1 libm.so.6 cos --sig 'f64(f64)' 0.5
+   vlibmaster call web vlib echo hello         built in: bytes in, bytes out
+   vlibmaster call 1 vlib run -- uname -a      built in: run a command in the guest
+
+DOMAIN is, on Xen, a domain's number, name or UUID; on the native platform,
+which needs no Xen, the NAME with which 'vlib-server --transport native --name NAME'
+was started on this machine.
+
+`
+
+// run is the program. It returns nil or an error for [message] and [exitCode].
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	app := newApp(stdin, stdout, stderr)
+	app.Setup()
+	args, err := arrange(app, args)
+	if err != nil {
+		return err
+	}
+	return app.RunContext(ctx, args)
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
+	app := &cli.App{
+		Name:                      "vlibmaster",
+		Usage:                     "call library functions in other domains",
+		Description:               description + exitTable(),
+		Reader:                    stdin,
+		Writer:                    stdout,
+		ErrWriter:                 stderr,
+		HideVersion:               true,
+		EnableBashCompletion:      true,
+		DisableSliceFlagSeparator: true,
+		// Errors are the caller's to report and to turn into a status.
+		ExitErrHandler: func(*cli.Context, error) {},
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usagef("%w", err) },
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "platform", Value: dom0.Auto, EnvVars: []string{"VLIBOS_PLATFORM"}, Usage: "where domains are: auto, xen or native"},
+			&cli.StringFlag{Name: "native-dir", Value: native.DefaultRoot, EnvVars: []string{"VLIBOS_NATIVE_DIR"}, Usage: "`DIR` with the native domains"},
+			&cli.BoolFlag{Name: "version", Usage: "the same as the command version"},
+		},
+		Action: func(c *cli.Context) error {
+			if c.Bool("version") {
+				return versionAction(c)
+			}
+			return cli.ShowAppHelp(c)
+		},
+		Commands: []*cli.Command{callCommand(), servicesCommand(), doctorCommand(), versionCommand(), completionCommand()},
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = app.OnUsageError
+		// A positional "help" is a domain's name like any other.
+		c.HideHelpCommand = true
+	}
+	return app
+}
+
+// config is the platform that the global flags choose.
+func config(c *cli.Context) (dom0.Config, error) {
+	cfg := dom0.Config{Platform: c.String("platform"), NativeDir: c.String("native-dir")}
+	switch cfg.Platform {
+	case dom0.Auto, dom0.Xen, dom0.Native:
+		return cfg, nil
+	}
+	return cfg, usagef("--platform %q: want %s, %s or %s", cfg.Platform, dom0.Auto, dom0.Xen, dom0.Native)
+}
+
+// noArguments is for commands that take none.
+func noArguments(c *cli.Context) error {
+	if c.Args().Present() {
+		return usagef("%s takes no argument, got %q", c.Command.Name, c.Args().First())
+	}
+	return nil
+}

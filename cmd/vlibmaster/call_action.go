@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+func callAction(c *cli.Context) error {
+	o, err := readCall(c)
+	if err != nil {
+		return withJSON(c.App.Writer, c.Bool("json"), err)
+	}
+	f, err := formOf(o, c.App.Reader)
+	if err == nil && len(o.out) > f.buffers() {
+		err = usagef("%d times --out, but %d outputs to save", len(o.out), f.buffers())
+	}
+	if err != nil {
+		return withJSON(c.App.Writer, o.json, err)
+	}
+	r, err := makeCall(c, o, f)
+	if err == nil {
+		err = save(o.out, r.answer.buffers, c.App.Writer)
+	}
+	if err != nil {
+		return withJSON(c.App.Writer, o.json, err)
+	}
+	return r.print(c, o)
+}
+
+// outcome is a call, or a series of them, that was answered.
+type outcome struct {
+	domain string
+	opened time.Duration // setting up the channel
+	size   int
+	answer answer // of the last call
+	series *series
+}
+
+// makeCall opens a channel, calls, and closes it.
+func makeCall(c *cli.Context, o *callOptions, f form) (r *outcome, err error) {
+	size := o.size
+	if size == 0 {
+		size = channelSize(o, f)
+	}
+	start := time.Now()
+	v, err := converse(c, o.domain, o.port, size, o.timeout, o.wait)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if cerr := v.Close(); err == nil && cerr != nil {
+			r, err = nil, fmt.Errorf("close the channel: %w", cerr)
+		}
+	}()
+	r = &outcome{domain: v.domain.String(), opened: time.Since(start), size: size, series: newSeries()}
+	output, err := r.series.run(c.Context, v.Channel, o, f)
+	if err == nil {
+		r.answer, err = f.answer(output)
+	}
+	if err != nil {
+		return nil, v.explain(hintRaw(o, err))
+	}
+	r.answer.failed = v.explain(r.answer.failed)
+	return r, nil
+}
+
+// hintRaw says what may be wrong when a C function was called without its
+// signature.
+func hintRaw(o *callOptions, err error) error {
+	if o.signature == "" && (errors.Is(err, vlibcall.ErrBadRequest) || errors.Is(err, vlibcall.ErrSignature)) {
+		return fmt.Errorf("%w; without --sig the input went as it is, a C function needs its signature", err)
+	}
+	return err
+}
+
+type callJSON struct {
+	Domain   string `json:"domain"`
+	Port     uint32 `json:"port"`
+	Library  string `json:"library"`
+	Function string `json:"function"`
+	WallNS   int64  `json:"wall_ns"`
+	OpenNS   int64  `json:"open_ns"`
+	Size     int    `json:"channel_size"`
+}
+
+func (r *outcome) print(c *cli.Context, o *callOptions) error {
+	stdout, stderr := c.App.Writer, c.App.ErrWriter
+	if o.json {
+		return r.printJSON(stdout, o)
+	}
+	text := stdout
+	if slices.Contains(o.out, "-") {
+		text = stderr // standard output has the content, and only that
+	}
+	if err := r.answer.show(text, stderr, len(o.out)); err != nil {
+		return err
+	}
+	if o.repeat > 1 {
+		// Bytes that were written as they are need not end a line.
+		if b := r.answer.buffers; o.signature == "" && len(o.out) == 0 && !bytes.HasSuffix(b[0], []byte("\n")) {
+			fmt.Fprintln(text) // if this fails, so does what follows
+		}
+		if err := r.series.print(text, o.wait); err != nil {
+			return err
+		}
+	}
+	return r.answer.failed
+}
+
+func (r *outcome) printJSON(stdout io.Writer, o *callOptions) error {
+	objects := []any{
+		callJSON{r.domain, o.port, o.library, o.function, r.series.last.Nanoseconds(), r.opened.Nanoseconds(), r.size},
+		r.answer.fields,
+	}
+	if o.repeat > 1 {
+		objects = append(objects, r.series.fields(o.wait))
+	}
+	if r.answer.failed != nil {
+		objects = append(objects, failureOf(r.answer.failed))
+	}
+	if err := joinObjects(stdout, objects...); err != nil {
+		return err
+	}
+	return r.answer.failed
+}
+
+// interruptible lets ctx end calls on ch that were given no context of their
+// own: one that can be cancelled costs each call a registration. stop waits
+// until that is over.
+func interruptible(ctx context.Context, ch *vlibcall.Channel) (stop func()) {
+	closed := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(closed)
+		ch.Close() // whoever opened it closes it again, and hears of a failure
+	})
+	return func() {
+		if !cancel() {
+			<-closed
+		}
+	}
+}

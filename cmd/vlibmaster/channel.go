@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// conversation is an open channel to a domain.
+type conversation struct {
+	*vlibcall.Channel
+	platform dom0.Platform
+	domain   *dom0.Domain
+}
+
+// converse finds the domain and opens a channel, within timeout if that is
+// not 0. The caller closes it.
+func converse(c *cli.Context, ref string, port uint32, size int, timeout time.Duration, wait vlibcall.WaitPolicy) (_ *conversation, err error) {
+	cfg, err := config(c)
+	if err != nil {
+		return nil, err
+	}
+	ctx := c.Context
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	v := new(conversation)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, v.Close())
+		}
+	}()
+	if v.platform, err = dom0.Open(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if v.domain, err = v.platform.Lookup(ctx, ref); err != nil {
+		return nil, err
+	}
+	if v.Channel, err = vlibcall.Open(ctx, v.domain, port, size, vlibcall.Options{Wait: wait, Timeout: timeout}); err != nil {
+		return nil, v.explain(err)
+	}
+	return v, nil
+}
+
+// explain adds the domain to an error that does not name it.
+func (v *conversation) explain(err error) error {
+	if named := (*dom0.Error)(nil); err == nil || errors.As(err, &named) {
+		return err
+	}
+	return fmt.Errorf("domain %s: %w", v.domain, err)
+}
+
+// Close frees what converse opened, in the opposite order.
+func (v *conversation) Close() error {
+	var errs []error
+	if v.Channel != nil {
+		errs = append(errs, v.Channel.Close())
+	}
+	if v.domain != nil {
+		errs = append(errs, v.domain.Close())
+	}
+	if v.platform != nil {
+		errs = append(errs, v.platform.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/doctor"
+)
+
+// doctorLimit bounds a xenstored that does not answer.
+const doctorLimit = 10 * time.Second
+
+func doctorCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "doctor",
+		Usage: "say what this host has for calls, and what is missing",
+		Description: fmt.Sprintf(`Looks at the platform, Xen's version and capabilities, devices, xenstore,
+permissions, and the domains that have a vLib OS server. What is missing comes
+with the command that brings it. Nothing is changed.
+
+   ok       it is there
+   note     calls work without it
+   missing  calls do not work without it
+   denied   calls do not work for this user
+
+Exit codes: %d calls are possible (whether or not a server runs now), %d this user
+may not, %d something is missing.`, exitOK.code, exitDenied.code, exitNoXen.code),
+		Flags:  []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one line of JSON"}},
+		Action: doctorAction,
+	}
+}
+
+type doctorJSON struct {
+	Possible bool             `json:"possible"`
+	Findings []doctor.Finding `json:"findings"`
+	Facts    doctor.Facts     `json:"facts"`
+}
+
+func doctorAction(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	cfg, err := config(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context, doctorLimit)
+	defer cancel()
+	facts := doctor.Examine(ctx, cfg)
+	findings := facts.Findings()
+	err = verdict(facts.Platform, doctor.Verdict(findings))
+	if c.Bool("json") {
+		if jerr := joinObjects(c.App.Writer, doctorJSON{err == nil, findings, facts}); jerr != nil {
+			return jerr
+		}
+		return err
+	}
+	if perr := printFindings(c.App.Writer, facts.Platform, findings); perr != nil {
+		return perr
+	}
+	return err
+}
+
+func verdict(platform string, worst doctor.Level) error {
+	err := &dom0.Error{Target: "platform " + platform, Way: "the findings above say what to do"}
+	switch worst {
+	case doctor.Missing:
+		err.Err = fmt.Errorf("calls are not possible: %w", errIncomplete)
+	case doctor.Denied:
+		err.Err = fmt.Errorf("calls are not possible: %w", dom0.ErrNotPermitted)
+	default:
+		return nil
+	}
+	return err
+}
+
+func printFindings(w io.Writer, platform string, findings []doctor.Finding) error {
+	if _, err := fmt.Fprintf(w, "platform %s\n", platform); err != nil {
+		return err
+	}
+	for _, f := range findings {
+		if _, err := fmt.Fprintf(w, "%-8s %-9s %s\n", f.Level, f.Name, oneLine(f.Text)); err != nil {
+			return err
+		}
+		if f.Remedy == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%-8s %-9s -> %s\n", "", "", oneLine(f.Remedy)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

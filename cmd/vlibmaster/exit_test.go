@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/signature"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// The numbers are what scripts rely on.
+func TestExitCodes(t *testing.T) {
+	status := func(s vlibcall.Status) error { return &vlibcall.StatusError{Status: s} }
+	gone := &dom0.Error{Target: "domain 1", Err: errors.Join(dom0.ErrNoServer, vlibcall.ErrGone)}
+	late := fmt.Errorf("%w (%w)", vlibcall.ErrTimeout, context.DeadlineExceeded)
+	stopped := fmt.Errorf("%w (%w)", vlibcall.ErrTimeout, context.Canceled)
+	syntax := func() error { _, err := signature.Parse("x"); return argument(err) }()
+	for _, tt := range []struct {
+		err  error
+		code int
+		kind string
+	}{
+		{nil, 0, "ok"},
+		{errors.New("disk full"), 1, "other"},
+		{vlibcall.ErrClosed, 1, "other"},
+		{usagef("no"), 2, "usage"},
+		{&dom0.Error{Err: dom0.ErrNoDomain}, 3, "no-domain"},
+		{gone, 4, "no-server"},
+		{vlibcall.ErrGone, 4, "no-server"},
+		{status(vlibcall.StatusNoLibrary), 5, "no-library"},
+		{status(vlibcall.StatusNoFunction), 6, "no-function"},
+		{syntax, 7, "argument"},
+		{status(vlibcall.StatusSignature), 7, "argument"},
+		{status(vlibcall.StatusBadRequest), 7, "argument"},
+		{status(vlibcall.StatusFailed), 8, "failed"},
+		{status(vlibcall.StatusCrashed), 9, "crashed"},
+		{late, 10, "timeout"},
+		{context.DeadlineExceeded, 10, "timeout"},
+		{status(vlibcall.StatusCancelled), 10, "timeout"},
+		{&dom0.Error{Err: dom0.ErrNotPermitted}, 11, "not-permitted"},
+		{status(vlibcall.StatusDenied), 11, "not-permitted"},
+		{vlibcall.ErrTooLarge, 12, "too-large"},
+		{status(vlibcall.StatusTooLarge), 12, "too-large"},
+		{vlibcall.ErrProtocol, 13, "protocol"},
+		{protocolViolation(status(vlibcall.StatusNoLibrary)), 13, "protocol"},
+		{&dom0.Error{Err: dom0.ErrNoXen}, 14, "no-platform"},
+		{errIncomplete, 14, "no-platform"},
+		{stopped, 130, "interrupted"},
+	} {
+		err := tt.err
+		if err != nil {
+			err = fmt.Errorf("around: %w", err)
+		}
+		if e := exitOf(err); e.code != tt.code || e.kind != tt.kind {
+			t.Errorf("%v: %d %s, want %d %s", err, e.code, e.kind, tt.code, tt.kind)
+		}
+	}
+}
+
+func TestExitTable(t *testing.T) {
+	seen := map[int]bool{}
+	table := exitTable()
+	for _, e := range exits {
+		if seen[e.code] {
+			t.Errorf("%d stands for two things", e.code)
+		}
+		seen[e.code] = true
+		if !strings.Contains(table, fmt.Sprintf("\n   %-4d %s", e.code, e.kind)) {
+			t.Errorf("the help does not explain %d", e.code)
+		}
+	}
+	for _, v := range verdicts {
+		if !seen[v.exit.code] {
+			t.Errorf("%v ends with %d, which is not in the table", v.err, v.exit.code)
+		}
+	}
+}
+
+func TestMessageIsOneHarmlessLine(t *testing.T) {
+	got := message(&vlibcall.StatusError{Status: vlibcall.StatusFailed, Detail: "a\r\nb\x1b[2J\tc\u202e\n"})
+	if want := "vlibmaster: a  b�[2J c�"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := harmless("ok\n\x1b]0;\a"); got != "ok\n�]0;�" {
+		t.Errorf("%q", got)
+	}
+}

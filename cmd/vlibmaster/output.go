@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+
+	"golang.org/x/term"
+)
+
+// writeGuest writes what a guest sent: as it is into a file or a pipe, and
+// without control characters to a terminal, which would obey them.
+func writeGuest(w io.Writer, b []byte) error {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		b = []byte(harmless(string(b)))
+	}
+	_, err := w.Write(b)
+	return err
+}
+
+func harmless(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+}
+
+// save writes buffers to the files of --out; "-" is stdout.
+func save(files []string, buffers [][]byte, stdout io.Writer) error {
+	for i, name := range files {
+		if name == "-" {
+			if _, err := stdout.Write(buffers[i]); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := os.WriteFile(name, buffers[i], 0o666); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// joinObjects writes one JSON object with the members of all, on a line.
+func joinObjects(w io.Writer, objects ...any) error {
+	var members [][]byte
+	for _, o := range objects {
+		b, err := json.Marshal(o)
+		if err != nil {
+			return err
+		}
+		if m := bytes.TrimSuffix(bytes.TrimPrefix(b, []byte("{")), []byte("}")); len(m) > 0 {
+			members = append(members, m)
+		}
+	}
+	_, err := fmt.Fprintf(w, "{%s}\n", bytes.Join(members, []byte(",")))
+	return err
+}
+
+type failureJSON struct {
+	Error struct {
+		Code    int    `json:"code"`
+		Kind    string `json:"kind"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+func failureOf(err error) failureJSON {
+	var f failureJSON
+	e := exitOf(err)
+	f.Error.Code, f.Error.Kind, f.Error.Message = e.code, e.kind, oneLine(err.Error())
+	return f
+}
+
+// withJSON reports an error of action on standard output too if --json asks
+// for output that a program reads.
+func withJSON(stdout io.Writer, asked bool, err error) error {
+	if err == nil || !asked {
+		return err
+	}
+	if jerr := joinObjects(stdout, failureOf(err)); jerr != nil {
+		return fmt.Errorf("%w (and standard output: %w)", err, jerr)
+	}
+	return err
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"path/filepath"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/vlibos/vlibos/builtin"
+	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// startRogue serves port 1 of NAME with functions that answer what no honest
+// server does, and port 2 with answers to questions that nobody asked.
+func startRogue(ts *testscript.TestScript, name string) {
+	dir := filepath.Join(ts.Getenv("VLIBOS_NATIVE_DIR"), name)
+	l, err := native.Listen(dir, 1)
+	ts.Check(err)
+	s := vlibcall.NewServer(l)
+	reply := func(b []byte) vlibcall.Handler { return func(c *vlibcall.Call) error { return c.Reply(b) } }
+	status := func(st vlibcall.Status, detail string) vlibcall.Handler {
+		return func(*vlibcall.Call) error { return &vlibcall.StatusError{Status: st, Detail: detail} }
+	}
+	s.Handle("rogue", "garbage", reply([]byte("\x01\x02garbage")))
+	s.Handle("rogue", "escape", status(vlibcall.StatusFailed, "red\n\x1b[31mline two\u202e"))
+	s.Handle("rogue", "cancelled", status(vlibcall.StatusCancelled, "enough"))
+	s.Handle("rogue", "toolarge", status(vlibcall.StatusTooLarge, ""))
+	s.Handle("rogue", "signature", status(vlibcall.StatusSignature, ""))
+	s.Handle("rogue", "unknown", status(999, ""))
+	s.Handle("rogue", "panic", func(*vlibcall.Call) error { panic("no") })
+	for f, st := range map[string]vlibcall.Status{
+		"refused": vlibcall.StatusDenied, "nolibrary": vlibcall.StatusNoLibrary, "nofunction": vlibcall.StatusNoFunction,
+		"died": vlibcall.StatusCrashed, "timedout": vlibcall.StatusCancelled, "badname": vlibcall.StatusBadRequest,
+	} {
+		s.Handle("status", f, status(st, f))
+	}
+	calls := 0
+	s.Handle("rogue", "third", func(c *vlibcall.Call) error {
+		if calls++; calls == 3 {
+			return c.Reply(nil)
+		}
+		return c.Reply([]byte("\x01\x02\x01\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"))
+	})
+	s.Handle(builtin.Library, builtin.Services, reply([]byte(`{"name":`)))
+	s.Handle(builtin.Library, builtin.Run, reply([]byte("\xff\xff\xff\xff")))
+
+	liar, err := native.Listen(dir, 2)
+	ts.Check(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 2)
+	go func() { done <- s.Serve(ctx) }()
+	go func() { done <- lie(liar) }()
+	ts.Defer(func() {
+		cancel()
+		liar.Interrupt()
+		ts.Check(<-done)
+		ts.Check(<-done)
+	})
+}
+
+// replyID is the offset of the answer's number in the channel header, see
+// docs/channel.md.
+const replyID = 0x480
+
+func lie(l *native.Listener) error {
+	for {
+		ep, err := l.Wait(time.Time{})
+		if err != nil {
+			return l.Close()
+		}
+		binary.LittleEndian.PutUint64(ep.Header()[replyID:], 999)
+		ep.Notify() // to a client that may be gone
+	}
+}

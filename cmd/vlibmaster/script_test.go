@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+)
+
+// TestMain also is vlibmaster, when a script runs it.
+func TestMain(m *testing.M) {
+	testscript.Main(leakTest{m}, map[string]func(){"vlibmaster": main})
+}
+
+type leakTest struct{ *testing.M }
+
+func (l leakTest) Run() int {
+	status := l.M.Run()
+	if err := goleak.Find(); status == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	return status
+}
+
+func TestScripts(t *testing.T) {
+	bin := t.TempDir()
+	build := exec.Command("go", "build", "-o", bin, "github.com/vlibos/vlibos/cmd/vlib-server", "github.com/vlibos/vlibos/cmd/vlib-worker")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the server: %v\n%s", err, out)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("VLIBOS_NATIVE_DIR", filepath.Join(env.WorkDir, "run"))
+			env.Setenv("VLIBOS_PLATFORM", "native")
+			return os.Mkdir(filepath.Join(env.WorkDir, "run"), 0o755)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"server": func(ts *testscript.TestScript, _ bool, args []string) { startServer(ts, bin, args) },
+			"rogue":  func(ts *testscript.TestScript, _ bool, args []string) { startRogue(ts, args[0]) },
+			"exits":  checkExit,
+		},
+	})
+}
+
+// checkExit: exits CODE vlibmaster ARG… runs a command that has to end with that code.
+func checkExit(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	if ee := (*exec.ExitError)(nil); errors.As(err, &ee) {
+		got = ee.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// startServer NAME [FLAG…] runs the real server until the script ends.
+func startServer(ts *testscript.TestScript, bin string, args []string) {
+	cmd := exec.Command(filepath.Join(bin, "vlib-server"),
+		append([]string{"--transport", "native", "--name", args[0], "--native-dir", ts.Getenv("VLIBOS_NATIVE_DIR")}, args[1:]...)...)
+	said := &ready{seen: make(chan struct{})}
+	cmd.Stderr = said
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		cmd.Process.Signal(os.Interrupt)
+		if err := cmd.Wait(); err != nil {
+			ts.Logf("vlib-server: %v\n%s", err, said.text())
+		}
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	select {
+	case <-said.seen:
+	case <-ctx.Done():
+		ts.Fatalf("vlib-server does not serve: %s", said.text())
+	}
+}
+
+// ready waits for the line with which the server says that it serves.
+type ready struct {
+	mu   sync.Mutex
+	buf  bytes.Buffer
+	seen chan struct{}
+}
+
+func (r *ready) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := bytes.Contains(r.buf.Bytes(), []byte(" serves port "))
+	r.buf.Write(b)
+	if !before && bytes.Contains(r.buf.Bytes(), []byte(" serves port ")) {
+		close(r.seen)
+	}
+	return len(b), nil
+}
+
+func (r *ready) text() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.buf.String()
+}

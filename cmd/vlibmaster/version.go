@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+type versionJSON struct {
+	Version  string `json:"version"`
+	Commit   string `json:"commit,omitempty"`
+	Modified bool   `json:"modified"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+	Revision uint32 `json:"channel_revision"`
+}
+
+func versionCommand() *cli.Command {
+	return &cli.Command{
+		Name:   "version",
+		Usage:  "print the version of this program and of the channel protocol",
+		Flags:  []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one line of JSON"}},
+		Action: versionAction,
+	}
+}
+
+func versionAction(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	v := version()
+	if c.Bool("json") {
+		return joinObjects(c.App.Writer, v)
+	}
+	commit := v.Commit
+	if commit == "" {
+		commit = "unknown commit"
+	}
+	if v.Modified {
+		commit += ", modified"
+	}
+	_, err := fmt.Fprintf(c.App.Writer, "vlibmaster %s (%s)\n%s %s\nchannel revision %d\n", v.Version, commit, v.Go, v.Platform, v.Revision)
+	return err
+}
+
+func version() versionJSON {
+	v := versionJSON{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Revision: vlibcall.Revision}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	if info.Main.Version != "" {
+		v.Version = info.Main.Version
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			v.Commit = s.Value[:min(len(s.Value), 12)]
+		case "vcs.modified":
+			v.Modified = s.Value == "true"
+		}
+	}
+	return v
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/xenctl"
+	"github.com/vlibos/vlibos/xenctl/xenstore"
+)
+
+// devices are the nodes that a call from Dom0 opens.
+var devices = []Device{
+	{Path: "/dev/xen/privcmd", Module: "xen-privcmd"},
+	{Path: "/dev/xen/evtchn", Module: "xen-evtchn"},
+	{Path: "/dev/xen/gntdev", Module: "xen-gntdev"},
+}
+
+// Examine looks at this host. It blocks as xenstore does, bounded by ctx.
+func Examine(ctx context.Context, cfg dom0.Config) Facts {
+	if cfg.NativeDir == "" {
+		cfg.NativeDir = native.DefaultRoot
+	}
+	f := Facts{Traces: dom0.Detect("/"), Root: os.Geteuid() == 0, Platform: cfg.Platform}
+	if f.Platform == "" || f.Platform == dom0.Auto {
+		f.Platform = f.Traces.Platform()
+	}
+	f.Devices = lookAtDevices("/")
+	if f.Traces.Running() {
+		f.Xen = askXen()
+		if s, err := xenstore.Open(ctx); err != nil {
+			f.Xenstore, _, _ = strings.Cut(err.Error(), "\n") // the others are other ways to it
+		} else {
+			s.Close() // only read from
+		}
+	}
+	f.Native = lookAtNative(ctx, cfg.NativeDir)
+	f.Domains, f.Problem = listDomains(ctx, dom0.Config{Platform: f.Platform, NativeDir: cfg.NativeDir})
+	return f
+}
+
+// lookAtDevices looks below root, which is "/" but in tests.
+func lookAtDevices(root string) []Device {
+	found := make([]Device, 0, len(devices))
+	for _, d := range devices {
+		path := filepath.Join(root, d.Path)
+		_, err := os.Stat(path)
+		d.Exists = err == nil
+		d.Usable = d.Exists && unix.Access(path, unix.R_OK|unix.W_OK) == nil
+		found = append(found, d)
+	}
+	return found
+}
+
+func askXen() XenFacts {
+	h, err := xenctl.Open()
+	if err != nil {
+		return XenFacts{Problem: err.Error()}
+	}
+	defer h.Close()
+	v, err := h.Version()
+	if err != nil {
+		return XenFacts{Problem: err.Error()}
+	}
+	f := XenFacts{Version: v.String(), Capabilities: v.Capabilities}
+	if _, err := h.Domains(); err != nil {
+		f.Control = err.Error()
+	}
+	return f
+}
+
+func lookAtNative(ctx context.Context, dir string) NativeFacts {
+	f := NativeFacts{Dir: dir}
+	_, err := os.Stat(dir)
+	f.Exists = err == nil
+	f.Usable = f.Exists && unix.Access(dir, unix.R_OK|unix.X_OK) == nil
+	f.Domains, _ = listDomains(ctx, dom0.Config{Platform: dom0.Native, NativeDir: dir}) // not usable says it
+	return f
+}
+
+func listDomains(ctx context.Context, cfg dom0.Config) ([]Domain, string) {
+	list := []Domain{}
+	p, err := dom0.Open(ctx, cfg)
+	if err != nil {
+		return list, err.Error()
+	}
+	defer p.Close()
+	all, err := p.Domains(ctx)
+	if err != nil {
+		return list, err.Error()
+	}
+	for _, d := range all {
+		ports := append([]uint32{}, d.Ports...)
+		list = append(list, Domain{ID: d.ID, Name: d.Name, UUID: d.UUID, Ports: ports})
+	}
+	return list, ""
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import "github.com/vlibos/vlibos/dom0"
+
+// Facts are what was found. Errors are texts, for people.
+type Facts struct {
+	Platform string      `json:"platform"` // that calls use: "xen" or "native"
+	Traces   dom0.Traces `json:"traces"`
+	Root     bool        `json:"root"` // effective user 0
+
+	Xen      XenFacts    `json:"xen"`
+	Devices  []Device    `json:"devices"`
+	Xenstore string      `json:"xenstore_error,omitempty"`
+	Domains  []Domain    `json:"domains"`                 // of the platform
+	Problem  string      `json:"domains_error,omitempty"` // why there is no list
+	Native   NativeFacts `json:"native"`
+}
+
+// XenFacts are what Xen says of itself.
+type XenFacts struct {
+	Version      string   `json:"version,omitempty"`
+	Capabilities []string `json:"capabilities,omitempty"`
+	Problem      string   `json:"error,omitempty"`         // it could not be asked
+	Control      string   `json:"control_error,omitempty"` // domctl and sysctl do not work
+}
+
+// Device is a device node that calls need.
+type Device struct {
+	Path   string `json:"path"`
+	Module string `json:"module"`
+	Exists bool   `json:"exists"`
+	Usable bool   `json:"usable"` // by this process
+}
+
+// Domain is a domain, and where servers were announced in it.
+type Domain struct {
+	ID    string   `json:"id"`
+	Name  string   `json:"name,omitempty"`
+	UUID  string   `json:"uuid,omitempty"`
+	Ports []uint32 `json:"ports"`
+}
+
+// NativeFacts are about the directory of native domains.
+type NativeFacts struct {
+	Dir     string   `json:"dir"`
+	Exists  bool     `json:"exists"`
+	Usable  bool     `json:"usable"` // this process may look into it
+	Domains []Domain `json:"domains"`
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/transport/native"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// wellDom0 is a Dom0 with everything, and one guest that serves.
+func wellDom0() Facts {
+	f := Facts{
+		Platform: dom0.Xen,
+		Traces:   dom0.Traces{Type: "xen", Dom0: true, Xenfs: true, Privcmd: true},
+		Root:     true,
+		Xen:      XenFacts{Version: "4.17.5", Capabilities: []string{"xen-3.0-x86_64", "hvm-3.0-x86_64"}},
+		Domains:  []Domain{{ID: "0", Name: "Domain-0"}, {ID: "1", Name: "vlib1", Ports: []uint32{1, 9}}},
+		Native:   NativeFacts{Dir: native.DefaultRoot},
+	}
+	for _, d := range devices {
+		d.Exists, d.Usable = true, true
+		f.Devices = append(f.Devices, d)
+	}
+	return f
+}
+
+func TestFindings(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		change  func(*Facts)
+		verdict Level
+		want    string // "level name text -> remedy", parts of them
+	}{
+		{"well", func(*Facts) {}, OK, "ok domain 1 (vlib1) has a vLib OS server on port 1 9"},
+		{"well", func(*Facts) {}, OK, "ok xen Xen 4.17.5, xen-3.0-x86_64 hvm-3.0-x86_64"},
+		{"no guest", func(f *Facts) { f.Domains = f.Domains[:1] }, OK, "note domains there is no guest -> xl create"},
+		{"no server", func(f *Facts) { f.Domains[1].Ports = nil }, OK, "note domain 1 (vlib1) has no vLib OS server -> in a guest"},
+		{"no gntdev", func(f *Facts) { f.Devices[2].Exists = false }, Missing, "missing device /dev/xen/gntdev does not exist -> modprobe xen-gntdev (for good"},
+		{"not root", func(f *Facts) { f.Root = false; f.Devices[1].Usable = false }, Denied, "denied device /dev/xen/evtchn may not"},
+		{"a guest", func(f *Facts) { f.Traces.Dom0 = false }, Missing, "missing dom0 this is a guest"},
+		{"no xenfs", func(f *Facts) { f.Traces.Xenfs, f.Traces.Dom0 = false, false }, OK, "note dom0 /proc/xen/capabilities is not there -> mount -t xenfs"},
+		{"no xenstored", func(f *Facts) { f.Xenstore = "connection refused" }, Missing, "missing xenstore connection refused -> apt install xen-utils-common"},
+		{"xenstored of root", func(f *Facts) { f.Root = false; f.Xenstore = "permission denied" }, Denied, "denied xenstore permission denied -> run it as root"},
+		{"no list", func(f *Facts) { f.Problem = "timeout" }, Missing, "missing domains timeout"},
+		{"another Xen", func(f *Facts) { f.Xen.Control = "version 0x17" }, OK, "note control calls work; pausing and accounting of domains do not: version 0x17 -> use a vlibmaster"},
+		{"silent Xen", func(f *Facts) { f.Xen = XenFacts{Problem: "EPERM"} }, OK, "note xen Xen does not tell its version: EPERM"},
+		{"silent to users", func(f *Facts) { f.Root = false; f.Xen = XenFacts{Problem: "EACCES"} }, OK, "note xen Xen's version is not shown to this user"},
+		{"both problems", func(f *Facts) { f.Devices[0].Exists, f.Devices[1].Usable = false, false }, Missing, "denied device /dev/xen/evtchn"},
+
+		{"xen was asked for", func(f *Facts) { f.Traces = dom0.Traces{} }, Missing, "missing xen this machine does not run Xen -> apt install xen-system-amd64"},
+		{"xen and its native directory", func(f *Facts) { f.Native.Exists = true }, OK, "note native /run/vlibos/native may not be read"},
+
+		{"native", func(f *Facts) { f.Platform, f.Traces = dom0.Native, dom0.Traces{} }, OK, "note xen this machine does not run Xen: no calls into guests -> apt install xen-system-amd64"},
+		{"native on Xen", func(f *Facts) { f.Platform = dom0.Native }, OK, "note xen this system runs on Xen, but the native platform was asked for"},
+		{"no privcmd", func(f *Facts) { f.Platform = dom0.Native; f.Traces.Privcmd = false }, OK, "note xen this system runs on Xen, but there is no /dev/xen/privcmd -> modprobe xen-privcmd"},
+		{"native, not ours", func(f *Facts) { f.Platform = dom0.Native; f.Native.Exists = true }, Denied, "denied native /run/vlibos/native may not be read"},
+		{"native, empty", func(f *Facts) { f.Platform = dom0.Native; f.Native.Exists, f.Native.Usable = true, true }, OK, "note native native calls work here, but there is no domain -> vlib-server --transport native --name NAME"},
+		{"native, idle", func(f *Facts) {
+			f.Platform = dom0.Native
+			f.Native = NativeFacts{Dir: "/x", Exists: true, Usable: true, Domains: []Domain{{ID: "web", Name: "web"}}}
+		}, OK, "note domain web has no vLib OS server -> vlib-server --transport native --name web --native-dir /x"},
+	} {
+		f := wellDom0()
+		tt.change(&f)
+		findings := f.Findings()
+		if v := Verdict(findings); v != tt.verdict {
+			t.Errorf("%s: %s, want %s: %+v", tt.name, v, tt.verdict, findings)
+		}
+		if !found(findings, tt.want) {
+			t.Errorf("%s: %+v\nwant %s", tt.name, findings, tt.want)
+		}
+	}
+}
+
+func found(findings []Finding, want string) bool {
+	want, remedy, _ := strings.Cut(want, " -> ")
+	level, rest, _ := strings.Cut(want, " ")
+	name, text, _ := strings.Cut(rest, " ")
+	for _, f := range findings {
+		if f.Level == Level(level) && f.Name == name && strings.HasPrefix(f.Text, text) && strings.HasPrefix(f.Remedy, remedy) {
+			return true
+		}
+	}
+	return false
+}
+
+// What keeps calls from working has a remedy.
+func TestRemedies(t *testing.T) {
+	f := wellDom0()
+	f.Root, f.Traces.Dom0, f.Xenstore = false, false, "no"
+	f.Devices[0].Exists, f.Devices[1].Usable = false, false
+	for _, platform := range []string{dom0.Xen, dom0.Native} {
+		f.Platform = platform
+		for _, finding := range f.Findings() {
+			if finding.Level != OK && finding.Remedy == "" {
+				t.Errorf("%+v", finding)
+			}
+		}
+	}
+}
+
+func TestExamineNative(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "web"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "web", "4.sock"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := Examine(context.Background(), dom0.Config{Platform: dom0.Native, NativeDir: dir})
+	if f.Platform != dom0.Native || f.Problem != "" || len(f.Devices) != len(devices) {
+		t.Errorf("%+v", f)
+	}
+	for _, list := range [][]Domain{f.Domains, f.Native.Domains} {
+		if len(list) != 1 || list[0].ID != "web" || len(list[0].Ports) != 1 || list[0].Ports[0] != 4 {
+			t.Errorf("%+v", list)
+		}
+	}
+}
+
+func TestLookAtDevices(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "dev/xen"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "dev/xen/evtchn"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range lookAtDevices(root) {
+		if is := d.Path == "/dev/xen/evtchn"; d.Exists != is || d.Usable != is {
+			t.Errorf("%+v", d)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dom0
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/vlibos/vlibos/transport/native"
+)
+
+// The platforms' names.
+const (
+	Auto   = "auto" // Xen if there is one, else native
+	Xen    = "xen"
+	Native = "native"
+)
+
+// DefaultPort is the port of a server that was not told another.
+const DefaultPort = 1
+
+// Platform finds domains. It is safe for concurrent use; the owner closes it.
+// Domains that it found stay usable, and are closed by whoever looked them up.
+type Platform interface {
+	// Name is Xen or Native.
+	Name() string
+	// Lookup finds the domain that ref means: a number, a name or a UUID on
+	// Xen, a name on the native platform. Errors: ErrNoDomain,
+	// ErrNotPermitted.
+	Lookup(ctx context.Context, ref string) (*Domain, error)
+	// Domains returns all domains that this process may see.
+	Domains(ctx context.Context) ([]*Domain, error)
+	// Close frees what the platform holds.
+	Close() error
+}
+
+// Config chooses a platform.
+type Config struct {
+	Platform  string // Auto (or empty), Xen or Native
+	NativeDir string // default native.DefaultRoot
+}
+
+// Open opens a platform. Errors: ErrNoXen, ErrNotPermitted.
+func Open(ctx context.Context, c Config) (Platform, error) {
+	kind := c.Platform
+	if kind == "" || kind == Auto {
+		kind = Detect("/").Platform()
+	}
+	switch kind {
+	case Xen:
+		return openXen(ctx, Detect("/"))
+	case Native:
+		if c.NativeDir == "" {
+			c.NativeDir = native.DefaultRoot
+		}
+		return &nativePlatform{dir: c.NativeDir}, nil
+	}
+	return nil, fmt.Errorf("platform %q: want %s, %s or %s", c.Platform, Auto, Xen, Native)
+}
+
+// Traces are what the kernel shows of a hypervisor.
+type Traces struct {
+	Type    string `json:"type,omitempty"` // /sys/hypervisor/type
+	Dom0    bool   `json:"dom0"`           // /proc/xen/capabilities has control_d
+	Xenfs   bool   `json:"xenfs"`          // /proc/xen/capabilities exists
+	Privcmd bool   `json:"privcmd"`        // /dev/xen/privcmd exists
+}
+
+// Detect looks below root, which is "/" but in tests.
+func Detect(root string) Traces {
+	var t Traces
+	if b, err := os.ReadFile(filepath.Join(root, "sys/hypervisor/type")); err == nil {
+		t.Type = strings.TrimSpace(string(b))
+	}
+	if b, err := os.ReadFile(filepath.Join(root, "proc/xen/capabilities")); err == nil {
+		t.Xenfs = true
+		t.Dom0 = strings.Contains(string(b), "control_d")
+	}
+	_, err := os.Stat(filepath.Join(root, "dev/xen/privcmd"))
+	t.Privcmd = err == nil
+	return t
+}
+
+// Running reports whether this system runs on Xen.
+func (t Traces) Running() bool { return t.Type == "xen" || t.Xenfs }
+
+// Platform is what Auto means on such a system.
+func (t Traces) Platform() string {
+	if t.Running() && t.Privcmd {
+		return Xen
+	}
+	return Native
+}
