@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/urfave/cli/v2"
+)
+
+const description = `vliblab boots the distribution's own Xen in QEMU, with no hardware
+virtualisation, starts DomUs in which this project's server runs, runs one
+command in Dom0, ends with the command's exit status, and leaves nothing behind.
+
+   vliblab run -- xl list
+   vliblab run --domus 2 --guest pvh -- vlibmaster services 1
+   vliblab run --add ./mytest:/usr/bin/ -- mytest -test.v
+   vliblab run --json --timeout 2m -- sh -c 'xl info; exit 3'
+   vliblab run --mode counted --domus 1 -- vlibmaster call 1 libm.so.6 cos --sig 'f64(f64)' 0.5
+   vliblab shell
+
+The first run sets the machine up, as 'vliblab setup' does: QEMU is installed
+from the machine's package sources, everything else is only downloaded, and kept
+in the cache folder ($VLIBOS_CACHE, or vlibos in $XDG_CACHE_HOME or ~/.cache).
+
+EXIT STATUS
+   that of the command in Dom0 (126: not executable, 127: not found,
+   128+N: killed by signal N), or
+   2    the command line is wrong
+   124  --timeout was over
+   125  the lab failed: it was not set up, did not boot, or died
+   130  interrupted`
+
+// run is the program: it returns nil or an error that [status] and [message]
+// explain.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	app := &cli.App{
+		Name:                   "vliblab",
+		Usage:                  "real Xen in QEMU, for tests and for trying it out",
+		Description:            description,
+		Reader:                 stdin,
+		Writer:                 stdout,
+		ErrWriter:              stderr,
+		HideVersion:            true,
+		EnableBashCompletion:   true,
+		UseShortOptionHandling: true,
+		// Errors are the caller's to report and to turn into a status.
+		ExitErrHandler: func(*cli.Context, error) {},
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usageError{err} },
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return usagef("there is no command %q: see vliblab --help", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+		Commands: []*cli.Command{runCommand(), shellCommand(), setupCommand()},
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = app.OnUsageError
+	}
+	return app.RunContext(ctx, args)
+}

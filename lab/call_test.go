@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build lab
+
+package lab_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/vlibos/vlibos/lab"
+)
+
+// built fails unless make build has been run: without the programs, the lab
+// boots guests that serve nobody.
+func built(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"vlibmaster", "vlib-server", "vlib-worker"} {
+		if _, err := os.Stat(filepath.Join("..", "bin", name)); err != nil {
+			t.Fatalf("%v: run make build", err)
+		}
+	}
+}
+
+// calls are what a person types in Dom0, its exit status, and what it prints
+// on the stream that the status calls for.
+var calls = []struct {
+	command string
+	status  string
+	prints  string
+}{
+	{"vlibmaster call 1 libm.so.6 cos --sig 'f64(f64)' 0.5", "0", "0.8775825618903728"},
+	{"vlibmaster call vlib1 libm.so.6 pow --sig 'f64(f64,f64)' 2 -1", "0", "0.5"},
+	{"vlibmaster call 1 vlib run -- uname -n", "0", "vlib1"},
+	{"vlibmaster services 1", "0", "vlib"},
+	{"vlibmaster doctor", "0", "xen"},
+	{"vlibmaster call 99 libm.so.6 cos --sig 'f64(f64)' 0.5", "3", "no such domain"},
+	{"vlibmaster call 1 --port 9 libm.so.6 cos --sig 'f64(f64)' 0.5", "4", "port 9"},
+	{"vlibmaster call 1 libnothere.so cos --sig 'f64(f64)' 0.5", "5", "no such library"},
+	{"vlibmaster call 1 libm.so.6 cosine --sig 'f64(f64)' 0.5", "6", "no such function"},
+	{"vlibmaster call 1 libm.so.6 cos --sig 'f64(f65)' 0.5", "7", "position 5"},
+	{"vlibmaster call 1 libm.so.6 cos --sig 'f64(f64)' half", "7", "argument 1"},
+	{"vlibmaster call 1 vlib run -- false", "8", "status 1"},
+	{"vlibmaster call 1 libc.so.6 strlen --sig 'u64(null)'", "9", "SIGSEGV"},
+	{"vlibmaster call 1 libc.so.6 strlen --sig 'u64(str)' four", "0", "4"},
+	{"vlibmaster call 1 libc.so.6 pause --sig 'i32()' --timeout 1s", "10", "no answer in time"},
+	{"vlibmaster call 1 libc.so.6 toupper --sig 'i32(i32)' 97", "0", "65"},
+	{"vlibmaster call 1 --size 8m vlib echo x", "12", "gntalloc"},
+}
+
+func testCalls(t *testing.T, guest lab.Guest) {
+	built(t)
+	var script strings.Builder
+	for _, c := range calls {
+		script.WriteString("out=$(" + c.command + " 2>&1); echo \"$?|\"$out\n")
+	}
+	_, stdout, stderr := boot(t, lab.Config{DomUs: 1, Guest: guest, Args: []string{"sh", "-c", script.String()}}, false)
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	if len(lines) != len(calls) {
+		t.Fatalf("%d answers to %d calls:\n%s\n%s", len(lines), len(calls), stdout, stderr)
+	}
+	for i, c := range calls {
+		status, printed, _ := strings.Cut(lines[i], "|")
+		if status != c.status || !strings.Contains(printed, c.prints) {
+			t.Errorf("%s:\nexit status %s, want %s; printed %s; want %s", c.command, status, c.status, printed, c.prints)
+		}
+	}
+}
+
+func TestCallsIntoPV(t *testing.T)  { testCalls(t, lab.PV) }
+func TestCallsIntoPVH(t *testing.T) { testCalls(t, lab.PVH) }

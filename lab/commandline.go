@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vlibos/vlibos/lab/image"
+	"github.com/vlibos/vlibos/lab/wire"
+)
+
+// xenArgs is the hypervisor's command line. eager-fpu: with lazy switching,
+// TCG hands one process another's SSE registers.
+func (c Config) xenArgs() string {
+	args := []string{
+		"console=com1", "com1=115200,8n1", "loglvl=warning", "guest_loglvl=warning",
+		"spec-ctrl=eager-fpu",
+		fmt.Sprintf("dom0_mem=%dM,max:%dM", c.dom0MiB(), c.dom0MiB()),
+		fmt.Sprintf("dom0_max_vcpus=%d", c.Dom0VCPUs),
+	}
+	if c.Mode == Counted {
+		args = append(args, "dom0_vcpus_pin")
+	}
+	return join(args, c.XenArgs)
+}
+
+// kernelArgs is for both kernels. The last two leave out what costs seconds in
+// emulation and changes nothing for user space: write protection of the kernel
+// with a walk over all its page tables, and self-tests of its ciphers.
+var kernelArgs = []string{"console=hvc0", "panic=1", "rodata=off", "cryptomgr.notests"}
+
+func (c Config) dom0Args() string {
+	return join(append(slices.Clone(kernelArgs), wire.RoleParameter+"="+wire.RoleDom0), c.KernelArgs)
+}
+
+func join(args []string, more string) string {
+	if more != "" {
+		args = append(args, more)
+	}
+	return strings.Join(args, " ")
+}
+
+// domains are the DomUs with their xl configuration (xl.cfg(5)).
+func (c Config) domains() []wire.Domain {
+	var domains []wire.Domain
+	for i := range c.DomUs {
+		name := fmt.Sprintf("vlib%d", i+1)
+		args := append(slices.Clone(kernelArgs),
+			wire.RoleParameter+"="+wire.RoleDomU, "vlibos.name="+name,
+			// A DomU's own user space may make hypercalls only with this.
+			"xen_privcmd.unrestricted=1")
+		if c.DomUGntallocLimit > 0 {
+			args = append(args, fmt.Sprintf("xen_gntalloc.limit=%d", c.DomUGntallocLimit))
+		}
+		var b strings.Builder
+		fmt.Fprintf(&b, "type = %q\n", c.Guest)
+		fmt.Fprintf(&b, "extra = %q\n", join(args, c.DomUKernelArgs))
+		fmt.Fprintf(&b, "memory = %d\nvcpus = %d\n", c.DomUMemoryMiB, c.DomUVCPUs)
+		if c.DomUCPUs != "" {
+			fmt.Fprintf(&b, "cpus = %q\n", c.DomUCPUs)
+		}
+		b.WriteString("tsc_mode = \"native\"\non_poweroff = \"destroy\"\non_reboot = \"destroy\"\non_crash = \"destroy\"\n")
+		domains = append(domains, wire.Domain{Name: name, Config: b.String()})
+	}
+	return domains
+}
+
+// job is what Dom0's init is told.
+func (c Config) job(hasServer bool) wire.Job {
+	j := wire.Job{
+		Args: c.Args, Env: c.Env, Stdin: c.Stdin != nil, Domains: c.domains(),
+		Kernel: image.Kernel, Ramdisk: []string{image.Ramdisk, image.Overlay}, Logs: c.Logs,
+	}
+	if c.TTY != nil {
+		j.TTY = &wire.Window{Rows: c.TTY.Rows, Cols: c.TTY.Cols}
+	}
+	if hasServer && !c.NoWait {
+		j.WaitSeconds = int(c.ServerTimeout.Seconds())
+	}
+	return j
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+	"time"
+)
+
+// Mode is how the machine is emulated, and so what is true in it.
+type Mode string
+
+const (
+	// Functional emulates each CPU by a thread of its own: behaviour, order
+	// and races are true.
+	Functional Mode = "functional"
+	// Counted makes time the number of instructions executed: counts are true
+	// and repeatable, parallelism is not.
+	Counted Mode = "counted"
+)
+
+// Guest is the kind of the DomUs.
+type Guest string
+
+// The kinds of DomUs.
+const (
+	PV  Guest = "pv"
+	PVH Guest = "pvh"
+)
+
+// StockXen is the hypervisor of the distribution, unmodified.
+const StockXen = "stock"
+
+// File is a file or folder of this machine and its place in an image.
+type File struct{ Host, Guest string }
+
+// ParseFile reads HOST:GUEST. A guest path that ends in a slash is a folder to
+// put the file in.
+func ParseFile(s string) (File, error) {
+	host, guest, ok := strings.Cut(s, ":")
+	if !ok || host == "" || !path.IsAbs(guest) {
+		return File{}, fmt.Errorf("%q: expected HOST:GUEST with an absolute guest path", s)
+	}
+	return File{Host: host, Guest: guest}, nil
+}
+
+// Window is the size of a terminal in characters.
+type Window struct{ Rows, Cols uint16 }
+
+// Config is one run. The zero value of each field but Args is its default.
+type Config struct {
+	// Args is the command that runs in Dom0, looked up in Dom0's PATH. Env is
+	// added to its environment, as NAME=VALUE.
+	Args []string
+	Env  []string
+	// Stdin is passed to the command, if it is not nil. A Read that blocks
+	// when the run has ended is left behind.
+	Stdin io.Reader
+	// Stdout and Stderr get the command's output while it runs; nil drops it.
+	// They are written to by one goroutine.
+	Stdout, Stderr io.Writer
+	// TTY gives the command a terminal of this size, and Resize its changes.
+	TTY    *Window
+	Resize <-chan Window
+
+	Mode Mode // default Functional
+	// Xen is StockXen, which is the default, or the path of an image.
+	Xen string
+	// XenArgs and KernelArgs are added to the command lines of the hypervisor
+	// and of Dom0's kernel.
+	XenArgs, KernelArgs string
+	// PCPUs is the number of emulated CPUs, by default 2: in counted mode one
+	// for Dom0 and one for the DomUs, so that both can poll.
+	PCPUs int
+	// MemoryMiB is the machine's memory; by default 1 GiB and what the DomUs
+	// need. Dom0 gets what they and Xen leave.
+	MemoryMiB int
+	// Dom0VCPUs is by default as many as CPUs, and 1 in counted mode, where
+	// they are also pinned.
+	Dom0VCPUs int
+
+	// DomUs is how many guests named vlib1, vlib2, … to start.
+	DomUs int
+	// Guest is by default PV.
+	Guest Guest
+	// DomUMemoryMiB is each DomU's memory, by default 256.
+	DomUMemoryMiB int
+	DomUVCPUs     int // default 1
+	// DomUCPUs is the DomUs' affinity as xl writes it, for example "1" or
+	// "2-3"; by default all, and the last CPU in counted mode.
+	DomUCPUs string
+	// DomUKernelArgs is added to the DomUs' kernel command line.
+	DomUKernelArgs string
+	// DomUGntallocLimit is how many pages the DomU's gntalloc device may
+	// share, 0 for the kernel's own 1024.
+	DomUGntallocLimit int
+
+	// NoWait runs the command without waiting for the servers in the DomUs to
+	// announce themselves: for servers that do not.
+	NoWait bool
+
+	// Add and DomUAdd put files of this machine into Dom0's image and the
+	// DomUs', over what is there. Programs may be linked to glibc.
+	Add, DomUAdd []File
+	// BinDir is where this project's programs are: by default beside the
+	// running program if they are there, else bin/ of the enclosing module.
+	BinDir string
+
+	// BootTimeout bounds the time until the command runs: by default five
+	// minutes, ten in counted mode. Timeout bounds the whole run; 0 is none.
+	BootTimeout, Timeout time.Duration
+	// ServerTimeout bounds the wait for one DomU's server, in the guest's time
+	// and whole seconds: by default three minutes.
+	ServerTimeout time.Duration
+
+	// Progress is called with what is done now, from one goroutine.
+	Progress func(stage string)
+	// SetupLog gets what setting up the machine says, if that is needed.
+	SetupLog io.Writer
+	// Console gets the serial console of Xen and Dom0 as it is written.
+	Console io.Writer
+	// Logs asks for the DomUs' consoles in the Result; a failure has them in
+	// any case.
+	Logs bool
+}
+
+// Smallest memory a Dom0 boots in with its image unpacked, and what Xen and
+// each domain's tables take beside what is given to domains.
+const (
+	defaultDom0MiB = 1024
+	leastDom0MiB   = 512
+	xenMiB         = 160
+	domainExtraMiB = 16
+	defaultDomUMiB = 256
+	mostCPUs       = 64
+	mostDomUs      = 64
+)
+
+// Check says what is wrong with a configuration, without running it. [Run]
+// checks by itself; Check is for a caller who wants to tell this apart.
+func (c Config) Check() error {
+	_, err := c.complete()
+	return err
+}
+
+// complete returns the configuration with defaults filled in, or what is
+// wrong with it.
+func (c Config) complete() (Config, error) {
+	def := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	if len(c.Args) == 0 {
+		return c, fmt.Errorf("no command to run in Dom0")
+	}
+	if c.Mode == "" {
+		c.Mode = Functional
+	}
+	if c.Guest == "" {
+		c.Guest = PV
+	}
+	if c.Xen == "" {
+		c.Xen = StockXen
+	}
+	if c.Mode != Functional && c.Mode != Counted {
+		return c, fmt.Errorf("mode %q: expected %s or %s", c.Mode, Functional, Counted)
+	}
+	if c.Guest != PV && c.Guest != PVH {
+		return c, fmt.Errorf("guest %q: expected %s or %s", c.Guest, PV, PVH)
+	}
+	if c.Xen != StockXen {
+		// Names are kept for hypervisors of this project.
+		if !strings.Contains(c.Xen, "/") {
+			return c, fmt.Errorf("no hypervisor is called %q: expected %s or the path of a file, with a slash", c.Xen, StockXen)
+		}
+		if _, err := os.Stat(c.Xen); err != nil {
+			return c, fmt.Errorf("hypervisor: %w", err)
+		}
+	}
+	counted := c.Mode == Counted
+	def(&c.PCPUs, 2)
+	if counted {
+		def(&c.Dom0VCPUs, 1)
+		if c.DomUCPUs == "" {
+			c.DomUCPUs = fmt.Sprint(c.PCPUs - 1)
+		}
+	}
+	def(&c.Dom0VCPUs, c.PCPUs)
+	def(&c.DomUVCPUs, 1)
+	def(&c.DomUMemoryMiB, defaultDomUMiB)
+	for _, n := range []struct {
+		name             string
+		value, low, high int
+	}{
+		{"number of CPUs", c.PCPUs, 1, mostCPUs},
+		{"number of Dom0's vCPUs", c.Dom0VCPUs, 1, mostCPUs},
+		{"number of DomUs", c.DomUs, 0, mostDomUs},
+		{"number of a DomU's vCPUs", c.DomUVCPUs, 1, mostCPUs},
+		{"DomU memory in MiB", c.DomUMemoryMiB, 64, 1 << 20},
+		{"gntalloc limit", c.DomUGntallocLimit, 0, 1 << 30},
+	} {
+		if n.value < n.low || n.value > n.high {
+			return c, fmt.Errorf("%s is %d: expected %d to %d", n.name, n.value, n.low, n.high)
+		}
+	}
+	def(&c.MemoryMiB, defaultDom0MiB+c.reserved())
+	if c.dom0MiB() < leastDom0MiB {
+		return c, fmt.Errorf("memory of %d MiB leaves %d for Dom0, which needs %d: give the machine %d",
+			c.MemoryMiB, c.dom0MiB(), leastDom0MiB, leastDom0MiB+c.reserved())
+	}
+	if c.BootTimeout == 0 {
+		c.BootTimeout = 5 * time.Minute
+		if counted {
+			c.BootTimeout = 10 * time.Minute
+		}
+	}
+	if c.ServerTimeout == 0 {
+		c.ServerTimeout = 3 * time.Minute
+	}
+	if c.BootTimeout < 0 || c.ServerTimeout < time.Second || c.Timeout < 0 {
+		return c, fmt.Errorf("a limit of time is negative or too short: boot %v, server %v, run %v", c.BootTimeout, c.ServerTimeout, c.Timeout)
+	}
+	if c.Stdout == nil {
+		c.Stdout = io.Discard
+	}
+	if c.Stderr == nil {
+		c.Stderr = io.Discard
+	}
+	if c.SetupLog == nil {
+		c.SetupLog = io.Discard
+	}
+	if c.Console == nil {
+		c.Console = io.Discard
+	}
+	if c.Progress == nil {
+		c.Progress = func(string) {}
+	}
+	for _, f := range append(c.Add[:len(c.Add):len(c.Add)], c.DomUAdd...) {
+		if _, err := os.Stat(f.Host); err != nil {
+			return c, fmt.Errorf("add a file: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// reserved is the memory in MiB that is not Dom0's.
+func (c Config) reserved() int { return xenMiB + c.DomUs*(c.DomUMemoryMiB+domainExtraMiB) }
+
+func (c Config) dom0MiB() int { return c.MemoryMiB - c.reserved() }

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package lab runs a command in Dom0 of a real Xen, with DomUs beside it, in
+// QEMU: on any amd64 Debian or Ubuntu machine, with no hardware virtualisation.
+//
+// It is for tests and benchmarks of this project and for trying it out; the
+// command is cmd/vliblab. The product itself does not import it. Nothing that
+// is measured in it is a time: [Mode] says what is true in which mode.
+//
+// One [Run] is one boot, some ten seconds. A test that has many things to check
+// puts them into one program, adds it with [Config.Add], and runs that.
+package lab

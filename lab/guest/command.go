@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/vlibos/vlibos/lab/wire"
+)
+
+// How a shell reports a command it could not start.
+const (
+	statusNotExecutable = 126
+	statusNotFound      = 127
+	statusSignal        = 128
+)
+
+// outputGrace is how long output is waited for that a command's children
+// still hold open after the command has ended.
+const outputGrace = time.Second
+
+// run runs the job's command and returns its exit status. Its output has been
+// sent when run returns. An error is one of the wire.
+func (h *host) run(job *wire.Job) (int, error) {
+	env := append(environment[:len(environment):len(environment)], job.Env...)
+	path, err := lookPath(job.Args[0])
+	if err != nil {
+		status := statusNotExecutable
+		if errors.Is(err, fs.ErrNotExist) {
+			status = statusNotFound
+		}
+		_, err := fmt.Fprintf(h.Writer(wire.KindStderr), "vliblab: run in Dom0: %v\n", err)
+		return status, err
+	}
+	cmd := &exec.Cmd{Path: path, Args: job.Args, Env: env, Dir: "/root", WaitDelay: outputGrace}
+	if job.TTY != nil {
+		err = h.runTerminal(cmd, *job.TTY)
+	} else {
+		err = h.runPipes(cmd, job.Stdin)
+	}
+	var start *startError
+	if errors.As(err, &start) {
+		_, err := fmt.Fprintf(h.Writer(wire.KindStderr), "vliblab: run in Dom0: %v\n", start.err)
+		return statusNotExecutable, err
+	}
+	if cmd.ProcessState == nil {
+		return 0, err
+	}
+	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return statusSignal + int(ws.Signal()), nil
+	}
+	return cmd.ProcessState.ExitCode(), nil
+}
+
+// startError is a command that could not be started.
+type startError struct{ err error }
+
+func (e *startError) Error() string { return e.err.Error() }
+
+func (h *host) runPipes(cmd *exec.Cmd, stdin bool) error {
+	cmd.Stdout, cmd.Stderr = h.Writer(wire.KindStdout), h.Writer(wire.KindStderr)
+	var in io.WriteCloser
+	if stdin {
+		var err error
+		if in, err = cmd.StdinPipe(); err != nil {
+			return err
+		}
+	}
+	if err := cmd.Start(); err != nil {
+		return &startError{err}
+	}
+	if stdin {
+		go h.feed(in, nil)
+	}
+	return cmd.Wait()
+}
+
+// feed passes what the host types to the command until the host ends it. It
+// runs until the machine is taken away: a Receive cannot be interrupted.
+func (h *host) feed(in io.WriteCloser, resize func(wire.Window)) {
+	open := true
+	for {
+		f, err := h.Receive()
+		if err != nil {
+			in.Close()
+			return
+		}
+		switch f.Kind {
+		case wire.KindStdin:
+			// A command that no longer reads is no error: the rest is dropped.
+			if open {
+				if _, err := in.Write(f.Payload); err != nil {
+					open = false
+				}
+			}
+		case wire.KindStdinEOF:
+			open = false
+			in.Close()
+		case wire.KindResize:
+			var w wire.Window
+			if resize != nil && f.Decode(&w) == nil {
+				resize(w)
+			}
+		}
+	}
+}
+
+// lookPath finds a program in the PATH that it will itself get.
+func lookPath(name string) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, executable(name)
+	}
+	paths, _ := strings.CutPrefix(environment[0], "PATH=")
+	var found error
+	for dir := range strings.SplitSeq(paths, ":") {
+		file := dir + "/" + name
+		err := executable(file)
+		if err == nil {
+			return file, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			found = err
+		}
+	}
+	if found != nil {
+		return "", found
+	}
+	return "", fmt.Errorf("%s: %w in %s: add it with --add HOST:GUEST", name, fs.ErrNotExist, paths)
+}
+
+func executable(name string) error {
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
+		return fmt.Errorf("%s: %w", name, fs.ErrPermission)
+	}
+	return nil
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package guest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/vlibos/vlibos/lab/wire"
+)
+
+// openPort opens the virtio-serial port to the host. The port's name reaches
+// the guest by a control message after the driver has loaded, so it is looked
+// for more than once.
+func openPort() (*os.File, error) {
+	const tries = 200
+	for range tries {
+		names, err := filepath.Glob("/sys/class/virtio-ports/*/name")
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range names {
+			name, err := os.ReadFile(file)
+			if err != nil || strings.TrimSpace(string(name)) != wire.Port {
+				continue
+			}
+			return os.OpenFile("/dev/"+filepath.Base(filepath.Dir(file)), os.O_RDWR, 0)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil, fmt.Errorf("no virtio-serial port %s: QEMU was started without it, or the module virtio_console is missing", wire.Port)
+}

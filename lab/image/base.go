@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package image
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// Base is a folder with the images that come from packages alone. It is never
+// changed once it is there.
+type Base struct {
+	Dir string `json:"-"`
+	// Key is the hash of the packages and of the builder.
+	Key string `json:"key"`
+	// Xen is the series, Kernel the release, Packages name → version.
+	Xen      string            `json:"xen"`
+	Kernel   string            `json:"kernel"`
+	Packages map[string]string `json:"packages"`
+}
+
+// Hypervisor is the path of the gunzipped Xen of the packages.
+func (b *Base) Hypervisor() string { return filepath.Join(b.Dir, "xen") }
+
+// Dom0Kernel is the path of the ELF kernel.
+func (b *Base) Dom0Kernel() string { return filepath.Join(b.Dir, "vmlinux") }
+
+// Dom0Image is the path of the first segment of Dom0's initramfs, which holds
+// the DomUs' kernel and first segment too.
+func (b *Base) Dom0Image() string { return filepath.Join(b.Dir, "dom0.img") }
+
+const manifest = "manifest.json"
+
+// OpenBase reads the base images in dir.
+func OpenBase(dir string) (*Base, error) {
+	data, err := os.ReadFile(filepath.Join(dir, manifest))
+	if err != nil {
+		return nil, err
+	}
+	b := &Base{Dir: dir}
+	if err := json.Unmarshal(data, b); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, manifest), err)
+	}
+	return b, nil
+}
+
+// build makes the base images in dir, which must be empty, from packages
+// unpacked under root.
+func build(ctx context.Context, in *Ingredients, root, dir string) error {
+	t, err := ReadTree(root)
+	if err != nil {
+		return err
+	}
+	if err := t.hypervisor(in.Xen, filepath.Join(dir, "xen")); err != nil {
+		return err
+	}
+	release, kernel, err := t.kernel()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "vmlinux"), kernel, 0o644); err != nil {
+		return err
+	}
+	mods, err := t.kernelModules(release)
+	if err != nil {
+		return err
+	}
+	ramdisk := filepath.Join(dir, "domu.img")
+	if err := writeArchive(ramdisk, func(a *Archive) error { return t.domu(ctx, a, mods) }); err != nil {
+		return fmt.Errorf("DomU image: %w", err)
+	}
+	err = writeArchive(filepath.Join(dir, "dom0.img"), func(a *Archive) error {
+		a.File(Kernel, 0o644, kernel)
+		a.HostFile(Ramdisk, ramdisk)
+		return t.dom0(ctx, a, mods, in.Xen)
+	})
+	if err != nil {
+		return fmt.Errorf("Dom0 image: %w", err)
+	}
+	if err := os.Remove(ramdisk); err != nil {
+		return err
+	}
+	b := Base{Key: key(in.Packages), Xen: in.Xen, Kernel: release, Packages: make(map[string]string)}
+	for _, p := range in.Packages {
+		b.Packages[p.Name] = p.Version
+	}
+	data, err := json.MarshalIndent(b, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, manifest), append(data, '\n'), 0o644)
+}
+
+// hypervisor gunzips Xen, which QEMU's Multiboot loader does not do itself.
+func (t *Tree) hypervisor(series, out string) error {
+	name := "/boot/xen-" + series + "-amd64.gz"
+	host, ok := t.Host(name)
+	if !ok {
+		return fmt.Errorf("%s is in no package", name)
+	}
+	data, err := readCompressed(host)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return os.WriteFile(out, data, 0o644)
+}
+
+func (t *Tree) kernel() (release string, elf []byte, err error) {
+	found := t.Glob("/boot/vmlinuz-*")
+	if len(found) != 1 {
+		return "", nil, fmt.Errorf("the kernel packages hold %d kernels (%s), expected one", len(found), strings.Join(found, " "))
+	}
+	host, _ := t.Host(found[0])
+	bz, err := os.ReadFile(host)
+	if err != nil {
+		return "", nil, err
+	}
+	if elf, err = vmlinux(bz); err != nil {
+		return "", nil, fmt.Errorf("%s: %w", found[0], err)
+	}
+	return strings.TrimPrefix(path.Base(found[0]), "vmlinuz-"), elf, nil
+}
+
+// writeArchive writes a segment to a new file.
+func writeArchive(name string, fill func(*Archive) error) (err error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	w := bufio.NewWriterSize(f, 1<<20)
+	a := NewArchive(w)
+	if err := fill(a); err != nil {
+		return err
+	}
+	if err := a.Close(); err != nil {
+		return err
+	}
+	return w.Flush()
+}

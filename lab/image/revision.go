@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package image
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/vlibos/vlibos/lab/debs"
+)
+
+// What decides the bytes of the base images is hashed into their key, so that
+// a changed builder can never be served an image that an older one made.
+//
+//go:embed archive.go base.go compress.go contents.go elf.go ingredients.go modules.go tree.go
+var builder embed.FS
+
+// Revision names the code that builds the base images.
+func Revision() string {
+	entries, err := builder.ReadDir(".")
+	if err != nil {
+		panic(err) // the files are in the binary
+	}
+	h := sha256.New()
+	for _, e := range entries {
+		data, err := builder.ReadFile(e.Name())
+		if err != nil {
+			panic(err)
+		}
+		fmt.Fprintf(h, "%s %d\n", e.Name(), len(data))
+		h.Write(data)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+// key names base images by content: the builder and every package's hash.
+func key(pkgs []debs.Package) string {
+	h := sha256.New()
+	io.WriteString(h, Revision()+"\n")
+	for _, p := range slices.SortedFunc(slices.Values(pkgs), func(a, b debs.Package) int { return strings.Compare(a.Name, b.Name) }) {
+		fmt.Fprintf(h, "%s %s %s\n", p.Name, p.Version, p.SHA256)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16]
+}

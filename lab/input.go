@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"github.com/vlibos/vlibos/lab/wire"
+)
+
+// startInput passes the run's input and its terminal's size to the command. The
+// goroutines end with quit; one that is in a Read ends with that. What cannot
+// be sent any more is the run's end, which is noticed elsewhere.
+func (r *run) startInput(quit <-chan struct{}) {
+	if in := r.config.Stdin; in != nil {
+		go func() {
+			buf := make([]byte, 4096)
+			for {
+				n, err := in.Read(buf)
+				select {
+				case <-quit:
+					return
+				default:
+				}
+				if n > 0 && r.conn.Send(wire.KindStdin, buf[:n]) != nil {
+					return
+				}
+				if err != nil {
+					r.conn.Send(wire.KindStdinEOF, nil)
+					return
+				}
+			}
+		}()
+	}
+	if r.config.Resize != nil {
+		go func() {
+			for {
+				select {
+				case <-quit:
+					return
+				case w, ok := <-r.config.Resize:
+					if !ok || r.conn.SendJSON(wire.KindResize, wire.Window{Rows: w.Rows, Cols: w.Cols}) != nil {
+						return
+					}
+				}
+			}
+		}()
+	}
+}

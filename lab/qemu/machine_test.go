@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package qemu
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+var machine = Machine{
+	CPUs: 3, MemoryMiB: 1500, Hypervisor: "/c/xen", Kernel: "/c/vmlinux",
+	HypervisorArgs: "com1=115200,8n1 spec-ctrl=eager-fpu", KernelArgs: "console=hvc0 panic=1", Port: "org.example",
+}
+
+// value returns the argument behind a flag.
+func value(t *testing.T, args []string, flag string) string {
+	t.Helper()
+	i := slices.Index(args, flag)
+	if i < 0 || i+1 >= len(args) {
+		t.Fatalf("no %s in %q", flag, args)
+	}
+	return args[i+1]
+}
+
+func TestArgs(t *testing.T) {
+	for _, counted := range []bool{false, true} {
+		m := machine
+		m.Counted = counted
+		args, err := m.args()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for flag, want := range map[string]string{
+			"-smp": "3", "-m": "1500", "-cpu": "max,-smap,-smep,-pku,-la57",
+			"-kernel": "/c/xen", "-append": m.HypervisorArgs,
+			"-initrd":  "/c/vmlinux console=hvc0 panic=1,/proc/self/fd/4",
+			"-chardev": "socket,id=channel,fd=3",
+			"-accel":   map[bool]string{false: "tcg,thread=multi", true: "tcg,thread=single"}[counted],
+		} {
+			if got := value(t, args, flag); got != want {
+				t.Errorf("counted %v: %s %q, want %q", counted, flag, got, want)
+			}
+		}
+		if slices.Contains(args, "-icount") != counted {
+			t.Errorf("counted %v: %q", counted, args)
+		}
+		if counted && value(t, args, "-rtc") != "base=2026-01-01T00:00:00,clock=vm" {
+			t.Errorf("clock: %q", args)
+		}
+		if !slices.Contains(args, "-no-reboot") || strings.Contains(strings.Join(args, " "), "kvm") {
+			t.Errorf("arguments %q", args)
+		}
+	}
+}
+
+func TestArgsCommaAndSpace(t *testing.T) {
+	for _, change := range []func(*Machine){
+		func(m *Machine) { m.Kernel = "/a,b/vmlinux" },
+		func(m *Machine) { m.Kernel = "/a b/vmlinux" },
+		func(m *Machine) { m.KernelArgs = "console=ttyS0,115200" },
+	} {
+		m := machine
+		change(&m)
+		if args, err := m.args(); err == nil {
+			t.Errorf("accepted %q", args)
+		}
+	}
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import "time"
+
+// Result is a run whose command came to its end.
+type Result struct {
+	// Status is the command's exit status: 128 + n for signal n, 127 if there
+	// is no such command in Dom0, 126 if it cannot be executed.
+	Status int
+	// Boot is the time from power-on until the command ran; Total is until its
+	// end. Both are time of this machine, and say nothing about Xen.
+	Boot, Total time.Duration
+	Versions    Versions
+	// Logs are the DomUs' consoles, if Config.Logs asked for them.
+	Logs []Log
+}
+
+// Versions is what ran.
+type Versions struct {
+	Xen  string `json:"xen"`
+	Dom0 string `json:"dom0_kernel"`
+	QEMU string `json:"qemu"`
+	// Base is the key of the base images: it names all packages in them.
+	Base string `json:"base_images"`
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"reflect"
+	"testing"
+)
+
+func TestMissingTools(t *testing.T) {
+	got := missing([]tool{{"sh", "dash"}, {"no-such-program-1", "one"}, {"no-such-program-2", "two"}})
+	if want := []string{"one", "two"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	t.Setenv("PATH", t.TempDir())
+	if got := missing(append(runTools, buildTools...)); !reflect.DeepEqual(got, []string{"qemu-system-x86", "xz-utils", "zstd"}) {
+		t.Errorf("without anything: %q", got)
+	}
+}
