@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vlibos/vlibos/bench"
+	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// Operations between two looks at the clock.
+const (
+	spinBatch  = 64
+	blockBatch = 16
+	copyBatch  = 4
+)
+
+// leastBatches are measured however long they take: on a busy machine the two
+// processes are seldom on their cores at the same time.
+const leastBatches = 5
+
+// client is the measuring process, with its peer.
+type client struct {
+	shared  *shared
+	dir     string
+	slot    time.Duration
+	command *exec.Cmd
+	to      io.WriteCloser
+	from    *bufio.Reader
+}
+
+// newClient starts the peer on a core.
+func newClient(dir string, cpu int, slot time.Duration, self Command, peerArgs ...string) (_ *client, err error) {
+	c := &client{dir: dir, slot: slot, command: self(append(peerArgs, dir)...)}
+	if c.shared, err = newShared(); err != nil {
+		return nil, err
+	}
+	c.command.ExtraFiles = c.shared.files()
+	if c.to, err = c.command.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := c.command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	c.from = bufio.NewReader(out)
+	if err := start(c.command, cpu); err != nil {
+		return nil, fmt.Errorf("start the peer: %w", err)
+	}
+	if _, err := c.hear(); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+// close ends the peer: it ends with its standard input.
+func (c *client) close() error {
+	c.to.Close()
+	return c.command.Wait()
+}
+
+func (c *client) tell(command string) error {
+	time.Sleep(quiet)
+	_, err := io.WriteString(c.to, command+"\n")
+	return err
+}
+
+func (c *client) hear() (string, error) {
+	line, err := c.from.ReadString('\n')
+	if err != nil {
+		return "", fmt.Errorf("the peer is gone: %w", err)
+	}
+	return strings.TrimSpace(line), nil
+}
+
+// batches runs f in batches of n for the time of a slot and returns the
+// median batch's time for one, in nanoseconds: what another process of the
+// machine interrupts does not count. The first tenth of the time warms up.
+func (c *client) batches(n int, f func(n int) error) (float64, error) {
+	var times []float64
+	begin := time.Now()
+	for begun := begin; begun.Sub(begin) < c.slot || len(times) < leastBatches; {
+		if err := f(n); err != nil {
+			return 0, err
+		}
+		now := time.Now()
+		if begun.Sub(begin) > c.slot/10 {
+			times = append(times, float64(now.Sub(begun).Nanoseconds())/float64(n))
+		}
+		begun = now
+	}
+	return bench.Quantile(times, 0.5), nil
+}
+
+func (c *client) open(ctx context.Context, port uint32, size int, wait vlibcall.WaitPolicy) (*vlibcall.Channel, error) {
+	return vlibcall.Open(ctx, native.Domain(c.dir), port, size, vlibcall.Options{Wait: wait})
+}
+
+// peerMallocs asks the peer what it has allocated.
+func (c *client) peerMallocs() (uint64, error) {
+	if err := c.tell("mallocs"); err != nil {
+		return 0, err
+	}
+	text, err := c.hear()
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(text, 10, 64)
+}
+
+// workDir makes a folder for sockets: short, because a socket's path may have
+// no more than 107 bytes.
+func workDir() (string, error) { return os.MkdirTemp("", "vlibbench-") }

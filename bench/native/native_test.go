@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/bench"
+)
+
+// asPeer in the environment makes the test program the other process.
+const asPeer = "VLIBBENCH_TEST_PEER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asPeer) != "" {
+		if err := Peer(context.Background(), os.Args[1], os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// Every measurement comes to its end and gives a figure; what it is, a test
+// cannot say.
+func TestClient(t *testing.T) {
+	_, peer, err := Cores()
+	if err != nil {
+		t.Skip(err)
+	}
+	got := make(map[string]bench.Record)
+	err = Client(t.Context(), Options{
+		Repeats: 1, Slot: time.Millisecond, PeerCPU: peer,
+		Self: func(args ...string) *exec.Cmd {
+			cmd := Self(args...)
+			cmd.Env = append(os.Environ(), asPeer+"=1")
+			return cmd
+		},
+	}, func(r bench.Record) error {
+		got[r.Name] = r
+		return bench.Append(t.TempDir()+"/bench.jsonl", r)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"call.native.spin", "call.native.block", "call.native.bandwidth"} {
+		if got[name].Value <= 0 {
+			t.Errorf("%s: %+v", name, got[name])
+		}
+	}
+	if r, ok := got["call.native.allocs"]; !ok || r.Value != 0 {
+		t.Errorf("a call allocates: %+v", r)
+	}
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// Cores returns the first two CPUs that this process may run on.
+func Cores() (client, peer int, err error) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return 0, 0, os.NewSyscallError("sched_getaffinity", err)
+	}
+	var cpus []int
+	for cpu := 0; len(cpus) < 2 && cpu < 8*len(set)*8; cpu++ {
+		if set.IsSet(cpu) {
+			cpus = append(cpus, cpu)
+		}
+	}
+	if len(cpus) < 2 {
+		return 0, 0, errors.New("these measurements need two CPUs: spinning on both sides of one CPU measures the scheduler")
+	}
+	return cpus[0], cpus[1], nil
+}
+
+// start starts cmd pinned to one CPU: a child inherits the affinity of the
+// thread that forks it.
+func start(cmd *exec.Cmd, cpu int) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var old, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &old); err != nil {
+		return os.NewSyscallError("sched_getaffinity", err)
+	}
+	one.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return os.NewSyscallError("sched_setaffinity", err)
+	}
+	err := cmd.Start()
+	return errors.Join(err, os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &old)))
+}
+
+// Command is the program, as the cores' processes run it, with the arguments
+// that lead it to [Client] or [Peer].
+type Command func(args ...string) *exec.Cmd
+
+// Self runs this very program.
+func Self(args ...string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// settle prepares a process that was started pinned. One CPU makes Go run
+// with one P, which sysmon takes away from a thread that blocks for longer
+// than 20 µs; the programs of this project see to it that there are two.
+func settle() { runtime.GOMAXPROCS(2) }
+
+// files that the two processes share, by their descriptors in the child.
+const (
+	fdMemory = 3 + iota
+	fdToPeer
+	fdToClient
+)
+
+// shared is memory and events for the raw measurements.
+type shared struct {
+	memory             []byte
+	toPeer, toClient   int
+	memoryFile         *os.File
+	toPeerF, toClientF *os.File
+}
+
+func newShared() (*shared, error) {
+	fd, err := unix.MemfdCreate("vlibbench", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	s := &shared{memoryFile: os.NewFile(uintptr(fd), "memory")}
+	if err := s.memoryFile.Truncate(sharedSize); err != nil {
+		return nil, err
+	}
+	for _, p := range []struct {
+		fd   *int
+		file **os.File
+	}{{&s.toPeer, &s.toPeerF}, {&s.toClient, &s.toClientF}} {
+		if *p.fd, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
+			return nil, os.NewSyscallError("eventfd", err)
+		}
+		*p.file = os.NewFile(uintptr(*p.fd), "eventfd")
+	}
+	return s, s.mapMemory(fd)
+}
+
+// inherited is what a child has from its parent.
+func inherited() (*shared, error) {
+	s := &shared{toPeer: fdToPeer, toClient: fdToClient}
+	return s, s.mapMemory(fdMemory)
+}
+
+func (s *shared) files() []*os.File { return []*os.File{s.memoryFile, s.toPeerF, s.toClientF} }
+
+func (s *shared) mapMemory(fd int) (err error) {
+	s.memory, err = unix.Mmap(fd, 0, sharedSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("map the shared memory: %w", err)
+	}
+	return nil
+}

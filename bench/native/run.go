@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/vlibos/vlibos/bench"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// Options of the measurements.
+type Options struct {
+	// Repeats of each comparison, each of them A B B A.
+	Repeats int
+	// Slot is how long one of those letters lasts.
+	Slot time.Duration
+	// PeerCPU is where the peer runs; the caller is pinned already.
+	PeerCPU int
+	// Only names what to measure, of Parts; empty is all.
+	Only []string
+	// Self starts this program, with PeerArgs and a folder, as [Peer].
+	Self     Command
+	PeerArgs []string
+}
+
+// Parts are the names of the measurements, in order.
+var Parts = []string{"spin", "block", "allocs", "bandwidth"}
+
+// Client measures everything, from a process that is pinned to one core
+// against a peer on another. It gives each record to done as it comes.
+func Client(ctx context.Context, o Options, done func(bench.Record) error) (err error) {
+	settle()
+	dir, err := workDir()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	c, err := newClient(dir, o.PeerCPU, o.Slot, o.Self, o.PeerArgs...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	measure := map[string]func(context.Context, Options) ([]bench.Record, error){
+		"spin": c.spin, "block": c.block, "allocs": c.allocs, "bandwidth": c.bandwidth,
+	}
+	for _, part := range Parts {
+		if len(o.Only) > 0 && !slices.Contains(o.Only, part) {
+			continue
+		}
+		records, err := measure[part](ctx, o)
+		if err != nil {
+			return err
+		}
+		for _, r := range records {
+			r.Raw["load_1min"] = bench.Load()
+			if err := done(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// calls returns a part that makes calls with 64 bytes each way in batches.
+func (c *client) calls(batch int, call func(dst []byte) ([]byte, error)) func(context.Context) (float64, error) {
+	dst := make([]byte, 0, len(message))
+	return func(context.Context) (float64, error) {
+		time.Sleep(quiet)
+		return c.batches(batch, func(n int) error {
+			for range n {
+				out, err := call(dst)
+				if err != nil {
+					return err
+				}
+				if len(out) != len(message) || out[0] != message[0] {
+					return errors.New("the echo is not what was sent")
+				}
+			}
+			return nil
+		})
+	}
+}
+
+var message = [64]byte{'v', 'L', 'i', 'b'}
+
+// spin compares a spinning call, and one in a session, with cache lines.
+func (c *client) spin(ctx context.Context, o Options) ([]bench.Record, error) {
+	plain, err := c.open(ctx, portSpin, smallChannel, vlibcall.Spin)
+	if err != nil {
+		return nil, err
+	}
+	defer plain.Close()
+	held, err := c.open(ctx, portSpin, smallChannel, vlibcall.Spin)
+	if err != nil {
+		return nil, err
+	}
+	defer held.Close()
+	inSession := func(ctx context.Context) (float64, error) {
+		session, err := held.Session(ctx, library, functionEcho)
+		if err != nil {
+			return 0, err
+		}
+		v, err := c.calls(spinBatch, func(dst []byte) ([]byte, error) {
+			return session.Call(context.Background(), message[:], dst)
+		})(ctx)
+		return v, errors.Join(err, session.Close())
+	}
+	s, err := bench.Interleave(ctx, o.Repeats, []bench.Part{
+		{Name: "line1_ns", Measure: c.rawLines(1)},
+		{Name: "line2_ns", Measure: c.rawLines(2)},
+		{Name: "call_ns", Measure: c.calls(spinBatch, func(dst []byte) ([]byte, error) {
+			return plain.Call(context.Background(), library, functionEcho, message[:], dst)
+		})},
+		{Name: "session_ns", Measure: inSession},
+	})
+	if err != nil {
+		return nil, err
+	}
+	// The target is against one line, which goes to and fro. A channel cannot
+	// be that: it is two lines, each with one writer, for a line that both
+	// write has no owner to trust; so the ratio to such a pair is given too.
+	names := []string{"line1_ns", "line2_ns", "call_ns", "session_ns"}
+	return []bench.Record{
+		ratio("call.native.spin", s, "call_ns", "line1_ns", bench.Goal(2), names...),
+		ratio("call.native.spin.session", s, "session_ns", "line1_ns", nil, names...),
+		ratio("call.native.spin.twolines", s, "call_ns", "line2_ns", nil, names...),
+	}, nil
+}
+
+// block compares a blocking call with eventfds.
+func (c *client) block(ctx context.Context, o Options) ([]bench.Record, error) {
+	blocking, err := c.open(ctx, portBlock, smallChannel, vlibcall.Block)
+	if err != nil {
+		return nil, err
+	}
+	defer blocking.Close()
+	adaptive, err := c.open(ctx, portBlock, smallChannel, vlibcall.SpinThenBlock)
+	if err != nil {
+		return nil, err
+	}
+	defer adaptive.Close()
+	call := func(ch *vlibcall.Channel) func(context.Context) (float64, error) {
+		return c.calls(blockBatch, func(dst []byte) ([]byte, error) {
+			return ch.Call(context.Background(), library, functionEcho, message[:], dst)
+		})
+	}
+	s, err := bench.Interleave(ctx, o.Repeats, []bench.Part{
+		{Name: "eventfd_ns", Measure: c.rawEvents},
+		{Name: "call_ns", Measure: call(blocking)},
+		{Name: "adaptive_ns", Measure: call(adaptive)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	names := []string{"eventfd_ns", "call_ns", "adaptive_ns"}
+	return []bench.Record{
+		ratio("call.native.block", s, "call_ns", "eventfd_ns", bench.Goal(1.3), names...),
+		ratio("call.native.adaptive", s, "adaptive_ns", "eventfd_ns", nil, names...),
+	}, nil
+}
+
+// ratio is the record of part over base, the lower the better.
+func ratio(name string, s bench.Series, part, base string, target *float64, parts ...string) bench.Record {
+	ratios := s.Ratio(part, base)
+	r := bench.Record{
+		Name: name, Value: bench.Quantile(ratios, 0.5), Unit: "ratio", Target: target, Better: bench.Lower,
+		Raw: map[string]float64{"repeats": float64(len(ratios))},
+	}
+	for _, p := range parts {
+		r.Raw[p] = s.Median(p)
+	}
+	bench.Spread(r.Raw, "ratio", ratios)
+	return r
+}

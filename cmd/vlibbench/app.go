@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/bench"
+)
+
+const description = `Each experiment appends its results to a file, one JSON object a line, and
+prints them as they come. A missed target is printed, and is no failure.
+
+   vlibbench native    calls between two processes of this machine, in real time
+   vlibbench lab       calls into a DomU on real Xen, in instructions
+   vlibbench table     the latest result of each name, with target and raw numbers`
+
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	app := &cli.App{
+		Name:                 "vlibbench",
+		Usage:                "this project's experiments and their table",
+		Description:          description,
+		Reader:               stdin,
+		Writer:               stdout,
+		ErrWriter:            stderr,
+		HideVersion:          true,
+		EnableBashCompletion: true,
+		ExitErrHandler:       func(*cli.Context, error) {},
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "out", Value: "out/bench.jsonl", Usage: "append results to this `FILE`"},
+		},
+		Commands: slices.Concat(nativeCommands(), labCommands(), []*cli.Command{tableCommand()}),
+	}
+	return app.RunContext(ctx, args)
+}
+
+func tableCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "table",
+		Usage: "print the latest result of each name",
+		Action: func(c *cli.Context) error {
+			records, err := bench.Read(c.String("out"))
+			if err != nil {
+				return err
+			}
+			return bench.Table(c.App.Writer, records)
+		},
+	}
+}
+
+// keep appends a record to the file and shows it.
+func keep(c *cli.Context) func(bench.Record) error {
+	return func(r bench.Record) error {
+		if err := bench.Append(c.String("out"), r); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(c.App.Writer, "%-28s %8.3g %s\n", r.Name, r.Value, r.Unit+" "+r.Verdict())
+		return err
+	}
+}
