@@ -153,9 +153,9 @@ func TestMisdeeds(t *testing.T) {
 // openTimeout is short only where it is to pass: the machine is slow.
 func openTimeout(want []error) time.Duration {
 	if errors.Is(want[0], vlibcall.ErrTimeout) {
-		return 4 * time.Second
+		return 8 * time.Second
 	}
-	return 8 * time.Second
+	return 20 * time.Second
 }
 
 func ended(t *testing.T, what string, start time.Time, limit time.Duration, err error, want []error) {
