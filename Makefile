@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# make demo     set the machine up, boot real Xen, show calls into a DomU
-# make test     set the machine up, run every test
-# make bench    print the ratios, append them to out/bench.jsonl
-# make soak     the long tests
-# make build    the programs, in bin/
+# make demo        set the machine up, boot real Xen, show calls into a DomU
+# make test        set the machine up, run every test
+# make bench       print the ratios, append them to out/bench.jsonl
+# make soak        the long tests
+# make build       the programs, in bin/
+# make hypervisor  Xen with this project's module, and its path
 #
 # All downloads and images are kept in the cache folder (VLIBOS_CACHE, or
 # vlibos in the user's); 'make clean' leaves it alone.
@@ -17,13 +18,16 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 export CGO_ENABLED = 0
 
-.PHONY: build setup demo test lint vulncheck test-unit test-lab bench bench-native bench-lab soak clean
+.PHONY: build setup hypervisor demo test lint vulncheck test-unit test-lab bench bench-native bench-lab soak clean
 
 build:
 	go build -trimpath -o bin/ ./cmd/...
 
 setup: build
 	$(LAB) setup
+
+hypervisor: setup
+	$(LAB) hypervisor
 
 demo: setup
 	demo/run
@@ -54,7 +58,7 @@ test-unit:
 	CGO_ENABLED=1 go test -race ./...
 
 # On real Xen: a lab that does not start fails.
-test-lab: setup
+test-lab: hypervisor
 	go test -tags lab -count 1 -timeout 20m -v ./lab
 
 bench: bench-native bench-lab

@@ -23,6 +23,9 @@ func (c Config) xenArgs() string {
 	if c.Mode == Counted {
 		args = append(args, "dom0_vcpus_pin")
 	}
+	if c.Scheduler != "" {
+		args = append(args, "sched="+c.Scheduler)
+	}
 	return join(args, c.XenArgs)
 }
 

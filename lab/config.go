@@ -32,9 +32,6 @@ const (
 	PVH Guest = "pvh"
 )
 
-// StockXen is the hypervisor of the distribution, unmodified.
-const StockXen = "stock"
-
 // File is a file or folder of this machine and its place in an image.
 type File struct{ Host, Guest string }
 
@@ -68,8 +65,12 @@ type Config struct {
 	Resize <-chan Window
 
 	Mode Mode // default Functional
-	// Xen is StockXen, which is the default, or the path of an image.
+	// Xen is StockXen, which is the default, VlibXen, or the path of an image.
 	Xen string
+	// Scheduler is the one that Dom0 and, without cpupools, all domains run
+	// under, by the name that Xen's command line has for it: by default
+	// VlibXen's own there, and what Xen takes by itself elsewhere.
+	Scheduler string
 	// XenArgs and KernelArgs are added to the command lines of the hypervisor
 	// and of Dom0's kernel.
 	XenArgs, KernelArgs string
@@ -173,10 +174,18 @@ func (c Config) complete() (Config, error) {
 	if c.Guest != PV && c.Guest != PVH {
 		return c, fmt.Errorf("guest %q: expected %s or %s", c.Guest, PV, PVH)
 	}
-	if c.Xen != StockXen {
-		// Names are kept for hypervisors of this project.
+	if c.Xen == VlibXen && c.Scheduler == "" {
+		c.Scheduler = vlibScheduler
+	}
+	if c.Xen == StockXen && c.Scheduler == vlibScheduler {
+		return c, fmt.Errorf("the distribution's Xen has no scheduler %q: boot --xen %s", c.Scheduler, VlibXen)
+	}
+	if strings.ContainsAny(c.Scheduler, " \t,") {
+		return c, fmt.Errorf("scheduler %q: expected one name, for example credit2", c.Scheduler)
+	}
+	if c.Xen != StockXen && c.Xen != VlibXen {
 		if !strings.Contains(c.Xen, "/") {
-			return c, fmt.Errorf("no hypervisor is called %q: expected %s or the path of a file, with a slash", c.Xen, StockXen)
+			return c, fmt.Errorf("no hypervisor is called %q: expected %s, %s or the path of a file, with a slash", c.Xen, StockXen, VlibXen)
 		}
 		if _, err := os.Stat(c.Xen); err != nil {
 			return c, fmt.Errorf("hypervisor: %w", err)

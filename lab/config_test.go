@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,7 +49,9 @@ func TestConfigRefused(t *testing.T) {
 		"number of DomUs is 1000":        {Args: []string{"x"}, DomUs: 1000},
 		"gntalloc limit is -1":           {Args: []string{"x"}, DomUGntallocLimit: -1},
 		"give the machine 944":           {Args: []string{"x"}, DomUs: 1, MemoryMiB: 500},
-		`no hypervisor is called "vlib"`: {Args: []string{"x"}, Xen: "vlib"},
+		`no hypervisor is called "fast"`: {Args: []string{"x"}, Xen: "fast"},
+		"boot --xen vlib":                {Args: []string{"x"}, Scheduler: "vlib"},
+		`scheduler "a b"`:                {Args: []string{"x"}, Scheduler: "a b"},
 		"hypervisor: stat /no/such":      {Args: []string{"x"}, Xen: "/no/such/xen"},
 		"limit of time":                  {Args: []string{"x"}, ServerTimeout: time.Millisecond},
 		"no such file":                   {Args: []string{"x"}, DomUAdd: []File{{Host: "/no/such/file", Guest: "/x"}}},
@@ -85,6 +88,22 @@ func TestCommandLines(t *testing.T) {
 	}
 	if c = complete(t, Config{DomUs: 1}); strings.Contains(c.xenArgs()+c.domains()[0].Config, "pin") || strings.Contains(c.domains()[0].Config, "limit") {
 		t.Error("the functional mode pins, or limits gntalloc")
+	}
+}
+
+func TestScheduler(t *testing.T) {
+	for want, c := range map[string]Config{
+		" sched=vlib":          {Xen: VlibXen},
+		" sched=credit2":       {Xen: VlibXen, Scheduler: "credit2"},
+		" sched=rtds":          {Scheduler: "rtds"},
+		" sched=vlib watchdog": {Xen: VlibXen, XenArgs: "watchdog"},
+	} {
+		if got := complete(t, c).xenArgs(); !strings.HasSuffix(got, want) {
+			t.Errorf("%+v: %q, want %q at its end", c, got, want)
+		}
+	}
+	if got := complete(t, Config{}).xenArgs(); strings.Contains(got, "sched=") {
+		t.Errorf("stock Xen: %q chooses a scheduler", got)
 	}
 }
 
@@ -155,15 +174,15 @@ func TestError(t *testing.T) {
 
 func TestHypervisor(t *testing.T) {
 	base := &image.Base{Dir: "/base"}
-	if got := hypervisor(complete(t, Config{}).Xen, base); got != "/base/xen" {
-		t.Errorf("default: %q", got)
-	}
 	file := filepath.Join(t.TempDir(), "xen")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got := hypervisor(complete(t, Config{Xen: file}).Xen, base); got != file {
-		t.Errorf("file: %q", got)
+	for want, c := range map[string]Config{"/base/xen": {}, file: {Xen: file}} {
+		got, err := hypervisor(t.Context(), complete(t, c).Xen, base, false, io.Discard)
+		if got != want || err != nil {
+			t.Errorf("%q: %q, %v; want %q", c.Xen, got, err, want)
+		}
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vlibos/vlibos/lab/image"
 	"github.com/vlibos/vlibos/lab/qemu"
 	"github.com/vlibos/vlibos/lab/wire"
 )
@@ -19,7 +18,8 @@ import (
 const grace = 500 * time.Millisecond
 
 // Run boots Xen, starts the DomUs, runs the command and takes everything away.
-// It sets the machine up first if that has not been done ([Setup]).
+// It sets the machine up first if that has not been done ([Setup]), and builds
+// the hypervisor if it must ([Hypervisor]).
 //
 // A command that ran gives a Result, whatever its exit status. A lab that
 // failed gives an [*Error]; it matches [ErrTimeout] if the time was over, and
@@ -38,6 +38,10 @@ func Run(ctx context.Context, config Config) (Result, error) {
 	base, err := Setup(ctx, false, c.SetupLog)
 	if err != nil {
 		return Result{}, &Error{Awaited: "the lab's ingredients", Err: err}
+	}
+	xen, err := hypervisor(ctx, c.Xen, base, false, c.SetupLog)
+	if err != nil {
+		return Result{}, &Error{Awaited: "the hypervisor", Err: err}
 	}
 	initrd, hasServer, err := ramdisk(c, base, bin)
 	if err != nil {
@@ -60,7 +64,7 @@ func Run(ctx context.Context, config Config) (Result, error) {
 	r.result.Versions = Versions{QEMU: version, Base: base.Key}
 	vm, err := qemu.Start(ctx, qemu.Machine{
 		CPUs: c.PCPUs, MemoryMiB: c.MemoryMiB, Counted: c.Mode == Counted,
-		Hypervisor: hypervisor(c.Xen, base), Kernel: base.Dom0Kernel(), Ramdisk: initrd,
+		Hypervisor: xen, Kernel: base.Dom0Kernel(), Ramdisk: initrd,
 		HypervisorArgs: c.xenArgs(), KernelArgs: c.dom0Args(), Port: wire.Port,
 	}, con)
 	if err != nil {
@@ -76,14 +80,6 @@ func Run(ctx context.Context, config Config) (Result, error) {
 		return r.result, &Error{Awaited: r.awaited, Err: err, Console: con.tail(), Logs: r.result.Logs}
 	}
 	return r.result, nil
-}
-
-// hypervisor is the place where the name of a hypervisor becomes a file.
-func hypervisor(name string, base *image.Base) string {
-	if name == StockXen {
-		return base.Hypervisor()
-	}
-	return name
 }
 
 // run is one boot as its host side sees it.

@@ -35,6 +35,12 @@ type tool struct{ program, pkg string }
 var (
 	runTools   = []tool{{qemu.Program, "qemu-system-x86"}}
 	buildTools = []tool{{"xz", "xz-utils"}, {"zstd", "zstd"}}
+	// compileTools build a hypervisor. build-essential has the C library's
+	// headers with the compiler, for the programs that Xen's build runs.
+	compileTools = []tool{
+		{"gcc", "build-essential"}, {"make", "make"}, {"dpkg-source", "dpkg-dev"},
+		{"flex", "flex"}, {"bison", "bison"}, {"python3", "python3-minimal"},
+	}
 )
 
 func setup(ctx context.Context, refresh bool, log io.Writer) (*image.Base, error) {

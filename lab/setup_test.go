@@ -16,4 +16,7 @@ func TestMissingTools(t *testing.T) {
 	if got := missing(append(runTools, buildTools...)); !reflect.DeepEqual(got, []string{"qemu-system-x86", "xz-utils", "zstd"}) {
 		t.Errorf("without anything: %q", got)
 	}
+	if got := missing(compileTools); len(got) != len(compileTools) {
+		t.Errorf("without a compiler: %q", got)
+	}
 }

@@ -18,11 +18,14 @@ command in Dom0, ends with the command's exit status, and leaves nothing behind.
    vliblab run --add ./mytest:/usr/bin/ -- mytest -test.v
    vliblab run --json --timeout 2m -- sh -c 'xl info; exit 3'
    vliblab run --mode counted --domus 1 -- vlibmaster call 1 libm.so.6 cos --sig 'f64(f64)' 0.5
+   vliblab run --xen vlib -- xl info
    vliblab shell
 
 The first run sets the machine up, as 'vliblab setup' does: QEMU is installed
 from the machine's package sources, everything else is only downloaded, and kept
 in the cache folder ($VLIBOS_CACHE, or vlibos in $XDG_CACHE_HOME or ~/.cache).
+With --xen vlib, Xen with this project's module is built first if need be, as
+'vliblab hypervisor' does.
 
 EXIT STATUS
    that of the command in Dom0 (126: not executable, 127: not found,
@@ -54,7 +57,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{runCommand(), shellCommand(), setupCommand()},
+		Commands: []*cli.Command{runCommand(), shellCommand(), setupCommand(), hypervisorCommand()},
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = app.OnUsageError

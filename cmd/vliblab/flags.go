@@ -15,7 +15,8 @@ func machineFlags() []cli.Flag {
 	const machine, domus, files, output = "the machine", "the DomUs", "files", "time and output"
 	return []cli.Flag{
 		&cli.StringFlag{Category: machine, Name: "mode", Value: string(lab.Functional), Usage: "functional (parallel CPUs) or counted (time is the number of instructions)"},
-		&cli.StringFlag{Category: machine, Name: "xen", Value: lab.StockXen, Usage: "hypervisor: stock, or the `PATH` of an image (with a slash in it)"},
+		&cli.StringFlag{Category: machine, Name: "xen", Value: lab.StockXen, Usage: "hypervisor: stock, vlib (built here with this project's module), or the `PATH` of an image (with a slash in it)"},
+		&cli.StringFlag{Category: machine, Name: "sched", DefaultText: "vlib with --xen vlib, else Xen's own", Usage: "Xen's scheduler, by `NAME`: credit2, credit, vlib, …"},
 		&cli.StringFlag{Category: machine, Name: "xen-args", Usage: "`ARGS` added to the hypervisor's command line"},
 		&cli.StringFlag{Category: machine, Name: "kernel-args", Usage: "`ARGS` added to Dom0's kernel command line (no comma)"},
 		&cli.IntFlag{Category: machine, Name: "pcpus", DefaultText: "2", Usage: "emulated CPUs"},
@@ -55,7 +56,7 @@ func config(c *cli.Context, otherwise ...string) (lab.Config, error) {
 	}
 	cfg := lab.Config{
 		Args: c.Args().Slice(), Env: c.StringSlice("env"),
-		Mode: lab.Mode(c.String("mode")), Xen: c.String("xen"),
+		Mode: lab.Mode(c.String("mode")), Xen: c.String("xen"), Scheduler: c.String("sched"),
 		XenArgs: c.String("xen-args"), KernelArgs: c.String("kernel-args"),
 		PCPUs: c.Int("pcpus"), MemoryMiB: c.Int("memory"), Dom0VCPUs: c.Int("dom0-vcpus"),
 		DomUs: c.Int("domus"), Guest: lab.Guest(c.String("guest")),

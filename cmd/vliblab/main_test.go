@@ -44,6 +44,7 @@ func TestUsageErrors(t *testing.T) {
 		"--domu-add":             {"run", "--domu-add", "a:b", "--", "x"},
 		"no command \"boot\"":    {"boot"},
 		"setup takes no":         {"setup", "now"},
+		"hypervisor takes no":    {"hypervisor", "now"},
 		"not a terminal":         {"shell"},
 		"invalid value":          {"run", "--timeout", "soon", "--", "x"},
 		"mode \"fast\"":          {"run", "-q", "--mode", "fast", "--", "x"},

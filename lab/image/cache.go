@@ -25,6 +25,7 @@ import (
 //	debs/            the packages as downloaded
 //	base/KEY/        base images, complete if there: written aside and renamed
 //	current-REVISION link to the base that runs of this builder take
+//	hypervisor/      Xen with this project's module: see lab/module
 type Cache struct{ Dir string }
 
 // DefaultCache is $VLIBOS_CACHE or the folder vlibos in the user's cache folder.
@@ -60,7 +61,7 @@ func (c *Cache) Prepare(ctx context.Context, refresh bool, log io.Writer) (*Base
 	if b, err := c.Current(); !refresh && err == nil {
 		return b, nil
 	}
-	unlock, err := c.lock(ctx)
+	unlock, err := c.Lock(ctx, "lock")
 	if err != nil {
 		return nil, err
 	}
@@ -198,13 +199,14 @@ func (c *Cache) setCurrent(name string) error {
 	return os.Rename(tmp, c.current())
 }
 
-// lock takes the cache's lock; a process that dies gives it back. It waits
-// until ctx ends.
-func (c *Cache) lock(ctx context.Context) (unlock func(), err error) {
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+// Lock takes a lock of the cache, which is the named file in it; a process that
+// dies gives it back. It waits until ctx ends.
+func (c *Cache) Lock(ctx context.Context, name string) (unlock func(), err error) {
+	path := filepath.Join(c.Dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(c.Dir, "lock"), os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o644)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o644)
 	if err != nil {
 		return nil, err
 	}

@@ -13,17 +13,17 @@ import (
 
 func TestCacheLock(t *testing.T) {
 	c := &Cache{Dir: filepath.Join(t.TempDir(), "cache")}
-	unlock, err := c.lock(t.Context())
+	unlock, err := c.Lock(t.Context(), "lock")
 	if err != nil {
 		t.Fatal(err)
 	}
 	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := c.lock(short); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := c.Lock(short, "lock"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("second lock: %v", err)
 	}
 	unlock()
-	unlock, err = c.lock(t.Context())
+	unlock, err = c.Lock(t.Context(), "lock")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hypervisor
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// anchors is a Xen source tree with nothing in it but the lines that the hooks
+// look for, and what surrounds them where that matters.
+var anchors = map[string]string{
+	"xen/common/sched/Makefile":      "obj-y += cpupool.o\nobj-$(CONFIG_SCHED_NULL) += null.o\nobj-y += core.o\n",
+	"xen/common/sched/Kconfig":       "menu \"Schedulers\"\n\tvisible if EXPERT\n",
+	"xen/include/hypercall-defs.c":   "prefix: do PREFIX_hvm\nprefix: do\nsysctl(x)\ntable:      pv32   pv64 hvm32    hvm64 arm\nsysctl do do do do do\n",
+	"xen/include/xen/hypercall.h":    "#include <public/pmu.h>\n",
+	"xen/arch/x86/hvm/hypercall.c":   "#include <xen/nospec.h>\n            break;\n\n        if ( unlikely(hvm_get_cpl(curr)) )\n        {\n",
+	"xen/arch/x86/time.c":            "#include <xen/guest_access.h>\n    _u.system_time   = t->stamp.local_stime;\n\n",
+	"xen/common/domain.c":            "#include <xen/argo.h>\n        if ( set.timeout_abs_ns < NOW() )\n",
+	"xen/common/sched/core.c":        "#include <xen/preempt.h>\n    if ( sched_poll->timeout != 0 )\n    s_time_t offset = timeout - NOW();\n\n    if ( timeout == 0 )\n",
+	"xen/common/sched/untouched.txt": "prefix: do\n",
+}
+
+func makeTree(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func runHooks(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "sh", append([]string{"hooks"}, args...)...).CombinedOutput()
+	return string(out), err
+}
+
+func read(t *testing.T, dir, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestHooks(t *testing.T) {
+	dir := makeTree(t, anchors)
+	if out, err := runHooks(t, dir); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for name, want := range map[string]string{
+		"xen/common/sched/Makefile":      "null.o\nobj-$(CONFIG_SCHED_VLIB) += vlib/\nobj-y += core.o\n",
+		"xen/common/sched/Kconfig":       "accept it.\n\nmenu \"Schedulers\"\n",
+		"xen/include/hypercall-defs.c":   "\nprefix: do\n#ifdef CONFIG_SCHED_VLIB\nvlib_op(unsigned long cmd, unsigned long a1, unsigned long a2, void *arg)\n#endif\nsysctl(x)\n",
+		"xen/include/xen/hypercall.h":    "#include <public/pmu.h>\n#include <public/vlib.h>\n",
+		"xen/arch/x86/hvm/hypercall.c":   "            break;\n\n        if ( unlikely(hvm_get_cpl(curr)) )\n",
+		"xen/arch/x86/time.c":            "local_stime;\n    vlib_publish_time(v, &_u.system_time);\n\n",
+		"xen/common/domain.c":            "        set.timeout_abs_ns = vlib_host_time(v, set.timeout_abs_ns);\n\n        if (",
+		"xen/common/sched/core.c":        "NOW();\n\n    timeout = vlib_host_time(v, timeout);\n    offset = timeout - NOW();\n\n    if (",
+		"xen/common/sched/untouched.txt": "prefix: do\n",
+	} {
+		if got := read(t, dir, name); !strings.Contains(got, want) {
+			t.Errorf("%s: no %q in\n%s", name, want, got)
+		}
+	}
+	out, err := runHooks(t, dir)
+	if err == nil || !strings.Contains(out, "hooked already") {
+		t.Errorf("the second time: %v: %s", err, out)
+	}
+}
+
+func TestHooksAnchors(t *testing.T) {
+	with := func(name, text string) map[string]string {
+		files := map[string]string{}
+		for n, s := range anchors {
+			files[n] = s
+		}
+		if files[name] = text; text == "" {
+			delete(files, name)
+		}
+		return files
+	}
+	for _, test := range []struct {
+		name, text string
+		want       []string
+	}{
+		{"xen/arch/x86/time.c", "#include <xen/guest_access.h>\n",
+			[]string{"xen/arch/x86/time.c", "'_u.system_time = t->stamp.local_stime;' 0 times", "correct the anchor in hypervisor/hooks"}},
+		{"xen/include/hypercall-defs.c", anchors["xen/include/hypercall-defs.c"] + "prefix: do\n",
+			[]string{"xen/include/hypercall-defs.c", "'prefix: do' 2 times"}},
+		{"xen/common/domain.c", "", []string{"xen/common/domain.c", "Xen 4.17"}},
+		{"xen/common/sched/Makefile", "", []string{"is no Xen source tree"}},
+	} {
+		files := with(test.name, test.text)
+		dir := makeTree(t, files)
+		out, err := runHooks(t, dir)
+		if err == nil {
+			t.Errorf("%s: passed", test.name)
+		}
+		for _, want := range test.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: no %q in %s", test.name, want, out)
+			}
+		}
+		for name, text := range files {
+			if got := read(t, dir, name); got != text {
+				t.Errorf("%s: %s was changed", test.name, name)
+			}
+		}
+	}
+	if out, err := runHooks(t); err == nil || !strings.Contains(out, "one argument") {
+		t.Errorf("without an argument: %v: %s", err, out)
+	}
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Calls: a caller's reservation pays for what a domain executes, until the
+ * domain listens again.
+ *
+ *   none -> queued -> active -> done
+ *              \         \-> cancelled, timeout, gone
+ *               \-> cancelled, timeout, gone
+ *
+ * One call at a time is active in a domain; the others wait in the order in
+ * which they came. A domain that is still busy with a cancelled call finishes
+ * that in background time, on nobody's reservation, before the next begins.
+ */
+#include <xen/event.h>
+
+#include "module.h"
+
+static LIST_HEAD(pending); /* calls that are queued or active */
+
+static struct vlib_reservation *reservation_of(struct vlib_call *c)
+{
+    return container_of(c, struct vlib_reservation, call);
+}
+
+static void usage_since(struct vlib_usage *cost, struct vlib_account *a,
+                        const struct vlib_usage *before)
+{
+    unsigned long flags;
+
+    spin_lock_irqsave(&a->lock, flags);
+    cost->foreground = a->usage.foreground - before->foreground;
+    cost->background = a->usage.background - before->background;
+    cost->throttled = a->usage.throttled - before->throttled;
+    cost->deschedules = a->usage.deschedules - before->deschedules;
+    spin_unlock_irqrestore(&a->lock, flags);
+}
+
+/* The other end of the caller's port, if that is in domain d. */
+static int peer(struct domain *caller, evtchn_port_t port,
+                const struct domain *d, evtchn_port_t *other)
+{
+    int rc = -EINVAL;
+
+    read_lock(&caller->event_lock);
+    if ( port_is_valid(caller, port) )
+    {
+        const struct evtchn *e = evtchn_from_port(caller, port);
+
+        if ( e->state == ECS_INTERDOMAIN &&
+             e->u.interdomain.remote_dom == d )
+        {
+            *other = e->u.interdomain.remote_port;
+            rc = 0;
+        }
+    }
+    read_unlock(&caller->event_lock);
+    return rc;
+}
+
+/* Takes the next call, if the domain is free for it. */
+static struct vlib_call *start_next(struct vlib_domain *vd)
+{
+    struct vlib_call *c;
+
+    if ( vd->active || vd->abandoned || list_empty(&vd->queue) )
+        return NULL;
+    c = list_entry(vd->queue.next, struct vlib_call, list);
+    list_del_init(&c->list);
+    vd->queued--;
+    vd->active = reservation_of(c);
+    vd->delivered = false;
+    c->state = VLIB_CALL_active;
+    c->started = NOW();
+    c->before = reservation_of(c)->account.usage;
+    vlib_domain_attach(vd, &reservation_of(c)->account);
+    vlib_gate_apply(vd);
+    return c;
+}
+
+/*
+ * Ends a call that is queued or active. A domain that was at it and knew, or
+ * may find out by itself, is busy until it says otherwise.
+ */
+void vlib_call_end(struct vlib_reservation *r, unsigned int state)
+{
+    struct vlib_call *c = &r->call;
+    struct vlib_domain *vd = c->domain;
+
+    c->ended = NOW();
+    if ( c->state == VLIB_CALL_active )
+    {
+        vlib_domain_charge(vd);
+        usage_since(&c->cost, &r->account, &c->before);
+        vd->active = NULL;
+        vd->abandoned = state != VLIB_CALL_done && !vd->listening;
+        vlib_domain_attach(vd, vd->adopter ? &vd->adopter->account : NULL);
+        vlib_gate_apply(vd);
+        if ( state == VLIB_CALL_done )
+            vd->calls++;
+    }
+    else
+    {
+        list_del_init(&c->list);
+        vd->queued--;
+        c->started = c->ended;
+    }
+    list_del_init(&c->pending);
+    c->state = state;
+    c->domain = NULL;
+}
+
+static long begin(struct vlib_reservation *r, struct vlib_domain *vd,
+                  s_time_t timeout, evtchn_port_t *signal)
+{
+    struct vlib_call *c = &r->call, *started;
+
+    c->domain = vd;
+    c->state = VLIB_CALL_queued;
+    c->queued = NOW();
+    c->deadline = c->queued + timeout;
+    c->count++;
+    memset(&c->cost, 0, sizeof(c->cost));
+    list_add_tail(&c->list, &vd->queue);
+    vd->queued++;
+    list_add_tail(&c->pending, &pending);
+    vlib_housekeeping_by(c->deadline);
+    started = start_next(vd);
+    if ( !started )
+        return 1;
+    if ( !vd->listening )
+        *signal = c->caller_port; /* nothing else would tell the server */
+    return 0;
+}
+
+/* Returns 0 if the call is active, 1 if it is queued. */
+long vlib_call(domid_t domid, evtchn_port_t port, unsigned int id,
+               s_time_t timeout)
+{
+    struct domain *caller = current->domain, *d;
+    evtchn_port_t other, signal = 0;
+    struct vlib_reservation *r;
+    struct vlib_domain *vd;
+    long rc;
+
+    if ( timeout <= 0 || timeout > VLIB_MAX_TIMEOUT )
+        return -ERANGE;
+    d = rcu_lock_domain_by_id(domid);
+    if ( !d )
+        return -ESRCH;
+    rc = vlib_may_control(d);
+    if ( !rc && (d->is_dying || d->is_shutting_down) )
+        rc = -ENOTCONN;
+    if ( !rc )
+        rc = peer(caller, port, d, &other);
+    if ( rc )
+        goto out;
+
+    spin_lock(&vlib_lock);
+    vd = vlib_domain_find(d);
+    r = vlib_reservation_find(id);
+    if ( !r )
+        rc = -ENOENT;
+    else if ( !vd || !(vd->flags & VLIB_DOMAIN_listens) )
+        rc = -ENXIO;
+    else if ( !vlib_reservation_allows(r, vd) )
+        rc = -EACCES;
+    else if ( r->call.domain )
+        rc = -EBUSY;
+    else
+    {
+        r->call.caller = caller;
+        r->call.caller_port = port;
+        r->call.callee_port = other;
+        rc = begin(r, vd, timeout, &signal);
+    }
+    spin_unlock(&vlib_lock);
+    if ( signal )
+        evtchn_send(caller, signal);
+ out:
+    rcu_unlock_domain(d);
+    return rc;
+}
+
+long vlib_cancel(unsigned int id)
+{
+    struct vlib_reservation *r;
+    long rc = 0;
+
+    spin_lock(&vlib_lock);
+    r = vlib_reservation_find(id);
+    if ( !r )
+        rc = -ENOENT;
+    else if ( !r->call.domain )
+        rc = -ESRCH;
+    else
+    {
+        struct vlib_domain *vd = r->call.domain;
+
+        vlib_call_end(r, VLIB_CALL_cancelled);
+        start_next(vd); /* only if it listens: it needs no event then */
+    }
+    spin_unlock(&vlib_lock);
+    return rc;
+}
+
+/* Ends what is late; returns when the next will be. */
+s_time_t vlib_call_expire(s_time_t now)
+{
+    s_time_t next = VLIB_NEVER;
+    struct vlib_call *c, *after;
+    struct vlib_domain *vd;
+
+    list_for_each_entry_safe ( c, after, &pending, pending )
+    {
+        if ( c->deadline > now )
+        {
+            next = min(next, c->deadline);
+            continue;
+        }
+        vd = c->domain;
+        vlib_call_end(reservation_of(c), VLIB_CALL_timeout);
+        start_next(vd);
+    }
+    return next;
+}
+
+/* What the server has said by listening: it is done with what it was at. */
+static void finished(struct vlib_domain *vd, evtchn_port_t served)
+{
+    vd->abandoned = false;
+    if ( served && vd->active && vd->active->call.callee_port == served )
+        vlib_call_end(vd->active, VLIB_CALL_done);
+}
+
+/* The port of a call that the server has not been told of; 0: there is none. */
+static long deliver(struct vlib_domain *vd)
+{
+    start_next(vd);
+    if ( !vd->active || vd->delivered )
+        return 0;
+    vd->delivered = true;
+    vd->listening = false;
+    return vd->active->call.callee_port;
+}
+
+#define FLAG_SIGNAL  1UL
+#define FLAG_RESUMED 2UL /* Xen's own: the gate was closed meanwhile */
+
+long vlib_listen(unsigned long port, unsigned long flags)
+{
+    struct domain *d = current->domain;
+    struct vlib_domain *vd;
+    bool closed = false;
+    long rc;
+
+    if ( flags & ~(FLAG_SIGNAL | FLAG_RESUMED) )
+        return -EINVAL;
+    spin_lock(&vlib_lock);
+    vd = vlib_domain_find(d);
+    if ( !vd || !(vd->flags & VLIB_DOMAIN_listens) )
+    {
+        spin_unlock(&vlib_lock);
+        return -EACCES;
+    }
+    if ( !(flags & FLAG_RESUMED) )
+        finished(vd, port);
+    rc = deliver(vd);
+    if ( !rc )
+    {
+        vd->listening = !vlib_lease_lost && !vd->holds;
+        vlib_gate_apply(vd);
+        closed = !vd->open;
+        if ( !closed )
+            vd->listening = false;
+        rc = -EAGAIN;
+    }
+    spin_unlock(&vlib_lock);
+    if ( (flags & FLAG_SIGNAL) && port )
+        evtchn_send(d, port);
+    return closed ? hypercall_create_continuation(
+                        __HYPERVISOR_vlib_op, "lll", VLIB_OP_listen, 0UL,
+                        FLAG_RESUMED)
+                  : rc;
+}
+
+/* As listen, for a server that goes on to wait for events. */
+long vlib_complete(unsigned long port, unsigned long flags)
+{
+    struct domain *d = current->domain, *caller = NULL;
+    struct vlib_domain *vd;
+    struct vlib_call *next;
+    evtchn_port_t signal = 0;
+
+    if ( flags & ~FLAG_SIGNAL )
+        return -EINVAL;
+    spin_lock(&vlib_lock);
+    vd = vlib_domain_find(d);
+    if ( !vd || !(vd->flags & VLIB_DOMAIN_listens) )
+    {
+        spin_unlock(&vlib_lock);
+        return -EACCES;
+    }
+    finished(vd, port);
+    next = start_next(vd);
+    if ( next )
+    {
+        caller = next->caller;
+        signal = next->caller_port;
+    }
+    spin_unlock(&vlib_lock);
+    if ( (flags & FLAG_SIGNAL) && port )
+        evtchn_send(d, port);
+    if ( next )
+        evtchn_send(caller, signal);
+    return 0;
+}
+
+long vlib_hold(domid_t domid, bool take, s_time_t limit)
+{
+    struct domain *d = rcu_lock_domain_by_id(domid);
+    struct vlib_domain *vd;
+    long rc;
+
+    if ( !d )
+        return -ESRCH;
+    rc = vlib_may_control(d);
+    if ( !rc && take && (limit <= 0 || limit > VLIB_MAX_TIMEOUT) )
+        rc = -ERANGE;
+    if ( rc )
+        goto out;
+    spin_lock(&vlib_lock);
+    vd = vlib_domain_find(d);
+    if ( !vd )
+        rc = -ENXIO;
+    else if ( take )
+    {
+        vd->holds++;
+        vd->hold_until = max(vd->hold_until, NOW() + limit);
+        vlib_housekeeping_by(vd->hold_until);
+    }
+    else if ( vd->holds )
+        vd->holds--;
+    else
+        rc = -ENOENT; /* it was over before */
+    if ( vd )
+        vlib_gate_apply(vd);
+    spin_unlock(&vlib_lock);
+ out:
+    rcu_unlock_domain(d);
+    return rc;
+}

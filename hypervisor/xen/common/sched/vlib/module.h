@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the module share. Locks, from the outside in:
+ *
+ *   vlib_lock            domains, reservations, calls: their lists and states
+ *   a CPU's scheduler lock   its runqueue, and the vCPUs on it
+ *   an account's lock        its budget and use
+ *
+ * vlib_lock is never taken from an interrupt, nor with a scheduler lock held.
+ * Events are sent without any of them.
+ */
+#ifndef VLIB_MODULE_H
+#define VLIB_MODULE_H
+
+#include <xen/event.h>
+#include <xen/hypercall.h>
+#include <xen/sched.h>
+#include <xen/timer.h>
+#include <xen/vlib.h>
+#include <public/vlib.h>
+
+#include "../private.h"
+#include "admission.h"
+#include "runqueue.h"
+
+/* A vCPU under this scheduler: its unit's private data. */
+struct vlib_unit {
+    struct vlib_entity entity;
+    struct sched_unit *unit;
+    struct vlib_domain *domain; /* NULL: the module was never told of it */
+    struct list_head list;      /* in domain->units, or on its own */
+    bool gated;
+    s_time_t off_since;         /* when it last left a CPU */
+};
+
+struct vlib_call {
+    unsigned int state;         /* VLIB_CALL_* */
+    struct vlib_domain *domain; /* queued at, or active in */
+    struct list_head list;      /* in domain->queue */
+    struct list_head pending;   /* in the list of all that are not done */
+    evtchn_port_t caller_port, callee_port;
+    struct domain *caller;
+    s_time_t queued, started, ended, deadline;
+    struct vlib_usage before;   /* the account's use when it started */
+    struct vlib_usage cost;
+    uint64_t count;
+};
+
+struct vlib_reservation {
+    struct vlib_account account;
+    struct list_head list;      /* of all */
+    struct list_head callees;   /* struct vlib_callee */
+    unsigned int nr_callees;
+    struct vlib_domain *adopted;
+    struct vlib_call call;
+};
+
+/* A domain that a reservation may call. */
+struct vlib_callee {
+    struct list_head list;
+    struct vlib_domain *domain;
+};
+
+/* A domain that the module was told of. */
+struct vlib_domain {
+    struct list_head list;      /* of all */
+    struct domain *domain;      /* compared, followed only while it has units */
+    domid_t domid;
+    uint32_t flags;             /* VLIB_DOMAIN_* */
+    struct list_head units;
+    struct vlib_reservation *adopter;
+    bool open;                  /* the gate, as it was applied */
+    s_time_t closed_at;
+    /* Calls. */
+    bool listening;             /* in LISTEN: nothing else runs there */
+    bool delivered;             /* the server knows of the active call */
+    bool abandoned;             /* it is still busy with a cancelled one */
+    struct vlib_reservation *active;
+    struct list_head queue;     /* struct vlib_call */
+    unsigned int queued, holds;
+    s_time_t hold_until;
+    uint64_t calls;
+};
+
+extern spinlock_t vlib_lock;
+
+/* scheduler.c */
+bool vlib_is_ours(const struct scheduler *s);
+struct vlib_runqueue *vlib_runqueue(unsigned int cpu);
+
+/* domain.c: all under vlib_lock. */
+extern struct list_head vlib_domains;
+struct vlib_domain *vlib_domain_find(const struct domain *d);
+struct vlib_domain *vlib_domain_make(struct domain *d);
+void vlib_domain_join(struct vlib_unit *vu);
+void vlib_domain_leave(struct vlib_unit *vu);
+void vlib_domain_drop(struct vlib_domain *vd);
+void vlib_domain_sweep(void);
+void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a);
+void vlib_domain_charge(struct vlib_domain *vd);
+void vlib_domain_usage(struct vlib_domain *vd, struct vlib_usage *sum);
+void vlib_domain_cpus(const struct vlib_domain *vd, cpumask_t *cpus);
+
+/* gate.c: under vlib_lock. */
+void vlib_gate_apply(struct vlib_domain *vd);
+
+/* reservation.c: all under vlib_lock. */
+extern struct list_head vlib_reservations;
+extern unsigned int vlib_nr_reservations;
+struct vlib_reservation *vlib_reservation_find(unsigned int id);
+int vlib_reservation_set(struct vlib_reserve *op);
+int vlib_reservation_remove(unsigned int id);
+int vlib_reservation_adopt(struct vlib_bind *op, struct domain *d);
+int vlib_reservation_allow(struct vlib_bind *op, struct domain *d);
+bool vlib_reservation_allows(const struct vlib_reservation *r,
+                             const struct vlib_domain *vd);
+void vlib_reservation_forget(struct vlib_domain *vd);
+void vlib_reservation_readmit(void);
+unsigned int vlib_reservation_unadmitted(const struct vlib_reservation *r);
+uint64_t vlib_admitted(unsigned int cpu);
+
+/* call.c */
+long vlib_call(domid_t domid, evtchn_port_t port, unsigned int id,
+               s_time_t timeout);
+long vlib_cancel(unsigned int id);
+long vlib_listen(unsigned long port, unsigned long flags);
+long vlib_complete(unsigned long port, unsigned long flags);
+long vlib_hold(domid_t domid, bool take, s_time_t limit);
+void vlib_call_end(struct vlib_reservation *r, unsigned int state);
+s_time_t vlib_call_expire(s_time_t now);
+
+/* lease.c */
+extern bool vlib_lease_lost;
+long vlib_lease_renew(s_time_t time);
+s_time_t vlib_lease_left(void);
+uint64_t vlib_leases_lost(void);
+void vlib_housekeeping_init(void);
+void vlib_housekeeping_by(s_time_t when);
+
+/* throttle.c */
+int vlib_throttle_set(const struct vlib_throttle *op);
+void vlib_throttle_lift(void);
+
+/* clock.c */
+int vlib_clock_init(void);
+void vlib_clock_stop(domid_t domid, s_time_t time);
+void vlib_clock_reset(domid_t domid);
+s_time_t vlib_clock_stopped(domid_t domid);
+
+/* op.c */
+int vlib_may_control(struct domain *d);
+
+/* counters.c */
+unsigned int vlib_counters_kind(void);
+int vlib_counters_read(struct vlib_counters *op);
+
+#endif /* VLIB_MODULE_H */

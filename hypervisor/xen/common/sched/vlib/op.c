@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The hypercall: who may, what is copied, which file does it. */
+#include <xen/guest_access.h>
+
+#include "module.h"
+
+#define MODULE_REVISION 1
+
+union vlib_arg {
+    uint32_t version;
+    struct vlib_info info;
+    struct vlib_reserve reserve;
+    struct vlib_bind bind;
+    struct vlib_domctl domain;
+    struct vlib_throttle throttle;
+    struct vlib_reservation_info reservation_info;
+    struct vlib_domain_info domain_info;
+    struct vlib_cpu_info cpu_info;
+    struct vlib_counters counters;
+};
+
+bool vlib_user_cmd(unsigned long cmd)
+{
+    return cmd == VLIB_OP_version || cmd == VLIB_OP_listen ||
+           cmd == VLIB_OP_complete;
+}
+
+static int may_control_host(void)
+{
+    return xsm_sysctl(XSM_PRIV, XEN_SYSCTL_scheduler_op);
+}
+
+int vlib_may_control(struct domain *d)
+{
+    return xsm_domctl(XSM_OTHER, d, XEN_DOMCTL_scheduler_op, 0);
+}
+
+static struct vlib_cost cost(const struct vlib_usage *u)
+{
+    return (struct vlib_cost){
+        .foreground = u->foreground, .background = u->background,
+        .throttled = u->throttled, .deschedules = u->deschedules,
+    };
+}
+
+static int info(struct vlib_info *op)
+{
+    const struct vlib_domain *vd;
+    unsigned int cpu;
+
+    memset(op, 0, sizeof(*op));
+    op->version = VLIB_ABI_VERSION;
+    op->module = MODULE_REVISION;
+    op->max_reservations = VLIB_MAX_RESERVATIONS;
+    op->reservations = vlib_nr_reservations;
+    op->counters = vlib_counters_kind();
+    if ( op->counters )
+        op->features |= VLIB_FEATURE_counters;
+    if ( vlib_is_ours(scheduler_get_default()) )
+        op->features |= VLIB_FEATURE_host;
+    list_for_each_entry ( vd, &vlib_domains, list )
+        op->domains++;
+    rcu_read_lock(&sched_res_rculock);
+    for_each_online_cpu ( cpu )
+        if ( vlib_runqueue(cpu) )
+            op->cpus++;
+    rcu_read_unlock(&sched_res_rculock);
+    op->lease = vlib_lease_left();
+    op->leases_lost = vlib_leases_lost();
+    op->floor_budget = VLIB_FLOOR_BUDGET;
+    op->floor_period = VLIB_FLOOR_PERIOD;
+    op->slice = VLIB_SLICE;
+    return 0;
+}
+
+static int reservation_info(struct vlib_reservation_info *op)
+{
+    struct vlib_reservation *r = vlib_reservation_find(op->id);
+    const struct vlib_call *c;
+    const struct vlib_domain *vd;
+    s_time_t now;
+
+    if ( !r )
+        return -ENOENT;
+    c = &r->call;
+    vd = c->state == VLIB_CALL_active ? c->domain : r->adopted;
+    if ( vd )
+        vlib_domain_charge((struct vlib_domain *)vd);
+    memset(op, 0, sizeof(*op));
+    op->version = VLIB_ABI_VERSION;
+    op->id = r->account.id;
+    op->domid = vd ? vd->domid : VLIB_NOBODY;
+    op->unadmitted = vlib_reservation_unadmitted(r);
+    op->call = c->state;
+    op->calls = c->count;
+    spin_lock_irq(&r->account.lock);
+    now = NOW();
+    op->budget = r->account.server.budget;
+    op->period = r->account.server.period;
+    op->left = vlib_server_left(&r->account.server, now);
+    op->next = max(vlib_server_next(&r->account.server) - now, (s_time_t)0);
+    op->refills = r->account.server.count;
+    op->total = cost(&r->account.usage);
+    op->cost = cost(&c->cost);
+    if ( c->state == VLIB_CALL_active )
+    {
+        op->cost.foreground = op->total.foreground - c->before.foreground;
+        op->cost.background = op->total.background - c->before.background;
+        op->cost.throttled = op->total.throttled - c->before.throttled;
+        op->cost.deschedules = op->total.deschedules - c->before.deschedules;
+    }
+    spin_unlock_irq(&r->account.lock);
+    if ( c->state == VLIB_CALL_queued )
+        op->queued = now - c->queued;
+    else if ( c->state )
+    {
+        op->queued = c->started - c->queued;
+        op->wall = (c->domain ? now : c->ended) - c->started;
+    }
+    return 0;
+}
+
+static int domain_info(struct vlib_domain_info *op, struct domain *d)
+{
+    struct vlib_domain *vd = vlib_domain_find(d);
+    struct vlib_usage usage;
+
+    if ( !vd )
+        return -ENXIO;
+    memset(op, 0, sizeof(*op));
+    op->version = VLIB_ABI_VERSION;
+    op->domid = vd->domid;
+    op->flags = vd->flags;
+    op->open = vd->open;
+    op->listening = vd->listening;
+    if ( vd->active )
+        op->reservation = vd->active->account.id;
+    else if ( vd->adopter )
+        op->reservation = vd->adopter->account.id;
+    op->queued = vd->queued;
+    op->holds = vd->holds;
+    op->stopped = vlib_clock_stopped(vd->domid);
+    op->calls = vd->calls;
+    vlib_domain_usage(vd, &usage);
+    op->total = cost(&usage);
+    return 0;
+}
+
+static int domain_flags(const struct vlib_domctl *op, struct domain *d)
+{
+    const uint32_t known = VLIB_DOMAIN_listens | VLIB_DOMAIN_stop_time |
+                           VLIB_DOMAIN_closed;
+    struct vlib_domain *vd;
+
+    if ( ((op->set | op->clear) & ~known) || (op->set & op->clear) )
+        return -EINVAL;
+    /* A gate needs this scheduler; and Dom0 must always be able to undo. */
+    if ( d->is_privileged )
+        return -EPERM;
+    if ( !vlib_is_ours(d->cpupool->sched) )
+        return -EXDEV;
+    if ( (op->set & VLIB_DOMAIN_stop_time) && vlib_clock_init() )
+        return -ENOMEM;
+    vd = vlib_domain_make(d);
+    if ( !vd )
+        return -ENOMEM;
+    vd->flags = (vd->flags | op->set) & ~op->clear;
+    if ( !(vd->flags & VLIB_DOMAIN_listens) )
+        vd->listening = false;
+    vlib_gate_apply(vd);
+    vlib_housekeeping_by(NOW() + SECONDS(1));
+    return 0;
+}
+
+static int cpu_info(struct vlib_cpu_info *op)
+{
+    unsigned int cpu = op->cpu;
+    struct vlib_runqueue *q;
+    spinlock_t *lock;
+
+    if ( cpu >= nr_cpu_ids || !cpu_online(cpu) )
+        return -ENODEV;
+    rcu_read_lock(&sched_res_rculock);
+    lock = pcpu_schedule_lock_irq(cpu);
+    q = vlib_runqueue(cpu);
+    if ( q )
+    {
+        vlib_charge(q, NOW());
+        memset(op, 0, sizeof(*op));
+        op->version = VLIB_ABI_VERSION;
+        op->cpu = cpu;
+        op->foreground = q->foreground_time;
+        op->background = q->background_time;
+        op->idle = q->idle_time;
+        op->denied = q->denied_clock;
+        op->decisions = q->decisions;
+        op->remote = q->remote;
+        op->period = q->period;
+        op->throttle = q->idle;
+        op->overrun = q->overrun;
+    }
+    pcpu_schedule_unlock_irq(lock, cpu);
+    if ( q )
+        op->admitted = vlib_admitted(cpu);
+    rcu_read_unlock(&sched_res_rculock);
+    return q ? 0 : -EXDEV;
+}
+
+/* Sub-operations on the host: with vlib_lock held. */
+static int host_op(unsigned long cmd, union vlib_arg *u)
+{
+    switch ( cmd )
+    {
+    case VLIB_OP_info:
+        return info(&u->info);
+    case VLIB_OP_reserve:
+        return vlib_reservation_set(&u->reserve);
+    case VLIB_OP_unreserve:
+        return vlib_reservation_remove(u->reserve.id);
+    case VLIB_OP_throttle:
+        return vlib_throttle_set(&u->throttle);
+    case VLIB_OP_get_reservation:
+        return reservation_info(&u->reservation_info);
+    case VLIB_OP_get_cpu:
+        return cpu_info(&u->cpu_info);
+    default:
+        return -EOPNOTSUPP;
+    }
+}
+
+static int domain_op(unsigned long cmd, union vlib_arg *u, struct domain *d)
+{
+    switch ( cmd )
+    {
+    case VLIB_OP_adopt:
+        return vlib_reservation_adopt(&u->bind, d);
+    case VLIB_OP_allow:
+        return vlib_reservation_allow(&u->bind, d);
+    case VLIB_OP_domain:
+        return domain_flags(&u->domain, d);
+    case VLIB_OP_get_domain:
+        return domain_info(&u->domain_info, d);
+    default:
+        return -EOPNOTSUPP;
+    }
+}
+
+static const struct {
+    uint8_t size;
+    uint8_t domid;  /* where the domain's number is; 0: it concerns the host */
+} shapes[] = {
+#define HOST(op, type) [VLIB_OP_##op] = { sizeof(struct type), 0 }
+#define DOMAIN(op, type) \
+    [VLIB_OP_##op] = { sizeof(struct type), offsetof(struct type, domid) }
+    HOST(info, vlib_info),
+    HOST(reserve, vlib_reserve),
+    HOST(unreserve, vlib_reserve),
+    DOMAIN(adopt, vlib_bind),
+    DOMAIN(allow, vlib_bind),
+    DOMAIN(domain, vlib_domctl),
+    HOST(throttle, vlib_throttle),
+    HOST(get_reservation, vlib_reservation_info),
+    DOMAIN(get_domain, vlib_domain_info),
+    HOST(get_cpu, vlib_cpu_info),
+    HOST(get_counters, vlib_counters),
+#undef HOST
+#undef DOMAIN
+};
+
+static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
+{
+    struct domain *d = NULL;
+    union vlib_arg u;
+    uint32_t domid;
+    long rc;
+
+    if ( cmd >= ARRAY_SIZE(shapes) || !shapes[cmd].size )
+        return -EOPNOTSUPP;
+    BUILD_BUG_ON(sizeof(u) > UINT8_MAX);
+    rc = shapes[cmd].domid ? 0 : may_control_host();
+    if ( rc )
+        return rc;
+    if ( raw_copy_from_guest(&u, arg.p, shapes[cmd].size) )
+        return -EFAULT;
+    if ( u.version != VLIB_ABI_VERSION )
+        return -EBADMSG;
+    if ( shapes[cmd].domid )
+    {
+        memcpy(&domid, (char *)&u + shapes[cmd].domid, sizeof(domid));
+        if ( domid >= DOMID_FIRST_RESERVED )
+            return -ESRCH;
+        d = rcu_lock_domain_by_id(domid);
+        if ( !d )
+            return -ESRCH;
+        rc = vlib_may_control(d);
+        if ( !rc && d->is_dying )
+            rc = -ENOTCONN;
+    }
+    if ( !rc && cmd == VLIB_OP_get_counters )
+        rc = vlib_counters_read(&u.counters);
+    else if ( !rc )
+    {
+        /* Against destruction and moves between pools. */
+        if ( !domctl_lock_acquire() )
+        {
+            if ( d )
+                rcu_unlock_domain(d);
+            return hypercall_create_continuation(__HYPERVISOR_vlib_op, "lllh",
+                                                 cmd, 0UL, 0UL, arg);
+        }
+        spin_lock(&vlib_lock);
+        rc = d ? domain_op(cmd, &u, d) : host_op(cmd, &u);
+        spin_unlock(&vlib_lock);
+        domctl_lock_release();
+    }
+    if ( d )
+        rcu_unlock_domain(d);
+    if ( (!rc || rc == -ENOSPC) &&
+         raw_copy_to_guest(arg.p, &u, shapes[cmd].size) )
+        rc = -EFAULT;
+    return rc;
+}
+
+/* Time that a Dom0 thread used itself. */
+static long charge(unsigned int id, s_time_t time)
+{
+    struct vlib_reservation *r;
+    long rc = may_control_host();
+
+    if ( rc )
+        return rc;
+    if ( time < 0 || time > VLIB_MAX_TIMEOUT )
+        return -ERANGE;
+    spin_lock(&vlib_lock);
+    r = vlib_reservation_find(id);
+    if ( r )
+    {
+        spin_lock_irq(&r->account.lock);
+        vlib_server_charge(&r->account.server, time);
+        r->account.usage.foreground += time;
+        spin_unlock_irq(&r->account.lock);
+    }
+    spin_unlock(&vlib_lock);
+    return r ? 0 : -ENOENT;
+}
+
+static long checked_lease(unsigned long time)
+{
+    long rc = may_control_host();
+
+    return rc ?: vlib_lease_renew(time);
+}
+
+static long checked_cancel(unsigned int id)
+{
+    long rc = may_control_host();
+
+    return rc ?: vlib_cancel(id);
+}
+
+long do_vlib_op(unsigned long cmd, unsigned long a1, unsigned long a2,
+                XEN_GUEST_HANDLE_PARAM(void) arg)
+{
+    switch ( cmd )
+    {
+    case VLIB_OP_version:
+        return VLIB_ABI_VERSION;
+    case VLIB_OP_listen:
+        return vlib_listen(a1, a2);
+    case VLIB_OP_complete:
+        return vlib_complete(a1, a2);
+    case VLIB_OP_call:
+        if ( a1 >> 32 >= DOMID_FIRST_RESERVED )
+            return -ESRCH;
+        return vlib_call(a1 >> 32, (uint32_t)a1, a2, (unsigned long)arg.p);
+    case VLIB_OP_cancel:
+        return checked_cancel(a1);
+    case VLIB_OP_hold:
+        if ( a1 >= DOMID_FIRST_RESERVED )
+            return -ESRCH;
+        return vlib_hold(a1, a2, (unsigned long)arg.p);
+    case VLIB_OP_lease:
+        return checked_lease(a1);
+    case VLIB_OP_charge:
+        return charge(a1, a2);
+    default:
+        return structured(cmd, arg);
+    }
+}

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "runqueue.h"
+
+#define node_entity(n, member) container_of(n, struct vlib_entity, member)
+
+void vlib_account_init(struct vlib_account *a, unsigned int id,
+                       s_time_t budget, s_time_t period, s_time_t now)
+{
+    memset(a, 0, sizeof(*a));
+    spin_lock_init(&a->lock);
+    a->id = id;
+    vlib_server_init(&a->server, budget, period, now);
+}
+
+void vlib_runqueue_init(struct vlib_runqueue *q, unsigned int cpu,
+                        s_time_t now)
+{
+    memset(q, 0, sizeof(*q));
+    q->cpu = cpu;
+    q->since = now;
+    q->until = VLIB_NEVER;
+    INIT_LIST_HEAD(&q->contending);
+    vlib_account_init(&q->floor, 0, VLIB_FLOOR_BUDGET, VLIB_FLOOR_PERIOD,
+                      now);
+    cpumask_set_cpu(cpu, &q->floor.admitted);
+}
+
+void vlib_entity_init(struct vlib_entity *e, bool control)
+{
+    memset(e, 0, sizeof(*e));
+    e->control = control;
+    e->ready_since = VLIB_NEVER;
+    INIT_LIST_HEAD(&e->contends);
+}
+
+/* Who pays for e while it is on q. */
+static struct vlib_account *payer(struct vlib_runqueue *q,
+                                  const struct vlib_entity *e)
+{
+    if ( e->account )
+        return e->account;
+    return e->control ? &q->floor : NULL;
+}
+
+static struct vlib_heap *background(struct vlib_runqueue *q,
+                                    const struct vlib_entity *e)
+{
+    return e->control ? &q->control : &q->background;
+}
+
+static struct vlib_entity *first_of(const struct vlib_heap *h)
+{
+    return h->first ? node_entity(h->first, ready) : NULL;
+}
+
+/* The holder gives up the foreground, and who waited for it looks again. */
+static void release(struct vlib_account *a, struct vlib_entity *e)
+{
+    unsigned int cpu;
+
+    if ( a->holder != e )
+        return;
+    a->holder = NULL;
+    for_each_cpu ( cpu, &a->contending )
+        vlib_kick(cpu);
+    cpumask_clear(&a->contending);
+}
+
+/* Whether this CPU may run on a's budget now. a is locked. */
+static bool may_hold(const struct vlib_runqueue *q,
+                     const struct vlib_account *a, s_time_t now)
+{
+    return cpumask_test_cpu(q->cpu, &a->admitted) &&
+           vlib_server_left(&a->server, now) > 0 &&
+           (!a->holder || a->holder->queue == q);
+}
+
+/*
+ * Decides whether e is in the foreground. From ready_since on nothing but what
+ * has a shorter period keeps e from its budget; what became usable earlier must
+ * count from then, or e would run twice in a row on it. a is locked.
+ */
+static void settle(struct vlib_runqueue *q, struct vlib_entity *e,
+                   struct vlib_account *a, s_time_t now)
+{
+    bool admitted = cpumask_test_cpu(q->cpu, &a->admitted);
+    bool depleted = vlib_server_left(&a->server, now) <= 0;
+
+    e->foreground = may_hold(q, a, now);
+    if ( !e->foreground )
+        release(a, e);
+    if ( admitted && (e->foreground || depleted) )
+        e->ready_since = min(e->ready_since, now);
+    else
+        e->ready_since = VLIB_NEVER;
+    if ( e->foreground || !admitted )
+        return;
+    if ( depleted )
+        vlib_heap_insert(&q->refills, &e->refill,
+                         vlib_server_next(&a->server), 0);
+    else
+    {
+        cpumask_set_cpu(q->cpu, &a->contending);
+        list_add_tail(&e->contends, &q->contending);
+    }
+}
+
+/* Puts e on the heaps where it belongs now. */
+static void place(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
+{
+    struct vlib_account *a = payer(q, e);
+    s_time_t period = 0;
+
+    e->foreground = false;
+    if ( a )
+    {
+        spin_lock(&a->lock);
+        settle(q, e, a, now);
+        period = a->server.period;
+        spin_unlock(&a->lock);
+    }
+    if ( e->foreground )
+        vlib_heap_insert(&q->foreground, &e->ready, period, e->turn);
+    else
+        vlib_heap_insert(background(q, e), &e->ready, e->share, e->turn);
+}
+
+/* Takes e off the heaps. */
+static void displace(struct vlib_runqueue *q, struct vlib_entity *e)
+{
+    if ( e->ready.queued )
+        vlib_heap_remove(e->foreground ? &q->foreground : background(q, e),
+                         &e->ready);
+    if ( e->refill.queued )
+        vlib_heap_remove(&q->refills, &e->refill);
+    list_del_init(&e->contends);
+}
+
+/* e gives up what it may hold. */
+static void forgo(struct vlib_runqueue *q, struct vlib_entity *e)
+{
+    struct vlib_account *a = payer(q, e);
+
+    if ( !a )
+        return;
+    spin_lock(&a->lock);
+    release(a, e);
+    spin_unlock(&a->lock);
+}
+
+static void note_denied(struct vlib_runqueue *q, struct vlib_entity *e)
+{
+    s_time_t denied = q->denied_clock - e->denied;
+
+    e->denied = q->denied_clock;
+    if ( e->control || !denied )
+        return;
+    e->usage.throttled += denied;
+    if ( e->account )
+    {
+        spin_lock(&e->account->lock);
+        e->account->usage.throttled += denied;
+        spin_unlock(&e->account->lock);
+    }
+}
+
+void vlib_enqueue(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
+{
+    ASSERT(!e->queue);
+    vlib_charge(q, now);
+    e->queue = q;
+    e->turn = ++q->turns;
+    e->share = e->home == q ? max(e->share, q->share) : q->share;
+    e->home = q;
+    e->denied = q->denied_clock;
+    place(q, e, now);
+}
+
+void vlib_dequeue(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
+{
+    ASSERT(e->queue == q);
+    vlib_charge(q, now);
+    if ( q->running == e )
+        q->running = NULL;
+    else if ( !e->foreground )
+        note_denied(q, e);
+    displace(q, e);
+    forgo(q, e);
+    e->ready_since = VLIB_NEVER;
+    e->queue = NULL;
+}
+
+static void charge_account(struct vlib_runqueue *q, struct vlib_account *a,
+                           const struct vlib_entity *e, s_time_t used,
+                           s_time_t now)
+{
+    spin_lock(&a->lock);
+    if ( e->foreground )
+    {
+        s_time_t over = used - vlib_server_left(&a->server, now);
+
+        q->overrun = max(q->overrun, over);
+        vlib_server_charge(&a->server, used);
+        a->usage.foreground += used;
+    }
+    else
+        a->usage.background += used;
+    spin_unlock(&a->lock);
+}
+
+/* The least share that anybody has: who comes is not behind it, nor before. */
+static void advance_share(struct vlib_runqueue *q, const struct vlib_entity *e)
+{
+    s_time_t least = e->share;
+
+    if ( q->background.first )
+        least = min(least, first_of(&q->background)->share);
+    if ( q->control.first )
+        least = min(least, first_of(&q->control)->share);
+    q->share = max(q->share, least);
+}
+
+void vlib_charge(struct vlib_runqueue *q, s_time_t now)
+{
+    struct vlib_entity *e = q->running;
+    s_time_t used = now - q->since;
+    struct vlib_account *a;
+
+    if ( used <= 0 )
+        return;
+    q->since = now;
+    if ( q->denying )
+        q->denied_clock += used;
+    if ( !e )
+    {
+        q->idle_time += used;
+        return;
+    }
+    a = payer(q, e);
+    if ( a )
+        charge_account(q, a, e, used, now);
+    if ( e->foreground )
+    {
+        e->usage.foreground += used;
+        q->foreground_time += used;
+    }
+    else
+    {
+        e->usage.background += used;
+        q->background_time += used;
+        e->share += used;
+        advance_share(q, e);
+    }
+}
+
+void vlib_attach(struct vlib_entity *e, struct vlib_account *a, s_time_t now)
+{
+    struct vlib_runqueue *q = e->queue;
+
+    if ( !q )
+    {
+        e->account = a;
+        return;
+    }
+    vlib_charge(q, now);
+    if ( q->running != e && !e->foreground )
+        note_denied(q, e);
+    displace(q, e);
+    forgo(q, e);
+    if ( e->account != a )
+        e->ready_since = VLIB_NEVER;
+    e->account = a;
+    if ( q->running == e )
+        e->foreground = false; /* until the decision that now follows */
+    else
+        place(q, e, now);
+    vlib_kick(q->cpu);
+}
+
+bool vlib_preempts(const struct vlib_runqueue *q, const struct vlib_entity *e)
+{
+    const struct vlib_entity *r = q->running;
+
+    if ( e->refill.queued && e->refill.key < q->until )
+        return true; /* the timer comes too late for it */
+    if ( !r )
+        return e->foreground || e->control || !q->denying;
+    if ( e->foreground )
+        return !r->foreground || e->ready.key < r->ready.key;
+    if ( r->foreground || (q->denying && !e->control) )
+        return false;
+    /* What ran alone has no slice, and ends it now that it is not. */
+    return q->until > q->since + VLIB_SLICE ||
+           e->share + VLIB_GRANULARITY < r->share;
+}
+
+/* Whether the throttle denies background time now, and until when. */
+static bool denied(const struct vlib_runqueue *q, s_time_t now, s_time_t *until)
+{
+    s_time_t phase;
+
+    if ( !q->idle )
+    {
+        *until = VLIB_NEVER;
+        return false;
+    }
+    phase = now % q->period;
+    *until = now - phase + (phase < q->idle ? q->idle : q->period);
+    return phase < q->idle;
+}
+
+/* What waits for a refill or a holder looks whether it came. */
+static void review(struct vlib_runqueue *q, s_time_t now)
+{
+    LIST_HEAD(waited);
+    struct vlib_entity *e;
+
+    while ( q->refills.first && q->refills.first->key <= now )
+    {
+        e = node_entity(q->refills.first, refill);
+        note_denied(q, e);
+        displace(q, e);
+        place(q, e, now);
+    }
+    list_splice_init(&q->contending, &waited);
+    while ( !list_empty(&waited) )
+    {
+        e = list_entry(waited.next, struct vlib_entity, contends);
+        note_denied(q, e);
+        displace(q, e);
+        place(q, e, now);
+    }
+}
+
+/* The first of the foreground that has budget: it becomes the holder. */
+static struct vlib_entity *pick_foreground(struct vlib_runqueue *q,
+                                           s_time_t now, s_time_t *until)
+{
+    while ( q->foreground.first )
+    {
+        struct vlib_entity *e = node_entity(q->foreground.first, ready);
+        struct vlib_account *a = payer(q, e);
+        bool may;
+
+        spin_lock(&a->lock);
+        may = may_hold(q, a, now);
+        if ( may )
+        {
+            vlib_server_wake(&a->server, e->ready_since);
+            a->holder = e;
+            *until = now + vlib_server_left(&a->server, now);
+        }
+        spin_unlock(&a->lock);
+        displace(q, e);
+        if ( may )
+            return e;
+        place(q, e, now); /* others on its reservation took the budget */
+    }
+    return NULL;
+}
+
+static struct vlib_entity *pick_background(struct vlib_runqueue *q,
+                                           s_time_t now, s_time_t *until)
+{
+    struct vlib_entity *e = first_of(&q->background);
+    struct vlib_entity *control = first_of(&q->control);
+    struct vlib_account *a;
+    s_time_t change;
+
+    q->denying = denied(q, now, &change) && e;
+    if ( e )
+        *until = change;
+    if ( !e || q->denying || (control && control->share <= e->share) )
+        e = control;
+    if ( !e )
+        return NULL;
+    note_denied(q, e);
+    displace(q, e);
+    if ( q->control.first || q->background.first )
+        *until = min(*until, (s_time_t)(now + VLIB_SLICE));
+    a = payer(q, e);
+    if ( a && cpumask_test_cpu(q->cpu, &a->admitted) )
+    {
+        s_time_t refill;
+
+        spin_lock(&a->lock);
+        refill = vlib_server_next(&a->server);
+        spin_unlock(&a->lock);
+        if ( refill > now )
+            *until = min(*until, refill);
+    }
+    return e;
+}
+
+static void count_deschedule(struct vlib_entity *e)
+{
+    e->usage.deschedules++;
+    if ( !e->account )
+        return;
+    spin_lock(&e->account->lock);
+    e->account->usage.deschedules++;
+    spin_unlock(&e->account->lock);
+}
+
+/* Ends a turn: what ran is queued again. */
+static void put_back(struct vlib_runqueue *q, s_time_t now)
+{
+    struct vlib_entity *e = q->running;
+
+    vlib_charge(q, now);
+    q->running = NULL;
+    q->until = VLIB_NEVER;
+    q->denying = false;
+    if ( !e )
+        return;
+    e->denied = q->denied_clock;
+    place(q, e, now);
+}
+
+void vlib_idle(struct vlib_runqueue *q, s_time_t now)
+{
+    if ( q->running )
+        count_deschedule(q->running);
+    put_back(q, now);
+}
+
+void vlib_yielded(struct vlib_runqueue *q, struct vlib_entity *e)
+{
+    e->turn = ++q->turns;
+    if ( q->running == e && !e->foreground && first_of(&q->background) )
+        e->share = max(e->share, first_of(&q->background)->share);
+}
+
+struct vlib_entity *vlib_decide(struct vlib_runqueue *q, s_time_t now,
+                                s_time_t *until)
+{
+    struct vlib_entity *last = q->running, *next;
+
+    q->decisions++;
+    *until = VLIB_NEVER;
+    put_back(q, now);
+    review(q, now);
+    next = pick_foreground(q, now, until);
+    if ( !next )
+        next = pick_background(q, now, until);
+    if ( last && last != next )
+        count_deschedule(last);
+    if ( q->refills.first )
+        *until = min(*until, q->refills.first->key);
+    q->until = *until;
+    q->running = next;
+    return next;
+}

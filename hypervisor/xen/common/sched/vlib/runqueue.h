@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The decision: who runs on a CPU now, on whose budget, and until when.
+ *
+ * A vCPU that has a reservation with budget is in the foreground, ordered by
+ * period. All others share background time equally, ordered by how much of it
+ * they had. A throttle denies background time for a part of each period, to
+ * all but control domains: Dom0 must always be able to undo.
+ *
+ * Locks: everything of a runqueue is under its CPU's scheduler lock. A
+ * reservation has a lock of its own, innermost, because the vCPUs of one
+ * domain may be on several CPUs. Only one of them at a time, its holder, runs
+ * in the foreground.
+ */
+#ifndef VLIB_RUNQUEUE_H
+#define VLIB_RUNQUEUE_H
+
+#include "heap.h"
+#include "server.h"
+
+#define VLIB_SLICE          2000000LL   /* of background time */
+#define VLIB_GRANULARITY    100000LL    /* a wake-up in less is not worth it */
+
+/*
+ * The floor: what a CPU keeps for control domains' vCPUs that have no
+ * reservation, so that Dom0 can always undo what it did.
+ */
+#define VLIB_FLOOR_BUDGET   1000000LL
+#define VLIB_FLOOR_PERIOD   20000000LL
+
+struct vlib_usage {
+    uint64_t foreground, background, throttled, deschedules;
+};
+
+struct vlib_entity;
+
+/* A reservation, as the runqueues see it. */
+struct vlib_account {
+    spinlock_t lock;
+    unsigned int id;
+    struct vlib_server server;
+    struct vlib_entity *holder; /* runs in the foreground, or would */
+    cpumask_t admitted;         /* CPUs on which it may */
+    cpumask_t contending;       /* CPUs that wait for the holder */
+    struct vlib_usage usage;
+};
+
+/* A vCPU. */
+struct vlib_entity {
+    struct vlib_account *account;   /* pays; NULL: nobody */
+    struct vlib_runqueue *queue;    /* it is on, or runs from; or NULL */
+    struct vlib_runqueue *home;     /* where it was last: share counts there */
+    bool control;                   /* of a control domain */
+    bool foreground;                /* as it is queued or runs */
+    struct vlib_node ready;         /* in foreground or background */
+    struct vlib_node refill;        /* in refills, while in background */
+    struct list_head contends;      /* in contending, while in background */
+    uint64_t turn;                  /* its place among equals */
+    s_time_t ready_since;           /* could use budget; VLIB_NEVER: it cannot */
+    s_time_t share;                 /* background time that it had */
+    s_time_t denied;                /* the queue's clock when it was queued */
+    struct vlib_usage usage;
+};
+
+struct vlib_runqueue {
+    unsigned int cpu;
+    struct vlib_account floor;      /* pays for control domains' vCPUs */
+    struct vlib_heap foreground;    /* by period */
+    struct vlib_heap background;    /* by share */
+    struct vlib_heap control;       /* by share; the throttle spares them */
+    struct vlib_heap refills;       /* in background, by next refill */
+    struct list_head contending;    /* in background, wait for a holder */
+    struct vlib_entity *running;    /* NULL: idle */
+    s_time_t since;                 /* charged up to */
+    s_time_t until;                 /* the next decision, as it was planned */
+    s_time_t share;                 /* the least that anybody queued had */
+    uint64_t turns;
+    s_time_t period, idle;          /* the throttle */
+    bool denying;                   /* background time, since 'since' */
+    s_time_t denied_clock;          /* how long it has, in all */
+    uint64_t foreground_time, background_time, idle_time;
+    unsigned int vcpus;             /* that live here, runnable or not */
+    uint64_t decisions, remote;     /* the latter: asked for by other CPUs */
+    s_time_t overrun;               /* the largest past a budget */
+};
+
+void vlib_account_init(struct vlib_account *a, unsigned int id,
+                       s_time_t budget, s_time_t period, s_time_t now);
+void vlib_runqueue_init(struct vlib_runqueue *q, unsigned int cpu,
+                        s_time_t now);
+void vlib_entity_init(struct vlib_entity *e, bool control);
+
+/* e is runnable, and not queued. */
+void vlib_enqueue(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now);
+
+/* e is not runnable any more, or leaves the CPU; it may be running. */
+void vlib_dequeue(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now);
+
+/* Charges what ran up to now. */
+void vlib_charge(struct vlib_runqueue *q, s_time_t now);
+
+/* Changes who pays for e, which may be queued or running. */
+void vlib_attach(struct vlib_entity *e, struct vlib_account *a, s_time_t now);
+
+/* Says whether e, just queued, needs a decision before the next is planned. */
+bool vlib_preempts(const struct vlib_runqueue *q, const struct vlib_entity *e);
+
+/*
+ * Decides. What ran and is still queued is put back; the answer is taken off
+ * the heaps and is q->running, or NULL to idle. *until is the time of the next
+ * decision, or VLIB_NEVER.
+ */
+struct vlib_entity *vlib_decide(struct vlib_runqueue *q, s_time_t now,
+                                s_time_t *until);
+
+/* Puts what runs back, to idle: Xen has work of its own to do. */
+void vlib_idle(struct vlib_runqueue *q, s_time_t now);
+
+/* e, which runs, lets others of its kind run first. */
+void vlib_yielded(struct vlib_runqueue *q, struct vlib_entity *e);
+
+/* Makes a CPU decide again. Provided by whoever drives the runqueues. */
+void vlib_kick(unsigned int cpu);
+
+#endif /* VLIB_RUNQUEUE_H */

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The scheduler, as Xen calls it. What it decides is in runqueue.c; here is
+ * what moves vCPUs on and off the runqueues. A vCPU stays on the CPU that it
+ * was put on: partitioned, as the analysis assumes.
+ */
+#include <xen/softirq.h>
+
+#include "module.h"
+
+/* null's number, which no distribution builds: stock tools accept it. */
+#define SCHEDULER_ID XEN_SCHEDULER_NULL
+
+/* Shorter than this it is not worth to set a timer. */
+#define MIN_TIMER 10000
+
+static const struct scheduler sched_vlib_def;
+
+bool vlib_is_ours(const struct scheduler *s)
+{
+    return s && s->do_schedule == sched_vlib_def.do_schedule;
+}
+
+struct vlib_runqueue *vlib_runqueue(unsigned int cpu)
+{
+    struct sched_resource *sr = get_sched_res(cpu);
+
+    return sr && vlib_is_ours(sr->scheduler) ? sr->sched_priv : NULL;
+}
+
+static struct vlib_unit *vlib_unit(const struct sched_unit *unit)
+{
+    return unit->priv;
+}
+
+static struct vlib_runqueue *unit_queue(const struct sched_unit *unit)
+{
+    return unit->res->sched_priv;
+}
+
+void vlib_kick(unsigned int cpu)
+{
+    cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
+}
+
+static int cf_check vlib_init(struct scheduler *ops)
+{
+    vlib_housekeeping_init();
+    return 0;
+}
+
+static void cf_check vlib_deinit(struct scheduler *ops)
+{
+}
+
+static void *cf_check vlib_alloc_pdata(const struct scheduler *ops, int cpu)
+{
+    struct vlib_runqueue *q = xzalloc(struct vlib_runqueue);
+
+    return q ?: ERR_PTR(-ENOMEM);
+}
+
+static void cf_check vlib_free_pdata(const struct scheduler *ops, void *pdata,
+                                     int cpu)
+{
+    xfree(pdata);
+}
+
+static void *cf_check vlib_alloc_udata(const struct scheduler *ops,
+                                       struct sched_unit *unit, void *dd)
+{
+    struct vlib_unit *vu = xzalloc(struct vlib_unit);
+
+    if ( !vu )
+        return NULL;
+    vlib_entity_init(&vu->entity, unit->domain->is_privileged);
+    vu->unit = unit;
+    INIT_LIST_HEAD(&vu->list);
+    return vu;
+}
+
+static void cf_check vlib_free_udata(const struct scheduler *ops, void *priv)
+{
+    xfree(priv);
+}
+
+static void *cf_check vlib_alloc_domdata(const struct scheduler *ops,
+                                         struct domain *d)
+{
+    return d;
+}
+
+/* The end of the domain, or of its stay in this pool. */
+static void cf_check vlib_free_domdata(const struct scheduler *ops, void *data)
+{
+    struct domain *d = data;
+    struct vlib_domain *vd;
+
+    if ( !d || !d->is_dying )
+        return;
+    spin_lock(&vlib_lock);
+    vd = vlib_domain_find(d);
+    if ( vd )
+        vlib_domain_drop(vd);
+    spin_unlock(&vlib_lock);
+}
+
+static spinlock_t *cf_check vlib_switch_sched(struct scheduler *ops,
+                                              unsigned int cpu, void *pdata,
+                                              void *vdata)
+{
+    struct vlib_unit *idle = vdata;
+
+    ASSERT(idle && is_idle_unit(idle->unit));
+    sched_idle_unit(cpu)->priv = vdata;
+    vlib_runqueue_init(pdata, cpu, NOW());
+    return &get_sched_res(cpu)->_lock;
+}
+
+/*
+ * The CPU with the fewest vCPUs among those allowed, the preferred ones first.
+ * Where the unit is now is good enough if it is allowed.
+ */
+static struct sched_resource *pick(const struct sched_unit *unit, bool stay)
+{
+    unsigned int cpu = sched_unit_master(unit), other, best = nr_cpu_ids, step;
+    cpumask_t *mask = cpumask_scratch_cpu(cpu);
+    const cpumask_t *pool = cpupool_domain_master_cpumask(unit->domain);
+
+    for_each_affinity_balance_step ( step )
+    {
+        if ( step == BALANCE_SOFT_AFFINITY && !has_soft_affinity(unit) )
+            continue;
+        affinity_balance_cpumask(unit, step, mask);
+        cpumask_and(mask, mask, pool);
+        if ( stay && cpumask_test_cpu(cpu, mask) )
+            return get_sched_res(cpu);
+        for_each_cpu ( other, mask )
+        {
+            const struct vlib_runqueue *q = vlib_runqueue(other);
+
+            if ( q && (best == nr_cpu_ids ||
+                       q->vcpus < vlib_runqueue(best)->vcpus) )
+                best = other;
+        }
+        if ( best != nr_cpu_ids )
+            return get_sched_res(best);
+    }
+    /* There must always be one, even if only to say where it is not running. */
+    cpumask_and(mask, unit->cpu_hard_affinity, pool);
+    return get_sched_res(cpumask_any(mask));
+}
+
+static struct sched_resource *cf_check vlib_pick_resource(
+    const struct scheduler *ops, const struct sched_unit *unit)
+{
+    return pick(unit, true);
+}
+
+static void cf_check vlib_insert_unit(const struct scheduler *ops,
+                                      struct sched_unit *unit)
+{
+    struct vlib_unit *vu = vlib_unit(unit);
+    spinlock_t *lock;
+
+    spin_lock(&vlib_lock);
+    lock = unit_schedule_lock_irq(unit);
+    sched_set_res(unit, pick(unit, false));
+    spin_unlock(lock);
+    lock = unit_schedule_lock(unit);
+    unit_queue(unit)->vcpus++;
+    vu->off_since = NOW();
+    spin_unlock_irq(lock);
+    vlib_domain_join(vu);
+    spin_unlock(&vlib_lock);
+}
+
+/*
+ * schedule_cpu_rm() of 4.17 writes through what the idle unit chose last, which
+ * may be gone by then.
+ */
+static void forget_choice(const struct sched_unit *unit)
+{
+    unsigned int cpu;
+
+    for_each_online_cpu ( cpu )
+    {
+        struct sched_unit *idle;
+        spinlock_t *lock = pcpu_schedule_lock_irq(cpu);
+
+        idle = sched_idle_unit(cpu);
+        if ( idle->next_task == unit )
+            idle->next_task = idle;
+        pcpu_schedule_unlock_irq(lock, cpu);
+    }
+}
+
+static void cf_check vlib_remove_unit(const struct scheduler *ops,
+                                      struct sched_unit *unit)
+{
+    struct vlib_unit *vu = vlib_unit(unit);
+    spinlock_t *lock;
+
+    spin_lock(&vlib_lock);
+    vlib_domain_leave(vu);
+    lock = unit_schedule_lock_irq(unit);
+    if ( vu->entity.queue )
+        vlib_dequeue(vu->entity.queue, &vu->entity, NOW());
+    unit_queue(unit)->vcpus--;
+    unit_schedule_unlock_irq(lock, unit);
+    forget_choice(unit);
+    spin_unlock(&vlib_lock);
+}
+
+static void cf_check vlib_sleep(const struct scheduler *ops,
+                                struct sched_unit *unit)
+{
+    struct vlib_unit *vu = vlib_unit(unit);
+    struct vlib_runqueue *q = unit_queue(unit);
+
+    if ( curr_on_cpu(sched_unit_master(unit)) == unit )
+        vlib_kick(sched_unit_master(unit)); /* charged when it is off */
+    else if ( vu->entity.queue )
+        vlib_dequeue(q, &vu->entity, NOW());
+}
+
+static void cf_check vlib_wake(const struct scheduler *ops,
+                               struct sched_unit *unit)
+{
+    struct vlib_unit *vu = vlib_unit(unit);
+    struct vlib_runqueue *q = unit_queue(unit);
+
+    if ( vu->gated || vu->entity.queue )
+        return;
+    vlib_enqueue(q, &vu->entity, NOW());
+    if ( vlib_preempts(q, &vu->entity) )
+    {
+        if ( q->cpu != smp_processor_id() )
+            q->remote++;
+        vlib_kick(q->cpu);
+    }
+}
+
+static void cf_check vlib_yield(const struct scheduler *ops,
+                                struct sched_unit *unit)
+{
+    vlib_yielded(unit_queue(unit), &vlib_unit(unit)->entity);
+}
+
+static void cf_check vlib_migrate(const struct scheduler *ops,
+                                  struct sched_unit *unit, unsigned int cpu)
+{
+    struct vlib_unit *vu = vlib_unit(unit);
+    bool queued = vu->entity.queue;
+    s_time_t now = NOW();
+
+    if ( sched_unit_master(unit) == cpu )
+        return;
+    if ( queued )
+        vlib_dequeue(vu->entity.queue, &vu->entity, now);
+    unit_queue(unit)->vcpus--;
+    sched_set_res(unit, get_sched_res(cpu));
+    unit_queue(unit)->vcpus++;
+    if ( queued )
+    {
+        vlib_enqueue(unit_queue(unit), &vu->entity, now);
+        vlib_kick(cpu);
+    }
+}
+
+static struct sched_unit *choose(struct vlib_runqueue *q, s_time_t now,
+                                 s_time_t *until)
+{
+    struct vlib_entity *e;
+
+    while ( (e = vlib_decide(q, now, until)) )
+    {
+        struct sched_unit *unit =
+            container_of(e, struct vlib_unit, entity)->unit;
+
+        if ( unit_runnable_state(unit) )
+            return unit;
+        vlib_dequeue(q, e, now);
+    }
+    return sched_idle_unit(q->cpu);
+}
+
+static void cf_check vlib_schedule(const struct scheduler *ops,
+                                   struct sched_unit *prev, s_time_t now,
+                                   bool tasklet_work_scheduled)
+{
+    unsigned int cpu = sched_get_resource_cpu(smp_processor_id());
+    struct vlib_runqueue *q = get_sched_res(cpu)->sched_priv;
+    struct vlib_unit *vu = vlib_unit(prev);
+    struct sched_unit *next;
+    s_time_t until;
+
+    if ( !is_idle_unit(prev) )
+    {
+        if ( q->running == &vu->entity && (vu->gated || !unit_runnable(prev)) )
+            vlib_dequeue(q, &vu->entity, now);
+        vu->off_since = now;
+    }
+    if ( tasklet_work_scheduled )
+    {
+        vlib_idle(q, now);
+        next = sched_idle_unit(cpu);
+        until = VLIB_NEVER;
+    }
+    else
+        next = choose(q, now, &until);
+    prev->next_task = next;
+    prev->next_time = until == VLIB_NEVER ? -1
+                                          : max(until - now,
+                                                (s_time_t)MIN_TIMER);
+    next->migrated = false;
+}
+
+static void cf_check vlib_dump_pcpu(const struct scheduler *ops, int cpu)
+{
+    const struct vlib_runqueue *q = get_sched_res(cpu)->sched_priv;
+    unsigned long flags;
+    spinlock_t *lock = pcpu_schedule_lock_irqsave(cpu, &flags);
+
+    printk("CPU[%02d] %u vCPUs, foreground %"PRIu64" background %"PRIu64
+           " idle %"PRIu64" ns, throttle %"PRI_stime"/%"PRI_stime" ns%s\n",
+           cpu, q->vcpus, q->foreground_time, q->background_time,
+           q->idle_time, q->idle, q->period, q->denying ? ", denying" : "");
+    pcpu_schedule_unlock_irqrestore(lock, flags, cpu);
+}
+
+static const struct scheduler sched_vlib_def = {
+    .name           = "vLibOS Scheduler",
+    .opt_name       = "vlib",
+    .sched_id       = SCHEDULER_ID,
+
+    .init           = vlib_init,
+    .deinit         = vlib_deinit,
+    .alloc_pdata    = vlib_alloc_pdata,
+    .free_pdata     = vlib_free_pdata,
+    .switch_sched   = vlib_switch_sched,
+    .alloc_udata    = vlib_alloc_udata,
+    .free_udata     = vlib_free_udata,
+    .alloc_domdata  = vlib_alloc_domdata,
+    .free_domdata   = vlib_free_domdata,
+
+    .insert_unit    = vlib_insert_unit,
+    .remove_unit    = vlib_remove_unit,
+    .sleep          = vlib_sleep,
+    .wake           = vlib_wake,
+    .yield          = vlib_yield,
+    .pick_resource  = vlib_pick_resource,
+    .migrate        = vlib_migrate,
+    .do_schedule    = vlib_schedule,
+
+    .dump_cpu_state = vlib_dump_pcpu,
+};
+
+REGISTER_SCHEDULER(sched_vlib_def);

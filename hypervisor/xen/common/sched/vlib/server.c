@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "server.h"
+
+static struct vlib_refill *nth(struct vlib_server *s, unsigned int n)
+{
+    return &s->refill[(s->head + n) % VLIB_REFILLS];
+}
+
+static void pop(struct vlib_server *s)
+{
+    s->head = (s->head + 1) % VLIB_REFILLS;
+    s->count--;
+}
+
+/*
+ * Appends a refill. It is put together with the last one if that is the same
+ * time; or if the list is full, and then at the later time, which can only
+ * make the server slower.
+ */
+static void push(struct vlib_server *s, s_time_t at, s_time_t amount)
+{
+    struct vlib_refill *last;
+
+    if ( s->count )
+    {
+        last = nth(s, s->count - 1);
+        at = max(at, last->at);
+        if ( last->at == at || s->count == VLIB_REFILLS )
+        {
+            last->at = at;
+            last->amount += amount;
+            return;
+        }
+    }
+    last = nth(s, s->count++);
+    last->at = at;
+    last->amount = amount;
+}
+
+void vlib_server_init(struct vlib_server *s, s_time_t budget, s_time_t period,
+                      s_time_t now)
+{
+    s->budget = budget;
+    s->period = period;
+    s->head = s->count = 0;
+    push(s, now, budget);
+}
+
+void vlib_server_change(struct vlib_server *s, s_time_t budget,
+                        s_time_t period, s_time_t now)
+{
+    s_time_t full = nth(s, s->count - 1)->at, more = budget - s->budget;
+
+    if ( full <= now )
+        vlib_server_init(s, budget, period, now);
+    else if ( more <= 0 )
+        vlib_server_init(s, budget, period, min(full, now + period));
+    else
+    {
+        vlib_server_init(s, s->budget, period, min(full, now + period));
+        s->budget = budget;
+        push(s, now + period, more);
+    }
+}
+
+void vlib_server_wake(struct vlib_server *s, s_time_t now)
+{
+    struct vlib_refill first = *nth(s, 0);
+
+    if ( first.at >= now )
+        return;
+    first.at = now;
+    while ( s->count > 1 && nth(s, 1)->at <= now )
+    {
+        pop(s);
+        first.amount += nth(s, 0)->amount;
+    }
+    *nth(s, 0) = first;
+}
+
+void vlib_server_charge(struct vlib_server *s, s_time_t used)
+{
+    unsigned int i;
+
+    /* Whole budgets put every refill off by as many periods. */
+    if ( used >= s->budget )
+    {
+        s_time_t periods = used / s->budget;
+
+        for ( i = 0; i < s->count; i++ )
+            nth(s, i)->at += periods * s->period;
+        used -= periods * s->budget;
+    }
+    while ( used > 0 )
+    {
+        struct vlib_refill *first = nth(s, 0);
+        s_time_t part = min(used, first->amount), at = first->at + s->period;
+
+        used -= part;
+        if ( part == first->amount )
+            pop(s);
+        else
+            first->amount -= part;
+        push(s, at, part);
+    }
+}
+
+s_time_t vlib_server_left(const struct vlib_server *s, s_time_t now)
+{
+    s_time_t left = 0;
+    unsigned int i;
+
+    for ( i = 0; i < s->count; i++ )
+    {
+        const struct vlib_refill *r =
+            &s->refill[(s->head + i) % VLIB_REFILLS];
+
+        if ( r->at > now )
+            break;
+        left += r->amount;
+    }
+    return left;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A sporadic server: budget C every period T, kept as a list of refills.
+ *
+ * Each refill is a part of C with the time from which it may be used. What is
+ * used of it comes back one period after that time, so that no window of
+ * length T sees more than C, but for use that others had put off, and a server
+ * that always wants to run gets C in every T. The amounts add up to C at all times; an overrun is taken out of
+ * refills that are still to come.
+ *
+ * B. Sprunt, L. Sha, J. Lehoczky: Aperiodic Task Scheduling for Hard Real-Time
+ * Systems, 1989; M. Stanovich et al.: Defects of the POSIX Sporadic Server and
+ * How to Correct Them, RTAS 2010.
+ */
+#ifndef VLIB_SERVER_H
+#define VLIB_SERVER_H
+
+#include "platform.h"
+
+#define VLIB_REFILLS 8
+
+struct vlib_refill {
+    s_time_t at;
+    s_time_t amount;
+};
+
+struct vlib_server {
+    s_time_t budget, period;
+    unsigned int head, count;
+    struct vlib_refill refill[VLIB_REFILLS]; /* a ring, sorted by time */
+};
+
+void vlib_server_init(struct vlib_server *s, s_time_t budget, s_time_t period,
+                      s_time_t now);
+
+/*
+ * Changes C and T. What has been used, of whatever C, is not given back by it:
+ * until all of the old C is there, the new one is at the time when that would
+ * have been or a new period from now, whichever is first; what it is larger
+ * by, a new period from now.
+ */
+void vlib_server_change(struct vlib_server *s, s_time_t budget,
+                        s_time_t period, s_time_t now);
+
+/* The server wants to run again, after it did not, or on another CPU. */
+void vlib_server_wake(struct vlib_server *s, s_time_t now);
+
+void vlib_server_charge(struct vlib_server *s, s_time_t used);
+
+/* Budget that may be used now: at most 0 if it is depleted. */
+s_time_t vlib_server_left(const struct vlib_server *s, s_time_t now);
+
+/* When the first refill may be used: in the past if there is budget. */
+static inline s_time_t vlib_server_next(const struct vlib_server *s)
+{
+    return s->refill[s->head].at;
+}
+
+#endif /* VLIB_SERVER_H */

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vlib_op: reservations, gates, calls, throttles, leases, counters.
+ *
+ *   long vlib_op(unsigned long cmd, unsigned long a1, unsigned long a2,
+ *                void *arg)
+ *
+ * Times are nanoseconds of Xen's system time. Structures are the same for 32-
+ * and 64-bit callers: fixed widths, padded, no pointers; each begins with the
+ * version of this interface, which the caller fills in. docs/abi.md describes
+ * every sub-operation with its arguments, errors and permission.
+ *
+ * -ENOSYS: this hypervisor has no module.
+ * -EOPNOTSUPP: this module has no such sub-operation.
+ * -EBADMSG: the structure's version is not VLIB_ABI_VERSION.
+ */
+#ifndef __XEN_PUBLIC_VLIB_H__
+#define __XEN_PUBLIC_VLIB_H__
+
+#define __HYPERVISOR_vlib_op        55 /* __HYPERVISOR_arch_7 */
+
+#define VLIB_ABI_VERSION            1
+
+/*
+ * Sub-operations whose arguments are all values. The first three are every
+ * domain's, about itself.
+ */
+#define VLIB_OP_version             0  /* -> VLIB_ABI_VERSION */
+#define VLIB_OP_listen              1  /* a1: port to signal, 0: none */
+#define VLIB_OP_complete            2  /* a1: port to signal, 0: none */
+#define VLIB_OP_call                3  /* a1: domid << 32 | port, a2: reservation, arg: timeout */
+#define VLIB_OP_cancel              4  /* a1: reservation */
+#define VLIB_OP_hold                5  /* a1: domid, a2: 1 take, 0 drop, arg: longest time */
+#define VLIB_OP_lease               6  /* a1: time, 0: no lease */
+#define VLIB_OP_charge              7  /* a1: reservation, a2: time */
+
+/* Sub-operations with a structure in arg. */
+#define VLIB_OP_info                16 /* struct vlib_info */
+#define VLIB_OP_reserve             17 /* struct vlib_reserve */
+#define VLIB_OP_unreserve           18 /* struct vlib_reserve: id */
+#define VLIB_OP_adopt               19 /* struct vlib_bind */
+#define VLIB_OP_allow               20 /* struct vlib_bind */
+#define VLIB_OP_domain              21 /* struct vlib_domctl */
+#define VLIB_OP_throttle            22 /* struct vlib_throttle */
+#define VLIB_OP_get_reservation     32 /* struct vlib_reservation_info */
+#define VLIB_OP_get_domain          33 /* struct vlib_domain_info */
+#define VLIB_OP_get_cpu             34 /* struct vlib_cpu_info */
+#define VLIB_OP_get_counters        35 /* struct vlib_counters */
+
+/* Bounds of what is accepted. */
+#define VLIB_MAX_RESERVATIONS       4096
+#define VLIB_MIN_BUDGET             20000ULL        /* 20 us */
+#define VLIB_MIN_PERIOD             200000ULL       /* 200 us */
+#define VLIB_MAX_PERIOD             10000000000ULL  /* 10 s */
+#define VLIB_MAX_CALLEES            64 /* domains one reservation may call */
+#define VLIB_MAX_TIMEOUT            3600000000000ULL /* 1 h */
+
+#define VLIB_FEATURE_host           (1U << 0) /* Dom0 itself is under sched=vlib */
+#define VLIB_FEATURE_counters       (1U << 1) /* there are uncore counters */
+
+struct vlib_info {
+    uint32_t version;
+    uint32_t features;
+    uint32_t module;            /* revision of the module */
+    uint32_t max_reservations;
+    uint32_t reservations;      /* in use */
+    uint32_t domains;           /* known to the module */
+    uint32_t cpus;              /* that the scheduler drives */
+    uint32_t counters;          /* VLIB_COUNTERS_* */
+    uint64_t lease;             /* left of it, 0: none runs */
+    uint64_t leases_lost;
+    uint64_t floor_budget;      /* kept for control domains on each CPU */
+    uint64_t floor_period;
+    uint64_t slice;             /* of background time */
+};
+
+/* Creates reservation id, or changes it. */
+struct vlib_reserve {
+    uint32_t version;
+    uint32_t id;                /* 1 .. VLIB_MAX_RESERVATIONS - 1 */
+    uint64_t budget;            /* C */
+    uint64_t period;            /* T */
+    /* Out, of -ENOSPC: where it does not fit, and which would miss. */
+    uint32_t cpu;
+    uint32_t misses;            /* reservation; 0: the control domains' floor */
+    uint64_t response;          /* the response time that was found */
+};
+
+/*
+ * adopt: the domain runs on the reservation, always; id 0: on none.
+ * allow: calls to the domain may bring the reservation; VLIB_BIND_remove: no
+ * longer.
+ */
+struct vlib_bind {
+    uint32_t version;
+    uint32_t id;
+    uint32_t domid;
+    uint32_t flags;
+#define VLIB_BIND_remove            (1U << 0)
+    uint32_t cpu;               /* Out, as in struct vlib_reserve */
+    uint32_t misses;
+    uint64_t response;
+};
+
+struct vlib_domctl {
+    uint32_t version;
+    uint32_t domid;
+    uint32_t set;               /* flags to set */
+    uint32_t clear;             /* flags to clear */
+#define VLIB_DOMAIN_listens         (1U << 0) /* it may listen */
+#define VLIB_DOMAIN_stop_time       (1U << 1) /* its time stands still, gated */
+#define VLIB_DOMAIN_closed          (1U << 2) /* the gate is kept closed */
+};
+
+/* idle of each period is denied to background time; 0: none is. */
+struct vlib_throttle {
+    uint32_t version;
+    uint32_t cpu;
+    uint64_t period;
+    uint64_t idle;
+};
+
+/* What a reservation paid, or one call of it. */
+struct vlib_cost {
+    uint64_t foreground;        /* CPU time with budget */
+    uint64_t background;        /* CPU time without */
+    uint64_t throttled;         /* runnable, and denied background time */
+    uint64_t deschedules;       /* taken off a CPU while runnable */
+};
+
+struct vlib_reservation_info {
+    uint32_t version;
+    uint32_t id;
+    uint64_t budget;
+    uint64_t period;
+    int64_t left;               /* budget now; below 0: overrun, carried */
+    uint64_t next;              /* time until the next refill */
+    uint32_t refills;           /* entries in the refill list */
+    uint32_t domid;             /* that runs on it, or VLIB_NOBODY */
+#define VLIB_NOBODY                 0xffffffffU
+    uint32_t call;              /* VLIB_CALL_* */
+#define VLIB_CALL_none              0
+#define VLIB_CALL_queued            1
+#define VLIB_CALL_active            2
+#define VLIB_CALL_done              3
+#define VLIB_CALL_cancelled         4
+#define VLIB_CALL_timeout           5
+#define VLIB_CALL_gone              6 /* the domain went away */
+    uint32_t unadmitted;        /* CPUs of its domains it is not admitted on */
+    struct vlib_cost total;
+    /* The call that runs, or the last one. */
+    uint64_t calls;             /* how many there have been */
+    uint64_t queued;            /* time before it began */
+    uint64_t wall;              /* time since, or until its end */
+    struct vlib_cost cost;
+};
+
+struct vlib_domain_info {
+    uint32_t version;
+    uint32_t domid;
+    uint32_t flags;             /* VLIB_DOMAIN_* */
+    uint32_t open;              /* the gate is */
+    uint32_t listening;
+    uint32_t reservation;       /* it runs on; 0: none */
+    uint32_t queued;            /* calls that wait */
+    uint32_t holds;
+    uint64_t stopped;           /* how far its time is behind */
+    uint64_t calls;             /* completed */
+    struct vlib_cost total;
+};
+
+struct vlib_cpu_info {
+    uint32_t version;
+    uint32_t cpu;
+    uint64_t foreground;        /* time given, since the CPU joined */
+    uint64_t background;
+    uint64_t idle;
+    uint64_t denied;            /* of idle: background time denied */
+    uint64_t decisions;
+    uint64_t remote;            /* other CPUs made this one decide */
+    uint64_t period;            /* the throttle */
+    uint64_t throttle;
+    uint64_t admitted;          /* sum of C / T, in millionths, with the floor */
+    uint64_t overrun;           /* the largest past a budget */
+};
+
+/*
+ * Average memory latency = occupancy / requests, in cycles of the unit that
+ * counts, over the time between two readings. Both wrap at 2^width.
+ */
+struct vlib_counters {
+    uint32_t version;
+    uint32_t cpu;               /* whose package, and whose cache misses */
+    uint32_t kind;
+#define VLIB_COUNTERS_none          0
+#define VLIB_COUNTERS_intel_arb     1
+#define VLIB_COUNTERS_intel_cha     2
+#define VLIB_COUNTERS_amd_l3        3
+    uint32_t width;             /* bits; 0: none */
+    uint64_t time;
+    uint64_t requests;
+    uint64_t occupancy;
+    uint64_t misses;            /* of the last-level cache, by this CPU */
+    uint32_t misses_width;      /* bits; 0: not counted */
+    uint32_t pad;
+};
+
+#endif /* __XEN_PUBLIC_VLIB_H__ */

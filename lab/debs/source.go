@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package debs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Source is a source package on this machine.
+type Source struct {
+	Name, Version string
+	// Control is the path of its .dsc file; the files it names are beside it.
+	Control string
+}
+
+// OpenSource returns the source package in dir.
+func OpenSource(name, dir string) (Source, error) {
+	found, err := filepath.Glob(filepath.Join(dir, name+"_*.dsc"))
+	if err != nil {
+		return Source{}, err
+	}
+	if len(found) != 1 {
+		return Source{}, opError("open source package "+name, fmt.Errorf("%s holds %d .dsc files, expected one: remove the folder", dir, len(found)))
+	}
+	data, err := os.ReadFile(found[0])
+	if err != nil {
+		return Source{}, opError("open source package "+name, err)
+	}
+	for line := range strings.Lines(string(data)) {
+		if version, ok := strings.CutPrefix(line, "Version:"); ok {
+			return Source{Name: name, Version: strings.TrimSpace(version), Control: found[0]}, nil
+		}
+	}
+	return Source{}, opError("open source package "+name, fmt.Errorf("%s has no Version field", found[0]))
+}
+
+// DownloadSource fetches into dir, which must exist and be empty, the newest
+// version of a source package that want takes and that can be had: a mirror may
+// list versions whose files it no longer has. apt checks the files' hashes. It
+// says on log which versions it passed over. A package with no such version is
+// [ErrNotOffered].
+//
+// The machine's own package sources are asked for source code, with the keys
+// that they name; where they are and what they offer is kept apart from the
+// machine's package lists, so it needs no root.
+func DownloadSource(ctx context.Context, dir, name string, want func(version string) bool, log io.Writer) error {
+	op := "download source package " + name
+	apt, err := newSourceLists(ctx)
+	if err != nil {
+		return opError(op, err)
+	}
+	defer apt.remove()
+	// A package source without source code makes an update fail; the lists
+	// of the others are there all the same.
+	updateErr := apt.update(ctx)
+	versions, err := apt.versions(ctx, name)
+	if err != nil {
+		return opError(op, errors.Join(err, updateErr))
+	}
+	versions = slices.DeleteFunc(versions, func(v string) bool { return !want(v) })
+	if len(versions) == 0 {
+		return opError(op, errors.Join(ErrNotOffered, updateErr))
+	}
+	var failed []error
+	for _, v := range versions {
+		_, err := command(ctx, dir, "apt-get", "-c", apt.conf, "-qq", "source", "--download-only", name+"="+v)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return opError(op, ctx.Err())
+		}
+		fmt.Fprintf(log, "source package %s %s cannot be had\n", name, v)
+		failed = append(failed, fmt.Errorf("version %s: %w", v, err))
+	}
+	return opError(op, errors.Join(failed...))
+}
+
+// UnpackSource unpacks a source package into dir, which must not exist yet, with
+// the distribution's patches applied: the source that its binary packages are
+// built from. It runs nothing of the package.
+func UnpackSource(ctx context.Context, s Source, dir string) error {
+	_, err := command(ctx, "", "dpkg-source", "--no-copy", "-q", "-x", s.Control, dir)
+	return opError("unpack source package "+s.Name, err)
+}
+
+// newestFirst sorts versions as dpkg compares them and drops duplicates.
+func newestFirst(ctx context.Context, versions []string) []string {
+	slices.SortFunc(versions, func(a, b string) int {
+		switch {
+		case a == b:
+			return 0
+		case exec.CommandContext(ctx, "dpkg", "--compare-versions", a, "gt", b).Run() == nil:
+			return -1
+		}
+		return 1
+	})
+	return slices.Compact(versions)
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package debs
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestAsSources(t *testing.T) {
+	for _, test := range []struct{ name, in, want string }{
+		{"a.sources", "Types: deb\n# a mirror\nURIs: http://mirror/debian\nSuites: x x-updates\nSigned-By: /usr/share/keyrings/k.gpg\n",
+			"Types: deb-src\n# a mirror\nURIs: http://mirror/debian\nSuites: x x-updates\nSigned-By: /usr/share/keyrings/k.gpg\n"},
+		{"b.sources", "Enabled: no\ntypes: deb deb-src\nSigned-By:\n -----BEGIN\n deb\n\nTypes: deb-src\n",
+			"Enabled: no\ntypes: deb-src\nSigned-By:\n -----BEGIN\n deb\n\nTypes: deb-src\n"},
+		{"c.list", "# deb http://off x main\ndeb [signed-by=/k.gpg arch=amd64] http://mirror/debian x main\n  deb\thttp://deb/deb x main",
+			"# deb http://off x main\ndeb-src [signed-by=/k.gpg arch=amd64] http://mirror/debian x main\n  deb-src\thttp://deb/deb x main"},
+		{"d.list", "deb-src http://mirror x main\n\ndebris\n", "deb-src http://mirror x main\n\ndebris\n"},
+	} {
+		if got := asSources(test.name, test.in); got != test.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", test.name, got, test.want)
+		}
+	}
+}
+
+func TestNewestFirst(t *testing.T) {
+	if _, err := exec.LookPath("dpkg"); err != nil {
+		t.Skip("no dpkg on this machine")
+	}
+	got := newestFirst(t.Context(), []string{"4.17.5-1", "4.17.10-1", "4.17.5-1", "4.17.5+72-g01-1", "4.17.5~rc1-1", "4.20.0-1"})
+	want := []string{"4.20.0-1", "4.17.10-1", "4.17.5+72-g01-1", "4.17.5-1", "4.17.5~rc1-1"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestOpenSource(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := OpenSource("xen", dir); err == nil || !strings.Contains(err.Error(), "0 .dsc files") {
+		t.Errorf("empty folder: %v", err)
+	}
+	dsc := filepath.Join(dir, "xen_1.dsc")
+	for text, want := range map[string]string{"Source: xen\nVersion: 1:4.17-2\n": "1:4.17-2", "Source: xen\n": ""} {
+		if err := os.WriteFile(dsc, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s, err := OpenSource("xen", dir)
+		if s.Version != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %+v, %v", text, s, err)
+		}
+	}
+}
