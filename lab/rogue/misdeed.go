@@ -110,20 +110,22 @@ func removeRequest(ctx context.Context, c *channel) {
 }
 
 // exhaust takes all nodes that this domain may have, so that the answer cannot
-// be written. Nodes of channels that are just being closed come free in between:
-// it is done when nothing more can be had for a while.
+// be written. A directory is full long before, so there are many; and nodes of
+// channels that are just being closed come free in between, so it is done when
+// nothing more can be had for a while.
 func exhaust(ctx context.Context, c *channel) string {
 	const junk = "data/junk"
+	var err error
 	for i, full := 0, 0; full < 5; i++ {
-		if err := c.store.Write(ctx, fmt.Sprintf("%s/%d", junk, i), nil); err != nil {
+		if err = c.store.Write(ctx, fmt.Sprintf("%s/%d/%d", junk, i%30, i), nil); err != nil {
 			full++
 			time.Sleep(100 * time.Millisecond)
 		} else {
 			full = 0
 		}
 	}
-	if err := c.write(ctx, "header=1 directory=2 port=3"); err == nil {
-		fmt.Fprintln(os.Stderr, "rogue: the answer was written in spite of the quota")
+	if c.write(ctx, "header=1 directory=2 port=3") == nil {
+		fmt.Fprintln(os.Stderr, "rogue: quota exhausted: the answer was written after", err)
 	}
 	<-c.gone
 	c.store.Remove(ctx, junk)
