@@ -33,6 +33,7 @@
 #define VLIB_OP_hold                5  /* a1: domid, a2: 1 take, 0 drop, arg: longest time */
 #define VLIB_OP_lease               6  /* a1: time, 0: no lease */
 #define VLIB_OP_charge              7  /* a1: reservation, a2: time */
+#define VLIB_OP_finish              8  /* a1: reservation */
 
 /* Sub-operations with a structure in arg. */
 #define VLIB_OP_info                16 /* struct vlib_info */
@@ -110,6 +111,11 @@ struct vlib_domctl {
 #define VLIB_DOMAIN_listens         (1U << 0) /* it may listen */
 #define VLIB_DOMAIN_stop_time       (1U << 1) /* its time stands still, gated */
 #define VLIB_DOMAIN_closed          (1U << 2) /* the gate is kept closed */
+/*
+ * It cannot listen by hypercall: its gate is open while a call is active, and
+ * the caller says with VLIB_OP_finish when it has the answer.
+ */
+#define VLIB_DOMAIN_parks           (1U << 3)
 };
 
 /* idle of each period is denied to background time; 0: none is. */

@@ -17,14 +17,15 @@ static void sort(struct vlib_task *tasks, unsigned int n)
 }
 
 /*
- * The least fixed point of r = C + sum of ceil(r / Tj) Cj, or the first value
- * beyond the period. Periods are at most VLIB_MAX_PERIOD, so nothing overflows
- * before it is beyond.
+ * The least fixed point of r = C + sum of ceil(r / Tj) Cj, or a value beyond
+ * the period. It is not below 'least', that of the task before, so the search
+ * begins there: all tasks together take the steps of one. Periods are at most
+ * VLIB_MAX_PERIOD, so nothing overflows before it is beyond.
  */
 static s_time_t response(const struct vlib_task *tasks, unsigned int n,
-                         unsigned int i, s_time_t late)
+                         unsigned int i, s_time_t late, s_time_t least)
 {
-    s_time_t r = tasks[i].budget, last = 0;
+    s_time_t r = max(tasks[i].budget, least), last = 0;
     unsigned int j;
 
     while ( r != last && r <= tasks[i].period )
@@ -46,13 +47,13 @@ static s_time_t response(const struct vlib_task *tasks, unsigned int n,
 bool vlib_admit(struct vlib_task *tasks, unsigned int n, s_time_t late,
                 struct vlib_verdict *verdict)
 {
+    s_time_t r = 0;
     unsigned int i;
 
     sort(tasks, n);
     for ( i = 0; i < n; i++ )
     {
-        s_time_t r = response(tasks, n, i, late);
-
+        r = response(tasks, n, i, late, r);
         if ( r > tasks[i].period )
         {
             verdict->id = tasks[i].id;

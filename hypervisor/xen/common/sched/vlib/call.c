@@ -57,6 +57,21 @@ static int peer(struct domain *caller, evtchn_port_t port,
     return rc;
 }
 
+static void enqueue(struct vlib_call *c, struct vlib_domain *vd)
+{
+    c->domain = vd;
+    c->state = VLIB_CALL_queued;
+    c->again = false;
+    c->queued = NOW();
+    c->deadline = c->queued + c->timeout;
+    c->count++;
+    memset(&c->cost, 0, sizeof(c->cost));
+    list_add_tail(&c->list, &vd->queue);
+    vd->queued++;
+    list_add_tail(&c->pending, &pending);
+    vlib_housekeeping_by(c->deadline);
+}
+
 /* Takes the next call, if the domain is free for it. */
 static struct vlib_call *start_next(struct vlib_domain *vd)
 {
@@ -92,7 +107,8 @@ void vlib_call_end(struct vlib_reservation *r, unsigned int state)
         vlib_domain_charge(vd);
         usage_since(&c->cost, &r->account, &c->before);
         vd->active = NULL;
-        vd->abandoned = state != VLIB_CALL_done && !vd->listening;
+        vd->abandoned = state != VLIB_CALL_done && !vd->listening
+                        ? r->account.id : 0;
         vlib_domain_attach(vd, vd->adopter ? &vd->adopter->account : NULL);
         vlib_gate_apply(vd);
         if ( state == VLIB_CALL_done )
@@ -107,28 +123,30 @@ void vlib_call_end(struct vlib_reservation *r, unsigned int state)
     list_del_init(&c->pending);
     c->state = state;
     c->domain = NULL;
+    if ( c->again && state == VLIB_CALL_done )
+        enqueue(c, vd);
+    c->again = false;
+}
+
+/*
+ * A client may have its answer, and ask again, before the server has listened:
+ * the next call then follows when this one is done.
+ */
+static bool repeats(const struct vlib_call *c, const struct vlib_domain *vd,
+                    const struct domain *caller, evtchn_port_t port)
+{
+    return c->domain == vd && c->state == VLIB_CALL_active && !c->again &&
+           c->caller == caller && c->caller_port == port;
 }
 
 static long begin(struct vlib_reservation *r, struct vlib_domain *vd,
-                  s_time_t timeout, evtchn_port_t *signal)
+                  evtchn_port_t *signal)
 {
-    struct vlib_call *c = &r->call, *started;
-
-    c->domain = vd;
-    c->state = VLIB_CALL_queued;
-    c->queued = NOW();
-    c->deadline = c->queued + timeout;
-    c->count++;
-    memset(&c->cost, 0, sizeof(c->cost));
-    list_add_tail(&c->list, &vd->queue);
-    vd->queued++;
-    list_add_tail(&c->pending, &pending);
-    vlib_housekeeping_by(c->deadline);
-    started = start_next(vd);
-    if ( !started )
+    enqueue(&r->call, vd);
+    if ( !start_next(vd) )
         return 1;
     if ( !vd->listening )
-        *signal = c->caller_port; /* nothing else would tell the server */
+        *signal = r->call.caller_port; /* nothing else tells the server */
     return 0;
 }
 
@@ -160,18 +178,25 @@ long vlib_call(domid_t domid, evtchn_port_t port, unsigned int id,
     r = vlib_reservation_find(id);
     if ( !r )
         rc = -ENOENT;
-    else if ( !vd || !(vd->flags & VLIB_DOMAIN_listens) )
+    else if ( !vd || !(vd->flags & (VLIB_DOMAIN_listens | VLIB_DOMAIN_parks)) )
         rc = -ENXIO;
     else if ( !vlib_reservation_allows(r, vd) )
         rc = -EACCES;
+    else if ( repeats(&r->call, vd, caller, port) )
+    {
+        r->call.again = true;
+        r->call.timeout = timeout;
+        rc = 1;
+    }
     else if ( r->call.domain )
         rc = -EBUSY;
     else
     {
+        r->call.timeout = timeout;
         r->call.caller = caller;
         r->call.caller_port = port;
         r->call.callee_port = other;
-        rc = begin(r, vd, timeout, &signal);
+        rc = begin(r, vd, &signal);
     }
     spin_unlock(&vlib_lock);
     if ( signal )
@@ -203,6 +228,44 @@ long vlib_cancel(unsigned int id)
     return rc;
 }
 
+/*
+ * The caller has its answer, of a domain that cannot say so itself: of a call
+ * that is active, or of one that was given up before.
+ */
+long vlib_finish(unsigned int id)
+{
+    struct vlib_domain *vd = NULL, *each;
+    struct vlib_reservation *r;
+    struct vlib_call *next = NULL;
+    struct domain *caller = NULL;
+    evtchn_port_t signal = 0;
+
+    spin_lock(&vlib_lock);
+    r = vlib_reservation_find(id);
+    if ( r && r->call.state == VLIB_CALL_active )
+    {
+        vd = r->call.domain;
+        vlib_call_end(r, VLIB_CALL_done);
+    }
+    else if ( r )
+        list_for_each_entry ( each, &vlib_domains, list )
+            if ( each->abandoned == id )
+            {
+                vd = each;
+                vd->abandoned = 0;
+                vlib_gate_apply(vd);
+            }
+    if ( vd && (next = start_next(vd)) )
+    {
+        caller = next->caller;
+        signal = vd->listening ? 0 : next->caller_port;
+    }
+    spin_unlock(&vlib_lock);
+    if ( signal )
+        evtchn_send(caller, signal);
+    return !r ? -ENOENT : vd ? 0 : -ESRCH;
+}
+
 /* Ends what is late; returns when the next will be. */
 s_time_t vlib_call_expire(s_time_t now)
 {
@@ -227,7 +290,7 @@ s_time_t vlib_call_expire(s_time_t now)
 /* What the server has said by listening: it is done with what it was at. */
 static void finished(struct vlib_domain *vd, evtchn_port_t served)
 {
-    vd->abandoned = false;
+    vd->abandoned = 0;
     if ( served && vd->active && vd->active->call.callee_port == served )
         vlib_call_end(vd->active, VLIB_CALL_done);
 }

@@ -11,6 +11,8 @@ static bool wanted(const struct vlib_domain *vd)
         return true;
     if ( vd->flags & VLIB_DOMAIN_closed )
         return false;
+    if ( vd->flags & VLIB_DOMAIN_parks )
+        return vd->active || vd->abandoned;
     return !vd->listening || vd->active;
 }
 

@@ -40,7 +40,8 @@ struct vlib_call {
     struct list_head pending;   /* in the list of all that are not done */
     evtchn_port_t caller_port, callee_port;
     struct domain *caller;
-    s_time_t queued, started, ended, deadline;
+    bool again;                 /* another one follows at once */
+    s_time_t queued, started, ended, timeout, deadline;
     struct vlib_usage before;   /* the account's use when it started */
     struct vlib_usage cost;
     uint64_t count;
@@ -74,7 +75,7 @@ struct vlib_domain {
     /* Calls. */
     bool listening;             /* in LISTEN: nothing else runs there */
     bool delivered;             /* the server knows of the active call */
-    bool abandoned;             /* it is still busy with a cancelled one */
+    unsigned int abandoned;     /* reservation whose cancelled call it is at */
     struct vlib_reservation *active;
     struct list_head queue;     /* struct vlib_call */
     unsigned int queued, holds;
@@ -123,6 +124,7 @@ uint64_t vlib_admitted(unsigned int cpu);
 long vlib_call(domid_t domid, evtchn_port_t port, unsigned int id,
                s_time_t timeout);
 long vlib_cancel(unsigned int id);
+long vlib_finish(unsigned int id);
 long vlib_listen(unsigned long port, unsigned long flags);
 long vlib_complete(unsigned long port, unsigned long flags);
 long vlib_hold(domid_t domid, bool take, s_time_t limit);

@@ -149,7 +149,7 @@ static int domain_info(struct vlib_domain_info *op, struct domain *d)
 static int domain_flags(const struct vlib_domctl *op, struct domain *d)
 {
     const uint32_t known = VLIB_DOMAIN_listens | VLIB_DOMAIN_stop_time |
-                           VLIB_DOMAIN_closed;
+                           VLIB_DOMAIN_closed | VLIB_DOMAIN_parks;
     struct vlib_domain *vd;
 
     if ( ((op->set | op->clear) & ~known) || (op->set & op->clear) )
@@ -358,6 +358,13 @@ static long checked_cancel(unsigned int id)
     return rc ?: vlib_cancel(id);
 }
 
+static long checked_finish(unsigned int id)
+{
+    long rc = may_control_host();
+
+    return rc ?: vlib_finish(id);
+}
+
 long do_vlib_op(unsigned long cmd, unsigned long a1, unsigned long a2,
                 XEN_GUEST_HANDLE_PARAM(void) arg)
 {
@@ -383,6 +390,8 @@ long do_vlib_op(unsigned long cmd, unsigned long a1, unsigned long a2,
         return checked_lease(a1);
     case VLIB_OP_charge:
         return charge(a1, a2);
+    case VLIB_OP_finish:
+        return checked_finish(a1);
     default:
         return structured(cmd, arg);
     }

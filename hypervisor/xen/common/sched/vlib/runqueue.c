@@ -253,6 +253,19 @@ void vlib_charge(struct vlib_runqueue *q, s_time_t now)
     }
 }
 
+void vlib_account_charge(struct vlib_account *a, s_time_t used, s_time_t now)
+{
+    spin_lock(&a->lock);
+    /* What came long ago would be used, and be back, in the past. */
+    if ( !a->holder )
+        vlib_server_wake(&a->server, now);
+    vlib_server_charge(&a->server, used);
+    a->usage.foreground += used;
+    if ( a->holder )
+        vlib_kick(a->holder->queue->cpu); /* its budget ends earlier */
+    spin_unlock(&a->lock);
+}
+
 void vlib_attach(struct vlib_entity *e, struct vlib_account *a, s_time_t now)
 {
     struct vlib_runqueue *q = e->queue;

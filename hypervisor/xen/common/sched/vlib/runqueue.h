@@ -99,6 +99,12 @@ void vlib_dequeue(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now);
 /* Charges what ran up to now. */
 void vlib_charge(struct vlib_runqueue *q, s_time_t now);
 
+/*
+ * Charges a for what ran elsewhere on its behalf. The lock is a's, taken inside:
+ * interrupts are off.
+ */
+void vlib_account_charge(struct vlib_account *a, s_time_t used, s_time_t now);
+
 /* Changes who pays for e, which may be queued or running. */
 void vlib_attach(struct vlib_entity *e, struct vlib_account *a, s_time_t now);
 
