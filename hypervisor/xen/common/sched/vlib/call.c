@@ -155,7 +155,7 @@ long vlib_call(domid_t domid, evtchn_port_t port, unsigned int id,
                s_time_t timeout)
 {
     struct domain *caller = current->domain, *d;
-    evtchn_port_t other, signal = 0;
+    evtchn_port_t other = 0, signal = 0;
     struct vlib_reservation *r;
     struct vlib_domain *vd;
     long rc;
@@ -402,7 +402,10 @@ long vlib_hold(domid_t domid, bool take, s_time_t limit)
         vlib_housekeeping_by(vd->hold_until);
     }
     else if ( vd->holds )
-        vd->holds--;
+    {
+        if ( !--vd->holds )
+            vd->hold_until = 0;
+    }
     else
         rc = -ENOENT; /* it was over before */
     if ( vd )

@@ -53,6 +53,7 @@ static s_time_t expire_holds(s_time_t now)
             continue;
         }
         vd->holds = 0;
+        vd->hold_until = 0;
         vlib_gate_apply(vd);
     }
     return next;

@@ -76,13 +76,21 @@ static unsigned int refuses(const cpumask_t *cpus,
     return cpu;
 }
 
+/* The domain that runs on it now, or NULL. */
+static struct vlib_domain *payee(const struct vlib_reservation *r)
+{
+    if ( r->call.state == VLIB_CALL_active )
+        return r->call.domain;
+    return r->adopted && !r->adopted->active ? r->adopted : NULL;
+}
+
 /* Makes those that pay from it look again. */
 static void requeue(struct vlib_reservation *r)
 {
-    if ( r->call.state == VLIB_CALL_active )
-        vlib_domain_attach(r->call.domain, &r->account);
-    if ( r->adopted && !r->adopted->active )
-        vlib_domain_attach(r->adopted, &r->account);
+    struct vlib_domain *vd = payee(r);
+
+    if ( vd )
+        vlib_domain_attach(vd, &r->account);
 }
 
 static void admit(struct vlib_reservation *r, const cpumask_t *cpus)
@@ -135,6 +143,8 @@ int vlib_reservation_set(struct vlib_reserve *op)
         op->response = verdict.response;
         return -ENOSPC;
     }
+    if ( payee(r) )
+        vlib_domain_charge(payee(r)); /* what ran up to now, by the old */
     spin_lock_irqsave(&r->account.lock, flags);
     vlib_server_change(&r->account.server, op->budget, op->period, NOW());
     spin_unlock_irqrestore(&r->account.lock, flags);

@@ -56,7 +56,7 @@ struct vlib_entity {
     struct vlib_node refill;        /* in refills, while in background */
     struct list_head contends;      /* in contending, while in background */
     uint64_t turn;                  /* its place among equals */
-    s_time_t ready_since;           /* could use budget; VLIB_NEVER: it cannot */
+    s_time_t ready_since;           /* able to use budget; or VLIB_NEVER */
     s_time_t share;                 /* background time that it had */
     s_time_t denied;                /* the queue's clock when it was queued */
     struct vlib_usage usage;
@@ -100,15 +100,15 @@ void vlib_dequeue(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now);
 void vlib_charge(struct vlib_runqueue *q, s_time_t now);
 
 /*
- * Charges a for what ran elsewhere on its behalf. The lock is a's, taken inside:
- * interrupts are off.
+ * Charges a for what ran elsewhere on its behalf. Interrupts are off: it takes
+ * a's lock.
  */
 void vlib_account_charge(struct vlib_account *a, s_time_t used, s_time_t now);
 
 /* Changes who pays for e, which may be queued or running. */
 void vlib_attach(struct vlib_entity *e, struct vlib_account *a, s_time_t now);
 
-/* Says whether e, just queued, needs a decision before the next is planned. */
+/* Says whether e, just queued, needs a decision before the planned one. */
 bool vlib_preempts(const struct vlib_runqueue *q, const struct vlib_entity *e);
 
 /*

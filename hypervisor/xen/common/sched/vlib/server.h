@@ -5,8 +5,8 @@
  * Each refill is a part of C with the time from which it may be used. What is
  * used of it comes back one period after that time, so that no window of
  * length T sees more than C, but for use that others had put off, and a server
- * that always wants to run gets C in every T. The amounts add up to C at all times; an overrun is taken out of
- * refills that are still to come.
+ * that always wants to run gets C in every T. The amounts add up to C at all
+ * times; an overrun is taken out of refills that are still to come.
  *
  * B. Sprunt, L. Sha, J. Lehoczky: Aperiodic Task Scheduling for Hard Real-Time
  * Systems, 1989; M. Stanovich et al.: Defects of the POSIX Sporadic Server and
