@@ -18,7 +18,7 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 export CGO_ENABLED = 0
 
-.PHONY: build setup hypervisor demo test lint vulncheck test-unit test-lab bench bench-native bench-lab soak clean
+.PHONY: build setup hypervisor demo test lint vulncheck test-unit test-hypervisor test-lab bench bench-native bench-lab soak clean
 
 build:
 	go build -trimpath -o bin/ ./cmd/...
@@ -32,7 +32,7 @@ hypervisor: setup
 demo: setup
 	demo/run
 
-test: setup lint vulncheck test-unit test-lab
+test: setup lint vulncheck test-unit test-hypervisor test-lab
 	@echo "make test: all passed"
 
 lint: $(LINT)
@@ -56,6 +56,10 @@ vulncheck:
 
 test-unit:
 	CGO_ENABLED=1 go test -race ./...
+
+# The scheduler's decisions, without Xen: plain C against stubs.
+test-hypervisor:
+	$(MAKE) -C hypervisor/test test
 
 # On real Xen: a lab that does not start fails.
 test-lab: hypervisor

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What is true of every runqueue at all times. */
+#include "check.h"
+#include "simulator.h"
+
+static const struct vlib_node *root(const struct vlib_node *n)
+{
+    while ( n->parent )
+        n = n->parent;
+    return n;
+}
+
+static const struct vlib_account *pays(const struct task *t)
+{
+    if ( t->vlib.account )
+        return t->vlib.account;
+    return t->vlib.control ? &sim.cpu[t->cpu].queue.floor : NULL;
+}
+
+static bool has_budget(const struct task *t)
+{
+    const struct vlib_account *a = pays(t);
+
+    return a && cpumask_test_cpu(t->cpu, &a->admitted) &&
+           vlib_server_left(&a->server, sim.now) > 0;
+}
+
+static bool held_elsewhere(const struct task *t)
+{
+    const struct vlib_account *a = pays(t);
+
+    return a->holder && a->holder->queue != t->vlib.queue;
+}
+
+/* A queued task is on the heaps where it should be, and on no other. */
+static void queued(const struct cpu *c, const struct task *t)
+{
+    const struct vlib_runqueue *q = &c->queue;
+    const struct vlib_entity *e = &t->vlib;
+    const struct vlib_heap *h = e->foreground ? &q->foreground :
+                                e->control ? &q->control : &q->background;
+    bool contends = !list_empty(&e->contends);
+    unsigned int n = t - sim.task;
+
+    CHECK(e->ready.queued && root(&e->ready) == h->first, "task %u", n);
+    CHECK(!e->refill.queued || root(&e->refill) == q->refills.first,
+          "task %u", n);
+    if ( e->foreground )
+    {
+        CHECK(!e->refill.queued && !contends, "task %u", n);
+        return;
+    }
+    if ( has_budget(t) )
+        CHECK(held_elsewhere(t), "task %u has budget", n);
+    if ( !pays(t) || !cpumask_test_cpu(t->cpu, &pays(t)->admitted) )
+        CHECK(!e->refill.queued && !contends, "task %u", n);
+    else
+        CHECK(e->refill.queued != contends, "task %u waits for nothing", n);
+    if ( e->refill.queued )
+        CHECK(e->refill.key > sim.now &&
+              e->refill.key <= vlib_server_next(&pays(t)->server),
+              "task %u: refill at %ld", n, e->refill.key);
+}
+
+static void running(const struct cpu *c, const struct task *t)
+{
+    const struct vlib_entity *e = &t->vlib;
+    const struct vlib_entity *other;
+    unsigned int n = t - sim.task;
+
+    CHECK(!e->ready.queued && !e->refill.queued && list_empty(&e->contends),
+          "task %u", n);
+    if ( e->foreground )
+    {
+        CHECK(has_budget(t) && pays(t)->holder == e, "task %u", n);
+        if ( !c->queue.foreground.first )
+            return;
+        other = container_of(c->queue.foreground.first, struct vlib_entity,
+                             ready);
+        CHECK(pays(t)->server.period <= other->ready.key, "task %u", n);
+        return;
+    }
+    CHECK(!c->queue.foreground.first, "task %u, not the foreground", n);
+    if ( has_budget(t) )
+        CHECK(held_elsewhere(t), "task %u has budget", n);
+}
+
+/* [from, to) within the part of the throttle's period that is denied. */
+static s_time_t denied(const struct vlib_runqueue *q, s_time_t from,
+                       s_time_t to)
+{
+    s_time_t sum = 0, begin;
+
+    if ( !q->idle )
+        return 0;
+    for ( begin = from - from % q->period; begin < to; begin += q->period )
+        sum += max(min(to, begin + q->idle) - max(from, begin), (s_time_t)0);
+    return sum;
+}
+
+static void chosen(const struct cpu *c)
+{
+    const struct vlib_runqueue *q = &c->queue;
+    bool denies = denied(q, sim.now, sim.now + 1);
+
+    if ( !q->running )
+    {
+        CHECK(!q->foreground.first && !q->control.first, "CPU %u", q->cpu);
+        CHECK(denies || !q->background.first, "CPU %u is idle", q->cpu);
+    }
+    else if ( !q->running->foreground && !q->running->control )
+        CHECK(!denies, "CPU %u runs what is denied", q->cpu);
+    CHECK(!q->refills.first || q->refills.first->key > sim.now, "CPU %u",
+          q->cpu);
+}
+
+/* Who holds an account is in the foreground, and on it. */
+static void held(const struct cpu *c)
+{
+    unsigned int i;
+
+    for ( i = sim.cpus; i < sim.accounts; i++ )
+    {
+        const struct vlib_account *a = &sim.account[i].vlib;
+
+        if ( a->holder && a->holder->queue == &c->queue )
+            CHECK(a->holder->foreground && a->holder->account == a,
+                  "account %u is held in vain", i);
+    }
+}
+
+void invariants_decided(const struct cpu *c, s_time_t until)
+{
+    unsigned int i;
+
+    CHECK(until > sim.now, "decides again at %ld", until);
+    chosen(c);
+    held(c);
+    for ( i = 0; i < sim.tasks; i++ )
+    {
+        const struct task *t = &sim.task[i];
+
+        CHECK(t->runnable == !!t->vlib.queue, "task %u", i);
+        if ( !t->runnable )
+            CHECK(!t->vlib.ready.queued && !t->vlib.refill.queued &&
+                  list_empty(&t->vlib.contends), "task %u", i);
+        if ( t->vlib.queue != &c->queue )
+            continue;
+        if ( c->queue.running == &t->vlib )
+            running(c, t);
+        else
+            queued(c, t);
+    }
+}
+
+/* Somebody in background waits, and is not denied it. */
+static bool waits(const struct cpu *c)
+{
+    return c->queue.control.first ||
+           (c->queue.background.first && !c->queue.idle);
+}
+
+static void background_passing(struct cpu *c, const struct vlib_entity *e,
+                               s_time_t to)
+{
+    unsigned int n = task_of(e) - sim.task;
+
+    c->stint = waits(c) ? c->stint + to - sim.now : 0;
+    CHECK(c->stint <= VLIB_SLICE + sim.late,
+          "task %u: %ld ns, others wait", n, c->stint);
+    if ( e->control )
+        return;
+    c->denied += denied(&c->queue, sim.now, to);
+    CHECK(c->denied <= sim.late, "task %u: %ld ns denied", n, c->denied);
+}
+
+static void idle_passing(struct cpu *c, s_time_t to)
+{
+    const struct vlib_runqueue *q = &c->queue;
+
+    CHECK(!q->foreground.first && !q->control.first, "CPU %u idle", q->cpu);
+    if ( q->background.first )
+        c->wasted += to - sim.now - denied(q, sim.now, to);
+    CHECK(c->wasted <= sim.late, "CPU %u: idle for %ld ns", q->cpu, c->wasted);
+}
+
+/* Nobody is in the background who has had budget since before 'late'. */
+static void budget_passing(const struct cpu *c)
+{
+    unsigned int i;
+
+    for ( i = 0; i < sim.tasks; i++ )
+    {
+        const struct task *t = &sim.task[i];
+
+        if ( t->vlib.queue != &c->queue || t->vlib.foreground ||
+             !has_budget(t) || held_elsewhere(t) )
+            continue;
+        CHECK(vlib_server_left(&pays(t)->server, sim.now - sim.late) <= 0,
+              "task %u has budget", i);
+    }
+}
+
+/* Before the clock goes on to 'to', with nothing else in between. */
+void invariants_passing(struct cpu *c, s_time_t to)
+{
+    const struct vlib_runqueue *q = &c->queue;
+    const struct vlib_entity *e = q->running;
+
+    CHECK(!q->refills.first || q->refills.first->key + sim.late >= to,
+          "CPU %u: a refill at %ld", q->cpu, q->refills.first->key);
+    budget_passing(c);
+    if ( !e )
+        idle_passing(c, to);
+    else if ( !e->foreground )
+        background_passing(c, e, to);
+    else
+    {
+        const struct vlib_account *a = pays(task_of(e));
+
+        CHECK(a->holder == e, "account %u is shared", a->id);
+        CHECK(vlib_server_left(&a->server, to) - (to - q->since) >=
+              -sim.late, "account %u", a->id);
+    }
+}
+
+void window_add(struct account *a, s_time_t from, s_time_t to, s_time_t most)
+{
+    struct window *w = &a->window;
+    s_time_t begin = to - a->vlib.server.period, sum;
+    struct span *s = &w->span[(w->head + w->count - 1) % MAX_SPANS];
+
+    w->sum += to - from;
+    if ( w->count && s->to == from )
+        s->to = to;
+    else
+    {
+        w->span[(w->head + w->count++) % MAX_SPANS] = (struct span){ from, to };
+        CHECK(w->count < MAX_SPANS, "account %u: too many spans", a->vlib.id);
+    }
+    while ( w->span[w->head].to <= begin )
+    {
+        s = &w->span[w->head];
+        w->sum -= s->to - s->from;
+        w->head = (w->head + 1) % MAX_SPANS;
+        w->count--;
+    }
+    sum = w->sum - max(begin - w->span[w->head].from, (s_time_t)0);
+    CHECK(sum <= most, "account %u: %ld ns in one period, not %ld", a->vlib.id,
+          sum, most);
+}

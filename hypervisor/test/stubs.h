@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What platform.h takes from Xen, for a process of one thread. */
+#ifndef VLIB_STUBS_H
+#define VLIB_STUBS_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef int64_t s_time_t;
+
+#define ASSERT(x) assert(x)
+#define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#define max(a, b) ((a) > (b) ? (a) : (b))
+#define container_of(p, type, member) \
+    ((type *)((char *)(p) - offsetof(type, member)))
+
+/* One thread: a lock that is taken is a lock that is taken twice. */
+typedef bool spinlock_t;
+
+#define spin_lock_init(l) (*(l) = false)
+
+static inline void spin_lock(spinlock_t *l)
+{
+    assert(!*l);
+    *l = true;
+}
+
+static inline void spin_unlock(spinlock_t *l)
+{
+    assert(*l);
+    *l = false;
+}
+
+#define NR_CPUS 128
+#define WORD_CPUS 64
+
+typedef struct {
+    uint64_t word[NR_CPUS / WORD_CPUS];
+} cpumask_t;
+
+static inline void cpumask_set_cpu(unsigned int cpu, cpumask_t *m)
+{
+    assert(cpu < NR_CPUS);
+    m->word[cpu / WORD_CPUS] |= 1ULL << cpu % WORD_CPUS;
+}
+
+static inline void cpumask_clear_cpu(unsigned int cpu, cpumask_t *m)
+{
+    assert(cpu < NR_CPUS);
+    m->word[cpu / WORD_CPUS] &= ~(1ULL << cpu % WORD_CPUS);
+}
+
+static inline bool cpumask_test_cpu(unsigned int cpu, const cpumask_t *m)
+{
+    assert(cpu < NR_CPUS);
+    return m->word[cpu / WORD_CPUS] >> cpu % WORD_CPUS & 1;
+}
+
+static inline void cpumask_clear(cpumask_t *m)
+{
+    memset(m, 0, sizeof(*m));
+}
+
+static inline unsigned int next_cpu(unsigned int cpu, const cpumask_t *m)
+{
+    for ( ; cpu < NR_CPUS; cpu = (cpu / WORD_CPUS + 1) * WORD_CPUS )
+    {
+        uint64_t rest = m->word[cpu / WORD_CPUS] >> cpu % WORD_CPUS;
+
+        if ( rest )
+            return cpu + __builtin_ctzll(rest);
+    }
+    return NR_CPUS;
+}
+
+#define for_each_cpu(cpu, m) \
+    for ( (cpu) = next_cpu(0, m); (cpu) < NR_CPUS; \
+          (cpu) = next_cpu((cpu) + 1, m) )
+
+struct list_head {
+    struct list_head *next, *prev;
+};
+
+#define LIST_HEAD(name) struct list_head name = { &(name), &(name) }
+#define list_entry(p, type, member) container_of(p, type, member)
+
+static inline void INIT_LIST_HEAD(struct list_head *l)
+{
+    l->next = l->prev = l;
+}
+
+static inline bool list_empty(const struct list_head *l)
+{
+    return l->next == l;
+}
+
+static inline void list_add_tail(struct list_head *n, struct list_head *l)
+{
+    n->next = l;
+    n->prev = l->prev;
+    n->prev->next = l->prev = n;
+}
+
+static inline void list_del_init(struct list_head *n)
+{
+    n->next->prev = n->prev;
+    n->prev->next = n->next;
+    INIT_LIST_HEAD(n);
+}
+
+static inline void list_splice_init(struct list_head *from,
+                                    struct list_head *to)
+{
+    if ( list_empty(from) )
+        return;
+    from->prev->next = to->next;
+    to->next->prev = from->prev;
+    to->next = from->next;
+    to->next->prev = to;
+    INIT_LIST_HEAD(from);
+}
+
+#endif /* VLIB_STUBS_H */
