@@ -22,12 +22,16 @@ type Options struct {
 	// Timeout of a call whose context has no earlier deadline. 0: none. It
 	// costs less than a context with a deadline, which allocates.
 	Timeout time.Duration
+	// Reservation pays for what the domain executes for this channel's calls
+	// (docs/scheduling.md). 0: none. One call at a time.
+	Reservation uint32
 }
 
 // Channel is the client's side of a channel. All methods are safe for
 // concurrent use; calls are served one at a time, first come, first served.
 type Channel struct {
 	ep     ClientEndpoint
+	payer  Payer // ep, if a reservation pays; else nil
 	h      *header
 	port   uint32
 	size   int
@@ -71,9 +75,13 @@ func open(ctx context.Context, d Dialer, port uint32, size int, opts Options) (*
 		opts.MaxSpin = 50 * time.Microsecond
 	}
 	generation := rand.Uint64()
-	ep, err := d.Dial(ctx, Offer{Port: port, Size: size, Generation: generation})
+	ep, err := d.Dial(ctx, Offer{Port: port, Size: size, Generation: generation, Reservation: opts.Reservation})
 	if err != nil {
 		return nil, err
+	}
+	payer, err := payerOf(ep, opts.Reservation)
+	if err != nil {
+		return nil, errors.Join(err, ep.Close())
 	}
 	h, err := headerOf(ep.Header())
 	if err == nil {
@@ -88,9 +96,21 @@ func open(ctx context.Context, d Dialer, port uint32, size int, opts Options) (*
 	}
 	h.clientAlive.Store(attached)
 	return &Channel{
-		ep: ep, h: h, port: port, size: size, opts: opts,
+		ep: ep, payer: payer, h: h, port: port, size: size, opts: opts,
 		spin: adaptiveSpin{limit: opts.MaxSpin, window: opts.MaxSpin},
 	}, nil
+}
+
+// payerOf is nil without a reservation.
+func payerOf(ep ClientEndpoint, reservation uint32) (Payer, error) {
+	if reservation == 0 {
+		return nil, nil
+	}
+	payer, ok := ep.(Payer)
+	if !ok {
+		return nil, fmt.Errorf("%w: no reservation can pay for calls over this transport: name none", ErrBadRequest)
+	}
+	return payer, nil
 }
 
 // MaxInput is how many bytes of input a call of this function can carry.

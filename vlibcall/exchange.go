@@ -85,6 +85,12 @@ func (c *Channel) converse(ctx context.Context, m *message, dst []byte) ([]byte,
 		c.outstanding, c.abandoned = true, true
 		c.h.cancel.Store(c.id)
 		c.ep.Notify() // what the caller must hear of is why it waited in vain
+		if c.payer != nil {
+			c.payer.GiveUp(c.opts.Reservation)
+		}
+		return nil, err
+	}
+	if err := c.paid(); err != nil {
 		return nil, err
 	}
 	return c.take(shape, dst)
@@ -94,9 +100,15 @@ func (c *Channel) converse(ctx context.Context, m *message, dst []byte) ([]byte,
 // has come, and drops it: until then the server may still use the memory.
 func (c *Channel) settle(ctx context.Context, deadline time.Time) error {
 	if c.outstanding {
+		if err := c.urge(deadline); err != nil {
+			return err
+		}
 		if err := c.await(ctx, deadline); errors.Is(err, ErrTimeout) {
 			return fmt.Errorf("the server is still busy with an abandoned call: %w", err)
 		} else if err != nil {
+			return err
+		}
+		if err := c.paid(); err != nil {
 			return err
 		}
 		if c.abandoned {
@@ -149,12 +161,42 @@ func (c *Channel) post(m *message, deadline time.Time) (requestShape, error) {
 	c.id++
 	r.id.Store(c.id)
 	if c.h.reply.waiting.Load() != 0 {
-		if err := c.ep.Notify(); err != nil {
+		if err := c.signal(deadline); err != nil {
 			c.outstanding, c.abandoned = true, true // the server may find it all the same
 			return 0, err
 		}
 	}
 	return shape, nil
+}
+
+// signal wakes the server, on the reservation if there is one. A server that
+// does not wait is still at an earlier call, and paid for.
+func (c *Channel) signal(deadline time.Time) error {
+	if c.payer == nil {
+		return c.ep.Notify()
+	}
+	var timeout time.Duration
+	if !deadline.IsZero() {
+		timeout = max(time.Until(deadline), 1)
+	}
+	return c.payer.Begin(c.opts.Reservation, timeout)
+}
+
+// urge wakes a server that may not know of a request that was given up: its
+// domain does not run unless it is paid.
+func (c *Channel) urge(deadline time.Time) error {
+	if c.payer == nil || c.h.reply.id.Load() == c.id {
+		return nil
+	}
+	return c.signal(deadline)
+}
+
+// paid says that an answer has come.
+func (c *Channel) paid() error {
+	if c.payer == nil {
+		return nil
+	}
+	return c.payer.End(c.opts.Reservation)
 }
 
 func (c *Channel) data() ([]byte, error) {

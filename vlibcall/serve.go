@@ -37,6 +37,16 @@ func newConn(s *Server, ep Endpoint) (*conn, error) {
 	return &conn{server: s, ep: ep, h: h}, nil
 }
 
+// notify signals the client: together with the next wait, if nothing comes in
+// between.
+func (cn *conn) notify() {
+	if late, ok := cn.ep.(LateNotifier); ok && cn.server.window(cn) == 0 {
+		late.NotifyLate()
+		return
+	}
+	cn.ep.Notify()
+}
+
 func (cn *conn) setWaiting(v uint32) {
 	if cn.h.reply.waiting.Load() != v {
 		cn.h.reply.waiting.Store(v)
@@ -195,7 +205,7 @@ func (c *Call) Done(err error) {
 	if c.conn.h.request.waiting.Load() != 0 {
 		// A client that cannot be signalled is gone, and its channel is
 		// dropped when the transport says so.
-		c.conn.ep.Notify()
+		c.conn.notify()
 	}
 	c.conn.server.recent = c.conn
 }

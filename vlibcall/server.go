@@ -206,11 +206,7 @@ func (s *Server) poll() *Call {
 		return nil
 	}
 	s.recent = nil
-	window := s.Linger
-	if cn.session {
-		window = s.SessionIdle
-	}
-	if window > 0 {
+	if window := s.window(cn); window > 0 {
 		if c := cn.spin(window); c != nil {
 			return c
 		}
@@ -219,6 +215,14 @@ func (s *Server) poll() *Call {
 	// A request that came between the last look and the store above did
 	// not signal.
 	return cn.request()
+}
+
+// window is how long to poll a channel after an answer.
+func (s *Server) window(cn *conn) time.Duration {
+	if cn.session {
+		return s.SessionIdle
+	}
+	return s.Linger
 }
 
 // spin polls one channel, which then need not signal.

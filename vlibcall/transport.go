@@ -40,11 +40,36 @@ type ClientEndpoint interface {
 	Interrupt()
 }
 
+// Payer is a ClientEndpoint whose calls a reservation can pay for
+// (docs/scheduling.md): one of a transport that has a scheduler below it.
+type Payer interface {
+	ClientEndpoint
+	// Begin signals the peer as Notify does, and has the reservation pay for
+	// what the peer's domain executes from then until its server listens
+	// again, for at most timeout (0: as long as the scheduler allows).
+	Begin(reservation uint32, timeout time.Duration) error
+	// End says that the answer has come.
+	End(reservation uint32) error
+	// GiveUp says that nobody waits for it any more.
+	GiveUp(reservation uint32) error
+}
+
+// LateNotifier is an Endpoint of a Listener that can put a signal together with
+// the next Wait, which then costs less.
+type LateNotifier interface {
+	Endpoint
+	// NotifyLate is Notify, done at the latest by the listener's next Wait.
+	NotifyLate() error
+}
+
 // Offer is what a client asks of a transport.
 type Offer struct {
 	Port       uint32 // which vLib OS server in the domain
 	Size       int    // bytes in all, header included; CheckSize holds
 	Generation uint64 // random; the server copies it into the header
+	// Reservation that pays for the calls, 0 for none. A transport that has
+	// none refuses it; its endpoint is a Payer otherwise.
+	Reservation uint32
 }
 
 // Dialer opens channels to one domain. The endpoint it returns has a header

@@ -38,7 +38,7 @@ func listenXen(c *cli.Context, o domuserver.Options) (vlibcall.Listener, string,
 	if err != nil {
 		return nil, "", err
 	}
-	return l, "Dom0 may call", nil
+	return l, "Dom0 may call; it listens " + l.Manner(), nil
 }
 
 func listenNative(c *cli.Context, o domuserver.Options) (vlibcall.Listener, string, error) {

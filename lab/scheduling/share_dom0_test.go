@@ -31,7 +31,11 @@ func TestShares(t *testing.T) {
 	h.adopt(1, 1)
 	h.spin(1)
 	h.spin(2)
-	for _, period := range []time.Duration{10 * ms, 5 * ms, 50 * ms} {
+	for _, c := range []struct {
+		period    time.Duration
+		tolerance float64 // a second may see one budget more
+	}{{10 * ms, 0.2}, {5 * ms, 0.2}, {50 * ms, 1}} {
+		period := c.period
 		h.must(h.Reserve(1, period/5, period))
 		time.Sleep(2 * period)
 		start, before, cpu := h.now(), h.account(1), h.cpu(guestCPU)
@@ -44,13 +48,13 @@ func TestShares(t *testing.T) {
 		background := after.Total.Background - before.Total.Background
 		h.Logf("period %v, %v: foreground %v background %v, Xen says %v and %v; decisions %d, overrun %v",
 			period, elapsed, foreground, background, own, other, now.Decisions-cpu.Decisions, now.Overrun)
-		near(h, "foreground", percent(foreground, elapsed), 20, 0.2)
+		near(h, "foreground", percent(foreground, elapsed), 20, c.tolerance)
 		near(h, "background of the first", percent(background, elapsed), 40, 1)
 		near(h, "the other", percent(other, elapsed), 40, 1)
 		near(h, "charged of what Xen counted", percent(foreground+background, own), 100, 1)
-	}
-	if over := h.cpu(guestCPU).Overrun; over > 60*time.Microsecond {
-		h.Errorf("a budget was overrun by %v, at most 60 µs is expected", over)
+		if now.Overrun > 60*time.Microsecond {
+			h.Errorf("a budget was overrun by %v, at most 60 µs is expected", now.Overrun)
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ type clientEndpoint struct {
 	id      channelID
 	dir     string // of the server, in xenstore
 	size    int
+	parks   bool          // the guest cannot say when it is done with a call
 	changed chan struct{} // the answer's node may have changed, or all is lost
 
 	gone     atomic.Pointer[error]

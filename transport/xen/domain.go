@@ -33,6 +33,7 @@ type Domain struct {
 	id     uint16
 	store  *xenstore.Client
 	mapper *grant.Mapper
+	module *module         // nil where the hypervisor has none
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup // watching, withdrawing
@@ -56,8 +57,12 @@ func Open(ctx context.Context, domid uint16) (*Domain, error) {
 		store.Close()
 		return nil, err
 	}
+	module, err := openModule()
+	if err != nil {
+		return nil, errors.Join(err, mapper.Close(), store.Close())
+	}
 	d := &Domain{
-		id: domid, store: store, mapper: mapper,
+		id: domid, store: store, mapper: mapper, module: module,
 		watched:  make(map[uint32]struct{}),
 		channels: make(map[channelID]*clientEndpoint),
 	}
@@ -76,7 +81,7 @@ func (d *Domain) Close() error {
 	d.cancel()
 	err := d.store.Close()
 	d.work.Wait()
-	return errors.Join(err, d.mapper.Close())
+	return errors.Join(err, d.mapper.Close(), d.module.Close())
 }
 
 // Dial implements vlibcall.Dialer. No server on that port, or no such
@@ -96,8 +101,13 @@ func (d *Domain) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEnd
 }
 
 func (d *Domain) dial(ctx context.Context, o vlibcall.Offer) (*clientEndpoint, error) {
+	parks, release, err := d.admit(o.Reservation)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	e := &clientEndpoint{
-		domain: d, id: channelID(rand.Uint64()), dir: home(d.id) + serverDir(o.Port), size: o.Size,
+		domain: d, parks: parks, id: channelID(rand.Uint64()), dir: home(d.id) + serverDir(o.Port), size: o.Size,
 		changed: make(chan struct{}, 1),
 	}
 	if err := d.greet(ctx, e.dir, o); err != nil {
@@ -106,7 +116,6 @@ func (d *Domain) dial(ctx context.Context, o vlibcall.Offer) (*clientEndpoint, e
 	if err := d.watchPort(ctx, o.Port); err != nil {
 		return nil, err
 	}
-	var err error
 	if e.events, err = evtchn.Open(); err != nil {
 		return nil, err
 	}

@@ -34,6 +34,8 @@ type Listener struct {
 	store  *xenstore.Client
 	alloc  *grant.Allocator
 	events *evtchn.Handle
+	ear    *ear  // nil: it waits for events alone,
+	deaf   error // because of this
 	work   sync.WaitGroup
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -69,6 +71,7 @@ func Listen(ctx context.Context, port uint32) (_ *Listener, err error) {
 	if l.events, err = evtchn.Open(); err != nil {
 		return nil, err
 	}
+	l.ear, l.deaf = openEar()
 	if err = l.store.Remove(ctx, l.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -199,26 +202,43 @@ func (l *Listener) add(e *serverEndpoint) error {
 func (l *Listener) Wait(deadline time.Time) (vlibcall.Endpoint, error) {
 	for {
 		if e, err := l.handed(); e != nil || err != nil {
+			if ferr := l.flush(); ferr != nil {
+				return nil, ferr
+			}
 			return e, err
 		}
-		port, err := l.events.WaitUntil(deadline)
+		switch e, err := l.hear(); {
+		case errors.Is(err, evtchn.ErrInterrupted):
+			continue
+		case err != nil:
+			return nil, err
+		case e != nil:
+			return e, nil
+		}
+		e, err := l.event(deadline)
 		if errors.Is(err, evtchn.ErrInterrupted) {
 			continue // what for, handed knows
 		}
 		if err != nil {
 			return nil, waitError(err)
 		}
-		l.mu.Lock()
-		e := l.byPort[port]
-		l.mu.Unlock()
-		if e == nil {
-			continue // an event that was queued when its channel closed
+		if e != nil { // else an event that was queued when its channel closed
+			return e, nil
 		}
-		if err := l.events.Unmask(port); err != nil {
-			return nil, err
-		}
-		return e, nil
 	}
+}
+
+// event waits for an event of a channel.
+func (l *Listener) event(deadline time.Time) (*serverEndpoint, error) {
+	port, err := l.events.WaitUntil(deadline)
+	if err != nil {
+		return nil, err
+	}
+	e := l.at(port)
+	if e == nil {
+		return nil, nil
+	}
+	return e, l.events.Unmask(port)
 }
 
 // handed returns what does not come as an event: an interrupt, a channel
@@ -302,6 +322,9 @@ func (l *Listener) Close() error {
 func (l *Listener) release() error {
 	l.cancel()
 	var errs []error
+	if l.ear != nil {
+		errs = append(errs, l.ear.close())
+	}
 	if l.events != nil {
 		errs = append(errs, l.events.Close())
 	}

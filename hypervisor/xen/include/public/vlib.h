@@ -187,7 +187,7 @@ struct vlib_cpu_info {
     uint64_t period;            /* the throttle */
     uint64_t throttle;
     uint64_t admitted;          /* sum of C / T, in millionths, with the floor */
-    uint64_t overrun;           /* the largest past a budget */
+    uint64_t overrun;           /* the largest past a budget, since this was read */
 };
 
 /*

@@ -72,7 +72,10 @@ static void enqueue(struct vlib_call *c, struct vlib_domain *vd)
     vlib_housekeeping_by(c->deadline);
 }
 
-/* Takes the next call, if the domain is free for it. */
+/*
+ * Takes the next call, if the domain is free for it. Whoever ends one asks for
+ * the next and then applies what the end has changed.
+ */
 static struct vlib_call *start_next(struct vlib_domain *vd)
 {
     struct vlib_call *c;
@@ -87,9 +90,16 @@ static struct vlib_call *start_next(struct vlib_domain *vd)
     c->state = VLIB_CALL_active;
     c->started = NOW();
     c->before = reservation_of(c)->account.usage;
+    vd->unsettled = false;
     vlib_domain_attach(vd, &reservation_of(c)->account);
     vlib_gate_apply(vd);
     return c;
+}
+
+static void after_end(struct vlib_domain *vd)
+{
+    vlib_gate_apply(vd);
+    vlib_domain_settle(vd);
 }
 
 /*
@@ -109,8 +119,7 @@ void vlib_call_end(struct vlib_reservation *r, unsigned int state)
         vd->active = NULL;
         vd->abandoned = state != VLIB_CALL_done && !vd->listening
                         ? r->account.id : 0;
-        vlib_domain_attach(vd, vd->adopter ? &vd->adopter->account : NULL);
-        vlib_gate_apply(vd);
+        vd->unsettled = true;
         if ( state == VLIB_CALL_done )
             vd->calls++;
     }
@@ -137,6 +146,19 @@ static bool repeats(const struct vlib_call *c, const struct vlib_domain *vd,
 {
     return c->domain == vd && c->state == VLIB_CALL_active && !c->again &&
            c->caller == caller && c->caller_port == port;
+}
+
+/*
+ * Ends a call before it is done, and goes on to the next. That can begin only
+ * in a domain that listens, which needs no event.
+ */
+void vlib_call_stop(struct vlib_reservation *r, unsigned int state)
+{
+    struct vlib_domain *vd = r->call.domain;
+
+    vlib_call_end(r, state);
+    start_next(vd);
+    after_end(vd);
 }
 
 static long begin(struct vlib_reservation *r, struct vlib_domain *vd,
@@ -218,12 +240,7 @@ long vlib_cancel(unsigned int id)
     else if ( !r->call.domain )
         rc = -ESRCH;
     else
-    {
-        struct vlib_domain *vd = r->call.domain;
-
-        vlib_call_end(r, VLIB_CALL_cancelled);
-        start_next(vd); /* only if it listens: it needs no event then */
-    }
+        vlib_call_stop(r, VLIB_CALL_cancelled);
     spin_unlock(&vlib_lock);
     return rc;
 }
@@ -253,13 +270,14 @@ long vlib_finish(unsigned int id)
             {
                 vd = each;
                 vd->abandoned = 0;
-                vlib_gate_apply(vd);
             }
     if ( vd && (next = start_next(vd)) )
     {
         caller = next->caller;
         signal = vd->listening ? 0 : next->caller_port;
     }
+    if ( vd )
+        after_end(vd);
     spin_unlock(&vlib_lock);
     if ( signal )
         evtchn_send(caller, signal);
@@ -271,7 +289,6 @@ s_time_t vlib_call_expire(s_time_t now)
 {
     s_time_t next = VLIB_NEVER;
     struct vlib_call *c, *after;
-    struct vlib_domain *vd;
 
     list_for_each_entry_safe ( c, after, &pending, pending )
     {
@@ -280,9 +297,7 @@ s_time_t vlib_call_expire(s_time_t now)
             next = min(next, c->deadline);
             continue;
         }
-        vd = c->domain;
-        vlib_call_end(reservation_of(c), VLIB_CALL_timeout);
-        start_next(vd);
+        vlib_call_stop(reservation_of(c), VLIB_CALL_timeout);
     }
     return next;
 }
@@ -331,7 +346,7 @@ long vlib_listen(unsigned long port, unsigned long flags)
     if ( !rc )
     {
         vd->listening = !vlib_lease_lost && !vd->holds;
-        vlib_gate_apply(vd);
+        after_end(vd);
         closed = !vd->open;
         if ( !closed )
             vd->listening = false;
@@ -370,6 +385,7 @@ long vlib_complete(unsigned long port, unsigned long flags)
         caller = next->caller;
         signal = next->caller_port;
     }
+    after_end(vd);
     spin_unlock(&vlib_lock);
     if ( (flags & FLAG_SIGNAL) && port )
         evtchn_send(d, port);

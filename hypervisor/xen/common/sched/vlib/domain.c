@@ -98,6 +98,32 @@ void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a)
     }
 }
 
+/*
+ * After a call: who pays from now on. Behind a closed gate that can wait: what
+ * it takes to get off the CPU is the last caller's.
+ */
+void vlib_domain_settle(struct vlib_domain *vd)
+{
+    if ( !vd->unsettled || !vd->open )
+        return;
+    vd->unsettled = false;
+    vlib_domain_attach(vd, payer_of(vd));
+}
+
+/* A reservation goes: nobody may be left to it. */
+void vlib_domain_settle_all(void)
+{
+    struct vlib_domain *vd;
+
+    list_for_each_entry ( vd, &vlib_domains, list )
+    {
+        if ( !vd->unsettled )
+            continue;
+        vd->unsettled = false;
+        vlib_domain_attach(vd, payer_of(vd));
+    }
+}
+
 /* Brings the accounts up to now. */
 void vlib_domain_charge(struct vlib_domain *vd)
 {

@@ -86,6 +86,7 @@ void vlib_gate_apply(struct vlib_domain *vd)
         vd->closed_at = now;
     else if ( vd->flags & VLIB_DOMAIN_stop_time )
         vlib_clock_stop(vd->domid, stopped(vd, now));
+    vlib_domain_settle(vd);
     list_for_each_entry ( vu, &vd->units, list )
         if ( is_open )
             open(vu);

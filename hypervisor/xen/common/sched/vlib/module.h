@@ -78,6 +78,7 @@ struct vlib_domain {
     unsigned int abandoned;     /* reservation whose cancelled call it is at */
     struct vlib_reservation *active;
     struct list_head queue;     /* struct vlib_call */
+    bool unsettled;             /* its vCPUs are with the last call's payer */
     unsigned int queued, holds;
     s_time_t hold_until;
     uint64_t calls;
@@ -98,6 +99,8 @@ void vlib_domain_leave(struct vlib_unit *vu);
 void vlib_domain_drop(struct vlib_domain *vd);
 void vlib_domain_sweep(void);
 void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a);
+void vlib_domain_settle(struct vlib_domain *vd);
+void vlib_domain_settle_all(void);
 void vlib_domain_charge(struct vlib_domain *vd);
 void vlib_domain_usage(struct vlib_domain *vd, struct vlib_usage *sum);
 void vlib_domain_cpus(const struct vlib_domain *vd, cpumask_t *cpus);
@@ -129,6 +132,7 @@ long vlib_listen(unsigned long port, unsigned long flags);
 long vlib_complete(unsigned long port, unsigned long flags);
 long vlib_hold(domid_t domid, bool take, s_time_t limit);
 void vlib_call_end(struct vlib_reservation *r, unsigned int state);
+void vlib_call_stop(struct vlib_reservation *r, unsigned int state);
 s_time_t vlib_call_expire(s_time_t now);
 
 /* lease.c */

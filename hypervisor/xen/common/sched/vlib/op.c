@@ -198,6 +198,7 @@ static int cpu_info(struct vlib_cpu_info *op)
         op->period = q->period;
         op->throttle = q->idle;
         op->overrun = q->overrun;
+        q->overrun = 0;
     }
     pcpu_schedule_unlock_irq(lock, cpu);
     if ( q )
@@ -321,7 +322,10 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
     return rc;
 }
 
-/* Time that a Dom0 thread used itself. */
+/*
+ * Time that a Dom0 thread used itself. One charge is at most a period, so that
+ * no sum of them puts a refill off beyond all time.
+ */
 static long charge(unsigned int id, s_time_t time)
 {
     struct vlib_reservation *r;
@@ -329,19 +333,23 @@ static long charge(unsigned int id, s_time_t time)
 
     if ( rc )
         return rc;
-    if ( time < 0 || time > VLIB_MAX_TIMEOUT )
-        return -ERANGE;
     spin_lock(&vlib_lock);
     r = vlib_reservation_find(id);
-    if ( r )
+    if ( !r )
+        rc = -ENOENT;
+    else if ( time < 0 || time > r->account.server.period ||
+              vlib_server_next(&r->account.server) > NOW() + VLIB_MAX_TIMEOUT )
+        rc = -ERANGE;
+    else
     {
-        spin_lock_irq(&r->account.lock);
-        vlib_server_charge(&r->account.server, time);
-        r->account.usage.foreground += time;
-        spin_unlock_irq(&r->account.lock);
+        unsigned long flags;
+
+        local_irq_save(flags);
+        vlib_account_charge(&r->account, time, NOW());
+        local_irq_restore(flags);
     }
     spin_unlock(&vlib_lock);
-    return r ? 0 : -ENOENT;
+    return rc;
 }
 
 static long checked_lease(unsigned long time)

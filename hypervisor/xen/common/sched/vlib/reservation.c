@@ -176,7 +176,8 @@ int vlib_reservation_remove(unsigned int id)
     if ( !r )
         return -ENOENT;
     if ( r->call.domain )
-        vlib_call_end(r, VLIB_CALL_cancelled);
+        vlib_call_stop(r, VLIB_CALL_cancelled);
+    vlib_domain_settle_all();
     if ( r->adopted )
         release_domain(r);
     while ( !list_empty(&r->callees) )

@@ -81,7 +81,7 @@ struct vlib_runqueue {
     uint64_t foreground_time, background_time, idle_time;
     unsigned int vcpus;             /* that live here, runnable or not */
     uint64_t decisions, remote;     /* the latter: asked for by other CPUs */
-    s_time_t overrun;               /* the largest past a budget */
+    s_time_t overrun;               /* the largest, since it was read */
 };
 
 void vlib_account_init(struct vlib_account *a, unsigned int id,

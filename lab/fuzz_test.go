@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build lab
+
+package lab_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/lab"
+)
+
+// hypercallFuzz runs the tests of the module's hypercall, in Dom0 and in two
+// guests, in which the same program is the server.
+func hypercallFuzz(t *testing.T, guest lab.Guest, timeout time.Duration, env ...string) {
+	const pkg = "xenctl/vlib"
+	program, _ := compile(t, pkg)
+	inDom0(t, lab.Config{
+		Xen: lab.VlibXen, Guest: guest, DomUs: 2,
+		DomUAdd: []lab.File{{Host: program, Guest: "/usr/bin/vlib-server"}},
+		Env:     env, Timeout: timeout,
+	}, pkg)
+}
+
+func TestHypercallFuzz(t *testing.T) {
+	t.Run("PV", func(t *testing.T) { hypercallFuzz(t, lab.PV, 30*time.Minute) })
+	t.Run("PVH", func(t *testing.T) { hypercallFuzz(t, lab.PVH, 30*time.Minute) })
+}

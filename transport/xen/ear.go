@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xen
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vlibos/vlibos/evtchn"
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/xenctl"
+	"github.com/vlibos/vlibos/xenctl/vlib"
+)
+
+// ear is how a server listens through the hypervisor's module: the domain is
+// off every CPU until it is called, and what it executes for a call is the
+// caller's to pay. It is used by the server's goroutine alone.
+type ear struct {
+	listen   func(served uint32, signal bool) (uint32, error)
+	complete func(served uint32, signal bool) error
+	close    func() error
+	manner   string
+
+	served evtchn.Port // of the request that the server is at; 0: none
+	signal bool        // its client, when the server is done
+	turns  int
+}
+
+// eventsEvery is how many times it listens before it looks at events first:
+// whoever is called all the time must still see that channels were closed.
+const eventsEvery = 16
+
+// openEar finds a way to the module: by the kernel's device, which needs
+// xen-privcmd's unrestricted=1, or by an instruction, which a PVH guest may
+// use. Else it says why there is none.
+func openEar() (*ear, error) {
+	h, err := xenctl.Open()
+	if err == nil {
+		var m *vlib.Module
+		if m, err = vlib.Open(h); err == nil {
+			return &ear{listen: m.Listen, complete: m.Complete, close: h.Close, manner: "by hypercall"}, nil
+		}
+		err = errors.Join(err, h.Close())
+	}
+	if errors.Is(err, vlib.ErrAbsent) {
+		return nil, err
+	}
+	d, derr := vlib.OpenDirect()
+	if derr == nil {
+		_, derr = d.Version()
+	}
+	if derr != nil {
+		return nil, fmt.Errorf("%w (xen_privcmd.unrestricted=1 on the guest kernel's command line allows it); %w", err, derr)
+	}
+	return &ear{listen: d.Listen, complete: d.Complete, close: func() error { return nil }, manner: "by hypercall from user mode"}, nil
+}
+
+// Manner says how this server listens.
+func (l *Listener) Manner() string {
+	if l.ear == nil {
+		return fmt.Sprintf("by events (%v)", l.deaf)
+	}
+	return l.ear.manner
+}
+
+// hear ends the request that the server was at, and waits until the domain is
+// called. A nil endpoint without an error says to wait for events.
+func (l *Listener) hear() (*serverEndpoint, error) {
+	r := l.ear
+	if r == nil {
+		return nil, nil
+	}
+	served, signal := r.served, r.signal
+	r.served, r.signal = 0, false
+	if r.turns++; r.turns%eventsEvery == 0 {
+		e, err := l.event(time.Unix(0, 1))
+		if e != nil || errors.Is(err, evtchn.ErrInterrupted) {
+			return e, errors.Join(err, l.end(served, signal))
+		}
+	}
+	port, err := r.listen(uint32(served), signal)
+	switch {
+	case err == nil:
+		return l.at(evtchn.Port(port)), nil
+	case errors.Is(err, vlib.ErrOpen):
+		return nil, nil
+	}
+	return nil, l.refused(err, served, signal)
+}
+
+// refused: nobody told the module of this domain, so there is no call to end.
+func (l *Listener) refused(err error, served evtchn.Port, signal bool) error {
+	if !errors.Is(err, vlib.ErrNotPermitted) {
+		return err
+	}
+	if signal {
+		return l.events.Notify(served)
+	}
+	return nil
+}
+
+// end says that the server is done with a request, but does not listen yet.
+func (l *Listener) end(served evtchn.Port, signal bool) error {
+	if served == 0 {
+		return nil
+	}
+	return l.refused(l.ear.complete(uint32(served), signal), served, signal)
+}
+
+// flush is end for a Wait that returns without listening.
+func (l *Listener) flush() error {
+	r := l.ear
+	if r == nil {
+		return nil
+	}
+	served, signal := r.served, r.signal
+	r.served, r.signal = 0, false
+	return l.end(served, signal)
+}
+
+// at notes what the server is at from now on.
+func (l *Listener) at(port evtchn.Port) *serverEndpoint {
+	l.mu.Lock()
+	e := l.byPort[port]
+	l.mu.Unlock()
+	if e != nil && l.ear != nil {
+		l.ear.served = port
+	}
+	return e
+}
+
+// NotifyLate implements vlibcall.LateNotifier.
+func (e *serverEndpoint) NotifyLate() error {
+	if r := e.l.ear; r != nil && r.served == e.port {
+		r.signal = true
+		return nil
+	}
+	return e.Notify()
+}
+
+var _ vlibcall.LateNotifier = (*serverEndpoint)(nil)

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xen
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/xenctl"
+	"github.com/vlibos/vlibos/xenctl/vlib"
+)
+
+// module is the hypervisor's, with the handle it is reached by.
+type module struct {
+	*vlib.Module
+	xen *xenctl.Handle
+}
+
+// openModule is nil without an error where there is none.
+func openModule() (*module, error) {
+	h, err := xenctl.Open()
+	if err != nil {
+		return nil, err
+	}
+	m, err := vlib.Open(h)
+	if errors.Is(err, vlib.ErrAbsent) {
+		return nil, h.Close()
+	}
+	if err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	return &module{m, h}, nil
+}
+
+func (m *module) Close() error {
+	if m == nil {
+		return nil
+	}
+	return m.xen.Close()
+}
+
+// admit prepares for a channel whose calls a reservation pays for, or nobody.
+// It holds the gate open, so that the guest can make the channel, until
+// release. parks says that the guest cannot listen by hypercall.
+func (d *Domain) admit(reservation uint32) (parks bool, release func(), err error) {
+	if d.module == nil {
+		if reservation != 0 {
+			return false, nil, fmt.Errorf("%w: reservation %d cannot pay for calls: %w", vlibcall.ErrBadRequest, reservation, vlib.ErrAbsent)
+		}
+		return false, func() {}, nil
+	}
+	state, err := d.module.Domain(d.id)
+	if errors.Is(err, vlib.ErrUnknown) {
+		state, err = vlib.Domain{}, nil
+	}
+	if err != nil {
+		return false, nil, err
+	}
+	gated := state.Flags&(vlib.Listens|vlib.Parks) != 0
+	switch {
+	case gated && reservation == 0:
+		return false, nil, fmt.Errorf("%w: domain %d runs only for calls that a reservation pays for: name one", vlibcall.ErrBadRequest, d.id)
+	case !gated && reservation != 0:
+		return false, nil, fmt.Errorf("%w: domain %d was not told to listen or to park, so reservation %d cannot pay for calls to it",
+			vlibcall.ErrBadRequest, d.id, reservation)
+	case !gated:
+		return false, func() {}, nil
+	}
+	if err := d.module.Hold(d.id, dialTimeout); err != nil {
+		return false, nil, err
+	}
+	// A hold that is over, or whose domain is gone, needs no more.
+	return state.Flags&vlib.Parks != 0, func() { d.module.Drop(d.id) }, nil
+}
+
+// Begin implements vlibcall.Payer.
+func (e *clientEndpoint) Begin(reservation uint32, timeout time.Duration) error {
+	if timeout == 0 || timeout > vlib.MaxTimeout {
+		timeout = vlib.MaxTimeout
+	}
+	_, err := e.domain.module.Call(e.domain.id, uint32(e.port), reservation, timeout)
+	return err
+}
+
+// End implements vlibcall.Payer.
+func (e *clientEndpoint) End(reservation uint32) error {
+	if !e.parks {
+		return nil
+	}
+	return overIsFine(e.domain.module.Finish(reservation))
+}
+
+// GiveUp implements vlibcall.Payer.
+func (e *clientEndpoint) GiveUp(reservation uint32) error {
+	return overIsFine(e.domain.module.Cancel(reservation))
+}
+
+// overIsFine: the module may have ended the call itself.
+func overIsFine(err error) error {
+	if errors.Is(err, vlib.ErrNoCall) {
+		return nil
+	}
+	return err
+}
