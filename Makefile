@@ -18,7 +18,7 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 export CGO_ENABLED = 0
 
-.PHONY: build setup hypervisor demo test lint vulncheck test-unit test-hypervisor test-lab bench bench-native bench-lab soak clean
+.PHONY: build setup hypervisor demo test lint vulncheck test-unit test-hypervisor test-lab bench bench-native bench-lab bench-module soak clean
 
 build:
 	go build -trimpath -o bin/ ./cmd/...
@@ -65,7 +65,7 @@ test-hypervisor:
 test-lab: hypervisor
 	go test -tags lab -count 1 -timeout 20m -v ./lab
 
-bench: bench-native bench-lab
+bench: bench-native bench-lab bench-module
 	bin/vlibbench table
 
 bench-native: build
@@ -73,6 +73,11 @@ bench-native: build
 
 bench-lab: setup
 	bin/vlibbench lab
+
+# The module in Xen, three boots; and its decision alone.
+bench-module: hypervisor
+	$(MAKE) -s -C hypervisor/test decision | bin/vlibbench decision
+	bin/vlibbench module
 
 soak: setup
 	go test -tags 'lab soak' -count 1 -timeout 3h -v -run Soak ./lab

@@ -5,6 +5,7 @@
 package lab_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -13,7 +14,37 @@ import (
 
 // TestScheduling runs where time is counted, so that shares are exact.
 func TestScheduling(t *testing.T) {
+	for _, guest := range []lab.Guest{lab.PV, lab.PVH} {
+		t.Run(string(guest), func(t *testing.T) {
+			inDom0(t, lab.Config{
+				Xen: lab.VlibXen, Mode: lab.Counted, Guest: guest, DomUs: 2, Timeout: 15 * time.Minute,
+			}, "lab/scheduling")
+		})
+	}
+}
+
+// TestManyCPUs runs where CPUs run at once. Its last test destroys a DomU.
+func TestManyCPUs(t *testing.T) {
 	inDom0(t, lab.Config{
-		Xen: lab.VlibXen, Mode: lab.Counted, DomUs: 2, Timeout: 15 * time.Minute,
-	}, "lab/scheduling")
+		Xen: lab.VlibXen, PCPUs: 3, Dom0VCPUs: 2, DomUs: 2, DomUVCPUs: 2, Timeout: 15 * time.Minute,
+	}, "lab/multicpu")
+}
+
+// TestModuleReported: what the module's absence means, and what its presence.
+func TestModuleReported(t *testing.T) {
+	const ask = "xl info | grep xen_scheduler; vlibmaster doctor; " +
+		"vlibmaster call --reservation 1 1 libm.so.6 cos --sig 'f64(f64)' 0.5; echo status $?"
+	for xen, want := range map[string][]string{
+		lab.VlibXen:  {": null", "module    revision 1", "status 15", "not told that domain 1 listens"},
+		lab.StockXen: {": credit2", "module    absent", "status 15", "no vLibOS module"},
+	} {
+		t.Run(xen, func(t *testing.T) {
+			_, stdout, stderr := boot(t, lab.Config{Xen: xen, DomUs: 1, Timeout: 5 * time.Minute, Args: []string{"sh", "-c", ask}}, true)
+			for _, text := range want {
+				if !strings.Contains(stdout+stderr, text) {
+					t.Errorf("no %q in\n%s%s", text, stdout, stderr)
+				}
+			}
+		})
+	}
 }

@@ -108,7 +108,7 @@ func payerOf(ep ClientEndpoint, reservation uint32) (Payer, error) {
 	}
 	payer, ok := ep.(Payer)
 	if !ok {
-		return nil, fmt.Errorf("%w: no reservation can pay for calls over this transport: name none", ErrBadRequest)
+		return nil, fmt.Errorf("%w: this transport has none: name none", ErrReservation)
 	}
 	return payer, nil
 }

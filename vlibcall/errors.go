@@ -43,6 +43,9 @@ var (
 	ErrGone = errors.New("the vLib OS is gone")
 	// ErrProtocol: the peer broke the channel protocol. The channel is dead.
 	ErrProtocol = errors.New("protocol violation by the vLib OS")
+	// ErrReservation: the reservation cannot pay for the call, or none was
+	// named where one must.
+	ErrReservation = errors.New("no call on this reservation")
 	// ErrClosed: this side closed the channel, server or listener.
 	ErrClosed = errors.New("closed")
 	// ErrInterrupted is what ClientEndpoint.Wait and Listener.Wait return after

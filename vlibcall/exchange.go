@@ -140,10 +140,7 @@ func (c *Channel) post(m *message, deadline time.Time) (requestShape, error) {
 		}
 		area = data
 	}
-	var limit uint64
-	if !deadline.IsZero() {
-		limit = uint64(max(time.Until(deadline), 1))
-	}
+	limit := uint64(left(deadline))
 	if r.timeout.Load() != limit {
 		r.timeout.Store(limit)
 	}
@@ -175,11 +172,7 @@ func (c *Channel) signal(deadline time.Time) error {
 	if c.payer == nil {
 		return c.ep.Notify()
 	}
-	var timeout time.Duration
-	if !deadline.IsZero() {
-		timeout = max(time.Until(deadline), 1)
-	}
-	return c.payer.Begin(c.opts.Reservation, timeout)
+	return c.refused(c.payer.Begin(c.opts.Reservation, left(deadline)))
 }
 
 // urge wakes a server that may not know of a request that was given up: its
@@ -188,7 +181,23 @@ func (c *Channel) urge(deadline time.Time) error {
 	if c.payer == nil || c.h.reply.id.Load() == c.id {
 		return nil
 	}
-	return c.signal(deadline)
+	return c.refused(c.payer.Urge(c.opts.Reservation, left(deadline)))
+}
+
+// refused says that the reservation was the matter.
+func (c *Channel) refused(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %d: %w", ErrReservation, c.opts.Reservation, err)
+}
+
+// left is the time until a deadline, 0 if there is none.
+func left(deadline time.Time) time.Duration {
+	if deadline.IsZero() {
+		return 0
+	}
+	return max(time.Until(deadline), 1)
 }
 
 // paid says that an answer has come.

@@ -48,6 +48,9 @@ type Payer interface {
 	// what the peer's domain executes from then until its server listens
 	// again, for at most timeout (0: as long as the scheduler allows).
 	Begin(reservation uint32, timeout time.Duration) error
+	// Urge is Begin for a request that was given up, which the server may be
+	// at already, or may never have been told of.
+	Urge(reservation uint32, timeout time.Duration) error
 	// End says that the answer has come.
 	End(reservation uint32) error
 	// GiveUp says that nobody waits for it any more.

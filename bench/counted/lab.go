@@ -9,11 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/vlibos/vlibos/bench"
-	vchanprogram "github.com/vlibos/vlibos/bench/vchan"
 	"github.com/vlibos/vlibos/lab"
 )
 
@@ -28,69 +25,42 @@ type Options struct {
 	Log      io.Writer
 }
 
-// Programs in the images.
-const (
-	self         = "/usr/lib/vlibbench/vlibbench"
-	vchanProgram = "/usr/lib/vlibbench/vchan"
-	vlibServer   = "/usr/lib/vlibbench/vlib-server"
-)
-
-// vchanPath is where the two sides of libxenvchan meet: below the guest's own
-// home when the guest names it.
-const vchanPath = "data/vlibbench/vchan"
-
-// startServers starts, in the DomU, both of the things that answer: the
-// server as users run it, and libxenvchan's.
-const startServers = "#!/bin/sh\n" +
-	vchanProgram + " serve " + vchanPath + " &\n" +
-	"exec " + vlibServer + " --worker /usr/bin/vlib-worker\n"
-
 // Run boots the lab and returns the records.
 func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
-	dir, err := os.MkdirTemp("", "vlibbench-")
+	images, err := o.images(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	program, err := vchanprogram.Build(ctx, dir)
+	defer func() { err = errors.Join(err, images.remove()) }()
+	s, machine, err := o.boot(ctx, images, lab.Config{Args: []string{self, o.Dom0Arg}, DomUs: 1})
 	if err != nil {
 		return nil, err
 	}
-	start := filepath.Join(dir, "start")
-	if err := os.WriteFile(start, []byte(startServers), 0o755); err != nil {
-		return nil, err
-	}
-	server := filepath.Join(filepath.Dir(o.Self), "vlib-server")
-	if _, err := os.Stat(server); err != nil {
-		return nil, fmt.Errorf("the server to call is missing, build it with `make build`: %w", err)
-	}
+	return s.records(machine)
+}
+
+// boot runs a command in Dom0 that writes Samples, and says on what.
+func (o Options) boot(ctx context.Context, images images, c lab.Config) (s Samples, machine string, err error) {
 	var out bytes.Buffer
-	result, err := lab.Run(ctx, lab.Config{
-		Args: []string{self, o.Dom0Arg},
-		Mode: lab.Counted,
-		// A CPU each: on one, whoever polls would use up the other's time.
-		PCPUs: 2, Dom0VCPUs: 1, DomUs: 1,
-		Add: []lab.File{{Host: o.Self, Guest: self}, {Host: program, Guest: vchanProgram}},
-		DomUAdd: []lab.File{
-			{Host: server, Guest: vlibServer}, {Host: program, Guest: vchanProgram},
-			{Host: start, Guest: "/usr/bin/vlib-server"}, // what the lab starts
-		},
-		Stdout: &out, Stderr: o.Log, SetupLog: o.Log, Progress: o.Progress,
-	})
+	c.Mode = lab.Counted
+	// A CPU each: on one, whoever polls would use up the other's time.
+	c.PCPUs, c.Dom0VCPUs = 2, 1
+	c.Add, c.DomUAdd = images.dom0, images.domu
+	c.Stdout, c.Stderr, c.SetupLog, c.Progress = &out, o.Log, o.Log, o.Progress
+	result, err := lab.Run(ctx, c)
 	if err != nil {
 		if failed := (*lab.Error)(nil); errors.As(err, &failed) {
 			fmt.Fprint(o.Log, failed.Report())
 		}
-		return nil, err
+		return nil, "", err
 	}
 	if result.Status != 0 {
-		return nil, fmt.Errorf("the measuring program in Dom0 ended with exit status %d", result.Status)
+		return nil, "", fmt.Errorf("the measuring program in Dom0 ended with exit status %d", result.Status)
 	}
-	var s Samples
 	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
-		return nil, fmt.Errorf("what the measuring program printed: %w", err)
+		return nil, "", fmt.Errorf("what the measuring program printed: %w", err)
 	}
-	return s.records("Xen " + result.Versions.Xen + ", Linux " + result.Versions.Dom0 + ", " + result.Versions.QEMU + ", counted")
+	return s, "Xen " + result.Versions.Xen + ", Linux " + result.Versions.Dom0 + ", " + result.Versions.QEMU + ", counted", nil
 }
 
 // records turns the samples into ratios to libxenvchan.

@@ -18,6 +18,8 @@ prints them as they come. A missed target is printed, and is no failure.
 
    vlibbench native    calls between two processes of this machine, in real time
    vlibbench lab       calls into a DomU on real Xen, in instructions
+   vlibbench module    the module in Xen and its scheduler, in instructions
+   vlibbench decision  the decision alone, in instructions, from stdin
    vlibbench table     the latest result of each name, with target and raw numbers`
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
@@ -34,7 +36,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "out", Value: "out/bench.jsonl", Usage: "append results to this `FILE`"},
 		},
-		Commands: slices.Concat(nativeCommands(), labCommands(), []*cli.Command{tableCommand()}),
+		Commands: slices.Concat(nativeCommands(), labCommands(), moduleCommands(), []*cli.Command{tableCommand()}),
 	}
 	return app.RunContext(ctx, args)
 }

@@ -27,6 +27,7 @@ type callOptions struct {
 	size      int           // 0: what the call needs
 	port      uint32
 	wait      vlibcall.WaitPolicy
+	payer     uint32 // reservation; 0: none
 	repeat    int
 	json      bool
 	out       []string
@@ -59,6 +60,7 @@ func callCommand() *cli.Command {
 			portFlag(wait),
 			&cli.StringFlag{Category: wait, Name: "size", Usage: "`BYTES` of the channel, with k or m if you like (default: what the call needs)"},
 			&cli.StringFlag{Category: wait, Name: "wait", Value: vlibcall.SpinThenBlock.String(), Usage: "`HOW` to wait for the answer: block, spin or spin-then-block"},
+			reservationFlag(wait),
 			&cli.IntFlag{Category: wait, Name: "repeat", Value: 1, Usage: "make the call `N` times and show the distribution of latencies"},
 			&cli.BoolFlag{Category: result, Name: "json", Usage: "print one line of JSON"},
 			&cli.StringSliceFlag{Category: result, Name: "out", Usage: "save the first io or out argument (or what a call without --sig returned) in `FILE`; repeated: the next one; - is standard output"},
@@ -80,6 +82,9 @@ func readCall(c *cli.Context) (*callOptions, error) {
 	}
 	var err error
 	if o.port, err = readPort(c); err != nil {
+		return nil, err
+	}
+	if o.payer, err = readReservation(c); err != nil {
 		return nil, err
 	}
 	if o.wait, err = readWait(c.String("wait")); err != nil {
@@ -113,6 +118,18 @@ func readPort(c *cli.Context) (uint32, error) {
 		return 0, usagef("--port %d: want at most %d", port, uint32(math.MaxUint32))
 	}
 	return uint32(port), nil
+}
+
+func reservationFlag(category string) cli.Flag {
+	return &cli.Uint64Flag{Category: category, Name: "reservation", Usage: "`NUMBER` of the reservation that pays for what the domain executes (0: none)"}
+}
+
+func readReservation(c *cli.Context) (uint32, error) {
+	id := c.Uint64("reservation")
+	if id > math.MaxUint32 {
+		return 0, usagef("--reservation %d: want at most %d", id, uint32(math.MaxUint32))
+	}
+	return uint32(id), nil
 }
 
 func readWait(text string) (vlibcall.WaitPolicy, error) {

@@ -54,7 +54,7 @@ func makeCall(c *cli.Context, o *callOptions, f form) (r *outcome, err error) {
 		size = channelSize(o, f)
 	}
 	start := time.Now()
-	v, err := converse(c, o.domain, o.port, size, o.timeout, o.wait)
+	v, err := converse(c, o.domain, o.port, size, vlibcall.Options{Wait: o.wait, Timeout: o.timeout, Reservation: o.payer})
 	if err != nil {
 		return nil, err
 	}

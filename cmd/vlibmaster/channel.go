@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -21,17 +20,17 @@ type conversation struct {
 	domain   *dom0.Domain
 }
 
-// converse finds the domain and opens a channel, within timeout if that is
-// not 0. The caller closes it.
-func converse(c *cli.Context, ref string, port uint32, size int, timeout time.Duration, wait vlibcall.WaitPolicy) (_ *conversation, err error) {
+// converse finds the domain and opens a channel, within the timeout of the
+// options if that is not 0. The caller closes it.
+func converse(c *cli.Context, ref string, port uint32, size int, o vlibcall.Options) (_ *conversation, err error) {
 	cfg, err := config(c)
 	if err != nil {
 		return nil, err
 	}
 	ctx := c.Context
-	if timeout > 0 {
+	if o.Timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
+		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
 		defer cancel()
 	}
 	v := new(conversation)
@@ -46,7 +45,7 @@ func converse(c *cli.Context, ref string, port uint32, size int, timeout time.Du
 	if v.domain, err = v.platform.Lookup(ctx, ref); err != nil {
 		return nil, err
 	}
-	if v.Channel, err = vlibcall.Open(ctx, v.domain, port, size, vlibcall.Options{Wait: wait, Timeout: timeout}); err != nil {
+	if v.Channel, err = vlibcall.Open(ctx, v.domain, port, size, o); err != nil {
 		return nil, v.explain(err)
 	}
 	return v, nil

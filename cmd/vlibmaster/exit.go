@@ -38,13 +38,14 @@ var (
 	exitTooLarge  = exit{12, "too-large", "the input or output does not fit into the channel", "--size makes it larger"}
 	exitProtocol  = exit{13, "protocol", "the vLib OS broke the channel protocol", "if it is of another version, update the older one; else do not trust that domain"}
 	exitNoXen     = exit{14, "no-platform", "the platform is missing or not complete: see 'vlibmaster doctor'", ""}
+	exitUnpaid    = exit{15, "reservation", "the reservation cannot pay for the call, or one must and none was named", "'vlibmaster doctor' says whether the hypervisor has the module"}
 	exitInterrupt = exit{130, "interrupted", "interrupted by a signal", ""}
 )
 
 // exits in the order of the help.
 var exits = []exit{
 	exitOK, exitOther, exitUsage, exitNoDomain, exitNoServer, exitNoLibrary, exitNoFunc, exitArgument, exitFailed,
-	exitCrashed, exitTimeout, exitDenied, exitTooLarge, exitProtocol, exitNoXen, exitInterrupt,
+	exitCrashed, exitTimeout, exitDenied, exitTooLarge, exitProtocol, exitNoXen, exitUnpaid, exitInterrupt,
 }
 
 // verdicts says which exit an error means: the first that matches, so the
@@ -59,6 +60,7 @@ var verdicts = []struct {
 	{vlibcall.ErrProtocol, exitProtocol},
 	{dom0.ErrNoDomain, exitNoDomain},
 	{dom0.ErrNoXen, exitNoXen},
+	{vlibcall.ErrReservation, exitUnpaid},
 	{errIncomplete, exitNoXen},
 	{dom0.ErrNotPermitted, exitDenied},
 	{vlibcall.ErrTimeout, exitTimeout},

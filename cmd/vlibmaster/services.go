@@ -30,6 +30,7 @@ guest that it calls, and for its limits.
 		Flags: []cli.Flag{
 			portFlag(""),
 			timeoutFlag("", 10*time.Second),
+			reservationFlag(""),
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON"},
 		},
 		Action:       servicesAction,
@@ -66,7 +67,11 @@ func askServices(c *cli.Context) (domain string, info *builtin.Info, err error) 
 	if limit < 0 {
 		return "", nil, usagef("--timeout %v: want a positive duration, or 0 for none", limit)
 	}
-	v, err := converse(c, c.Args().First(), port, servicesSize, limit, vlibcall.SpinThenBlock)
+	payer, err := readReservation(c)
+	if err != nil {
+		return "", nil, err
+	}
+	v, err := converse(c, c.Args().First(), port, servicesSize, vlibcall.Options{Timeout: limit, Reservation: payer})
 	if err != nil {
 		return "", nil, err
 	}

@@ -73,6 +73,7 @@ func askXen() XenFacts {
 	if _, err := h.Domains(); err != nil {
 		f.Control = err.Error()
 	}
+	f.Module = askModule(h)
 	return f
 }
 

@@ -2,7 +2,11 @@
 
 package doctor
 
-import "github.com/vlibos/vlibos/dom0"
+import (
+	"time"
+
+	"github.com/vlibos/vlibos/dom0"
+)
 
 // Facts are what was found. Errors are texts, for people.
 type Facts struct {
@@ -24,6 +28,25 @@ type XenFacts struct {
 	Capabilities []string `json:"capabilities,omitempty"`
 	Problem      string   `json:"error,omitempty"`         // it could not be asked
 	Control      string   `json:"control_error,omitempty"` // domctl and sysctl do not work
+	Module       Module   `json:"module"`
+}
+
+// Module is what the hypervisor's own module says of itself; zero if the
+// hypervisor could not be asked.
+type Module struct {
+	Present  bool   `json:"present"`
+	Absent   bool   `json:"absent"`           // the hypervisor says so
+	Problem  string `json:"error,omitempty"`  // it is there, or may be, and does not serve
+	Denied   bool   `json:"denied,omitempty"` // of a problem: it is this user's
+	Revision uint32 `json:"revision,omitempty"`
+	Version  uint32 `json:"version,omitempty"` // of the interface
+	CPUs     int    `json:"cpus"`              // that its scheduler drives
+	Host     bool   `json:"host"`              // Dom0 is on them
+	Counters string `json:"counters,omitempty"`
+
+	Reservations int           `json:"reservations"`
+	Lease        time.Duration `json:"lease_ns"` // left; 0: none runs
+	LeasesLost   uint64        `json:"leases_lost"`
 }
 
 // Device is a device node that calls need.

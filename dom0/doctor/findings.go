@@ -107,6 +107,7 @@ func (f Facts) xen() []Finding {
 	if f.Xen.Version != "" && f.Xen.Control != "" {
 		list = append(list, Finding{Note, "control", "calls work; pausing and accounting of domains do not: " + f.Xen.Control, remedyVersion})
 	}
+	list = append(list, f.Xen.Module.findings()...)
 	return append(list, f.servers()...)
 }
 

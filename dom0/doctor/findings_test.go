@@ -4,15 +4,18 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,6 +37,25 @@ func wellDom0() Facts {
 	return f
 }
 
+func wellModule() Module {
+	return Module{Present: true, Revision: 3, Version: 1, CPUs: 2, Host: true, Counters: "none here", Reservations: 4}
+}
+
+func TestModuleProblems(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want Module
+	}{
+		{fmt.Errorf("x: %w", vlib.ErrAbsent), Module{Absent: true}},
+		{vlib.ErrNotPermitted, Module{Problem: vlib.ErrNotPermitted.Error(), Denied: true}},
+		{vlib.ErrVersion, Module{Problem: vlib.ErrVersion.Error()}},
+	} {
+		if got := moduleProblem(tt.err); got != tt.want {
+			t.Errorf("%v: %+v, want %+v", tt.err, got, tt.want)
+		}
+	}
+}
+
 func TestFindings(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -53,6 +75,19 @@ func TestFindings(t *testing.T) {
 		{"xenstored of root", func(f *Facts) { f.Root = false; f.Xenstore = "permission denied" }, Denied, "denied xenstore permission denied -> run it as root"},
 		{"no list", func(f *Facts) { f.Problem = "timeout" }, Missing, "missing domains timeout"},
 		{"another Xen", func(f *Facts) { f.Xen.Control = "version 0x17" }, OK, "note control calls work; pausing and accounting of domains do not: version 0x17 -> use a vlibmaster"},
+		{"no module", func(f *Facts) { f.Xen.Module = Module{Absent: true} }, OK, "note module absent: this Xen does not know the hypercall -> 'make hypervisor'"},
+		{"another module", func(f *Facts) { f.Xen.Module = Module{Problem: "speaks version 9"} }, OK, "note module speaks version 9 -> 'make hypervisor'"},
+		{"module, not root", func(f *Facts) { f.Xen.Module = Module{Problem: "EPERM", Denied: true} }, OK, "note module EPERM -> run it as root"},
+		{"module", func(f *Facts) { f.Xen.Module = wellModule() }, OK,
+			"ok module revision 3, interface version 1, drives CPUs: 2 (Dom0's among them), reservations: 4, uncore counters: none here, lease: none runs"},
+		{"module beside credit2", func(f *Facts) { f.Xen.Module = wellModule(); f.Xen.Module.Host = false }, OK,
+			"ok module revision 3, interface version 1, drives CPUs: 2 (Dom0 is under another scheduler), reservations"},
+		{"module, lease", func(f *Facts) {
+			f.Xen.Module = wellModule()
+			f.Xen.Module.Lease, f.Xen.Module.LeasesLost = 1500*time.Millisecond, 2
+		}, OK, "ok module revision 3, interface version 1, drives CPUs: 2 (Dom0's among them), reservations: 4, uncore counters: none here, lease: 1.5s left, lost: 2"},
+		{"module, idle", func(f *Facts) { f.Xen.Module = wellModule(); f.Xen.Module.CPUs = 0 }, OK,
+			"note module revision 3, interface version 1, but its scheduler drives no CPU -> boot Xen with sched=vlib"},
 		{"silent Xen", func(f *Facts) { f.Xen = XenFacts{Problem: "EPERM"} }, OK, "note xen Xen does not tell its version: EPERM"},
 		{"silent to users", func(f *Facts) { f.Root = false; f.Xen = XenFacts{Problem: "EACCES"} }, OK, "note xen Xen's version is not shown to this user"},
 		{"both problems", func(f *Facts) { f.Devices[0].Exists, f.Devices[1].Usable = false, false }, Missing, "denied device /dev/xen/evtchn"},

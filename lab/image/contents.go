@@ -28,7 +28,7 @@ const (
 var dom0Tools = []string{"xl", "xenstored", "xenconsoled", "xen-init-dom0", "xenconsole"}
 
 // dom0Extras are taken along if the Xen series has them: for diagnosis.
-var dom0Extras = []string{"lsevtchn", "xenctx", "xenperf", "xenpm", "xentop", "xen-diag", "xenhypfs"}
+var dom0Extras = []string{"lsevtchn", "xenctx", "xenperf", "xen-hptool", "xenpm", "xentop", "xen-diag", "xenhypfs"}
 
 // runtimeLibraries are there for programs that are added to an image: the C
 // library's parts, and libgcc_s, which glibc opens to end a thread.

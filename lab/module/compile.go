@@ -30,6 +30,18 @@ const (
 // option is the module's line in Xen's configuration.
 const option = "CONFIG_SCHED_VLIB=y"
 
+// besides is what is changed in Xen's default configuration for something to
+// compare with, the scheduler RTDS, which Xen does not support and lets only
+// experts choose; and, of what follows from being one, back.
+const besides = `
+CONFIG_EXPERT=y
+CONFIG_UNSUPPORTED=y
+CONFIG_SCHED_RTDS=y
+# CONFIG_TBOOT is not set
+# CONFIG_GDBSX is not set
+# CONFIG_DEBUG_INFO is not set
+`
+
 // compile builds the image, from scratch in a minute or two, after a change in
 // our files in seconds. Warnings are errors, in our files as in all of Xen.
 func (t *tree) compile(ctx context.Context, version string, log io.Writer) error {
@@ -51,8 +63,18 @@ func (t *tree) make(ctx context.Context, version string, log io.Writer) error {
 	if err := t.run(ctx, version, io.Discard, "defconfig"); err != nil {
 		return err
 	}
-	config, err := os.ReadFile(filepath.Join(t.dir, "xen/.config"))
+	file := filepath.Join(t.dir, "xen/.config")
+	config, err := os.ReadFile(file)
 	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, append(config, besides...), 0o644); err != nil {
+		return err
+	}
+	if err := t.run(ctx, version, io.Discard, "olddefconfig"); err != nil {
+		return err
+	}
+	if config, err = os.ReadFile(file); err != nil {
 		return err
 	}
 	if !bytes.Contains(config, []byte("\n"+option+"\n")) {

@@ -95,15 +95,18 @@ func (h *host) cpu(cpu int) vlib.CPU {
 // open makes a channel to the server of a DomU.
 func (h *host) open(domid uint16, o vlibcall.Options) *vlibcall.Channel {
 	h.Helper()
+	c, err := h.tryOpen(domid, o)
+	h.must(err)
+	h.Cleanup(func() { h.must(c.Close()) })
+	return c
+}
+
+func (h *host) tryOpen(domid uint16, o vlibcall.Options) (*vlibcall.Channel, error) {
+	h.Helper()
 	d, err := xen.Open(h.Context(), domid)
 	h.must(err)
-	c, err := vlibcall.Open(h.Context(), d, 1, 8192, o)
-	h.must(err)
-	h.Cleanup(func() {
-		h.must(c.Close())
-		h.must(d.Close())
-	})
-	return c
+	h.Cleanup(func() { h.must(d.Close()) })
+	return vlibcall.Open(h.Context(), d, 1, 8192, o)
 }
 
 // spin keeps the DomU's CPU busy until the end of the test.

@@ -47,7 +47,7 @@ func (m *module) Close() error {
 func (d *Domain) admit(reservation uint32) (parks bool, release func(), err error) {
 	if d.module == nil {
 		if reservation != 0 {
-			return false, nil, fmt.Errorf("%w: reservation %d cannot pay for calls: %w", vlibcall.ErrBadRequest, reservation, vlib.ErrAbsent)
+			return false, nil, fmt.Errorf("%w: %d: %w", vlibcall.ErrReservation, reservation, vlib.ErrAbsent)
 		}
 		return false, func() {}, nil
 	}
@@ -61,10 +61,10 @@ func (d *Domain) admit(reservation uint32) (parks bool, release func(), err erro
 	gated := state.Flags&(vlib.Listens|vlib.Parks) != 0
 	switch {
 	case gated && reservation == 0:
-		return false, nil, fmt.Errorf("%w: domain %d runs only for calls that a reservation pays for: name one", vlibcall.ErrBadRequest, d.id)
+		return false, nil, fmt.Errorf("%w: domain %d runs only for calls that one pays for: name one", vlibcall.ErrReservation, d.id)
 	case !gated && reservation != 0:
-		return false, nil, fmt.Errorf("%w: domain %d was not told to listen or to park, so reservation %d cannot pay for calls to it",
-			vlibcall.ErrBadRequest, d.id, reservation)
+		return false, nil, fmt.Errorf("%w: %d: the module was not told that domain %d listens or parks",
+			vlibcall.ErrReservation, reservation, d.id)
 	case !gated:
 		return false, func() {}, nil
 	}
@@ -82,6 +82,17 @@ func (e *clientEndpoint) Begin(reservation uint32, timeout time.Duration) error 
 	}
 	_, err := e.domain.module.Call(e.domain.id, uint32(e.port), reservation, timeout)
 	return err
+}
+
+// Urge implements vlibcall.Payer. A domain that parks has its gate open as long
+// as it is at what was given up.
+func (e *clientEndpoint) Urge(reservation uint32, timeout time.Duration) error {
+	if e.parks {
+		if state, err := e.domain.module.Domain(e.domain.id); err != nil || state.Open {
+			return err
+		}
+	}
+	return e.Begin(reservation, timeout)
 }
 
 // End implements vlibcall.Payer.

@@ -8,6 +8,7 @@
 #include "module.h"
 
 #define SWEEP SECONDS(1)
+#define SOON  MILLISECS(10)
 
 bool __read_mostly vlib_lease_lost;
 static s_time_t lease_until; /* 0: none */
@@ -66,9 +67,10 @@ static void cf_check housekeeping(void *unused)
     spin_lock(&vlib_lock);
     armed = VLIB_NEVER;
     vlib_domain_sweep();
-    vlib_reservation_readmit();
     next = min(expire_lease(now), vlib_call_expire(now));
     next = min(next, expire_holds(now));
+    if ( vlib_reservation_readmit() )
+        next = min(next, now + SOON);
     if ( !list_empty(&vlib_domains) )
         next = min(next, now + SWEEP);
     vlib_housekeeping_by(next);

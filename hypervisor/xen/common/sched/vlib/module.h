@@ -119,7 +119,7 @@ int vlib_reservation_allow(struct vlib_bind *op, struct domain *d);
 bool vlib_reservation_allows(const struct vlib_reservation *r,
                              const struct vlib_domain *vd);
 void vlib_reservation_forget(struct vlib_domain *vd);
-void vlib_reservation_readmit(void);
+bool vlib_reservation_readmit(void);
 unsigned int vlib_reservation_unadmitted(const struct vlib_reservation *r);
 uint64_t vlib_admitted(unsigned int cpu);
 

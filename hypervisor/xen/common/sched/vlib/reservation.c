@@ -13,6 +13,8 @@
 /* What timers' slop and an interrupt's way can make a budget's end late. */
 #define LATE 60000
 
+#define TESTED_AT_ONCE 4
+
 LIST_HEAD(vlib_reservations);
 unsigned int vlib_nr_reservations;
 static struct vlib_reservation *table[VLIB_MAX_RESERVATIONS];
@@ -314,12 +316,18 @@ void vlib_reservation_forget(struct vlib_domain *vd)
         release_domain(vd->adopter);
 }
 
-/* vCPUs may have moved: gives up the CPUs they left, and asks for the new. */
-void vlib_reservation_readmit(void)
+/*
+ * vCPUs may have moved: gives up the CPUs they left, and asks for the new. A
+ * test takes long where there are many reservations, and nobody can call
+ * meanwhile: at most a few are tested at a time. Says whether to go on soon.
+ */
+bool vlib_reservation_readmit(void)
 {
-    struct vlib_reservation *r;
+    struct vlib_reservation *r, *next;
+    unsigned int tested = 0, admitted = 0;
+    LIST_HEAD(later);
 
-    list_for_each_entry ( r, &vlib_reservations, list )
+    list_for_each_entry_safe ( r, next, &vlib_reservations, list )
     {
         struct vlib_verdict verdict;
         cpumask_t cpus, both;
@@ -327,9 +335,15 @@ void vlib_reservation_readmit(void)
         needed(r, &cpus);
         if ( cpumask_equal(&cpus, &r->account.admitted) )
             continue;
+        if ( tested++ == TESTED_AT_ONCE )
+            break;
+        list_move_tail(&r->list, &later);
         if ( refuses(&cpus, r, r->account.server.budget,
                      r->account.server.period, &verdict) == nr_cpu_ids )
+        {
             admit(r, &cpus);
+            admitted++;
+        }
         else
         {
             cpumask_and(&both, &cpus, &r->account.admitted);
@@ -337,6 +351,8 @@ void vlib_reservation_readmit(void)
                 admit(r, &both);
         }
     }
+    list_splice(&later, vlib_reservations.prev); /* at the end */
+    return tested > TESTED_AT_ONCE && admitted;
 }
 
 /* On how many of the CPUs that it needs it is not admitted. */

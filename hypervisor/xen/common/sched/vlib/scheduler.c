@@ -11,8 +11,14 @@
 /* null's number, which no distribution builds: stock tools accept it. */
 #define SCHEDULER_ID XEN_SCHEDULER_NULL
 
-/* Shorter than this it is not worth to set a timer. */
-#define MIN_TIMER 10000
+/*
+ * Shorter than the first it is not worth to set a timer. The second is how long
+ * a vCPU runs before the scheduler looks again, whatever it expects: it bounds
+ * what a lost kick could do, and is what emulators that count instructions need
+ * to let the other CPUs run.
+ */
+#define MIN_TIMER 10000LL
+#define MAX_TIMER 2000000LL
 
 static const struct scheduler sched_vlib_def;
 
@@ -310,9 +316,10 @@ static void cf_check vlib_schedule(const struct scheduler *ops,
     else
         next = choose(q, now, &until);
     prev->next_task = next;
-    prev->next_time = until == VLIB_NEVER ? -1
-                                          : max(until - now,
-                                                (s_time_t)MIN_TIMER);
+    if ( !is_idle_unit(next) )
+        until = min(until, (s_time_t)(now + MAX_TIMER));
+    prev->next_time = until == VLIB_NEVER
+                      ? -1 : max(until - now, (s_time_t)MIN_TIMER);
     next->migrated = false;
 }
 

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/bench/counted"
+	"github.com/vlibos/vlibos/bench/decision"
+)
+
+func moduleCommands() []*cli.Command {
+	return []*cli.Command{
+		{
+			Name:  "module",
+			Usage: "the hypervisor's module and its scheduler on real Xen, in instructions",
+			Flags: []cli.Flag{
+				&cli.StringSliceFlag{Name: "only", Usage: "boot only with this `SCHEDULER`: vlib, credit2, rtds; may be repeated"},
+			},
+			Action: moduleAction,
+		},
+		{
+			Name:  "decision",
+			Usage: "the scheduler's decision alone, in instructions: reads what `make -C hypervisor/test decision` prints",
+			Action: func(c *cli.Context) error {
+				records, err := decision.Records(c.App.Reader)
+				if err != nil {
+					return err
+				}
+				for _, r := range records {
+					if err := keep(c)(r); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+		},
+		{
+			Name:   counted.Dom0ModuleArg,
+			Hidden: true,
+			Action: func(c *cli.Context) error {
+				return counted.Dom0Module(c.Context, c.Args().First(), c.App.Writer)
+			},
+		},
+		{
+			Name:   counted.ListenerArg,
+			Hidden: true,
+			Action: func(c *cli.Context) error { return counted.Listener(c.Context, c.App.Writer) },
+		},
+	}
+}
+
+func moduleAction(c *cli.Context) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	records, err := counted.Module(c.Context, counted.Options{
+		Self: exe, Log: c.App.ErrWriter,
+		Progress: func(stage string) {
+			if stage != "" {
+				fmt.Fprintln(c.App.ErrWriter, "vlibbench: module:", stage)
+			}
+		},
+	}, c.StringSlice("only")...)
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		if err := keep(c)(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vlibos/vlibos/xenctl"
+	"github.com/vlibos/vlibos/xenctl/vlib"
+)
+
+const (
+	remedyModule = "'make hypervisor' builds Xen 4.17 with it, docs/abi.md says what it does; in the lab: vliblab run --xen vlib"
+	remedyPool   = `boot Xen with sched=vlib, or make a cpupool: xl cpupool-create 'name="vlib"' 'sched="null"' 'cpus=["1"]' (null's number is the module's)`
+)
+
+func askModule(h *xenctl.Handle) Module {
+	m, err := vlib.Open(h)
+	if err != nil {
+		return moduleProblem(err)
+	}
+	i, err := m.Info()
+	if err != nil {
+		return moduleProblem(err)
+	}
+	return Module{
+		Present: true, Revision: i.Module, Version: i.Version, CPUs: i.CPUs, Host: i.Host,
+		Counters: i.Counters.String(), Reservations: i.Reservations, Lease: i.Lease, LeasesLost: i.LeasesLost,
+	}
+}
+
+func moduleProblem(err error) Module {
+	if errors.Is(err, vlib.ErrAbsent) {
+		return Module{Absent: true}
+	}
+	return Module{Problem: err.Error(), Denied: errors.Is(err, vlib.ErrNotPermitted)}
+}
+
+// findings says nothing where Xen could not be asked: something else said it.
+func (m Module) findings() []Finding {
+	switch {
+	case m.Absent:
+		return []Finding{{Note, "module", "absent: this Xen does not know the hypercall; calls work, but paying for them from budgets, " +
+			"closing gates and throttling by memory latency in the hypervisor need it", remedyModule}}
+	case m.Denied:
+		return []Finding{{Note, "module", m.Problem, remedyRoot}}
+	case m.Problem != "":
+		return []Finding{{Note, "module", m.Problem, remedyModule}}
+	case !m.Present:
+		return nil
+	}
+	text := fmt.Sprintf("revision %d, interface version %d, ", m.Revision, m.Version)
+	if m.CPUs == 0 {
+		return []Finding{{Note, "module", text + "but its scheduler drives no CPU: it can reserve and gate nothing", remedyPool}}
+	}
+	where := "Dom0 is under another scheduler"
+	if m.Host {
+		where = "Dom0's among them"
+	}
+	lease := "none runs"
+	if m.Lease > 0 {
+		lease = m.Lease.Round(time.Millisecond).String() + " left"
+	}
+	text += fmt.Sprintf("drives CPUs: %d (%s), reservations: %d, uncore counters: %s, lease: %s",
+		m.CPUs, where, m.Reservations, m.Counters, lease)
+	if m.LeasesLost > 0 {
+		text += fmt.Sprintf(", lost: %d", m.LeasesLost)
+	}
+	return []Finding{{OK, "module", text, ""}}
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build dom0
+
+package vlib
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func must(t testing.TB, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ready prepares reservation 5 for calls into vlib1.
+func ready(t *testing.T) (b *bench, domid uint16, port uint32) {
+	t.Helper()
+	b = openBench(t)
+	domid, port = uint16(b.domids[1]), b.ports[b.domids[1]]
+	must(t, b.m.Reserve(5, time.Millisecond, 100*time.Millisecond), b.m.Allow(domid, 5), b.m.SetDomain(domid, Listens, 0))
+	return b, domid, port
+}
+
+func TestLabInfo(t *testing.T) {
+	b := openBench(t)
+	b.tidy(t)
+	b.asBefore(t)
+	c, err := b.m.Counters(0)
+	must(t, err)
+	if c.Kind != CountersNone || c.Time == 0 {
+		t.Errorf("below an emulator: %+v", c)
+	}
+}
+
+func TestLabCall(t *testing.T) {
+	b, domid, port := ready(t)
+	for n := uint64(1); n <= 20; n++ {
+		_, err := b.m.Call(domid, port, 5, patience)
+		must(t, err)
+		var r Reservation
+		b.eventually(t, "the end of a call", func() bool {
+			r, err = b.m.Reservation(5)
+			must(t, err)
+			return r.Call.Over()
+		})
+		if r.Call != CallDone || r.Calls != n || r.Wall <= 0 || r.Budget != time.Millisecond || r.Cost.Foreground+r.Cost.Background > r.Total.Foreground+r.Total.Background {
+			t.Errorf("%+v", r)
+		}
+	}
+	d, err := b.m.Domain(domid)
+	must(t, err)
+	if d.Calls < 20 || d.Flags != Listens {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestLabFinish(t *testing.T) {
+	b, domid, port := ready(t)
+	must(t, b.m.SetDomain(domid, Parks, Listens))
+	_, err := b.m.Call(domid, port, 5, patience)
+	must(t, err, b.m.Finish(5))
+	if r, err := b.m.Reservation(5); err != nil || r.Call != CallDone {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if err := b.m.Finish(5); !errors.Is(err, ErrNoCall) {
+		t.Errorf("a second time: %v", err)
+	}
+}
+
+func TestLabErrors(t *testing.T) {
+	b, domid, port := ready(t)
+	m := b.m
+	must(t, m.Reserve(6, time.Millisecond, 100*time.Millisecond), m.Adopt(uint16(b.domids[2]), 6))
+	call := func(domid uint16, port, id uint32, timeout time.Duration) error {
+		_, err := m.Call(domid, port, id, timeout)
+		return err
+	}
+	_, none := m.Reservation(99)
+	_, unknown := m.Domain(0)
+	_, cpu := m.CPU(99)
+	for name, tt := range map[string]struct{ err, want error }{
+		"call without a reservation":     {call(domid, port, 99, time.Second), ErrNoReservation},
+		"call of an adopting one":        {call(domid, port, 6, time.Second), ErrNotAllowed},
+		"call of nobody":                 {call(999, port, 5, time.Second), ErrNoDomain},
+		"call of one that listens not":   {call(uint16(b.domids[2]), b.ports[b.domids[2]], 5, time.Second), ErrNotListening},
+		"call by another's port":         {call(domid, b.ports[b.domids[2]], 5, time.Second), ErrRange},
+		"call without a time":            {call(domid, port, 5, 0), ErrRange},
+		"cancel nothing":                 {m.Cancel(5), ErrNoCall},
+		"drop nothing":                   {m.Drop(domid), ErrNoHold},
+		"hold for ever":                  {m.Hold(domid, 2*time.Hour), ErrRange},
+		"charge for ever":                {m.Charge(5, 2*time.Hour), ErrRange},
+		"lease for long":                 {m.Lease(time.Minute), ErrRange},
+		"reserve little":                 {m.Reserve(7, time.Microsecond, time.Second), ErrRange},
+		"reserve number 0":               {m.Reserve(0, time.Millisecond, time.Second), ErrRange},
+		"adopt by one that calls":        {m.Adopt(domid, 5), ErrBusy},
+		"allow one that adopted":         {m.Allow(domid, 6), ErrBusy},
+		"look up no reservation":         {none, ErrNoReservation},
+		"look up a domain nobody told":   {unknown, ErrUnknown},
+		"look up no CPU":                 {cpu, ErrNoCPU},
+		"throttle no CPU":                {m.Throttle(99, time.Second, time.Second), ErrNoCPU},
+		"throttle more than the period":  {m.Throttle(0, time.Second, 2*time.Second), ErrRange},
+		"gate Dom0":                      {m.SetDomain(0, Closed, 0), ErrNotPermitted},
+		"a flag that there is not":       {m.SetDomain(domid, 1<<30, 0), ErrRange},
+		"listen where nobody allowed it": {m.Complete(0, false), ErrNotPermitted},
+	} {
+		var op *OpError
+		if !errors.Is(tt.err, tt.want) || !errors.As(tt.err, &op) {
+			t.Errorf("%s: %v, want %v", name, tt.err, tt.want)
+		}
+	}
+	_, err := m.Call(domid, port, 5, patience)
+	must(t, err)
+	if err := call(domid, port, 5, time.Second); err != nil && !errors.Is(err, ErrBusy) {
+		t.Errorf("a second call: %v", err)
+	}
+}
+
+func TestLabNotAdmitted(t *testing.T) {
+	b, domid, _ := ready(t)
+	must(t, b.m.Reserve(7, 99*time.Millisecond, 100*time.Millisecond))
+	err := b.m.Allow(domid, 7)
+	var n *NotAdmitted
+	if !errors.As(err, &n) || n.CPU < 0 || n.CPU > 1 || n.Response <= 0 {
+		t.Fatalf("%v", err)
+	}
+	if !strings.Contains(err.Error(), "allow reservation 7") {
+		t.Errorf("%q", err)
+	}
+	must(t, b.m.Reserve(7, 9*time.Millisecond, 100*time.Millisecond), b.m.Allow(domid, 7))
+	if err := b.m.Reserve(7, 99*time.Millisecond, 100*time.Millisecond); !errors.As(err, &n) || n.Period != 100*time.Millisecond {
+		t.Errorf("%v", err)
+	}
+	r, err := b.m.Reservation(7)
+	if err != nil || r.Budget != 9*time.Millisecond || r.Unadmitted != 0 {
+		t.Errorf("%+v, %v: it should be as before", r, err)
+	}
+}
+
+func TestLabHotPathAllocatesNothing(t *testing.T) {
+	b, domid, port := ready(t)
+	for name, f := range map[string]func() error{
+		"Call, Cancel": func() error {
+			_, err := b.m.Call(domid, port, 5, patience)
+			return errors.Join(err, b.m.Cancel(5))
+		},
+		"Hold, Drop": func() error { return errors.Join(b.m.Hold(domid, time.Second), b.m.Drop(domid)) },
+		"Lease":      func() error { return b.m.Lease(0) },
+		"Charge":     func() error { return b.m.Charge(5, time.Microsecond) },
+	} {
+		if n := testing.AllocsPerRun(100, func() {
+			if err := f(); err != nil && !errors.Is(err, ErrNoCall) && !errors.Is(err, ErrNoHold) {
+				t.Fatal(err)
+			}
+		}); n > 1 { // what a call that ended by itself has its Cancel say
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlib
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// DomainFlags are what the module keeps of a domain.
+type DomainFlags uint32
+
+// The flags.
+const (
+	Listens  DomainFlags = 1 << 0 // it may listen, and be called
+	StopTime DomainFlags = 1 << 1 // its time stands still while the gate is closed
+	Closed   DomainFlags = 1 << 2 // the gate is kept closed
+	// Parks is for a domain that cannot listen by hypercall: its gate is open
+	// while a call is active, and the caller says with Finish when it has the
+	// answer.
+	Parks DomainFlags = 1 << 3
+
+	allFlags = Listens | StopTime | Closed | Parks
+)
+
+func (f DomainFlags) String() string {
+	var names []string
+	for i, name := range []string{"listens", "stop-time", "closed", "parks"} {
+		if f&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	if rest := f &^ allFlags; rest != 0 {
+		names = append(names, fmt.Sprintf("%#x", uint32(rest)))
+	}
+	return strings.Join(names, " ")
+}
+
+// SetDomain sets and clears flags of a domain that is no control domain and is
+// under sched=vlib.
+func (m *Module) SetDomain(domid uint16, set, clear DomainFlags) error {
+	op := rawDomctl{domid: uint32(domid), set: uint32(set), clear: uint32(clear)}
+	return domainError("set flags", domid, aboutDomain, structure(m, opDomain, &op))
+}
+
+func domainError(verb string, domid uint16, about subject, err error) error {
+	if err == nil {
+		return nil
+	}
+	return opError(verb, int(domid), explain(about, err))
+}
+
+// Domain is what the module knows of a domain that it was told of.
+type Domain struct {
+	ID          uint16
+	Flags       DomainFlags
+	Open        bool          // the gate
+	Listening   bool          // the server waits for a call
+	Reservation uint32        // that it runs on; 0: none
+	Queued      int           // calls that wait
+	Holds       int           // of the gate
+	Stopped     time.Duration // how far its time is behind Xen's
+	Calls       uint64        // completed
+	Total       Cost          // since the module was told
+}
+
+// Domain reads the state of one; [ErrUnknown] if the module was not told of it.
+func (m *Module) Domain(domid uint16) (Domain, error) {
+	op := rawDomain{domid: uint32(domid)}
+	if err := structure(m, opGetDomain, &op); err != nil {
+		return Domain{}, domainError("look up", domid, aboutGetDomain, err)
+	}
+	return op.public(), nil
+}
+
+func (d rawDomain) public() Domain {
+	return Domain{
+		ID: uint16(d.domid), Flags: DomainFlags(d.flags), Open: d.open != 0, Listening: d.listening != 0,
+		Reservation: d.reservation, Queued: int(d.queued), Holds: int(d.holds),
+		Stopped: time.Duration(d.stopped), Calls: d.calls, Total: d.total.public(),
+	}
+}

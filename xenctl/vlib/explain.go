@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlib
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Kinds of operations whose answers mean the same.
+type subject int
+
+const (
+	aboutHost subject = iota
+	aboutReserve
+	aboutReservation
+	aboutBind
+	aboutDomain
+	aboutGetDomain
+	aboutCPU
+	aboutThrottle
+	aboutLease
+	aboutCharge
+	aboutCall
+	aboutCancel
+	aboutHold
+	aboutListen
+)
+
+// meaning is what an errno says of an operation: the error to branch on, and
+// the way out, which may be empty.
+type meaning struct {
+	err    error
+	remedy string
+}
+
+const (
+	remedyControl = "only the control domain's root may"
+	remedyMake    = "Reserve makes it"
+	remedyPool    = "boot Xen with sched=vlib, or move the domain to a cpupool of that scheduler"
+)
+
+// everywhere is what is not in particular.
+var everywhere = map[unix.Errno]meaning{
+	unix.EPERM:      {ErrNotPermitted, remedyControl},
+	unix.EACCES:     {ErrNotPermitted, remedyControl},
+	unix.ENOSYS:     {ErrAbsent, remedyAbsent},
+	unix.EOPNOTSUPP: {ErrUnsupported, "the module is older than this program: 'make hypervisor' builds one"},
+	unix.EBADMSG:    {ErrVersion, "build program and module from one source"},
+	unix.ESRCH:      {ErrNoDomain, ""},
+	unix.ENOTCONN:   {ErrDying, ""},
+	unix.ENOENT:     {ErrNoReservation, remedyMake},
+	unix.ENODEV:     {ErrNoCPU, ""},
+	unix.EXDEV:      {ErrOtherScheduler, remedyPool},
+	unix.ENOMEM:     {ErrNoMemory, "destroy a domain, or take reservations back"},
+	unix.EFAULT:     {ErrBroken, ""},
+}
+
+var particular = [...]map[unix.Errno]meaning{
+	aboutReserve: {
+		unix.EINVAL: {ErrRange, fmt.Sprintf("a reservation's number is 1 to %d", MaxReservations-1)},
+		unix.ERANGE: {ErrRange, fmt.Sprintf("the budget is %v or more and at most the period, which is %v to %v", MinBudget, MinPeriod, MaxPeriod)},
+	},
+	aboutBind: {
+		unix.EBUSY: {ErrBusy, "a reservation either adopts one domain or calls others, and cannot be taken from a domain that it is calling: " +
+			"take the one back, wait for the call's end, or use another reservation"},
+		unix.E2BIG: {ErrFull, fmt.Sprintf("one reservation may call %d domains: Disallow one", MaxCallees)},
+	},
+	aboutDomain: {
+		unix.EPERM:  {ErrNotPermitted, remedyControl + ", and a control domain itself is never gated"},
+		unix.EINVAL: {ErrRange, "a flag is unknown, or both set and cleared"},
+	},
+	aboutGetDomain: {
+		unix.ENXIO: {ErrUnknown, "SetDomain, Adopt or Allow tells it"},
+	},
+	aboutThrottle: {
+		unix.EINVAL: {ErrRange, fmt.Sprintf("the period is %v to %v, and the idle time at most that", MinPeriod, MaxPeriod)},
+		unix.EXDEV:  {ErrOtherScheduler, "boot Xen with sched=vlib, or throttle a CPU of a cpupool of that scheduler"},
+	},
+	aboutCPU: {
+		unix.EXDEV: {ErrOtherScheduler, "boot Xen with sched=vlib, or ask for a CPU of a cpupool of that scheduler"},
+		unix.EIO:   {ErrUnsupported, "this CPU's counters refuse to be read: another latency source is needed"},
+	},
+	aboutLease: {
+		unix.EINVAL: {ErrRange, fmt.Sprintf("a lease is %v at most, and 0 ends it", MaxPeriod)},
+		unix.ERANGE: {ErrRange, fmt.Sprintf("a lease is %v at most, and 0 ends it", MaxPeriod)},
+	},
+	aboutCharge: {
+		unix.ERANGE: {ErrRange, fmt.Sprintf("one charge is at most the reservation's period, and none is taken where the next refill is more than %v away", MaxTimeout)},
+	},
+	aboutCall: {
+		unix.ERANGE: {ErrRange, fmt.Sprintf("a timeout is more than 0 and %v at most", MaxTimeout)},
+		unix.EINVAL: {ErrRange, "the port is no event channel from this domain to the called one"},
+		unix.ENXIO:  {ErrNotListening, "SetDomain with Listens or Parks is missing"},
+		unix.EACCES: {ErrNotAllowed, "Allow is missing"},
+		unix.EBUSY:  {ErrBusy, "it has a call under way: wait for its end, Cancel it, or use another reservation"},
+	},
+	aboutCancel: {
+		unix.ESRCH: {ErrNoCall, ""},
+	},
+	aboutHold: {
+		unix.ERANGE: {ErrRange, fmt.Sprintf("a hold is for more than 0 and %v at most", MaxTimeout)},
+		unix.ENXIO:  {ErrUnknown, "it has no gate: SetDomain tells the module"},
+		unix.ENOENT: {ErrNoHold, ""},
+	},
+	aboutListen: {
+		unix.EACCES: {ErrNotPermitted, "the control domain has not allowed this domain to listen: SetDomain with Listens"},
+		unix.EPERM: {ErrNotPermitted, "this domain's kernel lets no program make hypercalls: " +
+			"load xen-privcmd with unrestricted=1, or use OpenDirect in a PVH guest"},
+		unix.EINVAL: {ErrRange, ""},
+	},
+	aboutReservation: {},
+}
+
+const remedyAbsent = "boot the Xen that 'make hypervisor' builds; in the lab, vliblab run --xen vlib"
+
+var errAbsent = fmt.Errorf("%w: %s", ErrAbsent, remedyAbsent)
+
+// explain adds to an errno what it means there.
+func explain(about subject, err error) error {
+	var errno unix.Errno
+	if err == nil || !errors.As(err, &errno) {
+		return err
+	}
+	m, ok := particular[about][errno]
+	if !ok {
+		m, ok = everywhere[errno]
+	}
+	switch {
+	case !ok:
+		return err
+	case m.remedy == "":
+		return fmt.Errorf("%w (%w)", m.err, errno)
+	}
+	return fmt.Errorf("%w (%w): %s", m.err, errno, m.remedy)
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build dom0
+
+package vlib
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/evtchn"
+	"github.com/vlibos/vlibos/xenctl"
+	"github.com/vlibos/vlibos/xenctl/xenstore"
+)
+
+// In the DomUs of the lab this program is the server: it listens as no honest
+// one would, and asks for what a guest may not have when Dom0 tells it to.
+//
+// Nodes below its home: data/vlib/port is an event channel for Dom0, beat a
+// number that grows while the guest is well, task what to do, written by Dom0,
+// result what came of it.
+const guestProgram = "/usr/bin/vlib-server"
+
+func TestMain(m *testing.M) {
+	if os.Args[0] != guestProgram {
+		os.Exit(m.Run())
+	}
+	err := runGuest(context.Background())
+	fmt.Fprintln(os.Stderr, "guest:", err)
+	os.Exit(1)
+}
+
+func runGuest(ctx context.Context) error {
+	runtime.GOMAXPROCS(4) // a listening thread stops no other
+	store, err := xenstore.Open(ctx)
+	if err != nil {
+		return err
+	}
+	h, err := xenctl.Open()
+	if err != nil {
+		return err
+	}
+	m, err := Open(h)
+	if err != nil {
+		return err
+	}
+	events, err := evtchn.Open()
+	if err != nil {
+		return err
+	}
+	port, err := events.BindUnbound(0)
+	if err != nil {
+		return err
+	}
+	for node, value := range map[string]string{"vlib/port": fmt.Sprint(port), "vlib/task": "", "vlib/result": "", "vlibos/1/server": "up"} {
+		if err := store.Write(ctx, "data/"+node, []byte(value)); err != nil {
+			return err
+		}
+	}
+	failed := make(chan error, 3)
+	go func() { failed <- serveBadly(m, uint32(port)) }()
+	go func() { failed <- obey(ctx, store, m) }()
+	go func() {
+		for n := 0; ; n++ {
+			if err := store.Write(ctx, "data/vlib/beat", []byte(fmt.Sprint(n))); err != nil {
+				failed <- err
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}()
+	err = <-failed
+	return errors.Join(err, store.Write(ctx, "data/vlib/result", []byte("server: "+err.Error())))
+}
+
+// serveBadly listens, with garbage now and then, and stops only if it gets what
+// it must not.
+func serveBadly(m *Module, port uint32) error {
+	ask := m.values
+	if d, err := OpenDirect(); err == nil {
+		ask = func(cmd, a1, a2, a3 uint64) (uint64, error) { return d.values(cmd, a1, a2) }
+	}
+	for {
+		cmd := uint64(opListen)
+		if rand.IntN(3) == 0 {
+			cmd = opComplete
+		}
+		served, flags := uint64(port), rand.Uint64N(2)
+		if rand.IntN(10) == 0 {
+			served, flags = rand.Uint64N(40), rand.Uint64()>>rand.IntN(64)
+		}
+		r, err := ask(cmd, served, flags, 0)
+		switch {
+		case err == nil && (r == uint64(port) || cmd == opComplete && r == 0):
+		case err == unix.EAGAIN && cmd == opListen, err == unix.EACCES, err == unix.EINVAL:
+			time.Sleep(time.Millisecond)
+		default:
+			return fmt.Errorf("sub-operation %d, %#x, %#x: %#x, %v", cmd, served, flags, r, err)
+		}
+	}
+}
+
+// obey does what Dom0 writes to the task.
+func obey(ctx context.Context, store *xenstore.Client, m *Module) error {
+	for {
+		text, err := store.Read(ctx, "data/vlib/task")
+		if err != nil {
+			return err
+		}
+		var calls, seed uint64
+		if _, err := fmt.Sscanf(string(text), "fuzz %d %d", &calls, &seed); err == nil {
+			result := "well"
+			if err := fuzzAsGuest(m, calls, seed); err != nil {
+				result = err.Error()
+			}
+			if err := store.Write(ctx, "data/vlib/task", nil); err != nil {
+				return err
+			}
+			if err := store.Write(ctx, "data/vlib/result", []byte(result)); err != nil {
+				return err
+			}
+		} else if len(text) > 0 {
+			return fmt.Errorf("task %q", text)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// fuzzAsGuest asks for everything, as a guest that may not even listen.
+func fuzzAsGuest(m *Module, calls, seed uint64) error {
+	invalid, err := badAddresses()
+	if err != nil {
+		return err
+	}
+	direct, err := OpenDirect()
+	if err != nil && !errors.Is(err, ErrUnsupported) {
+		return err
+	}
+	g := newGenerator(seed, []uint32{0, 1, 2, 0x7ff0}, map[uint32]uint32{0: 1}, invalid)
+	for range calls {
+		r := g.next()
+		if direct != nil && r.mem == nil && g.IntN(2) == 0 {
+			got, err := direct.values(r.cmd, r.a1, r.a2)
+			if err := refusedToUser(r.cmd, got, err); err != nil {
+				return fmt.Errorf("from user mode: %v: %w", r, err)
+			}
+			continue
+		}
+		before := bytes.Clone(r.mem)
+		got, err := r.make(m)
+		if err := refusedToGuest(r, got, err); err != nil {
+			return fmt.Errorf("%v: %w", r, err)
+		}
+		if !bytes.Equal(before, r.mem) {
+			return fmt.Errorf("%v: was %x", r, before)
+		}
+	}
+	return refusedInOrder(m)
+}
+
+// refusedToUser says what is wrong with an answer to user mode.
+func refusedToUser(cmd, result uint64, err error) error {
+	switch {
+	case cmd == opVersion && err == nil && result == abiVersion:
+	case (cmd == opListen || cmd == opComplete) && (err == unix.EACCES || err == unix.EINVAL):
+	case cmd > opComplete && err == unix.EPERM:
+	default:
+		return fmt.Errorf("%#x, %v", result, err)
+	}
+	return nil
+}
+
+// refusedToGuest says what is wrong with an answer to a guest's kernel. What is
+// malformed may be called so first; nothing may succeed.
+func refusedToGuest(r request, result uint64, err error) error {
+	if r.cmd == opVersion && err == nil && result == abiVersion {
+		return nil
+	}
+	if err == nil {
+		return fmt.Errorf("succeeded with %#x", result)
+	}
+	switch err {
+	case unix.EPERM, unix.EACCES, unix.EFAULT, unix.EBADMSG, unix.ESRCH, unix.EOPNOTSUPP, unix.EINVAL, unix.ERANGE:
+		return nil
+	}
+	return err
+}
+
+// refusedInOrder makes each operation with arguments that are right.
+func refusedInOrder(m *Module) error {
+	_, info := m.Info()
+	_, reservation := m.Reservation(1)
+	_, domain := m.Domain(0)
+	_, cpu := m.CPU(0)
+	_, counters := m.Counters(0)
+	_, call := m.Call(0, 1, 1, time.Second)
+	_, listen := m.Listen(0, false)
+	for name, err := range map[string]error{
+		"Info": info, "Reservation": reservation, "Domain": domain, "CPU": cpu, "Counters": counters, "Call": call, "Listen": listen,
+		"Complete": m.Complete(0, false), "Reserve": m.Reserve(1, time.Millisecond, time.Second), "Unreserve": m.Unreserve(1),
+		"Adopt": m.Adopt(0, 1), "Allow": m.Allow(0, 1), "Disallow": m.Disallow(0, 1), "SetDomain": m.SetDomain(0, Listens, 0),
+		"Throttle": m.Throttle(0, time.Second, time.Second), "Lease": m.Lease(time.Second), "Charge": m.Charge(1, 1),
+		"Cancel": m.Cancel(1), "Finish": m.Finish(1), "Hold": m.Hold(0, 1), "Drop": m.Drop(0),
+	} {
+		if !errors.Is(err, ErrNotPermitted) || strings.Contains(fmt.Sprint(err), "%!") {
+			return fmt.Errorf("%s: %w, want it refused", name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build dom0
+
+package vlib
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// TestLabFuzz asks the module for everything, from Dom0, while the guests
+// listen: Dom0 survives it, and nothing is left.
+func TestLabFuzz(t *testing.T) {
+	b := openBench(t)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	b.fuzz(t, seed, fuzzCalls(t))
+	b.tidy(t)
+	b.asBefore(t)
+	b.alive(t)
+}
+
+// TestLabFuzzFromGuests has both guests ask for everything, to get nothing.
+func TestLabFuzzFromGuests(t *testing.T) {
+	b := openBench(t)
+	b.tidy(t)
+	calls, seed := fuzzCalls(t)/5, rand.Uint64() // they are slower, and refused at once
+	for _, domid := range b.domids[1:] {
+		for node, value := range map[string]string{"result": "", "task": fmt.Sprintf("fuzz %d %d", calls, seed)} {
+			if err := b.store.Write(t.Context(), b.node(domid, node), []byte(value)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, domid := range b.domids[1:] {
+		for b.read(t, domid, "result") == "" {
+			time.Sleep(100 * time.Millisecond) // the whole program has a limit
+		}
+		if result := b.read(t, domid, "result"); result != "well" {
+			t.Errorf("domain %d, seed %d: %s", domid, seed, result)
+		}
+	}
+	b.asBefore(t)
+	b.alive(t)
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlib
+
+import (
+	"errors"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/xenctl"
+)
+
+// Module is the hypervisor's module, seen through a handle.
+type Module struct {
+	h *xenctl.Handle
+}
+
+// Open asks the hypervisor whether it has the module, and in which version. The
+// error is then [ErrAbsent] or [ErrVersion]. The handle stays the caller's, who
+// closes it after the last use of the module.
+func Open(h *xenctl.Handle) (*Module, error) {
+	m := &Module{h}
+	version, err := m.values(opVersion, 0, 0, 0)
+	if err := judgeVersion(version, err); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func judgeVersion(version uint64, err error) error {
+	switch {
+	case errors.Is(err, unix.ENOSYS):
+		return opError("ask for the module's version", nowhere, errAbsent)
+	case err != nil:
+		return opError("ask for the module's version", nowhere, explain(aboutHost, err))
+	case version != abiVersion:
+		return opError("ask for the module's version", nowhere, &VersionError{Ours: abiVersion, Modules: uint32(version)})
+	}
+	return nil
+}
+
+// values makes the hypercall with values alone.
+func (m *Module) values(cmd, a1, a2, a3 uint64) (uint64, error) {
+	return m.h.Hypercall(hypercall, [5]uint64{cmd, a1, a2, a3})
+}
+
+// structure makes it with the address of a structure, which begins with its
+// version.
+func structure[T any](m *Module, cmd uint64, s *T) error {
+	p := unsafe.Pointer(s)
+	*(*uint32)(p) = abiVersion
+	_, err := m.h.HypercallMemory(hypercall, [5]uint64{cmd}, 3, unsafe.Slice((*byte)(p), unsafe.Sizeof(*s)))
+	return err
+}

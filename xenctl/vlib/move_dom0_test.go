@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build dom0
+
+package vlib
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestLabFuzzWhileMoved fuzzes while vCPUs change CPUs, domains are paused, and
+// a CPU and a domain leave for a pool of another scheduler and come back.
+func TestLabFuzzWhileMoved(t *testing.T) {
+	b := openBench(t)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	pool := t.TempDir() + "/pool"
+	if err := os.WriteFile(pool, []byte("name = \"other\"\nsched = \"credit2\"\ncpus = [\"1\"]\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var (
+		end   = make(chan struct{})
+		moved sync.WaitGroup
+		away  atomic.Int64 // how often a domain was in the other pool
+	)
+	for w := range 2 {
+		moved.Go(func() {
+			name := fmt.Sprintf("vlib%d", w+1)
+			for {
+				select {
+				case <-end:
+					return
+				default:
+					b.shake(t, name)
+					if w == 0 && b.move(t, name, pool) {
+						away.Add(1)
+					}
+				}
+			}
+		})
+	}
+	b.fuzz(t, seed, fuzzCalls(t)/2)
+	close(end)
+	moved.Wait()
+	if t.Logf("in the other pool %d times", away.Load()); away.Load() == 0 {
+		t.Error("no domain has ever been in another pool")
+	}
+	b.tidy(t)
+	b.asBefore(t)
+	b.alive(t)
+}
+
+// try is xl, which may refuse.
+func try(args ...string) bool { return exec.Command("xl", args...).Run() == nil }
+
+// shake moves a domain's vCPUs, and one of Dom0's, to and fro, and pauses it.
+func (b *bench) shake(t *testing.T, name string) {
+	for _, cpu := range []string{"0", "1", "all"} {
+		try("vcpu-pin", name, "all", cpu)
+		try("vcpu-pin", "Domain-0", "1", cpu)
+	}
+	try("pause", name)
+	time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
+	xl(t, "unpause", name)
+}
+
+// move takes a domain and a CPU to another pool and back. It says whether the
+// domain was there: while a vCPU is pinned to the CPU, it cannot be taken.
+func (b *bench) move(t *testing.T, name, pool string) bool {
+	b.eventually(t, "a CPU leaves the pool", func() bool { return try("cpupool-cpu-remove", "Pool-0", "1") })
+	there := false
+	if try("cpupool-create", pool) {
+		if there = try("cpupool-migrate", name, "other"); there {
+			time.Sleep(time.Duration(rand.IntN(50)) * time.Millisecond)
+			b.eventually(t, name+" comes back", func() bool { return try("cpupool-migrate", name, "Pool-0") })
+		}
+		b.eventually(t, "the other pool is destroyed", func() bool { return try("cpupool-destroy", "other") })
+	}
+	b.eventually(t, "the CPU comes back", func() bool { return try("cpupool-cpu-add", "Pool-0", "1") })
+	return there
+}

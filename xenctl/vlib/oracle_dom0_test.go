@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build dom0
+
+package vlib
+
+import (
+	"fmt"
+	"slices"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// operation is what docs/abi.md says of a sub-operation.
+type operation struct {
+	name    string
+	size    int // of its structure; 0: values alone
+	errnos  []unix.Errno
+	highest uint64 // result
+}
+
+// operations are all there are. What every structure adds is in refused.
+var operations = map[uint64]operation{
+	opVersion:        {"version", 0, nil, abiVersion},
+	opListen:         {"listen", 0, []unix.Errno{unix.EACCES, unix.EINVAL}, 0},
+	opComplete:       {"complete", 0, []unix.Errno{unix.EACCES, unix.EINVAL}, 0},
+	opCall:           {"call", 0, []unix.Errno{unix.ERANGE, unix.ESRCH, unix.ENOTCONN, unix.EINVAL, unix.ENOENT, unix.ENXIO, unix.EACCES, unix.EBUSY}, 1},
+	opCancel:         {"cancel", 0, []unix.Errno{unix.ENOENT, unix.ESRCH}, 0},
+	opFinish:         {"finish", 0, []unix.Errno{unix.ENOENT, unix.ESRCH}, 0},
+	opHold:           {"hold", 0, []unix.Errno{unix.ESRCH, unix.ERANGE, unix.ENXIO, unix.ENOENT}, 0},
+	opLease:          {"lease", 0, []unix.Errno{unix.EINVAL, unix.ERANGE}, 0},
+	opCharge:         {"charge", 0, []unix.Errno{unix.ERANGE, unix.ENOENT}, 0},
+	opInfo:           {"info", size[rawInfo](), nil, 0},
+	opReserve:        {"reserve", size[rawReserve](), []unix.Errno{unix.EINVAL, unix.ERANGE, unix.ENOSPC, unix.ENOMEM}, 0},
+	opUnreserve:      {"unreserve", size[rawReserve](), []unix.Errno{unix.ENOENT}, 0},
+	opAdopt:          {"adopt", size[rawBind](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.ENOMEM, unix.ENOENT, unix.EBUSY, unix.ENOSPC}, 0},
+	opAllow:          {"allow", size[rawBind](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.ENOMEM, unix.ENOENT, unix.EBUSY, unix.ENOSPC, unix.E2BIG, unix.EINVAL}, 0},
+	opDomain:         {"domain", size[rawDomctl](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.EINVAL, unix.EPERM, unix.EXDEV, unix.ENOMEM}, 0},
+	opThrottle:       {"throttle", size[rawThrottle](), []unix.Errno{unix.EINVAL, unix.ENODEV, unix.EXDEV}, 0},
+	opGetReservation: {"get_reservation", size[rawReservation](), []unix.Errno{unix.ENOENT}, 0},
+	opGetDomain:      {"get_domain", size[rawDomain](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.ENXIO}, 0},
+	opGetCPU:         {"get_cpu", size[rawCPU](), []unix.Errno{unix.ENODEV, unix.EXDEV}, 0},
+	opGetCounters:    {"get_counters", size[rawCounters](), []unix.Errno{unix.ENODEV, unix.EIO}, 0},
+}
+
+func size[T any]() int {
+	var s T
+	return int(unsafe.Sizeof(s))
+}
+
+// judge says what is wrong with an answer to a control domain.
+func judge(cmd, result uint64, err error) error {
+	op, known := operations[cmd]
+	switch {
+	case !known && err != unix.EOPNOTSUPP:
+		return fmt.Errorf("sub-operation %#x, which there is not: %d, %v, want EOPNOTSUPP", cmd, result, err)
+	case !known:
+		return nil
+	case err == nil && result > op.highest:
+		return fmt.Errorf("%s: result %#x, want at most %d", op.name, result, op.highest)
+	case err == nil:
+		return nil
+	case op.size > 0 && (err == unix.EFAULT || err == unix.EBADMSG):
+		return nil
+	}
+	if errno, ok := err.(unix.Errno); !ok || !slices.Contains(op.errnos, errno) {
+		return fmt.Errorf("%s: %v, which docs/abi.md does not know", op.name, err)
+	}
+	return nil
+}
+
+// consistent says what is wrong with a structure that came back.
+func consistent(cmd uint64, mem []byte) error {
+	p := unsafe.Pointer(&mem[0])
+	ok := true
+	var got any
+	switch cmd {
+	case opInfo:
+		i := (*rawInfo)(p)
+		ok = i.version == abiVersion && i.reservations < MaxReservations && i.domains < 16 && i.cpus > 0 && i.lease <= uint64(MaxPeriod)
+		got = *i
+	case opGetReservation:
+		r := (*rawReservation)(p)
+		ok = r.version == abiVersion && r.call <= uint32(CallGone) && r.left <= int64(r.budget) && r.budget <= r.period &&
+			r.refills >= 1 && r.refills <= 8
+		got = *r
+	case opGetDomain:
+		d := (*rawDomain)(p)
+		ok = d.version == abiVersion && d.open <= 1 && d.listening <= 1 && d.queued < MaxReservations && DomainFlags(d.flags)&^allFlags == 0
+		got = *d
+	case opGetCPU:
+		c := (*rawCPU)(p)
+		ok = c.version == abiVersion && c.admitted <= 1_000_000 && c.throttle <= c.period
+		got = *c
+	case opGetCounters:
+		c := (*rawCounters)(p)
+		ok = c.version == abiVersion && c.width <= 64 && c.pad == 0
+		got = *c
+	}
+	if !ok {
+		return fmt.Errorf("%s: %+v", operations[cmd].name, got)
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlib
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// What the module accepts.
+const (
+	MaxReservations = 4096 // numbers are below it
+	MinBudget       = 20 * time.Microsecond
+	MinPeriod       = 200 * time.Microsecond
+	MaxPeriod       = 10 * time.Second
+	MaxCallees      = 64 // domains that one reservation may call
+	MaxTimeout      = time.Hour
+)
+
+// Reserve makes reservation id, a number from 1 to MaxReservations-1 that the
+// caller chooses, or changes its budget and period. One that does not fit any
+// more where it is in use is a [NotAdmitted], and stays as it was.
+func (m *Module) Reserve(id uint32, budget, period time.Duration) error {
+	op := rawReserve{id: id, budget: uint64(budget), period: uint64(period)}
+	err := structure(m, opReserve, &op)
+	if errors.Is(err, unix.ENOSPC) {
+		err = &NotAdmitted{int(op.cpu), op.misses, time.Duration(op.response), budget, period}
+	}
+	return reservationError("reserve", id, nowhere, aboutReserve, err)
+}
+
+// Unreserve takes a reservation back. A call that it pays for ends as
+// cancelled; a domain that ran on it runs on none.
+func (m *Module) Unreserve(id uint32) error {
+	op := rawReserve{id: id}
+	return reservationError("unreserve", id, nowhere, aboutReservation, structure(m, opUnreserve, &op))
+}
+
+// Adopt lets a domain run on a reservation, always; on none if id is 0.
+func (m *Module) Adopt(domid uint16, id uint32) error {
+	return m.bind("adopt by", opAdopt, rawBind{id: id, domid: uint32(domid)})
+}
+
+// Allow lets calls to a domain bring the reservation.
+func (m *Module) Allow(domid uint16, id uint32) error {
+	return m.bind("allow", opAllow, rawBind{id: id, domid: uint32(domid)})
+}
+
+// Disallow takes that back.
+func (m *Module) Disallow(domid uint16, id uint32) error {
+	return m.bind("disallow", opAllow, rawBind{id: id, domid: uint32(domid), flags: bindRemove})
+}
+
+func (m *Module) bind(verb string, cmd uint64, op rawBind) error {
+	err := structure(m, cmd, &op)
+	if errors.Is(err, unix.ENOSPC) {
+		err = &NotAdmitted{CPU: int(op.cpu), Misses: op.misses, Response: time.Duration(op.response)}
+	}
+	return reservationError(verb, op.id, int(op.domid), aboutBind, err)
+}
+
+// Charge takes time from a reservation that was used for it elsewhere: what a
+// thread of Dom0 used itself.
+func (m *Module) Charge(id uint32, d time.Duration) error {
+	_, err := m.values(opCharge, uint64(id), uint64(d), 0)
+	return reservationError("charge", id, nowhere, aboutCharge, err)
+}
+
+func reservationError(verb string, id uint32, domain int, about subject, err error) error {
+	if err == nil {
+		return nil
+	}
+	return opError(fmt.Sprintf("%s reservation %d", verb, id), domain, explain(about, err))
+}
+
+// Cost is what something paid.
+type Cost struct {
+	Foreground  time.Duration // CPU time with budget
+	Background  time.Duration // CPU time without
+	Throttled   time.Duration // runnable, and denied background time
+	Deschedules uint64        // taken off a CPU while runnable
+}
+
+func (c rawCost) public() Cost {
+	return Cost{time.Duration(c.foreground), time.Duration(c.background), time.Duration(c.throttled), c.deschedules}
+}
+
+// Reservation is the state of one.
+type Reservation struct {
+	ID             uint32
+	Budget, Period time.Duration
+	Left           time.Duration // of the budget, now
+	Next           time.Duration // until the next refill, 0 if one is due
+	Refills        int           // how many are outstanding
+	Domain         int           // that runs on it now, or -1
+	Unadmitted     int           // CPUs where it is needed and not admitted
+	Total          Cost          // since it was made
+
+	Call   CallState     // of the call under way, or the last one
+	Calls  uint64        // how many there have been
+	Queued time.Duration // before that call began
+	Wall   time.Duration // since it began, until now or its end
+	Cost   Cost          // of that call
+}
+
+// Reservation reads the state of one.
+func (m *Module) Reservation(id uint32) (Reservation, error) {
+	op := rawReservation{id: id}
+	if err := structure(m, opGetReservation, &op); err != nil {
+		return Reservation{}, reservationError("look up", id, nowhere, aboutReservation, err)
+	}
+	return op.public(), nil
+}
+
+func (r rawReservation) public() Reservation {
+	domain := nowhere
+	if r.domid != nobody {
+		domain = int(r.domid)
+	}
+	return Reservation{
+		ID: r.id, Budget: time.Duration(r.budget), Period: time.Duration(r.period),
+		Left: time.Duration(r.left), Next: time.Duration(r.next), Refills: int(r.refills),
+		Domain: domain, Unadmitted: int(r.unadmitted), Total: r.total.public(),
+		Call: CallState(r.call), Calls: r.calls, Queued: time.Duration(r.queued),
+		Wall: time.Duration(r.wall), Cost: r.cost.public(),
+	}
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build dom0
+
+package vlib
+
+import (
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"testing"
+)
+
+// TestLabFuzzDomainDies destroys a domain that is called, gated and reserved
+// for. It is the last: vlib2 does not come back.
+func TestLabFuzzDomainDies(t *testing.T) {
+	b := openBench(t)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	b.store.Close() // its quota of time is the guests': nothing here needs it
+	var ended sync.WaitGroup
+	ended.Go(func() { xl(t, "destroy", "vlib2") })
+	b.fuzz(t, seed, max(9_000, fuzzCalls(t)/10))
+	ended.Wait()
+	b.fuzz(t, seed+100, 3_000) // of a number that is nobody's now
+	b.tidy(t)
+	b.eventually(t, "the module forgets a domain that is gone", func() bool {
+		_, err := b.m.Domain(uint16(b.domids[2]))
+		info, ierr := b.m.Info()
+		if ierr != nil {
+			t.Fatal(ierr)
+		}
+		return errors.Is(err, ErrNoDomain) && info.Domains <= 2
+	})
+	b.domids = b.domids[:2]
+	b.asBefore(t)
+}
