@@ -16,6 +16,7 @@ import (
 func TestScheduling(t *testing.T) {
 	for _, guest := range []lab.Guest{lab.PV, lab.PVH} {
 		t.Run(string(guest), func(t *testing.T) {
+			t.Parallel() // such a machine is one thread, and its counts do not depend on the other
 			inDom0(t, lab.Config{
 				Xen: lab.VlibXen, Mode: lab.Counted, Guest: guest, DomUs: 2, Timeout: 15 * time.Minute,
 			}, "lab/scheduling")

@@ -24,7 +24,7 @@ const (
 const (
 	evasiveBudget  = 2 * time.Millisecond
 	evasivePeriod  = 10 * time.Millisecond
-	evasiveBurn    = "1850000" // and about 50,000 of the kernel and of Xen
+	evasiveBurn    = "1700000" // and about 260,000 of the kernel and of Xen
 	evasivePeriods = 300
 )
 
@@ -81,6 +81,7 @@ func (b *host) charged(ctx context.Context, domid uint16, charged, ran string, f
 		return err
 	}
 	b.Samples[charged] = []float64{float64(total(after) - total(before))}
+	b.Samples[charged+background] = []float64{float64(after.Total.Background - before.Total.Background)}
 	b.Samples[ran] = []float64{float64(until - from)}
 	return nil
 }

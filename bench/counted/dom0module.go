@@ -41,6 +41,9 @@ type host struct {
 	module *vlib.Module // nil where the hypervisor has none, or another scheduler
 }
 
+// background is the name's end of what of a charge was without budget.
+const background = "_background"
+
 // Dom0Module runs in Dom0 under a scheduler, measures what there is of the
 // module, and writes the Samples as one JSON object.
 func Dom0Module(ctx context.Context, scheduler string, out io.Writer) (err error) {

@@ -12,7 +12,7 @@ import (
 func measuredOf(scheduler string, late float64) measurement {
 	s := Samples{
 		sampleBoot: {1000}, sampleCall: {300}, sampleListen: {100}, sampleDom0Xen: {100}, sampleGuestXen: {100},
-		sampleGated: {50}, sampleVchan: {100}, sampleCharged: {101}, sampleRan: {100}, sampleEvaderCharged: {98}, sampleEvaderRan: {100},
+		sampleGated: {50}, sampleVchan: {100}, sampleCharged: {101}, sampleCharged + background: {0}, sampleEvaderCharged + background: {1}, sampleRan: {100}, sampleEvaderCharged: {98}, sampleEvaderRan: {100},
 		sampleShare: {19.9, 20, 20, 20}, sampleOvershoot: {5, 50, 7, 8, 9},
 	}
 	for i, set := range settings[scheduler] {

@@ -182,6 +182,9 @@ long vlib_call(domid_t domid, evtchn_port_t port, unsigned int id,
     struct vlib_domain *vd;
     long rc;
 
+    /* It is signalled later, and so must still be there: Dom0 always is. */
+    if ( caller != hardware_domain )
+        return -EPERM;
     if ( timeout <= 0 || timeout > VLIB_MAX_TIMEOUT )
         return -ERANGE;
     d = rcu_lock_domain_by_id(domid);
