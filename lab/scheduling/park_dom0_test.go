@@ -38,6 +38,7 @@ func TestPark(t *testing.T) {
 		h.Errorf("a loop: %v", err)
 	}
 	h.echo(c) // after what was given up has ended
+	time.Sleep(ms)
 	if ran := h.ran(1, 100*ms); ran != 0 {
 		h.Errorf("it ran for %v, after all", ran)
 	}

@@ -61,7 +61,7 @@ static void enqueue(struct vlib_call *c, struct vlib_domain *vd)
 {
     c->domain = vd;
     c->state = VLIB_CALL_queued;
-    c->again = false;
+    c->again = c->unsignalled = false;
     c->queued = NOW();
     c->deadline = c->queued + c->timeout;
     c->count++;
@@ -139,13 +139,22 @@ void vlib_call_end(struct vlib_reservation *r, unsigned int state)
 
 /*
  * A client may have its answer, and ask again, before the server has listened:
- * the next call then follows when this one is done.
+ * the next call then follows when this one is done. One that has not begun yet
+ * will find what is asked now.
  */
-static bool repeats(const struct vlib_call *c, const struct vlib_domain *vd,
-                    const struct domain *caller, evtchn_port_t port)
+static bool repeated(struct vlib_call *c, const struct vlib_domain *vd,
+                     const struct domain *caller, evtchn_port_t port,
+                     s_time_t timeout)
 {
-    return c->domain == vd && c->state == VLIB_CALL_active && !c->again &&
-           c->caller == caller && c->caller_port == port;
+    if ( c->domain != vd || c->caller != caller || c->caller_port != port )
+        return false;
+    c->timeout = timeout;
+    if ( c->state == VLIB_CALL_active )
+        c->again = true;
+    else
+        c->deadline = NOW() + timeout;
+    vlib_housekeeping_by(c->deadline);
+    return true;
 }
 
 /*
@@ -207,12 +216,8 @@ long vlib_call(domid_t domid, evtchn_port_t port, unsigned int id,
         rc = -ENXIO;
     else if ( !vlib_reservation_allows(r, vd) )
         rc = -EACCES;
-    else if ( repeats(&r->call, vd, caller, port) )
-    {
-        r->call.again = true;
-        r->call.timeout = timeout;
+    else if ( repeated(&r->call, vd, caller, port, timeout) )
         rc = 1;
-    }
     else if ( r->call.domain )
         rc = -EBUSY;
     else
@@ -285,6 +290,53 @@ long vlib_finish(unsigned int id)
     if ( signal )
         evtchn_send(caller, signal);
     return !r ? -ENOENT : vd ? 0 : -ESRCH;
+}
+
+/*
+ * The reservation goes, and with it whoever could say that a domain which parks
+ * is done with what was given up.
+ */
+void vlib_call_forget(unsigned int id)
+{
+    struct vlib_domain *vd;
+
+    list_for_each_entry ( vd, &vlib_domains, list )
+    {
+        struct vlib_call *next;
+
+        if ( vd->abandoned != id || !(vd->flags & VLIB_DOMAIN_parks) )
+            continue;
+        vd->abandoned = 0;
+        next = start_next(vd);
+        after_end(vd);
+        if ( next )
+        {
+            next->unsignalled = true;
+            vlib_housekeeping_by(NOW());
+        }
+    }
+}
+
+/* Signals what began where no event could be sent. Without vlib_lock. */
+void vlib_call_signal(void)
+{
+    struct vlib_call *c;
+
+    spin_lock(&vlib_lock);
+ again:
+    list_for_each_entry ( c, &pending, pending )
+        if ( c->unsignalled )
+        {
+            struct domain *caller = c->caller;
+            evtchn_port_t port = c->caller_port;
+
+            c->unsignalled = false;
+            spin_unlock(&vlib_lock);
+            evtchn_send(caller, port);
+            spin_lock(&vlib_lock);
+            goto again;
+        }
+    spin_unlock(&vlib_lock);
 }
 
 /* Ends what is late; returns when the next will be. */

@@ -75,6 +75,7 @@ static void cf_check housekeeping(void *unused)
         next = min(next, now + SWEEP);
     vlib_housekeeping_by(next);
     spin_unlock(&vlib_lock);
+    vlib_call_signal();
 }
 
 void vlib_housekeeping_init(void)

@@ -41,6 +41,7 @@ struct vlib_call {
     evtchn_port_t caller_port, callee_port;
     struct domain *caller;
     bool again;                 /* another one follows at once */
+    bool unsignalled;           /* the server is still to be told */
     s_time_t queued, started, ended, timeout, deadline;
     struct vlib_usage before;   /* the account's use when it started */
     struct vlib_usage cost;
@@ -133,6 +134,8 @@ long vlib_complete(unsigned long port, unsigned long flags);
 long vlib_hold(domid_t domid, bool take, s_time_t limit);
 void vlib_call_end(struct vlib_reservation *r, unsigned int state);
 void vlib_call_stop(struct vlib_reservation *r, unsigned int state);
+void vlib_call_forget(unsigned int id);
+void vlib_call_signal(void);
 s_time_t vlib_call_expire(s_time_t now);
 
 /* lease.c */

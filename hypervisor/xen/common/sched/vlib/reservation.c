@@ -179,6 +179,7 @@ int vlib_reservation_remove(unsigned int id)
         return -ENOENT;
     if ( r->call.domain )
         vlib_call_stop(r, VLIB_CALL_cancelled);
+    vlib_call_forget(id);
     vlib_domain_settle_all();
     if ( r->adopted )
         release_domain(r);
