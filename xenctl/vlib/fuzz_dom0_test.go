@@ -33,13 +33,28 @@ func fuzzCalls(t *testing.T) uint64 {
 	t.Helper()
 	text := os.Getenv("VLIBOS_FUZZ")
 	if text == "" {
-		return 100_000
+		return 20_000
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
 		t.Fatalf("VLIBOS_FUZZ: %v", err)
 	}
 	return n
+}
+
+// seedOf is VLIBOS_SEED, or the same each time: what gates a change is to fail
+// for the change's sake.
+func seedOf(t *testing.T) uint64 {
+	t.Helper()
+	text := os.Getenv("VLIBOS_SEED")
+	if text == "" {
+		return 1
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("VLIBOS_SEED: %v", err)
+	}
+	return seed
 }
 
 // bench is what a test works with.

@@ -6,7 +6,6 @@ package vlib
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -15,7 +14,7 @@ import (
 // listen: Dom0 survives it, and nothing is left.
 func TestLabFuzz(t *testing.T) {
 	b := openBench(t)
-	seed := rand.Uint64()
+	seed := seedOf(t)
 	t.Logf("seed %d", seed)
 	b.fuzz(t, seed, fuzzCalls(t))
 	b.tidy(t)
@@ -27,7 +26,7 @@ func TestLabFuzz(t *testing.T) {
 func TestLabFuzzFromGuests(t *testing.T) {
 	b := openBench(t)
 	b.tidy(t)
-	calls, seed := fuzzCalls(t)/5, rand.Uint64() // they are slower, and refused at once
+	calls, seed := fuzzCalls(t)/5, seedOf(t) // they are slower, and refused at once
 	for _, domid := range b.domids[1:] {
 		for node, value := range map[string]string{"result": "", "task": fmt.Sprintf("fuzz %d %d", calls, seed)} {
 			if err := b.store.Write(t.Context(), b.node(domid, node), []byte(value)); err != nil {

@@ -19,7 +19,7 @@ import (
 // a CPU and a domain leave for a pool of another scheduler and come back.
 func TestLabFuzzWhileMoved(t *testing.T) {
 	b := openBench(t)
-	seed := rand.Uint64()
+	seed := seedOf(t)
 	t.Logf("seed %d", seed)
 	pool := t.TempDir() + "/pool"
 	if err := os.WriteFile(pool, []byte("name = \"other\"\nsched = \"credit2\"\ncpus = [\"1\"]\n"), 0o644); err != nil {

@@ -6,7 +6,6 @@ package vlib
 
 import (
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"testing"
 )
@@ -15,7 +14,7 @@ import (
 // for. It is the last: vlib2 does not come back.
 func TestLabFuzzDomainDies(t *testing.T) {
 	b := openBench(t)
-	seed := rand.Uint64()
+	seed := seedOf(t)
 	t.Logf("seed %d", seed)
 	b.store.Close() // its quota of time is the guests': nothing here needs it
 	var ended sync.WaitGroup

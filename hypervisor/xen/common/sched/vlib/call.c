@@ -16,6 +16,7 @@
 #include "module.h"
 
 static LIST_HEAD(pending); /* calls that are queued or active */
+static bool unsignalled;   /* one of them began, and its server is not told */
 
 static struct vlib_reservation *reservation_of(struct vlib_call *c)
 {
@@ -253,76 +254,25 @@ long vlib_cancel(unsigned int id)
     return rc;
 }
 
-/*
- * The caller has its answer, of a domain that cannot say so itself: of a call
- * that is active, or of one that was given up before.
- */
-long vlib_finish(unsigned int id)
+/* Goes on to the next call, which nothing but an event tells the server of. */
+static void resume(struct vlib_domain *vd)
 {
-    struct vlib_domain *vd = NULL, *each;
-    struct vlib_reservation *r;
-    struct vlib_call *next = NULL;
-    struct domain *caller = NULL;
-    evtchn_port_t signal = 0;
+    struct vlib_call *next = start_next(vd);
 
-    spin_lock(&vlib_lock);
-    r = vlib_reservation_find(id);
-    if ( r && r->call.state == VLIB_CALL_active )
-    {
-        vd = r->call.domain;
-        vlib_call_end(r, VLIB_CALL_done);
-    }
-    else if ( r )
-        list_for_each_entry ( each, &vlib_domains, list )
-            if ( each->abandoned == id )
-            {
-                vd = each;
-                vd->abandoned = 0;
-            }
-    if ( vd && (next = start_next(vd)) )
-    {
-        caller = next->caller;
-        signal = vd->listening ? 0 : next->caller_port;
-    }
-    if ( vd )
-        after_end(vd);
-    spin_unlock(&vlib_lock);
-    if ( signal )
-        evtchn_send(caller, signal);
-    return !r ? -ENOENT : vd ? 0 : -ESRCH;
+    after_end(vd);
+    if ( next && !vd->listening )
+        next->unsignalled = unsignalled = true;
 }
 
-/*
- * The reservation goes, and with it whoever could say that a domain which parks
- * is done with what was given up.
- */
-void vlib_call_forget(unsigned int id)
-{
-    struct vlib_domain *vd;
-
-    list_for_each_entry ( vd, &vlib_domains, list )
-    {
-        struct vlib_call *next;
-
-        if ( vd->abandoned != id || !(vd->flags & VLIB_DOMAIN_parks) )
-            continue;
-        vd->abandoned = 0;
-        next = start_next(vd);
-        after_end(vd);
-        if ( next )
-        {
-            next->unsignalled = true;
-            vlib_housekeeping_by(NOW());
-        }
-    }
-}
-
-/* Signals what began where no event could be sent. Without vlib_lock. */
+/* Signals what has begun. Without vlib_lock, after what may have begun it. */
 void vlib_call_signal(void)
 {
     struct vlib_call *c;
 
+    if ( likely(!unsignalled) )
+        return;
     spin_lock(&vlib_lock);
+    unsignalled = false;
  again:
     list_for_each_entry ( c, &pending, pending )
         if ( c->unsignalled )
@@ -337,6 +287,56 @@ void vlib_call_signal(void)
             goto again;
         }
     spin_unlock(&vlib_lock);
+}
+
+/*
+ * The caller has its answer, of a domain that cannot say so itself: of a call
+ * that is active, or of those that were given up before.
+ */
+long vlib_finish(unsigned int id)
+{
+    struct vlib_reservation *r;
+    struct vlib_domain *vd;
+    long rc = -ESRCH;
+
+    spin_lock(&vlib_lock);
+    r = vlib_reservation_find(id);
+    if ( !r )
+        rc = -ENOENT;
+    else if ( r->call.state == VLIB_CALL_active )
+    {
+        vd = r->call.domain;
+        vlib_call_end(r, VLIB_CALL_done);
+        resume(vd);
+        rc = 0;
+    }
+    else
+        list_for_each_entry ( vd, &vlib_domains, list )
+            if ( vd->abandoned == id )
+            {
+                vd->abandoned = 0;
+                resume(vd);
+                rc = 0;
+            }
+    spin_unlock(&vlib_lock);
+    vlib_call_signal();
+    return rc;
+}
+
+/*
+ * The reservation goes, and with it who could say that a domain which parks is
+ * done with what was given up.
+ */
+void vlib_call_forget(unsigned int id)
+{
+    struct vlib_domain *vd;
+
+    list_for_each_entry ( vd, &vlib_domains, list )
+        if ( vd->abandoned == id && (vd->flags & VLIB_DOMAIN_parks) )
+        {
+            vd->abandoned = 0;
+            resume(vd);
+        }
 }
 
 /* Ends what is late; returns when the next will be. */
@@ -419,10 +419,8 @@ long vlib_listen(unsigned long port, unsigned long flags)
 /* As listen, for a server that goes on to wait for events. */
 long vlib_complete(unsigned long port, unsigned long flags)
 {
-    struct domain *d = current->domain, *caller = NULL;
+    struct domain *d = current->domain;
     struct vlib_domain *vd;
-    struct vlib_call *next;
-    evtchn_port_t signal = 0;
 
     if ( flags & ~FLAG_SIGNAL )
         return -EINVAL;
@@ -434,18 +432,11 @@ long vlib_complete(unsigned long port, unsigned long flags)
         return -EACCES;
     }
     finished(vd, port);
-    next = start_next(vd);
-    if ( next )
-    {
-        caller = next->caller;
-        signal = next->caller_port;
-    }
-    after_end(vd);
+    resume(vd);
     spin_unlock(&vlib_lock);
     if ( (flags & FLAG_SIGNAL) && port )
         evtchn_send(d, port);
-    if ( next )
-        evtchn_send(caller, signal);
+    vlib_call_signal();
     return 0;
 }
 

@@ -37,6 +37,7 @@ struct vlib_domain *vlib_domain_make(struct domain *d)
     INIT_LIST_HEAD(&vd->queue);
     vlib_clock_reset(vd->domid);
     list_add_tail(&vd->list, &vlib_domains);
+    vlib_housekeeping_by(NOW() + SECONDS(1));
     /* The domctl lock, which the caller holds, keeps it in its pool. */
     if ( d->cpupool && vlib_is_ours(d->cpupool->sched) )
         for_each_sched_unit ( d, unit )

@@ -70,12 +70,16 @@ static void cf_check housekeeping(void *unused)
     next = min(expire_lease(now), vlib_call_expire(now));
     next = min(next, expire_holds(now));
     if ( vlib_reservation_readmit() )
-        next = min(next, now + SOON);
+    {
+        /* Most of the time is for others. */
+        s_time_t end = NOW();
+
+        next = min(next, end + max((s_time_t)SOON, 4 * (end - now)));
+    }
     if ( !list_empty(&vlib_domains) )
         next = min(next, now + SWEEP);
     vlib_housekeeping_by(next);
     spin_unlock(&vlib_lock);
-    vlib_call_signal();
 }
 
 void vlib_housekeeping_init(void)

@@ -168,7 +168,6 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
     if ( !(vd->flags & VLIB_DOMAIN_listens) )
         vd->listening = false;
     vlib_gate_apply(vd);
-    vlib_housekeeping_by(NOW() + SECONDS(1));
     return 0;
 }
 
@@ -313,6 +312,7 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
         rc = d ? domain_op(cmd, &u, d) : host_op(cmd, &u);
         spin_unlock(&vlib_lock);
         domctl_lock_release();
+        vlib_call_signal();
     }
     if ( d )
         rcu_unlock_domain(d);

@@ -324,11 +324,11 @@ void vlib_reservation_forget(struct vlib_domain *vd)
  */
 bool vlib_reservation_readmit(void)
 {
-    struct vlib_reservation *r, *next;
-    unsigned int tested = 0, admitted = 0;
-    LIST_HEAD(later);
+    struct vlib_reservation *r, *tested[TESTED_AT_ONCE];
+    unsigned int n = 0, admitted = 0, i;
+    bool more = false;
 
-    list_for_each_entry_safe ( r, next, &vlib_reservations, list )
+    list_for_each_entry ( r, &vlib_reservations, list )
     {
         struct vlib_verdict verdict;
         cpumask_t cpus, both;
@@ -336,9 +336,10 @@ bool vlib_reservation_readmit(void)
         needed(r, &cpus);
         if ( cpumask_equal(&cpus, &r->account.admitted) )
             continue;
-        if ( tested++ == TESTED_AT_ONCE )
+        more = n == TESTED_AT_ONCE;
+        if ( more )
             break;
-        list_move_tail(&r->list, &later);
+        tested[n++] = r;
         if ( refuses(&cpus, r, r->account.server.budget,
                      r->account.server.period, &verdict) == nr_cpu_ids )
         {
@@ -352,8 +353,9 @@ bool vlib_reservation_readmit(void)
                 admit(r, &both);
         }
     }
-    list_splice(&later, vlib_reservations.prev); /* at the end */
-    return tested > TESTED_AT_ONCE && admitted;
+    for ( i = 0; i < n; i++ )
+        list_move_tail(&tested[i]->list, &vlib_reservations);
+    return more && admitted;
 }
 
 /* On how many of the CPUs that it needs it is not admitted. */

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build dom0
+
+package vlib
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// another prepares one more reservation for calls into a domain.
+func (b *bench) another(t *testing.T, id uint32, domids ...uint16) {
+	t.Helper()
+	must(t, b.m.Reserve(id, time.Millisecond, 100*time.Millisecond))
+	for _, d := range domids {
+		must(t, b.m.Allow(d, id))
+	}
+}
+
+func (b *bench) call(t *testing.T, domid uint16, id uint32) {
+	t.Helper()
+	_, err := b.m.Call(domid, b.ports[uint32(domid)], id, 2*patience)
+	must(t, err)
+}
+
+// begun waits until a reservation's call is active, or done.
+func (b *bench) begun(t *testing.T, id uint32) {
+	t.Helper()
+	b.eventually(t, fmt.Sprintf("the call on reservation %d begins", id), func() bool {
+		r, err := b.m.Reservation(id)
+		must(t, err)
+		return r.Call == CallActive || r.Call == CallDone
+	})
+}
+
+// A call whose reservation is taken away leaves the queue to the others.
+func TestLabUnreserveStartsTheNext(t *testing.T) {
+	b, domid, _ := ready(t)
+	b.another(t, 6, domid)
+	b.eventually(t, "the server listens", func() bool {
+		d, err := b.m.Domain(domid)
+		must(t, err)
+		return d.Listening
+	})
+	must(t, b.m.SetDomain(domid, Closed, 0)) // so that the first stays active
+	b.call(t, domid, 5)
+	b.call(t, domid, 6)
+	must(t, b.m.Unreserve(5), b.m.SetDomain(domid, 0, Closed))
+	b.begun(t, 6)
+}
+
+// The same where only the caller can say that the domain is done.
+func TestLabUnreserveOfAParkingDomain(t *testing.T) {
+	b, domid, _ := ready(t)
+	b.another(t, 6, domid)
+	must(t, b.m.SetDomain(domid, Parks, Listens))
+	b.call(t, domid, 5)
+	must(t, b.m.Unreserve(5))
+	b.call(t, domid, 6)
+	b.begun(t, 6)
+}
+
+// One finish ends what one reservation left behind in two domains, and both go
+// on.
+func TestLabFinishOfTwoDomains(t *testing.T) {
+	b, first, _ := ready(t)
+	second := uint16(b.domids[2])
+	must(t, b.m.Allow(second, 5))
+	b.another(t, 6, first)
+	b.another(t, 7, second)
+	for _, d := range []uint16{first, second} {
+		must(t, b.m.SetDomain(d, Parks, Listens))
+		b.call(t, d, 5)
+		must(t, b.m.Cancel(5))
+	}
+	b.call(t, first, 6)
+	b.call(t, second, 7)
+	must(t, b.m.Finish(5))
+	b.begun(t, 6)
+	b.begun(t, 7)
+}
