@@ -120,6 +120,7 @@ void vlib_call_end(struct vlib_reservation *r, unsigned int state)
         vd->active = NULL;
         vd->abandoned = state != VLIB_CALL_done && !vd->listening
                         ? r->account.id : 0;
+        vd->abandoned_port = c->callee_port;
         vd->unsettled = true;
         if ( state == VLIB_CALL_done )
             vd->calls++;
@@ -151,7 +152,12 @@ static bool repeated(struct vlib_call *c, const struct vlib_domain *vd,
         return false;
     c->timeout = timeout;
     if ( c->state == VLIB_CALL_active )
+    {
         c->again = true;
+        /* A server that does not listen might never look. */
+        if ( !vd->listening )
+            c->unsignalled = unsignalled = true;
+    }
     else
         c->deadline = NOW() + timeout;
     vlib_housekeeping_by(c->deadline);
@@ -183,7 +189,7 @@ static long begin(struct vlib_reservation *r, struct vlib_domain *vd,
 }
 
 /* Returns 0 if the call is active, 1 if it is queued. */
-long vlib_call(domid_t domid, evtchn_port_t port, unsigned int id,
+long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
                s_time_t timeout)
 {
     struct domain *caller = current->domain, *d;
@@ -232,12 +238,13 @@ long vlib_call(domid_t domid, evtchn_port_t port, unsigned int id,
     spin_unlock(&vlib_lock);
     if ( signal )
         evtchn_send(caller, signal);
+    vlib_call_signal();
  out:
     rcu_unlock_domain(d);
     return rc;
 }
 
-long vlib_cancel(unsigned int id)
+long vlib_cancel(unsigned long id)
 {
     struct vlib_reservation *r;
     long rc = 0;
@@ -255,7 +262,7 @@ long vlib_cancel(unsigned int id)
 }
 
 /* Goes on to the next call, which nothing but an event tells the server of. */
-static void resume(struct vlib_domain *vd)
+void vlib_call_resume(struct vlib_domain *vd)
 {
     struct vlib_call *next = start_next(vd);
 
@@ -293,7 +300,7 @@ void vlib_call_signal(void)
  * The caller has its answer, of a domain that cannot say so itself: of a call
  * that is active, or of those that were given up before.
  */
-long vlib_finish(unsigned int id)
+long vlib_finish(unsigned long id)
 {
     struct vlib_reservation *r;
     struct vlib_domain *vd;
@@ -307,7 +314,7 @@ long vlib_finish(unsigned int id)
     {
         vd = r->call.domain;
         vlib_call_end(r, VLIB_CALL_done);
-        resume(vd);
+        vlib_call_resume(vd);
         rc = 0;
     }
     else
@@ -315,7 +322,7 @@ long vlib_finish(unsigned int id)
             if ( vd->abandoned == id )
             {
                 vd->abandoned = 0;
-                resume(vd);
+                vlib_call_resume(vd);
                 rc = 0;
             }
     spin_unlock(&vlib_lock);
@@ -335,7 +342,7 @@ void vlib_call_forget(unsigned int id)
         if ( vd->abandoned == id && (vd->flags & VLIB_DOMAIN_parks) )
         {
             vd->abandoned = 0;
-            resume(vd);
+            vlib_call_resume(vd);
         }
 }
 
@@ -357,12 +364,20 @@ s_time_t vlib_call_expire(s_time_t now)
     return next;
 }
 
-/* What the server has said by listening: it is done with what it was at. */
-static void finished(struct vlib_domain *vd, evtchn_port_t served)
+/*
+ * What the server has said by listening: it is done with what it was at. Says
+ * whether that was a call: only its port is signalled, because in a PVH guest
+ * any process may ask.
+ */
+static bool finished(struct vlib_domain *vd, evtchn_port_t served)
 {
+    bool was = vd->abandoned && vd->abandoned_port == served;
+
     vd->abandoned = 0;
-    if ( served && vd->active && vd->active->call.callee_port == served )
-        vlib_call_end(vd->active, VLIB_CALL_done);
+    if ( !served || !vd->active || vd->active->call.callee_port != served )
+        return was;
+    vlib_call_end(vd->active, VLIB_CALL_done);
+    return true;
 }
 
 /* The port of a call that the server has not been told of; 0: there is none. */
@@ -383,7 +398,7 @@ long vlib_listen(unsigned long port, unsigned long flags)
 {
     struct domain *d = current->domain;
     struct vlib_domain *vd;
-    bool closed = false;
+    bool closed = false, signal = false;
     long rc;
 
     if ( flags & ~(FLAG_SIGNAL | FLAG_RESUMED) )
@@ -396,7 +411,7 @@ long vlib_listen(unsigned long port, unsigned long flags)
         return -EACCES;
     }
     if ( !(flags & FLAG_RESUMED) )
-        finished(vd, port);
+        signal = finished(vd, port) && (flags & FLAG_SIGNAL);
     rc = deliver(vd);
     if ( !rc )
     {
@@ -408,7 +423,7 @@ long vlib_listen(unsigned long port, unsigned long flags)
         rc = -EAGAIN;
     }
     spin_unlock(&vlib_lock);
-    if ( (flags & FLAG_SIGNAL) && port )
+    if ( signal )
         evtchn_send(d, port);
     return closed ? hypercall_create_continuation(
                         __HYPERVISOR_vlib_op, "lll", VLIB_OP_listen, 0UL,
@@ -421,6 +436,7 @@ long vlib_complete(unsigned long port, unsigned long flags)
 {
     struct domain *d = current->domain;
     struct vlib_domain *vd;
+    bool signal;
 
     if ( flags & ~FLAG_SIGNAL )
         return -EINVAL;
@@ -431,10 +447,10 @@ long vlib_complete(unsigned long port, unsigned long flags)
         spin_unlock(&vlib_lock);
         return -EACCES;
     }
-    finished(vd, port);
-    resume(vd);
+    signal = finished(vd, port) && (flags & FLAG_SIGNAL);
+    vlib_call_resume(vd);
     spin_unlock(&vlib_lock);
-    if ( (flags & FLAG_SIGNAL) && port )
+    if ( signal )
         evtchn_send(d, port);
     vlib_call_signal();
     return 0;
