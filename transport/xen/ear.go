@@ -25,16 +25,11 @@ type ear struct {
 	served evtchn.Port // of the request that the server is at; 0: none
 	signal bool        // its client, when the server is done
 	turns  int
-	skips  int // turns until it asks again, after it was refused
 }
 
 // eventsEvery is how many times it listens before it looks at events first:
 // whoever is called all the time must still see that channels were closed.
 const eventsEvery = 16
-
-// askAgainEvery is the same for a domain that was not told to listen: to be
-// refused costs a hypercall.
-const askAgainEvery = 16
 
 // openEar finds a way to the module: by the kernel's device, which needs
 // xen-privcmd's unrestricted=1, or by an instruction, which a PVH guest may
@@ -76,10 +71,6 @@ func (l *Listener) hear() (*serverEndpoint, error) {
 	if r == nil {
 		return nil, nil
 	}
-	if r.skips > 0 {
-		r.skips--
-		return nil, nil
-	}
 	served, signal := r.served, r.signal
 	r.served, r.signal = 0, false
 	if r.turns++; r.turns%eventsEvery == 0 {
@@ -103,7 +94,6 @@ func (l *Listener) refused(err error, served evtchn.Port, signal bool) error {
 	if !errors.Is(err, vlib.ErrNotPermitted) {
 		return err
 	}
-	l.ear.skips = askAgainEvery - 1
 	if signal {
 		return l.events.Notify(served)
 	}
@@ -134,7 +124,7 @@ func (l *Listener) at(port evtchn.Port) *serverEndpoint {
 	l.mu.Lock()
 	e := l.byPort[port]
 	l.mu.Unlock()
-	if e != nil && l.ear != nil && l.ear.skips == 0 {
+	if e != nil && l.ear != nil {
 		l.ear.served = port
 	}
 	return e

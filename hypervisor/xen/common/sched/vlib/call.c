@@ -120,7 +120,6 @@ void vlib_call_end(struct vlib_reservation *r, unsigned int state)
         vd->active = NULL;
         vd->abandoned = state != VLIB_CALL_done && !vd->listening
                         ? r->account.id : 0;
-        vd->abandoned_port = c->callee_port;
         vd->unsettled = true;
         if ( state == VLIB_CALL_done )
             vd->calls++;
@@ -152,12 +151,7 @@ static bool repeated(struct vlib_call *c, const struct vlib_domain *vd,
         return false;
     c->timeout = timeout;
     if ( c->state == VLIB_CALL_active )
-    {
         c->again = true;
-        /* A server that does not listen might never look. */
-        if ( !vd->listening )
-            c->unsignalled = unsignalled = true;
-    }
     else
         c->deadline = NOW() + timeout;
     vlib_housekeeping_by(c->deadline);
@@ -189,7 +183,7 @@ static long begin(struct vlib_reservation *r, struct vlib_domain *vd,
 }
 
 /* Returns 0 if the call is active, 1 if it is queued. */
-long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
+long vlib_call(domid_t domid, evtchn_port_t port, unsigned int id,
                s_time_t timeout)
 {
     struct domain *caller = current->domain, *d;
@@ -238,13 +232,12 @@ long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
     spin_unlock(&vlib_lock);
     if ( signal )
         evtchn_send(caller, signal);
-    vlib_call_signal();
  out:
     rcu_unlock_domain(d);
     return rc;
 }
 
-long vlib_cancel(unsigned long id)
+long vlib_cancel(unsigned int id)
 {
     struct vlib_reservation *r;
     long rc = 0;
@@ -262,7 +255,7 @@ long vlib_cancel(unsigned long id)
 }
 
 /* Goes on to the next call, which nothing but an event tells the server of. */
-void vlib_call_resume(struct vlib_domain *vd)
+static void resume(struct vlib_domain *vd)
 {
     struct vlib_call *next = start_next(vd);
 
@@ -300,7 +293,7 @@ void vlib_call_signal(void)
  * The caller has its answer, of a domain that cannot say so itself: of a call
  * that is active, or of those that were given up before.
  */
-long vlib_finish(unsigned long id)
+long vlib_finish(unsigned int id)
 {
     struct vlib_reservation *r;
     struct vlib_domain *vd;
@@ -314,7 +307,7 @@ long vlib_finish(unsigned long id)
     {
         vd = r->call.domain;
         vlib_call_end(r, VLIB_CALL_done);
-        vlib_call_resume(vd);
+        resume(vd);
         rc = 0;
     }
     else
@@ -322,7 +315,7 @@ long vlib_finish(unsigned long id)
             if ( vd->abandoned == id )
             {
                 vd->abandoned = 0;
-                vlib_call_resume(vd);
+                resume(vd);
                 rc = 0;
             }
     spin_unlock(&vlib_lock);
@@ -342,7 +335,7 @@ void vlib_call_forget(unsigned int id)
         if ( vd->abandoned == id && (vd->flags & VLIB_DOMAIN_parks) )
         {
             vd->abandoned = 0;
-            vlib_call_resume(vd);
+            resume(vd);
         }
 }
 
@@ -364,20 +357,12 @@ s_time_t vlib_call_expire(s_time_t now)
     return next;
 }
 
-/*
- * What the server has said by listening: it is done with what it was at. Says
- * whether that was a call: only its port is signalled, because in a PVH guest
- * any process may ask.
- */
-static bool finished(struct vlib_domain *vd, evtchn_port_t served)
+/* What the server has said by listening: it is done with what it was at. */
+static void finished(struct vlib_domain *vd, evtchn_port_t served)
 {
-    bool was = vd->abandoned && vd->abandoned_port == served;
-
     vd->abandoned = 0;
-    if ( !served || !vd->active || vd->active->call.callee_port != served )
-        return was;
-    vlib_call_end(vd->active, VLIB_CALL_done);
-    return true;
+    if ( served && vd->active && vd->active->call.callee_port == served )
+        vlib_call_end(vd->active, VLIB_CALL_done);
 }
 
 /* The port of a call that the server has not been told of; 0: there is none. */
@@ -398,7 +383,7 @@ long vlib_listen(unsigned long port, unsigned long flags)
 {
     struct domain *d = current->domain;
     struct vlib_domain *vd;
-    bool closed = false, signal = false;
+    bool closed = false;
     long rc;
 
     if ( flags & ~(FLAG_SIGNAL | FLAG_RESUMED) )
@@ -411,7 +396,7 @@ long vlib_listen(unsigned long port, unsigned long flags)
         return -EACCES;
     }
     if ( !(flags & FLAG_RESUMED) )
-        signal = finished(vd, port) && (flags & FLAG_SIGNAL);
+        finished(vd, port);
     rc = deliver(vd);
     if ( !rc )
     {
@@ -423,7 +408,7 @@ long vlib_listen(unsigned long port, unsigned long flags)
         rc = -EAGAIN;
     }
     spin_unlock(&vlib_lock);
-    if ( signal )
+    if ( (flags & FLAG_SIGNAL) && port )
         evtchn_send(d, port);
     return closed ? hypercall_create_continuation(
                         __HYPERVISOR_vlib_op, "lll", VLIB_OP_listen, 0UL,
@@ -436,7 +421,6 @@ long vlib_complete(unsigned long port, unsigned long flags)
 {
     struct domain *d = current->domain;
     struct vlib_domain *vd;
-    bool signal;
 
     if ( flags & ~FLAG_SIGNAL )
         return -EINVAL;
@@ -447,10 +431,10 @@ long vlib_complete(unsigned long port, unsigned long flags)
         spin_unlock(&vlib_lock);
         return -EACCES;
     }
-    signal = finished(vd, port) && (flags & FLAG_SIGNAL);
-    vlib_call_resume(vd);
+    finished(vd, port);
+    resume(vd);
     spin_unlock(&vlib_lock);
-    if ( signal )
+    if ( (flags & FLAG_SIGNAL) && port )
         evtchn_send(d, port);
     vlib_call_signal();
     return 0;

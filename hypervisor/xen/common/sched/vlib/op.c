@@ -151,7 +151,6 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
     const uint32_t known = VLIB_DOMAIN_listens | VLIB_DOMAIN_stop_time |
                            VLIB_DOMAIN_closed | VLIB_DOMAIN_parks;
     struct vlib_domain *vd;
-    uint32_t before;
 
     if ( ((op->set | op->clear) & ~known) || (op->set & op->clear) )
         return -EINVAL;
@@ -165,14 +164,10 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
     vd = vlib_domain_make(d);
     if ( !vd )
         return -ENOMEM;
-    before = vd->flags;
     vd->flags = (vd->flags | op->set) & ~op->clear;
     if ( !(vd->flags & VLIB_DOMAIN_listens) )
         vd->listening = false;
-    /* Another way to listen: what it was at before is not waited for. */
-    if ( (before ^ vd->flags) & (VLIB_DOMAIN_listens | VLIB_DOMAIN_parks) )
-        vd->abandoned = 0;
-    vlib_call_resume(vd);
+    vlib_gate_apply(vd);
     return 0;
 }
 
@@ -327,24 +322,11 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
     return rc;
 }
 
-/* How far a charge, or several, may put the next refill off. */
-#define MOST_OWED VLIB_MAX_TIMEOUT
-
-static bool chargeable(struct vlib_reservation *r, s_time_t time)
-{
-    const struct vlib_server *s = &r->account.server;
-    bool ok;
-
-    spin_lock_irq(&r->account.lock);
-    ok = time >= 0 && time <= s->period &&
-         time / s->budget <= MOST_OWED / s->period &&
-         vlib_server_next(s) <= NOW() + MOST_OWED;
-    spin_unlock_irq(&r->account.lock);
-    return ok;
-}
-
-/* Time that a Dom0 thread used itself: at most a period at a time. */
-static long charge(unsigned long id, s_time_t time)
+/*
+ * Time that a Dom0 thread used itself. One charge is at most a period, so that
+ * no sum of them puts a refill off beyond all time.
+ */
+static long charge(unsigned int id, s_time_t time)
 {
     struct vlib_reservation *r;
     long rc = may_control_host();
@@ -355,7 +337,8 @@ static long charge(unsigned long id, s_time_t time)
     r = vlib_reservation_find(id);
     if ( !r )
         rc = -ENOENT;
-    else if ( !chargeable(r, time) )
+    else if ( time < 0 || time > r->account.server.period ||
+              vlib_server_next(&r->account.server) > NOW() + VLIB_MAX_TIMEOUT )
         rc = -ERANGE;
     else
     {
@@ -376,14 +359,14 @@ static long checked_lease(unsigned long time)
     return rc ?: vlib_lease_renew(time);
 }
 
-static long checked_cancel(unsigned long id)
+static long checked_cancel(unsigned int id)
 {
     long rc = may_control_host();
 
     return rc ?: vlib_cancel(id);
 }
 
-static long checked_finish(unsigned long id)
+static long checked_finish(unsigned int id)
 {
     long rc = may_control_host();
 

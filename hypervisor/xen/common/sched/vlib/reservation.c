@@ -20,7 +20,7 @@ unsigned int vlib_nr_reservations;
 static struct vlib_reservation *table[VLIB_MAX_RESERVATIONS];
 static struct vlib_task tasks[VLIB_MAX_RESERVATIONS + 1]; /* vlib_lock */
 
-struct vlib_reservation *vlib_reservation_find(unsigned long id)
+struct vlib_reservation *vlib_reservation_find(unsigned int id)
 {
     return id < VLIB_MAX_RESERVATIONS
            ? table[array_index_nospec(id, VLIB_MAX_RESERVATIONS)] : NULL;
@@ -219,8 +219,6 @@ int vlib_reservation_adopt(struct vlib_bind *op, struct domain *d)
     struct vlib_reservation *r = NULL;
     int rc;
 
-    if ( op->flags )
-        return -EINVAL;
     if ( !vd )
         return -ENOMEM;
     if ( op->id )
@@ -272,8 +270,6 @@ int vlib_reservation_allow(struct vlib_bind *op, struct domain *d)
     struct vlib_callee *c;
     int rc;
 
-    if ( op->flags & ~VLIB_BIND_remove )
-        return -EINVAL;
     if ( !r )
         return -ENOENT;
     if ( !vd )
