@@ -80,7 +80,7 @@ bench-module: hypervisor
 	bin/vlibbench module
 
 soak: setup
-	go test -tags 'lab soak' -count 1 -timeout 3h -v -run Soak ./lab
+	go test -tags 'lab soak' -count 1 -timeout 18h -v -run Soak ./lab
 
 clean:
 	rm -rf bin out
