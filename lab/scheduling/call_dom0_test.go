@@ -130,7 +130,7 @@ func TestQueue(t *testing.T) {
 	var pending []*vlibcall.Pending
 	for i, c := range channels {
 		id := uint32(i + 1)
-		command := builtin.Command{Argv: []string{"sh", "-c", "i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done"}}
+		command := builtin.Command{Argv: []string{"sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"}}
 		input, err := command.Append(nil)
 		h.must(err)
 		p := c.Go(h.Context(), builtin.Library, builtin.Run, input, nil)
