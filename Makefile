@@ -63,7 +63,7 @@ test-hypervisor:
 
 # On real Xen: a lab that does not start fails.
 test-lab: hypervisor
-	go test -tags lab -count 1 -timeout 20m -v ./lab
+	go test -tags lab -count 1 -timeout 24m -v ./lab
 
 bench: bench-native bench-lab bench-module
 	bin/vlibbench table

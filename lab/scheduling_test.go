@@ -14,6 +14,7 @@ import (
 
 // TestScheduling runs where time is counted, so that shares are exact.
 func TestScheduling(t *testing.T) {
+	t.Parallel()
 	for _, guest := range []lab.Guest{lab.PV, lab.PVH} {
 		t.Run(string(guest), func(t *testing.T) {
 			t.Parallel() // such a machine is one thread, and its counts do not depend on the other
@@ -26,6 +27,7 @@ func TestScheduling(t *testing.T) {
 
 // TestManyCPUs runs where CPUs run at once. Its last test destroys a DomU.
 func TestManyCPUs(t *testing.T) {
+	t.Parallel()
 	inDom0(t, lab.Config{
 		Xen: lab.VlibXen, PCPUs: 3, Dom0VCPUs: 2, DomUs: 2, DomUVCPUs: 2, Timeout: 15 * time.Minute,
 	}, "lab/multicpu")
