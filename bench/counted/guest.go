@@ -55,7 +55,10 @@ type command struct{ pending *vlibcall.Pending }
 
 func (g *guest) start(ctx context.Context, argv ...string) (command, error) {
 	input, err := (&builtin.Command{Argv: argv}).Append(nil)
-	return command{g.Go(ctx, builtin.Library, builtin.Run, input, nil)}, err
+	if err != nil {
+		return command{}, err
+	}
+	return command{g.Go(ctx, builtin.Library, builtin.Run, input, nil)}, nil
 }
 
 // output waits for the end, and returns what was printed.

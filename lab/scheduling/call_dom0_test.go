@@ -40,10 +40,7 @@ func (h *host) echo(c *vlibcall.Channel) {
 // run runs a shell's words in the DomU.
 func (h *host) run(ctx context.Context, c *vlibcall.Channel, words string) error {
 	h.Helper()
-	command := builtin.Command{Argv: []string{"sh", "-c", words}}
-	input, err := command.Append(nil)
-	h.must(err)
-	_, err = c.Call(ctx, builtin.Library, builtin.Run, input, nil)
+	_, err := c.Call(ctx, builtin.Library, builtin.Run, h.words(words), nil)
 	return err
 }
 
@@ -130,9 +127,7 @@ func TestQueue(t *testing.T) {
 	var pending []*vlibcall.Pending
 	for i, c := range channels {
 		id := uint32(i + 1)
-		command := builtin.Command{Argv: []string{"sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"}}
-		input, err := command.Append(nil)
-		h.must(err)
+		input := h.words("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done")
 		p := c.Go(h.Context(), builtin.Library, builtin.Run, input, nil)
 		for h.account(id).Calls < 2 {
 			time.Sleep(100 * time.Microsecond)
@@ -168,9 +163,7 @@ func TestCancel(t *testing.T) {
 	h.echo(long)
 	h.echo(short)
 	ctx, cancel := context.WithCancel(h.Context())
-	command := builtin.Command{Argv: []string{"sh", "-c", "while :; do :; done"}}
-	input, err := command.Append(nil)
-	h.must(err)
+	input := h.words("while :; do :; done")
 	p := long.Go(ctx, builtin.Library, builtin.Run, input, nil)
 	for h.account(1).Call != vlib.CallActive {
 		time.Sleep(ms)

@@ -109,12 +109,19 @@ func (h *host) tryOpen(domid uint16, o vlibcall.Options) (*vlibcall.Channel, err
 	return vlibcall.Open(h.Context(), d, 1, 8192, o)
 }
 
+// words is the input of the server's run for a shell's words.
+func (h *host) words(text string) []byte {
+	h.Helper()
+	command := builtin.Command{Argv: []string{"sh", "-c", text}}
+	input, err := command.Append(nil)
+	h.must(err)
+	return input
+}
+
 // spin keeps the DomU's CPU busy until the end of the test.
 func (h *host) spin(domid uint16) {
 	h.Helper()
-	command := builtin.Command{Argv: []string{"sh", "-c", "while :; do :; done"}}
-	input, err := command.Append(nil)
-	h.must(err)
+	input := h.words("while :; do :; done")
 	c := h.open(domid, vlibcall.Options{})
 	ctx, stop := context.WithCancel(h.Context())
 	p := c.Go(ctx, builtin.Library, builtin.Run, input, nil)

@@ -27,9 +27,7 @@ func TestPeriods(t *testing.T) {
 	h.must(h.Allow(1, 1))
 	c := h.open(1, vlibcall.Options{Reservation: 1})
 	h.echo(c)
-	command := builtin.Command{Argv: []string{"sh", "-c", "while :; do :; done"}}
-	input, err := command.Append(nil)
-	h.must(err)
+	input := h.words("while :; do :; done")
 	ctx, cancel := context.WithCancel(h.Context())
 	defer cancel()
 	p := c.Go(ctx, builtin.Library, builtin.Run, input, nil)

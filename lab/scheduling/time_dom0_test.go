@@ -18,9 +18,7 @@ import (
 // shell runs words in the DomU and returns what they print.
 func (h *host) shell(c *vlibcall.Channel, words string) string {
 	h.Helper()
-	command := builtin.Command{Argv: []string{"sh", "-c", words}}
-	input, err := command.Append(nil)
-	h.must(err)
+	input := h.words(words)
 	out, err := c.Call(h.Context(), builtin.Library, builtin.Run, input, nil)
 	h.must(err)
 	var outcome builtin.Outcome

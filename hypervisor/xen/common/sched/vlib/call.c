@@ -11,8 +11,6 @@
  * which they came. A domain that is still busy with a cancelled call finishes
  * that in background time, on nobody's reservation, before the next begins.
  */
-#include <xen/event.h>
-
 #include "module.h"
 
 static LIST_HEAD(pending); /* calls that are queued or active */
@@ -21,19 +19,6 @@ static bool unsignalled;   /* one of them began, and its server is not told */
 static struct vlib_reservation *reservation_of(struct vlib_call *c)
 {
     return container_of(c, struct vlib_reservation, call);
-}
-
-static void usage_since(struct vlib_usage *cost, struct vlib_account *a,
-                        const struct vlib_usage *before)
-{
-    unsigned long flags;
-
-    spin_lock_irqsave(&a->lock, flags);
-    cost->foreground = a->usage.foreground - before->foreground;
-    cost->background = a->usage.background - before->background;
-    cost->throttled = a->usage.throttled - before->throttled;
-    cost->deschedules = a->usage.deschedules - before->deschedules;
-    spin_unlock_irqrestore(&a->lock, flags);
 }
 
 /* The other end of the caller's port, if that is in domain d. */
@@ -111,12 +96,15 @@ void vlib_call_end(struct vlib_reservation *r, unsigned int state)
 {
     struct vlib_call *c = &r->call;
     struct vlib_domain *vd = c->domain;
+    unsigned long flags;
 
     c->ended = NOW();
     if ( c->state == VLIB_CALL_active )
     {
         vlib_domain_charge(vd);
-        usage_since(&c->cost, &r->account, &c->before);
+        spin_lock_irqsave(&r->account.lock, flags);
+        c->cost = vlib_usage_since(&r->account.usage, &c->before);
+        spin_unlock_irqrestore(&r->account.lock, flags);
         vd->active = NULL;
         vd->abandoned = state != VLIB_CALL_done && !vd->listening
                         ? r->account.id : 0;
@@ -376,6 +364,14 @@ static long deliver(struct vlib_domain *vd)
     return vd->active->call.callee_port;
 }
 
+/* The domain that asks, if it may listen. */
+static struct vlib_domain *listener(void)
+{
+    struct vlib_domain *vd = vlib_domain_find(current->domain);
+
+    return vd && (vd->flags & VLIB_DOMAIN_listens) ? vd : NULL;
+}
+
 #define FLAG_SIGNAL  1UL
 #define FLAG_RESUMED 2UL /* Xen's own: the gate was closed meanwhile */
 
@@ -389,8 +385,8 @@ long vlib_listen(unsigned long port, unsigned long flags)
     if ( flags & ~(FLAG_SIGNAL | FLAG_RESUMED) )
         return -EINVAL;
     spin_lock(&vlib_lock);
-    vd = vlib_domain_find(d);
-    if ( !vd || !(vd->flags & VLIB_DOMAIN_listens) )
+    vd = listener();
+    if ( !vd )
     {
         spin_unlock(&vlib_lock);
         return -EACCES;
@@ -425,8 +421,8 @@ long vlib_complete(unsigned long port, unsigned long flags)
     if ( flags & ~FLAG_SIGNAL )
         return -EINVAL;
     spin_lock(&vlib_lock);
-    vd = vlib_domain_find(d);
-    if ( !vd || !(vd->flags & VLIB_DOMAIN_listens) )
+    vd = listener();
+    if ( !vd )
     {
         spin_unlock(&vlib_lock);
         return -EACCES;

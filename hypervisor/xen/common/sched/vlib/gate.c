@@ -22,10 +22,7 @@ static void close(struct vlib_unit *vu)
     spinlock_t *lock = unit_schedule_lock_irqsave(vu->unit, &flags);
 
     vu->gated = true;
-    if ( curr_on_cpu(sched_unit_master(vu->unit)) == vu->unit )
-        vlib_kick(sched_unit_master(vu->unit));
-    else if ( vu->entity.queue )
-        vlib_dequeue(vu->entity.queue, &vu->entity, NOW());
+    vlib_unit_stop(vu);
     unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
 }
 
@@ -35,18 +32,8 @@ static void open(struct vlib_unit *vu)
     spinlock_t *lock = unit_schedule_lock_irqsave(vu->unit, &flags);
 
     vu->gated = false;
-    if ( !vu->entity.queue && unit_runnable(vu->unit) )
-    {
-        struct vlib_runqueue *q = vu->unit->res->sched_priv;
-
-        vlib_enqueue(q, &vu->entity, NOW());
-        if ( vlib_preempts(q, &vu->entity) )
-        {
-            if ( q->cpu != smp_processor_id() )
-                q->remote++;
-            vlib_kick(q->cpu);
-        }
-    }
+    if ( unit_runnable(vu->unit) )
+        vlib_unit_start(vu);
     unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
 }
 

@@ -90,6 +90,8 @@ extern spinlock_t vlib_lock;
 /* scheduler.c */
 bool vlib_is_ours(const struct scheduler *s);
 struct vlib_runqueue *vlib_runqueue(unsigned int cpu);
+void vlib_unit_start(struct vlib_unit *vu); /* with its scheduler lock, */
+void vlib_unit_stop(struct vlib_unit *vu);  /* both */
 
 /* domain.c: all under vlib_lock. */
 extern struct list_head vlib_domains;

@@ -77,7 +77,8 @@ static int reservation_info(struct vlib_reservation_info *op)
 {
     struct vlib_reservation *r = vlib_reservation_find(op->id);
     const struct vlib_call *c;
-    const struct vlib_domain *vd;
+    struct vlib_domain *vd;
+    struct vlib_usage call;
     s_time_t now;
 
     if ( !r )
@@ -85,7 +86,7 @@ static int reservation_info(struct vlib_reservation_info *op)
     c = &r->call;
     vd = c->state == VLIB_CALL_active ? c->domain : r->adopted;
     if ( vd )
-        vlib_domain_charge((struct vlib_domain *)vd);
+        vlib_domain_charge(vd);
     memset(op, 0, sizeof(*op));
     op->version = VLIB_ABI_VERSION;
     op->id = r->account.id;
@@ -101,14 +102,9 @@ static int reservation_info(struct vlib_reservation_info *op)
     op->next = max(vlib_server_next(&r->account.server) - now, (s_time_t)0);
     op->refills = r->account.server.count;
     op->total = cost(&r->account.usage);
-    op->cost = cost(&c->cost);
-    if ( c->state == VLIB_CALL_active )
-    {
-        op->cost.foreground = op->total.foreground - c->before.foreground;
-        op->cost.background = op->total.background - c->before.background;
-        op->cost.throttled = op->total.throttled - c->before.throttled;
-        op->cost.deschedules = op->total.deschedules - c->before.deschedules;
-    }
+    call = c->state == VLIB_CALL_active
+           ? vlib_usage_since(&r->account.usage, &c->before) : c->cost;
+    op->cost = cost(&call);
     spin_unlock_irq(&r->account.lock);
     if ( c->state == VLIB_CALL_queued )
         op->queued = now - c->queued;
@@ -329,10 +325,8 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
 static long charge(unsigned int id, s_time_t time)
 {
     struct vlib_reservation *r;
-    long rc = may_control_host();
+    long rc = 0;
 
-    if ( rc )
-        return rc;
     spin_lock(&vlib_lock);
     r = vlib_reservation_find(id);
     if ( !r )
@@ -352,25 +346,26 @@ static long charge(unsigned int id, s_time_t time)
     return rc;
 }
 
-static long checked_lease(unsigned long time)
+/* Sub-operations on the host whose arguments are values. */
+static long value_op(unsigned long cmd, unsigned long a1, unsigned long a2)
 {
     long rc = may_control_host();
 
-    return rc ?: vlib_lease_renew(time);
-}
-
-static long checked_cancel(unsigned int id)
-{
-    long rc = may_control_host();
-
-    return rc ?: vlib_cancel(id);
-}
-
-static long checked_finish(unsigned int id)
-{
-    long rc = may_control_host();
-
-    return rc ?: vlib_finish(id);
+    if ( rc )
+        return rc;
+    switch ( cmd )
+    {
+    case VLIB_OP_cancel:
+        return vlib_cancel(a1);
+    case VLIB_OP_lease:
+        return vlib_lease_renew(a1);
+    case VLIB_OP_charge:
+        return charge(a1, a2);
+    case VLIB_OP_finish:
+        return vlib_finish(a1);
+    }
+    ASSERT_UNREACHABLE();
+    return -EOPNOTSUPP;
 }
 
 long do_vlib_op(unsigned long cmd, unsigned long a1, unsigned long a2,
@@ -388,18 +383,15 @@ long do_vlib_op(unsigned long cmd, unsigned long a1, unsigned long a2,
         if ( a1 >> 32 >= DOMID_FIRST_RESERVED )
             return -ESRCH;
         return vlib_call(a1 >> 32, (uint32_t)a1, a2, (unsigned long)arg.p);
-    case VLIB_OP_cancel:
-        return checked_cancel(a1);
     case VLIB_OP_hold:
         if ( a1 >= DOMID_FIRST_RESERVED )
             return -ESRCH;
         return vlib_hold(a1, a2, (unsigned long)arg.p);
+    case VLIB_OP_cancel:
     case VLIB_OP_lease:
-        return checked_lease(a1);
     case VLIB_OP_charge:
-        return charge(a1, a2);
     case VLIB_OP_finish:
-        return checked_finish(a1);
+        return value_op(cmd, a1, a2);
     default:
         return structured(cmd, arg);
     }

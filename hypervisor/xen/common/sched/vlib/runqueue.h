@@ -32,6 +32,17 @@ struct vlib_usage {
     uint64_t foreground, background, throttled, deschedules;
 };
 
+static inline struct vlib_usage vlib_usage_since(
+    const struct vlib_usage *now, const struct vlib_usage *before)
+{
+    return (struct vlib_usage){
+        .foreground = now->foreground - before->foreground,
+        .background = now->background - before->background,
+        .throttled = now->throttled - before->throttled,
+        .deschedules = now->deschedules - before->deschedules,
+    };
+}
+
 struct vlib_entity;
 
 /* A reservation, as the runqueues see it. */

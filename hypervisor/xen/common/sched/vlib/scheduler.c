@@ -218,33 +218,42 @@ static void cf_check vlib_remove_unit(const struct scheduler *ops,
     spin_unlock(&vlib_lock);
 }
 
+/* It may not run: off the queue, or off the CPU at once, and charged then. */
+void vlib_unit_stop(struct vlib_unit *vu)
+{
+    unsigned int cpu = sched_unit_master(vu->unit);
+
+    if ( curr_on_cpu(cpu) == vu->unit )
+        vlib_kick(cpu);
+    else if ( vu->entity.queue )
+        vlib_dequeue(vu->entity.queue, &vu->entity, NOW());
+}
+
+/* It is runnable: on the queue, and on the CPU if it comes before what runs. */
+void vlib_unit_start(struct vlib_unit *vu)
+{
+    struct vlib_runqueue *q = unit_queue(vu->unit);
+
+    if ( vu->gated || vu->entity.queue )
+        return;
+    vlib_enqueue(q, &vu->entity, NOW());
+    if ( !vlib_preempts(q, &vu->entity) )
+        return;
+    if ( q->cpu != smp_processor_id() )
+        q->remote++;
+    vlib_kick(q->cpu);
+}
+
 static void cf_check vlib_sleep(const struct scheduler *ops,
                                 struct sched_unit *unit)
 {
-    struct vlib_unit *vu = vlib_unit(unit);
-    struct vlib_runqueue *q = unit_queue(unit);
-
-    if ( curr_on_cpu(sched_unit_master(unit)) == unit )
-        vlib_kick(sched_unit_master(unit)); /* charged when it is off */
-    else if ( vu->entity.queue )
-        vlib_dequeue(q, &vu->entity, NOW());
+    vlib_unit_stop(vlib_unit(unit));
 }
 
 static void cf_check vlib_wake(const struct scheduler *ops,
                                struct sched_unit *unit)
 {
-    struct vlib_unit *vu = vlib_unit(unit);
-    struct vlib_runqueue *q = unit_queue(unit);
-
-    if ( vu->gated || vu->entity.queue )
-        return;
-    vlib_enqueue(q, &vu->entity, NOW());
-    if ( vlib_preempts(q, &vu->entity) )
-    {
-        if ( q->cpu != smp_processor_id() )
-            q->remote++;
-        vlib_kick(q->cpu);
-    }
+    vlib_unit_start(vlib_unit(unit));
 }
 
 static void cf_check vlib_yield(const struct scheduler *ops,
