@@ -13,14 +13,14 @@ import (
 
 // hypercallFuzz runs the tests of the module's hypercall, in Dom0 and in two
 // guests, in which the same program is the server.
-func hypercallFuzz(t *testing.T, guest lab.Guest, timeout time.Duration, env ...string) {
+func hypercallFuzz(t *testing.T, mode lab.Mode, guest lab.Guest, timeout time.Duration, env ...string) {
 	const pkg = "xenctl/vlib"
 	program, _ := compile(t, pkg)
 	inDom0(t, lab.Config{
-		Xen: lab.VlibXen, Guest: guest, DomUs: 2,
+		Xen: lab.VlibXen, Mode: mode, Guest: guest, DomUs: 2,
 		DomUAdd: []lab.File{{Host: program, Guest: "/usr/bin/vlib-server"}},
 		Env:     env, Timeout: timeout,
 	}, pkg)
 }
 
-func TestHypercallFuzz(t *testing.T) { hypercallFuzz(t, lab.PV, 30*time.Minute) }
+func TestHypercallFuzz(t *testing.T) { hypercallFuzz(t, lab.Functional, lab.PV, 30*time.Minute) }

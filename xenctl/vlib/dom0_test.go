@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func must(t testing.TB, errs ...error) {
@@ -76,7 +78,7 @@ func TestLabFinish(t *testing.T) {
 func TestLabErrors(t *testing.T) {
 	b, domid, port := ready(t)
 	m := b.m
-	must(t, m.Reserve(6, time.Millisecond, 100*time.Millisecond), m.Adopt(uint16(b.domids[2]), 6))
+	must(t, m.Reserve(6, time.Millisecond, 100*time.Millisecond), m.Adopt(uint16(b.domids[2]), 6), m.Reserve(7, 20*time.Microsecond, 10*time.Second))
 	call := func(domid uint16, port, id uint32, timeout time.Duration) error {
 		_, err := m.Call(domid, port, id, timeout)
 		return err
@@ -85,33 +87,41 @@ func TestLabErrors(t *testing.T) {
 	_, unknown := m.Domain(0)
 	_, cpu := m.CPU(99)
 	for name, tt := range map[string]struct{ err, want error }{
-		"call without a reservation":     {call(domid, port, 99, time.Second), ErrNoReservation},
-		"call of an adopting one":        {call(domid, port, 6, time.Second), ErrNotAllowed},
-		"call of nobody":                 {call(999, port, 5, time.Second), ErrNoDomain},
-		"call of one that listens not":   {call(uint16(b.domids[2]), b.ports[b.domids[2]], 5, time.Second), ErrNotListening},
-		"call by another's port":         {call(domid, b.ports[b.domids[2]], 5, time.Second), ErrRange},
-		"call without a time":            {call(domid, port, 5, 0), ErrRange},
-		"cancel nothing":                 {m.Cancel(5), ErrNoCall},
-		"drop nothing":                   {m.Drop(domid), ErrNoHold},
-		"hold for ever":                  {m.Hold(domid, 2*time.Hour), ErrRange},
-		"charge for ever":                {m.Charge(5, 2*time.Hour), ErrRange},
-		"lease for long":                 {m.Lease(time.Minute), ErrRange},
-		"reserve little":                 {m.Reserve(7, time.Microsecond, time.Second), ErrRange},
-		"reserve number 0":               {m.Reserve(0, time.Millisecond, time.Second), ErrRange},
-		"adopt by one that calls":        {m.Adopt(domid, 5), ErrBusy},
-		"allow one that adopted":         {m.Allow(domid, 6), ErrBusy},
-		"look up no reservation":         {none, ErrNoReservation},
-		"look up a domain nobody told":   {unknown, ErrUnknown},
-		"look up no CPU":                 {cpu, ErrNoCPU},
-		"throttle no CPU":                {m.Throttle(99, time.Second, time.Second), ErrNoCPU},
-		"throttle more than the period":  {m.Throttle(0, time.Second, 2*time.Second), ErrRange},
-		"gate Dom0":                      {m.SetDomain(0, Closed, 0), ErrNotPermitted},
-		"a flag that there is not":       {m.SetDomain(domid, 1<<30, 0), ErrRange},
-		"listen where nobody allowed it": {m.Complete(0, false), ErrNotPermitted},
+		"call without a reservation":       {call(domid, port, 99, time.Second), ErrNoReservation},
+		"call of an adopting one":          {call(domid, port, 6, time.Second), ErrNotAllowed},
+		"call of nobody":                   {call(999, port, 5, time.Second), ErrNoDomain},
+		"call of one that listens not":     {call(uint16(b.domids[2]), b.ports[b.domids[2]], 5, time.Second), ErrNotListening},
+		"call by another's port":           {call(domid, b.ports[b.domids[2]], 5, time.Second), ErrRange},
+		"call without a time":              {call(domid, port, 5, 0), ErrRange},
+		"cancel nothing":                   {m.Cancel(5), ErrNoCall},
+		"drop nothing":                     {m.Drop(domid), ErrNoHold},
+		"hold for ever":                    {m.Hold(domid, 2*time.Hour), ErrRange},
+		"charge for ever":                  {m.Charge(5, 2*time.Hour), ErrRange},
+		"charge more than an hour refills": {m.Charge(7, 10*time.Second), ErrRange},
+		"adopt with a flag":                {m.bind("adopt by", opAdopt, rawBind{id: 5, domid: uint32(domid), flags: 1}), ErrRange},
+		"allow with a flag":                {m.bind("allow", opAllow, rawBind{id: 5, domid: uint32(domid), flags: 2}), ErrRange},
+		"lease for long":                   {m.Lease(time.Minute), ErrRange},
+		"reserve little":                   {m.Reserve(7, time.Microsecond, time.Second), ErrRange},
+		"reserve number 0":                 {m.Reserve(0, time.Millisecond, time.Second), ErrRange},
+		"adopt by one that calls":          {m.Adopt(domid, 5), ErrBusy},
+		"allow one that adopted":           {m.Allow(domid, 6), ErrBusy},
+		"look up no reservation":           {none, ErrNoReservation},
+		"look up a domain nobody told":     {unknown, ErrUnknown},
+		"look up no CPU":                   {cpu, ErrNoCPU},
+		"throttle no CPU":                  {m.Throttle(99, time.Second, time.Second), ErrNoCPU},
+		"throttle more than the period":    {m.Throttle(0, time.Second, 2*time.Second), ErrRange},
+		"gate Dom0":                        {m.SetDomain(0, Closed, 0), ErrNotPermitted},
+		"a flag that there is not":         {m.SetDomain(domid, 1<<30, 0), ErrRange},
+		"listen where nobody allowed it":   {m.Complete(0, false), ErrNotPermitted},
 	} {
 		var op *OpError
 		if !errors.Is(tt.err, tt.want) || !errors.As(tt.err, &op) {
 			t.Errorf("%s: %v, want %v", name, tt.err, tt.want)
+		}
+	}
+	for _, cmd := range []uint64{opCancel, opFinish, opCharge} {
+		if _, err := m.values(cmd, 1<<32+5, 0, 0); err != unix.ENOENT {
+			t.Errorf("sub-operation %d of number 2³²+5: %v", cmd, err)
 		}
 	}
 	_, err := m.Call(domid, port, 5, patience)

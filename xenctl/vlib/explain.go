@@ -66,7 +66,8 @@ var particular = [...]map[unix.Errno]meaning{
 	aboutBind: {
 		unix.EBUSY: {ErrBusy, "a reservation either adopts one domain or calls others, and cannot be taken from a domain that it is calling: " +
 			"take the one back, wait for the call's end, or use another reservation"},
-		unix.E2BIG: {ErrFull, fmt.Sprintf("one reservation may call %d domains: Disallow one", MaxCallees)},
+		unix.EINVAL: {ErrRange, "a flag is unknown"},
+		unix.E2BIG:  {ErrFull, fmt.Sprintf("one reservation may call %d domains: Disallow one", MaxCallees)},
 	},
 	aboutDomain: {
 		unix.EPERM:  {ErrNotPermitted, remedyControl + ", and a control domain itself is never gated"},
@@ -88,7 +89,7 @@ var particular = [...]map[unix.Errno]meaning{
 		unix.ERANGE: {ErrRange, fmt.Sprintf("a lease is %v at most, and 0 ends it", MaxPeriod)},
 	},
 	aboutCharge: {
-		unix.ERANGE: {ErrRange, fmt.Sprintf("one charge is at most the reservation's period, and none is taken where the next refill is more than %v away", MaxTimeout)},
+		unix.ERANGE: {ErrRange, fmt.Sprintf("one charge is at most the reservation's period, and as many budgets as have their periods in %v; none is taken where the next refill is further away", MaxTimeout)},
 	},
 	aboutCall: {
 		unix.ERANGE: {ErrRange, fmt.Sprintf("a timeout is more than 0 and %v at most", MaxTimeout)},

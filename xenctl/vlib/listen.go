@@ -11,13 +11,21 @@ func signalFlag(signal bool) uint64 {
 	return 0
 }
 
-// listenError allocates nothing for the answer that is no failure.
+// notAllowed is what a server hears at each turn, until Dom0 lets it listen.
+var notAllowed = map[string]error{
+	"listen":   opError("listen", nowhere, explain(aboutListen, unix.EACCES)),
+	"complete": opError("complete", nowhere, explain(aboutListen, unix.EACCES)),
+}
+
+// listenError allocates nothing for the answers that are no failures.
 func listenError(op string, err error) error {
 	switch err {
 	case nil:
 		return nil
 	case unix.EAGAIN:
 		return ErrOpen
+	case unix.EACCES:
+		return notAllowed[op]
 	}
 	return opError(op, nowhere, explain(aboutListen, err))
 }

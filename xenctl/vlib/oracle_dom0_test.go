@@ -34,7 +34,7 @@ var operations = map[uint64]operation{
 	opInfo:           {"info", size[rawInfo](), nil, 0},
 	opReserve:        {"reserve", size[rawReserve](), []unix.Errno{unix.EINVAL, unix.ERANGE, unix.ENOSPC, unix.ENOMEM}, 0},
 	opUnreserve:      {"unreserve", size[rawReserve](), []unix.Errno{unix.ENOENT}, 0},
-	opAdopt:          {"adopt", size[rawBind](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.ENOMEM, unix.ENOENT, unix.EBUSY, unix.ENOSPC}, 0},
+	opAdopt:          {"adopt", size[rawBind](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.EINVAL, unix.ENOMEM, unix.ENOENT, unix.EBUSY, unix.ENOSPC}, 0},
 	opAllow:          {"allow", size[rawBind](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.ENOMEM, unix.ENOENT, unix.EBUSY, unix.ENOSPC, unix.E2BIG, unix.EINVAL}, 0},
 	opDomain:         {"domain", size[rawDomctl](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.EINVAL, unix.EPERM, unix.EXDEV, unix.ENOMEM}, 0},
 	opThrottle:       {"throttle", size[rawThrottle](), []unix.Errno{unix.EINVAL, unix.ENODEV, unix.EXDEV}, 0},

@@ -81,3 +81,14 @@ func TestLabFinishOfTwoDomains(t *testing.T) {
 	b.begun(t, 6)
 	b.begun(t, 7)
 }
+
+// What a domain was at is not waited for where nobody will say that it is done.
+func TestLabAnotherWayToListen(t *testing.T) {
+	b, domid, _ := ready(t)
+	b.another(t, 6, domid)
+	must(t, b.m.SetDomain(domid, Parks, Listens))
+	b.call(t, domid, 5)
+	must(t, b.m.Cancel(5), b.m.SetDomain(domid, Listens|Closed, Parks))
+	b.call(t, domid, 6)
+	b.begun(t, 6)
+}

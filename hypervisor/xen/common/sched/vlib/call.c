@@ -171,7 +171,7 @@ static long begin(struct vlib_reservation *r, struct vlib_domain *vd,
 }
 
 /* Returns 0 if the call is active, 1 if it is queued. */
-long vlib_call(domid_t domid, evtchn_port_t port, unsigned int id,
+long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
                s_time_t timeout)
 {
     struct domain *caller = current->domain, *d;
@@ -225,7 +225,7 @@ long vlib_call(domid_t domid, evtchn_port_t port, unsigned int id,
     return rc;
 }
 
-long vlib_cancel(unsigned int id)
+long vlib_cancel(unsigned long id)
 {
     struct vlib_reservation *r;
     long rc = 0;
@@ -243,7 +243,7 @@ long vlib_cancel(unsigned int id)
 }
 
 /* Goes on to the next call, which nothing but an event tells the server of. */
-static void resume(struct vlib_domain *vd)
+void vlib_call_resume(struct vlib_domain *vd)
 {
     struct vlib_call *next = start_next(vd);
 
@@ -281,7 +281,7 @@ void vlib_call_signal(void)
  * The caller has its answer, of a domain that cannot say so itself: of a call
  * that is active, or of those that were given up before.
  */
-long vlib_finish(unsigned int id)
+long vlib_finish(unsigned long id)
 {
     struct vlib_reservation *r;
     struct vlib_domain *vd;
@@ -295,7 +295,7 @@ long vlib_finish(unsigned int id)
     {
         vd = r->call.domain;
         vlib_call_end(r, VLIB_CALL_done);
-        resume(vd);
+        vlib_call_resume(vd);
         rc = 0;
     }
     else
@@ -303,7 +303,7 @@ long vlib_finish(unsigned int id)
             if ( vd->abandoned == id )
             {
                 vd->abandoned = 0;
-                resume(vd);
+                vlib_call_resume(vd);
                 rc = 0;
             }
     spin_unlock(&vlib_lock);
@@ -323,7 +323,7 @@ void vlib_call_forget(unsigned int id)
         if ( vd->abandoned == id && (vd->flags & VLIB_DOMAIN_parks) )
         {
             vd->abandoned = 0;
-            resume(vd);
+            vlib_call_resume(vd);
         }
 }
 
@@ -428,7 +428,7 @@ long vlib_complete(unsigned long port, unsigned long flags)
         return -EACCES;
     }
     finished(vd, port);
-    resume(vd);
+    vlib_call_resume(vd);
     spin_unlock(&vlib_lock);
     if ( (flags & FLAG_SIGNAL) && port )
         evtchn_send(d, port);

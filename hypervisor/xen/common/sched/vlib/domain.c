@@ -14,8 +14,8 @@ struct vlib_domain *vlib_domain_find(const struct domain *d)
     struct vlib_domain *vd;
 
     list_for_each_entry ( vd, &vlib_domains, list )
-        if ( vd->domid == d->domain_id )
-            return vd->domain == d ? vd : NULL;
+        if ( vd->domid == d->domain_id && vd->domain == d )
+            return vd;
     return NULL;
 }
 

@@ -114,7 +114,7 @@ void vlib_gate_apply(struct vlib_domain *vd);
 /* reservation.c: all under vlib_lock. */
 extern struct list_head vlib_reservations;
 extern unsigned int vlib_nr_reservations;
-struct vlib_reservation *vlib_reservation_find(unsigned int id);
+struct vlib_reservation *vlib_reservation_find(unsigned long id);
 int vlib_reservation_set(struct vlib_reserve *op);
 int vlib_reservation_remove(unsigned int id);
 int vlib_reservation_adopt(struct vlib_bind *op, struct domain *d);
@@ -127,10 +127,11 @@ unsigned int vlib_reservation_unadmitted(const struct vlib_reservation *r);
 uint64_t vlib_admitted(unsigned int cpu);
 
 /* call.c */
-long vlib_call(domid_t domid, evtchn_port_t port, unsigned int id,
+long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
                s_time_t timeout);
-long vlib_cancel(unsigned int id);
-long vlib_finish(unsigned int id);
+long vlib_cancel(unsigned long id);
+long vlib_finish(unsigned long id);
+void vlib_call_resume(struct vlib_domain *vd);
 long vlib_listen(unsigned long port, unsigned long flags);
 long vlib_complete(unsigned long port, unsigned long flags);
 long vlib_hold(domid_t domid, bool take, s_time_t limit);

@@ -147,6 +147,7 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
     const uint32_t known = VLIB_DOMAIN_listens | VLIB_DOMAIN_stop_time |
                            VLIB_DOMAIN_closed | VLIB_DOMAIN_parks;
     struct vlib_domain *vd;
+    uint32_t before;
 
     if ( ((op->set | op->clear) & ~known) || (op->set & op->clear) )
         return -EINVAL;
@@ -160,10 +161,14 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
     vd = vlib_domain_make(d);
     if ( !vd )
         return -ENOMEM;
+    before = vd->flags;
     vd->flags = (vd->flags | op->set) & ~op->clear;
     if ( !(vd->flags & VLIB_DOMAIN_listens) )
         vd->listening = false;
-    vlib_gate_apply(vd);
+    /* Who listens in another way will not say that it is done with a call. */
+    if ( (before ^ vd->flags) & (VLIB_DOMAIN_listens | VLIB_DOMAIN_parks) )
+        vd->abandoned = 0;
+    vlib_call_resume(vd);
     return 0;
 }
 
@@ -319,10 +324,24 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
 }
 
 /*
- * Time that a Dom0 thread used itself. One charge is at most a period, so that
- * no sum of them puts a refill off beyond all time.
+ * Whether a charge is at most a period, and neither it nor those before it put
+ * the next refill off by more than an hour.
  */
-static long charge(unsigned int id, s_time_t time)
+static bool chargeable(struct vlib_reservation *r, s_time_t time)
+{
+    const struct vlib_server *s = &r->account.server;
+    bool ok;
+
+    spin_lock_irq(&r->account.lock);
+    ok = time >= 0 && time <= s->period &&
+         time / s->budget <= VLIB_MAX_TIMEOUT / s->period &&
+         vlib_server_next(s) <= NOW() + VLIB_MAX_TIMEOUT;
+    spin_unlock_irq(&r->account.lock);
+    return ok;
+}
+
+/* Time that a Dom0 thread used itself. */
+static long charge(unsigned long id, s_time_t time)
 {
     struct vlib_reservation *r;
     long rc = 0;
@@ -331,8 +350,7 @@ static long charge(unsigned int id, s_time_t time)
     r = vlib_reservation_find(id);
     if ( !r )
         rc = -ENOENT;
-    else if ( time < 0 || time > r->account.server.period ||
-              vlib_server_next(&r->account.server) > NOW() + VLIB_MAX_TIMEOUT )
+    else if ( !chargeable(r, time) )
         rc = -ERANGE;
     else
     {

@@ -20,7 +20,7 @@ unsigned int vlib_nr_reservations;
 static struct vlib_reservation *table[VLIB_MAX_RESERVATIONS];
 static struct vlib_task tasks[VLIB_MAX_RESERVATIONS + 1]; /* vlib_lock */
 
-struct vlib_reservation *vlib_reservation_find(unsigned int id)
+struct vlib_reservation *vlib_reservation_find(unsigned long id)
 {
     return id < VLIB_MAX_RESERVATIONS
            ? table[array_index_nospec(id, VLIB_MAX_RESERVATIONS)] : NULL;
@@ -215,17 +215,19 @@ static int extend(struct vlib_reservation *r, struct vlib_domain *vd,
 
 int vlib_reservation_adopt(struct vlib_bind *op, struct domain *d)
 {
-    struct vlib_domain *vd = vlib_domain_make(d);
-    struct vlib_reservation *r = NULL;
+    struct vlib_reservation *r = vlib_reservation_find(op->id);
+    struct vlib_domain *vd;
     int rc;
 
+    if ( op->flags )
+        return -EINVAL;
+    if ( op->id && !r )
+        return -ENOENT;
+    vd = vlib_domain_make(d);
     if ( !vd )
         return -ENOMEM;
-    if ( op->id )
+    if ( r )
     {
-        r = vlib_reservation_find(op->id);
-        if ( !r )
-            return -ENOENT;
         if ( r->adopted == vd )
             return 0;
         if ( r->adopted || r->nr_callees || r->call.domain )
@@ -266,12 +268,15 @@ bool vlib_reservation_allows(const struct vlib_reservation *r,
 int vlib_reservation_allow(struct vlib_bind *op, struct domain *d)
 {
     struct vlib_reservation *r = vlib_reservation_find(op->id);
-    struct vlib_domain *vd = vlib_domain_make(d);
+    struct vlib_domain *vd;
     struct vlib_callee *c;
     int rc;
 
+    if ( op->flags & ~VLIB_BIND_remove )
+        return -EINVAL;
     if ( !r )
         return -ENOENT;
+    vd = vlib_domain_make(d);
     if ( !vd )
         return -ENOMEM;
     c = callee(r, vd);
