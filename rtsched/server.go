@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rtsched
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"time"
+)
+
+// Refills that a server can have: VLIB_REFILLS of the module.
+const refills = 8
+
+// A time that does not come: 292 years.
+const never = time.Duration(math.MaxInt64)
+
+type refill struct {
+	at, amount time.Duration
+}
+
+// Server is a sporadic server: a budget C every period T, kept as a list of
+// refills. Each is a part of C with the time from which it may be used; what is
+// used of it comes back one period after that time. So no window of length T
+// sees more than C, but for use that others had put off, and who always wants
+// to run gets C in every T. An overrun is taken out of refills that are still
+// to come.
+//
+// Whoever uses one calls Wake when somebody wants to run after nobody did,
+// lets them run while Left is more than 0, charges what they used, and looks
+// again at Next. Times are since a moment of the caller's choice, and do not go
+// back. A Server is not safe for concurrent use; a copy of one is another.
+//
+// Invariants: 1 to 8 refills, sorted by time; each amount is more than 0; the
+// amounts add up to C.
+type Server struct {
+	budget, period time.Duration
+	head, count    int
+	refill         [refills]refill // a ring
+}
+
+// NewServer returns a server whose whole budget may be used from now on. It
+// panics if the budget is not more than 0 and at most the period; Task.Validate
+// keeps it from that.
+func NewServer(budget, period, now time.Duration) *Server {
+	s := new(Server)
+	check(budget, period)
+	s.init(budget, period, now)
+	return s
+}
+
+// Change changes C and T. What has been used, of whatever C, is not given back
+// by it: until all of the old C is there, the new one is at the time when that
+// would have been or a new period from now, whichever is first; what it is
+// larger by, a new period from now. It panics as NewServer does.
+func (s *Server) Change(budget, period, now time.Duration) {
+	check(budget, period)
+	full, more := s.nth(s.count-1).at, budget-s.budget
+	if full <= now {
+		s.init(budget, period, now)
+		return
+	}
+	next := later(now, period)
+	if more <= 0 {
+		s.init(budget, period, min(full, next))
+		return
+	}
+	s.init(s.budget, period, min(full, next))
+	s.budget = budget
+	s.push(next, more)
+}
+
+// Wake says that the server wants to run again, after it did not, or on another
+// CPU. Refills whose time has come are one, as of now, so that no budget is
+// saved up for a burst.
+func (s *Server) Wake(now time.Duration) {
+	first := *s.nth(0)
+	if first.at >= now {
+		return
+	}
+	first.at = now
+	for s.count > 1 && s.nth(1).at <= now {
+		s.pop()
+		first.amount += s.nth(0).amount
+	}
+	*s.nth(0) = first
+}
+
+// Charge takes what was used, also where it is more than there was: the rest
+// is of refills that are to come. Of what would be back after more than 292
+// years it is forgotten how much later. Nothing is charged for used below 0.
+func (s *Server) Charge(used time.Duration) {
+	// Whole budgets put every refill off by as many periods.
+	if used >= s.budget {
+		periods := used / s.budget
+		off := times(periods, s.period)
+		for i := range s.count {
+			r := s.nth(i)
+			r.at = later(r.at, off)
+		}
+		used -= periods * s.budget
+	}
+	for used > 0 {
+		first := s.nth(0)
+		part, at := min(used, first.amount), later(first.at, s.period)
+		used -= part
+		if part == first.amount {
+			s.pop()
+		} else {
+			first.amount -= part
+		}
+		s.push(at, part)
+	}
+}
+
+// Left is the budget that may be used now, 0 if it is depleted.
+func (s *Server) Left(now time.Duration) time.Duration {
+	var left time.Duration
+	for i := range s.count {
+		r := s.nth(i)
+		if r.at > now {
+			break
+		}
+		left += r.amount
+	}
+	return left
+}
+
+// Next is the time from which the first refill may be used: in the past if
+// there is budget.
+func (s *Server) Next() time.Duration {
+	return s.nth(0).at
+}
+
+func check(budget, period time.Duration) {
+	if budget <= 0 || budget > period {
+		panic(fmt.Sprintf("rtsched: a server of %v every %v: the budget must be more than 0 and at most the period", budget, period))
+	}
+}
+
+func (s *Server) init(budget, period, now time.Duration) {
+	s.budget, s.period = budget, period
+	s.head, s.count = 0, 0
+	s.push(now, budget)
+}
+
+func (s *Server) nth(n int) *refill {
+	return &s.refill[(s.head+n)%refills]
+}
+
+func (s *Server) pop() {
+	s.head = (s.head + 1) % refills
+	s.count--
+}
+
+// push appends a refill. It is put together with the last one if that is the
+// same time; or if the list is full, and then at the later time, which can only
+// make the server slower.
+func (s *Server) push(at, amount time.Duration) {
+	if s.count > 0 {
+		last := s.nth(s.count - 1)
+		at = max(at, last.at)
+		if last.at == at || s.count == refills {
+			last.at = at
+			last.amount += amount
+			return
+		}
+	}
+	s.count++
+	*s.nth(s.count - 1) = refill{at: at, amount: amount}
+}
+
+// later is at + by, for by of 0 and more, or never.
+func later(at, by time.Duration) time.Duration {
+	if at > never-by {
+		return never
+	}
+	return at + by
+}
+
+// times is n periods, or never.
+func times(n, period time.Duration) time.Duration {
+	high, low := bits.Mul64(uint64(n), uint64(period))
+	if high != 0 || low > uint64(never) {
+		return never
+	}
+	return time.Duration(low)
+}

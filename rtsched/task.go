@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rtsched
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Bounds of what is accepted: VLIB_MIN_BUDGET, VLIB_MIN_PERIOD and
+// VLIB_MAX_PERIOD in hypervisor/xen/include/public/vlib.h. A budget is at most
+// its period.
+const (
+	MinBudget = 20 * time.Microsecond
+	MinPeriod = 200 * time.Microsecond
+	MaxPeriod = 10 * time.Second
+)
+
+// ErrRange says that a budget or a period is outside the bounds.
+var ErrRange = errors.New("out of range")
+
+// Task is a reservation as admission and platforms see it: Budget of CPU time
+// in every Period, both exact to the nanosecond.
+type Task struct {
+	ID             uint32 // 0: what is kept for control domains
+	Budget, Period time.Duration
+}
+
+// Validate checks Budget and Period against the bounds. Errors wrap ErrRange
+// and say which value it is and what is allowed.
+func (t Task) Validate() error {
+	if t.Period < MinPeriod || t.Period > MaxPeriod {
+		return fmt.Errorf("reservation %d: period %v is %w: %v to %v are allowed", t.ID, t.Period, ErrRange, MinPeriod, MaxPeriod)
+	}
+	if t.Budget < MinBudget || t.Budget > t.Period {
+		return fmt.Errorf("reservation %d: budget %v is %w: %v to its period, %v, are allowed", t.ID, t.Budget, ErrRange, MinBudget, t.Period)
+	}
+	return nil
+}
