@@ -18,6 +18,7 @@ const (
 	domctlPause         = 3
 	domctlUnpause       = 4
 	domctlGetDomainInfo = 5
+	domctlGetVCPUInfo   = 14
 
 	sysctlVersion           = 0x15
 	sysctlGetDomainInfoList = 6
@@ -85,6 +86,18 @@ type getDomainInfo struct {
 	pad2             [7]uint8
 	emulationFlags   uint32
 	miscFlags        uint32
+}
+
+type getVCPUInfo struct {
+	_       structs.HostLayout
+	vcpu    uint32
+	online  uint8
+	blocked uint8
+	running uint8
+	pad1    uint8
+	cpuTime uint64
+	cpu     uint32
+	pad2    uint32
 }
 
 // domctl has the union's arm that this package uses; the others are within u.

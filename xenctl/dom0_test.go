@@ -77,6 +77,26 @@ func TestLabDomains(t *testing.T) {
 	}
 }
 
+func TestLabVCPU(t *testing.T) {
+	h := open(t)
+	g := guest(t, h)
+	v, err := h.VCPU(g.ID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.ID != 0 || !v.Online || v.CPUTime <= 0 || v.CPU < 0 || v.CPU >= 64 {
+		t.Errorf("%+v", v)
+	}
+	for _, tt := range []struct {
+		domid uint16
+		vcpu  int
+	}{{g.ID, g.MaxVCPUID + 1}, {g.ID, 1 << 20}, {999, 0}} {
+		if _, err := h.VCPU(tt.domid, tt.vcpu); !errors.Is(err, ErrNoDomain) {
+			t.Errorf("vCPU %d of domain %d: %v", tt.vcpu, tt.domid, err)
+		}
+	}
+}
+
 func TestLabNoSuchDomain(t *testing.T) {
 	h := open(t)
 	if _, err := h.DomainInfo(999); !errors.Is(err, ErrNoDomain) {

@@ -17,6 +17,7 @@ func TestLayout(t *testing.T) {
 		c compileInfo
 		d domctl
 		i getDomainInfo
+		v getVCPUInfo
 		s sysctl
 		l getDomainInfoList
 	)
@@ -30,6 +31,7 @@ func TestLayout(t *testing.T) {
 		"XEN_DOMCTL_pausedomain":                                                 domctlPause,
 		"XEN_DOMCTL_unpausedomain":                                               domctlUnpause,
 		"XEN_DOMCTL_getdomaininfo":                                               domctlGetDomainInfo,
+		"XEN_DOMCTL_getvcpuinfo":                                                 domctlGetVCPUInfo,
 		"XEN_SYSCTL_getdomaininfolist":                                           sysctlGetDomainInfoList,
 		"XENVER_version":                                                         xenverVersion,
 		"XENVER_extraversion":                                                    xenverExtra,
@@ -91,6 +93,13 @@ func TestLayout(t *testing.T) {
 		"offsetof(struct xen_domctl_getdomaininfo, gpaddr_bits)":                 uint64(unsafe.Offsetof(i.gpaddrBits)),
 		"offsetof(struct xen_domctl_getdomaininfo, arch_config.emulation_flags)": uint64(unsafe.Offsetof(i.emulationFlags)),
 		"offsetof(struct xen_domctl_getdomaininfo, arch_config.misc_flags)":      uint64(unsafe.Offsetof(i.miscFlags)),
+		"sizeof(struct xen_domctl_getvcpuinfo)":                                  uint64(unsafe.Sizeof(v)),
+		"offsetof(struct xen_domctl_getvcpuinfo, vcpu)":                          uint64(unsafe.Offsetof(v.vcpu)),
+		"offsetof(struct xen_domctl_getvcpuinfo, online)":                        uint64(unsafe.Offsetof(v.online)),
+		"offsetof(struct xen_domctl_getvcpuinfo, blocked)":                       uint64(unsafe.Offsetof(v.blocked)),
+		"offsetof(struct xen_domctl_getvcpuinfo, running)":                       uint64(unsafe.Offsetof(v.running)),
+		"offsetof(struct xen_domctl_getvcpuinfo, cpu_time)":                      uint64(unsafe.Offsetof(v.cpuTime)),
+		"offsetof(struct xen_domctl_getvcpuinfo, cpu)":                           uint64(unsafe.Offsetof(v.cpu)),
 		"sizeof(struct xen_sysctl)":                                              uint64(unsafe.Sizeof(s)),
 		"offsetof(struct xen_sysctl, cmd)":                                       uint64(unsafe.Offsetof(s.cmd)),
 		"offsetof(struct xen_sysctl, interface_version)":                         uint64(unsafe.Offsetof(s.interfaceVersion)),

@@ -27,6 +27,7 @@ int main(void)
     VALUE(XEN_DOMCTL_pausedomain);
     VALUE(XEN_DOMCTL_unpausedomain);
     VALUE(XEN_DOMCTL_getdomaininfo);
+    VALUE(XEN_DOMCTL_getvcpuinfo);
     VALUE(XEN_SYSCTL_getdomaininfolist);
     VALUE(XENVER_version);
     VALUE(XENVER_extraversion);
@@ -88,6 +89,13 @@ int main(void)
     OFFSET(struct xen_domctl_getdomaininfo, gpaddr_bits);
     OFFSET(struct xen_domctl_getdomaininfo, arch_config.emulation_flags);
     OFFSET(struct xen_domctl_getdomaininfo, arch_config.misc_flags);
+    SIZE(struct xen_domctl_getvcpuinfo);
+    OFFSET(struct xen_domctl_getvcpuinfo, vcpu);
+    OFFSET(struct xen_domctl_getvcpuinfo, online);
+    OFFSET(struct xen_domctl_getvcpuinfo, blocked);
+    OFFSET(struct xen_domctl_getvcpuinfo, running);
+    OFFSET(struct xen_domctl_getvcpuinfo, cpu_time);
+    OFFSET(struct xen_domctl_getvcpuinfo, cpu);
     SIZE(struct xen_sysctl);
     OFFSET(struct xen_sysctl, cmd);
     OFFSET(struct xen_sysctl, interface_version);

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xenctl
+
+import (
+	"errors"
+	"fmt"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// VCPU is Xen's record of one vCPU at one moment (struct
+// xen_domctl_getvcpuinfo).
+type VCPU struct {
+	ID      int
+	Online  bool
+	Blocked bool // it waits for an event
+	Running bool
+	CPUTime time.Duration // since the domain was created
+	CPU     int           // on which it runs, or ran last
+}
+
+// VCPU returns the record of one, or [ErrNoDomain]: no such domain, or no such
+// vCPU.
+func (h *Handle) VCPU(domid uint16, vcpu int) (VCPU, error) {
+	op := fmt.Sprintf("look up vCPU %d of domain %d", vcpu, domid)
+	info, err := h.vcpuInfo(domid, uint32(vcpu))
+	if errors.Is(err, unix.EINVAL) {
+		err = fmt.Errorf("%w with that vCPU (%w)", ErrNoDomain, err)
+	}
+	if err != nil {
+		return VCPU{}, opError(op, h.explain("domctl", domctlVersion, h.askDomctl, err))
+	}
+	return VCPU{
+		ID: int(info.vcpu), Online: info.online != 0, Blocked: info.blocked != 0, Running: info.running != 0,
+		CPUTime: time.Duration(info.cpuTime), CPU: int(info.cpu),
+	}, nil
+}
+
+func (h *Handle) vcpuInfo(domid uint16, vcpu uint32) (getVCPUInfo, error) {
+	b, err := h.buffers.get()
+	if err != nil {
+		return getVCPUInfo{}, err
+	}
+	defer h.buffers.put(b)
+	p, addr := b.at(0)
+	op := (*domctl)(p)
+	op.cmd, op.interfaceVersion, op.domain = domctlGetVCPUInfo, domctlVersion, domid
+	info := (*getVCPUInfo)(unsafe.Pointer(&op.u))
+	info.vcpu = vcpu
+	if _, err := h.hypercall(hypercallDomctl, addr); err != nil {
+		return getVCPUInfo{}, err
+	}
+	return *info, nil
+}
