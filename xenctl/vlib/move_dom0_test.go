@@ -21,10 +21,7 @@ func TestLabFuzzWhileMoved(t *testing.T) {
 	b := openBench(t)
 	seed := seedOf(t)
 	t.Logf("seed %d", seed)
-	pool := t.TempDir() + "/pool"
-	if err := os.WriteFile(pool, []byte("name = \"other\"\nsched = \"credit2\"\ncpus = [\"1\"]\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	pool := otherPool(t)
 	var (
 		end   = make(chan struct{})
 		moved sync.WaitGroup
@@ -39,7 +36,7 @@ func TestLabFuzzWhileMoved(t *testing.T) {
 					return
 				default:
 					b.shake(t, name)
-					if w == 0 && b.move(t, name, pool) {
+					if w == 0 && b.move(t, name, pool, func() {}) {
 						away.Add(1)
 					}
 				}
@@ -57,6 +54,37 @@ func TestLabFuzzWhileMoved(t *testing.T) {
 	b.alive(t)
 }
 
+// TestLabPoolOfAnotherScheduler: what a domain leaves behind in another pool is
+// not written to when the pool goes. What is allocated meanwhile would show it.
+func TestLabPoolOfAnotherScheduler(t *testing.T) {
+	b := openBench(t)
+	pool := otherPool(t)
+	const reservations = 400
+	other := uint16(b.domids[2])
+	b.eventually(t, "vlib1 is in the other pool", func() bool {
+		return b.move(t, "vlib1", pool, func() {
+			for id := uint32(1); id <= reservations; id++ {
+				must(t, b.m.Reserve(id, MinBudget, MaxPeriod), b.m.Allow(other, id))
+			}
+		})
+	})
+	for id := uint32(1); id <= reservations; id++ {
+		must(t, b.m.Reserve(id, 2*MinBudget, MaxPeriod)) // looks at where the callee is
+	}
+	b.tidy(t)
+	b.asBefore(t)
+}
+
+// otherPool is the configuration of a pool for CPU 1.
+func otherPool(t *testing.T) string {
+	t.Helper()
+	pool := t.TempDir() + "/pool"
+	if err := os.WriteFile(pool, []byte("name = \"other\"\nsched = \"credit2\"\ncpus = [\"1\"]\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return pool
+}
+
 // try is xl, which may refuse.
 func try(args ...string) bool { return exec.Command("xl", args...).Run() == nil }
 
@@ -72,14 +100,16 @@ func (b *bench) shake(t *testing.T, name string) {
 }
 
 // move takes a domain and a CPU to another pool and back. It says whether the
-// domain was there: while a vCPU is pinned to the CPU, it cannot be taken.
-func (b *bench) move(t *testing.T, name, pool string) bool {
+// domain was there: while a vCPU is pinned to the CPU, it cannot be taken. When
+// it is back, and its CPU not yet, it calls back.
+func (b *bench) move(t *testing.T, name, pool string, back func()) bool {
 	b.eventually(t, "a CPU leaves the pool", func() bool { return try("cpupool-cpu-remove", "Pool-0", "1") })
 	there := false
 	if try("cpupool-create", pool) {
 		if there = try("cpupool-migrate", name, "other"); there {
 			time.Sleep(time.Duration(rand.IntN(50)) * time.Millisecond)
 			b.eventually(t, name+" comes back", func() bool { return try("cpupool-migrate", name, "Pool-0") })
+			back()
 		}
 		b.eventually(t, "the other pool is destroyed", func() bool { return try("cpupool-destroy", "other") })
 	}

@@ -4,6 +4,7 @@
 
 DEFINE_SPINLOCK(vlib_lock);
 LIST_HEAD(vlib_domains);
+LIST_HEAD(vlib_units);
 
 /*
  * A record may outlive its domain by a second, until the sweep: the number and
@@ -23,7 +24,7 @@ struct vlib_domain *vlib_domain_find(const struct domain *d)
 struct vlib_domain *vlib_domain_make(struct domain *d)
 {
     struct vlib_domain *vd = vlib_domain_find(d);
-    struct sched_unit *unit;
+    struct vlib_unit *vu;
 
     if ( vd )
         return vd;
@@ -38,12 +39,21 @@ struct vlib_domain *vlib_domain_make(struct domain *d)
     vlib_clock_reset(vd->domid);
     list_add_tail(&vd->list, &vlib_domains);
     vlib_housekeeping_by(NOW() + SECONDS(1));
-    /* The domctl lock, which the caller holds, keeps it in its pool. */
-    if ( d->cpupool && vlib_is_ours(d->cpupool->sched) )
-        for_each_sched_unit ( d, unit )
-            if ( unit->priv )
-                vlib_domain_join(unit->priv);
+    list_for_each_entry ( vu, &vlib_units, all )
+        if ( vu->unit->domain == d )
+            vlib_domain_join(vu);
     return vd;
+}
+
+/* Whether it is under this scheduler, as far as that can be said now. */
+bool vlib_domain_here(const struct domain *d)
+{
+    const struct vlib_unit *vu;
+
+    list_for_each_entry ( vu, &vlib_units, all )
+        if ( vu->unit->domain == d )
+            return true;
+    return false;
 }
 
 static struct vlib_account *payer_of(const struct vlib_domain *vd)

@@ -29,6 +29,7 @@ struct vlib_unit {
     struct sched_unit *unit;
     struct vlib_domain *domain; /* NULL: the module was never told of it */
     struct list_head list;      /* in domain->units, or on its own */
+    struct list_head all;       /* in vlib_units */
     bool gated;
     s_time_t off_since;         /* when it last left a CPU */
 };
@@ -95,8 +96,10 @@ void vlib_unit_stop(struct vlib_unit *vu);  /* both */
 
 /* domain.c: all under vlib_lock. */
 extern struct list_head vlib_domains;
+extern struct list_head vlib_units; /* under this scheduler, of any domain */
 struct vlib_domain *vlib_domain_find(const struct domain *d);
 struct vlib_domain *vlib_domain_make(struct domain *d);
+bool vlib_domain_here(const struct domain *d);
 void vlib_domain_join(struct vlib_unit *vu);
 void vlib_domain_leave(struct vlib_unit *vu);
 void vlib_domain_drop(struct vlib_domain *vd);

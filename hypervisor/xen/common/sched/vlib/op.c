@@ -154,7 +154,7 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
     /* A gate needs this scheduler; and Dom0 must always be able to undo. */
     if ( d->is_privileged )
         return -EPERM;
-    if ( !vlib_is_ours(d->cpupool->sched) )
+    if ( op->set && !vlib_domain_here(d) )
         return -EXDEV;
     if ( (op->set & VLIB_DOMAIN_stop_time) && vlib_clock_init() )
         return -ENOMEM;

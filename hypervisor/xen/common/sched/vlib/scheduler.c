@@ -177,28 +177,9 @@ static void cf_check vlib_insert_unit(const struct scheduler *ops,
     unit_queue(unit)->vcpus++;
     vu->off_since = NOW();
     spin_unlock_irq(lock);
+    list_add_tail(&vu->all, &vlib_units);
     vlib_domain_join(vu);
     spin_unlock(&vlib_lock);
-}
-
-/*
- * schedule_cpu_rm() of 4.17 writes through what the idle unit chose last, which
- * may be gone by then.
- */
-static void forget_choice(const struct sched_unit *unit)
-{
-    unsigned int cpu;
-
-    for_each_online_cpu ( cpu )
-    {
-        struct sched_unit *idle;
-        spinlock_t *lock = pcpu_schedule_lock_irq(cpu);
-
-        idle = sched_idle_unit(cpu);
-        if ( idle->next_task == unit )
-            idle->next_task = idle;
-        pcpu_schedule_unlock_irq(lock, cpu);
-    }
 }
 
 static void cf_check vlib_remove_unit(const struct scheduler *ops,
@@ -214,7 +195,7 @@ static void cf_check vlib_remove_unit(const struct scheduler *ops,
         vlib_dequeue(vu->entity.queue, &vu->entity, NOW());
     unit_queue(unit)->vcpus--;
     unit_schedule_unlock_irq(lock, unit);
-    forget_choice(unit);
+    list_del(&vu->all);
     spin_unlock(&vlib_lock);
 }
 
