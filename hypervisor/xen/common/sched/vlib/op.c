@@ -301,7 +301,7 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
         rc = vlib_counters_read(&u.counters);
     else if ( !rc )
     {
-        /* Against destruction and moves between pools. */
+        /* Against destruction; a move to another pool it may meet. */
         if ( !domctl_lock_acquire() )
         {
             if ( d )
