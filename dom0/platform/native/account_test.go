@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+const ms = time.Millisecond
+
+func TestAccount(t *testing.T) {
+	type look struct{ now, used, others time.Duration }
+	for _, tt := range []struct {
+		name         string
+		cpus         int
+		contended    bool
+		looks        []look
+		front, back  time.Duration
+		pending      time.Duration
+		left, next   time.Duration
+		asleep, fore bool
+	}{
+		{"part of it", 1, false, []look{{4 * ms, 4 * ms, 0}}, 4 * ms, 0, 0, 6 * ms, 0, false, true},
+		{"all of it", 1, false, []look{{10 * ms, 10 * ms, 0}}, 10 * ms, 0, 0, 0, 100 * ms, false, false},
+		{"beyond it in background", 1, false, []look{{10 * ms, 10 * ms, 0}, {50 * ms, 7 * ms, 0}}, 10 * ms, 7 * ms, 0, 0, 100 * ms, false, false},
+		{"overrun is of the next", 1, false, []look{{12 * ms, 12 * ms, 0}}, 10 * ms, 0, 2 * ms, 0, 100 * ms, false, false},
+		{"and paid then", 1, false, []look{{12 * ms, 12 * ms, 0}, {100 * ms, 0, 0}}, 12 * ms, 0, 0, 8 * ms, 100 * ms, false, true},
+		{"whole budgets of it never", 1, false, []look{{33 * ms, 33 * ms, 0}}, 10 * ms, 20 * ms, 3 * ms, 0, 300 * ms, false, false},
+		{"sleeps", 1, false, []look{{10 * ms, 0, 0}}, 0, 0, 0, 10 * ms, 0, true, true},
+		{"may have waited", 1, false, []look{{10 * ms, 0, 9 * ms}}, 0, 0, 0, 10 * ms, 0, false, true},
+		{"too short to tell", 1, false, []look{{ms / 2, 0, 0}}, 0, 0, 0, 10 * ms, 0, false, true},
+		{"wakes, and the refill is dated from then", 1, false, []look{{40 * ms, 0, 0}, {50 * ms, 10 * ms, 0}}, 10 * ms, 0, 0, 0, 140 * ms, false, false},
+		{"slept in between", 1, false, []look{{50 * ms, 10 * ms, 0}}, 10 * ms, 0, 0, 0, 140 * ms, false, false},
+		{"two at once can have begun later", 2, false, []look{{50 * ms, 10 * ms, 0}}, 10 * ms, 0, 0, 0, 145 * ms, false, false},
+		{"waited longer for who has no budget", 1, false, []look{{ms, ms, 0}, {5 * ms, 0, 4 * ms}, {6 * ms, ms, 0}}, 2 * ms, 0, 0, 8 * ms, 5 * ms, false, true},
+		{"waited for who has no budget", 1, false, []look{{20 * ms, 10 * ms, 10 * ms}}, 10 * ms, 0, 0, 0, 110 * ms, false, false},
+		{"waited for others in between", 1, true, []look{{ms, ms, 0}, {20 * ms, 9 * ms, 10*ms - disturbance}}, 10 * ms, 0, 0, 0, 100 * ms, false, false},
+	} {
+		a := newAccount(task(1, 10*ms, 100*ms), tt.cpus, 0)
+		var now time.Duration
+		for _, l := range tt.looks {
+			now = l.now
+			a.look(l.now, l.used, l.others, tt.contended)
+		}
+		if a.front != tt.front || a.back != tt.back || a.pending != tt.pending || a.asleep != tt.asleep || a.foreground != tt.fore ||
+			a.server.Left(now) != tt.left || a.server.Next() != tt.next && tt.next != 0 {
+			t.Errorf("%s: %+v, left %v, next %v", tt.name, a, a.server.Left(now), a.server.Next())
+		}
+	}
+}
+
+// Whatever is read and when, nothing is lost or counted twice, no sum gets
+// smaller, and from one moment to another there is not more foreground than
+// budgets.
+func TestAccountAnything(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const budget, period = 10 * ms, 100 * ms
+		cpus := rapid.IntRange(1, 4).Draw(t, "cpus")
+		a := newAccount(task(1, budget, period), cpus, 0)
+		var now, used time.Duration
+		for range rapid.IntRange(1, 200).Draw(t, "looks") {
+			step := time.Duration(rapid.Int64Range(int64(minLook), int64(40*ms)).Draw(t, "step"))
+			u := time.Duration(rapid.Int64Range(0, int64(step)*int64(cpus)).Draw(t, "used"))
+			before := a
+			now, used = now+step, used+u
+			a.look(now, u, time.Duration(rapid.Int64Range(0, int64(step)).Draw(t, "others")), rapid.Bool().Draw(t, "contended"))
+			if a.front < before.front || a.back < before.back {
+				t.Fatalf("less than before: %+v, %+v", before, a)
+			}
+			if sum := a.front + a.back + a.pending; sum != used {
+				t.Fatalf("%v used, %v counted", used, sum)
+			}
+			if most := (now/period + 1) * budget; a.front > most {
+				t.Fatalf("%v of foreground by %v", a.front, now)
+			}
+			if a.foreground != (a.server.Left(now) > 0) && a.seen == now {
+				t.Fatalf("foreground %v, left %v", a.foreground, a.server.Left(now))
+			}
+		}
+	})
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+// Adopt implements platform.Platform.
+func (p *Platform) Adopt(ctx context.Context, d platform.Domain, r rtsched.Task) error {
+	if d.Control {
+		return fmt.Errorf("domain %q: adopting a control domain: %w", d.ID, platform.ErrNotAllowed)
+	}
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	if err := p.exists(d.ID); err != nil {
+		return err
+	}
+	cpus, err := p.cpusOf(d.ID)
+	if err != nil {
+		return fmt.Errorf("domain %q: %w", d.ID, explain(err))
+	}
+	g, err := openGroup(p.layout, d.ID)
+	if err != nil {
+		return fmt.Errorf("domain %q: %w", d.ID, err)
+	}
+	var taken bool
+	failed := p.keeper.do(ctx, func() { taken, err = p.keeper.adopt(d.ID, g, cpus, r) })
+	if failed != nil {
+		err = failed
+	}
+	if !taken {
+		err = errors.Join(err, g.close())
+	}
+	if err != nil {
+		return fmt.Errorf("domain %q: %w", d.ID, explain(err))
+	}
+	return nil
+}
+
+// adopt reports whether it has taken g.
+func (k *keeper) adopt(name string, g *group, cpus []int, r rtsched.Task) (bool, error) {
+	if old := k.kept[name]; old != nil {
+		k.look(old) // drops it if this is another cgroup of that name
+	}
+	d := k.kept[name]
+	if d == nil {
+		d = &kept{name: name, id: r.ID, group: g, account: newAccount(r, len(cpus), monotonic())}
+		d.setCPUs(cpus)
+		err := k.add(d)
+		return err == nil, err
+	}
+	if d.id != r.ID {
+		return false, fmt.Errorf("it runs on reservation %d, release it from that first: %w", d.id, platform.ErrNotAllowed)
+	}
+	d.change(r, len(cpus), monotonic())
+	d.setCPUs(cpus)
+	k.look(d)
+	if k.watch.sleepers[d] {
+		k.sleep(d, monotonic()) // its budget is another
+	}
+	return false, d.err
+}
+
+// Release implements platform.Platform.
+func (p *Platform) Release(ctx context.Context, d platform.Domain, id uint32) error {
+	return p.release(ctx, d.ID, &id)
+}
+
+// release from a reservation, or from any.
+func (p *Platform) release(ctx context.Context, name string, id *uint32) (err error) {
+	failed := p.keeper.do(ctx, func() {
+		if d := p.keeper.kept[name]; d != nil && (id == nil || *id == d.id) {
+			err = p.keeper.drop(d)
+		}
+	})
+	if err = errors.Join(failed, err); err != nil {
+		return fmt.Errorf("releasing domain %q: %w", name, explain(err))
+	}
+	return nil
+}
+
+// Usage implements platform.Platform. The overrun of a budget is in none of its
+// sums until the refill comes from which it is taken.
+func (p *Platform) Usage(ctx context.Context, d platform.Domain, id uint32) (u platform.Usage, err error) {
+	failed := p.keeper.do(ctx, func() {
+		var kept *kept
+		if kept, err = p.keeper.find(d.ID, id); err != nil {
+			return
+		}
+		p.keeper.look(kept)
+		if _, err = p.keeper.find(d.ID, id); err != nil {
+			return
+		}
+		now := monotonic()
+		err = kept.err
+		u = platform.Usage{
+			Foreground: kept.front, Background: kept.back,
+			Left: kept.server.Left(now), Next: max(kept.server.Next()-now, 0),
+		}
+	})
+	return u, errors.Join(failed, err)
+}

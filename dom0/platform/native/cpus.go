@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+)
+
+// CPUs implements platform.Platform: the parent's cpuset, or all that are online.
+func (p *Platform) CPUs() ([]int, error) {
+	if p.layout.cpuset.version != 0 {
+		return p.cpuset("")
+	}
+	return readCPUs("/sys/devices/system/cpu/online")
+}
+
+// Pin keeps a domain on CPUs, whatever its processes ask for. If it is adopted,
+// its budget is kept on these from now on.
+func (p *Platform) Pin(ctx context.Context, name string, cpus []int) error {
+	if err := p.exists(name); err != nil {
+		return err
+	}
+	if p.layout.cpuset.version == 0 {
+		return fmt.Errorf("domain %q: CPUs of a domain are %w: mount the controller cpuset (mount -t cgroup -o cpuset none /sys/fs/cgroup/cpuset), or use taskset on its processes", name, platform.ErrNotHere)
+	}
+	if err := write(filepath.Join(p.layout.cpuset.dir, name, "cpuset.cpus"), formatCPUs(cpus)); err != nil {
+		return fmt.Errorf("domain %q on CPUs %v: %w", name, cpus, explain(err))
+	}
+	return p.keeper.do(ctx, func() {
+		if d := p.keeper.kept[name]; d != nil {
+			d.setCPUs(cpus)
+		}
+	})
+}
+
+func (p *Platform) cpuset(name string) ([]int, error) {
+	file := "cpuset.effective_cpus"
+	if p.layout.cpuset.version == 2 {
+		file = "cpuset.cpus.effective"
+	}
+	return readCPUs(filepath.Join(p.layout.cpuset.dir, name, file))
+}
+
+func (p *Platform) cpusOf(name string) ([]int, error) {
+	if p.layout.cpuset.version != 0 {
+		return p.cpuset(name)
+	}
+	pids, err := processes(filepath.Join(p.layout.cpu.dir, name))
+	if err != nil {
+		return nil, err
+	}
+	var cpus []int
+	for _, pid := range pids {
+		var set unix.CPUSet
+		if err := unix.SchedGetaffinity(pid, &set); errors.Is(err, unix.ESRCH) {
+			continue
+		} else if err != nil {
+			return nil, fmt.Errorf("CPUs of process %d: %w", pid, err)
+		}
+		for c := range maxCPU + 1 {
+			if set.IsSet(c) {
+				cpus = append(cpus, c)
+			}
+		}
+	}
+	if len(cpus) == 0 {
+		return p.CPUs()
+	}
+	slices.Sort(cpus)
+	return slices.Compact(cpus), nil
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package native is the platform of a Linux machine without Xen: a domain is a
+// cgroup of ordinary processes below one parent cgroup ([Options.Parent]). It
+// is for trying vLibOS out, for tests, and for measurements that need real time
+// and real caches.
+//
+// It does not isolate as a hypervisor does: processes share a kernel, and those
+// of root can leave their cgroup or take a real-time policy. Others hurt only
+// themselves, however much they fork.
+//
+// # Budgets
+//
+// The kernel has no sporadic servers, so one thread here, the keeper, keeps
+// them: it reads what a domain has used when its budget can be gone, and then
+// makes the cgroup idle (cpu.idle), which leaves it the time that nobody else
+// wants; at the refill it makes it as heavy as cgroups can be. Domains with
+// budget share a CPU equally, not by period.
+//
+// Who sleeps with a budget of less than 3 ms and wakes up can run for 3 ms in
+// foreground before that is noticed. It pays for it out of the budgets to come.
+//
+// Weights count among siblings only. So while any domain is adopted the parent
+// is 19 times as heavy as a task outside it: one busy task outside keeps the
+// floor of a twentieth, several keep more, and then budgets come later.
+//
+// The keeper needs CAP_SYS_NICE to be a real-time thread. Without, it may be
+// late by the time slices of those it keeps, and what it reads by a tick. A
+// program sets GOMAXPROCS to at least 4, so that of what the Go runtime runs
+// code with there is always some left when the keeper wakes.
+//
+// # Both versions of cgroups
+//
+// Everything is taken from version 2 if that has the CPU controller, else from
+// version 1; freezing and usage of version 2 fill in where version 1 does not
+// have them, as they need no controller there.
+package native

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+)
+
+// Create makes a domain of processes, with all their threads and what they will
+// fork. To start a program in one, a process creates the domain with its own
+// number and then becomes the program (execve). If it fails, nothing is left.
+func (p *Platform) Create(name string, pids ...int) (err error) {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	var made []string
+	defer func() {
+		if err == nil {
+			return
+		}
+		err = fmt.Errorf("domain %q: %w", name, explain(err))
+		for _, dir := range slices.Backward(made) {
+			err = errors.Join(err, evacuate(dir, filepath.Dir(filepath.Dir(dir)), time.Second))
+		}
+	}()
+	for i, h := range p.layout.places() {
+		dir := filepath.Join(h.dir, name)
+		switch err := os.Mkdir(dir, 0o755); {
+		case err == nil:
+			made = append(made, dir)
+		case i == 0 && errors.Is(err, fs.ErrExist):
+			return fmt.Errorf("%w: choose another name or remove it first", err)
+		case !errors.Is(err, fs.ErrExist): // what a Remove that was interrupted left is used
+			return err
+		}
+	}
+	if p.layout.cpuset.version == 1 {
+		if err := inherit(filepath.Join(p.layout.cpuset.dir, name)); err != nil {
+			return err
+		}
+	}
+	for _, pid := range pids {
+		for _, h := range p.layout.places() {
+			file := filepath.Join(h.dir, name, "cgroup.procs")
+			if err := write(file, strconv.Itoa(pid)); err != nil {
+				return fmt.Errorf("process %d into it: %w", pid, err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkName refuses what is no directory of its own, or may be a file of the
+// kernel in the parent.
+func checkName(name string) error {
+	if name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == '/' || r == 0x7f }) ||
+		strings.HasPrefix(name, ".") {
+		return fmt.Errorf("domain %.80q: a name has 1 to 200 characters, no slash, no space, and no dot at the beginning", name)
+	}
+	return nil
+}
+
+// Remove takes a domain apart: its gate is opened, its processes go on in the
+// cgroup above the parent, its cgroups are removed. ErrNoDomain if it is none.
+func (p *Platform) Remove(ctx context.Context, name string) error {
+	if err := p.exists(name); err != nil {
+		return err
+	}
+	if err := p.release(ctx, name, nil); err != nil {
+		return err
+	}
+	err := p.layout.freeze(ctx, name, false)
+	if gone(err) {
+		err = nil
+	}
+	places := p.layout.places()
+	for _, h := range slices.Backward(places) { // the first last: it is there until all is done
+		if err == nil {
+			err = evacuate(filepath.Join(h.dir, name), filepath.Dir(h.dir), 5*time.Second)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("domain %q: %w", name, explain(err))
+	}
+	return nil
+}
+
+// evacuate moves the processes below dir to another cgroup and removes dir.
+// Processes that fork meanwhile are caught in the next round.
+func evacuate(dir, to string, patience time.Duration) error {
+	end := time.Now().Add(patience)
+	for {
+		err := evacuateOnce(dir, to)
+		if err == nil || !errors.Is(err, unix.EBUSY) || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func evacuateOnce(dir, to string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := evacuateOnce(filepath.Join(dir, e.Name()), to); err != nil {
+				return err
+			}
+		}
+	}
+	pids, err := processes(dir)
+	if err != nil && !gone(err) {
+		return err
+	}
+	for _, pid := range pids {
+		err := write(filepath.Join(to, "cgroup.procs"), strconv.Itoa(pid))
+		if err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("process %d: %w", pid, err)
+		}
+	}
+	if err := unix.Rmdir(dir); err != nil && err != unix.ENOENT {
+		return &fs.PathError{Op: "rmdir", Path: dir, Err: err}
+	}
+	return nil
+}
+
+// processes of one cgroup. Those of other PID namespaces read as 0 and cannot
+// be named.
+func processes(dir string) ([]int, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for word := range strings.FieldsSeq(string(text)) {
+		if pid, err := strconv.Atoi(word); err == nil && pid > 0 {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
+
+// Domains implements platform.Platform: every cgroup below the parent. Its CPUs
+// are its cpuset's, which no process can leave; where there is no such
+// controller, those that its processes have set for themselves by now.
+func (p *Platform) Domains(context.Context) ([]platform.Domain, error) {
+	entries, err := os.ReadDir(p.layout.cpu.dir)
+	if err != nil {
+		return nil, explain(err)
+	}
+	var all []platform.Domain
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		cpus, err := p.cpusOf(e.Name())
+		if gone(err) {
+			continue // it went meanwhile
+		}
+		if err != nil {
+			return nil, fmt.Errorf("domain %q: %w", e.Name(), explain(err))
+		}
+		all = append(all, platform.Domain{ID: e.Name(), UUID: e.Name(), Name: e.Name(), CPUs: cpus})
+	}
+	return all, nil
+}
+
+func (p *Platform) exists(name string) error {
+	if err := checkName(name); err != nil {
+		return fmt.Errorf("%w: %w", platform.ErrNoDomain, err)
+	}
+	dir := filepath.Join(p.layout.cpu.dir, name)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("domain %q: %w: there is no cgroup %s: make it with: vlibmaster native create", name, platform.ErrNoDomain, dir)
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+func task(id uint32, budget, period time.Duration) rtsched.Task {
+	return rtsched.Task{ID: id, Budget: budget, Period: period}
+}
+
+func TestDomains(t *testing.T) {
+	versions(t, func(t *testing.T, p *Platform, _ Options) {
+		d, cmd := start(t, p, "one", "sleep 1000 & sleep 1000 & wait")
+		if err := p.Create("two"); err != nil {
+			t.Fatal(err)
+		}
+		all, err := p.Domains(ctx)
+		if err != nil || len(all) != 2 || all[0].ID != "one" || all[0].UUID != "one" || all[1].Name != "two" || all[0].Control {
+			t.Errorf("%+v, %v", all, err)
+		}
+		cpus, err := p.CPUs()
+		if err != nil || len(cpus) == 0 || !slices.Equal(cpus, all[0].CPUs) {
+			t.Errorf("CPUs %v of the machine, %v; of the domain %v", cpus, err, all[0].CPUs)
+		}
+		cpu := lastCPU(t, p)
+		pin(t, p, d, cpu)
+		if all, err := p.Domains(ctx); err != nil || !slices.Equal(all[0].CPUs, []int{cpu}) {
+			t.Errorf("pinned to %d: %+v, %v", cpu, all, err)
+		}
+		if err := p.Create("one"); !errors.Is(err, os.ErrExist) {
+			t.Error(err)
+		}
+		for _, name := range []string{"", ".", "..", "a/b", "a b", "tasks", "cgroup.procs", strings.Repeat("x", 300)} {
+			if err := p.Create(name); err == nil {
+				t.Errorf("%q was made", name)
+			}
+		}
+		if err := p.Create("three", 1<<30); err == nil || !strings.Contains(err.Error(), "cgroup.procs") {
+			t.Error(err)
+		}
+		for _, h := range p.layout.places() {
+			if _, err := os.Stat(filepath.Join(h.dir, "three")); err == nil {
+				t.Errorf("left: %s", h.dir)
+			}
+		}
+		for _, name := range []string{"one", "two"} {
+			if err := p.Remove(ctx, name); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Remove(ctx, name); !errors.Is(err, platform.ErrNoDomain) {
+				t.Error(err)
+			}
+		}
+		if err := cmd.Process.Signal(unix.Signal(0)); err != nil {
+			t.Errorf("its process did not go on: %v", err)
+		}
+	})
+}
+
+func TestAdopt(t *testing.T) {
+	versions(t, func(t *testing.T, p *Platform, _ Options) {
+		d, cmd := start(t, p, "d", spin)
+		version := p.layout.cpu.version
+		adopt(t, p, d, 1, 20*time.Millisecond, 50*time.Millisecond)
+		if got := shares(t, p, ""); got != parental.text(version) {
+			t.Errorf("parent's weight %s", got)
+		}
+		time.Sleep(300 * time.Millisecond)
+		before := usage(t, p, d, 1)
+		if before.Foreground < 50*time.Millisecond {
+			t.Errorf("%+v", before)
+		}
+		// Other numbers change the server and forget nothing.
+		adopt(t, p, d, 1, time.Millisecond, 50*time.Millisecond)
+		if u := usage(t, p, d, 1); u.Foreground < before.Foreground || u.Background < before.Background || u.Left > time.Millisecond {
+			t.Errorf("%+v, then %+v", before, u)
+		}
+		if err := p.Adopt(ctx, d, task(2, time.Millisecond, 50*time.Millisecond)); !errors.Is(err, platform.ErrNotAllowed) {
+			t.Error(err)
+		}
+		if err := p.Adopt(ctx, d, task(1, 0, 50*time.Millisecond)); !errors.Is(err, rtsched.ErrRange) {
+			t.Error(err)
+		}
+		if err := p.Adopt(ctx, domain("none"), task(1, time.Millisecond, 50*time.Millisecond)); !errors.Is(err, platform.ErrNoDomain) {
+			t.Error(err)
+		}
+		if _, err := p.Usage(ctx, d, 2); !errors.Is(err, platform.ErrNoDomain) {
+			t.Error(err)
+		}
+		for range 2 {
+			if err := p.Release(ctx, d, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if a, b := shares(t, p, "d"), shares(t, p, ""); a != standard.text(version) || b != a {
+			t.Errorf("released: weights %s, parent %s", a, b)
+		}
+		if _, err := p.Usage(ctx, d, 1); !errors.Is(err, platform.ErrNoDomain) {
+			t.Error(err)
+		}
+		// A cgroup that vanishes behind the keeper's back.
+		adopt(t, p, d, 1, 20*time.Millisecond, 50*time.Millisecond)
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		for _, h := range p.layout.places() {
+			if err := evacuate(filepath.Join(h.dir, "d"), filepath.Dir(h.dir), time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		eventually(t, "dropped", func() (dropped bool) {
+			if err := p.keeper.do(ctx, func() { dropped = len(p.keeper.kept) == 0 }); err != nil {
+				t.Fatal(err)
+			}
+			return dropped
+		})
+		if _, err := p.Usage(ctx, d, 1); !errors.Is(err, platform.ErrNoDomain) {
+			t.Error(err)
+		}
+		if err := p.Release(ctx, d, 1); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestClosed(t *testing.T) {
+	versions(t, func(t *testing.T, p *Platform, o Options) {
+		q := open1(t, o)
+		for range 2 {
+			if err := q.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := q.Usage(ctx, domain("x"), 1); !errors.Is(err, os.ErrClosed) {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const errReadOnly = unix.EROFS
+
+// maxCPU is the highest CPU that a unix.CPUSet can hold.
+const maxCPU = 1023
+
+// weight is what a cgroup gets beside its siblings, in the units of either
+// version.
+type weight struct{ v1, v2 int }
+
+var (
+	standard = weight{v1: 1024, v2: 100}
+	heaviest = weight{v1: 262144, v2: 10000}
+	lightest = weight{v1: 2, v2: 1}
+	// 19 times the standard: what is outside the parent keeps a twentieth.
+	parental = weight{v1: 19 * 1024, v2: 1900}
+)
+
+// group is one cgroup with its files open, so that it is still the same cgroup
+// when another takes its name. It is for one goroutine.
+type group struct {
+	usageFile  *os.File
+	weightFile *os.File
+	idleFile   *os.File // nil before Linux 5.15
+	usage2     bool
+	weight2    bool
+	buf        [512]byte
+}
+
+// openGroup opens the child of the parent; name "" is the parent itself.
+func openGroup(l layout, name string) (g *group, err error) {
+	g = &group{usage2: l.usage.version == 2, weight2: l.cpu.version == 2}
+	usage, shares := "cpuacct.usage", "cpu.shares"
+	if g.usage2 {
+		usage = "cpu.stat"
+	}
+	if g.weight2 {
+		shares = "cpu.weight"
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(explain(err), g.close())
+		}
+	}()
+	if g.usageFile, err = os.Open(filepath.Join(l.usage.dir, name, usage)); err != nil {
+		return nil, err
+	}
+	if g.weightFile, err = os.OpenFile(filepath.Join(l.cpu.dir, name, shares), os.O_WRONLY, 0); err != nil {
+		return nil, err
+	}
+	g.idleFile, err = os.OpenFile(filepath.Join(l.cpu.dir, name, "cpu.idle"), os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return g, err
+}
+
+func (g *group) close() error {
+	var errs []error
+	for _, f := range []*os.File{g.usageFile, g.weightFile, g.idleFile} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// usage is the CPU time that the cgroup has used since it was made.
+func (g *group) usage() (time.Duration, error) {
+	n, err := g.usageFile.ReadAt(g.buf[:], 0)
+	text := g.buf[:n]
+	if n == 0 {
+		return 0, err
+	}
+	unit := time.Nanosecond
+	if g.usage2 {
+		_, text, _ = bytes.Cut(text, []byte("usage_usec "))
+		unit = time.Microsecond
+	}
+	text, _, _ = bytes.Cut(text, []byte("\n"))
+	v, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil || v < 0 {
+		return 0, fmt.Errorf("%s: %.40q is no time", g.usageFile.Name(), text)
+	}
+	return time.Duration(v) * unit, nil
+}
+
+// setForeground lets the cgroup go before its siblings, or after all of them.
+func (g *group) setForeground(on bool) error {
+	if on {
+		return g.setWeight(heaviest)
+	}
+	if g.idleFile == nil {
+		return g.setWeight(lightest)
+	}
+	return put(g.idleFile, 1)
+}
+
+// setWeight also ends being idle. The kernel takes no weight of an idle cgroup,
+// so the order matters.
+func (g *group) setWeight(w weight) error {
+	if g.idleFile != nil {
+		if err := put(g.idleFile, 0); err != nil {
+			return err
+		}
+	}
+	if g.weight2 {
+		return put(g.weightFile, w.v2)
+	}
+	return put(g.weightFile, w.v1)
+}
+
+func put(f *os.File, v int) error {
+	_, err := f.WriteAt(strconv.AppendInt(nil, int64(v), 10), 0)
+	return err
+}
+
+// gone reports whether an error means that the cgroup was removed.
+func gone(err error) bool {
+	return errors.Is(err, unix.ENODEV) || errors.Is(err, fs.ErrNotExist)
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+)
+
+func TestParseMounts(t *testing.T) {
+	m := parseMounts(`31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
+32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:7 - cgroup cgroup rw,cpu,cpuacct
+37 31 0:34 / /sys/fs/my\040freezer rw - cgroup cgroup rw,freezer
+38 31 0:34 / /elsewhere rw - cgroup cgroup rw,freezer
+41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+nonsense
+1 - cgroup2
+`)
+	if m.v2 != "/sys/fs/cgroup/unified" || m.v1["cpuacct"] != "/sys/fs/cgroup/cpu,cpuacct" || m.v1["freezer"] != "/sys/fs/my freezer" {
+		t.Errorf("%+v", m)
+	}
+}
+
+// What is taken from where; no cgroup is touched.
+func TestChoose(t *testing.T) {
+	v2 := t.TempDir()
+	have := func(controllers string) {
+		if err := os.WriteFile(filepath.Join(v2, "cgroup.controllers"), []byte(controllers), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v1 := map[string]string{"cpu": "/1/cpu", "cpuacct": "/1/cpu", "freezer": "/1/freezer"}
+	for _, tt := range []struct {
+		controllers string
+		m           mounts
+		version     int
+		want        [4]int // cpu, usage, freezer, cpuset
+		places      int
+	}{
+		{"", mounts{v2, v1}, 0, [4]int{1, 1, 1, 0}, 2},
+		{"", mounts{v2, v1}, 2, [4]int{1, 2, 2, 0}, 2},
+		{"cpuset cpu io", mounts{v2, nil}, 0, [4]int{2, 2, 2, 2}, 1},
+		{"cpu", mounts{v2, v1}, 0, [4]int{2, 2, 2, 0}, 1},
+		{"cpu", mounts{v2, v1}, 1, [4]int{1, 1, 1, 0}, 2},
+		{"", mounts{v2, map[string]string{"cpu": "/1/cpu"}}, 0, [4]int{1, 2, 2, 0}, 2},
+	} {
+		have(tt.controllers)
+		l, err := choose(tt.m, "p", tt.version)
+		got := [4]int{l.cpu.version, l.usage.version, l.freezer.version, l.cpuset.version}
+		if err != nil || got != tt.want || len(l.places()) != tt.places {
+			t.Errorf("%q, version %d: %v in %d places, %v", tt.controllers, tt.version, got, len(l.places()), err)
+		}
+	}
+	have("memory")
+	for _, m := range []mounts{{v2, nil}, {"", nil}, {"", map[string]string{"cpu": "/c", "cpuacct": "/c"}}} {
+		if _, err := choose(m, "p", 0); !errors.Is(err, platform.ErrNotHere) || !strings.Contains(err.Error(), "mount -t cgroup") {
+			t.Error(err)
+		}
+	}
+}
+
+func TestCPUList(t *testing.T) {
+	for text, want := range map[string][]int{"": nil, "0\n": {0}, "0-2,5": {0, 1, 2, 5}, "3,1": {1, 3}} {
+		if got, err := cpuList(text); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"x", "1-", "-1", "3-1", "0-99999999999"} {
+		if got, err := cpuList(text); err == nil {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}

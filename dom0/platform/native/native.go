@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+// Name is what --platform calls this one.
+const Name = "native"
+
+// DefaultParent is the cgroup that has the domains.
+const DefaultParent = "vlibos"
+
+// late is by how much the keeper is late on a machine that others use too.
+const late = time.Millisecond
+
+// Options of Open; the zero value has all defaults.
+type Options struct {
+	// Parent is the cgroup below which every cgroup is a domain; made if
+	// it is not there. At most one process adopts and gates below it.
+	Parent string
+	// Version of cgroups, 1 or 2, to prefer for everything that it has.
+	// Default 2 if it has the CPU controller, else 1.
+	Version int
+	// Guard is the command that calls [Guard]; default this executable
+	// with the arguments "native-guard" and the parent.
+	Guard []string
+}
+
+// Platform is this machine. It implements [platform.Platform].
+type Platform struct {
+	layout layout
+	keeper *keeper
+	lease  *lease
+}
+
+var _ platform.Platform = (*Platform)(nil)
+
+// Open opens the machine. Errors wrap [platform.ErrNotHere] if it has no
+// cgroups that would do, [platform.ErrNotAllowed] if they are not this user's.
+func Open(o Options) (*Platform, error) {
+	if o.Parent == "" {
+		o.Parent = DefaultParent
+	}
+	for part := range strings.SplitSeq(o.Parent, "/") {
+		if err := checkName(part); err != nil {
+			return nil, fmt.Errorf("parent cgroup %.80q: %w", o.Parent, err)
+		}
+	}
+	if o.Version < 0 || o.Version > 2 {
+		return nil, fmt.Errorf("version %d of cgroups: there are 1 and 2", o.Version)
+	}
+	m, err := findMounts()
+	if err != nil {
+		return nil, err
+	}
+	l, err := choose(m, o.Parent, o.Version)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.prepare(); err != nil {
+		return nil, err
+	}
+	if len(o.Guard) == 0 {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		o.Guard = []string{self, "native-guard", o.Parent}
+	}
+	parent, err := openGroup(l, "")
+	if err != nil {
+		return nil, err
+	}
+	k, err := startKeeper(parent)
+	if err != nil {
+		return nil, errors.Join(err, parent.close())
+	}
+	return &Platform{layout: l, keeper: k, lease: &lease{command: o.Guard}}, nil
+}
+
+// Name implements platform.Platform.
+func (p *Platform) Name() string { return Name }
+
+// Floor implements platform.Platform: the parent's weight leaves it to others.
+func (p *Platform) Floor() (rtsched.Task, time.Duration) {
+	return rtsched.Task{Budget: time.Millisecond, Period: 20 * time.Millisecond}, late
+}
+
+// Renew implements platform.Platform. The first call starts the guard, a
+// process that opens all gates and takes all weights back when it is not
+// called again in time. platform.ErrLease says that this may have happened: budgets are
+// kept again, gates are open, and the new lease runs.
+func (p *Platform) Renew(d time.Duration) error {
+	lost, err := p.lease.renew(d)
+	if !lost {
+		return err
+	}
+	return errors.Join(platform.ErrLease, err, p.keeper.do(context.Background(), p.keeper.reapply))
+}
+
+// Close implements platform.Platform. What is adopted or gated stays so for what
+// is left of the lease, within which another process can take over.
+func (p *Platform) Close() error {
+	err := p.keeper.stop()
+	return errors.Join(err, p.lease.leave(len(p.keeper.kept) > 0 || p.layout.anyFrozen()))
+}

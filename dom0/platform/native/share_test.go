@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// A domain with 10 ms in 100 ms beside another that spins on the same CPU, one
+// without a reservation and one with another: has a tenth, and in no window of
+// its period more.
+func TestShare(t *testing.T) {
+	versions(t, func(t *testing.T, p *Platform, _ Options) {
+		cpu := lastCPU(t, p)
+		a, one := start(t, p, "a", spin)
+		b, other := start(t, p, "b", spin)
+		// As taskset has it, the keeper believes in more CPUs than are used.
+		taskset(t, one, cpu)
+		taskset(t, other, cpu)
+		t.Run("taskset", func(t *testing.T) { share(t, p, 1) })
+		pin(t, p, a, cpu)
+		pin(t, p, b, cpu)
+		t.Run("cpuset", func(t *testing.T) { share(t, p, 1) })
+		// Use that another reservation puts off comes on top of the next,
+		// as with any periodic task.
+		adopt(t, p, b, 2, 30*time.Millisecond, 70*time.Millisecond)
+		t.Run("two reservations", func(t *testing.T) { share(t, p, 2) })
+	})
+}
+
+// share checks that a window has at most so many budgets.
+func share(t *testing.T, p *Platform, budgets time.Duration) {
+	const budget, period, duration = 10 * time.Millisecond, 100 * time.Millisecond, 3200 * time.Millisecond
+	d := domain("a")
+	adopt(t, p, d, 1, budget, period)
+	defer func() {
+		if err := p.Release(ctx, d, 1); err != nil {
+			t.Error(err)
+		}
+	}()
+	type sample struct{ at, front time.Duration }
+	var samples []sample
+	var over []time.Duration
+	begin := monotonic()
+	first := usage(t, p, d, 1)
+	for monotonic()-begin < duration {
+		time.Sleep(2 * time.Millisecond)
+		// With the keeper's own time: this goroutine is put off by who spins.
+		if err := p.keeper.do(ctx, func() {
+			a := p.keeper.kept[d.ID]
+			p.keeper.look(a)
+			samples = append(samples, sample{a.seen, a.front})
+			over = append(over, a.pending)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last, took := usage(t, p, d, 1), monotonic()-begin
+	var worst, lateness time.Duration
+	if err := p.keeper.do(ctx, func() { lateness, p.keeper.lateness = p.keeper.lateness, 0 }); err != nil {
+		t.Fatal(err)
+	}
+	from := 0
+	for _, s := range samples {
+		for samples[from].at < s.at-period {
+			from++
+		}
+		worst = max(worst, s.front-samples[from].front)
+	}
+	front := 100 * float64(last.Foreground-first.Foreground) / float64(took)
+	back := 100 * float64(last.Background-first.Background) / float64(took)
+	over = slices.Compact(slices.DeleteFunc(over, func(o time.Duration) bool { return o == 0 }))
+	slices.Sort(over)
+	if len(over) > 0 {
+		t.Logf("overshoot of %d depletions: median %v, 90 %% %v, most %v", len(over), over[len(over)/2], over[len(over)*9/10], over[len(over)-1])
+	}
+	_, late := p.Floor()
+	t.Logf("foreground %.2f %%, background %.2f %%, most in a window of %v: %v", front, back, period, worst)
+	t.Logf("the keeper was at most %v late", lateness)
+	// The first period is at once, and the last may have begun.
+	if want := 100 * float64(budget) / float64(period); front > want+1 || timed() && front < want-1 {
+		t.Errorf("foreground %.2f %%, want %.0f", front, want)
+	}
+	if limit := budgets*budget + late + lateness; worst > limit {
+		t.Errorf("%v of foreground in a window of %v, want at most %v", worst, period, limit)
+	}
+}

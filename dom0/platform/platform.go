@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package platform is what the master needs of a host: whose time there is,
+// who may have how much of it, and what was used.
+//
+// Its subdirectories are the hosts there are. Numbers of CPUs are the host's.
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+// Errors that callers tell apart; what is returned wraps them.
+var (
+	ErrNoDomain   = errors.New("no such domain")
+	ErrNotHere    = errors.New("not available on this platform")
+	ErrNotAllowed = errors.New("the platform may not do this")
+	ErrLease      = errors.New("the lease is over")
+)
+
+// Domain is somebody whose CPU time can be a reservation's.
+type Domain struct {
+	ID   string // the platform's: a domain's number, a cgroup's name
+	UUID string // stays when the domain restarts; the ID where there is none
+	Name string
+	// CPUs on which it may run, ascending.
+	CPUs []int
+	// Control domains are never adopted, gated or throttled.
+	Control bool
+}
+
+// Usage is what a reservation, or what ran on it, has used since it was made.
+type Usage struct {
+	Foreground time.Duration // CPU time on the budget
+	Background time.Duration // CPU time beyond it, that nobody else had reserved
+	Throttled  time.Duration // it could have run in background, and was not let
+	Left       time.Duration // of the budget, now
+	Next       time.Duration // until the next refill
+}
+
+// Platform is a host. Its methods may be called at the same time.
+type Platform interface {
+	// Name is what --platform calls it.
+	Name() string
+
+	// CPUs are those on which domains run, ascending.
+	CPUs() ([]int, error)
+
+	// Floor is what is kept on each CPU for those who control the host, and
+	// Late by how much a budget's end may come late there.
+	Floor() (floor rtsched.Task, late time.Duration)
+
+	// Domains lists all that there are now.
+	Domains(context.Context) ([]Domain, error)
+
+	// Adopt lets a domain run on the budget of reservation r.ID in every
+	// period and beyond that in background, until Release. If it does
+	// already, budget and period change and nothing that was used is
+	// forgotten. The caller has found that the reservation fits.
+	Adopt(ctx context.Context, d Domain, r rtsched.Task) error
+
+	// Release lets the domain run as if it never had been adopted. A domain
+	// that is gone is released.
+	Release(ctx context.Context, d Domain, id uint32) error
+
+	// Usage of a reservation; ErrNoDomain if it has none any more.
+	Usage(ctx context.Context, d Domain, id uint32) (Usage, error)
+
+	// Renew keeps closed gates and throttles for that long from now. What is
+	// not renewed opens by itself, also when this process is dead. ErrLease
+	// says that this has happened since the last time; the new lease runs.
+	Renew(time.Duration) error
+
+	// Close ends the use of the host and leaves all that is adopted as it is.
+	Close() error
+}
+
+// String is how messages name the domain.
+func (d Domain) String() string {
+	if d.Name == "" || d.Name == d.ID {
+		return d.ID
+	}
+	return fmt.Sprintf("%s (%.80q)", d.ID, d.Name)
+}
