@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/rtsched"
+	"github.com/vlibos/vlibos/xenctl"
+	"github.com/vlibos/vlibos/xenctl/vlib"
+	"github.com/vlibos/vlibos/xenctl/xenstore"
+)
+
+// Name is what --platform calls this one.
+const Name = "vlib"
+
+// late is by how much a budget's end may come late: Xen's timer slop and the
+// way of an interrupt, as the module's own admission has it.
+const late = 60 * time.Microsecond
+
+// Platform is this host. It implements [platform.Platform].
+type Platform struct {
+	h     *xenctl.Handle
+	m     *vlib.Module
+	store *xenstore.Client
+	info  vlib.Info
+}
+
+// Open opens the host. Without the module that is [platform.ErrNotHere].
+func Open(ctx context.Context) (*Platform, error) {
+	h, err := xenctl.Open()
+	if err != nil {
+		return nil, err
+	}
+	p := &Platform{h: h}
+	if p.m, err = vlib.Open(h); err == nil {
+		p.info, err = p.m.Info()
+	}
+	switch {
+	case errors.Is(err, vlib.ErrAbsent):
+		err = fmt.Errorf("platform %s is %w: %w", Name, platform.ErrNotHere, err)
+	case err == nil && !p.info.Host:
+		err = fmt.Errorf("platform %s is %w: Dom0 is not under the module's scheduler: boot Xen with sched=vlib", Name, platform.ErrNotHere)
+	case err == nil:
+		p.store, err = xenstore.Open(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	return p, nil
+}
+
+// Name implements platform.Platform.
+func (p *Platform) Name() string { return Name }
+
+// Close implements platform.Platform.
+func (p *Platform) Close() error { return errors.Join(p.store.Close(), p.h.Close()) }
+
+// Floor implements platform.Platform: the module keeps it by itself.
+func (p *Platform) Floor() (rtsched.Task, time.Duration) {
+	return rtsched.Task{Budget: p.info.FloorBudget, Period: p.info.FloorPeriod}, late
+}
+
+// mostCPUs bounds the search for those there are (Xen's NR_CPUS is smaller).
+const mostCPUs = 4096
+
+// CPUs implements platform.Platform.
+func (p *Platform) CPUs() ([]int, error) {
+	info, err := p.m.Info()
+	if err != nil {
+		return nil, err
+	}
+	var cpus []int
+	for cpu := 0; cpu < mostCPUs && len(cpus) < info.CPUs; cpu++ {
+		switch _, err := p.m.CPU(cpu); {
+		case err == nil:
+			cpus = append(cpus, cpu)
+		case !errors.Is(err, vlib.ErrNoCPU) && !errors.Is(err, vlib.ErrOtherScheduler):
+			return nil, err
+		}
+	}
+	return cpus, nil
+}
+
+// Domains implements platform.Platform.
+func (p *Platform) Domains(ctx context.Context) ([]platform.Domain, error) {
+	return domains(ctx, p.h, p.store)
+}
+
+// Adopt implements platform.Platform.
+func (p *Platform) Adopt(_ context.Context, d platform.Domain, r rtsched.Task) error {
+	domid, err := number(d)
+	if err != nil {
+		return err
+	}
+	was, err := p.m.Reservation(r.ID)
+	known := err == nil
+	switch {
+	case err != nil && !errors.Is(err, vlib.ErrNoReservation):
+		return err
+	case known && was.Budget == r.Budget && was.Period == r.Period:
+	default:
+		if err := p.m.Reserve(r.ID, r.Budget, r.Period); err != nil {
+			return refusal(err)
+		}
+	}
+	err = p.m.Adopt(domid, r.ID)
+	if err != nil && !known {
+		err = errors.Join(err, p.m.Unreserve(r.ID))
+	}
+	return refusal(err)
+}
+
+// Release implements platform.Platform.
+func (p *Platform) Release(_ context.Context, _ platform.Domain, id uint32) error {
+	if err := p.m.Unreserve(id); !errors.Is(err, vlib.ErrNoReservation) {
+		return err
+	}
+	return nil
+}
+
+// Usage implements platform.Platform.
+func (p *Platform) Usage(_ context.Context, d platform.Domain, id uint32) (platform.Usage, error) {
+	r, err := p.m.Reservation(id)
+	if errors.Is(err, vlib.ErrNoReservation) {
+		err = fmt.Errorf("%w: %w", platform.ErrNoDomain, err)
+	}
+	if err != nil {
+		return platform.Usage{}, err
+	}
+	if strconv.Itoa(r.Domain) != d.ID {
+		return platform.Usage{}, fmt.Errorf("%w: domain %s runs on reservation %d no longer", platform.ErrNoDomain, d.ID, id)
+	}
+	return platform.Usage{
+		Foreground: r.Total.Foreground, Background: r.Total.Background, Throttled: r.Total.Throttled,
+		Left: r.Left, Next: r.Next,
+	}, nil
+}
+
+// Renew implements platform.Platform.
+func (p *Platform) Renew(d time.Duration) error { return p.m.Lease(d) }
+
+func number(d platform.Domain) (uint16, error) {
+	n, err := strconv.ParseUint(d.ID, 10, 16)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %q is no domain's number", platform.ErrNoDomain, d.ID)
+	}
+	return uint16(n), nil
+}
+
+// refusal is the module's refusal in the platforms' words.
+func refusal(err error) error {
+	var n *vlib.NotAdmitted
+	switch {
+	case errors.As(err, &n):
+		return &platform.Refusal{CPU: n.CPU, Miss: rtsched.Miss{Task: rtsched.Task{ID: n.Misses}, Response: n.Response}}
+	case errors.Is(err, vlib.ErrNoDomain):
+		return fmt.Errorf("%w: %w", platform.ErrNoDomain, err)
+	}
+	return err
+}
+
+var _ platform.Platform = (*Platform)(nil)
