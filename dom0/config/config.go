@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+// Config is what a file says.
+type Config struct {
+	Platform string // dom0.Auto, dom0.Xen or dom0.Native
+	Adopt    []master.Wish
+}
+
+type configTOML struct {
+	Platform word        `toml:"platform"`
+	Adopt    []adoptTOML `toml:"adopt"`
+}
+
+type adoptTOML struct {
+	Domain word     `toml:"domain"`
+	Budget duration `toml:"budget"`
+	Period duration `toml:"period"`
+}
+
+// word is a string whose errors have lines.
+type word string
+
+func (w *word) UnmarshalText(text []byte) error {
+	*w = word(text)
+	return nil
+}
+
+// duration is written as in "10ms".
+type duration time.Duration
+
+func (d *duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is no time: write it as in \"10ms\", \"1.5s\" or \"200us\"", text)
+	}
+	*d = duration(v)
+	return nil
+}
+
+// ErrConfig is what every error in a configuration is.
+var ErrConfig = errors.New("configuration")
+
+// Error says where a configuration is wrong.
+type Error struct {
+	File string
+	Line int // 0: the file as a whole
+	Err  error
+}
+
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("%s: %v", e.File, e.Err)
+	}
+	return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err)
+}
+
+// Unwrap returns ErrConfig and the reason.
+func (e *Error) Unwrap() []error { return []error{ErrConfig, e.Err} }
+
+// Load reads a file. Errors: those of reading it, and *Error.
+func Load(file string) (Config, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return Config{}, err
+	}
+	c, line, err := parse(string(b))
+	if err != nil {
+		return Config{}, &Error{file, line, err}
+	}
+	return c, nil
+}
+
+// parse returns the line of an error.
+func parse(text string) (Config, int, error) {
+	var t configTOML
+	md, err := toml.Decode(text, &t)
+	var p toml.ParseError
+	if errors.As(err, &p) {
+		return Config{}, p.Position.Line, errors.New(p.Message)
+	}
+	if err != nil {
+		return Config{}, 0, err
+	}
+	if unknown := md.Undecoded(); len(unknown) > 0 {
+		return Config{}, lineOfKey(text, unknown[0]), fmt.Errorf("unknown key %q: there are platform, and in [[adopt]] domain, budget and period", unknown[0])
+	}
+	c := Config{Platform: string(t.Platform)}
+	switch c.Platform {
+	case "":
+		c.Platform = dom0.Auto
+	case dom0.Auto, dom0.Xen, dom0.Native:
+	default:
+		return Config{}, lineOfKey(text, toml.Key{"platform"}), fmt.Errorf("platform %q: %s, %s or %s are allowed", t.Platform, dom0.Auto, dom0.Xen, dom0.Native)
+	}
+	for i, a := range t.Adopt {
+		if err := a.check(c.Adopt); err != nil {
+			return Config{}, lineOfTable(text, "adopt", i), err
+		}
+		c.Adopt = append(c.Adopt, master.Wish{Domain: string(a.Domain), Budget: time.Duration(a.Budget), Period: time.Duration(a.Period)})
+	}
+	return c, 0, nil
+}
+
+func (a adoptTOML) check(before []master.Wish) error {
+	if a.Domain == "" {
+		return errors.New("domain is missing: a name or a UUID")
+	}
+	if slices.ContainsFunc(before, func(w master.Wish) bool { return w.Domain == string(a.Domain) }) {
+		return fmt.Errorf("domain %q stands here a second time", a.Domain)
+	}
+	if err := (rtsched.Task{Budget: time.Duration(a.Budget), Period: time.Duration(a.Period)}).Validate(); err != nil {
+		return fmt.Errorf("domain %q: %w", a.Domain, err)
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/master"
+)
+
+func load(t *testing.T, text string) (Config, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "c.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Load(file)
+}
+
+func TestLoad(t *testing.T) {
+	c, err := load(t, `# a host
+platform = "native"
+
+[[adopt]]
+domain = "web"
+budget = "10ms"
+period = "100ms"
+
+[[adopt]]
+period = "1s"
+budget = "200us"
+domain = "8c1d0a3e-0b6c-4f5e-9a57-2f1f7d1f0b11"
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []master.Wish{
+		{Domain: "web", Budget: 10 * time.Millisecond, Period: 100 * time.Millisecond},
+		{Domain: "8c1d0a3e-0b6c-4f5e-9a57-2f1f7d1f0b11", Budget: 200 * time.Microsecond, Period: time.Second},
+	}
+	if c.Platform != "native" || len(c.Adopt) != 2 || c.Adopt[0] != want[0] || c.Adopt[1] != want[1] {
+		t.Errorf("%+v", c)
+	}
+	if c, err := load(t, ""); err != nil || c.Platform != "auto" {
+		t.Errorf("an empty file: %+v, %v", c, err)
+	}
+}
+
+func TestErrorsSayWhere(t *testing.T) {
+	for text, want := range map[string]string{
+		"platform = 3":                     ":1: platform \"3\"",
+		"platform = ['xen']":               "",
+		"platform = 'kvm'":                 ":1: platform \"kvm\": auto, xen or native",
+		"\nplatfrom = 'xen'":               ":2: unknown key \"platfrom\"",
+		"\n[masters]\nx = 1":               ":2: unknown key \"masters\"",
+		"[[adopt]]\nbudget = 'x'":          ":2: \"x\" is no time",
+		"[[adopt]]\nbudget = 7":            ":2: ",
+		"a\nb":                             ":1: ",
+		"platform = 'xen'\n\n[[adopt]] # ": ":3: domain is missing",
+		"[[adopt]]\ndomain = 'a'\nbudget = '2ms'\nperiod = '1ms'":                                     ":1: domain \"a\": reservation 0: budget 2ms is out of range",
+		"[[adopt]]\ndomain = 'a'\nbudget = '0s'\nperiod = '1ms'":                                      "20µs to its period",
+		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'":                                                     "period 0s is out of range: 200µs to 10s",
+		"[[adopt]]\ndomain = 'a'\nbudget = '9223372036s'\nperiod = '9223372036s'":                     "out of range",
+		"[[adopt]]\ndomain = 'a'\nbudget = '99999999999999999s'\nperiod = '1s'":                       ":3: ",
+		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\n[[adopt]]\ndomain = 'a'":             ":5: domain \"a\" stands here a second time",
+		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\nclasss = 'batch'":                    ":5: unknown key \"adopt.classs\"",
+		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\n[[adopt]]\ndomain = 'b'\nbudget = 1": ":7: ",
+	} {
+		_, err := load(t, text)
+		var e *Error
+		if !errors.As(err, &e) || !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+	if _, err := Load(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+}

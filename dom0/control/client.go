@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/master"
+)
+
+// Client asks a master.
+type Client struct {
+	socket string
+	http   http.Client
+}
+
+// NewClient makes one for the master behind a socket.
+func NewClient(socket string) *Client {
+	var d net.Dialer
+	return &Client{socket, http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return d.DialContext(ctx, "unix", socket)
+		},
+	}}}
+}
+
+// Close ends the client's connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Adopt is the master's. ErrNoMaster: there is none.
+func (c *Client) Adopt(ctx context.Context, domain string, budget, period time.Duration) (a master.Adoption, err error) {
+	return a, c.ask(ctx, "POST", "/v1/adopt", request{Domain: domain, Budget: budget, Period: period}, &a)
+}
+
+// Release is the master's.
+func (c *Client) Release(ctx context.Context, domain string) (a master.Adoption, err error) {
+	return a, c.ask(ctx, "POST", "/v1/release", request{Domain: domain}, &a)
+}
+
+// Try is the master's.
+func (c *Client) Try(ctx context.Context, wishes []master.Wish) error {
+	r := request{Wishes: make([]wish, len(wishes))}
+	for i, w := range wishes {
+		r.Wishes[i] = wish(w)
+	}
+	return c.ask(ctx, "POST", "/v1/try", r, &struct{}{})
+}
+
+// Domains lists what is adopted.
+func (c *Client) Domains(ctx context.Context) (h Host, err error) {
+	return h, c.ask(ctx, "GET", "/v1/domains", nil, &h)
+}
+
+func (c *Client) ask(ctx context.Context, method, path string, question, answer any) error {
+	body, err := json.Marshal(question)
+	if err != nil {
+		return err
+	}
+	hr, err := http.NewRequestWithContext(ctx, method, "http://vlibmaster"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r, err := c.http.Do(hr)
+	if err != nil {
+		return c.explain(err)
+	}
+	defer r.Body.Close()
+	d := json.NewDecoder(r.Body)
+	if r.StatusCode != http.StatusOK {
+		var f failure
+		if err := d.Decode(&f); err != nil {
+			return fmt.Errorf("%s: the master answered %s: %w", c.socket, r.Status, err)
+		}
+		return f.err()
+	}
+	return d.Decode(answer)
+}
+
+func (c *Client) explain(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w at %s: start it with 'vlibmaster serve'", ErrNoMaster, c.socket)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s: %w: run as root", c.socket, fs.ErrPermission)
+	}
+	return err
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+// host has one domain.
+type host struct{}
+
+func (host) Name() string         { return "test" }
+func (host) CPUs() ([]int, error) { return []int{0}, nil }
+func (host) Close() error         { return nil }
+func (host) Floor() (rtsched.Task, time.Duration) {
+	return rtsched.Task{Budget: time.Millisecond, Period: 20 * time.Millisecond}, 0
+}
+func (host) Domains(context.Context) ([]platform.Domain, error) {
+	return []platform.Domain{{ID: "1", UUID: "u", Name: "web", CPUs: []int{0}}, {ID: "0", Control: true}}, nil
+}
+func (host) Adopt(context.Context, platform.Domain, rtsched.Task) error { return nil }
+func (host) Release(context.Context, platform.Domain, uint32) error     { return nil }
+func (host) Renew(time.Duration) error                                  { return nil }
+func (host) Usage(context.Context, platform.Domain, uint32) (platform.Usage, error) {
+	return platform.Usage{Foreground: 5}, nil
+}
+
+func serve(t *testing.T) (*Client, string) {
+	t.Helper()
+	dir := t.TempDir()
+	m, err := master.Open(t.Context(), host{}, dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(dir, "s")
+	l, err := Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- Serve(ctx, l, m) }()
+	c := NewClient(socket)
+	t.Cleanup(func() {
+		c.Close()
+		cancel()
+		if err := errors.Join(<-done, m.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return c, socket
+}
+
+func TestConversation(t *testing.T) {
+	c, socket := serve(t)
+	ctx := t.Context()
+	const ms = time.Millisecond
+	a, err := c.Adopt(ctx, "web", 10*ms, 100*ms)
+	if err != nil || a.UUID != "u" || a.Budget != 10*ms {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	h, err := c.Domains(ctx)
+	if err != nil || h.Platform != "test" || len(h.Adopted) != 1 || h.Adopted[0].Foreground != 5 {
+		t.Errorf("%+v, %v", h, err)
+	}
+	for name, tt := range map[string]struct{ err, want error }{
+		"try too much":   {c.Try(ctx, []master.Wish{{Domain: "web", Budget: 100 * ms, Period: 100 * ms}}), platform.ErrNotAdmitted},
+		"try nobody":     {c.Try(ctx, []master.Wish{{Domain: "x", Budget: 10 * ms, Period: 100 * ms}}), platform.ErrNoDomain},
+		"try":            {c.Try(ctx, []master.Wish{{Domain: "web", Budget: 20 * ms, Period: 100 * ms}}), nil},
+		"nothing":        {second(c.Adopt(ctx, "web", 0, 100*ms)), rtsched.ErrRange},
+		"a control":      {second(c.Adopt(ctx, "0", 10*ms, 100*ms)), master.ErrControl},
+		"release nobody": {second(c.Release(ctx, "x")), master.ErrNotAdopted},
+	} {
+		if !errors.Is(tt.err, tt.want) {
+			t.Errorf("%s: %v, want %v", name, tt.err, tt.want)
+		}
+	}
+	if _, err := c.Release(ctx, "web"); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+func second(_ master.Adoption, err error) error { return err }
+
+func TestNoMaster(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	c := NewClient(socket)
+	defer c.Close()
+	if _, err := c.Domains(t.Context()); !errors.Is(err, ErrNoMaster) {
+		t.Errorf("no socket: %v", err)
+	}
+	l, err := Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
+	if _, err := c.Domains(t.Context()); !errors.Is(err, ErrNoMaster) {
+		t.Errorf("a dead master's socket: %v", err)
+	}
+}
+
+func TestRubbishIsAnswered(t *testing.T) {
+	_, socket := serve(t)
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(slowest))
+	if _, err := conn.Write([]byte("POST /v1/adopt HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{\"what\":1")); err != nil {
+		t.Fatal(err)
+	}
+	var b [64]byte
+	n, err := conn.Read(b[:])
+	if err != nil || string(b[:12]) != "HTTP/1.1 400" {
+		t.Errorf("%q, %v", b[:n], err)
+	}
+}

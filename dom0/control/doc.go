@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package control is how commands talk to a running master: JSON over HTTP over
+// a unix socket that root alone may use.
+//
+//	POST /v1/adopt    {"domain", "budget_ns", "period_ns"} → the adoption
+//	POST /v1/release  {"domain"} → the adoption that was
+//	POST /v1/try      {"wishes": [{"domain", "budget_ns", "period_ns"}…]} → {}
+//	GET  /v1/domains  → {"platform", "adopted": [status…]}
+//
+// What is refused is an error object with a kind, which [Client] turns into the
+// error it was.
+package control
+
+// DefaultSocket is the master's.
+const DefaultSocket = "/run/vlibos/control.sock"

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/master"
+)
+
+// mostRequest bounds a request, in bytes.
+const mostRequest = 1 << 20
+
+// slowest bounds how long a client may take to say what it wants.
+const slowest = 10 * time.Second
+
+// Listen makes the socket. The caller holds the master's lock, so what lies
+// there is a dead master's.
+func Listen(path string) (net.Listener, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// Serve answers commands until ctx ends.
+func Serve(ctx context.Context, l net.Listener, m *master.Master) error {
+	s := &http.Server{
+		Handler: handler(m), ReadTimeout: slowest, MaxHeaderBytes: 64 << 10,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() {
+		last, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		s.Shutdown(last) // what is under way has a second
+	})
+	defer stop()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func handler(m *master.Master) http.Handler {
+	mux := http.NewServeMux()
+	post := func(path string, f func(ctx context.Context, r request) (any, error)) {
+		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, hr *http.Request) {
+			var r request
+			d := json.NewDecoder(http.MaxBytesReader(w, hr.Body, mostRequest))
+			d.DisallowUnknownFields()
+			if err := d.Decode(&r); err != nil {
+				reply(w, nil, fmt.Errorf("%w: %w", errRequest, err))
+				return
+			}
+			v, err := f(hr.Context(), r)
+			reply(w, v, err)
+		})
+	}
+	post("/v1/adopt", func(ctx context.Context, r request) (any, error) {
+		return m.Adopt(ctx, r.Domain, r.Budget, r.Period)
+	})
+	post("/v1/release", func(ctx context.Context, r request) (any, error) {
+		return m.Release(ctx, r.Domain)
+	})
+	post("/v1/try", func(ctx context.Context, r request) (any, error) {
+		wishes := make([]master.Wish, len(r.Wishes))
+		for i, w := range r.Wishes {
+			wishes[i] = master.Wish(w)
+		}
+		return struct{}{}, m.Try(ctx, wishes)
+	})
+	mux.HandleFunc("GET /v1/domains", func(w http.ResponseWriter, hr *http.Request) {
+		all, err := m.List(hr.Context())
+		reply(w, Host{m.Platform(), all}, err)
+	})
+	return mux
+}
+
+func reply(w http.ResponseWriter, v any, err error) {
+	status := http.StatusOK
+	if err != nil {
+		v, status = failureOf(err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v) // a client that left is its own loss
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package master
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+// admit tells whether a reservation fits on each of the CPUs, beside all others
+// there but the one it replaces; a *platform.Refusal if not.
+func (m *Master) admit(t rtsched.Task, cpus []int, replaces string) error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	_, late := m.platform.Floor()
+	for _, cpu := range cpus {
+		if miss := rtsched.Admit(append(m.tasks(cpu, replaces), t), late); miss != nil {
+			return &platform.Refusal{CPU: cpu, Miss: *miss, Most: m.most(t, cpus, replaces), Name: m.name(miss.Task.ID)}
+		}
+	}
+	return nil
+}
+
+// tasks are what a CPU has promised already, but to the one to be replaced.
+func (m *Master) tasks(cpu int, replaces string) []rtsched.Task {
+	var tasks []rtsched.Task
+	if floor, _ := m.platform.Floor(); floor.Budget > 0 {
+		tasks = append(tasks, floor)
+	}
+	for uuid, a := range m.adopted {
+		if uuid != replaces && slices.Contains(a.CPUs, cpu) {
+			tasks = append(tasks, a.task())
+		}
+	}
+	return tasks
+}
+
+func (m *Master) name(id uint32) string {
+	for _, a := range m.adopted {
+		if a.Reservation == id {
+			return a.Name
+		}
+	}
+	return ""
+}
+
+// most is the largest budget that would fit on all of the CPUs.
+func (m *Master) most(t rtsched.Task, cpus []int, replaces string) time.Duration {
+	_, late := m.platform.Floor()
+	most := t.Period
+	for _, cpu := range cpus {
+		most = min(most, rtsched.Most(m.tasks(cpu, replaces), t, late))
+	}
+	return most
+}
+
+// number is the lowest that no adoption has.
+func (m *Master) number() (uint32, error) {
+	used := make(map[uint32]bool)
+	for _, a := range m.adopted {
+		used[a.Reservation] = true
+	}
+	for id := uint32(firstReservation); id <= lastReservation; id++ {
+		if !used[id] {
+			return id, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: %d domains are adopted: release one", ErrFull, len(m.adopted))
+}

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+const ms = time.Millisecond
+
+// host is a platform that only remembers.
+type host struct {
+	all     []platform.Domain
+	adopted map[uint32]string // reservation → domain
+	tasks   map[uint32]rtsched.Task
+	fail    error
+	renewed int
+}
+
+func newHost(domains ...platform.Domain) *host {
+	return &host{all: domains, adopted: make(map[uint32]string), tasks: make(map[uint32]rtsched.Task)}
+}
+
+func (h *host) Name() string         { return "test" }
+func (h *host) CPUs() ([]int, error) { return []int{0, 1}, nil }
+func (h *host) Close() error         { return nil }
+
+func (h *host) Floor() (rtsched.Task, time.Duration) {
+	return rtsched.Task{Budget: ms, Period: 20 * ms}, 60 * time.Microsecond
+}
+
+func (h *host) Domains(context.Context) ([]platform.Domain, error) { return h.all, h.fail }
+
+func (h *host) Adopt(_ context.Context, d platform.Domain, r rtsched.Task) error {
+	if h.fail != nil {
+		return h.fail
+	}
+	h.adopted[r.ID], h.tasks[r.ID] = d.ID, r
+	return nil
+}
+
+func (h *host) Release(_ context.Context, _ platform.Domain, id uint32) error {
+	delete(h.adopted, id)
+	return h.fail
+}
+
+func (h *host) Usage(_ context.Context, d platform.Domain, id uint32) (platform.Usage, error) {
+	if h.adopted[id] != d.ID {
+		return platform.Usage{}, platform.ErrNoDomain
+	}
+	return platform.Usage{Foreground: 7, Left: h.tasks[id].Budget}, nil
+}
+
+func (h *host) Renew(time.Duration) error {
+	h.renewed++
+	return nil
+}
+
+func domain(id, name string, cpus ...int) platform.Domain {
+	return platform.Domain{ID: id, UUID: "uuid-" + name, Name: name, CPUs: cpus}
+}
+
+func open(t *testing.T, p platform.Platform, dir string) *Master {
+	t.Helper()
+	m, err := Open(t.Context(), p, dir, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+func adopt(t *testing.T, m *Master, ref string, budget, period time.Duration) Adoption {
+	t.Helper()
+	a, err := m.Adopt(t.Context(), ref, budget, period)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func list(t *testing.T, m *Master) []Status {
+	t.Helper()
+	all, err := m.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestAdopt(t *testing.T) {
+	h := newHost(domain("1", "web", 0), domain("2", "db", 0, 1), domain("3", "db", 1), platform.Domain{ID: "0", UUID: "0", Name: "Domain-0", CPUs: []int{0, 1}, Control: true})
+	m := open(t, h, t.TempDir())
+	a := adopt(t, m, "web", 10*ms, 100*ms)
+	if h.adopted[a.Reservation] != "1" || a.UUID != "uuid-web" || a.Reservation != firstReservation {
+		t.Errorf("%+v, host %v", a, h.adopted)
+	}
+	again := adopt(t, m, "UUID-web", 20*ms, 100*ms)
+	if again.Reservation != a.Reservation || h.tasks[a.Reservation].Budget != 20*ms || len(h.adopted) != 1 {
+		t.Errorf("changed: %+v, host %v", again, h.tasks)
+	}
+	for ref, want := range map[string]error{
+		"nobody": platform.ErrNoDomain, "": platform.ErrNoDomain, "Domain-0": ErrControl, "0": ErrControl,
+		"db": platform.ErrNoDomain, // two of that name
+	} {
+		if _, err := m.Adopt(t.Context(), ref, ms, 100*ms); !errors.Is(err, want) {
+			t.Errorf("adopt %q: %v, want %v", ref, err, want)
+		}
+	}
+	for _, tt := range [][2]time.Duration{{0, ms}, {-1, ms}, {2 * ms, ms}, {1, ms}, {1, 1}, {ms, 1 << 62}, {1 << 62, 1 << 62}} {
+		if _, err := m.Adopt(t.Context(), "1", tt[0], tt[1]); !errors.Is(err, rtsched.ErrRange) {
+			t.Errorf("%v every %v: %v", tt[0], tt[1], err)
+		}
+	}
+	if s := list(t, m); len(s) != 1 || s[0].Budget != 20*ms || s[0].Foreground != 7 || s[0].Domain != "1" {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestRefusalNamesWhatWouldFit(t *testing.T) {
+	h := newHost(domain("1", "web", 0), domain("2", "db", 0), domain("3", "other", 1))
+	m := open(t, h, t.TempDir())
+	adopt(t, m, "web", 50*ms, 100*ms)
+	_, err := m.Adopt(t.Context(), "db", 80*ms, 200*ms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r *platform.Refusal
+	_, err = m.Adopt(t.Context(), "db", 99*ms, 200*ms)
+	if !errors.As(err, &r) || !errors.Is(err, platform.ErrNotAdmitted) || r.CPU != 0 || r.Most < 80*ms || r.Most >= 99*ms {
+		t.Fatalf("%v: %+v", err, r)
+	}
+	if !strings.Contains(err.Error(), r.Most.String()) || !strings.Contains(err.Error(), "adopt domain 2") {
+		t.Errorf("%q", err)
+	}
+	if h.tasks[firstReservation+1].Budget != 80*ms {
+		t.Error("the refusal changed what was")
+	}
+	adopt(t, m, "db", r.Most, 200*ms)
+	adopt(t, m, "other", 90*ms, 100*ms) // on a CPU of its own
+	// A shorter period goes first; whom it would hurt is named.
+	_, err = m.Adopt(t.Context(), "web", 60*ms, 100*ms)
+	if !errors.As(err, &r) || r.Name != "db" || !strings.Contains(err.Error(), "(db)") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTryChangesNothing(t *testing.T) {
+	h := newHost(domain("1", "web", 0), domain("2", "db", 0))
+	m := open(t, h, t.TempDir())
+	if err := m.Try(t.Context(), []Wish{{"web", 40 * ms, 100 * ms}, {"db", 40 * ms, 100 * ms}}); err != nil {
+		t.Error(err)
+	}
+	err := m.Try(t.Context(), []Wish{{"web", 40 * ms, 100 * ms}, {"db", 70 * ms, 100 * ms}})
+	if !errors.Is(err, platform.ErrNotAdmitted) {
+		t.Errorf("together: %v", err)
+	}
+	if len(h.adopted) != 0 || len(list(t, m)) != 0 {
+		t.Errorf("host %v", h.adopted)
+	}
+}
+
+func TestRestart(t *testing.T) {
+	h, dir := newHost(domain("1", "web", 0), domain("2", "db", 0)), t.TempDir()
+	m := open(t, h, dir)
+	a := adopt(t, m, "web", 10*ms, 100*ms)
+	adopt(t, m, "db", 20*ms, 100*ms)
+	if _, err := Open(t.Context(), h, dir, slog.Default()); !errors.Is(err, ErrRunning) || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		t.Errorf("a second master: %v", err)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h.all = []platform.Domain{domain("7", "web", 1)} // started anew, elsewhere; db is gone
+	m = open(t, h, dir)
+	s := list(t, m)
+	if len(s) != 2 || s[0].Domain != "7" || s[0].Reservation != a.Reservation || s[0].CPUs[0] != 1 || s[1].Domain != "" {
+		t.Errorf("%+v", s)
+	}
+	if h.adopted[a.Reservation] != "7" {
+		t.Errorf("host %v", h.adopted)
+	}
+	if _, err := m.Release(t.Context(), "db"); err != nil {
+		t.Errorf("one that does not run: %v", err)
+	}
+	if _, err := m.Release(t.Context(), "db"); !errors.Is(err, ErrNotAdopted) {
+		t.Errorf("twice: %v", err)
+	}
+	if _, err := m.Release(t.Context(), "7"); err != nil || len(h.adopted) != 0 {
+		t.Errorf("%v, host %v", err, h.adopted)
+	}
+}
+
+func TestReview(t *testing.T) {
+	h := newHost(domain("1", "web", 0))
+	m := open(t, h, t.TempDir())
+	a := adopt(t, m, "web", 10*ms, 100*ms)
+	h.all = nil
+	review := func() {
+		t.Helper()
+		if err := m.Review(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	review()
+	if s := list(t, m); s[0].Domain != "" {
+		t.Errorf("gone: %+v", s)
+	}
+	h.all = []platform.Domain{domain("2", "web", 0)}
+	review()
+	if h.adopted[a.Reservation] != "2" {
+		t.Errorf("host %v", h.adopted)
+	}
+	h.all[0].ID = "3"
+	m.platform = &refusing{h}
+	review()
+	if s := list(t, m); s[0].Problem == "" {
+		t.Errorf("%+v: no problem", s)
+	}
+	m.platform = h
+	review()
+	if s := list(t, m); s[0].Problem != "" || h.adopted[a.Reservation] != "3" {
+		t.Errorf("%+v, host %v", s, h.adopted)
+	}
+}
+
+type refusing struct{ *host }
+
+func (r *refusing) Adopt(context.Context, platform.Domain, rtsched.Task) error {
+	return errors.New("not now")
+}
+
+func TestAFailedAdoptionLeavesWhatWas(t *testing.T) {
+	h, dir := newHost(domain("1", "web", 0)), t.TempDir()
+	m := open(t, h, dir)
+	m.platform = &refusing{h}
+	if _, err := m.Adopt(t.Context(), "web", 10*ms, 100*ms); err == nil {
+		t.Fatal("adopted")
+	}
+	if s := list(t, m); len(s) != 0 {
+		t.Errorf("%+v", s)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "state.json")); err != nil || strings.Contains(string(b), "web") {
+		t.Errorf("%s, %v", b, err)
+	}
+}
+
+func TestBrokenStateIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "state.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), newHost(), dir, slog.Default()); err == nil || !strings.Contains(err.Error(), "state.json") {
+		t.Errorf("%v", err)
+	}
+	open(t, newHost(), t.TempDir())
+}
+
+func TestRunRenewsTheLease(t *testing.T) {
+	h := newHost()
+	m := open(t, h, t.TempDir())
+	ctx, cancel := context.WithTimeout(t.Context(), 3*reviewEvery)
+	defer cancel()
+	beats := 0
+	beat := func() error { beats++; return nil }
+	if err := m.Run(ctx, beat); err != nil || h.renewed < 2 || beats != h.renewed {
+		t.Errorf("%v, renewed %d times, %d beats", err, h.renewed, beats)
+	}
+}
+
+func TestConfigure(t *testing.T) {
+	h := newHost(domain("1", "web", 0), domain("2", "db", 0))
+	m := open(t, h, t.TempDir())
+	configure := func(wishes ...Wish) error { return m.Configure(t.Context(), wishes) }
+	review := func() {
+		t.Helper()
+		if err := m.Review(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	adopt(t, m, "db", 10*ms, 100*ms)
+	if err := configure(Wish{"web", 20 * ms, 100 * ms}, Wish{"later", 30 * ms, 100 * ms}); err != nil {
+		t.Fatal(err)
+	}
+	if len(h.adopted) != 2 {
+		t.Fatalf("host %v", h.adopted)
+	}
+	h.all = append(h.all, domain("3", "later", 0))
+	review()
+	if s := list(t, m); len(s) != 3 || s[0].Configured || !s[1].Configured || !s[2].Configured || h.adopted[s[2].Reservation] != "3" {
+		t.Errorf("%+v, host %v", s, h.adopted)
+	}
+	// All of it, or nothing.
+	if err := configure(Wish{"web", 5 * ms, 100 * ms}, Wish{"later", 95 * ms, 100 * ms}); !errors.Is(err, platform.ErrNotAdmitted) {
+		t.Errorf("too much: %v", err)
+	}
+	if s := list(t, m); len(s) != 3 || s[1].Budget != 20*ms || s[2].Budget != 30*ms {
+		t.Errorf("%+v", s)
+	}
+	// By hand holds until the next configuration.
+	if _, err := m.Release(t.Context(), "later"); err != nil {
+		t.Fatal(err)
+	}
+	adopt(t, m, "web", 6*ms, 100*ms)
+	review()
+	if s := list(t, m); len(s) != 2 || s[1].Budget != 6*ms || s[1].Configured {
+		t.Errorf("%+v", s)
+	}
+	if err := configure(Wish{"later", 70 * ms, 100 * ms}); err != nil {
+		t.Fatal(err)
+	}
+	if err := configure(); err != nil {
+		t.Fatal(err)
+	}
+	if s := list(t, m); len(s) != 2 || s[0].Name != "db" || s[1].Name != "web" || len(h.adopted) != 2 {
+		t.Errorf("%+v, host %v", s, h.adopted)
+	}
+}

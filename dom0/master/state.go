@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package master
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// DefaultDir is where a running master keeps what it knows. It is empty after
+// the host was booted, as the host's reservations are.
+const DefaultDir = "/run/vlibos"
+
+// ErrRunning says that another master has the host.
+var ErrRunning = errors.New("another vlibmaster serves this host")
+
+// state is what outlives the daemon: the file state.json, and the lock by which
+// there is one daemon only.
+type state struct {
+	dir  string
+	lock *os.File
+}
+
+type stateJSON struct {
+	Adopted []Adoption `json:"adopted"`
+}
+
+// openState takes the lock.
+func openState(dir string) (*state, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("%w: run as root", err)
+	}
+	name := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		var b [32]byte
+		n, _ := f.ReadAt(b[:], 0) // who it is is a courtesy
+		f.Close()
+		if err == unix.EWOULDBLOCK {
+			return nil, fmt.Errorf("%w: process %s holds %s", ErrRunning, b[:n], name)
+		}
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = f.WriteAt(fmt.Append(nil, os.Getpid()), 0)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &state{dir, f}, nil
+}
+
+func (s *state) file() string { return filepath.Join(s.dir, "state.json") }
+
+// read returns what an earlier daemon wrote.
+func (s *state) read() ([]Adoption, error) {
+	b, err := os.ReadFile(s.file())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var j stateJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return nil, fmt.Errorf("%s: %w: remove it, and adopt again what is to be adopted", s.file(), err)
+	}
+	return j.Adopted, nil
+}
+
+// write replaces the file as a whole.
+func (s *state) write(adopted []Adoption) error {
+	b, err := json.MarshalIndent(stateJSON{adopted}, "", "\t")
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(s.dir, "state-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), s.file())
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// close gives the lock back.
+func (s *state) close() error { return s.lock.Close() }
