@@ -4,6 +4,7 @@
 # make test        set the machine up, run every test
 # make bench       print the ratios, append them to out/bench.jsonl
 # make soak        the long tests
+# make test-timed  tests of times, for a machine at rest
 # make build       the programs, in bin/
 # make hypervisor  Xen with this project's module, and its path
 #
@@ -18,7 +19,7 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 export CGO_ENABLED = 0
 
-.PHONY: build setup hypervisor demo test lint vulncheck test-unit test-hypervisor test-lab bench bench-native bench-lab bench-module soak clean
+.PHONY: build setup hypervisor demo test lint vulncheck test-unit test-timed test-hypervisor test-lab bench bench-native bench-lab bench-module soak clean
 
 build:
 	go build -trimpath -o bin/ ./cmd/...
@@ -56,6 +57,10 @@ vulncheck:
 
 test-unit:
 	CGO_ENABLED=1 go test -race ./...
+
+# What cgroups and timers of this machine can do, which must be at rest.
+test-timed:
+	VLIBOS_TIMED=1 go test -count 1 -v -run 'Share|Cost|DaemonDies' ./dom0/platform/native
 
 # The scheduler's decisions, without Xen: plain C against stubs.
 test-hypervisor:

@@ -33,6 +33,14 @@ func TestManyCPUs(t *testing.T) {
 	}, "lab/multicpu")
 }
 
+// TestServing is the master, as an operator uses it.
+func TestServing(t *testing.T) {
+	t.Parallel()
+	inDom0(t, lab.Config{
+		Xen: lab.VlibXen, Mode: lab.Counted, DomUs: 2, Timeout: 15 * time.Minute,
+	}, "lab/serving")
+}
+
 // TestModuleReported: what the module's absence means, and what its presence.
 func TestModuleReported(t *testing.T) {
 	const ask = "xl info | grep xen_scheduler; vlibmaster doctor; " +

@@ -63,7 +63,8 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{callCommand(), servicesCommand(), doctorCommand(), versionCommand(), completionCommand()},
+		Commands: []*cli.Command{callCommand(), servicesCommand(), doctorCommand(), serveCommand(), adoptCommand(), releaseCommand(), psCommand(), admitCommand(),
+			cgroupCommand(), guardCommand(), versionCommand(), completionCommand()},
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = app.OnUsageError
@@ -73,8 +74,8 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 	return app
 }
 
-// config is the platform that the global flags choose.
-func config(c *cli.Context) (dom0.Config, error) {
+// chosen is the platform that the global flags choose.
+func chosen(c *cli.Context) (dom0.Config, error) {
 	cfg := dom0.Config{Platform: c.String("platform"), NativeDir: c.String("native-dir")}
 	switch cfg.Platform {
 	case dom0.Auto, dom0.Xen, dom0.Native:

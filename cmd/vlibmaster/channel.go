@@ -23,7 +23,7 @@ type conversation struct {
 // converse finds the domain and opens a channel, within the timeout of the
 // options if that is not 0. The caller closes it.
 func converse(c *cli.Context, ref string, port uint32, size int, o vlibcall.Options) (_ *conversation, err error) {
-	cfg, err := config(c)
+	cfg, err := chosen(c)
 	if err != nil {
 		return nil, err
 	}

@@ -95,7 +95,7 @@ func completeDomains(c *cli.Context) {
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-+"
 
 func domainNames(c *cli.Context) []string {
-	cfg, err := config(c)
+	cfg, err := chosen(c)
 	if err != nil {
 		return nil
 	}

@@ -47,7 +47,7 @@ func doctorAction(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	cfg, err := config(c)
+	cfg, err := chosen(c)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,11 @@ import (
 	"unicode"
 
 	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -39,13 +44,18 @@ var (
 	exitProtocol  = exit{13, "protocol", "the vLib OS broke the channel protocol", "if it is of another version, update the older one; else do not trust that domain"}
 	exitNoXen     = exit{14, "no-platform", "the platform is missing or not complete: see 'vlibmaster doctor'", ""}
 	exitUnpaid    = exit{15, "reservation", "the reservation cannot pay for the call, or one must and none was named", "'vlibmaster doctor' says whether the hypervisor has the module"}
+	exitNoMaster  = exit{16, "no-master", "no vlibmaster serves this host", ""}
+	exitNoRoom    = exit{17, "not-admitted", "the reservation does not fit beside the others", ""}
+	exitConfig    = exit{18, "configuration", "the configuration is wrong", ""}
+	exitServed    = exit{19, "served", "another vlibmaster serves this host", ""}
 	exitInterrupt = exit{130, "interrupted", "interrupted by a signal", ""}
 )
 
 // exits in the order of the help.
 var exits = []exit{
 	exitOK, exitOther, exitUsage, exitNoDomain, exitNoServer, exitNoLibrary, exitNoFunc, exitArgument, exitFailed,
-	exitCrashed, exitTimeout, exitDenied, exitTooLarge, exitProtocol, exitNoXen, exitUnpaid, exitInterrupt,
+	exitCrashed, exitTimeout, exitDenied, exitTooLarge, exitProtocol, exitNoXen, exitUnpaid, exitNoMaster, exitNoRoom, exitConfig, exitServed,
+	exitInterrupt,
 }
 
 // verdicts says which exit an error means: the first that matches, so the
@@ -62,6 +72,15 @@ var verdicts = []struct {
 	{dom0.ErrNoXen, exitNoXen},
 	{vlibcall.ErrReservation, exitUnpaid},
 	{errIncomplete, exitNoXen},
+	{platform.ErrNotHere, exitNoXen},
+	{config.ErrConfig, exitConfig},
+	{control.ErrNoMaster, exitNoMaster},
+	{platform.ErrNotAdmitted, exitNoRoom},
+	{platform.ErrNoDomain, exitNoDomain},
+	{master.ErrNotAdopted, exitNoDomain},
+	{master.ErrControl, exitDenied},
+	{master.ErrRunning, exitServed},
+	{rtsched.ErrRange, exitUsage},
 	{dom0.ErrNotPermitted, exitDenied},
 	{vlibcall.ErrTimeout, exitTimeout},
 	{context.DeadlineExceeded, exitTimeout},

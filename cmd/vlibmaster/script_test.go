@@ -17,6 +17,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"github.com/vlibos/vlibos/dom0/platform/native"
 )
 
 // TestMain also is vlibmaster, when a script runs it.
@@ -50,11 +52,35 @@ func TestScripts(t *testing.T) {
 			return os.Mkdir(filepath.Join(env.WorkDir, "run"), 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"server": func(ts *testscript.TestScript, _ bool, args []string) { startServer(ts, bin, args) },
-			"rogue":  func(ts *testscript.TestScript, _ bool, args []string) { startRogue(ts, args[0]) },
-			"exits":  checkExit,
+			"server":     func(ts *testscript.TestScript, _ bool, args []string) { startServer(ts, bin, args) },
+			"rogue":      func(ts *testscript.TestScript, _ bool, args []string) { startRogue(ts, args[0]) },
+			"exits":      checkExit,
+			"eventually": eventually,
+			// try COMMAND ARG… runs what may fail.
+			"try": func(ts *testscript.TestScript, _ bool, args []string) { ts.Exec(args[0], args[1:]...) },
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "cgroups" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			p, err := native.Open(native.Options{})
+			if err != nil {
+				return false, nil // what they test is not there
+			}
+			return true, p.Close()
 		},
 	})
+}
+
+// eventually COMMAND ARG… runs a command until it succeeds.
+func eventually(ts *testscript.TestScript, _ bool, args []string) {
+	var err error
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if err = ts.Exec(args[0], args[1:]...); err == nil {
+			return
+		}
+	}
+	ts.Fatalf("%v: %v", args, err)
 }
 
 // checkExit: exits CODE vlibmaster ARG… runs a command that has to end with that code.

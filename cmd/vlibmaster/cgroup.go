@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/platform/native"
+)
+
+func cgroupCommand() *cli.Command {
+	usage := func(c *cli.Context, err error, _ bool) error { return usagef("%w", err) }
+	return &cli.Command{
+		Name:  "cgroup",
+		Usage: "make domains on a machine without Xen: cgroups of ordinary processes",
+		Description: `On the native platform a domain is a cgroup below '` + native.DefaultParent + `', with all that its
+processes start. Needs root, and the cpu controller (cgroup v2 or v1).
+
+   vlibmaster cgroup run busy -- sh -c 'while :; do :; done'
+   vlibmaster adopt busy --budget 10ms --period 100ms
+   vlibmaster cgroup remove busy`,
+		Subcommands: []*cli.Command{
+			{
+				Name: "run", Usage: "become CMD, in a domain of its own", ArgsUsage: "NAME -- CMD [ARG…]",
+				OnUsageError: usage, HideHelpCommand: true, Action: cgroupRunAction,
+			},
+			{
+				Name: "remove", Usage: "take a domain apart; its processes go on outside", ArgsUsage: "NAME",
+				OnUsageError: usage, HideHelpCommand: true, Action: cgroupRemoveAction,
+			},
+		},
+	}
+}
+
+func cgroupRunAction(c *cli.Context) (err error) {
+	if c.NArg() < 2 {
+		return usagef("cgroup run needs a NAME and a command: vlibmaster cgroup run NAME -- CMD [ARG…]")
+	}
+	name, argv := c.Args().First(), c.Args().Tail()
+	if argv[0] == "--" {
+		argv = argv[1:]
+	}
+	if len(argv) == 0 {
+		return usagef("cgroup run needs a command after --")
+	}
+	program, err := exec.LookPath(argv[0])
+	if err != nil {
+		return err
+	}
+	p, err := native.Open(native.Options{})
+	if err != nil {
+		return err
+	}
+	defer closing(&err, p)
+	if err := p.Create(name, os.Getpid()); err != nil {
+		return err
+	}
+	return fmt.Errorf("%s: %w", program, unix.Exec(program, argv, os.Environ()))
+}
+
+func cgroupRemoveAction(c *cli.Context) (err error) {
+	if c.NArg() != 1 {
+		return usagef("cgroup remove needs one NAME, got %d arguments", c.NArg())
+	}
+	p, err := native.Open(native.Options{})
+	if err != nil {
+		return err
+	}
+	defer closing(&err, p)
+	return p.Remove(c.Context, c.Args().First())
+}
+
+// guardCommand is run by the native platform itself, beside the master.
+func guardCommand() *cli.Command {
+	return &cli.Command{
+		Name: "native-guard", Hidden: true,
+		Action: func(c *cli.Context) error { return native.Guard(c.App.Reader, c.Args().First()) },
+	}
+}

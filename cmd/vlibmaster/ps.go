@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/dom0/control"
+)
+
+func psCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "ps",
+		Usage: "show who runs on which reservation, and what was used",
+		Description: `Times are since the domain was adopted: FOREGROUND on its budget, BACKGROUND
+beyond it, on time that nobody else had reserved, THROTTLED when it wanted that
+time and was not let. LEFT is what is left of the budget now.`,
+		Flags:  []cli.Flag{jsonFlag(), runDirFlag()},
+		Action: psAction,
+	}
+}
+
+func psAction(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	m := toMaster(c)
+	defer m.Close()
+	ctx, cancel := context.WithTimeout(c.Context, controlLimit)
+	defer cancel()
+	host, err := m.Domains(ctx)
+	if err != nil {
+		return withJSON(c.App.Writer, c.Bool("json"), err)
+	}
+	if c.Bool("json") {
+		return joinObjects(c.App.Writer, host)
+	}
+	return printHost(c.App.Writer, host)
+}
+
+func printHost(w io.Writer, h control.Host) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "DOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED\tUUID")
+	for _, s := range h.Adopted {
+		domain := s.Domain
+		switch {
+		case domain == "":
+			domain = "(stopped)"
+		case s.Problem != "":
+			domain += " (without it: " + oneLine(s.Problem) + ")"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", domain, oneLine(s.Name), s.Budget, s.Period,
+			short(s.Left), short(s.Foreground), short(s.Background), short(s.Throttled), s.UUID)
+	}
+	return t.Flush()
+}
+
+// short is a time to three figures or so.
+func short(d time.Duration) time.Duration {
+	switch {
+	case d >= 10*time.Second:
+		return d.Round(10 * time.Millisecond)
+	case d >= 10*time.Millisecond:
+		return d.Round(10 * time.Microsecond)
+	}
+	return d.Round(10 * time.Nanosecond)
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/dom0/platform/xen"
+)
+
+func runDirFlag() *cli.StringFlag {
+	return &cli.StringFlag{
+		Name: "run-dir", Value: master.DefaultDir, EnvVars: []string{"VLIBOS_RUN_DIR"},
+		Usage: "`DIR` with the master's socket, lock and state",
+	}
+}
+
+func serveCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "serve",
+		Usage: "be this host's master: keep domains on their reservations",
+		Description: fmt.Sprintf(`Runs until it is told to end, and is the only one of its host. Domains are put
+on reservations by 'vlibmaster adopt' or by the configuration; they stay on them
+when the master ends, and the next master finds them again: it is safe to
+restart. Closed gates and throttles end by themselves when the master does not
+renew them for %v.
+
+On Xen the hypervisor must have this project's module (see 'vlibmaster doctor');
+on the native platform a domain is a cgroup: see 'vlibmaster cgroup --help'.
+
+The configuration:
+
+   platform = "auto"     # or xen, native; --platform comes first
+
+   [[adopt]]
+   domain = "web"        # name or UUID, whether or not it is there yet
+   budget = "10ms"
+   period = "100ms"
+
+SIGHUP reads it again: all of it is taken, or none and the log says why.`, master.Lease),
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "config", Usage: "`FILE` with the configuration (default: " + config.DefaultFile + ", if it is there)"},
+			runDirFlag(),
+		},
+		Action: serveAction,
+	}
+}
+
+func serveAction(c *cli.Context) (err error) {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(c.Context, unix.SIGTERM, unix.SIGINT)
+	defer stop()
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, unix.SIGHUP)
+	defer signal.Stop(reload)
+	cfg, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	p, err := openHost(ctx, c, cfg)
+	if err != nil {
+		return err
+	}
+	defer closing(&err, p)
+	log := slog.New(slog.NewTextHandler(c.App.ErrWriter, nil))
+	m, err := master.Open(ctx, p, c.String("run-dir"), log)
+	if err != nil {
+		return err
+	}
+	defer closing(&err, m)
+	if err := m.Configure(ctx, cfg.Adopt); err != nil {
+		return err
+	}
+	l, err := control.Listen(filepath.Join(c.String("run-dir"), socketName))
+	if err != nil {
+		return err
+	}
+	log.Info("serving", "platform", p.Name(), "socket", l.Addr().String())
+	if err := notifyReady(); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	return together(ctx,
+		func(ctx context.Context) error { return control.Serve(ctx, l, m) },
+		func(ctx context.Context) error { return m.Run(ctx, notifyAlive) },
+		func(ctx context.Context) error {
+			for {
+				select {
+				case <-ctx.Done():
+					return nil
+				case <-reload:
+					reconfigure(ctx, c, m, log)
+				}
+			}
+		},
+	)
+}
+
+var socketName = filepath.Base(control.DefaultSocket)
+
+// together runs parts until one ends, and then ends the others.
+func together(ctx context.Context, parts ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, len(parts))
+	for _, part := range parts {
+		go func() { done <- part(ctx) }()
+	}
+	var errs []error
+	for range parts {
+		errs = append(errs, <-done)
+		cancel()
+	}
+	return errors.Join(errs...)
+}
+
+// closing adds what closing says to a function's error.
+func closing(err *error, c io.Closer) { *err = errors.Join(*err, c.Close()) }
+
+// loadConfig reads the configuration; the default one need not be there.
+func loadConfig(c *cli.Context) (config.Config, error) {
+	if c.IsSet("config") {
+		return config.Load(c.String("config"))
+	}
+	cfg, err := config.Load(config.DefaultFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return config.Config{Platform: dom0.Auto}, nil
+	}
+	return cfg, err
+}
+
+func reconfigure(ctx context.Context, c *cli.Context, m *master.Master, log *slog.Logger) {
+	cfg, err := loadConfig(c)
+	if err == nil {
+		err = m.Configure(ctx, cfg.Adopt)
+	}
+	if err != nil {
+		log.Error("the new configuration is not taken", "error", err)
+		return
+	}
+	log.Info("configuration taken", "adopt", len(cfg.Adopt))
+}
+
+// openHost opens the platform whose time the master owns.
+func openHost(ctx context.Context, c *cli.Context, cfg config.Config) (platform.Platform, error) {
+	flags, err := chosen(c)
+	if err != nil {
+		return nil, err
+	}
+	kind := flags.Platform
+	if kind == dom0.Auto {
+		kind = cfg.Platform
+	}
+	if kind == dom0.Auto {
+		kind = dom0.Detect("/").Platform()
+	}
+	if kind == dom0.Xen {
+		return xen.Open(ctx)
+	}
+	return native.Open(native.Options{})
+}
+
+// notifyReady and notifyAlive tell systemd; without it they do nothing.
+func notifyReady() error {
+	_, err := daemon.SdNotify(false, daemon.SdNotifyReady)
+	return err
+}
+
+func notifyAlive() error {
+	_, err := daemon.SdNotify(false, daemon.SdNotifyWatchdog)
+	return err
+}
