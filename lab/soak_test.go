@@ -12,7 +12,7 @@ import (
 )
 
 // TestSoakRogueGuest is TestRogueGuest with 10,000 connections.
-func TestSoakRogueGuest(t *testing.T) { rogueGuest(t, 2*time.Hour, "VLIBOS_ROUNDS=10000") }
+func TestSoakRogueGuest(t *testing.T) { rogueGuest(t, 6*time.Hour, "VLIBOS_ROUNDS=10000") }
 
 // TestSoakHypercallFuzz is TestHypercallFuzz with ten million calls where they
 // are cheap, with fewer from PVH guests, half of whose calls are made from user

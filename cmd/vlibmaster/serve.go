@@ -68,7 +68,8 @@ func serveAction(c *cli.Context) (err error) {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(c.Context, unix.SIGTERM, unix.SIGINT)
+	// SIGHUP, which ends other commands, is no end here.
+	ctx, stop := signal.NotifyContext(context.WithoutCancel(c.Context), unix.SIGTERM, unix.SIGINT)
 	defer stop()
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, unix.SIGHUP)
