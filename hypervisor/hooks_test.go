@@ -20,7 +20,7 @@ var anchors = map[string]string{
 	"xen/arch/x86/hvm/hypercall.c":   "#include <xen/nospec.h>\n            break;\n\n        if ( unlikely(hvm_get_cpl(curr)) )\n        {\n",
 	"xen/arch/x86/time.c":            "#include <xen/guest_access.h>\n    _u.system_time   = t->stamp.local_stime;\n\n",
 	"xen/common/domain.c":            "#include <xen/argo.h>\n        if ( set.timeout_abs_ns < NOW() )\n",
-	"xen/common/sched/core.c":        "#include <xen/preempt.h>\n    if ( sched_poll->timeout != 0 )\n    s_time_t offset = timeout - NOW();\n\n    if ( timeout == 0 )\n",
+	"xen/common/sched/core.c":        "#include <xen/preempt.h>\n            atomic_set(&unit->next_task->rendezvous_out_cnt, 0);\n    if ( sched_poll->timeout != 0 )\n    s_time_t offset = timeout - NOW();\n\n    if ( timeout == 0 )\n",
 	"xen/common/sched/untouched.txt": "prefix: do\n",
 }
 

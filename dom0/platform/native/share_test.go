@@ -73,8 +73,10 @@ func share(t *testing.T, p *Platform, budgets time.Duration) {
 	back := 100 * float64(last.Background-first.Background) / float64(took)
 	over = slices.Compact(slices.DeleteFunc(over, func(o time.Duration) bool { return o == 0 }))
 	slices.Sort(over)
+	var most time.Duration
 	if len(over) > 0 {
-		t.Logf("overshoot of %d depletions: median %v, 90 %% %v, most %v", len(over), over[len(over)/2], over[len(over)*9/10], over[len(over)-1])
+		most = over[len(over)-1]
+		t.Logf("overshoot of %d depletions: median %v, 90 %% %v, most %v", len(over), over[len(over)/2], over[len(over)*9/10], most)
 	}
 	_, late := p.Floor()
 	t.Logf("foreground %.2f %%, background %.2f %%, most in a window of %v: %v", front, back, period, worst)
@@ -83,7 +85,8 @@ func share(t *testing.T, p *Platform, budgets time.Duration) {
 	if want := 100 * float64(budget) / float64(period); front > want+1 || timed() && front < want-1 {
 		t.Errorf("foreground %.2f %%, want %.0f", front, want)
 	}
-	if limit := budgets*budget + late + lateness; worst > limit {
+	// An overshoot is paid back, in a later window.
+	if limit := budgets*budget + late + lateness + most; worst > limit {
 		t.Errorf("%v of foreground in a window of %v, want at most %v", worst, period, limit)
 	}
 }
