@@ -93,6 +93,9 @@ func readPorts(fd int, ports []Port) (int, error) {
 func pollIn(fd int) error {
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds[:], 0)
+	for err == unix.EINTR { // by a signal of Go's own scheduler
+		n, err = unix.Poll(fds[:], 0)
+	}
 	switch {
 	case err != nil:
 		return opError("wait", err)
