@@ -171,7 +171,7 @@ func TestLabInterfaceVersions(t *testing.T) {
 		t.Errorf("Xen speaks sysctl %#x, this package %#x", got, sysctlVersion)
 	}
 	// What a build for another Xen would see.
-	_, err := h.domctlAs(domctlVersion-1, domctlGetDomainInfo, 0)
+	_, err := h.domctlAs(domctlVersion-1, domctlGetDomainInfo, 0, getDomainInfo{})
 	if !errors.Is(err, unix.EACCES) {
 		t.Fatalf("another version: %v, want EACCES", err)
 	}

@@ -10,7 +10,7 @@ import (
 // DomainInfo returns Xen's record of one domain, or [ErrNoDomain].
 func (h *Handle) DomainInfo(domid uint16) (DomainInfo, error) {
 	op := fmt.Sprintf("look up domain %d", domid)
-	info, err := h.domctl(domctlGetDomainInfo, domid)
+	info, err := h.domctl(domctlGetDomainInfo, domid, getDomainInfo{})
 	if err != nil {
 		return DomainInfo{}, opError(op, err)
 	}
@@ -26,22 +26,23 @@ func (h *Handle) DomainInfo(domid uint16) (DomainInfo, error) {
 // domain runs again after as many Unpause calls, of whatever program. A domain
 // cannot pause itself (EINVAL). The count outlives this process.
 func (h *Handle) Pause(domid uint16) error {
-	_, err := h.domctl(domctlPause, domid)
+	_, err := h.domctl(domctlPause, domid, getDomainInfo{})
 	return opError(fmt.Sprintf("pause domain %d", domid), err)
 }
 
 // Unpause takes back one Pause. EINVAL says that none is left.
 func (h *Handle) Unpause(domid uint16) error {
-	_, err := h.domctl(domctlUnpause, domid)
+	_, err := h.domctl(domctlUnpause, domid, getDomainInfo{})
 	return opError(fmt.Sprintf("unpause domain %d", domid), err)
 }
 
-func (h *Handle) domctl(cmd uint32, domid uint16) (getDomainInfo, error) {
-	info, err := h.domctlAs(domctlVersion, cmd, domid)
-	return info, h.explain("domctl", domctlVersion, h.askDomctl, err)
+// domctl asks with u, and returns what it became.
+func (h *Handle) domctl(cmd uint32, domid uint16, u getDomainInfo) (getDomainInfo, error) {
+	u, err := h.domctlAs(domctlVersion, cmd, domid, u)
+	return u, h.explain("domctl", domctlVersion, h.askDomctl, err)
 }
 
-func (h *Handle) domctlAs(version, cmd uint32, domid uint16) (getDomainInfo, error) {
+func (h *Handle) domctlAs(version, cmd uint32, domid uint16, u getDomainInfo) (getDomainInfo, error) {
 	b, err := h.buffers.get()
 	if err != nil {
 		return getDomainInfo{}, err
@@ -49,7 +50,7 @@ func (h *Handle) domctlAs(version, cmd uint32, domid uint16) (getDomainInfo, err
 	defer h.buffers.put(b)
 	p, addr := b.at(0)
 	op := (*domctl)(p)
-	op.cmd, op.interfaceVersion, op.domain = cmd, version, domid
+	op.cmd, op.interfaceVersion, op.domain, op.u = cmd, version, domid, u
 	if _, err := h.hypercall(hypercallDomctl, addr); err != nil {
 		return getDomainInfo{}, err
 	}

@@ -44,7 +44,7 @@ func acceptedVersion(ask func(version uint32) error) uint32 {
 // askDomctl looks up domain 0. The command, and where the version and domain
 // lie, have been the same in every release; the answer is not looked at.
 func (h *Handle) askDomctl(version uint32) error {
-	_, err := h.domctlAs(version, domctlGetDomainInfo, 0)
+	_, err := h.domctlAs(version, domctlGetDomainInfo, 0, getDomainInfo{})
 	return err
 }
 

@@ -26,32 +26,18 @@ type VCPU struct {
 // vCPU.
 func (h *Handle) VCPU(domid uint16, vcpu int) (VCPU, error) {
 	op := fmt.Sprintf("look up vCPU %d of domain %d", vcpu, domid)
-	info, err := h.vcpuInfo(domid, uint32(vcpu))
+	var u getDomainInfo
+	info := (*getVCPUInfo)(unsafe.Pointer(&u)) // another arm of the union
+	info.vcpu = uint32(vcpu)
+	u, err := h.domctl(domctlGetVCPUInfo, domid, u)
 	if errors.Is(err, unix.EINVAL) {
 		err = fmt.Errorf("%w with that vCPU (%w)", ErrNoDomain, err)
 	}
 	if err != nil {
-		return VCPU{}, opError(op, h.explain("domctl", domctlVersion, h.askDomctl, err))
+		return VCPU{}, opError(op, err)
 	}
 	return VCPU{
 		ID: int(info.vcpu), Online: info.online != 0, Blocked: info.blocked != 0, Running: info.running != 0,
 		CPUTime: time.Duration(info.cpuTime), CPU: int(info.cpu),
 	}, nil
-}
-
-func (h *Handle) vcpuInfo(domid uint16, vcpu uint32) (getVCPUInfo, error) {
-	b, err := h.buffers.get()
-	if err != nil {
-		return getVCPUInfo{}, err
-	}
-	defer h.buffers.put(b)
-	p, addr := b.at(0)
-	op := (*domctl)(p)
-	op.cmd, op.interfaceVersion, op.domain = domctlGetVCPUInfo, domctlVersion, domid
-	info := (*getVCPUInfo)(unsafe.Pointer(&op.u))
-	info.vcpu = vcpu
-	if _, err := h.hypercall(hypercallDomctl, addr); err != nil {
-		return getVCPUInfo{}, err
-	}
-	return *info, nil
 }

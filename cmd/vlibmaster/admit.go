@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -22,7 +21,7 @@ tried together, beside what is adopted now. Nothing is changed.
    vlibmaster admit --dry-run more.toml`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Required: true, Usage: "change nothing: there is no other way, 'adopt' and the configuration make reservations"},
-			jsonFlag(), runDirFlag(),
+			jsonFlag(""), runDirFlag(),
 		},
 		Action: admitAction,
 	}
@@ -38,9 +37,7 @@ func admitAction(c *cli.Context) error {
 	}
 	m := toMaster(c)
 	defer m.Close()
-	ctx, cancel := context.WithTimeout(c.Context, controlLimit)
-	defer cancel()
-	if err := m.Try(ctx, cfg.Adopt); err != nil {
+	if err := m.Try(c.Context, cfg.Adopt); err != nil {
 		return withJSON(c.App.Writer, c.Bool("json"), err)
 	}
 	if c.Bool("json") {

@@ -5,20 +5,12 @@ package main
 import (
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
 )
-
-// controlLimit bounds a master that does not answer.
-const controlLimit = 30 * time.Second
-
-func jsonFlag() *cli.BoolFlag {
-	return &cli.BoolFlag{Name: "json", Usage: "print one line of JSON"}
-}
 
 func adoptCommand() *cli.Command {
 	return &cli.Command{
@@ -37,7 +29,7 @@ would come too late, and with the budget that would fit.`,
 		Flags: []cli.Flag{
 			&cli.DurationFlag{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},
 			&cli.DurationFlag{Name: "period", Required: true, Usage: "in every such `TIME`, for example 100ms"},
-			jsonFlag(), runDirFlag(),
+			jsonFlag(""), runDirFlag(),
 		},
 		Action:       adoptAction,
 		BashComplete: completeDomains,
@@ -50,7 +42,7 @@ func releaseCommand() *cli.Command {
 		Usage:        "let a domain run as if it never had been adopted",
 		ArgsUsage:    "DOMAIN",
 		Description:  "Takes the domain's reservation back. A domain that does not run is meant by its\nname or UUID: 'vlibmaster ps' shows them.",
-		Flags:        []cli.Flag{jsonFlag(), runDirFlag()},
+		Flags:        []cli.Flag{jsonFlag(""), runDirFlag()},
 		Action:       releaseAction,
 		BashComplete: completeDomains,
 	}

@@ -41,6 +41,10 @@ func portFlag(category string) cli.Flag {
 	return &cli.Uint64Flag{Category: category, Name: "port", Value: dom0.DefaultPort, Usage: "`NUMBER` of the server in the domain"}
 }
 
+func jsonFlag(category string) cli.Flag {
+	return &cli.BoolFlag{Category: category, Name: "json", Usage: "print one line of JSON"}
+}
+
 func timeoutFlag(category string, value time.Duration) cli.Flag {
 	return &cli.DurationFlag{Category: category, Name: "timeout", Value: value, Usage: "how long the answer may take, for example 500ms or 2m; 0: for ever"}
 }
@@ -62,7 +66,7 @@ func callCommand() *cli.Command {
 			&cli.StringFlag{Category: wait, Name: "wait", Value: vlibcall.SpinThenBlock.String(), Usage: "`HOW` to wait for the answer: block, spin or spin-then-block"},
 			reservationFlag(wait),
 			&cli.IntFlag{Category: wait, Name: "repeat", Value: 1, Usage: "make the call `N` times and show the distribution of latencies"},
-			&cli.BoolFlag{Category: result, Name: "json", Usage: "print one line of JSON"},
+			jsonFlag(result),
 			&cli.StringSliceFlag{Category: result, Name: "out", Usage: "save the first io or out argument (or what a call without --sig returned) in `FILE`; repeated: the next one; - is standard output"},
 		},
 		Action:       callAction,

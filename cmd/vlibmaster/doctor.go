@@ -32,7 +32,7 @@ with the command that brings it. Nothing is changed.
 
 Exit codes: %d calls are possible (whether or not a server runs now), %d this user
 may not, %d something is missing.`, exitOK.code, exitDenied.code, exitNoXen.code),
-		Flags:  []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one line of JSON"}},
+		Flags:  []cli.Flag{jsonFlag("")},
 		Action: doctorAction,
 	}
 }

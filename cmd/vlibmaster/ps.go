@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -21,7 +20,7 @@ func psCommand() *cli.Command {
 		Description: `Times are since the domain was adopted: FOREGROUND on its budget, BACKGROUND
 beyond it, on time that nobody else had reserved, THROTTLED when it wanted that
 time and was not let. LEFT is what is left of the budget now.`,
-		Flags:  []cli.Flag{jsonFlag(), runDirFlag()},
+		Flags:  []cli.Flag{jsonFlag(""), runDirFlag()},
 		Action: psAction,
 	}
 }
@@ -32,9 +31,7 @@ func psAction(c *cli.Context) error {
 	}
 	m := toMaster(c)
 	defer m.Close()
-	ctx, cancel := context.WithTimeout(c.Context, controlLimit)
-	defer cancel()
-	host, err := m.Domains(ctx)
+	host, err := m.Domains(c.Context)
 	if err != nil {
 		return withJSON(c.App.Writer, c.Bool("json"), err)
 	}

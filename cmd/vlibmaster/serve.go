@@ -38,10 +38,10 @@ func serveCommand() *cli.Command {
 		Name:  "serve",
 		Usage: "be this host's master: keep domains on their reservations",
 		Description: fmt.Sprintf(`Runs until it is told to end, and is the only one of its host. Domains are put
-on reservations by 'vlibmaster adopt' or by the configuration; they stay on them
-when the master ends, and the next master finds them again: it is safe to
-restart. Closed gates and throttles end by themselves when the master does not
-renew them for %v.
+on reservations by 'vlibmaster adopt' or by the configuration, and the next
+master finds them again: it is safe to restart. On Xen they stay on them
+meanwhile; on the native platform for %[1]v. Closed gates and throttles end by
+themselves when the master does not renew them for %[1]v.
 
 On Xen the hypervisor must have this project's module (see 'vlibmaster doctor');
 on the native platform a domain is a cgroup: see 'vlibmaster cgroup --help'.

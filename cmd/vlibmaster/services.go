@@ -31,7 +31,7 @@ guest that it calls, and for its limits.
 			portFlag(""),
 			timeoutFlag("", 10*time.Second),
 			reservationFlag(""),
-			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON"},
+			jsonFlag(""),
 		},
 		Action:       servicesAction,
 		BashComplete: completeDomains,
@@ -56,8 +56,9 @@ func servicesAction(c *cli.Context) error {
 const servicesSize = 256 << 10
 
 func askServices(c *cli.Context) (domain string, info *builtin.Info, err error) {
-	if c.NArg() != 1 {
-		return "", nil, usagef("services needs one DOMAIN, got %d arguments: see vlibmaster services --help", c.NArg())
+	ref, err := oneDomain(c)
+	if err != nil {
+		return "", nil, err
 	}
 	port, err := readPort(c)
 	if err != nil {
@@ -71,7 +72,7 @@ func askServices(c *cli.Context) (domain string, info *builtin.Info, err error) 
 	if err != nil {
 		return "", nil, err
 	}
-	v, err := converse(c, c.Args().First(), port, servicesSize, vlibcall.Options{Timeout: limit, Reservation: payer})
+	v, err := converse(c, ref, port, servicesSize, vlibcall.Options{Timeout: limit, Reservation: payer})
 	if err != nil {
 		return "", nil, err
 	}

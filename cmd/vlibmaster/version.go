@@ -25,7 +25,7 @@ func versionCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "version",
 		Usage:  "print the version of this program and of the channel protocol",
-		Flags:  []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one line of JSON"}},
+		Flags:  []cli.Flag{jsonFlag("")},
 		Action: versionAction,
 	}
 }

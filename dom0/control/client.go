@@ -17,7 +17,11 @@ import (
 	"github.com/vlibos/vlibos/dom0/master"
 )
 
-// Client asks a master.
+// patience is how long a master that does not answer is waited for.
+const patience = 30 * time.Second
+
+// Client asks a master. What it returns after 30 s without an answer is
+// context.DeadlineExceeded.
 type Client struct {
 	socket string
 	http   http.Client
@@ -38,29 +42,30 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Adopt is the master's. ErrNoMaster: there is none.
 func (c *Client) Adopt(ctx context.Context, domain string, budget, period time.Duration) (a master.Adoption, err error) {
-	return a, c.ask(ctx, "POST", "/v1/adopt", request{Domain: domain, Budget: budget, Period: period}, &a)
+	err = c.ask(ctx, "POST", "/v1/adopt", request{Wish: master.Wish{Domain: domain, Budget: budget, Period: period}}, &a)
+	return a, err
 }
 
 // Release is the master's.
 func (c *Client) Release(ctx context.Context, domain string) (a master.Adoption, err error) {
-	return a, c.ask(ctx, "POST", "/v1/release", request{Domain: domain}, &a)
+	err = c.ask(ctx, "POST", "/v1/release", request{Wish: master.Wish{Domain: domain}}, &a)
+	return a, err
 }
 
 // Try is the master's.
 func (c *Client) Try(ctx context.Context, wishes []master.Wish) error {
-	r := request{Wishes: make([]wish, len(wishes))}
-	for i, w := range wishes {
-		r.Wishes[i] = wish(w)
-	}
-	return c.ask(ctx, "POST", "/v1/try", r, &struct{}{})
+	return c.ask(ctx, "POST", "/v1/try", request{Wishes: wishes}, &struct{}{})
 }
 
 // Domains lists what is adopted.
 func (c *Client) Domains(ctx context.Context) (h Host, err error) {
-	return h, c.ask(ctx, "GET", "/v1/domains", nil, &h)
+	err = c.ask(ctx, "GET", "/v1/domains", nil, &h)
+	return h, err
 }
 
 func (c *Client) ask(ctx context.Context, method, path string, question, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	body, err := json.Marshal(question)
 	if err != nil {
 		return err

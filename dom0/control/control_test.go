@@ -20,9 +20,8 @@ import (
 // host has one domain.
 type host struct{}
 
-func (host) Name() string         { return "test" }
-func (host) CPUs() ([]int, error) { return []int{0}, nil }
-func (host) Close() error         { return nil }
+func (host) Name() string { return "test" }
+func (host) Close() error { return nil }
 func (host) Floor() (rtsched.Task, time.Duration) {
 	return rtsched.Task{Budget: time.Millisecond, Period: 20 * time.Millisecond}, 0
 }

@@ -77,11 +77,7 @@ func handler(m *master.Master) http.Handler {
 		return m.Release(ctx, r.Domain)
 	})
 	post("/v1/try", func(ctx context.Context, r request) (any, error) {
-		wishes := make([]master.Wish, len(r.Wishes))
-		for i, w := range r.Wishes {
-			wishes[i] = master.Wish(w)
-		}
-		return struct{}{}, m.Try(ctx, wishes)
+		return struct{}{}, m.Try(ctx, r.Wishes)
 	})
 	mux.HandleFunc("GET /v1/domains", func(w http.ResponseWriter, hr *http.Request) {
 		all, err := m.List(hr.Context())

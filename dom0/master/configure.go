@@ -18,10 +18,14 @@ import (
 func (m *Master) Configure(ctx context.Context, wishes []Wish) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	all, err := m.platform.Domains(ctx)
+	if err != nil {
+		return err
+	}
 	what := m.whatIf(func(a *adoption) bool { return !a.Configured })
 	var fits []*adoption
 	for _, w := range wishes {
-		a, err := what.wanted(ctx, w)
+		a, err := what.wanted(all, w)
 		if errors.Is(err, platform.ErrNoDomain) {
 			continue // until it comes
 		}
@@ -74,7 +78,7 @@ func (m *Master) arrived(ctx context.Context, all []platform.Domain) {
 		if err != nil || m.adopted[d.UUID] != nil || m.waived[d.UUID] {
 			continue
 		}
-		a, err := m.wanted(ctx, w)
+		a, err := m.wanted(all, w)
 		if err == nil {
 			a.Configured = true
 			err = m.adopt(ctx, a)

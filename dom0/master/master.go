@@ -48,8 +48,7 @@ func Open(ctx context.Context, p platform.Platform, dir string, log *slog.Logger
 	return m, nil
 }
 
-// Close ends the master, not what it decided: domains stay on their
-// reservations.
+// Close ends the master, not what it decided: the next one finds it.
 func (m *Master) Close() error { return m.state.close() }
 
 // Platform is the host's.
@@ -62,7 +61,11 @@ func (m *Master) Platform() string { return m.platform.Name() }
 func (m *Master) Adopt(ctx context.Context, ref string, budget, period time.Duration) (Adoption, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	a, err := m.wanted(ctx, Wish{ref, budget, period})
+	all, err := m.platform.Domains(ctx)
+	if err != nil {
+		return Adoption{}, err
+	}
+	a, err := m.wanted(all, Wish{ref, budget, period})
 	if err != nil {
 		return Adoption{}, err
 	}
@@ -101,16 +104,13 @@ func (m *Master) named(err error) error {
 
 // Wish is a reservation that somebody wants for a domain.
 type Wish struct {
-	Domain         string // its number, name or UUID
-	Budget, Period time.Duration
+	Domain string        `json:"domain,omitempty"` // its number, name or UUID
+	Budget time.Duration `json:"budget_ns,omitempty"`
+	Period time.Duration `json:"period_ns,omitempty"`
 }
 
-// wanted is the adoption that is asked for, if it fits.
-func (m *Master) wanted(ctx context.Context, w Wish) (*adoption, error) {
-	all, err := m.platform.Domains(ctx)
-	if err != nil {
-		return nil, err
-	}
+// wanted is the adoption that is asked for of one of all domains, if it fits.
+func (m *Master) wanted(all []platform.Domain, w Wish) (*adoption, error) {
 	d, err := find(all, w.Domain)
 	if err != nil {
 		return nil, err
@@ -135,9 +135,13 @@ func (m *Master) wanted(ctx context.Context, w Wish) (*adoption, error) {
 func (m *Master) Try(ctx context.Context, wishes []Wish) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	all, err := m.platform.Domains(ctx)
+	if err != nil {
+		return err
+	}
 	what := m.whatIf(func(*adoption) bool { return true })
 	for _, w := range wishes {
-		a, err := what.wanted(ctx, w)
+		a, err := what.wanted(all, w)
 		if err != nil {
 			return err
 		}

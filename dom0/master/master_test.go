@@ -32,9 +32,8 @@ func newHost(domains ...platform.Domain) *host {
 	return &host{all: domains, adopted: make(map[uint32]string), tasks: make(map[uint32]rtsched.Task)}
 }
 
-func (h *host) Name() string         { return "test" }
-func (h *host) CPUs() ([]int, error) { return []int{0, 1}, nil }
-func (h *host) Close() error         { return nil }
+func (h *host) Name() string { return "test" }
+func (h *host) Close() error { return nil }
 
 func (h *host) Floor() (rtsched.Task, time.Duration) {
 	return rtsched.Task{Budget: ms, Period: 20 * ms}, 60 * time.Microsecond

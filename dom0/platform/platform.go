@@ -45,11 +45,8 @@ type Usage struct {
 
 // Platform is a host. Its methods may be called at the same time.
 type Platform interface {
-	// Name is what --platform calls it.
+	// Name of the kind of host, for people and scripts.
 	Name() string
-
-	// CPUs are those on which domains run, ascending.
-	CPUs() ([]int, error)
 
 	// Floor is what is kept on each CPU for those who control the host, and
 	// Late by how much a budget's end may come late there.

@@ -14,7 +14,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform"
 )
 
-// CPUs implements platform.Platform: the parent's cpuset, or all that are online.
+// CPUs are those on which domains run, ascending: the parent's cpuset, or all that are online.
 func (p *Platform) CPUs() ([]int, error) {
 	if p.layout.cpuset.version != 0 {
 		return p.cpuset("")

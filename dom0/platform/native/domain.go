@@ -189,7 +189,7 @@ func (p *Platform) exists(name string) error {
 	}
 	dir := filepath.Join(p.layout.cpu.dir, name)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("domain %q: %w: there is no cgroup %s: make it with: vlibmaster native create", name, platform.ErrNoDomain, dir)
+		return fmt.Errorf("domain %q: %w: there is no cgroup %s: make it with: vlibmaster cgroup run", name, platform.ErrNoDomain, dir)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// Name is what --platform calls this one.
+// Name of this platform.
 const Name = "native"
 
 // DefaultParent is the cgroup that has the domains.
@@ -98,8 +98,8 @@ func (p *Platform) Floor() (rtsched.Task, time.Duration) {
 
 // Renew implements platform.Platform. The first call starts the guard, a
 // process that opens all gates and takes all weights back when it is not
-// called again in time. platform.ErrLease says that this may have happened: budgets are
-// kept again, gates are open, and the new lease runs.
+// called again in time. platform.ErrLease says that this may have happened:
+// budgets are kept again, gates are open, and the new lease runs.
 func (p *Platform) Renew(d time.Duration) error {
 	lost, err := p.lease.renew(d)
 	if !lost {

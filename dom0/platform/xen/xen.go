@@ -16,7 +16,7 @@ import (
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
 
-// Name is what --platform calls this one.
+// Name of this platform.
 const Name = "vlib"
 
 // late is by how much a budget's end may come late: Xen's timer slop and the
@@ -64,27 +64,6 @@ func (p *Platform) Close() error { return errors.Join(p.store.Close(), p.h.Close
 // Floor implements platform.Platform: the module keeps it by itself.
 func (p *Platform) Floor() (rtsched.Task, time.Duration) {
 	return rtsched.Task{Budget: p.info.FloorBudget, Period: p.info.FloorPeriod}, late
-}
-
-// mostCPUs bounds the search for those there are (Xen's NR_CPUS is smaller).
-const mostCPUs = 4096
-
-// CPUs implements platform.Platform.
-func (p *Platform) CPUs() ([]int, error) {
-	info, err := p.m.Info()
-	if err != nil {
-		return nil, err
-	}
-	var cpus []int
-	for cpu := 0; cpu < mostCPUs && len(cpus) < info.CPUs; cpu++ {
-		switch _, err := p.m.CPU(cpu); {
-		case err == nil:
-			cpus = append(cpus, cpu)
-		case !errors.Is(err, vlib.ErrNoCPU) && !errors.Is(err, vlib.ErrOtherScheduler):
-			return nil, err
-		}
-	}
-	return cpus, nil
 }
 
 // Domains implements platform.Platform.
