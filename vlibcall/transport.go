@@ -55,6 +55,8 @@ type Payer interface {
 	End(reservation uint32) error
 	// GiveUp says that nobody waits for it any more.
 	GiveUp(reservation uint32) error
+	// Cost is that of the reservation's last call, ended or given up.
+	Cost(reservation uint32) (Cost, error)
 }
 
 // LateNotifier is an Endpoint of a Listener that can put a signal together with

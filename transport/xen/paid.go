@@ -108,6 +108,15 @@ func (e *clientEndpoint) GiveUp(reservation uint32) error {
 	return overIsFine(e.domain.module.Cancel(reservation))
 }
 
+// Cost implements vlibcall.Payer.
+func (e *clientEndpoint) Cost(reservation uint32) (vlibcall.Cost, error) {
+	r, err := e.domain.module.Reservation(reservation)
+	return vlibcall.Cost{
+		Queued: r.Queued, Foreground: r.Cost.Foreground, Background: r.Cost.Background,
+		Throttled: r.Cost.Throttled, Deschedules: r.Cost.Deschedules,
+	}, err
+}
+
 // overIsFine: the module may have ended the call itself.
 func overIsFine(err error) error {
 	if errors.Is(err, vlib.ErrNoCall) {
