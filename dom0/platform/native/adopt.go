@@ -51,7 +51,7 @@ func (k *keeper) adopt(name string, g *group, cpus []int, r rtsched.Task) (bool,
 	}
 	d := k.kept[name]
 	if d == nil {
-		d = &kept{name: name, id: r.ID, group: g, account: newAccount(r, len(cpus), monotonic())}
+		d = &kept{name: name, id: r.ID, period: r.Period, group: g, account: newAccount(r, len(cpus), monotonic())}
 		d.setCPUs(cpus)
 		err := k.add(d)
 		return err == nil, err
@@ -60,6 +60,7 @@ func (k *keeper) adopt(name string, g *group, cpus []int, r rtsched.Task) (bool,
 		return false, fmt.Errorf("it runs on reservation %d, release it from that first: %w", d.id, platform.ErrNotAllowed)
 	}
 	d.change(r, len(cpus), monotonic())
+	d.period, d.unset = r.Period, true // its priority is another
 	d.setCPUs(cpus)
 	k.look(d)
 	if k.watch.sleepers[d] {

@@ -17,12 +17,22 @@
 // wants; at the refill it makes it as heavy as cgroups can be. Domains with
 // budget share a CPU equally, not by period.
 //
+// Before Linux 6.6 a cgroup that ran as an idle one makes up for that before its
+// weight counts. There the threads of who has budget are real-time ones instead,
+// at a priority by its period. A scheduling policy that such a thread had before
+// is lost; and if a domain is on the only CPU that this process may use, the Go
+// runtime, which now and then waits for threads that are not real-time, can keep
+// the keeper from ending its foreground for a second, which it pays back. Where
+// the kernel shares real-time among cgroups of version 1 (CONFIG_RT_GROUP_SCHED)
+// it is weights all the same, and budgets come late.
+//
 // Who sleeps with a budget of less than 3 ms and wakes up can run for 3 ms in
 // foreground before that is noticed. It pays for it out of the budgets to come.
 //
-// Weights count among siblings only. So while any domain is adopted the parent
-// is 19 times as heavy as a task outside it: one busy task outside keeps the
-// floor of a twentieth, several keep more, and then budgets come later.
+// Weights count among siblings only. So while they are used the parent is 19
+// times as heavy as a task outside it: one busy task outside keeps the floor of a
+// twentieth, several keep more, and then budgets come later. Real-time threads
+// leave the twentieth that the kernel keeps from them (sched_rt_runtime_us).
 //
 // The keeper needs CAP_SYS_NICE to be a real-time thread. Without, it may be
 // late by the time slices of those it keeps, and what it reads by a tick. A

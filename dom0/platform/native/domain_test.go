@@ -43,7 +43,11 @@ func TestDomains(t *testing.T) {
 		if err := p.Create("one"); !errors.Is(err, os.ErrExist) {
 			t.Error(err)
 		}
-		for _, name := range []string{"", ".", "..", "a/b", "a b", "tasks", "cgroup.procs", strings.Repeat("x", 300)} {
+		wrong := []string{"", ".", "..", "a/b", "a b", "cgroup.procs", strings.Repeat("x", 300)}
+		if p.layout.cpu.version == 1 {
+			wrong = append(wrong, "tasks")
+		}
+		for _, name := range wrong {
 			if err := p.Create(name); err == nil {
 				t.Errorf("%q was made", name)
 			}
@@ -75,9 +79,6 @@ func TestAdopt(t *testing.T) {
 		d, cmd := start(t, p, "d", spin)
 		version := p.layout.cpu.version
 		adopt(t, p, d, 1, 20*time.Millisecond, 50*time.Millisecond)
-		if got := shares(t, p, ""); got != parental.text(version) {
-			t.Errorf("parent's weight %s", got)
-		}
 		time.Sleep(300 * time.Millisecond)
 		before := usage(t, p, d, 1)
 		if before.Foreground < 50*time.Millisecond {
@@ -133,6 +134,27 @@ func TestAdopt(t *testing.T) {
 		}
 		if err := p.Release(ctx, d, 1); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// Who has budget is real-time where that is needed, else heavy.
+func TestForeground(t *testing.T) {
+	versions(t, func(t *testing.T, p *Platform, _ Options) {
+		d, cmd := start(t, p, "d", "sleep 1000 & wait")
+		version := p.layout.cpu.version
+		for range 2 {
+			adopt(t, p, d, 1, 20*time.Millisecond, 50*time.Millisecond)
+			realtime, heavy := policy(t, cmd.Process.Pid) == unix.SCHED_FIFO, shares(t, p, "") == parental.text(version)
+			if want, err := byPriority(p.layout); err != nil || realtime != want || heavy == want {
+				t.Errorf("adopted: real-time %v, wanted %v, %v; weight of the parent raised %v", realtime, want, err, heavy)
+			}
+			if err := p.Release(ctx, d, 1); err != nil {
+				t.Fatal(err)
+			}
+			if now := policy(t, cmd.Process.Pid); now != unix.SCHED_NORMAL {
+				t.Errorf("released: policy %d", now)
+			}
 		}
 	})
 }

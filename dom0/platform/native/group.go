@@ -35,22 +35,23 @@ var (
 // group is one cgroup with its files open, so that it is still the same cgroup
 // when another takes its name. It is for one goroutine.
 type group struct {
+	dir        string // of the CPU controller
+	version    int    // of that
 	usageFile  *os.File
 	weightFile *os.File
 	idleFile   *os.File // nil before Linux 5.15
 	usage2     bool
-	weight2    bool
 	buf        [512]byte
 }
 
 // openGroup opens the child of the parent; name "" is the parent itself.
 func openGroup(l layout, name string) (g *group, err error) {
-	g = &group{usage2: l.usage.version == 2, weight2: l.cpu.version == 2}
+	g = &group{dir: filepath.Join(l.cpu.dir, name), version: l.cpu.version, usage2: l.usage.version == 2}
 	usage, shares := "cpuacct.usage", "cpu.shares"
 	if g.usage2 {
 		usage = "cpu.stat"
 	}
-	if g.weight2 {
+	if g.version == 2 {
 		shares = "cpu.weight"
 	}
 	defer func() {
@@ -61,10 +62,10 @@ func openGroup(l layout, name string) (g *group, err error) {
 	if g.usageFile, err = os.Open(filepath.Join(l.usage.dir, name, usage)); err != nil {
 		return nil, err
 	}
-	if g.weightFile, err = os.OpenFile(filepath.Join(l.cpu.dir, name, shares), os.O_WRONLY, 0); err != nil {
+	if g.weightFile, err = os.OpenFile(filepath.Join(g.dir, shares), os.O_WRONLY, 0); err != nil {
 		return nil, err
 	}
-	g.idleFile, err = os.OpenFile(filepath.Join(l.cpu.dir, name, "cpu.idle"), os.O_WRONLY, 0)
+	g.idleFile, err = os.OpenFile(filepath.Join(g.dir, "cpu.idle"), os.O_WRONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
@@ -101,11 +102,8 @@ func (g *group) usage() (time.Duration, error) {
 	return time.Duration(v) * unit, nil
 }
 
-// setForeground lets the cgroup go before its siblings, or after all of them.
-func (g *group) setForeground(on bool) error {
-	if on {
-		return g.setWeight(heaviest)
-	}
+// setIdle lets the cgroup go after all its siblings that are not idle.
+func (g *group) setIdle() error {
 	if g.idleFile == nil {
 		return g.setWeight(lightest)
 	}
@@ -120,7 +118,7 @@ func (g *group) setWeight(w weight) error {
 			return err
 		}
 	}
-	if g.weight2 {
+	if g.version == 2 {
 		return put(g.weightFile, w.v2)
 	}
 	return put(g.weightFile, w.v1)

@@ -31,6 +31,7 @@ func Guard(stdin io.Reader, parent string) error {
 	if err != nil {
 		return err
 	}
+	hurry()
 	lock, err := lockGuards(m, parent)
 	if err != nil {
 		return err
@@ -157,6 +158,15 @@ func open(m mounts, parent string, weights bool) error {
 			}
 		}
 		reset(dir)
+		if weights && (root == m.v1["cpu"] || m.v1["cpu"] == "") {
+			version := 2
+			if root == m.v1["cpu"] {
+				version = 1
+			}
+			if err := setPriority(dir, version, 0); err != nil && !gone(err) {
+				errs = append(errs, explain(err))
+			}
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -23,6 +23,7 @@ import (
 type keeper struct {
 	thread   thread
 	parent   *group
+	weights  bool // foreground is a cgroup's weight, not its threads' priority
 	kept     map[string]*kept
 	order    schedule
 	watch    watch
@@ -35,23 +36,34 @@ type keeper struct {
 	ended  chan struct{}
 }
 
-func startKeeper(parent *group) (*keeper, error) {
+func startKeeper(parent *group, weights bool) (*keeper, error) {
 	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
-	k := &keeper{parent: parent, kept: map[string]*kept{}, event: event, ended: make(chan struct{})}
+	k := &keeper{parent: parent, weights: weights, kept: map[string]*kept{}, event: event, ended: make(chan struct{})}
 	go k.run()
 	return k, nil
 }
 
-// stop leaves all domains as they are.
+// stop leaves all domains as they are, but in background: nobody would end a
+// foreground.
 func (k *keeper) stop() error {
-	if k.do(context.Background(), func() { k.mu.Lock(); k.closed = true; k.mu.Unlock() }) != nil {
+	var errs []error
+	if k.do(context.Background(), func() {
+		for _, d := range k.kept {
+			if err := k.raise(d, false); !gone(err) {
+				errs = append(errs, err)
+			}
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.closed = true
+	}) != nil {
 		return nil // it was stopped before
 	}
 	<-k.ended
-	errs := []error{unix.Close(k.event), k.parent.close()}
+	errs = append(errs, unix.Close(k.event), k.parent.close())
 	for _, d := range k.kept {
 		errs = append(errs, d.group.close())
 	}
@@ -135,16 +147,20 @@ func (k *keeper) wait(d time.Duration) {
 func (k *keeper) add(d *kept) error {
 	if len(k.kept) == 0 {
 		// Not before: a process with a real-time thread may enter no cgroup.
-		k.thread.start()
-		if err := k.parent.setWeight(parental); err != nil {
-			return err
+		if k.thread.start(); !k.thread.realtime {
+			k.weights = true
+		}
+		if k.weights {
+			if err := k.parent.setWeight(parental); err != nil {
+				return err
+			}
 		}
 	}
 	now := monotonic()
 	var err error
 	if d.total, err = d.group.usage(); err == nil {
 		d.raw, d.seen = d.total, now
-		err = d.group.setForeground(true)
+		err = k.raise(d, true)
 	}
 	if err == nil {
 		d.parentSeen, err = k.parent.usage()
@@ -169,7 +185,7 @@ func (k *keeper) drop(d *kept) error {
 	delete(k.kept, d.name)
 	k.awake(d)
 	k.watch.unsure = true
-	err := d.group.setWeight(standard)
+	err := k.lower(d)
 	if gone(err) {
 		err = nil
 	}
@@ -182,7 +198,7 @@ func (k *keeper) drop(d *kept) error {
 
 // reapply sets all weights anew, after somebody else has.
 func (k *keeper) reapply() {
-	if len(k.kept) > 0 {
+	if len(k.kept) > 0 && k.weights {
 		// If the parent is gone, so are all, and looks find that out.
 		_ = k.parent.setWeight(parental)
 	}

@@ -14,10 +14,11 @@ const presence = time.Second
 // kept is an adopted domain.
 type kept struct {
 	account
-	name  string
-	id    uint32
-	group *group
-	on    []int // its CPUs
+	name   string
+	id     uint32
+	period time.Duration
+	group  *group
+	on     []int // its CPUs
 
 	total      time.Duration // reading up to which it is charged
 	raw        time.Duration // last reading
@@ -94,7 +95,7 @@ func (k *keeper) charge(d *kept) error {
 	// has been on its CPU once more.
 	d.soon = d.foreground && (!d.applied || used == 0 && d.seen < now)
 	if d.unset || d.foreground != d.applied {
-		if err := d.group.setForeground(d.foreground); err != nil {
+		if err := k.raise(d, d.foreground); err != nil {
 			return err
 		}
 		d.applied, d.unset = d.foreground, false

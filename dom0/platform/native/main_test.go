@@ -54,6 +54,7 @@ func versions(t *testing.T, f func(t *testing.T, p *Platform, o Options)) {
 	if os.Geteuid() != 0 {
 		t.Skip("not root: domains are cgroups, which only root can make here")
 	}
+	var last layout
 	for v := 1; v <= 2; v++ {
 		t.Run(fmt.Sprintf("v%d", v), func(t *testing.T) {
 			o := Options{Parent: fmt.Sprintf("vlibos-test-%d", os.Getpid()), Version: v}
@@ -66,9 +67,23 @@ func versions(t *testing.T, f func(t *testing.T, p *Platform, o Options)) {
 			p = open1(t, o)
 			t.Logf("cpu v%d, usage v%d, freezer v%d, cpuset v%d, real-time %v", p.layout.cpu.version, p.layout.usage.version,
 				p.layout.freezer.version, p.layout.cpuset.version, p.keeper.thread.realtime)
+			if p.layout == last {
+				return // the machine has one version
+			}
+			last = p.layout
 			f(t, p, o)
 		})
 	}
+}
+
+// policy by which the kernel schedules a process.
+func policy(t testing.TB, pid int) uint32 {
+	t.Helper()
+	attr, err := unix.SchedGetAttr(pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return attr.Policy
 }
 
 func open1(t testing.TB, o Options) *Platform {

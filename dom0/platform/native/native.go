@@ -81,7 +81,11 @@ func Open(o Options) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := startKeeper(parent)
+	realtime, err := byPriority(l)
+	if err != nil {
+		return nil, errors.Join(err, parent.close())
+	}
+	k, err := startKeeper(parent, !realtime)
 	if err != nil {
 		return nil, errors.Join(err, parent.close())
 	}
@@ -108,8 +112,9 @@ func (p *Platform) Renew(d time.Duration) error {
 	return errors.Join(platform.ErrLease, err, p.keeper.do(context.Background(), p.keeper.reapply))
 }
 
-// Close implements platform.Platform. What is adopted or gated stays so for what
-// is left of the lease, within which another process can take over.
+// Close implements platform.Platform. What is adopted is in background, and what
+// is gated stays so, for what is left of the lease, within which another process
+// can take over.
 func (p *Platform) Close() error {
 	err := p.keeper.stop()
 	return errors.Join(err, p.lease.leave(len(p.keeper.kept) > 0 || p.layout.anyFrozen()))

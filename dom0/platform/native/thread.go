@@ -3,6 +3,8 @@
 package native
 
 import (
+	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,11 +25,26 @@ type thread struct {
 func (t *thread) start() {
 	t.at = -1
 	attr := unix.SchedAttr{
-		Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK,
+		Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: keeperPriority, Flags: unix.SCHED_FLAG_RESET_ON_FORK,
 	}
 	t.realtime = unix.SchedSetAttr(0, &attr, 0) == nil
 	if !t.realtime {
 		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) // without it, it is late more often
+	}
+}
+
+// hurry makes all of this process real-time, and what it starts: domains in
+// foreground, which their keeper left so when it died, must not keep it from
+// what it is for.
+func hurry() {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return // it is late then, as it is without the right to hurry
+	}
+	for _, task := range tasks {
+		if tid, err := strconv.Atoi(task.Name()); err == nil {
+			_ = setScheduler(tid, unix.SCHED_FIFO, keeperPriority)
+		}
 	}
 }
 
