@@ -19,9 +19,20 @@ const (
 	domctlUnpause       = 4
 	domctlGetDomainInfo = 5
 	domctlGetVCPUInfo   = 14
+	domctlSchedulerOp   = 16
+
+	domctlGetVCPUAffinity = 25
+
+	affinityHard = 1
+
+	schedulerPutInfo = 0
+	schedulerGetInfo = 1
 
 	sysctlVersion           = 0x15
 	sysctlGetDomainInfoList = 6
+	sysctlCPUPoolOp         = 18
+
+	cpuPoolInfo = 3
 
 	xenverVersion      = 0
 	xenverExtra        = 1
@@ -100,6 +111,32 @@ type getVCPUInfo struct {
 	pad2    uint32
 }
 
+// bitmap is struct xenctl_bitmap.
+type bitmap struct {
+	_       structs.HostLayout
+	address uint64
+	bits    uint32
+	pad     uint32
+}
+
+type vcpuAffinity struct {
+	_     structs.HostLayout
+	vcpu  uint32
+	flags uint32
+	hard  bitmap
+	soft  bitmap
+}
+
+// schedulerOp has the arms of the schedulers with weights, which are alike.
+type schedulerOp struct {
+	_       structs.HostLayout
+	schedID uint32
+	cmd     uint32
+	weight  uint16
+	cap     uint16
+	rest    [12]byte
+}
+
 // domctl has the union's arm that this package uses; the others are within u.
 type domctl struct {
 	_                structs.HostLayout
@@ -119,6 +156,17 @@ type getDomainInfoList struct {
 	buffer      uint64
 	numDomains  uint32
 	pad2        uint32
+}
+
+type cpuPoolOp struct {
+	_         structs.HostLayout
+	op        uint32
+	cpupoolID uint32
+	schedID   uint32
+	domid     uint32
+	cpu       uint32
+	nDom      uint32
+	cpumap    bitmap
 }
 
 type sysctl struct {

@@ -20,6 +20,10 @@ func TestLayout(t *testing.T) {
 		v getVCPUInfo
 		s sysctl
 		l getDomainInfoList
+		m bitmap
+		a vcpuAffinity
+		o schedulerOp
+		q cpuPoolOp
 	)
 	golden.Check(t, map[string]uint64{
 		"IOCTL_PRIVCMD_HYPERCALL":                                                ioctlHypercall,
@@ -109,5 +113,40 @@ func TestLayout(t *testing.T) {
 		"offsetof(struct xen_sysctl_getdomaininfolist, max_domains)":             uint64(unsafe.Offsetof(l.maxDomains)),
 		"offsetof(struct xen_sysctl_getdomaininfolist, buffer)":                  uint64(unsafe.Offsetof(l.buffer)),
 		"offsetof(struct xen_sysctl_getdomaininfolist, num_domains)":             uint64(unsafe.Offsetof(l.numDomains)),
+		"XEN_DOMCTL_scheduler_op":                                                domctlSchedulerOp,
+		"XEN_DOMCTL_getvcpuaffinity":                                             domctlGetVCPUAffinity,
+		"XEN_DOMCTL_SCHEDOP_putinfo":                                             schedulerPutInfo,
+		"XEN_DOMCTL_SCHEDOP_getinfo":                                             schedulerGetInfo,
+		"XEN_VCPUAFFINITY_HARD":                                                  affinityHard,
+		"XEN_SCHEDULER_CREDIT":                                                   uint64(Credit),
+		"XEN_SCHEDULER_CREDIT2":                                                  uint64(Credit2),
+		"XEN_SCHEDULER_ARINC653":                                                 uint64(ARINC653),
+		"XEN_SCHEDULER_RTDS":                                                     uint64(RTDS),
+		"XEN_SCHEDULER_NULL":                                                     uint64(Null),
+		"XEN_SYSCTL_cpupool_op":                                                  sysctlCPUPoolOp,
+		"XEN_SYSCTL_CPUPOOL_OP_INFO":                                             cpuPoolInfo,
+		"sizeof(struct xenctl_bitmap)":                                           uint64(unsafe.Sizeof(m)),
+		"offsetof(struct xenctl_bitmap, bitmap)":                                 uint64(unsafe.Offsetof(m.address)),
+		"offsetof(struct xenctl_bitmap, nr_bits)":                                uint64(unsafe.Offsetof(m.bits)),
+		"sizeof(struct xen_domctl_vcpuaffinity)":                                 uint64(unsafe.Sizeof(a)),
+		"offsetof(struct xen_domctl_vcpuaffinity, vcpu)":                         uint64(unsafe.Offsetof(a.vcpu)),
+		"offsetof(struct xen_domctl_vcpuaffinity, flags)":                        uint64(unsafe.Offsetof(a.flags)),
+		"offsetof(struct xen_domctl_vcpuaffinity, cpumap_hard)":                  uint64(unsafe.Offsetof(a.hard)),
+		"offsetof(struct xen_domctl_vcpuaffinity, cpumap_soft)":                  uint64(unsafe.Offsetof(a.soft)),
+		"sizeof(struct xen_domctl_scheduler_op)":                                 uint64(unsafe.Sizeof(o)),
+		"offsetof(struct xen_domctl_scheduler_op, sched_id)":                     uint64(unsafe.Offsetof(o.schedID)),
+		"offsetof(struct xen_domctl_scheduler_op, cmd)":                          uint64(unsafe.Offsetof(o.cmd)),
+		"offsetof(struct xen_domctl_scheduler_op, u.credit.weight)":              uint64(unsafe.Offsetof(o.weight)),
+		"offsetof(struct xen_domctl_scheduler_op, u.credit.cap)":                 uint64(unsafe.Offsetof(o.cap)),
+		"offsetof(struct xen_domctl_scheduler_op, u.credit2.weight)":             uint64(unsafe.Offsetof(o.weight)),
+		"offsetof(struct xen_domctl_scheduler_op, u.credit2.cap)":                uint64(unsafe.Offsetof(o.cap)),
+		"sizeof(struct xen_sysctl_cpupool_op)":                                   uint64(unsafe.Sizeof(q)),
+		"offsetof(struct xen_sysctl_cpupool_op, op)":                             uint64(unsafe.Offsetof(q.op)),
+		"offsetof(struct xen_sysctl_cpupool_op, cpupool_id)":                     uint64(unsafe.Offsetof(q.cpupoolID)),
+		"offsetof(struct xen_sysctl_cpupool_op, sched_id)":                       uint64(unsafe.Offsetof(q.schedID)),
+		"offsetof(struct xen_sysctl_cpupool_op, domid)":                          uint64(unsafe.Offsetof(q.domid)),
+		"offsetof(struct xen_sysctl_cpupool_op, cpu)":                            uint64(unsafe.Offsetof(q.cpu)),
+		"offsetof(struct xen_sysctl_cpupool_op, n_dom)":                          uint64(unsafe.Offsetof(q.nDom)),
+		"offsetof(struct xen_sysctl_cpupool_op, cpumap)":                         uint64(unsafe.Offsetof(q.cpumap)),
 	})
 }

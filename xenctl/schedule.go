@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xenctl
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Scheduler is one of Xen's, XEN_SCHEDULER_*.
+type Scheduler uint32
+
+// The schedulers of Xen 4.17.
+const (
+	Credit   Scheduler = 5
+	Credit2  Scheduler = 6
+	ARINC653 Scheduler = 7
+	RTDS     Scheduler = 8
+	Null     Scheduler = 9
+)
+
+var schedulerText = map[Scheduler]string{Credit: "credit", Credit2: "credit2", ARINC653: "arinc653", RTDS: "rtds", Null: "null"}
+
+func (s Scheduler) String() string {
+	if text := schedulerText[s]; text != "" {
+		return text
+	}
+	return fmt.Sprintf("scheduler %d", uint32(s))
+}
+
+// Weighs reports whether its domains have weights.
+func (s Scheduler) Weighs() bool { return s == Credit || s == Credit2 }
+
+// Pool is a cpupool: CPUs under one scheduler.
+type Pool struct {
+	ID        uint32
+	Scheduler Scheduler
+	CPUs      []int // ascending
+}
+
+// maxCPUs bounds the maps of CPUs that are asked for; Xen 4.17 is built for at
+// most 4095 CPUs.
+const maxCPUs = 4096
+
+// mapOffset is where a map of CPUs begins in the buffer, behind the request.
+const mapOffset = 256
+
+// Pool returns a cpupool, or [ErrNotSupported] if there is none of that number.
+func (h *Handle) Pool(id uint32) (Pool, error) {
+	p, err := h.pool(sysctlVersion, id)
+	return p, opError(fmt.Sprintf("look up cpupool %d", id), h.explain("sysctl", sysctlVersion, h.askSysctl, err))
+}
+
+func (h *Handle) pool(version, id uint32) (Pool, error) {
+	b, err := h.buffers.get()
+	if err != nil {
+		return Pool{}, err
+	}
+	defer h.buffers.put(b)
+	p, _ := b.at(0)
+	cpus, cpusAddr := b.at(mapOffset)
+	op := (*sysctl)(p)
+	op.cmd, op.interfaceVersion = sysctlCPUPoolOp, version
+	u := (*cpuPoolOp)(unsafe.Pointer(&op.u)) // another arm of the union
+	u.op, u.cpupoolID = cpuPoolInfo, id
+	u.cpumap = bitmap{address: cpusAddr, bits: maxCPUs}
+	_, addr := b.at(0)
+	if _, err := h.hypercall(hypercallSysctl, addr); err != nil {
+		return Pool{}, err
+	}
+	// For a number that nobody has, Xen answers with the next higher one.
+	if u.cpupoolID != id {
+		return Pool{}, unix.ENOENT
+	}
+	return Pool{ID: id, Scheduler: Scheduler(u.schedID), CPUs: members(cpus)}, nil
+}
+
+// Affinity returns the CPUs on which a vCPU may run as it was told (its hard
+// affinity), ascending; some may be in other pools, or not exist.
+// [ErrNoDomain]: no such domain, or no such vCPU.
+func (h *Handle) Affinity(domid uint16, vcpu int) ([]int, error) {
+	op := fmt.Sprintf("look up the affinity of vCPU %d of domain %d", vcpu, domid)
+	cpus, err := h.affinity(domid, vcpu)
+	if errors.Is(err, unix.EINVAL) {
+		err = fmt.Errorf("%w with that vCPU (%w)", ErrNoDomain, err)
+	}
+	return cpus, opError(op, h.explain("domctl", domctlVersion, h.askDomctl, err))
+}
+
+func (h *Handle) affinity(domid uint16, vcpu int) ([]int, error) {
+	b, err := h.buffers.get()
+	if err != nil {
+		return nil, err
+	}
+	defer h.buffers.put(b)
+	p, addr := b.at(0)
+	cpus, cpusAddr := b.at(mapOffset)
+	op := (*domctl)(p)
+	op.cmd, op.interfaceVersion, op.domain = domctlGetVCPUAffinity, domctlVersion, domid
+	u := (*vcpuAffinity)(unsafe.Pointer(&op.u)) // another arm of the union
+	u.vcpu, u.flags = uint32(vcpu), affinityHard
+	u.hard = bitmap{address: cpusAddr, bits: maxCPUs}
+	if _, err := h.hypercall(hypercallDomctl, addr); err != nil {
+		return nil, err
+	}
+	return members(cpus), nil
+}
+
+// members lists what a map of maxCPUs bits has.
+func members(p unsafe.Pointer) []int {
+	var list []int
+	for i, b := range unsafe.Slice((*byte)(p), maxCPUs/8) {
+		for ; b != 0; b &= b - 1 {
+			list = append(list, 8*i+bits.TrailingZeros8(b))
+		}
+	}
+	return list
+}
+
+// Weight is what the schedulers with weights know of a domain.
+type Weight struct {
+	Weight uint16 // 1 to 65535, 256 if nobody has said otherwise
+	Cap    uint16 // per cent of a CPU that it may use at most; 0: no cap
+}
+
+// Weight returns a domain's weight under that scheduler, which must be one that
+// has weights and the domain's: EINVAL says that it is not.
+func (h *Handle) Weight(domid uint16, s Scheduler) (Weight, error) {
+	w, err := h.schedulerOp(domid, s, schedulerGetInfo, Weight{})
+	return w, opError(fmt.Sprintf("look up the weight of domain %d", domid), err)
+}
+
+// SetWeight sets weight and cap together: pass on what Weight said of the one
+// that is to stay.
+func (h *Handle) SetWeight(domid uint16, s Scheduler, w Weight) error {
+	_, err := h.schedulerOp(domid, s, schedulerPutInfo, w)
+	return opError(fmt.Sprintf("set the weight of domain %d to %d", domid, w.Weight), err)
+}
+
+func (h *Handle) schedulerOp(domid uint16, s Scheduler, cmd uint32, w Weight) (Weight, error) {
+	if !s.Weighs() {
+		return Weight{}, fmt.Errorf("%w: %v has no weights", ErrNotSupported, s)
+	}
+	var u getDomainInfo
+	op := (*schedulerOp)(unsafe.Pointer(&u)) // another arm of the union
+	*op = schedulerOp{schedID: uint32(s), cmd: cmd, weight: w.Weight, cap: w.Cap}
+	u, err := h.domctl(domctlSchedulerOp, domid, u)
+	return Weight{op.weight, op.cap}, err
+}
