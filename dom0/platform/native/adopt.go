@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/platform/account"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -51,7 +52,7 @@ func (k *keeper) adopt(name string, g *group, cpus []int, r rtsched.Task) (bool,
 	}
 	d := k.kept[name]
 	if d == nil {
-		d = &kept{name: name, id: r.ID, period: r.Period, group: g, account: newAccount(r, len(cpus), monotonic())}
+		d = &kept{name: name, id: r.ID, period: r.Period, group: g, Account: account.New(r, len(cpus), monotonic())}
 		d.setCPUs(cpus)
 		err := k.add(d)
 		return err == nil, err
@@ -59,7 +60,7 @@ func (k *keeper) adopt(name string, g *group, cpus []int, r rtsched.Task) (bool,
 	if d.id != r.ID {
 		return false, fmt.Errorf("it runs on reservation %d, release it from that first: %w", d.id, platform.ErrNotAllowed)
 	}
-	d.change(r, len(cpus), monotonic())
+	d.Change(r, len(cpus), monotonic())
 	d.period, d.unset = r.Period, true // its priority is another
 	d.setCPUs(cpus)
 	k.look(d)
@@ -102,8 +103,8 @@ func (p *Platform) Usage(ctx context.Context, d platform.Domain, id uint32) (u p
 		now := monotonic()
 		err = kept.err
 		u = platform.Usage{
-			Foreground: kept.front, Background: kept.back,
-			Left: kept.server.Left(now), Next: max(kept.server.Next()-now, 0),
+			Foreground: kept.Front, Background: kept.Back,
+			Left: kept.Server.Left(now), Next: max(kept.Server.Next()-now, 0),
 		}
 	})
 	return u, errors.Join(failed, err)

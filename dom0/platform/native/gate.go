@@ -75,14 +75,14 @@ func (p *Platform) Gate(ctx context.Context, d platform.Domain, closed bool) err
 	if err := p.exists(d.ID); err != nil {
 		return err
 	}
-	if closed && !p.lease.runs() {
+	if closed && !p.lease.Runs() {
 		return p.noLease(d.ID)
 	}
 	err := p.layout.freeze(ctx, d.ID, closed)
 	if gone(err) {
 		return fmt.Errorf("domain %q: %w: %w", d.ID, platform.ErrNoDomain, err)
 	}
-	if closed && !p.lease.runs() {
+	if closed && !p.lease.Runs() {
 		// The guard may have been by before the gate closed.
 		err = errors.Join(p.noLease(d.ID), p.layout.freeze(ctx, d.ID, false))
 	}

@@ -3,30 +3,22 @@
 package native
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/platform/guard"
 )
 
-// again is how often a guard opens what is closed after the lease is over: the
-// process that it guards may have been stopped just before it closed a gate.
-const again = time.Second
-
-// Guard is all that the guard's process does: it reads leases from stdin, a line
-// with nanoseconds each, and if the next does not come in time, or stdin ends,
-// it opens the gates of all domains below the parent and gives all their
-// cgroups the standard weight. It returns when stdin has ended. It ignores the
-// signals that ask a process to end.
+// Guard is all that the guard's process does: it opens the gates of all domains
+// below the parent and gives all their cgroups the standard weight when the
+// daemon does not renew its lease, as [guard.Run] says.
 func Guard(stdin io.Reader, parent string) error {
-	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	m, err := findMounts()
 	if err != nil {
 		return err
@@ -36,66 +28,8 @@ func Guard(stdin io.Reader, parent string) error {
 	if err != nil {
 		return err
 	}
-	lines := make(chan string)
-	go func() {
-		defer close(lines)
-		for s := bufio.NewScanner(stdin); s.Scan(); {
-			lines <- s.Text()
-		}
-	}()
-	err = guard(lines, func(weights bool) error { return open(m, parent, weights) }, lock)
-	return errors.Join(err, lock.Close())
-}
-
-// guard is the state machine:
-//
-//	       lease               time over
-//	none ────────→ guarding ───────────────→ over (opens again and again)
-//	                │    ↑       lease         │
-//	                │    └─────────────────────┘
-//	                ├── stdin ends: opens, end
-//	                ├── leave ──→ leaving ── time over: opens unless another guards, end
-//	                └── done: end
-func guard(lines <-chan string, open func(weights bool) error, lock *os.File) error {
-	timer := time.NewTimer(0)
-	<-timer.C
-	var running, over, leaving bool
-	for {
-		select {
-		case line, ok := <-lines:
-			switch {
-			case !ok && leaving && running:
-				lines = nil
-				continue
-			case !ok && leaving, line == sayDone:
-				return nil
-			case !ok:
-				return open(true)
-			case line == sayLeave:
-				leaving = true
-				continue
-			}
-			d, err := strconv.ParseInt(line, 10, 64)
-			if err != nil || d <= 0 {
-				return errors.Join(fmt.Errorf("guard: %.40q is no lease in nanoseconds", line), open(true))
-			}
-			timer.Reset(time.Duration(d))
-			running, over = true, false
-		case <-timer.C:
-			running = false
-			if leaving {
-				if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-					return nil // whoever took over has its own guard
-				}
-				return open(true)
-			}
-			if err := open(!over); err != nil {
-				fmt.Fprintln(os.Stderr, "vlibos guard:", err) // and tries again
-			}
-			over = true
-			timer.Reset(again)
-		}
-	}
+	// Weights are set once, gates are opened again and again.
+	return guard.Run(stdin, func(first, _ bool) error { return open(m, parent, first) }, lock)
 }
 
 // lockGuards shares a lock with all guards of one parent.

@@ -159,7 +159,7 @@ func (k *keeper) add(d *kept) error {
 	now := monotonic()
 	var err error
 	if d.total, err = d.group.usage(); err == nil {
-		d.raw, d.seen = d.total, now
+		d.raw, d.Seen = d.total, now
 		err = k.raise(d, true)
 	}
 	if err == nil {
@@ -174,7 +174,7 @@ func (k *keeper) add(d *kept) error {
 	d.applied = true
 	k.kept[d.name] = d
 	k.watch.unsure = true
-	d.due = now + d.bite(now)
+	d.due = now + d.Bite(now)
 	heap.Push(&k.order, d)
 	return nil
 }

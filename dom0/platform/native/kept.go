@@ -6,6 +6,8 @@ import (
 	"container/heap"
 	"slices"
 	"time"
+
+	"github.com/vlibos/vlibos/dom0/platform/account"
 )
 
 // presence is after how long, or twice that, a domain that sleeps is looked at.
@@ -13,7 +15,7 @@ const presence = time.Second
 
 // kept is an adopted domain.
 type kept struct {
-	account
+	account.Account
 	name   string
 	id     uint32
 	period time.Duration
@@ -33,7 +35,8 @@ type kept struct {
 }
 
 func (d *kept) setCPUs(cpus []int) {
-	d.on, d.cpus = cpus, max(len(cpus), 1)
+	d.on = cpus
+	d.On(len(cpus))
 }
 
 // look reads what a domain has used, charges it, and does what follows from
@@ -46,18 +49,18 @@ func (k *keeper) look(d *kept) {
 		return
 	}
 	now := monotonic()
-	sleeps := d.foreground && d.asleep
+	sleeps := d.Foreground && d.Asleep
 	switch {
 	case d.err != nil || sleeps:
 		// The watch is over it. That it is there is found out now and
 		// then, of all at once.
 		d.due = (now + 2*presence).Truncate(presence)
-	case d.foreground && d.soon:
-		d.due = now + minLook
-	case d.foreground:
-		d.due = now + d.bite(now)
+	case d.Foreground && d.soon:
+		d.due = now + account.MinLook
+	case d.Foreground:
+		d.due = now + d.Bite(now)
 	default:
-		d.due = max(d.server.Next(), now+minLook)
+		d.due = max(d.Server.Next(), now+account.MinLook)
 	}
 	heap.Fix(&k.order, d.index)
 	if sleeps && !k.watch.sleepers[d] {
@@ -74,7 +77,7 @@ func (k *keeper) charge(d *kept) error {
 	}
 	// The kernel counts what runs now up to the last tick, and exactly once
 	// it is preempted. Who slept and still does needs no such visit.
-	if total != d.total || !d.asleep {
+	if total != d.total || !d.Asleep {
 		k.thread.visit(d.on)
 		if total, err = d.group.usage(); err != nil {
 			return err
@@ -86,19 +89,19 @@ func (k *keeper) charge(d *kept) error {
 	}
 	now := monotonic()
 	used := max(total-d.total, 0)
-	d.look(now, used, max(parent-d.parentSeen-used, 0), k.contended(d))
+	d.Look(account.Reading{Now: now, Used: used, Others: max(parent-d.parentSeen-used, 0), Contended: k.contended(d)})
 	d.total, d.raw = total, total
-	if d.seen == now {
+	if d.Seen == now {
 		d.parentSeen = parent
 	}
 	// Who has become heavier is picked at the next tick, or when the keeper
 	// has been on its CPU once more.
-	d.soon = d.foreground && (!d.applied || used == 0 && d.seen < now)
-	if d.unset || d.foreground != d.applied {
-		if err := k.raise(d, d.foreground); err != nil {
+	d.soon = d.Foreground && (!d.applied || used == 0 && d.Seen < now)
+	if d.unset || d.Foreground != d.applied {
+		if err := k.raise(d, d.Foreground); err != nil {
 			return err
 		}
-		d.applied, d.unset = d.foreground, false
+		d.applied, d.unset = d.Foreground, false
 	}
 	return nil
 }
@@ -106,7 +109,7 @@ func (k *keeper) charge(d *kept) error {
 // contended reports whether another domain with budget may be where d is.
 func (k *keeper) contended(d *kept) bool {
 	return slices.ContainsFunc(k.order, func(o *kept) bool {
-		return o != d && o.foreground && !o.asleep && slices.ContainsFunc(o.on, func(c int) bool { return slices.Contains(d.on, c) })
+		return o != d && o.Foreground && !o.Asleep && slices.ContainsFunc(o.on, func(c int) bool { return slices.Contains(d.on, c) })
 	})
 }
 

@@ -43,6 +43,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+const ms = time.Millisecond
+
 var ctx = context.Background()
 
 // timed reports whether times are checked, for which the machine must be at

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/platform/guard"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -40,7 +41,7 @@ type Options struct {
 type Platform struct {
 	layout layout
 	keeper *keeper
-	lease  *lease
+	lease  *guard.Lease
 }
 
 var _ platform.Platform = (*Platform)(nil)
@@ -89,7 +90,7 @@ func Open(o Options) (*Platform, error) {
 	if err != nil {
 		return nil, errors.Join(err, parent.close())
 	}
-	return &Platform{layout: l, keeper: k, lease: &lease{command: o.Guard}}, nil
+	return &Platform{layout: l, keeper: k, lease: guard.New(o.Guard)}, nil
 }
 
 // Name implements platform.Platform.
@@ -105,7 +106,7 @@ func (p *Platform) Floor() (rtsched.Task, time.Duration) {
 // called again in time. platform.ErrLease says that this may have happened:
 // budgets are kept again, gates are open, and the new lease runs.
 func (p *Platform) Renew(d time.Duration) error {
-	lost, err := p.lease.renew(d)
+	lost, err := p.lease.Renew(d)
 	if !lost {
 		return err
 	}
@@ -117,5 +118,5 @@ func (p *Platform) Renew(d time.Duration) error {
 // can take over.
 func (p *Platform) Close() error {
 	err := p.keeper.stop()
-	return errors.Join(err, p.lease.leave(len(p.keeper.kept) > 0 || p.layout.anyFrozen()))
+	return errors.Join(err, p.lease.Leave(len(p.keeper.kept) > 0 || p.layout.anyFrozen()))
 }

@@ -51,8 +51,8 @@ func share(t *testing.T, p *Platform, budgets time.Duration) {
 		if err := p.keeper.do(ctx, func() {
 			a := p.keeper.kept[d.ID]
 			p.keeper.look(a)
-			samples = append(samples, sample{a.seen, a.front})
-			over = append(over, a.pending)
+			samples = append(samples, sample{a.Seen, a.Front})
+			over = append(over, a.Pending())
 		}); err != nil {
 			t.Fatal(err)
 		}

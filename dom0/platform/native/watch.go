@@ -40,7 +40,7 @@ func (k *keeper) sleep(d *kept, now time.Duration) {
 		w.due = never
 	}
 	w.sleepers[d], w.changed = true, true
-	w.due = min(w.due, now+max(d.bite(now), minWatch))
+	w.due = min(w.due, now+max(d.Bite(now), minWatch))
 }
 
 // awake takes it from there.
@@ -105,7 +105,7 @@ func (w *watch) find() {
 	w.changed, w.bite, w.on = false, never, w.on[:0]
 	now := monotonic()
 	for d := range w.sleepers {
-		w.bite = min(w.bite, d.bite(now))
+		w.bite = min(w.bite, d.Bite(now))
 		w.on = append(w.on, d.on...)
 	}
 	slices.Sort(w.on)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package native
+package guard
 
 import (
 	"errors"
@@ -19,25 +19,29 @@ const (
 	sayDone  = "done"  // there is nothing to guard
 )
 
-// lease is this end of the guard's.
-type lease struct {
+// Lease is the daemon's end. Its methods may be called at the same time.
+type Lease struct {
 	command []string
 
 	mu    sync.Mutex
 	guard *exec.Cmd
 	pipe  *os.File
-	end   time.Duration // by this clock, not later than by the guard's
+	end   time.Time // not later than by the guard's clock
 }
 
-// renew reports whether the guard may have opened everything since the last.
-func (l *lease) renew(d time.Duration) (lost bool, err error) {
+// New returns a lease whose guard is that command: it calls [Run].
+func New(command []string) *Lease { return &Lease{command: command} }
+
+// Renew begins a lease, or begins it anew; the first starts the guard. It
+// reports whether the guard may have undone everything since the last.
+func (l *Lease) Renew(d time.Duration) (lost bool, err error) {
 	if d <= 0 {
 		return false, fmt.Errorf("a lease of %v: it must be more than 0", d)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := monotonic()
-	lost = l.end != 0 && now >= l.end
+	now := time.Now()
+	lost = !l.end.IsZero() && !now.Before(l.end)
 	line := strconv.FormatInt(int64(d), 10)
 	if l.guard != nil && l.say(line) != nil {
 		// Somebody has killed it. It may have been the machine, for
@@ -53,17 +57,28 @@ func (l *lease) renew(d time.Duration) (lost bool, err error) {
 		return lost, fmt.Errorf("guard %q: %w", l.command[0], err)
 	}
 	// The guard may count from a little later, and must not be first.
-	l.end = now + d - d/8
+	l.end = now.Add(d - d/8)
 	return lost, nil
 }
 
-func (l *lease) runs() bool {
+// Runs reports whether what is done now is undone by the guard alone.
+func (l *Lease) Runs() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.guard != nil && monotonic() < l.end
+	return l.guard != nil && time.Now().Before(l.end)
 }
 
-func (l *lease) start() error {
+// Guard is the number of the guard's process, 0 if there is none.
+func (l *Lease) Guard() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.guard == nil {
+		return 0
+	}
+	return l.guard.Process.Pid
+}
+
+func (l *Lease) start() error {
 	in, out, err := os.Pipe()
 	if err != nil {
 		return err
@@ -84,7 +99,7 @@ func (l *lease) start() error {
 }
 
 // say fails if the guard is dead, or does not listen.
-func (l *lease) say(line string) error {
+func (l *Lease) say(line string) error {
 	if err := l.pipe.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
 		return err
 	}
@@ -94,16 +109,16 @@ func (l *lease) say(line string) error {
 
 // abandon makes an end of a guard that does not listen. Errors would say that
 // it has ended or by which signal, which is known.
-func (l *lease) abandon() {
+func (l *Lease) abandon() {
 	_ = l.guard.Process.Kill()
 	_ = l.pipe.Close()
 	_ = l.guard.Wait()
 	l.guard, l.pipe = nil, nil
 }
 
-// leave ends this side. A guard that is still needed is not waited for: it ends
+// Leave ends this side. A guard that is still needed is not waited for: it ends
 // with the lease.
-func (l *lease) leave(needed bool) error {
+func (l *Lease) Leave(needed bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.guard == nil {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package native
+package account
 
 import (
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/vlibos/vlibos/rtsched"
 )
 
 const ms = time.Millisecond
@@ -39,15 +41,15 @@ func TestAccount(t *testing.T) {
 		{"waited for who has no budget", 1, false, []look{{20 * ms, 10 * ms, 10 * ms}}, 10 * ms, 0, 0, 0, 110 * ms, false, false},
 		{"waited for others in between", 1, true, []look{{ms, ms, 0}, {20 * ms, 9 * ms, 10*ms - disturbance}}, 10 * ms, 0, 0, 0, 100 * ms, false, false},
 	} {
-		a := newAccount(task(1, 10*ms, 100*ms), tt.cpus, 0)
+		a := New(rtsched.Task{ID: 1, Budget: 10 * ms, Period: 100 * ms}, tt.cpus, 0)
 		var now time.Duration
 		for _, l := range tt.looks {
 			now = l.now
-			a.look(l.now, l.used, l.others, tt.contended)
+			a.Look(Reading{Now: l.now, Used: l.used, Others: l.others, Contended: tt.contended})
 		}
-		if a.front != tt.front || a.back != tt.back || a.pending != tt.pending || a.asleep != tt.asleep || a.foreground != tt.fore ||
-			a.server.Left(now) != tt.left || a.server.Next() != tt.next && tt.next != 0 {
-			t.Errorf("%s: %+v, left %v, next %v", tt.name, a, a.server.Left(now), a.server.Next())
+		if a.Front != tt.front || a.Back != tt.back || a.pending != tt.pending || a.Asleep != tt.asleep || a.Foreground != tt.fore ||
+			a.Server.Left(now) != tt.left || a.Server.Next() != tt.next && tt.next != 0 {
+			t.Errorf("%s: %+v, left %v, next %v", tt.name, a, a.Server.Left(now), a.Server.Next())
 		}
 	}
 }
@@ -59,25 +61,28 @@ func TestAccountAnything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const budget, period = 10 * ms, 100 * ms
 		cpus := rapid.IntRange(1, 4).Draw(t, "cpus")
-		a := newAccount(task(1, budget, period), cpus, 0)
+		a := New(rtsched.Task{ID: 1, Budget: budget, Period: period}, cpus, 0)
 		var now, used time.Duration
 		for range rapid.IntRange(1, 200).Draw(t, "looks") {
-			step := time.Duration(rapid.Int64Range(int64(minLook), int64(40*ms)).Draw(t, "step"))
+			step := time.Duration(rapid.Int64Range(int64(MinLook), int64(40*ms)).Draw(t, "step"))
 			u := time.Duration(rapid.Int64Range(0, int64(step)*int64(cpus)).Draw(t, "used"))
 			before := a
 			now, used = now+step, used+u
-			a.look(now, u, time.Duration(rapid.Int64Range(0, int64(step)).Draw(t, "others")), rapid.Bool().Draw(t, "contended"))
-			if a.front < before.front || a.back < before.back {
+			a.Look(Reading{
+				Now: now, Used: u, Others: time.Duration(rapid.Int64Range(0, int64(step)).Draw(t, "others")),
+				Contended: rapid.Bool().Draw(t, "contended"), Waiting: rapid.Bool().Draw(t, "waiting"),
+			})
+			if a.Front < before.Front || a.Back < before.Back {
 				t.Fatalf("less than before: %+v, %+v", before, a)
 			}
-			if sum := a.front + a.back + a.pending; sum != used {
+			if sum := a.Front + a.Back + a.pending; sum != used {
 				t.Fatalf("%v used, %v counted", used, sum)
 			}
-			if most := (now/period + 1) * budget; a.front > most {
-				t.Fatalf("%v of foreground by %v", a.front, now)
+			if most := (now/period + 1) * budget; a.Front > most {
+				t.Fatalf("%v of foreground by %v", a.Front, now)
 			}
-			if a.foreground != (a.server.Left(now) > 0) && a.seen == now {
-				t.Fatalf("foreground %v, left %v", a.foreground, a.server.Left(now))
+			if a.Foreground != (a.Server.Left(now) > 0) && a.Seen == now {
+				t.Fatalf("foreground %v, left %v", a.Foreground, a.Server.Left(now))
 			}
 		}
 	})

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package guard
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// again is how often a guard undoes what was done after the lease is over: the
+// process that it guards may have been stopped just before it did something.
+const again = time.Second
+
+// Undo undoes what the daemon did. First says that it is the first time since
+// the lease was over; dead, that the daemon does nothing any more.
+type Undo func(first, dead bool) error
+
+// Run is all that a guard's process does: it reads leases from stdin, a line
+// with nanoseconds each, and if the next does not come in time, or stdin ends,
+// it calls undo. It returns when stdin has ended. It ignores the signals that
+// ask a process to end. The lock, which it closes, is a file's that all guards
+// of the same things have locked with LOCK_SH.
+func Run(stdin io.Reader, undo Undo, lock *os.File) error {
+	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for s := bufio.NewScanner(stdin); s.Scan(); {
+			lines <- s.Text()
+		}
+	}()
+	return errors.Join(run(lines, undo, lock), lock.Close())
+}
+
+// run is the state machine:
+//
+//	       lease               time over
+//	none ────────→ guarding ───────────────→ over (undoes again and again)
+//	                │    ↑       lease         │
+//	                │    └─────────────────────┘
+//	                ├── stdin ends: undoes, end
+//	                ├── leave ──→ leaving ── time over: undoes unless another guards, end
+//	                └── done: end
+func run(lines <-chan string, undo Undo, lock *os.File) error {
+	timer := time.NewTimer(0)
+	<-timer.C
+	var running, over, leaving bool
+	for {
+		select {
+		case line, ok := <-lines:
+			switch {
+			case !ok && leaving && running:
+				lines = nil
+				continue
+			case !ok && leaving, line == sayDone:
+				return nil
+			case !ok:
+				return undo(true, true)
+			case line == sayLeave:
+				leaving = true
+				continue
+			}
+			d, err := strconv.ParseInt(line, 10, 64)
+			if err != nil || d <= 0 {
+				return errors.Join(fmt.Errorf("guard: %.40q is no lease in nanoseconds", line), undo(true, false))
+			}
+			timer.Reset(time.Duration(d))
+			running, over = true, false
+		case <-timer.C:
+			running = false
+			if leaving {
+				if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+					return nil // whoever took over has its own guard
+				}
+				return undo(true, true)
+			}
+			if err := undo(!over, false); err != nil {
+				fmt.Fprintln(os.Stderr, "vlibos guard:", err) // and tries again
+			}
+			over = true
+			timer.Reset(again)
+		}
+	}
+}
