@@ -19,6 +19,17 @@ const (
 	Native = "native"
 )
 
+// What a master makes of Xen: budgets are kept by this project's module in it,
+// or by the master itself, whatever Xen has. Without either name it is the
+// module if that is there.
+const (
+	Vlib  = "vlib"
+	Stock = "stock"
+)
+
+// Platforms are the names that a master knows.
+var Platforms = []string{Auto, Xen, Vlib, Stock, Native}
+
 // DefaultPort is the port of a server that was not told another.
 const DefaultPort = 1
 

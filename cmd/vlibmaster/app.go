@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -53,7 +55,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usagef("%w", err) },
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "platform", Value: dom0.Auto, EnvVars: []string{"VLIBOS_PLATFORM"}, Usage: "where domains are: auto, xen or native"},
+			&cli.StringFlag{Name: "platform", Value: dom0.Auto, EnvVars: []string{"VLIBOS_PLATFORM"}, Usage: "where domains are: auto, xen or native; to 'serve', xen is vlib or stock"},
 			&cli.StringFlag{Name: "native-dir", Value: native.DefaultRoot, EnvVars: []string{"VLIBOS_NATIVE_DIR"}, Usage: "`DIR` with the native domains"},
 			&cli.BoolFlag{Name: "version", Usage: "the same as the command version"},
 		},
@@ -63,8 +65,8 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{callCommand(), servicesCommand(), doctorCommand(), serveCommand(), adoptCommand(), releaseCommand(), psCommand(), admitCommand(),
-			cgroupCommand(), guardCommand(), versionCommand(), completionCommand()},
+		Commands: append(guardCommands(), callCommand(), servicesCommand(), doctorCommand(), serveCommand(), adoptCommand(), releaseCommand(), psCommand(), admitCommand(),
+			cgroupCommand(), versionCommand(), completionCommand()),
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = app.OnUsageError
@@ -77,11 +79,13 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 // chosen is the platform that the global flags choose.
 func chosen(c *cli.Context) (dom0.Config, error) {
 	cfg := dom0.Config{Platform: c.String("platform"), NativeDir: c.String("native-dir")}
-	switch cfg.Platform {
-	case dom0.Auto, dom0.Xen, dom0.Native:
-		return cfg, nil
+	if !slices.Contains(dom0.Platforms, cfg.Platform) {
+		return cfg, usagef("--platform %q: want one of %s", cfg.Platform, strings.Join(dom0.Platforms, ", "))
 	}
-	return cfg, usagef("--platform %q: want %s, %s or %s", cfg.Platform, dom0.Auto, dom0.Xen, dom0.Native)
+	if cfg.Platform == dom0.Vlib || cfg.Platform == dom0.Stock {
+		cfg.Platform = dom0.Xen // who keeps budgets is the master's matter
+	}
+	return cfg, nil
 }
 
 // noArguments is for commands that take none.

@@ -74,11 +74,3 @@ func cgroupRemoveAction(c *cli.Context) (err error) {
 	defer closing(&err, p)
 	return p.Remove(c.Context, c.Args().First())
 }
-
-// guardCommand is run by the native platform itself, beside the master.
-func guardCommand() *cli.Command {
-	return &cli.Command{
-		Name: "native-guard", Hidden: true,
-		Action: func(c *cli.Context) error { return native.Guard(c.App.Reader, c.Args().First()) },
-	}
-}

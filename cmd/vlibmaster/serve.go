@@ -23,6 +23,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/dom0/platform/stock"
 	"github.com/vlibos/vlibos/dom0/platform/xen"
 )
 
@@ -39,16 +40,19 @@ func serveCommand() *cli.Command {
 		Usage: "be this host's master: keep domains on their reservations",
 		Description: fmt.Sprintf(`Runs until it is told to end, and is the only one of its host. Domains are put
 on reservations by 'vlibmaster adopt' or by the configuration, and the next
-master finds them again: it is safe to restart. On Xen they stay on them
-meanwhile; on the native platform for %[1]v. Closed gates and throttles end by
+master finds them again: it is safe to restart. With the module in Xen they stay on them
+meanwhile; elsewhere for %[1]v. Closed gates and throttles end by
 themselves when the master does not renew them for %[1]v.
 
-On Xen the hypervisor must have this project's module (see 'vlibmaster doctor');
-on the native platform a domain is a cgroup: see 'vlibmaster cgroup --help'.
+Where Xen has this project's module (see 'vlibmaster doctor') and Dom0 is under
+its scheduler, the module keeps the budgets (platform vlib); on any other Xen the
+master does, by weights and timers (stock), and a guard process takes all of that
+back when the master is dead. On the native platform a domain is a cgroup: see
+'vlibmaster cgroup --help'.
 
 The configuration:
 
-   platform = "auto"     # or xen, native; --platform comes first
+   platform = "auto"     # or xen, vlib, stock, native; --platform comes first
 
    [[adopt]]
    domain = "web"        # name or UUID, whether or not it is there yet
@@ -78,12 +82,12 @@ func serveAction(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p, err := openHost(ctx, c, cfg)
+	log := slog.New(slog.NewTextHandler(c.App.ErrWriter, nil))
+	p, err := openHost(ctx, c, cfg, log)
 	if err != nil {
 		return err
 	}
 	defer closing(&err, p)
-	log := slog.New(slog.NewTextHandler(c.App.ErrWriter, nil))
 	m, err := master.Open(ctx, p, c.String("run-dir"), log)
 	if err != nil {
 		return err
@@ -162,22 +166,30 @@ func reconfigure(ctx context.Context, c *cli.Context, m *master.Master, log *slo
 }
 
 // openHost opens the platform whose time the master owns.
-func openHost(ctx context.Context, c *cli.Context, cfg config.Config) (platform.Platform, error) {
-	flags, err := chosen(c)
-	if err != nil {
+func openHost(ctx context.Context, c *cli.Context, cfg config.Config, log *slog.Logger) (platform.Platform, error) {
+	if _, err := chosen(c); err != nil {
 		return nil, err
 	}
-	kind := flags.Platform
+	kind := c.String("platform")
 	if kind == dom0.Auto {
 		kind = cfg.Platform
 	}
 	if kind == dom0.Auto {
 		kind = dom0.Detect("/").Platform()
 	}
-	if kind == dom0.Xen {
+	switch kind {
+	case dom0.Native:
+		return native.Open(native.Options{})
+	case dom0.Vlib:
 		return xen.Open(ctx)
+	case dom0.Xen:
+		p, err := xen.Open(ctx)
+		if !errors.Is(err, platform.ErrNotHere) {
+			return p, err
+		}
+		log.Info("the master keeps budgets itself, by weights and timers", "platform", dom0.Stock, "because", err)
 	}
-	return native.Open(native.Options{})
+	return stock.Open(ctx, stock.Options{Dir: c.String("run-dir")})
 }
 
 // notifyReady and notifyAlive tell systemd; without it they do nothing.

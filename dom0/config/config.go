@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/BurntSushi/toml"
@@ -18,7 +19,7 @@ import (
 
 // Config is what a file says.
 type Config struct {
-	Platform string // dom0.Auto, dom0.Xen or dom0.Native
+	Platform string // one of dom0.Platforms
 	Adopt    []master.Wish
 }
 
@@ -104,9 +105,10 @@ func parse(text string) (Config, int, error) {
 	switch c.Platform {
 	case "":
 		c.Platform = dom0.Auto
-	case dom0.Auto, dom0.Xen, dom0.Native:
 	default:
-		return Config{}, lineOfKey(text, toml.Key{"platform"}), fmt.Errorf("platform %q: %s, %s or %s are allowed", t.Platform, dom0.Auto, dom0.Xen, dom0.Native)
+		if !slices.Contains(dom0.Platforms, c.Platform) {
+			return Config{}, lineOfKey(text, toml.Key{"platform"}), fmt.Errorf("platform %q: there are %s", t.Platform, strings.Join(dom0.Platforms, ", "))
+		}
 	}
 	for i, a := range t.Adopt {
 		if err := a.check(c.Adopt); err != nil {

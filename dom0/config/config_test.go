@@ -55,7 +55,7 @@ func TestErrorsSayWhere(t *testing.T) {
 	for text, want := range map[string]string{
 		"platform = 3":                     ":1: platform \"3\"",
 		"platform = ['xen']":               "",
-		"platform = 'kvm'":                 ":1: platform \"kvm\": auto, xen or native",
+		"platform = 'kvm'":                 ":1: platform \"kvm\": there are auto, xen, vlib, stock, native",
 		"\nplatfrom = 'xen'":               ":2: unknown key \"platfrom\"",
 		"\n[masters]\nx = 1":               ":2: unknown key \"masters\"",
 		"[[adopt]]\nbudget = 'x'":          ":2: \"x\" is no time",

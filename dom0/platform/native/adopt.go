@@ -9,6 +9,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/account"
+	"github.com/vlibos/vlibos/dom0/platform/loop"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -32,7 +33,7 @@ func (p *Platform) Adopt(ctx context.Context, d platform.Domain, r rtsched.Task)
 		return fmt.Errorf("domain %q: %w", d.ID, err)
 	}
 	var taken bool
-	failed := p.keeper.do(ctx, func() { taken, err = p.keeper.adopt(d.ID, g, cpus, r) })
+	failed := p.keeper.Do(ctx, func() { taken, err = p.keeper.adopt(d.ID, g, cpus, r) })
 	if failed != nil {
 		err = failed
 	}
@@ -52,7 +53,7 @@ func (k *keeper) adopt(name string, g *group, cpus []int, r rtsched.Task) (bool,
 	}
 	d := k.kept[name]
 	if d == nil {
-		d = &kept{name: name, id: r.ID, period: r.Period, group: g, Account: account.New(r, len(cpus), monotonic())}
+		d = &kept{name: name, id: r.ID, period: r.Period, group: g, Account: account.New(r, len(cpus), loop.Now())}
 		d.setCPUs(cpus)
 		err := k.add(d)
 		return err == nil, err
@@ -60,12 +61,12 @@ func (k *keeper) adopt(name string, g *group, cpus []int, r rtsched.Task) (bool,
 	if d.id != r.ID {
 		return false, fmt.Errorf("it runs on reservation %d, release it from that first: %w", d.id, platform.ErrNotAllowed)
 	}
-	d.Change(r, len(cpus), monotonic())
+	d.Change(r, len(cpus), loop.Now())
 	d.period, d.unset = r.Period, true // its priority is another
 	d.setCPUs(cpus)
 	k.look(d)
 	if k.watch.sleepers[d] {
-		k.sleep(d, monotonic()) // its budget is another
+		k.sleep(d, loop.Now()) // its budget is another
 	}
 	return false, d.err
 }
@@ -77,7 +78,7 @@ func (p *Platform) Release(ctx context.Context, d platform.Domain, id uint32) er
 
 // release from a reservation, or from any.
 func (p *Platform) release(ctx context.Context, name string, id *uint32) (err error) {
-	failed := p.keeper.do(ctx, func() {
+	failed := p.keeper.Do(ctx, func() {
 		if d := p.keeper.kept[name]; d != nil && (id == nil || *id == d.id) {
 			err = p.keeper.drop(d)
 		}
@@ -91,7 +92,7 @@ func (p *Platform) release(ctx context.Context, name string, id *uint32) (err er
 // Usage implements platform.Platform. The overrun of a budget is in none of its
 // sums until the refill comes from which it is taken.
 func (p *Platform) Usage(ctx context.Context, d platform.Domain, id uint32) (u platform.Usage, err error) {
-	failed := p.keeper.do(ctx, func() {
+	failed := p.keeper.Do(ctx, func() {
 		var kept *kept
 		if kept, err = p.keeper.find(d.ID, id); err != nil {
 			return
@@ -100,7 +101,7 @@ func (p *Platform) Usage(ctx context.Context, d platform.Domain, id uint32) (u p
 		if _, err = p.keeper.find(d.ID, id); err != nil {
 			return
 		}
-		now := monotonic()
+		now := loop.Now()
 		err = kept.err
 		u = platform.Usage{
 			Foreground: kept.Front, Background: kept.Back,

@@ -57,7 +57,7 @@ func TestChurn(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if err := q.keeper.do(ctx, func() {
+		if err := q.keeper.Do(ctx, func() {
 			if len(q.keeper.kept)+len(q.keeper.order)+len(q.keeper.watch.sleepers) > 0 {
 				t.Errorf("still kept: %v", q.keeper.kept)
 			}

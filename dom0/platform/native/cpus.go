@@ -34,7 +34,7 @@ func (p *Platform) Pin(ctx context.Context, name string, cpus []int) error {
 	if err := write(filepath.Join(p.layout.cpuset.dir, name, "cpuset.cpus"), formatCPUs(cpus)); err != nil {
 		return fmt.Errorf("domain %q on CPUs %v: %w", name, cpus, explain(err))
 	}
-	return p.keeper.do(ctx, func() {
+	return p.keeper.Do(ctx, func() {
 		if d := p.keeper.kept[name]; d != nil {
 			d.setCPUs(cpus)
 		}

@@ -124,7 +124,7 @@ func TestAdopt(t *testing.T) {
 			}
 		}
 		eventually(t, "dropped", func() (dropped bool) {
-			if err := p.keeper.do(ctx, func() { dropped = len(p.keeper.kept) == 0 }); err != nil {
+			if err := p.keeper.Do(ctx, func() { dropped = len(p.keeper.kept) == 0 }); err != nil {
 				t.Fatal(err)
 			}
 			return dropped

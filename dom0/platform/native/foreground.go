@@ -10,14 +10,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/dom0/platform/loop"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// Real-time priorities: the keeper's, and below it those of domains with budget.
-const (
-	keeperPriority = 50
-	priorities     = keeperPriority - 1
-)
+// priorities are those of domains with budget: below the keeper's.
+const priorities = loop.Priority - 1
 
 // byPriority reports whether domains below the parent are raised by real-time
 // priority, and not by weight: before Linux 6.6 a cgroup that ran at the lowest

@@ -7,20 +7,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"runtime"
-	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/platform/loop"
 )
 
 // keeper keeps the budgets of all adopted domains, in one thread with one
-// timer. All fields but those under mu are that thread's; others have it run
-// functions.
+// timer. All fields are that thread's; others have it run functions.
 type keeper struct {
+	*loop.Loop
 	thread   thread
 	parent   *group
 	weights  bool // foreground is a cgroup's weight, not its threads' priority
@@ -28,99 +24,47 @@ type keeper struct {
 	order    schedule
 	watch    watch
 	lateness time.Duration // the largest with which a look began
-
-	mu     sync.Mutex
-	queue  []func()
-	closed bool
-	event  int // eventfd; not used after closed
-	ended  chan struct{}
 }
 
 func startKeeper(parent *group, weights bool) (*keeper, error) {
-	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		return nil, fmt.Errorf("eventfd: %w", err)
-	}
-	k := &keeper{parent: parent, weights: weights, kept: map[string]*kept{}, event: event, ended: make(chan struct{})}
-	go k.run()
-	return k, nil
+	k := &keeper{parent: parent, weights: weights, kept: map[string]*kept{}}
+	var err error
+	k.Loop, err = loop.Start(k.step)
+	return k, err
 }
 
 // stop leaves all domains as they are, but in background: nobody would end a
 // foreground.
 func (k *keeper) stop() error {
 	var errs []error
-	if k.do(context.Background(), func() {
+	if k.Do(context.Background(), func() {
 		for _, d := range k.kept {
 			if err := k.raise(d, false); !gone(err) {
 				errs = append(errs, err)
 			}
 		}
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		k.closed = true
 	}) != nil {
 		return nil // it was stopped before
 	}
-	<-k.ended
-	errs = append(errs, unix.Close(k.event), k.parent.close())
+	_, err := k.Stop()
+	errs = append(errs, err, k.parent.close())
 	for _, d := range k.kept {
 		errs = append(errs, d.group.close())
 	}
 	return errors.Join(errs...)
 }
 
-// do has the keeper run f, and returns when it has. os.ErrClosed if it will not.
-func (k *keeper) do(ctx context.Context, f func()) error {
-	if err := ctx.Err(); err != nil {
-		return err
+// step looks at all who are due.
+func (k *keeper) step() time.Duration {
+	now := loop.Now()
+	for len(k.order) > 0 && k.order[0].due <= now {
+		k.lateness = max(k.lateness, now-k.order[0].due)
+		k.look(k.order[0])
 	}
-	done := make(chan struct{})
-	k.mu.Lock()
-	if k.closed {
-		k.mu.Unlock()
-		return fmt.Errorf("platform native: %w", os.ErrClosed)
+	if k.watch.due <= now {
+		k.watchSleepers()
 	}
-	k.queue = append(k.queue, func() { f(); close(done) })
-	// The counter cannot be full, which is the one error there could be.
-	_, _ = unix.Write(k.event, []byte{1, 0, 0, 0, 0, 0, 0, 0})
-	k.mu.Unlock()
-	<-done
-	return nil
-}
-
-func (k *keeper) run() {
-	defer close(k.ended)
-	// The thread ends with this goroutine: it becomes real-time and is on one
-	// CPU.
-	runtime.LockOSThread()
-	for k.commands() {
-		now := monotonic()
-		for len(k.order) > 0 && k.order[0].due <= now {
-			k.lateness = max(k.lateness, now-k.order[0].due)
-			k.look(k.order[0])
-		}
-		if k.watch.due <= now {
-			k.watchSleepers()
-		}
-		k.wait(k.next() - monotonic())
-	}
-}
-
-// commands runs what others asked for, and reports whether to go on.
-func (k *keeper) commands() bool {
-	for {
-		k.mu.Lock()
-		queue, closed := k.queue, k.closed
-		k.queue = nil
-		k.mu.Unlock()
-		for _, f := range queue {
-			f()
-		}
-		if len(queue) == 0 {
-			return !closed
-		}
-	}
+	return k.next()
 }
 
 func (k *keeper) next() time.Duration {
@@ -128,19 +72,6 @@ func (k *keeper) next() time.Duration {
 		return min(k.order[0].due, k.watch.due)
 	}
 	return k.watch.due
-}
-
-// wait sleeps for that long or until there are commands.
-func (k *keeper) wait(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	fds := []unix.PollFd{{Fd: int32(k.event), Events: unix.POLLIN}}
-	timeout := unix.NsecToTimespec(int64(min(d, time.Hour)))
-	if n, _ := unix.Ppoll(fds, &timeout, nil); n > 0 {
-		var b [8]byte
-		_, _ = unix.Read(k.event, b[:])
-	}
 }
 
 // add begins to keep a domain. What it has used up to now is nobody's.
@@ -156,7 +87,7 @@ func (k *keeper) add(d *kept) error {
 			}
 		}
 	}
-	now := monotonic()
+	now := loop.Now()
 	var err error
 	if d.total, err = d.group.usage(); err == nil {
 		d.raw, d.Seen = d.total, now

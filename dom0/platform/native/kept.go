@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/platform/account"
+	"github.com/vlibos/vlibos/dom0/platform/loop"
 )
 
 // presence is after how long, or twice that, a domain that sleeps is looked at.
@@ -48,7 +49,7 @@ func (k *keeper) look(d *kept) {
 		_ = k.drop(d)
 		return
 	}
-	now := monotonic()
+	now := loop.Now()
 	sleeps := d.Foreground && d.Asleep
 	switch {
 	case d.err != nil || sleeps:
@@ -87,7 +88,7 @@ func (k *keeper) charge(d *kept) error {
 	if err != nil {
 		return err
 	}
-	now := monotonic()
+	now := loop.Now()
 	used := max(total-d.total, 0)
 	d.Look(account.Reading{Now: now, Used: used, Others: max(parent-d.parentSeen-used, 0), Contended: k.contended(d)})
 	d.total, d.raw = total, total

@@ -98,7 +98,7 @@ func open1(t testing.TB, o Options) *Platform {
 		t.Fatal(err)
 	}
 	// The keeper has started when it answers.
-	if err := p.keeper.do(ctx, func() {}); err != nil {
+	if err := p.keeper.Do(ctx, func() {}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

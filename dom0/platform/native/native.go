@@ -110,7 +110,7 @@ func (p *Platform) Renew(d time.Duration) error {
 	if !lost {
 		return err
 	}
-	return errors.Join(platform.ErrLease, err, p.keeper.do(context.Background(), p.keeper.reapply))
+	return errors.Join(platform.ErrLease, err, p.keeper.Do(context.Background(), p.keeper.reapply))
 }
 
 // Close implements platform.Platform. What is adopted is in background, and what

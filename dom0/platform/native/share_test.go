@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/dom0/platform/loop"
 )
 
 // A domain with 10 ms in 100 ms beside another that spins on the same CPU, one
@@ -43,12 +45,12 @@ func share(t *testing.T, p *Platform, budgets time.Duration) {
 	type sample struct{ at, front time.Duration }
 	var samples []sample
 	var over []time.Duration
-	begin := monotonic()
+	begin := loop.Now()
 	first := usage(t, p, d, 1)
-	for monotonic()-begin < duration {
+	for loop.Now()-begin < duration {
 		time.Sleep(2 * time.Millisecond)
 		// With the keeper's own time: this goroutine is put off by who spins.
-		if err := p.keeper.do(ctx, func() {
+		if err := p.keeper.Do(ctx, func() {
 			a := p.keeper.kept[d.ID]
 			p.keeper.look(a)
 			samples = append(samples, sample{a.Seen, a.Front})
@@ -57,9 +59,9 @@ func share(t *testing.T, p *Platform, budgets time.Duration) {
 			t.Fatal(err)
 		}
 	}
-	last, took := usage(t, p, d, 1), monotonic()-begin
+	last, took := usage(t, p, d, 1), loop.Now()-begin
 	var worst, lateness time.Duration
-	if err := p.keeper.do(ctx, func() { lateness, p.keeper.lateness = p.keeper.lateness, 0 }); err != nil {
+	if err := p.keeper.Do(ctx, func() { lateness, p.keeper.lateness = p.keeper.lateness, 0 }); err != nil {
 		t.Fatal(err)
 	}
 	from := 0

@@ -5,9 +5,10 @@ package native
 import (
 	"os"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/platform/loop"
 )
 
 // maxVisits is on how many CPUs at most a domain's counter is brought up to
@@ -24,13 +25,7 @@ type thread struct {
 // raised do not keep it from looking at them; else as nice as it may be.
 func (t *thread) start() {
 	t.at = -1
-	attr := unix.SchedAttr{
-		Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: keeperPriority, Flags: unix.SCHED_FLAG_RESET_ON_FORK,
-	}
-	t.realtime = unix.SchedSetAttr(0, &attr, 0) == nil
-	if !t.realtime {
-		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) // without it, it is late more often
-	}
+	t.realtime = loop.Realtime()
 }
 
 // hurry makes all of this process real-time, and what it starts: domains in
@@ -43,7 +38,7 @@ func hurry() {
 	}
 	for _, task := range tasks {
 		if tid, err := strconv.Atoi(task.Name()); err == nil {
-			_ = setScheduler(tid, unix.SCHED_FIFO, keeperPriority)
+			_ = setScheduler(tid, unix.SCHED_FIFO, loop.Priority)
 		}
 	}
 }
@@ -67,12 +62,4 @@ func (t *thread) visit(cpus []int) {
 			t.at = c
 		}
 	}
-}
-
-// monotonic is CLOCK_MONOTONIC.
-func monotonic() time.Duration {
-	var ts unix.Timespec
-	// The clock exists on every Linux and the address is good.
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
-	return time.Duration(ts.Nano())
 }

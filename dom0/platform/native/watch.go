@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/vlibos/vlibos/dom0/platform/loop"
 )
 
 // watch is over those that sleep with their budget. They are not looked at one
@@ -87,7 +89,7 @@ func (k *keeper) watchSleepers() {
 	}
 	w.due = never
 	if len(w.sleepers) > 0 {
-		w.due = monotonic() + max(w.bite, minWatch)
+		w.due = loop.Now() + max(w.bite, minWatch)
 	}
 }
 
@@ -103,7 +105,7 @@ func (k *keeper) known() (sum time.Duration) {
 // have of their budgets only gets more.
 func (w *watch) find() {
 	w.changed, w.bite, w.on = false, never, w.on[:0]
-	now := monotonic()
+	now := loop.Now()
 	for d := range w.sleepers {
 		w.bite = min(w.bite, d.Bite(now))
 		w.on = append(w.on, d.on...)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/platform/internal/domains"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
@@ -28,6 +29,7 @@ type Platform struct {
 	h     *xenctl.Handle
 	m     *vlib.Module
 	store *xenstore.Client
+	list  *domains.List
 	info  vlib.Info
 }
 
@@ -52,6 +54,8 @@ func Open(ctx context.Context) (*Platform, error) {
 	if err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
+	// Under this project's scheduler a vCPU stays where it was put.
+	p.list = domains.New(h, p.store, func(_ uint16, v xenctl.VCPU) ([]int, error) { return []int{v.CPU}, nil })
 	return p, nil
 }
 
@@ -68,12 +72,12 @@ func (p *Platform) Floor() (rtsched.Task, time.Duration) {
 
 // Domains implements platform.Platform.
 func (p *Platform) Domains(ctx context.Context) ([]platform.Domain, error) {
-	return domains(ctx, p.h, p.store)
+	return p.list.All(ctx)
 }
 
 // Adopt implements platform.Platform.
 func (p *Platform) Adopt(_ context.Context, d platform.Domain, r rtsched.Task) error {
-	domid, err := number(d)
+	domid, err := domains.Number(d)
 	if err != nil {
 		return err
 	}
@@ -123,14 +127,6 @@ func (p *Platform) Usage(_ context.Context, d platform.Domain, id uint32) (platf
 
 // Renew implements platform.Platform.
 func (p *Platform) Renew(d time.Duration) error { return p.m.Lease(d) }
-
-func number(d platform.Domain) (uint16, error) {
-	n, err := strconv.ParseUint(d.ID, 10, 16)
-	if err != nil {
-		return 0, fmt.Errorf("%w: %q is no domain's number", platform.ErrNoDomain, d.ID)
-	}
-	return uint16(n), nil
-}
 
 // refusal is the module's refusal in the platforms' words.
 func refusal(err error) error {

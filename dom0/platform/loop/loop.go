@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loop
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Loop is the thread.
+type Loop struct {
+	step func() time.Duration
+
+	mu     sync.Mutex
+	queue  []func()
+	closed bool
+	event  int // eventfd; not used after closed
+	ended  chan struct{}
+}
+
+// Start starts one. In it step does what is due and returns when, by [Now],
+// more is; what Do asks for runs between two steps.
+func Start(step func() time.Duration) (*Loop, error) {
+	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	l := &Loop{step: step, event: event, ended: make(chan struct{})}
+	go l.run()
+	return l, nil
+}
+
+// Stop ends the thread and waits for it. It reports whether it had not before.
+func (l *Loop) Stop() (bool, error) {
+	if l.Do(context.Background(), func() { l.mu.Lock(); l.closed = true; l.mu.Unlock() }) != nil {
+		return false, nil
+	}
+	<-l.ended
+	return true, unix.Close(l.event)
+}
+
+// Do has the thread run f, and returns when it has. os.ErrClosed if it will not.
+func (l *Loop) Do(ctx context.Context, f func()) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return fmt.Errorf("keeping budgets: %w", os.ErrClosed)
+	}
+	l.queue = append(l.queue, func() { f(); close(done) })
+	// The counter cannot be full, which is the one error there could be.
+	_, _ = unix.Write(l.event, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	l.mu.Unlock()
+	<-done
+	return nil
+}
+
+func (l *Loop) run() {
+	defer close(l.ended)
+	// The thread ends with this goroutine: what it became, no other is.
+	runtime.LockOSThread()
+	for l.commands() {
+		l.wait(l.step() - Now())
+	}
+}
+
+// commands runs what others asked for, and reports whether to go on.
+func (l *Loop) commands() bool {
+	for {
+		l.mu.Lock()
+		queue, closed := l.queue, l.closed
+		l.queue = nil
+		l.mu.Unlock()
+		for _, f := range queue {
+			f()
+		}
+		if len(queue) == 0 {
+			return !closed
+		}
+	}
+}
+
+// wait sleeps for that long or until there are commands.
+func (l *Loop) wait(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	fds := []unix.PollFd{{Fd: int32(l.event), Events: unix.POLLIN}}
+	timeout := unix.NsecToTimespec(int64(min(d, time.Hour)))
+	if n, _ := unix.Ppoll(fds, &timeout, nil); n > 0 {
+		var b [8]byte
+		_, _ = unix.Read(l.event, b[:])
+	}
+}
+
+// Priority of a thread that keeps budgets, among real-time ones. Those that have
+// a budget are below.
+const Priority = 50
+
+// Realtime makes the calling thread real-time, so that others do not keep it
+// from looking at them; else as nice as it may be. It reports whether it is.
+func Realtime() bool {
+	attr := unix.SchedAttr{
+		Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: Priority, Flags: unix.SCHED_FLAG_RESET_ON_FORK,
+	}
+	if unix.SchedSetAttr(0, &attr, 0) == nil {
+		return true
+	}
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) // without it, it is late more often
+	return false
+}
+
+// Now is CLOCK_MONOTONIC.
+func Now() time.Duration {
+	var ts unix.Timespec
+	// The clock exists on every Linux and the address is good.
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return time.Duration(ts.Nano())
+}

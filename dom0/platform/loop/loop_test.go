@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loop
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestLoop(t *testing.T) {
+	var steps atomic.Int64
+	due := make(chan struct{}, 100)
+	l, err := Start(func() time.Duration {
+		if steps.Add(1) <= 3 {
+			due <- struct{}{}
+			return Now() + time.Millisecond
+		}
+		return Now() + time.Hour
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		<-due
+	}
+	// It sleeps for an hour now, and answers all the same.
+	ran := false
+	if err := l.Do(t.Context(), func() { ran = true }); err != nil || !ran {
+		t.Errorf("%v, ran %v", err, ran)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := l.Do(gone, func() { t.Error("ran for somebody who had gone") }); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if first, err := l.Stop(); !first || err != nil {
+		t.Errorf("%v, %v", first, err)
+	}
+	if first, err := l.Stop(); first || err != nil {
+		t.Errorf("again: %v, %v", first, err)
+	}
+	if err := l.Do(t.Context(), func() { t.Error("ran after the end") }); !errors.Is(err, os.ErrClosed) {
+		t.Error(err)
+	}
+}

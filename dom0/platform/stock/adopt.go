@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/platform/account"
+	"github.com/vlibos/vlibos/dom0/platform/internal/domains"
+	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/rtsched"
+	"github.com/vlibos/vlibos/xenctl"
+)
+
+// With budget a domain is so many times as heavy as Dom0, which keeps a
+// twentieth of a CPU that both want: without that it could not take the budget
+// away again.
+const heavier = 19
+
+// Adopt implements platform.Platform.
+func (p *Platform) Adopt(ctx context.Context, d platform.Domain, r rtsched.Task) error {
+	if d.Control {
+		return fmt.Errorf("adopting control domain %s: %w", d.ID, platform.ErrNotAllowed)
+	}
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	domid, err := domains.Number(d)
+	if err != nil {
+		return err
+	}
+	if !p.lease.Runs() {
+		// Nothing is done that would stay if this process died.
+		if err := p.Renew(firstLease); err != nil && !errors.Is(err, platform.ErrLease) {
+			return err
+		}
+	}
+	s, front, err := p.weights(domid)
+	if err != nil {
+		return explain(err)
+	}
+	failed := p.keeper.Do(ctx, func() { err = p.keeper.adopt(domid, len(d.CPUs), r, s, front) })
+	return explain(errors.Join(failed, err))
+}
+
+// weights says under which scheduler a domain is, and what it is to weigh with
+// budget; 0: it has no weight.
+func (p *Platform) weights(domid uint16) (xenctl.Scheduler, uint16, error) {
+	info, err := p.h.DomainInfo(domid)
+	if err != nil {
+		return 0, 0, err
+	}
+	pool, err := p.h.Pool(info.CPUPool)
+	if err != nil || !pool.Scheduler.Weighs() {
+		return pool.Scheduler, 0, err
+	}
+	w, err := p.h.Weight(0, pool.Scheduler)
+	if err != nil {
+		// Dom0 is under another scheduler, so it has other CPUs.
+		return pool.Scheduler, 1<<16 - 1, nil
+	}
+	return pool.Scheduler, uint16(min(heavier*int(w.Weight), 1<<16-1)), nil
+}
+
+func (k *keeper) adopt(domid uint16, cpus int, r rtsched.Task, s xenctl.Scheduler, front uint16) error {
+	if d := k.kept[domid]; d != nil {
+		k.look(d) // forgets it if this is another domain of that number
+	}
+	if d := k.kept[domid]; d != nil {
+		if d.id != r.ID {
+			return fmt.Errorf("domain %d runs on reservation %d, release it from that first: %w", domid, d.id, platform.ErrNotAllowed)
+		}
+		d.Change(r, cpus, loop.Now())
+		k.look(d)
+		return d.err
+	}
+	if len(k.kept) == 0 && !k.realtime {
+		k.realtime = loop.Realtime()
+	}
+	info, err := k.xen.DomainInfo(domid)
+	if err != nil {
+		return err
+	}
+	var before xenctl.Weight
+	if front != 0 {
+		if before, err = k.xen.Weight(domid, s); err != nil {
+			return err
+		}
+	}
+	e, err := k.ledger.add(info, s, before.Weight, front)
+	if err != nil {
+		return err
+	}
+	now := loop.Now()
+	d := &kept{Account: account.New(r, cpus, now), id: r.ID, entry: e, total: info.CPUTime, unset: true, due: now}
+	k.kept[domid] = d
+	k.look(d)
+	if d.err != nil && k.kept[domid] == d {
+		return errors.Join(d.err, k.release(d))
+	}
+	return d.err
+}
+
+// release gives a domain back all that it had.
+func (k *keeper) release(d *kept) error {
+	if err := d.entry.giveBack(k.xen, true, true); err != nil {
+		return err
+	}
+	k.forget(d)
+	return nil
+}
+
+// Release implements platform.Platform.
+func (p *Platform) Release(ctx context.Context, d platform.Domain, id uint32) error {
+	domid, err := domains.Number(d)
+	if err != nil {
+		return nil // it is gone: the master knows no number of it
+	}
+	failed := p.keeper.Do(ctx, func() {
+		if kept := p.keeper.kept[domid]; kept != nil && kept.id == id {
+			err = p.keeper.release(kept)
+		}
+	})
+	if err = errors.Join(failed, err); err != nil {
+		return fmt.Errorf("releasing domain %s: %w", d.ID, err)
+	}
+	return nil
+}
+
+// Usage implements platform.Platform. The overrun of a budget is in none of its
+// sums until the refill comes from which it is taken.
+func (p *Platform) Usage(ctx context.Context, d platform.Domain, id uint32) (u platform.Usage, err error) {
+	domid, err := domains.Number(d)
+	if err != nil {
+		return u, err
+	}
+	failed := p.keeper.Do(ctx, func() { u, err = p.keeper.usage(domid, id) })
+	return u, errors.Join(failed, err)
+}
+
+func (k *keeper) usage(domid uint16, id uint32) (platform.Usage, error) {
+	if d := k.kept[domid]; d != nil {
+		k.look(d) // may forget it
+	}
+	d := k.kept[domid]
+	if d == nil || d.id != id {
+		return platform.Usage{}, fmt.Errorf("domain %d: %w on reservation %d", domid, platform.ErrNoDomain, id)
+	}
+	now := loop.Now()
+	return platform.Usage{
+		Foreground: d.Front, Background: d.Back, Left: d.Server.Left(now), Next: max(d.Server.Next()-now, 0),
+	}, d.err
+}
+
+func explain(err error) error {
+	if errors.Is(err, xenctl.ErrNoDomain) {
+		return fmt.Errorf("%w: %w", platform.ErrNoDomain, err)
+	}
+	return err
+}

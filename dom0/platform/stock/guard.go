@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stock
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/platform/guard"
+	"github.com/vlibos/vlibos/xenctl"
+)
+
+// Guard is all that the guard's process does: it gives weights back and undoes
+// pauses, as the ledger of that name has them, when the daemon does not renew
+// its lease, as [guard.Run] says.
+func Guard(stdin io.Reader, name string) error {
+	h, err := xenctl.Open()
+	if err != nil {
+		return err
+	}
+	l, err := openLedger(name)
+	if err != nil {
+		return errors.Join(err, h.Close())
+	}
+	lock, err := share(name)
+	if err == nil {
+		undo := func(first, dead bool) error {
+			// Who has taken over gives back what is not theirs.
+			if dead && unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+				return nil
+			}
+			return l.giveBack(h, first, dead)
+		}
+		err = guard.Run(stdin, undo, lock)
+	}
+	return errors.Join(err, l.close(), h.Close())
+}
+
+// share shares a lock with all daemons that keep domains, and all guards, of one
+// ledger. It waits for a guard that gives back what a dead daemon did.
+func share(name string) (*os.File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock of %s: %w", name, err), f.Close())
+	}
+	return f, nil
+}
+
+// giveBack undoes all that the ledger has. Weights are given back once a lease,
+// pauses whenever it is called.
+func (l *ledger) giveBack(x hypervisor, weights, forget bool) error {
+	var errs []error
+	for i := range l.entries {
+		if e := &l.entries[i]; e.used.Load() != 0 {
+			errs = append(errs, e.giveBack(x, weights, forget))
+		}
+	}
+	return errors.Join(errs...)
+}
