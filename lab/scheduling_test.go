@@ -33,12 +33,20 @@ func TestManyCPUs(t *testing.T) {
 	}, "lab/multicpu")
 }
 
-// TestServing is the master, as an operator uses it.
+// TestServing is the master, as an operator uses it, where the module keeps
+// budgets and where it does so itself.
 func TestServing(t *testing.T) {
 	t.Parallel()
-	inDom0(t, lab.Config{
-		Xen: lab.VlibXen, Mode: lab.Counted, DomUs: 2, Timeout: 15 * time.Minute,
-	}, "lab/serving")
+	for _, tt := range []struct {
+		xen   string
+		stock bool
+	}{{lab.VlibXen, false}, {lab.StockXen, true}} {
+		t.Run(tt.xen, func(t *testing.T) {
+			t.Parallel()
+			these(t, lab.Config{Xen: tt.xen, Mode: lab.Counted, DomUs: 2, Timeout: 15 * time.Minute},
+				func(test string) bool { return strings.HasPrefix(test, "TestStock") == tt.stock }, "lab/serving")
+		})
+	}
 }
 
 // TestModuleReported: what the module's absence means, and what its presence.

@@ -102,13 +102,11 @@ func parse(text string) (Config, int, error) {
 		return Config{}, lineOfKey(text, unknown[0]), fmt.Errorf("unknown key %q: there are platform, and in [[adopt]] domain, budget and period", unknown[0])
 	}
 	c := Config{Platform: string(t.Platform)}
-	switch c.Platform {
-	case "":
+	if c.Platform == "" {
 		c.Platform = dom0.Auto
-	default:
-		if !slices.Contains(dom0.Platforms, c.Platform) {
-			return Config{}, lineOfKey(text, toml.Key{"platform"}), fmt.Errorf("platform %q: there are %s", t.Platform, strings.Join(dom0.Platforms, ", "))
-		}
+	}
+	if !slices.Contains(dom0.Platforms, c.Platform) {
+		return Config{}, lineOfKey(text, toml.Key{"platform"}), fmt.Errorf("platform %q: there are %s", t.Platform, strings.Join(dom0.Platforms, ", "))
 	}
 	for i, a := range t.Adopt {
 		if err := a.check(c.Adopt); err != nil {

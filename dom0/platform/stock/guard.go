@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -29,15 +30,29 @@ func Guard(stdin io.Reader, name string) error {
 	lock, err := share(name)
 	if err == nil {
 		undo := func(first, dead bool) error {
-			// Who has taken over gives back what is not theirs.
-			if dead && unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-				return nil
+			if dead && !alone(lock) {
+				return nil // who has taken over gives back what is not theirs
 			}
 			return l.giveBack(h, first, dead)
 		}
 		err = guard.Run(stdin, undo, lock)
 	}
 	return errors.Join(err, l.close(), h.Close())
+}
+
+// dying is how long a process that is dead may still have its files.
+const dying = time.Second
+
+// alone takes a lock for the caller alone, if nobody else has it who lives.
+func alone(lock *os.File) bool {
+	for end := time.Now().Add(dying); ; time.Sleep(5 * time.Millisecond) {
+		if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+			return true
+		}
+		if time.Now().After(end) {
+			return false
+		}
+	}
 }
 
 // share shares a lock with all daemons that keep domains, and all guards, of one

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stock
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/rtsched"
+	"github.com/vlibos/vlibos/xenctl"
+)
+
+const ms = time.Millisecond
+
+// host is a Xen with one domain, under credit2.
+type host struct {
+	info   xenctl.DomainInfo
+	weight xenctl.Weight
+	pauses int
+	kicks  int
+	gone   bool
+}
+
+var killed = errors.New("the process ends here")
+
+func newHost() *host {
+	return &host{info: xenctl.DomainInfo{ID: 3, UUID: [16]byte{7}}, weight: xenctl.Weight{Weight: 300, Cap: 50}}
+}
+
+func (h *host) DomainInfo(uint16) (xenctl.DomainInfo, error) {
+	if h.gone {
+		return xenctl.DomainInfo{}, xenctl.ErrNoDomain
+	}
+	info := h.info
+	info.Paused = h.pauses > 0
+	return info, nil
+}
+
+func (h *host) Pause(uint16) error {
+	h.pauses++
+	h.kicks++
+	return nil
+}
+
+func (h *host) Unpause(uint16) error {
+	if h.pauses == 0 {
+		return unix.EINVAL
+	}
+	h.pauses--
+	return nil
+}
+
+func (h *host) Weight(uint16, xenctl.Scheduler) (xenctl.Weight, error) { return h.weight, nil }
+
+func (h *host) SetWeight(_ uint16, _ xenctl.Scheduler, w xenctl.Weight) error {
+	h.weight = w
+	return nil
+}
+
+func newLedger(t *testing.T) *ledger {
+	t.Helper()
+	l, err := openLedger(filepath.Join(t.TempDir(), "ledger"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func newEntry(t *testing.T, l *ledger, h *host, front uint16) *entry {
+	t.Helper()
+	e, err := l.add(h.info, xenctl.Credit2, h.weight.Weight, front)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// told tells a domain that it has budget, or has none.
+func (e *entry) told(t *testing.T, h *host, foreground bool) {
+	t.Helper()
+	info, _ := h.DomainInfo(3)
+	if err := e.foreground(h, info, foreground); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWeights(t *testing.T) {
+	h, l := newHost(), newLedger(t)
+	e := newEntry(t, l, h, 4864)
+	want := func(what string, weight uint16, kicks int) {
+		t.Helper()
+		if h.weight != (xenctl.Weight{Weight: weight, Cap: 50}) || h.pauses != 0 || h.kicks != kicks {
+			t.Errorf("%s: %+v, %d pauses, %d kicks; want weight %d, %d kicks", what, h.weight, h.pauses, h.kicks, weight, kicks)
+		}
+	}
+	e.told(t, h, true)
+	want("foreground", 4864, 1)
+	e.told(t, h, false)
+	want("background", 1, 2)
+	h.info.Blocked = true
+	e.told(t, h, true)
+	want("who sleeps is not kicked", 4864, 2)
+	h.info.Blocked = false
+	h.weight.Weight = 512
+	e.told(t, h, false)
+	want("somebody has set another", 1, 3)
+	if err := l.giveBack(h, true, false); err != nil {
+		t.Error(err)
+	}
+	want("given back", 512, 3)
+	h.weight.Weight = 77
+	if err := l.giveBack(h, true, true); err != nil || e.used.Load() != 0 {
+		t.Error(err, e.used.Load())
+	}
+	want("it was set while there was nothing to give back", 77, 3)
+}
+
+// An operator's pause stays, whatever is done in between.
+func TestOthersPauses(t *testing.T) {
+	for _, front := range []uint16{0, 4864} {
+		h, l := newHost(), newLedger(t)
+		e := newEntry(t, l, h, front)
+		h.pauses = 1
+		for _, foreground := range []bool{false, false, true, false, true} {
+			e.told(t, h, foreground)
+			if h.pauses < 1 {
+				t.Fatalf("front %d: 'xl pause' was undone", front)
+			}
+		}
+		e.told(t, h, false)
+		if err := l.giveBack(h, true, true); err != nil || h.pauses != 1 {
+			t.Errorf("front %d: %v, %d pauses, want the operator's", front, err, h.pauses)
+		}
+	}
+}
+
+// killer ends the process at a call: just before Xen has done it, or just after.
+type killer struct {
+	*host
+	before, after bool
+	at            string
+}
+
+func (k *killer) do(what string, f func() error) error {
+	if k.at == what && k.before {
+		panic(killed)
+	}
+	err := f()
+	if k.at == what && k.after {
+		panic(killed)
+	}
+	return err
+}
+
+func (k *killer) Pause(id uint16) error {
+	return k.do("pause", func() error { return k.host.Pause(id) })
+}
+func (k *killer) Unpause(id uint16) error {
+	return k.do("unpause", func() error { return k.host.Unpause(id) })
+}
+func (k *killer) SetWeight(id uint16, s xenctl.Scheduler, w xenctl.Weight) error {
+	return k.do("weight", func() error { return k.host.SetWeight(id, s, w) })
+}
+
+// Whenever the daemon dies, what it did is undone once, and nothing else.
+func TestDaemonDies(t *testing.T) {
+	for _, front := range []uint16{0, 4864} {
+		for _, at := range []string{"pause", "unpause", "weight"} {
+			for _, before := range []bool{true, false} {
+				h, l := newHost(), newLedger(t)
+				e := newEntry(t, l, h, front)
+				func() {
+					defer func() {
+						if r := recover(); r != nil && r != error(killed) {
+							panic(r)
+						}
+					}()
+					k := &killer{host: h, at: at, before: before, after: !before}
+					for _, foreground := range []bool{false, true} {
+						info, _ := h.DomainInfo(3)
+						if err := e.foreground(k, info, foreground); err != nil {
+							t.Error(err)
+						}
+					}
+				}()
+				for range 2 { // the guard does it again and again
+					if err := l.giveBack(h, true, false); err != nil {
+						t.Error(err)
+					}
+				}
+				if h.pauses != 0 || h.weight.Weight != 300 {
+					t.Errorf("front %d, dead at %s, before it %v: %d pauses, weight %d", front, at, before, h.pauses, h.weight.Weight)
+				}
+			}
+		}
+	}
+}
+
+// Another domain that has the number is not touched.
+func TestOtherDomain(t *testing.T) {
+	h, l := newHost(), newLedger(t)
+	e := newEntry(t, l, h, 0)
+	e.told(t, h, false)
+	h.info.UUID, h.pauses, h.weight.Weight = [16]byte{8}, 1, 1
+	if err := l.giveBack(h, true, true); err != nil || h.pauses != 1 || h.weight.Weight != 1 || e.used.Load() != 0 {
+		t.Errorf("%v, %d pauses, weight %d", err, h.pauses, h.weight.Weight)
+	}
+}
+
+func TestKeeper(t *testing.T) {
+	h, l := newHost(), newLedger(t)
+	k := &keeper{xen: h, ledger: l, kept: map[uint16]*kept{}}
+	r := rtsched.Task{ID: 2048, Budget: 10 * ms, Period: time.Hour}
+	if err := k.adopt(3, 1, r, xenctl.Credit2, 4864); err != nil || h.weight.Weight != 4864 {
+		t.Fatalf("%v, weight %d", err, h.weight.Weight)
+	}
+	if err := k.adopt(3, 1, rtsched.Task{ID: 2049, Budget: ms, Period: time.Hour}, xenctl.Credit2, 4864); !errors.Is(err, platform.ErrNotAllowed) {
+		t.Error(err)
+	}
+	d := k.kept[3]
+	h.info.CPUTime += 4 * ms
+	if k.look(d); d.due > loop.Now()+6*ms || h.weight.Weight != 4864 {
+		t.Errorf("next look in %v, weight %d", d.due-loop.Now(), h.weight.Weight)
+	}
+	h.info.CPUTime += 6 * ms
+	if k.look(d); h.weight.Weight != lowest || d.due < loop.Now()+time.Minute {
+		t.Errorf("without budget: next look in %v, weight %d", d.due-loop.Now(), h.weight.Weight)
+	}
+	h.info.CPUTime += 3 * ms
+	u, err := k.usage(3, 2048)
+	if err != nil || u.Foreground != 10*ms || u.Background != 3*ms || u.Left != 0 {
+		t.Errorf("%+v, %v", u, err)
+	}
+	// A guard may have given all back.
+	if err := l.giveBack(h, true, false); err != nil || h.weight.Weight != 300 {
+		t.Errorf("%v, weight %d", err, h.weight.Weight)
+	}
+	d.unset = true
+	if k.look(d); h.weight.Weight != lowest {
+		t.Errorf("weight %d after the lease was lost", h.weight.Weight)
+	}
+	if err := k.release(d); err != nil || h.weight.Weight != 300 || len(k.kept) != 0 || d.entry.used.Load() != 0 {
+		t.Errorf("released: %v, weight %d", err, h.weight.Weight)
+	}
+	if _, err := k.usage(3, 2048); !errors.Is(err, platform.ErrNoDomain) {
+		t.Error(err)
+	}
+	// What an earlier daemon did to domains that nobody keeps is undone.
+	newEntry(t, l, h, 4864).told(t, h, false)
+	if err := k.sweep(); err != nil || h.weight.Weight != 300 {
+		t.Errorf("swept: %v, weight %d", err, h.weight.Weight)
+	}
+	if err := k.adopt(3, 1, r, xenctl.Null, 0); err != nil || h.pauses != 0 {
+		t.Fatalf("%v, %d pauses", err, h.pauses)
+	}
+	h.info.CPUTime += 10 * ms
+	if k.look(k.kept[3]); h.pauses != 1 {
+		t.Errorf("%d pauses, where there are no weights", h.pauses)
+	}
+	h.gone = true
+	if _, err := k.usage(3, 2048); !errors.Is(err, platform.ErrNoDomain) || len(k.kept) != 0 {
+		t.Errorf("%v; kept: %d", err, len(k.kept))
+	}
+}
+
+func TestLedgerOfAnotherProgram(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "ledger")
+	l, err := openLedger(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(l.close(), unix.Truncate(name, 100)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openLedger(name); err == nil || !strings.Contains(err.Error(), name) {
+		t.Error(err)
+	}
+}
