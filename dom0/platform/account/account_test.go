@@ -87,3 +87,28 @@ func TestAccountAnything(t *testing.T) {
 		}
 	})
 }
+
+// Who is known to have waited for its budget has had a claim to it since it came;
+// who sleeps, from when it wants to run.
+func TestAccountWaiting(t *testing.T) {
+	a := New(rtsched.Task{ID: 1, Budget: 10 * ms, Period: 100 * ms}, 1, 0)
+	look := func(now, used time.Duration, waiting bool) {
+		a.Look(Reading{Now: now, Used: used, Others: now - a.Seen - used, Contended: waiting, Waiting: waiting})
+	}
+	look(2*ms, 0, true) // it has begun now
+	look(13*ms, 10*ms, true)
+	if a.Foreground || a.Server.Next() != 102*ms {
+		t.Errorf("foreground %v, next %v", a.Foreground, a.Server.Next())
+	}
+	look(104*ms, 3*ms, true) // the look is late, its budget was not
+	look(120*ms, 10*ms, true)
+	if a.Foreground || a.Server.Next() != 202*ms || a.Front != 20*ms || a.Back != 3*ms {
+		t.Errorf("%+v, next %v", a, a.Server.Next())
+	}
+	look(204*ms, 0, false)
+	look(250*ms, 0, false)
+	look(260*ms, 0, true)
+	if a.Asleep || a.Server.Left(260*ms) != 10*ms || a.Server.Next() != 260*ms {
+		t.Errorf("who woke up: %+v, next %v", a, a.Server.Next())
+	}
+}

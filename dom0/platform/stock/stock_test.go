@@ -28,7 +28,7 @@ type host struct {
 	gone   bool
 }
 
-var killed = errors.New("the process ends here")
+var errKilled = errors.New("the process ends here")
 
 func newHost() *host {
 	return &host{info: xenctl.DomainInfo{ID: 3, UUID: [16]byte{7}}, weight: xenctl.Weight{Weight: 300, Cap: 50}}
@@ -155,11 +155,11 @@ type killer struct {
 
 func (k *killer) do(what string, f func() error) error {
 	if k.at == what && k.before {
-		panic(killed)
+		panic(errKilled)
 	}
 	err := f()
 	if k.at == what && k.after {
-		panic(killed)
+		panic(errKilled)
 	}
 	return err
 }
@@ -183,7 +183,7 @@ func TestDaemonDies(t *testing.T) {
 				e := newEntry(t, l, h, front)
 				func() {
 					defer func() {
-						if r := recover(); r != nil && r != error(killed) {
+						if r := recover(); r != nil && r != error(errKilled) {
 							panic(r)
 						}
 					}()
