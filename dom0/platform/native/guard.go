@@ -23,11 +23,11 @@ func Guard(stdin io.Reader, parent string) error {
 	if err != nil {
 		return err
 	}
-	hurry()
 	lock, err := lockGuards(m, parent)
 	if err != nil {
 		return err
 	}
+	hurry()
 	// Weights are set once, gates are opened again and again.
 	return guard.Run(stdin, func(first, _ bool) error { return open(m, parent, first) }, lock)
 }
