@@ -20,7 +20,7 @@ func (c Config) xenArgs() string {
 		fmt.Sprintf("dom0_mem=%dM,max:%dM", c.dom0MiB(), c.dom0MiB()),
 		fmt.Sprintf("dom0_max_vcpus=%d", c.Dom0VCPUs),
 	}
-	if c.Mode == Counted {
+	if c.Mode != Functional {
 		args = append(args, "dom0_vcpus_pin")
 	}
 	if c.Scheduler != "" {
@@ -64,7 +64,7 @@ func (c Config) domains() []wire.Domain {
 		if c.DomUCPUs != "" {
 			fmt.Fprintf(&b, "cpus = %q\n", c.DomUCPUs)
 		}
-		if c.Guest == PVH && c.Mode == Functional {
+		if c.Guest == PVH && c.Mode != Counted {
 			// With parallel CPUs QEMU 7.2 at times loses the switch to or
 			// from nested page tables, and the guest or Xen's own exit path
 			// faults at its next instruction.

@@ -9,6 +9,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/vlibos/vlibos/throttle/model"
 )
 
 // Mode is how the machine is emulated, and so what is true in it.
@@ -21,6 +23,10 @@ const (
 	// Counted makes time the number of instructions executed: counts are true
 	// and repeatable, parallelism is not.
 	Counted Mode = "counted"
+	// Contended is Functional with a model of a shared cache and a memory bus,
+	// on which CPUs delay one another: relative slowdown under contention is
+	// true.
+	Contended Mode = "contended"
 )
 
 // Guest is the kind of the DomUs.
@@ -65,6 +71,10 @@ type Config struct {
 	Resize <-chan Window
 
 	Mode Mode // default Functional
+	// BusService is, in contended mode, how long a turn on the memory bus
+	// lasts from the moment the command runs, at most [model.MaxService]; 0
+	// leaves the model off, for the command to switch on.
+	BusService time.Duration
 	// Xen is StockXen, which is the default, VlibXen, or the path of an image.
 	Xen string
 	// Scheduler is the one that Dom0 and, without cpupools, all domains run
@@ -74,14 +84,15 @@ type Config struct {
 	// XenArgs and KernelArgs are added to the command lines of the hypervisor
 	// and of Dom0's kernel.
 	XenArgs, KernelArgs string
-	// PCPUs is the number of emulated CPUs, by default 2: in counted mode one
-	// for Dom0 and one for the DomUs, so that both can poll.
+	// PCPUs is the number of emulated CPUs, by default 2: in counted and
+	// contended mode one for Dom0 and one for the DomUs, so that both can poll,
+	// and each is crowded by the other alone.
 	PCPUs int
 	// MemoryMiB is the machine's memory; by default 1 GiB and what the DomUs
 	// need. Dom0 gets what they and Xen leave.
 	MemoryMiB int
-	// Dom0VCPUs is by default as many as CPUs, and 1 in counted mode, where
-	// they are also pinned.
+	// Dom0VCPUs is by default as many as CPUs, and 1 in counted and contended
+	// mode, where they are also pinned.
 	Dom0VCPUs int
 
 	// DomUs is how many guests named vlib1, vlib2, … to start.
@@ -92,7 +103,7 @@ type Config struct {
 	DomUMemoryMiB int
 	DomUVCPUs     int // default 1
 	// DomUCPUs is the DomUs' affinity as xl writes it, for example "1" or
-	// "2-3"; by default all, and the last CPU in counted mode.
+	// "2-3"; by default all, and the last CPU in counted and contended mode.
 	DomUCPUs string
 	// DomUKernelArgs is added to the DomUs' kernel command line.
 	DomUKernelArgs string
@@ -112,7 +123,7 @@ type Config struct {
 	BinDir string
 
 	// BootTimeout bounds the time until the command runs: by default five
-	// minutes, ten in counted mode. Timeout bounds the whole run; 0 is none.
+	// minutes, ten in counted and contended mode. Timeout bounds the whole run; 0 is none.
 	BootTimeout, Timeout time.Duration
 	// ServerTimeout bounds the wait for one DomU's server, in the guest's time
 	// and whole seconds: by default three minutes.
@@ -168,8 +179,14 @@ func (c Config) complete() (Config, error) {
 	if c.Xen == "" {
 		c.Xen = StockXen
 	}
-	if c.Mode != Functional && c.Mode != Counted {
-		return c, fmt.Errorf("mode %q: expected %s or %s", c.Mode, Functional, Counted)
+	if c.Mode != Functional && c.Mode != Counted && c.Mode != Contended {
+		return c, fmt.Errorf("mode %q: expected %s, %s or %s", c.Mode, Functional, Counted, Contended)
+	}
+	if c.BusService != 0 && c.Mode != Contended {
+		return c, fmt.Errorf("a bus service time of %v in %s mode: only the %s mode has a memory bus", c.BusService, c.Mode, Contended)
+	}
+	if c.BusService < 0 || c.BusService > model.MaxService {
+		return c, fmt.Errorf("a bus service time of %v: expected 0 to %v", c.BusService, model.MaxService)
 	}
 	if c.Guest != PV && c.Guest != PVH {
 		return c, fmt.Errorf("guest %q: expected %s or %s", c.Guest, PV, PVH)
@@ -191,9 +208,9 @@ func (c Config) complete() (Config, error) {
 			return c, fmt.Errorf("hypervisor: %w", err)
 		}
 	}
-	counted := c.Mode == Counted
+	slow := c.Mode != Functional
 	def(&c.PCPUs, 2)
-	if counted {
+	if slow {
 		def(&c.Dom0VCPUs, 1)
 		if c.DomUCPUs == "" {
 			c.DomUCPUs = fmt.Sprint(c.PCPUs - 1)
@@ -224,7 +241,7 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.BootTimeout == 0 {
 		c.BootTimeout = 5 * time.Minute
-		if counted {
+		if slow {
 			c.BootTimeout = 10 * time.Minute
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vlibos/vlibos/lab/qemu"
 	"github.com/vlibos/vlibos/lab/wire"
+	"github.com/vlibos/vlibos/throttle/model"
 )
 
 // grace is how long the console's last lines are waited for when Xen or Dom0
@@ -48,6 +49,19 @@ func Run(ctx context.Context, config Config) (Result, error) {
 		return Result{}, &Error{Awaited: "the images of this run", Err: err}
 	}
 	defer initrd.Close()
+	machine := qemu.Machine{
+		CPUs: c.PCPUs, MemoryMiB: c.MemoryMiB, Counted: c.Mode == Counted,
+		Hypervisor: xen, Kernel: base.Dom0Kernel(), Ramdisk: initrd,
+		HypervisorArgs: c.xenArgs(), KernelArgs: c.dom0Args(), Port: wire.Port,
+	}
+	r := &run{config: c, job: c.job(hasServer), awaited: "booting Xen and Dom0"}
+	if c.Mode == Contended {
+		if r.bus, err = newMemoryBus(ctx, c.SetupLog); err != nil {
+			return Result{}, &Error{Awaited: "the emulator's memory model", Err: err}
+		}
+		defer r.bus.file.Close()
+		machine.Plugin, machine.Shared, machine.SharedBytes = r.bus.plugin, r.bus.file, model.Bytes
+	}
 	version, err := qemu.Version(ctx)
 	if err != nil {
 		return Result{}, &Error{Awaited: "the emulator", Err: err}
@@ -60,13 +74,9 @@ func Run(ctx context.Context, config Config) (Result, error) {
 	}
 	con := newConsole(c.Console)
 	c.Progress("booting Xen")
-	r := &run{config: c, job: c.job(hasServer), awaited: "booting Xen and Dom0", start: time.Now()}
+	r.start = time.Now()
 	r.result.Versions = Versions{QEMU: version, Base: base.Key}
-	vm, err := qemu.Start(ctx, qemu.Machine{
-		CPUs: c.PCPUs, MemoryMiB: c.MemoryMiB, Counted: c.Mode == Counted,
-		Hypervisor: xen, Kernel: base.Dom0Kernel(), Ramdisk: initrd,
-		HypervisorArgs: c.xenArgs(), KernelArgs: c.dom0Args(), Port: wire.Port,
-	}, con)
+	vm, err := qemu.Start(ctx, machine, con)
 	if err != nil {
 		return Result{}, &Error{Awaited: "the emulator", Err: err}
 	}
@@ -91,6 +101,7 @@ type run struct {
 	result  Result
 	conn    *wire.Conn
 	running bool // the command has been started
+	bus     *memoryBus
 }
 
 // follow answers the guest until the command has ended, and returns nil only
@@ -203,6 +214,11 @@ func (r *run) frame(f wire.Frame, quit <-chan struct{}) (done bool, err error) {
 		r.running = true
 		r.awaited = "the end of " + r.config.Args[0]
 		r.result.Boot = time.Since(r.start)
+		if r.bus != nil {
+			if err := r.bus.setService(r.config.BusService); err != nil {
+				return false, err
+			}
+		}
 		r.config.Progress("")
 		r.startInput(quit)
 	case wire.KindStdout:

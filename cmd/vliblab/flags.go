@@ -14,20 +14,21 @@ import (
 func machineFlags() []cli.Flag {
 	const machine, domus, files, output = "the machine", "the DomUs", "files", "time and output"
 	return []cli.Flag{
-		&cli.StringFlag{Category: machine, Name: "mode", Value: string(lab.Functional), Usage: "functional (parallel CPUs) or counted (time is the number of instructions)"},
+		&cli.StringFlag{Category: machine, Name: "mode", Value: string(lab.Functional), Usage: "functional (parallel CPUs), counted (time is the number of instructions) or contended (CPUs that queue for a memory bus)"},
+		&cli.DurationFlag{Category: machine, Name: "bus-service", Usage: "contended: how long a turn on the memory bus lasts from when CMD runs, 0 for off (docs/contended.md)"},
 		&cli.StringFlag{Category: machine, Name: "xen", Value: lab.StockXen, Usage: "hypervisor: stock, vlib (built here with this project's module), or the `PATH` of an image (with a slash in it)"},
 		&cli.StringFlag{Category: machine, Name: "sched", DefaultText: "vlib with --xen vlib, else Xen's own", Usage: "Xen's scheduler, by `NAME`: credit2, credit, vlib, …"},
 		&cli.StringFlag{Category: machine, Name: "xen-args", Usage: "`ARGS` added to the hypervisor's command line"},
 		&cli.StringFlag{Category: machine, Name: "kernel-args", Usage: "`ARGS` added to Dom0's kernel command line (no comma)"},
 		&cli.IntFlag{Category: machine, Name: "pcpus", DefaultText: "2", Usage: "emulated CPUs"},
 		&cli.IntFlag{Category: machine, Name: "memory", DefaultText: "1024 and what the DomUs need", Usage: "the machine's memory in `MIB`"},
-		&cli.IntFlag{Category: machine, Name: "dom0-vcpus", DefaultText: "as many as CPUs; counted: 1, pinned", Usage: "Dom0's vCPUs"},
+		&cli.IntFlag{Category: machine, Name: "dom0-vcpus", DefaultText: "as many as CPUs; counted and contended: 1, pinned", Usage: "Dom0's vCPUs"},
 
 		&cli.IntFlag{Category: domus, Name: "domus", Value: 1, Usage: "how many to start, named vlib1, vlib2, …"},
 		&cli.StringFlag{Category: domus, Name: "guest", Value: string(lab.PV), Usage: "pv or pvh"},
 		&cli.IntFlag{Category: domus, Name: "domu-memory", DefaultText: "256", Usage: "memory of each in `MIB`"},
 		&cli.IntFlag{Category: domus, Name: "domu-vcpus", DefaultText: "1", Usage: "vCPUs of each"},
-		&cli.StringFlag{Category: domus, Name: "domu-cpus", Usage: "`CPUS` they may run on, as xl writes it (default: all; counted: the last)"},
+		&cli.StringFlag{Category: domus, Name: "domu-cpus", Usage: "`CPUS` they may run on, as xl writes it (default: all; counted and contended: the last)"},
 		&cli.StringFlag{Category: domus, Name: "domu-kernel-args", Usage: "`ARGS` added to their kernel command line"},
 		&cli.IntFlag{Category: domus, Name: "domu-gntalloc-limit", DefaultText: "the kernel's, 1024", Usage: "pages of 4 KiB that one may share through gntalloc"},
 		&cli.BoolFlag{Category: domus, Name: "no-wait", Usage: "do not wait for their servers to announce themselves"},
@@ -36,7 +37,7 @@ func machineFlags() []cli.Flag {
 		&cli.StringSliceFlag{Category: files, Name: "domu-add", Usage: "put a file or folder into the DomUs: `HOST:GUEST`; may be repeated"},
 		&cli.StringSliceFlag{Category: files, Name: "env", Usage: "set a variable for the command: `NAME=VALUE`; may be repeated"},
 
-		&cli.DurationFlag{Category: output, Name: "boot-timeout", DefaultText: "5m, counted: 10m", Usage: "limit for everything before the command"},
+		&cli.DurationFlag{Category: output, Name: "boot-timeout", DefaultText: "5m, counted and contended: 10m", Usage: "limit for everything before the command"},
 		&cli.DurationFlag{Category: output, Name: "server-timeout", DefaultText: "3m of the guest's time", Usage: "limit for one DomU's server to announce itself"},
 		&cli.BoolFlag{Category: output, Name: "quiet", Aliases: []string{"q"}, Usage: "show no progress"},
 		&cli.BoolFlag{Category: output, Name: "verbose", Aliases: []string{"v"}, Usage: "show Xen's and Dom0's console on stderr, and the DomUs' at the end"},
@@ -56,7 +57,7 @@ func config(c *cli.Context, otherwise ...string) (lab.Config, error) {
 	}
 	cfg := lab.Config{
 		Args: c.Args().Slice(), Env: c.StringSlice("env"),
-		Mode: lab.Mode(c.String("mode")), Xen: c.String("xen"), Scheduler: c.String("sched"),
+		Mode: lab.Mode(c.String("mode")), BusService: c.Duration("bus-service"), Xen: c.String("xen"), Scheduler: c.String("sched"),
 		XenArgs: c.String("xen-args"), KernelArgs: c.String("kernel-args"),
 		PCPUs: c.Int("pcpus"), MemoryMiB: c.Int("memory"), Dom0VCPUs: c.Int("dom0-vcpus"),
 		DomUs: c.Int("domus"), Guest: lab.Guest(c.String("guest")),

@@ -92,6 +92,22 @@ func UnpackSource(ctx context.Context, s Source, dir string) error {
 	return opError("unpack source package "+s.Name, err)
 }
 
+// InstalledSource returns the name and version of the source package that an
+// installed package was built from; [ErrNotOffered] if dpkg has not installed it.
+func InstalledSource(ctx context.Context, pkg string) (name, version string, err error) {
+	op := "look up the source of package " + pkg
+	out, err := command(ctx, "", "dpkg-query", "--show", "--showformat", "${db:Status-Status} ${source:Package} ${source:Version}", pkg)
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return "", "", opError(op, err)
+	}
+	fields := strings.Fields(string(out))
+	if err != nil || len(fields) != 3 || fields[0] != "installed" {
+		return "", "", opError(op, ErrNotOffered)
+	}
+	return fields[1], fields[2], nil
+}
+
 // newestFirst sorts versions as dpkg compares them and drops duplicates.
 func newestFirst(ctx context.Context, versions []string) []string {
 	slices.SortFunc(versions, func(a, b string) int {

@@ -3,6 +3,7 @@
 package debs
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,5 +53,18 @@ func TestOpenSource(t *testing.T) {
 		if s.Version != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %+v, %v", text, s, err)
 		}
+	}
+}
+
+func TestInstalledSource(t *testing.T) {
+	if _, err := exec.LookPath("dpkg-query"); err != nil {
+		t.Skip("no dpkg on this machine")
+	}
+	name, version, err := InstalledSource(t.Context(), "dpkg")
+	if err != nil || name != "dpkg" || version == "" {
+		t.Errorf("dpkg is of %q %q, %v", name, version, err)
+	}
+	if _, _, err := InstalledSource(t.Context(), "no-such-package"); !errors.Is(err, ErrNotOffered) {
+		t.Errorf("no such package: %v", err)
 	}
 }

@@ -37,13 +37,23 @@ type Machine struct {
 	HypervisorArgs, KernelArgs string
 	// Port is the name of the virtio-serial port that becomes the channel.
 	Port string
+
+	// Plugin, if not empty, is the path of a TCG plugin, and Shared the open
+	// file that it shares with the guest, where that is a PCI memory: a whole
+	// number of pages that is a power of two. The plugin gets its path as the
+	// argument counters.
+	Plugin string
+	Shared *os.File
+	// SharedBytes is the file's size.
+	SharedBytes int
 }
 
-// The numbers that the channel's socket and the ramdisk have in the emulator:
-// the first ones of [exec.Cmd]'s extra files.
+// The numbers that the channel's socket, the ramdisk and the shared file have
+// in the emulator: the first ones of [exec.Cmd]'s extra files.
 const (
 	channelFD = 3
 	ramdiskFD = 4
+	sharedFD  = 5
 )
 
 // args returns the emulator's arguments.
@@ -53,6 +63,9 @@ func (m Machine) args() ([]string, error) {
 	}
 	if strings.Contains(m.KernelArgs, ",") {
 		return nil, fmt.Errorf("kernel arguments %q: QEMU takes no comma in a Multiboot module's arguments", m.KernelArgs)
+	}
+	if m.Plugin != "" && (m.Counted || strings.Contains(m.Plugin, ",")) {
+		return nil, fmt.Errorf("plugin %q: QEMU takes no comma in its path, and counted mode no plugin that takes time", m.Plugin)
 	}
 	args := []string{
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none",
@@ -64,6 +77,12 @@ func (m Machine) args() ([]string, error) {
 			"-icount", "shift=0,align=off,sleep=off", "-rtc", "base="+epoch+",clock=vm")
 	} else {
 		args = append(args, "-accel", "tcg,thread=multi")
+	}
+	if m.Plugin != "" {
+		args = append(args,
+			"-plugin", fmt.Sprintf("file=%s,counters=/proc/self/fd/%d", m.Plugin, sharedFD),
+			"-object", fmt.Sprintf("memory-backend-file,id=shared,share=on,size=%d,mem-path=/proc/self/fd/%d", m.SharedBytes, sharedFD),
+			"-device", "ivshmem-plain,memdev=shared")
 	}
 	return append(args,
 		"-serial", "stdio",

@@ -47,6 +47,9 @@ func Start(ctx context.Context, m Machine, console io.Writer) (*Process, error) 
 	cmd := exec.CommandContext(ctx, Program, args...)
 	cmd.Stdout, cmd.Stderr = console, console
 	cmd.ExtraFiles = []*os.File{theirs, m.Ramdisk}
+	if m.Plugin != "" {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, m.Shared)
+	}
 	// A process group of its own: a terminal's ctrl-c is for us to act on.
 	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL, Setpgid: true}
 	cmd.WaitDelay = time.Second

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A QEMU plugin that gives the emulated machine a memory that can be crowded:
+ * behind a private cache for each vCPU a last-level cache that all share, and
+ * behind that one bus. An access that misses both takes its turn on the bus,
+ * and its vCPU really stands still until the turn is over. What a turn lasts
+ * is the guest's or the lab's to set; at 0 nothing is modelled.
+ *
+ * Data accesses to RAM only, by physical address, a line each: no instruction
+ * fetches, no page walks, no prefetching, no writing back, no coherence. The
+ * caches hold tags, and decide nothing but who waits.
+ *
+ * vCPUs are threads and may access at once. Tags of the shared cache are read
+ * and written without a lock: a lost race is a miss too many or too few.
+ *
+ *     -plugin file=memory.so,counters=PATH
+ */
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <qemu-plugin.h>
+
+#include "layout.h"
+
+#define LINE_BITS 6
+#define PRIVATE_LINES 4096 /* 256 KiB */
+#define SHARED_WAYS 8
+#define SHARED_SETS 4096 /* 2 MiB */
+
+QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
+
+static struct model *model;
+
+/* Line numbers, plus 1: 0 is an empty place. 32 bits reach 256 GiB. */
+static uint32_t private_tags[MODEL_CPUS][PRIVATE_LINES];
+
+/* The place that is next filled goes round: first in, first out. */
+static struct {
+    _Atomic uint32_t tags[SHARED_WAYS];
+    _Atomic uint32_t next;
+} shared[SHARED_SETS];
+
+/* When the last turn that was given ends, in ns of the host's clock. */
+static _Alignas(64) _Atomic uint64_t bus_free;
+
+static uint64_t now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static bool private_hit(unsigned int cpu, uint32_t line)
+{
+    uint32_t *tag = &private_tags[cpu][line % PRIVATE_LINES];
+
+    if (*tag == line)
+        return true;
+    *tag = line;
+    return false;
+}
+
+static bool shared_hit(uint32_t line)
+{
+    unsigned int set = line % SHARED_SETS;
+
+    for (unsigned int i = 0; i < SHARED_WAYS; i++)
+        if (atomic_load_explicit(&shared[set].tags[i], memory_order_relaxed) ==
+            line)
+            return true;
+    atomic_store_explicit(
+        &shared[set].tags[atomic_fetch_add_explicit(&shared[set].next, 1,
+                                                    memory_order_relaxed) %
+                          SHARED_WAYS],
+        line, memory_order_relaxed);
+    return false;
+}
+
+/* Queues on the bus, waits for the end of the turn, returns how long it took. */
+static uint64_t use_bus(uint64_t service)
+{
+    uint64_t asked = now();
+    uint64_t end, free = atomic_load(&bus_free);
+
+    do
+        end = (free > asked ? free : asked) + service;
+    while (!atomic_compare_exchange_weak(&bus_free, &free, end));
+    while (now() < end)
+        __builtin_ia32_pause();
+    return end - asked;
+}
+
+/* Only this vCPU's thread adds to it, but a reader may read at any time. */
+static void add(uint64_t *counter, uint64_t n)
+{
+    __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info,
+                      uint64_t address, void *unused)
+{
+    uint64_t service = __atomic_load_n(&model->service, __ATOMIC_RELAXED);
+    struct qemu_plugin_hwaddr *where;
+    struct model_cpu *cpu;
+    uint32_t line;
+
+    if (!service || vcpu >= MODEL_CPUS)
+        return;
+    where = qemu_plugin_get_hwaddr(info, address);
+    if (!where || qemu_plugin_hwaddr_is_io(where))
+        return;
+    line = (uint32_t)(qemu_plugin_hwaddr_phys_addr(where) >> LINE_BITS) + 1;
+    cpu = &model->cpu[vcpu];
+    add(&cpu->accesses, 1);
+    if (private_hit(vcpu, line))
+        return;
+    add(&cpu->misses, 1);
+    if (shared_hit(line))
+        return;
+    add(&cpu->requests, 1);
+    if (service > MODEL_MAX_SERVICE)
+        service = MODEL_MAX_SERVICE;
+    add(&cpu->occupancy, use_bus(service));
+}
+
+static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+    for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++)
+        qemu_plugin_register_vcpu_mem_cb(qemu_plugin_tb_get_insn(tb, i),
+                                         on_access, QEMU_PLUGIN_CB_NO_REGS,
+                                         QEMU_PLUGIN_MEM_RW, NULL);
+}
+
+static struct model *map(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    void *p = MAP_FAILED;
+
+    if (fd >= 0) {
+        p = mmap(NULL, sizeof(struct model), PROT_READ | PROT_WRITE,
+                 MAP_SHARED, fd, 0);
+        close(fd);
+    }
+    if (p == MAP_FAILED) {
+        perror(path);
+        return NULL;
+    }
+    return p;
+}
+
+QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
+                                           const qemu_info_t *info, int argc,
+                                           char **argv)
+{
+    static const char option[] = "counters=";
+
+    if (argc != 1 || strncmp(argv[0], option, strlen(option))) {
+        fprintf(stderr, "memory plugin: expected counters=PATH\n");
+        return -1;
+    }
+    if (!info->system_emulation || info->system.smp_vcpus > MODEL_CPUS) {
+        fprintf(stderr, "memory plugin: for a machine of at most %d CPUs\n",
+                MODEL_CPUS);
+        return -1;
+    }
+    model = map(argv[0] + strlen(option));
+    if (!model)
+        return -1;
+    model->version = MODEL_VERSION;
+    model->cpus = info->system.smp_vcpus;
+    model->line_bytes = 1 << LINE_BITS;
+    model->private_bytes = PRIVATE_LINES << LINE_BITS;
+    model->shared_bytes = (SHARED_SETS * SHARED_WAYS) << LINE_BITS;
+    model->shared_ways = SHARED_WAYS;
+    /* Last: who finds it finds the rest. */
+    __atomic_store_n(&model->magic, MODEL_MAGIC, __ATOMIC_RELEASE);
+    qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
+    return 0;
+}

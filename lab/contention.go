@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/lab/contended"
+	"github.com/vlibos/vlibos/lab/image"
+	"github.com/vlibos/vlibos/throttle/model"
+)
+
+// contendedTools compile the emulator's plugin.
+var contendedTools = []tool{{"gcc", "build-essential"}, {"dpkg-source", "dpkg-dev"}}
+
+// memoryBus is the modelled memory bus of one run: the plugin, and the file
+// that it shares with the machine.
+type memoryBus struct {
+	plugin string
+	file   *os.File
+}
+
+// newMemoryBus builds the plugin if need be and makes the file, which is gone
+// when nobody has it open. The caller closes it.
+func newMemoryBus(ctx context.Context, log io.Writer) (*memoryBus, error) {
+	cache, err := image.DefaultCache()
+	if err != nil {
+		return nil, err
+	}
+	if err := install(ctx, missing(contendedTools), log); err != nil {
+		return nil, err
+	}
+	plugin, err := contended.NewCache(cache).Build(ctx, runTools[0].pkg, log)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.MemfdCreate("vliblab-memory-bus", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make the memory bus's file: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "memory-bus")
+	if err := f.Truncate(model.Bytes); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &memoryBus{plugin, f}, nil
+}
+
+// setService makes the bus as slow as it is to be. The plugin is there: the
+// machine runs.
+func (m *memoryBus) setService(d time.Duration) error {
+	bus, err := model.OpenFile(m.file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(bus.SetService(d), bus.Close())
+}
