@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/vlibos/vlibos/bench/guest"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
@@ -32,10 +33,10 @@ const (
 // accounting says that the callee ran.
 func (b *host) charge(ctx context.Context, domid, neighbour uint16) error {
 	if err := b.withPaid(domid, 8*time.Millisecond, 10*time.Millisecond, func() error {
-		return b.charged(ctx, domid, sampleCharged, sampleRan, func(g *guest) error {
-			echo := g.echo()
+		return b.charged(ctx, domid, sampleCharged, sampleRan, func(g *guest.Guest) error {
+			call := echo(g)
 			for range chargedCalls {
-				if err := echo(); err != nil {
+				if err := call(); err != nil {
 					return err
 				}
 			}
@@ -49,8 +50,8 @@ func (b *host) charge(ctx context.Context, domid, neighbour uint16) error {
 		return err
 	}
 	err = b.withPaid(domid, evasiveBudget, evasivePeriod, func() error {
-		return b.charged(ctx, domid, sampleEvaderCharged, sampleEvaderRan, func(g *guest) error {
-			_, err := g.run(ctx, taskProgram, "periodic", fmt.Sprint(evasivePeriods), fmt.Sprint(int64(evasivePeriod)), evasiveBurn)
+		return b.charged(ctx, domid, sampleEvaderCharged, sampleEvaderRan, func(g *guest.Guest) error {
+			_, err := g.Run(ctx, taskProgram, "periodic", fmt.Sprint(evasivePeriods), fmt.Sprint(int64(evasivePeriod)), evasiveBurn)
 			return err
 		})
 	})
@@ -58,13 +59,13 @@ func (b *host) charge(ctx context.Context, domid, neighbour uint16) error {
 }
 
 // charged notes what a reservation is charged while f runs, and what Xen says.
-func (b *host) charged(ctx context.Context, domid uint16, charged, ran string, f func(*guest) error) (err error) {
-	g, err := openGuest(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: paying})
+func (b *host) charged(ctx context.Context, domid uint16, charged, ran string, f func(*guest.Guest) error) (err error) {
+	g, err := guest.Open(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: paying})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
-	if err := g.echo()(); err != nil {
+	if err := echo(g)(); err != nil {
 		return err
 	}
 	time.Sleep(settles)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/vlibos/vlibos/bench/guest"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
@@ -33,12 +34,12 @@ func (b *host) gated(ctx context.Context, domid uint16) error {
 }
 
 func (b *host) countEcho(ctx context.Context, domid uint16, name string, reservation uint32) (err error) {
-	g, err := openGuest(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: reservation})
+	g, err := guest.Open(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: reservation})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
-	return b.count(name, g.echo())
+	return b.count(name, echo(g))
 }
 
 // withPaid makes a reservation and has the domain run for its calls alone,

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/bench/guest"
 	"github.com/vlibos/vlibos/evtchn"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl/vlib"
@@ -31,19 +32,19 @@ func (b *host) hypercalls(ctx context.Context, domid uint16) (err error) {
 	if err := b.count(sampleDom0Xen, func() error { return version(b.xen) }); err != nil {
 		return err
 	}
-	g, err := openGuest(ctx, domid, vlibcall.Options{})
+	g, err := guest.Open(ctx, domid, vlibcall.Options{})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
-	c, err := g.start(ctx, self, ListenerArg)
+	c, err := g.Start(ctx, self, ListenerArg)
 	if err != nil {
 		return err
 	}
 	if err := b.callListener(ctx, domid); err != nil {
 		return err
 	}
-	out, err := c.output()
+	out, err := c.Output()
 	if err != nil {
 		return fmt.Errorf("the listener in domain %d: %w", domid, err)
 	}

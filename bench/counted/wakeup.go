@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/vlibos/vlibos/bench/guest"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -91,7 +92,7 @@ func (b *host) wakeup(ctx context.Context, scheduler string) (err error) {
 		}
 		defer func() { err = errors.Join(err, stop()) }()
 	}
-	g, err := openGuest(ctx, measured, vlibcall.Options{Wait: vlibcall.Block})
+	g, err := guest.Open(ctx, measured, vlibcall.Options{Wait: vlibcall.Block})
 	if err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func (b *host) wakeup(ctx context.Context, scheduler string) (err error) {
 		if err := s.apply(ctx, b); err != nil {
 			return err
 		}
-		out, err := g.run(ctx, taskProgram, "periodic", fmt.Sprint(taskWakes), fmt.Sprint(int64(taskPeriod)), taskBurn)
+		out, err := g.Run(ctx, taskProgram, "periodic", fmt.Sprint(taskWakes), fmt.Sprint(int64(taskPeriod)), taskBurn)
 		if err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ prints them as they come. A missed target is printed, and is no failure.
    vlibbench native    calls between two processes of this machine, in real time
    vlibbench lab       calls into a DomU on real Xen, in instructions
    vlibbench module    the module in Xen and its scheduler, in instructions
+   vlibbench mjump     a real-time task beside a memory-bound vLib OS, on a modelled memory bus
    vlibbench decision  the decision alone, in instructions, from stdin
    vlibbench table     the latest result of each name, with target and raw numbers`
 
@@ -36,7 +37,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "out", Value: "out/bench.jsonl", Usage: "append results to this `FILE`"},
 		},
-		Commands: slices.Concat(nativeCommands(), labCommands(), moduleCommands(), []*cli.Command{tableCommand()}),
+		Commands: slices.Concat(nativeCommands(), labCommands(), moduleCommands(), mjumpCommands(), []*cli.Command{tableCommand()}),
 	}
 	return app.RunContext(ctx, args)
 }

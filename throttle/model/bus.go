@@ -24,6 +24,9 @@ type Counters struct {
 	Misses    uint64        // of those, in the CPU's private cache
 	Requests  uint64        // of those, in the shared cache: turns on the bus
 	Occupancy time.Duration // sum over the requests, from asking to the end of the turn
+	// Late is how much longer the turns really lasted, because the host ran
+	// something else: the machine's noise, and no part of the model.
+	Late time.Duration
 }
 
 // Geometry is what the model is made of.
@@ -85,7 +88,7 @@ func (b *Bus) Read(cpu int) (Counters, error) {
 	r := &b.layout.cpu[cpu]
 	return Counters{
 		Accesses: r.accesses.Load(), Misses: r.misses.Load(),
-		Requests: r.requests.Load(), Occupancy: time.Duration(r.occupancy.Load()),
+		Requests: r.requests.Load(), Occupancy: time.Duration(r.occupancy.Load()), Late: time.Duration(r.late.Load()),
 	}, nil
 }
 
@@ -96,7 +99,7 @@ func (b *Bus) Close() error { return b.close() }
 func (c Counters) Since(earlier Counters) Counters {
 	return Counters{
 		Accesses: c.Accesses - earlier.Accesses, Misses: c.Misses - earlier.Misses,
-		Requests: c.Requests - earlier.Requests, Occupancy: c.Occupancy - earlier.Occupancy,
+		Requests: c.Requests - earlier.Requests, Occupancy: c.Occupancy - earlier.Occupancy, Late: c.Late - earlier.Late,
 	}
 }
 
@@ -104,7 +107,7 @@ func (c Counters) Since(earlier Counters) Counters {
 func (c Counters) Add(d Counters) Counters {
 	return Counters{
 		Accesses: c.Accesses + d.Accesses, Misses: c.Misses + d.Misses,
-		Requests: c.Requests + d.Requests, Occupancy: c.Occupancy + d.Occupancy,
+		Requests: c.Requests + d.Requests, Occupancy: c.Occupancy + d.Occupancy, Late: c.Late + d.Late,
 	}
 }
 

@@ -43,7 +43,8 @@ type record struct {
 	misses    atomic.Uint64
 	requests  atomic.Uint64
 	occupancy atomic.Uint64 // ns
-	_         [4]uint64
+	late      atomic.Uint64 // ns
+	_         [3]uint64
 }
 
 type layout struct {

@@ -19,7 +19,8 @@ struct model_cpu {
     uint64_t misses;    /* of them, in the vCPU's private cache */
     uint64_t requests;  /* of them, in the shared cache: turns on the bus */
     uint64_t occupancy; /* ns from asking for the bus to the end of the turn */
-    uint64_t reserved[4];
+    uint64_t late;      /* ns past the turns' ends: the host ran something else */
+    uint64_t reserved[3];
 };
 
 struct model {

@@ -82,24 +82,26 @@ static bool shared_hit(uint32_t line)
     return false;
 }
 
-/* Queues on the bus, waits for the end of the turn, returns how long it took. */
-static uint64_t use_bus(uint64_t service)
-{
-    uint64_t asked = now();
-    uint64_t end, free = atomic_load(&bus_free);
-
-    do
-        end = (free > asked ? free : asked) + service;
-    while (!atomic_compare_exchange_weak(&bus_free, &free, end));
-    while (now() < end)
-        __builtin_ia32_pause();
-    return end - asked;
-}
-
 /* Only this vCPU's thread adds to it, but a reader may read at any time. */
 static void add(uint64_t *counter, uint64_t n)
 {
     __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+/* Queues on the bus, and stands still until the end of the turn. */
+static void use_bus(struct model_cpu *cpu, uint64_t service)
+{
+    uint64_t asked = now();
+    uint64_t end, at, free = atomic_load(&bus_free);
+
+    do
+        end = (free > asked ? free : asked) + service;
+    while (!atomic_compare_exchange_weak(&bus_free, &free, end));
+    add(&cpu->requests, 1);
+    add(&cpu->occupancy, end - asked);
+    while ((at = now()) < end)
+        __builtin_ia32_pause();
+    add(&cpu->late, at - end);
 }
 
 static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info,
@@ -123,10 +125,7 @@ static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info,
     add(&cpu->misses, 1);
     if (shared_hit(line))
         return;
-    add(&cpu->requests, 1);
-    if (service > MODEL_MAX_SERVICE)
-        service = MODEL_MAX_SERVICE;
-    add(&cpu->occupancy, use_bus(service));
+    use_bus(cpu, service < MODEL_MAX_SERVICE ? service : MODEL_MAX_SERVICE);
 }
 
 static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)

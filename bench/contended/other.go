@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package contended
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vlibos/vlibos/bench/guest"
+	"github.com/vlibos/vlibos/bench/mjump"
+	"github.com/vlibos/vlibos/throttle/model"
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/xenctl/vlib"
+)
+
+const (
+	other   = 1 // the domain with the batch program
+	payment = 1 // the reservation that it may have
+)
+
+// settled is how many requests the batch program has made when it surely runs.
+const settled = 2000
+
+// other starts what a bar has beside the task, and returns how to end it.
+func (x *host) other(ctx context.Context, bar string, percent int) (end func() error, err error) {
+	if bar == alone {
+		return func() error { return nil }, nil
+	}
+	undo := func() error { return nil }
+	later := func(f func() error) {
+		before := undo
+		undo = func() error { return errors.Join(f(), before()) }
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, undo())
+		}
+	}()
+	options := vlibcall.Options{Wait: vlibcall.Block}
+	if bar != vlibos {
+		_, period := x.Periods()
+		if err := x.module.Reserve(payment, share(period, percent), period); err != nil {
+			return nil, err
+		}
+		later(func() error { return x.module.Unreserve(payment) })
+	}
+	switch bar {
+	case master, masterControlled:
+		if err := x.module.Adopt(other, payment); err != nil {
+			return nil, err
+		}
+	case called:
+		if err := x.module.SetDomain(other, vlib.Listens, 0); err != nil {
+			return nil, err
+		}
+		later(func() error { return x.module.SetDomain(other, 0, vlib.Listens) })
+		if err := x.module.Allow(other, payment); err != nil {
+			return nil, err
+		}
+		options.Reservation = payment
+	}
+	stop, err := x.batch(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	later(stop)
+	return undo, nil
+}
+
+// batch runs the batch program by one call that has no end of its own.
+func (x *host) batch(ctx context.Context, o vlibcall.Options) (stop func() error, err error) {
+	g, err := guest.Open(ctx, other, o)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	c, err := g.Start(ctx, mjumpProgram, mjump.Batch)
+	if err != nil {
+		cancel()
+		return nil, errors.Join(err, g.Close())
+	}
+	stop = func() error {
+		cancel()
+		<-c.Done()
+		return g.Close()
+	}
+	from, err := x.bus.Read(batchCPU)
+	for now := from; err == nil && now.Since(from).Requests < settled; now, err = x.bus.Read(batchCPU) {
+		select {
+		case <-c.Done():
+			_, err := c.Output()
+			return nil, errors.Join(fmt.Errorf("m_jump ended by itself: %w", err), stop())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, stop())
+	}
+	return stop, nil
+}
+
+// counted returns what a CPU has done while f ran.
+func counted(b *model.Bus, cpu int, f func() error) (model.Counters, error) {
+	before, err := b.Read(cpu)
+	if err != nil {
+		return before, err
+	}
+	if err := f(); err != nil {
+		return before, err
+	}
+	after, err := b.Read(cpu)
+	return after.Since(before), err
+}

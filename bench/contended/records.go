@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package contended
+
+import (
+	"fmt"
+
+	"github.com/vlibos/vlibos/bench"
+)
+
+// targets are for what a call under control gives back, by utilisation. With
+// more foreground there is less background to take away.
+var targets = map[int]float64{10: 0.5}
+
+// records turns the samples into one record a group: the part of the slowdown
+// that control gives back, median over the repeats, with the bars behind it.
+func (o Options) records(s Samples, load float64, machine string) ([]bench.Record, error) {
+	var records []bench.Record
+	for _, percent := range o.Utilisations {
+		g := group(percent)
+		recovered, err := s.recovered(g, vlibos, called)
+		if err != nil {
+			return nil, err
+		}
+		inMaster, err := s.recovered(g, master, masterControlled)
+		if err != nil {
+			return nil, err
+		}
+		task, other := o.Periods()
+		raw := map[string]float64{
+			"bus_service_ns": float64(o.Service), "repeats": float64(o.Repeats), "host_load": load,
+			"task_budget_ms": share(task, percent).Seconds() * 1e3, "task_period_ms": task.Seconds() * 1e3,
+			"other_budget_ms": share(other, percent).Seconds() * 1e3, "other_period_ms": other.Seconds() * 1e3,
+		}
+		bench.Spread(raw, "recovered", recovered)
+		bench.Spread(raw, "recovered_in_master", inMaster)
+		for _, bar := range bars {
+			name := g + "." + bar
+			bench.Spread(raw, bar+"_writes_per_s", s[name])
+			for _, figure := range []string{batchRate, latencies, idleShare, lateShare} {
+				if len(s[name+figure]) == 0 {
+					return nil, fmt.Errorf("nothing was noted as %s%s", name, figure)
+				}
+				raw[bar+"_"+figure[1:]] = bench.Quantile(s[name+figure], 0.5)
+			}
+		}
+		raw["batch_kept"] = raw[called+"_"+batchRate[1:]] / raw[vlibos+"_"+batchRate[1:]]
+		r := bench.Record{
+			Name: "throttle.mjump." + g, Value: bench.Quantile(recovered, 0.5), Unit: "of the slowdown",
+			Better: bench.Higher, Raw: raw, Machine: machine,
+		}
+		if target, ok := targets[percent]; ok {
+			r.Target = bench.Goal(target)
+		}
+		records = append(records, r)
+	}
+	return records, nil
+}
+
+// recovered is, for each repeat, what control gives back of what the other
+// takes without.
+func (s Samples) recovered(group, uncontrolled, controlled string) ([]float64, error) {
+	a, u, c := s[group+"."+alone], s[group+"."+uncontrolled], s[group+"."+controlled]
+	if len(a) == 0 || len(u) != len(a) || len(c) != len(a) {
+		return nil, fmt.Errorf("%s: %d figures alone, %d %s, %d %s", group, len(a), len(u), uncontrolled, len(c), controlled)
+	}
+	ratios := make([]float64, len(a))
+	for i := range a {
+		if a[i] <= u[i] {
+			return nil, fmt.Errorf("%s, repeat %d: %.0f writes a second alone and %.0f beside another: "+
+				"there was no contention, which a host with fewer than two free CPUs does not give", group, i+1, a[i], u[i])
+		}
+		ratios[i] = (c[i] - u[i]) / (a[i] - u[i])
+	}
+	return ratios, nil
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * m_jump, the memory-bound program of the vLibOS paper (listing 2): it writes
+ * to every cache line of an array that no last-level cache holds, and goes
+ * 8 KiB on after each write, so that no row buffer of the memory serves two.
+ *
+ *   mjump batch                    without end
+ *   mjump task BUDGET PERIOD JOBS  a real-time task: JOBS times, at each
+ *                                  multiple of PERIOD, for BUDGET of its own
+ *                                  CPU time; prints writes and ns of CPU time
+ *
+ * BUDGET and PERIOD are nanoseconds.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define LINE 64
+#define JUMP 8192
+#define ARRAY (6 << 20)
+/* Writes between two looks at the clock: in emulation a look costs as much as
+ * several of them. */
+#define BLOCK 64
+
+static volatile uint32_t array[ARRAY / sizeof(uint32_t)];
+
+static void block(void)
+{
+    static uint32_t i, j;
+
+    for (int n = 0; n < BLOCK; n++) {
+        array[i / sizeof(*array)] = i;
+        i += JUMP;
+        if (i >= ARRAY) {
+            j = (j + LINE) % JUMP;
+            i = j;
+        }
+    }
+}
+
+static int64_t clock_ns(clockid_t id)
+{
+    struct timespec t;
+
+    clock_gettime(id, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static int64_t used(void)
+{
+    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static int task(int64_t budget, int64_t period, long jobs)
+{
+    int64_t writes = 0, first, paid, next;
+
+    if (budget < 1 || period < budget || jobs < 1)
+        return 2;
+    block(); /* the array's pages are there now, the period is yet to come */
+    memset((void *)array, 1, sizeof(array));
+    next = clock_ns(CLOCK_MONOTONIC) / period * period + period;
+    first = used();
+    for (paid = first; jobs > 0; jobs--) {
+        struct timespec t = {
+            .tv_sec = next / 1000000000, .tv_nsec = next % 1000000000,
+        };
+
+        if (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL)) {
+            fprintf(stderr, "mjump: the sleep was interrupted\n");
+            return 1;
+        }
+        /* What a job overran by, the next has less. */
+        for (paid += budget; used() < paid; writes += BLOCK)
+            block();
+        next += period;
+    }
+    printf("%lld %lld\n", (long long)writes, (long long)(used() - first));
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && !strcmp(argv[1], "batch"))
+        for (;;)
+            block();
+    if (argc == 5 && !strcmp(argv[1], "task"))
+        return task(atoll(argv[2]), atoll(argv[3]), atol(argv[4]));
+    fprintf(stderr, "usage: mjump batch | mjump task BUDGET PERIOD JOBS\n");
+    return 2;
+}

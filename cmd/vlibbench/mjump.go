@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/bench/contended"
+)
+
+func mjumpCommands() []*cli.Command {
+	return []*cli.Command{
+		{
+			Name:  "mjump",
+			Usage: "what throttling gives back to a real-time task under memory contention, in the lab's contended mode",
+			Flags: []cli.Flag{
+				&cli.IntSliceFlag{Name: "utilisation", Value: cli.NewIntSlice(10, 30, 60), Usage: "of the task's CPU, in `PER CENT`; may be repeated"},
+				&cli.IntFlag{Name: "repeats", Value: 10, Usage: "measure all bars `N` times, each A B B A"},
+				&cli.IntFlag{Name: "jobs", Value: 6, Usage: "a measurement lasts `N` periods of the task"},
+				&cli.IntFlag{Name: "scale", Value: 5, Usage: "periods are `N` times the paper's 100 ms and 90 ms"},
+				&cli.DurationFlag{Name: "bus-service", Value: 5 * time.Microsecond, Usage: "how long a turn on the modelled memory bus lasts"},
+			},
+			Action: mjumpAction,
+		},
+		{
+			Name:   contended.Dom0Arg,
+			Hidden: true,
+			Action: func(c *cli.Context) error {
+				return contended.Dom0(c.Context, c.Args().First(), c.App.Writer, c.App.ErrWriter)
+			},
+		},
+	}
+}
+
+func mjumpAction(c *cli.Context) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	records, err := contended.Run(c.Context, contended.Options{
+		Experiment: contended.Experiment{
+			Utilisations: c.IntSlice("utilisation"), Repeats: c.Int("repeats"), Jobs: c.Int("jobs"),
+			Service: c.Duration("bus-service"), Scale: c.Int("scale"),
+		},
+		Self: exe, Log: c.App.ErrWriter,
+		Progress: func(stage string) {
+			if stage != "" {
+				fmt.Fprintln(c.App.ErrWriter, "vlibbench: mjump:", stage)
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		if err := keep(c)(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
