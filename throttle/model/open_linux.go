@@ -67,6 +67,14 @@ func openDevice(device string) (*Bus, error) {
 // OpenFile maps the shared file itself, as the lab does outside the machine. The
 // file stays the caller's, who may close it.
 func OpenFile(f *os.File) (*Bus, error) {
+	// Memory behind a file's end would be a fault.
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() < Bytes {
+		return nil, fmt.Errorf("modelled memory bus: %s has %d bytes, expected %d", f.Name(), info.Size(), Bytes)
+	}
 	memory, err := mapFile(f)
 	if err != nil {
 		return nil, err

@@ -91,12 +91,14 @@ static void add(uint64_t *counter, uint64_t n)
 /* Queues on the bus, and stands still until the end of the turn. */
 static void use_bus(struct model_cpu *cpu, uint64_t service)
 {
-    uint64_t asked = now();
-    uint64_t end, at, free = atomic_load(&bus_free);
+    uint64_t asked, end, at, free = atomic_load(&bus_free);
 
-    do
+    do {
+        /* Anew each time: others' turns that have begun and ended since an
+         * earlier look were not waited for. */
+        asked = now();
         end = (free > asked ? free : asked) + service;
-    while (!atomic_compare_exchange_weak(&bus_free, &free, end));
+    } while (!atomic_compare_exchange_strong(&bus_free, &free, end));
     add(&cpu->requests, 1);
     add(&cpu->occupancy, end - asked);
     while ((at = now()) < end)

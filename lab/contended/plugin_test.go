@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package contended
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/vlibos/vlibos/throttle/model"
+)
+
+// plugin is memory.c, compiled with a driver in the place of QEMU.
+type plugin string
+
+func compilePlugin(t *testing.T) plugin {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "drive")
+	out, err := exec.Command(compiler, "-O2", "-Wall", "-Werror", "-pthread", "-I", "testdata", "-I", "plugin",
+		"-o", program, "testdata/drive.c").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return plugin(program)
+}
+
+// counts is what one CPU has done.
+type counts struct{ accesses, misses, requests, occupancy uint64 }
+
+// drive runs threads that each walk through so many bytes, a line at a time.
+func (p plugin) drive(t *testing.T, service, threads, rounds int, bytes, start uint64) (cpus []counts, elapsed uint64) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "counters")
+	if err := os.WriteFile(file, make([]byte, model.Bytes), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(string(p), "counters="+file, fmt.Sprint(service), fmt.Sprint(threads), fmt.Sprint(rounds),
+		fmt.Sprint(bytes), fmt.Sprint(start)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	in := strings.NewReader(string(out))
+	for range threads {
+		var c counts
+		if _, err := fmt.Fscan(in, &c.accesses, &c.misses, &c.requests, &c.occupancy); err != nil {
+			t.Fatalf("%v in %q", err, out)
+		}
+		cpus = append(cpus, c)
+	}
+	if _, err := fmt.Fscan(in, &elapsed); err != nil {
+		t.Fatalf("%v in %q", err, out)
+	}
+	// The guest's reader finds the file in order.
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	bus, err := model.OpenFile(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bus.Close()
+	c, err := bus.Read(0)
+	if err != nil || c.Requests != cpus[0].requests || bus.CPUs() != 2 ||
+		bus.Geometry() != (model.Geometry{LineBytes: 64, PrivateBytes: 256 << 10, SharedBytes: 2 << 20, SharedWays: 8}) {
+		t.Errorf("read as %+v, %+v, %v", c, bus.Geometry(), err)
+	}
+	return cpus, elapsed
+}
+
+// Sizes that fit the private cache, the shared one and none.
+const (
+	small  = 128 << 10
+	middle = 1 << 20
+	large  = 6 << 20
+	line   = 64
+)
+
+func TestCaches(t *testing.T) {
+	p := compilePlugin(t)
+	const rounds, service = 3, 100
+	for _, test := range []struct {
+		name             string
+		service          int
+		bytes, start     uint64
+		misses, requests uint64
+	}{
+		{"what a private cache holds", service, small, 0, small / line, small / line},
+		{"what the shared cache holds", service, middle, 0, rounds * middle / line, middle / line},
+		{"what no cache holds", service, large, 0, rounds * large / line, rounds * large / line},
+	} {
+		c, elapsed := p.drive(t, test.service, 1, rounds, test.bytes, test.start)
+		want := counts{rounds * test.bytes / line, test.misses, test.requests, service * test.requests}
+		if c[0] != want {
+			t.Errorf("%s: %+v, want %+v", test.name, c[0], want)
+		}
+		if elapsed < want.occupancy {
+			t.Errorf("%s: over after %d ns, %d of them on the bus", test.name, elapsed, want.occupancy)
+		}
+	}
+	if c, _ := p.drive(t, 0, 1, rounds, middle, 0); c[0] != (counts{}) {
+		t.Errorf("with no service time: %+v", c[0])
+	}
+	if c, _ := p.drive(t, service, 1, rounds, middle, 1<<40); c[0] != (counts{}) {
+		t.Errorf("accesses to a device: %+v", c[0])
+	}
+}
+
+// TestBus: however the threads fall, the bus serves one at a time.
+func TestBus(t *testing.T) {
+	p := compilePlugin(t)
+	const threads, service = 3, 2000
+	c, elapsed := p.drive(t, service, threads, 1, middle, 0)
+	var requests, occupancy uint64
+	for i, one := range c {
+		if one.requests != middle/line || one.occupancy < service*one.requests {
+			t.Errorf("CPU %d: %+v", i, one)
+		}
+		requests += one.requests
+		occupancy += one.occupancy
+	}
+	if elapsed < requests*service {
+		t.Errorf("%d turns of %d ns within %d ns", requests, service, elapsed)
+	}
+	if occupancy > threads*service*requests {
+		t.Errorf("%d ns for %d requests: nobody waits for more than the others' turns", occupancy, requests)
+	}
+	t.Logf("a request of %d threads took %.2f turns", threads, float64(occupancy)/float64(requests*service))
+}
