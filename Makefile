@@ -3,6 +3,7 @@
 # make demo        set the machine up, boot real Xen, show calls into a DomU
 # make test        set the machine up, run every test
 # make bench       print the ratios, append them to out/bench.jsonl
+# make bench-throttle  the paper's Figure 6, on a machine at rest
 # make soak        the long tests
 # make test-timed  tests of times, for a machine at rest
 # make build       the programs, in bin/
@@ -19,7 +20,7 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 export CGO_ENABLED = 0
 
-.PHONY: build setup hypervisor demo test lint vulncheck test-unit test-timed test-hypervisor test-lab bench bench-native bench-lab bench-module soak clean
+.PHONY: build setup hypervisor demo test lint vulncheck test-unit test-timed test-hypervisor test-lab bench bench-native bench-lab bench-module bench-throttle soak clean
 
 build:
 	go build -trimpath -o bin/ ./cmd/...
@@ -83,6 +84,10 @@ bench-lab: setup
 bench-module: hypervisor
 	$(MAKE) -s -C hypervisor/test decision | bin/vlibbench decision
 	bin/vlibbench module
+
+# A real-time task beside a memory-bound vLib OS, on a modelled memory bus.
+bench-throttle: hypervisor
+	bin/vlibbench mjump
 
 soak: setup
 	go test -tags 'lab soak' -count 1 -timeout 18h -v -run Soak ./lab

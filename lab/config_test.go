@@ -34,6 +34,10 @@ func TestDefaults(t *testing.T) {
 	if c.MemoryMiB != 1024+160+2*(256+16) || c.dom0MiB() != 1024 {
 		t.Errorf("memory %d, Dom0 %d", c.MemoryMiB, c.dom0MiB())
 	}
+	c = complete(t, Config{Mode: Contended, BusService: time.Microsecond})
+	if c.PCPUs != 2 || c.Dom0VCPUs != 1 || c.DomUCPUs != "1" || c.BootTimeout != 10*time.Minute || !strings.Contains(c.xenArgs(), "dom0_vcpus_pin") {
+		t.Errorf("contended: %+v", c)
+	}
 	c = complete(t, Config{Mode: Counted, PCPUs: 4})
 	if c.Dom0VCPUs != 1 || c.DomUCPUs != "3" || c.BootTimeout != 10*time.Minute {
 		t.Errorf("counted: %+v", c)
@@ -44,6 +48,8 @@ func TestConfigRefused(t *testing.T) {
 	for want, c := range map[string]Config{
 		"no command":                     {},
 		`mode "fast"`:                    {Args: []string{"x"}, Mode: "fast"},
+		"only the contended mode":        {Args: []string{"x"}, BusService: 1},
+		"bus service time of 1.0":        {Args: []string{"x"}, Mode: Contended, BusService: time.Millisecond + 1},
 		`guest "hvm"`:                    {Args: []string{"x"}, Guest: "hvm"},
 		"number of CPUs is -1":           {Args: []string{"x"}, PCPUs: -1},
 		"number of DomUs is 1000":        {Args: []string{"x"}, DomUs: 1000},

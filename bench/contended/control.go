@@ -20,6 +20,25 @@ const (
 	lease = 2 * time.Second
 )
 
+// startControl controls until stop, which returns the average idle share.
+func (x *host) startControl(ctx context.Context) (stop func() (float64, error)) {
+	type outcome struct {
+		idle float64
+		err  error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan outcome, 1)
+	go func() {
+		idle, err := x.control(ctx, x.controller())
+		ended <- outcome{idle, err}
+	}()
+	return func() (float64, error) {
+		cancel()
+		o := <-ended
+		return o.idle, o.err
+	}
+}
+
 // control throttles the other's CPU as the controller decides, until ctx ends,
 // and returns the average idle share.
 func (x *host) control(ctx context.Context, c controller) (average float64, err error) {

@@ -18,6 +18,7 @@ command in Dom0, ends with the command's exit status, and leaves nothing behind.
    vliblab run --add ./mytest:/usr/bin/ -- mytest -test.v
    vliblab run --json --timeout 2m -- sh -c 'xl info; exit 3'
    vliblab run --mode counted --domus 1 -- vlibmaster call 1 libm.so.6 cos --sig 'f64(f64)' 0.5
+   vliblab run --mode contended --bus-service 20us -- CMD
    vliblab run --xen vlib -- xl info
    vliblab shell
 

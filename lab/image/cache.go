@@ -26,6 +26,7 @@ import (
 //	base/KEY/        base images, complete if there: written aside and renamed
 //	current-REVISION link to the base that runs of this builder take
 //	hypervisor/      Xen with this project's module: see lab/module
+//	contended/       the emulator's plugin for the contended mode: see lab/contended
 type Cache struct{ Dir string }
 
 // DefaultCache is $VLIBOS_CACHE or the folder vlibos in the user's cache folder.

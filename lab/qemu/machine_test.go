@@ -67,3 +67,31 @@ func TestArgsCommaAndSpace(t *testing.T) {
 		}
 	}
 }
+
+func TestPlugin(t *testing.T) {
+	m := machine
+	m.Plugin, m.SharedBytes = "/c/memory.so", 8192
+	args, err := m.args()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := value(t, args, "-plugin"); got != "file=/c/memory.so,counters=/proc/self/fd/5" {
+		t.Errorf("plugin %q", got)
+	}
+	if got := value(t, args, "-object"); got != "memory-backend-file,id=shared,share=on,size=8192,mem-path=/proc/self/fd/5" {
+		t.Errorf("shared memory %q", got)
+	}
+	if !slices.Contains(args, "ivshmem-plain,memdev=shared") {
+		t.Errorf("no device in %q", args)
+	}
+	for _, change := range []func(*Machine){
+		func(m *Machine) { m.Plugin = "/a,b/memory.so" },
+		func(m *Machine) { m.Counted = true },
+	} {
+		m := m
+		change(&m)
+		if args, err := m.args(); err == nil {
+			t.Errorf("accepted %q", args)
+		}
+	}
+}
