@@ -33,12 +33,18 @@ type counts struct{ accesses, misses, requests, occupancy uint64 }
 // drive runs threads that each walk through so many bytes, a line at a time.
 func (p plugin) drive(t *testing.T, service, threads, rounds int, bytes, start uint64) (cpus []counts, elapsed uint64) {
 	t.Helper()
+	return p.driveOn(t, 0, service, threads, rounds, bytes, start)
+}
+
+// driveOn runs them on so many CPUs, 1 or (0) all.
+func (p plugin) driveOn(t *testing.T, on, service, threads, rounds int, bytes, start uint64) (cpus []counts, elapsed uint64) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "counters")
 	if err := os.WriteFile(file, make([]byte, model.Bytes), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.Command(string(p), "counters="+file, fmt.Sprint(service), fmt.Sprint(threads), fmt.Sprint(rounds),
-		fmt.Sprint(bytes), fmt.Sprint(start)).CombinedOutput()
+		fmt.Sprint(bytes), fmt.Sprint(start), fmt.Sprint(on)).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -65,7 +71,7 @@ func (p plugin) drive(t *testing.T, service, threads, rounds int, bytes, start u
 	}
 	defer bus.Close()
 	c, err := bus.Read(0)
-	if err != nil || c.Requests != cpus[0].requests || bus.CPUs() != 2 ||
+	if err != nil || c.Requests != cpus[0].requests || bus.CPUs() != 3 ||
 		bus.Geometry() != (model.Geometry{LineBytes: 64, PrivateBytes: 256 << 10, SharedBytes: 2 << 20, SharedWays: 8}) {
 		t.Errorf("read as %+v, %+v, %v", c, bus.Geometry(), err)
 	}
@@ -130,4 +136,17 @@ func TestBus(t *testing.T) {
 		t.Errorf("%d ns for %d requests: nobody waits for more than the others' turns", occupancy, requests)
 	}
 	t.Logf("a request of %d threads took %.2f turns", threads, float64(occupancy)/float64(requests*service))
+}
+
+// TestBusyHost: threads that never run at once are in each other's way all the
+// same, as the machine that they are would be.
+func TestBusyHost(t *testing.T) {
+	const threads, service = 2, 2000
+	c, _ := compilePlugin(t).driveOn(t, 1, service, threads, 8, middle, 1<<30)
+	requests, occupancy := c[0].requests+c[1].requests, c[0].occupancy+c[1].occupancy
+	turns := float64(occupancy) / float64(requests*service)
+	if turns < 1.2 || turns > threads {
+		t.Errorf("a request of %d threads on one CPU took %.2f turns, want 1.2 to %d", threads, turns, threads)
+	}
+	t.Logf("a request of %d threads on one CPU took %.2f turns", threads, turns)
 }

@@ -48,6 +48,14 @@ static struct {
 /* When the last turn that was given ends, in ns of the host's clock. */
 static _Alignas(64) _Atomic uint64_t bus_free;
 
+/* When a vCPU's turn ends, while it waits for that; else 0. */
+static struct {
+    _Alignas(64) _Atomic uint64_t end;
+} turn[MODEL_CPUS];
+
+/* Later than this after its turn, a thread is not on a CPU of the host. */
+#define LATE 2000 /* ns */
+
 static uint64_t now(void)
 {
     struct timespec t;
@@ -88,21 +96,42 @@ static void add(uint64_t *counter, uint64_t n)
     __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
 
-/* Queues on the bus, and stands still until the end of the turn. */
-static void use_bus(struct model_cpu *cpu, uint64_t service)
+/*
+ * How many other vCPUs the host has taken away in the midst of a turn. Each is
+ * taken to go on asking, as it would if it ran: on a busy host the threads
+ * seldom run at once, and would else not meet on the bus.
+ */
+static unsigned int taken_away(unsigned int vcpu, uint64_t at)
 {
+    unsigned int n = 0;
+
+    for (unsigned int i = 0; i < model->cpus; i++) {
+        uint64_t end = atomic_load_explicit(&turn[i].end, memory_order_relaxed);
+
+        n += i != vcpu && end && end + LATE < at;
+    }
+    return n;
+}
+
+/* Queues on the bus, and stands still until the end of the turn. */
+static void use_bus(unsigned int vcpu, uint64_t service)
+{
+    struct model_cpu *cpu = &model->cpu[vcpu];
     uint64_t asked, end, at, free = atomic_load(&bus_free);
 
     do {
         /* Anew each time: others' turns that have begun and ended since an
          * earlier look were not waited for. */
         asked = now();
-        end = (free > asked ? free : asked) + service;
+        end = (free > asked ? free : asked) +
+              service * (1 + taken_away(vcpu, asked));
     } while (!atomic_compare_exchange_strong(&bus_free, &free, end));
     add(&cpu->requests, 1);
     add(&cpu->occupancy, end - asked);
+    atomic_store_explicit(&turn[vcpu].end, end, memory_order_relaxed);
     while ((at = now()) < end)
         __builtin_ia32_pause();
+    atomic_store_explicit(&turn[vcpu].end, 0, memory_order_relaxed);
     add(&cpu->late, at - end);
 }
 
@@ -127,7 +156,7 @@ static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info,
     add(&cpu->misses, 1);
     if (shared_hit(line))
         return;
-    use_bus(cpu, service < MODEL_MAX_SERVICE ? service : MODEL_MAX_SERVICE);
+    use_bus(vcpu, service < MODEL_MAX_SERVICE ? service : MODEL_MAX_SERVICE);
 }
 
 static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)

@@ -3,13 +3,15 @@
  * Drives the plugin's callback as the emulator would, from threads, with
  * addresses that are their own physical ones: those from 1 TiB on are devices.
  *
- *     drive counters=FILE SERVICE THREADS ROUNDS BYTES START
+ *     drive counters=FILE SERVICE THREADS ROUNDS BYTES START CPUS
  *
  * Each thread walks BYTES from START, apart from the others, ROUNDS times, a
- * line at a time. Prints, for each: accesses misses requests occupancy; and in
+ * line at a time; on the first CPU of this machine only, if CPUS is 1. Prints, for each: accesses misses requests occupancy; and in
  * the last line how long all of it took, in ns.
  */
+#define _GNU_SOURCE /* CPU sets */
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "memory.c"
@@ -74,18 +76,30 @@ static void *vcpu(void *arg)
 
 int main(int argc, char **argv)
 {
-    qemu_info_t info = { .system_emulation = true, .system.smp_vcpus = 2 };
+    qemu_info_t info = { .system_emulation = true, .system.smp_vcpus = 3 };
     pthread_t thread[MODEL_CPUS];
     unsigned int threads;
     uint64_t begin;
 
-    if (argc != 7 || qemu_plugin_install(1, &info, 1, argv + 1))
+    if (argc != 8 || qemu_plugin_install(1, &info, 1, argv + 1))
         return 1;
     model->service = strtoull(argv[2], NULL, 10);
     threads = atoi(argv[3]);
     rounds = strtoull(argv[4], NULL, 10);
     bytes = strtoull(argv[5], NULL, 0);
     start = strtoull(argv[6], NULL, 0);
+    if (atoi(argv[7]) == 1) {
+        cpu_set_t mine, first;
+
+        if (sched_getaffinity(0, sizeof(mine), &mine))
+            return 1;
+        CPU_ZERO(&first);
+        for (int i = 0; !CPU_COUNT(&first); i++)
+            if (CPU_ISSET(i, &mine))
+                CPU_SET(i, &first);
+        if (sched_setaffinity(0, sizeof(first), &first))
+            return 1;
+    }
     pthread_barrier_init(&together, NULL, threads);
     begin = now();
     for (uintptr_t i = 0; i < threads; i++)
