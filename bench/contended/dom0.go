@@ -71,7 +71,7 @@ func (x *host) parts(percent int, log io.Writer) []bench.Part {
 	var parts []bench.Part
 	for _, bar := range bars {
 		parts = append(parts, bench.Part{Name: bar, Measure: func(ctx context.Context) (float64, error) {
-			m, err := x.undisturbed(ctx, bar, percent)
+			m, err := x.measure(ctx, bar, percent)
 			if err != nil {
 				return 0, err
 			}
@@ -80,34 +80,11 @@ func (x *host) parts(percent int, log io.Writer) []bench.Part {
 				x.Samples[name+figure] = append(x.Samples[name+figure], v)
 			}
 			_, err = fmt.Fprintf(log, "%s: %.0f writes a second of foreground, %v a request, idle %.2f, host late %.1f %%\n",
-				name, m.work.PerSecond(), m.mine.Latency(), m.idle, 100*m.late())
-			return m.work.PerSecond(), err
+				name, m.perSecond(), m.mine.Latency(), m.idle, 100*m.late())
+			return m.perSecond(), err
 		}})
 	}
 	return parts
-}
-
-// A measurement in which the host ran something else for more than mostLate of
-// the time is made again, but not for ever: the record says how late it was.
-const (
-	mostLate = 0.03
-	tries    = 3
-)
-
-func (x *host) undisturbed(ctx context.Context, bar string, percent int) (best measurement, err error) {
-	for i := range tries {
-		m, err := x.measure(ctx, bar, percent)
-		if err != nil {
-			return m, err
-		}
-		if i == 0 || m.late() < best.late() {
-			best = m
-		}
-		if best.late() <= mostLate {
-			break
-		}
-	}
-	return best, nil
 }
 
 // measurement is one run of the task.
@@ -116,6 +93,14 @@ type measurement struct {
 	mine, theirs model.Counters // of the task's CPU and of the other's
 	elapsed      time.Duration
 	idle         float64 // share of the other's background time, average
+}
+
+// perSecond is writes per second of foreground, without the time that the host
+// ran something else instead of the task: of that the emulator knows what
+// happened in turns on the bus, and one write is one turn.
+func (m measurement) perSecond() float64 {
+	late := time.Duration(float64(m.mine.Late) * min(1, float64(m.work.Writes)/float64(m.mine.Requests)))
+	return float64(m.work.Writes) / (m.work.Used - late).Seconds()
 }
 
 // late is the part of the time on the bus that the host added.
@@ -146,17 +131,30 @@ func (x *host) measure(ctx context.Context, bar string, percent int) (m measurem
 		idle, failed := stop()
 		m.idle, err = idle, errors.Join(err, failed)
 	}()
-	begin := time.Now()
-	m.theirs, err = counted(x.bus, batchCPU, func() (err error) {
-		m.mine, err = counted(x.bus, taskCPU, func() (err error) {
-			period, _ := x.Periods()
-			m.work, err = mjump.Task(ctx, mjumpProgram, share(period, percent), period, x.Jobs)
-			return err
-		})
+	var begin time.Time
+	var mine, theirs model.Counters
+	period, _ := x.Periods()
+	m.work, err = mjump.Task(ctx, mjumpProgram, share(period, percent), period, x.Jobs, func() (err error) {
+		begin = time.Now()
+		mine, theirs, err = x.read()
 		return err
 	})
+	if err != nil {
+		return m, err
+	}
 	m.elapsed = time.Since(begin)
+	m.mine, m.theirs, err = x.read()
+	m.mine, m.theirs = m.mine.Since(mine), m.theirs.Since(theirs)
 	return m, err
+}
+
+// read returns the counters of the task's CPU and of the other's.
+func (x *host) read() (mine, theirs model.Counters, err error) {
+	if mine, err = x.bus.Read(taskCPU); err != nil {
+		return mine, theirs, err
+	}
+	theirs, err = x.bus.Read(batchCPU)
+	return mine, theirs, err
 }
 
 // withBus switches the memory bus on, and starts what is to be there; the end

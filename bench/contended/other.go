@@ -10,7 +10,6 @@ import (
 
 	"github.com/vlibos/vlibos/bench/guest"
 	"github.com/vlibos/vlibos/bench/mjump"
-	"github.com/vlibos/vlibos/throttle/model"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
@@ -99,17 +98,4 @@ func (x *host) batch(ctx context.Context, o vlibcall.Options) (stop func() error
 		return nil, errors.Join(err, stop())
 	}
 	return stop, nil
-}
-
-// counted returns what a CPU has done while f ran.
-func counted(b *model.Bus, cpu int, f func() error) (model.Counters, error) {
-	before, err := b.Read(cpu)
-	if err != nil {
-		return before, err
-	}
-	if err := f(); err != nil {
-		return before, err
-	}
-	after, err := b.Read(cpu)
-	return after.Since(before), err
 }

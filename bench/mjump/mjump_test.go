@@ -3,6 +3,7 @@
 package mjump
 
 import (
+	"errors"
 	"os/exec"
 	"strings"
 	"testing"
@@ -15,8 +16,8 @@ func TestTask(t *testing.T) {
 		t.Fatal(err)
 	}
 	const budget, period, jobs = 2 * time.Millisecond, 20 * time.Millisecond, 10
-	begin := time.Now()
-	w, err := Task(t.Context(), program, budget, period, jobs)
+	var begin time.Time
+	w, err := Task(t.Context(), program, budget, period, jobs, func() error { begin = time.Now(); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,6 +31,13 @@ func TestTask(t *testing.T) {
 	}
 	if w.Writes == 0 || w.PerSecond() != float64(w.Writes)/w.Used.Seconds() {
 		t.Errorf("work %+v, %v writes a second", w, w.PerSecond())
+	}
+	stop := errors.New("no")
+	if _, err := Task(t.Context(), program, budget, time.Hour, jobs, func() error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("a run that is called off: %v", err)
+	}
+	if _, err := Task(t.Context(), program, 2, 1, jobs, nil); !errors.Is(err, errNotReady) {
+		t.Errorf("a run that cannot be: %v", err)
 	}
 	for _, args := range [][]string{{}, {"task"}, {"task", "0", "1", "1"}, {"task", "2", "1", "1"}} {
 		out, err := exec.Command(program, args...).CombinedOutput()

@@ -56,8 +56,11 @@ func (h host) read() (mine, theirs model.Counters) {
 func (h host) jump() run {
 	h.Helper()
 	const budget, jobs = 500 * time.Millisecond, 4
-	mine, theirs := h.read()
-	w, err := mjump.Task(h.Context(), program, budget, budget, jobs)
+	var mine, theirs model.Counters
+	w, err := mjump.Task(h.Context(), program, budget, budget, jobs, func() error {
+		mine, theirs = h.read()
+		return nil
+	})
 	if err != nil {
 		h.Fatal(err)
 	}

@@ -7,7 +7,8 @@
  *   mjump batch                    without end
  *   mjump task BUDGET PERIOD JOBS  a real-time task: JOBS times, at each
  *                                  multiple of PERIOD, for BUDGET of its own
- *                                  CPU time; prints writes and ns of CPU time
+ *                                  CPU time; prints "ready" before the first,
+ *                                  and then writes and ns of CPU time
  *
  * BUDGET and PERIOD are nanoseconds.
  */
@@ -59,8 +60,9 @@ static int task(int64_t budget, int64_t period, long jobs)
 
     if (budget < 1 || period < budget || jobs < 1)
         return 2;
-    block(); /* the array's pages are there now, the period is yet to come */
-    memset((void *)array, 1, sizeof(array));
+    memset((void *)array, 1, sizeof(array)); /* its pages are there now */
+    puts("ready");
+    fflush(stdout);
     next = clock_ns(CLOCK_MONOTONIC) / period * period + period;
     first = used();
     for (paid = first; jobs > 0; jobs--) {
