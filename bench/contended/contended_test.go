@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package contended
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/bench/mjump"
+	"github.com/vlibos/vlibos/throttle/model"
+)
+
+var experiment = Experiment{Utilisations: []int{10}, Repeats: 3, Jobs: 2, Service: 20 * time.Microsecond, Scale: 5}
+
+func TestPeriods(t *testing.T) {
+	task, other := experiment.Periods()
+	if task != 500*time.Millisecond || other != 450*time.Millisecond || share(task, 10) != 50*time.Millisecond || share(other, 60) != 270*time.Millisecond {
+		t.Errorf("periods %v and %v, budgets %v and %v", task, other, share(task, 10), share(other, 60))
+	}
+}
+
+func TestCheck(t *testing.T) {
+	if err := experiment.Check(); err != nil {
+		t.Error(err)
+	}
+	for want, change := range map[string]func(*Experiment){
+		"positive numbers":    func(e *Experiment) { e.Service = 0 },
+		"utilisations":        func(e *Experiment) { e.Utilisations = nil },
+		"utilisation of 81 %": func(e *Experiment) { e.Utilisations = []int{81} },
+	} {
+		e := experiment
+		change(&e)
+		if err := e.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+// TestThreshold: what the other loses within three decisions it has back only
+// after the release time; nothing oscillates at a latency that stays.
+func TestThreshold(t *testing.T) {
+	c := experiment.controller()
+	for range 3 {
+		c.decide(2 * experiment.Service)
+	}
+	if idle := c.decide(2 * experiment.Service); idle != 1 {
+		t.Errorf("idle %v after four decisions above the limit", idle)
+	}
+	decisions, last := 0, 1.0
+	for last > 0 {
+		idle := c.decide(experiment.Service)
+		if idle >= last {
+			t.Fatalf("idle %v after %v, below the limit", idle, last)
+		}
+		last = idle
+		decisions++
+	}
+	took := time.Duration(decisions) * experiment.controlPeriod()
+	if want := time.Duration(experiment.Scale) * releaseTime; took < want || took > want+2*experiment.controlPeriod() {
+		t.Errorf("all given back after %v, want %v", took, want)
+	}
+	if idle := c.decide(0); idle != 0 {
+		t.Errorf("idle %v without requests", idle)
+	}
+}
+
+func TestForegroundLosesNoTimeToTheHost(t *testing.T) {
+	m := measurement{
+		work: mjump.Work{Writes: 1000, Used: 100 * time.Millisecond},
+		mine: model.Counters{Requests: 2000, Occupancy: 50 * time.Millisecond, Late: 40 * time.Millisecond},
+	}
+	// Half of the turns were the task's, and so half of what was late.
+	if got, want := m.perSecond(), 1000/0.08; math.Abs(got-want) > 1 {
+		t.Errorf("%v a second, want %v", got, want)
+	}
+	if got := m.late(); got != 0.8 {
+		t.Errorf("late %v", got)
+	}
+}
+
+func samples(a, u, c []float64) Samples {
+	s := Samples{"u10.alone": a, "u10.vlibos": u, "u10.called": c, "u10.master": u, "u10.master_controlled": c}
+	for _, bar := range bars {
+		for _, figure := range []string{batchRate, latencies, idleShare, lateShare} {
+			s["u10."+bar+figure] = []float64{2}
+		}
+	}
+	return s
+}
+
+func TestRecords(t *testing.T) {
+	o := Options{Experiment: experiment}
+	s := samples([]float64{10, 10, 10}, []float64{5, 6, 5}, []float64{9, 8, 10})
+	s["u10.called"+batchRate] = []float64{1}
+	records, err := o.records(s, 0.5, "machine")
+	if err != nil || len(records) != 1 {
+		t.Fatalf("%v, %v", records, err)
+	}
+	r := records[0]
+	if r.Name != "throttle.mjump.u10" || r.Value != 0.8 || r.Verdict() != "met" || r.Raw["batch_kept"] != 0.5 ||
+		r.Raw["bus_service_ns"] != 20000 || r.Raw["recovered_in_master_p50"] != 0.8 || r.Raw["task_budget_ms"] != 50 {
+		t.Errorf("record %+v", r)
+	}
+	// A repeat without contention is left out.
+	s = samples([]float64{10, 6, 10}, []float64{5, 6, 5}, []float64{9, 8, 9})
+	if records, err := o.records(s, 0, ""); err != nil || records[0].Value != 0.8 || records[0].Raw["repeats_with_contention"] != 2 {
+		t.Errorf("%v, %v", records, err)
+	}
+	for want, s := range map[string]Samples{
+		"no contention":     samples([]float64{10, 5, 4}, []float64{5, 6, 5}, []float64{9, 8, 10}),
+		"0 figures alone":   samples(nil, nil, nil),
+		"2 called":          samples([]float64{10, 10, 10}, []float64{5, 6, 5}, []float64{9, 8}),
+		"nothing was noted": {"u10.alone": {2}, "u10.vlibos": {1}, "u10.called": {2}, "u10.master": {1}, "u10.master_controlled": {1}},
+	} {
+		if _, err := o.records(s, 0, ""); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
