@@ -26,7 +26,8 @@ The first run sets the machine up, as 'vliblab setup' does: QEMU is installed
 from the machine's package sources, everything else is only downloaded, and kept
 in the cache folder ($VLIBOS_CACHE, or vlibos in $XDG_CACHE_HOME or ~/.cache).
 With --xen vlib, Xen with this project's module is built first if need be, as
-'vliblab hypervisor' does.
+'vliblab hypervisor' does; with --mode contended, a plugin of the emulator, for
+which the source of QEMU is downloaded once.
 
 EXIT STATUS
    that of the command in Dom0 (126: not executable, 127: not found,
