@@ -2,7 +2,10 @@
 
 package vlibcall
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Pending is an asynchronous call.
 type Pending struct {
@@ -26,9 +29,14 @@ func (p *Pending) Result() ([]byte, error) {
 // channel's, and Close waits for it.
 func (c *Channel) Go(ctx context.Context, library, function string, input []byte, callback func(output []byte, err error)) *Pending {
 	p := &Pending{done: make(chan struct{})}
+	m := message{library, function, input, 0}
+	var start time.Time
+	if c.opts.Record != nil {
+		start = time.Now()
+	}
 	ticket, err := c.turn.enter()
 	if err != nil {
-		p.err = callError(library, function, err)
+		_, p.err = c.callLater(ctx, start, ticket, err, m)
 		close(p.done)
 		if callback != nil {
 			callback(nil, p.err)
@@ -39,13 +47,26 @@ func (c *Channel) Go(ctx context.Context, library, function string, input []byte
 	go func() {
 		defer c.async.Done()
 		defer close(p.done)
-		p.output, err = c.callInTurn(ctx, ticket, message{library, function, input, 0}, nil)
-		if err != nil {
-			p.err = callError(library, function, err)
-		}
+		p.output, p.err = c.callLater(ctx, start, ticket, nil, m)
 		if callback != nil {
 			callback(p.output, p.err)
 		}
 	}()
 	return p
+}
+
+// callLater is what is left to do of a call that has a place in the queue, or
+// could not get one.
+func (c *Channel) callLater(ctx context.Context, start time.Time, ticket chan struct{}, err error, m message) (output []byte, _ error) {
+	if c.opts.Record != nil {
+		output, _, err = c.receipt(ctx, start, ticket, err, m, nil)
+		return output, err
+	}
+	if err == nil {
+		output, err = c.callInTurn(ctx, ticket, m, nil)
+	}
+	if err != nil {
+		return nil, callError(m.library, m.function, err)
+	}
+	return output, nil
 }

@@ -32,16 +32,25 @@ type Receipt struct {
 // well. It costs a question to the scheduler more.
 func (c *Channel) CallReceipt(ctx context.Context, library, function string, input, dst []byte) ([]byte, Receipt, error) {
 	start := time.Now()
-	var r Receipt
 	ticket, err := c.turn.enter()
+	return c.receipt(ctx, start, ticket, err, message{library, function, input, 0}, dst)
+}
+
+// receipt makes a call that began at start and has a place in the queue, or
+// could not get one.
+func (c *Channel) receipt(ctx context.Context, start time.Time, ticket chan struct{}, err error, m message, dst []byte) ([]byte, Receipt, error) {
+	var r Receipt
 	if err == nil {
-		dst, r.Cost, err = c.receiptInTurn(ctx, ticket, message{library, function, input, 0}, dst)
+		dst, r.Cost, err = c.receiptInTurn(ctx, ticket, m, dst)
 	}
 	r.Wall = time.Since(start)
 	if err != nil {
-		return nil, r, callError(library, function, err)
+		dst, err = nil, callError(m.library, m.function, err)
 	}
-	return dst, r, nil
+	if c.opts.Record != nil {
+		c.opts.Record(m.library, m.function, r, err)
+	}
+	return dst, r, err
 }
 
 // receiptInTurn is callInTurn that asks, before another call can begin, what

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // Session has the channel, and while it is busy the whole vLib OS, to
@@ -54,18 +55,25 @@ func (c *Channel) openSession(ctx context.Context, library, function string) (*S
 }
 
 // Call is Channel.Call within the session: no names travel, both sides poll.
-// One at a time.
+// One at a time. Its receipt has no Cost: to the scheduler a session is one call.
 func (s *Session) Call(ctx context.Context, input, dst []byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, callError(s.library, s.name, ErrClosed)
 	}
+	var start time.Time
+	if s.c.opts.Record != nil {
+		start = time.Now()
+	}
 	dst, err := s.c.exchange(ctx, message{"", "", input, flagSession}, dst)
 	if err != nil {
-		return nil, callError(s.library, s.name, err)
+		dst, err = nil, callError(s.library, s.name, err)
 	}
-	return dst, nil
+	if s.c.opts.Record != nil {
+		s.c.opts.Record(s.library, s.name, Receipt{Wall: time.Since(start)}, err)
+	}
+	return dst, err
 }
 
 // Close sends the end mark and gives the channel back. Idempotent.
