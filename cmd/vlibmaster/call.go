@@ -29,6 +29,7 @@ type callOptions struct {
 	wait      vlibcall.WaitPolicy
 	payer     uint32 // reservation; 0: none
 	repeat    int
+	receipt   bool
 	json      bool
 	out       []string
 	stdin     bool
@@ -67,6 +68,8 @@ func callCommand() *cli.Command {
 			reservationFlag(wait),
 			&cli.IntFlag{Category: wait, Name: "repeat", Value: 1, Usage: "make the call `N` times and show the distribution of latencies"},
 			jsonFlag(result),
+			&cli.BoolFlag{Category: result, Name: "receipt", Usage: "show what the call (with --repeat: the last one) cost, on standard error"},
+			runDirFlag(),
 			&cli.StringSliceFlag{Category: result, Name: "out", Usage: "save the first io or out argument (or what a call without --sig returned) in `FILE`; repeated: the next one; - is standard output"},
 		},
 		Action:       callAction,
@@ -82,7 +85,7 @@ func readCall(c *cli.Context) (*callOptions, error) {
 	o := &callOptions{
 		domain: words[0], library: words[1], function: words[2], args: words[3:],
 		signature: c.String("sig"), timeout: c.Duration("timeout"), repeat: c.Int("repeat"),
-		json: c.Bool("json"), out: c.StringSlice("out"), stdin: c.Bool("stdin"), env: c.StringSlice("env"),
+		receipt: c.Bool("receipt"), json: c.Bool("json"), out: c.StringSlice("out"), stdin: c.Bool("stdin"), env: c.StringSlice("env"),
 	}
 	var err error
 	if o.port, err = readPort(c); err != nil {

@@ -33,7 +33,7 @@ func callAction(c *cli.Context) error {
 		err = save(o.out, r.answer.buffers, c.App.Writer)
 	}
 	if err != nil {
-		return withJSON(c.App.Writer, o.json, err)
+		return r.fail(c, o, err)
 	}
 	return r.print(c, o)
 }
@@ -47,7 +47,8 @@ type outcome struct {
 	series *series
 }
 
-// makeCall opens a channel, calls, and closes it.
+// makeCall opens a channel, calls, and closes it. With an error there is an
+// outcome if a call was made.
 func makeCall(c *cli.Context, o *callOptions, f form) (r *outcome, err error) {
 	size := o.size
 	if size == 0 {
@@ -60,7 +61,7 @@ func makeCall(c *cli.Context, o *callOptions, f form) (r *outcome, err error) {
 	}
 	defer func() {
 		if cerr := v.Close(); err == nil && cerr != nil {
-			r, err = nil, fmt.Errorf("close the channel: %w", cerr)
+			err = fmt.Errorf("close the channel: %w", cerr)
 		}
 	}()
 	r = &outcome{domain: v.domain.String(), opened: time.Since(start), size: size, series: newSeries()}
@@ -69,7 +70,7 @@ func makeCall(c *cli.Context, o *callOptions, f form) (r *outcome, err error) {
 		r.answer, err = f.answer(output)
 	}
 	if err != nil {
-		return nil, v.explain(hintRaw(o, err))
+		return r, v.explain(hintRaw(o, err))
 	}
 	r.answer.failed = v.explain(r.answer.failed)
 	return r, nil
@@ -106,6 +107,9 @@ func (r *outcome) print(c *cli.Context, o *callOptions) error {
 	if err := r.answer.show(text, stderr, len(o.out)); err != nil {
 		return err
 	}
+	if err := r.printReceipt(stderr, o); err != nil {
+		return err
+	}
 	if o.repeat > 1 {
 		// Bytes that were written as they are need not end a line.
 		if b := r.answer.buffers; o.signature == "" && len(o.out) == 0 && !bytes.HasSuffix(b[0], []byte("\n")) {
@@ -126,6 +130,7 @@ func (r *outcome) printJSON(stdout io.Writer, o *callOptions) error {
 	if o.repeat > 1 {
 		objects = append(objects, r.series.fields(o.wait))
 	}
+	objects = r.withReceipt(objects, o)
 	if r.answer.failed != nil {
 		objects = append(objects, failureOf(r.answer.failed))
 	}

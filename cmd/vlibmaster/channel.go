@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/receipt"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -18,6 +19,7 @@ type conversation struct {
 	*vlibcall.Channel
 	platform dom0.Platform
 	domain   *dom0.Domain
+	book     *receipt.Book // nil: nobody counts
 }
 
 // converse finds the domain and opens a channel, within the timeout of the
@@ -45,6 +47,7 @@ func converse(c *cli.Context, ref string, port uint32, size int, o vlibcall.Opti
 	if v.domain, err = v.platform.Lookup(ctx, ref); err != nil {
 		return nil, err
 	}
+	v.book = record(c, v.domain, &o)
 	if v.Channel, err = vlibcall.Open(ctx, v.domain, port, size, o); err != nil {
 		return nil, v.explain(err)
 	}
@@ -67,6 +70,9 @@ func (v *conversation) Close() error {
 	}
 	if v.domain != nil {
 		errs = append(errs, v.domain.Close())
+	}
+	if v.book != nil {
+		errs = append(errs, v.book.Close())
 	}
 	if v.platform != nil {
 		errs = append(errs, v.platform.Close())

@@ -31,7 +31,7 @@ guest that it calls, and for its limits.
 			portFlag(""),
 			timeoutFlag("", 10*time.Second),
 			reservationFlag(""),
-			jsonFlag(""),
+			jsonFlag(""), runDirFlag(),
 		},
 		Action:       servicesAction,
 		BashComplete: completeDomains,

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/receipt"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// record has the calls of a channel counted for the master, if this host has
+// one and this user may. A call does not fail because it cannot be counted.
+func record(c *cli.Context, d *dom0.Domain, o *vlibcall.Options) *receipt.Book {
+	book, err := receipt.Open(c.String("run-dir"))
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		return nil
+	case err != nil:
+		fmt.Fprintf(c.App.ErrWriter, "vlibmaster: the call is not counted for 'vlibmaster top': %s\n", oneLine(err.Error()))
+		return nil
+	}
+	o.Record = book.Recorder(receipt.Self(), cmp.Or(d.UUID, d.ID), d.Name).Record
+	return book
+}
+
+type receiptJSON struct {
+	WallNS int64     `json:"wall_ns"`
+	Cost   *costJSON `json:"cost"` // null: nobody paid, or nobody knows
+}
+
+type costJSON struct {
+	QueuedNS     int64  `json:"queued_ns"`
+	ForegroundNS int64  `json:"foreground_ns"`
+	BackgroundNS int64  `json:"background_ns"`
+	ThrottledNS  int64  `json:"throttled_ns"`
+	Deschedules  uint64 `json:"deschedules"`
+}
+
+func (r *outcome) withReceipt(objects []any, o *callOptions) []any {
+	if r == nil || !o.receipt || r.series.receipt == nil {
+		return objects
+	}
+	j := receiptJSON{WallNS: int64(r.series.receipt.Wall)}
+	if c := r.series.receipt.Cost; c != nil {
+		j.Cost = &costJSON{int64(c.Queued), int64(c.Foreground), int64(c.Background), int64(c.Throttled), c.Deschedules}
+	}
+	return append(objects, struct {
+		Receipt receiptJSON `json:"receipt"`
+	}{j})
+}
+
+func (r *outcome) printReceipt(w io.Writer, o *callOptions) error {
+	if r == nil || !o.receipt || r.series.receipt == nil {
+		return nil
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "wall\t%v\tfrom the question to the answer, as the caller saw it\n", short(r.series.receipt.Wall))
+	if c := r.series.receipt.Cost; c != nil {
+		fmt.Fprintf(t, "queued\t%v\tbefore the domain began\n", short(c.Queued))
+		fmt.Fprintf(t, "foreground\t%v\tCPU time on the budget\n", short(c.Foreground))
+		fmt.Fprintf(t, "background\t%v\tCPU time beyond it\n", short(c.Background))
+		fmt.Fprintf(t, "throttled\t%v\tit could have run in background, and was not let\n", short(c.Throttled))
+		fmt.Fprintf(t, "deschedules\t%d\ttaken off a CPU while it wanted to run\n", c.Deschedules)
+	} else {
+		fmt.Fprintf(t, "cost\tunknown\tno reservation paid (--reservation), or the platform does not say\n")
+	}
+	return t.Flush()
+}
+
+// fail reports a call that ended with an error; it has a receipt all the same.
+func (r *outcome) fail(c *cli.Context, o *callOptions, err error) error {
+	if o.json {
+		if jerr := joinObjects(c.App.Writer, r.withReceipt([]any{failureOf(err)}, o)...); jerr != nil {
+			return fmt.Errorf("%w (and standard output: %w)", err, jerr)
+		}
+		return err
+	}
+	if perr := r.printReceipt(c.App.ErrWriter, o); perr != nil {
+		return fmt.Errorf("%w (and standard error: %w)", err, perr)
+	}
+	return err
+}
