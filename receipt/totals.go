@@ -5,7 +5,7 @@ package receipt
 import "slices"
 
 // maxKeys bounds what a daemon remembers, and the series that it exports.
-const maxKeys = 512
+const maxKeys = 256
 
 // totals only grow: what a book has lost since it was last read is not taken
 // away again.

@@ -25,6 +25,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform/native"
 	"github.com/vlibos/vlibos/dom0/platform/stock"
 	"github.com/vlibos/vlibos/dom0/platform/xen"
+	"github.com/vlibos/vlibos/receipt"
 )
 
 func runDirFlag() *cli.StringFlag {
@@ -58,6 +59,9 @@ The configuration:
    domain = "web"        # name or UUID, whether or not it is there yet
    budget = "10ms"
    period = "100ms"
+
+   [metrics]
+   listen = "127.0.0.1:9477"    # for Prometheus, by TCP; without it only the socket in --run-dir answers
 
 SIGHUP reads it again: all of it is taken, or none and the log says why.`, master.Lease),
 		Flags: []cli.Flag{
@@ -93,7 +97,13 @@ func serveAction(c *cli.Context) (err error) {
 		return err
 	}
 	defer closing(&err, m)
-	if err := m.Configure(ctx, cfg.Adopt); err != nil {
+	shelf, err := receipt.OpenShelf(c.String("run-dir"), log)
+	if err != nil {
+		return err
+	}
+	exports := newExporter(m, shelf, log)
+	defer exports.Close()
+	if err := exports.move(cfg.MetricsListen, func() error { return m.Configure(ctx, cfg.Adopt) }); err != nil {
 		return err
 	}
 	l, err := control.Listen(filepath.Join(c.String("run-dir"), socketName))
@@ -105,7 +115,10 @@ func serveAction(c *cli.Context) (err error) {
 		return errors.Join(err, l.Close())
 	}
 	return together(ctx,
-		func(ctx context.Context) error { return control.Serve(ctx, l, m) },
+		func(ctx context.Context) error {
+			return control.Serve(ctx, l, m, control.ServeCalls(shelf), exports.extra())
+		},
+		shelf.Run,
 		func(ctx context.Context) error { return m.Run(ctx, notifyAlive) },
 		func(ctx context.Context) error {
 			for {
@@ -113,7 +126,7 @@ func serveAction(c *cli.Context) (err error) {
 				case <-ctx.Done():
 					return nil
 				case <-reload:
-					reconfigure(ctx, c, m, log)
+					reconfigure(ctx, c, m, exports, log)
 				}
 			}
 		},
@@ -153,10 +166,10 @@ func loadConfig(c *cli.Context) (config.Config, error) {
 	return cfg, err
 }
 
-func reconfigure(ctx context.Context, c *cli.Context, m *master.Master, log *slog.Logger) {
+func reconfigure(ctx context.Context, c *cli.Context, m *master.Master, exports *exporter, log *slog.Logger) {
 	cfg, err := loadConfig(c)
 	if err == nil {
-		err = m.Configure(ctx, cfg.Adopt)
+		err = exports.move(cfg.MetricsListen, func() error { return m.Configure(ctx, cfg.Adopt) })
 	}
 	if err != nil {
 		log.Error("the new configuration is not taken", "error", err)

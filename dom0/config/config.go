@@ -21,11 +21,15 @@ import (
 type Config struct {
 	Platform string // one of dom0.Platforms
 	Adopt    []master.Wish
+	// MetricsListen is where Prometheus may ask by TCP, an address and a port;
+	// empty: nowhere.
+	MetricsListen string
 }
 
 type configTOML struct {
 	Platform word        `toml:"platform"`
 	Adopt    []adoptTOML `toml:"adopt"`
+	Metrics  metricsTOML `toml:"metrics"`
 }
 
 type adoptTOML struct {
@@ -99,7 +103,7 @@ func parse(text string) (Config, int, error) {
 		return Config{}, 0, err
 	}
 	if unknown := md.Undecoded(); len(unknown) > 0 {
-		return Config{}, lineOfKey(text, unknown[0]), fmt.Errorf("unknown key %q: there are platform, and in [[adopt]] domain, budget and period", unknown[0])
+		return Config{}, lineOfKey(text, unknown[0]), fmt.Errorf("unknown key %q: there are platform, in [[adopt]] domain, budget and period, and in [metrics] listen", unknown[0])
 	}
 	c := Config{Platform: string(t.Platform)}
 	if c.Platform == "" {
@@ -108,6 +112,10 @@ func parse(text string) (Config, int, error) {
 	if !slices.Contains(dom0.Platforms, c.Platform) {
 		return Config{}, lineOfKey(text, toml.Key{"platform"}), fmt.Errorf("platform %q: there are %s", t.Platform, strings.Join(dom0.Platforms, ", "))
 	}
+	if err := t.Metrics.check(); err != nil {
+		return Config{}, lineOfKey(text, toml.Key{"metrics", "listen"}), err
+	}
+	c.MetricsListen = string(t.Metrics.Listen)
 	for i, a := range t.Adopt {
 		if err := a.check(c.Adopt); err != nil {
 			return Config{}, lineOfTable(text, "adopt", i), err

@@ -46,7 +46,10 @@ domain = "8c1d0a3e-0b6c-4f5e-9a57-2f1f7d1f0b11"
 	if c.Platform != "native" || len(c.Adopt) != 2 || c.Adopt[0] != want[0] || c.Adopt[1] != want[1] {
 		t.Errorf("%+v", c)
 	}
-	if c, err := load(t, ""); err != nil || c.Platform != "auto" {
+	if c, err := load(t, "[metrics]\nlisten = '127.0.0.1:9477'"); err != nil || c.MetricsListen != "127.0.0.1:9477" {
+		t.Errorf("metrics: %+v, %v", c, err)
+	}
+	if c, err := load(t, ""); c.MetricsListen != "" || err != nil || c.Platform != "auto" {
 		t.Errorf("an empty file: %+v, %v", c, err)
 	}
 }
@@ -61,6 +64,12 @@ func TestErrorsSayWhere(t *testing.T) {
 		"[[adopt]]\nbudget = 'x'":          ":2: \"x\" is no time",
 		"[[adopt]]\nbudget = 7":            ":2: ",
 		"a\nb":                             ":1: ",
+		"[metrics]\n\nlisten = '9477'":     ":3: listen \"9477\": want an IP address and a port",
+		"[metrics]\nlisten = 'host:9477'":  ":2: listen \"host:9477\"",
+		"[metrics]\nlisten = '0.0.0.0:0'":  ":2: listen \"0.0.0.0:0\"",
+		"[metrics]\nlisten = 9477":         ":2: ",
+		"[metrics]\nlisten = ':9477'":      ":2: listen \":9477\"",
+		"[metrics]\naddress = ':9477'":     ":2: unknown key \"metrics.address\"",
 		"platform = 'xen'\n\n[[adopt]] # ": ":3: domain is missing",
 		"[[adopt]]\ndomain = 'a'\nbudget = '2ms'\nperiod = '1ms'":                                     ":1: domain \"a\": reservation 0: budget 2ms is out of range",
 		"[[adopt]]\ndomain = 'a'\nbudget = '0s'\nperiod = '1ms'":                                      "20µs to its period",

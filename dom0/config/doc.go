@@ -9,6 +9,9 @@
 //	budget = "10ms"
 //	period = "100ms"
 //
+//	[metrics]
+//	listen = "127.0.0.1:9477"  # for Prometheus; without: only the control socket
+//
 // What is unknown or impossible is refused with file and line.
 package config
 

@@ -7,6 +7,8 @@
 //	POST /v1/release  {"domain"} → the adoption that was
 //	POST /v1/try      {"wishes": [{"domain", "budget_ns", "period_ns"}…]} → {}
 //	GET  /v1/domains  → {"platform", "adopted": [status…]}
+//	GET  /v1/calls    → {"accounts": [account…], "health"}
+//	GET  /metrics     → what Prometheus reads (package metrics)
 //
 // What is refused is an error object with a kind, which [Client] turns into the
 // error it was.

@@ -38,9 +38,9 @@ func Listen(path string) (net.Listener, error) {
 }
 
 // Serve answers commands until ctx ends.
-func Serve(ctx context.Context, l net.Listener, m *master.Master) error {
+func Serve(ctx context.Context, l net.Listener, m *master.Master, more ...Extra) error {
 	s := &http.Server{
-		Handler: handler(m), ReadTimeout: slowest, MaxHeaderBytes: 64 << 10,
+		Handler: handler(m, more), ReadTimeout: slowest, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	stop := context.AfterFunc(ctx, func() {
@@ -55,8 +55,11 @@ func Serve(ctx context.Context, l net.Listener, m *master.Master) error {
 	return nil
 }
 
-func handler(m *master.Master) http.Handler {
+func handler(m *master.Master, more []Extra) http.Handler {
 	mux := http.NewServeMux()
+	for _, e := range more {
+		mux.Handle(e.Pattern, e.Handler)
+	}
 	post := func(path string, f func(ctx context.Context, r request) (any, error)) {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, hr *http.Request) {
 			var r request

@@ -20,6 +20,7 @@ type Master struct {
 	platform platform.Platform
 	state    *state
 	log      *slog.Logger
+	health   health
 
 	mu         sync.Mutex
 	adopted    map[string]*adoption // by UUID

@@ -27,6 +27,7 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 	for {
 		switch err := m.platform.Renew(Lease); {
 		case errors.Is(err, platform.ErrLease):
+			m.health.leaseLost.Add(1)
 			m.log.Warn("this master was late: gates and throttles were opened", "lease", Lease, "error", err)
 		case err != nil:
 			return err
@@ -34,6 +35,7 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 		// What is not possible now may be in a moment: xenstored restarts,
 		// a domain is half there.
 		if err := m.Review(ctx); err != nil && ctx.Err() == nil {
+			m.health.reviewErrors.Add(1)
 			m.log.Warn("review of the domains", "error", err)
 		}
 		if err := beat(); err != nil {

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/metrics"
+	"github.com/vlibos/vlibos/receipt"
+)
+
+// exporter shows Prometheus the master's metrics: on the control socket, and by
+// TCP where the configuration says so.
+type exporter struct {
+	handler http.Handler
+	log     *slog.Logger
+	served  sync.WaitGroup
+
+	address string // now; empty: none
+	server  *http.Server
+}
+
+func newExporter(m *master.Master, s *receipt.Shelf, log *slog.Logger) *exporter {
+	v := version()
+	build := metrics.Build{Version: v.Version, Commit: v.Commit, Go: v.Go}
+	return &exporter{handler: metrics.Handler(metrics.Source{Master: m, Calls: s}, build, log), log: log}
+}
+
+func (e *exporter) extra() control.Extra {
+	return control.Extra{Pattern: "GET " + metrics.Path, Handler: e.handler}
+}
+
+// move listens on another address from now on, if what else has to happen
+// happens: else all stays as it is.
+func (e *exporter) move(address string, also func() error) error {
+	if address == e.address {
+		return also()
+	}
+	var l net.Listener
+	if address != "" {
+		var err error
+		if l, err = net.Listen("tcp", address); err != nil {
+			return fmt.Errorf("metrics: %w", err)
+		}
+	}
+	if err := also(); err != nil {
+		if l != nil {
+			err = errors.Join(err, l.Close())
+		}
+		return err
+	}
+	e.Close()
+	if e.address = address; l != nil {
+		e.start(l)
+	}
+	return nil
+}
+
+// scrapeTime bounds a client that asks, or reads, slowly.
+const scrapeTime = 30 * time.Second
+
+func (e *exporter) start(l net.Listener) {
+	mux := http.NewServeMux()
+	mux.Handle(e.extra().Pattern, e.handler)
+	s := &http.Server{
+		Handler: mux, ReadTimeout: scrapeTime, WriteTimeout: scrapeTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(e.log.Handler(), slog.LevelDebug), // strangers' mistakes
+	}
+	e.server = s
+	e.log.Info("metrics", "address", "http://"+l.Addr().String()+metrics.Path)
+	e.served.Go(func() {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			e.log.Error("metrics are no longer served by TCP", "error", err)
+		}
+	})
+}
+
+// Close ends what is served by TCP.
+func (e *exporter) Close() {
+	if e.server == nil {
+		return
+	}
+	last, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if e.server.Shutdown(last) != nil {
+		e.server.Close() // whoever still reads has had a second
+	}
+	e.server = nil
+	e.served.Wait()
+}

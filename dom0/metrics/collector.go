@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package metrics
+
+import (
+	"context"
+	"strings"
+	"unicode"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/receipt"
+)
+
+// Source is where the figures come from.
+type Source struct {
+	Master interface {
+		Platform() string
+		List(context.Context) ([]master.Status, error)
+		Health() master.Health
+	}
+	Calls interface {
+		Read() ([]receipt.Account, receipt.Health, error)
+	}
+}
+
+// Build is which program this is.
+type Build struct{ Version, Commit, Go string }
+
+// collector asks its source for each scrape.
+type collector struct {
+	Source
+	Build
+}
+
+// New returns the collector of the metrics whose names begin with vlibos_.
+func New(s Source, b Build) prometheus.Collector { return &collector{s, b} }
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("vlibos_"+name, help, labels, nil)
+}
+
+var (
+	buildInfo = describe("build_info", "Always 1; the labels say which vlibmaster serves, on which platform.", "version", "commit", "go_version", "platform")
+
+	collected = describe("collection_success", "Whether what the metrics of this part come from could be read: reservations or calls.", "part")
+
+	leaseLost    = describe("lease_lost_total", "How often the master was late to renew its lease, and gates and throttles had opened.")
+	reviewErrors = describe("review_errors_total", "Reviews of the domains, two a second, that failed.")
+)
+
+var masterDescs = []*prometheus.Desc{buildInfo, collected, leaseLost, reviewErrors}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(to chan<- *prometheus.Desc) {
+	for _, all := range [][]*prometheus.Desc{masterDescs, reservationDescs, callDescs} {
+		for _, d := range all {
+			to <- d
+		}
+	}
+}
+
+// Collect implements prometheus.Collector. A part that cannot be read is
+// missing; the others are there.
+func (c *collector) Collect(to chan<- prometheus.Metric) {
+	gauge(to, buildInfo, 1, c.Version, c.Commit, c.Go, c.Master.Platform())
+	h := c.Master.Health()
+	counter(to, leaseLost, float64(h.LeaseLost))
+	counter(to, reviewErrors, float64(h.ReviewErrors))
+
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	defer cancel()
+	all, err := c.Master.List(ctx)
+	gauge(to, collected, truth(err == nil), "reservations")
+	collectReservations(to, all)
+	accounts, health, err := c.Calls.Read()
+	gauge(to, collected, truth(err == nil), "calls")
+	collectCalls(to, accounts, health)
+}
+
+func gauge(to chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {
+	to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, clean(labels)...)
+}
+
+func counter(to chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {
+	to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, clean(labels)...)
+}
+
+// clean makes labels of whatever they are: names are the guests' own, and what
+// is not UTF-8 would cost the whole scrape.
+func clean(labels []string) []string {
+	for i, l := range labels {
+		labels[i] = strings.Map(func(r rune) rune {
+			if unicode.IsPrint(r) {
+				return r
+			}
+			return unicode.ReplacementChar
+		}, strings.ToValidUTF8(l, string(unicode.ReplacementChar)))
+	}
+	return labels
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package metrics
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Path is where metrics are.
+const Path = "/metrics"
+
+// What a scrape may take, and how many may be under way: whoever can reach the
+// address may ask.
+const (
+	longest = 10 * time.Second
+	atOnce  = 4
+)
+
+// Handler answers scrapes. Besides the master's metrics it has those of its
+// process (process_*) and of Go's runtime (go_*).
+func Handler(s Source, b Build, log *slog.Logger) http.Handler {
+	r := prometheus.NewRegistry()
+	r.MustRegister(New(s, b), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), ErrorHandling: promhttp.ContinueOnError,
+		MaxRequestsInFlight: atOnce, Timeout: longest,
+	})
+}
