@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package top
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Order is by what rows are sorted.
+type Order int
+
+// The orders.
+const (
+	ByUse   Order = iota // most CPU time, most calls first
+	ByName               // of the domain
+	ByDelay              // longest throttled, highest 99th percentile first
+	orders
+)
+
+func (o Order) String() string { return [...]string{"use", "name", "delay"}[o] }
+
+// next is the one that the key s changes to.
+func (o Order) next() Order { return (o + 1) % orders }
+
+// Sort puts a frame's rows in order; equals keep their place.
+func (f *Frame) Sort(o Order) {
+	slices.SortStableFunc(f.Reservations, func(a, b Reservation) int {
+		switch o {
+		case ByUse:
+			return cmp.Compare(b.used(), a.used())
+		case ByDelay:
+			return cmp.Compare(known(b.ThrottledShare), known(a.ThrottledShare))
+		}
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.UUID, b.UUID))
+	})
+	slices.SortStableFunc(f.Calls, func(a, b Calls) int {
+		switch o {
+		case ByUse:
+			return cmp.Compare(b.CallsPerSecond, a.CallsPerSecond)
+		case ByDelay:
+			return cmp.Compare(b.P99, a.P99)
+		}
+		return byFunction(a, b)
+	})
+}
