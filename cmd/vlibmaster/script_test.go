@@ -56,6 +56,9 @@ func TestScripts(t *testing.T) {
 			"rogue":      func(ts *testscript.TestScript, _ bool, args []string) { startRogue(ts, args[0]) },
 			"exits":      checkExit,
 			"eventually": eventually,
+			"freeport":   func(ts *testscript.TestScript, _ bool, args []string) { freePort(ts, args[0]) },
+			"get":        get,
+			"nothing":    nothing,
 			// try COMMAND ARG… runs what may fail.
 			"try": func(ts *testscript.TestScript, _ bool, args []string) { ts.Exec(args[0], args[1:]...) },
 		},

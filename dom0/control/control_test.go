@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,7 +15,9 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/receipt"
 	"github.com/vlibos/vlibos/rtsched"
+	"github.com/vlibos/vlibos/vlibcall"
 )
 
 // host has one domain.
@@ -49,7 +52,12 @@ func serve(t *testing.T) (*Client, string) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- Serve(ctx, l, m) }()
+	shelf, err := receipt.OpenShelf(dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := Extra{"GET /more", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) })}
+	go func() { done <- Serve(ctx, l, m, ServeCalls(shelf), more) }()
 	c := NewClient(socket)
 	t.Cleanup(func() {
 		c.Close()
@@ -90,6 +98,27 @@ func TestConversation(t *testing.T) {
 	}
 	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+func TestCalls(t *testing.T) {
+	c, socket := serve(t)
+	b, err := receipt.Open(filepath.Dir(socket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	b.Recorder(receipt.Caller{UID: 7, Comm: "tool"}, "u", "web").Record("l", "f", vlibcall.Receipt{Wall: time.Millisecond}, vlibcall.ErrGone)
+	all, err := c.Calls(t.Context())
+	if err != nil || len(all.Accounts) != 2 || all.Health.Books != 1 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	a := all.Accounts[1]
+	if a.UID != 7 || a.Name != "web" || a.Wall.Count() != 1 || a.Wall.Sum != time.Millisecond || a.Errors["gone"] != 1 {
+		t.Errorf("%+v", a)
+	}
+	if err := c.ask(t.Context(), "GET", "/more", nil, &struct{}{}); err != nil {
+		t.Errorf("one more path: %v", err)
 	}
 }
 

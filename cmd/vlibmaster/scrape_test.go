@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// freePort VARIABLE is a port that nobody listens on.
+func freePort(ts *testscript.TestScript, variable string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(variable, fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
+	ts.Check(l.Close())
+}
+
+// scrapeClient keeps no connection, so that it does not keep a server either.
+var scrapeClient = http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+
+func scrape(url string) ([]byte, error) {
+	r, err := scrapeClient.Get(url)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Body.Close()
+	if r.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", url, r.Status)
+	}
+	return io.ReadAll(r.Body)
+}
+
+// soon is how long a master may take to do what it was told by a signal.
+const soon = 20 * time.Second
+
+// get URL waits until there is an answer, which becomes the standard output;
+// ! get URL expects that there is none.
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	var b []byte
+	var err error
+	for end := time.Now().Add(soon); ; time.Sleep(50 * time.Millisecond) {
+		if b, err = scrape(args[0]); err == nil || neg || time.Now().After(end) {
+			break
+		}
+	}
+	if (err != nil) != neg {
+		ts.Fatalf("get %s: %d bytes, %v", args[0], len(b), err)
+	}
+	ts.Stdout().Write(b)
+}
+
+// nothing URL waits until there is no answer.
+func nothing(ts *testscript.TestScript, _ bool, args []string) {
+	for end := time.Now().Add(soon); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if _, err := scrape(args[0]); err != nil {
+			return
+		}
+	}
+	ts.Fatalf("%s still answers", args[0])
+}

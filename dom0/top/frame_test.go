@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package top
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/receipt"
+)
+
+const ms = time.Millisecond
+
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func status(id uint32, name, domain string, foreground, background, throttled time.Duration) master.Status {
+	return master.Status{
+		Adoption: master.Adoption{UUID: "u-" + name, Name: name, Reservation: id, Budget: 10 * ms, Period: 40 * ms, CPUs: []int{1}},
+		Domain:   domain, Foreground: foreground, Background: background, Throttled: throttled, Left: 5 * ms,
+	}
+}
+
+// wall is a histogram of n calls that took up to ns.
+func wall(t *testing.T, ns, n int) (h receipt.Histogram) {
+	t.Helper()
+	if err := json.Unmarshal(fmt.Appendf(nil, `{"buckets":[[%d,%d]]}`, ns, n), &h); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func account(t *testing.T, uid uint32, function string, ns, n int, failed uint64) receipt.Account {
+	return receipt.Account{
+		Key:  receipt.Key{Caller: receipt.Caller{UID: uid}, Domain: "u-web", Library: "libz", Function: function},
+		Name: "web", Wall: wall(t, ns, n), Errors: map[string]uint64{"failed": failed},
+	}
+}
+
+// between is a frame of two seconds.
+func between(t *testing.T) Frame {
+	before := Sample{At: start, Host: control.Host{Platform: "test", Adopted: []master.Status{
+		status(2048, "web", "1", time.Second, 0, 0), status(2049, "batch", "2", 0, time.Second, time.Second),
+		status(2050, "anew", "3", 5*time.Second, 0, 0), status(2051, "back", "4", 0, 0, 0), status(2052, "gone", "5", ms, 0, 0),
+	}}}
+	before.Calls.Accounts = []receipt.Account{account(t, 0, "crc32", 100, 10, 1), account(t, 7, "crc32", 100, 5, 0)}
+	now := Sample{At: start.Add(2 * time.Second), Host: control.Host{Platform: "test", Adopted: []master.Status{
+		status(2048, "web", "1", 1500*ms, 100*ms, 0), status(2049, "batch", "2", 0, 2500*ms, 1200*ms),
+		status(2050, "anew", "3", 0, 0, 0), status(2051, "back", "9", ms, 0, 0), status(2052, "gone", "", 0, 0, 0),
+		status(2053, "evil\x1b[2J\n\u202e", "6", 0, 0, 0),
+	}}}
+	now.Calls.Accounts = []receipt.Account{
+		account(t, 0, "crc32", 100, 10, 1), account(t, 7, "crc32", 100, 5, 0),
+		account(t, 9, "crc32", 5000, 100, 4), account(t, 9, "\x1b]0;evil\a", 70, 2, 0), account(t, 9, "unused", 1, 0, 0),
+	}
+	return Compare(before, now)
+}
+
+func TestCompare(t *testing.T) {
+	f := between(t)
+	if f.Interval != 2*time.Second || f.Platform != "test" || len(f.CPUs) != 1 || f.CPUs[0] != (CPU{1, 1.5}) {
+		t.Errorf("%+v", f)
+	}
+	share := func(p *float64) string {
+		if p == nil {
+			return "-"
+		}
+		return fmt.Sprintf("%.2f", *p)
+	}
+	var got []string
+	for _, r := range f.Reservations {
+		got = append(got, fmt.Sprintf("%d %s %s %s", r.Reservation, share(r.ForegroundShare), share(r.BackgroundShare), share(r.ThrottledShare)))
+	}
+	// One that was adopted anew, came back as another, or stopped: not known.
+	want := "[2048 0.25 0.05 0.00 2049 0.00 0.75 0.10 2050 - 0.00 0.00 2051 - - - 2052 - - - 2053 - - -]"
+	if fmt.Sprint(got) != want {
+		t.Errorf("%v\nwant %v", got, want)
+	}
+	if len(f.Calls) != 2 {
+		t.Fatalf("%+v", f.Calls)
+	}
+	c := f.Calls[1]
+	if c.Function != "crc32" || c.Total != 115 || c.CallsPerSecond != 50 || c.ErrorsTotal != 5 || c.ErrorsPerSecond != 2 ||
+		c.P50 < 4700*time.Nanosecond || c.P50 > 5300*time.Nanosecond || c.P99 != c.P50 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestSort(t *testing.T) {
+	for order, want := range map[Order]string{
+		ByUse:   "[batch web anew back gone evil\x1b[2J\n\u202e] [crc32 \x1b]0;evil\a]",
+		ByName:  "[anew back batch evil\x1b[2J\n\u202e gone web] [\x1b]0;evil\a crc32]",
+		ByDelay: "[batch web anew back gone evil\x1b[2J\n\u202e] [crc32 \x1b]0;evil\a]",
+	} {
+		f := between(t)
+		f.Sort(order)
+		var names, functions []string
+		for _, r := range f.Reservations {
+			names = append(names, r.Name)
+		}
+		for _, c := range f.Calls {
+			functions = append(functions, c.Function)
+		}
+		if got := fmt.Sprint(names, functions); got != want {
+			t.Errorf("by %v: %q, want %q", order, got, want)
+		}
+	}
+	if ByDelay.next() != ByUse {
+		t.Error("the orders do not come round")
+	}
+}
+
+func text(lines []Line) string {
+	var b strings.Builder
+	for _, l := range lines {
+		b.WriteString(l.Text + "\n")
+	}
+	return b.String()
+}
+
+func TestLines(t *testing.T) {
+	f := between(t)
+	got := text(f.Lines(Look{Order: ByUse}))
+	want := `03:04:07  test  reservations: 6  CPUs reserved: 1: 150 %  sorted by use
+
+DOMAIN     NAME        FORE %  BACK %  THROTTLED %  BUDGET  PERIOD  LEFT              PROBLEM
+2          batch          0.0    75.0         10.0    10ms    40ms  [#####-----] 5ms
+1          web           25.0     5.0          0.0    10ms    40ms  [#####-----] 5ms
+3          anew             -     0.0          0.0    10ms    40ms  [#####-----] 5ms
+9          back             -       -            -    10ms    40ms  [#####-----] 5ms
+(stopped)  gone             -       -            -    10ms    40ms
+6          evil�[2J��       -       -            -    10ms    40ms  [#####-----] 5ms
+
+CALLED  LIBRARY  FUNCTION   CALLS/S     P50     P99  ERRORS/S  CALLS  ERRORS
+web     libz     crc32         50.0  4.85µs  4.85µs       2.0    115       5
+web     libz     �]0;evil�      1.0    68ns    68ns       0.0      2       0
+`
+	if got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
+// Whatever the size, no line is too long, there are not too many, and nothing
+// in them moves the cursor.
+func TestLinesFit(t *testing.T) {
+	for width := 1; width < 130; width += 7 {
+		for height := 1; height < 30; height++ {
+			f := between(t)
+			for range 40 {
+				f.Reservations = append(f.Reservations, f.Reservations[0])
+				f.Reservations[len(f.Reservations)-1].Problem = strings.Repeat("\x1b[31m why ", 40)
+				f.Calls = append(f.Calls, f.Calls[0])
+			}
+			for _, help := range []bool{false, true} {
+				lines := f.Lines(Look{Width: width, Height: height, Status: "bad\nluck", Help: help})
+				if len(lines) > height {
+					t.Fatalf("%d lines in %d", len(lines), height)
+				}
+				for _, l := range lines {
+					if n := utf8.RuneCountInString(l.Text); n > width {
+						t.Fatalf("%d characters in %d: %q", n, width, l.Text)
+					}
+					if strings.ContainsAny(l.Text, "\x1b\n\r\a") {
+						t.Fatalf("%q", l.Text)
+					}
+				}
+				if height > 8 && width > 60 && !help && !strings.Contains(text(lines), " more\n") {
+					t.Fatalf("what is missing is not said:\n%s", text(lines))
+				}
+			}
+		}
+	}
+}
+
+func TestFirstFrame(t *testing.T) {
+	s := Sample{At: start, Host: control.Host{Adopted: []master.Status{status(2048, "web", "1", 0, 0, 0)}}}
+	f := Compare(s, s)
+	if r := f.Reservations[0]; r.ForegroundShare != nil {
+		t.Errorf("%+v", r)
+	}
+	b, err := json.Marshal(f)
+	if err != nil || !strings.Contains(string(b), `"foreground_share":null`) || !strings.Contains(string(b), `"calls":[]`) {
+		t.Errorf("%s, %v", b, err)
+	}
+}
