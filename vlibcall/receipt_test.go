@@ -140,44 +140,44 @@ func TestReceiptHasTheQueue(t *testing.T) {
 func TestReceiptOfPayer(t *testing.T) {
 	b := &bank{Dialer: serving(t), cost: vlibcall.Cost{Foreground: 3, Background: 4, Queued: 1, Throttled: 2, Deschedules: 5}}
 	c := opened(t, b, vlibcall.Options{Reservation: 7})
-	call := func(ctx context.Context, function string) (vlibcall.Receipt, error, []string) {
+	call := func(ctx context.Context, function string) (vlibcall.Receipt, []string, error) {
 		b.told()
 		_, r, err := c.CallReceipt(ctx, "t", function, nil, nil)
-		return r, err, b.told()
+		return r, b.told(), err
 	}
 	// The server sleeps before it is called, so that the call begins with the payer.
 	settled := func() { time.Sleep(5 * time.Millisecond) }
 
 	settled()
-	r, err, asked := call(t.Context(), "echo")
+	r, asked, err := call(t.Context(), "echo")
 	if err != nil || r.Cost == nil || *r.Cost != b.cost || asked[len(asked)-1] != "cost" || !slices.Contains(asked, "end") {
 		t.Errorf("%+v, %v, asked %v", r, err, asked)
 	}
 
 	b.silent = errors.New("no answer")
-	if r, err, _ := call(t.Context(), "echo"); err != nil || r.Cost != nil {
+	if r, _, err := call(t.Context(), "echo"); err != nil || r.Cost != nil {
 		t.Errorf("a scheduler that does not say: %+v, %v", r, err)
 	}
 	b.silent = nil
 
 	short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer stop()
-	r, err, asked = call(short, "hang")
+	r, asked, err = call(short, "hang")
 	if !errors.Is(err, vlibcall.ErrTimeout) || r.Cost == nil || r.Wall < 50*time.Millisecond || !slices.Contains(asked, "give up") {
 		t.Errorf("given up: %+v, %v, asked %v", r, err, asked)
 	}
-	if _, err, _ := call(t.Context(), "echo"); err != nil {
+	if _, _, err := call(t.Context(), "echo"); err != nil {
 		t.Error(err)
 	}
 
-	r, err, asked = call(t.Context(), string(make([]byte, 300)))
+	r, asked, err = call(t.Context(), string(make([]byte, 300)))
 	if !errors.Is(err, vlibcall.ErrBadRequest) || r.Cost != nil || slices.Contains(asked, "cost") {
 		t.Errorf("what never was posted: %+v, %v, asked %v", r, err, asked)
 	}
 
 	b.refuse = errors.New("no money")
 	settled()
-	r, err, asked = call(t.Context(), "echo")
+	r, asked, err = call(t.Context(), "echo")
 	if !errors.Is(err, vlibcall.ErrReservation) || r.Cost != nil || slices.Contains(asked, "cost") {
 		t.Errorf("refused: %+v, %v, asked %v", r, err, asked)
 	}

@@ -24,6 +24,7 @@ const (
 	spinBatch  = 64
 	blockBatch = 16
 	copyBatch  = 4
+	countBatch = 256
 )
 
 // leastBatches are measured however long they take: on a busy machine the two
