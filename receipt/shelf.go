@@ -150,7 +150,7 @@ func (s *Shelf) visit(name string) {
 	if err != nil {
 		s.reject(name, st.Ino, err)
 	} else {
-		b.seen = s.totals.add(b.seen, lines)
+		b.seen = s.totals.add(b.seen, lines, time.Now())
 	}
 	if dead {
 		delete(s.books, name)

@@ -222,9 +222,9 @@ func FuzzReadBook(f *testing.F) {
 		}
 		lines = lines[:min(len(lines), 2)] // all others are empty
 		sums := totals{all: make(map[Key]*total)}
-		seen := sums.add(nil, lines)
+		seen := sums.add(nil, lines, time.Now())
 		before := sums.accounts()
-		sums.add(seen, lines)
+		sums.add(seen, lines, time.Now())
 		for i, a := range sums.accounts() {
 			if a.Wall.Count() != before[i].Wall.Count() {
 				t.Fatal("what was read twice was counted twice")

@@ -2,50 +2,79 @@
 
 package receipt
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
-// maxKeys bounds what a daemon remembers, and the series that it exports.
-const maxKeys = 256
+// maxKeys bounds what a daemon remembers, and the series that it exports. When
+// they are in use, who has not called for forgetAfter makes room: domains come
+// and go.
+const (
+	maxKeys     = 256
+	forgetAfter = time.Hour
+)
+
+// otherKey is for those for whom there is no room, and who had to make it.
+var otherKey = Key{Caller: Caller{UID: ^uint32(0), Comm: Other}, Domain: Other, Library: Other, Function: Other}
 
 // totals only grow: what a book has lost since it was last read is not taken
-// away again.
+// away again, and what is forgotten is added to otherKey.
 type totals struct {
 	all      map[Key]*total
-	overflow bool // some were added to Other
+	overflow bool // some were added to otherKey
 }
 
 type total struct {
 	name     string
 	counters counters
+	changed  time.Time
 }
 
 // add counts what is in lines and was not yet in seen, of the same book, and
 // returns what is now.
-func (t *totals) add(seen []counters, lines []line) []counters {
+func (t *totals) add(seen []counters, lines []line, now time.Time) []counters {
 	for len(seen) < len(lines) {
 		seen = append(seen, counters{})
 	}
 	for i, l := range lines {
-		to := t.of(l.key)
-		to.name = l.name
-		for n, now := range l.counters {
-			if before := seen[i][n]; now > before {
-				to.counters[n] = add(to.counters[n], now-before)
-				seen[i][n] = now
-			}
+		more, changed := l.counters.since(&seen[i])
+		if !changed {
+			continue
 		}
+		to := t.of(l.key, now)
+		to.name, to.changed = l.name, now
+		to.counters.add(&more)
+		seen[i].add(&more)
 	}
 	return seen
 }
 
+// since is what c has more than before; a counter that went backwards has
+// nothing more.
+func (c *counters) since(before *counters) (more counters, changed bool) {
+	for i, n := range c {
+		if n > before[i] {
+			more[i], changed = n-before[i], true
+		}
+	}
+	return more, changed
+}
+
+func (c *counters) add(more *counters) {
+	for i, n := range more {
+		c[i] = add(c[i], n)
+	}
+}
+
 // of is the total for a key, or for all those that found no room.
-func (t *totals) of(k Key) *total {
+func (t *totals) of(k Key, now time.Time) *total {
 	if to := t.all[k]; to != nil {
 		return to
 	}
-	if len(t.all) >= maxKeys {
+	if len(t.all) >= maxKeys && !t.forget(now) {
 		t.overflow = true
-		k = Key{Caller: Caller{UID: ^uint32(0), Comm: Other}, Domain: Other, Library: Other, Function: Other}
+		k = otherKey
 		if to := t.all[k]; to != nil {
 			return to
 		}
@@ -53,6 +82,25 @@ func (t *totals) of(k Key) *total {
 	to := new(total)
 	t.all[k] = to
 	return to
+}
+
+// forget makes room, if somebody has not called for long.
+func (t *totals) forget(now time.Time) bool {
+	oldest := otherKey
+	for k, to := range t.all {
+		if k != otherKey && now.Sub(to.changed) >= forgetAfter && (oldest == otherKey || to.changed.Before(t.all[oldest].changed)) {
+			oldest = k
+		}
+	}
+	if oldest == otherKey {
+		return false
+	}
+	if t.all[otherKey] == nil {
+		t.all[otherKey] = &total{changed: now}
+	}
+	t.all[otherKey].counters.add(&t.all[oldest].counters)
+	delete(t.all, oldest)
+	return len(t.all) < maxKeys || t.forget(now)
 }
 
 func (t *totals) accounts() []Account {

@@ -40,9 +40,6 @@ func collectCalls(to chan<- prometheus.Metric, all []receipt.Account, h receipt.
 	counter(to, booksRejected, float64(h.Rejected))
 	gauge(to, overflow, truth(h.Overflow))
 	for _, a := range all {
-		if a.Wall.Count() == 0 {
-			continue // a place in a book that nobody needed yet
-		}
 		labels := clean([]string{strconv.FormatUint(uint64(a.UID), 10), a.Comm, a.Domain, a.Name, a.Library, a.Function})
 		histogram(to, callDuration, &a.Wall, labels)
 		for kind, n := range a.Errors {
