@@ -95,7 +95,7 @@ func printFrames(ctx context.Context, w io.Writer, ask func(context.Context) (to
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return fmt.Errorf("interrupted: %w", ctx.Err())
 		case <-tick.C:
 		}
 		now, err := ask(ctx)

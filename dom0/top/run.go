@@ -5,6 +5,7 @@ package top
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"sync"
@@ -78,7 +79,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return fmt.Errorf("interrupted: %w", ctx.Err())
 		case <-resized:
 		case <-next.C:
 			ask()
