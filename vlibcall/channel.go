@@ -51,14 +51,14 @@ type Channel struct {
 	// The fields below are under use.
 	id          uint64 // of the last request
 	outstanding bool   // its answer is still to come, and nobody waits for it
-	abandoned   bool   // because its caller gave up
 	broken      error  // after a protocol violation
 
 	library, function string // of the last call that named them
 
 	waits waits
 
-	late atomic.Uint64
+	abandoned atomic.Bool // outstanding, because its caller gave up
+	late      atomic.Uint64
 }
 
 // Open sets up a channel of size bytes in all (vLib_init) with the server
@@ -126,6 +126,29 @@ func (c *Channel) MaxInput(library, function string) int {
 // LateAnswers counts answers that came after their caller had given up, and
 // were dropped.
 func (c *Channel) LateAnswers() uint64 { return c.late.Load() }
+
+// Gone is nil while the server is there as far as can be seen without asking
+// it, then why it is not. A call that is under way finds out by itself.
+func (c *Channel) Gone() error {
+	if !c.use.TryLock() {
+		return nil
+	}
+	defer c.use.Unlock()
+	if c.broken != nil {
+		return c.broken
+	}
+	return c.pulse(context.Background())
+}
+
+// Unanswered reports whether a call was given up that the server is still at,
+// as far as can be seen: neither has its answer come, nor is the server gone.
+func (c *Channel) Unanswered() bool {
+	if !c.use.TryLock() {
+		return c.abandoned.Load() // a call is under way, and waits for that answer first
+	}
+	defer c.use.Unlock()
+	return c.abandoned.Load() && !c.closed.Load() && c.ep.Gone() == nil && c.h.reply.id.Load() != c.id
+}
 
 // Call calls function of library with input and appends the output to
 // dst[:0], growing it if need be (vLib_call). It blocks until the answer is

@@ -22,6 +22,9 @@ const (
 	StatusTooLarge          // the output does not fit into the channel
 	StatusBadRequest        // lengths or flags that make no sense
 	StatusDenied            // the server's policy forbids it
+	StatusTimeout           // of a server that calls on: its own call's time was over
+	StatusGone              // of a server that calls on: whom it calls is gone
+	StatusUnpaid            // of a server that calls on: the reservation cannot pay
 )
 
 // What a call can end with besides its output. Test with errors.Is.
@@ -63,6 +66,9 @@ var statusErrors = [...]error{
 	StatusTooLarge:   ErrTooLarge,
 	StatusBadRequest: ErrBadRequest,
 	StatusDenied:     ErrDenied,
+	StatusTimeout:    ErrTimeout,
+	StatusGone:       ErrGone,
+	StatusUnpaid:     ErrReservation,
 }
 
 // StatusError is a call that the server answered with something else than

@@ -82,7 +82,8 @@ func (c *Channel) converse(ctx context.Context, m *message, dst []byte) ([]byte,
 		return nil, nil
 	}
 	if err := c.await(ctx, deadline); err != nil {
-		c.outstanding, c.abandoned = true, true
+		c.outstanding = true
+		c.abandoned.Store(true)
 		c.h.cancel.Store(c.id)
 		c.ep.Notify() // what the caller must hear of is why it waited in vain
 		if c.payer != nil {
@@ -111,10 +112,10 @@ func (c *Channel) settle(ctx context.Context, deadline time.Time) error {
 		if err := c.paid(); err != nil {
 			return err
 		}
-		if c.abandoned {
+		if c.abandoned.Swap(false) {
 			c.late.Add(1)
 		}
-		c.outstanding, c.abandoned = false, false
+		c.outstanding = false
 	}
 	if got := c.h.reply.id.Load(); got != c.id {
 		return c.violated("answer %d stands before question %d", got, c.id+1)
@@ -159,7 +160,8 @@ func (c *Channel) post(m *message, deadline time.Time) (requestShape, error) {
 	r.id.Store(c.id)
 	if c.h.reply.waiting.Load() != 0 {
 		if err := c.signal(deadline); err != nil {
-			c.outstanding, c.abandoned = true, true // the server may find it all the same
+			c.outstanding = true // the server may find it all the same
+			c.abandoned.Store(true)
 			return 0, err
 		}
 	}

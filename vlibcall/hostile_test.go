@@ -136,7 +136,9 @@ func TestAnswers(t *testing.T) {
 		{"output too long", func(p vlibtest.Page, _ []byte) { p.Answer(2, vlibtest.ReplyShapeOf(4097, 0, false)) }, vlibcall.ErrProtocol, true},
 		{"longest output", func(p vlibtest.Page, _ []byte) { p.Answer(2, vlibtest.ReplyShapeOf(1<<32-1, 0, false)) }, vlibcall.ErrProtocol, true},
 		{"long detail", func(p vlibtest.Page, _ []byte) { p.Answer(2, vlibtest.ReplyShapeOf(1<<32-1, 1, false)) }, vlibcall.ErrProtocol, true},
-		{"unknown status", func(p vlibtest.Page, _ []byte) { p.Answer(2, vlibtest.ReplyShapeOf(0, 10, true)) }, vlibcall.ErrProtocol, true},
+		{"unknown status", func(p vlibtest.Page, _ []byte) {
+			p.Answer(2, vlibtest.ReplyShapeOf(0, uint16(vlibcall.StatusUnpaid)+1, true))
+		}, vlibcall.ErrProtocol, true},
 		{"largest status", func(p vlibtest.Page, _ []byte) { p.Answer(2, vlibtest.ReplyShapeOf(0, 0xffff, true)) }, vlibcall.ErrProtocol, true},
 		{"escapes in the detail", func(p vlibtest.Page, data []byte) {
 			n := copy(data, "\x1b]0;owned\x07\x9b\xc2\x9b31m\x00"+long)
@@ -375,7 +377,7 @@ func FuzzReply(f *testing.F) {
 		switch {
 		case id == 0:
 			want = vlibcall.ErrTimeout
-		case id != 1, length > len(area), status > uint16(vlibcall.StatusDenied):
+		case id != 1, length > len(area), status > uint16(vlibcall.StatusUnpaid):
 			want = vlibcall.ErrProtocol
 		case status != 0:
 			want = (&vlibcall.StatusError{Status: vlibcall.Status(status)}).Unwrap()

@@ -113,6 +113,10 @@ func (c *Call) load() error {
 	return nil
 }
 
+// Endpoint is the call's channel as the transport has it, for what a transport
+// knows of its clients besides.
+func (c *Call) Endpoint() Endpoint { return c.conn.ep }
+
 // Library that the client named.
 func (c *Call) Library() string {
 	return string(names(c.conn.names[:c.conn.namesLen]).library())

@@ -29,6 +29,11 @@ type Server struct {
 	Linger time.Duration
 	// SessionIdle is the same within a session. Default 1 ms.
 	SessionIdle time.Duration
+	// InOrder is for clients that do not trust one another: channels are
+	// served strictly in the order of their signals. The one that was
+	// answered last is not looked at before the others, whatever Linger and
+	// SessionIdle say: a client that calls again at once would keep them out.
+	InOrder bool
 
 	l        Listener
 	mu       sync.RWMutex // handlers, resolve
@@ -206,6 +211,10 @@ func (s *Server) poll() *Call {
 		return nil
 	}
 	s.recent = nil
+	if s.InOrder {
+		// The server was said to sleep all the time: who called signalled.
+		return nil
+	}
 	if window := s.window(cn); window > 0 {
 		if c := cn.spin(window); c != nil {
 			return c
@@ -219,6 +228,9 @@ func (s *Server) poll() *Call {
 
 // window is how long to poll a channel after an answer.
 func (s *Server) window(cn *conn) time.Duration {
+	if s.InOrder {
+		return 0
+	}
 	if cn.session {
 		return s.SessionIdle
 	}

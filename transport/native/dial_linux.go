@@ -158,6 +158,7 @@ func clientEndpoint(conn *net.UnixConn, files []*os.File, size int) (_ *endpoint
 		e.local.close()
 		return nil, err
 	}
+	e.lost = e.w.nudge
 	e.after = func() { e.w.close() }
 	return e, nil
 }

@@ -28,8 +28,13 @@ type endpoint struct {
 	watch sync.WaitGroup // of the goroutine that reads conn
 	once  sync.Once
 	err   error
+	lost  func() // the peer is gone: wakes who waits
 	after func() // at Close
+	peer  Peer   // of a guarded listener's
 }
+
+// Peer is who opened the channel, on the side of a guarded [Listener].
+func (e *endpoint) Peer() Peer { return e.peer }
 
 func (e *endpoint) Header() []byte        { return e.mem[:vlibcall.HeaderSize:vlibcall.HeaderSize] }
 func (e *endpoint) Data() ([]byte, error) { return e.mem[vlibcall.HeaderSize:], nil }
@@ -52,12 +57,13 @@ func (e *endpoint) Gone() error {
 }
 
 // watchPeer marks the endpoint as gone when the peer's socket closes. The
-// socket carries nothing after the handshake; whatever comes is an end too.
+// socket carries nothing after the handshake; whatever comes is an end too. The
+// events are the peer's as well, who may have made them useless.
 func (e *endpoint) watchPeer() {
 	e.watch.Go(func() {
 		e.conn.Read(make([]byte, 1))
 		e.gone.Store(true)
-		e.local.signal()
+		e.lost()
 	})
 }
 

@@ -15,10 +15,11 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// event is an eventfd. The other side has the same one.
+// event is an eventfd, or a timerfd. The other side has the same one.
 type event struct {
-	mu sync.RWMutex // held for reading while fd is in use
-	fd int          // -1 once closed
+	mu    sync.RWMutex // held for reading while fd is in use
+	fd    int          // -1 once closed
+	timer bool
 }
 
 func newEvent() (*event, error) {
@@ -29,7 +30,22 @@ func newEvent() (*event, error) {
 	return &event{fd: fd}, nil
 }
 
-var one = [8]byte{1}
+// newTimer is an event whose signal does not block whatever the other side does
+// with its descriptor: a timer that is due at once. An eventfd can be filled
+// and, because its flags are the same for both, be made one that blocks who
+// writes.
+func newTimer() (*event, error) {
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	if err != nil {
+		return nil, os.NewSyscallError("timerfd_create", err)
+	}
+	return &event{fd: fd, timer: true}, nil
+}
+
+var (
+	one = [8]byte{1}
+	due = unix.ItimerSpec{Value: unix.Timespec{Nsec: 1}}
+)
 
 // signal adds one. Nothing ever reads the counter, because waiters are
 // edge-triggered: it would overflow after 2^64 signals.
@@ -38,6 +54,9 @@ func (e *event) signal() error {
 	defer e.mu.RUnlock()
 	if e.fd < 0 {
 		return vlibcall.ErrClosed
+	}
+	if e.timer {
+		return os.NewSyscallError("timerfd_settime", unix.TimerfdSettime(e.fd, 0, &due, nil))
 	}
 	if _, err := unix.Write(e.fd, one[:]); err != nil {
 		return os.NewSyscallError("write eventfd", err)
@@ -63,6 +82,7 @@ type waiter struct {
 	epoll     int
 	wake      *event // of interrupt and close; key 0
 	interrupt atomic.Bool
+	nudged    atomic.Bool
 	closed    atomic.Bool
 	waiting   sync.Mutex // held by wait; close takes it before it closes epoll
 	got       [1]unix.EpollEvent
@@ -99,7 +119,7 @@ func (w *waiter) remove(e *event) {
 
 // wait blocks its thread until an event is signalled. It bypasses the Go
 // netpoller, which would need two more system calls and a goroutine switch.
-// Errors as for vlibcall.ClientEndpoint.Wait.
+// Key 0 is a nudge. Errors as for vlibcall.ClientEndpoint.Wait.
 func (w *waiter) wait(deadline time.Time) (key int32, err error) {
 	w.waiting.Lock()
 	defer w.waiting.Unlock()
@@ -109,6 +129,9 @@ func (w *waiter) wait(deadline time.Time) (key int32, err error) {
 		}
 		if w.interrupt.Swap(false) {
 			return 0, vlibcall.ErrInterrupted
+		}
+		if w.nudged.Swap(false) {
+			return 0, nil
 		}
 		timeout := -1
 		if !deadline.IsZero() {
@@ -131,6 +154,12 @@ func (w *waiter) wait(deadline time.Time) (key int32, err error) {
 func (w *waiter) stop() {
 	w.interrupt.Store(true)
 	w.wake.signal() // fails only when closed, and then nobody waits
+}
+
+// nudge makes wait return, to look at what is no event.
+func (w *waiter) nudge() {
+	w.nudged.Store(true)
+	w.wake.signal() // as in stop
 }
 
 func (w *waiter) close() error {

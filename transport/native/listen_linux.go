@@ -24,10 +24,14 @@ type Listener struct {
 	w      *waiter
 	socket *net.UnixListener // nil for Accepted
 	work   sync.WaitGroup    // accepting, shaking hands
+	guard  Guard             // nil: whoever can connect is welcome
+	// refusing bounds how many that are refused are told why.
+	refusing chan struct{}
 
 	mu       sync.Mutex
 	shaking  map[*net.UnixConn]struct{}
 	channels map[int32]*endpoint
+	lost     []*endpoint // whose peers are gone, to be handed out
 	lastKey  int32
 	closed   bool
 }
@@ -38,7 +42,9 @@ const MaxSize = 64 << 20
 // Listen serves port of the native domain with the directory dir, which it
 // makes if need be. A socket that a dead server left is replaced; a live one
 // is an error.
-func Listen(dir string, port uint32) (*Listener, error) {
+func Listen(dir string, port uint32) (*Listener, error) { return listenAt(dir, port, nil) }
+
+func listenAt(dir string, port uint32, guard Guard) (*Listener, error) {
 	path := Socket(dir, port)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
@@ -55,9 +61,12 @@ func Listen(dir string, port uint32) (*Listener, error) {
 		return nil, err
 	}
 	l, err := newListener()
+	if err == nil && guard != nil {
+		l.guard = guard
+		err = open(path)
+	}
 	if err != nil {
-		socket.Close()
-		return nil, err
+		return nil, errors.Join(err, socket.Close())
 	}
 	l.socket = socket
 	l.work.Go(l.accept)
@@ -71,7 +80,7 @@ func Accepted(conn *net.UnixConn) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.work.Go(func() { l.welcome(conn) })
+	l.work.Go(func() { l.welcome(visitor{conn: conn}) })
 	return l, nil
 }
 
@@ -82,6 +91,7 @@ func newListener() (*Listener, error) {
 	}
 	return &Listener{
 		w:        w,
+		refusing: make(chan struct{}, mostRefused),
 		shaking:  make(map[*net.UnixConn]struct{}),
 		channels: make(map[int32]*endpoint),
 	}, nil
@@ -97,12 +107,21 @@ func (l *Listener) accept() {
 			time.Sleep(10 * time.Millisecond) // out of descriptors: some will come free
 			continue
 		}
-		l.work.Go(func() { l.welcome(conn) })
+		if v, ok := l.receive(conn); ok {
+			l.work.Go(func() { l.welcome(v) })
+		}
 	}
 }
 
 // welcome shakes hands and adds the new channel.
-func (l *Listener) welcome(conn *net.UnixConn) {
+func (l *Listener) welcome(v visitor) {
+	ok := false
+	defer func() {
+		if !ok {
+			v.leave()
+		}
+	}()
+	conn := v.conn
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
@@ -117,8 +136,8 @@ func (l *Listener) welcome(conn *net.UnixConn) {
 		l.mu.Unlock()
 	}()
 
-	conn.SetDeadline(time.Now().Add(handshakeTimeout))
-	ep, memory, err := serverEndpoint(conn)
+	conn.SetDeadline(time.Now().Add(v.patience()))
+	ep, memory, err := serverEndpoint(v)
 	if err != nil {
 		status, detail := vlibcall.StatusOf(err)
 		answer := append(binary.LittleEndian.AppendUint64(nil, uint64(status)), detail...)
@@ -129,19 +148,23 @@ func (l *Listener) welcome(conn *net.UnixConn) {
 	defer memory.Close()
 	rights := unix.UnixRights(int(memory.Fd()), ep.local.fd, ep.remote.fd)
 	// The client may call as soon as it has the descriptors.
-	if err := l.add(ep); err != nil {
+	if err := l.add(ep, v); err != nil {
 		ep.Close()
 		return
 	}
+	ok = true
 	conn.WriteMsgUnix(make([]byte, welcomeSize), rights, nil) // a failure ends watchPeer at once
 	conn.SetDeadline(time.Time{})
 	ep.watchPeer()
 }
 
 // serverEndpoint reads what the client asks for and makes it.
-func serverEndpoint(conn *net.UnixConn) (_ *endpoint, memory *os.File, err error) {
+func serverEndpoint(v visitor) (_ *endpoint, memory *os.File, err error) {
 	hello := make([]byte, helloSize+1)
-	n, err := conn.Read(hello)
+	n, err := v.conn.Read(hello)
+	if err == nil {
+		err = v.refusal
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -160,15 +183,18 @@ func serverEndpoint(conn *net.UnixConn) (_ *endpoint, memory *os.File, err error
 	if err := vlibcall.CheckSize(int(size)); err != nil {
 		return nil, nil, err
 	}
+	if err := v.grow(int(size)); err != nil {
+		return nil, nil, err
+	}
 	if memory, err = newMemory(int(size)); err != nil {
 		return nil, nil, err
 	}
-	e := &endpoint{conn: conn}
+	e := &endpoint{conn: v.conn, peer: v.peer}
 	if e.mem, err = mapMemory(memory, int(size)); err != nil {
 		memory.Close()
 		return nil, nil, err
 	}
-	if e.remote, err = newEvent(); err == nil {
+	if e.remote, err = v.event(); err == nil {
 		if e.local, err = newEvent(); err == nil {
 			if err = vlibcall.Format(e.Header(), int(size), generation); err == nil {
 				return e, memory, nil
@@ -182,7 +208,7 @@ func serverEndpoint(conn *net.UnixConn) (_ *endpoint, memory *os.File, err error
 	return nil, nil, err
 }
 
-func (l *Listener) add(ep *endpoint) error {
+func (l *Listener) add(ep *endpoint, v visitor) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -200,10 +226,13 @@ func (l *Listener) add(ep *endpoint) error {
 	}
 	l.channels[key] = ep
 	ep.w = l.w
+	ep.lost = func() { l.lose(ep) }
 	ep.after = func() {
+		defer v.leave()
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.channels, key)
+		l.lost = slices.DeleteFunc(l.lost, func(e *endpoint) bool { return e == ep })
 		if !l.closed {
 			l.w.remove(ep.local)
 		}
@@ -211,17 +240,43 @@ func (l *Listener) add(ep *endpoint) error {
 	return nil
 }
 
+// lose has Wait hand an endpoint out whose peer is gone.
+func (l *Listener) lose(ep *endpoint) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost = append(l.lost, ep)
+	l.w.nudge()
+}
+
+// next is the endpoint that a key of the waiter stands for; nil: none any more.
+func (l *Listener) next(key int32) *endpoint {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.channels[key]
+}
+
+func (l *Listener) nextLost() *endpoint {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.lost) == 0 {
+		return nil
+	}
+	ep := l.lost[0]
+	l.lost = l.lost[1:]
+	return ep
+}
+
 // Wait implements vlibcall.Listener.
 func (l *Listener) Wait(deadline time.Time) (vlibcall.Endpoint, error) {
 	for {
+		if ep := l.nextLost(); ep != nil {
+			return ep, nil
+		}
 		key, err := l.w.wait(deadline)
 		if err != nil {
 			return nil, err
 		}
-		l.mu.Lock()
-		ep := l.channels[key]
-		l.mu.Unlock()
-		if ep != nil {
+		if ep := l.next(key); ep != nil {
 			return ep, nil
 		}
 	}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Peer is the process that opened a channel, as the kernel knew it when it
+// connected.
+type Peer struct {
+	PID      int32
+	UID, GID uint32
+	Groups   []uint32 // supplementary
+}
+
+// Guard decides about the clients of a socket to which everybody can connect.
+// Its methods may be called at the same time.
+type Guard interface {
+	// Admit is asked about each client before it says anything. What the
+	// error says is what the client hears.
+	Admit(Peer) (Place, error)
+}
+
+// Place is one client's at a guarded listener.
+type Place interface {
+	// Grow is asked before size bytes of channel are made.
+	Grow(size int) error
+	// Leave is called once, when all that the client had is freed.
+	Leave()
+}
+
+const (
+	// mostRefused bounds how many clients at once are told why they are
+	// refused, and refusalTime for how long each is listened to: they have no
+	// place of their own. Others find the connection closed.
+	mostRefused = 32
+	refusalTime = time.Second
+)
+
+// ListenGuarded is [Listen] for clients that are not trusted: everybody can
+// connect, guard decides whether there will be a channel, and nothing that a
+// client does with its descriptors holds up the server. A [vlibcall.Server] is
+// set to InOrder.
+func ListenGuarded(dir string, port uint32, guard Guard) (*Listener, error) {
+	return listenAt(dir, port, guard)
+}
+
+// open lets everybody connect, whatever the umask is.
+func open(path string) error {
+	if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o666)
+}
+
+// visitor is a client that shakes hands.
+type visitor struct {
+	conn    *net.UnixConn
+	guarded bool
+	peer    Peer
+	place   Place // nil if not guarded, or refused
+	refusal error
+	done    func() // after a refusal
+}
+
+// receive asks the guard, if there is one, before anything is spent on a
+// client.
+func (l *Listener) receive(conn *net.UnixConn) (visitor, bool) {
+	v := visitor{conn: conn, guarded: l.guard != nil}
+	if !v.guarded {
+		return v, true
+	}
+	if v.peer, v.refusal = peerOf(conn); v.refusal == nil {
+		v.place, v.refusal = l.guard.Admit(v.peer)
+	}
+	if v.refusal == nil {
+		return v, true
+	}
+	select {
+	case l.refusing <- struct{}{}:
+		v.done = func() { <-l.refusing }
+		return v, true
+	default:
+		conn.Close()
+		return v, false
+	}
+}
+
+func (v visitor) patience() time.Duration {
+	if v.refusal != nil {
+		return refusalTime
+	}
+	return handshakeTimeout
+}
+
+func (v visitor) grow(size int) error {
+	if v.place == nil {
+		return nil
+	}
+	return v.place.Grow(size)
+}
+
+// leave gives back what the visitor took of the guard's.
+func (v visitor) leave() {
+	if v.place != nil {
+		v.place.Leave()
+	}
+	if v.done != nil {
+		v.done()
+	}
+}
+
+// event is what the client waits for.
+func (v visitor) event() (*event, error) {
+	if v.guarded {
+		return newTimer()
+	}
+	return newEvent()
+}
+
+// peerOf asks the kernel who connected.
+func peerOf(conn *net.UnixConn) (p Peer, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return p, err
+	}
+	cerr := raw.Control(func(fd uintptr) {
+		var cred *unix.Ucred
+		if cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err != nil {
+			err = os.NewSyscallError("getsockopt SO_PEERCRED", err)
+			return
+		}
+		p = Peer{PID: cred.Pid, UID: cred.Uid, GID: cred.Gid}
+		p.Groups, err = groupsOf(fd)
+	})
+	if cerr != nil {
+		err = cerr
+	}
+	return p, err
+}
+
+// groupsOf are the supplementary groups: SO_PEERGROUPS says how many there are
+// where they do not fit.
+func groupsOf(fd uintptr) ([]uint32, error) {
+	groups := make([]uint32, 32)
+	for range 2 {
+		size := uint32(4 * len(groups))
+		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_PEERGROUPS,
+			uintptr(unsafe.Pointer(&groups[0])), uintptr(unsafe.Pointer(&size)), 0)
+		if errno == 0 {
+			return groups[:size/4], nil
+		}
+		if errno != unix.ERANGE || size == 0 {
+			return nil, os.NewSyscallError("getsockopt SO_PEERGROUPS", errno)
+		}
+		groups = make([]uint32, size/4)
+	}
+	return nil, fmt.Errorf("getsockopt SO_PEERGROUPS: %w", unix.ERANGE)
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlibcall_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+)
+
+// TestInOrder: a client whose next request always stands in the channel when
+// the last was answered does not keep the others out.
+func TestInOrder(t *testing.T) {
+	l := vlibtest.NewListener()
+	s := vlibcall.NewServer(l)
+	s.InOrder = true
+	greedy, err := l.Dial(t.Context(), vlibcall.Offer{Size: 8192})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := vlibtest.Page(greedy.Header())
+	id, others := uint64(1), 0
+	ask := func() {
+		copy(page[vlibtest.RequestInline:], "t\x00more")
+		page.Word(vlibtest.RequestShape).Store(requestShape(0, 1, 4) | inline)
+		page.Word(vlibtest.RequestID).Store(id)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	s.Handle("t", "more", func(c *vlibcall.Call) error {
+		if id++; id > 1000 {
+			t.Error("the others are never served")
+			cancel()
+		}
+		ask()
+		greedy.Notify()
+		return nil
+	})
+	s.Handle("t", "other", func(c *vlibcall.Call) error {
+		if others++; others == 3 {
+			cancel()
+		}
+		return nil
+	})
+	ask()
+	greedy.Notify()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c, err := vlibcall.Open(context.Background(), l, 1, 8192, vlibcall.Options{Timeout: 10 * time.Second})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		for range 3 {
+			if _, err := c.Call(context.Background(), "t", "other", nil, nil); err != nil && !errors.Is(err, vlibcall.ErrGone) {
+				t.Error(err)
+			}
+		}
+	}()
+	if err := s.Serve(ctx); err != nil {
+		t.Error(err)
+	}
+	<-done
+}
+
+func TestUnanswered(t *testing.T) {
+	l := vlibtest.NewListener()
+	s := vlibcall.NewServer(l)
+	release := make(chan struct{})
+	s.Handle("t", "hang", func(*vlibcall.Call) error { <-release; return nil })
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error)
+	go func() { served <- s.Serve(ctx) }()
+	c, err := vlibcall.Open(t.Context(), l, 1, 8192, vlibcall.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Unanswered() || c.Gone() != nil {
+		t.Error("a new channel:", c.Gone())
+	}
+	short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer stop()
+	if _, err := c.Call(short, "t", "hang", nil, nil); !errors.Is(err, vlibcall.ErrTimeout) || !c.Unanswered() {
+		t.Errorf("%v, unanswered: %v", err, c.Unanswered())
+	}
+	close(release)
+	for end := time.Now().Add(10 * time.Second); c.Unanswered() && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	if c.Unanswered() {
+		t.Error("the answer came")
+	}
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if !errors.Is(c.Gone(), vlibcall.ErrGone) || c.Unanswered() {
+		t.Error("after the server's end:", c.Gone())
+	}
+	c.Close()
+	if !errors.Is(c.Gone(), vlibcall.ErrClosed) {
+		t.Error("after Close:", c.Gone())
+	}
+}
