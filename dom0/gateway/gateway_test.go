@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/policy"
+	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+func TestCalls(t *testing.T) {
+	h := newHost(t, nil)
+	h.vlibOS("web", map[string]vlibcall.Handler{
+		"bad":  func(*vlibcall.Call) error { return errors.New("it is broken") },
+		"none": func(*vlibcall.Call) error { return vlibcall.ErrNoFunction },
+	})
+	rule := mine("web", patience)
+	rule.Library, rule.Functions = "t", []string{"echo", "bad", "none", "missing"}
+	h.configure(nil, rule)
+	c := h.client("web", 0)
+	h.echoes(c)
+	for f, want := range map[string]error{"bad": vlibcall.ErrFailed, "none": vlibcall.ErrNoFunction, "missing": vlibcall.ErrNoFunction, "else": vlibcall.ErrDenied} {
+		if _, err := call(c, f, ""); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", f, err, want)
+		}
+	}
+	_, err := call(c, "else", "")
+	if err == nil || !strings.Contains(err.Error(), `[[allow]] user = `) || !strings.Contains(err.Error(), `library = "t", function = "else" is missing`) {
+		t.Error(err)
+	}
+	h.echoes(c)
+	// A session is calls like others.
+	s, err := c.Session(t.Context(), "t", "echo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if out, err := s.Call(t.Context(), []byte("in a session"), nil); string(out) != "in a session" || err != nil {
+			t.Errorf("%q, %v", out, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	// A denied function is denied in a session too.
+	if s, err = c.Session(t.Context(), "t", "else"); err == nil {
+		if _, err = s.Call(t.Context(), nil, nil); !errors.Is(err, vlibcall.ErrDenied) {
+			t.Error(err)
+		}
+		s.Close()
+	}
+	// What needs a larger channel makes the gateway's grow.
+	big, err := h.open("web", 4<<20, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer big.Close()
+	want := bytes.Repeat([]byte("0123456789abcde\n"), 100_000)
+	if out, err := big.Call(t.Context(), "t", "echo", want, nil); !bytes.Equal(out, want) || err != nil {
+		t.Errorf("%d bytes, %v", len(out), err)
+	}
+	h.echoes(c)
+	if s := h.List(); len(s) != 1 || s[0].Domain != "web" || s[0].Clients != 2 || s[0].Refused != 3 || s[0].Failed != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestWhoMayNotConnect(t *testing.T) {
+	h := newHost(t, nil)
+	h.vlibOS("web", nil)
+	stranger := mine("web", time.Second)
+	stranger.ID++
+	h.configure(nil, stranger, mine("other", time.Second))
+	if _, err := h.open("web", 8192, time.Second); !errors.Is(err, vlibcall.ErrDenied) || !strings.Contains(err.Error(), `domain = "web", port = 1 is missing`) {
+		t.Error(err)
+	}
+	if _, err := h.open("nobody", 8192, time.Second); !errors.Is(err, vlibcall.ErrGone) {
+		t.Error(err)
+	}
+	// A rule that comes, and one that goes.
+	h.configure(nil, stranger, mine("web", patience))
+	c := h.client("web", 0)
+	h.echoes(c)
+	h.configure(nil, stranger)
+	if _, err := call(c, "echo", ""); !errors.Is(err, vlibcall.ErrDenied) {
+		t.Error("the rule is gone:", err)
+	}
+	h.configure(nil)
+	if _, err := call(c, "echo", ""); !errors.Is(err, vlibcall.ErrGone) {
+		t.Error("the target is gone:", err)
+	}
+	if left, err := os.ReadDir(h.o.Dir); err != nil || len(left) != 0 {
+		t.Errorf("%v, %v", left, err)
+	}
+}
+
+func TestPrepareIsAllOrNothing(t *testing.T) {
+	h := newHost(t, nil)
+	h.vlibOS("web", nil)
+	h.configure(nil, mine("web", patience))
+	c := h.client("web", 0)
+	// A directory where the socket should be cannot be replaced.
+	if err := os.MkdirAll(filepath.Join(native.Socket(filepath.Join(h.o.Dir, "z"), 1), "x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Prepare(policy.Rules{mine("new", 1), mine("z", 1)}, nil); err == nil {
+		t.Fatal("prepared")
+	}
+	h.echoes(c)
+	if _, err := os.Stat(filepath.Join(h.o.Dir, "new")); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	change, err := h.Prepare(policy.Rules{mine("new", 1)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change.Abort()
+	h.echoes(c)
+}
+
+func TestQuota(t *testing.T) {
+	h := newHost(t, nil)
+	h.vlibOS("web", nil)
+	h.configure(nil, mine("web", patience))
+	var open []*vlibcall.Channel
+	for range userChannels {
+		c, err := h.open("web", 8192, patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, c)
+	}
+	if _, err := h.open("web", 8192, patience); !errors.Is(err, vlibcall.ErrDenied) || !strings.Contains(err.Error(), "16 channels") {
+		t.Error(err)
+	}
+	for _, c := range open {
+		h.echoes(c)
+		c.Close()
+	}
+	eventually(t, "the channels are given back", func() bool {
+		c, err := h.open("web", 12<<20, patience)
+		if err == nil {
+			defer c.Close()
+			_, err := h.open("web", 8<<20, patience)
+			if !errors.Is(err, vlibcall.ErrDenied) || !strings.Contains(err.Error(), "bytes of channels") {
+				t.Error(err)
+			}
+		}
+		return err == nil
+	})
+}
+
+func TestTimeouts(t *testing.T) {
+	h := newHost(t, nil)
+	cancelled := make(chan struct{}, 10)
+	h.vlibOS("web", map[string]vlibcall.Handler{"hang": func(c *vlibcall.Call) error {
+		<-c.Context(context.Background()).Done()
+		cancelled <- struct{}{}
+		return vlibcall.ErrCancelled
+	}})
+	h.configure(nil, mine("web", 300*ms))
+	c := h.client("web", 0)
+	start := time.Now()
+	_, err := call(c, "hang", "")
+	if took := time.Since(start); !errors.Is(err, vlibcall.ErrTimeout) || !strings.Contains(err.Error(), "the rule allows 300ms") || took < 300*ms {
+		t.Errorf("the rule's: %v after %v", err, took)
+	}
+	<-cancelled
+	h.echoes(c)
+	h.configure(nil, mine("web", patience))
+	short := h.client("web", 100*ms)
+	if _, err := call(short, "hang", ""); !errors.Is(err, vlibcall.ErrTimeout) || strings.Contains(err.Error(), "rule") {
+		t.Error("the client's:", err)
+	}
+	<-cancelled
+	// A client that dies cancels its call.
+	dying := h.client("web", patience)
+	p := dying.Go(t.Context(), "t", "hang", nil, nil)
+	eventually(t, "the call is made", func() bool { return h.List()[0].Calls == 4 })
+	dying.Close()
+	if _, err := p.Result(); !errors.Is(err, vlibcall.ErrClosed) {
+		t.Error(err)
+	}
+	<-cancelled
+	h.echoes(c)
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/policy"
+	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+const ms = time.Millisecond
+
+// patience is how long anything may take to happen.
+const patience = 30 * time.Second
+
+// TestMain also is the processes that the tests start.
+func TestMain(m *testing.M) {
+	if f := children[os.Getenv(childEnv)]; f != nil {
+		f()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// host has native domains, and a gateway to them.
+type host struct {
+	*Gateway
+	t   *testing.T
+	dir string // of the domains
+	log *words
+}
+
+// words are what was logged.
+type words struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (w *words) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(b)
+}
+
+func (w *words) count(text string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Count(w.b.String(), text)
+}
+
+func newHost(t *testing.T, change func(*Options)) *host {
+	t.Helper()
+	h := &host{t: t, dir: filepath.Join(t.TempDir(), "native"), log: new(words)}
+	o := Options{
+		Dir: filepath.Join(t.TempDir(), "call"), Log: slog.New(slog.NewTextHandler(h.log, nil)),
+		Find: func(ctx context.Context, domain string) (Domain, error) {
+			p, err := dom0.Open(ctx, dom0.Config{Platform: dom0.Native, NativeDir: h.dir})
+			if err != nil {
+				return nil, err
+			}
+			d, err := p.Lookup(ctx, domain)
+			if err != nil {
+				return nil, err
+			}
+			return d, nil
+		},
+	}
+	if change != nil {
+		change(&o)
+	}
+	g, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Gateway = g
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- g.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := errors.Join(<-done, g.Close()); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Log(h.log.b.String())
+		}
+		if len(g.quota.users) != 0 || g.quota.all != (use{}) {
+			t.Errorf("%d users have %+v", len(g.quota.users), g.quota.all)
+		}
+	})
+	return h
+}
+
+// mine lets this process call everything of a domain's port 1.
+func mine(domain string, timeout time.Duration) policy.Rule {
+	return policy.Rule{
+		Who: "me", ID: uint32(os.Getuid()), Target: policy.Target{Domain: domain, Port: 1},
+		Library: policy.All, Functions: []string{policy.All}, Timeout: timeout,
+	}
+}
+
+func (h *host) configure(wedging []policy.Wedging, rules ...policy.Rule) {
+	h.t.Helper()
+	c, err := h.Prepare(rules, wedging)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	c.Commit()
+}
+
+// vlibOS serves a domain until stop.
+func (h *host) vlibOS(name string, functions map[string]vlibcall.Handler) (stop func()) {
+	h.t.Helper()
+	l, err := native.Listen(filepath.Join(h.dir, name), 1)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	s := vlibcall.NewServer(l)
+	s.Handle("t", "echo", func(c *vlibcall.Call) error { return c.Reply(c.Input()) })
+	for f, handler := range functions {
+		s.Handle("t", f, handler)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- s.Serve(ctx) }()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() {
+			cancel()
+			if err := <-done; err != nil {
+				h.t.Error(err)
+			}
+		})
+	}
+	h.t.Cleanup(stop)
+	return stop
+}
+
+// open is a client's channel, with the timeout of its calls.
+func (h *host) open(domain string, size int, timeout time.Duration) (*vlibcall.Channel, error) {
+	return vlibcall.Open(h.t.Context(), native.Domain(filepath.Join(h.o.Dir, domain)), 1, size, vlibcall.Options{Timeout: timeout})
+}
+
+func (h *host) client(domain string, timeout time.Duration) *vlibcall.Channel {
+	h.t.Helper()
+	c, err := h.open(domain, 8192, timeout)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func call(c *vlibcall.Channel, function, input string) (string, error) {
+	out, err := c.Call(context.Background(), "t", function, []byte(input), nil)
+	return string(out), err
+}
+
+func (h *host) echoes(c *vlibcall.Channel) {
+	h.t.Helper()
+	if out, err := call(c, "echo", "x"); out != "x" || err != nil {
+		h.t.Errorf("%q, %v", out, err)
+	}
+}
+
+func eventually(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !f(); time.Sleep(5 * ms) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+)
+
+// post makes a call of t:function in a channel of its own, and returns when it
+// is in the queue: a channel's methods return when it is over.
+func (h *host) post(domain, function, input string) {
+	h.t.Helper()
+	dir := filepath.Join(h.o.Dir, domain)
+	ep, err := native.Domain(dir).Dial(h.t.Context(), vlibcall.Offer{Port: 1, Size: 8192})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { ep.Close() })
+	page := vlibtest.Page(ep.Header())
+	copy(page[vlibtest.RequestInline:], "t\x00"+function)
+	copy(page[vlibtest.RequestInline+16:], input)
+	page.Word(vlibtest.RequestShape).Store(uint64(len(input)) | 1<<32 | uint64(len(function))<<40 | 1<<48)
+	page.Word(vlibtest.RequestID).Store(1)
+	if err := ep.Notify(); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// TestFIFO: calls that queue while the vLib OS is busy are made in the order in
+// which they came.
+func TestFIFO(t *testing.T) {
+	h := newHost(t, nil)
+	var mu sync.Mutex
+	var order []string
+	began, release := make(chan struct{}), make(chan struct{})
+	h.vlibOS("web", map[string]vlibcall.Handler{
+		"first": func(*vlibcall.Call) error { close(began); <-release; return nil },
+		"next": func(c *vlibcall.Call) error {
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, string(c.Input()))
+			return nil
+		},
+	})
+	h.configure(nil, mine("web", patience))
+	first := h.client("web", 0).Go(t.Context(), "t", "first", nil, nil)
+	<-began
+	var want []string
+	for i := range 10 {
+		name := fmt.Sprint(i)
+		want = append(want, name)
+		h.post("web", "next", name)
+	}
+	close(release)
+	if _, err := first.Result(); err != nil {
+		t.Error(err)
+	}
+	h.echoes(h.client("web", 0)) // the last in the queue
+	mu.Lock()
+	defer mu.Unlock()
+	if !slices.Equal(order, want) {
+		t.Errorf("served %v", order)
+	}
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/policy"
+	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+const childEnv, dirEnv = "VLIBOS_GATEWAY_CHILD", "VLIBOS_GATEWAY_DIR"
+
+var children = map[string]func(){"server": serveChild, "client": clientChild}
+
+// serveChild is a vLib OS that can be killed. t:hang never returns.
+func serveChild() {
+	l, err := native.Listen(os.Getenv(dirEnv), 1)
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	s := vlibcall.NewServer(l)
+	s.Handle("t", "echo", func(c *vlibcall.Call) error { return c.Reply(c.Input()) })
+	s.Handle("t", "hang", func(c *vlibcall.Call) error {
+		fmt.Println("hanging")
+		select {}
+	})
+	fmt.Println("serving")
+	fmt.Println(s.Serve(context.Background()))
+}
+
+// clientChild calls, as whoever it was made, the function that each line of
+// its input names, in one channel, and says how that ended.
+func clientChild() {
+	c, err := vlibcall.Open(context.Background(), native.Domain(os.Getenv(dirEnv)), 1, 8192, vlibcall.Options{Timeout: patience})
+	fmt.Println("open:", err)
+	if err != nil {
+		return
+	}
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		out, err := c.Call(context.Background(), "t", in.Text(), []byte("x"), nil)
+		fmt.Printf("%s: %q %v\n", in.Text(), out, err)
+	}
+}
+
+// child is a process whose lines are read.
+type child struct {
+	*exec.Cmd
+	t     *testing.T
+	lines chan string
+	in    io.WriteCloser
+}
+
+func startChild(t *testing.T, what, dir string, as *syscall.Credential) *child {
+	t.Helper()
+	c := &child{Cmd: exec.Command("/proc/self/exe"), t: t, lines: make(chan string, 100)}
+	c.Env = append(os.Environ(), childEnv+"="+what, dirEnv+"="+dir)
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+	c.Stderr = os.Stderr
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.in = in
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for s := bufio.NewScanner(out); s.Scan(); {
+			c.lines <- s.Text()
+		}
+	}()
+	t.Cleanup(func() {
+		c.kill()
+		<-read
+		c.Wait()
+	})
+	return c
+}
+
+func (c *child) kill() { c.Process.Kill() }
+
+func (c *child) says(words string) string {
+	c.t.Helper()
+	select {
+	case line := <-c.lines:
+		if !strings.Contains(line, words) {
+			c.t.Errorf("the child says %q, want %q", line, words)
+		}
+		return line
+	case <-time.After(patience):
+		c.t.Fatalf("the child does not say %q", words)
+		return ""
+	}
+}
+
+func (c *child) asks(function string) { fmt.Fprintln(c.in, function) }
+
+// killable serves a domain in a process.
+func (h *host) killable(name string) *child {
+	h.t.Helper()
+	c := startChild(h.t, "server", filepath.Join(h.dir, name), nil)
+	c.says("serving")
+	return c
+}
+
+// TestDomainsComeAndGo: a vLib OS is not there, is there, dies in mid-call, and
+// comes again.
+func TestDomainsComeAndGo(t *testing.T) {
+	h := newHost(t, nil)
+	h.configure(nil, mine("web", patience))
+	c := h.client("web", patience)
+	_, err := call(c, "echo", "x")
+	if !errors.Is(err, vlibcall.ErrGone) || !strings.Contains(err.Error(), "no such domain") {
+		t.Error("no domain yet:", err)
+	}
+	for range 3 {
+		server := h.killable("web")
+		eventually(t, "the domain that came is called", func() bool {
+			_, err := call(c, "echo", "x")
+			return err == nil
+		})
+		p := c.Go(t.Context(), "t", "hang", nil, nil)
+		server.says("hanging")
+		server.kill()
+		if _, err := p.Result(); !errors.Is(err, vlibcall.ErrGone) {
+			t.Error("it died in mid-call:", err)
+		}
+	}
+}
+
+// TestCallerIsKilled: its call is given up; others are served when the vLib OS
+// is there again.
+func TestCallerIsKilled(t *testing.T) {
+	h := newHost(t, nil)
+	cancelled := make(chan struct{})
+	h.vlibOS("web", map[string]vlibcall.Handler{"hang": func(c *vlibcall.Call) error {
+		<-c.Context(context.Background()).Done()
+		close(cancelled)
+		return nil
+	}})
+	h.configure(nil, mine("web", patience))
+	caller := startChild(t, "client", filepath.Join(h.o.Dir, "web"), nil)
+	caller.says("open: <nil>")
+	caller.asks("hang")
+	eventually(t, "the call is made", func() bool { return h.List()[0].Calls == 1 })
+	caller.kill()
+	select {
+	case <-cancelled:
+	case <-time.After(patience):
+		t.Fatal("the call of a dead caller goes on")
+	}
+	h.echoes(h.client("web", patience))
+	eventually(t, "its channel is given back", func() bool { return h.List()[0].Clients == 1 })
+}
+
+// TestOtherUsers: who the kernel says they are decides.
+func TestOtherUsers(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("other users: needs root")
+	}
+	h := newHost(t, nil)
+	for path := h.o.Dir; path != os.TempDir() && path != "/"; path = filepath.Dir(path) {
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.vlibOS("web", nil)
+	web := policy.Target{Domain: "web", Port: 1}
+	h.configure(nil,
+		policy.Rule{Who: "nobody", ID: 65534, Target: web, Library: "t", Functions: []string{"echo"}, Timeout: patience},
+		policy.Rule{Who: "a group", ID: 70001, IsGroup: true, Target: web, Library: "t", Functions: []string{"other"}, Timeout: patience})
+	dir := filepath.Join(h.o.Dir, "web")
+	nobody := startChild(t, "client", dir, &syscall.Credential{Uid: 65534, Gid: 65534})
+	nobody.says("open: <nil>")
+	nobody.asks("echo")
+	nobody.says(`echo: "x" <nil>`)
+	nobody.asks("other")
+	nobody.says(`function = "other" is missing`)
+	member := startChild(t, "client", dir, &syscall.Credential{Uid: 70000, Gid: 70000, Groups: []uint32{4, 70001}})
+	member.says("open: <nil>")
+	member.asks("echo")
+	member.says(`user = 70000, domain = "web", port = 1, library = "t", function = "echo" is missing`)
+	member.asks("other")
+	member.says("no such function")
+	stranger := startChild(t, "client", dir, &syscall.Credential{Uid: 70001, Gid: 70000})
+	stranger.says("denied by the server: no rule of vlibmaster's configuration lets user 70001")
+	// What one user has open is nothing to another: it has all that it may.
+	var open []*child
+	for range userChannels - 1 {
+		c := startChild(t, "client", dir, &syscall.Credential{Uid: 65534, Gid: 65534})
+		c.says("open: <nil>")
+		open = append(open, c)
+	}
+	startChild(t, "client", dir, &syscall.Credential{Uid: 65534, Gid: 65534}).says("16 channels open")
+	startChild(t, "client", dir, &syscall.Credential{Uid: 70000, Gid: 70001}).says("open: <nil>")
+	open[0].kill()
+	eventually(t, "what a process had is given back when it is killed", func() bool {
+		c := startChild(t, "client", dir, &syscall.Credential{Uid: 65534, Gid: 65534})
+		defer c.kill()
+		return strings.Contains(c.says("open: "), "<nil>")
+	})
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/policy"
+	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// target is a vLib OS that the rules name, with the socket by which it is
+// called.
+type target struct {
+	policy.Target
+	g      *Gateway
+	server *vlibcall.Server
+	ways   *ways
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{}
+	room   []byte // of answers, used again
+
+	clients, calls, refused, failed atomic.Uint64
+}
+
+// mostRoom is the largest answer whose memory is kept for the next.
+const mostRoom = 64 << 10
+
+// newTarget listens on the target's socket. run serves it.
+func (g *Gateway) newTarget(what policy.Target) (*target, error) {
+	t := &target{Target: what, g: g, done: make(chan struct{})}
+	l, err := native.ListenGuarded(g.dir(what), what.Port, t)
+	if err != nil {
+		return nil, fmt.Errorf("socket for calls to %v: %w", what, err)
+	}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	t.ways = newWays(func(ctx context.Context) (Domain, error) { return g.o.Find(ctx, what.Domain) }, what.Port)
+	t.server = vlibcall.NewServer(l)
+	t.server.InOrder = true
+	t.server.HandleRest(func(string, string) (vlibcall.Handler, error) { return t.call, nil })
+	return t, nil
+}
+
+// run serves until close.
+func (t *target) run() {
+	defer close(t.done)
+	err := errors.Join(t.server.Serve(t.ctx), t.ways.close())
+	if err != nil {
+		t.g.o.Log.Error("calls are served no longer", "domain", t.Domain, "port", t.Port, "error", err)
+	}
+}
+
+// close ends what is under way and waits for it.
+func (t *target) close() {
+	t.cancel()
+	<-t.done
+}
+
+// Admit implements native.Guard.
+func (t *target) Admit(p native.Peer) (native.Place, error) {
+	if who := callerOf(p); !t.g.rules().Concern(who, t.Target) {
+		return nil, denied(policy.Missing(who, t.Target, "", ""))
+	}
+	s, err := t.g.quota.enter(p.UID)
+	if err != nil {
+		return nil, err
+	}
+	t.clients.Add(1)
+	return place{s, t}, nil
+}
+
+// place is a client's seat at one target.
+type place struct {
+	*seat
+	t *target
+}
+
+func (p place) Leave() {
+	p.t.clients.Add(^uint64(0))
+	p.seat.Leave()
+}
+
+func callerOf(p native.Peer) policy.Caller {
+	return policy.Caller{UID: p.UID, GID: p.GID, Groups: p.Groups}
+}
+
+func denied(text string) error {
+	return &vlibcall.StatusError{Status: vlibcall.StatusDenied, Detail: text}
+}
+
+// call is the handler of all functions: it makes the call if a rule lets the
+// client.
+func (t *target) call(c *vlibcall.Call) error {
+	if c.Cancelled() {
+		return vlibcall.ErrCancelled // it waited for its turn for as long as it wanted
+	}
+	library, function := c.Library(), c.Function()
+	who := callerOf(c.Endpoint().(interface{ Peer() native.Peer }).Peer())
+	rule := t.g.rules().Decide(who, t.Target, library, function)
+	if rule == nil {
+		t.refused.Add(1)
+		return denied(policy.Missing(who, t.Target, library, function))
+	}
+	t.calls.Add(1)
+	err := t.forward(c, rule, library, function)
+	if err == nil {
+		return nil
+	}
+	t.failed.Add(1)
+	return t.verdict(c, rule, err)
+}
+
+func (t *target) forward(c *vlibcall.Call, rule *policy.Rule, library, function string) error {
+	limit := rule.Timeout
+	if asked := c.Timeout(); asked > 0 {
+		limit = min(limit, asked)
+	}
+	ctx, cancel := context.WithTimeout(c.Context(t.ctx), limit)
+	defer cancel()
+	data, err := c.Endpoint().Data()
+	if err != nil {
+		return err
+	}
+	// What fits into the client's channel fits into one of that size.
+	w, err := t.ways.get(ctx, t.g.payer(rule), vlibcall.HeaderSize+len(data), func() (uint32, error) { return t.g.pay(ctx, rule) })
+	if err != nil {
+		return err
+	}
+	out, err := w.Call(ctx, library, function, c.Input(), t.room)
+	t.ways.done(w, err)
+	if err != nil {
+		return err
+	}
+	if t.room = nil; cap(out) <= mostRoom {
+		t.room = out[:0]
+	}
+	return c.Reply(out)
+}
+
+// verdict is what the client hears of a call that was not answered.
+func (t *target) verdict(c *vlibcall.Call, rule *policy.Rule, err error) error {
+	if answer := (*vlibcall.StatusError)(nil); errors.As(err, &answer) {
+		return answer // the vLib OS's own
+	}
+	s := &vlibcall.StatusError{Status: vlibcall.StatusFailed, Detail: err.Error()}
+	switch {
+	case t.ctx.Err() != nil:
+		s.Status, s.Detail = vlibcall.StatusCancelled, "vlibmaster ends, or serves this domain no longer"
+	case c.Cancelled():
+		return vlibcall.ErrCancelled
+	case errors.Is(err, vlibcall.ErrTimeout):
+		s.Status = vlibcall.StatusTimeout
+		if asked := c.Timeout(); asked == 0 || asked > rule.Timeout {
+			s.Detail = fmt.Sprintf("the rule allows %v: %v", rule.Timeout, err)
+		}
+	case errors.Is(err, vlibcall.ErrReservation):
+		s.Status = vlibcall.StatusUnpaid
+	case errors.Is(err, vlibcall.ErrTooLarge):
+		s.Status = vlibcall.StatusTooLarge
+	case errors.Is(err, vlibcall.ErrGone), errors.Is(err, vlibcall.ErrProtocol), errors.Is(err, dom0.ErrNoDomain):
+		s.Status = vlibcall.StatusGone
+	}
+	return s
+}
+
+// Status is how a target fares.
+type Status struct {
+	Domain  string `json:"domain"` // as the rules name it
+	Port    uint32 `json:"port"`
+	Clients uint64 `json:"clients"` // channels that are open to it
+	Calls   uint64 `json:"calls"`   // that rules allowed
+	Failed  uint64 `json:"failed"`  // of them
+	Refused uint64 `json:"refused"` // for want of a rule
+}
+
+func (t *target) status() Status {
+	return Status{t.Domain, t.Port, t.clients.Load(), t.calls.Load(), t.failed.Load(), t.refused.Load()}
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"sync"
+	"time"
+
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// Domain is a way to one domain, as dom0.Domain is. The gateway closes it.
+type Domain interface {
+	vlibcall.Dialer
+	io.Closer
+}
+
+const (
+	// leastSize is that of a channel to a vLib OS, in bytes: most calls fit,
+	// and it need not be made anew for the next.
+	leastSize = 64 << 10
+	// idleWay is when an unused channel is closed.
+	idleWay = time.Minute
+	// openAgain is how soon after a channel could not be opened it is tried
+	// again: others are not to be kept busy by calls to nobody.
+	openAgain = time.Second
+	// openTime bounds an opening, besides the call's own time.
+	openTime = 5 * time.Second
+)
+
+// way is an open channel to the vLib OS.
+type way struct {
+	*vlibcall.Channel
+	domain Domain
+	size   int
+	used   time.Time // last
+	busy   bool      // a call is made now
+	hung   bool      // a call was given up, and its answer may be outstanding
+}
+
+func (w *way) close() error { return errors.Join(w.Channel.Close(), w.domain.Close()) }
+
+// ways are a target's, one for each reservation that pays, and one for calls
+// that nobody pays.
+type ways struct {
+	find   func(ctx context.Context) (Domain, error)
+	port   uint32
+	mu     sync.Mutex
+	open   map[string]*way // by the rule's key; "": not paid
+	left   []*way          // replaced, but a call is still unanswered there
+	failed map[string]failure
+}
+
+type failure struct {
+	err  error
+	when time.Time
+}
+
+func newWays(find func(ctx context.Context) (Domain, error), port uint32) *ways {
+	return &ways{find: find, port: port, open: make(map[string]*way), failed: make(map[string]failure)}
+}
+
+// get returns a channel of at least size bytes. One goroutine at a time.
+func (ws *ways) get(ctx context.Context, key string, size int, pay func() (uint32, error)) (*way, error) {
+	ws.mu.Lock()
+	w, f := ws.open[key], ws.failed[key]
+	usable := w != nil && w.Gone() == nil && w.size >= size
+	if usable {
+		w.busy = true // from here on nobody else closes it
+	}
+	ws.mu.Unlock()
+	if usable {
+		return w, nil
+	}
+	if w != nil {
+		ws.drop(key, w)
+	}
+	if time.Since(f.when) < openAgain {
+		return nil, f.err
+	}
+	w, err := ws.make(ctx, size, pay)
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if err != nil {
+		// That one caller had no time is nothing to tell the next one.
+		if ctx.Err() == nil {
+			ws.failed[key] = failure{err, time.Now()}
+		}
+		return nil, err
+	}
+	delete(ws.failed, key)
+	ws.open[key] = w
+	return w, nil
+}
+
+func (ws *ways) make(ctx context.Context, size int, pay func() (uint32, error)) (*way, error) {
+	reservation, err := pay()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", vlibcall.ErrReservation, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	d, err := ws.find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// Powers of two, so that growing does not become a habit.
+	size = max(leastSize, 1<<bits.Len(uint(size-1)))
+	ch, err := vlibcall.Open(ctx, d, ws.port, size, vlibcall.Options{Wait: vlibcall.Block, Reservation: reservation})
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return &way{Channel: ch, domain: d, size: size, busy: true}, nil
+}
+
+// done notes how the call for which get gave the channel went.
+func (ws *ways) done(w *way, err error) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	w.busy, w.used = false, time.Now()
+	if answer := (*vlibcall.StatusError)(nil); err == nil || errors.As(err, &answer) {
+		w.hung = false
+	} else if errors.Is(err, vlibcall.ErrTimeout) {
+		w.hung = true
+	}
+}
+
+// drop closes a channel, or keeps it for as long as an answer is outstanding
+// there: whether it comes says whether the vLib OS is wedged.
+func (ws *ways) drop(key string, w *way) {
+	ws.mu.Lock()
+	if ws.open[key] != w {
+		ws.mu.Unlock()
+		return // it was idle, and closed
+	}
+	delete(ws.open, key)
+	keep := w.hung && w.Unanswered()
+	if keep {
+		ws.left = append(ws.left, w)
+	}
+	ws.mu.Unlock()
+	if !keep {
+		w.close() // the other side is gone, or the next channel is larger
+	}
+}
+
+// stuck reports whether a call is unanswered that was given up, and closes what
+// is of no more use.
+func (ws *ways) stuck(now time.Time) bool {
+	ws.mu.Lock()
+	var idle []*way
+	stuck := false
+	for key, w := range ws.open {
+		unanswered := w.hung && w.Unanswered()
+		stuck = stuck || unanswered
+		w.hung = unanswered
+		if !w.busy && !unanswered && now.Sub(w.used) > idleWay {
+			idle = append(idle, w)
+			delete(ws.open, key)
+		}
+	}
+	kept := ws.left[:0]
+	for _, w := range ws.left {
+		if w.Unanswered() {
+			kept, stuck = append(kept, w), true
+		} else {
+			idle = append(idle, w)
+		}
+	}
+	clear(ws.left[len(kept):])
+	ws.left = kept
+	ws.mu.Unlock()
+	for _, w := range idle {
+		w.close() // nobody uses it, and nobody could do anything about a failure
+	}
+	return stuck
+}
+
+// close closes all. Nobody calls any more.
+func (ws *ways) close() error {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	var errs []error
+	for _, w := range ws.open {
+		errs = append(errs, w.close())
+	}
+	for _, w := range ws.left {
+		errs = append(errs, w.close())
+	}
+	clear(ws.open)
+	ws.left = nil
+	return errors.Join(errs...)
+}

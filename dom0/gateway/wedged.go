@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/policy"
+)
+
+const (
+	// lookEvery is how often vLib OSes are looked at.
+	lookEvery = 250 * time.Millisecond
+	// restartTime is what a restart command has.
+	restartTime = time.Minute
+	// restartWords is how much of its output is logged, in bytes.
+	restartWords = 2 << 10
+)
+
+// guard is a domain that is watched, and what was found.
+type guard struct {
+	policy.Wedging
+	wedge   policy.Wedge
+	running bool   // the restart command
+	problem string // why it cannot be told whether others' calls hang
+}
+
+// watch has the domains of the rules watched, and those that are named
+// besides. What is known of a domain is kept. The caller has g.mu.
+func (g *Gateway) watch(named []policy.Wedging) {
+	all := slices.Clone(named)
+	for what := range g.targets {
+		if !slices.ContainsFunc(all, func(w policy.Wedging) bool { return w.Domain == what.Domain }) {
+			all = append(all, policy.Wedging{Domain: what.Domain, After: policy.WedgedAfter})
+		}
+	}
+	was := g.guards
+	g.guards = make(map[string]*guard, len(all))
+	for _, w := range all {
+		gu := was[w.Domain]
+		if gu == nil {
+			gu = new(guard)
+		}
+		gu.Wedging = w
+		gu.wedge.After, gu.wedge.Restarts = w.After, len(w.Restart) > 0
+		g.guards[w.Domain] = gu
+	}
+}
+
+// Run watches the vLib OSes until ctx ends.
+func (g *Gateway) Run(ctx context.Context) error {
+	var restarts sync.WaitGroup
+	defer restarts.Wait()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			g.look(ctx, &restarts)
+		}
+	}
+}
+
+func (g *Gateway) look(ctx context.Context, restarts *sync.WaitGroup) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := time.Now()
+	stuck := make(map[string]bool)
+	for _, t := range g.targets {
+		if t.ways.stuck(now) {
+			stuck[t.Domain] = true
+		}
+	}
+	for name, gu := range g.guards {
+		if gu.running {
+			continue // what is seen meanwhile says nothing
+		}
+		g.judge(ctx, gu, now, stuck[name] || g.stuckForOthers(ctx, gu), restarts)
+	}
+}
+
+// stuckForOthers asks the platform about calls that did not come by here.
+func (g *Gateway) stuckForOthers(ctx context.Context, gu *guard) bool {
+	if g.o.Stuck == nil {
+		return false
+	}
+	stuck, err := g.o.Stuck(ctx, gu.Domain)
+	problem := ""
+	if err != nil && ctx.Err() == nil {
+		problem = err.Error()
+	}
+	if problem != "" && problem != gu.problem {
+		g.o.Log.Warn("cannot tell whether calls to a domain hang", "domain", gu.Domain, "error", err)
+	}
+	gu.problem = problem
+	return stuck && err == nil
+}
+
+func (g *Gateway) judge(ctx context.Context, gu *guard, now time.Time, stuck bool, restarts *sync.WaitGroup) {
+	switch gu.wedge.Look(now, stuck) {
+	case policy.Nothing:
+	case policy.Back:
+		g.o.Log.Info("a vLib OS is no longer wedged", "domain", gu.Domain)
+	case policy.Found:
+		args := []any{"domain", gu.Domain, "since", gu.wedge.Since.Format(time.RFC3339)}
+		if gu.wedge.Restarts {
+			args = append(args, "no restart before", gu.wedge.Next().Format(time.RFC3339))
+		}
+		g.o.Log.Warn("a vLib OS is wedged: a call was given up, and its server has not come back", args...)
+	case policy.Restart:
+		g.o.Log.Warn("a vLib OS is wedged: a call was given up, and its server has not come back; it is restarted",
+			"domain", gu.Domain, "since", gu.wedge.Since.Format(time.RFC3339), "command", fmt.Sprintf("%q", gu.Restart))
+		gu.running = true
+		domain, command := gu.Domain, gu.Restart
+		restarts.Go(func() {
+			// Half a restart is worse than an end that takes a while.
+			output, err := restart(context.WithoutCancel(ctx), command)
+			if err != nil {
+				g.o.Log.Error("the restart command failed", "domain", domain, "error", err, "output", output)
+			} else {
+				g.o.Log.Info("the restart command is done", "domain", domain, "output", output)
+			}
+			g.mu.Lock()
+			gu.running = false
+			g.mu.Unlock()
+		})
+	}
+}
+
+// restart runs the command, without a shell, for a bounded time. What it leaves
+// running that keeps its output open does not hold it up.
+func restart(ctx context.Context, command []string) (output string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, restartTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	words := new(firstWords)
+	cmd.Stdout, cmd.Stderr = words, words
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	err = cmd.Run()
+	switch {
+	case errors.Is(err, exec.ErrWaitDelay):
+		err = nil
+	case err != nil && ctx.Err() != nil:
+		err = fmt.Errorf("it was killed after %v: %w", restartTime, err)
+	}
+	return words.String(), err
+}
+
+// firstWords keeps the beginning of what is written.
+type firstWords struct{ b bytes.Buffer }
+
+func (w *firstWords) Write(b []byte) (int, error) {
+	w.b.Write(b[:min(len(b), restartWords-w.b.Len())])
+	return len(b), nil
+}
+
+func (w *firstWords) String() string { return w.b.String() }
+
+// Wedged is a domain whose vLib OS does not come back.
+type Wedged struct {
+	Domain   string        `json:"domain"` // as the configuration names it
+	For      time.Duration `json:"for_ns"`
+	Restarts int           `json:"restarts"` // since the master began
+}
+
+// Wedged lists the wedged, by name.
+func (g *Gateway) Wedged() []Wedged {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	all := []Wedged{}
+	for name, gu := range g.guards {
+		if gu.wedge.Known {
+			all = append(all, Wedged{name, time.Since(gu.wedge.Since), gu.wedge.Count})
+		}
+	}
+	slices.SortFunc(all, func(a, b Wedged) int { return cmp.Compare(a.Domain, b.Domain) })
+	return all
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/policy"
+	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// TestWedged: found and logged once, queued calls end by their own timeouts,
+// and when the server comes back after all, so do calls.
+func TestWedged(t *testing.T) {
+	h := newHost(t, nil)
+	release := make(chan struct{})
+	h.vlibOS("web", map[string]vlibcall.Handler{"hang": func(*vlibcall.Call) error { <-release; return nil }})
+	h.configure([]policy.Wedging{{Domain: "web", After: 500 * ms}}, mine("web", 200*ms))
+	c, other := h.client("web", 0), h.client("web", 0)
+	if _, err := call(c, "hang", ""); !errors.Is(err, vlibcall.ErrTimeout) {
+		t.Error(err)
+	}
+	if _, err := call(other, "echo", ""); !errors.Is(err, vlibcall.ErrTimeout) || !strings.Contains(err.Error(), "abandoned call") {
+		t.Error("behind it:", err)
+	}
+	// A channel that was replaced is watched on.
+	big, err := h.open("web", 1<<20, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer big.Close()
+	if _, err := call(big, "echo", ""); !errors.Is(err, vlibcall.ErrTimeout) {
+		t.Error("in a larger channel:", err)
+	}
+	eventually(t, "it is found", func() bool { return len(h.Wedged()) == 1 })
+	if w := h.Wedged()[0]; w.Domain != "web" || w.For < 500*ms || w.Restarts != 0 {
+		t.Errorf("%+v", w)
+	}
+	time.Sleep(4 * lookEvery)
+	if n := h.log.count("a vLib OS is wedged"); n != 1 {
+		t.Errorf("logged %d times", n)
+	}
+	close(release)
+	eventually(t, "it is back", func() bool { return len(h.Wedged()) == 0 })
+	h.echoes(other)
+	h.echoes(big)
+	h.echoes(c)
+}
+
+// TestRestart: the command is run once, and the queue goes on.
+func TestRestart(t *testing.T) {
+	h := newHost(t, nil)
+	server := h.killable("web")
+	ran := filepath.Join(t.TempDir(), "ran")
+	script := fmt.Sprintf("echo run >>%s; echo so it was; kill -KILL %d", ran, server.Process.Pid)
+	h.configure([]policy.Wedging{{Domain: "web", After: 300 * ms, Restart: []string{"sh", "-c", script}}}, mine("web", 200*ms))
+	c := h.client("web", 0)
+	if _, err := call(c, "hang", ""); !errors.Is(err, vlibcall.ErrTimeout) {
+		t.Error(err)
+	}
+	waiting := h.client("web", 0)
+	eventually(t, "the command is done", func() bool { return h.log.count("the restart command is done") == 1 })
+	if h.log.count(`output="so it was`) != 1 {
+		t.Error("its output is not logged")
+	}
+	h.killable("web")
+	eventually(t, "the queue goes on", func() bool {
+		_, err := call(waiting, "echo", "x")
+		return err == nil
+	})
+	h.echoes(c)
+	eventually(t, "it is not wedged", func() bool { return len(h.Wedged()) == 0 })
+	// Again at once: it is found, and not restarted before the pause.
+	if _, err := call(c, "hang", ""); !errors.Is(err, vlibcall.ErrTimeout) {
+		t.Error(err)
+	}
+	eventually(t, "it is found", func() bool { return h.log.count("no restart before") == 1 })
+	if w := h.Wedged(); len(w) != 1 || w[0].Restarts != 1 {
+		t.Errorf("%+v", w)
+	}
+	if b, err := os.ReadFile(ran); string(b) != "run\n" || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+func TestRestartCommands(t *testing.T) {
+	for _, tt := range []struct {
+		command []string
+		fails   bool
+		output  int
+	}{
+		{[]string{"true"}, false, 0},
+		{[]string{"false"}, true, 0},
+		{[]string{"/no/such/command"}, true, 0},
+		{[]string{"sh", "-c", "yes | head -c 100000"}, false, restartWords},
+		// What stays in the background does not hold it up.
+		{[]string{"sh", "-c", "sleep 20 & echo done"}, false, 5},
+		{[]string{"echo", "$HOME;`true`"}, false, 13}, // no shell
+	} {
+		start := time.Now()
+		out, err := restart(t.Context(), tt.command)
+		if (err != nil) != tt.fails || len(out) != tt.output || time.Since(start) > 15*time.Second {
+			t.Errorf("%q: %q, %v, after %v", tt.command, out, err, time.Since(start))
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*ms)
+	defer cancel()
+	start := time.Now()
+	if _, err := restart(ctx, []string{"sh", "-c", "sleep 1000; true"}); err == nil || time.Since(start) > 15*time.Second {
+		t.Errorf("%v after %v", err, time.Since(start))
+	}
+}
+
+// TestOthersWedgeIt: what the platform sees of calls that did not come by the
+// gateway.
+func TestOthersWedgeIt(t *testing.T) {
+	var stuck atomic.Bool
+	h := newHost(t, func(o *Options) {
+		o.Stuck = func(_ context.Context, domain string) (bool, error) {
+			if domain == "broken" {
+				return true, errors.New("cannot look")
+			}
+			return stuck.Load(), nil
+		}
+	})
+	h.configure([]policy.Wedging{{Domain: "db", After: 300 * ms}, {Domain: "broken", After: 1}})
+	stuck.Store(true)
+	eventually(t, "it is found", func() bool { return len(h.Wedged()) == 1 })
+	if w := h.Wedged()[0]; w.Domain != "db" || h.log.count("cannot look") != 1 {
+		t.Errorf("%+v", w)
+	}
+	stuck.Store(false)
+	eventually(t, "it is back", func() bool { return len(h.Wedged()) == 0 })
+}
+
+// TestCircle: A calls B calls A, all through the gateway. A is still at the
+// first call when the second comes, which ends by its timeout.
+func TestCircle(t *testing.T) {
+	h := newHost(t, nil)
+	through := func(domain string) vlibcall.Handler {
+		return func(c *vlibcall.Call) error {
+			ch, err := vlibcall.Open(t.Context(), native.Domain(filepath.Join(h.o.Dir, domain)), 1, 8192, vlibcall.Options{})
+			if err != nil {
+				return err
+			}
+			defer ch.Close()
+			_, err = ch.Call(c.Context(t.Context()), "t", "around", nil, nil)
+			return err
+		}
+	}
+	h.vlibOS("a", map[string]vlibcall.Handler{"around": through("b")})
+	h.vlibOS("b", map[string]vlibcall.Handler{"around": through("a")})
+	h.configure(nil, mine("a", 500*ms), mine("b", patience))
+	c := h.client("a", 0)
+	start := time.Now()
+	if _, err := call(c, "around", ""); !errors.Is(err, vlibcall.ErrTimeout) || time.Since(start) > patience {
+		t.Errorf("%v after %v", err, time.Since(start))
+	}
+	eventually(t, "both serve again", func() bool {
+		_, err := call(c, "echo", "")
+		return err == nil
+	})
+	h.echoes(h.client("b", patience))
+}
