@@ -14,6 +14,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/policy"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -24,12 +25,21 @@ type Config struct {
 	// MetricsListen is where Prometheus may ask by TCP, an address and a port;
 	// empty: nowhere.
 	MetricsListen string
+	Allow         policy.Rules
+	Domains       []policy.Wedging
+	Listens       []string // domains whose servers listen by hypercall
 }
 
+// known is what the keys are, for who writes another.
+const known = "there are platform, in [[adopt]] domain, budget and period, in [[allow]] user or group, domain, port, library, function, timeout, " +
+	"budget and period, in [[domain]] name, listens, on_wedge, restart and wedged_after, in [metrics] listen"
+
 type configTOML struct {
-	Platform word        `toml:"platform"`
-	Adopt    []adoptTOML `toml:"adopt"`
-	Metrics  metricsTOML `toml:"metrics"`
+	Platform word         `toml:"platform"`
+	Adopt    []adoptTOML  `toml:"adopt"`
+	Allow    []allowTOML  `toml:"allow"`
+	Domain   []domainTOML `toml:"domain"`
+	Metrics  metricsTOML  `toml:"metrics"`
 }
 
 type adoptTOML struct {
@@ -103,7 +113,7 @@ func parse(text string) (Config, int, error) {
 		return Config{}, 0, err
 	}
 	if unknown := md.Undecoded(); len(unknown) > 0 {
-		return Config{}, lineOfKey(text, unknown[0]), fmt.Errorf("unknown key %q: there are platform, in [[adopt]] domain, budget and period, and in [metrics] listen", unknown[0])
+		return Config{}, lineOfKey(text, unknown[0]), fmt.Errorf("unknown key %q: %s", unknown[0], known)
 	}
 	c := Config{Platform: string(t.Platform)}
 	if c.Platform == "" {
@@ -121,6 +131,28 @@ func parse(text string) (Config, int, error) {
 			return Config{}, lineOfTable(text, "adopt", i), err
 		}
 		c.Adopt = append(c.Adopt, master.Wish{Domain: string(a.Domain), Budget: time.Duration(a.Budget), Period: time.Duration(a.Period)})
+	}
+	keys := make(map[string]bool)
+	for i, a := range t.Allow {
+		r, err := a.rule()
+		if err == nil && keys[r.Key()] {
+			err = errors.New("the same rule stands here a second time")
+		}
+		if err != nil {
+			return Config{}, lineOfTable(text, "allow", i), err
+		}
+		keys[r.Key()] = true
+		c.Allow = append(c.Allow, r)
+	}
+	for i, d := range t.Domain {
+		w, err := d.wedging(c.Domains)
+		if err != nil {
+			return Config{}, lineOfTable(text, "domain", i), err
+		}
+		c.Domains = append(c.Domains, w)
+		if d.Listens {
+			c.Listens = append(c.Listens, w.Domain)
+		}
 	}
 	return c, 0, nil
 }

@@ -12,6 +12,20 @@
 //	[metrics]
 //	listen = "127.0.0.1:9477"  # for Prometheus; without: only the control socket
 //
+//	[[allow]]             # who may call by the master's sockets
+//	user = "alice"        # or group = "analysts", or numbers
+//	domain = "web"
+//	library = "libz.so.1" # "*" for all
+//	function = ["crc32", "adler32"]
+//	timeout = "2s"
+//	budget = "2ms"        # with period: what pays for the calls
+//	period = "20ms"
+//
+//	[[domain]]            # what becomes of one whose vLib OS hangs
+//	name = "web"
+//	on_wedge = "restart"
+//	restart = ["xl", "reboot", "-F", "web"]
+//
 // What is unknown or impossible is refused with file and line.
 package config
 

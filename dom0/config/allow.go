@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/policy"
+	"github.com/vlibos/vlibos/rtsched"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// allowTOML is a rule by which unprivileged tools may call.
+type allowTOML struct {
+	User     words    `toml:"user"`
+	Group    words    `toml:"group"`
+	Domain   word     `toml:"domain"`
+	Port     *uint32  `toml:"port"`
+	Library  word     `toml:"library"`
+	Function words    `toml:"function"`
+	Timeout  duration `toml:"timeout"`
+	Budget   duration `toml:"budget"`
+	Period   duration `toml:"period"`
+}
+
+// Bounds and default of a rule's timeout.
+const (
+	defaultTimeout = 30 * time.Second
+	mostTimeout    = time.Hour
+)
+
+// words are one string or number, or several.
+type words []string
+
+// UnmarshalTOML implements toml.Unmarshaler.
+func (w *words) UnmarshalTOML(v any) error {
+	all, several := v.([]any)
+	if !several {
+		all = []any{v}
+	}
+	for _, v := range all {
+		switch v := v.(type) {
+		case string:
+			*w = append(*w, v)
+		case int64:
+			*w = append(*w, strconv.FormatInt(v, 10))
+		default:
+			return fmt.Errorf("%v is neither text nor a number", v)
+		}
+	}
+	return nil
+}
+
+// command is a program and its arguments: no shell takes it apart.
+type command []string
+
+// UnmarshalTOML implements toml.Unmarshaler.
+func (c *command) UnmarshalTOML(v any) error {
+	if _, several := v.([]any); !several {
+		return errors.New("a command is a list: its name and each argument in quotes of their own")
+	}
+	return (*words)(c).UnmarshalTOML(v)
+}
+
+func (a allowTOML) rule() (r policy.Rule, err error) {
+	if r.Who, r.ID, err = a.who(); err != nil {
+		return r, err
+	}
+	r.IsGroup = a.Group != nil
+	r.Target = policy.Target{Domain: string(a.Domain), Port: dom0.DefaultPort}
+	if a.Port != nil {
+		r.Port = *a.Port
+	}
+	r.Library, r.Functions = string(a.Library), a.Function
+	r.Timeout, r.Budget, r.Period = time.Duration(a.Timeout), time.Duration(a.Budget), time.Duration(a.Period)
+	if r.Timeout == 0 {
+		r.Timeout = defaultTimeout
+	}
+	return r, a.check(r)
+}
+
+// who may call, by the kernel's number.
+func (a allowTOML) who() (string, uint32, error) {
+	if (len(a.User) == 1) == (len(a.Group) == 1) || len(a.User)+len(a.Group) > 1 {
+		return "", 0, errors.New("it needs one user or one group: a name or a number")
+	}
+	if len(a.User) == 1 {
+		id, err := number(a.User[0], func(name string) (string, error) {
+			u, err := user.Lookup(name)
+			if err != nil {
+				return "", err
+			}
+			return u.Uid, nil
+		})
+		return fmt.Sprintf("user %q", a.User[0]), id, err
+	}
+	id, err := number(a.Group[0], func(name string) (string, error) {
+		g, err := user.LookupGroup(name)
+		if err != nil {
+			return "", err
+		}
+		return g.Gid, nil
+	})
+	return fmt.Sprintf("group %q", a.Group[0]), id, err
+}
+
+func number(text string, find func(string) (string, error)) (uint32, error) {
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err == nil {
+		return uint32(n), nil
+	}
+	id, err := find(text)
+	if err != nil {
+		return 0, fmt.Errorf("%w: a number is good too", err)
+	}
+	n, err = strconv.ParseUint(id, 10, 32)
+	return uint32(n), err
+}
+
+func (a allowTOML) check(r policy.Rule) error {
+	if err := directory(r.Domain); err != nil {
+		return err
+	}
+	if r.Library == "" || len(r.Functions) == 0 {
+		return fmt.Errorf("library and function are needed: names, or %q for all", policy.All)
+	}
+	for _, name := range append([]string{r.Library}, r.Functions...) {
+		if name == "" || len(name) > vlibcall.MaxName || strings.ContainsRune(name, 0) {
+			return fmt.Errorf("%.80q cannot be called: a name has 1 to %d bytes, and no NUL", name, vlibcall.MaxName)
+		}
+	}
+	if r.Timeout < 0 || r.Timeout > mostTimeout {
+		return fmt.Errorf("timeout %v is out of range: up to %v", r.Timeout, mostTimeout)
+	}
+	if a.Budget == 0 && a.Period == 0 {
+		return nil
+	}
+	return (rtsched.Task{Budget: r.Budget, Period: r.Period}).Validate()
+}
+
+// directory tells whether a domain's name can be that of a directory of
+// sockets.
+func directory(domain string) error {
+	switch {
+	case domain == "":
+		return errors.New("domain is missing: a name or a UUID")
+	case domain == ".", domain == "..", len(domain) > 64, strings.ContainsAny(domain, "/\x00"):
+		return fmt.Errorf("domain %.80q: its sockets would be in a directory of that name, which there cannot be: write the UUID", domain)
+	}
+	return nil
+}
+
+// domainTOML says what becomes of a domain whose vLib OS hangs.
+type domainTOML struct {
+	Name        word     `toml:"name"`
+	Listens     bool     `toml:"listens"`
+	OnWedge     word     `toml:"on_wedge"`
+	Restart     command  `toml:"restart"`
+	WedgedAfter duration `toml:"wedged_after"`
+}
+
+// What on_wedge can be, and bounds of wedged_after.
+const (
+	report  = "report"
+	restart = "restart"
+
+	leastWedged = time.Second
+	mostWedged  = time.Hour
+)
+
+func (d domainTOML) wedging(before []policy.Wedging) (policy.Wedging, error) {
+	w := policy.Wedging{Domain: string(d.Name), After: time.Duration(d.WedgedAfter), Restart: d.Restart}
+	if w.After == 0 {
+		w.After = policy.WedgedAfter
+	}
+	switch {
+	case d.Name == "":
+		return w, errors.New("name is missing: a domain's name or UUID")
+	case slices.ContainsFunc(before, func(b policy.Wedging) bool { return b.Domain == w.Domain }):
+		return w, fmt.Errorf("domain %q stands here a second time", d.Name)
+	case w.After < leastWedged || w.After > mostWedged:
+		return w, fmt.Errorf("domain %q: wedged_after %v is out of range: %v to %v", d.Name, w.After, leastWedged, mostWedged)
+	case d.OnWedge != "" && d.OnWedge != report && d.OnWedge != restart:
+		return w, fmt.Errorf("domain %q: on_wedge %q: %s or %s are allowed", d.Name, d.OnWedge, report, restart)
+	case d.OnWedge == restart && (len(d.Restart) == 0 || d.Restart[0] == ""):
+		return w, fmt.Errorf("domain %q: restart is missing: the command and its arguments, as in [\"xl\", \"reboot\", \"-F\", %q]", d.Name, d.Name)
+	case d.OnWedge != restart && d.Restart != nil:
+		return w, fmt.Errorf("domain %q: the command restart is of no use without on_wedge = %q", d.Name, restart)
+	}
+	return w, nil
+}
