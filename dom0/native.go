@@ -19,9 +19,32 @@ import (
 )
 
 // nativePlatform finds domains as directories below dir.
-type nativePlatform struct{ dir string }
+type nativePlatform struct {
+	dir string
+	via words
+}
 
-func (p *nativePlatform) Name() string { return Native }
+// words are what differs where the sockets are not the domains' own.
+type words struct {
+	platform string
+	start    func(name string, port uint32) string // how a server comes to be there
+	denied   string
+}
+
+func newNative(dir string) *nativePlatform {
+	return &nativePlatform{dir, words{
+		platform: Native, denied: "run as the user who runs the server, or as root",
+		start: func(name string, port uint32) string {
+			text := NativeServer(dir, name)
+			if port != DefaultPort {
+				text += fmt.Sprintf(" --port %d", port)
+			}
+			return "start one with: " + text
+		},
+	}}
+}
+
+func (p *nativePlatform) Name() string { return p.via.platform }
 func (p *nativePlatform) Close() error { return nil }
 
 func (p *nativePlatform) Lookup(ctx context.Context, ref string) (*Domain, error) {
@@ -38,7 +61,7 @@ func (p *nativePlatform) Lookup(ctx context.Context, ref string) (*Domain, error
 	if err != nil {
 		return nil, err
 	}
-	return nil, noDomain(ref, all, p.dir, p.dir+" has none: start one with: "+p.command(ref, DefaultPort))
+	return nil, noDomain(ref, all, p.dir, p.dir+" has none: "+p.via.start(ref, DefaultPort))
 }
 
 // plainName reports whether ref can be the name of a directory in dir, rather
@@ -53,7 +76,7 @@ func (p *nativePlatform) Domains(context.Context) ([]*Domain, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, p.explain("platform native", err)
+		return nil, p.explain("platform "+p.via.platform, err)
 	}
 	var all []*Domain
 	for _, e := range entries {
@@ -73,11 +96,9 @@ func (p *nativePlatform) domain(name string) (*Domain, error) {
 	dir := filepath.Join(p.dir, name)
 	d := &Domain{
 		ID: name, Name: name,
-		open: func(context.Context) (transport, error) { return nativeTransport{native.Domain(dir)}, nil },
-		noServer: func(port uint32) string {
-			return "start one with: " + p.command(name, port)
-		},
-		denied: "run as the user who runs the server, or as root",
+		open:     func(context.Context) (transport, error) { return nativeTransport{native.Domain(dir)}, nil },
+		noServer: func(port uint32) string { return p.via.start(name, port) },
+		denied:   p.via.denied,
 	}
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrPermission) {
@@ -97,17 +118,8 @@ func (p *nativePlatform) domain(name string) (*Domain, error) {
 	return d, nil
 }
 
-// command starts a server that is found as name and port.
-func (p *nativePlatform) command(name string, port uint32) string {
-	text := NativeServer(p.dir, name)
-	if port != DefaultPort {
-		text += fmt.Sprintf(" --port %d", port)
-	}
-	return text
-}
-
 func (p *nativePlatform) explain(target string, err error) error {
-	return explain(target, err, "", "run as the user who runs the server, or as root")
+	return explain(target, err, "", p.via.denied)
 }
 
 // nativeTransport holds nothing between two dials.

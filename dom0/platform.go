@@ -3,6 +3,7 @@
 package dom0
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -14,9 +15,12 @@ import (
 
 // The platforms' names.
 const (
-	Auto   = "auto" // Xen if there is one, else native
-	Xen    = "xen"
-	Native = "native"
+	// Auto is Xen if there is one, else native; and for users other than root
+	// Gateway before that, for domains that are there.
+	Auto    = "auto"
+	Xen     = "xen"
+	Native  = "native"
+	Gateway = "gateway" // through the master's sockets
 )
 
 // What a master makes of Xen: budgets are kept by this project's module in it,
@@ -36,10 +40,11 @@ const DefaultPort = 1
 // Platform finds domains. It is safe for concurrent use; the owner closes it.
 // Domains that it found stay usable, and are closed by whoever looked them up.
 type Platform interface {
-	// Name is Xen or Native.
+	// Name is Xen, Native or Gateway; Auto where more than one is looked at.
 	Name() string
 	// Lookup finds the domain that ref means: a number, a name or a UUID on
-	// Xen, a name on the native platform. Errors: ErrNoDomain,
+	// Xen, a name on the native platform, what the master's configuration has
+	// on the gateway. Errors: ErrNoDomain,
 	// ErrNotPermitted.
 	Lookup(ctx context.Context, ref string) (*Domain, error)
 	// Domains returns all domains that this process may see.
@@ -50,26 +55,32 @@ type Platform interface {
 
 // Config chooses a platform.
 type Config struct {
-	Platform  string // Auto (or empty), Xen or Native
-	NativeDir string // default native.DefaultRoot
+	Platform   string // Auto (or empty), Xen, Native or Gateway
+	NativeDir  string // default native.DefaultRoot
+	GatewayDir string // default DefaultGatewayDir
 }
+
+// DefaultGatewayDir has the sockets by which users other than root call.
+const DefaultGatewayDir = "/run/vlibos/call"
 
 // Open opens a platform. Errors: ErrNoXen, ErrNotPermitted.
 func Open(ctx context.Context, c Config) (Platform, error) {
 	kind := c.Platform
 	if kind == "" || kind == Auto {
+		if os.Geteuid() != 0 {
+			return newEither(c), nil
+		}
 		kind = Detect("/").Platform()
 	}
 	switch kind {
 	case Xen:
 		return openXen(ctx, Detect("/"))
 	case Native:
-		if c.NativeDir == "" {
-			c.NativeDir = native.DefaultRoot
-		}
-		return &nativePlatform{dir: c.NativeDir}, nil
+		return newNative(cmp.Or(c.NativeDir, native.DefaultRoot)), nil
+	case Gateway:
+		return newGateway(c.GatewayDir), nil
 	}
-	return nil, fmt.Errorf("platform %q: want %s, %s or %s", c.Platform, Auto, Xen, Native)
+	return nil, fmt.Errorf("platform %q: want %s, %s, %s or %s", c.Platform, Auto, Xen, Native, Gateway)
 }
 
 // Traces are what the kernel shows of a hypervisor.

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -25,7 +26,9 @@ and of functions that its server has built in.
 
 DOMAIN is, on Xen, a domain's number, name or UUID; on the native platform,
 which needs no Xen, the NAME with which 'vlib-server --transport native --name NAME'
-was started on this machine.
+was started on this machine. Users other than root call what the configuration of
+'vlibmaster serve' lets them, through its sockets: by themselves, or with
+--platform gateway.
 
 `
 
@@ -55,7 +58,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usagef("%w", err) },
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "platform", Value: dom0.Auto, EnvVars: []string{"VLIBOS_PLATFORM"}, Usage: "where domains are: auto, xen or native; to 'serve', xen is vlib or stock"},
+			&cli.StringFlag{Name: "platform", Value: dom0.Auto, EnvVars: []string{"VLIBOS_PLATFORM"}, Usage: "where domains are: auto, xen, native, or gateway (through 'vlibmaster serve'); to 'serve', xen is vlib or stock"},
 			&cli.StringFlag{Name: "native-dir", Value: native.DefaultRoot, EnvVars: []string{"VLIBOS_NATIVE_DIR"}, Usage: "`DIR` with the native domains"},
 			&cli.BoolFlag{Name: "version", Usage: "the same as the command version"},
 		},
@@ -78,14 +81,22 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 
 // chosen is the platform that the global flags choose.
 func chosen(c *cli.Context) (dom0.Config, error) {
-	cfg := dom0.Config{Platform: c.String("platform"), NativeDir: c.String("native-dir")}
-	if !slices.Contains(dom0.Platforms, cfg.Platform) {
-		return cfg, usagef("--platform %q: want one of %s", cfg.Platform, strings.Join(dom0.Platforms, ", "))
+	cfg := dom0.Config{Platform: c.String("platform"), NativeDir: c.String("native-dir"), GatewayDir: dom0.DefaultGatewayDir}
+	if dir := c.String("run-dir"); dir != "" { // of commands that have the flag
+		cfg.GatewayDir = callDir(dir)
+	}
+	if names := append(slices.Clone(dom0.Platforms), dom0.Gateway); !slices.Contains(names, cfg.Platform) {
+		return cfg, usagef("--platform %q: want one of %s", cfg.Platform, strings.Join(names, ", "))
 	}
 	if cfg.Platform == dom0.Vlib || cfg.Platform == dom0.Stock {
 		cfg.Platform = dom0.Xen // who keeps budgets is the master's matter
 	}
 	return cfg, nil
+}
+
+// callDir has a master's sockets for calls.
+func callDir(runDir string) string {
+	return filepath.Join(runDir, filepath.Base(dom0.DefaultGatewayDir))
 }
 
 // noArguments is for commands that take none.

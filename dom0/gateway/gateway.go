@@ -28,9 +28,10 @@ type Options struct {
 	// Pay returns the reservation that pays for a rule's calls, ready for the
 	// domain as it is now. nil: nobody pays for calls.
 	Pay func(ctx context.Context, r policy.Rule) (reservation uint32, err error)
-	// Stuck reports whether calls wait for a domain that is at none that
-	// anybody waits for, whoever made them. nil: the platform cannot tell.
-	Stuck func(ctx context.Context, domain string) (bool, error)
+	// Stuck returns those of some domains that calls wait for and that are at
+	// none that anybody waits for, whoever made them. nil: the platform cannot
+	// tell.
+	Stuck func(ctx context.Context, domains []string) ([]string, error)
 	Log   *slog.Logger
 }
 
@@ -43,6 +44,7 @@ type Gateway struct {
 	mu      sync.Mutex // a new configuration, and what it brings
 	targets map[policy.Target]*target
 	guards  map[string]*guard // by domain
+	others  others
 }
 
 // Open makes a gateway that serves nothing yet. The caller makes sure that

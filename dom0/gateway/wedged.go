@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
 	"slices"
 	"sync"
@@ -18,8 +19,10 @@ import (
 )
 
 const (
-	// lookEvery is how often vLib OSes are looked at.
+	// lookEvery is how often vLib OSes are looked at, askEvery how often the
+	// platform is asked, which costs more.
 	lookEvery = 250 * time.Millisecond
+	askEvery  = time.Second
 	// restartTime is what a restart command has.
 	restartTime = time.Minute
 	// restartWords is how much of its output is logged, in bytes.
@@ -30,8 +33,15 @@ const (
 type guard struct {
 	policy.Wedging
 	wedge   policy.Wedge
-	running bool   // the restart command
-	problem string // why it cannot be told whether others' calls hang
+	running bool // the restart command
+}
+
+// others is what the platform said last of calls that did not come by the
+// gateway.
+type others struct {
+	asked   time.Time
+	stuck   []string
+	problem string
 }
 
 // watch has the domains of the rules watched, and those that are named
@@ -82,29 +92,33 @@ func (g *Gateway) look(ctx context.Context, restarts *sync.WaitGroup) {
 			stuck[t.Domain] = true
 		}
 	}
+	g.ask(ctx, now)
 	for name, gu := range g.guards {
 		if gu.running {
 			continue // what is seen meanwhile says nothing
 		}
-		g.judge(ctx, gu, now, stuck[name] || g.stuckForOthers(ctx, gu), restarts)
+		g.judge(ctx, gu, now, stuck[name] || slices.Contains(g.others.stuck, name), restarts)
 	}
 }
 
-// stuckForOthers asks the platform about calls that did not come by here.
-func (g *Gateway) stuckForOthers(ctx context.Context, gu *guard) bool {
-	if g.o.Stuck == nil {
-		return false
+// ask asks the platform about calls that did not come by here, if it is time.
+func (g *Gateway) ask(ctx context.Context, now time.Time) {
+	o := &g.others
+	if g.o.Stuck == nil || now.Sub(o.asked) < askEvery {
+		return
 	}
-	stuck, err := g.o.Stuck(ctx, gu.Domain)
+	stuck, err := g.o.Stuck(ctx, slices.Sorted(maps.Keys(g.guards)))
+	if ctx.Err() != nil {
+		return
+	}
 	problem := ""
-	if err != nil && ctx.Err() == nil {
+	if err != nil {
 		problem = err.Error()
 	}
-	if problem != "" && problem != gu.problem {
-		g.o.Log.Warn("cannot tell whether calls to a domain hang", "domain", gu.Domain, "error", err)
+	if problem != "" && problem != o.problem {
+		g.o.Log.Warn("cannot tell which domains' servers hang", "error", err)
 	}
-	gu.problem = problem
-	return stuck && err == nil
+	*o = others{now, stuck, problem}
 }
 
 func (g *Gateway) judge(ctx context.Context, gu *guard, now time.Time, stuck bool, restarts *sync.WaitGroup) {

@@ -125,17 +125,17 @@ func TestRestartCommands(t *testing.T) {
 func TestOthersWedgeIt(t *testing.T) {
 	var stuck atomic.Bool
 	h := newHost(t, func(o *Options) {
-		o.Stuck = func(_ context.Context, domain string) (bool, error) {
-			if domain == "broken" {
-				return true, errors.New("cannot look")
+		o.Stuck = func(_ context.Context, domains []string) ([]string, error) {
+			if stuck.Load() {
+				return []string{"db"}, errors.New("cannot look at " + strings.Join(domains, ", "))
 			}
-			return stuck.Load(), nil
+			return nil, nil
 		}
 	})
-	h.configure([]policy.Wedging{{Domain: "db", After: 300 * ms}, {Domain: "broken", After: 1}})
+	h.configure([]policy.Wedging{{Domain: "db", After: 300 * ms}}, mine("web", 1))
 	stuck.Store(true)
 	eventually(t, "it is found", func() bool { return len(h.Wedged()) == 1 })
-	if w := h.Wedged()[0]; w.Domain != "db" || h.log.count("cannot look") != 1 {
+	if w := h.Wedged()[0]; w.Domain != "db" || h.log.count("cannot look at db, web") != 1 {
 		t.Errorf("%+v", w)
 	}
 	stuck.Store(false)

@@ -4,6 +4,7 @@ package master
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -37,6 +38,11 @@ func (m *Master) tasks(cpu int, replaces string) []rtsched.Task {
 			tasks = append(tasks, a.task())
 		}
 	}
+	for key, p := range m.payers {
+		if key != replaces && slices.Contains(p.CPUs, cpu) {
+			tasks = append(tasks, p.task())
+		}
+	}
 	return tasks
 }
 
@@ -44,6 +50,11 @@ func (m *Master) name(id uint32) string {
 	for _, a := range m.adopted {
 		if a.Reservation == id {
 			return a.Name
+		}
+	}
+	for _, p := range m.payers {
+		if p.Reservation == id {
+			return "calls of " + p.Key
 		}
 	}
 	return ""
@@ -59,11 +70,14 @@ func (m *Master) most(t rtsched.Task, cpus []int, replaces string) time.Duration
 	return most
 }
 
-// number is the lowest that no adoption has.
+// number is the lowest that nobody has.
 func (m *Master) number() (uint32, error) {
-	used := make(map[uint32]bool)
+	used := maps.Clone(m.taken)
 	for _, a := range m.adopted {
 		used[a.Reservation] = true
+	}
+	for _, p := range m.payers {
+		used[p.Reservation] = true
 	}
 	for id := uint32(firstReservation); id <= lastReservation; id++ {
 		if !used[id] {

@@ -14,8 +14,9 @@ import (
 // Configure makes the adoptions that a configuration wants, of the domains that
 // there are now and of those that come later, and releases those that an
 // earlier one wanted. What does not fit is an error, and nothing is changed.
-// What is adopted or released by hand stays so until the next Configure.
-func (m *Master) Configure(ctx context.Context, wishes []Wish) error {
+// What is adopted or released by hand stays so until the next Configure. The
+// payments are reservations that pay for calls, tested together with the rest.
+func (m *Master) Configure(ctx context.Context, wishes []Wish, payments ...Payment) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all, err := m.platform.Domains(ctx)
@@ -23,6 +24,7 @@ func (m *Master) Configure(ctx context.Context, wishes []Wish) error {
 		return err
 	}
 	what := m.whatIf(func(a *adoption) bool { return !a.Configured })
+	clear(what.payers)
 	var fits []*adoption
 	for _, w := range wishes {
 		a, err := what.wanted(all, w)
@@ -39,8 +41,12 @@ func (m *Master) Configure(ctx context.Context, wishes []Wish) error {
 		what.adopted[a.UUID] = a
 		fits = append(fits, a)
 	}
+	payers, err := what.payersFor(all, payments, m.payers)
+	if err != nil {
+		return err
+	}
 	m.configured, m.waived = wishes, make(map[string]bool)
-	var errs []error
+	errs := []error{m.dropPayers(ctx, all, payments, payers)}
 	for _, a := range m.adopted {
 		if a.Configured && !slices.ContainsFunc(fits, func(f *adoption) bool { return f.UUID == a.UUID }) && !a.meant(wishes) {
 			errs = append(errs, m.release(ctx, a))
@@ -50,6 +56,9 @@ func (m *Master) Configure(ctx context.Context, wishes []Wish) error {
 	slices.SortStableFunc(fits, func(a, b *adoption) int { return cmp.Compare(m.growth(a), m.growth(b)) })
 	for _, a := range fits {
 		errs = append(errs, m.adopt(ctx, a))
+	}
+	for _, p := range payers {
+		errs = append(errs, m.pay(ctx, p))
 	}
 	return errors.Join(errs...)
 }

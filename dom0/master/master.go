@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -26,6 +27,9 @@ type Master struct {
 	adopted    map[string]*adoption // by UUID
 	configured []Wish
 	waived     map[string]bool // UUIDs of configured domains that were released by hand
+	payers     map[string]*payer
+	payments   []Payment       // configured
+	taken      map[uint32]bool // numbers that a master to think with does not give away
 }
 
 // Open makes the one master of the platform's host, with what an earlier one
@@ -35,13 +39,17 @@ func Open(ctx context.Context, p platform.Platform, dir string, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	m := &Master{platform: p, state: s, log: log, adopted: make(map[string]*adoption), waived: make(map[string]bool)}
+	m := &Master{platform: p, state: s, log: log, adopted: make(map[string]*adoption), waived: make(map[string]bool),
+		payers: make(map[string]*payer), taken: make(map[uint32]bool)}
 	before, err := s.read()
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	for _, a := range before {
+	for _, a := range before.Adopted {
 		m.adopted[a.UUID] = &adoption{Adoption: a}
+	}
+	for _, p := range before.Payers {
+		m.payers[p.Key] = &payer{Payer: p}
 	}
 	if err := m.Review(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
@@ -151,9 +159,16 @@ func (m *Master) Try(ctx context.Context, wishes []Wish) error {
 	return nil
 }
 
-// whatIf is a master to think with, of the adoptions to keep.
+// whatIf is a master to think with, of the adoptions to keep. What it comes to
+// has numbers that this one has not given away.
 func (m *Master) whatIf(keep func(*adoption) bool) *Master {
-	what := &Master{platform: m.platform, adopted: make(map[string]*adoption, len(m.adopted))}
+	what := &Master{platform: m.platform, adopted: make(map[string]*adoption, len(m.adopted)), payers: maps.Clone(m.payers), taken: make(map[uint32]bool)}
+	for _, a := range m.adopted {
+		what.taken[a.Reservation] = true
+	}
+	for _, p := range m.payers {
+		what.taken[p.Reservation] = true
+	}
 	for uuid, a := range m.adopted {
 		if keep(a) {
 			what.adopted[uuid] = a
@@ -203,12 +218,17 @@ func (m *Master) lookup(ref string) (*adoption, error) {
 	return m.adopted[d.UUID], nil
 }
 
-// write saves all adoptions.
+// write saves all adoptions, and who pays for calls.
 func (m *Master) write() error {
 	all := make([]Adoption, 0, len(m.adopted))
 	for _, a := range m.adopted {
 		all = append(all, a.Adoption)
 	}
 	slices.SortFunc(all, func(a, b Adoption) int { return cmp.Compare(a.Reservation, b.Reservation) })
-	return m.state.write(all)
+	payers := make([]Payer, 0, len(m.payers))
+	for _, p := range m.payers {
+		payers = append(payers, p.Payer)
+	}
+	slices.SortFunc(payers, func(a, b Payer) int { return cmp.Compare(a.Reservation, b.Reservation) })
+	return m.state.write(stateJSON{all, payers})
 }

@@ -54,7 +54,7 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 func (m *Master) Review(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.adopted)+len(m.configured) == 0 {
+	if len(m.adopted)+len(m.configured)+len(m.payers) == 0 {
 		return nil
 	}
 	all, err := m.platform.Domains(ctx)
@@ -86,6 +86,7 @@ func (m *Master) Review(ctx context.Context) error {
 		m.again(ctx, a)
 	}
 	m.arrived(ctx, all)
+	changed = m.movedPayers(here) || changed
 	if changed {
 		return m.write()
 	}

@@ -29,6 +29,7 @@ type state struct {
 
 type stateJSON struct {
 	Adopted []Adoption `json:"adopted"`
+	Payers  []Payer    `json:"payers,omitempty"`
 }
 
 // openState takes the lock.
@@ -63,24 +64,23 @@ func openState(dir string) (*state, error) {
 func (s *state) file() string { return filepath.Join(s.dir, "state.json") }
 
 // read returns what an earlier daemon wrote.
-func (s *state) read() ([]Adoption, error) {
+func (s *state) read() (j stateJSON, err error) {
 	b, err := os.ReadFile(s.file())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return j, nil
 	}
 	if err != nil {
-		return nil, err
+		return j, err
 	}
-	var j stateJSON
 	if err := json.Unmarshal(b, &j); err != nil {
-		return nil, fmt.Errorf("%s: %w: remove it, and adopt again what is to be adopted", s.file(), err)
+		return j, fmt.Errorf("%s: %w: remove it, and adopt again what is to be adopted", s.file(), err)
 	}
-	return j.Adopted, nil
+	return j, nil
 }
 
 // write replaces the file as a whole.
-func (s *state) write(adopted []Adoption) error {
-	b, err := json.MarshalIndent(stateJSON{adopted}, "", "\t")
+func (s *state) write(j stateJSON) error {
+	b, err := json.MarshalIndent(j, "", "\t")
 	if err != nil {
 		return err
 	}

@@ -81,22 +81,27 @@ func (p *Platform) Adopt(_ context.Context, d platform.Domain, r rtsched.Task) e
 	if err != nil {
 		return err
 	}
-	was, err := p.m.Reservation(r.ID)
-	known := err == nil
-	switch {
-	case err != nil && !errors.Is(err, vlib.ErrNoReservation):
-		return err
-	case known && was.Budget == r.Budget && was.Period == r.Period:
-	default:
-		if err := p.m.Reserve(r.ID, r.Budget, r.Period); err != nil {
-			return refusal(err)
-		}
+	known, err := p.reserve(r)
+	if err != nil {
+		return refusal(err)
 	}
 	err = p.m.Adopt(domid, r.ID)
 	if err != nil && !known {
 		err = errors.Join(err, p.m.Unreserve(r.ID))
 	}
 	return refusal(err)
+}
+
+// reserve makes a reservation, or changes it; known says that there was one.
+func (p *Platform) reserve(r rtsched.Task) (known bool, err error) {
+	was, err := p.m.Reservation(r.ID)
+	switch {
+	case err != nil && !errors.Is(err, vlib.ErrNoReservation):
+		return false, err
+	case err == nil && was.Budget == r.Budget && was.Period == r.Period:
+		return true, nil
+	}
+	return err == nil, p.m.Reserve(r.ID, r.Budget, r.Period)
 }
 
 // Release implements platform.Platform.

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+// Payment is a wish for a reservation that pays for calls to a domain.
+type Payment struct {
+	Key  string // whose calls: it tells payments apart
+	Wish        // the domain that may be called
+	// Listens says that the domain's server tells the platform when it is
+	// done with a call.
+	Listens bool
+}
+
+// Payer is a reservation that pays for calls, whether or not the domain runs
+// just now.
+type Payer struct {
+	Key         string        `json:"key"`
+	UUID        string        `json:"uuid"` // of the domain
+	Reservation uint32        `json:"reservation"`
+	Budget      time.Duration `json:"budget_ns"`
+	Period      time.Duration `json:"period_ns"`
+	CPUs        []int         `json:"cpus"` // where the domain was last
+	Listens     bool          `json:"listens,omitempty"`
+}
+
+func (p Payer) task() rtsched.Task {
+	return rtsched.Task{ID: p.Reservation, Budget: p.Budget, Period: p.Period}
+}
+
+// payer is one with the domain that it was last seen to pay for.
+type payer struct {
+	Payer
+	domain platform.Domain
+}
+
+// Pay returns the reservation of a configured payment, which pays for calls to
+// the domain as it is now. Errors as for Adopt; platform.ErrNotHere.
+func (m *Master) Pay(ctx context.Context, key string) (reservation uint32, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i := slices.IndexFunc(m.payments, func(p Payment) bool { return p.Key == key })
+	if i < 0 {
+		return 0, fmt.Errorf("nobody pays for %s any more", key)
+	}
+	all, err := m.platform.Domains(ctx)
+	if err != nil {
+		return 0, err
+	}
+	p, err := m.payerFor(all, m.payments[i], m.payers)
+	if err != nil {
+		return 0, err
+	}
+	return p.Reservation, m.pay(ctx, p)
+}
+
+// payersFor are those of the payments whose domains are there, if all fit
+// beside those that wait for theirs. It leaves them with m, which is one to
+// think with.
+func (m *Master) payersFor(all []platform.Domain, payments []Payment, were map[string]*payer) ([]*payer, error) {
+	var fits []*payer
+	for _, wish := range payments {
+		p, err := m.payerFor(all, wish, were)
+		if errors.Is(err, platform.ErrNoDomain) {
+			if was := were[wish.Key]; was != nil {
+				m.payers[wish.Key] = was
+			}
+			continue // until it comes
+		}
+		if err != nil {
+			return nil, err
+		}
+		m.payers[p.Key] = p
+		fits = append(fits, p)
+	}
+	return fits, nil
+}
+
+// payerFor is the payer that is asked for, if it fits.
+func (m *Master) payerFor(all []platform.Domain, wish Payment, were map[string]*payer) (*payer, error) {
+	if _, ok := m.platform.(platform.Paying); !ok {
+		return nil, fmt.Errorf("%s: calls are not paid on platform %s: it is %w: leave out budget and period", wish.Key, m.platform.Name(), platform.ErrNotHere)
+	}
+	d, err := find(all, wish.Domain)
+	if err != nil {
+		return nil, err
+	}
+	if d.Control {
+		return nil, fmt.Errorf("domain %s: %w: nobody pays for calls to it", d, ErrControl)
+	}
+	p := &payer{Payer{Key: wish.Key, UUID: d.UUID, Budget: wish.Budget, Period: wish.Period, CPUs: d.CPUs, Listens: wish.Listens}, d}
+	if was := were[wish.Key]; was != nil {
+		p.Reservation = was.Reservation
+	} else if p.Reservation, err = m.number(); err != nil {
+		return nil, err
+	}
+	if err := m.admit(p.task(), d.CPUs, p.Key); err != nil {
+		return nil, fmt.Errorf("pay for %s: %w", wish.Key, err)
+	}
+	return p, nil
+}
+
+// pay does what was found to fit.
+func (m *Master) pay(ctx context.Context, p *payer) error {
+	was := m.payers[p.Key]
+	m.payers[p.Key] = p
+	var err error
+	if was == nil || !reflect.DeepEqual(was.Payer, p.Payer) {
+		err = m.write() // as in adopt
+	}
+	if err == nil {
+		err = m.platform.(platform.Paying).Pay(ctx, p.domain, p.task(), p.Listens)
+	}
+	if err == nil {
+		if was == nil || was.task() != p.task() || was.domain.ID != p.domain.ID {
+			m.log.Info("pays for calls", "key", p.Key, "domain", p.domain.String(), "reservation", p.Reservation, "budget", p.Budget, "period", p.Period)
+		}
+		return nil
+	}
+	if was == nil {
+		delete(m.payers, p.Key)
+	} else {
+		m.payers[p.Key] = was
+	}
+	return errors.Join(fmt.Errorf("pay for %s: %w", p.Key, m.named(err)), m.write())
+}
+
+// dropPayers takes the payments over, and back what none of them wants, or
+// wants for another domain.
+func (m *Master) dropPayers(ctx context.Context, all []platform.Domain, payments []Payment, keep []*payer) error {
+	m.payments = payments
+	var errs []error
+	for key, p := range m.payers {
+		if slices.ContainsFunc(keep, func(k *payer) bool { return k.Key == key && k.UUID == p.UUID }) || m.waits(all, p) {
+			continue
+		}
+		delete(m.payers, key)
+		host, ok := m.platform.(platform.Paying)
+		if !ok {
+			continue // what another platform's master left
+		}
+		last := true
+		for _, k := range m.payers {
+			last = last && k.UUID != p.UUID
+		}
+		var d platform.Domain
+		if i := slices.IndexFunc(all, func(d platform.Domain) bool { return d.UUID == p.UUID }); i >= 0 {
+			d = all[i]
+		}
+		if err := host.Unpay(ctx, d, p.Reservation, last); err != nil {
+			m.payers[key] = p
+			errs = append(errs, fmt.Errorf("end paying for %s: %w", key, err))
+			continue
+		}
+		m.log.Info("pays for calls no longer", "key", key, "reservation", p.Reservation)
+	}
+	return errors.Join(append(errs, m.write())...)
+}
+
+// waits reports whether a payer is still wanted, for a domain that is not there
+// now.
+func (m *Master) waits(all []platform.Domain, p *payer) bool {
+	return slices.ContainsFunc(m.payments, func(w Payment) bool { return w.Key == p.Key }) &&
+		!slices.ContainsFunc(all, func(d platform.Domain) bool { return d.UUID == p.UUID })
+}
+
+// movedPayers notes where the payers' domains are, and reports changes.
+func (m *Master) movedPayers(here map[string]platform.Domain) (changed bool) {
+	for _, p := range m.payers {
+		if d, ok := here[p.UUID]; ok && !slices.Equal(d.CPUs, p.CPUs) {
+			p.CPUs, changed = d.CPUs, true
+		}
+	}
+	return changed
+}
+
+// Watches reports whether the platform sees whose server hangs.
+func (m *Master) Watches() bool {
+	_, ok := m.platform.(platform.Watching)
+	return ok
+}
+
+// Stuck returns those of some domains whose servers hang, as the platform sees
+// it; see [platform.Watching]. Domains that are not there do not.
+func (m *Master) Stuck(ctx context.Context, refs []string) (stuck []string, err error) {
+	host, ok := m.platform.(platform.Watching)
+	if !ok {
+		return nil, fmt.Errorf("whose server hangs is %w", platform.ErrNotHere)
+	}
+	all, err := host.Domains(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range refs {
+		d, err := find(all, ref)
+		if err != nil {
+			continue
+		}
+		hangs, err := host.Stuck(ctx, d)
+		if err != nil {
+			return stuck, fmt.Errorf("domain %s: %w", d, err)
+		}
+		if hangs {
+			stuck = append(stuck, ref)
+		}
+	}
+	return stuck, nil
+}

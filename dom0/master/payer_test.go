@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+// payHost is a host on which calls are paid.
+type payHost struct {
+	*host
+	pays  map[uint32]string // reservation → domain, and how its server is done
+	freed []string          // domains that nobody pays for any more
+	stuck string
+}
+
+func newPayHost(domains ...platform.Domain) *payHost {
+	return &payHost{host: newHost(domains...), pays: make(map[uint32]string)}
+}
+
+func (h *payHost) Pay(_ context.Context, d platform.Domain, r rtsched.Task, listens bool) error {
+	if h.fail != nil {
+		return h.fail
+	}
+	h.pays[r.ID], h.tasks[r.ID] = fmt.Sprint(d.ID, listens), r
+	return nil
+}
+
+func (h *payHost) Unpay(_ context.Context, d platform.Domain, id uint32, last bool) error {
+	if h.fail != nil {
+		return h.fail
+	}
+	delete(h.pays, id)
+	if last {
+		h.freed = append(h.freed, d.ID)
+	}
+	return nil
+}
+
+func (h *payHost) Stuck(_ context.Context, d platform.Domain) (bool, error) {
+	return d.Name == h.stuck, nil
+}
+
+func payment(key, domain string) Payment {
+	return Payment{Key: key, Wish: Wish{Domain: domain, Budget: 10 * ms, Period: 100 * ms}}
+}
+
+func configure(t *testing.T, m *Master, wishes []Wish, payments ...Payment) {
+	t.Helper()
+	if err := m.Configure(t.Context(), wishes, payments...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func pay(t *testing.T, m *Master, key string) uint32 {
+	t.Helper()
+	id, err := m.Pay(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func TestPay(t *testing.T) {
+	h := newPayHost(domain("1", "web", 0), domain("2", "db", 0), platform.Domain{ID: "0", UUID: "0", Control: true})
+	dir := t.TempDir()
+	m := open(t, h, dir)
+	adopted := adopt(t, m, "db", 10*ms, 100*ms)
+	listens := payment("b", "web")
+	listens.Listens = true
+	configure(t, m, nil, payment("a", "web"), listens, payment("later", "new"))
+	a, b := pay(t, m, "a"), pay(t, m, "b")
+	if a == b || a == adopted.Reservation || b == adopted.Reservation || h.pays[a] != "1false" || h.pays[b] != "1true" || h.tasks[a].Budget != 10*ms {
+		t.Errorf("%d, %d: %v", a, b, h.pays)
+	}
+	for key, want := range map[string]error{"later": platform.ErrNoDomain, "nobody": nil} {
+		if _, err := m.Pay(t.Context(), key); err == nil || want != nil && !errors.Is(err, want) {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	if err := m.Configure(t.Context(), nil, payment("0", "0")); !errors.Is(err, ErrControl) {
+		t.Error(err)
+	}
+	// A domain that comes, and one that comes again under another number.
+	h.all = append(h.all, domain("3", "new", 0))
+	later := pay(t, m, "later")
+	h.all[0].ID = "7"
+	if again := pay(t, m, "a"); again != a || h.pays[a] != "7false" || h.pays[later] != "3false" {
+		t.Errorf("%d, %v", again, h.pays)
+	}
+	// What is paid for is not given to others.
+	_, err := m.Adopt(t.Context(), "web", 60*ms, 100*ms)
+	if !errors.Is(err, platform.ErrNotAdmitted) {
+		t.Error(err)
+	}
+	big := payment("a", "web")
+	big.Budget = 80 * ms
+	err = m.Configure(t.Context(), nil, big, payment("b", "web"))
+	if !errors.Is(err, platform.ErrNotAdmitted) || !strings.Contains(err.Error(), "pay for") || h.tasks[a].Budget != 10*ms || len(h.pays) != 3 {
+		t.Errorf("%v, %v", err, h.pays)
+	}
+	// The next master knows, and gives back what is not wanted.
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m = open(t, h, dir)
+	configure(t, m, nil, payment("b", "web"))
+	if pay(t, m, "b") != b || len(h.pays) != 1 || !slices.Equal(h.freed, []string{"3"}) {
+		t.Errorf("%v, freed %v", h.pays, h.freed)
+	}
+	// A payer waits for its domain, and keeps its number.
+	web := h.all[0]
+	h.all = h.all[1:]
+	configure(t, m, nil, payment("b", "web"))
+	if len(h.pays) != 1 {
+		t.Error(h.pays)
+	}
+	h.all = append(h.all, web)
+	configure(t, m, nil)
+	if len(h.pays) != 0 || !slices.Equal(h.freed, []string{"3", "7"}) {
+		t.Errorf("%v, freed %v", h.pays, h.freed)
+	}
+	if _, err := m.Pay(t.Context(), "b"); err == nil {
+		t.Error("paid")
+	}
+}
+
+func TestPayFails(t *testing.T) {
+	h := newPayHost(domain("1", "web", 0))
+	m := open(t, h, t.TempDir())
+	configure(t, m, nil, payment("a", "web"))
+	h.fail = errors.New("broken")
+	if err := m.Configure(t.Context(), nil); err == nil {
+		t.Error("freed")
+	}
+	h.fail = nil
+	configure(t, m, nil)
+	if len(h.pays) != 0 {
+		t.Error("what could not be given back was forgotten:", h.pays)
+	}
+	plain := open(t, newHost(domain("1", "web", 0)), t.TempDir())
+	if err := plain.Configure(t.Context(), nil, payment("a", "web")); !errors.Is(err, platform.ErrNotHere) || !strings.Contains(err.Error(), "leave out budget") {
+		t.Error(err)
+	}
+	if plain.Watches() || !m.Watches() {
+		t.Error("who watches")
+	}
+	if _, err := plain.Stuck(t.Context(), nil); !errors.Is(err, platform.ErrNotHere) {
+		t.Error(err)
+	}
+	h.stuck = "web"
+	if s, err := m.Stuck(t.Context(), []string{"uuid-web", "none"}); !slices.Equal(s, []string{"uuid-web"}) || err != nil {
+		t.Error(s, err)
+	}
+}
+
+// TestConfigureNumbers: a wish that is new does not get the number that one
+// behind it has.
+func TestConfigureNumbers(t *testing.T) {
+	h := newHost(domain("1", "web", 0), domain("2", "db", 1))
+	m := open(t, h, t.TempDir())
+	db := Wish{Domain: "db", Budget: 10 * ms, Period: 100 * ms}
+	configure(t, m, []Wish{db})
+	configure(t, m, []Wish{{Domain: "web", Budget: 10 * ms, Period: 100 * ms}, db})
+	if len(h.adopted) != 2 {
+		t.Error("two domains on one reservation:", h.adopted)
+	}
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package platform
+
+import (
+	"context"
+
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+// Paying is a Platform on which reservations pay for calls.
+type Paying interface {
+	Platform
+
+	// Pay lets calls to a domain bring reservation r.ID, which is made, or
+	// changed, until Unpay. The domain runs for calls that are paid, and for
+	// nothing else, from then on. listens says that its server tells the
+	// platform when it is done with a call, else the caller does. It may be
+	// repeated. The caller has found that the reservation fits.
+	Pay(ctx context.Context, d Domain, r rtsched.Task, listens bool) error
+
+	// Unpay takes the reservation back; a call that it pays for ends. last
+	// says that no other pays for calls to the domain, which then runs as it
+	// would without. A domain that is gone, or has no ID, is left out.
+	Unpay(ctx context.Context, d Domain, id uint32, last bool) error
+}
+
+// Watching is a Platform that sees whether the server of a domain hangs.
+type Watching interface {
+	Platform
+
+	// Stuck reports whether the domain's server is at no call that anybody
+	// waits for, and has not come back for those that wait for it, or from
+	// one that was given up.
+	Stuck(ctx context.Context, d Domain) (bool, error)
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xen
+
+import (
+	"context"
+	"errors"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/rtsched"
+	"github.com/vlibos/vlibos/xenctl/vlib"
+)
+
+// gating are the flags of a domain that runs for calls alone.
+const gating = vlib.Listens | vlib.Parks
+
+// Pay implements platform.Paying.
+func (p *Platform) Pay(_ context.Context, d platform.Domain, r rtsched.Task, listens bool) error {
+	domid, err := number(d)
+	if err != nil {
+		return err
+	}
+	known, err := p.reserve(r)
+	if err != nil {
+		return refusal(err)
+	}
+	err = p.m.Allow(domid, r.ID)
+	if err == nil {
+		err = p.gate(domid, listens)
+	}
+	if err != nil && !known {
+		err = errors.Join(err, p.m.Unreserve(r.ID))
+	}
+	return refusal(err)
+}
+
+// gate has a domain run for calls alone. What it is told already is not told
+// again.
+func (p *Platform) gate(domid uint16, listens bool) error {
+	want := vlib.Parks
+	if listens {
+		want = vlib.Listens
+	}
+	switch state, err := p.m.Domain(domid); {
+	case err != nil && !errors.Is(err, vlib.ErrUnknown):
+		return err
+	case state.Flags&gating == want:
+		return nil
+	}
+	return p.m.SetDomain(domid, want, gating&^want)
+}
+
+// Unpay implements platform.Paying.
+func (p *Platform) Unpay(ctx context.Context, d platform.Domain, id uint32, last bool) error {
+	if err := p.Release(ctx, d, id); err != nil || !last || d.ID == "" {
+		return err
+	}
+	domid, err := number(d)
+	if err != nil {
+		return err
+	}
+	if err := p.m.SetDomain(domid, 0, gating); !errors.Is(err, vlib.ErrNoDomain) && !errors.Is(err, vlib.ErrDying) {
+		return err
+	}
+	return nil
+}
+
+// Stuck implements platform.Watching. A call that is active is somebody's; the
+// gate of a domain that parks is open without one only for a call that was
+// given up, if nobody holds it.
+func (p *Platform) Stuck(_ context.Context, d platform.Domain) (bool, error) {
+	domid, err := number(d)
+	if err != nil {
+		return false, err
+	}
+	state, err := p.m.Domain(domid)
+	switch {
+	case errors.Is(err, vlib.ErrUnknown), errors.Is(err, vlib.ErrNoDomain), errors.Is(err, vlib.ErrDying):
+		return false, nil
+	case err != nil:
+		return false, err
+	case state.Flags&gating == 0 || state.Holds > 0:
+		return false, nil
+	}
+	waited := state.Queued > 0 || state.Flags&vlib.Parks != 0 && state.Open
+	if !waited || state.Reservation == 0 {
+		return waited, nil
+	}
+	r, err := p.m.Reservation(state.Reservation)
+	if errors.Is(err, vlib.ErrNoReservation) {
+		return false, nil // it went just now
+	}
+	return r.Call != vlib.CallActive, err
+}
+
+var (
+	_ platform.Paying   = (*Platform)(nil)
+	_ platform.Watching = (*Platform)(nil)
+)
