@@ -19,7 +19,11 @@ func psCommand() *cli.Command {
 		Usage: "show who runs on which reservation, and what was used",
 		Description: `Times are since the domain was adopted: FOREGROUND on its budget, BACKGROUND
 beyond it, on time that nobody else had reserved, THROTTLED when it wanted that
-time and was not let. LEFT is what is left of the budget now.`,
+time and was not let. LEFT is what is left of the budget now.
+
+CALLED are the vLib OSes that users other than root may call by this daemon:
+open channels, calls that a rule allowed, those of them that failed, and calls
+that no rule allows. A wedged one has not come back from a call that was given up.`,
 		Flags:  []cli.Flag{jsonFlag(""), runDirFlag()},
 		Action: psAction,
 	}
@@ -55,7 +59,31 @@ func printHost(w io.Writer, h control.Host) error {
 		fmt.Fprintf(t, "%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", domain, oneLine(s.Name), s.Budget, s.Period,
 			short(s.Left), short(s.Foreground), short(s.Background), short(s.Throttled), s.UUID)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return printCalled(w, h)
+}
+
+// printCalled is the table of what unprivileged tools may call, and the line of
+// what hangs.
+func printCalled(w io.Writer, h control.Host) error {
+	if len(h.Called) > 0 {
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "\nCALLED\tPORT\tCLIENTS\tCALLS\tFAILED\tREFUSED")
+		for _, s := range h.Called {
+			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\n", oneLine(s.Domain), s.Port, s.Clients, s.Calls, s.Failed, s.Refused)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	for _, d := range h.Wedged {
+		if _, err := fmt.Fprintf(w, "\nwedged: %s, for %v, restarted %d times\n", oneLine(d.Domain), d.For.Round(time.Second), d.Restarts); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // short is a time to three figures or so.

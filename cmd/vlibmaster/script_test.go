@@ -59,6 +59,7 @@ func TestScripts(t *testing.T) {
 			"freeport":   func(ts *testscript.TestScript, _ bool, args []string) { freePort(ts, args[0]) },
 			"get":        get,
 			"nothing":    nothing,
+			"nobody":     asNobody,
 			// try COMMAND ARG… runs what may fail.
 			"try": func(ts *testscript.TestScript, _ bool, args []string) { ts.Exec(args[0], args[1:]...) },
 		},

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/urfave/cli/v2"
@@ -20,6 +21,7 @@ import (
 	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/native"
@@ -60,6 +62,13 @@ The configuration:
    budget = "10ms"
    period = "100ms"
 
+   [[allow]]             # who else than root may call, through this daemon
+   user = "alice"        # or group
+   domain = "web"
+   library = "libz.so.1" # "*": all; function too
+   function = ["crc32", "adler32"]
+   timeout = "2s"
+
    [metrics]
    listen = "127.0.0.1:9477"    # for Prometheus, by TCP; without it only the socket in --run-dir answers
 
@@ -87,7 +96,11 @@ func serveAction(c *cli.Context) (err error) {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(c.App.ErrWriter, nil))
-	p, err := openHost(ctx, c, cfg, log)
+	kind, err := hostKind(c, cfg)
+	if err != nil {
+		return err
+	}
+	p, err := openHost(ctx, c, kind, log)
 	if err != nil {
 		return err
 	}
@@ -97,13 +110,22 @@ func serveAction(c *cli.Context) (err error) {
 		return err
 	}
 	defer closing(&err, m)
+	g, err := openGateway(c, kind, m, log)
+	if err != nil {
+		return err
+	}
+	defer closing(&err, g)
 	shelf, err := receipt.OpenShelf(c.String("run-dir"), log)
 	if err != nil {
 		return err
 	}
 	exports := newExporter(m, shelf, log)
 	defer exports.Close()
-	if err := exports.move(cfg.MetricsListen, func() error { return m.Configure(ctx, cfg.Adopt) }); err != nil {
+	// All of a configuration is taken, or nothing.
+	take := func(cfg config.Config) error {
+		return exports.move(cfg.MetricsListen, func() error { return take(ctx, cfg, m, g) })
+	}
+	if err := take(cfg); err != nil {
 		return err
 	}
 	l, err := control.Listen(filepath.Join(c.String("run-dir"), socketName))
@@ -116,17 +138,18 @@ func serveAction(c *cli.Context) (err error) {
 	}
 	return together(ctx,
 		func(ctx context.Context) error {
-			return control.Serve(ctx, l, m, control.ServeCalls(shelf), exports.extra())
+			return control.Serve(ctx, l, m, g, control.ServeCalls(shelf), exports.extra())
 		},
 		shelf.Run,
 		func(ctx context.Context) error { return m.Run(ctx, notifyAlive) },
+		g.Run,
 		func(ctx context.Context) error {
 			for {
 				select {
 				case <-ctx.Done():
 					return nil
 				case <-reload:
-					reconfigure(ctx, c, m, exports, log)
+					reconfigure(c, take, log)
 				}
 			}
 		},
@@ -166,30 +189,35 @@ func loadConfig(c *cli.Context) (config.Config, error) {
 	return cfg, err
 }
 
-func reconfigure(ctx context.Context, c *cli.Context, m *master.Master, exports *exporter, log *slog.Logger) {
+func reconfigure(c *cli.Context, take func(config.Config) error, log *slog.Logger) {
 	cfg, err := loadConfig(c)
 	if err == nil {
-		err = exports.move(cfg.MetricsListen, func() error { return m.Configure(ctx, cfg.Adopt) })
+		err = take(cfg)
 	}
 	if err != nil {
 		log.Error("the new configuration is not taken", "error", err)
 		return
 	}
-	log.Info("configuration taken", "adopt", len(cfg.Adopt))
+	log.Info("configuration taken", "adopt", len(cfg.Adopt), "allow", len(cfg.Allow))
 }
 
-// openHost opens the platform whose time the master owns.
-func openHost(ctx context.Context, c *cli.Context, cfg config.Config, log *slog.Logger) (platform.Platform, error) {
+// hostKind is the platform whose time the master owns.
+func hostKind(c *cli.Context, cfg config.Config) (string, error) {
 	if _, err := chosen(c); err != nil {
-		return nil, err
+		return "", err
 	}
-	kind := c.String("platform")
-	if kind == dom0.Auto {
-		kind = cfg.Platform
+	switch kind := c.String("platform"); {
+	case kind == dom0.Gateway:
+		return "", usagef("--platform %s: serve is the gateway: want one of %s", kind, strings.Join(dom0.Platforms, ", "))
+	case kind != dom0.Auto:
+		return kind, nil
+	case cfg.Platform != dom0.Auto:
+		return cfg.Platform, nil
 	}
-	if kind == dom0.Auto {
-		kind = dom0.Detect("/").Platform()
-	}
+	return dom0.Detect("/").Platform(), nil
+}
+
+func openHost(ctx context.Context, c *cli.Context, kind string, log *slog.Logger) (platform.Platform, error) {
 	switch kind {
 	case dom0.Native:
 		return native.Open(native.Options{})

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/receipt"
@@ -38,6 +39,12 @@ func (host) Usage(context.Context, platform.Domain, uint32) (platform.Usage, err
 	return platform.Usage{Foreground: 5}, nil
 }
 
+// calls has one vLib OS, which is wedged.
+type calls struct{}
+
+func (calls) List() []gateway.Status   { return []gateway.Status{{Domain: "web", Port: 1, Calls: 7}} }
+func (calls) Wedged() []gateway.Wedged { return []gateway.Wedged{{Domain: "web", For: 3, Restarts: 1}} }
+
 func serve(t *testing.T) (*Client, string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -57,7 +64,7 @@ func serve(t *testing.T) (*Client, string) {
 		t.Fatal(err)
 	}
 	more := Extra{"GET /more", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) })}
-	go func() { done <- Serve(ctx, l, m, ServeCalls(shelf), more) }()
+	go func() { done <- Serve(ctx, l, m, calls{}, ServeCalls(shelf), more) }()
 	c := NewClient(socket)
 	t.Cleanup(func() {
 		c.Close()
@@ -78,7 +85,8 @@ func TestConversation(t *testing.T) {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	h, err := c.Domains(ctx)
-	if err != nil || h.Platform != "test" || len(h.Adopted) != 1 || h.Adopted[0].Foreground != 5 {
+	if err != nil || h.Platform != "test" || len(h.Adopted) != 1 || h.Adopted[0].Foreground != 5 ||
+		len(h.Called) != 1 || h.Called[0].Calls != 7 || len(h.Wedged) != 1 || h.Wedged[0].For != 3 {
 		t.Errorf("%+v, %v", h, err)
 	}
 	for name, tt := range map[string]struct{ err, want error }{

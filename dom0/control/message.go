@@ -2,7 +2,10 @@
 
 package control
 
-import "github.com/vlibos/vlibos/dom0/master"
+import (
+	"github.com/vlibos/vlibos/dom0/gateway"
+	"github.com/vlibos/vlibos/dom0/master"
+)
 
 // request is what a command asks for.
 type request struct {
@@ -14,4 +17,8 @@ type request struct {
 type Host struct {
 	Platform string          `json:"platform"`
 	Adopted  []master.Status `json:"adopted"`
+	// Called are the vLib OSes that unprivileged tools may call, Wedged those
+	// that do not come back from a call.
+	Called []gateway.Status `json:"called"`
+	Wedged []gateway.Wedged `json:"wedged"`
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
 )
 
@@ -37,10 +38,16 @@ func Listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
+// Gateway is what is known of the calls of unprivileged tools.
+type Gateway interface {
+	List() []gateway.Status
+	Wedged() []gateway.Wedged
+}
+
 // Serve answers commands until ctx ends.
-func Serve(ctx context.Context, l net.Listener, m *master.Master, more ...Extra) error {
+func Serve(ctx context.Context, l net.Listener, m *master.Master, g Gateway, more ...Extra) error {
 	s := &http.Server{
-		Handler: handler(m, more), ReadTimeout: slowest, MaxHeaderBytes: 64 << 10,
+		Handler: handler(m, g, more), ReadTimeout: slowest, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	stop := context.AfterFunc(ctx, func() {
@@ -55,7 +62,7 @@ func Serve(ctx context.Context, l net.Listener, m *master.Master, more ...Extra)
 	return nil
 }
 
-func handler(m *master.Master, more []Extra) http.Handler {
+func handler(m *master.Master, g Gateway, more []Extra) http.Handler {
 	mux := http.NewServeMux()
 	for _, e := range more {
 		mux.Handle(e.Pattern, e.Handler)
@@ -84,7 +91,7 @@ func handler(m *master.Master, more []Extra) http.Handler {
 	})
 	mux.HandleFunc("GET /v1/domains", func(w http.ResponseWriter, hr *http.Request) {
 		all, err := m.List(hr.Context())
-		reply(w, Host{m.Platform(), all}, err)
+		reply(w, Host{m.Platform(), all, g.List(), g.Wedged()}, err)
 	})
 	return mux
 }

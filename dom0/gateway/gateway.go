@@ -61,6 +61,16 @@ func Open(o Options) (*Gateway, error) {
 	return g, os.Chmod(o.Dir, 0o755) // whatever the umask is
 }
 
+// Reachable is an error if users other than root cannot come to the sockets.
+func (g *Gateway) Reachable() error {
+	parent := filepath.Dir(g.o.Dir)
+	info, err := os.Stat(parent)
+	if err == nil && info.Mode()&0o001 == 0 {
+		err = fmt.Errorf("%s has the sockets for calls by users, who may not enter it: chmod 755 %s", parent, parent)
+	}
+	return err
+}
+
 func (g *Gateway) rules() policy.Rules { return *g.allow.Load() }
 
 func (g *Gateway) dir(t policy.Target) string { return filepath.Join(g.o.Dir, t.Domain) }

@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/platform/internal/domains"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
@@ -16,7 +17,7 @@ const gating = vlib.Listens | vlib.Parks
 
 // Pay implements platform.Paying.
 func (p *Platform) Pay(_ context.Context, d platform.Domain, r rtsched.Task, listens bool) error {
-	domid, err := number(d)
+	domid, err := domains.Number(d)
 	if err != nil {
 		return err
 	}
@@ -55,7 +56,7 @@ func (p *Platform) Unpay(ctx context.Context, d platform.Domain, id uint32, last
 	if err := p.Release(ctx, d, id); err != nil || !last || d.ID == "" {
 		return err
 	}
-	domid, err := number(d)
+	domid, err := domains.Number(d)
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (p *Platform) Unpay(ctx context.Context, d platform.Domain, id uint32, last
 // gate of a domain that parks is open without one only for a call that was
 // given up, if nobody holds it.
 func (p *Platform) Stuck(_ context.Context, d platform.Domain) (bool, error) {
-	domid, err := number(d)
+	domid, err := domains.Number(d)
 	if err != nil {
 		return false, err
 	}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/gateway"
+	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/policy"
+)
+
+// openGateway makes the sockets' directory. kind is the platform on which the
+// domains are that are called.
+func openGateway(c *cli.Context, kind string, m *master.Master, log *slog.Logger) (*gateway.Gateway, error) {
+	if kind == dom0.Vlib || kind == dom0.Stock {
+		kind = dom0.Xen // by whom budgets are kept does not matter here
+	}
+	cfg := dom0.Config{Platform: kind, NativeDir: c.String("native-dir")}
+	o := gateway.Options{
+		Dir: callDir(c.String("run-dir")), Log: log,
+		Find: func(ctx context.Context, domain string) (gateway.Domain, error) { return findCallee(ctx, cfg, domain) },
+		Pay:  func(ctx context.Context, r policy.Rule) (uint32, error) { return m.Pay(ctx, r.Key()) },
+	}
+	if m.Watches() {
+		o.Stuck = m.Stuck
+	}
+	return gateway.Open(o)
+}
+
+// callee is a domain with the platform that found it.
+type callee struct {
+	*dom0.Domain
+	platform dom0.Platform
+}
+
+func (d callee) Close() error { return errors.Join(d.Domain.Close(), d.platform.Close()) }
+
+func findCallee(ctx context.Context, cfg dom0.Config, domain string) (gateway.Domain, error) {
+	p, err := dom0.Open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	d, err := p.Lookup(ctx, domain)
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return callee{d, p}, nil
+}
+
+// take has a configuration hold, all of it or nothing.
+func take(ctx context.Context, cfg config.Config, m *master.Master, g *gateway.Gateway) error {
+	if len(cfg.Allow) > 0 {
+		if err := g.Reachable(); err != nil {
+			return err
+		}
+	}
+	change, err := g.Prepare(cfg.Allow, cfg.Domains)
+	if err != nil {
+		return err
+	}
+	if err := m.Configure(ctx, cfg.Adopt, payments(cfg)...); err != nil {
+		change.Abort()
+		return err
+	}
+	change.Commit()
+	return nil
+}
+
+// payments are the reservations that the rules bring.
+func payments(cfg config.Config) []master.Payment {
+	var all []master.Payment
+	for _, r := range cfg.Allow {
+		if r.Budget > 0 {
+			all = append(all, master.Payment{
+				Key: r.Key(), Listens: slices.Contains(cfg.Listens, r.Domain),
+				Wish: master.Wish{Domain: r.Domain, Budget: r.Budget, Period: r.Period},
+			})
+		}
+	}
+	return all
+}
