@@ -140,14 +140,24 @@ func (c *Channel) Gone() error {
 	return c.pulse(context.Background())
 }
 
-// Unanswered reports whether a call was given up that the server is still at,
-// as far as can be seen: neither has its answer come, nor is the server gone.
-func (c *Channel) Unanswered() bool {
+// Settle drops the answer to a call that was given up, if it has come since,
+// without waiting: only then does a vLib OS whose callers say when it is done
+// go on to calls of others. The next call does the same, and waits. Settle
+// reports whether the server is still at such a call, as far as can be seen:
+// neither has the answer come, nor is the server gone.
+func (c *Channel) Settle() (unanswered bool, err error) {
 	if !c.use.TryLock() {
-		return c.abandoned.Load() // a call is under way, and waits for that answer first
+		return c.abandoned.Load(), nil // a call is under way, and waits for that answer first
 	}
 	defer c.use.Unlock()
-	return c.abandoned.Load() && !c.closed.Load() && c.ep.Gone() == nil && c.h.reply.id.Load() != c.id
+	switch {
+	case !c.abandoned.Load() || c.closed.Load() || c.broken != nil || c.ep.Gone() != nil:
+		return false, nil
+	case c.h.reply.id.Load() != c.id:
+		return true, nil
+	}
+	c.answeredLate()
+	return false, c.paid()
 }
 
 // Call calls function of library with input and appends the output to

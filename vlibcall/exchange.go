@@ -112,15 +112,20 @@ func (c *Channel) settle(ctx context.Context, deadline time.Time) error {
 		if err := c.paid(); err != nil {
 			return err
 		}
-		if c.abandoned.Swap(false) {
-			c.late.Add(1)
-		}
-		c.outstanding = false
+		c.answeredLate()
 	}
 	if got := c.h.reply.id.Load(); got != c.id {
 		return c.violated("answer %d stands before question %d", got, c.id+1)
 	}
 	return nil
+}
+
+// answeredLate notes that nothing is outstanding any more.
+func (c *Channel) answeredLate() {
+	if c.abandoned.Swap(false) {
+		c.late.Add(1)
+	}
+	c.outstanding = false
 }
 
 // post writes the request and publishes it.

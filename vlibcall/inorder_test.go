@@ -68,7 +68,7 @@ func TestInOrder(t *testing.T) {
 	<-done
 }
 
-func TestUnanswered(t *testing.T) {
+func TestSettle(t *testing.T) {
 	l := vlibtest.NewListener()
 	s := vlibcall.NewServer(l)
 	release := make(chan struct{})
@@ -80,26 +80,34 @@ func TestUnanswered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Unanswered() || c.Gone() != nil {
+	unanswered := func() bool {
+		t.Helper()
+		u, err := c.Settle()
+		if err != nil {
+			t.Error(err)
+		}
+		return u
+	}
+	if unanswered() || c.Gone() != nil {
 		t.Error("a new channel:", c.Gone())
 	}
 	short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer stop()
-	if _, err := c.Call(short, "t", "hang", nil, nil); !errors.Is(err, vlibcall.ErrTimeout) || !c.Unanswered() {
-		t.Errorf("%v, unanswered: %v", err, c.Unanswered())
+	if _, err := c.Call(short, "t", "hang", nil, nil); !errors.Is(err, vlibcall.ErrTimeout) || !unanswered() {
+		t.Errorf("%v, unanswered: %v", err, unanswered())
 	}
 	close(release)
-	for end := time.Now().Add(10 * time.Second); c.Unanswered() && time.Now().Before(end); {
+	for end := time.Now().Add(10 * time.Second); unanswered() && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
-	if c.Unanswered() {
-		t.Error("the answer came")
+	if unanswered() || c.LateAnswers() != 1 {
+		t.Error("the answer came", c.LateAnswers())
 	}
 	cancel()
 	if err := <-served; err != nil {
 		t.Error(err)
 	}
-	if !errors.Is(c.Gone(), vlibcall.ErrGone) || c.Unanswered() {
+	if !errors.Is(c.Gone(), vlibcall.ErrGone) || unanswered() {
 		t.Error("after the server's end:", c.Gone())
 	}
 	c.Close()

@@ -43,6 +43,16 @@ type way struct {
 	hung   bool      // a call was given up, and its answer may be outstanding
 }
 
+// unanswered reports whether the vLib OS is at a call that was given up, and
+// says that it is done when it is. The caller has the ways' lock.
+func (w *way) unanswered() bool {
+	if w.hung {
+		// A failure is the next call's too, which reports it.
+		w.hung, _ = w.Settle()
+	}
+	return w.hung
+}
+
 func (w *way) close() error { return errors.Join(w.Channel.Close(), w.domain.Close()) }
 
 // ways are a target's, one for each reservation that pays, and one for calls
@@ -68,6 +78,9 @@ func newWays(find func(ctx context.Context) (Domain, error), port uint32) *ways 
 // get returns a channel of at least size bytes. One goroutine at a time.
 func (ws *ways) get(ctx context.Context, key string, size int, pay func() (uint32, error)) (*way, error) {
 	ws.mu.Lock()
+	for _, w := range ws.open {
+		w.unanswered() // what has come lets this call begin
+	}
 	w, f := ws.open[key], ws.failed[key]
 	usable := w != nil && w.Gone() == nil && w.size >= size
 	if usable {
@@ -131,7 +144,8 @@ func (ws *ways) done(w *way, err error) {
 }
 
 // drop closes a channel, or keeps it for as long as an answer is outstanding
-// there: whether it comes says whether the vLib OS is wedged.
+// there: whether it comes says whether the vLib OS is wedged. Where a
+// reservation pays, what is outstanding is over when the next channel is paid.
 func (ws *ways) drop(key string, w *way) {
 	ws.mu.Lock()
 	if ws.open[key] != w {
@@ -139,7 +153,7 @@ func (ws *ways) drop(key string, w *way) {
 		return // it was idle, and closed
 	}
 	delete(ws.open, key)
-	keep := w.hung && w.Unanswered()
+	keep := key == "" && w.unanswered()
 	if keep {
 		ws.left = append(ws.left, w)
 	}
@@ -156,9 +170,8 @@ func (ws *ways) stuck(now time.Time) bool {
 	var idle []*way
 	stuck := false
 	for key, w := range ws.open {
-		unanswered := w.hung && w.Unanswered()
+		unanswered := w.unanswered()
 		stuck = stuck || unanswered
-		w.hung = unanswered
 		if !w.busy && !unanswered && now.Sub(w.used) > idleWay {
 			idle = append(idle, w)
 			delete(ws.open, key)
@@ -166,7 +179,7 @@ func (ws *ways) stuck(now time.Time) bool {
 	}
 	kept := ws.left[:0]
 	for _, w := range ws.left {
-		if w.Unanswered() {
+		if w.unanswered() {
 			kept, stuck = append(kept, w), true
 		} else {
 			idle = append(idle, w)

@@ -46,7 +46,8 @@ type payer struct {
 }
 
 // Pay returns the reservation of a configured payment, which pays for calls to
-// the domain as it is now. Errors as for Adopt; platform.ErrNotHere.
+// the domain as it is now. The one caller asks for it before it opens a channel:
+// what an earlier one left unanswered is taken as done. Errors as for Adopt; platform.ErrNotHere.
 func (m *Master) Pay(ctx context.Context, key string) (reservation uint32, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -62,7 +63,10 @@ func (m *Master) Pay(ctx context.Context, key string) (reservation uint32, err e
 	if err != nil {
 		return 0, err
 	}
-	return p.Reservation, m.pay(ctx, p)
+	if err := m.pay(ctx, p); err != nil {
+		return 0, err
+	}
+	return p.Reservation, m.platform.(platform.Paying).Clear(ctx, p.Reservation)
 }
 
 // payersFor are those of the payments whose domains are there, if all fit

@@ -20,6 +20,8 @@ type payHost struct {
 	pays  map[uint32]string // reservation → domain, and how its server is done
 	freed []string          // domains that nobody pays for any more
 	stuck string
+
+	cleared []uint32
 }
 
 func newPayHost(domains ...platform.Domain) *payHost {
@@ -31,6 +33,11 @@ func (h *payHost) Pay(_ context.Context, d platform.Domain, r rtsched.Task, list
 		return h.fail
 	}
 	h.pays[r.ID], h.tasks[r.ID] = fmt.Sprint(d.ID, listens), r
+	return nil
+}
+
+func (h *payHost) Clear(_ context.Context, id uint32) error {
+	h.cleared = append(h.cleared, id)
 	return nil
 }
 
@@ -80,6 +87,9 @@ func TestPay(t *testing.T) {
 	a, b := pay(t, m, "a"), pay(t, m, "b")
 	if a == b || a == adopted.Reservation || b == adopted.Reservation || h.pays[a] != "1false" || h.pays[b] != "1true" || h.tasks[a].Budget != 10*ms {
 		t.Errorf("%d, %d: %v", a, b, h.pays)
+	}
+	if !slices.Equal(h.cleared, []uint32{a, b}) {
+		t.Error("what earlier channels left:", h.cleared)
 	}
 	for key, want := range map[string]error{"later": platform.ErrNoDomain, "nobody": nil} {
 		if _, err := m.Pay(t.Context(), key); err == nil || want != nil && !errors.Is(err, want) {

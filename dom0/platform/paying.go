@@ -19,6 +19,10 @@ type Paying interface {
 	// repeated. The caller has found that the reservation fits.
 	Pay(ctx context.Context, d Domain, r rtsched.Task, listens bool) error
 
+	// Clear ends the call that the reservation pays for, if there is one, and
+	// what its caller left that is gone and cannot say that it is done.
+	Clear(ctx context.Context, id uint32) error
+
 	// Unpay takes the reservation back; a call that it pays for ends. last
 	// says that no other pays for calls to the domain, which then runs as it
 	// would without. A domain that is gone, or has no ID, is left out.

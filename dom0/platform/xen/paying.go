@@ -51,6 +51,14 @@ func (p *Platform) gate(domid uint16, listens bool) error {
 	return p.m.SetDomain(domid, want, gating&^want)
 }
 
+// Clear implements platform.Paying.
+func (p *Platform) Clear(_ context.Context, id uint32) error {
+	if err := p.m.Finish(id); !errors.Is(err, vlib.ErrNoCall) {
+		return err
+	}
+	return nil
+}
+
 // Unpay implements platform.Paying.
 func (p *Platform) Unpay(ctx context.Context, d platform.Domain, id uint32, last bool) error {
 	if err := p.Release(ctx, d, id); err != nil || !last || d.ID == "" {
