@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 // host has native domains, and a gateway to them.
 type host struct {
 	*Gateway
-	t   *testing.T
+	t   testing.TB
 	dir string // of the domains
 	log *words
 }
@@ -61,7 +61,7 @@ func (w *words) count(text string) int {
 	return strings.Count(w.b.String(), text)
 }
 
-func newHost(t *testing.T, change func(*Options)) *host {
+func newHost(t testing.TB, change func(*Options)) *host {
 	t.Helper()
 	h := &host{t: t, dir: filepath.Join(t.TempDir(), "native"), log: new(words)}
 	o := Options{
@@ -176,7 +176,7 @@ func (h *host) echoes(c *vlibcall.Channel) {
 	}
 }
 
-func eventually(t *testing.T, what string, f func() bool) {
+func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !f(); time.Sleep(5 * ms) {
 		if time.Now().After(end) {

@@ -59,12 +59,12 @@ func clientChild() {
 // child is a process whose lines are read.
 type child struct {
 	*exec.Cmd
-	t     *testing.T
+	t     testing.TB
 	lines chan string
 	in    io.WriteCloser
 }
 
-func startChild(t *testing.T, what, dir string, as *syscall.Credential) *child {
+func startChild(t testing.TB, what, dir string, as *syscall.Credential) *child {
 	t.Helper()
 	c := &child{Cmd: exec.Command("/proc/self/exe"), t: t, lines: make(chan string, 100)}
 	c.Env = append(os.Environ(), childEnv+"="+what, dirEnv+"="+dir)

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// BenchmarkCall makes calls of 64 bytes each way through the gateway and
+// directly, ten of each in turn, and prints both and the ratio.
+func BenchmarkCall(b *testing.B) {
+	h := newHost(b, nil)
+	h.vlibOS("web", nil)
+	h.configure(nil, mine("web", patience))
+	open := func(dir string) *vlibcall.Channel {
+		c, err := vlibcall.Open(b.Context(), native.Domain(dir), 1, 8192, vlibcall.Options{Wait: vlibcall.Block})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { c.Close() })
+		return c
+	}
+	through, direct := open(filepath.Join(h.o.Dir, "web")), open(filepath.Join(h.dir, "web"))
+	input, room := make([]byte, 64), make([]byte, 64)
+	ten := func(c *vlibcall.Channel) time.Duration {
+		start := time.Now()
+		for range 10 {
+			if _, err := c.Call(b.Context(), "t", "echo", input, room); err != nil {
+				b.Fatal(err)
+			}
+		}
+		return time.Since(start)
+	}
+	var gateway, alone time.Duration
+	for range b.N {
+		gateway += ten(through)
+		alone += ten(direct)
+	}
+	calls := float64(10 * b.N)
+	b.ReportMetric(float64(gateway.Nanoseconds())/calls, "gateway-ns/call")
+	b.ReportMetric(float64(alone.Nanoseconds())/calls, "direct-ns/call")
+	b.ReportMetric(float64(gateway)/float64(alone), "ratio")
+}
