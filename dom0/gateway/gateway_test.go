@@ -161,31 +161,39 @@ func TestQuota(t *testing.T) {
 
 func TestTimeouts(t *testing.T) {
 	h := newHost(t, nil)
-	cancelled := make(chan struct{}, 10)
+	began, cancelled := make(chan struct{}, 10), make(chan struct{}, 10)
 	h.vlibOS("web", map[string]vlibcall.Handler{"hang": func(c *vlibcall.Call) error {
+		began <- struct{}{}
 		<-c.Context(context.Background()).Done()
 		cancelled <- struct{}{}
 		return vlibcall.ErrCancelled
 	}})
-	h.configure(nil, mine("web", 300*ms))
+	h.configure(nil, mine("web", patience))
 	c := h.client("web", 0)
+	h.echoes(c)
+	h.configure(nil, mine("web", 300*ms))
 	start := time.Now()
 	_, err := call(c, "hang", "")
 	if took := time.Since(start); !errors.Is(err, vlibcall.ErrTimeout) || !strings.Contains(err.Error(), "the rule allows 300ms") || took < 300*ms {
 		t.Errorf("the rule's: %v after %v", err, took)
 	}
+	<-began
 	<-cancelled
-	h.echoes(c)
 	h.configure(nil, mine("web", patience))
-	short := h.client("web", 100*ms)
-	if _, err := call(short, "hang", ""); !errors.Is(err, vlibcall.ErrTimeout) || strings.Contains(err.Error(), "rule") {
+	h.echoes(c)
+	// A client that gives up.
+	ctx, cancel := context.WithCancel(t.Context())
+	p := c.Go(ctx, "t", "hang", nil, nil)
+	<-began
+	cancel()
+	if _, err := p.Result(); !errors.Is(err, vlibcall.ErrTimeout) || strings.Contains(err.Error(), "rule") {
 		t.Error("the client's:", err)
 	}
 	<-cancelled
-	// A client that dies cancels its call.
+	// One that dies cancels its call.
 	dying := h.client("web", patience)
-	p := dying.Go(t.Context(), "t", "hang", nil, nil)
-	eventually(t, "the call is made", func() bool { return h.List()[0].Calls == 4 })
+	p = dying.Go(t.Context(), "t", "hang", nil, nil)
+	<-began
 	dying.Close()
 	if _, err := p.Result(); !errors.Is(err, vlibcall.ErrClosed) {
 		t.Error(err)

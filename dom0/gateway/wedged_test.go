@@ -24,8 +24,11 @@ func TestWedged(t *testing.T) {
 	h := newHost(t, nil)
 	release := make(chan struct{})
 	h.vlibOS("web", map[string]vlibcall.Handler{"hang": func(*vlibcall.Call) error { <-release; return nil }})
-	h.configure([]policy.Wedging{{Domain: "web", After: 500 * ms}}, mine("web", 200*ms))
+	wedging := []policy.Wedging{{Domain: "web", After: 500 * ms}}
+	h.configure(wedging, mine("web", patience))
 	c, other := h.client("web", 0), h.client("web", 0)
+	h.echoes(c)
+	h.configure(wedging, mine("web", 200*ms))
 	if _, err := call(c, "hang", ""); !errors.Is(err, vlibcall.ErrTimeout) {
 		t.Error(err)
 	}
@@ -51,6 +54,7 @@ func TestWedged(t *testing.T) {
 	}
 	close(release)
 	eventually(t, "it is back", func() bool { return len(h.Wedged()) == 0 })
+	h.configure(wedging, mine("web", patience))
 	h.echoes(other)
 	h.echoes(big)
 	h.echoes(c)
@@ -62,8 +66,12 @@ func TestRestart(t *testing.T) {
 	server := h.killable("web")
 	ran := filepath.Join(t.TempDir(), "ran")
 	script := fmt.Sprintf("echo run >>%s; echo so it was; kill -KILL %d", ran, server.Process.Pid)
-	h.configure([]policy.Wedging{{Domain: "web", After: 300 * ms, Restart: []string{"sh", "-c", script}}}, mine("web", 200*ms))
+	wedging := []policy.Wedging{{Domain: "web", After: 300 * ms, Restart: []string{"sh", "-c", script}}}
+	allow := func(timeout time.Duration) { h.configure(wedging, mine("web", timeout)) }
+	allow(patience)
 	c := h.client("web", 0)
+	h.echoes(c)
+	allow(200 * ms)
 	if _, err := call(c, "hang", ""); !errors.Is(err, vlibcall.ErrTimeout) {
 		t.Error(err)
 	}
@@ -73,6 +81,7 @@ func TestRestart(t *testing.T) {
 		t.Error("its output is not logged")
 	}
 	h.killable("web")
+	allow(patience)
 	eventually(t, "the queue goes on", func() bool {
 		_, err := call(waiting, "echo", "x")
 		return err == nil
@@ -80,6 +89,7 @@ func TestRestart(t *testing.T) {
 	h.echoes(c)
 	eventually(t, "it is not wedged", func() bool { return len(h.Wedged()) == 0 })
 	// Again at once: it is found, and not restarted before the pause.
+	allow(200 * ms)
 	if _, err := call(c, "hang", ""); !errors.Is(err, vlibcall.ErrTimeout) {
 		t.Error(err)
 	}
