@@ -66,7 +66,6 @@ func callCommand() *cli.Command {
 			&cli.StringFlag{Category: wait, Name: "size", Usage: "`BYTES` of the channel, with k or m if you like (default: what the call needs)"},
 			&cli.StringFlag{Category: wait, Name: "wait", Value: vlibcall.SpinThenBlock.String(), Usage: "`HOW` to wait for the answer: block, spin or spin-then-block"},
 			reservationFlag(wait),
-			runDirFlag(),
 			&cli.IntFlag{Category: wait, Name: "repeat", Value: 1, Usage: "make the call `N` times and show the distribution of latencies"},
 			jsonFlag(result),
 			&cli.BoolFlag{Category: result, Name: "receipt", Usage: "show what the call (with --repeat: the last one) cost, on standard error"},
