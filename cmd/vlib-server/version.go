@@ -2,12 +2,6 @@
 
 package main
 
-import "runtime/debug"
+import "github.com/vlibos/vlibos/internal/release"
 
-// version is what the build recorded.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-}
+func version() string { return release.Of().Version }

@@ -5,10 +5,10 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/vlibos/vlibos/internal/release"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -50,21 +50,9 @@ func versionAction(c *cli.Context) error {
 }
 
 func version() versionJSON {
-	v := versionJSON{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Revision: vlibcall.Revision}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return v
+	r := release.Of()
+	return versionJSON{
+		Version: r.Version, Commit: r.Commit, Modified: r.Modified,
+		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Revision: vlibcall.Revision,
 	}
-	if info.Main.Version != "" {
-		v.Version = info.Main.Version
-	}
-	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			v.Commit = s.Value[:min(len(s.Value), 12)]
-		case "vcs.modified":
-			v.Modified = s.Value == "true"
-		}
-	}
-	return v
 }
