@@ -30,10 +30,6 @@ type Config struct {
 	Listens       []string // domains whose servers listen by hypercall
 }
 
-// known is what the keys are, for who writes another.
-const known = "there are platform, in [[adopt]] domain, budget and period, in [[allow]] user or group, domain, port, library, function, timeout, " +
-	"budget and period, in [[domain]] name, listens, on_wedge, restart and wedged_after, in [metrics] listen"
-
 type configTOML struct {
 	Platform word         `toml:"platform"`
 	Adopt    []adoptTOML  `toml:"adopt"`
@@ -113,7 +109,7 @@ func parse(text string) (Config, int, error) {
 		return Config{}, 0, err
 	}
 	if unknown := md.Undecoded(); len(unknown) > 0 {
-		return Config{}, lineOfKey(text, unknown[0]), fmt.Errorf("unknown key %q: %s", unknown[0], known)
+		return Config{}, lineOfKey(text, unknown[0]), fmt.Errorf("unknown key %q: %s", unknown[0], known())
 	}
 	c := Config{Platform: string(t.Platform)}
 	if c.Platform == "" {
