@@ -74,6 +74,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 }
 
 func serve(c *cli.Context) error {
+	if c.Bool("man") {
+		return page(c.App).Write(c.App.Writer)
+	}
 	if c.Args().Present() {
 		return usagef("unexpected %q: see vlib-server --help", c.Args().First())
 	}

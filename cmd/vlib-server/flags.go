@@ -26,6 +26,7 @@ func flags() []cli.Flag {
 		&cli.IntFlag{Name: "max-output", Value: domuserver.DefaultMaxOutput, Usage: "keep `BYTES` of each of stdout and stderr of a command"},
 		&cli.DurationFlag{Name: "linger", Usage: "poll a channel for `D` after a call before sleeping: for clients that spin"},
 		&cli.DurationFlag{Name: "session-idle", DefaultText: "1ms", Usage: "poll an open session for `D` before sleeping"},
+		&cli.BoolFlag{Name: "man", Hidden: true, Usage: "print the manual page, for a package"},
 	}
 }
 

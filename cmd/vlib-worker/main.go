@@ -40,6 +40,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
+	if len(args) == 2 && args[1] == "--man" {
+		return page().Write(os.Stdout)
+	}
 	if len(args) != 2 {
 		return errors.New("usage: vlib-worker LIBRARY, by vlib-server, with a socket as descriptor 3")
 	}

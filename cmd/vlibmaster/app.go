@@ -69,7 +69,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			return cli.ShowAppHelp(c)
 		},
 		Commands: append(guardCommands(), callCommand(), servicesCommand(), doctorCommand(), serveCommand(), adoptCommand(), releaseCommand(), psCommand(), topCommand(), admitCommand(),
-			cgroupCommand(), versionCommand(), completionCommand()),
+			cgroupCommand(), versionCommand(), completionCommand(), printCommand()),
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = app.OnUsageError

@@ -52,26 +52,10 @@ master does, by weights and timers (stock), and a guard process takes all of tha
 back when the master is dead. On the native platform a domain is a cgroup: see
 'vlibmaster cgroup --help'.
 
-The configuration:
+The configuration, all of it optional:
 
-   platform = "auto"     # or xen, vlib, stock, native; --platform comes first
-
-   [[adopt]]
-   domain = "web"        # name or UUID, whether or not it is there yet
-   budget = "10ms"
-   period = "100ms"
-
-   [[allow]]             # who else than root may call, through this daemon
-   user = "alice"        # or group
-   domain = "web"
-   library = "libz.so.1" # "*": all; function too
-   function = ["crc32", "adler32"]
-   timeout = "2s"
-
-   [metrics]
-   listen = "127.0.0.1:9477"    # for Prometheus, by TCP; without it only the socket in --run-dir answers
-
-SIGHUP reads it again: all of it is taken, or none and the log says why.`, master.Lease),
+%[2]s
+SIGHUP reads it again: all of it is taken, or none and the log says why.`, master.Lease, indent(config.Example())),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "config", Usage: "`FILE` with the configuration (default: " + config.DefaultFile + ", if it is there)"},
 			runDirFlag(),
