@@ -8,6 +8,7 @@
 # make test-timed  tests of times, for a machine at rest
 # make build       the programs, in bin/
 # make hypervisor  Xen with this project's module, and its path
+# make packages    deb and rpm in out/packages (VERSION=… for another version)
 #
 # All downloads and images are kept in the cache folder (VLIBOS_CACHE, or
 # vlibos in the user's); 'make clean' leaves it alone.
@@ -16,11 +17,13 @@ CACHE    := $(or $(VLIBOS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vlibos)
 LAB      := bin/vliblab
 LINTER   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 LINT     := $(CACHE)/tools/golangci-lint-v2.15.0
+NFPM_SRC := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+NFPM     := $(CACHE)/tools/nfpm-v2.45.2
 VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 export CGO_ENABLED = 0
 
-.PHONY: build setup hypervisor demo test lint vulncheck test-unit test-timed test-hypervisor test-lab bench bench-native bench-lab bench-module bench-throttle soak clean
+.PHONY: build setup hypervisor packages demo test lint vulncheck test-unit test-timed test-hypervisor test-packages test-lab bench bench-native bench-lab bench-module bench-throttle soak clean
 
 build:
 	go build -trimpath -o bin/ ./cmd/...
@@ -31,10 +34,23 @@ setup: build
 hypervisor: setup
 	$(LAB) hypervisor
 
+# The version and the day are the commit's: packaging/version says how.
+PACKAGE = VLIBOS_CACHE="$(CACHE)" LAB=$(LAB) NFPM="$(NFPM)" \
+	COMMIT="$(shell git rev-parse HEAD 2>/dev/null)" \
+	SOURCE_DATE_EPOCH="$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null))"
+
+packages: hypervisor $(NFPM)
+	@set -e; version=$(or $(VERSION),$$(packaging/version)); \
+	$(PACKAGE) VERSION=$$version packaging/build out/packages; ls -l out/packages
+
+$(NFPM):
+	GOBIN=$(CACHE)/tools/build go install $(NFPM_SRC)
+	mv $(CACHE)/tools/build/nfpm $@
+
 demo: setup
 	demo/run
 
-test: setup lint vulncheck test-unit test-hypervisor test-lab
+test: setup lint vulncheck test-unit test-hypervisor test-packages test-lab
 	@echo "make test: all passed"
 
 lint: $(LINT)
@@ -42,6 +58,7 @@ lint: $(LINT)
 	go vet ./...
 	go vet -tags lab ./...
 	go vet -tags dom0 ./...
+	go vet -tags packages ./...
 	$(LINT) run ./...
 
 $(LINT):
@@ -66,6 +83,16 @@ test-timed:
 # The scheduler's decisions, without Xen: plain C against stubs.
 test-hypervisor:
 	$(MAKE) -C hypervisor/test test
+
+# Installed, upgraded and removed in a new Debian below the cache folder, as root
+# or through sudo; built once more to see that nothing differs, and as a next
+# version to upgrade to.
+test-packages: packages
+	@set -e; version=$(or $(VERSION),$$(packaging/version)); \
+	$(PACKAGE) VERSION=$$version packaging/build out/test-packages/again; \
+	$(PACKAGE) VERSION=$$version+next packaging/build out/test-packages/next
+	go test -tags packages -c -o out/test-packages/test ./packaging
+	cd packaging && $(if $(filter 0,$(shell id -u)),,sudo -n) env VLIBOS_CACHE="$(CACHE)" ../out/test-packages/test -test.count=1 -test.v -test.timeout 20m
 
 # On real Xen: a lab that does not start fails.
 test-lab: hypervisor
