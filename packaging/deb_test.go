@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build packages
+
+package packaging
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Two builds of one commit do not differ.
+func TestPackagesAreReproducible(t *testing.T) {
+	files, err := filepath.Glob(built + "/vlibos*")
+	if err != nil || len(files) != 5 {
+		t.Fatalf("%q, %v: want three debs and two rpms", files, err)
+	}
+	for _, f := range files {
+		a, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(filepath.Join(again, filepath.Base(f)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s is not what the second build made", filepath.Base(f))
+		}
+	}
+}
+
+const masterDeb, guestDeb, hypervisorDeb = "vlibos_*.deb", "vlibos-guest_*.deb", "vlibos-hypervisor_*.deb"
+
+// Dom0's package through its life.
+func TestDeb(t *testing.T) {
+	booted(t)
+	before := snapshot(t)
+	out := install(t, masterDeb)
+	has(t, out, ignored("daemon-reload"))
+	lacks(t, out, ignored("try-restart"), ignored("start"), ignored("stop"))
+
+	version := strings.TrimSpace(do(t, "dpkg-query", "-W", "-f", "${Version}", "vlibos"))
+	version = strings.TrimSuffix(version, "-1")
+	has(t, do(t, "vlibmaster", "version"), "vlibmaster "+version+" (")
+	has(t, do(t, "vlibmaster", "--help"), "serve", "EXIT CODES")
+	has(t, do(t, "vlibmaster", "--platform", "native", "doctor"), "platform native")
+	fails(t, 16, "vlibmaster", "ps")
+	fails(t, 1, "systemctl", "is-enabled", "vlibmaster.service")
+
+	// What an operator has changed is his.
+	const config, text = "/etc/vlibos/vlibmaster.toml", "platform = \"native\"\n"
+	if err := os.WriteFile(root+config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	do(t, "systemctl", "enable", "vlibmaster.service")
+	out = do(t, "dpkg", "-i", "--force-confdef", bring(t, next, masterDeb))
+	has(t, out, ignored("daemon-reload"), ignored("try-restart"))
+	lacks(t, out, ignored("stop"), "Removed")
+	has(t, do(t, "vlibmaster", "version"), "vlibmaster "+version+"+next (")
+	if got, err := os.ReadFile(root + config); err != nil || string(got) != text {
+		t.Errorf("%s after the upgrade: %q, %v", config, got, err)
+	}
+	has(t, do(t, "systemctl", "is-enabled", "vlibmaster.service"), "enabled")
+
+	// What a master leaves in /run goes with it, other programs' sockets do not.
+	if err := os.MkdirAll(root+"/run/vlibos/native/x", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(root+"/run/vlibos/state.json", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	has(t, do(t, "dpkg", "-r", "vlibos"), ignored("stop"))
+	if _, err := os.Stat(root + config); err != nil {
+		t.Errorf("removal without purge: %v", err)
+	}
+	if _, err := os.Stat(root + "/run/vlibos/native/x"); err != nil {
+		t.Errorf("removal: %v", err)
+	}
+	if err := os.RemoveAll(root + "/run/vlibos/native"); err != nil {
+		t.Fatal(err)
+	}
+	do(t, "dpkg", "--purge", "vlibos")
+	unchanged(t, before)
+}
+
+// The guest's package through its life, and a call into a library of the root
+// by way of the installed server and its worker.
+func TestGuestDeb(t *testing.T) {
+	before := snapshot(t)
+	install(t, guestDeb, masterDeb)
+	server := background(t, " serves port ", nil, "vlib-server", "--transport", "native", "--name", "here")
+	has(t, do(t, "vlibmaster", "--platform", "native", "call", "here", "libm.so.6", "cos", "--sig", "f64(f64)", "0.5"), "0.8775825618903728")
+
+	const config, text = "/etc/default/vlib-server", "VLIB_SERVER_FLAGS=--port 2\n"
+	if err := os.WriteFile(root+config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	do(t, "dpkg", "-i", "--force-confdef", bring(t, next, guestDeb))
+	if got, err := os.ReadFile(root + config); err != nil || string(got) != text {
+		t.Errorf("%s after the upgrade: %q, %v", config, got, err)
+	}
+	server.stop(t)
+	do(t, "dpkg", "--purge", "vlibos-guest", "vlibos")
+	if err := os.RemoveAll(root + "/run/vlibos"); err != nil { // the server's own, which was started by hand
+		t.Fatal(err)
+	}
+	unchanged(t, before)
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build packages
+
+package packaging
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/vlibos/vlibos/lab/debs"
+	"github.com/vlibos/vlibos/lab/image"
+)
+
+// debian is a folder with a minimal installation of this machine's release,
+// taken from the package sources that this machine has. The first time it is
+// made with debootstrap; then it is unpacked from the cache, where it is kept
+// by what the package sources offer and by what is wanted in it.
+func debian(ctx context.Context, dir string, packages []string, log io.Writer) error {
+	sources, codename, err := packageSources(ctx, log)
+	if err != nil {
+		return err
+	}
+	key, err := contentKey(sources, packages)
+	if err != nil {
+		return err
+	}
+	cache, err := image.DefaultCache()
+	if err != nil {
+		return err
+	}
+	tarball := filepath.Join(cache.Dir, "debian", codename+"-"+key+".tar")
+	if _, err := os.Stat(tarball); errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintln(log, "making", tarball)
+		if err := bootstrap(ctx, tarball, codename, sources, packages, log); err != nil {
+			return err
+		}
+	}
+	return command(ctx, log, "tar", "-C", dir, "--numeric-owner", "-xpf", tarball)
+}
+
+// source is one package list that apt has.
+type source struct{ uri, suite, component, list string }
+
+// packageSources returns this machine's sources of its own release.
+func packageSources(ctx context.Context, log io.Writer) (all []source, codename string, err error) {
+	release, err := os.ReadFile("/etc/os-release")
+	if err != nil {
+		return nil, "", err
+	}
+	for line := range strings.Lines(string(release)) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), "VERSION_CODENAME="); ok {
+			codename = strings.Trim(v, `"`)
+		}
+	}
+	for range 2 {
+		out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT) $(FILENAME)", "Created-By: Packages").Output()
+		if err != nil {
+			return nil, "", fmt.Errorf("apt-get indextargets: %w", err)
+		}
+		for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
+			f := strings.Fields(s.Text())
+			if len(f) != 4 || f[1] != codename && !strings.HasPrefix(f[1], codename+"-") || f[2] != "main" && f[2] != "universe" {
+				continue
+			}
+			if _, err := os.Stat(f[3]); err == nil {
+				all = append(all, source{f[0], f[1], f[2], f[3]})
+			}
+		}
+		if len(all) > 0 {
+			return all, codename, nil
+		}
+		// The lists may never have been fetched.
+		if err := debs.Update(ctx, log); err != nil {
+			return nil, "", err
+		}
+	}
+	return nil, "", fmt.Errorf("apt has no package list of the release %q: %w", codename, debs.ErrNotOffered)
+}
+
+func contentKey(sources []source, packages []string) (string, error) {
+	h := sha256.New()
+	fmt.Fprintln(h, sources, packages)
+	for _, s := range sources {
+		f, err := os.Open(s.list)
+		if err != nil {
+			return "", err
+		}
+		_, err = io.Copy(h, f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16], nil
+}
+
+func bootstrap(ctx context.Context, tarball, codename string, sources []source, packages []string, log io.Writer) (err error) {
+	if _, err := exec.LookPath("debootstrap"); err != nil {
+		if err := debs.Install(ctx, log, "debootstrap"); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(tarball), 0o755); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(tarball), "tmp-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	root := filepath.Join(dir, "root")
+	if err := command(ctx, log, "debootstrap", "--variant=minbase", codename, root, sources[0].uri); err != nil {
+		return err
+	}
+	var list strings.Builder
+	for _, s := range sources {
+		fmt.Fprintf(&list, "deb %s %s %s\n", s.uri, s.suite, s.component)
+	}
+	for name, text := range map[string]string{
+		"etc/apt/sources.list":   list.String(),
+		"usr/sbin/policy-rc.d":   "#!/bin/sh\nexit 101\n", // no service of it is to run here
+		"etc/apt/apt.conf.d/lab": "APT::Install-Recommends \"no\";\n",
+	} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o755); err != nil {
+			return err
+		}
+	}
+	for _, args := range [][]string{{"update"}, append([]string{"-y", "install"}, packages...), {"clean"}} {
+		if err := command(ctx, log, "chroot", append([]string{root, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "apt-get", "-qq"}, args...)...); err != nil {
+			return err
+		}
+	}
+	tmp := filepath.Join(dir, "tar")
+	if err := command(ctx, log, "tar", "-C", root, "--numeric-owner", "--exclude=./dev/*", "--exclude=./proc/*", "--exclude=./sys/*",
+		"--exclude=./var/lib/apt/lists/*", "-cf", tmp, "."); err != nil {
+		return err
+	}
+	old, err := filepath.Glob(filepath.Join(filepath.Dir(tarball), "*.tar"))
+	if err != nil {
+		return err
+	}
+	for _, f := range old {
+		if err := os.Remove(f); err != nil {
+			return err
+		}
+	}
+	return os.Rename(tmp, tarball)
+}
+
+func command(ctx context.Context, log io.Writer, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		text := out.String()
+		return fmt.Errorf("%s %s: %w: …%s", name, strings.Join(args, " "), err, text[max(0, len(text)-2000):])
+	}
+	fmt.Fprintln(log, "done:", name, args)
+	return nil
+}

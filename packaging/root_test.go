@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build packages
+
+package packaging
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	built = "../out/packages"            // what 'make packages' made
+	again = "../out/test-packages/again" // the same, built a second time
+	next  = "../out/test-packages/next"  // the next version
+)
+
+// root is the Debian in which all is installed. Each test leaves it as it was.
+var root string
+
+// apart marks the process that has mounts of its own.
+const apart = "VLIBOS_TEST_MOUNTS"
+
+// TestMain runs the tests in a mount namespace that ends with them, whatever
+// ends them: nothing stays mounted on this machine.
+func TestMain(m *testing.M) {
+	status, err := 0, error(nil)
+	switch {
+	case os.Geteuid() != 0:
+		err = errors.New("these tests need root: 'make test-packages' uses sudo")
+	case os.Getenv(apart) == "":
+		self := exec.Command("/proc/self/exe", os.Args[1:]...)
+		self.Env = append(os.Environ(), apart+"=1")
+		self.Stdout, self.Stderr = os.Stdout, os.Stderr
+		self.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+		err = self.Run()
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+			os.Exit(exit.ExitCode())
+		}
+	default:
+		status, err = inRoot(m.Run)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "packaging:", err)
+		status = 1
+	}
+	os.Exit(status)
+}
+
+// inRoot makes root, with this machine's devices, processes and cgroups, and
+// removes it after run.
+func inRoot(run func() int) (status int, err error) {
+	files, err := filepath.Glob(built + "/vlibos-hypervisor_*.deb")
+	if err != nil || len(files) != 1 {
+		return 0, fmt.Errorf("%d hypervisor packages in %s: run 'make test-packages'", len(files), built)
+	}
+	depends, err := exec.Command("dpkg-deb", "-f", files[0], "Depends").Output()
+	if err != nil {
+		return 0, err
+	}
+	utils := strings.TrimSpace(string(depends))
+	series := strings.TrimPrefix(utils, "xen-utils-")
+	if root, err = os.MkdirTemp("", "vlibos-packages-"); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, removeRoot()) }()
+	if err := os.Chmod(root, 0o755); err != nil {
+		return 0, err
+	}
+	packages := []string{"man-db", "mandoc", "procps", "systemd", "rpm", "grub2-common", utils, "xen-hypervisor-common", "xen-hypervisor-" + series + "-amd64"}
+	if err := debian(context.Background(), root, packages, os.Stderr); err != nil {
+		return 0, err
+	}
+	for _, dir := range binds {
+		if err := unix.Mount(dir, root+dir, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return 0, fmt.Errorf("bind %s: %w", dir, err)
+		}
+	}
+	return run(), nil
+}
+
+var binds = []string{"/dev", "/proc", "/sys"}
+
+// removeRoot removes it, and never what is mounted there.
+func removeRoot() error {
+	var errs []error
+	for _, dir := range binds {
+		if err := unix.Unmount(root+dir, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
+			errs = append(errs, fmt.Errorf("unmount %s: %w", dir, err))
+		}
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	return exec.Command("rm", "-rf", "--one-file-system", root).Run()
+}
+
+// inside is a command in root.
+func inside(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command("chroot", append([]string{root, name}, args...)...)
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "TERM=dumb", "MANWIDTH=300", "DEBIAN_FRONTEND=noninteractive",
+		"SYSTEMD_OFFLINE=1"}
+	return cmd
+}
+
+// do runs a command in root that has to succeed, and returns what it said.
+func do(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := inside(name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// fails runs a command in root that has to end with that status.
+func fails(t *testing.T, status int, name string, args ...string) {
+	t.Helper()
+	out, err := inside(name, args...).CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != status {
+		t.Errorf("%s %s: %v, want status %d\n%s", name, strings.Join(args, " "), err, status, out)
+	}
+}
+
+func has(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			t.Errorf("%q is not in\n%s", p, text)
+		}
+	}
+}
+
+func lacks(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, p := range parts {
+		if strings.Contains(text, p) {
+			t.Errorf("%q is in\n%s", p, text)
+		}
+	}
+}
+
+// bring copies the package that a pattern names into root and returns its path
+// there.
+func bring(t *testing.T, dir, pattern string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, pattern))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%s in %s: found %q, want one", pattern, dir, found)
+	}
+	data, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/tmp/" + filepath.Base(found[0])
+	if err := os.WriteFile(root+path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(root + path) })
+	return path
+}
+
+// install installs what patterns name, and purges it when the test is over if
+// the test did not.
+func install(t *testing.T, patterns ...string) string {
+	t.Helper()
+	args, names := []string{"-i"}, []string{"--purge"}
+	for _, p := range patterns {
+		args = append(args, bring(t, built, p))
+		names = append(names, strings.TrimSuffix(p, "_*.deb"))
+	}
+	t.Cleanup(func() {
+		if out, err := inside("dpkg", names...).CombinedOutput(); err != nil {
+			t.Errorf("purge: %v\n%s", err, out)
+		}
+	})
+	return do(t, "dpkg", args...)
+}
+
+// Where package managers and man keep their own books.
+var books = []string{"/dev", "/proc", "/sys", "/tmp", "/var/lib/dpkg", "/var/log", "/var/cache/man", "/var/lib/rpm", "/root"}
+
+// snapshot is every file in root with its mode and content.
+func snapshot(t *testing.T) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := strings.TrimPrefix(path, root)
+		if slices.Contains(books, name) {
+			return fs.SkipDir
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		what := info.Mode().String()
+		switch {
+		case info.Mode()&fs.ModeSymlink != 0:
+			to, err := os.Readlink(path)
+			if err != nil {
+				return err
+			}
+			what += " " + to
+		case info.Mode().IsRegular():
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			what += fmt.Sprintf(" %x", sha256.Sum256(data))
+		}
+		files[name] = what
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// unchanged fails for every file that is not as it was.
+func unchanged(t *testing.T, before map[string]string) {
+	t.Helper()
+	after := snapshot(t)
+	for _, name := range slices.Sorted(maps.Keys(after)) {
+		if before[name] == "" {
+			t.Errorf("%s is left", name)
+		} else if before[name] != after[name] {
+			t.Errorf("%s was %s, is %s", name, before[name], after[name])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if after[name] == "" {
+			t.Errorf("%s is gone", name)
+		}
+	}
+}
+
+// booted makes scripts believe that systemd runs; systemctl itself is told
+// that it does not, and says what it would have done.
+func booted(t *testing.T) {
+	t.Helper()
+	if err := os.MkdirAll(root+"/run/systemd/system", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(root + "/run/systemd") })
+}
+
+// ignored is how systemctl tells of a command that it did not pass on.
+func ignored(command string) string {
+	return fmt.Sprintf("ignoring command '%s'", command)
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build packages
+
+package packaging
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/platform/native"
+)
+
+// patience bounds every wait. A machine may be busy.
+const patience = time.Minute
+
+// output collects what a program says, and can be waited for.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	more chan struct{}
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text.Write(b)
+	close(o.more)
+	o.more = make(chan struct{})
+	return len(b), nil
+}
+
+// expect waits until text has been said.
+func (o *output) expect(t *testing.T, text string) {
+	t.Helper()
+	end := time.After(patience)
+	for {
+		o.mu.Lock()
+		said, more := o.text.String(), o.more
+		o.mu.Unlock()
+		if strings.Contains(said, text) {
+			return
+		}
+		select {
+		case <-more:
+		case <-end:
+			t.Fatalf("waited for %q:\n%s", text, said)
+		}
+	}
+}
+
+// program is one that runs in root in the background.
+type program struct {
+	*exec.Cmd
+	*output
+	ended bool
+}
+
+// background starts a program in root and waits until it says that it is ready.
+func background(t *testing.T, ready string, env []string, name string, args ...string) *program {
+	t.Helper()
+	p := &program{Cmd: inside(name, args...), output: &output{more: make(chan struct{})}}
+	p.Env = append(p.Env, env...)
+	p.Stdout, p.Stderr = io.Writer(p.output), io.Writer(p.output)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if !p.ended {
+			p.Process.Kill()
+			p.Wait()
+		}
+	})
+	p.expect(t, ready)
+	return p
+}
+
+// stop asks it to end, which has to succeed.
+func (p *program) stop(t *testing.T) {
+	t.Helper()
+	p.Process.Signal(syscall.SIGTERM)
+	err := p.Wait()
+	p.ended = true
+	if err != nil {
+		t.Errorf("%s: %v\n%s", p.Args, err, &p.text)
+	}
+}
+
+// The installed master, as the unit starts it: it is ready, beats well within
+// WatchdogSec, takes a new configuration, and ends.
+func TestServe(t *testing.T) {
+	host, err := native.Open(native.Options{})
+	if err != nil {
+		t.Skipf("the native platform has nothing to keep budgets by: %v", err)
+	}
+	if err := host.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := snapshot(t)
+	install(t, masterDeb)
+	const config = "/etc/vlibos/vlibmaster.toml"
+	if err := os.WriteFile(root+config, []byte("platform = \"native\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	said, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: root + "/tmp/notify", Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	master := background(t, "msg=serving platform=native", []string{"NOTIFY_SOCKET=/tmp/notify"}, "vlibmaster", "serve")
+	for _, want := range []string{"READY=1", "WATCHDOG=1", "WATCHDOG=1"} {
+		said.SetReadDeadline(time.Now().Add(patience))
+		b := make([]byte, 100)
+		n, err := said.Read(b)
+		if err != nil || strings.TrimSpace(string(b[:n])) != want {
+			t.Fatalf("the master notified %q, %v, want %q", b[:n], err, want)
+		}
+	}
+	has(t, do(t, "vlibmaster", "ps"), "DOMAIN")
+	fails(t, 19, "vlibmaster", "serve")
+	fails(t, 3, "vlibmaster", "adopt", "nobody-of-this-name", "--budget", "1ms", "--period", "100ms")
+	if err := os.WriteFile(root+config, []byte("platform = \"nothing\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	master.Process.Signal(syscall.SIGHUP)
+	master.expect(t, config+":1: platform")
+	if err := os.WriteFile(root+config, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	master.Process.Signal(syscall.SIGHUP)
+	master.expect(t, "configuration taken")
+	master.stop(t)
+	do(t, "dpkg", "--purge", "vlibos")
+	unchanged(t, before)
+}
