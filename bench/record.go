@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Better says in which direction a value improves.
@@ -34,6 +35,12 @@ type Record struct {
 	// Raw is what Value was computed from. A name ends in its unit.
 	Raw     map[string]float64 `json:"raw"`
 	Machine string             `json:"machine"`
+	// Samples are what a distribution is drawn from: by what they are of,
+	// in the order in which they were taken. A name ends in its unit.
+	Samples map[string][]float64 `json:"samples,omitempty"`
+	// Time is when the record was appended, Version which build did it.
+	Time    time.Time `json:"time,omitzero"`
+	Version string    `json:"version,omitempty"`
 }
 
 // Goal is a Record's Target.
@@ -61,12 +68,18 @@ func (r Record) check() error {
 }
 
 // Append adds records to the file, which it makes with its folder if need be.
-// It fills in Machine where that is empty.
+// It fills in Machine, Time and Version where they are empty.
 func Append(file string, records ...Record) (err error) {
 	var lines []byte
 	for _, r := range records {
 		if r.Machine == "" {
 			r.Machine = Machine()
+		}
+		if r.Time.IsZero() {
+			r.Time = time.Now().UTC().Truncate(time.Second)
+		}
+		if r.Version == "" {
+			r.Version = Version()
 		}
 		if err := r.check(); err != nil {
 			return err
@@ -90,6 +103,9 @@ func Append(file string, records ...Record) (err error) {
 	return err
 }
 
+// longestLine has room for the samples of a long experiment.
+const longestLine = 16 << 20
+
 // Read returns the latest record of each name in the file, in the order in
 // which the names first appeared. A file that is not there has none.
 func Read(file string) ([]Record, error) {
@@ -104,7 +120,7 @@ func Read(file string) ([]Record, error) {
 	var records []Record
 	place := make(map[string]int)
 	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
+	lines.Buffer(nil, longestLine)
 	for n := 1; lines.Scan(); n++ {
 		var r Record
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {

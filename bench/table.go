@@ -26,9 +26,9 @@ func Table(w io.Writer, records []Record) error {
 		target := "-"
 		if r.Target != nil {
 			sign := map[Better]string{Lower: "≤", Higher: "≥"}[r.Better]
-			target = sign + " " + figure(*r.Target)
+			target = sign + " " + Figure(*r.Target)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Name, figure(r.Value), r.Unit, target, r.Verdict())
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Name, Figure(r.Value), r.Unit, target, r.Conclusion())
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -38,7 +38,7 @@ func Table(w io.Writer, records []Record) error {
 		fmt.Fprintf(w, "  %s (%s)\n", r.Name, r.Machine)
 		var parts []string
 		for _, key := range slices.Sorted(maps.Keys(r.Raw)) {
-			parts = append(parts, key+" "+figure(r.Raw[key]))
+			parts = append(parts, key+" "+Figure(r.Raw[key]))
 		}
 		if _, err := fmt.Fprintf(w, "    %s\n", strings.Join(parts, ", ")); err != nil {
 			return err
@@ -47,8 +47,8 @@ func Table(w io.Writer, records []Record) error {
 	return nil
 }
 
-// figure writes three significant digits, and all of those of a whole number.
-func figure(v float64) string {
+// Figure writes three significant digits, and all of those of a whole number.
+func Figure(v float64) string {
 	if v == math.Trunc(v) || math.Abs(v) >= 100 {
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	}

@@ -62,7 +62,7 @@ func keep(c *cli.Context) func(bench.Record) error {
 		if err := bench.Append(c.String("out"), r); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(c.App.Writer, "%-28s %8.3g %s\n", r.Name, r.Value, r.Unit+" "+r.Verdict())
+		_, err := fmt.Fprintf(c.App.Writer, "%-28s %8.3g %s\n", r.Name, r.Value, r.Unit+" "+r.Conclusion())
 		return err
 	}
 }
