@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package neighbour
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/platform/native"
+)
+
+// The domains of an experiment.
+const (
+	Service = "service"
+	Job     = "job"
+)
+
+// Host is this machine with the domains of one experiment.
+type Host struct {
+	platform *native.Platform
+	parent   string
+	added    []string
+	job      *Runner
+	// ServiceCPU has the service, OtherCPU the job.
+	ServiceCPU, OtherCPU int
+	// LoadCPU has who measures: a third CPU if there is one, else OtherCPU,
+	// where a real-time policy puts it before the job.
+	LoadCPU int
+}
+
+// Open takes the machine's first CPUs. Domains are below a cgroup of their own,
+// which a master of this machine does not see. Errors wrap
+// [platform.ErrNotHere] and [platform.ErrNotAllowed].
+func Open() (_ *Host, err error) {
+	runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0))) // as the native platform asks for
+	h := &Host{parent: fmt.Sprintf("vlibos-bench-%d", os.Getpid())}
+	// No gate is closed here, so no guard is started either.
+	if h.platform, err = native.Open(native.Options{Parent: h.parent}); err != nil {
+		return nil, err
+	}
+	cpus, err := h.platform.CPUs()
+	if err == nil && len(cpus) < 2 {
+		err = fmt.Errorf("%w: this experiment needs two CPUs, one for the service and one for the job", platform.ErrNotHere)
+	}
+	if err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	h.ServiceCPU, h.OtherCPU = cpus[0], cpus[1]
+	h.LoadCPU = cpus[min(2, len(cpus)-1)]
+	return h, nil
+}
+
+func (h *Host) domain(name string) platform.Domain {
+	return platform.Domain{ID: name, UUID: name, Name: name}
+}
+
+// Add makes a started process a domain on one CPU.
+func (h *Host) Add(ctx context.Context, name string, process *os.Process, cpu int) error {
+	if err := h.platform.Create(name, process.Pid); err != nil {
+		return err
+	}
+	h.added = append(h.added, name)
+	return h.platform.Pin(ctx, name, []int{cpu})
+}
+
+// SetJob starts a job's process as a domain; it waits for the first mode.
+func (h *Host) SetJob(ctx context.Context, job string, self func(args ...string) *exec.Cmd) error {
+	if err := h.EndJob(ctx); err != nil {
+		return err
+	}
+	r, err := start(job, self)
+	if err != nil {
+		return err
+	}
+	h.job = r
+	return h.Add(ctx, Job, r.cmd.Process, h.OtherCPU)
+}
+
+// EndJob ends the job, if there is one.
+func (h *Host) EndJob(ctx context.Context) error {
+	if h.job == nil {
+		return nil
+	}
+	err := h.job.close()
+	h.job = nil
+	return errors.Join(err, h.remove(ctx, Job))
+}
+
+// Set changes to a mode; nothing of the one before is left.
+func (h *Host) Set(ctx context.Context, m Mode) error {
+	if err := h.platform.Release(ctx, h.domain(Service), reserved.ID); err != nil {
+		return err
+	}
+	if err := h.platform.Limit(h.domain(Job), 1); err != nil {
+		return err
+	}
+	cpu := h.OtherCPU
+	if m.Shared {
+		cpu = h.ServiceCPU
+	}
+	if err := h.platform.Pin(ctx, Job, []int{cpu}); err != nil {
+		return err
+	}
+	if err := h.job.run(ctx, m.Runs); err != nil {
+		return err
+	}
+	if m.control == nil {
+		return nil
+	}
+	return m.control(ctx, h)
+}
+
+// Work that the job has done since it was set, in its own unit.
+func (h *Host) Work() uint64 { return h.job.work() }
+
+func (h *Host) remove(ctx context.Context, name string) error {
+	for i, a := range h.added {
+		if a == name {
+			h.added = append(h.added[:i], h.added[i+1:]...)
+			return h.platform.Remove(ctx, name)
+		}
+	}
+	return nil
+}
+
+// Close ends the job and takes all domains apart; other processes in them are
+// the caller's to end before.
+func (h *Host) Close() error {
+	ctx := context.Background() // also when the experiment was interrupted
+	err := h.EndJob(ctx)
+	for len(h.added) > 0 {
+		err = errors.Join(err, h.remove(ctx, h.added[0]))
+	}
+	return errors.Join(err, h.platform.Close(), h.platform.Dissolve())
+}
+
+// Realtime makes the calling thread, which must be locked, the first on its CPU,
+// and keeps its process in memory. Without the right to, it is an error: what
+// is measured would be the scheduler.
+func Realtime() error {
+	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 50, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
+	if err := unix.SchedSetAttr(0, &attr, 0); err != nil {
+		return fmt.Errorf("%w: SCHED_FIFO: %w: run as root", platform.ErrNotAllowed, err)
+	}
+	if err := unix.Mlockall(unix.MCL_CURRENT); err != nil {
+		return os.NewSyscallError("mlockall", err)
+	}
+	return nil
+}

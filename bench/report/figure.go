@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/vlibos/vlibos/bench"
+)
+
+// figure is one claim with its evidence.
+type figure struct {
+	id    string
+	title string
+	// what was done and what it means, a paragraph each, for a newcomer.
+	what []string
+	// paper says what the paper has about it, and where.
+	paper string
+	// commands do it again.
+	commands []string
+	// area is how the names of the figure's records begin.
+	area []string
+	// draw makes the charts from those of its records that there are.
+	draw func(records) []chart
+	// said are sentences with the figures in them.
+	said func(records) []string
+}
+
+// records are by name, in the order of the file.
+type records struct {
+	all    []bench.Record
+	byName map[string]bench.Record
+}
+
+func index(all []bench.Record) records {
+	r := records{all, make(map[string]bench.Record)}
+	for _, one := range all {
+		r.byName[one.Name] = one
+	}
+	return r
+}
+
+// of are those whose name begins with one of the areas.
+func (r records) of(areas []string) records {
+	return index(slices.DeleteFunc(slices.Clone(r.all), func(one bench.Record) bool {
+		return !slices.ContainsFunc(areas, func(a string) bool { return one.Name == a || strings.HasPrefix(one.Name, a+".") })
+	}))
+}
+
+// raw is a raw number of a record; false if there is no such.
+func (r records) raw(record, name string) (float64, bool) {
+	v, ok := r.byName[record].Raw[name]
+	return v, ok
+}
+
+// bar makes a bar of a raw number, with its spread if there is one.
+func (r records) bar(label, record, raw, class, unit string) []value {
+	v, ok := r.raw(record, raw)
+	if !ok {
+		return nil
+	}
+	return []value{{name: label, v: v, class: class, unit: unit}}
+}
+
+// figures in the order of the page.
+var figures = []figure{overhead, mjump, lidar, tails, sched, module}

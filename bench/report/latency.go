@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/vlibos/vlibos/bench"
+	"github.com/vlibos/vlibos/bench/neighbour"
+)
+
+var lidar = figure{
+	id:    "lidar",
+	title: "A vehicle that must steer in time",
+	what: []string{
+		"A task decodes a scan of a LIDAR, finds what stands in the way and decides where to steer, once in 40 ms. It is measured from the moment it has the scan to its decision: alone, beside a neighbour on the other core that streams through memory, and beside the same neighbour under control. Each dot is one decision; what matters is the highest.",
+		"The scans come from a simulator, in the format that the paper's device (a Hokuyo URG-04LX) sends; the task runs under SCHED_FIFO, so that no other task of its core is in its way: what is left is memory.",
+	},
+	paper:    "Figures 9 and 10: alone about 12,000 cycles with little spread; beside an uncontrolled Darknet in a Linux guest at worst about 24,000, twice the average; with Darknet controlled at worst about 17,000. 2,000 samples each.",
+	commands: []string{"vlibmaster bench lidar --full"},
+	area:     []string{"lidar"},
+	draw: func(r records) []chart {
+		var lines []line
+		for i, one := range r.all {
+			if s := one.Samples["decision_us"]; len(s) > 0 {
+				name := title(one.Name) + fmt.Sprintf(": median %s µs, 99th percentile %s µs, worst %s µs, %d decisions",
+					bench.Figure(one.Raw["p50_us"]), bench.Figure(one.Raw["p99_us"]), bench.Figure(one.Raw["max_us"]), len(s))
+				lines = append(lines, line{name: name, class: color(i), y: s})
+			}
+		}
+		if len(lines) == 0 {
+			return nil
+		}
+		return []chart{scatter("lidar", "Time of each decision", "microseconds a decision, in the order in which they were taken", lines)}
+	},
+	said: func(r records) (said []string) {
+		for _, one := range r.all {
+			if one.Unit == "ratio" {
+				said = append(said, fmt.Sprintf("%s: the 99th percentile is %s times that of the task alone.", title(one.Name), bench.Figure(one.Value)))
+			}
+		}
+		return said
+	},
+}
+
+var tails = figure{
+	id:    "tail",
+	title: "A service, and the jobs beside it",
+	what: []string{
+		"memcached answers requests that come at random moments, a given number a second, whether or not the ones before are answered: as those of many users do. The time of a request runs from the moment it should have been sent, so that one that had to wait because the service was slow counts with its wait (measuring otherwise hides the very moments one looks for; this is called coordinated omission).",
+		"Beside it runs a job that is in no hurry: m_jump, a compiler, a compression. The further to the right in the picture, the rarer: at 99 % is what one request in a hundred exceeds. A user's page is made of many requests, so the rare ones are the ones that are noticed. The bars below say what the job got done meanwhile: control that stops the job is easy.",
+	},
+	paper:    "The paper measures no such service; its claim is that real-time work is slowed down less when background work is throttled by memory latency. This is that claim for what servers do.",
+	commands: []string{"vlibmaster bench tail", "vlibmaster bench tail --full"},
+	area:     []string{"tail"},
+	draw: func(r records) (charts []chart) {
+		jobs, byJob := group(r.all)
+		for _, job := range jobs {
+			var lines []line
+			var work []value
+			for i, one := range byJob[job] {
+				x, y := one.Samples["percentile"], one.Samples["latency_us"]
+				if len(x) > 0 && len(x) == len(y) {
+					lines = append(lines, line{name: title(one.Name), class: color(i), dash: dash(i), x: x, y: y})
+				}
+				if v, ok := one.Raw["work_percent"]; ok {
+					work = append(work, value{name: title(one.Name), v: v, class: color(i), unit: "%"})
+				}
+			}
+			if len(lines) > 0 {
+				charts = append(charts, tail("tail-"+job, "Latency of memcached beside "+job, "microseconds from the moment a request was due, logarithmic, by percentile; beside: "+job, lines))
+			}
+			if len(work) > 0 {
+				charts = append(charts, bars("tail-work-"+job, "Work of "+job, "work done by "+job+", per cent of what it does uncontrolled", work, nil))
+			}
+		}
+		return charts
+	},
+	said: func(r records) (said []string) {
+		for _, one := range r.all {
+			if one.Unit == "ratio" {
+				said = append(said, fmt.Sprintf("%s, beside %s: 99th percentile %s times that of the service alone, %s of the job's work done.",
+					title(one.Name), jobOf(one.Name), bench.Figure(one.Value), percent(one.Raw["work_percent"]/100)))
+			}
+		}
+		return said
+	},
+}
+
+// group sorts the records of tail.JOB.MODE by job.
+func group(all []bench.Record) (jobs []string, byJob map[string][]bench.Record) {
+	byJob = make(map[string][]bench.Record)
+	for _, one := range all {
+		job := jobOf(one.Name)
+		if byJob[job] == nil {
+			jobs = append(jobs, job)
+		}
+		byJob[job] = append(byJob[job], one)
+	}
+	return jobs, byJob
+}
+
+func jobOf(name string) string {
+	parts := strings.Split(name, ".")
+	return parts[min(1, len(parts)-1)]
+}
+
+// title of the mode that a record's name ends in.
+func title(name string) string { return neighbour.Title(name[strings.LastIndex(name, ".")+1:]) }
+
+// color and dash are of the i-th of several.
+func color(i int) string { return fmt.Sprintf("c%d", i%6) }
+
+func dash(i int) string { return []string{"", "7 3", "2 3", "9 3 2 3", "", "4 2"}[i%6] }

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"fmt"
+
+	"github.com/vlibos/vlibos/bench"
+)
+
+var overhead = figure{
+	id:    "overhead",
+	title: "What a call costs",
+	what: []string{
+		"A program calls a function that lives somewhere else, with 64 bytes each way, and waits for the answer. The function does nothing, so all of the time is the way there and back.",
+		"First between two processes of this machine, each on a core of its own, in nanoseconds; next to them the least that the same two cores can do (one cache line that goes to and fro, an event that wakes a sleeper) and what a programmer would use otherwise (a unix socket, Go's net/rpc). Then from Dom0 into a guest on real Xen, in instructions, since that Xen runs in an emulator, where no time is true; next to them Xen's own libxenvchan.",
+	},
+	paper: "Table 2: VM entry 531, VM exit 481, vLib call 4,754, remote deschedule 1,153, mapping the channel 2,377 CPU cycles, on an Intel Core i5-2500K. Those are cycles of a hypervisor with one core a guest that polls; ours are whole calls of programs, with the system calls in them, so the two cannot be divided by each other.",
+	commands: []string{
+		"vlibmaster bench overhead", "vlibbench lab", "vlibbench module",
+	},
+	area: []string{"call", "module.call_listen", "module.gated_call"},
+	draw: func(r records) (charts []chart) {
+		var native []value
+		add := func(v []value) { native = append(native, v...) }
+		add(r.bar("one cache line, to and fro", "call.native.spin", "line1_ns", "base", "ns"))
+		add(r.bar("call in a session, spinning", "call.native.spin", "session_ns", "ours", "ns"))
+		add(r.bar("call, spinning", "call.native.spin", "call_ns", "ours", "ns"))
+		add(r.bar("call, spin then sleep", "call.native.block", "adaptive_ns", "ours", "ns"))
+		add(r.bar("eventfd, to and fro", "call.native.block", "eventfd_ns", "base", "ns"))
+		add(r.bar("call, sleeping", "call.native.block", "call_ns", "ours", "ns"))
+		add(r.bar("unix socket", "call.native.socket", "socket_ns", "other", "ns"))
+		add(r.bar("Go net/rpc, unix socket", "call.native.rpc", "rpc_ns", "other", "ns"))
+		if len(native) > 0 {
+			charts = append(charts, bars("overhead-native", "Time of a call between two processes", "nanoseconds a round trip, median", native, nil))
+		}
+		var counted []value
+		add = func(v []value) { counted = append(counted, v...) }
+		add(r.bar("an ioctl that is refused", "call.lab.null_ioctl", "null_ioctl_instructions_p50", "base", ""))
+		add(r.bar("a null hypercall", "call.lab.xen_hypercall", "xen_hypercall_instructions_p50", "base", ""))
+		add(r.bar("call in a session", "call.lab.session", "session_instructions_p50", "ours", ""))
+		add(r.bar("call, spin then sleep", "call.lab.adaptive", "adaptive_instructions_p50", "ours", ""))
+		add(r.bar("call, sleeping", "call.lab.block", "block_instructions_p50", "ours", ""))
+		add(r.bar("libxenvchan, sleeping", "call.lab.block", "vchan_instructions_p50", "other", ""))
+		if len(counted) > 0 {
+			charts = append(charts, bars("overhead-xen", "Instructions of a call into a guest on Xen", "instructions a round trip, median", counted, nil))
+		}
+		return charts
+	},
+	said: func(r records) (said []string) {
+		if one, ok := r.byName["call.native.block"]; ok {
+			said = append(said, fmt.Sprintf("A call that sleeps takes %s times as long as waking a sleeper takes at all on this machine.", bench.Figure(one.Value)))
+		}
+		if one, ok := r.byName["call.native.rpc"]; ok {
+			said = append(said, fmt.Sprintf("It takes %s of the time of the same call through Go's net/rpc.", percent(one.Value)))
+		}
+		if one, ok := r.byName["call.lab.block"]; ok {
+			said = append(said, fmt.Sprintf("Into a guest, it takes %s of the instructions of a round trip through libxenvchan.", percent(one.Value)))
+		}
+		return said
+	},
+}
+
+func percent(share float64) string { return fmt.Sprintf("%.0f %%", 100*share) }

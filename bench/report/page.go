@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"bytes"
+	_ "embed" // for the page
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/vlibos/vlibos/bench"
+)
+
+//go:embed page.html
+var pageText string
+
+var page = template.Must(template.New("page").Funcs(template.FuncMap{
+	"figure": bench.Figure,
+	"half":   func(n int) float64 { return float64(n) / 2 },
+}).Parse(pageText))
+
+// File is the name of the page in the report's folder.
+const File = "report.html"
+
+// section is a figure with what there is of it.
+type section struct {
+	ID, Title, Paper string
+	What, Commands   []string
+	Said, Doubts     []string
+	Charts           []chart
+	Records          []bench.Record
+	Raw              template.URL
+}
+
+// Write makes DIR with the page and with the records beside it, and returns the
+// page's path.
+func Write(dir string, all []bench.Record) (string, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	var out bytes.Buffer
+	if err := HTML(&out, all, time.Now()); err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, File)
+	return file, os.WriteFile(file, out.Bytes(), 0o644)
+}
+
+// HTML writes the page of what was measured up to now.
+func HTML(w io.Writer, all []bench.Record, now time.Time) error {
+	if len(all) == 0 {
+		return errors.New("nothing was measured yet: run an experiment first, see vlibmaster bench --help")
+	}
+	sections, rest, err := sort(all)
+	if err != nil {
+		return err
+	}
+	raw, err := link(all)
+	if err != nil {
+		return err
+	}
+	return page.Execute(w, map[string]any{
+		"Sections": sections, "Rest": rest, "Machines": machines(all), "Versions": versions(all),
+		"Now": now.UTC().Format("2006-01-02 15:04 UTC"), "Count": len(all), "Raw": raw,
+	})
+}
+
+// sort gives each figure its records; the rest is what no figure is about.
+func sort(all []bench.Record) (sections []section, rest []bench.Record, err error) {
+	whole := index(all)
+	used := make(map[string]bool)
+	for _, f := range figures {
+		r := whole.of(f.area)
+		s := section{ID: f.id, Title: f.title, Paper: f.paper, What: f.what, Commands: f.commands, Records: r.all, Charts: f.draw(r)}
+		if s.Raw, err = link(r.all); err != nil {
+			return nil, nil, err
+		}
+		for _, one := range r.all {
+			used[one.Name] = true
+			if why := one.Noisy(); why != "" && !slices.Contains(s.Doubts, why) {
+				s.Doubts = append(s.Doubts, why)
+			}
+		}
+		// Sentences are conclusions: there are none from a noisy machine.
+		if f.said != nil && len(s.Doubts) == 0 {
+			s.Said = f.said(r)
+		}
+		sections = append(sections, s)
+	}
+	for _, one := range all {
+		if !used[one.Name] {
+			rest = append(rest, one)
+		}
+	}
+	return sections, rest, nil
+}
+
+// link carries the records in the page itself.
+func link(records []bench.Record) (template.URL, error) {
+	var lines bytes.Buffer
+	for _, r := range records {
+		line, err := json.Marshal(r)
+		if err != nil {
+			return "", fmt.Errorf("record %s: %w", r.Name, err)
+		}
+		lines.Write(append(line, '\n'))
+	}
+	return template.URL("data:application/x-ndjson;base64," + base64.StdEncoding.EncodeToString(lines.Bytes())), nil
+}
+
+// machines that the records come from, in their order.
+func machines(all []bench.Record) []string {
+	return distinct(all, func(r bench.Record) string { return r.Machine })
+}
+
+func versions(all []bench.Record) []string {
+	return distinct(all, func(r bench.Record) string { return r.Version })
+}
+
+func distinct(all []bench.Record, of func(bench.Record) string) (found []string) {
+	for _, r := range all {
+		if v := of(r); v != "" && !slices.Contains(found, v) {
+			found = append(found, v)
+		}
+	}
+	return found
+}

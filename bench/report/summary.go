@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/vlibos/vlibos/bench"
+)
+
+// Summary writes what the page says, for a terminal.
+func Summary(w io.Writer, all []bench.Record) error {
+	sections, _, err := sort(all)
+	if err != nil {
+		return err
+	}
+	for _, s := range sections {
+		fmt.Fprintf(w, "%s\n%s\n", s.Title, strings.Repeat("-", len([]rune(s.Title))))
+		if len(s.Records) == 0 {
+			fmt.Fprintf(w, "  not measured yet: %s\n\n", strings.Join(s.Commands, "; "))
+			continue
+		}
+		for _, d := range s.Doubts {
+			fmt.Fprintf(w, "  NO CONCLUSION, the machine was too noisy: %s\n", d)
+		}
+		for _, line := range s.Said {
+			fmt.Fprintf(w, "  %s\n", line)
+		}
+		for _, r := range s.Records {
+			target := ""
+			if r.Target != nil {
+				target = fmt.Sprintf("  target %s: %s", bench.Figure(*r.Target), r.Conclusion())
+			}
+			fmt.Fprintf(w, "  %-30s %8s %s%s\n", r.Name, bench.Figure(r.Value), r.Unit, target)
+		}
+		if _, err := fmt.Fprintln(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
