@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lidar
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"time"
+
+	"github.com/vlibos/vlibos/bench"
+	"github.com/vlibos/vlibos/bench/neighbour"
+)
+
+// Options of the experiment.
+type Options struct {
+	// Repeats of all modes, each forwards and backwards, and how many
+	// decisions are measured in each of those.
+	Repeats, Decisions int
+	// Self starts this program as [Task] or as a job.
+	Self func(args ...string) *exec.Cmd
+	// Progress is called with what is done now.
+	Progress func(string)
+}
+
+// Period of the task; the paper's.
+const Period = 40 * time.Millisecond
+
+// job is the neighbour: the hardest on memory that there is.
+const job = "m_jump"
+
+// settle are decisions that are not measured after a change.
+const settle = 3
+
+// experiment is the task with its neighbour.
+type experiment struct {
+	Options
+	host *neighbour.Host
+	task *exec.Cmd
+	to   io.WriteCloser
+	from io.Reader
+	scene
+	times map[string][]float64 // µs, by mode
+}
+
+// Run measures decisions in each mode.
+func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
+	e := &experiment{Options: o, scene: *newScene(), times: make(map[string][]float64)}
+	if e.host, err = neighbour.Open(); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, e.host.Close()) }()
+	if err := e.start(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, e.to.Close(), e.task.Wait()) }()
+	if err := e.host.SetJob(ctx, job, o.Self); err != nil {
+		return nil, err
+	}
+	var parts []bench.Part
+	modes := neighbour.Beside()
+	for _, m := range modes {
+		parts = append(parts, bench.Part{Name: m.Name, Measure: func(ctx context.Context) (float64, error) { return e.slot(ctx, m) }})
+	}
+	s, err := bench.Interleave(ctx, o.Repeats, parts)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range modes {
+		records = append(records, e.record(m, s))
+	}
+	return records, nil
+}
+
+func (e *experiment) start(ctx context.Context) (err error) {
+	e.task = e.Self("lidar")
+	if e.to, err = e.task.StdinPipe(); err != nil {
+		return err
+	}
+	if e.from, err = e.task.StdoutPipe(); err != nil {
+		return err
+	}
+	if err := e.task.Start(); err != nil {
+		return err
+	}
+	if err := e.host.Add(ctx, neighbour.Service, e.task.Process, e.host.ServiceCPU); err != nil {
+		return errors.Join(err, e.to.Close(), e.task.Wait())
+	}
+	return nil
+}
+
+// slot measures some decisions in a mode and returns their 99th percentile.
+func (e *experiment) slot(ctx context.Context, m neighbour.Mode) (float64, error) {
+	if err := e.host.Set(ctx, m); err != nil {
+		return 0, err
+	}
+	e.Progress(fmt.Sprintf("%s: %d of %d decisions", m.Title, len(e.times[m.Name]), 2*e.Repeats*e.Decisions))
+	var times []float64
+	every := time.NewTicker(Period)
+	defer every.Stop()
+	for i := range settle + e.Decisions {
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-every.C:
+		}
+		took, err := e.decide()
+		if err != nil {
+			return 0, err
+		}
+		if i >= settle {
+			times = append(times, float64(took)/1000)
+		}
+	}
+	e.times[m.Name] = append(e.times[m.Name], times...)
+	return bench.Quantile(times, 0.99), nil
+}
+
+// decide sends a scan and checks what the task says to it.
+func (e *experiment) decide() (time.Duration, error) {
+	var scan Scan
+	e.next(&scan)
+	if _, err := e.to.Write(scan.Append(nil)); err != nil {
+		return 0, fmt.Errorf("the task is gone: %w", err)
+	}
+	var answer [answerSize]byte
+	if _, err := io.ReadFull(e.from, answer[:]); err != nil {
+		return 0, fmt.Errorf("the task is gone: %w", err)
+	}
+	want := Decide(&scan)
+	way, turn := Way(binary.LittleEndian.Uint32(answer[8:])), int32(binary.LittleEndian.Uint32(answer[12:]))
+	if way != want.Way || turn != want.Turn {
+		return 0, fmt.Errorf("the task decides %d by %d on a scan of which the right answer is %d by %d", way, turn, want.Way, want.Turn)
+	}
+	return time.Duration(binary.LittleEndian.Uint64(answer[:])), nil
+}
+
+func (e *experiment) record(m neighbour.Mode, s bench.Series) bench.Record {
+	times := e.times[m.Name]
+	r := bench.Record{
+		Name: "lidar." + m.Name, Better: bench.Lower, Samples: map[string][]float64{"decision_us": times},
+		Raw: map[string]float64{"decisions": float64(len(times)), "repeats": float64(e.Repeats), "load_1min": bench.Load()},
+	}
+	var sum float64
+	for _, t := range times {
+		sum += t
+	}
+	r.Raw["mean_us"] = sum / float64(len(times))
+	for _, q := range []struct {
+		name string
+		q    float64
+	}{{"p50_us", 0.5}, {"p99_us", 0.99}, {"p999_us", 0.999}, {"max_us", 1}} {
+		r.Raw[q.name] = bench.Quantile(times, q.q)
+	}
+	if m.Name == neighbour.Alone {
+		r.Value, r.Unit = r.Raw["p99_us"], "µs"
+		return r
+	}
+	ratios := s.Ratio(m.Name, neighbour.Alone)
+	r.Value, r.Unit = bench.Quantile(ratios, 0.5), "ratio"
+	bench.Spread(r.Raw, "ratio", ratios)
+	return r
+}
