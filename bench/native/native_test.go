@@ -49,7 +49,7 @@ func TestClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"call.native.spin", "call.native.block", "call.native.recorded", "receipt.record", "call.native.bandwidth"} {
+	for _, name := range []string{"call.native.spin", "call.native.block", "call.native.socket", "call.native.rpc", "call.native.recorded", "receipt.record", "call.native.bandwidth"} {
 		if got[name].Value <= 0 {
 			t.Errorf("%s: %+v", name, got[name])
 		}

@@ -56,6 +56,11 @@ func Peer(ctx context.Context, dir string, in io.Reader, out io.Writer) (err err
 		go func() { ended <- server.Serve(ctx) }()
 		defer func() { end(); err = errors.Join(err, <-ended) }()
 	}
+	others, err := serveOthers(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, others()) }()
 	if _, err := fmt.Fprintln(out, "ready"); err != nil {
 		return err
 	}

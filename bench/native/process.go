@@ -30,9 +30,9 @@ func Cores() (client, peer int, err error) {
 	return cpus[0], cpus[1], nil
 }
 
-// start starts cmd pinned to one CPU: a child inherits the affinity of the
+// Start starts cmd pinned to one CPU: a child inherits the affinity of the
 // thread that forks it.
-func start(cmd *exec.Cmd, cpu int) error {
+func Start(cmd *exec.Cmd, cpu int) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var old, one unix.CPUSet

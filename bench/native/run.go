@@ -29,7 +29,7 @@ type Options struct {
 }
 
 // Parts are the names of the measurements, in order.
-var Parts = []string{"spin", "block", "allocs", "record", "bandwidth"}
+var Parts = []string{"spin", "block", "others", "allocs", "record", "bandwidth"}
 
 // Client measures everything, from a process that is pinned to one core
 // against a peer on another. It gives each record to done as it comes.
@@ -46,7 +46,7 @@ func Client(ctx context.Context, o Options, done func(bench.Record) error) (err 
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
 	measure := map[string]func(context.Context, Options) ([]bench.Record, error){
-		"spin": c.spin, "block": c.block, "allocs": c.allocs, "record": c.record, "bandwidth": c.bandwidth,
+		"spin": c.spin, "block": c.block, "others": c.others, "allocs": c.allocs, "record": c.record, "bandwidth": c.bandwidth,
 	}
 	for _, part := range Parts {
 		if len(o.Only) > 0 && !slices.Contains(o.Only, part) {

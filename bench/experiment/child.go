@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/vlibos/vlibos/bench/lidar"
+	"github.com/vlibos/vlibos/bench/native"
+	"github.com/vlibos/vlibos/bench/neighbour"
+	"github.com/vlibos/vlibos/bench/tail"
+)
+
+// Child is one of an experiment's processes: what it is stands in args.
+func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
+	role, arg := "", ""
+	if len(args) > 0 {
+		role = args[0]
+	}
+	if len(args) > 1 {
+		arg = args[1]
+	}
+	switch role {
+	case "caller":
+		return caller(ctx, arg, out)
+	case "callee":
+		return native.Peer(ctx, arg, in, out)
+	case "lidar":
+		return lidar.Task()
+	case "job":
+		return neighbour.Run(ctx, arg, in)
+	case "load":
+		return tail.Load(arg, in, out)
+	}
+	return fmt.Errorf("no process of an experiment is %q: this command is for the experiments themselves", role)
+}

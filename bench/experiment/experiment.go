@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/vlibos/vlibos/bench"
+	"github.com/vlibos/vlibos/bench/lidar"
+	"github.com/vlibos/vlibos/bench/neighbour"
+	"github.com/vlibos/vlibos/bench/tail"
+)
+
+// Options of a run.
+type Options struct {
+	// Effort is Quick, Normal or Full.
+	Effort Effort
+	// Jobs and Rate are tail's; none and 0 are the default.
+	Jobs []string
+	Rate int
+	// Service is tail's memcached; nil takes the one that is installed.
+	Service *tail.Program
+	// Progress is called with what is done now, Done with each record.
+	Progress func(string)
+	Done     func(bench.Record) error
+}
+
+// Effort is how long an experiment may take.
+type Effort int
+
+// Quick shows that it works, Normal gives figures, Full has as many samples as
+// the paper.
+const (
+	Quick Effort = iota
+	Normal
+	Full
+)
+
+// Experiment is one row of the table.
+type Experiment struct {
+	Name, Usage string
+	// Takes says how long, by Effort.
+	Takes [3]time.Duration
+	run   func(ctx context.Context, o Options) error
+}
+
+// All that there are.
+var All = []Experiment{
+	{"overhead", "what a call costs, beside eventfd, a unix socket and net/rpc",
+		[3]time.Duration{10 * time.Second, 40 * time.Second, 2 * time.Minute}, overhead},
+	{"lidar", "a periodic real-time task beside a job that streams through memory",
+		[3]time.Duration{20 * time.Second, 90 * time.Second, 6 * time.Minute}, runLidar},
+	{"tail", "memcached under open load beside batch jobs",
+		[3]time.Duration{40 * time.Second, 4 * time.Minute, 25 * time.Minute}, runTail},
+}
+
+// Find one by its name.
+func Find(name string) (Experiment, error) {
+	var names []string
+	for _, e := range All {
+		if e.Name == name {
+			return e, nil
+		}
+		names = append(names, e.Name)
+	}
+	return Experiment{}, fmt.Errorf("there is no experiment %q: expected one of %s", name, strings.Join(names, ", "))
+}
+
+// Run measures.
+func (e Experiment) Run(ctx context.Context, o Options) error {
+	if err := e.run(ctx, o); err != nil {
+		return fmt.Errorf("experiment %s: %w", e.Name, err)
+	}
+	return nil
+}
+
+// pick a value by effort.
+func pick[T any](e Effort, values [3]T) T { return values[e] }
+
+func runLidar(ctx context.Context, o Options) error {
+	var records []bench.Record
+	noise, err := bench.Watch(ctx, func(ctx context.Context) (err error) {
+		records, err = lidar.Run(ctx, lidar.Options{
+			Repeats: pick(o.Effort, [3]int{2, 10, 20}), Decisions: pick(o.Effort, [3]int{25, 25, 50}), Self: self, Progress: o.Progress,
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		if err := o.Done(noise.Note(r)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// defaultRate of requests a second loads one CPU with memcached by about a
+// quarter.
+const defaultRate = 10_000
+
+func runTail(ctx context.Context, o Options) error {
+	t := tail.Options{
+		Repeats: pick(o.Effort, [3]int{1, 5, 10}), Slot: pick(o.Effort, [3]time.Duration{time.Second, 1500 * time.Millisecond, 5 * time.Second}),
+		Rate: o.Rate, Jobs: o.Jobs, Self: self, Progress: o.Progress, Done: o.Done,
+	}
+	if t.Rate == 0 {
+		t.Rate = defaultRate
+	}
+	if len(t.Jobs) == 0 {
+		t.Jobs = neighbour.Jobs()
+	}
+	if o.Service != nil {
+		t.Service = *o.Service
+	} else {
+		var err error
+		if t.Service, err = tail.Find(); err != nil {
+			return err
+		}
+	}
+	return tail.Run(ctx, t)
+}
+
+// ChildCommand is the hidden command of a program that runs experiments.
+const ChildCommand = "bench-child"
+
+// self runs this program as one of an experiment's processes.
+func self(args ...string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", append([]string{ChildCommand}, args...)...)
+	cmd.Stderr = os.Stderr
+	return cmd
+}

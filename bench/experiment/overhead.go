@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package experiment
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/vlibos/vlibos/bench"
+	"github.com/vlibos/vlibos/bench/native"
+)
+
+// calling is what the process that calls is told.
+type calling struct {
+	Repeats int
+	Slot    time.Duration
+	PeerCPU int
+	Only    []string
+}
+
+func overhead(ctx context.Context, o Options) error {
+	o.Progress("calls between two processes, and what they could be made with otherwise")
+	return Calls(ctx, pick(o.Effort, [3]int{2, 12, 40}), 40*time.Millisecond, nil, o.Done)
+}
+
+// Calls measures calls between two processes, of which each is pinned to a CPU
+// of its own from its first instruction: only so are all its threads there.
+func Calls(ctx context.Context, repeats int, slot time.Duration, only []string, done func(bench.Record) error) error {
+	mine, peers, err := native.Cores()
+	if err != nil {
+		return err
+	}
+	arg, err := json.Marshal(calling{repeats, slot, peers, only})
+	if err != nil {
+		return err
+	}
+	var records []bench.Record
+	noise, err := bench.Watch(ctx, func(ctx context.Context) (err error) {
+		records, err = call(ctx, mine, string(arg))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		if err := done(noise.Note(r)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func call(ctx context.Context, cpu int, arg string) (records []bench.Record, err error) {
+	cmd := self("caller", arg)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := native.Start(cmd, cpu); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
+	defer stop()
+	defer func() { err = errors.Join(err, cmd.Wait(), ctx.Err()) }()
+	for lines := json.NewDecoder(out); ; {
+		var r bench.Record
+		if err := lines.Decode(&r); errors.Is(err, io.EOF) {
+			return records, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("what the caller printed: %w", err)
+		}
+		records = append(records, r)
+	}
+}
+
+// caller is the process that calls; it starts the one that is called.
+func caller(ctx context.Context, arg string, out io.Writer) error {
+	var c calling
+	if err := json.Unmarshal([]byte(arg), &c); err != nil {
+		return err
+	}
+	lines := json.NewEncoder(out)
+	return native.Client(ctx, native.Options{
+		Repeats: c.Repeats, Slot: c.Slot, PeerCPU: c.PeerCPU, Only: c.Only, Self: self, PeerArgs: []string{"callee"},
+	}, func(r bench.Record) error { return lines.Encode(r) })
+}

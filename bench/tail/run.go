@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tail
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/vlibos/vlibos/bench"
+	"github.com/vlibos/vlibos/bench/neighbour"
+)
+
+// Options of the experiment.
+type Options struct {
+	// Repeats of all modes, each forwards and backwards, and how long each of
+	// those is measured.
+	Repeats int
+	Slot    time.Duration
+	// Rate of requests a second.
+	Rate int
+	// Jobs beside the service, of [neighbour.Jobs].
+	Jobs    []string
+	Service Program
+	// Self starts this program as [Load] or as a job.
+	Self func(args ...string) *exec.Cmd
+	// Progress is called with what is done now, Done with each record.
+	Progress func(string)
+	Done     func(bench.Record) error
+}
+
+// experiment is the service with its load and its neighbour.
+type experiment struct {
+	Options
+	host    *neighbour.Host
+	service *service
+	load    *exec.Cmd
+	to      io.WriteCloser
+	from    *bufio.Scanner
+	seed    uint64
+	job     string
+	slots   int
+	of      map[string]*outcome // by mode, of one job
+}
+
+// outcome of a mode.
+type outcome struct {
+	latencies, late *hdrhistogram.Histogram
+	unanswered      int
+	work            float64 // a second
+	slots           float64
+}
+
+// Run measures the service beside each of the jobs in each mode.
+func Run(ctx context.Context, o Options) (err error) {
+	for _, job := range o.Jobs {
+		if err := neighbour.Missing(job); err != nil {
+			return err
+		}
+	}
+	e := &experiment{Options: o}
+	if e.host, err = neighbour.Open(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.host.Close()) }()
+	if e.service, err = o.Service.start(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.service.stop()) }()
+	if err := e.host.Add(ctx, neighbour.Service, e.service.cmd.Process, e.host.ServiceCPU); err != nil {
+		return err
+	}
+	o.Progress("filling the service with data")
+	if err := e.start(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.to.Close(), e.load.Wait()) }()
+	for _, job := range o.Jobs {
+		if err := e.beside(ctx, job); err != nil {
+			return fmt.Errorf("beside %s: %w", job, err)
+		}
+	}
+	return nil
+}
+
+// start starts the load generator, which fills the service.
+func (e *experiment) start(ctx context.Context) (err error) {
+	e.load = e.Self("load", e.service.address)
+	if e.to, err = e.load.StdinPipe(); err != nil {
+		return err
+	}
+	out, err := e.load.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	e.from = bufio.NewScanner(out)
+	e.from.Buffer(nil, 16<<20)
+	if err := e.load.Start(); err != nil {
+		return err
+	}
+	if err = e.host.Add(ctx, "load", e.load.Process, e.host.LoadCPU); err == nil && !e.from.Scan() {
+		err = errors.New("the load generator has ended by itself")
+	}
+	if err != nil {
+		return errors.Join(err, e.to.Close(), e.load.Wait())
+	}
+	return nil
+}
+
+func (e *experiment) beside(ctx context.Context, job string) error {
+	if err := e.host.SetJob(ctx, job, e.Self); err != nil {
+		return err
+	}
+	e.job, e.slots, e.of = job, 0, make(map[string]*outcome)
+	var parts []bench.Part
+	for _, m := range neighbour.Modes {
+		e.of[m.Name] = &outcome{latencies: newHistogram(), late: newHistogram()}
+		parts = append(parts, bench.Part{Name: m.Name, Measure: func(ctx context.Context) (float64, error) { return e.slot(ctx, m) }})
+	}
+	var s bench.Series
+	noise, err := bench.Watch(ctx, func(ctx context.Context) (err error) {
+		s, err = bench.Interleave(ctx, e.Repeats, parts)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := e.host.EndJob(ctx); err != nil {
+		return err
+	}
+	for _, m := range neighbour.Modes {
+		if err := e.Done(noise.Note(e.record(m, s))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// slot measures for a while in a mode and returns the 99th percentile.
+func (e *experiment) slot(ctx context.Context, m neighbour.Mode) (float64, error) {
+	if err := e.host.Set(ctx, m); err != nil {
+		return 0, err
+	}
+	e.slots++
+	e.Progress(fmt.Sprintf("beside %s, %d of %d: %s", e.job, e.slots, 2*e.Repeats*len(neighbour.Modes), m.Title))
+	e.seed++
+	text, err := json.Marshal(order{Rate: e.Rate, Time: e.Slot, Seed: e.seed})
+	if err != nil {
+		return 0, err
+	}
+	before, begin := e.host.Work(), time.Now()
+	if _, err := e.to.Write(append(text, '\n')); err != nil {
+		return 0, fmt.Errorf("the load generator is gone: %w", err)
+	}
+	if !e.from.Scan() {
+		return 0, errors.New("the load generator has ended by itself")
+	}
+	worked := float64(e.host.Work()-before) / time.Since(begin).Seconds()
+	var r result
+	if err := json.Unmarshal(e.from.Bytes(), &r); err != nil {
+		return 0, err
+	}
+	of, latencies := e.of[m.Name], hdrhistogram.Import(r.Latencies)
+	of.latencies.Merge(latencies)
+	of.late.Merge(hdrhistogram.Import(r.Late))
+	of.work += worked
+	of.unanswered += r.Unanswered
+	of.slots++
+	return float64(latencies.ValueAtPercentile(99)), ctx.Err()
+}

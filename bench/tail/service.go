@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tail
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"time"
+)
+
+// Program is memcached, with the environment that it needs.
+type Program struct {
+	Path string
+	Env  []string
+}
+
+// Find looks for an installed memcached.
+func Find() (Program, error) {
+	path, err := exec.LookPath("memcached")
+	if err != nil {
+		return Program{}, fmt.Errorf("the service is memcached: %w: install it: apt-get install memcached", err)
+	}
+	return Program{Path: path}, nil
+}
+
+// service is a memcached of this experiment's own, on the loopback.
+type service struct {
+	cmd     *exec.Cmd
+	address string
+	said    bytes.Buffer
+}
+
+// patience with a service that starts, when the machine is busy.
+const patience = 30 * time.Second
+
+func (p Program) start(ctx context.Context) (*service, error) {
+	// A port that is free now.
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &service{address: l.Addr().String()}
+	_, port, err := net.SplitHostPort(s.address)
+	if err := errors.Join(err, l.Close()); err != nil {
+		return nil, err
+	}
+	// Room for all data, no UDP, one worker as for one CPU.
+	s.cmd = exec.Command(p.Path, "-u", "nobody", "-l", "127.0.0.1", "-p", port, "-U", "0", "-m", "512", "-t", "1")
+	s.cmd.Env = append(os.Environ(), p.Env...)
+	s.cmd.Stdout, s.cmd.Stderr = &s.said, &s.said
+	if err := s.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the service: %w", err)
+	}
+	for end := time.Now().Add(patience); ; {
+		c, err := net.Dial("tcp4", s.address)
+		if err == nil {
+			return s, c.Close()
+		}
+		if time.Now().After(end) || ctx.Err() != nil {
+			stopped := s.stop()
+			return nil, errors.Join(fmt.Errorf("the service does not answer: %w: %s", err, s.said.String()), ctx.Err(), stopped)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// stop ends the service. That it ended of a signal is no error.
+func (s *service) stop() error {
+	if err := s.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	_ = s.cmd.Wait()
+	return nil
+}
