@@ -49,13 +49,16 @@ type Experiment struct {
 	run   func(ctx context.Context, o Options) error
 }
 
+// Tail is the name of the one that needs a service.
+const Tail = "tail"
+
 // All that there are.
 var All = []Experiment{
 	{"overhead", "what a call costs, beside eventfd, a unix socket and net/rpc",
 		[3]time.Duration{10 * time.Second, 40 * time.Second, 2 * time.Minute}, overhead},
 	{"lidar", "a periodic real-time task beside a job that streams through memory",
 		[3]time.Duration{20 * time.Second, 90 * time.Second, 6 * time.Minute}, runLidar},
-	{"tail", "memcached under open load beside batch jobs",
+	{Tail, "memcached under open load beside batch jobs",
 		[3]time.Duration{40 * time.Second, 4 * time.Minute, 25 * time.Minute}, runTail},
 }
 

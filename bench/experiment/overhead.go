@@ -60,7 +60,7 @@ func call(ctx context.Context, cpu int, arg string) (records []bench.Record, err
 	if err != nil {
 		return nil, err
 	}
-	if err := native.Start(cmd, cpu); err != nil {
+	if err := bench.StartOn(cmd, cpu); err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })

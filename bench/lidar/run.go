@@ -53,7 +53,7 @@ func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, e.host.Close()) }()
-	if err := e.start(ctx); err != nil {
+	if err := e.start(); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, e.to.Close(), e.task.Wait()) }()
@@ -75,7 +75,9 @@ func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 	return records, nil
 }
 
-func (e *experiment) start(ctx context.Context) (err error) {
+// start starts the task: in no domain, for a cgroup gives real-time policies to
+// its processes only if it was told to.
+func (e *experiment) start() (err error) {
 	e.task = e.Self("lidar")
 	if e.to, err = e.task.StdinPipe(); err != nil {
 		return err
@@ -83,13 +85,7 @@ func (e *experiment) start(ctx context.Context) (err error) {
 	if e.from, err = e.task.StdoutPipe(); err != nil {
 		return err
 	}
-	if err := e.task.Start(); err != nil {
-		return err
-	}
-	if err := e.host.Add(ctx, neighbour.Service, e.task.Process, e.host.ServiceCPU); err != nil {
-		return errors.Join(err, e.to.Close(), e.task.Wait())
-	}
-	return nil
+	return bench.StartOn(e.task, e.host.ServiceCPU)
 }
 
 // slot measures some decisions in a mode and returns their 99th percentile.

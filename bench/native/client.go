@@ -56,7 +56,7 @@ func newClient(dir string, cpu int, slot time.Duration, self Command, peerArgs .
 		return nil, err
 	}
 	c.from = bufio.NewReader(out)
-	if err := Start(c.command, cpu); err != nil {
+	if err := bench.StartOn(c.command, cpu); err != nil {
 		return nil, fmt.Errorf("start the peer: %w", err)
 	}
 	if _, err := c.hear(); err != nil {

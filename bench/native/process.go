@@ -30,23 +30,6 @@ func Cores() (client, peer int, err error) {
 	return cpus[0], cpus[1], nil
 }
 
-// Start starts cmd pinned to one CPU: a child inherits the affinity of the
-// thread that forks it.
-func Start(cmd *exec.Cmd, cpu int) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var old, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &old); err != nil {
-		return os.NewSyscallError("sched_getaffinity", err)
-	}
-	one.Set(cpu)
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		return os.NewSyscallError("sched_setaffinity", err)
-	}
-	err := cmd.Start()
-	return errors.Join(err, os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &old)))
-}
-
 // Command is the program, as the cores' processes run it, with the arguments
 // that lead it to [Client] or [Peer].
 type Command func(args ...string) *exec.Cmd

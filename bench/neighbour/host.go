@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -95,8 +96,10 @@ func (h *Host) EndJob(ctx context.Context) error {
 
 // Set changes to a mode; nothing of the one before is left.
 func (h *Host) Set(ctx context.Context, m Mode) error {
-	if err := h.platform.Release(ctx, h.domain(Service), reserved.ID); err != nil {
-		return err
+	if slices.Contains(h.added, Service) {
+		if err := h.platform.Release(ctx, h.domain(Service), reserved.ID); err != nil {
+			return err
+		}
 	}
 	if err := h.platform.Limit(h.domain(Job), 1); err != nil {
 		return err

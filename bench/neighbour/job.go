@@ -32,6 +32,9 @@ var kinds = map[string]kind{
 // Jobs are the names of all jobs.
 func Jobs() []string { return slices.Sorted(maps.Keys(kinds)) }
 
+// Known says whether there is such a job.
+func Known(job string) bool { _, ok := kinds[job]; return ok }
+
 // Missing says what a job lacks on this machine; nil if nothing.
 func Missing(job string) error {
 	k, ok := kinds[job]

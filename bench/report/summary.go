@@ -11,12 +11,21 @@ import (
 )
 
 // Summary writes what the page says, for a terminal.
-func Summary(w io.Writer, all []bench.Record) error {
-	sections, _, err := sort(all)
+func Summary(w io.Writer, all []bench.Record) error { return write(w, all, true) }
+
+// Measured writes that of what there are records of, and of nothing else.
+func Measured(w io.Writer, all []bench.Record) error { return write(w, all, false) }
+
+func write(w io.Writer, all []bench.Record, missing bool) error {
+	sections, rest, err := sort(all)
 	if err != nil {
 		return err
 	}
+	sections = append(sections, section{Title: "Also measured", Records: rest})
 	for _, s := range sections {
+		if len(s.Records) == 0 && (!missing || len(s.Commands) == 0) {
+			continue
+		}
 		fmt.Fprintf(w, "%s\n%s\n", s.Title, strings.Repeat("-", len([]rune(s.Title))))
 		if len(s.Records) == 0 {
 			fmt.Fprintf(w, "  not measured yet: %s\n\n", strings.Join(s.Commands, "; "))
@@ -31,7 +40,11 @@ func Summary(w io.Writer, all []bench.Record) error {
 		for _, r := range s.Records {
 			target := ""
 			if r.Target != nil {
-				target = fmt.Sprintf("  target %s: %s", bench.Figure(*r.Target), r.Conclusion())
+				conclusion := r.Conclusion()
+				if r.Noisy() != "" {
+					conclusion = "no conclusion" // why stands above
+				}
+				target = fmt.Sprintf("  target %s: %s", bench.Figure(*r.Target), conclusion)
 			}
 			fmt.Fprintf(w, "  %-30s %8s %s%s\n", r.Name, bench.Figure(r.Value), r.Unit, target)
 		}

@@ -78,7 +78,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	o.Progress("filling the service with data")
-	if err := e.start(ctx); err != nil {
+	if err := e.start(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.to.Close(), e.load.Wait()) }()
@@ -90,8 +90,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-// start starts the load generator, which fills the service.
-func (e *experiment) start(ctx context.Context) (err error) {
+// start starts the load generator, which fills the service. It is in no domain,
+// for a cgroup gives real-time policies to its processes only if it was told to.
+func (e *experiment) start() (err error) {
 	e.load = e.Self("load", e.service.address)
 	if e.to, err = e.load.StdinPipe(); err != nil {
 		return err
@@ -102,14 +103,11 @@ func (e *experiment) start(ctx context.Context) (err error) {
 	}
 	e.from = bufio.NewScanner(out)
 	e.from.Buffer(nil, 16<<20)
-	if err := e.load.Start(); err != nil {
+	if err := bench.StartOn(e.load, e.host.LoadCPU); err != nil {
 		return err
 	}
-	if err = e.host.Add(ctx, "load", e.load.Process, e.host.LoadCPU); err == nil && !e.from.Scan() {
-		err = errors.New("the load generator has ended by itself")
-	}
-	if err != nil {
-		return errors.Join(err, e.to.Close(), e.load.Wait())
+	if !e.from.Scan() {
+		return errors.Join(errors.New("the load generator has ended by itself"), e.to.Close(), e.load.Wait())
 	}
 	return nil
 }

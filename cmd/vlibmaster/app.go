@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/vlibos/vlibos/bench/command"
 	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/transport/native"
 )
@@ -23,6 +24,7 @@ and of functions that its server has built in.
    vlibmaster call 1 libm.so.6 cos --sig 'f64(f64)' 0.5
    vlibmaster call web vlib echo hello         built in: bytes in, bytes out
    vlibmaster call 1 vlib run -- uname -a      built in: run a command in the guest
+   vlibmaster bench all --report out           measure what is claimed, on this machine
 
 DOMAIN is, on Xen, a domain's number, name or UUID; on the native platform,
 which needs no Xen, the NAME with which 'vlib-server --transport native --name NAME'
@@ -71,6 +73,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Commands: append(guardCommands(), callCommand(), servicesCommand(), doctorCommand(), serveCommand(), adoptCommand(), releaseCommand(), psCommand(), topCommand(), admitCommand(),
 			cgroupCommand(), versionCommand(), completionCommand(), printCommand()),
 	}
+	app.Commands = append(app.Commands, command.New(command.Config{Name: "bench", Program: "vlibmaster"})...)
 	for _, c := range app.Commands {
 		c.OnUsageError = app.OnUsageError
 		// A positional "help" is a domain's name like any other.

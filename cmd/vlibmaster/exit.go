@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/vlibos/vlibos/bench/command"
 	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/control"
@@ -66,6 +67,7 @@ var verdicts = []struct {
 }{
 	{context.Canceled, exitInterrupt},
 	{errUsage, exitUsage},
+	{command.ErrUsage, exitUsage},
 	{errArgument, exitArgument},
 	{vlibcall.ErrProtocol, exitProtocol},
 	{dom0.ErrNoDomain, exitNoDomain},

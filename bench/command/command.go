@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package command is the command that runs experiments and makes their report,
+// as 'vlibmaster bench' and 'vlibbench run' have it: arguments, progress, output.
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/bench"
+	"github.com/vlibos/vlibos/bench/experiment"
+	"github.com/vlibos/vlibos/bench/neighbour"
+	"github.com/vlibos/vlibos/bench/report"
+	"github.com/vlibos/vlibos/bench/tail"
+)
+
+// ErrUsage is a wrong command line.
+var ErrUsage = errors.New("usage")
+
+// usageError marks an error as one without changing its text.
+type usageError struct{ error }
+
+func (usageError) Is(target error) bool { return target == ErrUsage }
+func (e usageError) Unwrap() error      { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// Config is what differs between programs.
+type Config struct {
+	// Name of the command, and of the program in what it says.
+	Name, Program string
+	// Service finds memcached; nil takes the one that is installed.
+	Service func(ctx context.Context, log io.Writer) (tail.Program, error)
+	// Keep is called with each record, beside what the flags ask for; nil
+	// does nothing.
+	Keep func(c *cli.Context, r bench.Record) error
+}
+
+// File is the name of the records beside a report.
+const File = "bench.jsonl"
+
+// all is the name of all experiments together.
+const all = "all"
+
+// New makes the command, and the hidden one of its processes.
+func New(cfg Config) []*cli.Command {
+	return []*cli.Command{
+		{
+			Name: cfg.Name, Usage: "measure on this machine what this project claims, and make a report of it", ArgsUsage: "EXPERIMENT",
+			Description: description(cfg),
+			Flags: []cli.Flag{
+				&cli.BoolFlag{Name: "quick", Usage: "see that it works; the figures mean little"},
+				&cli.BoolFlag{Name: "full", Usage: "as many samples as the paper has"},
+				&cli.BoolFlag{Name: "json", Usage: "print the records, one JSON object a line"},
+				&cli.StringFlag{Name: "report", Usage: "add the records to `DIR`/" + File + " and make DIR/" + report.File + " of all that are there"},
+				&cli.StringSliceFlag{Name: "job", Usage: "tail: only beside this `JOB`: " + strings.Join(neighbour.Jobs(), ", ") + "; may be repeated"},
+				&cli.IntFlag{Name: "rate", Usage: "tail: `N` requests a second (default: 10000)"},
+			},
+			Action: func(c *cli.Context) error { return action(c, cfg) },
+			BashComplete: func(c *cli.Context) {
+				for _, e := range experiment.All {
+					fmt.Fprintln(c.App.Writer, e.Name)
+				}
+			},
+		},
+		{
+			Name: experiment.ChildCommand, Hidden: true, SkipFlagParsing: true,
+			Action: func(c *cli.Context) error {
+				args := c.Args().Slice()
+				if len(args) > 0 && args[0] == "--" {
+					args = args[1:]
+				}
+				return experiment.Child(c.Context, args, c.App.Reader, c.App.Writer)
+			},
+		},
+	}
+}
+
+func description(cfg Config) string {
+	var b strings.Builder
+	b.WriteString("The experiments, and how long they take with --quick, without, and with --full:\n\n")
+	for _, e := range experiment.All {
+		fmt.Fprintf(&b, "   %-10s %s (%v, %v, %v)\n", e.Name, e.Usage, e.Takes[0], e.Takes[1], e.Takes[2])
+	}
+	fmt.Fprintf(&b, "   %-10s all of them\n", all)
+	fmt.Fprintf(&b, `
+They run on processes of this machine and need no Xen. lidar and tail need root
+and cgroups, for a domain is a cgroup there; tail needs memcached, gzip and gcc.
+The machine should do nothing else: from a noisy one nothing is concluded, and
+the report says so. What is measured on Xen in an emulator is done by vlibbench,
+which comes with the source.
+
+   %s %s lidar --report out
+`, cfg.Program, cfg.Name)
+	return b.String()
+}
+
+func action(c *cli.Context, cfg Config) (err error) {
+	chosen, o, err := options(c)
+	if err != nil {
+		return err
+	}
+	show := newProgress(c.App.ErrWriter)
+	defer show.close()
+	if cfg.Service != nil && needsService(chosen) {
+		show.set("looking for memcached")
+		p, err := cfg.Service(c.Context, show)
+		if err != nil {
+			return err
+		}
+		o.Service = &p
+	}
+	var records []bench.Record
+	o.Progress = show.set
+	o.Done = func(r bench.Record) error {
+		records = append(records, r)
+		if cfg.Keep != nil {
+			if err := cfg.Keep(c, r); err != nil {
+				return err
+			}
+		}
+		if dir := c.String("report"); dir != "" {
+			return bench.Append(filepath.Join(dir, File), r)
+		}
+		return nil
+	}
+	for _, e := range chosen {
+		show.begin(e.Name, e.Takes[o.Effort])
+		if err := e.Run(c.Context, o); err != nil {
+			return err
+		}
+	}
+	show.set("")
+	if err := output(c, records); err != nil {
+		return err
+	}
+	return makeReport(c)
+}
+
+func options(c *cli.Context) ([]experiment.Experiment, experiment.Options, error) {
+	o := experiment.Options{Effort: experiment.Normal, Jobs: c.StringSlice("job"), Rate: c.Int("rate")}
+	switch quick, full := c.Bool("quick"), c.Bool("full"); {
+	case quick && full:
+		return nil, o, usagef("--quick and --full exclude each other")
+	case quick:
+		o.Effort = experiment.Quick
+	case full:
+		o.Effort = experiment.Full
+	}
+	if c.NArg() != 1 {
+		return nil, o, usagef("%s needs one EXPERIMENT, got %d arguments: see %[1]s --help", c.Command.Name, c.NArg())
+	}
+	if o.Rate < 0 || o.Rate > 1_000_000 {
+		return nil, o, usagef("--rate %d: want 1 to 1000000 requests a second", o.Rate)
+	}
+	for _, job := range o.Jobs {
+		if !neighbour.Known(job) {
+			return nil, o, usagef("there is no job %q: expected one of %s", job, strings.Join(neighbour.Jobs(), ", "))
+		}
+	}
+	if c.Args().First() == all {
+		return experiment.All, o, nil
+	}
+	e, err := experiment.Find(c.Args().First())
+	if err != nil {
+		return nil, o, usageError{err}
+	}
+	return []experiment.Experiment{e}, o, nil
+}
+
+func needsService(chosen []experiment.Experiment) bool {
+	for _, e := range chosen {
+		if e.Name == experiment.Tail {
+			return true
+		}
+	}
+	return false
+}
+
+func output(c *cli.Context, records []bench.Record) error {
+	if !c.Bool("json") {
+		return report.Measured(c.App.Writer, records)
+	}
+	lines := json.NewEncoder(c.App.Writer)
+	for _, r := range records {
+		if err := lines.Encode(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func makeReport(c *cli.Context) error {
+	dir := c.String("report")
+	if dir == "" {
+		return nil
+	}
+	records, err := bench.Read(filepath.Join(dir, File))
+	if err != nil {
+		return err
+	}
+	file, err := report.Write(dir, records)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.App.ErrWriter, "the report: %s\n", file)
+	return err
+}
