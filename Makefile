@@ -2,10 +2,12 @@
 #
 # make demo        set the machine up, boot real Xen, show calls into a DomU
 # make test        set the machine up, run every test
-# make bench       print the ratios, append them to out/bench.jsonl
+# make bench       measure, append to out/bench.jsonl, make out/report/report.html
 # make bench-throttle  the paper's Figure 6, on a machine at rest
 # make soak        the long tests
 # make test-timed  tests of times, for a machine at rest
+# make test-browser  the report in a real browser: installs Debian's Chromium
+# make report      the page of what is in out/bench.jsonl
 # make build       the programs, in bin/
 # make hypervisor  Xen with this project's module, and its path
 # make packages    deb and rpm in out/packages (VERSION=… for another version)
@@ -23,7 +25,7 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 export CGO_ENABLED = 0
 
-.PHONY: build setup hypervisor packages demo test lint vulncheck test-unit test-timed test-hypervisor test-packages test-lab bench bench-native bench-lab bench-module bench-throttle soak clean
+.PHONY: build setup hypervisor packages demo test lint vulncheck test-unit test-timed test-hypervisor test-packages test-lab test-browser bench bench-native bench-beside bench-lab bench-module bench-throttle report soak clean
 
 build:
 	go build -trimpath -o bin/ ./cmd/...
@@ -59,6 +61,7 @@ lint: $(LINT)
 	go vet -tags lab ./...
 	go vet -tags dom0 ./...
 	go vet -tags packages ./...
+	go vet -tags browser ./...
 	$(LINT) run ./...
 
 $(LINT):
@@ -75,6 +78,10 @@ vulncheck:
 
 test-unit:
 	CGO_ENABLED=1 go test -race ./...
+
+test-browser:
+	command -v chromium >/dev/null || apt-get install -qq -y --no-install-recommends chromium || sudo -n apt-get install -qq -y --no-install-recommends chromium
+	go test -tags browser -count 1 -v -run Browser ./bench/report
 
 # What cgroups and timers of this machine can do, which must be at rest.
 test-timed:
@@ -98,11 +105,19 @@ test-packages: packages
 test-lab: hypervisor
 	go test -tags lab -count 1 -timeout 24m -v ./lab
 
-bench: bench-native bench-lab bench-module
+bench: bench-native bench-beside bench-lab bench-module report
 	bin/vlibbench table
 
 bench-native: build
 	bin/vlibbench native
+
+# Root, for domains are cgroups; the machine must do nothing else.
+bench-beside: build
+	bin/vlibbench run lidar
+	bin/vlibbench run tail
+
+report: build
+	bin/vlibbench report out/report
 
 bench-lab: setup
 	bin/vlibbench lab

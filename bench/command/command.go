@@ -98,7 +98,7 @@ The machine should do nothing else: from a noisy one nothing is concluded, and
 the report says so. What is measured on Xen in an emulator is done by vlibbench,
 which comes with the source.
 
-   %s %s lidar --report out
+   %s %s --report out lidar
 `, cfg.Program, cfg.Name)
 	return b.String()
 }

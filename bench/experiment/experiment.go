@@ -74,12 +74,17 @@ func Find(name string) (Experiment, error) {
 	return Experiment{}, fmt.Errorf("there is no experiment %q: expected one of %s", name, strings.Join(names, ", "))
 }
 
-// Run measures.
+// Run measures. If ctx ends before, that is the error: what it did to the
+// experiment's processes is not.
 func (e Experiment) Run(ctx context.Context, o Options) error {
-	if err := e.run(ctx, o); err != nil {
-		return fmt.Errorf("experiment %s: %w", e.Name, err)
+	err := e.run(ctx, o)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return fmt.Errorf("experiment %s: %w", e.Name, err)
 }
 
 // pick a value by effort.
@@ -133,9 +138,14 @@ func runTail(ctx context.Context, o Options) error {
 // ChildCommand is the hidden command of a program that runs experiments.
 const ChildCommand = "bench-child"
 
-// self runs this program as one of an experiment's processes.
+// self runs this program as one of an experiment's processes. Not by
+// /proc/self/exe: the tests' program is told by its name what it is.
 func self(args ...string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe", append([]string{ChildCommand}, args...)...)
+	exe, err := os.Executable()
+	if err != nil {
+		exe = "/proc/self/exe"
+	}
+	cmd := exec.Command(exe, append([]string{ChildCommand}, args...)...)
 	cmd.Stderr = os.Stderr
 	return cmd
 }

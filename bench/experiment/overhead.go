@@ -24,7 +24,7 @@ type calling struct {
 
 func overhead(ctx context.Context, o Options) error {
 	o.Progress("calls between two processes, and what they could be made with otherwise")
-	return Calls(ctx, pick(o.Effort, [3]int{2, 12, 40}), 40*time.Millisecond, nil, o.Done)
+	return Calls(ctx, pick(o.Effort, [3]int{2, 15, 40}), 40*time.Millisecond, nil, o.Done)
 }
 
 // Calls measures calls between two processes, of which each is pinned to a CPU

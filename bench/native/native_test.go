@@ -38,7 +38,8 @@ func TestClient(t *testing.T) {
 	err = Client(t.Context(), Options{
 		Repeats: 1, Slot: time.Millisecond, PeerCPU: peer,
 		Self: func(args ...string) *exec.Cmd {
-			cmd := Self(args...)
+			cmd := exec.Command("/proc/self/exe", args...)
+			cmd.Stderr = os.Stderr
 			cmd.Env = append(os.Environ(), asPeer+"=1")
 			return cmd
 		},

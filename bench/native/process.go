@@ -34,13 +34,6 @@ func Cores() (client, peer int, err error) {
 // that lead it to [Client] or [Peer].
 type Command func(args ...string) *exec.Cmd
 
-// Self runs this very program.
-func Self(args ...string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe", args...)
-	cmd.Stderr = os.Stderr
-	return cmd
-}
-
 // settle prepares a process that was started pinned. One CPU makes Go run
 // with one P, which sysmon takes away from a thread that blocks for longer
 // than 20 µs; the programs of this project see to it that there are two.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/vlibos/vlibos/bench"
 )
@@ -137,7 +138,10 @@ type value struct {
 	unit      string
 }
 
+func (v value) text() string { return strings.TrimSpace(bench.Figure(v.v) + " " + v.unit) }
+
 const (
+	letter    = 6.6 // the width of one, at most on average
 	barHeight = 22
 	barStep   = 32
 )
@@ -145,7 +149,12 @@ const (
 // bars draws horizontal ones, with a line at the target if there is one. With
 // values over two decades it takes a logarithmic axis, and says so.
 func bars(id, title, axis string, values []value, target *float64) chart {
-	c := chart{ID: id, Title: title, Width: width, Left: 230, Top: 14, Right: width - 90}
+	c := chart{ID: id, Title: title, Width: width, Top: 14}
+	names, figures := 0, 0
+	for _, v := range values {
+		names, figures = max(names, utf8.RuneCountInString(v.name)), max(figures, utf8.RuneCountInString(v.text()))
+	}
+	c.Left, c.Right = 16+letter*float64(names), width-12-letter*float64(figures)
 	c.Bottom = c.Top + float64(len(values))*barStep
 	c.Height = int(c.Bottom) + 48
 	low, high := math.Inf(1), 0.0
@@ -175,7 +184,7 @@ func bars(id, title, axis string, values []value, target *float64) chart {
 		y := c.Top + float64(i)*barStep + (barStep-barHeight)/2
 		b := bar{
 			X: c.Left, Y: y, Width: max(s.at(v.v)-c.Left, 1), Height: barHeight, Class: v.class,
-			Text: strings.TrimSpace(bench.Figure(v.v) + " " + v.unit), TextY: y + barHeight/2 + 4, Middle: y + barHeight/2,
+			Text: v.text(), TextY: y + barHeight/2 + 4, Middle: y + barHeight/2,
 		}
 		end := b.X + b.Width
 		if v.high > v.low {
@@ -196,8 +205,8 @@ func bars(id, title, axis string, values []value, target *float64) chart {
 
 // line is one distribution.
 type line struct {
-	name, class, dash string
-	x, y              []float64
+	name, note, class, dash string
+	x, y                    []float64
 }
 
 // nines is how many nines a percentile has: the axis of a tail.
@@ -206,7 +215,9 @@ func nines(percentile float64) float64 { return -math.Log10(1 - min(percentile, 
 // tail draws latencies by percentile, where each step to the right is ten times
 // as rare.
 func tail(id, title, axis string, lines []line) chart {
-	c := chart{ID: id, Title: title, Width: width, Height: 360, Left: 70, Top: 14, Right: width - 180, Bottom: 300, Axis: axis}
+	c := chart{ID: id, Title: title, Width: width, Left: 70, Top: 14, Right: width - 30, Bottom: 300, Axis: axis}
+	key := c.Bottom + 34
+	c.Height = int(key) + 20*len(lines) + 24
 	low, high, most := math.Inf(1), 0.0, 0.0
 	for _, l := range lines {
 		for i := range l.x {
@@ -228,9 +239,9 @@ func tail(id, title, axis string, lines []line) chart {
 	}
 	for i, l := range lines {
 		c.Curves = append(c.Curves, curve{l.class, path(l, xs, ys), l.dash})
-		y := c.Top + 14 + float64(i)*20
-		c.Curves = append(c.Curves, curve{l.class, fmt.Sprintf("M%.1f %.1fh24", c.Right+12, y-4), l.dash})
-		c.Labels = append(c.Labels, label{c.Right + 42, y, "start", "", l.name})
+		y := key + float64(i)*20
+		c.Curves = append(c.Curves, curve{l.class, fmt.Sprintf("M%.1f %.1fh40", c.Left, y-4), l.dash})
+		c.Labels = append(c.Labels, label{c.Left + 50, y, "start", "", l.name})
 	}
 	return c
 }
@@ -273,7 +284,7 @@ func scatter(id, title, axis string, lines []line) chart {
 			fmt.Fprintf(&b, "M%.1f %.1fh0", xs.at(float64(j)), ys.at(v))
 		}
 		c.Clouds = append(c.Clouds, cloud{l.class, b.String()})
-		c.Labels = append(c.Labels, label{c.Left, top - 8, "start", "strong", l.name})
+		c.Labels = append(c.Labels, label{c.Left, top - 8, "start", "strong", l.name}, label{c.Right, top - 8, "end", "", l.note})
 	}
 	return c
 }

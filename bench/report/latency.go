@@ -24,9 +24,9 @@ var lidar = figure{
 		var lines []line
 		for i, one := range r.all {
 			if s := one.Samples["decision_us"]; len(s) > 0 {
-				name := title(one.Name) + fmt.Sprintf(": median %s µs, 99th percentile %s µs, worst %s µs, %d decisions",
-					bench.Figure(one.Raw["p50_us"]), bench.Figure(one.Raw["p99_us"]), bench.Figure(one.Raw["max_us"]), len(s))
-				lines = append(lines, line{name: name, class: color(i), y: s})
+				note := fmt.Sprintf("median %s µs, 99 %% within %s µs, worst %s µs",
+					bench.Figure(one.Raw["p50_us"]), bench.Figure(one.Raw["p99_us"]), bench.Figure(one.Raw["max_us"]))
+				lines = append(lines, line{name: title(one.Name), note: note, class: color(i), y: s})
 			}
 		}
 		if len(lines) == 0 {
@@ -64,7 +64,7 @@ var tails = figure{
 				if len(x) > 0 && len(x) == len(y) {
 					lines = append(lines, line{name: title(one.Name), class: color(i), dash: dash(i), x: x, y: y})
 				}
-				if v, ok := one.Raw["work_percent"]; ok {
+				if v, ok := one.Raw["work_percent"]; ok && v > 0 {
 					work = append(work, value{name: title(one.Name), v: v, class: color(i), unit: "%"})
 				}
 			}

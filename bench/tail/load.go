@@ -56,16 +56,11 @@ func Load(address string, in io.Reader, out io.Writer) error {
 	}
 	runtime.LockOSThread()
 	debug.SetGCPercent(-1)
-	g := &generator{buf: make([]byte, 256<<10)}
-	for range connections {
-		c, err := dial(at)
-		if err != nil {
-			return err
-		}
-		defer c.close()
-		g.connections = append(g.connections, c)
-		g.poll = append(g.poll, unix.PollFd{Fd: int32(c.fd), Events: unix.POLLIN})
+	g, err := newGenerator(at)
+	if err != nil {
+		return err
 	}
+	defer g.close()
 	if err := g.fill(); err != nil {
 		return err
 	}
@@ -100,23 +95,46 @@ type generator struct {
 	now         int64
 }
 
-// fill stores all values, one request at a time.
+func newGenerator(at netip.AddrPort) (*generator, error) {
+	g := &generator{buf: make([]byte, 256<<10)}
+	for range connections {
+		c, err := dial(at)
+		if err != nil {
+			g.close()
+			return nil, err
+		}
+		g.connections = append(g.connections, c)
+		g.poll = append(g.poll, unix.PollFd{Fd: int32(c.fd)})
+	}
+	return g, nil
+}
+
+func (g *generator) close() {
+	for _, c := range g.connections {
+		c.close()
+	}
+}
+
+// ahead is how many values are on their way at a time while filling.
+const ahead = 4 * connections
+
+// fill stores all values.
 func (g *generator) fill() error {
 	m := newMix(0)
 	for key := range uint32(keys) {
-		if err := g.connections[0].send(m.store(key), 0); err != nil {
+		if err := g.connections[key%connections].send(m.store(key), 0); err != nil {
 			return err
 		}
-		for answered := false; !answered; {
+		for g.open() >= ahead {
 			if err := g.wait(time.Second); err != nil {
 				return err
 			}
-			if err := g.receive(func(int64) { answered = true }); err != nil {
+			if err := g.receive(func(int64) {}); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return g.settle()
 }
 
 // drain is how long answers are waited for when all requests are sent.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"syscall"
 	"time"
 )
 
@@ -53,6 +54,9 @@ func (p Program) start(ctx context.Context) (*service, error) {
 	s.cmd = exec.Command(p.Path, "-u", "nobody", "-l", "127.0.0.1", "-p", port, "-U", "0", "-m", "512", "-t", "1")
 	s.cmd.Env = append(os.Environ(), p.Env...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.said, &s.said
+	// A terminal's interrupt is for the experiment, which then ends the
+	// service; one that is killed cannot.
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the service: %w", err)
 	}

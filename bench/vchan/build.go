@@ -5,15 +5,11 @@ package vchan
 import (
 	"context"
 	_ "embed" // for the source
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 
-	"github.com/vlibos/vlibos/lab/debs"
 	"github.com/vlibos/vlibos/lab/image"
 )
 
@@ -51,43 +47,9 @@ func Build(ctx context.Context, dir string) (string, error) {
 
 // unpacked returns the folder with the development package's files.
 func unpacked(ctx context.Context) (string, error) {
-	if err := debs.Available(); err != nil {
-		return "", err
-	}
 	cache, err := image.DefaultCache()
 	if err != nil {
 		return "", err
 	}
-	pkgs, err := debs.Show(ctx, development)
-	if err == nil && len(pkgs) == 0 {
-		err = fmt.Errorf("package %s: %w", development, debs.ErrNotOffered)
-	}
-	if err != nil {
-		return "", err
-	}
-	root := filepath.Join(cache.Dir, development+"-"+pkgs[0].SHA256[:min(16, len(pkgs[0].SHA256))])
-	if _, err := os.Stat(root); !errors.Is(err, fs.ErrNotExist) {
-		return root, err
-	}
-	// Unpacked aside and renamed: what is there is complete.
-	tmp, err := os.MkdirTemp(cache.Dir, "tmp-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(tmp)
-	files, err := debs.Download(ctx, tmp, pkgs[:1])
-	if err != nil {
-		return "", err
-	}
-	aside := filepath.Join(tmp, "root")
-	if err := os.Mkdir(aside, 0o755); err != nil {
-		return "", err
-	}
-	if err := debs.Unpack(ctx, files[0], aside); err != nil {
-		return "", err
-	}
-	if err := os.Rename(aside, root); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", err
-	}
-	return root, nil
+	return cache.Unpacked(ctx, []string{development}, func(string) bool { return false })
 }

@@ -16,12 +16,14 @@ import (
 const description = `Each experiment appends its results to a file, one JSON object a line, and
 prints them as they come. A missed target is printed, and is no failure.
 
-   vlibbench native    calls between two processes of this machine, in real time
+   vlibbench run       what 'vlibmaster bench' measures: on this machine, in real time
+   vlibbench native    calls between two processes of this machine, a part of that
    vlibbench lab       calls into a DomU on real Xen, in instructions
    vlibbench module    the module in Xen and its scheduler, in instructions
    vlibbench mjump     a real-time task beside a memory-bound vLib OS, on a modelled memory bus
    vlibbench decision  the decision alone, in instructions, from stdin
-   vlibbench table     the latest result of each name, with target and raw numbers`
+   vlibbench table     the latest result of each name, with target and raw numbers
+   vlibbench report    the same as one page, with figures, beside what the paper says`
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	app := &cli.App{
@@ -37,7 +39,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "out", Value: "out/bench.jsonl", Usage: "append results to this `FILE`"},
 		},
-		Commands: slices.Concat(nativeCommands(), labCommands(), moduleCommands(), mjumpCommands(), []*cli.Command{tableCommand()}),
+		Commands: slices.Concat(experimentCommands(), nativeCommands(), labCommands(), moduleCommands(), mjumpCommands(), []*cli.Command{tableCommand()}),
 	}
 	return app.RunContext(ctx, args)
 }

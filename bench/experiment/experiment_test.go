@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/vlibos/vlibos/bench"
+	"github.com/vlibos/vlibos/bench/neighbour"
+	"github.com/vlibos/vlibos/bench/tail"
+	"github.com/vlibos/vlibos/dom0/platform"
+)
+
+// The test program is also an experiment's processes.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == ChildCommand {
+		if err := Child(context.Background(), os.Args[2:], os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// measure runs an experiment quickly, and returns its records.
+func measure(t *testing.T, name string, o Options) map[string]bench.Record {
+	t.Helper()
+	if name != "overhead" && os.Geteuid() != 0 {
+		t.Skip("not root: domains are cgroups, which only root can make here")
+	}
+	e, err := Find(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]bench.Record)
+	o.Effort, o.Progress = Quick, func(string) {}
+	o.Done = func(r bench.Record) error {
+		got[r.Name] = r
+		return bench.Append(t.TempDir()+"/bench.jsonl", r)
+	}
+	err = e.Run(t.Context(), o)
+	if errors.Is(err, platform.ErrNotHere) || errors.Is(err, platform.ErrNotAllowed) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range got {
+		if _, ok := r.Raw["noise_compute_percent"]; !ok {
+			t.Errorf("%s: nobody looked how noisy the machine is", r.Name)
+		}
+	}
+	return got
+}
+
+func TestOverhead(t *testing.T) {
+	got := measure(t, "overhead", Options{})
+	for _, name := range []string{"call.native.spin", "call.native.block", "call.native.socket", "call.native.rpc"} {
+		if got[name].Value <= 0 {
+			t.Errorf("%s: %+v", name, got[name])
+		}
+	}
+}
+
+func TestLidar(t *testing.T) {
+	got := measure(t, "lidar", Options{})
+	for _, m := range neighbour.Beside() {
+		r := got["lidar."+m.Name]
+		if n := len(r.Samples["decision_us"]); n != 100 || r.Raw["p50_us"] <= 0 || r.Raw["max_us"] < r.Raw["p99_us"] {
+			t.Errorf("%s: %d samples, %v", m.Name, n, r.Raw)
+		}
+	}
+}
+
+func TestTail(t *testing.T) {
+	if _, err := tail.Find(); err != nil {
+		t.Skip(err) // cmd/vlibbench has the same test with one of its own
+	}
+	got := measure(t, "tail", Options{Jobs: []string{"compression"}, Rate: 500})
+	for _, m := range neighbour.Modes {
+		r := got["tail.compression."+m.Name]
+		if n := r.Raw["requests"]; n < 700 || r.Raw["p50_us"] <= 0 {
+			t.Errorf("%s: %v", m.Name, r.Raw)
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	if _, err := Find("nothing"); err == nil || !strings.Contains(err.Error(), "overhead, lidar, tail") {
+		t.Error(err)
+	}
+}
+
+func TestChild(t *testing.T) {
+	if err := Child(t.Context(), []string{"nobody"}, os.Stdin, os.Stdout); err == nil || !strings.Contains(err.Error(), `"nobody"`) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/bench"
+	"github.com/vlibos/vlibos/bench/neighbour"
+)
+
+// complete is a record of each kind that there is: every figure has all of its
+// charts.
+func complete() []bench.Record {
+	record := func(name string, value float64, unit string, raw ...any) bench.Record {
+		r := bench.Record{Name: name, Value: value, Unit: unit, Better: bench.Lower, Machine: "a machine", Version: "a version", Raw: make(map[string]float64)}
+		for i := 0; i < len(raw); i += 2 {
+			r.Raw[raw[i].(string)] = raw[i+1].(float64)
+		}
+		return r
+	}
+	all := []bench.Record{
+		record("call.native.spin", 3, "ratio", "line1_ns", 120.0, "session_ns", 300.0, "call_ns", 360.0),
+		record("call.native.block", 1.1, "ratio", "eventfd_ns", 9000.0, "call_ns", 10000.0, "adaptive_ns", 7000.0),
+		record("call.native.socket", 0.7, "ratio", "socket_ns", 14000.0),
+		record("call.native.rpc", 0.2, "ratio", "rpc_ns", 50000.0),
+		record("call.lab.null_ioctl", 0.02, "ratio", "null_ioctl_instructions_p50", 1340.0),
+		record("call.lab.xen_hypercall", 0.03, "ratio", "xen_hypercall_instructions_p50", 1860.0),
+		record("call.lab.session", 0.04, "ratio", "session_instructions_p50", 2900.0),
+		record("call.lab.adaptive", 0.9, "ratio", "adaptive_instructions_p50", 65000.0),
+		record("call.lab.block", 0.9, "ratio", "block_instructions_p50", 66000.0, "vchan_instructions_p50", 74700.0),
+		record("mjump.u10.alone", 1e6, "instructions"),
+		record("mjump.u10.linux_mem", 9e5, "instructions"),
+		record("sched.overshoot", 31, "µs"),
+		record("sched.wakeup.ratio", 0.1, "ratio"),
+		record("charge.accuracy", 0.01, "%"),
+		record("charge.evader", 0.02, "%"),
+		record("of no figure", 1, "ratio"),
+	}
+	for i, s := range schedulers {
+		all = append(all, record("sched.wakeup."+s.name+".p50", float64(5*(i+1)), "µs"), record("sched.wakeup."+s.name+".p999", float64(500*(i+1)), "µs"))
+	}
+	for i, m := range neighbour.Modes {
+		l := record("lidar."+m.Name, float64(i), "ratio", "p50_us", 3.0, "p99_us", 4.0, "max_us", 9.0)
+		l.Samples = map[string][]float64{"decision_us": {3, 3.5, 9, 3, float64(i)}}
+		all = append(all, l)
+		for _, job := range neighbour.Jobs() {
+			r := record("tail."+job+"."+m.Name, float64(i), "ratio", "work_percent", float64(20*i))
+			r.Samples = map[string][]float64{"percentile": {0, 50, 99, 99.9}, "latency_us": {20, 40, 90, 800 * float64(i+1)}}
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+func pageOf(t *testing.T, all []bench.Record) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := HTML(&out, all, time.Unix(0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// charts are the figures that the page has, by the count of their marks.
+func charts(page string) map[string]int {
+	found := make(map[string]int)
+	for _, svg := range regexp.MustCompile(`(?s)<svg [^>]*data-figure="([^"]+)".*?</svg>`).FindAllStringSubmatch(page, -1) {
+		found[svg[1]] = strings.Count(svg[0], `class="data `)
+	}
+	return found
+}
+
+// marks that [complete] must have.
+var marks = map[string]int{
+	"overhead-native": 8, "overhead-xen": 6, "mjump": 2, "lidar": 5, "sched-p50": 3, "sched-p999": 3, "charge": 2,
+	"tail-m_jump": 10, "tail-compiler": 10, "tail-compression": 10, // each with its key
+	"tail-work-m_jump": 4, "tail-work-compiler": 4, "tail-work-compression": 4, // nothing is done alone
+}
+
+func TestPage(t *testing.T) {
+	page := pageOf(t, complete())
+	got := charts(page)
+	for id, n := range marks {
+		if got[id] != n {
+			t.Errorf("chart %s: %d marks, want %d", id, got[id], n)
+		}
+	}
+	if len(got) != len(marks) {
+		t.Errorf("charts %v", got)
+	}
+	if strings.Contains(page, "Not measured yet") {
+		t.Error("a figure says that it was not measured")
+	}
+	for _, want := range []string{"4,754", "50 % of the slowdown", "24,000", "a machine", "a version", "of no figure", "vlibmaster bench tail"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	// Nothing is loaded from anywhere.
+	for _, outside := range regexp.MustCompile(`(src|href|url)\s*[=(]\s*["']?(https?:)?//`).FindAllString(page, -1) {
+		t.Errorf("the page needs the network: %s", outside)
+	}
+	if bad := regexp.MustCompile(`NaN|Inf\b|ZgotmplZ`).FindString(page); bad != "" {
+		t.Errorf("%s in the page", bad)
+	}
+}
+
+// The raw data in the page is the records.
+func TestRaw(t *testing.T) {
+	all := complete()
+	m := regexp.MustCompile(`href="data:application/x-ndjson;base64,([^"]*)" download="bench.jsonl"`).FindStringSubmatch(pageOf(t, all))
+	if m == nil {
+		t.Fatal("no link to raw data")
+	}
+	text, err := base64.StdEncoding.DecodeString(strings.NewReplacer("&#43;", "+", "%2b", "+", "%2B", "+", "%3d", "=", "%2f", "/").Replace(m[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if len(lines) != len(all) {
+		t.Fatalf("%d lines for %d records", len(lines), len(all))
+	}
+	var last bench.Record
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil || last.Name != all[len(all)-1].Name {
+		t.Error(err, last.Name)
+	}
+}
+
+func TestMissing(t *testing.T) {
+	one := []bench.Record{{Name: "call.native.spin", Value: 3, Unit: "ratio", Better: bench.Lower, Raw: map[string]float64{"call_ns": 300}}}
+	page := pageOf(t, one)
+	if n := strings.Count(page, "Not measured yet"); n != len(figures)-1 {
+		t.Errorf("%d figures are said not to be measured, want %d", n, len(figures)-1)
+	}
+	var out bytes.Buffer
+	if err := Summary(&out, one); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "not measured yet: "); n != len(figures)-1 {
+		t.Errorf("the summary says so %d times:\n%s", n, &out)
+	}
+	out.Reset()
+	if err := Measured(&out, one); err != nil || strings.Contains(out.String(), "not measured") {
+		t.Error(err, &out)
+	}
+	if err := HTML(&out, nil, time.Now()); err == nil || !strings.Contains(err.Error(), "nothing was measured") {
+		t.Error(err)
+	}
+}
+
+// From a noisy machine come figures, but no sentence and no verdict.
+func TestNoisy(t *testing.T) {
+	all := complete()
+	for i := range all {
+		all[i] = bench.Noise{Compute: 50}.Note(all[i])
+		all[i].Target = bench.Goal(0.5)
+	}
+	page := pageOf(t, all)
+	if n := strings.Count(page, "<b>No conclusion.</b>"); n != len(figures) {
+		t.Errorf("%d of %d figures have the warning", n, len(figures))
+	}
+	for _, verdict := range []string{">met<", ">missed<", "A call that sleeps takes"} {
+		if strings.Contains(page, verdict) {
+			t.Errorf("%q is concluded from a noisy machine", verdict)
+		}
+	}
+	if !strings.Contains(pageOf(t, complete()), "A call that sleeps takes") {
+		t.Error("nor from a quiet one")
+	}
+}
+
+// What stands in a file of records is no markup.
+func TestEscapes(t *testing.T) {
+	const evil = `<script>alert("x")</script>`
+	all := []bench.Record{{Name: "mjump." + evil, Value: 1, Unit: evil, Better: bench.Lower, Machine: evil, Version: evil}}
+	if page := pageOf(t, all); strings.Contains(page, "<script") {
+		t.Error("a record's text became markup")
+	}
+}
+
+func TestWrite(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	file, err := Write(dir, complete())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Size() == 0 || filepath.Base(file) != File {
+		t.Error(err, file)
+	}
+}
+
+func TestScales(t *testing.T) {
+	for _, c := range []struct {
+		s    scale
+		want []float64
+	}{
+		{scale{from: 0, to: 10, a: 0, b: 100}, []float64{0, 2, 4, 6, 8, 10}},
+		{scale{from: 0, to: 0.9, a: 0, b: 1}, []float64{0, 0.2, 0.4, 0.6, 0.8}},
+		{scale{from: 1, to: 100, a: 0, b: 1, log: true}, []float64{1, 2, 5, 10, 20, 50, 100}},
+	} {
+		got := c.s.ticks()
+		if !slices.EqualFunc(got, c.want, func(a, b float64) bool { return math.Abs(a-b) < 1e-9 }) {
+			t.Errorf("%+v: %v", c.s, got)
+		}
+	}
+	l := logScale(30, 700, 0, 300)
+	if l.from != 20 || l.to != 1000 || l.at(20) != 0 || l.at(1000) != 300 || l.at(1) != 0 {
+		t.Errorf("%+v", l)
+	}
+	if s := logScale(5, 5, 0, 1); s.from >= s.to {
+		t.Errorf("%+v", s)
+	}
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/bench"
+	"github.com/vlibos/vlibos/bench/command"
+	"github.com/vlibos/vlibos/bench/report"
+	"github.com/vlibos/vlibos/bench/tail"
+	"github.com/vlibos/vlibos/lab/image"
+)
+
+// experimentCommands are those of 'vlibmaster bench', with memcached from the
+// lab's cache, and the report of everything.
+func experimentCommands() []*cli.Command {
+	own := command.New(command.Config{
+		Name: "run", Program: "vlibbench", Service: memcached,
+		Keep: func(c *cli.Context, r bench.Record) error { return bench.Append(c.String("out"), r) },
+	})
+	return append(own, &cli.Command{
+		Name: "report", Usage: "make one page of the latest result of each name", ArgsUsage: "DIR",
+		Action: reportAction,
+	})
+}
+
+func reportAction(c *cli.Context) error {
+	if c.NArg() != 1 {
+		return fmt.Errorf("report needs one DIR, got %d arguments", c.NArg())
+	}
+	records, err := bench.Read(c.String("out"))
+	if err != nil {
+		return err
+	}
+	file, err := report.Write(c.Args().First(), records)
+	if err != nil {
+		return err
+	}
+	if err := report.Summary(c.App.Writer, records); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(c.App.Writer, "the report:", file)
+	return err
+}
+
+// memcached is the distribution's, unpacked in the lab's cache: installed, it
+// would start by itself.
+func memcached(ctx context.Context, log io.Writer) (tail.Program, error) {
+	cache, err := image.DefaultCache()
+	if err != nil {
+		return tail.Program{}, err
+	}
+	fmt.Fprintln(log, "getting memcached")
+	root, err := cache.Unpacked(ctx, []string{"memcached"}, func(name string) bool {
+		// The libraries that it is linked with, but for the C library's.
+		return strings.HasPrefix(name, "libevent") || strings.HasPrefix(name, "libsasl2") || strings.HasPrefix(name, "libssl") || strings.HasPrefix(name, "libseccomp")
+	})
+	if err != nil {
+		return tail.Program{}, err
+	}
+	libraries, err := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu"))
+	if err != nil {
+		return tail.Program{}, err
+	}
+	return tail.Program{
+		Path: filepath.Join(root, "usr/bin/memcached"), Env: []string{"LD_LIBRARY_PATH=" + strings.Join(libraries, ":")},
+	}, nil
+}

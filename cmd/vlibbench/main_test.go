@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/vlibos/vlibos/bench"
+	"github.com/vlibos/vlibos/bench/experiment"
+	"github.com/vlibos/vlibos/bench/neighbour"
+	"github.com/vlibos/vlibos/bench/report"
+	"github.com/vlibos/vlibos/lab/debs"
+)
+
+// The test program is also an experiment's processes.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == experiment.ChildCommand {
+		if err := run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func vlibbench(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var out, log bytes.Buffer
+	err := run(t.Context(), append([]string{"vlibbench"}, args...), nil, &out, &log)
+	t.Logf("vlibbench %s\n%s", strings.Join(args, " "), &log)
+	return out.String(), err
+}
+
+// The distribution's memcached, real load, a real job, to the page.
+func TestTail(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("not root: domains are cgroups, which only root can make here")
+	}
+	if err := debs.Available(); err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "bench.jsonl")
+	if _, err := vlibbench(t, "--out", file, "run", "--quick", "--job", "compression", "--rate", "500", "tail"); err != nil {
+		t.Fatal(err)
+	}
+	records, err := bench.Read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(records) != len(neighbour.Modes) {
+		t.Fatalf("%d records, want one for each of %d modes", len(records), len(neighbour.Modes))
+	}
+	for _, r := range records {
+		if n := r.Raw["requests"]; n < 700 || r.Raw["p50_us"] <= 0 || len(r.Samples["latency_us"]) == 0 {
+			t.Errorf("%s: %v", r.Name, r.Raw)
+		}
+	}
+	out, err := vlibbench(t, "--out", file, "report", filepath.Join(dir, "page"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out, "tail.compression.reserved") {
+		t.Errorf("the summary: %s", out)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "page", report.File))
+	if err != nil || !bytes.Contains(page, []byte(`data-figure="tail-compression"`)) {
+		t.Error(err)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, args := range [][]string{
+		{"run"}, {"run", "nothing"}, {"run", "--quick", "--full", "lidar"}, {"run", "--job", "nothing", "tail"}, {"run", "--rate", "-1", "tail"},
+		{"report"}, {"--out", filepath.Join(t.TempDir(), "none"), "report", t.TempDir()},
+	} {
+		if _, err := vlibbench(t, args...); err == nil {
+			t.Errorf("%v was taken", args)
+		}
+	}
+}
