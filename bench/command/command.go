@@ -16,8 +16,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/bench"
+	"github.com/vlibos/vlibos/bench/beside"
 	"github.com/vlibos/vlibos/bench/experiment"
-	"github.com/vlibos/vlibos/bench/neighbour"
 	"github.com/vlibos/vlibos/bench/report"
 	"github.com/vlibos/vlibos/bench/tail"
 )
@@ -61,7 +61,7 @@ func New(cfg Config) []*cli.Command {
 				&cli.BoolFlag{Name: "full", Usage: "as many samples as the paper has"},
 				&cli.BoolFlag{Name: "json", Usage: "print the records, one JSON object a line"},
 				&cli.StringFlag{Name: "report", Usage: "add the records to `DIR`/" + File + " and make DIR/" + report.File + " of all that are there"},
-				&cli.StringSliceFlag{Name: "job", Usage: "tail: only beside this `JOB`: " + strings.Join(neighbour.Jobs(), ", ") + "; may be repeated"},
+				&cli.StringSliceFlag{Name: "job", Usage: "tail: only beside this `JOB`: " + strings.Join(beside.Jobs(), ", ") + "; may be repeated"},
 				&cli.IntFlag{Name: "rate", Usage: "tail: `N` requests a second (default: 10000)"},
 			},
 			Action: func(c *cli.Context) error { return action(c, cfg) },
@@ -162,8 +162,8 @@ func options(c *cli.Context) ([]experiment.Experiment, experiment.Options, error
 		return nil, o, usagef("--rate %d: want 1 to 1000000 requests a second", o.Rate)
 	}
 	for _, job := range o.Jobs {
-		if !neighbour.Known(job) {
-			return nil, o, usagef("there is no job %q: expected one of %s", job, strings.Join(neighbour.Jobs(), ", "))
+		if !beside.Known(job) {
+			return nil, o, usagef("there is no job %q: expected one of %s", job, strings.Join(beside.Jobs(), ", "))
 		}
 	}
 	if c.Args().First() == all {

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/vlibos/vlibos/bench/beside"
 	"github.com/vlibos/vlibos/bench/lidar"
 	"github.com/vlibos/vlibos/bench/native"
-	"github.com/vlibos/vlibos/bench/neighbour"
 	"github.com/vlibos/vlibos/bench/tail"
 )
 
@@ -30,7 +30,7 @@ func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 	case "lidar":
 		return lidar.Task()
 	case "job":
-		return neighbour.Run(ctx, arg, in)
+		return beside.Run(ctx, arg, in)
 	case "load":
 		return tail.Load(arg, in, out)
 	}

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
+	"github.com/vlibos/vlibos/bench/beside"
 	"github.com/vlibos/vlibos/bench/lidar"
-	"github.com/vlibos/vlibos/bench/neighbour"
 	"github.com/vlibos/vlibos/bench/tail"
 )
 
@@ -122,7 +122,7 @@ func runTail(ctx context.Context, o Options) error {
 		t.Rate = defaultRate
 	}
 	if len(t.Jobs) == 0 {
-		t.Jobs = neighbour.Jobs()
+		t.Jobs = beside.Jobs()
 	}
 	if o.Service != nil {
 		t.Service = *o.Service

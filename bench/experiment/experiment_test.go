@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/neighbour"
+	"github.com/vlibos/vlibos/bench/beside"
 	"github.com/vlibos/vlibos/bench/tail"
 	"github.com/vlibos/vlibos/dom0/platform"
 )
@@ -70,7 +70,7 @@ func TestOverhead(t *testing.T) {
 
 func TestLidar(t *testing.T) {
 	got := measure(t, "lidar", Options{})
-	for _, m := range neighbour.Beside() {
+	for _, m := range beside.OtherCPU() {
 		r := got["lidar."+m.Name]
 		if n := len(r.Samples["decision_us"]); n != 100 || r.Raw["p50_us"] <= 0 || r.Raw["max_us"] < r.Raw["p99_us"] {
 			t.Errorf("%s: %d samples, %v", m.Name, n, r.Raw)
@@ -83,7 +83,7 @@ func TestTail(t *testing.T) {
 		t.Skip(err) // cmd/vlibbench has the same test with one of its own
 	}
 	got := measure(t, "tail", Options{Jobs: []string{"compression"}, Rate: 500})
-	for _, m := range neighbour.Modes {
+	for _, m := range beside.Modes {
 		r := got["tail.compression."+m.Name]
 		if n := r.Raw["requests"]; n < 700 || r.Raw["p50_us"] <= 0 {
 			t.Errorf("%s: %v", m.Name, r.Raw)

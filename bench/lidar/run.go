@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/neighbour"
+	"github.com/vlibos/vlibos/bench/beside"
 )
 
 // Options of the experiment.
@@ -35,10 +35,10 @@ const job = "m_jump"
 // settle are decisions that are not measured after a change.
 const settle = 3
 
-// experiment is the task with its neighbour.
+// experiment is the task with its beside.
 type experiment struct {
 	Options
-	host *neighbour.Host
+	host *beside.Host
 	task *exec.Cmd
 	to   io.WriteCloser
 	from io.Reader
@@ -49,7 +49,7 @@ type experiment struct {
 // Run measures decisions in each mode.
 func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 	e := &experiment{Options: o, scene: *newScene(), times: make(map[string][]float64)}
-	if e.host, err = neighbour.Open(); err != nil {
+	if e.host, err = beside.Open(); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, e.host.Close()) }()
@@ -61,7 +61,7 @@ func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 		return nil, err
 	}
 	var parts []bench.Part
-	modes := neighbour.Beside()
+	modes := beside.OtherCPU()
 	for _, m := range modes {
 		parts = append(parts, bench.Part{Name: m.Name, Measure: func(ctx context.Context) (float64, error) { return e.slot(ctx, m) }})
 	}
@@ -89,7 +89,7 @@ func (e *experiment) start() (err error) {
 }
 
 // slot measures some decisions in a mode and returns their 99th percentile.
-func (e *experiment) slot(ctx context.Context, m neighbour.Mode) (float64, error) {
+func (e *experiment) slot(ctx context.Context, m beside.Mode) (float64, error) {
 	if err := e.host.Set(ctx, m); err != nil {
 		return 0, err
 	}
@@ -134,7 +134,7 @@ func (e *experiment) decide() (time.Duration, error) {
 	return time.Duration(binary.LittleEndian.Uint64(answer[:])), nil
 }
 
-func (e *experiment) record(m neighbour.Mode, s bench.Series) bench.Record {
+func (e *experiment) record(m beside.Mode, s bench.Series) bench.Record {
 	times := e.times[m.Name]
 	r := bench.Record{
 		Name: "lidar." + m.Name, Better: bench.Lower, Samples: map[string][]float64{"decision_us": times},
@@ -151,11 +151,11 @@ func (e *experiment) record(m neighbour.Mode, s bench.Series) bench.Record {
 	}{{"p50_us", 0.5}, {"p99_us", 0.99}, {"p999_us", 0.999}, {"max_us", 1}} {
 		r.Raw[q.name] = bench.Quantile(times, q.q)
 	}
-	if m.Name == neighbour.Alone {
+	if m.Name == beside.Alone {
 		r.Value, r.Unit = r.Raw["p99_us"], "µs"
 		return r
 	}
-	ratios := s.Ratio(m.Name, neighbour.Alone)
+	ratios := s.Ratio(m.Name, beside.Alone)
 	r.Value, r.Unit = bench.Quantile(ratios, 0.5), "ratio"
 	bench.Spread(r.Raw, "ratio", ratios)
 	return r

@@ -41,11 +41,23 @@ func index(all []bench.Record) records {
 	return r
 }
 
-// of are those whose name begins with one of the areas.
-func (r records) of(areas []string) records {
-	return index(slices.DeleteFunc(slices.Clone(r.all), func(one bench.Record) bool {
-		return !slices.ContainsFunc(areas, func(a string) bool { return one.Name == a || strings.HasPrefix(one.Name, a+".") })
-	}))
+// of are those that the figure is about.
+func (r records) of(f figure) records {
+	return index(slices.DeleteFunc(slices.Clone(r.all), func(one bench.Record) bool { return about(one.Name) != f.id }))
+}
+
+// about says which figure a record belongs to: that with the longest area its
+// name begins with. "" is none.
+func about(name string) (id string) {
+	longest := 0
+	for _, f := range figures {
+		for _, a := range f.area {
+			if (name == a || strings.HasPrefix(name, a+".")) && len(a) > longest {
+				id, longest = f.id, len(a)
+			}
+		}
+	}
+	return id
 }
 
 // raw is a raw number of a record; false if there is no such.
@@ -64,4 +76,4 @@ func (r records) bar(label, record, raw, class, unit string) []value {
 }
 
 // figures in the order of the page.
-var figures = []figure{overhead, mjump, lidar, tails, sched, module}
+var figures = []figure{overhead, mjump, policies, lidar, tails, sched, module}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/neighbour"
+	"github.com/vlibos/vlibos/bench/beside"
 )
 
 var lidar = figure{
@@ -107,7 +107,7 @@ func jobOf(name string) string {
 }
 
 // title of the mode that a record's name ends in.
-func title(name string) string { return neighbour.Title(name[strings.LastIndex(name, ".")+1:]) }
+func title(name string) string { return beside.Title(name[strings.LastIndex(name, ".")+1:]) }
 
 // color and dash are of the i-th of several.
 func color(i int) string { return fmt.Sprintf("c%d", i%6) }

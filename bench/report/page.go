@@ -78,7 +78,7 @@ func sort(all []bench.Record) (sections []section, rest []bench.Record, err erro
 	whole := index(all)
 	used := make(map[string]bool)
 	for _, f := range figures {
-		r := whole.of(f.area)
+		r := whole.of(f)
 		s := section{ID: f.id, Title: f.title, Paper: f.paper, What: f.what, Commands: f.commands, Records: r.all, Charts: f.draw(r)}
 		if s.Raw, err = link(r.all); err != nil {
 			return nil, nil, err

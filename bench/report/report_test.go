@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/neighbour"
+	"github.com/vlibos/vlibos/bench/beside"
 )
 
 // complete is a record of each kind that there is: every figure has all of its
@@ -39,22 +39,33 @@ func complete() []bench.Record {
 		record("call.lab.session", 0.04, "ratio", "session_instructions_p50", 2900.0),
 		record("call.lab.adaptive", 0.9, "ratio", "adaptive_instructions_p50", 65000.0),
 		record("call.lab.block", 0.9, "ratio", "block_instructions_p50", 66000.0, "vchan_instructions_p50", 74700.0),
-		record("mjump.u10.alone", 1e6, "instructions"),
-		record("mjump.u10.linux_mem", 9e5, "instructions"),
+		record("throttle.none", 3, "ratio", "kept_ratio", 1.0, "median_p10_ratio", 2.5, "median_p90_ratio", 3.5),
+		record("throttle.threshold-0.25", 1.2, "ratio", "kept_ratio", 0.3),
+		record("throttle.half.rate-0.3", 1.2, "ratio", "kept_ratio", 0.2),
+		record("throttle.over_rate", 1.5, "ratio"),
 		record("sched.overshoot", 31, "µs"),
 		record("sched.wakeup.ratio", 0.1, "ratio"),
 		record("charge.accuracy", 0.01, "%"),
 		record("charge.evader", 0.02, "%"),
 		record("of no figure", 1, "ratio"),
 	}
+	for _, group := range []string{"u10", "u30", "u60"} {
+		r := record("throttle.mjump."+group, 0.5, "of the slowdown", "batch_kept", 0.4)
+		for i, f := range fig6 {
+			for j, q := range []string{"_p10", "_p50", "_p90"} {
+				r.Raw[f.name+"_writes_per_s"+q] = 1e6 - float64(i)*1e5 + float64(j)*1e4
+			}
+		}
+		all = append(all, r)
+	}
 	for i, s := range schedulers {
 		all = append(all, record("sched.wakeup."+s.name+".p50", float64(5*(i+1)), "µs"), record("sched.wakeup."+s.name+".p999", float64(500*(i+1)), "µs"))
 	}
-	for i, m := range neighbour.Modes {
+	for i, m := range beside.Modes {
 		l := record("lidar."+m.Name, float64(i), "ratio", "p50_us", 3.0, "p99_us", 4.0, "max_us", 9.0)
 		l.Samples = map[string][]float64{"decision_us": {3, 3.5, 9, 3, float64(i)}}
 		all = append(all, l)
-		for _, job := range neighbour.Jobs() {
+		for _, job := range beside.Jobs() {
 			r := record("tail."+job+"."+m.Name, float64(i), "ratio", "work_percent", float64(20*i))
 			r.Samples = map[string][]float64{"percentile": {0, 50, 99, 99.9}, "latency_us": {20, 40, 90, 800 * float64(i+1)}}
 			all = append(all, r)
@@ -83,7 +94,8 @@ func charts(page string) map[string]int {
 
 // marks that [complete] must have.
 var marks = map[string]int{
-	"overhead-native": 8, "overhead-xen": 6, "mjump": 2, "lidar": 5, "sched-p50": 3, "sched-p999": 3, "charge": 2,
+	"overhead-native": 8, "overhead-xen": 6, "mjump-u10": 5, "mjump-u30": 5, "mjump-u60": 5, "throttle-slow": 3, "throttle-kept": 3,
+	"lidar": 5, "sched-p50": 3, "sched-p999": 3, "charge": 2,
 	"tail-m_jump": 10, "tail-compiler": 10, "tail-compression": 10, // each with its key
 	"tail-work-m_jump": 4, "tail-work-compiler": 4, "tail-work-compression": 4, // nothing is done alone
 }
@@ -183,7 +195,7 @@ func TestNoisy(t *testing.T) {
 // What stands in a file of records is no markup.
 func TestEscapes(t *testing.T) {
 	const evil = `<script>alert("x")</script>`
-	all := []bench.Record{{Name: "mjump." + evil, Value: 1, Unit: evil, Better: bench.Lower, Machine: evil, Version: evil}}
+	all := []bench.Record{{Name: "throttle." + evil, Value: 1, Unit: evil, Better: bench.Lower, Machine: evil, Version: evil}}
 	if page := pageOf(t, all); strings.Contains(page, "<script") {
 		t.Error("a record's text became markup")
 	}

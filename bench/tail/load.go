@@ -17,7 +17,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/bench/neighbour"
+	"github.com/vlibos/vlibos/bench/beside"
 )
 
 // connections that the load is spread over.
@@ -64,7 +64,7 @@ func Load(address string, in io.Reader, out io.Writer) error {
 	if err := g.fill(); err != nil {
 		return err
 	}
-	if err := neighbour.Realtime(); err != nil {
+	if err := beside.Realtime(); err != nil {
 		return err
 	}
 	lines, answers := bufio.NewScanner(in), json.NewEncoder(out)

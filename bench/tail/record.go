@@ -4,7 +4,7 @@ package tail
 
 import (
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/neighbour"
+	"github.com/vlibos/vlibos/bench/beside"
 )
 
 // percentiles that are drawn: some for each power of ten.
@@ -18,7 +18,7 @@ const uncontrolled = "uncontrolled"
 
 // record of a mode: how many times the 99th percentile is that of the service
 // alone.
-func (e *experiment) record(m neighbour.Mode, s bench.Series) bench.Record {
+func (e *experiment) record(m beside.Mode, s bench.Series) bench.Record {
 	of := e.of[m.Name]
 	us := func(percentile float64) float64 { return float64(of.latencies.ValueAtPercentile(percentile)) / 1000 }
 	count := float64(of.latencies.TotalCount())
@@ -41,11 +41,11 @@ func (e *experiment) record(m neighbour.Mode, s bench.Series) bench.Record {
 		r.Samples["percentile"] = append(r.Samples["percentile"], p)
 		r.Samples["latency_us"] = append(r.Samples["latency_us"], us(p))
 	}
-	if m.Name == neighbour.Alone {
+	if m.Name == beside.Alone {
 		r.Value, r.Unit = r.Raw["p99_us"], "µs"
 		return r
 	}
-	ratios := s.Ratio(m.Name, neighbour.Alone)
+	ratios := s.Ratio(m.Name, beside.Alone)
 	r.Value, r.Unit = bench.Quantile(ratios, 0.5), "ratio"
 	bench.Spread(r.Raw, "ratio", ratios)
 	return r

@@ -15,7 +15,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/neighbour"
+	"github.com/vlibos/vlibos/bench/beside"
 )
 
 // Options of the experiment.
@@ -26,7 +26,7 @@ type Options struct {
 	Slot    time.Duration
 	// Rate of requests a second.
 	Rate int
-	// Jobs beside the service, of [neighbour.Jobs].
+	// Jobs beside the service, of [beside.Jobs].
 	Jobs    []string
 	Service Program
 	// Self starts this program as [Load] or as a job.
@@ -36,10 +36,10 @@ type Options struct {
 	Done     func(bench.Record) error
 }
 
-// experiment is the service with its load and its neighbour.
+// experiment is the service with its load and its beside.
 type experiment struct {
 	Options
-	host    *neighbour.Host
+	host    *beside.Host
 	service *service
 	load    *exec.Cmd
 	to      io.WriteCloser
@@ -61,12 +61,12 @@ type outcome struct {
 // Run measures the service beside each of the jobs in each mode.
 func Run(ctx context.Context, o Options) (err error) {
 	for _, job := range o.Jobs {
-		if err := neighbour.Missing(job); err != nil {
+		if err := beside.Missing(job); err != nil {
 			return err
 		}
 	}
 	e := &experiment{Options: o}
-	if e.host, err = neighbour.Open(); err != nil {
+	if e.host, err = beside.Open(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.host.Close()) }()
@@ -74,7 +74,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.service.stop()) }()
-	if err := e.host.Add(ctx, neighbour.Service, e.service.cmd.Process, e.host.ServiceCPU); err != nil {
+	if err := e.host.Add(ctx, beside.Service, e.service.cmd.Process, e.host.ServiceCPU); err != nil {
 		return err
 	}
 	o.Progress("filling the service with data")
@@ -118,7 +118,7 @@ func (e *experiment) beside(ctx context.Context, job string) error {
 	}
 	e.job, e.slots, e.of = job, 0, make(map[string]*outcome)
 	var parts []bench.Part
-	for _, m := range neighbour.Modes {
+	for _, m := range beside.Modes {
 		e.of[m.Name] = &outcome{latencies: newHistogram(), late: newHistogram()}
 		parts = append(parts, bench.Part{Name: m.Name, Measure: func(ctx context.Context) (float64, error) { return e.slot(ctx, m) }})
 	}
@@ -133,7 +133,7 @@ func (e *experiment) beside(ctx context.Context, job string) error {
 	if err := e.host.EndJob(ctx); err != nil {
 		return err
 	}
-	for _, m := range neighbour.Modes {
+	for _, m := range beside.Modes {
 		if err := e.Done(noise.Note(e.record(m, s))); err != nil {
 			return err
 		}
@@ -142,12 +142,12 @@ func (e *experiment) beside(ctx context.Context, job string) error {
 }
 
 // slot measures for a while in a mode and returns the 99th percentile.
-func (e *experiment) slot(ctx context.Context, m neighbour.Mode) (float64, error) {
+func (e *experiment) slot(ctx context.Context, m beside.Mode) (float64, error) {
 	if err := e.host.Set(ctx, m); err != nil {
 		return 0, err
 	}
 	e.slots++
-	e.Progress(fmt.Sprintf("beside %s, %d of %d: %s", e.job, e.slots, 2*e.Repeats*len(neighbour.Modes), m.Title))
+	e.Progress(fmt.Sprintf("beside %s, %d of %d: %s", e.job, e.slots, 2*e.Repeats*len(beside.Modes), m.Title))
 	e.seed++
 	text, err := json.Marshal(order{Rate: e.Rate, Time: e.Slot, Seed: e.seed})
 	if err != nil {

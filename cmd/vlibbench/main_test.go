@@ -13,7 +13,7 @@ import (
 
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/bench/experiment"
-	"github.com/vlibos/vlibos/bench/neighbour"
+	"github.com/vlibos/vlibos/bench/beside"
 	"github.com/vlibos/vlibos/bench/report"
 	"github.com/vlibos/vlibos/lab/debs"
 )
@@ -55,8 +55,8 @@ func TestTail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(records) != len(neighbour.Modes) {
-		t.Fatalf("%d records, want one for each of %d modes", len(records), len(neighbour.Modes))
+	if len(records) != len(beside.Modes) {
+		t.Fatalf("%d records, want one for each of %d modes", len(records), len(beside.Modes))
 	}
 	for _, r := range records {
 		if n := r.Raw["requests"]; n < 700 || r.Raw["p50_us"] <= 0 || len(r.Samples["latency_us"]) == 0 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package neighbour
+package beside
 
 import (
 	"context"
@@ -132,7 +132,7 @@ func TestModes(t *testing.T) {
 	if Modes[0].Name != Alone || Modes[0].Runs {
 		t.Error("the first mode is not alone")
 	}
-	for _, m := range Beside() {
+	for _, m := range OtherCPU() {
 		if m.Shared {
 			t.Errorf("%s is not beside", m.Name)
 		}

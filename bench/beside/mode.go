@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package neighbour
+package beside
 
 import (
 	"context"
@@ -17,9 +17,9 @@ type Mode struct {
 	Runs bool
 	// Shared puts the job on the service's CPU instead of another.
 	Shared bool
-	// control holds back the job or protects the service, until the next
-	// mode; nil does nothing.
-	control func(context.Context, *Host) error
+	// control holds back the job or protects the service until stop; nil
+	// does nothing.
+	control func(context.Context, *Host) (stop func() error, err error)
 }
 
 // What the modes with control give, in the words of their titles.
@@ -31,20 +31,22 @@ var reserved = rtsched.Task{ID: 1, Budget: 6 * time.Millisecond, Period: 10 * ti
 var Modes = []Mode{
 	{Name: Alone, Title: "alone"},
 	{Name: "uncontrolled", Title: "job on another CPU, uncontrolled", Runs: true},
-	{Name: "capped", Title: "job on another CPU, capped at 30 %", Runs: true, control: func(_ context.Context, h *Host) error {
-		return h.platform.Limit(h.domain(Job), capped)
+	{Name: "capped", Title: "job on another CPU, capped at 30 %", Runs: true, control: func(_ context.Context, h *Host) (func() error, error) {
+		stop := func() error { return h.platform.Limit(h.domain(Job), 1) }
+		return stop, h.platform.Limit(h.domain(Job), capped)
 	}},
 	{Name: "shared", Title: "job on the same CPU, uncontrolled", Runs: true, Shared: true},
-	{Name: "reserved", Title: "job on the same CPU, service on a reservation", Runs: true, Shared: true, control: func(ctx context.Context, h *Host) error {
-		return h.platform.Adopt(ctx, h.domain(Service), reserved)
+	{Name: "reserved", Title: "job on the same CPU, service on a reservation", Runs: true, Shared: true, control: func(ctx context.Context, h *Host) (func() error, error) {
+		stop := func() error { return h.platform.Release(context.WithoutCancel(ctx), h.domain(Service), reserved.ID) }
+		return stop, h.platform.Adopt(ctx, h.domain(Service), reserved)
 	}},
 }
 
 // Alone is the mode without a job.
 const Alone = "alone"
 
-// Beside are the modes with the job, if any, on another CPU.
-func Beside() (modes []Mode) {
+// OtherCPU are the modes with the job, if any, on another CPU.
+func OtherCPU() (modes []Mode) {
 	for _, m := range Modes {
 		if !m.Shared {
 			modes = append(modes, m)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package neighbour
+package beside
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -29,6 +28,7 @@ type Host struct {
 	parent   string
 	added    []string
 	job      *Runner
+	stop     func() error // of the mode's control
 	// ServiceCPU has the service, OtherCPU the job.
 	ServiceCPU, OtherCPU int
 	// LoadCPU has who measures: a third CPU if there is one, else OtherCPU,
@@ -89,19 +89,14 @@ func (h *Host) EndJob(ctx context.Context) error {
 	if h.job == nil {
 		return nil
 	}
-	err := h.job.close()
+	err := errors.Join(h.free(), h.job.close())
 	h.job = nil
 	return errors.Join(err, h.remove(ctx, Job))
 }
 
 // Set changes to a mode; nothing of the one before is left.
-func (h *Host) Set(ctx context.Context, m Mode) error {
-	if slices.Contains(h.added, Service) {
-		if err := h.platform.Release(ctx, h.domain(Service), reserved.ID); err != nil {
-			return err
-		}
-	}
-	if err := h.platform.Limit(h.domain(Job), 1); err != nil {
+func (h *Host) Set(ctx context.Context, m Mode) (err error) {
+	if err := h.free(); err != nil {
 		return err
 	}
 	cpu := h.OtherCPU
@@ -114,10 +109,20 @@ func (h *Host) Set(ctx context.Context, m Mode) error {
 	if err := h.job.run(ctx, m.Runs); err != nil {
 		return err
 	}
-	if m.control == nil {
+	if m.control != nil {
+		h.stop, err = m.control(ctx, h)
+	}
+	return err
+}
+
+// free ends the control of a mode.
+func (h *Host) free() error {
+	if h.stop == nil {
 		return nil
 	}
-	return m.control(ctx, h)
+	err := h.stop()
+	h.stop = nil
+	return err
 }
 
 // Work that the job has done since it was set, in its own unit.
