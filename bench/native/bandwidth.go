@@ -20,6 +20,9 @@ const (
 // allocCalls is how many calls are made to count what they allocate.
 const allocCalls = 20000
 
+// Allocations is the unit of what is counted, and not timed.
+const Allocations = "allocations/call"
+
 // allocs counts allocations, of both processes together.
 func (c *client) allocs(ctx context.Context, _ Options) ([]bench.Record, error) {
 	ch, err := c.open(ctx, portSpin, smallChannel, vlibcall.SpinThenBlock)
@@ -52,7 +55,7 @@ func (c *client) allocs(ctx context.Context, _ Options) ([]bench.Record, error) 
 	}
 	theirs := peerAfter - peerBefore
 	return []bench.Record{{
-		Name: "call.native.allocs", Unit: "allocations/call", Target: bench.Goal(0), Better: bench.Lower,
+		Name: "call.native.allocs", Unit: Allocations, Target: bench.Goal(0), Better: bench.Lower,
 		// Whole ones, as testing.AllocsPerRun counts: the remainder is the
 		// runtime's and the question's own.
 		Value: float64((mine + theirs) / allocCalls),

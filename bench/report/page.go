@@ -83,15 +83,20 @@ func sort(all []bench.Record) (sections []section, rest []bench.Record, err erro
 		if s.Raw, err = link(r.all); err != nil {
 			return nil, nil, err
 		}
+		var sure []bench.Record
 		for _, one := range r.all {
 			used[one.Name] = true
-			if why := one.Noisy(); why != "" && !slices.Contains(s.Doubts, why) {
+			why := one.Noisy()
+			switch {
+			case why == "":
+				sure = append(sure, one)
+			case !slices.Contains(s.Doubts, why):
 				s.Doubts = append(s.Doubts, why)
 			}
 		}
 		// Sentences are conclusions: there are none from a noisy machine.
-		if f.said != nil && len(s.Doubts) == 0 {
-			s.Said = f.said(r)
+		if f.said != nil {
+			s.Said = f.said(index(sure))
 		}
 		sections = append(sections, s)
 	}

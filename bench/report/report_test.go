@@ -190,6 +190,17 @@ func TestNoisy(t *testing.T) {
 	if !strings.Contains(pageOf(t, complete()), "A call that sleeps takes") {
 		t.Error("nor from a quiet one")
 	}
+	// Counts of instructions beside noisy times are what they are.
+	all = complete()
+	for i, r := range all {
+		if strings.HasPrefix(r.Name, "call.native") {
+			all[i] = bench.Noise{Compute: 50}.Note(r)
+		}
+	}
+	page = pageOf(t, all)
+	if strings.Contains(page, "A call that sleeps takes") || !strings.Contains(page, "Into a guest, it takes") {
+		t.Error("a sentence of the wrong kind")
+	}
 }
 
 // What stands in a file of records is no markup.

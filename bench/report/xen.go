@@ -37,7 +37,7 @@ var sched = figure{
 	},
 	said: func(r records) (said []string) {
 		if one, ok := r.byName["sched.wakeup.ratio"]; ok {
-			said = append(said, fmt.Sprintf("One wake-up in a thousand is later than %s of what it is under credit2.", percent(one.Value)))
+			said = append(said, fmt.Sprintf("The lateness that one wake-up in a thousand exceeds is %s of that under credit2.", percent(one.Value)))
 		}
 		if one, ok := r.byName["sched.overshoot"]; ok {
 			said = append(said, fmt.Sprintf("The furthest that anybody ran past a budget is %s µs.", bench.Figure(one.Value)))
