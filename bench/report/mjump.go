@@ -64,7 +64,7 @@ var policies = figure{
 	what: []string{
 		"A program walks through 4 MiB of memory on one core while a job streams through memory on the other, on this machine. The job is held back by memory latency (threshold, feedback), by the latency that the program itself reports (felt), or by how much it reads and writes (rate, as MemGuard does), each at several settings. The first picture says how much slower the program is than alone, the second how much of the job's work is left: the best way is low in the first and high in the second.",
 	},
-	paper:    "Section 4.3 throttles by average memory latency; section 6.1 calls rate-based throttling, as in the RTS Hypervisor, demonstrably inferior, and gives no figure for it.",
+	paper:    "Section 4.2 throttles by average memory latency; section 6.1 calls rate-based throttling, as in the RTS Hypervisor, demonstrably inferior, and gives no figure for it.",
 	commands: []string{"vlibbench throttle"},
 	area:     []string{"throttle"},
 	draw: func(r records) []chart {

@@ -52,7 +52,7 @@ var module = figure{
 	what: []string{
 		"What a call burns in the guest is charged to the caller's reservation. Here that account is compared with what Xen itself says that the guest ran, for ordinary calls and for a guest that tries to evade it by sleeping just before its budget ends.",
 	},
-	paper:    "Section 3.3 asks that a caller's budget be charged for what is done on its behalf; the paper gives no figure for how exactly its prototype does.",
+	paper:    "Section 3.4 has a callee run on the budget of the calling thread; the paper gives no figure for how exactly its prototype does.",
 	commands: []string{"vlibbench module", "make -C hypervisor/test decision | vlibbench decision"},
 	area:     []string{"charge", "module"},
 	draw: func(r records) []chart {
