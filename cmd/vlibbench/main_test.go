@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/experiment"
 	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/experiment"
 	"github.com/vlibos/vlibos/bench/report"
 	"github.com/vlibos/vlibos/lab/debs"
 )
