@@ -68,7 +68,7 @@ func counter(memory []byte) *atomic.Uint64 { return (*atomic.Uint64)(unsafe.Poin
 func resting(memory []byte) *atomic.Uint64 { return (*atomic.Uint64)(unsafe.Pointer(&memory[64])) }
 
 // patience with a job that shall rest: a piece of work under a cap.
-const patience = 30 * time.Second
+const patience = 3 * time.Minute
 
 // run lets the job go on, or makes it rest; it does so when run returns.
 func (r *Runner) run(ctx context.Context, on bool) error {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/vlibos/vlibos/lab/debs"
 	"github.com/vlibos/vlibos/lab/image"
 )
 
@@ -51,5 +52,5 @@ func unpacked(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return cache.Unpacked(ctx, []string{development}, func(string) bool { return false })
+	return debs.Unpacked(ctx, cache.Dir, []string{development}, func(string) bool { return false })
 }

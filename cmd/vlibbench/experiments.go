@@ -15,6 +15,7 @@ import (
 	"github.com/vlibos/vlibos/bench/command"
 	"github.com/vlibos/vlibos/bench/report"
 	"github.com/vlibos/vlibos/bench/tail"
+	"github.com/vlibos/vlibos/lab/debs"
 	"github.com/vlibos/vlibos/lab/image"
 )
 
@@ -58,7 +59,7 @@ func memcached(ctx context.Context, log io.Writer) (tail.Program, error) {
 		return tail.Program{}, err
 	}
 	fmt.Fprintln(log, "getting memcached")
-	root, err := cache.Unpacked(ctx, []string{"memcached"}, func(name string) bool {
+	root, err := debs.Unpacked(ctx, cache.Dir, []string{"memcached"}, func(name string) bool {
 		// The libraries that it is linked with, but for the C library's.
 		return strings.HasPrefix(name, "libevent") || strings.HasPrefix(name, "libsasl2") || strings.HasPrefix(name, "libssl") || strings.HasPrefix(name, "libseccomp")
 	})

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package image
+package debs
 
 import (
 	"context"
@@ -11,18 +11,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/vlibos/vlibos/lab/debs"
 )
 
-// Unpacked returns a folder of the cache with the files of packages, and of
-// what they depend on as far as follow says. Nothing of them is installed, and
-// none of their scripts has run.
-func (c *Cache) Unpacked(ctx context.Context, names []string, follow func(name string) bool) (string, error) {
-	if err := debs.Available(); err != nil {
+// Unpacked returns a folder below cache with the files of packages, and of what
+// they depend on as far as follow says. Nothing of them is installed, and none
+// of their scripts has run.
+func Unpacked(ctx context.Context, cache string, names []string, follow func(name string) bool) (string, error) {
+	if err := Available(); err != nil {
 		return "", err
 	}
-	pkgs, err := debs.Closure(ctx, names, follow)
+	pkgs, err := Closure(ctx, names, follow)
 	if err != nil {
 		return "", err
 	}
@@ -30,20 +28,20 @@ func (c *Cache) Unpacked(ctx context.Context, names []string, follow func(name s
 	for _, p := range pkgs {
 		fmt.Fprintln(key, p.Name, p.SHA256)
 	}
-	root := filepath.Join(c.Dir, names[0]+"-"+hex.EncodeToString(key.Sum(nil))[:16])
+	root := filepath.Join(cache, names[0]+"-"+hex.EncodeToString(key.Sum(nil))[:16])
 	if _, err := os.Stat(root); !errors.Is(err, fs.ErrNotExist) {
 		return root, err
 	}
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", err
 	}
 	// Unpacked aside and renamed: what is there is complete.
-	tmp, err := os.MkdirTemp(c.Dir, "tmp-")
+	tmp, err := os.MkdirTemp(cache, "tmp-")
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(tmp)
-	files, err := debs.Download(ctx, tmp, pkgs)
+	files, err := Download(ctx, tmp, pkgs)
 	if err != nil {
 		return "", err
 	}
@@ -52,7 +50,7 @@ func (c *Cache) Unpacked(ctx context.Context, names []string, follow func(name s
 		return "", err
 	}
 	for _, file := range files {
-		if err := debs.Unpack(ctx, file, aside); err != nil {
+		if err := Unpack(ctx, file, aside); err != nil {
 			return "", err
 		}
 	}
