@@ -160,6 +160,14 @@ func ClientCame(page []byte) bool { return clientState(page) != offered }
 // ClientLeft reports whether the client has left; see ClientCame.
 func ClientLeft(page []byte) bool { return clientState(page) == 0 }
 
+// GivenUp reports whether the client no longer waits for the request that stands
+// in the channel with this header page. For server transports.
+func GivenUp(page []byte) bool {
+	h := (*header)(unsafe.Pointer(&page[0]))
+	id := h.request.id.Load()
+	return id != 0 && h.cancel.Load() == id
+}
+
 func clientState(page []byte) uint32 {
 	return (*header)(unsafe.Pointer(&page[0])).clientAlive.Load() & 0xff
 }

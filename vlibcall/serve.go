@@ -19,6 +19,7 @@ func (n names) function() []byte { return n[bytes.IndexByte(n, 0)+1:] }
 type conn struct {
 	server   *Server
 	ep       Endpoint
+	biller   Biller // ep, if calls must be billed; else nil
 	h        *header
 	last     uint64 // id of the last request taken
 	session  bool
@@ -34,7 +35,8 @@ func newConn(s *Server, ep Endpoint) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{server: s, ep: ep, h: h}, nil
+	biller, _ := ep.(Biller)
+	return &conn{server: s, ep: ep, biller: biller, h: h}, nil
 }
 
 // notify signals the client: together with the next wait, if nothing comes in
@@ -63,6 +65,9 @@ func (cn *conn) request() *Call {
 	c := &cn.call
 	*c = Call{conn: cn, id: id, shape: requestShape(cn.h.request.shape.Load())}
 	c.malformed = c.load()
+	if cn.biller != nil {
+		c.unpaid = cn.biller.Bill()
+	}
 	return c
 }
 
@@ -73,6 +78,7 @@ type Call struct {
 	id        uint64
 	shape     requestShape
 	malformed error
+	unpaid    error // why nobody pays for it
 	input     []byte
 	output    replyShape
 	watch     *cancelWatch
@@ -196,6 +202,9 @@ func (c *Call) Context(parent context.Context) context.Context {
 func (c *Call) Done(err error) {
 	if c.watch != nil {
 		c.watch.stop()
+	}
+	if c.conn.biller != nil {
+		c.conn.biller.Billed()
 	}
 	shape := c.output
 	if err != nil {

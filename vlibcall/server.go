@@ -259,8 +259,8 @@ func (cn *conn) spin(window time.Duration) *Call {
 	}
 }
 
-// control answers what is not for a handler: malformed requests and the two
-// ends of a session.
+// control answers what is not for a handler: malformed requests, those that
+// nobody pays for, and the two ends of a session.
 func (s *Server) control(c *Call) bool {
 	var err error
 	switch flags := c.shape.flags(); {
@@ -268,6 +268,8 @@ func (s *Server) control(c *Call) bool {
 		err = c.malformed
 	case flags&flagSessionEnd != 0:
 		c.conn.session = false
+	case c.unpaid != nil:
+		err = c.unpaid
 	case flags&flagSessionOpen != 0:
 		if _, err = s.lookup(c.conn); err == nil {
 			c.conn.session = true

@@ -67,6 +67,17 @@ type LateNotifier interface {
 	NotifyLate() error
 }
 
+// Biller is an Endpoint of a Listener whose calls a reservation pays for, where
+// the server has to say when that begins and ends.
+type Biller interface {
+	Endpoint
+	// Bill says that a call begins. An error refuses the call, and is for
+	// the client.
+	Bill() error
+	// Billed says that it has ended, before its answer is published.
+	Billed()
+}
+
 // Offer is what a client asks of a transport.
 type Offer struct {
 	Port       uint32 // which vLib OS server in the domain

@@ -22,12 +22,14 @@ import (
 
 // The handshake, on a SOCK_SEQPACKET unix socket, little-endian:
 //
-//	client: revision u64, size u64, generation u64
+//	client: revision u64, size u64, generation u64; and, if one pays,
+//	        reservation u64
 //	server: u64 0 and three descriptors: the memfd, the event that the
 //	        server waits for, the event that the client waits for;
 //	        or u64 status, an error text, and no descriptor
 const (
 	helloSize    = 24
+	payingSize   = 32
 	welcomeSize  = 8
 	maxErrorText = 1024
 )
@@ -58,7 +60,14 @@ func (d Domain) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndp
 	if err != nil {
 		return nil, err
 	}
-	return handshake(ctx, conn.(*net.UnixConn), o)
+	ep, err := handshake(ctx, conn.(*net.UnixConn), o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Reservation == 0 {
+		return ep, nil
+	}
+	return payerOf(ep, string(d), o.Reservation)
 }
 
 // Conn is a vlibcall.Dialer over one connected SOCK_SEQPACKET socket, for
@@ -74,6 +83,9 @@ func NewConn(conn *net.UnixConn) *Conn { return &Conn{conn: conn} }
 
 // Dial implements vlibcall.Dialer.
 func (c *Conn) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
+	if o.Reservation != 0 {
+		return nil, fmt.Errorf("%w: %d: a socket pair has no domain with a ledger", vlibcall.ErrReservation, o.Reservation)
+	}
 	c.mu.Lock()
 	conn := c.conn
 	c.conn = nil
@@ -81,10 +93,14 @@ func (c *Conn) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpo
 	if conn == nil {
 		return nil, errors.New("a socket pair carries one channel, and it was opened already")
 	}
-	return handshake(ctx, conn, o)
+	ep, err := handshake(ctx, conn, o)
+	if err != nil {
+		return nil, err
+	}
+	return ep, nil
 }
 
-func handshake(ctx context.Context, conn *net.UnixConn, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
+func handshake(ctx context.Context, conn *net.UnixConn, o vlibcall.Offer) (*endpoint, error) {
 	ep, err := shakeHands(ctx, conn, o)
 	if err != nil {
 		conn.Close()
@@ -106,6 +122,9 @@ func shakeHands(ctx context.Context, conn *net.UnixConn, o vlibcall.Offer) (*end
 	hello := binary.LittleEndian.AppendUint64(nil, uint64(vlibcall.Revision))
 	hello = binary.LittleEndian.AppendUint64(hello, uint64(o.Size))
 	hello = binary.LittleEndian.AppendUint64(hello, o.Generation)
+	if o.Reservation != 0 {
+		hello = binary.LittleEndian.AppendUint64(hello, uint64(o.Reservation))
+	}
 	if _, err := conn.Write(hello); err != nil {
 		return nil, fmt.Errorf("%w: %w", vlibcall.ErrGone, err)
 	}
@@ -125,7 +144,11 @@ func shakeHands(ctx context.Context, conn *net.UnixConn, o vlibcall.Offer) (*end
 	defer closeFiles(files)
 	if len(files) != 3 || n < welcomeSize {
 		status := vlibcall.Status(binary.LittleEndian.Uint16(buf))
-		return nil, fmt.Errorf("the server refused the channel: %w", vlibcall.ReceivedStatus(status, buf[min(n, welcomeSize):n]))
+		err := vlibcall.ReceivedStatus(status, buf[min(n, welcomeSize):n])
+		if o.Reservation != 0 && status == vlibcall.StatusDenied {
+			return nil, fmt.Errorf("%w: %w", vlibcall.ErrReservation, err)
+		}
+		return nil, fmt.Errorf("the server refused the channel: %w", err)
 	}
 	conn.SetDeadline(time.Time{})
 	return clientEndpoint(conn, files, o.Size)

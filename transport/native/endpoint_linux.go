@@ -31,6 +31,8 @@ type endpoint struct {
 	lost  func() // the peer is gone: wakes who waits
 	after func() // at Close
 	peer  Peer   // of a guarded listener's
+
+	bill *billed // what the server gets instead; nil: nobody pays
 }
 
 // Peer is who opened the channel, on the side of a guarded [Listener].
@@ -57,14 +59,27 @@ func (e *endpoint) Gone() error {
 }
 
 // watchPeer marks the endpoint as gone when the peer's socket closes. The
-// socket carries nothing after the handshake; whatever comes is an end too. The
+// socket carries nothing after the handshake but, where a reservation pays, bytes
+// to the server that a call was given up; whatever else comes is an end too. The
 // events are the peer's as well, who may have made them useless.
 func (e *endpoint) watchPeer() {
 	e.watch.Go(func() {
-		e.conn.Read(make([]byte, 1))
+		for b := make([]byte, 1); ; e.bill.heard() {
+			if n, err := e.conn.Read(b); n == 0 || err != nil || e.bill == nil {
+				break
+			}
+		}
 		e.gone.Store(true)
 		e.lost()
+		if e.bill != nil {
+			e.bill.heard()
+		}
 	})
+}
+
+// discard frees an endpoint that nobody was given, but its socket.
+func (e *endpoint) discard() error {
+	return errors.Join(e.remote.close(), e.local.close(), unix.Munmap(e.mem))
 }
 
 func (e *endpoint) Close() error {
@@ -74,7 +89,7 @@ func (e *endpoint) Close() error {
 		if e.after != nil {
 			e.after()
 		}
-		e.err = errors.Join(e.remote.close(), e.local.close(), unix.Munmap(e.mem))
+		e.err = e.discard()
 	})
 	return e.err
 }

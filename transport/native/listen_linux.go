@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/transport/native/ledger"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -25,6 +26,8 @@ type Listener struct {
 	socket *net.UnixListener // nil for Accepted
 	work   sync.WaitGroup    // accepting, shaking hands
 	guard  Guard             // nil: whoever can connect is welcome
+	ledger *ledger.Keeper    // nil: no reservation can pay
+	unpaid error             // why there is none
 	// refusing bounds how many that are refused are told why.
 	refusing chan struct{}
 
@@ -69,6 +72,7 @@ func listenAt(dir string, port uint32, guard Guard) (*Listener, error) {
 		return nil, errors.Join(err, socket.Close())
 	}
 	l.socket = socket
+	l.keepLedger(dir)
 	l.work.Go(l.accept)
 	return l, nil
 }
@@ -80,6 +84,7 @@ func Accepted(conn *net.UnixConn) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.unpaid = fmt.Errorf("a socket pair: %w", ledger.ErrNone)
 	l.work.Go(func() { l.welcome(visitor{conn: conn}) })
 	return l, nil
 }
@@ -137,7 +142,7 @@ func (l *Listener) welcome(v visitor) {
 	}()
 
 	conn.SetDeadline(time.Now().Add(v.patience()))
-	ep, memory, err := serverEndpoint(v)
+	ep, memory, err := l.serverEndpoint(v)
 	if err != nil {
 		status, detail := vlibcall.StatusOf(err)
 		answer := append(binary.LittleEndian.AppendUint64(nil, uint64(status)), detail...)
@@ -159,8 +164,8 @@ func (l *Listener) welcome(v visitor) {
 }
 
 // serverEndpoint reads what the client asks for and makes it.
-func serverEndpoint(v visitor) (_ *endpoint, memory *os.File, err error) {
-	hello := make([]byte, helloSize+1)
+func (l *Listener) serverEndpoint(v visitor) (_ *endpoint, memory *os.File, err error) {
+	hello := make([]byte, payingSize+1)
 	n, err := v.conn.Read(hello)
 	if err == nil {
 		err = v.refusal
@@ -168,8 +173,8 @@ func serverEndpoint(v visitor) (_ *endpoint, memory *os.File, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if n != helloSize {
-		return nil, nil, fmt.Errorf("request of %d bytes, want %d", n, helloSize)
+	if n != helloSize && n != payingSize {
+		return nil, nil, fmt.Errorf("request of %d bytes, want %d, or %d with a reservation", n, helloSize, payingSize)
 	}
 	revision := binary.LittleEndian.Uint64(hello)
 	size := binary.LittleEndian.Uint64(hello[8:])
@@ -182,6 +187,12 @@ func serverEndpoint(v visitor) (_ *endpoint, memory *os.File, err error) {
 	}
 	if err := vlibcall.CheckSize(int(size)); err != nil {
 		return nil, nil, err
+	}
+	var bill *billed
+	if n == payingSize {
+		if bill, err = l.bill(binary.LittleEndian.Uint64(hello[helloSize:])); err != nil {
+			return nil, nil, err
+		}
 	}
 	if err := v.grow(int(size)); err != nil {
 		return nil, nil, err
@@ -197,6 +208,9 @@ func serverEndpoint(v visitor) (_ *endpoint, memory *os.File, err error) {
 	if e.remote, err = v.event(); err == nil {
 		if e.local, err = newEvent(); err == nil {
 			if err = vlibcall.Format(e.Header(), int(size), generation); err == nil {
+				if bill != nil {
+					bill.endpoint, e.bill = e, bill
+				}
 				return e, memory, nil
 			}
 			e.local.close()
@@ -270,14 +284,14 @@ func (l *Listener) nextLost() *endpoint {
 func (l *Listener) Wait(deadline time.Time) (vlibcall.Endpoint, error) {
 	for {
 		if ep := l.nextLost(); ep != nil {
-			return ep, nil
+			return ep.public(), nil
 		}
 		key, err := l.w.wait(deadline)
 		if err != nil {
 			return nil, err
 		}
 		if ep := l.next(key); ep != nil {
-			return ep, nil
+			return ep.public(), nil
 		}
 	}
 }
@@ -306,6 +320,9 @@ func (l *Listener) Close() error {
 	errs = append(errs, l.w.close())
 	for _, ep := range open {
 		errs = append(errs, ep.Close())
+	}
+	if l.ledger != nil {
+		errs = append(errs, l.ledger.Close())
 	}
 	return errors.Join(errs...)
 }

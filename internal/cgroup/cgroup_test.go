@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroup
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestParseTrees(t *testing.T) {
+	const text = `25 1 0:23 / /sys/fs/cgroup rw - tmpfs tmpfs rw
+26 25 0:24 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct
+27 25 0:25 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer
+28 25 0:26 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
+29 25 0:27 / /elsewhere rw - cgroup2 cgroup2 rw
+broken -
+`
+	want := []Tree{{2, "/sys/fs/cgroup/unified"}, {1, "/sys/fs/cgroup/cpu,cpuacct"}}
+	if got := parseTrees(text); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func TestParseOf(t *testing.T) {
+	const text = "3:cpuset:/a\n2:cpu,cpuacct:/vlibos/x\n0::/b:c/d\n"
+	for version, want := range map[int]string{1: "/vlibos/x", 2: "/b:c/d"} {
+		if got, ok := (Tree{Version: version}).parseOf(text); !ok || got != want {
+			t.Errorf("version %d: %q, %v", version, got, ok)
+		}
+	}
+	if got, ok := (Tree{Version: 1}).parseOf("0::/\nx\n1:cpuacct:relative\n"); ok {
+		t.Errorf("none is %q", got)
+	}
+}
+
+func TestParseUsage(t *testing.T) {
+	for _, c := range []struct {
+		text    string
+		version int
+		want    time.Duration
+		ok      bool
+	}{
+		{"123456789\n", 1, 123456789, true},
+		{"usage_usec 12\nuser_usec 1\n", 2, 12 * time.Microsecond, true},
+		{"user_usec 1\n", 2, 0, false},
+		{"-1\n", 1, 0, false},
+		{"usage_usec 9223372036854775807\n", 2, 0, false},
+		{"", 1, 0, false},
+	} {
+		if got, ok := parseUsage([]byte(c.text), c.version); ok != c.ok || ok && got != c.want {
+			t.Errorf("%q: %v, %v", c.text, got, ok)
+		}
+	}
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroup
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Meter reads what one cgroup has used, also when another has taken its name.
+// It is for one goroutine at a time.
+type Meter struct {
+	file    *os.File
+	version int
+	buf     [512]byte
+}
+
+// Meter opens that of the cgroup with a path below the root.
+func (t Tree) Meter(path string) (*Meter, error) {
+	name := "cpuacct.usage"
+	if t.Version == 2 {
+		name = "cpu.stat"
+	}
+	f, err := os.Open(filepath.Join(t.Root, path, name))
+	if err != nil {
+		return nil, err
+	}
+	return &Meter{file: f, version: t.Version}, nil
+}
+
+// Usage is the CPU time used since the cgroup was made, what runs now up to the
+// kernel's last look at it: at the last tick, or when it was last preempted.
+// Version 2 counts in microseconds.
+func (m *Meter) Usage() (time.Duration, error) {
+	n, err := m.file.ReadAt(m.buf[:], 0)
+	if n == 0 {
+		return 0, err
+	}
+	d, ok := parseUsage(m.buf[:n], m.version)
+	if !ok {
+		return 0, fmt.Errorf("%s: %.40q is no time", m.file.Name(), m.buf[:n])
+	}
+	return d, nil
+}
+
+func parseUsage(text []byte, version int) (time.Duration, bool) {
+	unit := time.Nanosecond
+	if version == 2 {
+		_, text, _ = bytes.Cut(text, []byte("usage_usec "))
+		unit = time.Microsecond
+	}
+	text, _, _ = bytes.Cut(text, []byte("\n"))
+	v, err := strconv.ParseInt(string(text), 10, 64)
+	return time.Duration(v) * unit, err == nil && v >= 0 && v <= int64(1<<63-1)/int64(unit)
+}
+
+// Close frees the meter.
+func (m *Meter) Close() error { return m.file.Close() }
+
+// Gone reports whether an error means that the cgroup was removed.
+func Gone(err error) bool {
+	return errors.Is(err, unix.ENODEV) || errors.Is(err, fs.ErrNotExist)
+}

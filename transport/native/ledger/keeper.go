@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/cgroup"
+)
+
+// Keeper is the server's end. It is safe for concurrent use.
+type Keeper struct {
+	file  *os.File // locked as long as the server lives
+	mem   []byte
+	path  string
+	mu    sync.Mutex
+	meter meter
+	owner any // whose call is under way
+	who   uint32
+	start time.Duration
+}
+
+// meter is what a Keeper needs of a *cgroup.Meter.
+type meter interface {
+	Usage() (time.Duration, error)
+	Close() error
+}
+
+// Keep makes the ledger of the domain in directory dir. ErrNone says why there
+// can be none: this process is in no cgroup of its own, or another server of the
+// domain keeps it.
+func Keep(dir string) (*Keeper, error) {
+	tree, path, err := cgroup.Own()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w: start it with 'vlibmaster cgroup run'", ErrNone, err)
+	}
+	m, err := tree.Meter(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNone, err)
+	}
+	k, err := keep(dir, m)
+	if err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return k, nil
+}
+
+func keep(dir string, m meter) (_ *Keeper, err error) {
+	path := File(dir)
+	if old, err := os.Open(path); err == nil {
+		err = unix.Flock(int(old.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+		if old.Close(); err != nil {
+			return nil, fmt.Errorf("%w: another server of the domain keeps %s", ErrNone, path)
+		}
+	}
+	f, err := os.CreateTemp(dir, Name+"-*")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNone, err)
+	}
+	k := &Keeper{file: f, path: path, meter: m}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, k.unmap(), f.Close(), os.Remove(f.Name()))
+		}
+	}()
+	if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	if err = f.Truncate(size); err != nil {
+		return nil, err
+	}
+	if k.mem, err = unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+		return nil, fmt.Errorf("map %s: %w", f.Name(), err)
+	}
+	copy(k.mem, magic)
+	return k, os.Rename(f.Name(), path)
+}
+
+func (k *Keeper) word(at int) *atomic.Uint64 {
+	return (*atomic.Uint64)(unsafe.Pointer(&k.mem[at]))
+}
+
+// May says why a reservation may not pay for calls to this domain now, which
+// wraps ErrDenied, or nil.
+func (k *Keeper) May(r uint32) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.may(r)
+}
+
+func (k *Keeper) may(r uint32) error {
+	switch {
+	case k.mem == nil:
+		return ErrNone
+	case r == 0 || r >= MaxReservation || k.word(slot(r)+slotAllowed).Load() != 1:
+		return fmt.Errorf("%w: %d: name the domain with 'vlibmaster run --calls'", ErrDenied, r)
+	case monotonic() >= duration(k.word(atUntil).Load()):
+		return fmt.Errorf("%w: %d: no vlibmaster keeps its budget just now: start 'vlibmaster serve'", ErrDenied, r)
+	}
+	return nil
+}
+
+// Begin says that a call begins for which r pays, by owner's channel.
+func (k *Keeper) Begin(owner any, r uint32) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.may(r); err != nil {
+		return err
+	}
+	start, err := k.usage()
+	if err != nil {
+		return err
+	}
+	k.owner, k.who, k.start = owner, r, start
+	k.change(func() {
+		k.word(atServing).Store(uint64(r))
+		k.word(atStart).Store(uint64(start))
+	})
+	return nil
+}
+
+// End says that owner's call has ended, or that nobody pays for it any more. It
+// does nothing if it has been said.
+func (k *Keeper) End(owner any) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.owner != owner || k.owner == nil || k.mem == nil {
+		return
+	}
+	now, err := k.usage()
+	if err != nil {
+		now = k.start // the cgroup is gone, and this process with it
+	}
+	used := max(now-k.start, 0)
+	at := slot(k.who)
+	k.change(func() {
+		k.word(at + slotUsed).Add(uint64(used))
+		k.word(at + slotLast).Store(uint64(used))
+		k.word(atServing).Store(0)
+	})
+	k.owner = nil
+}
+
+// change brackets changes, so that readers see all of them or none.
+func (k *Keeper) change(f func()) {
+	k.word(atSequence).Add(1)
+	f()
+	k.word(atSequence).Add(1)
+}
+
+// usage is exact for the calling thread: that it asks for its own clock makes
+// the kernel count what it has just run. Others that run now are as of the
+// last tick.
+func (k *Keeper) usage() (time.Duration, error) {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts) // exists on every Linux
+	return k.meter.Usage()
+}
+
+// Close removes the ledger.
+func (k *Keeper) Close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.mem == nil {
+		return nil
+	}
+	err := os.Remove(k.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // with its directory
+	}
+	return errors.Join(err, k.unmap(), k.file.Close(), k.meter.Close())
+}
+
+func (k *Keeper) unmap() error {
+	if k.mem == nil {
+		return nil
+	}
+	err := unix.Munmap(k.mem)
+	k.mem = nil
+	return err
+}

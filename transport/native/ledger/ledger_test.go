@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ledger
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// clock is a cgroup that has used what the test says.
+type clock struct{ used atomic.Int64 }
+
+func (c *clock) Usage() (time.Duration, error) { return time.Duration(c.used.Load()), nil }
+func (c *clock) Close() error                  { return nil }
+
+func newLedger(t *testing.T) (*Keeper, *Book, *Reader, *clock) {
+	t.Helper()
+	dir, c := t.TempDir(), new(clock)
+	k, err := keep(dir, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := OpenBook(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenReader(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(b.Close(), r.Close(), k.Close(), k.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return k, b, r, c
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCall(t *testing.T) {
+	k, b, r, c := newLedger(t)
+	owner, other := new(int), new(int)
+	refused := func(way string) {
+		t.Helper()
+		if err := k.Begin(owner, 5); !errors.Is(err, ErrDenied) || !strings.Contains(err.Error(), way) {
+			t.Errorf("%v, want %q", err, way)
+		}
+	}
+	refused("run --calls")
+	must(t, b.Allow(5, true))
+	refused("serve")
+	must(t, b.Renew(time.Hour))
+	c.used.Store(100)
+	must(t, k.Begin(owner, 5))
+	claim := Claim{Used: map[uint32]time.Duration{5: 0, 6: 0}}
+	if !b.Read(&claim) || claim.Serving != 5 || claim.Start != 100 || claim.Used[5] != 0 {
+		t.Errorf("in the call: %+v", claim)
+	}
+	c.used.Store(130)
+	k.End(other)
+	if b.Read(&claim); claim.Serving != 5 {
+		t.Error("another channel has ended the call")
+	}
+	k.End(owner)
+	c.used.Store(1000)
+	k.End(owner) // was said
+	if !b.Read(&claim) || claim.Serving != 0 || claim.Used[5] != 30 || claim.Used[6] != 0 {
+		t.Errorf("after it: %+v", claim)
+	}
+	must(t, b.Note(5, 7, 2))
+	if s, err := r.Read(5); err != nil || s != (Slot{Used: 30, Last: 30, Background: 7, Deschedules: 2}) {
+		t.Errorf("%+v, %v", s, err)
+	}
+	must(t, b.Allow(5, false))
+	refused("run --calls")
+	for _, none := range []uint32{0, MaxReservation, 1 << 31} {
+		if err := k.May(none); !errors.Is(err, ErrDenied) {
+			t.Errorf("%d: %v", none, err)
+		}
+	}
+}
+
+// A ledger is the server's: whatever it does with the file, the master reads on.
+func TestHostile(t *testing.T) {
+	k, b, r, _ := newLedger(t)
+	claim := Claim{Used: map[uint32]time.Duration{5: 0}}
+	k.word(atSequence).Store(7)
+	if b.Read(&claim) {
+		t.Error("what is always being changed was read")
+	}
+	k.word(atSequence).Store(8)
+	k.word(atServing).Store(1 << 40)
+	k.word(atStart).Store(1<<64 - 1)
+	k.word(slot(5)).Store(1<<64 - 1)
+	if !b.Read(&claim) || claim.Serving != MaxReservation || claim.Start < 0 || claim.Used[5] < 0 {
+		t.Errorf("%+v", claim)
+	}
+	if !b.Current() {
+		t.Error("the file has gone")
+	}
+	must(t, os.Truncate(k.path, 16))
+	if b.Read(&claim) {
+		t.Error("what was cut off was read")
+	}
+	if _, err := r.Read(5); err == nil {
+		t.Error("what was cut off was read")
+	}
+	must(t, os.Truncate(k.path, size)) // the keeper's own end writes there
+	must(t, os.Remove(k.path))
+	if b.Current() {
+		t.Error("a removed file is current")
+	}
+}
+
+func TestOneServer(t *testing.T) {
+	k, _, _, c := newLedger(t)
+	dir := strings.TrimSuffix(k.path, "/"+Name)
+	if _, err := keep(dir, c); !errors.Is(err, ErrNone) {
+		t.Errorf("a second keeper: %v", err)
+	}
+	must(t, k.Close())
+	if _, err := OpenBook(dir); !errors.Is(err, ErrNone) {
+		t.Errorf("a closed ledger: %v", err)
+	}
+	must(t, os.Symlink("/etc/passwd", k.path))
+	if _, err := OpenBook(dir); err == nil {
+		t.Error("a link was followed")
+	}
+	must(t, os.Remove(k.path))
+	must(t, os.WriteFile(k.path, []byte("short"), 0o600))
+	if _, err := OpenBook(dir); !errors.Is(err, ErrNone) {
+		t.Errorf("no ledger: %v", err)
+	}
+	again, err := keep(dir, c) // what a dead server left is replaced
+	must(t, err)
+	must(t, again.Close())
+}
+
+// What is read is of one moment, while calls come and go.
+func TestMoment(t *testing.T) {
+	k, b, _, c := newLedger(t)
+	must(t, b.Allow(5, true))
+	must(t, b.Renew(time.Hour))
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if k.Begin(k, 5) != nil {
+				return
+			}
+			c.used.Add(10)
+			k.End(k)
+		}
+	}()
+	claim := Claim{Used: map[uint32]time.Duration{5: 0}}
+	seen := 0
+	for end := time.Now().Add(10 * time.Second); seen < 1000 && time.Now().Before(end); {
+		if !b.Read(&claim) {
+			continue
+		}
+		seen++
+		// All before the call under way is in what was used.
+		if claim.Serving == 5 && claim.Start != claim.Used[5] {
+			t.Fatalf("%+v", claim)
+		}
+	}
+	close(stop)
+	<-ended
+	if seen == 0 {
+		t.Error("nothing could be read")
+	}
+}
