@@ -134,7 +134,7 @@ static const struct schedule schedules[] = {
         .task = { { 0, false } },
         STEPS({ 25000, CHARGE, 0, 1000, 0 }, { 26000, WAKE, 0, SPIN, 0 }),
         .end = 37000,
-        .timeline = ".26000 A+1000 A-8000 A+2000",
+        .timeline = ".26000 A+1000 A-7000 A+1000 A-1000 A+1000",
     },
     {
         .name = "charged for what ran elsewhere, running",

@@ -256,9 +256,12 @@ void vlib_charge(struct vlib_runqueue *q, s_time_t now)
 void vlib_account_charge(struct vlib_account *a, s_time_t used, s_time_t now)
 {
     spin_lock(&a->lock);
-    /* What came long ago would be used, and be back, in the past. */
+    /*
+     * What came long ago would be used, and be back, in the past. It is dated
+     * from when it can have begun at the latest, as in vlib_charge().
+     */
     if ( !a->holder )
-        vlib_server_wake(&a->server, now);
+        vlib_server_wake(&a->server, now - used);
     vlib_server_charge(&a->server, used);
     a->usage.foreground += used;
     if ( a->holder )
