@@ -20,6 +20,7 @@ var (
 	ErrNoDomain   = errors.New("no such domain")
 	ErrNotHere    = errors.New("not available on this platform")
 	ErrNotAllowed = errors.New("the platform may not do this")
+	ErrNoMembers  = errors.New("no such process or thread")
 	ErrLease      = errors.New("the lease is over")
 )
 

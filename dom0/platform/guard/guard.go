@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,16 +31,34 @@ type Undo func(first, dead bool) error
 // ask a process to end. The lock, which it closes, is a file's that all guards
 // of the same things have locked with LOCK_SH.
 func Run(stdin io.Reader, undo Undo, lock *os.File) error {
+	return RunNoted(stdin, func(first, dead bool, _ string) error { return undo(first, dead) }, lock)
+}
+
+// RunNoted is Run for an undo that is given the last note of the daemon's; see
+// Lease.Note.
+func RunNoted(stdin io.Reader, undo func(first, dead bool, note string) error, lock *os.File) error {
 	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	lines := make(chan string)
+	var note atomic.Value
+	note.Store("")
 	go func() {
 		defer close(lines)
-		for s := bufio.NewScanner(stdin); s.Scan(); {
-			lines <- s.Text()
+		s := bufio.NewScanner(stdin)
+		s.Buffer(nil, mostNote)
+		for s.Scan() {
+			line, rest, noted := strings.Cut(s.Text(), " ")
+			if noted {
+				note.Store(rest)
+			}
+			lines <- line
 		}
 	}()
-	return errors.Join(run(lines, undo, lock), lock.Close())
+	noted := func(first, dead bool) error { return undo(first, dead, note.Load().(string)) }
+	return errors.Join(run(lines, noted, lock), lock.Close())
 }
+
+// mostNote bounds a line to the guard, in bytes.
+const mostNote = 1 << 20
 
 // run is the state machine:
 //

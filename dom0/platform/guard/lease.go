@@ -27,10 +27,18 @@ type Lease struct {
 	guard *exec.Cmd
 	pipe  *os.File
 	end   time.Time // not later than by the guard's clock
+	note  string
 }
 
 // New returns a lease whose guard is that command: it calls [Run].
 func New(command []string) *Lease { return &Lease{command: command} }
+
+// Note is something that the guard is to know from the next Renew on: one line.
+func (l *Lease) Note(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.note = text
+}
 
 // Renew begins a lease, or begins it anew; the first starts the guard. It
 // reports whether the guard may have undone everything since the last.
@@ -42,7 +50,7 @@ func (l *Lease) Renew(d time.Duration) (lost bool, err error) {
 	defer l.mu.Unlock()
 	now := time.Now()
 	lost = !l.end.IsZero() && !now.Before(l.end)
-	line := strconv.FormatInt(int64(d), 10)
+	line := strconv.FormatInt(int64(d), 10) + " " + l.note
 	if l.guard != nil && l.say(line) != nil {
 		// Somebody has killed it. It may have been the machine, for
 		// want of memory, so it is started again.

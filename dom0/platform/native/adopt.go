@@ -24,6 +24,12 @@ func (p *Platform) Adopt(ctx context.Context, d platform.Domain, r rtsched.Task)
 	if err := p.exists(d.ID); err != nil {
 		return err
 	}
+	switch called, err := p.called(ctx, d.ID); {
+	case err != nil:
+		return err
+	case called:
+		return fmt.Errorf("domain %q: %w: threads on reservations call it, and pay for it: see 'vlibmaster ps'", d.ID, platform.ErrNotAllowed)
+	}
 	cpus, err := p.cpusOf(d.ID)
 	if err != nil {
 		return fmt.Errorf("domain %q: %w", d.ID, explain(err))

@@ -70,7 +70,7 @@ func (k *keeper) useWeights() error {
 	for _, d := range k.kept {
 		d.unset = true
 	}
-	return k.parent.setWeight(parental)
+	return k.claim()
 }
 
 // lower makes a domain one like any other.

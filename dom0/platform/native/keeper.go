@@ -17,8 +17,10 @@ import (
 // timer. All fields are that thread's; others have it run functions.
 type keeper struct {
 	*loop.Loop
-	thread   thread
+	thread   loop.Thread
 	parent   *group
+	weight   *parentWeight
+	claims   bool // the parent's weight is raised for it
 	weights  bool // foreground is a cgroup's weight, not its threads' priority
 	kept     map[string]*kept
 	order    schedule
@@ -26,8 +28,8 @@ type keeper struct {
 	lateness time.Duration // the largest with which a look began
 }
 
-func startKeeper(parent *group, weights bool) (*keeper, error) {
-	k := &keeper{parent: parent, weights: weights, kept: map[string]*kept{}}
+func startKeeper(parent *group, weight *parentWeight, weights bool) (*keeper, error) {
+	k := &keeper{parent: parent, weight: weight, weights: weights, kept: map[string]*kept{}}
 	var err error
 	k.Loop, err = loop.Start(k.step)
 	return k, err
@@ -78,11 +80,11 @@ func (k *keeper) next() time.Duration {
 func (k *keeper) add(d *kept) error {
 	if len(k.kept) == 0 {
 		// Not before: a process with a real-time thread may enter no cgroup.
-		if k.thread.start(); !k.thread.realtime {
+		if k.thread.Start(); !k.thread.Realtime {
 			k.weights = true
 		}
 		if k.weights {
-			if err := k.parent.setWeight(parental); err != nil {
+			if err := k.claim(); err != nil {
 				return err
 			}
 		}
@@ -98,7 +100,7 @@ func (k *keeper) add(d *kept) error {
 	}
 	if err != nil {
 		if len(k.kept) == 0 {
-			err = errors.Join(err, k.parent.setWeight(standard))
+			err = errors.Join(err, k.disclaim())
 		}
 		return err
 	}
@@ -122,21 +124,37 @@ func (k *keeper) drop(d *kept) error {
 	}
 	err = errors.Join(err, d.group.close())
 	if len(k.kept) == 0 {
-		err = errors.Join(err, k.parent.setWeight(standard))
+		err = errors.Join(err, k.disclaim())
 	}
 	return err
 }
 
 // reapply sets all weights anew, after somebody else has.
 func (k *keeper) reapply() {
-	if len(k.kept) > 0 && k.weights {
-		// If the parent is gone, so are all, and looks find that out.
-		_ = k.parent.setWeight(parental)
-	}
+	// If the parent is gone, so are all, and looks find that out.
+	_ = k.weight.again()
 	for _, d := range k.kept {
 		d.unset = true
 		k.look(d)
 	}
+}
+
+// claim raises the parent's weight for adopted domains, disclaim ends that.
+func (k *keeper) claim() error {
+	if k.claims {
+		return nil
+	}
+	err := k.weight.raise()
+	k.claims = err == nil
+	return err
+}
+
+func (k *keeper) disclaim() error {
+	if !k.claims {
+		return nil
+	}
+	k.claims = false
+	return k.weight.lower()
 }
 
 // find is the domain that runs on that reservation.

@@ -79,7 +79,7 @@ func (k *keeper) charge(d *kept) error {
 	// The kernel counts what runs now up to the last tick, and exactly once
 	// it is preempted. Who slept and still does needs no such visit.
 	if total != d.total || !d.Asleep {
-		k.thread.visit(d.on)
+		k.thread.Visit(d.on)
 		if total, err = d.group.usage(); err != nil {
 			return err
 		}

@@ -18,17 +18,24 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	dom0threads "github.com/vlibos/vlibos/dom0/platform/threads"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
 // The test binary is also the guard, and a daemon that is killed.
 func TestMain(m *testing.M) {
 	runtime.GOMAXPROCS(max(4, runtime.NumCPU())) // as the package asks for
-	if len(os.Args) > 2 {
+	if len(os.Args) > 1 {
 		var err error
 		switch os.Args[1] {
 		case "native-guard":
 			err = Guard(os.Stdin, os.Args[2])
+		case "thread-guard":
+			err = dom0threads.Guard(os.Stdin)
+		case "server":
+			err = server(os.Args[2])
+		case "caller":
+			err = caller(os.Args[2])
 		case "daemon":
 			err = daemon(os.Args[2])
 		default:
@@ -68,7 +75,7 @@ func versions(t *testing.T, f func(t *testing.T, p *Platform, o Options)) {
 			})
 			p = open1(t, o)
 			t.Logf("cpu v%d, usage v%d, freezer v%d, cpuset v%d, real-time %v", p.layout.cpu.version, p.layout.usage.version,
-				p.layout.freezer.version, p.layout.cpuset.version, p.keeper.thread.realtime)
+				p.layout.freezer.version, p.layout.cpuset.version, p.keeper.thread.Realtime)
 			if p.layout == last {
 				return // the machine has one version
 			}

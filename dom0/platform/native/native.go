@@ -3,6 +3,7 @@
 package native
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,9 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/guard"
+	dom0threads "github.com/vlibos/vlibos/dom0/platform/threads"
 	"github.com/vlibos/vlibos/rtsched"
+	transport "github.com/vlibos/vlibos/transport/native"
 )
 
 // Name of this platform.
@@ -35,6 +38,16 @@ type Options struct {
 	// Guard is the command that calls [Guard]; default this executable
 	// with the arguments "native-guard" and the parent.
 	Guard []string
+	// ThreadGuard is the command that calls [dom0threads.Guard]; default this
+	// executable with the argument "thread-guard".
+	ThreadGuard []string
+	// Depleted is called in the keeper's thread when a budget of threads is
+	// found to be gone, with how much more than that was used. For
+	// measurements; it must not block.
+	Depleted func(reservation uint32, over time.Duration)
+	// Servers has the domains' servers, a directory each, with their ledgers;
+	// default the transport's.
+	Servers string
 }
 
 // Platform is this machine. It implements [platform.Platform].
@@ -42,6 +55,13 @@ type Platform struct {
 	layout layout
 	keeper *keeper
 	lease  *guard.Lease
+	weight *parentWeight
+
+	realtime bool // who has budget is raised by priority, not by weight
+	servers  string
+	depleted func(reservation uint32, over time.Duration) // may be nil
+	threads  *dom0threads.Keeper
+	callees  map[string]*callee // the threads' keeper's
 }
 
 var _ platform.Platform = (*Platform)(nil)
@@ -71,13 +91,17 @@ func Open(o Options) (*Platform, error) {
 	if err := l.prepare(); err != nil {
 		return nil, err
 	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
 	if len(o.Guard) == 0 {
-		self, err := os.Executable()
-		if err != nil {
-			return nil, err
-		}
 		o.Guard = []string{self, "native-guard", o.Parent}
 	}
+	if len(o.ThreadGuard) == 0 {
+		o.ThreadGuard = []string{self, "thread-guard"}
+	}
+	o.Servers = cmp.Or(o.Servers, transport.DefaultRoot)
 	parent, err := openGroup(l, "")
 	if err != nil {
 		return nil, err
@@ -86,11 +110,15 @@ func Open(o Options) (*Platform, error) {
 	if err != nil {
 		return nil, errors.Join(err, parent.close())
 	}
-	k, err := startKeeper(parent, !realtime)
+	weight := &parentWeight{parent: parent}
+	k, err := startKeeper(parent, weight, !realtime)
 	if err != nil {
 		return nil, errors.Join(err, parent.close())
 	}
-	return &Platform{layout: l, keeper: k, lease: guard.New(o.Guard)}, nil
+	return &Platform{
+		layout: l, keeper: k, lease: guard.New(o.Guard), weight: weight, realtime: realtime,
+		servers: o.Servers, depleted: o.Depleted, threads: dom0threads.New(o.ThreadGuard), callees: make(map[string]*callee),
+	}, nil
 }
 
 // Name implements platform.Platform.
@@ -107,16 +135,19 @@ func (p *Platform) Floor() (rtsched.Task, time.Duration) {
 // budgets are kept again, gates are open, and the new lease runs.
 func (p *Platform) Renew(d time.Duration) error {
 	lost, err := p.lease.Renew(d)
+	err = errors.Join(err, p.renewCallees(d), p.threads.Renew(context.Background(), d))
 	if !lost {
 		return err
 	}
-	return errors.Join(platform.ErrLease, err, p.keeper.Do(context.Background(), p.keeper.reapply))
+	return errors.Join(platform.ErrLease, err, p.keeper.Do(context.Background(), p.keeper.reapply), p.reapplyCallees())
 }
 
 // Close implements platform.Platform. What is adopted is in background, and what
 // is gated stays so, for what is left of the lease, within which another process
 // can take over.
 func (p *Platform) Close() error {
-	err := p.keeper.stop()
-	return errors.Join(err, p.lease.Leave(len(p.keeper.kept) > 0 || p.layout.anyFrozen()))
+	err := p.threads.Close()
+	needed := p.weight.raised()
+	err = errors.Join(err, p.keeper.stop())
+	return errors.Join(err, p.lease.Leave(needed || len(p.keeper.kept) > 0 || p.layout.anyFrozen()))
 }

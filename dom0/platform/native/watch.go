@@ -63,7 +63,7 @@ func (k *keeper) watchSleepers() {
 	if w.changed {
 		w.find()
 	}
-	k.thread.visit(w.on)
+	k.thread.Visit(w.on)
 	unknown, err := k.parent.usage() // before the others, so that these account for all of it
 	if len(w.sleepers) < len(k.kept) {
 		for _, d := range k.kept {

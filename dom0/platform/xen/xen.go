@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/internal/domains"
+	"github.com/vlibos/vlibos/dom0/platform/threads"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
@@ -31,15 +33,22 @@ type Platform struct {
 	store *xenstore.Client
 	list  *domains.List
 	info  vlib.Info
+
+	threads *threads.Keeper
+	listen  map[uint16]int // reservations of threads that a domain listens for; the keeper's
 }
 
 // Open opens the host. Without the module that is [platform.ErrNotHere].
 func Open(ctx context.Context) (*Platform, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
 	h, err := xenctl.Open()
 	if err != nil {
 		return nil, err
 	}
-	p := &Platform{h: h}
+	p := &Platform{h: h, threads: threads.New([]string{self, "thread-guard"}), listen: make(map[uint16]int)}
 	if p.m, err = vlib.Open(h); err == nil {
 		p.info, err = p.m.Info()
 	}
@@ -63,7 +72,9 @@ func Open(ctx context.Context) (*Platform, error) {
 func (p *Platform) Name() string { return Name }
 
 // Close implements platform.Platform.
-func (p *Platform) Close() error { return errors.Join(p.store.Close(), p.h.Close()) }
+func (p *Platform) Close() error {
+	return errors.Join(p.threads.Close(), p.store.Close(), p.h.Close())
+}
 
 // Floor implements platform.Platform: the module keeps it by itself.
 func (p *Platform) Floor() (rtsched.Task, time.Duration) {
@@ -131,7 +142,9 @@ func (p *Platform) Usage(_ context.Context, d platform.Domain, id uint32) (platf
 }
 
 // Renew implements platform.Platform.
-func (p *Platform) Renew(d time.Duration) error { return p.m.Lease(d) }
+func (p *Platform) Renew(d time.Duration) error {
+	return errors.Join(p.m.Lease(d), p.threads.Renew(context.Background(), d))
+}
 
 // refusal is the module's refusal in the platforms' words.
 func refusal(err error) error {

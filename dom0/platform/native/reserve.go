@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/platform/loop"
+	dom0threads "github.com/vlibos/vlibos/dom0/platform/threads"
+)
+
+var _ platform.Reserver = (*Platform)(nil)
+
+// MemberCPUs implements platform.Reserver.
+func (p *Platform) MemberCPUs(m platform.Members) ([]int, error) { return dom0threads.Affinity(m) }
+
+// Reserve implements platform.Reserver. Callees are charged by the ledger that
+// their server keeps: it must run, in the cgroup of the domain.
+func (p *Platform) Reserve(ctx context.Context, r platform.Reservation) error {
+	for _, d := range r.Calls {
+		if err := p.exists(d.ID); err != nil {
+			return err
+		}
+		var adopted bool
+		if err := p.keeper.Do(ctx, func() { adopted = p.keeper.kept[d.ID] != nil }); err != nil {
+			return err
+		}
+		if adopted {
+			return fmt.Errorf("domain %q: %w: it is adopted, and so pays for itself: release it first", d.ID, platform.ErrNotAllowed)
+		}
+	}
+	cpus, err := p.MemberCPUs(r.Members)
+	if errors.Is(err, platform.ErrNoMembers) && r.Resume {
+		cpus, err = p.CPUs() // those that are left of it
+	}
+	if err != nil {
+		return err
+	}
+	return p.threads.Reserve(ctx, r, cpus, func() (dom0threads.Account, error) {
+		a, err := p.openPurse(r.Task, r.Calls, loop.Now())
+		if err != nil {
+			return nil, err
+		}
+		return a, nil
+	})
+}
+
+// Unreserve implements platform.Reserver.
+func (p *Platform) Unreserve(ctx context.Context, id uint32) error {
+	return p.threads.Unreserve(ctx, id)
+}
+
+// Reserved implements platform.Reserver.
+func (p *Platform) Reserved(ctx context.Context, id uint32) (platform.Usage, error) {
+	return p.threads.Reserved(ctx, id)
+}
+
+// renewCallees lets those pay who may for as long as the lease.
+func (p *Platform) renewCallees(d time.Duration) error {
+	return p.threads.Do(context.Background(), func() {
+		for _, c := range p.callees {
+			c.lease = d
+			if c.book != nil {
+				_ = c.book.Renew(d) // if the file is gone, the next look finds out
+			}
+		}
+	})
+}
+
+// reapplyCallees sets the weights of callees anew, after somebody else has.
+func (p *Platform) reapplyCallees() error {
+	return p.threads.Do(context.Background(), func() {
+		for _, c := range p.callees {
+			_ = c.raise(c.foreground) // who is gone has no weight
+		}
+	})
+}
+
+// called reports whether threads on reservations may call a domain.
+func (p *Platform) called(ctx context.Context, name string) (called bool, err error) {
+	err = p.threads.Do(ctx, func() { called = p.callees[name] != nil })
+	return called, err
+}

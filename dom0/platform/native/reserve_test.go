@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/rtsched"
+	transport "github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/transport/native/ledger"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// spinner is a process that spins on one CPU.
+func spinner(t *testing.T, cpu int) platform.Members {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", spin)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	taskset(t, cmd, cpu)
+	return platform.Members{PID: cmd.Process.Pid}
+}
+
+func reserve(t *testing.T, p *Platform, id uint32, m platform.Members, budget, period time.Duration, calls ...platform.Domain) {
+	t.Helper()
+	r := platform.Reservation{Task: rtsched.Task{ID: id, Budget: budget, Period: period}, Members: m, Calls: calls}
+	if err := p.Reserve(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Unreserve(ctx, id); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func reserved(t *testing.T, p *Platform, id uint32) platform.Usage {
+	t.Helper()
+	u, err := p.Reserved(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func policyOf(t *testing.T, tid int) uint32 {
+	t.Helper()
+	attr, err := unix.SchedGetAttr(tid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return attr.Policy
+}
+
+// A process that spins has its budget in foreground, and is in background then.
+func TestReserveSpinner(t *testing.T) {
+	versions(t, func(t *testing.T, p *Platform, _ Options) {
+		m := spinner(t, lastCPU(t, p))
+		reserve(t, p, 1, m, 10*ms, 100*ms)
+		first, begun := reserved(t, p, 1), time.Now()
+		seen := map[uint32]bool{}
+		for time.Since(begun) < time.Second || len(seen) < 2 && time.Since(begun) < 20*time.Second {
+			seen[policyOf(t, m.PID)] = true
+			time.Sleep(ms)
+		}
+		last, took := reserved(t, p, 1), time.Since(begun)
+		front := last.Foreground - first.Foreground
+		t.Logf("in %v: %v in foreground, %v in background; policies %v", took, front, last.Background-first.Background, seen)
+		if !seen[unix.SCHED_FIFO] || !seen[unix.SCHED_IDLE] {
+			t.Errorf("policies %v", seen)
+		}
+		// One period more may have begun than ended; and what is too much, by a
+		// keeper that was late, is paid back later.
+		if most := (took/(100*ms) + 1) * 40 * ms; front > most || front == 0 {
+			t.Errorf("%v of foreground in %v, want at most %v", front, took, most)
+		}
+		if err := p.Unreserve(ctx, 1); err != nil {
+			t.Fatal(err)
+		}
+		if got := policyOf(t, m.PID); got != unix.SCHED_NORMAL {
+			t.Errorf("released, it has policy %d", got)
+		}
+	})
+}
+
+// background reports whether the domain's cgroup has what others leave.
+func backgrounded(t *testing.T, p *Platform, name string) bool {
+	t.Helper()
+	return content(t, filepath.Join(p.layout.cpu.dir, name, "cpu.idle")) == "1"
+}
+
+// What a process uses and what it makes a callee use are one account, to the
+// look; and the callee is in background when the budget is gone.
+func TestReserveCaller(t *testing.T) {
+	versions(t, func(t *testing.T, p *Platform, _ Options) {
+		db := startServer(t, p, "db")
+		m, begin, _ := startCaller(t, p, "db")
+		reserve(t, p, 7, m, 10*ms, 100*ms, db)
+		begin(7)
+		first, begun := reserved(t, p, 7), time.Now()
+		eventually(t, "the callee is in background, and in foreground again", func() bool { return backgrounded(t, p, "db") })
+		eventually(t, "the callee is in foreground", func() bool { return !backgrounded(t, p, "db") })
+		eventually(t, "ten budgets are used", func() bool { return reserved(t, p, 7).Foreground-first.Foreground >= 95*ms })
+		last, took := reserved(t, p, 7), time.Since(begun)
+		front, all := last.Foreground-first.Foreground, last.Foreground+last.Background
+		if most := (took/(100*ms) + 1) * 40 * ms; front > most {
+			t.Errorf("%v of foreground in %v, want at most %v", front, took, most)
+		}
+		// The kernel's and the server's counters say the same; the caller goes on.
+		book, err := ledger.OpenReader(filepath.Join(p.servers, "db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer book.Close()
+		slot, err := book.Read(7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var own time.Duration
+		if err := p.threads.Do(ctx, func() { own = p.callees["db"].users[7].own }); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("in %v: %v in foreground, %v in all: own %v, callee's %v, %d budgets ended there", took, front, all, own, slot.Used, slot.Deschedules)
+		if math.Abs(float64(all-own-slot.Used)) > 0.1*float64(all) || own < all/4 || slot.Used < all/4 {
+			t.Errorf("%v are charged, own %v and callee's %v", all, own, slot.Used)
+		}
+		if slot.Deschedules == 0 || slot.Background == 0 {
+			t.Errorf("%+v", slot)
+		}
+	})
+}
+
+// A caller that is killed frees its budget, and what its callee is still at is
+// nobody's.
+func TestReserveCallerDies(t *testing.T) {
+	versions(t, func(t *testing.T, p *Platform, _ Options) {
+		db := startServer(t, p, "db")
+		other := spinner(t, lastCPU(t, p))
+		reserve(t, p, 8, other, 10*ms, 100*ms, db)
+		if err := p.Adopt(ctx, db, rtsched.Task{ID: 9, Budget: ms, Period: 100 * ms}); !errors.Is(err, platform.ErrNotAllowed) {
+			t.Errorf("adopting a callee: %v", err)
+		}
+		m, begin, kill := startCaller(t, p, "db")
+		reserve(t, p, 7, m, 80*ms, 100*ms, db)
+		begin(7)
+		c, err := vlibcall.Open(ctx, transport.Domain(filepath.Join(p.servers, "db")), 1, 8192, vlibcall.Options{Reservation: 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		waits, giveUp := context.WithCancel(ctx)
+		pending := c.Go(waits, "t", "loop", nil, nil)
+		serving := func() (r uint32) {
+			if err := p.threads.Do(ctx, func() { r = p.callees["db"].claim().Serving }); err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		eventually(t, "the callee is at the endless call", func() bool { return serving() == 7 })
+		kill()
+		eventually(t, "the reservation has ended", func() bool {
+			_, err := p.Reserved(ctx, 7)
+			return errors.Is(err, platform.ErrNoMembers)
+		})
+		eventually(t, "the callee is in background", func() bool { return backgrounded(t, p, "db") })
+		giveUp()
+		if _, err := pending.Result(); !errors.Is(err, vlibcall.ErrTimeout) {
+			t.Errorf("given up: %v", err)
+		}
+		if _, err := c.Call(ctx, "t", "use", []byte{1}, nil); !errors.Is(err, vlibcall.ErrDenied) || c.LateAnswers() != 1 {
+			t.Errorf("on a reservation that has ended: %v, %d late answers", err, c.LateAnswers())
+		}
+		// The budget is free, the server serves on.
+		m, begin, _ = startCaller(t, p, "db")
+		reserve(t, p, 7, m, 80*ms, 100*ms, db)
+		begin(7)
+		eventually(t, "the next caller's calls are paid", func() bool { return reserved(t, p, 7).Foreground > 20*ms })
+	})
+}
+
+// One thread of this process, and not the others.
+func TestReserveThread(t *testing.T) {
+	versions(t, func(t *testing.T, p *Platform, _ Options) {
+		stop, ended, tids := make(chan bool), make(chan bool), make(chan int)
+		var run func()
+		run = func() {
+			defer close(ended)
+			lockThread()
+			if unix.Gettid() == unix.Getpid() { // that one never ends
+				ended = make(chan bool)
+				go run()
+				<-stop
+				return
+			}
+			tids <- unix.Gettid()
+			<-stop
+		}
+		go run()
+		tid := <-tids
+		reserve(t, p, 5, platform.Members{PID: unix.Getpid(), TID: tid}, 10*ms, 100*ms)
+		if got := policyOf(t, tid); got != unix.SCHED_FIFO {
+			t.Errorf("policy %d", got)
+		}
+		if got := policyOf(t, unix.Getpid()); got != unix.SCHED_NORMAL {
+			t.Errorf("the process has policy %d", got)
+		}
+		if err := p.Reserve(ctx, platform.Reservation{
+			Task: rtsched.Task{ID: 6, Budget: ms, Period: 10 * ms}, Members: platform.Members{PID: unix.Getpid(), TID: tid, Start: 1},
+		}); !errors.Is(err, platform.ErrNoMembers) {
+			t.Errorf("another with its number: %v", err)
+		}
+		close(stop)
+		<-ended
+		eventually(t, "the reservation has ended", func() bool {
+			_, err := p.Reserved(ctx, 5)
+			return errors.Is(err, platform.ErrNoMembers)
+		})
+	})
+}
