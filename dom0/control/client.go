@@ -52,6 +52,18 @@ func (c *Client) Release(ctx context.Context, domain string) (a master.Adoption,
 	return a, err
 }
 
+// Reserve is the master's.
+func (c *Client) Reserve(ctx context.Context, claim master.Claim) (h master.Held, err error) {
+	err = c.ask(ctx, "POST", "/v1/reserve", held{Claim: claim}, &h)
+	return h, err
+}
+
+// Unreserve is the master's.
+func (c *Client) Unreserve(ctx context.Context, reservation uint32) (h master.Held, err error) {
+	err = c.ask(ctx, "POST", "/v1/unreserve", held{Reservation: reservation}, &h)
+	return h, err
+}
+
 // Try is the master's.
 func (c *Client) Try(ctx context.Context, wishes []master.Wish) error {
 	return c.ask(ctx, "POST", "/v1/try", request{Wishes: wishes}, &struct{}{})

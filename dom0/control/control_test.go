@@ -167,3 +167,18 @@ func TestRubbishIsAnswered(t *testing.T) {
 		t.Errorf("%q, %v", b[:n], err)
 	}
 }
+
+// TestReserve passes on what a platform without threads says.
+func TestReserve(t *testing.T) {
+	c, _ := serve(t)
+	_, err := c.Reserve(t.Context(), master.Claim{Members: platform.Members{PID: 1}, Budget: time.Millisecond, Period: time.Second})
+	if !errors.Is(err, platform.ErrNotHere) {
+		t.Errorf("%v", err)
+	}
+	if _, err := c.Unreserve(t.Context(), 2048); !errors.Is(err, master.ErrNotReserved) {
+		t.Errorf("%v", err)
+	}
+	if h, err := c.Domains(t.Context()); err != nil || h.Threads == nil || len(h.Threads) != 0 {
+		t.Errorf("%+v, %v", h, err)
+	}
+}

@@ -26,6 +26,10 @@ var kinds = []struct {
 	status int
 }{
 	{"not-adopted", master.ErrNotAdopted, http.StatusNotFound},
+	{"not-reserved", master.ErrNotReserved, http.StatusNotFound},
+	{"no-members", platform.ErrNoMembers, http.StatusNotFound},
+	{"not-here", platform.ErrNotHere, http.StatusNotImplemented},
+	{"not-allowed", platform.ErrNotAllowed, http.StatusForbidden},
 	{"no-domain", platform.ErrNoDomain, http.StatusNotFound},
 	{"not-admitted", platform.ErrNotAdmitted, http.StatusConflict},
 	{"range", rtsched.ErrRange, http.StatusBadRequest},

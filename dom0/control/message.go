@@ -13,10 +13,18 @@ type request struct {
 	Wishes []master.Wish `json:"wishes,omitempty"`
 }
 
+// held is what a command asks for about threads.
+type held struct {
+	master.Claim
+	Reservation uint32 `json:"reservation,omitempty"`
+}
+
 // Host is what a master says of its host.
 type Host struct {
 	Platform string          `json:"platform"`
 	Adopted  []master.Status `json:"adopted"`
+	// Threads are reservations of threads of this system.
+	Threads []master.HeldStatus `json:"threads"`
 	// Called are the vLib OSes that unprivileged tools may call, Wedged those
 	// that do not come back from a call.
 	Called []gateway.Status `json:"called"`

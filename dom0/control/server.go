@@ -67,33 +67,42 @@ func handler(m *master.Master, g Gateway, more []Extra) http.Handler {
 	for _, e := range more {
 		mux.Handle(e.Pattern, e.Handler)
 	}
-	post := func(path string, f func(ctx context.Context, r request) (any, error)) {
-		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, hr *http.Request) {
-			var r request
-			d := json.NewDecoder(http.MaxBytesReader(w, hr.Body, mostRequest))
-			d.DisallowUnknownFields()
-			if err := d.Decode(&r); err != nil {
-				reply(w, nil, fmt.Errorf("%w: %w", errRequest, err))
-				return
-			}
-			v, err := f(hr.Context(), r)
-			reply(w, v, err)
-		})
-	}
-	post("/v1/adopt", func(ctx context.Context, r request) (any, error) {
+	post(mux, "/v1/adopt", func(ctx context.Context, r request) (any, error) {
 		return m.Adopt(ctx, r.Domain, r.Budget, r.Period)
 	})
-	post("/v1/release", func(ctx context.Context, r request) (any, error) {
+	post(mux, "/v1/release", func(ctx context.Context, r request) (any, error) {
 		return m.Release(ctx, r.Domain)
 	})
-	post("/v1/try", func(ctx context.Context, r request) (any, error) {
+	post(mux, "/v1/reserve", func(ctx context.Context, r held) (any, error) {
+		return m.Reserve(ctx, r.Claim)
+	})
+	post(mux, "/v1/unreserve", func(ctx context.Context, r held) (any, error) {
+		return m.Unreserve(ctx, r.Reservation)
+	})
+	post(mux, "/v1/try", func(ctx context.Context, r request) (any, error) {
 		return struct{}{}, m.Try(ctx, r.Wishes)
 	})
 	mux.HandleFunc("GET /v1/domains", func(w http.ResponseWriter, hr *http.Request) {
 		all, err := m.List(hr.Context())
-		reply(w, Host{m.Platform(), all, g.List(), g.Wedged()}, err)
+		threads, failed := m.ListHeld(hr.Context())
+		reply(w, Host{m.Platform(), all, threads, g.List(), g.Wedged()}, errors.Join(err, failed))
 	})
 	return mux
+}
+
+// post answers requests of one kind.
+func post[R any](mux *http.ServeMux, path string, f func(ctx context.Context, r R) (any, error)) {
+	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, hr *http.Request) {
+		var r R
+		d := json.NewDecoder(http.MaxBytesReader(w, hr.Body, mostRequest))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&r); err != nil {
+			reply(w, nil, fmt.Errorf("%w: %w", errRequest, err))
+			return
+		}
+		v, err := f(hr.Context(), r)
+		reply(w, v, err)
+	})
 }
 
 func reply(w http.ResponseWriter, v any, err error) {

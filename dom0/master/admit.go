@@ -38,6 +38,11 @@ func (m *Master) tasks(cpu int, replaces string) []rtsched.Task {
 			tasks = append(tasks, a.task())
 		}
 	}
+	for _, h := range m.held {
+		if slices.Contains(h.CPUs, cpu) {
+			tasks = append(tasks, h.task())
+		}
+	}
 	for key, p := range m.payers {
 		if key != replaces && slices.Contains(p.CPUs, cpu) {
 			tasks = append(tasks, p.task())
@@ -51,6 +56,9 @@ func (m *Master) name(id uint32) string {
 		if a.Reservation == id {
 			return a.Name
 		}
+	}
+	if h := m.held[id]; h != nil {
+		return h.Name
 	}
 	for _, p := range m.payers {
 		if p.Reservation == id {
@@ -75,6 +83,9 @@ func (m *Master) number() (uint32, error) {
 	used := maps.Clone(m.taken)
 	for _, a := range m.adopted {
 		used[a.Reservation] = true
+	}
+	for id := range m.held {
+		used[id] = true
 	}
 	for _, p := range m.payers {
 		used[p.Reservation] = true

@@ -26,7 +26,8 @@ type Master struct {
 	mu         sync.Mutex
 	adopted    map[string]*adoption // by UUID
 	configured []Wish
-	waived     map[string]bool // UUIDs of configured domains that were released by hand
+	waived     map[string]bool  // UUIDs of configured domains that were released by hand
+	held       map[uint32]*Held // by reservation
 	payers     map[string]*payer
 	payments   []Payment       // configured
 	taken      map[uint32]bool // numbers that a master to think with does not give away
@@ -40,7 +41,7 @@ func Open(ctx context.Context, p platform.Platform, dir string, log *slog.Logger
 		return nil, err
 	}
 	m := &Master{platform: p, state: s, log: log, adopted: make(map[string]*adoption), waived: make(map[string]bool),
-		payers: make(map[string]*payer), taken: make(map[uint32]bool)}
+		held: make(map[uint32]*Held), payers: make(map[string]*payer), taken: make(map[uint32]bool)}
 	before, err := s.read()
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -51,7 +52,10 @@ func Open(ctx context.Context, p platform.Platform, dir string, log *slog.Logger
 	for _, p := range before.Payers {
 		m.payers[p.Key] = &payer{Payer: p}
 	}
-	if err := m.Review(ctx); err != nil {
+	for _, h := range before.Held {
+		m.held[h.Reservation] = &h
+	}
+	if err := errors.Join(m.resume(ctx), m.Review(ctx)); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return m, nil
@@ -162,7 +166,7 @@ func (m *Master) Try(ctx context.Context, wishes []Wish) error {
 // whatIf is a master to think with, of the adoptions to keep. What it comes to
 // has numbers that this one has not given away.
 func (m *Master) whatIf(keep func(*adoption) bool) *Master {
-	what := &Master{platform: m.platform, adopted: make(map[string]*adoption, len(m.adopted)), payers: maps.Clone(m.payers), taken: make(map[uint32]bool)}
+	what := &Master{platform: m.platform, adopted: make(map[string]*adoption, len(m.adopted)), held: m.held, payers: maps.Clone(m.payers), taken: make(map[uint32]bool)}
 	for _, a := range m.adopted {
 		what.taken[a.Reservation] = true
 	}
@@ -218,7 +222,7 @@ func (m *Master) lookup(ref string) (*adoption, error) {
 	return m.adopted[d.UUID], nil
 }
 
-// write saves all adoptions, and who pays for calls.
+// write saves all adoptions, and who pays for calls and for threads.
 func (m *Master) write() error {
 	all := make([]Adoption, 0, len(m.adopted))
 	for _, a := range m.adopted {
@@ -230,5 +234,5 @@ func (m *Master) write() error {
 		payers = append(payers, p.Payer)
 	}
 	slices.SortFunc(payers, func(a, b Payer) int { return cmp.Compare(a.Reservation, b.Reservation) })
-	return m.state.write(stateJSON{all, payers})
+	return m.state.write(stateJSON{all, payers, m.allHeld()})
 }

@@ -54,6 +54,9 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 func (m *Master) Review(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.reviewHeld(ctx); err != nil {
+		return err
+	}
 	if len(m.adopted)+len(m.configured)+len(m.payers) == 0 {
 		return nil
 	}

@@ -30,6 +30,7 @@ type state struct {
 type stateJSON struct {
 	Adopted []Adoption `json:"adopted"`
 	Payers  []Payer    `json:"payers,omitempty"`
+	Held    []Held     `json:"held,omitempty"`
 }
 
 // openState takes the lock.

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package master
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+// Held is a reservation that threads of this system run on, and that pays for
+// what they call.
+type Held struct {
+	platform.Members
+	Reservation uint32        `json:"reservation"`
+	Name        string        `json:"name"` // for people
+	Budget      time.Duration `json:"budget_ns"`
+	Period      time.Duration `json:"period_ns"`
+	CPUs        []int         `json:"cpus"`            // where they run, and those that they may call
+	Calls       []string      `json:"calls,omitempty"` // UUIDs
+}
+
+func (h Held) task() rtsched.Task {
+	return rtsched.Task{ID: h.Reservation, Budget: h.Budget, Period: h.Period}
+}
+
+// Claim is what somebody wants a reservation for.
+type Claim struct {
+	platform.Members
+	Name   string        `json:"name,omitempty"`
+	Budget time.Duration `json:"budget_ns"`
+	Period time.Duration `json:"period_ns"`
+	Calls  []string      `json:"calls,omitempty"` // domains, by number, name or UUID
+}
+
+// ErrNotReserved says that there is no such reservation of threads.
+var ErrNotReserved = errors.New("no such reservation of threads")
+
+// Reserve puts threads on a reservation, until Unreserve or until they have
+// ended. Errors are those of Adopt, platform.ErrNoMembers, and
+// platform.ErrNotHere where callees cannot be charged to it.
+func (m *Master) Reserve(ctx context.Context, c Claim) (Held, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.reserver()
+	if err != nil {
+		return Held{}, err
+	}
+	all, err := m.platform.Domains(ctx)
+	if err != nil {
+		return Held{}, err
+	}
+	h := Held{Members: c.Members, Name: c.Name, Budget: c.Budget, Period: c.Period}
+	if h.CPUs, err = r.MemberCPUs(c.Members); err != nil {
+		return Held{}, err
+	}
+	var calls []platform.Domain
+	for _, ref := range c.Calls {
+		d, err := m.callee(all, ref)
+		if err != nil {
+			return Held{}, err
+		}
+		if slices.Contains(h.Calls, d.UUID) {
+			continue
+		}
+		calls, h.Calls, h.CPUs = append(calls, d), append(h.Calls, d.UUID), append(h.CPUs, d.CPUs...)
+	}
+	slices.Sort(h.CPUs)
+	h.CPUs = slices.Compact(h.CPUs)
+	if h.Reservation, err = m.number(); err != nil {
+		return Held{}, err
+	}
+	if err := m.admit(h.task(), h.CPUs, ""); err != nil {
+		return Held{}, fmt.Errorf("reserve for %s: %w", h.Members, err)
+	}
+	m.held[h.Reservation] = &h
+	// What is written first is found again whatever happens next.
+	err = m.write()
+	if err == nil {
+		err = r.Reserve(ctx, platform.Reservation{Task: h.task(), Members: h.Members, Calls: calls})
+	}
+	if err != nil {
+		delete(m.held, h.Reservation)
+		return Held{}, errors.Join(fmt.Errorf("reserve for %s: %w", h.Members, m.named(err)), m.write())
+	}
+	m.log.Info("reserved", "for", h.Members.String(), "name", h.Name, "reservation", h.Reservation, "budget", h.Budget, "period", h.Period)
+	return h, nil
+}
+
+func (m *Master) reserver() (platform.Reserver, error) {
+	if r, ok := m.platform.(platform.Reserver); ok {
+		return r, nil
+	}
+	return nil, fmt.Errorf("reservations of threads are %w: platform %s cannot charge callees to them", platform.ErrNotHere, m.platform.Name())
+}
+
+// callee is a domain that may be called.
+func (m *Master) callee(all []platform.Domain, ref string) (platform.Domain, error) {
+	d, err := find(all, ref)
+	switch {
+	case err != nil:
+		return d, err
+	case d.Control:
+		return d, fmt.Errorf("calls to domain %s: %w", d, ErrControl)
+	case m.adopted[d.UUID] != nil:
+		return d, fmt.Errorf("calls to domain %s: %w: it is adopted, and so pays for itself: release it first", d, platform.ErrNotAllowed)
+	}
+	return d, nil
+}
+
+// Unreserve makes threads ordinary again.
+func (m *Master) Unreserve(ctx context.Context, id uint32) (Held, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	h := m.held[id]
+	if h == nil {
+		return Held{}, fmt.Errorf("reservation %d: %w", id, ErrNotReserved)
+	}
+	r, err := m.reserver()
+	if err == nil {
+		err = r.Unreserve(ctx, id)
+	}
+	if err != nil {
+		return Held{}, fmt.Errorf("unreserve %d: %w", id, err)
+	}
+	return *h, m.forget(h)
+}
+
+func (m *Master) forget(h *Held) error {
+	delete(m.held, h.Reservation)
+	m.log.Info("the reservation of threads has ended", "for", h.Members.String(), "name", h.Name, "reservation", h.Reservation)
+	return m.write()
+}
+
+// resume takes over what an earlier master held, as far as it runs.
+func (m *Master) resume(ctx context.Context) error {
+	if len(m.held) == 0 {
+		return nil
+	}
+	r, err := m.reserver()
+	if err != nil {
+		m.held = make(map[uint32]*Held)
+		return m.write()
+	}
+	all, err := m.platform.Domains(ctx)
+	if err != nil {
+		return err
+	}
+	for _, h := range m.held {
+		t := platform.Reservation{Task: h.task(), Members: h.Members, Resume: true}
+		for _, d := range all {
+			if slices.Contains(h.Calls, d.UUID) {
+				t.Calls = append(t.Calls, d)
+			}
+		}
+		if err := r.Reserve(ctx, t); err != nil {
+			m.log.Info("not on its reservation any more", "for", h.Members.String(), "error", err)
+			if err := errors.Join(r.Unreserve(ctx, h.Reservation), m.forget(h)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// reviewHeld forgets what has ended.
+func (m *Master) reviewHeld(ctx context.Context) error {
+	var errs []error
+	for _, h := range m.held {
+		r, err := m.reserver()
+		if err == nil {
+			_, err = r.Reserved(ctx, h.Reservation)
+		}
+		if errors.Is(err, platform.ErrNoMembers) {
+			err = m.forget(h)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// allHeld are all, by number.
+func (m *Master) allHeld() []Held {
+	var all []Held
+	for _, h := range m.held {
+		all = append(all, *h)
+	}
+	slices.SortFunc(all, func(a, b Held) int { return cmp.Compare(a.Reservation, b.Reservation) })
+	return all
+}
+
+// HeldStatus is a reservation of threads and how it fares.
+type HeldStatus struct {
+	Held
+	Foreground time.Duration `json:"foreground_ns"`
+	Background time.Duration `json:"background_ns"`
+	Throttled  time.Duration `json:"throttled_ns"`
+	Left       time.Duration `json:"left_ns"`
+	Next       time.Duration `json:"next_refill_ns"`
+	Problem    string        `json:"problem,omitempty"`
+}
+
+// ListHeld returns all reservations of threads, by number.
+func (m *Master) ListHeld(ctx context.Context) ([]HeldStatus, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([]HeldStatus, 0, len(m.held))
+	for _, h := range m.held {
+		r, err := m.reserver()
+		if err != nil {
+			return nil, err
+		}
+		u, err := r.Reserved(ctx, h.Reservation)
+		if errors.Is(err, platform.ErrNoMembers) {
+			continue // the next review finds out the same
+		}
+		s := HeldStatus{
+			Held: *h, Foreground: u.Foreground, Background: u.Background, Throttled: u.Throttled, Left: u.Left, Next: u.Next,
+		}
+		if err != nil {
+			s.Problem = err.Error()
+		}
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b HeldStatus) int { return cmp.Compare(a.Reservation, b.Reservation) })
+	return all, nil
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package master
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+)
+
+// reservingHost is a host with threads, that also only remembers.
+type reservingHost struct {
+	*host
+	on      map[int][]int // CPUs by process
+	held    map[uint32]platform.Reservation
+	resumed int
+}
+
+func newReservingHost(domains ...platform.Domain) *reservingHost {
+	return &reservingHost{newHost(domains...), map[int][]int{7: {0}, 8: {0, 1}}, make(map[uint32]platform.Reservation), 0}
+}
+
+func (h *reservingHost) MemberCPUs(m platform.Members) ([]int, error) {
+	if cpus := h.on[m.PID]; cpus != nil {
+		return cpus, nil
+	}
+	return nil, platform.ErrNoMembers
+}
+
+func (h *reservingHost) Reserve(_ context.Context, r platform.Reservation) error {
+	if r.Resume {
+		h.resumed++
+	}
+	if _, err := h.MemberCPUs(r.Members); err != nil {
+		return err
+	}
+	h.held[r.ID] = r
+	return h.fail
+}
+
+func (h *reservingHost) Unreserve(_ context.Context, id uint32) error {
+	delete(h.held, id)
+	return nil
+}
+
+func (h *reservingHost) Reserved(_ context.Context, id uint32) (platform.Usage, error) {
+	r, ok := h.held[id]
+	if !ok || h.on[r.PID] == nil {
+		return platform.Usage{}, platform.ErrNoMembers
+	}
+	return platform.Usage{Foreground: 9}, nil
+}
+
+func claim(pid int, budget time.Duration, calls ...string) Claim {
+	return Claim{Members: platform.Members{PID: pid}, Name: "tool", Budget: budget * ms, Period: 100 * ms, Calls: calls}
+}
+
+func reserve(t *testing.T, m *Master, c Claim) Held {
+	t.Helper()
+	held, err := m.Reserve(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return held
+}
+
+// Threads are admitted where they run and where they call, beside the adopted,
+// who are admitted beside them.
+func TestReserve(t *testing.T) {
+	h := newReservingHost(domain("1", "web", 0), domain("2", "db", 1), platform.Domain{ID: "0", UUID: "0", Control: true})
+	m := open(t, h, t.TempDir())
+	a := adopt(t, m, "web", 40*ms, 100*ms)
+	held := reserve(t, m, claim(7, 40, "db", "uuid-db"))
+	if r := h.held[held.Reservation]; held.Reservation == a.Reservation || !slices.Equal(held.CPUs, []int{0, 1}) || len(r.Calls) != 1 || r.Calls[0].ID != "2" {
+		t.Errorf("%+v, host %+v", held, r)
+	}
+	var refusal *platform.Refusal
+	if _, err := m.Reserve(t.Context(), claim(7, 40)); !errors.As(err, &refusal) || refusal.CPU != 0 || refusal.Most == 0 {
+		t.Errorf("too much where it runs: %v", err)
+	}
+	if _, err := m.Adopt(t.Context(), "db", 80*ms, 100*ms); !errors.As(err, &refusal) || refusal.CPU != 1 {
+		t.Errorf("an adoption where it calls: %v", err)
+	}
+	for _, c := range []struct {
+		claim Claim
+		want  error
+	}{
+		{claim(99, 1), platform.ErrNoMembers}, {claim(7, 1, "nobody"), platform.ErrNoDomain},
+		{claim(7, 1, "0"), ErrControl}, {claim(7, 1, "web"), platform.ErrNotAllowed},
+	} {
+		if _, err := m.Reserve(t.Context(), c.claim); !errors.Is(err, c.want) {
+			t.Errorf("%+v: %v, want %v", c.claim, err, c.want)
+		}
+	}
+	if all, err := m.ListHeld(t.Context()); err != nil || len(all) != 1 || all[0].Foreground != 9 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if _, err := m.Unreserve(t.Context(), held.Reservation); err != nil || len(h.held) != 0 {
+		t.Errorf("%v, %v", h.held, err)
+	}
+	if _, err := m.Unreserve(t.Context(), held.Reservation); !errors.Is(err, ErrNotReserved) {
+		t.Errorf("again: %v", err)
+	}
+	adopt(t, m, "db", 80*ms, 100*ms)
+	h.fail = errors.New("broken")
+	if _, err := m.Reserve(t.Context(), claim(7, 1)); err == nil || len(m.held) != 0 {
+		t.Errorf("what failed is held: %v", m.held)
+	}
+}
+
+// The next master has those that still run, and a review forgets who ended.
+func TestReserveResume(t *testing.T) {
+	h, dir := newReservingHost(domain("2", "db", 1)), t.TempDir()
+	m := open(t, h, dir)
+	one, two := reserve(t, m, claim(7, 10, "db")), reserve(t, m, claim(8, 10))
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	delete(h.on, 8)
+	m = open(t, h, dir)
+	if len(m.held) != 1 || m.held[one.Reservation] == nil || h.resumed != 2 || len(h.held[one.Reservation].Calls) != 1 {
+		t.Errorf("%v, %d resumed", m.held, h.resumed)
+	}
+	if got := reserve(t, m, claim(7, 1)); got.Reservation != two.Reservation {
+		t.Errorf("the number %d is not free again, but %d", two.Reservation, got.Reservation)
+	}
+	delete(h.on, 7)
+	if err := m.Review(t.Context()); err != nil || len(m.held) != 0 {
+		t.Errorf("%v, %v", m.held, err)
+	}
+	if j, err := m.state.read(); err != nil || len(j.Held) != 0 {
+		t.Errorf("%+v, %v", j, err)
+	}
+}
+
+// A platform that cannot charge callees says so.
+func TestReserveNotHere(t *testing.T) {
+	m := open(t, newHost(), t.TempDir())
+	if _, err := m.Reserve(t.Context(), claim(7, 1)); !errors.Is(err, platform.ErrNotHere) {
+		t.Errorf("%v", err)
+	}
+}
