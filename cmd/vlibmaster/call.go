@@ -14,6 +14,7 @@ import (
 
 	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/reservation"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -128,7 +129,7 @@ func readPort(c *cli.Context) (uint32, error) {
 }
 
 func reservationFlag(category string) cli.Flag {
-	return &cli.Uint64Flag{Category: category, Name: "reservation", Usage: "`NUMBER` of the reservation that pays for what the domain executes (0: none)"}
+	return &cli.Uint64Flag{Category: category, Name: "reservation", EnvVars: []string{reservation.Environment}, Usage: "`NUMBER` of the reservation that pays for what the domain executes (0: none)"}
 }
 
 func readReservation(c *cli.Context) (uint32, error) {

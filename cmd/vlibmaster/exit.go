@@ -79,6 +79,8 @@ var verdicts = []struct {
 	{control.ErrNoMaster, exitNoMaster},
 	{platform.ErrNotAdmitted, exitNoRoom},
 	{platform.ErrNoDomain, exitNoDomain},
+	{master.ErrNotReserved, exitUnpaid},
+	{platform.ErrNotAllowed, exitDenied},
 	{master.ErrNotAdopted, exitNoDomain},
 	{master.ErrControl, exitDenied},
 	{master.ErrRunning, exitServed},

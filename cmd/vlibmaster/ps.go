@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -17,7 +18,9 @@ func psCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "ps",
 		Usage: "show who runs on which reservation, and what was used",
-		Description: `Times are since the domain was adopted: FOREGROUND on its budget, BACKGROUND
+		Description: `Domains run on a reservation by adoption, threads of this system by
+'vlibmaster run' and the like, which also pay for those they call.
+Times are since the reservation was made: FOREGROUND on its budget, BACKGROUND
 beyond it, on time that nobody else had reserved, THROTTLED when it wanted that
 time and was not let. LEFT is what is left of the budget now.
 
@@ -47,7 +50,7 @@ func psAction(c *cli.Context) error {
 
 func printHost(w io.Writer, h control.Host) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "DOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED\tUUID")
+	fmt.Fprintln(t, "KIND\tDOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED\tUUID")
 	for _, s := range h.Adopted {
 		domain := s.Domain
 		switch {
@@ -56,8 +59,20 @@ func printHost(w io.Writer, h control.Host) error {
 		case s.Problem != "":
 			domain += " (without it: " + oneLine(s.Problem) + ")"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", domain, oneLine(s.Name), s.Budget, s.Period,
+		fmt.Fprintf(t, "domain\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", domain, oneLine(s.Name), s.Budget, s.Period,
 			short(s.Left), short(s.Foreground), short(s.Background), short(s.Throttled), s.UUID)
+	}
+	for _, s := range h.Threads {
+		who := s.Members.String()
+		if s.Problem != "" {
+			who += " (without it: " + oneLine(s.Problem) + ")"
+		}
+		calls := fmt.Sprintf("reservation %d", s.Reservation)
+		if len(s.Calls) > 0 {
+			calls += ", calls " + oneLine(strings.Join(s.Calls, ", "))
+		}
+		fmt.Fprintf(t, "threads\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", who, oneLine(s.Name), s.Budget, s.Period,
+			short(s.Left), short(s.Foreground), short(s.Background), short(s.Throttled), calls)
 	}
 	if err := t.Flush(); err != nil {
 		return err

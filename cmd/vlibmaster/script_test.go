@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"server":     func(ts *testscript.TestScript, _ bool, args []string) { startServer(ts, bin, args) },
+			"callee":     func(ts *testscript.TestScript, _ bool, args []string) { startCallee(ts, bin, args[0]) },
 			"rogue":      func(ts *testscript.TestScript, _ bool, args []string) { startRogue(ts, args[0]) },
 			"exits":      checkExit,
 			"eventually": eventually,
@@ -107,6 +108,32 @@ func checkExit(ts *testscript.TestScript, _ bool, args []string) {
 func startServer(ts *testscript.TestScript, bin string, args []string) {
 	cmd := exec.Command(filepath.Join(bin, "vlib-server"),
 		append([]string{"--transport", "native", "--name", args[0], "--native-dir", ts.Getenv("VLIBOS_NATIVE_DIR")}, args[1:]...)...)
+	startServing(ts, cmd, func() {})
+}
+
+// startCallee NAME runs the real server in a cgroup of its own, as 'vlibmaster
+// cgroup run' has it.
+func startCallee(ts *testscript.TestScript, bin, name string) {
+	cmd := exec.Command("sh", "-c", `read line; exec "$0" "$@"`, filepath.Join(bin, "vlib-server"),
+		"--transport", "native", "--name", name, "--native-dir", ts.Getenv("VLIBOS_NATIVE_DIR"))
+	in, err := cmd.StdinPipe()
+	ts.Check(err)
+	p, err := native.Open(native.Options{})
+	ts.Check(err)
+	ts.Defer(func() {
+		if err := errors.Join(p.Remove(context.Background(), name), p.Close()); err != nil {
+			ts.Logf("%v", err)
+		}
+	})
+	startServing(ts, cmd, func() {
+		ts.Check(p.Create(name, cmd.Process.Pid))
+		_, err := fmt.Fprintln(in)
+		ts.Check(err)
+	})
+}
+
+// startServing starts a server and waits until it serves.
+func startServing(ts *testscript.TestScript, cmd *exec.Cmd, started func()) {
 	said := &ready{seen: make(chan struct{})}
 	cmd.Stderr = said
 	ts.Check(cmd.Start())
@@ -116,6 +143,7 @@ func startServer(ts *testscript.TestScript, bin string, args []string) {
 			ts.Logf("vlib-server: %v\n%s", err, said.text())
 		}
 	})
+	started()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	select {

@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -83,6 +85,12 @@ func serveAction(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	// Of what the runtime runs code with there is to be some left whenever the
+	// thread that keeps budgets wakes.
+	runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0)))
+	// Collections stop that thread too, for as long as the others have to wait
+	// for a CPU; the heap is small.
+	debug.SetGCPercent(1000)
 	p, err := openHost(ctx, c, kind, log)
 	if err != nil {
 		return err
@@ -203,7 +211,7 @@ func hostKind(c *cli.Context, cfg config.Config) (string, error) {
 func openHost(ctx context.Context, c *cli.Context, kind string, log *slog.Logger) (platform.Platform, error) {
 	switch kind {
 	case dom0.Native:
-		return native.Open(native.Options{})
+		return native.Open(native.Options{Servers: c.String("native-dir")})
 	case dom0.Vlib:
 		return xen.Open(ctx)
 	case dom0.Xen:

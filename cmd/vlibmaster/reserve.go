@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/reservation"
+)
+
+func runCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "run",
+		Usage:     "run a command on a reservation that also pays for what it calls",
+		ArgsUsage: "-- CMD [ARG…]",
+		Description: `CMD, with all that it starts, has --budget of CPU time in every --period, of which
+its calls to DOMAINs are paid too: what the domain uses for a call is used of the
+same budget. With budget it is a real-time process, before those of longer
+periods and all ordinary ones; without, it has what nobody else wants, and so has
+who it calls. The reservation ends with the last process.
+
+   vlibmaster run --budget 10ms --period 100ms --calls db -- ./tool
+
+'vlibmaster call' and programs that use this project's Go packages find the
+reservation's number in ` + reservation.Environment + `. On the native platform a DOMAIN's server must
+run in its cgroup: vlibmaster cgroup run db -- vlib-server --transport native --name db`,
+		Flags: []cli.Flag{
+			&cli.DurationFlag{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},
+			&cli.DurationFlag{Name: "period", Required: true, Usage: "in every such `TIME`, for example 100ms"},
+			&cli.StringSliceFlag{Name: "calls", Usage: "it may call this `DOMAIN`: a number, a name or a UUID; may be repeated"},
+			runDirFlag(),
+		},
+		Action: runAction,
+	}
+}
+
+func runAction(c *cli.Context) error {
+	argv := c.Args().Slice()
+	if len(argv) == 0 {
+		return usagef("run needs a command: vlibmaster run --budget 10ms --period 100ms -- CMD [ARG…]")
+	}
+	program, err := exec.LookPath(argv[0])
+	if err != nil {
+		return err
+	}
+	r, err := reservation.Reserve(c.Context, reservation.Options{
+		Budget: c.Duration("budget"), Period: c.Duration("period"), Calls: c.StringSlice("calls"),
+		Name: filepath.Base(program), Socket: filepath.Join(c.String("run-dir"), socketName),
+	})
+	if err != nil {
+		return err
+	}
+	if err := os.Setenv(reservation.Environment, strconv.FormatUint(uint64(r.Number()), 10)); err != nil {
+		return errors.Join(err, r.Close())
+	}
+	err = unix.Exec(program, argv, os.Environ())
+	return errors.Join(fmt.Errorf("%s: %w", program, err), r.Close())
+}
