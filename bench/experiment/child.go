@@ -11,6 +11,8 @@ import (
 	"github.com/vlibos/vlibos/bench/lidar"
 	"github.com/vlibos/vlibos/bench/native"
 	"github.com/vlibos/vlibos/bench/tail"
+	platform "github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/dom0/platform/threads"
 )
 
 // Child is one of an experiment's processes: what it is stands in args.
@@ -27,6 +29,12 @@ func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 		return caller(ctx, arg, out)
 	case "callee":
 		return native.Peer(ctx, arg, in, out)
+	case "keeper":
+		return native.Keeper(ctx, arg, self, in, out)
+	case "guard":
+		return platform.Guard(in, arg)
+	case "thread-guard":
+		return threads.Guard(in)
 	case "lidar":
 		return lidar.Task()
 	case "job":

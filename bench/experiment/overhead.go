@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
@@ -24,7 +25,8 @@ type calling struct {
 
 func overhead(ctx context.Context, o Options) error {
 	o.Progress("calls between two processes, and what they could be made with otherwise")
-	return Calls(ctx, pick(o.Effort, [3]int{2, 15, 40}), 40*time.Millisecond, nil, o.Done)
+	only := slices.DeleteFunc(slices.Clone(native.Parts), func(p string) bool { return p == native.Reserve })
+	return Calls(ctx, pick(o.Effort, [3]int{2, 15, 40}), 40*time.Millisecond, only, o.Done)
 }
 
 // Calls measures calls between two processes, of which each is pinned to a CPU

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
+	platform "github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/dom0/platform/threads"
 )
 
 // asPeer in the environment makes the test program the other process.
@@ -18,13 +20,32 @@ const asPeer = "VLIBBENCH_TEST_PEER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asPeer) != "" {
-		if err := Peer(context.Background(), os.Args[1], os.Stdin, os.Stdout); err != nil {
+		var err error
+		switch os.Args[1] {
+		case "keeper":
+			err = Keeper(context.Background(), os.Args[2], self, os.Stdin, os.Stdout)
+		case "guard":
+			err = platform.Guard(os.Stdin, os.Args[2])
+		case "thread-guard":
+			err = threads.Guard(os.Stdin)
+		default:
+			err = Peer(context.Background(), os.Args[1], os.Stdin, os.Stdout)
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		return
 	}
 	os.Exit(m.Run())
+}
+
+// self runs the test program as another process.
+func self(args ...string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Stderr = os.Stderr
+	cmd.Env = append(os.Environ(), asPeer+"=1")
+	return cmd
 }
 
 // Every measurement comes to its end and gives a figure; what it is, a test
@@ -37,12 +58,7 @@ func TestClient(t *testing.T) {
 	got := make(map[string]bench.Record)
 	err = Client(t.Context(), Options{
 		Repeats: 1, Slot: time.Millisecond, PeerCPU: peer,
-		Self: func(args ...string) *exec.Cmd {
-			cmd := exec.Command("/proc/self/exe", args...)
-			cmd.Stderr = os.Stderr
-			cmd.Env = append(os.Environ(), asPeer+"=1")
-			return cmd
-		},
+		Self: self,
 	}, func(r bench.Record) error {
 		got[r.Name] = r
 		return bench.Append(t.TempDir()+"/bench.jsonl", r)
@@ -54,6 +70,9 @@ func TestClient(t *testing.T) {
 		if got[name].Value <= 0 {
 			t.Errorf("%s: %+v", name, got[name])
 		}
+	}
+	if r, ok := got["reserve.overshoot.p99"]; ok && (r.Raw["budget_ends"] < overEnds || r.Raw["calls"] < paidCalls) {
+		t.Errorf("%+v", r)
 	}
 	if r, ok := got["call.native.allocs"]; !ok || r.Value != 0 {
 		t.Errorf("a call allocates: %+v", r)

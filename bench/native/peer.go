@@ -31,6 +31,7 @@ const (
 	functionEcho = "echo"
 	functionSink = "sink" // takes any input, and answers with 8 bytes
 	functionSum  = "sum"  // the same, but reads the input first
+	functionBurn = "burn" // uses CPU time, of burnt
 )
 
 // Peer is the process on the other core. It serves in dir, and obeys the
@@ -91,6 +92,7 @@ func newServer(l vlibcall.Listener) *vlibcall.Server {
 	s.Handle(library, functionEcho, func(c *vlibcall.Call) error { return c.Reply(c.Input()) })
 	var short [8]byte
 	s.Handle(library, functionSink, func(c *vlibcall.Call) error { return c.Reply(short[:]) })
+	s.Handle(library, functionBurn, func(*vlibcall.Call) error { burn(burnt); return nil })
 	var sum byte
 	s.Handle(library, functionSum, func(c *vlibcall.Call) error {
 		// One byte of each cache line brings all of them here.

@@ -29,7 +29,10 @@ type Options struct {
 }
 
 // Parts are the names of the measurements, in order.
-var Parts = []string{"spin", "block", "others", "allocs", "record", "bandwidth"}
+var Parts = []string{"spin", "block", "others", "allocs", "record", "bandwidth", Reserve}
+
+// Reserve is the part that is not of what calls cost, but of who pays.
+const Reserve = "reserve"
 
 // Client measures everything, from a process that is pinned to one core
 // against a peer on another. It gives each record to done as it comes.
@@ -47,6 +50,7 @@ func Client(ctx context.Context, o Options, done func(bench.Record) error) (err 
 	defer func() { err = errors.Join(err, c.close()) }()
 	measure := map[string]func(context.Context, Options) ([]bench.Record, error){
 		"spin": c.spin, "block": c.block, "others": c.others, "allocs": c.allocs, "record": c.record, "bandwidth": c.bandwidth,
+		Reserve: c.reserve,
 	}
 	for _, part := range Parts {
 		if len(o.Only) > 0 && !slices.Contains(o.Only, part) {
