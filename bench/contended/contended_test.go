@@ -94,12 +94,14 @@ func TestRecords(t *testing.T) {
 	o := Options{Experiment: experiment}
 	s := samples([]float64{10, 10, 10}, []float64{5, 6, 5}, []float64{9, 8, 10})
 	s["u10.called"+batchRate] = []float64{1}
+	s["u10.vlibos"+latencies] = []float64{4}
+	s["u10.called"+latencies] = []float64{2.5}
 	records, err := o.records(s, 0.5, "machine")
 	if err != nil || len(records) != 1 {
 		t.Fatalf("%v, %v", records, err)
 	}
 	r := records[0]
-	if r.Name != "throttle.mjump.u10" || r.Value != 0.8 || r.Verdict() != "met" || r.Raw["batch_kept"] != 0.5 ||
+	if r.Name != "throttle.mjump.u10" || r.Value != 0.8 || r.Verdict() != "met" || r.Raw["batch_kept"] != 0.5 || r.Raw["recovered_latency"] != 0.75 ||
 		r.Raw["bus_service_ns"] != 20000 || r.Raw["recovered_in_master_p50"] != 0.8 || r.Raw["task_budget_ms"] != 50 {
 		t.Errorf("record %+v", r)
 	}

@@ -45,6 +45,11 @@ func (o Options) records(s Samples, load float64, machine string) ([]bench.Recor
 				raw[bar+"_"+figure[1:]] = bench.Quantile(s[name+figure], 0.5)
 			}
 		}
+		// Of the latency, which a busy host does not falsify.
+		latency := func(bar string) float64 { return raw[bar+"_"+latencies[1:]] }
+		if latency(vlibos) > latency(alone) {
+			raw["recovered_latency"] = (latency(vlibos) - latency(called)) / (latency(vlibos) - latency(alone))
+		}
 		raw["batch_kept"] = raw[called+"_"+batchRate[1:]] / raw[vlibos+"_"+batchRate[1:]]
 		r := bench.Record{
 			Name: "throttle.mjump." + g, Value: bench.Quantile(recovered, 0.5), Unit: "of the slowdown",
