@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package load
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Line is the size of a cache line in bytes.
+const Line = 64
+
+const (
+	words    = Line / 8
+	hugePage = 2 << 20
+)
+
+// buffer is memory that no collector looks at, in huge pages if possible:
+// without them each access would first be one to a page table.
+type buffer struct {
+	raw   []byte
+	bytes []byte
+	huge  bool // they were asked for and not refused
+}
+
+func newBuffer(size int) (buffer, error) {
+	raw, err := unix.Mmap(-1, 0, size+hugePage, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return buffer{}, fmt.Errorf("a buffer of %d bytes: %w", size, err)
+	}
+	skip := -uintptr(unsafe.Pointer(&raw[0])) % hugePage
+	b := raw[skip : skip+uintptr(size)]
+	return buffer{raw, b, unix.Madvise(b, unix.MADV_HUGEPAGE) == nil}, nil
+}
+
+func (b buffer) free() error { return unix.Munmap(b.raw) }
+
+// Ring is a buffer whose lines name each other in one random cycle.
+type Ring struct {
+	buffer
+	next []uint64 // at the first word of each line the place of another
+}
+
+// NewRing makes one of that many bytes, at least a line.
+func NewRing(size int) (*Ring, error) {
+	b, err := newBuffer(size)
+	if err != nil {
+		return nil, err
+	}
+	r := &Ring{buffer: b, next: unsafe.Slice((*uint64)(unsafe.Pointer(&b.bytes[0])), size/8)}
+	n := uint64(size / Line)
+	for i := range n {
+		r.next[i*words] = i * words
+	}
+	// Sattolo's shuffle: what comes out is one cycle through all.
+	random := rand.New(rand.NewPCG(1, 1))
+	for i := n - 1; i > 0; i-- {
+		j := random.Uint64N(i)
+		r.next[i*words], r.next[j*words] = r.next[j*words], r.next[i*words]
+	}
+	return r, nil
+}
+
+// Follow goes on for n lines from a place that it returned, or 0. Each access
+// needs what the one before has read.
+func (r *Ring) Follow(at uint64, n int) uint64 {
+	next := r.next
+	for range n {
+		at = next[at]
+	}
+	return at
+}
+
+// Huge reports whether the ring may be in huge pages.
+func (r *Ring) Huge() bool { return r.huge }
+
+// Free gives the memory back. The ring must not be followed again.
+func (r *Ring) Free() error { return r.free() }

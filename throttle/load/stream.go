@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package load
+
+import (
+	"fmt"
+	"time"
+)
+
+// stride is the distance of two writes, of which the second is thereby in
+// another row of a memory chip.
+const stride = 8 << 10
+
+// Stream is the paper's m_jump: it writes the first bytes of each line of a
+// buffer, in steps of 8 KiB.
+type Stream struct {
+	buffer
+	column int
+}
+
+// NewStream makes one over that many bytes, a multiple of 8 KiB.
+func NewStream(size int) (*Stream, error) {
+	if size < stride || size%stride != 0 {
+		return nil, fmt.Errorf("a stream over %d bytes: a multiple of %d is needed", size, stride)
+	}
+	b, err := newBuffer(size)
+	if err != nil {
+		return nil, err
+	}
+	return &Stream{buffer: b}, nil
+}
+
+// Column writes one line in each 8 KiB of the buffer, and returns how many.
+func (s *Stream) Column() int {
+	b := s.bytes
+	for i := s.column; i < len(b); i += stride {
+		b[i]++
+	}
+	s.column = (s.column + Line) % stride
+	return len(b) / stride
+}
+
+// slice is how long a stream with a duty runs and sleeps, together.
+const slice = 2 * time.Millisecond
+
+// Run writes for a share of the time until stop says so, and tells each what was
+// written since it was called last.
+func (s *Stream) Run(duty func() float64, stop func() bool, each func(lines int)) {
+	for !stop() {
+		begin := time.Now()
+		share := duty()
+		if share > 0 {
+			for lines := 0; ; {
+				lines += s.Column()
+				if busy := time.Since(begin); busy >= time.Duration(share*float64(slice)) || busy >= slice {
+					each(lines)
+					break
+				}
+			}
+		}
+		if share < 1 {
+			time.Sleep(slice - time.Since(begin))
+		}
+	}
+}
+
+// Free gives the memory back.
+func (s *Stream) Free() error { return s.free() }
