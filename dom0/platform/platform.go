@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/rtsched"
+	"github.com/vlibos/vlibos/throttle"
 )
 
 // Errors that callers tell apart; what is returned wraps them.
@@ -76,6 +77,23 @@ type Platform interface {
 
 	// Close ends the use of the host and leaves all that is adopted as it is.
 	Close() error
+}
+
+// Throttler is a host whose CPUs can give less background time. What it is told
+// ends with the lease of [Platform.Renew], and must then be said anew.
+type Throttler interface {
+	// Throttle denies background time on a CPU for idle of every period, to
+	// all but control domains. 0 ends it. Who has budget is not touched.
+	Throttle(ctx context.Context, cpu int, period, idle time.Duration) error
+}
+
+// LatencyCounter is a host that may have counters of memory latency.
+type LatencyCounter interface {
+	// CPUs are those of the host.
+	CPUs() ([]int, error)
+	// LatencySource opens the counters for CPUs that may be throttled;
+	// throttle.ErrNoSource if there are none.
+	LatencySource(cpus []int) (throttle.Source, error)
 }
 
 // String is how messages name the domain.

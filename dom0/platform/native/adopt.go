@@ -69,7 +69,7 @@ func (k *keeper) adopt(name string, g *group, cpus []int, r rtsched.Task) (bool,
 	}
 	d.Change(r, len(cpus), loop.Now())
 	d.period, d.unset = r.Period, true // its priority is another
-	d.setCPUs(cpus)
+	k.move(d, cpus)
 	k.look(d)
 	if k.watch.sleepers[d] {
 		k.sleep(d, loop.Now()) // its budget is another
@@ -110,7 +110,7 @@ func (p *Platform) Usage(ctx context.Context, d platform.Domain, id uint32) (u p
 		now := loop.Now()
 		err = kept.err
 		u = platform.Usage{
-			Foreground: kept.Front, Background: kept.Back,
+			Foreground: kept.Front, Background: kept.Back, Throttled: kept.held.total(now),
 			Left: kept.Server.Left(now), Next: max(kept.Server.Next()-now, 0),
 		}
 	})

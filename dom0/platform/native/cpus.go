@@ -36,7 +36,7 @@ func (p *Platform) Pin(ctx context.Context, name string, cpus []int) error {
 	}
 	return p.keeper.Do(ctx, func() {
 		if d := p.keeper.kept[name]; d != nil {
-			d.setCPUs(cpus)
+			p.keeper.move(d, cpus)
 		}
 	})
 }

@@ -14,21 +14,47 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform"
 )
 
+// freezeControl is the file in which stopping is asked for.
+func (l layout) freezeControl() string {
+	if l.freezer.version == 2 {
+		return "cgroup.freeze"
+	}
+	return "freezer.state"
+}
+
+func freezeWord(version2, on bool) string {
+	switch {
+	case version2 && on:
+		return "1"
+	case version2:
+		return "0"
+	case on:
+		return "FROZEN"
+	}
+	return "THAWED"
+}
+
 // freeze stops every process of a domain, or lets them go on. Stopping takes
 // effect as each process comes to a safe point; freeze waits for the last.
 func (l layout) freeze(ctx context.Context, name string, closed bool) error {
-	dir := filepath.Join(l.freezer.dir, name)
-	control, state, done := "freezer.state", "freezer.state", "FROZEN"
-	word := map[bool]string{false: "THAWED", true: "FROZEN"}[closed]
-	if l.freezer.version == 2 {
-		control, state, done = "cgroup.freeze", "cgroup.events", "frozen 1"
-		word = map[bool]string{false: "0", true: "1"}[closed]
+	if err := l.askFreeze(name, closed); err != nil || !closed {
+		return err
 	}
-	if err := write(filepath.Join(dir, control), word); err != nil || !closed {
-		return explain(err)
+	return l.frozen(ctx, name)
+}
+
+func (l layout) askFreeze(name string, closed bool) error {
+	return explain(write(filepath.Join(l.freezer.dir, name, l.freezeControl()), freezeWord(l.freezer.version == 2, closed)))
+}
+
+// frozen waits until every process has stopped.
+func (l layout) frozen(ctx context.Context, name string) error {
+	file, done := filepath.Join(l.freezer.dir, name, "freezer.state"), "FROZEN"
+	if l.freezer.version == 2 {
+		file, done = filepath.Join(l.freezer.dir, name, "cgroup.events"), "frozen 1"
 	}
 	for wait := 100 * time.Microsecond; ; wait = min(2*wait, 20*time.Millisecond) {
-		text, err := os.ReadFile(filepath.Join(dir, state))
+		text, err := os.ReadFile(file)
 		if err != nil {
 			return explain(err)
 		}
@@ -37,7 +63,7 @@ func (l layout) freeze(ctx context.Context, name string, closed bool) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: not all processes have stopped yet, a system call may keep one: %w", filepath.Join(dir, state), ctx.Err())
+			return fmt.Errorf("%s: not all processes have stopped yet, a system call may keep one: %w", file, ctx.Err())
 		case <-time.After(wait):
 		}
 	}
@@ -45,10 +71,7 @@ func (l layout) freeze(ctx context.Context, name string, closed bool) error {
 
 // anyFrozen reports whether a domain is stopped, or whether that is not known.
 func (l layout) anyFrozen() bool {
-	control, open := "freezer.state", "THAWED"
-	if l.freezer.version == 2 {
-		control, open = "cgroup.freeze", "0"
-	}
+	control, open := l.freezeControl(), freezeWord(l.freezer.version == 2, false)
 	entries, err := os.ReadDir(l.freezer.dir)
 	if err != nil {
 		return !gone(err)
@@ -78,18 +101,28 @@ func (p *Platform) Gate(ctx context.Context, d platform.Domain, closed bool) err
 	if closed && !p.lease.Runs() {
 		return p.noLease(d.ID)
 	}
-	err := p.layout.freeze(ctx, d.ID, closed)
+	err := p.gate(ctx, d.ID, closed)
+	if err == nil && closed {
+		err = p.layout.frozen(ctx, d.ID)
+	}
 	if gone(err) {
 		return fmt.Errorf("domain %q: %w: %w", d.ID, platform.ErrNoDomain, err)
 	}
 	if closed && !p.lease.Runs() {
 		// The guard may have been by before the gate closed.
-		err = errors.Join(p.noLease(d.ID), p.layout.freeze(ctx, d.ID, false))
+		err = errors.Join(p.noLease(d.ID), p.gate(context.WithoutCancel(ctx), d.ID, false))
 	}
 	if err != nil {
 		return fmt.Errorf("gate of domain %q: %w", d.ID, err)
 	}
 	return nil
+}
+
+// gate asks in the keeper's thread, whose throttle stops domains by the same
+// means.
+func (p *Platform) gate(ctx context.Context, name string, closed bool) (err error) {
+	failed := p.keeper.Do(ctx, func() { err = p.keeper.gate(p.layout, name, closed) })
+	return errors.Join(failed, err)
 }
 
 func (p *Platform) noLease(name string) error {

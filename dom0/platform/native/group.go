@@ -40,13 +40,15 @@ type group struct {
 	usageFile  *os.File
 	weightFile *os.File
 	idleFile   *os.File // nil before Linux 5.15
+	freezeFile *os.File // nil for the parent
 	usage2     bool
+	freezer2   bool
 	buf        [512]byte
 }
 
 // openGroup opens the child of the parent; name "" is the parent itself.
 func openGroup(l layout, name string) (g *group, err error) {
-	g = &group{dir: filepath.Join(l.cpu.dir, name), version: l.cpu.version, usage2: l.usage.version == 2}
+	g = &group{dir: filepath.Join(l.cpu.dir, name), version: l.cpu.version, usage2: l.usage.version == 2, freezer2: l.freezer.version == 2}
 	usage, shares := "cpuacct.usage", "cpu.shares"
 	if g.usage2 {
 		usage = "cpu.stat"
@@ -69,12 +71,15 @@ func openGroup(l layout, name string) (g *group, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
+	if err == nil && name != "" {
+		g.freezeFile, err = os.OpenFile(filepath.Join(l.freezer.dir, name, l.freezeControl()), os.O_RDWR, 0)
+	}
 	return g, err
 }
 
 func (g *group) close() error {
 	var errs []error
-	for _, f := range []*os.File{g.usageFile, g.weightFile, g.idleFile} {
+	for _, f := range []*os.File{g.usageFile, g.weightFile, g.idleFile, g.freezeFile} {
 		if f != nil {
 			errs = append(errs, f.Close())
 		}
@@ -122,6 +127,22 @@ func (g *group) setWeight(w weight) error {
 		return put(g.weightFile, w.v2)
 	}
 	return put(g.weightFile, w.v1)
+}
+
+// isFrozen reports whether the cgroup is stopped, or on the way to it.
+func (g *group) isFrozen() (bool, error) {
+	n, err := g.freezeFile.ReadAt(g.buf[:], 0)
+	if n == 0 {
+		return false, err
+	}
+	return string(bytes.TrimSpace(g.buf[:n])) != freezeWord(g.freezer2, false), nil
+}
+
+// setFrozen stops the cgroup's processes, each as it comes to a safe point, or
+// lets them go on. It does not wait.
+func (g *group) setFrozen(on bool) error {
+	_, err := g.freezeFile.WriteAt([]byte(freezeWord(g.freezer2, on)), 0)
+	return err
 }
 
 func put(f *os.File, v int) error {

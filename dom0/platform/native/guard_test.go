@@ -22,7 +22,7 @@ import (
 
 const testLease = 2 * time.Second
 
-// daemon adopts and gates domains of a parent, "version:parent", and renews until
+// daemon adopts, throttles and gates domains of a parent, "version:parent", and renews until
 // it is killed. It says "ready" when all of that is done.
 func daemon(arg string) error {
 	version, parent, _ := strings.Cut(arg, ":")
@@ -43,6 +43,15 @@ func daemon(arg string) error {
 	r := task(1, 10*time.Millisecond, 100*time.Millisecond)
 	if err := p.Adopt(context.Background(), domain("kept"), r); err != nil {
 		return err
+	}
+	cpus, err := p.CPUs()
+	if err != nil {
+		return err
+	}
+	for _, c := range cpus {
+		if err := p.Throttle(context.Background(), c, 10*time.Millisecond, 10*time.Millisecond); err != nil {
+			return err
+		}
 	}
 	fmt.Println("ready")
 	for {
@@ -136,11 +145,14 @@ func TestDaemonDies(t *testing.T) {
 				if p.open(t, "gated") || !frozen(t, p, "gated") || p.light(t) {
 					t.Fatalf("open %v, weights standard %v while the daemon lives", p.open(t, "gated"), p.light(t))
 				}
+				eventually(t, "throttled", func() bool { return !p.open(t, "kept") })
 				if err := cmd.Process.Signal(signal); err != nil {
 					t.Fatal(err)
 				}
 				took := eventually(t, "gate", func() bool { return p.open(t, "gated") })
 				more := eventually(t, "weights", func() bool { return p.light(t) })
+				lifted := eventually(t, "throttle", func() bool { return p.open(t, "kept") })
+				t.Logf("%v: throttle lifted %v after that", signal, lifted)
 				t.Logf("%v: gate open after %v, weights %v later, lease %v", signal, took, more, testLease)
 				if limit := testLease + 500*time.Millisecond; timed() && took > limit {
 					t.Errorf("gate open after %v, want within the lease of %v", took, testLease)

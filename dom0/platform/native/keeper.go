@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/platform/guard"
 	"github.com/vlibos/vlibos/dom0/platform/loop"
 )
 
@@ -25,21 +26,23 @@ type keeper struct {
 	kept     map[string]*kept
 	order    schedule
 	watch    watch
+	denials  denials
 	lateness time.Duration // the largest with which a look began
 }
 
-func startKeeper(parent *group, weight *parentWeight, weights bool) (*keeper, error) {
-	k := &keeper{parent: parent, weight: weight, weights: weights, kept: map[string]*kept{}}
+func startKeeper(parent *group, weight *parentWeight, weights bool, l *guard.Lease) (*keeper, error) {
+	k := &keeper{parent: parent, weight: weight, weights: weights, kept: map[string]*kept{}, denials: denials{due: never, leased: l.Runs}}
 	var err error
 	k.Loop, err = loop.Start(k.step)
 	return k, err
 }
 
-// stop leaves all domains as they are, but in background: nobody would end a
-// foreground.
+// stop leaves all domains as they are, but in background, for nobody would end a
+// foreground, and without a throttle.
 func (k *keeper) stop() error {
 	var errs []error
 	if k.Do(context.Background(), func() {
+		errs = append(errs, k.lift())
 		for _, d := range k.kept {
 			if err := k.raise(d, false); !gone(err) {
 				errs = append(errs, err)
@@ -66,14 +69,18 @@ func (k *keeper) step() time.Duration {
 	if k.watch.due <= now {
 		k.watchSleepers()
 	}
+	if k.denials.due <= now {
+		k.deny()
+	}
 	return k.next()
 }
 
 func (k *keeper) next() time.Duration {
+	due := min(k.watch.due, k.denials.due)
 	if len(k.order) > 0 {
-		return min(k.order[0].due, k.watch.due)
+		return min(k.order[0].due, due)
 	}
-	return k.watch.due
+	return due
 }
 
 // add begins to keep a domain. What it has used up to now is nobody's.
@@ -106,7 +113,7 @@ func (k *keeper) add(d *kept) error {
 	}
 	d.applied = true
 	k.kept[d.name] = d
-	k.watch.unsure = true
+	k.watch.unsure, k.denials.stale = true, true
 	d.due = now + d.Bite(now)
 	heap.Push(&k.order, d)
 	return nil
@@ -117,8 +124,8 @@ func (k *keeper) drop(d *kept) error {
 	heap.Remove(&k.order, d.index)
 	delete(k.kept, d.name)
 	k.awake(d)
-	k.watch.unsure = true
-	err := k.lower(d)
+	k.watch.unsure, k.denials.stale = true, true
+	err := errors.Join(d.setHeld(false), k.lower(d))
 	if gone(err) {
 		err = nil
 	}
@@ -129,9 +136,14 @@ func (k *keeper) drop(d *kept) error {
 	return err
 }
 
-// reapply sets all weights anew, after somebody else has.
+// reapply sets all weights anew, after somebody else has. Gates are open, and
+// throttles are over.
 func (k *keeper) reapply() {
-	// If the parent is gone, so are all, and looks find that out.
+	for _, d := range k.kept {
+		d.gated = false
+	}
+	// What cannot be lifted, or weighed, is gone, which looks find out.
+	_ = k.lift()
 	_ = k.weight.again()
 	for _, d := range k.kept {
 		d.unset = true

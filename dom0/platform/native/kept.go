@@ -29,6 +29,8 @@ type kept struct {
 	applied    bool          // the cgroup is in foreground
 	unset      bool          // or was set by somebody else
 	soon       bool          // it has just got budget, and was not seen to run
+	held       hold          // what the throttle does to it
+	gated      bool          // its gate is closed, as far as this process did that
 	err        error         // of the last look
 
 	due   time.Duration // of the next look
@@ -38,6 +40,15 @@ type kept struct {
 func (d *kept) setCPUs(cpus []int) {
 	d.on = cpus
 	d.On(len(cpus))
+}
+
+// move says that a domain is on other CPUs.
+func (k *keeper) move(d *kept, cpus []int) {
+	d.setCPUs(cpus)
+	k.denials.stale = true
+	if err := d.setHeld(k.denials.denied(d)); err != nil && !gone(err) {
+		d.err = err
+	}
 }
 
 // look reads what a domain has used, charges it, and does what follows from
@@ -103,6 +114,7 @@ func (k *keeper) charge(d *kept) error {
 			return err
 		}
 		d.applied, d.unset = d.Foreground, false
+		return d.setHeld(k.denials.denied(d))
 	}
 	return nil
 }

@@ -64,7 +64,10 @@ type Platform struct {
 	callees  map[string]*callee // the threads' keeper's
 }
 
-var _ platform.Platform = (*Platform)(nil)
+var (
+	_ platform.Platform  = (*Platform)(nil)
+	_ platform.Throttler = (*Platform)(nil)
+)
 
 // Open opens the machine. Errors wrap [platform.ErrNotHere] if it has no
 // cgroups that would do, [platform.ErrNotAllowed] if they are not this user's.
@@ -110,13 +113,13 @@ func Open(o Options) (*Platform, error) {
 	if err != nil {
 		return nil, errors.Join(err, parent.close())
 	}
-	weight := &parentWeight{parent: parent}
-	k, err := startKeeper(parent, weight, !realtime)
+	weight, lease := &parentWeight{parent: parent}, guard.New(o.Guard)
+	k, err := startKeeper(parent, weight, !realtime, lease)
 	if err != nil {
 		return nil, errors.Join(err, parent.close())
 	}
 	return &Platform{
-		layout: l, keeper: k, lease: guard.New(o.Guard), weight: weight, realtime: realtime,
+		layout: l, keeper: k, lease: lease, weight: weight, realtime: realtime,
 		servers: o.Servers, depleted: o.Depleted, threads: dom0threads.New(o.ThreadGuard), callees: make(map[string]*callee),
 	}, nil
 }
