@@ -27,7 +27,8 @@ type Config struct {
 	MetricsListen string
 	Allow         policy.Rules
 	Domains       []policy.Wedging
-	Listens       []string // domains whose servers listen by hypercall
+	Listens       []string  // domains whose servers listen by hypercall
+	Throttle      *Throttle // nil: nothing is throttled
 }
 
 type configTOML struct {
@@ -36,6 +37,8 @@ type configTOML struct {
 	Allow    []allowTOML  `toml:"allow"`
 	Domain   []domainTOML `toml:"domain"`
 	Metrics  metricsTOML  `toml:"metrics"`
+
+	Throttle *throttleTOML `toml:"throttle"`
 }
 
 type adoptTOML struct {
@@ -148,6 +151,12 @@ func parse(text string) (Config, int, error) {
 		c.Domains = append(c.Domains, w)
 		if d.Listens {
 			c.Listens = append(c.Listens, w.Domain)
+		}
+	}
+	if t.Throttle != nil {
+		var key string
+		if c.Throttle, key, err = t.Throttle.parse(); err != nil {
+			return Config{}, lineInTable(text, "throttle", key), fmt.Errorf("throttle: %w", err)
 		}
 	}
 	return c, 0, nil

@@ -26,6 +26,12 @@
 //	on_wedge = "restart"
 //	restart = ["xl", "reboot", "-F", "web"]
 //
+//	[throttle]            # without it, nobody is throttled
+//	source = "probe"      # or auto, uncore, tally, model
+//	probe_cpu = 0
+//	policy = "threshold"  # or feedback, rate, none
+//	threshold_ns = 180
+//
 // What is unknown or impossible is refused with file and line.
 package config
 

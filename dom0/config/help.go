@@ -8,6 +8,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/policy"
+	"github.com/vlibos/vlibos/throttle"
 )
 
 // Key is one key that a file may have. The program's help, the manual page, the
@@ -25,6 +26,8 @@ const (
 	metricsTable = "[metrics]"
 	allowTable   = "[[allow]]"
 	domainTable  = "[[domain]]"
+
+	throttleTable = "[throttle]"
 )
 
 // Keys are all that there are, in the order of the example.
@@ -52,6 +55,18 @@ var Keys = []Key{
 	{domainTable, "on_wedge", `"restart"`, fmt.Sprintf("%s, or %s: then by the command restart", report, restart)},
 	{domainTable, "restart", `["xl", "reboot", "-F", "web"]`, "the command and its arguments, without a shell"},
 	{domainTable, "wedged_after", "", fmt.Sprintf("how long a server must hang: %v to %v; %v if not given", leastWedged, mostWedged, policy.WedgedAfter)},
+
+	{throttleTable, "source", `"probe"`, "of memory latency: one of " + strings.Join(Sources, ", ") + "; auto if not given. Without the table nothing is throttled"},
+	{throttleTable, "policy", `"threshold"`, "who decides: one of " + strings.Join(throttle.Policies, ", ") + "; threshold if not given"},
+	{throttleTable, "threshold_ns", "180", "latency above which memory is too slow: vlibmaster calibrate finds it"},
+	{throttleTable, "most", "", fmt.Sprintf("largest share of the time in which a CPU gives no background time; %v if not given", throttle.DefaultMost)},
+	{throttleTable, "budget_per_s", "", "of the policy rate: requests a second that each CPU may make"},
+	{throttleTable, "period", `"10ms"`, fmt.Sprintf("of decisions, %v to %v; %v if not given", minPeriod, maxPeriod, defaultPeriod)},
+	{throttleTable, "cpus", "[1, 2, 3]", "to throttle; all but probe_cpu if not given"},
+	{throttleTable, "probe_cpu", "0", "CPU of which the software probe may use a hundredth"},
+	{throttleTable, "probe_mib", "", "buffer of the probe; 0: twice the last-level cache"},
+	{throttleTable, "tally", "", "of the source tally: the file in which a program counts its requests"},
+	{throttleTable, "quantile", "", "of the source tally: 0 for the mean of the requests' times, or less than 1"},
 }
 
 // Example is a small file.

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Value is one key of the table [throttle], as TOML.
+type Value struct{ Key, Text string }
+
+// SetThrottle returns a configuration's text with those values in [throttle],
+// and all else as it was. The result is one that can be loaded, or an error.
+func SetThrottle(text string, values []Value) (string, error) {
+	lines := strings.SplitAfter(text, "\n")
+	if last := len(lines) - 1; lines[last] == "" {
+		lines = lines[:last]
+	} else {
+		lines[last] += "\n"
+	}
+	if lineInTable(text, "throttle", "") == 0 {
+		if len(lines) > 0 {
+			lines = append(lines, "\n")
+		}
+		lines = append(lines, "[throttle]\n")
+	}
+	for _, v := range values {
+		set := fmt.Sprintf("%s = %s\n", v.Key, v.Text)
+		now := strings.Join(lines, "")
+		at, table := lineInTable(now, "throttle", v.Key), lineInTable(now, "throttle", "")
+		if at != table {
+			if _, comment, ok := strings.Cut(lines[at-1], "#"); ok {
+				set = strings.TrimSuffix(set, "\n") + " #" + comment
+			}
+			lines[at-1] = set
+			continue
+		}
+		lines = append(lines[:table], append([]string{set}, lines[table:]...)...)
+	}
+	out := strings.Join(lines, "")
+	if _, line, err := parse(out); err != nil {
+		return "", fmt.Errorf("line %d of what it would be: %w", line, err)
+	}
+	return out, nil
+}
+
+// Replace writes a file as a whole or not at all, with the permissions of the
+// one that is there.
+func Replace(file, text string) (err error) {
+	mode := fs.FileMode(0o644)
+	if info, err := os.Stat(file); err == nil {
+		mode = info.Mode().Perm()
+	}
+	if real, err := filepath.EvalSymlinks(file); err == nil {
+		file = real
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), ".vlibmaster-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

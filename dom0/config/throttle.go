@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/vlibos/vlibos/throttle"
+)
+
+// Throttle is what the table of that name says.
+type Throttle struct {
+	Source   string // one of Sources
+	Policy   string // one of throttle.Policies
+	Params   throttle.Params
+	Period   time.Duration // of decisions
+	CPUs     []int         // to throttle; none: all but ProbeCPU
+	ProbeCPU int           // that the software probe runs on; -1: not said
+	ProbeMiB int           // its buffer; 0: by the size of the cache
+	Tally    string        // file in which a program counts its requests
+	Quantile float64       // of them; 0: the mean
+}
+
+// Sources of memory latency: uncore counters where there are any and else the
+// probe, uncore counters, the probe, a program's own tally, the lab's memory bus.
+var Sources = []string{"auto", "uncore", "probe", "tally", "model"}
+
+// Bounds and default of the period.
+const (
+	minPeriod     = time.Millisecond
+	maxPeriod     = 100 * time.Millisecond
+	defaultPeriod = 10 * time.Millisecond
+)
+
+type throttleTOML struct {
+	Source    word     `toml:"source"`
+	Policy    word     `toml:"policy"`
+	Threshold float64  `toml:"threshold_ns"`
+	Most      float64  `toml:"most"`
+	Budget    float64  `toml:"budget_per_s"`
+	Period    duration `toml:"period"`
+	CPUs      []int    `toml:"cpus"`
+	ProbeCPU  *int     `toml:"probe_cpu"`
+	ProbeMiB  int      `toml:"probe_mib"`
+	Tally     word     `toml:"tally"`
+	Quantile  float64  `toml:"quantile"`
+}
+
+// parse returns the key of an error.
+func (t throttleTOML) parse() (c *Throttle, key string, err error) {
+	c = &Throttle{
+		Source: string(t.Source), Policy: string(t.Policy), Period: time.Duration(t.Period), CPUs: t.CPUs, ProbeCPU: -1,
+		ProbeMiB: t.ProbeMiB, Tally: string(t.Tally), Quantile: t.Quantile,
+		Params: throttle.Params{Threshold: t.Threshold, Most: t.Most, Budget: t.Budget},
+	}
+	if c.Source == "" {
+		c.Source = Sources[0]
+	}
+	if c.Policy == "" {
+		c.Policy = "threshold"
+	}
+	if c.Period == 0 {
+		c.Period = defaultPeriod
+	}
+	if t.ProbeCPU != nil {
+		c.ProbeCPU = *t.ProbeCPU
+	}
+	switch {
+	case !slices.Contains(Sources, c.Source):
+		return nil, "source", fmt.Errorf("source %q: one of %s is needed", c.Source, strings.Join(Sources, ", "))
+	case c.Period < minPeriod || c.Period > maxPeriod:
+		return nil, "period", fmt.Errorf("period %v: %v to %v are allowed", c.Period, minPeriod, maxPeriod)
+	case slices.ContainsFunc(c.CPUs, func(cpu int) bool { return cpu < 0 || cpu > maxCPU }):
+		return nil, "cpus", fmt.Errorf("cpus %v: 0 to %d are allowed", c.CPUs, maxCPU)
+	case t.ProbeCPU != nil && (*t.ProbeCPU < 0 || *t.ProbeCPU > maxCPU):
+		return nil, "probe_cpu", fmt.Errorf("probe_cpu %d: 0 to %d are allowed", *t.ProbeCPU, maxCPU)
+	case c.ProbeMiB < 0 || c.ProbeMiB > 4096:
+		return nil, "probe_mib", fmt.Errorf("probe_mib %d: 0, for twice the last-level cache, to 4096 are allowed", c.ProbeMiB)
+	case c.Source == "probe" && c.ProbeCPU < 0:
+		return nil, "source", errors.New("source probe needs probe_cpu: a CPU of which it may use a hundredth")
+	case c.Source == "tally" && c.Tally == "":
+		return nil, "source", errors.New("source tally needs tally: the file in which a program counts its requests")
+	case !(c.Quantile >= 0 && c.Quantile < 1):
+		return nil, "quantile", fmt.Errorf("quantile %v: 0 for the mean, or less than 1", c.Quantile)
+	}
+	if _, err := throttle.New(c.Policy, c.Params); err != nil {
+		return nil, "policy", err
+	}
+	return c, "", nil
+}
+
+const maxCPU = 1023
+
+// lineInTable is the first line that sets a key in [table], or else the table's.
+func lineInTable(text, table, key string) int {
+	in, header := false, 0
+	n := 0
+	found := line(text, func(words string) bool {
+		n++
+		if strings.HasPrefix(words, "[") {
+			in = strings.Trim(strings.SplitN(words, "#", 2)[0], "[] ") == table && !strings.HasPrefix(words, "[[")
+			if in {
+				header = n
+			}
+		}
+		name, _, ok := strings.Cut(words, "=")
+		return in && ok && strings.Trim(strings.TrimSpace(name), `"'`) == key
+	})
+	if found == 0 {
+		found = header
+	}
+	if found == 0 {
+		return lineOfKey(text, toml.Key{table})
+	}
+	return found
+}
