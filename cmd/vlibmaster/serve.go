@@ -28,6 +28,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform/native"
 	"github.com/vlibos/vlibos/dom0/platform/stock"
 	"github.com/vlibos/vlibos/dom0/platform/xen"
+	"github.com/vlibos/vlibos/dom0/throttling"
 	"github.com/vlibos/vlibos/receipt"
 )
 
@@ -112,9 +113,13 @@ func serveAction(c *cli.Context) (err error) {
 	}
 	exports := newExporter(m, shelf, log)
 	defer exports.Close()
+	t := throttling.NewManager(p, log)
+	defer closing(&err, t)
 	// All of a configuration is taken, or nothing.
 	take := func(cfg config.Config) error {
-		return exports.move(cfg.MetricsListen, func() error { return take(ctx, cfg, m, g) })
+		return exports.move(cfg.MetricsListen, func() error {
+			return t.Move(cfg.Throttle, func() error { return take(ctx, cfg, m, g) })
+		})
 	}
 	if err := take(cfg); err != nil {
 		return err

@@ -4,6 +4,7 @@ package throttling
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"reflect"
 	"sync"
@@ -34,6 +35,28 @@ func NewManager(p platform.Platform, log *slog.Logger) *Manager {
 func (m *Manager) Set(c *config.Throttle) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.set(c)
+}
+
+// Move is Set, undone if what comes then fails.
+func (m *Manager) Move(c *config.Throttle, then func() error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var was *config.Throttle
+	if m.loop != nil {
+		current := m.current
+		was = &current
+	}
+	if err := m.set(c); err != nil {
+		return err
+	}
+	if err := then(); err != nil {
+		return errors.Join(err, m.set(was))
+	}
+	return nil
+}
+
+func (m *Manager) set(c *config.Throttle) error {
 	if c == nil {
 		return m.end()
 	}

@@ -84,6 +84,14 @@ func TestManager(t *testing.T) {
 		t.Errorf("another period: %v", err)
 	}
 	eventually(t, "throttled again", slow)
+	// What comes with it fails: it stays as it was.
+	failed := errors.New("something else")
+	if err := m.Move(&other, func() error { return failed }); !errors.Is(err, failed) || m.current.Policy != "threshold" {
+		t.Errorf("undone: %v, %+v", err, m.current)
+	}
+	if err := m.Move(&c, func() error { return nil }); err != nil || m.current.Policy != "threshold" {
+		t.Error(err)
+	}
 	for range 2 {
 		if err := m.Close(); err != nil || h.of(1) != 0 || m.Status() != nil {
 			t.Errorf("closed: %v, idle %v", err, h.of(1))

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/calibrate"
+	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/throttle/load"
+	"github.com/vlibos/vlibos/throttle/probe"
+)
+
+// loadCommandName is of the process that calibrate starts for a load.
+const loadCommandName = "calibrate-load"
+
+func calibrateCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "calibrate",
+		Usage: "find out above which latency memory is too slow on this host, and put it into the configuration",
+		Description: `Lets processes stream through memory on some CPUs, for more and more of their
+time, and measures latency meanwhile. Everything on the host becomes slower for
+that long. On Xen the CPUs of the loads are Dom0's.
+
+   vlibmaster calibrate --probe-cpu 0 --load-cpus 1,2,3
+   vlibmaster calibrate --probe-cpu 0 --load-cpus 1 --dry-run`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "config", Value: config.DefaultFile, Usage: "`FILE` with the configuration; only [throttle] in it is changed"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "show what would be set and change nothing"},
+			&cli.IntFlag{Name: "seconds", Value: 40, Usage: "measure for `N` seconds"},
+			&cli.StringFlag{Name: "source", Value: "auto", Usage: "measure with `SOURCE`: auto, uncore or probe"},
+			&cli.IntFlag{Name: "probe-cpu", Value: -1, Usage: "`CPU` for the software probe, where nothing counts latency"},
+			&cli.IntFlag{Name: "probe-mib", Usage: "buffer of the probe in `MIB`; 0: twice the last-level cache"},
+			&cli.StringFlag{Name: "load-cpus", Usage: "`CPUS` that stream, as in 1,2,3 (required)"},
+		},
+		Action: calibrateAction,
+	}
+}
+
+func calibrateAction(c *cli.Context) (err error) {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	loads, err := cpuList(c.String("load-cpus"))
+	if err != nil {
+		return err
+	}
+	t := config.Throttle{Source: c.String("source"), ProbeCPU: c.Int("probe-cpu"), ProbeMiB: c.Int("probe-mib"), Period: 10 * time.Millisecond}
+	switch {
+	case !slices.Contains([]string{"auto", "uncore", "probe"}, t.Source):
+		return usagef("--source %q: want auto, uncore or probe", t.Source)
+	case t.Source == "probe" && t.ProbeCPU < 0:
+		return usagef("--source probe needs --probe-cpu, a CPU of which it may use a hundredth")
+	case slices.Contains(loads, t.ProbeCPU):
+		return usagef("--load-cpus has the probe's CPU %d: nobody else would run while it measures", t.ProbeCPU)
+	case c.Int("seconds") < 1 || c.Int("seconds") > 600:
+		return usagef("--seconds %d: 1 to 600 are allowed", c.Int("seconds"))
+	}
+	file := c.String("config")
+	before, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	cfg := config.Config{Platform: dom0.Auto}
+	if err == nil {
+		if cfg, err = config.Load(file); err != nil {
+			return err
+		}
+	}
+	kind, err := hostKind(c, cfg)
+	if err != nil {
+		return err
+	}
+	p, err := openHost(c.Context, c, kind, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer closing(&err, p)
+	values, err := measureCurve(c, t, p, loads)
+	if err != nil {
+		return err
+	}
+	after, err := config.SetThrottle(string(before), values)
+	if err != nil {
+		return err
+	}
+	for _, v := range values {
+		fmt.Fprintf(c.App.Writer, "%s = %s\n", v.Key, v.Text)
+	}
+	if c.Bool("dry-run") {
+		return nil
+	}
+	if err := config.Replace(file, after); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.App.Writer, "written to %s; a running master takes it with SIGHUP\n", file)
+	return err
+}
+
+// measureCurve shows the curve and returns what the configuration should say.
+func measureCurve(c *cli.Context, t config.Throttle, p platform.Platform, loads []int) (values []config.Value, err error) {
+	s, err := throttling.OpenSource(t, p)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(&err, s)
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	// Together they are larger than the cache.
+	mib := max(probe.DefaultBuffer(loads[0])>>20/len(loads), 32)
+	l, err := calibrate.Start([]string{exe, loadCommandName}, loads, mib)
+	if err != nil {
+		return nil, err
+	}
+	curve, err := calibrate.Measure(c.Context, calibrate.Options{
+		Source: s, Load: l.Set, Total: time.Duration(c.Int("seconds")) * time.Second, Log: c.App.ErrWriter,
+	})
+	if err = errors.Join(err, l.Close()); err != nil {
+		return nil, err
+	}
+	ns, how, flat := curve.Threshold()
+	about := s.Name()
+	if d, ok := s.(interface{ Describe() string }); ok {
+		about = d.Describe()
+	}
+	fmt.Fprintf(c.App.Writer, "latency by %s; load: m_jump over %d MiB on each of CPUs %v\n", about, mib, loads)
+	if err := curve.Print(c.App.Writer, ns); err != nil {
+		return nil, err
+	}
+	if flat != nil {
+		return nil, flat
+	}
+	fmt.Fprintf(c.App.Writer, "threshold: %s\n", how)
+	values = []config.Value{{Key: "threshold_ns", Text: strconv.FormatFloat(ns, 'f', 1, 64)}}
+	if _, ok := s.(*probe.Probe); ok {
+		values = append(values, config.Value{Key: "probe_mib", Text: strconv.Itoa(t.ProbeMiB)},
+			config.Value{Key: "probe_cpu", Text: strconv.Itoa(t.ProbeCPU)}, config.Value{Key: "source", Text: `"probe"`})
+	} else {
+		values = append(values, config.Value{Key: "source", Text: `"uncore"`})
+	}
+	return values, nil
+}
+
+// cpuList reads "1,2,3".
+func cpuList(text string) ([]int, error) {
+	if text == "" {
+		return nil, usagef("calibrate needs --load-cpus: CPUs to stream on, as in --load-cpus 1,2,3")
+	}
+	var cpus []int
+	for word := range strings.SplitSeq(text, ",") {
+		cpu, err := strconv.Atoi(word)
+		if err != nil || cpu < 0 || slices.Contains(cpus, cpu) {
+			return nil, usagef("--load-cpus %q: want different numbers, as in 1,2,3", text)
+		}
+		cpus = append(cpus, cpu)
+	}
+	return cpus, nil
+}
+
+// calibrateLoadCommand is a load's process.
+func calibrateLoadCommand() *cli.Command {
+	return &cli.Command{
+		Name: loadCommandName, Hidden: true,
+		Action: func(c *cli.Context) error {
+			cpu, err1 := strconv.Atoi(c.Args().Get(0))
+			mib, err2 := strconv.Atoi(c.Args().Get(1))
+			if err := errors.Join(err1, err2); err != nil {
+				return err
+			}
+			return load.Batch(load.Options{CPU: cpu, Buffer: mib << 20, Gate: c.App.Reader})
+		},
+	}
+}
