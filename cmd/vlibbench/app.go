@@ -18,6 +18,7 @@ prints them as they come. A missed target is printed, and is no failure.
 
    vlibbench run       what 'vlibmaster bench' measures: on this machine, in real time
    vlibbench native    calls between two processes of this machine, a part of that
+   vlibbench throttle  a program beside a domain that streams through memory, in real time
    vlibbench lab       calls into a DomU on real Xen, in instructions
    vlibbench module    the module in Xen and its scheduler, in instructions
    vlibbench mjump     a real-time task beside a memory-bound vLib OS, on a modelled memory bus
@@ -39,7 +40,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "out", Value: "out/bench.jsonl", Usage: "append results to this `FILE`"},
 		},
-		Commands: slices.Concat(experimentCommands(), nativeCommands(), labCommands(), moduleCommands(), mjumpCommands(), []*cli.Command{tableCommand()}),
+		Commands: slices.Concat(experimentCommands(), nativeCommands(), throttleCommands(), labCommands(), moduleCommands(), mjumpCommands(), []*cli.Command{tableCommand()}),
 	}
 	return app.RunContext(ctx, args)
 }
