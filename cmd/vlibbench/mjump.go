@@ -22,7 +22,7 @@ func mjumpCommands() []*cli.Command {
 				&cli.IntFlag{Name: "repeats", Value: 10, Usage: "measure all bars `N` times, each A B B A"},
 				&cli.IntFlag{Name: "jobs", Value: 6, Usage: "a measurement lasts `N` periods of the task"},
 				&cli.IntFlag{Name: "scale", Value: 5, Usage: "periods are `N` times the paper's 100 ms and 90 ms"},
-				&cli.DurationFlag{Name: "bus-service", Value: 5 * time.Microsecond, Usage: "how long a turn on the modelled memory bus lasts"},
+				&cli.DurationFlag{Name: "bus-service", Value: 20 * time.Microsecond, Usage: "how long a turn on the modelled memory bus lasts"},
 			},
 			Action: mjumpAction,
 		},
