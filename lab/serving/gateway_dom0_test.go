@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -33,29 +32,17 @@ func nobody(t *testing.T, args ...string) (string, int) {
 // answers fails unless nobody's call ends as it should.
 func answers(t *testing.T, status int, words string, args ...string) {
 	t.Helper()
-	if out, got := nobody(t, args...); got != status || !strings.Contains(out, words) {
+	out, got := nobody(t, args...)
+	t.Logf("%v: status %d", args, got)
+	if got != status || !strings.Contains(out, words) {
 		t.Errorf("%v: status %d, want %d with %q:\n%s", args, got, status, words, out)
 	}
-}
-
-func openModule(t *testing.T) *vlib.Module {
-	t.Helper()
-	h, err := xenctl.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { h.Close() })
-	m, err := vlib.Open(h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
 }
 
 // TestGateway: calls of a user who may not use Xen, that a rule's reservation
 // pays for; and a guest that does not come back, whoever called it.
 func TestGateway(t *testing.T) {
-	m := openModule(t)
+	m := module(t)
 	config := filepath.Join(t.TempDir(), "vlibmaster.toml")
 	write := func(text string) {
 		t.Helper()
@@ -83,7 +70,7 @@ wedged_after = "2s"
 	if err != nil || r.Calls == 0 || r.Total.Foreground == 0 || r.Budget != 5*ms || r.Period != 50*ms {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if s, err := m.Domain(1); err != nil || s.Flags != vlib.Parks || s.Open {
+	if s, err := m.Domain(vlib1); err != nil || s.Flags != vlib.Parks || s.Open {
 		t.Errorf("the callee is not kept to calls: %+v, %v", s, err)
 	}
 	answers(t, 11, `function = "services" is missing`, "services", "vlib1")
@@ -103,7 +90,7 @@ wedged_after = "2s"
 	answers(t, 0, "hello", "call", "vlib1", "vlib", "echo", "hello")
 
 	// The same by a tool that calls by itself, which the module tells.
-	if err := errors.Join(m.Reserve(5, 5*ms, 50*ms), m.Allow(1, 5)); err != nil {
+	if err := errors.Join(m.Reserve(5, 5*ms, 50*ms), m.Allow(vlib1, 5)); err != nil {
 		t.Fatal(err)
 	}
 	run(t, "vlibmaster", "call", "--reservation", "5", "vlib1", "vlib", "echo", "hello")
@@ -125,7 +112,7 @@ wedged_after = "2s"
 		t.Fatal(err)
 	}
 	d.says(t, "configuration taken")
-	if s, err := m.Domain(1); err != nil || s.Flags != 0 || !s.Open {
+	if s, err := m.Domain(vlib1); err != nil || s.Flags != 0 || !s.Open {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if _, err := m.Reservation(2048); !errors.Is(err, vlib.ErrNoReservation) {
