@@ -163,16 +163,18 @@ func (ws *ways) drop(key string, w *way) {
 	}
 }
 
-// stuck reports whether a call is unanswered that was given up, and closes what
-// is of no more use.
+// stuck reports whether a call is unanswered that was given up and that nobody
+// paid for, and closes what is of no more use. A paid one may never have begun:
+// its server was then not told, is at nothing, and the platform knows better.
 func (ws *ways) stuck(now time.Time) bool {
 	ws.mu.Lock()
 	var idle []*way
 	stuck := false
 	for key, w := range ws.open {
 		unanswered := w.unanswered()
-		stuck = stuck || unanswered
-		if !w.busy && !unanswered && now.Sub(w.used) > idleWay {
+		paid := key != ""
+		stuck = stuck || unanswered && !paid
+		if !w.busy && (paid || !unanswered) && now.Sub(w.used) > idleWay {
 			idle = append(idle, w)
 			delete(ws.open, key)
 		}
