@@ -3,6 +3,7 @@
 package native
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/vlibos/vlibos/transport/native/ledger"
@@ -21,7 +22,7 @@ type billed struct {
 // guarded listener is other domains', which have theirs.
 func (l *Listener) keepLedger(dir string) {
 	if l.guard != nil {
-		l.unpaid = fmt.Errorf("a guarded socket: %w", ledger.ErrNone)
+		l.unpaid = errors.New("this transport has none: name none, who pays is for whom it leads to")
 		return
 	}
 	var err error
