@@ -49,17 +49,17 @@ func goTest(t *testing.T, args ...string) string {
 // a program that ran none, and a skipped test has tested nothing.
 func inDom0(t *testing.T, c lab.Config, pkgs ...string) {
 	t.Helper()
-	these(t, c, func(string) bool { return true }, pkgs...)
+	these(t, c, func(_, _ string) bool { return true }, pkgs...)
 }
 
-// these is inDom0 for those tests of the packages whose names are wanted.
-func these(t *testing.T, c lab.Config, wanted func(test string) bool, pkgs ...string) {
+// these is inDom0 for those tests of the packages that are wanted.
+func these(t *testing.T, c lab.Config, wanted func(pkg, test string) bool, pkgs ...string) {
 	t.Helper()
 	script := "status=0\n"
 	want := make(map[string][]string)
 	for _, pkg := range pkgs {
 		program, tests := compile(t, pkg)
-		tests = slices.DeleteFunc(tests, func(name string) bool { return !wanted(name) })
+		tests = slices.DeleteFunc(tests, func(name string) bool { return !wanted(pkg, name) })
 		if len(tests) == 0 {
 			t.Fatalf("%s has no tests", pkg)
 		}

@@ -15,8 +15,8 @@ import (
 	"github.com/vlibos/vlibos/dom0/master"
 )
 
-// otherPool puts vlib2 alone on CPU 1, in a cpupool whose scheduler has no weights,
-// for the time of the test.
+// otherPool puts vlib2 alone on CPU 1, in a cpupool whose scheduler has no weights.
+// It stays: Xen 4.17 falls when a pool under RTDS loses its last CPU.
 func otherPool(t *testing.T) {
 	t.Helper()
 	pool := filepath.Join(t.TempDir(), "pool")
@@ -36,18 +36,11 @@ func otherPool(t *testing.T) {
 	done("cpupool-cpu-remove", "Pool-0", "1")
 	done("cpupool-create", pool)
 	done("cpupool-migrate", "vlib2", "alone")
-	t.Cleanup(func() {
-		done("cpupool-migrate", "vlib2", "Pool-0")
-		done("cpupool-destroy", "alone")
-		done("cpupool-cpu-add", "Pool-0", "1")
-		for _, domain := range []string{"vlib1", "vlib2"} {
-			run(t, "xl", "vcpu-pin", domain, "all", "1")
-		}
-	})
 }
 
-// TestPausedWithoutWeights: where the scheduler has none, as RTDS in this image, a domain without budget
-// is paused, by as many pauses as its master's, and by none when that is dead.
+// TestPausedWithoutWeights: where the scheduler has none, a domain without budget
+// is paused, by as many pauses as its master's, and by none when that is dead. It
+// is the last of its boot.
 func TestPausedWithoutWeights(t *testing.T) {
 	otherPool(t)
 	t.Setenv("VLIBOS_PLATFORM", "stock") // though the module is there
