@@ -42,6 +42,7 @@ type callee struct {
 
 	realtime   bool // raised by priority, not by weight
 	serving    uint32
+	orphaned   bool // it is at a call whose payer has ended
 	foreground bool
 	began      time.Duration // the window
 	unpaid     time.Duration // used for nobody in it
@@ -185,7 +186,7 @@ func (c *callee) read(now time.Duration) error {
 		c.paid += d
 	}
 	c.serving = claim.Serving
-	if c.users[c.serving] == nil {
+	if c.orphaned = c.serving != 0 && c.users[c.serving] == nil; c.orphaned {
 		c.serving = 0
 	}
 	c.unpaid += unpaid
@@ -196,11 +197,11 @@ func (c *callee) read(now time.Duration) error {
 	return nil
 }
 
-// decide makes it foreground if who is being served has budget, or if it serves
-// nobody and does next to nothing: so it is ready for the next call, of which
+// decide makes it foreground if who is being served has budget, or if it is at
+// nobody's call and does next to nothing: so it is ready for the next, of which
 // nobody is told.
 func (c *callee) decide() error {
-	want := !c.guilty
+	want := !c.guilty && !c.orphaned
 	if payer := c.users[c.serving]; payer != nil {
 		want = payer.foreground
 		if c.foreground && !want {

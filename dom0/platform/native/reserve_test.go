@@ -192,39 +192,48 @@ func TestReserveCallerDies(t *testing.T) {
 	})
 }
 
+// thread starts one that sleeps, and returns its number and what ends it. It is
+// not the process' first, which never ends, and may be a keeper's.
+func thread() (tid int, end func()) {
+	stop, ended, tids := make(chan bool), make(chan bool), make(chan int)
+	var run func()
+	run = func() {
+		lockThread()
+		if unix.Gettid() == unix.Getpid() {
+			go run()
+			<-stop
+			return
+		}
+		defer close(ended)
+		tids <- unix.Gettid()
+		<-stop
+	}
+	go run()
+	return <-tids, func() {
+		close(stop)
+		<-ended
+	}
+}
+
 // One thread of this process, and not the others.
 func TestReserveThread(t *testing.T) {
 	versions(t, func(t *testing.T, p *Platform, _ Options) {
-		stop, ended, tids := make(chan bool), make(chan bool), make(chan int)
-		var run func()
-		run = func() {
-			defer close(ended)
-			lockThread()
-			if unix.Gettid() == unix.Getpid() { // that one never ends
-				ended = make(chan bool)
-				go run()
-				<-stop
-				return
-			}
-			tids <- unix.Gettid()
-			<-stop
-		}
-		go run()
-		tid := <-tids
+		tid, end := thread()
+		other, endOther := thread()
+		defer endOther()
 		reserve(t, p, 5, platform.Members{PID: unix.Getpid(), TID: tid}, 10*ms, 100*ms)
 		if got := policyOf(t, tid); got != unix.SCHED_FIFO {
 			t.Errorf("policy %d", got)
 		}
-		if got := policyOf(t, unix.Getpid()); got != unix.SCHED_NORMAL {
-			t.Errorf("the process has policy %d", got)
+		if got := policyOf(t, other); got != unix.SCHED_NORMAL {
+			t.Errorf("another thread of the process has policy %d", got)
 		}
 		if err := p.Reserve(ctx, platform.Reservation{
 			Task: rtsched.Task{ID: 6, Budget: ms, Period: 10 * ms}, Members: platform.Members{PID: unix.Getpid(), TID: tid, Start: 1},
 		}); !errors.Is(err, platform.ErrNoMembers) {
 			t.Errorf("another with its number: %v", err)
 		}
-		close(stop)
-		<-ended
+		end()
 		eventually(t, "the reservation has ended", func() bool {
 			_, err := p.Reserved(ctx, 5)
 			return errors.Is(err, platform.ErrNoMembers)
