@@ -52,7 +52,9 @@ func TestServing(t *testing.T) {
 		t.Run(tt.xen, func(t *testing.T) {
 			t.Parallel()
 			these(t, lab.Config{Xen: tt.xen, Mode: lab.Counted, DomUs: 2, Timeout: 15 * time.Minute},
-				func(_, test string) bool { return strings.HasPrefix(test, "TestStock") == tt.stock && test != unweighted }, "lab/serving")
+				func(_, test string) bool {
+					return strings.HasPrefix(test, "TestStock") == tt.stock && test != unweighted
+				}, "lab/serving")
 		})
 	}
 }
