@@ -65,6 +65,12 @@ name = "vlib1"
 wedged_after = "2s"
 `)
 	d := serve(t, "--config", config)
+	wedged := func(n int) func() bool {
+		return func() bool {
+			time.Sleep(500 * ms) // a program's start is much work here
+			return len(ps(t).Wedged) == n
+		}
+	}
 	answers(t, 0, "hello", "call", "vlib1", "vlib", "echo", "hello")
 	r, err := m.Reservation(2048)
 	if err != nil || r.Calls == 0 || r.Total.Foreground == 0 || r.Budget != 5*ms || r.Period != 50*ms {
@@ -95,15 +101,15 @@ wedged_after = "2s"
 	}
 	run(t, "vlibmaster", "call", "--reservation", "5", "vlib1", "vlib", "echo", "hello")
 	// It ends without an answer, so nobody can say that the guest is done.
-	if out, status := command(t, "vlibmaster", "call", "--reservation", "5", "--timeout", "1s", "vlib1", "vlib", "run", "--", "sleep", "3"); status != 10 {
+	if out, status := command(t, "vlibmaster", "call", "--reservation", "5", "--timeout", "1s", "vlib1", "libc.so.6", "sleep", "--sig", "u32(u32)", "3"); status != 10 {
 		t.Errorf("status %d\n%s", status, out)
 	}
-	eventually(t, "it is wedged", func() bool { return len(ps(t).Wedged) == 1 })
+	eventually(t, "it is wedged", wedged(1))
 	answers(t, 10, "no answer in time", "call", "vlib1", "vlib", "echo", "hello")
 	if err := m.Finish(5); err != nil {
 		t.Error(err)
 	}
-	eventually(t, "it is wedged no longer", func() bool { return len(ps(t).Wedged) == 0 })
+	eventually(t, "it is wedged no longer", wedged(0))
 	answers(t, 0, "hello", "call", "vlib1", "vlib", "echo", "hello")
 
 	// Without the rule it runs as before, and its reservation is gone.
@@ -121,6 +127,5 @@ wedged_after = "2s"
 	if err := m.Unreserve(5); err != nil {
 		t.Error(err)
 	}
-	time.Sleep(100 * ms)
 	run(t, "vlibmaster", "call", "vlib1", "vlib", "echo", "hello")
 }
