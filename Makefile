@@ -132,6 +132,7 @@ bench-throttle: hypervisor
 	bin/vlibbench mjump
 
 soak: setup
+	VLIBOS_SOAK=1 go test -count 1 -timeout 30m -v -run Churn ./dom0/platform/native
 	go test -tags 'lab soak' -count 1 -timeout 18h -v -run Soak ./lab
 
 clean:
