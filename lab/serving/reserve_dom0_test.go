@@ -86,13 +86,6 @@ func threadTime() time.Duration {
 // has its budget in foreground in every period, in sum. When it is killed in
 // a call, its budget and its callee are free.
 func TestThreadReservation(t *testing.T) {
-	if err := os.MkdirAll("/sys/fs/cgroup", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, ""); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Unmount("/sys/fs/cgroup", 0) })
 	serve(t)
 	c := exec.Command("vlibmaster", "run", "--budget", "10ms", "--period", "100ms", "--calls", "vlib1", "--", os.Args[0])
 	c.Env, c.Stderr = append(os.Environ(), asCaller+"=vlib1"), os.Stderr
