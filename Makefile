@@ -6,6 +6,7 @@
 # make bench-throttle  the paper's Figure 6, on a machine at rest
 # make soak        the long tests
 # make test-timed  tests of times, for a machine at rest
+# make test-contended  the lab's memory model, for a machine at rest
 # make test-browser  the report in a real browser: installs Debian's Chromium
 # make report      the page of what is in out/bench.jsonl
 # make build       the programs, in bin/
@@ -25,7 +26,7 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 export CGO_ENABLED = 0
 
-.PHONY: build setup hypervisor packages demo test lint vulncheck test-unit test-timed test-hypervisor test-packages test-lab test-browser bench bench-native bench-beside bench-lab bench-module bench-throttle report soak clean
+.PHONY: build setup hypervisor packages demo test lint vulncheck test-unit test-timed test-hypervisor test-packages test-lab test-contended test-browser bench bench-native bench-beside bench-lab bench-module bench-throttle report soak clean
 
 build:
 	go build -trimpath -o bin/ ./cmd/...
@@ -103,7 +104,11 @@ test-packages: packages
 
 # On real Xen: a lab that does not start fails.
 test-lab: hypervisor
-	go test -tags lab -count 1 -timeout 24m -v ./lab
+	go test -tags lab -count 1 -timeout 24m -v -skip '^TestContended$$' ./lab
+
+# On real Xen, with a CPU for each emulated one to itself.
+test-contended: hypervisor
+	go test -tags lab -count 1 -timeout 15m -v -run '^TestContended$$' ./lab
 
 bench: bench-native bench-beside bench-lab bench-module report
 	bin/vlibbench table
