@@ -40,7 +40,7 @@ hypervisor: setup
 # The version and the day are the commit's: packaging/version says how.
 PACKAGE = VLIBOS_CACHE="$(CACHE)" LAB=$(LAB) NFPM="$(NFPM)" \
 	COMMIT="$(shell git rev-parse HEAD 2>/dev/null)" \
-	SOURCE_DATE_EPOCH="$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null))"
+	SOURCE_DATE_EPOCH="$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y go.mod))"
 
 packages: hypervisor $(NFPM)
 	@set -e; version=$(or $(VERSION),$$(packaging/version)); \
