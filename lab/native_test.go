@@ -6,7 +6,7 @@ package lab_test
 
 import (
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -16,19 +16,21 @@ import (
 
 // TestNativePlatform runs the native platform's tests on Debian's kernel, with
 // version 2 of cgroups alone: it has another scheduler and other cgroups than
-// most machines that tests run on. What takes minutes there is left out.
+// most machines that tests run on. What takes minutes there is left out, and
+// reservations of threads with callees: with the one CPU of this Dom0, where both
+// are real-time, they do not hold there.
 func TestNativePlatform(t *testing.T) {
 	t.Parallel()
-	const pkg = "./dom0/platform/native"
+	const pkg, leftOut = "./dom0/platform/native", "^Test(Churn|Cost|Share|ReserveCaller.*)$"
 	program := filepath.Join(t.TempDir(), "native.test")
 	goTest(t, "-c", "-o", program, pkg)
 	result, stdout, stderr := boot(t, lab.Config{
 		Mode: lab.Counted, Timeout: 15 * time.Minute,
 		Add:  []lab.File{{Host: program, Guest: "/tests/native.test"}},
-		Args: []string{"/tests/native.test", "-test.v", "-test.timeout", "10m", "-test.skip", "^Test(Churn|Cost|Share)$"},
+		Args: []string{"/tests/native.test", "-test.v", "-test.timeout", "10m", "-test.skip", leftOut},
 	}, true)
 	for _, test := range strings.Fields(goTest(t, "-list", "^Test", pkg)) {
-		wanted := strings.HasPrefix(test, "Test") && !slices.Contains([]string{"TestChurn", "TestCost", "TestShare"}, test)
+		wanted := strings.HasPrefix(test, "Test") && !regexp.MustCompile(leftOut).MatchString(test)
 		if wanted && !strings.Contains(stdout, "--- PASS: "+test+" ") {
 			t.Errorf("%s did not pass", test)
 		}
