@@ -5,6 +5,7 @@
 package lab_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,23 +13,15 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// unweighted leaves a boot with a cpupool that cannot be taken apart. It needs a
-// scheduler that is in no distribution's Xen.
-const unweighted = "TestPausedWithoutWeights"
-
 // TestScheduling runs where time is counted, so that shares are exact.
 func TestScheduling(t *testing.T) {
 	t.Parallel()
 	for _, guest := range []lab.Guest{lab.PV, lab.PVH} {
 		t.Run(string(guest), func(t *testing.T) {
-			pkgs := []string{"lab/scheduling"}
-			if guest == lab.PV {
-				pkgs = append(pkgs, "lab/serving")
-			}
 			t.Parallel() // such a machine is one thread, and its counts do not depend on the other
-			these(t, lab.Config{
+			inDom0(t, lab.Config{
 				Xen: lab.VlibXen, Mode: lab.Counted, Guest: guest, DomUs: 2, Timeout: 15 * time.Minute,
-			}, func(pkg, test string) bool { return pkg == "lab/scheduling" || test == unweighted }, pkgs...)
+			}, "lab/scheduling")
 		})
 	}
 }
@@ -39,6 +32,12 @@ func TestManyCPUs(t *testing.T) {
 	inDom0(t, lab.Config{
 		Xen: lab.VlibXen, PCPUs: 3, Dom0VCPUs: 2, DomUs: 2, DomUVCPUs: 2, Timeout: 15 * time.Minute,
 	}, "lab/multicpu")
+}
+
+// long are the tests of lab/serving that take minutes each, which make soak has.
+// The last leaves a boot with a cpupool that cannot be taken apart.
+var long = []string{
+	"TestClockSet", "TestThreadReservation", "TestSlowXenstored", "TestRestartedInMidCall", "TestXenstoredDies", "TestPausedWithoutWeights",
 }
 
 // TestServing is the master, as an operator uses it, where the module keeps
@@ -53,7 +52,7 @@ func TestServing(t *testing.T) {
 			t.Parallel()
 			these(t, lab.Config{Xen: tt.xen, Mode: lab.Counted, DomUs: 2, Timeout: 15 * time.Minute},
 				func(_, test string) bool {
-					return strings.HasPrefix(test, "TestStock") == tt.stock && test != unweighted
+					return strings.HasPrefix(test, "TestStock") == tt.stock && !slices.Contains(long, test)
 				}, "lab/serving")
 		})
 	}

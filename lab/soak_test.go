@@ -14,6 +14,16 @@ import (
 // TestSoakRogueGuest is TestRogueGuest with 10,000 connections.
 func TestSoakRogueGuest(t *testing.T) { rogueGuest(t, 6*time.Hour, "VLIBOS_ROUNDS=10000") }
 
+// TestSoakServing is TestServing's long tests, each in a boot of its own.
+func TestSoakServing(t *testing.T) {
+	for _, name := range long {
+		t.Run(name, func(t *testing.T) {
+			these(t, lab.Config{Xen: lab.VlibXen, Mode: lab.Counted, DomUs: 2, Timeout: time.Hour},
+				func(_, test string) bool { return test == name }, "lab/serving")
+		})
+	}
+}
+
 // TestSoakHypercallFuzz is TestHypercallFuzz with ten million calls where they
 // are cheap, with fewer from PVH guests, half of whose calls are made from user
 // mode by the instruction, and with those that CPUs make at the same time.
