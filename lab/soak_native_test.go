@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build lab
+//go:build lab && soak
 
 package lab_test
 
@@ -14,13 +14,12 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// TestNativePlatform runs the native platform's tests on Debian's kernel, with
+// TestSoakNativePlatform runs the native platform's tests on Debian's kernel, with
 // version 2 of cgroups alone: it has another scheduler and other cgroups than
 // most machines that tests run on. What takes minutes there is left out, and
 // reservations of threads with callees: with the one CPU of this Dom0, where both
 // are real-time, they do not hold there.
-func TestNativePlatform(t *testing.T) {
-	t.Parallel()
+func TestSoakNativePlatform(t *testing.T) {
 	const pkg, leftOut = "./dom0/platform/native", "^Test(Churn|Cost|Share|ReserveCaller.*)$"
 	program := filepath.Join(t.TempDir(), "native.test")
 	goTest(t, "-c", "-o", program, pkg)
