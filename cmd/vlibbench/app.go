@@ -69,3 +69,13 @@ func keep(c *cli.Context) func(bench.Record) error {
 		return err
 	}
 }
+
+// keepAll keeps all records, if there was no error.
+func keepAll(c *cli.Context) func([]bench.Record, error) error {
+	return func(records []bench.Record, err error) error {
+		for i := 0; err == nil && i < len(records); i++ {
+			err = keep(c)(records[i])
+		}
+		return err
+	}
+}

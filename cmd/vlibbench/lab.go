@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/bench/counted"
 )
 
@@ -21,27 +22,11 @@ func labCommands() []*cli.Command {
 			Name:  "lab",
 			Usage: "calls into a DomU on real Xen, in instructions",
 			Action: func(c *cli.Context) error {
-				exe, err := os.Executable()
-				if err != nil {
-					return err
-				}
-				records, err := counted.Run(c.Context, counted.Options{
-					Self: exe, Dom0Arg: dom0, Log: c.App.ErrWriter,
-					Progress: func(stage string) {
-						if stage != "" {
-							fmt.Fprintln(c.App.ErrWriter, "vlibbench: lab:", stage)
-						}
-					},
+				return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
+					return counted.Run(c.Context, counted.Options{
+						Self: self, Dom0Arg: dom0, Log: c.App.ErrWriter, Progress: progress,
+					})
 				})
-				if err != nil {
-					return err
-				}
-				for _, r := range records {
-					if err := keep(c)(r); err != nil {
-						return err
-					}
-				}
-				return nil
 			},
 		},
 		{
@@ -50,4 +35,18 @@ func labCommands() []*cli.Command {
 			Action: func(c *cli.Context) error { return counted.Dom0(c.Context, firstDomU, c.App.Writer) },
 		},
 	}
+}
+
+// inLab makes an experiment that boots the lab with this program in it, says how
+// far it is, and keeps what it measured.
+func inLab(c *cli.Context, run func(self string, progress func(stage string)) ([]bench.Record, error)) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return keepAll(c)(run(self, func(stage string) {
+		if stage != "" {
+			fmt.Fprintf(c.App.ErrWriter, "vlibbench: %s: %s\n", c.Command.Name, stage)
+		}
+	}))
 }

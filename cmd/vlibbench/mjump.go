@@ -3,12 +3,11 @@
 package main
 
 import (
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/bench/contended"
 )
 
@@ -37,29 +36,13 @@ func mjumpCommands() []*cli.Command {
 }
 
 func mjumpAction(c *cli.Context) error {
-	exe, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	records, err := contended.Run(c.Context, contended.Options{
-		Experiment: contended.Experiment{
-			Utilisations: c.IntSlice("utilisation"), Repeats: c.Int("repeats"), Jobs: c.Int("jobs"),
-			Service: c.Duration("bus-service"), Scale: c.Int("scale"),
-		},
-		Self: exe, Log: c.App.ErrWriter,
-		Progress: func(stage string) {
-			if stage != "" {
-				fmt.Fprintln(c.App.ErrWriter, "vlibbench: mjump:", stage)
-			}
-		},
+	return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
+		return contended.Run(c.Context, contended.Options{
+			Experiment: contended.Experiment{
+				Utilisations: c.IntSlice("utilisation"), Repeats: c.Int("repeats"), Jobs: c.Int("jobs"),
+				Service: c.Duration("bus-service"), Scale: c.Int("scale"),
+			},
+			Self: self, Log: c.App.ErrWriter, Progress: progress,
+		})
 	})
-	if err != nil {
-		return err
-	}
-	for _, r := range records {
-		if err := keep(c)(r); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -3,11 +3,9 @@
 package main
 
 import (
-	"fmt"
-	"os"
-
 	"github.com/urfave/cli/v2"
 
+	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/bench/counted"
 	"github.com/vlibos/vlibos/bench/decision"
 )
@@ -26,16 +24,7 @@ func moduleCommands() []*cli.Command {
 			Name:  "decision",
 			Usage: "the scheduler's decision alone, in instructions: reads what `make -C hypervisor/test decision` prints",
 			Action: func(c *cli.Context) error {
-				records, err := decision.Records(c.App.Reader)
-				if err != nil {
-					return err
-				}
-				for _, r := range records {
-					if err := keep(c)(r); err != nil {
-						return err
-					}
-				}
-				return nil
+				return keepAll(c)(decision.Records(c.App.Reader))
 			},
 		},
 		{
@@ -54,25 +43,7 @@ func moduleCommands() []*cli.Command {
 }
 
 func moduleAction(c *cli.Context) error {
-	exe, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	records, err := counted.Module(c.Context, counted.Options{
-		Self: exe, Log: c.App.ErrWriter,
-		Progress: func(stage string) {
-			if stage != "" {
-				fmt.Fprintln(c.App.ErrWriter, "vlibbench: module:", stage)
-			}
-		},
-	}, c.StringSlice("only")...)
-	if err != nil {
-		return err
-	}
-	for _, r := range records {
-		if err := keep(c)(r); err != nil {
-			return err
-		}
-	}
-	return nil
+	return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
+		return counted.Module(c.Context, counted.Options{Self: self, Log: c.App.ErrWriter, Progress: progress}, c.StringSlice("only")...)
+	})
 }

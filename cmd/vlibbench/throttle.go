@@ -99,10 +99,8 @@ func throttleAction(c *cli.Context, loadArg, guardArg string) error {
 		if err := r.Print(c.App.Writer); err != nil {
 			return err
 		}
-		for _, record := range r.Records(s.suffix) {
-			if err := keep(c)(record); err != nil {
-				return err
-			}
+		if err := keepAll(c)(r.Records(s.suffix), nil); err != nil {
+			return err
 		}
 	}
 	return nil
