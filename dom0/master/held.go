@@ -198,12 +198,8 @@ func (m *Master) allHeld() []Held {
 // HeldStatus is a reservation of threads and how it fares.
 type HeldStatus struct {
 	Held
-	Foreground time.Duration `json:"foreground_ns"`
-	Background time.Duration `json:"background_ns"`
-	Throttled  time.Duration `json:"throttled_ns"`
-	Left       time.Duration `json:"left_ns"`
-	Next       time.Duration `json:"next_refill_ns"`
-	Problem    string        `json:"problem,omitempty"`
+	platform.Usage
+	Problem string `json:"problem,omitempty"`
 }
 
 // ListHeld returns all reservations of threads, by number.
@@ -220,9 +216,7 @@ func (m *Master) ListHeld(ctx context.Context) ([]HeldStatus, error) {
 		if errors.Is(err, platform.ErrNoMembers) {
 			continue // the next review finds out the same
 		}
-		s := HeldStatus{
-			Held: *h, Foreground: u.Foreground, Background: u.Background, Throttled: u.Throttled, Left: u.Left, Next: u.Next,
-		}
+		s := HeldStatus{Held: *h, Usage: u}
 		if err != nil {
 			s.Problem = err.Error()
 		}

@@ -112,13 +112,9 @@ func (m *Master) again(ctx context.Context, a *adoption) {
 // Status is an adoption and how its domain fares.
 type Status struct {
 	Adoption
-	Domain     string        `json:"domain"` // the platform's number or name; empty: it does not run
-	Foreground time.Duration `json:"foreground_ns"`
-	Background time.Duration `json:"background_ns"`
-	Throttled  time.Duration `json:"throttled_ns"`
-	Left       time.Duration `json:"left_ns"`
-	Next       time.Duration `json:"next_refill_ns"`
-	Problem    string        `json:"problem,omitempty"`
+	Domain string `json:"domain"` // the platform's number or name; empty: it does not run
+	platform.Usage
+	Problem string `json:"problem,omitempty"`
 }
 
 // List returns all adoptions, by number of reservation.
@@ -138,7 +134,7 @@ func (m *Master) List(ctx context.Context) ([]Status, error) {
 			} else if err != nil {
 				return nil, err
 			}
-			s.Foreground, s.Background, s.Throttled, s.Left, s.Next = u.Foreground, u.Background, u.Throttled, u.Left, u.Next
+			s.Usage = u
 		}
 		all = append(all, s)
 	}

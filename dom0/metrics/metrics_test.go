@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/receipt"
 	"github.com/vlibos/vlibos/vlibcall"
 )
@@ -37,7 +38,7 @@ const ms = time.Millisecond
 func status(uuid, name, domain string) master.Status {
 	return master.Status{
 		Adoption: master.Adoption{UUID: uuid, Name: name, Budget: 10 * ms, Period: 100 * ms, CPUs: []int{0, 1}},
-		Domain:   domain, Foreground: 3 * time.Second, Background: 500 * ms, Throttled: ms, Left: 4 * ms, Next: 50 * ms,
+		Domain:   domain, Usage: platform.Usage{Foreground: 3 * time.Second, Background: 500 * ms, Throttled: ms, Left: 4 * ms, Next: 50 * ms},
 	}
 }
 

@@ -38,11 +38,11 @@ type Domain struct {
 
 // Usage is what a reservation, or what ran on it, has used since it was made.
 type Usage struct {
-	Foreground time.Duration // CPU time on the budget
-	Background time.Duration // CPU time beyond it, that nobody else had reserved
-	Throttled  time.Duration // it could have run in background, and was not let
-	Left       time.Duration // of the budget, now
-	Next       time.Duration // until the next refill
+	Foreground time.Duration `json:"foreground_ns"`  // CPU time on the budget
+	Background time.Duration `json:"background_ns"`  // CPU time beyond it, that nobody else had reserved
+	Throttled  time.Duration `json:"throttled_ns"`   // it could have run in background, and was not let
+	Left       time.Duration `json:"left_ns"`        // of the budget, now
+	Next       time.Duration `json:"next_refill_ns"` // until the next refill
 }
 
 // Platform is a host. Its methods may be called at the same time.

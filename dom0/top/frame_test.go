@@ -12,6 +12,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/receipt"
 )
 
@@ -22,7 +23,7 @@ var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 func status(id uint32, name, domain string, foreground, background, throttled time.Duration) master.Status {
 	return master.Status{
 		Adoption: master.Adoption{UUID: "u-" + name, Name: name, Reservation: id, Budget: 10 * ms, Period: 40 * ms, CPUs: []int{1}},
-		Domain:   domain, Foreground: foreground, Background: background, Throttled: throttled, Left: 5 * ms,
+		Domain:   domain, Usage: platform.Usage{Foreground: foreground, Background: background, Throttled: throttled, Left: 5 * ms},
 	}
 }
 
