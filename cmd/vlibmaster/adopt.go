@@ -29,6 +29,7 @@ would come too late, and with the budget that would fit.`,
 		Flags: []cli.Flag{
 			&cli.DurationFlag{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},
 			&cli.DurationFlag{Name: "period", Required: true, Usage: "in every such `TIME`, for example 100ms"},
+			&cli.StringFlag{Name: "class", Usage: "`CLASS`: batch gives up background time when memory is slow for others, critical does not; default: as it is, or batch"},
 			jsonFlag(""), runDirFlag(),
 		},
 		Action:       adoptAction,
@@ -63,7 +64,9 @@ func oneDomain(c *cli.Context) (string, error) {
 
 func adoptAction(c *cli.Context) error {
 	return report(c, "adopted", func(m *control.Client, domain string) (master.Adoption, error) {
-		return m.Adopt(c.Context, domain, c.Duration("budget"), c.Duration("period"))
+		return m.Adopt(c.Context, master.Wish{
+			Domain: domain, Budget: c.Duration("budget"), Period: c.Duration("period"), Class: master.Class(c.String("class")),
+		})
 	})
 }
 

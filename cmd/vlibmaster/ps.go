@@ -19,7 +19,8 @@ func psCommand() *cli.Command {
 		Name:  "ps",
 		Usage: "show who runs on which reservation, and what was used",
 		Description: `Domains run on a reservation by adoption, threads of this system by
-'vlibmaster run' and the like, which also pay for those they call.
+'vlibmaster run' and the like, which also pay for those they call. The CLASS of a
+domain says whether the throttle takes its background time.
 Times are since the reservation was made: FOREGROUND on its budget, BACKGROUND
 beyond it, on time that nobody else had reserved, THROTTLED when it wanted that
 time and was not let. LEFT is what is left of the budget now.
@@ -50,7 +51,7 @@ func psAction(c *cli.Context) error {
 
 func printHost(w io.Writer, h control.Host) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "KIND\tDOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED\tUUID")
+	fmt.Fprintln(t, "CLASS\tDOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED\tUUID")
 	for _, s := range h.Adopted {
 		domain := s.Domain
 		switch {
@@ -59,7 +60,7 @@ func printHost(w io.Writer, h control.Host) error {
 		case s.Problem != "":
 			domain += " (without it: " + oneLine(s.Problem) + ")"
 		}
-		fmt.Fprintf(t, "domain\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", domain, oneLine(s.Name), s.Budget, s.Period,
+		fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", s.Class, domain, oneLine(s.Name), s.Budget, s.Period,
 			short(s.Left), short(s.Foreground), short(s.Background), short(s.Throttled), s.UUID)
 	}
 	for _, s := range h.Threads {

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -45,6 +46,7 @@ type adoptTOML struct {
 	Domain word     `toml:"domain"`
 	Budget duration `toml:"budget"`
 	Period duration `toml:"period"`
+	Class  word     `toml:"class"`
 }
 
 // word is a string whose errors have lines.
@@ -129,7 +131,10 @@ func parse(text string) (Config, int, error) {
 		if err := a.check(c.Adopt); err != nil {
 			return Config{}, lineOfTable(text, "adopt", i), err
 		}
-		c.Adopt = append(c.Adopt, master.Wish{Domain: string(a.Domain), Budget: time.Duration(a.Budget), Period: time.Duration(a.Period)})
+		c.Adopt = append(c.Adopt, master.Wish{
+			Domain: string(a.Domain), Budget: time.Duration(a.Budget), Period: time.Duration(a.Period),
+			Class: cmp.Or(master.Class(a.Class), master.Batch),
+		})
 	}
 	keys := make(map[string]bool)
 	for i, a := range t.Allow {
@@ -163,6 +168,9 @@ func parse(text string) (Config, int, error) {
 }
 
 func (a adoptTOML) check(before []master.Wish) error {
+	if err := master.Class(a.Class).Check(); err != nil {
+		return err
+	}
 	if a.Domain == "" {
 		return errors.New("domain is missing: a name or a UUID")
 	}

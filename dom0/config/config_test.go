@@ -34,14 +34,15 @@ period = "100ms"
 [[adopt]]
 period = "1s"
 budget = "200us"
+class = "critical"
 domain = "8c1d0a3e-0b6c-4f5e-9a57-2f1f7d1f0b11"
 `)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []master.Wish{
-		{Domain: "web", Budget: 10 * time.Millisecond, Period: 100 * time.Millisecond},
-		{Domain: "8c1d0a3e-0b6c-4f5e-9a57-2f1f7d1f0b11", Budget: 200 * time.Microsecond, Period: time.Second},
+		{Domain: "web", Budget: 10 * time.Millisecond, Period: 100 * time.Millisecond, Class: master.Batch},
+		{Domain: "8c1d0a3e-0b6c-4f5e-9a57-2f1f7d1f0b11", Budget: 200 * time.Microsecond, Period: time.Second, Class: master.Critical},
 	}
 	if c.Platform != "native" || len(c.Adopt) != 2 || c.Adopt[0] != want[0] || c.Adopt[1] != want[1] {
 		t.Errorf("%+v", c)
@@ -62,6 +63,7 @@ func TestErrorsSayWhere(t *testing.T) {
 		"\nplatfrom = 'xen'":               ":2: unknown key \"platfrom\"",
 		"\n[masters]\nx = 1":               ":2: unknown key \"masters\"",
 		"[[adopt]]\nbudget = 'x'":          ":2: \"x\" is no time",
+		"[[adopt]]\nclass = 'fast'":        ":1: class \"fast\": no such class: there are batch, critical",
 		"[[adopt]]\nbudget = 7":            ":2: ",
 		"a\nb":                             ":1: ",
 		"[metrics]\n\nlisten = '9477'":     ":3: listen \"9477\": want an IP address and a port",

@@ -37,6 +37,7 @@ var Keys = []Key{
 	{adoptTable, "domain", `"web"`, "name or UUID, whether or not it is there yet"},
 	{adoptTable, "budget", `"10ms"`, "time on a CPU that the domain has for sure"},
 	{adoptTable, "period", `"100ms"`, "in every such time"},
+	{adoptTable, "class", `"batch"`, "gives up background time when memory is slow for others; critical does not"},
 
 	{metricsTable, "listen", `"127.0.0.1:9477"`, "address for Prometheus; without it: the control socket alone"},
 

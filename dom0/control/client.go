@@ -41,8 +41,8 @@ func NewClient(socket string) *Client {
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Adopt is the master's. ErrNoMaster: there is none.
-func (c *Client) Adopt(ctx context.Context, domain string, budget, period time.Duration) (a master.Adoption, err error) {
-	err = c.ask(ctx, "POST", "/v1/adopt", request{Wish: master.Wish{Domain: domain, Budget: budget, Period: period}}, &a)
+func (c *Client) Adopt(ctx context.Context, w master.Wish) (a master.Adoption, err error) {
+	err = c.ask(ctx, "POST", "/v1/adopt", request{Wish: w}, &a)
 	return a, err
 }
 

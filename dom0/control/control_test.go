@@ -80,7 +80,7 @@ func TestConversation(t *testing.T) {
 	c, socket := serve(t)
 	ctx := t.Context()
 	const ms = time.Millisecond
-	a, err := c.Adopt(ctx, "web", 10*ms, 100*ms)
+	a, err := c.Adopt(ctx, master.Wish{Domain: "web", Budget: 10 * ms, Period: 100 * ms})
 	if err != nil || a.UUID != "u" || a.Budget != 10*ms {
 		t.Fatalf("%+v, %v", a, err)
 	}
@@ -93,8 +93,8 @@ func TestConversation(t *testing.T) {
 		"try too much":   {c.Try(ctx, []master.Wish{{Domain: "web", Budget: 100 * ms, Period: 100 * ms}}), platform.ErrNotAdmitted},
 		"try nobody":     {c.Try(ctx, []master.Wish{{Domain: "x", Budget: 10 * ms, Period: 100 * ms}}), platform.ErrNoDomain},
 		"try":            {c.Try(ctx, []master.Wish{{Domain: "web", Budget: 20 * ms, Period: 100 * ms}}), nil},
-		"nothing":        {second(c.Adopt(ctx, "web", 0, 100*ms)), rtsched.ErrRange},
-		"a control":      {second(c.Adopt(ctx, "0", 10*ms, 100*ms)), master.ErrControl},
+		"nothing":        {second(c.Adopt(ctx, master.Wish{Domain: "web", Budget: 0, Period: 100 * ms})), rtsched.ErrRange},
+		"a control":      {second(c.Adopt(ctx, master.Wish{Domain: "0", Budget: 10 * ms, Period: 100 * ms})), master.ErrControl},
 		"release nobody": {second(c.Release(ctx, "x")), master.ErrNotAdopted},
 	} {
 		if !errors.Is(tt.err, tt.want) {

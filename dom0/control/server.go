@@ -68,7 +68,7 @@ func handler(m *master.Master, g Gateway, more []Extra) http.Handler {
 		mux.Handle(e.Pattern, e.Handler)
 	}
 	post(mux, "/v1/adopt", func(ctx context.Context, r request) (any, error) {
-		return m.Adopt(ctx, r.Domain, r.Budget, r.Period)
+		return m.Adopt(ctx, r.Wish)
 	})
 	post(mux, "/v1/release", func(ctx context.Context, r request) (any, error) {
 		return m.Release(ctx, r.Domain)

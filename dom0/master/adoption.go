@@ -19,6 +19,7 @@ type Adoption struct {
 	Reservation uint32        `json:"reservation"`
 	Budget      time.Duration `json:"budget_ns"`
 	Period      time.Duration `json:"period_ns"`
+	Class       Class         `json:"class"`
 	CPUs        []int         `json:"cpus"`                 // where the domain was last
 	Configured  bool          `json:"configured,omitempty"` // by the configuration, not by hand
 }
@@ -50,6 +51,7 @@ var (
 	ErrNotAdopted = errors.New("not adopted")
 	ErrControl    = errors.New("a control domain is not adopted")
 	ErrFull       = errors.New("all reservations are in use")
+	ErrClass      = errors.New("no such class")
 )
 
 // find returns the domain that ref means: a number, a name or a UUID.

@@ -82,7 +82,7 @@ func TestReserve(t *testing.T) {
 	if _, err := m.Reserve(t.Context(), claim(7, 40)); !errors.As(err, &refusal) || refusal.CPU != 0 || refusal.Most == 0 {
 		t.Errorf("too much where it runs: %v", err)
 	}
-	if _, err := m.Adopt(t.Context(), "db", 80*ms, 100*ms); !errors.As(err, &refusal) || refusal.CPU != 1 {
+	if _, err := m.Adopt(t.Context(), Wish{Domain: "db", Budget: 80 * ms, Period: 100 * ms}); !errors.As(err, &refusal) || refusal.CPU != 1 {
 		t.Errorf("an adoption where it calls: %v", err)
 	}
 	for _, c := range []struct {

@@ -47,6 +47,7 @@ func Open(ctx context.Context, p platform.Platform, dir string, log *slog.Logger
 		return nil, errors.Join(err, s.close())
 	}
 	for _, a := range before.Adopted {
+		a.Class = cmp.Or(a.Class, Batch)
 		m.adopted[a.UUID] = &adoption{Adoption: a}
 	}
 	for _, p := range before.Payers {
@@ -67,18 +68,18 @@ func (m *Master) Close() error { return m.state.close() }
 // Platform is the host's.
 func (m *Master) Platform() string { return m.platform.Name() }
 
-// Adopt lets the domain that ref means (its number, name or UUID) run on budget
-// in every period, and beyond that in background; again with other numbers to
-// change them. Errors: ErrNoDomain and ErrNotAdmitted of the platform,
-// rtsched.ErrRange, ErrControl, ErrFull.
-func (m *Master) Adopt(ctx context.Context, ref string, budget, period time.Duration) (Adoption, error) {
+// Adopt lets a domain run on the wished budget in every period, and beyond that
+// in background; again with another wish to change it. Errors: ErrNoDomain and
+// ErrNotAdmitted of the platform, rtsched.ErrRange, ErrClass, ErrControl,
+// ErrFull.
+func (m *Master) Adopt(ctx context.Context, w Wish) (Adoption, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all, err := m.platform.Domains(ctx)
 	if err != nil {
 		return Adoption{}, err
 	}
-	a, err := m.wanted(all, Wish{ref, budget, period})
+	a, err := m.wanted(all, w)
 	if err != nil {
 		return Adoption{}, err
 	}
@@ -92,10 +93,10 @@ func (m *Master) adopt(ctx context.Context, a *adoption) error {
 	// What is written first is found again whatever happens next.
 	err := m.write()
 	if err == nil {
-		err = m.platform.Adopt(ctx, a.domain, a.task())
+		err = m.start(ctx, a)
 	}
 	if err == nil {
-		m.log.Info("adopted", "domain", a.domain.String(), "uuid", a.UUID, "reservation", a.Reservation, "budget", a.Budget, "period", a.Period)
+		m.log.Info("adopted", "domain", a.domain.String(), "uuid", a.UUID, "reservation", a.Reservation, "budget", a.Budget, "period", a.Period, "class", a.Class)
 		return nil
 	}
 	if was == nil {
@@ -120,10 +121,14 @@ type Wish struct {
 	Domain string        `json:"domain,omitempty"` // its number, name or UUID
 	Budget time.Duration `json:"budget_ns,omitempty"`
 	Period time.Duration `json:"period_ns,omitempty"`
+	Class  Class         `json:"class,omitempty"` // none: as it is, or Batch
 }
 
 // wanted is the adoption that is asked for of one of all domains, if it fits.
 func (m *Master) wanted(all []platform.Domain, w Wish) (*adoption, error) {
+	if err := w.Class.Check(); err != nil {
+		return nil, err
+	}
 	d, err := find(all, w.Domain)
 	if err != nil {
 		return nil, err
@@ -131,9 +136,9 @@ func (m *Master) wanted(all []platform.Domain, w Wish) (*adoption, error) {
 	if d.Control {
 		return nil, fmt.Errorf("domain %s: %w: it runs on what is kept for it", d, ErrControl)
 	}
-	a := &adoption{Adoption: Adoption{UUID: d.UUID, Name: d.Name, Budget: w.Budget, Period: w.Period, CPUs: d.CPUs}, domain: d}
+	a := &adoption{Adoption: Adoption{UUID: d.UUID, Name: d.Name, Budget: w.Budget, Period: w.Period, Class: cmp.Or(w.Class, Batch), CPUs: d.CPUs}, domain: d}
 	if was := m.adopted[d.UUID]; was != nil {
-		a.Reservation = was.Reservation
+		a.Reservation, a.Class = was.Reservation, cmp.Or(w.Class, was.Class, Batch)
 	} else if a.Reservation, err = m.number(); err != nil {
 		return nil, err
 	}

@@ -24,12 +24,13 @@ type host struct {
 	all     []platform.Domain
 	adopted map[uint32]string // reservation → domain
 	tasks   map[uint32]rtsched.Task
+	spared  map[uint32]bool
 	fail    error
 	renewed int
 }
 
 func newHost(domains ...platform.Domain) *host {
-	return &host{all: domains, adopted: make(map[uint32]string), tasks: make(map[uint32]rtsched.Task)}
+	return &host{all: domains, adopted: make(map[uint32]string), tasks: make(map[uint32]rtsched.Task), spared: make(map[uint32]bool)}
 }
 
 func (h *host) Name() string { return "test" }
@@ -51,6 +52,14 @@ func (h *host) Adopt(_ context.Context, d platform.Domain, r rtsched.Task) error
 
 func (h *host) Release(_ context.Context, _ platform.Domain, id uint32) error {
 	delete(h.adopted, id)
+	return h.fail
+}
+
+func (h *host) Spare(_ context.Context, d platform.Domain, id uint32, spared bool) error {
+	if h.adopted[id] != d.ID {
+		return platform.ErrNoDomain
+	}
+	h.spared[id] = spared
 	return h.fail
 }
 
@@ -86,7 +95,7 @@ func open(t *testing.T, p platform.Platform, dir string) *Master {
 
 func adopt(t *testing.T, m *Master, ref string, budget, period time.Duration) Adoption {
 	t.Helper()
-	a, err := m.Adopt(t.Context(), ref, budget, period)
+	a, err := m.Adopt(t.Context(), Wish{Domain: ref, Budget: budget, Period: period})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,12 +126,12 @@ func TestAdopt(t *testing.T) {
 		"nobody": platform.ErrNoDomain, "": platform.ErrNoDomain, "Domain-0": ErrControl, "0": ErrControl,
 		"db": platform.ErrNoDomain, // two of that name
 	} {
-		if _, err := m.Adopt(t.Context(), ref, ms, 100*ms); !errors.Is(err, want) {
+		if _, err := m.Adopt(t.Context(), Wish{Domain: ref, Budget: ms, Period: 100 * ms}); !errors.Is(err, want) {
 			t.Errorf("adopt %q: %v, want %v", ref, err, want)
 		}
 	}
 	for _, tt := range [][2]time.Duration{{0, ms}, {-1, ms}, {2 * ms, ms}, {1, ms}, {1, 1}, {ms, 1 << 62}, {1 << 62, 1 << 62}} {
-		if _, err := m.Adopt(t.Context(), "1", tt[0], tt[1]); !errors.Is(err, rtsched.ErrRange) {
+		if _, err := m.Adopt(t.Context(), Wish{Domain: "1", Budget: tt[0], Period: tt[1]}); !errors.Is(err, rtsched.ErrRange) {
 			t.Errorf("%v every %v: %v", tt[0], tt[1], err)
 		}
 	}
@@ -135,12 +144,12 @@ func TestRefusalNamesWhatWouldFit(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 0), domain("3", "other", 1))
 	m := open(t, h, t.TempDir())
 	adopt(t, m, "web", 50*ms, 100*ms)
-	_, err := m.Adopt(t.Context(), "db", 80*ms, 200*ms)
+	_, err := m.Adopt(t.Context(), Wish{Domain: "db", Budget: 80 * ms, Period: 200 * ms})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var r *platform.Refusal
-	_, err = m.Adopt(t.Context(), "db", 99*ms, 200*ms)
+	_, err = m.Adopt(t.Context(), Wish{Domain: "db", Budget: 99 * ms, Period: 200 * ms})
 	if !errors.As(err, &r) || !errors.Is(err, platform.ErrNotAdmitted) || r.CPU != 0 || r.Most < 80*ms || r.Most >= 99*ms {
 		t.Fatalf("%v: %+v", err, r)
 	}
@@ -153,7 +162,7 @@ func TestRefusalNamesWhatWouldFit(t *testing.T) {
 	adopt(t, m, "db", r.Most, 200*ms)
 	adopt(t, m, "other", 90*ms, 100*ms) // on a CPU of its own
 	// A shorter period goes first; whom it would hurt is named.
-	_, err = m.Adopt(t.Context(), "web", 60*ms, 100*ms)
+	_, err = m.Adopt(t.Context(), Wish{Domain: "web", Budget: 60 * ms, Period: 100 * ms})
 	if !errors.As(err, &r) || r.Name != "db" || !strings.Contains(err.Error(), "(db)") {
 		t.Errorf("%v", err)
 	}
@@ -162,10 +171,10 @@ func TestRefusalNamesWhatWouldFit(t *testing.T) {
 func TestTryChangesNothing(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 0))
 	m := open(t, h, t.TempDir())
-	if err := m.Try(t.Context(), []Wish{{"web", 40 * ms, 100 * ms}, {"db", 40 * ms, 100 * ms}}); err != nil {
+	if err := m.Try(t.Context(), []Wish{{Domain: "web", Budget: 40 * ms, Period: 100 * ms}, {Domain: "db", Budget: 40 * ms, Period: 100 * ms}}); err != nil {
 		t.Error(err)
 	}
-	err := m.Try(t.Context(), []Wish{{"web", 40 * ms, 100 * ms}, {"db", 70 * ms, 100 * ms}})
+	err := m.Try(t.Context(), []Wish{{Domain: "web", Budget: 40 * ms, Period: 100 * ms}, {Domain: "db", Budget: 70 * ms, Period: 100 * ms}})
 	if !errors.Is(err, platform.ErrNotAdmitted) {
 		t.Errorf("together: %v", err)
 	}
@@ -248,7 +257,7 @@ func TestAFailedAdoptionLeavesWhatWas(t *testing.T) {
 	h, dir := newHost(domain("1", "web", 0)), t.TempDir()
 	m := open(t, h, dir)
 	m.platform = &refusing{h}
-	if _, err := m.Adopt(t.Context(), "web", 10*ms, 100*ms); err == nil {
+	if _, err := m.Adopt(t.Context(), Wish{Domain: "web", Budget: 10 * ms, Period: 100 * ms}); err == nil {
 		t.Fatal("adopted")
 	}
 	if s := list(t, m); len(s) != 0 {
@@ -293,7 +302,7 @@ func TestConfigure(t *testing.T) {
 		}
 	}
 	adopt(t, m, "db", 10*ms, 100*ms)
-	if err := configure(Wish{"web", 20 * ms, 100 * ms}, Wish{"later", 30 * ms, 100 * ms}); err != nil {
+	if err := configure(Wish{Domain: "web", Budget: 20 * ms, Period: 100 * ms}, Wish{Domain: "later", Budget: 30 * ms, Period: 100 * ms}); err != nil {
 		t.Fatal(err)
 	}
 	if len(h.adopted) != 2 {
@@ -305,7 +314,7 @@ func TestConfigure(t *testing.T) {
 		t.Errorf("%+v, host %v", s, h.adopted)
 	}
 	// All of it, or nothing.
-	if err := configure(Wish{"web", 5 * ms, 100 * ms}, Wish{"later", 95 * ms, 100 * ms}); !errors.Is(err, platform.ErrNotAdmitted) {
+	if err := configure(Wish{Domain: "web", Budget: 5 * ms, Period: 100 * ms}, Wish{Domain: "later", Budget: 95 * ms, Period: 100 * ms}); !errors.Is(err, platform.ErrNotAdmitted) {
 		t.Errorf("too much: %v", err)
 	}
 	if s := list(t, m); len(s) != 3 || s[1].Budget != 20*ms || s[2].Budget != 30*ms {
@@ -320,7 +329,7 @@ func TestConfigure(t *testing.T) {
 	if s := list(t, m); len(s) != 2 || s[1].Budget != 6*ms || s[1].Configured {
 		t.Errorf("%+v", s)
 	}
-	if err := configure(Wish{"later", 70 * ms, 100 * ms}); err != nil {
+	if err := configure(Wish{Domain: "later", Budget: 70 * ms, Period: 100 * ms}); err != nil {
 		t.Fatal(err)
 	}
 	if err := configure(); err != nil {

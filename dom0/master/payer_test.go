@@ -107,7 +107,7 @@ func TestPay(t *testing.T) {
 		t.Errorf("%d, %v", again, h.pays)
 	}
 	// What is paid for is not given to others.
-	_, err := m.Adopt(t.Context(), "web", 60*ms, 100*ms)
+	_, err := m.Adopt(t.Context(), Wish{Domain: "web", Budget: 60 * ms, Period: 100 * ms})
 	if !errors.Is(err, platform.ErrNotAdmitted) {
 		t.Error(err)
 	}

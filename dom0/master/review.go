@@ -99,7 +99,7 @@ func (m *Master) Review(ctx context.Context) error {
 // again puts a domain that came back on its reservation. Why that is not
 // possible is logged once.
 func (m *Master) again(ctx context.Context, a *adoption) {
-	err := m.platform.Adopt(ctx, a.domain, a.task())
+	err := m.start(ctx, a)
 	switch {
 	case err == nil:
 		m.log.Info("an adopted domain is on its reservation", "domain", a.domain.String(), "uuid", a.UUID, "reservation", a.Reservation)

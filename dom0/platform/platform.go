@@ -83,8 +83,16 @@ type Platform interface {
 // ends with the lease of [Platform.Renew], and must then be said anew.
 type Throttler interface {
 	// Throttle denies background time on a CPU for idle of every period, to
-	// all but control domains. 0 ends it. Who has budget is not touched.
+	// all but control domains and who is spared. 0 ends it. Who has budget
+	// is not touched.
 	Throttle(ctx context.Context, cpu int, period, idle time.Duration) error
+}
+
+// Sparer is a Throttler that can leave domains their background time.
+type Sparer interface {
+	// Spare begins or ends to spare the domain that runs on reservation id.
+	// Its release ends it, too.
+	Spare(ctx context.Context, d Domain, id uint32, spared bool) error
 }
 
 // LatencyCounter is a host that may have counters of memory latency.

@@ -61,7 +61,7 @@ void books_denied(const struct cpu *c, s_time_t denied)
         struct account *a = sim_payer(t);
 
         if ( t->vlib.queue != &c->queue || !t->vlib.ready.queued ||
-             t->vlib.foreground || t->vlib.control )
+             t->vlib.foreground || t->vlib.spared )
             continue;
         t->spent.throttled += denied;
         if ( a )

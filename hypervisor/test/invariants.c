@@ -38,7 +38,7 @@ static void queued(const struct cpu *c, const struct task *t)
     const struct vlib_runqueue *q = &c->queue;
     const struct vlib_entity *e = &t->vlib;
     const struct vlib_heap *h = e->foreground ? &q->foreground :
-                                e->control ? &q->control : &q->background;
+                                e->spared ? &q->spared : &q->background;
     bool contends = !list_empty(&e->contends);
     unsigned int n = t - sim.task;
 
@@ -105,10 +105,10 @@ static void chosen(const struct cpu *c)
 
     if ( !q->running )
     {
-        CHECK(!q->foreground.first && !q->control.first, "CPU %u", q->cpu);
+        CHECK(!q->foreground.first && !q->spared.first, "CPU %u", q->cpu);
         CHECK(denies || !q->background.first, "CPU %u is idle", q->cpu);
     }
-    else if ( !q->running->foreground && !q->running->control )
+    else if ( !q->running->foreground && !q->running->spared )
         CHECK(!denies, "CPU %u runs what is denied", q->cpu);
     CHECK(!q->refills.first || q->refills.first->key > sim.now, "CPU %u",
           q->cpu);
@@ -156,7 +156,7 @@ void invariants_decided(const struct cpu *c, s_time_t until)
 /* Somebody in background waits, and is not denied it. */
 static bool waits(const struct cpu *c)
 {
-    return c->queue.control.first ||
+    return c->queue.spared.first ||
            (c->queue.background.first && !c->queue.idle);
 }
 
@@ -168,7 +168,7 @@ static void background_passing(struct cpu *c, const struct vlib_entity *e,
     c->stint = waits(c) ? c->stint + to - sim.now : 0;
     CHECK(c->stint <= VLIB_SLICE + sim.late,
           "task %u: %ld ns, others wait", n, c->stint);
-    if ( e->control )
+    if ( e->spared )
         return;
     c->denied += denied(&c->queue, sim.now, to);
     CHECK(c->denied <= sim.late, "task %u: %ld ns denied", n, c->denied);
@@ -178,7 +178,7 @@ static void idle_passing(struct cpu *c, s_time_t to)
 {
     const struct vlib_runqueue *q = &c->queue;
 
-    CHECK(!q->foreground.first && !q->control.first, "CPU %u idle", q->cpu);
+    CHECK(!q->foreground.first && !q->spared.first, "CPU %u idle", q->cpu);
     if ( q->background.first )
         c->wasted += to - sim.now - denied(q, sim.now, to);
     CHECK(c->wasted <= sim.late, "CPU %u: idle for %ld ns", q->cpu, c->wasted);

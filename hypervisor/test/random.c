@@ -38,7 +38,8 @@ static void show(void)
 
         fprintf(stderr, "task %u: CPU %u account %d%s%s%s work %ld\n", i,
                 t->cpu, t->vlib.account ? (int)t->vlib.account->id : -1,
-                t->job ? " job" : "", t->vlib.control ? " control" : "",
+                t->job ? " job" : "", t->vlib.control ? " control" :
+                t->vlib.spared ? " spared" : "",
                 t->runnable ? " runnable" : "", t->work);
     }
 }
@@ -138,7 +139,7 @@ static void operate(struct seed *s)
     struct task *t = any_task(s);
     struct account *a = any_account(s);
 
-    switch ( seed_range(s, 0, 9) )
+    switch ( seed_range(s, 0, 10) )
     {
     case 0:
         set_throttle(s);
@@ -176,6 +177,10 @@ static void operate(struct seed *s)
     case 8:
         if ( a )
             sim_charge(a, seed_range(s, 1, 3 * a->vlib.server.budget));
+        break;
+    case 9:
+        if ( t )
+            sim_spare(t, seed_chance(s, 50));
         break;
     default:
         readmit_jobs();

@@ -13,13 +13,15 @@
 #define SPIN (VLIB_NEVER / US)
 #define NOBODY (-1)
 
-enum action { WAKE, SLEEP, YIELD, ATTACH, CHANGE, CHARGE, THROTTLE };
+enum action {
+    WAKE, SLEEP, YIELD, ATTACH, CHANGE, CHARGE, THROTTLE, SPARE
+};
 
 struct step {
     s_time_t at;
     enum action action;
     int which;                  /* task; of CHANGE, CHARGE: account */
-    s_time_t first, second;     /* work; account; C, T; time; period, idle */
+    s_time_t first, second;     /* work; account; C, T; time; period, idle; whether */
 };
 
 struct schedule {
@@ -104,6 +106,23 @@ static const struct schedule schedules[] = {
               { 0, WAKE, 2, SPIN, 0 }, { 1000, WAKE, 1, 3000, 0 }),
         .end = 14000,
         .timeline = "A+2000 B+1000 B-2000 .1000 A-2000 C-2000 A+2000 .2000",
+    },
+    {
+        .name = "who is spared has all that is denied to the others",
+        .task = { { NOBODY, false }, { NOBODY, false } },
+        STEPS({ 0, THROTTLE, 0, 10000, 6000 }, { 0, SPARE, 0, true, 0 },
+              { 0, WAKE, 0, SPIN, 0 }, { 0, WAKE, 1, SPIN, 0 }),
+        .end = 20000,
+        .timeline = "A-6000 B-4000 A-6000 B-4000",
+    },
+    {
+        .name = "who is spared no longer is denied at once, and again is not",
+        .task = { { NOBODY, false } },
+        STEPS({ 0, THROTTLE, 0, 10000, 6000 }, { 0, SPARE, 0, true, 0 },
+              { 0, WAKE, 0, SPIN, 0 }, { 2000, SPARE, 0, false, 0 },
+              { 5000, SPARE, 0, true, 0 }),
+        .end = 12000,
+        .timeline = "A-2000 .3000 A-7000",
     },
     {
         .name = "three share the background",

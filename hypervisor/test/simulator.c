@@ -110,6 +110,11 @@ void sim_attach(struct task *t, struct account *a)
     vlib_attach(&t->vlib, a ? &a->vlib : NULL, sim.now);
 }
 
+void sim_spare(struct task *t, bool spared)
+{
+    vlib_spare(&t->vlib, spared, sim.now);
+}
+
 /* Those who pay from a look again, as they must after any change of it. */
 static void requeue(struct account *a)
 {

@@ -93,6 +93,7 @@ void sim_yield(struct task *t);
 void sim_migrate(struct task *t, unsigned int cpu);
 
 void sim_attach(struct task *t, struct account *a);
+void sim_spare(struct task *t, bool spared);
 void sim_change(struct account *a, s_time_t budget, s_time_t period);
 void sim_charge(struct account *a, s_time_t used);
 void sim_throttle(unsigned int cpu, s_time_t period, s_time_t idle);

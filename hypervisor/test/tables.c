@@ -71,6 +71,9 @@ static void act(const struct step *s)
     case CHANGE:
         sim_change(account(s->which), s->first * US, s->second * US);
         break;
+    case SPARE:
+        sim_spare(t, s->first);
+        break;
     case THROTTLE:
         sim_throttle(0, s->first * US, s->second * US);
         break;

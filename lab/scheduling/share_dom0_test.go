@@ -8,6 +8,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
 const ms = time.Millisecond
@@ -84,4 +86,26 @@ func TestThrottle(t *testing.T) {
 	if after.Total.Throttled == before.Total.Throttled {
 		h.Error("no throttled time was noted")
 	}
+}
+
+// TestCritical: a full throttle takes no background time from a domain that it
+// spares, and all of the other's.
+func TestCritical(t *testing.T) {
+	h := newHost(t)
+	h.spin(1)
+	h.spin(2)
+	h.must(h.SetDomain(1, vlib.Critical, 0))
+	defer func() { h.must(h.SetDomain(1, 0, vlib.Critical)) }()
+	h.must(h.Throttle(guestCPU, 10*ms, 10*ms))
+	defer h.Throttle(guestCPU, 0, 0)
+	time.Sleep(20 * ms)
+	start, own, other := h.now(), h.cpuTime(1), h.cpuTime(2)
+	time.Sleep(200 * ms)
+	elapsed := h.now() - start
+	near(h, "the critical one", percent(h.cpuTime(1)-own, elapsed), 100, 1)
+	near(h, "the other", percent(h.cpuTime(2)-other, elapsed), 0, 1)
+	h.must(h.SetDomain(1, 0, vlib.Critical))
+	start, own = h.now(), h.cpuTime(1)
+	time.Sleep(200 * ms)
+	near(h, "not critical any more", percent(h.cpuTime(1)-own, h.now()-start), 0, 1)
 }

@@ -20,13 +20,15 @@ const (
 	// while a call is active, and the caller says with Finish when it has the
 	// answer.
 	Parks DomainFlags = 1 << 3
+	// Critical domains are spared by the throttle.
+	Critical DomainFlags = 1 << 4
 
-	allFlags = Listens | StopTime | Closed | Parks
+	allFlags = Listens | StopTime | Closed | Parks | Critical
 )
 
 func (f DomainFlags) String() string {
 	var names []string
-	for i, name := range []string{"listens", "stop-time", "closed", "parks"} {
+	for i, name := range []string{"listens", "stop-time", "closed", "parks", "critical"} {
 		if f&(1<<i) != 0 {
 			names = append(names, name)
 		}

@@ -29,6 +29,7 @@ type kept struct {
 	applied    bool          // the cgroup is in foreground
 	unset      bool          // or was set by somebody else
 	soon       bool          // it has just got budget, and was not seen to run
+	spared     bool          // by the throttle
 	held       hold          // what the throttle does to it
 	gated      bool          // its gate is closed, as far as this process did that
 	err        error         // of the last look

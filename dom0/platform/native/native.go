@@ -66,6 +66,7 @@ type Platform struct {
 
 var (
 	_ platform.Platform  = (*Platform)(nil)
+	_ platform.Sparer    = (*Platform)(nil)
 	_ platform.Throttler = (*Platform)(nil)
 )
 

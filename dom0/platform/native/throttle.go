@@ -49,10 +49,10 @@ func (d denial) at(now time.Duration) (denied bool, until time.Duration) {
 	return false, begin + d.period
 }
 
-// denied reports whether a domain has to stop: it is in background, and one of
-// its CPUs gives no such time now.
+// denied reports whether a domain has to stop: it is in background and not
+// spared, and one of its CPUs gives no such time now.
 func (s *denials) denied(d *kept) bool {
-	return !d.Foreground && len(s.on) > 0 && slices.ContainsFunc(d.on, func(c int) bool { return s.now[c] })
+	return !d.Foreground && !d.spared && len(s.on) > 0 && slices.ContainsFunc(d.on, func(c int) bool { return s.now[c] })
 }
 
 // Throttle implements platform.Throttler. A domain that may run on several CPUs
@@ -67,6 +67,22 @@ func (p *Platform) Throttle(ctx context.Context, cpu int, period, idle time.Dura
 		return fmt.Errorf("throttle CPU %d: %w: renew it first", cpu, platform.ErrLease)
 	}
 	return p.keeper.Do(ctx, func() { p.keeper.throttle(cpu, denial{period, idle}) })
+}
+
+// Spare implements platform.Sparer.
+func (p *Platform) Spare(ctx context.Context, d platform.Domain, id uint32, spared bool) (err error) {
+	failed := p.keeper.Do(ctx, func() {
+		var kept *kept
+		if kept, err = p.keeper.find(d.ID, id); err != nil {
+			return
+		}
+		kept.spared = spared
+		err = kept.setHeld(p.keeper.denials.denied(kept))
+	})
+	if err = errors.Join(failed, err); err != nil {
+		return fmt.Errorf("domain %q: %w", d.ID, explain(err))
+	}
+	return nil
 }
 
 func (k *keeper) throttle(cpu int, d denial) {

@@ -111,6 +111,32 @@ func TestThrottle(t *testing.T) {
 	})
 }
 
+// Who is spared goes on under a full throttle, until it is not spared any more.
+func TestSpare(t *testing.T) {
+	versions(t, func(t *testing.T, p *Platform, _ Options) {
+		d, _ := spinning(t, p, 10*time.Millisecond, 10*time.Millisecond)
+		eventually(t, "stopped", func() bool { return !p.open(t, d.ID) })
+		if err := p.Spare(ctx, d, 2, true); !errors.Is(err, platform.ErrNoDomain) {
+			t.Errorf("another reservation's: %v", err)
+		}
+		if err := p.Spare(ctx, d, 1, true); err != nil {
+			t.Fatal(err)
+		}
+		was := usage(t, p, d, 1)
+		eventually(t, "background under a full throttle", func() bool {
+			now := usage(t, p, d, 1)
+			if now.Throttled > was.Throttled {
+				t.Fatalf("denied %v while it was spared", now.Throttled-was.Throttled)
+			}
+			return now.Background > was.Background+50*time.Millisecond
+		})
+		if err := p.Spare(ctx, d, 1, false); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "stopped again", func() bool { return !p.open(t, d.ID) })
+	})
+}
+
 // A throttle neither opens a gate that is closed nor keeps one closed.
 func TestThrottleAndGate(t *testing.T) {
 	versions(t, func(t *testing.T, p *Platform, _ Options) {

@@ -116,11 +116,19 @@ func (p *Platform) reserve(r rtsched.Task) (known bool, err error) {
 }
 
 // Release implements platform.Platform.
-func (p *Platform) Release(_ context.Context, _ platform.Domain, id uint32) error {
-	if err := p.m.Unreserve(id); !errors.Is(err, vlib.ErrNoReservation) {
-		return err
+func (p *Platform) Release(ctx context.Context, d platform.Domain, id uint32) error {
+	var spared error
+	if d.ID != "" {
+		spared = p.Spare(ctx, d, id, false)
 	}
-	return nil
+	if errors.Is(spared, vlib.ErrNoDomain) {
+		spared = nil
+	}
+	err := p.m.Unreserve(id)
+	if errors.Is(err, vlib.ErrNoReservation) {
+		err = nil
+	}
+	return errors.Join(err, spared)
 }
 
 // Usage implements platform.Platform.

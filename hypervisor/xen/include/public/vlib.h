@@ -116,6 +116,7 @@ struct vlib_domctl {
  * the caller says with VLIB_OP_finish when it has the answer.
  */
 #define VLIB_DOMAIN_parks           (1U << 3)
+#define VLIB_DOMAIN_critical        (1U << 4) /* the throttle spares it */
 };
 
 /* idle of each period is denied to background time; 0: none is. */

@@ -75,6 +75,7 @@ void vlib_domain_join(struct vlib_unit *vu)
     list_add_tail(&vu->list, &vd->units);
     lock = unit_schedule_lock_irqsave(vu->unit, &flags);
     vlib_attach(&vu->entity, payer_of(vd), NOW());
+    vlib_spare(&vu->entity, vd->flags & VLIB_DOMAIN_critical, NOW());
     vu->gated = !vd->open;
     unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
 }
@@ -88,6 +89,7 @@ void vlib_domain_leave(struct vlib_unit *vu)
         return;
     lock = unit_schedule_lock_irqsave(vu->unit, &flags);
     vlib_attach(&vu->entity, NULL, NOW());
+    vlib_spare(&vu->entity, false, NOW());
     vu->gated = false;
     unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
     list_del_init(&vu->list);
@@ -105,6 +107,21 @@ void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a)
         spinlock_t *lock = unit_schedule_lock_irqsave(vu->unit, &flags);
 
         vlib_attach(&vu->entity, a, NOW());
+        unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
+    }
+}
+
+/* Whether the throttle spares its vCPUs is as its flags say now. */
+void vlib_domain_spare(struct vlib_domain *vd)
+{
+    struct vlib_unit *vu;
+
+    list_for_each_entry ( vu, &vd->units, list )
+    {
+        unsigned long flags;
+        spinlock_t *lock = unit_schedule_lock_irqsave(vu->unit, &flags);
+
+        vlib_spare(&vu->entity, vd->flags & VLIB_DOMAIN_critical, NOW());
         unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
     }
 }

@@ -105,6 +105,7 @@ void vlib_domain_leave(struct vlib_unit *vu);
 void vlib_domain_drop(struct vlib_domain *vd);
 void vlib_domain_sweep(void);
 void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a);
+void vlib_domain_spare(struct vlib_domain *vd);
 void vlib_domain_settle(struct vlib_domain *vd);
 void vlib_domain_settle_all(void);
 void vlib_domain_charge(struct vlib_domain *vd);

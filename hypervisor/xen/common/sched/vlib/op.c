@@ -145,7 +145,8 @@ static int domain_info(struct vlib_domain_info *op, struct domain *d)
 static int domain_flags(const struct vlib_domctl *op, struct domain *d)
 {
     const uint32_t known = VLIB_DOMAIN_listens | VLIB_DOMAIN_stop_time |
-                           VLIB_DOMAIN_closed | VLIB_DOMAIN_parks;
+                           VLIB_DOMAIN_closed | VLIB_DOMAIN_parks |
+                           VLIB_DOMAIN_critical;
     struct vlib_domain *vd;
     uint32_t before;
 
@@ -168,6 +169,8 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
     /* Who listens in another way will not say that it is done with a call. */
     if ( (before ^ vd->flags) & (VLIB_DOMAIN_listens | VLIB_DOMAIN_parks) )
         vd->abandoned = 0;
+    if ( (before ^ vd->flags) & VLIB_DOMAIN_critical )
+        vlib_domain_spare(vd);
     vlib_call_resume(vd);
     return 0;
 }

@@ -28,7 +28,7 @@ void vlib_runqueue_init(struct vlib_runqueue *q, unsigned int cpu,
 void vlib_entity_init(struct vlib_entity *e, bool control)
 {
     memset(e, 0, sizeof(*e));
-    e->control = control;
+    e->control = e->spared = control;
     e->ready_since = VLIB_NEVER;
     INIT_LIST_HEAD(&e->contends);
 }
@@ -45,7 +45,7 @@ static struct vlib_account *payer(struct vlib_runqueue *q,
 static struct vlib_heap *background(struct vlib_runqueue *q,
                                     const struct vlib_entity *e)
 {
-    return e->control ? &q->control : &q->background;
+    return e->spared ? &q->spared : &q->background;
 }
 
 static struct vlib_entity *first_of(const struct vlib_heap *h)
@@ -153,7 +153,7 @@ static void note_denied(struct vlib_runqueue *q, struct vlib_entity *e)
     s_time_t denied = q->denied_clock - e->denied;
 
     e->denied = q->denied_clock;
-    if ( e->control || !denied )
+    if ( e->spared || !denied )
         return;
     e->usage.throttled += denied;
     if ( e->account )
@@ -215,8 +215,8 @@ static void advance_share(struct vlib_runqueue *q, const struct vlib_entity *e)
 
     if ( q->background.first )
         least = min(least, first_of(&q->background)->share);
-    if ( q->control.first )
-        least = min(least, first_of(&q->control)->share);
+    if ( q->spared.first )
+        least = min(least, first_of(&q->spared)->share);
     q->share = max(q->share, least);
 }
 
@@ -269,6 +269,16 @@ void vlib_account_charge(struct vlib_account *a, s_time_t used, s_time_t now)
     spin_unlock(&a->lock);
 }
 
+/* Takes e, queued or running, from where it is, which is about to change. */
+static void lift_out(struct vlib_runqueue *q, struct vlib_entity *e,
+                     s_time_t now)
+{
+    vlib_charge(q, now);
+    if ( q->running != e && !e->foreground )
+        note_denied(q, e);
+    displace(q, e);
+}
+
 void vlib_attach(struct vlib_entity *e, struct vlib_account *a, s_time_t now)
 {
     struct vlib_runqueue *q = e->queue;
@@ -278,10 +288,7 @@ void vlib_attach(struct vlib_entity *e, struct vlib_account *a, s_time_t now)
         e->account = a;
         return;
     }
-    vlib_charge(q, now);
-    if ( q->running != e && !e->foreground )
-        note_denied(q, e);
-    displace(q, e);
+    lift_out(q, e, now);
     forgo(q, e);
     if ( e->account != a )
         e->ready_since = VLIB_NEVER;
@@ -293,6 +300,25 @@ void vlib_attach(struct vlib_entity *e, struct vlib_account *a, s_time_t now)
     vlib_kick(q->cpu);
 }
 
+void vlib_spare(struct vlib_entity *e, bool spared, s_time_t now)
+{
+    struct vlib_runqueue *q = e->queue;
+
+    spared |= e->control;
+    if ( e->spared == spared )
+        return;
+    if ( !q )
+    {
+        e->spared = spared;
+        return;
+    }
+    lift_out(q, e, now);
+    e->spared = spared;
+    if ( q->running != e )
+        place(q, e, now);
+    vlib_kick(q->cpu);
+}
+
 bool vlib_preempts(const struct vlib_runqueue *q, const struct vlib_entity *e)
 {
     const struct vlib_entity *r = q->running;
@@ -300,10 +326,10 @@ bool vlib_preempts(const struct vlib_runqueue *q, const struct vlib_entity *e)
     if ( e->refill.queued && e->refill.key < q->until )
         return true; /* the timer comes too late for it */
     if ( !r )
-        return e->foreground || e->control || !q->denying;
+        return e->foreground || e->spared || !q->denying;
     if ( e->foreground )
         return !r->foreground || e->ready.key < r->ready.key;
-    if ( r->foreground || (q->denying && !e->control) )
+    if ( r->foreground || (q->denying && !e->spared) )
         return false;
     /* What ran alone has no slice, and ends it now that it is not. */
     return q->until > q->since + VLIB_SLICE ||
@@ -379,20 +405,20 @@ static struct vlib_entity *pick_background(struct vlib_runqueue *q,
                                            s_time_t now, s_time_t *until)
 {
     struct vlib_entity *e = first_of(&q->background);
-    struct vlib_entity *control = first_of(&q->control);
+    struct vlib_entity *spared = first_of(&q->spared);
     struct vlib_account *a;
     s_time_t change;
 
     q->denying = denied(q, now, &change) && e;
     if ( e )
         *until = change;
-    if ( !e || q->denying || (control && control->share <= e->share) )
-        e = control;
+    if ( !e || q->denying || (spared && spared->share <= e->share) )
+        e = spared;
     if ( !e )
         return NULL;
     note_denied(q, e);
     displace(q, e);
-    if ( q->control.first || q->background.first )
+    if ( q->spared.first || q->background.first )
         *until = min(*until, (s_time_t)(now + VLIB_SLICE));
     a = payer(q, e);
     if ( a && cpumask_test_cpu(q->cpu, &a->admitted) )

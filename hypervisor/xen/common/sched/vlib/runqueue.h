@@ -5,7 +5,8 @@
  * A vCPU that has a reservation with budget is in the foreground, ordered by
  * period. All others share background time equally, ordered by how much of it
  * they had. A throttle denies background time for a part of each period, to
- * all but control domains: Dom0 must always be able to undo.
+ * all but those that are spared: control domains, as Dom0 must always be able
+ * to undo, and domains that were said to be critical.
  *
  * Locks: everything of a runqueue is under its CPU's scheduler lock. A
  * reservation has a lock of its own, innermost, because the vCPUs of one
@@ -61,7 +62,8 @@ struct vlib_entity {
     struct vlib_account *account;   /* pays; NULL: nobody */
     struct vlib_runqueue *queue;    /* it is on, or runs from; or NULL */
     struct vlib_runqueue *home;     /* where it was last: share counts there */
-    bool control;                   /* of a control domain */
+    bool control;                   /* of a control domain: has the floor */
+    bool spared;                    /* from the throttle */
     bool foreground;                /* as it is queued or runs */
     struct vlib_node ready;         /* in foreground or background */
     struct vlib_node refill;        /* in refills, while in background */
@@ -78,7 +80,7 @@ struct vlib_runqueue {
     struct vlib_account floor;      /* pays for control domains' vCPUs */
     struct vlib_heap foreground;    /* by period */
     struct vlib_heap background;    /* by share */
-    struct vlib_heap control;       /* by share; the throttle spares them */
+    struct vlib_heap spared;        /* the same, and the throttle spares them */
     struct vlib_heap refills;       /* in background, by next refill */
     struct list_head contending;    /* in background, wait for a holder */
     struct vlib_entity *running;    /* NULL: idle */
@@ -118,6 +120,9 @@ void vlib_account_charge(struct vlib_account *a, s_time_t used, s_time_t now);
 
 /* Changes who pays for e, which may be queued or running. */
 void vlib_attach(struct vlib_entity *e, struct vlib_account *a, s_time_t now);
+
+/* Whether the throttle spares e, queued or running; control always is. */
+void vlib_spare(struct vlib_entity *e, bool spared, s_time_t now);
 
 /* Says whether e, just queued, needs a decision before the planned one. */
 bool vlib_preempts(const struct vlib_runqueue *q, const struct vlib_entity *e);

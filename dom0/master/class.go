@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package master
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+)
+
+// Class of an adopted domain: whether it gives up background time when memory
+// is slow for others. Its reservation is its own in either.
+type Class string
+
+// The classes. A domain of which nothing was said is Batch.
+const (
+	Batch    Class = "batch"    // the throttle takes its background time
+	Critical Class = "critical" // the throttle spares it
+)
+
+// Classes there are, for messages and help.
+var Classes = []string{string(Batch), string(Critical)}
+
+// Check reports a name that is no class; none at all is one.
+func (c Class) Check() error {
+	if c != "" && !slices.Contains(Classes, string(c)) {
+		return fmt.Errorf("class %.80q: %w: there are %s", string(c), ErrClass, strings.Join(Classes, ", "))
+	}
+	return nil
+}
+
+// start has the platform run a domain as was decided. Where nothing is
+// throttled there is nobody to spare.
+func (m *Master) start(ctx context.Context, a *adoption) error {
+	if err := m.platform.Adopt(ctx, a.domain, a.task()); err != nil {
+		return err
+	}
+	if host, ok := m.platform.(platform.Sparer); ok {
+		return host.Spare(ctx, a.domain, a.Reservation, a.Class == Critical)
+	}
+	return nil
+}
