@@ -33,6 +33,7 @@ const (
 	sampleBlock    = "block"         // a call that blocks
 	sampleAdaptive = "adaptive"      // a call that spins, then blocks
 	sampleSession  = "session"       // a call in a session
+	sampleOpen     = "open"          // a channel: offered, granted, mapped, and closed
 	sampleIoctl    = "null_ioctl"    // an ioctl that the kernel refuses
 	sampleXen      = "xen_hypercall" // xen_version through privcmd
 )
@@ -156,6 +157,9 @@ func calls(ctx context.Context, domid uint16, s Samples) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
+	if err := opens(ctx, d, s); err != nil {
+		return err
+	}
 	for _, way := range []struct {
 		name string
 		wait vlibcall.WaitPolicy
@@ -163,6 +167,22 @@ func calls(ctx context.Context, domid uint16, s Samples) (err error) {
 		if err := call(ctx, d, s, way.name, way.wait); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// opens counts what a channel costs that nobody calls through.
+func opens(ctx context.Context, d *xen.Domain, s Samples) error {
+	for range 100 {
+		begin := tsc()
+		ch, err := vlibcall.Open(ctx, d, port, 2*vlibcall.HeaderSize, vlibcall.Options{})
+		if err == nil {
+			err = ch.Close()
+		}
+		if err != nil {
+			return err
+		}
+		s[sampleOpen] = append(s[sampleOpen], float64(tsc()-begin))
 	}
 	return nil
 }

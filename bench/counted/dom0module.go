@@ -25,6 +25,8 @@ const (
 	sampleCallRefused   = "call_refused"      // CALL on a reservation that may not
 	sampleListen        = "listen_next"       // LISTEN that ends a call, begins the next
 	sampleListenOpen    = "listen_open"       // LISTEN whose gate is held open
+	sampleGateCloses    = "gate_closes"       // until a domain that spins elsewhere is off
+	samplePause         = "pause"             // the same, Xen's own way
 	sampleCharged       = "charged"           // of calls
 	sampleRan           = "ran"               // by Xen's accounting
 	sampleShare         = "share"             // per cent, a period each
@@ -83,6 +85,7 @@ func (b *host) ofModule(ctx context.Context) (err error) {
 	}{
 		{"gated calls", func() error { return b.gated(ctx, measured) }},
 		{"hypercalls", func() error { return b.hypercalls(ctx, secondSpins) }},
+		{"descheduling", func() error { return b.deschedules(ctx, firstSpins) }},
 		{"charging", func() error { return b.charge(ctx, measured, firstSpins) }},
 		{"shares", func() error { return b.shares(ctx, measured, firstSpins) }},
 	} {

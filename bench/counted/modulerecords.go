@@ -89,6 +89,8 @@ func (m measurement) ofModule() ([]bench.Record, error) {
 	pair["queued_and_next_ratio"] = (m.one(sampleCallQueued) + m.one(sampleListen)) / two
 	pair["refused_and_open_ratio"] = (m.one(sampleCallRefused) + m.one(sampleListenOpen)) / two
 	m.spread(calls, sampleGated, sampleBlock, sampleVchan)
+	off := make(map[string]float64)
+	m.spread(off, sampleGateCloses, samplePause)
 	calls["ungated_ratio"] = m.one(sampleBlock) / m.one(sampleVchan)
 
 	charged := 100 * math.Abs(m.one(sampleCharged)/m.one(sampleRan)-1)
@@ -110,6 +112,7 @@ func (m measurement) ofModule() ([]bench.Record, error) {
 	return []bench.Record{
 		record("module.call_listen", (m.one(sampleCall)+m.one(sampleListen))/two, "ratio", 3, pair),
 		record("module.gated_call", m.one(sampleGated)/m.one(sampleVchan), "ratio", 1.1, calls),
+		{Name: "module.deschedule", Value: m.one(sampleGateCloses) / m.one(samplePause), Unit: "ratio", Better: bench.Lower, Raw: off, Machine: m.machine},
 		record("charge.accuracy", charged, "%", 1, map[string]float64{
 			"calls": chargedCalls, "charged_ns": m.one(sampleCharged), "background_ns": m.one(sampleCharged + background), "ran_ns": m.one(sampleRan)}),
 		record("charge.evader", evader, "%", 1, map[string]float64{
