@@ -12,7 +12,7 @@ import (
 	"github.com/vlibos/vlibos/throttle/model"
 )
 
-var experiment = Experiment{Utilisations: []int{10}, Repeats: 3, Jobs: 2, Service: 20 * time.Microsecond, Scale: 5}
+var experiment = Experiment{Utilisations: []int{10}, Repeats: 3, Jobs: 2, Policy: "threshold", Service: 20 * time.Microsecond, Scale: 5}
 
 func TestPeriods(t *testing.T) {
 	task, other := experiment.Periods()
@@ -28,6 +28,7 @@ func TestCheck(t *testing.T) {
 	for want, change := range map[string]func(*Experiment){
 		"positive numbers":    func(e *Experiment) { e.Service = 0 },
 		"utilisations":        func(e *Experiment) { e.Utilisations = nil },
+		"there is no policy":  func(e *Experiment) { e.Policy = "fair" },
 		"utilisation of 81 %": func(e *Experiment) { e.Utilisations = []int{81} },
 	} {
 		e := experiment
@@ -35,34 +36,6 @@ func TestCheck(t *testing.T) {
 		if err := e.Check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
-	}
-}
-
-// TestThreshold: what the other loses within three decisions it has back only
-// after the release time; nothing oscillates at a latency that stays.
-func TestThreshold(t *testing.T) {
-	c := experiment.controller()
-	for range 3 {
-		c.decide(2 * experiment.Service)
-	}
-	if idle := c.decide(2 * experiment.Service); idle != 1 {
-		t.Errorf("idle %v after four decisions above the limit", idle)
-	}
-	decisions, last := 0, 1.0
-	for last > 0 {
-		idle := c.decide(experiment.Service)
-		if idle >= last {
-			t.Fatalf("idle %v after %v, below the limit", idle, last)
-		}
-		last = idle
-		decisions++
-	}
-	took := time.Duration(decisions) * experiment.controlPeriod()
-	if want := time.Duration(experiment.Scale) * releaseTime; took < want || took > want+2*experiment.controlPeriod() {
-		t.Errorf("all given back after %v, want %v", took, want)
-	}
-	if idle := c.decide(0); idle != 0 {
-		t.Errorf("idle %v without requests", idle)
 	}
 }
 

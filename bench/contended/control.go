@@ -5,98 +5,80 @@ package contended
 import (
 	"context"
 	"errors"
-	"math"
+	"log/slog"
+	"os"
+	"sync"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/throttle"
 	"github.com/vlibos/vlibos/throttle/model"
+	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
 const (
-	// throttlePeriod is what the idle share is of.
-	throttlePeriod = 10 * time.Millisecond
-	// fewRequests say nothing about latency.
-	fewRequests = 20
+	// controlPeriod is in the paper's time.
+	controlPeriod = 4 * time.Millisecond
+	// limitRatio is above a latency without queueing and below that of two.
+	limitRatio = 1.25
 	// lease bounds how long a throttle outlasts this program.
 	lease = 2 * time.Second
 )
 
-// startControl controls until stop, which returns the average idle share.
-func (x *host) startControl(ctx context.Context) (stop func() (float64, error)) {
-	type outcome struct {
-		idle float64
-		err  error
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan outcome, 1)
-	go func() {
-		idle, err := x.control(ctx, x.controller())
-		ended <- outcome{idle, err}
-	}()
-	return func() (float64, error) {
-		cancel()
-		o := <-ended
-		return o.idle, o.err
-	}
+func (e Experiment) controlPeriod() time.Duration { return time.Duration(e.Scale) * controlPeriod }
+
+func (e Experiment) policy() (throttle.Policy, error) {
+	return throttle.New(e.Policy, throttle.Params{Threshold: limitRatio * float64(e.Service)})
 }
 
-// control throttles the other's CPU as the controller decides, until ctx ends,
-// and returns the average idle share.
-func (x *host) control(ctx context.Context, c controller) (average float64, err error) {
-	if err := x.module.Lease(lease); err != nil {
-		return 0, err
-	}
-	defer func() {
-		err = errors.Join(err, x.module.Throttle(batchCPU, throttlePeriod, 0), x.module.Lease(0))
-	}()
-	before, err := traffic(x.bus)
+// throttler is the module as the master's loop needs it.
+type throttler struct{ *vlib.Module }
+
+func (m throttler) Throttle(_ context.Context, cpu int, period, idle time.Duration) error {
+	return m.Module.Throttle(cpu, period, idle)
+}
+
+// startControl throttles the other's CPU with the master's own loop until stop.
+func (x *host) startControl(ctx context.Context) (stop func() error, err error) {
+	policy, err := x.policy()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	tick := time.NewTicker(x.controlPeriod())
+	source, err := model.OpenSource([]int{batchCPU})
+	if err != nil {
+		return nil, err
+	}
+	if err := x.module.Lease(lease); err != nil {
+		return nil, errors.Join(err, source.Close())
+	}
+	loop := throttling.New(throttling.Options{
+		Period: x.controlPeriod(), Source: source, Policy: policy, Host: throttler{x.module},
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	ctx, cancel := context.WithCancel(ctx)
+	var both sync.WaitGroup
+	var ran, renewed error
+	both.Go(func() { ran = loop.Run(ctx) })
+	both.Go(func() { renewed = x.renew(ctx) })
+	return func() error {
+		cancel()
+		both.Wait()
+		return errors.Join(ran, renewed, x.module.Lease(0))
+	}, nil
+}
+
+// renew keeps the lease until ctx ends.
+func (x *host) renew(ctx context.Context) error {
+	tick := time.NewTicker(lease / 4)
 	defer tick.Stop()
-	renewed := time.Now()
-	var set, sum float64
-	for n := 1.0; ; n++ {
+	for {
 		select {
 		case <-ctx.Done():
-			return sum / n, nil
+			return nil
 		case <-tick.C:
 		}
-		now, err := traffic(x.bus)
-		if err != nil {
-			return 0, err
-		}
-		since := now.Since(before)
-		before = now
-		if since.Requests < fewRequests {
-			since = model.Counters{}
-		}
-		idle := c.decide(since.Latency())
-		sum += idle
-		// A hypercall costs as much as the whole decision.
-		if idle != set && (math.Abs(idle-set) >= 0.05 || idle == 0 || idle == 1) {
-			set = idle
-			if err := x.module.Throttle(batchCPU, throttlePeriod, time.Duration(idle*float64(throttlePeriod))); err != nil {
-				return 0, err
-			}
-		}
-		if time.Since(renewed) > lease/4 {
-			renewed = time.Now()
-			if err := x.module.Lease(lease); err != nil {
-				return 0, err
-			}
+		if err := x.module.Lease(lease); err != nil {
+			return err
 		}
 	}
-}
-
-// traffic is the sum of all CPUs' counters.
-func traffic(b *model.Bus) (sum model.Counters, err error) {
-	for cpu := range b.CPUs() {
-		c, err := b.Read(cpu)
-		if err != nil {
-			return sum, err
-		}
-		sum = sum.Add(c)
-	}
-	return sum, nil
 }

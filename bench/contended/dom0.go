@@ -79,8 +79,8 @@ func (x *host) parts(percent int, log io.Writer) []bench.Part {
 			for figure, v := range m.figures() {
 				x.Samples[name+figure] = append(x.Samples[name+figure], v)
 			}
-			_, err = fmt.Fprintf(log, "%s: %.0f writes a second of foreground, %v a request, idle %.2f, host late %.1f %%\n",
-				name, m.perSecond(), m.mine.Latency(), m.idle, 100*m.late())
+			_, err = fmt.Fprintf(log, "%s: %.0f writes a second of foreground, %v a request, denied %.1f %%, host late %.1f %%\n",
+				name, m.perSecond(), m.mine.Latency(), 100*m.idle(), 100*m.late())
 			return m.perSecond(), err
 		}})
 	}
@@ -92,7 +92,7 @@ type measurement struct {
 	work         mjump.Work
 	mine, theirs model.Counters // of the task's CPU and of the other's
 	elapsed      time.Duration
-	idle         float64 // share of the other's background time, average
+	denied       time.Duration // of background time, to the other
 }
 
 // perSecond is writes per second of foreground, without the time that the host
@@ -109,10 +109,13 @@ func (m measurement) late() float64 {
 	return float64(sum.Late) / float64(sum.Occupancy)
 }
 
+// idle is the part of the time that was denied to the other.
+func (m measurement) idle() float64 { return m.denied.Seconds() / m.elapsed.Seconds() }
+
 func (m measurement) figures() map[string]float64 {
 	return map[string]float64{
 		batchRate: float64(m.theirs.Requests) / m.elapsed.Seconds(),
-		latencies: float64(m.mine.Latency()), idleShare: m.idle, lateShare: m.late(),
+		latencies: float64(m.mine.Latency()), idleShare: m.idle(), lateShare: m.late(),
 	}
 }
 
@@ -123,28 +126,35 @@ func (x *host) measure(ctx context.Context, bar string, percent int) (m measurem
 		return m, err
 	}
 	defer func() { err = errors.Join(err, end()) }()
-	stop := func() (float64, error) { return 0, nil }
 	if bar == masterControlled || bar == called {
-		stop = x.startControl(ctx)
+		stop, failed := x.startControl(ctx)
+		if failed != nil {
+			return m, failed
+		}
+		defer func() { err = errors.Join(err, stop()) }()
 	}
-	defer func() {
-		idle, failed := stop()
-		m.idle, err = idle, errors.Join(err, failed)
-	}()
 	var begin time.Time
 	var mine, theirs model.Counters
+	var before vlib.CPU
 	period, _ := x.Periods()
 	m.work, err = mjump.Task(ctx, mjumpProgram, share(period, percent), period, x.Jobs, func() (err error) {
 		begin = time.Now()
-		mine, theirs, err = x.read()
+		if mine, theirs, err = x.read(); err != nil {
+			return err
+		}
+		before, err = x.module.CPU(batchCPU)
 		return err
 	})
 	if err != nil {
 		return m, err
 	}
 	m.elapsed = time.Since(begin)
-	m.mine, m.theirs, err = x.read()
+	if m.mine, m.theirs, err = x.read(); err != nil {
+		return m, err
+	}
 	m.mine, m.theirs = m.mine.Since(mine), m.theirs.Since(theirs)
+	after, err := x.module.CPU(batchCPU)
+	m.denied = after.Denied - before.Denied
 	return m, err
 }
 

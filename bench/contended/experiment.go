@@ -33,6 +33,8 @@ type Experiment struct {
 	Repeats, Jobs int
 	// Service is how long a turn on the modelled memory bus lasts.
 	Service time.Duration
+	// Policy of the throttle, one of [throttle.Policies] that goes by latency.
+	Policy string
 	// Scale stretches the paper's periods of 100 ms and 90 ms, as an emulated
 	// CPU does less in them.
 	Scale int
@@ -59,6 +61,9 @@ func (e Experiment) Check() error {
 	if len(e.Utilisations) == 0 || e.Repeats < 1 || e.Jobs < 1 || e.Scale < 1 || e.Service <= 0 {
 		return fmt.Errorf("experiment %+v: expected utilisations, and positive numbers", e)
 	}
+	if _, err := e.policy(); err != nil {
+		return err
+	}
 	for _, u := range e.Utilisations {
 		if u < 1 || u > 80 {
 			return fmt.Errorf("utilisation of %d %%: expected 1 to 80", u)
@@ -77,6 +82,6 @@ func group(percent int) string { return fmt.Sprintf("u%d", percent) }
 const (
 	batchRate = ".batch_per_s"     // requests of the other's CPU, per second
 	latencies = ".task_latency_ns" // average of the task's CPU
-	idleShare = ".idle"            // of the other's background time, average
+	idleShare = ".idle"            // part of the time that the other was denied
 	lateShare = ".host_late"       // of the time on the bus: the host's doing
 )

@@ -21,6 +21,7 @@ func mjumpCommands() []*cli.Command {
 				&cli.IntFlag{Name: "repeats", Value: 10, Usage: "measure all bars `N` times, each A B B A"},
 				&cli.IntFlag{Name: "jobs", Value: 6, Usage: "a measurement lasts `N` periods of the task"},
 				&cli.IntFlag{Name: "scale", Value: 5, Usage: "periods are `N` times the paper's 100 ms and 90 ms"},
+				&cli.StringFlag{Name: "policy", Value: "threshold", Usage: "of the throttle: threshold, as in the paper, or feedback"},
 				&cli.DurationFlag{Name: "bus-service", Value: 20 * time.Microsecond, Usage: "how long a turn on the modelled memory bus lasts"},
 			},
 			Action: mjumpAction,
@@ -40,7 +41,7 @@ func mjumpAction(c *cli.Context) error {
 		return contended.Run(c.Context, contended.Options{
 			Experiment: contended.Experiment{
 				Utilisations: c.IntSlice("utilisation"), Repeats: c.Int("repeats"), Jobs: c.Int("jobs"),
-				Service: c.Duration("bus-service"), Scale: c.Int("scale"),
+				Policy: c.String("policy"), Service: c.Duration("bus-service"), Scale: c.Int("scale"),
 			},
 			Self: self, Log: c.App.ErrWriter, Progress: progress,
 		})

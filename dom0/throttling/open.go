@@ -11,6 +11,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/throttle"
+	"github.com/vlibos/vlibos/throttle/model"
 	"github.com/vlibos/vlibos/throttle/probe"
 	"github.com/vlibos/vlibos/throttle/tally"
 )
@@ -50,7 +51,7 @@ func OpenSource(c config.Throttle, p platform.Platform) (throttle.Source, error)
 	case "probe":
 		return openProbe(c, cpus)
 	case "model":
-		return openModel(cpus)
+		return model.OpenSource(cpus)
 	}
 	s, err := counter.LatencySource(cpus)
 	if c.Source == "auto" && errors.Is(err, throttle.ErrNoSource) {
