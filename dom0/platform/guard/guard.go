@@ -28,8 +28,8 @@ type Undo func(first, dead bool) error
 // Run is all that a guard's process does: it reads leases from stdin, a line
 // with nanoseconds each, and if the next does not come in time, or stdin ends,
 // it calls undo. It returns when stdin has ended. It ignores the signals that
-// ask a process to end. The lock, which it closes, is a file's that all guards
-// of the same things have locked with LOCK_SH.
+// ask a process to end. The lock, which it closes, is one that all guards of
+// the same things have by [Share].
 func Run(stdin io.Reader, undo Undo, lock *os.File) error {
 	return RunNoted(stdin, func(first, dead bool, _ string) error { return undo(first, dead) }, lock)
 }
@@ -59,6 +59,20 @@ func RunNoted(stdin io.Reader, undo func(first, dead bool, note string) error, l
 
 // mostNote bounds a line to the guard, in bytes.
 const mostNote = 1 << 20
+
+// Share opens a file or folder and shares its lock, LOCK_SH, with all others that
+// do. It waits for whoever has it alone: a guard that gives back what a dead
+// daemon did. The caller closes it.
+func Share(name string) (*os.File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock of %s: %w", name, err), f.Close())
+	}
+	return f, nil
+}
 
 // run is the state machine:
 //

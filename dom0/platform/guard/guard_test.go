@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // undone are the calls of undo.
@@ -98,12 +96,9 @@ func TestGuard(t *testing.T) {
 
 // Who has taken over has a guard of its own, whose lock says so.
 func TestTakenOver(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "lock")
+	name := t.TempDir()
 	open := func() *os.File {
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
-		if err == nil {
-			err = unix.Flock(int(f.Fd()), unix.LOCK_SH)
-		}
+		f, err := Share(name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vlibos/vlibos/dom0/platform/guard"
 )
 
@@ -35,14 +33,11 @@ func Guard(stdin io.Reader, parent string) error {
 // lockGuards shares a lock with all guards of one parent.
 func lockGuards(m mounts, parent string) (*os.File, error) {
 	for _, root := range m.roots() {
-		f, err := os.Open(filepath.Join(root, parent))
-		if err != nil {
+		f, err := guard.Share(filepath.Join(root, parent))
+		if gone(err) {
 			continue // not in this hierarchy
 		}
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); err != nil {
-			return nil, errors.Join(fmt.Errorf("lock of %s: %w", f.Name(), err), f.Close())
-		}
-		return f, nil
+		return f, err
 	}
 	return nil, fmt.Errorf("guard: no cgroup %q in any hierarchy", parent)
 }

@@ -4,7 +4,6 @@ package stock
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -27,7 +26,7 @@ func Guard(stdin io.Reader, name string) error {
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
-	lock, err := share(name)
+	lock, err := guard.Share(name)
 	if err == nil {
 		undo := func(first, dead bool) error {
 			if dead && !alone(lock) {
@@ -53,19 +52,6 @@ func alone(lock *os.File) bool {
 			return false
 		}
 	}
-}
-
-// share shares a lock with all daemons that keep domains, and all guards, of one
-// ledger. It waits for a guard that gives back what a dead daemon did.
-func share(name string) (*os.File, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock of %s: %w", name, err), f.Close())
-	}
-	return f, nil
 }
 
 // giveBack undoes all that the ledger has. Weights are given back once a lease,

@@ -127,12 +127,13 @@ func (p *Platform) Renew(d time.Duration) error {
 	return errors.Join(err, p.keeper.renewed(lost))
 }
 
-// take says that this process keeps domains now.
+// take says that this process keeps domains now, by a lock that all who do and
+// all guards of one ledger share.
 func (p *Platform) take() (err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.lock == nil {
-		p.lock, err = share(p.name)
+		p.lock, err = guard.Share(p.name)
 	}
 	return err
 }

@@ -43,12 +43,9 @@ func lockGuards(trees []cgroup.Tree) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
-	f, err := os.Open(dir)
+	f, err := guard.Share(dir)
 	if err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); err != nil {
-		return nil, errors.Join(fmt.Errorf("guard: lock %s: %w", dir, err), f.Close())
 	}
 	return f, nil
 }
