@@ -102,23 +102,6 @@ func (l *Loop) wait(d time.Duration) {
 	}
 }
 
-// Priority of a thread that keeps budgets, among real-time ones. Those that have
-// a budget are below.
-const Priority = 50
-
-// Realtime makes the calling thread real-time, so that others do not keep it
-// from looking at them; else as nice as it may be. It reports whether it is.
-func Realtime() bool {
-	attr := unix.SchedAttr{
-		Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: Priority, Flags: unix.SCHED_FLAG_RESET_ON_FORK,
-	}
-	if unix.SchedSetAttr(0, &attr, 0) == nil {
-		return true
-	}
-	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) // without it, it is late more often
-	return false
-}
-
 // Now is CLOCK_MONOTONIC.
 func Now() time.Duration {
 	var ts unix.Timespec

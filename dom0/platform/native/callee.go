@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/dom0/platform/loop"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/transport/native/ledger"
 )
@@ -228,7 +229,7 @@ func (c *callee) raise(foreground bool) error {
 		}
 		priority := 0
 		if foreground {
-			priority = rtsched.Priority(period, priorities)
+			priority = rtsched.Priority(period, loop.Levels)
 		}
 		err := errors.Join(c.group.setIdle(), setPriority(c.group.dir, c.group.version, priority))
 		if !errors.Is(err, unix.EPERM) {

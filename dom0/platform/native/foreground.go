@@ -14,9 +14,6 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// priorities are those of domains with budget: below the keeper's.
-const priorities = loop.Priority - 1
-
 // byPriority reports whether domains below the parent are raised by real-time
 // priority, and not by weight: before Linux 6.6 a cgroup that ran at the lowest
 // weight has to make up for that, however heavy it becomes, before it runs again.
@@ -46,7 +43,7 @@ func (k *keeper) raise(d *kept, foreground bool) error {
 		if err == nil {
 			priority := 0
 			if foreground {
-				priority = rtsched.Priority(d.period, priorities)
+				priority = rtsched.Priority(d.period, loop.Levels)
 			}
 			err = setPriority(d.group.dir, d.group.version, priority)
 		}

@@ -21,7 +21,7 @@ func hurry() {
 	}
 	for _, task := range tasks {
 		if tid, err := strconv.Atoi(task.Name()); err == nil {
-			_ = setScheduler(tid, unix.SCHED_FIFO, loop.Priority)
+			_ = loop.SetScheduler(tid, unix.SCHED_FIFO, loop.Priority)
 		}
 	}
 }

@@ -10,9 +10,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/platform/loop"
 )
 
 // errForking says that threads came faster than they were found.
@@ -43,7 +44,7 @@ func setPriority(dir string, version, priority int) error {
 			if priority > 0 {
 				policy = unix.SCHED_FIFO
 			}
-			if err := setScheduler(tid, policy, priority); err != nil && err != unix.ESRCH {
+			if err := loop.SetScheduler(tid, policy, priority); err != nil && err != unix.ESRCH {
 				return err
 			}
 		}
@@ -52,17 +53,6 @@ func setPriority(dir string, version, priority int) error {
 		}
 	}
 	return fmt.Errorf("%s: %w", dir, errForking)
-}
-
-// setScheduler is sched_setscheduler(2): unlike sched_setattr it leaves the
-// nice value alone.
-func setScheduler(tid, policy, priority int) error {
-	param := [1]int32{int32(priority)}
-	_, _, errno := unix.RawSyscall(unix.SYS_SCHED_SETSCHEDULER, uintptr(tid), uintptr(policy), uintptr(unsafe.Pointer(&param)))
-	if errno != 0 {
-		return errno
-	}
-	return nil
 }
 
 // threads of a cgroup and of those below it.

@@ -51,7 +51,7 @@ func (k *Keeper) add(r platform.Reservation, m members, cpus []int, open func() 
 	if len(k.kept) == 0 && !k.thread.Realtime {
 		k.thread.Start()
 	}
-	d := &kept{id: r.ID, members: r.Members, period: r.Period, prio: rtsched.Priority(r.Period, priorities), cpus: cpus, who: m, has: make(map[int]int)}
+	d := &kept{id: r.ID, members: r.Members, period: r.Period, prio: rtsched.Priority(r.Period, loop.Levels), cpus: cpus, who: m, has: make(map[int]int)}
 	var err error
 	if !k.thread.Realtime {
 		err = fmt.Errorf("threads on reservations: %w: the keeper cannot be a real-time thread: run as root, or with CAP_SYS_NICE, and where cpu.rt_runtime_us of its cgroup is not 0", platform.ErrNotAllowed)

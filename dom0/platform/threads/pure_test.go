@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/platform/loop"
 )
 
 func TestAppendNumbers(t *testing.T) {
@@ -73,7 +74,7 @@ func TestPolicy(t *testing.T) {
 	if err := unix.Setpriority(unix.PRIO_PROCESS, tid, 5); err != nil {
 		t.Fatal(err)
 	}
-	for _, policy := range []int{priorities, background, 1, ordinary} {
+	for _, policy := range []int{loop.Levels, background, 1, ordinary} {
 		if err := setPolicy(tid, policy); err != nil {
 			t.Fatal(err)
 		}
@@ -91,4 +92,14 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("%d: nice %d", policy, got)
 		}
 	}
+}
+
+// nice of a thread.
+func nice(tid int) int {
+	// The system call gives 20 less the niceness.
+	v, err := unix.Getpriority(unix.PRIO_PROCESS, tid)
+	if err != nil {
+		return 0
+	}
+	return 20 - v
 }
