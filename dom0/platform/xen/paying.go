@@ -21,18 +21,12 @@ func (p *Platform) Pay(_ context.Context, d platform.Domain, r rtsched.Task, lis
 	if err != nil {
 		return err
 	}
-	known, err := p.reserve(r)
-	if err != nil {
-		return refusal(err)
-	}
-	err = p.m.Allow(domid, r.ID)
-	if err == nil {
-		err = p.gate(domid, listens)
-	}
-	if err != nil && !known {
-		err = errors.Join(err, p.m.Unreserve(r.ID))
-	}
-	return refusal(err)
+	return p.reserve(r, func() error {
+		if err := p.m.Allow(domid, r.ID); err != nil {
+			return err
+		}
+		return p.gate(domid, listens)
+	})
 }
 
 // gate has a domain run for calls alone. What it is told already is not told

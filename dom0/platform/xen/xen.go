@@ -92,27 +92,27 @@ func (p *Platform) Adopt(_ context.Context, d platform.Domain, r rtsched.Task) e
 	if err != nil {
 		return err
 	}
-	known, err := p.reserve(r)
-	if err != nil {
+	return p.reserve(r, func() error { return p.m.Adopt(domid, r.ID) })
+}
+
+// reserve makes a reservation, or changes it, and has use do what it is for. One
+// that it made goes again if that fails.
+func (p *Platform) reserve(r rtsched.Task, use func() error) error {
+	was, err := p.m.Reservation(r.ID)
+	known := err == nil
+	if err != nil && !errors.Is(err, vlib.ErrNoReservation) {
 		return refusal(err)
 	}
-	err = p.m.Adopt(domid, r.ID)
+	if !known || was.Budget != r.Budget || was.Period != r.Period {
+		if err := p.m.Reserve(r.ID, r.Budget, r.Period); err != nil {
+			return refusal(err)
+		}
+	}
+	err = use()
 	if err != nil && !known {
 		err = errors.Join(err, p.m.Unreserve(r.ID))
 	}
 	return refusal(err)
-}
-
-// reserve makes a reservation, or changes it; known says that there was one.
-func (p *Platform) reserve(r rtsched.Task) (known bool, err error) {
-	was, err := p.m.Reservation(r.ID)
-	switch {
-	case err != nil && !errors.Is(err, vlib.ErrNoReservation):
-		return false, err
-	case err == nil && was.Budget == r.Budget && was.Period == r.Period:
-		return true, nil
-	}
-	return err == nil, p.m.Reserve(r.ID, r.Budget, r.Period)
 }
 
 // Release implements platform.Platform.
