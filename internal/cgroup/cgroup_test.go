@@ -8,6 +8,20 @@ import (
 	"time"
 )
 
+func TestParseMounts(t *testing.T) {
+	m := parseMounts(`31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
+32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:7 - cgroup cgroup rw,cpu,cpuacct
+37 31 0:34 / /sys/fs/my\040freezer rw - cgroup cgroup rw,freezer
+38 31 0:34 / /elsewhere rw - cgroup cgroup rw,freezer
+41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+nonsense
+1 - cgroup2
+`)
+	if m.V2 != "/sys/fs/cgroup/unified" || m.V1["cpuacct"] != "/sys/fs/cgroup/cpu,cpuacct" || m.V1["freezer"] != "/sys/fs/my freezer" {
+		t.Errorf("%+v", m)
+	}
+}
+
 func TestParseTrees(t *testing.T) {
 	const text = `25 1 0:23 / /sys/fs/cgroup rw - tmpfs tmpfs rw
 26 25 0:24 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct
@@ -17,7 +31,7 @@ func TestParseTrees(t *testing.T) {
 broken -
 `
 	want := []Tree{{2, "/sys/fs/cgroup/unified"}, {1, "/sys/fs/cgroup/cpu,cpuacct"}}
-	if got := parseTrees(text); !slices.Equal(got, want) {
+	if got := parseMounts(text).trees(); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -4,15 +4,11 @@ package cgroup
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Meter reads what one cgroup has used, also when another has taken its name.
@@ -64,8 +60,3 @@ func parseUsage(text []byte, version int) (time.Duration, bool) {
 
 // Close frees the meter.
 func (m *Meter) Close() error { return m.file.Close() }
-
-// Gone reports whether an error means that the cgroup was removed.
-func Gone(err error) bool {
-	return errors.Is(err, unix.ENODEV) || errors.Is(err, fs.ErrNotExist)
-}

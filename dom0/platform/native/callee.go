@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/transport/native/ledger"
 )
@@ -103,7 +104,7 @@ func (c *callee) close() error {
 	if err == nil && c.realtime {
 		err = setPriority(c.group.dir, c.group.version, 0)
 	}
-	if gone(err) {
+	if cgroup.Gone(err) {
 		err = nil
 	}
 	return errors.Join(err, c.above.lower(), c.leave())

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
 // 200 domains appear, are adopted, gated, changed and released, and go in every
@@ -113,8 +114,8 @@ func visitor(p *Platform, name string) error {
 		return err
 	}
 	for _, h := range p.layout.places() {
-		err := write(h.dir+"/"+name+"/cgroup.procs", fmt.Sprint(cmd.Process.Pid))
-		if err != nil && !gone(err) && !errors.Is(err, unix.ESRCH) {
+		err := cgroup.Write(h.dir+"/"+name+"/cgroup.procs", fmt.Sprint(cmd.Process.Pid))
+		if err != nil && !cgroup.Gone(err) && !errors.Is(err, unix.ESRCH) {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
 // CPUs are those on which domains run, ascending: the parent's cpuset, or all that are online.
@@ -31,7 +32,7 @@ func (p *Platform) Pin(ctx context.Context, name string, cpus []int) error {
 	if p.layout.cpuset.version == 0 {
 		return fmt.Errorf("domain %q: CPUs of a domain are %w: mount the controller cpuset (mount -t cgroup -o cpuset none /sys/fs/cgroup/cpuset), or use taskset on its processes", name, platform.ErrNotHere)
 	}
-	if err := write(filepath.Join(p.layout.cpuset.dir, name, "cpuset.cpus"), formatCPUs(cpus)); err != nil {
+	if err := cgroup.Write(filepath.Join(p.layout.cpuset.dir, name, "cpuset.cpus"), formatCPUs(cpus)); err != nil {
 		return fmt.Errorf("domain %q on CPUs %v: %w", name, cpus, explain(err))
 	}
 	return p.keeper.Do(ctx, func() {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
 // Create makes a domain of processes, with all their threads and what they will
@@ -55,7 +56,7 @@ func (p *Platform) Create(name string, pids ...int) (err error) {
 	for _, pid := range pids {
 		for _, h := range p.layout.places() {
 			file := filepath.Join(h.dir, name, "cgroup.procs")
-			if err := write(file, strconv.Itoa(pid)); err != nil {
+			if err := cgroup.Write(file, strconv.Itoa(pid)); err != nil {
 				return fmt.Errorf("process %d into it: %w", pid, err)
 			}
 		}
@@ -83,7 +84,7 @@ func (p *Platform) Remove(ctx context.Context, name string) error {
 		return err
 	}
 	err := p.layout.freeze(ctx, name, false)
-	if gone(err) {
+	if cgroup.Gone(err) {
 		err = nil
 	}
 	places := p.layout.places()
@@ -127,11 +128,11 @@ func evacuateOnce(dir, to string) error {
 		}
 	}
 	pids, err := processes(dir)
-	if err != nil && !gone(err) {
+	if err != nil && !cgroup.Gone(err) {
 		return err
 	}
 	for _, pid := range pids {
-		err := write(filepath.Join(to, "cgroup.procs"), strconv.Itoa(pid))
+		err := cgroup.Write(filepath.Join(to, "cgroup.procs"), strconv.Itoa(pid))
 		if err != nil && !errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("process %d: %w", pid, err)
 		}
@@ -172,7 +173,7 @@ func (p *Platform) Domains(context.Context) ([]platform.Domain, error) {
 			continue
 		}
 		cpus, err := p.cpusOf(e.Name())
-		if gone(err) {
+		if cgroup.Gone(err) {
 			continue // it went meanwhile
 		}
 		if err != nil {

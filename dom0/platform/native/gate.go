@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
 // freezeControl is the file in which stopping is asked for.
@@ -44,7 +45,7 @@ func (l layout) freeze(ctx context.Context, name string, closed bool) error {
 }
 
 func (l layout) askFreeze(name string, closed bool) error {
-	return explain(write(filepath.Join(l.freezer.dir, name, l.freezeControl()), freezeWord(l.freezer.version == 2, closed)))
+	return explain(cgroup.Write(filepath.Join(l.freezer.dir, name, l.freezeControl()), freezeWord(l.freezer.version == 2, closed)))
 }
 
 // frozen waits until every process has stopped.
@@ -74,14 +75,14 @@ func (l layout) anyFrozen() bool {
 	control, open := l.freezeControl(), freezeWord(l.freezer.version == 2, false)
 	entries, err := os.ReadDir(l.freezer.dir)
 	if err != nil {
-		return !gone(err)
+		return !cgroup.Gone(err)
 	}
 	for _, e := range entries {
 		if !e.IsDir() {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(l.freezer.dir, e.Name(), control))
-		if !gone(err) && strings.TrimSpace(string(text)) != open {
+		if !cgroup.Gone(err) && strings.TrimSpace(string(text)) != open {
 			return true
 		}
 	}
@@ -105,7 +106,7 @@ func (p *Platform) Gate(ctx context.Context, d platform.Domain, closed bool) err
 	if err == nil && closed {
 		err = p.layout.frozen(ctx, d.ID)
 	}
-	if gone(err) {
+	if cgroup.Gone(err) {
 		return fmt.Errorf("domain %q: %w: %w", d.ID, platform.ErrNoDomain, err)
 	}
 	if closed && !p.lease.Runs() {

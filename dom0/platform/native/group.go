@@ -5,17 +5,14 @@ package native
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/vlibos/vlibos/internal/cgroup"
 )
-
-const errReadOnly = unix.EROFS
 
 // maxCPU is the highest CPU that a unix.CPUSet can hold.
 const maxCPU = 1023
@@ -37,22 +34,18 @@ var (
 type group struct {
 	dir        string // of the CPU controller
 	version    int    // of that
-	usageFile  *os.File
+	meter      *cgroup.Meter
 	weightFile *os.File
 	idleFile   *os.File // nil before Linux 5.15
 	freezeFile *os.File // nil for the parent
-	usage2     bool
 	freezer2   bool
-	buf        [512]byte
+	buf        [64]byte
 }
 
 // openGroup opens the child of the parent; name "" is the parent itself.
 func openGroup(l layout, name string) (g *group, err error) {
-	g = &group{dir: filepath.Join(l.cpu.dir, name), version: l.cpu.version, usage2: l.usage.version == 2, freezer2: l.freezer.version == 2}
-	usage, shares := "cpuacct.usage", "cpu.shares"
-	if g.usage2 {
-		usage = "cpu.stat"
-	}
+	g = &group{dir: filepath.Join(l.cpu.dir, name), version: l.cpu.version, freezer2: l.freezer.version == 2}
+	shares := "cpu.shares"
 	if g.version == 2 {
 		shares = "cpu.weight"
 	}
@@ -61,7 +54,7 @@ func openGroup(l layout, name string) (g *group, err error) {
 			err = errors.Join(explain(err), g.close())
 		}
 	}()
-	if g.usageFile, err = os.Open(filepath.Join(l.usage.dir, name, usage)); err != nil {
+	if g.meter, err = (cgroup.Tree{Version: l.usage.version, Root: l.usage.dir}).Meter(name); err != nil {
 		return nil, err
 	}
 	if g.weightFile, err = os.OpenFile(filepath.Join(g.dir, shares), os.O_WRONLY, 0); err != nil {
@@ -79,7 +72,10 @@ func openGroup(l layout, name string) (g *group, err error) {
 
 func (g *group) close() error {
 	var errs []error
-	for _, f := range []*os.File{g.usageFile, g.weightFile, g.idleFile, g.freezeFile} {
+	if g.meter != nil {
+		errs = append(errs, g.meter.Close())
+	}
+	for _, f := range []*os.File{g.weightFile, g.idleFile, g.freezeFile} {
 		if f != nil {
 			errs = append(errs, f.Close())
 		}
@@ -88,24 +84,7 @@ func (g *group) close() error {
 }
 
 // usage is the CPU time that the cgroup has used since it was made.
-func (g *group) usage() (time.Duration, error) {
-	n, err := g.usageFile.ReadAt(g.buf[:], 0)
-	text := g.buf[:n]
-	if n == 0 {
-		return 0, err
-	}
-	unit := time.Nanosecond
-	if g.usage2 {
-		_, text, _ = bytes.Cut(text, []byte("usage_usec "))
-		unit = time.Microsecond
-	}
-	text, _, _ = bytes.Cut(text, []byte("\n"))
-	v, err := strconv.ParseInt(string(text), 10, 64)
-	if err != nil || v < 0 {
-		return 0, fmt.Errorf("%s: %.40q is no time", g.usageFile.Name(), text)
-	}
-	return time.Duration(v) * unit, nil
-}
+func (g *group) usage() (time.Duration, error) { return g.meter.Usage() }
 
 // setIdle lets the cgroup go after all its siblings that are not idle.
 func (g *group) setIdle() error {
@@ -148,9 +127,4 @@ func (g *group) setFrozen(on bool) error {
 func put(f *os.File, v int) error {
 	_, err := f.WriteAt(strconv.AppendInt(nil, int64(v), 10), 0)
 	return err
-}
-
-// gone reports whether an error means that the cgroup was removed.
-func gone(err error) bool {
-	return errors.Is(err, unix.ENODEV) || errors.Is(err, fs.ErrNotExist)
 }

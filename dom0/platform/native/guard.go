@@ -11,13 +11,14 @@ import (
 	"strconv"
 
 	"github.com/vlibos/vlibos/dom0/platform/guard"
+	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
 // Guard is all that the guard's process does: it opens the gates of all domains
 // below the parent and gives all their cgroups the standard weight when the
 // daemon does not renew its lease, as [guard.Run] says.
 func Guard(stdin io.Reader, parent string) error {
-	m, err := findMounts()
+	m, err := cgroup.FindMounts()
 	if err != nil {
 		return err
 	}
@@ -31,10 +32,10 @@ func Guard(stdin io.Reader, parent string) error {
 }
 
 // lockGuards shares a lock with all guards of one parent.
-func lockGuards(m mounts, parent string) (*os.File, error) {
-	for _, root := range m.roots() {
+func lockGuards(m cgroup.Mounts, parent string) (*os.File, error) {
+	for _, root := range roots(m) {
 		f, err := guard.Share(filepath.Join(root, parent))
-		if gone(err) {
+		if cgroup.Gone(err) {
 			continue // not in this hierarchy
 		}
 		return f, err
@@ -43,9 +44,9 @@ func lockGuards(m mounts, parent string) (*os.File, error) {
 }
 
 // roots are all hierarchies, in an order that is the same in every process.
-func (m mounts) roots() []string {
+func roots(m cgroup.Mounts) []string {
 	var all []string
-	for _, root := range []string{m.v1["cpu"], m.v1["freezer"], m.v2} {
+	for _, root := range []string{m.V1["cpu"], m.V1["freezer"], m.V2} {
 		if root != "" {
 			all = append(all, root)
 		}
@@ -55,10 +56,10 @@ func (m mounts) roots() []string {
 
 // open opens every gate below the parent in all hierarchies, and sets all
 // weights, the parent's too, to the standard. What is gone needs nothing.
-func open(m mounts, parent string, weights bool) error {
+func open(m cgroup.Mounts, parent string, weights bool) error {
 	var errs []error
 	set := func(file, text string) {
-		if err := write(file, text); err != nil && !gone(err) {
+		if err := cgroup.Write(file, text); err != nil && !cgroup.Gone(err) {
 			errs = append(errs, explain(err))
 		}
 	}
@@ -69,10 +70,10 @@ func open(m mounts, parent string, weights bool) error {
 			set(filepath.Join(dir, "cpu.weight"), strconv.Itoa(standard.v2))
 		}
 	}
-	for _, root := range m.roots() {
+	for _, root := range roots(m) {
 		dir := filepath.Join(root, parent)
 		entries, err := os.ReadDir(dir)
-		if gone(err) {
+		if cgroup.Gone(err) {
 			continue
 		}
 		if err != nil {
@@ -87,12 +88,12 @@ func open(m mounts, parent string, weights bool) error {
 			}
 		}
 		reset(dir)
-		if weights && (root == m.v1["cpu"] || m.v1["cpu"] == "") {
+		if weights && (root == m.V1["cpu"] || m.V1["cpu"] == "") {
 			version := 2
-			if root == m.v1["cpu"] {
+			if root == m.V1["cpu"] {
 				version = 1
 			}
-			if err := setPriority(dir, version, 0); err != nil && !gone(err) {
+			if err := setPriority(dir, version, 0); err != nil && !cgroup.Gone(err) {
 				errs = append(errs, explain(err))
 			}
 		}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
 const testLease = 2 * time.Second
@@ -174,7 +175,7 @@ func TestDaemonDies(t *testing.T) {
 
 func guarded(t *testing.T, parent string) bool {
 	t.Helper()
-	m, err := findMounts()
+	m, err := cgroup.FindMounts()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/guard"
 	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
 // keeper keeps the budgets of all adopted domains, in one thread with one
@@ -44,7 +45,7 @@ func (k *keeper) stop() error {
 	if k.Do(context.Background(), func() {
 		errs = append(errs, k.lift())
 		for _, d := range k.kept {
-			if err := k.raise(d, false); !gone(err) {
+			if err := k.raise(d, false); !cgroup.Gone(err) {
 				errs = append(errs, err)
 			}
 		}
@@ -126,7 +127,7 @@ func (k *keeper) drop(d *kept) error {
 	k.awake(d)
 	k.watch.unsure, k.denials.stale = true, true
 	err := errors.Join(d.setHeld(false), k.lower(d))
-	if gone(err) {
+	if cgroup.Gone(err) {
 		err = nil
 	}
 	err = errors.Join(err, d.group.close())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/platform/account"
 	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
 // presence is after how long, or twice that, a domain that sleeps is looked at.
@@ -47,7 +48,7 @@ func (d *kept) setCPUs(cpus []int) {
 func (k *keeper) move(d *kept, cpus []int) {
 	d.setCPUs(cpus)
 	k.denials.stale = true
-	if err := d.setHeld(k.denials.denied(d)); err != nil && !gone(err) {
+	if err := d.setHeld(k.denials.denied(d)); err != nil && !cgroup.Gone(err) {
 		d.err = err
 	}
 }
@@ -55,7 +56,7 @@ func (k *keeper) move(d *kept, cpus []int) {
 // look reads what a domain has used, charges it, and does what follows from
 // it. A domain that is gone is dropped.
 func (k *keeper) look(d *kept) {
-	if d.err = k.charge(d); gone(d.err) {
+	if d.err = k.charge(d); cgroup.Gone(d.err) {
 		// Closing files can only fail if they are closed, and the
 		// parent may be gone too.
 		_ = k.drop(d)

@@ -3,15 +3,14 @@
 package native
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
 // hierarchy is a place of the parent cgroup.
@@ -29,10 +28,10 @@ type layout struct {
 
 // choose finds a place for everything below parent. Version is the one that is
 // asked first for each; 0 for the default.
-func choose(m mounts, parent string, version int) (layout, error) {
-	two := map[string]bool{"usage": m.v2 != "", "freezer": m.v2 != ""}
-	if m.v2 != "" {
-		have := controllers2(m.v2)
+func choose(m cgroup.Mounts, parent string, version int) (layout, error) {
+	two := map[string]bool{"usage": m.V2 != "", "freezer": m.V2 != ""}
+	if m.V2 != "" {
+		have := controllers2(m.V2)
 		two["cpu"], two["cpuset"] = slices.Contains(have, "cpu"), slices.Contains(have, "cpuset")
 	}
 	if version == 0 {
@@ -42,9 +41,9 @@ func choose(m mounts, parent string, version int) (layout, error) {
 		}
 	}
 	pick := func(side, controller string) hierarchy {
-		root1 := m.v1[controller]
+		root1 := m.V1[controller]
 		if two[side] && (version == 2 || root1 == "") {
-			return hierarchy{2, m.v2, filepath.Join(m.v2, parent)}
+			return hierarchy{2, m.V2, filepath.Join(m.V2, parent)}
 		}
 		if root1 != "" {
 			return hierarchy{1, root1, filepath.Join(root1, parent)}
@@ -115,7 +114,7 @@ func enable(h hierarchy, controller string) error {
 		file := filepath.Join(dir, "cgroup.subtree_control")
 		text, err := os.ReadFile(file)
 		if err == nil && !slices.Contains(strings.Fields(string(text)), controller) {
-			err = write(file, "+"+controller)
+			err = cgroup.Write(file, "+"+controller)
 		}
 		if err != nil {
 			return explain(fmt.Errorf("giving the controller %s to the children of %s: %w", controller, dir, err))
@@ -152,7 +151,7 @@ func inherit(dir string) error {
 		}
 		upper, err := os.ReadFile(filepath.Join(filepath.Dir(dir), name))
 		if err == nil {
-			err = write(filepath.Join(dir, name), strings.TrimSpace(string(upper)))
+			err = cgroup.Write(filepath.Join(dir, name), strings.TrimSpace(string(upper)))
 		}
 		if err != nil {
 			return explain(err)
@@ -161,19 +160,9 @@ func inherit(dir string) error {
 	return nil
 }
 
-// write writes a file that exists.
-func write(file, text string) error {
-	f, err := os.OpenFile(file, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
-}
-
 // explain adds the way out to what the kernel refuses. The error names the file.
 func explain(err error) error {
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errReadOnly) {
+	if cgroup.Denied(err) {
 		return fmt.Errorf("%w: %w: run as root or delegate the cgroup to this user", platform.ErrNotAllowed, err)
 	}
 	return err

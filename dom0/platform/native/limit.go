@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
 // limitPeriod is the kernel's default, in µs.
@@ -31,14 +32,14 @@ func (p *Platform) Limit(d platform.Domain, share float64) error {
 		if share >= 1 {
 			text = "max"
 		}
-		err = write(filepath.Join(dir, "cpu.max"), fmt.Sprintf("%s %d", text, limitPeriod))
+		err = cgroup.Write(filepath.Join(dir, "cpu.max"), fmt.Sprintf("%s %d", text, limitPeriod))
 	} else {
 		if share >= 1 {
 			quota = -1
 		}
-		err = write(filepath.Join(dir, "cpu.cfs_period_us"), strconv.Itoa(limitPeriod))
+		err = cgroup.Write(filepath.Join(dir, "cpu.cfs_period_us"), strconv.Itoa(limitPeriod))
 		if err == nil {
-			err = write(filepath.Join(dir, "cpu.cfs_quota_us"), strconv.Itoa(quota))
+			err = cgroup.Write(filepath.Join(dir, "cpu.cfs_quota_us"), strconv.Itoa(quota))
 		}
 	}
 	if err != nil {
@@ -51,7 +52,7 @@ func (p *Platform) Limit(d platform.Domain, share float64) error {
 // Close. It is for who made one for a while.
 func (p *Platform) Dissolve() error {
 	for _, h := range p.layout.places() {
-		if err := evacuate(h.dir, filepath.Dir(h.dir), 0); err != nil && !gone(err) {
+		if err := evacuate(h.dir, filepath.Dir(h.dir), 0); err != nil && !cgroup.Gone(err) {
 			return explain(err)
 		}
 	}

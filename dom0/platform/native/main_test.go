@@ -19,6 +19,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/platform"
 	dom0threads "github.com/vlibos/vlibos/dom0/platform/threads"
+	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -144,7 +145,7 @@ func start(t testing.TB, p *Platform, name, script string) (platform.Domain, *ex
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		if err := p.layout.freeze(ctx, name, false); err != nil && !gone(err) {
+		if err := p.layout.freeze(ctx, name, false); err != nil && !cgroup.Gone(err) {
 			t.Error(err)
 		}
 		_ = cmd.Wait()

@@ -11,21 +11,8 @@ import (
 	"testing"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/cgroup"
 )
-
-func TestParseMounts(t *testing.T) {
-	m := parseMounts(`31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
-32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:7 - cgroup cgroup rw,cpu,cpuacct
-37 31 0:34 / /sys/fs/my\040freezer rw - cgroup cgroup rw,freezer
-38 31 0:34 / /elsewhere rw - cgroup cgroup rw,freezer
-41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
-nonsense
-1 - cgroup2
-`)
-	if m.v2 != "/sys/fs/cgroup/unified" || m.v1["cpuacct"] != "/sys/fs/cgroup/cpu,cpuacct" || m.v1["freezer"] != "/sys/fs/my freezer" {
-		t.Errorf("%+v", m)
-	}
-}
 
 // What is taken from where; no cgroup is touched.
 func TestChoose(t *testing.T) {
@@ -38,17 +25,17 @@ func TestChoose(t *testing.T) {
 	v1 := map[string]string{"cpu": "/1/cpu", "cpuacct": "/1/cpu", "freezer": "/1/freezer"}
 	for _, tt := range []struct {
 		controllers string
-		m           mounts
+		m           cgroup.Mounts
 		version     int
 		want        [4]int // cpu, usage, freezer, cpuset
 		places      int
 	}{
-		{"", mounts{v2, v1}, 0, [4]int{1, 1, 1, 0}, 2},
-		{"", mounts{v2, v1}, 2, [4]int{1, 2, 2, 0}, 2},
-		{"cpuset cpu io", mounts{v2, nil}, 0, [4]int{2, 2, 2, 2}, 1},
-		{"cpu", mounts{v2, v1}, 0, [4]int{2, 2, 2, 0}, 1},
-		{"cpu", mounts{v2, v1}, 1, [4]int{1, 1, 1, 0}, 2},
-		{"", mounts{v2, map[string]string{"cpu": "/1/cpu"}}, 0, [4]int{1, 2, 2, 0}, 2},
+		{"", cgroup.Mounts{V2: v2, V1: v1}, 0, [4]int{1, 1, 1, 0}, 2},
+		{"", cgroup.Mounts{V2: v2, V1: v1}, 2, [4]int{1, 2, 2, 0}, 2},
+		{"cpuset cpu io", cgroup.Mounts{V2: v2, V1: nil}, 0, [4]int{2, 2, 2, 2}, 1},
+		{"cpu", cgroup.Mounts{V2: v2, V1: v1}, 0, [4]int{2, 2, 2, 0}, 1},
+		{"cpu", cgroup.Mounts{V2: v2, V1: v1}, 1, [4]int{1, 1, 1, 0}, 2},
+		{"", cgroup.Mounts{V2: v2, V1: map[string]string{"cpu": "/1/cpu"}}, 0, [4]int{1, 2, 2, 0}, 2},
 	} {
 		have(tt.controllers)
 		l, err := choose(tt.m, "p", tt.version)
@@ -58,7 +45,7 @@ func TestChoose(t *testing.T) {
 		}
 	}
 	have("memory")
-	for _, m := range []mounts{{v2, nil}, {"", nil}, {"", map[string]string{"cpu": "/c", "cpuacct": "/c"}}} {
+	for _, m := range []cgroup.Mounts{{V2: v2, V1: nil}, {V2: "", V1: nil}, {V2: "", V1: map[string]string{"cpu": "/c", "cpuacct": "/c"}}} {
 		if _, err := choose(m, "p", 0); !errors.Is(err, platform.ErrNotHere) || !strings.Contains(err.Error(), "mount -t cgroup") {
 			t.Error(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/guard"
 	dom0threads "github.com/vlibos/vlibos/dom0/platform/threads"
+	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/rtsched"
 	transport "github.com/vlibos/vlibos/transport/native"
 )
@@ -84,7 +85,7 @@ func Open(o Options) (*Platform, error) {
 	if o.Version < 0 || o.Version > 2 {
 		return nil, fmt.Errorf("version %d of cgroups: there are 1 and 2", o.Version)
 	}
-	m, err := findMounts()
+	m, err := cgroup.FindMounts()
 	if err != nil {
 		return nil, err
 	}

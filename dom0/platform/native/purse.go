@@ -8,6 +8,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/platform"
 	dom0threads "github.com/vlibos/vlibos/dom0/platform/threads"
+	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -61,7 +62,7 @@ func (a *purse) Charge(now time.Duration, u dom0threads.Use) (dom0threads.State,
 	var owed time.Duration
 	for _, c := range a.calls {
 		if err := c.read(now); err != nil {
-			if !gone(err) {
+			if !cgroup.Gone(err) {
 				errs = append(errs, err)
 			}
 			continue // who is gone owes nothing more
@@ -85,7 +86,7 @@ func (a *purse) Charge(now time.Duration, u dom0threads.Use) (dom0threads.State,
 	}
 	s := dom0threads.State{Left: a.server.Left(now), Next: max(a.server.Next()-now, 0)}
 	for _, c := range a.calls {
-		if err := c.decide(); err != nil && !gone(err) {
+		if err := c.decide(); err != nil && !cgroup.Gone(err) {
 			errs = append(errs, err)
 		}
 		s.Wide = max(s.Wide, len(c.cpus))
@@ -131,7 +132,7 @@ func (a *purse) Close() error {
 	for _, c := range a.calls {
 		c.dismiss(a.id)
 		if len(c.users) > 0 {
-			if err := c.decide(); err != nil && !gone(err) {
+			if err := c.decide(); err != nil && !cgroup.Gone(err) {
 				errs = append(errs, err)
 			}
 			continue

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -132,7 +133,7 @@ func (k *keeper) deny() {
 			continue
 		}
 		for _, d := range t.domains {
-			if err := d.setHeld(s.denied(d)); err != nil && !gone(err) {
+			if err := d.setHeld(s.denied(d)); err != nil && !cgroup.Gone(err) {
 				d.err = err
 			}
 		}
@@ -162,7 +163,7 @@ func (k *keeper) lift() error {
 	s.on, s.due = nil, never
 	var errs []error
 	for _, d := range k.kept {
-		if err := d.setHeld(false); !gone(err) {
+		if err := d.setHeld(false); !cgroup.Gone(err) {
 			errs = append(errs, err)
 		}
 	}

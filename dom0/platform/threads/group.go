@@ -141,7 +141,7 @@ func appendNumbers(all []int, text []byte) []int {
 // below is that only if all of it is. Real-time threads are above it. Kernels
 // before 5.15, and trees without the CPU controller, have no such file.
 func idle(dir string) error {
-	if err := put(filepath.Join(dir, "cpu.idle"), "1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := cgroup.Write(filepath.Join(dir, "cpu.idle"), "1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return explain(err)
 	}
 	return nil
@@ -178,7 +178,7 @@ func (g *group) enter(r platform.Reservation) (err error) {
 	if g.meter, err = g.tree.Meter(name(r.ID)); err != nil {
 		return explain(err)
 	}
-	if err = put(filepath.Join(g.dir, "cgroup.procs"), strconv.Itoa(r.PID)); err != nil {
+	if err = cgroup.Write(filepath.Join(g.dir, "cgroup.procs"), strconv.Itoa(r.PID)); err != nil {
 		return errors.Join(fmt.Errorf("%s into %s: %w", r.Members, g.dir, explain(err)), g.meter.Close())
 	}
 	return nil
@@ -215,9 +215,9 @@ func (g *group) clear(to string) error {
 		}
 		for _, pid := range pids {
 			word := strconv.Itoa(pid)
-			err := put(filepath.Join(g.tree.Root, to, "cgroup.procs"), word)
+			err := cgroup.Write(filepath.Join(g.tree.Root, to, "cgroup.procs"), word)
 			if err != nil && !errors.Is(err, unix.ESRCH) {
-				err = put(filepath.Join(g.tree.Root, "cgroup.procs"), word) // where it came from has gone
+				err = cgroup.Write(filepath.Join(g.tree.Root, "cgroup.procs"), word) // where it came from has gone
 			}
 			if err != nil && !errors.Is(err, unix.ESRCH) {
 				return fmt.Errorf("process %d out of %s: %w", pid, g.dir, err)
@@ -240,19 +240,9 @@ func numbers(file string, most int) ([]int, error) {
 	return appendNumbers(nil, text), nil
 }
 
-// put writes a file that exists.
-func put(file, text string) error {
-	f, err := os.OpenFile(file, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
-}
-
 // explain adds the way out to what the kernel refuses.
 func explain(err error) error {
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
+	if cgroup.Denied(err) {
 		return fmt.Errorf("%w: %w: run as root", platform.ErrNotAllowed, err)
 	}
 	return err

@@ -84,7 +84,7 @@ func reset(trees []cgroup.Tree, singles []platform.Members) error {
 		if err != nil {
 			continue // it is not in this tree
 		}
-		_ = put(filepath.Join(parent, "cpu.idle"), "0") // where there is such a file
+		_ = cgroup.Write(filepath.Join(parent, "cpu.idle"), "0") // where there is such a file
 		for _, e := range entries {
 			if !e.IsDir() {
 				continue
