@@ -3,12 +3,13 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/vlibos/vlibos/internal/atomicfile"
 )
 
 // Value is one key of the table [throttle], as TOML.
@@ -51,7 +52,7 @@ func SetThrottle(text string, values []Value) (string, error) {
 
 // Replace writes a file as a whole or not at all, with the permissions of the
 // one that is there.
-func Replace(file, text string) (err error) {
+func Replace(file, text string) error {
 	mode := fs.FileMode(0o644)
 	if info, err := os.Stat(file); err == nil {
 		mode = info.Mode().Perm()
@@ -62,17 +63,5 @@ func Replace(file, text string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".vlibmaster-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return atomicfile.Write(file, []byte(text), mode)
 }

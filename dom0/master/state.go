@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/atomicfile"
 )
 
 // DefaultDir is where a running master keeps what it knows. It is empty after
@@ -85,21 +87,7 @@ func (s *state) write(j stateJSON) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(s.dir, "state-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), s.file())
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return atomicfile.Write(s.file(), append(b, '\n'), 0o600)
 }
 
 // close gives the lock back.
