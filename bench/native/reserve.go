@@ -13,9 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vlibos/vlibos/bench"
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
 )
@@ -40,14 +39,8 @@ const (
 func burn(d time.Duration) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	for end := threadTime() + d; threadTime() < end; {
+	for end := clock.Thread() + d; clock.Thread() < end; {
 	}
-}
-
-func threadTime() time.Duration {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts) // exists on every Linux
-	return time.Duration(ts.Nano())
 }
 
 // reserve puts this process on reservations, which pay for its calls to a peer

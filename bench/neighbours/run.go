@@ -14,6 +14,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/native"
 	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/throttle"
 	"github.com/vlibos/vlibos/throttle/probe"
@@ -175,7 +176,7 @@ func (e *experiment) measure(ctx context.Context, s setting) (f Figures, err err
 		}
 		defer func() { err = errors.Join(err, stop()) }()
 	}
-	if err := sleep(ctx, settle); err != nil {
+	if err := clock.Sleep(ctx, settle); err != nil {
 		return f, err
 	}
 	v, b, err := e.readings()
@@ -183,7 +184,7 @@ func (e *experiment) measure(ctx context.Context, s setting) (f Figures, err err
 		return f, err
 	}
 	begin := time.Now()
-	if err := sleep(ctx, e.o.Slot); err != nil {
+	if err := clock.Sleep(ctx, e.o.Slot); err != nil {
 		return f, err
 	}
 	took := time.Since(begin)
@@ -242,13 +243,4 @@ func (e *experiment) readings() (v, b tally.Reading, err error) {
 		}
 	}
 	return v, b, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/throttle"
 )
 
@@ -44,7 +45,7 @@ func Measure(ctx context.Context, o Options) (throttle.Curve, error) {
 			if err := o.Load(load); err != nil {
 				return nil, err
 			}
-			if err := sleep(ctx, look/10); err != nil {
+			if err := clock.Sleep(ctx, look/10); err != nil {
 				return nil, err
 			}
 			values, err := samples(ctx, o.Source, look*9/10)
@@ -86,20 +87,11 @@ func samples(ctx context.Context, s throttle.Source, d time.Duration) ([]float64
 		default:
 			return nil, fmt.Errorf("source %s: its counters are %s", s.Name(), got.Health)
 		}
-		if err := sleep(ctx, step); err != nil {
+		if err := clock.Sleep(ctx, step); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
 
 // Processes are load processes, one a CPU.

@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vlibos/vlibos/builtin"
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/transport/xen"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl"
@@ -63,10 +62,7 @@ func (h *host) adopt(domid uint16, id uint32) {
 
 // now is Xen's time, or as good: the monotonic clock runs on it.
 func (h *host) now() time.Duration {
-	h.Helper()
-	var ts unix.Timespec
-	h.must(unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts))
-	return time.Duration(ts.Nano())
+	return clock.Monotonic()
 }
 
 // account reads a reservation.

@@ -16,10 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/reservation"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl"
@@ -71,15 +70,9 @@ func caller(domain string) error {
 		if receipt.Cost == nil {
 			return errors.New("no receipt")
 		}
-		for end := threadTime() + receipt.Cost.Foreground + receipt.Cost.Background; threadTime() < end; {
+		for end := clock.Thread() + receipt.Cost.Foreground + receipt.Cost.Background; clock.Thread() < end; {
 		}
 	}
-}
-
-func threadTime() time.Duration {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts) // exists on every Linux
-	return time.Duration(ts.Nano())
 }
 
 // TestThreadReservation: a Dom0 thread that burns half itself and half by calls

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/throttle"
 	"github.com/vlibos/vlibos/throttle/load"
 )
@@ -169,8 +170,8 @@ func (p *Probe) measure() {
 	begin := time.Now()
 	groups, interval := leastGroup, p.o.Interval
 	times := make([]time.Duration, mostGroups)
-	next := monotonic()
-	used, since := threadTime(), next
+	next := clock.Monotonic()
+	used, since := clock.Thread(), next
 	for burst := 1; ; burst++ {
 		select {
 		case <-p.stop:
@@ -186,12 +187,12 @@ func (p *Probe) measure() {
 		p.nanos.Add(uint64(nanos))
 		p.lines.Add(uint64(lines))
 		if burst%adjust == 0 {
-			now, cpu := monotonic(), threadTime()
+			now, cpu := clock.Monotonic(), clock.Thread()
 			p.cost.Add(uint64(cpu - used))
 			groups, interval = fit(groups, interval, float64(cpu-used)/float64(now-since), p.o)
 			used, since = cpu, now
 		}
-		next = max(next+interval, monotonic())
+		next = max(next+interval, clock.Monotonic())
 		sleepUntil(next)
 	}
 }
@@ -227,15 +228,6 @@ func fit(groups int, interval time.Duration, cost float64, o Options) (int, time
 	}
 	return groups, interval
 }
-
-func clock(id int32) time.Duration {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(id, &ts) // both exist on every Linux
-	return time.Duration(ts.Nano())
-}
-
-func monotonic() time.Duration  { return clock(unix.CLOCK_MONOTONIC) }
-func threadTime() time.Duration { return clock(unix.CLOCK_THREAD_CPUTIME_ID) }
 
 func sleepUntil(t time.Duration) {
 	ts := unix.NsecToTimespec(int64(t))

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/clock"
 )
 
 // Loop is the thread.
@@ -24,7 +26,7 @@ type Loop struct {
 	ended  chan struct{}
 }
 
-// Start starts one. In it step does what is due and returns when, by [Now],
+// Start starts one. In it step does what is due and returns when, by [clock.Monotonic],
 // more is; what Do asks for runs between two steps.
 func Start(step func() time.Duration) (*Loop, error) {
 	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
@@ -69,7 +71,7 @@ func (l *Loop) run() {
 	// The thread ends with this goroutine: what it became, no other is.
 	runtime.LockOSThread()
 	for l.commands() {
-		l.wait(l.step() - Now())
+		l.wait(l.step() - clock.Monotonic())
 	}
 }
 
@@ -100,12 +102,4 @@ func (l *Loop) wait(d time.Duration) {
 		var b [8]byte
 		_, _ = unix.Read(l.event, b[:])
 	}
-}
-
-// Now is CLOCK_MONOTONIC.
-func Now() time.Duration {
-	var ts unix.Timespec
-	// The clock exists on every Linux and the address is good.
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
-	return time.Duration(ts.Nano())
 }

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/internal/clock"
 )
 
 func TestLoop(t *testing.T) {
@@ -17,9 +19,9 @@ func TestLoop(t *testing.T) {
 	l, err := Start(func() time.Duration {
 		if steps.Add(1) <= 3 {
 			due <- struct{}{}
-			return Now() + time.Millisecond
+			return clock.Monotonic() + time.Millisecond
 		}
-		return Now() + time.Hour
+		return clock.Monotonic() + time.Hour
 	})
 	if err != nil {
 		t.Fatal(err)

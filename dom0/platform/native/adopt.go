@@ -9,7 +9,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/account"
-	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -59,7 +59,7 @@ func (k *keeper) adopt(name string, g *group, cpus []int, r rtsched.Task) (bool,
 	}
 	d := k.kept[name]
 	if d == nil {
-		d = &kept{name: name, id: r.ID, period: r.Period, group: g, Account: account.New(r, len(cpus), loop.Now())}
+		d = &kept{name: name, id: r.ID, period: r.Period, group: g, Account: account.New(r, len(cpus), clock.Monotonic())}
 		d.setCPUs(cpus)
 		err := k.add(d)
 		return err == nil, err
@@ -67,12 +67,12 @@ func (k *keeper) adopt(name string, g *group, cpus []int, r rtsched.Task) (bool,
 	if d.id != r.ID {
 		return false, fmt.Errorf("it runs on reservation %d, release it from that first: %w", d.id, platform.ErrNotAllowed)
 	}
-	d.Change(r, len(cpus), loop.Now())
+	d.Change(r, len(cpus), clock.Monotonic())
 	d.period, d.unset = r.Period, true // its priority is another
 	k.move(d, cpus)
 	k.look(d)
 	if k.watch.sleepers[d] {
-		k.sleep(d, loop.Now()) // its budget is another
+		k.sleep(d, clock.Monotonic()) // its budget is another
 	}
 	return false, d.err
 }
@@ -107,7 +107,7 @@ func (p *Platform) Usage(ctx context.Context, d platform.Domain, id uint32) (u p
 		if _, err = p.keeper.find(d.ID, id); err != nil {
 			return
 		}
-		now := loop.Now()
+		now := clock.Monotonic()
 		err = kept.err
 		u = platform.Usage{
 			Foreground: kept.Front, Background: kept.Back, Throttled: kept.held.total(now),

@@ -13,6 +13,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform/guard"
 	"github.com/vlibos/vlibos/dom0/platform/loop"
 	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/clock"
 )
 
 // keeper keeps the budgets of all adopted domains, in one thread with one
@@ -62,7 +63,7 @@ func (k *keeper) stop() error {
 
 // step looks at all who are due.
 func (k *keeper) step() time.Duration {
-	now := loop.Now()
+	now := clock.Monotonic()
 	for len(k.order) > 0 && k.order[0].due <= now {
 		k.lateness = max(k.lateness, now-k.order[0].due)
 		k.look(k.order[0])
@@ -97,7 +98,7 @@ func (k *keeper) add(d *kept) error {
 			}
 		}
 	}
-	now := loop.Now()
+	now := clock.Monotonic()
 	var err error
 	if d.total, err = d.group.usage(); err == nil {
 		d.raw, d.Seen = d.total, now

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/platform/account"
-	"github.com/vlibos/vlibos/dom0/platform/loop"
 	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/clock"
 )
 
 // presence is after how long, or twice that, a domain that sleeps is looked at.
@@ -62,7 +62,7 @@ func (k *keeper) look(d *kept) {
 		_ = k.drop(d)
 		return
 	}
-	now := loop.Now()
+	now := clock.Monotonic()
 	sleeps := d.Foreground && d.Asleep
 	switch {
 	case d.err != nil || sleeps:
@@ -101,7 +101,7 @@ func (k *keeper) charge(d *kept) error {
 	if err != nil {
 		return err
 	}
-	now := loop.Now()
+	now := clock.Monotonic()
 	used := max(total-d.total, 0)
 	d.Look(account.Reading{Now: now, Used: used, Others: max(parent-d.parentSeen-used, 0), Contended: k.contended(d)})
 	d.total, d.raw = total, total

@@ -14,9 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/clock"
 	transport "github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
 )
@@ -52,14 +51,8 @@ func lockThread() { runtime.LockOSThread() }
 func use(d time.Duration) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	for end := threadTime() + d; threadTime() < end; {
+	for end := clock.Thread() + d; clock.Thread() < end; {
 	}
-}
-
-func threadTime() time.Duration {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts)
-	return time.Duration(ts.Nano())
 }
 
 // startServer makes a domain with a server in it.

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/platform/loop"
 	dom0threads "github.com/vlibos/vlibos/dom0/platform/threads"
+	"github.com/vlibos/vlibos/internal/clock"
 )
 
 var _ platform.Reserver = (*Platform)(nil)
@@ -41,7 +41,7 @@ func (p *Platform) Reserve(ctx context.Context, r platform.Reservation) error {
 		return err
 	}
 	return p.threads.Reserve(ctx, r, cpus, func() (dom0threads.Account, error) {
-		a, err := p.openPurse(r.Task, r.Calls, loop.Now())
+		a, err := p.openPurse(r.Task, r.Calls, clock.Monotonic())
 		if err != nil {
 			return nil, err
 		}

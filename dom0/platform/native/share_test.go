@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/internal/clock"
 )
 
 // A domain with 10 ms in 100 ms beside another that spins on the same CPU, one
@@ -45,9 +45,9 @@ func share(t *testing.T, p *Platform, budgets time.Duration) {
 	type sample struct{ at, front time.Duration }
 	var samples []sample
 	var over []time.Duration
-	begin := loop.Now()
+	begin := clock.Monotonic()
 	first := usage(t, p, d, 1)
-	for loop.Now()-begin < duration {
+	for clock.Monotonic()-begin < duration {
 		time.Sleep(2 * time.Millisecond)
 		// With the keeper's own time: this goroutine is put off by who spins.
 		if err := p.keeper.Do(ctx, func() {
@@ -59,7 +59,7 @@ func share(t *testing.T, p *Platform, budgets time.Duration) {
 			t.Fatal(err)
 		}
 	}
-	last, took := usage(t, p, d, 1), loop.Now()-begin
+	last, took := usage(t, p, d, 1), clock.Monotonic()-begin
 	var worst, lateness time.Duration
 	if err := p.keeper.Do(ctx, func() { lateness, p.keeper.lateness = p.keeper.lateness, 0 }); err != nil {
 		t.Fatal(err)

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/platform/loop"
 	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -119,7 +119,7 @@ func (k *keeper) deny() {
 	if s.stale {
 		s.find(k.order)
 	}
-	now := loop.Now()
+	now := clock.Monotonic()
 	s.due = never
 	for i := range s.on {
 		t := &s.on[i]
@@ -175,7 +175,7 @@ func (k *keeper) gate(l layout, name string, closed bool) error {
 	err := l.askFreeze(name, closed)
 	if d := k.kept[name]; d != nil && err == nil {
 		d.gated = closed
-		d.held.end(loop.Now())
+		d.held.end(clock.Monotonic())
 	}
 	return err
 }
@@ -210,7 +210,7 @@ func (d *kept) setHeld(on bool) error {
 	if on == d.held.on || d.gated {
 		return nil
 	}
-	now := loop.Now()
+	now := clock.Monotonic()
 	if on {
 		if frozen, err := d.group.isFrozen(); err != nil || frozen {
 			return err

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -87,9 +87,9 @@ func TestThrottle(t *testing.T) {
 		if err := p.Throttle(ctx, -1, time.Millisecond, 0); !errors.Is(err, platform.ErrNotAllowed) {
 			t.Error(err)
 		}
-		before, begin := usage(t, p, d, 1), loop.Now()
+		before, begin := usage(t, p, d, 1), clock.Monotonic()
 		time.Sleep(2 * time.Second)
-		after, took := usage(t, p, d, 1), loop.Now()-begin
+		after, took := usage(t, p, d, 1), clock.Monotonic()-begin
 		back, held := after.Background-before.Background, after.Throttled-before.Throttled
 		t.Logf("in %v: background %v, throttled %v, foreground %v", took, back, held, after.Foreground-before.Foreground)
 		if back > took/3 || held < took/4 {

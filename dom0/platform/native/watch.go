@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/internal/clock"
 )
 
 // watch is over those that sleep with their budget. They are not looked at one
@@ -89,7 +89,7 @@ func (k *keeper) watchSleepers() {
 	}
 	w.due = never
 	if len(w.sleepers) > 0 {
-		w.due = loop.Now() + max(w.bite, minWatch)
+		w.due = clock.Monotonic() + max(w.bite, minWatch)
 	}
 }
 
@@ -105,7 +105,7 @@ func (k *keeper) known() (sum time.Duration) {
 // have of their budgets only gets more.
 func (w *watch) find() {
 	w.changed, w.bite, w.on = false, never, w.on[:0]
-	now := loop.Now()
+	now := clock.Monotonic()
 	for d := range w.sleepers {
 		w.bite = min(w.bite, d.Bite(now))
 		w.on = append(w.on, d.on...)

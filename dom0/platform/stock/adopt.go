@@ -11,6 +11,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform/account"
 	"github.com/vlibos/vlibos/dom0/platform/internal/domains"
 	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/xenctl"
 )
@@ -73,7 +74,7 @@ func (k *keeper) adopt(domid uint16, cpus int, r rtsched.Task, s xenctl.Schedule
 		if d.id != r.ID {
 			return fmt.Errorf("domain %d runs on reservation %d, release it from that first: %w", domid, d.id, platform.ErrNotAllowed)
 		}
-		d.Change(r, cpus, loop.Now())
+		d.Change(r, cpus, clock.Monotonic())
 		k.look(d)
 		return d.err
 	}
@@ -94,7 +95,7 @@ func (k *keeper) adopt(domid uint16, cpus int, r rtsched.Task, s xenctl.Schedule
 	if err != nil {
 		return err
 	}
-	now := loop.Now()
+	now := clock.Monotonic()
 	d := &kept{Account: account.New(r, cpus, now), id: r.ID, entry: e, total: info.CPUTime, unset: true, due: now}
 	k.kept[domid] = d
 	k.look(d)
@@ -149,7 +150,7 @@ func (k *keeper) usage(domid uint16, id uint32) (platform.Usage, error) {
 	if d == nil || d.id != id {
 		return platform.Usage{}, fmt.Errorf("domain %d: %w on reservation %d", domid, platform.ErrNoDomain, id)
 	}
-	now := loop.Now()
+	now := clock.Monotonic()
 	return platform.Usage{
 		Foreground: d.Front, Background: d.Back, Left: d.Server.Left(now), Next: max(d.Server.Next()-now, 0),
 	}, d.err

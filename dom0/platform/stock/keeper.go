@@ -11,6 +11,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/account"
 	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
@@ -53,9 +54,9 @@ func startKeeper(x hypervisor, l *ledger) (*keeper, error) {
 
 // step looks at all who are due.
 func (k *keeper) step() time.Duration {
-	next := loop.Now() + time.Hour
+	next := clock.Monotonic() + time.Hour
 	for _, d := range k.kept {
-		if d.due <= loop.Now() {
+		if d.due <= clock.Monotonic() {
 			k.look(d)
 		}
 		next = min(next, d.due)
@@ -71,7 +72,7 @@ func (k *keeper) look(d *kept) {
 		k.forget(d)
 		return
 	}
-	now := loop.Now()
+	now := clock.Monotonic()
 	switch {
 	case d.err != nil:
 		d.due = now + retry
@@ -89,7 +90,7 @@ func (k *keeper) charge(d *kept) error {
 	if err != nil {
 		return err
 	}
-	now := loop.Now()
+	now := clock.Monotonic()
 	waiting := !info.Blocked && !info.Shutdown && !(info.Paused && d.entry.pause.Load() == none)
 	r := account.Reading{Now: now, Used: max(info.CPUTime-d.total, 0), Waiting: waiting}
 	if waiting && d.waited {

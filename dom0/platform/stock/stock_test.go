@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/xenctl"
 )
@@ -231,12 +231,12 @@ func TestKeeper(t *testing.T) {
 	}
 	d := k.kept[3]
 	h.info.CPUTime += 4 * ms
-	if k.look(d); d.due > loop.Now()+6*ms || h.weight.Weight != 4864 {
-		t.Errorf("next look in %v, weight %d", d.due-loop.Now(), h.weight.Weight)
+	if k.look(d); d.due > clock.Monotonic()+6*ms || h.weight.Weight != 4864 {
+		t.Errorf("next look in %v, weight %d", d.due-clock.Monotonic(), h.weight.Weight)
 	}
 	h.info.CPUTime += 6 * ms
-	if k.look(d); h.weight.Weight != lowest || d.due < loop.Now()+time.Minute {
-		t.Errorf("without budget: next look in %v, weight %d", d.due-loop.Now(), h.weight.Weight)
+	if k.look(d); h.weight.Weight != lowest || d.due < clock.Monotonic()+time.Minute {
+		t.Errorf("without budget: next look in %v, weight %d", d.due-clock.Monotonic(), h.weight.Weight)
 	}
 	h.info.CPUTime += 3 * ms
 	u, err := k.usage(3, 2048)

@@ -14,6 +14,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/guard"
 	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/internal/clock"
 )
 
 // Keeper keeps all reservations of one host's threads, in one thread that
@@ -85,7 +86,7 @@ func (k *Keeper) Reserved(ctx context.Context, id uint32) (u platform.Usage, err
 			err = fmt.Errorf("reservation %d: %w: its members have ended", id, platform.ErrNoMembers)
 			return
 		}
-		u, err = d.account.Usage(loop.Now()), d.err
+		u, err = d.account.Usage(clock.Monotonic()), d.err
 	})
 	return u, errors.Join(failed, err)
 }
@@ -173,9 +174,9 @@ func (k *Keeper) do(ctx context.Context, f func()) error {
 
 // step looks at all who are due.
 func (k *Keeper) step() time.Duration {
-	next := loop.Now() + time.Hour
+	next := clock.Monotonic() + time.Hour
 	for _, d := range k.kept {
-		if d.due <= loop.Now() {
+		if d.due <= clock.Monotonic() {
 			k.look(d)
 		}
 		next = min(next, d.due)

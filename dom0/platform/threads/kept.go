@@ -13,6 +13,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/loop"
 	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -108,7 +109,7 @@ func (k *Keeper) look(d *kept) {
 	if err == nil {
 		s, err = k.charge(d)
 	}
-	now := loop.Now()
+	now := clock.Monotonic()
 	if err != nil {
 		d.err, d.due = err, now+presence
 		d.policy = background // nobody keeps its budget
@@ -145,7 +146,7 @@ func (k *Keeper) charge(d *kept) (State, error) {
 	beside := k.beside(d)
 	others := max(beside-d.beside, 0)
 	d.beside = beside
-	return d.account.Charge(loop.Now(), Use{own, others, d.policy != background})
+	return d.account.Charge(clock.Monotonic(), Use{own, others, d.policy != background})
 }
 
 // beside is what threads have used that go before d's where these are. A

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/clock"
 )
 
 // Book is the master's end. It maps nothing, so that a server that cuts the
@@ -107,7 +109,7 @@ func (b *Book) Allow(r uint32, may bool) error {
 
 // Renew says that budgets are kept for that long from now.
 func (b *Book) Renew(d time.Duration) error {
-	return b.write(atUntil, uint64(monotonic()+d))
+	return b.write(atUntil, uint64(clock.Monotonic()+d))
 }
 
 // Note says what a reservation's calls have used beyond its budget, and how

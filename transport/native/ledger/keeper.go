@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/clock"
 )
 
 // Keeper is the server's end. It is safe for concurrent use.
@@ -103,7 +104,7 @@ func (k *Keeper) may(r uint32) error {
 		return ErrNone
 	case r == 0 || r >= MaxReservation || k.word(slot(r)+slotAllowed).Load() != 1:
 		return fmt.Errorf("%w: %d: name the domain with 'vlibmaster run --calls'", ErrDenied, r)
-	case monotonic() >= duration(k.word(atUntil).Load()):
+	case clock.Monotonic() >= duration(k.word(atUntil).Load()):
 		return fmt.Errorf("%w: %d: no vlibmaster keeps its budget just now: start 'vlibmaster serve'", ErrDenied, r)
 	}
 	return nil
@@ -161,8 +162,7 @@ func (k *Keeper) change(f func()) {
 // the kernel count what it has just run. Others that run now are as of the
 // last tick.
 func (k *Keeper) usage() (time.Duration, error) {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts) // exists on every Linux
+	clock.Thread()
 	return k.meter.Usage()
 }
 

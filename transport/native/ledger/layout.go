@@ -7,8 +7,6 @@ import (
 	"errors"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Name of the file in the domain's directory.
@@ -51,10 +49,3 @@ func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
 // duration of a word that anybody may have written.
 func duration(v uint64) time.Duration { return time.Duration(min(v, 1<<62)) }
-
-func monotonic() time.Duration {
-	var ts unix.Timespec
-	// The clock exists on every Linux and the address is good.
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
-	return time.Duration(ts.Nano())
-}

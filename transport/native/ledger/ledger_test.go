@@ -12,14 +12,14 @@ import (
 )
 
 // clock is a cgroup that has used what the test says.
-type clock struct{ used atomic.Int64 }
+type counter struct{ used atomic.Int64 }
 
-func (c *clock) Usage() (time.Duration, error) { return time.Duration(c.used.Load()), nil }
-func (c *clock) Close() error                  { return nil }
+func (c *counter) Usage() (time.Duration, error) { return time.Duration(c.used.Load()), nil }
+func (c *counter) Close() error                  { return nil }
 
-func newLedger(t *testing.T) (*Keeper, *Book, *Reader, *clock) {
+func newLedger(t *testing.T) (*Keeper, *Book, *Reader, *counter) {
 	t.Helper()
-	dir, c := t.TempDir(), new(clock)
+	dir, c := t.TempDir(), new(counter)
 	k, err := keep(dir, c)
 	if err != nil {
 		t.Fatal(err)
