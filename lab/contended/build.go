@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/vlibos/vlibos/lab/aside"
 	"github.com/vlibos/vlibos/lab/image"
 )
 
@@ -98,26 +99,16 @@ func (c *Cache) key(ctx context.Context, include string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:16], err
 }
 
-// compile makes the plugin aside and renames its folder to dir.
+// compile makes the folder dir with the plugin.
 func (c *Cache) compile(ctx context.Context, include, dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.MkdirTemp(c.dir, "tmp-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
-	if err := os.CopyFS(tmp, sources); err != nil {
-		return err
-	}
-	out := filepath.Join(tmp, "out")
-	if err := os.Mkdir(out, 0o755); err != nil {
-		return err
-	}
-	args := append(flags[:len(flags):len(flags)], "-I", include, "-o", filepath.Join(out, pluginSO), filepath.Join(tmp, program))
-	if text, err := exec.CommandContext(ctx, compiler, args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("compile the emulator's memory model with %s: %w: %s", compiler, err, strings.TrimSpace(string(text)))
-	}
-	return os.Rename(out, dir)
+	return aside.Make(c.dir, dir, func(tmp, out string) error {
+		if err := os.CopyFS(tmp, sources); err != nil {
+			return err
+		}
+		args := append(flags[:len(flags):len(flags)], "-I", include, "-o", filepath.Join(out, pluginSO), filepath.Join(tmp, program))
+		if text, err := exec.CommandContext(ctx, compiler, args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("compile the emulator's memory model with %s: %w: %s", compiler, err, strings.TrimSpace(string(text)))
+		}
+		return nil
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/vlibos/vlibos/lab/aside"
 	"github.com/vlibos/vlibos/lab/debs"
 )
 
@@ -34,41 +35,33 @@ func (c *Cache) header(ctx context.Context, pkg string, log io.Writer) (string, 
 		return dir, err
 	}
 	fmt.Fprintf(log, "downloading the source of QEMU %s from the machine's package sources, for its plugin header\n", version)
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", err
-	}
-	tmp, err := os.MkdirTemp(c.dir, "tmp-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(tmp)
-	files, tree, out := filepath.Join(tmp, "files"), filepath.Join(tmp, "tree"), filepath.Join(tmp, "out")
-	for _, d := range []string{files, out} {
-		if err := os.Mkdir(d, 0o755); err != nil {
-			return "", err
-		}
+	return dir, aside.Make(c.dir, dir, func(tmp, out string) error { return fetchHeader(ctx, name, upstream, tmp, out, log) })
+}
+
+// fetchHeader puts the header of a version of a source package into out.
+func fetchHeader(ctx context.Context, name, upstream, tmp, out string, log io.Writer) error {
+	files, tree := filepath.Join(tmp, "files"), filepath.Join(tmp, "tree")
+	if err := os.Mkdir(files, 0o755); err != nil {
+		return err
 	}
 	// A distribution's own revisions leave the interface as it is, and not all
 	// that were ever installed are still offered.
 	want := func(v string) bool { return upstreamVersion(v) == upstream }
 	if err := debs.DownloadSource(ctx, files, name, want, log); err != nil {
-		return "", err
+		return err
 	}
 	src, err := debs.OpenSource(name, files)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if err := debs.UnpackSource(ctx, src, tree); err != nil {
-		return "", err
+		return err
 	}
 	data, err := os.ReadFile(filepath.Join(tree, headerPath))
 	if err != nil {
-		return "", err
+		return err
 	}
-	if err := os.WriteFile(filepath.Join(out, headerName), data, 0o644); err != nil {
-		return "", err
-	}
-	return dir, os.Rename(out, dir)
+	return os.WriteFile(filepath.Join(out, headerName), data, 0o644)
 }
 
 // upstreamVersion is a package's version without the distribution's revision:

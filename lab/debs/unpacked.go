@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/vlibos/vlibos/lab/aside"
 )
 
 // Unpacked returns a folder below cache with the files of packages, and of what
@@ -32,30 +34,20 @@ func Unpacked(ctx context.Context, cache string, names []string, follow func(nam
 	if _, err := os.Stat(root); !errors.Is(err, fs.ErrNotExist) {
 		return root, err
 	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", err
-	}
-	// Unpacked aside and renamed: what is there is complete.
-	tmp, err := os.MkdirTemp(cache, "tmp-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(tmp)
-	files, err := Download(ctx, tmp, pkgs)
-	if err != nil {
-		return "", err
-	}
-	aside := filepath.Join(tmp, "root")
-	if err := os.Mkdir(aside, 0o755); err != nil {
-		return "", err
-	}
-	for _, file := range files {
-		if err := Unpack(ctx, file, aside); err != nil {
-			return "", err
+	err = aside.Make(cache, root, func(tmp, out string) error {
+		files, err := Download(ctx, tmp, pkgs)
+		if err != nil {
+			return err
 		}
-	}
-	if err := os.Rename(aside, root); err != nil && !errors.Is(err, fs.ErrExist) {
+		for _, file := range files {
+			if err := Unpack(ctx, file, out); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if _, missing := os.Stat(root); err != nil && missing != nil {
 		return "", err
 	}
-	return root, nil
+	return root, nil // another process may have been faster
 }

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/lab/aside"
 	"github.com/vlibos/vlibos/lab/debs"
 )
 
@@ -162,31 +163,23 @@ func (c *Cache) download(ctx context.Context, pkgs []debs.Package, log io.Writer
 
 func debFile(p debs.Package) string { return p.Name + "_" + p.Version + ".deb" }
 
-// install builds base images aside and renames them into place.
+// install builds base images.
 func (c *Cache) install(ctx context.Context, in *Ingredients, files []string, name string) error {
-	if err := os.MkdirAll(filepath.Join(c.Dir, "base"), 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.MkdirTemp(c.Dir, "tmp-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
-	root, out := filepath.Join(tmp, "root"), filepath.Join(tmp, "out")
-	for _, dir := range []string{root, out} {
-		if err := os.Mkdir(dir, 0o755); err != nil {
+	return aside.Make(c.Dir, filepath.Join(c.Dir, name), func(tmp, out string) error {
+		root := filepath.Join(tmp, "root")
+		if err := os.Mkdir(root, 0o755); err != nil {
 			return err
 		}
-	}
-	for _, file := range files {
-		if err := debs.Unpack(ctx, file, root); err != nil {
-			return err
+		for _, file := range files {
+			if err := debs.Unpack(ctx, file, root); err != nil {
+				return err
+			}
 		}
-	}
-	if err := build(ctx, in, root, out); err != nil {
-		return fmt.Errorf("build the base images: %w", err)
-	}
-	return os.Rename(out, filepath.Join(c.Dir, name))
+		if err := build(ctx, in, root, out); err != nil {
+			return fmt.Errorf("build the base images: %w", err)
+		}
+		return nil
+	})
 }
 
 func (c *Cache) setCurrent(name string) error {

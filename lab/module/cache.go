@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/vlibos/vlibos/hypervisor"
+	"github.com/vlibos/vlibos/lab/aside"
 	"github.com/vlibos/vlibos/lab/debs"
 	"github.com/vlibos/vlibos/lab/image"
 )
@@ -101,30 +102,20 @@ func (c *Cache) imageDir(src debs.Source, compiler string) string {
 	return filepath.Join(c.dir, "image", key(src.Version, compiler, hypervisor.Revision(), builderRevision()))
 }
 
-// install copies what was built to dir, by way of a folder aside.
+// install copies what was built to dir.
 func (c *Cache) install(t *tree, dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.MkdirTemp(c.dir, "tmp-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
-	out := filepath.Join(tmp, "out")
-	if err := os.Mkdir(out, 0o755); err != nil {
-		return err
-	}
-	for _, name := range []string{imageName, symbolsName} {
-		data, err := os.ReadFile(filepath.Join(t.dir, "xen", name))
-		if err != nil {
-			return err
+	return aside.Make(c.dir, dir, func(_, out string) error {
+		for _, name := range []string{imageName, symbolsName} {
+			data, err := os.ReadFile(filepath.Join(t.dir, "xen", name))
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(out, name), data, 0o644); err != nil {
+				return err
+			}
 		}
-		if err := os.WriteFile(filepath.Join(out, name), data, 0o644); err != nil {
-			return err
-		}
-	}
-	return os.Rename(out, dir)
+		return nil
+	})
 }
 
 // compilerVersion is what the compiler says of itself, in its first line.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/vlibos/vlibos/lab/aside"
 	"github.com/vlibos/vlibos/lab/debs"
 )
 
@@ -34,26 +35,14 @@ func (c *Cache) fetch(ctx context.Context, series string, refresh bool, log io.W
 	}
 	fmt.Fprintf(log, "downloading the source of Xen %s from the machine's package sources\n", series)
 	dir := c.sourceDir(series)
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return debs.Source{}, err
-	}
-	tmp, err := os.MkdirTemp(filepath.Dir(dir), "tmp-")
+	err := aside.Make(c.dir, dir, func(_, out string) error {
+		want := func(version string) bool { return isOfSeries(version, series) }
+		if err := debs.DownloadSource(ctx, out, sourceName, want, log); err != nil {
+			return err
+		}
+		return os.RemoveAll(dir) // an older one
+	})
 	if err != nil {
-		return debs.Source{}, err
-	}
-	defer os.RemoveAll(tmp)
-	files := filepath.Join(tmp, "files")
-	if err := os.Mkdir(files, 0o755); err != nil {
-		return debs.Source{}, err
-	}
-	want := func(version string) bool { return isOfSeries(version, series) }
-	if err := debs.DownloadSource(ctx, files, sourceName, want, log); err != nil {
-		return debs.Source{}, err
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return debs.Source{}, err
-	}
-	if err := os.Rename(files, dir); err != nil {
 		return debs.Source{}, err
 	}
 	return c.source(series)
