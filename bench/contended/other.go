@@ -5,8 +5,6 @@ package contended
 import (
 	"context"
 	"errors"
-	"fmt"
-	"time"
 
 	"github.com/vlibos/vlibos/bench/guest"
 	"github.com/vlibos/vlibos/bench/mjump"
@@ -70,32 +68,9 @@ func (x *host) other(ctx context.Context, bar string, percent int) (end func() e
 
 // batch runs the batch program by one call that has no end of its own.
 func (x *host) batch(ctx context.Context, o vlibcall.Options) (stop func() error, err error) {
-	g, err := guest.Open(ctx, other, o)
-	if err != nil {
-		return nil, err
+	requests := func() (uint64, error) {
+		now, err := x.bus.Read(batchCPU)
+		return now.Requests, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	c, err := g.Start(ctx, mjumpProgram, mjump.Batch)
-	if err != nil {
-		cancel()
-		return nil, errors.Join(err, g.Close())
-	}
-	stop = func() error {
-		cancel()
-		<-c.Done()
-		return g.Close()
-	}
-	from, err := x.bus.Read(batchCPU)
-	for now := from; err == nil && now.Since(from).Requests < settled; now, err = x.bus.Read(batchCPU) {
-		select {
-		case <-c.Done():
-			_, err := c.Output()
-			return nil, errors.Join(fmt.Errorf("m_jump ended by itself: %w", err), stop())
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, stop())
-	}
-	return stop, nil
+	return guest.Background(ctx, other, o, requests, settled, mjumpProgram, mjump.Batch)
 }

@@ -4,8 +4,6 @@ package counted
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/vlibos/vlibos/bench/guest"
@@ -31,36 +29,11 @@ const spinSettles = 100 * time.Millisecond
 
 // spin keeps a domain's CPU busy until stop.
 func spin(ctx context.Context, h *xenctl.Handle, domid uint16) (stop func() error, err error) {
-	g, err := guest.Open(ctx, domid, vlibcall.Options{})
-	if err != nil {
-		return nil, err
+	used := func() (uint64, error) {
+		t, err := cpuTime(h, domid)
+		return uint64(t), err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	c, err := g.Start(ctx, taskProgram, "spin")
-	stop = func() error {
-		cancel()
-		<-c.Done()
-		return g.Close()
-	}
-	if err != nil {
-		return nil, errors.Join(err, stop())
-	}
-	from, err := cpuTime(h, domid)
-	for used := time.Duration(0); err == nil && used < spinSettles; {
-		select {
-		case <-c.Done():
-			_, err = c.Output()
-			err = fmt.Errorf("domain %d does not spin: %w", domid, err)
-		case <-time.After(10 * time.Millisecond):
-			var t time.Duration
-			t, err = cpuTime(h, domid)
-			used = t - from
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, stop())
-	}
-	return stop, nil
+	return guest.Background(ctx, domid, vlibcall.Options{}, used, uint64(spinSettles), taskProgram, "spin")
 }
 
 // cpuTime is what Xen's own accounting says that a domain ran.

@@ -5,7 +5,6 @@
 package contention
 
 import (
-	"context"
 	"math"
 	"testing"
 	"time"
@@ -74,32 +73,20 @@ func (h host) jump() run {
 // beside runs m_jump in Dom0 while another runs in the DomU.
 func (h host) beside() run {
 	h.Helper()
-	g, err := guest.Open(h.Context(), domU, vlibcall.Options{Wait: vlibcall.Block})
+	requests := func() (uint64, error) {
+		_, theirs := h.read()
+		return theirs.Requests, nil
+	}
+	stop, err := guest.Background(h.Context(), domU, vlibcall.Options{Wait: vlibcall.Block}, requests, 1000, program, mjump.Batch)
 	if err != nil {
 		h.Fatal(err)
 	}
-	defer g.Close()
-	ctx, stop := context.WithCancel(h.Context())
-	defer stop()
-	c, err := g.Start(ctx, program, mjump.Batch)
-	if err != nil {
-		h.Fatal(err)
-	}
-	for _, begun := h.read(); ; {
-		if _, now := h.read(); now.Since(begun).Requests > 1000 {
-			break
+	defer func() {
+		if err := stop(); err != nil {
+			h.Error(err)
 		}
-		select {
-		case <-c.Done():
-			_, err := c.Output()
-			h.Fatalf("m_jump in the DomU ended: %v", err)
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-	r := h.jump()
-	stop()
-	<-c.Done()
-	return r
+	}()
+	return h.jump()
 }
 
 // TestTwoShareTheBus: alone, beside another, beside another, alone. The bus

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// Background runs a command that has no end of its own in a domain, by one call.
+// It returns when what the command has done, by a counter, has grown by enough
+// for it surely to run. The caller calls stop once, which ends it.
+func Background(ctx context.Context, domid uint16, o vlibcall.Options, done func() (uint64, error), enough uint64, argv ...string) (stop func() error, err error) {
+	g, err := Open(ctx, domid, o)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	c, err := g.Start(ctx, argv...)
+	if err != nil {
+		cancel()
+		return nil, errors.Join(err, g.Close())
+	}
+	stop = func() error {
+		cancel()
+		<-c.Done()
+		return g.Close()
+	}
+	from, err := done()
+	for now := from; err == nil && now-from < enough; now, err = done() {
+		select {
+		case <-c.Done():
+			_, err := c.Output()
+			return nil, errors.Join(fmt.Errorf("%v in domain %d ended by itself", argv, domid), err, stop())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, stop())
+	}
+	return stop, nil
+}
