@@ -66,13 +66,17 @@ func (r records) raw(record, name string) (float64, bool) {
 	return v, ok
 }
 
-// bar makes a bar of a raw number, with its spread if there is one.
-func (r records) bar(label, record, raw, class, unit string) []value {
-	v, ok := r.raw(record, raw)
-	if !ok {
-		return nil
+// number is a raw one, and what its bar is called.
+type number struct{ label, record, raw, class string }
+
+// values are the bars of those numbers that there are.
+func (r records) values(unit string, all []number) (values []value) {
+	for _, b := range all {
+		if v, ok := r.raw(b.record, b.raw); ok {
+			values = append(values, value{name: b.label, v: v, class: b.class, unit: unit})
+		}
 	}
-	return []value{{name: label, v: v, class: class, unit: unit}}
+	return values
 }
 
 // figures in the order of the page.

@@ -21,27 +21,27 @@ var overhead = figure{
 	},
 	area: []string{"call", "module.call_listen", "module.gated_call"},
 	draw: func(r records) (charts []chart) {
-		var native []value
-		add := func(v []value) { native = append(native, v...) }
-		add(r.bar("one cache line, to and fro", "call.native.spin", "line1_ns", "base", "ns"))
-		add(r.bar("call in a session, spinning", "call.native.spin", "session_ns", "ours", "ns"))
-		add(r.bar("call, spinning", "call.native.spin", "call_ns", "ours", "ns"))
-		add(r.bar("call, spin then sleep", "call.native.block", "adaptive_ns", "ours", "ns"))
-		add(r.bar("eventfd, to and fro", "call.native.block", "eventfd_ns", "base", "ns"))
-		add(r.bar("call, sleeping", "call.native.block", "call_ns", "ours", "ns"))
-		add(r.bar("unix socket", "call.native.socket", "socket_ns", "other", "ns"))
-		add(r.bar("Go net/rpc, unix socket", "call.native.rpc", "rpc_ns", "other", "ns"))
+		native := r.values("ns", []number{
+			{"one cache line, to and fro", "call.native.spin", "line1_ns", "base"},
+			{"call in a session, spinning", "call.native.spin", "session_ns", "ours"},
+			{"call, spinning", "call.native.spin", "call_ns", "ours"},
+			{"call, spin then sleep", "call.native.block", "adaptive_ns", "ours"},
+			{"eventfd, to and fro", "call.native.block", "eventfd_ns", "base"},
+			{"call, sleeping", "call.native.block", "call_ns", "ours"},
+			{"unix socket", "call.native.socket", "socket_ns", "other"},
+			{"Go net/rpc, unix socket", "call.native.rpc", "rpc_ns", "other"},
+		})
 		if len(native) > 0 {
 			charts = append(charts, bars("overhead-native", "Time of a call between two processes", "nanoseconds a round trip, median", native, nil))
 		}
-		var counted []value
-		add = func(v []value) { counted = append(counted, v...) }
-		add(r.bar("an ioctl that is refused", "call.lab.null_ioctl", "null_ioctl_instructions_p50", "base", ""))
-		add(r.bar("a null hypercall", "call.lab.xen_hypercall", "xen_hypercall_instructions_p50", "base", ""))
-		add(r.bar("call in a session", "call.lab.session", "session_instructions_p50", "ours", ""))
-		add(r.bar("call, spin then sleep", "call.lab.adaptive", "adaptive_instructions_p50", "ours", ""))
-		add(r.bar("call, sleeping", "call.lab.block", "block_instructions_p50", "ours", ""))
-		add(r.bar("libxenvchan, sleeping", "call.lab.block", "vchan_instructions_p50", "other", ""))
+		counted := r.values("", []number{
+			{"an ioctl that is refused", "call.lab.null_ioctl", "null_ioctl_instructions_p50", "base"},
+			{"a null hypercall", "call.lab.xen_hypercall", "xen_hypercall_instructions_p50", "base"},
+			{"call in a session", "call.lab.session", "session_instructions_p50", "ours"},
+			{"call, spin then sleep", "call.lab.adaptive", "adaptive_instructions_p50", "ours"},
+			{"call, sleeping", "call.lab.block", "block_instructions_p50", "ours"},
+			{"libxenvchan, sleeping", "call.lab.block", "vchan_instructions_p50", "other"},
+		})
 		if len(counted) > 0 {
 			charts = append(charts, bars("overhead-xen", "Instructions of a call into a guest on Xen", "instructions a round trip, median", counted, nil))
 		}
