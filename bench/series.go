@@ -61,6 +61,14 @@ func (s Series) Ratio(a, b string) []float64 {
 	return ratios
 }
 
+// Compare makes a record's value how many times the figure of part is that of
+// base: the median of the repeats, whose spread goes into Raw.
+func (r *Record) Compare(s Series, part, base string) {
+	ratios := s.Ratio(part, base)
+	r.Value, r.Unit = Quantile(ratios, 0.5), "ratio"
+	Spread(r.Raw, "ratio", ratios)
+}
+
 // Spread adds the figures' quantiles to raw, under name with _p10, _p50 and
 // _p90 behind.
 func Spread(raw map[string]float64, name string, figures []float64) {

@@ -170,14 +170,12 @@ func (c *client) block(ctx context.Context, o Options) ([]bench.Record, error) {
 
 // ratio is the record of part over base, the lower the better.
 func ratio(name string, s bench.Series, part, base string, target *float64, parts ...string) bench.Record {
-	ratios := s.Ratio(part, base)
 	r := bench.Record{
-		Name: name, Value: bench.Quantile(ratios, 0.5), Unit: "ratio", Target: target, Better: bench.Lower,
-		Raw: map[string]float64{"repeats": float64(len(ratios))},
+		Name: name, Target: target, Better: bench.Lower, Raw: map[string]float64{"repeats": float64(len(s[part]))},
 	}
 	for _, p := range parts {
 		r.Raw[p] = s.Median(p)
 	}
-	bench.Spread(r.Raw, "ratio", ratios)
+	r.Compare(s, part, base)
 	return r
 }

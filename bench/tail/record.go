@@ -45,8 +45,6 @@ func (e *experiment) record(m beside.Mode, s bench.Series) bench.Record {
 		r.Value, r.Unit = r.Raw["p99_us"], "µs"
 		return r
 	}
-	ratios := s.Ratio(m.Name, beside.Alone)
-	r.Value, r.Unit = bench.Quantile(ratios, 0.5), "ratio"
-	bench.Spread(r.Raw, "ratio", ratios)
+	r.Compare(s, m.Name, beside.Alone)
 	return r
 }
