@@ -20,6 +20,7 @@ import (
 	"github.com/vlibos/vlibos/bench/experiment"
 	"github.com/vlibos/vlibos/bench/report"
 	"github.com/vlibos/vlibos/bench/tail"
+	"github.com/vlibos/vlibos/internal/statusline"
 )
 
 // ErrUsage is a wrong command line.
@@ -109,10 +110,10 @@ func action(c *cli.Context, cfg Config) (err error) {
 		return err
 	}
 	show := newProgress(c.App.ErrWriter)
-	defer show.close()
+	defer show.Clear()
 	if cfg.Service != nil && needsService(chosen) {
 		show.set("looking for memcached")
-		p, err := cfg.Service(c.Context, show)
+		p, err := cfg.Service(c.Context, statusline.Stages(show.set))
 		if err != nil {
 			return err
 		}

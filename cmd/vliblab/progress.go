@@ -5,19 +5,16 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/term"
+	"github.com/vlibos/vlibos/internal/statusline"
 )
 
 // progress shows what is done now and for how long: on a terminal one line that
 // changes, elsewhere a line for each stage. It is safe for concurrent use.
 type progress struct {
-	out   io.Writer
-	tty   bool
+	line  statusline.Line
 	quiet bool
 	start time.Time
 
@@ -29,11 +26,11 @@ type progress struct {
 
 // newProgress starts to count. The caller closes it.
 func newProgress(out io.Writer, quiet, plain bool) *progress {
-	p := &progress{out: out, quiet: quiet, start: time.Now(), stop: make(chan struct{})}
-	if f, ok := out.(*os.File); ok && !plain {
-		p.tty = term.IsTerminal(int(f.Fd()))
+	p := &progress{line: statusline.New(out), quiet: quiet, start: time.Now(), stop: make(chan struct{})}
+	if plain {
+		p.line = statusline.Plain(out)
 	}
-	if p.tty && !quiet {
+	if p.line.Terminal() && !quiet {
 		p.wg.Add(1)
 		go p.tick()
 	}
@@ -48,23 +45,11 @@ func (p *progress) set(stage string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stage = stage
-	switch {
-	case p.tty:
-		p.show()
-	case stage != "":
-		fmt.Fprintf(p.out, "vliblab: %3.0fs %s\n", time.Since(p.start).Seconds(), stage)
-	}
+	p.show()
 }
 
 // Write shows lines that a step of the set-up prints, each as a stage.
-func (p *progress) Write(b []byte) (int, error) {
-	for line := range strings.Lines(string(b)) {
-		if line = strings.TrimSpace(line); line != "" {
-			p.set(line)
-		}
-	}
-	return len(b), nil
-}
+func (p *progress) Write(b []byte) (int, error) { return statusline.Stages(p.set).Write(b) }
 
 // Close ends the display and clears its line.
 func (p *progress) Close() {
@@ -98,17 +83,15 @@ func (p *progress) tick() {
 	}
 }
 
-// show writes the line of a terminal; mu is held.
+// show writes the line; mu is held.
 func (p *progress) show() {
 	if p.stage == "" {
-		io.WriteString(p.out, "\r\x1b[K")
+		p.line.Clear()
 		return
 	}
-	stage := p.stage
-	if f, ok := p.out.(*os.File); ok {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && len(stage) > w-8 && w > 8 {
-			stage = stage[:w-8]
-		}
+	text := fmt.Sprintf("%3.0fs %s", time.Since(p.start).Seconds(), p.stage)
+	if !p.line.Terminal() {
+		text = "vliblab: " + text
 	}
-	fmt.Fprintf(p.out, "\r\x1b[K%3.0fs %s", time.Since(p.start).Seconds(), stage)
+	p.line.Show(text)
 }
