@@ -79,14 +79,13 @@ func (m *Master) Reserve(ctx context.Context, c Claim) (Held, error) {
 	if err := m.admit(h.task(), h.CPUs, ""); err != nil {
 		return Held{}, fmt.Errorf("reserve for %s: %w", h.Members, err)
 	}
-	m.held[h.Reservation] = &h
-	// What is written first is found again whatever happens next.
-	err = m.write()
-	if err == nil {
-		err = r.Reserve(ctx, platform.Reservation{Task: h.task(), Members: h.Members, Calls: calls})
-	}
+	err = enter(m.held, h.Reservation, &h, func() error {
+		if err := m.write(); err != nil { // as in adopt
+			return err
+		}
+		return r.Reserve(ctx, platform.Reservation{Task: h.task(), Members: h.Members, Calls: calls})
+	})
 	if err != nil {
-		delete(m.held, h.Reservation)
 		return Held{}, errors.Join(fmt.Errorf("reserve for %s: %w", h.Members, m.named(err)), m.write())
 	}
 	m.log.Info("reserved", "for", h.Members.String(), "name", h.Name, "reservation", h.Reservation, "budget", h.Budget, "period", h.Period)

@@ -88,21 +88,16 @@ func (m *Master) Adopt(ctx context.Context, w Wish) (Adoption, error) {
 
 // adopt does what was found to fit, or leaves all as it was.
 func (m *Master) adopt(ctx context.Context, a *adoption) error {
-	was := m.adopted[a.UUID]
-	m.adopted[a.UUID] = a
-	// What is written first is found again whatever happens next.
-	err := m.write()
-	if err == nil {
-		err = m.start(ctx, a)
-	}
+	err := enter(m.adopted, a.UUID, a, func() error {
+		// What is written first is found again whatever happens next.
+		if err := m.write(); err != nil {
+			return err
+		}
+		return m.start(ctx, a)
+	})
 	if err == nil {
 		m.log.Info("adopted", "domain", a.domain.String(), "uuid", a.UUID, "reservation", a.Reservation, "budget", a.Budget, "period", a.Period, "class", a.Class)
 		return nil
-	}
-	if was == nil {
-		delete(m.adopted, a.UUID)
-	} else {
-		m.adopted[a.UUID] = was
 	}
 	return errors.Join(fmt.Errorf("adopt domain %s: %w", a.domain, m.named(err)), m.write())
 }

@@ -118,24 +118,19 @@ func (m *Master) payerFor(all []platform.Domain, wish Payment, were map[string]*
 // pay does what was found to fit.
 func (m *Master) pay(ctx context.Context, p *payer) error {
 	was := m.payers[p.Key]
-	m.payers[p.Key] = p
-	var err error
-	if was == nil || !reflect.DeepEqual(was.Payer, p.Payer) {
-		err = m.write() // as in adopt
-	}
-	if err == nil {
-		err = m.platform.(platform.Paying).Pay(ctx, p.domain, p.task(), p.Listens)
-	}
+	err := enter(m.payers, p.Key, p, func() error {
+		if was == nil || !reflect.DeepEqual(was.Payer, p.Payer) {
+			if err := m.write(); err != nil { // as in adopt
+				return err
+			}
+		}
+		return m.platform.(platform.Paying).Pay(ctx, p.domain, p.task(), p.Listens)
+	})
 	if err == nil {
 		if was == nil || was.task() != p.task() || was.domain.ID != p.domain.ID {
 			m.log.Info("pays for calls", "key", p.Key, "domain", p.domain.String(), "reservation", p.Reservation, "budget", p.Budget, "period", p.Period)
 		}
 		return nil
-	}
-	if was == nil {
-		delete(m.payers, p.Key)
-	} else {
-		m.payers[p.Key] = was
 	}
 	return errors.Join(fmt.Errorf("pay for %s: %w", p.Key, m.named(err)), m.write())
 }

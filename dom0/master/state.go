@@ -90,5 +90,21 @@ func (s *state) write(j stateJSON) error {
 	return atomicfile.Write(s.file(), append(b, '\n'), 0o600)
 }
 
+// enter puts an entry among others, then makes it true by do. If that fails the
+// others are as they were; who has written them writes them again.
+func enter[K comparable, V any](all map[K]V, key K, entry V, do func() error) error {
+	was, had := all[key]
+	all[key] = entry
+	err := do()
+	switch {
+	case err == nil:
+	case had:
+		all[key] = was
+	default:
+		delete(all, key)
+	}
+	return err
+}
+
 // close gives the lock back.
 func (s *state) close() error { return s.lock.Close() }
