@@ -156,7 +156,6 @@ func TestReserveCallerDies(t *testing.T) {
 		}
 		m, begin, kill := startCaller(t, p, "db")
 		reserve(t, p, 7, m, 80*ms, 100*ms, db)
-		begin(7)
 		c, err := vlibcall.Open(ctx, transport.Domain(filepath.Join(p.servers, "db")), 1, 8192, vlibcall.Options{Reservation: 7})
 		if err != nil {
 			t.Fatal(err)
@@ -171,6 +170,7 @@ func TestReserveCallerDies(t *testing.T) {
 			return r
 		}
 		eventually(t, "the callee is at the endless call", func() bool { return serving() == 7 })
+		begin(7) // behind it: what begins later would be refused, and not run
 		kill()
 		eventually(t, "the reservation has ended", func() bool {
 			_, err := p.Reserved(ctx, 7)

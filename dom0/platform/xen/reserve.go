@@ -130,6 +130,11 @@ func (a *purse) listens(domid uint16) error {
 	return nil
 }
 
+// fineness is how many looks there are in a budget that threads and callees use
+// in turn. The module takes a charge for the last that was used without a pause,
+// and so has it back late by what callees used in between.
+const fineness = 10
+
 // Charge implements threads.Account.
 func (a *purse) Charge(_ time.Duration, u threads.Use) (threads.State, error) {
 	if !u.Foreground {
@@ -148,7 +153,11 @@ func (a *purse) Charge(_ time.Duration, u threads.Use) (threads.State, error) {
 		return threads.State{}, err
 	}
 	a.last = r
-	return threads.State{Left: r.Left, Next: r.Next, Wide: a.wide}, nil
+	s := threads.State{Left: r.Left, Next: r.Next, Wide: a.wide}
+	if a.wide > 0 && r.Left > 0 {
+		s.Look = r.Budget / fineness
+	}
+	return s, nil
 }
 
 // Where implements threads.Account: the module accounts for callees by itself.
