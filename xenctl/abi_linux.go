@@ -22,6 +22,7 @@ const (
 	domctlSchedulerOp   = 16
 
 	domctlGetVCPUAffinity = 25
+	domctlPSRAlloc        = 78
 
 	affinityHard = 1
 
@@ -31,6 +32,14 @@ const (
 	sysctlVersion           = 0x15
 	sysctlGetDomainInfoList = 6
 	sysctlCPUPoolOp         = 18
+	sysctlPSRAlloc          = 23
+
+	psrL3Info  = 0
+	psrL2Info  = 1
+	psrMBAInfo = 2
+
+	psrL3CDP     = 1 << 0
+	psrMBALinear = 1 << 0
 
 	cpuPoolInfo = 3
 
@@ -167,6 +176,23 @@ type cpuPoolOp struct {
 	cpu       uint32
 	nDom      uint32
 	cpumap    bitmap
+}
+
+// psrInfo has the arms of caches and of bandwidth, which are alike.
+type psrInfo struct {
+	_       structs.HostLayout
+	cmd     uint32
+	target  uint32
+	most    uint32 // bits of a mask, or the largest throttle
+	classes uint32
+	flags   uint32
+}
+
+type psrAlloc struct {
+	_      structs.HostLayout
+	cmd    uint32
+	target uint32
+	data   uint64
 }
 
 type sysctl struct {

@@ -21,6 +21,10 @@ var (
 	// ErrNoDomain says that the domain does not exist, or no longer.
 	ErrNoDomain = errors.New("no such domain")
 
+	// ErrNoClass says that all classes of service of the processor are taken,
+	// by masks that differ from those asked for.
+	ErrNoClass = errors.New("no class of service is free")
+
 	// ErrBroken says that Xen's answer contradicts its interface.
 	ErrBroken = errors.New("unexpected answer from the hypervisor")
 )

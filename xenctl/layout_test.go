@@ -24,6 +24,8 @@ func TestLayout(t *testing.T) {
 		a vcpuAffinity
 		o schedulerOp
 		q cpuPoolOp
+		r psrInfo
+		w psrAlloc
 	)
 	golden.Check(t, map[string]uint64{
 		"IOCTL_PRIVCMD_HYPERCALL":                                                ioctlHypercall,
@@ -148,5 +150,35 @@ func TestLayout(t *testing.T) {
 		"offsetof(struct xen_sysctl_cpupool_op, cpu)":                            uint64(unsafe.Offsetof(q.cpu)),
 		"offsetof(struct xen_sysctl_cpupool_op, n_dom)":                          uint64(unsafe.Offsetof(q.nDom)),
 		"offsetof(struct xen_sysctl_cpupool_op, cpumap)":                         uint64(unsafe.Offsetof(q.cpumap)),
+		"XEN_DOMCTL_psr_alloc":                                                   domctlPSRAlloc,
+		"XEN_SYSCTL_psr_alloc":                                                   sysctlPSRAlloc,
+		"XEN_SYSCTL_PSR_get_l3_info":                                             psrL3Info,
+		"XEN_SYSCTL_PSR_get_l2_info":                                             psrL2Info,
+		"XEN_SYSCTL_PSR_get_mba_info":                                            psrMBAInfo,
+		"XEN_SYSCTL_PSR_CAT_L3_CDP":                                              psrL3CDP,
+		"XEN_SYSCTL_PSR_MBA_LINEAR":                                              psrMBALinear,
+		"XEN_DOMCTL_PSR_SET_L3_CBM":                                              uint64(allocationCommands[L3Mask].set),
+		"XEN_DOMCTL_PSR_GET_L3_CBM":                                              uint64(allocationCommands[L3Mask].get),
+		"XEN_DOMCTL_PSR_SET_L3_CODE":                                             uint64(allocationCommands[L3Code].set),
+		"XEN_DOMCTL_PSR_GET_L3_CODE":                                             uint64(allocationCommands[L3Code].get),
+		"XEN_DOMCTL_PSR_SET_L3_DATA":                                             uint64(allocationCommands[L3Data].set),
+		"XEN_DOMCTL_PSR_GET_L3_DATA":                                             uint64(allocationCommands[L3Data].get),
+		"XEN_DOMCTL_PSR_SET_L2_CBM":                                              uint64(allocationCommands[L2Mask].set),
+		"XEN_DOMCTL_PSR_GET_L2_CBM":                                              uint64(allocationCommands[L2Mask].get),
+		"XEN_DOMCTL_PSR_SET_MBA_THRTL":                                           uint64(allocationCommands[Throttle].set),
+		"XEN_DOMCTL_PSR_GET_MBA_THRTL":                                           uint64(allocationCommands[Throttle].get),
+		"offsetof(struct xen_sysctl_psr_alloc, cmd)":                             uint64(unsafe.Offsetof(r.cmd)),
+		"offsetof(struct xen_sysctl_psr_alloc, target)":                          uint64(unsafe.Offsetof(r.target)),
+		"sizeof(struct xen_sysctl_psr_alloc)":                                    uint64(unsafe.Sizeof(r)),
+		"offsetof(struct xen_sysctl_psr_alloc, u.cat_info.cbm_len)":              uint64(unsafe.Offsetof(r.most)),
+		"offsetof(struct xen_sysctl_psr_alloc, u.cat_info.cos_max)":              uint64(unsafe.Offsetof(r.classes)),
+		"offsetof(struct xen_sysctl_psr_alloc, u.cat_info.flags)":                uint64(unsafe.Offsetof(r.flags)),
+		"offsetof(struct xen_sysctl_psr_alloc, u.mba_info.thrtl_max)":            uint64(unsafe.Offsetof(r.most)),
+		"offsetof(struct xen_sysctl_psr_alloc, u.mba_info.cos_max)":              uint64(unsafe.Offsetof(r.classes)),
+		"offsetof(struct xen_sysctl_psr_alloc, u.mba_info.flags)":                uint64(unsafe.Offsetof(r.flags)),
+		"sizeof(struct xen_domctl_psr_alloc)":                                    uint64(unsafe.Sizeof(w)),
+		"offsetof(struct xen_domctl_psr_alloc, cmd)":                             uint64(unsafe.Offsetof(w.cmd)),
+		"offsetof(struct xen_domctl_psr_alloc, target)":                          uint64(unsafe.Offsetof(w.target)),
+		"offsetof(struct xen_domctl_psr_alloc, data)":                            uint64(unsafe.Offsetof(w.data)),
 	})
 }

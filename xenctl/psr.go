@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xenctl
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Allocation is a value that Xen keeps for each domain and socket, of Intel's
+// platform shared resources. Domains whose values are all alike share a class
+// of service; Xen numbers the classes itself.
+type Allocation int
+
+// The values there are. L3Mask is for caches that are not split, L3Code and
+// L3Data for those that are (CDP); setting L3Mask there sets both.
+const (
+	L3Mask Allocation = iota
+	L3Code
+	L3Data
+	L2Mask
+	Throttle // of memory bandwidth: per cent that are taken away, if it is linear
+)
+
+var allocationCommands = [...]struct {
+	set, get uint32 // XEN_DOMCTL_PSR_*
+	name     string
+}{
+	L3Mask:   {0, 1, "L3 mask"},
+	L3Code:   {2, 4, "L3 code mask"},
+	L3Data:   {3, 5, "L3 data mask"},
+	L2Mask:   {6, 7, "L2 mask"},
+	Throttle: {8, 9, "bandwidth throttle"},
+}
+
+func (a Allocation) String() string { return allocationCommands[a].name }
+
+// CacheInfo is what can be allocated of a cache.
+type CacheInfo struct {
+	Bits    int  // of a mask; each stands for an equal part of the cache
+	Classes int  // beside the one that every domain is in at first
+	CDP     bool // code and data have masks of their own
+}
+
+// BandwidthInfo is what can be allocated of the way to memory.
+type BandwidthInfo struct {
+	Most    int // largest throttle
+	Classes int // beside the one that every domain is in at first
+	Linear  bool
+}
+
+// L3Info returns what can be allocated of a socket's L3 cache. Errors:
+// [ErrNotSupported], and unix.ERANGE if there is no such socket.
+func (h *Handle) L3Info(socket int) (CacheInfo, error) { return h.cacheInfo(psrL3Info, "L3", socket) }
+
+// L2Info is L3Info for the L2 caches.
+func (h *Handle) L2Info(socket int) (CacheInfo, error) { return h.cacheInfo(psrL2Info, "L2", socket) }
+
+func (h *Handle) cacheInfo(cmd uint32, name string, socket int) (CacheInfo, error) {
+	u, err := h.psrInfo(cmd, socket)
+	return CacheInfo{Bits: int(u.most), Classes: int(u.classes), CDP: u.flags&psrL3CDP != 0},
+		opError(fmt.Sprintf("ask how to allocate the %s cache of socket %d", name, socket), err)
+}
+
+// BandwidthInfo returns what can be allocated of a socket's memory bandwidth.
+// Errors are those of L3Info.
+func (h *Handle) BandwidthInfo(socket int) (BandwidthInfo, error) {
+	u, err := h.psrInfo(psrMBAInfo, socket)
+	return BandwidthInfo{Most: int(u.most), Classes: int(u.classes), Linear: u.flags&psrMBALinear != 0},
+		opError(fmt.Sprintf("ask how to allocate the memory bandwidth of socket %d", socket), err)
+}
+
+func (h *Handle) psrInfo(cmd uint32, socket int) (psrInfo, error) {
+	u, err := h.psrInfoAs(sysctlVersion, cmd, socket)
+	return u, h.explain("sysctl", sysctlVersion, h.askSysctl, err)
+}
+
+func (h *Handle) psrInfoAs(version, cmd uint32, socket int) (psrInfo, error) {
+	b, err := h.buffers.get()
+	if err != nil {
+		return psrInfo{}, err
+	}
+	defer h.buffers.put(b)
+	p, addr := b.at(0)
+	op := (*sysctl)(p)
+	op.cmd, op.interfaceVersion = sysctlPSRAlloc, version
+	u := (*psrInfo)(unsafe.Pointer(&op.u)) // another arm of the union
+	u.cmd, u.target = cmd, uint32(socket)
+	if _, err := h.hypercall(hypercallSysctl, addr); err != nil {
+		return psrInfo{}, err
+	}
+	return *u, nil
+}
+
+// Allocation returns a domain's value on a socket; [ErrNotSupported] if the
+// processor has none of that kind, unix.EINVAL for L3Mask under CDP.
+func (h *Handle) Allocation(domid uint16, socket int, a Allocation) (uint64, error) {
+	v, err := h.allocation(domid, psrAlloc{cmd: allocationCommands[a].get, target: uint32(socket)})
+	return v, opError(fmt.Sprintf("look up the %v of domain %d on socket %d", a, domid, socket), err)
+}
+
+// SetAllocation sets a domain's value on a socket: a mask of adjoining bits, or
+// a throttle, which Xen rounds down to one that there is. After an error the
+// domain has what it had. [ErrNoClass] if too many different values are in use;
+// unix.EINVAL if the processor has no such value.
+func (h *Handle) SetAllocation(domid uint16, socket int, a Allocation, v uint64) error {
+	_, err := h.allocation(domid, psrAlloc{cmd: allocationCommands[a].set, target: uint32(socket), data: v})
+	if errors.Is(err, unix.EOVERFLOW) {
+		err = fmt.Errorf("%w (%w)", ErrNoClass, err)
+	}
+	return opError(fmt.Sprintf("set the %v of domain %d on socket %d to %#x", a, domid, socket, v), err)
+}
+
+func (h *Handle) allocation(domid uint16, a psrAlloc) (uint64, error) {
+	var u getDomainInfo
+	op := (*psrAlloc)(unsafe.Pointer(&u)) // another arm of the union
+	*op = a
+	u, err := h.domctl(domctlPSRAlloc, domid, u)
+	return op.data, err
+}
