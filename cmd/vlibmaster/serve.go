@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/caching"
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
@@ -115,10 +116,14 @@ func serveAction(c *cli.Context) (err error) {
 	defer exports.Close()
 	t := throttling.NewManager(p, log)
 	defer closing(&err, t)
+	caches := caching.NewManager(cachePartitioner(p, c.String("run-dir")), p, log)
+	defer closing(&err, caches)
 	// All of a configuration is taken, or nothing.
 	take := func(cfg config.Config) error {
 		return exports.move(cfg.MetricsListen, func() error {
-			return t.Move(cfg.Throttle, func() error { return take(ctx, cfg, m, g) })
+			return caches.Move(ctx, cfg.Cache, func() error {
+				return t.Move(cfg.Throttle, func() error { return take(ctx, cfg, m, g) })
+			})
 		})
 	}
 	if err := take(cfg); err != nil {
@@ -139,6 +144,7 @@ func serveAction(c *cli.Context) (err error) {
 		shelf.Run,
 		func(ctx context.Context) error { return m.Run(ctx, notifyAlive) },
 		g.Run,
+		caches.Run,
 		func(ctx context.Context) error {
 			for {
 				select {

@@ -30,6 +30,7 @@ type Config struct {
 	Domains       []policy.Wedging
 	Listens       []string  // domains whose servers listen by hypercall
 	Throttle      *Throttle // nil: nothing is throttled
+	Cache         []Cache   // classes, in the order of the file
 }
 
 type configTOML struct {
@@ -40,6 +41,7 @@ type configTOML struct {
 	Metrics  metricsTOML  `toml:"metrics"`
 
 	Throttle *throttleTOML `toml:"throttle"`
+	Cache    []cacheTOML   `toml:"cache"`
 }
 
 type adoptTOML struct {
@@ -163,6 +165,13 @@ func parse(text string) (Config, int, error) {
 		if c.Throttle, key, err = t.Throttle.parse(); err != nil {
 			return Config{}, lineInTable(text, "throttle", key), fmt.Errorf("throttle: %w", err)
 		}
+	}
+	for i, t := range t.Cache {
+		class, err := t.parse(c.Cache)
+		if err != nil {
+			return Config{}, lineOfTable(text, "cache", i), err
+		}
+		c.Cache = append(c.Cache, class)
 	}
 	return c, 0, nil
 }

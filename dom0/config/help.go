@@ -28,6 +28,7 @@ const (
 	domainTable  = "[[domain]]"
 
 	throttleTable = "[throttle]"
+	cacheTable    = "[[cache]]"
 )
 
 // Keys are all that there are, in the order of the example.
@@ -68,6 +69,14 @@ var Keys = []Key{
 	{throttleTable, "probe_mib", "", "buffer of the probe; 0: twice the last-level cache"},
 	{throttleTable, "tally", "", "of the source tally: the file in which a program counts its requests"},
 	{throttleTable, "quantile", "", "of the source tally: 0 for the mean of the requests' times, or less than 1"},
+
+	{cacheTable, "name", `"wide"`, "of a class of cache and memory bandwidth that its domains share: letters, digits, - and _"},
+	{cacheTable, "l3", `"60%"`, "of the L3 cache; classes have parts of their own if all add up to 100 or less, else they overlap"},
+	{cacheTable, "l3_code", "", "of the L3 cache for code, where code and data are apart (CDP); instead of l3, with l3_data"},
+	{cacheTable, "l3_data", "", "of the L3 cache for data"},
+	{cacheTable, "l2", "", "of each L2 cache"},
+	{cacheTable, "mba", `"80%"`, "of the memory bandwidth of each CPU; rounded up to what the processor has"},
+	{cacheTable, "domains", `["web"]`, fmt.Sprintf("names or UUIDs; %q: all that no class names, but control domains", Others)},
 }
 
 // Example is a small file.

@@ -50,7 +50,7 @@ func TestExampleIsAConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Throttle == nil || c.Throttle.Source != "probe" || c.Throttle.Params.Threshold != 180 || c.MetricsListen == "" || len(c.Allow) != 1 || len(c.Domains) != 1 || len(c.Adopt) != 1 || c.Adopt[0].Domain != "web" || c.Adopt[0].Budget != 10*time.Millisecond {
+	if len(c.Cache) != 1 || c.Cache[0].L3 != 60 || c.Throttle == nil || c.Throttle.Source != "probe" || c.Throttle.Params.Threshold != 180 || c.MetricsListen == "" || len(c.Allow) != 1 || len(c.Domains) != 1 || len(c.Adopt) != 1 || c.Adopt[0].Domain != "web" || c.Adopt[0].Budget != 10*time.Millisecond {
 		t.Errorf("%+v", c)
 	}
 }
@@ -58,7 +58,7 @@ func TestExampleIsAConfiguration(t *testing.T) {
 // As installed it asks for nothing; without its marks it is the example.
 func TestInstalledAsksForNothing(t *testing.T) {
 	c, err := load(t, Installed())
-	if err != nil || c.Platform != "auto" || len(c.Adopt) != 0 || c.Throttle != nil {
+	if err != nil || c.Platform != "auto" || len(c.Adopt) != 0 || c.Throttle != nil || len(c.Cache) != 0 {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if c, err := load(t, regexp.MustCompile(`(?m)^#([^ ])`).ReplaceAllString(Installed(), "$1")); err != nil || len(c.Adopt) != 1 {

@@ -31,6 +31,12 @@ func TestDomains(t *testing.T) {
 		if err != nil || len(all) != 2 || all[0].ID != "one" || all[0].UUID != "one" || all[1].Name != "two" || all[0].Control {
 			t.Errorf("%+v, %v", all, err)
 		}
+		if tids, err := p.Threads("one"); err != nil || len(tids) < 1 || !slices.Contains(tids, cmd.Process.Pid) {
+			t.Errorf("threads %v, %v, want %d among them", tids, err, cmd.Process.Pid)
+		}
+		if _, err := p.Threads("none"); !errors.Is(err, platform.ErrNoDomain) {
+			t.Errorf("threads of a domain that is not there: %v", err)
+		}
 		cpus, err := p.CPUs()
 		if err != nil || len(cpus) == 0 || !slices.Equal(cpus, all[0].CPUs) {
 			t.Errorf("CPUs %v of the machine, %v; of the domain %v", cpus, err, all[0].CPUs)

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -73,14 +74,18 @@ func TestReserveSpinner(t *testing.T) {
 		reserve(t, p, 1, m, 10*ms, 100*ms)
 		first, begun := reserved(t, p, 1), time.Now()
 		seen := map[uint32]bool{}
-		for time.Since(begun) < time.Second || len(seen) < 2 && time.Since(begun) < 20*time.Second {
+		// On one CPU nobody sees a thread that goes before all others.
+		both := func() bool {
+			return seen[unix.SCHED_IDLE] && (seen[unix.SCHED_FIFO] || runtime.NumCPU() == 1)
+		}
+		for time.Since(begun) < time.Second || !both() && time.Since(begun) < 20*time.Second {
 			seen[policyOf(t, m.PID)] = true
 			time.Sleep(ms)
 		}
 		last, took := reserved(t, p, 1), time.Since(begun)
 		front := last.Foreground - first.Foreground
 		t.Logf("in %v: %v in foreground, %v in background; policies %v", took, front, last.Background-first.Background, seen)
-		if !seen[unix.SCHED_FIFO] || !seen[unix.SCHED_IDLE] {
+		if !both() {
 			t.Errorf("policies %v", seen)
 		}
 		// One period more may have begun than ended; and what is too much, by a

@@ -13,7 +13,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
 // errForking says that threads came faster than they were found.
@@ -53,6 +55,18 @@ func setPriority(dir string, version, priority int) error {
 		}
 	}
 	return fmt.Errorf("%s: %w", dir, errForking)
+}
+
+// Threads lists the threads of a domain; platform.ErrNoDomain.
+func (p *Platform) Threads(name string) ([]int, error) {
+	if err := p.exists(name); err != nil {
+		return nil, err
+	}
+	tids, err := threads(filepath.Join(p.layout.cpu.dir, name), p.layout.cpu.version)
+	if cgroup.Gone(err) {
+		return nil, fmt.Errorf("domain %q: %w", name, platform.ErrNoDomain)
+	}
+	return tids, err
 }
 
 // threads of a cgroup and of those below it.

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"path/filepath"
+
+	"github.com/vlibos/vlibos/dom0/caching"
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/dom0/platform/psr"
+	"github.com/vlibos/vlibos/dom0/platform/resctrl"
+	"github.com/vlibos/vlibos/xenctl"
+)
+
+// cachePartitioner says who shares caches out on a host: Linux where domains
+// are processes, and else Xen.
+func cachePartitioner(p platform.Platform, dir string) caching.Open {
+	return func() (platform.CachePartitioner, error) {
+		if p, ok := p.(*native.Platform); ok {
+			g, err := resctrl.Open(resctrl.Root, p.Threads)
+			if err != nil {
+				return nil, err
+			}
+			return g, nil
+		}
+		h, err := xenctl.Open()
+		if err != nil {
+			return nil, err
+		}
+		c, err := psr.Open(h, filepath.Join(dir, "cache.json"))
+		if err != nil {
+			return nil, err
+		}
+		return c, nil
+	}
+}

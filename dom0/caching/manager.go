@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package caching
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vlibos/vlibos/cache"
+	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/platform"
+)
+
+// review is how often domains are looked for that have come.
+const review = 5 * time.Second
+
+// Lister says which domains there are: a platform.
+type Lister interface {
+	Domains(context.Context) ([]platform.Domain, error)
+}
+
+// Open opens what carries classes out. platform.ErrNotHere: there is nothing.
+type Open func() (platform.CachePartitioner, error)
+
+// Manager carries out the classes of a configuration.
+type Manager struct {
+	open Open
+	list Lister
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	host    platform.CachePartitioner // nil: not opened
+	current []config.Cache
+	in      map[string]string // class by domain, as the log has it
+	problem string            // that the log has
+}
+
+// NewManager makes one that has no classes yet.
+func NewManager(open Open, list Lister, log *slog.Logger) *Manager {
+	return &Manager{open: open, list: list, log: log}
+}
+
+// Move carries out what a configuration wants from now on, undone if what comes
+// then fails. After an error all is as it was.
+func (m *Manager) Move(ctx context.Context, want []config.Cache, then func() error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was := m.current
+	if err := m.set(ctx, want); err != nil {
+		return err
+	}
+	if err := then(); err != nil {
+		return errors.Join(err, m.set(ctx, was))
+	}
+	return nil
+}
+
+func (m *Manager) set(ctx context.Context, want []config.Cache) error {
+	if m.host == nil {
+		host, err := m.open()
+		if err != nil && len(want) == 0 {
+			m.log.Debug("no cache classes", "because", err)
+			return nil
+		}
+		if errors.Is(err, platform.ErrNotHere) {
+			err = fmt.Errorf("%w: remove the tables [[cache]]", err)
+		}
+		if err != nil {
+			return err
+		}
+		m.host = host
+	}
+	masks, err := m.apply(ctx, want)
+	if err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(m.current, want) {
+		for i, c := range want {
+			m.log.Info("cache class", "name", c.Name, "has", masks.Masks[i], "classes", masks.Sharing(), "shared by", strings.Join(c.Domains, ", "))
+		}
+	}
+	m.current = want
+	return nil
+}
+
+// apply puts all domains that there are into the classes.
+func (m *Manager) apply(ctx context.Context, want []config.Cache) (cache.Plan, error) {
+	classes := make([]cache.Class, len(want))
+	for i, c := range want {
+		classes[i] = c.Class
+	}
+	plan, err := cache.Make(classes, m.host.Layout())
+	if err != nil {
+		return plan, fmt.Errorf("cache: %w", err)
+	}
+	var shares []platform.CacheShare
+	if len(want) > 0 {
+		all, err := m.list.Domains(ctx)
+		if err != nil {
+			return plan, err
+		}
+		if shares, err = resolve(want, plan, all); err != nil {
+			return plan, err
+		}
+	}
+	if err := m.host.Apply(ctx, shares); err != nil {
+		return plan, fmt.Errorf("cache: %w", err)
+	}
+	in := make(map[string]string)
+	for _, s := range shares {
+		in[s.ID] = s.Class
+		if m.in[s.ID] != s.Class {
+			m.log.Info("in a cache class", "domain", s.Domain.String(), "class", s.Class)
+		}
+	}
+	m.in = in
+	return plan, nil
+}
+
+// resolve finds the domains of each class.
+func resolve(want []config.Cache, plan cache.Plan, all []platform.Domain) ([]platform.CacheShare, error) {
+	class, others := make(map[string]int), -1 // class by what was written
+	for i, c := range want {
+		for _, name := range c.Domains {
+			class[name] = i
+			if name == config.Others {
+				others = i
+			}
+		}
+	}
+	var shares []platform.CacheShare
+	for _, d := range all {
+		byUUID, ok := class[d.UUID]
+		byName, ok2 := class[d.Name]
+		i := byUUID
+		switch {
+		case ok && ok2 && byUUID != byName:
+			return nil, fmt.Errorf("cache: domain %v is in class %q by its UUID and in class %q by its name", d, want[byUUID].Name, want[byName].Name)
+		case ok2:
+			i = byName
+		case !ok && (others < 0 || d.Control):
+			continue
+		case !ok:
+			i = others
+		}
+		shares = append(shares, platform.CacheShare{Domain: d, Class: want[i].Name, Masks: plan.Masks[i]})
+	}
+	return shares, nil
+}
+
+// Run looks for domains that have come, until ctx ends.
+func (m *Manager) Run(ctx context.Context) error {
+	t := time.NewTicker(review)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			m.look(ctx)
+		}
+	}
+}
+
+// look says what goes wrong, once.
+func (m *Manager) look(ctx context.Context) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.host == nil || len(m.current) == 0 {
+		return
+	}
+	problem := ""
+	if _, err := m.apply(ctx, m.current); err != nil {
+		problem = err.Error()
+	}
+	if problem != m.problem && problem != "" {
+		m.log.Warn("cache classes: a domain has not what it is to have", "error", problem)
+	}
+	m.problem = problem
+}
+
+// Close gives domains back what they had before.
+func (m *Manager) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.host == nil {
+		return nil
+	}
+	err := m.host.Close()
+	m.host = nil
+	return err
+}
