@@ -65,7 +65,9 @@ func (m *Manager) set(ctx context.Context, want []config.Cache) error {
 	if m.host == nil {
 		host, err := m.open()
 		if err != nil && len(want) == 0 {
-			m.log.Debug("no cache classes", "because", err)
+			if !errors.Is(err, platform.ErrNotHere) {
+				m.log.Warn("cache classes: what an earlier master gave is not taken back", "because", err)
+			}
 			return nil
 		}
 		if errors.Is(err, platform.ErrNotHere) {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/platform/resctrl"
 	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
@@ -34,12 +35,15 @@ func Examine(ctx context.Context, cfg dom0.Config) Facts {
 	}
 	f.Devices = lookAtDevices("/")
 	if f.Traces.Running() {
-		f.Xen = askXen()
+		f.Xen, f.Cache = askXen()
 		if s, err := xenstore.Open(ctx); err != nil {
 			f.Xenstore, _, _ = strings.Cut(err.Error(), "\n") // the others are other ways to it
 		} else {
 			s.Close() // only read from
 		}
+	}
+	if f.Platform == dom0.Native {
+		f.Cache = lookAtCache(resctrl.Root)
 	}
 	f.Native = lookAtNative(ctx, cfg.NativeDir)
 	f.Domains, f.Problem = listDomains(ctx, dom0.Config{Platform: f.Platform, NativeDir: cfg.NativeDir})
@@ -59,22 +63,22 @@ func lookAtDevices(root string) []Device {
 	return found
 }
 
-func askXen() XenFacts {
+func askXen() (XenFacts, Cache) {
 	h, err := xenctl.Open()
 	if err != nil {
-		return XenFacts{Problem: err.Error()}
+		return XenFacts{Problem: err.Error()}, Cache{}
 	}
 	defer h.Close()
 	v, err := h.Version()
 	if err != nil {
-		return XenFacts{Problem: err.Error()}
+		return XenFacts{Problem: err.Error()}, Cache{}
 	}
-	f := XenFacts{Version: v.String(), Capabilities: v.Capabilities}
+	f := XenFacts{Version: v.String(), Capabilities: v.Capabilities, Module: askModule(h)}
 	if _, err := h.Domains(); err != nil {
 		f.Control = err.Error()
+		return f, Cache{}
 	}
-	f.Module = askModule(h)
-	return f
+	return f, askCache(h)
 }
 
 func lookAtNative(ctx context.Context, dir string) NativeFacts {

@@ -20,6 +20,7 @@ type Facts struct {
 	Domains  []Domain    `json:"domains"`                 // of the platform
 	Problem  string      `json:"domains_error,omitempty"` // why there is no list
 	Native   NativeFacts `json:"native"`
+	Cache    Cache       `json:"cache"` // of the platform
 }
 
 // XenFacts are what Xen says of itself.

@@ -46,7 +46,8 @@ func (f Facts) Findings() []Finding {
 	if f.Platform == dom0.Xen {
 		return append(f.xen(), f.native(Note)...)
 	}
-	return append([]Finding{f.otherXen()}, f.native(Missing)...)
+	list := append([]Finding{f.otherXen()}, f.Cache.findings()...)
+	return append(list, f.native(Missing)...)
 }
 
 // Verdict is the worst that a finding says: OK, Missing or Denied. Without a
@@ -108,6 +109,7 @@ func (f Facts) xen() []Finding {
 		list = append(list, Finding{Note, "control", "calls work; pausing and accounting of domains do not: " + f.Xen.Control, remedyVersion})
 	}
 	list = append(list, f.Xen.Module.findings()...)
+	list = append(list, f.Cache.findings()...)
 	return append(list, f.servers()...)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/vlibos/vlibos/cache"
 	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/xenctl/vlib"
@@ -56,6 +57,18 @@ func TestModuleProblems(t *testing.T) {
 	}
 }
 
+func TestLookAtCache(t *testing.T) {
+	if c := lookAtCache(filepath.Join(t.TempDir(), "none")); !c.None || !strings.Contains(c.Problem, "neither Intel RDT nor AMD QoS") {
+		t.Errorf("%+v", c)
+	}
+	if c := cacheOf(cache.Layout{L3: &cache.Ways{Bits: 11, Classes: 15}}, nil); c.None || c.Problem != "" || !strings.HasPrefix(c.Layout, "L3: 11 parts, 15 classes") {
+		t.Errorf("%+v", c)
+	}
+	if c := cacheOf(cache.Layout{}, os.ErrPermission); c.None || c.Problem == "" {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestFindings(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -90,6 +103,10 @@ func TestFindings(t *testing.T) {
 			"note module revision 3, interface version 1, but its scheduler drives no CPU -> boot Xen with sched=vlib"},
 		{"silent Xen", func(f *Facts) { f.Xen = XenFacts{Problem: "EPERM"} }, OK, "note xen Xen does not tell its version: EPERM"},
 		{"silent to users", func(f *Facts) { f.Root = false; f.Xen = XenFacts{Problem: "EACCES"} }, OK, "note xen Xen's version is not shown to this user"},
+		{"cache", func(f *Facts) { f.Cache = Cache{Layout: "L3: 11 parts"} }, OK, "ok cache classes can be made of L3: 11 parts"},
+		{"no cache", func(f *Facts) { f.Cache = Cache{None: true, Problem: "not here"} }, OK, "note cache not here -> nothing but the tables [[cache]]"},
+		{"no cache, native", func(f *Facts) { f.Platform = dom0.Native; f.Cache = Cache{None: true, Problem: "not here"} }, OK, "note cache not here -> nothing but"},
+		{"cache, not root", func(f *Facts) { f.Cache = Cache{Problem: "EPERM"} }, OK, "note cache EPERM -> run it as root"},
 		{"both problems", func(f *Facts) { f.Devices[0].Exists, f.Devices[1].Usable = false, false }, Missing, "denied device /dev/xen/evtchn"},
 
 		{"xen was asked for", func(f *Facts) { f.Traces = dom0.Traces{} }, Missing, "missing xen this machine does not run Xen -> apt install xen-system-amd64"},
