@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,25 +17,36 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/throttle"
 )
 
-// asJob in the environment makes the test program a job's process.
-const asJob = "VLIBOS_TEST_JOB"
+// asChild makes the test program one of an experiment's processes.
+const asChild = "experiment-child"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asJob) != "" {
-		if err := Run(context.Background(), os.Args[2], os.Stdin); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+	if len(os.Args) < 2 || os.Args[1] != asChild {
+		goleak.VerifyTestMain(m)
 		return
 	}
-	goleak.VerifyTestMain(m)
+	var err error
+	if os.Args[2] == Guard {
+		err = native.Guard(os.Stdin, os.Args[3])
+	} else {
+		err = Run(context.Background(), os.Args[3], os.Stdin)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 func self(args ...string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe", args...)
-	cmd.Env = append(os.Environ(), asJob+"=1")
+	exe, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	cmd := exec.Command(exe, append([]string{asChild}, args...)...)
 	cmd.Stderr = os.Stderr
 	return cmd
 }
@@ -141,18 +153,24 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// The modes do what they say to real domains, and leave nothing behind.
-func TestHost(t *testing.T) {
+func open(t *testing.T) *Host {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("not root: domains are cgroups, which only root can make here")
 	}
-	h, err := Open()
+	h, err := Open(self)
 	if errors.Is(err, platform.ErrNotHere) || errors.Is(err, platform.ErrNotAllowed) {
 		t.Skip(err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	return h
+}
+
+// The modes do what they say to real domains, and leave nothing behind.
+func TestHost(t *testing.T) {
+	h := open(t)
 	closed := false
 	defer func() {
 		if !closed {
@@ -180,8 +198,20 @@ func TestHost(t *testing.T) {
 		before := h.Work()
 		if m.Runs {
 			eventually(t, m.Name+": work", func() bool { return h.Work() > before })
-		} else if time.Sleep(20 * time.Millisecond); h.Work() != before {
-			t.Errorf("%s: the job works", m.Name)
+		} else {
+			eventually(t, "looks at the service alone", func() bool {
+				if err := h.Set(t.Context(), m); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(5 * period)
+				if err := h.free(); err != nil { // the looks go on until then
+					t.Fatal(err)
+				}
+				return len(h.levels.alone[h.source.Name()]) >= leastLooks
+			})
+			if h.Work() != before {
+				t.Errorf("%s: the job works", m.Name)
+			}
 		}
 		domains, err := h.platform.Domains(t.Context())
 		if err != nil {
@@ -199,6 +229,10 @@ func TestHost(t *testing.T) {
 		_, err = h.platform.Usage(t.Context(), h.domain(Service), reserved.ID)
 		if adopted := err == nil; adopted != (m.Name == "reserved") {
 			t.Errorf("%s: the service is on a reservation: %v", m.Name, adopted)
+		}
+		_, err = h.platform.Usage(t.Context(), h.domain(Job), background.ID)
+		if adopted := err == nil; adopted != slices.Contains(throttle.Policies, m.Name) {
+			t.Errorf("%s: the job is on a reservation: %v", m.Name, adopted)
 		}
 	}
 	closed = true

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/throttle"
 )
 
 // The domains of an experiment.
@@ -29,21 +30,33 @@ type Host struct {
 	added    []string
 	job      *Runner
 	stop     func() error // of the mode's control
+	source   throttle.Source
+	levels   levels
+	notes    map[string]map[string]float64 // of throttling, by mode
 	// ServiceCPU has the service, OtherCPU the job.
 	ServiceCPU, OtherCPU int
 	// LoadCPU has who measures: a third CPU if there is one, else OtherCPU,
 	// where a real-time policy puts it before the job.
 	LoadCPU int
+	// Felt is a file in which the service tallies its users' latencies, see
+	// [throttle/tally]; "" if it does not. It may be set before the first mode.
+	Felt string
 }
 
+// Guard is the argument that leads a program to [native.Guard], which has to
+// open what is throttled if the experiment dies; the cgroup follows.
+const Guard = "guard"
+
 // Open takes the machine's first CPUs. Domains are below a cgroup of their own,
-// which a master of this machine does not see. Errors wrap
-// [platform.ErrNotHere] and [platform.ErrNotAllowed].
-func Open() (_ *Host, err error) {
+// which a master of this machine does not see. Self starts this program as
+// [Guard]. Errors wrap [platform.ErrNotHere] and [platform.ErrNotAllowed].
+func Open(self func(args ...string) *exec.Cmd) (_ *Host, err error) {
 	runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0))) // as the native platform asks for
-	h := &Host{parent: fmt.Sprintf("vlibos-bench-%d", os.Getpid())}
-	// No gate is closed here, so no guard is started either.
-	if h.platform, err = native.Open(native.Options{Parent: h.parent}); err != nil {
+	h := &Host{parent: fmt.Sprintf("vlibos-bench-%d", os.Getpid()), notes: make(map[string]map[string]float64)}
+	// The throttle stops domains by the freezer, which costs a tenth with
+	// version 2.
+	h.platform, err = native.Open(native.Options{Parent: h.parent, Version: 2, Guard: self(Guard, h.parent).Args})
+	if err != nil {
 		return nil, err
 	}
 	cpus, err := h.platform.CPUs()
@@ -55,6 +68,9 @@ func Open() (_ *Host, err error) {
 	}
 	h.ServiceCPU, h.OtherCPU = cpus[0], cpus[1]
 	h.LoadCPU = cpus[min(2, len(cpus)-1)]
+	if h.source, err = h.openSource(); err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
 	return h, nil
 }
 
@@ -80,7 +96,8 @@ func (h *Host) SetJob(ctx context.Context, job string, self func(args ...string)
 	if err != nil {
 		return err
 	}
-	h.job = r
+	h.job, h.levels.traffic = r, rate{}
+	clear(h.notes)
 	return h.Add(ctx, Job, r.cmd.Process, h.OtherCPU)
 }
 
@@ -94,7 +111,8 @@ func (h *Host) EndJob(ctx context.Context) error {
 	return errors.Join(err, h.remove(ctx, Job))
 }
 
-// Set changes to a mode; nothing of the one before is left.
+// Set changes to a mode; nothing of the one before is left. A throttle begins
+// open: measure when [Settle] has passed.
 func (h *Host) Set(ctx context.Context, m Mode) (err error) {
 	if err := h.free(); err != nil {
 		return err
@@ -145,6 +163,9 @@ func (h *Host) Close() error {
 	err := h.EndJob(ctx)
 	for len(h.added) > 0 {
 		err = errors.Join(err, h.remove(ctx, h.added[0]))
+	}
+	if h.source != nil {
+		err = errors.Join(err, h.source.Close())
 	}
 	return errors.Join(err, h.platform.Close(), h.platform.Dissolve())
 }

@@ -21,12 +21,15 @@ type kind struct {
 	program string
 	// prepare returns what does one piece.
 	prepare func() (piece func(ctx context.Context, done *atomic.Uint64) error, err error)
+	// lines says that its unit is a cache line, so that its work is its
+	// memory traffic.
+	lines bool
 }
 
 var kinds = map[string]kind{
-	"m_jump":      {"", mjump},
-	"compression": {"gzip", compression},
-	"compiler":    {"gcc", compiler},
+	"m_jump":      {"", mjump, true},
+	"compression": {"gzip", compression, false},
+	"compiler":    {"gcc", compiler, false},
 }
 
 // Jobs are the names of all jobs.

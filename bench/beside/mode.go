@@ -29,12 +29,15 @@ var reserved = rtsched.Task{ID: 1, Budget: 6 * time.Millisecond, Period: 10 * ti
 
 // Modes there are. The first is what all others are compared with.
 var Modes = []Mode{
-	{Name: Alone, Title: "alone"},
-	{Name: "uncontrolled", Title: "job on another CPU, uncontrolled", Runs: true},
+	{Name: Alone, Title: "alone", control: lookAlone},
+	{Name: "uncontrolled", Title: "job on another CPU, uncontrolled", Runs: true, control: lookUncontrolled},
 	{Name: "capped", Title: "job on another CPU, capped at 30 %", Runs: true, control: func(_ context.Context, h *Host) (func() error, error) {
 		stop := func() error { return h.platform.Limit(h.domain(Job), 1) }
 		return stop, h.platform.Limit(h.domain(Job), capped)
 	}},
+	{Name: "rate", Title: "job on another CPU, throttled by its rate", Runs: true, control: throttled("rate")},
+	{Name: "threshold", Title: "job on another CPU, throttled by latency", Runs: true, control: throttled("threshold")},
+	{Name: "feedback", Title: "job on another CPU, throttled by feedback", Runs: true, control: throttled("feedback")},
 	{Name: "shared", Title: "job on the same CPU, uncontrolled", Runs: true, Shared: true},
 	{Name: "reserved", Title: "job on the same CPU, service on a reservation", Runs: true, Shared: true, control: func(ctx context.Context, h *Host) (func() error, error) {
 		stop := func() error { return h.platform.Release(context.WithoutCancel(ctx), h.domain(Service), reserved.ID) }

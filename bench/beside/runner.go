@@ -24,6 +24,7 @@ const fdWork = 3
 
 // Runner is a job's process, seen from the experiment.
 type Runner struct {
+	kind    kind
 	cmd     *exec.Cmd
 	to      io.WriteCloser
 	memory  []byte
@@ -38,7 +39,7 @@ func start(job string, self func(args ...string) *exec.Cmd) (_ *Runner, err erro
 	}
 	file := os.NewFile(uintptr(fd), "work")
 	defer file.Close()
-	r := &Runner{cmd: self("job", job)}
+	r := &Runner{kind: kinds[job], cmd: self("job", job)}
 	if err := file.Truncate(pageSize); err != nil {
 		return nil, err
 	}

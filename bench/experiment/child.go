@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/vlibos/vlibos/bench/beside"
 	"github.com/vlibos/vlibos/bench/lidar"
@@ -17,13 +18,8 @@ import (
 
 // Child is one of an experiment's processes: what it is stands in args.
 func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
-	role, arg := "", ""
-	if len(args) > 0 {
-		role = args[0]
-	}
-	if len(args) > 1 {
-		arg = args[1]
-	}
+	args = append(slices.Clone(args), "", "", "")
+	role, arg := args[0], args[1]
 	switch role {
 	case "caller":
 		return caller(ctx, arg, out)
@@ -31,7 +27,7 @@ func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 		return native.Peer(ctx, arg, in, out)
 	case "keeper":
 		return native.Keeper(ctx, arg, self, in, out)
-	case "guard":
+	case beside.Guard:
 		return platform.Guard(in, arg)
 	case "thread-guard":
 		return threads.Guard(in)
@@ -40,7 +36,7 @@ func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 	case "job":
 		return beside.Run(ctx, arg, in)
 	case "load":
-		return tail.Load(arg, in, out)
+		return tail.Load(arg, args[2], in, out)
 	}
 	return fmt.Errorf("no process of an experiment is %q: this command is for the experiments themselves", role)
 }

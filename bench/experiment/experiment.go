@@ -57,9 +57,9 @@ var All = []Experiment{
 	{"overhead", "what a call costs, beside eventfd, a unix socket and net/rpc",
 		[3]time.Duration{10 * time.Second, 40 * time.Second, 2 * time.Minute}, overhead},
 	{"lidar", "a periodic real-time task beside a job that streams through memory",
-		[3]time.Duration{20 * time.Second, 90 * time.Second, 6 * time.Minute}, runLidar},
+		[3]time.Duration{40 * time.Second, 3 * time.Minute, 10 * time.Minute}, runLidar},
 	{Tail, "memcached under open load beside batch jobs",
-		[3]time.Duration{40 * time.Second, 4 * time.Minute, 25 * time.Minute}, runTail},
+		[3]time.Duration{90 * time.Second, 6 * time.Minute, 45 * time.Minute}, runTail},
 }
 
 // Find one by its name.
@@ -115,7 +115,7 @@ const defaultRate = 10_000
 
 func runTail(ctx context.Context, o Options) error {
 	t := tail.Options{
-		Repeats: pick(o.Effort, [3]int{1, 5, 10}), Slot: pick(o.Effort, [3]time.Duration{time.Second, 1500 * time.Millisecond, 5 * time.Second}),
+		Repeats: pick(o.Effort, [3]int{1, 5, 10}), Slot: pick(o.Effort, [3]time.Duration{time.Second, time.Second, 5 * time.Second}),
 		Rate: o.Rate, Jobs: o.Jobs, Self: self, Progress: o.Progress, Done: o.Done,
 	}
 	if t.Rate == 0 {

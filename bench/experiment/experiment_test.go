@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/vlibos/vlibos/bench/native"
 	"github.com/vlibos/vlibos/bench/tail"
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/throttle"
 )
 
 // The test program is also an experiment's processes.
@@ -73,8 +75,11 @@ func TestLidar(t *testing.T) {
 	got := measure(t, "lidar", Options{})
 	for _, m := range beside.OtherCPU() {
 		r := got["lidar."+m.Name]
-		if n := len(r.Samples["decision_us"]); n != 100 || r.Raw["p50_us"] <= 0 || r.Raw["max_us"] < r.Raw["p99_us"] {
+		if n := len(r.Samples["decision_us"]); n != 100 || r.Raw["decisions"] != 100 || r.Raw["p50_us"] <= 0 || r.Raw["max_us"] < r.Raw["p99_us"] {
 			t.Errorf("%s: %d samples, %v", m.Name, n, r.Raw)
+		}
+		if slices.Contains(throttle.Policies, m.Name) != (r.Raw["throttle_decisions"] > 0) {
+			t.Errorf("%s: what the throttle did: %v", m.Name, r.Raw)
 		}
 	}
 }

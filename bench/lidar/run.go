@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os/exec"
 	"time"
 
@@ -20,7 +21,7 @@ type Options struct {
 	// Repeats of all modes, each forwards and backwards, and how many
 	// decisions are measured in each of those.
 	Repeats, Decisions int
-	// Self starts this program as [Task] or as a job.
+	// Self starts this program as [Task], as a job or as [beside.Guard].
 	Self func(args ...string) *exec.Cmd
 	// Progress is called with what is done now.
 	Progress func(string)
@@ -33,7 +34,7 @@ const Period = 40 * time.Millisecond
 const job = "m_jump"
 
 // settle are decisions that are not measured after a change.
-const settle = 3
+const settle = int(beside.Settle / Period)
 
 // experiment is the task with its beside.
 type experiment struct {
@@ -49,7 +50,7 @@ type experiment struct {
 // Run measures decisions in each mode.
 func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 	e := &experiment{Options: o, scene: *newScene(), times: make(map[string][]float64)}
-	if e.host, err = beside.Open(); err != nil {
+	if e.host, err = beside.Open(o.Self); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, e.host.Close()) }()
@@ -151,6 +152,7 @@ func (e *experiment) record(m beside.Mode, s bench.Series) bench.Record {
 	}{{"p50_us", 0.5}, {"p99_us", 0.99}, {"p999_us", 0.999}, {"max_us", 1}} {
 		r.Raw[q.name] = bench.Quantile(times, q.q)
 	}
+	maps.Copy(r.Raw, e.host.Notes(m))
 	if m.Name == beside.Alone {
 		r.Value, r.Unit = r.Raw["p99_us"], "µs"
 		return r

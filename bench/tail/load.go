@@ -5,6 +5,7 @@ package tail
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/throttle/tally"
 )
 
 // connections that the load is spread over.
@@ -33,9 +35,11 @@ func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(leastLaten
 
 // order to the load generator: one line of JSON.
 type order struct {
-	Rate int           `json:"rate"` // requests a second
-	Time time.Duration `json:"time"`
-	Seed uint64        `json:"seed"`
+	Rate int `json:"rate"` // requests a second
+	// Settle is how long requests are made, and answered, before they count.
+	Settle time.Duration `json:"settle"`
+	Time   time.Duration `json:"time"`
+	Seed   uint64        `json:"seed"`
 }
 
 // result of an order: one line of JSON.
@@ -48,8 +52,9 @@ type result struct {
 }
 
 // Load is the process that generates the load: orders come in on standard input.
-// It is first on its CPU, and only it is: what it measures is not itself.
-func Load(address string, in io.Reader, out io.Writer) error {
+// It is first on its CPU, and only it is: what it measures is not itself. In a
+// file it tallies each latency as it comes, for who controls the neighbours.
+func Load(address, file string, in io.Reader, out io.Writer) (err error) {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return err
@@ -64,6 +69,12 @@ func Load(address string, in io.Reader, out io.Writer) error {
 	if err := g.fill(); err != nil {
 		return err
 	}
+	felt, err := tally.Create(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, felt.Close()) }()
+	g.felt = func(ns int64) { felt.Add(1, time.Duration(ns)) }
 	if err := beside.Realtime(); err != nil {
 		return err
 	}
@@ -93,10 +104,11 @@ type generator struct {
 	poll        []unix.PollFd
 	buf         []byte
 	now         int64
+	felt        func(ns int64) // is told each latency
 }
 
 func newGenerator(at netip.AddrPort) (*generator, error) {
-	g := &generator{buf: make([]byte, 256<<10)}
+	g := &generator{buf: make([]byte, 256<<10), felt: func(int64) {}}
 	for range connections {
 		c, err := dial(at)
 		if err != nil {
@@ -144,14 +156,22 @@ func (g *generator) run(o order) (result, error) {
 	random := rand.New(rand.NewPCG(o.Seed, 11))
 	m := newMix(o.Seed)
 	latencies, late := newHistogram(), newHistogram()
-	answered := func(due int64) { record(latencies, g.now-due) }
 	begin := clock()
-	end := begin + int64(o.Time)
+	counts := begin + int64(o.Settle)
+	end := counts + int64(o.Time)
+	answered := func(due int64) {
+		g.felt(g.now - due)
+		if due >= counts {
+			record(latencies, g.now-due)
+		}
+	}
 	gap := float64(time.Second) / float64(o.Rate)
 	for due, n := begin, 0; ; {
 		g.now = clock()
 		for due <= g.now && due < end {
-			record(late, g.now-due)
+			if due >= counts {
+				record(late, g.now-due)
+			}
 			if err := g.connections[n%connections].send(m.next(), due); err != nil {
 				return result{}, err
 			}

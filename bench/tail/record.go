@@ -3,6 +3,8 @@
 package tail
 
 import (
+	"maps"
+
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/bench/beside"
 )
@@ -31,6 +33,7 @@ func (e *experiment) record(m beside.Mode, s bench.Series) bench.Record {
 		},
 		Samples: make(map[string][]float64),
 	}
+	maps.Copy(r.Raw, e.host.Notes(m))
 	if full := e.of[uncontrolled]; full != nil && full.work > 0 {
 		r.Raw["work_percent"] = 100 * (of.work / of.slots) / (full.work / full.slots)
 	}

@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -29,7 +31,7 @@ type Options struct {
 	// Jobs beside the service, of [beside.Jobs].
 	Jobs    []string
 	Service Program
-	// Self starts this program as [Load] or as a job.
+	// Self starts this program as [Load], as a job or as [beside.Guard].
 	Self func(args ...string) *exec.Cmd
 	// Progress is called with what is done now, Done with each record.
 	Progress func(string)
@@ -66,7 +68,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}
 	e := &experiment{Options: o}
-	if e.host, err = beside.Open(); err != nil {
+	if e.host, err = beside.Open(o.Self); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.host.Close()) }()
@@ -78,6 +80,12 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	o.Progress("filling the service with data")
+	dir, err := os.MkdirTemp("", "vlibos-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	e.host.Felt = filepath.Join(dir, "felt")
 	if err := e.start(); err != nil {
 		return err
 	}
@@ -93,7 +101,7 @@ func Run(ctx context.Context, o Options) (err error) {
 // start starts the load generator, which fills the service. It is in no domain,
 // for a cgroup gives real-time policies to its processes only if it was told to.
 func (e *experiment) start() (err error) {
-	e.load = e.Self("load", e.service.address)
+	e.load = e.Self("load", e.service.address, e.host.Felt)
 	if e.to, err = e.load.StdinPipe(); err != nil {
 		return err
 	}
@@ -149,14 +157,15 @@ func (e *experiment) slot(ctx context.Context, m beside.Mode) (float64, error) {
 	e.slots++
 	e.Progress(fmt.Sprintf("beside %s, %d of %d: %s", e.job, e.slots, 2*e.Repeats*len(beside.Modes), m.Title))
 	e.seed++
-	text, err := json.Marshal(order{Rate: e.Rate, Time: e.Slot, Seed: e.seed})
+	text, err := json.Marshal(order{Rate: e.Rate, Settle: beside.Settle, Time: e.Slot, Seed: e.seed})
 	if err != nil {
 		return 0, err
 	}
-	before, begin := e.host.Work(), time.Now()
 	if _, err := e.to.Write(append(text, '\n')); err != nil {
 		return 0, fmt.Errorf("the load generator is gone: %w", err)
 	}
+	time.Sleep(beside.Settle)
+	before, begin := e.host.Work(), time.Now()
 	if !e.from.Scan() {
 		return 0, errors.New("the load generator has ended by itself")
 	}

@@ -63,6 +63,17 @@ func TestTail(t *testing.T) {
 			t.Errorf("%s: %v", r.Name, r.Raw)
 		}
 	}
+	// What its users feel is what feedback holds, and a program's traffic is
+	// its CPU time where nobody counts it.
+	for i, m := range beside.Modes {
+		raw := records[i].Raw
+		if m.Name == "feedback" && raw["limit_tally_ns"] <= 0 {
+			t.Errorf("feedback: %v", raw)
+		}
+		if m.Name == "rate" && raw["budget_misses_per_s"]+raw["budget_cpu_ns_per_s"] <= 0 {
+			t.Errorf("rate: %v", raw)
+		}
+	}
 	out, err := vlibbench(t, "--out", file, "report", filepath.Join(dir, "page"))
 	if err != nil {
 		t.Fatal(err)
