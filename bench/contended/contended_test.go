@@ -55,7 +55,7 @@ func TestForegroundLosesNoTimeToTheHost(t *testing.T) {
 
 func samples(a, u, c []float64) Samples {
 	s := Samples{"u10.alone": a, "u10.vlibos": u, "u10.called": c, "u10.master": u, "u10.master_controlled": c}
-	for _, bar := range bars {
+	for _, bar := range experiment.bars() {
 		for _, figure := range []string{batchRate, latencies, idleShare, lateShare} {
 			s["u10."+bar+figure] = []float64{2}
 		}
@@ -92,5 +92,29 @@ func TestRecords(t *testing.T) {
 		if _, err := o.records(s, 0, ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
+	}
+}
+
+// A quick look compares latencies, and needs no bars in the master.
+func TestQuickRecords(t *testing.T) {
+	o := Options{Experiment: experiment}
+	o.Quick = true
+	s := samples([]float64{10}, []float64{12}, []float64{9}) // no contention by the writes
+	for name := range s {
+		if strings.HasPrefix(name, "u10."+master) {
+			delete(s, name)
+		}
+	}
+	s["u10.vlibos"+latencies], s["u10.called"+latencies] = []float64{4}, []float64{2.5}
+	records, err := o.records(s, 0.5, "machine")
+	if err != nil || len(records) != 1 {
+		t.Fatalf("%v, %v", records, err)
+	}
+	if r := records[0]; r.Name != "throttle.mjump_quick.u10" || r.Value != 0.75 || r.Target != nil || r.Raw["batch_kept"] != 1 {
+		t.Errorf("record %+v", r)
+	}
+	s["u10.vlibos"+latencies] = []float64{2}
+	if _, err := o.records(s, 0, ""); err == nil || !strings.Contains(err.Error(), "no contention") {
+		t.Error(err)
 	}
 }

@@ -69,7 +69,7 @@ func Dom0(ctx context.Context, experiment string, out, log io.Writer) (err error
 
 func (x *host) parts(percent int, log io.Writer) []bench.Part {
 	var parts []bench.Part
-	for _, bar := range bars {
+	for _, bar := range x.bars() {
 		parts = append(parts, bench.Part{Name: bar, Measure: func(ctx context.Context) (float64, error) {
 			m, err := x.measure(ctx, bar, percent)
 			if err != nil {

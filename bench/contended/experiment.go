@@ -22,8 +22,6 @@ const (
 	called           = "called"            // by one vLib call, on a reservation, throttled
 )
 
-var bars = []string{alone, master, masterControlled, vlibos, called}
-
 // Experiment is what is measured. It travels to Dom0 as JSON.
 type Experiment struct {
 	// Utilisations of the task and of the other's reservation, in per cent.
@@ -38,6 +36,17 @@ type Experiment struct {
 	// Scale stretches the paper's periods of 100 ms and 90 ms, as an emulated
 	// CPU does less in them.
 	Scale int
+	// Quick leaves out the bars in the master, and compares latencies: see
+	// [Options.quickRecords].
+	Quick bool
+}
+
+// bars that are measured.
+func (e Experiment) bars() []string {
+	if e.Quick {
+		return []string{alone, vlibos, called}
+	}
+	return []string{alone, master, masterControlled, vlibos, called}
 }
 
 // Paper's periods. They differ, so that the two do not fall into step.

@@ -10,12 +10,16 @@ import (
 	"github.com/vlibos/vlibos/bench/beside"
 )
 
+// controls says what the titles of the modes mean.
+const controls = "Capped, the job gets 30 % of its core by the kernel's own means, whatever the others do. Throttled, it is stopped for parts of each 10 ms: by its rate when it causes more than 30 % of its usual memory traffic, by latency and by feedback when memory, or what the service's users wait, is slower than the service alone sees it. Where the processor counts neither latency nor traffic, a probe measures memory with a hundredth of a core, and the job's own account of its work, or its CPU time, stands for its traffic; the records name what was taken: limit_probe_ns, limit_tally_ns, limit_uncore_ns, budget_lines_per_s, budget_cpu_ns_per_s, budget_misses_per_s."
+
 var lidar = figure{
 	id:    "lidar",
 	title: "A vehicle that must steer in time",
 	what: []string{
 		"A task decodes a scan of a LIDAR, finds what stands in the way and decides where to steer, once in 40 ms. It is measured from the moment it has the scan to its decision: alone, beside a neighbour on the other core that streams through memory, and beside the same neighbour under control. Each dot is one decision; what matters is the highest.",
 		"The scans come from a simulator, in the format that the paper's device (a Hokuyo URG-04LX) sends; the task runs under SCHED_FIFO, so that no other task of its core is in its way: what is left is memory.",
+		controls,
 	},
 	paper:    "Figures 9 and 10: alone about 12,000 cycles with little spread; beside an uncontrolled Darknet in a Linux guest at worst about 24,000, twice the average; with Darknet controlled at worst about 17,000. 2,000 samples each.",
 	commands: []string{"vlibmaster bench lidar --full"},
@@ -50,6 +54,7 @@ var tails = figure{
 	what: []string{
 		"memcached answers requests that come at random moments, a given number a second, whether or not the ones before are answered: as those of many users do. The time of a request runs from the moment it should have been sent, so that one that had to wait because the service was slow counts with its wait (measuring otherwise hides the very moments one looks for; this is called coordinated omission).",
 		"Beside it runs a job that is in no hurry: m_jump, a compiler, a compression. The further to the right in the picture, the rarer: at 99 % is what one request in a hundred exceeds. A user's page is made of many requests, so the rare ones are the ones that are noticed. The bars below say what the job got done meanwhile: control that stops the job is easy.",
+		controls,
 	},
 	paper:    "The paper measures no such service; its claim is that real-time work is slowed down less when background work is throttled by memory latency. This is that claim for what servers do.",
 	commands: []string{"vlibmaster bench tail", "vlibmaster bench tail --full"},
@@ -110,6 +115,8 @@ func jobOf(name string) string {
 func title(name string) string { return beside.Title(name[strings.LastIndex(name, ".")+1:]) }
 
 // color and dash are of the i-th of several.
-func color(i int) string { return fmt.Sprintf("c%d", i%6) }
+func color(i int) string { return fmt.Sprintf("c%d", i%8) }
 
-func dash(i int) string { return []string{"", "7 3", "2 3", "9 3 2 3", "", "4 2"}[i%6] }
+func dash(i int) string {
+	return []string{"", "7 3", "2 3", "9 3 2 3", "", "4 2", "12 3", "1 2"}[i%8]
+}

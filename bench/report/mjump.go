@@ -27,8 +27,8 @@ var mjump = figure{
 		"Measured on real Xen in an emulator that models a shared cache and one memory bus, and really delays a CPU whose access has to wait. The bars are only to be compared with each other.",
 	},
 	paper:    "Figure 6: with 10 % of a CPU reserved, throttling a Linux guest takes back 50 % of the slowdown; with 30 % and 60 % less, because there is less background time to take away.",
-	commands: []string{"vlibbench mjump"},
-	area:     []string{"throttle.mjump"},
+	commands: []string{"vlibbench mjump", "vlibbench mjump --quick"},
+	area:     []string{"throttle.mjump", quickMjump},
 	draw: func(r records) (charts []chart) {
 		for _, one := range r.all {
 			var values []value
@@ -39,63 +39,63 @@ var mjump = figure{
 				}
 			}
 			if len(values) > 0 {
-				charts = append(charts, bars("mjump-"+groupOf(one), "Work of m_jump", fmt.Sprintf("thousand writes a second of foreground time, with %s of a CPU reserved", utilisation(one)), values, nil))
+				id, when := "mjump-"+groupOf(one), ""
+				if quick(one) {
+					id, when = "mjump-quick-"+groupOf(one), "; a quick look"
+				}
+				charts = append(charts, bars(id, "Work of m_jump", fmt.Sprintf("thousand writes a second of foreground time, with %s of a CPU reserved%s", utilisation(one), when), values, nil))
 			}
 		}
-		return charts
+		return append(charts, recovered(r)...)
 	},
 	said: func(r records) (said []string) {
 		for _, one := range r.all {
-			said = append(said, fmt.Sprintf("With %s of a CPU reserved, control gives back %s of the slowdown; the other keeps %s of its work.",
-				utilisation(one), percent(one.Value), percent(one.Raw["batch_kept"])))
+			what := "the slowdown"
+			if quick(one) {
+				what = "the latency that the other adds, in a quick look"
+			}
+			said = append(said, fmt.Sprintf("With %s of a CPU reserved, control gives back %s of %s; the other keeps %s of its work.",
+				utilisation(one), percent(one.Value), what, percent(one.Raw["batch_kept"])))
 		}
 		return said
 	},
 }
+
+// paperRecovered is what Figure 6 gives back with 10 % of a CPU reserved.
+const paperRecovered = 50
+
+// recovered draws what control gives back, beside what the paper's did.
+func recovered(r records) []chart {
+	var values []value
+	add := func(one bench.Record, label, name, class string) {
+		if v, ok := one.Raw[name+"_p50"]; ok {
+			values = append(values, value{name: utilisation(one) + label, v: 100 * v, low: 100 * one.Raw[name+"_p10"], high: 100 * one.Raw[name+"_p90"], class: class, unit: "%"})
+		}
+	}
+	for _, one := range r.all {
+		add(one, ", the other called in a guest", "recovered", "ours")
+		add(one, ", the other in the master", "recovered_in_master", "ours")
+		if v, ok := one.Raw["recovered_latency"]; ok {
+			label := ", of the latency"
+			if quick(one) {
+				label += ", a quick look"
+			}
+			values = append(values, value{name: utilisation(one) + label, v: 100 * v, class: "ours", unit: "%"})
+		}
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	values = append(values, value{name: "10 %, the paper's machine", v: paperRecovered, class: "base", unit: "%"})
+	return []chart{bars("mjump-recovered", "What control gives back", "per cent of the slowdown, by how much of a CPU is reserved", values, nil)}
+}
+
+// quickMjump is how the names of records of a quick look begin.
+const quickMjump = "throttle.mjump_quick"
+
+func quick(one bench.Record) bool { return strings.HasPrefix(one.Name, quickMjump) }
 
 // groupOf is u10 of throttle.mjump.u10.
 func groupOf(one bench.Record) string { return one.Name[strings.LastIndex(one.Name, ".")+1:] }
 
 func utilisation(one bench.Record) string { return strings.TrimPrefix(groupOf(one), "u") + " %" }
-
-var policies = figure{
-	id:    "throttle",
-	title: "Ways to hold a neighbour back",
-	what: []string{
-		"A program walks through 4 MiB of memory on one core while a job streams through memory on the other, on this machine. The job is held back by memory latency (threshold, feedback), by the latency that the program itself reports (felt), or by how much it reads and writes (rate, as MemGuard does), each at several settings. The first picture says how much slower the program is than alone, the second how much of the job's work is left: the best way is low in the first and high in the second.",
-	},
-	paper:    "Section 4.2 throttles by average memory latency; section 6.1 calls rate-based throttling, as in the RTS Hypervisor, demonstrably inferior, and gives no figure for it.",
-	commands: []string{"vlibbench throttle"},
-	area:     []string{"throttle"},
-	draw: func(r records) []chart {
-		var slow, kept []value
-		for _, one := range r.all {
-			k, ok := one.Raw["kept_ratio"]
-			if !ok {
-				continue
-			}
-			name, class := strings.TrimPrefix(one.Name, "throttle."), "ours"
-			switch {
-			case strings.HasSuffix(name, "none"):
-				name, class = strings.TrimSuffix(name, "none")+"without control", "base"
-			case strings.Contains(name, "rate-"):
-				class = "other"
-			}
-			slow = append(slow, value{name: name, v: one.Value, low: one.Raw["median_p10_ratio"], high: one.Raw["median_p90_ratio"], class: class})
-			kept = append(kept, value{name: name, v: 100 * k, class: class, unit: "%"})
-		}
-		if len(slow) == 0 {
-			return nil
-		}
-		return []chart{
-			bars("throttle-slow", "Slowdown of the program", "time of a request over that alone, median", slow, bench.Goal(1.3)),
-			bars("throttle-kept", "Work of the job", "per cent of what the job does without control", kept, nil),
-		}
-	},
-	said: func(r records) (said []string) {
-		if one, ok := r.byName["throttle.over_rate"]; ok {
-			said = append(said, fmt.Sprintf("At an equal slowdown, the best policy by latency keeps %s times the work that rate-based throttling keeps.", bench.Figure(one.Value)))
-		}
-		return said
-	},
-}
