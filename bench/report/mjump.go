@@ -53,6 +53,9 @@ var mjump = figure{
 			what := "the slowdown"
 			if quick(one) {
 				what = "the latency that the other adds, in a quick look"
+				µs := func(bar string) string { return bench.Figure(one.Raw[bar+"_task_latency_ns"] / 1000) }
+				said = append(said, fmt.Sprintf("Its memory takes %s µs an access alone; beside the other %s µs with the throttle off, and %s µs with it on.",
+					µs("alone"), µs("vlibos"), µs("called")))
 			}
 			said = append(said, fmt.Sprintf("With %s of a CPU reserved, control gives back %s of %s; the other keeps %s of its work.",
 				utilisation(one), percent(one.Value), what, percent(one.Raw["batch_kept"])))
