@@ -36,7 +36,7 @@ var lidar = figure{
 		if len(lines) == 0 {
 			return nil
 		}
-		return []chart{scatter("lidar", "Time of each decision", "microseconds a decision, in the order in which they were taken", lines)}
+		return append([]chart{scatter("lidar", "Time of each decision", "microseconds a decision, in the order in which they were taken", lines)}, worst(r)...)
 	},
 	said: func(r records) (said []string) {
 		for _, one := range r.all {
@@ -46,6 +46,29 @@ var lidar = figure{
 		}
 		return said
 	},
+}
+
+// The paper's worst cases over its average alone, of Figures 9 and 10.
+const (
+	paperUncontrolled = 24.0 / 12
+	paperControlled   = 17.0 / 12
+)
+
+// worst draws each mode's worst decision over the mean alone, as one reads the
+// paper's figures.
+func worst(r records) []chart {
+	mean := r.byName["lidar."+beside.Alone].Raw["mean_us"]
+	if mean <= 0 {
+		return nil
+	}
+	var values []value
+	for i, one := range r.all {
+		if v, ok := one.Raw["max_us"]; ok {
+			values = append(values, value{name: title(one.Name), v: v / mean, class: color(i)})
+		}
+	}
+	values = append(values, value{name: "the paper's, uncontrolled", v: paperUncontrolled, class: "base"}, value{name: "the paper's, controlled", v: paperControlled, class: "base"})
+	return []chart{bars("lidar-worst", "Worst decision", "time of the worst decision over the mean of the task alone", values, nil)}
 }
 
 var tails = figure{
@@ -84,10 +107,12 @@ var tails = figure{
 	},
 	said: func(r records) (said []string) {
 		for _, one := range r.all {
+			us := func(name string) string { return bench.Figure(one.Raw[name]) }
+			line := fmt.Sprintf("%s, beside %s: median %s µs, 99th percentile %s µs, 99.9th %s µs", title(one.Name), jobOf(one.Name), us("p50_us"), us("p99_us"), us("p999_us"))
 			if one.Unit == "ratio" {
-				said = append(said, fmt.Sprintf("%s, beside %s: 99th percentile %s times that of the service alone, %s of the job's work done.",
-					title(one.Name), jobOf(one.Name), bench.Figure(one.Value), percent(one.Raw["work_percent"]/100)))
+				line += fmt.Sprintf("; the 99th is %s times that of the service alone, %s of the job's work done", bench.Figure(one.Value), percent(one.Raw["work_percent"]/100))
 			}
+			said = append(said, line+".")
 		}
 		return said
 	},
