@@ -24,6 +24,9 @@ const (
 	Settle = 400 * time.Millisecond
 	// lease outlasts a mode, and nothing else.
 	lease = time.Minute
+	// chances of a policy in a mode: it is dropped when a machine lets it wait
+	// for 100 ms, and begins anew.
+	chances = 5
 )
 
 // background is the least reservation of some use: the job lives on time that
@@ -47,9 +50,11 @@ func throttled(policy string) func(context.Context, *Host) (func() error, error)
 		if err != nil {
 			return nil, err
 		}
-		p, err := throttle.New(policy, params)
-		if err != nil {
-			return nil, err
+		var policies [chances]throttle.Policy
+		for i := range policies {
+			if policies[i], err = throttle.New(policy, params); err != nil {
+				return nil, err
+			}
 		}
 		if err := h.renew(); err != nil {
 			return nil, err
@@ -58,7 +63,7 @@ func throttled(policy string) func(context.Context, *Host) (func() error, error)
 			return nil, err
 		}
 		return h.run(ctx, policy, note, throttling.New(throttling.Options{
-			Period: period, Source: source, Policy: p, Host: h.platform, Log: slog.New(slog.DiscardHandler),
+			Period: period, Source: source, Policy: policies[0], Fallbacks: policies[1:], Host: h.platform, Log: slog.New(slog.DiscardHandler),
 		})), nil
 	}
 }
@@ -76,12 +81,12 @@ func (h *Host) run(ctx context.Context, mode string, note map[string]float64, l 
 		used, failed := h.platform.Usage(ctx, h.domain(Job), background.ID)
 		err = errors.Join(err, failed, h.platform.Release(ctx, h.domain(Job), background.ID))
 		s := l.Status()
-		if s.Dropped > 0 {
-			err = errors.Join(err, fmt.Errorf("the throttle dropped its policy: %s", s.Problem))
+		if s.Dropped >= chances {
+			err = errors.Join(err, fmt.Errorf("the throttle dropped its policy %d times, on a machine that is too busy: %s", s.Dropped, s.Problem))
 		}
 		for name, v := range map[string]float64{
 			"throttle_s": time.Since(begin).Seconds(), "throttle_held_s": used.Throttled.Seconds(),
-			"throttle_decisions": float64(s.Decisions), "throttle_unhealthy": float64(s.Unhealthy),
+			"throttle_decisions": float64(s.Decisions), "throttle_unhealthy": float64(s.Unhealthy), "throttle_dropped": float64(s.Dropped),
 		} {
 			note[name] = h.notes[mode][name] + v
 		}
