@@ -22,7 +22,7 @@ func mjumpCommands() []*cli.Command {
 				&cli.IntFlag{Name: "jobs", Value: 6, Usage: "a measurement lasts `N` periods of the task"},
 				&cli.IntFlag{Name: "scale", Value: 5, Usage: "periods are `N` times the paper's 100 ms and 90 ms"},
 				&cli.StringFlag{Name: "policy", Value: "threshold", Usage: "of the throttle: threshold, as in the paper, or feedback"},
-				&cli.BoolFlag{Name: "quick", Usage: "one repeat of 3 periods at 10 per cent, without the bars in the master: what control does to latency"},
+				&cli.BoolFlag{Name: "quick", Usage: "one repeat at 10 per cent, without the bars in the master: what control does to latency"},
 				&cli.DurationFlag{Name: "bus-service", Value: 20 * time.Microsecond, Usage: "how long a turn on the modelled memory bus lasts"},
 			},
 			Action: mjumpAction,
@@ -43,7 +43,7 @@ func mjumpAction(c *cli.Context) error {
 		Policy: c.String("policy"), Service: c.Duration("bus-service"), Scale: c.Int("scale"),
 	}
 	if c.Bool("quick") {
-		e.Utilisations, e.Repeats, e.Jobs, e.Quick = []int{10}, 1, 3, true
+		e.Utilisations, e.Repeats, e.Quick = []int{10}, 1, true
 	}
 	return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
 		return contended.Run(c.Context, contended.Options{Experiment: e, Self: self, Log: c.App.ErrWriter, Progress: progress})
