@@ -19,7 +19,7 @@ var overhead = figure{
 	commands: []string{
 		"vlibmaster bench overhead", "vlibbench lab", "vlibbench module",
 	},
-	area: []string{"call", "module.call_listen", "module.gated_call"},
+	area: []string{"call", "module.call_listen", "module.gated_call", "module.deschedule"},
 	draw: func(r records) (charts []chart) {
 		native := r.values("ns", []number{
 			{"one cache line, to and fro", "call.native.spin", "line1_ns", "base"},
@@ -44,6 +44,14 @@ var overhead = figure{
 		})
 		if len(counted) > 0 {
 			charts = append(charts, bars("overhead-xen", "Instructions of a call into a guest on Xen", "instructions a round trip, median", counted, nil))
+		}
+		single := r.values("", []number{
+			{"descheduling another CPU's guest, by its gate", "module.deschedule", "gate_closes_instructions_p50", "ours"},
+			{"the same by Xen's own pause", "module.deschedule", "pause_instructions_p50", "other"},
+			{"opening a channel, once", "call.lab.open", "open_instructions_p50", "ours"},
+		})
+		if len(single) > 0 {
+			charts = append(charts, bars("overhead-single", "Instructions of what is around a call on Xen", "instructions, median", single, nil))
 		}
 		return charts
 	},
