@@ -108,9 +108,17 @@ func (e *clientEndpoint) GiveUp(reservation uint32) error {
 	return overIsFine(e.domain.module.Cancel(reservation))
 }
 
-// Cost implements vlibcall.Payer.
+// listensAgain is how long a server may take from its answer to listening, which
+// ends the call. Who polls for the answer has it before that.
+const listensAgain = 250 * time.Microsecond
+
+// Cost implements vlibcall.Payer. Of a server that does something else after its
+// answer it is the cost up to now.
 func (e *clientEndpoint) Cost(reservation uint32) (vlibcall.Cost, error) {
 	r, err := e.domain.module.Reservation(reservation)
+	for begun := time.Now(); err == nil && r.Call == vlib.CallActive && time.Since(begun) < listensAgain; {
+		r, err = e.domain.module.Reservation(reservation)
+	}
 	return vlibcall.Cost{
 		Queued: r.Queued, Foreground: r.Cost.Foreground, Background: r.Cost.Background,
 		Throttled: r.Cost.Throttled, Deschedules: r.Cost.Deschedules,
