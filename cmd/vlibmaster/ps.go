@@ -19,8 +19,9 @@ func psCommand() *cli.Command {
 		Name:  "ps",
 		Usage: "show who runs on which reservation, and what was used",
 		Description: `Domains run on a reservation by adoption, threads of this system by
-'vlibmaster run' and the like, which also pay for those they call. The CLASS of a
-domain says whether the throttle takes its background time.
+'vlibmaster run' and the like, which also pay for those they call; rules with
+a budget pay for the calls that they allow (CLASS calls, NAME the rule).
+The CLASS of a domain says whether the throttle takes its background time.
 Times are since the reservation was made: FOREGROUND on its budget, BACKGROUND
 beyond it, on time that nobody else had reserved, THROTTLED when it wanted that
 time and was not let. LEFT is what is left of the budget now.
@@ -74,6 +75,17 @@ func printHost(w io.Writer, h control.Host) error {
 		}
 		fmt.Fprintf(t, "threads\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", who, oneLine(s.Name), s.Budget, s.Period,
 			short(s.Left), short(s.Foreground), short(s.Background), short(s.Throttled), calls)
+	}
+	for _, s := range h.Paid {
+		domain := s.Domain
+		switch {
+		case domain == "":
+			domain = "(stopped)"
+		case s.Problem != "":
+			domain += " (unpaid: " + oneLine(s.Problem) + ")"
+		}
+		fmt.Fprintf(t, "calls\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", domain, oneLine(s.Key), s.Budget, s.Period,
+			short(s.Left), short(s.Foreground), short(s.Background), short(s.Throttled), s.UUID)
 	}
 	if err := t.Flush(); err != nil {
 		return err

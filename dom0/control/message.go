@@ -25,6 +25,8 @@ type Host struct {
 	Adopted  []master.Status `json:"adopted"`
 	// Threads are reservations of threads of this system.
 	Threads []master.HeldStatus `json:"threads"`
+	// Paid are reservations that pay for the calls of a rule.
+	Paid []master.PaidStatus `json:"paid"`
 	// Called are the vLib OSes that unprivileged tools may call, Wedged those
 	// that do not come back from a call.
 	Called []gateway.Status `json:"called"`

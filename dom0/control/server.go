@@ -85,7 +85,8 @@ func handler(m *master.Master, g Gateway, more []Extra) http.Handler {
 	mux.HandleFunc("GET /v1/domains", func(w http.ResponseWriter, hr *http.Request) {
 		all, err := m.List(hr.Context())
 		threads, failed := m.ListHeld(hr.Context())
-		reply(w, Host{m.Platform(), all, threads, g.List(), g.Wedged()}, errors.Join(err, failed))
+		paid, unpaid := m.ListPaid(hr.Context())
+		reply(w, Host{m.Platform(), all, threads, paid, g.List(), g.Wedged()}, errors.Join(err, failed, unpaid))
 	})
 	return mux
 }

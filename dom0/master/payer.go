@@ -93,7 +93,8 @@ func (m *Master) payersFor(all []platform.Domain, payments []Payment, were map[s
 
 // payerFor is the payer that is asked for, if it fits.
 func (m *Master) payerFor(all []platform.Domain, wish Payment, were map[string]*payer) (*payer, error) {
-	if _, ok := m.platform.(platform.Paying); !ok {
+	host, ok := m.platform.(platform.Paying)
+	if !ok {
 		return nil, fmt.Errorf("%s: calls are not paid on platform %s: it is %w: leave out budget and period", wish.Key, m.platform.Name(), platform.ErrNotHere)
 	}
 	d, err := find(all, wish.Domain)
@@ -102,6 +103,10 @@ func (m *Master) payerFor(all []platform.Domain, wish Payment, were map[string]*
 	}
 	if d.Control {
 		return nil, fmt.Errorf("domain %s: %w: nobody pays for calls to it", d, ErrControl)
+	}
+	if m.adopted[d.UUID] != nil && !host.PaysAdopted() {
+		return nil, fmt.Errorf("pay for %s: domain %s: %w: it is adopted, and so pays for itself: release it, or leave out budget and period",
+			wish.Key, d, platform.ErrNotAllowed)
 	}
 	p := &payer{Payer{Key: wish.Key, UUID: d.UUID, Budget: wish.Budget, Period: wish.Period, CPUs: d.CPUs, Listens: wish.Listens}, d}
 	if was := were[wish.Key]; was != nil {

@@ -20,6 +20,7 @@ type payHost struct {
 	pays  map[uint32]string // reservation → domain, and how its server is done
 	freed []string          // domains that nobody pays for any more
 	stuck string
+	alone bool // who is adopted is paid by nobody else
 
 	cleared []uint32
 }
@@ -51,6 +52,15 @@ func (h *payHost) Unpay(_ context.Context, d platform.Domain, id uint32, last bo
 	}
 	return nil
 }
+
+func (h *payHost) Paid(_ context.Context, id uint32) (platform.Usage, error) {
+	if h.pays[id] == "" {
+		return platform.Usage{}, platform.ErrNoDomain
+	}
+	return platform.Usage{Left: h.tasks[id].Budget}, h.fail
+}
+
+func (h *payHost) PaysAdopted() bool { return !h.alone }
 
 func (h *payHost) Stuck(_ context.Context, d platform.Domain) (bool, error) {
 	return d.Name == h.stuck, nil
@@ -169,6 +179,51 @@ func TestPayFails(t *testing.T) {
 	h.stuck = "web"
 	if s, err := m.Stuck(t.Context(), []string{"uuid-web", "none"}); !slices.Equal(s, []string{"uuid-web"}) || err != nil {
 		t.Error(s, err)
+	}
+}
+
+func TestListPaid(t *testing.T) {
+	h := newPayHost(domain("1", "web", 0), domain("2", "db", 0))
+	m := open(t, h, t.TempDir())
+	configure(t, m, nil, payment("b", "db"), payment("a", "web"))
+	delete(h.pays, pay(t, m, "a")) // its domain has gone
+	all, err := m.ListPaid(t.Context())
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if b := all[0]; b.Key != "b" || b.Domain != "2" || b.Left != 10*ms || b.Problem != "" {
+		t.Errorf("%+v", b)
+	}
+	if a := all[1]; a.Key != "a" || a.Domain != "" || a.Left != 0 || a.Problem != "" {
+		t.Errorf("%+v", a)
+	}
+	h.fail = errors.New("broken")
+	if all, err = m.ListPaid(t.Context()); err != nil || all[0].Problem != "broken" {
+		t.Errorf("%+v, %v", all, err)
+	}
+	plain := open(t, newHost(domain("1", "web", 0)), t.TempDir())
+	if all, err = plain.ListPaid(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// TestPayAdopted: where a domain is one weight, it is adopted or its calls are
+// paid; a configuration that wants both is refused as a whole.
+func TestPayAdopted(t *testing.T) {
+	h := newPayHost(domain("1", "web", 0))
+	web := Wish{Domain: "web", Budget: 10 * ms, Period: 100 * ms}
+	m := open(t, h, t.TempDir())
+	configure(t, m, []Wish{web}, payment("a", "web"))
+	configure(t, m, nil)
+	h.alone = true
+	err := m.Configure(t.Context(), []Wish{web}, payment("a", "web"))
+	if !errors.Is(err, platform.ErrNotAllowed) || !strings.Contains(err.Error(), "release it") || len(h.pays) != 0 || len(h.adopted) != 0 {
+		t.Errorf("%v: %v, %v", err, h.pays, h.adopted)
+	}
+	configure(t, m, nil, payment("a", "web"))
+	configure(t, m, []Wish{web})
+	if len(h.pays) != 0 || len(h.adopted) != 1 {
+		t.Errorf("%v, %v", h.pays, h.adopted)
 	}
 }
 

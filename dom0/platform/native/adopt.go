@@ -28,7 +28,7 @@ func (p *Platform) Adopt(ctx context.Context, d platform.Domain, r rtsched.Task)
 	case err != nil:
 		return err
 	case called:
-		return fmt.Errorf("domain %q: %w: threads on reservations call it, and pay for it: see 'vlibmaster ps'", d.ID, platform.ErrNotAllowed)
+		return fmt.Errorf("domain %q: %w: threads on reservations call it, or rules, and pay for it: see 'vlibmaster ps'", d.ID, platform.ErrNotAllowed)
 	}
 	cpus, err := p.cpusOf(d.ID)
 	if err != nil {

@@ -4,7 +4,6 @@ package native
 
 import (
 	"errors"
-	"fmt"
 	"path/filepath"
 	"time"
 
@@ -22,12 +21,12 @@ const (
 	// shortest calls is, makes it background until the next.
 	window     = 10 * time.Millisecond
 	aroundCall = 8 // times what the call is
-	// calleeLook is how often a callee in background is looked at by those
-	// with budget who may call it.
+	// calleeLook is how often a callee is looked at by those with budget who
+	// may call it, while it is in background, or others have none who may.
 	calleeLook = time.Millisecond
 )
 
-// callee is a domain that reservations of threads may call. It is the threads'
+// callee is a domain that reservations of threads, or for calls alone, pay for. It is the threads'
 // keeper's.
 type callee struct {
 	name  string
@@ -60,18 +59,12 @@ func (p *Platform) openCallee(name string, cpus []int, now time.Duration) (_ *ca
 		name: name, dir: filepath.Join(p.servers, name), cpus: cpus, lease: firstLease,
 		realtime: p.realtime, users: make(map[uint32]*purse), owed: make(map[uint32]time.Duration), foreground: true, began: now,
 	}
-	if c.book, err = ledger.OpenBook(c.dir); err != nil {
-		return nil, err
-	}
 	var usage time.Duration
 	if c.group, err = openGroup(p.layout, name); err == nil {
 		usage, err = c.group.usage()
 	}
 	if err == nil {
 		c.bill = newBill(usage)
-		err = c.book.Renew(c.lease)
-	}
-	if err == nil {
 		err = p.weight.raise()
 	}
 	if err == nil {
@@ -84,6 +77,26 @@ func (p *Platform) openCallee(name string, cpus []int, now time.Duration) (_ *ca
 	}
 	c.above = p.weight
 	return c, nil
+}
+
+// renew finds the domain again if it was made anew, on the CPUs where it is now.
+func (c *callee) renew(l layout, cpus []int) error {
+	c.cpus = cpus
+	if _, err := c.group.usage(); !cgroup.Gone(err) {
+		return err
+	}
+	g, err := openGroup(l, c.name)
+	if err != nil {
+		return err
+	}
+	usage, err := g.usage()
+	if err != nil {
+		return errors.Join(err, g.close())
+	}
+	_ = c.group.close() // of what is gone nothing is left to be done
+	c.group, c.bill.usage = g, usage
+	c.foreground = true
+	return c.raise(true)
 }
 
 // leave frees what this process has of it.
@@ -110,16 +123,19 @@ func (c *callee) close() error {
 	return errors.Join(err, c.above.lower(), c.leave())
 }
 
-// admit lets a reservation pay.
-func (c *callee) admit(id uint32, p *purse) error {
-	if c.book == nil {
-		return fmt.Errorf("%w", ledger.ErrNone)
+// admit lets a reservation pay. A patient one may before there is a server.
+func (c *callee) admit(id uint32, p *purse, patient bool) error {
+	if err := c.reopen(); err != nil && !patient {
+		return err
 	}
 	claim := ledger.Claim{Used: map[uint32]time.Duration{id: 0}}
-	c.book.Read(&claim) // a server that does not say has nothing that is owed
+	var err error
+	if c.book != nil {
+		c.book.Read(&claim) // a server that does not say has nothing that is owed
+		err = c.book.Allow(id, true)
+	}
 	c.bill.begin(id, claim.Used[id])
 	c.users[id] = p
-	err := c.book.Allow(id, true)
 	if c.realtime && c.foreground {
 		err = errors.Join(err, c.raise(true)) // it may go before more than it did
 	}
@@ -145,34 +161,35 @@ func (c *callee) claim() ledger.Claim {
 	for id := range c.users {
 		c.said.Used[id] = c.bill.claimed[id]
 	}
-	if c.book != nil && !c.book.Current() {
-		_ = c.book.Close() // it was read, and written in single words
-		c.book = nil
-	}
-	if c.book == nil {
-		c.reopen()
-	}
-	if c.book == nil || !c.book.Read(&c.said) {
+	if c.reopen() != nil || !c.book.Read(&c.said) {
 		return ledger.Claim{} // nobody owes what nobody says
 	}
 	return c.said
 }
 
-// reopen finds the ledger of a server that was started anew.
-func (c *callee) reopen() {
+// reopen finds the ledger of a server that was started, or started anew. The
+// next look tries again if there is none.
+func (c *callee) reopen() error {
+	if c.book != nil && c.book.Current() {
+		return nil
+	}
+	if c.book != nil {
+		_ = c.book.Close() // it was read, and written in single words
+		c.book = nil
+	}
 	book, err := ledger.OpenBook(c.dir)
 	if err != nil {
-		return // the next look tries again
+		return err
 	}
 	err = book.Renew(c.lease)
 	for id := range c.users {
 		err = errors.Join(err, book.Allow(id, true))
 	}
 	if err != nil {
-		_ = book.Close()
-		return
+		return errors.Join(err, book.Close())
 	}
 	c.book = book
+	return nil
 }
 
 // read finds what its callers owe.
@@ -218,6 +235,16 @@ func (c *callee) decide() error {
 	}
 	c.foreground = want
 	return nil
+}
+
+// owing reports whether one of those who may call it has no budget.
+func (c *callee) owing() bool {
+	for _, u := range c.users {
+		if !u.foreground {
+			return true
+		}
+	}
+	return false
 }
 
 // raise lets it go before all that have longer periods than the shortest of its

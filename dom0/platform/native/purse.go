@@ -12,11 +12,12 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// purse is the account of a reservation of threads, with the callees that it
-// pays. It implements dom0threads.Account, and is the threads' keeper's.
+// purse is the account of a reservation of threads, or for calls alone, with the
+// callees that it pays. It implements dom0threads.Account, and is the threads' keeper's.
 type purse struct {
 	joint
 	id       uint32
+	budget   time.Duration
 	period   time.Duration
 	platform *Platform
 	calls    []*callee
@@ -29,10 +30,11 @@ type purse struct {
 
 var _ dom0threads.Account = (*purse)(nil)
 
-// openPurse makes the account, with callees that are adopted by nobody.
-func (p *Platform) openPurse(r rtsched.Task, calls []platform.Domain, now time.Duration) (_ *purse, err error) {
+// openPurse makes the account, with callees that are adopted by nobody. patient
+// says that their servers may come later.
+func (p *Platform) openPurse(r rtsched.Task, calls []platform.Domain, patient bool, now time.Duration) (_ *purse, err error) {
 	a := &purse{
-		joint: newJoint(r, now), id: r.ID, period: r.Period, platform: p,
+		joint: newJoint(r, now), id: r.ID, budget: r.Budget, period: r.Period, platform: p,
 		beyond: make(map[*callee]time.Duration), ended: make(map[*callee]uint64), noted: make(map[*callee]time.Duration),
 	}
 	defer func() {
@@ -42,14 +44,16 @@ func (p *Platform) openPurse(r rtsched.Task, calls []platform.Domain, now time.D
 	}()
 	for _, d := range calls {
 		c := p.callees[d.ID]
-		if c == nil {
-			if c, err = p.openCallee(d.ID, d.CPUs, now); err != nil {
-				return nil, err
-			}
+		if c != nil {
+			err = c.renew(p.layout, d.CPUs)
+		} else if c, err = p.openCallee(d.ID, d.CPUs, now); err == nil {
 			p.callees[d.ID] = c
 		}
+		if err != nil {
+			return nil, err
+		}
 		a.calls = append(a.calls, c)
-		if err := c.admit(r.ID, a); err != nil {
+		if err := c.admit(r.ID, a, patient); err != nil {
 			return nil, err
 		}
 	}
@@ -60,12 +64,18 @@ func (p *Platform) openPurse(r rtsched.Task, calls []platform.Domain, now time.D
 func (a *purse) Charge(now time.Duration, u dom0threads.Use) (dom0threads.State, error) {
 	var errs []error
 	var owed time.Duration
+	rest := presence // there is nobody to call
 	for _, c := range a.calls {
 		if err := c.read(now); err != nil {
 			if !cgroup.Gone(err) {
 				errs = append(errs, err)
 			}
 			continue // who is gone owes nothing more
+		}
+		if c.serving == a.id {
+			rest = 0
+		} else if c.book != nil {
+			rest = min(rest, minWatch)
 		}
 		owed += c.owed[a.id]
 		if !a.foreground {
@@ -84,13 +94,13 @@ func (a *purse) Charge(now time.Duration, u dom0threads.Use) (dom0threads.State,
 	if had && !a.foreground && a.platform.depleted != nil {
 		a.platform.depleted(a.id, a.front-charged-left)
 	}
-	s := dom0threads.State{Left: a.server.Left(now), Next: max(a.server.Next()-now, 0)}
+	s := dom0threads.State{Left: a.server.Left(now), Next: max(a.server.Next()-now, 0), Rest: rest}
 	for _, c := range a.calls {
 		if err := c.decide(); err != nil && !cgroup.Gone(err) {
 			errs = append(errs, err)
 		}
 		s.Wide = max(s.Wide, len(c.cpus))
-		if !c.foreground {
+		if !c.foreground || c.owing() {
 			s.Look = calleeLook
 		}
 		if a.beyond[c] != a.noted[c] && c.book != nil {

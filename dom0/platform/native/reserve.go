@@ -22,15 +22,8 @@ func (p *Platform) MemberCPUs(m platform.Members) ([]int, error) { return dom0th
 // their server keeps: it must run, in the cgroup of the domain.
 func (p *Platform) Reserve(ctx context.Context, r platform.Reservation) error {
 	for _, d := range r.Calls {
-		if err := p.exists(d.ID); err != nil {
+		if err := p.callable(ctx, d.ID); err != nil {
 			return err
-		}
-		var adopted bool
-		if err := p.keeper.Do(ctx, func() { adopted = p.keeper.kept[d.ID] != nil }); err != nil {
-			return err
-		}
-		if adopted {
-			return fmt.Errorf("domain %q: %w: it is adopted, and so pays for itself: release it first", d.ID, platform.ErrNotAllowed)
 		}
 	}
 	cpus, err := p.MemberCPUs(r.Members)
@@ -41,12 +34,27 @@ func (p *Platform) Reserve(ctx context.Context, r platform.Reservation) error {
 		return err
 	}
 	return p.threads.Reserve(ctx, r, cpus, func() (dom0threads.Account, error) {
-		a, err := p.openPurse(r.Task, r.Calls, clock.Monotonic())
+		a, err := p.openPurse(r.Task, r.Calls, false, clock.Monotonic())
 		if err != nil {
 			return nil, err
 		}
 		return a, nil
 	})
+}
+
+// callable reports why calls to a domain cannot be paid, or nil.
+func (p *Platform) callable(ctx context.Context, name string) error {
+	if err := p.exists(name); err != nil {
+		return err
+	}
+	var adopted bool
+	if err := p.keeper.Do(ctx, func() { adopted = p.keeper.kept[name] != nil }); err != nil {
+		return err
+	}
+	if adopted {
+		return fmt.Errorf("domain %q: %w: it is adopted, and so pays for itself: release it first", name, platform.ErrNotAllowed)
+	}
+	return nil
 }
 
 // Unreserve implements platform.Reserver.
@@ -80,7 +88,7 @@ func (p *Platform) reapplyCallees() error {
 	})
 }
 
-// called reports whether threads on reservations may call a domain.
+// called reports whether reservations may pay for calls to a domain.
 func (p *Platform) called(ctx context.Context, name string) (called bool, err error) {
 	err = p.threads.Do(ctx, func() { called = p.callees[name] != nil })
 	return called, err

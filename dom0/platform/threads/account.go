@@ -39,4 +39,7 @@ type State struct {
 	Next time.Duration // until there is some, then
 	Wide int           // on how many CPUs callees can use it while its threads do
 	Look time.Duration // look again in that time, whatever is left; 0: no matter
+	// Rest is how long a reservation for calls alone can be left alone, since
+	// it pays for none now; 0: it does.
+	Rest time.Duration
 }

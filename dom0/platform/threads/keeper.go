@@ -15,6 +15,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform/guard"
 	"github.com/vlibos/vlibos/dom0/platform/loop"
 	"github.com/vlibos/vlibos/internal/clock"
+	"github.com/vlibos/vlibos/rtsched"
 )
 
 // Keeper keeps all reservations of one host's threads, in one thread that
@@ -63,6 +64,28 @@ func (k *Keeper) Reserve(ctx context.Context, r platform.Reservation, cpus []int
 	return err
 }
 
+// Pay keeps a reservation that has no threads, and pays for calls alone, until
+// Unreserve; or changes one, for whose account again does that.
+func (k *Keeper) Pay(ctx context.Context, t rtsched.Task, open func() (Account, error), again func() error) error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	var err error
+	failed := k.do(ctx, func() {
+		d := k.kept[t.ID]
+		if d == nil {
+			err = k.add(platform.Reservation{Task: t}, nobody{}, nil, open)
+			return
+		}
+		d.period = t.Period
+		if err = again(); err == nil {
+			k.look(d)
+			err = d.err
+		}
+	})
+	return errors.Join(failed, err)
+}
+
 // firstLease lasts until the master renews it with all others.
 const firstLease = 2 * time.Second
 
@@ -100,7 +123,7 @@ func (k *Keeper) Renew(ctx context.Context, d time.Duration) error {
 	var singles []string
 	var held int
 	err := l.Do(ctx, func() {
-		held = len(k.kept)
+		held = k.guarded()
 		for _, d := range k.kept {
 			if d.members.TID != 0 {
 				singles = append(singles, note(d.members))
@@ -116,6 +139,16 @@ func (k *Keeper) Renew(ctx context.Context, d time.Duration) error {
 		err = errors.Join(platform.ErrLease, err, l.Do(ctx, k.reapply))
 	}
 	return err
+}
+
+// guarded are the reservations whose threads a guard would make ordinary.
+func (k *Keeper) guarded() (n int) {
+	for _, d := range k.kept {
+		if !d.forCalls() {
+			n++
+		}
+	}
+	return n
 }
 
 // Do runs a function beside the accounts, in the keeper's thread; if there has
@@ -146,7 +179,7 @@ func (k *Keeper) Close() error {
 	}
 	k.closed = true
 	_, err := k.loop.Stop()
-	errs := []error{err, k.lease.Leave(len(k.kept) > 0)}
+	errs := []error{err, k.lease.Leave(k.guarded() > 0)}
 	for _, d := range k.kept {
 		errs = append(errs, d.account.Leave(), d.who.leave())
 	}

@@ -79,6 +79,9 @@ func (k *Keeper) add(r platform.Reservation, m members, cpus []int, open func() 
 	return nil
 }
 
+// forCalls says that the reservation has no threads.
+func (d *kept) forCalls() bool { return d.who == nobody{} }
+
 // drop ends a reservation: its members are ordinary.
 func (k *Keeper) drop(d *kept) error {
 	delete(k.kept, d.id)
@@ -101,7 +104,7 @@ func pardon(m members) {
 // whose members have ended is dropped.
 func (k *Keeper) look(d *kept) {
 	all, err := d.who.threads()
-	if cgroup.Gone(err) || err == nil && len(all) == 0 {
+	if cgroup.Gone(err) || err == nil && len(all) == 0 && !d.forCalls() {
 		d.err = k.drop(d)
 		return
 	}
@@ -123,7 +126,10 @@ func (k *Keeper) look(d *kept) {
 	d.err = d.apply(all, now)
 	wait := s.Next
 	if s.Left > 0 {
-		wait = s.Left / time.Duration(min(len(all), len(d.cpus))+s.Wide)
+		wait = s.Left / time.Duration(max(min(len(all), len(d.cpus))+s.Wide, 1))
+		if d.forCalls() {
+			wait = max(wait, s.Rest)
+		}
 	}
 	if s.Look > 0 {
 		wait = min(wait, s.Look)

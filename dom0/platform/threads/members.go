@@ -75,6 +75,14 @@ func (o *one) threads() ([]int, error) {
 func (o *one) release() error { return o.stat.Close() }
 func (o *one) leave() error   { return o.stat.Close() }
 
+// nobody is for reservations that pay for calls alone.
+type nobody struct{}
+
+func (nobody) usage() (time.Duration, error) { return 0, nil }
+func (nobody) threads() ([]int, error)       { return nil, nil }
+func (nobody) release() error                { return nil }
+func (nobody) leave() error                  { return nil }
+
 // Check says whether members are still those that were meant: ErrNoMembers if
 // they have ended.
 func Check(m platform.Members) error {

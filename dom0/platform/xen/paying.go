@@ -68,6 +68,15 @@ func (p *Platform) Unpay(ctx context.Context, d platform.Domain, id uint32, last
 	return nil
 }
 
+// Paid implements platform.Paying.
+func (p *Platform) Paid(_ context.Context, id uint32) (platform.Usage, error) {
+	r, err := p.reservation(id)
+	return usage(r), err
+}
+
+// PaysAdopted implements platform.Paying: each call says whose it is.
+func (p *Platform) PaysAdopted() bool { return true }
+
 // Stuck implements platform.Watching. A call that is active is somebody's; the
 // gate of a domain that parks is open without one only for a call that was
 // given up, if nobody holds it.

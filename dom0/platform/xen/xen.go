@@ -133,20 +133,29 @@ func (p *Platform) Release(ctx context.Context, d platform.Domain, id uint32) er
 
 // Usage implements platform.Platform.
 func (p *Platform) Usage(_ context.Context, d platform.Domain, id uint32) (platform.Usage, error) {
-	r, err := p.m.Reservation(id)
-	if errors.Is(err, vlib.ErrNoReservation) {
-		err = fmt.Errorf("%w: %w", platform.ErrNoDomain, err)
-	}
+	r, err := p.reservation(id)
 	if err != nil {
 		return platform.Usage{}, err
 	}
 	if strconv.Itoa(r.Domain) != d.ID {
 		return platform.Usage{}, fmt.Errorf("%w: domain %s runs on reservation %d no longer", platform.ErrNoDomain, d.ID, id)
 	}
+	return usage(r), nil
+}
+
+func (p *Platform) reservation(id uint32) (vlib.Reservation, error) {
+	r, err := p.m.Reservation(id)
+	if errors.Is(err, vlib.ErrNoReservation) {
+		err = fmt.Errorf("%w: %w", platform.ErrNoDomain, err)
+	}
+	return r, err
+}
+
+func usage(r vlib.Reservation) platform.Usage {
 	return platform.Usage{
 		Foreground: r.Total.Foreground, Background: r.Total.Background, Throttled: r.Total.Throttled,
 		Left: r.Left, Next: r.Next,
-	}, nil
+	}
 }
 
 // Renew implements platform.Platform.

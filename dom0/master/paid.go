@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package master
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+)
+
+// PaidStatus is a reservation that pays for calls and how it fares.
+type PaidStatus struct {
+	Payer
+	Domain string `json:"domain"` // the platform's number or name; empty: it does not run
+	platform.Usage
+	Problem string `json:"problem,omitempty"`
+}
+
+// ListPaid returns all reservations that pay for calls, by number.
+func (m *Master) ListPaid(ctx context.Context) ([]PaidStatus, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([]PaidStatus, 0, len(m.payers))
+	host, ok := m.platform.(platform.Paying)
+	if !ok {
+		return all, nil // what is left is another platform's
+	}
+	for _, p := range m.payers {
+		s := PaidStatus{Payer: p.Payer, Domain: p.domain.ID}
+		u, err := host.Paid(ctx, p.Reservation)
+		switch {
+		case errors.Is(err, platform.ErrNoDomain):
+			s.Domain = ""
+		case err != nil:
+			s.Problem = err.Error()
+		}
+		s.Usage = u
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b PaidStatus) int { return cmp.Compare(a.Reservation, b.Reservation) })
+	return all, nil
+}
