@@ -5,6 +5,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/vlibos/vlibos/dom0"
+	nativeplatform "github.com/vlibos/vlibos/dom0/platform/native"
 	"github.com/vlibos/vlibos/dom0/policy"
 	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
@@ -28,6 +30,13 @@ const patience = 30 * time.Second
 
 // TestMain also is the processes that the tests start.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "native-guard" {
+		if err := nativeplatform.Guard(os.Stdin, os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if f := children[os.Getenv(childEnv)]; f != nil {
 		f()
 		return

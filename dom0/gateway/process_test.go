@@ -11,10 +11,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/policy"
 	"github.com/vlibos/vlibos/transport/native"
@@ -23,7 +26,16 @@ import (
 
 const childEnv, dirEnv = "VLIBOS_GATEWAY_CHILD", "VLIBOS_GATEWAY_DIR"
 
-var children = map[string]func(){"server": serveChild, "client": clientChild}
+var children = map[string]func(){"server": serveChild, "member": memberChild, "client": clientChild}
+
+// burnt is what t:burn uses of a CPU.
+const burnt = 200 * ms
+
+// memberChild is a vLib OS that begins when it is told that it is in its cgroup.
+func memberChild() {
+	bufio.NewReader(os.Stdin).ReadString('\n')
+	serveChild()
+}
 
 // serveChild is a vLib OS that can be killed. t:hang never returns.
 func serveChild() {
@@ -34,12 +46,25 @@ func serveChild() {
 	}
 	s := vlibcall.NewServer(l)
 	s.Handle("t", "echo", func(c *vlibcall.Call) error { return c.Reply(c.Input()) })
+	s.Handle("t", "burn", func(*vlibcall.Call) error {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		for end := threadTime() + burnt; threadTime() < end; {
+		}
+		return nil
+	})
 	s.Handle("t", "hang", func(c *vlibcall.Call) error {
 		fmt.Println("hanging")
 		select {}
 	})
 	fmt.Println("serving")
 	fmt.Println(s.Serve(context.Background()))
+}
+
+func threadTime() time.Duration {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts) // exists on every Linux
+	return time.Duration(ts.Nano())
 }
 
 // clientChild calls, as whoever it was made, the function that each line of

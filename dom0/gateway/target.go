@@ -40,7 +40,7 @@ func (g *Gateway) newTarget(what policy.Target) (*target, error) {
 		return nil, fmt.Errorf("socket for calls to %v: %w", what, err)
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
-	t.ways = newWays(func(ctx context.Context) (Domain, error) { return g.o.Find(ctx, what.Domain) }, what.Port)
+	t.ways = newWays(func(ctx context.Context) (Domain, error) { return g.o.Find(ctx, what.Domain) }, what.Port, g.o.Stuck != nil)
 	t.server = vlibcall.NewServer(l)
 	t.server.InOrder = true
 	t.server.HandleRest(func(string, string) (vlibcall.Handler, error) { return t.call, nil })
@@ -102,13 +102,14 @@ func (t *target) call(c *vlibcall.Call) error {
 	}
 	library, function := c.Library(), c.Function()
 	who := callerOf(c.Endpoint().(interface{ Peer() native.Peer }).Peer())
-	rule := t.g.rules().Decide(who, t.Target, library, function)
+	rules := t.g.allow.Load()
+	rule := rules.Decide(who, t.Target, library, function)
 	if rule == nil {
 		t.refused.Add(1)
 		return denied(policy.Missing(who, t.Target, library, function))
 	}
 	t.calls.Add(1)
-	err := t.forward(c, rule, library, function)
+	err := t.forward(c, rules, rule, library, function)
 	if err == nil {
 		return nil
 	}
@@ -116,7 +117,7 @@ func (t *target) call(c *vlibcall.Call) error {
 	return t.verdict(c, rule, err)
 }
 
-func (t *target) forward(c *vlibcall.Call, rule *policy.Rule, library, function string) error {
+func (t *target) forward(c *vlibcall.Call, rules *policy.Rules, rule *policy.Rule, library, function string) error {
 	limit := rule.Timeout
 	if asked := c.Timeout(); asked > 0 {
 		limit = min(limit, asked)
@@ -128,7 +129,7 @@ func (t *target) forward(c *vlibcall.Call, rule *policy.Rule, library, function 
 		return err
 	}
 	// What fits into the client's channel fits into one of that size.
-	w, err := t.ways.get(ctx, t.g.payer(rule), vlibcall.HeaderSize+len(data), func() (uint32, error) { return t.g.pay(ctx, rule) })
+	w, err := t.ways.get(ctx, t.g.payer(rule), rules, vlibcall.HeaderSize+len(data), func() (uint32, error) { return t.g.pay(ctx, rule) })
 	if err != nil {
 		return err
 	}

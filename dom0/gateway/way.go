@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/policy"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -38,9 +39,10 @@ type way struct {
 	*vlibcall.Channel
 	domain Domain
 	size   int
-	used   time.Time // last
-	busy   bool      // a call is made now
-	hung   bool      // a call was given up, and its answer may be outstanding
+	rules  *policy.Rules // under which it is paid
+	used   time.Time     // last
+	busy   bool          // a call is made now
+	hung   bool          // a call was given up, and its answer may be outstanding
 }
 
 // unanswered reports whether the vLib OS is at a call that was given up, and
@@ -60,6 +62,7 @@ func (w *way) close() error { return errors.Join(w.Channel.Close(), w.domain.Clo
 type ways struct {
 	find   func(ctx context.Context) (Domain, error)
 	port   uint32
+	told   bool // the platform tells of servers that hang at paid calls
 	mu     sync.Mutex
 	open   map[string]*way // by the rule's key; "": not paid
 	left   []*way          // replaced, but a call is still unanswered there
@@ -71,18 +74,20 @@ type failure struct {
 	when time.Time
 }
 
-func newWays(find func(ctx context.Context) (Domain, error), port uint32) *ways {
-	return &ways{find: find, port: port, open: make(map[string]*way), failed: make(map[string]failure)}
+func newWays(find func(ctx context.Context) (Domain, error), port uint32, told bool) *ways {
+	return &ways{find: find, port: port, told: told, open: make(map[string]*way), failed: make(map[string]failure)}
 }
 
-// get returns a channel of at least size bytes. One goroutine at a time.
-func (ws *ways) get(ctx context.Context, key string, size int, pay func() (uint32, error)) (*way, error) {
+// get returns a channel of at least size bytes. Under other rules than before the
+// number of a reservation may be another's: what is paid is paid anew. One
+// goroutine at a time.
+func (ws *ways) get(ctx context.Context, key string, rules *policy.Rules, size int, pay func() (uint32, error)) (*way, error) {
 	ws.mu.Lock()
 	for _, w := range ws.open {
 		w.unanswered() // what has come lets this call begin
 	}
 	w, f := ws.open[key], ws.failed[key]
-	usable := w != nil && w.Gone() == nil && w.size >= size
+	usable := w != nil && w.Gone() == nil && w.size >= size && (key == "" || w.rules == rules)
 	if usable {
 		w.busy = true // from here on nobody else closes it
 	}
@@ -107,6 +112,7 @@ func (ws *ways) get(ctx context.Context, key string, size int, pay func() (uint3
 		return nil, err
 	}
 	delete(ws.failed, key)
+	w.rules = rules
 	ws.open[key] = w
 	return w, nil
 }
@@ -144,8 +150,8 @@ func (ws *ways) done(w *way, err error) {
 }
 
 // drop closes a channel, or keeps it for as long as an answer is outstanding
-// there: whether it comes says whether the vLib OS is wedged. Where a
-// reservation pays, what is outstanding is over when the next channel is paid.
+// there: whether it comes says whether the vLib OS is wedged. Where the platform
+// tells of paid calls, what is outstanding is over when the next channel is paid.
 func (ws *ways) drop(key string, w *way) {
 	ws.mu.Lock()
 	if ws.open[key] != w {
@@ -153,7 +159,7 @@ func (ws *ways) drop(key string, w *way) {
 		return // it was idle, and closed
 	}
 	delete(ws.open, key)
-	keep := key == "" && w.unanswered()
+	keep := (key == "" || !ws.told) && w.unanswered()
 	if keep {
 		ws.left = append(ws.left, w)
 	}
@@ -163,16 +169,16 @@ func (ws *ways) drop(key string, w *way) {
 	}
 }
 
-// stuck reports whether a call is unanswered that was given up and that nobody
-// paid for, and closes what is of no more use. A paid one may never have begun:
-// its server was then not told, is at nothing, and the platform knows better.
+// stuck reports whether a call is unanswered that was given up, and closes what
+// is of no more use. Where the platform tells of paid calls these do not count:
+// one may never have begun, its server was then not told, and is at nothing.
 func (ws *ways) stuck(now time.Time) bool {
 	ws.mu.Lock()
 	var idle []*way
 	stuck := false
 	for key, w := range ws.open {
 		unanswered := w.unanswered()
-		paid := key != ""
+		paid := key != "" && ws.told
 		stuck = stuck || unanswered && !paid
 		if !w.busy && (paid || !unanswered) && now.Sub(w.used) > idleWay {
 			idle = append(idle, w)

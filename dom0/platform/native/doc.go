@@ -26,6 +26,11 @@
 // the kernel shares real-time among cgroups of version 1 (CONFIG_RT_GROUP_SCHED)
 // it is weights all the same, and budgets come late.
 //
+// Threads of this system on reservations, and reservations that pay for calls
+// alone ([Platform.Pay]), are kept by a second thread: it charges the domains
+// that they call by the ledgers of these, and makes them foreground or idle by
+// whose call they serve.
+//
 // Who sleeps with a budget of less than 3 ms and wakes up can run for 3 ms in
 // foreground before that is noticed. It pays for it out of the budgets to come.
 //

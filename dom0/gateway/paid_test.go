@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/dom0/policy"
+)
+
+// payingHost is a host whose master keeps the budgets of rules.
+type payingHost struct {
+	*host
+	machine *native.Platform
+	master  *master.Master
+}
+
+func newPayingHost(t *testing.T) *payingHost {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("not root: domains are cgroups, which only root can make here")
+	}
+	runtime.GOMAXPROCS(max(4, runtime.NumCPU()))
+	ph := new(payingHost)
+	ph.host = newHost(t, func(o *Options) {
+		o.Pay = func(ctx context.Context, r policy.Rule) (uint32, error) { return ph.master.Pay(ctx, r.Key()) }
+	})
+	var err error
+	ph.machine, err = native.Open(native.Options{Parent: fmt.Sprintf("vlibos-gateway-%d", os.Getpid()), Servers: ph.dir})
+	if errors.Is(err, platform.ErrNotHere) || errors.Is(err, platform.ErrNotAllowed) {
+		t.Skipf("domains are cgroups: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ph.master, err = master.Open(t.Context(), ph.machine, t.TempDir(), slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- ph.master.Run(ctx, func() error { return nil }) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := errors.Join(<-done, ph.master.Close(), ph.machine.Close()); err != nil {
+			t.Error(err)
+		}
+		eventually(t, "the parent cgroup is removed", func() bool { return ph.machine.Dissolve() == nil })
+	})
+	return ph
+}
+
+// configure takes rules as the daemon does.
+func (ph *payingHost) configure(wedging []policy.Wedging, rules ...policy.Rule) {
+	ph.t.Helper()
+	c, err := ph.Prepare(rules, wedging)
+	if err != nil {
+		ph.t.Fatal(err)
+	}
+	var payments []master.Payment
+	for _, r := range rules {
+		payments = append(payments, master.Payment{Key: r.Key(), Wish: master.Wish{Domain: r.Domain, Budget: r.Budget, Period: r.Period}})
+	}
+	if err := ph.master.Configure(ph.t.Context(), nil, payments...); err != nil {
+		ph.t.Fatal(err)
+	}
+	c.Commit()
+}
+
+// joins makes a domain of a process.
+func (ph *payingHost) joins(name string, cmd *exec.Cmd, cpu int) {
+	ph.t.Helper()
+	err := ph.machine.Create(name, cmd.Process.Pid)
+	if err == nil {
+		err = ph.machine.Pin(context.Background(), name, []int{cpu})
+	}
+	if err != nil {
+		ph.t.Fatal(err)
+	}
+	ph.t.Cleanup(func() {
+		cmd.Process.Kill()
+		if err := ph.machine.Remove(context.Background(), name); err != nil {
+			ph.t.Error(err)
+		}
+	})
+}
+
+func (ph *payingHost) paid() []master.PaidStatus {
+	ph.t.Helper()
+	all, err := ph.master.ListPaid(context.Background())
+	if err != nil {
+		ph.t.Fatal(err)
+	}
+	return all
+}
+
+// What an ordinary user's call burns beyond the budget of its rule gives way to
+// one that always wants the CPU; a call that hangs is found; a rule that goes
+// frees its reservation.
+func TestPaid(t *testing.T) {
+	ph := newPayingHost(t)
+	for path := ph.o.Dir; path != os.TempDir() && path != "/"; path = filepath.Dir(path) {
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cpus, err := ph.machine.CPUs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cpu := cpus[len(cpus)-1]
+	server := startChild(t, "member", filepath.Join(ph.dir, "web"), nil)
+	ph.joins("web", server.Cmd, cpu)
+	server.asks("") // it is where it belongs
+	server.says("serving")
+	busy := exec.Command("sh", "-c", "while :; do :; done")
+	if err := busy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { busy.Wait() })
+	ph.joins("busy", busy, cpu)
+
+	const budget, period = 10 * ms, 100 * ms
+	rule := policy.Rule{
+		Who: "nobody", ID: 65534, Target: policy.Target{Domain: "web", Port: 1}, Library: "t",
+		Functions: []string{policy.All}, Timeout: patience, Budget: budget, Period: period,
+	}
+	ph.configure(nil, rule)
+	caller := startChild(t, "client", filepath.Join(ph.o.Dir, "web"), &syscall.Credential{Uid: 65534, Gid: 65534})
+	caller.says("open: <nil>")
+	caller.asks("echo")
+	caller.says(`echo: "x" <nil>`)
+	before, begun := ph.paid()[0], time.Now()
+	caller.asks("burn")
+	caller.says(`burn: "" <nil>`)
+	took, after := time.Since(begun), ph.paid()[0]
+	front, back := after.Foreground-before.Foreground, after.Background-before.Background
+	t.Logf("%v of CPU time took %v: %v in foreground, %v in background", burnt, took, front, back)
+	if all := front + back; all < burnt || all > 2*burnt {
+		t.Errorf("%v are charged, %v were burnt", all, burnt)
+	}
+	// One period more may have begun than ended; what a late look let through
+	// is paid back.
+	if most := (took/period + 2) * 2 * budget; front > most || front < budget || back == 0 {
+		t.Errorf("%v of foreground in %v, want at most %v; %v of background", front, took, most, back)
+	}
+
+	// The rule is another, its reservation is the same.
+	rule.Budget, rule.Timeout = 2*budget, 300*ms
+	wedging := []policy.Wedging{{Domain: "web", After: 500 * ms}}
+	ph.configure(wedging, rule)
+	caller.asks("hang")
+	server.says("hanging")
+	caller.says("the rule allows 300ms")
+	if p := ph.paid(); len(p) != 1 || p[0].Budget != 2*budget || p[0].Foreground < after.Foreground {
+		t.Errorf("%+v", p)
+	}
+	eventually(t, "the paid call that hangs is found", func() bool { return len(ph.Wedged()) == 1 })
+	ph.configure(nil)
+	if p := ph.paid(); len(p) != 0 {
+		t.Errorf("left: %+v", p)
+	}
+	if u, err := ph.machine.Paid(t.Context(), after.Reservation); !errors.Is(err, platform.ErrNoDomain) {
+		t.Errorf("left: %+v, %v", u, err)
+	}
+}
+
+// TestPaidAnew: under another configuration the number of a reservation may be
+// another rule's, so a rule asks for its own again.
+func TestPaidAnew(t *testing.T) {
+	asked := 0
+	h := newHost(t, func(o *Options) {
+		o.Pay = func(context.Context, policy.Rule) (uint32, error) { asked++; return 0, nil }
+	})
+	h.vlibOS("web", nil)
+	rule := mine("web", patience)
+	rule.Budget, rule.Period = ms, 10*ms
+	for want := 1; want <= 2; want++ {
+		h.configure(nil, rule)
+		c := h.client("web", 0)
+		h.echoes(c)
+		h.echoes(c)
+		if asked != want {
+			t.Errorf("asked %d times, want %d", asked, want)
+		}
+	}
+}
