@@ -168,6 +168,13 @@ func GivenUp(page []byte) bool {
 	return id != 0 && h.cancel.Load() == id
 }
 
+// Unanswered reports whether a request stands in the channel with this header
+// page that has no answer yet, as far as the client says. For server transports.
+func Unanswered(page []byte) bool {
+	h := (*header)(unsafe.Pointer(&page[0]))
+	return h.request.id.Load() != h.reply.id.Load()
+}
+
 func clientState(page []byte) uint32 {
 	return (*header)(unsafe.Pointer(&page[0])).clientAlive.Load() & 0xff
 }

@@ -3,7 +3,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -148,20 +147,6 @@ func (c *Change) Commit() {
 		}
 	}
 	g.watch(c.wedging)
-}
-
-// List says how the targets fare, by name.
-func (g *Gateway) List() []Status {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	all := make([]Status, 0, len(g.targets))
-	for _, t := range g.targets {
-		all = append(all, t.status())
-	}
-	slices.SortFunc(all, func(a, b Status) int {
-		return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Port, b.Port))
-	})
-	return all
 }
 
 // Close ends all calls that are under way, as cancelled, and removes the

@@ -69,7 +69,7 @@ func TestCalls(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(out), err)
 	}
 	h.echoes(c)
-	if s := h.List(); len(s) != 1 || s[0].Domain != "web" || s[0].Clients != 2 || s[0].Refused != 3 || s[0].Failed != 3 {
+	if s := h.List(); len(s) != 1 || s[0].Domain != "web" || s[0].Clients != 2 || s[0].Refused != 3 || s[0].Failed != 3 || s[0].Timeouts != 0 || s[0].Done+s[0].Failed != s[0].Calls {
 		t.Errorf("%+v", s)
 	}
 }

@@ -59,11 +59,15 @@ func TestFIFO(t *testing.T) {
 		want = append(want, name)
 		h.post("web", "next", name)
 	}
+	eventually(t, "all of them wait", func() bool { return h.List()[0].Waiting == len(want) })
 	close(release)
 	if _, err := first.Result(); err != nil {
 		t.Error(err)
 	}
 	h.echoes(h.client("web", 0)) // the last in the queue
+	if s := h.List()[0]; s.Waiting != 0 || s.Done != 12 || s.Failed != 0 || s.Calls != 12 {
+		t.Errorf("%+v", s)
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	if !slices.Equal(order, want) {

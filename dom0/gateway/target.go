@@ -19,6 +19,7 @@ import (
 type target struct {
 	policy.Target
 	g      *Gateway
+	listen *native.Listener
 	server *vlibcall.Server
 	ways   *ways
 	ctx    context.Context
@@ -26,7 +27,8 @@ type target struct {
 	done   chan struct{}
 	room   []byte // of answers, used again
 
-	clients, calls, refused, failed atomic.Uint64
+	busy atomic.Bool // a call is under way
+	counts
 }
 
 // mostRoom is the largest answer whose memory is kept for the next.
@@ -41,7 +43,7 @@ func (g *Gateway) newTarget(what policy.Target) (*target, error) {
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.ways = newWays(func(ctx context.Context) (Domain, error) { return g.o.Find(ctx, what.Domain) }, what.Port, g.o.Stuck != nil)
-	t.server = vlibcall.NewServer(l)
+	t.listen, t.server = l, vlibcall.NewServer(l)
 	t.server.InOrder = true
 	t.server.HandleRest(func(string, string) (vlibcall.Handler, error) { return t.call, nil })
 	return t, nil
@@ -97,7 +99,10 @@ func denied(text string) error {
 // call is the handler of all functions: it makes the call if a rule lets the
 // client.
 func (t *target) call(c *vlibcall.Call) error {
+	t.busy.Store(true)
+	defer t.busy.Store(false)
 	if c.Cancelled() {
+		t.timeouts.Add(1)
 		return vlibcall.ErrCancelled // it waited for its turn for as long as it wanted
 	}
 	library, function := c.Library(), c.Function()
@@ -111,9 +116,13 @@ func (t *target) call(c *vlibcall.Call) error {
 	t.calls.Add(1)
 	err := t.forward(c, rules, rule, library, function)
 	if err == nil {
+		t.answered.Add(1)
 		return nil
 	}
 	t.failed.Add(1)
+	if t.ctx.Err() == nil && errors.Is(err, vlibcall.ErrTimeout) {
+		t.timeouts.Add(1)
+	}
 	return t.verdict(c, rule, err)
 }
 
@@ -168,18 +177,4 @@ func (t *target) verdict(c *vlibcall.Call, rule *policy.Rule, err error) error {
 		s.Status = vlibcall.StatusGone
 	}
 	return s
-}
-
-// Status is how a target fares.
-type Status struct {
-	Domain  string `json:"domain"` // as the rules name it
-	Port    uint32 `json:"port"`
-	Clients uint64 `json:"clients"` // channels that are open to it
-	Calls   uint64 `json:"calls"`   // that rules allowed
-	Failed  uint64 `json:"failed"`  // of them
-	Refused uint64 `json:"refused"` // for want of a rule
-}
-
-func (t *target) status() Status {
-	return Status{t.Domain, t.Port, t.clients.Load(), t.calls.Load(), t.failed.Load(), t.refused.Load()}
 }

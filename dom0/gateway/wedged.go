@@ -4,7 +4,6 @@ package gateway
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -182,24 +181,3 @@ func (w *firstWords) Write(b []byte) (int, error) {
 }
 
 func (w *firstWords) String() string { return w.b.String() }
-
-// Wedged is a domain whose vLib OS does not come back.
-type Wedged struct {
-	Domain   string        `json:"domain"` // as the configuration names it
-	For      time.Duration `json:"for_ns"`
-	Restarts int           `json:"restarts"` // since the master began
-}
-
-// Wedged lists the wedged, by name.
-func (g *Gateway) Wedged() []Wedged {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	all := []Wedged{}
-	for name, gu := range g.guards {
-		if gu.wedge.Known {
-			all = append(all, Wedged{name, time.Since(gu.wedge.Since), gu.wedge.Count})
-		}
-	}
-	slices.SortFunc(all, func(a, b Wedged) int { return cmp.Compare(a.Domain, b.Domain) })
-	return all
-}

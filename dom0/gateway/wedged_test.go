@@ -48,12 +48,21 @@ func TestWedged(t *testing.T) {
 	if w := h.Wedged()[0]; w.Domain != "web" || w.For < 500*ms || w.Restarts != 0 {
 		t.Errorf("%+v", w)
 	}
+	if w := h.Watched(); len(w) != 1 || !w[0].Wedged || w[0].Domain != "web" {
+		t.Errorf("%+v", w)
+	}
+	if s := h.List()[0]; s.Done != 1 || s.Failed != 3 || s.Timeouts != 3 {
+		t.Errorf("%+v", s)
+	}
 	time.Sleep(4 * lookEvery)
 	if n := h.log.count("a vLib OS is wedged"); n != 1 {
 		t.Errorf("logged %d times", n)
 	}
 	close(release)
 	eventually(t, "it is back", func() bool { return len(h.Wedged()) == 0 })
+	if w := h.Watched(); len(w) != 1 || w[0].Wedged || w[0].For != 0 {
+		t.Errorf("%+v", w)
+	}
 	h.configure(wedging, mine("web", patience))
 	h.echoes(other)
 	h.echoes(big)

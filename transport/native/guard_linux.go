@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/vlibcall"
 )
 
 // Peer is the process that opened a channel, as the kernel knew it when it
@@ -59,6 +61,19 @@ func open(path string) error {
 		return err
 	}
 	return os.Chmod(path, 0o666)
+}
+
+// Unanswered is in how many channels a request has no answer, the one that is
+// served included. Clients can make it wrong, by one for each of their channels.
+func (l *Listener) Unanswered() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, ep := range l.channels {
+		if vlibcall.Unanswered(ep.Header()) { // it is unmapped when it is no longer here
+			n++
+		}
+	}
+	return n
 }
 
 // visitor is a client that shakes hands.
