@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/metrics"
+	"github.com/vlibos/vlibos/dom0/throttling"
 	"github.com/vlibos/vlibos/receipt"
 )
 
@@ -29,10 +31,10 @@ type exporter struct {
 	server  *http.Server
 }
 
-func newExporter(m *master.Master, s *receipt.Shelf, log *slog.Logger) *exporter {
+func newExporter(m *master.Master, s *receipt.Shelf, g *gateway.Gateway, t *throttling.Manager, log *slog.Logger) *exporter {
 	v := version()
 	build := metrics.Build{Version: v.Version, Commit: v.Commit, Go: v.Go}
-	return &exporter{handler: metrics.Handler(metrics.Source{Master: m, Calls: s}, build, log), log: log}
+	return &exporter{handler: metrics.Handler(metrics.Source{Master: m, Calls: s, Gateway: g, Throttle: t}, build, log), log: log}
 }
 
 func (e *exporter) extra() control.Extra {

@@ -26,9 +26,12 @@ Times are since the reservation was made: FOREGROUND on its budget, BACKGROUND
 beyond it, on time that nobody else had reserved, THROTTLED when it wanted that
 time and was not let. LEFT is what is left of the budget now.
 
+The throttle's line, where one runs: where the latency of memory comes from, what
+decides, the latency, and whether background time is given away.
+
 CALLED are the vLib OSes that users other than root may call by this daemon:
-open channels, calls that a rule allowed, those of them that failed, and calls
-that no rule allows. A wedged one has not come back from a call that was given up.`,
+open channels, calls that wait for their turn, calls that a rule allowed, those
+of them that failed, and calls that no rule allows. A wedged one has not come back from a call that was given up.`,
 		Flags:  []cli.Flag{jsonFlag(""), runDirFlag()},
 		Action: psAction,
 	}
@@ -90,6 +93,11 @@ func printHost(w io.Writer, h control.Host) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if h.Throttle != nil {
+		if _, err := fmt.Fprintf(w, "\nthrottle: %s\n", oneLine(h.Throttle.String())); err != nil {
+			return err
+		}
+	}
 	return printCalled(w, h)
 }
 
@@ -98,9 +106,9 @@ func printHost(w io.Writer, h control.Host) error {
 func printCalled(w io.Writer, h control.Host) error {
 	if len(h.Called) > 0 {
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "\nCALLED\tPORT\tCLIENTS\tCALLS\tFAILED\tREFUSED")
+		fmt.Fprintln(t, "\nCALLED\tPORT\tCLIENTS\tWAITING\tCALLS\tFAILED\tREFUSED")
 		for _, s := range h.Called {
-			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\n", oneLine(s.Domain), s.Port, s.Clients, s.Calls, s.Failed, s.Refused)
+			fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", oneLine(s.Domain), s.Port, s.Clients, s.Waiting, s.Calls, s.Failed, s.Refused)
 		}
 		if err := t.Flush(); err != nil {
 			return err

@@ -112,12 +112,12 @@ func serveAction(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	exports := newExporter(m, shelf, log)
-	defer exports.Close()
 	t := throttling.NewManager(p, log)
 	defer closing(&err, t)
 	caches := caching.NewManager(cachePartitioner(p, c.String("run-dir")), p, log)
 	defer closing(&err, caches)
+	exports := newExporter(m, shelf, g, t, log)
+	defer exports.Close()
 	// All of a configuration is taken, or nothing.
 	take := func(cfg config.Config) error {
 		return exports.move(cfg.MetricsListen, func() error {
@@ -139,7 +139,7 @@ func serveAction(c *cli.Context) (err error) {
 	}
 	return together(ctx,
 		func(ctx context.Context) error {
-			return control.Serve(ctx, l, m, g, control.ServeCalls(shelf), exports.extra())
+			return control.Serve(ctx, l, m, g, t, control.ServeCalls(shelf), exports.extra())
 		},
 		shelf.Run,
 		func(ctx context.Context) error { return m.Run(ctx, notifyAlive) },

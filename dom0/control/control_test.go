@@ -16,6 +16,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/throttling"
 	"github.com/vlibos/vlibos/receipt"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
@@ -45,6 +46,12 @@ type calls struct{}
 func (calls) List() []gateway.Status   { return []gateway.Status{{Domain: "web", Port: 1, Calls: 7}} }
 func (calls) Wedged() []gateway.Wedged { return []gateway.Wedged{{Domain: "web", For: 3, Restarts: 1}} }
 
+type throttled struct{}
+
+func (throttled) Status() *throttling.Status {
+	return &throttling.Status{Source: "probe", State: throttling.Closed, CPUs: []throttling.CPU{{ID: 3, Idle: 0.5}}}
+}
+
 func serve(t *testing.T) (*Client, string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -64,7 +71,7 @@ func serve(t *testing.T) (*Client, string) {
 		t.Fatal(err)
 	}
 	more := Extra{"GET /more", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) })}
-	go func() { done <- Serve(ctx, l, m, calls{}, ServeCalls(shelf), more) }()
+	go func() { done <- Serve(ctx, l, m, calls{}, throttled{}, ServeCalls(shelf), more) }()
 	c := NewClient(socket)
 	t.Cleanup(func() {
 		c.Close()
@@ -86,7 +93,8 @@ func TestConversation(t *testing.T) {
 	}
 	h, err := c.Domains(ctx)
 	if err != nil || h.Platform != "test" || len(h.Adopted) != 1 || h.Adopted[0].Foreground != 5 ||
-		len(h.Called) != 1 || h.Called[0].Calls != 7 || len(h.Wedged) != 1 || h.Wedged[0].For != 3 {
+		len(h.Called) != 1 || h.Called[0].Calls != 7 || len(h.Wedged) != 1 || h.Wedged[0].For != 3 ||
+		h.Throttle == nil || h.Throttle.State != throttling.Closed || h.Throttle.CPUs[0].Idle != 0.5 {
 		t.Errorf("%+v, %v", h, err)
 	}
 	for name, tt := range map[string]struct{ err, want error }{

@@ -5,6 +5,7 @@ package control
 import (
 	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/throttling"
 )
 
 // request is what a command asks for.
@@ -31,4 +32,6 @@ type Host struct {
 	// that do not come back from a call.
 	Called []gateway.Status `json:"called"`
 	Wedged []gateway.Wedged `json:"wedged"`
+	// Throttle is the one that runs; nil: none.
+	Throttle *throttling.Status `json:"throttle"`
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/throttling"
 )
 
 // mostRequest bounds a request, in bytes.
@@ -44,10 +45,15 @@ type Gateway interface {
 	Wedged() []gateway.Wedged
 }
 
+// Throttle is what is known of the throttle.
+type Throttle interface {
+	Status() *throttling.Status // nil: there is none
+}
+
 // Serve answers commands until ctx ends.
-func Serve(ctx context.Context, l net.Listener, m *master.Master, g Gateway, more ...Extra) error {
+func Serve(ctx context.Context, l net.Listener, m *master.Master, g Gateway, t Throttle, more ...Extra) error {
 	s := &http.Server{
-		Handler: handler(m, g, more), ReadTimeout: slowest, MaxHeaderBytes: 64 << 10,
+		Handler: handler(m, g, t, more), ReadTimeout: slowest, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	stop := context.AfterFunc(ctx, func() {
@@ -62,7 +68,7 @@ func Serve(ctx context.Context, l net.Listener, m *master.Master, g Gateway, mor
 	return nil
 }
 
-func handler(m *master.Master, g Gateway, more []Extra) http.Handler {
+func handler(m *master.Master, g Gateway, t Throttle, more []Extra) http.Handler {
 	mux := http.NewServeMux()
 	for _, e := range more {
 		mux.Handle(e.Pattern, e.Handler)
@@ -86,7 +92,7 @@ func handler(m *master.Master, g Gateway, more []Extra) http.Handler {
 		all, err := m.List(hr.Context())
 		threads, failed := m.ListHeld(hr.Context())
 		paid, unpaid := m.ListPaid(hr.Context())
-		reply(w, Host{m.Platform(), all, threads, paid, g.List(), g.Wedged()}, errors.Join(err, failed, unpaid))
+		reply(w, Host{m.Platform(), all, threads, paid, g.List(), g.Wedged(), t.Status()}, errors.Join(err, failed, unpaid))
 	})
 	return mux
 }

@@ -12,7 +12,7 @@ import (
 
 // counts of a target's calls, since it is there.
 type counts struct {
-	clients, calls, answered, failed, timeouts, refused atomic.Uint64
+	clients, calls, answered, failed, timeouts, expired, refused atomic.Uint64
 }
 
 // Status is how a target fares. Counts are since the rules name it.
@@ -24,9 +24,11 @@ type Status struct {
 	Calls   uint64 `json:"calls"`   // that rules allowed
 	Done    uint64 `json:"done"`    // of them: answered with a result
 	Failed  uint64 `json:"failed"`  // of them: all others that have ended
-	// Timeouts are calls that were given up: at the rule's timeout, at the
-	// caller's, or by its end. Those whose turn never came are no Calls.
+	// Timeouts are those of the failed that were given up: at the rule's
+	// timeout, at the caller's, or by its end. Expired are given up before
+	// their turn came, and are no Calls.
 	Timeouts uint64 `json:"timeouts"`
+	Expired  uint64 `json:"expired"`
 	Refused  uint64 `json:"refused"` // for want of a rule
 }
 
@@ -37,7 +39,7 @@ func (t *target) status() Status {
 	}
 	return Status{
 		Domain: t.Domain, Port: t.Port, Clients: t.clients.Load(), Waiting: max(waiting, 0), Calls: t.calls.Load(),
-		Done: t.answered.Load(), Failed: t.failed.Load(), Timeouts: t.timeouts.Load(), Refused: t.refused.Load(),
+		Done: t.answered.Load(), Failed: t.failed.Load(), Timeouts: t.timeouts.Load(), Expired: t.expired.Load(), Refused: t.refused.Load(),
 	}
 }
 

@@ -102,7 +102,7 @@ func (t *target) call(c *vlibcall.Call) error {
 	t.busy.Store(true)
 	defer t.busy.Store(false)
 	if c.Cancelled() {
-		t.timeouts.Add(1)
+		t.expired.Add(1)
 		return vlibcall.ErrCancelled // it waited for its turn for as long as it wanted
 	}
 	library, function := c.Library(), c.Function()

@@ -189,6 +189,21 @@ func (m *Master) movedPayers(here map[string]platform.Domain) (changed bool) {
 	return changed
 }
 
+// Identify returns those of some domains, by number, name or UUID, that are there.
+func (m *Master) Identify(ctx context.Context, refs []string) (map[string]platform.Domain, error) {
+	all, err := m.platform.Domains(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]platform.Domain, len(refs))
+	for _, ref := range refs {
+		if d, err := find(all, ref); err == nil {
+			found[ref] = d
+		}
+	}
+	return found, nil
+}
+
 // Watches reports whether the platform sees whose server hangs.
 func (m *Master) Watches() bool {
 	_, ok := m.platform.(platform.Watching)

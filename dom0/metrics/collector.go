@@ -9,7 +9,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/throttling"
 	"github.com/vlibos/vlibos/receipt"
 )
 
@@ -19,6 +22,14 @@ type Source struct {
 		Platform() string
 		List(context.Context) ([]master.Status, error)
 		Health() master.Health
+		Identify(ctx context.Context, refs []string) (map[string]platform.Domain, error)
+	}
+	Gateway interface {
+		List() []gateway.Status
+		Watched() []gateway.Watched
+	}
+	Throttle interface {
+		Status() *throttling.Status // nil: there is none
 	}
 	Calls interface {
 		Read() ([]receipt.Account, receipt.Health, error)
@@ -32,10 +43,11 @@ type Build struct{ Version, Commit, Go string }
 type collector struct {
 	Source
 	Build
+	called called
 }
 
 // New returns the collector of the metrics whose names begin with vlibos_.
-func New(s Source, b Build) prometheus.Collector { return &collector{s, b} }
+func New(s Source, b Build) prometheus.Collector { return &collector{Source: s, Build: b} }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("vlibos_"+name, help, labels, nil)
@@ -44,7 +56,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 var (
 	buildInfo = describe("build_info", "Always 1; the labels say which vlibmaster serves, on which platform.", "version", "commit", "go_version", "platform")
 
-	collected = describe("collection_success", "Whether what the metrics of this part come from could be read: reservations or calls.", "part")
+	collected = describe("collection_success", "Whether what the metrics of this part come from could be read: reservations, calls, or gateway.", "part")
 
 	leaseLost    = describe("lease_lost_total", "How often the master was late to renew its lease, and gates and throttles had opened.")
 	reviewErrors = describe("review_errors_total", "Reviews of the domains, two a second, that failed.")
@@ -54,7 +66,7 @@ var masterDescs = []*prometheus.Desc{buildInfo, collected, leaseLost, reviewErro
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, all := range [][]*prometheus.Desc{masterDescs, reservationDescs, callDescs} {
+	for _, all := range [][]*prometheus.Desc{masterDescs, reservationDescs, callDescs, gatewayDescs, throttleDescs} {
 		for _, d := range all {
 			to <- d
 		}
@@ -77,6 +89,8 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	accounts, health, err := c.Calls.Read()
 	gauge(to, collected, truth(err == nil), "calls")
 	collectCalls(to, accounts, health)
+	gauge(to, collected, truth(c.collectGateway(ctx, to) == nil), "gateway")
+	collectThrottle(to, c.Throttle.Status())
 }
 
 func gauge(to chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {

@@ -17,8 +17,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/throttling"
 	"github.com/vlibos/vlibos/receipt"
 	"github.com/vlibos/vlibos/vlibcall"
 )
@@ -35,6 +37,48 @@ func (h *host) Health() master.Health                         { return master.He
 
 const ms = time.Millisecond
 
+func (h *host) Identify(_ context.Context, refs []string) (map[string]platform.Domain, error) {
+	all := map[string]platform.Domain{}
+	for _, ref := range refs {
+		if ref == "web" || ref == "U-1" {
+			all[ref] = platform.Domain{ID: "1", UUID: "u-1", Name: "web"}
+		}
+	}
+	if h.fail != nil {
+		return nil, h.fail
+	}
+	return all, nil
+}
+
+// targets are called by users other than root: web by its name and by its UUID.
+type targets struct{}
+
+func (targets) List() []gateway.Status {
+	return []gateway.Status{
+		{Domain: "web", Port: 1, Clients: 3, Waiting: 2, Calls: 100, Done: 90, Failed: 10, Timeouts: 6, Expired: 2, Refused: 7},
+		{Domain: "U-1", Port: 1, Waiting: 1, Done: 1},
+		{Domain: "web", Port: 2},
+		{Domain: "gone\xff", Port: 1},
+	}
+}
+
+func (targets) Watched() []gateway.Watched {
+	return []gateway.Watched{{Domain: "web", Wedged: true, For: time.Minute, Restarts: 2}, {Domain: "U-1", Restarts: 1}, {Domain: "gone\xff"}}
+}
+
+// throttleOf is one that is closed, but when it is off.
+type throttleOf struct{ off bool }
+
+func (t throttleOf) Status() *throttling.Status {
+	if t.off {
+		return nil
+	}
+	return &throttling.Status{
+		Source: "probe", Policy: "threshold", Traffic: "counted", Period: 10 * ms, State: throttling.Closed, Latency: 250,
+		CPUs: []throttling.CPU{{ID: 1, Idle: 0.25}, {ID: 2}}, Decisions: 9, Throttled: 8, Unhealthy: 3, Dropped: 2, Stuck: 1,
+	}
+}
+
 func status(uuid, name, domain string) master.Status {
 	return master.Status{
 		Adoption: master.Adoption{UUID: uuid, Name: name, Budget: 10 * ms, Period: 100 * ms, CPUs: []int{0, 1}},
@@ -42,8 +86,8 @@ func status(uuid, name, domain string) master.Status {
 	}
 }
 
-// called is a shelf with a book in it.
-func called(t *testing.T) *receipt.Shelf {
+// calledBy is a shelf with a book in it.
+func calledBy(t *testing.T) *receipt.Shelf {
 	t.Helper()
 	dir := t.TempDir()
 	s, err := receipt.OpenShelf(dir, slog.New(slog.DiscardHandler))
@@ -70,7 +114,7 @@ func source(t *testing.T) Source {
 			status("u-1", "web", "1"), status("u-2", "db", ""),
 			status("u-3", "evil\"\n} 1\n\x1b\xff\u202e", "3"), status("u\x01", "a", "4"), status("u\x02", "b", "5"),
 		}},
-		Calls: called(t),
+		Calls: calledBy(t), Gateway: targets{}, Throttle: throttleOf{},
 	}
 }
 
@@ -96,6 +140,29 @@ func TestFigures(t *testing.T) {
 		`vlibos_lease_lost_total 2`,
 		`vlibos_review_errors_total 3`,
 		`vlibos_collection_success{part="calls"} 1`,
+		`vlibos_collection_success{part="gateway"} 1`,
+		`vlibos_gateway_clients{name="web",port="1",uuid="u-1"} 3`,
+		`vlibos_gateway_queue_length{name="web",port="1",uuid="u-1"} 3`,
+		`vlibos_gateway_queue_length{name="web",port="2",uuid="u-1"} 0`,
+		`vlibos_gateway_calls_total{name="web",outcome="done",port="1",uuid="u-1"} 91`,
+		`vlibos_gateway_calls_total{name="web",outcome="failed",port="1",uuid="u-1"} 4`,
+		`vlibos_gateway_calls_total{name="web",outcome="timeout",port="1",uuid="u-1"} 8`,
+		`vlibos_gateway_calls_total{name="web",outcome="denied",port="1",uuid="u-1"} 7`,
+		`vlibos_gateway_wedged` + web + ` 1`,
+		`vlibos_gateway_wedged{name="gone�",uuid=""} 0`,
+		`vlibos_gateway_restarts_total` + web + ` 3`,
+		`vlibos_throttle_info{policy="threshold",source="probe",traffic="counted"} 1`,
+		`vlibos_throttle_state{state="closed"} 1`,
+		`vlibos_throttle_state{state="policy"} 0`,
+		`vlibos_throttle_latency_seconds 2.5e-07`,
+		`vlibos_throttle_period_seconds 0.01`,
+		`vlibos_throttle_idle_ratio{cpu="1"} 0.25`,
+		`vlibos_throttle_idle_ratio{cpu="2"} 0`,
+		`vlibos_throttle_decisions_total 9`,
+		`vlibos_throttle_closed_decisions_total 8`,
+		`vlibos_throttle_unhealthy_decisions_total 3`,
+		`vlibos_throttle_dropped_policies_total 2`,
+		`vlibos_throttle_late_total 1`,
 		`vlibos_reservation_foreground_seconds_total` + web + ` 3`,
 		`vlibos_reservation_background_seconds_total` + web + ` 0.5`,
 		`vlibos_reservation_throttled_seconds_total` + web + ` 0.001`,
@@ -181,11 +248,33 @@ func TestPartsFailAlone(t *testing.T) {
 	for want, is := range map[string]bool{
 		`vlibos_collection_success{part="reservations"} 0`: true,
 		`vlibos_collection_success{part="calls"} 1`:        true,
+		`vlibos_collection_success{part="gateway"} 0`:      true,
+		`vlibos_gateway_wedged{name="web",uuid=""} 1`:      true, // as the rule names it
 		`vlibos_call_duration_seconds_count{`:              true,
 		`vlibos_reservation_`:                              false,
 	} {
 		if strings.Contains(text, want) != is {
 			t.Errorf("%s: want %v", want, is)
+		}
+	}
+}
+
+// A domain that is gone for a while keeps its series, and who throttles nothing
+// has none.
+func TestNamesAreRemembered(t *testing.T) {
+	s, m := source(t), &host{}
+	s.Master, s.Throttle = m, throttleOf{off: true}
+	h := Handler(s, build, slog.New(slog.DiscardHandler))
+	scrape := func() string {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", Path, nil))
+		return w.Body.String()
+	}
+	const wedged = "\nvlibos_gateway_wedged{name=\"web\",uuid=\"u-1\"} 1\n"
+	for _, fail := range []error{nil, errors.New("xenstored does not answer")} {
+		m.fail = fail
+		if text := scrape(); !strings.Contains(text, wedged) || strings.Contains(text, "vlibos_throttle_") {
+			t.Errorf("%v: %s", fail, text)
 		}
 	}
 }

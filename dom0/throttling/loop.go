@@ -50,31 +50,6 @@ type Loop struct {
 	refuse string    // what the host said last when it refused
 }
 
-// Status is what the loop sees and does.
-type Status struct {
-	Source  string        `json:"source"`
-	Policy  string        `json:"policy"`
-	Period  time.Duration `json:"period_ns"`
-	Health  string        `json:"health"`
-	Problem string        `json:"problem,omitempty"` // the last one
-	Latency float64       `json:"latency_ns"`        // average of the last period
-	Traffic string        `json:"traffic"`           // how that of each CPU is known
-	CPUs    []CPU         `json:"cpus"`
-	// Counts since the loop began.
-	Decisions uint64 `json:"decisions"`
-	Throttled uint64 `json:"throttled"` // of them: some CPU idles
-	Unhealthy uint64 `json:"unhealthy"` // of them: the source was not healthy
-	Dropped   uint64 `json:"dropped"`   // policies
-	Stuck     uint64 `json:"stuck"`     // times that no decision came for long
-}
-
-// CPU is one that may be throttled.
-type CPU struct {
-	ID      int     `json:"id"`
-	Idle    float64 `json:"idle"`    // share of the period without background time
-	Traffic float64 `json:"traffic"` // requests a second, or 1 where it is not known
-}
-
 // New makes a loop. It takes over the source, which Run closes.
 func New(o Options) *Loop {
 	l := &Loop{o: o, told: map[int]time.Duration{}}
@@ -89,15 +64,6 @@ func (l *Loop) dropped(err error) {
 	defer l.mu.Unlock()
 	l.status.Dropped++
 	l.status.Problem = err.Error()
-}
-
-// Status may be asked for at any time.
-func (l *Loop) Status() Status {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.status
-	s.CPUs = append([]CPU(nil), s.CPUs...)
-	return s
 }
 
 // Swap lets another policy decide from now on.
@@ -169,6 +135,7 @@ func (l *Loop) note(s *throttle.Sample, err error, idle []float64) {
 	if s.Health != throttle.Quiet {
 		st.Latency = s.Latency
 	}
+	st.hopeless = s.Health > throttle.Warming
 	st.CPUs = st.CPUs[:0]
 	throttled := false
 	for i, c := range s.CPUs {
@@ -239,9 +206,12 @@ func (l *Loop) open(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// patience is how long a decision may take.
+func (l *Loop) patience() time.Duration { return max(deadman, deadmanPeriods*l.o.Period) }
+
 // watch opens all CPUs when no decision comes: a source that hangs, say.
 func (l *Loop) watch(ctx context.Context) {
-	patience := max(deadman, deadmanPeriods*l.o.Period)
+	patience := l.patience()
 	tick := time.NewTicker(patience / 4)
 	defer tick.Stop()
 	var stuck time.Time

@@ -117,18 +117,18 @@ func TestLoop(t *testing.T) {
 	for _, policy := range []string{"threshold", "feedback"} {
 		l, h, m, end := start(t, policy)
 		eventually(t, "decisions", func() bool { return l.Status().Decisions > 10 })
-		if s := l.Status(); s.Throttled != 0 || s.Health != "good" || s.Latency != 50 || len(s.CPUs) != 2 || s.CPUs[1].ID != 5 || s.Traffic != "taken as equal" {
+		if s := l.Status(); s.Throttled != 0 || s.Health != "good" || s.Latency != 50 || len(s.CPUs) != 2 || s.CPUs[1].ID != 5 || s.Traffic != "taken as equal" || s.State != Enough {
 			t.Errorf("%+v", s)
 		}
 		m.set(func() { m.latency = 300 })
 		eventually(t, "throttled", func() bool { return h.of(2) > time.Millisecond && h.of(5) > time.Millisecond })
-		if s := l.Status(); s.Throttled == 0 || s.Policy != policy {
+		if s := l.Status(); s.Throttled == 0 || s.Policy != policy || s.State != Closed {
 			t.Errorf("%+v", s)
 		}
 		// Without health all is open, and stays so.
 		m.set(func() { m.err = errors.New("gone") })
 		eventually(t, "open", func() bool { return h.of(2) == 0 && h.of(5) == 0 })
-		if s := l.Status(); s.Health != "failed" || s.Unhealthy == 0 || s.Problem == "" {
+		if s := l.Status(); s.Health != "failed" || s.Unhealthy == 0 || s.Problem == "" || s.State != Blind {
 			t.Errorf("%+v", s)
 		}
 		m.set(func() { m.err = nil })
@@ -150,12 +150,15 @@ func TestSourceThatHangs(t *testing.T) {
 	hang := make(chan struct{})
 	m.set(func() { m.hang = hang })
 	eventually(t, "open", func() bool { return h.of(2) == 0 && h.of(5) == 0 })
-	if s := l.Status(); s.Stuck != 1 || s.Problem == "" {
+	if s := l.Status(); s.Stuck != 1 || s.Problem == "" || s.State != Late {
 		t.Errorf("%+v", s)
 	}
 	m.set(func() { m.hang = nil })
 	close(hang)
 	eventually(t, "throttled again", func() bool { return h.of(2) > 0 })
+	if s := l.Status(); s.State != Closed {
+		t.Errorf("%+v", s)
+	}
 	end()
 }
 

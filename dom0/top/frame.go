@@ -9,6 +9,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/throttling"
 	"github.com/vlibos/vlibos/receipt"
 )
 
@@ -26,7 +27,9 @@ type Frame struct {
 	Platform     string        `json:"platform"`
 	CPUs         []CPU         `json:"cpus"`
 	Reservations []Reservation `json:"reservations"`
-	Calls        []Calls       `json:"calls"`
+	// Throttle is the one that runs; nil: none.
+	Throttle *throttling.Status `json:"throttle"`
+	Calls    []Calls            `json:"calls"`
 }
 
 // CPU is what is promised of one.
@@ -71,7 +74,7 @@ func known(p *float64) float64 {
 // Compare tells what happened between two samples.
 func Compare(before, now Sample) Frame {
 	f := Frame{Time: now.At, Interval: now.At.Sub(before.At), Platform: now.Host.Platform,
-		CPUs: []CPU{}, Reservations: []Reservation{}, Calls: []Calls{}}
+		Throttle: now.Host.Throttle, CPUs: []CPU{}, Reservations: []Reservation{}, Calls: []Calls{}}
 	reserved := make(map[int]float64)
 	for _, s := range now.Host.Adopted {
 		for _, cpu := range s.CPUs {

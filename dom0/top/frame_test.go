@@ -12,6 +12,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/throttling"
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/receipt"
 )
@@ -144,6 +145,13 @@ web     libz     �]0;evil�      1.0    68ns    68ns       0.0      2       0
 	if got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
+	f.Throttle = &throttling.Status{Source: "evil\x1b", Policy: "rate", State: throttling.Enough}
+	_, tables, _ := strings.Cut(want, "\n\n")
+	headline, _, _ := strings.Cut(want, "\n")
+	want = headline + "\n\nthrottle: evil�, policy rate, latency -, open: the policy wants nobody to idle\n" + tables
+	if got := text(f.Lines(Look{Order: ByUse})); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
 }
 
 // Whatever the size, no line is too long, there are not too many, and nothing
@@ -156,6 +164,9 @@ func TestLinesFit(t *testing.T) {
 				f.Reservations = append(f.Reservations, f.Reservations[0])
 				f.Reservations[len(f.Reservations)-1].Problem = strings.Repeat("\x1b[31m why ", 40)
 				f.Calls = append(f.Calls, f.Calls[0])
+			}
+			if height%2 == 0 {
+				f.Throttle = &throttling.Status{Source: "probe", State: throttling.Closed, CPUs: make([]throttling.CPU, 64)}
 			}
 			for _, help := range []bool{false, true} {
 				lines := f.Lines(Look{Width: width, Height: height, Status: "bad\nluck", Help: help})

@@ -41,6 +41,9 @@ var help = []string{
 func (f *Frame) Lines(l Look) []Line {
 	f.Sort(l.Order)
 	lines := []Line{{Text: f.headline(l)}, {Text: clean(l.Status)}}
+	if f.Throttle != nil {
+		lines = append(lines, Line{Text: "throttle: " + clean(f.Throttle.String())})
+	}
 	if l.Help {
 		for _, h := range help {
 			lines = append(lines, Line{Text: h})
@@ -49,8 +52,8 @@ func (f *Frame) Lines(l Look) []Line {
 	}
 	reservations, calls := f.reservationRows(), f.callRows()
 	if l.Height > 0 {
-		// Two lines above the tables, two headings, and a line between them.
-		room := max(l.Height-5, 2)
+		// What is above the tables, two headings, and a line between them.
+		room := max(l.Height-len(lines)-3, 2)
 		mine := min(len(reservations)-1, max(room-(len(calls)-1), room/2))
 		reservations, calls = cut(reservations, mine), cut(calls, room-mine)
 	}
