@@ -12,8 +12,8 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/throttling"
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/throttling"
 	"github.com/vlibos/vlibos/receipt"
 )
 
