@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -180,20 +181,20 @@ func TestPaid(t *testing.T) {
 // TestPaidAnew: under another configuration the number of a reservation may be
 // another rule's, so a rule asks for its own again.
 func TestPaidAnew(t *testing.T) {
-	asked := 0
+	var asked atomic.Int32
 	h := newHost(t, func(o *Options) {
-		o.Pay = func(context.Context, policy.Rule) (uint32, error) { asked++; return 0, nil }
+		o.Pay = func(context.Context, policy.Rule) (uint32, error) { asked.Add(1); return 0, nil }
 	})
 	h.vlibOS("web", nil)
 	rule := mine("web", patience)
 	rule.Budget, rule.Period = ms, 10*ms
-	for want := 1; want <= 2; want++ {
+	for want := int32(1); want <= 2; want++ {
 		h.configure(nil, rule)
 		c := h.client("web", 0)
 		h.echoes(c)
 		h.echoes(c)
-		if asked != want {
-			t.Errorf("asked %d times, want %d", asked, want)
+		if n := asked.Load(); n != want {
+			t.Errorf("asked %d times, want %d", n, want)
 		}
 	}
 }

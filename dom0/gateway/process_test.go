@@ -170,6 +170,7 @@ func TestDomainsComeAndGo(t *testing.T) {
 		if _, err := p.Result(); !errors.Is(err, vlibcall.ErrGone) {
 			t.Error("it died in mid-call:", err)
 		}
+		server.Process.Wait() // before that its socket may still be there
 	}
 }
 
