@@ -22,7 +22,7 @@ type ear struct {
 	close    func() error
 	manner   string
 
-	served evtchn.Port // of the request that the server is at; 0: none
+	served evtchn.Port // of the call that it was told of, or of the request that it found; 0: none
 	signal bool        // its client, when the server is done
 	turns  int
 }
@@ -82,7 +82,11 @@ func (l *Listener) hear() (*serverEndpoint, error) {
 	port, err := r.listen(uint32(served), signal)
 	switch {
 	case err == nil:
-		return l.at(evtchn.Port(port)), nil
+		r.served = evtchn.Port(port)
+		if e := l.at(r.served); e != nil {
+			return e, nil
+		}
+		return nil, evtchn.ErrInterrupted // by a channel that was closed: the next turn ends its call
 	case errors.Is(err, vlib.ErrOpen):
 		return nil, nil
 	}
@@ -119,16 +123,24 @@ func (l *Listener) flush() error {
 	return l.end(served, signal)
 }
 
-// at notes what the server is at from now on.
 func (l *Listener) at(port evtchn.Port) *serverEndpoint {
 	l.mu.Lock()
-	e := l.byPort[port]
-	l.mu.Unlock()
-	if e != nil && l.ear != nil {
-		l.ear.served = port
-	}
-	return e
+	defer l.mu.Unlock()
+	return l.byPort[port]
 }
+
+// Bill implements vlibcall.Biller. An event alone, of a channel that was opened,
+// say, is nothing that the server is done with: a call may have come since it
+// looked, and would end unserved.
+func (e *serverEndpoint) Bill() error {
+	if r := e.l.ear; r != nil {
+		r.served = e.port
+	}
+	return nil
+}
+
+// Billed implements vlibcall.Biller: the next Wait says it.
+func (e *serverEndpoint) Billed() {}
 
 // NotifyLate implements vlibcall.LateNotifier.
 func (e *serverEndpoint) NotifyLate() error {
@@ -139,4 +151,7 @@ func (e *serverEndpoint) NotifyLate() error {
 	return e.Notify()
 }
 
-var _ vlibcall.LateNotifier = (*serverEndpoint)(nil)
+var (
+	_ vlibcall.LateNotifier = (*serverEndpoint)(nil)
+	_ vlibcall.Biller       = (*serverEndpoint)(nil)
+)
