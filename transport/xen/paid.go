@@ -108,15 +108,23 @@ func (e *clientEndpoint) GiveUp(reservation uint32) error {
 	return overIsFine(e.domain.module.Cancel(reservation))
 }
 
-// listensAgain is how long a server may take from its answer to listening, which
-// ends the call. Who polls for the answer has it before that.
-const listensAgain = 250 * time.Microsecond
+const (
+	// listensAgain is how long a server may take from its answer to listening,
+	// which ends the call. Who polls for the answer has it before that.
+	listensAgain = time.Millisecond
+	// atOnce is how long it takes as a rule. Then its CPU may be this one's,
+	// or an emulator's that runs one at a time.
+	atOnce = 10 * time.Microsecond
+)
 
 // Cost implements vlibcall.Payer. Of a server that does something else after its
 // answer it is the cost up to now.
 func (e *clientEndpoint) Cost(reservation uint32) (vlibcall.Cost, error) {
 	r, err := e.domain.module.Reservation(reservation)
 	for begun := time.Now(); err == nil && r.Call == vlib.CallActive && time.Since(begun) < listensAgain; {
+		if time.Since(begun) > atOnce {
+			time.Sleep(atOnce)
+		}
 		r, err = e.domain.module.Reservation(reservation)
 	}
 	return vlibcall.Cost{
