@@ -9,9 +9,11 @@ import (
 
 // Bounds of what memory can do.
 const (
-	// stuckAfter readings that are all the same say that nothing counts: the
-	// reading itself causes requests, and so does every probe.
-	stuckAfter = 3
+	// Readings that are all the same, three and for so long, say that nothing
+	// counts: programs that run cause requests, and so does every probe. For
+	// less than that a machine may well be idle, because of the throttle.
+	stuckReadings = 3
+	stuckFor      = 500 * time.Millisecond
 	// No request takes longer: it would be a failure of the machine.
 	longest = float64(time.Millisecond)
 	// No host has more requests a second: 64 TB/s in lines of 64 bytes.
@@ -22,7 +24,8 @@ const (
 type Meter struct {
 	last, next Counters
 	have       bool
-	still      int
+	still      int           // readings that are all the same
+	moved      time.Duration // when the last one was that is not
 	sample     Sample
 }
 
@@ -52,7 +55,7 @@ func (m *Meter) measure() {
 		return
 	}
 	if !m.have || !alike(now, was) || now.At <= was.At {
-		m.have, m.still, out.Health = true, 0, Warming
+		m.have, m.still, m.moved, out.Health = true, 0, now.At, Warming
 		return
 	}
 	out.Span = now.At - was.At
@@ -75,12 +78,13 @@ func (m *Meter) measure() {
 func (m *Meter) health(requests, occupancy float64) Health {
 	if requests == 0 || occupancy == 0 {
 		// One that is over quickly may have seen nothing.
-		if m.still++; m.still >= stuckAfter || requests+occupancy > 0 {
+		m.still++
+		if m.still >= stuckReadings && m.next.At-m.moved >= stuckFor || requests+occupancy > 0 {
 			return Stuck
 		}
 		return Quiet
 	}
-	m.still = 0
+	m.still, m.moved = 0, m.next.At
 	if occupancy*m.next.Scale > requests*longest || requests > fastest*m.sample.Span.Seconds() || !(m.next.Scale > 0) {
 		return Implausible
 	}

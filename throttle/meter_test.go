@@ -75,7 +75,9 @@ func TestMeterHealth(t *testing.T) {
 		then func(*tape)
 		want []Health
 	}{
-		"all still":                {func(s *tape) { s.move(0, 0) }, []Health{Quiet, Quiet, Stuck, Stuck}},
+		"all still":                {func(s *tape) { s.At += 200 * time.Millisecond; s.move(0, 0) }, []Health{Quiet, Quiet, Stuck, Stuck}},
+		"still for long":           {func(s *tape) { s.At += time.Second; s.move(0, 0) }, []Health{Quiet, Quiet, Stuck}},
+		"still for a moment":       {func(s *tape) { s.move(0, 0) }, []Health{Quiet, Quiet, Quiet, Quiet, Quiet}},
 		"occupancy still":          {func(s *tape) { s.move(10, 0) }, []Health{Stuck, Stuck}},
 		"requests still":           {func(s *tape) { s.move(0, 10) }, []Health{Stuck}},
 		"no time passed":           {func(s *tape) { s.At -= time.Millisecond; s.move(10, 300) }, []Health{Warming}},

@@ -29,7 +29,7 @@ const (
 	watchSlack = 100 * time.Microsecond
 	// So long a domain that wakes up can run on a budget that is smaller,
 	// once: it pays that back.
-	minWatch = 3 * time.Millisecond
+	minWatch = 5 * time.Millisecond
 )
 
 // sleep puts a domain under watch.
