@@ -3,6 +3,7 @@
 package throttling
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,8 @@ type Options struct {
 	Fallbacks []throttle.Policy
 	Host      platform.Throttler
 	Log       *slog.Logger
+	// Limit of one decision; 0: [throttle.DefaultLimit].
+	Limit time.Duration
 }
 
 // Loop is the control loop.
@@ -53,7 +56,7 @@ type Loop struct {
 // New makes a loop. It takes over the source, which Run closes.
 func New(o Options) *Loop {
 	l := &Loop{o: o, told: map[int]time.Duration{}}
-	l.controller = throttle.NewController(o.Policy, throttle.DefaultLimit, l.dropped, o.Fallbacks...)
+	l.controller = throttle.NewController(o.Policy, cmp.Or(o.Limit, throttle.DefaultLimit), l.dropped, o.Fallbacks...)
 	l.status = Status{Source: o.Source.Name(), Policy: o.Policy.Name(), Period: o.Period, Health: throttle.Warming.String()}
 	return l
 }

@@ -5,13 +5,14 @@
  * 8 KiB on after each write, so that no row buffer of the memory serves two.
  *
  *   mjump batch                    without end
- *   mjump task BUDGET PERIOD JOBS  a real-time task: JOBS times, at each
- *                                  multiple of PERIOD, for BUDGET of its own
- *                                  CPU time; prints "ready" before the first,
- *                                  and then writes and ns of CPU time
+ *   mjump task BUDGET PERIOD JOBS  a real-time task, SCHED_FIFO: JOBS times, at
+ *                                  each multiple of PERIOD, for BUDGET of its
+ *                                  own CPU time; prints "ready" before the
+ *                                  first, and then writes and ns of CPU time
  *
  * BUDGET and PERIOD are nanoseconds.
  */
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 
 #define LINE 64
 #define JUMP 8192
+#define PAGE 4096
 #define ARRAY (6 << 20)
 /* Writes between two looks at the clock: in emulation a look costs as much as
  * several of them. */
@@ -56,11 +58,17 @@ static int64_t used(void)
 
 static int task(int64_t budget, int64_t period, long jobs)
 {
+    static const struct sched_param priority = { .sched_priority = 1 };
     int64_t writes = 0, first, paid, next;
 
     if (budget < 1 || period < budget || jobs < 1)
         return 2;
-    memset((void *)array, 1, sizeof(array)); /* its pages are there now */
+    for (uint32_t i = 0; i < ARRAY; i += PAGE)
+        array[i / sizeof(*array)] = i; /* its pages are there now */
+    if (sched_setscheduler(0, SCHED_FIFO, &priority)) {
+        perror("mjump: a real-time priority");
+        return 1;
+    }
     puts("ready");
     fflush(stdout);
     next = clock_ns(CLOCK_MONOTONIC) / period * period + period;
