@@ -74,6 +74,7 @@ func Measure(ctx context.Context, o Options) (throttle.Curve, error) {
 func samples(ctx context.Context, s throttle.Source, d time.Duration) ([]float64, error) {
 	var m throttle.Meter
 	var all []float64
+	quiet := false
 	step := min(d/10, 50*time.Millisecond)
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		got, err := m.Take(s)
@@ -83,13 +84,18 @@ func samples(ctx context.Context, s throttle.Source, d time.Duration) ([]float64
 		switch got.Health {
 		case throttle.Good:
 			all = append(all, got.Latency)
-		case throttle.Quiet, throttle.Warming:
+		case throttle.Quiet:
+			quiet = true
+		case throttle.Warming:
 		default:
 			return nil, fmt.Errorf("source %s: its counters are %s", s.Name(), got.Health)
 		}
 		if err := clock.Sleep(ctx, step); err != nil {
 			return nil, err
 		}
+	}
+	if quiet && len(all) == 0 {
+		return nil, fmt.Errorf("source %s: its counters are %s", s.Name(), throttle.Stuck)
 	}
 	return all, nil
 }
