@@ -14,6 +14,9 @@ import (
 // TestSoakRogueGuest is TestRogueGuest with 10,000 connections.
 func TestSoakRogueGuest(t *testing.T) { rogueGuest(t, 6*time.Hour, "VLIBOS_ROUNDS=10000") }
 
+// TestSoakScheduling is TestScheduling with PVH guests.
+func TestSoakScheduling(t *testing.T) { scheduling(t, lab.PVH) }
+
 // TestSoakServing is TestServing's long tests, each in a boot of its own.
 func TestSoakServing(t *testing.T) {
 	for _, name := range long {
