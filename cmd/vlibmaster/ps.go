@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/platform"
 )
 
 func psCommand() *cli.Command {
@@ -56,39 +57,22 @@ func psAction(c *cli.Context) error {
 func printHost(w io.Writer, h control.Host) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CLASS\tDOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED\tUUID")
+	row := func(class, who, name string, budget, period time.Duration, u platform.Usage, what string) {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", class, who, oneLine(name), budget, period,
+			short(u.Left), short(u.Foreground), short(u.Background), short(u.Throttled), what)
+	}
 	for _, s := range h.Adopted {
-		domain := s.Domain
-		switch {
-		case domain == "":
-			domain = "(stopped)"
-		case s.Problem != "":
-			domain += " (without it: " + oneLine(s.Problem) + ")"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", s.Class, domain, oneLine(s.Name), s.Budget, s.Period,
-			short(s.Left), short(s.Foreground), short(s.Background), short(s.Throttled), s.UUID)
+		row(string(s.Class), where(s.Domain, "without it", s.Problem), s.Name, s.Budget, s.Period, s.Usage, s.UUID)
 	}
 	for _, s := range h.Threads {
-		who := s.Members.String()
-		if s.Problem != "" {
-			who += " (without it: " + oneLine(s.Problem) + ")"
-		}
 		calls := fmt.Sprintf("reservation %d", s.Reservation)
 		if len(s.Calls) > 0 {
 			calls += ", calls " + oneLine(strings.Join(s.Calls, ", "))
 		}
-		fmt.Fprintf(t, "threads\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", who, oneLine(s.Name), s.Budget, s.Period,
-			short(s.Left), short(s.Foreground), short(s.Background), short(s.Throttled), calls)
+		row("threads", where(s.Members.String(), "without it", s.Problem), s.Name, s.Budget, s.Period, s.Usage, calls)
 	}
 	for _, s := range h.Paid {
-		domain := s.Domain
-		switch {
-		case domain == "":
-			domain = "(stopped)"
-		case s.Problem != "":
-			domain += " (unpaid: " + oneLine(s.Problem) + ")"
-		}
-		fmt.Fprintf(t, "calls\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", domain, oneLine(s.Key), s.Budget, s.Period,
-			short(s.Left), short(s.Foreground), short(s.Background), short(s.Throttled), s.UUID)
+		row("calls", where(s.Domain, "unpaid", s.Problem), s.Key, s.Budget, s.Period, s.Usage, s.UUID)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -99,6 +83,17 @@ func printHost(w io.Writer, h control.Host) error {
 		}
 	}
 	return printCalled(w, h)
+}
+
+// where names who runs on a reservation, and what the problem with it is.
+func where(who, state, problem string) string {
+	switch {
+	case who == "":
+		return "(stopped)"
+	case problem != "":
+		return fmt.Sprintf("%s (%s: %s)", who, state, oneLine(problem))
+	}
+	return who
 }
 
 // printCalled is the table of what unprivileged tools may call, and the line of

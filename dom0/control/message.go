@@ -30,8 +30,8 @@ type Host struct {
 	Paid []master.PaidStatus `json:"paid"`
 	// Called are the vLib OSes that unprivileged tools may call, Wedged those
 	// that do not come back from a call.
-	Called []gateway.Status `json:"called"`
-	Wedged []gateway.Wedged `json:"wedged"`
+	Called []gateway.Status  `json:"called"`
+	Wedged []gateway.Watched `json:"wedged"`
 	// Throttle is the one that runs; nil: none.
 	Throttle *throttling.Status `json:"throttle"`
 }

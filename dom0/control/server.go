@@ -42,7 +42,7 @@ func Listen(path string) (net.Listener, error) {
 // Gateway is what is known of the calls of unprivileged tools.
 type Gateway interface {
 	List() []gateway.Status
-	Wedged() []gateway.Wedged
+	Wedged() []gateway.Watched
 }
 
 // Throttle is what is known of the throttle.

@@ -80,20 +80,7 @@ func (g *Gateway) Watched() []Watched {
 	return all
 }
 
-// Wedged is a domain whose vLib OS does not come back.
-type Wedged struct {
-	Domain   string        `json:"domain"` // as the configuration names it
-	For      time.Duration `json:"for_ns"`
-	Restarts int           `json:"restarts"` // since the master began
-}
-
-// Wedged lists the wedged, by name.
-func (g *Gateway) Wedged() []Wedged {
-	all := []Wedged{}
-	for _, w := range g.Watched() {
-		if w.Wedged {
-			all = append(all, Wedged{w.Domain, w.For, w.Restarts})
-		}
-	}
-	return all
+// Wedged lists those of them that do not come back.
+func (g *Gateway) Wedged() []Watched {
+	return slices.DeleteFunc(g.Watched(), func(w Watched) bool { return !w.Wedged })
 }
