@@ -51,6 +51,7 @@ var calls = []struct {
 }
 
 func testCalls(t *testing.T, guest lab.Guest) {
+	t.Parallel()
 	built(t)
 	var script strings.Builder
 	for _, c := range calls {

@@ -59,6 +59,8 @@ func boot(t *testing.T, c lab.Config, follow bool) (result lab.Result, stdout, s
 	return result, out.String(), errOut.String()
 }
 
+// noEmulatorLeft is for tests that run alone: another's emulator is this
+// process' child, too.
 func noEmulatorLeft(t *testing.T) {
 	t.Helper()
 	children, err := filepath.Glob("/proc/self/task/*/children")
@@ -117,6 +119,7 @@ func TestPV(t *testing.T) {
 }
 
 func TestPVH(t *testing.T) {
+	t.Parallel()
 	result, stdout, _ := boot(t, lab.Config{
 		DomUs: 1, Guest: lab.PVH,
 		DomUAdd: []lab.File{{Host: script(t, announcing), Guest: "/usr/bin/vlib-server"}},
@@ -134,6 +137,7 @@ func TestPVH(t *testing.T) {
 }
 
 func TestCounted(t *testing.T) {
+	t.Parallel()
 	_, stdout, _ := boot(t, lab.Config{
 		Mode: lab.Counted, DomUs: 1,
 		DomUAdd: []lab.File{{Host: script(t, announcing), Guest: "/usr/bin/vlib-server"}},
@@ -145,6 +149,7 @@ func TestCounted(t *testing.T) {
 }
 
 func TestNoSuchCommand(t *testing.T) {
+	t.Parallel()
 	result, stdout, stderr := boot(t, lab.Config{Args: []string{"no-such-command"}}, false)
 	if result.Status != 127 || stdout != "" || !strings.Contains(stderr, "--add HOST:GUEST") {
 		t.Errorf("status %d, stdout %q, stderr %q", result.Status, stdout, stderr)

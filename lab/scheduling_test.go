@@ -16,11 +16,11 @@ import (
 // TestScheduling runs where time is counted, so that shares are exact. Such a
 // machine is one thread, and its counts do not depend on others beside it.
 func TestScheduling(t *testing.T) {
-	t.Parallel()
 	scheduling(t, lab.PV)
 }
 
 func scheduling(t *testing.T, guest lab.Guest) {
+	t.Parallel()
 	inDom0(t, lab.Config{
 		Xen: lab.VlibXen, Mode: lab.Counted, Guest: guest, DomUs: 2, Timeout: 15 * time.Minute,
 	}, "lab/scheduling")
@@ -60,6 +60,7 @@ func TestServing(t *testing.T) {
 
 // TestModuleReported: what the module's absence means, and what its presence.
 func TestModuleReported(t *testing.T) {
+	t.Parallel()
 	const ask = "xl info | grep xen_scheduler; vlibmaster doctor; " +
 		"vlibmaster call --reservation 1 1 libm.so.6 cos --sig 'f64(f64)' 0.5; echo status $?"
 	for xen, want := range map[string][]string{
@@ -67,6 +68,7 @@ func TestModuleReported(t *testing.T) {
 		lab.StockXen: {": credit2", "module    absent", "status 15", "no vLibOS module"},
 	} {
 		t.Run(xen, func(t *testing.T) {
+			t.Parallel()
 			_, stdout, stderr := boot(t, lab.Config{Xen: xen, DomUs: 1, Timeout: 5 * time.Minute, Args: []string{"sh", "-c", ask}}, true)
 			for _, text := range want {
 				if !strings.Contains(stdout+stderr, text) {

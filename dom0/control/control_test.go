@@ -43,8 +43,10 @@ func (host) Usage(context.Context, platform.Domain, uint32) (platform.Usage, err
 // calls has one vLib OS, which is wedged.
 type calls struct{}
 
-func (calls) List() []gateway.Status   { return []gateway.Status{{Domain: "web", Port: 1, Calls: 7}} }
-func (calls) Wedged() []gateway.Watched { return []gateway.Watched{{Domain: "web", For: 3, Restarts: 1}} }
+func (calls) List() []gateway.Status { return []gateway.Status{{Domain: "web", Port: 1, Calls: 7}} }
+func (calls) Wedged() []gateway.Watched {
+	return []gateway.Watched{{Domain: "web", For: 3, Restarts: 1}}
+}
 
 type throttled struct{}
 
