@@ -106,7 +106,7 @@ test-packages: packages
 
 # On real Xen: a lab that does not start fails.
 test-lab: hypervisor
-	go test -tags lab -count 1 -timeout 24m -v -skip '^TestContended$$' ./lab
+	go test -tags lab -count 1 -timeout 40m -v -skip '^TestContended$$' ./lab
 
 # On real Xen, with a CPU for each emulated one to itself.
 test-contended: hypervisor

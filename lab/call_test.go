@@ -5,8 +5,10 @@
 package lab_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,18 +26,16 @@ func built(t *testing.T) {
 	}
 }
 
-// calls are what a person types in Dom0, its exit status, and what it prints
-// on the stream that the status calls for.
-var calls = []struct {
-	command string
-	status  string
-	prints  string
-}{
+// call is what a person types in Dom0, its exit status, and what it prints on
+// the stream that the status calls for.
+type call struct{ command, status, prints string }
+
+var calls = []call{
 	{"vlibmaster call 1 libm.so.6 cos --sig 'f64(f64)' 0.5", "0", "0.8775825618903728"},
 	{"vlibmaster call vlib1 libm.so.6 pow --sig 'f64(f64,f64)' 2 -1", "0", "0.5"},
 	{"vlibmaster call 1 vlib run -- uname -n", "0", "vlib1"},
 	{"vlibmaster services 1", "0", "vlib"},
-	{"vlibmaster doctor", "0", "xen"},
+	{"vlibmaster doctor", "0", "module    absent"},
 	{"vlibmaster call 99 libm.so.6 cos --sig 'f64(f64)' 0.5", "3", "no such domain"},
 	{"vlibmaster call 1 --port 9 libm.so.6 cos --sig 'f64(f64)' 0.5", "4", "port 9"},
 	{"vlibmaster call 1 libnothere.so cos --sig 'f64(f64)' 0.5", "5", "no such library"},
@@ -48,16 +48,23 @@ var calls = []struct {
 	{"vlibmaster call 1 libc.so.6 pause --sig 'i32()' --timeout 1s", "10", "no answer in time"},
 	{"vlibmaster call 1 libc.so.6 toupper --sig 'i32(i32)' 97", "0", "65"},
 	{"vlibmaster call 1 --size 8m vlib echo x", "12", "gntalloc"},
+	{"vlibmaster call --reservation 1 1 libm.so.6 cos --sig 'f64(f64)' 0.5", "15", "no vLibOS module"},
+	{"xl info", "0", "xen_scheduler : credit2"},
 }
 
+// testCalls has a boot's shell call, and kill itself at last.
 func testCalls(t *testing.T, guest lab.Guest) {
-	t.Parallel()
 	built(t)
 	var script strings.Builder
+	calls := append(slices.Clone(calls), call{"xl list -l vlib1", "0", fmt.Sprintf("\"type\": \"%s\"", guest)})
 	for _, c := range calls {
 		script.WriteString("out=$(" + c.command + " 2>&1); echo \"$?|\"$out\n")
 	}
-	_, stdout, stderr := boot(t, lab.Config{DomUs: 1, Guest: guest, Args: []string{"sh", "-c", script.String()}}, false)
+	script.WriteString("kill -9 $$\n")
+	result, stdout, stderr := boot(t, lab.Config{DomUs: 1, Guest: guest, Args: []string{"sh", "-c", script.String()}}, false)
+	if result.Status != 128+9 {
+		t.Errorf("status %d of a shell that killed itself, want 137", result.Status)
+	}
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
 	if len(lines) != len(calls) {
 		t.Fatalf("%d answers to %d calls:\n%s\n%s", len(lines), len(calls), stdout, stderr)

@@ -97,7 +97,6 @@ func these(t *testing.T, c lab.Config, wanted func(pkg, test string) bool, pkgs 
 }
 
 func TestDevicesInDom0(t *testing.T) {
-	t.Parallel()
 	// In this order: the last two destroy a DomU each.
 	inDom0(t, lab.Config{DomUs: 2, Timeout: 15 * time.Minute},
 		"evtchn", "xenctl", "transport/xen", "xenctl/xenstore", "grant")
@@ -105,7 +104,6 @@ func TestDevicesInDom0(t *testing.T) {
 
 // rogueGuest runs the tests against guests that break every rule.
 func rogueGuest(t *testing.T, timeout time.Duration, env ...string) {
-	t.Parallel()
 	program := filepath.Join(t.TempDir(), "rogue")
 	build := exec.Command("go", "build", "-o", program, "./lab/rogue")
 	build.Dir = ".."

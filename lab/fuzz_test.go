@@ -14,7 +14,6 @@ import (
 // hypercallFuzz runs the tests of the module's hypercall, in Dom0 and in two
 // guests, in which the same program is the server.
 func hypercallFuzz(t *testing.T, mode lab.Mode, guest lab.Guest, timeout time.Duration, env ...string) {
-	t.Parallel()
 	const pkg = "xenctl/vlib"
 	program, _ := compile(t, pkg)
 	inDom0(t, lab.Config{

@@ -118,38 +118,7 @@ func TestPV(t *testing.T) {
 	noEmulatorLeft(t)
 }
 
-func TestPVH(t *testing.T) {
-	t.Parallel()
-	result, stdout, _ := boot(t, lab.Config{
-		DomUs: 1, Guest: lab.PVH,
-		DomUAdd: []lab.File{{Host: script(t, announcing), Guest: "/usr/bin/vlib-server"}},
-		Args: []string{"sh", "-c", `
-			xenstore-read /local/domain/1/data/limit
-			xl list -l vlib1 | grep '"type"'
-			kill -9 $$`},
-	}, false)
-	if result.Status != 128+9 {
-		t.Errorf("status %d of a shell that killed itself, want 137", result.Status)
-	}
-	if lines := strings.Fields(stdout); len(lines) < 1 || lines[0] != "1024" || !strings.Contains(stdout, `"pvh"`) {
-		t.Errorf("stdout %q: want the kernel's own limit and a pvh domain", stdout)
-	}
-}
-
-func TestCounted(t *testing.T) {
-	t.Parallel()
-	_, stdout, _ := boot(t, lab.Config{
-		Mode: lab.Counted, DomUs: 1,
-		DomUAdd: []lab.File{{Host: script(t, announcing), Guest: "/usr/bin/vlib-server"}},
-		Args:    []string{"sh", "-c", `xl vcpu-list | awk 'NR > 1 { print $1, $3, $7 }'`},
-	}, false)
-	if want := "Domain-0 0 0\nvlib1 0 1\n"; stdout != want {
-		t.Errorf("domains, vCPUs, pinned CPUs: %q, want %q", stdout, want)
-	}
-}
-
 func TestNoSuchCommand(t *testing.T) {
-	t.Parallel()
 	result, stdout, stderr := boot(t, lab.Config{Args: []string{"no-such-command"}}, false)
 	if result.Status != 127 || stdout != "" || !strings.Contains(stderr, "--add HOST:GUEST") {
 		t.Errorf("status %d, stdout %q, stderr %q", result.Status, stdout, stderr)

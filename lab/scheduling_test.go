@@ -57,24 +57,3 @@ func TestServing(t *testing.T) {
 		})
 	}
 }
-
-// TestModuleReported: what the module's absence means, and what its presence.
-func TestModuleReported(t *testing.T) {
-	t.Parallel()
-	const ask = "xl info | grep xen_scheduler; vlibmaster doctor; " +
-		"vlibmaster call --reservation 1 1 libm.so.6 cos --sig 'f64(f64)' 0.5; echo status $?"
-	for xen, want := range map[string][]string{
-		lab.VlibXen:  {": null", "module    revision 1", "status 15", "not told that domain 1 listens"},
-		lab.StockXen: {": credit2", "module    absent", "status 15", "no vLibOS module"},
-	} {
-		t.Run(xen, func(t *testing.T) {
-			t.Parallel()
-			_, stdout, stderr := boot(t, lab.Config{Xen: xen, DomUs: 1, Timeout: 5 * time.Minute, Args: []string{"sh", "-c", ask}}, true)
-			for _, text := range want {
-				if !strings.Contains(stdout+stderr, text) {
-					t.Errorf("no %q in\n%s%s", text, stdout, stderr)
-				}
-			}
-		})
-	}
-}

@@ -26,7 +26,7 @@ import (
 
 const (
 	// timeout of calls that are to run into it.
-	timeout = time.Second
+	timeout = 400 * time.Millisecond
 	// bound is what an emulated machine that others share may add.
 	bound = 15 * time.Second
 	// patience is for what ends by itself, and may be long in doing so.

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build dom0
+
+package scheduling
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestPins: what the shares below rest on, and what the lab says of counted
+// mode: Dom0 has a CPU to itself, and all DomUs have the other.
+func TestPins(t *testing.T) {
+	out, err := exec.Command("xl", "vcpu-list").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var pins []string
+	for line := range strings.Lines(string(out)) {
+		if f := strings.Fields(line); len(f) > 6 && f[0] != "Name" {
+			pins = append(pins, f[0]+" "+f[2]+" "+f[6]) // domain, vCPU, hard affinity
+		}
+	}
+	if want := []string{"Domain-0 0 0", "vlib1 0 1", "vlib2 0 1"}; !slices.Equal(pins, want) {
+		t.Errorf("domains, vCPUs, pinned CPUs: %q, want %q", pins, want)
+	}
+}
