@@ -35,7 +35,7 @@ var calls = []call{
 	{"vlibmaster call vlib1 libm.so.6 pow --sig 'f64(f64,f64)' 2 -1", "0", "0.5"},
 	{"vlibmaster call 1 vlib run -- uname -n", "0", "vlib1"},
 	{"vlibmaster services 1", "0", "vlib"},
-	{"vlibmaster doctor", "0", "module    absent"},
+	{"vlibmaster doctor", "0", "module absent"},
 	{"vlibmaster call 99 libm.so.6 cos --sig 'f64(f64)' 0.5", "3", "no such domain"},
 	{"vlibmaster call 1 --port 9 libm.so.6 cos --sig 'f64(f64)' 0.5", "4", "port 9"},
 	{"vlibmaster call 1 libnothere.so cos --sig 'f64(f64)' 0.5", "5", "no such library"},
