@@ -32,6 +32,7 @@ const (
 	sampleVchan    = "vchan"         // a round trip through libxenvchan, blocking
 	sampleBlock    = "block"         // a call that blocks
 	sampleAdaptive = "adaptive"      // a call that spins, then blocks
+	sampleTCP      = "tcp"           // a round trip over TCP and netfront, blocking
 	sampleSession  = "session"       // a call in a session
 	sampleOpen     = "open"          // a channel: offered, granted, mapped, and closed
 	sampleIoctl    = "null_ioctl"    // an ioctl that the kernel refuses
@@ -56,7 +57,7 @@ func Dom0(ctx context.Context, domid uint16, out io.Writer) error {
 	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
 	s := make(Samples)
 	// The other side's figures are taken before and after ours.
-	steps := []func(context.Context, uint16, Samples) error{vchan, references, calls, vchan}
+	steps := []func(context.Context, uint16, Samples) error{vchan, references, calls, tcp, vchan}
 	for _, step := range steps {
 		if err := step(ctx, domid, s); err != nil {
 			return err

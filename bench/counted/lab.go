@@ -27,7 +27,7 @@ type Options struct {
 
 // Run boots the lab and returns the records.
 func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
-	images, err := o.images(ctx)
+	images, err := o.images(ctx, startEcho+startServers)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (o Options) boot(ctx context.Context, images images, c lab.Config) (s Sampl
 
 // records turns the samples into ratios to libxenvchan.
 func (s Samples) records(machine string) ([]bench.Record, error) {
-	for _, name := range []string{sampleVchan, sampleBlock, sampleAdaptive, sampleSession, sampleOpen, sampleIoctl, sampleXen} {
+	for _, name := range []string{sampleVchan, sampleTCP, sampleBlock, sampleAdaptive, sampleSession, sampleOpen, sampleIoctl, sampleXen} {
 		if len(s[name]) == 0 {
 			return nil, fmt.Errorf("nothing was counted for %s", name)
 		}
@@ -85,6 +85,7 @@ func (s Samples) records(machine string) ([]bench.Record, error) {
 		record("call.lab.block", sampleBlock, bench.Goal(1)),
 		record("call.lab.session", sampleSession, bench.Goal(0.05)),
 		record("call.lab.adaptive", sampleAdaptive, nil),
+		record("call.lab.tcp", sampleTCP, nil),
 		record("call.lab.open", sampleOpen, nil),
 		record("call.lab.null_ioctl", sampleIoctl, nil),
 		record("call.lab.xen_hypercall", sampleXen, nil),

@@ -13,7 +13,7 @@ var overhead = figure{
 	title: "What a call costs",
 	what: []string{
 		"A program calls a function that lives somewhere else, with 64 bytes each way, and waits for the answer. The function does nothing, so all of the time is the way there and back.",
-		"First between two processes of this machine, each on a core of its own, in nanoseconds; next to them the least that the same two cores can do (one cache line that goes to and fro, an event that wakes a sleeper) and what a programmer would use otherwise (a unix socket, Go's net/rpc). Then from Dom0 into a guest on real Xen, in instructions, since that Xen runs in an emulator, where no time is true; next to them Xen's own libxenvchan.",
+		"First between two processes of this machine, each on a core of its own, in nanoseconds; next to them the least that the same two cores can do (one cache line that goes to and fro, an event that wakes a sleeper) and what a programmer would use otherwise (a unix socket, Go's net/rpc). Then from Dom0 into a guest on real Xen, in instructions, since that Xen runs in an emulator, where no time is true; next to them Xen's own libxenvchan, and TCP over Xen's network device.",
 	},
 	paper: "Table 2: VM entry 531, VM exit 481, vLib call 4,754, remote deschedule 1,153, mapping the channel 2,377 CPU cycles, on an Intel Core i5-2500K. Those are cycles of a hypervisor with one core a guest that polls; ours are whole calls of programs, with the system calls in them, so the two cannot be divided by each other.",
 	commands: []string{
@@ -41,6 +41,7 @@ var overhead = figure{
 			{"call, spin then sleep", "call.lab.adaptive", "adaptive_instructions_p50", "ours"},
 			{"call, sleeping", "call.lab.block", "block_instructions_p50", "ours"},
 			{"libxenvchan, sleeping", "call.lab.block", "vchan_instructions_p50", "other"},
+			{"TCP over Xen's network device, sleeping", "call.lab.tcp", "tcp_instructions_p50", "other"},
 		})
 		if len(counted) > 0 {
 			charts = append(charts, bars("overhead-xen", "Instructions of a call into a guest on Xen", "instructions a round trip, median", counted, nil))

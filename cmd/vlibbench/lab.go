@@ -34,6 +34,11 @@ func labCommands() []*cli.Command {
 			Hidden: true,
 			Action: func(c *cli.Context) error { return counted.Dom0(c.Context, firstDomU, c.App.Writer) },
 		},
+		{
+			Name:   counted.EchoArg,
+			Hidden: true,
+			Action: func(*cli.Context) error { return counted.Echo() },
+		},
 	}
 }
 

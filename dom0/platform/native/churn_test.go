@@ -29,7 +29,7 @@ func TestChurn(t *testing.T) {
 	versions(t, func(t *testing.T, p *Platform, o Options) {
 		before := descriptors(t)
 		q := open1(t, o)
-		if err := q.Renew(time.Minute); err != nil {
+		if err := q.Renew(duration + time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		const domains, workers = 200, 8

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package counted
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/builtin"
+	"github.com/vlibos/vlibos/transport/xen"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// EchoArg leads the program to [Echo].
+const EchoArg = "lab-echo"
+
+// The network that the two are alone on.
+const (
+	dom0Address = "192.0.2.1"
+	domuAddress = "192.0.2.2"
+)
+
+// echoPort is where the DomU answers.
+const echoPort = 7
+
+// startEcho is the line of a shell that starts who answers.
+const startEcho = self + " " + EchoArg + " &\n"
+
+// plug runs when Xen's tools have a device to plug in (xl-network-configuration(5),
+// script): into nothing, for both ends have addresses.
+const plug = "#!/bin/sh\n" +
+	"[ \"$1\" != online ] || xenstore-write \"$XENBUS_PATH/hotplug-status\" connected\n"
+
+// The drivers, a device of the DomU's in Dom0, and the addresses of both. A
+// driver may need a moment to find its device.
+const (
+	dom0Network = "set -e; insmod /lib/modules/$(uname -r)/xen_netback.ko; xl network-attach %[1]d script=" + plugProgram + "; " +
+		"ifconfig vif%[1]d.0 " + dom0Address + " up"
+	domuNetwork = "set -e; insmod /lib/modules/$(uname -r)/xen_netfront.ko; " +
+		"for i in 1 2 3 4 5 6 7 8 9; do ifconfig eth0 >/dev/null && break; sleep 1; done; ifconfig eth0 " + domuAddress + " up"
+)
+
+// tcp counts a message and its echo over TCP and the split network driver, both
+// sides blocking in a system call.
+func tcp(ctx context.Context, domid uint16, s Samples) (err error) {
+	if err := os.WriteFile(plugProgram, []byte(plug), 0o755); err != nil {
+		return err
+	}
+	if out, err := exec.CommandContext(ctx, "sh", "-c", fmt.Sprintf(dom0Network, domid)).CombinedOutput(); err != nil {
+		return fmt.Errorf("a network device for domain %d: %w: %s", domid, err, out)
+	}
+	if err := inDomU(ctx, domid, domuNetwork); err != nil {
+		return fmt.Errorf("the network device in domain %d: %w", domid, err)
+	}
+	fd, err := connect()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unix.Close(fd)) }()
+	var message [64]byte
+	return s.count(sampleTCP, func() error {
+		if _, err := unix.Write(fd, message[:]); err != nil {
+			return os.NewSyscallError("write", err)
+		}
+		return readAll(fd, message[:])
+	})
+}
+
+// inDomU has the DomU's shell do something, through a call.
+func inDomU(ctx context.Context, domid uint16, script string) (err error) {
+	input, err := (&builtin.Command{Argv: []string{"sh", "-c", script}}).Append(nil)
+	if err != nil {
+		return err
+	}
+	d, err := xen.Open(ctx, domid)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	ch, err := vlibcall.Open(ctx, d, port, 16*vlibcall.HeaderSize, vlibcall.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ch.Close()) }()
+	_, err = ch.Call(ctx, builtin.Library, builtin.Run, input, nil)
+	return err
+}
+
+func connect() (int, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	if err := errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1), unix.Connect(fd, &unix.SockaddrInet4{Port: echoPort, Addr: netip.MustParseAddr(domuAddress).As4()})); err != nil {
+		return -1, errors.Join(fmt.Errorf("connect to %s, port %d: %w", domuAddress, echoPort, err), unix.Close(fd))
+	}
+	return fd, nil
+}
+
+func readAll(fd int, p []byte) error {
+	for len(p) > 0 {
+		n, err := unix.Read(fd, p)
+		if err != nil {
+			return os.NewSyscallError("read", err)
+		}
+		if n == 0 {
+			return errors.New("the other side has closed the connection")
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+// Echo runs in the DomU, before it has a network, and answers one connection.
+func Echo() error {
+	l, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	if err := errors.Join(unix.Bind(l, &unix.SockaddrInet4{Port: echoPort}), unix.Listen(l, 1)); err != nil {
+		return err
+	}
+	fd, _, err := unix.Accept(l)
+	if err != nil {
+		return os.NewSyscallError("accept", err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
+		return os.NewSyscallError("setsockopt", err)
+	}
+	var message [64]byte
+	for {
+		if err := readAll(fd, message[:]); err != nil {
+			return err
+		}
+		if _, err := unix.Write(fd, message[:]); err != nil {
+			return os.NewSyscallError("write", err)
+		}
+	}
+}
