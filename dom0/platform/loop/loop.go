@@ -18,6 +18,7 @@ import (
 // Loop is the thread.
 type Loop struct {
 	step func() time.Duration
+	fds  []unix.PollFd // what ends a wait: the event, and others' files
 
 	mu     sync.Mutex
 	queue  []func()
@@ -27,13 +28,17 @@ type Loop struct {
 }
 
 // Start starts one. In it step does what is due and returns when, by [clock.Monotonic],
-// more is; what Do asks for runs between two steps.
-func Start(step func() time.Duration) (*Loop, error) {
+// more is, or earlier if one of the files can be read; what Do asks for runs
+// between two steps.
+func Start(step func() time.Duration, files ...int) (*Loop, error) {
 	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
 	l := &Loop{step: step, event: event, ended: make(chan struct{})}
+	for _, fd := range append([]int{event}, files...) {
+		l.fds = append(l.fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+	}
 	go l.run()
 	return l, nil
 }
@@ -91,14 +96,13 @@ func (l *Loop) commands() bool {
 	}
 }
 
-// wait sleeps for that long or until there are commands.
+// wait sleeps for that long, or until there are commands or a file can be read.
 func (l *Loop) wait(d time.Duration) {
 	if d <= 0 {
 		return
 	}
-	fds := []unix.PollFd{{Fd: int32(l.event), Events: unix.POLLIN}}
 	timeout := unix.NsecToTimespec(int64(min(d, time.Hour)))
-	if n, _ := unix.Ppoll(fds, &timeout, nil); n > 0 {
+	if n, _ := unix.Ppoll(l.fds, &timeout, nil); n > 0 && l.fds[0].Revents != 0 {
 		var b [8]byte
 		_, _ = unix.Read(l.event, b[:])
 	}

@@ -22,6 +22,7 @@ type keeper struct {
 	*loop.Loop
 	thread   loop.Thread
 	parent   *group
+	alarm    *alarm // nil: the machine has none for the parent
 	weight   *parentWeight
 	claims   bool // the parent's weight is raised for it
 	weights  bool // foreground is a cgroup's weight, not its threads' priority
@@ -32,10 +33,19 @@ type keeper struct {
 	lateness time.Duration // the largest with which a look began
 }
 
-func startKeeper(parent *group, weight *parentWeight, weights bool, l *guard.Lease) (*keeper, error) {
+func startKeeper(parent *group, usage hierarchy, weight *parentWeight, weights bool, l *guard.Lease) (*keeper, error) {
 	k := &keeper{parent: parent, weight: weight, weights: weights, kept: map[string]*kept{}, denials: denials{due: never, leased: l.Runs}}
+	var files []int
+	if usage.version == 2 {
+		var err error
+		if k.alarm, err = openAlarm(usage.dir); err == nil { // without one it looks
+			files = append(files, k.alarm.epoll)
+		}
+	}
 	var err error
-	k.Loop, err = loop.Start(k.step)
+	if k.Loop, err = loop.Start(k.step, files...); err != nil && k.alarm != nil {
+		err = errors.Join(err, k.alarm.close())
+	}
 	return k, err
 }
 
@@ -55,6 +65,9 @@ func (k *keeper) stop() error {
 	}
 	_, err := k.Stop()
 	errs = append(errs, err, k.parent.close())
+	if k.alarm != nil {
+		errs = append(errs, k.alarm.close())
+	}
 	for _, d := range k.kept {
 		errs = append(errs, d.group.close())
 	}
@@ -68,7 +81,7 @@ func (k *keeper) step() time.Duration {
 		k.lateness = max(k.lateness, now-k.order[0].due)
 		k.look(k.order[0])
 	}
-	if k.watch.due <= now {
+	if k.watch.due <= now || k.watch.armed {
 		k.watchSleepers()
 	}
 	if k.denials.due <= now {

@@ -116,7 +116,7 @@ func Open(o Options) (*Platform, error) {
 		return nil, errors.Join(err, parent.close())
 	}
 	weight, lease := &parentWeight{parent: parent}, guard.New(o.Guard)
-	k, err := startKeeper(parent, weight, !realtime, lease)
+	k, err := startKeeper(parent, l.usage, weight, !realtime, lease)
 	if err != nil {
 		return nil, errors.Join(err, parent.close())
 	}

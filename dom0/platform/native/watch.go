@@ -12,7 +12,8 @@ import (
 
 // watch is over those that sleep with their budget. They are not looked at one
 // by one: as long as the parent has used no more than those who are awake, they
-// have not used anything.
+// have not used anything. Where all sleep, and the parent has an alarm, not even
+// the parent is looked at.
 type watch struct {
 	due      time.Duration // never if nobody sleeps
 	sleepers map[*kept]bool
@@ -21,6 +22,9 @@ type watch struct {
 	changed  bool          // both have to be found anew
 	unknown  time.Duration // what the parent had used and nobody is known to have
 	unsure   bool          // that is of other domains than there are now
+	armed    bool          // the alarm is on
+	rang     time.Duration // when it went off
+	noisy    time.Duration // until when it is not used
 }
 
 const (
@@ -30,6 +34,9 @@ const (
 	// So long a domain that wakes up can run on a budget that is smaller,
 	// once: it pays that back.
 	minWatch = 5 * time.Millisecond
+	// An alarm that goes off twice in so long, for others in the parent, saves
+	// nothing.
+	tooOften = 100 * time.Millisecond
 )
 
 // sleep puts a domain under watch.
@@ -58,6 +65,7 @@ func (k *keeper) watchSleepers() {
 	w := &k.watch
 	if len(w.sleepers) == 0 {
 		w.due = never
+		k.arm(false)
 		return
 	}
 	if w.changed {
@@ -76,6 +84,13 @@ func (k *keeper) watchSleepers() {
 		}
 	}
 	unknown -= k.known()
+	now := clock.Monotonic()
+	if w.armed && unknown-w.unknown > watchSlack {
+		if now-w.rang < tooOften {
+			w.noisy = now + presence
+		}
+		w.rang = now
+	}
 	if err != nil || w.unsure || unknown-w.unknown > watchSlack {
 		for d := range w.sleepers {
 			k.look(d)
@@ -87,10 +102,23 @@ func (k *keeper) watchSleepers() {
 	if w.changed {
 		w.find()
 	}
+	k.arm(len(w.sleepers) == len(k.kept) && len(k.kept) > 0 && now >= w.noisy)
 	w.due = never
-	if len(w.sleepers) > 0 {
+	if len(w.sleepers) > 0 && !w.armed {
 		w.due = clock.Monotonic() + max(w.bite, minWatch)
 	}
+}
+
+// arm switches the alarm on, if there is one that would do, or off.
+func (k *keeper) arm(on bool) {
+	w := &k.watch
+	on = on && k.alarm != nil && k.alarm.covers(w.on)
+	if on == w.armed {
+		return
+	}
+	// What cannot be switched on is not relied on, and what cannot be switched
+	// off wakes the keeper for nothing.
+	w.armed = k.alarm.set(on) == nil && on
 }
 
 // known is what all domains were seen to have used.

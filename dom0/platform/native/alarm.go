@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"errors"
+	"os"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// alarmAfter is how much CPU time, on one CPU, sets off an alarm.
+const alarmAfter = 500 * time.Microsecond
+
+// alarm goes off when a cgroup of version 2, or one below it, has run for a
+// while: who waits for it need not look. There is an event on each CPU that
+// counts the cgroup's time there, as perf_event_open(2) says.
+type alarm struct {
+	epoll  int
+	events map[int]event // by CPU
+}
+
+// event is its file and the ring that it writes to, which nobody reads and
+// without which it cannot be waited for.
+type event struct {
+	fd   int
+	ring []byte
+}
+
+// openAlarm makes one that is off. The kernel may have no such events, or have
+// them with cgroups of version 1.
+func openAlarm(dir string) (_ *alarm, err error) {
+	cpus, err := readCPUs("/sys/devices/system/cpu/online")
+	if err != nil {
+		return nil, err
+	}
+	group, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer group.Close()
+	a := &alarm{events: make(map[int]event)}
+	if a.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	for _, cpu := range cpus {
+		if err := a.add(int(group.Fd()), cpu); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+func (a *alarm) add(group, cpu int) error {
+	attr := unix.PerfEventAttr{
+		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_CPU_CLOCK, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
+		Sample: uint64(alarmAfter), Wakeup: 1, Bits: unix.PerfBitDisabled,
+	}
+	fd, err := unix.PerfEventOpen(&attr, group, cpu, -1, unix.PERF_FLAG_PID_CGROUP|unix.PERF_FLAG_FD_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("perf_event_open", err)
+	}
+	// For reading alone, so that it is written over when it is full.
+	ring, err := unix.Mmap(fd, 0, 2*os.Getpagesize(), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return errors.Join(os.NewSyscallError("mmap", err), unix.Close(fd))
+	}
+	a.events[cpu] = event{fd, ring}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(a.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN}))
+}
+
+// covers reports whether it goes off for what runs on these CPUs.
+func (a *alarm) covers(cpus []int) bool {
+	for _, cpu := range cpus {
+		if _, ok := a.events[cpu]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// set switches it on or off.
+func (a *alarm) set(on bool) error {
+	request := uint(unix.PERF_EVENT_IOC_DISABLE)
+	if on {
+		request = unix.PERF_EVENT_IOC_ENABLE
+	}
+	var errs []error
+	for _, e := range a.events {
+		errs = append(errs, os.NewSyscallError("perf_event ioctl", unix.IoctlSetInt(e.fd, request, 0)))
+	}
+	return errors.Join(errs...)
+}
+
+func (a *alarm) close() error {
+	errs := []error{unix.Close(a.epoll)}
+	for _, e := range a.events {
+		errs = append(errs, unix.Munmap(e.ring), unix.Close(e.fd))
+	}
+	return errors.Join(errs...)
+}
