@@ -63,7 +63,7 @@ func (b *host) deschedule(name string, domid uint16, off, on func() error) error
 
 // awaitRunning polls until a domain's vCPU is on a CPU, or is not.
 func (b *host) awaitRunning(domid uint16, want bool) error {
-	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(time.Second); time.Now().Before(end); pause() {
 		v, err := b.xen.VCPU(domid, 0)
 		if err != nil || v.Running == want {
 			return err
