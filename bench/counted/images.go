@@ -27,8 +27,10 @@ const (
 const vchanPath = "data/vlibbench/vchan"
 
 // startServers starts, in the DomU, the things that answer: the server as users
-// run it, libxenvchan's, and with startEcho before it TCP's.
-const startServers = vchanProgram + " serve " + vchanPath + " &\n" +
+// run it, libxenvchan's, and TCP's.
+const startServers = "#!/bin/sh\n" +
+	self + " " + EchoArg + " &\n" +
+	vchanProgram + " serve " + vchanPath + " &\n" +
 	"exec " + vlibServer + " --max-run-time 0 --worker /usr/bin/vlib-worker\n"
 
 // images is what goes into the images of Dom0 and the DomUs, with the folder
@@ -40,8 +42,7 @@ type images struct {
 
 func (i images) remove() error { return os.RemoveAll(i.dir) }
 
-// images makes them. The DomUs begin with the lines of a shell's script in start.
-func (o Options) images(ctx context.Context, start string) (_ images, err error) {
+func (o Options) images(ctx context.Context) (_ images, err error) {
 	dir, err := os.MkdirTemp("", "vlibbench-")
 	if err != nil {
 		return images{}, err
@@ -59,8 +60,8 @@ func (o Options) images(ctx context.Context, start string) (_ images, err error)
 	if err != nil {
 		return images{}, err
 	}
-	script := filepath.Join(dir, "start")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\n"+start), 0o755); err != nil {
+	start := filepath.Join(dir, "start")
+	if err := os.WriteFile(start, []byte(startServers), 0o755); err != nil {
 		return images{}, err
 	}
 	server := filepath.Join(filepath.Dir(o.Self), "vlib-server")
@@ -73,6 +74,6 @@ func (o Options) images(ctx context.Context, start string) (_ images, err error)
 		dom0: both,
 		domu: append(both[:len(both):len(both)],
 			lab.File{Host: task, Guest: taskProgram}, lab.File{Host: server, Guest: vlibServer},
-			lab.File{Host: script, Guest: "/usr/bin/vlib-server"}), // what the lab starts
+			lab.File{Host: start, Guest: "/usr/bin/vlib-server"}), // what the lab starts
 	}, nil
 }

@@ -27,7 +27,7 @@ type Options struct {
 
 // Run boots the lab and returns the records.
 func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
-	images, err := o.images(ctx, startEcho+startServers)
+	images, err := o.images(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ var machines = []struct{ scheduler, xen string }{
 // the hypervisor's module. With names of schedulers it boots only those, and
 // returns the records that these suffice for.
 func Module(ctx context.Context, o Options, only ...string) (records []bench.Record, err error) {
-	images, err := o.images(ctx, startServers)
+	images, err := o.images(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -46,6 +46,9 @@ func (m measurements) records() ([]bench.Record, error) {
 	vlib, stock := m[schedVlib], m[schedCredit2]
 	if vlib.Samples != nil && stock.Samples != nil {
 		both := vlib.machine + "; " + stock.machine
+		network := make(map[string]float64)
+		bench.Spread(network, "vlib_instructions", vlib.Samples[sampleTCP])
+		bench.Spread(network, "stock_instructions", stock.Samples[sampleTCP])
 		records = append(records, bench.Record{
 			Name: "sched.wakeup.ratio", Value: late[schedVlib] / late[schedCredit2], Unit: "ratio",
 			Target: bench.Goal(0.5), Better: bench.Lower, Machine: both,
@@ -54,6 +57,9 @@ func (m measurements) records() ([]bench.Record, error) {
 			Name: "module.boot", Value: vlib.one(sampleBoot) / stock.one(sampleBoot), Unit: "ratio",
 			Target: bench.Goal(1.2), Better: bench.Lower, Machine: both,
 			Raw: map[string]float64{"vlib_instructions": vlib.one(sampleBoot), "stock_instructions": stock.one(sampleBoot)},
+		}, bench.Record{
+			Name: "module.network", Value: vlib.one(sampleTCP) / stock.one(sampleTCP), Unit: "ratio",
+			Better: bench.Lower, Machine: both, Raw: network,
 		})
 	}
 	return records, nil

@@ -12,7 +12,7 @@ import (
 func measuredOf(scheduler string, late float64) measurement {
 	s := Samples{
 		sampleBoot: {1000}, sampleCall: {300}, sampleListen: {100}, sampleDom0Xen: {100}, sampleGuestXen: {100},
-		sampleGated: {50}, sampleGateCloses: {30}, samplePause: {60}, sampleVchan: {100}, sampleCharged: {101}, sampleCharged + background: {0}, sampleEvaderCharged + background: {1}, sampleRan: {100}, sampleEvaderCharged: {98}, sampleEvaderRan: {100},
+		sampleGated: {50}, sampleGateCloses: {30}, samplePause: {60}, sampleVchan: {100}, sampleTCP: {200}, sampleCharged: {101}, sampleCharged + background: {0}, sampleEvaderCharged + background: {1}, sampleRan: {100}, sampleEvaderCharged: {98}, sampleEvaderRan: {100},
 		sampleShare: {19.9, 20, 20, 20}, sampleOvershoot: {5, 50, 7, 8, 9},
 	}
 	for i, set := range settings[scheduler] {
@@ -34,7 +34,7 @@ func TestModuleRecords(t *testing.T) {
 		got[r.Name] = r
 	}
 	for name, want := range map[string]float64{
-		"module.call_listen": 2, "module.gated_call": 0.5, "module.deschedule": 0.5, "sched.overshoot": 50, "module.boot": 1,
+		"module.call_listen": 2, "module.gated_call": 0.5, "module.deschedule": 0.5, "sched.overshoot": 50, "module.boot": 1, "module.network": 1,
 		"sched.wakeup.vlib.p999": 6, "sched.wakeup.rtds.p50": 7.5,
 		// The better of its two caps, and not what it does without.
 		"sched.wakeup.credit2.p999": 20, "sched.wakeup.ratio": 0.3,
@@ -46,7 +46,7 @@ func TestModuleRecords(t *testing.T) {
 	if v := got["charge.evader"].Value; v < 1.99 || v > 2.01 {
 		t.Errorf("charge.evader: %v", v)
 	}
-	if len(records) != 15 {
+	if len(records) != 16 {
 		t.Errorf("%d records", len(records))
 	}
 }

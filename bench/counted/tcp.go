@@ -29,9 +29,6 @@ const (
 // echoPort is where the DomU answers.
 const echoPort = 7
 
-// startEcho is the line of a shell that starts who answers.
-const startEcho = self + " " + EchoArg + " &\n"
-
 // plug runs when Xen's tools have a device to plug in (xl-network-configuration(5),
 // script): into nothing, for both ends have addresses.
 const plug = "#!/bin/sh\n" +

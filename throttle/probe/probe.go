@@ -39,7 +39,7 @@ type Probe struct {
 	ring     *load.Ring
 	begin    time.Time
 	overhead time.Duration // of reading the clock
-	realtime bool
+	first    bool          // others on its CPU let it go before them
 
 	lines, nanos atomic.Uint64
 	cost         atomic.Uint64 // CPU time of the thread in ns
@@ -110,8 +110,8 @@ func (p *Probe) Describe() string {
 		text += " in huge pages"
 	}
 	text += fmt.Sprintf(", %.3g %% of the CPU every %v", 100*p.o.Duty, p.o.Interval)
-	if !p.realtime {
-		text += ", not real-time (no CAP_SYS_NICE): it may wait for others"
+	if !p.first {
+		text += ", not before others (no CAP_SYS_NICE): it may wait for them"
 	}
 	return text
 }
@@ -128,7 +128,7 @@ func (p *Probe) Close() error {
 
 func (p *Probe) run(started chan<- error) {
 	defer close(p.ended)
-	// The thread ends with this goroutine: it is real-time and on one CPU.
+	// The thread ends with this goroutine: it is on one CPU, before others there.
 	runtime.LockOSThread()
 	var set unix.CPUSet
 	set.Set(p.o.CPU)
@@ -137,10 +137,11 @@ func (p *Probe) run(started chan<- error) {
 		_ = p.ring.Free() // mapped above, so it can be unmapped
 		return
 	}
-	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
-	if p.realtime = unix.SchedSetAttr(0, &attr, 0) == nil; !p.realtime {
-		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) // else it waits more often, as Describe says
-	}
+	// Not real-time. When Go's collector looks at a thread's stack, the thread
+	// spins until it has done, and one that is real-time, on the collector's
+	// CPU, keeps it from that, and the CPU from everybody, for as long as the
+	// kernel lets it: 0.95 s.
+	p.first = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) == nil
 	p.overhead = clockOverhead()
 	started <- nil
 	p.measure()

@@ -37,10 +37,10 @@ func startKeeper(parent *group, usage hierarchy, weight *parentWeight, weights b
 	k := &keeper{parent: parent, weight: weight, weights: weights, kept: map[string]*kept{}, denials: denials{due: never, leased: l.Runs}}
 	var files []int
 	if usage.version == 2 {
-		var err error
-		if k.alarm, err = openAlarm(usage.dir); err == nil { // without one it looks
-			files = append(files, k.alarm.epoll)
-		}
+		k.alarm, _ = openAlarm(usage.dir) // without one it looks
+	}
+	if k.alarm != nil {
+		files = append(files, k.alarm.epoll)
 	}
 	var err error
 	if k.Loop, err = loop.Start(k.step, files...); err != nil && k.alarm != nil {
