@@ -143,6 +143,7 @@ bench-module: hypervisor
 bench-throttle: hypervisor
 	bin/vlibbench mjump
 	bin/vlibbench throttle
+	bin/vlibbench report out/report
 
 bench-table: build
 	bin/vlibbench table
