@@ -91,8 +91,8 @@ func serveAction(c *cli.Context) (err error) {
 	// thread that keeps budgets wakes.
 	runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0)))
 	// Collections stop that thread too, for as long as the others have to wait
-	// for a CPU; the heap is small.
-	debug.SetGCPercent(1000)
+	// for a CPU. So there are few, each after 16 MiB of garbage; the heap is small.
+	debug.SetGCPercent(400)
 	p, err := openHost(ctx, c, kind, log)
 	if err != nil {
 		return err
