@@ -92,7 +92,7 @@ func TestLabRoundsLeaveNothing(t *testing.T) {
 	round(0)
 	before := count(t, "/proc/self/fd")
 	maps := count(t, "/proc/self/map_files")
-	for i := range 300 {
+	for i := range 1000 {
 		round(i)
 	}
 	if after := count(t, "/proc/self/fd"); after != before {

@@ -47,6 +47,7 @@ var calls = []call{
 	{"vlibmaster call 1 libc.so.6 strlen --sig 'u64(str)' four", "0", "4"},
 	{"vlibmaster call 1 libc.so.6 pause --sig 'i32()' --timeout 1s", "10", "no answer in time"},
 	{"vlibmaster call 1 libc.so.6 toupper --sig 'i32(i32)' 97", "0", "65"},
+	{"vlibmaster call 1 vlib run -- cat /sys/module/xen_gntalloc/parameters/limit", "0", "1024"},
 	{"vlibmaster call 1 --size 8m vlib echo x", "12", "gntalloc"},
 	{"vlibmaster call --reservation 1 1 libm.so.6 cos --sig 'f64(f64)' 0.5", "15", "no vLibOS module"},
 	{"xl info", "0", "xen_scheduler : credit2"},

@@ -21,7 +21,7 @@ const roundsVariable = "VLIBOS_ROUNDS"
 // area, and finds nothing left. A leak of one thing a round shows in few
 // rounds; the many of a soak are for what leaks now and then.
 func TestRounds(t *testing.T) {
-	rounds := 100
+	rounds := 300
 	if text := os.Getenv(roundsVariable); text != "" {
 		var err error
 		if rounds, err = strconv.Atoi(text); err != nil || rounds < 1 {

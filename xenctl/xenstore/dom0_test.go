@@ -165,7 +165,7 @@ func daemonPID(t *testing.T) int {
 func TestLabRoundsLeaveNothing(t *testing.T) {
 	eachWay(t, func(t *testing.T, path string) {
 		before := descriptors()
-		for range 100 {
+		for range 200 {
 			c, err := OpenPath(within(t), path)
 			check(t, err)
 			w, err := c.Watch(within(t), "data/rounds")
