@@ -12,8 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/builtin"
-	"github.com/vlibos/vlibos/transport/xen"
+	"github.com/vlibos/vlibos/bench/guest"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -52,8 +51,13 @@ func tcp(ctx context.Context, domid uint16, s Samples) (err error) {
 	if out, err := exec.CommandContext(ctx, "sh", "-c", fmt.Sprintf(dom0Network, domid)).CombinedOutput(); err != nil {
 		return fmt.Errorf("a network device for domain %d: %w: %s", domid, err, out)
 	}
-	if err := inDomU(ctx, domid, domuNetwork); err != nil {
-		return fmt.Errorf("the network device in domain %d: %w", domid, err)
+	g, err := guest.Open(ctx, domid, vlibcall.Options{})
+	if err != nil {
+		return err
+	}
+	_, err = g.Run(ctx, "sh", "-c", domuNetwork)
+	if err = errors.Join(err, g.Close()); err != nil {
+		return err
 	}
 	fd, err := connect()
 	if err != nil {
@@ -67,26 +71,6 @@ func tcp(ctx context.Context, domid uint16, s Samples) (err error) {
 		}
 		return readAll(fd, message[:])
 	})
-}
-
-// inDomU has the DomU's shell do something, through a call.
-func inDomU(ctx context.Context, domid uint16, script string) (err error) {
-	input, err := (&builtin.Command{Argv: []string{"sh", "-c", script}}).Append(nil)
-	if err != nil {
-		return err
-	}
-	d, err := xen.Open(ctx, domid)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	ch, err := vlibcall.Open(ctx, d, port, 16*vlibcall.HeaderSize, vlibcall.Options{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, ch.Close()) }()
-	_, err = ch.Call(ctx, builtin.Library, builtin.Run, input, nil)
-	return err
 }
 
 func connect() (int, error) {
