@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
@@ -59,8 +60,13 @@ func Calls(ctx context.Context, repeats int, slot time.Duration, only []string, 
 	return nil
 }
 
+// patience is how long there may be no figure: longer than the longest part on
+// a busy machine.
+const patience = 4 * time.Minute
+
 func call(ctx context.Context, cpu int, arg string) (records []bench.Record, err error) {
 	cmd := self("caller", arg)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with who is called
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -70,7 +76,14 @@ func call(ctx context.Context, cpu int, arg string) (records []bench.Record, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
 	defer stop()
-	defer func() { err = errors.Join(err, cmd.Wait(), ctx.Err()) }()
+	// Go programs end of that with what each goroutine does.
+	stuck := time.AfterFunc(patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGQUIT) })
+	defer func() {
+		err = errors.Join(err, cmd.Wait(), ctx.Err())
+		if !stuck.Stop() {
+			err = errors.Join(fmt.Errorf("no figure for %v: what the two processes did stands above", patience), err)
+		}
+	}()
 	for lines := json.NewDecoder(out); ; {
 		var r bench.Record
 		if err := lines.Decode(&r); errors.Is(err, io.EOF) {
@@ -79,6 +92,7 @@ func call(ctx context.Context, cpu int, arg string) (records []bench.Record, err
 			return nil, fmt.Errorf("what the caller printed: %w", err)
 		}
 		records = append(records, r)
+		stuck.Reset(patience)
 	}
 }
 

@@ -65,10 +65,19 @@ func Peer(ctx context.Context, dir string, in io.Reader, out io.Writer) (err err
 	if _, err := fmt.Fprintln(out, "ready"); err != nil {
 		return err
 	}
-	commands := bufio.NewScanner(in)
-	for commands.Scan() {
+	var input error
+	commands := make(chan string)
+	go func() {
+		defer close(commands)
+		lines := bufio.NewScanner(in)
+		for lines.Scan() {
+			commands <- lines.Text()
+		}
+		input = errors.Join(lines.Err(), s.leave())
+	}()
+	for command := range commands {
 		answer := "done"
-		switch command := commands.Text(); {
+		switch {
 		case strings.HasPrefix(command, "lines "):
 			s.lines(int(command[len(command)-1] - '0')).answer()
 		case command == "eventfd":
@@ -84,7 +93,7 @@ func Peer(ctx context.Context, dir string, in io.Reader, out io.Writer) (err err
 			return err
 		}
 	}
-	return commands.Err()
+	return input
 }
 
 func newServer(l vlibcall.Listener) *vlibcall.Server {

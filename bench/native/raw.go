@@ -80,6 +80,12 @@ func (s *shared) eventRounds(n int) error {
 	return nil
 }
 
+// leave ends the peer's loop, if it is in one.
+func (s *shared) leave() error {
+	s.word(pingOffset).Store(stop)
+	return add(s.toPeer)
+}
+
 func (s *shared) eventAnswer() error {
 	for {
 		if err := take(s.toPeer); err != nil {
@@ -127,7 +133,10 @@ func (c *client) rawLines(n int) func(context.Context) (float64, error) {
 				l.rounds(n, &seq)
 				return nil
 			})
-		}, func() error { return nil })
+		}, func() error {
+			c.shared.word(pingOffset).Store(stop)
+			return nil
+		})
 	}
 }
 
@@ -135,21 +144,19 @@ func (c *client) rawLines(n int) func(context.Context) (float64, error) {
 func (c *client) rawEvents(context.Context) (float64, error) {
 	return c.against("eventfd", func() (float64, error) {
 		return c.batches(blockBatch, c.shared.eventRounds)
-	}, func() error { return add(c.shared.toPeer) })
+	}, c.shared.leave)
 }
 
-// against measures while the peer runs the named loop. wake makes a peer that
-// sleeps look at the stop word.
-func (c *client) against(loop string, measure func() (float64, error), wake func() error) (float64, error) {
+// against measures while the peer runs the named loop, which end ends.
+func (c *client) against(loop string, measure func() (float64, error), end func() error) (float64, error) {
 	c.shared.word(pingOffset).Store(0)
 	c.shared.word(pongOffset).Store(0)
 	if err := c.tell(loop); err != nil {
 		return 0, err
 	}
 	v, err := measure()
-	c.shared.word(pingOffset).Store(stop)
 	if err == nil {
-		err = wake()
+		err = end()
 	}
 	if err == nil {
 		_, err = c.hear()

@@ -26,6 +26,10 @@ var Loads = []int{0, 10, 25, 50, 75, 100}
 // rounds is how often each load is looked at, in turn forwards and backwards.
 const rounds = 4
 
+// stuckAfter is how long a source that is all right may count nothing: on a
+// busy machine a probe can wait for its CPU for some time.
+const stuckAfter = 2 * time.Second
+
 // Options of Measure.
 type Options struct {
 	Source throttle.Source
@@ -40,6 +44,7 @@ func Measure(ctx context.Context, o Options) (throttle.Curve, error) {
 	look := o.Total / time.Duration(rounds*len(Loads))
 	seen := make(map[int][]float64)
 	order := slices.Clone(Loads)
+	moved := time.Now()
 	for r := range rounds {
 		for _, load := range order {
 			if err := o.Load(load); err != nil {
@@ -52,6 +57,11 @@ func Measure(ctx context.Context, o Options) (throttle.Curve, error) {
 			if err != nil {
 				return nil, err
 			}
+			if len(values) > 0 {
+				moved = time.Now()
+			} else if quiet := time.Since(moved); quiet > stuckAfter {
+				return nil, fmt.Errorf("source %s: its counters are %s: nothing counted in %v", o.Source.Name(), throttle.Stuck, quiet.Round(time.Millisecond))
+			}
 			seen[load] = append(seen[load], values...)
 		}
 		slices.Reverse(order)
@@ -61,7 +71,8 @@ func Measure(ctx context.Context, o Options) (throttle.Curve, error) {
 	for _, load := range Loads {
 		v := seen[load]
 		if len(v) == 0 {
-			return nil, fmt.Errorf("source %s has no latency to show at %d %% of load within %v: use more --seconds", o.Source.Name(), load, look*rounds)
+			return nil, fmt.Errorf("source %s: its counters are %s: nothing counted at %d %% of load within %v: use more --seconds",
+				o.Source.Name(), throttle.Stuck, load, look*rounds)
 		}
 		slices.Sort(v)
 		at := func(q float64) float64 { return v[int(q*float64(len(v)-1))] }
@@ -74,7 +85,6 @@ func Measure(ctx context.Context, o Options) (throttle.Curve, error) {
 func samples(ctx context.Context, s throttle.Source, d time.Duration) ([]float64, error) {
 	var m throttle.Meter
 	var all []float64
-	quiet := false
 	step := min(d/10, 50*time.Millisecond)
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		got, err := m.Take(s)
@@ -84,18 +94,13 @@ func samples(ctx context.Context, s throttle.Source, d time.Duration) ([]float64
 		switch got.Health {
 		case throttle.Good:
 			all = append(all, got.Latency)
-		case throttle.Quiet:
-			quiet = true
-		case throttle.Warming:
+		case throttle.Quiet, throttle.Stuck, throttle.Warming: // nothing counted
 		default:
 			return nil, fmt.Errorf("source %s: its counters are %s", s.Name(), got.Health)
 		}
 		if err := clock.Sleep(ctx, step); err != nil {
 			return nil, err
 		}
-	}
-	if quiet && len(all) == 0 {
-		return nil, fmt.Errorf("source %s: its counters are %s", s.Name(), throttle.Stuck)
 	}
 	return all, nil
 }
