@@ -37,7 +37,7 @@ func TestManyCPUs(t *testing.T) {
 // long are the tests of lab/serving that take minutes each, which make soak has.
 // The last leaves a boot with a cpupool that cannot be taken apart.
 var long = []string{
-	"TestClockSet", "TestThreadReservation", "TestSlowXenstored", "TestRestartedInMidCall", "TestXenstoredDies", "TestPausedWithoutWeights",
+	"TestClockSet", "TestThreadReservation", "TestSlowXenstored", "TestXenstoreOverQuota", "TestRestartedInMidCall", "TestXenstoredDies", "TestPausedWithoutWeights",
 }
 
 // TestServing is the master, as an operator uses it, where the module keeps

@@ -154,6 +154,55 @@ func TestSlowXenstored(t *testing.T) {
 	run(t, "vlibmaster", "release", "vlib1")
 }
 
+// timeoutStatus is how 'vlibmaster call' ends when no answer comes in time.
+const timeoutStatus = 10
+
+// overQuota has a guest take all nodes that it may have, and says how many it
+// got: many at a time, then one by one.
+const overQuota = `
+	i=0
+	while xenstore-write $(for k in $(seq 50); do echo data/junk/$i/$k x; done); do i=$((i + 1)); done
+	n=0
+	while xenstore-write data/junk/last/$n x; do n=$((n + 1)); done
+	echo $i times 50 and $n`
+
+// TestXenstoreOverQuota: of a guest that has used up its share of xenstore what
+// runs goes on. Only what has to be written there fails, and in time; when there
+// is room again all is as before.
+func TestXenstoreOverQuota(t *testing.T) {
+	serve(t)
+	m := module(t)
+	reserve(t, m)
+	working(t, "vlib1")
+	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
+	id := domid(t, "vlib2")
+	c := paid(t, m, id)
+	out, err := c.Call(t.Context(), builtin.Library, builtin.Run, shell(t, overQuota), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%q", out)
+	if _, status := command(t, "xenstore-exists", fmt.Sprintf("/local/domain/%d/data/junk/10", id)); status != 0 {
+		t.Fatal("the guest has not written 500 nodes")
+	}
+	withoutXenstored(t, c, 5*time.Second)
+	begun := time.Now()
+	if out, status := command(t, "vlibmaster", "call", "--reservation", strconv.Itoa(payer), "--timeout", "2s", "vlib2", "vlib", "echo", "x"); status != timeoutStatus {
+		t.Errorf("a channel that the guest cannot answer for: status %d, want %d\n%s", status, timeoutStatus, out)
+	}
+	t.Logf("a new channel was given up after %v", time.Since(begun))
+	// Its budget is the master's affair, and needs nothing of the guest's.
+	run(t, "vlibmaster", "adopt", "vlib2", "--budget", "10ms", "--period", "100ms")
+	run(t, "vlibmaster", "release", "vlib2")
+	if _, err := c.Call(t.Context(), builtin.Library, builtin.Run, shell(t, "xenstore-rm data/junk"), nil); err != nil {
+		t.Error(err)
+	}
+	if out := run(t, "vlibmaster", "call", "--reservation", strconv.Itoa(payer), "vlib2", "vlib", "echo", "x"); out != "x" {
+		t.Errorf("with room again: %q", out)
+	}
+	run(t, "vlibmaster", "release", "vlib1")
+}
+
 // TestRestartedInMidCall: a vLib OS that is asked to suspend, as by 'xl save',
 // in the middle of a call does so; when it is destroyed the call ends, once; and
 // one that is made anew is on its reservation, and is called on the same payer.
