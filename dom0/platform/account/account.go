@@ -50,6 +50,10 @@ type Reading struct {
 	Contended bool
 	// Waiting says that somebody in it is known to want to run now.
 	Waiting bool
+	// Awake says that somebody in it wanted to run at the last look, and does
+	// now: it is not thought to have slept for half of the time and then to
+	// have run on two CPUs at once.
+	Awake bool
 }
 
 // New returns an account that has its whole budget now, on that many CPUs.
@@ -93,7 +97,11 @@ func (a *Account) Look(r Reading) {
 			// the one that gives it nothing to which it has no claim.
 			// That holds also for who got budget and first had to
 			// make up for its last slice of background time.
-			a.Server.Wake(max(a.Seen, r.Now-r.Used/time.Duration(a.cpus)))
+			at := a.cpus
+			if r.Awake {
+				at = 1
+			}
+			a.Server.Wake(max(a.Seen, r.Now-r.Used/time.Duration(at)))
 		}
 		a.Asleep, a.fresh = false, false
 		a.charge(r.Used, r.Now)

@@ -112,3 +112,15 @@ func TestAccountWaiting(t *testing.T) {
 		t.Errorf("who woke up: %+v, next %v", a, a.Server.Next())
 	}
 }
+
+// Who may use two CPUs, and has wanted to run at both looks, did not sleep for
+// half of the time between them.
+func TestAccountAwake(t *testing.T) {
+	for awake, next := range map[bool]time.Duration{false: 105 * ms, true: 101 * ms} {
+		a := New(rtsched.Task{ID: 1, Budget: 8 * ms, Period: 100 * ms}, 2, 0)
+		a.Look(Reading{Now: 9 * ms, Used: 8 * ms, Awake: awake})
+		if a.Foreground || a.Server.Next() != next {
+			t.Errorf("awake %v: foreground %v, next %v, want %v", awake, a.Foreground, a.Server.Next(), next)
+		}
+	}
+}

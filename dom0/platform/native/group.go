@@ -38,6 +38,7 @@ type group struct {
 	weightFile *os.File
 	idleFile   *os.File // nil before Linux 5.15
 	freezeFile *os.File // nil for the parent
+	members    *members // nil for the parent
 	freezer2   bool
 	buf        [64]byte
 }
@@ -65,6 +66,9 @@ func openGroup(l layout, name string) (g *group, err error) {
 		err = nil
 	}
 	if err == nil && name != "" {
+		g.members, err = openMembers(l.cpu, name)
+	}
+	if err == nil && name != "" {
 		g.freezeFile, err = os.OpenFile(filepath.Join(l.freezer.dir, name, l.freezeControl()), os.O_RDWR, 0)
 	}
 	return g, err
@@ -74,6 +78,9 @@ func (g *group) close() error {
 	var errs []error
 	if g.meter != nil {
 		errs = append(errs, g.meter.Close())
+	}
+	if g.members != nil {
+		errs = append(errs, g.members.close())
 	}
 	for _, f := range []*os.File{g.weightFile, g.idleFile, g.freezeFile} {
 		if f != nil {

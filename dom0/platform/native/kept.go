@@ -30,6 +30,7 @@ type kept struct {
 	applied    bool          // the cgroup is in foreground
 	unset      bool          // or was set by somebody else
 	soon       bool          // it has just got budget, and was not seen to run
+	awake      bool          // it wanted to run at the last look
 	spared     bool          // by the throttle
 	held       hold          // what the throttle does to it
 	gated      bool          // its gate is closed, as far as this process did that
@@ -91,7 +92,9 @@ func (k *keeper) charge(d *kept) error {
 	}
 	// The kernel counts what runs now up to the last tick, and exactly once
 	// it is preempted. Who slept and still does needs no such visit.
+	awake := false
 	if total != d.total || !d.Asleep {
+		awake = d.group.members.runnable()
 		k.thread.Visit(d.on)
 		if total, err = d.group.usage(); err != nil {
 			return err
@@ -103,14 +106,16 @@ func (k *keeper) charge(d *kept) error {
 	}
 	now := clock.Monotonic()
 	used := max(total-d.total, 0)
-	d.Look(account.Reading{Now: now, Used: used, Others: max(parent-d.parentSeen-used, 0), Contended: k.contended(d)})
-	d.total, d.raw = total, total
+	d.Look(account.Reading{
+		Now: now, Used: used, Others: max(parent-d.parentSeen-used, 0), Contended: k.contended(d), Awake: awake && d.awake,
+	})
+	d.total, d.raw, d.awake = total, total, awake
 	if d.Seen == now {
 		d.parentSeen = parent
 	}
 	// Who has become heavier is picked at the next tick, or when the keeper
 	// has been on its CPU once more.
-	d.soon = d.Foreground && (!d.applied || used == 0 && d.Seen < now)
+	d.soon = d.Foreground && (!d.applied || used == 0 && (awake || d.Seen < now))
 	if d.unset || d.Foreground != d.applied {
 		if err := k.raise(d, d.Foreground); err != nil {
 			return err

@@ -22,6 +22,7 @@ func TestShare(t *testing.T) {
 		taskset(t, one, cpu)
 		taskset(t, other, cpu)
 		t.Run("taskset", func(t *testing.T) { share(t, p, 1) })
+		t.Run("left alone", func(t *testing.T) { leftAlone(t, p) })
 		pin(t, p, a, cpu)
 		pin(t, p, b, cpu)
 		t.Run("cpuset", func(t *testing.T) { share(t, p, 1) })
@@ -30,6 +31,33 @@ func TestShare(t *testing.T) {
 		adopt(t, p, b, 2, 30*time.Millisecond, 70*time.Millisecond)
 		t.Run("two reservations", func(t *testing.T) { share(t, p, 2) })
 	})
+}
+
+// leftAlone checks the share of a domain that nobody but the keeper looks at, in
+// its own time: between two of its looks a third of a period may pass. What it
+// ran in background delays its next foreground by as much, see docs/master.md;
+// both together are its budget, or more.
+func leftAlone(t *testing.T, p *Platform) {
+	const budget, period = 30 * time.Millisecond, 100 * time.Millisecond
+	const lag = 6 * time.Millisecond // at most two slices: entity_lag in the kernel's fair.c
+	d := domain("a")
+	adopt(t, p, d, 1, budget, period)
+	time.Sleep(2 * period)
+	first, begin := usage(t, p, d, 1), clock.Monotonic()
+	time.Sleep(50 * period)
+	last, took := usage(t, p, d, 1), clock.Monotonic()-begin
+	share := func(used time.Duration) float64 { return 100 * float64(used) / float64(took) }
+	front, back := share(last.Foreground-first.Foreground), share(last.Background-first.Background)
+	t.Logf("foreground %.2f %%, background %.2f %%", front, back)
+	// Both ends may be in the midst of a budget.
+	const ends = 0.6
+	want, least := 100*float64(budget)/float64(period), 100*float64(budget)/float64(period+lag)
+	if front > want+ends || timed() && (front < least-ends || front+back < want-ends) {
+		t.Errorf("foreground %.2f %%, with background %.2f %%; want %.1f to %.0f, and %.0[4]f", front, front+back, least, want)
+	}
+	if err := p.Release(ctx, d, 1); err != nil {
+		t.Error(err)
+	}
 }
 
 // share checks that a window has at most so many budgets.
