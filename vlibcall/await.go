@@ -29,7 +29,7 @@ func (c *Channel) setWaiting(w bool) {
 		v = 1
 	}
 	if c.h.request.waiting.Load() != v {
-		c.h.request.waiting.Store(v)
+		c.h.request.waiting.Swap(v)
 	}
 }
 

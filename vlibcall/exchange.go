@@ -162,7 +162,7 @@ func (c *Channel) post(m *message, deadline time.Time) (requestShape, error) {
 	copy(input, m.input[:near])
 	plainStore(&r.shape, uint64(shape))
 	c.id++
-	r.id.Store(c.id)
+	r.id.Swap(c.id)
 	if c.h.reply.waiting.Load() != 0 {
 		if err := c.signal(deadline); err != nil {
 			c.outstanding = true // the server may find it all the same

@@ -51,7 +51,7 @@ func (cn *conn) notify() {
 
 func (cn *conn) setWaiting(v uint32) {
 	if cn.h.reply.waiting.Load() != v {
-		cn.h.reply.waiting.Store(v)
+		cn.h.reply.waiting.Swap(v)
 	}
 }
 
@@ -214,7 +214,7 @@ func (c *Call) Done(err error) {
 	}
 	r := &c.conn.h.reply
 	plainStore(&r.shape, uint64(shape))
-	r.id.Store(c.id)
+	r.id.Swap(c.id)
 	if c.conn.h.request.waiting.Load() != 0 {
 		// A client that cannot be signalled is gone, and its channel is
 		// dropped when the transport says so.
