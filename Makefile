@@ -28,7 +28,7 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 export CGO_ENABLED = 0
 
-.PHONY: build setup hypervisor packages demo test lint vulncheck test-unit test-timed test-hypervisor test-packages test-lab test-contended test-browser bench bench-full bench-quick bench-native bench-beside bench-lab bench-module bench-throttle bench-table report soak clean
+.PHONY: build setup hypervisor packages demo test lint vulncheck test-unit test-timed test-hypervisor test-packages test-lab test-contended test-browser bench bench-full bench-quick bench-native bench-beside bench-lab bench-module bench-service bench-throttle bench-table report soak clean
 
 build:
 	go build -trimpath -o bin/ ./cmd/...
@@ -118,7 +118,7 @@ test-contended: hypervisor
 bench: BOOTS = --only vlib --only credit2
 bench: hypervisor bench-quick bench-lab bench-module bench-table report
 
-bench-full: hypervisor bench-native bench-beside bench-lab bench-module bench-throttle bench-table report
+bench-full: hypervisor bench-native bench-beside bench-lab bench-module bench-service bench-throttle bench-table report
 
 bench-quick: build
 	bin/vlibbench run --quick all
@@ -137,6 +137,10 @@ bench-lab: setup
 bench-module: hypervisor
 	$(MAKE) -s -C hypervisor/test decision | bin/vlibbench decision
 	bin/vlibbench module $(BOOTS)
+
+# memcached in a DomU beside DomUs that spin, on two Xens.
+bench-service: hypervisor
+	bin/vlibbench service
 
 # A real-time task beside a memory-bound vLib OS, on a modelled memory bus; and
 # the policies, in real time.

@@ -80,4 +80,4 @@ func (r records) values(unit string, all []number) (values []value) {
 }
 
 // figures in the order of the page.
-var figures = []figure{overhead, mjump, policies, lidar, tails, sched, module}
+var figures = []figure{overhead, mjump, policies, lidar, tails, service, sched, module}

@@ -72,6 +72,9 @@ func complete() []bench.Record {
 	for i, s := range schedulers {
 		all = append(all, record("sched.wakeup."+s.name+".p50", float64(5*(i+1)), "µs"), record("sched.wakeup."+s.name+".p999", float64(500*(i+1)), "µs"))
 	}
+	for i, s := range served {
+		all = append(all, record("service.lab."+s.name, float64(i+1), "ratio", "p99_us", 400.0, "p999_us", 900.0, "neighbours_cpu_percent", 90.0))
+	}
 	for i, m := range beside.Modes {
 		l := record("lidar."+m.Name, float64(i), "ratio", "p50_us", 3.0, "p99_us", 4.0, "max_us", 9.0, "mean_us", 3.5)
 		l.Samples = map[string][]float64{"decision_us": {3, 3.5, 9, 3, float64(i)}}
@@ -110,6 +113,7 @@ var marks = map[string]int{
 	"throttle-slow":   6, "throttle-kept": 6,
 	"throttle-curve": 6, "throttle-half-curve": 6, // lines, their points and their keys
 	"lidar": 8, "lidar-worst": 10, // and the two of the paper's
+	"service-p99": 6, "service-p999": 6, "service-work": 4,
 	"sched-p50": 3, "sched-p999": 3, "charge": 2,
 	"tail-m_jump": 16, "tail-compiler": 16, "tail-compression": 16, // each with its key
 	"tail-work-m_jump": 7, "tail-work-compiler": 7, "tail-work-compression": 7, // nothing is done alone

@@ -33,8 +33,8 @@ const (
 
 func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(leastLatency, mostLatency, 3) }
 
-// order to the load generator: one line of JSON.
-type order struct {
+// Order to a [Generator]; to its process, one line of JSON.
+type Order struct {
 	Rate int `json:"rate"` // requests a second
 	// Settle is how long requests are made, and answered, before they count.
 	Settle time.Duration `json:"settle"`
@@ -42,8 +42,8 @@ type order struct {
 	Seed   uint64        `json:"seed"`
 }
 
-// result of an order: one line of JSON.
-type result struct {
+// Result of an order; of the process, one line of JSON.
+type Result struct {
 	Latencies *hdrhistogram.Snapshot `json:"latencies"`
 	// Late is how late the generator itself was, which is in the latencies.
 	Late *hdrhistogram.Snapshot `json:"late"`
@@ -61,14 +61,11 @@ func Load(address, file string, in io.Reader, out io.Writer) (err error) {
 	}
 	runtime.LockOSThread()
 	debug.SetGCPercent(-1)
-	g, err := newGenerator(at)
+	g, err := Open(at, large)
 	if err != nil {
 		return err
 	}
-	defer g.close()
-	if err := g.fill(); err != nil {
-		return err
-	}
+	defer g.Close()
 	felt, err := tally.Create(file)
 	if err != nil {
 		return err
@@ -83,11 +80,11 @@ func Load(address, file string, in io.Reader, out io.Writer) (err error) {
 		return err
 	}
 	for lines.Scan() {
-		var o order
+		var o Order
 		if err := json.Unmarshal(lines.Bytes(), &o); err != nil {
 			return err
 		}
-		r, err := g.run(o)
+		r, err := g.Run(o)
 		if err != nil {
 			return err
 		}
@@ -99,7 +96,10 @@ func Load(address, file string, in io.Reader, out io.Writer) (err error) {
 	return lines.Err()
 }
 
-type generator struct {
+// Generator sends requests to a memcached, at random moments whatever became of
+// those before. It is for one goroutine.
+type Generator struct {
+	data        Data
 	connections []*connection
 	poll        []unix.PollFd
 	buf         []byte
@@ -107,12 +107,25 @@ type generator struct {
 	felt        func(ns int64) // is told each latency
 }
 
-func newGenerator(at netip.AddrPort) (*generator, error) {
-	g := &generator{buf: make([]byte, 256<<10), felt: func(int64) {}}
+// Open connects to a memcached and stores all data there.
+func Open(at netip.AddrPort, d Data) (*Generator, error) {
+	g, err := newGenerator(at, d)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.fill(); err != nil {
+		g.Close()
+		return nil, err
+	}
+	return g, nil
+}
+
+func newGenerator(at netip.AddrPort, d Data) (*Generator, error) {
+	g := &Generator{data: d, buf: make([]byte, 256<<10), felt: func(int64) {}}
 	for range connections {
 		c, err := dial(at)
 		if err != nil {
-			g.close()
+			g.Close()
 			return nil, err
 		}
 		g.connections = append(g.connections, c)
@@ -121,7 +134,8 @@ func newGenerator(at netip.AddrPort) (*generator, error) {
 	return g, nil
 }
 
-func (g *generator) close() {
+// Close ends the connections.
+func (g *Generator) Close() {
 	for _, c := range g.connections {
 		c.close()
 	}
@@ -131,9 +145,9 @@ func (g *generator) close() {
 const ahead = 4 * connections
 
 // fill stores all values.
-func (g *generator) fill() error {
-	m := newMix(0)
-	for key := range uint32(keys) {
+func (g *Generator) fill() error {
+	m := newMix(g.data, 0)
+	for key := range g.data.Keys {
 		if err := g.connections[key%connections].send(m.store(key), 0); err != nil {
 			return err
 		}
@@ -152,9 +166,10 @@ func (g *generator) fill() error {
 // drain is how long answers are waited for when all requests are sent.
 const drain = time.Second
 
-func (g *generator) run(o order) (result, error) {
+// Run makes the requests of an order, and waits for their answers.
+func (g *Generator) Run(o Order) (Result, error) {
 	random := rand.New(rand.NewPCG(o.Seed, 11))
-	m := newMix(o.Seed)
+	m := newMix(g.data, o.Seed)
 	latencies, late := newHistogram(), newHistogram()
 	begin := clock()
 	counts := begin + int64(o.Settle)
@@ -173,14 +188,14 @@ func (g *generator) run(o order) (result, error) {
 				record(late, g.now-due)
 			}
 			if err := g.connections[n%connections].send(m.next(), due); err != nil {
-				return result{}, err
+				return Result{}, err
 			}
 			n++
 			due += int64(random.ExpFloat64() * gap)
 			g.now = clock()
 		}
 		if err := g.receive(answered); err != nil {
-			return result{}, err
+			return Result{}, err
 		}
 		open := g.open()
 		if due >= end && (open == 0 || g.now > end+int64(drain)) {
@@ -191,11 +206,11 @@ func (g *generator) run(o order) (result, error) {
 			next = end + int64(drain)
 		}
 		if err := g.wait(time.Duration(next - clock())); err != nil {
-			return result{}, err
+			return Result{}, err
 		}
 	}
 	// Those that still wait count with what they have waited by now.
-	r := result{Late: late.Export(), Unanswered: g.open()}
+	r := Result{Late: late.Export(), Unanswered: g.open()}
 	for _, c := range g.connections {
 		for _, w := range c.due {
 			record(latencies, g.now-w.at)
@@ -207,7 +222,7 @@ func (g *generator) run(o order) (result, error) {
 
 // settle waits for the answers that are still to come: the next measurement
 // begins with none.
-func (g *generator) settle() error {
+func (g *Generator) settle() error {
 	for end := clock() + int64(patience); g.open() > 0; {
 		if clock() > end {
 			return fmt.Errorf("%d requests are not answered within %v: the service stands still", g.open(), patience)
@@ -223,7 +238,7 @@ func (g *generator) settle() error {
 }
 
 // open is how many answers are to come.
-func (g *generator) open() (n int) {
+func (g *Generator) open() (n int) {
 	for _, c := range g.connections {
 		n += len(c.due)
 	}
@@ -231,7 +246,7 @@ func (g *generator) open() (n int) {
 }
 
 // wait until something comes, or for a time.
-func (g *generator) wait(d time.Duration) error {
+func (g *Generator) wait(d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}
@@ -249,7 +264,7 @@ func (g *generator) wait(d time.Duration) error {
 	return nil
 }
 
-func (g *generator) receive(answered func(due int64)) error {
+func (g *Generator) receive(answered func(due int64)) error {
 	for _, c := range g.connections {
 		if len(c.due) == 0 {
 			continue

@@ -8,14 +8,18 @@ import (
 	"math/rand/v2"
 )
 
-// The data: more than the private caches hold, so that the service needs the
+// Data is what the service keeps: so many values, of so many bytes each.
+type Data struct {
+	Keys uint32
+	Size int
+}
+
+// large is more than the private caches hold, so that the service needs the
 // memory that a job wants too.
-const (
-	keys      = 32 << 10
-	valueSize = 4096
-	// setsPerMille of the requests store a value, the others read one.
-	setsPerMille = 50
-)
+var large = Data{Keys: 32 << 10, Size: 4096}
+
+// setsPerMille of the requests store a value, the others read one.
+const setsPerMille = 50
 
 // request is one of memcached's text protocol, and what answers it.
 type request struct {
@@ -34,28 +38,32 @@ const (
 // mix makes requests for random keys. A request's text is valid until the next
 // one is made.
 type mix struct {
+	Data
 	random *rand.Rand
+	answer int // the length of what answers a get
 	value  []byte
 	get    []byte
 	set    []byte
 }
 
-func newMix(seed uint64) *mix {
-	return &mix{random: rand.New(rand.NewPCG(seed, 7)), value: bytes.Repeat([]byte("vLibOS4X"), valueSize/8)}
+func newMix(d Data, seed uint64) *mix {
+	return &mix{
+		Data: d, random: rand.New(rand.NewPCG(seed, 7)), value: bytes.Repeat([]byte("x"), d.Size),
+		answer: len(fmt.Sprintf("VALUE key%08d 0 %d\r\n", 0, d.Size)) + d.Size + len("\r\nEND\r\n"),
+	}
 }
 
 func (m *mix) next() request {
-	key := m.random.Uint32N(keys)
+	key := m.random.Uint32N(m.Keys)
 	if m.random.UintN(1000) < setsPerMille {
 		return m.store(key)
 	}
 	m.get = fmt.Appendf(m.get[:0], "get key%08d\r\n", key)
-	// VALUE key00000000 0 4096\r\n, the value, \r\nEND\r\n
-	return request{m.get, len("VALUE key00000000 0 4096\r\n") + valueSize + len("\r\nEND\r\n"), found}
+	return request{m.get, m.answer, found}
 }
 
 func (m *mix) store(key uint32) request {
-	m.set = fmt.Appendf(m.set[:0], "set key%08d 0 0 %d\r\n", key, valueSize)
+	m.set = fmt.Appendf(m.set[:0], "set key%08d 0 0 %d\r\n", key, m.Size)
 	m.set = append(append(m.set, m.value...), '\r', '\n')
 	return request{m.set, len(stored), stored}
 }

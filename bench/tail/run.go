@@ -157,7 +157,7 @@ func (e *experiment) slot(ctx context.Context, m beside.Mode) (float64, error) {
 	e.slots++
 	e.Progress(fmt.Sprintf("beside %s, %d of %d: %s", e.job, e.slots, 2*e.Repeats*len(beside.Modes), m.Title))
 	e.seed++
-	text, err := json.Marshal(order{Rate: e.Rate, Settle: beside.Settle, Time: e.Slot, Seed: e.seed})
+	text, err := json.Marshal(Order{Rate: e.Rate, Settle: beside.Settle, Time: e.Slot, Seed: e.seed})
 	if err != nil {
 		return 0, err
 	}
@@ -170,7 +170,7 @@ func (e *experiment) slot(ctx context.Context, m beside.Mode) (float64, error) {
 		return 0, errors.New("the load generator has ended by itself")
 	}
 	worked := float64(e.host.Work()-before) / time.Since(begin).Seconds()
-	var r result
+	var r Result
 	if err := json.Unmarshal(e.from.Bytes(), &r); err != nil {
 		return 0, err
 	}

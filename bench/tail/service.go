@@ -10,14 +10,31 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
 
-// Program is memcached, with the environment that it needs.
+// Program is memcached.
 type Program struct {
 	Path string
-	Env  []string
+	// Libraries are the files of those that the machine does not have.
+	Libraries []string
+}
+
+// env is the environment in which it finds its libraries.
+func (p Program) env() []string {
+	var dirs []string
+	for _, l := range p.Libraries {
+		dirs = append(dirs, filepath.Dir(l))
+	}
+	slices.Sort(dirs)
+	if dirs = slices.Compact(dirs); len(dirs) == 0 {
+		return os.Environ()
+	}
+	return append(os.Environ(), "LD_LIBRARY_PATH="+strings.Join(dirs, ":"))
 }
 
 // Find looks for an installed memcached.
@@ -52,7 +69,7 @@ func (p Program) start(ctx context.Context) (*service, error) {
 	}
 	// Room for all data, no UDP, one worker as for one CPU.
 	s.cmd = exec.Command(p.Path, "-u", "nobody", "-l", "127.0.0.1", "-p", port, "-U", "0", "-m", "512", "-t", "1")
-	s.cmd.Env = append(os.Environ(), p.Env...)
+	s.cmd.Env = p.env()
 	s.cmd.Stdout, s.cmd.Stderr = &s.said, &s.said
 	// A terminal's interrupt is for the experiment, which then ends the
 	// service; one that is killed cannot.

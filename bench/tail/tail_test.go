@@ -39,7 +39,7 @@ func memory(t *testing.T, answer func()) netip.AddrPort {
 func serve(c net.Conn, answer func()) {
 	defer c.Close()
 	in := bufio.NewReader(c)
-	value := strings.Repeat("v", valueSize)
+	value := strings.Repeat("v", large.Size)
 	for {
 		line, err := in.ReadString('\n')
 		if err != nil {
@@ -48,12 +48,12 @@ func serve(c net.Conn, answer func()) {
 		words := strings.Fields(line)
 		answer()
 		if words[0] == "set" {
-			if _, err := io.CopyN(io.Discard, in, valueSize+2); err != nil {
+			if _, err := io.CopyN(io.Discard, in, int64(large.Size)+2); err != nil {
 				return
 			}
 			_, err = io.WriteString(c, stored)
 		} else {
-			_, err = fmt.Fprintf(c, "VALUE %s 0 %d\r\n%s\r\nEND\r\n", words[1], valueSize, value)
+			_, err = fmt.Fprintf(c, "VALUE %s 0 %d\r\n%s\r\nEND\r\n", words[1], large.Size, value)
 		}
 		if err != nil {
 			return
@@ -67,13 +67,13 @@ func serve(c net.Conn, answer func()) {
 func TestStandstillCounts(t *testing.T) {
 	const still, rate = 400 * time.Millisecond, 1000
 	var until atomic.Int64
-	g, err := newGenerator(memory(t, func() { time.Sleep(time.Duration(until.Load() - clock())) }))
+	g, err := newGenerator(memory(t, func() { time.Sleep(time.Duration(until.Load() - clock())) }), large)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer g.close()
+	defer g.Close()
 	until.Store(clock() + int64(still))
-	r, err := g.run(order{Rate: rate, Time: time.Second, Seed: 1})
+	r, err := g.Run(Order{Rate: rate, Time: time.Second, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,13 +100,13 @@ func TestStandstillCounts(t *testing.T) {
 // measurement begins with none of it.
 func TestUnanswered(t *testing.T) {
 	var until atomic.Int64
-	g, err := newGenerator(memory(t, func() { time.Sleep(time.Duration(until.Load() - clock())) }))
+	g, err := newGenerator(memory(t, func() { time.Sleep(time.Duration(until.Load() - clock())) }), large)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer g.close()
+	defer g.Close()
 	until.Store(clock() + int64(drain+2*time.Second))
-	r, err := g.run(order{Rate: 200, Time: 100 * time.Millisecond, Seed: 2})
+	r, err := g.Run(Order{Rate: 200, Time: 100 * time.Millisecond, Seed: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,11 +123,11 @@ func TestUnanswered(t *testing.T) {
 }
 
 func TestFill(t *testing.T) {
-	g, err := newGenerator(memory(t, func() {}))
+	g, err := newGenerator(memory(t, func() {}), large)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer g.close()
+	defer g.Close()
 	if err := g.fill(); err != nil {
 		t.Fatal(err)
 	}
@@ -135,12 +135,12 @@ func TestFill(t *testing.T) {
 
 // Any answer that is not the right one is an error, wherever reads divide it.
 func TestAnswers(t *testing.T) {
-	m := newMix(1)
+	m := newMix(large, 1)
 	get := m.next()
 	for get.prefix != found {
 		get = m.next()
 	}
-	right := "VALUE key00000001 0 4096\r\n" + strings.Repeat("v", valueSize) + "\r\nEND\r\n"
+	right := "VALUE key00000001 0 4096\r\n" + strings.Repeat("v", large.Size) + "\r\nEND\r\n"
 	for _, c := range []struct {
 		answer string
 		done   int
@@ -173,7 +173,7 @@ func TestAnswers(t *testing.T) {
 
 // The mix is what it says, and the same for the same seed.
 func TestMix(t *testing.T) {
-	a, b := newMix(5), newMix(5)
+	a, b := newMix(large, 5), newMix(large, 5)
 	sets := 0
 	for range 20000 {
 		x, y := a.next(), b.next()

@@ -66,11 +66,6 @@ func memcached(ctx context.Context, log io.Writer) (tail.Program, error) {
 	if err != nil {
 		return tail.Program{}, err
 	}
-	libraries, err := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu"))
-	if err != nil {
-		return tail.Program{}, err
-	}
-	return tail.Program{
-		Path: filepath.Join(root, "usr/bin/memcached"), Env: []string{"LD_LIBRARY_PATH=" + strings.Join(libraries, ":")},
-	}, nil
+	libraries, err := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu/lib*.so.*"))
+	return tail.Program{Path: filepath.Join(root, "usr/bin/memcached"), Libraries: libraries}, err
 }

@@ -21,6 +21,11 @@ func moduleCommands() []*cli.Command {
 			Action: moduleAction,
 		},
 		{
+			Name:   "service",
+			Usage:  "memcached in a DomU beside DomUs that spin, under open load, with the module and without, in instructions",
+			Action: serviceAction,
+		},
+		{
 			Name:  "decision",
 			Usage: "the scheduler's decision alone, in instructions: reads what `make -C hypervisor/test decision` prints",
 			Action: func(c *cli.Context) error {
@@ -35,6 +40,13 @@ func moduleCommands() []*cli.Command {
 			},
 		},
 		{
+			Name:   counted.Dom0ServiceArg,
+			Hidden: true,
+			Action: func(c *cli.Context) error {
+				return counted.Dom0Service(c.Context, c.Args().First(), c.App.Writer)
+			},
+		},
+		{
 			Name:   counted.ListenerArg,
 			Hidden: true,
 			Action: func(c *cli.Context) error { return counted.Listener(c.Context, c.App.Writer) },
@@ -45,5 +57,15 @@ func moduleCommands() []*cli.Command {
 func moduleAction(c *cli.Context) error {
 	return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
 		return counted.Module(c.Context, counted.Options{Self: self, Log: c.App.ErrWriter, Progress: progress}, c.StringSlice("only")...)
+	})
+}
+
+func serviceAction(c *cli.Context) error {
+	program, err := memcached(c.Context, c.App.ErrWriter)
+	if err != nil {
+		return err
+	}
+	return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
+		return counted.Service(c.Context, counted.Options{Self: self, Log: c.App.ErrWriter, Progress: progress}, program)
 	})
 }
