@@ -46,7 +46,7 @@ func Dom0Service(ctx context.Context, scheduler string, out io.Writer) (err erro
 		return err
 	}
 	for _, domid := range []uint16{firstSpins, secondSpins} {
-		stop, err := spin(ctx, b.xen, domid)
+		stop, err := busy(ctx, b.xen, domid, "pause")
 		if err != nil {
 			return err
 		}
@@ -87,7 +87,11 @@ func (b *host) serve(ctx context.Context) (stop func() error, _ *tail.Generator,
 // What the samples of a setting are.
 var servedFigures = []string{"p50_us", "p99_us", "p999_us", "max_us", "requests", "unanswered", "neighbours_cpu_percent"}
 
-const sampleServed = "served_"
+const (
+	sampleServed = "served_"
+	// per cent of the time that the service's domain ran
+	sampleServedBeyond = "served_beyond_budget"
+)
 
 // served measures the service for a while.
 func (b *host) served(g *tail.Generator, name string) error {
@@ -100,6 +104,17 @@ func (b *host) served(g *tail.Generator, name string) error {
 			sum += t
 		}
 		return sum, nil
+	}
+	// What of its time was beyond its budget, where it has one.
+	paid := func() (r vlib.Reservation, err error) {
+		if name == reserved {
+			r, err = b.module.Reservation(paying)
+		}
+		return r, err
+	}
+	first, err := paid()
+	if err != nil {
+		return err
 	}
 	before, err := neighbours()
 	if err != nil {
@@ -114,6 +129,14 @@ func (b *host) served(g *tail.Generator, name string) error {
 	after, err := neighbours()
 	if err != nil {
 		return err
+	}
+	last, err := paid()
+	if err != nil {
+		return err
+	}
+	if name == reserved {
+		front, back := last.Total.Foreground-first.Total.Foreground, last.Total.Background-first.Total.Background
+		b.Samples[sampleServedBeyond] = []float64{100 * float64(back) / float64(front+back)}
 	}
 	h := hdrhistogram.Import(r.Latencies)
 	us := func(percentile float64) float64 { return float64(h.ValueAtPercentile(percentile)) / 1000 }

@@ -37,15 +37,18 @@ const (
 	runMemcached  = "LD_LIBRARY_PATH=" + memcachedDir + " exec " + memcachedDir + "/memcached -u root -l " + domuAddress + " -U 0 -m 64 -t 1"
 )
 
-// alone is the service without neighbours.
-const alone = "alone"
+// Settings: without neighbours, and with a reservation.
+const (
+	alone    = "alone"
+	reserved = "reserved"
+)
 
 // serviceSettings are what its domain gets beside the two that spin. The first is
 // nothing in particular.
 var serviceSettings = map[string][]setting{
 	schedVlib: {
 		{uncapped, func(context.Context, *host) error { return nil }},
-		{"reserved", func(_ context.Context, b *host) error {
+		{reserved, func(_ context.Context, b *host) error {
 			return errors.Join(b.module.Reserve(paying, serviceBudget, servicePeriod), b.module.Adopt(measured, paying))
 		}},
 	},

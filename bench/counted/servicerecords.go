@@ -27,6 +27,9 @@ func serviceRecords(scheduler string, s Samples, machine string) ([]bench.Record
 		for i, f := range servedFigures {
 			r.Raw[f] = of[i]
 		}
+		if beyond := s[sampleServedBeyond]; name == reserved && len(beyond) == 1 {
+			r.Raw["beyond_budget_percent"] = beyond[0]
+		}
 		if base == nil {
 			base = of
 			r.Value, r.Unit = figure(of, "p99_us"), "µs"

@@ -46,7 +46,7 @@ const uncapped = "uncapped"
 
 // settings of a scheduler. What each is told is in [sampleWakeup]'s records.
 var settings = map[string][]setting{
-	schedVlib: {{"reserved", func(_ context.Context, b *host) error {
+	schedVlib: {{reserved, func(_ context.Context, b *host) error {
 		return errors.Join(b.module.Reserve(paying, taskBudget, taskPeriod), b.module.Adopt(measured, paying))
 	}}},
 	schedCredit2: {
@@ -58,7 +58,7 @@ var settings = map[string][]setting{
 			return errors.Join(credit2Cap(ctx, firstSpins, 0), credit2Cap(ctx, secondSpins, 0), credit2Cap(ctx, measured, 10))
 		}},
 	},
-	schedRTDS: {{"reserved", func(ctx context.Context, _ *host) error {
+	schedRTDS: {{reserved, func(ctx context.Context, _ *host) error {
 		return errors.Join(rtds(ctx, measured, taskBudget), rtds(ctx, firstSpins, 4*taskBudget), rtds(ctx, secondSpins, 4*taskBudget))
 	}}},
 }

@@ -3,6 +3,10 @@
  * What a guest does while its scheduler is measured.
  *
  *   task spin                    never stops
+ *   task pause                   never stops, and every 10,000 instructions has
+ *                                the emulator look at its other CPU, which
+ *                                else waits for the next timer: for what both
+ *                                CPUs take part in
  *   task periodic N PERIOD BURN  N times: sleeps until the next multiple of
  *                                PERIOD nanoseconds, executes BURN
  *                                instructions; prints, in nanoseconds, how
@@ -78,13 +82,24 @@ static int periodic(long n, int64_t period, int64_t burn)
     return 0;
 }
 
+static void pausing(void)
+{
+    for (;;) {
+        for (int i = 0; i < 10000 / BLOCK; i++)
+            block();
+        asm volatile("pause");
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2 && !strcmp(argv[1], "spin"))
         for (;;)
             block();
+    if (argc == 2 && !strcmp(argv[1], "pause"))
+        pausing();
     if (argc == 5 && !strcmp(argv[1], "periodic"))
         return periodic(atol(argv[2]), atoll(argv[3]), atoll(argv[4]));
-    fprintf(stderr, "usage: task spin | task periodic N PERIOD BURN\n");
+    fprintf(stderr, "usage: task spin | task pause | task periodic N PERIOD BURN\n");
     return 2;
 }
