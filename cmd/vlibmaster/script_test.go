@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("VLIBOS_NATIVE_DIR", filepath.Join(env.WorkDir, "run"))
+			env.Setenv("VLIBOS_RUN_DIR", filepath.Join(env.WorkDir, "master"))
 			env.Setenv("VLIBOS_PLATFORM", "native")
 			env.Setenv("PID", strconv.Itoa(os.Getpid())) // for names of cgroups, which are the machine's
 			return os.Mkdir(filepath.Join(env.WorkDir, "run"), 0o755)
