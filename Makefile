@@ -3,7 +3,7 @@
 # make demo        set the machine up, boot real Xen, show calls, a budget, the throttle
 # make test        set the machine up, run every test
 # make bench       measure in ten minutes, append to out/bench.jsonl, make out/report/report.html
-# make bench-full  the same with all samples, and the throttle: two hours on a machine at rest
+# make bench-full  the same with all samples, a service in a DomU, and the throttle: two and a half hours on a machine at rest
 # make bench-throttle  of that, the paper's Figure 6 and the policies
 # make soak        the long tests
 # make test-timed  tests of times, for a machine at rest
