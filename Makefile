@@ -28,7 +28,7 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 export CGO_ENABLED = 0
 
-.PHONY: build setup hypervisor packages demo test lint vulncheck test-unit test-timed test-hypervisor test-packages test-lab test-contended test-browser bench bench-full bench-quick bench-native bench-beside bench-lab bench-module bench-service bench-throttle bench-table report soak clean
+.PHONY: build setup hypervisor packages demo test lint vulncheck test-unit test-timed test-hypervisor test-packages test-lab test-contended test-browser bench bench-full bench-quick bench-native bench-beside bench-lab bench-module bench-service bench-throttle bench-contention bench-table report soak clean
 
 build:
 	go build -trimpath -o bin/ ./cmd/...
@@ -144,10 +144,11 @@ bench-service: hypervisor
 
 # A real-time task beside a memory-bound vLib OS, on a modelled memory bus; and
 # the policies, in real time.
-bench-throttle: hypervisor
+bench-throttle: bench-contention report
+
+bench-contention: hypervisor
 	bin/vlibbench mjump
 	bin/vlibbench throttle
-	bin/vlibbench report out/report
 
 bench-table: build
 	bin/vlibbench table
