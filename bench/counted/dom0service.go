@@ -13,9 +13,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
-	"github.com/vlibos/vlibos/bench/guest"
 	"github.com/vlibos/vlibos/bench/tail"
-	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
@@ -46,7 +44,7 @@ func Dom0Service(ctx context.Context, scheduler string, out io.Writer) (err erro
 		return err
 	}
 	for _, domid := range []uint16{firstSpins, secondSpins} {
-		stop, err := busy(ctx, b.xen, domid, "pause")
+		stop, err := run(ctx, b.xen, domid, spinSettles, taskProgram, "pause")
 		if err != nil {
 			return err
 		}
@@ -65,11 +63,7 @@ func Dom0Service(ctx context.Context, scheduler string, out io.Writer) (err erro
 
 // serve starts memcached in its domain, and connects to it when it listens.
 func (b *host) serve(ctx context.Context) (stop func() error, _ *tail.Generator, err error) {
-	used := func() (uint64, error) {
-		t, err := cpuTime(b.xen, measured)
-		return uint64(t), err
-	}
-	stop, err = guest.Background(ctx, measured, vlibcall.Options{}, used, uint64(time.Millisecond), "sh", "-c", runMemcached)
+	stop, err = run(ctx, b.xen, measured, time.Millisecond, "sh", "-c", runMemcached)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -95,28 +89,7 @@ const (
 
 // served measures the service for a while.
 func (b *host) served(g *tail.Generator, name string) error {
-	neighbours := func() (sum time.Duration, err error) {
-		for _, domid := range []uint16{firstSpins, secondSpins} {
-			t, err := cpuTime(b.xen, domid)
-			if err != nil {
-				return 0, err
-			}
-			sum += t
-		}
-		return sum, nil
-	}
-	// What of its time was beyond its budget, where it has one.
-	paid := func() (r vlib.Reservation, err error) {
-		if name == reserved {
-			r, err = b.module.Reservation(paying)
-		}
-		return r, err
-	}
-	first, err := paid()
-	if err != nil {
-		return err
-	}
-	before, err := neighbours()
+	before, from, err := b.around(name)
 	if err != nil {
 		return err
 	}
@@ -126,22 +99,36 @@ func (b *host) served(g *tail.Generator, name string) error {
 		return err
 	}
 	took := time.Since(begin)
-	after, err := neighbours()
-	if err != nil {
-		return err
-	}
-	last, err := paid()
+	after, until, err := b.around(name)
 	if err != nil {
 		return err
 	}
 	if name == reserved {
-		front, back := last.Total.Foreground-first.Total.Foreground, last.Total.Background-first.Total.Background
-		b.Samples[sampleServedBeyond] = []float64{100 * float64(back) / float64(front+back)}
+		beyond := after.Total.Background - before.Total.Background
+		b.Samples[sampleServedBeyond] = []float64{100 * float64(beyond) / float64(total(after)-total(before))}
 	}
 	h := hdrhistogram.Import(r.Latencies)
 	us := func(percentile float64) float64 { return float64(h.ValueAtPercentile(percentile)) / 1000 }
 	b.Samples[sampleServed+name] = []float64{
-		us(50), us(99), us(99.9), us(100), float64(h.TotalCount()), float64(r.Unanswered), 100 * float64(after-before) / float64(took),
+		us(50), us(99), us(99.9), us(100), float64(h.TotalCount()), float64(r.Unanswered), 100 * float64(until-from) / float64(took),
 	}
 	return nil
+}
+
+// around is the state of the service's reservation, in the setting that has one,
+// and the time that its neighbours ran.
+func (b *host) around(name string) (r vlib.Reservation, neighbours time.Duration, err error) {
+	if name == reserved {
+		if r, err = b.module.Reservation(paying); err != nil {
+			return r, 0, err
+		}
+	}
+	for _, domid := range []uint16{firstSpins, secondSpins} {
+		t, err := cpuTime(b.xen, domid)
+		if err != nil {
+			return r, 0, err
+		}
+		neighbours += t
+	}
+	return r, neighbours, nil
 }

@@ -43,11 +43,10 @@ const (
 	reserved = "reserved"
 )
 
-// serviceSettings are what its domain gets beside the two that spin. The first is
-// nothing in particular.
+// serviceSettings are what its domain gets beside the two that spin.
 var serviceSettings = map[string][]setting{
 	schedVlib: {
-		{uncapped, func(context.Context, *host) error { return nil }},
+		asItComes,
 		{reserved, func(_ context.Context, b *host) error {
 			return errors.Join(b.module.Reserve(paying, serviceBudget, servicePeriod), b.module.Adopt(measured, paying))
 		}},

@@ -4,7 +4,6 @@ package counted
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/vlibos/vlibos/bench"
 )
@@ -12,10 +11,12 @@ import (
 // serviceRecords are how many times the 99th percentile alone that of each
 // setting is.
 func serviceRecords(scheduler string, s Samples, machine string) ([]bench.Record, error) {
-	figure := func(of []float64, name string) float64 { return of[slices.Index(servedFigures, name)] }
-	var base []float64
+	names := []string{alone}
+	for _, s := range serviceSettings[scheduler] {
+		names = append(names, s.name)
+	}
 	var records []bench.Record
-	for _, name := range append([]string{alone}, names(serviceSettings[scheduler])...) {
+	for _, name := range names {
 		of := s[sampleServed+name]
 		if len(of) != len(servedFigures) {
 			return nil, fmt.Errorf("under %s nothing was measured of the service: %s", scheduler, name)
@@ -30,20 +31,12 @@ func serviceRecords(scheduler string, s Samples, machine string) ([]bench.Record
 		if beyond := s[sampleServedBeyond]; name == reserved && len(beyond) == 1 {
 			r.Raw["beyond_budget_percent"] = beyond[0]
 		}
-		if base == nil {
-			base = of
-			r.Value, r.Unit = figure(of, "p99_us"), "µs"
-		} else {
-			r.Value, r.Unit = figure(of, "p99_us")/figure(base, "p99_us"), "ratio"
+		const p99 = "p99_us"
+		r.Value, r.Unit = r.Raw[p99], "µs"
+		if len(records) > 0 {
+			r.Value, r.Unit = r.Raw[p99]/records[0].Raw[p99], "ratio"
 		}
 		records = append(records, r)
 	}
 	return records, nil
-}
-
-func names(settings []setting) (all []string) {
-	for _, s := range settings {
-		all = append(all, s.name)
-	}
-	return all
 }

@@ -29,16 +29,17 @@ const spinSettles = 100 * time.Millisecond
 
 // spin keeps a domain's CPU busy until stop.
 func spin(ctx context.Context, h *xenctl.Handle, domid uint16) (stop func() error, err error) {
-	return busy(ctx, h, domid, "spin")
+	return run(ctx, h, domid, spinSettles, taskProgram, "spin")
 }
 
-// busy is spin with what the task is told.
-func busy(ctx context.Context, h *xenctl.Handle, domid uint16, how string) (stop func() error, err error) {
+// run runs a command without an end in a domain, and returns when that has used
+// some time.
+func run(ctx context.Context, h *xenctl.Handle, domid uint16, enough time.Duration, argv ...string) (stop func() error, err error) {
 	used := func() (uint64, error) {
 		t, err := cpuTime(h, domid)
 		return uint64(t), err
 	}
-	return guest.Background(ctx, domid, vlibcall.Options{}, used, uint64(spinSettles), taskProgram, how)
+	return guest.Background(ctx, domid, vlibcall.Options{}, used, uint64(enough), argv...)
 }
 
 // cpuTime is what Xen's own accounting says that a domain ran.

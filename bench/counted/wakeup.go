@@ -44,13 +44,15 @@ type setting struct {
 
 const uncapped = "uncapped"
 
+var asItComes = setting{uncapped, func(context.Context, *host) error { return nil }}
+
 // settings of a scheduler. What each is told is in [sampleWakeup]'s records.
 var settings = map[string][]setting{
 	schedVlib: {{reserved, func(_ context.Context, b *host) error {
 		return errors.Join(b.module.Reserve(paying, taskBudget, taskPeriod), b.module.Adopt(measured, paying))
 	}}},
 	schedCredit2: {
-		{uncapped, func(context.Context, *host) error { return nil }},
+		asItComes,
 		{"others_capped", func(ctx context.Context, _ *host) error {
 			return errors.Join(credit2Cap(ctx, firstSpins, 45), credit2Cap(ctx, secondSpins, 45))
 		}},
