@@ -112,6 +112,18 @@ func working(t *testing.T, domain string) {
 	})
 }
 
+// inUse is a host on which vlib1 has a budget and a call that runs, and a channel
+// to vlib2 that a reservation pays for.
+func inUse(t *testing.T) *vlibcall.Channel {
+	t.Helper()
+	serve(t)
+	m := module(t)
+	reserve(t, m)
+	working(t, "vlib1")
+	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
+	return paid(t, m, domid(t, "vlib2"))
+}
+
 // withoutXenstored is what goes on while it does not answer: a call that runs,
 // calls on a channel that is open, budgets, and the master's answers.
 func withoutXenstored(t *testing.T, c *vlibcall.Channel, during time.Duration) {
@@ -133,12 +145,7 @@ func withoutXenstored(t *testing.T, c *vlibcall.Channel, during time.Duration) {
 
 // TestSlowXenstored: for half a minute nobody notices.
 func TestSlowXenstored(t *testing.T) {
-	serve(t)
-	m := module(t)
-	reserve(t, m)
-	working(t, "vlib1")
-	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
-	c := paid(t, m, domid(t, "vlib2"))
+	c := inUse(t)
 	stored := xenstored(t)
 	if err := unix.Kill(stored, unix.SIGSTOP); err != nil {
 		t.Fatal(err)
@@ -170,19 +177,13 @@ const overQuota = `
 // runs goes on. Only what has to be written there fails, and in time; when there
 // is room again all is as before.
 func TestXenstoreOverQuota(t *testing.T) {
-	serve(t)
-	m := module(t)
-	reserve(t, m)
-	working(t, "vlib1")
-	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
-	id := domid(t, "vlib2")
-	c := paid(t, m, id)
+	c := inUse(t)
 	out, err := c.Call(t.Context(), builtin.Library, builtin.Run, shell(t, overQuota), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%q", out)
-	if _, status := command(t, "xenstore-exists", fmt.Sprintf("/local/domain/%d/data/junk/10", id)); status != 0 {
+	if _, status := command(t, "xenstore-exists", fmt.Sprintf("/local/domain/%d/data/junk/10", domid(t, "vlib2"))); status != 0 {
 		t.Fatal("the guest has not written 500 nodes")
 	}
 	withoutXenstored(t, c, 5*time.Second)
@@ -282,12 +283,7 @@ func xenstored(t *testing.T) int {
 
 // TestXenstoredDies is the last of all: it does not come back.
 func TestXenstoredDies(t *testing.T) {
-	serve(t)
-	m := module(t)
-	reserve(t, m)
-	working(t, "vlib1")
-	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
-	c := paid(t, m, domid(t, "vlib2"))
+	c := inUse(t)
 	if err := unix.Kill(xenstored(t), unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
