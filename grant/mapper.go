@@ -50,18 +50,13 @@ func (m *Mapper) Map(domid uint16, refs []uint32, writable bool, notify *Notify)
 	if err := checkMap(refs, writable, notify); err != nil {
 		return nil, opError(op, err)
 	}
-	index, err := m.reserve(domid, refs)
-	if err != nil {
-		return nil, opError(op, err)
-	}
-	p := &Mapping{mapper: m, index: index, pages: len(refs)}
 	prot := unix.PROT_READ
 	if writable {
 		prot |= unix.PROT_WRITE
 	}
-	p.mem, err = m.dev.Mmap(index, len(refs)*pageSize, prot)
-	if err != nil {
-		_ = m.forget(index, len(refs)) // the first error is the one to tell
+	p := &Mapping{mapper: m, pages: len(refs)}
+	var err error
+	if p.index, p.mem, err = m.mmap(domid, refs, prot); err != nil {
 		return nil, opError(op, m.explain(domid, refs, writable, err))
 	}
 	if notify != nil {
@@ -85,6 +80,25 @@ func checkMap(refs []uint32, writable bool, notify *Notify) error {
 		return fmt.Errorf("clear a byte of a read-only mapping: %w", unix.EINVAL)
 	}
 	return nil
+}
+
+// mmap reserves and maps pages. A process' first mapping takes all locks of its
+// memory, and the kernel gives that up when a signal comes (mm_take_all_locks,
+// mm/mmap.c): Go's runtime sends itself some. What was reserved is of no use then
+// (the kernel takes it to be mapped), so the whole is tried again.
+func (m *Mapper) mmap(domid uint16, refs []uint32, prot int) (index uint64, mem []byte, err error) {
+	for {
+		if index, err = m.reserve(domid, refs); err != nil {
+			return 0, nil, err
+		}
+		if mem, err = m.dev.Mmap(index, len(refs)*pageSize, prot); err == nil {
+			return index, mem, nil
+		}
+		_ = m.forget(index, len(refs)) // the first error is the one to tell
+		if err != unix.EINTR {
+			return 0, nil, err
+		}
+	}
 }
 
 // reserve tells the kernel which pages a following mmap at index is to map.
@@ -148,14 +162,11 @@ func (m *Mapper) explain(domid uint16, refs []uint32, writable bool, err error) 
 
 // writable reports whether pages can be mapped for writing.
 func (m *Mapper) writable(domid uint16, refs []uint32) bool {
-	index, err := m.reserve(domid, refs)
+	index, mem, err := m.mmap(domid, refs, unix.PROT_READ|unix.PROT_WRITE)
 	if err != nil {
 		return false
 	}
-	mem, err := m.dev.Mmap(index, len(refs)*pageSize, unix.PROT_READ|unix.PROT_WRITE)
-	if err == nil {
-		err = unix.Munmap(mem)
-	}
+	err = unix.Munmap(mem)
 	_ = m.forget(index, len(refs))
 	return err == nil
 }

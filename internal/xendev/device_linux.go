@@ -63,15 +63,7 @@ func (d *Device) Mmap(offset uint64, length, prot int) ([]byte, error) {
 	if d.fd < 0 {
 		return nil, os.ErrClosed
 	}
-	for {
-		// The first mapping of grants in a process takes all its locks, and
-		// gives up when a signal comes (mm_take_all_locks, mm/mmap.c): Go's
-		// runtime sends itself some.
-		mem, err := unix.Mmap(d.fd, int64(offset), length, prot, unix.MAP_SHARED)
-		if err != unix.EINTR {
-			return mem, err
-		}
-	}
+	return unix.Mmap(d.fd, int64(offset), length, prot, unix.MAP_SHARED)
 }
 
 // Close waits for the calls under way and closes the node. Closing again does
