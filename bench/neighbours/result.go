@@ -3,10 +3,8 @@
 package neighbours
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -57,26 +55,15 @@ func (r *Result) points() []point {
 	return all
 }
 
-// rateKept is how much work the policy rate keeps at a slowdown of the victim,
-// on the straight lines between its settings and the two bounds.
-func rateKept(points []point, slowdown float64) float64 {
-	curve := []point{{median: 1, kept: 0}, {median: points[1].median, kept: 1}}
+// curve of the policy rate, from the domain stopped to none.
+func curve(points []point) []bench.Kept {
+	curve := []bench.Kept{{Slowdown: 1}, {Slowdown: points[1].median, Work: 1}}
 	for _, p := range points {
 		if p.policy == "rate" {
-			curve = append(curve, p)
+			curve = append(curve, bench.Kept{Slowdown: p.median, Work: p.kept})
 		}
 	}
-	slices.SortFunc(curve, func(a, b point) int { return cmp.Compare(a.median, b.median) })
-	for i := 1; i < len(curve); i++ {
-		a, b := curve[i-1], curve[i]
-		if slowdown <= b.median {
-			if b.median == a.median {
-				return max(a.kept, b.kept)
-			}
-			return max(a.kept, 0) + (b.kept-a.kept)*max(slowdown-a.median, 0)/(b.median-a.median)
-		}
-	}
-	return curve[len(curve)-1].kept
+	return curve
 }
 
 // Records are one a setting, and, if there was anything to control, those that
@@ -84,6 +71,7 @@ func rateKept(points []point, slowdown float64) float64 {
 func (r *Result) Records(suffix string) []bench.Record {
 	points := r.points()
 	var all []bench.Record
+	rates := curve(points)
 	best, gain := map[string]float64{}, 0.0
 	for _, p := range points[1:] {
 		all = append(all, bench.Record{
@@ -97,7 +85,7 @@ func (r *Result) Records(suffix string) []bench.Record {
 			best[p.policy] = max(best[p.policy], p.kept)
 		}
 		if p.policy != "" && p.policy != "rate" && p.median <= mostMedian {
-			gain = max(gain, p.kept/max(rateKept(points, p.median), 0.01))
+			gain = max(gain, p.kept/max(bench.KeptAt(rates, p.median), 0.01))
 		}
 	}
 	if points[1].median < contended {
