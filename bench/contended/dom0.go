@@ -28,6 +28,7 @@ const mjumpProgram = "/usr/lib/vlibbench/mjump"
 type host struct {
 	Experiment
 	Samples
+	xen    *xenctl.Handle
 	bus    *model.Bus
 	module *vlib.Module
 }
@@ -43,12 +44,11 @@ func Dom0(ctx context.Context, experiment string, out, log io.Writer) (err error
 		return err
 	}
 	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))) // as in Dom0
-	h, err := xenctl.Open()
-	if err != nil {
+	if x.xen, err = xenctl.Open(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.Close()) }()
-	if x.module, err = vlib.Open(h); err != nil {
+	defer func() { err = errors.Join(err, x.xen.Close()) }()
+	if x.module, err = vlib.Open(x.xen); err != nil {
 		return err
 	}
 	if x.bus, err = model.Open(); err != nil {
@@ -119,25 +119,27 @@ func (m measurement) figures() map[string]float64 {
 	}
 }
 
+// warm is how long the task runs before its jobs, in which the throttle finds its
+// level.
+const warm = 1500 * time.Millisecond
+
 // measure runs the task once with what a bar has beside it.
 func (x *host) measure(ctx context.Context, bar string, percent int) (m measurement, err error) {
-	end, err := x.withBus(func() (func() error, error) { return x.other(ctx, bar, percent) })
-	if err != nil {
-		return m, err
-	}
+	end := func() error { return nil }
 	defer func() { err = errors.Join(err, end()) }()
-	if bar == masterControlled || bar == called {
-		stop, failed := x.startControl(ctx)
-		if failed != nil {
-			return m, failed
-		}
-		defer func() { err = errors.Join(err, stop()) }()
-	}
 	var begin time.Time
 	var mine, theirs model.Counters
 	var before vlib.CPU
 	period, _ := x.Periods()
-	m.work, err = mjump.Task(ctx, mjumpProgram, share(period, percent), period, x.Jobs, func() (err error) {
+	task := mjump.Task{Warm: warm, Budget: share(period, percent), Period: period, Jobs: x.Jobs}
+	ready := func() error {
+		stop, err := x.start(ctx, bar, percent)
+		if err == nil {
+			end = stop
+		}
+		return err
+	}
+	m.work, err = task.Run(ctx, mjumpProgram, ready, func() (err error) {
 		begin = time.Now()
 		if mine, theirs, err = x.read(); err != nil {
 			return err
@@ -158,6 +160,27 @@ func (x *host) measure(ctx context.Context, bar string, percent int) (m measurem
 	return m, err
 }
 
+// start starts what a bar has beside the task, and the bus: last, for whatever
+// starts takes long with it.
+func (x *host) start(ctx context.Context, bar string, percent int) (stop func() error, err error) {
+	end, err := x.other(ctx, bar, percent)
+	if err != nil {
+		return nil, err
+	}
+	quiet := func() error { return errors.Join(x.bus.SetService(0), end()) } // what ends then ends sooner
+	if err := x.bus.SetService(x.Service); err != nil {
+		return nil, errors.Join(err, quiet())
+	}
+	if bar != masterControlled && bar != called {
+		return quiet, nil
+	}
+	open, err := x.startControl(ctx)
+	if err != nil {
+		return nil, errors.Join(err, quiet())
+	}
+	return func() error { return errors.Join(open(), quiet()) }, nil
+}
+
 // read returns the counters of the task's CPU and of the other's.
 func (x *host) read() (mine, theirs model.Counters, err error) {
 	if mine, err = x.bus.Read(taskCPU); err != nil {
@@ -165,19 +188,4 @@ func (x *host) read() (mine, theirs model.Counters, err error) {
 	}
 	theirs, err = x.bus.Read(batchCPU)
 	return mine, theirs, err
-}
-
-// withBus switches the memory bus on, and starts what is to be there; the end
-// of that switches it off.
-func (x *host) withBus(start func() (func() error, error)) (end func() error, err error) {
-	if err := x.bus.SetService(x.Service); err != nil {
-		return nil, err
-	}
-	off := func() error { return x.bus.SetService(0) }
-	stop, err := start()
-	if err != nil {
-		return nil, errors.Join(err, off())
-	}
-	// Off first: what ends then ends sooner.
-	return func() error { return errors.Join(off(), stop()) }, nil
 }

@@ -5,6 +5,7 @@ package contended
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/vlibos/vlibos/bench/guest"
 	"github.com/vlibos/vlibos/bench/mjump"
@@ -17,8 +18,9 @@ const (
 	payment = 1 // the reservation that it may have
 )
 
-// settled is how many requests the batch program has made when it surely runs.
-const settled = 2000
+// settled is how much CPU time the other has used when the batch program surely
+// has its memory.
+const settled = time.Second
 
 // other starts what a bar has beside the task, and returns how to end it.
 func (x *host) other(ctx context.Context, bar string, percent int) (end func() error, err error) {
@@ -68,9 +70,9 @@ func (x *host) other(ctx context.Context, bar string, percent int) (end func() e
 
 // batch runs the batch program by one call that has no end of its own.
 func (x *host) batch(ctx context.Context, o vlibcall.Options) (stop func() error, err error) {
-	requests := func() (uint64, error) {
-		now, err := x.bus.Read(batchCPU)
-		return now.Requests, err
+	used := func() (uint64, error) {
+		info, err := x.xen.DomainInfo(other)
+		return uint64(info.CPUTime), err
 	}
-	return guest.Background(ctx, other, o, requests, settled, mjumpProgram, mjump.Batch)
+	return guest.Background(ctx, other, o, used, uint64(settled), mjumpProgram, mjump.Batch)
 }

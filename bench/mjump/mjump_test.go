@@ -15,9 +15,10 @@ func TestTask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const budget, period, jobs = 2 * time.Millisecond, 20 * time.Millisecond, 10
+	const warm, budget, period, jobs = time.Millisecond, 2 * time.Millisecond, 20 * time.Millisecond, 10
+	good := func() error { return nil }
 	var begin time.Time
-	w, err := Task(t.Context(), program, budget, period, jobs, func() error { begin = time.Now(); return nil })
+	w, err := Task{warm, budget, period, jobs}.Run(t.Context(), program, good, func() error { begin = time.Now(); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,13 +34,15 @@ func TestTask(t *testing.T) {
 		t.Errorf("work %+v, %v writes a second", w, w.PerSecond())
 	}
 	stop := errors.New("no")
-	if _, err := Task(t.Context(), program, budget, time.Hour, jobs, func() error { return stop }); !errors.Is(err, stop) {
-		t.Errorf("a run that is called off: %v", err)
+	for _, steps := range [][]func() error{{func() error { return stop }, nil}, {good, func() error { return stop }}} {
+		if _, err := (Task{0, budget, time.Hour, jobs}).Run(t.Context(), program, steps[0], steps[1]); !errors.Is(err, stop) {
+			t.Errorf("a run that is called off: %v", err)
+		}
 	}
-	if _, err := Task(t.Context(), program, 2, 1, jobs, nil); !errors.Is(err, errNotReady) {
+	if _, err := (Task{0, 2, 1, jobs}).Run(t.Context(), program, nil, nil); !errors.Is(err, errNotReady) {
 		t.Errorf("a run that cannot be: %v", err)
 	}
-	for _, args := range [][]string{{}, {"task"}, {"task", "0", "1", "1"}, {"task", "2", "1", "1"}} {
+	for _, args := range [][]string{{}, {"task"}, {"task", "0", "0", "1", "1"}, {"task", "0", "2", "1", "1"}, {"task", "-1", "1", "1", "1"}} {
 		out, err := exec.Command(program, args...).CombinedOutput()
 		if err == nil || (len(args) < 2 && !strings.Contains(string(out), "usage")) {
 			t.Errorf("%q: %v: %s", args, err, out)

@@ -56,7 +56,7 @@ func (h host) jump() run {
 	h.Helper()
 	const budget, jobs = 500 * time.Millisecond, 4
 	var mine, theirs model.Counters
-	w, err := mjump.Task(h.Context(), program, budget, budget, jobs, func() error {
+	w, err := mjump.Task{Budget: budget, Period: budget, Jobs: jobs}.Run(h.Context(), program, func() error { return nil }, func() error {
 		mine, theirs = h.read()
 		return nil
 	})

@@ -5,12 +5,16 @@
  * 8 KiB on after each write, so that no row buffer of the memory serves two.
  *
  *   mjump batch                    without end
- *   mjump task BUDGET PERIOD JOBS  a real-time task, SCHED_FIFO: JOBS times, at
- *                                  each multiple of PERIOD, for BUDGET of its
- *                                  own CPU time; prints "ready" before the
- *                                  first, and then writes and ns of CPU time
+ *   mjump task WARM BUDGET PERIOD JOBS
+ *                                  prints "ready" when it has its memory, and
+ *                                  waits for a line; runs for WARM of its own
+ *                                  CPU time, prints "warm", and waits for
+ *                                  another; then it is a real-time task,
+ *                                  SCHED_FIFO: JOBS times, at each multiple of
+ *                                  PERIOD, for BUDGET of its CPU time; prints
+ *                                  the writes and ns of CPU time of these
  *
- * BUDGET and PERIOD are nanoseconds.
+ * WARM, BUDGET and PERIOD are nanoseconds.
  */
 #include <sched.h>
 #include <stdint.h>
@@ -43,6 +47,13 @@ static void block(void)
     }
 }
 
+/* A page is there, and clear, once it was written to. */
+static void get_memory(void)
+{
+    for (uint32_t i = 0; i < ARRAY; i += PAGE)
+        array[i / sizeof(*array)] = i;
+}
+
 static int64_t clock_ns(clockid_t id)
 {
     struct timespec t;
@@ -56,21 +67,39 @@ static int64_t used(void)
     return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
-static int task(int64_t budget, int64_t period, long jobs)
+/* Until this much of its CPU time is used. */
+static int64_t work(int64_t until)
+{
+    int64_t writes = 0;
+
+    for (; used() < until; writes += BLOCK)
+        block();
+    return writes;
+}
+
+static void say_and_wait(const char *what)
+{
+    puts(what);
+    fflush(stdout);
+    while (getchar() > '\n')
+        ;
+}
+
+static int task(int64_t warm, int64_t budget, int64_t period, long jobs)
 {
     static const struct sched_param priority = { .sched_priority = 1 };
     int64_t writes = 0, first, paid, next;
 
-    if (budget < 1 || period < budget || jobs < 1)
+    if (warm < 0 || budget < 1 || period < budget || jobs < 1)
         return 2;
-    for (uint32_t i = 0; i < ARRAY; i += PAGE)
-        array[i / sizeof(*array)] = i; /* its pages are there now */
+    get_memory();
+    say_and_wait("ready");
+    work(used() + warm);
     if (sched_setscheduler(0, SCHED_FIFO, &priority)) {
         perror("mjump: a real-time priority");
         return 1;
     }
-    puts("ready");
-    fflush(stdout);
+    say_and_wait("warm");
     next = clock_ns(CLOCK_MONOTONIC) / period * period + period;
     first = used();
     for (paid = first; jobs > 0; jobs--) {
@@ -83,8 +112,8 @@ static int task(int64_t budget, int64_t period, long jobs)
             return 1;
         }
         /* What a job overran by, the next has less. */
-        for (paid += budget; used() < paid; writes += BLOCK)
-            block();
+        paid += budget;
+        writes += work(paid);
         next += period;
     }
     printf("%lld %lld\n", (long long)writes, (long long)(used() - first));
@@ -94,10 +123,12 @@ static int task(int64_t budget, int64_t period, long jobs)
 int main(int argc, char **argv)
 {
     if (argc == 2 && !strcmp(argv[1], "batch"))
-        for (;;)
+        for (get_memory();;)
             block();
-    if (argc == 5 && !strcmp(argv[1], "task"))
-        return task(atoll(argv[2]), atoll(argv[3]), atol(argv[4]));
-    fprintf(stderr, "usage: mjump batch | mjump task BUDGET PERIOD JOBS\n");
+    if (argc == 6 && !strcmp(argv[1], "task"))
+        return task(atoll(argv[2]), atoll(argv[3]), atoll(argv[4]),
+                    atol(argv[5]));
+    fprintf(stderr,
+            "usage: mjump batch | mjump task WARM BUDGET PERIOD JOBS\n");
     return 2;
 }
