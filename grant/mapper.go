@@ -55,9 +55,13 @@ func (m *Mapper) Map(domid uint16, refs []uint32, writable bool, notify *Notify)
 		prot |= unix.PROT_WRITE
 	}
 	p := &Mapping{mapper: m, pages: len(refs)}
+	var refused bool
 	var err error
-	if p.index, p.mem, err = m.mmap(domid, refs, prot); err != nil {
-		return nil, opError(op, m.explain(domid, refs, writable, err))
+	if p.index, p.mem, refused, err = m.mmap(domid, refs, prot); err != nil {
+		if refused {
+			err = m.explain(domid, refs, writable, err)
+		}
+		return nil, opError(op, err)
 	}
 	if notify != nil {
 		if err := p.SetNotify(*notify); err != nil {
@@ -85,18 +89,19 @@ func checkMap(refs []uint32, writable bool, notify *Notify) error {
 // mmap reserves and maps pages. A process' first mapping takes all locks of its
 // memory, and the kernel gives that up when a signal comes (mm_take_all_locks,
 // mm/mmap.c): Go's runtime sends itself some. What was reserved is of no use then
-// (the kernel takes it to be mapped), so the whole is tried again.
-func (m *Mapper) mmap(domid uint16, refs []uint32, prot int) (index uint64, mem []byte, err error) {
+// (the kernel takes it to be mapped), so the whole is tried again. refused is
+// that the pages were reserved, and the mapping of them failed.
+func (m *Mapper) mmap(domid uint16, refs []uint32, prot int) (index uint64, mem []byte, refused bool, err error) {
 	for {
 		if index, err = m.reserve(domid, refs); err != nil {
-			return 0, nil, err
+			return 0, nil, false, err
 		}
 		if mem, err = m.dev.Mmap(index, len(refs)*pageSize, prot); err == nil {
-			return index, mem, nil
+			return index, mem, false, nil
 		}
 		_ = m.forget(index, len(refs)) // the first error is the one to tell
 		if err != unix.EINTR {
-			return 0, nil, err
+			return 0, nil, true, err
 		}
 	}
 }
@@ -162,7 +167,7 @@ func (m *Mapper) explain(domid uint16, refs []uint32, writable bool, err error) 
 
 // writable reports whether pages can be mapped for writing.
 func (m *Mapper) writable(domid uint16, refs []uint32) bool {
-	index, mem, err := m.mmap(domid, refs, unix.PROT_READ|unix.PROT_WRITE)
+	index, mem, _, err := m.mmap(domid, refs, unix.PROT_READ|unix.PROT_WRITE)
 	if err != nil {
 		return false
 	}
