@@ -3,6 +3,7 @@
 package loop
 
 import (
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,13 @@ const Priority = 50
 // Levels are the priorities of those that have a budget, from 1: all are below
 // the keeper's.
 const Levels = Priority - 1
+
+// A thread with a deadline has so much of a CPU in every period: the kernel admits
+// two of them where there is one CPU.
+const (
+	runtimeOf = 900 * time.Microsecond
+	periodOf  = 2 * time.Millisecond
+)
 
 // SetScheduler is sched_setscheduler(2) for one thread, 0 being the calling one:
 // unlike sched_setattr it leaves the nice value alone.
@@ -34,4 +42,22 @@ func Realtime() bool {
 	}
 	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) // without it, it is late more often
 	return false
+}
+
+// Deadline makes the calling thread one that goes before all others and yet gives
+// way (SCHED_DEADLINE), on whichever CPU: it may not be bound to some. Where there
+// is none such it is Realtime. It reports whether it is either.
+//
+// The Go runtime holds a goroutine that wakes from a system call for the moment
+// in which its collector reads the stack, or its monitor takes the goroutine's
+// place. The thread then spins and yields until that is over. A real-time one
+// yields to nobody; on the CPU where the runtime's other thread was, it spins
+// for as long as the kernel lets it, which is 0.95 s. One with a deadline has
+// given up what is left of its period.
+func Deadline() bool {
+	attr := unix.SchedAttr{
+		Policy: unix.SCHED_DEADLINE, Flags: unix.SCHED_FLAG_RESET_ON_FORK,
+		Runtime: uint64(runtimeOf), Deadline: uint64(periodOf), Period: uint64(periodOf),
+	}
+	return unix.SchedSetAttr(0, &attr, 0) == nil || Realtime()
 }

@@ -79,7 +79,7 @@ func (k *keeper) adopt(domid uint16, cpus int, r rtsched.Task, s xenctl.Schedule
 		return d.err
 	}
 	if len(k.kept) == 0 && !k.realtime {
-		k.realtime = loop.Realtime()
+		k.realtime = loop.Deadline()
 	}
 	info, err := k.xen.DomainInfo(domid)
 	if err != nil {

@@ -18,6 +18,13 @@
 // given back. Xen counts pauses: 'xl pause' stays in force whatever is done
 // here.
 //
+// # The keeper
+//
+// It goes before all else in Dom0, by SCHED_DEADLINE, for 0.9 ms in every 2. Bound
+// to some of Dom0's CPUs (taskset, CPUAffinity) it cannot be that; it is
+// SCHED_FIFO then, and where Dom0 has one CPU the Go runtime may hold it up for a
+// second once in about a thousand collections of garbage.
+//
 // # Limits
 //
 // The end of a budget is noticed by a timer in Dom0, and credit2 leaves who
