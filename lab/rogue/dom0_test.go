@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	// timeout of calls that are to run into it.
+	// timeout of what is to run into it.
 	timeout = 400 * time.Millisecond
 	// bound is what an emulated machine that others share may add.
 	bound = 15 * time.Second
