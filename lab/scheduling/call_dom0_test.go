@@ -33,7 +33,7 @@ func (h *host) echo(c *vlibcall.Channel) {
 	h.Helper()
 	out, err := c.Call(h.Context(), builtin.Library, builtin.Echo, []byte("hello"), nil)
 	if err != nil || string(out) != "hello" {
-		h.Fatalf("%q, %v; domain %+v, reservation %+v", out, err, h.domain(1), h.account(1))
+		h.Fatalf("%q, %v; domain %+v, reservation %+v", out, err, h.domain(1), h.account(h.payers[c]))
 	}
 }
 

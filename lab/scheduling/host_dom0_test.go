@@ -25,6 +25,7 @@ type host struct {
 	*testing.T
 	xen *xenctl.Handle
 	*vlib.Module
+	payers map[*vlibcall.Channel]uint32 // reservations
 }
 
 func newHost(t *testing.T) *host {
@@ -38,7 +39,7 @@ func newHost(t *testing.T) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &host{t, h, m}
+	return &host{t, h, m, make(map[*vlibcall.Channel]uint32)}
 }
 
 func (h *host) must(err error) {
@@ -93,6 +94,7 @@ func (h *host) open(domid uint16, o vlibcall.Options) *vlibcall.Channel {
 	h.Helper()
 	c, err := h.tryOpen(domid, o)
 	h.must(err)
+	h.payers[c] = o.Reservation
 	h.Cleanup(func() { h.must(c.Close()) })
 	return c
 }
