@@ -70,9 +70,5 @@ func (x *host) other(ctx context.Context, bar string, percent int) (end func() e
 
 // batch runs the batch program by one call that has no end of its own.
 func (x *host) batch(ctx context.Context, o vlibcall.Options) (stop func() error, err error) {
-	used := func() (uint64, error) {
-		info, err := x.xen.DomainInfo(other)
-		return uint64(info.CPUTime), err
-	}
-	return guest.Background(ctx, other, o, used, uint64(settled), mjumpProgram, mjump.Batch)
+	return guest.Background(ctx, other, o, guest.CPUTime(x.xen, other), uint64(settled), mjumpProgram, mjump.Batch)
 }

@@ -35,11 +35,7 @@ func spin(ctx context.Context, h *xenctl.Handle, domid uint16) (stop func() erro
 // run runs a command without an end in a domain, and returns when that has used
 // some time.
 func run(ctx context.Context, h *xenctl.Handle, domid uint16, enough time.Duration, argv ...string) (stop func() error, err error) {
-	used := func() (uint64, error) {
-		t, err := cpuTime(h, domid)
-		return uint64(t), err
-	}
-	return guest.Background(ctx, domid, vlibcall.Options{}, used, uint64(enough), argv...)
+	return guest.Background(ctx, domid, vlibcall.Options{}, guest.CPUTime(h, domid), uint64(enough), argv...)
 }
 
 // cpuTime is what Xen's own accounting says that a domain ran.

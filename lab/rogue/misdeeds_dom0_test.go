@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -164,7 +163,7 @@ func openTimeout(want []error) time.Duration {
 // callTimeout is short only where it may pass in each of the calls.
 func callTimeout(calls [][]error) time.Duration {
 	for _, want := range calls {
-		if !slices.Contains(want, vlibcall.ErrTimeout) {
+		if !one(vlibcall.ErrTimeout, want...) {
 			return 3 * time.Second
 		}
 	}
