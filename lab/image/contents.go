@@ -38,11 +38,12 @@ var runtimeLibraries = []string{
 }
 
 var dom0Modules = []string{
-	"xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "virtio_pci", "virtio_console", "xen-netback",
+	"xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "virtio_pci", "virtio_console", "virtio_blk",
+	"xen-netback", "xen-blkback", "fuse",
 }
 
 var domuModules = []string{
-	"xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "xen-netfront",
+	"xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "xen-netfront", "xen-blkfront", "fuse",
 }
 
 // common fills what both images have: folders, busybox, the C library.
