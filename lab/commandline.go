@@ -64,12 +64,6 @@ func (c Config) domains() []wire.Domain {
 		if c.DomUCPUs != "" {
 			fmt.Fprintf(&b, "cpus = %q\n", c.DomUCPUs)
 		}
-		if c.Guest == PVH && c.Mode != Counted {
-			// With parallel CPUs QEMU 7.2 at times loses the switch to or
-			// from nested page tables, and the guest or Xen's own exit path
-			// faults at its next instruction.
-			b.WriteString("hap = 0\n")
-		}
 		b.WriteString("tsc_mode = \"native\"\non_poweroff = \"destroy\"\non_reboot = \"destroy\"\non_crash = \"destroy\"\n")
 		domains = append(domains, wire.Domain{Name: name, Config: b.String()})
 	}

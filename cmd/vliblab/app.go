@@ -11,7 +11,8 @@ import (
 
 const description = `vliblab boots the distribution's own Xen in QEMU, with no hardware
 virtualisation, starts DomUs in which this project's server runs, runs one
-command in Dom0, ends with the command's exit status, and leaves nothing behind.
+command in Dom0, and ends with the command's exit status. The booted machine is
+saved in the cache folder; later runs with the same ingredients resume it.
 
    vliblab run -- xl list
    vliblab run --domus 2 --guest pvh -- vlibmaster services 1
@@ -59,7 +60,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{runCommand(), shellCommand(), setupCommand(), hypervisorCommand()},
+		Commands: []*cli.Command{runCommand(), shellCommand(), setupCommand(), hypervisorCommand(), savedCommand()},
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = app.OnUsageError

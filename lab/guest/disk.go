@@ -19,14 +19,16 @@ const (
 )
 
 // A DomU's disk is a virtual block device that Dom0's kernel serves (Xen's
-// public/io/blkif.h): this number is xvda's, and these are states of
-// public/io/xenbus.h.
-const (
-	virtualDevice = "51712"
+// public/io/blkif.h): this is xvda's number.
+const virtualDevice = "51712"
 
-	diskInitialising = "1"
-	diskConnected    = "4"
-	diskClosed       = "6"
+// diskState is a state of one side of a device (public/io/xenbus.h).
+type diskState string
+
+const (
+	diskInitialising diskState = "1"
+	diskConnected    diskState = "4"
+	diskClosed       diskState = "6"
 )
 
 // diskLimit bounds the wait for one domain's disk, in guest time.
@@ -54,10 +56,10 @@ func attachDisk(id, device string) error {
 			back + "/dev", "xvda", back + "/type", "phy", back + "/mode", "r", back + "/params", device,
 			back + "/physical-device", fmt.Sprintf("%x:%x", unix.Major(st.Rdev), unix.Minor(st.Rdev)),
 			back + "/online", "0", // it ends when the domain closes it
-			back + "/state", diskInitialising,
+			back + "/state", string(diskInitialising),
 			front + "/backend", back, front + "/backend-id", "0",
 			front + "/virtual-device", virtualDevice, front + "/device-type", "disk",
-			front + "/state", diskInitialising},
+			front + "/state", string(diskInitialising)},
 	} {
 		if err := program(step[0], step[1:]...); err != nil {
 			return err
@@ -67,11 +69,11 @@ func attachDisk(id, device string) error {
 }
 
 // awaitDisk waits until a domain's side of its disk is in a state.
-func awaitDisk(d domain, state string) error {
+func awaitDisk(d domain, state diskState) error {
 	node := frontend(d.id) + "/state"
-	return d.await("its disk was in state "+state, diskLimit, func() bool {
+	return d.await("disk in state "+string(state), diskLimit, func() bool {
 		out, err := exec.Command("xenstore-read", node).Output()
-		return err == nil && strings.TrimSpace(string(out)) == state
+		return err == nil && diskState(strings.TrimSpace(string(out))) == state
 	})
 }
 

@@ -103,17 +103,18 @@ func domainID(name string) (string, error) {
 // home is the domain's folder in xenstore.
 func (d domain) home() string { return "/local/domain/" + d.id }
 
-// await looks again and again, until done says so or the domain is gone.
-func (d domain) await(what string, limit time.Duration, done func() bool) error {
+// await looks for a sign of the domain again and again, until it is there or the
+// domain is gone. What is a noun phrase.
+func (d domain) await(what string, limit time.Duration, there func() bool) error {
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(pollDomain) {
-		if done() {
+		if there() {
 			return nil
 		}
 		if err := exec.Command("xenstore-exists", d.home()).Run(); err != nil {
-			return fmt.Errorf("domain %s is gone before %s", d.name, what)
+			return fmt.Errorf("domain %s has ended before %s", d.name, what)
 		}
 	}
-	return fmt.Errorf("domain %s: after %v still not so that %s", d.name, limit, what)
+	return fmt.Errorf("domain %s: no %s after %v", d.name, what, limit)
 }
 
 // waitServer waits until the server in a domain has announced itself.
@@ -122,7 +123,7 @@ func (h *host) waitServer(d domain, limit time.Duration) error {
 		return err
 	}
 	node := d.home() + "/" + serverNode
-	return d.await("its server was up ("+node+" in xenstore)", limit, func() bool {
+	return d.await("sign of its server in xenstore ("+node+")", limit, func() bool {
 		return exec.Command("xenstore-exists", node).Run() == nil
 	})
 }

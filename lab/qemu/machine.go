@@ -27,8 +27,10 @@ type Machine struct {
 	CPUs      int
 	MemoryMiB int
 	// Counted makes virtual time the number of instructions executed: one
-	// nanosecond each, one vCPU at a time, idle time skipped.
+	// nanosecond each, one CPU at a time, idle time skipped.
 	Counted bool
+	// Alternate lets one CPU run at a time, in turns, though time is real.
+	Alternate bool
 
 	// Hypervisor is an ELF or Multiboot file; Kernel is its first Multiboot
 	// module, and Ramdisk the second: an open file, which may have no name.
@@ -98,7 +100,7 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 		a.add("-accel", "tcg,thread=single",
 			"-icount", "shift=0,align=off,sleep=off", "-rtc", "base="+epoch+",clock=vm")
 	} else {
-		a.add("-accel", "tcg,thread=multi")
+		a.add("-accel", map[bool]string{false: "tcg,thread=multi", true: "tcg,thread=single"}[m.Alternate])
 	}
 	a.add("-serial", "stdio",
 		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", a.fd(monitor)), "-mon", "chardev=monitor,mode=control",
@@ -113,8 +115,9 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 	}
 	if m.Shared != nil {
 		shared := a.fd(m.Shared)
+		// The master's device may be saved; a peer's may not.
 		a.add("-object", fmt.Sprintf("memory-backend-file,id=shared,share=on,size=%d,mem-path=/proc/self/fd/%d", m.SharedBytes, shared),
-			"-device", "ivshmem-plain,memdev=shared")
+			"-device", "ivshmem-plain,memdev=shared,master=on")
 		if m.Plugin != "" {
 			a.add("-plugin", fmt.Sprintf("file=%s,counters=/proc/self/fd/%d", m.Plugin, shared))
 		}

@@ -84,7 +84,7 @@ func TestPlugin(t *testing.T) {
 	if got := value(t, args, "-object"); got != "memory-backend-file,id=shared,share=on,size=8192,mem-path=/proc/self/fd/6" {
 		t.Errorf("shared memory %q", got)
 	}
-	if !slices.Contains(args, "ivshmem-plain,memdev=shared") {
+	if !slices.Contains(args, "ivshmem-plain,memdev=shared,master=on") {
 		t.Errorf("no device in %q", args)
 	}
 	for _, change := range []func(*Machine){

@@ -40,16 +40,21 @@ func Start(ctx context.Context, m Machine, console io.Writer) (*Process, error) 
 	if err != nil {
 		return nil, fmt.Errorf("channel to the guest: %w", err)
 	}
-	defer channelEnd.Close()
 	control, controlEnd, err := socketPair()
 	if err != nil {
 		channel.Close()
+		channelEnd.Close()
 		return nil, fmt.Errorf("the emulator's monitor: %w", err)
 	}
-	defer controlEnd.Close()
 	p := &Process{Channel: channel, monitor: newMonitor(control), shared: m.Shared != nil, done: make(chan struct{})}
+	// With our copies of its ends open we would not see the emulator's death.
+	closeEnds := func() {
+		channelEnd.Close()
+		controlEnd.Close()
+	}
 	args, err := m.arguments(channelEnd, controlEnd)
 	if err != nil {
+		closeEnds()
 		p.disconnect()
 		return nil, err
 	}
@@ -73,7 +78,9 @@ func Start(ctx context.Context, m Machine, console io.Writer) (*Process, error) 
 			p.err = cmd.Wait()
 		}
 	}()
-	if err := <-started; err != nil {
+	err = <-started
+	closeEnds()
+	if err != nil {
 		p.stop()
 		p.disconnect()
 		return nil, fmt.Errorf("start the emulator: %w", err)

@@ -125,6 +125,9 @@ func (s *Store) Remove(key string) error {
 	return err
 }
 
+// RemoveAll removes all machines, and what else is in the store's folder.
+func (s *Store) RemoveAll() error { return os.RemoveAll(s.Dir) }
+
 // trim removes machines until the rest is within the limit, but not keep, and
 // what processes that died have left.
 func (s *Store) trim(keep string) error {
