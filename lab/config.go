@@ -70,7 +70,10 @@ type Config struct {
 	TTY    *Window
 	Resize <-chan Window
 
-	Mode Mode // default Functional
+	// Release is the release of Debian whose Xen, kernel and packages are
+	// booted, one of [image.Releases]; by default [image.DefaultRelease].
+	Release string
+	Mode    Mode // default Functional
 	// BusService is, in contended mode, how long a turn on the memory bus
 	// lasts from the moment the command runs, at most [model.MaxService]; 0
 	// leaves the model off, for the command to switch on.
@@ -118,6 +121,10 @@ type Config struct {
 	// Add and DomUAdd put files of this machine into Dom0's image and the
 	// DomUs', over what is there. Programs may be linked to glibc.
 	Add, DomUAdd []File
+	// Dom0Packages and DomUPackages are packages of the release to put into
+	// Dom0's image and the DomUs', with all that they depend on. None of their
+	// scripts runs.
+	Dom0Packages, DomUPackages []string
 	// BinDir is where this project's programs are: by default beside the
 	// running program if they are there, else bin/ of the enclosing module.
 	BinDir string
@@ -169,6 +176,10 @@ func (c Config) complete() (Config, error) {
 	}
 	if len(c.Args) == 0 {
 		return c, fmt.Errorf("no command to run in Dom0")
+	}
+	var err error
+	if c.Release, err = releaseName(c.Release); err != nil {
+		return c, err
 	}
 	if c.Mode == "" {
 		c.Mode = Functional

@@ -191,8 +191,8 @@ func TestHypervisor(t *testing.T) {
 	}
 	for want, c := range map[string]Config{"/base/xen": {}, file: {Xen: file}} {
 		got, err := hypervisor(t.Context(), complete(t, c).Xen, base, false, io.Discard)
-		if got != want || err != nil {
-			t.Errorf("%q: %q, %v; want %q", c.Xen, got, err, want)
+		if got.Path != want || err != nil {
+			t.Errorf("%q: %q, %v; want %q", c.Xen, got.Path, err, want)
 		}
 	}
 }

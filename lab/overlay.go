@@ -4,6 +4,7 @@ package lab
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -19,7 +20,7 @@ import (
 // ramdisk puts Dom0's image together: the base, and the segment of this run.
 // It is an unnamed file in memory, gone when nobody has it open, however this
 // process ends. hasServer says whether the DomUs have a server to wait for.
-func ramdisk(c Config, base *image.Base, bin string) (file *os.File, hasServer bool, err error) {
+func ramdisk(ctx context.Context, c Config, base *image.Base, bin string) (file *os.File, hasServer bool, err error) {
 	dom0, err := programs(bin, dom0Programs)
 	if err != nil {
 		return nil, false, err
@@ -49,8 +50,14 @@ func ramdisk(c Config, base *image.Base, bin string) (file *os.File, hasServer b
 	if _, err := io.Copy(f, baseFile); err != nil {
 		return nil, false, fmt.Errorf("make Dom0's ramdisk: %w", err)
 	}
-	overlay, err := segment(initFile, domu)
-	if err != nil {
+	if err := addPackages(ctx, f, base, c.Dom0Packages, c.SetupLog); err != nil {
+		return nil, false, fmt.Errorf("Dom0 image: %w", err)
+	}
+	var overlay bytes.Buffer
+	if err := addPackages(ctx, &overlay, base, c.DomUPackages, c.SetupLog); err != nil {
+		return nil, false, fmt.Errorf("DomU image: %w", err)
+	}
+	if err := segment(&overlay, initFile, domu); err != nil {
 		return nil, false, fmt.Errorf("DomU image: %w", err)
 	}
 	a := image.NewArchive(f)
@@ -58,7 +65,7 @@ func ramdisk(c Config, base *image.Base, bin string) (file *os.File, hasServer b
 	for _, file := range dom0 {
 		a.HostTree(file.Guest, file.Host)
 	}
-	a.File(image.Overlay, 0o644, overlay)
+	a.File(image.Overlay, 0o644, overlay.Bytes())
 	if err := a.Close(); err != nil {
 		return nil, false, fmt.Errorf("Dom0 image: %w", err)
 	}
@@ -66,13 +73,33 @@ func ramdisk(c Config, base *image.Base, bin string) (file *os.File, hasServer b
 	return f, hasServer, nil
 }
 
-func segment(initFile string, files []File) ([]byte, error) {
-	var b bytes.Buffer
-	a := image.NewArchive(&b)
+func segment(w io.Writer, initFile string, files []File) error {
+	a := image.NewArchive(w)
 	a.HostFile(image.Init, initFile)
 	for _, f := range files {
 		a.HostTree(f.Guest, f.Host)
 	}
-	err := a.Close()
-	return b.Bytes(), err
+	return a.Close()
+}
+
+// addPackages adds the segment of packages of the base's release.
+func addPackages(ctx context.Context, w io.Writer, base *image.Base, names []string, log io.Writer) error {
+	if len(names) == 0 {
+		return nil
+	}
+	cache, err := image.DefaultCache()
+	if err != nil {
+		return err
+	}
+	path, err := cache.Segment(ctx, base, names, log)
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
 }

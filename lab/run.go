@@ -36,7 +36,7 @@ func Run(ctx context.Context, config Config) (Result, error) {
 	if err != nil {
 		return Result{}, &Error{Awaited: "this project's programs", Err: err}
 	}
-	base, err := Setup(ctx, false, c.SetupLog)
+	base, err := Setup(ctx, c.Release, false, c.SetupLog)
 	if err != nil {
 		return Result{}, &Error{Awaited: "the lab's ingredients", Err: err}
 	}
@@ -44,14 +44,14 @@ func Run(ctx context.Context, config Config) (Result, error) {
 	if err != nil {
 		return Result{}, &Error{Awaited: "the hypervisor", Err: err}
 	}
-	initrd, hasServer, err := ramdisk(c, base, bin)
+	initrd, hasServer, err := ramdisk(ctx, c, base, bin)
 	if err != nil {
 		return Result{}, &Error{Awaited: "the images of this run", Err: err}
 	}
 	defer initrd.Close()
 	machine := qemu.Machine{
 		CPUs: c.PCPUs, MemoryMiB: c.MemoryMiB, Counted: c.Mode == Counted,
-		Hypervisor: xen, Kernel: base.Dom0Kernel(), Ramdisk: initrd,
+		Hypervisor: xen.Path, Kernel: base.Dom0Kernel(), Ramdisk: initrd,
 		HypervisorArgs: c.xenArgs(), KernelArgs: c.dom0Args(), Port: wire.Port,
 	}
 	r := &run{config: c, job: c.job(hasServer), awaited: "booting Xen and Dom0"}

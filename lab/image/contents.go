@@ -152,3 +152,16 @@ func (t *Tree) domu(ctx context.Context, a *Archive, m *modules) error {
 	}
 	return m.addTo(a, domuModules...)
 }
+
+// filesIn returns the files of the tree that are in an archive at their own
+// paths, sorted.
+func (t *Tree) filesIn(a *Archive) []string {
+	var files []string
+	for name := range a.have {
+		if _, ok := t.Host(name); ok {
+			files = append(files, name)
+		}
+	}
+	slices.Sort(files)
+	return files
+}
