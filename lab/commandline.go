@@ -79,7 +79,7 @@ func (c Config) domains() []wire.Domain {
 // job is what Dom0's init is told.
 func (c Config) job(hasServer bool) wire.Job {
 	j := wire.Job{
-		Args: c.Args, Env: c.Env, Stdin: c.Stdin != nil, Domains: c.domains(),
+		Args: c.Args, Env: c.Env, Stdin: c.Stdin != nil, Scheduler: c.Scheduler, Domains: c.domains(),
 		Kernel: image.Kernel, Ramdisk: []string{image.Ramdisk, image.Overlay}, Logs: c.Logs,
 	}
 	if c.TTY != nil {

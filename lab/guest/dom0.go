@@ -141,6 +141,11 @@ func (h *host) prepare(mods *loader, job *wire.Job) error {
 	if err := program("xen-init-dom0"); err != nil {
 		return err
 	}
+	if job.Scheduler != "" {
+		if err := checkScheduler(job.Scheduler); err != nil {
+			return err
+		}
+	}
 	if err := h.enter("starting xenconsoled"); err != nil {
 		return err
 	}

@@ -4,7 +4,7 @@ package wire
 
 // Revision changes with every change of this package that the other end could
 // notice.
-const Revision = 1
+const Revision = 2
 
 // Port is the name of the virtio-serial port that the stream runs over.
 const Port = "org.vlibos.lab"
@@ -36,6 +36,8 @@ type Job struct {
 	// TTY gives the command a terminal of this size. Its output all comes as
 	// Stdout.
 	TTY *Window `json:"tty,omitempty"`
+	// Scheduler is the name of the one that Xen must run under, "" for any.
+	Scheduler string `json:"scheduler,omitempty"`
 	// Domains are created in this order before the command runs.
 	Domains []Domain `json:"domains,omitempty"`
 	// Kernel and Ramdisk are what the domains boot, as paths in Dom0; the
