@@ -76,12 +76,14 @@ func (c Config) domains() []wire.Domain {
 	return domains
 }
 
-// job is what Dom0's init is told.
+// plan is what Dom0's init prepares.
+func (c Config) plan() wire.Plan {
+	return wire.Plan{Scheduler: c.Scheduler, Domains: c.domains(), Kernel: image.Kernel, Ramdisk: []string{image.Ramdisk, image.Overlay}}
+}
+
+// job is what Dom0's init then runs.
 func (c Config) job(hasServer bool) wire.Job {
-	j := wire.Job{
-		Args: c.Args, Env: c.Env, Stdin: c.Stdin != nil, Scheduler: c.Scheduler, Domains: c.domains(),
-		Kernel: image.Kernel, Ramdisk: []string{image.Ramdisk, image.Overlay}, Logs: c.Logs,
-	}
+	j := wire.Job{Args: c.Args, Env: c.Env, Stdin: c.Stdin != nil, Logs: c.Logs}
 	if c.TTY != nil {
 		j.TTY = &wire.Window{Rows: c.TTY.Rows, Cols: c.TTY.Cols}
 	}
@@ -89,4 +91,13 @@ func (c Config) job(hasServer bool) wire.Job {
 		j.WaitSeconds = int(c.ServerTimeout.Seconds())
 	}
 	return j
+}
+
+// describe names the machine for a person.
+func (c Config) describe() string {
+	xen := c.Xen + " of " + c.Release
+	if c.Scheduler != "" {
+		xen += " (" + c.Scheduler + ")"
+	}
+	return fmt.Sprintf("%s, Xen %s, %d CPUs, %d MiB, %d %s DomUs", c.Mode, xen, c.PCPUs, c.MemoryMiB, c.DomUs, c.Guest)
 }

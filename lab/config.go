@@ -114,12 +114,15 @@ type Config struct {
 	// share, 0 for the kernel's own 1024.
 	DomUGntallocLimit int
 
+	// Fresh boots even where a saved machine could be resumed, and saves none.
+	Fresh bool
 	// NoWait runs the command without waiting for the servers in the DomUs to
 	// announce themselves: for servers that do not.
 	NoWait bool
 
-	// Add and DomUAdd put files of this machine into Dom0's image and the
-	// DomUs', over what is there. Programs may be linked to glibc.
+	// Add and DomUAdd put files of this machine into Dom0 and the DomUs, over
+	// what is there, once Xen's daemons and the DomUs have been started.
+	// Programs may be linked to glibc.
 	Add, DomUAdd []File
 	// Dom0Packages and DomUPackages are packages of the release to put into
 	// Dom0's image and the DomUs', with all that they depend on. None of their

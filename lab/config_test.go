@@ -225,3 +225,23 @@ func TestPrograms(t *testing.T) {
 		t.Errorf("module root %q outside of the module", root)
 	}
 }
+
+// Packages get memory where the user leaves it to the lab, and only there.
+func TestPackagesGetMemory(t *testing.T) {
+	p := packages{dom0Bytes: 100 << 20, domuBytes: 60 << 20}
+	without := complete(t, Config{DomUs: 2})
+	with := p.makeRoom(Config{DomUs: 2}, without)
+	if got := with.DomUMemoryMiB - without.DomUMemoryMiB; got < 2*60 {
+		t.Errorf("a DomU gets %d MiB more, less than twice its packages", got)
+	}
+	if got := with.dom0MiB() - without.dom0MiB(); got < 2*(100+2*60) {
+		t.Errorf("Dom0 gets %d MiB more, too little for its packages and its DomUs'", got)
+	}
+	said := Config{DomUs: 2, MemoryMiB: 3000, DomUMemoryMiB: 300}
+	if c := p.makeRoom(said, complete(t, said)); c.MemoryMiB != 3000 || c.DomUMemoryMiB != 300 {
+		t.Errorf("said 3000 and 300 MiB, got %d and %d", c.MemoryMiB, c.DomUMemoryMiB)
+	}
+	if same := (packages{}).makeRoom(Config{DomUs: 2}, without); same.MemoryMiB != without.MemoryMiB || same.DomUMemoryMiB != without.DomUMemoryMiB {
+		t.Errorf("without packages %d and %d MiB", same.MemoryMiB, same.DomUMemoryMiB)
+	}
+}

@@ -34,12 +34,13 @@ func machineFlags() []cli.Flag {
 		&cli.StringFlag{Category: domus, Name: "domu-cpus", Usage: "`CPUS` they may run on, as xl writes it (default: all; counted and contended: the last)"},
 		&cli.StringFlag{Category: domus, Name: "domu-kernel-args", Usage: "`ARGS` added to their kernel command line"},
 		&cli.IntFlag{Category: domus, Name: "domu-gntalloc-limit", DefaultText: "the kernel's, 1024", Usage: "pages of 4 KiB that one may share through gntalloc"},
+		&cli.BoolFlag{Category: machine, Name: "fresh", Usage: "boot, even where a saved machine could be resumed, and save none"},
 		&cli.BoolFlag{Category: domus, Name: "no-wait", Usage: "do not wait for their servers to announce themselves"},
 
 		&cli.StringSliceFlag{Category: files, Name: "add", Usage: "put a file or folder into Dom0: `HOST:GUEST`; may be repeated"},
 		&cli.StringSliceFlag{Category: files, Name: "domu-add", Usage: "put a file or folder into the DomUs: `HOST:GUEST`; may be repeated"},
 		&cli.StringSliceFlag{Category: files, Name: "dom0-package", Usage: "put a package of the release into Dom0, with all it depends on: `NAME`; may be repeated"},
-		&cli.StringSliceFlag{Category: files, Name: "domu-package", Usage: "put a package of the release into the DomUs (--domu-memory makes room): `NAME`; may be repeated"},
+		&cli.StringSliceFlag{Category: files, Name: "domu-package", Usage: "put a package of the release into the DomUs, likewise: `NAME`; may be repeated"},
 		&cli.StringSliceFlag{Category: files, Name: "env", Usage: "set a variable for the command: `NAME=VALUE`; may be repeated"},
 
 		&cli.DurationFlag{Category: output, Name: "boot-timeout", DefaultText: "5m, counted and contended: 10m", Usage: "limit for everything before the command"},
@@ -74,7 +75,7 @@ func config(c *cli.Context, otherwise ...string) (lab.Config, error) {
 		DomUs: c.Int("domus"), Guest: lab.Guest(c.String("guest")),
 		DomUMemoryMiB: c.Int("domu-memory"), DomUVCPUs: c.Int("domu-vcpus"), DomUCPUs: c.String("domu-cpus"),
 		DomUKernelArgs: c.String("domu-kernel-args"), DomUGntallocLimit: c.Int("domu-gntalloc-limit"),
-		BootTimeout: c.Duration("boot-timeout"), ServerTimeout: c.Duration("server-timeout"), Logs: c.Bool("verbose"), NoWait: c.Bool("no-wait"),
+		BootTimeout: c.Duration("boot-timeout"), ServerTimeout: c.Duration("server-timeout"), Logs: c.Bool("verbose"), NoWait: c.Bool("no-wait"), Fresh: c.Bool("fresh"),
 	}
 	for flag, files := range map[string]*[]lab.File{"add": &cfg.Add, "domu-add": &cfg.DomUAdd} {
 		for _, s := range c.StringSlice(flag) {
