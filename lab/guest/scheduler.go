@@ -18,7 +18,7 @@ func checkScheduler(want string) error {
 	}
 	config, err := exec.Command("xenhypfs", "cat", "/buildinfo/config").Output()
 	if err != nil {
-		config = nil // Xen may be built without it: the names are missing then
+		config = nil // a Xen may be built without it
 	}
 	return schedulerError(want, string(out), string(config))
 }

@@ -40,7 +40,7 @@ type Ingredients struct {
 func FindIngredients(ctx context.Context, release *debs.Release) (*Ingredients, error) {
 	xen := series[release.Name]
 	userland, err := release.Closure(ctx, []string{
-		HypervisorPackage(xen), "xen-utils-" + xen, "xenstore-utils",
+		HypervisorPackage(xen), "xen-utils-" + xen, "xen-utils-common", "xenstore-utils",
 		"busybox-static", "libc6", "libgcc-s1", "zlib1g",
 	}, isLibrary)
 	if err != nil {
