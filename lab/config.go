@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -162,6 +163,9 @@ const (
 	mostDomUs      = 64
 )
 
+// packageName is what Debian's policy lets a package be called.
+var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
+
 // Check says what is wrong with a configuration, without running it. [Run]
 // checks by itself; Check is for a caller who wants to tell this apart.
 func (c Config) Check() error {
@@ -279,6 +283,11 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Progress == nil {
 		c.Progress = func(string) {}
+	}
+	for _, name := range append(c.Dom0Packages[:len(c.Dom0Packages):len(c.Dom0Packages)], c.DomUPackages...) {
+		if !packageName.MatchString(name) {
+			return c, fmt.Errorf("package %q: expected a name, for example curl", name)
+		}
 	}
 	for _, f := range append(c.Add[:len(c.Add):len(c.Add)], c.DomUAdd...) {
 		if _, err := os.Stat(f.Host); err != nil {
