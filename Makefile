@@ -52,7 +52,7 @@ $(NFPM):
 	GOBIN=$(CACHE)/tools/build go install $(NFPM_SRC)
 	mv $(CACHE)/tools/build/nfpm $@
 
-demo: hypervisor
+demo: setup
 	demo/run
 
 test: setup lint vulncheck test-unit test-hypervisor test-lab

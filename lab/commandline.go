@@ -72,7 +72,7 @@ func (c Config) domains() []wire.Domain {
 
 // plan is what Dom0's init prepares.
 func (c Config) plan() wire.Plan {
-	return wire.Plan{Domains: c.domains(), Kernel: image.Kernel, Ramdisk: []string{image.Ramdisk, image.Overlay}}
+	return wire.Plan{Scheduler: c.Scheduler, Domains: c.domains(), Kernel: image.Kernel, Ramdisk: []string{image.Ramdisk, image.Overlay}}
 }
 
 // job is what Dom0's init then runs.
@@ -89,7 +89,7 @@ func (c Config) job(hasServer bool) wire.Job {
 
 // describe names the machine for a person.
 func (c Config) describe() string {
-	xen := c.Xen
+	xen := c.Xen + " of " + c.Release
 	if c.Scheduler != "" {
 		xen += " (" + c.Scheduler + ")"
 	}

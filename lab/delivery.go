@@ -112,9 +112,9 @@ func (l *limitedWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ramdisk puts Dom0's image together: the base, and the init program for Dom0
-// and for the DomUs. It is an unnamed file in memory.
-func ramdisk(base *image.Base, bin string) (_ *os.File, err error) {
+// ramdisk puts Dom0's image together: the base, packages, and the init program,
+// for Dom0 and for the DomUs. It is an unnamed file in memory.
+func ramdisk(base *image.Base, bin string, p packages) (_ *os.File, err error) {
 	initFile := filepath.Join(bin, initProgram)
 	f, err := memoryFile("dom0.img")
 	if err != nil {
@@ -125,15 +125,17 @@ func ramdisk(base *image.Base, bin string) (_ *os.File, err error) {
 			f.Close()
 		}
 	}()
-	baseFile, err := os.Open(base.Dom0Image())
-	if err != nil {
-		return nil, err
-	}
-	defer baseFile.Close()
-	if _, err := io.Copy(f, baseFile); err != nil {
-		return nil, fmt.Errorf("make Dom0's ramdisk: %w", err)
+	for _, name := range append([]string{base.Dom0Image()}, p.dom0...) {
+		if err := appendFile(f, name); err != nil {
+			return nil, fmt.Errorf("make Dom0's ramdisk: %w", err)
+		}
 	}
 	var overlay bytes.Buffer
+	for _, name := range p.domu {
+		if err := appendFile(&overlay, name); err != nil {
+			return nil, fmt.Errorf("DomU image: %w", err)
+		}
+	}
 	domu := image.NewArchive(&overlay)
 	domu.HostFile(image.Init, initFile)
 	if err := domu.Close(); err != nil {
@@ -146,6 +148,16 @@ func ramdisk(base *image.Base, bin string) (_ *os.File, err error) {
 		return nil, fmt.Errorf("Dom0 image: %w", err)
 	}
 	return f, nil
+}
+
+func appendFile(w io.Writer, name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
 }
 
 // memoryFile makes an unnamed file in memory, which is gone when no process has

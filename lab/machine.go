@@ -46,7 +46,7 @@ type machine struct {
 }
 
 // newMachine makes the machine of a run. The caller closes it.
-func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string, disks []*os.File) (_ *machine, err error) {
+func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string, p packages, disks []*os.File) (_ *machine, err error) {
 	m := &machine{
 		Machine: qemu.Machine{
 			CPUs: c.PCPUs, MemoryMiB: c.MemoryMiB, Counted: c.Mode == Counted,
@@ -61,7 +61,7 @@ func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string
 		what: c.describe(),
 		base: base.Key,
 	}
-	if m.Ramdisk, err = ramdisk(base, bin); err != nil {
+	if m.Ramdisk, err = ramdisk(base, bin, p); err != nil {
 		return nil, &Error{Awaited: "the images of this run", Err: err}
 	}
 	if c.Mode == Contended {

@@ -18,8 +18,9 @@ import (
 const grace = 500 * time.Millisecond
 
 // Run boots Xen and starts the DomUs, or resumes a machine in which that was
-// done; runs the command and takes everything away. It sets the machine up first if that has not been done ([Setup]), and builds
-// the hypervisor if it must ([Hypervisor]).
+// done; runs the command and takes everything away. It sets the machine up first
+// if that has not been done ([Setup]), and builds the hypervisor if it must
+// ([Hypervisor]).
 //
 // A command that ran gives a Result, whatever its exit status. A lab that
 // failed gives an [*Error]; it matches [ErrTimeout] if the time was over, and
@@ -35,7 +36,7 @@ func Run(ctx context.Context, config Config) (Result, error) {
 	if err != nil {
 		return Result{}, &Error{Awaited: "this project's programs", Err: err}
 	}
-	base, err := Setup(ctx, false, c.SetupLog)
+	base, err := Setup(ctx, c.Release, false, c.SetupLog)
 	if err != nil {
 		return Result{}, &Error{Awaited: "the lab's ingredients", Err: err}
 	}
@@ -47,12 +48,17 @@ func Run(ctx context.Context, config Config) (Result, error) {
 	if err != nil {
 		return Result{}, &Error{Awaited: "the emulator", Err: err}
 	}
+	packages, err := findPackages(ctx, c, base)
+	if err != nil {
+		return Result{}, &Error{Awaited: "the packages of this run", Err: err}
+	}
+	c = packages.makeRoom(config, c)
 	files, err := newDelivery(c, bin)
 	if err != nil {
 		return Result{}, &Error{Awaited: "the files of this run", Err: err}
 	}
 	defer files.close()
-	m, err := newMachine(ctx, c, base, xen, bin, files.disks)
+	m, err := newMachine(ctx, c, base, xen.Path, bin, packages, files.disks)
 	if err != nil {
 		return Result{}, err
 	}

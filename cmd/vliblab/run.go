@@ -64,7 +64,7 @@ func boot(c *cli.Context, cfg lab.Config) (lab.Result, error) {
 		cfg.Console = c.App.ErrWriter
 	}
 	cfg.SetupLog, cfg.Progress = p, p.set
-	if _, err := lab.Hypervisor(c.Context, cfg.Xen, false, p); err != nil {
+	if _, err := lab.Hypervisor(c.Context, cfg.Release, cfg.Xen, false, p); err != nil {
 		return lab.Result{}, err
 	}
 	p.restart()

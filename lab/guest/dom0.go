@@ -116,7 +116,7 @@ func (h *host) prepare(mods *loader) (*wire.Job, error) {
 	if err := h.receive(wire.KindPlan, &plan); err != nil {
 		return nil, err
 	}
-	if err := h.startXen(mods); err != nil {
+	if err := h.startXen(mods, plan.Scheduler); err != nil {
 		return nil, err
 	}
 	if err := h.createDomains(&plan); err != nil {
@@ -158,8 +158,9 @@ func (h *host) begin(job *wire.Job) error {
 	return h.startDomains(job.WaitSeconds)
 }
 
-// startXen starts what Dom0 needs to create domains.
-func (h *host) startXen(mods *loader) error {
+// startXen starts what Dom0 needs to create domains. Xen must run under the
+// scheduler, if one is named.
+func (h *host) startXen(mods *loader, scheduler string) error {
 	if err := h.enter("starting xenstored"); err != nil {
 		return err
 	}
@@ -185,6 +186,11 @@ func (h *host) startXen(mods *loader) error {
 	}
 	if err := program("xen-init-dom0"); err != nil {
 		return err
+	}
+	if scheduler != "" {
+		if err := checkScheduler(scheduler); err != nil {
+			return err
+		}
 	}
 	if err := h.enter("starting xenconsoled"); err != nil {
 		return err

@@ -34,7 +34,7 @@ func TestArgs(t *testing.T) {
 		}
 		args := a.list
 		for flag, want := range map[string]string{
-			"-smp": "3", "-m": "1500", "-cpu": "max,-smap,-smep,-pku,-la57,-erms",
+			"-smp": "3", "-m": "1500", "-cpu": "max,-smap,-smep,-pku,-la57,-x2apic,-erms,-fsrm",
 			"-kernel": "/c/xen", "-append": m.HypervisorArgs,
 			"-initrd":  "/c/vmlinux console=hvc0 panic=1,/proc/self/fd/5",
 			"-chardev": "socket,id=monitor,fd=3",

@@ -4,7 +4,7 @@ package wire
 
 // Revision changes with every change of this package that the other end could
 // notice.
-const Revision = 2
+const Revision = 3
 
 // Port is the name of the virtio-serial port that the stream runs over.
 const Port = "org.vlibos.lab"
@@ -26,6 +26,8 @@ type Hello struct {
 
 // Plan is what Dom0's init prepares before the machine may be saved.
 type Plan struct {
+	// Scheduler is the name of the one that Xen must run under, "" for any.
+	Scheduler string `json:"scheduler,omitempty"`
 	// Domains are created in this order.
 	Domains []Domain `json:"domains,omitempty"`
 	// Kernel and Ramdisk are what the domains boot, as paths in Dom0; the
