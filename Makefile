@@ -79,8 +79,11 @@ vulncheck:
 	if grep -q 'fetching vulnerabilities' out/vulncheck.log; then echo "vulncheck: the database cannot be reached, not checked"; \
 	else cat out/vulncheck.log; exit $$status; fi
 
+# A program that the race detector watches sleeps for a second before it ends,
+# to see what other threads do meanwhile, unless told otherwise: that is each
+# package's tests, and every process that they start. goleak asks for the threads.
 test-unit:
-	CGO_ENABLED=1 go test -race ./...
+	GORACE=atexit_sleep_ms=0 CGO_ENABLED=1 go test -race ./...
 
 test-browser:
 	command -v chromium >/dev/null || apt-get install -qq -y --no-install-recommends chromium || sudo -n apt-get install -qq -y --no-install-recommends chromium
