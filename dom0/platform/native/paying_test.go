@@ -213,7 +213,7 @@ func payer(arg, servers string) error {
 	}
 	fmt.Println("pays")
 	for {
-		time.Sleep(testLease / 4)
+		time.Sleep(testRenewal)
 		if err := p.Renew(testLease); err != nil {
 			return err
 		}
@@ -222,7 +222,7 @@ func payer(arg, servers string) error {
 
 // A daemon that is killed leaves no weight, and no reservation that pays.
 func TestPayerDies(t *testing.T) {
-	versions(t, func(t *testing.T, p *Platform, o Options) {
+	waits(t, func(t *testing.T, p *Platform, o Options) {
 		startServer(t, p, "db")
 		cmd := exec.Command(os.Args[0], "payer", fmt.Sprintf("%d:%s", o.Version, o.Parent), p.servers)
 		cmd.Stderr = os.Stderr

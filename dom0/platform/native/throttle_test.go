@@ -209,7 +209,7 @@ func TestThrottleEnds(t *testing.T) {
 			q := open1(t, o)
 			pin(t, q, d, lastCPU(t, q))
 			adopt(t, q, d, 1, time.Millisecond, 50*time.Millisecond)
-			if err := q.Renew(testLease); err != nil {
+			if err := q.Renew(2 * testLease); err != nil {
 				t.Fatal(err)
 			}
 			if err := q.Throttle(ctx, lastCPU(t, q), 5*time.Millisecond, 5*time.Millisecond); err != nil {
