@@ -5,6 +5,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -40,6 +41,10 @@ func TestMain(m *testing.M) {
 	if f := children[os.Getenv(childEnv)]; f != nil {
 		f()
 		return
+	}
+	// What parallel tests wait for needs no CPU.
+	if err := flag.Set("test.parallel", "16"); err != nil { // if the command line says nothing else
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }
