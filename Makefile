@@ -100,10 +100,12 @@ test-hypervisor:
 # Installed, upgraded and removed in a new Debian below the cache folder, as root
 # or through sudo; built once more to see that nothing differs, and as a next
 # version to upgrade to.
-test-packages: packages
+test-packages: hypervisor $(NFPM)
 	@set -e; version=$(or $(VERSION),$$(packaging/version)); \
-	$(PACKAGE) VERSION=$$version packaging/build out/test-packages/again; \
-	$(PACKAGE) VERSION=$$version+next packaging/build out/test-packages/next
+	$(PACKAGE) VERSION=$$version packaging/build out/packages & packages=$$!; \
+	$(PACKAGE) VERSION=$$version packaging/build out/test-packages/again & again=$$!; \
+	$(PACKAGE) VERSION=$$version+next packaging/build out/test-packages/next & next=$$!; \
+	wait $$packages; wait $$again; wait $$next
 	go test -tags packages -c -o out/test-packages/test ./packaging
 	cd packaging && $(if $(filter 0,$(shell id -u)),,sudo -n) env VLIBOS_CACHE="$(CACHE)" ../out/test-packages/test -test.count=1 -test.v -test.timeout 20m
 
