@@ -85,8 +85,12 @@ vulncheck:
 test-unit:
 	GORACE=atexit_sleep_ms=0 CGO_ENABLED=1 go test -race ./...
 
+# As root or through sudo; package lists that were never fetched come first.
+APT = $(if $(filter 0,$(shell id -u)),,sudo -n) apt-get
+INSTALL = $(APT) install -qq -y --no-install-recommends
+
 test-browser:
-	command -v chromium >/dev/null || apt-get install -qq -y --no-install-recommends chromium || sudo -n apt-get install -qq -y --no-install-recommends chromium
+	command -v chromium >/dev/null || $(INSTALL) chromium || { $(APT) update -qq && $(INSTALL) chromium; }
 	go test -tags browser -count 1 -v -run Browser ./bench/report
 
 # What cgroups and timers of this machine can do, which must be at rest.
