@@ -12,6 +12,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -64,6 +65,7 @@ func New(cfg Config) []*cli.Command {
 				&cli.StringFlag{Name: "report", Usage: "add the records to `DIR`/" + File + " and make DIR/" + report.File + " of all that are there"},
 				&cli.StringSliceFlag{Name: "job", Usage: "tail: only beside this `JOB`: " + strings.Join(beside.Jobs(), ", ") + "; may be repeated"},
 				&cli.IntFlag{Name: "rate", Usage: "tail: `N` requests a second (default: 10000)"},
+				&cli.DurationFlag{Name: "slot", Usage: "overhead and tail: measure for `TIME` before the next thing's turn (default: 40ms and 1s; 5s for tail with --full)"},
 			},
 			Action: func(c *cli.Context) error { return action(c, cfg) },
 			BashComplete: func(c *cli.Context) {
@@ -147,7 +149,7 @@ func action(c *cli.Context, cfg Config) (err error) {
 }
 
 func options(c *cli.Context) ([]experiment.Experiment, experiment.Options, error) {
-	o := experiment.Options{Effort: experiment.Normal, Jobs: c.StringSlice("job"), Rate: c.Int("rate")}
+	o := experiment.Options{Effort: experiment.Normal, Jobs: c.StringSlice("job"), Rate: c.Int("rate"), Slot: c.Duration("slot")}
 	switch quick, full := c.Bool("quick"), c.Bool("full"); {
 	case quick && full:
 		return nil, o, usagef("--quick and --full exclude each other")
@@ -161,6 +163,9 @@ func options(c *cli.Context) ([]experiment.Experiment, experiment.Options, error
 	}
 	if o.Rate < 0 || o.Rate > 1_000_000 {
 		return nil, o, usagef("--rate %d: want 1 to 1000000 requests a second", o.Rate)
+	}
+	if o.Slot < 0 || o.Slot > time.Minute {
+		return nil, o, usagef("--slot %v: want up to %v", o.Slot, time.Minute)
 	}
 	for _, job := range o.Jobs {
 		if !beside.Known(job) {

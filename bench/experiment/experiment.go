@@ -3,6 +3,7 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -23,6 +24,10 @@ type Options struct {
 	// Jobs and Rate are tail's; none and 0 are the default.
 	Jobs []string
 	Rate int
+	// Slot is how long overhead and tail measure at a time, Settle how long lidar
+	// and tail do not after a change, Period that of lidar's task; 0 is the
+	// default.
+	Slot, Settle, Period time.Duration
 	// Service is tail's memcached; nil takes the one that is installed.
 	Service *tail.Program
 	// Progress is called with what is done now, Done with each record.
@@ -94,7 +99,8 @@ func runLidar(ctx context.Context, o Options) error {
 	var records []bench.Record
 	noise, err := bench.Watch(ctx, func(ctx context.Context) (err error) {
 		records, err = lidar.Run(ctx, lidar.Options{
-			Repeats: pick(o.Effort, [3]int{2, 10, 20}), Decisions: pick(o.Effort, [3]int{25, 25, 50}), Self: self, Progress: o.Progress,
+			Repeats: pick(o.Effort, [3]int{2, 10, 20}), Decisions: pick(o.Effort, [3]int{25, 25, 50}),
+			Period: o.Period, Settle: o.Settle, Self: self, Progress: o.Progress,
 		})
 		return err
 	})
@@ -115,7 +121,8 @@ const defaultRate = 10_000
 
 func runTail(ctx context.Context, o Options) error {
 	t := tail.Options{
-		Repeats: pick(o.Effort, [3]int{1, 5, 10}), Slot: pick(o.Effort, [3]time.Duration{time.Second, time.Second, 5 * time.Second}),
+		Repeats: pick(o.Effort, [3]int{1, 5, 10}), Settle: o.Settle,
+		Slot: cmp.Or(o.Slot, pick(o.Effort, [3]time.Duration{time.Second, time.Second, 5 * time.Second})),
 		Rate: o.Rate, Jobs: o.Jobs, Self: self, Progress: o.Progress, Done: o.Done,
 	}
 	if t.Rate == 0 {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -65,9 +66,15 @@ int crash_later(void)
 void hang(void) { for (;;) pause(); }
 void spin(void) { for (;;) __asm__ volatile("pause"); }
 
+// Closes the sockets, and nothing else: without its poller the worker's runtime
+// ends the process as soon as it looks at it, in some runs at once.
 void hang_up(void)
 {
-    closefrom(3);
+    struct stat s;
+
+    for (int fd = 3; fd < 1024; fd++)
+        if (fstat(fd, &s) == 0 && S_ISSOCK(s.st_mode))
+            close(fd);
     hang();
 }
 
