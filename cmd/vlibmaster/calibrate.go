@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -20,6 +19,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/internal/cpulist"
 	"github.com/vlibos/vlibos/throttle/load"
 	"github.com/vlibos/vlibos/throttle/probe"
 )
@@ -44,7 +44,7 @@ that long. On Xen the CPUs of the loads are Dom0's.
 			&cli.StringFlag{Name: "source", Value: "auto", Usage: "measure with `SOURCE`: auto, uncore or probe"},
 			&cli.IntFlag{Name: "probe-cpu", Value: -1, Usage: "`CPU` for the software probe, where nothing counts latency"},
 			&cli.IntFlag{Name: "probe-mib", Usage: "buffer of the probe in `MIB`; 0: twice the last-level cache"},
-			&cli.StringFlag{Name: "load-cpus", Usage: "`CPUS` that stream, as in 1,2,3 (required)"},
+			&cli.StringFlag{Name: "load-cpus", Usage: "`CPUS` that stream, as in 1-3 or 1,2,3 (required)"},
 		},
 		Action: calibrateAction,
 	}
@@ -54,7 +54,7 @@ func calibrateAction(c *cli.Context) (err error) {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	loads, err := cpuList(c.String("load-cpus"))
+	loads, err := loadCPUs(c.String("load-cpus"))
 	if err != nil {
 		return err
 	}
@@ -156,18 +156,14 @@ func measureCurve(c *cli.Context, t config.Throttle, p platform.Platform, loads 
 	return values, nil
 }
 
-// cpuList reads "1,2,3".
-func cpuList(text string) ([]int, error) {
+// loadCPUs reads --load-cpus.
+func loadCPUs(text string) ([]int, error) {
 	if text == "" {
 		return nil, usagef("calibrate needs --load-cpus: CPUs to stream on, as in --load-cpus 1,2,3")
 	}
-	var cpus []int
-	for word := range strings.SplitSeq(text, ",") {
-		cpu, err := strconv.Atoi(word)
-		if err != nil || cpu < 0 || slices.Contains(cpus, cpu) {
-			return nil, usagef("--load-cpus %q: want different numbers, as in 1,2,3", text)
-		}
-		cpus = append(cpus, cpu)
+	cpus, err := cpulist.Parse(text)
+	if err != nil {
+		return nil, usagef("--load-cpus: %w", err)
 	}
 	return cpus, nil
 }

@@ -144,9 +144,13 @@ func evacuateOnce(dir, to string) error {
 }
 
 // processes of one cgroup. Those of other PID namespaces read as 0 and cannot
-// be named.
+// be named. A threaded cgroup lists threads alone; the number of any thread
+// means its process where processes are moved (Linux, cgroup-v2.rst, Threads).
 func processes(dir string) ([]int, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		text, err = os.ReadFile(filepath.Join(dir, "cgroup.threads"))
+	}
 	if err != nil {
 		return nil, err
 	}
