@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/internal/unixpath"
 )
 
 // patience is how long a master that does not answer is waited for.
@@ -76,6 +77,9 @@ func (c *Client) Domains(ctx context.Context) (h Host, err error) {
 }
 
 func (c *Client) ask(ctx context.Context, method, path string, question, answer any) error {
+	if err := unixpath.Check(c.socket); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	body, err := json.Marshal(question)

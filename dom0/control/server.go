@@ -15,6 +15,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/internal/unixpath"
 )
 
 // mostRequest bounds a request, in bytes.
@@ -26,6 +27,9 @@ const slowest = 10 * time.Second
 // Listen makes the socket. The caller holds the master's lock, so what lies
 // there is a dead master's.
 func Listen(path string) (net.Listener, error) {
+	if err := unixpath.Check(path); err != nil {
+		return nil, err
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
