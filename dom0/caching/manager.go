@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -127,31 +128,28 @@ func (m *Manager) apply(ctx context.Context, want []config.Cache) (cache.Plan, e
 
 // resolve finds the domains of each class.
 func resolve(want []config.Cache, plan cache.Plan, all []platform.Domain) ([]platform.CacheShare, error) {
-	class, others := make(map[string]int), -1 // class by what was written
-	for i, c := range want {
-		for _, name := range c.Domains {
-			class[name] = i
-			if name == config.Others {
-				others = i
-			}
-		}
-	}
+	others := slices.IndexFunc(want, func(c config.Cache) bool { return slices.Contains(c.Domains, config.Others) })
 	var shares []platform.CacheShare
 	for _, d := range all {
-		byUUID, ok := class[d.UUID]
-		byName, ok2 := class[d.Name]
-		i := byUUID
-		switch {
-		case ok && ok2 && byUUID != byName:
-			return nil, fmt.Errorf("cache: domain %v is in class %q by its UUID and in class %q by its name", d, want[byUUID].Name, want[byName].Name)
-		case ok2:
-			i = byName
-		case !ok && (others < 0 || d.Control):
-			continue
-		case !ok:
-			i = others
+		in := others
+		if d.Control {
+			in = -1
 		}
-		shares = append(shares, platform.CacheShare{Domain: d, Class: want[i].Name, Masks: plan.Masks[i]})
+		named := ""
+		for i, c := range want {
+			for _, ref := range c.Domains {
+				if !d.Means(ref) {
+					continue
+				}
+				if named != "" && in != i {
+					return nil, fmt.Errorf("cache: domain %v is in class %q as %q and in class %q as %q", d, want[in].Name, named, c.Name, ref)
+				}
+				in, named = i, ref
+			}
+		}
+		if in >= 0 {
+			shares = append(shares, platform.CacheShare{Domain: d, Class: want[in].Name, Masks: plan.Masks[in]})
+		}
 	}
 	return shares, nil
 }
