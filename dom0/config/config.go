@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -117,11 +118,15 @@ func (e *Error) Error() string {
 // Unwrap returns ErrConfig and the reason.
 func (e *Error) Unwrap() []error { return []error{ErrConfig, e.Err} }
 
-// Load reads a file. Errors: those of reading it, and *Error.
+// Load reads a file. Errors are *Error; of a file that is not there it wraps
+// fs.ErrNotExist.
 func Load(file string) (Config, error) {
 	b, err := os.ReadFile(file)
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		err = path.Err // Error names the file
+	}
 	if err != nil {
-		return Config{}, err
+		return Config{}, &Error{file, 0, err}
 	}
 	c, line, err := parse(string(b))
 	if err != nil {
