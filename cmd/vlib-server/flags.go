@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	domuserver "github.com/vlibos/vlibos/domu-server"
+	"github.com/vlibos/vlibos/internal/cliflag"
 	"github.com/vlibos/vlibos/transport/native"
 )
 
@@ -23,10 +24,10 @@ func flags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "libraries", Usage: "`LIST` of what may be called besides sonames that the dynamic linker finds: directories, by absolute path. A soname in the list means: of the sonames only those in it; none: no soname. May be repeated"},
 		&cli.BoolFlag{Name: "run", Value: true, DefaultText: "true, or false with --libraries none", Usage: "run commands for Dom0, as this user, with the built-in function vlib run; --run=false: none"},
 		&cli.IntFlag{Name: "max-workers", Value: domuserver.DefaultMaxWorkers, Usage: "keep `N` idle workers, about 5 MiB each"},
-		&cli.DurationFlag{Name: "max-run-time", Value: domuserver.DefaultMaxRunTime, Usage: "end a library's function or a command after `D`; 0: never"},
+		&cliflag.Duration{Name: "max-run-time", Value: domuserver.DefaultMaxRunTime, Usage: "end a library's function or a command after `D`; 0: never"},
 		&cli.IntFlag{Name: "max-output", Value: domuserver.DefaultMaxOutput, Usage: "keep `BYTES` of each of stdout and stderr of a command"},
-		&cli.DurationFlag{Name: "linger", Usage: "poll a channel for `D` after a call before sleeping: for clients that spin"},
-		&cli.DurationFlag{Name: "session-idle", DefaultText: "1ms", Usage: "poll an open session for `D` before sleeping"},
+		&cliflag.Duration{Name: "linger", Usage: "poll a channel for `D` after a call before sleeping: for clients that spin"},
+		&cliflag.Duration{Name: "session-idle", DefaultText: "1ms", Usage: "poll an open session for `D` before sleeping"},
 		&cli.BoolFlag{Name: "man", Hidden: true, Usage: "print the manual page, for a package"},
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/internal/cliflag"
 )
 
 func adoptCommand() *cli.Command {
@@ -27,8 +28,8 @@ UUID: also when the domain is started anew.
 A reservation that would not fit beside the others is refused with the one that
 would come too late, and with the budget that would fit.`,
 		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},
-			&cli.DurationFlag{Name: "period", Required: true, Usage: "in every such `TIME`, for example 100ms"},
+			&cliflag.Duration{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},
+			&cliflag.Duration{Name: "period", Required: true, Usage: "in every such `TIME`, for example 100ms"},
 			&cli.StringFlag{Name: "class", Usage: "`CLASS`: batch gives up background time when memory is slow for others, critical does not; default: as it is, or batch"},
 			jsonFlag(""), runDirFlag(),
 		},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/internal/cliflag"
 	"github.com/vlibos/vlibos/reservation"
 	"github.com/vlibos/vlibos/vlibcall"
 )
@@ -48,7 +49,7 @@ func jsonFlag(category string) cli.Flag {
 }
 
 func timeoutFlag(category string, value time.Duration) cli.Flag {
-	return &cli.DurationFlag{Category: category, Name: "timeout", Value: value, Usage: "how long the answer may take, for example 500ms or 2m; 0: for ever"}
+	return &cliflag.Duration{Category: category, Name: "timeout", Value: value, Usage: "how long the answer may take, for example 500ms or 2m; 0: for ever"}
 }
 
 func callCommand() *cli.Command {
