@@ -66,11 +66,6 @@ func New(cfg Config) []*cli.Command {
 				&cli.IntFlag{Name: "rate", Usage: "tail: `N` requests a second (default: 10000)"},
 			},
 			Action: func(c *cli.Context) error { return action(c, cfg) },
-			BashComplete: func(c *cli.Context) {
-				for _, e := range experiment.All {
-					fmt.Fprintln(c.App.Writer, e.Name)
-				}
-			},
 		},
 		{
 			Name: experiment.ChildCommand, Hidden: true, SkipFlagParsing: true,
@@ -83,6 +78,14 @@ func New(cfg Config) []*cli.Command {
 			},
 		},
 	}
+}
+
+// Experiments are the names that the command takes.
+func Experiments() (names []string) {
+	for _, e := range experiment.All {
+		names = append(names, e.Name)
+	}
+	return append(names, all)
 }
 
 func description(cfg Config) string {
@@ -165,6 +168,11 @@ func options(c *cli.Context) ([]experiment.Experiment, experiment.Options, error
 	for _, job := range o.Jobs {
 		if !beside.Known(job) {
 			return nil, o, usagef("there is no job %q: expected one of %s", job, strings.Join(beside.Jobs(), ", "))
+		}
+	}
+	for _, flag := range []string{"rate", "job"} {
+		if name := c.Args().First(); c.IsSet(flag) && name != all && name != experiment.Tail {
+			return nil, o, usagef("--%s is of the experiment %s, not of %q", flag, experiment.Tail, name)
 		}
 	}
 	if c.Args().First() == all {

@@ -33,20 +33,18 @@ would come too late, and with the budget that would fit.`,
 			&cli.StringFlag{Name: "class", Usage: "`CLASS`: batch gives up background time when memory is slow for others, critical does not; default: as it is, or batch"},
 			jsonFlag(""), runDirFlag(),
 		},
-		Action:       adoptAction,
-		BashComplete: completeDomains,
+		Action: adoptAction,
 	}
 }
 
 func releaseCommand() *cli.Command {
 	return &cli.Command{
-		Name:         "release",
-		Usage:        "let a domain run as if it never had been adopted",
-		ArgsUsage:    "DOMAIN",
-		Description:  "Takes the domain's reservation back. A domain that does not run is meant by its\nname or UUID: 'vlibmaster ps' shows them.",
-		Flags:        []cli.Flag{jsonFlag(""), runDirFlag()},
-		Action:       releaseAction,
-		BashComplete: completeDomains,
+		Name:        "release",
+		Usage:       "let a domain run as if it never had been adopted",
+		ArgsUsage:   "DOMAIN",
+		Description: "Takes the domain's reservation back. A domain that does not run is meant by its\nname or UUID: 'vlibmaster ps' shows them.",
+		Flags:       []cli.Flag{jsonFlag(""), runDirFlag()},
+		Action:      releaseAction,
 	}
 }
 
@@ -87,7 +85,7 @@ func report(c *cli.Context, done string, do func(m *control.Client, domain strin
 	defer m.Close()
 	a, err := do(m, domain)
 	if err != nil {
-		return withJSON(c.App.Writer, c.Bool("json"), err)
+		return err
 	}
 	if c.Bool("json") {
 		return joinObjects(c.App.Writer, a)

@@ -74,8 +74,7 @@ func callCommand() *cli.Command {
 			runDirFlag(),
 			&cli.StringSliceFlag{Category: result, Name: "out", Usage: "save the first io or out argument (or what a call without --sig returned) in `FILE`; repeated: the next one; - is standard output"},
 		},
-		Action:       callAction,
-		BashComplete: completeDomains,
+		Action: callAction,
 	}
 }
 
@@ -141,13 +140,23 @@ func readReservation(c *cli.Context) (uint32, error) {
 	return uint32(id), nil
 }
 
+var waitPolicies = []vlibcall.WaitPolicy{vlibcall.Block, vlibcall.Spin, vlibcall.SpinThenBlock}
+
+// waits are the values of --wait.
+func waits() (all []string) {
+	for _, p := range waitPolicies {
+		all = append(all, p.String())
+	}
+	return all
+}
+
 func readWait(text string) (vlibcall.WaitPolicy, error) {
-	for _, p := range []vlibcall.WaitPolicy{vlibcall.Block, vlibcall.Spin, vlibcall.SpinThenBlock} {
+	for _, p := range waitPolicies {
 		if p.String() == text {
 			return p, nil
 		}
 	}
-	return 0, usagef("--wait %q: want block, spin or spin-then-block", text)
+	return 0, usagef("--wait %q: want one of %s", text, strings.Join(waits(), ", "))
 }
 
 // readSize rounds up to what a channel can have.

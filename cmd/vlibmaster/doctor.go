@@ -60,7 +60,7 @@ func doctorAction(c *cli.Context) error {
 		if jerr := joinObjects(c.App.Writer, doctorJSON{err == nil, findings, facts}); jerr != nil {
 			return jerr
 		}
-		return err
+		return reported(err)
 	}
 	if perr := printFindings(c.App.Writer, facts.Platform, findings); perr != nil {
 		return perr

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"unicode"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
 )
@@ -86,6 +88,8 @@ var verdicts = []struct {
 	{master.ErrRunning, exitServed},
 	{rtsched.ErrRange, exitUsage},
 	{dom0.ErrNotPermitted, exitDenied},
+	{fs.ErrPermission, exitDenied},
+	{unixpath.ErrTooLong, exitUsage},
 	{vlibcall.ErrTimeout, exitTimeout},
 	{context.DeadlineExceeded, exitTimeout},
 	{dom0.ErrNoServer, exitNoServer},

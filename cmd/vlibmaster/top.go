@@ -61,7 +61,7 @@ func topAction(c *cli.Context) error {
 		// Without a terminal text without an end helps nobody; objects do.
 		endless := c.Bool("json") && !c.Bool("once")
 		err := printFrames(c.Context, c.App.Writer, ask, every, c.Bool("json"), endless)
-		return withJSON(c.App.Writer, c.Bool("json"), err)
+		return err
 	}
 	return top.Run(c.Context, top.Options{Ask: ask, Every: every, In: in, Out: out})
 }

@@ -66,8 +66,9 @@ func (c *Client) Unreserve(ctx context.Context, reservation uint32) (h master.He
 }
 
 // Try is the master's.
-func (c *Client) Try(ctx context.Context, wishes []master.Wish) error {
-	return c.ask(ctx, "POST", "/v1/try", request{Wishes: wishes}, &struct{}{})
+func (c *Client) Try(ctx context.Context, wishes []master.Wish) (t master.Trial, err error) {
+	err = c.ask(ctx, "POST", "/v1/try", request{Wishes: wishes}, &t)
+	return t, err
 }
 
 // Domains lists what is adopted.

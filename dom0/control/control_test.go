@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -100,16 +101,20 @@ func TestConversation(t *testing.T) {
 		t.Errorf("%+v, %v", h, err)
 	}
 	for name, tt := range map[string]struct{ err, want error }{
-		"try too much":   {c.Try(ctx, []master.Wish{{Domain: "web", Budget: 100 * ms, Period: 100 * ms}}), platform.ErrNotAdmitted},
-		"try nobody":     {c.Try(ctx, []master.Wish{{Domain: "x", Budget: 10 * ms, Period: 100 * ms}}), platform.ErrNoDomain},
-		"try":            {c.Try(ctx, []master.Wish{{Domain: "web", Budget: 20 * ms, Period: 100 * ms}}), nil},
-		"nothing":        {second(c.Adopt(ctx, master.Wish{Domain: "web", Budget: 0, Period: 100 * ms})), rtsched.ErrRange},
-		"a control":      {second(c.Adopt(ctx, master.Wish{Domain: "0", Budget: 10 * ms, Period: 100 * ms})), master.ErrControl},
-		"release nobody": {second(c.Release(ctx, "x")), master.ErrNotAdopted},
+		"try too much":       {tried(c.Try(ctx, []master.Wish{{Domain: "web", Budget: 100 * ms, Period: 100 * ms}})), platform.ErrNotAdmitted},
+		"try what is absent": {tried(c.Try(ctx, []master.Wish{{Domain: "x", Budget: 90 * ms, Period: 100 * ms}})), platform.ErrNotAdmitted},
+		"try":                {tried(c.Try(ctx, []master.Wish{{Domain: "web", Budget: 20 * ms, Period: 100 * ms}})), nil},
+		"nothing":            {second(c.Adopt(ctx, master.Wish{Domain: "web", Budget: 0, Period: 100 * ms})), rtsched.ErrRange},
+		"a control":          {second(c.Adopt(ctx, master.Wish{Domain: "0", Budget: 10 * ms, Period: 100 * ms})), master.ErrControl},
+		"release nobody":     {second(c.Release(ctx, "x")), master.ErrNotAdopted},
 	} {
 		if !errors.Is(tt.err, tt.want) {
 			t.Errorf("%s: %v, want %v", name, tt.err, tt.want)
 		}
+	}
+	trial, err := c.Try(ctx, []master.Wish{{Domain: "x", Budget: 10 * ms, Period: 100 * ms}})
+	if err != nil || !slices.Equal(trial.Absent, []string{"x"}) || !slices.Equal(trial.CPUs, []int{0}) {
+		t.Errorf("a domain that is not there: %+v, %v", trial, err)
 	}
 	if _, err := c.Release(ctx, "web"); err != nil {
 		t.Error(err)
@@ -141,6 +146,8 @@ func TestCalls(t *testing.T) {
 }
 
 func second(_ master.Adoption, err error) error { return err }
+
+func tried(_ master.Trial, err error) error { return err }
 
 func TestNoMaster(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")

@@ -90,7 +90,7 @@ func handler(m *master.Master, g Gateway, t Throttle, more []Extra) http.Handler
 		return m.Unreserve(ctx, r.Reservation)
 	})
 	post(mux, "/v1/try", func(ctx context.Context, r request) (any, error) {
-		return struct{}{}, m.Try(ctx, r.Wishes)
+		return m.Try(ctx, r.Wishes)
 	})
 	mux.HandleFunc("GET /v1/domains", func(w http.ResponseWriter, hr *http.Request) {
 		all, err := m.List(hr.Context())

@@ -78,7 +78,7 @@ func Open(o Options) (*Platform, error) {
 		o.Parent = DefaultParent
 	}
 	for part := range strings.SplitSeq(o.Parent, "/") {
-		if err := checkName(part); err != nil {
+		if err := CheckName(part); err != nil {
 			return nil, fmt.Errorf("parent cgroup %.80q: %w", o.Parent, err)
 		}
 	}
