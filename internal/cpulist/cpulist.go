@@ -16,9 +16,9 @@ import (
 // in a file can make this process allocate, and is that of unix.CPUSet.
 const Max = 1023
 
-// Parse returns the CPUs of a list, ascending and each once. Space around the
-// list is allowed; an empty list is no CPU. Anything else than numbers up to
-// [Max] and ascending ranges of them is an error that quotes the list.
+// Parse returns the CPUs of a list, ascending. Space around the list is allowed;
+// an empty list is no CPU. Anything else than numbers up to [Max] and ascending
+// ranges of them, and a CPU that is named twice, is an error that quotes the list.
 func Parse(text string) ([]int, error) {
 	var cpus []int
 	trimmed := strings.TrimSpace(text)
@@ -40,7 +40,10 @@ func Parse(text string) ([]int, error) {
 		}
 	}
 	slices.Sort(cpus)
-	return slices.Compact(cpus), nil
+	if n := len(cpus); len(slices.Compact(cpus)) < n {
+		return nil, fmt.Errorf("%.80q names a CPU twice", trimmed)
+	}
+	return cpus, nil
 }
 
 func number(digits string) (int, error) {
