@@ -29,7 +29,12 @@ _vlibmaster() {
 	reply=("${(@)reply:#}")
 	(( $#reply )) && compadd -- "${reply[@]}" || _files
 }
-compdef _vlibmaster vlibmaster
+# As a file in fpath it is read at the first use, and is to complete at once.
+if [[ $funcstack[1] == _vlibmaster ]]; then
+	_vlibmaster "$@"
+else
+	compdef _vlibmaster vlibmaster
+fi
 `
 	fishScript = `function __vlibmaster
 	set -l ask (commandline -opc)

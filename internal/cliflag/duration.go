@@ -4,8 +4,8 @@
 package cliflag
 
 import (
+	"errors"
 	"flag"
-	"fmt"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -28,21 +28,17 @@ var _ interface {
 	cli.CategorizableFlag
 } = (*Duration)(nil)
 
-// Parse reads a time as people write it: a number with its unit.
-func Parse(text string) (time.Duration, error) {
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return 0, fmt.Errorf("%q is no time: write it as in 10ms, 1.5s or 200us", text)
-	}
-	return d, nil
-}
-
 type duration time.Duration
 
+// Set implements flag.Value. Package flag puts the flag and the text before the
+// error.
 func (d *duration) Set(text string) error {
-	v, err := Parse(text)
+	v, err := time.ParseDuration(text)
+	if err != nil {
+		return errors.New("write it as in 10ms, 1.5s or 200us")
+	}
 	*d = duration(v)
-	return err
+	return nil
 }
 
 func (d *duration) String() string { return time.Duration(*d).String() }
