@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"syscall"
 	"time"
 
@@ -113,6 +115,14 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("%w at %s: start it with 'vlibmaster serve'", ErrNoMaster, c.socket)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: %w: run as root", c.socket, fs.ErrPermission)
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return fmt.Errorf("%w at %s any more: it ended before it answered", ErrNoMaster, c.socket)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: the master does not answer: %w: systemctl status vlibmaster says what it does", c.socket, context.DeadlineExceeded)
 	}
-	return err
+	var u *url.Error // has an address that is none of the operator's
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return fmt.Errorf("%s: %w", c.socket, err)
 }

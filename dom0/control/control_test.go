@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/receipt"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
@@ -164,6 +166,42 @@ func TestNoMaster(t *testing.T) {
 	l.Close()
 	if _, err := c.Domains(t.Context()); !errors.Is(err, ErrNoMaster) {
 		t.Errorf("a dead master's socket: %v", err)
+	}
+}
+
+// A master that hangs, or ends in mid-answer, is spoken of by its socket.
+func TestMasterThatDoesNotAnswerIsNamed(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	accepted := make(chan net.Conn, 2)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- conn
+		}
+	}()
+	c := NewClient(socket)
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = c.Domains(ctx)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.HasPrefix(err.Error(), socket+": the master does not answer") {
+		t.Errorf("one that hangs: %v", err)
+	}
+	(<-accepted).Close()
+	go func() { (<-accepted).Close() }()
+	if _, err = c.Domains(t.Context()); !errors.Is(err, ErrNoMaster) || strings.Contains(err.Error(), "http://") {
+		t.Errorf("one that ends: %v", err)
+	}
+	if _, err := NewClient("/" + strings.Repeat("a", 120)).Domains(t.Context()); !errors.Is(err, unixpath.ErrTooLong) {
+		t.Errorf("a path that is too long: %v", err)
 	}
 }
 
