@@ -105,10 +105,14 @@ func (a *arranger) flag(w string) error {
 		a.help = w
 		return nil
 	}
+	again := slices.Contains(a.given, flag)
 	a.given = append(a.given, flag)
 	if d, ok := flag.(cli.DocGenerationFlag); !ok || !d.TakesValue() {
 		*to = append(*to, w)
 		return nil
+	}
+	if s, ok := flag.(cli.DocGenerationSliceFlag); again && !(ok && s.IsSliceFlag()) {
+		return usagef("flag --%s stands there twice: one of its values would be dropped", name)
 	}
 	if !hasValue {
 		if len(a.rest) == 0 {

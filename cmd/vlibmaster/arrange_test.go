@@ -79,6 +79,8 @@ func TestArrangeRefuses(t *testing.T) {
 		{"adopt web --budget 1ms", "adopt needs --period: add --period TIME (in every such TIME, for example 100ms)"},
 		{"adopt web", "adopt needs --budget and --period: add --budget TIME"},
 		{"run -- true", "run needs --budget and --period"},
+		{"adopt web --budget 1ms --period 9ms --budget=2ms", "flag --budget stands there twice"},
+		{"--platform xen ps --platform native", "flag --platform stands there twice"},
 		{"calibrate", "calibrate needs --load-cpus: add --load-cpus CPUS"},
 		{"cgroup drop x", `cgroup has no command "drop": see vlibmaster cgroup --help`},
 		{"cgroup run x id -u", `no flag "-u": see vlibmaster cgroup run --help, or write --`},
