@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -115,8 +114,6 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("%w at %s: start it with 'vlibmaster serve'", ErrNoMaster, c.socket)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: %w: run as root", c.socket, fs.ErrPermission)
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return fmt.Errorf("%w at %s any more: it ended before it answered", ErrNoMaster, c.socket)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: the master does not answer: %w: systemctl status vlibmaster says what it does", c.socket, context.DeadlineExceeded)
 	}
@@ -124,5 +121,10 @@ func (c *Client) explain(err error) error {
 	if errors.As(err, &u) {
 		err = u.Err
 	}
-	return fmt.Errorf("%s: %w", c.socket, err)
+	// What else is wrong with a connection that there is, is that it ended.
+	var o *net.OpError
+	if errors.Is(err, context.Canceled) || errors.As(err, &o) && o.Op == "dial" {
+		return fmt.Errorf("%s: %w", c.socket, err)
+	}
+	return fmt.Errorf("%w at %s any more: it ended before it answered: %w", ErrNoMaster, c.socket, err)
 }

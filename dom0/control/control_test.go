@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -176,17 +177,21 @@ func TestMasterThatDoesNotAnswerIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	accepted := make(chan net.Conn, 2)
-	go func() {
+	var first net.Conn // hangs; those behind it end at once
+	var served sync.WaitGroup
+	served.Go(func() {
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			accepted <- conn
+			if first != nil {
+				conn.Close()
+			} else {
+				first = conn
+			}
 		}
-	}()
+	})
 	c := NewClient(socket)
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -195,14 +200,15 @@ func TestMasterThatDoesNotAnswerIsNamed(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.HasPrefix(err.Error(), socket+": the master does not answer") {
 		t.Errorf("one that hangs: %v", err)
 	}
-	(<-accepted).Close()
-	go func() { (<-accepted).Close() }()
 	if _, err = c.Domains(t.Context()); !errors.Is(err, ErrNoMaster) || strings.Contains(err.Error(), "http://") {
 		t.Errorf("one that ends: %v", err)
 	}
 	if _, err := NewClient("/" + strings.Repeat("a", 120)).Domains(t.Context()); !errors.Is(err, unixpath.ErrTooLong) {
 		t.Errorf("a path that is too long: %v", err)
 	}
+	l.Close()
+	served.Wait()
+	first.Close()
 }
 
 func TestRubbishIsAnswered(t *testing.T) {
