@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/vlibos/vlibos/bench/command"
 	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
 )
 
@@ -46,15 +49,21 @@ var arguments = map[string]func(*cursor) []string{
 	"call":       (*cursor).callArguments,
 	"services":   (*cursor).oneDomain,
 	"adopt":      (*cursor).oneDomain,
-	"release":    (*cursor).oneDomain,
+	"release":    (*cursor).adopted,
 	"completion": func(*cursor) []string { return shells },
 	"bench":      func(*cursor) []string { return command.Experiments() },
 	"help":       func(c *cursor) []string { return names(c.app.Commands) },
 }
 
+// completionTime is how long a shell may be kept by a master or a xenstored that
+// does not answer.
+const completionTime = 2 * time.Second
+
 // complete prints what may come next, one a line: words are those of the line,
 // with completionFlag. What cannot be found out is left out.
 func complete(ctx context.Context, words []string, stdout io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, completionTime)
+	defer cancel()
 	app := newApp(strings.NewReader(""), io.Discard, io.Discard)
 	app.Setup()
 	c := &cursor{ctx: ctx, app: app, flags: make(map[string]string)}
@@ -174,6 +183,23 @@ func (c *cursor) oneDomain() []string {
 		return nil
 	}
 	return c.domains()
+}
+
+// adopted are the domains that can be released; where no master says which, all.
+func (c *cursor) adopted() (all []string) {
+	if len(c.words) > 0 {
+		return nil
+	}
+	m := control.NewClient(filepath.Join(c.get("run-dir"), socketName))
+	defer m.Close()
+	host, err := m.Domains(c.ctx)
+	if err != nil {
+		return c.domains()
+	}
+	for _, s := range host.Adopted {
+		all = append(all, cmp.Or(s.Name, s.UUID))
+	}
+	return all
 }
 
 func (c *cursor) callArguments() []string {
