@@ -40,6 +40,7 @@ type Manager struct {
 	current []config.Cache
 	in      map[string]string // class by domain, as the log has it
 	problem string            // that the log has
+	absent  string            // domains that are named and not there, as the log has them
 }
 
 // NewManager makes one that has no classes yet.
@@ -103,6 +104,7 @@ func (m *Manager) apply(ctx context.Context, want []config.Cache) (cache.Plan, e
 		return plan, fmt.Errorf("cache: %w", err)
 	}
 	var shares []platform.CacheShare
+	missing := ""
 	if len(want) > 0 {
 		all, err := m.list.Domains(ctx)
 		if err != nil {
@@ -111,6 +113,7 @@ func (m *Manager) apply(ctx context.Context, want []config.Cache) (cache.Plan, e
 		if shares, err = resolve(want, plan, all); err != nil {
 			return plan, err
 		}
+		missing = absent(want, all)
 	}
 	if err := m.host.Apply(ctx, shares); err != nil {
 		return plan, fmt.Errorf("cache: %w", err)
@@ -123,7 +126,24 @@ func (m *Manager) apply(ctx context.Context, want []config.Cache) (cache.Plan, e
 		}
 	}
 	m.in = in
+	if missing != m.absent && missing != "" {
+		m.log.Warn("cache classes: domains that are named are not there", "domains", missing)
+	}
+	m.absent = missing
 	return plan, nil
+}
+
+// absent are the names and UUIDs that no domain has: it comes later, or never was.
+func absent(want []config.Cache, all []platform.Domain) string {
+	var none []string
+	for _, c := range want {
+		for _, ref := range c.Domains {
+			if ref != config.Others && !slices.ContainsFunc(all, func(d platform.Domain) bool { return d.Means(ref) }) {
+				none = append(none, ref)
+			}
+		}
+	}
+	return strings.Join(none, ", ")
 }
 
 // resolve finds the domains of each class.

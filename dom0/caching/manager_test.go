@@ -77,6 +77,11 @@ func TestDomainsAreFound(t *testing.T) {
 	if !strings.Contains(log.String(), `name=wide has="L3 0x3f" classes="L3 apart, L2 apart" "shared by"="web, u2, later"`) {
 		t.Errorf("log: %s", log)
 	}
+	// Words that mean nothing now are said, once.
+	m.look(t.Context())
+	if n := strings.Count(log.String(), `domains that are named are not there" domains=later`); n != 1 {
+		t.Errorf("said %d times: %s", n, log)
+	}
 	h.domains = append(h.domains, platform.Domain{ID: "4", UUID: "u4", Name: "later"})
 	m.look(t.Context())
 	if want["4"] = "wide L3 0x3f"; !reflect.DeepEqual(h.shares, want) {
