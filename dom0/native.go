@@ -48,10 +48,13 @@ func (p *nativePlatform) Name() string { return p.via.platform }
 func (p *nativePlatform) Close() error { return nil }
 
 func (p *nativePlatform) Lookup(ctx context.Context, ref string) (*Domain, error) {
-	if plainName(ref) {
-		info, err := os.Stat(filepath.Join(p.dir, ref))
+	for _, name := range slices.Compact([]string{ref, Canonical(ref)}) {
+		if !plainName(name) {
+			continue
+		}
+		info, err := os.Stat(filepath.Join(p.dir, name))
 		if err == nil && info.IsDir() {
-			return p.domain(ref)
+			return p.domain(name)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, p.explain(fmt.Sprintf("domain %.80q", ref), err)

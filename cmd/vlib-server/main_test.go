@@ -263,6 +263,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"--transport tcp", 2, "auto, native, xen"},
 		{"--libraries lib/x", 2, "want a soname"},
 		{"--name a/b", 2, "name of a directory"},
+		{"--transport native --native-dir /run --name " + strings.Repeat("a", 100), 2, "has 112 bytes, and 107 are allowed"},
 		{"--max-run-time -1s", 2, "negative"},
 		{"--max-workers 0", 2, "positive"},
 		{"--transport native --native-dir /dev/null/x", 1, "--native-dir"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/vlibos/vlibos/internal/cliflag"
 	"github.com/vlibos/vlibos/lab"
 	"github.com/vlibos/vlibos/lab/image"
 )
@@ -18,7 +19,7 @@ func machineFlags() []cli.Flag {
 	return []cli.Flag{
 		releaseFlag(machine),
 		&cli.StringFlag{Category: machine, Name: "mode", Value: string(lab.Functional), Usage: "functional (parallel CPUs), counted (time is the number of instructions) or contended (CPUs that queue for a memory bus)"},
-		&cli.DurationFlag{Category: machine, Name: "bus-service", Usage: "contended: how long a turn on the memory bus lasts from when CMD runs, 0 for off (docs/contended.md)"},
+		&cliflag.Duration{Category: machine, Name: "bus-service", Usage: "contended: how long a turn on the memory bus lasts from when CMD runs, 0 for off (docs/contended.md)"},
 		&cli.StringFlag{Category: machine, Name: "xen", Value: lab.StockXen, Usage: "hypervisor: stock, vlib (built here with this project's module), or the `PATH` of an image (with a slash in it)"},
 		&cli.StringFlag{Category: machine, Name: "sched", DefaultText: "vlib with --xen vlib, else Xen's own", Usage: "Xen's scheduler, by `NAME`: credit2, credit, vlib, …"},
 		&cli.StringFlag{Category: machine, Name: "xen-args", Usage: "`ARGS` added to the hypervisor's command line"},
@@ -43,8 +44,8 @@ func machineFlags() []cli.Flag {
 		&cli.StringSliceFlag{Category: files, Name: "domu-package", Usage: "put a package of the release into the DomUs, likewise: `NAME`; may be repeated"},
 		&cli.StringSliceFlag{Category: files, Name: "env", Usage: "set a variable for the command: `NAME=VALUE`; may be repeated"},
 
-		&cli.DurationFlag{Category: output, Name: "boot-timeout", DefaultText: "5m, counted and contended: 10m", Usage: "limit for everything before the command"},
-		&cli.DurationFlag{Category: output, Name: "server-timeout", DefaultText: "3m of the guest's time", Usage: "limit for one DomU's server to announce itself"},
+		&cliflag.Duration{Category: output, Name: "boot-timeout", DefaultText: "5m, counted and contended: 10m", Usage: "limit for everything before the command"},
+		&cliflag.Duration{Category: output, Name: "server-timeout", DefaultText: "3m of the guest's time", Usage: "limit for one DomU's server to announce itself"},
 		&cli.BoolFlag{Category: output, Name: "quiet", Aliases: []string{"q"}, Usage: "show no progress"},
 		&cli.BoolFlag{Category: output, Name: "verbose", Aliases: []string{"v"}, Usage: "show Xen's and Dom0's console on stderr, and the DomUs' at the end"},
 	}

@@ -9,12 +9,13 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/vlibos/vlibos/internal/cliflag"
 	"github.com/vlibos/vlibos/lab"
 )
 
 func runCommand() *cli.Command {
 	flags := append(machineFlags(),
-		&cli.DurationFlag{Category: "time and output", Name: "timeout", Value: defaultTimeout, Usage: "limit from power-on until the command's end; 0 for none"},
+		&cliflag.Duration{Category: "time and output", Name: "timeout", Value: defaultTimeout, Usage: "limit from power-on until the command's end; 0 for none"},
 		&cli.BoolFlag{Category: "time and output", Name: "json", Usage: "print one line of JSON after the command's output, as stdout's last line"},
 		&cli.BoolFlag{Category: "files", Name: "stdin", Aliases: []string{"i"}, Usage: "pass standard input to the command"},
 	)

@@ -31,10 +31,10 @@ type exporter struct {
 	server  *http.Server
 }
 
-func newExporter(m *master.Master, s *receipt.Shelf, g *gateway.Gateway, t *throttling.Manager, log *slog.Logger) *exporter {
+func newExporter(m *master.Master, s *receipt.Shelf, g *gateway.Gateway, t *throttling.Manager, r *metrics.Reloads, log *slog.Logger) *exporter {
 	v := version()
 	build := metrics.Build{Version: v.Version, Commit: v.Commit, Go: v.Go}
-	return &exporter{handler: metrics.Handler(metrics.Source{Master: m, Calls: s, Gateway: g, Throttle: t}, build, log), log: log}
+	return &exporter{handler: metrics.Handler(metrics.Source{Master: m, Calls: s, Gateway: g, Throttle: t}, build, log, r), log: log}
 }
 
 func (e *exporter) extra() control.Extra {
@@ -73,6 +73,7 @@ const scrapeTime = 30 * time.Second
 func (e *exporter) start(l net.Listener) {
 	mux := http.NewServeMux()
 	mux.Handle(e.extra().Pattern, e.handler)
+	mux.HandleFunc(metrics.IndexPattern, metrics.Index)
 	s := &http.Server{
 		Handler: mux, ReadTimeout: scrapeTime, WriteTimeout: scrapeTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(e.log.Handler(), slog.LevelDebug), // strangers' mistakes

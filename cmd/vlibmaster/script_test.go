@@ -67,6 +67,7 @@ func TestScripts(t *testing.T) {
 			"eventually": eventually,
 			"freeport":   func(ts *testscript.TestScript, _ bool, args []string) { freePort(ts, args[0]) },
 			"get":        get,
+			"shows":      shows,
 			"nothing":    nothing,
 			"nobody":     asNobody,
 			// try COMMAND ARG… runs what may fail.

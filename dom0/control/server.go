@@ -15,6 +15,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/internal/unixpath"
 )
 
 // mostRequest bounds a request, in bytes.
@@ -26,6 +27,9 @@ const slowest = 10 * time.Second
 // Listen makes the socket. The caller holds the master's lock, so what lies
 // there is a dead master's.
 func Listen(path string) (net.Listener, error) {
+	if err := unixpath.Check(path); err != nil {
+		return nil, err
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
@@ -86,7 +90,7 @@ func handler(m *master.Master, g Gateway, t Throttle, more []Extra) http.Handler
 		return m.Unreserve(ctx, r.Reservation)
 	})
 	post(mux, "/v1/try", func(ctx context.Context, r request) (any, error) {
-		return struct{}{}, m.Try(ctx, r.Wishes)
+		return m.Try(ctx, r.Wishes)
 	})
 	mux.HandleFunc("GET /v1/domains", func(w http.ResponseWriter, hr *http.Request) {
 		all, err := m.List(hr.Context())

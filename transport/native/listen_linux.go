@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/transport/native/ledger"
 	"github.com/vlibos/vlibos/vlibcall"
 )
@@ -49,6 +50,9 @@ func Listen(dir string, port uint32) (*Listener, error) { return listenAt(dir, p
 
 func listenAt(dir string, port uint32, guard Guard) (*Listener, error) {
 	path := Socket(dir, port)
+	if err := unixpath.Check(path); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}

@@ -14,9 +14,6 @@ import (
 	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
-// maxCPU is the highest CPU that a unix.CPUSet can hold.
-const maxCPU = 1023
-
 // weight is what a cgroup gets beside its siblings, in the units of either
 // version.
 type weight struct{ v1, v2 int }
