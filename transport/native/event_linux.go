@@ -15,11 +15,12 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// event is an eventfd, or a timerfd. The other side has the same one.
+// event is an eventfd. The other side has the same one.
 type event struct {
-	mu    sync.RWMutex // held for reading while fd is in use
-	fd    int          // -1 once closed
-	timer bool
+	mu   sync.RWMutex // held for reading while fd is in use
+	fd   int          // -1 once closed
+	safe *signaller   // signals, where the other side is not trusted
+	kick *iocb        // what it submits
 }
 
 func newEvent() (*event, error) {
@@ -30,22 +31,15 @@ func newEvent() (*event, error) {
 	return &event{fd: fd}, nil
 }
 
-// newTimer is an event whose signal does not block whatever the other side does
-// with its descriptor: a timer that is due at once. An eventfd can be filled
-// and, because its flags are the same for both, be made one that blocks who
-// writes.
-func newTimer() (*event, error) {
-	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
-	if err != nil {
-		return nil, os.NewSyscallError("timerfd_create", err)
+// distrust makes signal one that does not block whatever the other side does.
+func (e *event) distrust() (err error) {
+	if e.safe, err = openSignaller(); err == nil {
+		e.kick = e.safe.request(e.fd)
 	}
-	return &event{fd: fd, timer: true}, nil
+	return err
 }
 
-var (
-	one = [8]byte{1}
-	due = unix.ItimerSpec{Value: unix.Timespec{Nsec: 1}}
-)
+var one = [8]byte{1}
 
 // signal adds one. Nothing ever reads the counter, because waiters are
 // edge-triggered: it would overflow after 2^64 signals.
@@ -55,8 +49,8 @@ func (e *event) signal() error {
 	if e.fd < 0 {
 		return vlibcall.ErrClosed
 	}
-	if e.timer {
-		return os.NewSyscallError("timerfd_settime", unix.TimerfdSettime(e.fd, 0, &due, nil))
+	if e.safe != nil {
+		return e.safe.submit(&e.kick)
 	}
 	if _, err := unix.Write(e.fd, one[:]); err != nil {
 		return os.NewSyscallError("write eventfd", err)
@@ -64,7 +58,11 @@ func (e *event) signal() error {
 	return nil
 }
 
+// close is for an event that was never made, too.
 func (e *event) close() error {
+	if e == nil {
+		return nil
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.fd < 0 {
