@@ -30,6 +30,8 @@ type door struct {
 	places, bytes int
 	most          int // bytes; 0: any
 	last          Peer
+	keeps         bool    // what clients may still hold, which the test closes
+	kept          []*Lent // in the order of leaving
 }
 
 type doorPlace struct {
@@ -64,7 +66,11 @@ func (p *doorPlace) Grow(size int) error {
 func (p *doorPlace) Leave(m *Lent) {
 	p.d.mu.Lock()
 	defer p.d.mu.Unlock()
-	m.Close()
+	if p.d.keeps {
+		p.d.kept = append(p.d.kept, m)
+	} else {
+		m.Close()
+	}
 	p.d.places--
 	p.d.bytes -= p.size
 }

@@ -16,8 +16,9 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/vlibtest"
 )
 
-// callTimeout is that of calls that a rogue does not answer.
-const callTimeout = 300 * time.Millisecond
+// callTimeout is that of calls that a rogue does not answer, patience that of
+// all that ends otherwise.
+const callTimeout, patience = 50 * time.Millisecond, 20 * time.Second
 
 // fill makes an eventfd one that blocks whoever writes to it, for both sides.
 // Nobody else fills it.
@@ -120,8 +121,12 @@ func TestLiesInACallAreErrors(t *testing.T) {
 				r.offer(conn, hello, honest, r.eventfd(), r.eventfd())
 				offered <- struct{}{}
 			})
+			timeout := patience
+			if a.want == nil || errors.Is(a.want, vlibcall.ErrTimeout) {
+				timeout = callTimeout
+			}
 			converse := func() {
-				c, err := vlibcall.Open(t.Context(), Domain(r.dir), 1, rogueSize, vlibcall.Options{Timeout: callTimeout})
+				c, err := vlibcall.Open(t.Context(), Domain(r.dir), 1, rogueSize, vlibcall.Options{Timeout: timeout})
 				if err != nil {
 					t.Fatal(err)
 				}

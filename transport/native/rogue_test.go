@@ -259,9 +259,9 @@ func TestLiesInTheHandshakeAreErrors(t *testing.T) {
 	for name, m := range misdeeds {
 		t.Run(name, func(t *testing.T) {
 			r := newRogue(t, m.welcome)
-			timeout := 20 * time.Second // longer than it takes, so that it is not why
+			timeout := patience
 			if errors.Is(m.want, vlibcall.ErrTimeout) {
-				timeout = 50 * time.Millisecond
+				timeout = callTimeout
 			}
 			dial := func() {
 				ctx, cancel := context.WithTimeout(t.Context(), timeout)
@@ -301,9 +301,9 @@ func inUse(t *testing.T) use {
 
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !f(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); !f(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("not within 20 s: %s", what)
+			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
 }
