@@ -81,7 +81,6 @@ func (l *Listener) Unanswered() (n int) {
 // visitor is a client that shakes hands.
 type visitor struct {
 	conn    *net.UnixConn
-	trusted bool // it is this process's parent
 	peer    Peer
 	place   Place // nil if not guarded, or refused
 	refusal error
@@ -155,7 +154,7 @@ func (v visitor) equip(e *endpoint, size int) (memory *os.File, err error) {
 	if e.local, err = newEvent(); err != nil {
 		return memory, err
 	}
-	if e.remote, err = newEvent(); err == nil && !v.trusted {
+	if e.remote, err = newEvent(); err == nil && v.place != nil {
 		err = e.remote.distrust()
 	}
 	return memory, err

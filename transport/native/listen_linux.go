@@ -49,7 +49,8 @@ const mostChannels = 512
 
 // Listen serves port of the native domain with the directory dir, which it
 // makes if need be. A socket that a dead server left is replaced; a live one
-// is an error.
+// is an error. Who may connect is trusted not to hold up the server: by the
+// socket's mode these are its own user and root. [ListenGuarded] is for others.
 func Listen(dir string, port uint32) (*Listener, error) { return listenAt(dir, port, nil) }
 
 func listenAt(dir string, port uint32, guard Guard) (*Listener, error) {
@@ -85,15 +86,14 @@ func listenAt(dir string, port uint32, guard Guard) (*Listener, error) {
 }
 
 // Accepted serves the one channel of a connected socket, the other half of
-// what Conn dials. It owns the socket, and trusts who has the other half: it is
-// for a child that its parent calls.
+// what Conn dials. It owns the socket.
 func Accepted(conn *net.UnixConn) (*Listener, error) {
 	l, err := newListener()
 	if err != nil {
 		return nil, err
 	}
 	l.unpaid = fmt.Errorf("a socket pair: %w", ledger.ErrNone)
-	l.work.Go(func() { l.welcome(visitor{conn: conn, trusted: true}) })
+	l.work.Go(func() { l.welcome(visitor{conn: conn}) })
 	return l, nil
 }
 
