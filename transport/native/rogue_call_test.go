@@ -115,11 +115,11 @@ func (r *rogue) called() {
 func TestLiesInACallAreErrors(t *testing.T) {
 	for name, a := range acts {
 		t.Run(name, func(t *testing.T) {
-			offered := make(chan struct{}, 1)
+			offered := make(chan *rogue, 1) // as it is with that client
 			r := newRogue(t, func(r *rogue, conn *net.UnixConn, hello []byte) {
-				r.client = conn
 				r.offer(conn, hello, honest, r.eventfd(), r.eventfd())
-				offered <- struct{}{}
+				now := *r
+				offered <- &now
 			})
 			timeout := patience
 			if a.want == nil || errors.Is(a.want, vlibcall.ErrTimeout) {
@@ -130,12 +130,12 @@ func TestLiesInACallAreErrors(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				<-offered
+				now := <-offered
 				stop, done := make(chan struct{}), make(chan struct{})
 				go func() {
 					defer close(done)
-					r.called()
-					a.act(r, stop)
+					now.called()
+					a.act(now, stop)
 				}()
 				_, err = c.Call(t.Context(), "t", "echo", []byte("x"), nil)
 				if a.want != nil && !errors.Is(err, a.want) && name != "answers twice" {

@@ -52,11 +52,11 @@ func newRogue(t *testing.T, welcome func(*rogue, *net.UnixConn, []byte)) *rogue 
 				return
 			}
 			r.end()
+			r.client = conn
 			hello := make([]byte, payingSize)
 			if n, err := conn.Read(hello); err == nil {
 				welcome(r, conn, hello[:n])
 			}
-			r.client = conn
 		}
 	}()
 	t.Cleanup(func() {
