@@ -11,7 +11,7 @@ import (
 )
 
 // What one user, and all together, can have of the daemon's: a channel is
-// three descriptors, and the one call that can wait in it.
+// four descriptors, and the one call that can wait in it.
 const (
 	userChannels = 16
 	userBytes    = 16 << 20
