@@ -52,10 +52,10 @@ func mapMemory(fd, size int) ([]byte, error) {
 		return nil, fmt.Errorf("%w: channel memory is %d bytes, asked for %d (%v)", vlibcall.ErrProtocol, st.Size, size, err)
 	}
 	mem, err := unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		return nil, fmt.Errorf("%w: map channel memory: %w", vlibcall.ErrProtocol, err)
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return nil, fmt.Errorf("%w: channel memory cannot be written (%w)", vlibcall.ErrProtocol, err)
 	}
-	return mem, nil
+	return mem, os.NewSyscallError("mmap", err)
 }
 
 // Lent is a channel's memory for as long as its client may hold it: by its
@@ -71,8 +71,9 @@ func lend(fresh *os.File) (client *os.File, _ *Lent, err error) {
 	// An open file counts as a writer if it was opened by name, and the
 	// descriptor of memfd_create was not.
 	own, err := os.OpenFile(fdPath(fresh), os.O_RDWR, 0)
-	if err := errors.Join(err, fresh.Close()); err != nil {
-		return nil, nil, errors.Join(err, own.Close())
+	fresh.Close() // what it was is open by own
+	if err != nil {
+		return nil, nil, err
 	}
 	l := &Lent{own}
 	if err := l.lease(); err != nil {
