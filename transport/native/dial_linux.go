@@ -217,9 +217,7 @@ func (e *endpoint) equip(fds received, size int) (err error) {
 	if e.remote, err = adoptEvent(fds[1]); err != nil {
 		return err
 	}
-	if err := e.remote.distrust(); err != nil {
-		return err
-	}
+	e.remote.distrust()
 	if e.local, err = adoptEvent(fds[2]); err != nil {
 		return err
 	}

@@ -18,10 +18,11 @@ import (
 
 // event is an eventfd. The other side has the same one.
 type event struct {
-	mu   sync.RWMutex // held for reading while fd is in use
-	fd   int          // -1 once closed
-	safe *signaller   // signals, where the other side is not trusted
-	kick *iocb        // what it submits
+	mu         sync.RWMutex // held for reading while fd is in use
+	fd         int          // -1 once closed
+	distrusted bool         // the other side
+	safe       *signaller   // signals then, if there is one
+	kick       *iocb        // what it submits
 }
 
 func newEvent() (*event, error) {
@@ -33,11 +34,13 @@ func newEvent() (*event, error) {
 }
 
 // distrust makes signal one that does not block whatever the other side does.
-func (e *event) distrust() (err error) {
-	if e.safe, err = openSignaller(); err == nil {
-		e.kick = e.safe.request(e.fd)
+// Where there is no signaller to be had, the other side can still block one that
+// it makes block in the very moment of a signal.
+func (e *event) distrust() {
+	e.distrusted = true
+	if s, err := openSignaller(); err == nil {
+		e.safe, e.kick = s, s.request(e.fd)
 	}
-	return err
 }
 
 var one = [8]byte{1}
@@ -47,11 +50,19 @@ var one = [8]byte{1}
 func (e *event) signal() error {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	if e.fd < 0 {
+	switch {
+	case e.fd < 0:
 		return vlibcall.ErrClosed
-	}
-	if e.safe != nil {
+	case e.safe != nil:
 		return e.safe.submit(&e.kick)
+	case e.distrusted:
+		if err := unix.SetNonblock(e.fd, true); err != nil {
+			return os.NewSyscallError("fcntl F_SETFL", err)
+		}
+		if _, err := unix.Write(e.fd, one[:]); err != nil && !errors.Is(err, unix.EAGAIN) { // it was filled
+			return os.NewSyscallError("write eventfd", err)
+		}
+		return nil
 	}
 	// It does not block, so the Go scheduler need not know of it.
 	if _, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(e.fd), uintptr(unsafe.Pointer(&one)), 8); errno != 0 {

@@ -155,7 +155,7 @@ func (v visitor) equip(e *endpoint, size int) (memory *os.File, err error) {
 		return memory, err
 	}
 	if e.remote, err = newEvent(); err == nil && v.place != nil {
-		err = e.remote.distrust()
+		e.remote.distrust()
 	}
 	return memory, err
 }

@@ -204,6 +204,39 @@ func TestFullEventsHoldUpNoCaller(t *testing.T) {
 	<-done
 }
 
+// Others may have all contexts of asynchronous I/O that the machine allows.
+func TestSignalsWithoutAsynchronousIO(t *testing.T) {
+	had, open := signals.one, signals.open
+	signals.one, signals.open = nil, func() (*signaller, error) { return nil, unix.EAGAIN }
+	defer func() { signals.one, signals.open = had, open }()
+	r := newRogue(t, func(r *rogue, conn *net.UnixConn, hello []byte) {
+		full := r.eventfd()
+		fill(t, full)
+		r.offer(conn, hello, honest, full, r.eventfd())
+	})
+	c, err := vlibcall.Open(t.Context(), Domain(r.dir), 1, rogueSize, vlibcall.Options{Timeout: callTimeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Call(t.Context(), "t", "echo", nil, nil); !errors.Is(err, vlibcall.ErrTimeout) {
+		t.Error(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	echoes(t, serveGuarded(t, new(door)))
+	// The next channel has what there is again.
+	signals.open = open
+	e, err := newEvent()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.close()
+	if e.distrust(); e.safe == nil {
+		t.Error("asynchronous I/O is not tried again")
+	}
+}
+
 // A connection waits for its place in the socket's queue until its deadline.
 func TestFullBacklogIsWaitedFor(t *testing.T) {
 	dir := t.TempDir()

@@ -55,7 +55,24 @@ type signaller struct {
 	null    *os.File
 }
 
-var openSignaller = sync.OnceValues(func() (*signaller, error) {
+// signals has the one signaller, once it could be had: contexts are bounded for
+// all users of a machine together (fs.aio-max-nr), and others may have them all.
+var signals = struct {
+	mu   sync.Mutex
+	one  *signaller
+	open func() (*signaller, error)
+}{open: newSignaller}
+
+func openSignaller() (_ *signaller, err error) {
+	signals.mu.Lock()
+	defer signals.mu.Unlock()
+	if signals.one == nil {
+		signals.one, err = signals.open()
+	}
+	return signals.one, err
+}
+
+func newSignaller() (*signaller, error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, err
@@ -65,7 +82,7 @@ var openSignaller = sync.OnceValues(func() (*signaller, error) {
 		return nil, errors.Join(os.NewSyscallError("io_setup", errno), null.Close())
 	}
 	return s, nil
-})
+}
 
 // request makes what submit submits to signal fd.
 func (s *signaller) request(fd int) *iocb {
