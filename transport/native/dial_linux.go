@@ -163,7 +163,9 @@ func shakeHands(ctx context.Context, conn *net.UnixConn, o vlibcall.Offer) (*end
 	if o.Reservation != 0 {
 		hello = binary.LittleEndian.AppendUint64(hello, uint64(o.Reservation))
 	}
-	if _, err := conn.Write(hello); err != nil {
+	if _, err := conn.Write(hello); errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, fmt.Errorf("%w: the server takes no channel", vlibcall.ErrTimeout)
+	} else if err != nil {
 		return nil, fmt.Errorf("%w: %w", vlibcall.ErrGone, err)
 	}
 	buf := make([]byte, welcomeSize+maxErrorText)
