@@ -86,11 +86,9 @@ func (p *nativePlatform) Domains(context.Context) ([]*Domain, error) {
 		if !e.IsDir() {
 			continue
 		}
-		d, err := p.domain(e.Name())
-		if err != nil {
-			return nil, err
+		if d, err := p.domain(e.Name()); err == nil { // else it went meanwhile
+			all = append(all, d)
 		}
-		all = append(all, d)
 	}
 	return all, nil
 }

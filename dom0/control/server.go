@@ -15,14 +15,16 @@ import (
 	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/internal/httplimit"
 	"github.com/vlibos/vlibos/internal/unixpath"
 )
 
 // mostRequest bounds a request, in bytes.
 const mostRequest = 1 << 20
 
-// slowest bounds how long a client may take to say what it wants.
-const slowest = 10 * time.Second
+// slowest bounds how long a client may take to say what it wants, mostClients
+// how many there are at once.
+const slowest, mostClients = 10 * time.Second, 256
 
 // Listen makes the socket. The caller holds the master's lock, so what lies
 // there is a dead master's.
@@ -60,6 +62,7 @@ func Serve(ctx context.Context, l net.Listener, m *master.Master, g Gateway, t T
 		Handler: handler(m, g, t, more), ReadTimeout: slowest, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
+	httplimit.Connections(s, mostClients)
 	stop := context.AfterFunc(ctx, func() {
 		last, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()

@@ -41,8 +41,8 @@ type group struct {
 }
 
 // openGroup opens the child of the parent; name "" is the parent itself.
-func openGroup(l layout, name string) (g *group, err error) {
-	g = &group{dir: filepath.Join(l.cpu.dir, name), version: l.cpu.version, freezer2: l.freezer.version == 2}
+func openGroup(l layout, name string) (_ *group, err error) {
+	g := &group{dir: filepath.Join(l.cpu.dir, name), version: l.cpu.version, freezer2: l.freezer.version == 2}
 	shares := "cpu.shares"
 	if g.version == 2 {
 		shares = "cpu.weight"
@@ -68,7 +68,10 @@ func openGroup(l layout, name string) (g *group, err error) {
 	if err == nil && name != "" {
 		g.freezeFile, err = os.OpenFile(filepath.Join(l.freezer.dir, name, l.freezeControl()), os.O_RDWR, 0)
 	}
-	return g, err
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 func (g *group) close() error {
