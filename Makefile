@@ -34,8 +34,11 @@ export CGO_ENABLED = 0
 
 .PHONY: build setup hypervisor packages demo test lint vulncheck test-unit test-timed test-hypervisor test-packages test-lab test-contended test-browser bench bench-full bench-quick bench-native bench-beside bench-lab bench-module bench-service bench-throttle bench-contention bench-table report soak clean
 
+# The lab's init program is a part of saved machines: it is the same whatever
+# the commit. Debug information would be half of what each run brings along.
 build:
-	go build -trimpath -o bin/ ./cmd/...
+	go build -trimpath -ldflags=-w -o bin/ $(filter-out ./cmd/vliblab-init,$(wildcard ./cmd/*))
+	go build -trimpath -ldflags=-w -buildvcs=false -o bin/ ./cmd/vliblab-init
 
 setup: build
 	$(LAB) setup

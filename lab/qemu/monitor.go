@@ -84,16 +84,7 @@ const migrationPoll = 5 * time.Millisecond
 
 // migrate saves the machine to a file ("migrate") or loads it from one
 // ("migrate-incoming"), and returns when that is done.
-func (m *monitor) migrate(command string, f *os.File, skipShared bool) error {
-	if skipShared {
-		type capability struct {
-			Capability string `json:"capability"`
-			State      bool   `json:"state"`
-		}
-		if err := m.execute("migrate-set-capabilities", map[string]any{"capabilities": []capability{{"x-ignore-shared", true}}}, nil, nil); err != nil {
-			return err
-		}
-	}
+func (m *monitor) migrate(command string, f *os.File) error {
 	if err := m.execute("migrate-set-parameters", map[string]any{"max-bandwidth": int64(1) << 40}, nil, nil); err != nil {
 		return err
 	}

@@ -25,7 +25,6 @@ type Process struct {
 	Channel net.Conn
 
 	monitor *monitor
-	shared  bool // the machine has a file that it shares
 	stop    context.CancelFunc
 	done    chan struct{}
 	err     error // valid when done is closed
@@ -46,7 +45,7 @@ func Start(ctx context.Context, m Machine, console io.Writer) (*Process, error) 
 		channelEnd.Close()
 		return nil, fmt.Errorf("the emulator's monitor: %w", err)
 	}
-	p := &Process{Channel: channel, monitor: newMonitor(control), shared: m.Shared != nil, done: make(chan struct{})}
+	p := &Process{Channel: channel, monitor: newMonitor(control), done: make(chan struct{})}
 	// With our copies of its ends open we would not see the emulator's death.
 	closeEnds := func() {
 		channelEnd.Close()
@@ -86,7 +85,7 @@ func Start(ctx context.Context, m Machine, console io.Writer) (*Process, error) 
 		return nil, fmt.Errorf("start the emulator: %w", err)
 	}
 	if m.Saved != nil {
-		if err := p.monitor.migrate("migrate-incoming", m.Saved, p.shared); err != nil {
+		if err := p.resume(m); err != nil {
 			p.Close()
 			return nil, fmt.Errorf("resume a saved machine: %w", err)
 		}
@@ -94,11 +93,31 @@ func Start(ctx context.Context, m Machine, console io.Writer) (*Process, error) 
 	return p, nil
 }
 
+// resume loads a saved machine. The shared file stays as the plugin has made it.
+func (p *Process) resume(m Machine) error {
+	if m.Shared == nil {
+		return p.monitor.migrate("migrate-incoming", m.Saved)
+	}
+	// Once it answers, the emulator has started the plugin.
+	if err := p.monitor.execute("query-status", nil, nil, nil); err != nil {
+		return err
+	}
+	shared := make([]byte, m.SharedBytes)
+	if _, err := m.Shared.ReadAt(shared, 0); err != nil {
+		return err
+	}
+	if err := p.monitor.migrate("migrate-incoming", m.Saved); err != nil {
+		return err
+	}
+	_, err := m.Shared.WriteAt(shared, 0)
+	return err
+}
+
 // Stop stops the machine until Continue.
 func (p *Process) Stop() error { return p.monitor.execute("stop", nil, nil, nil) }
 
 // Save writes the state of a stopped machine to f, from f's offset on.
-func (p *Process) Save(f *os.File) error { return p.monitor.migrate("migrate", f, p.shared) }
+func (p *Process) Save(f *os.File) error { return p.monitor.migrate("migrate", f) }
 
 // Continue lets a machine go on that was stopped or resumed.
 func (p *Process) Continue() error { return p.monitor.execute("cont", nil, nil, nil) }
