@@ -17,7 +17,7 @@ import (
 // Guard is all that the guard's process does: it opens the gates of all domains
 // below the parent and gives all their cgroups the standard weight when the
 // daemon does not renew its lease, as [guard.Run] says.
-func Guard(stdin io.Reader, parent string) error {
+func Guard(daemon io.ReadWriter, parent string) error {
 	m, err := cgroup.FindMounts()
 	if err != nil {
 		return err
@@ -28,7 +28,7 @@ func Guard(stdin io.Reader, parent string) error {
 	}
 	hurry()
 	// Weights are set once, gates are opened again and again.
-	return guard.Run(stdin, func(first, _ bool) error { return open(m, parent, first) }, lock)
+	return guard.Run(daemon, func(first, _ bool) error { return open(m, parent, first) }, lock)
 }
 
 // lockGuards shares a lock with all guards of one parent.
