@@ -27,11 +27,17 @@ var (
 
 // Domain is somebody whose CPU time can be a reservation's.
 type Domain struct {
-	ID   string // the platform's: a domain's number, a cgroup's name
-	UUID string // stays when the domain restarts; the ID where there is none
-	Name string
+	ID string // the platform's: a domain's number, a cgroup's name
+	// Generation tells a domain from another that has its ID later; as long as
+	// both are as they were it is the same domain, whatever else changes. 0: not
+	// known.
+	Generation uint64
+	UUID       string // stays when the domain restarts; the ID where there is none
+	Name       string
 	// CPUs on which it may run, ascending.
 	CPUs []int
+	// Err is why its CPUs could not be found out.
+	Err error
 	// Control domains are never adopted, gated or throttled.
 	Control bool
 }

@@ -60,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Platform, error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("%w: run as root", err)
 	}
-	name := filepath.Join(o.Dir, "stock.ledger")
+	name := filepath.Join(o.Dir, "stock.ledger.2")
 	if len(o.Guard) == 0 {
 		self, err := os.Executable()
 		if err != nil {
