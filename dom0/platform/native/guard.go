@@ -8,15 +8,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/vlibos/vlibos/dom0/platform/guard"
 	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
 // Guard is all that the guard's process does: it opens the gates of all domains
-// below the parent and gives all their cgroups the standard weight when the
-// daemon does not renew its lease, as [guard.Run] says.
+// below the parent and gives all their cgroups what they had when the daemon does
+// not renew its lease, as [guard.Run] says.
 func Guard(daemon io.ReadWriter, parent string) error {
 	m, err := cgroup.FindMounts()
 	if err != nil {
@@ -27,8 +26,7 @@ func Guard(daemon io.ReadWriter, parent string) error {
 		return err
 	}
 	hurry()
-	// Weights are set once, gates are opened again and again.
-	return guard.Run(daemon, func(first, _ bool) error { return open(m, parent, first) }, lock)
+	return guard.Run(daemon, func(first, dead bool) error { return open(m, parent, first, dead) }, lock)
 }
 
 // lockGuards shares a lock with all guards of one parent.
@@ -54,20 +52,14 @@ func roots(m cgroup.Mounts) []string {
 	return all
 }
 
-// open opens every gate below the parent in all hierarchies, and sets all
-// weights, the parent's too, to the standard. What is gone needs nothing.
-func open(m cgroup.Mounts, parent string, weights bool) error {
+// open opens every gate below the parent in all hierarchies, and gives back all
+// weights, the parent's too, which is done once. Forget says that nobody goes on
+// with them. What is gone needs nothing.
+func open(m cgroup.Mounts, parent string, weights, forget bool) error {
 	var errs []error
 	set := func(file, text string) {
 		if err := cgroup.Write(file, text); err != nil && !cgroup.Gone(err) {
 			errs = append(errs, explain(err))
-		}
-	}
-	reset := func(dir string) {
-		if weights {
-			set(filepath.Join(dir, "cpu.idle"), "0")
-			set(filepath.Join(dir, "cpu.shares"), strconv.Itoa(standard.v1))
-			set(filepath.Join(dir, "cpu.weight"), strconv.Itoa(standard.v2))
 		}
 	}
 	for _, root := range roots(m) {
@@ -84,15 +76,17 @@ func open(m cgroup.Mounts, parent string, weights bool) error {
 				child := filepath.Join(dir, e.Name())
 				set(filepath.Join(child, "freezer.state"), "THAWED")
 				set(filepath.Join(child, "cgroup.freeze"), "0")
-				reset(child)
 			}
 		}
-		reset(dir)
-		if weights && (root == m.V1["cpu"] || m.V1["cpu"] == "") {
-			version := 2
-			if root == m.V1["cpu"] {
-				version = 1
-			}
+		if !weights || root == m.V1["freezer"] && root != m.V1["cpu"] {
+			continue
+		}
+		version := 2
+		if root == m.V1["cpu"] {
+			version = 1
+		}
+		errs = append(errs, restoreAll(dir, version, func(string) bool { return false }, forget))
+		if version == 1 || m.V1["cpu"] == "" {
 			if err := setPriority(dir, version, 0); err != nil && !cgroup.Gone(err) {
 				errs = append(errs, explain(err))
 			}

@@ -224,9 +224,7 @@ func shares(t testing.TB, p *Platform, name string) string {
 	return content(t, filepath.Join(p.layout.cpu.dir, name, "cpu.shares"))
 }
 
-func (w weight) text(version int) string {
-	if version == 2 {
-		return fmt.Sprint(w.v2)
-	}
-	return fmt.Sprint(w.v1)
-}
+// standard is what a new cgroup weighs.
+var standard = weight{v1: 1024, v2: 100}
+
+func (w weight) text(version int) string { return fmt.Sprint(w.of(version)) }

@@ -57,6 +57,7 @@ type Platform struct {
 	keeper *keeper
 	lease  *guard.Lease
 	weight *parentWeight
+	swept  bool // the keeper's: what earlier processes left is undone
 
 	realtime bool // who has budget is raised by priority, not by weight
 	servers  string
@@ -137,14 +138,40 @@ func (p *Platform) Floor() (rtsched.Task, time.Duration) {
 // Renew implements platform.Platform. The first call starts the guard, a
 // process that opens all gates and takes all weights back when it is not
 // called again in time. platform.ErrLease says that this may have happened:
-// budgets are kept again, gates are open, and the new lease runs.
+// budgets are kept again, gates are open, and the new lease runs. What an earlier
+// process did to domains that are not adopted is undone.
 func (p *Platform) Renew(d time.Duration) error {
 	lost, err := p.lease.Renew(d)
-	err = errors.Join(err, p.renewCallees(d), p.threads.Renew(context.Background(), d))
+	err = errors.Join(err, p.renewCallees(d), p.threads.Renew(context.Background(), d), p.sweep())
 	if !lost {
 		return err
 	}
 	return errors.Join(platform.ErrLease, err, p.keeper.Do(context.Background(), p.keeper.reapply), p.reapplyCallees())
+}
+
+// sweep gives back, once, what earlier processes did to domains that are neither
+// adopted nor called now, and that no guard has given back.
+func (p *Platform) sweep() (err error) {
+	ctx := context.Background()
+	failed := p.keeper.Do(ctx, func() {
+		if p.swept {
+			return
+		}
+		used := map[string]bool{"": p.weight.raised()}
+		for name := range p.keeper.kept {
+			used[name] = true
+		}
+		err = p.threads.Do(ctx, func() {
+			for name := range p.callees {
+				used[name] = true
+			}
+		})
+		if err == nil {
+			err = restoreAll(p.layout.cpu.dir, p.layout.cpu.version, func(name string) bool { return used[name] }, true)
+		}
+		p.swept = err == nil
+	})
+	return errors.Join(failed, err)
 }
 
 // Close implements platform.Platform. What is adopted is in background, and what
