@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,8 +26,10 @@ type Master struct {
 	mu         sync.Mutex
 	adopted    map[string]*adoption // by UUID
 	configured []Wish
+	begun      bool             // there was a configuration
 	waived     map[string]bool  // UUIDs of configured domains that were released by hand
-	held       map[uint32]*Held // by reservation
+	unmet      []Status         // wishes that are no adoptions, and why
+	held       map[uint32]*held // by reservation
 	payers     map[string]*payer
 	payments   []Payment       // configured
 	taken      map[uint32]bool // numbers that a master to think with does not give away
@@ -41,7 +43,7 @@ func Open(ctx context.Context, p platform.Platform, dir string, log *slog.Logger
 		return nil, err
 	}
 	m := &Master{platform: p, state: s, log: log, adopted: make(map[string]*adoption), waived: make(map[string]bool),
-		held: make(map[uint32]*Held), payers: make(map[string]*payer), taken: make(map[uint32]bool)}
+		held: make(map[uint32]*held), payers: make(map[string]*payer), taken: make(map[uint32]bool)}
 	before, err := s.read()
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -54,7 +56,7 @@ func Open(ctx context.Context, p platform.Platform, dir string, log *slog.Logger
 		m.payers[p.Key] = &payer{Payer: p}
 	}
 	for _, h := range before.Held {
-		m.held[h.Reservation] = &h
+		m.held[h.Reservation] = &held{Held: h}
 	}
 	if err := errors.Join(m.resume(ctx), m.Review(ctx)); err != nil {
 		return nil, errors.Join(err, s.close())
@@ -80,6 +82,9 @@ func (m *Master) Adopt(ctx context.Context, w Wish) (Adoption, error) {
 		return Adoption{}, err
 	}
 	a, err := m.wanted(all, w)
+	if err == nil {
+		err = m.fits(a)
+	}
 	if err != nil {
 		return Adoption{}, err
 	}
@@ -119,7 +124,7 @@ type Wish struct {
 	Class  Class         `json:"class,omitempty"` // none: as it is, or Batch
 }
 
-// wanted is the adoption that is asked for of one of all domains, if it fits.
+// wanted is the adoption that is asked for of one of all domains.
 func (m *Master) wanted(all []platform.Domain, w Wish) (*adoption, error) {
 	if err := w.Class.Check(); err != nil {
 		return nil, err
@@ -131,16 +136,27 @@ func (m *Master) wanted(all []platform.Domain, w Wish) (*adoption, error) {
 	if d.Control {
 		return nil, fmt.Errorf("domain %s: %w: it runs on what is kept for it", d, ErrControl)
 	}
-	a := &adoption{Adoption: Adoption{UUID: d.UUID, Name: d.Name, Budget: w.Budget, Period: w.Period, Class: cmp.Or(w.Class, Batch), CPUs: d.CPUs}, domain: d}
-	if was := m.adopted[d.UUID]; was != nil {
-		a.Reservation, a.Class = was.Reservation, cmp.Or(w.Class, was.Class, Batch)
+	a := &adoption{Adoption: Adoption{UUID: d.UUID, ID: d.ID, Name: d.Name, Budget: w.Budget, Period: w.Period, Class: cmp.Or(w.Class, Batch), CPUs: d.CPUs}, domain: d}
+	if was := m.of(d); was != nil {
+		a.UUID, a.Reservation, a.Class = was.UUID, was.Reservation, cmp.Or(w.Class, was.Class, Batch)
+	} else if other := m.adopted[d.UUID]; other != nil {
+		return nil, fmt.Errorf("adopt domain %s: %w: domain %s runs on the reservation of its UUID, release that first", d, platform.ErrNotAllowed, other.domain)
 	} else if a.Reservation, err = m.number(); err != nil {
 		return nil, err
 	}
-	if err := m.admit(a.task(), d.CPUs, d.UUID); err != nil {
-		return nil, fmt.Errorf("adopt domain %s: %w", d, err)
-	}
 	return a, nil
+}
+
+// fits tells whether an adoption fits where its domain is.
+func (m *Master) fits(a *adoption) error {
+	err := a.domain.Err
+	if err == nil {
+		err = m.admit(a.task(), a.CPUs)
+	}
+	if err != nil {
+		return fmt.Errorf("adopt domain %s: %w", a.domain, err)
+	}
+	return nil
 }
 
 // Try tells whether all wishes together would fit beside what is adopted, and
@@ -155,6 +171,9 @@ func (m *Master) Try(ctx context.Context, wishes []Wish) error {
 	what := m.whatIf(func(*adoption) bool { return true })
 	for _, w := range wishes {
 		a, err := what.wanted(all, w)
+		if err == nil {
+			err = what.fits(a)
+		}
 		if err != nil {
 			return err
 		}
@@ -208,31 +227,34 @@ func (m *Master) release(ctx context.Context, a *adoption) error {
 
 func (m *Master) lookup(ref string) (*adoption, error) {
 	var all []platform.Domain
-	for _, a := range m.adopted {
-		all = append(all, platform.Domain{ID: cmp.Or(a.domain.ID, a.UUID), UUID: a.UUID, Name: a.Name})
+	by := make(map[string]*adoption)
+	for _, a := range inOrder(m.adopted, func(a *adoption) uint32 { return a.Reservation }) {
+		if strings.EqualFold(a.domain.UUID, ref) {
+			return a, nil // the one that it has now
+		}
+		d := platform.Domain{ID: cmp.Or(a.domain.ID, a.UUID), UUID: a.UUID, Name: a.Name}
+		by[d.ID] = a
+		all = append(all, d)
 	}
-	slices.SortFunc(all, func(a, b platform.Domain) int { return cmp.Compare(a.UUID, b.UUID) })
 	d, err := find(all, ref)
 	if errors.Is(err, platform.ErrNoDomain) {
 		return nil, fmt.Errorf("%w: %w", ErrNotAdopted, err)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return m.adopted[d.UUID], nil
+	return by[d.ID], err
 }
 
-// write saves all adoptions, and who pays for calls and for threads.
+// write saves all adoptions, and who pays for calls and for threads, unless that
+// is what was saved last.
 func (m *Master) write() error {
-	all := make([]Adoption, 0, len(m.adopted))
-	for _, a := range m.adopted {
-		all = append(all, a.Adoption)
+	j := stateJSON{Adopted: []Adoption{}}
+	for _, a := range inOrder(m.adopted, func(a *adoption) uint32 { return a.Reservation }) {
+		j.Adopted = append(j.Adopted, a.Adoption)
 	}
-	slices.SortFunc(all, func(a, b Adoption) int { return cmp.Compare(a.Reservation, b.Reservation) })
-	payers := make([]Payer, 0, len(m.payers))
-	for _, p := range m.payers {
-		payers = append(payers, p.Payer)
+	for _, p := range m.allPayers() {
+		j.Payers = append(j.Payers, p.Payer)
 	}
-	slices.SortFunc(payers, func(a, b Payer) int { return cmp.Compare(a.Reservation, b.Reservation) })
-	return m.state.write(stateJSON{all, payers, m.allHeld()})
+	for _, h := range m.allHeld() {
+		j.Held = append(j.Held, h.Held)
+	}
+	return m.state.write(j)
 }

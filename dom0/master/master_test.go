@@ -26,6 +26,7 @@ type host struct {
 	tasks   map[uint32]rtsched.Task
 	spared  map[uint32]bool
 	fail    error
+	broken  map[string]error // what reading the use of a domain gives
 	renewed int
 }
 
@@ -67,7 +68,7 @@ func (h *host) Usage(_ context.Context, d platform.Domain, id uint32) (platform.
 	if h.adopted[id] != d.ID {
 		return platform.Usage{}, platform.ErrNoDomain
 	}
-	return platform.Usage{Foreground: 7, Left: h.tasks[id].Budget}, nil
+	return platform.Usage{Foreground: 7, Left: h.tasks[id].Budget}, h.broken[d.ID]
 }
 
 func (h *host) Renew(time.Duration) error {

@@ -3,6 +3,7 @@
 package master
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,8 +26,9 @@ var ErrRunning = errors.New("another vlibmaster serves this host")
 // state is what outlives the daemon: the file state.json, and the lock by which
 // there is one daemon only.
 type state struct {
-	dir  string
-	lock *os.File
+	dir     string
+	lock    *os.File
+	written []byte // last
 }
 
 type stateJSON struct {
@@ -61,7 +63,7 @@ func openState(dir string) (*state, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &state{dir, f}, nil
+	return &state{dir: dir, lock: f}, nil
 }
 
 func (s *state) file() string { return filepath.Join(s.dir, "state.json") }
@@ -81,13 +83,20 @@ func (s *state) read() (j stateJSON, err error) {
 	return j, nil
 }
 
-// write replaces the file as a whole.
+// write replaces the file as a whole, if it is to be another.
 func (s *state) write(j stateJSON) error {
 	b, err := json.MarshalIndent(j, "", "\t")
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(s.file(), append(b, '\n'), 0o600)
+	if bytes.Equal(b, s.written) {
+		return nil
+	}
+	err = atomicfile.Write(s.file(), append(b, '\n'), 0o600)
+	if err == nil {
+		s.written = b
+	}
+	return err
 }
 
 // enter puts an entry among others, then makes it true by do. If that fails the
