@@ -85,6 +85,11 @@ func printHost(w io.Writer, h control.Host) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	for _, n := range h.Notes {
+		if _, err := fmt.Fprintf(w, "\nnote: %s\n", oneLine(n)); err != nil {
+			return err
+		}
+	}
 	if h.Throttle != nil {
 		if _, err := fmt.Fprintf(w, "\nthrottle: %s\n", oneLine(h.Throttle.String())); err != nil {
 			return err

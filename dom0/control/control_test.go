@@ -27,6 +27,9 @@ type host struct{}
 
 func (host) Name() string { return "test" }
 func (host) Close() error { return nil }
+func (host) Own() error   { return nil }
+
+func (host) Notes() []string { return []string{"late"} }
 func (host) Floor() (rtsched.Task, time.Duration) {
 	return rtsched.Task{Budget: time.Millisecond, Period: 20 * time.Millisecond}, 0
 }

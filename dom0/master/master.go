@@ -22,6 +22,7 @@ type Master struct {
 	state    *state
 	log      *slog.Logger
 	health   health
+	notes    []string // that the platform had last, of Run
 
 	mu         sync.Mutex
 	adopted    map[string]*adoption // by UUID
@@ -36,11 +37,14 @@ type Master struct {
 }
 
 // Open makes the one master of the platform's host, with what an earlier one
-// left in dir. ErrRunning: there is one.
+// left in dir. ErrRunning: the host, or dir, has one.
 func Open(ctx context.Context, p platform.Platform, dir string, log *slog.Logger) (*Master, error) {
 	s, err := openState(dir)
 	if err != nil {
 		return nil, err
+	}
+	if err := p.Own(); err != nil {
+		return nil, errors.Join(running(err), s.close())
 	}
 	m := &Master{platform: p, state: s, log: log, adopted: make(map[string]*adoption), waived: make(map[string]bool),
 		held: make(map[uint32]*held), payers: make(map[string]*payer), taken: make(map[uint32]bool)}
@@ -66,6 +70,9 @@ func Open(ctx context.Context, p platform.Platform, dir string, log *slog.Logger
 
 // Close ends the master, not what it decided: the next one finds it.
 func (m *Master) Close() error { return m.state.close() }
+
+// Notes are the platform's; see [platform.Platform].
+func (m *Master) Notes() []string { return m.platform.Notes() }
 
 // Platform is the host's.
 func (m *Master) Platform() string { return m.platform.Name() }

@@ -39,6 +39,7 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 			m.health.reviewErrors.Add(1)
 			m.log.Warn("review of the domains", "error", err)
 		}
+		m.noted()
 		if err := beat(); err != nil {
 			return err
 		}
@@ -48,6 +49,17 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// noted logs what the platform says that it did not say before.
+func (m *Master) noted() {
+	notes := m.platform.Notes()
+	for _, n := range notes {
+		if !slices.Contains(m.notes, n) {
+			m.log.Warn("this host", "note", n)
+		}
+	}
+	m.notes = notes
 }
 
 // Review is where all that was decided from what can change is decided again:

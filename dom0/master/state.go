@@ -11,9 +11,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vlibos/vlibos/internal/atomicfile"
+	"github.com/vlibos/vlibos/internal/flock"
 )
 
 // DefaultDir is where a running master keeps what it knows. It is empty after
@@ -24,7 +23,7 @@ const DefaultDir = "/run/vlibos"
 var ErrRunning = errors.New("another vlibmaster serves this host")
 
 // state is what outlives the daemon: the file state.json, and the lock by which
-// there is one daemon only.
+// one daemon only uses the folder.
 type state struct {
 	dir     string
 	lock    *os.File
@@ -42,28 +41,19 @@ func openState(dir string) (*state, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("%w: run as root", err)
 	}
-	name := filepath.Join(dir, "lock")
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := flock.Take(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE)
 	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		var b [32]byte
-		n, _ := f.ReadAt(b[:], 0) // who it is is a courtesy
-		f.Close()
-		if err == unix.EWOULDBLOCK {
-			return nil, fmt.Errorf("%w: process %s holds %s", ErrRunning, b[:n], name)
-		}
-		return nil, fmt.Errorf("lock %s: %w", name, err)
-	}
-	err = f.Truncate(0)
-	if err == nil {
-		_, err = f.WriteAt(fmt.Append(nil, os.Getpid()), 0)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, running(err)
 	}
 	return &state{dir: dir, lock: f}, nil
+}
+
+// running says what a lock that is taken means here.
+func running(err error) error {
+	if errors.Is(err, flock.ErrTaken) {
+		return fmt.Errorf("%w: %w", ErrRunning, err)
+	}
+	return err
 }
 
 func (s *state) file() string { return filepath.Join(s.dir, "state.json") }

@@ -56,6 +56,14 @@ type Platform interface {
 	// Name of the kind of host, for people and scripts.
 	Name() string
 
+	// Own makes this process the one master of the host, until Close or the
+	// process's end. flock.ErrTaken: another is, whatever files it was given.
+	Own() error
+
+	// Notes say, for people, what keeps budgets from being kept as well as they
+	// could be on this host now; none if nothing does.
+	Notes() []string
+
 	// Floor is what is kept on each CPU for those who control the host, and
 	// Late by how much a budget's end may come late there.
 	Floor() (floor rtsched.Task, late time.Duration)

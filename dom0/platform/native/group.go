@@ -48,8 +48,8 @@ type group struct {
 }
 
 // openGroup opens the child of the parent; name "" is the parent itself.
-func openGroup(l layout, name string) (g *group, err error) {
-	g = &group{dir: filepath.Join(l.cpu.dir, name), version: l.cpu.version, freezer2: l.freezer.version == 2}
+func openGroup(l layout, name string) (_ *group, err error) {
+	g := &group{dir: filepath.Join(l.cpu.dir, name), version: l.cpu.version, freezer2: l.freezer.version == 2}
 	defer func() {
 		if err != nil {
 			err = errors.Join(explain(err), g.close())

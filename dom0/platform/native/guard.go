@@ -31,14 +31,26 @@ func Guard(daemon io.ReadWriter, parent string) error {
 
 // lockGuards shares a lock with all guards of one parent.
 func lockGuards(m cgroup.Mounts, parent string) (*os.File, error) {
-	for _, root := range roots(m) {
-		f, err := guard.Share(filepath.Join(root, parent))
-		if cgroup.Gone(err) {
-			continue // not in this hierarchy
-		}
-		return f, err
+	dir, err := guardDir(m, parent)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("guard: no cgroup %q in any hierarchy", parent)
+	return guard.Share(dir)
+}
+
+// guardDir is the parent's folder by which all processes that rule it find each
+// other, however they prefer versions.
+func guardDir(m cgroup.Mounts, parent string) (string, error) {
+	for _, root := range roots(m) {
+		dir := filepath.Join(root, parent)
+		if _, err := os.Stat(dir); cgroup.Gone(err) {
+			continue // not in this hierarchy
+		} else if err != nil {
+			return "", explain(err)
+		}
+		return dir, nil
+	}
+	return "", fmt.Errorf("no cgroup %q in any hierarchy", parent)
 }
 
 // roots are all hierarchies, in an order that is the same in every process.

@@ -39,6 +39,8 @@ func TestMain(m *testing.M) {
 			err = caller(os.Args[2])
 		case "daemon":
 			err = daemon(os.Args[2])
+		case "refused":
+			err = refused(os.Args[2])
 		case "payer":
 			err = payer(os.Args[2], os.Args[3])
 		default:

@@ -8,13 +8,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/guard"
+	"github.com/vlibos/vlibos/dom0/platform/loop"
 	dom0threads "github.com/vlibos/vlibos/dom0/platform/threads"
 	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/flock"
 	"github.com/vlibos/vlibos/rtsched"
 	transport "github.com/vlibos/vlibos/transport/native"
 )
@@ -58,6 +61,9 @@ type Platform struct {
 	lease  *guard.Lease
 	weight *parentWeight
 	swept  bool // the keeper's: what earlier processes left is undone
+
+	own    *os.File // the host's lock, once it is owned
+	parent string
 
 	realtime bool // who has budget is raised by priority, not by weight
 	servers  string
@@ -122,13 +128,45 @@ func Open(o Options) (*Platform, error) {
 		return nil, errors.Join(err, parent.close())
 	}
 	return &Platform{
-		layout: l, keeper: k, lease: lease, weight: weight, realtime: realtime,
+		layout: l, keeper: k, lease: lease, weight: weight, parent: o.Parent, realtime: realtime,
 		servers: o.Servers, depleted: o.Depleted, threads: dom0threads.New(o.ThreadGuard), callees: make(map[string]*callee),
 	}, nil
 }
 
 // Name implements platform.Platform.
 func (p *Platform) Name() string { return Name }
+
+// Own implements platform.Platform. Every parent is a host of its own, which knows
+// nothing of what others promise: a machine has one, but for tests and for users
+// to whom a cgroup was delegated.
+func (p *Platform) Own() error {
+	m, err := cgroup.FindMounts()
+	if err != nil {
+		return err
+	}
+	dir, err := guardDir(m, p.parent)
+	if err != nil {
+		return err
+	}
+	// Whoever may open it may lock it.
+	name := filepath.Join(dir, "cgroup.procs")
+	if err := os.Chmod(name, 0o600); err != nil {
+		return explain(err)
+	}
+	p.own, err = flock.Take(name, os.O_RDONLY)
+	return err
+}
+
+// Notes implements platform.Platform.
+func (p *Platform) Notes() (notes []string) {
+	// A keeper that has ended keeps nothing that could be late.
+	_ = p.keeper.Do(context.Background(), func() {
+		if t := p.keeper.thread; t.Refused != nil && len(p.keeper.kept) > 0 {
+			notes = append(notes, loop.Note(t.Refused))
+		}
+	})
+	return notes
+}
 
 // Floor implements platform.Platform: the parent's weight leaves it to others.
 func (p *Platform) Floor() (rtsched.Task, time.Duration) {
@@ -154,6 +192,9 @@ func (p *Platform) Renew(d time.Duration) error {
 func (p *Platform) sweep() (err error) {
 	ctx := context.Background()
 	failed := p.keeper.Do(ctx, func() {
+		if k := p.keeper; len(k.kept) > 0 && !k.thread.Realtime {
+			k.thread.Start() // it may be allowed by now
+		}
 		if p.swept {
 			return
 		}
@@ -181,5 +222,10 @@ func (p *Platform) Close() error {
 	err := p.threads.Close()
 	needed := p.weight.raised()
 	err = errors.Join(err, p.keeper.stop())
-	return errors.Join(err, p.lease.Leave(needed || len(p.keeper.kept) > 0 || p.layout.anyFrozen()))
+	err = errors.Join(err, p.lease.Leave(needed || len(p.keeper.kept) > 0 || p.layout.anyFrozen()))
+	if p.own != nil {
+		err = errors.Join(err, p.own.Close())
+		p.own = nil
+	}
+	return err
 }

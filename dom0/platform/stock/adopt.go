@@ -10,7 +10,6 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/account"
 	"github.com/vlibos/vlibos/dom0/platform/internal/domains"
-	"github.com/vlibos/vlibos/dom0/platform/loop"
 	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/xenctl"
@@ -61,9 +60,7 @@ func (k *keeper) adopt(domid uint16, cpus int, r rtsched.Task) error {
 		k.look(d)
 		return d.err
 	}
-	if len(k.kept) == 0 && !k.realtime {
-		k.realtime = loop.Deadline()
-	}
+	k.hurry()
 	info, err := k.xen.DomainInfo(domid)
 	if err != nil {
 		return err

@@ -28,7 +28,8 @@ type keeper struct {
 	xen      hypervisor
 	ledger   *ledger
 	kept     map[uint16]*kept
-	realtime bool // the thread is
+	realtime bool  // the thread is
+	refused  error // why it is not, though it was to be
 }
 
 // kept is an adopted domain.
@@ -113,6 +114,14 @@ func (k *keeper) charge(d *kept) error {
 		d.applied, d.unset = d.Foreground, false
 	}
 	return nil
+}
+
+// hurry has the thread go before all else, if it does not yet and may.
+func (k *keeper) hurry() {
+	if !k.realtime {
+		k.refused = loop.Deadline()
+		k.realtime = k.refused == nil
+	}
 }
 
 // info is Xen's record of the domain that is kept, not of another that has its
@@ -203,8 +212,8 @@ func (k *keeper) renewed(lost bool) error {
 		errs = append(errs, platform.ErrLease)
 	}
 	failed := k.Do(context.Background(), func() {
-		if len(k.kept) > 0 && !k.realtime {
-			k.realtime = loop.Deadline()
+		if len(k.kept) > 0 {
+			k.hurry()
 		}
 		for _, d := range k.kept {
 			d.stale, d.unset = true, d.unset || lost

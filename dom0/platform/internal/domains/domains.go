@@ -6,12 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/flock"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
@@ -127,6 +129,10 @@ func (l *List) cpusOf(info xenctl.DomainInfo) ([]int, error) {
 	slices.Sort(all)
 	return slices.Compact(all), nil
 }
+
+// Own locks the Xen host for this process: the device by which Dom0 rules it is
+// one, in whichever namespaces a process runs.
+func Own() (*os.File, error) { return flock.Take("/dev/xen/privcmd", os.O_RDWR) }
 
 // UUID is a domain's handle as the toolstack writes it.
 func UUID(b [16]byte) string {
