@@ -50,6 +50,9 @@ func TestScripts(t *testing.T) {
 			env.Setenv("VLIBOS_NATIVE_DIR", filepath.Join(env.WorkDir, "run"))
 			env.Setenv("VLIBOS_RUN_DIR", filepath.Join(env.WorkDir, "master"))
 			env.Setenv("VLIBOS_PLATFORM", "native")
+			parent := fmt.Sprintf("vlibos-script-%d-%s", os.Getpid(), filepath.Base(env.WorkDir)) // each script is a host
+			env.Setenv("VLIBOS_NATIVE_CGROUP", parent)
+			env.Defer(func() { dissolve(env.T(), parent) })
 			env.Setenv("PID", strconv.Itoa(os.Getpid())) // for names of cgroups, which are the machine's
 			return os.Mkdir(filepath.Join(env.WorkDir, "run"), 0o755)
 		},
@@ -77,6 +80,17 @@ func TestScripts(t *testing.T) {
 			return true, p.Close()
 		},
 	})
+}
+
+// dissolve removes a script's host, if it made one.
+func dissolve(t testscript.T, parent string) {
+	p, err := native.Open(native.Options{Parent: parent})
+	if err != nil {
+		return // nor could the script
+	}
+	if err := errors.Join(p.Close(), p.Dissolve()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // eventually COMMAND ARG… runs a command until it succeeds.
@@ -120,7 +134,7 @@ func startCallee(ts *testscript.TestScript, bin, name string) {
 		"--transport", "native", "--name", name, "--native-dir", ts.Getenv("VLIBOS_NATIVE_DIR"))
 	in, err := cmd.StdinPipe()
 	ts.Check(err)
-	p, err := native.Open(native.Options{})
+	p, err := native.Open(native.Options{Parent: ts.Getenv("VLIBOS_NATIVE_CGROUP")})
 	ts.Check(err)
 	ts.Defer(func() {
 		if err := errors.Join(p.Remove(context.Background(), name), p.Close()); err != nil {

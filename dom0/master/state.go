@@ -45,6 +45,12 @@ func openState(dir string) (*state, error) {
 	if err != nil {
 		return nil, running(err)
 	}
+	if err = f.Truncate(0); err == nil {
+		_, err = f.WriteAt(fmt.Append(nil, os.Getpid()), 0) // for who wants to signal it
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
 	return &state{dir: dir, lock: f}, nil
 }
 
