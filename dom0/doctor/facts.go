@@ -21,6 +21,9 @@ type Facts struct {
 	Problem  string      `json:"domains_error,omitempty"` // why there is no list
 	Native   NativeFacts `json:"native"`
 	Cache    Cache       `json:"cache"` // of the platform
+	// Realtime is why a process of this user and cgroup may have no real-time
+	// thread, which is what keeps budgets where the hypervisor does not.
+	Realtime string `json:"realtime_error,omitempty"`
 }
 
 // XenFacts are what Xen says of itself.

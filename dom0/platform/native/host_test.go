@@ -6,14 +6,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/internal/flock"
 )
 
@@ -92,6 +95,70 @@ func TestKeeperWithoutRealtimeSaysSo(t *testing.T) {
 		if err != nil || !strings.HasPrefix(string(out), "0 before\n") || !strings.Contains(string(out), "refused real-time priority") ||
 			!strings.Contains(string(out), unix.EPERM.Error()) || !strings.Contains(string(out), "CAP_SYS_NICE") {
 			t.Errorf("%v:\n%s", err, out)
+		}
+	})
+}
+
+// A cpuset that puts an adopted domain on a full CPU takes it off its reservation,
+// with what was there before, until there is room.
+func TestCpusetOntoAFullCPU(t *testing.T) {
+	versions(t, func(t *testing.T, p *Platform, _ Options) {
+		cpus, err := p.CPUs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(cpus) < 2 || p.layout.cpuset.version == 0 {
+			t.Skip("needs two CPUs and cpusets")
+		}
+		full, moved := weight{v1: 5000, v2: 500}, weight{v1: 700, v2: 70}
+		one, _ := start(t, p, "one", "sleep 1000")
+		two, _ := start(t, p, "two", "sleep 1000")
+		give(t, p, "one", full, false)
+		give(t, p, "two", moved, false)
+		pin(t, p, one, cpus[0])
+		pin(t, p, two, cpus[1])
+		m, err := master.Open(ctx, p, t.TempDir(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { m.Close() })
+		for _, name := range []string{"one", "two"} {
+			if _, err := m.Adopt(ctx, master.Wish{Domain: name, Budget: 60 * ms, Period: 100 * ms}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		on := func(name string) master.Status {
+			t.Helper()
+			if err := m.Review(ctx); err != nil {
+				t.Fatal(err)
+			}
+			all, err := m.List(ctx)
+			i := slices.IndexFunc(all, func(s master.Status) bool { return s.Name == name })
+			if err != nil || i < 0 {
+				t.Fatalf("%+v, %v", all, err)
+			}
+			return all[i]
+		}
+		pin(t, p, two, cpus[0])
+		if s := on("two"); !s.Waits || !strings.Contains(s.Problem, "not admitted") || !has(t, p, "two", moved, false) {
+			t.Errorf("%+v, weight %s", s, shares(t, p, "two"))
+		}
+		if _, err := m.Release(ctx, "one"); err != nil || !has(t, p, "one", full, false) {
+			t.Errorf("%v, weight %s", err, shares(t, p, "one"))
+		}
+		if s := on("two"); s.Waits || s.Problem != "" || s.Left != 60*ms {
+			t.Errorf("%+v", s)
+		}
+		// Another cgroup of its name is another domain, with the reservation.
+		if err := p.Remove(ctx, "two"); err != nil {
+			t.Fatal(err)
+		}
+		start(t, p, "two", "sleep 1000")
+		if s := on("two"); s.Problem != "" || s.Left == 0 || !recorded(t, p, "two") {
+			t.Errorf("%+v", s)
+		}
+		if _, err := m.Release(ctx, "two"); err != nil {
+			t.Error(err)
 		}
 	})
 }
