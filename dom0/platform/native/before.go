@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
@@ -27,54 +25,16 @@ type settings struct {
 // same reports whether the kernel treats both alike.
 func (s settings) same(o settings) bool { return s.idle == o.idle && (s.idle || s.weight == o.weight) }
 
-// attributes are the names of the extended attribute of a cgroup's weight file
-// that says what the cgroup had before this package set anything. It is as old as
-// the cgroup, whoever has its name later; guards and later masters read it.
-// Kernels before 5.7 have no attributes of users there (EOPNOTSUPP).
-var attributes = [...]string{"user.vlibos.before", "trusted.vlibos.before"}
-
-// readBefore reads what a cgroup had; ok says that something was set.
-func readBefore(f *os.File) (before settings, ok bool, err error) {
-	var b [64]byte
-	for _, name := range attributes {
-		n, err := unix.Fgetxattr(int(f.Fd()), name, b[:])
-		switch {
-		case err == unix.ENODATA, err == unix.EOPNOTSUPP:
-			continue
-		case err != nil:
-			return before, false, &fs.PathError{Op: "getxattr " + name, Path: f.Name(), Err: err}
-		}
-		if n, err := fmt.Sscanf(string(b[:n]), "%d %t", &before.weight, &before.idle); n != 2 {
-			return before, false, fmt.Errorf("%s: attribute %s: %w: remove it with setfattr -x", f.Name(), name, err)
-		}
-		return before, true, nil
+// recorded reads what a cgroup had; ok says that something was set.
+func (d *dial) recorded() (had settings, ok bool, err error) {
+	text, ok, err := before.read(d.weight)
+	if err != nil || !ok {
+		return had, false, err
 	}
-	return before, false, nil
-}
-
-func writeBefore(f *os.File, before settings) (err error) {
-	text := fmt.Appendf(nil, "%d %t", before.weight, before.idle)
-	for _, name := range attributes {
-		err = unix.Fsetxattr(int(f.Fd()), name, text, 0)
-		if err == nil {
-			return nil
-		}
-		err = &fs.PathError{Op: "setxattr " + name, Path: f.Name(), Err: err}
-		if !errors.Is(err, unix.EOPNOTSUPP) {
-			break
-		}
+	if n, err := fmt.Sscanf(text, "%d %t", &had.weight, &had.idle); n != 2 {
+		return had, false, fmt.Errorf("%s: attribute %s: %w: remove it with setfattr -x", d.weight.Name(), before, err)
 	}
-	return err
-}
-
-func removeBefore(f *os.File) error {
-	for _, name := range attributes {
-		err := unix.Fremovexattr(int(f.Fd()), name)
-		if err != nil && err != unix.ENODATA && err != unix.EOPNOTSUPP {
-			return &fs.PathError{Op: "removexattr " + name, Path: f.Name(), Err: err}
-		}
-	}
-	return nil
+	return had, true, nil
 }
 
 // dial is a cgroup's weight and idleness.
@@ -83,8 +43,8 @@ type dial struct {
 	weight  *os.File
 	idle    *os.File // nil before Linux 5.15
 
-	last   settings // what was set here last; the zero value: nothing was
-	before settings // what was recorded then
+	last settings // what was set here last; the zero value: nothing was
+	had  settings // what was recorded then
 }
 
 func openDial(dir string, version int) (d dial, err error) {
@@ -121,25 +81,25 @@ func (d *dial) set(to settings) error {
 	if err != nil {
 		return err
 	}
-	before, recorded, err := readBefore(d.weight)
+	had, recorded, err := d.recorded()
 	if err != nil {
 		return err
 	}
 	switch begun := d.last != (settings{}); {
 	case begun && !now.same(d.last), !begun && !recorded:
-		before = now
+		had = now
 	case !recorded: // the guard of an earlier process has just given it back
-		before = d.before
+		had = d.had
 	}
-	if !recorded || before != d.before {
-		if err := writeBefore(d.weight, before); err != nil {
+	if !recorded || had != d.had {
+		if err := before.write(d.weight, fmt.Sprintf("%d %t", had.weight, had.idle)); err != nil {
 			return err
 		}
 	}
 	if err := d.write(to); err != nil {
 		return err
 	}
-	d.last, d.before = to, before
+	d.last, d.had = to, had
 	return nil
 }
 
@@ -147,7 +107,7 @@ func (d *dial) set(to settings) error {
 // earlier process, unless somebody else has set it since. Forget says that this
 // is the end of it: else it can be done again.
 func (d *dial) restore(forget bool) error {
-	before, recorded, err := readBefore(d.weight)
+	had, recorded, err := d.recorded()
 	if err != nil || !recorded {
 		return err
 	}
@@ -156,12 +116,12 @@ func (d *dial) restore(forget bool) error {
 		return err
 	}
 	if d.ours(now) {
-		if err := d.write(before); err != nil {
+		if err := d.write(had); err != nil {
 			return err
 		}
 	}
 	if forget {
-		return removeBefore(d.weight)
+		return before.remove(d.weight)
 	}
 	return nil
 }

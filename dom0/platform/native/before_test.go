@@ -62,7 +62,7 @@ func recorded(t *testing.T, p *Platform, name string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, ok, err := readBefore(d.weight)
+	_, ok, err := d.recorded()
 	if err = errors.Join(err, d.close()); err != nil {
 		t.Fatal(err)
 	}
@@ -133,6 +133,28 @@ func TestGuardRestoresWhatWas(t *testing.T) {
 		})
 		if !has(t, p, "other", other, false) {
 			t.Errorf("the other domain has weight %s", shares(t, p, "other"))
+		}
+	})
+}
+
+// A guard opens what its daemon has closed, and leaves stopped what an operator has.
+func TestGuardLeavesWhatAnOperatorStopped(t *testing.T) {
+	versions(t, func(t *testing.T, p *Platform, o Options) {
+		for _, name := range []string{"gated", "kept", "other"} {
+			start(t, p, name, spin)
+		}
+		control := filepath.Join(p.layout.freezer.dir, "other", p.layout.freezeControl())
+		if err := cgroup.Write(control, freezeWord(p.layout.freezer.version == 2, true)); err != nil {
+			t.Fatal(err)
+		}
+		cmd, _ := startDaemon(t, o)
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "its gate is open", func() bool { return p.open(t, "gated") && p.open(t, "kept") && p.light(t) })
+		eventually(t, "guard ends", func() bool { return !guarded(t, o.Parent) })
+		if p.open(t, "other") {
+			t.Error("what an operator has stopped goes on")
 		}
 	})
 }

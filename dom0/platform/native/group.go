@@ -107,9 +107,5 @@ func (g *group) isFrozen() (bool, error) {
 	return string(bytes.TrimSpace(g.buf[:n])) != freezeWord(g.freezer2, false), nil
 }
 
-// setFrozen stops the cgroup's processes, each as it comes to a safe point, or
-// lets them go on. It does not wait.
-func (g *group) setFrozen(on bool) error {
-	_, err := g.freezeFile.WriteAt([]byte(freezeWord(g.freezer2, on)), 0)
-	return err
-}
+// setFrozen stops the cgroup's processes, or lets them go on. It does not wait.
+func (g *group) setFrozen(on bool) error { return stop(g.freezeFile, g.freezer2, on) }

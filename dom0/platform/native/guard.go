@@ -64,16 +64,11 @@ func roots(m cgroup.Mounts) []string {
 	return all
 }
 
-// open opens every gate below the parent in all hierarchies, and gives back all
-// weights, the parent's too, which is done once. Forget says that nobody goes on
+// open opens every gate below the parent, in all hierarchies, that a daemon has
+// closed, and gives back all weights, the parent's too, which is done once. Forget says that nobody goes on
 // with them. What is gone needs nothing.
 func open(m cgroup.Mounts, parent string, weights, forget bool) error {
 	var errs []error
-	set := func(file, text string) {
-		if err := cgroup.Write(file, text); err != nil && !cgroup.Gone(err) {
-			errs = append(errs, explain(err))
-		}
-	}
 	for _, root := range roots(m) {
 		dir := filepath.Join(root, parent)
 		entries, err := os.ReadDir(dir)
@@ -85,9 +80,11 @@ func open(m cgroup.Mounts, parent string, weights, forget bool) error {
 		}
 		for _, e := range entries {
 			if e.IsDir() {
-				child := filepath.Join(dir, e.Name())
-				set(filepath.Join(child, "freezer.state"), "THAWED")
-				set(filepath.Join(child, "cgroup.freeze"), "0")
+				for version2, file := range map[bool]string{false: "freezer.state", true: "cgroup.freeze"} {
+					if err := reopen(filepath.Join(dir, e.Name(), file), version2, forget); err != nil && !cgroup.Gone(err) {
+						errs = append(errs, explain(err))
+					}
+				}
 			}
 		}
 		if !weights || root == m.V1["freezer"] && root != m.V1["cpu"] {
