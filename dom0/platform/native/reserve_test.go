@@ -102,6 +102,28 @@ func TestReserveSpinner(t *testing.T) {
 	})
 }
 
+// Threads get the policies back that they had.
+func TestUnreserveRestoresPolicies(t *testing.T) {
+	versions(t, func(t *testing.T, p *Platform, _ Options) {
+		for _, was := range []unix.SchedAttr{{Policy: unix.SCHED_NORMAL, Nice: 7}, {Policy: unix.SCHED_BATCH, Nice: 5}, {Policy: unix.SCHED_IDLE}} {
+			m := spinner(t, lastCPU(t, p))
+			was.Size = unix.SizeofSchedAttr
+			if err := unix.SchedSetAttr(m.PID, &was, 0); err != nil {
+				t.Fatal(err)
+			}
+			reserve(t, p, 1, m, 10*ms, 100*ms)
+			eventually(t, "it is on the reservation", func() bool { return policyOf(t, m.PID) == unix.SCHED_IDLE })
+			if err := p.Unreserve(ctx, 1); err != nil {
+				t.Fatal(err)
+			}
+			attr, err := unix.SchedGetAttr(m.PID, 0)
+			if err != nil || attr.Policy != was.Policy || attr.Nice != was.Nice {
+				t.Errorf("%+v, %v, want %+v", attr, err, was)
+			}
+		}
+	})
+}
+
 // background reports whether the domain's cgroup has what others leave.
 func backgrounded(t *testing.T, p *Platform, name string) bool {
 	t.Helper()
