@@ -15,7 +15,7 @@ import (
 )
 
 // ErrTaken says that another process has the lock.
-var ErrTaken = errors.New("another process has the lock")
+var ErrTaken = errors.New("the lock is taken")
 
 // Take opens a file with flags, as os.OpenFile does, and locks it for this process
 // alone, until it is closed. ErrTaken: the error names the process that has it,
