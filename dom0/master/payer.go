@@ -118,6 +118,9 @@ func (m *Master) payerFor(all []platform.Domain, wish Payment, were map[string]*
 	p := &payer{Payer: Payer{Key: wish.Key, UUID: d.UUID, Budget: wish.Budget, Period: wish.Period, CPUs: d.CPUs, Listens: wish.Listens}, domain: d}
 	if was := were[wish.Key]; was != nil {
 		p.Reservation = was.Reservation
+		if sameDomain(was.domain, d) {
+			p.UUID = was.UUID
+		}
 	} else if p.Reservation, err = m.number(); err != nil {
 		return nil, err
 	}
@@ -161,10 +164,7 @@ func (m *Master) dropPayers(ctx context.Context, all []platform.Domain, payments
 		if !ok {
 			continue // what another platform's master left
 		}
-		var d platform.Domain
-		if i := slices.IndexFunc(all, func(d platform.Domain) bool { return d.UUID == p.UUID }); i >= 0 {
-			d = all[i]
-		}
+		d, _ := p.among(all)
 		if err := host.Unpay(ctx, d, p.Reservation, m.last(p)); err != nil {
 			m.payers[key] = p
 			errs = append(errs, fmt.Errorf("end paying for %s: %w", key, err))
@@ -178,8 +178,22 @@ func (m *Master) dropPayers(ctx context.Context, all []platform.Domain, payments
 // waits reports whether a payer is still wanted, for a domain that is not there
 // now.
 func (m *Master) waits(all []platform.Domain, p *payer) bool {
-	return slices.ContainsFunc(m.payments, func(w Payment) bool { return w.Key == p.Key }) &&
-		!slices.ContainsFunc(all, func(d platform.Domain) bool { return d.UUID == p.UUID })
+	_, here := p.among(all)
+	return !here && slices.ContainsFunc(m.payments, func(w Payment) bool { return w.Key == p.Key })
+}
+
+// among finds a payer's domain: the one that it pays for, as long as that lives, or
+// the one with its UUID.
+func (p *payer) among(all []platform.Domain) (platform.Domain, bool) {
+	for _, is := range []func(platform.Domain) bool{
+		func(d platform.Domain) bool { return sameDomain(d, p.domain) },
+		func(d platform.Domain) bool { return d.UUID == p.UUID },
+	} {
+		if i := slices.IndexFunc(all, is); i >= 0 {
+			return all[i], true
+		}
+	}
+	return platform.Domain{}, false
 }
 
 // last reports whether no other pays for calls to a payer's domain.
@@ -205,11 +219,10 @@ func (m *Master) reviewPayers(ctx context.Context, all []platform.Domain) {
 		return // what another platform's master left
 	}
 	for _, p := range m.allPayers() {
-		i := slices.IndexFunc(all, func(d platform.Domain) bool { return sameDomain(d, p.domain) || d.UUID == p.UUID })
-		if i < 0 || all[i].Err != nil || slices.Equal(all[i].CPUs, p.CPUs) && p.problem == nil {
+		d, here := p.among(all)
+		if !here || d.Err != nil || slices.Equal(d.CPUs, p.CPUs) && p.problem == nil {
 			continue
 		}
-		d := all[i]
 		p.CPUs = d.CPUs
 		err := m.admit(p.task(), p.CPUs)
 		switch {
