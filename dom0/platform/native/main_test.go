@@ -20,6 +20,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform"
 	dom0threads "github.com/vlibos/vlibos/dom0/platform/threads"
 	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/flock"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -39,8 +40,12 @@ func TestMain(m *testing.M) {
 			err = caller(os.Args[2])
 		case "daemon":
 			err = daemon(os.Args[2])
+		case "meek":
+			err = meek()
 		case "refused":
 			err = refused(os.Args[2])
+		case "lock":
+			_, err = flock.Take(os.Args[2], os.O_RDONLY)
 		case "payer":
 			err = payer(os.Args[2], os.Args[3])
 		default:
