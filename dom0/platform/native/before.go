@@ -27,7 +27,7 @@ func (s settings) same(o settings) bool { return s.idle == o.idle && (s.idle || 
 
 // recorded reads what a cgroup had; ok says that something was set.
 func (d *dial) recorded() (had settings, ok bool, err error) {
-	text, ok, err := before.read(d.weight)
+	text, ok, err := before.Read(d.weight)
 	if err != nil || !ok {
 		return had, false, err
 	}
@@ -92,7 +92,7 @@ func (d *dial) set(to settings) error {
 		had = d.had
 	}
 	if !recorded || had != d.had {
-		if err := before.write(d.weight, fmt.Sprintf("%d %t", had.weight, had.idle)); err != nil {
+		if err := before.Write(d.weight, fmt.Sprintf("%d %t", had.weight, had.idle)); err != nil {
 			return err
 		}
 	}
@@ -121,7 +121,7 @@ func (d *dial) restore(forget bool) error {
 		}
 	}
 	if forget {
-		return before.remove(d.weight)
+		return before.Remove(d.weight)
 	}
 	return nil
 }

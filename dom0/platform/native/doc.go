@@ -48,7 +48,7 @@
 //
 // What a cgroup had stands in an attribute of its weight file before something
 // else is set, and that it was stopped here in one of the file by which that is
-// done: so guards and later processes undo exactly that. See [attribute].
+// done: so guards and later processes undo exactly that. See [cgroup.Attribute].
 //
 // # Both versions of cgroups
 //

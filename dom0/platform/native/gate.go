@@ -57,14 +57,14 @@ func (l layout) askFreeze(name string, on bool) error {
 // guard opens what was closed here and nothing else.
 func stop(f *os.File, version2, on bool) error {
 	if on {
-		if err := stopped.write(f, "1"); err != nil {
+		if err := stopped.Write(f, "1"); err != nil {
 			return err
 		}
 	}
 	if _, err := f.WriteAt([]byte(freezeWord(version2, on)), 0); err != nil || on {
 		return err
 	}
-	return stopped.remove(f)
+	return stopped.Remove(f)
 }
 
 // reopen lets a cgroup go on that was stopped here, by this process or another.
@@ -74,11 +74,11 @@ func reopen(file string, version2, forget bool) error {
 	if err != nil {
 		return err
 	}
-	_, ours, err := stopped.read(f)
+	_, ours, err := stopped.Read(f)
 	if err == nil && ours {
 		_, err = f.WriteAt([]byte(freezeWord(version2, false)), 0)
 		if err == nil && forget {
-			err = stopped.remove(f)
+			err = stopped.Remove(f)
 		}
 	}
 	return errors.Join(err, f.Close())
