@@ -29,7 +29,7 @@ func (m *Master) Configure(ctx context.Context, wishes []Wish, payments ...Payme
 	clear(what.payers)
 	var fits []*adoption
 	for _, w := range wishes {
-		a, err := what.wanted(all, w)
+		a, err := what.adoptionFor(all, w)
 		if errors.Is(err, platform.ErrNoDomain) {
 			continue // until it comes
 		}
@@ -126,7 +126,7 @@ func (m *Master) arrived(ctx context.Context, all []platform.Domain) {
 			continue
 		case err == nil:
 			var a *adoption
-			if a, err = m.wanted(all, w); err == nil {
+			if a, err = m.adoptionFor(all, w); err == nil {
 				a.Configured, a.Waits = true, true
 				m.adopted[a.UUID] = a
 				m.again(ctx, a)

@@ -89,9 +89,6 @@ func (m *Master) Adopt(ctx context.Context, w Wish) (Adoption, error) {
 		return Adoption{}, err
 	}
 	a, err := m.wanted(all, w)
-	if err == nil {
-		err = m.fits(a)
-	}
 	if err != nil {
 		return Adoption{}, err
 	}
@@ -131,8 +128,21 @@ type Wish struct {
 	Class  Class         `json:"class,omitempty"` // none: as it is, or Batch
 }
 
-// wanted is the adoption that is asked for of one of all domains.
+// wanted is the adoption that is asked for of one of all domains, if it fits.
 func (m *Master) wanted(all []platform.Domain, w Wish) (*adoption, error) {
+	a, err := m.adoptionFor(all, w)
+	if err == nil {
+		err = m.fits(a)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// adoptionFor is the adoption that is asked for of one of all domains, whether or
+// not it fits.
+func (m *Master) adoptionFor(all []platform.Domain, w Wish) (*adoption, error) {
 	if err := w.Class.Check(); err != nil {
 		return nil, err
 	}
@@ -178,9 +188,6 @@ func (m *Master) Try(ctx context.Context, wishes []Wish) error {
 	what := m.whatIf(func(*adoption) bool { return true })
 	for _, w := range wishes {
 		a, err := what.wanted(all, w)
-		if err == nil {
-			err = what.fits(a)
-		}
 		if err != nil {
 			return err
 		}

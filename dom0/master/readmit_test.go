@@ -18,8 +18,8 @@ func review(t *testing.T, m *Master) {
 	}
 }
 
-// named is the status of one domain.
-func named(t *testing.T, m *Master, name string) Status {
+// entry is the status of one domain.
+func entry(t *testing.T, m *Master, name string) Status {
 	t.Helper()
 	all := list(t, m)
 	i := slices.IndexFunc(all, func(s Status) bool { return s.Name == name })
@@ -32,7 +32,7 @@ func named(t *testing.T, m *Master, name string) Status {
 // on fails unless the host has a domain on the reservation of that name.
 func on(t *testing.T, m *Master, h *host, name, id string) {
 	t.Helper()
-	if s := named(t, m, name); s.Domain != id || s.Problem != "" || s.Waits || h.adopted[s.Reservation] != id {
+	if s := entry(t, m, name); s.Domain != id || s.Problem != "" || s.Waits || h.adopted[s.Reservation] != id {
 		t.Errorf("%+v, host %v, want it on domain %s", s, h.adopted, id)
 	}
 }
@@ -40,7 +40,7 @@ func on(t *testing.T, m *Master, h *host, name, id string) {
 // without fails unless it does not fit, visibly, and the host has nothing for it.
 func without(t *testing.T, m *Master, h *host, name string) {
 	t.Helper()
-	s := named(t, m, name)
+	s := entry(t, m, name)
 	if _, ok := h.adopted[s.Reservation]; ok || !s.Waits || s.Domain == "" || !strings.Contains(s.Problem, "not admitted") {
 		t.Errorf("%+v, host %v, want it without its reservation", s, h.adopted)
 	}
@@ -101,7 +101,7 @@ func TestNumberGivenAgainIsAnotherDomain(t *testing.T) {
 	h.all[0].Generation = 2
 	delete(h.adopted, a.Reservation)
 	review(t, m)
-	if s := named(t, m, "web"); s.Domain != "" || len(h.adopted) != 0 {
+	if s := entry(t, m, "web"); s.Domain != "" || len(h.adopted) != 0 {
 		t.Errorf("%+v, host %v", s, h.adopted)
 	}
 }
@@ -180,7 +180,7 @@ func TestDomainWhoseCPUsAreNotKnown(t *testing.T) {
 	a := adopt(t, m, "web", 10*ms, 100*ms)
 	h.all[0].CPUs, h.all[0].Err = nil, errors.New("its pool is gone")
 	review(t, m)
-	if s := named(t, m, "web"); s.Problem != "its pool is gone" || h.adopted[a.Reservation] != "1" || !slices.Equal(s.CPUs, []int{0}) {
+	if s := entry(t, m, "web"); s.Problem != "its pool is gone" || h.adopted[a.Reservation] != "1" || !slices.Equal(s.CPUs, []int{0}) {
 		t.Errorf("%+v, host %v", s, h.adopted)
 	}
 	if _, err := m.Adopt(t.Context(), Wish{Domain: "web", Budget: ms, Period: 100 * ms}); err == nil {
@@ -260,11 +260,11 @@ func TestMisspelledDomainIsListedAsAbsent(t *testing.T) {
 	if err := m.Configure(t.Context(), []Wish{{Domain: "wbe", Budget: 8 * ms, Period: 100 * ms}, {Domain: "twin", Budget: ms, Period: 50 * ms}}); err != nil {
 		t.Fatal(err)
 	}
-	s := named(t, m, "wbe")
+	s := entry(t, m, "wbe")
 	if !s.Absent || s.Domain != "" || s.Budget != 8*ms || !s.Configured || s.Problem != absent || s.Class != Batch {
 		t.Errorf("%+v", s)
 	}
-	if s := named(t, m, "twin"); !s.Absent || !strings.Contains(s.Problem, "use one of 2") {
+	if s := entry(t, m, "twin"); !s.Absent || !strings.Contains(s.Problem, "use one of 2") {
 		t.Errorf("%+v", s)
 	}
 	h.all = append(h.all, domain("4", "wbe", 0))
@@ -272,7 +272,7 @@ func TestMisspelledDomainIsListedAsAbsent(t *testing.T) {
 	on(t, m, h, "wbe", "4")
 	h.all = h.all[:3]
 	review(t, m)
-	if s := named(t, m, "wbe"); s.Absent || s.Domain != "" || len(list(t, m)) != 2 {
+	if s := entry(t, m, "wbe"); s.Absent || s.Domain != "" || len(list(t, m)) != 2 {
 		t.Errorf("it was there once: %+v", list(t, m))
 	}
 }
