@@ -122,7 +122,7 @@ func (m *Master) arrived(ctx context.Context, all []platform.Domain) {
 	for _, w := range m.configured {
 		d, err := find(all, w.Domain)
 		switch {
-		case err == nil && (m.of(d) != nil || m.waived[d.UUID]):
+		case err == nil && (m.of(d) != nil || m.waived[d.UUID] || m.waived[life(d)]):
 			continue
 		case err == nil:
 			var a *adoption

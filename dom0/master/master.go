@@ -28,7 +28,7 @@ type Master struct {
 	adopted    map[string]*adoption // by UUID
 	configured []Wish
 	begun      bool             // there was a configuration
-	waived     map[string]bool  // UUIDs of configured domains that were released by hand
+	waived     map[string]bool  // configured domains that were released by hand, by UUID and by life
 	unmet      []Status         // wishes that are no adoptions, and why
 	held       map[uint32]*held // by reservation
 	payers     map[string]*payer
@@ -226,7 +226,7 @@ func (m *Master) Release(ctx context.Context, ref string) (Adoption, error) {
 	if err := m.release(ctx, a); err != nil {
 		return Adoption{}, err
 	}
-	m.waived[a.UUID] = true
+	m.waived[a.UUID], m.waived[life(a.domain)] = true, true
 	return a.Adoption, nil
 }
 

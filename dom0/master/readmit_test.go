@@ -70,6 +70,23 @@ func TestNewHandleStaysAdopted(t *testing.T) {
 	}
 }
 
+// What was released by hand stays so, whatever handle it has then.
+func TestReleasedByHandStaysSoUnderANewHandle(t *testing.T) {
+	h := newHost(domain("1", "web", 0))
+	m := open(t, h, t.TempDir())
+	if err := m.Configure(t.Context(), []Wish{{Domain: "web", Budget: 10 * ms, Period: 100 * ms}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Release(t.Context(), "web"); err != nil {
+		t.Fatal(err)
+	}
+	h.all[0].UUID = "another"
+	review(t, m)
+	if len(h.adopted) != 0 {
+		t.Errorf("host %v", h.adopted)
+	}
+}
+
 // A domain that is being destroyed has another handle, and the one that is made
 // anew has its old one: that waits until the number is free.
 func TestReservationFollowsTheUUIDWhenTheDomainIsGone(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -128,6 +129,9 @@ func truth(b bool) int {
 // sameDomain reports whether b is the domain that a was, whatever else of it has
 // changed.
 func sameDomain(a, b platform.Domain) bool { return a.ID == b.ID && a.Generation == b.Generation }
+
+// life tells a domain from all others that there ever are, whatever its UUID is.
+func life(d platform.Domain) string { return fmt.Sprintf("%s, %d", d.ID, d.Generation) }
 
 // locate finds where an adoption's domain is: the one that runs on it, as long as
 // that lives, or else the one with its UUID. Toolstacks give a domain another UUID

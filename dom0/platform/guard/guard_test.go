@@ -224,6 +224,29 @@ func TestStoppedGuardIsReplaced(t *testing.T) {
 	l.abandon()
 }
 
+// Whether the lease runs is known at once, also while a guard is waited for.
+func TestLeaseIsAskedWhileAGuardIsWaitedFor(t *testing.T) {
+	l, _ := leased(t)
+	renew(t, l, time.Minute, false)
+	send(t, l.Guard(), unix.SIGSTOP)
+	renewed := make(chan struct{})
+	go func() {
+		defer close(renewed)
+		renew(t, l, time.Minute, false)
+	}()
+	for asked := 0; ; asked++ {
+		select {
+		case <-renewed:
+			if asked < 1000 {
+				t.Errorf("answered %d times meanwhile", asked)
+			}
+			return
+		default:
+			l.Runs()
+		}
+	}
+}
+
 // A daemon that ends leaves a guard that works, for as long as the lease.
 func TestStoppedGuardIsReplacedAtTheEnd(t *testing.T) {
 	l, undone := leased(t)

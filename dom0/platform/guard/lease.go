@@ -34,11 +34,14 @@ const (
 type Lease struct {
 	command []string
 
-	mu    sync.Mutex
+	talk  sync.Mutex // held while the guard is spoken to, which may take seconds
 	guard *exec.Cmd
-	to    *os.File  // a socket, the other end of which is the guard's standard input
-	end   time.Time // not later than by the guard's clock
-	note  string
+	to    *os.File // a socket, the other end of which is the guard's standard input
+
+	mu   sync.Mutex // taken after talk, for moments: a keeper of budgets asks
+	pid  int        // of the guard; 0: there is none
+	end  time.Time  // not later than by the guard's clock
+	note string
 }
 
 // New returns a lease whose guard is that command: it calls [Run] with its
@@ -59,9 +62,9 @@ func (l *Lease) Renew(d time.Duration) (lost bool, err error) {
 	if d <= 0 {
 		return false, fmt.Errorf("a lease of %v: it must be more than 0", d)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	end := l.end
+	l.talk.Lock()
+	defer l.talk.Unlock()
+	end := l.ends()
 	err = l.renew(d)
 	// The guard that had the last lease has now answered, or is dead.
 	return !end.IsZero() && !time.Now().Before(end), err
@@ -76,10 +79,15 @@ func (l *Lease) renew(d time.Duration) (err error) {
 				break
 			}
 		}
+		l.mu.Lock()
+		line := strconv.FormatInt(int64(d), 10) + " " + l.note
+		l.mu.Unlock()
 		now := time.Now()
-		if err = l.say(strconv.FormatInt(int64(d), 10) + " " + l.note); err == nil {
+		if err = l.say(line); err == nil {
 			// The guard counts from a little later, and must not be first.
+			l.mu.Lock()
 			l.end = now.Add(d - d/8)
+			l.mu.Unlock()
 			return nil
 		}
 		l.abandon()
@@ -91,17 +99,27 @@ func (l *Lease) renew(d time.Duration) (err error) {
 func (l *Lease) Runs() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.guard != nil && time.Now().Before(l.end)
+	return l.pid != 0 && time.Now().Before(l.end)
+}
+
+func (l *Lease) ends() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.end
 }
 
 // Guard is the number of the guard's process, 0 if there is none.
 func (l *Lease) Guard() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.guard == nil {
-		return 0
-	}
-	return l.guard.Process.Pid
+	return l.pid
+}
+
+// has says which guard there is; 0: none.
+func (l *Lease) has(pid int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pid = pid
 }
 
 // start starts the guard and waits until it has begun.
@@ -127,6 +145,7 @@ func (l *Lease) start() error {
 		return errors.Join(err, to.Close())
 	}
 	l.guard, l.to = cmd, to
+	l.has(cmd.Process.Pid)
 	if err := l.answer(startWithin); err != nil {
 		l.abandon()
 		return err
@@ -159,6 +178,7 @@ func (l *Lease) answer(within time.Duration) error {
 // abandon makes an end of a guard that does not answer. Errors would say that
 // it has ended or by which signal, which is known.
 func (l *Lease) abandon() {
+	l.has(0)
 	_ = l.guard.Process.Kill()
 	_ = l.guard.Wait()
 	_ = l.close()
@@ -167,14 +187,15 @@ func (l *Lease) abandon() {
 func (l *Lease) close() error {
 	err := l.to.Close()
 	l.guard, l.to = nil, nil
+	l.has(0)
 	return err
 }
 
 // Leave ends this side. A guard that is still needed is not waited for: it ends
 // with the lease.
 func (l *Lease) Leave(needed bool) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.talk.Lock()
+	defer l.talk.Unlock()
 	if l.guard == nil {
 		return nil
 	}
@@ -188,7 +209,7 @@ func (l *Lease) Leave(needed bool) error {
 	err := l.say(sayLeave)
 	if err != nil {
 		l.abandon()
-		if err = l.renew(max(time.Until(l.end), time.Nanosecond)); err == nil {
+		if err = l.renew(max(time.Until(l.ends()), time.Nanosecond)); err == nil {
 			err = l.say(sayLeave)
 		}
 	}
