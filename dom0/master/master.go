@@ -22,9 +22,9 @@ type Master struct {
 	state    *state
 	log      *slog.Logger
 	health   health
-	notes    []string // that the platform had last, of Run
 
 	mu         sync.Mutex
+	notes      []string             // that the platform had last
 	adopted    map[string]*adoption // by UUID
 	configured []Wish
 	begun      bool             // there was a configuration
@@ -105,6 +105,7 @@ func (m *Master) adopt(ctx context.Context, a *adoption) error {
 		return m.start(ctx, a)
 	})
 	if err == nil {
+		m.noted()
 		m.log.Info("adopted", "domain", a.domain.String(), "uuid", a.UUID, "reservation", a.Reservation, "budget", a.Budget, "period", a.Period, "class", a.Class)
 		return nil
 	}

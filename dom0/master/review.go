@@ -40,7 +40,6 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 			m.health.reviewErrors.Add(1)
 			m.log.Warn("review of the domains", "error", err)
 		}
-		m.noted()
 		if err := beat(); err != nil {
 			return err
 		}
@@ -52,7 +51,8 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 	}
 }
 
-// noted logs what the platform says that it did not say before.
+// noted logs what the platform says that it did not say before: when a domain was
+// adopted, which is when a keeper begins, and at each review.
 func (m *Master) noted() {
 	notes := m.platform.Notes()
 	for _, n := range notes {
@@ -69,6 +69,7 @@ func (m *Master) noted() {
 func (m *Master) Review(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.noted()
 	if len(m.adopted)+len(m.configured)+len(m.payers)+len(m.held) == 0 {
 		return nil
 	}
