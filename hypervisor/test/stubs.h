@@ -16,6 +16,7 @@ typedef int64_t s_time_t;
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
+#define arch_fetch_and_add(p, n) __sync_fetch_and_add(p, n)
 #define container_of(p, type, member) \
     ((type *)((char *)(p) - offsetof(type, member)))
 

@@ -83,7 +83,7 @@ func consistent(cmd uint64, mem []byte) error {
 	case opGetReservation:
 		r := (*rawReservation)(p)
 		ok = r.version == abiVersion && r.call <= uint32(CallGone) && r.left <= int64(r.budget) && r.budget <= r.period &&
-			r.refills >= 1 && r.refills <= 8
+			r.refills >= 1 && r.refills <= 32
 		got = *r
 	case opGetDomain:
 		d := (*rawDomain)(p)

@@ -15,8 +15,11 @@ void vlib_account_init(struct vlib_account *a, unsigned int id,
 void vlib_runqueue_init(struct vlib_runqueue *q, unsigned int cpu,
                         s_time_t now)
 {
+    static uint64_t generations;
+
     memset(q, 0, sizeof(*q));
     q->cpu = cpu;
+    q->generation = arch_fetch_and_add(&generations, 1) + 1;
     q->since = now;
     q->until = VLIB_NEVER;
     INIT_LIST_HEAD(&q->contending);
@@ -25,9 +28,11 @@ void vlib_runqueue_init(struct vlib_runqueue *q, unsigned int cpu,
     cpumask_set_cpu(cpu, &q->floor.admitted);
 }
 
-void vlib_entity_init(struct vlib_entity *e, bool control)
+void vlib_entity_init(struct vlib_entity *e, struct vlib_group *groups,
+                      bool control)
 {
     memset(e, 0, sizeof(*e));
+    e->groups = groups;
     e->control = e->spared = control;
     e->ready_since = VLIB_NEVER;
     INIT_LIST_HEAD(&e->contends);
@@ -40,17 +45,6 @@ static struct vlib_account *payer(struct vlib_runqueue *q,
     if ( e->account )
         return e->account;
     return e->control ? &q->floor : NULL;
-}
-
-static struct vlib_heap *background(struct vlib_runqueue *q,
-                                    const struct vlib_entity *e)
-{
-    return e->spared ? &q->spared : &q->background;
-}
-
-static struct vlib_entity *first_of(const struct vlib_heap *h)
-{
-    return h->first ? node_entity(h->first, ready) : NULL;
 }
 
 /* The holder gives up the foreground, and who waited for it looks again. */
@@ -122,15 +116,16 @@ static void place(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
     if ( e->foreground )
         vlib_heap_insert(&q->foreground, &e->ready, period, e->turn);
     else
-        vlib_heap_insert(background(q, e), &e->ready, e->share, e->turn);
+        vlib_background_insert(q, e);
 }
 
 /* Takes e off the heaps. */
 static void displace(struct vlib_runqueue *q, struct vlib_entity *e)
 {
-    if ( e->ready.queued )
-        vlib_heap_remove(e->foreground ? &q->foreground : background(q, e),
-                         &e->ready);
+    if ( e->ready.queued && e->foreground )
+        vlib_heap_remove(&q->foreground, &e->ready);
+    else if ( e->ready.queued )
+        vlib_background_remove(q, e);
     if ( e->refill.queued )
         vlib_heap_remove(&q->refills, &e->refill);
     list_del_init(&e->contends);
@@ -169,9 +164,7 @@ void vlib_enqueue(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
     ASSERT(!e->queue);
     vlib_charge(q, now);
     e->queue = q;
-    e->turn = ++q->turns;
-    e->share = e->home == q ? max(e->share, q->share) : q->share;
-    e->home = q;
+    vlib_background_join(q, e);
     e->denied = q->denied_clock;
     place(q, e, now);
 }
@@ -186,6 +179,7 @@ void vlib_dequeue(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
         note_denied(q, e);
     displace(q, e);
     forgo(q, e);
+    vlib_background_leave(q, e);
     e->ready_since = VLIB_NEVER;
     e->queue = NULL;
 }
@@ -197,27 +191,17 @@ static void charge_account(struct vlib_runqueue *q, struct vlib_account *a,
     spin_lock(&a->lock);
     if ( e->foreground )
     {
-        s_time_t over = used - vlib_server_left(&a->server, now);
+        s_time_t over = used - vlib_server_left(&a->server, now) -
+                        a->elsewhere;
 
         q->overrun = max(q->overrun, over);
+        a->elsewhere = 0;
         vlib_server_charge(&a->server, used);
         a->usage.foreground += used;
     }
     else
         a->usage.background += used;
     spin_unlock(&a->lock);
-}
-
-/* The least share that anybody has: who comes is not behind it, nor before. */
-static void advance_share(struct vlib_runqueue *q, const struct vlib_entity *e)
-{
-    s_time_t least = e->share;
-
-    if ( q->background.first )
-        least = min(least, first_of(&q->background)->share);
-    if ( q->spared.first )
-        least = min(least, first_of(&q->spared)->share);
-    q->share = max(q->share, least);
 }
 
 void vlib_charge(struct vlib_runqueue *q, s_time_t now)
@@ -248,8 +232,7 @@ void vlib_charge(struct vlib_runqueue *q, s_time_t now)
     {
         e->usage.background += used;
         q->background_time += used;
-        e->share += used;
-        advance_share(q, e);
+        vlib_background_charge(q, e, used);
     }
 }
 
@@ -265,7 +248,10 @@ void vlib_account_charge(struct vlib_account *a, s_time_t used, s_time_t now)
     vlib_server_charge(&a->server, used);
     a->usage.foreground += used;
     if ( a->holder )
+    {
+        a->elsewhere += used; /* is not what the holder overruns by */
         vlib_kick(a->holder->queue->cpu); /* its budget ends earlier */
+    }
     spin_unlock(&a->lock);
 }
 
@@ -333,7 +319,7 @@ bool vlib_preempts(const struct vlib_runqueue *q, const struct vlib_entity *e)
         return false;
     /* What ran alone has no slice, and ends it now that it is not. */
     return q->until > q->since + VLIB_SLICE ||
-           e->share + VLIB_GRANULARITY < r->share;
+           vlib_background_behind(q, e, r);
 }
 
 /* Whether the throttle denies background time now, and until when. */
@@ -390,6 +376,7 @@ static struct vlib_entity *pick_foreground(struct vlib_runqueue *q,
         {
             vlib_server_wake(&a->server, e->ready_since);
             a->holder = e;
+            a->elsewhere = 0;
             *until = now + vlib_server_left(&a->server, now);
         }
         spin_unlock(&a->lock);
@@ -404,16 +391,14 @@ static struct vlib_entity *pick_foreground(struct vlib_runqueue *q,
 static struct vlib_entity *pick_background(struct vlib_runqueue *q,
                                            s_time_t now, s_time_t *until)
 {
-    struct vlib_entity *e = first_of(&q->background);
-    struct vlib_entity *spared = first_of(&q->spared);
+    struct vlib_entity *e;
     struct vlib_account *a;
     s_time_t change;
 
-    q->denying = denied(q, now, &change) && e;
-    if ( e )
+    q->denying = denied(q, now, &change) && q->background.first;
+    if ( q->background.first )
         *until = change;
-    if ( !e || q->denying || (spared && spared->share <= e->share) )
-        e = spared;
+    e = vlib_background_first(q, q->denying);
     if ( !e )
         return NULL;
     note_denied(q, e);
@@ -469,8 +454,8 @@ void vlib_idle(struct vlib_runqueue *q, s_time_t now)
 void vlib_yielded(struct vlib_runqueue *q, struct vlib_entity *e)
 {
     e->turn = ++q->turns;
-    if ( q->running == e && !e->foreground && first_of(&q->background) )
-        e->share = max(e->share, first_of(&q->background)->share);
+    if ( q->running == e && !e->foreground )
+        vlib_background_yield(q, e);
 }
 
 struct vlib_entity *vlib_decide(struct vlib_runqueue *q, s_time_t now,
