@@ -79,7 +79,8 @@ func (b *host) callListener(ctx context.Context, domid uint16) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.module.SetDomain(domid, 0, vlib.Listens)) }()
-	if err := b.module.Hold(domid, time.Minute); err != nil {
+	hold, err := b.module.Hold(domid, time.Minute)
+	if err != nil {
 		return err
 	}
 	for id := uint32(notAllowed); id < firstPaying+batchCalls; id++ {
@@ -100,7 +101,7 @@ func (b *host) callListener(ctx context.Context, domid uint16) (err error) {
 	if err := b.countRefused(domid, uint32(local)); err != nil {
 		return err
 	}
-	if err := b.module.Drop(domid); err != nil {
+	if err := b.module.Drop(domid, hold); err != nil {
 		return err
 	}
 	return b.countCalls(domid, uint32(local))

@@ -77,8 +77,9 @@ func TestStress(t *testing.T) {
 		case 3:
 			m.SetDomain(domid(r), vlib.StopTime, vlib.Closed)
 		case 4:
-			if m.Hold(domid(r), 50*ms) == nil && r.IntN(2) == 0 {
-				m.Drop(domid(r))
+			d := domid(r)
+			if hold, err := m.Hold(d, 50*ms); err == nil && r.IntN(2) == 0 {
+				m.Drop(d, hold)
 			}
 		}
 		time.Sleep(ms)

@@ -101,13 +101,14 @@ func (d *Domain) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEnd
 }
 
 func (d *Domain) dial(ctx context.Context, o vlibcall.Offer) (*clientEndpoint, error) {
-	parks, release, err := d.admit(o.Reservation)
+	dir := home(d.id) + serverDir(o.Port)
+	parks, release, err := d.admit(ctx, dir, o.Reservation)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	e := &clientEndpoint{
-		domain: d, parks: parks, id: channelID(rand.Uint64()), dir: home(d.id) + serverDir(o.Port), size: o.Size,
+		domain: d, parks: parks, id: channelID(rand.Uint64()), dir: dir, size: o.Size,
 		changed: make(chan struct{}, 1),
 	}
 	if err := d.greet(ctx, e.dir, o); err != nil {

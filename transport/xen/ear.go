@@ -22,6 +22,8 @@ type ear struct {
 	close    func() error
 	manner   string
 
+	fromUserMode bool // by an instruction that the kernel does not see
+
 	served evtchn.Port // of the call that it was told of, or of the request that it found; 0: none
 	signal bool        // its client, when the server is done
 	turns  int
@@ -53,7 +55,7 @@ func openEar() (*ear, error) {
 	if derr != nil {
 		return nil, fmt.Errorf("%w (xen_privcmd.unrestricted=1 on the guest kernel's command line allows it); %w", err, derr)
 	}
-	return &ear{listen: d.Listen, complete: d.Complete, close: func() error { return nil }, manner: "by hypercall from user mode"}, nil
+	return &ear{listen: d.Listen, complete: d.Complete, close: func() error { return nil }, manner: "by hypercall from user mode", fromUserMode: true}, nil
 }
 
 // Manner says how this server listens.

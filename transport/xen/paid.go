@@ -3,8 +3,10 @@
 package xen
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/vlibos/vlibos/vlibcall"
@@ -43,8 +45,9 @@ func (m *module) Close() error {
 
 // admit prepares for a channel whose calls a reservation pays for, or nobody.
 // It holds the gate open, so that the guest can make the channel, until
-// release. parks says that the guest cannot listen by hypercall.
-func (d *Domain) admit(reservation uint32) (parks bool, release func(), err error) {
+// release. parks says that the guest cannot listen by hypercall. dir is the
+// server's directory in xenstore.
+func (d *Domain) admit(ctx context.Context, dir string, reservation uint32) (parks bool, release func(), err error) {
 	if d.module == nil {
 		if reservation != 0 {
 			return false, nil, fmt.Errorf("%w: %d: %w", vlibcall.ErrReservation, reservation, vlib.ErrAbsent)
@@ -68,11 +71,30 @@ func (d *Domain) admit(reservation uint32) (parks bool, release func(), err erro
 	case !gated:
 		return false, func() {}, nil
 	}
-	if err := d.module.Hold(d.id, dialTimeout); err != nil {
+	if err := d.allowUserMode(ctx, dir, state.Flags); err != nil {
+		return false, nil, err
+	}
+	hold, err := d.module.Hold(d.id, dialTimeout)
+	if err != nil {
 		return false, nil, err
 	}
 	// A hold that is over, or whose domain is gone, needs no more.
-	return state.Flags&vlib.Parks != 0, func() { d.module.Drop(d.id) }, nil
+	return state.Flags&vlib.Parks != 0, func() { d.module.Drop(d.id, hold) }, nil
+}
+
+// allowUserMode lets a server listen from user mode that says it does.
+func (d *Domain) allowUserMode(ctx context.Context, dir string, flags vlib.DomainFlags) error {
+	if flags&(vlib.Listens|vlib.UserMode) != vlib.Listens {
+		return nil
+	}
+	text, err := d.store.Read(ctx, dir+"/listens")
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil || string(text) != fromUserMode:
+		return err
+	}
+	return d.module.SetDomain(d.id, vlib.UserMode, 0)
 }
 
 // Begin implements vlibcall.Payer.

@@ -5,6 +5,8 @@ package vlib
 import (
 	"fmt"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // CallState is what became of a reservation's call.
@@ -72,17 +74,23 @@ func (m *Module) Finish(id uint32) error {
 	return reservationError("finish the call on", id, nowhere, aboutCancel, err)
 }
 
-// Hold keeps a domain's gate open until Drop, but no longer than limit: for
-// what must reach the guest outside a call. Holds are counted, and end together
-// at the latest limit.
-func (m *Module) Hold(domid uint16, limit time.Duration) error {
-	_, err := m.values(opHold, uint64(domid), 1, uint64(limit))
-	return domainError("hold the gate", domid, aboutHold, err)
+// Hold is a hold of a domain's gate: the number that the module gave it.
+type Hold uint32
+
+// Hold keeps a domain's gate open until Drop of what it returns, but no longer
+// than limit: for what must reach the guest outside a call. The gate is open as
+// long as there is any hold. [ErrFull] if there are 64.
+func (m *Module) Hold(domid uint16, limit time.Duration) (Hold, error) {
+	r, err := m.values(opHold, uint64(domid), 0, uint64(limit))
+	return Hold(r), domainError("hold the gate", domid, aboutHold, err)
 }
 
-// Drop ends one hold.
-func (m *Module) Drop(domid uint16) error {
-	_, err := m.values(opHold, uint64(domid), 0, 0)
+// Drop ends a hold; [ErrNoHold] if it has ended already.
+func (m *Module) Drop(domid uint16, hold Hold) error {
+	if hold == 0 { // would take one
+		return domainError("let go of the gate", domid, aboutHold, unix.ENOENT)
+	}
+	_, err := m.values(opHold, uint64(domid), uint64(hold), 0)
 	return domainError("let go of the gate", domid, aboutHold, err)
 }
 

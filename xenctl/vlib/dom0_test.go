@@ -84,6 +84,7 @@ func TestLabErrors(t *testing.T) {
 		return err
 	}
 	_, none := m.Reservation(99)
+	_, endless := m.Hold(domid, 2*time.Hour)
 	_, unknown := m.Domain(0)
 	_, cpu := m.CPU(99)
 	for name, tt := range map[string]struct{ err, want error }{
@@ -94,8 +95,8 @@ func TestLabErrors(t *testing.T) {
 		"call by another's port":           {call(domid, b.ports[b.domids[2]], 5, time.Second), ErrRange},
 		"call without a time":              {call(domid, port, 5, 0), ErrRange},
 		"cancel nothing":                   {m.Cancel(5), ErrNoCall},
-		"drop nothing":                     {m.Drop(domid), ErrNoHold},
-		"hold for ever":                    {m.Hold(domid, 2*time.Hour), ErrRange},
+		"drop nothing":                     {m.Drop(domid, 1<<31), ErrNoHold},
+		"hold for ever":                    {endless, ErrRange},
 		"charge for ever":                  {m.Charge(5, 2*time.Hour), ErrRange},
 		"charge more than an hour refills": {m.Charge(7, 10*time.Second), ErrRange},
 		"adopt with a flag":                {m.bind("adopt by", opAdopt, rawBind{id: 5, domid: uint32(domid), flags: 1}), ErrRange},
@@ -159,7 +160,10 @@ func TestLabHotPathAllocatesNothing(t *testing.T) {
 			_, err := b.m.Call(domid, port, 5, patience)
 			return errors.Join(err, b.m.Cancel(5))
 		},
-		"Hold, Drop": func() error { return errors.Join(b.m.Hold(domid, time.Second), b.m.Drop(domid)) },
+		"Hold, Drop": func() error {
+			hold, err := b.m.Hold(domid, time.Second)
+			return errors.Join(err, b.m.Drop(domid, hold))
+		},
 		"Lease":      func() error { return b.m.Lease(0) },
 		"Charge":     func() error { return b.m.Charge(5, time.Microsecond) },
 	} {

@@ -22,13 +22,16 @@ const (
 	Parks DomainFlags = 1 << 3
 	// Critical domains are spared by the throttle.
 	Critical DomainFlags = 1 << 4
+	// UserMode lets programs of a PVH or HVM guest listen from user mode, by an
+	// instruction that its kernel does not see.
+	UserMode DomainFlags = 1 << 5
 
-	allFlags = Listens | StopTime | Closed | Parks | Critical
+	allFlags = Listens | StopTime | Closed | Parks | Critical | UserMode
 )
 
 func (f DomainFlags) String() string {
 	var names []string
-	for i, name := range []string{"listens", "stop-time", "closed", "parks", "critical"} {
+	for i, name := range []string{"listens", "stop-time", "closed", "parks", "critical", "user-mode"} {
 		if f&(1<<i) != 0 {
 			names = append(names, name)
 		}

@@ -105,6 +105,7 @@ var particular = [...]map[unix.Errno]meaning{
 		unix.ERANGE: {ErrRange, fmt.Sprintf("a hold is for more than 0 and %v at most", MaxTimeout)},
 		unix.ENXIO:  {ErrUnknown, "it has no gate: SetDomain tells the module"},
 		unix.ENOENT: {ErrNoHold, ""},
+		unix.EBUSY:  {ErrFull, "64 hold the gate already"},
 	},
 	aboutListen: {
 		unix.EACCES: {ErrNotPermitted, "the control domain has not allowed this domain to listen: SetDomain with Listens"},

@@ -162,7 +162,7 @@ func (g *generator) plausible(cmd uint64) request {
 	case opCancel, opFinish:
 		r.a1 = uint64(g.id())
 	case opHold:
-		r.a1, r.a2, r.a3 = uint64(g.domid()), uint64(g.IntN(2)), g.timeout()
+		r.a1, r.a2, r.a3 = uint64(g.domid()), uint64(g.IntN(2)*g.IntN(1000)), g.timeout()
 	case opLease: // most of what there is to find is hidden while one is lost
 		if g.IntN(10) == 0 {
 			r.a1 = g.timeout()

@@ -102,7 +102,7 @@ func serveBadly(m *Module, port uint32) error {
 		r, err := ask(cmd, served, flags, 0)
 		switch {
 		case err == nil && (r == uint64(port) || cmd == opComplete && r == 0):
-		case err == unix.EAGAIN && cmd == opListen, err == unix.EACCES, err == unix.EINVAL:
+		case err == unix.EAGAIN && cmd == opListen, err == unix.EACCES, err == unix.EINVAL, err == unix.EPERM:
 			time.Sleep(time.Millisecond)
 		default:
 			return fmt.Errorf("sub-operation %d, %#x, %#x: %#x, %v", cmd, served, flags, r, err)
@@ -203,6 +203,7 @@ func refusedInOrder(m *Module) error {
 	_, domain := m.Domain(0)
 	_, cpu := m.CPU(0)
 	_, counters := m.Counters(0)
+	_, hold := m.Hold(0, 1)
 	_, call := m.Call(0, 1, 1, time.Second)
 	_, listen := m.Listen(0, false)
 	for name, err := range map[string]error{
@@ -210,7 +211,7 @@ func refusedInOrder(m *Module) error {
 		"Complete": m.Complete(0, false), "Reserve": m.Reserve(1, time.Millisecond, time.Second), "Unreserve": m.Unreserve(1),
 		"Adopt": m.Adopt(0, 1), "Allow": m.Allow(0, 1), "Disallow": m.Disallow(0, 1), "SetDomain": m.SetDomain(0, Listens, 0),
 		"Throttle": m.Throttle(0, time.Second, time.Second), "Lease": m.Lease(time.Second), "Charge": m.Charge(1, 1),
-		"Cancel": m.Cancel(1), "Finish": m.Finish(1), "Hold": m.Hold(0, 1), "Drop": m.Drop(0),
+		"Cancel": m.Cancel(1), "Finish": m.Finish(1), "Hold": hold, "Drop": m.Drop(0, 1),
 	} {
 		if !errors.Is(err, ErrNotPermitted) || strings.Contains(fmt.Sprint(err), "%!") {
 			return fmt.Errorf("%s: %w, want it refused", name, err)

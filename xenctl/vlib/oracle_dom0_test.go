@@ -6,6 +6,7 @@ package vlib
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"unsafe"
 
@@ -28,7 +29,7 @@ var operations = map[uint64]operation{
 	opCall:           {"call", 0, []unix.Errno{unix.ERANGE, unix.ESRCH, unix.ENOTCONN, unix.EINVAL, unix.ENOENT, unix.ENXIO, unix.EACCES, unix.EBUSY}, 1},
 	opCancel:         {"cancel", 0, []unix.Errno{unix.ENOENT, unix.ESRCH}, 0},
 	opFinish:         {"finish", 0, []unix.Errno{unix.ENOENT, unix.ESRCH}, 0},
-	opHold:           {"hold", 0, []unix.Errno{unix.ESRCH, unix.ERANGE, unix.ENXIO, unix.ENOENT}, 0},
+	opHold:           {"hold", 0, []unix.Errno{unix.ESRCH, unix.ERANGE, unix.ENXIO, unix.ENOENT, unix.EBUSY}, math.MaxInt32},
 	opLease:          {"lease", 0, []unix.Errno{unix.EINVAL, unix.ERANGE}, 0},
 	opCharge:         {"charge", 0, []unix.Errno{unix.ERANGE, unix.ENOENT}, 0},
 	opInfo:           {"info", size[rawInfo](), nil, 0},

@@ -145,7 +145,7 @@ func TestRecordsBecomePublic(t *testing.T) {
 
 func TestStrings(t *testing.T) {
 	for want, s := range map[string]fmt.Stringer{
-		"listens closed": Listens | Closed, "stop-time parks critical 0x20": StopTime | Parks | Critical | 32, "": DomainFlags(0),
+		"listens closed": Listens | Closed, "stop-time parks critical user-mode 0x40": StopTime | Parks | Critical | UserMode | 64, "": DomainFlags(0),
 		"queued": CallQueued, "timed out": CallTimeout, "state 99": CallState(99),
 		"AMD L3": CountersAMDL3, "kind 9": CounterKind(9),
 	} {

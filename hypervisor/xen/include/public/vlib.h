@@ -30,7 +30,7 @@
 #define VLIB_OP_complete            2  /* a1: port to signal, 0: none */
 #define VLIB_OP_call                3  /* a1: domid << 32 | port, a2: reservation, arg: timeout */
 #define VLIB_OP_cancel              4  /* a1: reservation */
-#define VLIB_OP_hold                5  /* a1: domid, a2: 1 take, 0 drop, arg: longest time */
+#define VLIB_OP_hold                5  /* a1: domid, a2: 0 take, arg: longest time -> number; a2: number to drop */
 #define VLIB_OP_lease               6  /* a1: time, 0: no lease */
 #define VLIB_OP_charge              7  /* a1: reservation, a2: time */
 #define VLIB_OP_finish              8  /* a1: reservation */
@@ -54,6 +54,7 @@
 #define VLIB_MIN_PERIOD             200000ULL       /* 200 us */
 #define VLIB_MAX_PERIOD             10000000000ULL  /* 10 s */
 #define VLIB_MAX_CALLEES            64 /* domains one reservation may call */
+#define VLIB_MAX_HOLDS              64 /* of one gate, at a time */
 #define VLIB_MAX_TIMEOUT            3600000000000ULL /* 1 h */
 
 #define VLIB_FEATURE_host           (1U << 0) /* Dom0 itself is under sched=vlib */
@@ -117,6 +118,7 @@ struct vlib_domctl {
  */
 #define VLIB_DOMAIN_parks           (1U << 3)
 #define VLIB_DOMAIN_critical        (1U << 4) /* the throttle spares it */
+#define VLIB_DOMAIN_user_mode       (1U << 5) /* its user mode may listen, too */
 };
 
 /* idle of each period is denied to background time; 0: none is. */

@@ -12,7 +12,7 @@ static struct vlib_heap *heap(struct vlib_runqueue *q, bool spared)
     return spared ? &q->spared : &q->background;
 }
 
-static struct vlib_entity *member(const struct vlib_node *n)
+static struct vlib_entity *member(struct vlib_node *n)
 {
     return container_of(n, struct vlib_entity, ready);
 }
@@ -70,7 +70,7 @@ struct vlib_entity *vlib_background_first(const struct vlib_runqueue *q,
     struct vlib_group *g = first_group(&q->spared, true);
     struct vlib_group *other = denying ? NULL
                                        : first_group(&q->background, false);
-    const struct vlib_node *first, *spared;
+    struct vlib_node *first, *spared;
 
     if ( other && (!g || other->share < g->share) )
         g = other;

@@ -75,7 +75,7 @@ static struct vlib_call *start_next(struct vlib_domain *vd)
     vd->delivered = false;
     c->state = VLIB_CALL_active;
     c->started = NOW();
-    c->before = reservation_of(c)->account.usage;
+    c->before = vlib_reservation_usage(reservation_of(c));
     vd->unsettled = false;
     vlib_domain_attach(vd, &reservation_of(c)->account);
     vlib_gate_apply(vd);
@@ -188,7 +188,7 @@ long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
     d = rcu_lock_domain_by_id(domid);
     if ( !d )
         return -ESRCH;
-    rc = vlib_may_control(d);
+    rc = vlib_may_control(d, true);
     if ( !rc && (d->is_dying || d->is_shutting_down) )
         rc = -ENOTCONN;
     if ( !rc )
@@ -434,42 +434,4 @@ long vlib_complete(unsigned long port, unsigned long flags)
         evtchn_send(d, port);
     vlib_call_signal();
     return 0;
-}
-
-long vlib_hold(domid_t domid, bool take, s_time_t limit)
-{
-    struct domain *d = rcu_lock_domain_by_id(domid);
-    struct vlib_domain *vd;
-    long rc;
-
-    if ( !d )
-        return -ESRCH;
-    rc = vlib_may_control(d);
-    if ( !rc && take && (limit <= 0 || limit > VLIB_MAX_TIMEOUT) )
-        rc = -ERANGE;
-    if ( rc )
-        goto out;
-    spin_lock(&vlib_lock);
-    vd = vlib_domain_find(d);
-    if ( !vd )
-        rc = -ENXIO;
-    else if ( take )
-    {
-        vd->holds++;
-        vd->hold_until = max(vd->hold_until, NOW() + limit);
-        vlib_housekeeping_by(vd->hold_until);
-    }
-    else if ( vd->holds )
-    {
-        if ( !--vd->holds )
-            vd->hold_until = 0;
-    }
-    else
-        rc = -ENOENT; /* it was over before */
-    if ( vd )
-        vlib_gate_apply(vd);
-    spin_unlock(&vlib_lock);
- out:
-    rcu_unlock_domain(d);
-    return rc;
 }

@@ -73,27 +73,30 @@ void vlib_domain_join(struct vlib_unit *vu)
         return;
     vu->domain = vd;
     list_add_tail(&vu->list, &vd->units);
-    lock = unit_schedule_lock_irqsave(vu->unit, &flags);
+    lock = vlib_unit_lock(vu, &flags);
     vlib_attach(&vu->entity, payer_of(vd), NOW());
     vlib_spare(&vu->entity, vd->flags & VLIB_DOMAIN_critical, NOW());
     vu->gated = !vd->open;
-    unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
+    vlib_unit_unlock(lock, flags, vu);
+    vlib_gate_apply(vd); /* the first has come */
 }
 
 void vlib_domain_leave(struct vlib_unit *vu)
 {
+    struct vlib_domain *vd = vu->domain;
     unsigned long flags;
     spinlock_t *lock;
 
-    if ( !vu->domain )
+    if ( !vd )
         return;
-    lock = unit_schedule_lock_irqsave(vu->unit, &flags);
+    lock = vlib_unit_lock(vu, &flags);
     vlib_attach(&vu->entity, NULL, NOW());
     vlib_spare(&vu->entity, false, NOW());
     vu->gated = false;
-    unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
+    vlib_unit_unlock(lock, flags, vu);
     list_del_init(&vu->list);
     vu->domain = NULL;
+    vlib_gate_apply(vd); /* the last has gone */
 }
 
 /* Who pays for all vCPUs from now on. */
@@ -104,10 +107,10 @@ void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a)
     list_for_each_entry ( vu, &vd->units, list )
     {
         unsigned long flags;
-        spinlock_t *lock = unit_schedule_lock_irqsave(vu->unit, &flags);
+        spinlock_t *lock = vlib_unit_lock(vu, &flags);
 
         vlib_attach(&vu->entity, a, NOW());
-        unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
+        vlib_unit_unlock(lock, flags, vu);
     }
 }
 
@@ -119,10 +122,10 @@ void vlib_domain_spare(struct vlib_domain *vd)
     list_for_each_entry ( vu, &vd->units, list )
     {
         unsigned long flags;
-        spinlock_t *lock = unit_schedule_lock_irqsave(vu->unit, &flags);
+        spinlock_t *lock = vlib_unit_lock(vu, &flags);
 
         vlib_spare(&vu->entity, vd->flags & VLIB_DOMAIN_critical, NOW());
-        unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
+        vlib_unit_unlock(lock, flags, vu);
     }
 }
 
@@ -160,11 +163,11 @@ void vlib_domain_charge(struct vlib_domain *vd)
     list_for_each_entry ( vu, &vd->units, list )
     {
         unsigned long flags;
-        spinlock_t *lock = unit_schedule_lock_irqsave(vu->unit, &flags);
+        spinlock_t *lock = vlib_unit_lock(vu, &flags);
 
         if ( vu->entity.queue )
             vlib_charge(vu->entity.queue, NOW());
-        unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
+        vlib_unit_unlock(lock, flags, vu);
     }
 }
 
@@ -172,14 +175,19 @@ void vlib_domain_usage(struct vlib_domain *vd, struct vlib_usage *sum)
 {
     struct vlib_unit *vu;
 
-    vlib_domain_charge(vd);
     memset(sum, 0, sizeof(*sum));
     list_for_each_entry ( vu, &vd->units, list )
     {
+        unsigned long flags;
+        spinlock_t *lock = vlib_unit_lock(vu, &flags);
+
+        if ( vu->entity.queue )
+            vlib_charge(vu->entity.queue, NOW());
         sum->foreground += vu->entity.usage.foreground;
         sum->background += vu->entity.usage.background;
         sum->throttled += vu->entity.usage.throttled;
         sum->deschedules += vu->entity.usage.deschedules;
+        vlib_unit_unlock(lock, flags, vu);
     }
 }
 
@@ -187,8 +195,10 @@ void vlib_domain_cpus(const struct vlib_domain *vd, cpumask_t *cpus)
 {
     const struct vlib_unit *vu;
 
+    rcu_read_lock(&sched_res_rculock);
     list_for_each_entry ( vu, &vd->units, list )
         cpumask_set_cpu(sched_unit_master(vu->unit), cpus);
+    rcu_read_unlock(&sched_res_rculock);
 }
 
 /* The domain is gone: its calls end, its vCPUs are nobody's. */

@@ -39,27 +39,6 @@ static s_time_t expire_lease(s_time_t now)
     return VLIB_NEVER;
 }
 
-static s_time_t expire_holds(s_time_t now)
-{
-    s_time_t next = VLIB_NEVER;
-    struct vlib_domain *vd;
-
-    list_for_each_entry ( vd, &vlib_domains, list )
-    {
-        if ( !vd->holds )
-            continue;
-        if ( vd->hold_until > now )
-        {
-            next = min(next, vd->hold_until);
-            continue;
-        }
-        vd->holds = 0;
-        vd->hold_until = 0;
-        vlib_gate_apply(vd);
-    }
-    return next;
-}
-
 static void cf_check housekeeping(void *unused)
 {
     s_time_t now = NOW(), next;
@@ -68,7 +47,7 @@ static void cf_check housekeeping(void *unused)
     armed = VLIB_NEVER;
     vlib_domain_sweep();
     next = min(expire_lease(now), vlib_call_expire(now));
-    next = min(next, expire_holds(now));
+    next = min(next, vlib_hold_expire(now));
     if ( vlib_reservation_readmit() )
     {
         /* Most of the time is for others. */

@@ -31,6 +31,7 @@ struct vlib_unit {
     struct list_head list;      /* in domain->units, or on its own */
     struct list_head all;       /* in vlib_units */
     bool gated;
+    unsigned int residence;     /* the CPU where it is counted as living */
     s_time_t off_since;         /* when it last left a CPU */
 };
 
@@ -64,6 +65,12 @@ struct vlib_callee {
     struct vlib_domain *domain;
 };
 
+/* A hold of a gate. */
+struct vlib_hold {
+    uint32_t number;            /* whoever took it has it; 0: not in force */
+    s_time_t until;
+};
+
 /* A domain that the module was told of. */
 struct vlib_domain {
     struct list_head list;      /* of all */
@@ -81,16 +88,36 @@ struct vlib_domain {
     struct vlib_reservation *active;
     struct list_head queue;     /* struct vlib_call */
     bool unsettled;             /* its vCPUs are with the last call's payer */
-    unsigned int queued, holds;
-    s_time_t hold_until;
+    unsigned int queued;
+    unsigned int holds;         /* of hold[], those that are in force */
+    struct vlib_hold hold[VLIB_MAX_HOLDS];
     uint64_t calls;
 };
 
 extern spinlock_t vlib_lock;
 
+/*
+ * The scheduler lock of the CPU where vu is. The CPU's struct sched_resource,
+ * which holds the lock, is freed by RCU when the CPU is unplugged.
+ */
+static inline spinlock_t *vlib_unit_lock(const struct vlib_unit *vu,
+                                         unsigned long *flags)
+{
+    rcu_read_lock(&sched_res_rculock);
+    return unit_schedule_lock_irqsave(vu->unit, flags);
+}
+
+static inline void vlib_unit_unlock(spinlock_t *lock, unsigned long flags,
+                                    const struct vlib_unit *vu)
+{
+    unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
+    rcu_read_unlock(&sched_res_rculock);
+}
+
 /* scheduler.c */
 bool vlib_is_ours(const struct scheduler *s);
-struct vlib_runqueue *vlib_runqueue(unsigned int cpu);
+bool vlib_drives(unsigned int cpu);         /* under sched_res_rculock; */
+struct vlib_runqueue *vlib_runqueue(unsigned int cpu); /* with its lock, too */
 void vlib_unit_start(struct vlib_unit *vu); /* with its scheduler lock, */
 void vlib_unit_stop(struct vlib_unit *vu);  /* both */
 
@@ -114,6 +141,8 @@ void vlib_domain_cpus(const struct vlib_domain *vd, cpumask_t *cpus);
 
 /* gate.c: under vlib_lock. */
 void vlib_gate_apply(struct vlib_domain *vd);
+s_time_t vlib_hold_expire(s_time_t now);
+long vlib_hold(domid_t domid, unsigned long number, s_time_t limit); /* not */
 
 /* reservation.c: all under vlib_lock. */
 extern struct list_head vlib_reservations;
@@ -123,6 +152,7 @@ int vlib_reservation_set(struct vlib_reserve *op);
 int vlib_reservation_remove(unsigned int id);
 int vlib_reservation_adopt(struct vlib_bind *op, struct domain *d);
 int vlib_reservation_allow(struct vlib_bind *op, struct domain *d);
+struct vlib_usage vlib_reservation_usage(struct vlib_reservation *r);
 bool vlib_reservation_allows(const struct vlib_reservation *r,
                              const struct vlib_domain *vd);
 void vlib_reservation_forget(struct vlib_domain *vd);
@@ -138,7 +168,6 @@ long vlib_finish(unsigned long id);
 void vlib_call_resume(struct vlib_domain *vd);
 long vlib_listen(unsigned long port, unsigned long flags);
 long vlib_complete(unsigned long port, unsigned long flags);
-long vlib_hold(domid_t domid, bool take, s_time_t limit);
 void vlib_call_end(struct vlib_reservation *r, unsigned int state);
 void vlib_call_stop(struct vlib_reservation *r, unsigned int state);
 void vlib_call_forget(unsigned int id);
@@ -164,7 +193,7 @@ void vlib_clock_reset(domid_t domid);
 s_time_t vlib_clock_stopped(domid_t domid);
 
 /* op.c */
-int vlib_may_control(struct domain *d);
+int vlib_may_control(struct domain *d, bool change);
 
 /* counters.c */
 unsigned int vlib_counters_kind(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The hypercall: who may, what is copied, which file does it. */
 #include <xen/guest_access.h>
+#include <xen/nospec.h>
 
 #include "module.h"
 
@@ -21,18 +22,38 @@ union vlib_arg {
 
 bool vlib_user_cmd(unsigned long cmd)
 {
-    return cmd == VLIB_OP_version || cmd == VLIB_OP_listen ||
-           cmd == VLIB_OP_complete;
+    const struct vlib_domain *vd;
+    bool may;
+
+    if ( cmd != VLIB_OP_listen && cmd != VLIB_OP_complete )
+        return cmd == VLIB_OP_version;
+    spin_lock(&vlib_lock);
+    vd = vlib_domain_find(current->domain);
+    may = vd && (vd->flags & VLIB_DOMAIN_user_mode);
+    spin_unlock(&vlib_lock);
+    return may;
 }
 
-static int may_control_host(void)
+/*
+ * As Xen decides on its own schedulers, in two steps each: Flask allows all in
+ * the first and decides in the second; without Flask it is the first.
+ */
+static int may_control_host(bool change)
 {
-    return xsm_sysctl(XSM_PRIV, XEN_SYSCTL_scheduler_op);
+    int rc = xsm_sysctl(XSM_PRIV, XEN_SYSCTL_scheduler_op);
+
+    return rc ?: xsm_sysctl_scheduler_op(XSM_HOOK,
+                                         change ? XEN_SYSCTL_SCHEDOP_putinfo
+                                                : XEN_SYSCTL_SCHEDOP_getinfo);
 }
 
-int vlib_may_control(struct domain *d)
+int vlib_may_control(struct domain *d, bool change)
 {
-    return xsm_domctl(XSM_OTHER, d, XEN_DOMCTL_scheduler_op, 0);
+    int rc = xsm_domctl(XSM_OTHER, d, XEN_DOMCTL_scheduler_op, 0);
+
+    return rc ?: xsm_domctl_scheduler_op(XSM_HOOK, d,
+                                         change ? XEN_DOMCTL_SCHEDOP_putinfo
+                                                : XEN_DOMCTL_SCHEDOP_getinfo);
 }
 
 static struct vlib_cost cost(const struct vlib_usage *u)
@@ -62,7 +83,7 @@ static int info(struct vlib_info *op)
         op->domains++;
     rcu_read_lock(&sched_res_rculock);
     for_each_online_cpu ( cpu )
-        if ( vlib_runqueue(cpu) )
+        if ( vlib_drives(cpu) )
             op->cpus++;
     rcu_read_unlock(&sched_res_rculock);
     op->lease = vlib_lease_left();
@@ -146,7 +167,7 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
 {
     const uint32_t known = VLIB_DOMAIN_listens | VLIB_DOMAIN_stop_time |
                            VLIB_DOMAIN_closed | VLIB_DOMAIN_parks |
-                           VLIB_DOMAIN_critical;
+                           VLIB_DOMAIN_critical | VLIB_DOMAIN_user_mode;
     struct vlib_domain *vd;
     uint32_t before;
 
@@ -252,21 +273,24 @@ static int domain_op(unsigned long cmd, union vlib_arg *u, struct domain *d)
 static const struct {
     uint8_t size;
     uint8_t domid;  /* where the domain's number is; 0: it concerns the host */
+    bool changes;   /* or only reads */
 } shapes[] = {
-#define HOST(op, type) [VLIB_OP_##op] = { sizeof(struct type), 0 }
-#define DOMAIN(op, type) \
-    [VLIB_OP_##op] = { sizeof(struct type), offsetof(struct type, domid) }
-    HOST(info, vlib_info),
-    HOST(reserve, vlib_reserve),
-    HOST(unreserve, vlib_reserve),
-    DOMAIN(adopt, vlib_bind),
-    DOMAIN(allow, vlib_bind),
-    DOMAIN(domain, vlib_domctl),
-    HOST(throttle, vlib_throttle),
-    HOST(get_reservation, vlib_reservation_info),
-    DOMAIN(get_domain, vlib_domain_info),
-    HOST(get_cpu, vlib_cpu_info),
-    HOST(get_counters, vlib_counters),
+#define HOST(op, type, changes) \
+    [VLIB_OP_##op] = { sizeof(struct type), 0, changes }
+#define DOMAIN(op, type, changes) \
+    [VLIB_OP_##op] = { sizeof(struct type), offsetof(struct type, domid), \
+                       changes }
+    HOST(info, vlib_info, false),
+    HOST(reserve, vlib_reserve, true),
+    HOST(unreserve, vlib_reserve, true),
+    DOMAIN(adopt, vlib_bind, true),
+    DOMAIN(allow, vlib_bind, true),
+    DOMAIN(domain, vlib_domctl, true),
+    HOST(throttle, vlib_throttle, true),
+    HOST(get_reservation, vlib_reservation_info, false),
+    DOMAIN(get_domain, vlib_domain_info, false),
+    HOST(get_cpu, vlib_cpu_info, false),
+    HOST(get_counters, vlib_counters, false),
 #undef HOST
 #undef DOMAIN
 };
@@ -278,10 +302,13 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
     uint32_t domid;
     long rc;
 
-    if ( cmd >= ARRAY_SIZE(shapes) || !shapes[cmd].size )
+    if ( cmd >= ARRAY_SIZE(shapes) )
+        return -EOPNOTSUPP;
+    cmd = array_index_nospec(cmd, ARRAY_SIZE(shapes));
+    if ( !shapes[cmd].size )
         return -EOPNOTSUPP;
     BUILD_BUG_ON(sizeof(u) > UINT8_MAX);
-    rc = shapes[cmd].domid ? 0 : may_control_host();
+    rc = shapes[cmd].domid ? 0 : may_control_host(shapes[cmd].changes);
     if ( rc )
         return rc;
     if ( raw_copy_from_guest(&u, arg.p, shapes[cmd].size) )
@@ -296,7 +323,7 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
         d = rcu_lock_domain_by_id(domid);
         if ( !d )
             return -ESRCH;
-        rc = vlib_may_control(d);
+        rc = vlib_may_control(d, shapes[cmd].changes);
         if ( !rc && d->is_dying )
             rc = -ENOTCONN;
     }
@@ -370,7 +397,7 @@ static long charge(unsigned long id, s_time_t time)
 /* Sub-operations on the host whose arguments are values. */
 static long value_op(unsigned long cmd, unsigned long a1, unsigned long a2)
 {
-    long rc = may_control_host();
+    long rc = may_control_host(true);
 
     if ( rc )
         return rc;

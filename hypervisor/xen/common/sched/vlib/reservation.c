@@ -26,6 +26,17 @@ struct vlib_reservation *vlib_reservation_find(unsigned long id)
            ? table[array_index_nospec(id, VLIB_MAX_RESERVATIONS)] : NULL;
 }
 
+struct vlib_usage vlib_reservation_usage(struct vlib_reservation *r)
+{
+    struct vlib_usage usage;
+    unsigned long flags;
+
+    spin_lock_irqsave(&r->account.lock, flags);
+    usage = r->account.usage;
+    spin_unlock_irqrestore(&r->account.lock, flags);
+    return usage;
+}
+
 /* The CPUs on which its vCPUs are. */
 static void needed(const struct vlib_reservation *r, cpumask_t *cpus)
 {

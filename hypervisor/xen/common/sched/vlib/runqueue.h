@@ -96,7 +96,6 @@ struct vlib_runqueue {
     bool denying;                   /* background time, since 'since' */
     s_time_t denied_clock;          /* how long it has, in all */
     uint64_t foreground_time, background_time, idle_time;
-    unsigned int vcpus;             /* that live here, runnable or not */
     uint64_t decisions, remote;     /* the latter: asked for by other CPUs */
     s_time_t overrun;               /* the largest, since it was read */
 };
