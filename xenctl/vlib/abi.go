@@ -56,6 +56,7 @@ type rawInfo struct {
 	floorBudget     uint64
 	floorPeriod     uint64
 	slice           uint64
+	late            uint64
 }
 
 type rawReserve struct {
@@ -152,6 +153,7 @@ type rawCPU struct {
 	throttle   uint64
 	admitted   uint64
 	overrun    uint64
+	worst      uint64
 }
 
 type rawCounters struct {

@@ -164,8 +164,8 @@ func TestLabHotPathAllocatesNothing(t *testing.T) {
 			hold, err := b.m.Hold(domid, time.Second)
 			return errors.Join(err, b.m.Drop(domid, hold))
 		},
-		"Lease":      func() error { return b.m.Lease(0) },
-		"Charge":     func() error { return b.m.Charge(5, time.Microsecond) },
+		"Lease":  func() error { return b.m.Lease(0) },
+		"Charge": func() error { return b.m.Charge(5, time.Microsecond) },
 	} {
 		if n := testing.AllocsPerRun(100, func() {
 			if err := f(); err != nil && !errors.Is(err, ErrNoCall) && !errors.Is(err, ErrNoHold) {

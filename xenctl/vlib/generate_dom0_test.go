@@ -181,9 +181,9 @@ func (g *generator) plausible(cmd uint64) request {
 	case opAllow:
 		r.mem = bytesOf(rawBind{version: g.version(), id: min(g.id(), g.id()), domid: g.domid(), flags: uint32(g.IntN(8) / 7)})
 	case opDomain:
-		set, clear := uint32(Listens)|uint32(g.IntN(16)), uint32(g.IntN(16))
+		set, clear := uint32(Listens|UserMode)|uint32(g.IntN(16)), uint32(g.IntN(16))
 		if g.IntN(10) > 0 {
-			set &= uint32(g.IntN(16)) | uint32(Listens)
+			set &= uint32(g.IntN(16)) | uint32(Listens|UserMode)
 			clear &^= set
 		}
 		r.mem = bytesOf(rawDomctl{version: g.version(), domid: g.domid(), set: set, clear: clear})

@@ -172,7 +172,7 @@ func fuzzAsGuest(m *Module, calls, seed uint64) error {
 func refusedToUser(cmd, result uint64, err error) error {
 	switch {
 	case cmd == opVersion && err == nil && result == abiVersion:
-	case (cmd == opListen || cmd == opComplete) && (err == unix.EACCES || err == unix.EINVAL):
+	case (cmd == opListen || cmd == opComplete) && (err == unix.EACCES || err == unix.EINVAL || err == unix.EPERM):
 	case cmd > opComplete && err == unix.EPERM:
 	default:
 		return fmt.Errorf("%#x, %v", result, err)

@@ -46,6 +46,8 @@ int main(void)
     VALUE(VLIB_DOMAIN_stop_time);
     VALUE(VLIB_DOMAIN_closed);
     VALUE(VLIB_DOMAIN_parks);
+    VALUE(VLIB_DOMAIN_critical);
+    VALUE(VLIB_DOMAIN_user_mode);
     VALUE(VLIB_NOBODY);
     VALUE(VLIB_CALL_none);
     VALUE(VLIB_CALL_queued);
@@ -72,6 +74,7 @@ int main(void)
     OFFSET(struct vlib_info, floor_budget);
     OFFSET(struct vlib_info, floor_period);
     OFFSET(struct vlib_info, slice);
+    OFFSET(struct vlib_info, late);
     SIZE(struct vlib_reserve);
     OFFSET(struct vlib_reserve, version);
     OFFSET(struct vlib_reserve, id);
@@ -144,6 +147,7 @@ int main(void)
     OFFSET(struct vlib_cpu_info, throttle);
     OFFSET(struct vlib_cpu_info, admitted);
     OFFSET(struct vlib_cpu_info, overrun);
+    OFFSET(struct vlib_cpu_info, worst);
     SIZE(struct vlib_counters);
     OFFSET(struct vlib_counters, version);
     OFFSET(struct vlib_counters, cpu);

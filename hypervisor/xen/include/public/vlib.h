@@ -74,6 +74,7 @@ struct vlib_info {
     uint64_t floor_budget;      /* kept for control domains on each CPU */
     uint64_t floor_period;
     uint64_t slice;             /* of background time */
+    uint64_t late;              /* how late a budget's end may come */
 };
 
 /* Creates reservation id, or changes it. */
@@ -191,6 +192,7 @@ struct vlib_cpu_info {
     uint64_t throttle;
     uint64_t admitted;          /* sum of C / T, in millionths, with the floor */
     uint64_t overrun;           /* the largest past a budget, since this was read */
+    uint64_t worst;             /* the largest since the CPU joined */
 };
 
 /*

@@ -159,6 +159,7 @@ void vlib_reservation_forget(struct vlib_domain *vd);
 bool vlib_reservation_readmit(void);
 unsigned int vlib_reservation_unadmitted(const struct vlib_reservation *r);
 uint64_t vlib_admitted(unsigned int cpu);
+s_time_t vlib_late(void);
 
 /* call.c */
 long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,

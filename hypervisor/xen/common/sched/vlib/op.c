@@ -91,6 +91,7 @@ static int info(struct vlib_info *op)
     op->floor_budget = VLIB_FLOOR_BUDGET;
     op->floor_period = VLIB_FLOOR_PERIOD;
     op->slice = VLIB_SLICE;
+    op->late = vlib_late();
     return 0;
 }
 
@@ -222,6 +223,7 @@ static int cpu_info(struct vlib_cpu_info *op)
         op->period = q->period;
         op->throttle = q->idle;
         op->overrun = q->overrun;
+        op->worst = q->worst;
         q->overrun = 0;
     }
     pcpu_schedule_unlock_irq(lock, cpu);

@@ -7,11 +7,19 @@
  * there, it gives background time only, until the next review admits it.
  */
 #include <xen/nospec.h>
+#include <xen/param.h>
 
 #include "module.h"
 
-/* What timers' slop and an interrupt's way can make a budget's end late. */
-#define LATE 60000
+/*
+ * Xen's own option, of which it tells nobody: it puts timers together that are
+ * due within so many nanoseconds, and so the first of them comes late.
+ */
+static unsigned int __read_mostly timer_slop = 50000;
+integer_param("timer_slop", timer_slop);
+
+/* The way of an interrupt. */
+#define INTERRUPT 10000
 
 #define TESTED_AT_ONCE 4
 
@@ -19,6 +27,12 @@ LIST_HEAD(vlib_reservations);
 unsigned int vlib_nr_reservations;
 static struct vlib_reservation *table[VLIB_MAX_RESERVATIONS];
 static struct vlib_task tasks[VLIB_MAX_RESERVATIONS + 1]; /* vlib_lock */
+
+/* By how much a budget's end may come late. */
+s_time_t vlib_late(void)
+{
+    return (s_time_t)timer_slop + INTERRUPT;
+}
 
 struct vlib_reservation *vlib_reservation_find(unsigned long id)
 {
@@ -73,7 +87,7 @@ static bool fits(unsigned int cpu, const struct vlib_reservation *r,
     tasks[n].id = r->account.id;
     tasks[n].budget = budget;
     tasks[n++].period = period;
-    return vlib_admit(tasks, n, LATE, verdict);
+    return vlib_admit(tasks, n, vlib_late(), verdict);
 }
 
 /* The first of cpus on which it would not fit, or nr_cpu_ids. */

@@ -195,6 +195,7 @@ static void charge_account(struct vlib_runqueue *q, struct vlib_account *a,
                         a->elsewhere;
 
         q->overrun = max(q->overrun, over);
+        q->worst = max(q->worst, over);
         a->elsewhere = 0;
         vlib_server_charge(&a->server, used);
         a->usage.foreground += used;

@@ -97,7 +97,7 @@ struct vlib_runqueue {
     s_time_t denied_clock;          /* how long it has, in all */
     uint64_t foreground_time, background_time, idle_time;
     uint64_t decisions, remote;     /* the latter: asked for by other CPUs */
-    s_time_t overrun;               /* the largest, since it was read */
+    s_time_t overrun, worst;        /* the largest, since it was read; ever */
 };
 
 void vlib_account_init(struct vlib_account *a, unsigned int id,
