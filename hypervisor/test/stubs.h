@@ -20,6 +20,7 @@ typedef int64_t s_time_t;
 #define container_of(p, type, member) \
     ((type *)((char *)(p) - offsetof(type, member)))
 
+#ifndef FAKE_XEN /* it has locks of its own */
 /* One thread: a lock that is taken is a lock that is taken twice. */
 typedef bool spinlock_t;
 
@@ -36,6 +37,8 @@ static inline void spin_unlock(spinlock_t *l)
     assert(*l);
     *l = false;
 }
+
+#endif
 
 #define NR_CPUS 128
 #define WORD_CPUS 64

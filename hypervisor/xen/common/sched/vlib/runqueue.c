@@ -251,7 +251,7 @@ void vlib_account_charge(struct vlib_account *a, s_time_t used, s_time_t now)
     if ( a->holder )
     {
         a->elsewhere += used; /* is not what the holder overruns by */
-        vlib_kick(a->holder->queue->cpu); /* its budget ends earlier */
+        vlib_kick(a->holds_on); /* its budget ends earlier */
     }
     spin_unlock(&a->lock);
 }
@@ -377,6 +377,7 @@ static struct vlib_entity *pick_foreground(struct vlib_runqueue *q,
         {
             vlib_server_wake(&a->server, e->ready_since);
             a->holder = e;
+            a->holds_on = q->cpu;
             a->elsewhere = 0;
             *until = now + vlib_server_left(&a->server, now);
         }

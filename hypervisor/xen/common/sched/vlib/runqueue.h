@@ -52,7 +52,8 @@ struct vlib_account {
     spinlock_t lock;
     unsigned int id;
     struct vlib_server server;
-    struct vlib_entity *holder; /* runs in the foreground, or would */
+    struct vlib_entity *holder; /* runs in the foreground, or would; */
+    unsigned int holds_on;      /* on this CPU */
     cpumask_t admitted;         /* CPUs on which it may */
     cpumask_t contending;       /* CPUs that wait for the holder */
     s_time_t elsewhere;         /* charged for others, since the holder was */
