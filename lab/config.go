@@ -75,7 +75,8 @@ type Config struct {
 	// lasts from the moment the command runs, at most [model.MaxService]; 0
 	// leaves the model off, for the command to switch on.
 	BusService time.Duration
-	// Xen is StockXen, which is the default, VlibXen, or the path of an image.
+	// Xen is StockXen, which is the default, VlibXen, a variant of that, or the
+	// path of an image.
 	Xen string
 	// Scheduler is the one that Dom0 and, without cpupools, all domains run
 	// under, by the name that Xen's command line has for it: by default
@@ -191,7 +192,7 @@ func (c Config) complete() (Config, error) {
 	if c.Guest != PV && c.Guest != PVH {
 		return c, fmt.Errorf("guest %q: expected %s or %s", c.Guest, PV, PVH)
 	}
-	if c.Xen == VlibXen && c.Scheduler == "" {
+	if hasModule(c.Xen) && c.Scheduler == "" {
 		c.Scheduler = vlibScheduler
 	}
 	if c.Xen == StockXen && c.Scheduler == vlibScheduler {
@@ -200,9 +201,9 @@ func (c Config) complete() (Config, error) {
 	if strings.ContainsAny(c.Scheduler, " \t,") {
 		return c, fmt.Errorf("scheduler %q: expected one name, for example credit2", c.Scheduler)
 	}
-	if c.Xen != StockXen && c.Xen != VlibXen {
+	if c.Xen != StockXen && !hasModule(c.Xen) {
 		if !strings.Contains(c.Xen, "/") {
-			return c, fmt.Errorf("no hypervisor is called %q: expected %s, %s or the path of a file, with a slash", c.Xen, StockXen, VlibXen)
+			return c, fmt.Errorf("no hypervisor is called %q: expected %s, %s, %s, %s or the path of a file, with a slash", c.Xen, StockXen, VlibXen, VlibDebugXen, VlibFlaskXen)
 		}
 		if _, err := os.Stat(c.Xen); err != nil {
 			return c, fmt.Errorf("hypervisor: %w", err)

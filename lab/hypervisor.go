@@ -5,6 +5,7 @@ package lab
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/vlibos/vlibos/lab/image"
 	"github.com/vlibos/vlibos/lab/module"
@@ -17,7 +18,22 @@ const (
 	// VlibXen is Xen of the same series with this project's module in it,
 	// built on this machine from the distribution's source package.
 	VlibXen = "vlib"
+	// VlibDebugXen is the same with Xen's assertions and checks of locks.
+	VlibDebugXen = "vlib-debug"
+	// VlibFlaskXen is the same with XSM and Flask, which enforces the policy of
+	// Xen's own source.
+	VlibFlaskXen = "vlib-flask"
 )
+
+// variants are the hypervisors with the module, by name.
+var variants = map[string]module.Variant{
+	VlibXen: module.Plain, VlibDebugXen: module.Debug, VlibFlaskXen: module.Flask,
+}
+
+func hasModule(name string) bool {
+	_, ok := variants[name]
+	return ok
+}
 
 // vlibScheduler is the module's scheduler on Xen's command line.
 const vlibScheduler = "vlib"
@@ -44,16 +60,20 @@ func hypervisor(ctx context.Context, name string, base *image.Base, refresh bool
 	switch name {
 	case StockXen:
 		return base.Hypervisor(), nil
-	case VlibXen:
+	case VlibXen, VlibDebugXen, VlibFlaskXen:
 		cache, err := image.DefaultCache()
 		if err != nil {
 			return "", err
 		}
-		if err := install(ctx, missing(compileTools), log); err != nil {
+		tools := compileTools
+		if name == VlibFlaskXen {
+			tools = slices.Concat(tools, policyTools)
+		}
+		if err := install(ctx, missing(tools), log); err != nil {
 			return "", err
 		}
 		// Of the base's series, as its tools are in Dom0.
-		img, err := module.NewCache(cache).Build(ctx, base.Xen, refresh, log)
+		img, err := module.NewCache(cache).Of(variants[name]).Build(ctx, base.Xen, refresh, log)
 		if err != nil {
 			return "", err
 		}

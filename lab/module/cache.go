@@ -33,11 +33,12 @@ type Image struct {
 //
 //	lock              flock: held while something is fetched or built
 //	source/SERIES/    the source package as downloaded, complete if there
-//	tree/KEY/         the one source tree that was compiled last
+//	tree/KEY/         the one source tree that was compiled last; tree-NAME/KEY/ of a variant
 //	image/KEY/        built images, complete if there: written aside and renamed
 type Cache struct {
-	base *image.Cache
-	dir  string
+	base    *image.Cache
+	dir     string
+	variant Variant
 }
 
 const folder = "hypervisor"
@@ -47,7 +48,7 @@ func NewCache(c *image.Cache) *Cache { return &Cache{base: c, dir: filepath.Join
 
 // What decides the bytes of an image beside the sources and the compiler.
 //
-//go:embed compile.go tree.go
+//go:embed compile.go tree.go variant.go
 var builder embed.FS
 
 // Build returns Xen of a series, for example "4.17", with the module in it. It
@@ -99,7 +100,7 @@ func (c *Cache) image(src debs.Source, compiler string) (*Image, error) {
 }
 
 func (c *Cache) imageDir(src debs.Source, compiler string) string {
-	return filepath.Join(c.dir, "image", key(src.Version, compiler, hypervisor.Revision(), builderRevision()))
+	return filepath.Join(c.dir, "image", key(src.Version, compiler, hypervisor.Revision(), builderRevision(), c.variant.Name))
 }
 
 // install copies what was built to dir.

@@ -20,7 +20,10 @@ import (
 )
 
 // tree is a hooked source tree of Xen with this project's files in it.
-type tree struct{ dir string }
+type tree struct {
+	dir    string
+	config string // the variant's
+}
 
 // Files in a tree that are not Xen's: busy is there while make works, and where
 // it was left behind may be half-written objects. laid lists our files.
@@ -32,7 +35,7 @@ const (
 // tree returns the tree of these sources with our files up to date, so that
 // make compiles what has changed. Everything that make cannot see a change of
 // is in the tree's key: the source, the hook lines, the compiler and its flags.
-// Other trees are removed. The lock is held.
+// Other trees of the variant are removed. The lock is held.
 func (c *Cache) tree(ctx context.Context, src debs.Source, compiler string, log io.Writer) (*tree, error) {
 	module := hypervisor.Module()
 	names, err := moduleFiles(module)
@@ -40,7 +43,10 @@ func (c *Cache) tree(ctx context.Context, src debs.Source, compiler string, log 
 		return nil, err
 	}
 	trees := filepath.Join(c.dir, "tree")
-	t := &tree{filepath.Join(trees, key(src.Version, compiler, string(hypervisor.Hooks()), builderRevision()))}
+	if c.variant.Name != "" {
+		trees += "-" + c.variant.Name
+	}
+	t := &tree{dir: filepath.Join(trees, key(src.Version, compiler, string(hypervisor.Hooks()), builderRevision())), config: c.variant.config}
 	if !t.usable(names) {
 		fmt.Fprintf(log, "unpacking the source of Xen %s\n", src.Version)
 		if err := os.RemoveAll(trees); err != nil {
@@ -49,7 +55,7 @@ func (c *Cache) tree(ctx context.Context, src debs.Source, compiler string, log 
 		if err := os.MkdirAll(trees, 0o755); err != nil {
 			return nil, err
 		}
-		fresh := &tree{filepath.Join(trees, "fresh")}
+		fresh := &tree{dir: filepath.Join(trees, "fresh")}
 		if err := debs.UnpackSource(ctx, src, fresh.dir); err != nil {
 			return nil, err
 		}
