@@ -86,15 +86,6 @@ typedef struct {
     ((type *)calloc(1, sizeof(type) + (n) * sizeof(((type *)0)->field[0])))
 #define xfree(p) free(p)
 
-#define list_for_each_entry(e, head, member) \
-    for ( (e) = list_entry((head)->next, typeof(*(e)), member); \
-          &(e)->member != (head); \
-          (e) = list_entry((e)->member.next, typeof(*(e)), member) )
-#define list_for_each_entry_safe(e, n, head, member) \
-    for ( (e) = list_entry((head)->next, typeof(*(e)), member), \
-          (n) = list_entry((e)->member.next, typeof(*(e)), member); \
-          &(e)->member != (head); \
-          (e) = (n), (n) = list_entry((n)->member.next, typeof(*(n)), member) )
 #define list_del(n) list_del_init(n)
 #define list_move_tail(n, l) (list_del_init(n), list_add_tail(n, l))
 
@@ -116,6 +107,7 @@ extern unsigned int fake_processor;
 
 #define SECONDS(s) ((s_time_t)(s) * 1000000000LL)
 #define MILLISECS(ms) ((s_time_t)(ms) * 1000000LL)
+#define MICROSECS(us) ((s_time_t)(us) * 1000LL)
 #define STIME_MAX INT64_MAX
 extern s_time_t fake_now;
 #define NOW() fake_now

@@ -93,6 +93,16 @@ struct list_head {
 #define LIST_HEAD(name) struct list_head name = { &(name), &(name) }
 #define list_entry(p, type, member) container_of(p, type, member)
 
+#define list_for_each_entry(e, head, member) \
+    for ( (e) = list_entry((head)->next, typeof(*(e)), member); \
+          &(e)->member != (head); \
+          (e) = list_entry((e)->member.next, typeof(*(e)), member) )
+#define list_for_each_entry_safe(e, n, head, member) \
+    for ( (e) = list_entry((head)->next, typeof(*(e)), member), \
+          (n) = list_entry((e)->member.next, typeof(*(e)), member); \
+          &(e)->member != (head); \
+          (e) = (n), (n) = list_entry((n)->member.next, typeof(*(n)), member) )
+
 static inline void INIT_LIST_HEAD(struct list_head *l)
 {
     l->next = l->prev = l;

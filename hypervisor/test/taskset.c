@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "admission.h"
+#include "admit.h"
 #include "taskset.h"
 
 int64_t taskset_period(struct seed *s)
@@ -27,7 +27,7 @@ bool taskset_fits(unsigned int cpu, const struct account *a, s_time_t budget,
             list[n++] = (struct vlib_task){ o->id, o->server.budget,
                                             o->server.period };
     }
-    return vlib_admit(list, n, sim.late, &verdict);
+    return admit(list, n, sim.late, &verdict);
 }
 
 bool taskset_change(struct account *a, s_time_t budget, s_time_t period)

@@ -216,9 +216,9 @@ static void late_follows_slop(struct domain *guest)
           "%lu", (unsigned long)op.late);
     CHECK(!reserve(1, MS, 10 * MS), "reserve");
     CHECK(!bind(VLIB_OP_adopt, 1, guest->domain_id), "adopt");
-    fake_set_timer_slop(5 * MS);
+    fake_set_timer_slop(9 * MS);
     CHECK(reserve(1, MS, 9 * MS) == -ENOSPC, "later than it can be");
-    CHECK(!machine_call(dom0, VLIB_OP_info, 0, 0, &op) && op.late == 5010000,
+    CHECK(!machine_call(dom0, VLIB_OP_info, 0, 0, &op) && op.late == 9010000,
           "%lu", (unsigned long)op.late);
     fake_set_timer_slop(50000);
     CHECK(!reserve(1, MS, 9 * MS), "reserve");

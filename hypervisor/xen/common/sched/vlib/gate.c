@@ -7,6 +7,8 @@
  */
 #include "module.h"
 
+#define APPLIED_AT_ONCE 16
+
 /*
  * Where it has no vCPU of its, in another pool, say, a gate would keep nothing
  * off: it is open there, which a server that listens is told.
@@ -87,6 +89,37 @@ void vlib_gate_apply(struct vlib_domain *vd)
             close(vu);
 }
 
+/*
+ * All gates, after what concerns all: a few in one hold of the lock. A domain
+ * that comes meanwhile has its gate right from the start.
+ */
+void vlib_gate_apply_all(void)
+{
+    static unsigned int left;
+    bool more;
+
+    spin_lock(&vlib_lock);
+    left = vlib_nr_domains;
+    do {
+        unsigned int n;
+
+        for ( n = 0; n < APPLIED_AT_ONCE && left; n++, left-- )
+        {
+            struct vlib_domain *vd;
+
+            if ( list_empty(&vlib_domains) )
+                break;
+            vd = list_entry(vlib_domains.next, struct vlib_domain, list);
+            list_move_tail(&vd->list, &vlib_domains);
+            vlib_gate_apply(vd);
+        }
+        more = n == APPLIED_AT_ONCE;
+        spin_unlock(&vlib_lock);
+        spin_lock(&vlib_lock);
+    } while ( more );
+    spin_unlock(&vlib_lock);
+}
+
 /* Ends those holds that are over, or the one of that number; says how many. */
 static unsigned int end_holds(struct vlib_domain *vd, s_time_t now,
                               uint32_t number)
@@ -103,6 +136,10 @@ static unsigned int end_holds(struct vlib_domain *vd, s_time_t now,
         vd->holds--;
         ended++;
     }
+    vd->hold_ends = VLIB_NEVER;
+    for ( i = 0; i < VLIB_MAX_HOLDS; i++ )
+        if ( vd->hold[i].number )
+            vd->hold_ends = min(vd->hold_ends, vd->hold[i].until);
     return ended;
 }
 
@@ -120,7 +157,8 @@ static long take(struct vlib_domain *vd, s_time_t limit)
     last = last == INT_MAX ? 1 : last + 1;
     vd->hold[i] = (struct vlib_hold){ .number = last, .until = NOW() + limit };
     vd->holds++;
-    vlib_housekeeping_by(vd->hold[i].until);
+    vd->hold_ends = min(vd->hold_ends, vd->hold[i].until);
+    vlib_housekeeping_by(vd->hold_ends);
     vlib_gate_apply(vd);
     return last;
 }
@@ -167,17 +205,14 @@ s_time_t vlib_hold_expire(s_time_t now)
 {
     s_time_t next = VLIB_NEVER;
     struct vlib_domain *vd;
-    unsigned int i;
 
     list_for_each_entry ( vd, &vlib_domains, list )
     {
         if ( !vd->holds )
             continue;
-        if ( end_holds(vd, now, 0) )
+        if ( vd->hold_ends <= now && end_holds(vd, now, 0) )
             vlib_gate_apply(vd);
-        for ( i = 0; i < VLIB_MAX_HOLDS; i++ )
-            if ( vd->hold[i].number )
-                next = min(next, vd->hold[i].until);
+        next = min(next, vd->hold_ends);
     }
     return next;
 }

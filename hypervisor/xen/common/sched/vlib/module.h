@@ -29,7 +29,7 @@ struct vlib_unit {
     struct sched_unit *unit;
     struct vlib_domain *domain; /* NULL: the module was never told of it */
     struct list_head list;      /* in domain->units, or on its own */
-    struct list_head all;       /* in vlib_units */
+    struct vlib_unit *next;     /* of those that are found in the same place */
     bool gated;
     unsigned int residence;     /* the CPU where it is counted as living */
     s_time_t off_since;         /* when it last left a CPU */
@@ -52,7 +52,7 @@ struct vlib_call {
 
 struct vlib_reservation {
     struct vlib_account account;
-    struct list_head list;      /* of all */
+    struct list_head list;      /* of all, in the order of their review */
     struct list_head callees;   /* struct vlib_callee */
     unsigned int nr_callees;
     struct vlib_domain *adopted;
@@ -61,8 +61,10 @@ struct vlib_reservation {
 
 /* A domain that a reservation may call. */
 struct vlib_callee {
-    struct list_head list;
+    struct list_head list;      /* in reservation->callees */
+    struct list_head callers;   /* in domain->callers */
     struct vlib_domain *domain;
+    struct vlib_reservation *reservation;
 };
 
 /* A hold of a gate. */
@@ -74,10 +76,13 @@ struct vlib_hold {
 /* A domain that the module was told of. */
 struct vlib_domain {
     struct list_head list;      /* of all */
+    struct vlib_domain *next;   /* of those that are found in the same place */
     struct domain *domain;      /* compared, followed only while it has units */
     domid_t domid;
+    bool gone;                  /* not found any more: taken apart */
     uint32_t flags;             /* VLIB_DOMAIN_* */
     struct list_head units;
+    struct list_head callers;   /* struct vlib_callee */
     struct vlib_reservation *adopter;
     bool open;                  /* the gate, as it was applied */
     s_time_t closed_at;
@@ -91,6 +96,7 @@ struct vlib_domain {
     unsigned int queued;
     unsigned int holds;         /* of hold[], those that are in force */
     struct vlib_hold hold[VLIB_MAX_HOLDS];
+    s_time_t hold_ends;         /* the first of them */
     uint64_t calls;
 };
 
@@ -123,14 +129,17 @@ void vlib_unit_stop(struct vlib_unit *vu);  /* both */
 
 /* domain.c: all under vlib_lock. */
 extern struct list_head vlib_domains;
-extern struct list_head vlib_units; /* under this scheduler, of any domain */
+extern unsigned int vlib_nr_domains; /* without those that are gone */
 struct vlib_domain *vlib_domain_find(const struct domain *d);
-struct vlib_domain *vlib_domain_make(struct domain *d);
+int vlib_domain_make(struct domain *d, struct vlib_domain **made);
 bool vlib_domain_here(const struct domain *d);
 void vlib_domain_join(struct vlib_unit *vu);
 void vlib_domain_leave(struct vlib_unit *vu);
-void vlib_domain_drop(struct vlib_domain *vd);
-void vlib_domain_sweep(void);
+void vlib_domain_arrive(struct vlib_unit *vu);
+void vlib_domain_depart(struct vlib_unit *vu);
+bool vlib_domain_drop(struct vlib_domain *vd); /* says whether all is done */
+void vlib_domain_sweep_all(void);
+bool vlib_domain_sweep(void);               /* says whether there is more */
 void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a);
 void vlib_domain_spare(struct vlib_domain *vd);
 void vlib_domain_settle(struct vlib_domain *vd);
@@ -141,13 +150,36 @@ void vlib_domain_cpus(const struct vlib_domain *vd, cpumask_t *cpus);
 
 /* gate.c: under vlib_lock. */
 void vlib_gate_apply(struct vlib_domain *vd);
+void vlib_gate_apply_all(void); /* not under it */
 s_time_t vlib_hold_expire(s_time_t now);
 long vlib_hold(domid_t domid, unsigned long number, s_time_t limit); /* not */
 
-/* reservation.c: all under vlib_lock. */
-extern struct list_head vlib_reservations;
+/* order.c: reservations by number and by period, all under vlib_lock. */
+extern struct vlib_reservation *vlib_order[]; /* by period */
+extern uint64_t vlib_order_revision;
 extern unsigned int vlib_nr_reservations;
 struct vlib_reservation *vlib_reservation_find(unsigned long id);
+void vlib_order_insert(struct vlib_reservation *r);
+void vlib_order_remove(struct vlib_reservation *r);
+
+/* trial.c: under vlib_lock. */
+struct vlib_refusal {
+    unsigned int cpu;           /* on which it does not fit */
+    unsigned int misses;        /* the reservation that would miss */
+    s_time_t response;
+};
+
+/*
+ * Says whether r fits with these values on these CPUs: 0, -ENOSPC, or -ERESTART
+ * if it is not known yet and the same is to be asked again, after vlib_lock was
+ * free. An answer is given once.
+ */
+int vlib_trial(const struct vlib_reservation *r, s_time_t budget,
+               s_time_t period, const cpumask_t *cpus,
+               struct vlib_refusal *refusal);
+void vlib_trial_forget(const struct vlib_reservation *r);
+
+/* reservation.c: all under vlib_lock. */
 int vlib_reservation_set(struct vlib_reserve *op);
 int vlib_reservation_remove(unsigned int id);
 int vlib_reservation_adopt(struct vlib_bind *op, struct domain *d);
@@ -155,8 +187,9 @@ int vlib_reservation_allow(struct vlib_bind *op, struct domain *d);
 struct vlib_usage vlib_reservation_usage(struct vlib_reservation *r);
 bool vlib_reservation_allows(const struct vlib_reservation *r,
                              const struct vlib_domain *vd);
-void vlib_reservation_forget(struct vlib_domain *vd);
-bool vlib_reservation_readmit(void);
+bool vlib_reservation_forget_one(struct vlib_domain *vd);
+void vlib_reservation_review_all(void);
+bool vlib_reservation_review(void);
 unsigned int vlib_reservation_unadmitted(const struct vlib_reservation *r);
 uint64_t vlib_admitted(unsigned int cpu);
 s_time_t vlib_late(void);

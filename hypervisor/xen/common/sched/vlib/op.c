@@ -66,7 +66,6 @@ static struct vlib_cost cost(const struct vlib_usage *u)
 
 static int info(struct vlib_info *op)
 {
-    const struct vlib_domain *vd;
     unsigned int cpu;
 
     memset(op, 0, sizeof(*op));
@@ -79,8 +78,7 @@ static int info(struct vlib_info *op)
         op->features |= VLIB_FEATURE_counters;
     if ( vlib_is_ours(scheduler_get_default()) )
         op->features |= VLIB_FEATURE_host;
-    list_for_each_entry ( vd, &vlib_domains, list )
-        op->domains++;
+    op->domains = vlib_nr_domains;
     rcu_read_lock(&sched_res_rculock);
     for_each_online_cpu ( cpu )
         if ( vlib_drives(cpu) )
@@ -171,6 +169,7 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
                            VLIB_DOMAIN_critical | VLIB_DOMAIN_user_mode;
     struct vlib_domain *vd;
     uint32_t before;
+    int rc;
 
     if ( ((op->set | op->clear) & ~known) || (op->set & op->clear) )
         return -EINVAL;
@@ -181,9 +180,9 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
         return -EXDEV;
     if ( (op->set & VLIB_DOMAIN_stop_time) && vlib_clock_init() )
         return -ENOMEM;
-    vd = vlib_domain_make(d);
-    if ( !vd )
-        return -ENOMEM;
+    rc = vlib_domain_make(d, &vd);
+    if ( rc )
+        return rc;
     before = vd->flags;
     vd->flags = (vd->flags | op->set) & ~op->clear;
     if ( !(vd->flags & VLIB_DOMAIN_listens) )
@@ -349,6 +348,9 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
     }
     if ( d )
         rcu_unlock_domain(d);
+    if ( rc == -ERESTART ) /* there is more to do, in another hold of the lock */
+        return hypercall_create_continuation(__HYPERVISOR_vlib_op, "lllh", cmd,
+                                             0UL, 0UL, arg);
     if ( (!rc || rc == -ENOSPC) &&
          raw_copy_to_guest(arg.p, &u, shapes[cmd].size) )
         rc = -EFAULT;

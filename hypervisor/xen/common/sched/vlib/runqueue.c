@@ -338,34 +338,57 @@ static bool denied(const struct vlib_runqueue *q, s_time_t now, s_time_t *until)
     return phase < q->idle;
 }
 
-/* What waits for a refill or a holder looks whether it came. */
-static void review(struct vlib_runqueue *q, s_time_t now)
+/* e looks anew whether it is in the foreground. */
+static void place_anew(struct vlib_runqueue *q, struct vlib_entity *e,
+                       s_time_t now)
 {
-    LIST_HEAD(waited);
-    struct vlib_entity *e;
+    note_denied(q, e);
+    displace(q, e);
+    place(q, e, now);
+}
 
-    while ( q->refills.first && q->refills.first->key <= now )
+/* Whether what e waited for has been given up since. */
+static bool given_up(struct vlib_runqueue *q, const struct vlib_entity *e)
+{
+    struct vlib_account *a = payer(q, e);
+    bool waits;
+
+    spin_lock(&a->lock);
+    waits = cpumask_test_cpu(q->cpu, &a->contending);
+    spin_unlock(&a->lock);
+    return !waits;
+}
+
+/*
+ * What waits for a refill or a holder looks whether it came. The lock is held:
+ * each look is one of those that a decision may take.
+ */
+static void review(struct vlib_runqueue *q, s_time_t now, unsigned int *looks)
+{
+    struct vlib_entity *e, *after;
+
+    while ( *looks && q->refills.first && q->refills.first->key <= now )
     {
-        e = node_entity(q->refills.first, refill);
-        note_denied(q, e);
-        displace(q, e);
-        place(q, e, now);
+        --*looks;
+        place_anew(q, node_entity(q->refills.first, refill), now);
     }
-    list_splice_init(&q->contending, &waited);
-    while ( !list_empty(&waited) )
+    list_for_each_entry_safe ( e, after, &q->contending, contends )
     {
-        e = list_entry(waited.next, struct vlib_entity, contends);
-        note_denied(q, e);
-        displace(q, e);
-        place(q, e, now);
+        if ( !*looks )
+            return;
+        if ( !given_up(q, e) )
+            continue;
+        --*looks;
+        place_anew(q, e, now);
     }
 }
 
 /* The first of the foreground that has budget: it becomes the holder. */
 static struct vlib_entity *pick_foreground(struct vlib_runqueue *q,
-                                           s_time_t now, s_time_t *until)
+                                           s_time_t now, s_time_t *until,
+                                           unsigned int *looks)
 {
-    while ( q->foreground.first )
+    for ( ; *looks && q->foreground.first; --*looks )
     {
         struct vlib_entity *e = node_entity(q->foreground.first, ready);
         struct vlib_account *a = payer(q, e);
@@ -464,17 +487,20 @@ struct vlib_entity *vlib_decide(struct vlib_runqueue *q, s_time_t now,
                                 s_time_t *until)
 {
     struct vlib_entity *last = q->running, *next;
+    unsigned int looks = VLIB_AT_ONCE;
 
     q->decisions++;
     *until = VLIB_NEVER;
     put_back(q, now);
-    review(q, now);
-    next = pick_foreground(q, now, until);
+    review(q, now, &looks);
+    next = pick_foreground(q, now, until, &looks);
     if ( !next )
         next = pick_background(q, now, until);
     if ( last && last != next )
         count_deschedule(last);
-    if ( q->refills.first )
+    if ( !looks )
+        *until = min(*until, (s_time_t)(now + VLIB_SOON));
+    else if ( q->refills.first )
         *until = min(*until, q->refills.first->key);
     q->until = *until;
     q->running = next;

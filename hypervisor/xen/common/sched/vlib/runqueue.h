@@ -24,6 +24,14 @@
 #define VLIB_GRANULARITY    100000LL    /* a wake-up in less is not worth it */
 
 /*
+ * When thousands have a refill at the same time, or wait for the same budget, a
+ * decision looks at so many of them, and another one follows soon: the lock is
+ * not held for longer.
+ */
+#define VLIB_AT_ONCE        64
+#define VLIB_SOON           10000LL
+
+/*
  * The floor: what a CPU keeps for control domains' vCPUs that have no
  * reservation, so that Dom0 can always undo what it did.
  */

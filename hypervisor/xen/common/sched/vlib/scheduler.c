@@ -144,8 +144,11 @@ static void cf_check vlib_free_domdata(const struct scheduler *ops, void *data)
     {
         spin_lock(&vlib_lock);
         vd = vlib_domain_find(stay->domain);
-        if ( vd )
-            vlib_domain_drop(vd);
+        if ( vd && !vlib_domain_drop(vd) )
+        {
+            vlib_domain_sweep_all();
+            vlib_housekeeping_by(NOW());
+        }
         spin_unlock(&vlib_lock);
     }
     xfree(stay);
@@ -215,8 +218,7 @@ static void cf_check vlib_insert_unit(const struct scheduler *ops,
     take_residence(vu, sched_unit_master(unit));
     vu->off_since = NOW();
     spin_unlock_irq(lock);
-    list_add_tail(&vu->all, &vlib_units);
-    vlib_domain_join(vu);
+    vlib_domain_arrive(vu);
     spin_unlock(&vlib_lock);
 }
 
@@ -227,13 +229,12 @@ static void cf_check vlib_remove_unit(const struct scheduler *ops,
     spinlock_t *lock;
 
     spin_lock(&vlib_lock);
-    vlib_domain_leave(vu);
+    vlib_domain_depart(vu);
     lock = unit_schedule_lock_irq(unit);
     if ( vu->entity.queue )
         vlib_dequeue(vu->entity.queue, &vu->entity, NOW());
     give_residence_up(vu);
     unit_schedule_unlock_irq(lock, unit);
-    list_del(&vu->all);
     spin_unlock(&vlib_lock);
 }
 
