@@ -5,7 +5,7 @@
 # make bench       measure in ten minutes, append to out/bench.jsonl, make out/report/report.html
 # make bench-full  the same with all samples, a service in a DomU, and the throttle: two and a half hours on a machine at rest
 # make bench-throttle  of that, the paper's Figure 6 and the policies
-# make soak        the long tests
+# make soak        the long tests; SUITE=faults: of those TestSoakFaults, an hour (VLIBOS_FAULTS=10m for less)
 # make test-timed  tests of times, for a machine at rest
 # make test-packages  installs, upgrades and removes the packages in a new Debian
 # make test-contended  the lab's memory model, for a machine at rest
@@ -157,8 +157,10 @@ report: build
 	bin/vlibbench report out/report
 
 soak: setup
+ifeq ($(SUITE),)
 	VLIBOS_SOAK=1 go test -count 1 -timeout 30m -v -run Churn ./dom0/platform/native
-	go test -tags 'lab soak' -count 1 -timeout 18h -v -run Soak ./lab
+endif
+	go test -tags 'lab soak' -count 1 -timeout 18h -v -run '(?i)Soak$(SUITE)' ./lab
 
 clean:
 	rm -rf bin out
