@@ -3,15 +3,6 @@
 
 #define node_entity(n, member) container_of(n, struct vlib_entity, member)
 
-void vlib_account_init(struct vlib_account *a, unsigned int id,
-                       s_time_t budget, s_time_t period, s_time_t now)
-{
-    memset(a, 0, sizeof(*a));
-    spin_lock_init(&a->lock);
-    a->id = id;
-    vlib_server_init(&a->server, budget, period, now);
-}
-
 void vlib_runqueue_init(struct vlib_runqueue *q, unsigned int cpu,
                         s_time_t now)
 {
@@ -47,19 +38,6 @@ static struct vlib_account *payer(struct vlib_runqueue *q,
     return e->control ? &q->floor : NULL;
 }
 
-/* The holder gives up the foreground, and who waited for it looks again. */
-static void release(struct vlib_account *a, struct vlib_entity *e)
-{
-    unsigned int cpu;
-
-    if ( a->holder != e )
-        return;
-    a->holder = NULL;
-    for_each_cpu ( cpu, &a->contending )
-        vlib_kick(cpu);
-    cpumask_clear(&a->contending);
-}
-
 /* Whether this CPU may run on a's budget now. a is locked. */
 static bool may_hold(const struct vlib_runqueue *q,
                      const struct vlib_account *a, s_time_t now)
@@ -82,7 +60,7 @@ static void settle(struct vlib_runqueue *q, struct vlib_entity *e,
 
     e->foreground = may_hold(q, a, now);
     if ( !e->foreground )
-        release(a, e);
+        vlib_account_release(a, e);
     if ( admitted && (e->foreground || depleted) )
         e->ready_since = min(e->ready_since, now);
     else
@@ -139,7 +117,7 @@ static void forgo(struct vlib_runqueue *q, struct vlib_entity *e)
     if ( !a )
         return;
     spin_lock(&a->lock);
-    release(a, e);
+    vlib_account_release(a, e);
     spin_unlock(&a->lock);
 }
 
@@ -184,27 +162,6 @@ void vlib_dequeue(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
     e->queue = NULL;
 }
 
-static void charge_account(struct vlib_runqueue *q, struct vlib_account *a,
-                           const struct vlib_entity *e, s_time_t used,
-                           s_time_t now)
-{
-    spin_lock(&a->lock);
-    if ( e->foreground )
-    {
-        s_time_t over = used - vlib_server_left(&a->server, now) -
-                        a->elsewhere;
-
-        q->overrun = max(q->overrun, over);
-        q->worst = max(q->worst, over);
-        a->elsewhere = 0;
-        vlib_server_charge(&a->server, used);
-        a->usage.foreground += used;
-    }
-    else
-        a->usage.background += used;
-    spin_unlock(&a->lock);
-}
-
 void vlib_charge(struct vlib_runqueue *q, s_time_t now)
 {
     struct vlib_entity *e = q->running;
@@ -223,7 +180,7 @@ void vlib_charge(struct vlib_runqueue *q, s_time_t now)
     }
     a = payer(q, e);
     if ( a )
-        charge_account(q, a, e, used, now);
+        vlib_account_use(a, q, used, now);
     if ( e->foreground )
     {
         e->usage.foreground += used;
@@ -235,25 +192,6 @@ void vlib_charge(struct vlib_runqueue *q, s_time_t now)
         q->background_time += used;
         vlib_background_charge(q, e, used);
     }
-}
-
-void vlib_account_charge(struct vlib_account *a, s_time_t used, s_time_t now)
-{
-    spin_lock(&a->lock);
-    /*
-     * What came long ago would be used, and be back, in the past. It is dated
-     * from when it can have begun at the latest, as in vlib_charge().
-     */
-    if ( !a->holder )
-        vlib_server_wake(&a->server, now - used);
-    vlib_server_charge(&a->server, used);
-    a->usage.foreground += used;
-    if ( a->holder )
-    {
-        a->elsewhere += used; /* is not what the holder overruns by */
-        vlib_kick(a->holds_on); /* its budget ends earlier */
-    }
-    spin_unlock(&a->lock);
 }
 
 /* Takes e, queued or running, from where it is, which is about to change. */
@@ -444,16 +382,6 @@ static struct vlib_entity *pick_background(struct vlib_runqueue *q,
     return e;
 }
 
-static void count_deschedule(struct vlib_entity *e)
-{
-    e->usage.deschedules++;
-    if ( !e->account )
-        return;
-    spin_lock(&e->account->lock);
-    e->account->usage.deschedules++;
-    spin_unlock(&e->account->lock);
-}
-
 /* Ends a turn: what ran is queued again. */
 static void put_back(struct vlib_runqueue *q, s_time_t now)
 {
@@ -472,7 +400,7 @@ static void put_back(struct vlib_runqueue *q, s_time_t now)
 void vlib_idle(struct vlib_runqueue *q, s_time_t now)
 {
     if ( q->running )
-        count_deschedule(q->running);
+        vlib_account_deschedule(q->running);
     put_back(q, now);
 }
 
@@ -497,7 +425,7 @@ struct vlib_entity *vlib_decide(struct vlib_runqueue *q, s_time_t now,
     if ( !next )
         next = pick_background(q, now, until);
     if ( last && last != next )
-        count_deschedule(last);
+        vlib_account_deschedule(last);
     if ( !looks )
         *until = min(*until, (s_time_t)(now + VLIB_SOON));
     else if ( q->refills.first )

@@ -126,6 +126,16 @@ void vlib_dequeue(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now);
 /* Charges what ran up to now. */
 void vlib_charge(struct vlib_runqueue *q, s_time_t now);
 
+/* The holder gives up the foreground: who waited looks again. a is locked. */
+void vlib_account_release(struct vlib_account *a, struct vlib_entity *e);
+
+/* What runs on q, and pays from a, ran for so long up to now. */
+void vlib_account_use(struct vlib_account *a, struct vlib_runqueue *q,
+                      s_time_t used, s_time_t now);
+
+/* e was taken off its CPU while it was runnable. */
+void vlib_account_deschedule(struct vlib_entity *e);
+
 /*
  * Charges a for what ran elsewhere on its behalf. Interrupts are off: it takes
  * a's lock.
