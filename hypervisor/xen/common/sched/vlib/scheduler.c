@@ -168,10 +168,9 @@ static spinlock_t *cf_check vlib_switch_sched(struct scheduler *ops,
 
 /*
  * The CPU with the fewest vCPUs among those allowed, the preferred ones first.
- * Where the unit is now is good enough if it is allowed. Xen's core holds
- * sched_res_rculock.
+ * Where the unit is now is good enough if it is allowed.
  */
-static struct sched_resource *pick(const struct sched_unit *unit, bool stay)
+static struct sched_resource *place(const struct sched_unit *unit, bool stay)
 {
     unsigned int cpu = sched_unit_master(unit), other, best = nr_cpu_ids, step;
     cpumask_t *mask = cpumask_scratch_cpu(cpu);
@@ -196,6 +195,16 @@ static struct sched_resource *pick(const struct sched_unit *unit, bool stay)
     /* There must always be one, even if only to say where it is not running. */
     cpumask_and(mask, unit->cpu_hard_affinity, pool);
     return get_sched_res(cpumask_any(mask));
+}
+
+static struct sched_resource *pick(const struct sched_unit *unit, bool stay)
+{
+    struct sched_resource *sr;
+
+    rcu_read_lock(&sched_res_rculock);
+    sr = place(unit, stay);
+    rcu_read_unlock(&sched_res_rculock);
+    return sr;
 }
 
 static struct sched_resource *cf_check vlib_pick_resource(
