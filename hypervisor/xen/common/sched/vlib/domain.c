@@ -59,7 +59,7 @@ bool vlib_domain_here(const struct domain *d)
 static struct vlib_account *payer_of(const struct vlib_domain *vd)
 {
     if ( vd->active )
-        return &vd->active->account;
+        return &vd->active->payer->account;
     return vd->adopter ? &vd->adopter->account : NULL;
 }
 
@@ -197,13 +197,8 @@ void vlib_domain_drop(struct vlib_domain *vd)
     if ( vd->active )
         vlib_call_end(vd->active, VLIB_CALL_gone);
     while ( !list_empty(&vd->queue) )
-    {
-        struct vlib_call *c = list_entry(vd->queue.next, struct vlib_call,
-                                         list);
-
-        vlib_call_end(container_of(c, struct vlib_reservation, call),
+        vlib_call_end(list_entry(vd->queue.next, struct vlib_call, list),
                       VLIB_CALL_gone);
-    }
     while ( !list_empty(&vd->units) )
         vlib_domain_leave(list_entry(vd->units.next, struct vlib_unit, list));
     vlib_reservation_forget(vd);
