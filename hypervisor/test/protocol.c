@@ -137,7 +137,7 @@ static void told(long rc)
         CHECK(rc >= THERE(0) && rc < THERE(CLIENTS), "told of %ld", rc);
         server.port = rc;
         look(rc - THERE(0));
-        server.request = server.last[server.c];
+        server.request = 0; /* whichever it is */
     }
 }
 
