@@ -5,6 +5,7 @@
 # make bench       measure in ten minutes, append to out/bench.jsonl, make out/report/report.html
 # make bench-full  the same with all samples, a service in a DomU, and the throttle: two and a half hours on a machine at rest
 # make bench-throttle  of that, the paper's Figure 6 and the policies
+# make model       check the protocol of calls in all its states, with spin: under a minute
 # make soak        the long tests; SUITE=faults: of those TestSoakFaults, an hour (VLIBOS_FAULTS=10m for less)
 # make test-timed  tests of times, for a machine at rest
 # make test-packages  installs, upgrades and removes the packages in a new Debian
@@ -28,7 +29,7 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 export CGO_ENABLED = 0
 
-.PHONY: build setup hypervisor packages demo test lint vulncheck test-unit test-timed test-hypervisor test-packages test-lab test-contended test-browser bench bench-full bench-quick bench-native bench-beside bench-lab bench-module bench-service bench-throttle bench-contention bench-table report soak clean
+.PHONY: build setup hypervisor packages demo test lint vulncheck model test-unit test-timed test-hypervisor test-packages test-lab test-contended test-browser bench bench-full bench-quick bench-native bench-beside bench-lab bench-module bench-service bench-throttle bench-contention bench-table report soak clean
 
 build:
 	go build -trimpath -o bin/ ./cmd/...
@@ -89,6 +90,12 @@ test-browser:
 # What cgroups and timers of this machine can do, which must be at rest.
 test-timed:
 	VLIBOS_TIMED=1 go test -count 1 -v -run 'Share|Cost|DaemonDies' ./dom0/platform/native
+
+# The protocol of calls between clients, module and server; and that the model of the rule
+# before it fails.
+model:
+	command -v spin >/dev/null || apt-get install -qq -y --no-install-recommends spin || sudo -n apt-get install -qq -y --no-install-recommends spin
+	docs/model/check
 
 # The scheduler's decisions, without Xen: plain C against stubs.
 test-hypervisor:

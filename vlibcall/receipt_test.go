@@ -50,17 +50,17 @@ func (b *bank) told() []string {
 	return asked
 }
 
-func (p paying) Begin(uint32, time.Duration) error {
+func (p paying) Begin(uint32, uint64, time.Duration) error {
 	p.note("begin")
 	if p.refuse != nil {
 		return p.refuse
 	}
 	return p.Notify()
 }
-func (p paying) Urge(uint32, time.Duration) error { return p.Notify() }
-func (p paying) End(uint32) error                 { p.note("end"); return nil }
-func (p paying) GiveUp(uint32) error              { p.note("give up"); return nil }
-func (p paying) Cost(uint32) (vlibcall.Cost, error) {
+func (p paying) Urge(uint32, uint64, time.Duration) error { return p.Notify() }
+func (p paying) End(uint32, uint64) error                 { p.note("end"); return nil }
+func (p paying) GiveUp(uint32, uint64) error              { p.note("give up"); return nil }
+func (p paying) Cost(uint32, uint64) (vlibcall.Cost, error) {
 	p.note("cost")
 	return p.cost, p.silent
 }

@@ -7,7 +7,7 @@ unsigned int machine_patience = 100000;
 static struct scheduler elsewhere;  /* of other pools */
 
 long do_vlib_op(unsigned long cmd, unsigned long a1, unsigned long a2,
-                XEN_GUEST_HANDLE_PARAM(void) arg);
+                XEN_GUEST_HANDLE_PARAM(void) arg, unsigned long a4);
 
 static void *must(void *p)
 {
@@ -240,7 +240,7 @@ long machine_call(struct domain *by, unsigned long cmd, unsigned long a1,
     for ( ; ; )
     {
         machine.again = false;
-        rc = do_vlib_op(cmd, a1, a2, handle);
+        rc = do_vlib_op(cmd, a1, a2, handle, 0);
         CHECK(!sched_res_rculock, "RCU is still held");
         if ( !machine.again )
             return rc;

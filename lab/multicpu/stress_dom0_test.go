@@ -119,9 +119,9 @@ func TestStress(t *testing.T) {
 		// Whatever the others do to the domain, each ends in its time.
 		c, cancel := context.WithTimeout(ctx, 200*ms)
 		defer cancel()
-		m.Call(domid(r), 1+r.Uint32N(40), id(r), time.Duration(1+r.IntN(50))*ms)
+		m.Call(id(r), vlib.Request{Domain: domid(r), Port: 1 + r.Uint32N(40), Number: 1 + r.Uint64N(5)}, time.Duration(1+r.IntN(50))*ms)
 		<-c.Done()
-		m.Cancel(id(r))
+		m.CancelAll(id(r))
 	})
 	loop("tools", 5, func(r *rand.Rand) {
 		name := fmt.Sprintf("vlib%d", domid(r))

@@ -97,37 +97,51 @@ func (d *Domain) allowUserMode(ctx context.Context, dir string, flags vlib.Domai
 	return d.module.SetDomain(d.id, vlib.UserMode, 0)
 }
 
-// Begin implements vlibcall.Payer.
-func (e *clientEndpoint) Begin(reservation uint32, timeout time.Duration) error {
+// Begin implements vlibcall.Payer. A reservation that is busy may be so with what
+// this process has the answers to: those calls are ended then.
+func (e *clientEndpoint) Begin(reservation uint32, request uint64, timeout time.Duration) error {
 	if timeout == 0 || timeout > vlib.MaxTimeout {
 		timeout = vlib.MaxTimeout
 	}
-	_, err := e.domain.module.Call(e.domain.id, uint32(e.port), reservation, timeout)
+	_, err := e.domain.module.Call(reservation, e.request(request), timeout)
+	if errors.Is(err, vlib.ErrBusy) && answered.end(reservation) {
+		_, err = e.domain.module.Call(reservation, e.request(request), timeout)
+	}
 	return err
+}
+
+func (e *clientEndpoint) request(number uint64) vlib.Request {
+	return vlib.Request{Domain: e.domain.id, Port: uint32(e.port), Number: number}
 }
 
 // Urge implements vlibcall.Payer. A domain that parks has its gate open as long
 // as it is at what was given up.
-func (e *clientEndpoint) Urge(reservation uint32, timeout time.Duration) error {
+func (e *clientEndpoint) Urge(reservation uint32, request uint64, timeout time.Duration) error {
 	if e.parks {
 		if state, err := e.domain.module.Domain(e.domain.id); err != nil || state.Open {
 			return err
 		}
 	}
-	return e.Begin(reservation, timeout)
+	return e.Begin(reservation, request, timeout)
 }
 
 // End implements vlibcall.Payer.
-func (e *clientEndpoint) End(reservation uint32) error {
-	if !e.parks {
-		return nil
+func (e *clientEndpoint) End(reservation uint32, request uint64) error {
+	if e.parks {
+		return e.finish(reservation, request)
 	}
-	return overIsFine(e.domain.module.Finish(reservation))
+	e.ending.watch(request)
+	return nil
+}
+
+// finish ends the payment for a request that is answered.
+func (e *clientEndpoint) finish(reservation uint32, request uint64) error {
+	return overIsFine(e.domain.module.Finish(reservation, e.request(request)))
 }
 
 // GiveUp implements vlibcall.Payer.
-func (e *clientEndpoint) GiveUp(reservation uint32) error {
-	return overIsFine(e.domain.module.Cancel(reservation))
+func (e *clientEndpoint) GiveUp(reservation uint32, request uint64) error {
+	return overIsFine(e.domain.module.Cancel(reservation, e.request(request)))
 }
 
 const (
@@ -139,15 +153,23 @@ const (
 	atOnce = 10 * time.Microsecond
 )
 
-// Cost implements vlibcall.Payer. Of a server that does something else after its
-// answer it is the cost up to now.
-func (e *clientEndpoint) Cost(reservation uint32) (vlibcall.Cost, error) {
+// Cost implements vlibcall.Payer. A server that does something else after its
+// answer is paid for no longer.
+func (e *clientEndpoint) Cost(reservation uint32, request uint64) (vlibcall.Cost, error) {
 	r, err := e.domain.module.Reservation(reservation)
-	for begun := time.Now(); err == nil && r.Call == vlib.CallActive && time.Since(begun) < listensAgain; {
+	for begun := time.Now(); err == nil && !r.Call.Over() && time.Since(begun) < listensAgain; {
 		if time.Since(begun) > atOnce {
 			time.Sleep(atOnce)
 		}
 		r, err = e.domain.module.Reservation(reservation)
+	}
+	if err == nil && !r.Call.Over() {
+		if err = e.finish(reservation, request); err == nil {
+			r, err = e.domain.module.Reservation(reservation)
+		}
+	}
+	if err == nil && (r.Port != uint32(e.port) || r.Request != request) {
+		return vlibcall.Cost{}, fmt.Errorf("reservation %d has been used for another call since", reservation)
 	}
 	return vlibcall.Cost{
 		Queued: r.Queued, Foreground: r.Cost.Foreground, Background: r.Cost.Background,

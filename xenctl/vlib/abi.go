@@ -8,7 +8,7 @@ import "structs"
 // testdata/layout.txt holds what the C compiler says of them.
 const (
 	hypercall  = 55
-	abiVersion = 1
+	abiVersion = 2
 
 	opVersion  = 0
 	opListen   = 1
@@ -39,6 +39,9 @@ const (
 	nobody     = 0xffffffff
 
 	flagSignal = 1 << 0 // of listen and complete
+
+	begunActive = 0 // of call; 2: served already
+	begunQueued = 1
 )
 
 type rawInfo struct {
@@ -119,6 +122,9 @@ type rawReservation struct {
 	unadmitted uint32
 	total      rawCost
 	calls      uint64
+	request    uint64
+	port       uint32
+	pad        uint32
 	queued     uint64
 	wall       uint64
 	cost       rawCost

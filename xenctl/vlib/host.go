@@ -48,7 +48,7 @@ func (i rawInfo) public() Info {
 // Lease promises that Lease is called again within d, at most MaxPeriod. If it
 // is not, all gates open and all throttles lift, until it is. 0: no promise.
 func (m *Module) Lease(d time.Duration) error {
-	_, err := m.values(opLease, uint64(d), 0, 0)
+	_, err := m.values(opLease, uint64(d), 0, 0, 0)
 	if err == nil {
 		return nil
 	}

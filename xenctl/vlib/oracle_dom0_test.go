@@ -26,7 +26,7 @@ var operations = map[uint64]operation{
 	opVersion:        {"version", 0, nil, abiVersion},
 	opListen:         {"listen", 0, []unix.Errno{unix.EACCES, unix.EINVAL}, 0},
 	opComplete:       {"complete", 0, []unix.Errno{unix.EACCES, unix.EINVAL}, 0},
-	opCall:           {"call", 0, []unix.Errno{unix.ERANGE, unix.ESRCH, unix.ENOTCONN, unix.EINVAL, unix.ENOENT, unix.ENXIO, unix.EACCES, unix.EBUSY}, 1},
+	opCall:           {"call", 0, []unix.Errno{unix.ERANGE, unix.ESRCH, unix.ENOTCONN, unix.EINVAL, unix.ENOENT, unix.ENXIO, unix.EACCES, unix.EBUSY}, 2},
 	opCancel:         {"cancel", 0, []unix.Errno{unix.ENOENT, unix.ESRCH}, 0},
 	opFinish:         {"finish", 0, []unix.Errno{unix.ENOENT, unix.ESRCH}, 0},
 	opHold:           {"hold", 0, []unix.Errno{unix.ESRCH, unix.ERANGE, unix.ENXIO, unix.ENOENT, unix.EBUSY}, math.MaxInt32},
@@ -84,7 +84,7 @@ func consistent(cmd uint64, mem []byte) error {
 	case opGetReservation:
 		r := (*rawReservation)(p)
 		ok = r.version == abiVersion && r.call <= uint32(CallGone) && r.left <= int64(r.budget) && r.budget <= r.period &&
-			r.refills >= 1 && r.refills <= 32
+			r.refills >= 1 && r.refills <= 32 && r.pad == 0
 		got = *r
 	case opGetDomain:
 		d := (*rawDomain)(p)

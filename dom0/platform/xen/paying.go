@@ -47,7 +47,7 @@ func (p *Platform) gate(domid uint16, listens bool) error {
 
 // Clear implements platform.Paying.
 func (p *Platform) Clear(_ context.Context, id uint32) error {
-	if err := p.m.Finish(id); !errors.Is(err, vlib.ErrNoCall) {
+	if err := p.m.FinishAll(id); !errors.Is(err, vlib.ErrNoCall) {
 		return err
 	}
 	return nil

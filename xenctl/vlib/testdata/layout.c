@@ -39,6 +39,10 @@ int main(void)
     VALUE(VLIB_MAX_PERIOD);
     VALUE(VLIB_MAX_CALLEES);
     VALUE(VLIB_MAX_TIMEOUT);
+    VALUE(VLIB_MAX_CALLS);
+    VALUE(VLIB_BEGUN_active);
+    VALUE(VLIB_BEGUN_queued);
+    VALUE(VLIB_BEGUN_served);
     VALUE(VLIB_FEATURE_host);
     VALUE(VLIB_FEATURE_counters);
     VALUE(VLIB_BIND_remove);
@@ -119,6 +123,8 @@ int main(void)
     OFFSET(struct vlib_reservation_info, unadmitted);
     OFFSET(struct vlib_reservation_info, total);
     OFFSET(struct vlib_reservation_info, calls);
+    OFFSET(struct vlib_reservation_info, request);
+    OFFSET(struct vlib_reservation_info, port);
     OFFSET(struct vlib_reservation_info, queued);
     OFFSET(struct vlib_reservation_info, wall);
     OFFSET(struct vlib_reservation_info, cost);

@@ -109,7 +109,7 @@ bool vlib_domain_here(const struct domain *d)
 static struct vlib_account *payer_of(const struct vlib_domain *vd)
 {
     if ( vd->active )
-        return &vd->active->account;
+        return &vd->active->payer->account;
     return vd->adopter ? &vd->adopter->account : NULL;
 }
 
@@ -271,9 +271,7 @@ static bool drop_one(struct vlib_domain *vd)
     if ( vd->active )
         vlib_call_end(vd->active, VLIB_CALL_gone);
     else if ( !list_empty(&vd->queue) )
-        vlib_call_end(container_of(list_entry(vd->queue.next, struct vlib_call,
-                                              list),
-                                   struct vlib_reservation, call),
+        vlib_call_end(list_entry(vd->queue.next, struct vlib_call, list),
                       VLIB_CALL_gone);
     else if ( !list_empty(&vd->units) )
         vlib_domain_leave(list_entry(vd->units.next, struct vlib_unit, list));

@@ -35,19 +35,20 @@ struct vlib_unit {
     s_time_t off_since;         /* when it last left a CPU */
 };
 
+/* A request of a caller's port, and what a reservation pays for it. */
 struct vlib_call {
+    struct vlib_reservation *payer;
     unsigned int state;         /* VLIB_CALL_* */
-    struct vlib_domain *domain; /* queued at, or active in */
+    struct vlib_domain *domain; /* queued at, or active in; NULL: it is over */
     struct list_head list;      /* in domain->queue */
-    struct list_head pending;   /* in the list of all that are not done */
-    evtchn_port_t caller_port, callee_port;
+    struct list_head tell;      /* the server is still to be told */
+    struct vlib_node late;      /* among all that are not over, by deadline */
     struct domain *caller;
-    bool again;                 /* another one follows at once */
-    bool unsignalled;           /* the server is still to be told */
-    s_time_t queued, started, ended, timeout, deadline;
+    evtchn_port_t caller_port, callee_port;
+    uint64_t request;
+    s_time_t queued, started, ended;
     struct vlib_usage before;   /* the account's use when it started */
     struct vlib_usage cost;
-    uint64_t count;
 };
 
 struct vlib_reservation {
@@ -56,7 +57,9 @@ struct vlib_reservation {
     struct list_head callees;   /* struct vlib_callee */
     unsigned int nr_callees;
     struct vlib_domain *adopted;
-    struct vlib_call call;
+    struct vlib_call calls[VLIB_MAX_CALLS]; /* all in one domain */
+    struct vlib_call *last;     /* the call that was made last */
+    uint64_t count;             /* calls that were made */
 };
 
 /* A domain that a reservation may call. */
@@ -89,8 +92,12 @@ struct vlib_domain {
     /* Calls. */
     bool listening;             /* in LISTEN: nothing else runs there */
     bool delivered;             /* the server knows of the active call */
+    struct vlib_call *active;
     unsigned int abandoned;     /* reservation whose cancelled call it is at */
-    struct vlib_reservation *active;
+    evtchn_port_t abandoned_port;   /* the caller's */
+    uint64_t abandoned_request;
+    evtchn_port_t found_port;   /* of a request served before its call; 0 */
+    uint64_t found_request;
     struct list_head queue;     /* struct vlib_call */
     bool unsettled;             /* its vCPUs are with the last call's payer */
     unsigned int queued;
@@ -194,19 +201,34 @@ unsigned int vlib_reservation_unadmitted(const struct vlib_reservation *r);
 uint64_t vlib_admitted(unsigned int cpu);
 s_time_t vlib_late(void);
 
-/* call.c */
-long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
-               s_time_t timeout);
-long vlib_cancel(unsigned long id);
-long vlib_finish(unsigned long id);
+/* call.c: but for the last two under vlib_lock. */
+void vlib_call_init(struct vlib_reservation *r);
+struct vlib_domain *vlib_call_domain(const struct vlib_reservation *r);
+struct vlib_domain *vlib_call_runs(const struct vlib_reservation *r);
+void vlib_call_deadline(struct vlib_call *c, s_time_t timeout);
+void vlib_call_enqueue(struct vlib_call *c, struct vlib_domain *vd,
+                       s_time_t timeout);
+struct vlib_call *vlib_call_next(struct vlib_domain *vd);
+void vlib_call_applied(struct vlib_domain *vd);
 void vlib_call_resume(struct vlib_domain *vd);
-long vlib_listen(unsigned long port, unsigned long flags);
-long vlib_complete(unsigned long port, unsigned long flags);
-void vlib_call_end(struct vlib_reservation *r, unsigned int state);
-void vlib_call_stop(struct vlib_reservation *r, unsigned int state);
+void vlib_call_end(struct vlib_call *c, unsigned int state);
+void vlib_call_give_up(struct vlib_call *c, unsigned int state);
+bool vlib_call_stop(struct vlib_reservation *r, unsigned int state);
 void vlib_call_forget(unsigned int id);
-void vlib_call_signal(void);
 s_time_t vlib_call_expire(s_time_t now);
+void vlib_call_signal(void);
+
+/* request.c: port is the caller's. */
+long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
+               s_time_t timeout, uint64_t request);
+long vlib_cancel(domid_t domid, evtchn_port_t port, unsigned long id,
+                 uint64_t request);
+long vlib_finish(domid_t domid, evtchn_port_t port, unsigned long id,
+                 uint64_t request);
+
+/* listen.c: port is the server's. */
+long vlib_listen(unsigned long port, unsigned long flags, uint64_t request);
+long vlib_complete(unsigned long port, unsigned long flags, uint64_t request);
 
 /* lease.c */
 extern bool vlib_lease_lost;

@@ -5,7 +5,7 @@
 
 #include "module.h"
 
-#define MODULE_REVISION 1
+#define MODULE_REVISION 2
 
 union vlib_arg {
     uint32_t version;
@@ -103,8 +103,8 @@ static int reservation_info(struct vlib_reservation_info *op)
 
     if ( !r )
         return -ENOENT;
-    c = &r->call;
-    vd = c->state == VLIB_CALL_active ? c->domain : r->adopted;
+    c = r->last;
+    vd = vlib_call_runs(r) ?: r->adopted;
     if ( vd )
         vlib_domain_charge(vd);
     memset(op, 0, sizeof(*op));
@@ -113,7 +113,9 @@ static int reservation_info(struct vlib_reservation_info *op)
     op->domid = vd ? vd->domid : VLIB_NOBODY;
     op->unadmitted = vlib_reservation_unadmitted(r);
     op->call = c->state;
-    op->calls = c->count;
+    op->calls = r->count;
+    op->request = c->request;
+    op->port = c->caller_port;
     spin_lock_irq(&r->account.lock);
     now = NOW();
     op->budget = r->account.server.budget;
@@ -150,7 +152,7 @@ static int domain_info(struct vlib_domain_info *op, struct domain *d)
     op->open = vd->open;
     op->listening = vd->listening;
     if ( vd->active )
-        op->reservation = vd->active->account.id;
+        op->reservation = vd->active->payer->account.id;
     else if ( vd->adopter )
         op->reservation = vd->adopter->account.id;
     op->queued = vd->queued;
@@ -315,7 +317,12 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
     if ( raw_copy_from_guest(&u, arg.p, shapes[cmd].size) )
         return -EFAULT;
     if ( u.version != VLIB_ABI_VERSION )
-        return -EBADMSG;
+    {
+        /* So that the caller can name both. */
+        u.version = VLIB_ABI_VERSION;
+        return raw_copy_to_guest(arg.p, &u, sizeof(u.version)) ? -EFAULT
+                                                               : -EBADMSG;
+    }
     if ( shapes[cmd].domid )
     {
         memcpy(&domid, (char *)&u + shapes[cmd].domid, sizeof(domid));
@@ -399,7 +406,8 @@ static long charge(unsigned long id, s_time_t time)
 }
 
 /* Sub-operations on the host whose arguments are values. */
-static long value_op(unsigned long cmd, unsigned long a1, unsigned long a2)
+static long value_op(unsigned long cmd, unsigned long a1, unsigned long a2,
+                     unsigned long a3)
 {
     long rc = may_control_host(true);
 
@@ -408,42 +416,44 @@ static long value_op(unsigned long cmd, unsigned long a1, unsigned long a2)
     switch ( cmd )
     {
     case VLIB_OP_cancel:
-        return vlib_cancel(a1);
+        return vlib_cancel(a1 >> 32, (uint32_t)a1, a2, a3);
     case VLIB_OP_lease:
         return vlib_lease_renew(a1);
     case VLIB_OP_charge:
         return charge(a1, a2);
     case VLIB_OP_finish:
-        return vlib_finish(a1);
+        return vlib_finish(a1 >> 32, (uint32_t)a1, a2, a3);
     }
     ASSERT_UNREACHABLE();
     return -EOPNOTSUPP;
 }
 
 long do_vlib_op(unsigned long cmd, unsigned long a1, unsigned long a2,
-                XEN_GUEST_HANDLE_PARAM(void) arg)
+                XEN_GUEST_HANDLE_PARAM(void) arg, unsigned long a4)
 {
+    unsigned long a3 = (unsigned long)arg.p;
+
     switch ( cmd )
     {
     case VLIB_OP_version:
         return VLIB_ABI_VERSION;
     case VLIB_OP_listen:
-        return vlib_listen(a1, a2);
+        return vlib_listen(a1, a2, a3);
     case VLIB_OP_complete:
-        return vlib_complete(a1, a2);
+        return vlib_complete(a1, a2, a3);
     case VLIB_OP_call:
         if ( a1 >> 32 >= DOMID_FIRST_RESERVED )
             return -ESRCH;
-        return vlib_call(a1 >> 32, (uint32_t)a1, a2, (unsigned long)arg.p);
+        return vlib_call(a1 >> 32, (uint32_t)a1, a2, a3, a4);
     case VLIB_OP_hold:
         if ( a1 >= DOMID_FIRST_RESERVED )
             return -ESRCH;
-        return vlib_hold(a1, a2, (unsigned long)arg.p);
+        return vlib_hold(a1, a2, a3);
     case VLIB_OP_cancel:
     case VLIB_OP_lease:
     case VLIB_OP_charge:
     case VLIB_OP_finish:
-        return value_op(cmd, a1, a2);
+        return value_op(cmd, a1, a2, a3);
     default:
         return structured(cmd, arg);
     }

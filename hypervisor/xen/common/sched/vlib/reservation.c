@@ -63,8 +63,8 @@ static void needed(const struct vlib_reservation *r, cpumask_t *cpus)
 /* The domain that runs on it now, or NULL. */
 static struct vlib_domain *payee(const struct vlib_reservation *r)
 {
-    if ( r->call.state == VLIB_CALL_active )
-        return r->call.domain;
+    if ( vlib_call_runs(r) )
+        return vlib_call_runs(r);
     return r->adopted && !r->adopted->active ? r->adopted : NULL;
 }
 
@@ -109,8 +109,7 @@ static struct vlib_reservation *make(unsigned int id, s_time_t budget,
         return NULL;
     vlib_account_init(&r->account, id, budget, period, NOW());
     INIT_LIST_HEAD(&r->callees);
-    INIT_LIST_HEAD(&r->call.list);
-    INIT_LIST_HEAD(&r->call.pending);
+    vlib_call_init(r);
     list_add_tail(&r->list, &reviewed);
     vlib_order_insert(r);
     return r;
@@ -179,8 +178,7 @@ int vlib_reservation_remove(unsigned int id)
 
     if ( !r )
         return -ENOENT;
-    if ( r->call.domain )
-        vlib_call_stop(r, VLIB_CALL_cancelled);
+    vlib_call_stop(r, VLIB_CALL_cancelled);
     vlib_call_forget(id);
     vlib_domain_settle_all();
     if ( r->adopted )
@@ -237,7 +235,7 @@ int vlib_reservation_adopt(struct vlib_bind *op, struct domain *d)
     {
         if ( r->adopted == vd )
             return 0;
-        if ( r->adopted || r->nr_callees || r->call.domain )
+        if ( r->adopted || r->nr_callees || vlib_call_domain(r) )
             return -EBUSY;
         rc = extend(r, vd, op);
         if ( rc )
@@ -289,7 +287,7 @@ int vlib_reservation_allow(struct vlib_bind *op, struct domain *d)
     c = callee(r, vd);
     if ( op->flags & VLIB_BIND_remove )
     {
-        if ( c && r->call.domain == vd )
+        if ( c && vlib_call_domain(r) == vd )
             return -EBUSY;
         if ( c )
             disallow(r, c);
