@@ -248,7 +248,8 @@ void vlib_clock_stop(domid_t domid, s_time_t time);
 void vlib_clock_reset(domid_t domid);
 s_time_t vlib_clock_stopped(domid_t domid);
 
-/* op.c */
+/* access.c: 0, or why not; change: or only read */
+int vlib_may_control_host(bool change);
 int vlib_may_control(struct domain *d, bool change);
 
 /* counters.c */

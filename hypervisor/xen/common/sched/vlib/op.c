@@ -20,42 +20,6 @@ union vlib_arg {
     struct vlib_counters counters;
 };
 
-bool vlib_user_cmd(unsigned long cmd)
-{
-    const struct vlib_domain *vd;
-    bool may;
-
-    if ( cmd != VLIB_OP_listen && cmd != VLIB_OP_complete )
-        return cmd == VLIB_OP_version;
-    spin_lock(&vlib_lock);
-    vd = vlib_domain_find(current->domain);
-    may = vd && (vd->flags & VLIB_DOMAIN_user_mode);
-    spin_unlock(&vlib_lock);
-    return may;
-}
-
-/*
- * As Xen decides on its own schedulers, in two steps each: Flask allows all in
- * the first and decides in the second; without Flask it is the first.
- */
-static int may_control_host(bool change)
-{
-    int rc = xsm_sysctl(XSM_PRIV, XEN_SYSCTL_scheduler_op);
-
-    return rc ?: xsm_sysctl_scheduler_op(XSM_HOOK,
-                                         change ? XEN_SYSCTL_SCHEDOP_putinfo
-                                                : XEN_SYSCTL_SCHEDOP_getinfo);
-}
-
-int vlib_may_control(struct domain *d, bool change)
-{
-    int rc = xsm_domctl(XSM_OTHER, d, XEN_DOMCTL_scheduler_op, 0);
-
-    return rc ?: xsm_domctl_scheduler_op(XSM_HOOK, d,
-                                         change ? XEN_DOMCTL_SCHEDOP_putinfo
-                                                : XEN_DOMCTL_SCHEDOP_getinfo);
-}
-
 static struct vlib_cost cost(const struct vlib_usage *u)
 {
     return (struct vlib_cost){
@@ -311,7 +275,7 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
     if ( !shapes[cmd].size )
         return -EOPNOTSUPP;
     BUILD_BUG_ON(sizeof(u) > UINT8_MAX);
-    rc = shapes[cmd].domid ? 0 : may_control_host(shapes[cmd].changes);
+    rc = shapes[cmd].domid ? 0 : vlib_may_control_host(shapes[cmd].changes);
     if ( rc )
         return rc;
     if ( raw_copy_from_guest(&u, arg.p, shapes[cmd].size) )
@@ -409,7 +373,7 @@ static long charge(unsigned long id, s_time_t time)
 static long value_op(unsigned long cmd, unsigned long a1, unsigned long a2,
                      unsigned long a3)
 {
-    long rc = may_control_host(true);
+    long rc = vlib_may_control_host(true);
 
     if ( rc )
         return rc;

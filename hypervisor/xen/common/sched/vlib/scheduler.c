@@ -363,15 +363,21 @@ static void cf_check vlib_schedule(const struct scheduler *ops,
 
 static void cf_check vlib_dump_pcpu(const struct scheduler *ops, int cpu)
 {
-    const struct vlib_runqueue *q = get_sched_res(cpu)->sched_priv;
+    const struct vlib_runqueue *q;
     unsigned long flags;
-    spinlock_t *lock = pcpu_schedule_lock_irqsave(cpu, &flags);
+    spinlock_t *lock;
 
-    printk("CPU[%02d] %d vCPUs, foreground %"PRIu64" background %"PRIu64
-           " idle %"PRIu64" ns, throttle %"PRI_stime"/%"PRI_stime" ns%s\n",
-           cpu, atomic_read(&residents[cpu]), q->foreground_time, q->background_time,
-           q->idle_time, q->idle, q->period, q->denying ? ", denying" : "");
+    rcu_read_lock(&sched_res_rculock);
+    lock = pcpu_schedule_lock_irqsave(cpu, &flags);
+    q = vlib_runqueue(cpu);
+    if ( q )
+        printk("CPU[%02d] %d vCPUs, foreground %"PRIu64" background %"PRIu64
+               " idle %"PRIu64" ns, throttle %"PRI_stime"/%"PRI_stime" ns%s\n",
+               cpu, atomic_read(&residents[cpu]), q->foreground_time,
+               q->background_time, q->idle_time, q->idle, q->period,
+               q->denying ? ", denying" : "");
     pcpu_schedule_unlock_irqrestore(lock, flags, cpu);
+    rcu_read_unlock(&sched_res_rculock);
 }
 
 static const struct scheduler sched_vlib_def = {
