@@ -2,8 +2,9 @@
 /*
  * The lease: whoever drives the module renews it, and if it does not, all gates
  * open and all throttles lift until it does. With it, the other things that
- * time brings about: calls that are late, holds that are over, domains that
- * are gone, CPUs that a reservation must be admitted on anew.
+ * time brings about: calls that are late, or whose callers are gone, holds
+ * that are over, domains that are gone, CPUs that a reservation must be
+ * admitted on anew.
  */
 #include "module.h"
 
@@ -67,6 +68,7 @@ static void cf_check housekeeping(void *unused)
     spin_lock(&vlib_lock);
     armed = VLIB_NEVER;
     vlib_domain_sweep();
+    vlib_call_sweep();
     next = min(expire_lease(now), vlib_call_expire(now));
     next = min(next, expire_holds(now));
     if ( vlib_reservation_readmit() )
