@@ -159,6 +159,21 @@ static void numbers_begin_anew(void)
     CHECK(world_call(0, 1, SECOND) == VLIB_BEGUN_active, "taken for served");
 }
 
+/* A caller's process dies, and the server does not care. */
+static void dead_caller_pays_no_longer(void)
+{
+    listening();
+    called(0, 1);
+    CHECK(world_call(1, 1, SECOND) == VLIB_BEGUN_queued, "begun");
+    vlib_call_sweep();
+    state(0, 1, VLIB_CALL_active);
+    world.dom0.port[HERE(0)].state = 0;
+    vlib_call_sweep();
+    state(0, 1, VLIB_CALL_cancelled);
+    state(1, 1, VLIB_CALL_queued); /* the server is still at the first */
+    CHECK(world_listen(THERE(0), 0) == THERE(1), "it is not told");
+}
+
 /* 0 names the call that the server was told of, and none that it was not. */
 static void told_and_not_told(void)
 {
@@ -198,6 +213,7 @@ int main(void)
         TEST(busy_with_what_was_given_up),
         TEST(no_more_than_two_at_once),
         TEST(numbers_begin_anew),
+        TEST(dead_caller_pays_no_longer),
         TEST(told_and_not_told),
         TEST(refused),
 #undef TEST

@@ -140,6 +140,8 @@ type rawDomain struct {
 	reservation uint32
 	queued      uint32
 	holds       uint32
+	active      uint32
+	busy        uint32
 	stopped     uint64
 	calls       uint64
 	total       rawCost

@@ -5,6 +5,7 @@
 package vlib
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -15,17 +16,21 @@ import (
 // it is done with a request instead.
 func (b *bench) quiet(t *testing.T, domid uint16) (done func(number uint64)) {
 	t.Helper()
+	write := func(node, text string) {
+		t.Helper()
+		must(t, b.store.Write(context.Background(), b.node(uint32(domid), node), []byte(text)))
+	}
 	task := func(text string) {
 		t.Helper()
-		must(t, b.store.Write(t.Context(), b.node(uint32(domid), "result"), nil),
-			b.store.Write(t.Context(), b.node(uint32(domid), "task"), []byte(text)))
+		write("result", "")
+		write("task", text)
 		b.eventually(t, "the guest does as it is told: "+text, func() bool { return b.read(t, uint32(domid), "result") == text })
 	}
 	hold, err := b.m.Hold(domid, patience) // or it would not run
 	must(t, err)
 	task("quiet")
 	must(t, b.m.Drop(domid, hold))
-	t.Cleanup(func() { task("listen") })
+	t.Cleanup(func() { task("listen"); write("result", "") })
 	return func(number uint64) { t.Helper(); task(fmt.Sprint("done ", number)) }
 }
 

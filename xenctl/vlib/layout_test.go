@@ -150,6 +150,8 @@ func TestLayout(t *testing.T) {
 		"offsetof(struct vlib_domain_info, listening)":       uint64(unsafe.Offsetof(di.listening)),
 		"offsetof(struct vlib_domain_info, reservation)":     uint64(unsafe.Offsetof(di.reservation)),
 		"offsetof(struct vlib_domain_info, queued)":          uint64(unsafe.Offsetof(di.queued)),
+		"offsetof(struct vlib_domain_info, active)":          uint64(unsafe.Offsetof(di.active)),
+		"offsetof(struct vlib_domain_info, busy)":            uint64(unsafe.Offsetof(di.busy)),
 		"offsetof(struct vlib_domain_info, holds)":           uint64(unsafe.Offsetof(di.holds)),
 		"offsetof(struct vlib_domain_info, stopped)":         uint64(unsafe.Offsetof(di.stopped)),
 		"offsetof(struct vlib_domain_info, calls)":           uint64(unsafe.Offsetof(di.calls)),

@@ -88,7 +88,7 @@ func consistent(cmd uint64, mem []byte) error {
 		got = *r
 	case opGetDomain:
 		d := (*rawDomain)(p)
-		ok = d.version == abiVersion && d.open <= 1 && d.listening <= 1 && d.queued < MaxReservations && DomainFlags(d.flags)&^allFlags == 0
+		ok = d.version == abiVersion && d.open <= 1 && d.listening <= 1 && d.active <= 1 && d.busy < MaxReservations && d.queued < MaxReservations && DomainFlags(d.flags)&^allFlags == 0
 		got = *d
 	case opGetCPU:
 		c := (*rawCPU)(p)

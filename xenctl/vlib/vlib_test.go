@@ -23,7 +23,8 @@ func TestJudgeVersion(t *testing.T) {
 	}
 	err = judgeVersion(abiVersion+6, nil)
 	var v *VersionError
-	if !errors.Is(err, ErrVersion) || !errors.As(err, &v) || v.Ours != abiVersion || v.Modules != abiVersion+6 {
+	if !errors.Is(err, ErrVersion) || !errors.As(err, &v) || v.Ours != abiVersion || v.Modules != abiVersion+6 ||
+		!strings.Contains(err.Error(), "version 2 ") || !strings.Contains(err.Error(), "module 8") {
 		t.Errorf("another version: %v", err)
 	}
 	if err = judgeVersion(0, unix.EPERM); !errors.Is(err, ErrNotPermitted) || errors.Is(err, ErrAbsent) {

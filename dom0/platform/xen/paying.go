@@ -95,14 +95,7 @@ func (p *Platform) Stuck(_ context.Context, d platform.Domain) (bool, error) {
 		return false, nil
 	}
 	waited := state.Queued > 0 || state.Flags&vlib.Parks != 0 && state.Open
-	if !waited || state.Reservation == 0 {
-		return waited, nil
-	}
-	r, err := p.m.Reservation(state.Reservation)
-	if errors.Is(err, vlib.ErrNoReservation) {
-		return false, nil // it went just now
-	}
-	return r.Call != vlib.CallActive, err
+	return waited && !state.Active, nil
 }
 
 var (

@@ -137,6 +137,8 @@ int main(void)
     OFFSET(struct vlib_domain_info, reservation);
     OFFSET(struct vlib_domain_info, queued);
     OFFSET(struct vlib_domain_info, holds);
+    OFFSET(struct vlib_domain_info, active);
+    OFFSET(struct vlib_domain_info, busy);
     OFFSET(struct vlib_domain_info, stopped);
     OFFSET(struct vlib_domain_info, calls);
     OFFSET(struct vlib_domain_info, total);

@@ -191,6 +191,9 @@ struct vlib_domain_info {
     uint32_t reservation;       /* it runs on; 0: none */
     uint32_t queued;            /* calls that wait */
     uint32_t holds;
+    uint32_t active;            /* a call is */
+    uint32_t busy;              /* reservation whose call was given up, and that */
+                                /* it may be at; 0: none */
     uint64_t stopped;           /* how far its time is behind */
     uint64_t calls;             /* completed */
     struct vlib_cost total;

@@ -2,8 +2,9 @@
 /*
  * The lease: whoever drives the module renews it, and if it does not, all gates
  * open and all throttles lift until it does. With it, the other things that
- * time brings about: calls that are late, holds that are over, domains that
- * are gone, CPUs that a reservation must be admitted on anew.
+ * time brings about: calls that are late, or whose callers are gone, holds
+ * that are over, domains that are gone, CPUs that a reservation must be
+ * admitted on anew.
  */
 #include "module.h"
 
@@ -62,6 +63,7 @@ static void cf_check housekeeping(void *unused)
     if ( lost )
         vlib_gate_apply_all();
     spin_lock(&vlib_lock);
+    vlib_call_sweep();
     vlib_housekeeping_by(vlib_call_expire(now));
     spin_unlock(&vlib_lock);
     spin_lock(&vlib_lock);

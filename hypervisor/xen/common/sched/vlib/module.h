@@ -225,6 +225,7 @@ long vlib_cancel(domid_t domid, evtchn_port_t port, unsigned long id,
                  uint64_t request);
 long vlib_finish(domid_t domid, evtchn_port_t port, unsigned long id,
                  uint64_t request);
+void vlib_call_sweep(void);     /* under vlib_lock */
 
 /* listen.c: port is the server's. */
 long vlib_listen(unsigned long port, unsigned long flags, uint64_t request);

@@ -121,6 +121,8 @@ static int domain_info(struct vlib_domain_info *op, struct domain *d)
         op->reservation = vd->adopter->account.id;
     op->queued = vd->queued;
     op->holds = vd->holds;
+    op->active = !!vd->active;
+    op->busy = vd->abandoned;
     op->stopped = vlib_clock_stopped(vd->domid);
     op->calls = vd->calls;
     vlib_domain_usage(vd, &usage);

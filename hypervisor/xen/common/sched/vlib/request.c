@@ -249,3 +249,23 @@ long vlib_finish(domid_t domid, evtchn_port_t port, unsigned long id,
     vlib_call_signal();
     return rc;
 }
+
+/*
+ * A caller whose end of the event channel is closed waits for no answer: its
+ * process died, or the channel ended. The calls that are queued can wait until
+ * they begin.
+ */
+void vlib_call_sweep(void)
+{
+    struct vlib_domain *vd;
+
+    list_for_each_entry ( vd, &vlib_domains, list )
+    {
+        struct vlib_call *c = vd->active;
+        evtchn_port_t other;
+
+        if ( c && (peer(c->caller, c->caller_port, vd->domain, &other) ||
+                   other != c->callee_port) )
+            vlib_call_give_up(c, VLIB_CALL_cancelled);
+    }
+}
