@@ -9,14 +9,14 @@
  * Mutations, which must fail:
  *   BY_PORT   the rule before requests had numbers in the module: LISTEN ends
  *             the call of a port, and one flag says that another was asked for
- *   NO_TIMER  a client does not end what was answered, and leaves it to the
- *             call's deadline, which is an hour away
+ *   NO_TIMER  a client does not end what was answered
  *
  * Options, which leave more to happen:
  *   LINGER    the server polls a channel for a while: its client does not call
  *   HELD      Dom0 holds the gate open: LISTEN says so, and the server waits
  *             for events
  *   MUTE      at some time the server begins to wait for events alone
+ *   FAR       the deadline of who gives nothing up is an hour away
  */
 #ifndef REQUESTS
 #define REQUESTS 2 /* of each client: numbers 1 .. REQUESTS */
@@ -35,6 +35,7 @@ typedef flags { bool r[REQUESTS + 1] }
 /* Channels: client c has channel c, port c and reservation c. */
 byte asked[CLIENTS];        /* number of the request */
 byte answered[CLIENTS];     /* number of the answer */
+byte got[CLIENTS];          /* number of the answer that the client has seen */
 bool waiting[CLIENTS];      /* the server does not poll: the client calls */
 bool event[CLIENTS];        /* pending at the server */
 
@@ -262,7 +263,7 @@ proctype client(byte c)
             fi;
             if
             :: atomic { answered[c] == n - 1 ->
-                outstanding = false; hasty[c].r[n - 1] = false }
+                outstanding = false; hasty[c].r[n - 1] = false; got[c] = n - 1 }
             :: atomic { hasty[c].r[n] ->
                 CANCEL(c, n - 1);
                 hasty[c].r[n] = false } /* the caller tries again */
@@ -275,7 +276,7 @@ proctype client(byte c)
         :: else
         fi;
         if
-        :: atomic { answered[c] == n -> hasty[c].r[n] = false; n++ }
+        :: atomic { answered[c] == n -> hasty[c].r[n] = false; got[c] = n; n++ }
         :: atomic { hasty[c].r[n] -> CANCEL(c, n); outstanding = true; n++ }
         fi
     :: atomic { n > REQUESTS -> left--; break }
@@ -289,7 +290,7 @@ proctype timer(byte c)
 
 end:
     do
-    :: atomic { answered[c] > n -> n = answered[c]; FINISH(c, n) }
+    :: atomic { got[c] > n -> n = got[c]; FINISH(c, n) }
     od
 }
 
@@ -304,7 +305,7 @@ proctype deadline(byte c; byte n)
 end:
     do
     :: atomic {
-#ifdef NO_TIMER
+#ifdef FAR
         live(c, n) && hasty[c].r[n] ->
 #else
         live(c, n) && (hasty[c].r[n] || answered[c] >= n) ->

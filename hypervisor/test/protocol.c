@@ -15,7 +15,8 @@
 /* A client with its channel. */
 static struct client {
     enum { IDLE, POSTED, WAITS, ENDED } at;
-    uint64_t asked, answered;
+    uint64_t asked, answered;   /* the latter by the server, */
+    uint64_t got;               /* and seen by the client */
     bool outstanding;           /* the last request was given up */
     bool hasty;                 /* it may give the next up */
     uint64_t finished;          /* by its timer */
@@ -29,10 +30,21 @@ static struct {
     uint64_t last[CLIENTS];     /* request taken */
     unsigned int port;          /* of what it served, or was told of; 0 */
     uint64_t request;
+    bool tires, mute;           /* it will serve events alone, and does */
 } server;
 
-static uint64_t paid[CLIENTS], calls, served;
 static struct seed seed;
+
+/*
+ * Requests are given up, but of a server that never says that it is done with
+ * them.
+ */
+static bool hasty(void)
+{
+    return !server.tires && seed_chance(&seed, 40);
+}
+
+static uint64_t paid[CLIENTS], calls, served;
 
 static void show(void)
 {
@@ -76,7 +88,10 @@ static void step_client(unsigned int c)
     {
     case IDLE:
         if ( k->outstanding && k->answered == k->asked )
+        {
             k->outstanding = false;
+            k->got = k->asked;
+        }
         if ( k->outstanding )
         {
             issue(c, k->asked); /* the late answer is waited for, and paid */
@@ -86,7 +101,7 @@ static void step_client(unsigned int c)
             k->at = ENDED;
         else
         {
-            k->hasty = seed_chance(&seed, 40);
+            k->hasty = hasty();
             k->asked++;
             k->at = POSTED;
         }
@@ -97,12 +112,16 @@ static void step_client(unsigned int c)
         break;
     case WAITS:
         if ( k->answered == k->asked )
-            k->at = IDLE, k->outstanding = false;
+        {
+            k->outstanding = false;
+            k->got = k->asked;
+            k->at = IDLE;
+        }
         else if ( gives_up )
         {
             world_cancel(c, k->asked);
             k->outstanding = true;
-            k->hasty = seed_chance(&seed, 40);
+            k->hasty = hasty();
             k->at = IDLE;
         }
         break;
@@ -114,10 +133,10 @@ static void step_client(unsigned int c)
 /* The client's timer. */
 static void step_timer(unsigned int c)
 {
-    if ( client[c].finished == client[c].answered )
+    if ( client[c].finished == client[c].got )
         return;
-    client[c].finished = client[c].answered;
-    world_finish(c, client[c].answered);
+    client[c].finished = client[c].got;
+    world_finish(c, client[c].got);
 }
 
 static void look(unsigned int c)
@@ -168,7 +187,10 @@ static void step_server(void)
     switch ( server.at )
     {
     case TURN:
-        if ( seed_chance(&seed, 20) && event(&c) )
+        server.mute |= server.tires && seed_chance(&seed, 10);
+        if ( server.mute )
+            server.at = EVENTS;
+        else if ( seed_chance(&seed, 20) && event(&c) )
         {
             world_complete(server.port, server.request);
             server.port = 0;
@@ -201,7 +223,7 @@ static void step_server(void)
     case EVENTS:
         if ( event(&c) )
             look(c);
-        else if ( seed_chance(&seed, 20) )
+        else if ( !server.mute && seed_chance(&seed, 20) )
             listen();
         break;
     }
@@ -262,6 +284,7 @@ static void run(uint64_t number)
     memset(client, 0, sizeof(client));
     memset(&server, 0, sizeof(server));
     memset(paid, 0, sizeof(paid));
+    server.tires = seed_chance(&seed, 20);
     for ( steps = 0; !ended() && steps < 20000; steps++ )
     {
         unsigned int actor = seed_range(&seed, 0, 2 * CLIENTS + 6);
