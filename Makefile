@@ -27,12 +27,19 @@ NFPM_SRC := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 NFPM     := $(CACHE)/tools/nfpm-v2.45.2
 VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
+# All that files here are built by: none is left out where another is in, so
+# that one pass sees them all.
+TAGS := browser,dom0,lab,packages,soak
+
 export CGO_ENABLED = 0
 
 .PHONY: build setup hypervisor packages demo test lint vulncheck model test-unit test-timed test-hypervisor test-packages test-lab test-contended test-browser bench bench-full bench-quick bench-native bench-beside bench-lab bench-module bench-service bench-throttle bench-contention bench-table report soak clean
 
+# The lab's init program is a part of saved machines: it is the same whatever
+# the commit. Debug information would be half of what each run brings along.
 build:
-	go build -trimpath -o bin/ ./cmd/...
+	go build -trimpath -ldflags=-w -o bin/ $(filter-out ./cmd/vliblab-init,$(wildcard ./cmd/*))
+	go build -trimpath -ldflags=-w -buildvcs=false -o bin/ ./cmd/vliblab-init
 
 setup: build
 	$(LAB) setup
@@ -53,7 +60,7 @@ $(NFPM):
 	GOBIN=$(CACHE)/tools/build go install $(NFPM_SRC)
 	mv $(CACHE)/tools/build/nfpm $@
 
-demo: hypervisor
+demo: setup
 	demo/run
 
 test: setup lint vulncheck test-unit test-hypervisor test-lab
@@ -61,12 +68,8 @@ test: setup lint vulncheck test-unit test-hypervisor test-lab
 
 lint: $(LINT)
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
-	go vet ./...
-	go vet -tags lab ./...
-	go vet -tags dom0 ./...
-	go vet -tags packages ./...
-	go vet -tags browser ./...
-	$(LINT) run ./...
+	go vet -tags $(TAGS) ./...
+	$(LINT) run --build-tags $(TAGS) ./...
 
 $(LINT):
 	GOBIN=$(CACHE)/tools/build go install $(LINTER)
@@ -80,11 +83,18 @@ vulncheck:
 	if grep -q 'fetching vulnerabilities' out/vulncheck.log; then echo "vulncheck: the database cannot be reached, not checked"; \
 	else cat out/vulncheck.log; exit $$status; fi
 
+# A program that the race detector watches sleeps for a second before it ends,
+# to see what other threads do meanwhile, unless told otherwise: that is each
+# package's tests, and every process that they start. goleak asks for the threads.
 test-unit:
-	CGO_ENABLED=1 go test -race ./...
+	GORACE=atexit_sleep_ms=0 CGO_ENABLED=1 go test -race ./...
+
+# As root or through sudo; package lists that were never fetched come first.
+APT = $(if $(filter 0,$(shell id -u)),,sudo -n) apt-get
+INSTALL = $(APT) install -qq -y --no-install-recommends
 
 test-browser:
-	command -v chromium >/dev/null || apt-get install -qq -y --no-install-recommends chromium || sudo -n apt-get install -qq -y --no-install-recommends chromium
+	command -v chromium >/dev/null || $(INSTALL) chromium || { $(APT) update -qq && $(INSTALL) chromium; }
 	go test -tags browser -count 1 -v -run Browser ./bench/report
 
 # What cgroups and timers of this machine can do, which must be at rest.
@@ -104,10 +114,12 @@ test-hypervisor:
 # Installed, upgraded and removed in a new Debian below the cache folder, as root
 # or through sudo; built once more to see that nothing differs, and as a next
 # version to upgrade to.
-test-packages: packages
+test-packages: hypervisor $(NFPM)
 	@set -e; version=$(or $(VERSION),$$(packaging/version)); \
-	$(PACKAGE) VERSION=$$version packaging/build out/test-packages/again; \
-	$(PACKAGE) VERSION=$$version+next packaging/build out/test-packages/next
+	$(PACKAGE) VERSION=$$version packaging/build out/packages & packages=$$!; \
+	$(PACKAGE) VERSION=$$version packaging/build out/test-packages/again & again=$$!; \
+	$(PACKAGE) VERSION=$$version+next packaging/build out/test-packages/next & next=$$!; \
+	wait $$packages; wait $$again; wait $$next
 	go test -tags packages -c -o out/test-packages/test ./packaging
 	cd packaging && $(if $(filter 0,$(shell id -u)),,sudo -n) env VLIBOS_CACHE="$(CACHE)" ../out/test-packages/test -test.count=1 -test.v -test.timeout 20m
 

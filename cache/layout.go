@@ -24,6 +24,11 @@ type Bandwidth struct {
 type Layout struct {
 	L3, L2    *Ways
 	Bandwidth *Bandwidth
+	// Groups is how many classes there can be beside the one of those without a
+	// class, where each takes a number of every resource, whatever it sets and
+	// also if another has the same masks. 0: a class takes numbers only of what
+	// it sets, and those with the same masks share one.
+	Groups int
 	// Spare says that the values of a domain are set one after another, so
 	// that a domain on its way into a class that sets several needs one more.
 	Spare bool
@@ -33,7 +38,11 @@ type Layout struct {
 func (l Layout) Has() bool { return l.L3 != nil || l.L2 != nil || l.Bandwidth != nil }
 
 func (l Layout) String() string {
-	return fmt.Sprintf("L3: %v; L2: %v; memory bandwidth: %v", l.L3, l.L2, l.Bandwidth)
+	text := fmt.Sprintf("L3: %v; L2: %v; memory bandwidth: %v", l.L3, l.L2, l.Bandwidth)
+	if l.Groups != 0 {
+		text += fmt.Sprintf("; %d classes in all", l.Groups)
+	}
+	return text
 }
 
 func (w *Ways) String() string {
@@ -54,7 +63,8 @@ func (b *Bandwidth) String() string {
 	return fmt.Sprintf("steps of %d %%, %d classes", b.Step, b.Classes)
 }
 
-// available is how many classes with those masks there can be.
+// available is how many classes with those masks there can be, where those with
+// the same masks are one.
 func (l Layout) available(all []Masks) int {
 	most, several := int(^uint(0)>>1), false
 	for _, m := range all {

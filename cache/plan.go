@@ -46,6 +46,12 @@ func Make(classes []Class, l Layout) (Plan, error) {
 	if len(l2) > 0 {
 		p.OverlapL2 = place(l2, *l.L2)
 	}
+	if l.Groups != 0 {
+		if len(classes) > l.Groups {
+			return Plan{}, fmt.Errorf("%w: %d, and there can be %d here (%v): leave some out, or put their domains into one", ErrTooMany, len(classes), l.Groups, l)
+		}
+		return p, nil
+	}
 	distinct := make(map[Masks]bool)
 	for _, m := range p.Masks {
 		distinct[m] = true

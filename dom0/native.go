@@ -48,10 +48,13 @@ func (p *nativePlatform) Name() string { return p.via.platform }
 func (p *nativePlatform) Close() error { return nil }
 
 func (p *nativePlatform) Lookup(ctx context.Context, ref string) (*Domain, error) {
-	if plainName(ref) {
-		info, err := os.Stat(filepath.Join(p.dir, ref))
+	for _, name := range slices.Compact([]string{ref, Canonical(ref)}) {
+		if !plainName(name) {
+			continue
+		}
+		info, err := os.Stat(filepath.Join(p.dir, name))
 		if err == nil && info.IsDir() {
-			return p.domain(ref)
+			return p.domain(name)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, p.explain(fmt.Sprintf("domain %.80q", ref), err)
@@ -83,11 +86,9 @@ func (p *nativePlatform) Domains(context.Context) ([]*Domain, error) {
 		if !e.IsDir() {
 			continue
 		}
-		d, err := p.domain(e.Name())
-		if err != nil {
-			return nil, err
+		if d, err := p.domain(e.Name()); err == nil { // else it went meanwhile
+			all = append(all, d)
 		}
-		all = append(all, d)
 	}
 	return all, nil
 }

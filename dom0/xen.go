@@ -135,9 +135,7 @@ func (p *xenPlatform) domain(ctx context.Context, id uint16) (*Domain, error) {
 		return nil, p.explain(d.target(), err)
 	}
 	d.UUID, _ = strings.CutPrefix(vm, "/vm/")
-	if d.Ports, err = p.ports(ctx, id); err != nil {
-		return nil, p.explain(d.target(), err)
-	}
+	d.Ports = p.ports(ctx, id)
 	return d, nil
 }
 
@@ -160,17 +158,15 @@ func wayToGuestServer(id uint16, port uint32) string {
 	return fmt.Sprintf("start vlib-server --port %d in the guest, as root", port)
 }
 
-// ports are those that have a greeting. Guests write them.
-func (p *xenPlatform) ports(ctx context.Context, id uint16) ([]uint32, error) {
+// ports are those that have a greeting. Guests write them: what cannot be read is
+// none, so that a guest that keeps its list from being read is still there, and
+// others can be looked up by their names.
+func (p *xenPlatform) ports(ctx context.Context, id uint16) (ports []uint32) {
 	dir := home(id) + "/data/vlibos"
 	names, err := p.store.Directory(ctx, dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	var ports []uint32
 	for _, name := range names[:min(len(names), maxPorts)] {
 		port, ok := parsePort(name)
 		if !ok {
@@ -178,12 +174,10 @@ func (p *xenPlatform) ports(ctx context.Context, id uint16) ([]uint32, error) {
 		}
 		if _, err := p.store.Read(ctx, dir+"/"+name+"/server"); err == nil {
 			ports = append(ports, port)
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
 		}
 	}
 	slices.Sort(ports)
-	return ports, nil
+	return ports
 }
 
 // text reads a node that need not exist.

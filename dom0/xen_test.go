@@ -146,6 +146,24 @@ func TestXenManyPorts(t *testing.T) {
 	}
 }
 
+// A guest whose part of xenstore cannot be read, which it can bring about by
+// changing it without end, is in lists, and keeps no other from being found.
+func TestXenGuestHidesNoOthers(t *testing.T) {
+	s := storeWith(t, someDomains)
+	p := openPlatform(t, Config{Platform: Xen})
+	s.Intercept(func(conn net.Conn, r xenstoretest.Request) bool {
+		return strings.HasPrefix(string(r.Payload), "/local/domain/3/data/") && refuse(conn, r, "EINVAL")
+	})
+	for _, ref := range []string{"Domain-0", "vlib1", "3"} {
+		if _, err := p.Lookup(context.Background(), ref); err != nil {
+			t.Error(err)
+		}
+	}
+	if all, err := p.Domains(context.Background()); err != nil || len(all) != 5 {
+		t.Errorf("%d domains, %v", len(all), err)
+	}
+}
+
 func TestXenNotPermitted(t *testing.T) {
 	s := storeWith(t, someDomains)
 	p := openPlatform(t, Config{Platform: Xen})

@@ -23,6 +23,11 @@
 // over, the worker is killed. The next call of that library starts a new
 // worker, so what the library kept in its memory is lost then, and only then.
 //
+// A function may fork. Its child is not the worker: it has not the page of the
+// channel by which calls are answered, and ends where the function would return.
+// A child that stays in the library goes on until the worker ends, and with
+// [Options.Sole] ends with it also if it has become a daemon.
+//
 // Workers that are idle are kept, [Options.MaxWorkers] of them, and among
 // them at most 64 MiB of channel memory that was touched by large calls; the
 // one that was used least recently goes first. A worker takes about 5 MiB of

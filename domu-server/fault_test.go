@@ -167,7 +167,7 @@ func TestWorkerThatCannotStart(t *testing.T) {
 		v := serve(t, Options{Worker: tt.worker})
 		for range 2 {
 			_, err := v.try("count", "i32()")
-			fails(t, err, vlibcall.ErrFailed, tt.want...)
+			fails(t, err, vlibcall.ErrNoLibrary, tt.want...)
 		}
 		v.end()
 	}

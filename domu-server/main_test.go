@@ -50,18 +50,24 @@ func TestMain(m *testing.M) {
 }
 
 func build() error {
-	for _, args := range [][]string{
+	commands := [][]string{
 		{"go", "build", "-o", built + "/vlib-worker", "../cmd/vlib-worker"},
 		{"gcc", "-O1", "-Wall", "-Werror", "-Wno-use-after-free", "-shared", "-fPIC", "-pthread", "-o", built + "/libtest.so", "testdata/library.c"},
 		{"gcc", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o", built + "/libconstructor.so", "testdata/constructor.c"},
-	} {
-		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("the tests need %s: %w\n%s", args[0], err, out)
-		}
 	}
-	return nil
+	errs := make([]error, len(commands))
+	var all sync.WaitGroup
+	for i, args := range commands {
+		all.Go(func() {
+			cmd := exec.Command(args[0], args[1:]...)
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				errs[i] = fmt.Errorf("the tests need %s: %w\n%s", args[0], err, out)
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // vlib is a server under test and a channel to it.

@@ -24,8 +24,16 @@ type Options struct {
 	Worker string
 	// Libraries that may be called.
 	Libraries Libraries
+	// NoRun: the built-in function run, which runs commands, is not served.
+	NoRun bool
 	// MaxWorkers that are kept when idle. Default 8.
 	MaxWorkers int
+
+	// Sole says that this process has no children but those that the server
+	// starts, now or later. What a library or a command leaves behind as a
+	// daemon is then killed when the worker or the command has ended, whatever
+	// process group or session it is in. False: that goes on.
+	Sole bool
 
 	// MaxRunTime bounds one call of a library and one command, whatever the
 	// client allows, because others wait meanwhile. Default

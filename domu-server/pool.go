@@ -36,7 +36,8 @@ func (p *pool) call(ctx context.Context, c *vlibcall.Call, library, function str
 			return errCancelled
 		}
 		p.log.Print(err)
-		return err
+		// The function was not called: it cannot have failed.
+		return &vlibcall.StatusError{Status: vlibcall.StatusNoLibrary, Detail: fmt.Sprintf("this server cannot call libraries: %v", err)}
 	}
 	room, err := c.Reserve(c.Room())
 	if err != nil {

@@ -32,7 +32,7 @@ type process struct {
 func startProcess(cmd *exec.Cmd) (*process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = escapedOutput
-	if err := cmd.Start(); err != nil {
+	if err := kin.start(cmd); err != nil {
 		return nil, err
 	}
 	return &process{cmd: cmd}, nil
@@ -47,8 +47,8 @@ func (p *process) kill() {
 	}
 }
 
-// wait blocks until the process has ended, kills what is left of its group,
-// and returns how it ended.
+// wait blocks until the process has ended, kills what is left of its group and,
+// with [Options.Sole], of all that it started, and returns how it ended.
 func (p *process) wait() (syscall.WaitStatus, error) {
 	// While the leader is a zombie, its number stays the group's.
 	for {
@@ -58,10 +58,12 @@ func (p *process) wait() (syscall.WaitStatus, error) {
 		}
 	}
 	p.kill()
+	kin.died(p.cmd.Process.Pid)
 	p.mu.Lock()
 	p.reaped = true
 	p.mu.Unlock()
 	err := p.cmd.Wait()
+	kin.forget(p.cmd.Process.Pid)
 	if p.cmd.ProcessState == nil {
 		return 0, fmt.Errorf("wait for process %d: %w", p.cmd.Process.Pid, err)
 	}

@@ -15,7 +15,7 @@ import (
 
 // run serves the built-in function of that name. It ends when the command
 // has, and with it the command's process group: nothing goes on in the
-// background unless it has left that group.
+// background unless it has left that group, and with [Options.Sole] not even then.
 func (s *Server) run(c *vlibcall.Call) error {
 	var command builtin.Command
 	if err := command.Decode(c.Input()); err != nil {

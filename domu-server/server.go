@@ -4,6 +4,7 @@ package domuserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/vlibos/vlibos/builtin"
@@ -30,7 +31,9 @@ func New(l vlibcall.Listener, opts Options) *Server {
 	}
 	s.calls.Handle(builtin.Library, builtin.Echo, func(c *vlibcall.Call) error { return c.Reply(c.Input()) })
 	s.calls.Handle(builtin.Library, builtin.Services, s.services)
-	s.calls.Handle(builtin.Library, builtin.Run, s.run)
+	if !opts.NoRun {
+		s.calls.Handle(builtin.Library, builtin.Run, s.run)
+	}
 	s.calls.HandleRest(s.resolve)
 	return s
 }
@@ -46,12 +49,22 @@ func (s *Server) Handle(library, function string, h vlibcall.Handler) {
 // when ctx is done ends as cancelled. Once.
 func (s *Server) Serve(ctx context.Context) error {
 	s.ctx = ctx
+	if s.opts.Sole {
+		release, err := kin.adopt()
+		if err != nil {
+			return errors.Join(err, s.calls.Close())
+		}
+		defer release()
+	}
 	defer s.pool.stop(0)
 	return s.calls.Serve(ctx)
 }
 
 // resolve finds the handler for a function of a library of the guest.
 func (s *Server) resolve(library, function string) (vlibcall.Handler, error) {
+	if library == builtin.Library && function == builtin.Run {
+		return nil, &vlibcall.StatusError{Status: vlibcall.StatusDenied, Detail: "this server runs no commands; its --run allows it"}
+	}
 	ours := false
 	s.calls.Functions(func(l, _ string) { ours = ours || l == library })
 	if ours {

@@ -64,24 +64,20 @@ func (c Config) domains() []wire.Domain {
 		if c.DomUCPUs != "" {
 			fmt.Fprintf(&b, "cpus = %q\n", c.DomUCPUs)
 		}
-		if c.Guest == PVH && c.Mode != Counted {
-			// With parallel CPUs QEMU 7.2 at times loses the switch to or
-			// from nested page tables, and the guest or Xen's own exit path
-			// faults at its next instruction.
-			b.WriteString("hap = 0\n")
-		}
 		b.WriteString("tsc_mode = \"native\"\non_poweroff = \"destroy\"\non_reboot = \"destroy\"\non_crash = \"destroy\"\n")
 		domains = append(domains, wire.Domain{Name: name, Config: b.String()})
 	}
 	return domains
 }
 
-// job is what Dom0's init is told.
+// plan is what Dom0's init prepares.
+func (c Config) plan() wire.Plan {
+	return wire.Plan{Scheduler: c.Scheduler, Domains: c.domains(), Kernel: image.Kernel, Ramdisk: []string{image.Ramdisk, image.Overlay}}
+}
+
+// job is what Dom0's init then runs.
 func (c Config) job(hasServer bool) wire.Job {
-	j := wire.Job{
-		Args: c.Args, Env: c.Env, Stdin: c.Stdin != nil, Domains: c.domains(),
-		Kernel: image.Kernel, Ramdisk: []string{image.Ramdisk, image.Overlay}, Logs: c.Logs,
-	}
+	j := wire.Job{Args: c.Args, Env: c.Env, Stdin: c.Stdin != nil, Logs: c.Logs}
 	if c.TTY != nil {
 		j.TTY = &wire.Window{Rows: c.TTY.Rows, Cols: c.TTY.Cols}
 	}
@@ -89,4 +85,13 @@ func (c Config) job(hasServer bool) wire.Job {
 		j.WaitSeconds = int(c.ServerTimeout.Seconds())
 	}
 	return j
+}
+
+// describe names the machine for a person.
+func (c Config) describe() string {
+	xen := c.Xen + " of " + c.Release
+	if c.Scheduler != "" {
+		xen += " (" + c.Scheduler + ")"
+	}
+	return fmt.Sprintf("%s, Xen %s, %d CPUs, %d MiB, %d %s DomUs", c.Mode, xen, c.PCPUs, c.MemoryMiB, c.DomUs, c.Guest)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -70,7 +71,10 @@ type Config struct {
 	TTY    *Window
 	Resize <-chan Window
 
-	Mode Mode // default Functional
+	// Release is the release of Debian whose Xen, kernel and packages are
+	// booted, one of [image.Releases]; by default [image.DefaultRelease].
+	Release string
+	Mode    Mode // default Functional
 	// BusService is, in contended mode, how long a turn on the memory bus
 	// lasts from the moment the command runs, at most [model.MaxService]; 0
 	// leaves the model off, for the command to switch on.
@@ -112,13 +116,20 @@ type Config struct {
 	// share, 0 for the kernel's own 1024.
 	DomUGntallocLimit int
 
+	// Fresh boots even where a saved machine could be resumed, and saves none.
+	Fresh bool
 	// NoWait runs the command without waiting for the servers in the DomUs to
 	// announce themselves: for servers that do not.
 	NoWait bool
 
-	// Add and DomUAdd put files of this machine into Dom0's image and the
-	// DomUs', over what is there. Programs may be linked to glibc.
+	// Add and DomUAdd put files of this machine into Dom0 and the DomUs, over
+	// what is there, once Xen's daemons and the DomUs have been started.
+	// Programs may be linked to glibc.
 	Add, DomUAdd []File
+	// Dom0Packages and DomUPackages are packages of the release to put into
+	// Dom0's image and the DomUs', with all that they depend on. None of their
+	// scripts runs.
+	Dom0Packages, DomUPackages []string
 	// BinDir is where this project's programs are: by default beside the
 	// running program if they are there, else bin/ of the enclosing module.
 	BinDir string
@@ -153,6 +164,9 @@ const (
 	mostDomUs      = 64
 )
 
+// packageName is what Debian's policy lets a package be called.
+var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
+
 // Check says what is wrong with a configuration, without running it. [Run]
 // checks by itself; Check is for a caller who wants to tell this apart.
 func (c Config) Check() error {
@@ -170,6 +184,10 @@ func (c Config) complete() (Config, error) {
 	}
 	if len(c.Args) == 0 {
 		return c, fmt.Errorf("no command to run in Dom0")
+	}
+	var err error
+	if c.Release, err = releaseName(c.Release); err != nil {
+		return c, err
 	}
 	if c.Mode == "" {
 		c.Mode = Functional
@@ -266,6 +284,11 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Progress == nil {
 		c.Progress = func(string) {}
+	}
+	for _, name := range append(c.Dom0Packages[:len(c.Dom0Packages):len(c.Dom0Packages)], c.DomUPackages...) {
+		if !packageName.MatchString(name) {
+			return c, fmt.Errorf("package %q: expected a name, for example curl", name)
+		}
 	}
 	for _, f := range append(c.Add[:len(c.Add):len(c.Add)], c.DomUAdd...) {
 		if _, err := os.Stat(f.Host); err != nil {

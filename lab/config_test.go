@@ -46,21 +46,24 @@ func TestDefaults(t *testing.T) {
 
 func TestConfigRefused(t *testing.T) {
 	for want, c := range map[string]Config{
-		"no command":                     {},
-		`mode "fast"`:                    {Args: []string{"x"}, Mode: "fast"},
-		"only the contended mode":        {Args: []string{"x"}, BusService: 1},
-		"bus service time of 1.0":        {Args: []string{"x"}, Mode: Contended, BusService: time.Millisecond + 1},
-		`guest "hvm"`:                    {Args: []string{"x"}, Guest: "hvm"},
-		"number of CPUs is -1":           {Args: []string{"x"}, PCPUs: -1},
-		"number of DomUs is 1000":        {Args: []string{"x"}, DomUs: 1000},
-		"gntalloc limit is -1":           {Args: []string{"x"}, DomUGntallocLimit: -1},
-		"give the machine 944":           {Args: []string{"x"}, DomUs: 1, MemoryMiB: 500},
-		`no hypervisor is called "fast"`: {Args: []string{"x"}, Xen: "fast"},
-		"boot --xen vlib":                {Args: []string{"x"}, Scheduler: "vlib"},
-		`scheduler "a b"`:                {Args: []string{"x"}, Scheduler: "a b"},
-		"hypervisor: stat /no/such":      {Args: []string{"x"}, Xen: "/no/such/xen"},
-		"limit of time":                  {Args: []string{"x"}, ServerTimeout: time.Millisecond},
-		"no such file":                   {Args: []string{"x"}, DomUAdd: []File{{Host: "/no/such/file", Guest: "/x"}}},
+		"no command":                                 {},
+		`mode "fast"`:                                {Args: []string{"x"}, Mode: "fast"},
+		"only the contended mode":                    {Args: []string{"x"}, BusService: 1},
+		"bus service time of 1.0":                    {Args: []string{"x"}, Mode: Contended, BusService: time.Millisecond + 1},
+		`guest "hvm"`:                                {Args: []string{"x"}, Guest: "hvm"},
+		"number of CPUs is -1":                       {Args: []string{"x"}, PCPUs: -1},
+		"number of DomUs is 1000":                    {Args: []string{"x"}, DomUs: 1000},
+		"gntalloc limit is -1":                       {Args: []string{"x"}, DomUGntallocLimit: -1},
+		"give the machine 944":                       {Args: []string{"x"}, DomUs: 1, MemoryMiB: 500},
+		`no hypervisor is called "fast"`:             {Args: []string{"x"}, Xen: "fast"},
+		"boot --xen vlib":                            {Args: []string{"x"}, Scheduler: "vlib"},
+		`release "sid": expected bookworm or trixie`: {Args: []string{"x"}, Release: "sid"},
+		`package "--all"`:                            {Args: []string{"x"}, Dom0Packages: []string{"curl", "--all"}},
+		`package "fio=1"`:                            {Args: []string{"x"}, DomUPackages: []string{"fio=1"}},
+		`scheduler "a b"`:                            {Args: []string{"x"}, Scheduler: "a b"},
+		"hypervisor: stat /no/such":                  {Args: []string{"x"}, Xen: "/no/such/xen"},
+		"limit of time":                              {Args: []string{"x"}, ServerTimeout: time.Millisecond},
+		"no such file":                               {Args: []string{"x"}, DomUAdd: []File{{Host: "/no/such/file", Guest: "/x"}}},
 	} {
 		_, err := c.complete()
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -191,8 +194,8 @@ func TestHypervisor(t *testing.T) {
 	}
 	for want, c := range map[string]Config{"/base/xen": {}, file: {Xen: file}} {
 		got, err := hypervisor(t.Context(), complete(t, c).Xen, base, false, io.Discard)
-		if got != want || err != nil {
-			t.Errorf("%q: %q, %v; want %q", c.Xen, got, err, want)
+		if got.Path != want || err != nil {
+			t.Errorf("%q: %q, %v; want %q", c.Xen, got.Path, err, want)
 		}
 	}
 }
@@ -223,5 +226,25 @@ func TestPrograms(t *testing.T) {
 	}
 	if root, ok := moduleRoot(dir); ok {
 		t.Errorf("module root %q outside of the module", root)
+	}
+}
+
+// Packages get memory where the user leaves it to the lab, and only there.
+func TestPackagesGetMemory(t *testing.T) {
+	p := packages{dom0Bytes: 100 << 20, domuBytes: 60 << 20}
+	without := complete(t, Config{DomUs: 2})
+	with := p.makeRoom(Config{DomUs: 2}, without)
+	if got := with.DomUMemoryMiB - without.DomUMemoryMiB; got < 2*60 {
+		t.Errorf("a DomU gets %d MiB more, less than twice its packages", got)
+	}
+	if got := with.dom0MiB() - without.dom0MiB(); got < 2*(100+2*60) {
+		t.Errorf("Dom0 gets %d MiB more, too little for its packages and its DomUs'", got)
+	}
+	said := Config{DomUs: 2, MemoryMiB: 3000, DomUMemoryMiB: 300}
+	if c := p.makeRoom(said, complete(t, said)); c.MemoryMiB != 3000 || c.DomUMemoryMiB != 300 {
+		t.Errorf("said 3000 and 300 MiB, got %d and %d", c.MemoryMiB, c.DomUMemoryMiB)
+	}
+	if same := (packages{}).makeRoom(Config{DomUs: 2}, without); same.MemoryMiB != without.MemoryMiB || same.DomUMemoryMiB != without.DomUMemoryMiB {
+		t.Errorf("without packages %d and %d MiB", same.MemoryMiB, same.DomUMemoryMiB)
 	}
 }

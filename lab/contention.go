@@ -5,12 +5,9 @@ package lab
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/lab/contended"
 	"github.com/vlibos/vlibos/lab/image"
@@ -41,11 +38,10 @@ func newMemoryBus(ctx context.Context, log io.Writer) (*memoryBus, error) {
 	if err != nil {
 		return nil, err
 	}
-	fd, err := unix.MemfdCreate("vliblab-memory-bus", unix.MFD_CLOEXEC)
+	f, err := memoryFile("memory-bus")
 	if err != nil {
-		return nil, fmt.Errorf("make the memory bus's file: %w", err)
+		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), "memory-bus")
 	if err := f.Truncate(model.Bytes); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

@@ -7,24 +7,24 @@ import (
 )
 
 // startInput passes the run's input and its terminal's size to the command. The
-// goroutines end with quit; one that is in a Read ends with that. What cannot
+// goroutines end with the link; one that is in a Read ends with that. What cannot
 // be sent any more is the run's end, which is noticed elsewhere.
-func (r *run) startInput(quit <-chan struct{}) {
+func (r *run) startInput(l *link) {
 	if in := r.config.Stdin; in != nil {
 		go func() {
 			buf := make([]byte, 4096)
 			for {
 				n, err := in.Read(buf)
 				select {
-				case <-quit:
+				case <-l.quit:
 					return
 				default:
 				}
-				if n > 0 && r.conn.Send(wire.KindStdin, buf[:n]) != nil {
+				if n > 0 && l.conn.Send(wire.KindStdin, buf[:n]) != nil {
 					return
 				}
 				if err != nil {
-					r.conn.Send(wire.KindStdinEOF, nil)
+					l.conn.Send(wire.KindStdinEOF, nil)
 					return
 				}
 			}
@@ -34,10 +34,10 @@ func (r *run) startInput(quit <-chan struct{}) {
 		go func() {
 			for {
 				select {
-				case <-quit:
+				case <-l.quit:
 					return
 				case w, ok := <-r.config.Resize:
-					if !ok || r.conn.SendJSON(wire.KindResize, wire.Window{Rows: w.Rows, Cols: w.Cols}) != nil {
+					if !ok || l.conn.SendJSON(wire.KindResize, wire.Window{Rows: w.Rows, Cols: w.Cols}) != nil {
 						return
 					}
 				}

@@ -9,8 +9,11 @@ type Result struct {
 	// Status is the command's exit status: 128 + n for signal n, 127 if there
 	// is no such command in Dom0, 126 if it cannot be executed.
 	Status int
-	// Boot is the time from power-on until the command ran; Total is until its
-	// end. Both are time of this machine, and say nothing about Xen.
+	// Resumed says that a saved machine was resumed, not booted.
+	Resumed bool
+	// Boot is the time from power-on, or from the begin of resuming, until the
+	// command ran; Total is until its end. Both are time of this machine, and
+	// say nothing about Xen.
 	Boot, Total time.Duration
 	Versions    Versions
 	// Logs are the DomUs' consoles, if Config.Logs asked for them.

@@ -11,16 +11,16 @@ import (
 
 	"github.com/vlibos/vlibos/lab/qemu"
 	"github.com/vlibos/vlibos/lab/wire"
-	"github.com/vlibos/vlibos/throttle/model"
 )
 
 // grace is how long the console's last lines are waited for when Xen or Dom0
 // has died.
 const grace = 500 * time.Millisecond
 
-// Run boots Xen, starts the DomUs, runs the command and takes everything away.
-// It sets the machine up first if that has not been done ([Setup]), and builds
-// the hypervisor if it must ([Hypervisor]).
+// Run boots Xen and starts the DomUs, or resumes a machine in which that was
+// done; runs the command and takes everything away. It sets the machine up first
+// if that has not been done ([Setup]), and builds the hypervisor if it must
+// ([Hypervisor]).
 //
 // A command that ran gives a Result, whatever its exit status. A lab that
 // failed gives an [*Error]; it matches [ErrTimeout] if the time was over, and
@@ -36,7 +36,7 @@ func Run(ctx context.Context, config Config) (Result, error) {
 	if err != nil {
 		return Result{}, &Error{Awaited: "this project's programs", Err: err}
 	}
-	base, err := Setup(ctx, false, c.SetupLog)
+	base, err := Setup(ctx, c.Release, false, c.SetupLog)
 	if err != nil {
 		return Result{}, &Error{Awaited: "the lab's ingredients", Err: err}
 	}
@@ -44,125 +44,114 @@ func Run(ctx context.Context, config Config) (Result, error) {
 	if err != nil {
 		return Result{}, &Error{Awaited: "the hypervisor", Err: err}
 	}
-	initrd, hasServer, err := ramdisk(c, base, bin)
-	if err != nil {
-		return Result{}, &Error{Awaited: "the images of this run", Err: err}
-	}
-	defer initrd.Close()
-	machine := qemu.Machine{
-		CPUs: c.PCPUs, MemoryMiB: c.MemoryMiB, Counted: c.Mode == Counted,
-		Hypervisor: xen, Kernel: base.Dom0Kernel(), Ramdisk: initrd,
-		HypervisorArgs: c.xenArgs(), KernelArgs: c.dom0Args(), Port: wire.Port,
-	}
-	r := &run{config: c, job: c.job(hasServer), awaited: "booting Xen and Dom0"}
-	if c.Mode == Contended {
-		if r.bus, err = newMemoryBus(ctx, c.SetupLog); err != nil {
-			return Result{}, &Error{Awaited: "the emulator's memory model", Err: err}
-		}
-		defer r.bus.file.Close()
-		machine.Plugin, machine.Shared, machine.SharedBytes = r.bus.plugin, r.bus.file, model.Bytes
-	}
-	version, err := qemu.Version(ctx)
+	emulator, err := qemu.Version(ctx)
 	if err != nil {
 		return Result{}, &Error{Awaited: "the emulator", Err: err}
 	}
+	packages, err := findPackages(ctx, c, base)
+	if err != nil {
+		return Result{}, &Error{Awaited: "the packages of this run", Err: err}
+	}
+	c = packages.makeRoom(config, c)
+	files, err := newDelivery(c, bin)
+	if err != nil {
+		return Result{}, &Error{Awaited: "the files of this run", Err: err}
+	}
+	defer files.close()
+	m, err := newMachine(ctx, c, base, xen.Path, bin, packages, files.disks)
+	if err != nil {
+		return Result{}, err
+	}
+	defer m.close()
 
 	if c.Timeout > 0 {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("%w after %v", ErrTimeout, c.Timeout))
 		defer stop()
 	}
-	con := newConsole(c.Console)
-	c.Progress("booting Xen")
-	r.start = time.Now()
-	r.result.Versions = Versions{QEMU: version, Base: base.Key}
-	vm, err := qemu.Start(ctx, machine, con)
-	if err != nil {
-		return Result{}, &Error{Awaited: "the emulator", Err: err}
-	}
-	defer vm.Close()
-	err = r.follow(ctx, vm, con)
+	r := &run{config: c, machine: m, console: newConsole(c.Console), start: time.Now()}
+	r.result.Versions = Versions{QEMU: emulator, Base: base.Key}
+	err = r.run(ctx, files)
 	r.result.Total = time.Since(r.start)
 	if err != nil {
-		// The emulator is gone before its console is read, so that nothing of
-		// it is missing.
-		vm.Close()
-		return r.result, &Error{Awaited: r.awaited, Err: err, Console: con.tail(), Logs: r.result.Logs}
+		return r.result, &Error{Awaited: r.awaited, Err: err, Console: r.console.tail(), Logs: r.result.Logs}
 	}
 	return r.result, nil
 }
 
-// run is one boot as its host side sees it.
+// run is one run as its host side sees it.
 type run struct {
 	config  Config
-	job     wire.Job
+	machine *machine
+	console *console
 	start   time.Time
 	awaited string
 	result  Result
-	conn    *wire.Conn
 	running bool // the command has been started
-	bus     *memoryBus
 }
 
-// follow answers the guest until the command has ended, and returns nil only
-// then.
-func (r *run) follow(ctx context.Context, vm *qemu.Process, con *console) error {
-	r.conn = wire.NewConn(vm.Channel)
-	frames := make(chan wire.Frame)
-	broken := make(chan error, 1)
-	quit := make(chan struct{})
-	received := make(chan struct{})
-	defer func() {
-		close(quit)
-		vm.Close()
-		<-received
-	}()
-	go func() {
-		defer close(received)
-		for {
-			f, err := r.conn.Receive()
-			if err != nil {
-				broken <- err
-				return
-			}
-			select {
-			case frames <- f:
-			case <-quit:
-				return
-			}
-		}
-	}()
+// run gets a prepared machine, gives it the job, and answers it until the
+// command has ended. The emulator is gone when it returns, so that nothing of
+// its console is missing.
+func (r *run) run(ctx context.Context, files *delivery) error {
+	limit := time.NewTimer(r.config.BootTimeout)
+	defer limit.Stop()
+	l, err := r.prepare(ctx, limit)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	if err := files.put(); err != nil {
+		return err
+	}
+	// The job is there when the machine goes on: in counted mode an idle
+	// machine's time flies.
+	if err := l.conn.SendJSON(wire.KindJob, r.config.job(files.hasServer())); err != nil {
+		return err
+	}
+	if err := l.vm.Continue(); err != nil {
+		return err
+	}
+	return r.follow(ctx, l, limit)
+}
 
-	boot := time.NewTimer(r.config.BootTimeout)
-	defer boot.Stop()
+// enter says what is awaited now.
+func (r *run) enter(stage string) {
+	r.awaited = stage
+	r.config.Progress(stage)
+}
+
+// follow answers the guest until it is prepared, or until the command has ended,
+// and returns nil only then.
+func (r *run) follow(ctx context.Context, l *link, limit *time.Timer) error {
 	for {
 		select {
-		case f := <-frames:
-			done, err := r.frame(f, quit)
+		case f := <-l.frames:
+			done, err := r.frame(l, f)
 			if done || err != nil {
 				return err
 			}
 			if r.running {
-				boot.Stop()
+				limit.Stop()
 			}
-		case err := <-broken:
+		case err := <-l.broken:
 			// The emulator ends with its channel; why is more to the point.
 			select {
-			case <-vm.Done():
-				return r.died(ctx, vm, con)
+			case <-l.vm.Done():
+				return r.died(ctx, l.vm)
 			case <-time.After(grace):
 				return fmt.Errorf("channel to Dom0: %w", err)
 			}
-		case <-vm.Done():
-			return r.died(ctx, vm, con)
-		case line := <-con.dead:
+		case <-l.vm.Done():
+			return r.died(ctx, l.vm)
+		case line := <-r.console.dead:
 			select {
-			case <-vm.Done():
+			case <-l.vm.Done():
 			case <-time.After(grace):
 			}
 			return fmt.Errorf("the machine died: %s", strings.TrimSpace(line))
-		case <-boot.C:
-			return fmt.Errorf("not booted after %v", r.config.BootTimeout)
+		case <-limit.C:
+			return fmt.Errorf("not ready after %v", r.config.BootTimeout)
 		case <-ctx.Done():
 			return ended(ctx)
 		}
@@ -179,12 +168,12 @@ func ended(ctx context.Context) error {
 }
 
 // died says how the emulator ended.
-func (r *run) died(ctx context.Context, vm *qemu.Process, con *console) error {
+func (r *run) died(ctx context.Context, vm *qemu.Process) error {
 	if ctx.Err() != nil {
 		return ended(ctx)
 	}
 	select {
-	case line := <-con.dead:
+	case line := <-r.console.dead:
 		return fmt.Errorf("the machine died: %s", strings.TrimSpace(line))
 	default:
 	}
@@ -194,8 +183,9 @@ func (r *run) died(ctx context.Context, vm *qemu.Process, con *console) error {
 	return errors.New("the machine powered itself off")
 }
 
-// frame acts on one frame of the guest; done means that the command has ended.
-func (r *run) frame(f wire.Frame, quit <-chan struct{}) (done bool, err error) {
+// frame acts on one frame of the guest; done means that the machine is prepared
+// or the command has ended.
+func (r *run) frame(l *link, f wire.Frame) (done bool, err error) {
 	switch f.Kind {
 	case wire.KindHello:
 		var hello wire.Hello
@@ -206,21 +196,22 @@ func (r *run) frame(f wire.Frame, quit <-chan struct{}) (done bool, err error) {
 			return false, fmt.Errorf("%s is of revision %d, this program of %d: run `make build`", initProgram, hello.Revision, wire.Revision)
 		}
 		r.result.Versions.Xen, r.result.Versions.Dom0 = hello.Xen, hello.Kernel
-		return false, r.conn.SendJSON(wire.KindJob, r.job)
+		return false, l.conn.SendJSON(wire.KindPlan, r.machine.plan)
+	case wire.KindPrepared:
+		return true, nil
 	case wire.KindStage:
-		r.awaited = string(f.Payload)
-		r.config.Progress(r.awaited)
+		r.enter(string(f.Payload))
 	case wire.KindRunning:
 		r.running = true
-		r.awaited = "the end of " + r.config.Args[0]
 		r.result.Boot = time.Since(r.start)
-		if r.bus != nil {
-			if err := r.bus.setService(r.config.BusService); err != nil {
+		r.awaited = "the end of " + r.config.Args[0]
+		if bus := r.machine.bus; bus != nil {
+			if err := bus.setService(r.config.BusService); err != nil {
 				return false, err
 			}
 		}
 		r.config.Progress("")
-		r.startInput(quit)
+		r.startInput(l)
 	case wire.KindStdout:
 		_, err = r.config.Stdout.Write(f.Payload)
 	case wire.KindStderr:

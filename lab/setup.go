@@ -4,10 +4,10 @@ package lab
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/vlibos/vlibos/lab/debs"
@@ -15,18 +15,34 @@ import (
 	"github.com/vlibos/vlibos/lab/qemu"
 )
 
-// Setup prepares this machine: it installs QEMU, and xz and zstd to unpack
-// kernels with, if they are missing, which needs root or sudo without a
-// password, and makes the base images if there are none.
+// Setup prepares this machine for a release of Debian, by its name, or "" for
+// the default: it installs QEMU, and xz and zstd to unpack kernels with, if they
+// are missing, which needs root or sudo without a password, and makes the base
+// images if there are none. What release the machine itself has does not matter.
 // On a prepared machine it is a matter of milliseconds and needs no network.
 // With refresh it looks for newer packages first. It says what it does on log.
-func Setup(ctx context.Context, refresh bool, log io.Writer) (*image.Base, error) {
-	base, err := setup(ctx, refresh, log)
+func Setup(ctx context.Context, release string, refresh bool, log io.Writer) (*image.Base, error) {
+	release, err := releaseName(release)
+	if err != nil {
+		return nil, err
+	}
+	base, err := setup(ctx, release, refresh, log)
 	if err != nil && ctx.Err() != nil {
 		// What the killed programs said is not what happened.
 		return nil, ended(ctx)
 	}
 	return base, err
+}
+
+// releaseName returns the release of a name, or what is wrong with that.
+func releaseName(name string) (string, error) {
+	if name == "" {
+		return image.DefaultRelease, nil
+	}
+	if all := image.Releases(); !slices.Contains(all, name) {
+		return "", fmt.Errorf("release %q: expected %s", name, strings.Join(all, " or "))
+	}
+	return name, nil
 }
 
 // tool is a program that the lab runs on this machine, and its package.
@@ -45,19 +61,19 @@ var (
 	policyTools = []tool{{"checkpolicy", "checkpolicy"}, {"m4", "m4"}}
 )
 
-func setup(ctx context.Context, refresh bool, log io.Writer) (*image.Base, error) {
+func setup(ctx context.Context, release string, refresh bool, log io.Writer) (*image.Base, error) {
 	cache, err := image.DefaultCache()
 	if err != nil {
 		return nil, err
 	}
 	tools := runTools
-	if _, err := cache.Current(); refresh || err != nil {
+	if _, err := cache.Current(release); refresh || err != nil {
 		tools = append(tools[:len(tools):len(tools)], buildTools...)
 	}
 	if err := install(ctx, missing(tools), log); err != nil {
 		return nil, err
 	}
-	return cache.Prepare(ctx, refresh, log)
+	return cache.Prepare(ctx, release, refresh, log)
 }
 
 // missing returns the packages of those tools that this machine does not have.
@@ -77,15 +93,6 @@ func install(ctx context.Context, pkgs []string, log io.Writer) error {
 	}
 	if err := debs.Available(); err != nil {
 		return err
-	}
-	fmt.Fprintf(log, "installing %s\n", strings.Join(pkgs, " "))
-	err := debs.Install(ctx, log, pkgs...)
-	if err == nil || errors.Is(err, debs.ErrNeedRoot) {
-		return err
-	}
-	// Package lists may be missing or old: that is worth one update.
-	if uerr := debs.Update(ctx, log); uerr != nil {
-		return errors.Join(err, uerr)
 	}
 	return debs.Install(ctx, log, pkgs...)
 }

@@ -201,4 +201,9 @@ func checkImage(t *testing.T) {
 	if err != nil || !regexp.MustCompile(`source package xen \d+\.\d+[^\s]*-\d.*\n(?s:.*)commit\n[0-9a-f]{40}\.`).Match(source) {
 		t.Errorf("SOURCE: %v\n%s", err, source)
 	}
+	// That it is older than Debian's is where an operator looks.
+	described := do(t, "dpkg-query", "--show", "--showformat", "${Description}", "vlibos-hypervisor")
+	if strings.Contains(described, "WARNING") != bytes.Contains(source, []byte("WARNING")) {
+		t.Errorf("SOURCE says\n%s\nand the package describes itself as\n%s", source, described)
+	}
 }

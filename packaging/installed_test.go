@@ -40,6 +40,7 @@ func TestUnits(t *testing.T) {
 		out := do(t, "systemd-analyze", "verify", "--man=no", "/usr/lib/systemd/system/"+unit+".service")
 		lacks(t, out, unit)
 	}
+	do(t, "systemd-analyze", "security", "--offline=true", "--threshold=50", "/usr/lib/systemd/system/vlib-server.service")
 }
 
 // The completion asks the installed program.

@@ -31,10 +31,19 @@ type Task struct {
 // and say which value it is and what is allowed.
 func (t Task) Validate() error {
 	if t.Period < MinPeriod || t.Period > MaxPeriod {
-		return fmt.Errorf("reservation %d: period %v is %w: %v to %v are allowed", t.ID, t.Period, ErrRange, MinPeriod, MaxPeriod)
+		return fmt.Errorf("%speriod %v is %w: %v to %v are allowed", t.numbered(), t.Period, ErrRange, MinPeriod, MaxPeriod)
 	}
 	if t.Budget < MinBudget || t.Budget > t.Period {
-		return fmt.Errorf("reservation %d: budget %v is %w: %v to its period, %v, are allowed", t.ID, t.Budget, ErrRange, MinBudget, t.Period)
+		return fmt.Errorf("%sbudget %v is %w: %v to its period, %v, are allowed", t.numbered(), t.Budget, ErrRange, MinBudget, t.Period)
 	}
 	return nil
+}
+
+// numbered names a reservation in an error; one that is only asked for has no
+// number yet.
+func (t Task) numbered() string {
+	if t.ID == 0 {
+		return ""
+	}
+	return fmt.Sprintf("reservation %d: ", t.ID)
 }

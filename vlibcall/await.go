@@ -65,7 +65,7 @@ func (c *Channel) sleep(ctx context.Context, deadline time.Time) error {
 			return nil
 		}
 		if err == nil {
-			err = c.pulse(ctx)
+			err = c.wanted(ctx)
 		}
 		if err != nil {
 			return err
@@ -101,7 +101,7 @@ func (c *Channel) spinFor(ctx context.Context, window time.Duration, deadline ti
 		if polls%checkEvery != 0 {
 			continue
 		}
-		if err := c.pulse(ctx); err != nil {
+		if err := c.wanted(ctx); err != nil {
 			return false, err
 		}
 		if window == forever && deadline.IsZero() {
@@ -130,6 +130,14 @@ func (c *Channel) answered() (bool, error) {
 		return false, c.violated("answer %d to question %d", got, c.id)
 	}
 	return false, nil
+}
+
+// wanted is pulse for a call that the end of its session ends too.
+func (c *Channel) wanted(ctx context.Context) error {
+	if c.ending.Load() {
+		return ErrClosed
+	}
+	return c.pulse(ctx)
 }
 
 // pulse says why it is no use to wait on.

@@ -45,6 +45,7 @@ type Channel struct {
 	spin   adaptiveSpin
 	async  sync.WaitGroup
 	closed atomic.Bool
+	ending atomic.Bool // a session ends, and the call that is under way with it
 
 	use sync.Mutex // held while the memory is used; Close takes it last
 

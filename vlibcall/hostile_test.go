@@ -148,6 +148,7 @@ func TestAnswers(t *testing.T) {
 		{"no answer", func(vlibtest.Page, []byte) {}, vlibcall.ErrTimeout, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel() // some wait until their time is over
 			r := newRogue()
 			c, err := vlibcall.Open(context.Background(), r, 1, 8192, vlibcall.Options{Timeout: 500 * time.Millisecond})
 			if err != nil {
@@ -187,7 +188,7 @@ func TestScribbler(t *testing.T) {
 		var scribbling sync.WaitGroup
 		outcomes := make(map[bool]int)
 		for range 20 {
-			c, err := vlibcall.Open(context.Background(), r, 1, 8192, vlibcall.Options{Wait: wait, Timeout: 20 * time.Millisecond})
+			c, err := vlibcall.Open(context.Background(), r, 1, 8192, vlibcall.Options{Wait: wait, Timeout: 5 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ type bank struct {
 
 	mu    sync.Mutex
 	asked []string
+	page  vlibtest.Page // of the last channel
 }
 
 type paying struct {
@@ -32,6 +34,9 @@ type paying struct {
 
 func (b *bank) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
 	ep, err := b.Dialer.Dial(ctx, o)
+	if err == nil {
+		b.page = ep.Header()
+	}
 	return paying{ep, b}, err
 }
 
@@ -149,7 +154,11 @@ func TestReceiptOfPayer(t *testing.T) {
 		return r, b.told(), err
 	}
 	// The server sleeps before it is called, so that the call begins with the payer.
-	settled := func() { time.Sleep(5 * time.Millisecond) }
+	settled := func() {
+		for b.page.Word(vlibtest.ReplyWaiting).Load() == 0 {
+			runtime.Gosched()
+		}
+	}
 
 	settled()
 	r, asked, err := call(t.Context(), "echo")

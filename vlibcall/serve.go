@@ -105,6 +105,9 @@ func (c *Call) load() error {
 		}
 		return nil
 	}
+	if c.shape.flags()&flagSession == 0 {
+		c.conn.session = false // its client could not wait to say so
+	}
 	if string(area[:n]) == string(c.conn.names[:c.conn.namesLen]) {
 		return nil // the copy is good, and so is its handler
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,9 +23,13 @@ type Session struct {
 	library string
 	name    string
 
-	mu     sync.Mutex
-	closed bool
+	mu     sync.Mutex // held by a call
+	closed atomic.Bool
 }
+
+// endTime bounds how long Close waits for a server that is still at a call which
+// was given up.
+const endTime = time.Second
 
 // Session opens a session for one function. It blocks like Call until the
 // server has found the function. Close it to let other calls of the channel
@@ -59,7 +64,7 @@ func (c *Channel) openSession(ctx context.Context, library, function string) (*S
 func (s *Session) Call(ctx context.Context, input, dst []byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed.Load() {
 		return nil, callError(s.library, s.name, ErrClosed)
 	}
 	var start time.Time
@@ -76,16 +81,23 @@ func (s *Session) Call(ctx context.Context, input, dst []byte) ([]byte, error) {
 	return dst, err
 }
 
-// Close sends the end mark and gives the channel back. Idempotent.
+// Close sends the end mark and gives the channel back. A call that is under way
+// returns ErrClosed. A server that is at a call which was given up may hear of
+// the end only by the channel's next call: then Close returns ErrTimeout, after
+// a second at most. Idempotent.
 func (s *Session) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed.Swap(true) {
 		return nil
 	}
-	s.closed = true
+	s.c.ending.Store(true)
+	s.c.ep.Interrupt()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.c.ending.Store(false)
 	defer s.c.turn.leave()
-	_, err := s.c.exchange(context.Background(), message{"", "", nil, flagSessionEnd}, nil)
+	ctx, cancel := context.WithTimeout(context.Background(), endTime)
+	defer cancel()
+	_, err := s.c.exchange(ctx, message{"", "", nil, flagSessionEnd}, nil)
 	if errors.Is(err, ErrClosed) || errors.Is(err, ErrGone) {
 		return nil // there is nobody left to tell
 	}

@@ -87,7 +87,8 @@ func (h *Host) Add(ctx context.Context, name string, process *os.Process, cpu in
 	return h.platform.Pin(ctx, name, []int{cpu})
 }
 
-// SetJob starts a job's process as a domain; it waits for the first mode.
+// SetJob starts a job's process as a domain; it is prepared, and waits for the
+// first mode.
 func (h *Host) SetJob(ctx context.Context, job string, self func(args ...string) *exec.Cmd) error {
 	if err := h.EndJob(ctx); err != nil {
 		return err
@@ -98,7 +99,10 @@ func (h *Host) SetJob(ctx context.Context, job string, self func(args ...string)
 	}
 	h.job, h.levels.traffic = r, rate{}
 	clear(h.notes)
-	return h.Add(ctx, Job, r.cmd.Process, h.OtherCPU)
+	if err := h.Add(ctx, Job, r.cmd.Process, h.OtherCPU); err != nil {
+		return err
+	}
+	return r.rests(ctx)
 }
 
 // EndJob ends the job, if there is one.

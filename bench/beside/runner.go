@@ -85,7 +85,16 @@ func (r *Runner) run(ctx context.Context, on bool) error {
 	if _, err := r.to.Write([]byte{word}); err != nil {
 		return fmt.Errorf("the job has ended by itself: %w", err)
 	}
-	for end := time.Now().Add(patience); !on && resting(r.memory).Load() == 0; {
+	if on {
+		return nil
+	}
+	return r.rests(ctx)
+}
+
+// rests waits until the job does nothing: it is prepared, and was not told to go
+// on, or has ended the piece that it was at.
+func (r *Runner) rests(ctx context.Context) error {
+	for end := time.Now().Add(patience); resting(r.memory).Load() == 0; {
 		if time.Now().After(end) {
 			return fmt.Errorf("the job does not come to rest within %v", patience)
 		}

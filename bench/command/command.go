@@ -12,6 +12,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -64,13 +65,9 @@ func New(cfg Config) []*cli.Command {
 				&cli.StringFlag{Name: "report", Usage: "add the records to `DIR`/" + File + " and make DIR/" + report.File + " of all that are there"},
 				&cli.StringSliceFlag{Name: "job", Usage: "tail: only beside this `JOB`: " + strings.Join(beside.Jobs(), ", ") + "; may be repeated"},
 				&cli.IntFlag{Name: "rate", Usage: "tail: `N` requests a second (default: 10000)"},
+				&cli.DurationFlag{Name: "slot", Usage: "overhead and tail: measure for `TIME` before the next thing's turn (default: 40ms and 1s; 5s for tail with --full)"},
 			},
 			Action: func(c *cli.Context) error { return action(c, cfg) },
-			BashComplete: func(c *cli.Context) {
-				for _, e := range experiment.All {
-					fmt.Fprintln(c.App.Writer, e.Name)
-				}
-			},
 		},
 		{
 			Name: experiment.ChildCommand, Hidden: true, SkipFlagParsing: true,
@@ -83,6 +80,14 @@ func New(cfg Config) []*cli.Command {
 			},
 		},
 	}
+}
+
+// Experiments are the names that the command takes.
+func Experiments() (names []string) {
+	for _, e := range experiment.All {
+		names = append(names, e.Name)
+	}
+	return append(names, all)
 }
 
 func description(cfg Config) string {
@@ -111,13 +116,21 @@ func action(c *cli.Context, cfg Config) (err error) {
 	}
 	show := newProgress(c.App.ErrWriter)
 	defer show.Clear()
+	var absent error
 	if cfg.Service != nil && needsService(chosen) {
 		show.set("looking for memcached")
-		p, err := cfg.Service(c.Context, statusline.Stages(show.set))
-		if err != nil {
-			return err
+		var p tail.Program
+		if p, absent = cfg.Service(c.Context, statusline.Stages(show.set)); absent == nil {
+			o.Service = &p
 		}
-		o.Service = &p
+	}
+	chosen, left := possible(chosen, o, absent)
+	if len(chosen) == 0 {
+		return left
+	}
+	if left != nil { // what can be measured takes minutes: it is said before
+		show.set("")
+		fmt.Fprintf(c.App.ErrWriter, "left out, the others are measured: %s\n", strings.ReplaceAll(left.Error(), "\n", "; "))
 	}
 	var records []bench.Record
 	o.Progress = show.set
@@ -135,19 +148,37 @@ func action(c *cli.Context, cfg Config) (err error) {
 	}
 	for _, e := range chosen {
 		show.begin(e.Name, e.Takes[o.Effort])
-		if err := e.Run(c.Context, o); err != nil {
-			return err
+		err := e.Run(c.Context, o)
+		if left = errors.Join(left, err); c.Context.Err() != nil {
+			break
 		}
 	}
 	show.set("")
-	if err := output(c, records); err != nil {
-		return err
+	// What was measured is reported, whatever was not.
+	if len(records) > 0 || left == nil {
+		left = errors.Join(left, output(c, records), makeReport(c))
 	}
-	return makeReport(c)
+	return left
+}
+
+// possible takes those away that this machine lacks something for, and says what
+// that is. absent is why there is no service, if one was looked for.
+func possible(chosen []experiment.Experiment, o experiment.Options, absent error) (can []experiment.Experiment, left error) {
+	for _, e := range chosen {
+		err := e.Missing(o)
+		if e.Name == experiment.Tail && absent != nil {
+			err = absent
+		}
+		if err == nil {
+			can = append(can, e)
+		}
+		left = errors.Join(left, err)
+	}
+	return can, left
 }
 
 func options(c *cli.Context) ([]experiment.Experiment, experiment.Options, error) {
-	o := experiment.Options{Effort: experiment.Normal, Jobs: c.StringSlice("job"), Rate: c.Int("rate")}
+	o := experiment.Options{Effort: experiment.Normal, Jobs: c.StringSlice("job"), Rate: c.Int("rate"), Slot: c.Duration("slot")}
 	switch quick, full := c.Bool("quick"), c.Bool("full"); {
 	case quick && full:
 		return nil, o, usagef("--quick and --full exclude each other")
@@ -162,9 +193,17 @@ func options(c *cli.Context) ([]experiment.Experiment, experiment.Options, error
 	if o.Rate < 0 || o.Rate > 1_000_000 {
 		return nil, o, usagef("--rate %d: want 1 to 1000000 requests a second", o.Rate)
 	}
+	if o.Slot < 0 || o.Slot > time.Minute {
+		return nil, o, usagef("--slot %v: want up to %v", o.Slot, time.Minute)
+	}
 	for _, job := range o.Jobs {
 		if !beside.Known(job) {
 			return nil, o, usagef("there is no job %q: expected one of %s", job, strings.Join(beside.Jobs(), ", "))
+		}
+	}
+	for _, flag := range []string{"rate", "job"} {
+		if name := c.Args().First(); c.IsSet(flag) && name != all && name != experiment.Tail {
+			return nil, o, usagef("--%s is of the experiment %s, not of %q", flag, experiment.Tail, name)
 		}
 	}
 	if c.Args().First() == all {

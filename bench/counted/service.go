@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
@@ -32,9 +31,8 @@ const (
 )
 
 const (
-	memcachedDir  = "/usr/lib/vlibbench/memcached"
 	memcachedPort = 11211
-	runMemcached  = "LD_LIBRARY_PATH=" + memcachedDir + " exec " + memcachedDir + "/memcached -u root -l " + domuAddress + " -U 0 -m 64 -t 1"
+	runMemcached  = "exec memcached -u root -l " + domuAddress + " -U 0 -m 64 -t 1"
 )
 
 // Settings: without neighbours, and with a reservation.
@@ -57,22 +55,19 @@ var serviceSettings = map[string][]setting{
 // Service boots the distribution's Xen and the module's, and returns the records
 // of memcached in a DomU, under open load from Dom0, beside two DomUs that spin on
 // its CPU.
-func Service(ctx context.Context, o Options, memcached tail.Program) (records []bench.Record, err error) {
+func Service(ctx context.Context, o Options) (records []bench.Record, err error) {
 	images, err := o.images(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, images.remove()) }()
-	images.domu = append(images.domu, lab.File{Host: memcached.Path, Guest: memcachedDir + "/memcached"})
-	for _, library := range memcached.Libraries {
-		images.domu = append(images.domu, lab.File{Host: library, Guest: filepath.Join(memcachedDir, filepath.Base(library))})
-	}
 	for _, c := range machines {
 		if serviceSettings[c.scheduler] == nil {
 			continue
 		}
 		s, machine, err := o.boot(ctx, images, lab.Config{
 			Args: []string{self, Dom0ServiceArg, c.scheduler}, Xen: c.xen, Scheduler: c.scheduler, DomUs: 3,
+			DomUPackages: []string{"memcached"},
 		})
 		if err != nil {
 			return nil, fmt.Errorf("Xen %s under %s: %w", c.xen, c.scheduler, err)

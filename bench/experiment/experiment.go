@@ -3,7 +3,9 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +16,8 @@ import (
 	"github.com/vlibos/vlibos/bench/beside"
 	"github.com/vlibos/vlibos/bench/lidar"
 	"github.com/vlibos/vlibos/bench/tail"
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/platform/native"
 )
 
 // Options of a run.
@@ -23,6 +27,10 @@ type Options struct {
 	// Jobs and Rate are tail's; none and 0 are the default.
 	Jobs []string
 	Rate int
+	// Slot is how long overhead and tail measure at a time, Settle how long lidar
+	// and tail do not after a change, Period that of lidar's task; 0 is the
+	// default.
+	Slot, Settle, Period time.Duration
 	// Service is tail's memcached; nil takes the one that is installed.
 	Service *tail.Program
 	// Progress is called with what is done now, Done with each record.
@@ -46,7 +54,10 @@ type Experiment struct {
 	Name, Usage string
 	// Takes says how long, by Effort.
 	Takes [3]time.Duration
-	run   func(ctx context.Context, o Options) error
+	// Measure is Run, and Needs is Missing without the experiment's name; nil
+	// needs nothing.
+	Measure func(ctx context.Context, o Options) error
+	Needs   func(o Options) error
 }
 
 // Tail is the name of the one that needs a service.
@@ -55,11 +66,11 @@ const Tail = "tail"
 // All that there are.
 var All = []Experiment{
 	{"overhead", "what a call costs, beside eventfd, a unix socket and net/rpc",
-		[3]time.Duration{10 * time.Second, 40 * time.Second, 2 * time.Minute}, overhead},
+		[3]time.Duration{10 * time.Second, 40 * time.Second, 2 * time.Minute}, overhead, nil},
 	{"lidar", "a periodic real-time task beside a job that streams through memory",
-		[3]time.Duration{40 * time.Second, 3 * time.Minute, 10 * time.Minute}, runLidar},
+		[3]time.Duration{40 * time.Second, 3 * time.Minute, 10 * time.Minute}, runLidar, func(Options) error { return needsDomains() }},
 	{Tail, "memcached under open load beside batch jobs",
-		[3]time.Duration{90 * time.Second, 6 * time.Minute, 45 * time.Minute}, runTail},
+		[3]time.Duration{90 * time.Second, 6 * time.Minute, 45 * time.Minute}, runTail, needsTail},
 }
 
 // Find one by its name.
@@ -74,10 +85,50 @@ func Find(name string) (Experiment, error) {
 	return Experiment{}, fmt.Errorf("there is no experiment %q: expected one of %s", name, strings.Join(names, ", "))
 }
 
+// Missing says what this machine lacks for the experiment; nil if nothing. It
+// looks and changes nothing.
+func (e Experiment) Missing(o Options) error {
+	if e.Needs == nil {
+		return nil
+	}
+	if err := e.Needs(o); err != nil {
+		return fmt.Errorf("experiment %s: %w", e.Name, err)
+	}
+	return nil
+}
+
+// needsDomains is for experiments whose domains are cgroups.
+func needsDomains() error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("its domains are cgroups: %w: run as root", platform.ErrNotAllowed)
+	}
+	return native.Possible()
+}
+
+func needsTail(o Options) error {
+	errs := []error{needsDomains()}
+	if o.Service == nil {
+		_, err := tail.Find()
+		errs = append(errs, err)
+	}
+	for _, job := range o.jobs() {
+		errs = append(errs, beside.Missing(job))
+	}
+	return errors.Join(errs...)
+}
+
+// jobs are those beside which tail measures.
+func (o Options) jobs() []string {
+	if len(o.Jobs) == 0 {
+		return beside.Jobs()
+	}
+	return o.Jobs
+}
+
 // Run measures. If ctx ends before, that is the error: what it did to the
 // experiment's processes is not.
 func (e Experiment) Run(ctx context.Context, o Options) error {
-	err := e.run(ctx, o)
+	err := e.Measure(ctx, o)
 	if err == nil {
 		return nil
 	}
@@ -94,7 +145,8 @@ func runLidar(ctx context.Context, o Options) error {
 	var records []bench.Record
 	noise, err := bench.Watch(ctx, func(ctx context.Context) (err error) {
 		records, err = lidar.Run(ctx, lidar.Options{
-			Repeats: pick(o.Effort, [3]int{2, 10, 20}), Decisions: pick(o.Effort, [3]int{25, 25, 50}), Self: self, Progress: o.Progress,
+			Repeats: pick(o.Effort, [3]int{2, 10, 20}), Decisions: pick(o.Effort, [3]int{25, 25, 50}),
+			Period: o.Period, Settle: o.Settle, Self: self, Progress: o.Progress,
 		})
 		return err
 	})
@@ -115,14 +167,12 @@ const defaultRate = 10_000
 
 func runTail(ctx context.Context, o Options) error {
 	t := tail.Options{
-		Repeats: pick(o.Effort, [3]int{1, 5, 10}), Slot: pick(o.Effort, [3]time.Duration{time.Second, time.Second, 5 * time.Second}),
-		Rate: o.Rate, Jobs: o.Jobs, Self: self, Progress: o.Progress, Done: o.Done,
+		Repeats: pick(o.Effort, [3]int{1, 5, 10}), Settle: o.Settle,
+		Slot: cmp.Or(o.Slot, pick(o.Effort, [3]time.Duration{time.Second, time.Second, 5 * time.Second})),
+		Rate: o.Rate, Jobs: o.jobs(), Self: self, Progress: o.Progress, Done: o.Done,
 	}
 	if t.Rate == 0 {
 		t.Rate = defaultRate
-	}
-	if len(t.Jobs) == 0 {
-		t.Jobs = beside.Jobs()
 	}
 	if o.Service != nil {
 		t.Service = *o.Service

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/bench/beside"
@@ -63,7 +64,7 @@ func measure(t *testing.T, name string, o Options) map[string]bench.Record {
 }
 
 func TestOverhead(t *testing.T) {
-	got := measure(t, "overhead", Options{})
+	got := measure(t, "overhead", Options{Slot: 2 * time.Millisecond})
 	for _, name := range []string{"call.native.spin", "call.native.block", "call.native.socket", "call.native.rpc"} {
 		if got[name].Value <= 0 {
 			t.Errorf("%s: %+v", name, got[name])
@@ -72,7 +73,7 @@ func TestOverhead(t *testing.T) {
 }
 
 func TestLidar(t *testing.T) {
-	got := measure(t, "lidar", Options{})
+	got := measure(t, "lidar", Options{Period: 10 * time.Millisecond, Settle: 100 * time.Millisecond})
 	for _, m := range beside.OtherCPU() {
 		r := got["lidar."+m.Name]
 		if n := len(r.Samples["decision_us"]); n != 100 || r.Raw["decisions"] != 100 || r.Raw["p50_us"] <= 0 || r.Raw["max_us"] < r.Raw["p99_us"] {
@@ -88,7 +89,7 @@ func TestTail(t *testing.T) {
 	if _, err := tail.Find(); err != nil {
 		t.Skip(err) // cmd/vlibbench has the same test with one of its own
 	}
-	got := measure(t, "tail", Options{Jobs: []string{"compression"}, Rate: 500})
+	got := measure(t, "tail", Options{Jobs: []string{"compression"}, Rate: 5000, Slot: 100 * time.Millisecond})
 	for _, m := range beside.Modes {
 		r := got["tail.compression."+m.Name]
 		if n := r.Raw["requests"]; n < 700 || r.Raw["p50_us"] <= 0 {

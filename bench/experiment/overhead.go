@@ -3,6 +3,7 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,7 +28,7 @@ type calling struct {
 func overhead(ctx context.Context, o Options) error {
 	o.Progress("calls between two processes, and what they could be made with otherwise")
 	only := slices.DeleteFunc(slices.Clone(native.Parts), func(p string) bool { return p == native.Reserve })
-	return Calls(ctx, pick(o.Effort, [3]int{2, 15, 40}), 40*time.Millisecond, only, o.Done)
+	return Calls(ctx, pick(o.Effort, [3]int{2, 15, 40}), cmp.Or(o.Slot, 40*time.Millisecond), only, o.Done)
 }
 
 // Calls measures calls between two processes, of which each is pinned to a CPU

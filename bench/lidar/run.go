@@ -3,6 +3,7 @@
 package lidar
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -21,6 +22,9 @@ type Options struct {
 	// Repeats of all modes, each forwards and backwards, and how many
 	// decisions are measured in each of those.
 	Repeats, Decisions int
+	// Period of the task, and Settle that a mode has before it is measured; 0 is
+	// [Period] and [beside.Settle].
+	Period, Settle time.Duration
 	// Self starts this program as [Task], as a job or as [beside.Guard].
 	Self func(args ...string) *exec.Cmd
 	// Progress is called with what is done now.
@@ -32,9 +36,6 @@ const Period = 40 * time.Millisecond
 
 // job is the neighbour: the hardest on memory that there is.
 const job = "m_jump"
-
-// settle are decisions that are not measured after a change.
-const settle = int(beside.Settle / Period)
 
 // experiment is the task with its beside.
 type experiment struct {
@@ -49,6 +50,7 @@ type experiment struct {
 
 // Run measures decisions in each mode.
 func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
+	o.Period, o.Settle = cmp.Or(o.Period, Period), cmp.Or(o.Settle, beside.Settle)
 	e := &experiment{Options: o, scene: *newScene(), times: make(map[string][]float64)}
 	if e.host, err = beside.Open(o.Self); err != nil {
 		return nil, err
@@ -96,8 +98,9 @@ func (e *experiment) slot(ctx context.Context, m beside.Mode) (float64, error) {
 	}
 	e.Progress(fmt.Sprintf("%s: %d of %d decisions", m.Title, len(e.times[m.Name]), 2*e.Repeats*e.Decisions))
 	var times []float64
-	every := time.NewTicker(Period)
+	every := time.NewTicker(e.Period)
 	defer every.Stop()
+	settle := int(e.Settle / e.Period)
 	for i := range settle + e.Decisions {
 		select {
 		case <-ctx.Done():

@@ -105,6 +105,7 @@ type Generator struct {
 	buf         []byte
 	now         int64
 	felt        func(ns int64) // is told each latency
+	drain       time.Duration  // how long answers are waited for when all requests are sent
 }
 
 // Open connects to a memcached and stores all data there.
@@ -121,7 +122,7 @@ func Open(at netip.AddrPort, d Data) (*Generator, error) {
 }
 
 func newGenerator(at netip.AddrPort, d Data) (*Generator, error) {
-	g := &Generator{data: d, buf: make([]byte, 256<<10), felt: func(int64) {}}
+	g := &Generator{data: d, buf: make([]byte, 256<<10), felt: func(int64) {}, drain: drain}
 	for range connections {
 		c, err := dial(at)
 		if err != nil {
@@ -163,7 +164,7 @@ func (g *Generator) fill() error {
 	return g.settle()
 }
 
-// drain is how long answers are waited for when all requests are sent.
+// drain of a [Generator], unless a test has less time.
 const drain = time.Second
 
 // Run makes the requests of an order, and waits for their answers.
@@ -198,12 +199,12 @@ func (g *Generator) Run(o Order) (Result, error) {
 			return Result{}, err
 		}
 		open := g.open()
-		if due >= end && (open == 0 || g.now > end+int64(drain)) {
+		if due >= end && (open == 0 || g.now > end+int64(g.drain)) {
 			break
 		}
 		next := due
 		if due >= end {
-			next = end + int64(drain)
+			next = end + int64(g.drain)
 		}
 		if err := g.wait(time.Duration(next - clock())); err != nil {
 			return Result{}, err
@@ -227,7 +228,7 @@ func (g *Generator) settle() error {
 		if clock() > end {
 			return fmt.Errorf("%d requests are not answered within %v: the service stands still", g.open(), patience)
 		}
-		if err := g.wait(drain); err != nil {
+		if err := g.wait(g.drain); err != nil {
 			return err
 		}
 		if err := g.receive(func(int64) {}); err != nil {

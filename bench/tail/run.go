@@ -4,6 +4,7 @@ package tail
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,8 @@ type Options struct {
 	// those is measured.
 	Repeats int
 	Slot    time.Duration
+	// Settle is what a mode has before it is measured; 0 is [beside.Settle].
+	Settle time.Duration
 	// Rate of requests a second.
 	Rate int
 	// Jobs beside the service, of [beside.Jobs].
@@ -67,6 +70,7 @@ func Run(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
+	o.Settle = cmp.Or(o.Settle, beside.Settle)
 	e := &experiment{Options: o}
 	if e.host, err = beside.Open(o.Self); err != nil {
 		return err
@@ -157,14 +161,14 @@ func (e *experiment) slot(ctx context.Context, m beside.Mode) (float64, error) {
 	e.slots++
 	e.Progress(fmt.Sprintf("beside %s, %d of %d: %s", e.job, e.slots, 2*e.Repeats*len(beside.Modes), m.Title))
 	e.seed++
-	text, err := json.Marshal(Order{Rate: e.Rate, Settle: beside.Settle, Time: e.Slot, Seed: e.seed})
+	text, err := json.Marshal(Order{Rate: e.Rate, Settle: e.Settle, Time: e.Slot, Seed: e.seed})
 	if err != nil {
 		return 0, err
 	}
 	if _, err := e.to.Write(append(text, '\n')); err != nil {
 		return 0, fmt.Errorf("the load generator is gone: %w", err)
 	}
-	time.Sleep(beside.Settle)
+	time.Sleep(e.Settle)
 	before, begin := e.host.Work(), time.Now()
 	if !e.from.Scan() {
 		return 0, errors.New("the load generator has ended by itself")

@@ -105,7 +105,8 @@ func TestUnanswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Close()
-	until.Store(clock() + int64(drain+2*time.Second))
+	g.drain = 200 * time.Millisecond
+	until.Store(clock() + int64(g.drain+time.Second))
 	r, err := g.Run(Order{Rate: 200, Time: 100 * time.Millisecond, Seed: 2})
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +115,7 @@ func TestUnanswered(t *testing.T) {
 	if r.Unanswered == 0 || int64(r.Unanswered) != h.TotalCount() {
 		t.Errorf("%d unanswered of %d", r.Unanswered, h.TotalCount())
 	}
-	if h.Min() < int64(drain)*9/10 {
+	if h.Min() < int64(g.drain)*9/10 {
 		t.Errorf("the least latency is %v", time.Duration(h.Min()))
 	}
 	if g.open() != 0 {
@@ -123,7 +124,7 @@ func TestUnanswered(t *testing.T) {
 }
 
 func TestFill(t *testing.T) {
-	g, err := newGenerator(memory(t, func() {}), large)
+	g, err := newGenerator(memory(t, func() {}), Data{Keys: 4 << 10, Size: large.Size})
 	if err != nil {
 		t.Fatal(err)
 	}

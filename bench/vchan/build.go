@@ -6,11 +6,11 @@ import (
 	"context"
 	_ "embed" // for the source
 	"fmt"
+	"io"
 	"os/exec"
 	"path/filepath"
 	"strings"
 
-	"github.com/vlibos/vlibos/lab/debs"
 	"github.com/vlibos/vlibos/lab/image"
 )
 
@@ -52,5 +52,5 @@ func unpacked(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return debs.Unpacked(ctx, cache.Dir, []string{development}, func(string) bool { return false })
+	return cache.Unpacked(ctx, image.DefaultRelease, []string{development}, func(string) bool { return false }, io.Discard)
 }

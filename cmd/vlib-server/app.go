@@ -15,16 +15,19 @@ import (
 	"github.com/urfave/cli/v2"
 
 	domuserver "github.com/vlibos/vlibos/domu-server"
+	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
 const description = `vlib-server runs in a guest and serves one port of it: it calls functions of
 the guest's shared libraries, runs commands, and echoes. Each library is loaded
 in a process of its own, vlib-worker, so that a crash in it ends one call only.
+What a library or a command leaves running ends with its worker or the command.
 
    vlib-server
    vlib-server --libraries /opt/algorithms --max-run-time 5s
-   vlib-server --libraries none,/opt/algorithms      # only these
+   vlib-server --libraries none,/opt/algorithms      # only these, and no commands
+   vlib-server --libraries none --run                # commands alone
    vlib-server --transport native --name demo        # without Xen
 
 It serves until SIGTERM or SIGINT, ends what is running, and exits.
@@ -101,7 +104,9 @@ func serve(c *cli.Context) error {
 // listen opens the transport that opts name. where is for people.
 func listen(c *cli.Context, opts domuserver.Options) (l vlibcall.Listener, where string, err error) {
 	t := transports[opts.Transport]
-	if l, where, err = t(c, opts); err != nil {
+	if l, where, err = t(c, opts); errors.Is(err, unixpath.ErrTooLong) {
+		return nil, "", usagef("--name and --native-dir: %w", err)
+	} else if err != nil {
 		return nil, "", fmt.Errorf("listen on port %d over transport %s: %w", opts.Port, opts.Transport, err)
 	}
 	return l, where, nil

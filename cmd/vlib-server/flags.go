@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	domuserver "github.com/vlibos/vlibos/domu-server"
+	"github.com/vlibos/vlibos/internal/cliflag"
 	"github.com/vlibos/vlibos/transport/native"
 )
 
@@ -21,11 +22,12 @@ func flags() []cli.Flag {
 		&cli.StringFlag{Name: "native-dir", Value: native.DefaultRoot, EnvVars: []string{"VLIBOS_NATIVE_DIR"}, Usage: "transport native: `DIR` with the native domains; this one's sockets go into DIR/NAME"},
 		&cli.StringFlag{Name: "worker", DefaultText: "vlib-worker beside this program", Usage: "the program `PATH` that libraries run in"},
 		&cli.StringSliceFlag{Name: "libraries", Usage: "`LIST` of what may be called besides sonames that the dynamic linker finds: directories, by absolute path. A soname in the list means: of the sonames only those in it; none: no soname. May be repeated"},
+		&cli.BoolFlag{Name: "run", Value: true, DefaultText: "true, or false with --libraries none", Usage: "run commands for Dom0, as this user, with the built-in function vlib run; --run=false: none"},
 		&cli.IntFlag{Name: "max-workers", Value: domuserver.DefaultMaxWorkers, Usage: "keep `N` idle workers, about 5 MiB each"},
-		&cli.DurationFlag{Name: "max-run-time", Value: domuserver.DefaultMaxRunTime, Usage: "end a library's function or a command after `D`; 0: never"},
+		&cliflag.Duration{Name: "max-run-time", Value: domuserver.DefaultMaxRunTime, Usage: "end a library's function or a command after `D`; 0: never"},
 		&cli.IntFlag{Name: "max-output", Value: domuserver.DefaultMaxOutput, Usage: "keep `BYTES` of each of stdout and stderr of a command"},
-		&cli.DurationFlag{Name: "linger", Usage: "poll a channel for `D` after a call before sleeping: for clients that spin"},
-		&cli.DurationFlag{Name: "session-idle", DefaultText: "1ms", Usage: "poll an open session for `D` before sleeping"},
+		&cliflag.Duration{Name: "linger", Usage: "poll a channel for `D` after a call before sleeping: for clients that spin"},
+		&cliflag.Duration{Name: "session-idle", DefaultText: "1ms", Usage: "poll an open session for `D` before sleeping"},
 		&cli.BoolFlag{Name: "man", Hidden: true, Usage: "print the manual page, for a package"},
 	}
 }
@@ -43,6 +45,8 @@ func options(c *cli.Context) (domuserver.Options, error) {
 		MaxOutput:   c.Int("max-output"),
 		Linger:      c.Duration("linger"),
 		SessionIdle: c.Duration("session-idle"),
+		// As PID 1 it has the children of all that started it.
+		Sole: os.Getpid() != 1,
 	}
 	if o.MaxRunTime < 0 || o.Linger < 0 || o.SessionIdle < 0 {
 		return o, usagef("--max-run-time, --linger and --session-idle cannot be negative")
@@ -59,6 +63,11 @@ func options(c *cli.Context) (domuserver.Options, error) {
 	}
 	if o.Libraries, err = domuserver.ParseLibraries(entries(c.StringSlice("libraries"))); err != nil {
 		return o, usagef("--libraries: %w", err)
+	}
+	// A server that is told to allow none allows no command either.
+	none := o.Libraries.Closed && len(o.Libraries.Sonames) == 0
+	if o.NoRun = !c.Bool("run"); !c.IsSet("run") {
+		o.NoRun = none
 	}
 	if o.Name == "" {
 		if o.Name, err = os.Hostname(); err != nil {

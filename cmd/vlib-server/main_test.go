@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/signature"
@@ -113,7 +115,8 @@ func (r *running) logs(want string) {
 	}
 }
 
-func (r *running) function(timeout time.Duration, library, function, sig string, words ...string) (*signature.Result, error) {
+// request of a function with that signature.
+func (r *running) request(sig string, words ...string) *signature.Request {
 	r.Helper()
 	s, err := signature.Parse(sig)
 	if err != nil {
@@ -123,10 +126,21 @@ func (r *running) function(timeout time.Duration, library, function, sig string,
 	if err != nil {
 		r.Fatal(err)
 	}
-	input, err := req.Append(nil)
+	return req
+}
+
+func (r *running) input(sig string, words ...string) []byte {
+	r.Helper()
+	input, err := r.request(sig, words...).Append(nil)
 	if err != nil {
 		r.Fatal(err)
 	}
+	return input
+}
+
+func (r *running) function(timeout time.Duration, library, function, sig string, words ...string) (*signature.Result, error) {
+	r.Helper()
+	req, input := r.request(sig, words...), r.input(sig, words...)
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	out, err := r.Channel.Call(ctx, library, function, input, nil)
@@ -147,17 +161,35 @@ func (r *running) worker() int {
 	return int(result.Value.Int())
 }
 
-func awaitDeath(t *testing.T, pid int) {
+// eventually waits for what no event of the server tells.
+func eventually(t *testing.T, what string, happened func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-		if errors.Is(err, os.ErrNotExist) || bytes.Contains(stat, []byte(") Z ")) {
-			return
-		}
+	for end := time.Now().Add(10 * time.Second); !happened(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("process %d lives on", pid)
+			t.Fatalf("not within 10 s: %s", what)
 		}
 	}
+}
+
+func awaitDeath(t *testing.T, pid int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("process %d is dead", pid), func() bool {
+		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		return errors.Is(err, os.ErrNotExist) || bytes.Contains(stat, []byte(") Z "))
+	})
+}
+
+// awaitSleep waits until a thread of a process is in the C library's sleep.
+func awaitSleep(t *testing.T, pid int) {
+	t.Helper()
+	sleeps := []byte(strconv.Itoa(unix.SYS_CLOCK_NANOSLEEP) + " ")
+	eventually(t, "the function sleeps", func() bool {
+		threads, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/syscall")
+		return slices.ContainsFunc(threads, func(file string) bool {
+			call, _ := os.ReadFile(file) // it may have ended
+			return bytes.HasPrefix(call, sleeps)
+		})
+	})
 }
 
 func TestServesAndStops(t *testing.T) {
@@ -208,16 +240,8 @@ func restOf(s *bufio.Scanner) string {
 func TestKilledServerLeavesNoWorker(t *testing.T) {
 	r := start(t)
 	pid := r.worker()
-	s, err := signature.Parse("i32()")
-	if err != nil {
-		t.Fatal(err)
-	}
-	input, err := (&signature.Request{Signature: s}).Append(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := r.Go(t.Context(), "libc.so.6", "pause", input, nil)
-	time.Sleep(100 * time.Millisecond) // on the way into pause
+	p := r.Go(t.Context(), "libc.so.6", "sleep", r.input("u32(u32)", "1000"), nil)
+	awaitSleep(t, pid)
 	if err := r.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -239,6 +263,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"--transport tcp", 2, "auto, native, xen"},
 		{"--libraries lib/x", 2, "want a soname"},
 		{"--name a/b", 2, "name of a directory"},
+		{"--transport native --native-dir /run --name " + strings.Repeat("a", 100), 2, "has 112 bytes, and 107 are allowed"},
 		{"--max-run-time -1s", 2, "negative"},
 		{"--max-workers 0", 2, "positive"},
 		{"--transport native --native-dir /dev/null/x", 1, "--native-dir"},

@@ -6,7 +6,8 @@
 // the server closes that. It is not for the command line.
 //
 // A library that crashes, exits or hangs takes this process with it and
-// nothing else.
+// nothing else. A child that a library forks cannot answer calls: it has no
+// channel, and ends where the function would return.
 package main
 
 import (
@@ -67,7 +68,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	s := vlibcall.NewServer(oneChannel{l})
+	s := vlibcall.NewServer(&oneChannel{Listener: l})
 	s.SessionIdle = 0
 	serve := (&library{name: args[1]}).serve
 	s.HandleRest(func(string, string) (vlibcall.Handler, error) { return serve, nil })

@@ -51,15 +51,22 @@ func reportAction(c *cli.Context) error {
 	return err
 }
 
-// memcached is the distribution's, unpacked in the lab's cache: installed, it
-// would start by itself.
+// memcached is that of this machine's release, unpacked in the lab's cache:
+// installed, it would start by itself.
 func memcached(ctx context.Context, log io.Writer) (tail.Program, error) {
 	cache, err := image.DefaultCache()
 	if err != nil {
 		return tail.Program{}, err
 	}
+	if err := debs.Available(); err != nil {
+		return tail.Program{}, err
+	}
+	apt, err := debs.Machine(ctx)
+	if err != nil {
+		return tail.Program{}, err
+	}
 	fmt.Fprintln(log, "getting memcached")
-	root, err := debs.Unpacked(ctx, cache.Dir, []string{"memcached"}, func(name string) bool {
+	root, err := apt.Unpacked(ctx, cache.Dir, []string{"memcached"}, func(name string) bool {
 		// The libraries that it is linked with, but for the C library's.
 		return strings.HasPrefix(name, "libevent") || strings.HasPrefix(name, "libsasl2") || strings.HasPrefix(name, "libssl") || strings.HasPrefix(name, "libseccomp")
 	})

@@ -48,7 +48,7 @@ func TestTail(t *testing.T) {
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "bench.jsonl")
-	if _, err := vlibbench(t, "--out", file, "run", "--quick", "--job", "compression", "--rate", "500", "tail"); err != nil {
+	if _, err := vlibbench(t, "--out", file, "run", "--quick", "--job", "compression", "--rate", "5000", "--slot", "100ms", "tail"); err != nil {
 		t.Fatal(err)
 	}
 	records, err := bench.Read(file)
@@ -89,7 +89,7 @@ func TestTail(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for _, args := range [][]string{
-		{"run"}, {"run", "nothing"}, {"run", "--quick", "--full", "lidar"}, {"run", "--job", "nothing", "tail"}, {"run", "--rate", "-1", "tail"},
+		{"run"}, {"run", "nothing"}, {"run", "--quick", "--full", "lidar"}, {"run", "--job", "nothing", "tail"}, {"run", "--rate", "-1", "tail"}, {"run", "--slot", "2m", "tail"},
 		{"report"}, {"--out", filepath.Join(t.TempDir(), "none"), "report", t.TempDir()},
 	} {
 		if _, err := vlibbench(t, args...); err == nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/bench/contended"
+	"github.com/vlibos/vlibos/internal/cliflag"
 )
 
 func mjumpCommands() []*cli.Command {
@@ -23,7 +24,7 @@ func mjumpCommands() []*cli.Command {
 				&cli.IntFlag{Name: "scale", Value: 5, Usage: "periods are `N` times the paper's 100 ms and 90 ms"},
 				&cli.StringFlag{Name: "policy", Value: "threshold", Usage: "of the throttle: threshold, as in the paper, or feedback"},
 				&cli.BoolFlag{Name: "quick", Usage: "one repeat at 10 per cent, without the bars in the master: what control does to latency"},
-				&cli.DurationFlag{Name: "bus-service", Value: 40 * time.Microsecond, Usage: "how long a turn on the modelled memory bus lasts"},
+				&cliflag.Duration{Name: "bus-service", Value: 40 * time.Microsecond, Usage: "how long a turn on the modelled memory bus lasts"},
 			},
 			Action: mjumpAction,
 		},

@@ -61,11 +61,7 @@ func moduleAction(c *cli.Context) error {
 }
 
 func serviceAction(c *cli.Context) error {
-	program, err := memcached(c.Context, c.App.ErrWriter)
-	if err != nil {
-		return err
-	}
 	return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
-		return counted.Service(c.Context, counted.Options{Self: self, Log: c.App.ErrWriter, Progress: progress}, program)
+		return counted.Service(c.Context, counted.Options{Self: self, Log: c.App.ErrWriter, Progress: progress})
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vlibos/vlibos/bench/experiment"
 	"github.com/vlibos/vlibos/bench/native"
+	"github.com/vlibos/vlibos/internal/cliflag"
 )
 
 func nativeCommands() []*cli.Command {
@@ -21,7 +22,7 @@ func nativeCommands() []*cli.Command {
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "repeats", Value: 15, Usage: "repeat each comparison `N` times, each A B B A"},
 			&cli.StringSliceFlag{Name: "only", Usage: "measure only this `PART`: " + strings.Join(native.Parts, ", ") + "; may be repeated"},
-			&cli.DurationFlag{Name: "slot", Value: 40 * time.Millisecond, Usage: "how long one measurement of a repeat lasts"},
+			&cliflag.Duration{Name: "slot", Value: 40 * time.Millisecond, Usage: "how long one measurement of a repeat lasts"},
 		},
 		Action: nativeAction,
 	}}

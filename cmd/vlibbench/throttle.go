@@ -17,6 +17,7 @@ import (
 	"github.com/vlibos/vlibos/bench/native"
 	"github.com/vlibos/vlibos/bench/neighbours"
 	platform "github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/internal/cliflag"
 	"github.com/vlibos/vlibos/throttle/load"
 )
 
@@ -28,9 +29,9 @@ func throttleCommands() []*cli.Command {
 			Usage: "a program beside a domain that streams through memory, under each policy; needs root and two CPUs",
 			Flags: []cli.Flag{
 				&cli.IntFlag{Name: "repeats", Value: 10, Usage: "repeat `N` times, each A B B A"},
-				&cli.DurationFlag{Name: "slot", Value: time.Second, Usage: "how long one measurement of a repeat lasts"},
-				&cli.DurationFlag{Name: "period", Value: 10 * time.Millisecond, Usage: "how often the throttle decides"},
-				&cli.DurationFlag{Name: "pause", Value: 200 * time.Millisecond, Usage: "of the victim that works half of the time, after as long a time of work"},
+				&cliflag.Duration{Name: "slot", Value: time.Second, Usage: "how long one measurement of a repeat lasts"},
+				&cliflag.Duration{Name: "period", Value: 10 * time.Millisecond, Usage: "how often the throttle decides"},
+				&cliflag.Duration{Name: "pause", Value: 200 * time.Millisecond, Usage: "of the victim that works half of the time, after as long a time of work"},
 				&cli.IntFlag{Name: "victim-mib", Value: 4, Usage: "what the victim reads"},
 				&cli.IntFlag{Name: "batch-mib", Value: 256, Usage: "what the domain writes"},
 				&cli.BoolFlag{Name: "quick", Usage: "3 repeats of 300ms"},

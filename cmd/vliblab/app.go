@@ -9,9 +9,10 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-const description = `vliblab boots the distribution's own Xen in QEMU, with no hardware
+const description = `vliblab boots Debian's own Xen in QEMU, with no hardware
 virtualisation, starts DomUs in which this project's server runs, runs one
-command in Dom0, ends with the command's exit status, and leaves nothing behind.
+command in Dom0, and ends with the command's exit status. The booted machine is
+saved in the cache folder; later runs with the same ingredients resume it.
 
    vliblab run -- xl list
    vliblab run --domus 2 --guest pvh -- vlibmaster services 1
@@ -20,11 +21,14 @@ command in Dom0, ends with the command's exit status, and leaves nothing behind.
    vliblab run --mode counted --domus 1 -- vlibmaster call 1 libm.so.6 cos --sig 'f64(f64)' 0.5
    vliblab run --mode contended --bus-service 20us -- CMD
    vliblab run --xen vlib -- xl info
+   vliblab run --release trixie -- xl info
+   vliblab run --dom0-package fio -- fio --version
    vliblab shell
 
 The first run sets the machine up, as 'vliblab setup' does: QEMU is installed
-from the machine's package sources, everything else is only downloaded, and kept
-in the cache folder ($VLIBOS_CACHE, or vlibos in $XDG_CACHE_HOME or ~/.cache).
+from the machine's package sources, everything else is only downloaded, of the
+release of Debian that --release names, whatever the machine's is, and kept in
+the cache folder ($VLIBOS_CACHE, or vlibos in $XDG_CACHE_HOME or ~/.cache).
 With --xen vlib, Xen with this project's module is built first if need be, as
 'vliblab hypervisor' does; with --mode contended, a plugin of the emulator, for
 which the source of QEMU is downloaded once.
@@ -33,6 +37,7 @@ EXIT STATUS
    that of the command in Dom0 (126: not executable, 127: not found,
    128+N: killed by signal N), or
    2    the command line is wrong
+   3    vliblab hypervisor: the source of Xen cannot be had
    124  --timeout was over
    125  the lab failed: it was not set up, did not boot, or died
    130  interrupted`
@@ -59,7 +64,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{runCommand(), shellCommand(), setupCommand(), hypervisorCommand()},
+		Commands: []*cli.Command{runCommand(), shellCommand(), setupCommand(), hypervisorCommand(), savedCommand()},
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = app.OnUsageError

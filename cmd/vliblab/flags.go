@@ -3,19 +3,23 @@
 package main
 
 import (
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/vlibos/vlibos/internal/cliflag"
 	"github.com/vlibos/vlibos/lab"
+	"github.com/vlibos/vlibos/lab/image"
 )
 
 // machineFlags are the flags of a boot.
 func machineFlags() []cli.Flag {
 	const machine, domus, files, output = "the machine", "the DomUs", "files", "time and output"
 	return []cli.Flag{
+		releaseFlag(machine),
 		&cli.StringFlag{Category: machine, Name: "mode", Value: string(lab.Functional), Usage: "functional (parallel CPUs), counted (time is the number of instructions) or contended (CPUs that queue for a memory bus)"},
-		&cli.DurationFlag{Category: machine, Name: "bus-service", Usage: "contended: how long a turn on the memory bus lasts from when CMD runs, 0 for off (docs/contended.md)"},
+		&cliflag.Duration{Category: machine, Name: "bus-service", Usage: "contended: how long a turn on the memory bus lasts from when CMD runs, 0 for off (docs/contended.md)"},
 		&cli.StringFlag{Category: machine, Name: "xen", Value: lab.StockXen, Usage: "hypervisor: stock, vlib (built here with this project's module), vlib-debug (with Xen's assertions), vlib-flask (with XSM and Flask), or the `PATH` of an image (with a slash in it)"},
 		&cli.StringFlag{Category: machine, Name: "sched", DefaultText: "vlib with --xen vlib, else Xen's own", Usage: "Xen's scheduler, by `NAME`: credit2, credit, vlib, …"},
 		&cli.StringFlag{Category: machine, Name: "xen-args", Usage: "`ARGS` added to the hypervisor's command line"},
@@ -31,17 +35,25 @@ func machineFlags() []cli.Flag {
 		&cli.StringFlag{Category: domus, Name: "domu-cpus", Usage: "`CPUS` they may run on, as xl writes it (default: all; counted and contended: the last)"},
 		&cli.StringFlag{Category: domus, Name: "domu-kernel-args", Usage: "`ARGS` added to their kernel command line"},
 		&cli.IntFlag{Category: domus, Name: "domu-gntalloc-limit", DefaultText: "the kernel's, 1024", Usage: "pages of 4 KiB that one may share through gntalloc"},
+		&cli.BoolFlag{Category: machine, Name: "fresh", Usage: "boot, even where a saved machine could be resumed, and save none"},
 		&cli.BoolFlag{Category: domus, Name: "no-wait", Usage: "do not wait for their servers to announce themselves"},
 
 		&cli.StringSliceFlag{Category: files, Name: "add", Usage: "put a file or folder into Dom0: `HOST:GUEST`; may be repeated"},
 		&cli.StringSliceFlag{Category: files, Name: "domu-add", Usage: "put a file or folder into the DomUs: `HOST:GUEST`; may be repeated"},
+		&cli.StringSliceFlag{Category: files, Name: "dom0-package", Usage: "put a package of the release into Dom0, with all it depends on: `NAME`; may be repeated"},
+		&cli.StringSliceFlag{Category: files, Name: "domu-package", Usage: "put a package of the release into the DomUs, likewise: `NAME`; may be repeated"},
 		&cli.StringSliceFlag{Category: files, Name: "env", Usage: "set a variable for the command: `NAME=VALUE`; may be repeated"},
 
-		&cli.DurationFlag{Category: output, Name: "boot-timeout", DefaultText: "5m, counted and contended: 10m", Usage: "limit for everything before the command"},
-		&cli.DurationFlag{Category: output, Name: "server-timeout", DefaultText: "3m of the guest's time", Usage: "limit for one DomU's server to announce itself"},
+		&cliflag.Duration{Category: output, Name: "boot-timeout", DefaultText: "5m, counted and contended: 10m", Usage: "limit for everything before the command"},
+		&cliflag.Duration{Category: output, Name: "server-timeout", DefaultText: "3m of the guest's time", Usage: "limit for one DomU's server to announce itself"},
 		&cli.BoolFlag{Category: output, Name: "quiet", Aliases: []string{"q"}, Usage: "show no progress"},
 		&cli.BoolFlag{Category: output, Name: "verbose", Aliases: []string{"v"}, Usage: "show Xen's and Dom0's console on stderr, and the DomUs' at the end"},
 	}
+}
+
+// releaseFlag chooses what is booted.
+func releaseFlag(category string) cli.Flag {
+	return &cli.StringFlag{Category: category, Name: "release", Value: image.DefaultRelease, Usage: "Debian's, of Xen, kernel and packages: " + strings.Join(image.Releases(), " or ")}
 }
 
 // defaultTimeout keeps a command that hangs from holding a script for ever.
@@ -57,13 +69,14 @@ func config(c *cli.Context, otherwise ...string) (lab.Config, error) {
 	}
 	cfg := lab.Config{
 		Args: c.Args().Slice(), Env: c.StringSlice("env"),
+		Release: c.String("release"), Dom0Packages: c.StringSlice("dom0-package"), DomUPackages: c.StringSlice("domu-package"),
 		Mode: lab.Mode(c.String("mode")), BusService: c.Duration("bus-service"), Xen: c.String("xen"), Scheduler: c.String("sched"),
 		XenArgs: c.String("xen-args"), KernelArgs: c.String("kernel-args"),
 		PCPUs: c.Int("pcpus"), MemoryMiB: c.Int("memory"), Dom0VCPUs: c.Int("dom0-vcpus"),
 		DomUs: c.Int("domus"), Guest: lab.Guest(c.String("guest")),
 		DomUMemoryMiB: c.Int("domu-memory"), DomUVCPUs: c.Int("domu-vcpus"), DomUCPUs: c.String("domu-cpus"),
 		DomUKernelArgs: c.String("domu-kernel-args"), DomUGntallocLimit: c.Int("domu-gntalloc-limit"),
-		BootTimeout: c.Duration("boot-timeout"), ServerTimeout: c.Duration("server-timeout"), Logs: c.Bool("verbose"), NoWait: c.Bool("no-wait"),
+		BootTimeout: c.Duration("boot-timeout"), ServerTimeout: c.Duration("server-timeout"), Logs: c.Bool("verbose"), NoWait: c.Bool("no-wait"), Fresh: c.Bool("fresh"),
 	}
 	for flag, files := range map[string]*[]lab.File{"add": &cfg.Add, "domu-add": &cfg.DomUAdd} {
 		for _, s := range c.StringSlice(flag) {

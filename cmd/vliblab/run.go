@@ -9,12 +9,13 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/vlibos/vlibos/internal/cliflag"
 	"github.com/vlibos/vlibos/lab"
 )
 
 func runCommand() *cli.Command {
 	flags := append(machineFlags(),
-		&cli.DurationFlag{Category: "time and output", Name: "timeout", Value: defaultTimeout, Usage: "limit from power-on until the command's end; 0 for none"},
+		&cliflag.Duration{Category: "time and output", Name: "timeout", Value: defaultTimeout, Usage: "limit from power-on until the command's end; 0 for none"},
 		&cli.BoolFlag{Category: "time and output", Name: "json", Usage: "print one line of JSON after the command's output, as stdout's last line"},
 		&cli.BoolFlag{Category: "files", Name: "stdin", Aliases: []string{"i"}, Usage: "pass standard input to the command"},
 	)
@@ -64,7 +65,7 @@ func boot(c *cli.Context, cfg lab.Config) (lab.Result, error) {
 		cfg.Console = c.App.ErrWriter
 	}
 	cfg.SetupLog, cfg.Progress = p, p.set
-	if _, err := lab.Hypervisor(c.Context, cfg.Xen, false, p); err != nil {
+	if _, err := lab.Hypervisor(c.Context, cfg.Release, cfg.Xen, false, p); err != nil {
 		return lab.Result{}, err
 	}
 	p.restart()

@@ -17,6 +17,7 @@ func setupCommand() *cli.Command {
 		Description: `Does only what is missing: nothing, on a machine that is set up. Installing
 QEMU, xz and zstd needs root or sudo without a password; all else needs neither.`,
 		Flags: []cli.Flag{
+			releaseFlag(""),
 			&cli.BoolFlag{Name: "refresh", Usage: "look for newer packages of Xen and the kernel"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show no progress"},
 		},
@@ -26,7 +27,7 @@ QEMU, xz and zstd needs root or sudo without a password; all else needs neither.
 			}
 			p := newProgress(c.App.ErrWriter, c.Bool("quiet"), false)
 			defer p.Close()
-			base, err := lab.Setup(c.Context, c.Bool("refresh"), p)
+			base, err := lab.Setup(c.Context, c.String("release"), c.Bool("refresh"), p)
 			if err != nil {
 				return err
 			}

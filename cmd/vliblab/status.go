@@ -13,6 +13,7 @@ import (
 // Exit statuses besides the command's own; app.go has them in the help.
 const (
 	statusUsage       = 2
+	statusNoSource    = 3 // of vliblab hypervisor
 	statusTimeout     = 124
 	statusLab         = 125
 	statusInterrupted = 130
@@ -26,6 +27,12 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// noSource is a hypervisor that cannot be built because its source cannot be had.
+type noSource struct{ err error }
+
+func (e noSource) Error() string { return e.err.Error() }
+func (e noSource) Unwrap() error { return e.err }
+
 // commandStatus is a command in Dom0 that ended with another status than 0.
 type commandStatus int
 
@@ -35,6 +42,7 @@ func (s commandStatus) Error() string { return fmt.Sprintf("exit status %d", int
 func status(err error) int {
 	var command commandStatus
 	var usage usageError
+	var source noSource
 	switch {
 	case err == nil:
 		return 0
@@ -42,6 +50,8 @@ func status(err error) int {
 		return int(command)
 	case errors.As(err, &usage):
 		return statusUsage
+	case errors.As(err, &source):
+		return statusNoSource
 	case errors.Is(err, lab.ErrTimeout):
 		return statusTimeout
 	case errors.Is(err, context.Canceled):

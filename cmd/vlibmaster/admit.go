@@ -4,10 +4,13 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/internal/cpulist"
 )
 
 func admitCommand() *cli.Command {
@@ -16,11 +19,13 @@ func admitCommand() *cli.Command {
 		Usage:     "tell whether reservations would fit",
 		ArgsUsage: "FILE",
 		Description: `FILE is a configuration (see 'vlibmaster serve --help') whose [[adopt]] tables are
-tried together, beside what is adopted now. Nothing is changed.
+tried together, beside what is adopted now. Nothing is changed. A domain that does
+not exist yet is tried on every CPU on which a domain may run here, as one may that
+is pinned to none.
 
-   vlibmaster admit --dry-run more.toml`,
+   vlibmaster admit more.toml`,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "dry-run", Required: true, Usage: "change nothing: there is no other way, 'adopt' and the configuration make reservations"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "change nothing, as always: 'adopt' and the configuration make reservations"},
 			jsonFlag(""), runDirFlag(),
 		},
 		Action: admitAction,
@@ -33,18 +38,24 @@ func admitAction(c *cli.Context) error {
 	}
 	cfg, err := config.Load(c.Args().First())
 	if err != nil {
-		return withJSON(c.App.Writer, c.Bool("json"), err)
+		return err
 	}
 	m := toMaster(c)
 	defer m.Close()
-	if err := m.Try(c.Context, cfg.Adopt); err != nil {
-		return withJSON(c.App.Writer, c.Bool("json"), err)
+	t, err := m.Try(c.Context, cfg.Adopt)
+	if err != nil {
+		return err
 	}
 	if c.Bool("json") {
 		return joinObjects(c.App.Writer, struct {
 			Fit int `json:"fit"`
-		}{len(cfg.Adopt)})
+			master.Trial
+		}{len(cfg.Adopt), t})
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%d reservations would fit\n", len(cfg.Adopt))
+	text := fmt.Sprintf("%d reservations would fit", len(cfg.Adopt))
+	if len(t.Absent) > 0 {
+		text += fmt.Sprintf("; not there yet, and tried on CPUs %s: %s", cpulist.Format(t.CPUs), strings.Join(t.Absent, ", "))
+	}
+	_, err = fmt.Fprintln(c.App.Writer, oneLine(text))
 	return err
 }

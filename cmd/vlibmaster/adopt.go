@@ -10,6 +10,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/internal/cliflag"
 )
 
 func adoptCommand() *cli.Command {
@@ -27,25 +28,23 @@ UUID: also when the domain is started anew.
 A reservation that would not fit beside the others is refused with the one that
 would come too late, and with the budget that would fit.`,
 		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},
-			&cli.DurationFlag{Name: "period", Required: true, Usage: "in every such `TIME`, for example 100ms"},
+			&cliflag.Duration{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},
+			&cliflag.Duration{Name: "period", Required: true, Usage: "in every such `TIME`, for example 100ms"},
 			&cli.StringFlag{Name: "class", Usage: "`CLASS`: batch gives up background time when memory is slow for others, critical does not; default: as it is, or batch"},
 			jsonFlag(""), runDirFlag(),
 		},
-		Action:       adoptAction,
-		BashComplete: completeDomains,
+		Action: adoptAction,
 	}
 }
 
 func releaseCommand() *cli.Command {
 	return &cli.Command{
-		Name:         "release",
-		Usage:        "let a domain run as if it never had been adopted",
-		ArgsUsage:    "DOMAIN",
-		Description:  "Takes the domain's reservation back. A domain that does not run is meant by its\nname or UUID: 'vlibmaster ps' shows them.",
-		Flags:        []cli.Flag{jsonFlag(""), runDirFlag()},
-		Action:       releaseAction,
-		BashComplete: completeDomains,
+		Name:        "release",
+		Usage:       "let a domain run as if it never had been adopted",
+		ArgsUsage:   "DOMAIN",
+		Description: "Takes the domain's reservation back. A domain that does not run is meant by its\nname or UUID: 'vlibmaster ps' shows them.",
+		Flags:       []cli.Flag{jsonFlag(""), runDirFlag()},
+		Action:      releaseAction,
 	}
 }
 
@@ -86,7 +85,7 @@ func report(c *cli.Context, done string, do func(m *control.Client, domain strin
 	defer m.Close()
 	a, err := do(m, domain)
 	if err != nil {
-		return withJSON(c.App.Writer, c.Bool("json"), err)
+		return err
 	}
 	if c.Bool("json") {
 		return joinObjects(c.App.Writer, a)

@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
@@ -35,14 +37,35 @@ was started on this machine. Users other than root call what the configuration o
 `
 
 // run is the program. It returns nil or an error for [message] and [exitCode].
+//
+// With --json an error is an object on standard output too, behind what the
+// command has written; a command that has the error in its own object says so by
+// [reported].
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	if len(args) > 1 && strings.HasPrefix(args[len(args)-1], completionFlag) {
+		return complete(ctx, args[1:], stdout)
+	}
 	app := newApp(stdin, stdout, stderr)
 	app.Setup()
-	args, err := arrange(app, args)
-	if err != nil {
+	arranged, err := arrange(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, arranged)
+	}
+	if r := (*reportedError)(nil); err == nil || errors.As(err, &r) || !asksJSON(args) {
 		return err
 	}
-	return app.RunContext(ctx, args)
+	if jerr := joinObjects(stdout, failureOf(err)); jerr != nil {
+		return fmt.Errorf("%w (and standard output: %w)", err, jerr)
+	}
+	return err
+}
+
+// asksJSON looks for the flag --json, also in a line that is wrong.
+func asksJSON(args []string) bool {
+	if end := slices.Index(args, "--"); end >= 0 {
+		args = args[:end]
+	}
+	return slices.ContainsFunc(args, func(w string) bool { return w == "--json" || w == "-json" || w == "--json=true" })
 }
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
@@ -54,7 +77,6 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Writer:                    stdout,
 		ErrWriter:                 stderr,
 		HideVersion:               true,
-		EnableBashCompletion:      true,
 		DisableSliceFlagSeparator: true,
 		// Errors are the caller's to report and to turn into a status.
 		ExitErrHandler: func(*cli.Context, error) {},
@@ -64,6 +86,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			&cli.StringFlag{Name: "native-dir", Value: native.DefaultRoot, EnvVars: []string{"VLIBOS_NATIVE_DIR"}, Usage: "`DIR` with the native domains"},
 			&cli.BoolFlag{Name: "version", Usage: "the same as the command version"},
 		},
+		Before: func(c *cli.Context) error { _, err := chosen(c); return err },
 		Action: func(c *cli.Context) error {
 			if c.Bool("version") {
 				return versionAction(c)
@@ -83,9 +106,12 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 }
 
 // chosen is the platform that the global flags choose.
-func chosen(c *cli.Context) (dom0.Config, error) {
-	cfg := dom0.Config{Platform: c.String("platform"), NativeDir: c.String("native-dir"), GatewayDir: dom0.DefaultGatewayDir}
-	if dir := c.String("run-dir"); dir != "" { // of commands that have the flag
+func chosen(c *cli.Context) (dom0.Config, error) { return choose(c.String) }
+
+// choose is chosen for flags that get returns.
+func choose(get func(flag string) string) (dom0.Config, error) {
+	cfg := dom0.Config{Platform: get("platform"), NativeDir: get("native-dir"), GatewayDir: dom0.DefaultGatewayDir}
+	if dir := get("run-dir"); dir != "" { // of commands that have the flag
 		cfg.GatewayDir = callDir(dir)
 	}
 	if names := append(slices.Clone(dom0.Platforms), dom0.Gateway); !slices.Contains(names, cfg.Platform) {

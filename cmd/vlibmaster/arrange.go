@@ -3,6 +3,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,17 +12,13 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// completionFlag is what the shells' scripts append; package cli reads it.
-const completionFlag = "--generate-bash-completion"
-
 // arrange puts the words of a command line in the order that package cli
 // wants, which takes no flag behind the first positional: global flags, the
 // command, its flags, "--", positionals. People write flags anywhere; what
-// looks like a number is no flag, and behind "--" nothing is.
+// looks like a number is no flag, and behind "--" nothing is. Help comes before
+// all else that a line asks for. Errors are usage errors: what is written must
+// be known, and what a command needs must be there.
 func arrange(app *cli.App, args []string) ([]string, error) {
-	if len(args) < 2 || args[len(args)-1] == completionFlag {
-		return args, nil
-	}
 	a := arranger{app: app, rest: args[1:]}
 	for len(a.rest) > 0 {
 		if err := a.next(); err != nil {
@@ -31,7 +29,14 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 	if a.command == nil {
 		return out, nil
 	}
-	out = append(append(out, a.command.Name), a.flags...)
+	out = append(out, a.path...)
+	if a.help != "" {
+		return append(out, a.help), nil
+	}
+	if err := a.complete(); err != nil {
+		return nil, err
+	}
+	out = append(out, a.flags...)
 	if len(a.words) > 0 {
 		out = append(append(out, "--"), a.words...)
 	}
@@ -42,7 +47,10 @@ type arranger struct {
 	app                  *cli.App
 	rest                 []string
 	command              *cli.Command
+	path                 []string // of the command
 	global, flags, words []string
+	given                []cli.Flag
+	help                 string // the word that asks for it
 }
 
 func (a *arranger) take() string {
@@ -65,6 +73,14 @@ func (a *arranger) next() error {
 		if a.command = a.app.Command(w); a.command == nil {
 			return usagef("there is no command %q: see vlibmaster --help", w)
 		}
+		a.path = []string{a.command.Name}
+		return nil
+	case len(a.words) == 0 && len(a.command.Subcommands) > 0:
+		sub := a.command.Command(w)
+		if sub == nil {
+			return usagef("%s has no command %q: see vlibmaster %[1]s --help", a.name(), w)
+		}
+		a.command, a.path = sub, append(a.path, sub.Name)
 		return nil
 	}
 	a.words = append(a.words, w)
@@ -81,13 +97,22 @@ func (a *arranger) flag(w string) error {
 		}
 		way := "see vlibmaster --help"
 		if a.command != nil {
-			way = "see vlibmaster " + a.command.Name + " --help, or write -- before arguments that begin with a dash"
+			way = "see vlibmaster " + a.name() + " --help, or write -- before arguments that begin with a dash"
 		}
 		return usagef("there is no flag %q: %s", w, way)
 	}
+	if to == &a.flags && slices.Contains(cli.HelpFlag.Names(), name) {
+		a.help = w
+		return nil
+	}
+	again := slices.Contains(a.given, flag)
+	a.given = append(a.given, flag)
 	if d, ok := flag.(cli.DocGenerationFlag); !ok || !d.TakesValue() {
 		*to = append(*to, w)
 		return nil
+	}
+	if s, ok := flag.(cli.DocGenerationSliceFlag); again && !(ok && s.IsSliceFlag()) {
+		return usagef("flag --%s stands there twice: one of its values would be dropped", name)
 	}
 	if !hasValue {
 		if len(a.rest) == 0 {
@@ -95,8 +120,48 @@ func (a *arranger) flag(w string) error {
 		}
 		value = a.take()
 	}
+	if err := checkNumber(flag, value); err != nil {
+		return usagef("--%s %q: %w", name, value, err)
+	}
 	*to = append(*to, "--"+name+"="+value)
 	return nil
+}
+
+// checkNumber refuses what is no number where one is wanted, in words.
+func checkNumber(flag cli.Flag, value string) (err error) {
+	switch flag.(type) {
+	case *cli.IntFlag:
+		if _, err = strconv.ParseInt(value, 0, 64); err != nil {
+			err = errors.New("want a whole number")
+		}
+	case *cli.Uint64Flag:
+		if _, err = strconv.ParseUint(value, 0, 64); err != nil {
+			err = errors.New("want a whole number, 0 or more")
+		}
+	}
+	return err
+}
+
+// name is the command's with those that it is below.
+func (a *arranger) name() string { return strings.Join(a.path, " ") }
+
+// complete is an error that says what to add if a flag is missing that the
+// command cannot do without.
+func (a *arranger) complete() error {
+	var missing, usages []string
+	for _, f := range a.command.Flags {
+		r, ok := f.(cli.RequiredFlag)
+		if !ok || !r.IsRequired() || slices.Contains(a.given, f) {
+			continue
+		}
+		usage := cli.FlagStringer(f) // "--budget TIME\tTIME on a CPU"
+		flag, meaning, _ := strings.Cut(usage, "\t")
+		missing, usages = append(missing, "--"+f.Names()[0]), append(usages, fmt.Sprintf("%s (%s)", flag, meaning))
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return usagef("%s needs %s: add %s", a.name(), strings.Join(missing, " and "), strings.Join(usages, " and "))
 }
 
 // find returns the flag and where it goes.

@@ -46,7 +46,15 @@ func TestArrange(t *testing.T) {
 		{"doctor -h", "doctor -h"},
 		{"call --help", "call --help"},
 		{"--help", "--help"},
-		{"call d l f --s --generate-bash-completion", "call d l f --s --generate-bash-completion"},
+		// Help is of the command, whatever else the line says, or lacks.
+		{"bench tail --help", "bench --help"},
+		{"adopt web --budget 1ms --help", "adopt --help"},
+		{"cgroup run x --help", "cgroup run --help"},
+		// What belongs to a command below another stands behind that.
+		{"cgroup run x -- id -u", "cgroup run -- x id -u"},
+		{"cgroup remove x", "cgroup remove -- x"},
+		{"cgroup", "cgroup"},
+		{"call d vlib run -- vlibmaster --help", "call -- d vlib run vlibmaster --help"},
 	} {
 		got := strings.Join(arranged(t, strings.Fields(tt.line)...), " ")
 		if got != tt.want {
@@ -68,6 +76,16 @@ func TestArrangeRefuses(t *testing.T) {
 		{"call d l f --1", "write --"},
 		{"call d l f -e", "write --"},
 		{"call d l f --sig", "needs a value"},
+		{"adopt web --budget 1ms", "adopt needs --period: add --period TIME (in every such TIME, for example 100ms)"},
+		{"adopt web", "adopt needs --budget and --period: add --budget TIME"},
+		{"run -- true", "run needs --budget and --period"},
+		{"adopt web --budget 1ms --period 9ms --budget=2ms", "flag --budget stands there twice"},
+		{"--platform xen ps --platform native", "flag --platform stands there twice"},
+		{"calibrate", "calibrate needs --load-cpus: add --load-cpus CPUS"},
+		{"cgroup drop x", `cgroup has no command "drop": see vlibmaster cgroup --help`},
+		{"cgroup run x id -u", `no flag "-u": see vlibmaster cgroup run --help, or write --`},
+		{"call d l f --repeat many", `--repeat "many": want a whole number`},
+		{"services d --port -1", `--port "-1": want a whole number, 0 or more`},
 	} {
 		_, err := arrange(app, append([]string{"vlibmaster"}, strings.Fields(tt.line)...))
 		if err == nil || !strings.Contains(err.Error(), tt.want) || exitCode(err) != exitUsage.code {

@@ -20,12 +20,16 @@ import (
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/internal/cpulist"
 	"github.com/vlibos/vlibos/throttle/load"
 	"github.com/vlibos/vlibos/throttle/probe"
 )
 
 // loadCommandName is of the process that calibrate starts for a load.
 const loadCommandName = "calibrate-load"
+
+// calibrateSources are the values of --source.
+var calibrateSources = []string{"auto", "uncore", "probe"}
 
 func calibrateCommand() *cli.Command {
 	return &cli.Command{
@@ -44,7 +48,7 @@ that long. On Xen the CPUs of the loads are Dom0's.
 			&cli.StringFlag{Name: "source", Value: "auto", Usage: "measure with `SOURCE`: auto, uncore or probe"},
 			&cli.IntFlag{Name: "probe-cpu", Value: -1, Usage: "`CPU` for the software probe, where nothing counts latency"},
 			&cli.IntFlag{Name: "probe-mib", Usage: "buffer of the probe in `MIB`; 0: twice the last-level cache"},
-			&cli.StringFlag{Name: "load-cpus", Usage: "`CPUS` that stream, as in 1,2,3 (required)"},
+			&cli.StringFlag{Name: "load-cpus", Required: true, Usage: "`CPUS` that stream, as in 1-3 or 1,2,3"},
 		},
 		Action: calibrateAction,
 	}
@@ -54,14 +58,16 @@ func calibrateAction(c *cli.Context) (err error) {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	loads, err := cpuList(c.String("load-cpus"))
+	loads, err := loadCPUs(c.String("load-cpus"))
 	if err != nil {
 		return err
 	}
 	t := config.Throttle{Source: c.String("source"), ProbeCPU: c.Int("probe-cpu"), ProbeMiB: c.Int("probe-mib"), Period: 10 * time.Millisecond}
 	switch {
-	case !slices.Contains([]string{"auto", "uncore", "probe"}, t.Source):
-		return usagef("--source %q: want auto, uncore or probe", t.Source)
+	case !slices.Contains(calibrateSources, t.Source):
+		return usagef("--source %q: want one of %s", t.Source, strings.Join(calibrateSources, ", "))
+	case t.Source == "uncore" && (c.IsSet("probe-cpu") || c.IsSet("probe-mib")):
+		return usagef("--probe-cpu and --probe-mib are of no use with --source uncore")
 	case t.Source == "probe" && t.ProbeCPU < 0:
 		return usagef("--source probe needs --probe-cpu, a CPU of which it may use a hundredth")
 	case slices.Contains(loads, t.ProbeCPU):
@@ -156,18 +162,14 @@ func measureCurve(c *cli.Context, t config.Throttle, p platform.Platform, loads 
 	return values, nil
 }
 
-// cpuList reads "1,2,3".
-func cpuList(text string) ([]int, error) {
-	if text == "" {
-		return nil, usagef("calibrate needs --load-cpus: CPUs to stream on, as in --load-cpus 1,2,3")
+// loadCPUs reads --load-cpus.
+func loadCPUs(text string) ([]int, error) {
+	cpus, err := cpulist.Parse(text)
+	if err == nil && len(cpus) == 0 {
+		err = errors.New("there must be at least one")
 	}
-	var cpus []int
-	for word := range strings.SplitSeq(text, ",") {
-		cpu, err := strconv.Atoi(word)
-		if err != nil || cpu < 0 || slices.Contains(cpus, cpu) {
-			return nil, usagef("--load-cpus %q: want different numbers, as in 1,2,3", text)
-		}
-		cpus = append(cpus, cpu)
+	if err != nil {
+		return nil, usagef("--load-cpus: %w", err)
 	}
 	return cpus, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/internal/cliflag"
 	"github.com/vlibos/vlibos/reservation"
 	"github.com/vlibos/vlibos/vlibcall"
 )
@@ -48,7 +49,7 @@ func jsonFlag(category string) cli.Flag {
 }
 
 func timeoutFlag(category string, value time.Duration) cli.Flag {
-	return &cli.DurationFlag{Category: category, Name: "timeout", Value: value, Usage: "how long the answer may take, for example 500ms or 2m; 0: for ever"}
+	return &cliflag.Duration{Category: category, Name: "timeout", Value: value, Usage: "how long the answer may take, for example 500ms or 2m; 0: for ever"}
 }
 
 func callCommand() *cli.Command {
@@ -73,8 +74,7 @@ func callCommand() *cli.Command {
 			runDirFlag(),
 			&cli.StringSliceFlag{Category: result, Name: "out", Usage: "save the first io or out argument (or what a call without --sig returned) in `FILE`; repeated: the next one; - is standard output"},
 		},
-		Action:       callAction,
-		BashComplete: completeDomains,
+		Action: callAction,
 	}
 }
 
@@ -140,13 +140,23 @@ func readReservation(c *cli.Context) (uint32, error) {
 	return uint32(id), nil
 }
 
+var waitPolicies = []vlibcall.WaitPolicy{vlibcall.Block, vlibcall.Spin, vlibcall.SpinThenBlock}
+
+// waits are the values of --wait.
+func waits() (all []string) {
+	for _, p := range waitPolicies {
+		all = append(all, p.String())
+	}
+	return all
+}
+
 func readWait(text string) (vlibcall.WaitPolicy, error) {
-	for _, p := range []vlibcall.WaitPolicy{vlibcall.Block, vlibcall.Spin, vlibcall.SpinThenBlock} {
+	for _, p := range waitPolicies {
 		if p.String() == text {
 			return p, nil
 		}
 	}
-	return 0, usagef("--wait %q: want block, spin or spin-then-block", text)
+	return 0, usagef("--wait %q: want one of %s", text, strings.Join(waits(), ", "))
 }
 
 // readSize rounds up to what a channel can have.

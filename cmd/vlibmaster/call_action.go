@@ -19,14 +19,14 @@ import (
 func callAction(c *cli.Context) error {
 	o, err := readCall(c)
 	if err != nil {
-		return withJSON(c.App.Writer, c.Bool("json"), err)
+		return err
 	}
 	f, err := formOf(o, c.App.Reader)
 	if err == nil && len(o.out) > f.buffers() {
 		err = usagef("%d times --out, but %d outputs to save", len(o.out), f.buffers())
 	}
 	if err != nil {
-		return withJSON(c.App.Writer, o.json, err)
+		return err
 	}
 	r, err := makeCall(c, o, f)
 	if err == nil {
@@ -137,7 +137,7 @@ func (r *outcome) printJSON(stdout io.Writer, o *callOptions) error {
 	if err := joinObjects(stdout, objects...); err != nil {
 		return err
 	}
-	return r.answer.failed
+	return reported(r.answer.failed)
 }
 
 // interruptible lets ctx end calls on ch that were given no context of their

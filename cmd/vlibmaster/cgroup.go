@@ -3,6 +3,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,11 +44,8 @@ func cgroupRunAction(c *cli.Context) (err error) {
 		return usagef("cgroup run needs a NAME and a command: vlibmaster cgroup run NAME -- CMD [ARG…]")
 	}
 	name, argv := c.Args().First(), c.Args().Tail()
-	if argv[0] == "--" {
-		argv = argv[1:]
-	}
-	if len(argv) == 0 {
-		return usagef("cgroup run needs a command after --")
+	if err := native.CheckName(name); err != nil {
+		return usagef("%w", err)
 	}
 	program, err := exec.LookPath(argv[0])
 	if err != nil {
@@ -60,17 +59,22 @@ func cgroupRunAction(c *cli.Context) (err error) {
 	if err := p.Create(name, os.Getpid()); err != nil {
 		return err
 	}
-	return fmt.Errorf("%s: %w", program, unix.Exec(program, argv, os.Environ()))
+	err = fmt.Errorf("%s: %w", program, unix.Exec(program, argv, os.Environ()))
+	return errors.Join(err, p.Remove(context.WithoutCancel(c.Context), name))
 }
 
 func cgroupRemoveAction(c *cli.Context) (err error) {
 	if c.NArg() != 1 {
 		return usagef("cgroup remove needs one NAME, got %d arguments", c.NArg())
 	}
+	name := c.Args().First()
+	if err := native.CheckName(name); err != nil {
+		return usagef("%w", err)
+	}
 	p, err := native.Open(native.Options{})
 	if err != nil {
 		return err
 	}
 	defer closing(&err, p)
-	return p.Remove(c.Context, c.Args().First())
+	return p.Remove(c.Context, name)
 }

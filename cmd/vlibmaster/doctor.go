@@ -22,7 +22,8 @@ func doctorCommand() *cli.Command {
 		Name:  "doctor",
 		Usage: "say what this host has for calls, and what is missing",
 		Description: fmt.Sprintf(`Looks at the platform, Xen's version and capabilities, devices, xenstore,
-permissions, and the domains that have a vLib OS server. What is missing comes
+permissions, whether a master serves or what one would be, and the domains that
+have a vLib OS server. What is missing comes
 with the command that brings it. Nothing is changed.
 
    ok       it is there
@@ -32,7 +33,7 @@ with the command that brings it. Nothing is changed.
 
 Exit codes: %d calls are possible (whether or not a server runs now), %d this user
 may not, %d something is missing.`, exitOK.code, exitDenied.code, exitNoXen.code),
-		Flags:  []cli.Flag{jsonFlag("")},
+		Flags:  []cli.Flag{jsonFlag(""), runDirFlag()},
 		Action: doctorAction,
 	}
 }
@@ -53,14 +54,16 @@ func doctorAction(c *cli.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Context, doctorLimit)
 	defer cancel()
-	facts := doctor.Examine(ctx, cfg)
+	m := toMaster(c)
+	defer m.Close()
+	facts := doctor.Examine(ctx, cfg, m)
 	findings := facts.Findings()
 	err = verdict(facts.Platform, doctor.Verdict(findings))
 	if c.Bool("json") {
 		if jerr := joinObjects(c.App.Writer, doctorJSON{err == nil, findings, facts}); jerr != nil {
 			return jerr
 		}
-		return err
+		return reported(err)
 	}
 	if perr := printFindings(c.App.Writer, facts.Platform, findings); perr != nil {
 		return perr

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"unicode"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
 )
@@ -84,8 +86,13 @@ var verdicts = []struct {
 	{master.ErrNotAdopted, exitNoDomain},
 	{master.ErrControl, exitDenied},
 	{master.ErrRunning, exitServed},
+	{master.ErrFull, exitNoRoom},
+	{master.ErrClass, exitUsage},
+	{platform.ErrNoMembers, exitNoDomain},
 	{rtsched.ErrRange, exitUsage},
 	{dom0.ErrNotPermitted, exitDenied},
+	{fs.ErrPermission, exitDenied},
+	{unixpath.ErrTooLong, exitUsage},
 	{vlibcall.ErrTimeout, exitTimeout},
 	{context.DeadlineExceeded, exitTimeout},
 	{dom0.ErrNoServer, exitNoServer},

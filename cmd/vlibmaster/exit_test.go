@@ -6,10 +6,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/signature"
 	"github.com/vlibos/vlibos/vlibcall"
 )
@@ -52,6 +60,13 @@ func TestExitCodes(t *testing.T) {
 		{&dom0.Error{Err: dom0.ErrNoXen}, 14, "no-platform"},
 		{errIncomplete, 14, "no-platform"},
 		{stopped, 130, "interrupted"},
+		{fs.ErrPermission, 11, "not-permitted"},
+		{os.NewSyscallError("mkdir", unix.EACCES), 11, "not-permitted"},
+		{&config.Error{File: "f", Err: fs.ErrPermission}, 18, "configuration"},
+		{unixpath.ErrTooLong, 2, "usage"},
+		{master.ErrClass, 2, "usage"},
+		{master.ErrFull, 17, "not-admitted"},
+		{platform.ErrNoMembers, 3, "no-domain"},
 	} {
 		err := tt.err
 		if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/metrics"
 	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/internal/httplimit"
 	"github.com/vlibos/vlibos/receipt"
 )
 
@@ -31,10 +32,10 @@ type exporter struct {
 	server  *http.Server
 }
 
-func newExporter(m *master.Master, s *receipt.Shelf, g *gateway.Gateway, t *throttling.Manager, log *slog.Logger) *exporter {
+func newExporter(m *master.Master, s *receipt.Shelf, g *gateway.Gateway, t *throttling.Manager, r *metrics.Reloads, log *slog.Logger) *exporter {
 	v := version()
 	build := metrics.Build{Version: v.Version, Commit: v.Commit, Go: v.Go}
-	return &exporter{handler: metrics.Handler(metrics.Source{Master: m, Calls: s, Gateway: g, Throttle: t}, build, log), log: log}
+	return &exporter{handler: metrics.Handler(metrics.Source{Master: m, Calls: s, Gateway: g, Throttle: t}, build, log, r), log: log}
 }
 
 func (e *exporter) extra() control.Extra {
@@ -67,16 +68,24 @@ func (e *exporter) move(address string, also func() error) error {
 	return nil
 }
 
-// scrapeTime bounds a client that asks, or reads, slowly.
-const scrapeTime = 30 * time.Second
+// Whoever can reach the address may connect: askTime is how long a client may
+// take to ask, scrapeTime how long it may read, and mostScrapers how many there
+// are at once.
+const (
+	askTime      = 5 * time.Second
+	scrapeTime   = 30 * time.Second
+	mostScrapers = 64
+)
 
 func (e *exporter) start(l net.Listener) {
 	mux := http.NewServeMux()
 	mux.Handle(e.extra().Pattern, e.handler)
+	mux.HandleFunc(metrics.IndexPattern, metrics.Index)
 	s := &http.Server{
-		Handler: mux, ReadTimeout: scrapeTime, WriteTimeout: scrapeTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: mux, ReadTimeout: askTime, WriteTimeout: scrapeTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(e.log.Handler(), slog.LevelDebug), // strangers' mistakes
 	}
+	httplimit.Connections(s, mostScrapers)
 	e.server = s
 	e.log.Info("metrics", "address", "http://"+l.Addr().String()+metrics.Path)
 	e.served.Go(func() {

@@ -65,6 +65,19 @@ func joinObjects(w io.Writer, objects ...any) error {
 	return err
 }
 
+// reportedError is an error that is in the JSON that was written.
+type reportedError struct{ error }
+
+func (e *reportedError) Unwrap() error { return e.error }
+
+// reported marks an error as one that needs no object of its own.
+func reported(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &reportedError{err}
+}
+
 type failureJSON struct {
 	Error struct {
 		Code    int    `json:"code"`
@@ -78,16 +91,4 @@ func failureOf(err error) failureJSON {
 	e := exitOf(err)
 	f.Error.Code, f.Error.Kind, f.Error.Message = e.code, e.kind, oneLine(err.Error())
 	return f
-}
-
-// withJSON reports an error of action on standard output too if --json asks
-// for output that a program reads.
-func withJSON(stdout io.Writer, asked bool, err error) error {
-	if err == nil || !asked {
-		return err
-	}
-	if jerr := joinObjects(stdout, failureOf(err)); jerr != nil {
-		return fmt.Errorf("%w (and standard output: %w)", err, jerr)
-	}
-	return err
 }

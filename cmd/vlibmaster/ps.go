@@ -46,7 +46,7 @@ func psAction(c *cli.Context) error {
 	defer m.Close()
 	host, err := m.Domains(c.Context)
 	if err != nil {
-		return withJSON(c.App.Writer, c.Bool("json"), err)
+		return err
 	}
 	if c.Bool("json") {
 		return joinObjects(c.App.Writer, host)

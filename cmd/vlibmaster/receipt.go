@@ -82,7 +82,7 @@ func (r *outcome) fail(c *cli.Context, o *callOptions, err error) error {
 		if jerr := joinObjects(c.App.Writer, r.withReceipt([]any{failureOf(err)}, o)...); jerr != nil {
 			return fmt.Errorf("%w (and standard output: %w)", err, jerr)
 		}
-		return err
+		return reported(err)
 	}
 	if perr := r.printReceipt(c.App.ErrWriter, o); perr != nil {
 		return fmt.Errorf("%w (and standard error: %w)", err, perr)

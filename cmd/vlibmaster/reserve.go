@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/cliflag"
 	"github.com/vlibos/vlibos/reservation"
 )
 
@@ -33,8 +34,8 @@ who it calls. The reservation ends with the last process.
 reservation's number in ` + reservation.Environment + `. On the native platform a DOMAIN's server must
 run in its cgroup: vlibmaster cgroup run db -- vlib-server --transport native --name db`,
 		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},
-			&cli.DurationFlag{Name: "period", Required: true, Usage: "in every such `TIME`, for example 100ms"},
+			&cliflag.Duration{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},
+			&cliflag.Duration{Name: "period", Required: true, Usage: "in every such `TIME`, for example 100ms"},
 			&cli.StringSliceFlag{Name: "calls", Usage: "it may call this `DOMAIN`: a number, a name or a UUID; may be repeated"},
 			runDirFlag(),
 		},

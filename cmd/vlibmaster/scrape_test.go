@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -52,6 +53,19 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("get %s: %d bytes, %v", args[0], len(b), err)
 	}
 	ts.Stdout().Write(b)
+}
+
+// shows URL PATTERN waits until there is an answer with a line that matches.
+func shows(ts *testscript.TestScript, _ bool, args []string) {
+	pattern, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	var b []byte
+	for end := time.Now().Add(soon); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if b, err = scrape(args[0]); err == nil && pattern.Match(b) {
+			return
+		}
+	}
+	ts.Fatalf("%s does not show %q: %v\n%s", args[0], args[1], err, b)
 }
 
 // nothing URL waits until there is no answer.

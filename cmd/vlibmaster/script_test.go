@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -29,6 +31,10 @@ func TestMain(m *testing.M) {
 type leakTest struct{ *testing.M }
 
 func (l leakTest) Run() int {
+	// Scripts wait for leases and for daemons to begin more than they compute.
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil { // if the command line says nothing else
+		panic(err)
+	}
 	status := l.M.Run()
 	if err := goleak.Find(); status == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -61,6 +67,7 @@ func TestScripts(t *testing.T) {
 			"eventually": eventually,
 			"freeport":   func(ts *testscript.TestScript, _ bool, args []string) { freePort(ts, args[0]) },
 			"get":        get,
+			"shows":      shows,
 			"nothing":    nothing,
 			"nobody":     asNobody,
 			// try COMMAND ARG… runs what may fail.

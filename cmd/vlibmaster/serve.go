@@ -25,6 +25,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/metrics"
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/native"
 	"github.com/vlibos/vlibos/dom0/platform/stock"
@@ -59,8 +60,11 @@ back when the master is dead. On the native platform a domain is a cgroup: see
 The configuration, all of it optional:
 
 %[2]s
-SIGHUP reads it again: all of it is taken, or none and the log says why.`, master.Lease, indent(config.Example())),
+SIGHUP reads it again: all of it is taken, or none, and the log says why and the
+metric vlibos_config_last_reload_successful is 0. 'vlibmaster serve --check' only
+reads it: 'systemctl reload vlibmaster' does that first.`, master.Lease, indent(config.Example())),
 		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "check", Usage: "read the configuration, say whether it is right, and end"},
 			&cli.StringFlag{Name: "config", Usage: "`FILE` with the configuration (default: " + config.DefaultFile + ", if it is there)"},
 			runDirFlag(),
 		},
@@ -71,6 +75,9 @@ SIGHUP reads it again: all of it is taken, or none and the log says why.`, maste
 func serveAction(c *cli.Context) (err error) {
 	if err := noArguments(c); err != nil {
 		return err
+	}
+	if c.Bool("check") {
+		return checkConfig(c)
 	}
 	// SIGHUP, which ends other commands, is no end here.
 	ctx, stop := signal.NotifyContext(context.WithoutCancel(c.Context), unix.SIGTERM, unix.SIGINT)
@@ -116,7 +123,8 @@ func serveAction(c *cli.Context) (err error) {
 	defer closing(&err, t)
 	caches := caching.NewManager(cachePartitioner(p, c.String("run-dir")), p, log)
 	defer closing(&err, caches)
-	exports := newExporter(m, shelf, g, t, log)
+	reloads := metrics.NewReloads()
+	exports := newExporter(m, shelf, g, t, reloads, log)
 	defer exports.Close()
 	// All of a configuration is taken, or nothing.
 	take := func(cfg config.Config) error {
@@ -129,6 +137,7 @@ func serveAction(c *cli.Context) (err error) {
 	if err := take(cfg); err != nil {
 		return err
 	}
+	reloads.Done(nil)
 	l, err := control.Listen(filepath.Join(c.String("run-dir"), socketName))
 	if err != nil {
 		return err
@@ -151,7 +160,7 @@ func serveAction(c *cli.Context) (err error) {
 				case <-ctx.Done():
 					return nil
 				case <-reload:
-					reconfigure(c, take, log)
+					reloads.Done(reconfigure(c, take, log))
 				}
 			}
 		},
@@ -191,16 +200,27 @@ func loadConfig(c *cli.Context) (config.Config, error) {
 	return cfg, err
 }
 
-func reconfigure(c *cli.Context, take func(config.Config) error, log *slog.Logger) {
+// reconfigure returns why the configuration is not taken, which the log has.
+func reconfigure(c *cli.Context, take func(config.Config) error, log *slog.Logger) error {
 	cfg, err := loadConfig(c)
 	if err == nil {
 		err = take(cfg)
 	}
 	if err != nil {
 		log.Error("the new configuration is not taken", "error", err)
-		return
+		return err
 	}
 	log.Info("configuration taken", "adopt", len(cfg.Adopt), "allow", len(cfg.Allow))
+	return nil
+}
+
+// checkConfig is serve --check.
+func checkConfig(c *cli.Context) error {
+	cfg, err := loadConfig(c)
+	if err == nil {
+		_, err = fmt.Fprintf(c.App.Writer, "the configuration is right: adopt %d, allow %d, domain %d, cache %d\n", len(cfg.Adopt), len(cfg.Allow), len(cfg.Domains), len(cfg.Cache))
+	}
+	return err
 }
 
 // hostKind is the platform whose time the master owns.

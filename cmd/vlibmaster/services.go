@@ -33,8 +33,7 @@ guest that it calls, and for its limits.
 			reservationFlag(""),
 			jsonFlag(""), runDirFlag(),
 		},
-		Action:       servicesAction,
-		BashComplete: completeDomains,
+		Action: servicesAction,
 	}
 }
 
@@ -42,7 +41,7 @@ func servicesAction(c *cli.Context) error {
 	asked := c.Bool("json")
 	domain, info, err := askServices(c)
 	if err != nil {
-		return withJSON(c.App.Writer, asked, err)
+		return err
 	}
 	if asked {
 		return joinObjects(c.App.Writer, struct {

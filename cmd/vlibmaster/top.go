@@ -14,6 +14,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/top"
+	"github.com/vlibos/vlibos/internal/cliflag"
 )
 
 func topCommand() *cli.Command {
@@ -34,7 +35,7 @@ Without a terminal, or with --once, one frame is printed as text. --json prints 
 object for each refresh: time, interval_ns, platform, cpus, reservations, calls.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "once", Usage: "print one frame, and end"},
-			&cli.DurationFlag{Name: "interval", Value: time.Second, Usage: "`TIME` between refreshes"},
+			&cliflag.Duration{Name: "interval", Value: time.Second, Usage: "`TIME` between refreshes"},
 			jsonFlag(""), runDirFlag(),
 		},
 		Action: topAction,
@@ -60,7 +61,7 @@ func topAction(c *cli.Context) error {
 		// Without a terminal text without an end helps nobody; objects do.
 		endless := c.Bool("json") && !c.Bool("once")
 		err := printFrames(c.Context, c.App.Writer, ask, every, c.Bool("json"), endless)
-		return withJSON(c.App.Writer, c.Bool("json"), err)
+		return err
 	}
 	return top.Run(c.Context, top.Options{Ask: ask, Every: every, In: in, Out: out})
 }

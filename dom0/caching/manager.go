@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,6 +40,7 @@ type Manager struct {
 	current []config.Cache
 	in      map[string]string // class by domain, as the log has it
 	problem string            // that the log has
+	absent  string            // domains that are named and not there, as the log has them
 }
 
 // NewManager makes one that has no classes yet.
@@ -102,6 +104,7 @@ func (m *Manager) apply(ctx context.Context, want []config.Cache) (cache.Plan, e
 		return plan, fmt.Errorf("cache: %w", err)
 	}
 	var shares []platform.CacheShare
+	missing := ""
 	if len(want) > 0 {
 		all, err := m.list.Domains(ctx)
 		if err != nil {
@@ -110,6 +113,7 @@ func (m *Manager) apply(ctx context.Context, want []config.Cache) (cache.Plan, e
 		if shares, err = resolve(want, plan, all); err != nil {
 			return plan, err
 		}
+		missing = absent(want, all)
 	}
 	if err := m.host.Apply(ctx, shares); err != nil {
 		return plan, fmt.Errorf("cache: %w", err)
@@ -122,36 +126,50 @@ func (m *Manager) apply(ctx context.Context, want []config.Cache) (cache.Plan, e
 		}
 	}
 	m.in = in
+	if missing != m.absent && missing != "" {
+		m.log.Warn("cache classes: domains that are named are not there", "domains", missing)
+	}
+	m.absent = missing
 	return plan, nil
+}
+
+// absent are the names and UUIDs that no domain has: it comes later, or never was.
+func absent(want []config.Cache, all []platform.Domain) string {
+	var none []string
+	for _, c := range want {
+		for _, ref := range c.Domains {
+			if ref != config.Others && !slices.ContainsFunc(all, func(d platform.Domain) bool { return d.Means(ref) }) {
+				none = append(none, ref)
+			}
+		}
+	}
+	return strings.Join(none, ", ")
 }
 
 // resolve finds the domains of each class.
 func resolve(want []config.Cache, plan cache.Plan, all []platform.Domain) ([]platform.CacheShare, error) {
-	class, others := make(map[string]int), -1 // class by what was written
-	for i, c := range want {
-		for _, name := range c.Domains {
-			class[name] = i
-			if name == config.Others {
-				others = i
-			}
-		}
-	}
+	others := slices.IndexFunc(want, func(c config.Cache) bool { return slices.Contains(c.Domains, config.Others) })
 	var shares []platform.CacheShare
 	for _, d := range all {
-		byUUID, ok := class[d.UUID]
-		byName, ok2 := class[d.Name]
-		i := byUUID
-		switch {
-		case ok && ok2 && byUUID != byName:
-			return nil, fmt.Errorf("cache: domain %v is in class %q by its UUID and in class %q by its name", d, want[byUUID].Name, want[byName].Name)
-		case ok2:
-			i = byName
-		case !ok && (others < 0 || d.Control):
-			continue
-		case !ok:
-			i = others
+		in := others
+		if d.Control {
+			in = -1
 		}
-		shares = append(shares, platform.CacheShare{Domain: d, Class: want[i].Name, Masks: plan.Masks[i]})
+		named := ""
+		for i, c := range want {
+			for _, ref := range c.Domains {
+				if !d.Means(ref) {
+					continue
+				}
+				if named != "" && in != i {
+					return nil, fmt.Errorf("cache: domain %v is in class %q as %q and in class %q as %q", d, want[in].Name, named, c.Name, ref)
+				}
+				in, named = i, ref
+			}
+		}
+		if in >= 0 {
+			shares = append(shares, platform.CacheShare{Domain: d, Class: want[in].Name, Masks: plan.Masks[in]})
+		}
 	}
 	return shares, nil
 }

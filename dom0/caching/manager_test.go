@@ -77,10 +77,20 @@ func TestDomainsAreFound(t *testing.T) {
 	if !strings.Contains(log.String(), `name=wide has="L3 0x3f" classes="L3 apart, L2 apart" "shared by"="web, u2, later"`) {
 		t.Errorf("log: %s", log)
 	}
+	// Words that mean nothing now are said, once.
+	m.look(t.Context())
+	if n := strings.Count(log.String(), `domains that are named are not there" domains=later`); n != 1 {
+		t.Errorf("said %d times: %s", n, log)
+	}
 	h.domains = append(h.domains, platform.Domain{ID: "4", UUID: "u4", Name: "later"})
 	m.look(t.Context())
 	if want["4"] = "wide L3 0x3f"; !reflect.DeepEqual(h.shares, want) {
 		t.Errorf("one that came later: %v", h.shares)
+	}
+	// A UUID is the same in either case, and comes before the star.
+	if err := m.Move(t.Context(), []config.Cache{class("rest", 40, "*"), class("wide", 60, "U2")}, nothing); err != nil ||
+		h.shares["2"] != "wide L3 0x3f0" || h.shares["1"] != "rest L3 0xf" {
+		t.Errorf("%v, %v", h.shares, err)
 	}
 	// Control domains only if they are named.
 	if err := m.Move(t.Context(), []config.Cache{class("wide", 60, "Domain-0")}, nothing); err != nil || !reflect.DeepEqual(h.shares, map[string]string{"0": "wide L3 0x3f"}) {
@@ -106,7 +116,7 @@ func TestARefusalChangesNothing(t *testing.T) {
 	}{
 		{[]config.Cache{class("a", 1, "web"), class("b", 20, "db"), class("c", 30, "batch"), class("d", 40, "x")}, nil, "4, and there can be 3 here"},
 		{[]config.Cache{{Class: cache.Class{Name: "a", L2: 50}, Domains: []string{"web"}}}, nil, `class "a": l2`},
-		{[]config.Cache{class("a", 10, "web"), class("b", 10, "u1")}, nil, `in class "b" by its UUID and in class "a" by its name`},
+		{[]config.Cache{class("a", 10, "web"), class("b", 10, "U1")}, nil, `in class "a" as "web" and in class "b" as "U1"`},
 		{[]config.Cache{class("a", 10, "db")}, errors.New("not that"), "not that"},
 	} {
 		err := m.Move(t.Context(), tt.want, func() error { return tt.then })

@@ -13,7 +13,6 @@ import (
 
 	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/policy"
-	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -21,13 +20,12 @@ import (
 type allowTOML struct {
 	User     words    `toml:"user"`
 	Group    words    `toml:"group"`
-	Domain   word     `toml:"domain"`
+	Domain   ref      `toml:"domain"`
 	Port     *uint32  `toml:"port"`
 	Library  word     `toml:"library"`
 	Function words    `toml:"function"`
 	Timeout  duration `toml:"timeout"`
-	Budget   duration `toml:"budget"`
-	Period   duration `toml:"period"`
+	reservationTOML
 }
 
 // Bounds and default of a rule's timeout.
@@ -79,11 +77,15 @@ func (a allowTOML) rule() (r policy.Rule, err error) {
 		r.Port = *a.Port
 	}
 	r.Library, r.Functions = string(a.Library), a.Function
-	r.Timeout, r.Budget, r.Period = time.Duration(a.Timeout), time.Duration(a.Budget), time.Duration(a.Period)
-	if r.Timeout == 0 {
+	if r.Timeout = time.Duration(a.Timeout); r.Timeout == 0 {
 		r.Timeout = defaultTimeout
 	}
-	return r, a.check(r)
+	if err := check(r); err != nil || a.Budget == nil && a.Period == nil {
+		return r, err
+	}
+	t, err := a.task()
+	r.Budget, r.Period = t.Budget, t.Period
+	return r, err
 }
 
 // who may call, by the kernel's number.
@@ -124,7 +126,7 @@ func number(text string, find func(string) (string, error)) (uint32, error) {
 	return uint32(n), err
 }
 
-func (a allowTOML) check(r policy.Rule) error {
+func check(r policy.Rule) error {
 	if err := directory(r.Domain); err != nil {
 		return err
 	}
@@ -139,10 +141,7 @@ func (a allowTOML) check(r policy.Rule) error {
 	if r.Timeout < 0 || r.Timeout > mostTimeout {
 		return fmt.Errorf("timeout %v is out of range: up to %v", r.Timeout, mostTimeout)
 	}
-	if a.Budget == 0 && a.Period == 0 {
-		return nil
-	}
-	return (rtsched.Task{Budget: r.Budget, Period: r.Period}).Validate()
+	return nil
 }
 
 // directory tells whether a domain's name can be that of a directory of
@@ -159,7 +158,7 @@ func directory(domain string) error {
 
 // domainTOML says what becomes of a domain whose vLib OS hangs.
 type domainTOML struct {
-	Name        word     `toml:"name"`
+	Name        ref      `toml:"name"`
 	Listens     bool     `toml:"listens"`
 	OnWedge     word     `toml:"on_wedge"`
 	Restart     command  `toml:"restart"`

@@ -28,7 +28,7 @@ type cacheTOML struct {
 	L3Data    percent `toml:"l3_data"`
 	L2        percent `toml:"l2"`
 	Bandwidth percent `toml:"mba"`
-	Domains   []word  `toml:"domains"`
+	Domains   []ref   `toml:"domains"`
 }
 
 // percent is written as in "60%".

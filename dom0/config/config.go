@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -45,10 +46,28 @@ type configTOML struct {
 }
 
 type adoptTOML struct {
-	Domain word     `toml:"domain"`
-	Budget duration `toml:"budget"`
-	Period duration `toml:"period"`
-	Class  word     `toml:"class"`
+	Domain ref `toml:"domain"`
+	reservationTOML
+	Class word `toml:"class"`
+}
+
+// reservationTOML is a reservation in any table that has one.
+type reservationTOML struct {
+	Budget *duration `toml:"budget"`
+	Period *duration `toml:"period"`
+}
+
+// task is the reservation, which is either complete or an error that says what
+// is missing.
+func (r reservationTOML) task() (rtsched.Task, error) {
+	switch {
+	case r.Budget == nil:
+		return rtsched.Task{}, errors.New("budget is missing: time on a CPU, as in budget = \"10ms\"")
+	case r.Period == nil:
+		return rtsched.Task{}, errors.New("period is missing: in every such time there is the budget, as in period = \"100ms\"")
+	}
+	t := rtsched.Task{Budget: time.Duration(*r.Budget), Period: time.Duration(*r.Period)}
+	return t, t.Validate()
 }
 
 // word is a string whose errors have lines.
@@ -56,6 +75,14 @@ type word string
 
 func (w *word) UnmarshalText(text []byte) error {
 	*w = word(text)
+	return nil
+}
+
+// ref is a domain's name or UUID.
+type ref string
+
+func (r *ref) UnmarshalText(text []byte) error {
+	*r = ref(dom0.Canonical(string(text)))
 	return nil
 }
 
@@ -91,11 +118,15 @@ func (e *Error) Error() string {
 // Unwrap returns ErrConfig and the reason.
 func (e *Error) Unwrap() []error { return []error{ErrConfig, e.Err} }
 
-// Load reads a file. Errors: those of reading it, and *Error.
+// Load reads a file. Errors are *Error; of a file that is not there it wraps
+// fs.ErrNotExist.
 func Load(file string) (Config, error) {
 	b, err := os.ReadFile(file)
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		err = path.Err // Error names the file
+	}
 	if err != nil {
-		return Config{}, err
+		return Config{}, &Error{file, 0, err}
 	}
 	c, line, err := parse(string(b))
 	if err != nil {
@@ -130,13 +161,11 @@ func parse(text string) (Config, int, error) {
 	}
 	c.MetricsListen = string(t.Metrics.Listen)
 	for i, a := range t.Adopt {
-		if err := a.check(c.Adopt); err != nil {
+		w, err := a.wish(c.Adopt)
+		if err != nil {
 			return Config{}, lineOfTable(text, "adopt", i), err
 		}
-		c.Adopt = append(c.Adopt, master.Wish{
-			Domain: string(a.Domain), Budget: time.Duration(a.Budget), Period: time.Duration(a.Period),
-			Class: cmp.Or(master.Class(a.Class), master.Batch),
-		})
+		c.Adopt = append(c.Adopt, w)
 	}
 	keys := make(map[string]bool)
 	for i, a := range t.Allow {
@@ -176,18 +205,21 @@ func parse(text string) (Config, int, error) {
 	return c, 0, nil
 }
 
-func (a adoptTOML) check(before []master.Wish) error {
-	if err := master.Class(a.Class).Check(); err != nil {
-		return err
+func (a adoptTOML) wish(before []master.Wish) (master.Wish, error) {
+	w := master.Wish{Domain: string(a.Domain), Class: cmp.Or(master.Class(a.Class), master.Batch)}
+	if err := w.Class.Check(); err != nil {
+		return w, err
 	}
-	if a.Domain == "" {
-		return errors.New("domain is missing: a name or a UUID")
+	if w.Domain == "" {
+		return w, errors.New("domain is missing: a name or a UUID")
 	}
-	if slices.ContainsFunc(before, func(w master.Wish) bool { return w.Domain == string(a.Domain) }) {
-		return fmt.Errorf("domain %q stands here a second time", a.Domain)
+	if slices.ContainsFunc(before, func(b master.Wish) bool { return b.Domain == w.Domain }) {
+		return w, fmt.Errorf("duplicate [[adopt]] for domain %q", w.Domain)
 	}
-	if err := (rtsched.Task{Budget: time.Duration(a.Budget), Period: time.Duration(a.Period)}).Validate(); err != nil {
-		return fmt.Errorf("domain %q: %w", a.Domain, err)
+	t, err := a.task()
+	if err != nil {
+		return w, fmt.Errorf("domain %q: %w", w.Domain, err)
 	}
-	return nil
+	w.Budget, w.Period = t.Budget, t.Period
+	return w, nil
 }

@@ -50,8 +50,43 @@ domain = "8c1d0a3e-0b6c-4f5e-9a57-2f1f7d1f0b11"
 	if c, err := load(t, "[metrics]\nlisten = '127.0.0.1:9477'"); err != nil || c.MetricsListen != "127.0.0.1:9477" {
 		t.Errorf("metrics: %+v, %v", c, err)
 	}
+	if c, err := load(t, "[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '0s'"); err == nil || !strings.Contains(err.Error(), "period 0s is out of range: 200µs to 10s") {
+		t.Errorf("a period of nothing: %+v, %v", c, err)
+	}
 	if c, err := load(t, ""); c.MetricsListen != "" || err != nil || c.Platform != "auto" {
 		t.Errorf("an empty file: %+v, %v", c, err)
+	}
+}
+
+// A UUID is the same domain in either case, in every table.
+func TestUUIDIsTheSameInEitherCase(t *testing.T) {
+	const lower, upper = "d3b07384-d9a0-4c9f-8b5e-0123456789ab", "D3B07384-D9A0-4C9F-8B5E-0123456789AB"
+	c, err := load(t, strings.ReplaceAll(`
+[[adopt]]
+domain = "X"
+budget = "10ms"
+period = "100ms"
+[[allow]]
+user = 0
+domain = "X"
+library = "l"
+function = "f"
+[[domain]]
+name = "X"
+listens = true
+[[cache]]
+name = "wide"
+l3 = "60%"
+domains = ["X", "WEB"]
+`, "X", upper))
+	if err != nil || c.Adopt[0].Domain != lower || c.Allow[0].Domain != lower || c.Domains[0].Domain != lower || c.Listens[0] != lower ||
+		c.Cache[0].Domains[0] != lower || c.Cache[0].Domains[1] != "WEB" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, table := range []string{"adopt]]\nbudget = '1ms'\nperiod = '1s'\ndomain", "domain]]\nname"} {
+		if _, err := load(t, "[["+table+" = '"+upper+"'\n[["+table+" = '"+lower+"'\n"); !errors.Is(err, ErrConfig) {
+			t.Errorf("%s: %v", table, err)
+		}
 	}
 }
 
@@ -73,12 +108,12 @@ func TestErrorsSayWhere(t *testing.T) {
 		"[metrics]\nlisten = ':9477'":      ":2: listen \":9477\"",
 		"[metrics]\naddress = ':9477'":     ":2: unknown key \"metrics.address\"",
 		"platform = 'xen'\n\n[[adopt]] # ": ":3: domain is missing",
-		"[[adopt]]\ndomain = 'a'\nbudget = '2ms'\nperiod = '1ms'":                                     ":1: domain \"a\": reservation 0: budget 2ms is out of range",
+		"[[adopt]]\ndomain = 'a'\nbudget = '2ms'\nperiod = '1ms'":                                     ":1: domain \"a\": budget 2ms is out of range",
 		"[[adopt]]\ndomain = 'a'\nbudget = '0s'\nperiod = '1ms'":                                      "20µs to its period",
-		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'":                                                     "period 0s is out of range: 200µs to 10s",
+		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'":                                                     ":1: domain \"a\": period is missing",
 		"[[adopt]]\ndomain = 'a'\nbudget = '9223372036s'\nperiod = '9223372036s'":                     "out of range",
 		"[[adopt]]\ndomain = 'a'\nbudget = '99999999999999999s'\nperiod = '1s'":                       ":3: ",
-		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\n[[adopt]]\ndomain = 'a'":             ":5: domain \"a\" stands here a second time",
+		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\n[[adopt]]\ndomain = 'a'":             ":5: duplicate [[adopt]] for domain \"a\"",
 		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\nclasss = 'batch'":                    ":5: unknown key \"adopt.classs\"",
 		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\n[[adopt]]\ndomain = 'b'\nbudget = 1": ":7: ",
 	} {

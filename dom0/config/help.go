@@ -47,7 +47,7 @@ var Keys = []Key{
 	{allowTable, "domain", `"web"`, "name or UUID of the domain that may be called"},
 	{allowTable, "port", "", fmt.Sprintf("number of the server in it; %d if not given", dom0.DefaultPort)},
 	{allowTable, "library", `"libz.so.1"`, fmt.Sprintf("%q for all", policy.All)},
-	{allowTable, "function", `["crc32", "adler32"]`, fmt.Sprintf("%q for all", policy.All)},
+	{allowTable, "function", `["crc32", "adler32"]`, fmt.Sprintf("%q for all; vlib run, which runs commands, is allowed where library and function name it", policy.All)},
 	{allowTable, "timeout", `"2s"`, fmt.Sprintf("how long a call may take, up to %v; %v if not given", mostTimeout, defaultTimeout)},
 	{allowTable, "budget", `"2ms"`, "of the reservation that pays for these calls"},
 	{allowTable, "period", `"20ms"`, "of that; neither of the two: nobody pays"},

@@ -27,8 +27,10 @@ func TestKeysAreThoseThatAreRead(t *testing.T) {
 			read = append(read, " "+name)
 			continue
 		}
-		for g := range inner.Fields() {
-			read = append(read, name+" "+g.Tag.Get("toml"))
+		for _, g := range reflect.VisibleFields(inner) {
+			if !g.Anonymous {
+				read = append(read, name+" "+g.Tag.Get("toml"))
+			}
 		}
 	}
 	var described []string

@@ -11,6 +11,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/vlibos/vlibos/internal/cpulist"
 	"github.com/vlibos/vlibos/throttle"
 )
 
@@ -76,10 +77,10 @@ func (t throttleTOML) parse() (c *Throttle, key string, err error) {
 		return nil, "source", fmt.Errorf("source %q: one of %s is needed", c.Source, strings.Join(Sources, ", "))
 	case c.Period < minPeriod || c.Period > maxPeriod:
 		return nil, "period", fmt.Errorf("period %v: %v to %v are allowed", c.Period, minPeriod, maxPeriod)
-	case slices.ContainsFunc(c.CPUs, func(cpu int) bool { return cpu < 0 || cpu > maxCPU }):
-		return nil, "cpus", fmt.Errorf("cpus %v: 0 to %d are allowed", c.CPUs, maxCPU)
-	case t.ProbeCPU != nil && (*t.ProbeCPU < 0 || *t.ProbeCPU > maxCPU):
-		return nil, "probe_cpu", fmt.Errorf("probe_cpu %d: 0 to %d are allowed", *t.ProbeCPU, maxCPU)
+	case slices.ContainsFunc(c.CPUs, func(cpu int) bool { return cpu < 0 || cpu > cpulist.Max }):
+		return nil, "cpus", fmt.Errorf("cpus %v: 0 to %d are allowed", c.CPUs, cpulist.Max)
+	case t.ProbeCPU != nil && (*t.ProbeCPU < 0 || *t.ProbeCPU > cpulist.Max):
+		return nil, "probe_cpu", fmt.Errorf("probe_cpu %d: 0 to %d are allowed", *t.ProbeCPU, cpulist.Max)
 	case c.ProbeMiB < 0 || c.ProbeMiB > 4096:
 		return nil, "probe_mib", fmt.Errorf("probe_mib %d: 0, for twice the last-level cache, to 4096 are allowed", c.ProbeMiB)
 	case c.Source == "probe" && c.ProbeCPU < 0:
@@ -94,8 +95,6 @@ func (t throttleTOML) parse() (c *Throttle, key string, err error) {
 	}
 	return c, "", nil
 }
-
-const maxCPU = 1023
 
 // lineInTable is the first line that sets a key in [table], or else the table's.
 func lineInTable(text, table, key string) int {

@@ -11,10 +11,12 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"syscall"
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/internal/unixpath"
 )
 
 // patience is how long a master that does not answer is waited for.
@@ -65,8 +67,9 @@ func (c *Client) Unreserve(ctx context.Context, reservation uint32) (h master.He
 }
 
 // Try is the master's.
-func (c *Client) Try(ctx context.Context, wishes []master.Wish) error {
-	return c.ask(ctx, "POST", "/v1/try", request{Wishes: wishes}, &struct{}{})
+func (c *Client) Try(ctx context.Context, wishes []master.Wish) (t master.Trial, err error) {
+	err = c.ask(ctx, "POST", "/v1/try", request{Wishes: wishes}, &t)
+	return t, err
 }
 
 // Domains lists what is adopted.
@@ -76,6 +79,9 @@ func (c *Client) Domains(ctx context.Context) (h Host, err error) {
 }
 
 func (c *Client) ask(ctx context.Context, method, path string, question, answer any) error {
+	if err := unixpath.Check(c.socket); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	body, err := json.Marshal(question)
@@ -108,6 +114,17 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("%w at %s: start it with 'vlibmaster serve'", ErrNoMaster, c.socket)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: %w: run as root", c.socket, fs.ErrPermission)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: the master does not answer: %w: systemctl status vlibmaster says what it does", c.socket, context.DeadlineExceeded)
 	}
-	return err
+	var u *url.Error // has an address that is none of the operator's
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	// What else is wrong with a connection that there is, is that it ended.
+	var o *net.OpError
+	if errors.Is(err, context.Canceled) || errors.As(err, &o) && o.Op == "dial" {
+		return fmt.Errorf("%s: %w", c.socket, err)
+	}
+	return fmt.Errorf("%w at %s any more: it ended before it answered: %w", ErrNoMaster, c.socket, err)
 }

@@ -10,6 +10,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +20,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/receipt"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
@@ -100,16 +104,20 @@ func TestConversation(t *testing.T) {
 		t.Errorf("%+v, %v", h, err)
 	}
 	for name, tt := range map[string]struct{ err, want error }{
-		"try too much":   {c.Try(ctx, []master.Wish{{Domain: "web", Budget: 100 * ms, Period: 100 * ms}}), platform.ErrNotAdmitted},
-		"try nobody":     {c.Try(ctx, []master.Wish{{Domain: "x", Budget: 10 * ms, Period: 100 * ms}}), platform.ErrNoDomain},
-		"try":            {c.Try(ctx, []master.Wish{{Domain: "web", Budget: 20 * ms, Period: 100 * ms}}), nil},
-		"nothing":        {second(c.Adopt(ctx, master.Wish{Domain: "web", Budget: 0, Period: 100 * ms})), rtsched.ErrRange},
-		"a control":      {second(c.Adopt(ctx, master.Wish{Domain: "0", Budget: 10 * ms, Period: 100 * ms})), master.ErrControl},
-		"release nobody": {second(c.Release(ctx, "x")), master.ErrNotAdopted},
+		"try too much":       {tried(c.Try(ctx, []master.Wish{{Domain: "web", Budget: 100 * ms, Period: 100 * ms}})), platform.ErrNotAdmitted},
+		"try what is absent": {tried(c.Try(ctx, []master.Wish{{Domain: "x", Budget: 90 * ms, Period: 100 * ms}})), platform.ErrNotAdmitted},
+		"try":                {tried(c.Try(ctx, []master.Wish{{Domain: "web", Budget: 20 * ms, Period: 100 * ms}})), nil},
+		"nothing":            {second(c.Adopt(ctx, master.Wish{Domain: "web", Budget: 0, Period: 100 * ms})), rtsched.ErrRange},
+		"a control":          {second(c.Adopt(ctx, master.Wish{Domain: "0", Budget: 10 * ms, Period: 100 * ms})), master.ErrControl},
+		"release nobody":     {second(c.Release(ctx, "x")), master.ErrNotAdopted},
 	} {
 		if !errors.Is(tt.err, tt.want) {
 			t.Errorf("%s: %v, want %v", name, tt.err, tt.want)
 		}
+	}
+	trial, err := c.Try(ctx, []master.Wish{{Domain: "x", Budget: 10 * ms, Period: 100 * ms}})
+	if err != nil || !slices.Equal(trial.Absent, []string{"x"}) || !slices.Equal(trial.CPUs, []int{0}) {
+		t.Errorf("a domain that is not there: %+v, %v", trial, err)
 	}
 	if _, err := c.Release(ctx, "web"); err != nil {
 		t.Error(err)
@@ -142,6 +150,8 @@ func TestCalls(t *testing.T) {
 
 func second(_ master.Adoption, err error) error { return err }
 
+func tried(_ master.Trial, err error) error { return err }
+
 func TestNoMaster(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
 	c := NewClient(socket)
@@ -158,6 +168,47 @@ func TestNoMaster(t *testing.T) {
 	if _, err := c.Domains(t.Context()); !errors.Is(err, ErrNoMaster) {
 		t.Errorf("a dead master's socket: %v", err)
 	}
+}
+
+// A master that hangs, or ends in mid-answer, is spoken of by its socket.
+func TestMasterThatDoesNotAnswerIsNamed(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first net.Conn // hangs; those behind it end at once
+	var served sync.WaitGroup
+	served.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if first != nil {
+				conn.Close()
+			} else {
+				first = conn
+			}
+		}
+	})
+	c := NewClient(socket)
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = c.Domains(ctx)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.HasPrefix(err.Error(), socket+": the master does not answer") {
+		t.Errorf("one that hangs: %v", err)
+	}
+	if _, err = c.Domains(t.Context()); !errors.Is(err, ErrNoMaster) || strings.Contains(err.Error(), "http://") {
+		t.Errorf("one that ends: %v", err)
+	}
+	if _, err := NewClient("/" + strings.Repeat("a", 120)).Domains(t.Context()); !errors.Is(err, unixpath.ErrTooLong) {
+		t.Errorf("a path that is too long: %v", err)
+	}
+	l.Close()
+	served.Wait()
+	first.Close()
 }
 
 func TestRubbishIsAnswered(t *testing.T) {

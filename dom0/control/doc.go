@@ -5,7 +5,7 @@
 //
 //	POST /v1/adopt    {"domain", "budget_ns", "period_ns"} → the adoption
 //	POST /v1/release  {"domain"} → the adoption that was
-//	POST /v1/try      {"wishes": [{"domain", "budget_ns", "period_ns"}…]} → {}
+//	POST /v1/try      {"wishes": [{"domain", "budget_ns", "period_ns"}…]} → {"absent": [domain…], "cpus": [number…]}
 //	POST /v1/reserve  {"pid", "tid", "start", "name", "budget_ns", "period_ns", "calls": [domain…]} → the reservation
 //	POST /v1/unreserve {"reservation"} → the reservation that was
 //	GET  /v1/domains  → {"platform", "adopted": [status…], "threads": [status…], "paid": [status…], "called": […], "wedged": […], "throttle": {…}}

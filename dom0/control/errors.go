@@ -35,6 +35,7 @@ var kinds = []struct {
 	{"range", rtsched.ErrRange, http.StatusBadRequest},
 	{"control-domain", master.ErrControl, http.StatusForbidden},
 	{"full", master.ErrFull, http.StatusConflict},
+	{"class", master.ErrClass, http.StatusBadRequest},
 	{"request", errRequest, http.StatusBadRequest},
 }
 

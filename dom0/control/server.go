@@ -15,17 +15,23 @@ import (
 	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/internal/httplimit"
+	"github.com/vlibos/vlibos/internal/unixpath"
 )
 
 // mostRequest bounds a request, in bytes.
 const mostRequest = 1 << 20
 
-// slowest bounds how long a client may take to say what it wants.
-const slowest = 10 * time.Second
+// slowest bounds how long a client may take to say what it wants, mostClients
+// how many there are at once.
+const slowest, mostClients = 10 * time.Second, 256
 
 // Listen makes the socket. The caller holds the master's lock, so what lies
 // there is a dead master's.
 func Listen(path string) (net.Listener, error) {
+	if err := unixpath.Check(path); err != nil {
+		return nil, err
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
@@ -56,6 +62,7 @@ func Serve(ctx context.Context, l net.Listener, m *master.Master, g Gateway, t T
 		Handler: handler(m, g, t, more), ReadTimeout: slowest, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
+	httplimit.Connections(s, mostClients)
 	stop := context.AfterFunc(ctx, func() {
 		last, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -86,7 +93,7 @@ func handler(m *master.Master, g Gateway, t Throttle, more []Extra) http.Handler
 		return m.Unreserve(ctx, r.Reservation)
 	})
 	post(mux, "/v1/try", func(ctx context.Context, r request) (any, error) {
-		return struct{}{}, m.Try(ctx, r.Wishes)
+		return m.Try(ctx, r.Wishes)
 	})
 	mux.HandleFunc("GET /v1/domains", func(w http.ResponseWriter, hr *http.Request) {
 		all, err := m.List(hr.Context())

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/platform/resctrl"
 	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/xenctl"
@@ -24,8 +25,9 @@ var devices = []Device{
 	{Path: "/dev/xen/gntdev", Module: "xen-gntdev"},
 }
 
-// Examine looks at this host. It blocks as xenstore does, bounded by ctx.
-func Examine(ctx context.Context, cfg dom0.Config) Facts {
+// Examine looks at this host. It blocks as xenstore and a master do, bounded by
+// ctx. The client is for the master that may serve here.
+func Examine(ctx context.Context, cfg dom0.Config, m *control.Client) Facts {
 	if cfg.NativeDir == "" {
 		cfg.NativeDir = native.DefaultRoot
 	}
@@ -47,6 +49,8 @@ func Examine(ctx context.Context, cfg dom0.Config) Facts {
 	}
 	f.Native = lookAtNative(ctx, cfg.NativeDir)
 	f.Domains, f.Problem = listDomains(ctx, dom0.Config{Platform: f.Platform, NativeDir: cfg.NativeDir})
+	f.Master = askMaster(ctx, m)
+	f.Master.plan(&f)
 	return f
 }
 
@@ -74,7 +78,12 @@ func askXen() (XenFacts, Cache) {
 		return XenFacts{Problem: err.Error()}, Cache{}
 	}
 	f := XenFacts{Version: v.String(), Capabilities: v.Capabilities, Module: askModule(h)}
-	if _, err := h.Domains(); err != nil {
+	// A release may have a new version of either interface.
+	_, err = h.Domains() // a sysctl
+	if err == nil {
+		_, err = h.DomainInfo(0) // a domctl
+	}
+	if err != nil {
 		f.Control = err.Error()
 		return f, Cache{}
 	}

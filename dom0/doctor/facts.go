@@ -21,6 +21,7 @@ type Facts struct {
 	Problem  string      `json:"domains_error,omitempty"` // why there is no list
 	Native   NativeFacts `json:"native"`
 	Cache    Cache       `json:"cache"` // of the platform
+	Master   Master      `json:"master"`
 }
 
 // XenFacts are what Xen says of itself.

@@ -4,6 +4,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vlibos/vlibos/dom0"
@@ -44,10 +45,9 @@ const (
 // other.
 func (f Facts) Findings() []Finding {
 	if f.Platform == dom0.Xen {
-		return append(f.xen(), f.native(Note)...)
+		return slices.Concat(f.xen(), f.Master.findings(), f.native(Note))
 	}
-	list := append([]Finding{f.otherXen()}, f.Cache.findings()...)
-	return append(list, f.native(Missing)...)
+	return slices.Concat([]Finding{f.otherXen()}, f.Cache.findings(), f.Master.findings(), f.native(Missing))
 }
 
 // Verdict is the worst that a finding says: OK, Missing or Denied. Without a
@@ -106,7 +106,7 @@ func (f Facts) xen() []Finding {
 		list = append(list, Finding{Missing, "xenstore", f.Xenstore, remedyXenstore})
 	}
 	if f.Xen.Version != "" && f.Xen.Control != "" {
-		list = append(list, Finding{Note, "control", "calls work; pausing and accounting of domains do not: " + f.Xen.Control, remedyVersion})
+		list = append(list, Finding{Note, "control", "calls work; pausing and accounting of domains, and 'vlibmaster serve', do not: " + f.Xen.Control, remedyVersion})
 	}
 	list = append(list, f.Xen.Module.findings()...)
 	list = append(list, f.Cache.findings()...)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/vlibos/vlibos/cache"
 	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
@@ -88,7 +89,7 @@ func TestFindings(t *testing.T) {
 		{"no xenstored", func(f *Facts) { f.Xenstore = "connection refused" }, Missing, "missing xenstore connection refused -> apt install xen-utils-common"},
 		{"xenstored of root", func(f *Facts) { f.Root = false; f.Xenstore = "permission denied" }, Denied, "denied xenstore permission denied -> run it as root"},
 		{"no list", func(f *Facts) { f.Problem = "timeout" }, Missing, "missing domains timeout"},
-		{"another Xen", func(f *Facts) { f.Xen.Control = "version 0x17" }, OK, "note control calls work; pausing and accounting of domains do not: version 0x17 -> use a vlibmaster"},
+		{"another Xen", func(f *Facts) { f.Xen.Control = "version 0x17" }, OK, "note control calls work; pausing and accounting of domains, and 'vlibmaster serve', do not: version 0x17 -> use a vlibmaster"},
 		{"no module", func(f *Facts) { f.Xen.Module = Module{Absent: true} }, OK, "note module absent: this Xen does not know the hypercall -> 'make hypervisor'"},
 		{"another module", func(f *Facts) { f.Xen.Module = Module{Problem: "speaks version 9"} }, OK, "note module speaks version 9 -> 'make hypervisor'"},
 		{"module, not root", func(f *Facts) { f.Xen.Module = Module{Problem: "EPERM", Denied: true} }, OK, "note module EPERM -> run it as root"},
@@ -151,6 +152,34 @@ func found(findings []Finding, want string) bool {
 	return false
 }
 
+// A master that serves is found; where none does, it is said what one would be,
+// or why it would refuse.
+func TestMasterIsFoundOrForetold(t *testing.T) {
+	const version = "this program speaks domctl interface version 0x15 (Xen 4.17), the hypervisor 0x17 (Xen 4.20): use a build for that Xen"
+	for _, tt := range []struct {
+		name   string
+		change func(*Facts)
+		want   string
+	}{
+		{"serving", func(f *Facts) { f.Master = Master{Serves: "stock", Adopted: 3} }, "ok master one serves this host as stock, 3 domains adopted"},
+		{"not for this user", func(f *Facts) { f.Master.Problem = "control.sock: permission denied" }, "note master control.sock: permission denied -> run it as root"},
+		{"module", func(f *Facts) { f.Xen.Module = wellModule() }, "note master none serves this host; 'vlibmaster serve' would serve it as vlib -> systemctl start"},
+		{"no module", func(f *Facts) { f.Xen.Module = Module{Absent: true} }, "note master none serves this host; 'vlibmaster serve' would serve it as stock"},
+		{"module beside credit2", func(f *Facts) { f.Xen.Module = wellModule(); f.Xen.Module.Host = false }, "note master none serves this host; 'vlibmaster serve' would serve it as stock"},
+		{"Xen 4.20", func(f *Facts) { f.Xen.Module, f.Xen.Control = Module{Absent: true}, version },
+			"note master none serves this host, and 'vlibmaster serve' would refuse it: " + version},
+		{"another module", func(f *Facts) { f.Xen.Module = Module{Problem: "speaks version 9"} },
+			"note master none serves this host, and 'vlibmaster serve' would refuse it: speaks version 9"},
+	} {
+		f := wellDom0()
+		tt.change(&f)
+		f.Master.plan(&f)
+		if findings := f.Findings(); !found(findings, tt.want) || Verdict(findings) != OK {
+			t.Errorf("%s: %+v\nwant %s", tt.name, findings, tt.want)
+		}
+	}
+}
+
 // What keeps calls from working has a remedy.
 func TestRemedies(t *testing.T) {
 	f := wellDom0()
@@ -174,7 +203,12 @@ func TestExamineNative(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "web", "4.sock"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := Examine(context.Background(), dom0.Config{Platform: dom0.Native, NativeDir: dir})
+	m := control.NewClient(filepath.Join(dir, "control.sock"))
+	defer m.Close()
+	f := Examine(context.Background(), dom0.Config{Platform: dom0.Native, NativeDir: dir}, m)
+	if f.Master.Would != dom0.Native || f.Master.Serves != "" || f.Master.Problem != "" {
+		t.Errorf("%+v", f.Master)
+	}
 	if f.Platform != dom0.Native || f.Problem != "" || len(f.Devices) != len(devices) {
 		t.Errorf("%+v", f)
 	}

@@ -14,7 +14,7 @@ import (
 // BenchmarkCall makes calls of 64 bytes each way through the gateway and
 // directly, ten of each in turn, and prints both and the ratio.
 func BenchmarkCall(b *testing.B) {
-	h := newHost(b, nil)
+	h := openHost(b, nil)
 	h.vlibOS("web", nil)
 	h.configure(nil, mine("web", patience))
 	open := func(dir string) *vlibcall.Channel {

@@ -157,5 +157,6 @@ func (g *Gateway) Close() error {
 		return err
 	}
 	c.Commit()
+	g.quota.close()
 	return os.RemoveAll(g.o.Dir)
 }

@@ -146,17 +146,15 @@ func TestQuota(t *testing.T) {
 		h.echoes(c)
 		c.Close()
 	}
-	eventually(t, "the channels are given back", func() bool {
-		c, err := h.open("web", 12<<20, patience)
-		if err == nil {
-			defer c.Close()
-			_, err := h.open("web", 8<<20, patience)
-			if !errors.Is(err, vlibcall.ErrDenied) || !strings.Contains(err.Error(), "bytes of channels") {
-				t.Error(err)
-			}
-		}
-		return err == nil
-	})
+	eventually(t, "the channels are given back", func() bool { return h.List()[0].Clients == 0 })
+	c, err := h.open("web", 12<<20, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := h.open("web", 8<<20, patience); !errors.Is(err, vlibcall.ErrDenied) || !strings.Contains(err.Error(), "bytes of channels") {
+		t.Error(err)
+	}
 }
 
 func TestTimeouts(t *testing.T) {

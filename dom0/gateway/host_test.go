@@ -5,6 +5,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -41,6 +42,10 @@ func TestMain(m *testing.M) {
 		f()
 		return
 	}
+	// What parallel tests wait for needs no CPU.
+	if err := flag.Set("test.parallel", "16"); err != nil { // if the command line says nothing else
+		panic(err)
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -70,7 +75,15 @@ func (w *words) count(text string) int {
 	return strings.Count(w.b.String(), text)
 }
 
-func newHost(t testing.TB, change func(*Options)) *host {
+// newHost makes one for a test that may run beside others: what they wait for is
+// other processes, and time.
+func newHost(t *testing.T, change func(*Options)) *host {
+	t.Helper()
+	t.Parallel()
+	return openHost(t, change)
+}
+
+func openHost(t testing.TB, change func(*Options)) *host {
 	t.Helper()
 	h := &host{t: t, dir: filepath.Join(t.TempDir(), "native"), log: new(words)}
 	o := Options{

@@ -36,7 +36,7 @@ func newPayingHost(t *testing.T) *payingHost {
 	}
 	runtime.GOMAXPROCS(max(4, runtime.NumCPU()))
 	ph := new(payingHost)
-	ph.host = newHost(t, func(o *Options) {
+	ph.host = openHost(t, func(o *Options) {
 		o.Pay = func(ctx context.Context, r policy.Rule) (uint32, error) { return ph.master.Pay(ctx, r.Key()) }
 	})
 	var err error

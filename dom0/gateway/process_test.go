@@ -178,8 +178,9 @@ func TestDomainsComeAndGo(t *testing.T) {
 // is there again.
 func TestCallerIsKilled(t *testing.T) {
 	h := newHost(t, nil)
-	cancelled := make(chan struct{})
+	began, cancelled := make(chan struct{}), make(chan struct{})
 	h.vlibOS("web", map[string]vlibcall.Handler{"hang": func(c *vlibcall.Call) error {
+		close(began)
 		<-c.Context(context.Background()).Done()
 		close(cancelled)
 		return nil
@@ -188,7 +189,11 @@ func TestCallerIsKilled(t *testing.T) {
 	caller := startChild(t, "client", filepath.Join(h.o.Dir, "web"), nil)
 	caller.says("open: <nil>")
 	caller.asks("hang")
-	eventually(t, "the call is made", func() bool { return h.List()[0].Calls == 1 })
+	select { // a call that is given up before is not made
+	case <-began:
+	case <-time.After(patience):
+		t.Fatal("the call is not made")
+	}
 	caller.kill()
 	select {
 	case <-cancelled:

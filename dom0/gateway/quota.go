@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
 // What one user, and all together, can have of the daemon's: a channel is
-// three descriptors, and the one call that can wait in it.
+// four descriptors, and the one call that can wait in it.
 const (
 	userChannels = 16
 	userBytes    = 16 << 20
@@ -23,11 +24,14 @@ type quota struct {
 	mu    sync.Mutex
 	users map[uint32]*use
 	all   use
+	kept  map[*seat]*native.Lent // closed channels whose clients may have the memory still
 }
 
 type use struct{ channels, bytes int }
 
-func newQuota() *quota { return &quota{users: make(map[uint32]*use)} }
+func newQuota() *quota {
+	return &quota{users: make(map[uint32]*use), kept: make(map[*seat]*native.Lent)}
+}
 
 func tooMuch(format string, args ...any) error {
 	return &vlibcall.StatusError{Status: vlibcall.StatusDenied, Detail: fmt.Sprintf(format, args...)}
@@ -35,57 +39,112 @@ func tooMuch(format string, args ...any) error {
 
 // enter takes a channel of the user's.
 func (q *quota) enter(user uint32) (*seat, error) {
+	s := &seat{q: q, user: user}
+	return s, q.take(s, use{channels: 1})
+}
+
+// take adds what is wanted to the seat, if what clients have given back since
+// makes room for it.
+func (q *quota) take(s *seat, want use) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	u := q.users[user]
-	switch {
-	case u != nil && u.channels >= userChannels:
-		return nil, tooMuch("user %d has %d channels open through vlibmaster, the most: close one", user, u.channels)
-	case q.all.channels >= allChannels:
-		return nil, tooMuch("vlibmaster has %d channels open, the most of all users together: try again later", q.all.channels)
-	case u == nil:
-		u = new(use)
-		q.users[user] = u
+	err := q.room(s.user, want)
+	if err != nil {
+		q.sweep()
+		err = q.room(s.user, want)
 	}
-	u.channels++
-	q.all.channels++
-	return &seat{q: q, user: user}, nil
+	if err == nil {
+		q.add(s, want)
+	}
+	return err
 }
 
-// seat is one channel of a user's. It implements native.Place.
-type seat struct {
-	q     *quota
-	user  uint32
-	bytes int
-}
-
-// Grow implements native.Place.
-func (s *seat) Grow(size int) error {
-	s.q.mu.Lock()
-	defer s.q.mu.Unlock()
-	u := s.q.users[s.user]
-	switch {
-	case u.bytes+size > userBytes:
-		return tooMuch("user %d has %d bytes of channels open through vlibmaster, %d more are more than %d: open a smaller one", s.user, u.bytes, size, userBytes)
-	case s.q.all.bytes+size > allBytes:
-		return tooMuch("vlibmaster has %d bytes of channels open, %d more are more than %d for all users together: try again later", s.q.all.bytes, size, allBytes)
+func (q *quota) room(user uint32, want use) error {
+	var u use
+	if has := q.users[user]; has != nil {
+		u = *has
 	}
-	s.bytes += size
-	u.bytes += size
-	s.q.all.bytes += size
+	switch {
+	case u.channels+want.channels > userChannels:
+		return tooMuch("user %d has %d channels open through vlibmaster, the most: close one, and what still holds its memory", user, u.channels)
+	case q.all.channels+want.channels > allChannels:
+		return tooMuch("vlibmaster has %d channels open, the most of all users together: try again later", q.all.channels)
+	case u.bytes+want.bytes > userBytes:
+		return tooMuch("user %d has %d bytes of channels open through vlibmaster, %d more are more than %d: open a smaller one", user, u.bytes, want.bytes, userBytes)
+	case q.all.bytes+want.bytes > allBytes:
+		return tooMuch("vlibmaster has %d bytes of channels open, %d more are more than %d for all users together: try again later", q.all.bytes, want.bytes, allBytes)
+	}
 	return nil
 }
 
-// Leave implements native.Place.
-func (s *seat) Leave() {
+// add gives a seat more, or takes it back where what is negative.
+func (q *quota) add(s *seat, what use) {
+	u := q.users[s.user]
+	if u == nil {
+		u = new(use)
+		q.users[s.user] = u
+	}
+	for _, sum := range []*use{&s.use, u, &q.all} {
+		sum.channels += what.channels
+		sum.bytes += what.bytes
+	}
+	if u.channels == 0 {
+		delete(q.users, s.user)
+	}
+}
+
+// free gives back all of a seat. The kernel frees its memory.
+func (q *quota) free(s *seat, m *native.Lent) {
+	m.Close() // of an open file without data of its own
+	q.add(s, use{-s.channels, -s.bytes})
+}
+
+// sweep gives back what clients no longer hold.
+func (q *quota) sweep() {
+	for s, m := range q.kept {
+		if m.Released() {
+			delete(q.kept, s)
+			q.free(s, m)
+		}
+	}
+}
+
+// look is sweep, from time to time.
+func (q *quota) look() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.sweep()
+}
+
+// close forgets what clients still hold, at the end of the gateway.
+func (q *quota) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for s, m := range q.kept {
+		q.free(s, m)
+	}
+	clear(q.kept)
+}
+
+// seat is one channel of a user's: its own part of what the user has. It
+// implements native.Place.
+type seat struct {
+	q    *quota
+	user uint32
+	use
+}
+
+// Grow implements native.Place.
+func (s *seat) Grow(size int) error { return s.q.take(s, use{bytes: size}) }
+
+// Leave implements native.Place. A client can keep the memory of a channel that
+// is closed: it counts until the client lets go of it.
+func (s *seat) Leave(m *native.Lent) {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()
-	u := s.q.users[s.user]
-	u.channels--
-	u.bytes -= s.bytes
-	s.q.all.channels--
-	s.q.all.bytes -= s.bytes
-	if u.channels == 0 {
-		delete(s.q.users, s.user)
+	if m == nil || m.Released() {
+		s.q.free(s, m)
+		return
 	}
+	s.q.kept[s] = m
 }

@@ -83,9 +83,9 @@ type place struct {
 	t *target
 }
 
-func (p place) Leave() {
+func (p place) Leave(m *native.Lent) {
 	p.t.clients.Add(^uint64(0))
-	p.seat.Leave()
+	p.seat.Leave(m)
 }
 
 func callerOf(p native.Peer) policy.Caller {

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/bits"
 	"sync"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/policy"
 	"github.com/vlibos/vlibos/vlibcall"
 )
@@ -69,52 +71,97 @@ type ways struct {
 	failed map[string]failure
 }
 
+// failure is of an opening: of channels of that size and above, since a larger
+// one needs more of the guest; of all, if nothing is there to be called.
 type failure struct {
 	err  error
+	size int // in bytes; 0: all
 	when time.Time
 }
+
+func newFailure(err error, size int) failure {
+	f := failure{err, size, time.Now()}
+	for _, absent := range []error{vlibcall.ErrGone, vlibcall.ErrTimeout, vlibcall.ErrReservation, dom0.ErrNoDomain} {
+		if errors.Is(err, absent) {
+			f.size = 0
+		}
+	}
+	return f
+}
+
+func (f failure) over() bool { return time.Since(f.when) >= openAgain }
 
 func newWays(find func(ctx context.Context) (Domain, error), port uint32, told bool) *ways {
 	return &ways{find: find, port: port, told: told, open: make(map[string]*way), failed: make(map[string]failure)}
 }
 
 // get returns a channel of at least size bytes. Under other rules than before the
-// number of a reservation may be another's: what is paid is paid anew. One
-// goroutine at a time.
+// number of a reservation may be another's: what is paid is paid anew. The next
+// channel is there before the last one goes, so that one that cannot be had
+// costs its caller an error and others nothing. One goroutine at a time.
 func (ws *ways) get(ctx context.Context, key string, rules *policy.Rules, size int, pay func() (uint32, error)) (*way, error) {
+	// Powers of two, so that growing does not become a habit.
+	size = max(leastSize, 1<<bits.Len(uint(size-1)))
 	ws.mu.Lock()
 	for _, w := range ws.open {
 		w.unanswered() // what has come lets this call begin
 	}
-	w, f := ws.open[key], ws.failed[key]
-	usable := w != nil && w.Gone() == nil && w.size >= size && (key == "" || w.rules == rules)
+	maps.DeleteFunc(ws.failed, func(_ string, f failure) bool { return f.over() })
+	w := ws.open[key]
+	good := w != nil && w.Gone() == nil && (key == "" || w.rules == rules)
+	usable := good && w.size >= size
 	if usable {
 		w.busy = true // from here on nobody else closes it
 	}
+	f, failed := ws.failed[key]
 	ws.mu.Unlock()
-	if usable {
+	switch {
+	case usable:
 		return w, nil
+	case failed && size >= f.size:
+		return nil, f.err
+	case w != nil && !good:
+		ws.drop(key, w)
+		w = nil
 	}
-	if w != nil {
+	next, err := ws.make(ctx, size, pay)
+	if errors.Is(err, vlibcall.ErrTooLarge) && ws.shed() {
+		next, err = ws.make(ctx, size, pay)
+	}
+	if err == nil && w != nil {
 		ws.drop(key, w)
 	}
-	if time.Since(f.when) < openAgain {
-		return nil, f.err
-	}
-	w, err := ws.make(ctx, size, pay)
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if err != nil {
 		// That one caller had no time is nothing to tell the next one.
 		if ctx.Err() == nil {
-			ws.failed[key] = failure{err, time.Now()}
+			ws.failed[key] = newFailure(err, size)
 		}
 		return nil, err
 	}
-	delete(ws.failed, key)
-	w.rules = rules
-	ws.open[key] = w
-	return w, nil
+	next.rules = rules
+	ws.open[key] = next
+	return next, nil
+}
+
+// shed closes the channels that nobody uses now, which take what a guest grants
+// in all, and reports whether there were any. They are made again when they are
+// needed.
+func (ws *ways) shed() bool {
+	ws.mu.Lock()
+	var idle []*way
+	for key, w := range ws.open {
+		if !w.busy && !w.unanswered() {
+			idle = append(idle, w)
+			delete(ws.open, key)
+		}
+	}
+	ws.mu.Unlock()
+	for _, w := range idle {
+		w.close() // as in stuck
+	}
+	return len(idle) > 0
 }
 
 func (ws *ways) make(ctx context.Context, size int, pay func() (uint32, error)) (*way, error) {
@@ -128,8 +175,6 @@ func (ws *ways) make(ctx context.Context, size int, pay func() (uint32, error)) 
 	if err != nil {
 		return nil, err
 	}
-	// Powers of two, so that growing does not become a habit.
-	size = max(leastSize, 1<<bits.Len(uint(size-1)))
 	ch, err := vlibcall.Open(ctx, d, ws.port, size, vlibcall.Options{Wait: vlibcall.Block, Reservation: reservation})
 	if err != nil {
 		return nil, errors.Join(err, d.Close())

@@ -65,7 +65,8 @@ func (g *Gateway) watch(named []policy.Wedging) {
 	}
 }
 
-// Run watches the vLib OSes until ctx ends.
+// Run watches the vLib OSes, and what clients keep of closed channels, until ctx
+// ends.
 func (g *Gateway) Run(ctx context.Context) error {
 	var restarts sync.WaitGroup
 	defer restarts.Wait()
@@ -82,6 +83,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 }
 
 func (g *Gateway) look(ctx context.Context, restarts *sync.WaitGroup) {
+	g.quota.look()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()

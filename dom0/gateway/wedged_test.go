@@ -89,6 +89,7 @@ func TestRestart(t *testing.T) {
 	if h.log.count(`output="so it was`) != 1 {
 		t.Error("its output is not logged")
 	}
+	server.Wait() // until then its socket is there
 	h.killable("web")
 	allow(patience)
 	eventually(t, "the queue goes on", func() bool {

@@ -61,7 +61,7 @@ func find(all []platform.Domain, ref string) (platform.Domain, error) {
 		if d.ID == ref {
 			return d, nil
 		}
-		if ref != "" && (d.Name == ref || strings.EqualFold(d.UUID, ref)) {
+		if d.Means(ref) {
 			found = append(found, d)
 		}
 	}

@@ -143,26 +143,6 @@ func (m *Master) wanted(all []platform.Domain, w Wish) (*adoption, error) {
 	return a, nil
 }
 
-// Try tells whether all wishes together would fit beside what is adopted, and
-// changes nothing. The first that does not is the error.
-func (m *Master) Try(ctx context.Context, wishes []Wish) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	all, err := m.platform.Domains(ctx)
-	if err != nil {
-		return err
-	}
-	what := m.whatIf(func(*adoption) bool { return true })
-	for _, w := range wishes {
-		a, err := what.wanted(all, w)
-		if err != nil {
-			return err
-		}
-		what.adopted[a.UUID] = a
-	}
-	return nil
-}
-
 // whatIf is a master to think with, of the adoptions to keep. What it comes to
 // has numbers that this one has not given away.
 func (m *Master) whatIf(keep func(*adoption) bool) *Master {

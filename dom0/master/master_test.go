@@ -171,10 +171,10 @@ func TestRefusalNamesWhatWouldFit(t *testing.T) {
 func TestTryChangesNothing(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 0))
 	m := open(t, h, t.TempDir())
-	if err := m.Try(t.Context(), []Wish{{Domain: "web", Budget: 40 * ms, Period: 100 * ms}, {Domain: "db", Budget: 40 * ms, Period: 100 * ms}}); err != nil {
+	if _, err := m.Try(t.Context(), []Wish{{Domain: "web", Budget: 40 * ms, Period: 100 * ms}, {Domain: "db", Budget: 40 * ms, Period: 100 * ms}}); err != nil {
 		t.Error(err)
 	}
-	err := m.Try(t.Context(), []Wish{{Domain: "web", Budget: 40 * ms, Period: 100 * ms}, {Domain: "db", Budget: 70 * ms, Period: 100 * ms}})
+	_, err := m.Try(t.Context(), []Wish{{Domain: "web", Budget: 40 * ms, Period: 100 * ms}, {Domain: "db", Budget: 70 * ms, Period: 100 * ms}})
 	if !errors.Is(err, platform.ErrNotAdmitted) {
 		t.Errorf("together: %v", err)
 	}

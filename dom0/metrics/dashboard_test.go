@@ -18,7 +18,7 @@ import (
 func exported(t *testing.T) map[string][]string {
 	t.Helper()
 	r := prometheus.NewPedanticRegistry()
-	r.MustRegister(New(source(t), build))
+	r.MustRegister(New(source(t), build), NewReloads())
 	families, err := r.Gather()
 	if err != nil {
 		t.Fatal(err)

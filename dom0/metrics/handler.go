@@ -23,9 +23,10 @@ const (
 )
 
 // Handler answers scrapes. Besides the master's metrics it has those of its
-// process (process_*) and of Go's runtime (go_*).
-func Handler(s Source, b Build, log *slog.Logger) http.Handler {
+// process (process_*) and of Go's runtime (go_*), and more.
+func Handler(s Source, b Build, log *slog.Logger, more ...prometheus.Collector) http.Handler {
 	r := prometheus.NewRegistry()
+	r.MustRegister(more...)
 	r.MustRegister(New(s, b), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), ErrorHandling: promhttp.ContinueOnError,

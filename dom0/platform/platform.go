@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/vlibos/vlibos/rtsched"
@@ -34,6 +35,12 @@ type Domain struct {
 	CPUs []int
 	// Control domains are never adopted, gated or throttled.
 	Control bool
+}
+
+// Means reports whether a name or a UUID, which is written in either case, is the
+// domain's.
+func (d Domain) Means(ref string) bool {
+	return ref != "" && (d.Name == ref || strings.EqualFold(d.UUID, ref))
 }
 
 // Usage is what a reservation, or what ran on it, has used since it was made.

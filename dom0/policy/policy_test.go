@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/builtin"
 )
 
 func TestDecide(t *testing.T) {
@@ -57,6 +59,32 @@ func TestDecide(t *testing.T) {
 	}
 	if m := Missing(bob, web, "l", "f"); strings.Contains(m, "alice") || !strings.Contains(m, `user = 1001, domain = "web", port = 1, library = "l", function = "f"`) {
 		t.Error(m)
+	}
+}
+
+func TestRunningCommandsIsAllowedByNameAlone(t *testing.T) {
+	if runLibrary != builtin.Library || runFunction != builtin.Run {
+		t.Errorf("the function is %s %s", builtin.Library, builtin.Run)
+	}
+	c, target := Caller{UID: 1}, Target{"web", 1}
+	for _, tt := range []struct {
+		library   string
+		functions []string
+		run, echo bool
+	}{
+		{All, []string{All}, false, true},
+		{All, []string{builtin.Run}, false, false},
+		{builtin.Library, []string{All}, false, true},
+		{builtin.Library, []string{builtin.Echo, builtin.Run}, true, true},
+		{builtin.Library, []string{All, builtin.Run}, true, true},
+	} {
+		rules := Rules{{ID: 1, Target: target, Library: tt.library, Functions: tt.functions}}
+		if got := rules.Decide(c, target, builtin.Library, builtin.Run) != nil; got != tt.run {
+			t.Errorf("%s %s: run %v", tt.library, tt.functions, got)
+		}
+		if got := rules.Decide(c, target, builtin.Library, builtin.Echo) != nil; got != tt.echo {
+			t.Errorf("%s %s: echo %v", tt.library, tt.functions, got)
+		}
 	}
 }
 

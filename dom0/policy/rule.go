@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// All stands for every library, or every function.
+// All stands for every library, or every function, but not for running commands
+// (vlib run).
 const All = "*"
 
 // Rule lets the processes of a user, or of a group, call.
@@ -56,7 +57,15 @@ func (r Rule) concerns(c Caller) bool {
 	return r.ID == c.UID
 }
 
+// The function that runs commands, as package builtin has it.
+const runLibrary, runFunction = "vlib", "run"
+
+// covers is what the rule names. [All] does not stand for running commands, which
+// is every library's function and more: that is named by both words.
 func (r Rule) covers(library, function string) bool {
+	if library == runLibrary && function == runFunction {
+		return r.Library == library && slices.Contains(r.Functions, function)
+	}
 	return (r.Library == All || r.Library == library) && (slices.Contains(r.Functions, All) || slices.Contains(r.Functions, function))
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -133,6 +134,7 @@ type asked struct {
 	fails atomic.Bool
 	hangs atomic.Bool
 	bad   atomic.Bool
+	hung  chan struct{} // closed when it does not answer
 }
 
 func (a *asked) ask(ctx context.Context) (Sample, error) {
@@ -141,6 +143,7 @@ func (a *asked) ask(ctx context.Context) (Sample, error) {
 		panic("oh")
 	}
 	if a.hangs.Load() {
+		close(a.hung)
 		<-ctx.Done()
 		return Sample{}, ctx.Err()
 	}
@@ -188,7 +191,9 @@ func TestKeys(t *testing.T) {
 	x.shows("go on")
 	x.press("?p")
 	x.shows("PAUSED")
-	time.Sleep(20 * ms) // what was asked before may still come
+	for n := a.n.Load(); a.n.Load() < n+3; { // answers come that are not shown
+		runtime.Gosched()
+	}
 	x.text()
 	x.press("s")
 	if all := x.shows("sorted by delay"); strings.Contains(all, "?: help") {
@@ -223,7 +228,7 @@ func TestResize(t *testing.T) {
 
 // A master that goes away and comes back.
 func TestMasterThatFails(t *testing.T) {
-	x, a := newTerminal(t), new(asked)
+	x, a := newTerminal(t), &asked{hung: make(chan struct{})}
 	ended := begin(t.Context(), x, a)
 	x.shows("?: help")
 	a.fails.Store(true)
@@ -231,8 +236,7 @@ func TestMasterThatFails(t *testing.T) {
 	a.fails.Store(false)
 	x.shows("?: help")
 	a.hangs.Store(true)
-	for n := a.n.Load(); a.n.Load() == n; time.Sleep(ms) {
-	}
+	<-a.hung
 	x.press("q") // while it does not answer
 	if err := ended(); err != nil {
 		t.Error(err)

@@ -3,6 +3,7 @@
 package ffi
 
 import (
+	"os"
 	"runtime"
 	"sync"
 	"unsafe"
@@ -31,6 +32,7 @@ const (
 type frame struct {
 	fn            uintptr
 	errnoLocation uintptr // glibc's __errno_location
+	process       uint64  // that may return from the call
 	words         [numWords]uint64
 	result        uint64 // AX
 	floatResult   uint64 // X0
@@ -45,7 +47,7 @@ type frame struct {
 }
 
 var frames = sync.Pool{New: func() any {
-	f := new(frame)
+	f := &frame{process: uint64(os.Getpid())}
 	f.self[0] = uintptr(unsafe.Pointer(f))
 	return f
 }}
@@ -55,7 +57,8 @@ var invokeABI0 uintptr
 
 // call runs the function. It blocks for as long as that runs, holding an OS
 // thread. errno is set to 0 before and read after on that same thread, with
-// nothing of the Go runtime in between.
+// nothing of the Go runtime in between. A child that the function forks does
+// not return: it ends with status 0, without exit handlers.
 func (f *frame) call() {
 	purego.SyscallN(invokeABI0, f.self[:]...)
 	runtime.KeepAlive(f)

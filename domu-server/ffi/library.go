@@ -36,9 +36,9 @@ func Open(library string) (*Library, error) {
 	if err := signature.CheckLibrary(library); err != nil {
 		return nil, failure(ErrNoLibrary, "%v", err)
 	}
-	handle, err := dlopen(library)
+	handle, err := load(library)
 	if err != nil {
-		return nil, failure(ErrNoLibrary, "%v", err)
+		return nil, err
 	}
 	return &Library{
 		name: library, handle: handle,
@@ -46,12 +46,41 @@ func Open(library string) (*Library, error) {
 	}, nil
 }
 
-// dlopen stays on one thread because dlerror, from which purego takes the
-// reason, is kept by thread.
-func dlopen(library string) (uintptr, error) {
+// linker is the C library, as far as loading others takes it.
+type linker struct{ dlopen, dlerror, errnoLocation uintptr }
+
+var theLinker = sync.OnceValues(func() (l linker, err error) {
+	for name, to := range map[string]*uintptr{"dlopen": &l.dlopen, "dlerror": &l.dlerror, "__errno_location": &l.errnoLocation} {
+		if *to, err = dlsym(purego.RTLD_DEFAULT, name); err != nil {
+			return l, failure(ErrNoLibrary, "the C library: %v", err)
+		}
+	}
+	return l, nil
+})
+
+// mostReason bounds what the dynamic linker says, in bytes.
+const mostReason = 4096
+
+// load has the dynamic linker load a library, by a frame: a child that a
+// constructor forks ends as one that a function forks does. It stays on one
+// thread because dlerror is kept by thread.
+func load(library string) (uintptr, error) {
+	l, err := theLinker()
+	if err != nil {
+		return 0, err
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	return purego.Dlopen(library, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	f := frames.Get().(*frame)
+	defer f.release()
+	f.errnoLocation, f.fn = l.errnoLocation, l.dlopen
+	f.words[0], f.words[1] = f.keep(0, append([]byte(library), 0)), purego.RTLD_NOW|purego.RTLD_LOCAL
+	if f.call(); f.result != 0 {
+		return uintptr(f.result), nil
+	}
+	f.fn = l.dlerror
+	f.call()
+	return 0, failure(ErrNoLibrary, "%s", result(signature.Str, f, mostReason).Bytes)
 }
 
 func dlsym(handle uintptr, name string) (uintptr, error) {
@@ -78,18 +107,3 @@ func (l *Library) symbol(name string) (uintptr, error) {
 	l.symbols[name] = address
 	return address, nil
 }
-
-// errnoLocation is the address of glibc's function that tells where the
-// calling thread has its errno.
-var errnoLocation = sync.OnceValues(func() (uintptr, error) {
-	const libc, function = "libc.so.6", "__errno_location"
-	handle, err := dlopen(libc)
-	if err != nil {
-		return 0, failure(ErrNoLibrary, "%v", err)
-	}
-	address, err := dlsym(handle, function)
-	if err != nil {
-		return 0, failure(ErrNoFunction, "%v", err)
-	}
-	return address, nil
-})

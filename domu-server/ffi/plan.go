@@ -27,11 +27,11 @@ func (l *Library) plan(function string, s *signature.Signature) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	location, err := errnoLocation()
+	c, err := theLinker()
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{fn: fn, errnoLocation: location}
+	p := &plan{fn: fn, errnoLocation: c.errnoLocation}
 	p.place(s)
 	if len(l.plans) >= maxCached {
 		clear(l.plans)

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 // How often it was called in this process.
@@ -65,9 +67,15 @@ int crash_later(void)
 void hang(void) { for (;;) pause(); }
 void spin(void) { for (;;) __asm__ volatile("pause"); }
 
+// Closes the sockets, and nothing else: without its poller the worker's runtime
+// ends the process as soon as it looks at it, in some runs at once.
 void hang_up(void)
 {
-    closefrom(3);
+    struct stat s;
+
+    for (int fd = 3; fd < 1024; fd++)
+        if (fstat(fd, &s) == 0 && S_ISSOCK(s.st_mode))
+            close(fd);
     hang();
 }
 
@@ -86,6 +94,30 @@ int child_forever(void)
         hang();
     return pid;
 }
+
+// What daemon(3) does, but the first process goes on. Returns the daemon's number.
+int leave_daemon(void)
+{
+    int ends[2], pid = -1, child;
+    if (pipe(ends))
+        return -1;
+    if ((child = fork()) == 0) {
+        setsid();
+        pid = fork();
+        if (pid == 0)
+            hang();
+        _exit(write(ends[1], &pid, sizeof pid) != sizeof pid);
+    }
+    waitpid(child, 0, 0);
+    child = read(ends[0], &pid, sizeof pid);
+    close(ends[0]);
+    close(ends[1]);
+    return child == sizeof pid ? pid : -1;
+}
+
+// Children that return where their parent does.
+int fork_and_return(void) { return fork(); }
+int vfork_and_return(void) { return syscall(SYS_vfork); }
 
 static void *scribble(void *unused)
 {

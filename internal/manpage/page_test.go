@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/internal/cliflag"
 )
 
 func written(t *testing.T, p Page) string {
@@ -82,7 +84,7 @@ func TestNothingIsARequest(t *testing.T) {
 func TestFlags(t *testing.T) {
 	got := Flags("FLAGS", []cli.Flag{
 		&cli.StringFlag{Name: "dir", Value: "/x", EnvVars: []string{"DIR"}, Usage: "`DIR` to use"},
-		&cli.DurationFlag{Name: "time", Required: true, Usage: "how long"},
+		&cliflag.Duration{Name: "time", Required: true, Usage: "how long"},
 		&cli.BoolFlag{Name: "json", Aliases: []string{"j"}, Usage: "as JSON"},
 		&cli.BoolFlag{Name: "secret", Hidden: true},
 	}).Entries

@@ -24,9 +24,10 @@ import (
 var sources embed.FS
 
 const (
-	compiler = "gcc"
-	program  = "plugin/memory.c"
-	pluginSO = "memory.so"
+	compiler  = "gcc"
+	sourceDir = "plugin"
+	program   = sourceDir + "/memory.c"
+	pluginSO  = "memory.so"
 )
 
 // flags compile the plugin; warnings are errors.
@@ -105,7 +106,7 @@ func (c *Cache) compile(ctx context.Context, include, dir string) error {
 		if err := os.CopyFS(tmp, sources); err != nil {
 			return err
 		}
-		args := append(flags[:len(flags):len(flags)], "-I", include, "-o", filepath.Join(out, pluginSO), filepath.Join(tmp, program))
+		args := append(flags[:len(flags):len(flags)], "-I", include, "-I", filepath.Join(tmp, sourceDir), "-o", filepath.Join(out, pluginSO), filepath.Join(tmp, program))
 		if text, err := exec.CommandContext(ctx, compiler, args...).CombinedOutput(); err != nil {
 			return fmt.Errorf("compile the emulator's memory model with %s: %w: %s", compiler, err, strings.TrimSpace(string(text)))
 		}

@@ -47,7 +47,11 @@ func fetchHeader(ctx context.Context, name, upstream, tmp, out string, log io.Wr
 	// A distribution's own revisions leave the interface as it is, and not all
 	// that were ever installed are still offered.
 	want := func(v string) bool { return upstreamVersion(v) == upstream }
-	if err := debs.DownloadSource(ctx, files, name, want, log); err != nil {
+	apt, err := debs.Machine(ctx)
+	if err != nil {
+		return err
+	}
+	if err := apt.DownloadSource(ctx, files, name, want, log); err != nil {
 		return err
 	}
 	src, err := debs.OpenSource(name, files)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package debs finds, downloads and unpacks Debian and Ubuntu packages from
-// the package sources the machine already has, without installing them.
+// Package debs finds, downloads and unpacks packages of a release of Debian,
+// without installing them, whatever release this machine has.
 //
 // It is for the lab, which needs a hypervisor, a kernel and a few libraries as
 // files of an image. It is not a package manager: nothing but [Install] changes

@@ -4,9 +4,9 @@ package debs
 
 import "errors"
 
-// ErrNotOffered says that no package source of this machine offers what was
-// looked for. It is worth an `apt-get update`, or another package source.
-var ErrNotOffered = errors.New("not offered by this machine's package sources")
+// ErrNotOffered says that no package source offers what was looked for. It is
+// worth an update of the package lists, or another package source.
+var ErrNotOffered = errors.New("not offered by the package sources")
 
 // ErrNeedRoot says that an action needs root and that neither this process nor
 // sudo without a password can act as root.

@@ -43,25 +43,33 @@ func OpenSource(name, dir string) (Source, error) {
 }
 
 // DownloadSource fetches into dir, which must exist and be empty, the newest
-// version of a source package that want takes and that can be had: a mirror may
-// list versions whose files it no longer has. apt checks the files' hashes. It
-// says on log which versions it passed over. A package with no such version is
-// [ErrNotOffered].
+// version of a source package that want takes and that can be had: an archive
+// may list versions whose files it no longer has. apt checks the files' hashes.
+// It says on log which versions it passed over. A package with no such version
+// is [ErrNotOffered].
 //
-// The machine's own package sources are asked for source code, with the keys
-// that they name; where they are and what they offer is kept apart from the
-// machine's package lists, so it needs no root.
-func DownloadSource(ctx context.Context, dir, name string, want func(version string) bool, log io.Writer) error {
+// The package sources of this configuration are asked for source code; what they
+// offer is kept apart from package lists, so it needs no root.
+func (a *Apt) DownloadSource(ctx context.Context, dir, name string, want func(version string) bool, log io.Writer) error {
 	op := "download source package " + name
-	apt, err := newSourceLists(ctx)
+	tmp, err := os.MkdirTemp("", "vlibos-apt-")
 	if err != nil {
 		return opError(op, err)
 	}
-	defer apt.remove()
+	defer os.RemoveAll(tmp)
+	// apt fetches as its own user, which must get through to its lists.
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return opError(op, err)
+	}
+	conf, err := configure(tmp, "deb-src", a.sources)
+	if err != nil {
+		return opError(op, err)
+	}
+	sources := &Apt{conf: conf}
 	// A package source without source code makes an update fail; the lists
 	// of the others are there all the same.
-	updateErr := apt.update(ctx)
-	versions, err := apt.versions(ctx, name)
+	_, updateErr := sources.command(ctx, "", "apt-get", "-qq", "update")
+	versions, err := sources.sourceVersions(ctx, name)
 	if err != nil {
 		return opError(op, errors.Join(err, updateErr))
 	}
@@ -71,7 +79,7 @@ func DownloadSource(ctx context.Context, dir, name string, want func(version str
 	}
 	var failed []error
 	for _, v := range versions {
-		_, err := command(ctx, dir, "apt-get", "-c", apt.conf, "-qq", "source", "--download-only", name+"="+v)
+		_, err := sources.command(ctx, dir, "apt-get", "-qq", "source", "--download-only", name+"="+v)
 		if err == nil {
 			return nil
 		}
@@ -82,6 +90,28 @@ func DownloadSource(ctx context.Context, dir, name string, want func(version str
 		failed = append(failed, fmt.Errorf("version %s: %w", v, err))
 	}
 	return opError(op, errors.Join(failed...))
+}
+
+// sourceVersions returns the offered versions of a source package, the newest
+// first.
+func (a *Apt) sourceVersions(ctx context.Context, name string) ([]string, error) {
+	// apt-cache exits with 100 when it does not know the name.
+	out, err := a.command(ctx, "", "apt-cache", "showsrc", "--only-source", name)
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 100) {
+		return nil, err
+	}
+	pkgs, err := parseStanzas(out)
+	if err != nil {
+		return nil, err
+	}
+	var versions []string
+	for _, p := range pkgs {
+		if p.Name == name {
+			versions = append(versions, p.Version)
+		}
+	}
+	return newestFirst(ctx, versions), nil
 }
 
 // UnpackSource unpacks a source package into dir, which must not exist yet, with
@@ -108,13 +138,18 @@ func InstalledSource(ctx context.Context, pkg string) (name, version string, err
 	return fields[1], fields[2], nil
 }
 
+// Older says whether dpkg takes the first version for older than the second.
+func Older(ctx context.Context, version, than string) bool {
+	return exec.CommandContext(ctx, "dpkg", "--compare-versions", version, "lt", than).Run() == nil
+}
+
 // newestFirst sorts versions as dpkg compares them and drops duplicates.
 func newestFirst(ctx context.Context, versions []string) []string {
 	slices.SortFunc(versions, func(a, b string) int {
 		switch {
 		case a == b:
 			return 0
-		case exec.CommandContext(ctx, "dpkg", "--compare-versions", a, "gt", b).Run() == nil:
+		case Older(ctx, b, a):
 			return -1
 		}
 		return 1

@@ -12,22 +12,6 @@ import (
 	"testing"
 )
 
-func TestAsSources(t *testing.T) {
-	for _, test := range []struct{ name, in, want string }{
-		{"a.sources", "Types: deb\n# a mirror\nURIs: http://mirror/debian\nSuites: x x-updates\nSigned-By: /usr/share/keyrings/k.gpg\n",
-			"Types: deb-src\n# a mirror\nURIs: http://mirror/debian\nSuites: x x-updates\nSigned-By: /usr/share/keyrings/k.gpg\n"},
-		{"b.sources", "Enabled: no\ntypes: deb deb-src\nSigned-By:\n -----BEGIN\n deb\n\nTypes: deb-src\n",
-			"Enabled: no\ntypes: deb-src\nSigned-By:\n -----BEGIN\n deb\n\nTypes: deb-src\n"},
-		{"c.list", "# deb http://off x main\ndeb [signed-by=/k.gpg arch=amd64] http://mirror/debian x main\n  deb\thttp://deb/deb x main",
-			"# deb http://off x main\ndeb-src [signed-by=/k.gpg arch=amd64] http://mirror/debian x main\n  deb-src\thttp://deb/deb x main"},
-		{"d.list", "deb-src http://mirror x main\n\ndebris\n", "deb-src http://mirror x main\n\ndebris\n"},
-	} {
-		if got := asSources(test.name, test.in); got != test.want {
-			t.Errorf("%s: got\n%s\nwant\n%s", test.name, got, test.want)
-		}
-	}
-}
-
 func TestNewestFirst(t *testing.T) {
 	if _, err := exec.LookPath("dpkg"); err != nil {
 		t.Skip("no dpkg on this machine")

@@ -18,11 +18,8 @@ import (
 // Unpacked returns a folder below cache with the files of packages, and of what
 // they depend on as far as follow says. Nothing of them is installed, and none
 // of their scripts has run.
-func Unpacked(ctx context.Context, cache string, names []string, follow func(name string) bool) (string, error) {
-	if err := Available(); err != nil {
-		return "", err
-	}
-	pkgs, err := Closure(ctx, names, follow)
+func (a *Apt) Unpacked(ctx context.Context, cache string, names []string, follow func(name string) bool) (string, error) {
+	pkgs, err := a.Closure(ctx, names, follow)
 	if err != nil {
 		return "", err
 	}
@@ -35,7 +32,7 @@ func Unpacked(ctx context.Context, cache string, names []string, follow func(nam
 		return root, err
 	}
 	err = aside.Make(cache, root, func(tmp, out string) error {
-		files, err := Download(ctx, tmp, pkgs)
+		files, err := a.Download(ctx, tmp, pkgs)
 		if err != nil {
 			return err
 		}

@@ -23,10 +23,12 @@ const consoleDir = "/var/log/xen/console"
 // logTail bounds how much of a domain's console is sent to the host, in bytes.
 const logTail = 16 << 10
 
-// host is Dom0's side of the wire, with the stage it is in.
+// host is Dom0's side of the wire, with the stage it is in and the domains that
+// it has created.
 type host struct {
 	*wire.Conn
-	stage string
+	stage   string
+	domains []domain
 }
 
 // enter tells the host what is done next.
@@ -51,36 +53,33 @@ func dom0(params map[string]string) error {
 	if err := h.SendJSON(wire.KindHello, hello()); err != nil {
 		return fmt.Errorf("say hello: %w", err)
 	}
-	frame, err := h.Receive()
+	job, err := h.prepare(mods)
 	if err != nil {
-		return fmt.Errorf("receive the job: %w", err)
+		return h.fail(err)
 	}
-	var job wire.Job
-	if frame.Kind != wire.KindJob {
-		return fmt.Errorf("expected a job, got a frame of kind %d", frame.Kind)
-	}
-	if err := frame.Decode(&job); err != nil {
-		return err
-	}
-
-	if err := h.prepare(mods, &job); err != nil {
-		h.sendLogs(job.Domains)
-		if err := h.SendJSON(wire.KindFailed, wire.Failed{Awaited: h.stage, Error: err.Error()}); err != nil {
-			return err
-		}
-		return h.linger()
+	if err := h.begin(job); err != nil {
+		return h.fail(err)
 	}
 	if err := h.Send(wire.KindRunning, nil); err != nil {
 		return err
 	}
-	status, err := h.run(&job)
+	status, err := h.run(job)
 	if err != nil {
 		return err
 	}
 	if job.Logs {
-		h.sendLogs(job.Domains)
+		h.sendLogs()
 	}
 	if err := h.SendJSON(wire.KindExit, wire.Exit{Status: status}); err != nil {
+		return err
+	}
+	return h.linger()
+}
+
+// fail tells the host why the command cannot run.
+func (h *host) fail(err error) error {
+	h.sendLogs()
+	if err := h.SendJSON(wire.KindFailed, wire.Failed{Awaited: h.stage, Error: err.Error()}); err != nil {
 		return err
 	}
 	return h.linger()
@@ -110,15 +109,62 @@ func hello() wire.Hello {
 	return hello
 }
 
-// prepare brings Dom0 to where the command can run.
-func (h *host) prepare(mods *loader, job *wire.Job) error {
-	if len(job.Args) == 0 {
-		return fmt.Errorf("the job has no command")
+// prepare carries the host's plan out, up to where the machine may be saved,
+// and returns the job that comes then.
+func (h *host) prepare(mods *loader) (*wire.Job, error) {
+	var plan wire.Plan
+	if err := h.receive(wire.KindPlan, &plan); err != nil {
+		return nil, err
 	}
+	if err := h.startXen(mods, plan.Scheduler); err != nil {
+		return nil, err
+	}
+	if err := h.createDomains(&plan); err != nil {
+		return nil, err
+	}
+	if err := h.Send(wire.KindPrepared, nil); err != nil {
+		return nil, err
+	}
+	var job wire.Job
+	if err := h.receive(wire.KindJob, &job); err != nil {
+		return nil, err
+	}
+	if len(job.Args) == 0 {
+		return nil, fmt.Errorf("the job has no command")
+	}
+	return &job, nil
+}
+
+// receive waits for the one message that is due.
+func (h *host) receive(kind wire.Kind, v any) error {
+	frame, err := h.Receive()
+	if err != nil {
+		return fmt.Errorf("receive a frame of kind %d: %w", kind, err)
+	}
+	if frame.Kind != kind {
+		return fmt.Errorf("expected a frame of kind %d, got one of kind %d", kind, frame.Kind)
+	}
+	return frame.Decode(v)
+}
+
+// begin brings a prepared machine to where the command can run.
+func (h *host) begin(job *wire.Job) error {
+	if err := h.enter("bringing files to Dom0"); err != nil {
+		return err
+	}
+	if err := receiveFiles(dom0Files); err != nil {
+		return err
+	}
+	return h.startDomains(job.WaitSeconds)
+}
+
+// startXen starts what Dom0 needs to create domains. Xen must run under the
+// scheduler, if one is named.
+func (h *host) startXen(mods *loader, scheduler string) error {
 	if err := h.enter("starting xenstored"); err != nil {
 		return err
 	}
-	if err := mods.load("xen_privcmd", "xen_evtchn", "xen_gntdev", "xen_gntalloc", "xenfs"); err != nil {
+	if err := mods.load("xen_privcmd", "xen_evtchn", "xen_gntdev", "xen_gntalloc", "xenfs", "virtio_blk", "xen_blkback"); err != nil {
 		return err
 	}
 	if err := xenfs.mount(); err != nil {
@@ -141,13 +187,18 @@ func (h *host) prepare(mods *loader, job *wire.Job) error {
 	if err := program("xen-init-dom0"); err != nil {
 		return err
 	}
+	if scheduler != "" {
+		if err := checkScheduler(scheduler); err != nil {
+			return err
+		}
+	}
 	if err := h.enter("starting xenconsoled"); err != nil {
 		return err
 	}
 	if err := program("xenconsoled", "--log=guest", "--log-dir="+consoleDir, "--pid-file=/run/xen/xenconsoled.pid"); err != nil {
 		return err
 	}
-	return h.createDomains(job)
+	return nil
 }
 
 // program runs a program to its end. Its output is part of the error only.
@@ -166,13 +217,13 @@ func program(name string, args ...string) error {
 
 // sendLogs sends the end of each domain's console. A domain that never came to
 // have one is left out; what cannot be sent is lost with the machine anyway.
-func (h *host) sendLogs(domains []wire.Domain) {
-	for _, d := range domains {
-		text, err := readTail(filepath.Join(consoleDir, "guest-"+d.Name+".log"), logTail)
+func (h *host) sendLogs() {
+	for _, d := range h.domains {
+		text, err := readTail(filepath.Join(consoleDir, "guest-"+d.name+".log"), logTail)
 		if err != nil {
 			continue
 		}
-		if h.SendJSON(wire.KindLog, wire.Log{Name: d.Name, Text: text}) != nil {
+		if h.SendJSON(wire.KindLog, wire.Log{Name: d.name, Text: text}) != nil {
 			return
 		}
 	}

@@ -19,59 +19,113 @@ import (
 // (docs/channel.md): the sign that it can be called.
 const serverNode = "data/vlibos/1/server"
 
-// pollServer is how often the sign is looked for.
-const pollServer = 100 * time.Millisecond
+// pollDomain is how often a sign of a domain is looked for.
+const pollDomain = 50 * time.Millisecond
 
-func (h *host) createDomains(job *wire.Job) error {
-	if len(job.Domains) == 0 {
+// createDomains creates the plan's domains and brings each to where it waits
+// for the run's files.
+func (h *host) createDomains(plan *wire.Plan) error {
+	if len(plan.Domains) == 0 {
 		return nil
 	}
 	ramdisk := "/tmp/ramdisk"
-	if err := concatenate(ramdisk, job.Ramdisk); err != nil {
+	if err := concatenate(ramdisk, plan.Ramdisk); err != nil {
 		return fmt.Errorf("the DomUs' ramdisk: %w", err)
 	}
-	for _, d := range job.Domains {
+	for _, d := range plan.Domains {
 		if err := h.enter("creating domain %s", d.Name); err != nil {
 			return err
 		}
 		name := filepath.Join("/etc/xen", d.Name+".cfg")
-		text := fmt.Sprintf("name = %q\nkernel = %q\nramdisk = %q\n%s", d.Name, job.Kernel, ramdisk, d.Config)
+		text := fmt.Sprintf("name = %q\nkernel = %q\nramdisk = %q\n%s", d.Name, plan.Kernel, ramdisk, d.Config)
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			return err
 		}
 		if err := program("xl", "create", name); err != nil {
 			return err
 		}
+		id, err := domainID(d.Name)
+		if err != nil {
+			return err
+		}
+		h.domains = append(h.domains, domain{d.Name, id})
+		if err := attachDisk(id, domuFiles); err != nil {
+			return err
+		}
 	}
-	if job.WaitSeconds > 0 {
-		for _, d := range job.Domains {
-			if err := h.waitServer(d.Name, time.Duration(job.WaitSeconds)*time.Second); err != nil {
-				return err
-			}
+	for _, d := range h.domains {
+		if err := h.enter("waiting for %s to boot", d.name); err != nil {
+			return err
+		}
+		if err := awaitDisk(d, diskConnected); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// waitServer waits until the server in a domain has announced itself.
-func (h *host) waitServer(domain string, limit time.Duration) error {
-	if err := h.enter("waiting for the server in %s", domain); err != nil {
-		return err
+// startDomains waits until each domain has the run's files and, unless
+// waitSeconds is 0, until its server has announced itself.
+func (h *host) startDomains(waitSeconds int) error {
+	for _, d := range h.domains {
+		if err := h.enter("bringing files to %s", d.name); err != nil {
+			return err
+		}
+		if err := awaitDisk(d, diskClosed); err != nil {
+			return err
+		}
+		if err := detachDisk(d.id); err != nil {
+			return err
+		}
 	}
-	out, err := exec.Command("xl", "domid", domain).Output()
+	if waitSeconds == 0 {
+		return nil
+	}
+	for _, d := range h.domains {
+		if err := h.waitServer(d, time.Duration(waitSeconds)*time.Second); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// domain is one that runs.
+type domain struct{ name, id string }
+
+func domainID(name string) (string, error) {
+	out, err := exec.Command("xl", "domid", name).Output()
 	if err != nil {
-		return fmt.Errorf("domain %s is gone before its server was up: %w", domain, err)
+		return "", fmt.Errorf("domain %s is gone: %w", name, err)
 	}
-	home := "/local/domain/" + strings.TrimSpace(string(out))
-	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(pollServer) {
-		if exec.Command("xenstore-exists", home+"/"+serverNode).Run() == nil {
+	return strings.TrimSpace(string(out)), nil
+}
+
+// home is the domain's folder in xenstore.
+func (d domain) home() string { return "/local/domain/" + d.id }
+
+// await looks for a sign of the domain again and again, until it is there or the
+// domain is gone. What is a noun phrase.
+func (d domain) await(what string, limit time.Duration, there func() bool) error {
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(pollDomain) {
+		if there() {
 			return nil
 		}
-		if err := exec.Command("xenstore-exists", home).Run(); err != nil {
-			return fmt.Errorf("domain %s is gone before its server was up", domain)
+		if err := exec.Command("xenstore-exists", d.home()).Run(); err != nil {
+			return fmt.Errorf("domain %s has ended before %s", d.name, what)
 		}
 	}
-	return fmt.Errorf("no %s/%s in xenstore after %v: the server in %s does not come up", home, serverNode, limit, domain)
+	return fmt.Errorf("domain %s: no %s after %v", d.name, what, limit)
+}
+
+// waitServer waits until the server in a domain has announced itself.
+func (h *host) waitServer(d domain, limit time.Duration) error {
+	if err := h.enter("waiting for the server in %s", d.name); err != nil {
+		return err
+	}
+	node := d.home() + "/" + serverNode
+	return d.await("sign of its server in xenstore ("+node+")", limit, func() bool {
+		return exec.Command("xenstore-exists", node).Run() == nil
+	})
 }
 
 // concatenate writes the files one after another to a new file.

@@ -25,6 +25,9 @@ const (
 	backoffLimit = 5 * time.Second
 )
 
+// domuDisk is the disk that brings a DomU the run's files (see [wire]).
+const domuDisk = "/dev/xvda"
+
 func domu(params map[string]string) error {
 	mods, err := newLoader(params)
 	if err != nil {
@@ -43,6 +46,16 @@ func domu(params map[string]string) error {
 	}
 	if err := linkUp("lo"); err != nil {
 		return err
+	}
+	if err := mods.load("xen_blkfront"); err != nil {
+		return err
+	}
+	if err := receiveFiles(domuDisk); err != nil {
+		return err
+	}
+	// Dom0 waits until the disk is closed.
+	if err := os.WriteFile("/sys/bus/xen/drivers/vbd/unbind", []byte("vbd-"+virtualDevice), 0o200); err != nil {
+		return fmt.Errorf("close %s: %w", domuDisk, err)
 	}
 	if _, err := os.Stat(server); errors.Is(err, fs.ErrNotExist) {
 		logf("no %s in the image: this domain only sleeps", server)

@@ -19,10 +19,14 @@ type Base struct {
 	Dir string `json:"-"`
 	// Key is the hash of the packages and of the builder.
 	Key string `json:"key"`
-	// Xen is the series, Kernel the release, Packages name → version.
+	// Release is the release of Debian, Xen the hypervisor's series, Kernel
+	// the kernel's release, Packages name → version.
+	Release  string            `json:"release"`
 	Xen      string            `json:"xen"`
 	Kernel   string            `json:"kernel"`
 	Packages map[string]string `json:"packages"`
+	// Files are the packages' files that both images have, by guest path.
+	Files []string `json:"files"`
 }
 
 // Hypervisor is the path of the gunzipped Xen of the packages.
@@ -71,8 +75,14 @@ func build(ctx context.Context, in *Ingredients, root, dir string) error {
 	if err != nil {
 		return err
 	}
+	b := Base{Key: key(in.Packages), Release: in.Release, Xen: in.Xen, Kernel: release, Packages: make(map[string]string)}
 	ramdisk := filepath.Join(dir, "domu.img")
-	if err := writeArchive(ramdisk, func(a *Archive) error { return t.domu(ctx, a, mods) }); err != nil {
+	err = writeArchive(ramdisk, func(a *Archive) error {
+		// Its files are all in Dom0's too.
+		defer func() { b.Files = t.filesIn(a) }()
+		return t.domu(ctx, a, mods)
+	})
+	if err != nil {
 		return fmt.Errorf("DomU image: %w", err)
 	}
 	err = writeArchive(filepath.Join(dir, "dom0.img"), func(a *Archive) error {
@@ -86,7 +96,6 @@ func build(ctx context.Context, in *Ingredients, root, dir string) error {
 	if err := os.Remove(ramdisk); err != nil {
 		return err
 	}
-	b := Base{Key: key(in.Packages), Xen: in.Xen, Kernel: release, Packages: make(map[string]string)}
 	for _, p := range in.Packages {
 		b.Packages[p.Name] = p.Version
 	}

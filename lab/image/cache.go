@@ -13,8 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vlibos/vlibos/lab/aside"
 	"github.com/vlibos/vlibos/lab/debs"
 )
@@ -22,12 +20,14 @@ import (
 // Cache is the folder that packages and base images are kept in. It may be
 // shared by any number of processes.
 //
-//	lock             flock: held while packages are fetched or images are built
-//	debs/            the packages as downloaded
-//	base/KEY/        base images, complete if there: written aside and renamed
-//	current-REVISION link to the base that runs of this builder take
-//	hypervisor/      Xen with this project's module: see lab/module
-//	contended/       the emulator's plugin for the contended mode: see lab/contended
+//	lock           flock: held while packages are fetched or images are built
+//	apt/RELEASE/   what a release of Debian offers: see [debs.OpenRelease]
+//	debs/          packages as downloaded
+//	base/KEY/      base images, complete if there: written aside and renamed
+//	current-RELEASE-REVISION  link to the base that runs of this builder take
+//	packages/      more packages for the images: see [Cache.Segment]
+//	hypervisor/    Xen with this project's module: see lab/module
+//	contended/     the emulator's plugin for the contended mode: see lab/contended
 type Cache struct{ Dir string }
 
 // DefaultCache is $VLIBOS_CACHE or the folder vlibos in the user's cache folder.
@@ -43,24 +43,36 @@ func DefaultCache() (*Cache, error) {
 	return &Cache{Dir: filepath.Join(dir, "vlibos")}, nil
 }
 
-// Current returns the base images to boot, or an error that is
+// Current returns the base images of a release to boot, or an error that is
 // [fs.ErrNotExist] when this builder has made none yet. It asks no package
 // source, so that a prepared machine needs no network.
-func (c *Cache) Current() (*Base, error) {
-	target, err := os.Readlink(c.current())
+func (c *Cache) Current(release string) (*Base, error) {
+	target, err := os.Readlink(c.current(release))
 	if err != nil {
 		return nil, err
 	}
 	return OpenBase(filepath.Join(c.Dir, target))
 }
 
-func (c *Cache) current() string { return filepath.Join(c.Dir, "current-"+Revision()) }
+func (c *Cache) current(release string) string {
+	return filepath.Join(c.Dir, "current-"+release+"-"+Revision())
+}
 
-// Prepare returns the current base images, and makes them if there are none.
+// Release returns what a release of Debian offers. On some machines that
+// installs Debian's keys ([debs.OpenRelease]).
+func (c *Cache) Release(ctx context.Context, name string, log io.Writer) (*debs.Release, error) {
+	if err := debs.Available(); err != nil {
+		return nil, err
+	}
+	return debs.OpenRelease(ctx, filepath.Join(c.Dir, "apt", name), name, log)
+}
+
+// Prepare returns the current base images of a release, one of [Releases], and
+// makes them if there are none.
 // With refresh it looks for newer packages first. It says what it does on log.
 // Two processes may call it at once: one builds, the other waits and finds it.
-func (c *Cache) Prepare(ctx context.Context, refresh bool, log io.Writer) (*Base, error) {
-	if b, err := c.Current(); !refresh && err == nil {
+func (c *Cache) Prepare(ctx context.Context, release string, refresh bool, log io.Writer) (*Base, error) {
+	if b, err := c.Current(release); !refresh && err == nil {
 		return b, nil
 	}
 	unlock, err := c.Lock(ctx, "lock")
@@ -68,18 +80,22 @@ func (c *Cache) Prepare(ctx context.Context, refresh bool, log io.Writer) (*Base
 		return nil, err
 	}
 	defer unlock()
-	if b, err := c.Current(); !refresh && (err == nil || !errors.Is(err, fs.ErrNotExist)) {
+	if b, err := c.Current(release); !refresh && (err == nil || !errors.Is(err, fs.ErrNotExist)) {
 		return b, err
 	}
-	if err := debs.Available(); err != nil {
+	apt, err := c.Release(ctx, release, log)
+	if err != nil {
 		return nil, err
 	}
-	if refresh {
-		if err := debs.Update(ctx, log); err != nil {
-			return nil, err
+	fmt.Fprintf(log, "looking for Xen and a kernel in the packages of %s\n", release)
+	var in *Ingredients
+	var files []string
+	err = c.fetch(ctx, apt, refresh, log, func() (err error) {
+		if in, err = FindIngredients(ctx, apt); err == nil {
+			files, err = c.download(ctx, apt, in.Packages, log)
 		}
-	}
-	in, files, err := c.fetch(ctx, refresh, log)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -90,35 +106,52 @@ func (c *Cache) Prepare(ctx context.Context, refresh bool, log io.Writer) (*Base
 			return nil, err
 		}
 	}
-	if err := c.setCurrent(name); err != nil {
+	if refresh {
+		if err := c.forgetNames(); err != nil {
+			return nil, err
+		}
+	}
+	if err := link(c.current(release), name); err != nil {
 		return nil, err
 	}
-	return c.Current()
+	return c.Current(release)
 }
 
-// fetch finds and downloads the ingredients. Package lists that are missing, or
-// so old that their files are gone from the server, are updated once.
-func (c *Cache) fetch(ctx context.Context, updated bool, log io.Writer) (*Ingredients, []string, error) {
-	for {
-		fmt.Fprintln(log, "looking for Xen and a kernel in the machine's package sources")
-		in, err := FindIngredients(ctx)
-		var files []string
-		if err == nil {
-			files, err = c.download(ctx, in.Packages, log)
+// fetch runs get, which finds and downloads packages. Package lists that are
+// missing, or so old that their files are gone from the server, are updated
+// once, and with refresh before.
+func (c *Cache) fetch(ctx context.Context, apt *debs.Release, refresh bool, log io.Writer, get func() error) error {
+	if refresh {
+		if err := apt.Update(ctx, log); err != nil {
+			return err
 		}
-		if err == nil || updated || ctx.Err() != nil {
-			return in, files, err
-		}
-		fmt.Fprintf(log, "%v: updating the package lists\n", err)
-		if uerr := debs.Update(ctx, log); uerr != nil {
-			return nil, nil, errors.Join(err, uerr)
-		}
-		updated = true
 	}
+	err := get()
+	if err == nil || refresh || ctx.Err() != nil {
+		return err
+	}
+	if uerr := apt.Update(ctx, log); uerr != nil {
+		return errors.Join(err, uerr)
+	}
+	return get()
+}
+
+// Unpacked returns a folder with the files of packages of a release, and of what
+// they depend on as far as follow says ([debs.Apt.Unpacked]).
+func (c *Cache) Unpacked(ctx context.Context, release string, names []string, follow func(name string) bool, log io.Writer) (root string, err error) {
+	apt, err := c.Release(ctx, release, log)
+	if err != nil {
+		return "", err
+	}
+	err = c.fetch(ctx, apt, false, log, func() (err error) {
+		root, err = apt.Unpacked(ctx, c.Dir, names, follow)
+		return err
+	})
+	return root, err
 }
 
 // download returns the paths of the packages' files in the cache.
-func (c *Cache) download(ctx context.Context, pkgs []debs.Package, log io.Writer) ([]string, error) {
+func (c *Cache) download(ctx context.Context, apt *debs.Release, pkgs []debs.Package, log io.Writer) ([]string, error) {
 	dir := filepath.Join(c.Dir, "debs")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -136,7 +169,7 @@ func (c *Cache) download(ctx context.Context, pkgs []debs.Package, log io.Writer
 			return nil, err
 		}
 		defer os.RemoveAll(tmp)
-		got, err := debs.Download(ctx, tmp, missing)
+		got, err := apt.Download(ctx, tmp, missing)
 		if err != nil {
 			return nil, err
 		}
@@ -182,31 +215,20 @@ func (c *Cache) install(ctx context.Context, in *Ingredients, files []string, na
 	})
 }
 
-func (c *Cache) setCurrent(name string) error {
-	tmp := c.current() + ".new"
+// link makes or replaces the symbolic link name. The lock is held.
+func link(name, target string) error {
+	tmp := name + ".new"
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.Symlink(name, tmp); err != nil {
+	if err := os.Symlink(target, tmp); err != nil {
 		return err
 	}
-	return os.Rename(tmp, c.current())
+	return os.Rename(tmp, name)
 }
 
 // Lock takes a lock of the cache, which is the named file in it; a process that
 // dies gives it back. It waits until ctx ends.
 func (c *Cache) Lock(ctx context.Context, name string) (unlock func(), err error) {
-	path := filepath.Join(c.Dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := flock(ctx, int(f.Fd())); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
-	}
-	return func() { f.Close() }, nil
+	return aside.Lock(ctx, filepath.Join(c.Dir, name))
 }

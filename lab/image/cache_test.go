@@ -28,21 +28,29 @@ func TestCacheLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	unlock()
-	if _, err := c.Current(); !errors.Is(err, os.ErrNotExist) {
+	if _, err := c.Current("trixie"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("empty cache: %v", err)
 	}
 }
 
-func TestCurrentIsReplaced(t *testing.T) {
+// Each release has images of its own, and newer ones replace only its own.
+func TestCurrentIsOfOneRelease(t *testing.T) {
 	c := &Cache{Dir: t.TempDir()}
-	for _, name := range []string{"one", "two"} {
-		write(t, filepath.Join(c.Dir, "base", name, manifest), `{"key":"`+name+`","xen":"4.17"}`, 0o644)
-		if err := c.setCurrent(filepath.Join("base", name)); err != nil {
+	for _, step := range []struct{ release, name, bookworm, trixie string }{
+		{"bookworm", "one", "one", ""}, {"trixie", "two", "one", "two"}, {"bookworm", "three", "three", "two"},
+	} {
+		write(t, filepath.Join(c.Dir, "base", step.name, manifest), `{"key":"`+step.name+`","xen":"4.17"}`, 0o644)
+		if err := link(c.current(step.release), filepath.Join("base", step.name)); err != nil {
 			t.Fatal(err)
 		}
-		b, err := c.Current()
-		if err != nil || b.Key != name || b.Hypervisor() != filepath.Join(c.Dir, "base", name, "xen") {
-			t.Errorf("current is %+v, %v", b, err)
+		for release, want := range map[string]string{"bookworm": step.bookworm, "trixie": step.trixie} {
+			b, err := c.Current(release)
+			if want == "" && errors.Is(err, os.ErrNotExist) {
+				continue
+			}
+			if err != nil || b.Key != want || b.Hypervisor() != filepath.Join(c.Dir, "base", want, "xen") {
+				t.Errorf("after %s: current of %s is %+v, %v", step.name, release, b, err)
+			}
 		}
 	}
 }

@@ -28,7 +28,10 @@ const (
 var dom0Tools = []string{"xl", "xenstored", "xenconsoled", "xen-init-dom0", "xenconsole"}
 
 // dom0Extras are taken along if the Xen series has them: for diagnosis.
-var dom0Extras = []string{"lsevtchn", "xenctx", "xenperf", "xen-hptool", "xenpm", "xentop", "xen-diag", "xenhypfs"}
+var dom0Extras = []string{"lsevtchn", "xenctx", "xenperf", "xen-hptool", "xenpm", "xentop", "xen-diag"}
+
+// hypfs reads Xen's own configuration, among other things.
+const hypfs = "/usr/sbin/xenhypfs"
 
 // runtimeLibraries are there for programs that are added to an image: the C
 // library's parts, and libgcc_s, which glibc opens to end a thread.
@@ -38,11 +41,12 @@ var runtimeLibraries = []string{
 }
 
 var dom0Modules = []string{
-	"xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "virtio_pci", "virtio_console", "xen-netback",
+	"xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "virtio_pci", "virtio_console", "virtio_blk",
+	"xen-netback", "xen-blkback", "fuse",
 }
 
 var domuModules = []string{
-	"xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "xen-netfront",
+	"xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "xen-netfront", "xen-blkfront", "fuse",
 }
 
 // common fills what both images have: folders, busybox, the C library.
@@ -134,7 +138,7 @@ func (t *Tree) dom0(ctx context.Context, a *Archive, m *modules, xen string) err
 		files = append(files, bin+name)
 		a.Symlink("/usr/sbin/"+name, bin+name)
 	}
-	if err := t.add(a, files...); err != nil {
+	if err := t.add(a, append(files, hypfs)...); err != nil {
 		return err
 	}
 	a.File("/etc/xen/xl.conf", 0o644, nil)
@@ -150,4 +154,17 @@ func (t *Tree) domu(ctx context.Context, a *Archive, m *modules) error {
 		return err
 	}
 	return m.addTo(a, domuModules...)
+}
+
+// filesIn returns the files of the tree that are in an archive at their own
+// paths, sorted.
+func (t *Tree) filesIn(a *Archive) []string {
+	var files []string
+	for name := range a.have {
+		if _, ok := t.Host(name); ok {
+			files = append(files, name)
+		}
+	}
+	slices.Sort(files)
+	return files
 }

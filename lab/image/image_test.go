@@ -235,22 +235,6 @@ func TestVmlinux(t *testing.T) {
 	}
 }
 
-func TestPickXen(t *testing.T) {
-	for _, test := range []struct{ offered, want string }{
-		{"xen-hypervisor-4.20-amd64 xen-hypervisor-4.17-amd64 xen-hypervisor-common", "4.17"},
-		{"xen-hypervisor-4.9-amd64 xen-hypervisor-4.20-amd64 xen-hypervisor-4.20-amd64-dbg xen-hypervisor-4.16-amd64", "4.20"},
-		{"xen-hypervisor-4.16-amd64 xen-hypervisor-4.17-arm64", "4.16"},
-	} {
-		if got, err := pickXen(strings.Fields(test.offered)); got != test.want || err != nil {
-			t.Errorf("of %s: %q, %v", test.offered, got, err)
-		}
-	}
-	_, err := pickXen([]string{"xen-hypervisor-common"})
-	if !errors.Is(err, debs.ErrNotOffered) || !strings.Contains(err.Error(), "xen-hypervisor-4.17-amd64") {
-		t.Errorf("nothing offered: %v", err)
-	}
-}
-
 func TestKey(t *testing.T) {
 	a, b := debs.Package{Name: "a", Version: "1", SHA256: "x"}, debs.Package{Name: "b", Version: "1", SHA256: "y"}
 	k := key([]debs.Package{a, b})
@@ -272,7 +256,7 @@ func TestKey(t *testing.T) {
 	}
 	files = slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, "_test.go") })
 	// All but doc.go and those that only move or name finished files.
-	if want := len(files) - len([]string{"cache.go", "doc.go", "flock.go", "revision.go"}); len(entries) != want {
+	if want := len(files) - len([]string{"cache.go", "doc.go", "revision.go"}); len(entries) != want {
 		t.Errorf("the revision covers %d files of %q: is a new one part of the builder?", len(entries), files)
 	}
 }

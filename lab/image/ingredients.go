@@ -4,103 +4,53 @@ package image
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/vlibos/vlibos/lab/debs"
 )
 
-// preferredXen is the series that the lab's facts were measured on.
-const preferredXen = "4.17"
+// DefaultRelease is the release of Debian that the lab's facts were measured on.
+const DefaultRelease = "bookworm"
+
+// series are the releases of Debian that the lab can boot, and the Xen of each.
+var series = map[string]string{DefaultRelease: "4.17", "trixie": "4.20"}
+
+// Releases returns the names of the releases that the lab can boot, sorted.
+func Releases() []string { return slices.Sorted(maps.Keys(series)) }
 
 const (
 	hypervisorPrefix = "xen-hypervisor-"
 	hypervisorSuffix = "-amd64"
 )
 
-// kernelPackages are the packages whose dependency is the current kernel:
-// Debian's and Ubuntu's.
-var kernelPackages = []string{"linux-image-amd64", "linux-image-generic"}
+// HypervisorPackage is the package of the hypervisor of a series.
+func HypervisorPackage(series string) string { return hypervisorPrefix + series + hypervisorSuffix }
 
 // Ingredients are the packages that the base images are made of.
 type Ingredients struct {
+	Release  string // of Debian, for example "bookworm"
 	Xen      string // series of the hypervisor, for example "4.17"
 	Packages []debs.Package
 }
 
 // FindIngredients picks a hypervisor, its tools, a kernel, and the libraries
-// that they need from what the machine's package sources offer.
-func FindIngredients(ctx context.Context) (*Ingredients, error) {
-	names, err := debs.Names(ctx, hypervisorPrefix)
-	if err != nil {
-		return nil, err
-	}
-	series, err := pickXen(names)
-	if err != nil {
-		return nil, err
-	}
-	userland, err := debs.Closure(ctx, []string{
-		hypervisorPrefix + series + hypervisorSuffix, "xen-utils-" + series, "xenstore-utils",
+// that they need from what a release offers.
+func FindIngredients(ctx context.Context, release *debs.Release) (*Ingredients, error) {
+	xen := series[release.Name]
+	userland, err := release.Closure(ctx, []string{
+		HypervisorPackage(xen), "xen-utils-" + xen, "xen-utils-common", "xenstore-utils",
 		"busybox-static", "libc6", "libgcc-s1", "zlib1g",
 	}, isLibrary)
 	if err != nil {
 		return nil, err
 	}
-	kernel, err := findKernel(ctx)
+	kernel, err := release.Closure(ctx, []string{"linux-image-amd64"}, isKernel)
 	if err != nil {
 		return nil, err
 	}
-	return &Ingredients{Xen: series, Packages: append(userland, kernel...)}, nil
-}
-
-// pickXen returns the preferred series if it is offered, else the newest.
-func pickXen(names []string) (string, error) {
-	var offered []string
-	for _, n := range names {
-		s, ok := strings.CutPrefix(n, hypervisorPrefix)
-		s, ok2 := strings.CutSuffix(s, hypervisorSuffix)
-		if _, _, err := seriesNumbers(s); ok && ok2 && err == nil {
-			offered = append(offered, s)
-		}
-	}
-	if len(offered) == 0 {
-		return "", fmt.Errorf("package %s%s%s or of another series: %w",
-			hypervisorPrefix, preferredXen, hypervisorSuffix, debs.ErrNotOffered)
-	}
-	if slices.Contains(offered, preferredXen) {
-		return preferredXen, nil
-	}
-	return slices.MaxFunc(offered, func(a, b string) int {
-		am, an, _ := seriesNumbers(a)
-		bm, bn, _ := seriesNumbers(b)
-		if am != bm {
-			return am - bm
-		}
-		return an - bn
-	}), nil
-}
-
-func seriesNumbers(s string) (major, minor int, err error) {
-	a, b, _ := strings.Cut(s, ".")
-	if major, err = strconv.Atoi(a); err != nil {
-		return 0, 0, err
-	}
-	minor, err = strconv.Atoi(b)
-	return major, minor, err
-}
-
-func findKernel(ctx context.Context) ([]debs.Package, error) {
-	for _, name := range kernelPackages {
-		pkgs, err := debs.Closure(ctx, []string{name}, isKernel)
-		if errors.Is(err, debs.ErrNotOffered) {
-			continue
-		}
-		return pkgs, err
-	}
-	return nil, fmt.Errorf("kernel package %s: %w", strings.Join(kernelPackages, " or "), debs.ErrNotOffered)
+	return &Ingredients{Release: release.Name, Xen: xen, Packages: append(userland, kernel...)}, nil
 }
 
 // isLibrary says which dependencies can hold a shared library. Interpreters
@@ -109,6 +59,4 @@ func isLibrary(name string) bool {
 	return strings.HasPrefix(name, "lib") && !strings.HasPrefix(name, "libpython") || name == "zlib1g"
 }
 
-func isKernel(name string) bool {
-	return strings.HasPrefix(name, "linux-image-") || strings.HasPrefix(name, "linux-modules-")
-}
+func isKernel(name string) bool { return strings.HasPrefix(name, "linux-image-") }

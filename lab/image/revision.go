@@ -17,7 +17,7 @@ import (
 // What decides the bytes of the base images is hashed into their key, so that
 // a changed builder can never be served an image that an older one made.
 //
-//go:embed archive.go base.go compress.go contents.go elf.go ingredients.go modules.go tree.go
+//go:embed archive.go base.go compress.go contents.go elf.go ingredients.go modules.go packages.go tree.go
 var builder embed.FS
 
 // Revision names the code that builds the base images.

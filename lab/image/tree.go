@@ -16,6 +16,7 @@ import (
 type Tree struct {
 	host map[string]string // guest path of a regular file → path on this machine
 	link map[string]string // guest path of a symbolic link → its target
+	dirs []string          // guest paths of folders, without those that lead into /usr
 }
 
 // ReadTree reads the packages that were unpacked under dir.
@@ -31,6 +32,10 @@ func ReadTree(dir string) (*Tree, error) {
 		}
 		guest := merged(filepath.ToSlash(rel))
 		switch d.Type() {
+		case fs.ModeDir:
+			if guest != "/" && merged(guest+"/x") == guest+"/x" {
+				t.dirs = append(t.dirs, guest)
+			}
 		case 0:
 			t.host[guest] = p
 		case fs.ModeSymlink:

@@ -16,7 +16,6 @@ import (
 
 	"github.com/vlibos/vlibos/hypervisor"
 	"github.com/vlibos/vlibos/lab/aside"
-	"github.com/vlibos/vlibos/lab/debs"
 	"github.com/vlibos/vlibos/lab/image"
 )
 
@@ -24,8 +23,10 @@ import (
 type Image struct {
 	// Path is the Multiboot file to boot, Symbols the ELF file with symbols.
 	Path, Symbols string
-	// Source is the version of the source package.
+	// Source is the version that it was built from: the source package's, or
+	// that of a given source tree, and then Given is true.
 	Source string
+	Given  bool
 }
 
 // Cache is where sources and images are kept, in the folder hypervisor of the
@@ -48,32 +49,45 @@ func NewCache(c *image.Cache) *Cache { return &Cache{base: c, dir: filepath.Join
 
 // What decides the bytes of an image beside the sources and the compiler.
 //
-//go:embed compile.go tree.go variant.go
+//go:embed compile.go given.go tree.go variant.go
 var builder embed.FS
 
-// Build returns Xen of a series, for example "4.17", with the module in it. It
-// builds it if there is none of this content, and asks no package source once
+// Build returns Xen of the series and the release of base images, as their tools
+// are in Dom0, with the module in it. It is built from the release's source
+// package, or from given, the folder of a source tree of Xen, if that is not "".
+// Where there is neither it is [ErrNoSource].
+//
+// It builds if there is none of this content, and asks no package source once
 // there is a source package; with refresh it looks for a newer one. It says
 // what it does on log. Of two processes that call it at once, one builds and
 // the other waits and finds it.
-func (c *Cache) Build(ctx context.Context, series string, refresh bool, log io.Writer) (*Image, error) {
+func (c *Cache) Build(ctx context.Context, base *image.Base, given string, refresh bool, log io.Writer) (*Image, error) {
 	compiler, err := compilerVersion(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if src, err := c.source(series); err == nil && !refresh {
+	find := func() (source, error) { return c.source(base.Xen) }
+	if given != "" {
+		find = func() (source, error) { return givenSource(given, base.Xen) }
+	}
+	src, err := find()
+	if err == nil && !(refresh && given == "") {
 		if img, err := c.image(src, compiler); err == nil {
 			return img, nil
 		}
+	}
+	if err != nil && given != "" {
+		return nil, err
 	}
 	unlock, err := c.base.Lock(ctx, filepath.Join(folder, "lock"))
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	src, err := c.fetch(ctx, series, refresh, log)
-	if err != nil {
-		return nil, err
+	if given == "" {
+		if src, err = c.fetch(ctx, base, refresh, log); err != nil {
+			return nil, err
+		}
 	}
 	if img, err := c.image(src, compiler); err == nil {
 		return img, nil
@@ -82,7 +96,7 @@ func (c *Cache) Build(ctx context.Context, series string, refresh bool, log io.W
 	if err != nil {
 		return nil, err
 	}
-	if err := t.compile(ctx, src.Version, log); err != nil {
+	if err := t.compile(ctx, src.version, log); err != nil {
 		return nil, err
 	}
 	if err := c.install(t, c.imageDir(src, compiler)); err != nil {
@@ -91,16 +105,25 @@ func (c *Cache) Build(ctx context.Context, series string, refresh bool, log io.W
 	return c.image(src, compiler)
 }
 
+// source is what an image is built from.
+type source struct {
+	version string
+	id      string // names its content
+	given   bool
+	// unpack makes the folder dir with the source, ready to be built.
+	unpack func(ctx context.Context, dir string) error
+}
+
 // image returns the image of these sources if it has been built.
-func (c *Cache) image(src debs.Source, compiler string) (*Image, error) {
+func (c *Cache) image(src source, compiler string) (*Image, error) {
 	dir := c.imageDir(src, compiler)
-	img := &Image{Path: filepath.Join(dir, imageName), Symbols: filepath.Join(dir, symbolsName), Source: src.Version}
+	img := &Image{Path: filepath.Join(dir, imageName), Symbols: filepath.Join(dir, symbolsName), Source: src.version, Given: src.given}
 	_, err := os.Stat(img.Path)
 	return img, err
 }
 
-func (c *Cache) imageDir(src debs.Source, compiler string) string {
-	return filepath.Join(c.dir, "image", key(src.Version, compiler, hypervisor.Revision(), builderRevision(), c.variant.Name))
+func (c *Cache) imageDir(src source, compiler string) string {
+	return filepath.Join(c.dir, "image", key(src.id, compiler, hypervisor.Revision(), builderRevision(), c.variant.Name))
 }
 
 // install copies what was built to dir.

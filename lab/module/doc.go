@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package module builds Xen with this project's module in it: the
-// distribution's source package, our files laid over its tree, the hook lines
+// Package module builds Xen with this project's module in it: the release's
+// source package or a given source tree, our files laid over it, the hook lines
 // inserted, compiled with Xen's default configuration.
 //
 // What is built is kept by content: the same source version, files, compiler

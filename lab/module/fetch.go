@@ -4,6 +4,7 @@ package module
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/vlibos/vlibos/lab/aside"
 	"github.com/vlibos/vlibos/lab/debs"
+	"github.com/vlibos/vlibos/lab/image"
 )
 
 // sourceName is the source package that Xen's binary packages are built from.
@@ -19,33 +21,45 @@ const sourceName = "xen"
 
 func (c *Cache) sourceDir(series string) string { return filepath.Join(c.dir, "source", series) }
 
+// ErrNoSource says that the source of a Xen cannot be had, so that there is no
+// Xen with the module in it.
+var ErrNoSource = errors.New("its source cannot be had")
+
 // source returns the source package of a series if it has been downloaded.
-func (c *Cache) source(series string) (debs.Source, error) {
-	return debs.OpenSource(sourceName, c.sourceDir(series))
+func (c *Cache) source(series string) (source, error) {
+	src, err := debs.OpenSource(sourceName, c.sourceDir(series))
+	return source{
+		version: src.Version, id: src.Version,
+		unpack: func(ctx context.Context, dir string) error { return debs.UnpackSource(ctx, src, dir) },
+	}, err
 }
 
-// fetch returns the source package of a series and downloads it if it is not
-// there, or if refresh asks for a newer one. The lock is held.
-func (c *Cache) fetch(ctx context.Context, series string, refresh bool, log io.Writer) (debs.Source, error) {
-	if src, err := c.source(series); err == nil && !refresh {
+// fetch returns the source package for base images and downloads it if it is
+// not there, or if refresh asks for a newer one. The lock is held.
+func (c *Cache) fetch(ctx context.Context, base *image.Base, refresh bool, log io.Writer) (source, error) {
+	if src, err := c.source(base.Xen); err == nil && !refresh {
 		return src, nil
 	}
-	if err := debs.Available(); err != nil {
-		return debs.Source{}, err
+	release, err := c.base.Release(ctx, base.Release, log)
+	if err != nil {
+		return source{}, err
 	}
-	fmt.Fprintf(log, "downloading the source of Xen %s from the machine's package sources\n", series)
-	dir := c.sourceDir(series)
-	err := aside.Make(c.dir, dir, func(_, out string) error {
-		want := func(version string) bool { return isOfSeries(version, series) }
-		if err := debs.DownloadSource(ctx, out, sourceName, want, log); err != nil {
-			return err
+	fmt.Fprintf(log, "downloading the source of Xen %s of %s\n", base.Xen, base.Release)
+	dir := c.sourceDir(base.Xen)
+	err = aside.Make(c.dir, dir, func(_, out string) error {
+		want := func(version string) bool { return isOfSeries(version, base.Xen) }
+		if err := release.DownloadSource(ctx, out, sourceName, want, log); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("build Xen %s with the module: %w: %w", base.Xen, ErrNoSource, err)
 		}
 		return os.RemoveAll(dir) // an older one
 	})
 	if err != nil {
-		return debs.Source{}, err
+		return source{}, err
 	}
-	return c.source(series)
+	return c.source(base.Xen)
 }
 
 // isOfSeries says whether a package's version is one of a series: 4.17.5-1 and

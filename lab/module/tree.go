@@ -16,7 +16,6 @@ import (
 	"strings"
 
 	"github.com/vlibos/vlibos/hypervisor"
-	"github.com/vlibos/vlibos/lab/debs"
 )
 
 // tree is a hooked source tree of Xen with this project's files in it.
@@ -36,7 +35,7 @@ const (
 // make compiles what has changed. Everything that make cannot see a change of
 // is in the tree's key: the source, the hook lines, the compiler and its flags.
 // Other trees of the variant are removed. The lock is held.
-func (c *Cache) tree(ctx context.Context, src debs.Source, compiler string, log io.Writer) (*tree, error) {
+func (c *Cache) tree(ctx context.Context, src source, compiler string, log io.Writer) (*tree, error) {
 	module := hypervisor.Module()
 	names, err := moduleFiles(module)
 	if err != nil {
@@ -46,9 +45,9 @@ func (c *Cache) tree(ctx context.Context, src debs.Source, compiler string, log 
 	if c.variant.Name != "" {
 		trees += "-" + c.variant.Name
 	}
-	t := &tree{dir: filepath.Join(trees, key(src.Version, compiler, string(hypervisor.Hooks()), builderRevision())), config: c.variant.config}
+	t := &tree{dir: filepath.Join(trees, key(src.id, compiler, string(hypervisor.Hooks()), builderRevision())), config: c.variant.config}
 	if !t.usable(names) {
-		fmt.Fprintf(log, "unpacking the source of Xen %s\n", src.Version)
+		fmt.Fprintf(log, "unpacking the source of Xen %s\n", src.version)
 		if err := os.RemoveAll(trees); err != nil {
 			return nil, err
 		}
@@ -56,7 +55,7 @@ func (c *Cache) tree(ctx context.Context, src debs.Source, compiler string, log 
 			return nil, err
 		}
 		fresh := &tree{dir: filepath.Join(trees, "fresh")}
-		if err := debs.UnpackSource(ctx, src, fresh.dir); err != nil {
+		if err := src.unpack(ctx, fresh.dir); err != nil {
 			return nil, err
 		}
 		if err := fresh.hook(ctx); err != nil {

@@ -12,9 +12,14 @@ import (
 // Program is the emulator.
 const Program = "qemu-system-x86_64"
 
-// cpu is every feature that TCG has, without those that a PV Dom0 cannot live
-// with in emulation: with SMAP on it dies in its first page fault.
-const cpu = "max,-smap,-smep,-pku,-la57"
+// cpu is every feature that TCG has, without three kinds. With SMAP, SMEP, PKU or
+// LA57 a PV Dom0 dies in its first page fault. With X2APIC, which TCG has from
+// QEMU 9 on, the emulator of counted mode ends with "Bad icount read" when Xen
+// sets its timer. With ERMS the kernel copies and clears memory by REP MOVSB, of
+// which TCG emulates each byte by itself: a boot costs an eighth more. FSRM, which
+// TCG has from QEMU 8 on, goes with it: Linux 6.1's memmove() takes ERMS to be
+// there where that is, and destroys memory.
+const cpu = "max,-smap,-smep,-pku,-la57,-x2apic,-erms,-fsrm"
 
 // epoch is where the guest's clock starts in counted mode, so that two boots
 // see the same dates.
@@ -25,8 +30,10 @@ type Machine struct {
 	CPUs      int
 	MemoryMiB int
 	// Counted makes virtual time the number of instructions executed: one
-	// nanosecond each, one vCPU at a time, idle time skipped.
+	// nanosecond each, one CPU at a time, idle time skipped.
 	Counted bool
+	// Alternate lets one CPU run at a time, in turns, though time is real.
+	Alternate bool
 
 	// Hypervisor is an ELF or Multiboot file; Kernel is its first Multiboot
 	// module, and Ramdisk the second: an open file, which may have no name.
@@ -37,59 +44,101 @@ type Machine struct {
 	HypervisorArgs, KernelArgs string
 	// Port is the name of the virtio-serial port that becomes the channel.
 	Port string
+	// Disks are open files of a fixed size, which may have no name: read-only
+	// virtio disks in their order. The guest sees what is written to the files
+	// while it runs.
+	Disks []*os.File
 
-	// Plugin, if not empty, is the path of a TCG plugin, and Shared the open
-	// file that it shares with the guest, where that is a PCI memory: a whole
-	// number of pages that is a power of two. The plugin gets its path as the
-	// argument counters.
-	Plugin string
-	Shared *os.File
-	// SharedBytes is the file's size.
+	// Saved, if not nil, is an open file with what [Process.Save] wrote to it,
+	// from the file's offset on: the machine resumes that instead of booting,
+	// and waits for [Process.Continue]. All else must be as it was then, except
+	// the disks' contents and the plugin.
+	Saved *os.File
+
+	// Shared, if not nil, is an open file that the guest sees as a PCI memory:
+	// SharedBytes long, a whole number of pages that is a power of two. It is
+	// not part of a saved machine.
+	Shared      *os.File
 	SharedBytes int
+	// Plugin, if not empty, is the path of a TCG plugin, which gets the path of
+	// Shared as the argument counters.
+	Plugin string
 }
 
-// The numbers that the channel's socket, the ramdisk and the shared file have
-// in the emulator: the first ones of [exec.Cmd]'s extra files.
-const (
-	channelFD = 3
-	ramdiskFD = 4
-	sharedFD  = 5
-)
+// firstFD is the number in the emulator of the first of [exec.Cmd]'s extra
+// files.
+const firstFD = 3
 
-// args returns the emulator's arguments.
-func (m Machine) args() ([]string, error) {
+// arguments are the emulator's, and the files that they name by number.
+type arguments struct {
+	list  []string
+	files []*os.File
+}
+
+func (a *arguments) add(args ...string) { a.list = append(a.list, args...) }
+
+// fd hands an open file to the emulator and returns its number there.
+func (a *arguments) fd(f *os.File) int {
+	a.files = append(a.files, f)
+	return firstFD + len(a.files) - 1
+}
+
+// arguments returns how the emulator is started with its ends of the channel
+// and of the monitor.
+func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 	if strings.ContainsAny(m.Kernel, ", ") {
 		return nil, fmt.Errorf("path %q: QEMU takes no comma and no space in the path of a Multiboot module: set VLIBOS_CACHE to another folder", m.Kernel)
 	}
 	if strings.Contains(m.KernelArgs, ",") {
 		return nil, fmt.Errorf("kernel arguments %q: QEMU takes no comma in a Multiboot module's arguments", m.KernelArgs)
 	}
-	if m.Plugin != "" && (m.Counted || strings.Contains(m.Plugin, ",")) {
-		return nil, fmt.Errorf("plugin %q: QEMU takes no comma in its path, and counted mode no plugin that takes time", m.Plugin)
+	if m.Plugin != "" && (m.Counted || m.Shared == nil || strings.Contains(m.Plugin, ",")) {
+		return nil, fmt.Errorf("plugin %q: QEMU takes no comma in its path, counted mode no plugin that takes time, and the plugin needs a shared file", m.Plugin)
 	}
-	args := []string{
-		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none",
+	var a arguments
+	a.add("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
 		"-machine", "pc", "-cpu", cpu,
-		"-smp", strconv.Itoa(m.CPUs), "-m", strconv.Itoa(m.MemoryMiB),
-	}
+		"-smp", strconv.Itoa(m.CPUs), "-m", strconv.Itoa(m.MemoryMiB))
 	if m.Counted {
-		args = append(args, "-accel", "tcg,thread=single",
+		a.add("-accel", "tcg,thread=single",
 			"-icount", "shift=0,align=off,sleep=off", "-rtc", "base="+epoch+",clock=vm")
 	} else {
-		args = append(args, "-accel", "tcg,thread=multi")
+		a.add("-accel", map[bool]string{false: "tcg,thread=multi", true: "tcg,thread=single"}[m.Alternate])
 	}
-	if m.Plugin != "" {
-		args = append(args,
-			"-plugin", fmt.Sprintf("file=%s,counters=/proc/self/fd/%d", m.Plugin, sharedFD),
-			"-object", fmt.Sprintf("memory-backend-file,id=shared,share=on,size=%d,mem-path=/proc/self/fd/%d", m.SharedBytes, sharedFD),
-			"-device", "ivshmem-plain,memdev=shared")
-	}
-	return append(args,
-		"-serial", "stdio",
+	a.add("-serial", "stdio",
+		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", a.fd(monitor)), "-mon", "chardev=monitor,mode=control",
 		"-device", "virtio-serial-pci",
-		"-chardev", fmt.Sprintf("socket,id=channel,fd=%d", channelFD),
+		"-chardev", fmt.Sprintf("socket,id=channel,fd=%d", a.fd(channel)),
 		"-device", "virtserialport,chardev=channel,name="+m.Port,
 		"-kernel", m.Hypervisor, "-append", m.HypervisorArgs,
-		"-initrd", fmt.Sprintf("%s %s,/proc/self/fd/%d", m.Kernel, m.KernelArgs, ramdiskFD),
-	), nil
+		"-initrd", fmt.Sprintf("%s %s,/proc/self/fd/%d", m.Kernel, m.KernelArgs, a.fd(m.Ramdisk)))
+	for i, disk := range m.Disks {
+		a.add("-blockdev", fmt.Sprintf("driver=raw,node-name=disk%d,read-only=on,file.driver=file,file.locking=off,file.filename=/proc/self/fd/%d", i, a.fd(disk)),
+			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d", i))
+	}
+	if m.Shared != nil {
+		shared := a.fd(m.Shared)
+		// The master's device may be saved; a peer's may not.
+		a.add("-object", fmt.Sprintf("memory-backend-file,id=shared,share=on,size=%d,mem-path=/proc/self/fd/%d", m.SharedBytes, shared),
+			"-device", "ivshmem-plain,memdev=shared,master=on")
+		if m.Plugin != "" {
+			a.add("-plugin", fmt.Sprintf("file=%s,counters=/proc/self/fd/%d", m.Plugin, shared))
+		}
+	}
+	if m.Saved != nil {
+		// The monitor says where the saved machine comes from.
+		a.add("-S", "-incoming", "defer")
+	}
+	return &a, nil
+}
+
+// Identity is what a saved machine depends on besides the files' contents: it
+// differs between two machines unless one can resume what the other saved.
+func (m Machine) Identity() (string, error) {
+	m.Hypervisor, m.Kernel, m.Saved, m.Plugin = "hypervisor", "kernel", nil, ""
+	a, err := m.arguments(nil, nil)
+	if err != nil {
+		return "", err
+	}
+	return strings.Join(a.list, "\n"), nil
 }

@@ -3,6 +3,7 @@
 package qemu
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -27,15 +28,16 @@ func TestArgs(t *testing.T) {
 	for _, counted := range []bool{false, true} {
 		m := machine
 		m.Counted = counted
-		args, err := m.args()
+		a, err := m.arguments(nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+		args := a.list
 		for flag, want := range map[string]string{
-			"-smp": "3", "-m": "1500", "-cpu": "max,-smap,-smep,-pku,-la57",
+			"-smp": "3", "-m": "1500", "-cpu": "max,-smap,-smep,-pku,-la57,-x2apic,-erms,-fsrm",
 			"-kernel": "/c/xen", "-append": m.HypervisorArgs,
-			"-initrd":  "/c/vmlinux console=hvc0 panic=1,/proc/self/fd/4",
-			"-chardev": "socket,id=channel,fd=3",
+			"-initrd":  "/c/vmlinux console=hvc0 panic=1,/proc/self/fd/5",
+			"-chardev": "socket,id=monitor,fd=3",
 			"-accel":   map[bool]string{false: "tcg,thread=multi", true: "tcg,thread=single"}[counted],
 		} {
 			if got := value(t, args, flag); got != want {
@@ -62,36 +64,38 @@ func TestArgsCommaAndSpace(t *testing.T) {
 	} {
 		m := machine
 		change(&m)
-		if args, err := m.args(); err == nil {
-			t.Errorf("accepted %q", args)
+		if a, err := m.arguments(nil, nil); err == nil {
+			t.Errorf("accepted %q", a.list)
 		}
 	}
 }
 
 func TestPlugin(t *testing.T) {
 	m := machine
-	m.Plugin, m.SharedBytes = "/c/memory.so", 8192
-	args, err := m.args()
+	m.Plugin, m.Shared, m.SharedBytes = "/c/memory.so", os.Stdin, 8192
+	a, err := m.arguments(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := value(t, args, "-plugin"); got != "file=/c/memory.so,counters=/proc/self/fd/5" {
+	args := a.list
+	if got := value(t, args, "-plugin"); got != "file=/c/memory.so,counters=/proc/self/fd/6" {
 		t.Errorf("plugin %q", got)
 	}
-	if got := value(t, args, "-object"); got != "memory-backend-file,id=shared,share=on,size=8192,mem-path=/proc/self/fd/5" {
+	if got := value(t, args, "-object"); got != "memory-backend-file,id=shared,share=on,size=8192,mem-path=/proc/self/fd/6" {
 		t.Errorf("shared memory %q", got)
 	}
-	if !slices.Contains(args, "ivshmem-plain,memdev=shared") {
+	if !slices.Contains(args, "ivshmem-plain,memdev=shared,master=on") {
 		t.Errorf("no device in %q", args)
 	}
 	for _, change := range []func(*Machine){
 		func(m *Machine) { m.Plugin = "/a,b/memory.so" },
 		func(m *Machine) { m.Counted = true },
+		func(m *Machine) { m.Shared = nil },
 	} {
 		m := m
 		change(&m)
-		if args, err := m.args(); err == nil {
-			t.Errorf("accepted %q", args)
+		if a, err := m.arguments(nil, nil); err == nil {
+			t.Errorf("accepted %q", a.list)
 		}
 	}
 }

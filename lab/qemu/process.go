@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,33 +24,43 @@ type Process struct {
 	// Channel is the virtio-serial port: the guest's bytes, both ways.
 	Channel net.Conn
 
-	stop context.CancelFunc
-	done chan struct{}
-	err  error // valid when done is closed
-	once sync.Once
+	monitor *monitor
+	stop    context.CancelFunc
+	done    chan struct{}
+	err     error // valid when done is closed
+	once    sync.Once
 }
 
-// Start starts the machine. Serial console output and then the emulator's own
+// Start starts the machine, and loads it if it is a saved one. Serial console output and then the emulator's own
 // messages go to console, which must be safe for concurrent use. The caller
 // closes the Process.
 func Start(ctx context.Context, m Machine, console io.Writer) (*Process, error) {
-	args, err := m.args()
-	if err != nil {
-		return nil, err
-	}
-	ours, theirs, err := socketPair()
+	channel, channelEnd, err := socketPair()
 	if err != nil {
 		return nil, fmt.Errorf("channel to the guest: %w", err)
 	}
-	defer theirs.Close()
-	ctx, stop := context.WithCancel(ctx)
-	p := &Process{Channel: ours, stop: stop, done: make(chan struct{})}
-	cmd := exec.CommandContext(ctx, Program, args...)
-	cmd.Stdout, cmd.Stderr = console, console
-	cmd.ExtraFiles = []*os.File{theirs, m.Ramdisk}
-	if m.Plugin != "" {
-		cmd.ExtraFiles = append(cmd.ExtraFiles, m.Shared)
+	control, controlEnd, err := socketPair()
+	if err != nil {
+		channel.Close()
+		channelEnd.Close()
+		return nil, fmt.Errorf("the emulator's monitor: %w", err)
 	}
+	p := &Process{Channel: channel, monitor: newMonitor(control), done: make(chan struct{})}
+	// With our copies of its ends open we would not see the emulator's death.
+	closeEnds := func() {
+		channelEnd.Close()
+		controlEnd.Close()
+	}
+	args, err := m.arguments(channelEnd, controlEnd)
+	if err != nil {
+		closeEnds()
+		p.disconnect()
+		return nil, err
+	}
+	ctx, p.stop = context.WithCancel(ctx)
+	cmd := exec.CommandContext(ctx, Program, args.list...)
+	cmd.Stdout, cmd.Stderr = console, console
+	cmd.ExtraFiles = args.files
 	// A process group of its own: a terminal's ctrl-c is for us to act on.
 	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL, Setpgid: true}
 	cmd.WaitDelay = time.Second
@@ -66,13 +77,50 @@ func Start(ctx context.Context, m Machine, console io.Writer) (*Process, error) 
 			p.err = cmd.Wait()
 		}
 	}()
-	if err := <-started; err != nil {
-		stop()
-		ours.Close()
+	err = <-started
+	closeEnds()
+	if err != nil {
+		p.stop()
+		p.disconnect()
 		return nil, fmt.Errorf("start the emulator: %w", err)
+	}
+	if m.Saved != nil {
+		if err := p.resume(m); err != nil {
+			p.Close()
+			return nil, fmt.Errorf("resume a saved machine: %w", err)
+		}
 	}
 	return p, nil
 }
+
+// resume loads a saved machine. The shared file stays as the plugin has made it.
+func (p *Process) resume(m Machine) error {
+	if m.Shared == nil {
+		return p.monitor.migrate("migrate-incoming", m.Saved)
+	}
+	// Once it answers, the emulator has started the plugin.
+	if err := p.monitor.execute("query-status", nil, nil, nil); err != nil {
+		return err
+	}
+	shared := make([]byte, m.SharedBytes)
+	if _, err := m.Shared.ReadAt(shared, 0); err != nil {
+		return err
+	}
+	if err := p.monitor.migrate("migrate-incoming", m.Saved); err != nil {
+		return err
+	}
+	_, err := m.Shared.WriteAt(shared, 0)
+	return err
+}
+
+// Stop stops the machine until Continue.
+func (p *Process) Stop() error { return p.monitor.execute("stop", nil, nil, nil) }
+
+// Save writes the state of a stopped machine to f, from f's offset on.
+func (p *Process) Save(f *os.File) error { return p.monitor.migrate("migrate", f) }
+
+// Continue lets a machine go on that was stopped or resumed.
+func (p *Process) Continue() error { return p.monitor.execute("cont", nil, nil, nil) }
 
 // Done is closed when the emulator has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
@@ -86,36 +134,43 @@ func (p *Process) Close() error {
 	p.once.Do(func() {
 		p.stop()
 		<-p.done
-		p.Channel.Close()
+		p.disconnect()
 	})
 	return nil
 }
 
-// Version returns the emulator's version, for example "7.2.18".
+func (p *Process) disconnect() {
+	p.Channel.Close()
+	p.monitor.conn.Close()
+}
+
+// Version returns what the emulator says of its version, with the build of the
+// distribution: for example "7.2.18 (Debian 1:7.2+dfsg-7+deb12u16)".
 func Version(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, Program, "--version").Output()
 	if err != nil {
 		return "", err
 	}
-	var v string
-	if _, err := fmt.Sscanf(string(out), "QEMU emulator version %s", &v); err != nil {
+	line, _, _ := strings.Cut(string(out), "\n")
+	version, ok := strings.CutPrefix(line, "QEMU emulator version ")
+	if !ok {
 		return "", errors.New("cannot read the output of " + Program + " --version")
 	}
-	return v, nil
+	return version, nil
 }
 
-func socketPair() (ours net.Conn, theirs *os.File, err error) {
+func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	theirs = os.NewFile(uintptr(fds[1]), "channel")
-	f := os.NewFile(uintptr(fds[0]), "channel")
+	theirs = os.NewFile(uintptr(fds[1]), "emulator's end")
+	f := os.NewFile(uintptr(fds[0]), "our end")
 	defer f.Close()
-	ours, err = net.FileConn(f)
+	conn, err := net.FileConn(f)
 	if err != nil {
 		theirs.Close()
 		return nil, nil, err
 	}
-	return ours, theirs, nil
+	return conn.(*net.UnixConn), theirs, nil
 }

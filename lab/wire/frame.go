@@ -17,6 +17,8 @@ type Kind uint8
 // plain bytes.
 const (
 	KindHello    Kind = 1 + iota // guest: Hello
+	KindPlan                     // host: Plan
+	KindPrepared                 // guest: empty, the machine may be saved now
 	KindJob                      // host: Job
 	KindStage                    // guest: bytes, what it does now
 	KindRunning                  // guest: empty, the command starts now

@@ -4,7 +4,7 @@ package wire
 
 // Revision changes with every change of this package that the other end could
 // notice.
-const Revision = 1
+const Revision = 3
 
 // Port is the name of the virtio-serial port that the stream runs over.
 const Port = "org.vlibos.lab"
@@ -24,7 +24,20 @@ type Hello struct {
 	Xen      string `json:"xen"`
 }
 
-// Job is all that Dom0's init is to do.
+// Plan is what Dom0's init prepares before the machine may be saved.
+type Plan struct {
+	// Scheduler is the name of the one that Xen must run under, "" for any.
+	Scheduler string `json:"scheduler,omitempty"`
+	// Domains are created in this order.
+	Domains []Domain `json:"domains,omitempty"`
+	// Kernel and Ramdisk are what the domains boot, as paths in Dom0; the
+	// files of Ramdisk are put together in their order.
+	Kernel  string   `json:"kernel,omitempty"`
+	Ramdisk []string `json:"ramdisk,omitempty"`
+}
+
+// Job is what Dom0's init runs on a prepared machine, once the files on its
+// disk are in place.
 type Job struct {
 	// Args is the command and its arguments; the command is looked up in
 	// PATH. Env is added to the environment.
@@ -36,12 +49,6 @@ type Job struct {
 	// TTY gives the command a terminal of this size. Its output all comes as
 	// Stdout.
 	TTY *Window `json:"tty,omitempty"`
-	// Domains are created in this order before the command runs.
-	Domains []Domain `json:"domains,omitempty"`
-	// Kernel and Ramdisk are what the domains boot, as paths in Dom0; the
-	// files of Ramdisk are put together in their order.
-	Kernel  string   `json:"kernel,omitempty"`
-	Ramdisk []string `json:"ramdisk,omitempty"`
 	// WaitSeconds bounds the wait for one domain's server, in guest time.
 	// Zero means that there is no server to wait for.
 	WaitSeconds int `json:"wait_seconds,omitempty"`

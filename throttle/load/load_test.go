@@ -8,7 +8,13 @@ import (
 )
 
 func TestRingIsOneCycleThroughAll(t *testing.T) {
-	const size = 1 << 20
+	for _, size := range []int{Line, 2 * Line, 3 * Line, 4 << 10, 1 << 20, 1<<20 + 77*Line} {
+		ring(t, size)
+	}
+}
+
+func ring(t *testing.T, size int) {
+	t.Helper()
 	r, err := NewRing(size)
 	if err != nil {
 		t.Fatal(err)
@@ -23,12 +29,41 @@ func TestRingIsOneCycleThroughAll(t *testing.T) {
 	for range size / Line {
 		at = r.Follow(at, 1)
 		if seen[at] {
-			t.Fatalf("line %d comes again after %d", at/words, len(seen))
+			t.Fatalf("of %d bytes, line %d comes again after %d", size, at/words, len(seen))
 		}
 		seen[at] = true
 	}
 	if at != 0 {
-		t.Errorf("it ends at %d", at)
+		t.Errorf("of %d bytes, it ends at %d", size, at)
+	}
+}
+
+// No step is to be foreseen by hardware: steps of one length are as seldom as in
+// a shuffle, and all parts of the ring are about as far apart as they can be.
+func TestRingHasNoPattern(t *testing.T) {
+	o := newOrder(100_000)
+	lengths, next, far := map[uint64]int{}, map[uint64]int{}, 0
+	for place := range o.n {
+		a, b := o.line(place), o.line((place+1)%o.n)
+		lengths[b-a]++
+		next[(a%64)*64+b%64]++ // of a line's place in its page, that of the next
+		if max(a, b)-min(a, b) > o.n/4 {
+			far++
+		}
+	}
+	for length, times := range lengths {
+		if times > 20 {
+			t.Errorf("%d steps of %d", times, int64(length))
+		}
+	}
+	for pair, times := range next { // 24 are expected
+		if times > 60 {
+			t.Errorf("from line %d of a page to line %d %d times", pair/64, pair%64, times)
+		}
+	}
+	// Of two random lines, 9/16.
+	if share := float64(far) / float64(o.n); share < 0.54 || share > 0.585 {
+		t.Errorf("%.3f of the steps are long", share)
 	}
 }
 

@@ -4,7 +4,6 @@ package load
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -51,15 +50,9 @@ func NewRing(size int) (*Ring, error) {
 		return nil, err
 	}
 	r := &Ring{buffer: b, next: unsafe.Slice((*uint64)(unsafe.Pointer(&b.bytes[0])), size/8)}
-	n := uint64(size / Line)
-	for i := range n {
-		r.next[i*words] = i * words
-	}
-	// Sattolo's shuffle: what comes out is one cycle through all.
-	random := rand.New(rand.NewPCG(1, 1))
-	for i := n - 1; i > 0; i-- {
-		j := random.Uint64N(i)
-		r.next[i*words], r.next[j*words] = r.next[j*words], r.next[i*words]
+	o := newOrder(uint64(size / Line))
+	for i := range o.n {
+		r.next[i*words] = o.line((o.place(i)+1)%o.n) * words
 	}
 	return r, nil
 }

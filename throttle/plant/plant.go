@@ -66,6 +66,11 @@ func (p *Plant) Switch(i int, on bool) {
 
 // Run lets a period pass. Cores in background stop at its begin for their idle
 // shares, in the order of the foreground's sample.
+//
+// A plant is one goroutine's, and makes millions of requests: there is nothing
+// for the race detector to find, at many times the price.
+//
+//go:norace
 func (p *Plant) Run(period time.Duration, idle []float64) {
 	begin, end := p.now, p.now+period
 	n := 0
@@ -106,6 +111,8 @@ func (p *Plant) Run(period time.Duration, idle []float64) {
 
 // think is drawn from a generator that gives the same each time. Without it,
 // cores with fixed times fall into step and never meet.
+//
+//go:norace
 func (p *Plant) think(c *core) time.Duration {
 	p.chance = p.chance*6364136223846793005 + 1442695040888963407
 	return time.Duration(float64(2*c.Think) * float64(p.chance>>11) / (1 << 53))

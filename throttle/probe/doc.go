@@ -10,5 +10,5 @@
 //
 // What it costs its CPU is its duty, at most 1 % by default, and is measured
 // too; others lose the bandwidth of about 70 lines a millisecond. Opening it
-// takes a second for each gigabyte or so. It cannot tell who causes traffic.
+// takes half a second for each gigabyte or so. It cannot tell who causes traffic.
 package probe

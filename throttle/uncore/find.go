@@ -3,6 +3,7 @@
 package uncore
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vlibos/vlibos/internal/cpulist"
 	"github.com/vlibos/vlibos/throttle"
 )
 
@@ -79,16 +81,11 @@ func describe(dir string, k kind) (box, error) {
 		return b, err
 	}
 	b.typ = uint32(typ)
-	if text, err = content(dir, "cpumask"); err != nil {
+	if b.cpus, err = cpulist.Read(filepath.Join(dir, "cpumask")); err != nil {
 		return b, err
 	}
-	for word := range strings.SplitSeq(text, ",") {
-		// One CPU a package: never a range.
-		cpu, err := strconv.Atoi(word)
-		if err != nil {
-			return b, fmt.Errorf("cpumask %q", text)
-		}
-		b.cpus = append(b.cpus, cpu)
+	if len(b.cpus) == 0 {
+		return b, errors.New("cpumask names no CPU")
 	}
 	if b.requests, err = encode(dir, k.requests); err == nil {
 		b.occupancy, err = encode(dir, k.occupancy)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,12 +59,20 @@ func TestFindServer(t *testing.T) {
 	}
 }
 
+func TestMaskOfCPUsMayBeARange(t *testing.T) {
+	got, err := find(tree(t, pmu("uncore_arb_0", "17", "0-1", "config:8-15")))
+	if err != nil || len(got) != 1 || !slices.Equal(got[0].cpus, []int{0, 1}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestNothingToCountWith(t *testing.T) {
 	for what, files := range map[string]map[string]string{
 		"has none of":      {"cpu/type": "4", "uncore_imc_0/type": "20"},
 		"no room":          pmu("uncore_cha_0", "30", "0", "config:8-15"),
 		"only bits of":     pmu("uncore_cha_0", "30", "0", "config1:0-31"),
-		`cpumask "0-1"`:    pmu("uncore_arb", "30", "0-1", "config:8-15"),
+		"names no CPU":     pmu("uncore_arb", "30", "", "config:8-15"),
+		`"0,x" is no list`: pmu("uncore_arb", "30", "0,x", "config:8-15"),
 		"invalid syntax":   pmu("uncore_arb", "x", "0", "config:8-15"),
 		`format "config:z`: pmu("uncore_arb", "9", "0", "config:z"),
 	} {

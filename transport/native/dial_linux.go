@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -52,15 +53,19 @@ type Domain string
 
 // Dial implements vlibcall.Dialer. Nobody there is vlibcall.ErrGone.
 func (d Domain) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
-	var nd net.Dialer
-	conn, err := nd.DialContext(ctx, "unixpacket", Socket(string(d), o.Port))
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, handshakeTimeout)
+		defer cancel()
+	}
+	conn, err := connect(ctx, Socket(string(d), o.Port))
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, fmt.Errorf("%w: no server listens (%w)", vlibcall.ErrGone, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	ep, err := handshake(ctx, conn.(*net.UnixConn), o)
+	ep, err := handshake(ctx, conn, o)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +73,39 @@ func (d Domain) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndp
 		return ep, nil
 	}
 	return payerOf(ep, string(d), o.Reservation)
+}
+
+// connectSlice is how long a connect waits before it looks at its context.
+const connectSlice = 100 * time.Millisecond
+
+// connect waits for its place in the queue of the socket, if others have filled
+// that. A blocking connect keeps the place; one that is tried again does not.
+func connect(ctx context.Context, path string) (*net.UnixConn, error) {
+	fail := func(err error) error { return &os.PathError{Op: "connect", Path: path, Err: err} }
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	f := os.NewFile(uintptr(fd), path)
+	defer f.Close()
+	slice := unix.NsecToTimeval(int64(connectSlice))
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &slice); err != nil {
+		return nil, os.NewSyscallError("setsockopt SO_SNDTIMEO", err)
+	}
+	for err = unix.EAGAIN; errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR); {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("%w: the queue of %s is full (%w)", vlibcall.ErrTimeout, path, ctx.Err())
+		}
+		err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+	}
+	if err != nil {
+		return nil, fail(err)
+	}
+	conn, err := net.FileConn(f)
+	if err != nil {
+		return nil, fail(err)
+	}
+	return conn.(*net.UnixConn), nil
 }
 
 // Conn is a vlibcall.Dialer over one connected SOCK_SEQPACKET socket, for
@@ -125,97 +163,70 @@ func shakeHands(ctx context.Context, conn *net.UnixConn, o vlibcall.Offer) (*end
 	if o.Reservation != 0 {
 		hello = binary.LittleEndian.AppendUint64(hello, uint64(o.Reservation))
 	}
-	if _, err := conn.Write(hello); err != nil {
+	if _, err := conn.Write(hello); errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, fmt.Errorf("%w: the server takes no channel", vlibcall.ErrTimeout)
+	} else if err != nil {
 		return nil, fmt.Errorf("%w: %w", vlibcall.ErrGone, err)
 	}
 	buf := make([]byte, welcomeSize+maxErrorText)
 	oob := make([]byte, unix.CmsgSpace(3*4))
-	n, oobn, _, _, err := conn.ReadMsgUnix(buf, oob)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	n, oobn, flags, _, err := conn.ReadMsgUnix(buf, oob)
+	fds := receive(oob[:oobn])
+	defer fds.close()
+	switch status := binary.LittleEndian.Uint64(buf); {
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, fmt.Errorf("%w: the server accepted no channel", vlibcall.ErrTimeout)
-	}
-	if err != nil || n == 0 {
+	case err != nil || n == 0:
 		return nil, fmt.Errorf("%w: the server hung up in the handshake (%v)", vlibcall.ErrGone, err)
+	case n < welcomeSize || status == 0 && (len(fds) != 3 || flags&unix.MSG_CTRUNC != 0):
+		return nil, fmt.Errorf("%w: a welcome of %d bytes with %d descriptors, want %d and 3", vlibcall.ErrProtocol, n, len(fds), welcomeSize)
+	case status != 0:
+		return nil, refusal(status, buf[welcomeSize:n], o)
 	}
-	files, err := receiveFiles(oob[:oobn])
+	ep, err := clientEndpoint(conn, fds, o.Size)
 	if err != nil {
 		return nil, err
 	}
-	defer closeFiles(files)
-	if len(files) != 3 || n < welcomeSize {
-		status := vlibcall.Status(binary.LittleEndian.Uint16(buf))
-		err := vlibcall.ReceivedStatus(status, buf[min(n, welcomeSize):n])
-		if o.Reservation != 0 && status == vlibcall.StatusDenied {
-			return nil, fmt.Errorf("%w: %w", vlibcall.ErrReservation, err)
-		}
-		return nil, fmt.Errorf("the server refused the channel: %w", err)
+	if !stop() {
+		return nil, errors.Join(fmt.Errorf("%w (%w)", vlibcall.ErrTimeout, ctx.Err()), ep.release())
 	}
 	conn.SetDeadline(time.Time{})
-	return clientEndpoint(conn, files, o.Size)
+	return ep, nil
 }
 
-func clientEndpoint(conn *net.UnixConn, files []*os.File, size int) (_ *endpoint, err error) {
-	e := &endpoint{conn: conn}
-	if e.mem, err = mapMemory(files[0], size); err != nil {
-		return nil, err
+// refusal is what the server said instead of a welcome.
+func refusal(status uint64, detail []byte, o vlibcall.Offer) error {
+	err := vlibcall.ReceivedStatus(vlibcall.Status(min(status, math.MaxUint16)), detail)
+	if o.Reservation != 0 && errors.Is(err, vlibcall.ErrDenied) {
+		return fmt.Errorf("%w: %w", vlibcall.ErrReservation, err)
 	}
-	defer func() {
-		if err != nil {
-			unix.Munmap(e.mem)
-		}
-	}()
-	if e.remote, err = adoptEvent(files[1]); err != nil {
-		return nil, err
+	return fmt.Errorf("the server refused the channel: %w", err)
+}
+
+func clientEndpoint(conn *net.UnixConn, fds received, size int) (*endpoint, error) {
+	e := &endpoint{conn: conn, leave: func() {}}
+	if err := e.equip(fds, size); err != nil {
+		return nil, errors.Join(err, e.release())
 	}
-	if e.local, err = adoptEvent(files[2]); err != nil {
-		e.remote.close()
-		return nil, err
-	}
-	if e.w, err = newWaiter(); err == nil {
-		if err = e.w.add(e.local, 1); err != nil {
-			e.w.close()
-		}
-	}
-	if err != nil {
-		e.remote.close()
-		e.local.close()
-		return nil, err
-	}
-	e.lost = e.w.nudge
-	e.after = func() { e.w.close() }
 	return e, nil
 }
 
-// adoptEvent duplicates the descriptor out of f.
-func adoptEvent(f *os.File) (*event, error) {
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+// equip gives the client's endpoint what the server sent.
+func (e *endpoint) equip(fds received, size int) (err error) {
+	if e.mem, err = mapMemory(fds[0], size); err != nil {
+		return err
+	}
+	if e.remote, err = adoptEvent(fds[1]); err != nil {
+		return err
+	}
+	e.remote.distrust()
+	if e.local, err = adoptEvent(fds[2]); err != nil {
+		return err
+	}
+	w, err := newWaiter()
 	if err != nil {
-		return nil, os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
+		return err
 	}
-	return &event{fd: fd}, nil
-}
-
-func receiveFiles(oob []byte) ([]*os.File, error) {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return nil, os.NewSyscallError("parse control message", err)
-	}
-	var files []*os.File
-	for i := range messages {
-		fds, err := unix.ParseUnixRights(&messages[i])
-		if err != nil {
-			continue // credentials or the like: not what was asked for
-		}
-		for _, fd := range fds {
-			unix.CloseOnExec(fd)
-			files = append(files, os.NewFile(uintptr(fd), "channel"))
-		}
-	}
-	return files, nil
-}
-
-func closeFiles(files []*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
+	e.w, e.lost, e.leave = w, w.nudge, func() { w.close() }
+	return w.add(e.local, 1)
 }

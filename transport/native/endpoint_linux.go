@@ -29,8 +29,10 @@ type endpoint struct {
 	once  sync.Once
 	err   error
 	lost  func() // the peer is gone: wakes who waits
-	after func() // at Close
+	leave func() // at Close: out of what waits for it
+	freed func() // after Close, nil: nobody needs to know
 	peer  Peer   // of a guarded listener's
+	lent  *Lent  // of a guarded listener's, until freed
 
 	bill *billed // what the server gets instead; nil: nobody pays
 }
@@ -77,19 +79,25 @@ func (e *endpoint) watchPeer() {
 	})
 }
 
-// discard frees an endpoint that nobody was given, but its socket.
-func (e *endpoint) discard() error {
-	return errors.Join(e.remote.close(), e.local.close(), unix.Munmap(e.mem))
+// release frees what there is of an endpoint that nobody waits at any more, but
+// its socket.
+func (e *endpoint) release() error {
+	e.leave()
+	errs := []error{e.remote.close(), e.local.close()}
+	if e.mem != nil {
+		errs = append(errs, unix.Munmap(e.mem))
+	}
+	return errors.Join(errs...)
 }
 
 func (e *endpoint) Close() error {
 	e.once.Do(func() {
 		e.conn.Close()
 		e.watch.Wait()
-		if e.after != nil {
-			e.after()
+		e.err = e.release()
+		if e.freed != nil {
+			e.freed()
 		}
-		e.err = e.discard()
 	})
 	return e.err
 }

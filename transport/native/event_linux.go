@@ -9,17 +9,20 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// event is an eventfd, or a timerfd. The other side has the same one.
+// event is an eventfd. The other side has the same one.
 type event struct {
-	mu    sync.RWMutex // held for reading while fd is in use
-	fd    int          // -1 once closed
-	timer bool
+	mu         sync.RWMutex // held for reading while fd is in use
+	fd         int          // -1 once closed
+	distrusted bool         // the other side
+	safe       *signaller   // signals then, if there is one
+	kick       *iocb        // what it submits
 }
 
 func newEvent() (*event, error) {
@@ -30,41 +33,49 @@ func newEvent() (*event, error) {
 	return &event{fd: fd}, nil
 }
 
-// newTimer is an event whose signal does not block whatever the other side does
-// with its descriptor: a timer that is due at once. An eventfd can be filled
-// and, because its flags are the same for both, be made one that blocks who
-// writes.
-func newTimer() (*event, error) {
-	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
-	if err != nil {
-		return nil, os.NewSyscallError("timerfd_create", err)
+// distrust makes signal one that does not block whatever the other side does.
+// Where there is no signaller to be had, the other side can still block one that
+// it makes block in the very moment of a signal.
+func (e *event) distrust() {
+	e.distrusted = true
+	if s, err := openSignaller(); err == nil {
+		e.safe, e.kick = s, s.request(e.fd)
 	}
-	return &event{fd: fd, timer: true}, nil
 }
 
-var (
-	one = [8]byte{1}
-	due = unix.ItimerSpec{Value: unix.Timespec{Nsec: 1}}
-)
+var one = [8]byte{1}
 
 // signal adds one. Nothing ever reads the counter, because waiters are
 // edge-triggered: it would overflow after 2^64 signals.
 func (e *event) signal() error {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	if e.fd < 0 {
+	switch {
+	case e.fd < 0:
 		return vlibcall.ErrClosed
+	case e.safe != nil:
+		return e.safe.submit(&e.kick)
+	case e.distrusted:
+		if err := unix.SetNonblock(e.fd, true); err != nil {
+			return os.NewSyscallError("fcntl F_SETFL", err)
+		}
+		if _, err := unix.Write(e.fd, one[:]); err != nil && !errors.Is(err, unix.EAGAIN) { // it was filled
+			return os.NewSyscallError("write eventfd", err)
+		}
+		return nil
 	}
-	if e.timer {
-		return os.NewSyscallError("timerfd_settime", unix.TimerfdSettime(e.fd, 0, &due, nil))
-	}
-	if _, err := unix.Write(e.fd, one[:]); err != nil {
-		return os.NewSyscallError("write eventfd", err)
+	// It does not block, so the Go scheduler need not know of it.
+	if _, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(e.fd), uintptr(unsafe.Pointer(&one)), 8); errno != 0 {
+		return os.NewSyscallError("write eventfd", errno)
 	}
 	return nil
 }
 
+// close is for an event that was never made, too.
 func (e *event) close() error {
+	if e == nil {
+		return nil
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.fd < 0 {

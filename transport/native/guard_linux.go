@@ -35,8 +35,10 @@ type Guard interface {
 type Place interface {
 	// Grow is asked before size bytes of channel are made.
 	Grow(size int) error
-	// Leave is called once, when all that the client had is freed.
-	Leave()
+	// Leave is called once, when the channel is closed, with what watches over
+	// the memory that the client may still hold; nil: there is none. The place
+	// closes it.
+	Leave(*Lent)
 }
 
 const (
@@ -79,33 +81,45 @@ func (l *Listener) Unanswered() (n int) {
 // visitor is a client that shakes hands.
 type visitor struct {
 	conn    *net.UnixConn
-	guarded bool
 	peer    Peer
 	place   Place // nil if not guarded, or refused
 	refusal error
-	done    func() // after a refusal
+	done    func() // at leave, besides
 }
 
 // receive asks the guard, if there is one, before anything is spent on a
 // client.
 func (l *Listener) receive(conn *net.UnixConn) (visitor, bool) {
-	v := visitor{conn: conn, guarded: l.guard != nil}
-	if !v.guarded {
-		return v, true
-	}
-	if v.peer, v.refusal = peerOf(conn); v.refusal == nil {
-		v.place, v.refusal = l.guard.Admit(v.peer)
-	}
-	if v.refusal == nil {
-		return v, true
-	}
-	select {
-	case l.refusing <- struct{}{}:
-		v.done = func() { <-l.refusing }
-		return v, true
+	v := visitor{conn: conn}
+	switch {
+	case l.guard == nil:
+		if v.take(l.places) {
+			return v, true
+		}
+		v.refusal = &vlibcall.StatusError{Status: vlibcall.StatusDenied, Detail: fmt.Sprintf("%d channels are open, the most: close one", mostChannels)}
 	default:
+		if v.peer, v.refusal = peerOf(conn); v.refusal == nil {
+			v.place, v.refusal = l.guard.Admit(v.peer)
+		}
+		if v.refusal == nil {
+			return v, true
+		}
+	}
+	if !v.take(l.refusing) {
 		conn.Close()
 		return v, false
+	}
+	return v, true
+}
+
+// take takes a place of those until leave, if one is free.
+func (v *visitor) take(places chan struct{}) bool {
+	select {
+	case places <- struct{}{}:
+		v.done = func() { <-places }
+		return true
+	default:
+		return false
 	}
 }
 
@@ -123,22 +137,37 @@ func (v visitor) grow(size int) error {
 	return v.place.Grow(size)
 }
 
-// leave gives back what the visitor took of the guard's.
-func (v visitor) leave() {
+// equip makes what a server's endpoint needs, and the memory as the client
+// gets it.
+func (v visitor) equip(e *endpoint, size int) (memory *os.File, err error) {
+	if memory, err = newMemory(size); err != nil {
+		return nil, err
+	}
 	if v.place != nil {
-		v.place.Leave()
+		if memory, e.lent, err = lend(memory); err != nil {
+			return nil, err
+		}
+	}
+	if e.mem, err = mapMemory(int(memory.Fd()), size); err != nil {
+		return memory, err
+	}
+	if e.local, err = newEvent(); err != nil {
+		return memory, err
+	}
+	if e.remote, err = newEvent(); err == nil && v.place != nil {
+		e.remote.distrust()
+	}
+	return memory, err
+}
+
+// leave gives back what the visitor took of the guard's.
+func (v visitor) leave(m *Lent) {
+	if v.place != nil {
+		v.place.Leave(m)
 	}
 	if v.done != nil {
 		v.done()
 	}
-}
-
-// event is what the client waits for.
-func (v visitor) event() (*event, error) {
-	if v.guarded {
-		return newTimer()
-	}
-	return newEvent()
 }
 
 // peerOf asks the kernel who connected.

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/transport/native/ledger"
 	"github.com/vlibos/vlibos/vlibcall"
 )
@@ -28,8 +29,9 @@ type Listener struct {
 	guard  Guard             // nil: whoever can connect is welcome
 	ledger *ledger.Keeper    // nil: no reservation can pay
 	unpaid error             // why there is none
-	// refusing bounds how many that are refused are told why.
-	refusing chan struct{}
+	// Unguarded, places bounds the channels; refusing bounds how many that are
+	// refused are told why.
+	places, refusing chan struct{}
 
 	mu       sync.Mutex
 	shaking  map[*net.UnixConn]struct{}
@@ -42,19 +44,29 @@ type Listener struct {
 // MaxSize of a channel, in bytes.
 const MaxSize = 64 << 20
 
+// mostChannels is how many a listener has at once that no guard counts: each is
+// three descriptors.
+const mostChannels = 512
+
 // Listen serves port of the native domain with the directory dir, which it
 // makes if need be. A socket that a dead server left is replaced; a live one
-// is an error.
+// is an error. Who may connect is trusted not to hold up the server: by the
+// socket's mode these are its own user and root. [ListenGuarded] is for others.
 func Listen(dir string, port uint32) (*Listener, error) { return listenAt(dir, port, nil) }
 
 func listenAt(dir string, port uint32, guard Guard) (*Listener, error) {
 	path := Socket(dir, port)
+	if err := unixpath.Check(path); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
 	if probe, err := net.Dial("unixpacket", path); err == nil {
 		probe.Close()
 		return nil, fmt.Errorf("listen: %s is served by another process", path)
+	} else if errors.Is(err, unix.EAGAIN) { // its queue is full
+		return nil, fmt.Errorf("listen: %s is served by another process (%w)", path, err)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -96,6 +108,7 @@ func newListener() (*Listener, error) {
 	}
 	return &Listener{
 		w:        w,
+		places:   make(chan struct{}, mostChannels),
 		refusing: make(chan struct{}, mostRefused),
 		shaking:  make(map[*net.UnixConn]struct{}),
 		channels: make(map[int32]*endpoint),
@@ -123,7 +136,7 @@ func (l *Listener) welcome(v visitor) {
 	ok := false
 	defer func() {
 		if !ok {
-			v.leave()
+			v.leave(nil)
 		}
 	}()
 	conn := v.conn
@@ -152,12 +165,13 @@ func (l *Listener) welcome(v visitor) {
 	}
 	defer memory.Close()
 	rights := unix.UnixRights(int(memory.Fd()), ep.local.fd, ep.remote.fd)
+	ep.freed = func() { v.leave(ep.lent) }
+	ok = true
 	// The client may call as soon as it has the descriptors.
-	if err := l.add(ep, v); err != nil {
+	if err := l.add(ep); err != nil {
 		ep.Close()
 		return
 	}
-	ok = true
 	conn.WriteMsgUnix(make([]byte, welcomeSize), rights, nil) // a failure ends watchPeer at once
 	conn.SetDeadline(time.Time{})
 	ep.watchPeer()
@@ -197,32 +211,23 @@ func (l *Listener) serverEndpoint(v visitor) (_ *endpoint, memory *os.File, err 
 	if err := v.grow(int(size)); err != nil {
 		return nil, nil, err
 	}
-	if memory, err = newMemory(int(size)); err != nil {
-		return nil, nil, err
+	e := &endpoint{conn: v.conn, peer: v.peer, leave: func() {}}
+	if memory, err = v.equip(e, int(size)); err == nil {
+		err = vlibcall.Format(e.Header(), int(size), generation)
 	}
-	e := &endpoint{conn: v.conn, peer: v.peer}
-	if e.mem, err = mapMemory(memory, int(size)); err != nil {
-		memory.Close()
-		return nil, nil, err
-	}
-	if e.remote, err = v.event(); err == nil {
-		if e.local, err = newEvent(); err == nil {
-			if err = vlibcall.Format(e.Header(), int(size), generation); err == nil {
-				if bill != nil {
-					bill.endpoint, e.bill = e, bill
-				}
-				return e, memory, nil
-			}
-			e.local.close()
+	if err != nil {
+		if memory != nil {
+			memory.Close()
 		}
-		e.remote.close()
+		return nil, nil, errors.Join(err, e.release(), e.lent.Close())
 	}
-	unix.Munmap(e.mem)
-	memory.Close()
-	return nil, nil, err
+	if bill != nil {
+		bill.endpoint, e.bill = e, bill
+	}
+	return e, memory, nil
 }
 
-func (l *Listener) add(ep *endpoint, v visitor) error {
+func (l *Listener) add(ep *endpoint) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -241,8 +246,7 @@ func (l *Listener) add(ep *endpoint, v visitor) error {
 	l.channels[key] = ep
 	ep.w = l.w
 	ep.lost = func() { l.lose(ep) }
-	ep.after = func() {
-		defer v.leave()
+	ep.leave = func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.channels, key)

@@ -3,10 +3,13 @@
 package native
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/vlibcall"
 )
 
 // seals keep the other side from shrinking the memory under a reader, which
@@ -31,19 +34,85 @@ func newMemory(size int) (*os.File, error) {
 	return f, nil
 }
 
-// mapMemory maps size bytes of f, which came from another process.
-func mapMemory(f *os.File, size int) ([]byte, error) {
-	got, err := unix.FcntlInt(f.Fd(), unix.F_GET_SEALS, 0)
+// mapMemory maps size bytes of fd, which came from another process. It must be
+// a memfd on tmpfs: elsewhere a page that is missing may be a SIGBUS (hugetlbfs)
+// or wait for another process (FUSE). Only memfds have seals, and asking for
+// them asks no file system, so that comes first.
+func mapMemory(fd, size int) ([]byte, error) {
+	got, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
 	if err != nil || got&seals != seals {
-		return nil, fmt.Errorf("channel memory is not a memfd sealed against resizing (seals %#x, %v)", got, err)
+		return nil, fmt.Errorf("%w: channel memory is not a memfd sealed against resizing (seals %#x, %v)", vlibcall.ErrProtocol, got, err)
 	}
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil || fs.Type != unix.TMPFS_MAGIC {
+		return nil, fmt.Errorf("%w: channel memory is of file system %#x, want tmpfs (%v)", vlibcall.ErrProtocol, fs.Type, err)
 	}
-	if st.Size() != int64(size) {
-		return nil, fmt.Errorf("channel memory is %d bytes, asked for %d", st.Size(), size)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Size != int64(size) {
+		return nil, fmt.Errorf("%w: channel memory is %d bytes, asked for %d (%v)", vlibcall.ErrProtocol, st.Size, size, err)
 	}
-	mem, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	mem, err := unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return nil, fmt.Errorf("%w: channel memory cannot be written (%w)", vlibcall.ErrProtocol, err)
+	}
 	return mem, os.NewSyscallError("mmap", err)
+}
+
+// Lent is a channel's memory for as long as its client may hold it: by its
+// descriptor, by duplicates of that, by mappings. The memory stays allocated
+// until the last of them is gone, whatever this side closes. For one goroutine
+// at a time.
+type Lent struct{ own *os.File }
+
+// lend turns fresh memory, which it takes over, into what the client gets and
+// what watches over it. The client's is an open file of its own, which it can
+// duplicate; it cannot open another, because the mode allows nobody to.
+func lend(fresh *os.File) (client *os.File, _ *Lent, err error) {
+	// An open file counts as a writer if it was opened by name, and the
+	// descriptor of memfd_create was not.
+	own, err := os.OpenFile(fdPath(fresh), os.O_RDWR, 0)
+	fresh.Close() // what it was is open by own
+	if err != nil {
+		return nil, nil, err
+	}
+	l := &Lent{own}
+	if err := l.lease(); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("channel memory: fcntl F_SETLEASE: %w (/proc/sys/fs/leases-enable must be 1)", err), l.Close())
+	}
+	_, err = unix.FcntlInt(own.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
+	if err == nil {
+		client, err = os.OpenFile(fdPath(own), os.O_RDWR, 0)
+	}
+	if err == nil {
+		err = own.Chmod(0)
+	}
+	if err != nil {
+		if client != nil {
+			err = errors.Join(err, client.Close())
+		}
+		return nil, nil, errors.Join(err, l.Close())
+	}
+	return client, l, nil
+}
+
+func fdPath(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
+
+// lease succeeds if no other open file of the memory is there: the kernel grants
+// a write lease to a sole user only (fcntl(2), F_SETLEASE).
+func (l *Lent) lease() error {
+	_, err := unix.FcntlInt(l.own.Fd(), unix.F_SETLEASE, unix.F_WRLCK)
+	return err
+}
+
+// Released reports whether the client holds the memory no longer. Then Close
+// frees it.
+func (l *Lent) Released() bool { return !errors.Is(l.lease(), unix.EAGAIN) }
+
+// Close lets go of the memory, and of knowing whether the client has it. None
+// (nil) can be closed, too.
+func (l *Lent) Close() error {
+	if l == nil {
+		return nil
+	}
+	return l.own.Close()
 }

@@ -63,7 +63,11 @@ func TestCloseUnblocksEveryone(t *testing.T) {
 			wantError(t, err, os.ErrClosed)
 		})
 	}
-	time.Sleep(20 * time.Millisecond)
+	eventually(t, "all requests wait for their answers", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.pending) == 8
+	})
 	check(t, c.Close())
 	check(t, c.Close())
 	users.Wait()
@@ -97,7 +101,7 @@ func TestDyingDaemonIsAnErrorForEveryone(t *testing.T) {
 			}
 		}
 	})
-	time.Sleep(10 * time.Millisecond)
+	eventually(t, "requests come and go", func() bool { return s.Requests() > 100 })
 	check(t, s.Close())
 	users.Wait()
 	check(t, w.Close())

@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/cpulist"
 )
 
 // alarmAfter is how much CPU time, on one CPU, sets off an alarm.
@@ -32,7 +34,7 @@ type event struct {
 // openAlarm makes one that is off. The kernel may have no such events, or have
 // them with cgroups of version 1.
 func openAlarm(dir string) (_ *alarm, err error) {
-	cpus, err := readCPUs("/sys/devices/system/cpu/online")
+	cpus, err := cpulist.Read("/sys/devices/system/cpu/online")
 	if err != nil {
 		return nil, err
 	}

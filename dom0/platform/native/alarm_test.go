@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/cpulist"
 )
 
 // alarmed leaves out layouts, and machines, that have no alarm.
@@ -72,7 +73,7 @@ func TestAlarm(t *testing.T) {
 		if rings(100 * ms) {
 			t.Error("it goes off when it is off")
 		}
-		if !a.covers([]int{lastCPU(t, p)}) || a.covers([]int{maxCPU}) {
+		if !a.covers([]int{lastCPU(t, p)}) || a.covers([]int{cpulist.Max}) {
 			t.Error("CPUs that it covers")
 		}
 	})

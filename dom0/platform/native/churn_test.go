@@ -19,32 +19,29 @@ import (
 )
 
 // 200 domains appear, are adopted, gated, changed and released, and go in every
-// order; 10 s over both versions, or 10 minutes with VLIBOS_SOAK. What is left is looked for here
-// and, for goroutines and cgroups, by TestMain and versions.
+// order; with VLIBOS_SOAK for about 5 minutes a version. What is left is looked
+// for here and, for goroutines and cgroups, by TestMain and versions.
 func TestChurn(t *testing.T) {
-	duration := 5 * time.Second
+	steps := 600
 	if os.Getenv("VLIBOS_SOAK") != "" {
-		duration = 5 * time.Minute
+		steps *= 200
 	}
 	versions(t, func(t *testing.T, p *Platform, o Options) {
 		before := descriptors(t)
 		q := open1(t, o)
-		if err := q.Renew(duration + time.Minute); err != nil {
+		if err := q.Renew(time.Hour); err != nil {
 			t.Fatal(err)
 		}
 		const domains, workers = 200, 8
-		end := time.Now().Add(duration)
 		var all sync.WaitGroup
-		var lives [workers]int
 		for w := range workers {
 			all.Go(func() {
 				r := rand.New(rand.NewPCG(uint64(w), 1))
-				for time.Now().Before(end) {
+				for range steps {
 					if err := live(q, fmt.Sprintf("w%d-%d", w, r.IntN(domains/workers)), r); err != nil {
 						t.Error(err)
 						return
 					}
-					lives[w]++
 				}
 			})
 		}
@@ -71,7 +68,7 @@ func TestChurn(t *testing.T) {
 		if after := descriptors(t); after != before {
 			t.Errorf("%d files open, before it were %d", after, before)
 		}
-		t.Logf("%v steps of %d workers, %d domains left in the end", lives, workers, len(left))
+		t.Logf("%d domains left in the end", len(left))
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/cpulist"
 )
 
 // CPUs are those on which domains run, ascending: the parent's cpuset, or all that are online.
@@ -20,7 +21,7 @@ func (p *Platform) CPUs() ([]int, error) {
 	if p.layout.cpuset.version != 0 {
 		return p.cpuset("")
 	}
-	return readCPUs("/sys/devices/system/cpu/online")
+	return cpulist.Read("/sys/devices/system/cpu/online")
 }
 
 // Pin keeps a domain on CPUs, whatever its processes ask for. If it is adopted,
@@ -32,7 +33,7 @@ func (p *Platform) Pin(ctx context.Context, name string, cpus []int) error {
 	if p.layout.cpuset.version == 0 {
 		return fmt.Errorf("domain %q: CPUs of a domain are %w: mount the controller cpuset (mount -t cgroup -o cpuset none /sys/fs/cgroup/cpuset), or use taskset on its processes", name, platform.ErrNotHere)
 	}
-	if err := cgroup.Write(filepath.Join(p.layout.cpuset.dir, name, "cpuset.cpus"), formatCPUs(cpus)); err != nil {
+	if err := cgroup.Write(filepath.Join(p.layout.cpuset.dir, name, "cpuset.cpus"), cpulist.Format(cpus)); err != nil {
 		return fmt.Errorf("domain %q on CPUs %v: %w", name, cpus, explain(err))
 	}
 	return p.keeper.Do(ctx, func() {
@@ -47,7 +48,7 @@ func (p *Platform) cpuset(name string) ([]int, error) {
 	if p.layout.cpuset.version == 2 {
 		file = "cpuset.cpus.effective"
 	}
-	return readCPUs(filepath.Join(p.layout.cpuset.dir, name, file))
+	return cpulist.Read(filepath.Join(p.layout.cpuset.dir, name, file))
 }
 
 func (p *Platform) cpusOf(name string) ([]int, error) {
@@ -66,7 +67,7 @@ func (p *Platform) cpusOf(name string) ([]int, error) {
 		} else if err != nil {
 			return nil, fmt.Errorf("CPUs of process %d: %w", pid, err)
 		}
-		for c := range maxCPU + 1 {
+		for c := range cpulist.Max + 1 {
 			if set.IsSet(c) {
 				cpus = append(cpus, c)
 			}

@@ -24,7 +24,7 @@ import (
 // fork. To start a program in one, a process creates the domain with its own
 // number and then becomes the program (execve). If it fails, nothing is left.
 func (p *Platform) Create(name string, pids ...int) (err error) {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return err
 	}
 	var made []string
@@ -64,9 +64,9 @@ func (p *Platform) Create(name string, pids ...int) (err error) {
 	return nil
 }
 
-// checkName refuses what is no directory of its own, or may be a file of the
-// kernel in the parent.
-func checkName(name string) error {
+// CheckName refuses what cannot be a domain's name: what is no directory of its
+// own, or may be a file of the kernel in the parent.
+func CheckName(name string) error {
 	if name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == '/' || r == 0x7f }) ||
 		strings.HasPrefix(name, ".") {
 		return fmt.Errorf("domain %.80q: a name has 1 to 200 characters, no slash, no space, and no dot at the beginning", name)
@@ -144,9 +144,13 @@ func evacuateOnce(dir, to string) error {
 }
 
 // processes of one cgroup. Those of other PID namespaces read as 0 and cannot
-// be named.
+// be named. A threaded cgroup lists threads alone; the number of any thread
+// means its process where processes are moved (Linux, cgroup-v2.rst, Threads).
 func processes(dir string) ([]int, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		text, err = os.ReadFile(filepath.Join(dir, "cgroup.threads"))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +189,7 @@ func (p *Platform) Domains(context.Context) ([]platform.Domain, error) {
 }
 
 func (p *Platform) exists(name string) error {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return fmt.Errorf("%w: %w", platform.ErrNoDomain, err)
 	}
 	dir := filepath.Join(p.layout.cpu.dir, name)

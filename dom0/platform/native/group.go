@@ -14,9 +14,6 @@ import (
 	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
-// maxCPU is the highest CPU that a unix.CPUSet can hold.
-const maxCPU = 1023
-
 // weight is what a cgroup gets beside its siblings, in the units of either
 // version.
 type weight struct{ v1, v2 int }
@@ -44,8 +41,8 @@ type group struct {
 }
 
 // openGroup opens the child of the parent; name "" is the parent itself.
-func openGroup(l layout, name string) (g *group, err error) {
-	g = &group{dir: filepath.Join(l.cpu.dir, name), version: l.cpu.version, freezer2: l.freezer.version == 2}
+func openGroup(l layout, name string) (_ *group, err error) {
+	g := &group{dir: filepath.Join(l.cpu.dir, name), version: l.cpu.version, freezer2: l.freezer.version == 2}
 	shares := "cpu.shares"
 	if g.version == 2 {
 		shares = "cpu.weight"
@@ -71,7 +68,10 @@ func openGroup(l layout, name string) (g *group, err error) {
 	if err == nil && name != "" {
 		g.freezeFile, err = os.OpenFile(filepath.Join(l.freezer.dir, name, l.freezeControl()), os.O_RDWR, 0)
 	}
-	return g, err
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 func (g *group) close() error {

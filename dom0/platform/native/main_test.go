@@ -5,6 +5,7 @@ package native
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,13 +43,21 @@ func TestMain(m *testing.M) {
 		case "payer":
 			err = payer(os.Args[2], os.Args[3])
 		default:
-			goleak.VerifyTestMain(m)
+			tests(m)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	tests(m)
+}
+
+// tests runs them: those that are parallel wait, whatever CPUs there are.
+func tests(m *testing.M) {
+	if err := flag.Set("test.parallel", "16"); err != nil { // if the command line says nothing else
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -63,13 +72,35 @@ func timed() bool { return os.Getenv("VLIBOS_TIMED") != "" }
 
 // versions runs a test with each version preferred, on cgroups of its own.
 func versions(t *testing.T, f func(t *testing.T, p *Platform, o Options)) {
+	eachVersion(t, func(*testing.T) {}, f)
+}
+
+// waits is [versions] for a test that waits for leases to end, and leaves the
+// CPUs alone meanwhile: all such wait at the same time.
+func waits(t *testing.T, f func(t *testing.T, p *Platform, o Options)) {
+	t.Parallel()
+	eachVersion(t, (*testing.T).Parallel, f)
+}
+
+func eachVersion(t *testing.T, begin func(*testing.T), f func(t *testing.T, p *Platform, o Options)) {
 	if os.Geteuid() != 0 {
 		t.Skip("not root: domains are cgroups, which only root can make here")
 	}
+	m, err := cgroup.FindMounts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent := fmt.Sprintf("vlibos-test-%d-%s", os.Getpid(), strings.ReplaceAll(t.Name(), "/", "-"))
 	var last layout
 	for v := 1; v <= 2; v++ {
+		l, err := choose(m, parent, v)
+		if err == nil && l == last {
+			continue // the machine has one version
+		}
+		last = l
 		t.Run(fmt.Sprintf("v%d", v), func(t *testing.T) {
-			o := Options{Parent: fmt.Sprintf("vlibos-test-%d", os.Getpid()), Version: v}
+			begin(t)
+			o := Options{Parent: fmt.Sprintf("%s-v%d", parent, v), Version: v}
 			var p *Platform
 			t.Cleanup(func() { // after p is closed
 				if p != nil {
@@ -79,10 +110,6 @@ func versions(t *testing.T, f func(t *testing.T, p *Platform, o Options)) {
 			p = open1(t, o)
 			t.Logf("cpu v%d, usage v%d, freezer v%d, cpuset v%d, real-time %v", p.layout.cpu.version, p.layout.usage.version,
 				p.layout.freezer.version, p.layout.cpuset.version, p.keeper.thread.Realtime)
-			if p.layout == last {
-				return // the machine has one version
-			}
-			last = p.layout
 			f(t, p, o)
 		})
 	}

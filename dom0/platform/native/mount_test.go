@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -48,19 +47,6 @@ func TestChoose(t *testing.T) {
 	for _, m := range []cgroup.Mounts{{V2: v2, V1: nil}, {V2: "", V1: nil}, {V2: "", V1: map[string]string{"cpu": "/c", "cpuacct": "/c"}}} {
 		if _, err := choose(m, "p", 0); !errors.Is(err, platform.ErrNotHere) || !strings.Contains(err.Error(), "mount -t cgroup") {
 			t.Error(err)
-		}
-	}
-}
-
-func TestCPUList(t *testing.T) {
-	for text, want := range map[string][]int{"": nil, "0\n": {0}, "0-2,5": {0, 1, 2, 5}, "3,1": {1, 3}} {
-		if got, err := cpuList(text); err != nil || !slices.Equal(got, want) {
-			t.Errorf("%q: %v, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"x", "1-", "-1", "3-1", "0-99999999999"} {
-		if got, err := cpuList(text); err == nil {
-			t.Errorf("%q: %v", text, got)
 		}
 	}
 }

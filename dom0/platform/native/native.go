@@ -71,6 +71,17 @@ var (
 	_ platform.Throttler = (*Platform)(nil)
 )
 
+// Possible is the error that Open with the zero Options would end with on this
+// machine, as far as that can be told without changing anything; as root.
+func Possible() error {
+	m, err := cgroup.FindMounts()
+	if err != nil {
+		return err
+	}
+	_, err = choose(m, DefaultParent, 0)
+	return err
+}
+
 // Open opens the machine. Errors wrap [platform.ErrNotHere] if it has no
 // cgroups that would do, [platform.ErrNotAllowed] if they are not this user's.
 func Open(o Options) (*Platform, error) {
@@ -78,7 +89,7 @@ func Open(o Options) (*Platform, error) {
 		o.Parent = DefaultParent
 	}
 	for part := range strings.SplitSeq(o.Parent, "/") {
-		if err := checkName(part); err != nil {
+		if err := CheckName(part); err != nil {
 			return nil, fmt.Errorf("parent cgroup %.80q: %w", o.Parent, err)
 		}
 	}

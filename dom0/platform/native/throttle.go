@@ -12,6 +12,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/internal/clock"
+	"github.com/vlibos/vlibos/internal/cpulist"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -24,8 +25,8 @@ import (
 type denials struct {
 	due    time.Duration // when one begins or ends; never if there are none
 	on     []throttled
-	now    [maxCPU + 1]bool // CPUs that deny it, as of the last look
-	stale  bool             // who is on which CPU has to be found anew
+	now    [cpulist.Max + 1]bool // CPUs that deny it, as of the last look
+	stale  bool                  // who is on which CPU has to be found anew
 	leased func() bool
 }
 
@@ -60,8 +61,8 @@ func (s *denials) denied(d *kept) bool {
 // is denied background time while any of them denies it.
 func (p *Platform) Throttle(ctx context.Context, cpu int, period, idle time.Duration) error {
 	switch {
-	case cpu < 0 || cpu > maxCPU:
-		return fmt.Errorf("throttle CPU %d: there are 0 to %d: %w", cpu, maxCPU, platform.ErrNotAllowed)
+	case cpu < 0 || cpu > cpulist.Max:
+		return fmt.Errorf("throttle CPU %d: there are 0 to %d: %w", cpu, cpulist.Max, platform.ErrNotAllowed)
 	case period < rtsched.MinPeriod || period > rtsched.MaxPeriod || idle < 0 || idle > period:
 		return fmt.Errorf("throttle CPU %d for %v of %v: %w: periods of %v to %v, and no more than all of one", cpu, idle, period, rtsched.ErrRange, rtsched.MinPeriod, rtsched.MaxPeriod)
 	case idle > 0 && !p.lease.Runs():

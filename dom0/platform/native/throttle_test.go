@@ -88,7 +88,7 @@ func TestThrottle(t *testing.T) {
 			t.Error(err)
 		}
 		before, begin := usage(t, p, d, 1), clock.Monotonic()
-		time.Sleep(2 * time.Second)
+		time.Sleep(time.Second)
 		after, took := usage(t, p, d, 1), clock.Monotonic()-begin
 		back, held := after.Background-before.Background, after.Throttled-before.Throttled
 		t.Logf("in %v: background %v, throttled %v, foreground %v", took, back, held, after.Foreground-before.Foreground)
@@ -209,7 +209,7 @@ func TestThrottleEnds(t *testing.T) {
 			q := open1(t, o)
 			pin(t, q, d, lastCPU(t, q))
 			adopt(t, q, d, 1, time.Millisecond, 50*time.Millisecond)
-			if err := q.Renew(testLease); err != nil {
+			if err := q.Renew(2 * testLease); err != nil {
 				t.Fatal(err)
 			}
 			if err := q.Throttle(ctx, lastCPU(t, q), 5*time.Millisecond, 5*time.Millisecond); err != nil {

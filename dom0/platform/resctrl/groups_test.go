@@ -4,6 +4,7 @@ package resctrl
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -140,7 +141,7 @@ func TestNoClassIsFree(t *testing.T) {
 func TestLayout(t *testing.T) {
 	f := newTree(t, server())
 	l, err := Layout(f.root)
-	want := cache.Layout{L3: &cache.Ways{Bits: 11, Least: 1, Classes: 15}, Bandwidth: &cache.Bandwidth{Least: 10, Step: 10, Classes: 7}}
+	want := cache.Layout{L3: &cache.Ways{Bits: 11, Least: 1, Classes: 15}, Bandwidth: &cache.Bandwidth{Least: 10, Step: 10, Classes: 7}, Groups: 7}
 	if err != nil || !reflect.DeepEqual(l, want) {
 		t.Errorf("%v, %v", l, err)
 	}
@@ -157,6 +158,52 @@ func TestLayout(t *testing.T) {
 	}
 	if got := tree.schemata(cache.Masks{L3Code: 3, L3Data: 0xc}); got != "L3DATA:0=c\nL3CODE:0=3\nL2:0=ff;4=ff\n" {
 		t.Errorf("%q", got)
+	}
+}
+
+// The file system of an AMD processor says 0 where Intel's says 1.
+func TestMaskOfAMDHasOneBitAtLeast(t *testing.T) {
+	f := newTree(t, server())
+	f.file("info/L3/min_cbm_bits", "0\n")
+	l, err := Layout(f.root)
+	if err != nil || l.L3.Least != 1 {
+		t.Errorf("%v, %v", l, err)
+	}
+}
+
+// A group takes a class of service of every resource, also of those that its
+// class does not set.
+func TestFewestClassesOfAnyResourceDecide(t *testing.T) {
+	files := server()
+	files["schemata"] += "    L2:0=ff;1=ff\n"
+	for name, text := range map[string]string{
+		"info/L3/num_closids": "15", "info/MB/num_closids": "15",
+		"info/L2/cbm_mask": "ff", "info/L2/min_cbm_bits": "1", "info/L2/num_closids": "8",
+	} {
+		files[name] = text
+	}
+	l, err := Layout(newTree(t, files).root)
+	if err != nil || l.Groups != 7 {
+		t.Fatalf("%v, %v", l, err)
+	}
+	classes := make([]cache.Class, 10)
+	for i := range classes {
+		classes[i] = cache.Class{Name: fmt.Sprint("c", i), L3: 10}
+	}
+	if _, err := cache.Make(classes, l); !errors.Is(err, cache.ErrTooMany) || !strings.Contains(err.Error(), "10, and there can be 7 here") {
+		t.Errorf("%v", err)
+	}
+	if _, err := cache.Make(classes[:7], l); err != nil {
+		t.Error(err)
+	}
+	// One that shares nothing that is known here counts all the same.
+	files["info/SMBA/num_closids"] = "3"
+	if l, err := Layout(newTree(t, files).root); err != nil || l.Groups != 2 {
+		t.Errorf("%v, %v", l, err)
+	}
+	files["info/SMBA/num_closids"] = "1"
+	if _, err := Layout(newTree(t, files).root); !errors.Is(err, platform.ErrNotHere) {
+		t.Error(err)
 	}
 }
 

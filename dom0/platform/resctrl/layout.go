@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"math/bits"
 	"os"
 	"path/filepath"
@@ -72,7 +73,8 @@ func readTree(root string) (tree, error) {
 	if !t.layout.Has() {
 		return tree{}, fmt.Errorf("cache classes: %w: %s has neither cache nor memory bandwidth to share", platform.ErrNotHere, root)
 	}
-	return t, nil
+	t.layout.Groups, err = groups(root)
+	return t, err
 }
 
 // add takes a resource up; one that is not known, or whose bandwidth is no
@@ -112,6 +114,29 @@ func (t *tree) add(root string, l line, highest uint64) error {
 	return nil
 }
 
+// groups is how many there can be beside the default one: a group has a class of
+// service (CLOSID) of every resource, whatever it sets, so the resource with the
+// fewest decides, also one that is left alone here (rdtgroup.c, closid_init).
+// Errors wrap [platform.ErrNotHere] if there can be none.
+func groups(root string) (int, error) {
+	files, err := filepath.Glob(filepath.Join(root, "info", "*", "num_closids"))
+	if err != nil {
+		return 0, err
+	}
+	least := math.MaxInt
+	for _, f := range files {
+		n, err := number(filepath.Dir(f), filepath.Base(f), 10)
+		if err != nil {
+			return 0, err
+		}
+		least = min(least, int(n)-1)
+	}
+	if len(files) == 0 || least < 1 {
+		return 0, fmt.Errorf("cache classes: %w: %s has no class of service beside the default one", platform.ErrNotHere, root)
+	}
+	return least, nil
+}
+
 func readWays(info string) (*cache.Ways, error) {
 	mask, err := number(info, "cbm_mask", 16)
 	least, err2 := number(info, "min_cbm_bits", 10)
@@ -119,8 +144,10 @@ func readWays(info string) (*cache.Ways, error) {
 	if err := errors.Join(err, err2, err3); err != nil {
 		return nil, err
 	}
-	w := &cache.Ways{Bits: bits.Len64(mask), Least: int(least), Classes: int(classes) - 1}
-	if mask == 0 || mask&(mask+1) != 0 || w.Least < 1 || w.Least > w.Bits {
+	// AMD's processors take an empty mask, and the kernel says 0 there; a class
+	// has one bit all the same, or it would have no cache.
+	w := &cache.Ways{Bits: bits.Len64(mask), Least: max(1, int(least)), Classes: int(classes) - 1}
+	if mask == 0 || mask&(mask+1) != 0 || w.Least > w.Bits {
 		return nil, fmt.Errorf("%s: masks of %#x with at least %d bits", info, mask, least)
 	}
 	return w, nil

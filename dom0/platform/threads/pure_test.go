@@ -28,14 +28,6 @@ func TestAppendNumbers(t *testing.T) {
 	}
 }
 
-func TestIsIn(t *testing.T) {
-	for cpu, want := range map[int]bool{0: true, 2: true, 3: false, 5: true, 6: false} {
-		if got := isIn(cpu, "0-2,5\n"); got != want {
-			t.Errorf("%d: %v", cpu, got)
-		}
-	}
-}
-
 func TestStart(t *testing.T) {
 	m := platform.Members{PID: os.Getpid()}
 	start, err := Start(m)

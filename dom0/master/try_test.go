@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package master
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+)
+
+// A domain that does not exist yet is planned for, on every CPU.
+func TestTryPlansForDomainsToCome(t *testing.T) {
+	h := newHost(domain("1", "web", 0), domain("2", "db", 1), domain("3", "twin", 1), domain("4", "twin", 1))
+	m := open(t, h, t.TempDir())
+	adopt(t, m, "web", 50*ms, 100*ms)
+	got, err := m.Try(t.Context(), []Wish{{Domain: "later", Budget: 20 * ms, Period: 100 * ms}, {Domain: "web", Budget: 40 * ms, Period: 100 * ms}})
+	if err != nil || !slices.Equal(got.Absent, []string{"later"}) || !slices.Equal(got.CPUs, []int{0, 1}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	// It counts for those behind it, and on a CPU that is full it does not fit.
+	for _, w := range [][]Wish{
+		{{Domain: "later", Budget: 60 * ms, Period: 100 * ms}},
+		{{Domain: "later", Budget: 30 * ms, Period: 100 * ms}, {Domain: "db", Budget: 70 * ms, Period: 100 * ms}},
+	} {
+		if _, err := m.Try(t.Context(), w); !errors.Is(err, platform.ErrNotAdmitted) {
+			t.Errorf("%v: %v", w, err)
+		}
+	}
+	// A name of several is no domain to come.
+	if _, err := m.Try(t.Context(), []Wish{{Domain: "twin", Budget: ms, Period: 100 * ms}}); !errors.Is(err, platform.ErrNoDomain) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cpulist reads and writes sets of CPUs as Linux shows them in sysfs,
+// cgroups and perf: "0-2,5" (Documentation/admin-guide/cputopology.rst).
+package cpulist
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Max is the largest number of a CPU that is accepted. It bounds what a range
+// in a file can make this process allocate, and is that of unix.CPUSet.
+const Max = 1023
+
+// Parse returns the CPUs of a list, ascending. Space around the list is allowed;
+// an empty list is no CPU. Anything else than numbers up to [Max] and ascending
+// ranges of them, and a CPU that is named twice, is an error that quotes the list.
+func Parse(text string) ([]int, error) {
+	var cpus []int
+	trimmed := strings.TrimSpace(text)
+	if trimmed == "" {
+		return nil, nil
+	}
+	for part := range strings.SplitSeq(trimmed, ",") {
+		from, to, isRange := strings.Cut(part, "-")
+		first, err := number(from)
+		last := first
+		if err == nil && isRange {
+			last, err = number(to)
+		}
+		if err != nil || last < first {
+			return nil, fmt.Errorf("%.80q is no list of CPUs such as 0-2,5 (up to %d)", trimmed, Max)
+		}
+		for c := first; c <= last; c++ {
+			cpus = append(cpus, c)
+		}
+	}
+	slices.Sort(cpus)
+	if n := len(cpus); len(slices.Compact(cpus)) < n {
+		return nil, fmt.Errorf("%.80q names a CPU twice", trimmed)
+	}
+	return cpus, nil
+}
+
+func number(digits string) (int, error) {
+	n, err := strconv.ParseUint(digits, 10, 16)
+	if err == nil && n > Max {
+		err = strconv.ErrRange
+	}
+	return int(n), err
+}
+
+// Read parses a file. Errors name it.
+func Read(file string) ([]int, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	cpus, err := Parse(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return cpus, nil
+}
+
+// Format is a list that Parse and the kernel read.
+func Format(cpus []int) string {
+	words := make([]string, len(cpus))
+	for i, c := range cpus {
+		words[i] = strconv.Itoa(c)
+	}
+	return strings.Join(words, ",")
+}

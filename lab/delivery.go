@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/lab/image"
+	"github.com/vlibos/vlibos/lab/wire"
+)
+
+// delivery is what comes to a machine after it was saved: this project's
+// programs and the run's files, on one disk for Dom0 and one for the DomUs. The
+// disks are files in memory, empty until [delivery.put].
+type delivery struct {
+	dom0, domu []File
+	fixed      bool // two runs are to be alike: no clock, no random numbers
+	disks      []*os.File
+}
+
+func newDelivery(c Config, bin string) (*delivery, error) {
+	d := &delivery{fixed: c.Mode == Counted}
+	var err error
+	if d.dom0, err = programs(bin, dom0Programs); err != nil {
+		return nil, err
+	}
+	if d.domu, err = programs(bin, domuPrograms); err != nil {
+		return nil, err
+	}
+	d.dom0, d.domu = append(d.dom0, c.Add...), append(d.domu, c.DomUAdd...)
+	for _, name := range []string{"dom0", "domu"} {
+		f, err := memoryFile(name)
+		if err != nil {
+			d.close()
+			return nil, err
+		}
+		d.disks = append(d.disks, f)
+		if err := f.Truncate(wire.DiskBytes); err != nil {
+			d.close()
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+func (d *delivery) close() {
+	for _, f := range d.disks {
+		f.Close()
+	}
+}
+
+// hasServer says whether the DomUs have a server to wait for.
+func (d *delivery) hasServer() bool {
+	return slices.ContainsFunc(d.domu, func(f File) bool { return path.Clean(f.Guest) == "/usr/bin/"+serverName })
+}
+
+// put fills the disks. The machine must be stopped.
+func (d *delivery) put() error {
+	for i, files := range [][]File{d.dom0, d.domu} {
+		if err := d.fill(d.disks[i], files); err != nil {
+			return fmt.Errorf("bring files to %s: %w", d.disks[i].Name(), err)
+		}
+	}
+	return nil
+}
+
+func (d *delivery) fill(disk *os.File, files []File) error {
+	w := &limitedWriter{w: io.NewOffsetWriter(disk, wire.DiskBlock), left: wire.DiskBytes - wire.DiskBlock}
+	a := image.NewArchive(w)
+	for _, f := range files {
+		a.HostTree(f.Guest, f.Host)
+	}
+	if err := a.Close(); err != nil {
+		return err
+	}
+	header := wire.DiskHeader{Bytes: wire.DiskBytes - wire.DiskBlock - w.left}
+	if !d.fixed {
+		header.UnixNano = time.Now().UnixNano()
+		header.Seed = make([]byte, 64)
+		rand.Read(header.Seed)
+	}
+	block, err := header.Encode()
+	if err != nil {
+		return err
+	}
+	_, err = disk.WriteAt(block, 0)
+	return err
+}
+
+// limitedWriter fails when a disk is full.
+type limitedWriter struct {
+	w    io.Writer
+	left int64
+}
+
+func (l *limitedWriter) Write(p []byte) (int, error) {
+	if int64(len(p)) > l.left {
+		return 0, fmt.Errorf("the files take more than %d MiB, which is all that a run can bring along", int64(wire.DiskBytes)>>20)
+	}
+	n, err := l.w.Write(p)
+	l.left -= int64(n)
+	return n, err
+}
+
+// ramdisk puts Dom0's image together: the base, packages, and the init program,
+// for Dom0 and for the DomUs. It is an unnamed file in memory.
+func ramdisk(base *image.Base, bin string, p packages) (_ *os.File, err error) {
+	initFile := filepath.Join(bin, initProgram)
+	f, err := memoryFile("dom0.img")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	for _, name := range append([]string{base.Dom0Image()}, p.dom0...) {
+		if err := appendFile(f, name); err != nil {
+			return nil, fmt.Errorf("make Dom0's ramdisk: %w", err)
+		}
+	}
+	var overlay bytes.Buffer
+	for _, name := range p.domu {
+		if err := appendFile(&overlay, name); err != nil {
+			return nil, fmt.Errorf("DomU image: %w", err)
+		}
+	}
+	domu := image.NewArchive(&overlay)
+	domu.HostFile(image.Init, initFile)
+	if err := domu.Close(); err != nil {
+		return nil, fmt.Errorf("DomU image: %w", err)
+	}
+	dom0 := image.NewArchive(f)
+	dom0.HostFile(image.Init, initFile)
+	dom0.File(image.Overlay, 0o644, overlay.Bytes())
+	if err := dom0.Close(); err != nil {
+		return nil, fmt.Errorf("Dom0 image: %w", err)
+	}
+	return f, nil
+}
+
+func appendFile(w io.Writer, name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
+}
+
+// memoryFile makes an unnamed file in memory, which is gone when no process has
+// it open, however this one ends.
+func memoryFile(name string) (*os.File, error) {
+	fd, err := unix.MemfdCreate("vliblab-"+name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make a file in memory for %s: %w", name, err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package guest
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+	"unsafe"
+
+	"github.com/cavaliergopher/cpio"
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/lab/wire"
+)
+
+// pollDisk is how often an empty disk is looked at.
+const pollDisk = 50 * time.Millisecond
+
+// receiveFiles waits until the run's files are on a disk, sets the clock and
+// adds to the random numbers as the disk's header says, and puts the files into
+// the root file system, over what is there.
+func receiveFiles(device string) error {
+	f, err := openDisk(device)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	header, err := awaitHeader(f)
+	if err != nil {
+		return err
+	}
+	if header.UnixNano != 0 {
+		now := unix.NsecToTimespec(header.UnixNano)
+		if err := unix.ClockSettime(unix.CLOCK_REALTIME, &now); err != nil {
+			return fmt.Errorf("set the clock: %w", err)
+		}
+	}
+	if len(header.Seed) > 0 {
+		if err := addRandomness(header.Seed); err != nil {
+			return err
+		}
+	}
+	archive := io.NewSectionReader(f, wire.DiskBlock, header.Bytes)
+	if err := unpack(bufio.NewReaderSize(archive, 1<<20), "/"); err != nil {
+		return fmt.Errorf("unpack the run's files from %s: %w", device, err)
+	}
+	return nil
+}
+
+// openDisk opens a disk that may be about to appear.
+func openDisk(device string) (*os.File, error) {
+	const tries = 200
+	for i := range tries {
+		f, err := os.Open(device)
+		if err == nil {
+			return f, nil
+		}
+		if i == tries-1 || !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	panic("unreachable")
+}
+
+func awaitHeader(f *os.File) (wire.DiskHeader, error) {
+	block := make([]byte, wire.DiskBlock)
+	for {
+		// The disk changes behind the kernel's back: forget what it has read.
+		if err := unix.IoctlSetInt(int(f.Fd()), unix.BLKFLSBUF, 0); err != nil {
+			return wire.DiskHeader{}, fmt.Errorf("%s: flush: %w", f.Name(), err)
+		}
+		if _, err := f.ReadAt(block, 0); err != nil {
+			return wire.DiskHeader{}, err
+		}
+		if h, ok, err := wire.DecodeDiskHeader(block); ok || err != nil {
+			return h, err
+		}
+		time.Sleep(pollDisk)
+	}
+}
+
+// addRandomness mixes a seed into the kernel's random numbers, and has them
+// drawn from it at once (random(4)): two machines that were resumed from one
+// file would draw the same ones otherwise.
+func addRandomness(seed []byte) error {
+	f, err := os.OpenFile("/dev/urandom", os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	pool := struct { // struct rand_pool_info
+		entropyBits, size int32
+		data              [256]byte
+	}{size: int32(len(seed)), entropyBits: int32(8 * len(seed))}
+	if copy(pool.data[:], seed) != len(seed) {
+		return fmt.Errorf("a seed of %d bytes, the limit is %d", len(seed), len(pool.data))
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), unix.RNDADDENTROPY, uintptr(unsafe.Pointer(&pool))); errno != 0 {
+		return fmt.Errorf("add to the kernel's random numbers: %w", errno)
+	}
+	if err := unix.IoctlSetInt(int(f.Fd()), unix.RNDRESEEDCRNG, 0); err != nil {
+		return fmt.Errorf("reseed the kernel's random numbers: %w", err)
+	}
+	return nil
+}
+
+// unpack puts the entries of cpio archives, one behind the other, below root. A
+// file replaces what has its name; a folder that is there stays.
+func unpack(r *bufio.Reader, root string) error {
+	for {
+		// Archives are padded with zeros.
+		b, err := r.ReadByte()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if b == 0 {
+			continue
+		}
+		if err := r.UnreadByte(); err != nil {
+			return err
+		}
+		archive := cpio.NewReader(r)
+		for {
+			h, err := archive.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return err
+			}
+			if err := unpackEntry(archive, h, filepath.Join(root, h.Name)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func unpackEntry(archive *cpio.Reader, h *cpio.Header, name string) error {
+	kind := h.Mode & cpio.ModeType
+	if kind == cpio.TypeDir {
+		return os.MkdirAll(name, fs.FileMode(h.Mode.Perm()))
+	}
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	switch kind {
+	case cpio.TypeSymlink:
+		return os.Symlink(h.Linkname, name)
+	case cpio.TypeReg:
+		return writeFile(name, archive, h)
+	}
+	return fmt.Errorf("entry %s has type %#o", h.Name, kind)
+}
+
+func writeFile(name string, r io.Reader, h *cpio.Header) (err error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fs.FileMode(h.Mode.Perm()))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	_, err = io.CopyN(f, r, h.Size)
+	return err
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package image
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/vlibos/vlibos/lab/debs"
+)
+
+// packagesFolder is where segments are kept, in the cache:
+//
+//	packages/KEY.cpio    complete if there; KEY is of the packages' content
+//	packages/names-KEY   link to the segment for these names; KEY is of the names
+const packagesFolder = "packages"
+
+// scripts are packages that others depend on only for what their scripts do
+// when they are installed. No script runs here.
+var scripts = []string{
+	"adduser", "base-files", "debconf", "debconf-2.0", "dpkg", "init-system-helpers", "lsb-base",
+	"runit-helper", "sysvinit-utils", "ucf",
+}
+
+// unwanted are folders that programs run without: documentation, translations,
+// and tables of character sets.
+var unwanted = []string{
+	"/usr/share/bug/", "/usr/share/doc/", "/usr/share/info/", "/usr/share/lintian/", "/usr/share/locale/",
+	"/usr/share/man/", "/usr/lib/x86_64-linux-gnu/gconv/",
+}
+
+// Segment returns the path of a segment of an initramfs, to be put behind one of
+// base: the named packages of its release with all that they depend on, but for
+// what base's images have already. No script of theirs has run: there are no
+// users and no keys but those of the files themselves. The file is never
+// changed once it is there.
+//
+// A name that the release does not offer is [debs.ErrNotOffered]. Names that
+// were asked for before need no network. It says what it does on log.
+func (c *Cache) Segment(ctx context.Context, base *Base, names []string, log io.Writer) (string, error) {
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	asked := filepath.Join(c.Dir, packagesFolder, "names-"+shortHash(base.Key, strings.Join(names, " ")))
+	if path, err := filepath.EvalSymlinks(asked); err == nil {
+		return path, nil
+	}
+	unlock, err := c.Lock(ctx, "lock")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	apt, err := c.Release(ctx, base.Release, log)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(log, "looking for %s in the packages of %s\n", strings.Join(names, ", "), base.Release)
+	var pkgs []debs.Package
+	var files []string
+	err = c.fetch(ctx, apt, false, log, func() (err error) {
+		if pkgs, err = apt.Closure(ctx, names, func(name string) bool { return !slices.Contains(scripts, name) }); err == nil {
+			files, err = c.download(ctx, apt, pkgs, log)
+		}
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("packages of %s for an image: %w", base.Release, err)
+	}
+	name := shortHash(base.Key, key(pkgs)) + ".cpio"
+	path := filepath.Join(c.Dir, packagesFolder, name)
+	if _, err := os.Stat(path); err != nil {
+		fmt.Fprintf(log, "unpacking %d packages\n", len(files))
+		if err := c.pack(ctx, base, pkgs, files, path); err != nil {
+			return "", err
+		}
+	}
+	return path, link(asked, name)
+}
+
+// forgetNames makes [Cache.Segment] look for newer packages. The lock is held.
+func (c *Cache) forgetNames() error {
+	links, err := filepath.Glob(filepath.Join(c.Dir, packagesFolder, "names-*"))
+	for _, l := range links {
+		err = errors.Join(err, os.Remove(l))
+	}
+	return err
+}
+
+// pack makes a segment of the packages' files.
+func (c *Cache) pack(ctx context.Context, base *Base, pkgs []debs.Package, files []string, path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(c.Dir, "tmp-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	root, out := filepath.Join(tmp, "root"), filepath.Join(tmp, "out")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		return err
+	}
+	for _, file := range files {
+		if err := debs.Unpack(ctx, file, root); err != nil {
+			return err
+		}
+	}
+	t, err := ReadTree(root)
+	if err != nil {
+		return err
+	}
+	if err := writeArchive(out, func(a *Archive) error { t.segment(a, base.present(pkgs)); return nil }); err != nil {
+		return err
+	}
+	return os.Rename(out, path)
+}
+
+// present returns the files that both images have already as the packages have
+// them: none if a package is there in another version, whose files must not be
+// mixed with these.
+func (b *Base) present(pkgs []debs.Package) []string {
+	for _, p := range pkgs {
+		if v, ok := b.Packages[p.Name]; ok && v != p.Version {
+			return nil
+		}
+	}
+	return b.Files
+}
+
+// segment adds all of the tree but what is present or not wanted.
+func (t *Tree) segment(a *Archive, present []string) {
+	skip := func(name string) bool {
+		return slices.ContainsFunc(unwanted, func(dir string) bool { return strings.HasPrefix(name+"/", dir) })
+	}
+	for _, name := range slices.Sorted(slices.Values(t.dirs)) {
+		if !skip(name) {
+			a.Dir(name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.host)) {
+		if !skip(name) && !slices.Contains(present, name) {
+			a.HostFile(name, t.host[name])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.link)) {
+		if !skip(name) && !slices.Contains(present, name) {
+			a.Symlink(name, t.link[name])
+		}
+	}
+}
+
+func shortHash(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
+	return hex.EncodeToString(sum[:])[:16]
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"github.com/vlibos/vlibos/lab/qemu"
+	"github.com/vlibos/vlibos/lab/wire"
+)
+
+// link is an emulator with the frames that its guest sends.
+type link struct {
+	vm     *qemu.Process
+	conn   *wire.Conn
+	frames chan wire.Frame
+	broken chan error // gets why no more frames come
+	quit   chan struct{}
+	ended  chan struct{}
+}
+
+// newLink takes an emulator over.
+func newLink(vm *qemu.Process) *link {
+	l := &link{
+		vm: vm, conn: wire.NewConn(vm.Channel), frames: make(chan wire.Frame),
+		broken: make(chan error, 1), quit: make(chan struct{}), ended: make(chan struct{}),
+	}
+	go l.receive()
+	return l
+}
+
+func (l *link) receive() {
+	defer close(l.ended)
+	for {
+		f, err := l.conn.Receive()
+		if err != nil {
+			l.broken <- err
+			return
+		}
+		select {
+		case l.frames <- f:
+		case <-l.quit:
+			return
+		}
+	}
+}
+
+// close ends the emulator, and returns when all is gone.
+func (l *link) close() {
+	close(l.quit)
+	l.vm.Close()
+	<-l.ended
+}

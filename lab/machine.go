@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/vlibos/vlibos/lab/image"
+	"github.com/vlibos/vlibos/lab/qemu"
+	"github.com/vlibos/vlibos/lab/saved"
+	"github.com/vlibos/vlibos/lab/wire"
+	"github.com/vlibos/vlibos/throttle/model"
+)
+
+// savedLimit bounds what all saved machines take on disk: a machine is 200 to
+// 400 MB, and the suites have some fifteen.
+const savedLimit = 8 << 30
+
+// Saved returns the machines that runs have saved in the lab's cache.
+func Saved() (*saved.Store, error) {
+	cache, err := image.DefaultCache()
+	if err != nil {
+		return nil, err
+	}
+	return savedIn(cache), nil
+}
+
+func savedIn(cache *image.Cache) *saved.Store {
+	return &saved.Store{Dir: filepath.Join(cache.Dir, "saved"), Limit: savedLimit}
+}
+
+// machine is all that goes into a machine before it may be saved, and the disks
+// that the rest comes by.
+type machine struct {
+	qemu.Machine
+	plan wire.Plan
+	what string // for a person
+	base string // the key of the base images, a hash of their packages
+	bus  *memoryBus
+}
+
+// newMachine makes the machine of a run. The caller closes it.
+func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string, p packages, disks []*os.File) (_ *machine, err error) {
+	m := &machine{
+		Machine: qemu.Machine{
+			CPUs: c.PCPUs, MemoryMiB: c.MemoryMiB, Counted: c.Mode == Counted,
+			// With parallel CPUs QEMU 7.2 at times loses the switch to or from
+			// nested page tables, and the guest or Xen's own exit path faults at
+			// its next instruction.
+			Alternate:  c.Guest == PVH && c.DomUs > 0,
+			Hypervisor: xen, Kernel: base.Dom0Kernel(), Disks: disks,
+			HypervisorArgs: c.xenArgs(), KernelArgs: c.dom0Args(), Port: wire.Port,
+		},
+		plan: c.plan(),
+		what: c.describe(),
+		base: base.Key,
+	}
+	if m.Ramdisk, err = ramdisk(base, bin, p); err != nil {
+		return nil, &Error{Awaited: "the images of this run", Err: err}
+	}
+	if c.Mode == Contended {
+		if m.bus, err = newMemoryBus(ctx, c.SetupLog); err != nil {
+			m.close()
+			return nil, &Error{Awaited: "the emulator's memory model", Err: err}
+		}
+		m.Shared, m.SharedBytes = m.bus.file, model.Bytes
+	}
+	return m, nil
+}
+
+func (m *machine) close() {
+	m.Ramdisk.Close()
+	if m.bus != nil {
+		m.bus.file.Close()
+	}
+}
+
+// busPlugin is the path of the emulator's plugin, or empty.
+func (m *machine) busPlugin() string {
+	if m.bus == nil {
+		return ""
+	}
+	return m.bus.plugin
+}
+
+// key names the machine by all that goes into it: the emulator with its
+// arguments, the plan, and the contents of the files that it boots.
+func (m *machine) key(emulator string) (string, error) {
+	h := sha256.New()
+	identity, err := m.Identity()
+	if err != nil {
+		return "", err
+	}
+	plan, err := json.Marshal(m.plan)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(h, "%q %q %q %q\n", emulator, identity, m.base, plan)
+	for _, name := range []string{m.Hypervisor, m.Kernel, fmt.Sprintf("/proc/self/fd/%d", m.Ramdisk.Fd())} {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", err
+		}
+		n, sum, err := saved.Checksum(f)
+		f.Close()
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%d %08x\n", n, sum)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16], nil
+}

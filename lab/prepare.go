@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/vlibos/vlibos/lab/image"
+	"github.com/vlibos/vlibos/lab/qemu"
+	"github.com/vlibos/vlibos/lab/saved"
+)
+
+// prepare returns a machine that waits, stopped, for its files and its job: one
+// that was saved, or else one that it boots and saves. The caller closes it.
+func (r *run) prepare(ctx context.Context, limit *time.Timer) (*link, error) {
+	if r.config.Fresh {
+		return r.boot(ctx, limit, r.machine.busPlugin(), nil)
+	}
+	cache, err := image.DefaultCache()
+	if err != nil {
+		return nil, err
+	}
+	key, err := r.machine.key(r.result.Versions.QEMU)
+	if err != nil {
+		return nil, err
+	}
+	// Of two runs that want the same machine one boots it, and the other waits
+	// and resumes it.
+	r.awaited = "another run, which boots the same machine"
+	unlock, err := cache.Lock(ctx, filepath.Join("saved", key+".lock"))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	store := savedIn(cache)
+	l, err := r.resume(ctx, store, key)
+	if err == nil || ctx.Err() != nil {
+		return l, err
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(r.config.SetupLog, "%v: removed, the machine is booted anew\n", err)
+		if err := store.Remove(key); err != nil {
+			return nil, err
+		}
+	}
+	return r.bootAndSave(ctx, limit, store, key)
+}
+
+// resume returns the saved machine of a key, or [fs.ErrNotExist] if there is
+// none. Another error is a machine that cannot be resumed.
+func (r *run) resume(ctx context.Context, store *saved.Store, key string) (*link, error) {
+	m, err := store.Open(key)
+	if err != nil {
+		return nil, err
+	}
+	defer m.File.Close()
+	r.enter("resuming the saved machine " + key)
+	machine := r.machine.Machine
+	machine.Saved, machine.Plugin = m.File, r.machine.busPlugin()
+	vm, err := qemu.Start(ctx, machine, r.console)
+	if err != nil {
+		return nil, err
+	}
+	r.result.Resumed = true
+	r.result.Versions.Xen, r.result.Versions.Dom0 = m.Xen, m.Kernel
+	return newLink(vm), nil
+}
+
+// boot boots the machine, has the plan carried out, stops it, and saves it
+// unless save is nil.
+func (r *run) boot(ctx context.Context, limit *time.Timer, plugin string, save func(*qemu.Process) error) (_ *link, err error) {
+	r.enter("booting Xen and Dom0")
+	machine := r.machine.Machine
+	machine.Plugin = plugin
+	vm, err := qemu.Start(ctx, machine, r.console)
+	if err != nil {
+		return nil, err
+	}
+	l := newLink(vm)
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	if err := r.follow(ctx, l, limit); err != nil {
+		return nil, err
+	}
+	if err := vm.Stop(); err != nil {
+		return nil, err
+	}
+	if save != nil {
+		err = save(vm)
+	}
+	return l, err
+}
+
+// bootAndSave boots the machine and saves it. One that cannot be saved, for
+// example on a full disk, is used nevertheless.
+func (r *run) bootAndSave(ctx context.Context, limit *time.Timer, store *saved.Store, key string) (*link, error) {
+	l, err := r.boot(ctx, limit, "", func(vm *qemu.Process) error {
+		r.enter("saving the machine")
+		about := saved.About{What: r.machine.what, Xen: r.result.Versions.Xen, Kernel: r.result.Versions.Dom0}
+		err := store.Create(key, about, func(f *os.File) error { return vm.Save(f) })
+		if err != nil && ctx.Err() == nil {
+			fmt.Fprintf(r.config.SetupLog, "%v: the run goes on, the next one boots again\n", err)
+			return nil
+		}
+		return err
+	})
+	if err != nil || r.machine.bus == nil {
+		return l, err
+	}
+	// The memory model, which slows all down, begins with a resumed machine.
+	l.close()
+	l, err = r.resume(ctx, store, key)
+	r.result.Resumed = false
+	return l, err
+}

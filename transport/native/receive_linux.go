@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// received are descriptors from another process: of what, is to be found out.
+// They are close-on-exec.
+type received []int
+
+// receive takes the descriptors out of control messages, all of them whatever
+// else is there.
+func receive(oob []byte) (fds received) {
+	for len(oob) >= unix.CmsgLen(0) {
+		h, data, rest, err := unix.ParseOneSocketControlMessage(oob)
+		if err != nil {
+			return fds
+		}
+		oob = rest
+		if got, err := unix.ParseUnixRights(&unix.SocketControlMessage{Header: h, Data: data}); err == nil {
+			fds = append(fds, got...)
+		}
+	}
+	return fds
+}
+
+// close closes all. What has a file system behind it is closed aside: the
+// other process may be that file system (FUSE), and answer never.
+func (fds received) close() {
+	for _, fd := range fds {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0); err == nil || !strings.HasPrefix(kindOf(fd), "/") {
+			unix.Close(fd)
+			continue
+		}
+		go unix.Close(fd)
+	}
+}
+
+// kindOf names what a descriptor is of, without asking that: "anon_inode:[eventfd]",
+// or a path.
+func kindOf(fd int) string {
+	kind, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil {
+		return err.Error()
+	}
+	return kind
+}
+
+// adoptEvent duplicates the descriptor, if it is an eventfd's: what else can be
+// written to or waited for may block, or be another's.
+func adoptEvent(fd int) (*event, error) {
+	if kind := kindOf(fd); kind != "anon_inode:[eventfd]" {
+		return nil, fmt.Errorf("%w: the event is %.80q, want an eventfd", vlibcall.ErrProtocol, kind)
+	}
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
+	}
+	return &event{fd: own}, nil
+}
