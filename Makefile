@@ -151,6 +151,7 @@ bench-beside: build
 
 bench-lab: setup
 	bin/vlibbench lab
+	bin/vlibbench resume
 
 # The module in Xen, a boot each; and its decision alone.
 bench-module: hypervisor

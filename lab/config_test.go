@@ -98,11 +98,6 @@ func TestCommandLines(t *testing.T) {
 	if c = complete(t, Config{DomUs: 1}); strings.Contains(c.xenArgs()+c.domains()[0].Config, "pin") || strings.Contains(c.domains()[0].Config, "limit") {
 		t.Error("the functional mode pins, or limits gntalloc")
 	}
-	for want, c := range map[bool]Config{true: {DomUs: 1, Guest: PVH}, false: {DomUs: 1, Guest: PVH, Mode: Counted}} {
-		if got := strings.Contains(complete(t, c).domains()[0].Config, "hap = 0\n"); got != want {
-			t.Errorf("mode %q: shadow page tables %t, want %t", c.Mode, got, want)
-		}
-	}
 }
 
 func TestScheduler(t *testing.T) {

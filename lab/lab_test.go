@@ -87,7 +87,7 @@ func noEmulatorLeft(t *testing.T) {
 func TestPV(t *testing.T) {
 	added := script(t, "added\n")
 	result, stdout, stderr := boot(t, lab.Config{
-		DomUs: 2, DomUGntallocLimit: 8192, Logs: true,
+		Fresh: true, DomUs: 2, DomUGntallocLimit: 8192, Logs: true,
 		Add:     []lab.File{{Host: added, Guest: "/opt/x/added"}},
 		DomUAdd: []lab.File{{Host: os.Args[0], Guest: hypercallProgram}, {Host: script(t, announcing), Guest: "/usr/bin/vlib-server"}},
 		Env:     []string{"FROM_HOST=a b"},
@@ -163,7 +163,7 @@ func TestServerMissing(t *testing.T) {
 }
 
 func TestTimeout(t *testing.T) {
-	failed := failure(t, t.Context(), lab.Config{Timeout: 2 * time.Second, Args: []string{"true"}})
+	failed := failure(t, t.Context(), lab.Config{Timeout: 2 * time.Second, Args: []string{"sleep", "100000"}})
 	if !errors.Is(failed, lab.ErrTimeout) {
 		t.Errorf("error %v, want a timeout", failed)
 	}

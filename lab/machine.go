@@ -50,10 +50,6 @@ func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string
 	m := &machine{
 		Machine: qemu.Machine{
 			CPUs: c.PCPUs, MemoryMiB: c.MemoryMiB, Counted: c.Mode == Counted,
-			// With parallel CPUs QEMU 7.2 at times loses the switch to or from
-			// nested page tables, and the guest or Xen's own exit path faults at
-			// its next instruction.
-			Alternate:  c.Guest == PVH && c.DomUs > 0,
 			Hypervisor: xen, Kernel: base.Dom0Kernel(), Disks: disks,
 			HypervisorArgs: c.xenArgs(), KernelArgs: c.dom0Args(), Port: wire.Port,
 		},

@@ -67,9 +67,12 @@ func Dom0(ctx context.Context, domid uint16, out io.Writer) error {
 }
 
 // count adds the counts of f to the samples.
-func (s Samples) count(name string, f func() error) error {
-	took := make([]float64, 0, counts)
-	for i := range warmUp + counts {
+func (s Samples) count(name string, f func() error) error { return s.countN(name, counts, f) }
+
+// countN adds n counts.
+func (s Samples) countN(name string, n int, f func() error) error {
+	took := make([]float64, 0, n)
+	for i := range warmUp + n {
 		begin := tsc()
 		err := f()
 		end := tsc()
@@ -165,7 +168,7 @@ func calls(ctx context.Context, domid uint16, s Samples) (err error) {
 		name string
 		wait vlibcall.WaitPolicy
 	}{{sampleBlock, vlibcall.Block}, {sampleAdaptive, vlibcall.SpinThenBlock}, {sampleSession, vlibcall.Spin}} {
-		if err := call(ctx, d, s, way.name, way.wait); err != nil {
+		if err := call(ctx, d, s, way.name, counts, way.wait); err != nil {
 			return err
 		}
 	}
@@ -188,7 +191,7 @@ func opens(ctx context.Context, d *xen.Domain, s Samples) error {
 	return nil
 }
 
-func call(ctx context.Context, d *xen.Domain, s Samples, name string, wait vlibcall.WaitPolicy) (err error) {
+func call(ctx context.Context, d *xen.Domain, s Samples, name string, n int, wait vlibcall.WaitPolicy) (err error) {
 	ch, err := vlibcall.Open(ctx, d, port, 2*vlibcall.HeaderSize, vlibcall.Options{Wait: wait})
 	if err != nil {
 		return err
@@ -214,5 +217,5 @@ func call(ctx context.Context, d *xen.Domain, s Samples, name string, wait vlibc
 			return err
 		}
 	}
-	return s.count(name, f)
+	return s.countN(name, n, f)
 }

@@ -16,7 +16,7 @@ import (
 const firstDomU = 1
 
 func labCommands() []*cli.Command {
-	const dom0 = "lab-dom0"
+	const dom0, dom0Calls = "lab-dom0", "resume-dom0"
 	return []*cli.Command{
 		{
 			Name:  "lab",
@@ -28,6 +28,22 @@ func labCommands() []*cli.Command {
 					})
 				})
 			},
+		},
+		{
+			Name:  "resume",
+			Usage: "a saved machine that is resumed, beside one that is booted",
+			Action: func(c *cli.Context) error {
+				return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
+					return counted.Resume(c.Context, counted.Options{
+						Self: self, Dom0Arg: dom0Calls, Log: c.App.ErrWriter, Progress: progress,
+					})
+				})
+			},
+		},
+		{
+			Name:   dom0Calls,
+			Hidden: true,
+			Action: func(c *cli.Context) error { return counted.Dom0Calls(c.Context, firstDomU, c.App.Writer) },
 		},
 		{
 			Name:   dom0,

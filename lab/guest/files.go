@@ -42,7 +42,12 @@ func receiveFiles(device string) error {
 		}
 	}
 	if len(header.Seed) > 0 {
-		if err := addRandomness(header.Seed); err != nil {
+		// The DomUs have one disk, and a name each.
+		name, err := os.Hostname()
+		if err != nil {
+			return err
+		}
+		if err := addRandomness(append(header.Seed, name...)); err != nil {
 			return err
 		}
 	}

@@ -32,8 +32,6 @@ type Machine struct {
 	// Counted makes virtual time the number of instructions executed: one
 	// nanosecond each, one CPU at a time, idle time skipped.
 	Counted bool
-	// Alternate lets one CPU run at a time, in turns, though time is real.
-	Alternate bool
 
 	// Hypervisor is an ELF or Multiboot file; Kernel is its first Multiboot
 	// module, and Ramdisk the second: an open file, which may have no name.
@@ -103,7 +101,7 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 		a.add("-accel", "tcg,thread=single",
 			"-icount", "shift=0,align=off,sleep=off", "-rtc", "base="+epoch+",clock=vm")
 	} else {
-		a.add("-accel", map[bool]string{false: "tcg,thread=multi", true: "tcg,thread=single"}[m.Alternate])
+		a.add("-accel", "tcg,thread=multi")
 	}
 	a.add("-serial", "stdio",
 		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", a.fd(monitor)), "-mon", "chardev=monitor,mode=control",
