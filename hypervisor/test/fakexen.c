@@ -159,8 +159,7 @@ long hypercall_create_continuation(unsigned int op, const char *format, ...)
     CHECK(op == __HYPERVISOR_vlib_op, "hypercall %u", op);
     va_start(args, format);
     for ( i = 0; format[i]; i++ )
-        machine.args[i] = format[i] == 'l' ? va_arg(args, unsigned long)
-                                           : (unsigned long)va_arg(args, void *);
+        machine.args[i] = va_arg(args, unsigned long); /* or a pointer */
     va_end(args);
     machine.again = true;
     return 0;

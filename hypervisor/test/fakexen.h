@@ -5,8 +5,9 @@
  * ones.
  *
  * Locks know their kind and how much was done while they were held, in basic
- * blocks of the module's code (-fsanitize-coverage=trace-pc). What must be under
- * RCU or under a lock is checked; memory that is freed is the sanitizer's.
+ * blocks of the module's code (-fsanitize-coverage=trace-pc). What must be
+ * under RCU or under a lock is checked; memory that is freed is the
+ * sanitizer's.
  */
 #ifndef VLIB_FAKEXEN_H
 #define VLIB_FAKEXEN_H

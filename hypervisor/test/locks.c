@@ -196,6 +196,6 @@ void locks_are_short(struct domain *control)
     settings();
     events();
     ends();
-    printf("whole: at most %"PRIu64" of %u basic blocks in one hold of a lock\n",
+    printf("whole: %"PRIu64" of %u basic blocks in the longest hold of a lock\n",
            longest, MOST);
 }

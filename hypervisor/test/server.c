@@ -192,8 +192,8 @@ static void small_pieces(void)
 {
     static const struct {
         s_time_t budget, period;
-    } sizes[] = { { 100 * US, 10 * MS }, { MS, 100 * MS }, { 10 * MS, 1000 * MS },
-                  { 2 * MS, 20 * MS }, { 100 * MS, 10000 * MS } };
+    } sizes[] = { { 100 * US, 10 * MS }, { MS, 100 * MS }, { 2 * MS, 20 * MS },
+                  { 10 * MS, 1000 * MS }, { 100 * MS, 10000 * MS } };
     unsigned int i;
 
     for ( i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++ )

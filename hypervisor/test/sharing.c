@@ -95,7 +95,7 @@ static void turns_alternate(void)
     sim_finish();
 }
 
-/* vCPUs that sleep leave their part to their own domain, and claim none back. */
+/* vCPUs that sleep leave their part to their domain, and claim none back. */
 static void sleepers_claim_nothing(void)
 {
     struct task *one, *many, *last;

@@ -31,10 +31,10 @@ struct vlib_analysis {
 };
 
 /*
- * Prepares to say whether all of n tasks, sorted by period, keep their deadlines
- * when each may run up to late longer than its budget once, and be late by as
- * much when it begins. Equal periods are counted against each other. The tasks
- * stay the caller's, and as they are until there is an outcome.
+ * Prepares to say whether all of n tasks, sorted by period, keep their
+ * deadlines when each may run up to late longer than its budget once, and be
+ * late by as much when it begins. Equal periods are counted against each other.
+ * The tasks stay the caller's, and as they are until there is an outcome.
  */
 void vlib_analysis_begin(struct vlib_analysis *a, const struct vlib_task *tasks,
                          unsigned int n, s_time_t late);

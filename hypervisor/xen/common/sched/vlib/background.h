@@ -37,7 +37,7 @@ void vlib_background_leave(struct vlib_runqueue *q, struct vlib_entity *e);
 void vlib_background_insert(struct vlib_runqueue *q, struct vlib_entity *e);
 void vlib_background_remove(struct vlib_runqueue *q, struct vlib_entity *e);
 
-/* The first in line; of those that the throttle spares, if it denies. Or NULL. */
+/* The first in line, or NULL; only of the spared if the others are denied. */
 struct vlib_entity *vlib_background_first(const struct vlib_runqueue *q,
                                           bool denying);
 

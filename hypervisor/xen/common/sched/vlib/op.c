@@ -321,7 +321,7 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
     }
     if ( d )
         rcu_unlock_domain(d);
-    if ( rc == -ERESTART ) /* there is more to do, in another hold of the lock */
+    if ( rc == -ERESTART ) /* there is more to do, in another hold of locks */
         return hypercall_create_continuation(__HYPERVISOR_vlib_op, "lllh", cmd,
                                              0UL, 0UL, arg);
     if ( (!rc || rc == -ENOSPC) &&
