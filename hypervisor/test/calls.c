@@ -174,6 +174,17 @@ static void dead_caller_pays_no_longer(void)
     CHECK(world_listen(THERE(0), 0) == THERE(1), "it is not told");
 }
 
+/* And so it may where the number is the same: the server's end is another. */
+static void another_channel_has_the_port(void)
+{
+    listening();
+    called(0, 1);
+    world.dom0.port[HERE(0)].u.interdomain.remote_port = 40;
+    CHECK(world_call(0, 1, SECOND) == VLIB_BEGUN_queued, "taken for the old");
+    CHECK(world_listen(THERE(0), 1) == 40, "it is not told of the new");
+    state(0, 1, VLIB_CALL_active);
+}
+
 /* 0 names the call that the server was told of, and none that it was not. */
 static void told_and_not_told(void)
 {
@@ -213,6 +224,7 @@ int main(void)
         TEST(busy_with_what_was_given_up),
         TEST(no_more_than_two_at_once),
         TEST(numbers_begin_anew),
+        TEST(another_channel_has_the_port),
         TEST(dead_caller_pays_no_longer),
         TEST(told_and_not_told),
         TEST(refused),

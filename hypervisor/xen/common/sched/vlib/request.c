@@ -27,34 +27,6 @@ static int peer(struct domain *caller, evtchn_port_t port,
     return rc;
 }
 
-/*
- * The place for a call: that of the same request, if it is under way; else that
- * of one which the port's client waits for no longer, because it is queued and
- * was answered all the same, or because its number is higher: then the port
- * was another channel's before; else a free one. NULL: the reservation is busy.
- */
-static struct vlib_call *place(struct vlib_reservation *r,
-                               const struct vlib_domain *vd,
-                               evtchn_port_t port, uint64_t request)
-{
-    struct vlib_call *c, *free = NULL, *over = NULL;
-
-    for ( c = r->calls; c < r->calls + VLIB_MAX_CALLS; c++ )
-    {
-        bool same = c->domain == vd && c->caller_port == port;
-
-        if ( c->domain && c->domain != vd )
-            return NULL;
-        if ( same && c->request == request )
-            return c;
-        if ( same && (c->state == VLIB_CALL_queued || c->request > request) )
-            over = c;
-        if ( !c->domain )
-            free = c;
-    }
-    return over ?: free;
-}
-
 /* What a call is for. */
 struct order {
     struct domain *caller;
@@ -62,6 +34,43 @@ struct order {
     uint64_t request;
     s_time_t timeout;
 };
+
+/* Whether it is one of the same channel; another may have had the port. */
+static bool same_channel(const struct vlib_call *c, const struct order *o)
+{
+    return c->callee_port == o->callee_port && c->request <= o->request;
+}
+
+/*
+ * The place for a call: that of the same request, if it is under way; else that
+ * of one which the port's client waits for no longer, because it is queued and
+ * was answered all the same, or was another channel's; else a free one. NULL:
+ * the reservation is busy.
+ */
+static struct vlib_call *place(struct vlib_reservation *r,
+                               const struct vlib_domain *vd,
+                               const struct order *o)
+{
+    struct vlib_call *c, *free = NULL, *over = NULL;
+
+    for ( c = r->calls; c < r->calls + VLIB_MAX_CALLS; c++ )
+    {
+        if ( !c->domain )
+        {
+            free = c;
+            continue;
+        }
+        if ( c->domain != vd )
+            return NULL;
+        if ( c->caller_port != o->caller_port )
+            continue;
+        if ( same_channel(c, o) && c->request == o->request )
+            return c;
+        if ( c->state == VLIB_CALL_queued || !same_channel(c, o) )
+            over = c;
+    }
+    return over ?: free;
+}
 
 static void make(struct vlib_call *c, const struct order *o)
 {
@@ -87,13 +96,13 @@ static long begin(struct vlib_call *c, struct vlib_domain *vd,
 {
     bool served = found_before(vd, o);
 
-    if ( c->domain && c->request == o->request )
+    if ( c->domain && same_channel(c, o) && c->request == o->request )
     {
         vlib_call_deadline(c, o->timeout);
         return c->state == VLIB_CALL_active ? VLIB_BEGUN_active
                                             : VLIB_BEGUN_queued;
     }
-    if ( c->domain && c->request < o->request )
+    if ( c->domain && same_channel(c, o) )
         vlib_call_end(c, VLIB_CALL_done);
     else if ( c->domain )
         vlib_call_give_up(c, VLIB_CALL_cancelled);
@@ -158,7 +167,7 @@ long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
         rc = -EACCES;
     else
     {
-        c = place(r, vd, port, request);
+        c = place(r, vd, &o);
         rc = c ? begin(c, vd, &o, &signal) : -EBUSY;
     }
     spin_unlock(&vlib_lock);
