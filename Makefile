@@ -5,7 +5,8 @@
 # make bench       measure in ten minutes, append to out/bench.jsonl, make out/report/report.html
 # make bench-full  the same with all samples, a service in a DomU, and the throttle: two and a half hours on a machine at rest
 # make bench-throttle  of that, the paper's Figure 6 and the policies
-# make soak        the long tests
+# make model       check the protocol of calls in all its states, with spin: under a minute
+# make soak        the long tests; SUITE=faults: of those TestSoakFaults, an hour (VLIBOS_FAULTS=10m for less)
 # make test-timed  tests of times, for a machine at rest
 # make test-packages  installs, upgrades and removes the packages in a new Debian
 # make test-contended  the lab's memory model, for a machine at rest
@@ -32,7 +33,7 @@ TAGS := browser,dom0,lab,packages,soak
 
 export CGO_ENABLED = 0
 
-.PHONY: build setup hypervisor packages demo test lint vulncheck test-unit test-timed test-hypervisor test-packages test-lab test-contended test-browser bench bench-full bench-quick bench-native bench-beside bench-lab bench-module bench-service bench-throttle bench-contention bench-table report soak clean
+.PHONY: build setup hypervisor packages demo test lint vulncheck model test-unit test-timed test-hypervisor test-packages test-lab test-contended test-browser bench bench-full bench-quick bench-native bench-beside bench-lab bench-module bench-service bench-throttle bench-contention bench-table report soak clean
 
 # The lab's init program is a part of saved machines: it is the same whatever
 # the commit. Debug information would be half of what each run brings along.
@@ -99,6 +100,12 @@ test-browser:
 # What cgroups and timers of this machine can do, which must be at rest.
 test-timed:
 	VLIBOS_TIMED=1 go test -count 1 -v -run 'Share|Cost|DaemonDies' ./dom0/platform/native
+
+# The protocol of calls between clients, module and server; and that the model of the rule
+# before it fails.
+model:
+	command -v spin >/dev/null || apt-get install -qq -y --no-install-recommends spin || sudo -n apt-get install -qq -y --no-install-recommends spin
+	docs/model/check
 
 # The scheduler's decisions, without Xen: plain C against stubs.
 test-hypervisor:
@@ -170,8 +177,10 @@ report: build
 	bin/vlibbench report out/report
 
 soak: setup
+ifeq ($(SUITE),)
 	VLIBOS_SOAK=1 go test -count 1 -timeout 30m -v -run Churn ./dom0/platform/native
-	go test -tags 'lab soak' -count 1 -timeout 18h -v -run Soak ./lab
+endif
+	go test -tags 'lab soak' -count 1 -timeout 18h -v -run '(?i)Soak$(SUITE)' ./lab
 
 clean:
 	rm -rf bin out

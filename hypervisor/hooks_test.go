@@ -62,7 +62,7 @@ func TestHooks(t *testing.T) {
 	for name, want := range map[string]string{
 		"xen/common/sched/Makefile":      "null.o\nobj-$(CONFIG_SCHED_VLIB) += vlib/\nobj-y += core.o\n",
 		"xen/common/sched/Kconfig":       "accept it.\n\nmenu \"Schedulers\"\n",
-		"xen/include/hypercall-defs.c":   "\nprefix: do\n#ifdef CONFIG_SCHED_VLIB\nvlib_op(unsigned long cmd, unsigned long a1, unsigned long a2, void *arg)\n#endif\nsysctl(x)\n",
+		"xen/include/hypercall-defs.c":   "\nprefix: do\n#ifdef CONFIG_SCHED_VLIB\nvlib_op(unsigned long cmd, unsigned long a1, unsigned long a2, void *arg, unsigned long a4)\n#endif\nsysctl(x)\n",
 		"xen/include/xen/hypercall.h":    "#include <public/pmu.h>\n#include <public/vlib.h>\n",
 		"xen/arch/x86/hvm/hypercall.c":   "            break;\n\n        if ( unlikely(hvm_get_cpl(curr)) )\n",
 		"xen/arch/x86/time.c":            "local_stime;\n    vlib_publish_time(v, &_u.system_time);\n\n",

@@ -79,7 +79,8 @@ type Config struct {
 	// lasts from the moment the command runs, at most [model.MaxService]; 0
 	// leaves the model off, for the command to switch on.
 	BusService time.Duration
-	// Xen is StockXen, which is the default, VlibXen, or the path of an image.
+	// Xen is StockXen, which is the default, VlibXen, a variant of that, or the
+	// path of an image.
 	Xen string
 	// Scheduler is the one that Dom0 and, without cpupools, all domains run
 	// under, by the name that Xen's command line has for it: by default
@@ -218,7 +219,7 @@ func (c Config) complete() (Config, error) {
 		// tables in Xen 4.17.7 and 4.20 to go by instead.
 		return c, fmt.Errorf("PVH guests in %s mode: the emulator at times loses the switch to or from their nested page tables: use the %s mode", c.Mode, Counted)
 	}
-	if c.Xen == VlibXen && c.Scheduler == "" {
+	if hasModule(c.Xen) && c.Scheduler == "" {
 		c.Scheduler = vlibScheduler
 	}
 	if c.Xen == StockXen && c.Scheduler == vlibScheduler {
@@ -227,9 +228,9 @@ func (c Config) complete() (Config, error) {
 	if strings.ContainsAny(c.Scheduler, " \t,") {
 		return c, fmt.Errorf("scheduler %q: expected one name, for example credit2", c.Scheduler)
 	}
-	if c.Xen != StockXen && c.Xen != VlibXen {
+	if c.Xen != StockXen && !hasModule(c.Xen) {
 		if !strings.Contains(c.Xen, "/") {
-			return c, fmt.Errorf("no hypervisor is called %q: expected %s, %s or the path of a file, with a slash", c.Xen, StockXen, VlibXen)
+			return c, fmt.Errorf("no hypervisor is called %q: expected %s, %s, %s, %s or the path of a file, with a slash", c.Xen, StockXen, VlibXen, VlibDebugXen, VlibFlaskXen)
 		}
 		if _, err := os.Stat(c.Xen); err != nil {
 			return c, fmt.Errorf("hypervisor: %w", err)

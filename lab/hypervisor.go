@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/vlibos/vlibos/lab/debs"
 	"github.com/vlibos/vlibos/lab/image"
@@ -21,7 +22,22 @@ const (
 	// VlibXen is Xen of the same series with this project's module in it,
 	// built on this machine from the release's source package.
 	VlibXen = "vlib"
+	// VlibDebugXen is the same with Xen's assertions and checks of locks.
+	VlibDebugXen = "vlib-debug"
+	// VlibFlaskXen is the same with XSM and Flask, which enforces the policy of
+	// Xen's own source.
+	VlibFlaskXen = "vlib-flask"
 )
+
+// variants are the hypervisors with the module, by name.
+var variants = map[string]module.Variant{
+	VlibXen: module.Plain, VlibDebugXen: module.Debug, VlibFlaskXen: module.Flask,
+}
+
+func hasModule(name string) bool {
+	_, ok := variants[name]
+	return ok
+}
 
 // vlibScheduler is the module's scheduler on Xen's command line.
 const vlibScheduler = "vlib"
@@ -66,15 +82,19 @@ func hypervisor(ctx context.Context, name string, base *image.Base, refresh bool
 	switch name {
 	case StockXen:
 		return HypervisorImage{Path: base.Hypervisor()}, nil
-	case VlibXen:
+	case VlibXen, VlibDebugXen, VlibFlaskXen:
 		cache, err := image.DefaultCache()
 		if err != nil {
 			return HypervisorImage{}, err
 		}
-		if err := install(ctx, missing(compileTools), log); err != nil {
+		tools := compileTools
+		if name == VlibFlaskXen {
+			tools = slices.Concat(tools, policyTools)
+		}
+		if err := install(ctx, missing(tools), log); err != nil {
 			return HypervisorImage{}, err
 		}
-		built, err := module.NewCache(cache).Build(ctx, base, os.Getenv(givenSource), refresh, log)
+		built, err := module.NewCache(cache).Of(variants[name]).Build(ctx, base, os.Getenv(givenSource), refresh, log)
 		if errors.Is(err, module.ErrNoSource) {
 			other := ""
 			if base.Release != image.DefaultRelease {

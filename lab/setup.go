@@ -57,6 +57,8 @@ var (
 		{"gcc", "build-essential"}, {"make", "make"}, {"dpkg-source", "dpkg-dev"},
 		{"flex", "flex"}, {"bison", "bison"}, {"python3", "python3-minimal"},
 	}
+	// policyTools are for Flask's policy.
+	policyTools = []tool{{"checkpolicy", "checkpolicy"}, {"m4", "m4"}}
 )
 
 func setup(ctx context.Context, release string, refresh bool, log io.Writer) (*image.Base, error) {

@@ -5,6 +5,8 @@
 package lab_test
 
 import (
+	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -16,6 +18,41 @@ func TestSoakRogueGuest(t *testing.T) { rogueGuest(t, 6*time.Hour, "VLIBOS_ROUND
 
 // TestSoakScheduling is TestScheduling with PVH guests.
 func TestSoakScheduling(t *testing.T) { scheduling(t, lab.PVH) }
+
+// faultsTime is how long TestSoakFaults goes on; VLIBOS_FAULTS changes it.
+func faultsTime(t *testing.T) time.Duration {
+	text := os.Getenv("VLIBOS_FAULTS")
+	if text == "" {
+		return time.Hour
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestSoakFaults has Xen's assertions and its checks of locks look at what
+// TestManyCPUs does at random, for an hour; and at starvation, where time is
+// counted. Both print the seed that repeats them.
+func TestSoakFaults(t *testing.T) {
+	env := []string{"VLIBOS_STRESS=" + faultsTime(t).String()}
+	if seed := os.Getenv("VLIBOS_SEED"); seed != "" {
+		env = append(env, "VLIBOS_SEED="+seed)
+	}
+	t.Run("stress", func(t *testing.T) {
+		these(t, lab.Config{
+			Xen: lab.VlibDebugXen, PCPUs: 3, Dom0VCPUs: 2, DomUs: 2, DomUVCPUs: 2, Env: env,
+			Timeout: 3 * (faultsTime(t) + 20*time.Minute),
+		}, func(_, test string) bool { return test == "TestStress" }, "lab/multicpu")
+	})
+	t.Run("starvation", func(t *testing.T) {
+		rounds := fmt.Sprintf("VLIBOS_ROUNDS=%d", max(8, int(faultsTime(t)/(10*time.Second))))
+		these(t, lab.Config{
+			Xen: lab.VlibDebugXen, Mode: lab.Counted, DomUs: 2, Env: append(env, rounds), Timeout: 3 * (faultsTime(t) + 20*time.Minute),
+		}, func(_, test string) bool { return test == "TestNobodyStarves" }, "lab/scheduling")
+	})
+}
 
 // TestSoakServing is TestServing's long tests, each in a boot of its own.
 func TestSoakServing(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 )
 
 // Refills that a server can have: VLIB_REFILLS of the module.
-const refills = 8
+const refills = 32
 
 // A time that does not come: 292 years.
 const never = time.Duration(math.MaxInt64)
@@ -31,7 +31,7 @@ type refill struct {
 // again at Next. Times are since a moment of the caller's choice, and do not go
 // back. A Server is not safe for concurrent use; a copy of one is another.
 //
-// Invariants: 1 to 8 refills, sorted by time; each amount is more than 0; the
+// Invariants: 1 to 32 refills, sorted by time; each amount is more than 0; the
 // amounts add up to C.
 type Server struct {
 	budget, period time.Duration
@@ -153,21 +153,45 @@ func (s *Server) pop() {
 	s.count--
 }
 
-// push appends a refill. It is put together with the last one if that is the
-// same time; or if the list is full, and then at the later time, which can only
-// make the server slower.
+// push appends a refill, or adds to the last one if that is at the same time.
 func (s *Server) push(at, amount time.Duration) {
 	if s.count > 0 {
 		last := s.nth(s.count - 1)
 		at = max(at, last.at)
-		if last.at == at || s.count == refills {
-			last.at = at
+		if last.at == at {
 			last.amount += amount
+			return
+		}
+		if s.count == refills {
+			s.makeRoom(at, amount)
 			return
 		}
 	}
 	s.count++
 	*s.nth(s.count - 1) = refill{at: at, amount: amount}
+}
+
+// makeRoom appends a refill to a full list. Of two neighbours the earlier joins
+// the later one, which can only make the server slower, and the less so, the
+// smaller they are: those that are smallest together. The first is left alone,
+// as it may be in use.
+func (s *Server) makeRoom(at, amount time.Duration) {
+	last := s.nth(refills - 1)
+	later, least := refills, last.amount+amount
+	for i := refills - 1; i > 1; i-- {
+		if sum := s.nth(i-1).amount + s.nth(i).amount; sum <= least {
+			later, least = i, sum
+		}
+	}
+	if later < refills {
+		s.nth(later).amount += s.nth(later - 1).amount
+		for i := later; i < refills; i++ {
+			*s.nth(i - 1) = *s.nth(i)
+		}
+		last.amount = 0
+	}
+	last.at = at
+	last.amount += amount
 }
 
 // later is at + by, for by of 0 and more, or never.

@@ -83,20 +83,51 @@ func TestUseBelowZeroIsNone(t *testing.T) {
 	}
 }
 
-// A full list puts its ends together, at the later time.
-func TestFullList(t *testing.T) {
+// A full list joins neighbours, at the later time; the first stays alone.
+func TestFullListIsSlowerOnlyInWhatIsToCome(t *testing.T) {
 	s := NewServer(1000, 100000, 0)
 	const charges = 3 * refills
-	for i := range charges {
-		s.Wake(time.Duration(10 * (i + 1)))
+	for i := range time.Duration(charges) {
+		now := 10 * (i + 1)
+		left := s.Left(now)
+		s.Wake(now)
 		s.Charge(1)
 		valid(t, s)
+		expect(t, s, has{now, left - 1})
+		for back := range i + 1 {
+			at := 100000 + 10*(back+1) - 1 // the use after this one is not back
+			if got, most := s.Left(at), 1000-(i+1)+back; got > most {
+				t.Fatalf("%v at %v: %v of it is back before a period has passed", got, at, got-most)
+			}
+		}
 	}
 	if s.count != refills {
 		t.Errorf("%d refills", s.count)
 	}
 	const last = 100000 + 10*charges
-	expect(t, s, has{last - 10, 1000 - charges + refills - 2}, has{last, 1000})
+	expect(t, s, has{last, 1000})
+}
+
+// All of a budget demanded evenly in pieces of 10 us: 95 % of it and more is
+// there in time.
+func TestSmallPiecesFindTheirBudget(t *testing.T) {
+	const piece = 10 * us
+	for _, size := range []struct{ budget, period time.Duration }{
+		{100 * us, 10 * ms}, {ms, 100 * ms}, {10 * ms, time.Second}, {2 * ms, 20 * ms}, {100 * ms, MaxPeriod},
+	} {
+		s := NewServer(size.budget, size.period, 0)
+		var got, demanded time.Duration
+		for now := time.Duration(0); now < 50*size.period; now += size.period * piece / size.budget {
+			used := min(piece, s.Left(now))
+			s.Wake(now)
+			s.Charge(used)
+			got += used
+			demanded += piece
+		}
+		if share := float64(got) / float64(demanded); share < 0.95 {
+			t.Errorf("%v every %v: %.3f of what is demanded", size.budget, size.period, share)
+		}
+	}
 }
 
 // Used at once or bit by bit: the same debt.

@@ -79,16 +79,14 @@ func (c *Channel) converse(ctx context.Context, m *message, dst []byte) ([]byte,
 	}
 	if m.flags&flagSessionEnd != 0 {
 		c.outstanding = true
-		return nil, nil
+		return nil, c.paid() // nor for an answer that is not waited for
 	}
 	if err := c.await(ctx, deadline); err != nil {
 		c.outstanding = true
 		c.abandoned.Store(true)
 		c.h.cancel.Store(c.id)
 		c.ep.Notify() // what the caller must hear of is why it waited in vain
-		if c.payer != nil {
-			c.payer.GiveUp(c.opts.Reservation)
-		}
+		c.giveUp()
 		return nil, err
 	}
 	if err := c.paid(); err != nil {
@@ -104,9 +102,11 @@ func (c *Channel) settle(ctx context.Context, deadline time.Time) error {
 		if err := c.urge(deadline); err != nil {
 			return err
 		}
-		if err := c.await(ctx, deadline); errors.Is(err, ErrTimeout) {
-			return fmt.Errorf("the server is still busy with an abandoned call: %w", err)
-		} else if err != nil {
+		if err := c.await(ctx, deadline); err != nil {
+			c.giveUp() // it was paid for again
+			if errors.Is(err, ErrTimeout) {
+				err = fmt.Errorf("the server is still busy with an abandoned call: %w", err)
+			}
 			return err
 		}
 		if err := c.paid(); err != nil {
@@ -179,7 +179,7 @@ func (c *Channel) signal(deadline time.Time) error {
 	if c.payer == nil {
 		return c.ep.Notify()
 	}
-	return c.refused(c.payer.Begin(c.opts.Reservation, left(deadline)))
+	return c.refused(c.payer.Begin(c.opts.Reservation, c.id, left(deadline)))
 }
 
 // urge wakes a server that may not know of a request that was given up: its
@@ -188,7 +188,7 @@ func (c *Channel) urge(deadline time.Time) error {
 	if c.payer == nil || c.h.reply.id.Load() == c.id {
 		return nil
 	}
-	return c.refused(c.payer.Urge(c.opts.Reservation, left(deadline)))
+	return c.refused(c.payer.Urge(c.opts.Reservation, c.id, left(deadline)))
 }
 
 // refused says that the reservation was the matter.
@@ -212,7 +212,15 @@ func (c *Channel) paid() error {
 	if c.payer == nil {
 		return nil
 	}
-	return c.payer.End(c.opts.Reservation)
+	return c.payer.End(c.opts.Reservation, c.id)
+}
+
+// giveUp says that nothing is paid for the last request any more. What the
+// caller must hear of is another failure.
+func (c *Channel) giveUp() {
+	if c.payer != nil {
+		c.payer.GiveUp(c.opts.Reservation, c.id)
+	}
 }
 
 func (c *Channel) data() ([]byte, error) {

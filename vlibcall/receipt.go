@@ -68,7 +68,7 @@ func (c *Channel) receiptInTurn(ctx context.Context, ticket chan struct{}, m mes
 		return dst, nil, err
 	}
 	// An answer is worth more than its price.
-	if cost, failed := c.payer.Cost(c.opts.Reservation); failed == nil {
+	if cost, failed := c.payer.Cost(c.opts.Reservation, c.lastID()); failed == nil {
 		return dst, &cost, err
 	}
 	return dst, nil, err

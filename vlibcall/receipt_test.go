@@ -55,17 +55,17 @@ func (b *bank) told() []string {
 	return asked
 }
 
-func (p paying) Begin(uint32, time.Duration) error {
+func (p paying) Begin(uint32, uint64, time.Duration) error {
 	p.note("begin")
 	if p.refuse != nil {
 		return p.refuse
 	}
 	return p.Notify()
 }
-func (p paying) Urge(uint32, time.Duration) error { return p.Notify() }
-func (p paying) End(uint32) error                 { p.note("end"); return nil }
-func (p paying) GiveUp(uint32) error              { p.note("give up"); return nil }
-func (p paying) Cost(uint32) (vlibcall.Cost, error) {
+func (p paying) Urge(uint32, uint64, time.Duration) error { return p.Notify() }
+func (p paying) End(uint32, uint64) error                 { p.note("end"); return nil }
+func (p paying) GiveUp(uint32, uint64) error              { p.note("give up"); return nil }
+func (p paying) Cost(uint32, uint64) (vlibcall.Cost, error) {
 	p.note("cost")
 	return p.cost, p.silent
 }
@@ -77,6 +77,8 @@ func serving(t *testing.T) vlibcall.Dialer {
 	s := vlibcall.NewServer(l)
 	s.Handle("t", "echo", func(c *vlibcall.Call) error { return c.Reply(c.Input()) })
 	s.Handle("t", "sleep", func(*vlibcall.Call) error { time.Sleep(nap); return nil })
+	stopped := make(chan struct{})
+	s.Handle("t", "deaf", func(*vlibcall.Call) error { <-stopped; return nil })
 	s.Handle("t", "hang", func(c *vlibcall.Call) error {
 		<-c.Context(context.Background()).Done()
 		return vlibcall.ErrCancelled
@@ -85,6 +87,7 @@ func serving(t *testing.T) vlibcall.Dialer {
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx) }()
 	t.Cleanup(func() {
+		close(stopped)
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -191,6 +194,40 @@ func TestReceiptOfPayer(t *testing.T) {
 		t.Errorf("refused: %+v, %v, asked %v", r, err, asked)
 	}
 	b.refuse = nil
+}
+
+// A late answer is paid for while it is waited for, and no longer.
+func TestLateAnswerIsGivenUpAgain(t *testing.T) {
+	b := &bank{Dialer: serving(t)}
+	c := opened(t, b, vlibcall.Options{Reservation: 7})
+	for range 2 {
+		b.told()
+		short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer stop()
+		if _, err := c.Call(short, "t", "deaf", nil, nil); !errors.Is(err, vlibcall.ErrTimeout) {
+			t.Errorf("of a server that is deaf: %v", err)
+		}
+		if asked := b.told(); !slices.Contains(asked, "give up") {
+			t.Errorf("asked %v: it is not given up", asked)
+		}
+	}
+}
+
+// The end of a session is not waited for, and its payment not left to the server.
+func TestEndOfASessionIsPaidNoLonger(t *testing.T) {
+	b := &bank{Dialer: serving(t)}
+	c := opened(t, b, vlibcall.Options{Reservation: 7})
+	s, err := c.Session(t.Context(), "t", "echo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.told()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if asked := b.told(); !slices.Contains(asked, "end") {
+		t.Errorf("asked %v: nothing says that it is over", asked)
+	}
 }
 
 func TestRecord(t *testing.T) {

@@ -66,7 +66,7 @@ func (cn *conn) request() *Call {
 	*c = Call{conn: cn, id: id, shape: requestShape(cn.h.request.shape.Load())}
 	c.malformed = c.load()
 	if cn.biller != nil {
-		c.unpaid = cn.biller.Bill()
+		c.unpaid = cn.biller.Bill(id)
 	}
 	return c
 }

@@ -45,18 +45,20 @@ type ClientEndpoint interface {
 type Payer interface {
 	ClientEndpoint
 	// Begin signals the peer as Notify does, and has the reservation pay for
-	// what the peer's domain executes from then until its server listens
-	// again, for at most timeout (0: as long as the scheduler allows).
-	Begin(reservation uint32, timeout time.Duration) error
+	// what the peer's domain executes from then until its server has served
+	// the request, for at most timeout (0: as long as the scheduler allows).
+	// Requests have the channel's numbers.
+	Begin(reservation uint32, request uint64, timeout time.Duration) error
 	// Urge is Begin for a request that was given up, which the server may be
 	// at already, or may never have been told of.
-	Urge(reservation uint32, timeout time.Duration) error
-	// End says that the answer has come.
-	End(reservation uint32) error
-	// GiveUp says that nobody waits for it any more.
-	GiveUp(reservation uint32) error
+	Urge(reservation uint32, request uint64, timeout time.Duration) error
+	// End says that the answer has come. The reservation then pays for it no
+	// longer than some milliseconds, whatever the server does.
+	End(reservation uint32, request uint64) error
+	// GiveUp says that the client does not wait for it any more.
+	GiveUp(reservation uint32, request uint64) error
 	// Cost is that of the reservation's last call, ended or given up.
-	Cost(reservation uint32) (Cost, error)
+	Cost(reservation uint32, request uint64) (Cost, error)
 }
 
 // LateNotifier is an Endpoint of a Listener that can put a signal together with
@@ -71,9 +73,9 @@ type LateNotifier interface {
 // the server has to say when that begins and ends.
 type Biller interface {
 	Endpoint
-	// Bill says that a call begins. An error refuses the call, and is for
-	// the client.
-	Bill() error
+	// Bill says that the server takes a request up. An error refuses it, and
+	// is for the client.
+	Bill(request uint64) error
 	// Billed says that it has ended, before its answer is published.
 	Billed()
 }

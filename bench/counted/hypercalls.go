@@ -79,7 +79,8 @@ func (b *host) callListener(ctx context.Context, domid uint16) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.module.SetDomain(domid, 0, vlib.Listens)) }()
-	if err := b.module.Hold(domid, time.Minute); err != nil {
+	hold, err := b.module.Hold(domid, time.Minute)
+	if err != nil {
 		return err
 	}
 	for id := uint32(notAllowed); id < firstPaying+batchCalls; id++ {
@@ -100,7 +101,7 @@ func (b *host) callListener(ctx context.Context, domid uint16) (err error) {
 	if err := b.countRefused(domid, uint32(local)); err != nil {
 		return err
 	}
-	if err := b.module.Drop(domid); err != nil {
+	if err := b.module.Drop(domid, hold); err != nil {
 		return err
 	}
 	return b.countCalls(domid, uint32(local))
@@ -109,7 +110,7 @@ func (b *host) callListener(ctx context.Context, domid uint16) (err error) {
 // countRefused counts a CALL that is refused as late as may be.
 func (b *host) countRefused(domid uint16, local uint32) error {
 	const hypercall, call = 55, 3 // vlib_op, VLIB_OP_call
-	args := [5]uint64{call, uint64(domid)<<32 | uint64(local), notAllowed, uint64(time.Second)}
+	args := [5]uint64{call, uint64(domid)<<32 | uint64(local), notAllowed, uint64(time.Second), 1}
 	return b.count(sampleCallRefused, func() error {
 		if _, err := b.xen.Hypercall(hypercall, args); err != unix.EACCES {
 			return fmt.Errorf("a reservation that may not: %w, want EACCES", err)
@@ -122,14 +123,16 @@ func (b *host) countRefused(domid uint16, local uint32) error {
 // apart, CALL to one that is called already.
 func (b *host) countCalls(domid uint16, local uint32) error {
 	time.Sleep(batchGathers) // the gate closes
+	request := vlib.Request{Domain: domid, Port: local}
 	for i := range singleCalls {
+		request.Number++
 		begin := tsc()
-		queued, err := b.module.Call(domid, local, firstPaying, time.Minute)
+		state, err := b.module.Call(firstPaying, request, time.Minute)
 		end := tsc()
 		if err != nil {
 			return err
 		}
-		if queued {
+		if state != vlib.CallActive {
 			return errors.New("the domain was called and does not listen")
 		}
 		if i >= warmUp {
@@ -139,13 +142,14 @@ func (b *host) countCalls(domid uint16, local uint32) error {
 	}
 	for batch := range batches {
 		for i := range batchCalls {
+			request.Number++
 			begin := tsc()
-			queued, err := b.module.Call(domid, local, uint32(firstPaying+i), time.Minute)
+			state, err := b.module.Call(uint32(firstPaying+i), request, time.Minute)
 			end := tsc()
 			if err != nil {
 				return err
 			}
-			if batch > 0 && queued {
+			if batch > 0 && state == vlib.CallQueued {
 				b.Samples[sampleCallQueued] = append(b.Samples[sampleCallQueued], float64(end-begin))
 			}
 		}

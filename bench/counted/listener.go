@@ -81,13 +81,13 @@ func (s Samples) listenOpen(m *vlib.Module) error {
 	var err error
 	for err = vlib.ErrNotPermitted; errors.Is(err, vlib.ErrNotPermitted); {
 		time.Sleep(time.Millisecond) // until Dom0 lets this domain listen
-		_, err = m.Listen(0, false)
+		_, err = m.Listen(vlib.Served{})
 	}
 	if err != vlib.ErrOpen {
 		return fmt.Errorf("the gate is held open: %v", err)
 	}
 	return s.count(sampleListenOpen, func() error {
-		if _, err := m.Listen(0, false); err != vlib.ErrOpen {
+		if _, err := m.Listen(vlib.Served{}); err != vlib.ErrOpen {
 			return fmt.Errorf("the gate is held open: %v", err)
 		}
 		return nil
@@ -97,16 +97,16 @@ func (s Samples) listenOpen(m *vlib.Module) error {
 // listenClosed counts LISTEN that ends a call and begins the next, which waits
 // already: what it does without waiting for anybody.
 func (s Samples) listenClosed(m *vlib.Module, bound uint32) error {
-	port, err := m.Listen(0, false)
+	port, err := m.Listen(vlib.Served{})
 	for err == vlib.ErrOpen { // until Dom0 lets go
 		time.Sleep(time.Millisecond)
-		port, err = m.Listen(0, false)
+		port, err = m.Listen(vlib.Served{})
 	}
 	for range singleCalls {
 		if err != nil {
 			return err
 		}
-		port, err = m.Listen(port, false)
+		port, err = m.Listen(vlib.Served{Port: port})
 	}
 	for batch := range batches {
 		time.Sleep(batchGathers)
@@ -121,14 +121,14 @@ func (s Samples) listenClosed(m *vlib.Module, bound uint32) error {
 				break // nobody would end its waiting
 			}
 			begin := tsc()
-			port, err = m.Listen(port, false)
+			port, err = m.Listen(vlib.Served{Port: port})
 			end := tsc()
 			if batch > 0 && i < batchCalls-1 {
 				s[sampleListen] = append(s[sampleListen], float64(end-begin))
 			}
 		}
 	}
-	return m.Complete(port, false)
+	return m.Complete(vlib.Served{Port: port})
 }
 
 // version makes the smallest hypercall, by the way that the module's are made.

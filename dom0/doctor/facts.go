@@ -52,6 +52,14 @@ type Module struct {
 	Reservations int           `json:"reservations"`
 	Lease        time.Duration `json:"lease_ns"` // left; 0: none runs
 	LeasesLost   uint64        `json:"leases_lost"`
+	Late         time.Duration `json:"late_ns"`            // by how much admission lets budgets end late
+	Overruns     []Overrun     `json:"overruns,omitempty"` // that were later
+}
+
+// Overrun is by how much a budget ended late on a CPU, at worst.
+type Overrun struct {
+	CPU int           `json:"cpu"`
+	By  time.Duration `json:"by_ns"`
 }
 
 // Device is a device node that calls need.

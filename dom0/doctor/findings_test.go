@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ func TestModuleProblems(t *testing.T) {
 		{vlib.ErrNotPermitted, Module{Problem: vlib.ErrNotPermitted.Error(), Denied: true}},
 		{vlib.ErrVersion, Module{Problem: vlib.ErrVersion.Error()}},
 	} {
-		if got := moduleProblem(tt.err); got != tt.want {
+		if got := moduleProblem(tt.err); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%v: %+v, want %+v", tt.err, got, tt.want)
 		}
 	}
@@ -101,6 +102,10 @@ func TestFindings(t *testing.T) {
 			f.Xen.Module = wellModule()
 			f.Xen.Module.Lease, f.Xen.Module.LeasesLost = 1500*time.Millisecond, 2
 		}, OK, "ok module revision 3, interface version 1, drives CPUs: 2 (Dom0's among them), reservations: 4, uncore counters: none here, lease: 1.5s left, lost: 2"},
+		{"budgets that end late", func(f *Facts) {
+			f.Xen.Module = wellModule()
+			f.Xen.Module.Late, f.Xen.Module.Overruns = 60*time.Microsecond, []Overrun{{3, 90 * time.Microsecond}}
+		}, OK, "note module a budget on CPU 3 ended 90µs late, and admission lets none end later than 60µs -> boot Xen with a timer_slop="},
 		{"module, idle", func(f *Facts) { f.Xen.Module = wellModule(); f.Xen.Module.CPUs = 0 }, OK,
 			"note module revision 3, interface version 1, but its scheduler drives no CPU -> boot Xen with sched=vlib"},
 		{"silent Xen", func(f *Facts) { f.Xen = XenFacts{Problem: "EPERM"} }, OK, "note xen Xen does not tell its version: EPERM"},

@@ -7,7 +7,7 @@
  */
 #include <inttypes.h>
 
-#include "admission.h"
+#include "admit.h"
 #include "check.h"
 #include "seed.h"
 
@@ -93,7 +93,7 @@ static void random_set(struct seed *s)
     distinct = random_tasks(s);
     memcpy(before, tasks, sizeof(before));
     fits = all_in_time(before);
-    admits = vlib_admit(tasks, count, late, &verdict);
+    admits = admit_in_steps(tasks, count, late, &verdict, seed_range(s, 1, 9));
     CHECK(!admits || fits, "admitted, and misses");
     if ( distinct && !late )
         CHECK(admits == fits, "refused, and does not miss");
@@ -124,33 +124,33 @@ static void extremes(void)
 
     late = 0;
     fill(1, 10 * S, 10 * S, 0);
-    CHECK(vlib_admit(tasks, count, 0, &verdict), "all of one CPU");
-    CHECK(!vlib_admit(tasks, count, 1, &verdict), "and late");
+    CHECK(admit(tasks, count, 0, &verdict), "all of one CPU");
+    CHECK(!admit(tasks, count, 1, &verdict), "and late");
     CHECK(verdict.id == 1 && verdict.response == 10 * S + 1, "%ld",
           verdict.response);
     fill(0, 0, 0, 0);
-    CHECK(vlib_admit(tasks, count, 60000, &verdict), "nobody");
+    CHECK(admit(tasks, count, 60000, &verdict), "nobody");
     fill(1024, 10 * S, 10 * S, 0);
-    CHECK(!vlib_admit(tasks, count, 0, &verdict), "1,024 CPUs' worth");
+    CHECK(!admit(tasks, count, 0, &verdict), "1,024 CPUs' worth");
     fill(1024, 10 * S / 1024, 10 * S, 0);
-    CHECK(vlib_admit(tasks, count, 0, &verdict), "all of one CPU");
+    CHECK(admit(tasks, count, 0, &verdict), "all of one CPU");
     fill(1024, 10 * S / 1024 + 1, 10 * S, 0);
-    CHECK(!vlib_admit(tasks, count, 0, &verdict), "1,024 ns more than all");
+    CHECK(!admit(tasks, count, 0, &verdict), "1,024 ns more than all");
     fill(1024, 20000, 200000, 9765625);
-    CHECK(vlib_admit(tasks, count, 0, &verdict), "short to long");
+    CHECK(admit(tasks, count, 0, &verdict), "short to long");
     fill(1024, 200000, 200000, 9765625);
-    CHECK(!vlib_admit(tasks, count, 0, &verdict), "short to long");
+    CHECK(!admit(tasks, count, 0, &verdict), "short to long");
     fill(1024, 9 * S, 10 * S, -9000000);
-    CHECK(!vlib_admit(tasks, count, S, &verdict), "all late by a second");
+    CHECK(!admit(tasks, count, S, &verdict), "all late by a second");
     /* The response time of each is hundreds of steps from that of the last. */
     fill(1001, 20000, 10 * S, 1);
     tasks[0] = (struct vlib_task){ 1, 199600, 200000 };
-    CHECK(vlib_admit(tasks, count, 0, &verdict), "slowly");
+    CHECK(admit(tasks, count, 0, &verdict), "slowly");
     tasks[0] = (struct vlib_task){ 1, 199999, 200000 };
     tasks[1] = (struct vlib_task){ 2, 50000, 10 * S };
-    CHECK(vlib_admit(tasks, 2, 0, &verdict), "exactly all");
+    CHECK(admit(tasks, 2, 0, &verdict), "exactly all");
     tasks[1].budget++;
-    CHECK(!vlib_admit(tasks, 2, 0, &verdict), "one more");
+    CHECK(!admit(tasks, 2, 0, &verdict), "one more");
 }
 
 int main(int argc, char **argv)

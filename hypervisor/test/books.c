@@ -105,8 +105,8 @@ void sim_finish(void)
               q->background_time == sim.cpu[i].spent.background &&
               q->idle_time == sim.cpu[i].idle, "CPU %u", i);
         CHECK(q->foreground_time + q->background_time + q->idle_time ==
-              (uint64_t)(sim.now - sim.began), "CPU %u", i);
-        CHECK(sim.charged || q->overrun <= sim.late, "CPU %u: %ld ns", i,
+              (uint64_t)(sim.now - sim.cpu[i].began), "CPU %u", i);
+        CHECK(q->overrun <= sim.late, "CPU %u: %ld ns", i,
               q->overrun);
         compare("floor", i, &q->floor.usage, &sim.cpu[i].floor->spent);
     }

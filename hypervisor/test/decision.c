@@ -24,6 +24,7 @@
 static struct vlib_runqueue queue;
 static struct vlib_account accounts[MOST];
 static struct vlib_entity entities[MOST + 1];
+static struct vlib_group groups[MOST + 1];
 static volatile bool *counted;  /* shared with the parent: ends a count */
 
 void vlib_kick(unsigned int cpu)
@@ -65,7 +66,7 @@ static void child(unsigned int n)
     vlib_runqueue_init(&queue, 0, 0);
     for ( i = 0; i <= n; i++ )
     {
-        vlib_entity_init(&entities[i], false);
+        vlib_entity_init(&entities[i], &groups[i], false);
         if ( i < n )
         {
             vlib_account_init(&accounts[i], i + 1, PERIOD / 2 / n,

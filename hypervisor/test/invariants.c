@@ -37,12 +37,17 @@ static void queued(const struct cpu *c, const struct task *t)
 {
     const struct vlib_runqueue *q = &c->queue;
     const struct vlib_entity *e = &t->vlib;
-    const struct vlib_heap *h = e->foreground ? &q->foreground :
-                                e->spared ? &q->spared : &q->background;
+    const struct vlib_group *g = &e->groups[q->cpu];
+    const struct vlib_heap *h = e->foreground ? &q->foreground
+                                              : &g->member[e->spared];
     bool contends = !list_empty(&e->contends);
     unsigned int n = t - sim.task;
 
     CHECK(e->ready.queued && root(&e->ready) == h->first, "task %u", n);
+    if ( !e->foreground )
+        CHECK(g->node[e->spared].queued && root(&g->node[e->spared]) ==
+              (e->spared ? q->spared.first : q->background.first) &&
+              g->node[e->spared].key == g->share, "task %u: its domain", n);
     CHECK(!e->refill.queued || root(&e->refill) == q->refills.first,
           "task %u", n);
     if ( e->foreground )

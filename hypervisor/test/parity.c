@@ -13,7 +13,7 @@
  */
 #include <inttypes.h>
 
-#include "admission.h"
+#include "admit.h"
 #include "check.h"
 #include "server.h"
 
@@ -78,7 +78,7 @@ static void admission(void)
         tasks[i].budget = number();
         tasks[i].period = number();
     }
-    if ( vlib_admit(tasks, n, late, &verdict) )
+    if ( admit(tasks, n, late, &verdict) )
         printf("ok\n");
     else
         printf("%u %"PRId64"\n", verdict.id, verdict.response);

@@ -144,7 +144,7 @@ static void exact_share(void)
     backlogged(7, 1000, 6, 10000);
 }
 
-/* A full list puts its ends together, at the later time. */
+/* A full list joins neighbours, at the later time; the first stays alone. */
 static void full_list(void)
 {
     unsigned int i;
@@ -152,16 +152,57 @@ static void full_list(void)
     vlib_server_init(&server, 1000, 100000, 0);
     for ( i = 0; i < 3 * VLIB_REFILLS; i++ )
     {
-        s_time_t now = 10 * (i + 1);
+        s_time_t now = 10 * (i + 1), left = vlib_server_left(&server, now), t;
 
         vlib_server_wake(&server, now);
         vlib_server_charge(&server, 1);
         valid();
+        CHECK(vlib_server_left(&server, now) == left - 1, "delayed in use");
+        /* Nothing is back before a period after it was used. */
+        for ( t = 1; t <= i + 1; t++ )
+            CHECK(vlib_server_left(&server, 100000 + 10 * t - 1) <=
+                  1000 - (i + 1) + t - 1, "early");
     }
     CHECK(server.count == VLIB_REFILLS, "%u refills", server.count);
-    CHECK(vlib_server_left(&server, 100000 + 10 * (i - 1)) ==
-          1000 - 3 * VLIB_REFILLS + VLIB_REFILLS - 2, "comes early");
     CHECK(vlib_server_left(&server, 100000 + 10 * i) == 1000, "comes late");
+}
+
+/*
+ * All of the budget demanded in small pieces, evenly: what there is in time, in
+ * per cent of what is demanded.
+ */
+static int64_t in_pieces(s_time_t budget, s_time_t period, s_time_t piece)
+{
+    s_time_t every = period * piece / budget, now, sum = 0, end = 50 * period;
+
+    vlib_server_init(&server, budget, period, 0);
+    for ( now = 0; now < end; now += every )
+    {
+        s_time_t used = min(piece, vlib_server_left(&server, now));
+
+        vlib_server_wake(&server, now);
+        vlib_server_charge(&server, used);
+        valid();
+        sum += used;
+    }
+    return sum * 100 / (end / period * budget);
+}
+
+static void small_pieces(void)
+{
+    static const struct {
+        s_time_t budget, period;
+    } sizes[] = { { 100 * US, 10 * MS }, { MS, 100 * MS }, { 2 * MS, 20 * MS },
+                  { 10 * MS, 1000 * MS }, { 100 * MS, 10000 * MS } };
+    unsigned int i;
+
+    for ( i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++ )
+    {
+        int64_t share = in_pieces(sizes[i].budget, sizes[i].period, 10 * US);
+
+        CHECK(share >= 95, "%ld %% of %ld ns every %ld ns in pieces of 10 us",
+              share, sizes[i].budget, sizes[i].period);
+    }
 }
 
 /* Used at once or bit by bit: the same debt. */
@@ -262,6 +303,7 @@ int main(int argc, char **argv)
     check_show = show;
     exact_share();
     full_list();
+    small_pieces();
     huge_charge();
     toggled();
     for ( i = only ?: 1; i <= (only ?: ROUNDS); i++ )

@@ -37,15 +37,27 @@ struct account *sim_account(s_time_t budget, s_time_t period)
     return a;
 }
 
-struct task *sim_task(unsigned int cpu, struct account *a, bool control)
+static struct task *add_task(unsigned int cpu, struct account *a, bool control,
+                             struct vlib_group *groups)
 {
     struct task *t = &sim.task[sim.tasks++];
 
-    vlib_entity_init(&t->vlib, control);
+    CHECK(sim.tasks <= MAX_TASKS, "too many tasks");
+    vlib_entity_init(&t->vlib, groups ?: t->groups, control);
     vlib_attach(&t->vlib, a ? &a->vlib : NULL, sim.now);
     t->cpu = cpu;
     t->wake = VLIB_NEVER;
     return t;
+}
+
+struct task *sim_task(unsigned int cpu, struct account *a, bool control)
+{
+    return add_task(cpu, a, control, NULL);
+}
+
+struct task *sim_sibling(struct task *of, unsigned int cpu, struct account *a)
+{
+    return add_task(cpu, a, of->vlib.control, of->vlib.groups);
 }
 
 struct account *sim_payer(const struct task *t)
@@ -157,7 +169,6 @@ void sim_charge(struct account *a, s_time_t used)
 {
     vlib_account_charge(&a->vlib, used, sim.now);
     a->spent.foreground += used;
-    sim.charged = true;
 }
 
 void sim_throttle(unsigned int cpu, s_time_t period, s_time_t idle)
@@ -208,6 +219,21 @@ static s_time_t next_event(s_time_t until)
         if ( !sim.task[i].runnable )
             until = min(until, sim.task[i].wake);
     return until;
+}
+
+void sim_renew(unsigned int cpu)
+{
+    struct cpu *c = &sim.cpu[cpu];
+    unsigned int i;
+
+    for ( i = 0; i < sim.tasks; i++ )
+        CHECK(sim.task[i].cpu != cpu || !sim.task[i].runnable,
+              "task %u is there", i);
+    memset(&c->spent, 0, sizeof(c->spent));
+    memset(&c->floor->spent, 0, sizeof(c->floor->spent));
+    c->idle = 0;
+    c->began = sim.now;
+    vlib_runqueue_init(&c->queue, cpu, sim.now);
 }
 
 static s_time_t lateness(void)

@@ -35,6 +35,7 @@ struct account {
 
 struct task {
     struct vlib_entity vlib;
+    struct vlib_group groups[MAX_CPUS]; /* of the domain that it began */
     struct vlib_usage spent;
     unsigned int cpu;
     bool runnable;
@@ -53,6 +54,7 @@ struct cpu {
     bool kicked;
     struct vlib_usage spent;
     uint64_t idle;
+    s_time_t began;             /* its runqueue was made */
     s_time_t stint;             /* background, while others waited */
     s_time_t denied;            /* background, since it was denied */
     s_time_t wasted;            /* idle, while somebody could have run */
@@ -61,8 +63,7 @@ struct cpu {
 };
 
 struct simulator {
-    s_time_t now, began, late;
-    bool charged;               /* overruns are not only those of timers */
+    s_time_t now, late;
     bool always_late;           /* by 'late', not by up to it */
     struct seed seed;
     unsigned int cpus, accounts, tasks;
@@ -84,7 +85,9 @@ extern struct simulator sim;
 void sim_init(unsigned int cpus, s_time_t late, uint64_t seed);
 struct account *sim_account(s_time_t budget, s_time_t period);
 void sim_admit(struct account *a, unsigned int cpu, bool admitted);
+/* A task is a domain by itself, or one more vCPU of another task's domain. */
 struct task *sim_task(unsigned int cpu, struct account *a, bool control);
+struct task *sim_sibling(struct task *of, unsigned int cpu, struct account *a);
 
 /* What is not to be done is ignored: t is runnable already, or not yet. */
 void sim_wake(struct task *t, s_time_t work);
@@ -100,6 +103,9 @@ void sim_throttle(unsigned int cpu, s_time_t period, s_time_t idle);
 
 /* The CPU is wanted for something else, for no time at all. */
 void sim_idle(unsigned int cpu);
+
+/* The CPU leaves its pool and comes back: its runqueue is made anew. */
+void sim_renew(unsigned int cpu);
 
 /* Runs all events up to a time. */
 void sim_run(s_time_t until);

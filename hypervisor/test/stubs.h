@@ -16,9 +16,11 @@ typedef int64_t s_time_t;
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
+#define arch_fetch_and_add(p, n) __sync_fetch_and_add(p, n)
 #define container_of(p, type, member) \
     ((type *)((char *)(p) - offsetof(type, member)))
 
+#ifndef FAKE_XEN /* it has locks of its own */
 /* One thread: a lock that is taken is a lock that is taken twice. */
 typedef bool spinlock_t;
 
@@ -35,6 +37,8 @@ static inline void spin_unlock(spinlock_t *l)
     assert(*l);
     *l = false;
 }
+
+#endif
 
 #define NR_CPUS 128
 #define WORD_CPUS 64
@@ -88,6 +92,16 @@ struct list_head {
 
 #define LIST_HEAD(name) struct list_head name = { &(name), &(name) }
 #define list_entry(p, type, member) container_of(p, type, member)
+
+#define list_for_each_entry(e, head, member) \
+    for ( (e) = list_entry((head)->next, typeof(*(e)), member); \
+          &(e)->member != (head); \
+          (e) = list_entry((e)->member.next, typeof(*(e)), member) )
+#define list_for_each_entry_safe(e, n, head, member) \
+    for ( (e) = list_entry((head)->next, typeof(*(e)), member), \
+          (n) = list_entry((e)->member.next, typeof(*(e)), member); \
+          &(e)->member != (head); \
+          (e) = (n), (n) = list_entry((n)->member.next, typeof(*(n)), member) )
 
 static inline void INIT_LIST_HEAD(struct list_head *l)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "admission.h"
+#include "admit.h"
 #include "taskset.h"
 
 int64_t taskset_period(struct seed *s)
@@ -27,7 +27,7 @@ bool taskset_fits(unsigned int cpu, const struct account *a, s_time_t budget,
             list[n++] = (struct vlib_task){ o->id, o->server.budget,
                                             o->server.period };
     }
-    return vlib_admit(list, n, sim.late, &verdict);
+    return admit(list, n, sim.late, &verdict);
 }
 
 bool taskset_change(struct account *a, s_time_t budget, s_time_t period)
@@ -135,13 +135,27 @@ static void make_greedy(struct seed *s)
     }
 }
 
+/* Those that always want to run, of a few domains. */
+static void make_spinners(struct seed *s)
+{
+    struct task *last = NULL;
+    unsigned int n;
+
+    for ( n = seed_range(s, 0, 4); n; n-- )
+    {
+        unsigned int cpu = seed_range(s, 0, sim.cpus - 1);
+
+        last = last && seed_chance(s, 40) ? sim_sibling(last, cpu, NULL)
+                                          : sim_task(cpu, NULL, false);
+        sim_wake(last, VLIB_NEVER);
+    }
+}
+
 static void make_others(struct seed *s)
 {
     unsigned int n;
 
-    for ( n = seed_range(s, 0, 3); n; n-- )
-        sim_wake(sim_task(seed_range(s, 0, sim.cpus - 1), NULL, false),
-                 VLIB_NEVER);
+    make_spinners(s);
     for ( n = seed_range(s, 0, 2); n; n-- )
         taskset_plan(sim_task(seed_range(s, 0, sim.cpus - 1), NULL, false));
     for ( n = seed_range(s, 0, 2); n; n-- )

@@ -34,11 +34,12 @@ type Image struct {
 //
 //	lock              flock: held while something is fetched or built
 //	source/SERIES/    the source package as downloaded, complete if there
-//	tree/KEY/         the one source tree that was compiled last
+//	tree/KEY/         the one source tree that was compiled last; tree-NAME/KEY/ of a variant
 //	image/KEY/        built images, complete if there: written aside and renamed
 type Cache struct {
-	base *image.Cache
-	dir  string
+	base    *image.Cache
+	dir     string
+	variant Variant
 }
 
 const folder = "hypervisor"
@@ -48,7 +49,7 @@ func NewCache(c *image.Cache) *Cache { return &Cache{base: c, dir: filepath.Join
 
 // What decides the bytes of an image beside the sources and the compiler.
 //
-//go:embed compile.go given.go tree.go
+//go:embed compile.go given.go tree.go variant.go
 var builder embed.FS
 
 // Build returns Xen of the series and the release of base images, as their tools
@@ -122,7 +123,7 @@ func (c *Cache) image(src source, compiler string) (*Image, error) {
 }
 
 func (c *Cache) imageDir(src source, compiler string) string {
-	return filepath.Join(c.dir, "image", key(src.id, compiler, hypervisor.Revision(), builderRevision()))
+	return filepath.Join(c.dir, "image", key(src.id, compiler, hypervisor.Revision(), builderRevision(), c.variant.Name))
 }
 
 // install copies what was built to dir.

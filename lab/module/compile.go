@@ -68,7 +68,7 @@ func (t *tree) make(ctx context.Context, version string, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(file, append(config, besides...), 0o644); err != nil {
+	if err := os.WriteFile(file, append(config, besides+t.config...), 0o644); err != nil {
 		return err
 	}
 	if err := t.run(ctx, version, io.Discard, "olddefconfig"); err != nil {

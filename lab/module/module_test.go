@@ -40,6 +40,9 @@ func TestImageDir(t *testing.T) {
 	if dir == c.imageDir(source{id: "2"}, "gcc 12") || dir == c.imageDir(source{id: "1"}, "gcc 13") {
 		t.Error("another source or compiler, same name")
 	}
+	if dir == c.Of(Debug).imageDir(source{id: "1"}, "gcc 12") {
+		t.Error("a variant has the same name")
+	}
 	if !strings.HasPrefix(dir, "/cache/hypervisor/image/") {
 		t.Errorf("image in %s", dir)
 	}
@@ -51,7 +54,7 @@ func TestLayKeepsTimes(t *testing.T) {
 	if err != nil || !slices.Equal(names, []string{"common/a.c", "common/b.c"}) {
 		t.Fatalf("files %q, %v", names, err)
 	}
-	tr := &tree{t.TempDir()}
+	tr := &tree{dir: t.TempDir()}
 	old := time.Now().Add(-time.Hour).Truncate(time.Second)
 	for round, changed := range []bool{true, false, true} {
 		if round == 2 {
@@ -75,7 +78,7 @@ func TestLayKeepsTimes(t *testing.T) {
 }
 
 func TestLayReplacesNothingOfXen(t *testing.T) {
-	tr := &tree{t.TempDir()}
+	tr := &tree{dir: t.TempDir()}
 	own := filepath.Join(tr.module(), "common/sched/core.c")
 	if err := os.MkdirAll(filepath.Dir(own), 0o755); err != nil {
 		t.Fatal(err)
@@ -93,7 +96,7 @@ func TestLayReplacesNothingOfXen(t *testing.T) {
 }
 
 func TestUsable(t *testing.T) {
-	tr := &tree{filepath.Join(t.TempDir(), "tree")}
+	tr := &tree{dir: filepath.Join(t.TempDir(), "tree")}
 	if tr.usable(nil) {
 		t.Error("a tree that is not there")
 	}

@@ -19,7 +19,10 @@ import (
 )
 
 // tree is a hooked source tree of Xen with this project's files in it.
-type tree struct{ dir string }
+type tree struct {
+	dir    string
+	config string // the variant's
+}
 
 // Files in a tree that are not Xen's: busy is there while make works, and where
 // it was left behind may be half-written objects. laid lists our files.
@@ -31,7 +34,7 @@ const (
 // tree returns the tree of these sources with our files up to date, so that
 // make compiles what has changed. Everything that make cannot see a change of
 // is in the tree's key: the source, the hook lines, the compiler and its flags.
-// Other trees are removed. The lock is held.
+// Other trees of the variant are removed. The lock is held.
 func (c *Cache) tree(ctx context.Context, src source, compiler string, log io.Writer) (*tree, error) {
 	module := hypervisor.Module()
 	names, err := moduleFiles(module)
@@ -39,7 +42,10 @@ func (c *Cache) tree(ctx context.Context, src source, compiler string, log io.Wr
 		return nil, err
 	}
 	trees := filepath.Join(c.dir, "tree")
-	t := &tree{filepath.Join(trees, key(src.id, compiler, string(hypervisor.Hooks()), builderRevision()))}
+	if c.variant.Name != "" {
+		trees += "-" + c.variant.Name
+	}
+	t := &tree{dir: filepath.Join(trees, key(src.id, compiler, string(hypervisor.Hooks()), builderRevision())), config: c.variant.config}
 	if !t.usable(names) {
 		fmt.Fprintf(log, "unpacking the source of Xen %s\n", src.version)
 		if err := os.RemoveAll(trees); err != nil {
@@ -48,7 +54,7 @@ func (c *Cache) tree(ctx context.Context, src source, compiler string, log io.Wr
 		if err := os.MkdirAll(trees, 0o755); err != nil {
 			return nil, err
 		}
-		fresh := &tree{filepath.Join(trees, "fresh")}
+		fresh := &tree{dir: filepath.Join(trees, "fresh")}
 		if err := src.unpack(ctx, fresh.dir); err != nil {
 			return nil, err
 		}

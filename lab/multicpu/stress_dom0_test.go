@@ -13,10 +13,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/vlibos/vlibos/builtin"
+	"github.com/vlibos/vlibos/transport/xen"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
@@ -32,19 +34,34 @@ func stressTime(t *testing.T) time.Duration {
 	return d
 }
 
+// stressSeed decides what is done; VLIBOS_SEED repeats it, as far as threads do.
+func stressSeed(t *testing.T) uint64 {
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("VLIBOS_SEED"); text != "" {
+		var err error
+		seed, err = strconv.ParseUint(text, 10, 64)
+		must(t, err)
+	}
+	t.Logf("VLIBOS_SEED=%d", seed)
+	fmt.Printf("VLIBOS_SEED=%d\n", seed) // also if Xen does not survive it
+	return seed
+}
+
 // TestStress does everything to two domains at once, and then expects them to
 // be as they were: gates, reservations, throttles and leases from several
 // threads, calls, and the toolstack's pinning, pausing, pools and CPUs that go
-// offline.
+// offline. No call is lost: each ends in its time.
 func TestStress(t *testing.T) {
 	m, h := openModule(t)
+	seed := stressSeed(t)
 	ctx, cancel := context.WithTimeout(t.Context(), stressTime(t))
 	defer cancel()
 	var work sync.WaitGroup
 	var done sync.Map
-	loop := func(name string, seed uint64, step func(r *rand.Rand)) {
+	var echoes atomic.Int64
+	loop := func(name string, stream uint64, step func(r *rand.Rand)) {
 		work.Go(func() {
-			r := rand.New(rand.NewPCG(seed, 1))
+			r := rand.New(rand.NewPCG(seed, stream))
 			n := 0
 			for ; ctx.Err() == nil; n++ {
 				step(r)
@@ -77,8 +94,9 @@ func TestStress(t *testing.T) {
 		case 3:
 			m.SetDomain(domid(r), vlib.StopTime, vlib.Closed)
 		case 4:
-			if m.Hold(domid(r), 50*ms) == nil && r.IntN(2) == 0 {
-				m.Drop(domid(r))
+			d := domid(r)
+			if hold, err := m.Hold(d, 50*ms); err == nil && r.IntN(2) == 0 {
+				m.Drop(d, hold)
 			}
 		}
 		time.Sleep(ms)
@@ -101,14 +119,14 @@ func TestStress(t *testing.T) {
 		// Whatever the others do to the domain, each ends in its time.
 		c, cancel := context.WithTimeout(ctx, 200*ms)
 		defer cancel()
-		m.Call(domid(r), 1+r.Uint32N(40), id(r), time.Duration(1+r.IntN(50))*ms)
+		m.Call(id(r), vlib.Request{Domain: domid(r), Port: 1 + r.Uint32N(40), Number: 1 + r.Uint64N(5)}, time.Duration(1+r.IntN(50))*ms)
 		<-c.Done()
-		m.Cancel(id(r))
+		m.CancelAll(id(r))
 	})
 	loop("tools", 5, func(r *rand.Rand) {
 		name := fmt.Sprintf("vlib%d", domid(r))
 		cpu := strconv.Itoa(r.IntN(3))
-		switch r.IntN(6) {
+		switch r.IntN(7) {
 		case 0:
 			tool(t, "xl", "vcpu-pin", name, "all", cpu)
 		case 1:
@@ -128,9 +146,24 @@ func TestStress(t *testing.T) {
 		case 5:
 			tool(t, "xen-hptool", "cpu-offline", "2")
 			tool(t, "xen-hptool", "cpu-online", "2")
+		case 6:
+			passing(t, m, r)
 		}
 	})
+	for domid := uint16(1); domid <= 2; domid++ {
+		loop(fmt.Sprintf("echoes %d", domid), uint64(5+domid), func(r *rand.Rand) {
+			if answered, late := echoOnce(ctx, domid); answered {
+				echoes.Add(1)
+			} else if late > patience {
+				t.Errorf("a call of domain %d ended after %v", domid, late)
+			}
+		})
+	}
 	work.Wait()
+	t.Logf("%d calls were answered meanwhile", echoes.Load())
+	if echoes.Load() == 0 {
+		t.Error("no call was answered meanwhile")
+	}
 	done.Range(func(name, n any) bool { t.Logf("%v: %v steps", name, n); return n.(int) > 0 })
 
 	// All is given back, and all is as it was.
@@ -169,6 +202,49 @@ func TestStress(t *testing.T) {
 			t.Errorf("Xen says: %s", line)
 		}
 	}
+}
+
+// passing has one more domain come, run on a reservation, and be destroyed. It
+// is a copy of another, in the memory that Dom0 gives up for it.
+func passing(t *testing.T, m *vlib.Module, r *rand.Rand) {
+	tool(t, "xl", "mem-set", "Domain-0", "700")
+	if tool(t, "xl", "create", "/etc/xen/vlib2.cfg", `name="passing"`, "memory=160") != nil {
+		return
+	}
+	out, err := exec.Command("xl", "domid", "passing").Output()
+	if err == nil {
+		if domid, err := strconv.ParseUint(strings.TrimSpace(string(out)), 10, 16); err == nil {
+			m.Adopt(uint16(domid), 1+r.Uint32N(6))
+			m.SetDomain(uint16(domid), vlib.Listens|vlib.StopTime, 0)
+		}
+	}
+	time.Sleep(time.Duration(r.IntN(500)) * ms)
+	tool(t, "xl", "destroy", "passing")
+}
+
+// echoOnce opens a channel and calls, while anything may happen to the domain. A
+// call that fails has ended, too: it says when.
+func echoOnce(ctx context.Context, domid uint16) (answered bool, took time.Duration) {
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	d, err := xen.Open(ctx, domid)
+	if err != nil {
+		return false, time.Since(begun)
+	}
+	defer d.Close()
+	c, err := vlibcall.Open(ctx, d, 1, 8192, vlibcall.Options{Timeout: 5 * time.Second})
+	if err != nil {
+		return false, time.Since(begun)
+	}
+	defer c.Close()
+	for range 20 {
+		if _, err = c.Call(ctx, builtin.Library, builtin.Echo, []byte("there"), nil); err != nil {
+			return answered, time.Since(begun)
+		}
+		answered = true
+	}
+	return answered, time.Since(begun)
 }
 
 // TestDestroy: a domain goes while calls are active and queued there; each ends

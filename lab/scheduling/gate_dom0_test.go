@@ -45,23 +45,31 @@ func TestHold(t *testing.T) {
 	h.spin(1)
 	h.must(h.SetDomain(1, vlib.Closed, 0))
 	defer h.SetDomain(1, 0, vlib.Closed)
-	h.must(h.Hold(1, time.Minute))
+	hold, err := h.Hold(1, time.Minute)
+	h.must(err)
 	if ran := h.ran(1, 50*ms); ran < 45*ms {
 		h.Errorf("held open, it ran for %v of 50 ms", ran)
 	}
-	h.must(h.Drop(1))
+	h.must(h.Drop(1, hold))
 	time.Sleep(ms)
 	if ran := h.ran(1, 50*ms); ran != 0 {
 		h.Errorf("dropped, it ran for %v", ran)
 	}
-	h.must(h.Hold(1, 100*ms))
+	late, err := h.Hold(1, 100*ms)
+	h.must(err)
 	time.Sleep(110 * ms)
 	if ran := h.ran(1, 50*ms); ran != 0 {
 		h.Errorf("after the hold's time it ran for %v", ran)
 	}
-	if err := h.Drop(1); !errors.Is(err, vlib.ErrNoHold) {
+	other, err := h.Hold(1, time.Minute)
+	h.must(err)
+	if err := h.Drop(1, late); !errors.Is(err, vlib.ErrNoHold) {
 		h.Errorf("drop of a hold that is over: %v", err)
 	}
+	if ran := h.ran(1, 50*ms); ran < 45*ms {
+		h.Errorf("another's late drop ended a hold: it ran for %v of 50 ms", ran)
+	}
+	h.must(h.Drop(1, other))
 }
 
 // TestLease: a gate and a throttle outlive their master by a lease, not more.

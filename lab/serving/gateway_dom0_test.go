@@ -106,7 +106,7 @@ wedged_after = "2s"
 	}
 	eventually(t, "it is wedged", wedged(1))
 	answers(t, 10, "no answer in time", "call", "vlib1", "vlib", "echo", "hello")
-	if err := m.Finish(5); err != nil {
+	if err := m.FinishAll(5); err != nil {
 		t.Error(err)
 	}
 	eventually(t, "it is wedged no longer", wedged(0))

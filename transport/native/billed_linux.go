@@ -57,7 +57,7 @@ func denied(err error) error {
 }
 
 // Bill implements vlibcall.Biller.
-func (b *billed) Bill() error {
+func (b *billed) Bill(uint64) error {
 	if b.gone.Load() || vlibcall.GivenUp(b.Header()) {
 		return denied(fmt.Errorf("reservation %d: its caller has given up", b.reservation))
 	}

@@ -35,13 +35,13 @@ func payerOf(ep *endpoint, dir string, reservation uint32) (*payer, error) {
 }
 
 // Begin implements vlibcall.Payer.
-func (p *payer) Begin(uint32, time.Duration) error { return p.Notify() }
+func (p *payer) Begin(uint32, uint64, time.Duration) error { return p.Notify() }
 
 // Urge implements vlibcall.Payer.
-func (p *payer) Urge(uint32, time.Duration) error { return p.Notify() }
+func (p *payer) Urge(uint32, uint64, time.Duration) error { return p.Notify() }
 
 // End implements vlibcall.Payer.
-func (p *payer) End(reservation uint32) (err error) {
+func (p *payer) End(reservation uint32, _ uint64) (err error) {
 	p.was = p.last
 	p.last, err = p.ledger.Read(reservation)
 	return err
@@ -51,17 +51,17 @@ func (p *payer) End(reservation uint32) (err error) {
 const sayTimeout = 100 * time.Millisecond
 
 // GiveUp implements vlibcall.Payer.
-func (p *payer) GiveUp(reservation uint32) error {
+func (p *payer) GiveUp(reservation uint32, request uint64) error {
 	err := p.conn.SetWriteDeadline(time.Now().Add(sayTimeout))
 	if err == nil {
 		_, err = p.conn.Write([]byte{1})
 	}
-	return errors.Join(err, p.End(reservation))
+	return errors.Join(err, p.End(reservation, request))
 }
 
 // Cost implements vlibcall.Payer. What the master has not looked at yet counts
 // as foreground.
-func (p *payer) Cost(uint32) (vlibcall.Cost, error) {
+func (p *payer) Cost(uint32, uint64) (vlibcall.Cost, error) {
 	back := max(p.last.Background-p.was.Background, 0)
 	return vlibcall.Cost{
 		Foreground:  max(p.last.Used-p.was.Used-back, 0),

@@ -26,6 +26,8 @@ type clientEndpoint struct {
 	dir     string // of the server, in xenstore
 	size    int
 	parks   bool          // the guest cannot say when it is done with a call
+	payer   uint32        // reservation; 0: none
+	ending  ending        // of its payments
 	changed chan struct{} // the answer's node may have changed, or all is lost
 
 	gone     atomic.Pointer[error]
@@ -229,6 +231,10 @@ func (e *clientEndpoint) nodeChanged() {
 func (e *clientEndpoint) Close() error {
 	e.once.Do(func() {
 		e.domain.remove(e)
+		if e.payer != 0 {
+			e.ending.close()
+			answered.remove(e.payer, &e.ending)
+		}
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		var errs []error

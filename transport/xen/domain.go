@@ -101,14 +101,15 @@ func (d *Domain) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEnd
 }
 
 func (d *Domain) dial(ctx context.Context, o vlibcall.Offer) (*clientEndpoint, error) {
-	parks, release, err := d.admit(o.Reservation)
+	dir := home(d.id) + serverDir(o.Port)
+	parks, release, err := d.admit(ctx, dir, o.Reservation)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	e := &clientEndpoint{
-		domain: d, parks: parks, id: channelID(rand.Uint64()), dir: home(d.id) + serverDir(o.Port), size: o.Size,
-		changed: make(chan struct{}, 1),
+		domain: d, parks: parks, id: channelID(rand.Uint64()), dir: dir, size: o.Size,
+		changed: make(chan struct{}, 1), payer: o.Reservation,
 	}
 	if err := d.greet(ctx, e.dir, o); err != nil {
 		return nil, err
@@ -122,6 +123,10 @@ func (d *Domain) dial(ctx context.Context, o vlibcall.Offer) (*clientEndpoint, e
 	if err := d.add(e); err != nil {
 		e.events.Close()
 		return nil, err
+	}
+	if e.payer != 0 {
+		e.ending.finish = func(request uint64) error { return e.finish(e.payer, request) }
+		answered.add(e.payer, &e.ending)
 	}
 	a, err := e.ask(ctx, request{vlibcall.Revision, o.Size, o.Generation})
 	if err == nil {

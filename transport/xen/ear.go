@@ -17,13 +17,14 @@ import (
 // off every CPU until it is called, and what it executes for a call is the
 // caller's to pay. It is used by the server's goroutine alone.
 type ear struct {
-	listen   func(served uint32, signal bool) (uint32, error)
-	complete func(served uint32, signal bool) error
+	listen   func(vlib.Served) (uint32, error)
+	complete func(vlib.Served) error
 	close    func() error
 	manner   string
 
-	served evtchn.Port // of the call that it was told of, or of the request that it found; 0: none
-	signal bool        // its client, when the server is done
+	fromUserMode bool // by an instruction that the kernel does not see
+
+	served vlib.Served // the request that it took up, or the call that it was told of
 	turns  int
 }
 
@@ -53,7 +54,7 @@ func openEar() (*ear, error) {
 	if derr != nil {
 		return nil, fmt.Errorf("%w (xen_privcmd.unrestricted=1 on the guest kernel's command line allows it); %w", err, derr)
 	}
-	return &ear{listen: d.Listen, complete: d.Complete, close: func() error { return nil }, manner: "by hypercall from user mode"}, nil
+	return &ear{listen: d.Listen, complete: d.Complete, close: func() error { return nil }, manner: "by hypercall from user mode", fromUserMode: true}, nil
 }
 
 // Manner says how this server listens.
@@ -71,45 +72,46 @@ func (l *Listener) hear() (*serverEndpoint, error) {
 	if r == nil {
 		return nil, nil
 	}
-	served, signal := r.served, r.signal
-	r.served, r.signal = 0, false
+	served := r.served
+	r.served = vlib.Served{}
 	if r.turns++; r.turns%eventsEvery == 0 {
 		e, err := l.event(time.Unix(0, 1))
 		if e != nil || errors.Is(err, evtchn.ErrInterrupted) {
-			return e, errors.Join(err, l.end(served, signal))
+			return e, errors.Join(err, l.end(served))
 		}
 	}
-	port, err := r.listen(uint32(served), signal)
+	port, err := r.listen(served)
 	switch {
 	case err == nil:
-		r.served = evtchn.Port(port)
-		if e := l.at(r.served); e != nil {
+		// Done with whichever call that was, if there is no request to take up.
+		r.served = vlib.Served{Port: port}
+		if e := l.at(evtchn.Port(port)); e != nil {
 			return e, nil
 		}
 		return nil, evtchn.ErrInterrupted // by a channel that was closed: the next turn ends its call
 	case errors.Is(err, vlib.ErrOpen):
 		return nil, nil
 	}
-	return nil, l.refused(err, served, signal)
+	return nil, l.refused(err, served)
 }
 
 // refused: nobody told the module of this domain, so there is no call to end.
-func (l *Listener) refused(err error, served evtchn.Port, signal bool) error {
+func (l *Listener) refused(err error, served vlib.Served) error {
 	if !errors.Is(err, vlib.ErrNotPermitted) {
 		return err
 	}
-	if signal {
-		return l.events.Notify(served)
+	if served.Signal {
+		return l.events.Notify(evtchn.Port(served.Port))
 	}
 	return nil
 }
 
 // end says that the server is done with a request, but does not listen yet.
-func (l *Listener) end(served evtchn.Port, signal bool) error {
-	if served == 0 {
+func (l *Listener) end(served vlib.Served) error {
+	if served.Port == 0 {
 		return nil
 	}
-	return l.refused(l.ear.complete(uint32(served), signal), served, signal)
+	return l.refused(l.ear.complete(served), served)
 }
 
 // flush is end for a Wait that returns without listening.
@@ -118,9 +120,9 @@ func (l *Listener) flush() error {
 	if r == nil {
 		return nil
 	}
-	served, signal := r.served, r.signal
-	r.served, r.signal = 0, false
-	return l.end(served, signal)
+	served := r.served
+	r.served = vlib.Served{}
+	return l.end(served)
 }
 
 func (l *Listener) at(port evtchn.Port) *serverEndpoint {
@@ -132,9 +134,9 @@ func (l *Listener) at(port evtchn.Port) *serverEndpoint {
 // Bill implements vlibcall.Biller. An event alone, of a channel that was opened,
 // say, is nothing that the server is done with: a call may have come since it
 // looked, and would end unserved.
-func (e *serverEndpoint) Bill() error {
+func (e *serverEndpoint) Bill(request uint64) error {
 	if r := e.l.ear; r != nil {
-		r.served = e.port
+		r.served = vlib.Served{Port: uint32(e.port), Number: request}
 	}
 	return nil
 }
@@ -144,8 +146,8 @@ func (e *serverEndpoint) Billed() {}
 
 // NotifyLate implements vlibcall.LateNotifier.
 func (e *serverEndpoint) NotifyLate() error {
-	if r := e.l.ear; r != nil && r.served == e.port {
-		r.signal = true
+	if r := e.l.ear; r != nil && r.served.Port == uint32(e.port) {
+		r.served.Signal = true
 		return nil
 	}
 	return e.Notify()

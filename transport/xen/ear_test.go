@@ -8,16 +8,17 @@ import (
 	"testing"
 
 	"github.com/vlibos/vlibos/evtchn"
+	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
 // A server says that it is done with what it was told of or has found a request
 // in, and with nothing that it only looked at.
 func TestDoneWithWhatWasServed(t *testing.T) {
-	var said []uint32
+	var said []vlib.Served
 	called := uint32(5)
 	l := &Listener{byPort: make(map[evtchn.Port]*serverEndpoint)}
-	l.ear = &ear{listen: func(served uint32, _ bool) (uint32, error) {
-		said = append(said, served)
+	l.ear = &ear{listen: func(s vlib.Served) (uint32, error) {
+		said = append(said, s)
 		return called, nil
 	}}
 	e := &serverEndpoint{l: l, port: 5}
@@ -34,15 +35,20 @@ func TestDoneWithWhatWasServed(t *testing.T) {
 	}
 	hear(e) // there was no request: done with nothing
 	hear(e) // told of a call, found nothing: done with it
-	l.ear.served = 0
-	if err := e.Bill(); err != nil { // an event came by it, and a request was there
+	l.ear.served = vlib.Served{}
+	for request := uint64(1); request <= 2; request++ { // an event came by it, and requests were there
+		if err := e.Bill(request); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.NotifyLate(); err != nil {
 		t.Fatal(err)
 	}
 	called = 9
 	hear(nil) // of a channel that is closed
 	called = 5
 	hear(e)
-	if want := []uint32{0, 5, 5, 9}; !slices.Equal(said, want) {
+	if want := []vlib.Served{{}, {Port: 5}, {Port: 5, Number: 2, Signal: true}, {Port: 9}}; !slices.Equal(said, want) {
 		t.Errorf("said to be done with %v, want %v", said, want)
 	}
 }

@@ -84,6 +84,11 @@ func Listen(ctx context.Context, port uint32) (_ *Listener, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.ear != nil && l.ear.fromUserMode {
+		if err = l.store.Write(ctx, l.dir+"/listens", []byte(fromUserMode)); err != nil {
+			return nil, err
+		}
+	}
 	if err = l.store.Write(ctx, l.dir+"/server", []byte(greeting{vlibcall.Revision, MaxSize}.String())); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 // The nodes of the handshake, below the guest's home directory:
 //
 //	data/vlibos/<port>/server        guest: greeting
+//	data/vlibos/<port>/listens       guest: user-mode, if the server listens from there
 //	data/vlibos/<port>/request/<id>  Dom0:  request
 //	data/vlibos/<port>/channel/<id>  guest: answer
 //
@@ -25,6 +26,11 @@ func serverDir(port uint32) string { return "data/vlibos/" + strconv.FormatUint(
 func home(domid uint16) string {
 	return "/local/domain/" + strconv.FormatUint(uint64(domid), 10) + "/"
 }
+
+// fromUserMode is what a server writes that listens by an instruction, which the
+// module takes from user mode only where Dom0 allows it. In the guest only root
+// may write the node, so no other program can ask for it.
+const fromUserMode = "user-mode"
 
 // channelID names a channel in xenstore.
 type channelID uint64

@@ -8,7 +8,7 @@ import "structs"
 // testdata/layout.txt holds what the C compiler says of them.
 const (
 	hypercall  = 55
-	abiVersion = 1
+	abiVersion = 2
 
 	opVersion  = 0
 	opListen   = 1
@@ -39,6 +39,9 @@ const (
 	nobody     = 0xffffffff
 
 	flagSignal = 1 << 0 // of listen and complete
+
+	begunActive = 0 // of call; 2: served already
+	begunQueued = 1
 )
 
 type rawInfo struct {
@@ -56,6 +59,7 @@ type rawInfo struct {
 	floorBudget     uint64
 	floorPeriod     uint64
 	slice           uint64
+	late            uint64
 }
 
 type rawReserve struct {
@@ -118,6 +122,9 @@ type rawReservation struct {
 	unadmitted uint32
 	total      rawCost
 	calls      uint64
+	request    uint64
+	port       uint32
+	pad        uint32
 	queued     uint64
 	wall       uint64
 	cost       rawCost
@@ -133,6 +140,8 @@ type rawDomain struct {
 	reservation uint32
 	queued      uint32
 	holds       uint32
+	active      uint32
+	busy        uint32
 	stopped     uint64
 	calls       uint64
 	total       rawCost
@@ -152,6 +161,7 @@ type rawCPU struct {
 	throttle   uint64
 	admitted   uint64
 	overrun    uint64
+	worst      uint64
 }
 
 type rawCounters struct {

@@ -5,6 +5,8 @@ package vlib
 import (
 	"fmt"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // CallState is what became of a reservation's call.
@@ -44,54 +46,115 @@ func (s CallState) String() string {
 // Over says whether nothing more will come of the call.
 func (s CallState) Over() bool { return s >= CallDone }
 
+// MaxCalls is how many calls of one reservation can be under way at once, all to
+// one domain: one that is active, or was answered and has not ended yet, and one
+// that waits for it.
+const MaxCalls = 2
+
+// Request identifies what a call is for.
+type Request struct {
+	Domain uint16 // that is called
+	Port   uint32 // the caller's event channel to its server
+	// Number of the request in that channel, from 1 on. Numbers of one port go
+	// up: who asks for one has the answers to those before it, or gave them up.
+	Number uint64
+}
+
+// every names all of a reservation's.
+var every Request
+
+func (r Request) where() uint64 { return uint64(r.Domain)<<32 | uint64(r.Port) }
+
 // Call brings a reservation to a domain: what the domain executes until its
-// server listens again is paid from it. port is this domain's event channel to
-// the server. queued says that others are before it, or this port's own last
-// call. The module signals port when the call has begun and the server would not
-// find out otherwise; after timeout it takes the reservation back.
-func (m *Module) Call(domid uint16, port, id uint32, timeout time.Duration) (queued bool, err error) {
-	r, err := m.values(opCall, uint64(domid)<<32|uint64(port), uint64(id), uint64(timeout))
+// server has served the request is paid from it. The state is CallActive, or
+// CallQueued if others are before it, or CallDone if the server had found the
+// request, and served it, before the call arrived. The module signals the port
+// when the call has begun and the server would not find out otherwise; after
+// timeout it takes the reservation back. A Call of a request that is under way
+// gives it a new timeout.
+func (m *Module) Call(id uint32, r Request, timeout time.Duration) (CallState, error) {
+	begun, err := m.values(opCall, r.where(), uint64(id), uint64(timeout), r.Number)
 	if err != nil {
-		return false, reservationError("call on", id, int(domid), aboutCall, err)
+		return CallNone, reservationError("call on", id, int(r.Domain), aboutCall, err)
 	}
-	return r != 0, nil
+	switch begun {
+	case begunActive:
+		return CallActive, nil
+	case begunQueued:
+		return CallQueued, nil
+	}
+	return CallDone, nil
 }
 
-// Cancel takes the reservation back from its call, which is [ErrNoCall] if there
-// is none.
-func (m *Module) Cancel(id uint32) error {
-	_, err := m.values(opCancel, uint64(id), 0, 0)
-	return reservationError("cancel the call on", id, nowhere, aboutCancel, err)
+// Cancel takes the reservation back from a request that is given up, which is
+// [ErrNoCall] if it is not under way.
+func (m *Module) Cancel(id uint32, r Request) error {
+	return m.over("cancel the call on", opCancel, id, r)
 }
 
-// Finish says that the answer to the call has come, of a domain that cannot say
-// so itself; or that it came at last, to a call that was given up before.
+// CancelAll takes it back from whatever is under way.
+func (m *Module) CancelAll(id uint32) error {
+	return m.over("cancel the calls on", opCancel, id, every)
+}
+
+// Finish says that the answer to a request has come, whether or not the server
+// says so; or that it came at last, to one that was given up before.
 // [ErrNoCall] if there is neither.
-func (m *Module) Finish(id uint32) error {
-	_, err := m.values(opFinish, uint64(id), 0, 0)
-	return reservationError("finish the call on", id, nowhere, aboutCancel, err)
+func (m *Module) Finish(id uint32, r Request) error {
+	return m.over("finish the call on", opFinish, id, r)
 }
 
-// Hold keeps a domain's gate open until Drop, but no longer than limit: for
-// what must reach the guest outside a call. Holds are counted, and end together
-// at the latest limit.
-func (m *Module) Hold(domid uint16, limit time.Duration) error {
-	_, err := m.values(opHold, uint64(domid), 1, uint64(limit))
-	return domainError("hold the gate", domid, aboutHold, err)
+// FinishAll says it of all of a reservation's requests.
+func (m *Module) FinishAll(id uint32) error {
+	return m.over("finish the calls on", opFinish, id, every)
 }
 
-// Drop ends one hold.
-func (m *Module) Drop(domid uint16) error {
-	_, err := m.values(opHold, uint64(domid), 0, 0)
+func (m *Module) over(verb string, op uint64, id uint32, r Request) error {
+	_, err := m.values(op, r.where(), uint64(id), r.Number, 0)
+	return reservationError(verb, id, nowhere, aboutCancel, err)
+}
+
+// Hold is a hold of a domain's gate: the number that the module gave it.
+type Hold uint32
+
+// Hold keeps a domain's gate open until Drop of what it returns, but no longer
+// than limit: for what must reach the guest outside a call. The gate is open as
+// long as there is any hold. [ErrFull] if there are 64.
+func (m *Module) Hold(domid uint16, limit time.Duration) (Hold, error) {
+	r, err := m.values(opHold, uint64(domid), 0, uint64(limit), 0)
+	return Hold(r), domainError("hold the gate", domid, aboutHold, err)
+}
+
+// Drop ends a hold; [ErrNoHold] if it has ended already.
+func (m *Module) Drop(domid uint16, hold Hold) error {
+	if hold == 0 { // would take one
+		return domainError("let go of the gate", domid, aboutHold, unix.ENOENT)
+	}
+	_, err := m.values(opHold, uint64(domid), uint64(hold), 0, 0)
 	return domainError("let go of the gate", domid, aboutHold, err)
 }
 
-// Listen says that this domain's server is done with the request that came by
-// event channel served (0: none), signals that port if signal is set, and keeps
-// the domain off every CPU until it is called. It returns the event channel by
-// which it was; or [ErrOpen] at once, when something keeps the gate open.
-func (m *Module) Listen(served uint32, signal bool) (port uint32, err error) {
-	r, err := m.values(opListen, uint64(served), signalFlag(signal), 0)
+// Served is what a server has done since it listened last.
+type Served struct {
+	Port uint32 // its event channel to the client; 0: it has served nothing
+	// Number of the request. 0: the one that Listen told of, whichever it is.
+	Number uint64
+	Signal bool // the client waits for the event
+}
+
+func (s Served) flags() uint64 {
+	if s.Signal {
+		return flagSignal
+	}
+	return 0
+}
+
+// Listen says that this domain's server is done with a request and those of its
+// port before it, signals the port if the client waits, and keeps the domain off
+// every CPU until it is called. It returns the event channel by which it was; or
+// [ErrOpen] at once, when something keeps the gate open.
+func (m *Module) Listen(s Served) (port uint32, err error) {
+	r, err := m.values(opListen, uint64(s.Port), s.flags(), s.Number, 0)
 	if err != nil {
 		return 0, listenError("listen", err)
 	}
@@ -100,7 +163,7 @@ func (m *Module) Listen(served uint32, signal bool) (port uint32, err error) {
 
 // Complete is Listen for a server that goes on to wait for events: the gate
 // stays as it is.
-func (m *Module) Complete(served uint32, signal bool) error {
-	_, err := m.values(opComplete, uint64(served), signalFlag(signal), 0)
+func (m *Module) Complete(s Served) error {
+	_, err := m.values(opComplete, uint64(s.Port), s.flags(), s.Number, 0)
 	return listenError("complete", err)
 }

@@ -60,7 +60,7 @@ func servesInstruction(root string) error {
 // Version is the module's of the interface; an error if this package has
 // another.
 func (d *Direct) Version() (uint32, error) {
-	version, err := d.values(opVersion, 0, 0)
+	version, err := d.values(opVersion, 0, 0, 0)
 	if err := judgeVersion(version, err); err != nil {
 		return 0, err
 	}
@@ -68,8 +68,8 @@ func (d *Direct) Version() (uint32, error) {
 }
 
 // Listen is that of [Module].
-func (d *Direct) Listen(served uint32, signal bool) (port uint32, err error) {
-	r, err := d.values(opListen, uint64(served), signalFlag(signal))
+func (d *Direct) Listen(s Served) (port uint32, err error) {
+	r, err := d.values(opListen, uint64(s.Port), s.flags(), s.Number)
 	if err != nil {
 		return 0, listenError("listen", err)
 	}
@@ -77,17 +77,17 @@ func (d *Direct) Listen(served uint32, signal bool) (port uint32, err error) {
 }
 
 // Complete is that of [Module].
-func (d *Direct) Complete(served uint32, signal bool) error {
-	_, err := d.values(opComplete, uint64(served), signalFlag(signal))
+func (d *Direct) Complete(s Served) error {
+	_, err := d.values(opComplete, uint64(s.Port), s.flags(), s.Number)
 	return listenError("complete", err)
 }
 
-func (d *Direct) values(cmd, a1, a2 uint64) (uint64, error) {
+func (d *Direct) values(cmd, a1, a2, a3 uint64) (uint64, error) {
 	var r uint64
 	if d.amd {
-		r = vmmcall(hypercall, cmd, a1, a2, 0)
+		r = vmmcall(hypercall, cmd, a1, a2, a3)
 	} else {
-		r = vmcall(hypercall, cmd, a1, a2, 0)
+		r = vmcall(hypercall, cmd, a1, a2, a3)
 	}
 	return result(r)
 }

@@ -43,7 +43,7 @@ func TestLabInfo(t *testing.T) {
 func TestLabCall(t *testing.T) {
 	b, domid, port := ready(t)
 	for n := uint64(1); n <= 20; n++ {
-		_, err := b.m.Call(domid, port, 5, patience)
+		_, err := b.m.Call(5, Request{domid, port, n}, patience)
 		must(t, err)
 		var r Reservation
 		b.eventually(t, "the end of a call", func() bool {
@@ -51,7 +51,7 @@ func TestLabCall(t *testing.T) {
 			must(t, err)
 			return r.Call.Over()
 		})
-		if r.Call != CallDone || r.Calls != n || r.Wall <= 0 || r.Budget != time.Millisecond || r.Cost.Foreground+r.Cost.Background > r.Total.Foreground+r.Total.Background {
+		if r.Call != CallDone || r.Calls != n || r.Port != port || r.Request != n || r.Wall <= 0 || r.Budget != time.Millisecond || r.Cost.Foreground+r.Cost.Background > r.Total.Foreground+r.Total.Background {
 			t.Errorf("%+v", r)
 		}
 	}
@@ -65,14 +65,22 @@ func TestLabCall(t *testing.T) {
 func TestLabFinish(t *testing.T) {
 	b, domid, port := ready(t)
 	must(t, b.m.SetDomain(domid, Parks, Listens))
-	_, err := b.m.Call(domid, port, 5, patience)
-	must(t, err, b.m.Finish(5))
+	first, second := Request{domid, port, 1}, Request{domid, port, 2}
+	_, err := b.m.Call(5, first, patience)
+	must(t, err)
+	if err := b.m.Finish(5, Request{domid, port + 1, 1}); !errors.Is(err, ErrNoCall) {
+		t.Errorf("of another port: %v", err)
+	}
+	must(t, b.m.Finish(5, first))
 	if r, err := b.m.Reservation(5); err != nil || r.Call != CallDone {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if err := b.m.Finish(5); !errors.Is(err, ErrNoCall) {
-		t.Errorf("a second time: %v", err)
+	_, err = b.m.Call(5, second, patience)
+	must(t, err)
+	if err := b.m.Finish(5, first); !errors.Is(err, ErrNoCall) {
+		t.Errorf("a second time, while the next is under way: %v", err)
 	}
+	must(t, b.m.FinishAll(5))
 }
 
 func TestLabErrors(t *testing.T) {
@@ -80,10 +88,11 @@ func TestLabErrors(t *testing.T) {
 	m := b.m
 	must(t, m.Reserve(6, time.Millisecond, 100*time.Millisecond), m.Adopt(uint16(b.domids[2]), 6), m.Reserve(7, 20*time.Microsecond, 10*time.Second))
 	call := func(domid uint16, port, id uint32, timeout time.Duration) error {
-		_, err := m.Call(domid, port, id, timeout)
+		_, err := m.Call(id, Request{domid, port, 1}, timeout)
 		return err
 	}
 	_, none := m.Reservation(99)
+	_, endless := m.Hold(domid, 2*time.Hour)
 	_, unknown := m.Domain(0)
 	_, cpu := m.CPU(99)
 	for name, tt := range map[string]struct{ err, want error }{
@@ -93,9 +102,10 @@ func TestLabErrors(t *testing.T) {
 		"call of one that listens not":     {call(uint16(b.domids[2]), b.ports[b.domids[2]], 5, time.Second), ErrNotListening},
 		"call by another's port":           {call(domid, b.ports[b.domids[2]], 5, time.Second), ErrRange},
 		"call without a time":              {call(domid, port, 5, 0), ErrRange},
-		"cancel nothing":                   {m.Cancel(5), ErrNoCall},
-		"drop nothing":                     {m.Drop(domid), ErrNoHold},
-		"hold for ever":                    {m.Hold(domid, 2*time.Hour), ErrRange},
+		"cancel nothing":                   {m.Cancel(5, Request{domid, port, 1}), ErrNoCall},
+		"cancel nothing at all":            {m.CancelAll(5), ErrNoCall},
+		"drop nothing":                     {m.Drop(domid, 1<<31), ErrNoHold},
+		"hold for ever":                    {endless, ErrRange},
 		"charge for ever":                  {m.Charge(5, 2*time.Hour), ErrRange},
 		"charge more than an hour refills": {m.Charge(7, 10*time.Second), ErrRange},
 		"adopt with a flag":                {m.bind("adopt by", opAdopt, rawBind{id: 5, domid: uint32(domid), flags: 1}), ErrRange},
@@ -112,7 +122,7 @@ func TestLabErrors(t *testing.T) {
 		"throttle more than the period":    {m.Throttle(0, time.Second, 2*time.Second), ErrRange},
 		"gate Dom0":                        {m.SetDomain(0, Closed, 0), ErrNotPermitted},
 		"a flag that there is not":         {m.SetDomain(domid, 1<<30, 0), ErrRange},
-		"listen where nobody allowed it":   {m.Complete(0, false), ErrNotPermitted},
+		"listen where nobody allowed it":   {m.Complete(Served{}), ErrNotPermitted},
 	} {
 		var op *OpError
 		if !errors.Is(tt.err, tt.want) || !errors.As(tt.err, &op) {
@@ -120,14 +130,17 @@ func TestLabErrors(t *testing.T) {
 		}
 	}
 	for _, cmd := range []uint64{opCancel, opFinish, opCharge} {
-		if _, err := m.values(cmd, 1<<32+5, 0, 0); err != unix.ENOENT {
+		if _, err := m.values(cmd, 1<<32+5, 1<<32+5, 0, 0); err != unix.ENOENT {
 			t.Errorf("sub-operation %d of number 2³²+5: %v", cmd, err)
 		}
 	}
-	_, err := m.Call(domid, port, 5, patience)
-	must(t, err)
-	if err := call(domid, port, 5, time.Second); err != nil && !errors.Is(err, ErrBusy) {
-		t.Errorf("a second call: %v", err)
+	must(t, call(domid, port, 5, patience))
+	if err := call(domid, port, 5, time.Second); err != nil {
+		t.Errorf("a second time: %v", err)
+	}
+	older := bytesOf(rawReservation{version: abiVersion - 1, id: 5})
+	if _, err := (request{cmd: opGetReservation, mem: older}).make(m); err != unix.EBADMSG || older[0] != abiVersion {
+		t.Errorf("a caller of version %d: %v, and the module's is said to be %d", abiVersion-1, err, older[0])
 	}
 }
 
@@ -154,14 +167,19 @@ func TestLabNotAdmitted(t *testing.T) {
 
 func TestLabHotPathAllocatesNothing(t *testing.T) {
 	b, domid, port := ready(t)
+	r := Request{domid, port, 0}
 	for name, f := range map[string]func() error{
 		"Call, Cancel": func() error {
-			_, err := b.m.Call(domid, port, 5, patience)
-			return errors.Join(err, b.m.Cancel(5))
+			r.Number++
+			_, err := b.m.Call(5, r, patience)
+			return errors.Join(err, b.m.Cancel(5, r))
 		},
-		"Hold, Drop": func() error { return errors.Join(b.m.Hold(domid, time.Second), b.m.Drop(domid)) },
-		"Lease":      func() error { return b.m.Lease(0) },
-		"Charge":     func() error { return b.m.Charge(5, time.Microsecond) },
+		"Hold, Drop": func() error {
+			hold, err := b.m.Hold(domid, time.Second)
+			return errors.Join(err, b.m.Drop(domid, hold))
+		},
+		"Lease":  func() error { return b.m.Lease(0) },
+		"Charge": func() error { return b.m.Charge(5, time.Microsecond) },
 	} {
 		if n := testing.AllocsPerRun(100, func() {
 			if err := f(); err != nil && !errors.Is(err, ErrNoCall) && !errors.Is(err, ErrNoHold) {

@@ -22,13 +22,16 @@ const (
 	Parks DomainFlags = 1 << 3
 	// Critical domains are spared by the throttle.
 	Critical DomainFlags = 1 << 4
+	// UserMode lets programs of a PVH or HVM guest listen from user mode, by an
+	// instruction that its kernel does not see.
+	UserMode DomainFlags = 1 << 5
 
-	allFlags = Listens | StopTime | Closed | Parks | Critical
+	allFlags = Listens | StopTime | Closed | Parks | Critical | UserMode
 )
 
 func (f DomainFlags) String() string {
 	var names []string
-	for i, name := range []string{"listens", "stop-time", "closed", "parks", "critical"} {
+	for i, name := range []string{"listens", "stop-time", "closed", "parks", "critical", "user-mode"} {
 		if f&(1<<i) != 0 {
 			names = append(names, name)
 		}
@@ -62,6 +65,8 @@ type Domain struct {
 	Reservation uint32        // that it runs on; 0: none
 	Queued      int           // calls that wait
 	Holds       int           // of the gate
+	Active      bool          // a call is
+	Busy        uint32        // reservation whose call was given up, and that it may be at; 0: none
 	Stopped     time.Duration // how far its time is behind Xen's
 	Calls       uint64        // completed
 	Total       Cost          // since the module was told
@@ -79,7 +84,7 @@ func (m *Module) Domain(domid uint16) (Domain, error) {
 func (d rawDomain) public() Domain {
 	return Domain{
 		ID: uint16(d.domid), Flags: DomainFlags(d.flags), Open: d.open != 0, Listening: d.listening != 0,
-		Reservation: d.reservation, Queued: int(d.queued), Holds: int(d.holds),
+		Reservation: d.reservation, Queued: int(d.queued), Holds: int(d.holds), Active: d.active != 0, Busy: d.busy,
 		Stopped: time.Duration(d.stopped), Calls: d.calls, Total: d.total.public(),
 	}
 }

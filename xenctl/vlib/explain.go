@@ -93,10 +93,10 @@ var particular = [...]map[unix.Errno]meaning{
 	},
 	aboutCall: {
 		unix.ERANGE: {ErrRange, fmt.Sprintf("a timeout is more than 0 and %v at most", MaxTimeout)},
-		unix.EINVAL: {ErrRange, "the port is no event channel from this domain to the called one"},
+		unix.EINVAL: {ErrRange, "the port is no event channel from this domain to the called one, or the request has the number 0"},
 		unix.ENXIO:  {ErrNotListening, "SetDomain with Listens or Parks is missing"},
 		unix.EACCES: {ErrNotAllowed, "Allow is missing"},
-		unix.EBUSY:  {ErrBusy, "it has a call under way: wait for its end, Cancel it, or use another reservation"},
+		unix.EBUSY:  {ErrBusy, fmt.Sprintf("it has %d calls under way, or one to another domain: wait for an end, Cancel one, or use another reservation", MaxCalls)},
 	},
 	aboutCancel: {
 		unix.ESRCH: {ErrNoCall, ""},
@@ -105,6 +105,7 @@ var particular = [...]map[unix.Errno]meaning{
 		unix.ERANGE: {ErrRange, fmt.Sprintf("a hold is for more than 0 and %v at most", MaxTimeout)},
 		unix.ENXIO:  {ErrUnknown, "it has no gate: SetDomain tells the module"},
 		unix.ENOENT: {ErrNoHold, ""},
+		unix.EBUSY:  {ErrFull, "64 hold the gate already"},
 	},
 	aboutListen: {
 		unix.EACCES: {ErrNotPermitted, "the control domain has not allowed this domain to listen: SetDomain with Listens"},

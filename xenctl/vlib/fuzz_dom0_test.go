@@ -156,7 +156,7 @@ func (r request) make(m *Module) (uint64, error) {
 	if r.mem != nil {
 		return m.h.HypercallMemory(hypercall, [5]uint64{r.cmd, r.a1, r.a2}, 3, r.mem)
 	}
-	return m.values(r.cmd, r.a1, r.a2, r.a3)
+	return m.values(r.cmd, r.a1, r.a2, r.a3, r.a4)
 }
 
 // fuzz makes requests from several threads, and counts what came of them.

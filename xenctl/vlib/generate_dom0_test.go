@@ -17,12 +17,12 @@ import (
 
 // request is one hypercall.
 type request struct {
-	cmd, a1, a2, a3 uint64
-	mem             []byte // goes in a buffer whose address replaces a3
+	cmd, a1, a2, a3, a4 uint64
+	mem                 []byte // goes in a buffer whose address replaces a3
 }
 
 func (r request) String() string {
-	return fmt.Sprintf("vlib_op(%d, %#x, %#x, %#x) with %x", r.cmd, r.a1, r.a2, r.a3, r.mem)
+	return fmt.Sprintf("vlib_op(%d, %#x, %#x, %#x, %#x) with %x", r.cmd, r.a1, r.a2, r.a3, r.a4, r.mem)
 }
 
 // generator makes requests that are sometimes right, mostly nearly so.
@@ -104,6 +104,24 @@ func (g *generator) timeout() uint64 {
 	return uint64(g.Int64N(int64(20 * time.Millisecond)))
 }
 
+// port is a domain's number and an event channel that may lead there.
+func (g *generator) port() uint64 {
+	domid := g.domid()
+	port := g.ports[domid]
+	if g.IntN(20) == 0 {
+		port = uint32(g.odd())
+	}
+	return uint64(domid)<<32 | uint64(port)
+}
+
+// number is a request's, mostly one of few.
+func (g *generator) number() uint64 {
+	if g.IntN(20) == 0 {
+		return g.odd()
+	}
+	return uint64(g.IntN(5))
+}
+
 func (g *generator) version() uint32 {
 	if g.IntN(50) == 0 {
 		return uint32(g.odd())
@@ -132,7 +150,7 @@ func (g *generator) next() request {
 }
 
 func (g *generator) garbage() request {
-	r := request{cmd: one(g, g.cmds...), a1: g.odd(), a2: g.odd(), a3: g.odd()}
+	r := request{cmd: one(g, g.cmds...), a1: g.odd(), a2: g.odd(), a3: g.odd(), a4: g.odd()}
 	if g.IntN(3) == 0 {
 		r.cmd = one[uint64](g, 9, 15, 23, 31, 36, 63, 255, 256, 1<<32|opInfo, g.odd()|1<<20)
 	}
@@ -151,18 +169,13 @@ func (g *generator) plausible(cmd uint64) request {
 	r := request{cmd: cmd}
 	switch cmd {
 	case opListen, opComplete:
-		r.a1, r.a2 = uint64(g.IntN(30)), uint64(g.IntN(4))
+		r.a1, r.a2, r.a3 = uint64(g.IntN(30)), uint64(g.IntN(4)), g.number()
 	case opCall:
-		domid := g.domid()
-		port := g.ports[domid]
-		if g.IntN(20) == 0 {
-			port = uint32(g.odd())
-		}
-		r.a1, r.a2, r.a3 = uint64(domid)<<32|uint64(port), uint64(min(g.id(), g.id())), g.timeout()
+		r.a1, r.a2, r.a3, r.a4 = g.port(), uint64(min(g.id(), g.id())), g.timeout(), g.number()
 	case opCancel, opFinish:
-		r.a1 = uint64(g.id())
+		r.a1, r.a2, r.a3 = g.port(), uint64(min(g.id(), g.id())), g.number()
 	case opHold:
-		r.a1, r.a2, r.a3 = uint64(g.domid()), uint64(g.IntN(2)), g.timeout()
+		r.a1, r.a2, r.a3 = uint64(g.domid()), uint64(g.IntN(2)*g.IntN(1000)), g.timeout()
 	case opLease: // most of what there is to find is hidden while one is lost
 		if g.IntN(10) == 0 {
 			r.a1 = g.timeout()
@@ -181,9 +194,9 @@ func (g *generator) plausible(cmd uint64) request {
 	case opAllow:
 		r.mem = bytesOf(rawBind{version: g.version(), id: min(g.id(), g.id()), domid: g.domid(), flags: uint32(g.IntN(8) / 7)})
 	case opDomain:
-		set, clear := uint32(Listens)|uint32(g.IntN(16)), uint32(g.IntN(16))
+		set, clear := uint32(Listens|UserMode)|uint32(g.IntN(16)), uint32(g.IntN(16))
 		if g.IntN(10) > 0 {
-			set &= uint32(g.IntN(16)) | uint32(Listens)
+			set &= uint32(g.IntN(16)) | uint32(Listens|UserMode)
 			clear &^= set
 		}
 		r.mem = bytesOf(rawDomctl{version: g.version(), domid: g.domid(), set: set, clear: clear})

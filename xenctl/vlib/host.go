@@ -22,6 +22,7 @@ type Info struct {
 	FloorBudget     time.Duration // kept for control domains on each CPU,
 	FloorPeriod     time.Duration // in each of these
 	Slice           time.Duration // of background time
+	Late            time.Duration // by how much the end of a budget may come late
 }
 
 // Info asks for it. A Lease of 0 says that none runs.
@@ -40,14 +41,14 @@ func (i rawInfo) public() Info {
 		Reservations: int(i.reservations), Domains: int(i.domains), CPUs: int(i.cpus),
 		Lease: time.Duration(i.lease), LeasesLost: i.leasesLost,
 		FloorBudget: time.Duration(i.floorBudget), FloorPeriod: time.Duration(i.floorPeriod),
-		Slice: time.Duration(i.slice),
+		Slice: time.Duration(i.slice), Late: time.Duration(i.late),
 	}
 }
 
 // Lease promises that Lease is called again within d, at most MaxPeriod. If it
 // is not, all gates open and all throttles lift, until it is. 0: no promise.
 func (m *Module) Lease(d time.Duration) error {
-	_, err := m.values(opLease, uint64(d), 0, 0)
+	_, err := m.values(opLease, uint64(d), 0, 0, 0)
 	if err == nil {
 		return nil
 	}
@@ -82,6 +83,7 @@ type CPU struct {
 	Throttle   time.Duration // its idle time; 0: none
 	Admitted   float64       // sum of budget / period, with what is kept for control domains
 	Overrun    time.Duration // the longest that anybody ran past a budget; reading resets it
+	Worst      time.Duration // the same, since the scheduler took the CPU over
 }
 
 // CPU reads the state of one; [ErrOtherScheduler] if it is not driven.
@@ -98,6 +100,6 @@ func (c rawCPU) public() CPU {
 		ID: int(c.cpu), Foreground: time.Duration(c.foreground), Background: time.Duration(c.background),
 		Idle: time.Duration(c.idle), Denied: time.Duration(c.denied),
 		Decisions: c.decisions, Remote: c.remote, Period: time.Duration(c.period),
-		Throttle: time.Duration(c.throttle), Admitted: float64(c.admitted) / 1e6, Overrun: time.Duration(c.overrun),
+		Throttle: time.Duration(c.throttle), Admitted: float64(c.admitted) / 1e6, Overrun: time.Duration(c.overrun), Worst: time.Duration(c.worst),
 	}
 }

@@ -4,13 +4,6 @@ package vlib
 
 import "golang.org/x/sys/unix"
 
-func signalFlag(signal bool) uint64 {
-	if signal {
-		return flagSignal
-	}
-	return 0
-}
-
 // notAllowed is what a server hears at each turn, until Dom0 lets it listen.
 var notAllowed = map[string]error{
 	"listen":   opError("listen", nowhere, explain(aboutListen, unix.EACCES)),

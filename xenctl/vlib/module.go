@@ -21,7 +21,7 @@ type Module struct {
 // closes it after the last use of the module.
 func Open(h *xenctl.Handle) (*Module, error) {
 	m := &Module{h}
-	version, err := m.values(opVersion, 0, 0, 0)
+	version, err := m.values(opVersion, 0, 0, 0, 0)
 	if err := judgeVersion(version, err); err != nil {
 		return nil, err
 	}
@@ -41,15 +41,18 @@ func judgeVersion(version uint64, err error) error {
 }
 
 // values makes the hypercall with values alone.
-func (m *Module) values(cmd, a1, a2, a3 uint64) (uint64, error) {
-	return m.h.Hypercall(hypercall, [5]uint64{cmd, a1, a2, a3})
+func (m *Module) values(cmd, a1, a2, a3, a4 uint64) (uint64, error) {
+	return m.h.Hypercall(hypercall, [5]uint64{cmd, a1, a2, a3, a4})
 }
 
 // structure makes it with the address of a structure, which begins with its
-// version.
+// version. A module of another version writes its own there.
 func structure[T any](m *Module, cmd uint64, s *T) error {
 	p := unsafe.Pointer(s)
 	*(*uint32)(p) = abiVersion
 	_, err := m.h.HypercallMemory(hypercall, [5]uint64{cmd}, 3, unsafe.Slice((*byte)(p), unsafe.Sizeof(*s)))
+	if modules := *(*uint32)(p); err == unix.EBADMSG && modules != abiVersion {
+		return &VersionError{Ours: abiVersion, Modules: modules}
+	}
 	return err
 }

@@ -6,6 +6,7 @@ package vlib
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"unsafe"
 
@@ -25,10 +26,10 @@ var operations = map[uint64]operation{
 	opVersion:        {"version", 0, nil, abiVersion},
 	opListen:         {"listen", 0, []unix.Errno{unix.EACCES, unix.EINVAL}, 0},
 	opComplete:       {"complete", 0, []unix.Errno{unix.EACCES, unix.EINVAL}, 0},
-	opCall:           {"call", 0, []unix.Errno{unix.ERANGE, unix.ESRCH, unix.ENOTCONN, unix.EINVAL, unix.ENOENT, unix.ENXIO, unix.EACCES, unix.EBUSY}, 1},
+	opCall:           {"call", 0, []unix.Errno{unix.ERANGE, unix.ESRCH, unix.ENOTCONN, unix.EINVAL, unix.ENOENT, unix.ENXIO, unix.EACCES, unix.EBUSY}, 2},
 	opCancel:         {"cancel", 0, []unix.Errno{unix.ENOENT, unix.ESRCH}, 0},
 	opFinish:         {"finish", 0, []unix.Errno{unix.ENOENT, unix.ESRCH}, 0},
-	opHold:           {"hold", 0, []unix.Errno{unix.ESRCH, unix.ERANGE, unix.ENXIO, unix.ENOENT}, 0},
+	opHold:           {"hold", 0, []unix.Errno{unix.ESRCH, unix.ERANGE, unix.ENXIO, unix.ENOENT, unix.EBUSY}, math.MaxInt32},
 	opLease:          {"lease", 0, []unix.Errno{unix.EINVAL, unix.ERANGE}, 0},
 	opCharge:         {"charge", 0, []unix.Errno{unix.ERANGE, unix.ENOENT}, 0},
 	opInfo:           {"info", size[rawInfo](), nil, 0},
@@ -83,11 +84,11 @@ func consistent(cmd uint64, mem []byte) error {
 	case opGetReservation:
 		r := (*rawReservation)(p)
 		ok = r.version == abiVersion && r.call <= uint32(CallGone) && r.left <= int64(r.budget) && r.budget <= r.period &&
-			r.refills >= 1 && r.refills <= 8
+			r.refills >= 1 && r.refills <= 32 && r.pad == 0
 		got = *r
 	case opGetDomain:
 		d := (*rawDomain)(p)
-		ok = d.version == abiVersion && d.open <= 1 && d.listening <= 1 && d.queued < MaxReservations && DomainFlags(d.flags)&^allFlags == 0
+		ok = d.version == abiVersion && d.open <= 1 && d.listening <= 1 && d.active <= 1 && d.busy < MaxReservations && d.queued < MaxReservations && DomainFlags(d.flags)&^allFlags == 0
 		got = *d
 	case opGetCPU:
 		c := (*rawCPU)(p)

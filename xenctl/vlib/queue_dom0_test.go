@@ -21,7 +21,7 @@ func (b *bench) another(t *testing.T, id uint32, domids ...uint16) {
 
 func (b *bench) call(t *testing.T, domid uint16, id uint32) {
 	t.Helper()
-	_, err := b.m.Call(domid, b.ports[uint32(domid)], id, 2*patience)
+	_, err := b.m.Call(id, Request{domid, b.ports[uint32(domid)], 1}, 2*patience)
 	must(t, err)
 }
 
@@ -73,11 +73,11 @@ func TestLabFinishOfTwoDomains(t *testing.T) {
 	for _, d := range []uint16{first, second} {
 		must(t, b.m.SetDomain(d, Parks, Listens))
 		b.call(t, d, 5)
-		must(t, b.m.Cancel(5))
+		must(t, b.m.CancelAll(5))
 	}
 	b.call(t, first, 6)
 	b.call(t, second, 7)
-	must(t, b.m.Finish(5))
+	must(t, b.m.FinishAll(5))
 	b.begun(t, 6)
 	b.begun(t, 7)
 }
@@ -88,7 +88,7 @@ func TestLabAnotherWayToListen(t *testing.T) {
 	b.another(t, 6, domid)
 	must(t, b.m.SetDomain(domid, Parks, Listens))
 	b.call(t, domid, 5)
-	must(t, b.m.Cancel(5), b.m.SetDomain(domid, Listens|Closed, Parks))
+	must(t, b.m.CancelAll(5), b.m.SetDomain(domid, Listens|Closed, Parks))
 	b.call(t, domid, 6)
 	b.begun(t, 6)
 }

@@ -65,7 +65,7 @@ func (m *Module) bind(verb string, cmd uint64, op rawBind) error {
 // Charge takes time from a reservation that was used for it elsewhere: what a
 // thread of Dom0 used itself.
 func (m *Module) Charge(id uint32, d time.Duration) error {
-	_, err := m.values(opCharge, uint64(id), uint64(d), 0)
+	_, err := m.values(opCharge, uint64(id), uint64(d), 0, 0)
 	return reservationError("charge", id, nowhere, aboutCharge, err)
 }
 
@@ -99,11 +99,13 @@ type Reservation struct {
 	Unadmitted     int           // CPUs where it is needed and not admitted
 	Total          Cost          // since it was made
 
-	Call   CallState     // of the call under way, or the last one
-	Calls  uint64        // how many there have been
-	Queued time.Duration // before that call began
-	Wall   time.Duration // since it began, until now or its end
-	Cost   Cost          // of that call
+	Calls   uint64        // how many there have been
+	Call    CallState     // of the one that was made last,
+	Port    uint32        // for a request of this domain's port
+	Request uint64        // with this number
+	Queued  time.Duration // before that call began
+	Wall    time.Duration // since it began, until now or its end
+	Cost    Cost          // of that call
 }
 
 // Reservation reads the state of one.
@@ -124,7 +126,7 @@ func (r rawReservation) public() Reservation {
 		ID: r.id, Budget: time.Duration(r.budget), Period: time.Duration(r.period),
 		Left: time.Duration(r.left), Next: time.Duration(r.next), Refills: int(r.refills),
 		Domain: domain, Unadmitted: int(r.unadmitted), Total: r.total.public(),
-		Call: CallState(r.call), Calls: r.calls, Queued: time.Duration(r.queued),
+		Call: CallState(r.call), Calls: r.calls, Port: r.port, Request: r.request, Queued: time.Duration(r.queued),
 		Wall: time.Duration(r.wall), Cost: r.cost.public(),
 	}
 }

@@ -23,7 +23,8 @@ func TestJudgeVersion(t *testing.T) {
 	}
 	err = judgeVersion(abiVersion+6, nil)
 	var v *VersionError
-	if !errors.Is(err, ErrVersion) || !errors.As(err, &v) || v.Ours != abiVersion || v.Modules != abiVersion+6 {
+	if !errors.Is(err, ErrVersion) || !errors.As(err, &v) || v.Ours != abiVersion || v.Modules != abiVersion+6 ||
+		!strings.Contains(err.Error(), "version 2 ") || !strings.Contains(err.Error(), "module 8") {
 		t.Errorf("another version: %v", err)
 	}
 	if err = judgeVersion(0, unix.EPERM); !errors.Is(err, ErrNotPermitted) || errors.Is(err, ErrAbsent) {
@@ -145,7 +146,7 @@ func TestRecordsBecomePublic(t *testing.T) {
 
 func TestStrings(t *testing.T) {
 	for want, s := range map[string]fmt.Stringer{
-		"listens closed": Listens | Closed, "stop-time parks critical 0x20": StopTime | Parks | Critical | 32, "": DomainFlags(0),
+		"listens closed": Listens | Closed, "stop-time parks critical user-mode 0x40": StopTime | Parks | Critical | UserMode | 64, "": DomainFlags(0),
 		"queued": CallQueued, "timed out": CallTimeout, "state 99": CallState(99),
 		"AMD L3": CountersAMDL3, "kind 9": CounterKind(9),
 	} {

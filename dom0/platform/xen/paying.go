@@ -47,7 +47,7 @@ func (p *Platform) gate(domid uint16, listens bool) error {
 
 // Clear implements platform.Paying.
 func (p *Platform) Clear(_ context.Context, id uint32) error {
-	if err := p.m.Finish(id); !errors.Is(err, vlib.ErrNoCall) {
+	if err := p.m.FinishAll(id); !errors.Is(err, vlib.ErrNoCall) {
 		return err
 	}
 	return nil
@@ -95,14 +95,7 @@ func (p *Platform) Stuck(_ context.Context, d platform.Domain) (bool, error) {
 		return false, nil
 	}
 	waited := state.Queued > 0 || state.Flags&vlib.Parks != 0 && state.Open
-	if !waited || state.Reservation == 0 {
-		return waited, nil
-	}
-	r, err := p.m.Reservation(state.Reservation)
-	if errors.Is(err, vlib.ErrNoReservation) {
-		return false, nil // it went just now
-	}
-	return r.Call != vlib.CallActive, err
+	return waited && !state.Active, nil
 }
 
 var (

@@ -22,10 +22,6 @@ import (
 // Name of this platform.
 const Name = "vlib"
 
-// late is by how much a budget's end may come late: Xen's timer slop and the
-// way of an interrupt, as the module's own admission has it.
-const late = 60 * time.Microsecond
-
 // Platform is this host. It implements [platform.Platform].
 type Platform struct {
 	h     *xenctl.Handle
@@ -93,7 +89,7 @@ func (p *Platform) Close() error {
 
 // Floor implements platform.Platform: the module keeps it by itself.
 func (p *Platform) Floor() (rtsched.Task, time.Duration) {
-	return rtsched.Task{Budget: p.info.FloorBudget, Period: p.info.FloorPeriod}, late
+	return rtsched.Task{Budget: p.info.FloorBudget, Period: p.info.FloorPeriod}, p.info.Late
 }
 
 // Domains implements platform.Platform.

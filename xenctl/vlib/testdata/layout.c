@@ -39,6 +39,10 @@ int main(void)
     VALUE(VLIB_MAX_PERIOD);
     VALUE(VLIB_MAX_CALLEES);
     VALUE(VLIB_MAX_TIMEOUT);
+    VALUE(VLIB_MAX_CALLS);
+    VALUE(VLIB_BEGUN_active);
+    VALUE(VLIB_BEGUN_queued);
+    VALUE(VLIB_BEGUN_served);
     VALUE(VLIB_FEATURE_host);
     VALUE(VLIB_FEATURE_counters);
     VALUE(VLIB_BIND_remove);
@@ -46,6 +50,8 @@ int main(void)
     VALUE(VLIB_DOMAIN_stop_time);
     VALUE(VLIB_DOMAIN_closed);
     VALUE(VLIB_DOMAIN_parks);
+    VALUE(VLIB_DOMAIN_critical);
+    VALUE(VLIB_DOMAIN_user_mode);
     VALUE(VLIB_NOBODY);
     VALUE(VLIB_CALL_none);
     VALUE(VLIB_CALL_queued);
@@ -72,6 +78,7 @@ int main(void)
     OFFSET(struct vlib_info, floor_budget);
     OFFSET(struct vlib_info, floor_period);
     OFFSET(struct vlib_info, slice);
+    OFFSET(struct vlib_info, late);
     SIZE(struct vlib_reserve);
     OFFSET(struct vlib_reserve, version);
     OFFSET(struct vlib_reserve, id);
@@ -116,6 +123,8 @@ int main(void)
     OFFSET(struct vlib_reservation_info, unadmitted);
     OFFSET(struct vlib_reservation_info, total);
     OFFSET(struct vlib_reservation_info, calls);
+    OFFSET(struct vlib_reservation_info, request);
+    OFFSET(struct vlib_reservation_info, port);
     OFFSET(struct vlib_reservation_info, queued);
     OFFSET(struct vlib_reservation_info, wall);
     OFFSET(struct vlib_reservation_info, cost);
@@ -128,6 +137,8 @@ int main(void)
     OFFSET(struct vlib_domain_info, reservation);
     OFFSET(struct vlib_domain_info, queued);
     OFFSET(struct vlib_domain_info, holds);
+    OFFSET(struct vlib_domain_info, active);
+    OFFSET(struct vlib_domain_info, busy);
     OFFSET(struct vlib_domain_info, stopped);
     OFFSET(struct vlib_domain_info, calls);
     OFFSET(struct vlib_domain_info, total);
@@ -144,6 +155,7 @@ int main(void)
     OFFSET(struct vlib_cpu_info, throttle);
     OFFSET(struct vlib_cpu_info, admitted);
     OFFSET(struct vlib_cpu_info, overrun);
+    OFFSET(struct vlib_cpu_info, worst);
     SIZE(struct vlib_counters);
     OFFSET(struct vlib_counters, version);
     OFFSET(struct vlib_counters, cpu);

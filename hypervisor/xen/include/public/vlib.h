@@ -3,7 +3,7 @@
  * vlib_op: reservations, gates, calls, throttles, leases, counters.
  *
  *   long vlib_op(unsigned long cmd, unsigned long a1, unsigned long a2,
- *                void *arg)
+ *                void *arg, unsigned long a4)
  *
  * Times are nanoseconds of Xen's system time. Structures are the same for 32-
  * and 64-bit callers: fixed widths, padded, no pointers; each begins with the
@@ -12,28 +12,36 @@
  *
  * -ENOSYS: this hypervisor has no module.
  * -EOPNOTSUPP: this module has no such sub-operation.
- * -EBADMSG: the structure's version is not VLIB_ABI_VERSION.
+ * -EBADMSG: the structure's version is not VLIB_ABI_VERSION, which stands there
+ * now.
  */
 #ifndef __XEN_PUBLIC_VLIB_H__
 #define __XEN_PUBLIC_VLIB_H__
 
 #define __HYPERVISOR_vlib_op        55 /* __HYPERVISOR_arch_7 */
 
-#define VLIB_ABI_VERSION            1
+#define VLIB_ABI_VERSION            2
 
 /*
  * Sub-operations whose arguments are all values. The first three are every
  * domain's, about itself.
  */
 #define VLIB_OP_version             0  /* -> VLIB_ABI_VERSION */
-#define VLIB_OP_listen              1  /* a1: port to signal, 0: none */
-#define VLIB_OP_complete            2  /* a1: port to signal, 0: none */
-#define VLIB_OP_call                3  /* a1: domid << 32 | port, a2: reservation, arg: timeout */
-#define VLIB_OP_cancel              4  /* a1: reservation */
-#define VLIB_OP_hold                5  /* a1: domid, a2: 1 take, 0 drop, arg: longest time */
+/* a1: port served, 0: none; a2: 1 signal it; arg: request served */
+#define VLIB_OP_listen              1
+#define VLIB_OP_complete            2
+/*
+ * a1: domid << 32 | the caller's port, a2: reservation, arg: timeout,
+ * a4: request -> VLIB_BEGUN_*
+ */
+#define VLIB_OP_call                3
+/* a1, a2: as of call, arg: request, 0: all calls of the reservation */
+#define VLIB_OP_cancel              4
+/* a1: domid, a2: 0 take, arg: longest time -> number; a2: number to drop */
+#define VLIB_OP_hold                5
 #define VLIB_OP_lease               6  /* a1: time, 0: no lease */
 #define VLIB_OP_charge              7  /* a1: reservation, a2: time */
-#define VLIB_OP_finish              8  /* a1: reservation */
+#define VLIB_OP_finish              8  /* as cancel */
 
 /* Sub-operations with a structure in arg. */
 #define VLIB_OP_info                16 /* struct vlib_info */
@@ -54,7 +62,14 @@
 #define VLIB_MIN_PERIOD             200000ULL       /* 200 us */
 #define VLIB_MAX_PERIOD             10000000000ULL  /* 10 s */
 #define VLIB_MAX_CALLEES            64 /* domains one reservation may call */
+#define VLIB_MAX_HOLDS              64 /* of one gate, at a time */
 #define VLIB_MAX_TIMEOUT            3600000000000ULL /* 1 h */
+#define VLIB_MAX_CALLS              2  /* under way on one reservation */
+
+/* What call did. */
+#define VLIB_BEGUN_active           0
+#define VLIB_BEGUN_queued           1
+#define VLIB_BEGUN_served           2  /* the server had found the request */
 
 #define VLIB_FEATURE_host           (1U << 0) /* Dom0 itself is under sched=vlib */
 #define VLIB_FEATURE_counters       (1U << 1) /* there are uncore counters */
@@ -73,6 +88,7 @@ struct vlib_info {
     uint64_t floor_budget;      /* kept for control domains on each CPU */
     uint64_t floor_period;
     uint64_t slice;             /* of background time */
+    uint64_t late;              /* how late a budget's end may come */
 };
 
 /* Creates reservation id, or changes it. */
@@ -117,6 +133,7 @@ struct vlib_domctl {
  */
 #define VLIB_DOMAIN_parks           (1U << 3)
 #define VLIB_DOMAIN_critical        (1U << 4) /* the throttle spares it */
+#define VLIB_DOMAIN_user_mode       (1U << 5) /* its user mode may listen, too */
 };
 
 /* idle of each period is denied to background time; 0: none is. */
@@ -155,8 +172,11 @@ struct vlib_reservation_info {
 #define VLIB_CALL_gone              6 /* the domain went away */
     uint32_t unadmitted;        /* CPUs of its domains it is not admitted on */
     struct vlib_cost total;
-    /* The call that runs, or the last one. */
+    /* The call that was made last: of a request of the caller's port. */
     uint64_t calls;             /* how many there have been */
+    uint64_t request;
+    uint32_t port;
+    uint32_t pad;
     uint64_t queued;            /* time before it began */
     uint64_t wall;              /* time since, or until its end */
     struct vlib_cost cost;
@@ -171,6 +191,9 @@ struct vlib_domain_info {
     uint32_t reservation;       /* it runs on; 0: none */
     uint32_t queued;            /* calls that wait */
     uint32_t holds;
+    uint32_t active;            /* a call is */
+    uint32_t busy;              /* reservation whose call was given up, and that */
+                                /* it may be at; 0: none */
     uint64_t stopped;           /* how far its time is behind */
     uint64_t calls;             /* completed */
     struct vlib_cost total;
@@ -189,6 +212,7 @@ struct vlib_cpu_info {
     uint64_t throttle;
     uint64_t admitted;          /* sum of C / T, in millionths, with the floor */
     uint64_t overrun;           /* the largest past a budget, since this was read */
+    uint64_t worst;             /* the largest since the CPU joined */
 };
 
 /*

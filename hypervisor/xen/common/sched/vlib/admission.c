@@ -1,65 +1,59 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "admission.h"
 
-/* Insertion: the list is built anew rarely, from one that is nearly sorted. */
-static void sort(struct vlib_task *tasks, unsigned int n)
+/* One more value for the response time, from what the last one lets in. */
+static void next_value(struct vlib_analysis *a, s_time_t last)
 {
-    unsigned int i, j;
+    a->last = last;
+    a->sum = a->tasks[a->i].budget + a->late;
+    a->j = 0;
+}
 
-    for ( i = 1; i < n; i++ )
-    {
-        struct vlib_task t = tasks[i];
-
-        for ( j = i; j && tasks[j - 1].period > t.period; j-- )
-            tasks[j] = tasks[j - 1];
-        tasks[j] = t;
-    }
+void vlib_analysis_begin(struct vlib_analysis *a, const struct vlib_task *tasks,
+                         unsigned int n, s_time_t late)
+{
+    *a = (struct vlib_analysis){ .tasks = tasks, .n = n, .late = late };
+    if ( n )
+        next_value(a, tasks[0].budget);
 }
 
 /*
- * The least fixed point of r = C + sum of ceil(r / Tj) Cj, or a value beyond
- * the period. It is not below 'least', that of the task before, so the search
- * begins there: all tasks together take the steps of one. Periods are at most
- * VLIB_MAX_PERIOD, so nothing overflows before it is beyond.
+ * A response time is the least fixed point of r = C + late +
+ * sum of ceil(r / Tj) Cj + late, or a value beyond the period. It is not below
+ * that of the task before, so the search begins there: all tasks together take
+ * the steps of one. Periods are at most VLIB_MAX_PERIOD, so nothing overflows
+ * before it is beyond.
  */
-static s_time_t response(const struct vlib_task *tasks, unsigned int n,
-                         unsigned int i, s_time_t late, s_time_t least)
+enum vlib_outcome vlib_analysis_continue(struct vlib_analysis *a,
+                                         unsigned int steps,
+                                         struct vlib_verdict *verdict)
 {
-    s_time_t r = max(tasks[i].budget, least), last = 0;
-    unsigned int j;
-
-    while ( r != last && r <= tasks[i].period )
+    while ( a->i < a->n )
     {
-        last = r;
-        r = tasks[i].budget + late;
-        for ( j = 0; j < n && tasks[j].period <= tasks[i].period; j++ )
+        const struct vlib_task *own = &a->tasks[a->i];
+
+        for ( ; a->j < a->n && a->tasks[a->j].period <= own->period; a->j++ )
         {
-            if ( j == i )
+            const struct vlib_task *t = &a->tasks[a->j];
+
+            if ( !steps-- )
+                return VLIB_UNDECIDED;
+            if ( t == own )
                 continue;
-            r += DIV_ROUND_UP(last, tasks[j].period) * tasks[j].budget + late;
-            if ( r > tasks[i].period )
+            a->sum += DIV_ROUND_UP(a->last, t->period) * t->budget + a->late;
+            if ( a->sum > own->period )
                 break;
         }
-    }
-    return r;
-}
-
-bool vlib_admit(struct vlib_task *tasks, unsigned int n, s_time_t late,
-                struct vlib_verdict *verdict)
-{
-    s_time_t r = 0;
-    unsigned int i;
-
-    sort(tasks, n);
-    for ( i = 0; i < n; i++ )
-    {
-        r = response(tasks, n, i, late, r);
-        if ( r > tasks[i].period )
+        if ( a->sum > own->period )
         {
-            verdict->id = tasks[i].id;
-            verdict->response = r;
-            return false;
+            verdict->id = own->id;
+            verdict->response = a->sum;
+            return VLIB_MISSES;
         }
+        if ( a->sum != a->last )
+            next_value(a, a->sum);
+        else if ( ++a->i < a->n )
+            next_value(a, max(a->tasks[a->i].budget, a->last));
     }
-    return true;
+    return VLIB_FITS;
 }

@@ -1,100 +1,145 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Calls: a caller's reservation pays for what a domain executes, until the
- * domain listens again.
+ * domain's server says that it has served the request, or the caller that it
+ * has the answer.
  *
- *   none -> queued -> active -> done
- *              \         \-> cancelled, timeout, gone
- *               \-> cancelled, timeout, gone
+ *   queued -> active -> done
+ *        \         \-> cancelled, timeout, gone
+ *         \-> done, cancelled, timeout, gone
+ *
+ * A call stands for one request, which its caller's port and a number identify.
+ * The numbers of a port go up, and its client has one request under way at a
+ * time: who asks for one has the answers to those before it, or gave them up.
  *
  * One call at a time is active in a domain; the others wait in the order in
- * which they came. A domain that is still busy with a cancelled call finishes
- * that in background time, on nobody's reservation, before the next begins.
+ * which they came. A domain that is still busy with a call that was given up
+ * finishes that in background time, on no reservation, before the next begins.
+ *
+ * The server may find a request in its channel before the call for it arrives,
+ * or before its turn. The last one that it has named so is kept, and its call
+ * is done as soon as it arrives, or its turn comes.
  */
 #include "module.h"
 
-static LIST_HEAD(pending); /* calls that are queued or active */
-static bool unsignalled;   /* one of them began, and its server is not told */
+/* How many late calls end at once, before others may have the lock. */
+#define LATE_AT_ONCE 32
 
-static struct vlib_reservation *reservation_of(struct vlib_call *c)
+static struct vlib_heap deadlines; /* of all that are queued or active */
+static LIST_HEAD(unsignalled);     /* those whose server is still to be told */
+
+void vlib_call_init(struct vlib_reservation *r)
 {
-    return container_of(c, struct vlib_reservation, call);
-}
+    unsigned int i;
 
-/* The other end of the caller's port, if that is in domain d. */
-static int peer(struct domain *caller, evtchn_port_t port,
-                const struct domain *d, evtchn_port_t *other)
-{
-    int rc = -EINVAL;
-
-    read_lock(&caller->event_lock);
-    if ( port_is_valid(caller, port) )
+    for ( i = 0; i < VLIB_MAX_CALLS; i++ )
     {
-        const struct evtchn *e = evtchn_from_port(caller, port);
-
-        if ( e->state == ECS_INTERDOMAIN &&
-             e->u.interdomain.remote_dom == d )
-        {
-            *other = e->u.interdomain.remote_port;
-            rc = 0;
-        }
+        r->calls[i].payer = r;
+        INIT_LIST_HEAD(&r->calls[i].list);
+        INIT_LIST_HEAD(&r->calls[i].tell);
     }
-    read_unlock(&caller->event_lock);
-    return rc;
+    r->last = &r->calls[0];
 }
 
-static void enqueue(struct vlib_call *c, struct vlib_domain *vd)
+/* The domain in which it has a call, queued or active; or NULL. */
+struct vlib_domain *vlib_call_domain(const struct vlib_reservation *r)
+{
+    unsigned int i;
+
+    for ( i = 0; i < VLIB_MAX_CALLS; i++ )
+        if ( r->calls[i].domain )
+            return r->calls[i].domain;
+    return NULL;
+}
+
+/* The domain that runs on it by a call; or NULL. */
+struct vlib_domain *vlib_call_runs(const struct vlib_reservation *r)
+{
+    struct vlib_domain *vd = vlib_call_domain(r);
+
+    return vd && vd->active && vd->active->payer == r ? vd : NULL;
+}
+
+void vlib_call_deadline(struct vlib_call *c, s_time_t timeout)
+{
+    if ( c->late.queued )
+        vlib_heap_remove(&deadlines, &c->late);
+    vlib_heap_insert(&deadlines, &c->late, NOW() + timeout, 0);
+    vlib_housekeeping_by(c->late.key);
+}
+
+void vlib_call_enqueue(struct vlib_call *c, struct vlib_domain *vd,
+                       s_time_t timeout)
 {
     c->domain = vd;
     c->state = VLIB_CALL_queued;
-    c->again = c->unsignalled = false;
-    c->queued = NOW();
-    c->deadline = c->queued + c->timeout;
-    c->count++;
-    memset(&c->cost, 0, sizeof(c->cost));
     list_add_tail(&c->list, &vd->queue);
     vd->queued++;
-    list_add_tail(&c->pending, &pending);
-    vlib_housekeeping_by(c->deadline);
+    vlib_call_deadline(c, timeout);
+}
+
+static void activate(struct vlib_call *c, struct vlib_domain *vd)
+{
+    list_del_init(&c->list);
+    vd->queued--;
+    vd->active = c;
+    vd->delivered = false;
+    c->state = VLIB_CALL_active;
+    c->started = NOW();
+    c->before = vlib_reservation_usage(c->payer);
+    vd->unsettled = false;
+    vlib_domain_attach(vd, &c->payer->account);
+    vlib_gate_apply(vd);
+}
+
+static bool found(const struct vlib_domain *vd, const struct vlib_call *c)
+{
+    return vd->found_port == c->callee_port && vd->found_request == c->request;
 }
 
 /*
  * Takes the next call, if the domain is free for it. Whoever ends one asks for
  * the next and then applies what the end has changed.
  */
-static struct vlib_call *start_next(struct vlib_domain *vd)
+struct vlib_call *vlib_call_next(struct vlib_domain *vd)
 {
-    struct vlib_call *c;
+    while ( !vd->active && !vd->abandoned && !list_empty(&vd->queue) )
+    {
+        struct vlib_call *c = list_entry(vd->queue.next, struct vlib_call,
+                                         list);
 
-    if ( vd->active || vd->abandoned || list_empty(&vd->queue) )
-        return NULL;
-    c = list_entry(vd->queue.next, struct vlib_call, list);
-    list_del_init(&c->list);
-    vd->queued--;
-    vd->active = reservation_of(c);
-    vd->delivered = false;
-    c->state = VLIB_CALL_active;
-    c->started = NOW();
-    c->before = reservation_of(c)->account.usage;
-    vd->unsettled = false;
-    vlib_domain_attach(vd, &reservation_of(c)->account);
-    vlib_gate_apply(vd);
-    return c;
+        if ( !found(vd, c) )
+        {
+            activate(c, vd);
+            return c;
+        }
+        vd->found_port = 0;
+        vlib_call_end(c, VLIB_CALL_done);
+    }
+    return NULL;
 }
 
-static void after_end(struct vlib_domain *vd)
+void vlib_call_applied(struct vlib_domain *vd)
 {
     vlib_gate_apply(vd);
     vlib_domain_settle(vd);
+}
+
+/* The domain may still be at it, unless it knew nothing of it. */
+static void abandon(struct vlib_domain *vd, const struct vlib_call *c)
+{
+    vd->abandoned = c->payer->account.id;
+    vd->abandoned_port = c->caller_port;
+    vd->abandoned_request = c->request;
 }
 
 /*
  * Ends a call that is queued or active. A domain that was at it and knew, or
  * may find out by itself, is busy until it says otherwise.
  */
-void vlib_call_end(struct vlib_reservation *r, unsigned int state)
+void vlib_call_end(struct vlib_call *c, unsigned int state)
 {
-    struct vlib_call *c = &r->call;
+    struct vlib_account *a = &c->payer->account;
     struct vlib_domain *vd = c->domain;
     unsigned long flags;
 
@@ -102,15 +147,13 @@ void vlib_call_end(struct vlib_reservation *r, unsigned int state)
     if ( c->state == VLIB_CALL_active )
     {
         vlib_domain_charge(vd);
-        spin_lock_irqsave(&r->account.lock, flags);
-        c->cost = vlib_usage_since(&r->account.usage, &c->before);
-        spin_unlock_irqrestore(&r->account.lock, flags);
+        spin_lock_irqsave(&a->lock, flags);
+        c->cost = vlib_usage_since(&a->usage, &c->before);
+        spin_unlock_irqrestore(&a->lock, flags);
         vd->active = NULL;
-        vd->abandoned = state != VLIB_CALL_done && !vd->listening
-                        ? r->account.id : 0;
+        if ( state != VLIB_CALL_done && !vd->listening )
+            abandon(vd, c);
         vd->unsettled = true;
-        if ( state == VLIB_CALL_done )
-            vd->calls++;
     }
     else
     {
@@ -118,197 +161,71 @@ void vlib_call_end(struct vlib_reservation *r, unsigned int state)
         vd->queued--;
         c->started = c->ended;
     }
-    list_del_init(&c->pending);
+    list_del_init(&c->tell);
+    vlib_heap_remove(&deadlines, &c->late);
     c->state = state;
     c->domain = NULL;
-    if ( c->again && state == VLIB_CALL_done )
-        enqueue(c, vd);
-    c->again = false;
-}
-
-/*
- * A client may have its answer, and ask again, before the server has listened:
- * the next call then follows when this one is done. One that has not begun yet
- * will find what is asked now.
- */
-static bool repeated(struct vlib_call *c, const struct vlib_domain *vd,
-                     const struct domain *caller, evtchn_port_t port,
-                     s_time_t timeout)
-{
-    if ( c->domain != vd || c->caller != caller || c->caller_port != port )
-        return false;
-    c->timeout = timeout;
-    if ( c->state == VLIB_CALL_active )
-        c->again = true;
-    else
-        c->deadline = NOW() + timeout;
-    vlib_housekeeping_by(c->deadline);
-    return true;
+    if ( state == VLIB_CALL_done )
+        vd->calls++;
 }
 
 /*
  * Ends a call before it is done, and goes on to the next. That can begin only
  * in a domain that listens, which needs no event.
  */
-void vlib_call_stop(struct vlib_reservation *r, unsigned int state)
+void vlib_call_give_up(struct vlib_call *c, unsigned int state)
 {
-    struct vlib_domain *vd = r->call.domain;
+    struct vlib_domain *vd = c->domain;
 
-    vlib_call_end(r, state);
-    start_next(vd);
-    after_end(vd);
+    vlib_call_end(c, state);
+    vlib_call_next(vd);
+    vlib_call_applied(vd);
 }
 
-static long begin(struct vlib_reservation *r, struct vlib_domain *vd,
-                  evtchn_port_t *signal)
+/* Ends all calls of a reservation. */
+bool vlib_call_stop(struct vlib_reservation *r, unsigned int state)
 {
-    enqueue(&r->call, vd);
-    if ( !start_next(vd) )
-        return 1;
-    if ( !vd->listening )
-        *signal = r->call.caller_port; /* nothing else tells the server */
-    return 0;
-}
+    bool any = false;
+    unsigned int i;
 
-/* Returns 0 if the call is active, 1 if it is queued. */
-long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
-               s_time_t timeout)
-{
-    struct domain *caller = current->domain, *d;
-    evtchn_port_t other = 0, signal = 0;
-    struct vlib_reservation *r;
-    struct vlib_domain *vd;
-    long rc;
-
-    /* It is signalled later, and so must still be there: Dom0 always is. */
-    if ( caller != hardware_domain )
-        return -EPERM;
-    if ( timeout <= 0 || timeout > VLIB_MAX_TIMEOUT )
-        return -ERANGE;
-    d = rcu_lock_domain_by_id(domid);
-    if ( !d )
-        return -ESRCH;
-    rc = vlib_may_control(d);
-    if ( !rc && (d->is_dying || d->is_shutting_down) )
-        rc = -ENOTCONN;
-    if ( !rc )
-        rc = peer(caller, port, d, &other);
-    if ( rc )
-        goto out;
-
-    spin_lock(&vlib_lock);
-    vd = vlib_domain_find(d);
-    r = vlib_reservation_find(id);
-    if ( !r )
-        rc = -ENOENT;
-    else if ( !vd || !(vd->flags & (VLIB_DOMAIN_listens | VLIB_DOMAIN_parks)) )
-        rc = -ENXIO;
-    else if ( !vlib_reservation_allows(r, vd) )
-        rc = -EACCES;
-    else if ( repeated(&r->call, vd, caller, port, timeout) )
-        rc = 1;
-    else if ( r->call.domain )
-        rc = -EBUSY;
-    else
-    {
-        r->call.timeout = timeout;
-        r->call.caller = caller;
-        r->call.caller_port = port;
-        r->call.callee_port = other;
-        rc = begin(r, vd, &signal);
-    }
-    spin_unlock(&vlib_lock);
-    if ( signal )
-        evtchn_send(caller, signal);
- out:
-    rcu_unlock_domain(d);
-    return rc;
-}
-
-long vlib_cancel(unsigned long id)
-{
-    struct vlib_reservation *r;
-    long rc = 0;
-
-    spin_lock(&vlib_lock);
-    r = vlib_reservation_find(id);
-    if ( !r )
-        rc = -ENOENT;
-    else if ( !r->call.domain )
-        rc = -ESRCH;
-    else
-        vlib_call_stop(r, VLIB_CALL_cancelled);
-    spin_unlock(&vlib_lock);
-    return rc;
+    for ( i = 0; i < VLIB_MAX_CALLS; i++ )
+        if ( r->calls[i].domain )
+        {
+            vlib_call_give_up(&r->calls[i], state);
+            any = true;
+        }
+    return any;
 }
 
 /* Goes on to the next call, which nothing but an event tells the server of. */
 void vlib_call_resume(struct vlib_domain *vd)
 {
-    struct vlib_call *next = start_next(vd);
+    struct vlib_call *next = vlib_call_next(vd);
 
-    after_end(vd);
+    vlib_call_applied(vd);
     if ( next && !vd->listening )
-        next->unsignalled = unsignalled = true;
+        list_add_tail(&next->tell, &unsignalled);
 }
 
 /* Signals what has begun. Without vlib_lock, after what may have begun it. */
 void vlib_call_signal(void)
 {
-    struct vlib_call *c;
-
-    if ( likely(!unsignalled) )
+    if ( likely(list_empty(&unsignalled)) )
         return;
     spin_lock(&vlib_lock);
-    unsignalled = false;
- again:
-    list_for_each_entry ( c, &pending, pending )
-        if ( c->unsignalled )
-        {
-            struct domain *caller = c->caller;
-            evtchn_port_t port = c->caller_port;
-
-            c->unsignalled = false;
-            spin_unlock(&vlib_lock);
-            evtchn_send(caller, port);
-            spin_lock(&vlib_lock);
-            goto again;
-        }
-    spin_unlock(&vlib_lock);
-}
-
-/*
- * The caller has its answer, of a domain that cannot say so itself: of a call
- * that is active, or of those that were given up before.
- */
-long vlib_finish(unsigned long id)
-{
-    struct vlib_reservation *r;
-    struct vlib_domain *vd;
-    long rc = -ESRCH;
-
-    spin_lock(&vlib_lock);
-    r = vlib_reservation_find(id);
-    if ( !r )
-        rc = -ENOENT;
-    else if ( r->call.state == VLIB_CALL_active )
+    while ( !list_empty(&unsignalled) )
     {
-        vd = r->call.domain;
-        vlib_call_end(r, VLIB_CALL_done);
-        vlib_call_resume(vd);
-        rc = 0;
+        struct vlib_call *c = list_entry(unsignalled.next, struct vlib_call,
+                                         tell);
+        struct domain *caller = c->caller;
+        evtchn_port_t port = c->caller_port;
+
+        list_del_init(&c->tell);
+        spin_unlock(&vlib_lock);
+        evtchn_send(caller, port);
+        spin_lock(&vlib_lock);
     }
-    else
-        list_for_each_entry ( vd, &vlib_domains, list )
-            if ( vd->abandoned == id )
-            {
-                vd->abandoned = 0;
-                vlib_call_resume(vd);
-                rc = 0;
-            }
     spin_unlock(&vlib_lock);
-    vlib_call_signal();
-    return rc;
 }
 
 /*
@@ -330,146 +247,11 @@ void vlib_call_forget(unsigned int id)
 /* Ends what is late; returns when the next will be. */
 s_time_t vlib_call_expire(s_time_t now)
 {
-    s_time_t next = VLIB_NEVER;
-    struct vlib_call *c, *after;
+    unsigned int n = 0;
 
-    list_for_each_entry_safe ( c, after, &pending, pending )
-    {
-        if ( c->deadline > now )
-        {
-            next = min(next, c->deadline);
-            continue;
-        }
-        vlib_call_stop(reservation_of(c), VLIB_CALL_timeout);
-    }
-    return next;
-}
-
-/* What the server has said by listening: it is done with what it was at. */
-static void finished(struct vlib_domain *vd, evtchn_port_t served)
-{
-    vd->abandoned = 0;
-    if ( served && vd->active && vd->active->call.callee_port == served )
-        vlib_call_end(vd->active, VLIB_CALL_done);
-}
-
-/* The port of a call that the server has not been told of; 0: there is none. */
-static long deliver(struct vlib_domain *vd)
-{
-    start_next(vd);
-    if ( !vd->active || vd->delivered )
-        return 0;
-    vd->delivered = true;
-    vd->listening = false;
-    return vd->active->call.callee_port;
-}
-
-/* The domain that asks, if it may listen. */
-static struct vlib_domain *listener(void)
-{
-    struct vlib_domain *vd = vlib_domain_find(current->domain);
-
-    return vd && (vd->flags & VLIB_DOMAIN_listens) ? vd : NULL;
-}
-
-#define FLAG_SIGNAL  1UL
-#define FLAG_RESUMED 2UL /* Xen's own: the gate was closed meanwhile */
-
-long vlib_listen(unsigned long port, unsigned long flags)
-{
-    struct domain *d = current->domain;
-    struct vlib_domain *vd;
-    bool closed = false;
-    long rc;
-
-    if ( flags & ~(FLAG_SIGNAL | FLAG_RESUMED) )
-        return -EINVAL;
-    spin_lock(&vlib_lock);
-    vd = listener();
-    if ( !vd )
-    {
-        spin_unlock(&vlib_lock);
-        return -EACCES;
-    }
-    if ( !(flags & FLAG_RESUMED) )
-        finished(vd, port);
-    rc = deliver(vd);
-    if ( !rc )
-    {
-        vd->listening = !vlib_lease_lost && !vd->holds;
-        after_end(vd);
-        closed = !vd->open;
-        if ( !closed )
-            vd->listening = false;
-        rc = -EAGAIN;
-    }
-    spin_unlock(&vlib_lock);
-    if ( (flags & FLAG_SIGNAL) && port )
-        evtchn_send(d, port);
-    return closed ? hypercall_create_continuation(
-                        __HYPERVISOR_vlib_op, "lll", VLIB_OP_listen, 0UL,
-                        FLAG_RESUMED)
-                  : rc;
-}
-
-/* As listen, for a server that goes on to wait for events. */
-long vlib_complete(unsigned long port, unsigned long flags)
-{
-    struct domain *d = current->domain;
-    struct vlib_domain *vd;
-
-    if ( flags & ~FLAG_SIGNAL )
-        return -EINVAL;
-    spin_lock(&vlib_lock);
-    vd = listener();
-    if ( !vd )
-    {
-        spin_unlock(&vlib_lock);
-        return -EACCES;
-    }
-    finished(vd, port);
-    vlib_call_resume(vd);
-    spin_unlock(&vlib_lock);
-    if ( (flags & FLAG_SIGNAL) && port )
-        evtchn_send(d, port);
-    vlib_call_signal();
-    return 0;
-}
-
-long vlib_hold(domid_t domid, bool take, s_time_t limit)
-{
-    struct domain *d = rcu_lock_domain_by_id(domid);
-    struct vlib_domain *vd;
-    long rc;
-
-    if ( !d )
-        return -ESRCH;
-    rc = vlib_may_control(d);
-    if ( !rc && take && (limit <= 0 || limit > VLIB_MAX_TIMEOUT) )
-        rc = -ERANGE;
-    if ( rc )
-        goto out;
-    spin_lock(&vlib_lock);
-    vd = vlib_domain_find(d);
-    if ( !vd )
-        rc = -ENXIO;
-    else if ( take )
-    {
-        vd->holds++;
-        vd->hold_until = max(vd->hold_until, NOW() + limit);
-        vlib_housekeeping_by(vd->hold_until);
-    }
-    else if ( vd->holds )
-    {
-        if ( !--vd->holds )
-            vd->hold_until = 0;
-    }
-    else
-        rc = -ENOENT; /* it was over before */
-    if ( vd )
-        vlib_gate_apply(vd);
-    spin_unlock(&vlib_lock);
- out:
-    rcu_unlock_domain(d);
-    return rc;
+    while ( deadlines.first && deadlines.first->key <= now &&
+            n++ < LATE_AT_ONCE )
+        vlib_call_give_up(container_of(deadlines.first, struct vlib_call,
+                                       late), VLIB_CALL_timeout);
+    return deadlines.first ? max(deadlines.first->key, now) : VLIB_NEVER;
 }

@@ -4,7 +4,48 @@
 
 DEFINE_SPINLOCK(vlib_lock);
 LIST_HEAD(vlib_domains);
-LIST_HEAD(vlib_units);
+unsigned int vlib_nr_domains;
+
+/* In one hold of vlib_lock. */
+#define SWEPT_AT_ONCE   64
+#define DROPPED_AT_ONCE 64  /* calls, vCPUs, reservations of one */
+
+static unsigned int records, to_sweep; /* with those that are gone */
+
+/*
+ * Where they are found, by the number of their domain: those that the module
+ * was told of, and all vCPUs under this scheduler, of any domain.
+ */
+static struct place {
+    struct vlib_domain *domains;
+    struct vlib_unit *units;
+} places[256];
+
+static struct place *place_of(const struct domain *d)
+{
+    return &places[d->domain_id % ARRAY_SIZE(places)];
+}
+
+/* A vCPU comes under this scheduler. */
+void vlib_domain_arrive(struct vlib_unit *vu)
+{
+    struct place *p = place_of(vu->unit->domain);
+
+    vu->next = p->units;
+    p->units = vu;
+    vlib_domain_join(vu);
+}
+
+/* It leaves. */
+void vlib_domain_depart(struct vlib_unit *vu)
+{
+    struct vlib_unit **at = &place_of(vu->unit->domain)->units;
+
+    vlib_domain_leave(vu);
+    while ( *at != vu )
+        at = &(*at)->next;
+    *at = vu->next;
+}
 
 /*
  * A record may outlive its domain by a second, until the sweep: the number and
@@ -14,35 +55,44 @@ struct vlib_domain *vlib_domain_find(const struct domain *d)
 {
     struct vlib_domain *vd;
 
-    list_for_each_entry ( vd, &vlib_domains, list )
+    for ( vd = place_of(d)->domains; vd; vd = vd->next )
         if ( vd->domid == d->domain_id && vd->domain == d )
             return vd;
     return NULL;
 }
 
-/* Finds or makes. The vCPUs under this scheduler join it. */
-struct vlib_domain *vlib_domain_make(struct domain *d)
+/*
+ * Finds it, or makes it: the vCPUs under this scheduler join it. That is enough
+ * for one hold of the lock: then the answer is -ERESTART, and 0 next time.
+ */
+int vlib_domain_make(struct domain *d, struct vlib_domain **made)
 {
     struct vlib_domain *vd = vlib_domain_find(d);
     struct vlib_unit *vu;
 
+    *made = vd;
     if ( vd )
-        return vd;
+        return 0;
     vd = xzalloc(struct vlib_domain);
     if ( !vd )
-        return NULL;
+        return -ENOMEM;
     vd->domain = d;
     vd->domid = d->domain_id;
     vd->open = true;
     INIT_LIST_HEAD(&vd->units);
     INIT_LIST_HEAD(&vd->queue);
+    INIT_LIST_HEAD(&vd->callers);
     vlib_clock_reset(vd->domid);
     list_add_tail(&vd->list, &vlib_domains);
+    vd->next = place_of(d)->domains;
+    place_of(d)->domains = vd;
+    vlib_nr_domains++;
+    records++;
     vlib_housekeeping_by(NOW() + SECONDS(1));
-    list_for_each_entry ( vu, &vlib_units, all )
+    for ( vu = place_of(d)->units; vu; vu = vu->next )
         if ( vu->unit->domain == d )
             vlib_domain_join(vu);
-    return vd;
+    return -ERESTART;
 }
 
 /* Whether it is under this scheduler, as far as that can be said now. */
@@ -50,7 +100,7 @@ bool vlib_domain_here(const struct domain *d)
 {
     const struct vlib_unit *vu;
 
-    list_for_each_entry ( vu, &vlib_units, all )
+    for ( vu = place_of(d)->units; vu; vu = vu->next )
         if ( vu->unit->domain == d )
             return true;
     return false;
@@ -59,7 +109,7 @@ bool vlib_domain_here(const struct domain *d)
 static struct vlib_account *payer_of(const struct vlib_domain *vd)
 {
     if ( vd->active )
-        return &vd->active->account;
+        return &vd->active->payer->account;
     return vd->adopter ? &vd->adopter->account : NULL;
 }
 
@@ -73,27 +123,30 @@ void vlib_domain_join(struct vlib_unit *vu)
         return;
     vu->domain = vd;
     list_add_tail(&vu->list, &vd->units);
-    lock = unit_schedule_lock_irqsave(vu->unit, &flags);
+    lock = vlib_unit_lock(vu, &flags);
     vlib_attach(&vu->entity, payer_of(vd), NOW());
     vlib_spare(&vu->entity, vd->flags & VLIB_DOMAIN_critical, NOW());
     vu->gated = !vd->open;
-    unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
+    vlib_unit_unlock(lock, flags, vu);
+    vlib_gate_apply(vd); /* the first has come */
 }
 
 void vlib_domain_leave(struct vlib_unit *vu)
 {
+    struct vlib_domain *vd = vu->domain;
     unsigned long flags;
     spinlock_t *lock;
 
-    if ( !vu->domain )
+    if ( !vd )
         return;
-    lock = unit_schedule_lock_irqsave(vu->unit, &flags);
+    lock = vlib_unit_lock(vu, &flags);
     vlib_attach(&vu->entity, NULL, NOW());
     vlib_spare(&vu->entity, false, NOW());
     vu->gated = false;
-    unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
+    vlib_unit_unlock(lock, flags, vu);
     list_del_init(&vu->list);
     vu->domain = NULL;
+    vlib_gate_apply(vd); /* the last has gone */
 }
 
 /* Who pays for all vCPUs from now on. */
@@ -104,10 +157,10 @@ void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a)
     list_for_each_entry ( vu, &vd->units, list )
     {
         unsigned long flags;
-        spinlock_t *lock = unit_schedule_lock_irqsave(vu->unit, &flags);
+        spinlock_t *lock = vlib_unit_lock(vu, &flags);
 
         vlib_attach(&vu->entity, a, NOW());
-        unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
+        vlib_unit_unlock(lock, flags, vu);
     }
 }
 
@@ -119,10 +172,10 @@ void vlib_domain_spare(struct vlib_domain *vd)
     list_for_each_entry ( vu, &vd->units, list )
     {
         unsigned long flags;
-        spinlock_t *lock = unit_schedule_lock_irqsave(vu->unit, &flags);
+        spinlock_t *lock = vlib_unit_lock(vu, &flags);
 
         vlib_spare(&vu->entity, vd->flags & VLIB_DOMAIN_critical, NOW());
-        unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
+        vlib_unit_unlock(lock, flags, vu);
     }
 }
 
@@ -160,11 +213,11 @@ void vlib_domain_charge(struct vlib_domain *vd)
     list_for_each_entry ( vu, &vd->units, list )
     {
         unsigned long flags;
-        spinlock_t *lock = unit_schedule_lock_irqsave(vu->unit, &flags);
+        spinlock_t *lock = vlib_unit_lock(vu, &flags);
 
         if ( vu->entity.queue )
             vlib_charge(vu->entity.queue, NOW());
-        unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
+        vlib_unit_unlock(lock, flags, vu);
     }
 }
 
@@ -172,14 +225,19 @@ void vlib_domain_usage(struct vlib_domain *vd, struct vlib_usage *sum)
 {
     struct vlib_unit *vu;
 
-    vlib_domain_charge(vd);
     memset(sum, 0, sizeof(*sum));
     list_for_each_entry ( vu, &vd->units, list )
     {
+        unsigned long flags;
+        spinlock_t *lock = vlib_unit_lock(vu, &flags);
+
+        if ( vu->entity.queue )
+            vlib_charge(vu->entity.queue, NOW());
         sum->foreground += vu->entity.usage.foreground;
         sum->background += vu->entity.usage.background;
         sum->throttled += vu->entity.usage.throttled;
         sum->deschedules += vu->entity.usage.deschedules;
+        vlib_unit_unlock(lock, flags, vu);
     }
 }
 
@@ -187,44 +245,104 @@ void vlib_domain_cpus(const struct vlib_domain *vd, cpumask_t *cpus)
 {
     const struct vlib_unit *vu;
 
+    rcu_read_lock(&sched_res_rculock);
     list_for_each_entry ( vu, &vd->units, list )
         cpumask_set_cpu(sched_unit_master(vu->unit), cpus);
+    rcu_read_unlock(&sched_res_rculock);
 }
 
-/* The domain is gone: its calls end, its vCPUs are nobody's. */
-void vlib_domain_drop(struct vlib_domain *vd)
+/* It is not found any more: whoever asks for its number means another. */
+static void lose(struct vlib_domain *vd)
+{
+    struct vlib_domain **at =
+        &places[vd->domid % ARRAY_SIZE(places)].domains;
+
+    while ( *at != vd )
+        at = &(*at)->next;
+    *at = vd->next;
+    vd->gone = true;
+    vlib_nr_domains--;
+    vlib_clock_reset(vd->domid);
+}
+
+/* Takes one thing from it; says whether there was one. */
+static bool drop_one(struct vlib_domain *vd)
 {
     if ( vd->active )
         vlib_call_end(vd->active, VLIB_CALL_gone);
-    while ( !list_empty(&vd->queue) )
-    {
-        struct vlib_call *c = list_entry(vd->queue.next, struct vlib_call,
-                                         list);
-
-        vlib_call_end(container_of(c, struct vlib_reservation, call),
+    else if ( !list_empty(&vd->queue) )
+        vlib_call_end(list_entry(vd->queue.next, struct vlib_call, list),
                       VLIB_CALL_gone);
-    }
-    while ( !list_empty(&vd->units) )
+    else if ( !list_empty(&vd->units) )
         vlib_domain_leave(list_entry(vd->units.next, struct vlib_unit, list));
-    vlib_reservation_forget(vd);
-    vlib_clock_reset(vd->domid);
-    list_del(&vd->list);
-    xfree(vd);
+    else
+        return vlib_reservation_forget_one(vd);
+    return true;
 }
 
-/* Drops the records of domains that are dead, or were in another pool then. */
-void vlib_domain_sweep(void)
+/*
+ * The domain is gone: its calls end, its vCPUs are nobody's. What is left to be
+ * done in other holds of the lock is the sweep's.
+ */
+bool vlib_domain_drop(struct vlib_domain *vd)
 {
-    struct vlib_domain *vd, *next;
+    unsigned int n;
 
-    list_for_each_entry_safe ( vd, next, &vlib_domains, list )
+    if ( !vd->gone )
+        lose(vd);
+    for ( n = 0; n < DROPPED_AT_ONCE; n++ )
     {
-        struct domain *d = rcu_lock_domain_by_id(vd->domid);
-        bool there = d && d == vd->domain && !d->is_dying;
-
-        if ( d )
-            rcu_unlock_domain(d);
-        if ( !there )
-            vlib_domain_drop(vd);
+        if ( drop_one(vd) )
+            continue;
+        list_del(&vd->list);
+        records--;
+        xfree(vd);
+        return true;
     }
+    return false;
+}
+
+static bool is_there(const struct vlib_domain *vd)
+{
+    struct domain *d = vd->gone ? NULL : rcu_lock_domain_by_id(vd->domid);
+    bool there = d && d == vd->domain && !d->is_dying;
+
+    if ( d )
+        rcu_unlock_domain(d);
+    return there;
+}
+
+/*
+ * From now on all records are looked at: of domains that are dead, or were in
+ * another pool then.
+ */
+void vlib_domain_sweep_all(void)
+{
+    to_sweep = records;
+}
+
+/* Goes on with that. */
+bool vlib_domain_sweep(void)
+{
+    unsigned int n;
+
+    for ( n = 0; n < SWEPT_AT_ONCE && to_sweep; n++ )
+    {
+        struct vlib_domain *vd;
+
+        if ( list_empty(&vlib_domains) )
+        {
+            to_sweep = 0;
+            break;
+        }
+        vd = list_entry(vlib_domains.next, struct vlib_domain, list);
+        if ( is_there(vd) )
+            list_move_tail(&vd->list, &vlib_domains);
+        else if ( !vlib_domain_drop(vd) )
+            return true;
+        else
+            n = SWEPT_AT_ONCE;
+        to_sweep--;
+    }
+    return to_sweep;
 }

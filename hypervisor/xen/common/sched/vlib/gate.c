@@ -2,12 +2,20 @@
 /*
  * The gate: closed, it keeps every vCPU of a domain off every CPU. Closing is
  * not waited for: a vCPU that runs elsewhere is interrupted and leaves at once.
+ * A hold keeps it open, for whoever took it, until that one drops it or its
+ * time is over.
  */
 #include "module.h"
 
+#define APPLIED_AT_ONCE 16
+
+/*
+ * Where it has no vCPU of its, in another pool, say, a gate would keep nothing
+ * off: it is open there, which a server that listens is told.
+ */
 static bool wanted(const struct vlib_domain *vd)
 {
-    if ( vlib_lease_lost || vd->holds )
+    if ( vlib_lease_lost || vd->holds || list_empty(&vd->units) )
         return true;
     if ( vd->flags & VLIB_DOMAIN_closed )
         return false;
@@ -19,22 +27,22 @@ static bool wanted(const struct vlib_domain *vd)
 static void close(struct vlib_unit *vu)
 {
     unsigned long flags;
-    spinlock_t *lock = unit_schedule_lock_irqsave(vu->unit, &flags);
+    spinlock_t *lock = vlib_unit_lock(vu, &flags);
 
     vu->gated = true;
     vlib_unit_stop(vu);
-    unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
+    vlib_unit_unlock(lock, flags, vu);
 }
 
 static void open(struct vlib_unit *vu)
 {
     unsigned long flags;
-    spinlock_t *lock = unit_schedule_lock_irqsave(vu->unit, &flags);
+    spinlock_t *lock = vlib_unit_lock(vu, &flags);
 
     vu->gated = false;
     if ( unit_runnable(vu->unit) )
         vlib_unit_start(vu);
-    unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
+    vlib_unit_unlock(lock, flags, vu);
 }
 
 /*
@@ -49,12 +57,12 @@ static s_time_t stopped(struct vlib_domain *vd, s_time_t now)
     list_for_each_entry ( vu, &vd->units, list )
     {
         unsigned long flags;
-        spinlock_t *lock = unit_schedule_lock_irqsave(vu->unit, &flags);
+        spinlock_t *lock = vlib_unit_lock(vu, &flags);
 
         from = max(from, vu->off_since);
         if ( curr_on_cpu(sched_unit_master(vu->unit)) == vu->unit )
             from = now;
-        unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
+        vlib_unit_unlock(lock, flags, vu);
     }
     return max(now - from, (s_time_t)0);
 }
@@ -79,4 +87,132 @@ void vlib_gate_apply(struct vlib_domain *vd)
             open(vu);
         else
             close(vu);
+}
+
+/*
+ * All gates, after what concerns all: a few in one hold of the lock. A domain
+ * that comes meanwhile has its gate right from the start.
+ */
+void vlib_gate_apply_all(void)
+{
+    static unsigned int left;
+    bool more;
+
+    spin_lock(&vlib_lock);
+    left = vlib_nr_domains;
+    do {
+        unsigned int n;
+
+        for ( n = 0; n < APPLIED_AT_ONCE && left; n++, left-- )
+        {
+            struct vlib_domain *vd;
+
+            if ( list_empty(&vlib_domains) )
+                break;
+            vd = list_entry(vlib_domains.next, struct vlib_domain, list);
+            list_move_tail(&vd->list, &vlib_domains);
+            vlib_gate_apply(vd);
+        }
+        more = n == APPLIED_AT_ONCE;
+        spin_unlock(&vlib_lock);
+        spin_lock(&vlib_lock);
+    } while ( more );
+    spin_unlock(&vlib_lock);
+}
+
+/* Ends those holds that are over, or the one of that number; says how many. */
+static unsigned int end_holds(struct vlib_domain *vd, s_time_t now,
+                              uint32_t number)
+{
+    unsigned int i, ended = 0;
+
+    for ( i = 0; i < VLIB_MAX_HOLDS; i++ )
+    {
+        struct vlib_hold *h = &vd->hold[i];
+
+        if ( !h->number || (h->until > now && h->number != number) )
+            continue;
+        h->number = 0;
+        vd->holds--;
+        ended++;
+    }
+    vd->hold_ends = VLIB_NEVER;
+    for ( i = 0; i < VLIB_MAX_HOLDS; i++ )
+        if ( vd->hold[i].number )
+            vd->hold_ends = min(vd->hold_ends, vd->hold[i].until);
+    return ended;
+}
+
+/* Returns the number of the hold, by which it is dropped. */
+static long take(struct vlib_domain *vd, s_time_t limit)
+{
+    static uint32_t last;
+    unsigned int i;
+
+    end_holds(vd, NOW(), 0);
+    for ( i = 0; i < VLIB_MAX_HOLDS && vd->hold[i].number; i++ )
+        ;
+    if ( i == VLIB_MAX_HOLDS )
+        return -EBUSY;
+    last = last == INT_MAX ? 1 : last + 1;
+    vd->hold[i] = (struct vlib_hold){ .number = last, .until = NOW() + limit };
+    vd->holds++;
+    vd->hold_ends = min(vd->hold_ends, vd->hold[i].until);
+    vlib_housekeeping_by(vd->hold_ends);
+    vlib_gate_apply(vd);
+    return last;
+}
+
+static long drop(struct vlib_domain *vd, unsigned long number)
+{
+    unsigned int i;
+
+    for ( i = 0; i < VLIB_MAX_HOLDS && vd->hold[i].number != number; i++ )
+        ;
+    if ( i == VLIB_MAX_HOLDS )
+        return -ENOENT; /* it was over before */
+    end_holds(vd, 0, number);
+    vlib_gate_apply(vd);
+    return 0;
+}
+
+long vlib_hold(domid_t domid, unsigned long number, s_time_t limit)
+{
+    struct domain *d = rcu_lock_domain_by_id(domid);
+    struct vlib_domain *vd;
+    long rc;
+
+    if ( !d )
+        return -ESRCH;
+    rc = vlib_may_control(d, true);
+    if ( !rc && !number && (limit <= 0 || limit > VLIB_MAX_TIMEOUT) )
+        rc = -ERANGE;
+    if ( !rc )
+    {
+        spin_lock(&vlib_lock);
+        vd = vlib_domain_find(d);
+        if ( !vd )
+            rc = -ENXIO;
+        else
+            rc = number ? drop(vd, number) : take(vd, limit);
+        spin_unlock(&vlib_lock);
+    }
+    rcu_unlock_domain(d);
+    return rc;
+}
+
+s_time_t vlib_hold_expire(s_time_t now)
+{
+    s_time_t next = VLIB_NEVER;
+    struct vlib_domain *vd;
+
+    list_for_each_entry ( vd, &vlib_domains, list )
+    {
+        if ( !vd->holds )
+            continue;
+        if ( vd->hold_ends <= now && end_holds(vd, now, 0) )
+            vlib_gate_apply(vd);
+        next = min(next, vd->hold_ends);
+    }
+    return next;
 }

@@ -2,13 +2,14 @@
 /*
  * The lease: whoever drives the module renews it, and if it does not, all gates
  * open and all throttles lift until it does. With it, the other things that
- * time brings about: calls that are late, holds that are over, domains that
- * are gone, CPUs that a reservation must be admitted on anew.
+ * time brings about: calls that are late, or whose callers are gone, holds
+ * that are over, domains that are gone, CPUs that a reservation must be
+ * admitted on anew.
  */
 #include "module.h"
 
-#define SWEEP SECONDS(1)
-#define SOON  MILLISECS(10)
+#define ROUND SECONDS(1)
+#define SOON  MICROSECS(500) /* most of the time is for others */
 
 bool __read_mostly vlib_lease_lost;
 static s_time_t lease_until; /* 0: none */
@@ -17,68 +18,56 @@ static struct timer timer;
 static s_time_t armed = VLIB_NEVER;
 static bool ready;
 
-static void apply_all(void)
+/* Says whether it was lost just now. */
+static bool expire_lease(s_time_t now)
 {
-    struct vlib_domain *vd;
-
-    list_for_each_entry ( vd, &vlib_domains, list )
-        vlib_gate_apply(vd);
-}
-
-static s_time_t expire_lease(s_time_t now)
-{
-    if ( !lease_until )
-        return VLIB_NEVER;
-    if ( lease_until > now )
-        return lease_until;
+    if ( !lease_until || lease_until > now )
+        return false;
     lease_until = 0;
     leases_lost++;
     vlib_lease_lost = true;
     vlib_throttle_lift();
-    apply_all();
-    return VLIB_NEVER;
+    return true;
 }
 
-static s_time_t expire_holds(s_time_t now)
+/* Each second; and, until they are done, soon after one another. */
+static s_time_t rounds(s_time_t now)
 {
-    s_time_t next = VLIB_NEVER;
-    struct vlib_domain *vd;
+    static s_time_t next_round;
+    bool more;
 
-    list_for_each_entry ( vd, &vlib_domains, list )
+    if ( now >= next_round )
     {
-        if ( !vd->holds )
-            continue;
-        if ( vd->hold_until > now )
-        {
-            next = min(next, vd->hold_until);
-            continue;
-        }
-        vd->holds = 0;
-        vd->hold_until = 0;
-        vlib_gate_apply(vd);
+        next_round = now + ROUND;
+        vlib_domain_sweep_all();
+        vlib_reservation_review_all();
     }
-    return next;
+    more = vlib_domain_sweep();
+    if ( vlib_reservation_review() || more )
+        return now + SOON;
+    return vlib_nr_domains ? next_round : VLIB_NEVER;
 }
 
 static void cf_check housekeeping(void *unused)
 {
-    s_time_t now = NOW(), next;
+    s_time_t now = NOW();
+    bool lost;
 
     spin_lock(&vlib_lock);
     armed = VLIB_NEVER;
-    vlib_domain_sweep();
-    next = min(expire_lease(now), vlib_call_expire(now));
-    next = min(next, expire_holds(now));
-    if ( vlib_reservation_readmit() )
-    {
-        /* Most of the time is for others. */
-        s_time_t end = NOW();
-
-        next = min(next, end + max((s_time_t)SOON, 4 * (end - now)));
-    }
-    if ( !list_empty(&vlib_domains) )
-        next = min(next, now + SWEEP);
-    vlib_housekeeping_by(next);
+    lost = expire_lease(now);
+    if ( lease_until )
+        vlib_housekeeping_by(lease_until);
+    vlib_housekeeping_by(vlib_hold_expire(now));
+    spin_unlock(&vlib_lock);
+    if ( lost )
+        vlib_gate_apply_all();
+    spin_lock(&vlib_lock);
+    vlib_call_sweep();
+    vlib_housekeeping_by(vlib_call_expire(now));
+    spin_unlock(&vlib_lock);
+    spin_lock(&vlib_lock);
+    vlib_housekeeping_by(rounds(now));
     spin_unlock(&vlib_lock);
 }
 
@@ -100,18 +89,19 @@ void vlib_housekeeping_by(s_time_t when)
 
 long vlib_lease_renew(s_time_t time)
 {
+    bool was_lost;
+
     if ( time < 0 || time > VLIB_MAX_PERIOD )
         return -EINVAL;
     spin_lock(&vlib_lock);
     lease_until = time ? NOW() + time : 0;
-    if ( vlib_lease_lost )
-    {
-        vlib_lease_lost = false;
-        apply_all();
-    }
+    was_lost = vlib_lease_lost;
+    vlib_lease_lost = false;
     if ( lease_until )
         vlib_housekeeping_by(lease_until);
     spin_unlock(&vlib_lock);
+    if ( was_lost )
+        vlib_gate_apply_all();
     return 0;
 }
 

@@ -29,81 +29,124 @@ struct vlib_unit {
     struct sched_unit *unit;
     struct vlib_domain *domain; /* NULL: the module was never told of it */
     struct list_head list;      /* in domain->units, or on its own */
-    struct list_head all;       /* in vlib_units */
+    struct vlib_unit *next;     /* of those that are found in the same place */
     bool gated;
+    unsigned int residence;     /* the CPU where it is counted as living */
     s_time_t off_since;         /* when it last left a CPU */
 };
 
+/* A request of a caller's port, and what a reservation pays for it. */
 struct vlib_call {
+    struct vlib_reservation *payer;
     unsigned int state;         /* VLIB_CALL_* */
-    struct vlib_domain *domain; /* queued at, or active in */
+    struct vlib_domain *domain; /* queued at, or active in; NULL: it is over */
     struct list_head list;      /* in domain->queue */
-    struct list_head pending;   /* in the list of all that are not done */
-    evtchn_port_t caller_port, callee_port;
+    struct list_head tell;      /* the server is still to be told */
+    struct vlib_node late;      /* among all that are not over, by deadline */
     struct domain *caller;
-    bool again;                 /* another one follows at once */
-    bool unsignalled;           /* the server is still to be told */
-    s_time_t queued, started, ended, timeout, deadline;
+    evtchn_port_t caller_port, callee_port;
+    uint64_t request;
+    s_time_t queued, started, ended;
     struct vlib_usage before;   /* the account's use when it started */
     struct vlib_usage cost;
-    uint64_t count;
 };
 
 struct vlib_reservation {
     struct vlib_account account;
-    struct list_head list;      /* of all */
+    struct list_head list;      /* of all, in the order of their review */
     struct list_head callees;   /* struct vlib_callee */
     unsigned int nr_callees;
     struct vlib_domain *adopted;
-    struct vlib_call call;
+    struct vlib_call calls[VLIB_MAX_CALLS]; /* all in one domain */
+    struct vlib_call *last;     /* the call that was made last */
+    uint64_t count;             /* calls that were made */
 };
 
 /* A domain that a reservation may call. */
 struct vlib_callee {
-    struct list_head list;
+    struct list_head list;      /* in reservation->callees */
+    struct list_head callers;   /* in domain->callers */
     struct vlib_domain *domain;
+    struct vlib_reservation *reservation;
+};
+
+/* A hold of a gate. */
+struct vlib_hold {
+    uint32_t number;            /* whoever took it has it; 0: not in force */
+    s_time_t until;
 };
 
 /* A domain that the module was told of. */
 struct vlib_domain {
     struct list_head list;      /* of all */
+    struct vlib_domain *next;   /* of those that are found in the same place */
     struct domain *domain;      /* compared, followed only while it has units */
     domid_t domid;
+    bool gone;                  /* not found any more: taken apart */
     uint32_t flags;             /* VLIB_DOMAIN_* */
     struct list_head units;
+    struct list_head callers;   /* struct vlib_callee */
     struct vlib_reservation *adopter;
     bool open;                  /* the gate, as it was applied */
     s_time_t closed_at;
     /* Calls. */
     bool listening;             /* in LISTEN: nothing else runs there */
     bool delivered;             /* the server knows of the active call */
+    struct vlib_call *active;
     unsigned int abandoned;     /* reservation whose cancelled call it is at */
-    struct vlib_reservation *active;
+    evtchn_port_t abandoned_port;   /* the caller's */
+    uint64_t abandoned_request;
+    evtchn_port_t found_port;   /* of a request served before its call; 0 */
+    uint64_t found_request;
     struct list_head queue;     /* struct vlib_call */
     bool unsettled;             /* its vCPUs are with the last call's payer */
-    unsigned int queued, holds;
-    s_time_t hold_until;
+    unsigned int queued;
+    unsigned int holds;         /* of hold[], those that are in force */
+    struct vlib_hold hold[VLIB_MAX_HOLDS];
+    s_time_t hold_ends;         /* the first of them */
     uint64_t calls;
 };
 
 extern spinlock_t vlib_lock;
 
+/*
+ * The scheduler lock of the CPU where vu is. The CPU's struct sched_resource,
+ * which holds the lock, is freed by RCU when the CPU is unplugged.
+ */
+static inline spinlock_t *vlib_unit_lock(const struct vlib_unit *vu,
+                                         unsigned long *flags)
+{
+    rcu_read_lock(&sched_res_rculock);
+    return unit_schedule_lock_irqsave(vu->unit, flags);
+}
+
+static inline void vlib_unit_unlock(spinlock_t *lock, unsigned long flags,
+                                    const struct vlib_unit *vu)
+{
+    unit_schedule_unlock_irqrestore(lock, flags, vu->unit);
+    rcu_read_unlock(&sched_res_rculock);
+}
+
 /* scheduler.c */
 bool vlib_is_ours(const struct scheduler *s);
-struct vlib_runqueue *vlib_runqueue(unsigned int cpu);
+bool vlib_drives(unsigned int cpu);         /* under sched_res_rculock; */
+struct vlib_runqueue *vlib_runqueue(unsigned int cpu); /* with its lock, too */
 void vlib_unit_start(struct vlib_unit *vu); /* with its scheduler lock, */
 void vlib_unit_stop(struct vlib_unit *vu);  /* both */
 
 /* domain.c: all under vlib_lock. */
 extern struct list_head vlib_domains;
-extern struct list_head vlib_units; /* under this scheduler, of any domain */
+extern unsigned int vlib_nr_domains; /* without those that are gone */
 struct vlib_domain *vlib_domain_find(const struct domain *d);
-struct vlib_domain *vlib_domain_make(struct domain *d);
+int vlib_domain_make(struct domain *d, struct vlib_domain **made);
 bool vlib_domain_here(const struct domain *d);
 void vlib_domain_join(struct vlib_unit *vu);
 void vlib_domain_leave(struct vlib_unit *vu);
-void vlib_domain_drop(struct vlib_domain *vd);
-void vlib_domain_sweep(void);
+void vlib_domain_arrive(struct vlib_unit *vu);
+void vlib_domain_depart(struct vlib_unit *vu);
+bool vlib_domain_drop(struct vlib_domain *vd); /* says whether all is done */
+void vlib_domain_sweep_all(void);
+bool vlib_domain_sweep(void);               /* says whether there is more */
 void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a);
 void vlib_domain_spare(struct vlib_domain *vd);
 void vlib_domain_settle(struct vlib_domain *vd);
@@ -114,36 +157,79 @@ void vlib_domain_cpus(const struct vlib_domain *vd, cpumask_t *cpus);
 
 /* gate.c: under vlib_lock. */
 void vlib_gate_apply(struct vlib_domain *vd);
+void vlib_gate_apply_all(void); /* not under it */
+s_time_t vlib_hold_expire(s_time_t now);
+long vlib_hold(domid_t domid, unsigned long number, s_time_t limit); /* not */
 
-/* reservation.c: all under vlib_lock. */
-extern struct list_head vlib_reservations;
+/* order.c: reservations by number and by period, all under vlib_lock. */
+extern struct vlib_reservation *vlib_order[]; /* by period */
+extern uint64_t vlib_order_revision;
 extern unsigned int vlib_nr_reservations;
 struct vlib_reservation *vlib_reservation_find(unsigned long id);
+void vlib_order_insert(struct vlib_reservation *r);
+void vlib_order_remove(struct vlib_reservation *r);
+
+/* trial.c: under vlib_lock. */
+struct vlib_refusal {
+    unsigned int cpu;           /* on which it does not fit */
+    unsigned int misses;        /* the reservation that would miss */
+    s_time_t response;
+};
+
+/*
+ * Says whether r fits with these values on these CPUs: 0, -ENOSPC, or -ERESTART
+ * if it is not known yet and the same is to be asked again, after vlib_lock was
+ * free. An answer is given once.
+ */
+int vlib_trial(const struct vlib_reservation *r, s_time_t budget,
+               s_time_t period, const cpumask_t *cpus,
+               struct vlib_refusal *refusal);
+void vlib_trial_forget(const struct vlib_reservation *r);
+
+/* reservation.c: all under vlib_lock. */
 int vlib_reservation_set(struct vlib_reserve *op);
 int vlib_reservation_remove(unsigned int id);
 int vlib_reservation_adopt(struct vlib_bind *op, struct domain *d);
 int vlib_reservation_allow(struct vlib_bind *op, struct domain *d);
+struct vlib_usage vlib_reservation_usage(struct vlib_reservation *r);
 bool vlib_reservation_allows(const struct vlib_reservation *r,
                              const struct vlib_domain *vd);
-void vlib_reservation_forget(struct vlib_domain *vd);
-bool vlib_reservation_readmit(void);
+bool vlib_reservation_forget_one(struct vlib_domain *vd);
+void vlib_reservation_review_all(void);
+bool vlib_reservation_review(void);
 unsigned int vlib_reservation_unadmitted(const struct vlib_reservation *r);
 uint64_t vlib_admitted(unsigned int cpu);
+s_time_t vlib_late(void);
 
-/* call.c */
-long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
-               s_time_t timeout);
-long vlib_cancel(unsigned long id);
-long vlib_finish(unsigned long id);
+/* call.c: but for the last two under vlib_lock. */
+void vlib_call_init(struct vlib_reservation *r);
+struct vlib_domain *vlib_call_domain(const struct vlib_reservation *r);
+struct vlib_domain *vlib_call_runs(const struct vlib_reservation *r);
+void vlib_call_deadline(struct vlib_call *c, s_time_t timeout);
+void vlib_call_enqueue(struct vlib_call *c, struct vlib_domain *vd,
+                       s_time_t timeout);
+struct vlib_call *vlib_call_next(struct vlib_domain *vd);
+void vlib_call_applied(struct vlib_domain *vd);
 void vlib_call_resume(struct vlib_domain *vd);
-long vlib_listen(unsigned long port, unsigned long flags);
-long vlib_complete(unsigned long port, unsigned long flags);
-long vlib_hold(domid_t domid, bool take, s_time_t limit);
-void vlib_call_end(struct vlib_reservation *r, unsigned int state);
-void vlib_call_stop(struct vlib_reservation *r, unsigned int state);
+void vlib_call_end(struct vlib_call *c, unsigned int state);
+void vlib_call_give_up(struct vlib_call *c, unsigned int state);
+bool vlib_call_stop(struct vlib_reservation *r, unsigned int state);
 void vlib_call_forget(unsigned int id);
-void vlib_call_signal(void);
 s_time_t vlib_call_expire(s_time_t now);
+void vlib_call_signal(void);
+
+/* request.c: port is the caller's. */
+long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
+               s_time_t timeout, uint64_t request);
+long vlib_cancel(domid_t domid, evtchn_port_t port, unsigned long id,
+                 uint64_t request);
+long vlib_finish(domid_t domid, evtchn_port_t port, unsigned long id,
+                 uint64_t request);
+void vlib_call_sweep(void);     /* under vlib_lock */
+
+/* listen.c: port is the server's. */
+long vlib_listen(unsigned long port, unsigned long flags, uint64_t request);
+long vlib_complete(unsigned long port, unsigned long flags, uint64_t request);
 
 /* lease.c */
 extern bool vlib_lease_lost;
@@ -163,8 +249,9 @@ void vlib_clock_stop(domid_t domid, s_time_t time);
 void vlib_clock_reset(domid_t domid);
 s_time_t vlib_clock_stopped(domid_t domid);
 
-/* op.c */
-int vlib_may_control(struct domain *d);
+/* access.c: 0, or why not; change: or only read */
+int vlib_may_control_host(bool change);
+int vlib_may_control(struct domain *d, bool change);
 
 /* counters.c */
 unsigned int vlib_counters_kind(void);

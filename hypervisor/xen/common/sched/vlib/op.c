@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The hypercall: who may, what is copied, which file does it. */
 #include <xen/guest_access.h>
+#include <xen/nospec.h>
 
 #include "module.h"
 
-#define MODULE_REVISION 1
+#define MODULE_REVISION 2
 
 union vlib_arg {
     uint32_t version;
@@ -19,22 +20,6 @@ union vlib_arg {
     struct vlib_counters counters;
 };
 
-bool vlib_user_cmd(unsigned long cmd)
-{
-    return cmd == VLIB_OP_version || cmd == VLIB_OP_listen ||
-           cmd == VLIB_OP_complete;
-}
-
-static int may_control_host(void)
-{
-    return xsm_sysctl(XSM_PRIV, XEN_SYSCTL_scheduler_op);
-}
-
-int vlib_may_control(struct domain *d)
-{
-    return xsm_domctl(XSM_OTHER, d, XEN_DOMCTL_scheduler_op, 0);
-}
-
 static struct vlib_cost cost(const struct vlib_usage *u)
 {
     return (struct vlib_cost){
@@ -45,7 +30,6 @@ static struct vlib_cost cost(const struct vlib_usage *u)
 
 static int info(struct vlib_info *op)
 {
-    const struct vlib_domain *vd;
     unsigned int cpu;
 
     memset(op, 0, sizeof(*op));
@@ -58,11 +42,10 @@ static int info(struct vlib_info *op)
         op->features |= VLIB_FEATURE_counters;
     if ( vlib_is_ours(scheduler_get_default()) )
         op->features |= VLIB_FEATURE_host;
-    list_for_each_entry ( vd, &vlib_domains, list )
-        op->domains++;
+    op->domains = vlib_nr_domains;
     rcu_read_lock(&sched_res_rculock);
     for_each_online_cpu ( cpu )
-        if ( vlib_runqueue(cpu) )
+        if ( vlib_drives(cpu) )
             op->cpus++;
     rcu_read_unlock(&sched_res_rculock);
     op->lease = vlib_lease_left();
@@ -70,6 +53,7 @@ static int info(struct vlib_info *op)
     op->floor_budget = VLIB_FLOOR_BUDGET;
     op->floor_period = VLIB_FLOOR_PERIOD;
     op->slice = VLIB_SLICE;
+    op->late = vlib_late();
     return 0;
 }
 
@@ -83,8 +67,8 @@ static int reservation_info(struct vlib_reservation_info *op)
 
     if ( !r )
         return -ENOENT;
-    c = &r->call;
-    vd = c->state == VLIB_CALL_active ? c->domain : r->adopted;
+    c = r->last;
+    vd = vlib_call_runs(r) ?: r->adopted;
     if ( vd )
         vlib_domain_charge(vd);
     memset(op, 0, sizeof(*op));
@@ -93,7 +77,9 @@ static int reservation_info(struct vlib_reservation_info *op)
     op->domid = vd ? vd->domid : VLIB_NOBODY;
     op->unadmitted = vlib_reservation_unadmitted(r);
     op->call = c->state;
-    op->calls = c->count;
+    op->calls = r->count;
+    op->request = c->request;
+    op->port = c->caller_port;
     spin_lock_irq(&r->account.lock);
     now = NOW();
     op->budget = r->account.server.budget;
@@ -130,11 +116,13 @@ static int domain_info(struct vlib_domain_info *op, struct domain *d)
     op->open = vd->open;
     op->listening = vd->listening;
     if ( vd->active )
-        op->reservation = vd->active->account.id;
+        op->reservation = vd->active->payer->account.id;
     else if ( vd->adopter )
         op->reservation = vd->adopter->account.id;
     op->queued = vd->queued;
     op->holds = vd->holds;
+    op->active = !!vd->active;
+    op->busy = vd->abandoned;
     op->stopped = vlib_clock_stopped(vd->domid);
     op->calls = vd->calls;
     vlib_domain_usage(vd, &usage);
@@ -146,9 +134,10 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
 {
     const uint32_t known = VLIB_DOMAIN_listens | VLIB_DOMAIN_stop_time |
                            VLIB_DOMAIN_closed | VLIB_DOMAIN_parks |
-                           VLIB_DOMAIN_critical;
+                           VLIB_DOMAIN_critical | VLIB_DOMAIN_user_mode;
     struct vlib_domain *vd;
     uint32_t before;
+    int rc;
 
     if ( ((op->set | op->clear) & ~known) || (op->set & op->clear) )
         return -EINVAL;
@@ -159,9 +148,9 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
         return -EXDEV;
     if ( (op->set & VLIB_DOMAIN_stop_time) && vlib_clock_init() )
         return -ENOMEM;
-    vd = vlib_domain_make(d);
-    if ( !vd )
-        return -ENOMEM;
+    rc = vlib_domain_make(d, &vd);
+    if ( rc )
+        return rc;
     before = vd->flags;
     vd->flags = (vd->flags | op->set) & ~op->clear;
     if ( !(vd->flags & VLIB_DOMAIN_listens) )
@@ -201,6 +190,7 @@ static int cpu_info(struct vlib_cpu_info *op)
         op->period = q->period;
         op->throttle = q->idle;
         op->overrun = q->overrun;
+        op->worst = q->worst;
         q->overrun = 0;
     }
     pcpu_schedule_unlock_irq(lock, cpu);
@@ -252,21 +242,24 @@ static int domain_op(unsigned long cmd, union vlib_arg *u, struct domain *d)
 static const struct {
     uint8_t size;
     uint8_t domid;  /* where the domain's number is; 0: it concerns the host */
+    bool changes;   /* or only reads */
 } shapes[] = {
-#define HOST(op, type) [VLIB_OP_##op] = { sizeof(struct type), 0 }
-#define DOMAIN(op, type) \
-    [VLIB_OP_##op] = { sizeof(struct type), offsetof(struct type, domid) }
-    HOST(info, vlib_info),
-    HOST(reserve, vlib_reserve),
-    HOST(unreserve, vlib_reserve),
-    DOMAIN(adopt, vlib_bind),
-    DOMAIN(allow, vlib_bind),
-    DOMAIN(domain, vlib_domctl),
-    HOST(throttle, vlib_throttle),
-    HOST(get_reservation, vlib_reservation_info),
-    DOMAIN(get_domain, vlib_domain_info),
-    HOST(get_cpu, vlib_cpu_info),
-    HOST(get_counters, vlib_counters),
+#define HOST(op, type, changes) \
+    [VLIB_OP_##op] = { sizeof(struct type), 0, changes }
+#define DOMAIN(op, type, changes) \
+    [VLIB_OP_##op] = { sizeof(struct type), offsetof(struct type, domid), \
+                       changes }
+    HOST(info, vlib_info, false),
+    HOST(reserve, vlib_reserve, true),
+    HOST(unreserve, vlib_reserve, true),
+    DOMAIN(adopt, vlib_bind, true),
+    DOMAIN(allow, vlib_bind, true),
+    DOMAIN(domain, vlib_domctl, true),
+    HOST(throttle, vlib_throttle, true),
+    HOST(get_reservation, vlib_reservation_info, false),
+    DOMAIN(get_domain, vlib_domain_info, false),
+    HOST(get_cpu, vlib_cpu_info, false),
+    HOST(get_counters, vlib_counters, false),
 #undef HOST
 #undef DOMAIN
 };
@@ -278,16 +271,24 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
     uint32_t domid;
     long rc;
 
-    if ( cmd >= ARRAY_SIZE(shapes) || !shapes[cmd].size )
+    if ( cmd >= ARRAY_SIZE(shapes) )
+        return -EOPNOTSUPP;
+    cmd = array_index_nospec(cmd, ARRAY_SIZE(shapes));
+    if ( !shapes[cmd].size )
         return -EOPNOTSUPP;
     BUILD_BUG_ON(sizeof(u) > UINT8_MAX);
-    rc = shapes[cmd].domid ? 0 : may_control_host();
+    rc = shapes[cmd].domid ? 0 : vlib_may_control_host(shapes[cmd].changes);
     if ( rc )
         return rc;
     if ( raw_copy_from_guest(&u, arg.p, shapes[cmd].size) )
         return -EFAULT;
     if ( u.version != VLIB_ABI_VERSION )
-        return -EBADMSG;
+    {
+        /* So that the caller can name both. */
+        u.version = VLIB_ABI_VERSION;
+        return raw_copy_to_guest(arg.p, &u, sizeof(u.version)) ? -EFAULT
+                                                               : -EBADMSG;
+    }
     if ( shapes[cmd].domid )
     {
         memcpy(&domid, (char *)&u + shapes[cmd].domid, sizeof(domid));
@@ -296,7 +297,7 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
         d = rcu_lock_domain_by_id(domid);
         if ( !d )
             return -ESRCH;
-        rc = vlib_may_control(d);
+        rc = vlib_may_control(d, shapes[cmd].changes);
         if ( !rc && d->is_dying )
             rc = -ENOTCONN;
     }
@@ -320,6 +321,9 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
     }
     if ( d )
         rcu_unlock_domain(d);
+    if ( rc == -ERESTART ) /* there is more to do, in another hold of locks */
+        return hypercall_create_continuation(__HYPERVISOR_vlib_op, "lllh", cmd,
+                                             0UL, 0UL, arg);
     if ( (!rc || rc == -ENOSPC) &&
          raw_copy_to_guest(arg.p, &u, shapes[cmd].size) )
         rc = -EFAULT;
@@ -368,51 +372,54 @@ static long charge(unsigned long id, s_time_t time)
 }
 
 /* Sub-operations on the host whose arguments are values. */
-static long value_op(unsigned long cmd, unsigned long a1, unsigned long a2)
+static long value_op(unsigned long cmd, unsigned long a1, unsigned long a2,
+                     unsigned long a3)
 {
-    long rc = may_control_host();
+    long rc = vlib_may_control_host(true);
 
     if ( rc )
         return rc;
     switch ( cmd )
     {
     case VLIB_OP_cancel:
-        return vlib_cancel(a1);
+        return vlib_cancel(a1 >> 32, (uint32_t)a1, a2, a3);
     case VLIB_OP_lease:
         return vlib_lease_renew(a1);
     case VLIB_OP_charge:
         return charge(a1, a2);
     case VLIB_OP_finish:
-        return vlib_finish(a1);
+        return vlib_finish(a1 >> 32, (uint32_t)a1, a2, a3);
     }
     ASSERT_UNREACHABLE();
     return -EOPNOTSUPP;
 }
 
 long do_vlib_op(unsigned long cmd, unsigned long a1, unsigned long a2,
-                XEN_GUEST_HANDLE_PARAM(void) arg)
+                XEN_GUEST_HANDLE_PARAM(void) arg, unsigned long a4)
 {
+    unsigned long a3 = (unsigned long)arg.p;
+
     switch ( cmd )
     {
     case VLIB_OP_version:
         return VLIB_ABI_VERSION;
     case VLIB_OP_listen:
-        return vlib_listen(a1, a2);
+        return vlib_listen(a1, a2, a3);
     case VLIB_OP_complete:
-        return vlib_complete(a1, a2);
+        return vlib_complete(a1, a2, a3);
     case VLIB_OP_call:
         if ( a1 >> 32 >= DOMID_FIRST_RESERVED )
             return -ESRCH;
-        return vlib_call(a1 >> 32, (uint32_t)a1, a2, (unsigned long)arg.p);
+        return vlib_call(a1 >> 32, (uint32_t)a1, a2, a3, a4);
     case VLIB_OP_hold:
         if ( a1 >= DOMID_FIRST_RESERVED )
             return -ESRCH;
-        return vlib_hold(a1, a2, (unsigned long)arg.p);
+        return vlib_hold(a1, a2, a3);
     case VLIB_OP_cancel:
     case VLIB_OP_lease:
     case VLIB_OP_charge:
     case VLIB_OP_finish:
-        return value_op(cmd, a1, a2);
+        return value_op(cmd, a1, a2, a3);
     default:
         return structured(cmd, arg);
     }

@@ -6,24 +6,46 @@
  * that it may call, has a vCPU. Where it is not, because a vCPU was moved
  * there, it gives background time only, until the next review admits it.
  */
-#include <xen/nospec.h>
+#include <xen/param.h>
 
 #include "module.h"
 
-/* What timers' slop and an interrupt's way can make a budget's end late. */
-#define LATE 60000
+/*
+ * Xen's own option, of which it tells nobody: it puts timers together that are
+ * due within so many nanoseconds, and so the first of them comes late.
+ */
+static unsigned int __read_mostly timer_slop = 50000;
+integer_param("timer_slop", timer_slop);
 
-#define TESTED_AT_ONCE 4
+/* The way of an interrupt. */
+#define INTERRUPT 10000
 
-LIST_HEAD(vlib_reservations);
-unsigned int vlib_nr_reservations;
-static struct vlib_reservation *table[VLIB_MAX_RESERVATIONS];
-static struct vlib_task tasks[VLIB_MAX_RESERVATIONS + 1]; /* vlib_lock */
+/*
+ * A review looks at all reservations, so many in one hold of vlib_lock, and
+ * gives up when so many did not fit: a trial of thousands is expensive.
+ */
+#define REVIEWED_AT_ONCE 64
+#define REFUSED_AT_MOST  4
 
-struct vlib_reservation *vlib_reservation_find(unsigned long id)
+static LIST_HEAD(reviewed);         /* all, the next one first */
+static unsigned int to_review, refused;
+static uint64_t shares[NR_CPUS];    /* sum of C / T there, in millionths */
+
+/* By how much a budget's end may come late. */
+s_time_t vlib_late(void)
 {
-    return id < VLIB_MAX_RESERVATIONS
-           ? table[array_index_nospec(id, VLIB_MAX_RESERVATIONS)] : NULL;
+    return (s_time_t)timer_slop + INTERRUPT;
+}
+
+struct vlib_usage vlib_reservation_usage(struct vlib_reservation *r)
+{
+    struct vlib_usage usage;
+    unsigned long flags;
+
+    spin_lock_irqsave(&r->account.lock, flags);
+    usage = r->account.usage;
+    spin_unlock_irqrestore(&r->account.lock, flags);
+    return usage;
 }
 
 /* The CPUs on which its vCPUs are. */
@@ -38,51 +60,11 @@ static void needed(const struct vlib_reservation *r, cpumask_t *cpus)
         vlib_domain_cpus(c->domain, cpus);
 }
 
-static bool fits(unsigned int cpu, const struct vlib_reservation *r,
-                 s_time_t budget, s_time_t period,
-                 struct vlib_verdict *verdict)
-{
-    const struct vlib_runqueue *q = vlib_runqueue(cpu);
-    const struct vlib_reservation *other;
-    unsigned int n = 0;
-
-    if ( !q )
-        return true; /* another scheduler's: nobody is promised anything */
-    tasks[n].id = 0;
-    tasks[n].budget = q->floor.server.budget;
-    tasks[n++].period = q->floor.server.period;
-    list_for_each_entry ( other, &vlib_reservations, list )
-    {
-        if ( other == r || !cpumask_test_cpu(cpu, &other->account.admitted) )
-            continue;
-        tasks[n].id = other->account.id;
-        tasks[n].budget = other->account.server.budget;
-        tasks[n++].period = other->account.server.period;
-    }
-    tasks[n].id = r->account.id;
-    tasks[n].budget = budget;
-    tasks[n++].period = period;
-    return vlib_admit(tasks, n, LATE, verdict);
-}
-
-/* The first of cpus on which it would not fit, or nr_cpu_ids. */
-static unsigned int refuses(const cpumask_t *cpus,
-                            const struct vlib_reservation *r, s_time_t budget,
-                            s_time_t period, struct vlib_verdict *verdict)
-{
-    unsigned int cpu;
-
-    for_each_cpu ( cpu, cpus )
-        if ( !fits(cpu, r, budget, period, verdict) )
-            break;
-    return cpu;
-}
-
 /* The domain that runs on it now, or NULL. */
 static struct vlib_domain *payee(const struct vlib_reservation *r)
 {
-    if ( r->call.state == VLIB_CALL_active )
-        return r->call.domain;
+    if ( vlib_call_runs(r) )
+        return vlib_call_runs(r);
     return r->adopted && !r->adopted->active ? r->adopted : NULL;
 }
 
@@ -95,13 +77,26 @@ static void requeue(struct vlib_reservation *r)
         vlib_domain_attach(vd, &r->account);
 }
 
+/* Enters it into the sums of its CPUs, or takes it out. */
+static void weigh(const struct vlib_reservation *r, bool in)
+{
+    const struct vlib_server *s = &r->account.server;
+    uint64_t share = s->budget * 1000000ULL / s->period;
+    unsigned int cpu;
+
+    for_each_cpu ( cpu, &r->account.admitted )
+        shares[cpu] += in ? share : -share;
+}
+
 static void admit(struct vlib_reservation *r, const cpumask_t *cpus)
 {
     unsigned long flags;
 
+    weigh(r, false);
     spin_lock_irqsave(&r->account.lock, flags);
     cpumask_copy(&r->account.admitted, cpus);
     spin_unlock_irqrestore(&r->account.lock, flags);
+    weigh(r, true);
     requeue(r);
 }
 
@@ -114,20 +109,19 @@ static struct vlib_reservation *make(unsigned int id, s_time_t budget,
         return NULL;
     vlib_account_init(&r->account, id, budget, period, NOW());
     INIT_LIST_HEAD(&r->callees);
-    INIT_LIST_HEAD(&r->call.list);
-    INIT_LIST_HEAD(&r->call.pending);
-    list_add_tail(&r->list, &vlib_reservations);
-    table[id] = r;
-    vlib_nr_reservations++;
+    vlib_call_init(r);
+    list_add_tail(&r->list, &reviewed);
+    vlib_order_insert(r);
     return r;
 }
 
 int vlib_reservation_set(struct vlib_reserve *op)
 {
+    struct vlib_refusal refusal;
     struct vlib_reservation *r;
-    struct vlib_verdict verdict;
     unsigned long flags;
     cpumask_t cpus;
+    int rc;
 
     if ( !op->id || op->id >= VLIB_MAX_RESERVATIONS )
         return -EINVAL;
@@ -138,18 +132,24 @@ int vlib_reservation_set(struct vlib_reserve *op)
     if ( !r )
         return make(op->id, op->budget, op->period) ? 0 : -ENOMEM;
     needed(r, &cpus);
-    op->cpu = refuses(&cpus, r, op->budget, op->period, &verdict);
-    if ( op->cpu < nr_cpu_ids )
+    rc = vlib_trial(r, op->budget, op->period, &cpus, &refusal);
+    if ( rc == -ENOSPC )
     {
-        op->misses = verdict.id;
-        op->response = verdict.response;
-        return -ENOSPC;
+        op->cpu = refusal.cpu;
+        op->misses = refusal.misses;
+        op->response = refusal.response;
     }
+    if ( rc )
+        return rc;
     if ( payee(r) )
         vlib_domain_charge(payee(r)); /* what ran up to now, by the old */
+    weigh(r, false);
+    vlib_order_remove(r);
     spin_lock_irqsave(&r->account.lock, flags);
     vlib_server_change(&r->account.server, op->budget, op->period, NOW());
     spin_unlock_irqrestore(&r->account.lock, flags);
+    vlib_order_insert(r);
+    weigh(r, true);
     admit(r, &cpus);
     return 0;
 }
@@ -157,6 +157,7 @@ int vlib_reservation_set(struct vlib_reserve *op)
 static void disallow(struct vlib_reservation *r, struct vlib_callee *c)
 {
     list_del(&c->list);
+    list_del(&c->callers);
     r->nr_callees--;
     xfree(c);
 }
@@ -177,17 +178,17 @@ int vlib_reservation_remove(unsigned int id)
 
     if ( !r )
         return -ENOENT;
-    if ( r->call.domain )
-        vlib_call_stop(r, VLIB_CALL_cancelled);
+    vlib_call_stop(r, VLIB_CALL_cancelled);
     vlib_call_forget(id);
     vlib_domain_settle_all();
     if ( r->adopted )
         release_domain(r);
     while ( !list_empty(&r->callees) )
         disallow(r, list_entry(r->callees.next, struct vlib_callee, list));
+    weigh(r, false);
     list_del(&r->list);
-    table[id] = NULL;
-    vlib_nr_reservations--;
+    vlib_order_remove(r);
+    vlib_trial_forget(r);
     xfree(r);
     return 0;
 }
@@ -196,21 +197,25 @@ int vlib_reservation_remove(unsigned int id)
 static int extend(struct vlib_reservation *r, struct vlib_domain *vd,
                   struct vlib_bind *op)
 {
-    struct vlib_verdict verdict;
+    struct vlib_refusal refusal;
     cpumask_t cpus;
+    int rc;
 
     needed(r, &cpus);
     vlib_domain_cpus(vd, &cpus);
-    op->cpu = refuses(&cpus, r, r->account.server.budget,
-                      r->account.server.period, &verdict);
-    if ( op->cpu < nr_cpu_ids )
+    if ( cpumask_equal(&cpus, &r->account.admitted) )
+        return 0;
+    rc = vlib_trial(r, r->account.server.budget, r->account.server.period,
+                    &cpus, &refusal);
+    if ( rc == -ENOSPC )
     {
-        op->misses = verdict.id;
-        op->response = verdict.response;
-        return -ENOSPC;
+        op->cpu = refusal.cpu;
+        op->misses = refusal.misses;
+        op->response = refusal.response;
     }
-    admit(r, &cpus);
-    return 0;
+    else if ( !rc )
+        admit(r, &cpus);
+    return rc;
 }
 
 int vlib_reservation_adopt(struct vlib_bind *op, struct domain *d)
@@ -223,14 +228,14 @@ int vlib_reservation_adopt(struct vlib_bind *op, struct domain *d)
         return -EINVAL;
     if ( op->id && !r )
         return -ENOENT;
-    vd = vlib_domain_make(d);
-    if ( !vd )
-        return -ENOMEM;
+    rc = vlib_domain_make(d, &vd);
+    if ( rc )
+        return rc;
     if ( r )
     {
         if ( r->adopted == vd )
             return 0;
-        if ( r->adopted || r->nr_callees || r->call.domain )
+        if ( r->adopted || r->nr_callees || vlib_call_domain(r) )
             return -EBUSY;
         rc = extend(r, vd, op);
         if ( rc )
@@ -276,13 +281,13 @@ int vlib_reservation_allow(struct vlib_bind *op, struct domain *d)
         return -EINVAL;
     if ( !r )
         return -ENOENT;
-    vd = vlib_domain_make(d);
-    if ( !vd )
-        return -ENOMEM;
+    rc = vlib_domain_make(d, &vd);
+    if ( rc )
+        return rc;
     c = callee(r, vd);
     if ( op->flags & VLIB_BIND_remove )
     {
-        if ( c && r->call.domain == vd )
+        if ( c && vlib_call_domain(r) == vd )
             return -EBUSY;
         if ( c )
             disallow(r, c);
@@ -301,66 +306,85 @@ int vlib_reservation_allow(struct vlib_bind *op, struct domain *d)
     if ( !c )
         return -ENOMEM;
     c->domain = vd;
+    c->reservation = r;
+    list_add_tail(&c->callers, &vd->callers);
     list_add_tail(&c->list, &r->callees);
     r->nr_callees++;
     return 0;
 }
 
-/* The domain is gone. */
-void vlib_reservation_forget(struct vlib_domain *vd)
+/*
+ * The domain is gone: takes one reservation from it that may call it or that it
+ * runs on. Says whether there was one.
+ */
+bool vlib_reservation_forget_one(struct vlib_domain *vd)
 {
-    struct vlib_reservation *r;
+    struct vlib_callee *c;
 
-    list_for_each_entry ( r, &vlib_reservations, list )
+    if ( !list_empty(&vd->callers) )
     {
-        struct vlib_callee *c = callee(r, vd);
-
-        if ( c )
-            disallow(r, c);
+        c = list_entry(vd->callers.next, struct vlib_callee, callers);
+        disallow(c->reservation, c);
+        return true;
     }
-    if ( vd->adopter )
-        release_domain(vd->adopter);
+    if ( !vd->adopter )
+        return false;
+    release_domain(vd->adopter);
+    return true;
 }
 
-/*
- * vCPUs may have moved: gives up the CPUs they left, and asks for the new. A
- * test takes long where there are many reservations, and nobody can call
- * meanwhile: at most a few are tested at a time. Says whether to go on soon.
- */
-bool vlib_reservation_readmit(void)
+/* From now on all are reviewed: vCPUs may have moved. */
+void vlib_reservation_review_all(void)
 {
-    struct vlib_reservation *r, *tested[TESTED_AT_ONCE];
-    unsigned int n = 0, admitted = 0, i;
-    bool more = false;
+    to_review = vlib_nr_reservations;
+    refused = 0;
+}
 
-    list_for_each_entry ( r, &vlib_reservations, list )
+/* Gives up the CPUs that its vCPUs have left, and asks for the new. */
+static int review(struct vlib_reservation *r)
+{
+    struct vlib_refusal refusal;
+    cpumask_t cpus;
+    int rc;
+
+    needed(r, &cpus);
+    if ( cpumask_equal(&cpus, &r->account.admitted) )
+        return 0;
+    rc = vlib_trial(r, r->account.server.budget, r->account.server.period,
+                    &cpus, &refusal);
+    if ( !rc )
+        admit(r, &cpus);
+    else if ( rc == -ENOSPC )
     {
-        struct vlib_verdict verdict;
-        cpumask_t cpus, both;
-
-        needed(r, &cpus);
-        if ( cpumask_equal(&cpus, &r->account.admitted) )
-            continue;
-        more = n == TESTED_AT_ONCE;
-        if ( more )
-            break;
-        tested[n++] = r;
-        if ( refuses(&cpus, r, r->account.server.budget,
-                     r->account.server.period, &verdict) == nr_cpu_ids )
-        {
+        refused++;
+        cpumask_and(&cpus, &cpus, &r->account.admitted);
+        if ( !cpumask_equal(&cpus, &r->account.admitted) )
             admit(r, &cpus);
-            admitted++;
-        }
-        else
-        {
-            cpumask_and(&both, &cpus, &r->account.admitted);
-            if ( !cpumask_equal(&both, &r->account.admitted) )
-                admit(r, &both);
-        }
     }
-    for ( i = 0; i < n; i++ )
-        list_move_tail(&tested[i]->list, &vlib_reservations);
-    return more && admitted;
+    return rc;
+}
+
+/* Goes on with a review. Says whether there is more to do soon. */
+bool vlib_reservation_review(void)
+{
+    unsigned int n;
+
+    for ( n = 0; n < REVIEWED_AT_ONCE && to_review; n++ )
+    {
+        struct vlib_reservation *r;
+
+        if ( list_empty(&reviewed) || refused == REFUSED_AT_MOST )
+        {
+            to_review = 0;
+            break;
+        }
+        r = list_entry(reviewed.next, struct vlib_reservation, list);
+        if ( review(r) == -ERESTART )
+            break;
+        list_move_tail(&r->list, &reviewed);
+        to_review--;
+    }
+    return to_review;
 }
 
 /* On how many of the CPUs that it needs it is not admitted. */
@@ -376,14 +400,5 @@ unsigned int vlib_reservation_unadmitted(const struct vlib_reservation *r)
 /* Sum of C / T on a CPU, in millionths, the floor included. */
 uint64_t vlib_admitted(unsigned int cpu)
 {
-    const struct vlib_runqueue *q = vlib_runqueue(cpu);
-    const struct vlib_reservation *r;
-    uint64_t sum = q ? q->floor.server.budget * 1000000ULL /
-                       q->floor.server.period : 0;
-
-    list_for_each_entry ( r, &vlib_reservations, list )
-        if ( cpumask_test_cpu(cpu, &r->account.admitted) )
-            sum += r->account.server.budget * 1000000ULL /
-                   r->account.server.period;
-    return sum;
+    return shares[cpu] + VLIB_FLOOR_BUDGET * 1000000ULL / VLIB_FLOOR_PERIOD;
 }

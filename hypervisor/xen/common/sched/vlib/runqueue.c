@@ -3,20 +3,14 @@
 
 #define node_entity(n, member) container_of(n, struct vlib_entity, member)
 
-void vlib_account_init(struct vlib_account *a, unsigned int id,
-                       s_time_t budget, s_time_t period, s_time_t now)
-{
-    memset(a, 0, sizeof(*a));
-    spin_lock_init(&a->lock);
-    a->id = id;
-    vlib_server_init(&a->server, budget, period, now);
-}
-
 void vlib_runqueue_init(struct vlib_runqueue *q, unsigned int cpu,
                         s_time_t now)
 {
+    static uint64_t generations;
+
     memset(q, 0, sizeof(*q));
     q->cpu = cpu;
+    q->generation = arch_fetch_and_add(&generations, 1) + 1;
     q->since = now;
     q->until = VLIB_NEVER;
     INIT_LIST_HEAD(&q->contending);
@@ -25,9 +19,11 @@ void vlib_runqueue_init(struct vlib_runqueue *q, unsigned int cpu,
     cpumask_set_cpu(cpu, &q->floor.admitted);
 }
 
-void vlib_entity_init(struct vlib_entity *e, bool control)
+void vlib_entity_init(struct vlib_entity *e, struct vlib_group *groups,
+                      bool control)
 {
     memset(e, 0, sizeof(*e));
+    e->groups = groups;
     e->control = e->spared = control;
     e->ready_since = VLIB_NEVER;
     INIT_LIST_HEAD(&e->contends);
@@ -40,30 +36,6 @@ static struct vlib_account *payer(struct vlib_runqueue *q,
     if ( e->account )
         return e->account;
     return e->control ? &q->floor : NULL;
-}
-
-static struct vlib_heap *background(struct vlib_runqueue *q,
-                                    const struct vlib_entity *e)
-{
-    return e->spared ? &q->spared : &q->background;
-}
-
-static struct vlib_entity *first_of(const struct vlib_heap *h)
-{
-    return h->first ? node_entity(h->first, ready) : NULL;
-}
-
-/* The holder gives up the foreground, and who waited for it looks again. */
-static void release(struct vlib_account *a, struct vlib_entity *e)
-{
-    unsigned int cpu;
-
-    if ( a->holder != e )
-        return;
-    a->holder = NULL;
-    for_each_cpu ( cpu, &a->contending )
-        vlib_kick(cpu);
-    cpumask_clear(&a->contending);
 }
 
 /* Whether this CPU may run on a's budget now. a is locked. */
@@ -88,7 +60,7 @@ static void settle(struct vlib_runqueue *q, struct vlib_entity *e,
 
     e->foreground = may_hold(q, a, now);
     if ( !e->foreground )
-        release(a, e);
+        vlib_account_release(a, e);
     if ( admitted && (e->foreground || depleted) )
         e->ready_since = min(e->ready_since, now);
     else
@@ -122,15 +94,16 @@ static void place(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
     if ( e->foreground )
         vlib_heap_insert(&q->foreground, &e->ready, period, e->turn);
     else
-        vlib_heap_insert(background(q, e), &e->ready, e->share, e->turn);
+        vlib_background_insert(q, e);
 }
 
 /* Takes e off the heaps. */
 static void displace(struct vlib_runqueue *q, struct vlib_entity *e)
 {
-    if ( e->ready.queued )
-        vlib_heap_remove(e->foreground ? &q->foreground : background(q, e),
-                         &e->ready);
+    if ( e->ready.queued && e->foreground )
+        vlib_heap_remove(&q->foreground, &e->ready);
+    else if ( e->ready.queued )
+        vlib_background_remove(q, e);
     if ( e->refill.queued )
         vlib_heap_remove(&q->refills, &e->refill);
     list_del_init(&e->contends);
@@ -144,7 +117,7 @@ static void forgo(struct vlib_runqueue *q, struct vlib_entity *e)
     if ( !a )
         return;
     spin_lock(&a->lock);
-    release(a, e);
+    vlib_account_release(a, e);
     spin_unlock(&a->lock);
 }
 
@@ -169,9 +142,7 @@ void vlib_enqueue(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
     ASSERT(!e->queue);
     vlib_charge(q, now);
     e->queue = q;
-    e->turn = ++q->turns;
-    e->share = e->home == q ? max(e->share, q->share) : q->share;
-    e->home = q;
+    vlib_background_join(q, e);
     e->denied = q->denied_clock;
     place(q, e, now);
 }
@@ -186,38 +157,9 @@ void vlib_dequeue(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
         note_denied(q, e);
     displace(q, e);
     forgo(q, e);
+    vlib_background_leave(q, e);
     e->ready_since = VLIB_NEVER;
     e->queue = NULL;
-}
-
-static void charge_account(struct vlib_runqueue *q, struct vlib_account *a,
-                           const struct vlib_entity *e, s_time_t used,
-                           s_time_t now)
-{
-    spin_lock(&a->lock);
-    if ( e->foreground )
-    {
-        s_time_t over = used - vlib_server_left(&a->server, now);
-
-        q->overrun = max(q->overrun, over);
-        vlib_server_charge(&a->server, used);
-        a->usage.foreground += used;
-    }
-    else
-        a->usage.background += used;
-    spin_unlock(&a->lock);
-}
-
-/* The least share that anybody has: who comes is not behind it, nor before. */
-static void advance_share(struct vlib_runqueue *q, const struct vlib_entity *e)
-{
-    s_time_t least = e->share;
-
-    if ( q->background.first )
-        least = min(least, first_of(&q->background)->share);
-    if ( q->spared.first )
-        least = min(least, first_of(&q->spared)->share);
-    q->share = max(q->share, least);
 }
 
 void vlib_charge(struct vlib_runqueue *q, s_time_t now)
@@ -238,7 +180,7 @@ void vlib_charge(struct vlib_runqueue *q, s_time_t now)
     }
     a = payer(q, e);
     if ( a )
-        charge_account(q, a, e, used, now);
+        vlib_account_use(a, q, used, now);
     if ( e->foreground )
     {
         e->usage.foreground += used;
@@ -248,25 +190,8 @@ void vlib_charge(struct vlib_runqueue *q, s_time_t now)
     {
         e->usage.background += used;
         q->background_time += used;
-        e->share += used;
-        advance_share(q, e);
+        vlib_background_charge(q, e, used);
     }
-}
-
-void vlib_account_charge(struct vlib_account *a, s_time_t used, s_time_t now)
-{
-    spin_lock(&a->lock);
-    /*
-     * What came long ago would be used, and be back, in the past. It is dated
-     * from when it can have begun at the latest, as in vlib_charge().
-     */
-    if ( !a->holder )
-        vlib_server_wake(&a->server, now - used);
-    vlib_server_charge(&a->server, used);
-    a->usage.foreground += used;
-    if ( a->holder )
-        vlib_kick(a->holder->queue->cpu); /* its budget ends earlier */
-    spin_unlock(&a->lock);
 }
 
 /* Takes e, queued or running, from where it is, which is about to change. */
@@ -333,7 +258,7 @@ bool vlib_preempts(const struct vlib_runqueue *q, const struct vlib_entity *e)
         return false;
     /* What ran alone has no slice, and ends it now that it is not. */
     return q->until > q->since + VLIB_SLICE ||
-           e->share + VLIB_GRANULARITY < r->share;
+           vlib_background_behind(q, e, r);
 }
 
 /* Whether the throttle denies background time now, and until when. */
@@ -351,34 +276,57 @@ static bool denied(const struct vlib_runqueue *q, s_time_t now, s_time_t *until)
     return phase < q->idle;
 }
 
-/* What waits for a refill or a holder looks whether it came. */
-static void review(struct vlib_runqueue *q, s_time_t now)
+/* e looks anew whether it is in the foreground. */
+static void place_anew(struct vlib_runqueue *q, struct vlib_entity *e,
+                       s_time_t now)
 {
-    LIST_HEAD(waited);
-    struct vlib_entity *e;
+    note_denied(q, e);
+    displace(q, e);
+    place(q, e, now);
+}
 
-    while ( q->refills.first && q->refills.first->key <= now )
+/* Whether what e waited for has been given up since. */
+static bool given_up(struct vlib_runqueue *q, const struct vlib_entity *e)
+{
+    struct vlib_account *a = payer(q, e);
+    bool waits;
+
+    spin_lock(&a->lock);
+    waits = cpumask_test_cpu(q->cpu, &a->contending);
+    spin_unlock(&a->lock);
+    return !waits;
+}
+
+/*
+ * What waits for a refill or a holder looks whether it came. The lock is held:
+ * each look is one of those that a decision may take.
+ */
+static void review(struct vlib_runqueue *q, s_time_t now, unsigned int *looks)
+{
+    struct vlib_entity *e, *after;
+
+    while ( *looks && q->refills.first && q->refills.first->key <= now )
     {
-        e = node_entity(q->refills.first, refill);
-        note_denied(q, e);
-        displace(q, e);
-        place(q, e, now);
+        --*looks;
+        place_anew(q, node_entity(q->refills.first, refill), now);
     }
-    list_splice_init(&q->contending, &waited);
-    while ( !list_empty(&waited) )
+    list_for_each_entry_safe ( e, after, &q->contending, contends )
     {
-        e = list_entry(waited.next, struct vlib_entity, contends);
-        note_denied(q, e);
-        displace(q, e);
-        place(q, e, now);
+        if ( !*looks )
+            return;
+        if ( !given_up(q, e) )
+            continue;
+        --*looks;
+        place_anew(q, e, now);
     }
 }
 
 /* The first of the foreground that has budget: it becomes the holder. */
 static struct vlib_entity *pick_foreground(struct vlib_runqueue *q,
-                                           s_time_t now, s_time_t *until)
+                                           s_time_t now, s_time_t *until,
+                                           unsigned int *looks)
 {
-    while ( q->foreground.first )
+    for ( ; *looks && q->foreground.first; --*looks )
     {
         struct vlib_entity *e = node_entity(q->foreground.first, ready);
         struct vlib_account *a = payer(q, e);
@@ -390,6 +338,8 @@ static struct vlib_entity *pick_foreground(struct vlib_runqueue *q,
         {
             vlib_server_wake(&a->server, e->ready_since);
             a->holder = e;
+            a->holds_on = q->cpu;
+            a->elsewhere = 0;
             *until = now + vlib_server_left(&a->server, now);
         }
         spin_unlock(&a->lock);
@@ -404,16 +354,14 @@ static struct vlib_entity *pick_foreground(struct vlib_runqueue *q,
 static struct vlib_entity *pick_background(struct vlib_runqueue *q,
                                            s_time_t now, s_time_t *until)
 {
-    struct vlib_entity *e = first_of(&q->background);
-    struct vlib_entity *spared = first_of(&q->spared);
+    struct vlib_entity *e;
     struct vlib_account *a;
     s_time_t change;
 
-    q->denying = denied(q, now, &change) && e;
-    if ( e )
+    q->denying = denied(q, now, &change) && q->background.first;
+    if ( q->background.first )
         *until = change;
-    if ( !e || q->denying || (spared && spared->share <= e->share) )
-        e = spared;
+    e = vlib_background_first(q, q->denying);
     if ( !e )
         return NULL;
     note_denied(q, e);
@@ -434,16 +382,6 @@ static struct vlib_entity *pick_background(struct vlib_runqueue *q,
     return e;
 }
 
-static void count_deschedule(struct vlib_entity *e)
-{
-    e->usage.deschedules++;
-    if ( !e->account )
-        return;
-    spin_lock(&e->account->lock);
-    e->account->usage.deschedules++;
-    spin_unlock(&e->account->lock);
-}
-
 /* Ends a turn: what ran is queued again. */
 static void put_back(struct vlib_runqueue *q, s_time_t now)
 {
@@ -462,32 +400,35 @@ static void put_back(struct vlib_runqueue *q, s_time_t now)
 void vlib_idle(struct vlib_runqueue *q, s_time_t now)
 {
     if ( q->running )
-        count_deschedule(q->running);
+        vlib_account_deschedule(q->running);
     put_back(q, now);
 }
 
 void vlib_yielded(struct vlib_runqueue *q, struct vlib_entity *e)
 {
     e->turn = ++q->turns;
-    if ( q->running == e && !e->foreground && first_of(&q->background) )
-        e->share = max(e->share, first_of(&q->background)->share);
+    if ( q->running == e && !e->foreground )
+        vlib_background_yield(q, e);
 }
 
 struct vlib_entity *vlib_decide(struct vlib_runqueue *q, s_time_t now,
                                 s_time_t *until)
 {
     struct vlib_entity *last = q->running, *next;
+    unsigned int looks = VLIB_AT_ONCE;
 
     q->decisions++;
     *until = VLIB_NEVER;
     put_back(q, now);
-    review(q, now);
-    next = pick_foreground(q, now, until);
+    review(q, now, &looks);
+    next = pick_foreground(q, now, until, &looks);
     if ( !next )
         next = pick_background(q, now, until);
     if ( last && last != next )
-        count_deschedule(last);
-    if ( q->refills.first )
+        vlib_account_deschedule(last);
+    if ( !looks )
+        *until = min(*until, (s_time_t)(now + VLIB_SOON));
+    else if ( q->refills.first )
         *until = min(*until, q->refills.first->key);
     q->until = *until;
     q->running = next;

@@ -22,16 +22,34 @@
 
 static const struct scheduler sched_vlib_def;
 
+/* What a domain has of a pool while it is in it. */
+struct stay {
+    struct domain *domain;
+    struct vlib_group groups[]; /* by CPU */
+};
+
+/*
+ * How many vCPUs live on each CPU, runnable or not. It is not in the runqueue:
+ * that is looked at under its lock alone, as its CPU may leave the pool, and
+ * placing a vCPU compares all CPUs.
+ */
+static atomic_t residents[NR_CPUS];
+
 bool vlib_is_ours(const struct scheduler *s)
 {
     return s && s->do_schedule == sched_vlib_def.do_schedule;
 }
 
+bool vlib_drives(unsigned int cpu)
+{
+    const struct sched_resource *sr = get_sched_res(cpu);
+
+    return sr && vlib_is_ours(sr->scheduler);
+}
+
 struct vlib_runqueue *vlib_runqueue(unsigned int cpu)
 {
-    struct sched_resource *sr = get_sched_res(cpu);
-
-    return sr && vlib_is_ours(sr->scheduler) ? sr->sched_priv : NULL;
+    return vlib_drives(cpu) ? get_sched_res(cpu)->sched_priv : NULL;
 }
 
 static struct vlib_unit *vlib_unit(const struct sched_unit *unit)
@@ -44,9 +62,22 @@ static struct vlib_runqueue *unit_queue(const struct sched_unit *unit)
     return unit->res->sched_priv;
 }
 
+/* What waited there for a reservation may have left, and the CPU after it. */
 void vlib_kick(unsigned int cpu)
 {
-    cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
+    if ( cpu_online(cpu) )
+        cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
+}
+
+static void take_residence(struct vlib_unit *vu, unsigned int cpu)
+{
+    vu->residence = cpu;
+    atomic_inc(&residents[cpu]);
+}
+
+static void give_residence_up(const struct vlib_unit *vu)
+{
+    atomic_dec(&residents[vu->residence]);
 }
 
 static int cf_check vlib_init(struct scheduler *ops)
@@ -76,10 +107,12 @@ static void *cf_check vlib_alloc_udata(const struct scheduler *ops,
                                        struct sched_unit *unit, void *dd)
 {
     struct vlib_unit *vu = xzalloc(struct vlib_unit);
+    struct stay *stay = dd; /* an idle domain's is NULL: it is never queued */
 
     if ( !vu )
         return NULL;
-    vlib_entity_init(&vu->entity, unit->domain->is_privileged);
+    vlib_entity_init(&vu->entity, stay ? stay->groups : NULL,
+                     unit->domain->is_privileged);
     vu->unit = unit;
     INIT_LIST_HEAD(&vu->list);
     return vu;
@@ -93,22 +126,32 @@ static void cf_check vlib_free_udata(const struct scheduler *ops, void *priv)
 static void *cf_check vlib_alloc_domdata(const struct scheduler *ops,
                                          struct domain *d)
 {
-    return d;
+    struct stay *stay = xzalloc_flex_struct(struct stay, groups, nr_cpu_ids);
+
+    if ( !stay )
+        return ERR_PTR(-ENOMEM);
+    stay->domain = d;
+    return stay;
 }
 
 /* The end of the domain, or of its stay in this pool. */
 static void cf_check vlib_free_domdata(const struct scheduler *ops, void *data)
 {
-    struct domain *d = data;
+    struct stay *stay = data;
     struct vlib_domain *vd;
 
-    if ( !d || !d->is_dying )
-        return;
-    spin_lock(&vlib_lock);
-    vd = vlib_domain_find(d);
-    if ( vd )
-        vlib_domain_drop(vd);
-    spin_unlock(&vlib_lock);
+    if ( stay && stay->domain->is_dying )
+    {
+        spin_lock(&vlib_lock);
+        vd = vlib_domain_find(stay->domain);
+        if ( vd && !vlib_domain_drop(vd) )
+        {
+            vlib_domain_sweep_all();
+            vlib_housekeeping_by(NOW());
+        }
+        spin_unlock(&vlib_lock);
+    }
+    xfree(stay);
 }
 
 static spinlock_t *cf_check vlib_switch_sched(struct scheduler *ops,
@@ -127,7 +170,7 @@ static spinlock_t *cf_check vlib_switch_sched(struct scheduler *ops,
  * The CPU with the fewest vCPUs among those allowed, the preferred ones first.
  * Where the unit is now is good enough if it is allowed.
  */
-static struct sched_resource *pick(const struct sched_unit *unit, bool stay)
+static struct sched_resource *place(const struct sched_unit *unit, bool stay)
 {
     unsigned int cpu = sched_unit_master(unit), other, best = nr_cpu_ids, step;
     cpumask_t *mask = cpumask_scratch_cpu(cpu);
@@ -142,19 +185,26 @@ static struct sched_resource *pick(const struct sched_unit *unit, bool stay)
         if ( stay && cpumask_test_cpu(cpu, mask) )
             return get_sched_res(cpu);
         for_each_cpu ( other, mask )
-        {
-            const struct vlib_runqueue *q = vlib_runqueue(other);
-
-            if ( q && (best == nr_cpu_ids ||
-                       q->vcpus < vlib_runqueue(best)->vcpus) )
+            if ( vlib_drives(other) &&
+                 (best == nr_cpu_ids || atomic_read(&residents[other]) <
+                                        atomic_read(&residents[best])) )
                 best = other;
-        }
         if ( best != nr_cpu_ids )
             return get_sched_res(best);
     }
     /* There must always be one, even if only to say where it is not running. */
     cpumask_and(mask, unit->cpu_hard_affinity, pool);
     return get_sched_res(cpumask_any(mask));
+}
+
+static struct sched_resource *pick(const struct sched_unit *unit, bool stay)
+{
+    struct sched_resource *sr;
+
+    rcu_read_lock(&sched_res_rculock);
+    sr = place(unit, stay);
+    rcu_read_unlock(&sched_res_rculock);
+    return sr;
 }
 
 static struct sched_resource *cf_check vlib_pick_resource(
@@ -174,11 +224,10 @@ static void cf_check vlib_insert_unit(const struct scheduler *ops,
     sched_set_res(unit, pick(unit, false));
     spin_unlock(lock);
     lock = unit_schedule_lock(unit);
-    unit_queue(unit)->vcpus++;
+    take_residence(vu, sched_unit_master(unit));
     vu->off_since = NOW();
     spin_unlock_irq(lock);
-    list_add_tail(&vu->all, &vlib_units);
-    vlib_domain_join(vu);
+    vlib_domain_arrive(vu);
     spin_unlock(&vlib_lock);
 }
 
@@ -189,13 +238,12 @@ static void cf_check vlib_remove_unit(const struct scheduler *ops,
     spinlock_t *lock;
 
     spin_lock(&vlib_lock);
-    vlib_domain_leave(vu);
+    vlib_domain_depart(vu);
     lock = unit_schedule_lock_irq(unit);
     if ( vu->entity.queue )
         vlib_dequeue(vu->entity.queue, &vu->entity, NOW());
-    unit_queue(unit)->vcpus--;
+    give_residence_up(vu);
     unit_schedule_unlock_irq(lock, unit);
-    list_del(&vu->all);
     spin_unlock(&vlib_lock);
 }
 
@@ -254,9 +302,9 @@ static void cf_check vlib_migrate(const struct scheduler *ops,
         return;
     if ( queued )
         vlib_dequeue(vu->entity.queue, &vu->entity, now);
-    unit_queue(unit)->vcpus--;
+    give_residence_up(vu);
     sched_set_res(unit, get_sched_res(cpu));
-    unit_queue(unit)->vcpus++;
+    take_residence(vu, cpu);
     if ( queued )
     {
         vlib_enqueue(unit_queue(unit), &vu->entity, now);
@@ -315,15 +363,21 @@ static void cf_check vlib_schedule(const struct scheduler *ops,
 
 static void cf_check vlib_dump_pcpu(const struct scheduler *ops, int cpu)
 {
-    const struct vlib_runqueue *q = get_sched_res(cpu)->sched_priv;
+    const struct vlib_runqueue *q;
     unsigned long flags;
-    spinlock_t *lock = pcpu_schedule_lock_irqsave(cpu, &flags);
+    spinlock_t *lock;
 
-    printk("CPU[%02d] %u vCPUs, foreground %"PRIu64" background %"PRIu64
-           " idle %"PRIu64" ns, throttle %"PRI_stime"/%"PRI_stime" ns%s\n",
-           cpu, q->vcpus, q->foreground_time, q->background_time,
-           q->idle_time, q->idle, q->period, q->denying ? ", denying" : "");
+    rcu_read_lock(&sched_res_rculock);
+    lock = pcpu_schedule_lock_irqsave(cpu, &flags);
+    q = vlib_runqueue(cpu);
+    if ( q )
+        printk("CPU[%02d] %d vCPUs, foreground %"PRIu64" background %"PRIu64
+               " idle %"PRIu64" ns, throttle %"PRI_stime"/%"PRI_stime" ns%s\n",
+               cpu, atomic_read(&residents[cpu]), q->foreground_time,
+               q->background_time, q->idle_time, q->idle, q->period,
+               q->denying ? ", denying" : "");
     pcpu_schedule_unlock_irqrestore(lock, flags, cpu);
+    rcu_read_unlock(&sched_res_rculock);
 }
 
 static const struct scheduler sched_vlib_def = {

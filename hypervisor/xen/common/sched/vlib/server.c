@@ -13,10 +13,48 @@ static void pop(struct vlib_server *s)
 }
 
 /*
- * Appends a refill. It is put together with the last one if that is the same
- * time; or if the list is full, and then at the later time, which can only
- * make the server slower.
+ * The list is full, and one more comes: makes room. Of two neighbours the
+ * earlier joins the later one, which can only make the server slower, and the
+ * less so, the smaller they are: those that are smallest together. The first is
+ * left alone, as it may be in use. Returns the place of the later one of them,
+ * VLIB_REFILLS if it is the new one.
  */
+static unsigned int smallest_pair(struct vlib_server *s, s_time_t amount)
+{
+    unsigned int i, later = VLIB_REFILLS;
+    s_time_t least = nth(s, VLIB_REFILLS - 1)->amount + amount;
+
+    for ( i = VLIB_REFILLS - 1; i > 1; i-- )
+    {
+        s_time_t sum = nth(s, i - 1)->amount + nth(s, i)->amount;
+
+        if ( sum <= least )
+        {
+            least = sum;
+            later = i;
+        }
+    }
+    return later;
+}
+
+/* Appends a refill to a full list. */
+static void push_full(struct vlib_server *s, s_time_t at, s_time_t amount)
+{
+    struct vlib_refill *last = nth(s, VLIB_REFILLS - 1);
+    unsigned int i = smallest_pair(s, amount);
+
+    if ( i < VLIB_REFILLS )
+    {
+        nth(s, i)->amount += nth(s, i - 1)->amount;
+        for ( ; i < VLIB_REFILLS; i++ )
+            *nth(s, i - 1) = *nth(s, i);
+        last->amount = 0;
+    }
+    last->at = at;
+    last->amount += amount;
+}
+
+/* Appends a refill, or adds to the last one if that is at the same time. */
 static void push(struct vlib_server *s, s_time_t at, s_time_t amount)
 {
     struct vlib_refill *last;
@@ -25,10 +63,14 @@ static void push(struct vlib_server *s, s_time_t at, s_time_t amount)
     {
         last = nth(s, s->count - 1);
         at = max(at, last->at);
-        if ( last->at == at || s->count == VLIB_REFILLS )
+        if ( last->at == at )
         {
-            last->at = at;
             last->amount += amount;
+            return;
+        }
+        if ( s->count == VLIB_REFILLS )
+        {
+            push_full(s, at, amount);
             return;
         }
     }

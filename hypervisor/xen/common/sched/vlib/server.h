@@ -17,7 +17,11 @@
 
 #include "platform.h"
 
-#define VLIB_REFILLS 8
+/*
+ * Use in small pieces makes many refills. With 32 entries, use of all of C in
+ * pieces of 10 us still finds 95 % of it in time; with 8 it was two thirds.
+ */
+#define VLIB_REFILLS 32
 
 struct vlib_refill {
     s_time_t at;

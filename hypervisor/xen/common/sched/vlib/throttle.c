@@ -28,7 +28,7 @@ int vlib_throttle_set(const struct vlib_throttle *op)
     if ( op->cpu >= nr_cpu_ids || !cpu_online(op->cpu) )
         return -ENODEV;
     rcu_read_lock(&sched_res_rculock);
-    if ( !vlib_runqueue(op->cpu) )
+    if ( !vlib_drives(op->cpu) )
         rc = -EXDEV;
     else
         set(op->cpu, op->idle ? op->period : 0, op->idle);

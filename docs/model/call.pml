@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The protocol between clients, the module in Xen and one server. README.md
+ * says what is checked, and how.
+ *
+ * A step is what the real parts do at once: they load or store one word of a
+ * channel, or make a hypercall, which the module carries out under its lock.
+ *
+ * Mutations, which must fail:
+ *   BY_PORT   the rule before requests had numbers in the module: LISTEN ends
+ *             the call of a port, and one flag says that another was asked for
+ *   NO_TIMER  a client does not end what was answered
+ *
+ * Options, which leave more to happen:
+ *   LINGER    the server polls a channel for a while: its client does not call
+ *   HELD      Dom0 holds the gate open: LISTEN says so, and the server waits
+ *             for events
+ *   MUTE      at some time the server begins to wait for events alone
+ *   FAR       the deadline of who gives nothing up is an hour away
+ */
+#ifndef REQUESTS
+#define REQUESTS 2 /* of each client: numbers 1 .. REQUESTS */
+#endif
+#define CLIENTS  2
+#define NOBODY   CLIENTS
+#define AT_ONCE  2 /* calls of one reservation in the module */
+
+mtype = { over, queued, running } /* a call */
+mtype = { done, given_up }        /* how it ends */
+
+typedef mtypes { mtype r[REQUESTS + 1] }
+typedef bytes { byte r[REQUESTS + 1] }
+typedef flags { bool r[REQUESTS + 1] }
+
+/* Channels: client c has channel c, port c and reservation c. */
+byte asked[CLIENTS];        /* number of the request */
+byte answered[CLIENTS];     /* number of the answer */
+byte got[CLIENTS];          /* number of the answer that the client has seen */
+bool waiting[CLIENTS];      /* the server does not poll: the client calls */
+bool event[CLIENTS];        /* pending at the server */
+
+/* The module's state of the server's domain. */
+mtypes call[CLIENTS];
+chan queue = [CLIENTS * AT_ONCE] of { byte, byte };
+byte waiters;               /* in the queue */
+byte at = NOBODY, number;   /* the call that is active */
+bool told;                  /* the server knows of it */
+bool listening;
+byte busy = NOBODY, with;   /* a call given up, which the server may be at */
+byte found = NOBODY, which; /* a request served before it was called */
+bool again[CLIENTS];        /* BY_PORT */
+
+/* What is checked. */
+bytes uncounted[CLIENTS];   /* calls made, less those that the module counted */
+flags hasty[CLIENTS];       /* the client may give the request up */
+byte left = CLIENTS;        /* clients that have not ended */
+bool mute;                  /* the server waits for events, and never listens */
+
+#define live(c, n) (call[c].r[n] == queued || call[c].r[n] == running)
+
+/* The module's transitions. */
+
+inline enqueue(c, n)
+{
+    call[c].r[n] = queued;
+    uncounted[c].r[n]--;
+    queue!c, n;
+    waiters++
+}
+
+inline end_call(c, n, how)
+{
+    assert(how != done || answered[c] >= n); /* no call ends unserved */
+    if
+    :: call[c].r[n] == running ->
+        at = NOBODY; number = 0; told = false;
+        if
+        :: how != done && !listening -> busy = c; with = n
+        :: else
+        fi
+    :: else -> queue??eval(c), eval(n); waiters--
+    fi;
+    call[c].r[n] = over;
+#ifdef BY_PORT
+    if
+    :: how == done && again[c] -> enqueue(c, asked[c])
+    :: else
+    fi;
+    again[c] = false
+#endif
+}
+
+/* Of one port: the call of request n, and of those before it, are done. */
+inline end_up_to(c, n)
+{
+    i = 1;
+    do
+    :: i <= n && live(c, i) -> end_call(c, i, done); i++
+    :: i <= n && !live(c, i) -> i++
+    :: i > n -> break
+    od;
+    i = 0
+}
+
+/* A server that does not listen is told by an event, where tell says so. */
+inline start_next(tell)
+{
+    do
+    :: at == NOBODY && busy == NOBODY && waiters > 0 ->
+        queue?j, i;
+        waiters--;
+        if
+        :: j == found && i == which ->
+            assert(answered[j] >= i);
+            found = NOBODY; which = 0;
+            call[j].r[i] = over
+        :: else ->
+            at = j; number = i; told = false;
+            call[j].r[i] = running;
+            if
+            :: tell && !listening -> event[j] = true
+            :: else
+            fi;
+            break
+        fi
+    :: else -> break
+    od;
+    i = 0; j = 0
+}
+
+/* The client's hypercalls. */
+
+inline CALL(c, n)
+{
+    d_step {
+#ifdef BY_PORT
+        uncounted[c].r[n]++;
+        if
+        :: at == c -> again[c] = true
+        :: at != c && (live(c, 1) || live(c, REQUESTS)) /* it finds what is asked now */
+        :: else -> enqueue(c, n)
+        fi;
+#else
+        if
+        :: live(c, n) /* it has a new deadline */
+        :: !live(c, n) && found == c && which == n && n > 1 ->
+            assert(answered[c] >= n);
+            call[c].r[n] = over
+        :: else ->
+            uncounted[c].r[n]++;
+            /* A client asks when what it asked before is over. */
+            i = 1;
+            do
+            :: i < n && call[c].r[i] == queued -> end_call(c, i, done); i++
+            :: i < n && call[c].r[i] != queued -> i++
+            :: i >= n -> break
+            od;
+            enqueue(c, n)
+        fi;
+        if
+        :: found == c -> found = NOBODY; which = 0
+        :: else
+        fi;
+#endif
+        start_next(true)
+    }
+}
+
+inline CANCEL(c, n)
+{
+    d_step {
+#ifdef BY_PORT
+        i = 1; /* whichever it is */
+        do
+        :: i <= n && live(c, i) -> end_call(c, i, given_up); i++
+        :: i <= n && !live(c, i) -> i++
+        :: i > n -> break
+        od;
+#else
+        if
+        :: live(c, n) -> end_call(c, n, given_up)
+        :: else
+        fi;
+#endif
+        start_next(false)
+    }
+}
+
+inline FINISH(c, n)
+{
+    d_step {
+        end_up_to(c, n);
+        if
+        :: busy == c && with <= n -> busy = NOBODY; with = 0
+        :: else
+        fi;
+        start_next(true)
+    }
+}
+
+/* What LISTEN and COMPLETE say of the request that was served. */
+inline served(c, n)
+{
+    busy = NOBODY; with = 0;
+    if
+    :: c == NOBODY
+    :: else ->
+#ifdef BY_PORT
+        if
+        :: at == c -> i = number; end_call(c, i, done)
+        :: else
+        fi;
+#else
+        if
+        :: at == c && number == n -> end_call(c, n, done)
+        :: at == c && number < n -> i = number; end_call(c, i, done); found = c; which = n
+        :: else -> found = c; which = n
+        fi;
+#endif
+        i = 0
+    fi
+}
+
+/* LISTEN returns the port of the call that is active. */
+inline hear()
+{
+    told = true;
+    listening = false;
+    c = at;
+    port = at
+}
+
+/* It ends what it has served before it looks where it was signalled. */
+inline heard(x)
+{
+    atomic {
+        event[x] ->
+        event[x] = false;
+        served(port, last[port % CLIENTS]);
+        start_next(true);
+        port = NOBODY;
+        c = x
+    }
+}
+
+proctype client(byte c)
+{
+    byte n = 1, i, j;
+    bool outstanding;
+
+    do
+    :: atomic { n <= REQUESTS ->
+        if
+        :: hasty[c].r[n] = true
+        :: skip
+        fi };
+        /* The answer to what was given up comes first, and is paid for. */
+        do
+        :: atomic { outstanding -> hasty[c].r[n - 1] = hasty[c].r[n] };
+            if
+            :: atomic { answered[c] != n - 1 -> CALL(c, n - 1) }
+            :: else
+            fi;
+            if
+            :: atomic { answered[c] == n - 1 ->
+                outstanding = false; hasty[c].r[n - 1] = false; got[c] = n - 1 }
+            :: atomic { hasty[c].r[n] ->
+                CANCEL(c, n - 1);
+                hasty[c].r[n] = false } /* the caller tries again */
+            fi
+        :: else -> break
+        od;
+        asked[c] = n;
+        if
+        :: atomic { waiting[c] -> CALL(c, n) }
+        :: else
+        fi;
+        if
+        :: atomic { answered[c] == n -> hasty[c].r[n] = false; got[c] = n; n++ }
+        :: atomic { hasty[c].r[n] -> CANCEL(c, n); outstanding = true; n++ }
+        fi
+    :: atomic { n > REQUESTS -> left--; break }
+    od
+}
+
+/* The client's timer ends what is answered, in case that the server does not. */
+proctype timer(byte c)
+{
+    byte n, i, j;
+
+end:
+    do
+    :: atomic { got[c] > n -> n = got[c]; FINISH(c, n) }
+    od
+}
+
+/*
+ * The module's timer. The deadline of a call is its caller's: it may pass when
+ * the caller is one that gives up, or has its answer.
+ */
+proctype deadline(byte c; byte n)
+{
+    byte i, j;
+
+end:
+    do
+    :: atomic {
+#ifdef FAR
+        live(c, n) && hasty[c].r[n] ->
+#else
+        live(c, n) && (hasty[c].r[n] || answered[c] >= n) ->
+#endif
+        end_call(c, n, given_up);
+        start_next(false)
+    }
+    od
+}
+
+proctype server()
+{
+    byte last[CLIENTS]; /* request taken */
+    byte port = NOBODY; /* of the request served, which the module is not told */
+    byte c, i, j;
+    bool held;
+
+    goto turn;
+
+look:
+    if
+    :: atomic { asked[c] != last[c] -> last[c] = asked[c]; port = c };
+        atomic { answered[c] = last[c];
+#ifdef LINGER
+        if
+        :: waiting[c] = false
+        :: skip
+        fi
+#endif
+        };
+#ifdef LINGER
+        if
+        :: !waiting[c] ->
+            if
+            :: asked[c] != last[c] -> goto look
+            :: waiting[c] = true
+            fi
+        :: else
+        fi;
+#endif
+        goto look /* and looks once more before it listens */
+    :: else
+    fi;
+
+turn:
+#ifdef MUTE
+    if
+    :: mute = true; goto wait
+    :: !mute
+    fi;
+#endif
+    if
+    :: heard(0) /* now and then it looks at events first */
+    :: heard(1)
+    :: atomic {
+        served(port, last[port % CLIENTS]);
+        start_next(false);
+        port = NOBODY;
+        if
+        :: at != NOBODY && !told -> hear(); goto look
+        :: at != NOBODY && told -> goto wait
+        :: at == NOBODY -> listening = true
+        fi };
+        if /* the gate is closed */
+        :: atomic { at != NOBODY -> hear(); goto look }
+#ifdef HELD
+        :: atomic { at == NOBODY && !held ->
+            held = true; listening = false; goto wait }
+#endif
+        fi
+    fi;
+    goto look;
+
+wait:
+end:
+    if
+    :: atomic { event[0] -> event[0] = false; c = 0 }
+    :: atomic { event[1] -> event[1] = false; c = 1 }
+    fi;
+    goto look
+}
+
+/* When nothing can happen any more: */
+proctype judge()
+{
+    byte c, n;
+
+    timeout ->
+    /* A server that never says it has done with what was given up stays busy. */
+    if
+    :: mute && busy != NOBODY
+    :: else -> assert(left == 0)       /* no call is lost */
+    fi;
+    assert(at == NOBODY);              /* nobody pays any more */
+    for ( c : 0 .. CLIENTS - 1 ) {
+        for ( n : 1 .. REQUESTS ) {
+            assert(left || !live(c, n));
+            assert(uncounted[c].r[n] == 0)
+        }
+    }
+}
+
+init
+{
+    byte c, n;
+
+    atomic {
+        for ( c : 0 .. CLIENTS - 1 ) {
+            waiting[c] = true;
+            run client(c);
+#if !defined(NO_TIMER) && !defined(BY_PORT)
+            run timer(c);
+#endif
+            for ( n : 1 .. REQUESTS ) {
+                call[c].r[n] = over;
+                run deadline(c, n)
+            }
+        };
+        run server();
+        run judge()
+    }
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The module as a whole: who may do what, CPUs and domains that leave while it
+ * knows of them, gates and their holds. A runqueue that is read without its
+ * lock, or after it was freed, ends the test.
+ */
+#include "check.h"
+#include "locks.h"
+#include "machine.h"
+
+#define MS 1000000LL
+#define VERSION .version = VLIB_ABI_VERSION
+
+static struct domain *dom0;
+
+static long reserve(unsigned int id, s_time_t budget, s_time_t period)
+{
+    struct vlib_reserve op = { VERSION, .id = id, .budget = budget,
+                               .period = period };
+
+    return machine_call(dom0, VLIB_OP_reserve, 0, 0, &op);
+}
+
+static long bind(unsigned long cmd, unsigned int id, domid_t domid)
+{
+    struct vlib_bind op = { VERSION, .id = id, .domid = domid };
+
+    return machine_call(dom0, cmd, 0, 0, &op);
+}
+
+static long flags(domid_t domid, uint32_t set, uint32_t clear)
+{
+    struct vlib_domctl op = { VERSION, .domid = domid, .set = set,
+                              .clear = clear };
+
+    return machine_call(dom0, VLIB_OP_domain, 0, 0, &op);
+}
+
+static struct vlib_domain_info info(domid_t domid)
+{
+    struct vlib_domain_info op = { VERSION, .domid = domid };
+    long rc = machine_call(dom0, VLIB_OP_get_domain, 0, 0, &op);
+
+    CHECK(!rc, "domain %u: %ld", domid, rc);
+    return op;
+}
+
+/* All sub-operations of a guest are refused, with Flask and without. */
+static void guests_may_not(struct domain *guest)
+{
+    static const struct {
+        unsigned long cmd, a1;
+        size_t domid;               /* where in the structure; 0: nowhere */
+        int asks;
+    } ops[] = {
+        { VLIB_OP_cancel, 1, 0, XEN_SYSCTL_SCHEDOP_putinfo },
+        { VLIB_OP_hold, 0, 0, XEN_DOMCTL_SCHEDOP_putinfo },
+        { VLIB_OP_lease, 1, 0, XEN_SYSCTL_SCHEDOP_putinfo },
+        { VLIB_OP_charge, 1, 0, XEN_SYSCTL_SCHEDOP_putinfo },
+        { VLIB_OP_finish, 1, 0, XEN_SYSCTL_SCHEDOP_putinfo },
+        { VLIB_OP_info, 0, 0, XEN_SYSCTL_SCHEDOP_getinfo },
+        { VLIB_OP_reserve, 0, 0, XEN_SYSCTL_SCHEDOP_putinfo },
+        { VLIB_OP_unreserve, 0, 0, XEN_SYSCTL_SCHEDOP_putinfo },
+        { VLIB_OP_adopt, 0, 8, XEN_DOMCTL_SCHEDOP_putinfo },
+        { VLIB_OP_allow, 0, 8, XEN_DOMCTL_SCHEDOP_putinfo },
+        { VLIB_OP_domain, 0, 4, XEN_DOMCTL_SCHEDOP_putinfo },
+        { VLIB_OP_throttle, 0, 0, XEN_SYSCTL_SCHEDOP_putinfo },
+        { VLIB_OP_get_reservation, 0, 0, XEN_SYSCTL_SCHEDOP_getinfo },
+        { VLIB_OP_get_domain, 0, 4, XEN_DOMCTL_SCHEDOP_getinfo },
+        { VLIB_OP_get_cpu, 0, 0, XEN_SYSCTL_SCHEDOP_getinfo },
+        { VLIB_OP_get_counters, 0, 0, XEN_SYSCTL_SCHEDOP_getinfo },
+    };
+    unsigned int i;
+
+    for ( i = 0; i < 2 * ARRAY_SIZE(ops); i++ )
+    {
+        unsigned int n = i / 2;
+        uint32_t op[64] = { VLIB_ABI_VERSION };
+        long rc;
+
+        fake_flask = i % 2;
+        op[ops[n].domid / 4] = ops[n].domid ? guest->domain_id
+                                            : VLIB_ABI_VERSION;
+        machine.asked = -1;
+        rc = machine_call(guest, ops[n].cmd, ops[n].a1, 0, op);
+        CHECK(rc == -EPERM, "sub-operation %lu by a guest: %ld", ops[n].cmd,
+              rc);
+        CHECK(!fake_flask || machine.asked == ops[n].asks,
+              "sub-operation %lu asks Flask for %d", ops[n].cmd,
+              machine.asked);
+    }
+    fake_flask = false;
+    CHECK(machine_call(guest, VLIB_OP_version, 0, 0, NULL) ==
+          VLIB_ABI_VERSION, "the version is everybody's");
+    CHECK(machine_call(guest, VLIB_OP_call, 1, 1, (void *)1) == -EPERM,
+          "a guest calls");
+    for ( i = 9; i < 40; i++ )
+        CHECK(machine_call(dom0, i, 0, 0, NULL) < 0, "sub-operation %u", i);
+}
+
+/* What listens may do so from user mode only where Dom0 allowed that. */
+static void user_mode(struct domain *guest)
+{
+    machine_call(guest, VLIB_OP_version, 0, 0, NULL);
+    CHECK(vlib_user_cmd(VLIB_OP_version), "version");
+    CHECK(!flags(guest->domain_id, VLIB_DOMAIN_listens, 0), "flags");
+    machine_call(guest, VLIB_OP_version, 0, 0, NULL);
+    CHECK(!vlib_user_cmd(VLIB_OP_listen) && !vlib_user_cmd(VLIB_OP_complete),
+          "any program of a guest may end calls");
+    CHECK(!flags(guest->domain_id, VLIB_DOMAIN_user_mode, 0), "flags");
+    machine_call(guest, VLIB_OP_version, 0, 0, NULL);
+    CHECK(vlib_user_cmd(VLIB_OP_listen) && vlib_user_cmd(VLIB_OP_complete),
+          "allowed");
+    CHECK(!vlib_user_cmd(VLIB_OP_call) && !vlib_user_cmd(VLIB_OP_info),
+          "more than allowed");
+    machine_call(dom0, VLIB_OP_version, 0, 0, NULL);
+    CHECK(!vlib_user_cmd(VLIB_OP_listen), "of another domain");
+    CHECK(!flags(guest->domain_id, 0, VLIB_DOMAIN_listens |
+                 VLIB_DOMAIN_user_mode), "flags");
+}
+
+static long take(domid_t domid, s_time_t limit)
+{
+    return machine_call(dom0, VLIB_OP_hold, domid, 0, (void *)limit);
+}
+
+static long drop(domid_t domid, unsigned long number)
+{
+    return machine_call(dom0, VLIB_OP_hold, domid, number, NULL);
+}
+
+/* A hold that is over cannot be dropped in place of another's. */
+static void holds_have_owners(struct domain *guest)
+{
+    domid_t domid = guest->domain_id;
+    long first, other, i;
+
+    CHECK(!flags(domid, VLIB_DOMAIN_closed, 0), "flags");
+    first = take(domid, 10 * MS);
+    other = take(domid, 1000 * MS);
+    CHECK(first > 0 && other > 0 && first != other, "%ld, %ld", first, other);
+    CHECK(info(domid).open && info(domid).holds == 2, "not held");
+    machine_run(20 * MS);
+    CHECK(info(domid).open && info(domid).holds == 1, "not held any more");
+    CHECK(drop(domid, first) == -ENOENT, "a late drop");
+    CHECK(info(domid).open, "a late drop ended another's hold");
+    CHECK(!drop(domid, other) && !info(domid).open, "dropped");
+    CHECK(drop(domid, other) == -ENOENT, "twice");
+    for ( i = 0; i < VLIB_MAX_HOLDS; i++ )
+        CHECK(take(domid, 10 * MS) > 0, "hold %ld", i);
+    CHECK(take(domid, 10 * MS) == -EBUSY, "one too many");
+    machine_run(20 * MS);
+    CHECK(!info(domid).open && take(domid, MS) > 0, "they end");
+    CHECK(!flags(domid, 0, VLIB_DOMAIN_closed), "flags");
+    machine_run(10 * MS);
+}
+
+/* A domain that listens in another pool is told to wait for events. */
+static void listener_moves(struct domain *guest)
+{
+    domid_t domid = guest->domain_id;
+    long rc;
+
+    CHECK(!flags(domid, VLIB_DOMAIN_listens, 0), "flags");
+    machine_patience = 3;
+    rc = machine_call(guest, VLIB_OP_listen, 0, 0, NULL);
+    CHECK(rc == -EAGAIN && machine.continuations == 3 && !info(domid).open,
+          "here it waits");
+    machine_move_away(guest);
+    CHECK(info(domid).open, "nothing that its gate could keep off");
+    rc = machine_call(guest, VLIB_OP_listen, 0, 2, NULL);
+    CHECK(rc == -EAGAIN && !machine.continuations,
+          "in another pool it repeats the hypercall");
+    machine_move_back(guest, 1);
+    CHECK(info(domid).open && !info(domid).listening, "it waits for events");
+    CHECK(!flags(domid, VLIB_DOMAIN_closed, VLIB_DOMAIN_listens), "flags");
+    machine_move_away(guest);
+    CHECK(info(domid).open, "away");
+    machine_move_back(guest, 1);
+    CHECK(!info(domid).open, "back, its gate is closed again");
+    machine_patience = 100000;
+    CHECK(!flags(domid, 0, VLIB_DOMAIN_closed), "flags");
+}
+
+/* What was reserved on a CPU is no obstacle to its leaving, nor to its return. */
+static void cpu_leaves(struct domain *guest)
+{
+    domid_t domid = guest->domain_id;
+    struct vlib_cpu_info cpu = { VERSION, .cpu = 1 };
+
+    CHECK(!reserve(1, 2 * MS, 10 * MS), "reserve");
+    CHECK(!bind(VLIB_OP_adopt, 1, domid), "adopt");
+    machine_run(50 * MS);
+    machine_remove_cpu(1);
+    CHECK(machine_call(dom0, VLIB_OP_get_cpu, 0, 0, &cpu) == -EXDEV, "away");
+    CHECK(!reserve(1, 3 * MS, 10 * MS), "reserve");
+    CHECK(!machine_call(dom0, VLIB_OP_charge, 1, (unsigned long)MS, NULL),
+          "charge");
+    machine_run(1500 * MS);
+    machine_add_cpu(1);
+    machine_run(50 * MS);
+    CHECK(!machine_call(dom0, VLIB_OP_get_cpu, 0, 0, &cpu), "back");
+    CHECK(!bind(VLIB_OP_adopt, 0, domid), "release");
+    CHECK(!machine_call(dom0, VLIB_OP_unreserve, 0, 0,
+                        &(struct vlib_reserve){ VERSION, .id = 1 }), "end");
+}
+
+/* Admission counts with what timer_slop= says. */
+void fake_set_timer_slop(unsigned int slop);
+
+static void late_follows_slop(struct domain *guest)
+{
+    struct vlib_info op = { VERSION };
+
+    CHECK(!machine_call(dom0, VLIB_OP_info, 0, 0, &op) && op.late == 60000,
+          "%lu", (unsigned long)op.late);
+    CHECK(!reserve(1, MS, 10 * MS), "reserve");
+    CHECK(!bind(VLIB_OP_adopt, 1, guest->domain_id), "adopt");
+    fake_set_timer_slop(9 * MS);
+    CHECK(reserve(1, MS, 9 * MS) == -ENOSPC, "later than it can be");
+    CHECK(!machine_call(dom0, VLIB_OP_info, 0, 0, &op) && op.late == 9010000,
+          "%lu", (unsigned long)op.late);
+    fake_set_timer_slop(50000);
+    CHECK(!reserve(1, MS, 9 * MS), "reserve");
+    CHECK(!machine_call(dom0, VLIB_OP_unreserve, 0, 0,
+                        &(struct vlib_reserve){ VERSION, .id = 1 }), "end");
+}
+
+int main(void)
+{
+    struct domain *guest;
+
+    machine_init(3);
+    dom0 = hardware_domain;
+    guest = machine_domain(1, 2, 1, 1);
+    CHECK(!flags(1, VLIB_DOMAIN_critical, VLIB_DOMAIN_closed), "told");
+    guests_may_not(guest);
+    user_mode(guest);
+    holds_have_owners(guest);
+    listener_moves(guest);
+    guest->unit[0]->affinity.word[0] = guest->unit[1]->affinity.word[0] = 7;
+    cpu_leaves(guest);
+    late_follows_slop(guest);
+    machine_destroy(guest);
+    locks_are_short(dom0);
+    printf("whole: passed\n");
+    return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Who may: XSM's answer for control domains, and user mode's. */
+#include "module.h"
+
+bool vlib_user_cmd(unsigned long cmd)
+{
+    const struct vlib_domain *vd;
+    bool may;
+
+    if ( cmd != VLIB_OP_listen && cmd != VLIB_OP_complete )
+        return cmd == VLIB_OP_version;
+    spin_lock(&vlib_lock);
+    vd = vlib_domain_find(current->domain);
+    may = vd && (vd->flags & VLIB_DOMAIN_user_mode);
+    spin_unlock(&vlib_lock);
+    return may;
+}
+
+/*
+ * As Xen decides on its own schedulers, in two steps each: Flask allows all in
+ * the first and decides in the second; without Flask it is the first.
+ */
+int vlib_may_control_host(bool change)
+{
+    int rc = xsm_sysctl(XSM_PRIV, XEN_SYSCTL_scheduler_op);
+
+    return rc ?: xsm_sysctl_scheduler_op(XSM_HOOK,
+                                         change ? XEN_SYSCTL_SCHEDOP_putinfo
+                                                : XEN_SYSCTL_SCHEDOP_getinfo);
+}
+
+int vlib_may_control(struct domain *d, bool change)
+{
+    int rc = xsm_domctl(XSM_OTHER, d, XEN_DOMCTL_scheduler_op, 0);
+
+    return rc ?: xsm_domctl_scheduler_op(XSM_HOOK, d,
+                                         change ? XEN_DOMCTL_SCHEDOP_putinfo
+                                                : XEN_DOMCTL_SCHEDOP_getinfo);
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What callers say of their requests: that one is to be served and paid for,
+ * that it is given up, that its answer has come.
+ */
+#include "module.h"
+
+/* The other end of the caller's port, if that is in domain d. */
+static int peer(struct domain *caller, evtchn_port_t port,
+                const struct domain *d, evtchn_port_t *other)
+{
+    int rc = -EINVAL;
+
+    read_lock(&caller->event_lock);
+    if ( port_is_valid(caller, port) )
+    {
+        const struct evtchn *e = evtchn_from_port(caller, port);
+
+        if ( e->state == ECS_INTERDOMAIN &&
+             e->u.interdomain.remote_dom == d )
+        {
+            *other = e->u.interdomain.remote_port;
+            rc = 0;
+        }
+    }
+    read_unlock(&caller->event_lock);
+    return rc;
+}
+
+/* What a call is for. */
+struct order {
+    struct domain *caller;
+    evtchn_port_t caller_port, callee_port;
+    uint64_t request;
+    s_time_t timeout;
+};
+
+/* Whether it is one of the same channel; another may have had the port. */
+static bool same_channel(const struct vlib_call *c, const struct order *o)
+{
+    return c->callee_port == o->callee_port && c->request <= o->request;
+}
+
+/*
+ * The place for a call: that of the same request, if it is under way; else that
+ * of one which the port's client waits for no longer, because it is queued and
+ * was answered all the same, or was another channel's; else a free one. NULL:
+ * the reservation is busy.
+ */
+static struct vlib_call *place(struct vlib_reservation *r,
+                               const struct vlib_domain *vd,
+                               const struct order *o)
+{
+    struct vlib_call *c, *free = NULL, *over = NULL;
+
+    for ( c = r->calls; c < r->calls + VLIB_MAX_CALLS; c++ )
+    {
+        if ( !c->domain )
+        {
+            free = c;
+            continue;
+        }
+        if ( c->domain != vd )
+            return NULL;
+        if ( c->caller_port != o->caller_port )
+            continue;
+        if ( same_channel(c, o) && c->request == o->request )
+            return c;
+        if ( c->state == VLIB_CALL_queued || !same_channel(c, o) )
+            over = c;
+    }
+    return over ?: free;
+}
+
+static void make(struct vlib_call *c, const struct order *o)
+{
+    c->caller = o->caller;
+    c->caller_port = o->caller_port;
+    c->callee_port = o->callee_port;
+    c->request = o->request;
+    c->queued = c->started = c->ended = NOW();
+    memset(&c->cost, 0, sizeof(c->cost));
+    c->payer->last = c;
+    c->payer->count++;
+}
+
+/* Of the first request of a port, what was found was another channel's. */
+static bool found_before(const struct vlib_domain *vd, const struct order *o)
+{
+    return vd->found_port == o->callee_port &&
+           vd->found_request == o->request && o->request > 1;
+}
+
+static long begin(struct vlib_call *c, struct vlib_domain *vd,
+                  const struct order *o, evtchn_port_t *signal)
+{
+    bool served = found_before(vd, o);
+
+    if ( c->domain && same_channel(c, o) && c->request == o->request )
+    {
+        vlib_call_deadline(c, o->timeout);
+        return c->state == VLIB_CALL_active ? VLIB_BEGUN_active
+                                            : VLIB_BEGUN_queued;
+    }
+    if ( c->domain && same_channel(c, o) )
+        vlib_call_end(c, VLIB_CALL_done);
+    else if ( c->domain )
+        vlib_call_give_up(c, VLIB_CALL_cancelled);
+    if ( vd->found_port == o->callee_port )
+        vd->found_port = 0;
+    make(c, o);
+    if ( served )
+    {
+        c->state = VLIB_CALL_done;
+        vd->calls++;
+        return VLIB_BEGUN_served;
+    }
+    vlib_call_enqueue(c, vd, o->timeout);
+    if ( vlib_call_next(vd) != c )
+        return VLIB_BEGUN_queued;
+    if ( !vd->listening )
+        *signal = c->caller_port; /* nothing else tells the server */
+    return VLIB_BEGUN_active;
+}
+
+/* Returns VLIB_BEGUN_*. */
+long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
+               s_time_t timeout, uint64_t request)
+{
+    struct domain *caller = current->domain, *d;
+    struct order o = {
+        .caller = caller, .caller_port = port, .request = request,
+        .timeout = timeout,
+    };
+    evtchn_port_t signal = 0;
+    struct vlib_reservation *r;
+    struct vlib_domain *vd;
+    struct vlib_call *c;
+    long rc;
+
+    /* It is signalled later, and so must still be there: Dom0 always is. */
+    if ( caller != hardware_domain )
+        return -EPERM;
+    if ( timeout <= 0 || timeout > VLIB_MAX_TIMEOUT )
+        return -ERANGE;
+    if ( !request )
+        return -EINVAL;
+    d = rcu_lock_domain_by_id(domid);
+    if ( !d )
+        return -ESRCH;
+    rc = vlib_may_control(d, true);
+    if ( !rc && (d->is_dying || d->is_shutting_down) )
+        rc = -ENOTCONN;
+    if ( !rc )
+        rc = peer(caller, port, d, &o.callee_port);
+    if ( rc )
+        goto out;
+
+    spin_lock(&vlib_lock);
+    vd = vlib_domain_find(d);
+    r = vlib_reservation_find(id);
+    if ( !r )
+        rc = -ENOENT;
+    else if ( !vd || !(vd->flags & (VLIB_DOMAIN_listens | VLIB_DOMAIN_parks)) )
+        rc = -ENXIO;
+    else if ( !vlib_reservation_allows(r, vd) )
+        rc = -EACCES;
+    else
+    {
+        c = place(r, vd, &o);
+        rc = c ? begin(c, vd, &o, &signal) : -EBUSY;
+    }
+    spin_unlock(&vlib_lock);
+    if ( signal )
+        evtchn_send(caller, signal);
+ out:
+    rcu_unlock_domain(d);
+    return rc;
+}
+
+static bool is(const struct vlib_call *c, domid_t domid, evtchn_port_t port)
+{
+    return c->domain && c->domain->domid == domid && c->caller_port == port;
+}
+
+/* Gives up a request; request 0: whatever the reservation calls. */
+long vlib_cancel(domid_t domid, evtchn_port_t port, unsigned long id,
+                 uint64_t request)
+{
+    struct vlib_reservation *r;
+    struct vlib_call *c;
+    long rc = -ESRCH;
+
+    spin_lock(&vlib_lock);
+    r = vlib_reservation_find(id);
+    if ( !r )
+        rc = -ENOENT;
+    else if ( !request )
+        rc = vlib_call_stop(r, VLIB_CALL_cancelled) ? 0 : -ESRCH;
+    else
+        for ( c = r->calls; rc && c < r->calls + VLIB_MAX_CALLS; c++ )
+            if ( is(c, domid, port) && c->request == request )
+            {
+                vlib_call_give_up(c, VLIB_CALL_cancelled);
+                rc = 0;
+            }
+    spin_unlock(&vlib_lock);
+    return rc;
+}
+
+/* Of one domain: a request is answered, and so are those before it. */
+static bool answered(struct vlib_reservation *r, struct vlib_domain *vd,
+                     evtchn_port_t port, uint64_t request)
+{
+    struct vlib_call *c;
+    bool any = false;
+
+    for ( c = r->calls; c < r->calls + VLIB_MAX_CALLS; c++ )
+        if ( c->domain == vd && (!request || (c->caller_port == port &&
+                                              c->request <= request)) )
+        {
+            vlib_call_end(c, VLIB_CALL_done);
+            any = true;
+        }
+    if ( vd->abandoned == r->account.id &&
+         (!request || (vd->abandoned_port == port &&
+                       vd->abandoned_request <= request)) )
+    {
+        vd->abandoned = 0;
+        any = true;
+    }
+    if ( any )
+        vlib_call_resume(vd);
+    return any;
+}
+
+/*
+ * The caller has its answer: of a call that is active or queued, or was given
+ * up before. Request 0: of all of the reservation's.
+ */
+long vlib_finish(domid_t domid, evtchn_port_t port, unsigned long id,
+                 uint64_t request)
+{
+    struct vlib_reservation *r;
+    struct vlib_domain *vd;
+    long rc = -ESRCH;
+
+    spin_lock(&vlib_lock);
+    r = vlib_reservation_find(id);
+    if ( !r )
+        rc = -ENOENT;
+    else
+        list_for_each_entry ( vd, &vlib_domains, list )
+            if ( (!request || vd->domid == domid) &&
+                 answered(r, vd, port, request) )
+                rc = 0;
+    spin_unlock(&vlib_lock);
+    vlib_call_signal();
+    return rc;
+}
+
+/*
+ * A caller whose end of the event channel is closed waits for no answer: its
+ * process died, or the channel ended. The calls that are queued can wait until
+ * they begin.
+ */
+void vlib_call_sweep(void)
+{
+    struct vlib_domain *vd;
+
+    list_for_each_entry ( vd, &vlib_domains, list )
+    {
+        struct vlib_call *c = vd->active;
+        evtchn_port_t other;
+
+        if ( c && (peer(c->caller, c->caller_port, vd->domain, &other) ||
+                   other != c->callee_port) )
+            vlib_call_give_up(c, VLIB_CALL_cancelled);
+    }
+}
