@@ -63,7 +63,7 @@ $(NFPM):
 demo: setup
 	demo/run
 
-test: setup lint vulncheck test-unit test-hypervisor test-lab
+test: setup lint vulncheck test-unit test-hypervisor model test-lab test-contended test-browser test-packages
 	@echo "make test: all passed"
 
 lint: $(LINT)

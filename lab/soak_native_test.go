@@ -18,9 +18,9 @@ import (
 // version 2 of cgroups alone: it has another scheduler and other cgroups than
 // most machines that tests run on. What takes minutes there is left out, and
 // reservations of threads with callees: with the one CPU of this Dom0, where both
-// are real-time, they do not hold there.
+// are real-time, they do not hold there; and what needs two CPUs.
 func TestSoakNativePlatform(t *testing.T) {
-	const pkg, leftOut = "./dom0/platform/native", "^Test(Churn|Cost|Share|ReserveCaller.*)$"
+	const pkg, leftOut = "./dom0/platform/native", "^Test(Churn|Cost|Share|ReserveCaller.*|CpusetOntoAFullCPU)$"
 	program := filepath.Join(t.TempDir(), "native.test")
 	goTest(t, "-c", "-o", program, pkg)
 	result, stdout, stderr := boot(t, lab.Config{

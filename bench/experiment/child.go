@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 
 	"github.com/vlibos/vlibos/bench/beside"
@@ -28,9 +29,9 @@ func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 	case "keeper":
 		return native.Keeper(ctx, arg, self, in, out)
 	case beside.Guard:
-		return platform.Guard(in, arg)
+		return platform.Guard(os.Stdin, arg)
 	case "thread-guard":
-		return threads.Guard(in)
+		return threads.Guard(os.Stdin)
 	case "lidar":
 		return lidar.Task()
 	case "job":

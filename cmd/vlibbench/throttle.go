@@ -39,7 +39,7 @@ func throttleCommands() []*cli.Command {
 			Action: func(c *cli.Context) error { return throttleAction(c, loadArg, guardArg) },
 		},
 		{Name: loadArg, Hidden: true, Action: throttleLoad},
-		{Name: guardArg, Hidden: true, Action: func(c *cli.Context) error { return platform.Guard(c.App.Reader, c.Args().First()) }},
+		{Name: guardArg, Hidden: true, Action: func(c *cli.Context) error { return platform.Guard(os.Stdin, c.Args().First()) }},
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/vlibos/vlibos/bench/command"
 	"github.com/vlibos/vlibos/dom0"
+	host "github.com/vlibos/vlibos/dom0/platform/native"
 	"github.com/vlibos/vlibos/transport/native"
 )
 
@@ -84,6 +85,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "platform", Value: dom0.Auto, EnvVars: []string{"VLIBOS_PLATFORM"}, Usage: "where domains are: auto, xen, native, or gateway (through 'vlibmaster serve'); to 'serve', xen is vlib or stock"},
 			&cli.StringFlag{Name: "native-dir", Value: native.DefaultRoot, EnvVars: []string{"VLIBOS_NATIVE_DIR"}, Usage: "`DIR` with the native domains"},
+			&cli.StringFlag{Name: "native-cgroup", Value: host.DefaultParent, EnvVars: []string{"VLIBOS_NATIVE_CGROUP"}, Usage: "`CGROUP` below which every cgroup is a native domain: a host of its own, with a master of its own"},
 			&cli.BoolFlag{Name: "version", Usage: "the same as the command version"},
 		},
 		Before: func(c *cli.Context) error { _, err := chosen(c); return err },

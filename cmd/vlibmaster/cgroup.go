@@ -20,7 +20,7 @@ func cgroupCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "cgroup",
 		Usage: "make domains on a machine without Xen: cgroups of ordinary processes",
-		Description: `On the native platform a domain is a cgroup below '` + native.DefaultParent + `', with all that its
+		Description: `On the native platform a domain is a cgroup below '` + native.DefaultParent + `' (--native-cgroup), with all that its
 processes start. Needs root, and the cpu controller (cgroup v2 or v1).
 
    vlibmaster cgroup run busy -- sh -c 'while :; do :; done'
@@ -51,7 +51,7 @@ func cgroupRunAction(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p, err := native.Open(native.Options{})
+	p, err := native.Open(native.Options{Parent: c.String("native-cgroup")})
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func cgroupRemoveAction(c *cli.Context) (err error) {
 	if err := native.CheckName(name); err != nil {
 		return usagef("%w", err)
 	}
-	p, err := native.Open(native.Options{})
+	p, err := native.Open(native.Options{Parent: c.String("native-cgroup")})
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"io"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -15,12 +16,12 @@ import (
 // guardCommands are run by the platforms themselves, beside the master.
 func guardCommands() []*cli.Command {
 	return []*cli.Command{guardCommand("native-guard", native.Guard), guardCommand("stock-guard", stock.Guard),
-		guardCommand("thread-guard", func(stdin io.Reader, _ string) error { return threads.Guard(stdin) })}
+		guardCommand("thread-guard", func(daemon io.ReadWriter, _ string) error { return threads.Guard(daemon) })}
 }
 
-func guardCommand(name string, guard func(stdin io.Reader, what string) error) *cli.Command {
+func guardCommand(name string, guard func(daemon io.ReadWriter, what string) error) *cli.Command {
 	return &cli.Command{
 		Name: name, Hidden: true,
-		Action: func(c *cli.Context) error { return guard(c.App.Reader, c.Args().First()) },
+		Action: func(c *cli.Context) error { return guard(os.Stdin, c.Args().First()) },
 	}
 }

@@ -32,7 +32,11 @@ decides, the latency, and whether background time is given away.
 
 CALLED are the vLib OSes that users other than root may call by this daemon:
 open channels, calls that wait for their turn, calls that a rule allowed, those
-of them that failed, and calls that no rule allows. A wedged one has not come back from a call that was given up.`,
+of them that failed, and calls that no rule allows. A wedged one has not come back from a call that was given up.
+
+A domain that is absent stands in the configuration, and there has been none of
+that name, number or UUID. One "without it" runs, but not on its reservation: the
+reason follows, and it is tried again twice a second.`,
 		Flags:  []cli.Flag{jsonFlag(""), runDirFlag()},
 		Action: psAction,
 	}
@@ -62,7 +66,11 @@ func printHost(w io.Writer, h control.Host) error {
 			short(u.Left), short(u.Foreground), short(u.Background), short(u.Throttled), what)
 	}
 	for _, s := range h.Adopted {
-		row(string(s.Class), where(s.Domain, "without it", s.Problem), s.Name, s.Budget, s.Period, s.Usage, s.UUID)
+		domain := where(s.Domain, "without it", s.Problem)
+		if s.Absent {
+			domain = fmt.Sprintf("(absent: %s)", oneLine(s.Problem))
+		}
+		row(string(s.Class), domain, s.Name, s.Budget, s.Period, s.Usage, s.UUID)
 	}
 	for _, s := range h.Threads {
 		calls := fmt.Sprintf("reservation %d", s.Reservation)
@@ -76,6 +84,11 @@ func printHost(w io.Writer, h control.Host) error {
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	for _, n := range h.Notes {
+		if _, err := fmt.Fprintf(w, "\nnote: %s\n", oneLine(n)); err != nil {
+			return err
+		}
 	}
 	if h.Throttle != nil {
 		if _, err := fmt.Fprintf(w, "\nthrottle: %s\n", oneLine(h.Throttle.String())); err != nil {

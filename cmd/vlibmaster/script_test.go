@@ -56,6 +56,9 @@ func TestScripts(t *testing.T) {
 			env.Setenv("VLIBOS_NATIVE_DIR", filepath.Join(env.WorkDir, "run"))
 			env.Setenv("VLIBOS_RUN_DIR", filepath.Join(env.WorkDir, "master"))
 			env.Setenv("VLIBOS_PLATFORM", "native")
+			parent := fmt.Sprintf("vlibos-script-%d-%s", os.Getpid(), filepath.Base(env.WorkDir)) // each script is a host
+			env.Setenv("VLIBOS_NATIVE_CGROUP", parent)
+			env.Defer(func() { dissolve(env.T(), parent) })
 			env.Setenv("PID", strconv.Itoa(os.Getpid())) // for names of cgroups, which are the machine's
 			return os.Mkdir(filepath.Join(env.WorkDir, "run"), 0o755)
 		},
@@ -84,6 +87,29 @@ func TestScripts(t *testing.T) {
 			return true, p.Close()
 		},
 	})
+}
+
+// dissolve removes a script's host, if it made one. What its last master's guard
+// still undoes keeps it for a moment.
+func dissolve(t testscript.T, parent string) {
+	made, err := filepath.Glob("/sys/fs/cgroup/*/" + parent)
+	if err != nil || len(made) == 0 {
+		if made, err = filepath.Glob("/sys/fs/cgroup/" + parent); err != nil || len(made) == 0 {
+			return
+		}
+	}
+	p, err := native.Open(native.Options{Parent: parent})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if err = p.Dissolve(); err == nil || time.Now().After(end) {
+			break
+		}
+	}
+	if err := errors.Join(err, p.Close()); err != nil {
+		t.Fatal(fmt.Sprintf("removing %s: %v", parent, err))
+	}
 }
 
 // eventually COMMAND ARG… runs a command until it succeeds.
@@ -127,7 +153,7 @@ func startCallee(ts *testscript.TestScript, bin, name string) {
 		"--transport", "native", "--name", name, "--native-dir", ts.Getenv("VLIBOS_NATIVE_DIR"))
 	in, err := cmd.StdinPipe()
 	ts.Check(err)
-	p, err := native.Open(native.Options{})
+	p, err := native.Open(native.Options{Parent: ts.Getenv("VLIBOS_NATIVE_CGROUP")})
 	ts.Check(err)
 	ts.Defer(func() {
 		if err := errors.Join(p.Remove(context.Background(), name), p.Close()); err != nil {

@@ -242,7 +242,7 @@ func hostKind(c *cli.Context, cfg config.Config) (string, error) {
 func openHost(ctx context.Context, c *cli.Context, kind string, log *slog.Logger) (platform.Platform, error) {
 	switch kind {
 	case dom0.Native:
-		return native.Open(native.Options{Servers: c.String("native-dir")})
+		return native.Open(native.Options{Parent: c.String("native-cgroup"), Servers: c.String("native-dir")})
 	case dom0.Vlib:
 		return xen.Open(ctx)
 	case dom0.Xen:

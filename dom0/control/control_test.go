@@ -31,6 +31,9 @@ type host struct{}
 
 func (host) Name() string { return "test" }
 func (host) Close() error { return nil }
+func (host) Own() error   { return nil }
+
+func (host) Notes() []string { return []string{"late"} }
 func (host) Floor() (rtsched.Task, time.Duration) {
 	return rtsched.Task{Budget: time.Millisecond, Period: 20 * time.Millisecond}, 0
 }
@@ -58,10 +61,34 @@ func (throttled) Status() *throttling.Status {
 	return &throttling.Status{Source: "probe", State: throttling.Closed, CPUs: []throttling.CPU{{ID: 3, Idle: 0.5}}}
 }
 
+// brokenHost cannot say what was used.
+type brokenHost struct{ host }
+
+func (brokenHost) Usage(context.Context, platform.Domain, uint32) (platform.Usage, error) {
+	return platform.Usage{}, errors.New("invalid argument")
+}
+
+// What cannot be read of one entry does not keep the others from who asks.
+func TestOneEntrysFailureIsNotTheHosts(t *testing.T) {
+	c, _ := serveHost(t, brokenHost{})
+	if _, err := c.Adopt(t.Context(), master.Wish{Domain: "web", Budget: time.Millisecond, Period: time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	h, err := c.Domains(t.Context())
+	if err != nil || len(h.Adopted) != 1 || h.Adopted[0].Problem != "invalid argument" || len(h.Called) != 1 {
+		t.Errorf("%+v, %v", h, err)
+	}
+}
+
 func serve(t *testing.T) (*Client, string) {
 	t.Helper()
+	return serveHost(t, host{})
+}
+
+func serveHost(t *testing.T, p platform.Platform) (*Client, string) {
+	t.Helper()
 	dir := t.TempDir()
-	m, err := master.Open(t.Context(), host{}, dir, slog.New(slog.DiscardHandler))
+	m, err := master.Open(t.Context(), p, dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

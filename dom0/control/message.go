@@ -34,4 +34,6 @@ type Host struct {
 	Wedged []gateway.Watched `json:"wedged"`
 	// Throttle is the one that runs; nil: none.
 	Throttle *throttling.Status `json:"throttle"`
+	// Notes say what keeps budgets from being kept as well as they could be.
+	Notes []string `json:"notes,omitempty"`
 }

@@ -96,10 +96,9 @@ func handler(m *master.Master, g Gateway, t Throttle, more []Extra) http.Handler
 		return m.Try(ctx, r.Wishes)
 	})
 	mux.HandleFunc("GET /v1/domains", func(w http.ResponseWriter, hr *http.Request) {
-		all, err := m.List(hr.Context())
-		threads, failed := m.ListHeld(hr.Context())
-		paid, unpaid := m.ListPaid(hr.Context())
-		reply(w, Host{m.Platform(), all, threads, paid, g.List(), g.Wedged(), t.Status()}, errors.Join(err, failed, unpaid))
+		all, _ := m.List(hr.Context()) // an entry that cannot be read says so itself
+		threads, paid := m.ListHeld(hr.Context()), m.ListPaid(hr.Context())
+		reply(w, Host{m.Platform(), all, threads, paid, g.List(), g.Wedged(), t.Status(), m.Notes()}, nil)
 	})
 	return mux
 }

@@ -6,12 +6,14 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/platform/loop"
 	"github.com/vlibos/vlibos/dom0/platform/resctrl"
 	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/xenctl"
@@ -36,6 +38,9 @@ func Examine(ctx context.Context, cfg dom0.Config, m *control.Client) Facts {
 		f.Platform = f.Traces.Platform()
 	}
 	f.Devices = lookAtDevices("/")
+	if err := tryRealtime(); err != nil {
+		f.Realtime = err.Error()
+	}
 	if f.Traces.Running() {
 		f.Xen, f.Cache = askXen()
 		if s, err := xenstore.Open(ctx); err != nil {
@@ -52,6 +57,16 @@ func Examine(ctx context.Context, cfg dom0.Config, m *control.Client) Facts {
 	f.Master = askMaster(ctx, m)
 	f.Master.plan(&f)
 	return f
+}
+
+// tryRealtime makes a thread real-time, as a keeper of budgets is, and ends it.
+func tryRealtime() error {
+	tried := make(chan error)
+	go func() {
+		runtime.LockOSThread() // it ends with the goroutine
+		tried <- loop.Realtime()
+	}()
+	return <-tried
 }
 
 // lookAtDevices looks below root, which is "/" but in tests.

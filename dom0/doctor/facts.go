@@ -13,6 +13,9 @@ type Facts struct {
 	Platform string      `json:"platform"` // that calls use: "xen" or "native"
 	Traces   dom0.Traces `json:"traces"`
 	Root     bool        `json:"root"` // effective user 0
+	// Realtime is why a process of this user and cgroup may have no real-time
+	// thread, which is what keeps budgets where the hypervisor does not.
+	Realtime string `json:"realtime_error,omitempty"`
 
 	Xen      XenFacts    `json:"xen"`
 	Devices  []Device    `json:"devices"`

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/platform/loop"
 )
 
 // Level is how much a finding matters.
@@ -45,9 +46,18 @@ const (
 // other.
 func (f Facts) Findings() []Finding {
 	if f.Platform == dom0.Xen {
-		return slices.Concat(f.xen(), f.Master.findings(), f.native(Note))
+		return slices.Concat(f.xen(), f.Master.findings(), f.realtime(), f.native(Note))
 	}
-	return slices.Concat([]Finding{f.otherXen()}, f.Cache.findings(), f.Master.findings(), f.native(Missing))
+	return slices.Concat([]Finding{f.otherXen()}, f.Cache.findings(), f.Master.findings(), f.realtime(), f.native(Missing))
+}
+
+// realtime says what a master that is started like this command cannot do. For
+// other users than root it need not: they are no masters.
+func (f Facts) realtime() []Finding {
+	if f.Realtime == "" || !f.Root {
+		return nil
+	}
+	return []Finding{{Note, "realtime", "a process here may have no real-time thread: budgets that the master keeps end late, and it keeps none of Dom0's threads: " + f.Realtime, loop.Remedy}}
 }
 
 // Verdict is the worst that a finding says: OK, Missing or Denied. Without a

@@ -90,6 +90,7 @@ func TestFindings(t *testing.T) {
 		{"xenstored of root", func(f *Facts) { f.Root = false; f.Xenstore = "permission denied" }, Denied, "denied xenstore permission denied -> run it as root"},
 		{"no list", func(f *Facts) { f.Problem = "timeout" }, Missing, "missing domains timeout"},
 		{"another Xen", func(f *Facts) { f.Xen.Control = "version 0x17" }, OK, "note control calls work; pausing and accounting of domains, and 'vlibmaster serve', do not: version 0x17 -> use a vlibmaster"},
+		{"no real-time threads", func(f *Facts) { f.Realtime = "EPERM" }, OK, "note realtime a process here may have no real-time thread -> run it as root or with CAP_SYS_NICE"},
 		{"no module", func(f *Facts) { f.Xen.Module = Module{Absent: true} }, OK, "note module absent: this Xen does not know the hypercall -> 'make hypervisor'"},
 		{"another module", func(f *Facts) { f.Xen.Module = Module{Problem: "speaks version 9"} }, OK, "note module speaks version 9 -> 'make hypervisor'"},
 		{"module, not root", func(f *Facts) { f.Xen.Module = Module{Problem: "EPERM", Denied: true} }, OK, "note module EPERM -> run it as root"},

@@ -13,38 +13,38 @@ import (
 )
 
 // admit tells whether a reservation fits on each of the CPUs, beside all others
-// there but the one it replaces; a *platform.Refusal if not.
-func (m *Master) admit(t rtsched.Task, cpus []int, replaces string) error {
+// there; a *platform.Refusal if not.
+func (m *Master) admit(t rtsched.Task, cpus []int) error {
 	if err := t.Validate(); err != nil {
 		return err
 	}
 	_, late := m.platform.Floor()
 	for _, cpu := range cpus {
-		if miss := rtsched.Admit(append(m.tasks(cpu, replaces), t), late); miss != nil {
-			return &platform.Refusal{CPU: cpu, Miss: *miss, Most: m.most(t, cpus, replaces), Name: m.name(miss.Task.ID)}
+		if miss := rtsched.Admit(append(m.tasks(cpu, t.ID), t), late); miss != nil {
+			return &platform.Refusal{CPU: cpu, Miss: *miss, Most: m.most(t, cpus), Name: m.name(miss.Task.ID)}
 		}
 	}
 	return nil
 }
 
-// tasks are what a CPU has promised already, but to the one to be replaced.
-func (m *Master) tasks(cpu int, replaces string) []rtsched.Task {
+// tasks are what a CPU has promised already, but to the reservation of a number.
+func (m *Master) tasks(cpu int, but uint32) []rtsched.Task {
 	var tasks []rtsched.Task
 	if floor, _ := m.platform.Floor(); floor.Budget > 0 {
 		tasks = append(tasks, floor)
 	}
-	for uuid, a := range m.adopted {
-		if uuid != replaces && slices.Contains(a.CPUs, cpu) {
+	for _, a := range m.adopted {
+		if a.Reservation != but && !a.Waits && slices.Contains(a.CPUs, cpu) {
 			tasks = append(tasks, a.task())
 		}
 	}
 	for _, h := range m.held {
-		if slices.Contains(h.CPUs, cpu) {
+		if h.Reservation != but && slices.Contains(h.CPUs, cpu) {
 			tasks = append(tasks, h.task())
 		}
 	}
-	for key, p := range m.payers {
-		if key != replaces && slices.Contains(p.CPUs, cpu) {
+	for _, p := range m.payers {
+		if p.Reservation != but && !p.Waits && slices.Contains(p.CPUs, cpu) {
 			tasks = append(tasks, p.task())
 		}
 	}
@@ -69,11 +69,11 @@ func (m *Master) name(id uint32) string {
 }
 
 // most is the largest budget that would fit on all of the CPUs.
-func (m *Master) most(t rtsched.Task, cpus []int, replaces string) time.Duration {
+func (m *Master) most(t rtsched.Task, cpus []int) time.Duration {
 	_, late := m.platform.Floor()
 	most := t.Period
 	for _, cpu := range cpus {
-		most = min(most, rtsched.Most(m.tasks(cpu, replaces), t, late))
+		most = min(most, rtsched.Most(m.tasks(cpu, t.ID), t, late))
 	}
 	return most
 }

@@ -22,6 +22,12 @@ type Adoption struct {
 	Class       Class         `json:"class"`
 	CPUs        []int         `json:"cpus"`                 // where the domain was last
 	Configured  bool          `json:"configured,omitempty"` // by the configuration, not by hand
+	// ID is the platform's of the domain that runs on it; empty: none does. It is
+	// that domain as long as it lives, whatever its UUID is then.
+	ID string `json:"id,omitempty"`
+	// Waits says that it does not fit where its domain is, and so has no room
+	// anywhere until it does.
+	Waits bool `json:"waits,omitempty"`
 }
 
 func (a Adoption) task() rtsched.Task {
@@ -39,7 +45,7 @@ const (
 type adoption struct {
 	Adoption
 	domain  platform.Domain // the running one; no ID: there is none
-	problem error           // why it does not run on its reservation
+	problem error           // why it does not run on its reservation, as far as is known
 }
 
 func (a *adoption) share() float64 { return float64(a.Budget) / float64(a.Period) }
@@ -53,6 +59,10 @@ var (
 	ErrFull       = errors.New("all reservations are in use")
 	ErrClass      = errors.New("no such class")
 )
+
+// errNone is the ErrNoDomain of a reference that means no domain, rather than
+// several.
+var errNone = fmt.Errorf("%w", platform.ErrNoDomain)
 
 // find returns the domain that ref means: a number, a name or a UUID.
 func find(all []platform.Domain, ref string) (platform.Domain, error) {
@@ -69,7 +79,7 @@ func find(all []platform.Domain, ref string) (platform.Domain, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return platform.Domain{}, fmt.Errorf("domain %.80q: %w: there are %s", ref, platform.ErrNoDomain, describe(all))
+		return platform.Domain{}, fmt.Errorf("domain %.80q: %w: there are %s", ref, errNone, describe(all))
 	}
 	return platform.Domain{}, fmt.Errorf("domain %.80q: %w that only this name means: use one of %s", ref, platform.ErrNoDomain, describe(found))
 }

@@ -3,7 +3,6 @@
 package master
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +36,12 @@ type Claim struct {
 	Budget time.Duration `json:"budget_ns"`
 	Period time.Duration `json:"period_ns"`
 	Calls  []string      `json:"calls,omitempty"` // domains, by number, name or UUID
+}
+
+// held is one with what the master knows of it.
+type held struct {
+	Held
+	problem error // it does not fit where its threads and callees are
 }
 
 // ErrNotReserved says that there is no such reservation of threads.
@@ -76,10 +81,10 @@ func (m *Master) Reserve(ctx context.Context, c Claim) (Held, error) {
 	if h.Reservation, err = m.number(); err != nil {
 		return Held{}, err
 	}
-	if err := m.admit(h.task(), h.CPUs, ""); err != nil {
+	if err := m.admit(h.task(), h.CPUs); err != nil {
 		return Held{}, fmt.Errorf("reserve for %s: %w", h.Members, err)
 	}
-	err = enter(m.held, h.Reservation, &h, func() error {
+	err = enter(m.held, h.Reservation, &held{Held: h}, func() error {
 		if err := m.write(); err != nil { // as in adopt
 			return err
 		}
@@ -107,7 +112,7 @@ func (m *Master) callee(all []platform.Domain, ref string) (platform.Domain, err
 		return d, err
 	case d.Control:
 		return d, fmt.Errorf("calls to domain %s: %w", d, ErrControl)
-	case m.adopted[d.UUID] != nil:
+	case m.of(d) != nil:
 		return d, fmt.Errorf("calls to domain %s: %w: it is adopted, and so pays for itself: release it first", d, platform.ErrNotAllowed)
 	}
 	return d, nil
@@ -128,10 +133,10 @@ func (m *Master) Unreserve(ctx context.Context, id uint32) (Held, error) {
 	if err != nil {
 		return Held{}, fmt.Errorf("unreserve %d: %w", id, err)
 	}
-	return *h, m.forget(h)
+	return h.Held, m.forget(h)
 }
 
-func (m *Master) forget(h *Held) error {
+func (m *Master) forget(h *held) error {
 	delete(m.held, h.Reservation)
 	m.log.Info("the reservation of threads has ended", "for", h.Members.String(), "name", h.Name, "reservation", h.Reservation)
 	return m.write()
@@ -144,7 +149,7 @@ func (m *Master) resume(ctx context.Context) error {
 	}
 	r, err := m.reserver()
 	if err != nil {
-		m.held = make(map[uint32]*Held)
+		m.held = make(map[uint32]*held)
 		return m.write()
 	}
 	all, err := m.platform.Domains(ctx)
@@ -168,30 +173,49 @@ func (m *Master) resume(ctx context.Context) error {
 	return nil
 }
 
-// reviewHeld forgets what has ended.
-func (m *Master) reviewHeld(ctx context.Context) error {
+// reviewHeld forgets what has ended, and notes where the others are. One that does
+// not fit there any more keeps what it has: nobody else is admitted beside it.
+func (m *Master) reviewHeld(ctx context.Context, all []platform.Domain) error {
 	var errs []error
-	for _, h := range m.held {
+	for _, h := range m.allHeld() {
 		r, err := m.reserver()
 		if err == nil {
 			_, err = r.Reserved(ctx, h.Reservation)
 		}
 		if errors.Is(err, platform.ErrNoMembers) {
-			err = m.forget(h)
+			errs = append(errs, m.forget(h))
+			continue
 		}
 		errs = append(errs, err)
+		if r == nil {
+			continue
+		}
+		cpus, err := r.MemberCPUs(h.Members)
+		if err != nil {
+			continue // the one that was named has ended, others have not
+		}
+		for _, d := range all {
+			if slices.Contains(h.Calls, d.UUID) {
+				cpus = append(cpus, d.CPUs...)
+			}
+		}
+		slices.Sort(cpus)
+		cpus = slices.Compact(cpus)
+		if slices.Equal(cpus, h.CPUs) && h.problem == nil {
+			continue
+		}
+		had := h.problem != nil
+		h.CPUs, h.problem = cpus, m.admit(h.task(), cpus)
+		if h.problem != nil && !had {
+			m.log.Warn("a reservation of threads does not fit where they are now", "for", h.Members.String(), "name", h.Name, "error", h.problem)
+		}
 	}
 	return errors.Join(errs...)
 }
 
 // allHeld are all, by number.
-func (m *Master) allHeld() []Held {
-	var all []Held
-	for _, h := range m.held {
-		all = append(all, *h)
-	}
-	slices.SortFunc(all, func(a, b Held) int { return cmp.Compare(a.Reservation, b.Reservation) })
-	return all
+func (m *Master) allHeld() []*held {
+	return inOrder(m.held, func(h *held) uint32 { return h.Reservation })
 }
 
 // HeldStatus is a reservation of threads and how it fares.
@@ -201,26 +225,25 @@ type HeldStatus struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-// ListHeld returns all reservations of threads, by number.
-func (m *Master) ListHeld(ctx context.Context) ([]HeldStatus, error) {
+// ListHeld returns all reservations of threads, by number. One whose use cannot be
+// read has a problem.
+func (m *Master) ListHeld(ctx context.Context) []HeldStatus {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := make([]HeldStatus, 0, len(m.held))
-	for _, h := range m.held {
+	for _, h := range m.allHeld() {
+		s := HeldStatus{Held: h.Held}
 		r, err := m.reserver()
-		if err != nil {
-			return nil, err
+		if err == nil {
+			s.Usage, err = r.Reserved(ctx, h.Reservation)
 		}
-		u, err := r.Reserved(ctx, h.Reservation)
 		if errors.Is(err, platform.ErrNoMembers) {
 			continue // the next review finds out the same
 		}
-		s := HeldStatus{Held: *h, Usage: u}
-		if err != nil {
+		if err = errors.Join(err, h.problem); err != nil {
 			s.Problem = err.Error()
 		}
 		all = append(all, s)
 	}
-	slices.SortFunc(all, func(a, b HeldStatus) int { return cmp.Compare(a.Reservation, b.Reservation) })
-	return all, nil
+	return all
 }

@@ -96,8 +96,8 @@ func TestReserve(t *testing.T) {
 			t.Errorf("%+v: %v, want %v", c.claim, err, c.want)
 		}
 	}
-	if all, err := m.ListHeld(t.Context()); err != nil || len(all) != 1 || all[0].Foreground != 9 {
-		t.Errorf("%+v, %v", all, err)
+	if all := m.ListHeld(t.Context()); len(all) != 1 || all[0].Foreground != 9 {
+		t.Errorf("%+v", all)
 	}
 	if _, err := m.Unreserve(t.Context(), held.Reservation); err != nil || len(h.held) != 0 {
 		t.Errorf("%v, %v", h.held, err)

@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,24 +24,30 @@ type Master struct {
 	health   health
 
 	mu         sync.Mutex
+	notes      []string             // that the platform had last
 	adopted    map[string]*adoption // by UUID
 	configured []Wish
-	waived     map[string]bool  // UUIDs of configured domains that were released by hand
-	held       map[uint32]*Held // by reservation
+	begun      bool             // there was a configuration
+	waived     map[string]bool  // configured domains that were released by hand, by UUID and by life
+	unmet      []Status         // wishes that are no adoptions, and why
+	held       map[uint32]*held // by reservation
 	payers     map[string]*payer
 	payments   []Payment       // configured
 	taken      map[uint32]bool // numbers that a master to think with does not give away
 }
 
 // Open makes the one master of the platform's host, with what an earlier one
-// left in dir. ErrRunning: there is one.
+// left in dir. ErrRunning: the host, or dir, has one.
 func Open(ctx context.Context, p platform.Platform, dir string, log *slog.Logger) (*Master, error) {
 	s, err := openState(dir)
 	if err != nil {
 		return nil, err
 	}
+	if err := p.Own(); err != nil {
+		return nil, errors.Join(running(err), s.close())
+	}
 	m := &Master{platform: p, state: s, log: log, adopted: make(map[string]*adoption), waived: make(map[string]bool),
-		held: make(map[uint32]*Held), payers: make(map[string]*payer), taken: make(map[uint32]bool)}
+		held: make(map[uint32]*held), payers: make(map[string]*payer), taken: make(map[uint32]bool)}
 	before, err := s.read()
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -54,7 +60,7 @@ func Open(ctx context.Context, p platform.Platform, dir string, log *slog.Logger
 		m.payers[p.Key] = &payer{Payer: p}
 	}
 	for _, h := range before.Held {
-		m.held[h.Reservation] = &h
+		m.held[h.Reservation] = &held{Held: h}
 	}
 	if err := errors.Join(m.resume(ctx), m.Review(ctx)); err != nil {
 		return nil, errors.Join(err, s.close())
@@ -64,6 +70,9 @@ func Open(ctx context.Context, p platform.Platform, dir string, log *slog.Logger
 
 // Close ends the master, not what it decided: the next one finds it.
 func (m *Master) Close() error { return m.state.close() }
+
+// Notes are the platform's; see [platform.Platform].
+func (m *Master) Notes() []string { return m.platform.Notes() }
 
 // Platform is the host's.
 func (m *Master) Platform() string { return m.platform.Name() }
@@ -96,6 +105,7 @@ func (m *Master) adopt(ctx context.Context, a *adoption) error {
 		return m.start(ctx, a)
 	})
 	if err == nil {
+		m.noted()
 		m.log.Info("adopted", "domain", a.domain.String(), "uuid", a.UUID, "reservation", a.Reservation, "budget", a.Budget, "period", a.Period, "class", a.Class)
 		return nil
 	}
@@ -121,6 +131,19 @@ type Wish struct {
 
 // wanted is the adoption that is asked for of one of all domains, if it fits.
 func (m *Master) wanted(all []platform.Domain, w Wish) (*adoption, error) {
+	a, err := m.adoptionFor(all, w)
+	if err == nil {
+		err = m.fits(a)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// adoptionFor is the adoption that is asked for of one of all domains, whether or
+// not it fits.
+func (m *Master) adoptionFor(all []platform.Domain, w Wish) (*adoption, error) {
 	if err := w.Class.Check(); err != nil {
 		return nil, err
 	}
@@ -131,16 +154,27 @@ func (m *Master) wanted(all []platform.Domain, w Wish) (*adoption, error) {
 	if d.Control {
 		return nil, fmt.Errorf("domain %s: %w: it runs on what is kept for it", d, ErrControl)
 	}
-	a := &adoption{Adoption: Adoption{UUID: d.UUID, Name: d.Name, Budget: w.Budget, Period: w.Period, Class: cmp.Or(w.Class, Batch), CPUs: d.CPUs}, domain: d}
-	if was := m.adopted[d.UUID]; was != nil {
-		a.Reservation, a.Class = was.Reservation, cmp.Or(w.Class, was.Class, Batch)
+	a := &adoption{Adoption: Adoption{UUID: d.UUID, ID: d.ID, Name: d.Name, Budget: w.Budget, Period: w.Period, Class: cmp.Or(w.Class, Batch), CPUs: d.CPUs}, domain: d}
+	if was := m.of(d); was != nil {
+		a.UUID, a.Reservation, a.Class = was.UUID, was.Reservation, cmp.Or(w.Class, was.Class, Batch)
+	} else if other := m.adopted[d.UUID]; other != nil {
+		return nil, fmt.Errorf("adopt domain %s: %w: domain %s runs on the reservation of its UUID, release that first", d, platform.ErrNotAllowed, other.domain)
 	} else if a.Reservation, err = m.number(); err != nil {
 		return nil, err
 	}
-	if err := m.admit(a.task(), d.CPUs, d.UUID); err != nil {
-		return nil, fmt.Errorf("adopt domain %s: %w", d, err)
-	}
 	return a, nil
+}
+
+// fits tells whether an adoption fits where its domain is.
+func (m *Master) fits(a *adoption) error {
+	err := a.domain.Err
+	if err == nil {
+		err = m.admit(a.task(), a.CPUs)
+	}
+	if err != nil {
+		return fmt.Errorf("adopt domain %s: %w", a.domain, err)
+	}
+	return nil
 }
 
 // whatIf is a master to think with, of the adoptions to keep. What it comes to
@@ -173,7 +207,7 @@ func (m *Master) Release(ctx context.Context, ref string) (Adoption, error) {
 	if err := m.release(ctx, a); err != nil {
 		return Adoption{}, err
 	}
-	m.waived[a.UUID] = true
+	m.waived[a.UUID], m.waived[life(a.domain)] = true, true
 	return a.Adoption, nil
 }
 
@@ -188,31 +222,34 @@ func (m *Master) release(ctx context.Context, a *adoption) error {
 
 func (m *Master) lookup(ref string) (*adoption, error) {
 	var all []platform.Domain
-	for _, a := range m.adopted {
-		all = append(all, platform.Domain{ID: cmp.Or(a.domain.ID, a.UUID), UUID: a.UUID, Name: a.Name})
+	by := make(map[string]*adoption)
+	for _, a := range inOrder(m.adopted, func(a *adoption) uint32 { return a.Reservation }) {
+		if strings.EqualFold(a.domain.UUID, ref) {
+			return a, nil // the one that it has now
+		}
+		d := platform.Domain{ID: cmp.Or(a.domain.ID, a.UUID), UUID: a.UUID, Name: a.Name}
+		by[d.ID] = a
+		all = append(all, d)
 	}
-	slices.SortFunc(all, func(a, b platform.Domain) int { return cmp.Compare(a.UUID, b.UUID) })
 	d, err := find(all, ref)
 	if errors.Is(err, platform.ErrNoDomain) {
 		return nil, fmt.Errorf("%w: %w", ErrNotAdopted, err)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return m.adopted[d.UUID], nil
+	return by[d.ID], err
 }
 
-// write saves all adoptions, and who pays for calls and for threads.
+// write saves all adoptions, and who pays for calls and for threads, unless that
+// is what was saved last.
 func (m *Master) write() error {
-	all := make([]Adoption, 0, len(m.adopted))
-	for _, a := range m.adopted {
-		all = append(all, a.Adoption)
+	j := stateJSON{Adopted: []Adoption{}}
+	for _, a := range inOrder(m.adopted, func(a *adoption) uint32 { return a.Reservation }) {
+		j.Adopted = append(j.Adopted, a.Adoption)
 	}
-	slices.SortFunc(all, func(a, b Adoption) int { return cmp.Compare(a.Reservation, b.Reservation) })
-	payers := make([]Payer, 0, len(m.payers))
-	for _, p := range m.payers {
-		payers = append(payers, p.Payer)
+	for _, p := range m.allPayers() {
+		j.Payers = append(j.Payers, p.Payer)
 	}
-	slices.SortFunc(payers, func(a, b Payer) int { return cmp.Compare(a.Reservation, b.Reservation) })
-	return m.state.write(stateJSON{all, payers, m.allHeld()})
+	for _, h := range m.allHeld() {
+		j.Held = append(j.Held, h.Held)
+	}
+	return m.state.write(j)
 }

@@ -26,7 +26,10 @@ type host struct {
 	tasks   map[uint32]rtsched.Task
 	spared  map[uint32]bool
 	fail    error
+	broken  map[string]error // what reading the use of a domain gives
 	renewed int
+	owned   error // by another
+	notes   []string
 }
 
 func newHost(domains ...platform.Domain) *host {
@@ -35,6 +38,9 @@ func newHost(domains ...platform.Domain) *host {
 
 func (h *host) Name() string { return "test" }
 func (h *host) Close() error { return nil }
+
+func (h *host) Own() error      { return h.owned }
+func (h *host) Notes() []string { return h.notes }
 
 func (h *host) Floor() (rtsched.Task, time.Duration) {
 	return rtsched.Task{Budget: ms, Period: 20 * ms}, 60 * time.Microsecond
@@ -67,7 +73,7 @@ func (h *host) Usage(_ context.Context, d platform.Domain, id uint32) (platform.
 	if h.adopted[id] != d.ID {
 		return platform.Usage{}, platform.ErrNoDomain
 	}
-	return platform.Usage{Foreground: 7, Left: h.tasks[id].Budget}, nil
+	return platform.Usage{Foreground: 7, Left: h.tasks[id].Budget}, h.broken[d.ID]
 }
 
 func (h *host) Renew(time.Duration) error {

@@ -3,10 +3,8 @@
 package master
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/vlibos/vlibos/dom0/platform"
 )
@@ -19,17 +17,23 @@ type PaidStatus struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-// ListPaid returns all reservations that pay for calls, by number.
-func (m *Master) ListPaid(ctx context.Context) ([]PaidStatus, error) {
+// ListPaid returns all reservations that pay for calls, by number. One whose use
+// cannot be read has a problem.
+func (m *Master) ListPaid(ctx context.Context) []PaidStatus {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := make([]PaidStatus, 0, len(m.payers))
 	host, ok := m.platform.(platform.Paying)
 	if !ok {
-		return all, nil // what is left is another platform's
+		return all // what is left is another platform's
 	}
-	for _, p := range m.payers {
+	for _, p := range m.allPayers() {
 		s := PaidStatus{Payer: p.Payer, Domain: p.domain.ID}
+		if p.problem != nil {
+			s.Problem = p.problem.Error()
+			all = append(all, s)
+			continue
+		}
 		u, err := host.Paid(ctx, p.Reservation)
 		switch {
 		case errors.Is(err, platform.ErrNoDomain):
@@ -40,6 +44,5 @@ func (m *Master) ListPaid(ctx context.Context) ([]PaidStatus, error) {
 		s.Usage = u
 		all = append(all, s)
 	}
-	slices.SortFunc(all, func(a, b PaidStatus) int { return cmp.Compare(a.Reservation, b.Reservation) })
-	return all, nil
+	return all
 }

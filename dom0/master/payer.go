@@ -33,6 +33,9 @@ type Payer struct {
 	Period      time.Duration `json:"period_ns"`
 	CPUs        []int         `json:"cpus"` // where the domain was last
 	Listens     bool          `json:"listens,omitempty"`
+	// Waits says that it does not fit where its domain is, and so has no room
+	// anywhere until it does.
+	Waits bool `json:"waits,omitempty"`
 }
 
 func (p Payer) task() rtsched.Task {
@@ -42,7 +45,8 @@ func (p Payer) task() rtsched.Task {
 // payer is one with the domain that it was last seen to pay for.
 type payer struct {
 	Payer
-	domain platform.Domain
+	domain  platform.Domain
+	problem error // why it pays no longer
 }
 
 // Pay returns the reservation of a configured payment, which pays for calls to
@@ -70,9 +74,9 @@ func (m *Master) Pay(ctx context.Context, key string) (reservation uint32, err e
 }
 
 // payersFor are those of the payments whose domains are there, if all fit
-// beside those that wait for theirs. It leaves them with m, which is one to
-// think with.
-func (m *Master) payersFor(all []platform.Domain, payments []Payment, were map[string]*payer) ([]*payer, error) {
+// beside those that wait for theirs; lenient says that what does not fit may
+// wait. It leaves them with m, which is one to think with.
+func (m *Master) payersFor(all []platform.Domain, payments []Payment, were map[string]*payer, lenient bool) ([]*payer, error) {
 	var fits []*payer
 	for _, wish := range payments {
 		p, err := m.payerFor(all, wish, were)
@@ -81,6 +85,9 @@ func (m *Master) payersFor(all []platform.Domain, payments []Payment, were map[s
 				m.payers[wish.Key] = was
 			}
 			continue // until it comes
+		}
+		if was := were[wish.Key]; errors.Is(err, platform.ErrNotAdmitted) && (lenient || was != nil && was.Waits && was.task() == p.task()) {
+			p.Waits, p.problem, err = true, err, nil
 		}
 		if err != nil {
 			return nil, err
@@ -91,7 +98,7 @@ func (m *Master) payersFor(all []platform.Domain, payments []Payment, were map[s
 	return fits, nil
 }
 
-// payerFor is the payer that is asked for, if it fits.
+// payerFor is the payer that is asked for; with a Refusal if it does not fit.
 func (m *Master) payerFor(all []platform.Domain, wish Payment, were map[string]*payer) (*payer, error) {
 	host, ok := m.platform.(platform.Paying)
 	if !ok {
@@ -104,18 +111,21 @@ func (m *Master) payerFor(all []platform.Domain, wish Payment, were map[string]*
 	if d.Control {
 		return nil, fmt.Errorf("domain %s: %w: nobody pays for calls to it", d, ErrControl)
 	}
-	if m.adopted[d.UUID] != nil && !host.PaysAdopted() {
+	if m.of(d) != nil && !host.PaysAdopted() {
 		return nil, fmt.Errorf("pay for %s: domain %s: %w: it is adopted, and so pays for itself: release it, or leave out budget and period",
 			wish.Key, d, platform.ErrNotAllowed)
 	}
-	p := &payer{Payer{Key: wish.Key, UUID: d.UUID, Budget: wish.Budget, Period: wish.Period, CPUs: d.CPUs, Listens: wish.Listens}, d}
+	p := &payer{Payer: Payer{Key: wish.Key, UUID: d.UUID, Budget: wish.Budget, Period: wish.Period, CPUs: d.CPUs, Listens: wish.Listens}, domain: d}
 	if was := were[wish.Key]; was != nil {
 		p.Reservation = was.Reservation
+		if sameDomain(was.domain, d) {
+			p.UUID = was.UUID
+		}
 	} else if p.Reservation, err = m.number(); err != nil {
 		return nil, err
 	}
-	if err := m.admit(p.task(), d.CPUs, p.Key); err != nil {
-		return nil, fmt.Errorf("pay for %s: %w", wish.Key, err)
+	if err := m.admit(p.task(), d.CPUs); err != nil {
+		return p, fmt.Errorf("pay for %s: %w", wish.Key, err)
 	}
 	return p, nil
 }
@@ -154,15 +164,8 @@ func (m *Master) dropPayers(ctx context.Context, all []platform.Domain, payments
 		if !ok {
 			continue // what another platform's master left
 		}
-		last := true
-		for _, k := range m.payers {
-			last = last && k.UUID != p.UUID
-		}
-		var d platform.Domain
-		if i := slices.IndexFunc(all, func(d platform.Domain) bool { return d.UUID == p.UUID }); i >= 0 {
-			d = all[i]
-		}
-		if err := host.Unpay(ctx, d, p.Reservation, last); err != nil {
+		d, _ := p.among(all)
+		if err := host.Unpay(ctx, d, p.Reservation, m.last(p)); err != nil {
 			m.payers[key] = p
 			errs = append(errs, fmt.Errorf("end paying for %s: %w", key, err))
 			continue
@@ -175,18 +178,67 @@ func (m *Master) dropPayers(ctx context.Context, all []platform.Domain, payments
 // waits reports whether a payer is still wanted, for a domain that is not there
 // now.
 func (m *Master) waits(all []platform.Domain, p *payer) bool {
-	return slices.ContainsFunc(m.payments, func(w Payment) bool { return w.Key == p.Key }) &&
-		!slices.ContainsFunc(all, func(d platform.Domain) bool { return d.UUID == p.UUID })
+	_, here := p.among(all)
+	return !here && slices.ContainsFunc(m.payments, func(w Payment) bool { return w.Key == p.Key })
 }
 
-// movedPayers notes where the payers' domains are, and reports changes.
-func (m *Master) movedPayers(here map[string]platform.Domain) (changed bool) {
-	for _, p := range m.payers {
-		if d, ok := here[p.UUID]; ok && !slices.Equal(d.CPUs, p.CPUs) {
-			p.CPUs, changed = d.CPUs, true
+// among finds a payer's domain: the one that it pays for, as long as that lives, or
+// the one with its UUID.
+func (p *payer) among(all []platform.Domain) (platform.Domain, bool) {
+	for _, is := range []func(platform.Domain) bool{
+		func(d platform.Domain) bool { return sameDomain(d, p.domain) },
+		func(d platform.Domain) bool { return d.UUID == p.UUID },
+	} {
+		if i := slices.IndexFunc(all, is); i >= 0 {
+			return all[i], true
 		}
 	}
-	return changed
+	return platform.Domain{}, false
+}
+
+// last reports whether no other pays for calls to a payer's domain.
+func (m *Master) last(p *payer) bool {
+	for _, o := range m.payers {
+		if o.Reservation != p.Reservation && o.UUID == p.UUID && !o.Waits {
+			return false
+		}
+	}
+	return true
+}
+
+// allPayers are all, by number.
+func (m *Master) allPayers() []*payer {
+	return inOrder(m.payers, func(p *payer) uint32 { return p.Reservation })
+}
+
+// reviewPayers tests those again whose domains are on other CPUs now. One that
+// does not fit there pays for nothing until it does.
+func (m *Master) reviewPayers(ctx context.Context, all []platform.Domain) {
+	host, ok := m.platform.(platform.Paying)
+	if !ok {
+		return // what another platform's master left
+	}
+	for _, p := range m.allPayers() {
+		d, here := p.among(all)
+		if !here || d.Err != nil || slices.Equal(d.CPUs, p.CPUs) && p.problem == nil {
+			continue
+		}
+		p.CPUs = d.CPUs
+		err := m.admit(p.task(), p.CPUs)
+		switch {
+		case err != nil && !p.Waits:
+			p.Waits = true
+			err = errors.Join(err, host.Unpay(ctx, d, p.Reservation, m.last(p)))
+			m.log.Warn("pays for calls no longer: it does not fit where the domain is now", "key", p.Key, "domain", d.String(), "error", err)
+		case err == nil && p.Waits:
+			p.Waits = false
+			if err = host.Pay(ctx, d, p.task(), p.Listens); err == nil {
+				p.domain = d
+				m.log.Info("pays for calls again", "key", p.Key, "domain", d.String(), "reservation", p.Reservation)
+			}
+		}
+		p.problem = err
+	}
 }
 
 // Identify returns those of some domains, by number, name or UUID, that are there.

@@ -6,6 +6,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -49,95 +51,152 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 	}
 }
 
-// Review finds adopted domains that were started anew, or moved, and puts them
-// on their reservations.
+// noted logs what the platform says that it did not say before: when a domain was
+// adopted, which is when a keeper begins, and at each review.
+func (m *Master) noted() {
+	notes := m.platform.Notes()
+	for _, n := range notes {
+		if !slices.Contains(m.notes, n) {
+			m.log.Warn("this host", "note", n)
+		}
+	}
+	m.notes = notes
+}
+
+// Review is where all that was decided from what can change is decided again:
+// domains were started anew or moved to other CPUs, a domain of the configuration
+// came, room was made. One entry's failure is no other's.
 func (m *Master) Review(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.reviewHeld(ctx); err != nil {
-		return err
-	}
-	if len(m.adopted)+len(m.configured)+len(m.payers) == 0 {
+	m.noted()
+	if len(m.adopted)+len(m.configured)+len(m.payers)+len(m.held) == 0 {
 		return nil
 	}
 	all, err := m.platform.Domains(ctx)
 	if err != nil {
 		return err
 	}
-	here := make(map[string]platform.Domain, len(all))
-	for _, d := range all {
-		here[d.UUID] = d
-	}
-	changed := false
-	for _, a := range m.adopted {
-		d, ok := here[a.UUID]
+	m.readmit(ctx, all)
+	m.arrived(ctx, all)
+	m.reviewPayers(ctx, all)
+	return errors.Join(m.reviewHeld(ctx, all), m.write())
+}
+
+// inOrder are values by number of reservation.
+func inOrder[K comparable, V any](all map[K]V, number func(V) uint32) []V {
+	return slices.SortedFunc(maps.Values(all), func(a, b V) int { return cmp.Compare(number(a), number(b)) })
+}
+
+// readmit finds adopted domains. Those that are not as they were are tested
+// together on the CPUs where they are now: they count from when they have been
+// found to fit there, those first that had room before.
+func (m *Master) readmit(ctx context.Context, all []platform.Domain) {
+	var again []*adoption
+	had := make(map[*adoption]bool)
+	for _, a := range inOrder(m.adopted, func(a *adoption) uint32 { return a.Reservation }) {
+		d, ok := m.locate(ctx, all, a)
 		if !ok {
 			if a.running() {
 				m.log.Info("an adopted domain is gone; its reservation waits for it", "domain", a.domain.String(), "uuid", a.UUID)
 			}
-			a.domain, a.problem = platform.Domain{}, nil
+			a.ID, a.domain, a.problem = "", platform.Domain{}, nil
 			continue
 		}
-		if !slices.Equal(d.CPUs, a.CPUs) {
-			a.CPUs, changed = d.CPUs, true
+		as := sameDomain(a.domain, d) && slices.Equal(d.CPUs, a.CPUs) && a.problem == nil && d.Err == nil
+		a.ID, a.Name, a.domain = d.ID, cmp.Or(d.Name, a.Name), d
+		switch {
+		case d.Err != nil:
+			m.troubled(a, d.Err) // it stays where it was admitted
+		case !as:
+			had[a] = !a.Waits
+			a.CPUs, a.Waits = d.CPUs, true
+			again = append(again, a)
 		}
-		if d.ID == a.domain.ID && a.problem == nil {
-			a.domain = d
-			continue
-		}
-		a.domain = d
+	}
+	slices.SortStableFunc(again, func(a, b *adoption) int { return cmp.Compare(truth(had[b]), truth(had[a])) })
+	for _, a := range again {
 		m.again(ctx, a)
 	}
-	m.arrived(ctx, all)
-	changed = m.movedPayers(here) || changed
-	if changed {
-		return m.write()
+}
+
+func truth(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// sameDomain reports whether b is the domain that a was, whatever else of it has
+// changed.
+func sameDomain(a, b platform.Domain) bool { return a.ID == b.ID && a.Generation == b.Generation }
+
+// life tells a domain from all others that there ever are, whatever its UUID is.
+func life(d platform.Domain) string { return fmt.Sprintf("%s, %d", d.ID, d.Generation) }
+
+// locate finds where an adoption's domain is: the one that runs on it, as long as
+// that lives, or else the one with its UUID. Toolstacks give a domain another UUID
+// when it is renamed, and while it is destroyed.
+func (m *Master) locate(ctx context.Context, all []platform.Domain, a *adoption) (platform.Domain, bool) {
+	for _, d := range all {
+		if d.ID != a.ID {
+			continue
+		}
+		if a.running() && sameDomain(a.domain, d) {
+			return d, true
+		}
+		if !a.running() { // an earlier master's: the platform knows whether it is that one
+			if _, err := m.platform.Usage(ctx, d, a.Reservation); !errors.Is(err, platform.ErrNoDomain) {
+				return d, true
+			}
+		}
+	}
+	i := slices.IndexFunc(all, func(d platform.Domain) bool { return d.UUID == a.UUID })
+	if i < 0 {
+		return platform.Domain{}, false
+	}
+	return all[i], true
+}
+
+// of is the adoption of a domain: the one that it runs on, or that waits for one
+// of its UUID.
+func (m *Master) of(d platform.Domain) *adoption {
+	for _, a := range m.adopted {
+		if a.running() && sameDomain(a.domain, d) {
+			return a
+		}
+	}
+	if a := m.adopted[d.UUID]; a != nil && !a.running() {
+		return a
 	}
 	return nil
 }
 
-// again puts a domain that came back on its reservation. Why that is not
-// possible is logged once.
+// again puts a domain on its reservation if it fits where the domain is now, or
+// takes it off.
 func (m *Master) again(ctx context.Context, a *adoption) {
-	err := m.start(ctx, a)
-	switch {
-	case err == nil:
+	err := m.admit(a.task(), a.CPUs)
+	if err == nil {
+		a.Waits = false
+		err = m.named(m.start(ctx, a))
+	}
+	if errors.Is(err, platform.ErrNotAdmitted) {
+		a.Waits = true
+		err = errors.Join(err, m.platform.Release(ctx, a.domain, a.Reservation))
+	}
+	if err == nil {
 		m.log.Info("an adopted domain is on its reservation", "domain", a.domain.String(), "uuid", a.UUID, "reservation", a.Reservation)
-	case a.problem == nil || a.problem.Error() != err.Error():
+		a.problem = nil
+		return
+	}
+	m.troubled(a, err)
+}
+
+// troubled notes why a domain does not run on its reservation, or why that is not
+// known. It is logged once.
+func (m *Master) troubled(a *adoption, err error) {
+	if a.problem == nil || a.problem.Error() != err.Error() {
 		m.log.Warn("an adopted domain runs without its reservation", "domain", a.domain.String(), "uuid", a.UUID, "error", err)
 	}
 	a.problem = err
-}
-
-// Status is an adoption and how its domain fares.
-type Status struct {
-	Adoption
-	Domain string `json:"domain"` // the platform's number or name; empty: it does not run
-	platform.Usage
-	Problem string `json:"problem,omitempty"`
-}
-
-// List returns all adoptions, by number of reservation.
-func (m *Master) List(ctx context.Context) ([]Status, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	all := make([]Status, 0, len(m.adopted))
-	for _, a := range m.adopted {
-		s := Status{Adoption: a.Adoption, Domain: a.domain.ID}
-		if a.problem != nil {
-			s.Problem = a.problem.Error()
-		}
-		if a.running() && a.problem == nil {
-			u, err := m.platform.Usage(ctx, a.domain, a.Reservation)
-			if errors.Is(err, platform.ErrNoDomain) {
-				s.Domain = "" // the next review finds out the same
-			} else if err != nil {
-				return nil, err
-			}
-			s.Usage = u
-		}
-		all = append(all, s)
-	}
-	slices.SortFunc(all, func(a, b Status) int { return cmp.Compare(a.Reservation, b.Reservation) })
-	return all, nil
 }

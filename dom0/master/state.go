@@ -3,6 +3,7 @@
 package master
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,9 +11,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vlibos/vlibos/internal/atomicfile"
+	"github.com/vlibos/vlibos/internal/flock"
 )
 
 // DefaultDir is where a running master keeps what it knows. It is empty after
@@ -23,10 +23,11 @@ const DefaultDir = "/run/vlibos"
 var ErrRunning = errors.New("another vlibmaster serves this host")
 
 // state is what outlives the daemon: the file state.json, and the lock by which
-// there is one daemon only.
+// one daemon only uses the folder.
 type state struct {
-	dir  string
-	lock *os.File
+	dir     string
+	lock    *os.File
+	written []byte // last
 }
 
 type stateJSON struct {
@@ -40,28 +41,25 @@ func openState(dir string) (*state, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("%w: run as root", err)
 	}
-	name := filepath.Join(dir, "lock")
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := flock.Take(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE)
 	if err != nil {
-		return nil, err
+		return nil, running(err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		var b [32]byte
-		n, _ := f.ReadAt(b[:], 0) // who it is is a courtesy
-		f.Close()
-		if err == unix.EWOULDBLOCK {
-			return nil, fmt.Errorf("%w: process %s holds %s", ErrRunning, b[:n], name)
-		}
-		return nil, fmt.Errorf("lock %s: %w", name, err)
-	}
-	err = f.Truncate(0)
-	if err == nil {
-		_, err = f.WriteAt(fmt.Append(nil, os.Getpid()), 0)
+	if err = f.Truncate(0); err == nil {
+		_, err = f.WriteAt(fmt.Append(nil, os.Getpid()), 0) // for who wants to signal it
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &state{dir, f}, nil
+	return &state{dir: dir, lock: f}, nil
+}
+
+// running says what a lock that is taken means here.
+func running(err error) error {
+	if errors.Is(err, flock.ErrTaken) {
+		return fmt.Errorf("%w: %w", ErrRunning, err)
+	}
+	return err
 }
 
 func (s *state) file() string { return filepath.Join(s.dir, "state.json") }
@@ -81,13 +79,20 @@ func (s *state) read() (j stateJSON, err error) {
 	return j, nil
 }
 
-// write replaces the file as a whole.
+// write replaces the file as a whole, if it is to be another.
 func (s *state) write(j stateJSON) error {
 	b, err := json.MarshalIndent(j, "", "\t")
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(s.file(), append(b, '\n'), 0o600)
+	if bytes.Equal(b, s.written) {
+		return nil
+	}
+	err = atomicfile.Write(s.file(), append(b, '\n'), 0o600)
+	if err == nil {
+		s.written = b
+	}
+	return err
 }
 
 // enter puts an entry among others, then makes it true by do. If that fails the

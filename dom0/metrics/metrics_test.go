@@ -205,6 +205,35 @@ func TestFigures(t *testing.T) {
 }
 
 // Every line is a metric, whatever names guests have chosen.
+// What does not fit where its domain is counts on no CPU, has a problem and no use;
+// what no domain is called is absent, each of them by its name.
+func TestDomainsWithoutTheirReservation(t *testing.T) {
+	s := source(t)
+	web, db := status("u-1", "web", "1"), status("u-2", "db", "2")
+	db.Waits, db.Problem = true, "not admitted"
+	absent := func(name string) master.Status {
+		return master.Status{Adoption: master.Adoption{Name: name, Budget: ms, Period: 100 * ms}, Absent: true, Problem: "no domain has that name"}
+	}
+	s.Master = &host{all: []master.Status{web, db, absent("wbe"), absent("bd")}, fail: errors.New("domain 2: invalid argument")}
+	text := exposition(t, s)
+	for _, want := range []string{
+		`vlibos_cpu_reserved_ratio{cpu="0"} 0.1`,
+		`vlibos_reservation_problem{name="db",uuid="u-2"} 1`,
+		`vlibos_reservation_problem{name="wbe",uuid=""} 0`,
+		`vlibos_reservation_absent{name="wbe",uuid=""} 1`,
+		`vlibos_reservation_absent{name="bd",uuid=""} 1`,
+		`vlibos_reservation_absent{name="web",uuid="u-1"} 0`,
+		`vlibos_reservation_foreground_seconds_total{name="web",uuid="u-1"} 3`,
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("missing %s in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, `foreground_seconds_total{name="db"`) {
+		t.Error("a use of what it does not have")
+	}
+}
+
 func TestHostileNames(t *testing.T) {
 	text := exposition(t, source(t))
 	// A name, labels without a raw line break or control character, a number.

@@ -14,6 +14,7 @@ var (
 	budget     = reservation("budget_seconds", "CPU time that the domain has for sure in every period.")
 	period     = reservation("period_seconds", "Every so often the budget is there again.")
 	running    = reservation("running", "Whether the domain runs; its reservation waits for it else.")
+	absent     = reservation("absent", "Whether the configuration wants it and no domain has that name, number or UUID: a typing error, or it was never started.")
 	problem    = reservation("problem", "Whether the domain runs without its reservation; 'vlibmaster ps' says why.")
 	foreground = reservation("foreground_seconds_total", "CPU time on the budget, since the domain was adopted.")
 	background = reservation("background_seconds_total", "CPU time beyond the budget, that nobody else had reserved.")
@@ -24,7 +25,7 @@ var (
 	cpuReserved = describe("cpu_reserved_ratio", "Share of a CPU that is promised to adopted domains, 0 to 1.", "cpu")
 )
 
-var reservationDescs = []*prometheus.Desc{budget, period, running, problem, foreground, background, throttled, left, nextRefill, cpuReserved}
+var reservationDescs = []*prometheus.Desc{budget, period, running, absent, problem, foreground, background, throttled, left, nextRefill, cpuReserved}
 
 func reservation(name, help string) *prometheus.Desc {
 	return describe("reservation_"+name, help, "uuid", "name")
@@ -32,21 +33,28 @@ func reservation(name, help string) *prometheus.Desc {
 
 func collectReservations(to chan<- prometheus.Metric, all []master.Status) {
 	cpus := make(map[int]float64)
-	seen := make(map[string]bool)
+	seen := make(map[[2]string]bool)
 	for _, s := range all {
 		share := float64(s.Budget) / float64(s.Period)
 		for _, cpu := range s.CPUs {
-			cpus[cpu] += share
+			if !s.Waits { // else nothing is promised
+				cpus[cpu] += share
+			}
 		}
 		l := clean([]string{s.UUID, s.Name})
-		if seen[l[0]] {
+		key := [2]string{l[0]}
+		if s.Absent {
+			key[1] = l[1] // it has no UUID
+		}
+		if seen[key] {
 			continue // two that a label cannot tell apart
 		}
-		seen[l[0]] = true
+		seen[key] = true
 		gauge(to, budget, s.Budget.Seconds(), l...)
 		gauge(to, period, s.Period.Seconds(), l...)
 		gauge(to, running, truth(s.Domain != ""), l...)
-		gauge(to, problem, truth(s.Problem != ""), l...)
+		gauge(to, absent, truth(s.Absent), l...)
+		gauge(to, problem, truth(s.Domain != "" && s.Problem != ""), l...)
 		if s.Domain == "" || s.Problem != "" {
 			continue // nothing is known of what was used: 0 would be a lie
 		}

@@ -28,11 +28,17 @@ var (
 
 // Domain is somebody whose CPU time can be a reservation's.
 type Domain struct {
-	ID   string // the platform's: a domain's number, a cgroup's name
-	UUID string // stays when the domain restarts; the ID where there is none
-	Name string
+	ID string // the platform's: a domain's number, a cgroup's name
+	// Generation tells a domain from another that has its ID later; as long as
+	// both are as they were it is the same domain, whatever else changes. 0: not
+	// known.
+	Generation uint64
+	UUID       string // stays when the domain restarts; the ID where there is none
+	Name       string
 	// CPUs on which it may run, ascending.
 	CPUs []int
+	// Err is why its CPUs could not be found out.
+	Err error
 	// Control domains are never adopted, gated or throttled.
 	Control bool
 }
@@ -56,6 +62,14 @@ type Usage struct {
 type Platform interface {
 	// Name of the kind of host, for people and scripts.
 	Name() string
+
+	// Own makes this process the one master of the host, until Close or the
+	// process's end. flock.ErrTaken: another is, whatever files it was given.
+	Own() error
+
+	// Notes say, for people, what keeps budgets from being kept as well as they
+	// could be on this host now; none if nothing does.
+	Notes() []string
 
 	// Floor is what is kept on each CPU for those who control the host, and
 	// Late by how much a budget's end may come late there.

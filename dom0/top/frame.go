@@ -78,7 +78,9 @@ func Compare(before, now Sample) Frame {
 	reserved := make(map[int]float64)
 	for _, s := range now.Host.Adopted {
 		for _, cpu := range s.CPUs {
-			reserved[cpu] += float64(s.Budget) / float64(s.Period)
+			if !s.Waits { // else nothing is promised
+				reserved[cpu] += float64(s.Budget) / float64(s.Period)
+			}
 		}
 		f.Reservations = append(f.Reservations, f.reservation(before.Host.Adopted, s))
 	}

@@ -154,6 +154,27 @@ web     libz     �]0;evil�      1.0    68ns    68ns       0.0      2       0
 	}
 }
 
+// What does not fit where its domain is counts on no CPU; it and what no domain is
+// called say why.
+func TestDomainsWithoutTheirReservationSayWhy(t *testing.T) {
+	now := Sample{Host: control.Host{Adopted: []master.Status{
+		{Adoption: master.Adoption{Name: "web", Reservation: 2048, Budget: 80 * ms, Period: 100 * ms, CPUs: []int{1}}, Domain: "1"},
+		{Adoption: master.Adoption{Name: "db", Reservation: 2049, Budget: 80 * ms, Period: 100 * ms, CPUs: []int{1}, Waits: true}, Domain: "2", Problem: "not admitted"},
+		{Adoption: master.Adoption{Name: "wbe", Budget: ms, Period: 100 * ms, Configured: true}, Absent: true, Problem: "no domain has that name"},
+	}}}
+	got := text(func() []Line { f := Compare(now, now); return f.Lines(Look{Order: ByName}) }())
+	want := `CPUs reserved: 1: 80 %  sorted by name
+
+DOMAIN    NAME  FORE %  BACK %  THROTTLED %  BUDGET  PERIOD  LEFT            PROBLEM
+2         db         -       -            -    80ms   100ms                  not admitted
+(absent)  wbe        -       -            -     1ms   100ms                  no domain has that name
+1         web        -       -            -    80ms   100ms  [----------] -
+`
+	if !strings.Contains(got, want) {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
 // Whatever the size, no line is too long, there are not too many, and nothing
 // in them moves the cursor.
 func TestLinesFit(t *testing.T) {

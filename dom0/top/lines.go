@@ -78,8 +78,13 @@ func (f *Frame) reservationRows() [][]string {
 	rows := [][]string{{"DOMAIN", "NAME", ">FORE %", ">BACK %", ">THROTTLED %", ">BUDGET", ">PERIOD", "LEFT", "PROBLEM"}}
 	for _, r := range f.Reservations {
 		domain, left := clean(r.Domain), bar(r.Left, r.Budget)
-		if r.Domain == "" {
+		switch {
+		case r.Absent:
+			domain, left = "(absent)", ""
+		case r.Domain == "":
 			domain, left = "(stopped)", ""
+		case r.Problem != "":
+			left = "" // of what it does not have
 		}
 		rows = append(rows, []string{domain, clean(r.Name), percent(r.ForegroundShare), percent(r.BackgroundShare), percent(r.ThrottledShare),
 			r.Budget.String(), r.Period.String(), left, clean(r.Problem)})

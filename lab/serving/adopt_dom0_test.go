@@ -84,6 +84,7 @@ func TestRefusals(t *testing.T) {
 		{[]string{"adopt", "nobody", "--budget", "1ms", "--period", "100ms"}, 3, "vlib2"},
 		{[]string{"release", "vlib2"}, 3, "not adopted"},
 		{[]string{"serve"}, 19, "another vlibmaster"},
+		{[]string{"serve", "--run-dir", t.TempDir()}, 19, "another vlibmaster"},
 		{[]string{"ps", "--run-dir", "/nowhere"}, 16, "vlibmaster serve"},
 	} {
 		out, status := command(t, "vlibmaster", tt.args...)

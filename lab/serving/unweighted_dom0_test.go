@@ -26,16 +26,9 @@ func otherPool(t *testing.T) {
 	for _, domain := range []string{"vlib1", "vlib2"} {
 		run(t, "xl", "vcpu-pin", domain, "all", "all")
 	}
-	done := func(args ...string) {
-		t.Helper()
-		eventually(t, strings.Join(args, " "), func() bool {
-			_, status := command(t, "xl", args...)
-			return status == 0
-		})
-	}
-	done("cpupool-cpu-remove", "Pool-0", "1")
-	done("cpupool-create", pool)
-	done("cpupool-migrate", "vlib2", "alone")
+	done(t, "cpupool-cpu-remove", "Pool-0", "1")
+	done(t, "cpupool-create", pool)
+	done(t, "cpupool-migrate", "vlib2", "alone")
 }
 
 // TestPausedWithoutWeights: where the scheduler has none, a domain without budget

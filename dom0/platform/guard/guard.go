@@ -25,25 +25,30 @@ const again = time.Second
 // the lease was over; dead, that the daemon does nothing any more.
 type Undo func(first, dead bool) error
 
-// Run is all that a guard's process does: it reads leases from stdin, a line
-// with nanoseconds each, and if the next does not come in time, or stdin ends,
-// it calls undo. It returns when stdin has ended. It ignores the signals that
-// ask a process to end. The lock, which it closes, is one that all guards of
-// the same things have by [Share].
-func Run(stdin io.Reader, undo Undo, lock *os.File) error {
-	return RunNoted(stdin, func(first, dead bool, _ string) error { return undo(first, dead) }, lock)
+// Run is all that a guard's process does: it reads leases from the daemon, a
+// line with nanoseconds each, and answers each line once it is in force. If the
+// next does not come in time, or the daemon's end is closed, it calls undo. It
+// returns when the daemon's end has been closed. It ignores the signals that ask
+// a process to end. The lock, which it closes, is one that all guards of the
+// same things have by [Share].
+func Run(daemon io.ReadWriter, undo Undo, lock *os.File) error {
+	return RunNoted(daemon, func(first, dead bool, _ string) error { return undo(first, dead) }, lock)
 }
 
 // RunNoted is Run for an undo that is given the last note of the daemon's; see
 // Lease.Note.
-func RunNoted(stdin io.Reader, undo func(first, dead bool, note string) error, lock *os.File) error {
-	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+func RunNoted(daemon io.ReadWriter, undo func(first, dead bool, note string) error, lock *os.File) error {
+	// A daemon that dies before it reads an answer must not end its guard.
+	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGPIPE)
 	lines := make(chan string)
+	// An error says that the daemon is dead, which lines say, too.
+	answer := func() { _, _ = daemon.Write([]byte{answered}) }
+	answer()
 	var note atomic.Value
 	note.Store("")
 	go func() {
 		defer close(lines)
-		s := bufio.NewScanner(stdin)
+		s := bufio.NewScanner(daemon)
 		s.Buffer(nil, mostNote)
 		for s.Scan() {
 			line, rest, noted := strings.Cut(s.Text(), " ")
@@ -54,8 +59,11 @@ func RunNoted(stdin io.Reader, undo func(first, dead bool, note string) error, l
 		}
 	}()
 	noted := func(first, dead bool) error { return undo(first, dead, note.Load().(string)) }
-	return errors.Join(run(lines, noted, lock), lock.Close())
+	return errors.Join(run(lines, answer, noted, lock), lock.Close())
 }
+
+// answered is what the guard says when it has begun, and to each line.
+const answered = '.'
 
 // mostNote bounds a line to the guard, in bytes.
 const mostNote = 1 << 20
@@ -83,7 +91,9 @@ func Share(name string) (*os.File, error) {
 //	                ├── stdin ends: undoes, end
 //	                ├── leave ──→ leaving ── time over: undoes unless another guards, end
 //	                └── done: end
-func run(lines <-chan string, undo Undo, lock *os.File) error {
+//
+// Every line but a malformed one is answered when it has been taken.
+func run(lines <-chan string, answer func(), undo Undo, lock *os.File) error {
 	timer := time.NewTimer(0)
 	<-timer.C
 	var running, over, leaving bool
@@ -94,12 +104,16 @@ func run(lines <-chan string, undo Undo, lock *os.File) error {
 			case !ok && leaving && running:
 				lines = nil
 				continue
-			case !ok && leaving, line == sayDone:
+			case !ok && leaving:
 				return nil
 			case !ok:
 				return undo(true, true)
+			case line == sayDone:
+				answer()
+				return nil
 			case line == sayLeave:
 				leaving = true
+				answer()
 				continue
 			}
 			d, err := strconv.ParseInt(line, 10, 64)
@@ -108,6 +122,7 @@ func run(lines <-chan string, undo Undo, lock *os.File) error {
 			}
 			timer.Reset(time.Duration(d))
 			running, over = true, false
+			answer()
 		case <-timer.C:
 			running = false
 			if leaving {

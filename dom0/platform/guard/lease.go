@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // What the guard is told, a line each; a number is a lease in nanoseconds.
@@ -19,18 +21,31 @@ const (
 	sayDone  = "done"  // there is nothing to guard
 )
 
+const (
+	// answerWithin is how long a guard may take to answer. One that is stopped,
+	// or stuck, is not a guard: another takes its place.
+	answerWithin = time.Second
+	// startWithin is how long the process of a guard may take to begin: it waits
+	// for an older guard that is undoing.
+	startWithin = 5 * time.Second
+)
+
 // Lease is the daemon's end. Its methods may be called at the same time.
 type Lease struct {
 	command []string
 
-	mu    sync.Mutex
+	talk  sync.Mutex // held while the guard is spoken to, which may take seconds
 	guard *exec.Cmd
-	pipe  *os.File
-	end   time.Time // not later than by the guard's clock
-	note  string
+	to    *os.File // a socket, the other end of which is the guard's standard input
+
+	mu   sync.Mutex // taken after talk, for moments: a keeper of budgets asks
+	pid  int        // of the guard; 0: there is none
+	end  time.Time  // not later than by the guard's clock
+	note string
 }
 
-// New returns a lease whose guard is that command: it calls [Run].
+// New returns a lease whose guard is that command: it calls [Run] with its
+// standard input, which is a socket.
 func New(command []string) *Lease { return &Lease{command: command} }
 
 // Note is something that the guard is to know from the next Renew on: one line.
@@ -40,108 +55,166 @@ func (l *Lease) Note(text string) {
 	l.note = text
 }
 
-// Renew begins a lease, or begins it anew; the first starts the guard. It
-// reports whether the guard may have undone everything since the last.
+// Renew begins a lease, or begins it anew; the first starts the guard. When it
+// returns nil the guard has answered, so the lease is in force. It reports
+// whether a guard may have undone everything since the last.
 func (l *Lease) Renew(d time.Duration) (lost bool, err error) {
 	if d <= 0 {
 		return false, fmt.Errorf("a lease of %v: it must be more than 0", d)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := time.Now()
-	lost = !l.end.IsZero() && !now.Before(l.end)
-	line := strconv.FormatInt(int64(d), 10) + " " + l.note
-	if l.guard != nil && l.say(line) != nil {
-		// Somebody has killed it. It may have been the machine, for
-		// want of memory, so it is started again.
+	l.talk.Lock()
+	defer l.talk.Unlock()
+	end := l.ends()
+	err = l.renew(d)
+	// The guard that had the last lease has now answered, or is dead.
+	return !end.IsZero() && !time.Now().Before(end), err
+}
+
+// renew tells the guard, or a new one if that one does not answer: somebody has
+// killed or stopped it, or the machine has, for want of memory.
+func (l *Lease) renew(d time.Duration) (err error) {
+	for range 2 {
+		if l.guard == nil {
+			if err = l.start(); err != nil {
+				break
+			}
+		}
+		l.mu.Lock()
+		line := strconv.FormatInt(int64(d), 10) + " " + l.note
+		l.mu.Unlock()
+		now := time.Now()
+		if err = l.say(line); err == nil {
+			// The guard counts from a little later, and must not be first.
+			l.mu.Lock()
+			l.end = now.Add(d - d/8)
+			l.mu.Unlock()
+			return nil
+		}
 		l.abandon()
 	}
-	if l.guard == nil {
-		if err = l.start(); err == nil {
-			err = l.say(line)
-		}
-	}
-	if err != nil {
-		return lost, fmt.Errorf("guard %q: %w", l.command[0], err)
-	}
-	// The guard may count from a little later, and must not be first.
-	l.end = now.Add(d - d/8)
-	return lost, nil
+	return fmt.Errorf("guard %q: %w", l.command[0], err)
 }
 
 // Runs reports whether what is done now is undone by the guard alone.
 func (l *Lease) Runs() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.guard != nil && time.Now().Before(l.end)
+	return l.pid != 0 && time.Now().Before(l.end)
+}
+
+func (l *Lease) ends() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.end
 }
 
 // Guard is the number of the guard's process, 0 if there is none.
 func (l *Lease) Guard() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.guard == nil {
-		return 0
-	}
-	return l.guard.Process.Pid
+	return l.pid
 }
 
+// has says which guard there is; 0: none.
+func (l *Lease) has(pid int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pid = pid
+}
+
+// start starts the guard and waits until it has begun.
 func (l *Lease) start() error {
-	in, out, err := os.Pipe()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return os.NewSyscallError("socketpair", err)
 	}
+	// Only a file that does not block has deadlines; the guard's end blocks.
+	err = os.NewSyscallError("fcntl", unix.SetNonblock(pair[0], true))
+	to, theirs := os.NewFile(uintptr(pair[0]), "guard"), os.NewFile(uintptr(pair[1]), "daemon")
 	cmd := exec.Command(l.command[0], l.command[1:]...)
-	cmd.Stdin, cmd.Stderr = in, os.Stderr
+	cmd.Stdin, cmd.Stderr = theirs, os.Stderr
 	// What a terminal sends to the daemon is not meant for the guard.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	err = cmd.Start()
-	if closed := in.Close(); err == nil {
+	if err == nil {
+		err = cmd.Start()
+	}
+	if closed := theirs.Close(); err == nil {
 		err = closed
 	}
 	if err != nil {
-		return errors.Join(err, out.Close())
+		return errors.Join(err, to.Close())
 	}
-	l.guard, l.pipe = cmd, out
+	l.guard, l.to = cmd, to
+	l.has(cmd.Process.Pid)
+	if err := l.answer(startWithin); err != nil {
+		l.abandon()
+		return err
+	}
 	return nil
 }
 
-// say fails if the guard is dead, or does not listen.
+// say tells the guard a line, and waits for its answer.
 func (l *Lease) say(line string) error {
-	if err := l.pipe.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
+	if err := l.to.SetWriteDeadline(time.Now().Add(answerWithin)); err != nil {
 		return err
 	}
-	_, err := l.pipe.WriteString(line + "\n")
-	return err
+	if _, err := l.to.WriteString(line + "\n"); err != nil {
+		return err
+	}
+	return l.answer(answerWithin)
 }
 
-// abandon makes an end of a guard that does not listen. Errors would say that
+func (l *Lease) answer(within time.Duration) error {
+	if err := l.to.SetReadDeadline(time.Now().Add(within)); err != nil {
+		return err
+	}
+	var b [1]byte
+	if _, err := l.to.Read(b[:]); err != nil {
+		return fmt.Errorf("no answer: %w", err)
+	}
+	return nil
+}
+
+// abandon makes an end of a guard that does not answer. Errors would say that
 // it has ended or by which signal, which is known.
 func (l *Lease) abandon() {
+	l.has(0)
 	_ = l.guard.Process.Kill()
-	_ = l.pipe.Close()
 	_ = l.guard.Wait()
-	l.guard, l.pipe = nil, nil
+	_ = l.close()
+}
+
+func (l *Lease) close() error {
+	err := l.to.Close()
+	l.guard, l.to = nil, nil
+	l.has(0)
+	return err
 }
 
 // Leave ends this side. A guard that is still needed is not waited for: it ends
 // with the lease.
 func (l *Lease) Leave(needed bool) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.talk.Lock()
+	defer l.talk.Unlock()
 	if l.guard == nil {
 		return nil
 	}
-	word := sayDone
-	if needed {
-		word = sayLeave
+	if !needed {
+		if l.say(sayDone) != nil {
+			l.abandon() // nothing is left for it to undo
+			return nil
+		}
+		return errors.Join(l.guard.Wait(), l.close())
 	}
-	err := errors.Join(l.say(word), l.pipe.Close())
-	if needed {
-		err = errors.Join(err, l.guard.Process.Release())
-	} else {
-		err = errors.Join(err, l.guard.Wait())
+	err := l.say(sayLeave)
+	if err != nil {
+		l.abandon()
+		if err = l.renew(max(time.Until(l.ends()), time.Nanosecond)); err == nil {
+			err = l.say(sayLeave)
+		}
 	}
-	l.guard, l.pipe = nil, nil
-	return err
+	if l.guard == nil {
+		return err
+	}
+	return errors.Join(err, l.guard.Process.Release(), l.close())
 }

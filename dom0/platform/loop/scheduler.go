@@ -3,6 +3,8 @@
 package loop
 
 import (
+	"fmt"
+	"os"
 	"time"
 	"unsafe"
 
@@ -35,18 +37,28 @@ func SetScheduler(tid, policy, priority int) error {
 }
 
 // Realtime makes the calling thread real-time, so that others do not keep it
-// from looking at them; else as nice as it may be. It reports whether it is.
-func Realtime() bool {
-	if SetScheduler(0, unix.SCHED_FIFO|unix.SCHED_RESET_ON_FORK, Priority) == nil {
-		return true
+// from looking at them; else as nice as it may be, and the error says why.
+func Realtime() error {
+	err := SetScheduler(0, unix.SCHED_FIFO|unix.SCHED_RESET_ON_FORK, Priority)
+	if err != nil {
+		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) // without it, it is late more often
+		return os.NewSyscallError("sched_setscheduler", err)
 	}
-	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) // without it, it is late more often
-	return false
+	return nil
 }
+
+// Note says, for people, what follows if the keeper's thread is refused real-time
+// priority.
+func Note(err error) string {
+	return fmt.Sprintf("the keeper of budgets is refused real-time priority, so that budgets end late: %v: %s", err, Remedy)
+}
+
+// Remedy is how a process gets real-time priority.
+const Remedy = "run it as root or with CAP_SYS_NICE, in a cgroup whose cpu.rt_runtime_us is not 0"
 
 // Deadline makes the calling thread one that goes before all others and yet gives
 // way (SCHED_DEADLINE), on whichever CPU: it may not be bound to some. Where there
-// is none such it is Realtime. It reports whether it is either.
+// is none such it is Realtime, or the error says why it is neither.
 //
 // The Go runtime holds a goroutine that wakes from a system call for the moment
 // in which its collector reads the stack, or its monitor takes the goroutine's
@@ -54,10 +66,13 @@ func Realtime() bool {
 // yields to nobody; on the CPU where the runtime's other thread was, it spins
 // for as long as the kernel lets it, which is 0.95 s. One with a deadline has
 // given up what is left of its period.
-func Deadline() bool {
+func Deadline() error {
 	attr := unix.SchedAttr{
 		Policy: unix.SCHED_DEADLINE, Flags: unix.SCHED_FLAG_RESET_ON_FORK,
 		Runtime: uint64(runtimeOf), Deadline: uint64(periodOf), Period: uint64(periodOf),
 	}
-	return unix.SchedSetAttr(0, &attr, 0) == nil || Realtime()
+	if unix.SchedSetAttr(0, &attr, 0) == nil {
+		return nil
+	}
+	return Realtime()
 }

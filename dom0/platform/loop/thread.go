@@ -11,14 +11,16 @@ const maxVisits = 8
 // Thread is the calling one, which its goroutine has locked.
 type Thread struct {
 	Realtime bool
-	at       int // the CPU on which it stays; -1: on any
+	Refused  error // why it is not, though it was to be
+	at       int   // the CPU on which it stays; -1: on any
 }
 
 // Start makes the calling thread real-time, so that those whose weight it has
 // raised do not keep it from looking at them; else as nice as it may be.
 func (t *Thread) Start() {
 	t.at = -1
-	t.Realtime = Realtime()
+	t.Refused = Realtime()
+	t.Realtime = t.Refused == nil
 }
 
 // Visit goes to CPUs, where whatever runs is preempted and thereby accounted

@@ -111,9 +111,9 @@ func (c *callee) leave() error {
 	return errors.Join(errs...)
 }
 
-// close gives it the standard weight, if it is there.
+// close gives it what it had, if it is there.
 func (c *callee) close() error {
-	err := c.group.setWeight(standard)
+	err := c.group.restore()
 	if err == nil && c.realtime {
 		err = setPriority(c.group.dir, c.group.version, 0)
 	}

@@ -44,6 +44,12 @@
 // program sets GOMAXPROCS to at least 4, so that of what the Go runtime runs
 // code with there is always some left when the keeper wakes.
 //
+// # What is done to a domain is undone
+//
+// What a cgroup had stands in an attribute of its weight file before something
+// else is set, and that it was stopped here in one of the file by which that is
+// done: so guards and later processes undo exactly that. See [cgroup.Attribute].
+//
 // # Both versions of cgroups
 //
 // Everything is taken from version 2 if that has the CPU controller, else from

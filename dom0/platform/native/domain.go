@@ -176,14 +176,16 @@ func (p *Platform) Domains(context.Context) ([]platform.Domain, error) {
 		if !e.IsDir() {
 			continue
 		}
-		cpus, err := p.cpusOf(e.Name())
+		var dir unix.Stat_t
+		err := unix.Stat(filepath.Join(p.layout.cpu.dir, e.Name()), &dir)
+		var cpus []int
+		if err == nil {
+			cpus, err = p.cpusOf(e.Name())
+		}
 		if cgroup.Gone(err) {
 			continue // it went meanwhile
 		}
-		if err != nil {
-			return nil, fmt.Errorf("domain %q: %w", e.Name(), explain(err))
-		}
-		all = append(all, platform.Domain{ID: e.Name(), UUID: e.Name(), Name: e.Name(), CPUs: cpus})
+		all = append(all, platform.Domain{ID: e.Name(), Generation: dir.Ino, UUID: e.Name(), Name: e.Name(), CPUs: cpus, Err: explain(err)})
 	}
 	return all, nil
 }

@@ -70,11 +70,11 @@ func (k *keeper) useWeights() error {
 	return k.claim()
 }
 
-// lower makes a domain one like any other.
+// lower gives a domain what it had.
 func (k *keeper) lower(d *kept) error {
 	var err error
 	if !k.weights {
 		err = setPriority(d.group.dir, d.group.version, 0)
 	}
-	return errors.Join(err, d.group.setWeight(standard))
+	return errors.Join(err, d.group.restore())
 }

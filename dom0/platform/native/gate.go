@@ -44,8 +44,44 @@ func (l layout) freeze(ctx context.Context, name string, closed bool) error {
 	return l.frozen(ctx, name)
 }
 
-func (l layout) askFreeze(name string, closed bool) error {
-	return explain(cgroup.Write(filepath.Join(l.freezer.dir, name, l.freezeControl()), freezeWord(l.freezer.version == 2, closed)))
+func (l layout) askFreeze(name string, on bool) error {
+	f, err := os.OpenFile(filepath.Join(l.freezer.dir, name, l.freezeControl()), os.O_RDWR, 0)
+	if err != nil {
+		return explain(err)
+	}
+	return explain(errors.Join(stop(f, l.freezer.version == 2, on), f.Close()))
+}
+
+// stop has the kernel stop a cgroup by its file, each process as it comes to a
+// safe point, or lets it go on. The file says that this was done here, so that a
+// guard opens what was closed here and nothing else.
+func stop(f *os.File, version2, on bool) error {
+	if on {
+		if err := stopped.Write(f, "1"); err != nil {
+			return err
+		}
+	}
+	if _, err := f.WriteAt([]byte(freezeWord(version2, on)), 0); err != nil || on {
+		return err
+	}
+	return stopped.Remove(f)
+}
+
+// reopen lets a cgroup go on that was stopped here, by this process or another.
+// Forget says that nobody stops it any more.
+func reopen(file string, version2, forget bool) error {
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_, ours, err := stopped.Read(f)
+	if err == nil && ours {
+		_, err = f.WriteAt([]byte(freezeWord(version2, false)), 0)
+		if err == nil && forget {
+			err = stopped.Remove(f)
+		}
+	}
+	return errors.Join(err, f.Close())
 }
 
 // frozen waits until every process has stopped.

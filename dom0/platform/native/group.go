@@ -5,10 +5,8 @@ package native
 import (
 	"bytes"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/vlibos/vlibos/internal/cgroup"
@@ -19,12 +17,19 @@ import (
 type weight struct{ v1, v2 int }
 
 var (
-	standard = weight{v1: 1024, v2: 100}
 	heaviest = weight{v1: 262144, v2: 10000}
 	lightest = weight{v1: 2, v2: 1}
 	// 19 times the standard: what is outside the parent keeps a twentieth.
 	parental = weight{v1: 19 * 1024, v2: 1900}
 )
+
+// of is the weight in the units of a version.
+func (w weight) of(version int) int {
+	if version == 2 {
+		return w.v2
+	}
+	return w.v1
+}
 
 // group is one cgroup with its files open, so that it is still the same cgroup
 // when another takes its name. It is for one goroutine.
@@ -32,8 +37,7 @@ type group struct {
 	dir        string // of the CPU controller
 	version    int    // of that
 	meter      *cgroup.Meter
-	weightFile *os.File
-	idleFile   *os.File // nil before Linux 5.15
+	dial       dial
 	freezeFile *os.File // nil for the parent
 	members    *members // nil for the parent
 	freezer2   bool
@@ -43,10 +47,6 @@ type group struct {
 // openGroup opens the child of the parent; name "" is the parent itself.
 func openGroup(l layout, name string) (_ *group, err error) {
 	g := &group{dir: filepath.Join(l.cpu.dir, name), version: l.cpu.version, freezer2: l.freezer.version == 2}
-	shares := "cpu.shares"
-	if g.version == 2 {
-		shares = "cpu.weight"
-	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(explain(err), g.close())
@@ -55,14 +55,7 @@ func openGroup(l layout, name string) (_ *group, err error) {
 	if g.meter, err = (cgroup.Tree{Version: l.usage.version, Root: l.usage.dir}).Meter(name); err != nil {
 		return nil, err
 	}
-	if g.weightFile, err = os.OpenFile(filepath.Join(g.dir, shares), os.O_WRONLY, 0); err != nil {
-		return nil, err
-	}
-	g.idleFile, err = os.OpenFile(filepath.Join(g.dir, "cpu.idle"), os.O_WRONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	if err == nil && name != "" {
+	if g.dial, err = openDial(g.dir, g.version); err == nil && name != "" {
 		g.members, err = openMembers(l.cpu, name)
 	}
 	if err == nil && name != "" {
@@ -82,10 +75,11 @@ func (g *group) close() error {
 	if g.members != nil {
 		errs = append(errs, g.members.close())
 	}
-	for _, f := range []*os.File{g.weightFile, g.idleFile, g.freezeFile} {
-		if f != nil {
-			errs = append(errs, f.Close())
-		}
+	if g.dial.weight != nil {
+		errs = append(errs, g.dial.close())
+	}
+	if g.freezeFile != nil {
+		errs = append(errs, g.freezeFile.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -94,26 +88,15 @@ func (g *group) close() error {
 func (g *group) usage() (time.Duration, error) { return g.meter.Usage() }
 
 // setIdle lets the cgroup go after all its siblings that are not idle.
-func (g *group) setIdle() error {
-	if g.idleFile == nil {
-		return g.setWeight(lightest)
-	}
-	return put(g.idleFile, 1)
+func (g *group) setIdle() error { return g.dial.set(settings{idle: true}) }
+
+// setWeight also ends being idle.
+func (g *group) setWeight(w weight) error {
+	return g.dial.set(settings{weight: w.of(g.version)})
 }
 
-// setWeight also ends being idle. The kernel takes no weight of an idle cgroup,
-// so the order matters.
-func (g *group) setWeight(w weight) error {
-	if g.idleFile != nil {
-		if err := put(g.idleFile, 0); err != nil {
-			return err
-		}
-	}
-	if g.version == 2 {
-		return put(g.weightFile, w.v2)
-	}
-	return put(g.weightFile, w.v1)
-}
+// restore gives the cgroup the weight that it had, or has it be idle as it was.
+func (g *group) restore() error { return g.dial.restore(true) }
 
 // isFrozen reports whether the cgroup is stopped, or on the way to it.
 func (g *group) isFrozen() (bool, error) {
@@ -124,14 +107,5 @@ func (g *group) isFrozen() (bool, error) {
 	return string(bytes.TrimSpace(g.buf[:n])) != freezeWord(g.freezer2, false), nil
 }
 
-// setFrozen stops the cgroup's processes, each as it comes to a safe point, or
-// lets them go on. It does not wait.
-func (g *group) setFrozen(on bool) error {
-	_, err := g.freezeFile.WriteAt([]byte(freezeWord(g.freezer2, on)), 0)
-	return err
-}
-
-func put(f *os.File, v int) error {
-	_, err := f.WriteAt(strconv.AppendInt(nil, int64(v), 10), 0)
-	return err
-}
+// setFrozen stops the cgroup's processes, or lets them go on. It does not wait.
+func (g *group) setFrozen(on bool) error { return stop(g.freezeFile, g.freezer2, on) }

@@ -8,16 +8,15 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/vlibos/vlibos/dom0/platform/guard"
 	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
 // Guard is all that the guard's process does: it opens the gates of all domains
-// below the parent and gives all their cgroups the standard weight when the
-// daemon does not renew its lease, as [guard.Run] says.
-func Guard(stdin io.Reader, parent string) error {
+// below the parent and gives all their cgroups what they had when the daemon does
+// not renew its lease, as [guard.Run] says.
+func Guard(daemon io.ReadWriter, parent string) error {
 	m, err := cgroup.FindMounts()
 	if err != nil {
 		return err
@@ -27,20 +26,31 @@ func Guard(stdin io.Reader, parent string) error {
 		return err
 	}
 	hurry()
-	// Weights are set once, gates are opened again and again.
-	return guard.Run(stdin, func(first, _ bool) error { return open(m, parent, first) }, lock)
+	return guard.Run(daemon, func(first, dead bool) error { return open(m, parent, first, dead) }, lock)
 }
 
 // lockGuards shares a lock with all guards of one parent.
 func lockGuards(m cgroup.Mounts, parent string) (*os.File, error) {
-	for _, root := range roots(m) {
-		f, err := guard.Share(filepath.Join(root, parent))
-		if cgroup.Gone(err) {
-			continue // not in this hierarchy
-		}
-		return f, err
+	dir, err := guardDir(m, parent)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("guard: no cgroup %q in any hierarchy", parent)
+	return guard.Share(dir)
+}
+
+// guardDir is the parent's folder by which all processes that rule it find each
+// other, however they prefer versions.
+func guardDir(m cgroup.Mounts, parent string) (string, error) {
+	for _, root := range roots(m) {
+		dir := filepath.Join(root, parent)
+		if _, err := os.Stat(dir); cgroup.Gone(err) {
+			continue // not in this hierarchy
+		} else if err != nil {
+			return "", explain(err)
+		}
+		return dir, nil
+	}
+	return "", fmt.Errorf("no cgroup %q in any hierarchy", parent)
 }
 
 // roots are all hierarchies, in an order that is the same in every process.
@@ -54,22 +64,11 @@ func roots(m cgroup.Mounts) []string {
 	return all
 }
 
-// open opens every gate below the parent in all hierarchies, and sets all
-// weights, the parent's too, to the standard. What is gone needs nothing.
-func open(m cgroup.Mounts, parent string, weights bool) error {
+// open opens every gate below the parent, in all hierarchies, that a daemon has
+// closed, and gives back all weights, the parent's too, which is done once. Forget says that nobody goes on
+// with them. What is gone needs nothing.
+func open(m cgroup.Mounts, parent string, weights, forget bool) error {
 	var errs []error
-	set := func(file, text string) {
-		if err := cgroup.Write(file, text); err != nil && !cgroup.Gone(err) {
-			errs = append(errs, explain(err))
-		}
-	}
-	reset := func(dir string) {
-		if weights {
-			set(filepath.Join(dir, "cpu.idle"), "0")
-			set(filepath.Join(dir, "cpu.shares"), strconv.Itoa(standard.v1))
-			set(filepath.Join(dir, "cpu.weight"), strconv.Itoa(standard.v2))
-		}
-	}
 	for _, root := range roots(m) {
 		dir := filepath.Join(root, parent)
 		entries, err := os.ReadDir(dir)
@@ -81,18 +80,22 @@ func open(m cgroup.Mounts, parent string, weights bool) error {
 		}
 		for _, e := range entries {
 			if e.IsDir() {
-				child := filepath.Join(dir, e.Name())
-				set(filepath.Join(child, "freezer.state"), "THAWED")
-				set(filepath.Join(child, "cgroup.freeze"), "0")
-				reset(child)
+				for version2, file := range map[bool]string{false: "freezer.state", true: "cgroup.freeze"} {
+					if err := reopen(filepath.Join(dir, e.Name(), file), version2, forget); err != nil && !cgroup.Gone(err) {
+						errs = append(errs, explain(err))
+					}
+				}
 			}
 		}
-		reset(dir)
-		if weights && (root == m.V1["cpu"] || m.V1["cpu"] == "") {
-			version := 2
-			if root == m.V1["cpu"] {
-				version = 1
-			}
+		if !weights || root == m.V1["freezer"] && root != m.V1["cpu"] {
+			continue
+		}
+		version := 2
+		if root == m.V1["cpu"] {
+			version = 1
+		}
+		errs = append(errs, restoreAll(dir, version, func(string) bool { return false }, forget))
+		if version == 1 || m.V1["cpu"] == "" {
 			if err := setPriority(dir, version, 0); err != nil && !cgroup.Gone(err) {
 				errs = append(errs, explain(err))
 			}

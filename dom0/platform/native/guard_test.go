@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -113,36 +114,88 @@ func (p *Platform) light(t *testing.T) bool {
 	return shares(t, p, "kept") == want && shares(t, p, "") == want
 }
 
+// startDaemon starts one that keeps the domains "kept" and "gated", and returns
+// when it does.
+func startDaemon(t *testing.T, o Options) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "daemon", fmt.Sprintf("%d:%s", o.Version, o.Parent))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_, _ = io.Copy(io.Discard, out)
+		_ = cmd.Wait()
+		// The guard lets go of the parent when it is done.
+		eventually(t, "guard ends", func() bool { return !guarded(t, o.Parent) })
+	})
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() || lines.Text() != "ready" {
+		t.Fatalf("the daemon said %q", lines.Text())
+	}
+	return cmd, lines
+}
+
+// guardOf is the number of a daemon's guard, 0 if there is none just now.
+func guardOf(t *testing.T, daemon int) int {
+	t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", daemon))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, _ := os.ReadFile(file) // its thread may have ended
+		for word := range strings.FieldsSeq(string(text)) {
+			line, _ := os.ReadFile("/proc/" + word + "/cmdline")
+			if pid, err := strconv.Atoi(word); err == nil && strings.Contains(string(line), "native-guard") {
+				return pid
+			}
+		}
+	}
+	return 0
+}
+
+// A guard that was stopped does not keep the domains of a dead daemon from what
+// they had.
+func TestStoppedGuardThenDeadDaemon(t *testing.T) {
+	versions(t, func(t *testing.T, p *Platform, o Options) {
+		start(t, p, "gated", spin)
+		start(t, p, "kept", spin)
+		cmd, _ := startDaemon(t, o)
+		guard := guardOf(t, cmd.Process.Pid)
+		if guard == 0 {
+			t.Fatal("the daemon has no guard")
+		}
+		if err := unix.Kill(guard, unix.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "another guard takes its place", func() bool {
+			now := guardOf(t, cmd.Process.Pid)
+			return now != 0 && now != guard
+		})
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "gate and weights", func() bool { return p.open(t, "gated") && p.light(t) })
+	})
+}
+
 func TestDaemonDies(t *testing.T) {
 	waits(t, func(t *testing.T, p *Platform, o Options) {
 		for _, signal := range []unix.Signal{unix.SIGKILL, unix.SIGSTOP} {
 			t.Run(signal.String(), func(t *testing.T) {
 				start(t, p, "gated", spin)
 				start(t, p, "kept", spin)
-				self, err := os.Executable()
-				if err != nil {
-					t.Fatal(err)
-				}
-				cmd := exec.Command(self, "daemon", fmt.Sprintf("%d:%s", o.Version, o.Parent))
-				cmd.Stderr = os.Stderr
-				out, err := cmd.StdoutPipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() {
-					_ = cmd.Process.Kill()
-					_, _ = io.Copy(io.Discard, out)
-					_ = cmd.Wait()
-					// The guard lets go of the parent when it is done.
-					eventually(t, "guard ends", func() bool { return !guarded(t, o.Parent) })
-				})
-				lines := bufio.NewScanner(out)
-				if !lines.Scan() || lines.Text() != "ready" {
-					t.Fatalf("the daemon said %q", lines.Text())
-				}
+				cmd, lines := startDaemon(t, o)
 				// Longer than the lease: it is renewed.
 				time.Sleep(testLease + testLease/2)
 				if p.open(t, "gated") || !frozen(t, p, "gated") || p.light(t) {
@@ -275,7 +328,7 @@ func TestGuardRefuses(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("not root")
 	}
-	if err := Guard(strings.NewReader(""), "no/such"); err == nil {
+	if err := Guard(os.Stdin, "no/such"); err == nil {
 		t.Error("a parent that is not there")
 	}
 }

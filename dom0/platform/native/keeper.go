@@ -134,7 +134,7 @@ func (k *keeper) add(d *kept) error {
 	return nil
 }
 
-// drop ends keeping a domain, which gets the standard weight if it is there.
+// drop ends keeping a domain, which gets what it had if it is there.
 func (k *keeper) drop(d *kept) error {
 	heap.Remove(&k.order, d.index)
 	delete(k.kept, d.name)

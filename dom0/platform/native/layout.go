@@ -84,6 +84,10 @@ func (l *layout) prepare() error {
 		if err := os.MkdirAll(h.dir, 0o755); err != nil {
 			return explain(err)
 		}
+		// Whoever may open the parent may lock it, and so keep guards waiting.
+		if err := os.Chmod(h.dir, 0o711); err != nil {
+			return explain(err)
+		}
 	}
 	if l.cpu.version == 2 {
 		if err := enable(l.cpu, "cpu"); err != nil {

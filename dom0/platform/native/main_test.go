@@ -21,6 +21,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform"
 	dom0threads "github.com/vlibos/vlibos/dom0/platform/threads"
 	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/flock"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -40,6 +41,12 @@ func TestMain(m *testing.M) {
 			err = caller(os.Args[2])
 		case "daemon":
 			err = daemon(os.Args[2])
+		case "meek":
+			err = meek()
+		case "refused":
+			err = refused(os.Args[2])
+		case "lock":
+			_, err = flock.Take(os.Args[2], os.O_RDONLY)
 		case "payer":
 			err = payer(os.Args[2], os.Args[3])
 		default:
@@ -251,9 +258,7 @@ func shares(t testing.TB, p *Platform, name string) string {
 	return content(t, filepath.Join(p.layout.cpu.dir, name, "cpu.shares"))
 }
 
-func (w weight) text(version int) string {
-	if version == 2 {
-		return fmt.Sprint(w.v2)
-	}
-	return fmt.Sprint(w.v1)
-}
+// standard is what a new cgroup weighs.
+var standard = weight{v1: 1024, v2: 100}
+
+func (w weight) text(version int) string { return fmt.Sprint(w.of(version)) }

@@ -8,13 +8,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/guard"
+	"github.com/vlibos/vlibos/dom0/platform/loop"
 	dom0threads "github.com/vlibos/vlibos/dom0/platform/threads"
 	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/flock"
 	"github.com/vlibos/vlibos/rtsched"
 	transport "github.com/vlibos/vlibos/transport/native"
 )
@@ -57,6 +60,10 @@ type Platform struct {
 	keeper *keeper
 	lease  *guard.Lease
 	weight *parentWeight
+	swept  bool // the keeper's: what earlier processes left is undone
+
+	own    *os.File // the host's lock, once it is owned
+	parent string
 
 	realtime bool // who has budget is raised by priority, not by weight
 	servers  string
@@ -132,13 +139,45 @@ func Open(o Options) (*Platform, error) {
 		return nil, errors.Join(err, parent.close())
 	}
 	return &Platform{
-		layout: l, keeper: k, lease: lease, weight: weight, realtime: realtime,
+		layout: l, keeper: k, lease: lease, weight: weight, parent: o.Parent, realtime: realtime,
 		servers: o.Servers, depleted: o.Depleted, threads: dom0threads.New(o.ThreadGuard), callees: make(map[string]*callee),
 	}, nil
 }
 
 // Name implements platform.Platform.
 func (p *Platform) Name() string { return Name }
+
+// Own implements platform.Platform. Every parent is a host of its own, which knows
+// nothing of what others promise: a machine has one, but for tests and for users
+// to whom a cgroup was delegated.
+func (p *Platform) Own() error {
+	m, err := cgroup.FindMounts()
+	if err != nil {
+		return err
+	}
+	dir, err := guardDir(m, p.parent)
+	if err != nil {
+		return err
+	}
+	// Whoever may open it may lock it.
+	name := filepath.Join(dir, "cgroup.procs")
+	if err := os.Chmod(name, 0o600); err != nil {
+		return explain(err)
+	}
+	p.own, err = flock.Take(name, os.O_RDONLY)
+	return err
+}
+
+// Notes implements platform.Platform.
+func (p *Platform) Notes() (notes []string) {
+	// A keeper that has ended keeps nothing that could be late.
+	_ = p.keeper.Do(context.Background(), func() {
+		if t := p.keeper.thread; t.Refused != nil && len(p.keeper.kept) > 0 {
+			notes = append(notes, loop.Note(t.Refused))
+		}
+	})
+	return notes
+}
 
 // Floor implements platform.Platform: the parent's weight leaves it to others.
 func (p *Platform) Floor() (rtsched.Task, time.Duration) {
@@ -148,14 +187,43 @@ func (p *Platform) Floor() (rtsched.Task, time.Duration) {
 // Renew implements platform.Platform. The first call starts the guard, a
 // process that opens all gates and takes all weights back when it is not
 // called again in time. platform.ErrLease says that this may have happened:
-// budgets are kept again, gates are open, and the new lease runs.
+// budgets are kept again, gates are open, and the new lease runs. What an earlier
+// process did to domains that are not adopted is undone.
 func (p *Platform) Renew(d time.Duration) error {
 	lost, err := p.lease.Renew(d)
-	err = errors.Join(err, p.renewCallees(d), p.threads.Renew(context.Background(), d))
+	err = errors.Join(err, p.renewCallees(d), p.threads.Renew(context.Background(), d), p.sweep())
 	if !lost {
 		return err
 	}
 	return errors.Join(platform.ErrLease, err, p.keeper.Do(context.Background(), p.keeper.reapply), p.reapplyCallees())
+}
+
+// sweep gives back, once, what earlier processes did to domains that are neither
+// adopted nor called now, and that no guard has given back.
+func (p *Platform) sweep() (err error) {
+	ctx := context.Background()
+	failed := p.keeper.Do(ctx, func() {
+		if k := p.keeper; len(k.kept) > 0 && !k.thread.Realtime {
+			k.thread.Start() // it may be allowed by now
+		}
+		if p.swept {
+			return
+		}
+		used := map[string]bool{"": p.weight.raised()}
+		for name := range p.keeper.kept {
+			used[name] = true
+		}
+		err = p.threads.Do(ctx, func() {
+			for name := range p.callees {
+				used[name] = true
+			}
+		})
+		if err == nil {
+			err = restoreAll(p.layout.cpu.dir, p.layout.cpu.version, func(name string) bool { return used[name] }, true)
+		}
+		p.swept = err == nil
+	})
+	return errors.Join(failed, err)
 }
 
 // Close implements platform.Platform. What is adopted is in background, and what
@@ -165,5 +233,10 @@ func (p *Platform) Close() error {
 	err := p.threads.Close()
 	needed := p.weight.raised()
 	err = errors.Join(err, p.keeper.stop())
-	return errors.Join(err, p.lease.Leave(needed || len(p.keeper.kept) > 0 || p.layout.anyFrozen()))
+	err = errors.Join(err, p.lease.Leave(needed || len(p.keeper.kept) > 0 || p.layout.anyFrozen()))
+	if p.own != nil {
+		err = errors.Join(err, p.own.Close())
+		p.own = nil
+	}
+	return err
 }

@@ -52,8 +52,8 @@ func (p *Platform) payAgain(d platform.Domain, r rtsched.Task) error {
 // call is given up or its channel goes.
 func (p *Platform) Clear(context.Context, uint32) error { return nil }
 
-// Unpay implements platform.Paying. The last one's account gives the domain the
-// standard weight.
+// Unpay implements platform.Paying. The last one's account gives the domain what
+// it had.
 func (p *Platform) Unpay(ctx context.Context, _ platform.Domain, id uint32, _ bool) error {
 	return p.threads.Unreserve(ctx, id)
 }

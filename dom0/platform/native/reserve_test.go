@@ -5,16 +5,20 @@ package native
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/rtsched"
 	transport "github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/transport/native/ledger"
@@ -98,6 +102,79 @@ func TestReserveSpinner(t *testing.T) {
 		}
 		if got := policyOf(t, m.PID); got != unix.SCHED_NORMAL {
 			t.Errorf("released, it has policy %d", got)
+		}
+	})
+}
+
+// A process goes back to the cgroup that it came from, also by a master that has
+// only found its reservation.
+func TestUnreserveMovesBackToTheOrigin(t *testing.T) {
+	versions(t, func(t *testing.T, p *Platform, o Options) {
+		trees, err := cgroup.Trees()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree := trees[0] // that of reservations
+		home := fmt.Sprintf("/vlibos-test-home-%d", os.Getpid())
+		dir := filepath.Join(tree.Root, home)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := evacuate(dir, tree.Root, time.Second); err != nil {
+				t.Error(err)
+			}
+		})
+		m := spinner(t, lastCPU(t, p))
+		if err := cgroup.Write(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(m.PID)); err != nil {
+			t.Fatal(err)
+		}
+		for _, restarted := range []bool{false, true} {
+			q := open1(t, o)
+			r := platform.Reservation{Task: rtsched.Task{ID: 9, Budget: 10 * ms, Period: 100 * ms}, Members: m}
+			if err := q.Reserve(ctx, r); err != nil {
+				t.Fatal(err)
+			}
+			if restarted {
+				if err := q.Close(); err != nil {
+					t.Fatal(err)
+				}
+				q, r.Resume = open1(t, o), true
+				if err := q.Reserve(ctx, r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if at, err := tree.Of(m.PID); err != nil || at == home {
+				t.Errorf("on its reservation it is in %q, %v", at, err)
+			}
+			if err := q.Unreserve(ctx, 9); err != nil {
+				t.Fatal(err)
+			}
+			if at, err := tree.Of(m.PID); err != nil || at != home {
+				t.Errorf("restarted %v: it is in %q, %v, want %q", restarted, at, err, home)
+			}
+		}
+	})
+}
+
+// Threads get the policies back that they had.
+func TestUnreserveRestoresPolicies(t *testing.T) {
+	versions(t, func(t *testing.T, p *Platform, _ Options) {
+		for _, was := range []unix.SchedAttr{{Policy: unix.SCHED_NORMAL, Nice: 7}, {Policy: unix.SCHED_BATCH, Nice: 5}, {Policy: unix.SCHED_IDLE}} {
+			m := spinner(t, lastCPU(t, p))
+			was.Size = unix.SizeofSchedAttr
+			if err := unix.SchedSetAttr(m.PID, &was, 0); err != nil {
+				t.Fatal(err)
+			}
+			reserve(t, p, 1, m, 10*ms, 100*ms)
+			eventually(t, "it is on the reservation", func() bool { return policyOf(t, m.PID) == unix.SCHED_IDLE })
+			if err := p.Unreserve(ctx, 1); err != nil {
+				t.Fatal(err)
+			}
+			attr, err := unix.SchedGetAttr(m.PID, 0)
+			if err != nil || attr.Policy != was.Policy || attr.Nice != was.Nice {
+				t.Errorf("%+v, %v, want %+v", attr, err, was)
+			}
 		}
 	})
 }

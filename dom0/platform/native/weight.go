@@ -32,7 +32,7 @@ func (w *parentWeight) lower() error {
 	if w.claims--; w.claims > 0 {
 		return nil
 	}
-	return w.parent.setWeight(standard)
+	return w.parent.restore()
 }
 
 // raised reports whether anybody has a claim.

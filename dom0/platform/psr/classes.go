@@ -93,7 +93,15 @@ func (c *Classes) move(shares []platform.CacheShare) error {
 	saved := slices.Sorted(maps.Keys(c.domain))
 	var leave []uint16
 	for id, r := range c.domain {
-		if s, ok := want[id]; !ok || s.UUID != r.UUID {
+		err := c.see(id, r)
+		if errors.Is(err, platform.ErrNoDomain) {
+			delete(c.domain, id)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if _, ok := want[id]; !ok {
 			leave = append(leave, id)
 		}
 	}
@@ -103,11 +111,11 @@ func (c *Classes) move(shares []platform.CacheShare) error {
 	for _, id := range leave {
 		delete(c.domain, id)
 	}
-	for id, s := range want {
+	for id := range want {
 		if c.domain[id] != nil {
 			continue
 		}
-		r := &record{UUID: s.UUID}
+		r := new(record)
 		switch err := c.find(id, r); {
 		case errors.Is(err, platform.ErrNoDomain):
 			delete(want, id)
@@ -180,13 +188,21 @@ func (c *Classes) restore(ids []uint16) error {
 	}
 }
 
-// find reads what a domain has now; ErrNoDomain if its number is another's.
-func (c *Classes) find(id uint16, r *record) error {
+// see notes that a domain is there; ErrNoDomain if its number is another's.
+func (c *Classes) see(id uint16, r *record) error {
 	info, err := c.h.DomainInfo(id)
-	if errors.Is(err, xenctl.ErrNoDomain) || err == nil && domains.UUID(info.UUID) != r.UUID {
+	if errors.Is(err, xenctl.ErrNoDomain) || err == nil && domains.Another(info, r.Ran) {
 		return fmt.Errorf("domain %d: %w", id, platform.ErrNoDomain)
 	}
-	if err != nil {
+	if err == nil {
+		r.Ran = max(r.Ran, info.CPUTime)
+	}
+	return err
+}
+
+// find reads what a domain has now; ErrNoDomain if its number is another's.
+func (c *Classes) find(id uint16, r *record) error {
+	if err := c.see(id, r); err != nil {
 		return err
 	}
 	r.now = make(values)

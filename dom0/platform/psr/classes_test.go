@@ -228,6 +228,29 @@ func TestLayout(t *testing.T) {
 	}
 }
 
+// A domain that has another handle has its share until the end, and then what it
+// had, also from a later process; another domain that has its number has its own.
+func TestHandlesAreNotWhoADomainIs(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		f, file := newFake(false), filepath.Join(t.TempDir(), "cache.json")
+		f.create(1, 1)
+		f.create(2, 20)
+		before := f.state()
+		c := start(t, f, file)
+		if err := c.Apply(t.Context(), []platform.CacheShare{share(1, 1, wide), share(2, 20, narrow)}); err != nil {
+			t.Fatal(err)
+		}
+		f.domain[1] = 7 // and it has run on
+		f.create(2, 3)  // the number of one that has gone
+		if killed {
+			c = start(t, f, file)
+		}
+		if err := c.Close(); err != nil || !reflect.DeepEqual(f.state(), before) {
+			t.Errorf("killed %v: %v: %v, want %v", killed, err, f.state(), before)
+		}
+	}
+}
+
 // A record of another boot, or of a domain that has gone, is no reason to touch
 // anybody.
 func TestAFileOfOtherDomains(t *testing.T) {
@@ -235,8 +258,8 @@ func TestAFileOfOtherDomains(t *testing.T) {
 	f.create(1, 1)
 	f.create(2, 2)
 	before := f.state()
-	text := `[{"id":1,"uuid":"` + domains.UUID([16]byte{15: 9}) + `","was":[{"socket":0,"kind":0,"value":1}]},
-{"id":2,"uuid":"` + domains.UUID([16]byte{15: 2}) + `","was":[{"socket":0,"kind":3,"value":1}]},{"id":7,"uuid":"x","was":null}]`
+	text := `[{"id":1,"ran_ns":540000000000,"was":[{"socket":0,"kind":0,"value":1}]},
+{"id":2,"ran_ns":120000000000,"was":[{"socket":0,"kind":3,"value":1}]},{"id":7,"ran_ns":1,"was":null}]`
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

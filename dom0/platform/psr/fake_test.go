@@ -3,6 +3,8 @@
 package psr
 
 import (
+	"time"
+
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -18,7 +20,7 @@ type fakeXen struct {
 	sockets   int
 	classes   int
 
-	domain map[uint16]byte // the last byte of its UUID
+	domain map[uint16]byte // the last byte of its UUID, and the minutes that it has run
 	has    map[uint16]values
 	refuse func(id uint16, a xenctl.Allocation, v uint64) bool
 	closed int
@@ -67,7 +69,7 @@ func (f *fakeXen) DomainInfo(id uint16) (xenctl.DomainInfo, error) {
 	if !ok {
 		return xenctl.DomainInfo{}, xenctl.ErrNoDomain
 	}
-	return xenctl.DomainInfo{ID: id, UUID: [16]byte{15: u}}, nil
+	return xenctl.DomainInfo{ID: id, UUID: [16]byte{15: u}, CPUTime: time.Duration(u) * time.Minute}, nil
 }
 
 // create makes a domain in the default class.

@@ -9,23 +9,26 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/vlibos/vlibos/xenctl"
 )
 
 // record is a domain whose values were changed.
 type record struct {
-	UUID string
-	Was  values // before
-	now  values
+	// Ran is the CPU time that the domain had used when it was last seen: a
+	// domain of its number that has used less is another.
+	Ran time.Duration
+	Was values // before
+	now values
 }
 
 // The file's form.
 type (
 	savedDomain struct {
-		ID   uint16       `json:"id"`
-		UUID string       `json:"uuid"`
-		Was  []savedValue `json:"was"`
+		ID  uint16        `json:"id"`
+		Ran time.Duration `json:"ran_ns"`
+		Was []savedValue  `json:"was"`
 	}
 	savedValue struct {
 		Socket int               `json:"socket"`
@@ -49,7 +52,7 @@ func load(file string) (map[uint16]*record, error) {
 		return nil, fmt.Errorf("%s says what domains had of the caches before, and cannot be read: %w: set that by xl psr-cat-set and xl psr-mba-set, and remove the file", file, err)
 	}
 	for _, d := range list {
-		r := &record{UUID: d.UUID, Was: make(values)}
+		r := &record{Ran: d.Ran, Was: make(values)}
 		for _, v := range d.Was {
 			r.Was[place{v.Socket, v.Kind}] = v.Value
 		}
@@ -68,7 +71,7 @@ func save(file string, all map[uint16]*record) error {
 	}
 	var list []savedDomain
 	for id, r := range all {
-		d := savedDomain{ID: id, UUID: r.UUID}
+		d := savedDomain{ID: id, Ran: r.Ran}
 		for p, v := range r.Was {
 			d.Was = append(d.Was, savedValue{p.socket, p.kind, v})
 		}

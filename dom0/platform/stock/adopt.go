@@ -10,7 +10,6 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/account"
 	"github.com/vlibos/vlibos/dom0/platform/internal/domains"
-	"github.com/vlibos/vlibos/dom0/platform/loop"
 	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/xenctl"
@@ -39,59 +38,42 @@ func (p *Platform) Adopt(ctx context.Context, d platform.Domain, r rtsched.Task)
 			return err
 		}
 	}
-	s, front, err := p.weights(domid)
-	if err != nil {
-		return explain(err)
-	}
-	failed := p.keeper.Do(ctx, func() { err = p.keeper.adopt(domid, len(d.CPUs), r, s, front) })
+	failed := p.keeper.Do(ctx, func() { err = p.keeper.adopt(domid, len(d.CPUs), r) })
 	return explain(errors.Join(failed, err))
 }
 
-// weights says under which scheduler a domain is, and what it is to weigh with
-// budget; 0: it has no weight.
-func (p *Platform) weights(domid uint16) (xenctl.Scheduler, uint16, error) {
-	info, err := p.h.DomainInfo(domid)
-	if err != nil {
-		return 0, 0, err
+func (k *keeper) adopt(domid uint16, cpus int, r rtsched.Task) error {
+	for _, d := range []*kept{k.kept[domid], k.on(r.ID)} {
+		if d != nil {
+			k.look(d) // forgets it if this is another domain of that number
+		}
 	}
-	pool, err := p.h.Pool(info.CPUPool)
-	if err != nil || !pool.Scheduler.Weighs() {
-		return pool.Scheduler, 0, err
-	}
-	w, err := p.h.Weight(0, pool.Scheduler)
-	if err != nil {
-		// Dom0 is under another scheduler, so it has other CPUs.
-		return pool.Scheduler, 1<<16 - 1, nil
-	}
-	return pool.Scheduler, uint16(min(heavier*int(w.Weight), 1<<16-1)), nil
-}
-
-func (k *keeper) adopt(domid uint16, cpus int, r rtsched.Task, s xenctl.Scheduler, front uint16) error {
-	if d := k.kept[domid]; d != nil {
-		k.look(d) // forgets it if this is another domain of that number
+	if d := k.on(r.ID); d != nil && d.entry.domid != uint32(domid) {
+		return fmt.Errorf("domain %d runs on reservation %d, release it from that first: %w", d.entry.domid, r.ID, platform.ErrNotAllowed)
 	}
 	if d := k.kept[domid]; d != nil {
 		if d.id != r.ID {
 			return fmt.Errorf("domain %d runs on reservation %d, release it from that first: %w", domid, d.id, platform.ErrNotAllowed)
 		}
 		d.Change(r, cpus, clock.Monotonic())
+		d.stale = true
 		k.look(d)
 		return d.err
 	}
-	if len(k.kept) == 0 && !k.realtime {
-		k.realtime = loop.Deadline()
-	}
+	k.hurry()
 	info, err := k.xen.DomainInfo(domid)
 	if err != nil {
 		return err
 	}
-	var before xenctl.Weight
-	if front != 0 {
-		if before, err = k.xen.Weight(domid, s); err != nil {
-			return err
-		}
+	p, err := k.place(info)
+	if err != nil {
+		return err
 	}
-	e, err := k.ledger.add(info, s, before.Weight, front)
+	before, err := k.weight(info, p)
+	if err != nil {
+		return err
+	}
+	e, err := k.ledger.add(info, r.ID, p, before)
 	if err != nil {
 		return err
 	}
@@ -105,6 +87,16 @@ func (k *keeper) adopt(domid uint16, cpus int, r rtsched.Task, s xenctl.Schedule
 	return d.err
 }
 
+// on is the domain that runs on a reservation; nil: none.
+func (k *keeper) on(id uint32) *kept {
+	for _, d := range k.kept {
+		if d.id == id {
+			return d
+		}
+	}
+	return nil
+}
+
 // release gives a domain back all that it had.
 func (k *keeper) release(d *kept) error {
 	if err := d.entry.giveBack(k.xen, true, true); err != nil {
@@ -114,14 +106,11 @@ func (k *keeper) release(d *kept) error {
 	return nil
 }
 
-// Release implements platform.Platform.
-func (p *Platform) Release(ctx context.Context, d platform.Domain, id uint32) error {
-	domid, err := domains.Number(d)
-	if err != nil {
-		return nil // it is gone: the master knows no number of it
-	}
+// Release implements platform.Platform. What runs on the reservation is known
+// here, whatever the master knows of the domain.
+func (p *Platform) Release(ctx context.Context, d platform.Domain, id uint32) (err error) {
 	failed := p.keeper.Do(ctx, func() {
-		if kept := p.keeper.kept[domid]; kept != nil && kept.id == id {
+		if kept := p.keeper.on(id); kept != nil {
 			err = p.keeper.release(kept)
 		}
 	})
@@ -148,6 +137,9 @@ func (k *keeper) usage(domid uint16, id uint32) (platform.Usage, error) {
 	}
 	d := k.kept[domid]
 	if d == nil || d.id != id {
+		if info, err := k.xen.DomainInfo(domid); err == nil && k.ledger.has(info, id) {
+			return platform.Usage{}, fmt.Errorf("domain %d is on reservation %d by an earlier master", domid, id)
+		}
 		return platform.Usage{}, fmt.Errorf("domain %d: %w on reservation %d", domid, platform.ErrNoDomain, id)
 	}
 	now := clock.Monotonic()

@@ -16,7 +16,9 @@
 // renew its lease, and the next daemon knows what the weight was. A weight that
 // somebody else sets meanwhile is the domain's from then on: it is what is
 // given back. Xen counts pauses: 'xl pause' stays in force whatever is done
-// here.
+// here. A domain is its number for as long as it lives, whatever its handle. What
+// was decided from its pool, from Dom0's weight or from its own is decided again
+// with each lease.
 //
 // # The keeper
 //

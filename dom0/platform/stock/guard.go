@@ -17,7 +17,7 @@ import (
 // Guard is all that the guard's process does: it gives weights back and undoes
 // pauses, as the ledger of that name has them, when the daemon does not renew
 // its lease, as [guard.Run] says.
-func Guard(stdin io.Reader, name string) error {
+func Guard(daemon io.ReadWriter, name string) error {
 	h, err := xenctl.Open()
 	if err != nil {
 		return err
@@ -34,7 +34,7 @@ func Guard(stdin io.Reader, name string) error {
 			}
 			return l.giveBack(h, first, dead)
 		}
-		err = guard.Run(stdin, undo, lock)
+		err = guard.Run(daemon, undo, lock)
 	}
 	return errors.Join(err, l.close(), h.Close())
 }

@@ -17,6 +17,7 @@ type hypervisor interface {
 	Unpause(domid uint16) error
 	Weight(domid uint16, s xenctl.Scheduler) (xenctl.Weight, error)
 	SetWeight(domid uint16, s xenctl.Scheduler, w xenctl.Weight) error
+	Pool(id uint32) (xenctl.Pool, error)
 }
 
 // lowest is the weight of who has no budget.
@@ -30,10 +31,8 @@ func (e *entry) foreground(x hypervisor, info xenctl.DomainInfo, on bool) error 
 		return e.unpause(x)
 	case e.front == 0:
 		return e.hold(x)
-	case on:
-		return e.weigh(x, info, uint16(e.front))
 	}
-	return e.weigh(x, info, lowest)
+	return e.weigh(x, info, e.want(on))
 }
 
 // weigh changes the weight of a domain while it is off its CPUs for a moment:
@@ -49,6 +48,14 @@ func (e *entry) weigh(x hypervisor, info xenctl.DomainInfo, weight uint16) error
 		err = e.setWeight(x, weight)
 	}
 	return errors.Join(err, e.unpause(x))
+}
+
+// want is the weight that a domain is to have here.
+func (e *entry) want(foreground bool) uint16 {
+	if foreground {
+		return uint16(e.front)
+	}
+	return lowest
 }
 
 func (e *entry) setWeight(x hypervisor, weight uint16) error {
@@ -108,7 +115,7 @@ func (e *entry) giveBack(x hypervisor, weight, forget bool) error {
 	if err != nil && !errors.Is(err, xenctl.ErrNoDomain) {
 		return err
 	}
-	if err != nil || !e.of(info) || info.Dying {
+	if err != nil || !e.of(info) {
 		if forget {
 			e.used.Store(0)
 		}
@@ -116,7 +123,7 @@ func (e *entry) giveBack(x hypervisor, weight, forget bool) error {
 	}
 	var errs []error
 	if weight && e.front != 0 {
-		errs = append(errs, e.restore(x))
+		errs = append(errs, e.restore(x, info))
 	}
 	errs = append(errs, e.release(x, info))
 	if err := errors.Join(errs...); err != nil {
@@ -128,9 +135,14 @@ func (e *entry) giveBack(x hypervisor, weight, forget bool) error {
 	return nil
 }
 
-// restore gives a domain the weight that it had.
-func (e *entry) restore(x hypervisor) error {
+// restore gives a domain the weight that it had. One that is in another pool now
+// has lost all weights of this one: Xen gives it the default on its way.
+func (e *entry) restore(x hypervisor, info xenctl.DomainInfo) error {
 	domid, s := uint16(e.domid), xenctl.Scheduler(e.scheduler)
+	pool, err := x.Pool(info.CPUPool)
+	if err != nil || info.CPUPool != e.pool || pool.Scheduler != s {
+		return err
+	}
 	w, err := x.Weight(domid, s)
 	if err != nil || !e.ours(w.Weight) {
 		return err

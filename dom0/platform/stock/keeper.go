@@ -28,7 +28,8 @@ type keeper struct {
 	xen      hypervisor
 	ledger   *ledger
 	kept     map[uint16]*kept
-	realtime bool // the thread is
+	realtime bool  // the thread is
+	refused  error // why it is not, though it was to be
 }
 
 // kept is an adopted domain.
@@ -41,6 +42,7 @@ type kept struct {
 	waited  bool          // it wanted to run at the last look
 	applied bool          // it has what it has in foreground
 	unset   bool          // or somebody else has changed that
+	stale   bool          // what is done to it has to be decided again
 	err     error         // of the last look
 	due     time.Duration // of the next
 }
@@ -91,6 +93,11 @@ func (k *keeper) charge(d *kept) error {
 		return err
 	}
 	now := clock.Monotonic()
+	if d.stale || info.CPUPool != d.entry.pool {
+		if err := k.settle(d, info); err != nil {
+			return err
+		}
+	}
 	waiting := !info.Blocked && !info.Shutdown && !(info.Paused && d.entry.pause.Load() == none)
 	r := account.Reading{Now: now, Used: max(info.CPUTime-d.total, 0), Waiting: waiting}
 	if waiting && d.waited {
@@ -109,14 +116,86 @@ func (k *keeper) charge(d *kept) error {
 	return nil
 }
 
+// hurry has the thread go before all else, if it does not yet and may.
+func (k *keeper) hurry() {
+	if !k.realtime {
+		k.refused = loop.Deadline()
+		k.realtime = k.refused == nil
+	}
+}
+
 // info is Xen's record of the domain that is kept, not of another that has its
 // number now.
 func (k *keeper) info(d *kept) (xenctl.DomainInfo, error) {
 	info, err := k.xen.DomainInfo(uint16(d.entry.domid))
-	if err == nil && (info.Dying || !d.entry.of(info)) {
+	if err == nil && !d.entry.of(info) {
 		err = fmt.Errorf("%w: it is being destroyed", xenctl.ErrNoDomain)
 	}
+	if err == nil {
+		d.entry.saw(info)
+	}
 	return info, err
+}
+
+// place says where a domain is, and what it is to weigh there with budget.
+func (k *keeper) place(info xenctl.DomainInfo) (place, error) {
+	pool, err := k.xen.Pool(info.CPUPool)
+	if err != nil {
+		return place{}, err
+	}
+	p := place{info.CPUPool, pool.Scheduler, 0}
+	if !p.scheduler.Weighs() {
+		return p, nil
+	}
+	p.front = 1<<16 - 1
+	// If Dom0 is under another scheduler, it has other CPUs.
+	if w, err := k.xen.Weight(0, p.scheduler); err == nil {
+		p.front = uint16(min(heavier*int(w.Weight), 1<<16-1))
+	}
+	return p, nil
+}
+
+// weight is what a domain weighs at a place; none where there are no weights.
+func (k *keeper) weight(info xenctl.DomainInfo, p place) (uint16, error) {
+	if p.front == 0 {
+		return 0, nil
+	}
+	w, err := k.xen.Weight(info.ID, p.scheduler)
+	return w.Weight, err
+}
+
+// settle decides again what is done to a domain: it may be in another pool,
+// Dom0 may have another weight, or somebody may have set the domain's.
+func (k *keeper) settle(d *kept, info xenctl.DomainInfo) error {
+	p, err := k.place(info)
+	if err != nil {
+		return err
+	}
+	weight, err := k.weight(info, p)
+	if err != nil {
+		return err
+	}
+	d.stale = false
+	old := d.entry
+	was := old.place()
+	if p == was {
+		d.unset = d.unset || p.front != 0 && weight != old.want(d.applied)
+		return nil
+	}
+	if p.pool == was.pool && p.scheduler == was.scheduler && old.ours(weight) {
+		weight = uint16(old.before.Load())
+	}
+	// Until the old entry goes there are two, each of which undoes its own.
+	e, err := k.ledger.add(info, old.id, p, weight)
+	if err != nil {
+		return err
+	}
+	d.entry, d.unset = e, true
+	if err := old.unpause(k.xen); err != nil {
+		return err // the old entry is swept
+	}
+	old.used.Store(0)
+	return nil
 }
 
 // forget ends keeping a domain that is gone, or that has all back.
@@ -125,18 +204,20 @@ func (k *keeper) forget(d *kept) {
 	d.entry.used.Store(0)
 }
 
-// renewed says that the lease was; lost, that it was over before.
+// renewed says that the lease was; lost, that it was over before. It is where the
+// facts of the host are read again from which it was decided what to do.
 func (k *keeper) renewed(lost bool) error {
 	var errs []error
 	if lost {
 		errs = append(errs, platform.ErrLease)
 	}
 	failed := k.Do(context.Background(), func() {
+		if len(k.kept) > 0 {
+			k.hurry()
+		}
 		for _, d := range k.kept {
-			if lost {
-				d.unset = true
-				k.look(d)
-			}
+			d.stale, d.unset = true, d.unset || lost
+			k.look(d)
 		}
 		errs = append(errs, k.sweep())
 	})

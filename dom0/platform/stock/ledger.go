@@ -8,15 +8,19 @@ import (
 	"os"
 	"structs"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/dom0/platform/internal/domains"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
 // ledger is a file, mapped by the daemon and its guard, of what was done to
-// domains. It outlives the daemon however that ends.
+// domains. It outlives the daemon however that ends. Its name has the layout's
+// version, so that a daemon of another version finds no entries that it would
+// misread; its own guard undoes those.
 type ledger struct {
 	mem     []byte
 	entries []entry
@@ -25,18 +29,31 @@ type ledger struct {
 // entries is how many reservations a master can have.
 const entries = 2048
 
-// entry is what was done to one domain. Only the daemon writes what is no
-// atomic, and before it sets used.
+// entry is what was done to one domain at one place. Only the daemon writes what
+// is no atomic, and before it sets used: another place is another entry.
 type entry struct {
 	_         structs.HostLayout
 	used      atomic.Uint32
 	pause     atomic.Uint32 // below
 	before    atomic.Uint32 // its weight when nobody here has set it
 	front     uint32        // the weight that it has with budget; 0: it is paused without
+	pool      uint32
 	scheduler uint32
 	domid     uint32
-	uuid      [16]byte
+	id        uint32        // of the reservation
+	ran       atomic.Uint64 // CPU time that the domain had used when it was last seen, in ns
 	pad       [24]byte
+}
+
+// place is where a domain is, and what follows from it.
+type place struct {
+	pool      uint32
+	scheduler xenctl.Scheduler
+	front     uint16 // the weight that the domain has with budget; 0: there are no weights
+}
+
+func (e *entry) place() place {
+	return place{e.pool, xenctl.Scheduler(e.scheduler), uint16(e.front)}
 }
 
 // What is done about pausing a domain. Each step is written before the next, so
@@ -82,19 +99,36 @@ func (l *ledger) close() error {
 	return unix.Munmap(l.mem)
 }
 
+// of reports whether the entry is of the domain with that record, whatever its
+// handle is now.
 func (e *entry) of(info xenctl.DomainInfo) bool {
-	return e.used.Load() != 0 && e.domid == uint32(info.ID) && e.uuid == info.UUID
+	return e.used.Load() != 0 && e.domid == uint32(info.ID) && !info.Dying && !domains.Another(info, time.Duration(e.ran.Load()))
 }
 
-// add makes an entry of a domain to which nothing was done.
-func (l *ledger) add(info xenctl.DomainInfo, s xenctl.Scheduler, before, front uint16) (*entry, error) {
+// saw notes what a domain of the entry has used.
+func (e *entry) saw(info xenctl.DomainInfo) { e.ran.Store(max(e.ran.Load(), uint64(info.CPUTime))) }
+
+// has reports whether something is done to a domain for a reservation, by
+// whatever process.
+func (l *ledger) has(info xenctl.DomainInfo, id uint32) bool {
+	for i := range l.entries {
+		if e := &l.entries[i]; e.of(info) && e.id == id {
+			return true
+		}
+	}
+	return false
+}
+
+// add makes an entry of a domain to which nothing was done at that place.
+func (l *ledger) add(info xenctl.DomainInfo, id uint32, p place, before uint16) (*entry, error) {
 	for i := range l.entries {
 		e := &l.entries[i]
 		if e.used.Load() != 0 {
 			continue
 		}
-		e.scheduler, e.front, e.domid, e.uuid = uint32(s), uint32(front), uint32(info.ID), info.UUID
+		e.pool, e.scheduler, e.front, e.domid, e.id = p.pool, uint32(p.scheduler), uint32(p.front), uint32(info.ID), id
 		e.before.Store(uint32(before))
+		e.ran.Store(uint64(info.CPUTime))
 		e.pause.Store(none)
 		e.used.Store(1)
 		return e, nil

@@ -15,6 +15,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/guard"
 	"github.com/vlibos/vlibos/dom0/platform/internal/domains"
+	"github.com/vlibos/vlibos/dom0/platform/loop"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
@@ -51,6 +52,7 @@ type Platform struct {
 
 	mu   sync.Mutex
 	lock *os.File // on the ledger, from the first lease on
+	own  *os.File // the host's, once it is owned
 }
 
 var _ platform.Platform = (*Platform)(nil)
@@ -60,7 +62,7 @@ func Open(ctx context.Context, o Options) (*Platform, error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("%w: run as root", err)
 	}
-	name := filepath.Join(o.Dir, "stock.ledger")
+	name := filepath.Join(o.Dir, "stock.ledger.2")
 	if len(o.Guard) == 0 {
 		self, err := os.Executable()
 		if err != nil {
@@ -106,6 +108,23 @@ func (p *Platform) cpusOf(domid uint16, v xenctl.VCPU) ([]int, error) {
 // Name implements platform.Platform.
 func (p *Platform) Name() string { return Name }
 
+// Own implements platform.Platform.
+func (p *Platform) Own() (err error) {
+	p.own, err = domains.Own()
+	return err
+}
+
+// Notes implements platform.Platform.
+func (p *Platform) Notes() (notes []string) {
+	// A keeper that has ended keeps nothing that could be late.
+	_ = p.keeper.Do(context.Background(), func() {
+		if p.keeper.refused != nil && len(p.keeper.kept) > 0 {
+			notes = append(notes, loop.Note(p.keeper.refused))
+		}
+	})
+	return notes
+}
+
 // Floor implements platform.Platform: weights leave it to Dom0.
 func (p *Platform) Floor() (rtsched.Task, time.Duration) {
 	return rtsched.Task{Budget: time.Millisecond, Period: 20 * time.Millisecond}, late
@@ -146,8 +165,10 @@ func (p *Platform) Close() error {
 		return err
 	}
 	err = errors.Join(err, p.lease.Leave(len(p.keeper.kept) > 0))
-	if p.lock != nil {
-		err = errors.Join(err, p.lock.Close())
+	for _, f := range []*os.File{p.lock, p.own} {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
 	}
 	return errors.Join(err, p.ledger.close(), p.store.Close(), p.h.Close())
 }

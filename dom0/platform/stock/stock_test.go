@@ -19,10 +19,12 @@ import (
 
 const ms = time.Millisecond
 
-// host is a Xen with one domain, under credit2.
+// host is a Xen with Dom0 and one domain, both under credit2 at first.
 type host struct {
 	info   xenctl.DomainInfo
 	weight xenctl.Weight
+	dom0   uint16 // Dom0's weight, in pool 0
+	pools  map[uint32]xenctl.Scheduler
 	pauses int
 	kicks  int
 	gone   bool
@@ -31,7 +33,21 @@ type host struct {
 var errKilled = errors.New("the process ends here")
 
 func newHost() *host {
-	return &host{info: xenctl.DomainInfo{ID: 3, UUID: [16]byte{7}}, weight: xenctl.Weight{Weight: 300, Cap: 50}}
+	return &host{
+		info: xenctl.DomainInfo{ID: 3, UUID: [16]byte{7}, CPUTime: time.Minute}, weight: xenctl.Weight{Weight: 300, Cap: 50}, dom0: 256,
+		pools: map[uint32]xenctl.Scheduler{0: xenctl.Credit2, 1: xenctl.Credit2, 2: xenctl.Credit, 3: xenctl.Null},
+	}
+}
+
+// migrate moves the domain to another pool, where Xen gives it the default weight.
+func (h *host) migrate(pool uint32) { h.info.CPUPool, h.weight = pool, xenctl.Weight{Weight: 256} }
+
+func (h *host) Pool(id uint32) (xenctl.Pool, error) {
+	s, ok := h.pools[id]
+	if !ok {
+		return xenctl.Pool{}, xenctl.ErrNotSupported
+	}
+	return xenctl.Pool{ID: id, Scheduler: s}, nil
 }
 
 func (h *host) DomainInfo(uint16) (xenctl.DomainInfo, error) {
@@ -57,9 +73,22 @@ func (h *host) Unpause(uint16) error {
 	return nil
 }
 
-func (h *host) Weight(uint16, xenctl.Scheduler) (xenctl.Weight, error) { return h.weight, nil }
+// Weight is EINVAL under another scheduler than the domain's, as Xen says it.
+func (h *host) Weight(domid uint16, s xenctl.Scheduler) (xenctl.Weight, error) {
+	w, pool := h.weight, h.info.CPUPool
+	if domid == 0 {
+		w, pool = xenctl.Weight{Weight: h.dom0}, 0
+	}
+	if h.pools[pool] != s {
+		return xenctl.Weight{}, unix.EINVAL
+	}
+	return w, nil
+}
 
-func (h *host) SetWeight(_ uint16, _ xenctl.Scheduler, w xenctl.Weight) error {
+func (h *host) SetWeight(domid uint16, s xenctl.Scheduler, w xenctl.Weight) error {
+	if _, err := h.Weight(domid, s); err != nil {
+		return err
+	}
 	h.weight = w
 	return nil
 }
@@ -80,7 +109,7 @@ func newLedger(t *testing.T) *ledger {
 
 func newEntry(t *testing.T, l *ledger, h *host, front uint16) *entry {
 	t.Helper()
-	e, err := l.add(h.info, xenctl.Credit2, h.weight.Weight, front)
+	e, err := l.add(h.info, 2048, place{0, xenctl.Credit2, front}, h.weight.Weight)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,20 +242,25 @@ func TestOtherDomain(t *testing.T) {
 	h, l := newHost(), newLedger(t)
 	e := newEntry(t, l, h, 0)
 	e.told(t, h, false)
-	h.info.UUID, h.pauses, h.weight.Weight = [16]byte{8}, 1, 1
+	h.info.CPUTime, h.pauses, h.weight.Weight = 0, 1, 1
 	if err := l.giveBack(h, true, true); err != nil || h.pauses != 1 || h.weight.Weight != 1 || e.used.Load() != 0 {
 		t.Errorf("%v, %d pauses, weight %d", err, h.pauses, h.weight.Weight)
 	}
 }
 
+// newKeeper has no thread of its own, which so is none to be made real-time.
+func newKeeper(h *host, l *ledger) *keeper {
+	return &keeper{xen: h, ledger: l, kept: map[uint16]*kept{}, realtime: true}
+}
+
 func TestKeeper(t *testing.T) {
 	h, l := newHost(), newLedger(t)
-	k := &keeper{xen: h, ledger: l, kept: map[uint16]*kept{}}
+	k := newKeeper(h, l)
 	r := rtsched.Task{ID: 2048, Budget: 10 * ms, Period: time.Hour}
-	if err := k.adopt(3, 1, r, xenctl.Credit2, 4864); err != nil || h.weight.Weight != 4864 {
+	if err := k.adopt(3, 1, r); err != nil || h.weight.Weight != 4864 {
 		t.Fatalf("%v, weight %d", err, h.weight.Weight)
 	}
-	if err := k.adopt(3, 1, rtsched.Task{ID: 2049, Budget: ms, Period: time.Hour}, xenctl.Credit2, 4864); !errors.Is(err, platform.ErrNotAllowed) {
+	if err := k.adopt(3, 1, rtsched.Task{ID: 2049, Budget: ms, Period: time.Hour}); !errors.Is(err, platform.ErrNotAllowed) {
 		t.Error(err)
 	}
 	d := k.kept[3]
@@ -262,7 +296,8 @@ func TestKeeper(t *testing.T) {
 	if err := k.sweep(); err != nil || h.weight.Weight != 300 {
 		t.Errorf("swept: %v, weight %d", err, h.weight.Weight)
 	}
-	if err := k.adopt(3, 1, r, xenctl.Null, 0); err != nil || h.pauses != 0 {
+	h.migrate(3)
+	if err := k.adopt(3, 1, r); err != nil || h.pauses != 0 {
 		t.Fatalf("%v, %d pauses", err, h.pauses)
 	}
 	h.info.CPUTime += 10 * ms

@@ -22,17 +22,20 @@ import (
 // Parent is the cgroup whose children are reservations' processes, by number.
 const Parent = "vlibos-threads"
 
+// origin is, of the list of processes of a reservation's cgroup, where the process
+// came from, by its path in the tree.
+const origin cgroup.Attribute = "vlibos.origin"
+
 // lists has the files with the threads of a cgroup, by version.
 var lists = map[int]string{1: "tasks", 2: "cgroup.threads"}
 
 // group is a process and all that it starts, in a cgroup.
 type group struct {
-	tree   cgroup.Tree
-	dir    string
-	file   string // the list of its threads
-	origin string // where the process came from, in the same tree
-	meter  *cgroup.Meter
-	list   lister
+	tree  cgroup.Tree
+	dir   string
+	file  string // the list of its threads
+	meter *cgroup.Meter
+	list  lister
 }
 
 func name(id uint32) string { return filepath.Join(Parent, strconv.FormatUint(uint64(id), 10)) }
@@ -50,7 +53,7 @@ func openGroup(r platform.Reservation) (*group, error) {
 	}
 	var errs []error
 	for _, tree := range trees {
-		g := &group{tree: tree, dir: filepath.Join(tree.Root, name(r.ID)), origin: "/"}
+		g := &group{tree: tree, dir: filepath.Join(tree.Root, name(r.ID))}
 		if r.Resume {
 			err = g.resume(r.ID)
 		} else {
@@ -151,11 +154,12 @@ func (g *group) enter(r platform.Reservation) (err error) {
 	if err := Check(r.Members); err != nil {
 		return err
 	}
-	if g.origin, err = g.tree.Of(r.PID); err != nil {
+	from, err := g.tree.Of(r.PID)
+	if err != nil {
 		return err
 	}
-	if strings.HasPrefix(g.origin, "/"+Parent+"/") {
-		return fmt.Errorf("%s: %w: it runs on reservation %s already", r.Members, platform.ErrNotAllowed, filepath.Base(g.origin))
+	if strings.HasPrefix(from, "/"+Parent+"/") {
+		return fmt.Errorf("%s: %w: it runs on reservation %s already", r.Members, platform.ErrNotAllowed, filepath.Base(from))
 	}
 	parent := filepath.Dir(g.dir)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
@@ -164,7 +168,7 @@ func (g *group) enter(r platform.Reservation) (err error) {
 	if err := idle(parent); err != nil {
 		return err
 	}
-	if err := g.clear("/"); err != nil { // what was left of a reservation that nobody knows
+	if err := g.clear(); err != nil { // what was left of a reservation that nobody knows
 		return err
 	}
 	if err := os.Mkdir(g.dir, 0o755); err != nil {
@@ -172,9 +176,12 @@ func (g *group) enter(r platform.Reservation) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, g.clear(g.origin))
+			err = errors.Join(err, g.clear())
 		}
 	}()
+	if err = g.cameFrom(from); err != nil {
+		return explain(err)
+	}
 	if g.meter, err = g.tree.Meter(name(r.ID)); err != nil {
 		return explain(err)
 	}
@@ -193,14 +200,39 @@ func (g *group) threads() ([]int, error) {
 	return g.list.read(g.file, g.tree.Version)
 }
 
-func (g *group) release() error { return errors.Join(g.leave(), g.clear(g.origin)) }
+func (g *group) release() error { return errors.Join(g.leave(), g.clear()) }
 func (g *group) leave() error   { return errors.Join(g.meter.Close(), g.list.close()) }
 
 // patience bounds how long processes that fork are moved after.
 const patience = time.Second
 
-// clear moves all processes elsewhere in the tree and removes the cgroup.
-func (g *group) clear(to string) error {
+// cameFrom records where the process is to go back to, whoever moves it.
+func (g *group) cameFrom(path string) error {
+	f, err := os.Open(filepath.Join(g.dir, "cgroup.procs"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(origin.Write(f, path), f.Close())
+}
+
+// back is where the process came from; the root, if that is not known.
+func (g *group) back() string {
+	f, err := os.Open(filepath.Join(g.dir, "cgroup.procs"))
+	if err != nil {
+		return "/"
+	}
+	defer f.Close()
+	path, ok, err := origin.Read(f)
+	if err != nil || !ok {
+		return "/"
+	}
+	return path
+}
+
+// clear moves all processes back to where the first came from and removes the
+// cgroup.
+func (g *group) clear() error {
+	to := g.back()
 	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		err := unix.Rmdir(g.dir)
 		if err == nil || err == unix.ENOENT {

@@ -19,7 +19,7 @@ import (
 
 // Guard is all that the guard's process does: when the keeper does not renew its
 // lease, it makes all threads on reservations ordinary, as [guard.Run] says.
-func Guard(stdin io.Reader) error {
+func Guard(daemon io.ReadWriter) error {
 	trees, err := cgroup.Trees()
 	if err != nil {
 		return err
@@ -28,7 +28,7 @@ func Guard(stdin io.Reader) error {
 	if err != nil {
 		return err
 	}
-	return guard.RunNoted(stdin, func(_, _ bool, text string) error {
+	return guard.RunNoted(daemon, func(_, _ bool, text string) error {
 		singles, err := readNotes(text)
 		return errors.Join(err, reset(trees, singles))
 	}, lock)

@@ -38,6 +38,7 @@ type kept struct {
 	prio    int           // of its period
 	policy  int           // that its threads are to have
 	has     map[int]int   // the policy that each was given
+	had     policies      // before any was
 	renewed time.Duration // when all were given theirs
 	beside  time.Duration // what all others had used at the last look
 	err     error         // of the last look
@@ -53,6 +54,9 @@ func (k *Keeper) add(r platform.Reservation, m members, cpus []int, open func() 
 		k.thread.Start()
 	}
 	d := &kept{id: r.ID, members: r.Members, period: r.Period, prio: rtsched.Priority(r.Period, loop.Levels), cpus: cpus, who: m, has: make(map[int]int)}
+	if !r.Resume {
+		d.had = policiesOf(m)
+	}
 	var err error
 	if !k.thread.Realtime {
 		err = fmt.Errorf("threads on reservations: %w: the keeper cannot be a real-time thread: run as root, or with CAP_SYS_NICE, and where cpu.rt_runtime_us of its cgroup is not 0", platform.ErrNotAllowed)
@@ -65,7 +69,7 @@ func (k *Keeper) add(r platform.Reservation, m members, cpus []int, open func() 
 		d.account, err = open()
 	}
 	if err != nil {
-		pardon(m) // an earlier keeper may have been here
+		pardon(m, d.had) // an earlier keeper may have been here
 		return errors.Join(err, m.release())
 	}
 	k.kept[r.ID] = d
@@ -82,20 +86,25 @@ func (k *Keeper) add(r platform.Reservation, m members, cpus []int, open func() 
 // forCalls says that the reservation has no threads.
 func (d *kept) forCalls() bool { return d.who == nobody{} }
 
-// drop ends a reservation: its members are ordinary.
+// drop ends a reservation: its members are what they were.
 func (k *Keeper) drop(d *kept) error {
 	delete(k.kept, d.id)
-	pardon(d.who)
+	pardon(d.who, d.had)
 	err := errors.Join(d.account.Close(), d.who.release())
 	return err
 }
 
-// pardon makes members ordinary.
-func pardon(m members) {
+// pardon makes members what they were: ordinary, but those that were not.
+func pardon(m members, had policies) {
 	all, _ := m.threads() // if they cannot be listed, they have ended
 	for _, tid := range all {
-		if ours(tid) {
-			_ = setPolicy(tid, ordinary) // it may have ended
+		if !ours(tid) {
+			continue
+		}
+		// It may have ended. What the kernel does not allow again, such as a
+		// deadline, is ordinary.
+		if attr := had[tid]; attr == nil || unix.SchedSetAttr(tid, attr, 0) != nil {
+			_ = setPolicy(tid, ordinary)
 		}
 	}
 }

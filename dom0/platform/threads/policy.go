@@ -30,3 +30,18 @@ func ours(tid int) bool {
 	attr, err := unix.SchedGetAttr(tid, 0)
 	return err == nil && (attr.Policy == unix.SCHED_FIFO && attr.Priority <= loop.Levels || attr.Policy == unix.SCHED_IDLE)
 }
+
+// policies are those of threads that are not ordinary. What they fork on a
+// reservation is ordinary.
+type policies map[int]*unix.SchedAttr
+
+func policiesOf(m members) policies {
+	had := make(policies)
+	all, _ := m.threads() // if they cannot be listed, they have ended
+	for _, tid := range all {
+		if attr, err := unix.SchedGetAttr(tid, 0); err == nil && attr.Policy != unix.SCHED_NORMAL {
+			had[tid] = attr
+		}
+	}
+	return had
+}

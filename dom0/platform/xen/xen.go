@@ -29,6 +29,7 @@ type Platform struct {
 	store *xenstore.Client
 	list  *domains.List
 	info  vlib.Info
+	own   *os.File // the host's lock, once it is owned
 
 	threads *threads.Keeper
 	listen  map[uint16]int // reservations of threads that a domain listens for; the keeper's
@@ -67,9 +68,23 @@ func Open(ctx context.Context) (*Platform, error) {
 // Name implements platform.Platform.
 func (p *Platform) Name() string { return Name }
 
+// Own implements platform.Platform.
+func (p *Platform) Own() (err error) {
+	p.own, err = domains.Own()
+	return err
+}
+
+// Notes implements platform.Platform: the hypervisor keeps budgets, and threads
+// are refused where the keeper cannot be real-time.
+func (p *Platform) Notes() []string { return nil }
+
 // Close implements platform.Platform.
 func (p *Platform) Close() error {
-	return errors.Join(p.threads.Close(), p.store.Close(), p.h.Close())
+	err := errors.Join(p.threads.Close(), p.store.Close(), p.h.Close())
+	if p.own != nil {
+		err = errors.Join(err, p.own.Close())
+	}
+	return err
 }
 
 // Floor implements platform.Platform: the module keeps it by itself.

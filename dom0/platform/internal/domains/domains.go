@@ -6,12 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/flock"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
@@ -36,18 +38,30 @@ type List struct {
 	cpus  func(domid uint16, v xenctl.VCPU) ([]int, error)
 
 	mu    sync.Mutex
-	names map[uint16]named
+	known map[uint16]known
+	born  uint64 // the last generation
 }
 
-// named is how a domain was called when xenstored last said so.
-type named struct {
-	uuid [16]byte
-	name string
+// known is what was last seen of a domain.
+type known struct {
+	generation uint64
+	used       time.Duration
+	name       string // as xenstored last said
 }
+
+// slack is by how much a domain's CPU time may seem to shrink: it is the sum of
+// readings of several CPUs' clocks.
+const slack = time.Millisecond
+
+// Another reports whether a record is of another domain than the one of that
+// number that had used so much CPU time. Xen gives numbers again, and toolstacks
+// change handles, but a domain's CPU time only grows. (Xen 4.17 counts no
+// generations of a number.)
+func Another(info xenctl.DomainInfo, used time.Duration) bool { return info.CPUTime+slack < used }
 
 // New returns a list. CPUs says on which a vCPU may run.
 func New(h Hypervisor, s Store, cpus func(domid uint16, v xenctl.VCPU) ([]int, error)) *List {
-	return &List{h: h, store: s, cpus: cpus, names: map[uint16]named{}}
+	return &List{h: h, store: s, cpus: cpus}
 }
 
 // All returns all domains that there are now. Where xenstored does not answer,
@@ -59,41 +73,41 @@ func (l *List) All(ctx context.Context) ([]platform.Domain, error) {
 	}
 	var all []platform.Domain
 	infos = slices.DeleteFunc(infos, func(i xenctl.DomainInfo) bool { return i.Dying })
-	names := l.ask(ctx, infos)
+	now := l.ask(ctx, infos)
 	for _, info := range infos {
 		cpus, err := l.cpusOf(info)
 		if errors.Is(err, xenctl.ErrNoDomain) {
 			continue // it went meanwhile
 		}
-		if err != nil {
-			return nil, err
-		}
 		all = append(all, platform.Domain{
-			ID: strconv.Itoa(int(info.ID)), UUID: UUID(info.UUID), Name: names[info.ID].name, CPUs: cpus,
-			Control: info.ID == 0 || info.Xenstore,
+			ID: strconv.Itoa(int(info.ID)), Generation: now[info.ID].generation, UUID: UUID(info.UUID), Name: now[info.ID].name,
+			CPUs: cpus, Err: err, Control: info.ID == 0 || info.Xenstore,
 		})
 	}
 	return all, nil
 }
 
-// ask returns the names of domains, by their numbers.
-func (l *List) ask(ctx context.Context, infos []xenctl.DomainInfo) map[uint16]named {
+// ask returns what is known of domains, by their numbers.
+func (l *List) ask(ctx context.Context, infos []xenctl.DomainInfo) map[uint16]known {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	names := make(map[uint16]named, len(infos))
+	now := make(map[uint16]known, len(infos))
 	for _, info := range infos {
-		name, err := l.store.Read(ctx, fmt.Sprintf("/local/domain/%d/name", info.ID))
-		switch was, ok := l.names[info.ID]; {
-		case err == nil:
-			names[info.ID] = named{info.UUID, string(name)}
-		case ok && was.uuid == info.UUID:
-			names[info.ID] = was
+		d, ok := l.known[info.ID]
+		if !ok || Another(info, d.used) {
+			l.born++
+			d = known{generation: l.born}
 		}
+		d.used = max(d.used, info.CPUTime)
+		if name, err := l.store.Read(ctx, fmt.Sprintf("/local/domain/%d/name", info.ID)); err == nil {
+			d.name = string(name)
+		}
+		now[info.ID] = d
 	}
-	l.names = names
-	return names
+	l.known = now
+	return now
 }
 
 func (l *List) cpusOf(info xenctl.DomainInfo) ([]int, error) {
@@ -115,6 +129,10 @@ func (l *List) cpusOf(info xenctl.DomainInfo) ([]int, error) {
 	slices.Sort(all)
 	return slices.Compact(all), nil
 }
+
+// Own locks the Xen host for this process: the device by which Dom0 rules it is
+// one, in whichever namespaces a process runs.
+func Own() (*os.File, error) { return flock.Take("/dev/xen/privcmd", os.O_RDWR) }
 
 // UUID is a domain's handle as the toolstack writes it.
 func UUID(b [16]byte) string {

@@ -4,6 +4,7 @@ package domains
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -46,16 +47,16 @@ func (s *store) Read(ctx context.Context, path string) ([]byte, error) {
 
 func TestAll(t *testing.T) {
 	h := host{
-		0: {ID: 0, MaxVCPUID: 0}, 1: {ID: 1, MaxVCPUID: 2, UUID: [16]byte{0xab, 15: 1}}, 2: {ID: 2, Dying: true},
+		0: {ID: 0, MaxVCPUID: 0}, 1: {ID: 1, MaxVCPUID: 2, UUID: [16]byte{0xab, 15: 1}, CPUTime: time.Minute}, 2: {ID: 2, Dying: true},
 		3: {ID: 3, MaxVCPUID: -1, Xenstore: true}, 4: {ID: 4, MaxVCPUID: 0},
 	}
 	s := store{"/local/domain/1/name": "web"}
 	l := New(h, &s, func(_ uint16, v xenctl.VCPU) ([]int, error) { return []int{v.CPU}, nil })
 	const zero = "00000000-0000-0000-0000-000000000000"
 	want := []platform.Domain{
-		{ID: "0", UUID: zero, CPUs: []int{3}, Control: true},
-		{ID: "1", UUID: "ab000000-0000-0000-0000-000000000001", Name: "web", CPUs: []int{1, 3}},
-		{ID: "3", UUID: zero, Control: true},
+		{ID: "0", Generation: 1, UUID: zero, CPUs: []int{3}, Control: true},
+		{ID: "1", Generation: 2, UUID: "ab000000-0000-0000-0000-000000000001", Name: "web", CPUs: []int{1, 3}},
+		{ID: "3", Generation: 3, UUID: zero, Control: true},
 	}
 	all := func() []platform.Domain {
 		t.Helper()
@@ -76,10 +77,31 @@ func TestAll(t *testing.T) {
 	if took := time.Since(begun); took > 10*patience {
 		t.Errorf("without xenstored it takes %v", took)
 	}
+	// Under another handle it is the same domain, with its name.
+	h[1] = xenctl.DomainInfo{ID: 1, MaxVCPUID: 0, UUID: [16]byte{1}, CPUTime: time.Minute}
+	if got := all(); got[1].Name != "web" || got[1].Generation != 2 {
+		t.Errorf("%+v", got[1])
+	}
 	// Another domain of that number has not its name.
 	h[1] = xenctl.DomainInfo{ID: 1, MaxVCPUID: 0, UUID: [16]byte{1}}
-	if got := all(); got[1].Name != "" {
+	if got := all(); got[1].Name != "" || got[1].Generation <= 3 {
 		t.Errorf("%+v", got[1])
+	}
+}
+
+// A domain whose CPUs cannot be found out does not hide the others.
+func TestOneDomainsFailureIsNotTheLists(t *testing.T) {
+	h := host{1: {ID: 1}, 2: {ID: 2}}
+	failed := errors.New("its pool is gone")
+	l := New(h, &store{"": ""}, func(domid uint16, v xenctl.VCPU) ([]int, error) {
+		if domid == 1 {
+			return nil, failed
+		}
+		return []int{v.CPU}, nil
+	})
+	all, err := l.All(t.Context())
+	if err != nil || len(all) != 2 || !errors.Is(all[0].Err, failed) || all[1].Err != nil || len(all[1].CPUs) != 1 {
+		t.Errorf("%+v, %v", all, err)
 	}
 }
 

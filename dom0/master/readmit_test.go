@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package master
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vlibos/vlibos/dom0/platform"
+)
+
+func review(t *testing.T, m *Master) {
+	t.Helper()
+	if err := m.Review(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// entry is the status of one domain.
+func entry(t *testing.T, m *Master, name string) Status {
+	t.Helper()
+	all := list(t, m)
+	i := slices.IndexFunc(all, func(s Status) bool { return s.Name == name })
+	if i < 0 {
+		t.Fatalf("%q is not in %+v", name, all)
+	}
+	return all[i]
+}
+
+// on fails unless the host has a domain on the reservation of that name.
+func on(t *testing.T, m *Master, h *host, name, id string) {
+	t.Helper()
+	if s := entry(t, m, name); s.Domain != id || s.Problem != "" || s.Waits || h.adopted[s.Reservation] != id {
+		t.Errorf("%+v, host %v, want it on domain %s", s, h.adopted, id)
+	}
+}
+
+// without fails unless it does not fit, visibly, and the host has nothing for it.
+func without(t *testing.T, m *Master, h *host, name string) {
+	t.Helper()
+	s := entry(t, m, name)
+	if _, ok := h.adopted[s.Reservation]; ok || !s.Waits || s.Domain == "" || !strings.Contains(s.Problem, "not admitted") {
+		t.Errorf("%+v, host %v, want it without its reservation", s, h.adopted)
+	}
+}
+
+// A domain is its number as long as it lives, whatever its handle is.
+func TestNewHandleStaysAdopted(t *testing.T) {
+	for _, ref := range []string{"uuid-web", "another", "web", "1"} {
+		h, dir := newHost(domain("1", "web", 0)), t.TempDir()
+		m := open(t, h, dir)
+		adopt(t, m, "web", 10*ms, 100*ms)
+		h.all[0].UUID = "another"
+		review(t, m)
+		on(t, m, h, "web", "1")
+		again := adopt(t, m, "web", 20*ms, 100*ms)
+		if s := list(t, m); len(s) != 1 || again.Reservation != firstReservation {
+			t.Errorf("%+v", s)
+		}
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+		m = open(t, h, dir)
+		on(t, m, h, "web", "1")
+		if _, err := m.Release(t.Context(), ref); err != nil || len(h.adopted) != 0 {
+			t.Errorf("release %s: %v, host %v", ref, err, h.adopted)
+		}
+	}
+}
+
+// What was released by hand stays so, whatever handle it has then.
+func TestReleasedByHandStaysSoUnderANewHandle(t *testing.T) {
+	h := newHost(domain("1", "web", 0))
+	m := open(t, h, t.TempDir())
+	if err := m.Configure(t.Context(), []Wish{{Domain: "web", Budget: 10 * ms, Period: 100 * ms}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Release(t.Context(), "web"); err != nil {
+		t.Fatal(err)
+	}
+	h.all[0].UUID = "another"
+	review(t, m)
+	if len(h.adopted) != 0 {
+		t.Errorf("host %v", h.adopted)
+	}
+}
+
+// A domain that is being destroyed has another handle, and the one that is made
+// anew has its old one: that waits until the number is free.
+func TestReservationFollowsTheUUIDWhenTheDomainIsGone(t *testing.T) {
+	h := newHost(domain("1", "web", 0))
+	m := open(t, h, t.TempDir())
+	adopt(t, m, "web", 10*ms, 100*ms)
+	h.all[0].UUID = "dying"
+	h.all = append(h.all, domain("2", "web", 0))
+	review(t, m)
+	on(t, m, h, "web", "1")
+	if _, err := m.Adopt(t.Context(), Wish{Domain: "2", Budget: ms, Period: 100 * ms}); !errors.Is(err, platform.ErrNotAllowed) {
+		t.Errorf("two domains on one reservation: %v", err)
+	}
+	h.all = h.all[1:]
+	review(t, m)
+	on(t, m, h, "web", "2")
+}
+
+// Another domain that has the number is not the one that had it.
+func TestNumberGivenAgainIsAnotherDomain(t *testing.T) {
+	h := newHost(domain("1", "web", 0))
+	m := open(t, h, t.TempDir())
+	a := adopt(t, m, "web", 10*ms, 100*ms)
+	h.all[0].Generation = 1
+	delete(h.adopted, a.Reservation) // it went with its domain
+	review(t, m)
+	on(t, m, h, "web", "1") // it has its UUID
+	h.all[0] = domain("1", "other", 0)
+	h.all[0].Generation = 2
+	delete(h.adopted, a.Reservation)
+	review(t, m)
+	if s := entry(t, m, "web"); s.Domain != "" || len(h.adopted) != 0 {
+		t.Errorf("%+v, host %v", s, h.adopted)
+	}
+}
+
+// What the platform has lost is found out by reading, and done again.
+func TestLostReservationIsMadeAgain(t *testing.T) {
+	h := newHost(domain("1", "web", 0))
+	m := open(t, h, t.TempDir())
+	a := adopt(t, m, "web", 10*ms, 100*ms)
+	delete(h.adopted, a.Reservation)
+	list(t, m)
+	review(t, m)
+	on(t, m, h, "web", "1")
+}
+
+func TestNameIsFollowed(t *testing.T) {
+	h := newHost(domain("1", "web", 0))
+	m := open(t, h, t.TempDir())
+	adopt(t, m, "web", 10*ms, 100*ms)
+	h.all[0].Name = "shop"
+	review(t, m)
+	on(t, m, h, "shop", "1")
+	if _, err := m.Release(t.Context(), "shop"); err != nil {
+		t.Error(err)
+	}
+}
+
+// A domain that is moved onto a full CPU runs without its reservation, counts
+// nowhere, and has it again when there is room; by whatever makes room.
+func TestMovedOntoAFullCPU(t *testing.T) {
+	h, dir := newHost(domain("1", "web", 0), domain("2", "db", 1)), t.TempDir()
+	m := open(t, h, dir)
+	adopt(t, m, "web", 60*ms, 100*ms)
+	adopt(t, m, "db", 60*ms, 100*ms)
+	h.all[1].CPUs = []int{0}
+	review(t, m)
+	on(t, m, h, "web", "1")
+	without(t, m, h, "db")
+	adopt(t, m, "web", 70*ms, 100*ms) // it does not count
+	review(t, m)
+	without(t, m, h, "db")
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m = open(t, h, dir) // who had room keeps it
+	on(t, m, h, "web", "1")
+	without(t, m, h, "db")
+	adopt(t, m, "web", 20*ms, 100*ms)
+	review(t, m)
+	on(t, m, h, "db", "2")
+	h.all[0].CPUs, h.all[1].CPUs = []int{1}, []int{1}
+	review(t, m)
+	on(t, m, h, "web", "1")
+	adopt(t, m, "web", 30*ms, 100*ms)
+	h.all[1].CPUs = []int{0}
+	review(t, m)
+	on(t, m, h, "db", "2")
+}
+
+// Domains that change places do not stand in each other's way.
+func TestDomainsChangePlaces(t *testing.T) {
+	h := newHost(domain("1", "web", 0), domain("2", "db", 1))
+	m := open(t, h, t.TempDir())
+	adopt(t, m, "web", 60*ms, 100*ms)
+	adopt(t, m, "db", 60*ms, 100*ms)
+	h.all[0].CPUs, h.all[1].CPUs = []int{1}, []int{0}
+	review(t, m)
+	on(t, m, h, "web", "1")
+	on(t, m, h, "db", "2")
+}
+
+// Domains whose CPUs cannot be found out keep what they have, and say why.
+func TestDomainWhoseCPUsAreNotKnown(t *testing.T) {
+	h := newHost(domain("1", "web", 0), domain("2", "db", 0))
+	m := open(t, h, t.TempDir())
+	a := adopt(t, m, "web", 10*ms, 100*ms)
+	h.all[0].CPUs, h.all[0].Err = nil, errors.New("its pool is gone")
+	review(t, m)
+	if s := entry(t, m, "web"); s.Problem != "its pool is gone" || h.adopted[a.Reservation] != "1" || !slices.Equal(s.CPUs, []int{0}) {
+		t.Errorf("%+v, host %v", s, h.adopted)
+	}
+	if _, err := m.Adopt(t.Context(), Wish{Domain: "web", Budget: ms, Period: 100 * ms}); err == nil {
+		t.Error("adopted wherever it is")
+	}
+	adopt(t, m, "db", 10*ms, 100*ms)
+	h.all[0].CPUs, h.all[0].Err = []int{0}, nil
+	review(t, m)
+	on(t, m, h, "web", "1")
+}
+
+// Two configured domains that do not fit both: the one that comes later is shown
+// with the reason, and adopted at the first review after the other's release.
+func TestConfiguredDomainWaitsForRoom(t *testing.T) {
+	h, dir := newHost(domain("1", "web", 0)), t.TempDir()
+	m := open(t, h, dir)
+	both := []Wish{{Domain: "web", Budget: 80 * ms, Period: 100 * ms}, {Domain: "db", Budget: 80 * ms, Period: 100 * ms}}
+	configured := func() {
+		t.Helper()
+		if err := m.Configure(t.Context(), both); err != nil {
+			t.Fatal(err)
+		}
+	}
+	configured()
+	h.all = append(h.all, domain("2", "db", 0))
+	review(t, m)
+	on(t, m, h, "web", "1")
+	without(t, m, h, "db")
+	configured() // the same configuration is no error
+	without(t, m, h, "db")
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m = open(t, h, dir) // nor does it keep the next master from its work
+	configured()
+	on(t, m, h, "web", "1")
+	without(t, m, h, "db")
+	if _, err := m.Release(t.Context(), "web"); err != nil {
+		t.Fatal(err)
+	}
+	review(t, m)
+	on(t, m, h, "db", "2")
+	if s := list(t, m); len(s) != 1 || !s[0].Configured {
+		t.Errorf("%+v", s)
+	}
+	// A later configuration that does not fit is refused as a whole.
+	more := append(both[:1:1], Wish{Domain: "db", Budget: 90 * ms, Period: 100 * ms})
+	if err := m.Configure(t.Context(), more); !errors.Is(err, platform.ErrNotAdmitted) {
+		t.Errorf("%v", err)
+	}
+	on(t, m, h, "db", "2")
+}
+
+// The first configuration of a master is taken whichever domains run: what they
+// had before is no reason against it.
+func TestFirstConfigurationThatDoesNotFitWaits(t *testing.T) {
+	h := newHost(domain("1", "web", 0), domain("2", "db", 0))
+	m := open(t, h, t.TempDir())
+	adopt(t, m, "db", 30*ms, 100*ms)
+	if err := m.Configure(t.Context(), []Wish{{Domain: "web", Budget: 80 * ms, Period: 100 * ms}}); err != nil {
+		t.Fatal(err)
+	}
+	without(t, m, h, "web")
+	on(t, m, h, "db", "2")
+	if _, err := m.Release(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	review(t, m)
+	on(t, m, h, "web", "1")
+}
+
+// What the configuration names and no domain is called is listed, from the first
+// configuration on.
+func TestMisspelledDomainIsListedAsAbsent(t *testing.T) {
+	h := newHost(domain("1", "web", 0), domain("2", "twin", 0), domain("3", "twin", 0))
+	m := open(t, h, t.TempDir())
+	if err := m.Configure(t.Context(), []Wish{{Domain: "wbe", Budget: 8 * ms, Period: 100 * ms}, {Domain: "twin", Budget: ms, Period: 50 * ms}}); err != nil {
+		t.Fatal(err)
+	}
+	s := entry(t, m, "wbe")
+	if !s.Absent || s.Domain != "" || s.Budget != 8*ms || !s.Configured || s.Problem != absent || s.Class != Batch {
+		t.Errorf("%+v", s)
+	}
+	if s := entry(t, m, "twin"); !s.Absent || !strings.Contains(s.Problem, "use one of 2") {
+		t.Errorf("%+v", s)
+	}
+	h.all = append(h.all, domain("4", "wbe", 0))
+	review(t, m)
+	on(t, m, h, "wbe", "4")
+	h.all = h.all[:3]
+	review(t, m)
+	if s := entry(t, m, "wbe"); s.Absent || s.Domain != "" || len(list(t, m)) != 2 {
+		t.Errorf("it was there once: %+v", list(t, m))
+	}
+}
+
+// One entry whose use cannot be read is a problem of this entry.
+func TestOneEntrysFailureIsNotTheLists(t *testing.T) {
+	h := newHost(domain("1", "web", 0), domain("2", "db", 0))
+	m := open(t, h, t.TempDir())
+	adopt(t, m, "web", 10*ms, 100*ms)
+	adopt(t, m, "db", 10*ms, 100*ms)
+	h.broken = map[string]error{"1": errors.New("set the weight of domain 1: invalid argument")}
+	all, err := m.List(t.Context())
+	if err == nil || len(all) != 2 || !strings.Contains(all[0].Problem, "invalid argument") || all[1].Problem != "" || all[1].Foreground != 7 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
