@@ -30,6 +30,10 @@ func (r *run) prepare(ctx context.Context, limit *time.Timer) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
+	store := savedIn(cache)
+	if l, err := r.resumeOrRemove(ctx, store, key); l != nil || err != nil {
+		return l, err
+	}
 	// Of two runs that want the same machine one boots it, and the other waits
 	// and resumes it.
 	r.awaited = "another run, which boots the same machine"
@@ -38,18 +42,27 @@ func (r *run) prepare(ctx context.Context, limit *time.Timer) (*link, error) {
 		return nil, err
 	}
 	defer unlock()
-	store := savedIn(cache)
-	l, err := r.resume(ctx, store, key)
-	if err == nil || ctx.Err() != nil {
+	limit.Reset(r.config.BootTimeout)
+	if l, err := r.resumeOrRemove(ctx, store, key); l != nil || err != nil {
 		return l, err
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintf(r.config.SetupLog, "%v: removed, the machine is booted anew\n", err)
-		if err := store.Remove(key); err != nil {
-			return nil, err
-		}
-	}
 	return r.bootAndSave(ctx, limit, store, key)
+}
+
+// resumeOrRemove returns the saved machine of a key, or nil if there is none. One
+// that cannot be resumed is removed.
+func (r *run) resumeOrRemove(ctx context.Context, store *saved.Store, key string) (*link, error) {
+	l, err := r.resume(ctx, store, key)
+	switch {
+	case err == nil:
+		return l, nil
+	case ctx.Err() != nil:
+		return nil, ended(ctx)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	}
+	fmt.Fprintf(r.config.SetupLog, "%v: removed, the machine is booted anew\n", err)
+	return nil, store.Remove(key)
 }
 
 // resume returns the saved machine of a key, or [fs.ErrNotExist] if there is
@@ -118,7 +131,10 @@ func (r *run) bootAndSave(ctx context.Context, limit *time.Timer, store *saved.S
 	}
 	// The memory model, which slows all down, begins with a resumed machine.
 	l.close()
-	l, err = r.resume(ctx, store, key)
+	l, err = r.resumeOrRemove(ctx, store, key)
 	r.result.Resumed = false
-	return l, err
+	if l != nil || err != nil {
+		return l, err
+	}
+	return r.boot(ctx, limit, r.machine.busPlugin(), nil)
 }
