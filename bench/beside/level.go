@@ -24,6 +24,9 @@ type rate struct{ count, seconds float64 }
 const (
 	// leastLooks must have been taken before there is a limit.
 	leastLooks = 10
+	// leastTraffic is how long the job's first traffic is waited for when a
+	// measurement is over.
+	leastTraffic = 10 * time.Second
 	// slow is what nine of ten looks alone do not see.
 	slow = 0.9
 	// above the median alone a limit is at least this many times: the policy
@@ -124,11 +127,17 @@ func lookUncontrolled(_ context.Context, h *Host) (stop func() error, err error)
 		return nil, err
 	}
 	return func() error {
-		s, err := m.Take(source)
-		if err == nil && s.Traffic == throttle.Counted {
-			h.levels.traffic.count += s.CPUs[0].Traffic * s.Span.Seconds()
-			h.levels.traffic.seconds += s.Span.Seconds()
+		t := &h.levels.traffic
+		// On a busy machine the job may not have had its CPU in all of the slot.
+		for end := time.Now().Add(leastTraffic); ; time.Sleep(period) {
+			s, err := m.Take(source)
+			if err == nil && s.Traffic == throttle.Counted {
+				t.count += s.CPUs[0].Traffic * s.Span.Seconds()
+				t.seconds += s.Span.Seconds()
+			}
+			if err != nil || t.count > 0 || time.Now().After(end) {
+				return err
+			}
 		}
-		return err
 	}, nil
 }

@@ -39,9 +39,6 @@ func (m *Master) Try(ctx context.Context, wishes []Wish) (Trial, error) {
 			t.Absent, t.CPUs = append(t.Absent, w.Domain), cpus
 		}
 		a, err := what.wanted(all, w)
-		if err == nil {
-			err = what.fits(a)
-		}
 		if err != nil {
 			return t, err
 		}
