@@ -3,13 +3,11 @@
 package lab
 
 import (
-	"bytes"
 	"crypto/rand"
 	"fmt"
 	"io"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -110,54 +108,6 @@ func (l *limitedWriter) Write(p []byte) (int, error) {
 	n, err := l.w.Write(p)
 	l.left -= int64(n)
 	return n, err
-}
-
-// ramdisk puts Dom0's image together: the base, packages, and the init program,
-// for Dom0 and for the DomUs. It is an unnamed file in memory.
-func ramdisk(base *image.Base, bin string, p packages) (_ *os.File, err error) {
-	initFile := filepath.Join(bin, initProgram)
-	f, err := memoryFile("dom0.img")
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-		}
-	}()
-	for _, name := range append([]string{base.Dom0Image()}, p.dom0...) {
-		if err := appendFile(f, name); err != nil {
-			return nil, fmt.Errorf("make Dom0's ramdisk: %w", err)
-		}
-	}
-	var overlay bytes.Buffer
-	for _, name := range p.domu {
-		if err := appendFile(&overlay, name); err != nil {
-			return nil, fmt.Errorf("DomU image: %w", err)
-		}
-	}
-	domu := image.NewArchive(&overlay)
-	domu.HostFile(image.Init, initFile)
-	if err := domu.Close(); err != nil {
-		return nil, fmt.Errorf("DomU image: %w", err)
-	}
-	dom0 := image.NewArchive(f)
-	dom0.HostFile(image.Init, initFile)
-	dom0.File(image.Overlay, 0o644, overlay.Bytes())
-	if err := dom0.Close(); err != nil {
-		return nil, fmt.Errorf("Dom0 image: %w", err)
-	}
-	return f, nil
-}
-
-func appendFile(w io.Writer, name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = io.Copy(w, f)
-	return err
 }
 
 // memoryFile makes an unnamed file in memory, which is gone when no process has

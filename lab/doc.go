@@ -7,6 +7,7 @@
 // command is cmd/vliblab. The product itself does not import it. Nothing that
 // is measured in it is a time: [Mode] says what is true in which mode.
 //
-// One [Run] is one boot, some ten seconds. A test that has many things to check
-// puts them into one program, adds it with [Config.Add], and runs that.
+// A [Run] resumes a machine that an earlier one with the same ingredients has
+// saved, which takes a second or two; where there is none it boots, some ten to
+// sixty seconds, and saves the machine ([Saved], docs/lab.md).
 package lab
