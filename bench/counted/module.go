@@ -44,6 +44,7 @@ func Module(ctx context.Context, o Options, only ...string) (records []bench.Rec
 		}
 		s, machine, err := o.boot(ctx, images, lab.Config{
 			Args: []string{self, Dom0ModuleArg, c.scheduler}, Xen: c.xen, Scheduler: c.scheduler, DomUs: 3,
+			Fresh: true, // the boot is measured too
 		})
 		if err != nil {
 			return nil, fmt.Errorf("Xen %s under %s: %w", c.xen, c.scheduler, err)
