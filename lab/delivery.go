@@ -6,9 +6,12 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +39,14 @@ func newDelivery(c Config, bin string) (*delivery, error) {
 		return nil, err
 	}
 	d.dom0, d.domu = append(d.dom0, c.Add...), append(d.domu, c.DomUAdd...)
+	for _, files := range [][]File{d.dom0, d.domu} {
+		if err := resolve(files); err != nil {
+			return nil, err
+		}
+		if err := check(files); err != nil {
+			return nil, err
+		}
+	}
 	for _, name := range []string{"dom0", "domu"} {
 		f, err := memoryFile(name)
 		if err != nil {
@@ -49,6 +60,52 @@ func newDelivery(c Config, bin string) (*delivery, error) {
 		}
 	}
 	return d, nil
+}
+
+// resolve follows links at the files' own places, which may lead to folders, and
+// completes guest paths that are only a folder's.
+func resolve(files []File) error {
+	for i, f := range files {
+		if strings.HasSuffix(f.Guest, "/") {
+			files[i].Guest = path.Join(f.Guest, filepath.Base(f.Host))
+		}
+		host, err := filepath.EvalSymlinks(f.Host)
+		if err != nil {
+			return err
+		}
+		files[i].Host = host
+	}
+	return nil
+}
+
+var errTooMuch = fmt.Errorf("the files take more than %d MiB, which is all that a run can bring along", int64(wire.DiskBytes)>>20)
+
+// check says before a machine boots what cannot be brought to it, and before the
+// files are read, which is done a whole file at a time.
+func check(files []File) error {
+	var total int64
+	for _, f := range files {
+		err := filepath.WalkDir(f.Host, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || d.Type() == fs.ModeSymlink {
+				return err
+			}
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			if !info.Mode().IsRegular() {
+				return fmt.Errorf("%s is not a regular file", name)
+			}
+			if total += info.Size(); total > wire.DiskBytes-wire.DiskBlock {
+				return errTooMuch
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("add %s: %w", f.Guest, err)
+		}
+	}
+	return nil
 }
 
 func (d *delivery) close() {
@@ -103,7 +160,7 @@ type limitedWriter struct {
 
 func (l *limitedWriter) Write(p []byte) (int, error) {
 	if int64(len(p)) > l.left {
-		return 0, fmt.Errorf("the files take more than %d MiB, which is all that a run can bring along", int64(wire.DiskBytes)>>20)
+		return 0, errTooMuch
 	}
 	n, err := l.w.Write(p)
 	l.left -= int64(n)

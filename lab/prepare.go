@@ -105,7 +105,7 @@ func (r *run) boot(ctx context.Context, limit *time.Timer, plugin string, save f
 		return nil, err
 	}
 	if err := vm.Stop(); err != nil {
-		return nil, err
+		return nil, r.because(ctx, vm, err)
 	}
 	if save != nil {
 		err = save(vm)

@@ -93,7 +93,13 @@ type run struct {
 // run gets a prepared machine, gives it the job, and answers it until the
 // command has ended. The emulator is gone when it returns, so that nothing of
 // its console is missing.
-func (r *run) run(ctx context.Context, files *delivery) error {
+func (r *run) run(ctx context.Context, files *delivery) (err error) {
+	defer func() {
+		// What the killed emulator left unsaid is not what happened.
+		if err != nil && ctx.Err() != nil {
+			err = ended(ctx)
+		}
+	}()
 	limit := time.NewTimer(r.config.BootTimeout)
 	defer limit.Stop()
 	l, err := r.prepare(ctx, limit)
@@ -101,16 +107,17 @@ func (r *run) run(ctx context.Context, files *delivery) error {
 		return err
 	}
 	defer l.close()
+	r.awaited = "the files of this run"
 	if err := files.put(); err != nil {
 		return err
 	}
 	// The job is there when the machine goes on: in counted mode an idle
 	// machine's time flies.
 	if err := l.conn.SendJSON(wire.KindJob, r.config.job(files.hasServer())); err != nil {
-		return err
+		return r.because(ctx, l.vm, err)
 	}
 	if err := l.vm.Continue(); err != nil {
-		return err
+		return r.because(ctx, l.vm, err)
 	}
 	return r.follow(ctx, l, limit)
 }
@@ -135,13 +142,7 @@ func (r *run) follow(ctx context.Context, l *link, limit *time.Timer) error {
 				limit.Stop()
 			}
 		case err := <-l.broken:
-			// The emulator ends with its channel; why is more to the point.
-			select {
-			case <-l.vm.Done():
-				return r.died(ctx, l.vm)
-			case <-time.After(grace):
-				return fmt.Errorf("channel to Dom0: %w", err)
-			}
+			return r.because(ctx, l.vm, fmt.Errorf("channel to Dom0: %w", err))
 		case <-l.vm.Done():
 			return r.died(ctx, l.vm)
 		case line := <-r.console.dead:
@@ -165,6 +166,17 @@ func ended(ctx context.Context) error {
 		return cause
 	}
 	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// because returns how the emulator ended, if it did: its connections end with it,
+// and why is more to the point than their error err.
+func (r *run) because(ctx context.Context, vm *qemu.Process, err error) error {
+	select {
+	case <-vm.Done():
+		return r.died(ctx, vm)
+	case <-time.After(grace):
+		return err
+	}
 }
 
 // died says how the emulator ended.

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/lab/image"
+	"github.com/vlibos/vlibos/lab/qemu"
+	"github.com/vlibos/vlibos/lab/saved"
+	"github.com/vlibos/vlibos/lab/wire"
+)
+
+// By the emulator's name this test's own binary is an emulator, whose guest is
+// prepared at once and then runs a command that does nothing.
+func init() {
+	if filepath.Base(os.Args[0]) == qemu.Program {
+		fmt.Fprintln(os.Stderr, "the emulator's last words:", emulate())
+		os.Exit(1)
+	}
+}
+
+// The emulator acts on a command of its monitor as the variable says:
+// COMMAND=die or COMMAND=hang, and does not answer it.
+const misbehaviour = "LAB_TEST_EMULATOR"
+
+func emulate() error {
+	monitor, channel := os.NewFile(3, "monitor"), os.NewFile(4, "channel")
+	guest := wire.NewConn(channel)
+	if !strings.Contains(strings.Join(os.Args, " "), "-incoming") {
+		if err := guest.SendJSON(wire.KindHello, wire.Hello{Revision: wire.Revision, Xen: "4.17", Kernel: "6.1"}); err != nil {
+			return err
+		}
+		if f, err := guest.Receive(); err != nil || f.Kind != wire.KindPlan {
+			return fmt.Errorf("the plan: %v", err)
+		}
+		if err := guest.Send(wire.KindPrepared, nil); err != nil {
+			return err
+		}
+	}
+	conn, err := net.FileConn(monitor)
+	if err != nil {
+		return err
+	}
+	in := bufio.NewScanner(conn)
+	for in.Scan() {
+		var request struct{ Execute string }
+		if err := json.Unmarshal(in.Bytes(), &request); err != nil {
+			return err
+		}
+		switch os.Getenv(misbehaviour) {
+		case request.Execute + "=die":
+			return errors.New("died of " + request.Execute)
+		case request.Execute + "=hang":
+			select {}
+		}
+		answer := `{"return": {}}`
+		if request.Execute == "query-migrate" {
+			answer = `{"return": {"status": "completed"}}`
+		}
+		fmt.Fprintln(conn, answer)
+		if request.Execute == "cont" {
+			if f, err := guest.Receive(); err != nil || f.Kind != wire.KindJob {
+				return fmt.Errorf("the job: %v", err)
+			}
+			guest.Send(wire.KindRunning, nil)
+			guest.SendJSON(wire.KindExit, wire.Exit{Status: 3})
+		}
+	}
+	return in.Err()
+}
+
+// emulated is a run with that emulator, and the store of its machines.
+func emulated(t *testing.T, behaviour string) (*run, *delivery, *saved.Store) {
+	t.Helper()
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, filepath.Join(dir, qemu.Program)); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	t.Setenv(misbehaviour, behaviour)
+	cache := filepath.Join(dir, "cache")
+	t.Setenv("VLIBOS_CACHE", cache)
+	c, err := Config{Args: []string{"true"}}.complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := newDelivery(c, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(files.close)
+	r := &run{config: c, machine: ingredients(t), console: newConsole(c.Console), start: time.Now()}
+	return r, files, savedIn(&image.Cache{Dir: cache})
+}
+
+func TestEndedContextIsTheError(t *testing.T) {
+	for _, command := range []string{"qmp_capabilities", "stop", "migrate", "query-migrate", "cont"} {
+		t.Run(command, func(t *testing.T) {
+			r, files, store := emulated(t, command+"=hang")
+			ctx, stop := context.WithTimeoutCause(t.Context(), 500*time.Millisecond, fmt.Errorf("%w after a while", ErrTimeout))
+			defer stop()
+			if err := r.run(ctx, files); !errors.Is(err, ErrTimeout) {
+				t.Errorf("over: %v, want a timeout", err)
+			}
+			left, err := filepath.Glob(filepath.Join(store.Dir, "tmp-*"))
+			if err != nil || len(left) > 0 {
+				t.Errorf("left: %q, %v", left, err)
+			}
+		})
+	}
+}
+
+func TestDeadEmulatorIsTheError(t *testing.T) {
+	for _, command := range []string{"qmp_capabilities", "stop", "migrate", "query-migrate", "cont"} {
+		t.Run(command, func(t *testing.T) {
+			r, files, _ := emulated(t, command+"=die")
+			err := r.run(t.Context(), files)
+			if err == nil || !strings.Contains(err.Error(), "the emulator ended: exit status 1") {
+				t.Errorf("got %v", err)
+			}
+			if tail := r.console.tail(); !strings.Contains(strings.Join(tail, "\n"), "last words") {
+				t.Errorf("console %q", tail)
+			}
+		})
+	}
+}
