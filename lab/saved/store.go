@@ -45,12 +45,10 @@ func (s *Store) Open(key string) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The time of the last use is the file's.
+	// The time of the last use is the file's. One that is another user's, or in
+	// a folder that may only be read, is of use all the same.
 	now := time.Now()
-	if err := os.Chtimes(s.path(key), now, now); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		m.File.Close()
-		return nil, err
-	}
+	os.Chtimes(s.path(key), now, now)
 	return m, nil
 }
 
@@ -92,28 +90,46 @@ type Entry struct {
 
 // List returns all machines, the last used first. It reads their headers only.
 func (s *Store) List() ([]Entry, error) {
-	names, err := filepath.Glob(filepath.Join(s.Dir, "*"+suffix))
+	files, err := s.files()
 	if err != nil {
 		return nil, err
 	}
 	var entries []Entry
-	for _, name := range names {
-		e := Entry{Key: strings.TrimSuffix(filepath.Base(name), suffix)}
-		info, err := os.Stat(name)
-		if errors.Is(err, fs.ErrNotExist) {
+	for _, f := range files {
+		key, ok := strings.CutSuffix(f.Name(), suffix)
+		if !ok {
+			continue
+		}
+		e := Entry{Key: key, Bytes: f.Size(), Used: f.ModTime()}
+		if e.About, e.Damaged = readAbout(s.path(key), key); errors.Is(e.Damaged, fs.ErrNotExist) {
 			continue // removed just now
 		}
-		if err != nil {
-			return nil, err
-		}
-		e.Bytes, e.Used = info.Size(), info.ModTime()
-		e.About, e.Damaged = readAbout(name, e.Key)
 		entries = append(entries, e)
 	}
 	slices.SortFunc(entries, func(a, b Entry) int {
 		return cmp.Or(b.Used.Compare(a.Used), strings.Compare(a.Key, b.Key))
 	})
 	return entries, nil
+}
+
+// files returns what is in the store's folder.
+func (s *Store) files() ([]fs.FileInfo, error) {
+	entries, err := os.ReadDir(s.Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var files []fs.FileInfo
+	for _, e := range entries {
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed just now
+		}
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, info)
+	}
+	return files, nil
 }
 
 // Remove removes the machine of a key; none is no error.
@@ -131,13 +147,13 @@ func (s *Store) RemoveAll() error { return os.RemoveAll(s.Dir) }
 // trim removes machines until the rest is within the limit, but not keep, and
 // what processes that died have left.
 func (s *Store) trim(keep string) error {
-	left, err := filepath.Glob(filepath.Join(s.Dir, partial+"*"))
+	files, err := s.files()
 	if err != nil {
 		return err
 	}
-	for _, name := range left {
-		if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > partialLife {
-			os.Remove(name)
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), partial) && time.Since(f.ModTime()) > partialLife {
+			os.Remove(filepath.Join(s.Dir, f.Name()))
 		}
 	}
 	entries, err := s.List()
@@ -150,7 +166,6 @@ func (s *Store) trim(keep string) error {
 			if err := s.Remove(e.Key); err != nil {
 				return err
 			}
-			total -= e.Bytes
 		}
 	}
 	return nil

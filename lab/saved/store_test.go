@@ -159,3 +159,29 @@ func TestOldestUseGoesFirst(t *testing.T) {
 		t.Errorf("left: %q, want e", got)
 	}
 }
+
+func TestFolderOfAnyName(t *testing.T) {
+	s := &Store{Dir: filepath.Join(t.TempDir(), "[a-b]*"), Limit: 1 << 20}
+	create(t, s, "k", []byte("x"))
+	if got := keys(t, s); got != "k" {
+		t.Errorf("listed: %q, want k", got)
+	}
+}
+
+func TestNothingOlderThanWhatGoesStays(t *testing.T) {
+	s := &Store{Dir: t.TempDir(), Limit: 5 * headerBytes}
+	for i, m := range []struct {
+		key  string
+		size int
+	}{{"small", 1}, {"large", 2 * headerBytes}} {
+		create(t, s, m.key, make([]byte, m.size))
+		then := time.Now().Add(time.Duration(i-10) * time.Minute)
+		if err := os.Chtimes(s.path(m.key), then, then); err != nil {
+			t.Fatal(err)
+		}
+	}
+	create(t, s, "new", make([]byte, 2*headerBytes))
+	if got := keys(t, s); got != "new" {
+		t.Errorf("left: %q, want new: the small one was used before the large one", got)
+	}
+}
