@@ -4,6 +4,7 @@ package lab
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +39,7 @@ const misbehaviour = "LAB_TEST_EMULATOR"
 func emulate() error {
 	monitor, channel := os.NewFile(3, "monitor"), os.NewFile(4, "channel")
 	guest := wire.NewConn(channel)
-	if !strings.Contains(strings.Join(os.Args, " "), "-incoming") {
+	if !slices.Contains(os.Args, "-incoming") {
 		if err := guest.SendJSON(wire.KindHello, wire.Hello{Revision: wire.Revision, Xen: "4.17", Kernel: "6.1"}); err != nil {
 			return err
 		}
@@ -95,7 +97,7 @@ func emulated(t *testing.T, behaviour string) (*run, *delivery, *saved.Store) {
 	t.Setenv(misbehaviour, behaviour)
 	cache := filepath.Join(dir, "cache")
 	t.Setenv("VLIBOS_CACHE", cache)
-	c, err := Config{Args: []string{"true"}}.complete()
+	c, err := Config{Args: []string{"true"}, BootTimeout: 30 * time.Second}.complete()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,8 +106,15 @@ func emulated(t *testing.T, behaviour string) (*run, *delivery, *saved.Store) {
 		t.Fatal(err)
 	}
 	t.Cleanup(files.close)
-	r := &run{config: c, machine: ingredients(t), console: newConsole(c.Console), start: time.Now()}
+	r := &run{config: c, machine: ingredients(t)}
+	r.again(&bytes.Buffer{})
 	return r, files, savedIn(&image.Cache{Dir: cache})
+}
+
+// again makes a run a new one of the same machine.
+func (r *run) again(log *bytes.Buffer) {
+	*r = run{config: r.config, machine: r.machine, console: newConsole(r.config.Console), begun: time.Now()}
+	r.config.SetupLog = log
 }
 
 func TestEndedContextIsTheError(t *testing.T) {
@@ -135,6 +144,66 @@ func TestDeadEmulatorIsTheError(t *testing.T) {
 			}
 			if tail := r.console.tail(); !strings.Contains(strings.Join(tail, "\n"), "last words") {
 				t.Errorf("console %q", tail)
+			}
+		})
+	}
+}
+
+func TestMachineThatCannotGoOnIsRemoved(t *testing.T) {
+	for _, command := range []string{"migrate-incoming", "cont"} {
+		t.Run(command, func(t *testing.T) {
+			r, files, store := emulated(t, "")
+			if err := r.run(t.Context(), files); err != nil || r.result.Status != 3 {
+				t.Fatalf("status %d, %v, awaited %s, %q", r.result.Status, err, r.awaited, r.console.tail())
+			}
+			saved, err := store.List()
+			if err != nil || len(saved) != 1 {
+				t.Fatalf("saved: %v, %v", saved, err)
+			}
+			t.Setenv(misbehaviour, command+"=die")
+			var log bytes.Buffer
+			r.again(&log)
+			err = r.run(t.Context(), files)
+			said := log.String()
+			if strings.Count(said, "\n") != 1 {
+				t.Errorf("said %q, want one line", said)
+			}
+			if command == "migrate-incoming" {
+				// The run boots it anew, and saves it again.
+				if err != nil || r.result.Status != 3 || r.result.Resumed || !strings.Contains(said, "died of "+command) {
+					t.Errorf("status %d, %v, said %q, awaited %s, console %q", r.result.Status, err, said, r.awaited, r.console.tail())
+				}
+				return
+			}
+			if left, lerr := store.List(); err == nil || lerr != nil || len(left) > 0 {
+				t.Errorf("after %v the store has %v, %v", err, left, lerr)
+			}
+		})
+	}
+}
+
+func TestRunsWhereNothingCanBeSaved(t *testing.T) {
+	for name, spoil := range map[string]func(folder string) error{
+		"no lock": func(folder string) error { return os.MkdirAll(folder+".lock", 0o755) },
+		// What is damaged cannot be removed, and not replaced.
+		"no removal": func(folder string) error { return os.MkdirAll(folder+".machine/x", 0o755) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, files, store := emulated(t, "")
+			key, err := r.machine.key("")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := spoil(filepath.Join(store.Dir, key)); err != nil {
+				t.Fatal(err)
+			}
+			var log bytes.Buffer
+			r.config.SetupLog = &log
+			if err := r.run(t.Context(), files); err != nil || r.result.Status != 3 {
+				t.Errorf("status %d, %v", r.result.Status, err)
+			}
+			if log.Len() == 0 {
+				t.Error("nobody is told that nothing is saved")
 			}
 		})
 	}

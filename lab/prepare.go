@@ -19,6 +19,7 @@ import (
 // prepare returns a machine that waits, stopped, for its files and its job: one
 // that was saved, or else one that it boots and saves. The caller closes it.
 func (r *run) prepare(ctx context.Context, limit *time.Timer) (*link, error) {
+	r.awaited = "a saved machine"
 	if r.config.Fresh {
 		return r.boot(ctx, limit, r.machine.busPlugin(), nil)
 	}
@@ -39,7 +40,12 @@ func (r *run) prepare(ctx context.Context, limit *time.Timer) (*link, error) {
 	r.awaited = "another run, which boots the same machine"
 	unlock, err := cache.Lock(ctx, filepath.Join("saved", key+".lock"))
 	if err != nil {
-		return nil, err
+		if ctx.Err() != nil {
+			return nil, ended(ctx)
+		}
+		// For example a cache that this user may only read.
+		fmt.Fprintf(r.config.SetupLog, "machines cannot be saved: %v\n", err)
+		return r.boot(ctx, limit, r.machine.busPlugin(), nil)
 	}
 	defer unlock()
 	limit.Reset(r.config.BootTimeout)
@@ -61,8 +67,12 @@ func (r *run) resumeOrRemove(ctx context.Context, store *saved.Store, key string
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	}
-	fmt.Fprintf(r.config.SetupLog, "%v: removed, the machine is booted anew\n", err)
-	return nil, store.Remove(key)
+	removed := "removed"
+	if rerr := store.Remove(key); rerr != nil {
+		removed = rerr.Error()
+	}
+	fmt.Fprintf(r.config.SetupLog, "%v: %s, the machine is booted anew\n", err, removed)
+	return nil, nil
 }
 
 // resume returns the saved machine of a key, or [fs.ErrNotExist] if there is
@@ -78,9 +88,14 @@ func (r *run) resume(ctx context.Context, store *saved.Store, key string) (*link
 	machine.Saved, machine.Plugin = m.File, r.machine.busPlugin()
 	vm, err := qemu.Start(ctx, machine, r.console)
 	if err != nil {
+		// An emulator that cannot load a machine says why and ends.
+		if said := r.console.tail(); len(said) > 0 {
+			err = fmt.Errorf("%w: %s", err, said[len(said)-1])
+		}
 		return nil, err
 	}
 	r.result.Resumed = true
+	r.remove = func() error { return store.Remove(key) }
 	r.result.Versions.Xen, r.result.Versions.Dom0 = m.Xen, m.Kernel
 	return newLink(vm), nil
 }

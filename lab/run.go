@@ -69,10 +69,10 @@ func Run(ctx context.Context, config Config) (Result, error) {
 		ctx, stop = context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("%w after %v", ErrTimeout, c.Timeout))
 		defer stop()
 	}
-	r := &run{config: c, machine: m, console: newConsole(c.Console), start: time.Now()}
+	r := &run{config: c, machine: m, console: newConsole(c.Console), begun: time.Now()}
 	r.result.Versions = Versions{QEMU: emulator, Base: base.Key}
 	err = r.run(ctx, files)
-	r.result.Total = time.Since(r.start)
+	r.result.Total = time.Since(r.begun)
 	if err != nil {
 		return r.result, &Error{Awaited: r.awaited, Err: err, Console: r.console.tail(), Logs: r.result.Logs}
 	}
@@ -84,10 +84,13 @@ type run struct {
 	config  Config
 	machine *machine
 	console *console
-	start   time.Time
+	begun   time.Time
 	awaited string
 	result  Result
 	running bool // the command has been started
+	failed  bool // the guest has said why it cannot be
+	// remove removes the saved machine that was resumed, if one was.
+	remove func() error
 }
 
 // run gets a prepared machine, gives it the job, and answers it until the
@@ -111,15 +114,30 @@ func (r *run) run(ctx context.Context, files *delivery) (err error) {
 	if err := files.put(); err != nil {
 		return err
 	}
+	err = r.start(ctx, l, files)
+	if err == nil {
+		err = r.follow(ctx, l, limit)
+	}
+	if err != nil && ctx.Err() == nil && r.remove != nil && !r.running && !r.failed {
+		// It died or hangs, perhaps as it was saved: the next run would, too.
+		fmt.Fprintln(r.config.SetupLog, "the saved machine is removed, the next run boots")
+		err = errors.Join(err, r.remove())
+	}
+	return err
+}
+
+// start gives a machine its job and lets it go on.
+func (r *run) start(ctx context.Context, l *link, files *delivery) error {
 	// The job is there when the machine goes on: in counted mode an idle
 	// machine's time flies.
-	if err := l.conn.SendJSON(wire.KindJob, r.config.job(files.hasServer())); err != nil {
+	err := l.conn.SendJSON(wire.KindJob, r.config.job(files.hasServer()))
+	if err == nil {
+		err = l.vm.Continue()
+	}
+	if err != nil {
 		return r.because(ctx, l.vm, err)
 	}
-	if err := l.vm.Continue(); err != nil {
-		return r.because(ctx, l.vm, err)
-	}
-	return r.follow(ctx, l, limit)
+	return nil
 }
 
 // enter says what is awaited now.
@@ -215,7 +233,7 @@ func (r *run) frame(l *link, f wire.Frame) (done bool, err error) {
 		r.enter(string(f.Payload))
 	case wire.KindRunning:
 		r.running = true
-		r.result.Boot = time.Since(r.start)
+		r.result.Boot = time.Since(r.begun)
 		r.awaited = "the end of " + r.config.Args[0]
 		if bus := r.machine.bus; bus != nil {
 			if err := bus.setService(r.config.BusService); err != nil {
@@ -237,7 +255,7 @@ func (r *run) frame(l *link, f wire.Frame) (done bool, err error) {
 		if err := f.Decode(&failed); err != nil {
 			return false, err
 		}
-		r.awaited = failed.Awaited
+		r.failed, r.awaited = true, failed.Awaited
 		return false, errors.New(failed.Error)
 	case wire.KindExit:
 		var exit wire.Exit
