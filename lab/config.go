@@ -228,6 +228,9 @@ func (c Config) complete() (Config, error) {
 	if strings.ContainsAny(c.Scheduler, " \t,") {
 		return c, fmt.Errorf("scheduler %q: expected one name, for example credit2", c.Scheduler)
 	}
+	if strings.Contains(c.KernelArgs, ",") {
+		return c, fmt.Errorf("kernel arguments %q: QEMU takes no comma in those of Dom0", c.KernelArgs)
+	}
 	if c.Xen != StockXen && !hasModule(c.Xen) {
 		if !strings.Contains(c.Xen, "/") {
 			return c, fmt.Errorf("no hypervisor is called %q: expected %s, %s, %s, %s or the path of a file, with a slash", c.Xen, StockXen, VlibXen, VlibDebugXen, VlibFlaskXen)

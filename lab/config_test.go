@@ -56,6 +56,7 @@ func TestConfigRefused(t *testing.T) {
 		"gntalloc limit is -1":                       {Args: []string{"x"}, DomUGntallocLimit: -1},
 		"give the machine 944":                       {Args: []string{"x"}, DomUs: 1, MemoryMiB: 500},
 		`no hypervisor is called "fast"`:             {Args: []string{"x"}, Xen: "fast"},
+		"takes no comma":                             {Args: []string{"x"}, KernelArgs: "console=hvc0,115200"},
 		"boot --xen vlib":                            {Args: []string{"x"}, Scheduler: "vlib"},
 		`release "sid": expected bookworm or trixie`: {Args: []string{"x"}, Release: "sid"},
 		`package "--all"`:                            {Args: []string{"x"}, Dom0Packages: []string{"curl", "--all"}},

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"github.com/vlibos/vlibos/lab/image"
@@ -42,7 +43,10 @@ type machine struct {
 	plan wire.Plan
 	what string // for a person
 	base string // the key of the base images, a hash of their packages
-	bus  *memoryBus
+	// emulator is the path of the emulator: another build may have the same
+	// version.
+	emulator string
+	bus      *memoryBus
 }
 
 // newMachine makes the machine of a run. The caller closes it.
@@ -56,6 +60,9 @@ func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string
 		plan: c.plan(),
 		what: c.describe(),
 		base: base.Key,
+	}
+	if m.emulator, err = exec.LookPath(qemu.Program); err != nil {
+		return nil, &Error{Awaited: "the emulator", Err: err}
 	}
 	if m.Ramdisk, err = ramdisk(base, bin, p); err != nil {
 		return nil, &Error{Awaited: "the images of this run", Err: err}
@@ -98,7 +105,7 @@ func (m *machine) key(emulator string) (string, error) {
 		return "", err
 	}
 	fmt.Fprintf(h, "%q %q %q %q\n", emulator, identity, m.base, plan)
-	for _, name := range []string{m.Hypervisor, m.Kernel, fmt.Sprintf("/proc/self/fd/%d", m.Ramdisk.Fd())} {
+	for _, name := range []string{m.emulator, m.Hypervisor, m.Kernel, fmt.Sprintf("/proc/self/fd/%d", m.Ramdisk.Fd())} {
 		f, err := os.Open(name)
 		if err != nil {
 			return "", err

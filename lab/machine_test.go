@@ -28,7 +28,7 @@ func ingredients(t *testing.T) *machine {
 	t.Cleanup(func() { ramdisk.Close() })
 	m := &machine{base: "a base", plan: wire.Plan{Domains: []wire.Domain{{Name: "vlib1", Config: "vcpus = 1\n"}}}}
 	m.CPUs, m.MemoryMiB, m.HypervisorArgs, m.KernelArgs, m.Port = 2, 1024, "sched=credit2", "quiet", wire.Port
-	m.Hypervisor, m.Kernel, m.Ramdisk = file("xen"), file("vmlinux"), ramdisk
+	m.emulator, m.Hypervisor, m.Kernel, m.Ramdisk = file("qemu"), file("xen"), file("vmlinux"), ramdisk
 	return m
 }
 
@@ -51,7 +51,7 @@ func TestEveryChangedIngredientIsAnotherMachine(t *testing.T) {
 	}
 	flip := func(name string) func(*machine) error {
 		return func(m *machine) error {
-			path := map[string]string{"xen": m.Hypervisor, "vmlinux": m.Kernel, "ramdisk": m.Ramdisk.Name()}[name]
+			path := map[string]string{"qemu": m.emulator, "xen": m.Hypervisor, "vmlinux": m.Kernel, "ramdisk": m.Ramdisk.Name()}[name]
 			data, err := os.ReadFile(path)
 			if err != nil {
 				return err
@@ -64,6 +64,7 @@ func TestEveryChangedIngredientIsAnotherMachine(t *testing.T) {
 		return func(m *machine) error { change(m); return nil }
 	}
 	for what, change := range map[string]func(*machine) error{
+		"a byte of the emulator":     flip("qemu"),
 		"a byte of the hypervisor":   flip("xen"),
 		"a byte of the kernel":       flip("vmlinux"),
 		"a byte of the ramdisk":      flip("ramdisk"),

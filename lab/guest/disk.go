@@ -68,10 +68,11 @@ func attachDisk(id, device string) error {
 	return nil
 }
 
-// awaitDisk waits until a domain's side of its disk is in a state.
-func awaitDisk(d domain, state diskState) error {
+// awaitDisk waits until a domain's side of its disk is in a state, which is the
+// sign of what.
+func awaitDisk(d domain, state diskState, what string) error {
 	node := frontend(d.id) + "/state"
-	return d.await("disk in state "+string(state), diskLimit, func() bool {
+	return d.await(what, diskLimit, func() bool {
 		out, err := exec.Command("xenstore-read", node).Output()
 		return err == nil && diskState(strings.TrimSpace(string(out))) == state
 	})

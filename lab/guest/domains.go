@@ -57,7 +57,7 @@ func (h *host) createDomains(plan *wire.Plan) error {
 		if err := h.enter("waiting for %s to boot", d.name); err != nil {
 			return err
 		}
-		if err := awaitDisk(d, diskConnected); err != nil {
+		if err := awaitDisk(d, diskConnected, "connection to its disk"); err != nil {
 			return err
 		}
 	}
@@ -71,7 +71,7 @@ func (h *host) startDomains(waitSeconds int) error {
 		if err := h.enter("bringing files to %s", d.name); err != nil {
 			return err
 		}
-		if err := awaitDisk(d, diskClosed); err != nil {
+		if err := awaitDisk(d, diskClosed, "word that it has its files"); err != nil {
 			return err
 		}
 		if err := detachDisk(d.id); err != nil {

@@ -53,6 +53,9 @@ func receiveFiles(device string) error {
 	}
 	archive := io.NewSectionReader(f, wire.DiskBlock, header.Bytes)
 	if err := unpack(bufio.NewReaderSize(archive, 1<<20), "/"); err != nil {
+		if errors.Is(err, unix.ENOSPC) {
+			err = fmt.Errorf("%w: files may take half of a domain's memory, give it more", err)
+		}
 		return fmt.Errorf("unpack the run's files from %s: %w", device, err)
 	}
 	return nil
