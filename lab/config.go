@@ -145,6 +145,9 @@ type Config struct {
 	Progress func(stage string)
 	// SetupLog gets what setting up the machine says, if that is needed.
 	SetupLog io.Writer
+	// Notes gets a line for each saved machine that was damaged, or could not
+	// be resumed, saved or removed, by default SetupLog: the run goes on.
+	Notes io.Writer
 	// Console gets the serial console of Xen and Dom0 as it is written.
 	Console io.Writer
 	// Logs asks for the DomUs' consoles in the Result; a failure has them in
@@ -290,6 +293,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.SetupLog == nil {
 		c.SetupLog = io.Discard
+	}
+	if c.Notes == nil {
+		c.Notes = c.SetupLog
 	}
 	if c.Console == nil {
 		c.Console = io.Discard

@@ -114,7 +114,7 @@ func emulated(t *testing.T, behaviour string) (*run, *delivery, *saved.Store) {
 // again makes a run a new one of the same machine.
 func (r *run) again(log *bytes.Buffer) {
 	*r = run{config: r.config, machine: r.machine, console: newConsole(r.config.Console), begun: time.Now()}
-	r.config.SetupLog = log
+	r.config.Notes = log
 }
 
 func TestEndedContextIsTheError(t *testing.T) {
@@ -198,7 +198,7 @@ func TestRunsWhereNothingCanBeSaved(t *testing.T) {
 				t.Fatal(err)
 			}
 			var log bytes.Buffer
-			r.config.SetupLog = &log
+			r.config.Notes = &log
 			if err := r.run(t.Context(), files); err != nil || r.result.Status != 3 {
 				t.Errorf("status %d, %v", r.result.Status, err)
 			}

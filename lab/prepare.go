@@ -44,7 +44,7 @@ func (r *run) prepare(ctx context.Context, limit *time.Timer) (*link, error) {
 			return nil, ended(ctx)
 		}
 		// For example a cache that this user may only read.
-		fmt.Fprintf(r.config.SetupLog, "machines cannot be saved: %v\n", err)
+		fmt.Fprintf(r.config.Notes, "machines cannot be saved: %v\n", err)
 		return r.boot(ctx, limit, r.machine.busPlugin(), nil)
 	}
 	defer unlock()
@@ -71,7 +71,7 @@ func (r *run) resumeOrRemove(ctx context.Context, store *saved.Store, key string
 	if rerr := store.Remove(key); rerr != nil {
 		removed = rerr.Error()
 	}
-	fmt.Fprintf(r.config.SetupLog, "%v: %s, the machine is booted anew\n", err, removed)
+	fmt.Fprintf(r.config.Notes, "%v: %s, the machine is booted anew\n", err, removed)
 	return nil, nil
 }
 
@@ -136,7 +136,7 @@ func (r *run) bootAndSave(ctx context.Context, limit *time.Timer, store *saved.S
 		about := saved.About{What: r.machine.what, Xen: r.result.Versions.Xen, Kernel: r.result.Versions.Dom0}
 		err := store.Create(key, about, func(f *os.File) error { return vm.Save(f) })
 		if err != nil && ctx.Err() == nil {
-			fmt.Fprintf(r.config.SetupLog, "%v: the run goes on, the next one boots again\n", err)
+			fmt.Fprintf(r.config.Notes, "%v: the run goes on, the next one boots again\n", err)
 			return nil
 		}
 		return err

@@ -120,7 +120,7 @@ func (r *run) run(ctx context.Context, files *delivery) (err error) {
 	}
 	if err != nil && ctx.Err() == nil && r.remove != nil && !r.running && !r.failed {
 		// It died or hangs, perhaps as it was saved: the next run would, too.
-		fmt.Fprintln(r.config.SetupLog, "the saved machine is removed, the next run boots")
+		fmt.Fprintln(r.config.Notes, "the saved machine is removed, the next run boots")
 		err = errors.Join(err, r.remove())
 	}
 	return err

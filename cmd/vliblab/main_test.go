@@ -7,8 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/lab"
 )
@@ -122,5 +126,34 @@ func TestProgress(t *testing.T) {
 	p.Close()
 	if b.Len() > 0 {
 		t.Errorf("quiet: %q", b.String())
+	}
+}
+
+func TestNoteStaysOnATerminal(t *testing.T) {
+	host, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	n, err := unix.IoctlGetInt(int(host.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(host.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newProgress(terminal, false, false)
+	p.set("resuming")
+	p.note("the saved machine is damaged")
+	p.set("booting")
+	p.Close()
+	terminal.Close()
+	got, _ := io.ReadAll(host) // ends with EIO, as nobody has the terminal open
+	if want := "\x1b[Kvliblab: the saved machine is damaged\r\n"; !strings.Contains(string(got), want) {
+		t.Errorf("got %q, want %q in it", got, want)
 	}
 }

@@ -15,6 +15,7 @@ import (
 // changes, elsewhere a line for each stage. It is safe for concurrent use.
 type progress struct {
 	line  statusline.Line
+	plain statusline.Line // for what stays
 	quiet bool
 	start time.Time
 
@@ -26,9 +27,9 @@ type progress struct {
 
 // newProgress starts to count. The caller closes it.
 func newProgress(out io.Writer, quiet, plain bool) *progress {
-	p := &progress{line: statusline.New(out), quiet: quiet, start: time.Now(), stop: make(chan struct{})}
+	p := &progress{line: statusline.New(out), plain: statusline.Plain(out), quiet: quiet, start: time.Now(), stop: make(chan struct{})}
 	if plain {
-		p.line = statusline.Plain(out)
+		p.line = p.plain
 	}
 	if p.line.Terminal() && !quiet {
 		p.wg.Add(1)
@@ -50,6 +51,20 @@ func (p *progress) set(stage string) {
 
 // Write shows lines that a step of the set-up prints, each as a stage.
 func (p *progress) Write(b []byte) (int, error) { return statusline.Stages(p.set).Write(b) }
+
+// note shows a line that stays when the next stage comes.
+func (p *progress) note(text string) {
+	if p.quiet {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.line.Clear()
+	p.plain.Show("vliblab: " + text)
+	if p.line.Terminal() {
+		p.show()
+	}
+}
 
 // Close ends the display and clears its line.
 func (p *progress) Close() {

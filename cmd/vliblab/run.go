@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/internal/cliflag"
+	"github.com/vlibos/vlibos/internal/statusline"
 	"github.com/vlibos/vlibos/lab"
 )
 
@@ -64,7 +65,7 @@ func boot(c *cli.Context, cfg lab.Config) (lab.Result, error) {
 	if verbose {
 		cfg.Console = c.App.ErrWriter
 	}
-	cfg.SetupLog, cfg.Progress = p, p.set
+	cfg.SetupLog, cfg.Progress, cfg.Notes = p, p.set, statusline.Stages(p.note)
 	if _, err := lab.Hypervisor(c.Context, cfg.Release, cfg.Xen, false, p); err != nil {
 		return lab.Result{}, err
 	}
