@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/aside"
 	"github.com/vlibos/vlibos/lab/image"
 	"github.com/vlibos/vlibos/lab/qemu"
 	"github.com/vlibos/vlibos/lab/saved"
@@ -160,6 +161,9 @@ func TestMachineThatCannotGoOnIsRemoved(t *testing.T) {
 			if err != nil || len(saved) != 1 {
 				t.Fatalf("saved: %v, %v", saved, err)
 			}
+			if locks, err := filepath.Glob(filepath.Join(store.Dir, "*.lock")); err != nil || len(locks) > 0 {
+				t.Errorf("left: %q, %v", locks, err)
+			}
 			t.Setenv(misbehaviour, command+"=die")
 			var log bytes.Buffer
 			r.again(&log)
@@ -206,5 +210,28 @@ func TestRunsWhereNothingCanBeSaved(t *testing.T) {
 				t.Error("nobody is told that nothing is saved")
 			}
 		})
+	}
+}
+
+func TestWaitForAnotherRunIsSaid(t *testing.T) {
+	r, files, store := emulated(t, "")
+	key, err := r.machine.key("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := aside.Lock(t.Context(), filepath.Join(store.Dir, key+".lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	r.config.Progress = func(stage string) {
+		if strings.HasPrefix(stage, "waiting for another run") {
+			unlock()
+		}
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+	defer stop()
+	if err := r.run(ctx, files); err != nil || r.result.Status != 3 {
+		t.Errorf("status %d, %v", r.result.Status, err)
 	}
 }

@@ -35,10 +35,7 @@ func (r *run) prepare(ctx context.Context, limit *time.Timer) (*link, error) {
 	if l, err := r.resumeOrRemove(ctx, store, key); l != nil || err != nil {
 		return l, err
 	}
-	// Of two runs that want the same machine one boots it, and the other waits
-	// and resumes it.
-	r.awaited = "another run, which boots the same machine"
-	unlock, err := cache.Lock(ctx, filepath.Join("saved", key+".lock"))
+	unlock, err := r.lock(ctx, cache, filepath.Join("saved", key+".lock"))
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ended(ctx)
@@ -53,6 +50,30 @@ func (r *run) prepare(ctx context.Context, limit *time.Timer) (*link, error) {
 		return l, err
 	}
 	return r.bootAndSave(ctx, limit, store, key)
+}
+
+// patience is how long a lock is waited for without a word.
+const patience = 300 * time.Millisecond
+
+// lock takes a machine's lock: of two runs that want the same machine one boots
+// it, and the other waits and resumes it. The file goes with the lock, as there
+// is one for each machine that ever was.
+func (r *run) lock(ctx context.Context, cache *image.Cache, name string) (unlock func(), err error) {
+	short, stop := context.WithTimeout(ctx, patience)
+	free, err := cache.Lock(short, name)
+	stop()
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		r.enter("waiting for another run, which boots the same machine")
+		free, err = cache.Lock(ctx, name)
+		r.begun = time.Now()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		os.Remove(filepath.Join(cache.Dir, name))
+		free()
+	}, nil
 }
 
 // resumeOrRemove returns the saved machine of a key, or nil if there is none. One

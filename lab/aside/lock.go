@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,8 +15,24 @@ import (
 )
 
 // Lock takes the lock that is the named file, which is made if it is missing,
-// with its folder. A process that dies gives it back. It waits until ctx ends.
+// with its folder. A process that dies gives it back. Who has the lock may remove
+// the file; others wait for the file of that name. It waits until ctx ends.
 func Lock(ctx context.Context, name string) (unlock func(), err error) {
+	for {
+		f, err := lockFile(ctx, name)
+		switch {
+		case err == nil:
+			return func() { f.Close() }, nil
+		case !errors.Is(err, errRemoved):
+			return nil, err
+		}
+	}
+}
+
+// errRemoved says that a file is no longer the one of its name.
+var errRemoved = errors.New("the lock's file has been removed")
+
+func lockFile(ctx context.Context, name string) (_ *os.File, err error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return nil, err
 	}
@@ -23,11 +40,23 @@ func Lock(ctx context.Context, name string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
 	if err := flock(ctx, int(f.Fd())); err != nil {
-		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 	}
-	return func() { f.Close() }, nil
+	have, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	named, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(have, named) {
+		return nil, errRemoved
+	}
+	return f, err
 }
 
 // flock takes an exclusive lock on an open file. flock(2) itself cannot be
