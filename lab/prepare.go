@@ -172,5 +172,6 @@ func (r *run) bootAndSave(ctx context.Context, limit *time.Timer, store *saved.S
 	if l != nil || err != nil {
 		return l, err
 	}
+	limit.Reset(r.config.BootTimeout)
 	return r.boot(ctx, limit, r.machine.busPlugin(), nil)
 }
