@@ -7,10 +7,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/vlibos/vlibos/lab/image"
 	"github.com/vlibos/vlibos/lab/qemu"
@@ -46,7 +48,10 @@ type machine struct {
 	// emulator is the path of the emulator: another build may have the same
 	// version.
 	emulator string
-	bus      *memoryBus
+	// processor is this host's, by whose time-stamp counter the machine has
+	// calibrated its clocks; empty where instructions are counted.
+	processor string
+	bus       *memoryBus
 }
 
 // newMachine makes the machine of a run. The caller closes it.
@@ -63,6 +68,11 @@ func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string
 	}
 	if m.emulator, err = exec.LookPath(qemu.Program); err != nil {
 		return nil, &Error{Awaited: "the emulator", Err: err}
+	}
+	if !m.Counted {
+		if m.processor, err = hostProcessor(); err != nil {
+			return nil, &Error{Awaited: "this machine's processor", Err: err}
+		}
 	}
 	if m.Ramdisk, err = ramdisk(base, bin, p); err != nil {
 		return nil, &Error{Awaited: "the images of this run", Err: err}
@@ -92,6 +102,20 @@ func (m *machine) busPlugin() string {
 	return m.bus.plugin
 }
 
+// hostProcessor is the model of this machine's processor.
+func hostProcessor() (string, error) {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(info)) {
+		if name, model, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(model), nil
+		}
+	}
+	return "", errors.New("/proc/cpuinfo has no model name")
+}
+
 // key names the machine by all that goes into it: the emulator with its
 // arguments, the plan, and the contents of the files that it boots.
 func (m *machine) key(emulator string) (string, error) {
@@ -104,7 +128,7 @@ func (m *machine) key(emulator string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintf(h, "%q %q %q %q\n", emulator, identity, m.base, plan)
+	fmt.Fprintf(h, "%q %q %q %q %q\n", emulator, identity, m.base, plan, m.processor)
 	for _, name := range []string{m.emulator, m.Hypervisor, m.Kernel, fmt.Sprintf("/proc/self/fd/%d", m.Ramdisk.Fd())} {
 		f, err := os.Open(name)
 		if err != nil {

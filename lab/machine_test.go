@@ -68,6 +68,7 @@ func TestEveryChangedIngredientIsAnotherMachine(t *testing.T) {
 		"a byte of the hypervisor":   flip("xen"),
 		"a byte of the kernel":       flip("vmlinux"),
 		"a byte of the ramdisk":      flip("ramdisk"),
+		"the host's processor":       set(func(m *machine) { m.processor = "another" }),
 		"the packages":               set(func(m *machine) { m.base = "another base" }),
 		"the mode":                   set(func(m *machine) { m.Counted = true }),
 		"the number of CPUs":         set(func(m *machine) { m.CPUs = 3 }),
