@@ -62,7 +62,7 @@ func TestForkedChildHasNoChannel(t *testing.T) {
 }
 
 // What a library leaves behind ends with the worker that left it, and with no
-// other; what is nobody's is left alone.
+// other; what belongs to neither is left alone.
 func TestDaemonOfALibraryEndsWithItsWorker(t *testing.T) {
 	v := serve(t, Options{Sole: true})
 	daemon := int(v.number("leave_daemon", "i32()"))

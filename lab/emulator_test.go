@@ -207,7 +207,7 @@ func TestRunsWhereNothingCanBeSaved(t *testing.T) {
 				t.Errorf("status %d, %v", r.result.Status, err)
 			}
 			if log.Len() == 0 {
-				t.Error("nobody is told that nothing is saved")
+				t.Error("it is not said that nothing is saved")
 			}
 		})
 	}

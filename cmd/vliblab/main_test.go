@@ -152,7 +152,7 @@ func TestNoteStaysOnATerminal(t *testing.T) {
 	p.set("booting")
 	p.Close()
 	terminal.Close()
-	got, _ := io.ReadAll(host) // ends with EIO, as nobody has the terminal open
+	got, _ := io.ReadAll(host) // ends with EIO: no process has the terminal open
 	if want := "\x1b[Kvliblab: the saved machine is damaged\r\n"; !strings.Contains(string(got), want) {
 		t.Errorf("got %q, want %q in it", got, want)
 	}

@@ -111,8 +111,8 @@ func TestOrdinaryUsersGetNoPanic(t *testing.T) {
 // it is interrupted.
 const begun = 300 * time.Millisecond
 
-// asOrdinary runs vlibmaster as nobody, or as who runs the test if that is not
-// root, until it ends or, where that may take long, is interrupted.
+// asOrdinary runs vlibmaster as the user nobody or, if the test does not run as
+// root, as the test's own user, until it ends or, where that may take long, is interrupted.
 func asOrdinary(t *testing.T, dir string, long bool, args []string) (state *os.ProcessState, said string) {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), "/proc/self/exe")

@@ -50,7 +50,7 @@ func (h *host) rogue(name string, welcome func(conn *net.UnixConn, hello []byte)
 	})
 }
 
-// deaf offers a channel whose events block whoever signals them, and serves
+// deaf offers a channel whose events block the process that signals them, and serves
 // nothing in it.
 func deaf(t *testing.T) func(conn *net.UnixConn, hello []byte) []int {
 	return func(conn *net.UnixConn, hello []byte) []int {

@@ -145,7 +145,7 @@ func (ws *ways) get(ctx context.Context, key string, rules *policy.Rules, size i
 	return next, nil
 }
 
-// shed closes the channels that nobody uses now, which take what a guest grants
+// shed closes the channels that are not in use, which take what a guest grants
 // in all, and reports whether there were any. They are made again when they are
 // needed.
 func (ws *ways) shed() bool {

@@ -173,8 +173,9 @@ func (m *Master) resume(ctx context.Context) error {
 	return nil
 }
 
-// reviewHeld forgets what has ended, and notes where the others are. One that does
-// not fit there any more keeps what it has: nobody else is admitted beside it.
+// reviewHeld forgets what has ended, and notes where the others are. A
+// reservation that no longer fits there keeps its budget, and no other is
+// admitted beside it.
 func (m *Master) reviewHeld(ctx context.Context, all []platform.Domain) error {
 	var errs []error
 	for _, h := range m.allHeld() {

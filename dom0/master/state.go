@@ -46,7 +46,7 @@ func openState(dir string) (*state, error) {
 		return nil, running(err)
 	}
 	if err = f.Truncate(0); err == nil {
-		_, err = f.WriteAt(fmt.Append(nil, os.Getpid()), 0) // for who wants to signal it
+		_, err = f.WriteAt(fmt.Append(nil, os.Getpid()), 0) // so that it can be signalled
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

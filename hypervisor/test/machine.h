@@ -40,7 +40,7 @@ void machine_destroy(struct domain *d);
 void machine_move_away(struct domain *d);
 void machine_move_back(struct domain *d, unsigned int cpu);
 
-/* Decides on a CPU until nobody asks for it any more. */
+/* Decides on a CPU until no decision is asked for. */
 void machine_schedule(unsigned int cpu);
 bool machine_runs(const struct domain *d, unsigned int cpu);
 

@@ -306,7 +306,7 @@ static void run(uint64_t number)
     /* Nobody pays for what is answered. */
     for ( c = 0; c < CLIENTS; c++ )
         step_timer(c);
-    CHECK(!world.vd.active && !world.vd.queued, "somebody still pays");
+    CHECK(!world.vd.active && !world.vd.queued, "a reservation still pays");
 }
 
 int main(int argc, char **argv)

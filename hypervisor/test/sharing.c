@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who has how much background time: domains first, then their vCPUs; and what
- * a CPU that leaves a pool and comes back owes nobody.
+ * How background time is shared: by domains first, then by their vCPUs; and that
+ * a CPU that leaves a pool and comes back owes no time.
  */
 #include <inttypes.h>
 

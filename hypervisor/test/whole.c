@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The module as a whole: who may do what, CPUs and domains that leave while it
+ * The module as a whole: permissions, CPUs and domains that leave while it
  * knows of them, gates and their holds. A runqueue that is read without its
  * lock, or after it was freed, ends the test.
  */

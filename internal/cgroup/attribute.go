@@ -11,8 +11,8 @@ import (
 )
 
 // Attribute is an extended attribute of a cgroup's file. It is as old as the
-// cgroup, whoever has its name later, so that what stands in it is right for
-// whichever process reads it.
+// cgroup: one that is made later under the same name does not have it. So its
+// value is right for every process that reads it.
 type Attribute string
 
 // names are those that it may have: kernels before 5.7 have no attributes of

@@ -70,7 +70,7 @@ func answers(t *testing.T, c net.Conn) {
 	}
 }
 
-// Connections that say nothing, or half a request, keep nobody out: the oldest
+// Connections that say nothing, or half a request, keep no other out: the oldest
 // go.
 func TestSilentConnectionsMakeRoom(t *testing.T) {
 	const most = 8

@@ -15,7 +15,7 @@ import (
 )
 
 // Lock takes the lock that is the named file, which is made if it is missing,
-// with its folder. A process that dies gives it back. Who has the lock may remove
+// with its folder. A process that dies gives it back. Its holder may remove
 // the file; others wait for the file of that name. It waits until ctx ends.
 func Lock(ctx context.Context, name string) (unlock func(), err error) {
 	for {

@@ -205,7 +205,7 @@ func TestRefusedCalls(t *testing.T) {
 		do   func() error
 		want error
 	}{
-		{"a domain that nobody told of", func() error {
+		{"a domain that has not been told to listen", func() error {
 			_, err := h.Call(1, vlib.Request{Domain: 1, Port: port, Number: 1}, time.Second)
 			return err
 		}, nil},

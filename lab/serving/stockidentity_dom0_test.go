@@ -119,8 +119,8 @@ func done(t *testing.T, args ...string) {
 }
 
 // TestStockPoolMove: an adopted domain that is moved to a pool under another
-// scheduler is kept there by what that has, hides nobody in ps, and can be
-// released.
+// scheduler is kept there by that scheduler's means, hides no other in ps, and can
+// be released.
 func TestStockPoolMove(t *testing.T) {
 	for _, domain := range []string{"vlib1", "vlib2"} {
 		run(t, "xl", "vcpu-pin", domain, "all", "all")

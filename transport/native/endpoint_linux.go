@@ -30,7 +30,7 @@ type endpoint struct {
 	err   error
 	lost  func() // the peer is gone: wakes who waits
 	leave func() // at Close: out of what waits for it
-	freed func() // after Close, nil: nobody needs to know
+	freed func() // after Close, or nil
 	peer  Peer   // of a guarded listener's
 	lent  *Lent  // of a guarded listener's, until freed
 
@@ -79,8 +79,8 @@ func (e *endpoint) watchPeer() {
 	})
 }
 
-// release frees what there is of an endpoint that nobody waits at any more, but
-// its socket.
+// release frees an endpoint at which no call waits any more, but for its
+// socket.
 func (e *endpoint) release() error {
 	e.leave()
 	errs := []error{e.remote.close(), e.local.close()}

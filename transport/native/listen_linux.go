@@ -50,7 +50,7 @@ const mostChannels = 512
 
 // Listen serves port of the native domain with the directory dir, which it
 // makes if need be. A socket that a dead server left is replaced; a live one
-// is an error. Who may connect is trusted not to hold up the server: by the
+// is an error. A process that may connect is trusted not to hold up the server: by the
 // socket's mode these are its own user and root. [ListenGuarded] is for others.
 func Listen(dir string, port uint32) (*Listener, error) { return listenAt(dir, port, nil) }
 

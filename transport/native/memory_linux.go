@@ -66,7 +66,7 @@ type Lent struct{ own *os.File }
 
 // lend turns fresh memory, which it takes over, into what the client gets and
 // what watches over it. The client's is an open file of its own, which it can
-// duplicate; it cannot open another, because the mode allows nobody to.
+// duplicate; it cannot open another, because the file's mode allows none.
 func lend(fresh *os.File) (client *os.File, _ *Lent, err error) {
 	// An open file counts as a writer if it was opened by name, and the
 	// descriptor of memfd_create was not.

@@ -20,7 +20,7 @@ import (
 // all that ends otherwise.
 const callTimeout, patience = 50 * time.Millisecond, 20 * time.Second
 
-// fill makes an eventfd one that blocks whoever writes to it, for both sides.
+// fill makes an eventfd one that blocks the process that writes to it, for both sides.
 // Nobody else fills it.
 func fill(t *testing.T, fd int) {
 	full := [8]byte{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
@@ -60,7 +60,7 @@ var acts = map[string]struct {
 			}
 		}
 	}, vlibcall.ErrTimeout},
-	"answers nobody":     {answering(999, 0), vlibcall.ErrProtocol},
+	"answers no call":    {answering(999, 0), vlibcall.ErrProtocol},
 	"answers the next":   {answering(2, 0), vlibcall.ErrProtocol},
 	"answers too much":   {answering(1, vlibtest.ReplyShapeOf(1<<31, 0, false)), vlibcall.ErrProtocol},
 	"too much in a page": {answering(1, vlibtest.ReplyShapeOf(vlibcall.InlineSize+1, 0, true)), vlibcall.ErrProtocol},
@@ -168,7 +168,7 @@ func TestLiesInACallAreErrors(t *testing.T) {
 	}
 }
 
-// A server that makes the events block whoever signals them, and fills them at
+// A server that makes the events block the process that signals them, and fills them at
 // any moment, costs its caller the timeout of a call, and Close nothing.
 func TestFullEventsHoldUpNoCaller(t *testing.T) {
 	stop, done := make(chan struct{}), make(chan struct{})
@@ -266,7 +266,7 @@ func TestFullBacklogIsWaitedFor(t *testing.T) {
 	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := Domain(dir).Dial(short, vlibcall.Offer{Port: 1, Size: 8192}); !errors.Is(err, vlibcall.ErrTimeout) {
-		t.Errorf("nobody accepts: %v", err)
+		t.Errorf("no server accepts: %v", err)
 	}
 	// A socket whose queue is full is no dead one's.
 	if l, err := Listen(dir, 1); err == nil {

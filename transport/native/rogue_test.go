@@ -212,7 +212,7 @@ var misdeeds = map[string]struct {
 	"another revision":             headerOf(func(p vlibtest.Page) { p.Word(vlibtest.RevisionWord).Add(1) }),
 	"another generation":           headerOf(func(p vlibtest.Page) { p.Word(vlibtest.Generation).Add(1) }),
 	"another size":                 headerOf(func(p vlibtest.Page) { p.Word(vlibtest.Size).Store(1 << 62) }),
-	"an answer to nobody":          headerOf(func(p vlibtest.Page) { p.Answer(1, 0) }),
+	"an answer to no call":         headerOf(func(p vlibtest.Page) { p.Answer(1, 0) }),
 }
 
 type misdeed = struct {

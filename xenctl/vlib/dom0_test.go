@@ -122,7 +122,7 @@ func TestLabErrors(t *testing.T) {
 		"throttle more than the period":    {m.Throttle(0, time.Second, 2*time.Second), ErrRange},
 		"gate Dom0":                        {m.SetDomain(0, Closed, 0), ErrNotPermitted},
 		"a flag that there is not":         {m.SetDomain(domid, 1<<30, 0), ErrRange},
-		"listen where nobody allowed it":   {m.Complete(Served{}), ErrNotPermitted},
+		"listen where it is not allowed":   {m.Complete(Served{}), ErrNotPermitted},
 	} {
 		var op *OpError
 		if !errors.Is(tt.err, tt.want) || !errors.As(tt.err, &op) {

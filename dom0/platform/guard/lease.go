@@ -70,8 +70,8 @@ func (l *Lease) Renew(d time.Duration) (lost bool, err error) {
 	return !end.IsZero() && !time.Now().Before(end), err
 }
 
-// renew tells the guard, or a new one if that one does not answer: somebody has
-// killed or stopped it, or the machine has, for want of memory.
+// renew renews the lease with the guard. A guard that does not answer was killed
+// or stopped, by a user or for want of memory: a new one takes its place.
 func (l *Lease) renew(d time.Duration) (err error) {
 	for range 2 {
 		if l.guard == nil {

@@ -75,7 +75,7 @@ func (d *dial) close() error {
 }
 
 // set makes the cgroup heavy, or idle. What it had is recorded before, and again
-// if somebody else has set it since.
+// if another process has set it since.
 func (d *dial) set(to settings) error {
 	now, err := d.read()
 	if err != nil {
@@ -104,7 +104,7 @@ func (d *dial) set(to settings) error {
 }
 
 // restore gives the cgroup what it had, if something was set here or by an
-// earlier process, unless somebody else has set it since. Forget says that this
+// earlier process, unless another process has set it since. Forget says that this
 // is the end of it: else it can be done again.
 func (d *dial) restore(forget bool) error {
 	had, recorded, err := d.recorded()

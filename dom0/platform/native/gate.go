@@ -68,7 +68,7 @@ func stop(f *os.File, version2, on bool) error {
 }
 
 // reopen lets a cgroup go on that was stopped here, by this process or another.
-// Forget says that nobody stops it any more.
+// Forget says that it will not be stopped again.
 func reopen(file string, version2, forget bool) error {
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {

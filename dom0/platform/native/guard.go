@@ -65,8 +65,8 @@ func roots(m cgroup.Mounts) []string {
 }
 
 // open opens every gate below the parent, in all hierarchies, that a daemon has
-// closed, and gives back all weights, the parent's too, which is done once. Forget says that nobody goes on
-// with them. What is gone needs nothing.
+// closed, and gives back all weights, the parent's too, which is done once. Forget says that no
+// process continues with them. A cgroup that is gone needs nothing.
 func open(m cgroup.Mounts, parent string, weights, forget bool) error {
 	var errs []error
 	for _, root := range roots(m) {

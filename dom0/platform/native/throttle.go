@@ -26,7 +26,7 @@ type denials struct {
 	due    time.Duration // when one begins or ends; never if there are none
 	on     []throttled
 	now    [cpulist.Max + 1]bool // CPUs that deny it, as of the last look
-	stale  bool                  // who is on which CPU has to be found anew
+	stale  bool                  // which domain is on which CPU has to be found anew
 	leased func() bool
 }
 

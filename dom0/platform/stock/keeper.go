@@ -165,7 +165,7 @@ func (k *keeper) weight(info xenctl.DomainInfo, p place) (uint16, error) {
 }
 
 // settle decides again what is done to a domain: it may be in another pool,
-// Dom0 may have another weight, or somebody may have set the domain's.
+// Dom0 may have another weight, or an operator may have set the domain's.
 func (k *keeper) settle(d *kept, info xenctl.DomainInfo) error {
 	p, err := k.place(info)
 	if err != nil {

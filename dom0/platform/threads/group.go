@@ -168,7 +168,7 @@ func (g *group) enter(r platform.Reservation) (err error) {
 	if err := idle(parent); err != nil {
 		return err
 	}
-	if err := g.clear(); err != nil { // what was left of a reservation that nobody knows
+	if err := g.clear(); err != nil { // what was left of a reservation that is not known any more
 		return err
 	}
 	if err := os.Mkdir(g.dir, 0o755); err != nil {
@@ -206,7 +206,7 @@ func (g *group) leave() error   { return errors.Join(g.meter.Close(), g.list.clo
 // patience bounds how long processes that fork are moved after.
 const patience = time.Second
 
-// cameFrom records where the process is to go back to, whoever moves it.
+// cameFrom records where the process is to go back to, whichever process moves it.
 func (g *group) cameFrom(path string) error {
 	f, err := os.Open(filepath.Join(g.dir, "cgroup.procs"))
 	if err != nil {

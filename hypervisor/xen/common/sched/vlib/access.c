@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Who may: XSM's answer for control domains, and user mode's. */
+/* Permissions: XSM's answer for control domains, and user mode's. */
 #include "module.h"
 
 bool vlib_user_cmd(unsigned long cmd)

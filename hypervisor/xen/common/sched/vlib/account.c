@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is entered into a reservation's account: use, and who holds it. */
+/* What is entered into a reservation's account: use, and its holder. */
 #include "runqueue.h"
 
 void vlib_account_init(struct vlib_account *a, unsigned int id,

@@ -251,7 +251,7 @@ void vlib_domain_cpus(const struct vlib_domain *vd, cpumask_t *cpus)
     rcu_read_unlock(&sched_res_rculock);
 }
 
-/* It is not found any more: whoever asks for its number means another. */
+/* It is not found any more: its number means another domain now. */
 static void lose(struct vlib_domain *vd)
 {
     struct vlib_domain **at =
@@ -281,8 +281,8 @@ static bool drop_one(struct vlib_domain *vd)
 }
 
 /*
- * The domain is gone: its calls end, its vCPUs are nobody's. What is left to be
- * done in other holds of the lock is the sweep's.
+ * The domain is gone: its calls end, and its vCPUs belong to no reservation.
+ * The sweep does the rest, in holds of the lock of its own.
  */
 bool vlib_domain_drop(struct vlib_domain *vd)
 {

@@ -2,8 +2,7 @@
 /*
  * The gate: closed, it keeps every vCPU of a domain off every CPU. Closing is
  * not waited for: a vCPU that runs elsewhere is interrupted and leaves at once.
- * A hold keeps it open, for whoever took it, until that one drops it or its
- * time is over.
+ * A hold keeps it open until its owner drops it or its time is over.
  */
 #include "module.h"
 

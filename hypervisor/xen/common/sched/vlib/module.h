@@ -72,7 +72,7 @@ struct vlib_callee {
 
 /* A hold of a gate. */
 struct vlib_hold {
-    uint32_t number;            /* whoever took it has it; 0: not in force */
+    uint32_t number;            /* known to its owner; 0: not in force */
     s_time_t until;
 };
 

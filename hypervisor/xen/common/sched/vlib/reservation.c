@@ -11,8 +11,8 @@
 #include "module.h"
 
 /*
- * Xen's own option, of which it tells nobody: it puts timers together that are
- * due within so many nanoseconds, and so the first of them comes late.
+ * Xen's own option, which it does not export: timers that are due within so
+ * many nanoseconds fire together, so the first of them fires late.
  */
 static unsigned int __read_mostly timer_slop = 50000;
 integer_param("timer_slop", timer_slop);

@@ -22,7 +22,7 @@ static struct {
     s_time_t budget, period;
     cpumask_t cpus, left;       /* that were asked for; without an outcome */
     unsigned int cpu;           /* that it is at */
-    s_time_t touched;           /* by whoever began it */
+    s_time_t touched;           /* by the caller that began it */
     enum vlib_outcome outcome;
     bool analysing;             /* or still gathering tasks */
     bool floor_in, own_in;      /* tasks has them */
