@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How background time is shared: by domains first, then by their vCPUs; and that
- * a CPU that leaves a pool and comes back owes no time.
+ * How background time is shared: by domains first, then by their vCPUs; and
+ * that a CPU that leaves a pool and comes back owes no time.
  */
 #include <inttypes.h>
 
