@@ -65,7 +65,7 @@ func emulate() error {
 		case request.Execute + "=die":
 			return errors.New("died of " + request.Execute)
 		case request.Execute + "=hang":
-			select {}
+			time.Sleep(time.Hour)
 		}
 		answer := `{"return": {}}`
 		if request.Execute == "query-migrate" {
