@@ -63,7 +63,10 @@ $(NFPM):
 demo: setup
 	demo/run
 
-test: setup lint vulncheck test-unit test-hypervisor model test-lab test-contended test-browser test-packages
+# The two that need one CPU each go side by side.
+test: setup lint vulncheck test-unit
+	$(MAKE) --no-print-directory -j 2 --output-sync model test-hypervisor
+	$(MAKE) --no-print-directory test-lab test-contended test-browser test-packages
 	@echo "make test: all passed"
 
 lint: $(LINT)

@@ -80,4 +80,4 @@ func testCalls(t *testing.T, guest lab.Guest) {
 }
 
 func TestCallsIntoPV(t *testing.T)  { testCalls(t, lab.PV) }
-func TestCallsIntoPVH(t *testing.T) { testCalls(t, lab.PVH) }
+func TestCallsIntoPVH(t *testing.T) { t.Parallel(); testCalls(t, lab.PVH) }

@@ -23,6 +23,7 @@ func savedConfig(log *bytes.Buffer) lab.Config {
 
 // TestDamagedMachineIsBootedAnew damages a saved machine and runs it.
 func TestDamagedMachineIsBootedAnew(t *testing.T) {
+	t.Parallel()
 	store, err := lab.Saved()
 	if err != nil {
 		t.Fatal(err)
@@ -92,6 +93,7 @@ func TestDamagedMachineIsBootedAnew(t *testing.T) {
 
 // TestTwoRunsOfOneMachineSeeTheirOwnFiles runs one saved machine twice at once.
 func TestTwoRunsOfOneMachineSeeTheirOwnFiles(t *testing.T) {
+	t.Parallel()
 	built(t)
 	boot(t, lab.Config{DomUs: 1, Args: []string{"true"}}, false)
 	var wg sync.WaitGroup
