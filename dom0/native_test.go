@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 func TestNative(t *testing.T) {

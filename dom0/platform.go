@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // The platforms' names.

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/bench/guest"
-	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/xenctl"
 )
 

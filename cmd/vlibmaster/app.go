@@ -16,7 +16,7 @@ import (
 	"github.com/vlibos/vlibos/bench/command"
 	"github.com/vlibos/vlibos/dom0"
 	host "github.com/vlibos/vlibos/dom0/platform/native"
-	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 const description = `A vLib OS is a domain that serves calls: of functions in its shared libraries,

@@ -12,11 +12,11 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/internal/cliflag"
 	"github.com/vlibos/vlibos/reservation"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
 // callOptions is a command line of call, read.

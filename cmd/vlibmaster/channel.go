@@ -10,8 +10,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/dom0"
-	"github.com/vlibos/vlibos/receipt"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 // conversation is an open channel to a domain.

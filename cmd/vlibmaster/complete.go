@@ -17,10 +17,10 @@ import (
 
 	"github.com/vlibos/vlibos/bench/beside"
 	"github.com/vlibos/vlibos/bench/command"
-	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
 // cursor is a command line up to where something is to be completed.

@@ -13,8 +13,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/dom0"
-	"github.com/vlibos/vlibos/receipt"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 // record has the calls of a channel counted for the master, if this host has

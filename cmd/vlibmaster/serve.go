@@ -31,7 +31,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform/stock"
 	"github.com/vlibos/vlibos/dom0/platform/xen"
 	"github.com/vlibos/vlibos/dom0/throttling"
-	"github.com/vlibos/vlibos/receipt"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 func runDirFlag() *cli.StringFlag {

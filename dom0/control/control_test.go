@@ -21,9 +21,9 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/throttling"
 	"github.com/vlibos/vlibos/internal/unixpath"
-	"github.com/vlibos/vlibos/receipt"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 // host has one domain.

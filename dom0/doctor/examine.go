@@ -15,7 +15,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/platform/loop"
 	"github.com/vlibos/vlibos/dom0/platform/resctrl"
-	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )

@@ -17,7 +17,7 @@ import (
 	"github.com/vlibos/vlibos/cache"
 	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 

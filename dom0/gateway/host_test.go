@@ -20,8 +20,8 @@ import (
 	"github.com/vlibos/vlibos/dom0"
 	nativeplatform "github.com/vlibos/vlibos/dom0/platform/native"
 	"github.com/vlibos/vlibos/dom0/policy"
-	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 const ms = time.Millisecond

@@ -10,8 +10,8 @@ import (
 
 	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/policy"
-	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // target is a vLib OS that the rules name, with the socket by which it is

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/policy"
-	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // TestWedged: found and logged once, queued calls end by their own timeouts,

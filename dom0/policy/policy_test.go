@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/builtin"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
 func TestDecide(t *testing.T) {

@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/builtin"
-	"github.com/vlibos/vlibos/transport/xen"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 

@@ -20,8 +20,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/transport/xen"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 )
 
 const (

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/transport/xen"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 	"github.com/vlibos/vlibos/xenctl"
 )
 

@@ -10,8 +10,8 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/vlibos/vlibos/transport/xen"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 )
 
 // usage is what the guest program holds, as its function "usage" reports it.

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/builtin"
-	"github.com/vlibos/vlibos/receipt"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 // TestReceipt: what a caller is told of a call is what the module charged for

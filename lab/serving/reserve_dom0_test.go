@@ -16,11 +16,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/reservation"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )

@@ -5,7 +5,7 @@ package native
 import (
 	"time"
 
-	"github.com/vlibos/vlibos/transport/native/ledger"
+	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
 // bill tells what each reservation owes for a callee, by what the callee's server

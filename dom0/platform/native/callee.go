@@ -12,7 +12,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform/loop"
 	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/rtsched"
-	"github.com/vlibos/vlibos/transport/native/ledger"
+	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vlibos/vlibos/rtsched"
-	"github.com/vlibos/vlibos/transport/native/ledger"
+	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
 // world is time that passes, of which a reservation's threads and callees use

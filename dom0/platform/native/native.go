@@ -19,7 +19,7 @@ import (
 	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/internal/flock"
 	"github.com/vlibos/vlibos/rtsched"
-	transport "github.com/vlibos/vlibos/transport/native"
+	transport "github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // Name of this platform.

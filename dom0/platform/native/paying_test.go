@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/platform"
-	transport "github.com/vlibos/vlibos/transport/native"
-	"github.com/vlibos/vlibos/transport/native/ledger"
 	"github.com/vlibos/vlibos/vlibcall"
+	transport "github.com/vlibos/vlibos/vlibcall/transport/native"
+	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
 func payFor(t *testing.T, p *Platform, d platform.Domain, id uint32, budget, period time.Duration) {

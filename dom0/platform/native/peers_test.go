@@ -16,8 +16,8 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/internal/clock"
-	transport "github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	transport "github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // server is the test binary as the server of a domain: it says when it listens,

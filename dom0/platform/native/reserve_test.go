@@ -20,9 +20,9 @@ import (
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/rtsched"
-	transport "github.com/vlibos/vlibos/transport/native"
-	"github.com/vlibos/vlibos/transport/native/ledger"
 	"github.com/vlibos/vlibos/vlibcall"
+	transport "github.com/vlibos/vlibos/vlibcall/transport/native"
+	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
 // spinner is a process that spins on one CPU.

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/vlibos/vlibos/transport/native/ledger"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
 // payer is a client's endpoint whose calls a reservation pays for. The server

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/internal/cgroup"
-	"github.com/vlibos/vlibos/transport/native/ledger"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
 // own puts this process in a cgroup of its own for the time of the test, as
