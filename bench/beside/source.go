@@ -8,7 +8,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/throttling"
 	"github.com/vlibos/vlibos/throttle"
-	"github.com/vlibos/vlibos/throttle/tally"
+	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
 // openSource opens what a master would: the machine's counters, and where there
@@ -21,7 +21,7 @@ func (h *Host) openSource() (throttle.Source, error) {
 // openFelt opens what the service's users feel. It is their median: a mean of
 // few requests is that of the slowest.
 func (h *Host) openFelt() (throttle.Source, error) {
-	return tally.Open(h.Felt, 0.5, []int{h.OtherCPU})
+	return requestlatency.Open(h.Felt, 0.5, []int{h.OtherCPU})
 }
 
 // sourceOf a policy. Feedback holds what users feel, if that is told.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/throttle/tally"
+	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
 // mode is one of Modes.
@@ -49,7 +49,7 @@ func TestThrottled(t *testing.T) {
 		}
 	}()
 	h.Felt = filepath.Join(t.TempDir(), "felt")
-	felt, err := tally.Create(h.Felt)
+	felt, err := requestlatency.Create(h.Felt)
 	if err != nil {
 		t.Fatal(err)
 	}

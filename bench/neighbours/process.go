@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/vlibos/vlibos/throttle/tally"
+	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
 // Role is a load's kind, the first argument of its process.
@@ -52,9 +52,9 @@ func launch(load []string, role Role, cpu, mib int, pause time.Duration, dir str
 		_, err = p.gate.Write([]byte{100})
 	}
 	for end := time.Now().Add(20 * time.Second); err == nil; time.Sleep(5 * time.Millisecond) {
-		var s *tally.Source
-		if s, err = tally.Open(file, 0, nil); err == nil {
-			var r tally.Reading
+		var s *requestlatency.Source
+		if s, err = requestlatency.Open(file, 0, nil); err == nil {
+			var r requestlatency.Reading
 			if err = errors.Join(s.Take(&r), s.Close()); err == nil && r.Requests > 0 {
 				return p, nil
 			}

@@ -18,7 +18,7 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/throttle"
 	"github.com/vlibos/vlibos/throttle/probe"
-	"github.com/vlibos/vlibos/throttle/tally"
+	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
 // Options of Run.
@@ -206,11 +206,11 @@ func (e *experiment) control(ctx context.Context, s setting) (stop func() error,
 	}
 	source := throttle.Source(unclosed{e.probe})
 	if s.felt {
-		if source, err = tally.Open(e.victim.tally, 0, []int{e.o.BatchCPU}); err != nil {
+		if source, err = requestlatency.Open(e.victim.tally, 0, []int{e.o.BatchCPU}); err != nil {
 			return nil, err
 		}
 	}
-	domain, err := tally.Open(e.batch.tally, 0, nil)
+	domain, err := requestlatency.Open(e.batch.tally, 0, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -232,9 +232,9 @@ type unclosed struct{ *probe.Probe }
 
 func (unclosed) Close() error { return nil }
 
-func (e *experiment) readings() (v, b tally.Reading, err error) {
-	for file, to := range map[string]*tally.Reading{e.victim.tally: &v, e.batch.tally: &b} {
-		s, err := tally.Open(file, 0, nil)
+func (e *experiment) readings() (v, b requestlatency.Reading, err error) {
+	for file, to := range map[string]*requestlatency.Reading{e.victim.tally: &v, e.batch.tally: &b} {
+		s, err := requestlatency.Open(file, 0, nil)
 		if err != nil {
 			return v, b, err
 		}

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/bench/beside"
-	"github.com/vlibos/vlibos/throttle/tally"
+	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
 // connections that the load is spread over.
@@ -66,7 +66,7 @@ func Load(address, file string, in io.Reader, out io.Writer) (err error) {
 		return err
 	}
 	defer g.Close()
-	felt, err := tally.Create(file)
+	felt, err := requestlatency.Create(file)
 	if err != nil {
 		return err
 	}

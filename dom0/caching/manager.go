@@ -13,9 +13,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vlibos/vlibos/cache"
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/throttle/cache"
 )
 
 // review is how often domains are looked for that have come.

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vlibos/vlibos/cache"
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/throttle/cache"
 )
 
 // host remembers what it was told.

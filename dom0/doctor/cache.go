@@ -5,10 +5,10 @@ package doctor
 import (
 	"errors"
 
-	"github.com/vlibos/vlibos/cache"
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/psr"
 	"github.com/vlibos/vlibos/dom0/platform/resctrl"
+	"github.com/vlibos/vlibos/throttle/cache"
 	"github.com/vlibos/vlibos/xenctl"
 )
 

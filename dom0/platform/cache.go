@@ -5,7 +5,7 @@ package platform
 import (
 	"context"
 
-	"github.com/vlibos/vlibos/cache"
+	"github.com/vlibos/vlibos/throttle/cache"
 )
 
 // CacheShare is what a domain gets of caches and of memory bandwidth.

@@ -14,7 +14,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/throttle"
-	"github.com/vlibos/vlibos/throttle/tally"
+	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
 // bare is a host that counts nothing by itself.
@@ -36,7 +36,7 @@ func (plain) Name() string { return "plain" }
 
 func TestManager(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "t")
-	w, err := tally.Create(file)
+	w, err := requestlatency.Create(file)
 	if err != nil {
 		t.Fatal(err)
 	}

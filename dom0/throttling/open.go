@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/throttle"
 	"github.com/vlibos/vlibos/throttle/model"
 	"github.com/vlibos/vlibos/throttle/probe"
-	"github.com/vlibos/vlibos/throttle/tally"
+	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
 // capable is a platform that can be throttled.
@@ -47,7 +47,7 @@ func OpenSource(c config.Throttle, p platform.Platform) (throttle.Source, error)
 	}
 	switch c.Source {
 	case "tally":
-		return tally.Open(c.Tally, c.Quantile, cpus)
+		return requestlatency.Open(c.Tally, c.Quantile, cpus)
 	case "probe":
 		return openProbe(c, cpus)
 	case "model":

@@ -10,9 +10,9 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/vlibos/vlibos/cache"
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/platform/internal/domains"
+	"github.com/vlibos/vlibos/throttle/cache"
 	"github.com/vlibos/vlibos/xenctl"
 )
 

@@ -5,7 +5,7 @@ package psr
 import (
 	"maps"
 
-	"github.com/vlibos/vlibos/cache"
+	"github.com/vlibos/vlibos/throttle/cache"
 	"github.com/vlibos/vlibos/xenctl"
 )
 

@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/cache"
 	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/throttle/cache"
 )
 
 // prefix of the groups that are this package's.

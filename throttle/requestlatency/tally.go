@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tally lets a program say how long its own requests take, in a file
+// Package requestlatency lets a program say how long its own requests take, in a file
 // that it shares with who controls its neighbours: the throttle then holds what
 // its users feel, on average or at a quantile, in place of the latency of memory.
 //
 // The file is 8 KiB: "vLibTly1", then 64-bit counters of this machine's byte
 // order: requests, the sum of their times in nanoseconds, and how many requests
 // took how long (see [bucket]). One process writes.
-package tally
+package requestlatency
 
 import (
 	"errors"
