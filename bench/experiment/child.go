@@ -9,7 +9,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/bench/lidar"
 	"github.com/vlibos/vlibos/bench/native"
 	"github.com/vlibos/vlibos/bench/tail"
@@ -28,14 +28,14 @@ func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 		return native.Peer(ctx, arg, in, out)
 	case "keeper":
 		return native.Keeper(ctx, arg, self, in, out)
-	case beside.Guard:
+	case corunner.Guard:
 		return platform.Guard(os.Stdin, arg)
 	case "thread-guard":
 		return threads.Guard(os.Stdin)
 	case "lidar":
 		return lidar.Task()
 	case "job":
-		return beside.Run(ctx, arg, in)
+		return corunner.Run(ctx, arg, in)
 	case "load":
 		return tail.Load(arg, args[2], in, out)
 	}

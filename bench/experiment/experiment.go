@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/bench/lidar"
 	"github.com/vlibos/vlibos/bench/tail"
 	"github.com/vlibos/vlibos/dom0/platform"
@@ -112,7 +112,7 @@ func needsTail(o Options) error {
 		errs = append(errs, err)
 	}
 	for _, job := range o.jobs() {
-		errs = append(errs, beside.Missing(job))
+		errs = append(errs, corunner.Missing(job))
 	}
 	return errors.Join(errs...)
 }
@@ -120,7 +120,7 @@ func needsTail(o Options) error {
 // jobs are those beside which tail measures.
 func (o Options) jobs() []string {
 	if len(o.Jobs) == 0 {
-		return beside.Jobs()
+		return corunner.Jobs()
 	}
 	return o.Jobs
 }

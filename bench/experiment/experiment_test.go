@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/bench/native"
 	"github.com/vlibos/vlibos/bench/tail"
 	"github.com/vlibos/vlibos/dom0/platform"
@@ -74,7 +74,7 @@ func TestOverhead(t *testing.T) {
 
 func TestLidar(t *testing.T) {
 	got := measure(t, "lidar", Options{Period: 10 * time.Millisecond, Settle: 100 * time.Millisecond})
-	for _, m := range beside.OtherCPU() {
+	for _, m := range corunner.OtherCPU() {
 		r := got["lidar."+m.Name]
 		if n := len(r.Samples["decision_us"]); n != 100 || r.Raw["decisions"] != 100 || r.Raw["p50_us"] <= 0 || r.Raw["max_us"] < r.Raw["p99_us"] {
 			t.Errorf("%s: %d samples, %v", m.Name, n, r.Raw)
@@ -90,7 +90,7 @@ func TestTail(t *testing.T) {
 		t.Skip(err) // cmd/vlibbench has the same test with one of its own
 	}
 	got := measure(t, "tail", Options{Jobs: []string{"compression"}, Rate: 5000, Slot: 100 * time.Millisecond})
-	for _, m := range beside.Modes {
+	for _, m := range corunner.Modes {
 		r := got["tail.compression."+m.Name]
 		if n := r.Raw["requests"]; n < 700 || r.Raw["p50_us"] <= 0 {
 			t.Errorf("%s: %v", m.Name, r.Raw)

@@ -18,7 +18,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
@@ -72,7 +72,7 @@ func Load(address, file string, in io.Reader, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, felt.Close()) }()
 	g.felt = func(ns int64) { felt.Add(1, time.Duration(ns)) }
-	if err := beside.Realtime(); err != nil {
+	if err := corunner.Realtime(); err != nil {
 		return err
 	}
 	lines, answers := bufio.NewScanner(in), json.NewEncoder(out)

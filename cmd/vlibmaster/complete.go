@@ -15,8 +15,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/bench/beside"
 	"github.com/vlibos/vlibos/bench/command"
+	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
@@ -40,7 +40,7 @@ var values = map[string]func(*cursor) []string{
 	"class":    func(*cursor) []string { return master.Classes },
 	"wait":     func(*cursor) []string { return waits() },
 	"source":   func(*cursor) []string { return calibrateSources },
-	"job":      func(*cursor) []string { return beside.Jobs() },
+	"job":      func(*cursor) []string { return corunner.Jobs() },
 	"calls":    (*cursor).domains,
 }
 
