@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package wire
+package labproto
 
 // Revision changes with every change of this package that the other end could
 // notice.

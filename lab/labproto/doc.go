@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package wire is the protocol between the lab's host side and the init program
+// Package labproto is the protocol between the lab's host side and the init program
 // in Dom0. It runs over one byte stream, a virtio-serial port in practice.
 //
 // The exchange: the guest sends Hello; the host answers with a Plan, which the
@@ -14,4 +14,4 @@
 //
 // It is not an interface for anything but the lab, and both ends are always of
 // the same revision; Hello carries it so that a stale binary is noticed.
-package wire
+package labproto
