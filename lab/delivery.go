@@ -96,7 +96,7 @@ func check(files []File) error {
 			if !info.Mode().IsRegular() {
 				return fmt.Errorf("%s is not a regular file", name)
 			}
-			if total += info.Size(); total > labproto.DiskBytes-wire.DiskBlock {
+			if total += info.Size(); total > labproto.DiskBytes-labproto.DiskBlock {
 				return errTooMuch
 			}
 			return nil
