@@ -14,7 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/bench/command"
-	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/directory"
 	host "github.com/vlibos/vlibos/dom0/platform/native"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
@@ -83,7 +83,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usagef("%w", err) },
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "platform", Value: dom0.Auto, EnvVars: []string{"VLIBOS_PLATFORM"}, Usage: "where domains are: auto, xen, native, or gateway (through 'vlibmaster serve'); to 'serve', xen is vlib or stock"},
+			&cli.StringFlag{Name: "platform", Value: directory.Auto, EnvVars: []string{"VLIBOS_PLATFORM"}, Usage: "where domains are: auto, xen, native, or gateway (through 'vlibmaster serve'); to 'serve', xen is vlib or stock"},
 			&cli.StringFlag{Name: "native-dir", Value: native.DefaultRoot, EnvVars: []string{"VLIBOS_NATIVE_DIR"}, Usage: "`DIR` with the native domains"},
 			&cli.StringFlag{Name: "native-cgroup", Value: host.DefaultParent, EnvVars: []string{"VLIBOS_NATIVE_CGROUP"}, Usage: "`CGROUP` below which every cgroup is a native domain: a host of its own, with a master of its own"},
 			&cli.BoolFlag{Name: "version", Usage: "the same as the command version"},
@@ -108,26 +108,26 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 }
 
 // chosen is the platform that the global flags choose.
-func chosen(c *cli.Context) (dom0.Config, error) { return choose(c.String) }
+func chosen(c *cli.Context) (directory.Config, error) { return choose(c.String) }
 
 // choose is chosen for flags that get returns.
-func choose(get func(flag string) string) (dom0.Config, error) {
-	cfg := dom0.Config{Platform: get("platform"), NativeDir: get("native-dir"), GatewayDir: dom0.DefaultGatewayDir}
+func choose(get func(flag string) string) (directory.Config, error) {
+	cfg := directory.Config{Platform: get("platform"), NativeDir: get("native-dir"), GatewayDir: directory.DefaultGatewayDir}
 	if dir := get("run-dir"); dir != "" { // of commands that have the flag
 		cfg.GatewayDir = callDir(dir)
 	}
-	if names := append(slices.Clone(dom0.Platforms), dom0.Gateway); !slices.Contains(names, cfg.Platform) {
+	if names := append(slices.Clone(directory.Platforms), directory.Gateway); !slices.Contains(names, cfg.Platform) {
 		return cfg, usagef("--platform %q: want one of %s", cfg.Platform, strings.Join(names, ", "))
 	}
-	if cfg.Platform == dom0.Vlib || cfg.Platform == dom0.Stock {
-		cfg.Platform = dom0.Xen // who keeps budgets is the master's matter
+	if cfg.Platform == directory.Vlib || cfg.Platform == directory.Stock {
+		cfg.Platform = directory.Xen // who keeps budgets is the master's matter
 	}
 	return cfg, nil
 }
 
 // callDir has a master's sockets for calls.
 func callDir(runDir string) string {
-	return filepath.Join(runDir, filepath.Base(dom0.DefaultGatewayDir))
+	return filepath.Join(runDir, filepath.Base(directory.DefaultGatewayDir))
 }
 
 // noArguments is for commands that take none.

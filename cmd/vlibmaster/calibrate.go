@@ -15,9 +15,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/calibrate"
 	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/dom0/throttling"
 	"github.com/vlibos/vlibos/internal/cpulist"
@@ -80,7 +80,7 @@ func calibrateAction(c *cli.Context) (err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	cfg := config.Config{Platform: dom0.Auto}
+	cfg := config.Config{Platform: directory.Auto}
 	if err == nil {
 		if cfg, err = config.Load(file); err != nil {
 			return err

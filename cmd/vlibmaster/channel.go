@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
@@ -17,8 +17,8 @@ import (
 // conversation is an open channel to a domain.
 type conversation struct {
 	*vlibcall.Channel
-	platform dom0.Platform
-	domain   *dom0.Domain
+	platform directory.Platform
+	domain   *directory.Domain
 	book     *receipt.Book // nil: nobody counts
 }
 
@@ -41,7 +41,7 @@ func converse(c *cli.Context, ref string, port uint32, size int, o vlibcall.Opti
 			err = errors.Join(err, v.Close())
 		}
 	}()
-	if v.platform, err = dom0.Open(ctx, cfg); err != nil {
+	if v.platform, err = directory.Open(ctx, cfg); err != nil {
 		return nil, err
 	}
 	if v.domain, err = v.platform.Lookup(ctx, ref); err != nil {
@@ -56,7 +56,7 @@ func converse(c *cli.Context, ref string, port uint32, size int, o vlibcall.Opti
 
 // explain adds the domain to an error that does not name it.
 func (v *conversation) explain(err error) error {
-	if named := (*dom0.Error)(nil); err == nil || errors.As(err, &named) {
+	if named := (*directory.Error)(nil); err == nil || errors.As(err, &named) {
 		return err
 	}
 	return fmt.Errorf("domain %s: %w", v.domain, err)

@@ -17,8 +17,8 @@ import (
 
 	"github.com/vlibos/vlibos/bench/command"
 	"github.com/vlibos/vlibos/bench/corunner"
-	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
@@ -36,7 +36,7 @@ type cursor struct {
 
 // values are what flags can be, by their names: the same everywhere.
 var values = map[string]func(*cursor) []string{
-	"platform": func(*cursor) []string { return append(slices.Clone(dom0.Platforms), dom0.Gateway) },
+	"platform": func(*cursor) []string { return append(slices.Clone(directory.Platforms), directory.Gateway) },
 	"class":    func(*cursor) []string { return master.Classes },
 	"wait":     func(*cursor) []string { return waits() },
 	"source":   func(*cursor) []string { return calibrateSources },
@@ -232,7 +232,7 @@ func (c *cursor) domains() (all []string) {
 	if err != nil {
 		return nil
 	}
-	p, err := dom0.Open(c.ctx, cfg)
+	p, err := directory.Open(c.ctx, cfg)
 	if err != nil {
 		return nil
 	}

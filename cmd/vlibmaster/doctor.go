@@ -10,7 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/doctor"
 )
 
@@ -72,12 +72,12 @@ func doctorAction(c *cli.Context) error {
 }
 
 func verdict(platform string, worst doctor.Level) error {
-	err := &dom0.Error{Target: "platform " + platform, Way: "the findings above say what to do"}
+	err := &directory.Error{Target: "platform " + platform, Way: "the findings above say what to do"}
 	switch worst {
 	case doctor.Missing:
 		err.Err = fmt.Errorf("calls are not possible: %w", errIncomplete)
 	case doctor.Denied:
-		err.Err = fmt.Errorf("calls are not possible: %w", dom0.ErrNotPermitted)
+		err.Err = fmt.Errorf("calls are not possible: %w", directory.ErrNotPermitted)
 	default:
 		return nil
 	}

@@ -11,9 +11,9 @@ import (
 	"unicode"
 
 	"github.com/vlibos/vlibos/bench/command"
-	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/internal/unixpath"
@@ -72,8 +72,8 @@ var verdicts = []struct {
 	{command.ErrUsage, exitUsage},
 	{errArgument, exitArgument},
 	{vlibcall.ErrProtocol, exitProtocol},
-	{dom0.ErrNoDomain, exitNoDomain},
-	{dom0.ErrNoXen, exitNoXen},
+	{directory.ErrNoDomain, exitNoDomain},
+	{directory.ErrNoXen, exitNoXen},
 	{vlibcall.ErrReservation, exitUnpaid},
 	{errIncomplete, exitNoXen},
 	{platform.ErrNotHere, exitNoXen},
@@ -90,12 +90,12 @@ var verdicts = []struct {
 	{master.ErrClass, exitUsage},
 	{platform.ErrNoMembers, exitNoDomain},
 	{rtsched.ErrRange, exitUsage},
-	{dom0.ErrNotPermitted, exitDenied},
+	{directory.ErrNotPermitted, exitDenied},
 	{fs.ErrPermission, exitDenied},
 	{unixpath.ErrTooLong, exitUsage},
 	{vlibcall.ErrTimeout, exitTimeout},
 	{context.DeadlineExceeded, exitTimeout},
-	{dom0.ErrNoServer, exitNoServer},
+	{directory.ErrNoServer, exitNoServer},
 	{vlibcall.ErrGone, exitNoServer},
 	{vlibcall.ErrNoLibrary, exitNoLibrary},
 	{vlibcall.ErrNoFunction, exitNoFunc},

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/internal/unixpath"
@@ -25,7 +25,7 @@ import (
 // The numbers are what scripts rely on.
 func TestExitCodes(t *testing.T) {
 	status := func(s vlibcall.Status) error { return &vlibcall.StatusError{Status: s} }
-	gone := &dom0.Error{Target: "domain 1", Err: errors.Join(dom0.ErrNoServer, vlibcall.ErrGone)}
+	gone := &directory.Error{Target: "domain 1", Err: errors.Join(directory.ErrNoServer, vlibcall.ErrGone)}
 	late := fmt.Errorf("%w (%w)", vlibcall.ErrTimeout, context.DeadlineExceeded)
 	stopped := fmt.Errorf("%w (%w)", vlibcall.ErrTimeout, context.Canceled)
 	syntax := func() error { _, err := signature.Parse("x"); return argument(err) }()
@@ -38,7 +38,7 @@ func TestExitCodes(t *testing.T) {
 		{errors.New("disk full"), 1, "other"},
 		{vlibcall.ErrClosed, 1, "other"},
 		{usagef("no"), 2, "usage"},
-		{&dom0.Error{Err: dom0.ErrNoDomain}, 3, "no-domain"},
+		{&directory.Error{Err: directory.ErrNoDomain}, 3, "no-domain"},
 		{gone, 4, "no-server"},
 		{vlibcall.ErrGone, 4, "no-server"},
 		{status(vlibcall.StatusNoLibrary), 5, "no-library"},
@@ -51,13 +51,13 @@ func TestExitCodes(t *testing.T) {
 		{late, 10, "timeout"},
 		{context.DeadlineExceeded, 10, "timeout"},
 		{status(vlibcall.StatusCancelled), 10, "timeout"},
-		{&dom0.Error{Err: dom0.ErrNotPermitted}, 11, "not-permitted"},
+		{&directory.Error{Err: directory.ErrNotPermitted}, 11, "not-permitted"},
 		{status(vlibcall.StatusDenied), 11, "not-permitted"},
 		{vlibcall.ErrTooLarge, 12, "too-large"},
 		{status(vlibcall.StatusTooLarge), 12, "too-large"},
 		{vlibcall.ErrProtocol, 13, "protocol"},
 		{protocolViolation(status(vlibcall.StatusNoLibrary)), 13, "protocol"},
-		{&dom0.Error{Err: dom0.ErrNoXen}, 14, "no-platform"},
+		{&directory.Error{Err: directory.ErrNoXen}, 14, "no-platform"},
 		{errIncomplete, 14, "no-platform"},
 		{stopped, 130, "interrupted"},
 		{fs.ErrPermission, 11, "not-permitted"},

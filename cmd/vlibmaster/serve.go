@@ -20,10 +20,10 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/caching"
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/metrics"
 	"github.com/vlibos/vlibos/dom0/platform"
@@ -195,7 +195,7 @@ func loadConfig(c *cli.Context) (config.Config, error) {
 	}
 	cfg, err := config.Load(config.DefaultFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return config.Config{Platform: dom0.Auto}, nil
+		return config.Config{Platform: directory.Auto}, nil
 	}
 	return cfg, err
 }
@@ -229,28 +229,28 @@ func hostKind(c *cli.Context, cfg config.Config) (string, error) {
 		return "", err
 	}
 	switch kind := c.String("platform"); {
-	case kind == dom0.Gateway:
-		return "", usagef("--platform %s: serve is the gateway: want one of %s", kind, strings.Join(dom0.Platforms, ", "))
-	case kind != dom0.Auto:
+	case kind == directory.Gateway:
+		return "", usagef("--platform %s: serve is the gateway: want one of %s", kind, strings.Join(directory.Platforms, ", "))
+	case kind != directory.Auto:
 		return kind, nil
-	case cfg.Platform != dom0.Auto:
+	case cfg.Platform != directory.Auto:
 		return cfg.Platform, nil
 	}
-	return dom0.Detect("/").Platform(), nil
+	return directory.Detect("/").Platform(), nil
 }
 
 func openHost(ctx context.Context, c *cli.Context, kind string, log *slog.Logger) (platform.Platform, error) {
 	switch kind {
-	case dom0.Native:
+	case directory.Native:
 		return native.Open(native.Options{Parent: c.String("native-cgroup"), Servers: c.String("native-dir")})
-	case dom0.Vlib:
+	case directory.Vlib:
 		return xen.Open(ctx)
-	case dom0.Xen:
+	case directory.Xen:
 		p, err := xen.Open(ctx)
 		if !errors.Is(err, platform.ErrNotHere) {
 			return p, err
 		}
-		log.Info("the master keeps budgets itself, by weights and timers", "platform", dom0.Stock, "because", err)
+		log.Info("the master keeps budgets itself, by weights and timers", "platform", directory.Stock, "because", err)
 	}
 	return stock.Open(ctx, stock.Options{Dir: c.String("run-dir")})
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/policy"
 	"github.com/vlibos/vlibos/rtsched"
@@ -22,7 +22,7 @@ import (
 
 // Config is what a file says.
 type Config struct {
-	Platform string // one of dom0.Platforms
+	Platform string // one of directory.Platforms
 	Adopt    []master.Wish
 	// MetricsListen is where Prometheus may ask by TCP, an address and a port;
 	// empty: nowhere.
@@ -82,7 +82,7 @@ func (w *word) UnmarshalText(text []byte) error {
 type ref string
 
 func (r *ref) UnmarshalText(text []byte) error {
-	*r = ref(dom0.Canonical(string(text)))
+	*r = ref(directory.Canonical(string(text)))
 	return nil
 }
 
@@ -151,10 +151,10 @@ func parse(text string) (Config, int, error) {
 	}
 	c := Config{Platform: string(t.Platform)}
 	if c.Platform == "" {
-		c.Platform = dom0.Auto
+		c.Platform = directory.Auto
 	}
-	if !slices.Contains(dom0.Platforms, c.Platform) {
-		return Config{}, lineOfKey(text, toml.Key{"platform"}), fmt.Errorf("platform %q: there are %s", t.Platform, strings.Join(dom0.Platforms, ", "))
+	if !slices.Contains(directory.Platforms, c.Platform) {
+		return Config{}, lineOfKey(text, toml.Key{"platform"}), fmt.Errorf("platform %q: there are %s", t.Platform, strings.Join(directory.Platforms, ", "))
 	}
 	if err := t.Metrics.check(); err != nil {
 		return Config{}, lineOfKey(text, toml.Key{"metrics", "listen"}), err

@@ -5,14 +5,14 @@ package doctor
 import (
 	"time"
 
-	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/directory"
 )
 
 // Facts are what was found. Errors are texts, for people.
 type Facts struct {
-	Platform string      `json:"platform"` // that calls use: "xen" or "native"
-	Traces   dom0.Traces `json:"traces"`
-	Root     bool        `json:"root"` // effective user 0
+	Platform string           `json:"platform"` // that calls use: "xen" or "native"
+	Traces   directory.Traces `json:"traces"`
+	Root     bool             `json:"root"` // effective user 0
 	// Realtime is why a process of this user and cgroup may have no real-time
 	// thread, which is what keeps budgets where the hypervisor does not.
 	Realtime string `json:"realtime_error,omitempty"`

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/platform/loop"
 )
 
@@ -45,7 +45,7 @@ const (
 // Findings judges the facts of the platform that calls use, then names the
 // other.
 func (f Facts) Findings() []Finding {
-	if f.Platform == dom0.Xen {
+	if f.Platform == directory.Xen {
 		return slices.Concat(f.xen(), f.Master.findings(), f.realtime(), f.native(Note))
 	}
 	return slices.Concat([]Finding{f.otherXen()}, f.Cache.findings(), f.Master.findings(), f.realtime(), f.native(Missing))
@@ -178,7 +178,7 @@ func (d Domain) finding(remedy string) Finding {
 // that cannot be used.
 func (f Facts) native(unusable Level) []Finding {
 	n := f.Native
-	remedy := dom0.NativeServer(n.Dir, "NAME")
+	remedy := directory.NativeServer(n.Dir, "NAME")
 	switch {
 	case !n.Exists:
 		return []Finding{{Note, "native", "native calls work here, but no native domain was ever started: there is no " + n.Dir, remedy}}
@@ -192,7 +192,7 @@ func (f Facts) native(unusable Level) []Finding {
 	}
 	list := []Finding{{OK, "native", "native calls work here, domains are in " + n.Dir, ""}}
 	for _, d := range n.Domains {
-		list = append(list, d.finding(dom0.NativeServer(n.Dir, d.ID)))
+		list = append(list, d.finding(directory.NativeServer(n.Dir, d.ID)))
 	}
 	return list
 }

@@ -17,7 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/directory"
 	nativeplatform "github.com/vlibos/vlibos/dom0/platform/native"
 	"github.com/vlibos/vlibos/dom0/policy"
 	"github.com/vlibos/vlibos/vlibcall"
@@ -89,7 +89,7 @@ func openHost(t testing.TB, change func(*Options)) *host {
 	o := Options{
 		Dir: filepath.Join(t.TempDir(), "call"), Log: slog.New(slog.NewTextHandler(h.log, nil)),
 		Find: func(ctx context.Context, domain string) (Domain, error) {
-			p, err := dom0.Open(ctx, dom0.Config{Platform: dom0.Native, NativeDir: h.dir})
+			p, err := directory.Open(ctx, directory.Config{Platform: directory.Native, NativeDir: h.dir})
 			if err != nil {
 				return nil, err
 			}

@@ -12,12 +12,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/policy"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// Domain is a way to one domain, as dom0.Domain is. The gateway closes it.
+// Domain is a way to one domain, as directory.Domain is. The gateway closes it.
 type Domain interface {
 	vlibcall.Dialer
 	io.Closer
@@ -81,7 +81,7 @@ type failure struct {
 
 func newFailure(err error, size int) failure {
 	f := failure{err, size, time.Now()}
-	for _, absent := range []error{vlibcall.ErrGone, vlibcall.ErrTimeout, vlibcall.ErrReservation, dom0.ErrNoDomain} {
+	for _, absent := range []error{vlibcall.ErrGone, vlibcall.ErrTimeout, vlibcall.ErrReservation, directory.ErrNoDomain} {
 		if errors.Is(err, absent) {
 			f.size = 0
 		}

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/reservation"
 	"github.com/vlibos/vlibos/vlibcall"
@@ -45,7 +45,7 @@ func caller(domain string) error {
 		return err
 	}
 	ctx := context.Background()
-	p, err := dom0.Open(ctx, dom0.Config{Platform: dom0.Xen})
+	p, err := directory.Open(ctx, directory.Config{Platform: directory.Xen})
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func caller(domain string) error {
 	if err != nil {
 		return err
 	}
-	c, err := vlibcall.Open(ctx, d, dom0.DefaultPort, 8192, vlibcall.Options{Wait: vlibcall.Block, Reservation: number})
+	c, err := vlibcall.Open(ctx, d, directory.DefaultPort, 8192, vlibcall.Options{Wait: vlibcall.Block, Reservation: number})
 	if err != nil {
 		return err
 	}
