@@ -16,8 +16,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/native"
 	"github.com/vlibos/vlibos/throttle"
 )
 
@@ -159,7 +159,7 @@ func open(t *testing.T) *Host {
 		t.Skip("not root: domains are cgroups, which only root can make here")
 	}
 	h, err := Open(self)
-	if errors.Is(err, platform.ErrNotHere) || errors.Is(err, platform.ErrNotAllowed) {
+	if errors.Is(err, host.ErrNotHere) || errors.Is(err, host.ErrNotAllowed) {
 		t.Skip(err)
 	}
 	if err != nil {
@@ -213,7 +213,7 @@ func TestHost(t *testing.T) {
 				t.Errorf("%s: the job works", m.Name)
 			}
 		}
-		domains, err := h.platform.Domains(t.Context())
+		domains, err := h.host.Domains(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,11 +226,11 @@ func TestHost(t *testing.T) {
 				t.Errorf("%s: %s is on CPUs %v, want %d", m.Name, d.Name, d.CPUs, want)
 			}
 		}
-		_, err = h.platform.Usage(t.Context(), h.domain(Service), reserved.ID)
+		_, err = h.host.Usage(t.Context(), h.domain(Service), reserved.ID)
 		if adopted := err == nil; adopted != (m.Name == "reserved") {
 			t.Errorf("%s: the service is on a reservation: %v", m.Name, adopted)
 		}
-		_, err = h.platform.Usage(t.Context(), h.domain(Job), background.ID)
+		_, err = h.host.Usage(t.Context(), h.domain(Job), background.ID)
 		if adopted := err == nil; adopted != slices.Contains(throttle.Policies, m.Name) {
 			t.Errorf("%s: the job is on a reservation: %v", m.Name, adopted)
 		}

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/native"
 	"github.com/vlibos/vlibos/throttle"
 )
 
@@ -25,14 +25,14 @@ const (
 
 // Host is this machine with the domains of one experiment.
 type Host struct {
-	platform *native.Platform
-	parent   string
-	added    []string
-	job      *Runner
-	stop     func() error // of the mode's control
-	source   throttle.Source
-	levels   levels
-	notes    map[string]map[string]float64 // of throttling, by mode
+	host   *native.Host
+	parent string
+	added  []string
+	job    *Runner
+	stop   func() error // of the mode's control
+	source throttle.Source
+	levels levels
+	notes  map[string]map[string]float64 // of throttling, by mode
 	// ServiceCPU has the service, OtherCPU the job.
 	ServiceCPU, OtherCPU int
 	// LoadCPU has who measures: a third CPU if there is one, else OtherCPU,
@@ -49,19 +49,19 @@ const Guard = "guard"
 
 // Open takes the machine's first CPUs. Domains are below a cgroup of their own,
 // which a master of this machine does not see. Self starts this program as
-// [Guard]. Errors wrap [platform.ErrNotHere] and [platform.ErrNotAllowed].
+// [Guard]. Errors wrap [host.ErrNotHere] and [host.ErrNotAllowed].
 func Open(self func(args ...string) *exec.Cmd) (_ *Host, err error) {
-	runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0))) // as the native platform asks for
+	runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0))) // as the native host asks for
 	h := &Host{parent: fmt.Sprintf("vlibos-bench-%d", os.Getpid()), notes: make(map[string]map[string]float64)}
 	// The throttle stops domains by the freezer, which costs a tenth with
 	// version 2.
-	h.platform, err = native.Open(native.Options{Parent: h.parent, Version: 2, Guard: self(Guard, h.parent).Args})
+	h.host, err = native.Open(native.Options{Parent: h.parent, Version: 2, Guard: self(Guard, h.parent).Args})
 	if err != nil {
 		return nil, err
 	}
-	cpus, err := h.platform.CPUs()
+	cpus, err := h.host.CPUs()
 	if err == nil && len(cpus) < 2 {
-		err = fmt.Errorf("%w: this experiment needs two CPUs, one for the service and one for the job", platform.ErrNotHere)
+		err = fmt.Errorf("%w: this experiment needs two CPUs, one for the service and one for the job", host.ErrNotHere)
 	}
 	if err != nil {
 		return nil, errors.Join(err, h.Close())
@@ -74,17 +74,17 @@ func Open(self func(args ...string) *exec.Cmd) (_ *Host, err error) {
 	return h, nil
 }
 
-func (h *Host) domain(name string) platform.Domain {
-	return platform.Domain{ID: name, UUID: name, Name: name}
+func (h *Host) domain(name string) host.Domain {
+	return host.Domain{ID: name, UUID: name, Name: name}
 }
 
 // Add makes a started process a domain on one CPU.
 func (h *Host) Add(ctx context.Context, name string, process *os.Process, cpu int) error {
-	if err := h.platform.Create(name, process.Pid); err != nil {
+	if err := h.host.Create(name, process.Pid); err != nil {
 		return err
 	}
 	h.added = append(h.added, name)
-	return h.platform.Pin(ctx, name, []int{cpu})
+	return h.host.Pin(ctx, name, []int{cpu})
 }
 
 // SetJob starts a job's process as a domain; it is prepared, and waits for the
@@ -125,7 +125,7 @@ func (h *Host) Set(ctx context.Context, m Mode) (err error) {
 	if m.Shared {
 		cpu = h.ServiceCPU
 	}
-	if err := h.platform.Pin(ctx, Job, []int{cpu}); err != nil {
+	if err := h.host.Pin(ctx, Job, []int{cpu}); err != nil {
 		return err
 	}
 	if err := h.job.run(ctx, m.Runs); err != nil {
@@ -154,7 +154,7 @@ func (h *Host) remove(ctx context.Context, name string) error {
 	for i, a := range h.added {
 		if a == name {
 			h.added = append(h.added[:i], h.added[i+1:]...)
-			return h.platform.Remove(ctx, name)
+			return h.host.Remove(ctx, name)
 		}
 	}
 	return nil
@@ -171,7 +171,7 @@ func (h *Host) Close() error {
 	if h.source != nil {
 		err = errors.Join(err, h.source.Close())
 	}
-	return errors.Join(err, h.platform.Close(), h.platform.Dissolve())
+	return errors.Join(err, h.host.Close(), h.host.Dissolve())
 }
 
 // Realtime makes the calling thread, which must be locked, the first on its CPU,
@@ -180,7 +180,7 @@ func (h *Host) Close() error {
 func Realtime() error {
 	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 50, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
 	if err := unix.SchedSetAttr(0, &attr, 0); err != nil {
-		return fmt.Errorf("%w: SCHED_FIFO: %w: run as root", platform.ErrNotAllowed, err)
+		return fmt.Errorf("%w: SCHED_FIFO: %w: run as root", host.ErrNotAllowed, err)
 	}
 	if err := unix.Mlockall(unix.MCL_CURRENT); err != nil {
 		return os.NewSyscallError("mlockall", err)

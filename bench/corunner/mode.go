@@ -32,16 +32,16 @@ var Modes = []Mode{
 	{Name: Alone, Title: "alone", control: lookAlone},
 	{Name: "uncontrolled", Title: "job on another CPU, uncontrolled", Runs: true, control: lookUncontrolled},
 	{Name: "capped", Title: "job on another CPU, capped at 30 %", Runs: true, control: func(_ context.Context, h *Host) (func() error, error) {
-		stop := func() error { return h.platform.Limit(h.domain(Job), 1) }
-		return stop, h.platform.Limit(h.domain(Job), capped)
+		stop := func() error { return h.host.Limit(h.domain(Job), 1) }
+		return stop, h.host.Limit(h.domain(Job), capped)
 	}},
 	{Name: "rate", Title: "job on another CPU, throttled by its rate", Runs: true, control: throttled("rate")},
 	{Name: "threshold", Title: "job on another CPU, throttled by latency", Runs: true, control: throttled("threshold")},
 	{Name: "feedback", Title: "job on another CPU, throttled by feedback", Runs: true, control: throttled("feedback")},
 	{Name: "shared", Title: "job on the same CPU, uncontrolled", Runs: true, Shared: true},
 	{Name: "reserved", Title: "job on the same CPU, service on a reservation", Runs: true, Shared: true, control: func(ctx context.Context, h *Host) (func() error, error) {
-		stop := func() error { return h.platform.Release(context.WithoutCancel(ctx), h.domain(Service), reserved.ID) }
-		return stop, h.platform.Adopt(ctx, h.domain(Service), reserved)
+		stop := func() error { return h.host.Release(context.WithoutCancel(ctx), h.domain(Service), reserved.ID) }
+		return stop, h.host.Adopt(ctx, h.domain(Service), reserved)
 	}},
 }
 

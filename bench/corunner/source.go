@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/vlibos/vlibos/dom0/config"
-	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/throttle"
 	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
@@ -15,7 +15,7 @@ import (
 // are none a probe, on the service's CPU. It runs in all modes, so that all of
 // them have what it costs.
 func (h *Host) openSource() (throttle.Source, error) {
-	return throttling.OpenSource(config.Throttle{Source: "auto", ProbeCPU: h.ServiceCPU, CPUs: []int{h.OtherCPU}, Period: period}, h.platform)
+	return throttling.OpenSource(config.Throttle{Source: "auto", ProbeCPU: h.ServiceCPU, CPUs: []int{h.OtherCPU}, Period: period}, h.host)
 }
 
 // openFelt opens what the service's users feel. It is their median: a mean of
@@ -88,6 +88,6 @@ func (h *Host) traffic() (uint64, error) {
 	if h.job.kind.lines {
 		return h.job.work(), nil
 	}
-	u, err := h.platform.Usage(context.Background(), h.domain(Job), background.ID)
+	u, err := h.host.Usage(context.Background(), h.domain(Job), background.ID)
 	return uint64(u.Foreground + u.Background), err
 }

@@ -10,8 +10,8 @@ import (
 	"maps"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/throttle"
 )
@@ -33,7 +33,7 @@ const (
 // nobody reserved, which is what a throttle takes away.
 var background = rtsched.Task{ID: 2, Budget: time.Millisecond, Period: 100 * time.Millisecond}
 
-// throttled is the control of a mode: the loop, the policy and the platform that
+// throttled is the control of a mode: the loop, the policy and the host that
 // the master has.
 func throttled(policy string) func(context.Context, *Host) (func() error, error) {
 	return func(ctx context.Context, h *Host) (_ func() error, err error) {
@@ -59,11 +59,11 @@ func throttled(policy string) func(context.Context, *Host) (func() error, error)
 		if err := h.renew(); err != nil {
 			return nil, err
 		}
-		if err := h.platform.Adopt(ctx, h.domain(Job), background); err != nil {
+		if err := h.host.Adopt(ctx, h.domain(Job), background); err != nil {
 			return nil, err
 		}
 		return h.run(ctx, policy, note, throttling.New(throttling.Options{
-			Period: period, Source: source, Policy: policies[0], Fallbacks: policies[1:], Host: h.platform, Log: slog.New(slog.DiscardHandler),
+			Period: period, Source: source, Policy: policies[0], Fallbacks: policies[1:], Host: h.host, Log: slog.New(slog.DiscardHandler),
 		})), nil
 	}
 }
@@ -78,8 +78,8 @@ func (h *Host) run(ctx context.Context, mode string, note map[string]float64, l 
 		cancel()
 		err := <-done
 		ctx := context.WithoutCancel(ctx)
-		used, failed := h.platform.Usage(ctx, h.domain(Job), background.ID)
-		err = errors.Join(err, failed, h.platform.Release(ctx, h.domain(Job), background.ID))
+		used, failed := h.host.Usage(ctx, h.domain(Job), background.ID)
+		err = errors.Join(err, failed, h.host.Release(ctx, h.domain(Job), background.ID))
 		s := l.Status()
 		if s.Dropped >= chances {
 			err = errors.Join(err, fmt.Errorf("the throttle dropped its policy %d times, on a machine that is too busy: %s", s.Dropped, s.Problem))
@@ -98,9 +98,9 @@ func (h *Host) run(ctx context.Context, mode string, note map[string]float64, l 
 // renew the lease without which nothing can be throttled. That the one before
 // has run out is nothing new: it was a mode's.
 func (h *Host) renew() error {
-	err := h.platform.Renew(lease)
-	if errors.Is(err, platform.ErrLease) {
-		err = h.platform.Renew(lease)
+	err := h.host.Renew(lease)
+	if errors.Is(err, host.ErrLease) {
+		err = h.host.Renew(lease)
 	}
 	return err
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/vlibos/vlibos/bench/lidar"
 	"github.com/vlibos/vlibos/bench/native"
 	"github.com/vlibos/vlibos/bench/tail"
-	platform "github.com/vlibos/vlibos/dom0/platform/native"
-	"github.com/vlibos/vlibos/dom0/platform/threads"
+	host "github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/dom0/host/threads"
 )
 
 // Child is one of an experiment's processes: what it is stands in args.
@@ -29,7 +29,7 @@ func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 	case "keeper":
 		return native.Keeper(ctx, arg, self, in, out)
 	case corunner.Guard:
-		return platform.Guard(os.Stdin, arg)
+		return host.Guard(os.Stdin, arg)
 	case "thread-guard":
 		return threads.Guard(os.Stdin)
 	case "lidar":

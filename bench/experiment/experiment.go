@@ -16,8 +16,8 @@ import (
 	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/bench/lidar"
 	"github.com/vlibos/vlibos/bench/tail"
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/native"
 )
 
 // Options of a run.
@@ -100,7 +100,7 @@ func (e Experiment) Missing(o Options) error {
 // needsDomains is for experiments whose domains are cgroups.
 func needsDomains() error {
 	if os.Geteuid() != 0 {
-		return fmt.Errorf("its domains are cgroups: %w: run as root", platform.ErrNotAllowed)
+		return fmt.Errorf("its domains are cgroups: %w: run as root", host.ErrNotAllowed)
 	}
 	return native.Possible()
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/bench/native"
 	"github.com/vlibos/vlibos/bench/tail"
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/throttle"
 )
 
@@ -49,7 +49,7 @@ func measure(t *testing.T, name string, o Options) map[string]bench.Record {
 		return bench.Append(t.TempDir()+"/bench.jsonl", r)
 	}
 	err = e.Run(t.Context(), o)
-	if errors.Is(err, platform.ErrNotHere) || errors.Is(err, platform.ErrNotAllowed) {
+	if errors.Is(err, host.ErrNotHere) || errors.Is(err, host.ErrNotAllowed) {
 		t.Skip(err)
 	}
 	if err != nil {

@@ -7,6 +7,6 @@
 // domain's work is kept.
 //
 // It is in real time, on native processes, with the control loop and the
-// platform that the master uses. The machine may be busy: all settings are
+// host that the master uses. The machine may be busy: all settings are
 // interleaved, and figures are medians of ratios to the same round's alone.
 package policies

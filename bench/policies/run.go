@@ -11,9 +11,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/platform/native"
-	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/throttle"
@@ -29,7 +29,7 @@ type Options struct {
 	Period              time.Duration // of decisions
 	Repeats             int
 	Slot                time.Duration // of one measurement
-	Load, Guard         []string      // commands: of a load's process, of the platform's guard
+	Load, Guard         []string      // commands: of a load's process, of the host's guard
 	Parent              string        // cgroup
 	Log                 io.Writer
 }
@@ -40,8 +40,8 @@ const settle = 400 * time.Millisecond
 // experiment is one that runs.
 type experiment struct {
 	o             Options
-	host          *native.Platform
-	domain        platform.Domain
+	host          *native.Host
+	domain        host.Domain
 	victim, batch *process
 	probe         *probe.Probe
 }
@@ -59,7 +59,7 @@ func Run(ctx context.Context, o Options) (r *Result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	e := &experiment{o: o, domain: platform.Domain{ID: "batch", UUID: "batch", Name: "batch", CPUs: []int{o.BatchCPU}}}
+	e := &experiment{o: o, domain: host.Domain{ID: "batch", UUID: "batch", Name: "batch", CPUs: []int{o.BatchCPU}}}
 	if e.host, err = native.Open(native.Options{Parent: o.Parent, Version: 2, Guard: o.Guard}); err != nil {
 		return nil, err
 	}

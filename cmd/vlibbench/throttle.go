@@ -16,7 +16,7 @@ import (
 
 	"github.com/vlibos/vlibos/bench/native"
 	"github.com/vlibos/vlibos/bench/policies"
-	platform "github.com/vlibos/vlibos/dom0/platform/native"
+	host "github.com/vlibos/vlibos/dom0/host/native"
 	"github.com/vlibos/vlibos/internal/cliflag"
 	"github.com/vlibos/vlibos/throttle/load"
 )
@@ -39,7 +39,7 @@ func throttleCommands() []*cli.Command {
 			Action: func(c *cli.Context) error { return throttleAction(c, loadArg, guardArg) },
 		},
 		{Name: loadArg, Hidden: true, Action: throttleLoad},
-		{Name: guardArg, Hidden: true, Action: func(c *cli.Context) error { return platform.Guard(os.Stdin, c.Args().First()) }},
+		{Name: guardArg, Hidden: true, Action: func(c *cli.Context) error { return host.Guard(os.Stdin, c.Args().First()) }},
 	}
 }
 
@@ -73,7 +73,7 @@ func throttleAction(c *cli.Context, loadArg, guardArg string) error {
 	if err != nil {
 		return err
 	}
-	runtime.GOMAXPROCS(max(4, runtime.NumCPU())) // as the platform asks for
+	runtime.GOMAXPROCS(max(4, runtime.NumCPU())) // as the host asks for
 	parent := fmt.Sprintf("vlibbench-%d", os.Getpid())
 	o := policies.Options{
 		VictimCPU: victim, BatchCPU: batch, VictimMiB: c.Int("victim-mib"), BatchMiB: c.Int("batch-mib"),

@@ -17,9 +17,9 @@ import (
 // conversation is an open channel to a domain.
 type conversation struct {
 	*vlibcall.Channel
-	platform directory.Platform
-	domain   *directory.Domain
-	book     *receipt.Book // nil: nobody counts
+	host   directory.Directory
+	domain *directory.Domain
+	book   *receipt.Book // nil: nobody counts
 }
 
 // converse finds the domain and opens a channel, within the timeout of the
@@ -41,10 +41,10 @@ func converse(c *cli.Context, ref string, port uint32, size int, o vlibcall.Opti
 			err = errors.Join(err, v.Close())
 		}
 	}()
-	if v.platform, err = directory.Open(ctx, cfg); err != nil {
+	if v.host, err = directory.Open(ctx, cfg); err != nil {
 		return nil, err
 	}
-	if v.domain, err = v.platform.Lookup(ctx, ref); err != nil {
+	if v.domain, err = v.host.Lookup(ctx, ref); err != nil {
 		return nil, err
 	}
 	v.book = record(c, v.domain, &o)
@@ -74,8 +74,8 @@ func (v *conversation) Close() error {
 	if v.book != nil {
 		errs = append(errs, v.book.Close())
 	}
-	if v.platform != nil {
-		errs = append(errs, v.platform.Close())
+	if v.host != nil {
+		errs = append(errs, v.host.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -36,12 +36,12 @@ type cursor struct {
 
 // values are what flags can be, by their names: the same everywhere.
 var values = map[string]func(*cursor) []string{
-	"platform": func(*cursor) []string { return append(slices.Clone(directory.Platforms), directory.Gateway) },
-	"class":    func(*cursor) []string { return master.Classes },
-	"wait":     func(*cursor) []string { return waits() },
-	"source":   func(*cursor) []string { return calibrateSources },
-	"job":      func(*cursor) []string { return corunner.Jobs() },
-	"calls":    (*cursor).domains,
+	"host":   func(*cursor) []string { return append(slices.Clone(directory.Hosts), directory.Gateway) },
+	"class":  func(*cursor) []string { return master.Classes },
+	"wait":   func(*cursor) []string { return waits() },
+	"source": func(*cursor) []string { return calibrateSources },
+	"job":    func(*cursor) []string { return corunner.Jobs() },
+	"calls":  (*cursor).domains,
 }
 
 // arguments are what the arguments of a command can be, behind those before.

@@ -15,8 +15,8 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/signature"
@@ -57,8 +57,8 @@ func TestExitCodes(t *testing.T) {
 		{status(vlibcall.StatusTooLarge), 12, "too-large"},
 		{vlibcall.ErrProtocol, 13, "protocol"},
 		{protocolViolation(status(vlibcall.StatusNoLibrary)), 13, "protocol"},
-		{&directory.Error{Err: directory.ErrNoXen}, 14, "no-platform"},
-		{errIncomplete, 14, "no-platform"},
+		{&directory.Error{Err: directory.ErrNoXen}, 14, "no-host"},
+		{errIncomplete, 14, "no-host"},
 		{stopped, 130, "interrupted"},
 		{fs.ErrPermission, 11, "not-permitted"},
 		{os.NewSyscallError("mkdir", unix.EACCES), 11, "not-permitted"},
@@ -66,7 +66,7 @@ func TestExitCodes(t *testing.T) {
 		{unixpath.ErrTooLong, 2, "usage"},
 		{master.ErrClass, 2, "usage"},
 		{master.ErrFull, 17, "not-admitted"},
-		{platform.ErrNoMembers, 3, "no-domain"},
+		{host.ErrNoMembers, 3, "no-domain"},
 	} {
 		err := tt.err
 		if err != nil {

@@ -71,7 +71,7 @@ func (r *outcome) printReceipt(w io.Writer, o *callOptions) error {
 		fmt.Fprintf(t, "throttled\t%v\tit could have run in background, and was not let\n", short(c.Throttled))
 		fmt.Fprintf(t, "deschedules\t%d\ttaken off a CPU while it wanted to run\n", c.Deschedules)
 	} else {
-		fmt.Fprintf(t, "cost\tunknown\tno reservation paid (--reservation), or the platform does not say\n")
+		fmt.Fprintf(t, "cost\tunknown\tno reservation paid (--reservation), or the host does not say\n")
 	}
 	return t.Flush()
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/vlibos/vlibos/dom0/directory"
-	"github.com/vlibos/vlibos/dom0/policy"
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/throttle"
 )
 
@@ -33,7 +33,7 @@ const (
 
 // Keys are all that there are, in the order of the example.
 var Keys = []Key{
-	{"", "platform", `"auto"`, "one of " + strings.Join(directory.Platforms, ", ") + "; --platform comes first"},
+	{"", "host", `"auto"`, "one of " + strings.Join(directory.Hosts, ", ") + "; --host comes first"},
 
 	{adoptTable, "domain", `"web"`, "name or UUID, whether or not it is there yet"},
 	{adoptTable, "budget", `"10ms"`, "time on a CPU that the domain has for sure"},

@@ -5,7 +5,7 @@
 // domain by what a person calls it (number, name or UUID) and hands out a
 // vlibcall.Dialer.
 //
-// There are two platforms: Xen, where a domain is a guest, and native, where
+// There are two hosts: Xen, where a domain is a guest, and native, where
 // it is a directory of sockets on a machine without Xen (package
 // transport/native). On both, nothing is created or destroyed here: guests
 // are xl's, server processes are whoever started them.

@@ -23,9 +23,9 @@ type transport interface {
 // safe for concurrent use. The owner closes it, after the channels that it
 // dialled.
 type Domain struct {
-	ID    string   // domid on Xen, the name on the native platform
+	ID    string   // domid on Xen, the name on the native host
 	Name  string   // empty if it has none
-	UUID  string   // empty on the native platform
+	UUID  string   // empty on the native host
 	Ports []uint32 // on which a server was announced when it was looked up
 
 	open     func(ctx context.Context) (transport, error)

@@ -21,7 +21,7 @@ var (
 
 // Error says what failed, on what, and what to do about it.
 type Error struct {
-	Target string // `domain "vlib1"`, `platform xen`
+	Target string // `domain "vlib1"`, `host xen`
 	Err    error  // wraps one of the sentinels, and the cause if there is one
 	Way    string // the way out
 }

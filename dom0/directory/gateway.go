@@ -12,10 +12,10 @@ import (
 )
 
 // newGateway finds domains as the master's sockets for unprivileged tools are:
-// as the native platform's, and called in the same way.
-func newGateway(dir string) *nativePlatform {
-	return &nativePlatform{cmp.Or(dir, DefaultGatewayDir), words{
-		platform: Gateway, denied: asRoot,
+// as the native host's, and called in the same way.
+func newGateway(dir string) *nativeDirectory {
+	return &nativeDirectory{cmp.Or(dir, DefaultGatewayDir), words{
+		host: Gateway, denied: asRoot,
 		start: func(string, uint32) string {
 			return "vlibmaster serve listens there when a rule [[allow]] of its configuration names that domain and port"
 		},
@@ -25,23 +25,23 @@ func newGateway(dir string) *nativePlatform {
 // either is for users other than root: what the gateway has is called through
 // it, and else what they can reach themselves.
 type either struct {
-	gateway Platform
+	gateway Directory
 	direct  Config
 
 	mu   sync.Mutex
-	open Platform // of direct, once it was needed
+	open Directory // of direct, once it was needed
 }
 
 func newEither(c Config) *either {
 	direct := c
-	direct.Platform = Detect("/").Platform()
+	direct.Host = Detect("/").Host()
 	return &either{gateway: newGateway(c.GatewayDir), direct: direct}
 }
 
 func (e *either) Name() string { return Auto }
 
 // other opens what does not lead through the gateway.
-func (e *either) other(ctx context.Context) (Platform, error) {
+func (e *either) other(ctx context.Context) (Directory, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.open == nil {

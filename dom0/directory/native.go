@@ -18,22 +18,22 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-// nativePlatform finds domains as directories below dir.
-type nativePlatform struct {
+// nativeDirectory finds domains as directories below dir.
+type nativeDirectory struct {
 	dir string
 	via words
 }
 
 // words are what differs where the sockets are not the domains' own.
 type words struct {
-	platform string
-	start    func(name string, port uint32) string // how a server comes to be there
-	denied   string
+	host   string
+	start  func(name string, port uint32) string // how a server comes to be there
+	denied string
 }
 
-func newNative(dir string) *nativePlatform {
-	return &nativePlatform{dir, words{
-		platform: Native, denied: "run as the user who runs the server, or as root",
+func newNative(dir string) *nativeDirectory {
+	return &nativeDirectory{dir, words{
+		host: Native, denied: "run as the user who runs the server, or as root",
 		start: func(name string, port uint32) string {
 			text := NativeServer(dir, name)
 			if port != DefaultPort {
@@ -44,10 +44,10 @@ func newNative(dir string) *nativePlatform {
 	}}
 }
 
-func (p *nativePlatform) Name() string { return p.via.platform }
-func (p *nativePlatform) Close() error { return nil }
+func (p *nativeDirectory) Name() string { return p.via.host }
+func (p *nativeDirectory) Close() error { return nil }
 
-func (p *nativePlatform) Lookup(ctx context.Context, ref string) (*Domain, error) {
+func (p *nativeDirectory) Lookup(ctx context.Context, ref string) (*Domain, error) {
 	for _, name := range slices.Compact([]string{ref, Canonical(ref)}) {
 		if !plainName(name) {
 			continue
@@ -73,13 +73,13 @@ func plainName(ref string) bool {
 	return ref != "" && ref != "." && ref != ".." && !strings.ContainsAny(ref, "/\x00")
 }
 
-func (p *nativePlatform) Domains(context.Context) ([]*Domain, error) {
+func (p *nativeDirectory) Domains(context.Context) ([]*Domain, error) {
 	entries, err := os.ReadDir(p.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, p.explain("platform "+p.via.platform, err)
+		return nil, p.explain("host "+p.via.host, err)
 	}
 	var all []*Domain
 	for _, e := range entries {
@@ -93,7 +93,7 @@ func (p *nativePlatform) Domains(context.Context) ([]*Domain, error) {
 	return all, nil
 }
 
-func (p *nativePlatform) domain(name string) (*Domain, error) {
+func (p *nativeDirectory) domain(name string) (*Domain, error) {
 	dir := filepath.Join(p.dir, name)
 	d := &Domain{
 		ID: name, Name: name,
@@ -119,7 +119,7 @@ func (p *nativePlatform) domain(name string) (*Domain, error) {
 	return d, nil
 }
 
-func (p *nativePlatform) explain(target string, err error) error {
+func (p *nativeDirectory) explain(target string, err error) error {
 	return explain(target, err, "", p.via.denied)
 }
 

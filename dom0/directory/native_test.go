@@ -40,7 +40,7 @@ func TestNative(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := openPlatform(t, Config{Platform: Native, NativeDir: dir})
+	p := openDirectory(t, Config{Host: Native, NativeDir: dir})
 	d, err := p.Lookup(context.Background(), "web")
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestNativeNobodyListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	bindAndDie(t, stale)
-	p := openPlatform(t, Config{Platform: Native, NativeDir: dir})
+	p := openDirectory(t, Config{Host: Native, NativeDir: dir})
 	d, err := p.Lookup(context.Background(), "it's")
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestNativeNobodyListens(t *testing.T) {
 
 func TestNativeWithoutDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "none")
-	p := openPlatform(t, Config{Platform: Native, NativeDir: dir})
+	p := openDirectory(t, Config{Host: Native, NativeDir: dir})
 	all, err := p.Domains(context.Background())
 	if len(all) != 0 || err != nil {
 		t.Errorf("%v, %v", all, err)
@@ -133,14 +133,14 @@ func TestDetect(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := Detect(root); got != tt.want || got.Platform() != tt.on {
-			t.Errorf("%v: %+v %s, want %+v %s", tt.files, got, got.Platform(), tt.want, tt.on)
+		if got := Detect(root); got != tt.want || got.Host() != tt.on {
+			t.Errorf("%v: %+v %s, want %+v %s", tt.files, got, got.Host(), tt.want, tt.on)
 		}
 	}
 }
 
-func TestUnknownPlatform(t *testing.T) {
-	if _, err := Open(context.Background(), Config{Platform: "kvm"}); err == nil {
+func TestUnknownHost(t *testing.T) {
+	if _, err := Open(context.Background(), Config{Host: "kvm"}); err == nil {
 		t.Error("no error")
 	}
 }

@@ -24,34 +24,34 @@ type store interface {
 	Close() error
 }
 
-// xenPlatform finds domains in xenstore: the nodes name and vm in a domain's
+// xenDirectory finds domains in xenstore: the nodes name and vm in a domain's
 // home are the toolstack's, what is below data the guest's.
-type xenPlatform struct{ store store }
+type xenDirectory struct{ store store }
 
 // maxPorts bounds how many announced servers of one guest are looked at: a
 // guest can make a thousand nodes.
 const maxPorts = 64
 
-func openXen(ctx context.Context, t Traces) (Platform, error) {
+func openXen(ctx context.Context, t Traces) (Directory, error) {
 	s, err := xenstore.Open(ctx)
 	if err == nil {
-		return &xenPlatform{s}, nil
+		return &xenDirectory{s}, nil
 	}
 	switch {
 	case notPermitted(err):
-		return nil, &Error{Target: "platform xen", Err: &because{ErrNotPermitted, err}, Way: asRoot}
+		return nil, &Error{Target: "host xen", Err: &because{ErrNotPermitted, err}, Way: asRoot}
 	case !t.Running():
-		return nil, &Error{Target: "platform xen", Err: &because{ErrNoXen, err},
-			Way: "boot the Xen hypervisor and run in Dom0, or use --platform native; vlibmaster doctor says what is missing"}
+		return nil, &Error{Target: "host xen", Err: &because{ErrNoXen, err},
+			Way: "boot the Xen hypervisor and run in Dom0, or use --host native; vlibmaster doctor says what is missing"}
 	}
-	return nil, &Error{Target: "platform xen", Err: &because{ErrNoXen, err},
+	return nil, &Error{Target: "host xen", Err: &because{ErrNoXen, err},
 		Way: "start xenstored; vlibmaster doctor says what is missing"}
 }
 
-func (p *xenPlatform) Name() string { return Xen }
-func (p *xenPlatform) Close() error { return p.store.Close() }
+func (p *xenDirectory) Name() string { return Xen }
+func (p *xenDirectory) Close() error { return p.store.Close() }
 
-func (p *xenPlatform) Lookup(ctx context.Context, ref string) (*Domain, error) {
+func (p *xenDirectory) Lookup(ctx context.Context, ref string) (*Domain, error) {
 	if id, ok := parseDomid(ref); ok {
 		switch _, err := p.store.Directory(ctx, home(id)); {
 		case err == nil:
@@ -95,10 +95,10 @@ func parseDomid(s string) (uint16, bool) {
 
 func home(id uint16) string { return "/local/domain/" + strconv.Itoa(int(id)) }
 
-func (p *xenPlatform) Domains(ctx context.Context) ([]*Domain, error) {
+func (p *xenDirectory) Domains(ctx context.Context) ([]*Domain, error) {
 	names, err := p.store.Directory(ctx, "/local/domain")
 	if err != nil {
-		return nil, p.explain("platform xen", err)
+		return nil, p.explain("host xen", err)
 	}
 	var ids []uint16
 	for _, name := range names {
@@ -118,7 +118,7 @@ func (p *xenPlatform) Domains(ctx context.Context) ([]*Domain, error) {
 	return all, nil
 }
 
-func (p *xenPlatform) domain(ctx context.Context, id uint16) (*Domain, error) {
+func (p *xenDirectory) domain(ctx context.Context, id uint16) (*Domain, error) {
 	d := &Domain{
 		ID:       strconv.Itoa(int(id)),
 		open:     func(ctx context.Context) (transport, error) { return openTransport(ctx, id) },
@@ -161,7 +161,7 @@ func wayToGuestServer(id uint16, port uint32) string {
 // ports are those that have a greeting. Guests write them: what cannot be read is
 // none, so that a guest that keeps its list from being read is still there, and
 // others can be looked up by their names.
-func (p *xenPlatform) ports(ctx context.Context, id uint16) (ports []uint32) {
+func (p *xenDirectory) ports(ctx context.Context, id uint16) (ports []uint32) {
 	dir := home(id) + "/data/vlibos"
 	names, err := p.store.Directory(ctx, dir)
 	if err != nil {
@@ -181,7 +181,7 @@ func (p *xenPlatform) ports(ctx context.Context, id uint16) (ports []uint32) {
 }
 
 // text reads a node that need not exist.
-func (p *xenPlatform) text(ctx context.Context, path string) (string, error) {
+func (p *xenDirectory) text(ctx context.Context, path string) (string, error) {
 	b, err := p.store.Read(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
@@ -189,6 +189,6 @@ func (p *xenPlatform) text(ctx context.Context, path string) (string, error) {
 	return string(b), err
 }
 
-func (p *xenPlatform) explain(target string, err error) error {
+func (p *xenDirectory) explain(target string, err error) error {
 	return explain(target, err, "", asRoot)
 }

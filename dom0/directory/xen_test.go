@@ -43,7 +43,7 @@ func storeWith(t *testing.T, nodes map[string]string) *xenstoretest.Server {
 	return s
 }
 
-func openPlatform(t *testing.T, c Config) Platform {
+func openDirectory(t *testing.T, c Config) Directory {
 	t.Helper()
 	p, err := Open(context.Background(), c)
 	if err != nil {
@@ -74,7 +74,7 @@ var someDomains = map[string]string{
 
 func TestXenLookup(t *testing.T) {
 	storeWith(t, someDomains)
-	p := openPlatform(t, Config{Platform: Xen})
+	p := openDirectory(t, Config{Host: Xen})
 	for _, tt := range []struct{ ref, id, name string }{
 		{"3", "3", "vlib1"}, // the number before the name
 		{"0003", "3", "vlib1"},
@@ -121,7 +121,7 @@ func TestXenErrorsOfManyDomainsStayShort(t *testing.T) {
 		nodes[fmt.Sprintf("/local/domain/%d/name", id)] = fmt.Sprintf("d%d\x1b", id)
 	}
 	storeWith(t, nodes)
-	p := openPlatform(t, Config{Platform: Xen})
+	p := openDirectory(t, Config{Host: Xen})
 	_, err := p.Lookup(context.Background(), "x")
 	if err == nil || !strings.HasSuffix(err.Error(), `19 ("d19\x1b"), 30 more`) {
 		t.Error(err)
@@ -135,7 +135,7 @@ func TestXenManyPorts(t *testing.T) {
 		nodes[fmt.Sprintf("/local/domain/1/data/vlibos/%d/server", port)] = "x"
 	}
 	s := storeWith(t, nodes)
-	p := openPlatform(t, Config{Platform: Xen})
+	p := openDirectory(t, Config{Host: Xen})
 	before := s.Requests()
 	d, err := p.Lookup(context.Background(), "1")
 	if err != nil {
@@ -150,7 +150,7 @@ func TestXenManyPorts(t *testing.T) {
 // changing it without end, is in lists, and keeps no other from being found.
 func TestXenGuestHidesNoOthers(t *testing.T) {
 	s := storeWith(t, someDomains)
-	p := openPlatform(t, Config{Platform: Xen})
+	p := openDirectory(t, Config{Host: Xen})
 	s.Intercept(func(conn net.Conn, r xenstoretest.Request) bool {
 		return strings.HasPrefix(string(r.Payload), "/local/domain/3/data/") && refuse(conn, r, "EINVAL")
 	})
@@ -166,7 +166,7 @@ func TestXenGuestHidesNoOthers(t *testing.T) {
 
 func TestXenNotPermitted(t *testing.T) {
 	s := storeWith(t, someDomains)
-	p := openPlatform(t, Config{Platform: Xen})
+	p := openDirectory(t, Config{Host: Xen})
 	s.Intercept(func(conn net.Conn, r xenstoretest.Request) bool { return refuse(conn, r, "EACCES") })
 	_, err := p.Domains(context.Background())
 	if !errors.Is(err, ErrNotPermitted) || !strings.HasSuffix(err.Error(), asRoot) {
@@ -180,7 +180,7 @@ func TestXenNotPermitted(t *testing.T) {
 
 func TestXenstoredThatIsNotThere(t *testing.T) {
 	t.Setenv("XENSTORED_PATH", t.TempDir()+"/socket")
-	_, err := Open(context.Background(), Config{Platform: Xen})
+	_, err := Open(context.Background(), Config{Host: Xen})
 	if !errors.Is(err, ErrNoXen) || !strings.Contains(err.Error(), "doctor") {
 		t.Error(err)
 	}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/directory"
-	"github.com/vlibos/vlibos/dom0/platform/loop"
-	"github.com/vlibos/vlibos/dom0/platform/resctrl"
+	"github.com/vlibos/vlibos/dom0/host/loop"
+	"github.com/vlibos/vlibos/dom0/memory/resctrl"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
@@ -33,9 +33,9 @@ func Examine(ctx context.Context, cfg directory.Config, m *control.Client) Facts
 	if cfg.NativeDir == "" {
 		cfg.NativeDir = native.DefaultRoot
 	}
-	f := Facts{Traces: directory.Detect("/"), Root: os.Geteuid() == 0, Platform: cfg.Platform}
-	if f.Platform == "" || f.Platform == directory.Auto {
-		f.Platform = f.Traces.Platform()
+	f := Facts{Traces: directory.Detect("/"), Root: os.Geteuid() == 0, Host: cfg.Host}
+	if f.Host == "" || f.Host == directory.Auto {
+		f.Host = f.Traces.Host()
 	}
 	f.Devices = lookAtDevices("/")
 	if err := tryRealtime(); err != nil {
@@ -49,11 +49,11 @@ func Examine(ctx context.Context, cfg directory.Config, m *control.Client) Facts
 			s.Close() // only read from
 		}
 	}
-	if f.Platform == directory.Native {
+	if f.Host == directory.Native {
 		f.Cache = lookAtCache(resctrl.Root)
 	}
 	f.Native = lookAtNative(ctx, cfg.NativeDir)
-	f.Domains, f.Problem = listDomains(ctx, directory.Config{Platform: f.Platform, NativeDir: cfg.NativeDir})
+	f.Domains, f.Problem = listDomains(ctx, directory.Config{Host: f.Host, NativeDir: cfg.NativeDir})
 	f.Master = askMaster(ctx, m)
 	f.Master.plan(&f)
 	return f
@@ -110,7 +110,7 @@ func lookAtNative(ctx context.Context, dir string) NativeFacts {
 	_, err := os.Stat(dir)
 	f.Exists = err == nil
 	f.Usable = f.Exists && unix.Access(dir, unix.R_OK|unix.X_OK) == nil
-	f.Domains, _ = listDomains(ctx, directory.Config{Platform: directory.Native, NativeDir: dir}) // not usable says it
+	f.Domains, _ = listDomains(ctx, directory.Config{Host: directory.Native, NativeDir: dir}) // not usable says it
 	return f
 }
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/vlibos/vlibos/dom0/directory"
-	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/dom0/host/loop"
 )
 
 // Level is how much a finding matters.
@@ -42,10 +42,10 @@ const (
 	remedyLab      = "'vliblab run -- CMD' runs real Xen in an emulator, on any machine"
 )
 
-// Findings judges the facts of the platform that calls use, then names the
+// Findings judges the facts of the host that calls use, then names the
 // other.
 func (f Facts) Findings() []Finding {
-	if f.Platform == directory.Xen {
+	if f.Host == directory.Xen {
 		return slices.Concat(f.xen(), f.Master.findings(), f.realtime(), f.native(Note))
 	}
 	return slices.Concat([]Finding{f.otherXen()}, f.Cache.findings(), f.Master.findings(), f.realtime(), f.native(Missing))
@@ -72,13 +72,13 @@ func Verdict(findings []Finding) Level {
 	return worst
 }
 
-// otherXen says, for the native platform, what that leaves out.
+// otherXen says, for the native host, what that leaves out.
 func (f Facts) otherXen() Finding {
 	switch {
 	case f.Traces.Running() && !f.Traces.Privcmd:
 		return Finding{Note, "xen", "this system runs on Xen, but there is no /dev/xen/privcmd: no calls into guests", modprobe("xen-privcmd")}
 	case f.Traces.Running():
-		return Finding{Note, "xen", "this system runs on Xen, but the native platform was asked for: no calls into guests", "leave out --platform native"}
+		return Finding{Note, "xen", "this system runs on Xen, but the native host was asked for: no calls into guests", "leave out --host native"}
 	}
 	return Finding{Note, "xen", "this machine does not run Xen: no calls into guests, only into native domains", remedyXen + "; " + remedyLab}
 }

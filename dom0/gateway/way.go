@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/directory"
-	"github.com/vlibos/vlibos/dom0/policy"
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -64,7 +64,7 @@ func (w *way) close() error { return errors.Join(w.Channel.Close(), w.domain.Clo
 type ways struct {
 	find   func(ctx context.Context) (Domain, error)
 	port   uint32
-	told   bool // the platform tells of servers that hang at paid calls
+	told   bool // the host tells of servers that hang at paid calls
 	mu     sync.Mutex
 	open   map[string]*way // by the rule's key; "": not paid
 	left   []*way          // replaced, but a call is still unanswered there
@@ -195,7 +195,7 @@ func (ws *ways) done(w *way, err error) {
 }
 
 // drop closes a channel, or keeps it for as long as an answer is outstanding
-// there: whether it comes says whether the vLib OS is wedged. Where the platform
+// there: whether it comes says whether the vLib OS is wedged. Where the host
 // tells of paid calls, what is outstanding is over when the next channel is paid.
 func (ws *ways) drop(key string, w *way) {
 	ws.mu.Lock()
@@ -215,7 +215,7 @@ func (ws *ways) drop(key string, w *way) {
 }
 
 // stuck reports whether a call is unanswered that was given up, and closes what
-// is of no more use. Where the platform tells of paid calls these do not count:
+// is of no more use. Where the host tells of paid calls these do not count:
 // one may never have begun, its server was then not told, and is at nothing.
 func (ws *ways) stuck(now time.Time) bool {
 	ws.mu.Lock()

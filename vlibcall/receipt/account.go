@@ -20,7 +20,7 @@ const Other = "(other)"
 // Key says whose calls, of what.
 type Key struct {
 	Caller
-	Domain   string `json:"domain"` // the UUID; on the native platform the name
+	Domain   string `json:"domain"` // the UUID; on the native host the name
 	Library  string `json:"library"`
 	Function string `json:"function"`
 }

@@ -132,7 +132,7 @@ func (b *Book) allocate(offset, n int) error {
 }
 
 // Recorder counts the calls that a caller makes to a domain: its UUID (its name
-// on the native platform) and its name.
+// on the native host) and its name.
 func (b *Book) Recorder(c Caller, domain, name string) *Recorder {
 	r := &Recorder{book: b, caller: c, domain: domain, name: name}
 	r.places.Store(&map[place]*words{})

@@ -61,7 +61,7 @@ func TestAdoptedShare(t *testing.T) {
 		t.Errorf("foreground %.3f %%, want 10 %%", 100*foreground)
 	}
 	run(t, "vlibmaster", "release", "vlib1")
-	if h := ps(t); len(h.Adopted) != 0 || h.Platform != "vlib" {
+	if h := ps(t); len(h.Adopted) != 0 || h.Host != "module" {
 		t.Errorf("%+v", h)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/dom0/host/loop"
 	"github.com/vlibos/vlibos/internal/clock"
 )
 

@@ -45,7 +45,7 @@ func caller(domain string) error {
 		return err
 	}
 	ctx := context.Background()
-	p, err := directory.Open(ctx, directory.Config{Platform: directory.Xen})
+	p, err := directory.Open(ctx, directory.Config{Host: directory.Xen})
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func weight(t *testing.T, domain string) string {
 // share in the foreground, and its weight back when it is released.
 func TestStockShare(t *testing.T) {
 	d := serve(t)
-	d.says(t, "platform=stock")
+	d.says(t, "host=stock")
 	spin(t, "vlib1")
 	spin(t, "vlib2")
 	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
@@ -43,7 +43,7 @@ func TestStockShare(t *testing.T) {
 	if used > 0.2*5 {
 		t.Errorf("it had %.2f s in 5 s, though another wanted all that it had no reservation for", used)
 	}
-	if h := ps(t); h.Platform != "stock" {
+	if h := ps(t); h.Host != "stock" {
 		t.Errorf("%+v", h)
 	}
 	run(t, "vlibmaster", "release", "vlib1")

@@ -36,7 +36,7 @@ func otherPool(t *testing.T) {
 // is the last of its boot.
 func TestPausedWithoutWeights(t *testing.T) {
 	otherPool(t)
-	t.Setenv("VLIBOS_PLATFORM", "stock") // though the module is there
+	t.Setenv("VLIBOS_HOST", "stock") // though the module is there
 	d := serve(t)
 	spin(t, "vlib2")
 	run(t, "vlibmaster", "adopt", "vlib2", "--budget", "10ms", "--period", "100ms")
