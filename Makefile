@@ -102,7 +102,7 @@ test-browser:
 
 # What cgroups and timers of this machine can do, which must be at rest.
 test-timed:
-	VLIBOS_TIMED=1 go test -count 1 -v -run 'Share|Cost|DaemonDies' ./dom0/platform/native
+	VLIBOS_TIMED=1 go test -count 1 -v -run 'Share|Cost|DaemonDies' ./dom0/host/native
 
 # The protocol of calls between clients, module and server; and that the model of the rule
 # before it fails.
@@ -181,7 +181,7 @@ report: build
 
 soak: setup
 ifeq ($(SUITE),)
-	VLIBOS_SOAK=1 go test -count 1 -timeout 30m -v -run Churn ./dom0/platform/native
+	VLIBOS_SOAK=1 go test -count 1 -timeout 30m -v -run Churn ./dom0/host/native
 endif
 	go test -tags 'lab soak' -count 1 -timeout 18h -v -run '(?i)Soak$(SUITE)' ./lab
 

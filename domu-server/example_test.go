@@ -9,8 +9,8 @@ import (
 	"os"
 
 	domuserver "github.com/vlibos/vlibos/domu-server"
-	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // A vLib OS with a function in Go. In a guest, xen.Listen takes the place of

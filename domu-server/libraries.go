@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vlibos/vlibos/signature"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
 // Libraries says which libraries of the guest may be called. The zero value

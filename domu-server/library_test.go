@@ -14,8 +14,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vlibos/vlibos/signature"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
 func TestCosine(t *testing.T) {

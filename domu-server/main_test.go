@@ -19,10 +19,10 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/vlibos/vlibos/builtin"
-	"github.com/vlibos/vlibos/signature"
-	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/signature"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // built holds the worker and the test libraries.

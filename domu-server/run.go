@@ -9,8 +9,8 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
 // run serves the built-in function of that name. It ends when the command

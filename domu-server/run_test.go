@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
 func runOver(t *testing.T, c *vlibcall.Channel, command builtin.Command) (builtin.Outcome, error) {

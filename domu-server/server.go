@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/vlibos/vlibos/builtin"
-	"github.com/vlibos/vlibos/signature"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
 // Server serves the calls to one vLib OS, one at a time.

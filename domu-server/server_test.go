@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
 func TestEcho(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"os/exec"
 	"slices"
 
-	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
 // services serves the built-in function of that name.

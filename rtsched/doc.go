@@ -7,7 +7,7 @@
 // paper.
 //
 // It is for whoever must know before the hypervisor is asked, and for
-// platforms where no hypervisor keeps the account. It is not a scheduler: it
+// hosts where no hypervisor keeps the account. It is not a scheduler: it
 // runs nobody, and it has no clock. Times are passed in, in nanoseconds since
 // a moment that the caller chooses.
 //

@@ -20,7 +20,7 @@ const (
 // ErrRange says that a budget or a period is outside the bounds.
 var ErrRange = errors.New("out of range")
 
-// Task is a reservation as admission and platforms see it: Budget of CPU time
+// Task is a reservation as admission and hosts see it: Budget of CPU time
 // in every Period, both exact to the nanosecond.
 type Task struct {
 	ID             uint32 // 0: what is kept for control domains

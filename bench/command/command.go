@@ -17,7 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/bench/experiment"
 	"github.com/vlibos/vlibos/bench/report"
 	"github.com/vlibos/vlibos/bench/tail"
@@ -63,7 +63,7 @@ func New(cfg Config) []*cli.Command {
 				&cli.BoolFlag{Name: "full", Usage: "as many samples as the paper has"},
 				&cli.BoolFlag{Name: "json", Usage: "print the records, one JSON object a line"},
 				&cli.StringFlag{Name: "report", Usage: "add the records to `DIR`/" + File + " and make DIR/" + report.File + " of all that are there"},
-				&cli.StringSliceFlag{Name: "job", Usage: "tail: only beside this `JOB`: " + strings.Join(beside.Jobs(), ", ") + "; may be repeated"},
+				&cli.StringSliceFlag{Name: "job", Usage: "tail: only beside this `JOB`: " + strings.Join(corunner.Jobs(), ", ") + "; may be repeated"},
 				&cli.IntFlag{Name: "rate", Usage: "tail: `N` requests a second (default: 10000)"},
 				&cli.DurationFlag{Name: "slot", Usage: "overhead and tail: measure for `TIME` before the next thing's turn (default: 40ms and 1s; 5s for tail with --full)"},
 			},
@@ -197,8 +197,8 @@ func options(c *cli.Context) ([]experiment.Experiment, experiment.Options, error
 		return nil, o, usagef("--slot %v: want up to %v", o.Slot, time.Minute)
 	}
 	for _, job := range o.Jobs {
-		if !beside.Known(job) {
-			return nil, o, usagef("there is no job %q: expected one of %s", job, strings.Join(beside.Jobs(), ", "))
+		if !corunner.Known(job) {
+			return nil, o, usagef("there is no job %q: expected one of %s", job, strings.Join(corunner.Jobs(), ", "))
 		}
 	}
 	for _, flag := range []string{"rate", "job"} {

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/throttle"
 	"github.com/vlibos/vlibos/throttle/model"
 	"github.com/vlibos/vlibos/xenctl/vlib"

@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/bench/lidar"
 	"github.com/vlibos/vlibos/bench/tail"
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/native"
 )
 
 // Options of a run.
@@ -100,7 +100,7 @@ func (e Experiment) Missing(o Options) error {
 // needsDomains is for experiments whose domains are cgroups.
 func needsDomains() error {
 	if os.Geteuid() != 0 {
-		return fmt.Errorf("its domains are cgroups: %w: run as root", platform.ErrNotAllowed)
+		return fmt.Errorf("its domains are cgroups: %w: run as root", host.ErrNotAllowed)
 	}
 	return native.Possible()
 }
@@ -112,7 +112,7 @@ func needsTail(o Options) error {
 		errs = append(errs, err)
 	}
 	for _, job := range o.jobs() {
-		errs = append(errs, beside.Missing(job))
+		errs = append(errs, corunner.Missing(job))
 	}
 	return errors.Join(errs...)
 }
@@ -120,7 +120,7 @@ func needsTail(o Options) error {
 // jobs are those beside which tail measures.
 func (o Options) jobs() []string {
 	if len(o.Jobs) == 0 {
-		return beside.Jobs()
+		return corunner.Jobs()
 	}
 	return o.Jobs
 }

@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/bench/native"
 	"github.com/vlibos/vlibos/bench/tail"
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/throttle"
 )
 
@@ -49,7 +49,7 @@ func measure(t *testing.T, name string, o Options) map[string]bench.Record {
 		return bench.Append(t.TempDir()+"/bench.jsonl", r)
 	}
 	err = e.Run(t.Context(), o)
-	if errors.Is(err, platform.ErrNotHere) || errors.Is(err, platform.ErrNotAllowed) {
+	if errors.Is(err, host.ErrNotHere) || errors.Is(err, host.ErrNotAllowed) {
 		t.Skip(err)
 	}
 	if err != nil {
@@ -74,7 +74,7 @@ func TestOverhead(t *testing.T) {
 
 func TestLidar(t *testing.T) {
 	got := measure(t, "lidar", Options{Period: 10 * time.Millisecond, Settle: 100 * time.Millisecond})
-	for _, m := range beside.OtherCPU() {
+	for _, m := range corunner.OtherCPU() {
 		r := got["lidar."+m.Name]
 		if n := len(r.Samples["decision_us"]); n != 100 || r.Raw["decisions"] != 100 || r.Raw["p50_us"] <= 0 || r.Raw["max_us"] < r.Raw["p99_us"] {
 			t.Errorf("%s: %d samples, %v", m.Name, n, r.Raw)
@@ -90,7 +90,7 @@ func TestTail(t *testing.T) {
 		t.Skip(err) // cmd/vlibbench has the same test with one of its own
 	}
 	got := measure(t, "tail", Options{Jobs: []string{"compression"}, Rate: 5000, Slot: 100 * time.Millisecond})
-	for _, m := range beside.Modes {
+	for _, m := range corunner.Modes {
 		r := got["tail.compression."+m.Name]
 		if n := r.Raw["requests"]; n < 700 || r.Raw["p50_us"] <= 0 {
 			t.Errorf("%s: %v", m.Name, r.Raw)

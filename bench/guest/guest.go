@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/vlibos/vlibos/builtin"
-	"github.com/vlibos/vlibos/transport/xen"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 )
 
 // Guest is a channel to a DomU's server. The caller closes it.

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/corunner"
 )
 
 // Options of the experiment.
@@ -23,9 +23,9 @@ type Options struct {
 	// decisions are measured in each of those.
 	Repeats, Decisions int
 	// Period of the task, and Settle that a mode has before it is measured; 0 is
-	// [Period] and [beside.Settle].
+	// [Period] and [corunner.Settle].
 	Period, Settle time.Duration
-	// Self starts this program as [Task], as a job or as [beside.Guard].
+	// Self starts this program as [Task], as a job or as [corunner.Guard].
 	Self func(args ...string) *exec.Cmd
 	// Progress is called with what is done now.
 	Progress func(string)
@@ -40,7 +40,7 @@ const job = "m_jump"
 // experiment is the task with its beside.
 type experiment struct {
 	Options
-	host *beside.Host
+	host *corunner.Host
 	task *exec.Cmd
 	to   io.WriteCloser
 	from io.Reader
@@ -50,9 +50,9 @@ type experiment struct {
 
 // Run measures decisions in each mode.
 func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
-	o.Period, o.Settle = cmp.Or(o.Period, Period), cmp.Or(o.Settle, beside.Settle)
+	o.Period, o.Settle = cmp.Or(o.Period, Period), cmp.Or(o.Settle, corunner.Settle)
 	e := &experiment{Options: o, scene: *newScene(), times: make(map[string][]float64)}
-	if e.host, err = beside.Open(o.Self); err != nil {
+	if e.host, err = corunner.Open(o.Self); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, e.host.Close()) }()
@@ -64,7 +64,7 @@ func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 		return nil, err
 	}
 	var parts []bench.Part
-	modes := beside.OtherCPU()
+	modes := corunner.OtherCPU()
 	for _, m := range modes {
 		parts = append(parts, bench.Part{Name: m.Name, Measure: func(ctx context.Context) (float64, error) { return e.slot(ctx, m) }})
 	}
@@ -92,7 +92,7 @@ func (e *experiment) start() (err error) {
 }
 
 // slot measures some decisions in a mode and returns their 99th percentile.
-func (e *experiment) slot(ctx context.Context, m beside.Mode) (float64, error) {
+func (e *experiment) slot(ctx context.Context, m corunner.Mode) (float64, error) {
 	if err := e.host.Set(ctx, m); err != nil {
 		return 0, err
 	}
@@ -138,7 +138,7 @@ func (e *experiment) decide() (time.Duration, error) {
 	return time.Duration(binary.LittleEndian.Uint64(answer[:])), nil
 }
 
-func (e *experiment) record(m beside.Mode, s bench.Series) bench.Record {
+func (e *experiment) record(m corunner.Mode, s bench.Series) bench.Record {
 	times := e.times[m.Name]
 	r := bench.Record{
 		Name: "lidar." + m.Name, Better: bench.Lower, Samples: map[string][]float64{"decision_us": times},
@@ -156,10 +156,10 @@ func (e *experiment) record(m beside.Mode, s bench.Series) bench.Record {
 		r.Raw[q.name] = bench.Quantile(times, q.q)
 	}
 	maps.Copy(r.Raw, e.host.Notes(m))
-	if m.Name == beside.Alone {
+	if m.Name == corunner.Alone {
 		r.Value, r.Unit = r.Raw["p99_us"], "µs"
 		return r
 	}
-	r.Compare(s, m.Name, beside.Alone)
+	r.Compare(s, m.Name, corunner.Alone)
 	return r
 }

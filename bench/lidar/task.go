@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/corunner"
 )
 
 // logSize is that of the memory which a logger would save; the paper's.
@@ -35,7 +35,7 @@ func Task() error {
 	for i := 0; i < len(log); i += os.Getpagesize() {
 		log[i] = 1
 	}
-	if err := beside.Realtime(); err != nil {
+	if err := corunner.Realtime(); err != nil {
 		return err
 	}
 	var (

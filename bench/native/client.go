@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // Operations between two looks at the clock.

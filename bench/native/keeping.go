@@ -18,8 +18,8 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/dom0/platform"
-	keeper "github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/dom0/host"
+	keeper "github.com/vlibos/vlibos/dom0/host/native"
 )
 
 // keeping is the process that keeps reservations, and the callee.
@@ -139,7 +139,7 @@ func Keeper(ctx context.Context, dir string, self Command, in io.Reader, out io.
 		Guard:   self("guard", keeper.DefaultParent).Args, ThreadGuard: self("thread-guard").Args,
 		Depleted: func(_ uint32, by time.Duration) { mu.Lock(); defer mu.Unlock(); over = append(over, by) },
 	})
-	if errors.Is(err, platform.ErrNotHere) || errors.Is(err, platform.ErrNotAllowed) {
+	if errors.Is(err, host.ErrNotHere) || errors.Is(err, host.ErrNotAllowed) {
 		_, err = fmt.Fprintln(out, "none")
 		return err
 	}
@@ -162,7 +162,7 @@ func Keeper(ctx context.Context, dir string, self Command, in io.Reader, out io.
 	defer func() { stop(); err = errors.Join(err, <-renewed) }()
 	for commands := bufio.NewScanner(in); commands.Scan(); {
 		answer, err := "done", error(nil)
-		var r platform.Reservation
+		var r host.Reservation
 		var name string
 		var pid int
 		switch command, rest, _ := strings.Cut(commands.Text(), " "); command {
@@ -175,7 +175,7 @@ func Keeper(ctx context.Context, dir string, self Command, in io.Reader, out io.
 			}
 		case "reserve":
 			if _, err = fmt.Sscan(rest, &r.ID, &r.PID, &r.Budget, &r.Period, &name); err == nil {
-				r.Calls = []platform.Domain{{ID: name, UUID: name, Name: name, CPUs: []int{0}}}
+				r.Calls = []host.Domain{{ID: name, UUID: name, Name: name, CPUs: []int{0}}}
 				err = p.Reserve(ctx, r)
 			}
 			if err == nil {
@@ -208,14 +208,14 @@ func Keeper(ctx context.Context, dir string, self Command, in io.Reader, out io.
 const keptLease = 2 * time.Second
 
 // renew renews it as often as the master does.
-func renew(ctx context.Context, p *keeper.Platform) error {
+func renew(ctx context.Context, p *keeper.Host) error {
 	for tick := time.NewTicker(keptLease / 4); ; {
 		select {
 		case <-ctx.Done():
 			tick.Stop()
 			return nil
 		case <-tick.C:
-			if err := p.Renew(keptLease); err != nil && !errors.Is(err, platform.ErrLease) {
+			if err := p.Renew(keptLease); err != nil && !errors.Is(err, host.ErrLease) {
 				return err
 			}
 		}

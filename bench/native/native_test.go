@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
-	platform "github.com/vlibos/vlibos/dom0/platform/native"
-	"github.com/vlibos/vlibos/dom0/platform/threads"
+	host "github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/dom0/host/threads"
 )
 
 // asPeer in the environment makes the test program the other process.
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		case "keeper":
 			err = Keeper(context.Background(), os.Args[2], self, os.Stdin, os.Stdout)
 		case "guard":
-			err = platform.Guard(os.Stdin, os.Args[2])
+			err = host.Guard(os.Stdin, os.Args[2])
 		case "thread-guard":
 			err = threads.Guard(os.Stdin)
 		default:

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // The two servers of the peer, by port: one that gives the CPU away at once,

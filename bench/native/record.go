@@ -7,9 +7,9 @@ import (
 	"errors"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/receipt"
-	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // record compares a spinning call that is counted in a book of receipts with one

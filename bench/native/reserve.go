@@ -15,8 +15,8 @@ import (
 
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/internal/clock"
-	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // What is measured of reservations of threads: calls that burn as much as the

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/corunner"
 )
 
 // controls says what the titles of the modes mean.
@@ -57,7 +57,7 @@ const (
 // worst draws each mode's worst decision over the mean alone, as one reads the
 // paper's figures.
 func worst(r records) []chart {
-	mean := r.byName["lidar."+beside.Alone].Raw["mean_us"]
+	mean := r.byName["lidar."+corunner.Alone].Raw["mean_us"]
 	if mean <= 0 {
 		return nil
 	}
@@ -137,7 +137,7 @@ func jobOf(name string) string {
 }
 
 // title of the mode that a record's name ends in.
-func title(name string) string { return beside.Title(name[strings.LastIndex(name, ".")+1:]) }
+func title(name string) string { return corunner.Title(name[strings.LastIndex(name, ".")+1:]) }
 
 // color and dash are of the i-th of several.
 func color(i int) string { return fmt.Sprintf("c%d", i%8) }

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/corunner"
 )
 
 // complete is a record of each kind that there is: every figure has all of its
@@ -75,11 +75,11 @@ func complete() []bench.Record {
 	for i, s := range served {
 		all = append(all, record("service.lab."+s.name, float64(i+1), "ratio", "p99_us", 400.0, "p999_us", 900.0, "neighbours_cpu_percent", 90.0))
 	}
-	for i, m := range beside.Modes {
+	for i, m := range corunner.Modes {
 		l := record("lidar."+m.Name, float64(i), "ratio", "p50_us", 3.0, "p99_us", 4.0, "max_us", 9.0, "mean_us", 3.5)
 		l.Samples = map[string][]float64{"decision_us": {3, 3.5, 9, 3, float64(i)}}
 		all = append(all, l)
-		for _, job := range beside.Jobs() {
+		for _, job := range corunner.Jobs() {
 			r := record("tail."+job+"."+m.Name, float64(i), "ratio", "work_percent", float64(20*i), "p50_us", 40.0, "p99_us", 90.0, "p999_us", 800.0)
 			r.Samples = map[string][]float64{"percentile": {0, 50, 99, 99.9}, "latency_us": {20, 40, 90, 800 * float64(i+1)}}
 			all = append(all, r)

@@ -18,8 +18,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/bench/beside"
-	"github.com/vlibos/vlibos/throttle/tally"
+	"github.com/vlibos/vlibos/bench/corunner"
+	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
 // connections that the load is spread over.
@@ -66,13 +66,13 @@ func Load(address, file string, in io.Reader, out io.Writer) (err error) {
 		return err
 	}
 	defer g.Close()
-	felt, err := tally.Create(file)
+	felt, err := requestlatency.Create(file)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, felt.Close()) }()
 	g.felt = func(ns int64) { felt.Add(1, time.Duration(ns)) }
-	if err := beside.Realtime(); err != nil {
+	if err := corunner.Realtime(); err != nil {
 		return err
 	}
 	lines, answers := bufio.NewScanner(in), json.NewEncoder(out)

@@ -6,7 +6,7 @@ import (
 	"maps"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/corunner"
 )
 
 // percentiles that are drawn: some for each power of ten.
@@ -20,7 +20,7 @@ const uncontrolled = "uncontrolled"
 
 // record of a mode: how many times the 99th percentile is that of the service
 // alone.
-func (e *experiment) record(m beside.Mode, s bench.Series) bench.Record {
+func (e *experiment) record(m corunner.Mode, s bench.Series) bench.Record {
 	of := e.of[m.Name]
 	us := func(percentile float64) float64 { return float64(of.latencies.ValueAtPercentile(percentile)) / 1000 }
 	count := float64(of.latencies.TotalCount())
@@ -44,10 +44,10 @@ func (e *experiment) record(m beside.Mode, s bench.Series) bench.Record {
 		r.Samples["percentile"] = append(r.Samples["percentile"], p)
 		r.Samples["latency_us"] = append(r.Samples["latency_us"], us(p))
 	}
-	if m.Name == beside.Alone {
+	if m.Name == corunner.Alone {
 		r.Value, r.Unit = r.Raw["p99_us"], "µs"
 		return r
 	}
-	r.Compare(s, m.Name, beside.Alone)
+	r.Compare(s, m.Name, corunner.Alone)
 	return r
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/corunner"
 )
 
 // Options of the experiment.
@@ -27,14 +27,14 @@ type Options struct {
 	// those is measured.
 	Repeats int
 	Slot    time.Duration
-	// Settle is what a mode has before it is measured; 0 is [beside.Settle].
+	// Settle is what a mode has before it is measured; 0 is [corunner.Settle].
 	Settle time.Duration
 	// Rate of requests a second.
 	Rate int
-	// Jobs beside the service, of [beside.Jobs].
+	// Jobs beside the service, of [corunner.Jobs].
 	Jobs    []string
 	Service Program
-	// Self starts this program as [Load], as a job or as [beside.Guard].
+	// Self starts this program as [Load], as a job or as [corunner.Guard].
 	Self func(args ...string) *exec.Cmd
 	// Progress is called with what is done now, Done with each record.
 	Progress func(string)
@@ -44,7 +44,7 @@ type Options struct {
 // experiment is the service with its load and its beside.
 type experiment struct {
 	Options
-	host    *beside.Host
+	host    *corunner.Host
 	service *service
 	load    *exec.Cmd
 	to      io.WriteCloser
@@ -66,13 +66,13 @@ type outcome struct {
 // Run measures the service beside each of the jobs in each mode.
 func Run(ctx context.Context, o Options) (err error) {
 	for _, job := range o.Jobs {
-		if err := beside.Missing(job); err != nil {
+		if err := corunner.Missing(job); err != nil {
 			return err
 		}
 	}
-	o.Settle = cmp.Or(o.Settle, beside.Settle)
+	o.Settle = cmp.Or(o.Settle, corunner.Settle)
 	e := &experiment{Options: o}
-	if e.host, err = beside.Open(o.Self); err != nil {
+	if e.host, err = corunner.Open(o.Self); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.host.Close()) }()
@@ -80,7 +80,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.service.stop()) }()
-	if err := e.host.Add(ctx, beside.Service, e.service.cmd.Process, e.host.ServiceCPU); err != nil {
+	if err := e.host.Add(ctx, corunner.Service, e.service.cmd.Process, e.host.ServiceCPU); err != nil {
 		return err
 	}
 	o.Progress("filling the service with data")
@@ -130,7 +130,7 @@ func (e *experiment) beside(ctx context.Context, job string) error {
 	}
 	e.job, e.slots, e.of = job, 0, make(map[string]*outcome)
 	var parts []bench.Part
-	for _, m := range beside.Modes {
+	for _, m := range corunner.Modes {
 		e.of[m.Name] = &outcome{latencies: newHistogram(), late: newHistogram()}
 		parts = append(parts, bench.Part{Name: m.Name, Measure: func(ctx context.Context) (float64, error) { return e.slot(ctx, m) }})
 	}
@@ -145,7 +145,7 @@ func (e *experiment) beside(ctx context.Context, job string) error {
 	if err := e.host.EndJob(ctx); err != nil {
 		return err
 	}
-	for _, m := range beside.Modes {
+	for _, m := range corunner.Modes {
 		if err := e.Done(noise.Note(e.record(m, s))); err != nil {
 			return err
 		}
@@ -154,12 +154,12 @@ func (e *experiment) beside(ctx context.Context, job string) error {
 }
 
 // slot measures for a while in a mode and returns the 99th percentile.
-func (e *experiment) slot(ctx context.Context, m beside.Mode) (float64, error) {
+func (e *experiment) slot(ctx context.Context, m corunner.Mode) (float64, error) {
 	if err := e.host.Set(ctx, m); err != nil {
 		return 0, err
 	}
 	e.slots++
-	e.Progress(fmt.Sprintf("beside %s, %d of %d: %s", e.job, e.slots, 2*e.Repeats*len(beside.Modes), m.Title))
+	e.Progress(fmt.Sprintf("beside %s, %d of %d: %s", e.job, e.slots, 2*e.Repeats*len(corunner.Modes), m.Title))
 	e.seed++
 	text, err := json.Marshal(Order{Rate: e.Rate, Settle: e.Settle, Time: e.Slot, Seed: e.seed})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 	domuserver "github.com/vlibos/vlibos/domu-server"
 	"github.com/vlibos/vlibos/internal/cliflag"
-	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 func flags() []cli.Flag {

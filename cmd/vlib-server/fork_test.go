@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
 // descendants are the processes below one, zombies included.

@@ -23,10 +23,10 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/builtin"
-	"github.com/vlibos/vlibos/signature"
-	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/signature"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // bin holds vlib-server and vlib-worker.

@@ -11,9 +11,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	domuserver "github.com/vlibos/vlibos/domu-server"
-	"github.com/vlibos/vlibos/transport/native"
-	"github.com/vlibos/vlibos/transport/xen"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
+	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 )
 
 // transport listens, and says where.

@@ -6,8 +6,8 @@ import (
 	"errors"
 
 	"github.com/vlibos/vlibos/domu-server/ffi"
-	"github.com/vlibos/vlibos/signature"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
 // library is what this process is for. It is loaded by the first call, so

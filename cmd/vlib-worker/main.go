@@ -21,9 +21,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/domu-server/ffi"
-	"github.com/vlibos/vlibos/signature"
-	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/signature"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // serverSocket is the descriptor that the server passes.

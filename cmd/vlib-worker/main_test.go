@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/domu-server/ffi"
-	"github.com/vlibos/vlibos/signature"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
 func TestRefusesTheCommandLine(t *testing.T) {

@@ -12,11 +12,11 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/builtin"
-	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/internal/cliflag"
 	"github.com/vlibos/vlibos/reservation"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
 // callOptions is a command line of call, read.
@@ -41,7 +41,7 @@ type callOptions struct {
 const defaultTimeout = 30 * time.Second
 
 func portFlag(category string) cli.Flag {
-	return &cli.Uint64Flag{Category: category, Name: "port", Value: dom0.DefaultPort, Usage: "`NUMBER` of the server in the domain"}
+	return &cli.Uint64Flag{Category: category, Name: "port", Value: directory.DefaultPort, Usage: "`NUMBER` of the server in the domain"}
 }
 
 func jsonFlag(category string) cli.Flag {

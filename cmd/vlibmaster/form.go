@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
 // A form is how words become the input of a call, and its output what a

@@ -20,7 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
-	"github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/dom0/host/native"
 )
 
 // TestMain also is vlibmaster, when a script runs it.
@@ -55,7 +55,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("VLIBOS_NATIVE_DIR", filepath.Join(env.WorkDir, "run"))
 			env.Setenv("VLIBOS_RUN_DIR", filepath.Join(env.WorkDir, "master"))
-			env.Setenv("VLIBOS_PLATFORM", "native")
+			env.Setenv("VLIBOS_HOST", "native")
 			parent := fmt.Sprintf("vlibos-script-%d-%s", os.Getpid(), filepath.Base(env.WorkDir)) // each script is a host
 			env.Setenv("VLIBOS_NATIVE_CGROUP", parent)
 			env.Defer(func() { dissolve(env.T(), parent) })

@@ -11,8 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
 func servicesCommand() *cli.Command {
@@ -26,7 +26,7 @@ guest that it calls, and for its limits.
    vlibmaster services 1
    vlibmaster services --json web | jq .limits
 
---platform and --native-dir: see vlibmaster --help.`,
+--host and --native-dir: see vlibmaster --help.`,
 		Flags: []cli.Flag{
 			portFlag(""),
 			timeoutFlag("", 10*time.Second),

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vlibos/vlibos/cache"
+	"github.com/vlibos/vlibos/throttle/cache"
 )
 
 func TestLoadCache(t *testing.T) {

@@ -2,7 +2,7 @@
 
 // Package config reads the master's configuration, a TOML file:
 //
-//	platform = "auto"     # or xen, native
+//	host = "auto"     # or xen, native
 //
 //	[[adopt]]
 //	domain = "web"        # name or UUID

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/vlibos/vlibos/dom0"
-	"github.com/vlibos/vlibos/dom0/policy"
+	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/throttle"
 )
 
@@ -33,7 +33,7 @@ const (
 
 // Keys are all that there are, in the order of the example.
 var Keys = []Key{
-	{"", "platform", `"auto"`, "one of " + strings.Join(dom0.Platforms, ", ") + "; --platform comes first"},
+	{"", "host", `"auto"`, "one of " + strings.Join(directory.Hosts, ", ") + "; --host comes first"},
 
 	{adoptTable, "domain", `"web"`, "name or UUID, whether or not it is there yet"},
 	{adoptTable, "budget", `"10ms"`, "time on a CPU that the domain has for sure"},
@@ -45,7 +45,7 @@ var Keys = []Key{
 	{allowTable, "user", `"1000"`, "who may call by the master's sockets: a name or a number; or group"},
 	{allowTable, "group", "", "a name or a number, instead of user"},
 	{allowTable, "domain", `"web"`, "name or UUID of the domain that may be called"},
-	{allowTable, "port", "", fmt.Sprintf("number of the server in it; %d if not given", dom0.DefaultPort)},
+	{allowTable, "port", "", fmt.Sprintf("number of the server in it; %d if not given", directory.DefaultPort)},
 	{allowTable, "library", `"libz.so.1"`, fmt.Sprintf("%q for all", policy.All)},
 	{allowTable, "function", `["crc32", "adler32"]`, fmt.Sprintf("%q for all; vlib run, which runs commands, is allowed where library and function name it", policy.All)},
 	{allowTable, "timeout", `"2s"`, fmt.Sprintf("how long a call may take, up to %v; %v if not given", mostTimeout, defaultTimeout)},

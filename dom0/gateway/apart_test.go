@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // grants is a guest that grants most bytes at once; more is said to be too
@@ -62,7 +62,7 @@ func (g granted) Close() error {
 }
 
 // newGrantingHost is a host whose guests grant 4 MiB.
-func newGrantingHost(t *testing.T, more error) (_ *host, dialled *int) {
+func newGrantingHost(t *testing.T, more error) (_ *fakeHost, dialled *int) {
 	var mu sync.Mutex
 	sum, dialled := new(int), new(int)
 	return openHost(t, func(o *Options) {
@@ -141,7 +141,7 @@ func TestChannelsGrowToWhatTheGuestGrants(t *testing.T) {
 }
 
 // keepMemory opens a channel by hand, closes it, and keeps its memory.
-func (h *host) keepMemory(domain string, size uint64) (memory int, err error) {
+func (h *fakeHost) keepMemory(domain string, size uint64) (memory int, err error) {
 	conn, err := net.Dial("unixpacket", native.Socket(filepath.Join(h.o.Dir, domain), 1))
 	if err != nil {
 		return -1, err

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // BenchmarkCall makes calls of 64 bytes each way through the gateway and

@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/policy"
-	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 func TestCalls(t *testing.T) {

@@ -9,14 +9,14 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 	"github.com/vlibos/vlibos/vlibcall/vlibtest"
 )
 
 // post makes a call of t:function in a channel of its own, and returns when it
 // is in the queue: a channel's methods return when it is over.
-func (h *host) post(domain, function, input string) {
+func (h *fakeHost) post(domain, function, input string) {
 	h.t.Helper()
 	dir := filepath.Join(h.o.Dir, domain)
 	ep, err := native.Domain(dir).Dial(h.t.Context(), vlibcall.Offer{Port: 1, Size: 8192})

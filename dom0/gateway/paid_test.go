@@ -16,16 +16,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/native"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/platform/native"
-	"github.com/vlibos/vlibos/dom0/policy"
 )
 
 // payingHost is a host whose master keeps the budgets of rules.
 type payingHost struct {
-	*host
-	machine *native.Platform
+	*fakeHost
+	machine *native.Host
 	master  *master.Master
 }
 
@@ -36,12 +36,12 @@ func newPayingHost(t *testing.T) *payingHost {
 	}
 	runtime.GOMAXPROCS(max(4, runtime.NumCPU()))
 	ph := new(payingHost)
-	ph.host = openHost(t, func(o *Options) {
+	ph.fakeHost = openHost(t, func(o *Options) {
 		o.Pay = func(ctx context.Context, r policy.Rule) (uint32, error) { return ph.master.Pay(ctx, r.Key()) }
 	})
 	var err error
 	ph.machine, err = native.Open(native.Options{Parent: fmt.Sprintf("vlibos-gateway-%d", os.Getpid()), Servers: ph.dir})
-	if errors.Is(err, platform.ErrNotHere) || errors.Is(err, platform.ErrNotAllowed) {
+	if errors.Is(err, host.ErrNotHere) || errors.Is(err, host.ErrNotAllowed) {
 		t.Skipf("domains are cgroups: %v", err)
 	}
 	if err != nil {
@@ -169,7 +169,7 @@ func TestPaid(t *testing.T) {
 	if p := ph.paid(); len(p) != 0 {
 		t.Errorf("left: %+v", p)
 	}
-	if u, err := ph.machine.Paid(t.Context(), after.Reservation); !errors.Is(err, platform.ErrNoDomain) {
+	if u, err := ph.machine.Paid(t.Context(), after.Reservation); !errors.Is(err, host.ErrNoDomain) {
 		t.Errorf("left: %+v, %v", u, err)
 	}
 }

@@ -19,9 +19,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0/policy"
-	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 const childEnv, dirEnv = "VLIBOS_GATEWAY_CHILD", "VLIBOS_GATEWAY_DIR"
@@ -141,7 +141,7 @@ func (c *child) says(words string) string {
 func (c *child) asks(function string) { fmt.Fprintln(c.in, function) }
 
 // killable serves a domain in a process.
-func (h *host) killable(name string) *child {
+func (h *fakeHost) killable(name string) *child {
 	h.t.Helper()
 	c := startChild(h.t, "server", filepath.Join(h.dir, name), nil)
 	c.says("serving")

@@ -12,12 +12,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/transport/native"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // rogue listens as a domain's server, and leaves what comes to welcome.
-func (h *host) rogue(name string, welcome func(conn *net.UnixConn, hello []byte) (keep []int)) {
+func (h *fakeHost) rogue(name string, welcome func(conn *net.UnixConn, hello []byte) (keep []int)) {
 	h.t.Helper()
 	dir := filepath.Join(h.dir, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {

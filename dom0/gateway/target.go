@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/vlibos/vlibos/dom0"
-	"github.com/vlibos/vlibos/dom0/policy"
-	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // target is a vLib OS that the rules name, with the socket by which it is
@@ -173,7 +173,7 @@ func (t *target) verdict(c *vlibcall.Call, rule *policy.Rule, err error) error {
 		s.Status = vlibcall.StatusUnpaid
 	case errors.Is(err, vlibcall.ErrTooLarge):
 		s.Status = vlibcall.StatusTooLarge
-	case errors.Is(err, vlibcall.ErrGone), errors.Is(err, vlibcall.ErrProtocol), errors.Is(err, dom0.ErrNoDomain):
+	case errors.Is(err, vlibcall.ErrGone), errors.Is(err, vlibcall.ErrProtocol), errors.Is(err, directory.ErrNoDomain):
 		s.Status = vlibcall.StatusGone
 	}
 	return s

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/policy"
-	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // TestWedged: found and logged once, queued calls end by their own timeouts,
@@ -140,7 +140,7 @@ func TestRestartCommands(t *testing.T) {
 	}
 }
 
-// TestOthersWedgeIt: what the platform sees of calls that did not come by the
+// TestOthersWedgeIt: what the host sees of calls that did not come by the
 // gateway.
 func TestOthersWedgeIt(t *testing.T) {
 	var stuck atomic.Bool

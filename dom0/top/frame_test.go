@@ -11,10 +11,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/throttling"
-	"github.com/vlibos/vlibos/receipt"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 const ms = time.Millisecond
@@ -24,7 +24,7 @@ var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 func status(id uint32, name, domain string, foreground, background, throttled time.Duration) master.Status {
 	return master.Status{
 		Adoption: master.Adoption{UUID: "u-" + name, Name: name, Reservation: id, Budget: 10 * ms, Period: 40 * ms, CPUs: []int{1}},
-		Domain:   domain, Usage: platform.Usage{Foreground: foreground, Background: background, Throttled: throttled, Left: 5 * ms},
+		Domain:   domain, Usage: host.Usage{Foreground: foreground, Background: background, Throttled: throttled, Left: 5 * ms},
 	}
 }
 
@@ -46,12 +46,12 @@ func account(t *testing.T, uid uint32, function string, ns, n int, failed uint64
 
 // between is a frame of two seconds.
 func between(t *testing.T) Frame {
-	before := Sample{At: start, Host: control.Host{Platform: "test", Adopted: []master.Status{
+	before := Sample{At: start, Host: control.Host{Host: "test", Adopted: []master.Status{
 		status(2048, "web", "1", time.Second, 0, 0), status(2049, "batch", "2", 0, time.Second, time.Second),
 		status(2050, "anew", "3", 5*time.Second, 0, 0), status(2051, "back", "4", 0, 0, 0), status(2052, "gone", "5", ms, 0, 0),
 	}}}
 	before.Calls.Accounts = []receipt.Account{account(t, 0, "crc32", 100, 10, 1), account(t, 7, "crc32", 100, 5, 0)}
-	now := Sample{At: start.Add(2 * time.Second), Host: control.Host{Platform: "test", Adopted: []master.Status{
+	now := Sample{At: start.Add(2 * time.Second), Host: control.Host{Host: "test", Adopted: []master.Status{
 		status(2048, "web", "1", 1500*ms, 100*ms, 0), status(2049, "batch", "2", 0, 2500*ms, 1200*ms),
 		status(2050, "anew", "3", 0, 0, 0), status(2051, "back", "9", ms, 0, 0), status(2052, "gone", "", 0, 0, 0),
 		status(2053, "evil\x1b[2J\n\u202e", "6", 0, 0, 0),
@@ -65,7 +65,7 @@ func between(t *testing.T) Frame {
 
 func TestCompare(t *testing.T) {
 	f := between(t)
-	if f.Interval != 2*time.Second || f.Platform != "test" || len(f.CPUs) != 1 || f.CPUs[0] != (CPU{1, 1.5}) {
+	if f.Interval != 2*time.Second || f.Host != "test" || len(f.CPUs) != 1 || f.CPUs[0] != (CPU{1, 1.5}) {
 		t.Errorf("%+v", f)
 	}
 	share := func(p *float64) string {

@@ -63,7 +63,7 @@ func (f *Frame) Lines(l Look) []Line {
 
 func (f *Frame) headline(l Look) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s  reservations: %d", f.Time.Format("15:04:05"), clean(f.Platform), len(f.Reservations))
+	fmt.Fprintf(&b, "%s  %s  reservations: %d", f.Time.Format("15:04:05"), clean(f.Host), len(f.Reservations))
 	for i, c := range f.CPUs {
 		if i == 0 {
 			b.WriteString("  CPUs reserved:")

@@ -150,7 +150,7 @@ func (a *asked) ask(ctx context.Context) (Sample, error) {
 	if a.fails.Load() {
 		return Sample{}, errors.New("nobody\x1b[31m there")
 	}
-	return Sample{At: start.Add(time.Duration(n) * time.Second), Host: control.Host{Platform: "test", Adopted: []master.Status{
+	return Sample{At: start.Add(time.Duration(n) * time.Second), Host: control.Host{Host: "test", Adopted: []master.Status{
 		status(2048, "web\x1b[5m", "1", time.Duration(n)*250*ms, 0, 0),
 	}}}, nil
 }

@@ -5,7 +5,7 @@ package ffi
 import (
 	"testing"
 
-	"github.com/vlibos/vlibos/signature"
+	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
 // What a call costs beyond the function: the whole way from an encoded request

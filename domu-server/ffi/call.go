@@ -6,7 +6,7 @@ import (
 	"bytes"
 	"unsafe"
 
-	"github.com/vlibos/vlibos/signature"
+	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
 // Call calls a function of the library and encodes its result into dst. It

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/vlibos/vlibos/signature"
+	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
 func TestScalars(t *testing.T) {

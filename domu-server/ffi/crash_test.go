@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/signature"
+	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
 // child is what a worker does: signals, one call, the result on stdout.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/ebitengine/purego"
 
-	"github.com/vlibos/vlibos/signature"
+	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
 // Where the System V ABI for AMD64 (3.2.3) puts arguments: the first six

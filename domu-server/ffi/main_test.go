@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/vlibos/vlibos/signature"
+	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
 // childEnv holds, in a child process, the words of the one call it makes.

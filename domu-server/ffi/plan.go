@@ -2,7 +2,7 @@
 
 package ffi
 
-import "github.com/vlibos/vlibos/signature"
+import "github.com/vlibos/vlibos/vlibcall/signature"
 
 // planKey names a function called with one signature.
 type planKey struct{ function, signature string }

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/throttle/tally"
+	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
 // Options of a load.
@@ -40,7 +40,7 @@ func (c *control) duty() float64 { return float64(c.percent.Load()) / 100 }
 
 // begin pins the calling goroutine's thread and waits for the gate. The
 // tally is nil if none is wanted.
-func (o Options) begin() (c *control, t *tally.Tally, err error) {
+func (o Options) begin() (c *control, t *requestlatency.Tally, err error) {
 	runtime.LockOSThread()
 	var set unix.CPUSet
 	set.Set(o.CPU)
@@ -52,7 +52,7 @@ func (o Options) begin() (c *control, t *tally.Tally, err error) {
 		return nil, nil, fmt.Errorf("load: nobody lets it begin: %w", err)
 	}
 	if o.Tally != "" {
-		if t, err = tally.Create(o.Tally); err != nil {
+		if t, err = requestlatency.Create(o.Tally); err != nil {
 			return nil, nil, err
 		}
 	}

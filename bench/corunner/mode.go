@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package corunner
+
+import (
+	"context"
+	"time"
+
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+// Mode is a way to treat the job.
+type Mode struct {
+	Name  string // in records
+	Title string // for people
+	// Runs says whether the job does at all.
+	Runs bool
+	// Shared puts the job on the service's CPU instead of another.
+	Shared bool
+	// control holds back the job or protects the service until stop; nil
+	// does nothing.
+	control func(context.Context, *Host) (stop func() error, err error)
+}
+
+// What the modes with control give, in the words of their titles.
+const capped = 0.3
+
+var reserved = rtsched.Task{ID: 1, Budget: 6 * time.Millisecond, Period: 10 * time.Millisecond}
+
+// Modes there are. The first is what all others are compared with.
+var Modes = []Mode{
+	{Name: Alone, Title: "alone", control: lookAlone},
+	{Name: "uncontrolled", Title: "job on another CPU, uncontrolled", Runs: true, control: lookUncontrolled},
+	{Name: "capped", Title: "job on another CPU, capped at 30 %", Runs: true, control: func(_ context.Context, h *Host) (func() error, error) {
+		stop := func() error { return h.host.Limit(h.domain(Job), 1) }
+		return stop, h.host.Limit(h.domain(Job), capped)
+	}},
+	{Name: "rate", Title: "job on another CPU, throttled by its rate", Runs: true, control: throttled("rate")},
+	{Name: "threshold", Title: "job on another CPU, throttled by latency", Runs: true, control: throttled("threshold")},
+	{Name: "feedback", Title: "job on another CPU, throttled by feedback", Runs: true, control: throttled("feedback")},
+	{Name: "shared", Title: "job on the same CPU, uncontrolled", Runs: true, Shared: true},
+	{Name: "reserved", Title: "job on the same CPU, service on a reservation", Runs: true, Shared: true, control: func(ctx context.Context, h *Host) (func() error, error) {
+		stop := func() error { return h.host.Release(context.WithoutCancel(ctx), h.domain(Service), reserved.ID) }
+		return stop, h.host.Adopt(ctx, h.domain(Service), reserved)
+	}},
+}
+
+// Alone is the mode without a job.
+const Alone = "alone"
+
+// OtherCPU are the modes with the job, if any, on another CPU.
+func OtherCPU() (modes []Mode) {
+	for _, m := range Modes {
+		if !m.Shared {
+			modes = append(modes, m)
+		}
+	}
+	return modes
+}
+
+// Title of a mode for people; the name of one that there is no longer.
+func Title(name string) string {
+	for _, m := range Modes {
+		if m.Name == name {
+			return m.Title
+		}
+	}
+	return name
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package corunner
+
+import (
+	"context"
+
+	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
+	"github.com/vlibos/vlibos/throttle"
+	"github.com/vlibos/vlibos/throttle/requestlatency"
+)
+
+// openSource opens what a master would: the machine's counters, and where there
+// are none a probe, on the service's CPU. It runs in all modes, so that all of
+// them have what it costs.
+func (h *Host) openSource() (throttle.Source, error) {
+	return throttling.OpenSource(config.Throttle{Source: "auto", ProbeCPU: h.ServiceCPU, CPUs: []int{h.OtherCPU}, Period: period}, h.host)
+}
+
+// openFelt opens what the service's users feel. It is their median: a mean of
+// few requests is that of the slowest.
+func (h *Host) openFelt() (throttle.Source, error) {
+	return requestlatency.Open(h.Felt, 0.5, []int{h.OtherCPU})
+}
+
+// sourceOf a policy. Feedback holds what users feel, if that is told.
+func (h *Host) sourceOf(policy string) (throttle.Source, error) {
+	switch {
+	case policy == "feedback" && h.Felt != "":
+		return h.openFelt()
+	case policy == "rate":
+		return &counted{Source: unclosed{h.source}, host: h}, nil
+	}
+	return unclosed{h.source}, nil
+}
+
+// unclosed is the host's source, which all modes use.
+type unclosed struct{ throttle.Source }
+
+func (unclosed) Close() error { return nil }
+
+// Units of a job's traffic.
+const (
+	misses  = "misses" // of its CPU, where the machine counts them
+	lines   = "lines"  // by its own account
+	cpuTime = "cpu_ns" // of a program that has none: its CPU time is taken for it
+)
+
+// unit in which the job's traffic is counted.
+func (h *Host) unit() string {
+	var c throttle.Counters
+	if err := h.source.Read(&c); err == nil && len(c.CPUs) > 0 && c.CPUs[0].Width > 0 {
+		return misses
+	}
+	if h.job.kind.lines {
+		return lines
+	}
+	return cpuTime
+}
+
+// counted is a source that knows the traffic of the job's CPU.
+type counted struct {
+	throttle.Source
+	host *Host
+}
+
+// Read implements throttle.Source.
+func (c *counted) Read(to *throttle.Counters) error {
+	if err := c.Source.Read(to); err != nil {
+		return err
+	}
+	for i := range to.CPUs {
+		if to.CPUs[i].Width > 0 {
+			continue
+		}
+		n, err := c.host.traffic()
+		if err != nil {
+			return err
+		}
+		to.CPUs[i].Requests, to.CPUs[i].Width = n, 64
+	}
+	return nil
+}
+
+// traffic of the job up to now, where the machine does not count it.
+func (h *Host) traffic() (uint64, error) {
+	if h.job.kind.lines {
+		return h.job.work(), nil
+	}
+	u, err := h.host.Usage(context.Background(), h.domain(Job), background.ID)
+	return uint64(u.Foreground + u.Background), err
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package throttling
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"reflect"
+	"sync"
+
+	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/host"
+)
+
+// Manager runs the loop that the configuration wants, or none.
+type Manager struct {
+	host host.Host
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	current config.Throttle
+	loop    *Loop // nil: none
+	stop    context.CancelFunc
+	done    chan error
+}
+
+// NewManager makes one that runs nothing yet.
+func NewManager(p host.Host, log *slog.Logger) *Manager {
+	return &Manager{host: p, log: log}
+}
+
+// Set runs what a configuration wants from now on; nil: nothing. Another policy
+// alone is swapped, and the loop goes on. After an error all is as it was.
+func (m *Manager) Set(c *config.Throttle) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.set(c)
+}
+
+// Move is Set, undone if what comes then fails.
+func (m *Manager) Move(c *config.Throttle, then func() error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var was *config.Throttle
+	if m.loop != nil {
+		current := m.current
+		was = &current
+	}
+	if err := m.set(c); err != nil {
+		return err
+	}
+	if err := then(); err != nil {
+		return errors.Join(err, m.set(was))
+	}
+	return nil
+}
+
+func (m *Manager) set(c *config.Throttle) error {
+	if c == nil {
+		return m.end()
+	}
+	if m.loop != nil {
+		was := m.current
+		was.Policy, was.Params = c.Policy, c.Params
+		if reflect.DeepEqual(was, *c) {
+			policy, fallbacks, err := policies(*c)
+			if err == nil && !reflect.DeepEqual(m.current, *c) {
+				m.loop.Swap(policy, fallbacks...)
+				m.current = *c
+			}
+			return err
+		}
+	}
+	loop, err := open(*c, m.host, m.log)
+	if err != nil {
+		return err
+	}
+	if err := m.end(); err != nil {
+		m.log.Warn("throttle", "error", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	m.current, m.loop, m.stop, m.done = *c, loop, cancel, make(chan error, 1)
+	go func() { m.done <- loop.Run(ctx) }()
+	m.log.Info("throttle", "source", loop.o.Source.Name(), "policy", c.Policy, "period", c.Period)
+	return nil
+}
+
+// end stops the loop, which opens everything; mu is held.
+func (m *Manager) end() error {
+	if m.loop == nil {
+		return nil
+	}
+	m.stop()
+	err := <-m.done
+	m.loop = nil
+	return err
+}
+
+// Status of the loop; nil: nothing is throttled.
+func (m *Manager) Status() *Status {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.loop == nil {
+		return nil
+	}
+	s := m.loop.Status()
+	return &s
+}
+
+// Close stops the loop.
+func (m *Manager) Close() error { return m.Set(nil) }

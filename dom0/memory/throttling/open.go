@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package throttling
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/throttle"
+	"github.com/vlibos/vlibos/throttle/model"
+	"github.com/vlibos/vlibos/throttle/probe"
+	"github.com/vlibos/vlibos/throttle/requestlatency"
+)
+
+// capable is a host that can be throttled.
+func capable(p host.Host) (host.Throttler, host.LatencyCounter, error) {
+	t, ok := p.(host.Throttler)
+	c, ok2 := p.(host.LatencyCounter)
+	if !ok || !ok2 {
+		return nil, nil, fmt.Errorf("throttle: host %s: %w: remove the table [throttle]", p.Name(), host.ErrNotHere)
+	}
+	return t, c, nil
+}
+
+// OpenSource opens the source of memory latency that a configuration wants.
+func OpenSource(c config.Throttle, p host.Host) (throttle.Source, error) {
+	_, counter, err := capable(p)
+	if err != nil {
+		return nil, err
+	}
+	there, err := counter.CPUs()
+	if err != nil {
+		return nil, err
+	}
+	cpus := c.CPUs
+	for _, cpu := range cpus {
+		if !slices.Contains(there, cpu) {
+			return nil, fmt.Errorf("throttle: cpus: there is no CPU %d on this host: it has %v", cpu, there)
+		}
+	}
+	if len(cpus) == 0 {
+		cpus = slices.DeleteFunc(there, func(cpu int) bool { return cpu == c.ProbeCPU })
+	}
+	switch c.Source {
+	case "tally":
+		return requestlatency.Open(c.Tally, c.Quantile, cpus)
+	case "probe":
+		return openProbe(c, cpus)
+	case "model":
+		return model.OpenSource(cpus)
+	}
+	s, err := counter.LatencySource(cpus)
+	if c.Source == "auto" && errors.Is(err, throttle.ErrNoSource) {
+		if c.ProbeCPU >= 0 {
+			return openProbe(c, cpus)
+		}
+		err = fmt.Errorf("%w; it needs probe_cpu, a CPU of which it may use a hundredth", err)
+	}
+	return s, err
+}
+
+func openProbe(c config.Throttle, cpus []int) (throttle.Source, error) {
+	return probe.Open(probe.Options{
+		CPU: c.ProbeCPU, Buffer: c.ProbeMiB << 20, Throttled: cpus,
+		// Several bursts in each period, so that it sees all of its parts.
+		Interval: min(probe.DefaultInterval, c.Period/4),
+	})
+}
+
+// open makes the loop that a configuration wants.
+func open(c config.Throttle, p host.Host, log *slog.Logger) (*Loop, error) {
+	t, _, err := capable(p)
+	if err != nil {
+		return nil, err
+	}
+	policy, fallbacks, err := policies(c)
+	if err != nil {
+		return nil, err
+	}
+	s, err := OpenSource(c, p)
+	if err != nil {
+		return nil, err
+	}
+	return New(Options{Period: c.Period, Source: s, Policy: policy, Fallbacks: fallbacks, Host: t, Log: log}), nil
+}
+
+// policies are the one that is wanted, and the default if it can stand in.
+func policies(c config.Throttle) (throttle.Policy, []throttle.Policy, error) {
+	policy, err := throttle.New(c.Policy, c.Params)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.Policy == "threshold" || c.Policy == "none" || c.Params.Threshold == 0 {
+		return policy, nil, nil
+	}
+	fallback, err := throttle.New("threshold", c.Params)
+	return policy, []throttle.Policy{fallback}, err
+}
