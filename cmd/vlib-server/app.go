@@ -59,7 +59,11 @@ func status(err error) int {
 
 // run is the program. It returns when ctx is done.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	app := &cli.App{
+	return newApp(stdin, stdout, stderr).RunContext(ctx, args)
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
+	return &cli.App{
 		Name:            "vlib-server",
 		Usage:           "make this domain a vLib OS",
 		Description:     description,
@@ -73,7 +77,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usageError{err} },
 		Action:          serve,
 	}
-	return app.RunContext(ctx, args)
 }
 
 func serve(c *cli.Context) error {
