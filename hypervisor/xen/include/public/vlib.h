@@ -162,7 +162,7 @@ struct vlib_reservation_info {
     uint64_t next;              /* time until the next refill */
     uint32_t refills;           /* entries in the refill list */
     uint32_t domid;             /* runs on it, or VLIB_NO_DOMAIN */
-#define VLIB_NOBODY                 0xffffffffU
+#define VLIB_NO_DOMAIN              0xffffffffU
     uint32_t call;              /* VLIB_CALL_* */
 #define VLIB_CALL_none              0
 #define VLIB_CALL_queued            1

@@ -74,7 +74,7 @@ static int reservation_info(struct vlib_reservation_info *op)
     memset(op, 0, sizeof(*op));
     op->version = VLIB_ABI_VERSION;
     op->id = r->account.id;
-    op->domid = vd ? vd->domid : VLIB_NOBODY;
+    op->domid = vd ? vd->domid : VLIB_NO_DOMAIN;
     op->unadmitted = vlib_reservation_unadmitted(r);
     op->call = c->state;
     op->calls = r->count;

@@ -278,8 +278,8 @@ static bool denied(const struct vlib_runqueue *q, s_time_t now, s_time_t *until)
 }
 
 /* Decides again whether e is in the foreground. */
-static void place_anew(struct vlib_runqueue *q, struct vlib_entity *e,
-                       s_time_t now)
+static void reassess(struct vlib_runqueue *q, struct vlib_entity *e,
+                     s_time_t now)
 {
     note_denied(q, e);
     displace(q, e);
@@ -310,7 +310,7 @@ static void review(struct vlib_runqueue *q, s_time_t now, unsigned int *looks)
     while ( *looks && q->refills.first && q->refills.first->key <= now )
     {
         --*looks;
-        place_anew(q, node_entity(q->refills.first, refill), now);
+        reassess(q, node_entity(q->refills.first, refill), now);
     }
     list_for_each_entry_safe ( e, after, &q->contending, contends )
     {
@@ -319,7 +319,7 @@ static void review(struct vlib_runqueue *q, s_time_t now, unsigned int *looks)
         if ( !given_up(q, e) )
             continue;
         --*looks;
-        place_anew(q, e, now);
+        reassess(q, e, now);
     }
 }
 

@@ -97,7 +97,7 @@ static void gather(void)
     trial.analysing = true;
 }
 
-static void go_on(void)
+static void advance(void)
 {
     if ( trial.outcome != VLIB_UNDECIDED )
         return;
@@ -148,13 +148,13 @@ int vlib_trial(const struct vlib_reservation *r, s_time_t budget,
     {
         if ( trial.r && NOW() - trial.touched < STALE )
         {
-            go_on();
+            advance();
             return -ERESTART;
         }
         begin(r, budget, period, cpus);
     }
     trial.touched = NOW();
-    go_on();
+    advance();
     if ( trial.outcome == VLIB_UNDECIDED )
         return -ERESTART;
     trial.r = NULL;
