@@ -30,7 +30,7 @@ var forms = []form{
 	{banned: `\b(some|any|every)body('s| else)?\b`, instead: "another domain, any process, all threads", why: things},
 	{banned: `\b(some|any|every)one('s| else)\b`, instead: "another's: of which domain, process or user", why: things},
 
-	{banned: `\bso long\b`, instead: "as long as, while", why: archaic},
+	{banned: `\bso long\b`, instead: "as long as, while", why: archaic, allowed: `for so long|so long that`},
 	{banned: `\banew\b`, instead: "again; restarted, recreated, reset", why: archaic},
 	{banned: `\bin vain\b`, instead: "without success", why: archaic},
 	{banned: `\bfor ever\b`, instead: "forever, permanently, without end", why: archaic},
