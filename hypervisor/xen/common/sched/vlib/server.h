@@ -2,11 +2,11 @@
 /*
  * A sporadic server: budget C every period T, kept as a list of refills.
  *
- * Each refill is a part of C with the time from which it may be used. What is
- * used of it comes back one period after that time. So no window of length T
- * sees more than C, but for use that others had delayed, and a server that
- * always wants to run gets C in every T. The amounts add up to C at all times;
- * an overrun is subtracted from refills that are still to come.
+ * Each refill is a part of C with the time from which it may be used. The used
+ * part comes back one period after that time. So no window of length T sees
+ * more than C, but for use that others had delayed, and a server that always
+ * wants to run gets C in every T. The amounts add up to C at all times; an
+ * overrun is subtracted from refills that are still to come.
  *
  * B. Sprunt, L. Sha, J. Lehoczky: Aperiodic Task Scheduling for Hard Real-Time
  * Systems, 1989; M. Stanovich et al.: Defects of the POSIX Sporadic Server and
