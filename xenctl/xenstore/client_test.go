@@ -165,8 +165,11 @@ func TestDeviceIsGivenOneRequestAtATime(t *testing.T) {
 		})
 	}
 	for answered := range 5 {
-		testkit.Eventually(t, "the next request", func() bool { return s.Requests() == answered+1 })
-		time.Sleep(10 * time.Millisecond)
+		testkit.Eventually(t, "one request is sent and the others wait", func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return s.Requests() > answered && len(c.queue) == 4-answered
+		})
 		if n := s.Requests(); n != answered+1 {
 			t.Fatalf("%d requests were sent and %d answered", n, answered)
 		}
@@ -276,13 +279,7 @@ func TestDirectoryThatChangesBetweenParts(t *testing.T) {
 		}
 		if parts++; parts == 2 {
 			go func() { _ = other.Mkdir(context.Background(), "/dir/new") }()
-			for {
-				names, err := list(s.Path)
-				if err == nil && names == 201 {
-					return false
-				}
-				time.Sleep(time.Millisecond)
-			}
+			testkit.Holds(func() bool { names, err := list(s.Path); return err == nil && names == 201 })
 		}
 		return false
 	})
