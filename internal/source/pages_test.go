@@ -83,8 +83,8 @@ func TestPageChecksFindProblems(t *testing.T) {
 	}
 }
 
-// prose calls line for each line that is no code, with its number.
-func prose(text string, line func(n int, s string)) {
+// textLines calls line for each line that is no code, with its number.
+func textLines(text string, line func(n int, s string)) {
 	fenced, n := false, 0
 	for s := range strings.Lines(text) {
 		s = strings.TrimRight(s, "\n")
@@ -109,7 +109,7 @@ var (
 // returns a page's text, empty for another file, and whether it is there.
 func brokenLinks(path, text string, find func(to string) (string, bool)) (problems []string) {
 	var whole strings.Builder
-	prose(text, func(_ int, s string) { whole.WriteString(s + "\n") })
+	textLines(text, func(_ int, s string) { whole.WriteString(s + "\n") })
 	for _, m := range link.FindAllStringSubmatch(codeSpan.ReplaceAllString(whole.String(), ""), -1) {
 		if strings.Contains(m[1], "://") {
 			continue
@@ -132,7 +132,7 @@ func brokenLinks(path, text string, find func(to string) (string, bool)) (proble
 // anchors are the names that GitHub gives to a page's headings.
 func anchors(text string) map[string]bool {
 	all := make(map[string]bool)
-	prose(text, func(_ int, s string) {
+	textLines(text, func(_ int, s string) {
 		m := heading.FindStringSubmatch(s)
 		if m == nil {
 			return
@@ -153,7 +153,7 @@ func anchors(text string) map[string]bool {
 // wideLines are lines of more than 100 columns that are no code, table or
 // address, and cells of tables with more than 25 words.
 func wideLines(text string) (problems []string) {
-	prose(text, func(_ int, s string) {
+	textLines(text, func(_ int, s string) {
 		if !strings.HasPrefix(s, "|") {
 			if utf8.RuneCountInString(s) > columns && !strings.Contains(s, "://") {
 				problems = append(problems, "more than 100 columns: "+s)
