@@ -57,12 +57,12 @@ func TestReferenceOfConfigurationIsItsKeys(t *testing.T) {
 			if k.Example != "" {
 				example = "`" + k.Example + "`"
 			}
-			rows = append(rows, []string{"`" + k.Name + "`", k.Meaning, example})
+			rows = append(rows, []string{"`" + k.Name + "`", k.Meaning, k.Values, k.Default, example})
 		}
 		if table != "" {
 			fmt.Fprintf(&b, "\n## `%s`\n\n", table)
 		}
-		b.WriteString(reference.Table([]string{"key", "meaning", "example"}, rows))
+		b.WriteString(reference.Table([]string{"key", "meaning", "values", "default", "example"}, rows))
 	}
 	reference.Check(t, pages+"reference/configuration.md", "keys", b.String())
 }
