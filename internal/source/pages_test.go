@@ -61,6 +61,17 @@ func TestLinksResolve(t *testing.T) {
 	}
 }
 
+// docs/README.md leads to every page of docs.
+func TestIndexHasEveryPage(t *testing.T) {
+	all := pages(t)
+	for path := range all {
+		page, inside := strings.CutPrefix(path, "../../docs/")
+		if inside && page != "README.md" && !strings.Contains(all["../../docs/README.md"], "]("+page+")") {
+			t.Errorf("docs/README.md has no link to %s", page)
+		}
+	}
+}
+
 func TestPagesAreNarrow(t *testing.T) {
 	for path, text := range pages(t) {
 		for _, problem := range wideLines(text) {
