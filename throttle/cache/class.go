@@ -46,7 +46,7 @@ func (c Class) Validate() error {
 	}
 	switch {
 	case (c.L3Code == 0) != (c.L3Data == 0):
-		return errors.New("l3_code and l3_data need each other: set both")
+		return errors.New("set l3_code and l3_data together")
 	case c.L3 != 0 && c.L3Code != 0:
 		return errors.New("set either l3, or l3_code and l3_data")
 	case c.L3+c.L3Code+c.L2+c.Bandwidth == 0:

@@ -109,10 +109,10 @@ func TestMachineWithoutModelIsAnError(t *testing.T) {
 func TestForeignMemoryIsRefused(t *testing.T) {
 	for want, change := range map[string]func([]byte) []byte{
 		"another device": func(b []byte) []byte { b[0]++; return b },
-		"layout 2":          func(b []byte) []byte { b[8] = 2; return b },
-		"0 CPUs":            func(b []byte) []byte { b[12] = 0; return b },
-		"8191 bytes":        func(b []byte) []byte { return b[:Bytes-1] },
-		"65 CPUs":           func(b []byte) []byte { b[12] = 65; return b },
+		"layout 2":       func(b []byte) []byte { b[8] = 2; return b },
+		"0 CPUs":         func(b []byte) []byte { b[12] = 0; return b },
+		"8191 bytes":     func(b []byte) []byte { return b[:Bytes-1] },
+		"65 CPUs":        func(b []byte) []byte { b[12] = 65; return b },
 	} {
 		f, err := os.OpenFile(write(t, filepath.Join(t.TempDir(), "file"), change(image())), os.O_RDWR, 0)
 		if err != nil {
