@@ -67,8 +67,8 @@ var Keys = []Key{
 	{throttleTable, "cpus", "[1, 2, 3]", "to throttle; all but probe_cpu if not given"},
 	{throttleTable, "probe_cpu", "0", "CPU of which the software probe may use a hundredth"},
 	{throttleTable, "probe_mib", "", "buffer of the probe; 0: twice the last-level cache"},
-	{throttleTable, "tally", "", "of the source tally: the file in which a program counts its requests"},
-	{throttleTable, "quantile", "", "of the source tally: 0 for the mean of the requests' times, or less than 1"},
+	{throttleTable, "requests", "", "of the source requests: the file in which a program counts its requests"},
+	{throttleTable, "quantile", "", "of the source requests: 0 for the mean of the requests' times, or less than 1"},
 
 	{cacheTable, "name", `"wide"`, "of a class of cache and memory bandwidth that its domains share: letters, digits, - and _"},
 	{cacheTable, "l3", `"60%"`, "of the L3 cache; classes have parts of their own if all add up to 100 or less, else they overlap"},

@@ -135,7 +135,7 @@ func Open(name string, quantile float64, throttled []int) (*Source, error) {
 }
 
 // Name implements throttle.Source.
-func (s *Source) Name() string { return "tally" }
+func (s *Source) Name() string { return "requests" }
 
 // Close implements throttle.Source.
 func (s *Source) Close() error { return s.file.Close() }
