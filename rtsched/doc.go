@@ -13,7 +13,7 @@
 //
 // The module in Xen has the same in C: server.c and admission.c in
 // hypervisor/xen/common/sched/vlib. Results are equal to the nanosecond; a test
-// runs both. docs/scheduling.md explains the rules.
+// runs both. docs/explanation/scheduling.md explains the rules.
 //
 // # Sources
 //

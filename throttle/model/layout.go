@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// The layout of the shared file, from docs/contended.md. The emulator's side is
-// lab/contended/plugin/layout.h.
+// The layout of the shared file, from docs/reference/lab-bus.md. The emulator's
+// side is lab/contended/plugin/layout.h.
 const (
 	magic   = 0x0073754262694c76 // "vLibBus", in memory order
 	version = 1

@@ -12,7 +12,7 @@ import (
 	"unsafe"
 )
 
-// The layout as documented in docs/contended.md.
+// The layout as documented in docs/reference/lab-bus.md.
 const golden = "testdata/layout.golden"
 
 func TestLayoutMatchesThePluginAndItsPage(t *testing.T) {
