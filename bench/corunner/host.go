@@ -39,7 +39,7 @@ type Host struct {
 	// where a real-time policy puts it before the job.
 	LoadCPU int
 	// Felt is a file in which the service tallies its users' latencies, see
-	// [throttle/tally]; "" if it does not. It may be set before the first mode.
+	// [throttle/requestlatency]; "" if it does not. It may be set before the first mode.
 	Felt string
 }
 

@@ -25,12 +25,12 @@ func mode(t *testing.T, name string) Mode {
 }
 
 func TestLimit(t *testing.T) {
-	l := levels{alone: map[string][]float64{"probe": make([]float64, 20), "tally": make([]float64, 20), "few": {1}}}
+	l := levels{alone: map[string][]float64{"probe": make([]float64, 20), "requests": make([]float64, 20), "few": {1}}}
 	for i := range 20 {
 		l.alone["probe"][i] = 100
-		l.alone["tally"][i] = float64(100 + 10*i) // median 195, nine of ten below 271
+		l.alone["requests"][i] = float64(100 + 10*i) // median 195, nine of ten below 271
 	}
-	for source, want := range map[string]float64{"probe": 115, "tally": 271} {
+	for source, want := range map[string]float64{"probe": 115, "requests": 271} {
 		if got, err := l.limit(source); err != nil || got < want-0.01 || got > want+0.01 {
 			t.Errorf("%s: %v, %v, want %v", source, got, err, want)
 		}
@@ -61,7 +61,7 @@ func TestThrottled(t *testing.T) {
 	}{
 		{"m_jump", "rate", "budget_" + lines + "_per_s"},
 		{"m_jump", "threshold", "limit_" + h.source.Name() + "_ns"},
-		{"m_jump", "feedback", "limit_tally_ns"},
+		{"m_jump", "feedback", "limit_requests_ns"},
 		{"compression", "rate", "budget_" + cpuTime + "_per_s"},
 	} {
 		t.Run(c.mode+" "+c.job, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestThrottled(t *testing.T) {
 			}
 			// Whatever there is now, it is too much.
 			h.levels.traffic = rate{count: 1, seconds: 1}
-			h.levels.alone = map[string][]float64{h.source.Name(): make([]float64, leastLooks), "tally": make([]float64, leastLooks)}
+			h.levels.alone = map[string][]float64{h.source.Name(): make([]float64, leastLooks), "requests": make([]float64, leastLooks)}
 			for _, looks := range h.levels.alone {
 				for i := range looks {
 					looks[i] = 1

@@ -11,7 +11,7 @@ import (
 )
 
 // controls says what the titles of the modes mean.
-const controls = "Capped, the job gets 30 % of its core by the kernel's own means, whatever the others do. Throttled, it is stopped for parts of each 10 ms: by its rate when it causes more than 30 % of its usual memory traffic, by latency and by feedback when memory, or what the service's users wait, is slower than the service alone sees it. Where the processor counts neither latency nor traffic, a probe measures memory with a hundredth of a core, and the job's own account of its work, or its CPU time, stands for its traffic; the records name what was taken: limit_probe_ns, limit_tally_ns, limit_uncore_ns, budget_lines_per_s, budget_cpu_ns_per_s, budget_misses_per_s."
+const controls = "Capped, the job gets 30 % of its core by the kernel's own means, whatever the others do. Throttled, it is stopped for parts of each 10 ms: by its rate when it causes more than 30 % of its usual memory traffic, by latency and by feedback when memory, or what the service's users wait, is slower than the service alone sees it. Where the processor counts neither latency nor traffic, a probe measures memory with a hundredth of a core, and the job's own account of its work, or its CPU time, stands for its traffic; the records name what was taken: limit_probe_ns, limit_requests_ns, limit_uncore_ns, budget_lines_per_s, budget_cpu_ns_per_s, budget_misses_per_s."
 
 var lidar = figure{
 	id:    "lidar",

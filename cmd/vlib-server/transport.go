@@ -16,7 +16,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 )
 
-// transport listens, and says where.
+// transport listens, and returns a description of where.
 type transport func(*cli.Context, domuserver.Options) (vlibcall.Listener, string, error)
 
 var transports = map[string]transport{"xen": listenXen, "native": listenNative}
@@ -32,7 +32,7 @@ func bestTransport() string {
 
 func listenXen(c *cli.Context, o domuserver.Options) (vlibcall.Listener, string, error) {
 	if err := xen.Available(); err != nil {
-		return nil, "", fmt.Errorf("%w: this is no Xen guest, or its modules xen-evtchn and xen-gntalloc are not loaded (modprobe them, or use --transport native)", err)
+		return nil, "", fmt.Errorf("%w: this is not a Xen guest, or its modules xen-evtchn and xen-gntalloc are not loaded (modprobe them, or use --transport native)", err)
 	}
 	l, err := xen.Listen(c.Context, o.Port)
 	if err != nil {

@@ -68,7 +68,7 @@ func TestTail(t *testing.T) {
 	// its CPU time where nobody counts it.
 	for i, m := range corunner.Modes {
 		raw := records[i].Raw
-		if m.Name == "feedback" && raw["limit_tally_ns"] <= 0 {
+		if m.Name == "feedback" && raw["limit_requests_ns"] <= 0 {
 			t.Errorf("feedback: %v", raw)
 		}
 		if m.Name == "rate" && raw["budget_misses_per_s"]+raw["budget_cpu_ns_per_s"] <= 0 {

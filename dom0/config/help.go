@@ -92,8 +92,8 @@ var Keys = []Key{
 	{throttleTable, "cpus", "[1, 2, 3]", "CPUs to throttle", "", "all but probe_cpu"},
 	{throttleTable, "probe_cpu", "0", "CPU of which the software probe may use a hundredth", "", ""},
 	{throttleTable, "probe_mib", "", "buffer of the probe in MiB", fmt.Sprintf("up to %d", mostProbeMiB), "twice the last-level cache"},
-	{throttleTable, "tally", "", "for the source tally: file in which a program counts its requests", "", ""},
-	{throttleTable, "quantile", "", "for the source tally: quantile of the requests' times", "0 (the mean) to less than 1", "0"},
+	{throttleTable, "requests", "", "for the source requests: file in which a program counts its requests", "", ""},
+	{throttleTable, "quantile", "", "for the source requests: quantile of the requests' times", "0 (the mean) to less than 1", "0"},
 
 	{cacheTable, "name", `"wide"`, "name of the class", "letters, digits, - and _", ""},
 	{cacheTable, "l3", `"60%"`, "share of the L3 cache; classes overlap if their shares exceed 100 %", shares, "unchanged"},

@@ -51,7 +51,7 @@ func TestManager(t *testing.T) {
 	if m.Status() != nil {
 		t.Error("it runs before it is told to")
 	}
-	c := config.Throttle{Source: "tally", Tally: file, Policy: "threshold", Params: throttle.Params{Threshold: 1000}, Period: 2 * time.Millisecond, CPUs: []int{1}, ProbeCPU: -1}
+	c := config.Throttle{Source: "requests", Requests: file, Policy: "threshold", Params: throttle.Params{Threshold: 1000}, Period: 2 * time.Millisecond, CPUs: []int{1}, ProbeCPU: -1}
 	if err := m.Set(&c); err != nil {
 		t.Fatal(err)
 	}
@@ -66,10 +66,10 @@ func TestManager(t *testing.T) {
 	testkit.Eventually(t, "swapped", func() bool { slow(); return h.of(1) == 0 && m.Status().Policy == "none" })
 	// What is not possible changes nothing.
 	for want, bad := range map[string]config.Throttle{
-		"no CPU 7":        {Source: "tally", Tally: file, Policy: "none", Period: time.Millisecond, CPUs: []int{7}},
+		"no CPU 7":        {Source: "requests", Requests: file, Policy: "none", Period: time.Millisecond, CPUs: []int{7}},
 		"needs probe_cpu": {Source: "auto", Policy: "none", Period: time.Millisecond, ProbeCPU: -1},
-		"no such file":    {Source: "tally", Tally: file + "x", Policy: "none", Period: time.Millisecond},
-		"no policy":       {Source: "tally", Tally: file, Policy: "x", Period: time.Millisecond},
+		"no such file":    {Source: "requests", Requests: file + "x", Policy: "none", Period: time.Millisecond},
+		"no policy":       {Source: "requests", Requests: file, Policy: "x", Period: time.Millisecond},
 	} {
 		if err := m.Set(&bad); err == nil || !strings.Contains(err.Error(), want) || m.loop != loop {
 			t.Errorf("%v, want %q", err, want)

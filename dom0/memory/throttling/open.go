@@ -46,8 +46,8 @@ func OpenSource(c config.Throttle, p host.Host) (throttle.Source, error) {
 		cpus = slices.DeleteFunc(there, func(cpu int) bool { return cpu == c.ProbeCPU })
 	}
 	switch c.Source {
-	case "tally":
-		return requestlatency.Open(c.Tally, c.Quantile, cpus)
+	case "requests":
+		return requestlatency.Open(c.Requests, c.Quantile, cpus)
 	case "probe":
 		return openProbe(c, cpus)
 	case "model":
