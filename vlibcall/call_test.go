@@ -5,13 +5,12 @@ package vlibcall_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/vlibtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func listen(*testing.T) (vlibcall.Listener, vlibcall.Dialer) {
 	l := vlibtest.NewListener()

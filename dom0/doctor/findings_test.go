@@ -12,16 +12,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/throttle/cache"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // wellDom0 is a Dom0 with everything, and one guest that serves.
 func wellDom0() Facts {
@@ -164,7 +163,7 @@ func TestMasterIsFoundOrForetold(t *testing.T) {
 	}{
 		{"serving", func(f *Facts) { f.Master = Master{Serves: "stock", Adopted: 3} }, "ok master one serves this host as stock, 3 domains adopted"},
 		{"not for this user", func(f *Facts) { f.Master.Problem = "control.sock: permission denied" }, "note master control.sock: permission denied -> run it as root"},
-		{"module", func(f *Facts) { f.Xen.Module = wellModule() }, "note master none serves this host; 'vlibmaster serve' would serve it as vlib -> systemctl start"},
+		{"module", func(f *Facts) { f.Xen.Module = wellModule() }, "note master none serves this host; 'vlibmaster serve' would serve it as module -> systemctl start"},
 		{"no module", func(f *Facts) { f.Xen.Module = Module{Absent: true} }, "note master none serves this host; 'vlibmaster serve' would serve it as stock"},
 		{"module beside credit2", func(f *Facts) { f.Xen.Module = wellModule(); f.Xen.Module.Host = false }, "note master none serves this host; 'vlibmaster serve' would serve it as stock"},
 		{"Xen 4.20", func(f *Facts) { f.Xen.Module, f.Xen.Control = Module{Absent: true}, version },
