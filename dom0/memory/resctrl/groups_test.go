@@ -190,7 +190,7 @@ func TestFewestClassesOfAnyResourceDecide(t *testing.T) {
 	for i := range classes {
 		classes[i] = cache.Class{Name: fmt.Sprint("c", i), L3: 10}
 	}
-	if _, err := cache.Make(classes, l); !errors.Is(err, cache.ErrTooMany) || !strings.Contains(err.Error(), "10, and there can be 7 here") {
+	if _, err := cache.Make(classes, l); !errors.Is(err, cache.ErrTooMany) || !strings.Contains(err.Error(), "10, and this host has 7") {
 		t.Errorf("%v", err)
 	}
 	if _, err := cache.Make(classes[:7], l); err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/throttle"
 )
 
-func TestBuckets(t *testing.T) {
+func TestBucketsCoverAllTimesInOrder(t *testing.T) {
 	last := -1
 	for n := uint64(0); n < 1<<62; n += n/33 + 1 {
 		b := bucket(n)
@@ -27,7 +27,7 @@ func TestBuckets(t *testing.T) {
 	}
 }
 
-func file(t *testing.T) (string, *Tally) {
+func file(t *testing.T) (string, *Writer) {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "t")
 	w, err := Create(name)
@@ -45,7 +45,7 @@ func file(t *testing.T) (string, *Tally) {
 func TestMeanAndQuantile(t *testing.T) {
 	for q, want := range map[float64]float64{0: 1990, 0.5: 1000, 0.98: 1000, 0.995: 100_000} {
 		name, w := file(t)
-		w.Add(1, time.Second) // before anybody reads
+		w.Add(1, time.Second) // before the first reading
 		s, err := Open(name, q, []int{4})
 		if err != nil {
 			t.Fatal(err)
@@ -69,10 +69,10 @@ func TestMeanAndQuantile(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoTally(t *testing.T) {
+func TestOtherFilesAreRefused(t *testing.T) {
 	name, w := file(t)
 	if _, err := Open(name, 1, nil); err == nil {
-		t.Error("quantile 1 is taken")
+		t.Error("quantile 1 is accepted")
 	}
 	s, err := Open(name, 0.99, nil)
 	if err != nil {
@@ -83,7 +83,7 @@ func TestWhatIsNoTally(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	// A writer that goes back in time overflows nothing.
+	// A writer whose counters go back causes no overflow.
 	w.page.times[7] = math.MaxUint64
 	w.page.times[9] = math.MaxUint64
 	var m throttle.Meter

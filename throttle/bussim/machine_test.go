@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package plant
+package bussim
 
 import (
 	"math"
@@ -10,19 +10,19 @@ import (
 	"github.com/vlibos/vlibos/throttle"
 )
 
-// machines are plants with one foreground core each, from one that hardly fills
-// the bus to one whose latency jumps as soon as anybody else runs.
-var machines = map[string]func() *Plant{
-	"two cores": func() *Plant {
+// machines have one foreground core each. They range from one that hardly fills
+// the bus to one whose latency jumps as soon as another core runs.
+var machines = map[string]func() *Machine{
+	"two cores": func() *Machine {
 		return New(50*time.Nanosecond, Core{Think: 100 * time.Nanosecond, Foreground: true}, Core{Parallel: 4})
 	},
-	"shallow": func() *Plant {
+	"shallow": func() *Machine {
 		return New(50*time.Nanosecond, Core{Think: 200 * time.Nanosecond, Foreground: true}, Core{Think: 50 * time.Nanosecond}, Core{Think: 100 * time.Nanosecond})
 	},
-	"steep": func() *Plant {
+	"steep": func() *Machine {
 		return New(50*time.Nanosecond, Core{Think: 50 * time.Nanosecond, Foreground: true}, Core{Parallel: 12}, Core{Parallel: 12, Think: 2 * time.Microsecond}, Core{Parallel: 6})
 	},
-	"eight": func() *Plant {
+	"eight": func() *Machine {
 		cores := []Core{{Think: 100 * time.Nanosecond, Foreground: true}}
 		for i := range 7 {
 			cores = append(cores, Core{Think: time.Duration(i*200) * time.Nanosecond, Parallel: 1 + i%3})
@@ -34,7 +34,7 @@ var machines = map[string]func() *Plant{
 const period = 200 * time.Microsecond
 
 // trial runs a policy on a machine and calls each after every period.
-func trial(t *testing.T, p *Plant, policy throttle.Policy, periods int, each func(i int, s *throttle.Sample, idle []float64)) {
+func trial(t *testing.T, p *Machine, policy throttle.Policy, periods int, each func(i int, s *throttle.Sample, idle []float64)) {
 	t.Helper()
 	c := throttle.NewController(policy, time.Minute, func(err error) { t.Error(err) })
 	defer c.Close()
@@ -51,8 +51,9 @@ func trial(t *testing.T, p *Plant, policy throttle.Policy, periods int, each fun
 	}
 }
 
-// latencies of a machine: alone, and with all others and no control.
-func latencies(t *testing.T, make func() *Plant) (alone, loaded float64) {
+// latencies returns a machine's latency alone, and with all others
+// uncontrolled.
+func latencies(t *testing.T, make func() *Machine) (alone, loaded float64) {
 	t.Helper()
 	for _, on := range []bool{false, true} {
 		p := make()
@@ -73,7 +74,7 @@ func latencies(t *testing.T, make func() *Plant) (alone, loaded float64) {
 		})
 	}
 	if loaded < 1.2*alone {
-		t.Fatalf("latency alone %v, with the others %v: no machine to control", alone, loaded)
+		t.Fatalf("latency alone %v, with the others %v: there is nothing to control", alone, loaded)
 	}
 	return alone, loaded
 }
@@ -87,7 +88,7 @@ func newPolicy(t *testing.T, name string, limit float64) throttle.Policy {
 	return p
 }
 
-func TestReaction(t *testing.T) {
+func TestPoliciesThrottleSoonAndOnlyUnderContention(t *testing.T) {
 	for machine, make := range machines {
 		alone, loaded := latencies(t, make)
 		for _, name := range []string{"threshold", "feedback", "rate"} {
@@ -104,7 +105,7 @@ func TestReaction(t *testing.T) {
 				}
 				switch {
 				case i < quiet && throttled > 0:
-					t.Errorf("%s, %s: throttled by %v with nobody there", machine, name, throttled)
+					t.Errorf("%s, %s: throttled by %v without contention", machine, name, throttled)
 				case i == quiet-1:
 					for j := 1; j < len(p.cores); j++ {
 						p.Switch(j, true)
@@ -117,7 +118,7 @@ func TestReaction(t *testing.T) {
 	}
 }
 
-func TestSettles(t *testing.T) {
+func TestPoliciesSettleWithoutOscillating(t *testing.T) {
 	for machine, make := range machines {
 		alone, loaded := latencies(t, make)
 		for _, name := range []string{"threshold", "feedback", "rate"} {
@@ -153,7 +154,7 @@ func TestSettles(t *testing.T) {
 	}
 }
 
-func TestRecoversSteadily(t *testing.T) {
+func TestPoliciesRecoverSteadily(t *testing.T) {
 	for machine, make := range machines {
 		alone, loaded := latencies(t, make)
 		for _, name := range []string{"threshold", "feedback", "rate"} {
@@ -169,7 +170,7 @@ func TestRecoversSteadily(t *testing.T) {
 				}
 				if i > busy+1 {
 					if idle[0] > was+1e-9 {
-						t.Errorf("%s, %s: idle goes from %v to %v while nobody is there", machine, name, was, idle[0])
+						t.Errorf("%s, %s: idle goes from %v to %v without contention", machine, name, was, idle[0])
 					}
 				}
 				was = idle[0]

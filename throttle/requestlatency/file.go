@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package requestlatency lets a program say how long its own requests take, in a file
-// that it shares with who controls its neighbours: the throttle then holds what
-// its users feel, on average or at a quantile, in place of the latency of memory.
+// Package requestlatency lets a program report how long its own requests take,
+// in a file that it shares with the throttle of its neighbours. The throttle
+// then keeps the latency that the program's users experience, on average or at
+// a quantile, instead of the latency of memory.
 //
-// The file is 8 KiB: "vLibTly1", then 64-bit counters of this machine's byte
-// order: requests, the sum of their times in nanoseconds, and how many requests
-// took how long (see [bucket]). One process writes.
+// The file is 8 KiB: "vLibTly1", then 64-bit counters in this machine's byte
+// order: requests, the sum of their times in nanoseconds, and the number of
+// requests by time (see [bucket]). One process writes.
 package requestlatency
 
 import (
@@ -27,7 +28,7 @@ import (
 const (
 	fileSize = 8 << 10
 	magic    = 0x31796c5462694c76 // "vLibTly1"
-	steps    = 16                 // buckets that double what they stand for
+	steps    = 16                 // buckets for each doubling of the time
 	buckets  = 60 * steps
 )
 
@@ -40,8 +41,8 @@ type page struct {
 
 var _ [fileSize - unsafe.Sizeof(page{})]byte
 
-// bucket is where a time of n nanoseconds is counted: below 16 exactly, then 16
-// to each doubling, so that a bucket is at most a sixteenth wide.
+// bucket is the bucket for a time of n nanoseconds: exact below 16, then 16
+// buckets for each doubling, so that a bucket is at most a sixteenth wide.
 func bucket(n uint64) int {
 	if n < steps {
 		return int(n)
@@ -59,14 +60,14 @@ func middle(b int) float64 {
 	return (float64(b%steps+steps) + 0.5) * math.Ldexp(1, e)
 }
 
-// Tally is the writer's side.
-type Tally struct {
+// Writer is the program's side.
+type Writer struct {
 	memory []byte
 	page   *page
 }
 
-// Create makes a file, or takes over one that is there.
-func Create(name string) (*Tally, error) {
+// Create makes a file, or continues one that exists.
+func Create(name string) (*Writer, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, err
@@ -77,27 +78,27 @@ func Create(name string) (*Tally, error) {
 		m, err = unix.Mmap(int(f.Fd()), 0, fileSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("tally %s: %w", name, err)
+		return nil, fmt.Errorf("request latencies %s: %w", name, err)
 	}
-	t := &Tally{m, (*page)(unsafe.Pointer(&m[0]))}
-	atomic.StoreUint64(&t.page.magic, magic)
-	return t, nil
+	w := &Writer{m, (*page)(unsafe.Pointer(&m[0]))}
+	atomic.StoreUint64(&w.page.magic, magic)
+	return w, nil
 }
 
 // Add counts n requests that took that long together.
-func (t *Tally) Add(n int, d time.Duration) {
+func (w *Writer) Add(n int, d time.Duration) {
 	if n <= 0 || d < 0 {
 		return
 	}
-	atomic.AddUint64(&t.page.times[bucket(uint64(d)/uint64(n))], uint64(n))
-	atomic.AddUint64(&t.page.nanos, uint64(d))
-	atomic.AddUint64(&t.page.requests, uint64(n))
+	atomic.AddUint64(&w.page.times[bucket(uint64(d)/uint64(n))], uint64(n))
+	atomic.AddUint64(&w.page.nanos, uint64(d))
+	atomic.AddUint64(&w.page.requests, uint64(n))
 }
 
 // Close ends writing; the file stays.
-func (t *Tally) Close() error { return unix.Munmap(t.memory) }
+func (w *Writer) Close() error { return unix.Munmap(w.memory) }
 
-// Reading is what a file says at one time.
+// Reading is the content of a file at one time.
 type Reading struct {
 	Requests, Nanos uint64
 	times           [buckets]uint64
@@ -115,12 +116,12 @@ type Source struct {
 	requests, occupancy uint64
 }
 
-// Open reads what a program writes there. Latency is the mean of the requests'
-// times, or with a quantile between 0 and 1 that one of those between two
-// readings. Throttled are the CPUs that readings name.
+// Open reads the file that a program writes. Latency is the mean of the
+// requests' times between two readings, or with a quantile between 0 and 1 that
+// quantile. Throttled are the CPUs listed in readings.
 func Open(name string, quantile float64, throttled []int) (*Source, error) {
 	if !(quantile >= 0 && quantile < 1) {
-		return nil, fmt.Errorf("tally %s: quantile %v: 0 for the mean, or between 0 and 1", name, quantile)
+		return nil, fmt.Errorf("request latencies %s: quantile %v: 0 for the mean, or between 0 and 1", name, quantile)
 	}
 	f, err := os.Open(name)
 	if err != nil {
@@ -139,16 +140,16 @@ func (s *Source) Name() string { return "tally" }
 // Close implements throttle.Source.
 func (s *Source) Close() error { return s.file.Close() }
 
-// Take reads the file. It is read and not mapped: who writes it may truncate it.
+// Take reads the file. It does not map it, since the writer may truncate it.
 func (s *Source) Take(r *Reading) error {
 	var raw [unsafe.Sizeof(page{})]byte
 	n, err := s.file.ReadAt(raw[:], 0)
 	p := (*page)(unsafe.Pointer(&raw))
 	if n < len(raw) {
-		return fmt.Errorf("tally %s: %d bytes of %d: %w", s.name, n, len(raw), err)
+		return fmt.Errorf("request latencies %s: %d bytes of %d: %w", s.name, n, len(raw), err)
 	}
 	if p.magic != magic {
-		return fmt.Errorf("tally %s is none: %w", s.name, throttle.ErrNoSource)
+		return fmt.Errorf("%s is not a file of request latencies: %w", s.name, throttle.ErrNoSource)
 	}
 	r.Requests, r.Nanos, r.times = p.requests, p.nanos, p.times
 	return nil
@@ -175,11 +176,12 @@ func (s *Source) Read(c *throttle.Counters) error {
 	return nil
 }
 
-// Quantile of the times of the n requests since an earlier reading, in ns.
+// Quantile is a quantile of the times of the n requests since an earlier
+// reading, in ns.
 func (r *Reading) Quantile(since *Reading, q float64) (ns float64, n uint64) {
 	var counts [buckets]uint64
 	for i := range counts {
-		// Who writes may be hostile: no count can make a sum overflow.
+		// The writer may be hostile: no count can make a sum overflow.
 		counts[i] = min(r.times[i]-since.times[i], 1<<48)
 		n += counts[i]
 	}
