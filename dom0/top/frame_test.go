@@ -145,7 +145,7 @@ web     libz     �]0;evil�      1.0    68ns    68ns       0.0      2       0
 	f.Throttle = &throttling.Status{Source: "evil\x1b", Policy: "rate", State: throttling.Enough}
 	_, tables, _ := strings.Cut(want, "\n\n")
 	headline, _, _ := strings.Cut(want, "\n")
-	want = headline + "\n\nthrottle: evil�, policy rate, latency -, open: the policy wants nobody to idle\n" + tables
+	want = headline + "\n\nthrottle: evil�, policy rate, latency -, open: memory is fast enough for the policy\n" + tables
 	if got := text(f, Look{Order: ByUse}); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
