@@ -7,7 +7,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/vlibos/vlibos/bench/guest"
+	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/bench/mjump"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl/vlib"
@@ -71,5 +71,5 @@ func (x *host) other(ctx context.Context, bar string, percent int) (end func() e
 
 // batch starts the batch program by one call, which stop ends.
 func (x *host) batch(ctx context.Context, o vlibcall.Options) (stop func() error, err error) {
-	return guest.Background(ctx, other, o, guest.CPUTime(x.xen, other), uint64(settled), mjumpProgram, mjump.Batch)
+	return domu.Background(ctx, other, o, domu.CPUTime(x.xen, other), uint64(settled), mjumpProgram, mjump.Batch)
 }

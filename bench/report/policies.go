@@ -24,7 +24,7 @@ var policies = figure{
 	draw: func(r records) []chart {
 		var slow, kept []value
 		for _, one := range r.all {
-			k, ok := one.Raw["kept_ratio"]
+			k, ok := one.Raw["work_ratio"]
 			if !ok {
 				continue
 			}
@@ -43,7 +43,7 @@ var policies = figure{
 		}
 		return append(curves(r.all),
 			bars("throttle-slow", "Slowdown of the program", "time of a request over that alone, median", slow, bench.Goal(1.3)),
-			bars("throttle-kept", "Work of the job", "per cent of what the job does without control", kept, nil),
+			bars("throttle-work", "Work of the job", "per cent of what the job does without control", kept, nil),
 		)
 	},
 	said: func(r records) (said []string) {
@@ -73,7 +73,7 @@ func curves(all []bench.Record) (charts []chart) {
 		points := make(map[string][]point)
 		for _, one := range all {
 			setting, ok := strings.CutPrefix(one.Name, kind.prefix)
-			kept, measured := one.Raw["kept_ratio"]
+			kept, measured := one.Raw["work_ratio"]
 			if !ok || !measured || strings.Contains(setting, "half.") {
 				continue
 			}

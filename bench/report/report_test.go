@@ -41,12 +41,12 @@ func complete() []bench.Record {
 		record("call.lab.block", 0.9, "ratio", "block_instructions_p50", 66000.0, "vchan_instructions_p50", 74700.0),
 		record("call.lab.open", 3, "ratio", "open_instructions_p50", 210000.0),
 		record("module.deschedule", 0.9, "ratio", "gate_closes_instructions_p50", 5000.0, "pause_instructions_p50", 6000.0),
-		record("throttle.none", 3, "ratio", "kept_ratio", 1.0, "median_p10_ratio", 2.5, "median_p90_ratio", 3.5),
-		record("throttle.threshold-0.25", 1.2, "ratio", "kept_ratio", 0.3),
-		record("throttle.rate-0.3", 1.4, "ratio", "kept_ratio", 0.25),
-		record("throttle.half.none", 2, "ratio", "kept_ratio", 1.0),
-		record("throttle.half.felt-1.3", 1.25, "ratio", "kept_ratio", 0.4),
-		record("throttle.half.rate-0.3", 1.2, "ratio", "kept_ratio", 0.2),
+		record("throttle.none", 3, "ratio", "work_ratio", 1.0, "median_p10_ratio", 2.5, "median_p90_ratio", 3.5),
+		record("throttle.threshold-0.25", 1.2, "ratio", "work_ratio", 0.3),
+		record("throttle.rate-0.3", 1.4, "ratio", "work_ratio", 0.25),
+		record("throttle.half.none", 2, "ratio", "work_ratio", 1.0),
+		record("throttle.half.felt-1.3", 1.25, "ratio", "work_ratio", 0.4),
+		record("throttle.half.rate-0.3", 1.2, "ratio", "work_ratio", 0.2),
 		record("throttle.over_rate", 1.5, "ratio"),
 		record("sched.overshoot", 31, "µs"),
 		record("sched.wakeup.ratio", 0.1, "ratio"),
@@ -110,7 +110,7 @@ func charts(page string) map[string]int {
 var marks = map[string]int{
 	"overhead-native": 8, "overhead-xen": 6, "overhead-single": 3, "mjump-u10": 5, "mjump-u30": 5, "mjump-u60": 5, "mjump-quick-u10": 3,
 	"mjump-recovered": 11, // three a group, the quick look's, the paper's
-	"throttle-slow":   6, "throttle-kept": 6,
+	"throttle-slow":   6, "throttle-work": 6,
 	"throttle-curve": 6, "throttle-half-curve": 6, // lines, their points and their keys
 	"lidar": 8, "lidar-worst": 10, // and the two of the paper's
 	"service-p99": 6, "service-p999": 6, "service-work": 4,

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/vlibos/vlibos/bench/guest"
+	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
@@ -33,7 +33,7 @@ const (
 // accounting says that the callee ran.
 func (b *host) charge(ctx context.Context, domid, neighbour uint16) error {
 	if err := b.withPaid(domid, 8*time.Millisecond, 10*time.Millisecond, func() error {
-		return b.charged(ctx, domid, sampleCharged, sampleRan, func(g *guest.Guest) error {
+		return b.charged(ctx, domid, sampleCharged, sampleRan, func(g *domu.Server) error {
 			call := echo(g)
 			for range chargedCalls {
 				if err := call(); err != nil {
@@ -50,7 +50,7 @@ func (b *host) charge(ctx context.Context, domid, neighbour uint16) error {
 		return err
 	}
 	err = b.withPaid(domid, evasiveBudget, evasivePeriod, func() error {
-		return b.charged(ctx, domid, sampleEvaderCharged, sampleEvaderRan, func(g *guest.Guest) error {
+		return b.charged(ctx, domid, sampleEvaderCharged, sampleEvaderRan, func(g *domu.Server) error {
 			_, err := g.Run(ctx, taskProgram, "periodic", fmt.Sprint(evasivePeriods), fmt.Sprint(int64(evasivePeriod)), evasiveBurn)
 			return err
 		})
@@ -59,8 +59,8 @@ func (b *host) charge(ctx context.Context, domid, neighbour uint16) error {
 }
 
 // charged notes what a reservation is charged while f runs, and what Xen says.
-func (b *host) charged(ctx context.Context, domid uint16, charged, ran string, f func(*guest.Guest) error) (err error) {
-	g, err := guest.Open(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: paying})
+func (b *host) charged(ctx context.Context, domid uint16, charged, ran string, f func(*domu.Server) error) (err error) {
+	g, err := domu.Open(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: paying})
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/vlibos/vlibos/bench/guest"
+	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
@@ -34,7 +34,7 @@ func (b *host) gated(ctx context.Context, domid uint16) error {
 }
 
 func (b *host) countEcho(ctx context.Context, domid uint16, name string, reservation uint32) (err error) {
-	g, err := guest.Open(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: reservation})
+	g, err := domu.Open(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: reservation})
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/bench/guest"
+	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/evtchn"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl/vlib"
@@ -32,7 +32,7 @@ func (b *host) hypercalls(ctx context.Context, domid uint16) (err error) {
 	if err := b.count(sampleDom0Xen, func() error { return version(b.xen) }); err != nil {
 		return err
 	}
-	g, err := guest.Open(ctx, domid, vlibcall.Options{})
+	g, err := domu.Open(ctx, domid, vlibcall.Options{})
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"os"
 	"os/exec"
 
-	"github.com/vlibos/vlibos/bench/guest"
+	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -41,7 +41,7 @@ func connectNetwork(ctx context.Context, domid uint16) error {
 	if out, err := exec.CommandContext(ctx, "sh", "-c", fmt.Sprintf(dom0Network, domid)).CombinedOutput(); err != nil {
 		return fmt.Errorf("a network device for domain %d: %w: %s", domid, err, out)
 	}
-	g, err := guest.Open(ctx, domid, vlibcall.Options{})
+	g, err := domu.Open(ctx, domid, vlibcall.Options{})
 	if err != nil {
 		return err
 	}

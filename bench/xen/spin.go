@@ -6,14 +6,14 @@ import (
 	"context"
 	"time"
 
-	"github.com/vlibos/vlibos/bench/guest"
+	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
 // echo returns a call to a guest with 64 bytes each way.
-func echo(g *guest.Guest) func() error {
+func echo(g *domu.Server) func() error {
 	var message [64]byte
 	dst := make([]byte, 0, len(message))
 	// A context that can end costs an allocation a call.
@@ -35,7 +35,7 @@ func spin(ctx context.Context, h *xenctl.Handle, domid uint16) (stop func() erro
 // run runs a command without an end in a domain, and returns when that has used
 // some time.
 func run(ctx context.Context, h *xenctl.Handle, domid uint16, enough time.Duration, argv ...string) (stop func() error, err error) {
-	return guest.Background(ctx, domid, vlibcall.Options{}, guest.CPUTime(h, domid), uint64(enough), argv...)
+	return domu.Background(ctx, domid, vlibcall.Options{}, domu.CPUTime(h, domid), uint64(enough), argv...)
 }
 
 // cpuTime is what Xen's own accounting says that a domain ran.

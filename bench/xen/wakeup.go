@@ -9,7 +9,7 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/vlibos/vlibos/bench/guest"
+	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -94,7 +94,7 @@ func (b *host) wakeup(ctx context.Context, scheduler string) (err error) {
 		}
 		defer func() { err = errors.Join(err, stop()) }()
 	}
-	g, err := guest.Open(ctx, measured, vlibcall.Options{Wait: vlibcall.Block})
+	g, err := domu.Open(ctx, measured, vlibcall.Options{Wait: vlibcall.Block})
 	if err != nil {
 		return err
 	}
