@@ -74,7 +74,7 @@ func TestRecordIsTheMedianOfWhatControlGivesBack(t *testing.T) {
 		t.Fatalf("%v, %v", records, err)
 	}
 	r := records[0]
-	if r.Name != "throttle.mjump.u10" || r.Value != 0.8 || r.Verdict() != "met" || r.Raw["batch_kept"] != 0.5 || r.Raw["recovered_latency"] != 0.75 ||
+	if r.Name != "throttle.mjump.u10" || r.Value != 0.8 || r.Verdict() != "met" || r.Raw["batch_work"] != 0.5 || r.Raw["recovered_latency"] != 0.75 ||
 		r.Raw["bus_service_ns"] != 20000 || r.Raw["recovered_in_master_p50"] != 0.8 || r.Raw["task_budget_ms"] != 50 {
 		t.Errorf("record %+v", r)
 	}
@@ -110,7 +110,7 @@ func TestQuickRecordsCompareLatencies(t *testing.T) {
 	if err != nil || len(records) != 1 {
 		t.Fatalf("%v, %v", records, err)
 	}
-	if r := records[0]; r.Name != "throttle.mjump_quick.u10" || r.Value != 0.75 || r.Target != nil || r.Raw["batch_kept"] != 1 {
+	if r := records[0]; r.Name != "throttle.mjump_quick.u10" || r.Value != 0.75 || r.Target != nil || r.Raw["batch_work"] != 1 {
 		t.Errorf("record %+v", r)
 	}
 	s["u10.vlibos"+latencies] = []float64{2}

@@ -100,7 +100,7 @@ func (o Options) raw(s Samples, load float64, percent int) (map[string]float64, 
 	if latency(vlibos) > latency(alone) {
 		raw[recoveredLatency] = (latency(vlibos) - latency(called)) / (latency(vlibos) - latency(alone))
 	}
-	raw["batch_kept"] = raw[called+"_"+batchRate[1:]] / raw[vlibos+"_"+batchRate[1:]]
+	raw["batch_work"] = raw[called+"_"+batchRate[1:]] / raw[vlibos+"_"+batchRate[1:]]
 	return raw, nil
 }
 

@@ -25,12 +25,12 @@ func mode(t *testing.T, name string) Mode {
 }
 
 func TestLimitIsAboveNineOfTenLatenciesAlone(t *testing.T) {
-	l := levels{alone: map[string][]float64{"probe": make([]float64, 20), "tally": make([]float64, 20), "few": {1}}}
+	l := levels{alone: map[string][]float64{"probe": make([]float64, 20), "felt": make([]float64, 20), "few": {1}}}
 	for i := range 20 {
 		l.alone["probe"][i] = 100
-		l.alone["request"][i] = float64(100 + 10*i) // median 195, nine of ten below 271
+		l.alone["felt"][i] = float64(100 + 10*i) // median 195, nine of ten below 271
 	}
-	for source, want := range map[string]float64{"probe": 115, "tally": 271} {
+	for source, want := range map[string]float64{"probe": 115, "felt": 271} {
 		if got, err := l.limit(source); err != nil || got < want-0.01 || got > want+0.01 {
 			t.Errorf("%s: %v, %v, want %v", source, got, err, want)
 		}
@@ -39,6 +39,9 @@ func TestLimitIsAboveNineOfTenLatenciesAlone(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// feltSource is the name of the source that the service's users' latency comes from.
+var feltSource = (*requestlatency.Source)(nil).Name()
 
 // Each policy slows the job down by the source that it is given, and the notes
 // name the source.
@@ -61,7 +64,7 @@ func TestEachPolicySlowsTheJobDown(t *testing.T) {
 	}{
 		{"m_jump", "rate", "budget_" + lines + "_per_s"},
 		{"m_jump", "threshold", "limit_" + h.source.Name() + "_ns"},
-		{"m_jump", "feedback", "limit_tally_ns"},
+		{"m_jump", "feedback", "limit_" + feltSource + "_ns"},
 		{"compression", "rate", "budget_" + cpuTime + "_per_s"},
 	} {
 		t.Run(c.mode+" "+c.job, func(t *testing.T) {
@@ -75,12 +78,12 @@ func TestEachPolicySlowsTheJobDown(t *testing.T) {
 				t.Skip("this machine counts misses, so the substitute cannot be tried")
 			}
 			h.levels.alone = nil
-			if err := h.Set(t.Context(), mode(t, c.mode)); c.note != "budget_"+cpuTime+"_per_s" && (err == nil || !strings.Contains(err.Error(), "before")) {
+			if err := h.Set(t.Context(), mode(t, c.mode)); c.note != "budget_"+cpuTime+"_per_s" && (err == nil || !strings.Contains(err.Error(), "measure the ")) {
 				t.Fatalf("before any measurement: %v", err)
 			}
 			// A level that any traffic exceeds.
 			h.levels.traffic = rate{count: 1, seconds: 1}
-			h.levels.alone = map[string][]float64{h.source.Name(): make([]float64, leastLooks), "tally": make([]float64, leastLooks)}
+			h.levels.alone = map[string][]float64{h.source.Name(): make([]float64, leastLooks), feltSource: make([]float64, leastLooks)}
 			for _, looks := range h.levels.alone {
 				for i := range looks {
 					looks[i] = 1
