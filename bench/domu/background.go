@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package guest
+package domu
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 	"github.com/vlibos/vlibos/xenctl"
 )
 
-// CPUTime is a counter for Background: the nanoseconds that a domain ran, by
-// Xen's own accounting.
+// CPUTime returns a counter for [Background]: the nanoseconds that a domain has
+// run, by Xen's own accounting.
 func CPUTime(h *xenctl.Handle, domid uint16) func() (uint64, error) {
 	return func() (uint64, error) {
 		info, err := h.DomainInfo(domid)
@@ -21,9 +21,9 @@ func CPUTime(h *xenctl.Handle, domid uint16) func() (uint64, error) {
 	}
 }
 
-// Background runs a command that has no end of its own in a domain, by one call.
-// It returns when what the command has done, by a counter, has grown by enough
-// for it surely to run. The caller calls stop once, which ends it.
+// Background runs an endless command in a domain, by one call. It returns when
+// the counter done has grown by enough, which shows that the command runs. The
+// caller calls stop once, which ends the command.
 func Background(ctx context.Context, domid uint16, o vlibcall.Options, done func() (uint64, error), enough uint64, argv ...string) (stop func() error, err error) {
 	g, err := Open(ctx, domid, o)
 	if err != nil {
@@ -45,7 +45,7 @@ func Background(ctx context.Context, domid uint16, o vlibcall.Options, done func
 		select {
 		case <-c.Done():
 			_, err := c.Output()
-			return nil, errors.Join(fmt.Errorf("%v in domain %d ended by itself", argv, domid), err, stop())
+			return nil, errors.Join(fmt.Errorf("%v in domain %d has ended", argv, domid), err, stop())
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
