@@ -48,7 +48,7 @@ func TestLatencyKeepsMoreThanRate(t *testing.T) {
 	for _, name := range []string{"threshold", "feedback"} {
 		for _, limit := range []float64{1.15, 1.3} {
 			mine, others := run(name, throttle.Params{Threshold: limit * float64(service)}, true)
-			work, rate := others/free, bench.KeptAt(rates, alone/mine)
+			work, rate := others/free, bench.WorkAt(rates, alone/mine)
 			t.Logf("%s at %.2f: %.2f times as slow as alone, keeps %.2f; rate %.2f", name, limit, alone/mine, work, rate)
 			if work < 1.2*rate || rate == 0 {
 				t.Errorf("%s at %.2f keeps %.2f, rate %.2f", name, limit, work, rate)
