@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package domuserver is what runs in a vLib OS: it answers the calls that
-// arrive over a vlibcall.Listener with functions of its own, with functions
+// arrive over a transport.Listener with functions of its own, with functions
 // that a Go program adds, and with functions of the shared libraries of the
 // guest.
 //

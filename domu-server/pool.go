@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // idleMemory bounds the channel memory that the workers that are kept have
@@ -70,7 +71,7 @@ var errCancelled = errors.New("cancelled")
 // finish makes output, which stands where c.Reserve(c.Room()) is if it fits
 // there, the output of c.
 func finish(c *vlibcall.Call, output []byte) error {
-	if len(output) > vlibcall.InlineSize {
+	if len(output) > transport.InlineSize {
 		_, err := c.Reserve(len(output))
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // Options of a channel. The zero value is a sensible default.
@@ -35,23 +37,23 @@ type Options struct {
 // Channel is the client's side of a channel. All methods are safe for
 // concurrent use; calls are served one at a time, first come, first served.
 type Channel struct {
-	ep     ClientEndpoint
-	payer  Payer // ep, if a reservation pays; else nil
-	h      *header
-	port   uint32
-	size   int
-	opts   Options
-	turn   turn
-	spin   adaptiveSpin
-	async  sync.WaitGroup
-	closed atomic.Bool
-	ending atomic.Bool // a session ends, and the call that is under way with it
+	ep      transport.ClientEndpoint
+	payment transport.Payment // nil: no reservation pays
+	h       *transport.Header
+	port    uint32
+	size    int
+	opts    Options
+	turn    turn
+	spin    adaptiveSpin
+	async   sync.WaitGroup
+	closed  atomic.Bool
+	ending  atomic.Bool // a session ends, and the call that is under way with it
 
 	use sync.Mutex // held while the memory is used; Close takes it last
 
 	// The fields below are under use.
 	id          uint64 // of the last request
-	outstanding bool   // its answer is still to come, and nobody waits for it
+	outstanding bool   // its answer is still to come, and is not waited for
 	broken      error  // after a protocol violation
 
 	library, function string // of the last call that named them
@@ -65,7 +67,7 @@ type Channel struct {
 // Open sets up a channel of size bytes in all (vLib_init) with the server
 // that listens on port. Opening is bounded by ctx. The data area is mapped
 // by the first call that needs it.
-func Open(ctx context.Context, d Dialer, port uint32, size int, opts Options) (*Channel, error) {
+func Open(ctx context.Context, d transport.Dialer, port uint32, size int, opts Options) (*Channel, error) {
 	c, err := open(ctx, d, port, size, opts)
 	if err != nil {
 		return nil, &OpError{Op: "open", Target: fmt.Sprintf("port %d", port), Err: err}
@@ -73,63 +75,49 @@ func Open(ctx context.Context, d Dialer, port uint32, size int, opts Options) (*
 	return c, nil
 }
 
-func open(ctx context.Context, d Dialer, port uint32, size int, opts Options) (*Channel, error) {
-	if err := CheckSize(size); err != nil {
+func open(ctx context.Context, d transport.Dialer, port uint32, size int, opts Options) (*Channel, error) {
+	if err := transport.CheckSize(size); err != nil {
 		return nil, err
 	}
 	if opts.MaxSpin == 0 {
 		opts.MaxSpin = 50 * time.Microsecond
 	}
 	generation := rand.Uint64()
-	ep, err := d.Dial(ctx, Offer{Port: port, Size: size, Generation: generation, Reservation: opts.Reservation})
+	ep, err := d.Dial(ctx, transport.Offer{Port: port, Size: size, Generation: generation, Reservation: opts.Reservation})
 	if err != nil {
 		return nil, err
 	}
-	payer, err := payerOf(ep, opts.Reservation)
-	if err != nil {
-		return nil, errors.Join(err, ep.Close())
+	payment := ep.Payment()
+	if opts.Reservation != 0 && payment == nil {
+		return nil, errors.Join(fmt.Errorf("%w: this transport has none: name none", ErrReservation), ep.Close())
 	}
-	h, err := headerOf(ep.Header())
+	h, err := transport.HeaderOf(ep.Header())
 	if err == nil {
-		err = h.verify(size, generation)
-	}
-	if err == nil && h.reply.id.Load() != 0 {
-		err = protocolError("an answer stands in the channel before any question")
+		if err = h.Attach(size, generation); err != nil {
+			err = fmt.Errorf("%w: %w", ErrProtocol, err)
+		}
 	}
 	if err != nil {
 		ep.Close()
 		return nil, err
 	}
-	h.clientAlive.Store(attached)
 	return &Channel{
-		ep: ep, payer: payer, h: h, port: port, size: size, opts: opts,
+		ep: ep, payment: payment, h: h, port: port, size: size, opts: opts,
 		spin: adaptiveSpin{limit: opts.MaxSpin, window: opts.MaxSpin},
 	}, nil
 }
 
-// payerOf is nil without a reservation.
-func payerOf(ep ClientEndpoint, reservation uint32) (Payer, error) {
-	if reservation == 0 {
-		return nil, nil
-	}
-	payer, ok := ep.(Payer)
-	if !ok {
-		return nil, fmt.Errorf("%w: this transport has none: name none", ErrReservation)
-	}
-	return payer, nil
-}
-
 // MaxInput is how many bytes of input a call of this function can carry.
 func (c *Channel) MaxInput(library, function string) int {
-	return c.size - HeaderSize - packRequest(0, len(library), len(function), 0).inputOffset()
+	return c.size - transport.HeaderSize - packRequest(0, len(library), len(function), 0).inputOffset()
 }
 
-// LateAnswers counts answers that came after their caller had given up, and
-// were dropped.
+// LateAnswers is how many answers came after their caller had given up, and were
+// dropped.
 func (c *Channel) LateAnswers() uint64 { return c.late.Load() }
 
-// Gone is nil while the server is there as far as can be seen without asking
-// it, then why it is not. A call that is under way finds out by itself.
+// Gone is nil while the server exists, as far as can be seen without asking it;
+// then it says why it does not. A call that is under way finds out by itself.
 func (c *Channel) Gone() error {
 	if !c.use.TryLock() {
 		return nil
@@ -141,11 +129,11 @@ func (c *Channel) Gone() error {
 	return c.pulse(context.Background())
 }
 
-// Settle drops the answer to a call that was given up, if it has come since,
-// without waiting: only then does a vLib OS whose callers say when it is done
-// go on to calls of others. The next call does the same, and waits. Settle
-// reports whether the server is still at such a call, as far as can be seen:
-// neither has the answer come, nor is the server gone.
+// Settle drops the answer to a call that was given up, if it has come since. It
+// does not wait; the next call does the same, and waits. Settle reports whether
+// the server is still serving such a call, as far as can be seen: the answer has
+// not come, and the server is not gone. A vLib OS that learns only from its
+// callers when a call is over goes on to other callers after a Settle.
 func (c *Channel) Settle() (unanswered bool, err error) {
 	if !c.use.TryLock() {
 		return c.abandoned.Load(), nil // a call is under way, and waits for that answer first
@@ -154,7 +142,7 @@ func (c *Channel) Settle() (unanswered bool, err error) {
 	switch {
 	case !c.abandoned.Load() || c.closed.Load() || c.broken != nil || c.ep.Gone() != nil:
 		return false, nil
-	case c.h.reply.id.Load() != c.id:
+	case c.h.Reply.ID.Load() != c.id:
 		return true, nil
 	}
 	c.answeredLate()
@@ -169,8 +157,8 @@ func (c *Channel) Settle() (unanswered bool, err error) {
 //
 // Errors: StatusError with the server's verdict; ErrTimeout, which also
 // matches context.Canceled or context.DeadlineExceeded; ErrGone; ErrProtocol;
-// ErrTooLarge; ErrClosed. After ErrGone and ErrProtocol the channel is of no
-// more use.
+// ErrTooLarge; os.ErrClosed. After ErrGone and ErrProtocol the channel is
+// unusable: close it.
 func (c *Channel) Call(ctx context.Context, library, function string, input, dst []byte) ([]byte, error) {
 	if c.opts.Record != nil {
 		dst, _, err := c.CallReceipt(ctx, library, function, input, dst)
@@ -201,7 +189,7 @@ func (c *Channel) callInTurn(ctx context.Context, ticket chan struct{}, m messag
 }
 
 // Close ends the channel (vLib_channel_destroy). A call that is under way
-// returns ErrClosed; Close waits for it and for the callbacks of
+// returns os.ErrClosed; Close waits for it and for the callbacks of
 // asynchronous calls, so it must not be called from one. Idempotent.
 func (c *Channel) Close() error {
 	if c.closed.Swap(true) {
@@ -212,6 +200,6 @@ func (c *Channel) Close() error {
 	c.async.Wait()
 	c.use.Lock()
 	defer c.use.Unlock()
-	c.h.clientAlive.Store(0)
+	c.h.ClientAlive.Store(0)
 	return errors.Join(c.ep.Notify(), c.ep.Close())
 }

@@ -5,6 +5,7 @@ package vlibcall
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,7 +66,7 @@ func (s *Session) Call(ctx context.Context, input, dst []byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed.Load() {
-		return nil, callError(s.library, s.name, ErrClosed)
+		return nil, callError(s.library, s.name, errClosed)
 	}
 	var start time.Time
 	if s.c.opts.Record != nil {
@@ -82,7 +83,7 @@ func (s *Session) Call(ctx context.Context, input, dst []byte) ([]byte, error) {
 }
 
 // Close sends the end mark and gives the channel back. A call that is under way
-// returns ErrClosed. A server that is at a call which was given up may hear of
+// returns os.ErrClosed. A server that is at a call which was given up may hear of
 // the end only by the channel's next call: then Close returns ErrTimeout, after
 // a second at most. Idempotent.
 func (s *Session) Close() error {
@@ -98,7 +99,7 @@ func (s *Session) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), endTime)
 	defer cancel()
 	_, err := s.c.exchange(ctx, message{"", "", nil, flagSessionEnd}, nil)
-	if errors.Is(err, ErrClosed) || errors.Is(err, ErrGone) {
+	if errors.Is(err, os.ErrClosed) || errors.Is(err, ErrGone) {
 		return nil // there is nobody left to tell
 	}
 	return err

@@ -39,7 +39,7 @@ func (t *turn) enter() (ticket chan struct{}, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return nil, ErrClosed
+		return nil, errClosed
 	}
 	for !t.state.CompareAndSwap(turnTaken, turnWatched) && t.state.Load() != turnWatched {
 		if t.state.CompareAndSwap(turnFree, turnTaken) {
@@ -67,7 +67,7 @@ func (t *turn) await(ctx context.Context, ticket chan struct{}) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return ErrClosed
+		return errClosed
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func (t *turn) leave() {
 	}
 }
 
-// close refuses newcomers and sends the waiters away with ErrClosed. The one
+// close refuses newcomers and sends the waiters away with os.ErrClosed. The one
 // whose turn it is still leaves by itself.
 func (t *turn) close() {
 	t.mu.Lock()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 )
 
@@ -23,7 +24,7 @@ type Guest struct {
 const port = 1
 
 // channelSize leaves room for what a command prints.
-const channelSize = 16 * vlibcall.HeaderSize
+const channelSize = 16 * transport.HeaderSize
 
 // Open opens a channel to the server in a domain.
 func Open(ctx context.Context, domid uint16, o vlibcall.Options) (*Guest, error) {

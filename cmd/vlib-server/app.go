@@ -16,7 +16,7 @@ import (
 
 	domuserver "github.com/vlibos/vlibos/domu-server"
 	"github.com/vlibos/vlibos/internal/unixpath"
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 const description = `vlib-server runs in a guest and serves one port of it: it calls functions of
@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		Writer:          stdout,
 		ErrWriter:       stderr,
 		HideHelpCommand: true,
-		Version:         fmt.Sprintf("%s, channel revision %d", version(), vlibcall.Revision),
+		Version:         fmt.Sprintf("%s, channel revision %d", version(), transport.Revision),
 		Flags:           flags(),
 		ExitErrHandler:  func(*cli.Context, error) {},
 		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usageError{err} },
@@ -102,7 +102,7 @@ func serve(c *cli.Context) error {
 }
 
 // listen opens the transport that opts name. where is for people.
-func listen(c *cli.Context, opts domuserver.Options) (l vlibcall.Listener, where string, err error) {
+func listen(c *cli.Context, opts domuserver.Options) (l transport.Listener, where string, err error) {
 	t := transports[opts.Transport]
 	if l, where, err = t(c, opts); errors.Is(err, unixpath.ErrTooLong) {
 		return nil, "", usagef("--name and --native-dir: %w", err)

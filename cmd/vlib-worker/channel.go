@@ -9,19 +9,19 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 var errServerLeft = errors.New("the server closed the channel")
 
 // oneChannel is a listener whose work is done when its only channel ends.
 type oneChannel struct {
-	vlibcall.Listener
-	own vlibcall.Endpoint // the channel, once children are kept from it
+	transport.Listener
+	own transport.ServerEndpoint // the channel, once children are kept from it
 }
 
 // Wait returns errServerLeft instead of a channel without a client.
-func (l *oneChannel) Wait(deadline time.Time) (vlibcall.Endpoint, error) {
+func (l *oneChannel) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
 	ep, err := l.Listener.Wait(deadline)
 	if err == nil && ep.Gone() != nil {
 		return nil, errServerLeft

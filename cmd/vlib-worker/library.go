@@ -8,6 +8,7 @@ import (
 	"github.com/vlibos/vlibos/domu-server/ffi"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/signature"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // library is what this process is for. It is loaded by the first call, so
@@ -39,7 +40,7 @@ func (l *library) serve(c *vlibcall.Call) error {
 	if err != nil {
 		return verdict(err)
 	}
-	if n > vlibcall.InlineSize {
+	if n > transport.InlineSize {
 		_, err = c.Reserve(n)
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/vlibos/vlibos/reservation"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // callOptions is a command line of call, read.
@@ -168,9 +169,9 @@ func readSize(text string) (int, error) {
 		digits, unit = d, 1<<20
 	}
 	n, err := strconv.ParseUint(digits, 10, 32)
-	if err != nil || n == 0 || n*unit > vlibcall.MaxSize {
-		return 0, usagef("--size %q: want bytes, at most %d, for example 65536, 64k or 1m", text, vlibcall.MaxSize)
+	if err != nil || n == 0 || n*unit > transport.MaxSize {
+		return 0, usagef("--size %q: want bytes, at most %d, for example 65536, 64k or 1m", text, transport.MaxSize)
 	}
-	const page = vlibcall.HeaderSize
+	const page = transport.HeaderSize
 	return max(int(n*unit+page-1)&^(page-1), 2*page), nil
 }

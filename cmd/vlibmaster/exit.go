@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"unicode"
 
 	"github.com/vlibos/vlibos/bench/command"
 	"github.com/vlibos/vlibos/dom0/config"
@@ -16,6 +15,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/internal/printable"
 	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
@@ -161,17 +161,11 @@ func wayOut(err error) string {
 	return e.way
 }
 
+var breaks = strings.NewReplacer("\n", " ", "\t", " ", "\r", " ")
+
 // oneLine keeps line breaks and control characters from the terminal.
 func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case !unicode.IsPrint(r):
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.TrimSpace(s))
+	return printable.Line(breaks.Replace(strings.TrimSpace(s)))
 }
 
 // exitTable is the section of the help.

@@ -3,7 +3,7 @@
 // Package directory is the master's view of the domains: which there are, which of
 // them run a vLib OS server, and how a channel to one is opened. It finds a
 // domain by what a person calls it (number, name or UUID) and hands out a
-// vlibcall.Dialer.
+// transport.Dialer.
 //
 // There are two hosts: Xen, where a domain is a guest, and native, where
 // it is a directory of sockets on a machine without Xen (package

@@ -5,21 +5,22 @@ package directory
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// transport opens channels to one domain.
-type transport interface {
-	vlibcall.Dialer
+// dialer opens channels to one domain.
+type dialer interface {
+	transport.Dialer
 	Close() error
 }
 
-// Domain is a domain as it was found. It implements vlibcall.Dialer and is
+// Domain is a domain as it was found. It implements transport.Dialer and is
 // safe for concurrent use. The owner closes it, after the channels that it
 // dialled.
 type Domain struct {
@@ -28,12 +29,12 @@ type Domain struct {
 	UUID  string   // empty on the native host
 	Ports []uint32 // on which a server was announced when it was looked up
 
-	open     func(ctx context.Context) (transport, error)
+	open     func(ctx context.Context) (dialer, error)
 	noServer func(port uint32) string // how to start one
 	denied   string                   // what to do when it is not permitted
 
 	mu     sync.Mutex
-	t      transport
+	t      dialer
 	closed bool
 }
 
@@ -62,12 +63,12 @@ func Canonical(ref string) string {
 
 func (d *Domain) target() string { return "domain " + d.String() }
 
-// Dial implements vlibcall.Dialer. Nobody there is ErrNoServer, which also
+// Dial implements transport.Dialer. Nobody there is ErrNoServer, which also
 // matches vlibcall.ErrGone; else ErrNotPermitted, or what the transport says.
-func (d *Domain) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
-	t, err := d.transport(ctx)
+func (d *Domain) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
+	t, err := d.dialer(ctx)
 	if err == nil {
-		var ep vlibcall.ClientEndpoint
+		var ep transport.ClientEndpoint
 		if ep, err = t.Dial(ctx, o); err == nil {
 			return ep, nil
 		}
@@ -75,12 +76,12 @@ func (d *Domain) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEnd
 	return nil, explain(d.target(), err, d.wayToServer(o.Port), d.denied)
 }
 
-// transport opens what leads to the domain, once.
-func (d *Domain) transport(ctx context.Context) (transport, error) {
+// dialer opens what leads to the domain, once.
+func (d *Domain) dialer(ctx context.Context) (dialer, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return nil, vlibcall.ErrClosed
+		return nil, os.ErrClosed
 	}
 	if d.t == nil {
 		t, err := d.open(ctx)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
@@ -97,7 +98,7 @@ func (p *nativeDirectory) domain(name string) (*Domain, error) {
 	dir := filepath.Join(p.dir, name)
 	d := &Domain{
 		ID: name, Name: name,
-		open:     func(context.Context) (transport, error) { return nativeTransport{native.Domain(dir)}, nil },
+		open:     func(context.Context) (dialer, error) { return nativeDialer{native.Domain(dir)}, nil },
 		noServer: func(port uint32) string { return p.via.start(name, port) },
 		denied:   p.via.denied,
 	}
@@ -123,12 +124,12 @@ func (p *nativeDirectory) explain(target string, err error) error {
 	return explain(target, err, "", p.via.denied)
 }
 
-// nativeTransport holds nothing between two dials.
-type nativeTransport struct{ native.Domain }
+// nativeDialer has nothing open between two dials.
+type nativeDialer struct{ native.Domain }
 
 // Dial knows what every native server refuses, so that it is ErrTooLarge, and
 // says in fewer words that nobody listens.
-func (t nativeTransport) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
+func (t nativeDialer) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
 	if o.Size > native.MaxSize {
 		return nil, fmt.Errorf("channel of %d bytes, a native server grants at most %d: %w", o.Size, native.MaxSize, vlibcall.ErrTooLarge)
 	}
@@ -139,7 +140,7 @@ func (t nativeTransport) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.C
 	return ep, err
 }
 
-func (nativeTransport) Close() error { return nil }
+func (nativeDialer) Close() error { return nil }
 
 // silent is a socket that is not there or that a dead server left.
 type silent struct {

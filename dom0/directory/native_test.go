@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
@@ -58,7 +59,7 @@ func TestNative(t *testing.T) {
 	if err := errors.Join(c.Close(), d.Close(), d.Close()); err != nil {
 		t.Error(err)
 	}
-	if _, err := d.Dial(context.Background(), vlibcall.Offer{Port: 1, Size: 8192}); !errors.Is(err, vlibcall.ErrClosed) {
+	if _, err := d.Dial(context.Background(), transport.Offer{Port: 1, Size: 8192}); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("dial after Close: %v", err)
 	}
 	for _, ref := range []string{"file", "nope", "", ".", "..", "../" + filepath.Base(dir), "web/", "web\x00"} {

@@ -17,16 +17,9 @@ import (
 
 const asRoot = "run as root in Dom0"
 
-// store is what finding domains needs of a *xenstore.Client.
-type store interface {
-	Read(ctx context.Context, path string) ([]byte, error)
-	Directory(ctx context.Context, path string) ([]string, error)
-	Close() error
-}
-
 // xenDirectory finds domains in xenstore: the nodes name and vm in a domain's
 // home are the toolstack's, what is below data the guest's.
-type xenDirectory struct{ store store }
+type xenDirectory struct{ store *xenstore.Client }
 
 // maxPorts bounds how many announced servers of one guest are looked at: a
 // guest can make a thousand nodes.
@@ -121,7 +114,7 @@ func (p *xenDirectory) Domains(ctx context.Context) ([]*Domain, error) {
 func (p *xenDirectory) domain(ctx context.Context, id uint16) (*Domain, error) {
 	d := &Domain{
 		ID:       strconv.Itoa(int(id)),
-		open:     func(ctx context.Context) (transport, error) { return openTransport(ctx, id) },
+		open:     func(ctx context.Context) (dialer, error) { return p.dialer(ctx, id) },
 		noServer: func(port uint32) string { return wayToGuestServer(id, port) },
 		denied:   asRoot,
 	}
@@ -139,13 +132,13 @@ func (p *xenDirectory) domain(ctx context.Context, id uint16) (*Domain, error) {
 	return d, nil
 }
 
-// openTransport keeps a failure from becoming a non-nil transport.
-func openTransport(ctx context.Context, id uint16) (transport, error) {
-	t, err := xen.Open(ctx, id)
+// dialer keeps a failure from becoming a non-nil dialer.
+func (p *xenDirectory) dialer(ctx context.Context, id uint16) (dialer, error) {
+	d, err := xen.OpenBy(ctx, p.store, id)
 	if err != nil {
 		return nil, err
 	}
-	return t, nil
+	return d, nil
 }
 
 func wayToGuestServer(id uint16, port uint32) string {

@@ -15,11 +15,12 @@ import (
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // Domain is a way to one domain, as directory.Domain is. The gateway closes it.
 type Domain interface {
-	vlibcall.Dialer
+	transport.Dialer
 	io.Closer
 }
 

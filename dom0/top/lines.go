@@ -7,8 +7,9 @@ import (
 	"math"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/vlibos/vlibos/internal/printable"
 )
 
 // Look is how a frame is shown.
@@ -40,9 +41,9 @@ var help = []string{
 // Lines makes text of a frame, in the look's order.
 func (f *Frame) Lines(l Look) []Line {
 	f.Sort(l.Order)
-	lines := []Line{{Text: f.headline(l)}, {Text: clean(l.Status)}}
+	lines := []Line{{Text: f.headline(l)}, {Text: printable.Line(l.Status)}}
 	if f.Throttle != nil {
-		lines = append(lines, Line{Text: "throttle: " + clean(f.Throttle.String())})
+		lines = append(lines, Line{Text: "throttle: " + printable.Line(f.Throttle.String())})
 	}
 	if l.Help {
 		for _, h := range help {
@@ -63,7 +64,7 @@ func (f *Frame) Lines(l Look) []Line {
 
 func (f *Frame) headline(l Look) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s  reservations: %d", f.Time.Format("15:04:05"), clean(f.Host), len(f.Reservations))
+	fmt.Fprintf(&b, "%s  %s  reservations: %d", f.Time.Format("15:04:05"), printable.Line(f.Host), len(f.Reservations))
 	for i, c := range f.CPUs {
 		if i == 0 {
 			b.WriteString("  CPUs reserved:")
@@ -77,7 +78,7 @@ func (f *Frame) headline(l Look) string {
 func (f *Frame) reservationRows() [][]string {
 	rows := [][]string{{"DOMAIN", "NAME", ">FORE %", ">BACK %", ">THROTTLED %", ">BUDGET", ">PERIOD", "LEFT", "PROBLEM"}}
 	for _, r := range f.Reservations {
-		domain, left := clean(r.Domain), bar(r.Left, r.Budget)
+		domain, left := printable.Line(r.Domain), bar(r.Left, r.Budget)
 		switch {
 		case r.Absent:
 			domain, left = "(absent)", ""
@@ -86,8 +87,8 @@ func (f *Frame) reservationRows() [][]string {
 		case r.Problem != "":
 			left = "" // of what it does not have
 		}
-		rows = append(rows, []string{domain, clean(r.Name), percent(r.ForegroundShare), percent(r.BackgroundShare), percent(r.ThrottledShare),
-			r.Budget.String(), r.Period.String(), left, clean(r.Problem)})
+		rows = append(rows, []string{domain, printable.Line(r.Name), percent(r.ForegroundShare), percent(r.BackgroundShare), percent(r.ThrottledShare),
+			r.Budget.String(), r.Period.String(), left, printable.Line(r.Problem)})
 	}
 	return rows
 }
@@ -95,11 +96,11 @@ func (f *Frame) reservationRows() [][]string {
 func (f *Frame) callRows() [][]string {
 	rows := [][]string{{"CALLED", "LIBRARY", "FUNCTION", ">CALLS/S", ">P50", ">P99", ">ERRORS/S", ">CALLS", ">ERRORS"}}
 	for _, c := range f.Calls {
-		name := clean(c.Name)
+		name := printable.Line(c.Name)
 		if name == "" {
-			name = clean(c.Domain)
+			name = printable.Line(c.Domain)
 		}
-		rows = append(rows, []string{name, clean(c.Library), clean(c.Function), fmt.Sprintf("%.1f", c.CallsPerSecond), brief(c.P50), brief(c.P99),
+		rows = append(rows, []string{name, printable.Line(c.Library), printable.Line(c.Function), fmt.Sprintf("%.1f", c.CallsPerSecond), brief(c.P50), brief(c.P99),
 			fmt.Sprintf("%.1f", c.ErrorsPerSecond), fmt.Sprint(c.Total), fmt.Sprint(c.ErrorsTotal)})
 	}
 	return rows
@@ -173,16 +174,6 @@ func clip(s string, n int) string {
 		return s
 	}
 	return string([]rune(s)[:n-1]) + "…"
-}
-
-// clean keeps line breaks and control characters from the terminal.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
 }
 
 func percent(share *float64) string {

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 )
 
@@ -61,7 +62,7 @@ func domid(t testing.TB, name string) uint16 {
 	return uint16(id)
 }
 
-func open(t testing.TB, d vlibcall.Dialer, port uint32, size int, opts vlibcall.Options) *vlibcall.Channel {
+func open(t testing.TB, d transport.Dialer, port uint32, size int, opts vlibcall.Options) *vlibcall.Channel {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), bound)
 	defer cancel()
@@ -95,7 +96,7 @@ type steady struct {
 	longest time.Duration
 }
 
-func startSteady(t testing.TB, name string, d vlibcall.Dialer) *steady {
+func startSteady(t testing.TB, name string, d transport.Dialer) *steady {
 	t.Helper()
 	c := open(t, d, 1, 16384, vlibcall.Options{Timeout: bound})
 	s := &steady{name: name, stop: make(chan struct{})}

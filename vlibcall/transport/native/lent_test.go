@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // hold opens a channel by hand, closes it, and returns its memory, which a
@@ -24,7 +25,7 @@ func hold(t *testing.T, dir string, d *door) (memory int, _ *Lent) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hello := binary.LittleEndian.AppendUint64(nil, uint64(vlibcall.Revision))
+	hello := binary.LittleEndian.AppendUint64(nil, uint64(transport.Revision))
 	hello = binary.LittleEndian.AppendUint64(hello, rogueSize)
 	hello = binary.LittleEndian.AppendUint64(hello, 1)
 	if _, err := conn.Write(hello); err != nil {
@@ -114,11 +115,11 @@ func TestChannelsAreBounded(t *testing.T) {
 	for range mostChannels {
 		places <- struct{}{}
 	}
-	if _, err := d.Dial(t.Context(), vlibcall.Offer{Port: 1, Size: 8192}); !errors.Is(err, vlibcall.ErrDenied) {
+	if _, err := d.Dial(t.Context(), transport.Offer{Port: 1, Size: 8192}); !errors.Is(err, vlibcall.ErrDenied) {
 		t.Error(err)
 	}
 	<-places
-	ep, err := d.Dial(t.Context(), vlibcall.Offer{Port: 1, Size: 8192})
+	ep, err := d.Dial(t.Context(), transport.Offer{Port: 1, Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
@@ -48,7 +49,7 @@ func own(t *testing.T) {
 }
 
 // serve serves functions over l until the end of the test.
-func serve(t *testing.T, l vlibcall.Listener, functions map[string]vlibcall.Handler) {
+func serve(t *testing.T, l transport.Listener, functions map[string]vlibcall.Handler) {
 	t.Helper()
 	s := vlibcall.NewServer(l)
 	for name, f := range functions {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package vlibtest
+// Package conformance tests a transport. Each transport's own tests run it.
+package conformance
 
 import (
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,15 +18,15 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // Listen makes a fresh vLib OS for a test: its listener, and the dialer that
 // reaches it.
-type Listen func(t *testing.T) (vlibcall.Listener, vlibcall.Dialer)
+type Listen func(t *testing.T) (transport.Listener, transport.Dialer)
 
-// Conformance checks that a transport carries calls as package vlibcall
-// promises them.
-func Conformance(t *testing.T, listen Listen) {
+// Run checks that a transport carries calls as package vlibcall promises them.
+func Run(t *testing.T, listen Listen) {
 	for _, tt := range []struct {
 		name string
 		run  func(*testing.T, Listen)
@@ -44,7 +46,7 @@ func Conformance(t *testing.T, listen Listen) {
 }
 
 // serve runs a server with a few functions until the test ends.
-func serve(t *testing.T, listen Listen) vlibcall.Dialer {
+func serve(t *testing.T, listen Listen) transport.Dialer {
 	t.Helper()
 	l, d := listen(t)
 	s := vlibcall.NewServer(l)
@@ -69,7 +71,7 @@ func serve(t *testing.T, listen Listen) vlibcall.Dialer {
 	return d
 }
 
-func open(t testing.TB, d vlibcall.Dialer, size int, opts vlibcall.Options) *vlibcall.Channel {
+func open(t testing.TB, d transport.Dialer, size int, opts vlibcall.Options) *vlibcall.Channel {
 	t.Helper()
 	c, err := vlibcall.Open(context.Background(), d, 1, size, opts)
 	if err != nil {
@@ -88,7 +90,7 @@ func testEchoOfEverySizeUnderEveryPolicy(t *testing.T, listen Listen) {
 	const size = 64 << 10
 	for _, p := range []vlibcall.WaitPolicy{vlibcall.SpinThenBlock, vlibcall.Block, vlibcall.Spin} {
 		c := open(t, l, size, vlibcall.Options{Wait: p})
-		most := (size - vlibcall.HeaderSize) / 2
+		most := (size - transport.HeaderSize) / 2
 		for _, n := range []int{0, 1, 63, 64, 985, 986, 987, 988, 1000, 4096, 30000, most - 64} {
 			in := bytes.Repeat([]byte{byte(n), 1, 2}, n/3+1)[:n]
 			out, err := c.Call(context.Background(), "t", "echo", in, nil)
@@ -214,7 +216,7 @@ func testSessionHoldsTheVLibOSAndResumesWhenIdle(t *testing.T, listen Listen) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Call(context.Background(), nil, nil); !errors.Is(err, vlibcall.ErrClosed) {
+	if _, err := s.Call(context.Background(), nil, nil); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("call after the end: %v", err)
 	}
 	if out, err := c.Call(context.Background(), "t", "echo", []byte("x"), nil); err != nil || string(out) != "x" {
@@ -255,11 +257,11 @@ func testCloseEndsCallsThatWait(t *testing.T, listen Listen) {
 		t.Error(err)
 	}
 	for i, p := range pending {
-		if _, err := p.Result(); !errors.Is(err, vlibcall.ErrClosed) {
+		if _, err := p.Result(); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("call %d: %v", i, err)
 		}
 	}
-	if _, err := c.Call(context.Background(), "t", "echo", nil, nil); !errors.Is(err, vlibcall.ErrClosed) {
+	if _, err := c.Call(context.Background(), "t", "echo", nil, nil); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
 	if out, err := open(t, l, 8192, vlibcall.Options{}).Call(context.Background(), "t", "echo", []byte("x"), nil); string(out) != "x" {
