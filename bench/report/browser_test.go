@@ -58,7 +58,7 @@ type probed struct {
 func TestBrowser(t *testing.T) {
 	path, err := exec.LookPath("chromium")
 	if err != nil {
-		t.Fatalf("%v: make test-browser installs it", err)
+		t.Fatalf("%v: 'make test SUITE=browser' installs it", err)
 	}
 	page := pageOf(t, complete())
 	file := filepath.Join(t.TempDir(), "report.html")
