@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -44,7 +45,7 @@ func TestDeathsAreThatCallsOnly(t *testing.T) {
 	if n := v.number("count", "i32()"); n != 1 {
 		t.Errorf("%d calls in the last worker", n)
 	}
-	eventually(t, "one process is left", func() bool { return len(children()) == 1 })
+	testkit.Eventually(t, "one process is left", func() bool { return len(children()) == 1 })
 }
 
 func TestCrashWhileLoading(t *testing.T) {
@@ -59,10 +60,10 @@ func TestCrashBetweenCalls(t *testing.T) {
 	v := serve(t, Options{})
 	// The next call may come before the server's wait for the process has
 	// returned: then the crash is that call's.
-	eventually(t, "a crash is noticed between calls", func() bool {
+	testkit.Eventually(t, "a crash is noticed between calls", func() bool {
 		pid := v.number("process", "i32()")
 		v.number("crash_later", "i32()")
-		eventually(t, "the worker is dead", func() bool { return dead(int(pid)) })
+		testkit.Eventually(t, "the worker is dead", func() bool { return dead(int(pid)) })
 		time.Sleep(10 * time.Millisecond)
 		r, err := v.try("count", "i32()")
 		if err != nil {
@@ -81,7 +82,7 @@ func TestLibraryThatDamagesItsChannel(t *testing.T) {
 	v := serve(t, Options{})
 	v.number("scribble_later", "i32()")
 	var err error
-	eventually(t, "the damage is noticed", func() bool { _, err = v.try("count", "i32()"); return err != nil })
+	testkit.Eventually(t, "the damage is noticed", func() bool { _, err = v.try("count", "i32()"); return err != nil })
 	fails(t, err, vlibcall.ErrCrashed, "damaged the worker's channel: protocol violation")
 	if n := v.number("count", "i32()"); n != 1 {
 		t.Errorf("count %d", n)
@@ -107,7 +108,7 @@ func TestHangingFunctionIsEnded(t *testing.T) {
 			if !dead(int(pid)) {
 				t.Error("the worker lives on")
 			}
-			eventually(t, "the library's child is dead too", func() bool { return dead(int(child)) })
+			testkit.Eventually(t, "the library's child is dead too", func() bool { return dead(int(child)) })
 			if v.LateAnswers() != 1 {
 				t.Errorf("%d late answers", v.LateAnswers())
 			}
@@ -119,7 +120,7 @@ func TestClientThatLeavesFreesTheServer(t *testing.T) {
 	v := serve(t, Options{})
 	other := v.open(8192)
 	p := other.Go(context.Background(), library("libtest.so"), "hang", mustEncode(t, "void()"), nil)
-	eventually(t, "the worker runs", func() bool { return len(children()) == 1 })
+	testkit.Eventually(t, "the worker runs", func() bool { return len(children()) == 1 })
 	other.Close()
 	_, err := p.Result()
 	fails(t, err, os.ErrClosed)
@@ -137,7 +138,7 @@ func TestServerBoundsTheTime(t *testing.T) {
 func TestStoppingServerEndsWhatRuns(t *testing.T) {
 	v := serve(t, Options{})
 	p := v.Go(context.Background(), library("libtest.so"), "hang", mustEncode(t, "void()"), nil)
-	eventually(t, "the worker runs", func() bool { return len(children()) == 1 })
+	testkit.Eventually(t, "the worker runs", func() bool { return len(children()) == 1 })
 	v.end()
 	if _, err := p.Result(); err == nil {
 		t.Error("the call succeeded")
@@ -207,19 +208,19 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	round()
 	settle := func() [4]int {
-		eventually(t, "four workers are left", func() bool { return len(children()) == 4 })
+		testkit.Eventually(t, "four workers are left", func() bool { return len(children()) == 4 })
 		maps, err := os.ReadFile("/proc/self/maps")
 		if err != nil {
 			t.Fatal(err)
 		}
-		return [4]int{len(children()), openFiles(t), runtime.NumGoroutine(), strings.Count(string(maps), "vlibos-channel")}
+		return [4]int{len(children()), len(testkit.Descriptors()), runtime.NumGoroutine(), strings.Count(string(maps), "vlibos-channel")}
 	}
 	before := settle()
 	for range 9 {
 		round()
 	}
 	var after [4]int
-	eventually(t, "goroutines have ended", func() bool { after = settle(); return after[2] <= before[2] })
+	testkit.Eventually(t, "goroutines have ended", func() bool { after = settle(); return after[2] <= before[2] })
 	if after[0] != before[0] || after[1] != before[1] || after[3] != before[3] {
 		t.Errorf("processes, descriptors, goroutines, mappings: %v before, %v after", before, after)
 	}

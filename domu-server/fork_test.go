@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -25,7 +26,7 @@ func TestForkedChildServesNoCall(t *testing.T) {
 			if child <= 0 || child == process {
 				t.Fatalf("the call returned %d in process %d: the child answered", child, process)
 			}
-			eventually(t, "the child has ended", func() bool { return dead(int(child)) })
+			testkit.Eventually(t, "the child has ended", func() bool { return dead(int(child)) })
 			for i := range int64(200) {
 				if n := v.number("count", "i32()"); n != i+2 {
 					t.Fatalf("call %d is the worker's %d", i+2, n)
@@ -66,7 +67,7 @@ func TestForkedChildHasNoChannel(t *testing.T) {
 func TestDaemonOfALibraryEndsWithItsWorker(t *testing.T) {
 	v := serve(t, Options{Sole: true})
 	daemon := int(v.number("leave_daemon", "i32()"))
-	eventually(t, "the daemon is the server's child", func() bool {
+	testkit.Eventually(t, "the daemon is the server's child", func() bool {
 		return slices.Contains(children(), daemon)
 	})
 	// Another worker crashes: the daemon's lives.
@@ -77,8 +78,8 @@ func TestDaemonOfALibraryEndsWithItsWorker(t *testing.T) {
 	}
 	_, err = v.try("crash", "void()")
 	fails(t, err, vlibcall.ErrCrashed)
-	eventually(t, "the daemon is dead", func() bool { return dead(daemon) })
-	eventually(t, "nothing is left", func() bool { return len(children()) == 0 })
+	testkit.Eventually(t, "the daemon is dead", func() bool { return dead(daemon) })
+	testkit.Eventually(t, "nothing is left", func() bool { return len(children()) == 0 })
 }
 
 // daemon(3) ends the worker and returns in its grandchild.
@@ -86,7 +87,7 @@ func TestDaemonLeavesNoOrphan(t *testing.T) {
 	v := serve(t, Options{Sole: true})
 	_, err := invoke(t.Context(), v.Channel, "libc.so.6", "daemon", request(t, "i32(i32,i32)", "1", "1"))
 	fails(t, err, vlibcall.ErrCrashed, "exited with status 0")
-	eventually(t, "nothing is left", func() bool { return len(children()) == 0 })
+	testkit.Eventually(t, "nothing is left", func() bool { return len(children()) == 0 })
 	if n := v.number("count", "i32()"); n != 1 {
 		t.Errorf("count %d", n)
 	}

@@ -17,8 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/vlibcall/signature"
@@ -39,14 +38,13 @@ func TestMain(m *testing.M) {
 		os.RemoveAll(dir)
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		os.RemoveAll(dir)
-		if n := len(children()); code == 0 && n != 0 {
-			fmt.Fprintln(os.Stderr, n, "processes are left")
-			code = 1
-		}
-		os.Exit(code)
-	}))
+	status := testkit.Run(m)
+	os.RemoveAll(dir)
+	if n := len(children()); status == 0 && n != 0 {
+		fmt.Fprintln(os.Stderr, n, "processes are left")
+		status = 1
+	}
+	os.Exit(status)
 }
 
 func build() error {
@@ -231,16 +229,6 @@ func children() []int {
 	return pids
 }
 
-// eventually waits for what happens soon, somewhere else.
-func eventually(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !happened(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("still not: %s", what)
-		}
-	}
-}
-
 // dead reports whether a process has ended, or waits for its parent to see it.
 func dead(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -256,15 +244,6 @@ func copyFile(t *testing.T, from, to string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func openFiles(t *testing.T) int {
-	t.Helper()
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(fds)
 }
 
 func mustEncode(t *testing.T, sig string, words ...string) []byte {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
@@ -143,7 +144,7 @@ func TestRunBoundsTime(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				eventually(t, "the background process is dead", func() bool { return dead(pid) })
+				testkit.Eventually(t, "the background process is dead", func() bool { return dead(pid) })
 			}
 		})
 	}
@@ -160,7 +161,7 @@ func TestRunLeavesNothingInTheBackground(t *testing.T) {
 	if err != nil || o.Signal != 0 || time.Since(begin) > 5*time.Second {
 		t.Fatalf("%+v, %v", o, err)
 	}
-	eventually(t, "the background process is dead", func() bool { return dead(pid) })
+	testkit.Eventually(t, "the background process is dead", func() bool { return dead(pid) })
 
 	// One that leaves the group keeps the pipes, but not the call.
 	o = v.shell("setsid sh -c 'echo $$; exec sleep 1000' & sleep 0.2")
@@ -183,12 +184,12 @@ func TestRunEndsWithItsClient(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	p := v.Go(ctx, builtin.Library, builtin.Run, b, nil)
-	eventually(t, "the command runs", func() bool { return len(children()) == 1 })
+	testkit.Eventually(t, "the command runs", func() bool { return len(children()) == 1 })
 	cancel()
 	if _, err := p.Result(); !errors.Is(err, vlibcall.ErrTimeout) || !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	eventually(t, "the command is dead", func() bool { return len(children()) == 0 })
+	testkit.Eventually(t, "the command is dead", func() bool { return len(children()) == 0 })
 	if o := v.shell("exit 5"); o.ExitStatus != 5 {
 		t.Errorf("afterwards: %+v", o)
 	}
@@ -197,11 +198,11 @@ func TestRunEndsWithItsClient(t *testing.T) {
 func TestRunLeaksNothing(t *testing.T) {
 	v := serve(t, Options{})
 	v.shell("true")
-	before := openFiles(t)
+	before := len(testkit.Descriptors())
 	for range 50 {
 		v.shell("echo a; echo b >&2")
 	}
-	eventually(t, "descriptors are closed", func() bool { return openFiles(t) <= before })
+	testkit.Eventually(t, "descriptors are closed", func() bool { return len(testkit.Descriptors()) <= before })
 	if n := len(children()); n != 0 {
 		t.Errorf("%d processes are left", n)
 	}

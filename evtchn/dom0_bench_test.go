@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // The benchmarks count instructions when they run in the counted lab: there a
@@ -33,7 +35,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	os.Exit(m.Run())
+	testkit.Main(m)
 }
 
 func echo(remote string, deadline func() time.Time) error {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // Close while one goroutine waits and others ring: nobody hangs, nobody touches
@@ -20,7 +22,7 @@ func TestLabCloseAmongUsers(t *testing.T) {
 	if err := open(t).Close(); err != nil {
 		t.Error(err)
 	}
-	before := descriptors(t)
+	before := len(testkit.Descriptors())
 	for range 50 {
 		a, b := open(t), open(t)
 		pa, pb := pair(t, a, b)
@@ -67,7 +69,7 @@ func TestLabCloseAmongUsers(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if after := descriptors(t); after != before {
+	if after := len(testkit.Descriptors()); after != before {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
 }
@@ -105,7 +107,7 @@ func TestLabHotPathAllocatesNothing(t *testing.T) {
 }
 
 func TestLabRoundsLeaveNothing(t *testing.T) {
-	before := descriptors(t)
+	before := len(testkit.Descriptors())
 	for range 1000 {
 		h, err := Open()
 		if err != nil {
@@ -126,16 +128,7 @@ func TestLabRoundsLeaveNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if after := descriptors(t); after != before {
+	if after := len(testkit.Descriptors()); after != before {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
-}
-
-func descriptors(t *testing.T) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(entries)
 }

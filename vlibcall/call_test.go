@@ -5,14 +5,13 @@ package vlibcall_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/conformance"
 	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func listen(*testing.T) (transport.Listener, transport.Dialer) {
 	l := memory.NewListener()

@@ -14,10 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/throttle"
 )
 
@@ -26,8 +25,7 @@ const asChild = "experiment-child"
 
 func TestMain(m *testing.M) {
 	if len(os.Args) < 2 || os.Args[1] != asChild {
-		goleak.VerifyTestMain(m)
-		return
+		testkit.Main(m)
 	}
 	var err error
 	if os.Args[2] == Guard {
@@ -51,15 +49,6 @@ func self(args ...string) *exec.Cmd {
 	return cmd
 }
 
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(3 * time.Minute); !f(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within three minutes: %s", what)
-		}
-	}
-}
-
 // Every job works, counts, rests when it shall, and ends with its input.
 func TestJobs(t *testing.T) {
 	for _, job := range Jobs() {
@@ -79,7 +68,7 @@ func TestJobs(t *testing.T) {
 				if err := r.run(t.Context(), true); err != nil {
 					t.Fatal(err)
 				}
-				eventually(t, "work", func() bool { return r.work() > before })
+				testkit.Eventually(t, "work", func() bool { return r.work() > before })
 				if err := r.run(t.Context(), false); err != nil {
 					t.Fatal(err)
 				}
@@ -197,9 +186,9 @@ func TestHost(t *testing.T) {
 		}
 		before := h.Work()
 		if m.Runs {
-			eventually(t, m.Name+": work", func() bool { return h.Work() > before })
+			testkit.Eventually(t, m.Name+": work", func() bool { return h.Work() > before })
 		} else {
-			eventually(t, "looks at the service alone", func() bool {
+			testkit.Eventually(t, "looks at the service alone", func() bool {
 				if err := h.Set(t.Context(), m); err != nil {
 					t.Fatal(err)
 				}

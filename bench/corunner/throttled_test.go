@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
@@ -88,7 +89,7 @@ func TestThrottled(t *testing.T) {
 			if err := h.Set(t.Context(), mode(t, c.mode)); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "the job is held back", func() bool {
+			testkit.Eventually(t, "the job is held back", func() bool {
 				felt.Add(1, time.Millisecond/2)
 				u, err := h.host.Usage(t.Context(), h.domain(Job), background.ID)
 				if err != nil {
@@ -100,7 +101,7 @@ func TestThrottled(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := h.Work()
-			eventually(t, "work without control", func() bool { return h.Work() > before })
+			testkit.Eventually(t, "work without control", func() bool { return h.Work() > before })
 			n := h.Notes(mode(t, c.mode))
 			if n[c.note] <= 0 || n["throttle_held_s"] <= 0 || n["throttle_decisions"] <= 0 || n["throttle_s"] < n["throttle_held_s"] {
 				t.Errorf("%v, want %s in it", n, c.note)

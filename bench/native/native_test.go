@@ -13,6 +13,7 @@ import (
 	"github.com/vlibos/vlibos/bench"
 	host "github.com/vlibos/vlibos/dom0/host/native"
 	"github.com/vlibos/vlibos/dom0/host/threads"
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // asPeer in the environment makes the test program the other process.
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	testkit.Main(m)
 }
 
 // self runs the test program as another process.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
@@ -78,11 +79,7 @@ func TestForkingLibraryIsCalledOnceAndLeavesNothing(t *testing.T) {
 	}
 	awaitDeath(t, daemon)
 	// The answer comes when the worker is gone; its child may take a moment.
-	for end := time.Now().Add(10 * time.Second); len(descendants(r.cmd.Process.Pid)) > 0; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("processes %v are left", descendants(r.cmd.Process.Pid))
-		}
-	}
+	testkit.Eventually(t, "no process is left", func() bool { return len(descendants(r.cmd.Process.Pid)) == 0 })
 }
 
 // What may be called is what was said, and no more.

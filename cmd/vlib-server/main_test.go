@@ -20,9 +20,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/vlibcall/signature"
@@ -48,10 +48,9 @@ func TestMain(m *testing.M) {
 		os.RemoveAll(dir)
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		os.RemoveAll(dir)
-		os.Exit(code)
-	}))
+	status := testkit.Run(m)
+	os.RemoveAll(dir)
+	os.Exit(status)
 }
 
 // A guest's initramfs has no libc for the server, and the worker cannot do
@@ -161,19 +160,9 @@ func (r *running) worker() int {
 	return int(result.Value.Int())
 }
 
-// eventually waits for what no event of the server tells.
-func eventually(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !happened(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within 10 s: %s", what)
-		}
-	}
-}
-
 func awaitDeath(t *testing.T, pid int) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("process %d is dead", pid), func() bool {
+	testkit.Eventually(t, fmt.Sprintf("process %d is dead", pid), func() bool {
 		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 		return errors.Is(err, os.ErrNotExist) || bytes.Contains(stat, []byte(") Z "))
 	})
@@ -183,7 +172,7 @@ func awaitDeath(t *testing.T, pid int) {
 func awaitSleep(t *testing.T, pid int) {
 	t.Helper()
 	sleeps := []byte(strconv.Itoa(unix.SYS_CLOCK_NANOSLEEP) + " ")
-	eventually(t, "the function sleeps", func() bool {
+	testkit.Eventually(t, "the function sleeps", func() bool {
 		threads, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/syscall")
 		return slices.ContainsFunc(threads, func(file string) bool {
 			call, _ := os.ReadFile(file) // it may have ended

@@ -15,6 +15,7 @@ import (
 	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/bench/experiment"
 	"github.com/vlibos/vlibos/bench/report"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/debs"
 )
 
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	testkit.Main(m)
 }
 
 func vlibbench(t *testing.T, args ...string) (string, error) {

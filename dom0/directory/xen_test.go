@@ -12,14 +12,13 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 	"github.com/vlibos/vlibos/xenctl/xenstore/xenstoretest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // storeWith runs a xenstored that this process then finds.
 func storeWith(t *testing.T, nodes map[string]string) *xenstoretest.Server {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/memory"
@@ -51,7 +52,7 @@ func TestFIFO(t *testing.T) {
 			return nil
 		},
 	})
-	h.configure(nil, mine("web", patience))
+	h.configure(nil, mine("web", testkit.Patience))
 	first := h.client("web", 0).Go(t.Context(), "t", "first", nil, nil)
 	<-began
 	var want []string
@@ -60,7 +61,7 @@ func TestFIFO(t *testing.T) {
 		want = append(want, name)
 		h.post("web", "next", name)
 	}
-	eventually(t, "all of them wait", func() bool { return h.List()[0].Waiting == len(want) })
+	testkit.Eventually(t, "all of them wait", func() bool { return h.List()[0].Waiting == len(want) })
 	close(release)
 	if _, err := first.Result(); err != nil {
 		t.Error(err)

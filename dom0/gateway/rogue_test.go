@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
@@ -94,7 +95,7 @@ func TestRoguesCostTheirCallersOnly(t *testing.T) {
 			h := newHost(t, nil)
 			h.vlibOS("web", nil)
 			h.rogue("bad", welcome)
-			h.configure(nil, mine("web", patience), mine("bad", 200*ms))
+			h.configure(nil, mine("web", testkit.Patience), mine("bad", 200*ms))
 			good := h.client("web", 0)
 			for range 3 {
 				bad := h.client("bad", 0).Go(t.Context(), "t", "echo", nil, nil)

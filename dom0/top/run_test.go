@@ -15,14 +15,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // terminal is a pseudo-terminal, and what was written to it.
 type terminal struct {
@@ -103,13 +103,10 @@ func (x *terminal) text() string {
 func (x *terminal) shows(want string) string {
 	x.Helper()
 	all := ""
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if all += x.text(); strings.Contains(all, want) {
-			return all
-		}
+	if !testkit.Holds(func() bool { all += x.text(); return strings.Contains(all, want) }) {
+		x.Fatalf("it does not show %q but %q", want, all)
 	}
-	x.Fatalf("it does not show %q but %q", want, all)
-	return ""
+	return all
 }
 
 func (x *terminal) press(keys string) {

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/evtchn"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
@@ -35,7 +36,7 @@ const guestProgram = "/usr/bin/vlib-server"
 
 func TestMain(m *testing.M) {
 	if os.Args[0] != guestProgram {
-		os.Exit(m.Run())
+		testkit.Main(m)
 	}
 	err := runGuest(context.Background())
 	fmt.Fprintln(os.Stderr, "guest:", err)

@@ -121,7 +121,7 @@ func TestGateHeldOpen(t *testing.T) {
 }
 
 func TestRecordsBecomePublic(t *testing.T) {
-	r := rawReservation{id: 3, budget: 5, period: 10, left: -4, domid: nobody, call: 5, total: rawCost{deschedules: 8}, cost: rawCost{throttled: 7}}.public()
+	r := rawReservation{id: 3, budget: 5, period: 10, left: -4, domid: noDomain, call: 5, total: rawCost{deschedules: 8}, cost: rawCost{throttled: 7}}.public()
 	if r.Domain != nowhere || r.Left != -4 || r.Call != CallTimeout || !r.Call.Over() || r.Total.Deschedules != 8 || r.Cost.Throttled != 7 {
 		t.Errorf("%+v", r)
 	}

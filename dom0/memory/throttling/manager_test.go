@@ -13,6 +13,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/throttle"
 	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
@@ -55,14 +56,14 @@ func TestManager(t *testing.T) {
 		t.Fatal(err)
 	}
 	slow := func() bool { w.Add(10, time.Millisecond); return h.of(1) > 0 }
-	eventually(t, "throttled", slow)
+	testkit.Eventually(t, "throttled", slow)
 	loop := m.loop
 	other := c
 	other.Policy = "none"
 	if err := m.Set(&other); err != nil || m.loop != loop {
 		t.Errorf("another policy: %v, another loop: %v", err, m.loop != loop)
 	}
-	eventually(t, "swapped", func() bool { slow(); return h.of(1) == 0 && m.Status().Policy == "none" })
+	testkit.Eventually(t, "swapped", func() bool { slow(); return h.of(1) == 0 && m.Status().Policy == "none" })
 	// What is not possible changes nothing.
 	for want, bad := range map[string]config.Throttle{
 		"no CPU 7":        {Source: "tally", Tally: file, Policy: "none", Period: time.Millisecond, CPUs: []int{7}},
@@ -83,7 +84,7 @@ func TestManager(t *testing.T) {
 	if err := m.Set(&c); err != nil || m.loop == loop {
 		t.Errorf("another period: %v", err)
 	}
-	eventually(t, "throttled again", slow)
+	testkit.Eventually(t, "throttled again", slow)
 	// What comes with it fails: it stays as it was.
 	failed := errors.New("something else")
 	if err := m.Move(&other, func() error { return failed }); !errors.Is(err, failed) || m.current.Policy != "threshold" {

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
@@ -30,7 +32,7 @@ func stressTime(t *testing.T) time.Duration {
 		return 40 * time.Second
 	}
 	d, err := time.ParseDuration(text)
-	must(t, err)
+	host.Must(t, err)
 	return d
 }
 
@@ -40,7 +42,7 @@ func stressSeed(t *testing.T) uint64 {
 	if text := os.Getenv("VLIBOS_SEED"); text != "" {
 		var err error
 		seed, err = strconv.ParseUint(text, 10, 64)
-		must(t, err)
+		host.Must(t, err)
 	}
 	t.Logf("VLIBOS_SEED=%d", seed)
 	fmt.Printf("VLIBOS_SEED=%d\n", seed) // also if Xen does not survive it
@@ -52,7 +54,7 @@ func stressSeed(t *testing.T) uint64 {
 // threads, calls, and the toolstack's pinning, pausing, pools and CPUs that go
 // offline. No call is lost: each ends in its time.
 func TestStress(t *testing.T) {
-	m, h := openModule(t)
+	m, h := host.Module(t)
 	seed := stressSeed(t)
 	ctx, cancel := context.WithTimeout(t.Context(), stressTime(t))
 	defer cancel()
@@ -154,7 +156,7 @@ func TestStress(t *testing.T) {
 		loop(fmt.Sprintf("echoes %d", domid), uint64(5+domid), func(r *rand.Rand) {
 			if answered, late := echoOnce(ctx, domid); answered {
 				echoes.Add(1)
-			} else if late > patience {
+			} else if late > callBound {
 				t.Errorf("a call of domain %d ended after %v", domid, late)
 			}
 		})
@@ -167,26 +169,26 @@ func TestStress(t *testing.T) {
 	done.Range(func(name, n any) bool { t.Logf("%v: %v steps", name, n); return n.(int) > 0 })
 
 	// All is given back, and all is as it was.
-	must(t, m.Lease(0))
+	host.Must(t, m.Lease(0))
 	tool(t, "xen-hptool", "cpu-online", "2")
 	tool(t, "xl", "cpupool-cpu-add", "Pool-0", "2")
-	must(t, tool(t, "xl", "vcpu-set", "Domain-0", "2"))
+	host.Must(t, tool(t, "xl", "vcpu-set", "Domain-0", "2"))
 	for id := uint32(1); id <= 6; id++ {
 		m.Unreserve(id)
 	}
 	for cpu := range 3 {
-		must(t, m.Throttle(cpu, 0, 0))
+		host.Must(t, m.Throttle(cpu, 0, 0))
 	}
 	info, err := m.Info()
-	must(t, err)
+	host.Must(t, err)
 	if info.Reservations != 0 || info.CPUs != 3 {
 		t.Errorf("left behind: %+v", info)
 	}
 	for domid := uint16(1); domid <= 2; domid++ {
-		must(t, tool(t, "xl", "vcpu-pin", fmt.Sprintf("vlib%d", domid), "all", "all"))
-		must(t, m.SetDomain(domid, 0, vlib.Closed|vlib.StopTime))
+		host.Must(t, tool(t, "xl", "vcpu-pin", fmt.Sprintf("vlib%d", domid), "all", "all"))
+		host.Must(t, m.SetDomain(domid, 0, vlib.Closed|vlib.StopTime))
 		d, err := h.DomainInfo(domid)
-		must(t, err)
+		host.Must(t, err)
 		if d.Paused || d.Dying || d.Shutdown {
 			t.Errorf("domain %d is left behind as %+v", domid, d)
 		}
@@ -196,7 +198,7 @@ func TestStress(t *testing.T) {
 		}
 	}
 	out, err := exec.Command("xl", "dmesg").CombinedOutput()
-	must(t, err)
+	host.Must(t, err)
 	for line := range strings.Lines(string(out)) {
 		if strings.Contains(line, "BUG") || strings.Contains(line, "WARN") || strings.Contains(line, "Assertion") {
 			t.Errorf("Xen says: %s", line)
@@ -221,6 +223,10 @@ func passing(t *testing.T, m *vlib.Module, r *rand.Rand) {
 	time.Sleep(time.Duration(r.IntN(500)) * ms)
 	tool(t, "xl", "destroy", "passing")
 }
+
+// callBound limits the time in which a call must end, whatever is done to its
+// domain.
+const callBound = time.Minute
 
 // echoOnce opens a channel and calls, while anything may happen to the domain. A
 // call that fails has ended, too: it says when.
@@ -250,43 +256,33 @@ func echoOnce(ctx context.Context, domid uint16) (answered bool, took time.Durat
 // TestDestroy: a domain goes while calls are active and queued there; each ends
 // once, and the reservations are free.
 func TestDestroy(t *testing.T) {
-	m, _ := openModule(t)
-	must(t, m.SetDomain(2, vlib.Listens, 0))
+	m, _ := host.Module(t)
+	host.Must(t, m.SetDomain(2, vlib.Listens, 0))
 	var pending []*vlibcall.Pending
 	for id := uint32(1); id <= 3; id++ {
-		must(t, m.Reserve(id, 5*ms, 50*ms))
-		must(t, m.Allow(2, id))
+		host.Must(t, m.Reserve(id, 5*ms, 50*ms))
+		host.Must(t, m.Allow(2, id))
 		c := open(t, 2, id)
-		command := builtin.Command{Argv: []string{"sh", "-c", "sleep 600"}}
-		input, err := command.Append(nil)
-		must(t, err)
-		pending = append(pending, c.Go(t.Context(), builtin.Library, builtin.Run, input, nil))
+		pending = append(pending, c.Go(t.Context(), builtin.Library, builtin.Run, host.Shell(t, "sleep 600"), nil))
 	}
 	time.Sleep(500 * ms)
-	must(t, tool(t, "xl", "destroy", "vlib2"))
+	host.Must(t, tool(t, "xl", "destroy", "vlib2"))
 	for i, p := range pending {
 		select {
 		case <-p.Done():
 			if _, err := p.Result(); err == nil {
 				t.Errorf("call %d of a domain that is gone succeeded", i+1)
 			}
-		case <-time.After(patience):
+		case <-time.After(testkit.Patience):
 			t.Fatalf("call %d of a domain that is gone does not end", i+1)
 		}
 	}
-	end := time.Now().Add(patience)
 	for id := uint32(1); id <= 3; id++ {
-		r, err := m.Reservation(id)
-		must(t, err)
-		for !r.Call.Over() {
-			if time.Now().After(end) {
-				t.Fatalf("the module still has call %d: %+v", id, r)
-			}
-			time.Sleep(ms)
-			r, err = m.Reservation(id)
-			must(t, err)
-		}
-		t.Logf("call %d: %v", id, r.Call)
-		must(t, m.Unreserve(id))
+		testkit.Eventually(t, fmt.Sprintf("call %d has ended in the module", id), func() bool {
+			r, err := m.Reservation(id)
+			host.Must(t, err)
+			return r.Call.Over()
+		})
+		host.Must(t, m.Unreserve(id))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 	"github.com/vlibos/vlibos/xenctl"
@@ -92,7 +93,7 @@ func TestServerThatDies(t *testing.T) {
 		closed(t, victim)
 		other.check(t)
 		// init starts it again; it takes a moment to set its many ports up.
-		eventually(t, func() error {
+		succeeds(t, func() error {
 			ctx, cancel := context.WithTimeout(t.Context(), bound)
 			defer cancel()
 			c, err := vlibcall.Open(ctx, one, 1, 8192, vlibcall.Options{Timeout: bound})
@@ -117,7 +118,7 @@ func TestPausedDomain(t *testing.T) {
 	defer h.Close()
 	c := open(t, two, 1, 8192, vlibcall.Options{Timeout: timeout})
 	defer closed(t, c)
-	id := domid(t, "vlib2")
+	id := host.DomainID(t, "vlib2")
 	if err := h.Pause(id); err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +136,7 @@ func TestPausedDomain(t *testing.T) {
 	if err := h.Unpause(id); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() error {
+	succeeds(t, func() error {
 		_, err := c.Call(t.Context(), "t", "echo", nil, nil)
 		return err
 	})
@@ -152,7 +153,7 @@ func TestDestroyedDomain(t *testing.T) {
 	defer other.end()
 	watch := open(t, one, 1, 8192, vlibcall.Options{Timeout: bound})
 	defer closed(t, watch)
-	id := domid(t, "vlib3")
+	id := host.DomainID(t, "vlib3")
 	two, err := xen.Open(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +190,7 @@ func TestDestroyedDomain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	eventually(t, func() error {
+	succeeds(t, func() error {
 		if _, err := h.DomainInfo(id); !errors.Is(err, xenctl.ErrNoDomain) {
 			return errors.Join(errors.New("the domain is still there"), err)
 		}
@@ -207,8 +208,8 @@ func TestXenstoredStops(t *testing.T) {
 	c, idle := open(t, one, 1, 8192, vlibcall.Options{Timeout: bound}), open(t, one, 1, 8192, vlibcall.Options{Timeout: bound})
 	defer closed(t, c)
 	echo(t, c)
-	daemon := xenstored(t)
-	daemon.stop(t)
+	xenstored := host.FindXenstored(t)
+	xenstored.Stop(t)
 	var calls sync.WaitGroup
 	calls.Go(func() {
 		ctx, cancel := context.WithTimeout(t.Context(), timeout)
@@ -226,7 +227,7 @@ func TestXenstoredStops(t *testing.T) {
 		t.Errorf("Close without xenstored took %v", d)
 	}
 	calls.Wait()
-	daemon.resume(t)
+	xenstored.Resume(t)
 	again := open(t, one, 1, 8192, vlibcall.Options{Timeout: bound})
 	echo(t, again)
 	closed(t, again)

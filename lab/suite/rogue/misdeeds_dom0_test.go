@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -98,7 +99,7 @@ func TestMisdeeds(t *testing.T) {
 	for _, s := range callers {
 		defer s.end()
 	}
-	inUse := grants(t, domid(t, "vlib1"))
+	inUse := grants(t, host.DomainID(t, "vlib1"))
 	for i, m := range misdeeds {
 		t.Run(m.name, func(t *testing.T) {
 			want, ok := expected[m.name]
@@ -141,8 +142,8 @@ func TestMisdeeds(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, func() error {
-		if now := grants(t, domid(t, "vlib1")); now > inUse {
+	succeeds(t, func() error {
+		if now := grants(t, host.DomainID(t, "vlib1")); now > inUse {
 			return fmt.Errorf("Xen has %d grants of vlib1 in use, %d before", now, inUse)
 		}
 		return nil

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -28,7 +29,7 @@ func TestRounds(t *testing.T) {
 			t.Fatalf("%s=%q: want a number", roundsVariable, text)
 		}
 	}
-	d, id := domain(t, "vlib1"), domid(t, "vlib1")
+	d, id := domain(t, "vlib1"), host.DomainID(t, "vlib1")
 	watch := open(t, d, 1, 8192, vlibcall.Options{Timeout: bound})
 	defer closed(t, watch)
 	before, inUse := take(t, watch), grants(t, id)
@@ -47,7 +48,7 @@ func TestRounds(t *testing.T) {
 	}
 	t.Logf("%d rounds, %v each", rounds, (time.Since(start) / time.Duration(rounds)).Round(time.Microsecond))
 	flat(t, watch, before)
-	eventually(t, func() error {
+	succeeds(t, func() error {
 		if now := grants(t, id); now > inUse {
 			return fmt.Errorf("Xen has %d grants of vlib1 in use, %d before", now, inUse)
 		}

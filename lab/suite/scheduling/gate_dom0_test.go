@@ -13,7 +13,7 @@ import (
 )
 
 // ran is how long a domain ran within d.
-func (h *host) ran(domid uint16, d time.Duration) time.Duration {
+func (h *machine) ran(domid uint16, d time.Duration) time.Duration {
 	h.Helper()
 	before := h.cpuTime(domid)
 	time.Sleep(d)
@@ -21,7 +21,7 @@ func (h *host) ran(domid uint16, d time.Duration) time.Duration {
 }
 
 func TestGate(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.spin(1)
 	for range 3 {
 		h.must(h.SetDomain(1, vlib.Closed, 0))
@@ -41,7 +41,7 @@ func TestGate(t *testing.T) {
 
 // TestHold opens a closed gate for a time.
 func TestHold(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.spin(1)
 	h.must(h.SetDomain(1, vlib.Closed, 0))
 	defer h.SetDomain(1, 0, vlib.Closed)
@@ -74,7 +74,7 @@ func TestHold(t *testing.T) {
 
 // TestLease: a gate and a throttle outlive their master by a lease, not more.
 func TestLease(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.spin(1)
 	h.must(h.Lease(300 * ms))
 	h.must(h.SetDomain(1, vlib.Closed, 0))

@@ -18,10 +18,11 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/internal/clock"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/reservation"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
-	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, caller(domain))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	testkit.Main(m)
 }
 
 // caller calls the domain on the reservation that it was started on, and burns
@@ -86,17 +87,9 @@ func TestThreadReservation(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
-	eventually(t, "it is on a reservation", func() bool { return len(ps(t).Threads) == 1 })
+	testkit.Eventually(t, "it is on a reservation", func() bool { return len(ps(t).Threads) == 1 })
 	id := ps(t).Threads[0].Reservation
-	h, err := xenctl.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	m, err := vlib.Open(h)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m, h := host.Module(t)
 	calls := func() uint64 {
 		r, err := m.Reservation(id)
 		if err != nil {
@@ -104,14 +97,8 @@ func TestThreadReservation(t *testing.T) {
 		}
 		return r.Calls
 	}
-	eventually(t, "it calls", func() bool { return calls() > 5 })
-	callee := func() time.Duration {
-		info, err := h.DomainInfo(1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return info.CPUTime
-	}
+	testkit.Eventually(t, "it calls", func() bool { return calls() > 5 })
+	callee := func() time.Duration { return host.CPUTime(t, h, vlib1) }
 	before, ranBefore, callsBefore, begun := ps(t).Threads[0], callee(), calls(), time.Now()
 	time.Sleep(10 * time.Second)
 	after, ran, took := ps(t).Threads[0], callee()-ranBefore, time.Since(begun)
@@ -125,18 +112,18 @@ func TestThreadReservation(t *testing.T) {
 		t.Errorf("the callee has %.0f %% of what was charged", 100*half)
 	}
 
-	eventually(t, "it is in a call", func() bool {
+	testkit.Eventually(t, "it is in a call", func() bool {
 		r, err := m.Reservation(id)
 		return err == nil && r.Call == vlib.CallActive
 	})
 	if err := c.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "its reservation has ended", func() bool { return len(ps(t).Threads) == 0 })
+	testkit.Eventually(t, "its reservation has ended", func() bool { return len(ps(t).Threads) == 0 })
 	if _, err := m.Reservation(id); !errors.Is(err, vlib.ErrNoReservation) {
 		t.Errorf("in the module: %v", err)
 	}
-	out := run(t, "vlibmaster", "run", "--budget", "50ms", "--period", "100ms", "--calls", "vlib1", "--",
+	out := host.Run(t, "vlibmaster", "run", "--budget", "50ms", "--period", "100ms", "--calls", "vlib1", "--",
 		"vlibmaster", "call", "vlib1", "vlib", "echo", "hello")
 	if !strings.Contains(out, "hello") {
 		t.Errorf("the next call: %q", out)

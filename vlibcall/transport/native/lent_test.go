@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
@@ -39,7 +40,7 @@ func hold(t *testing.T, dir string, d *door) (memory int, _ *Lent) {
 	}
 	fds[1:].close()
 	conn.Close()
-	eventually(t, "the server has closed the channel", func() bool {
+	testkit.Eventually(t, "the server has closed the channel", func() bool {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		return len(d.kept) == 1
@@ -82,7 +83,7 @@ func TestMemoryIsKnownToBeHeld(t *testing.T) {
 			}
 			release()
 			// What was on its way is freed by a worker of the kernel.
-			eventually(t, "it is released", m.Released)
+			testkit.Eventually(t, "it is released", m.Released)
 		})
 	}
 }

@@ -12,15 +12,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/conformance"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func listen(t *testing.T) (transport.Listener, transport.Dialer) {
 	dir := t.TempDir()
@@ -126,16 +126,12 @@ func TestNothingLeaksOverThousandChannels(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(fds) > 20 {
-		t.Errorf("%d descriptors are open", len(fds))
+	if n := len(testkit.Descriptors()); n > 20 {
+		t.Errorf("%d descriptors are open", n)
 	}
 	if n := strings.Count(string(maps), "vlibos-channel"); n != 0 {
 		t.Errorf("%d channels are mapped", n)

@@ -12,14 +12,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
-// callTimeout is that of calls that a rogue does not answer, patience that of
-// all that ends otherwise.
-const callTimeout, patience = 50 * time.Millisecond, 20 * time.Second
+// callTimeout is that of calls that a rogue does not answer.
+const callTimeout = 50 * time.Millisecond
 
 // fill makes an eventfd one that blocks the process that writes to it, for both sides.
 // Nobody else fills it.
@@ -122,7 +122,7 @@ func TestLiesInACallAreErrors(t *testing.T) {
 				now := *r
 				offered <- &now
 			})
-			timeout := patience
+			timeout := testkit.Patience
 			if a.want == nil || errors.Is(a.want, vlibcall.ErrTimeout) {
 				timeout = callTimeout
 			}
@@ -161,7 +161,7 @@ func TestLiesInACallAreErrors(t *testing.T) {
 			for range 3 {
 				converse()
 			}
-			eventually(t, "what was received is closed", func() bool {
+			testkit.Eventually(t, "what was received is closed", func() bool {
 				now := inUse(t)
 				return now.descriptors <= before.descriptors && now.maps <= before.maps
 			})

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
@@ -44,7 +45,7 @@ func TestLiesOfClientsLeaveNothing(t *testing.T) {
 	defer null.Close()
 	echoes(t, dir)
 	nothing := func() bool { places, bytes := d.inside(); return places == 0 && bytes == 0 }
-	eventually(t, "the first client is gone", nothing)
+	testkit.Eventually(t, "the first client is gone", nothing)
 	before := inUse(t)
 	for _, hello := range append(hellos, good) {
 		for _, reads := range []bool{false, true} {
@@ -57,7 +58,7 @@ func TestLiesOfClientsLeaveNothing(t *testing.T) {
 				t.Error(err)
 			}
 			if reads {
-				conn.SetDeadline(time.Now().Add(patience))
+				conn.SetDeadline(time.Now().Add(testkit.Patience))
 				b := make([]byte, 2000)
 				n, err := conn.Read(b) // what is handed over with it is dropped
 				if fmt.Sprint(hello) != fmt.Sprint(good) && n > 0 && binary.LittleEndian.Uint64(b) == 0 {
@@ -68,7 +69,7 @@ func TestLiesOfClientsLeaveNothing(t *testing.T) {
 		}
 	}
 	echoes(t, dir)
-	eventually(t, "nothing is left of them", func() bool {
+	testkit.Eventually(t, "nothing is left of them", func() bool {
 		now := inUse(t)
 		return nothing() && now.descriptors <= before.descriptors && now.maps <= before.maps
 	})

@@ -12,11 +12,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/memory"
@@ -260,7 +260,7 @@ func TestLiesInTheHandshakeAreErrors(t *testing.T) {
 	for name, m := range misdeeds {
 		t.Run(name, func(t *testing.T) {
 			r := newRogue(t, m.welcome)
-			timeout := patience
+			timeout := testkit.Patience
 			if errors.Is(m.want, vlibcall.ErrTimeout) {
 				timeout = callTimeout
 			}
@@ -282,7 +282,7 @@ func TestLiesInTheHandshakeAreErrors(t *testing.T) {
 				dial()
 			}
 			// The rogue itself may have the last client only now, or not yet.
-			eventually(t, "what was received is closed", func() bool {
+			testkit.Eventually(t, "what was received is closed", func() bool {
 				now := inUse(t)
 				return now.descriptors < before.descriptors+dials/2 && now.maps <= before.maps
 			})
@@ -294,19 +294,9 @@ func TestLiesInTheHandshakeAreErrors(t *testing.T) {
 type use struct{ descriptors, maps int }
 
 func inUse(t *testing.T) use {
-	fds, err := os.ReadDir("/proc/self/fd")
-	maps, merr := os.ReadFile("/proc/self/maps")
-	if err := errors.Join(err, merr); err != nil {
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
 		t.Fatal(err)
 	}
-	return use{len(fds), strings.Count(string(maps), "memfd:")}
-}
-
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !f(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
+	return use{len(testkit.Descriptors()), strings.Count(string(maps), "memfd:")}
 }
