@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // Options of a Server. The zero value is a sensible default.
@@ -17,7 +19,7 @@ type Options struct {
 	// has, and the port.
 	Name, Version, Transport string
 	Transports               []string
-	Port                     uint32
+	Port                     transport.Port
 
 	// Worker is the program that libraries run in. Default: vlib-worker in
 	// the directory of this executable.

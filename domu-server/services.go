@@ -26,7 +26,7 @@ func (s *Server) services(c *vlibcall.Call) error {
 func (s *Server) info() builtin.Info {
 	info := builtin.Info{
 		Name: s.opts.Name, Version: s.opts.Version, Revision: transport.Revision,
-		Transport: s.opts.Transport, Offered: s.opts.Transports, Port: s.opts.Port,
+		Transport: s.opts.Transport, Offered: s.opts.Transports, Port: uint32(s.opts.Port),
 		Libraries: builtin.Libraries{
 			AnySoname:   !s.opts.Libraries.Closed,
 			Sonames:     s.opts.Libraries.Sonames,

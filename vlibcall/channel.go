@@ -3,6 +3,7 @@
 package vlibcall
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,23 +15,35 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
+const (
+	// DefaultPort is that of a server that was given no other.
+	DefaultPort transport.Port = 1
+	// DefaultSize of a channel, in bytes: it passes 60 KiB in and out together.
+	DefaultSize = 64 << 10
+)
+
 // Options of a channel. The zero value is a sensible default.
 type Options struct {
+	// Port of the server in the domain; default DefaultPort.
+	Port transport.Port
+	// Size of the channel in bytes, its header page included: a multiple of 4096.
+	// Input and output of a call have to fit into it. Default DefaultSize.
+	Size int
 	// Wait is how calls wait for their answer.
 	Wait WaitPolicy
 	// MaxSpin bounds the spinning of SpinThenBlock. Default 50 µs, about
 	// what sleeping and waking costs.
 	MaxSpin time.Duration
 	// Timeout of a call whose context has no earlier deadline. 0: none. It
-	// costs less than a context with a deadline, which allocates.
+	// takes less time than a context with a deadline, which allocates.
 	Timeout time.Duration
 	// Reservation pays for what the domain executes for this channel's calls
-	// (docs/scheduling.md). 0: none. One call at a time.
-	Reservation uint32
-	// Record, if not nil, is told what each call cost once it has ended, with
-	// the error that its caller gets. It runs in the call's goroutine, of
-	// several at the same time, and must neither block nor use the channel.
-	// Package receipt has one that keeps histograms.
+	// (docs/scheduling.md), one call at a time. 0: none.
+	Reservation transport.Reservation
+	// Record, if not nil, gets what each call cost and the error of its caller
+	// when the call has ended. It runs in the call's goroutine, so several may run
+	// at the same time; it must neither block nor use the channel. Package receipt
+	// has one that keeps histograms.
 	Record func(library, function string, r Receipt, err error)
 }
 
@@ -40,8 +53,6 @@ type Channel struct {
 	ep      transport.ClientEndpoint
 	payment transport.Payment // nil: no reservation pays
 	h       *transport.Header
-	port    uint32
-	size    int
 	opts    Options
 	turn    turn
 	spin    adaptiveSpin
@@ -64,26 +75,26 @@ type Channel struct {
 	late      atomic.Uint64
 }
 
-// Open sets up a channel of size bytes in all (vLib_init) with the server
-// that listens on port. Opening is bounded by ctx. The data area is mapped
-// by the first call that needs it.
-func Open(ctx context.Context, d transport.Dialer, port uint32, size int, opts Options) (*Channel, error) {
-	c, err := open(ctx, d, port, size, opts)
+// Open sets up a channel (vLib_init) with a server of the domain that d leads to.
+// ctx bounds the opening. The first call that needs the data area maps it. The
+// caller closes the channel.
+func Open(ctx context.Context, d transport.Dialer, opts Options) (*Channel, error) {
+	opts.Port = cmp.Or(opts.Port, DefaultPort)
+	opts.Size = cmp.Or(opts.Size, DefaultSize)
+	opts.MaxSpin = cmp.Or(opts.MaxSpin, 50*time.Microsecond)
+	c, err := open(ctx, d, opts)
 	if err != nil {
-		return nil, &OpError{Op: "open", Target: fmt.Sprintf("port %d", port), Err: err}
+		return nil, &OpError{Op: "open", Target: fmt.Sprintf("port %d", opts.Port), Err: err}
 	}
 	return c, nil
 }
 
-func open(ctx context.Context, d transport.Dialer, port uint32, size int, opts Options) (*Channel, error) {
-	if err := transport.CheckSize(size); err != nil {
+func open(ctx context.Context, d transport.Dialer, opts Options) (*Channel, error) {
+	if err := transport.CheckSize(opts.Size); err != nil {
 		return nil, err
 	}
-	if opts.MaxSpin == 0 {
-		opts.MaxSpin = 50 * time.Microsecond
-	}
 	generation := rand.Uint64()
-	ep, err := d.Dial(ctx, transport.Offer{Port: port, Size: size, Generation: generation, Reservation: opts.Reservation})
+	ep, err := d.Dial(ctx, transport.Offer{Port: opts.Port, Size: opts.Size, Generation: generation, Reservation: opts.Reservation})
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +104,7 @@ func open(ctx context.Context, d transport.Dialer, port uint32, size int, opts O
 	}
 	h, err := transport.HeaderOf(ep.Header())
 	if err == nil {
-		if err = h.Attach(size, generation); err != nil {
+		if err = h.Attach(opts.Size, generation); err != nil {
 			err = fmt.Errorf("%w: %w", ErrProtocol, err)
 		}
 	}
@@ -102,14 +113,14 @@ func open(ctx context.Context, d transport.Dialer, port uint32, size int, opts O
 		return nil, err
 	}
 	return &Channel{
-		ep: ep, payment: payment, h: h, port: port, size: size, opts: opts,
+		ep: ep, payment: payment, h: h, opts: opts,
 		spin: adaptiveSpin{limit: opts.MaxSpin, window: opts.MaxSpin},
 	}, nil
 }
 
 // MaxInput is how many bytes of input a call of this function can carry.
 func (c *Channel) MaxInput(library, function string) int {
-	return c.size - transport.HeaderSize - packRequest(0, len(library), len(function), 0).inputOffset()
+	return c.opts.Size - transport.HeaderSize - packRequest(0, len(library), len(function), 0).inputOffset()
 }
 
 // LateAnswers is how many answers came after their caller had given up, and were

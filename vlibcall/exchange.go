@@ -138,7 +138,7 @@ func (c *Channel) post(m *message, deadline time.Time) (requestShape, error) {
 	if shape.bytes() <= transport.InlineSize {
 		shape = packRequest(len(m.input), len(m.library), len(m.function), m.flags|flagRequestInline)
 	} else {
-		if most := c.size - transport.HeaderSize; shape.bytes() > most {
+		if most := c.opts.Size - transport.HeaderSize; shape.bytes() > most {
 			return 0, fmt.Errorf("request of %d bytes in a channel with room for %d: open it with at least %d: %w",
 				shape.bytes(), most, (shape.bytes()+2*transport.HeaderSize-1)/transport.HeaderSize*transport.HeaderSize, ErrTooLarge)
 		}
@@ -230,8 +230,8 @@ func (c *Channel) data() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map the data area: %w", err)
 	}
-	if len(data) != c.size-transport.HeaderSize {
-		return nil, fmt.Errorf("transport mapped %d bytes of data, want %d", len(data), c.size-transport.HeaderSize)
+	if len(data) != c.opts.Size-transport.HeaderSize {
+		return nil, fmt.Errorf("transport mapped %d bytes of data, want %d", len(data), c.opts.Size-transport.HeaderSize)
 	}
 	return data, nil
 }

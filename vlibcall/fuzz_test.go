@@ -30,7 +30,7 @@ func FuzzHeader(f *testing.F) {
 			copy(p[int(at)%len(p):], junk)
 		}
 		start := time.Now()
-		c, err := vlibcall.Open(context.Background(), r, 1, 8192, vlibcall.Options{Timeout: time.Millisecond})
+		c, err := vlibcall.Open(context.Background(), r, vlibcall.Options{Size: 8192, Timeout: time.Millisecond})
 		if err != nil {
 			if !errors.Is(err, vlibcall.ErrProtocol) {
 				t.Errorf("open: untyped %v", err)
@@ -81,7 +81,7 @@ func FuzzReply(f *testing.F) {
 		if id == 0 {
 			timeout = 20 * time.Millisecond
 		}
-		c, err := vlibcall.Open(context.Background(), r, 1, size, vlibcall.Options{Timeout: timeout})
+		c, err := vlibcall.Open(context.Background(), r, vlibcall.Options{Size: size, Timeout: timeout})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -102,7 +102,7 @@ func TestHeaderThatIsNotOne(t *testing.T) {
 	} {
 		r := newRogue()
 		r.tamper = tamper
-		c, err := vlibcall.Open(context.Background(), r, 1, 8192, vlibcall.Options{})
+		c, err := vlibcall.Open(context.Background(), r, vlibcall.Options{Size: 8192})
 		if !errors.Is(err, vlibcall.ErrProtocol) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -149,7 +149,7 @@ func TestAnswers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel() // some wait until their time is over
 			r := newRogue()
-			c, err := vlibcall.Open(context.Background(), r, 1, 8192, vlibcall.Options{Timeout: 500 * time.Millisecond})
+			c, err := vlibcall.Open(context.Background(), r, vlibcall.Options{Size: 8192, Timeout: 500 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -187,7 +187,7 @@ func TestScribbler(t *testing.T) {
 		var scribbling sync.WaitGroup
 		outcomes := make(map[bool]int)
 		for range 20 {
-			c, err := vlibcall.Open(context.Background(), r, 1, 8192, vlibcall.Options{Wait: wait, Timeout: 5 * time.Millisecond})
+			c, err := vlibcall.Open(context.Background(), r, vlibcall.Options{Size: 8192, Wait: wait, Timeout: 5 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -47,7 +47,7 @@ func TestInOrder(t *testing.T) {
 	})
 	ask()
 	greedy.Notify()
-	c, err := vlibcall.Open(context.Background(), l, 1, 8192, vlibcall.Options{Timeout: 30 * time.Second})
+	c, err := vlibcall.Open(context.Background(), l, vlibcall.Options{Size: 8192, Timeout: 30 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestSettle(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error)
 	go func() { served <- s.Serve(ctx) }()
-	c, err := vlibcall.Open(t.Context(), l, 1, 8192, vlibcall.Options{})
+	c, err := vlibcall.Open(t.Context(), l, vlibcall.Options{Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -104,8 +104,8 @@ const nap = 20 * time.Millisecond
 
 func opened(t *testing.T, d transport.Dialer, o vlibcall.Options) *vlibcall.Channel {
 	t.Helper()
-	o.Wait = vlibcall.Block // so that each call asks the payer to begin
-	c, err := vlibcall.Open(t.Context(), d, 1, 8192, o)
+	o.Size, o.Wait = 8192, vlibcall.Block // so that each call asks the payer to begin
+	c, err := vlibcall.Open(t.Context(), d, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,7 +131,7 @@ func TestMalformedRequests(t *testing.T) {
 // honest is a client that what others do does not reach.
 func honest(t testing.TB, d transport.Dialer) {
 	t.Helper()
-	c, err := vlibcall.Open(context.Background(), d, 1, 8192, vlibcall.Options{Timeout: bound})
+	c, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Size: 8192, Timeout: bound})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestLongestTimeLimit(t *testing.T) {
 			t.Errorf("limit %#x: status %d", limit, got)
 		}
 	}
-	c, err := vlibcall.Open(context.Background(), d, 1, 8192, vlibcall.Options{})
+	c, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func FuzzRequest(f *testing.F) {
 func TestNotifyThatFails(t *testing.T) {
 	l := memory.NewListener()
 	mute := &muteDialer{Dialer: l}
-	c, err := vlibcall.Open(context.Background(), mute, 1, 8192, vlibcall.Options{Timeout: bound})
+	c, err := vlibcall.Open(context.Background(), mute, vlibcall.Options{Size: 8192, Timeout: bound})
 	if err != nil {
 		t.Fatal(err)
 	}

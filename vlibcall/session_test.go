@@ -54,7 +54,7 @@ func TestSessionCloseEndsWhileTheServerHangs(t *testing.T) {
 	for _, wait := range []vlibcall.WaitPolicy{vlibcall.Block, vlibcall.Spin} {
 		for _, given := range []time.Duration{0, 20 * time.Millisecond} { // up, before Close
 			d, hangs, let := stuckServer(t)
-			c, err := vlibcall.Open(t.Context(), d, 1, 8192, vlibcall.Options{Wait: wait})
+			c, err := vlibcall.Open(t.Context(), d, vlibcall.Options{Size: 8192, Wait: wait})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,7 +94,7 @@ func TestSessionCloseEndsWhileTheServerHangs(t *testing.T) {
 			if out, err := c.Call(t.Context(), "t", "echo", []byte("x"), nil); string(out) != "x" || err != nil {
 				t.Errorf("%q, %v", out, err)
 			}
-			other, err := vlibcall.Open(t.Context(), d, 1, 8192, vlibcall.Options{Timeout: 30 * time.Second})
+			other, err := vlibcall.Open(t.Context(), d, vlibcall.Options{Size: 8192, Timeout: 30 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +112,7 @@ func TestSessionCloseEndsWhileTheServerHangs(t *testing.T) {
 func TestChannelCloseEndsTheSession(t *testing.T) {
 	d, hangs, let := stuckServer(t)
 	defer close(let)
-	c, err := vlibcall.Open(t.Context(), d, 1, 8192, vlibcall.Options{})
+	c, err := vlibcall.Open(t.Context(), d, vlibcall.Options{Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func (d stormDialer) Dial(ctx context.Context, o transport.Offer) (transport.Cli
 // Events without end must not keep a caller from its timeout.
 func TestEventStorm(t *testing.T) {
 	for _, wait := range []vlibcall.WaitPolicy{vlibcall.SpinThenBlock, vlibcall.Block} {
-		c, err := vlibcall.Open(context.Background(), stormDialer{newRogue()}, 1, 8192, vlibcall.Options{Wait: wait, Timeout: 30 * time.Millisecond})
+		c, err := vlibcall.Open(context.Background(), stormDialer{newRogue()}, vlibcall.Options{Size: 8192, Wait: wait, Timeout: 30 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,7 +32,8 @@ func Open(ctx context.Context, domid uint16, o vlibcall.Options) (*Guest, error)
 	if err != nil {
 		return nil, err
 	}
-	ch, err := vlibcall.Open(ctx, d, port, channelSize, o)
+	o.Size = channelSize
+	ch, err := vlibcall.Open(ctx, d, o)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}

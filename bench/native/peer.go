@@ -46,7 +46,7 @@ func Peer(ctx context.Context, dir string, in io.Reader, out io.Writer) (err err
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	ended := make(chan error, 2)
-	for _, port := range []uint32{portBlock, portSpin} {
+	for _, port := range []transport.Port{portBlock, portSpin} {
 		l, err := native.Listen(dir, port)
 		if err != nil {
 			return err

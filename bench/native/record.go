@@ -27,7 +27,7 @@ func (c *client) record(ctx context.Context, o Options) (_ []bench.Record, err e
 		return nil, err
 	}
 	defer plain.Close()
-	counted, err := vlibcall.Open(ctx, native.Domain(c.dir), portSpin, smallChannel, vlibcall.Options{Wait: vlibcall.Spin, Record: counter.Record})
+	counted, err := vlibcall.Open(ctx, native.Domain(c.dir), vlibcall.Options{Port: portSpin, Size: smallChannel, Wait: vlibcall.Spin, Record: counter.Record})
 	if err != nil {
 		return nil, err
 	}

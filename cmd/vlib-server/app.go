@@ -112,12 +112,12 @@ func listen(c *cli.Context, opts domuserver.Options) (l transport.Listener, wher
 	return l, where, nil
 }
 
-func port(c *cli.Context) (uint32, error) {
+func port(c *cli.Context) (transport.Port, error) {
 	p := c.Uint64("port")
-	if p > math.MaxUint32 {
-		return 0, usagef("--port %d: at most %d", p, uint32(math.MaxUint32))
+	if p == 0 || p > math.MaxUint32 {
+		return 0, usagef("--port %d: want 1 to %d", p, uint32(math.MaxUint32))
 	}
-	return uint32(p), nil
+	return transport.Port(p), nil
 }
 
 // entries splits the values of a repeated flag at commas.

@@ -9,6 +9,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/throttle"
+	"github.com/vlibos/vlibos/vlibcall"
 )
 
 // Key is one key that a file may have. The program's help, the manual page, the
@@ -45,7 +46,7 @@ var Keys = []Key{
 	{allowTable, "user", `"1000"`, "who may call by the master's sockets: a name or a number; or group"},
 	{allowTable, "group", "", "a name or a number, instead of user"},
 	{allowTable, "domain", `"web"`, "name or UUID of the domain that may be called"},
-	{allowTable, "port", "", fmt.Sprintf("number of the server in it; %d if not given", directory.DefaultPort)},
+	{allowTable, "port", "", fmt.Sprintf("number of the server in it; %d if not given", vlibcall.DefaultPort)},
 	{allowTable, "library", `"libz.so.1"`, fmt.Sprintf("%q for all", policy.All)},
 	{allowTable, "function", `["crc32", "adler32"]`, fmt.Sprintf("%q for all; vlib run, which runs commands, is allowed where library and function name it", policy.All)},
 	{allowTable, "timeout", `"2s"`, fmt.Sprintf("how long a call may take, up to %v; %v if not given", mostTimeout, defaultTimeout)},

@@ -24,14 +24,14 @@ type dialer interface {
 // safe for concurrent use. The owner closes it, after the channels that it
 // dialled.
 type Domain struct {
-	ID    string   // domid on Xen, the name on the native host
-	Name  string   // empty if it has none
-	UUID  string   // empty on the native host
-	Ports []uint32 // on which a server was announced when it was looked up
+	ID    string           // domid on Xen, the name on the native host
+	Name  string           // empty if it has none
+	UUID  string           // empty on the native host
+	Ports []transport.Port // on which a server was announced when it was looked up
 
 	open     func(ctx context.Context) (dialer, error)
-	noServer func(port uint32) string // how to start one
-	denied   string                   // what to do when it is not permitted
+	noServer func(port transport.Port) string // how to start one
+	denied   string                           // what to do when it is not permitted
 
 	mu     sync.Mutex
 	t      dialer
@@ -107,16 +107,16 @@ func (d *Domain) Close() error {
 }
 
 // Serves reports whether a server was announced on port.
-func (d *Domain) Serves(port uint32) bool { return slices.Contains(d.Ports, port) }
+func (d *Domain) Serves(port transport.Port) bool { return slices.Contains(d.Ports, port) }
 
-func (d *Domain) wayToServer(port uint32) string {
+func (d *Domain) wayToServer(port transport.Port) string {
 	if d.Serves(port) || len(d.Ports) == 0 {
 		return d.noServer(port)
 	}
 	return fmt.Sprintf("one listens on port %s; %s", joinPorts(d.Ports), d.noServer(port))
 }
 
-func joinPorts(ports []uint32) string {
+func joinPorts(ports []transport.Port) string {
 	words := make([]string, len(ports))
 	for i, p := range ports {
 		words[i] = strconv.FormatUint(uint64(p), 10)
@@ -146,9 +146,9 @@ func noDomain(ref string, all []*Domain, where, ifNone string) error {
 
 // parsePort reads a port as the servers write it. The text may come from a
 // guest.
-func parsePort(s string) (uint32, bool) {
+func parsePort(s string) (transport.Port, bool) {
 	n, err := strconv.ParseUint(s, 10, 32)
-	return uint32(n), err == nil && strconv.FormatUint(n, 10) == s
+	return transport.Port(n), err == nil && strconv.FormatUint(n, 10) == s
 }
 
 // printable quotes names with characters that a terminal would act on.

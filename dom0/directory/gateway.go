@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // newGateway finds domains as the master's sockets for unprivileged tools are:
@@ -16,7 +18,7 @@ import (
 func newGateway(dir string) *nativeDirectory {
 	return &nativeDirectory{cmp.Or(dir, DefaultGatewayDir), words{
 		host: Gateway, denied: asRoot,
-		start: func(string, uint32) string {
+		start: func(string, transport.Port) string {
 			return "vlibmaster serve listens there when a rule [[allow]] of its configuration names that domain and port"
 		},
 	}}

@@ -34,9 +34,6 @@ const (
 // Hosts are the names that a master knows.
 var Hosts = []string{Auto, Xen, Module, Stock, Native}
 
-// DefaultPort is the port of a server that was not told another.
-const DefaultPort = 1
-
 // Directory finds domains. It is safe for concurrent use; the owner closes it.
 // Domains that it found stay usable, and are closed by whoever looked them up.
 type Directory interface {

@@ -28,16 +28,16 @@ type nativeDirectory struct {
 // words are what differs where the sockets are not the domains' own.
 type words struct {
 	host   string
-	start  func(name string, port uint32) string // how a server comes to be there
+	start  func(name string, port transport.Port) string // how a server comes to be there
 	denied string
 }
 
 func newNative(dir string) *nativeDirectory {
 	return &nativeDirectory{dir, words{
 		host: Native, denied: "run as the user who runs the server, or as root",
-		start: func(name string, port uint32) string {
+		start: func(name string, port transport.Port) string {
 			text := NativeServer(dir, name)
-			if port != DefaultPort {
+			if port != vlibcall.DefaultPort {
 				text += fmt.Sprintf(" --port %d", port)
 			}
 			return "start one with: " + text
@@ -65,7 +65,7 @@ func (p *nativeDirectory) Lookup(ctx context.Context, ref string) (*Domain, erro
 	if err != nil {
 		return nil, err
 	}
-	return nil, noDomain(ref, all, p.dir, p.dir+" has none: "+p.via.start(ref, DefaultPort))
+	return nil, noDomain(ref, all, p.dir, p.dir+" has none: "+p.via.start(ref, vlibcall.DefaultPort))
 }
 
 // plainName reports whether ref can be the name of a directory in dir, rather
@@ -99,7 +99,7 @@ func (p *nativeDirectory) domain(name string) (*Domain, error) {
 	d := &Domain{
 		ID: name, Name: name,
 		open:     func(context.Context) (dialer, error) { return nativeDialer{native.Domain(dir)}, nil },
-		noServer: func(port uint32) string { return p.via.start(name, port) },
+		noServer: func(port transport.Port) string { return p.via.start(name, port) },
 		denied:   p.via.denied,
 	}
 	entries, err := os.ReadDir(dir)

@@ -19,7 +19,7 @@ import (
 
 func TestNative(t *testing.T) {
 	dir := t.TempDir()
-	for _, port := range []uint32{7, 1} {
+	for _, port := range []transport.Port{7, 1} {
 		l, err := native.Listen(filepath.Join(dir, "web"), port)
 		if err != nil {
 			t.Fatal(err)
@@ -46,10 +46,10 @@ func TestNative(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []uint32{1, 7}; !slices.Equal(d.Ports, want) || !d.Serves(7) || d.Serves(2) {
+	if want := []transport.Port{1, 7}; !slices.Equal(d.Ports, want) || !d.Serves(7) || d.Serves(2) {
 		t.Errorf("ports %v, want %v", d.Ports, want)
 	}
-	c, err := vlibcall.Open(context.Background(), d, 7, 8192, vlibcall.Options{})
+	c, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Port: 7, Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,16 +83,16 @@ func TestNativeNobodyListens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for port, want := range map[uint32]string{
+	for port, want := range map[transport.Port]string{
 		1: `start one with: vlib-server --transport native --name 'it'\''s'`,
 		2: "one listens on port 1; start one with: ",
 	} {
-		_, err := vlibcall.Open(context.Background(), d, port, 8192, vlibcall.Options{})
+		_, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Port: port, Size: 8192})
 		if !errors.Is(err, ErrNoServer) || !errors.Is(err, vlibcall.ErrGone) || !strings.Contains(err.Error(), want) {
 			t.Errorf("port %d: %v, want …%s…", port, err, want)
 		}
 	}
-	_, err = vlibcall.Open(context.Background(), d, 1, native.MaxSize+4096, vlibcall.Options{})
+	_, err = vlibcall.Open(context.Background(), d, vlibcall.Options{Size: native.MaxSize + 4096})
 	if !errors.Is(err, vlibcall.ErrTooLarge) {
 		t.Errorf("too large: %v", err)
 	}

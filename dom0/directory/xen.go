@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
@@ -115,7 +117,7 @@ func (p *xenDirectory) domain(ctx context.Context, id uint16) (*Domain, error) {
 	d := &Domain{
 		ID:       strconv.Itoa(int(id)),
 		open:     func(ctx context.Context) (dialer, error) { return p.dialer(ctx, id) },
-		noServer: func(port uint32) string { return wayToGuestServer(id, port) },
+		noServer: func(port transport.Port) string { return wayToGuestServer(id, port) },
 		denied:   asRoot,
 	}
 	name, err := p.text(ctx, home(id)+"/name")
@@ -141,11 +143,11 @@ func (p *xenDirectory) dialer(ctx context.Context, id uint16) (dialer, error) {
 	return d, nil
 }
 
-func wayToGuestServer(id uint16, port uint32) string {
+func wayToGuestServer(id uint16, port transport.Port) string {
 	if id == 0 {
 		return "domain 0 is this one, name a guest"
 	}
-	if port == DefaultPort {
+	if port == vlibcall.DefaultPort {
 		return "start vlib-server in the guest, as root"
 	}
 	return fmt.Sprintf("start vlib-server --port %d in the guest, as root", port)
@@ -154,7 +156,7 @@ func wayToGuestServer(id uint16, port uint32) string {
 // ports are those that have a greeting. Guests write them: what cannot be read is
 // none, so that a guest that keeps its list from being read is still there, and
 // others can be looked up by their names.
-func (p *xenDirectory) ports(ctx context.Context, id uint16) (ports []uint32) {
+func (p *xenDirectory) ports(ctx context.Context, id uint16) (ports []transport.Port) {
 	dir := home(id) + "/data/vlibos"
 	names, err := p.store.Directory(ctx, dir)
 	if err != nil {

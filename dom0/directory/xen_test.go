@@ -14,6 +14,7 @@ import (
 
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 	"github.com/vlibos/vlibos/xenctl/xenstore/xenstoretest"
 )
@@ -91,7 +92,7 @@ func TestXenLookup(t *testing.T) {
 		if d.ID != tt.id || d.Name != tt.name {
 			t.Errorf("%s: %s %q, want %s %q", tt.ref, d.ID, d.Name, tt.id, tt.name)
 		}
-		if want := []uint32{1, 9}; d.ID == "3" && !slices.Equal(d.Ports, want) {
+		if want := []transport.Port{1, 9}; d.ID == "3" && !slices.Equal(d.Ports, want) {
 			t.Errorf("ports %v, want %v", d.Ports, want)
 		}
 		if err := d.Close(); err != nil {

@@ -38,7 +38,7 @@ const mostRoom = 64 << 10
 // newTarget listens on the target's socket. run serves it.
 func (g *Gateway) newTarget(what policy.Target) (*target, error) {
 	t := &target{Target: what, g: g, done: make(chan struct{})}
-	l, err := native.ListenGuarded(g.dir(what), what.Port, t)
+	l, err := native.ListenGuarded(g.dir(what), transport.Port(what.Port), t)
 	if err != nil {
 		return nil, fmt.Errorf("socket for calls to %v: %w", what, err)
 	}

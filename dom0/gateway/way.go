@@ -176,7 +176,7 @@ func (ws *ways) make(ctx context.Context, size int, pay func() (uint32, error)) 
 	if err != nil {
 		return nil, err
 	}
-	ch, err := vlibcall.Open(ctx, d, ws.port, size, vlibcall.Options{Wait: vlibcall.Block, Reservation: reservation})
+	ch, err := vlibcall.Open(ctx, d, vlibcall.Options{Port: transport.Port(ws.port), Size: size, Wait: vlibcall.Block, Reservation: transport.Reservation(reservation)})
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}

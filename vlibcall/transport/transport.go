@@ -12,14 +12,20 @@ import (
 // an Interrupt.
 var ErrInterrupted = errors.New("interrupted")
 
+// Port says which server of a domain.
+type Port uint32
+
+// Reservation is the number of a reservation; 0 is none.
+type Reservation uint32
+
 // Offer is what a client asks of a transport.
 type Offer struct {
-	Port       uint32 // of the server in the domain
+	Port       Port   // of the server in the domain
 	Size       int    // bytes in all, header included; CheckSize accepts it
 	Generation uint64 // random; the server copies it into the header
 	// Reservation pays for all calls of the channel; 0: none. A transport that
 	// knows no reservations refuses any other with vlibcall.ErrReservation.
-	Reservation uint32
+	Reservation Reservation
 }
 
 // Dialer opens channels to one domain.

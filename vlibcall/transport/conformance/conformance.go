@@ -71,9 +71,9 @@ func serve(t *testing.T, listen Listen) transport.Dialer {
 	return d
 }
 
-func open(t testing.TB, d transport.Dialer, size int, opts vlibcall.Options) *vlibcall.Channel {
+func open(t testing.TB, d transport.Dialer, opts vlibcall.Options) *vlibcall.Channel {
 	t.Helper()
-	c, err := vlibcall.Open(context.Background(), d, 1, size, opts)
+	c, err := vlibcall.Open(context.Background(), d, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func testEchoOfEverySizeUnderEveryPolicy(t *testing.T, listen Listen) {
 	l := serve(t, listen)
 	const size = 64 << 10
 	for _, p := range []vlibcall.WaitPolicy{vlibcall.SpinThenBlock, vlibcall.Block, vlibcall.Spin} {
-		c := open(t, l, size, vlibcall.Options{Wait: p})
+		c := open(t, l, vlibcall.Options{Size: size, Wait: p})
 		most := (size - transport.HeaderSize) / 2
 		for _, n := range []int{0, 1, 63, 64, 985, 986, 987, 988, 1000, 4096, 30000, most - 64} {
 			in := bytes.Repeat([]byte{byte(n), 1, 2}, n/3+1)[:n]
@@ -102,7 +102,7 @@ func testEchoOfEverySizeUnderEveryPolicy(t *testing.T, listen Listen) {
 }
 
 func testVerdicts(t *testing.T, listen Listen) {
-	c := open(t, serve(t, listen), 8192, vlibcall.Options{})
+	c := open(t, serve(t, listen), vlibcall.Options{Size: 8192})
 	for _, tt := range []struct {
 		library, function string
 		input             int
@@ -129,7 +129,7 @@ func testVerdicts(t *testing.T, listen Listen) {
 }
 
 func testTimeoutAndCancelLeaveTheChannelUsable(t *testing.T, listen Listen) {
-	c := open(t, serve(t, listen), 8192, vlibcall.Options{})
+	c := open(t, serve(t, listen), vlibcall.Options{Size: 8192})
 	// Long enough to ask on a machine that others keep busy.
 	const soon = 100 * time.Millisecond
 	short, stop := context.WithTimeout(context.Background(), soon)
@@ -166,7 +166,7 @@ func testAsyncCallsAreServedInTheirOrder(t *testing.T, listen Listen) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx) }()
-	c := open(t, d, 8192, vlibcall.Options{})
+	c := open(t, d, vlibcall.Options{Size: 8192})
 	var want []string
 	var called atomic.Int32
 	var pending []*vlibcall.Pending
@@ -196,7 +196,7 @@ func testAsyncCallsAreServedInTheirOrder(t *testing.T, listen Listen) {
 
 func testSessionHoldsTheVLibOSAndResumesWhenIdle(t *testing.T, listen Listen) {
 	l := serve(t, listen)
-	c := open(t, l, 8192, vlibcall.Options{})
+	c := open(t, l, vlibcall.Options{Size: 8192})
 	if _, err := c.Session(context.Background(), "t", "nope"); !errors.Is(err, vlibcall.ErrNoFunction) {
 		t.Errorf("session on a function that is not there: %v", err)
 	}
@@ -228,7 +228,7 @@ func testManyClients(t *testing.T, listen Listen) {
 	l := serve(t, listen)
 	var wg sync.WaitGroup
 	for i := range 8 {
-		c := open(t, l, 8192, vlibcall.Options{})
+		c := open(t, l, vlibcall.Options{Size: 8192})
 		for j := range 3 {
 			wg.Go(func() {
 				for k := range 200 {
@@ -247,7 +247,7 @@ func testManyClients(t *testing.T, listen Listen) {
 
 func testCloseEndsCallsThatWait(t *testing.T, listen Listen) {
 	l := serve(t, listen)
-	c := open(t, l, 8192, vlibcall.Options{})
+	c := open(t, l, vlibcall.Options{Size: 8192})
 	var pending []*vlibcall.Pending
 	for range 3 {
 		pending = append(pending, c.Go(context.Background(), "t", "hang", nil, nil))
@@ -264,7 +264,7 @@ func testCloseEndsCallsThatWait(t *testing.T, listen Listen) {
 	if _, err := c.Call(context.Background(), "t", "echo", nil, nil); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
-	if out, err := open(t, l, 8192, vlibcall.Options{}).Call(context.Background(), "t", "echo", []byte("x"), nil); string(out) != "x" {
+	if out, err := open(t, l, vlibcall.Options{Size: 8192}).Call(context.Background(), "t", "echo", []byte("x"), nil); string(out) != "x" {
 		t.Errorf("another client: %q, %v", out, err)
 	}
 }
@@ -283,7 +283,7 @@ func testServerThatStops(t *testing.T, listen Listen) {
 		}
 		done <- errors.Join(err, s.Close()) // dies with the call in its hands
 	}()
-	c := open(t, d, 8192, vlibcall.Options{})
+	c := open(t, d, vlibcall.Options{Size: 8192})
 	if _, err := c.Call(context.Background(), "t", "hang", nil, nil); !errors.Is(err, vlibcall.ErrGone) {
 		t.Errorf("call in its hands: %v", err)
 	}
@@ -296,7 +296,7 @@ func testServerThatStops(t *testing.T, listen Listen) {
 }
 
 func testCallsDoNotAllocate(t *testing.T, listen Listen) {
-	c := open(t, serve(t, listen), 8192, vlibcall.Options{})
+	c := open(t, serve(t, listen), vlibcall.Options{Size: 8192})
 	in, out := make([]byte, 64), make([]byte, 0, 64)
 	ctx := context.Background()
 	n := testing.AllocsPerRun(200, func() {

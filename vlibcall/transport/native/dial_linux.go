@@ -44,7 +44,7 @@ const handshakeTimeout = 10 * time.Second
 const DefaultRoot = "/run/vlibos/native"
 
 // Socket is the path of the socket for port of the domain in directory dir.
-func Socket(dir string, port uint32) string {
+func Socket(dir string, port transport.Port) string {
 	return filepath.Join(dir, strconv.FormatUint(uint64(port), 10)+".sock")
 }
 
@@ -68,7 +68,7 @@ func (d Domain) Dial(ctx context.Context, o transport.Offer) (transport.ClientEn
 	}
 	ep, err := handshake(ctx, conn, o)
 	if err == nil && o.Reservation != 0 {
-		if err = ep.pay(string(d), o.Reservation); err != nil {
+		if err = ep.pay(string(d), uint32(o.Reservation)); err != nil {
 			err = errors.Join(err, ep.Close())
 		}
 	}

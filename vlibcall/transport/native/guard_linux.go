@@ -46,7 +46,7 @@ const (
 // connect, guard decides whether there will be a channel, and nothing that a
 // client does with its descriptors holds up the server. A [vlibcall.Server] is
 // set to InOrder.
-func ListenGuarded(dir string, port uint32, guard Guard) (*Listener, error) {
+func ListenGuarded(dir string, port transport.Port, guard Guard) (*Listener, error) {
 	return listenAt(dir, port, guard)
 }
 

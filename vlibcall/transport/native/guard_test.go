@@ -125,7 +125,7 @@ func serveGuarded(t *testing.T, d *door) (dir string) {
 
 func echoes(t *testing.T, dir string) {
 	t.Helper()
-	c, err := vlibcall.Open(t.Context(), Domain(dir), 1, 8192, vlibcall.Options{Timeout: 20 * time.Second})
+	c, err := vlibcall.Open(t.Context(), Domain(dir), vlibcall.Options{Size: 8192, Timeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

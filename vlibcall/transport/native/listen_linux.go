@@ -53,9 +53,9 @@ const mostChannels = 512
 // makes if need be. A socket that a dead server left is replaced; a live one
 // is an error. A process that may connect is trusted not to hold up the server: by the
 // socket's mode these are its own user and root. [ListenGuarded] is for others.
-func Listen(dir string, port uint32) (*Listener, error) { return listenAt(dir, port, nil) }
+func Listen(dir string, port transport.Port) (*Listener, error) { return listenAt(dir, port, nil) }
 
-func listenAt(dir string, port uint32, guard Guard) (*Listener, error) {
+func listenAt(dir string, port transport.Port, guard Guard) (*Listener, error) {
 	path := Socket(dir, port)
 	if err := unixpath.Check(path); err != nil {
 		return nil, err

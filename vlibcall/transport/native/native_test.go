@@ -58,14 +58,14 @@ func TestSocketPair(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx) }()
 	d := NewConn(conns[1])
-	c, err := vlibcall.Open(context.Background(), d, 1, 8192, vlibcall.Options{})
+	c, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if out, err := c.Call(context.Background(), "t", "echo", []byte("x"), nil); string(out) != "x" || err != nil {
 		t.Errorf("%q, %v", out, err)
 	}
-	if _, err := vlibcall.Open(context.Background(), d, 1, 8192, vlibcall.Options{}); err == nil {
+	if _, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Size: 8192}); err == nil {
 		t.Error("a second channel over one pair")
 	}
 	c.Close()
@@ -107,7 +107,7 @@ func TestNothingLeaksOverThousandChannels(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx) }()
 	round := func() {
-		c, err := vlibcall.Open(context.Background(), d, 1, 8192, vlibcall.Options{})
+		c, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Size: 8192})
 		if err != nil {
 			t.Fatal(err)
 		}

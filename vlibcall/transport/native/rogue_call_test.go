@@ -127,7 +127,7 @@ func TestLiesInACallAreErrors(t *testing.T) {
 				timeout = callTimeout
 			}
 			converse := func() {
-				c, err := vlibcall.Open(t.Context(), Domain(r.dir), 1, rogueSize, vlibcall.Options{Timeout: timeout})
+				c, err := vlibcall.Open(t.Context(), Domain(r.dir), vlibcall.Options{Size: rogueSize, Timeout: timeout})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -189,7 +189,7 @@ func TestFullEventsHoldUpNoCaller(t *testing.T) {
 			}
 		}()
 	})
-	c, err := vlibcall.Open(t.Context(), Domain(r.dir), 1, rogueSize, vlibcall.Options{Timeout: callTimeout})
+	c, err := vlibcall.Open(t.Context(), Domain(r.dir), vlibcall.Options{Size: rogueSize, Timeout: callTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestSignalsWithoutAsynchronousIO(t *testing.T) {
 		fill(t, full)
 		r.offer(conn, hello, honest, full, r.eventfd())
 	})
-	c, err := vlibcall.Open(t.Context(), Domain(r.dir), 1, rogueSize, vlibcall.Options{Timeout: callTimeout})
+	c, err := vlibcall.Open(t.Context(), Domain(r.dir), vlibcall.Options{Size: rogueSize, Timeout: callTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}

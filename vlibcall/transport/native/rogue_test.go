@@ -267,7 +267,7 @@ func TestLiesInTheHandshakeAreErrors(t *testing.T) {
 			dial := func() {
 				ctx, cancel := context.WithTimeout(t.Context(), timeout)
 				defer cancel()
-				c, err := vlibcall.Open(ctx, Domain(r.dir), 1, rogueSize, vlibcall.Options{})
+				c, err := vlibcall.Open(ctx, Domain(r.dir), vlibcall.Options{Size: rogueSize})
 				if !errors.Is(err, m.want) {
 					t.Errorf("%v, want %v", err, m.want)
 				}

@@ -20,7 +20,7 @@ import (
 var nextPort atomic.Uint32
 
 func listen(t *testing.T) (transport.Listener, transport.Dialer) {
-	port := 100 + nextPort.Add(1)
+	port := transport.Port(100 + nextPort.Add(1))
 	l, err := Listen(context.Background(), port)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func open(t *testing.T) *Domain {
 // atPort dials always the same port.
 type atPort struct {
 	d    *Domain
-	port uint32
+	port transport.Port
 }
 
 func (p atPort) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
@@ -57,7 +57,7 @@ func TestConformance(t *testing.T) { conformance.Run(t, listen) }
 
 func TestDialWithoutAServerIsGone(t *testing.T) {
 	d := open(t)
-	_, err := vlibcall.Open(context.Background(), d, 99, 8192, vlibcall.Options{})
+	_, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Port: 99, Size: 8192})
 	if !errors.Is(err, vlibcall.ErrGone) {
 		t.Errorf("no server: %v", err)
 	}

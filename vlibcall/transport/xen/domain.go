@@ -40,8 +40,8 @@ type Domain struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup // watching, withdrawing
 
-	watching sync.Mutex          // held while xenstored is talked to about watches
-	watched  map[uint32]struct{} // ports whose channel nodes are watched
+	watching sync.Mutex                  // held while xenstored is talked to about watches
+	watched  map[transport.Port]struct{} // ports whose channel nodes are watched
 
 	mu       sync.Mutex // never held while xenstored is talked to
 	channels map[channelID]*clientEndpoint
@@ -75,7 +75,7 @@ func OpenBy(ctx context.Context, store *xenstore.Client, domid uint16) (*Domain,
 	}
 	d := &Domain{
 		id: domid, store: store, mapper: mapper, module: module,
-		watched:  make(map[uint32]struct{}),
+		watched:  make(map[transport.Port]struct{}),
 		channels: make(map[channelID]*clientEndpoint),
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
@@ -117,7 +117,7 @@ func (d *Domain) Dial(ctx context.Context, o transport.Offer) (transport.ClientE
 
 func (d *Domain) dial(ctx context.Context, o transport.Offer) (*clientEndpoint, error) {
 	dir := home(d.id) + serverDir(o.Port)
-	parks, release, err := d.admit(ctx, dir, o.Reservation)
+	parks, release, err := d.admit(ctx, dir, uint32(o.Reservation))
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (d *Domain) dial(ctx context.Context, o transport.Offer) (*clientEndpoint, 
 		return nil, err
 	}
 	if o.Reservation != 0 {
-		e.payment = newPayment(d.module, d.id, o.Reservation, parks)
+		e.payment = newPayment(d.module, d.id, uint32(o.Reservation), parks)
 	}
 	a, err := e.ask(ctx, request{transport.Revision, o.Size, o.Generation})
 	if err == nil {
@@ -214,7 +214,7 @@ func (d *Domain) all(dir string) []*clientEndpoint {
 // watchPort makes sure that the channel nodes of a port are watched. One
 // watch serves all channels: xenstored keeps a list of them and looks
 // through it at each write.
-func (d *Domain) watchPort(ctx context.Context, port uint32) error {
+func (d *Domain) watchPort(ctx context.Context, port transport.Port) error {
 	d.watching.Lock()
 	defer d.watching.Unlock()
 	if _, ok := d.watched[port]; ok {

@@ -48,7 +48,7 @@ type Listener struct {
 
 // Listen announces a server on port of this guest. What an earlier server on
 // that port left in xenstore is removed: its channels end.
-func Listen(ctx context.Context, port uint32) (_ *Listener, err error) {
+func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 	l := &Listener{
 		dir:    serverDir(port),
 		byID:   make(map[channelID]*serverEndpoint),

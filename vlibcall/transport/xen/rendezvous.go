@@ -21,7 +21,9 @@ import (
 // A node holds words of the form key=value, one space between two, in this
 // order. Everything that a guest wrote is parsed strictly.
 
-func serverDir(port uint32) string { return "data/vlibos/" + strconv.FormatUint(uint64(port), 10) }
+func serverDir(port transport.Port) string {
+	return "data/vlibos/" + strconv.FormatUint(uint64(port), 10)
+}
 
 // home is the guest's home directory as Dom0 sees it.
 func home(domid uint16) string {
