@@ -144,7 +144,7 @@ func (c *Channel) Gone() error {
 // does not wait; the next call does the same, and waits. Settle reports whether
 // the server is still serving such a call, as far as can be seen: the answer has
 // not come, and the server is not gone. A vLib OS that learns only from its
-// callers when a call is over goes on to other callers after a Settle.
+// callers when a call is over serves other callers after a Settle.
 func (c *Channel) Settle() (unanswered bool, err error) {
 	if !c.use.TryLock() {
 		return c.abandoned.Load(), nil // a call is under way, and waits for that answer first

@@ -42,7 +42,7 @@ func FuzzHeader(f *testing.F) {
 		}
 		for range 2 {
 			if _, err := c.Call(context.Background(), "t", "f", make([]byte, 1000), nil); err == nil {
-				t.Error("an answer from nobody")
+				t.Error("an answer without a server")
 			} else if !isTyped(err) {
 				t.Errorf("call: untyped %v", err)
 			}

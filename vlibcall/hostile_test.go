@@ -74,7 +74,7 @@ func isTyped(err error) bool {
 	return false
 }
 
-// bound is far above every timeout used here: who needs longer hangs.
+// bound is far above every timeout used here: a call that takes longer hangs.
 const bound = 5 * time.Second
 
 func within(t testing.TB, what string, start time.Time) {

@@ -11,8 +11,7 @@ import (
 
 // A message of 64 bytes lies in two cache lines, and the words that the peer
 // polls are in the first. A poll takes the first line away from the writer,
-// who must then wait to get it back; so the writer touches it last, and
-// briefly.
+// which then waits to get it back; so the writer touches it last, and briefly.
 
 const cacheLine = 64
 
@@ -21,7 +20,7 @@ const secondLine = cacheLine - int(unsafe.Offsetof(transport.Request{}.Inline))
 
 // copyFar copies to dst what of src comes behind dst's first cache line, and
 // returns how much of src is left to copy. It is for what fits into the header
-// page: where more lies, nobody polls.
+// page: larger data is not polled.
 func copyFar(dst, src []byte) (near int) {
 	near = cacheLine - int(uintptr(unsafe.Pointer(unsafe.SliceData(dst)))%cacheLine)
 	if len(src) <= near || len(src) > transport.InlineSize {

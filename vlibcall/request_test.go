@@ -111,7 +111,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"open", requestShape(0, 1, 4) | inline | session | sessionOpen, "t\x00echo", vlibcall.StatusOK},
 		{"in the session", requestShape(3, 0, 0) | inline | session, "abc", vlibcall.StatusOK},
 		{"malformed in the session", requestShape(1<<31, 0, 0) | inline | session, "", vlibcall.StatusBadRequest},
-		{"session goes on", requestShape(3, 0, 0) | inline | session, "abc", vlibcall.StatusOK},
+		{"session continues", requestShape(3, 0, 0) | inline | session, "abc", vlibcall.StatusOK},
 		{"end", requestShape(0, 0, 0) | inline | sessionEnd, "", vlibcall.StatusOK},
 		{"after the end", requestShape(3, 0, 0) | inline | session, "abc", vlibcall.StatusBadRequest},
 		{"unknown flags", requestShape(3, 1, 4) | inline | 0xfff0<<48, "t\x00echoabc", vlibcall.StatusOK},
@@ -162,7 +162,7 @@ func TestLongestTimeLimit(t *testing.T) {
 	}
 }
 
-// FuzzRequest: whatever a client asks, the server answers it and goes on.
+// FuzzRequest: whatever a client asks, the server answers it and serves the next.
 func FuzzRequest(f *testing.F) {
 	f.Add(requestShape(3, 1, 4)|inline, []byte("t\x00echoabc"), []byte{})
 	f.Add(requestShape(3, 1, 4), []byte{}, []byte("t\x00echoabc"))

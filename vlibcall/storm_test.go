@@ -47,7 +47,7 @@ func TestEventStorm(t *testing.T) {
 				t.Errorf("%v: %v", wait, err)
 			}
 		case <-time.After(bound):
-			t.Errorf("%v: the call goes on for ever", wait)
+			t.Errorf("%v: the call does not end", wait)
 			c.Close()
 			<-result
 		}

@@ -13,10 +13,10 @@ import (
 //
 //	free ──enter──▶ taken ──enter──▶ watched
 //	  ▲───leave──────┘  ▲──last waiter─┘ │
-//	  ▲──────────leave, nobody waits─────┘
+//	  ▲──────────leave, queue empty─────┘
 //
-// Between free and taken nothing else is touched. Closing makes it watched
-// for good.
+// Between free and taken nothing else is touched. After close it stays
+// watched.
 type turn struct {
 	state atomic.Uint32
 
@@ -27,7 +27,7 @@ type turn struct {
 
 const (
 	turnFree    = iota
-	turnTaken   // and nobody waits
+	turnTaken   // and the queue is empty
 	turnWatched // look at the queue under mu
 )
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
@@ -63,8 +64,9 @@ func Canonical(ref string) string {
 
 func (d *Domain) target() string { return "domain " + d.String() }
 
-// Dial implements transport.Dialer. Nobody there is ErrNoServer, which also
-// matches vlibcall.ErrGone; else ErrNotPermitted, or what the transport says.
+// Dial implements transport.Dialer. Without a server it is ErrNoServer, which also
+// matches vlibcall.ErrGone; what this user may not do is fs.ErrPermission. Other
+// errors are the transport's.
 func (d *Domain) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
 	t, err := d.dialer(ctx)
 	if err == nil {
@@ -127,7 +129,7 @@ func joinPorts(ports []transport.Port) string {
 // maxNamed bounds how many domains an error lists.
 const maxNamed = 20
 
-// noDomain is ErrNoDomain with what there is instead.
+// noDomain is host.ErrNoDomain with what there is instead.
 func noDomain(ref string, all []*Domain, where, ifNone string) error {
 	names := make([]string, 0, maxNamed+1)
 	for i, d := range all {
@@ -141,7 +143,7 @@ func noDomain(ref string, all []*Domain, where, ifNone string) error {
 	if len(names) > 0 {
 		way = where + " has " + strings.Join(names, ", ")
 	}
-	return &Error{Target: fmt.Sprintf("domain %.80q", ref), Err: ErrNoDomain, Way: way}
+	return &Error{Target: fmt.Sprintf("domain %.80q", ref), Err: host.ErrNoDomain, Hint: way}
 }
 
 // parsePort reads a port as the servers write it. The text may come from a

@@ -68,8 +68,8 @@ func (p *nativeDirectory) Lookup(ctx context.Context, ref string) (*Domain, erro
 	return nil, noDomain(ref, all, p.dir, p.dir+" has none: "+p.via.start(ref, vlibcall.DefaultPort))
 }
 
-// plainName reports whether ref can be the name of a directory in dir, rather
-// than a path out of it.
+// plainName reports whether ref can be the name of a directory in dir, and not a
+// path out of it.
 func plainName(ref string) bool {
 	return ref != "" && ref != "." && ref != ".." && !strings.ContainsAny(ref, "/\x00")
 }
@@ -127,8 +127,8 @@ func (p *nativeDirectory) explain(target string, err error) error {
 // nativeDialer has nothing open between two dials.
 type nativeDialer struct{ native.Domain }
 
-// Dial knows what every native server refuses, so that it is ErrTooLarge, and
-// says in fewer words that nobody listens.
+// Dial refuses a size that every native server refuses with ErrTooLarge, and says
+// in fewer words that there is no server.
 func (t nativeDialer) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
 	if o.Size > native.MaxSize {
 		return nil, fmt.Errorf("channel of %d bytes, a native server grants at most %d: %w", o.Size, native.MaxSize, vlibcall.ErrTooLarge)
@@ -142,13 +142,13 @@ func (t nativeDialer) Dial(ctx context.Context, o transport.Offer) (transport.Cl
 
 func (nativeDialer) Close() error { return nil }
 
-// silent is a socket that is not there or that a dead server left.
+// silent is a socket that does not exist or that a dead server left.
 type silent struct {
 	socket string
 	err    error
 }
 
-func (s *silent) Error() string { return "nobody listens on " + s.socket }
+func (s *silent) Error() string { return "no server listens on " + s.socket }
 func (s *silent) Unwrap() error { return s.err }
 
 // NativeServer is the command that starts a server of the native domain name

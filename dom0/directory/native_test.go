@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
@@ -64,7 +65,7 @@ func TestNative(t *testing.T) {
 	}
 	for _, ref := range []string{"file", "nope", "", ".", "..", "../" + filepath.Base(dir), "web/", "web\x00"} {
 		_, err := p.Lookup(context.Background(), ref)
-		if !errors.Is(err, ErrNoDomain) || !strings.HasSuffix(err.Error(), dir+" has web") {
+		if !errors.Is(err, host.ErrNoDomain) || !strings.HasSuffix(err.Error(), dir+" has web") {
 			t.Errorf("%q: %v", ref, err)
 		}
 	}
@@ -106,7 +107,7 @@ func TestNativeWithoutDirectory(t *testing.T) {
 		t.Errorf("%v, %v", all, err)
 	}
 	_, err = p.Lookup(context.Background(), "x")
-	if !errors.Is(err, ErrNoDomain) || !strings.Contains(err.Error(), "start one with: vlib-server") {
+	if !errors.Is(err, host.ErrNoDomain) || !strings.Contains(err.Error(), "start one with: vlib-server") {
 		t.Error(err)
 	}
 }
@@ -146,7 +147,7 @@ func TestUnknownHost(t *testing.T) {
 	}
 }
 
-// bindAndDie leaves a socket that nobody listens on.
+// bindAndDie leaves a socket without a server.
 func bindAndDie(t *testing.T, path string) {
 	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})
 	if err != nil {

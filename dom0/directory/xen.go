@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
@@ -33,14 +34,14 @@ func openXen(ctx context.Context, t Traces) (Directory, error) {
 		return &xenDirectory{s}, nil
 	}
 	switch {
-	case notPermitted(err):
-		return nil, &Error{Target: "host xen", Err: &because{ErrNotPermitted, err}, Way: asRoot}
+	case errors.Is(err, fs.ErrPermission):
+		return nil, &Error{Target: "host xen", Err: &because{fs.ErrPermission, err}, Hint: asRoot}
 	case !t.Running():
 		return nil, &Error{Target: "host xen", Err: &because{ErrNoXen, err},
-			Way: "boot the Xen hypervisor and run in Dom0, or use --host native; vlibmaster doctor says what is missing"}
+			Hint: "boot the Xen hypervisor and run in Dom0, or use --host native; vlibmaster doctor says what is missing"}
 	}
 	return nil, &Error{Target: "host xen", Err: &because{ErrNoXen, err},
-		Way: "start xenstored; vlibmaster doctor says what is missing"}
+		Hint: "start xenstored; vlibmaster doctor says what is missing"}
 }
 
 func (p *xenDirectory) Name() string { return Xen }
@@ -77,8 +78,8 @@ func (p *xenDirectory) Lookup(ctx context.Context, ref string) (*Domain, error) 
 	}
 	return nil, &Error{
 		Target: fmt.Sprintf("domain %.80q", ref),
-		Err:    fmt.Errorf("%w that only this name means", ErrNoDomain),
-		Way:    "use one of the numbers " + strings.Join(ids, ", "),
+		Err:    fmt.Errorf("%w that only this name means", host.ErrNoDomain),
+		Hint:   "use one of the numbers " + strings.Join(ids, ", "),
 	}
 }
 

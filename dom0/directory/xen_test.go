@@ -7,11 +7,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
@@ -109,7 +111,7 @@ func TestXenLookup(t *testing.T) {
 		"\x1b[m": `domain "\x1b[m"`,
 	} {
 		_, err := p.Lookup(context.Background(), ref)
-		if !errors.Is(err, ErrNoDomain) || !strings.Contains(err.Error(), want) {
+		if !errors.Is(err, host.ErrNoDomain) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want …%s…", ref, err, want)
 		}
 	}
@@ -169,11 +171,11 @@ func TestXenNotPermitted(t *testing.T) {
 	p := openDirectory(t, Config{Host: Xen})
 	s.Intercept(func(conn net.Conn, r xenstoretest.Request) bool { return refuse(conn, r, "EACCES") })
 	_, err := p.Domains(context.Background())
-	if !errors.Is(err, ErrNotPermitted) || !strings.HasSuffix(err.Error(), asRoot) {
+	if !errors.Is(err, fs.ErrPermission) || !strings.HasSuffix(err.Error(), asRoot) {
 		t.Errorf("list: %v", err)
 	}
 	_, err = p.Lookup(context.Background(), "3")
-	if !errors.Is(err, ErrNotPermitted) {
+	if !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("look up: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -50,7 +51,7 @@ func TestModuleProblems(t *testing.T) {
 		want Module
 	}{
 		{fmt.Errorf("x: %w", vlib.ErrAbsent), Module{Absent: true}},
-		{vlib.ErrNotPermitted, Module{Problem: vlib.ErrNotPermitted.Error(), Denied: true}},
+		{fs.ErrPermission, Module{Problem: fs.ErrPermission.Error(), Denied: true}},
 		{vlib.ErrVersion, Module{Problem: vlib.ErrVersion.Error()}},
 	} {
 		if got := moduleProblem(tt.err); !reflect.DeepEqual(got, tt.want) {

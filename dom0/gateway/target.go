@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
@@ -178,7 +178,7 @@ func (t *target) verdict(c *vlibcall.Call, rule *policy.Rule, err error) error {
 		s.Status = vlibcall.StatusUnpaid
 	case errors.Is(err, vlibcall.ErrTooLarge):
 		s.Status = vlibcall.StatusTooLarge
-	case errors.Is(err, vlibcall.ErrGone), errors.Is(err, vlibcall.ErrProtocol), errors.Is(err, directory.ErrNoDomain):
+	case errors.Is(err, vlibcall.ErrGone), errors.Is(err, vlibcall.ErrProtocol), errors.Is(err, host.ErrNoDomain):
 		s.Status = vlibcall.StatusGone
 	}
 	return s

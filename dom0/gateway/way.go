@@ -12,8 +12,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
@@ -82,7 +82,7 @@ type failure struct {
 
 func newFailure(err error, size int) failure {
 	f := failure{err, size, time.Now()}
-	for _, absent := range []error{vlibcall.ErrGone, vlibcall.ErrTimeout, vlibcall.ErrReservation, directory.ErrNoDomain} {
+	for _, absent := range []error{vlibcall.ErrGone, vlibcall.ErrTimeout, vlibcall.ErrReservation, host.ErrNoDomain} {
 		if errors.Is(err, absent) {
 			f.size = 0
 		}

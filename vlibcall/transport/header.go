@@ -119,8 +119,8 @@ func Format(page []byte, size int, generation uint64) error {
 	return nil
 }
 
-// CheckSize says whether a channel may have size bytes in all, header included: a
-// whole number of 4096-byte pages, at least one beside the header.
+// CheckSize says whether a channel may have size bytes, header included: a whole
+// number of 4096-byte pages, at least one beside the header.
 func CheckSize(size int) error {
 	if size < 2*HeaderSize || size > MaxSize || size%HeaderSize != 0 {
 		return fmt.Errorf("channel size %d: want a multiple of %d from %d to %d bytes",

@@ -21,7 +21,7 @@ type Reservation uint32
 // Offer is what a client asks of a transport.
 type Offer struct {
 	Port       Port   // of the server in the domain
-	Size       int    // bytes in all, header included; CheckSize accepts it
+	Size       int    // bytes, header included; CheckSize accepts it
 	Generation uint64 // random; the server copies it into the header
 	// Reservation pays for all calls of the channel; 0: none. A transport that
 	// knows no reservations refuses any other with vlibcall.ErrReservation.

@@ -5,6 +5,7 @@ package xen
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/vlibos/vlibos/evtchn"
@@ -97,7 +98,7 @@ func (l *Listener) hear() (*serverEndpoint, error) {
 // refused is nil where Dom0 has not told the module of this domain: then there is
 // no call to end.
 func (l *Listener) refused(err error, served vlib.Served) error {
-	if !errors.Is(err, vlib.ErrNotPermitted) {
+	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
 	if served.Signal {
