@@ -11,6 +11,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/throttle"
+	"github.com/vlibos/vlibos/vlibcall"
 )
 
 // Key is one key that a file may have. The program's help, the manual page, the
@@ -70,7 +71,7 @@ var Keys = []Key{
 	{allowTable, "user", `"1000"`, "user that may call through the master: a name or a number; or group", "", ""},
 	{allowTable, "group", "", "group that may call: a name or a number; or user", "", ""},
 	{allowTable, "domain", `"web"`, "name or UUID of the domain that may be called", "", ""},
-	{allowTable, "port", "", "number of the server in the domain", "", fmt.Sprint(directory.DefaultPort)},
+	{allowTable, "port", "", "number of the server in the domain", "", fmt.Sprint(vlibcall.DefaultPort)},
 	{allowTable, "library", `"libz.so.1"`, "library that may be called", everything, ""},
 	{allowTable, "function", `["crc32", "adler32"]`, "functions that may be called; vlib run only where library and function name it", everything, ""},
 	{allowTable, "timeout", `"2s"`, "longest time of a call from its turn", fmt.Sprintf("up to %v", mostTimeout), defaultTimeout.String()},

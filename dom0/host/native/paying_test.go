@@ -18,7 +18,8 @@ import (
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
-	transport "github.com/vlibos/vlibos/vlibcall/transport/native"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	channels "github.com/vlibos/vlibos/vlibcall/transport/native"
 	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
@@ -46,7 +47,7 @@ func paid(t *testing.T, p *Host, id uint32) host.Usage {
 // paidChannel is one whose calls a reservation pays for.
 func paidChannel(t *testing.T, p *Host, name string, id uint32) *vlibcall.Channel {
 	t.Helper()
-	c, err := vlibcall.Open(ctx, transport.Domain(filepath.Join(p.servers, name)), 1, 8192, vlibcall.Options{Reservation: id})
+	c, err := vlibcall.Open(ctx, channels.Domain(filepath.Join(p.servers, name)), vlibcall.Options{Size: 8192, Reservation: transport.Reservation(id)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -236,7 +236,7 @@ func TestReserveCallerDies(t *testing.T) {
 		reserve(t, p, 8, other, 10*ms, 100*ms, db)
 		m, begin, kill := startCaller(t, p, "db")
 		reserve(t, p, 7, m, 80*ms, 100*ms, db)
-		c, err := vlibcall.Open(ctx, transport.Domain(filepath.Join(p.servers, "db")), 1, 8192, vlibcall.Options{Reservation: 7})
+		c, err := vlibcall.Open(ctx, transport.Domain(filepath.Join(p.servers, "db")), vlibcall.Options{Size: 8192, Reservation: 7})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package vlibtest
+package memory
 
 import (
 	"sync/atomic"
 	"unsafe"
 )
 
-// Page is a channel's header page as whoever does not keep to the protocol
-// sees it: words at the offsets of docs/channel.md, to be written in any order
-// and at any time. For hostile peers in tests.
+// Page is a channel's header page as a peer sees it that breaks the protocol:
+// words at the offsets of docs/channel.md, to be written in any order and at any
+// time.
 type Page []byte
 
 // The words of a header page.

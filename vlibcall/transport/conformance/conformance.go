@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package vlibtest
+// Package conformance tests a transport. Each transport's own tests run it.
+package conformance
 
 import (
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,15 +18,15 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // Listen makes a fresh vLib OS for a test: its listener, and the dialer that
 // reaches it.
-type Listen func(t *testing.T) (vlibcall.Listener, vlibcall.Dialer)
+type Listen func(t *testing.T) (transport.Listener, transport.Dialer)
 
-// Conformance checks that a transport carries calls as package vlibcall
-// promises them.
-func Conformance(t *testing.T, listen Listen) {
+// Run checks that a transport carries calls as package vlibcall promises them.
+func Run(t *testing.T, listen Listen) {
 	for _, tt := range []struct {
 		name string
 		run  func(*testing.T, Listen)
@@ -44,7 +46,7 @@ func Conformance(t *testing.T, listen Listen) {
 }
 
 // serve runs a server with a few functions until the test ends.
-func serve(t *testing.T, listen Listen) vlibcall.Dialer {
+func serve(t *testing.T, listen Listen) transport.Dialer {
 	t.Helper()
 	l, d := listen(t)
 	s := vlibcall.NewServer(l)
@@ -69,9 +71,9 @@ func serve(t *testing.T, listen Listen) vlibcall.Dialer {
 	return d
 }
 
-func open(t testing.TB, d vlibcall.Dialer, size int, opts vlibcall.Options) *vlibcall.Channel {
+func open(t testing.TB, d transport.Dialer, opts vlibcall.Options) *vlibcall.Channel {
 	t.Helper()
-	c, err := vlibcall.Open(context.Background(), d, 1, size, opts)
+	c, err := vlibcall.Open(context.Background(), d, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,8 +89,8 @@ func testEchoOfEverySizeUnderEveryPolicy(t *testing.T, listen Listen) {
 	l := serve(t, listen)
 	const size = 64 << 10
 	for _, p := range []vlibcall.WaitPolicy{vlibcall.SpinThenBlock, vlibcall.Block, vlibcall.Spin} {
-		c := open(t, l, size, vlibcall.Options{Wait: p})
-		most := (size - vlibcall.HeaderSize) / 2
+		c := open(t, l, vlibcall.Options{Size: size, Wait: p})
+		most := (size - transport.HeaderSize) / 2
 		for _, n := range []int{0, 1, 63, 64, 985, 986, 987, 988, 1000, 4096, 30000, most - 64} {
 			in := bytes.Repeat([]byte{byte(n), 1, 2}, n/3+1)[:n]
 			out, err := c.Call(context.Background(), "t", "echo", in, nil)
@@ -100,7 +102,7 @@ func testEchoOfEverySizeUnderEveryPolicy(t *testing.T, listen Listen) {
 }
 
 func testVerdicts(t *testing.T, listen Listen) {
-	c := open(t, serve(t, listen), 8192, vlibcall.Options{})
+	c := open(t, serve(t, listen), vlibcall.Options{Size: 8192})
 	for _, tt := range []struct {
 		library, function string
 		input             int
@@ -127,7 +129,7 @@ func testVerdicts(t *testing.T, listen Listen) {
 }
 
 func testTimeoutAndCancelLeaveTheChannelUsable(t *testing.T, listen Listen) {
-	c := open(t, serve(t, listen), 8192, vlibcall.Options{})
+	c := open(t, serve(t, listen), vlibcall.Options{Size: 8192})
 	// Long enough to ask on a machine that others keep busy.
 	const soon = 100 * time.Millisecond
 	short, stop := context.WithTimeout(context.Background(), soon)
@@ -164,7 +166,7 @@ func testAsyncCallsAreServedInTheirOrder(t *testing.T, listen Listen) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx) }()
-	c := open(t, d, 8192, vlibcall.Options{})
+	c := open(t, d, vlibcall.Options{Size: 8192})
 	var want []string
 	var called atomic.Int32
 	var pending []*vlibcall.Pending
@@ -194,7 +196,7 @@ func testAsyncCallsAreServedInTheirOrder(t *testing.T, listen Listen) {
 
 func testSessionHoldsTheVLibOSAndResumesWhenIdle(t *testing.T, listen Listen) {
 	l := serve(t, listen)
-	c := open(t, l, 8192, vlibcall.Options{})
+	c := open(t, l, vlibcall.Options{Size: 8192})
 	if _, err := c.Session(context.Background(), "t", "nope"); !errors.Is(err, vlibcall.ErrNoFunction) {
 		t.Errorf("session on a function that is not there: %v", err)
 	}
@@ -214,7 +216,7 @@ func testSessionHoldsTheVLibOSAndResumesWhenIdle(t *testing.T, listen Listen) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Call(context.Background(), nil, nil); !errors.Is(err, vlibcall.ErrClosed) {
+	if _, err := s.Call(context.Background(), nil, nil); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("call after the end: %v", err)
 	}
 	if out, err := c.Call(context.Background(), "t", "echo", []byte("x"), nil); err != nil || string(out) != "x" {
@@ -226,7 +228,7 @@ func testManyClients(t *testing.T, listen Listen) {
 	l := serve(t, listen)
 	var wg sync.WaitGroup
 	for i := range 8 {
-		c := open(t, l, 8192, vlibcall.Options{})
+		c := open(t, l, vlibcall.Options{Size: 8192})
 		for j := range 3 {
 			wg.Go(func() {
 				for k := range 200 {
@@ -245,7 +247,7 @@ func testManyClients(t *testing.T, listen Listen) {
 
 func testCloseEndsCallsThatWait(t *testing.T, listen Listen) {
 	l := serve(t, listen)
-	c := open(t, l, 8192, vlibcall.Options{})
+	c := open(t, l, vlibcall.Options{Size: 8192})
 	var pending []*vlibcall.Pending
 	for range 3 {
 		pending = append(pending, c.Go(context.Background(), "t", "hang", nil, nil))
@@ -255,14 +257,14 @@ func testCloseEndsCallsThatWait(t *testing.T, listen Listen) {
 		t.Error(err)
 	}
 	for i, p := range pending {
-		if _, err := p.Result(); !errors.Is(err, vlibcall.ErrClosed) {
+		if _, err := p.Result(); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("call %d: %v", i, err)
 		}
 	}
-	if _, err := c.Call(context.Background(), "t", "echo", nil, nil); !errors.Is(err, vlibcall.ErrClosed) {
+	if _, err := c.Call(context.Background(), "t", "echo", nil, nil); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
-	if out, err := open(t, l, 8192, vlibcall.Options{}).Call(context.Background(), "t", "echo", []byte("x"), nil); string(out) != "x" {
+	if out, err := open(t, l, vlibcall.Options{Size: 8192}).Call(context.Background(), "t", "echo", []byte("x"), nil); string(out) != "x" {
 		t.Errorf("another client: %q, %v", out, err)
 	}
 }
@@ -281,7 +283,7 @@ func testServerThatStops(t *testing.T, listen Listen) {
 		}
 		done <- errors.Join(err, s.Close()) // dies with the call in its hands
 	}()
-	c := open(t, d, 8192, vlibcall.Options{})
+	c := open(t, d, vlibcall.Options{Size: 8192})
 	if _, err := c.Call(context.Background(), "t", "hang", nil, nil); !errors.Is(err, vlibcall.ErrGone) {
 		t.Errorf("call in its hands: %v", err)
 	}
@@ -294,7 +296,7 @@ func testServerThatStops(t *testing.T, listen Listen) {
 }
 
 func testCallsDoNotAllocate(t *testing.T, listen Listen) {
-	c := open(t, serve(t, listen), 8192, vlibcall.Options{})
+	c := open(t, serve(t, listen), vlibcall.Options{Size: 8192})
 	in, out := make([]byte, 64), make([]byte, 0, 64)
 	ctx := context.Background()
 	n := testing.AllocsPerRun(200, func() {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package vlibtest is a vlibcall transport on plain memory, within one
-// process: for tests of the protocol, honest and hostile. It is not a way to
-// call another domain.
-package vlibtest
+// Package memory is a transport on plain memory, within one process. It is for
+// tests: of the protocol, of programs that call or serve, and of peers that break
+// the protocol ([Page]). It cannot call another domain.
+package memory
 
 import (
 	"context"
@@ -15,10 +15,11 @@ import (
 	"unsafe"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// Listener is a vLib OS in memory. It is its own vlibcall.Dialer: Dial
-// connects to it.
+// Listener is a vLib OS in memory, and its own transport.Dialer: Dial connects to
+// it.
 type Listener struct {
 	mu        sync.Mutex
 	cond      *sync.Cond
@@ -35,10 +36,10 @@ func NewListener() *Listener {
 	return l
 }
 
-// Dial implements vlibcall.Dialer.
-func (l *Listener) Dial(_ context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
+// Dial implements transport.Dialer.
+func (l *Listener) Dial(_ context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
 	mem := Pages(o.Size)
-	if err := vlibcall.Format(mem[:vlibcall.HeaderSize], o.Size, o.Generation); err != nil {
+	if err := transport.Format(mem[:transport.HeaderSize], o.Size, o.Generation); err != nil {
 		return nil, err
 	}
 	l.mu.Lock()
@@ -55,13 +56,13 @@ func (l *Listener) Dial(_ context.Context, o vlibcall.Offer) (vlibcall.ClientEnd
 
 // Pages returns n bytes of zeroed memory, aligned as a page is.
 func Pages(n int) []byte {
-	raw := make([]byte, n+vlibcall.HeaderSize)
-	at := -int(uintptr(unsafe.Pointer(&raw[0]))) & (vlibcall.HeaderSize - 1)
+	raw := make([]byte, n+transport.HeaderSize)
+	at := -int(uintptr(unsafe.Pointer(&raw[0]))) & (transport.HeaderSize - 1)
 	return raw[at : at+n : at+n]
 }
 
-// Wait implements vlibcall.Listener.
-func (l *Listener) Wait(deadline time.Time) (vlibcall.Endpoint, error) {
+// Wait implements transport.Listener.
+func (l *Listener) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
 	if !deadline.IsZero() {
 		t := time.AfterFunc(time.Until(deadline), l.wake)
 		defer t.Stop()
@@ -71,10 +72,10 @@ func (l *Listener) Wait(deadline time.Time) (vlibcall.Endpoint, error) {
 	for {
 		switch {
 		case l.closed:
-			return nil, vlibcall.ErrClosed
+			return nil, os.ErrClosed
 		case l.interrupt:
 			l.interrupt = false
-			return nil, vlibcall.ErrInterrupted
+			return nil, transport.ErrInterrupted
 		case len(l.ready) > 0:
 			ep := l.ready[0]
 			l.ready = slices.Delete(l.ready, 0, 1)
@@ -93,7 +94,7 @@ func (l *Listener) wake() {
 	l.cond.Broadcast()
 }
 
-// Interrupt implements vlibcall.Listener.
+// Interrupt implements transport.Listener.
 func (l *Listener) Interrupt() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -101,7 +102,7 @@ func (l *Listener) Interrupt() {
 	l.cond.Broadcast()
 }
 
-// Close implements vlibcall.Listener.
+// Close implements transport.Listener.
 func (l *Listener) Close() error {
 	l.mu.Lock()
 	l.closed = true
@@ -133,8 +134,9 @@ func (l *Listener) forget(ep *endpoint) {
 	delete(l.all, ep)
 }
 
-// endpoint is one side. Events are a channel with room for one: an event
-// that is already pending absorbs the next, as an event channel does.
+// endpoint is one side, the client's or the server's. Events are a channel with
+// room for one: an event that is already pending absorbs the next, as an event
+// channel does.
 type endpoint struct {
 	mem      []byte
 	peer     *endpoint
@@ -153,8 +155,8 @@ func newEndpoint(mem []byte) *endpoint {
 	}
 }
 
-func (e *endpoint) Header() []byte        { return e.mem[:vlibcall.HeaderSize:vlibcall.HeaderSize] }
-func (e *endpoint) Data() ([]byte, error) { return e.mem[vlibcall.HeaderSize:], nil }
+func (e *endpoint) Header() []byte        { return e.mem[:transport.HeaderSize:transport.HeaderSize] }
+func (e *endpoint) Data() ([]byte, error) { return e.mem[transport.HeaderSize:], nil }
 
 func (e *endpoint) Notify() error {
 	if p := e.peer; p.listener != nil {
@@ -168,6 +170,21 @@ func (e *endpoint) Notify() error {
 	return nil
 }
 
+// NotifyLate implements transport.ServerEndpoint.
+func (e *endpoint) NotifyLate() error { return e.Notify() }
+
+// Begin implements transport.ServerEndpoint.
+func (*endpoint) Begin(uint64) error { return nil }
+
+// End implements transport.ServerEndpoint.
+func (*endpoint) End() {}
+
+// Peer implements transport.ServerEndpoint.
+func (*endpoint) Peer() (p transport.Peer, ok bool) { return p, false }
+
+// Payment implements transport.ClientEndpoint: memory knows no reservations.
+func (*endpoint) Payment() transport.Payment { return nil }
+
 func (e *endpoint) Wait(deadline time.Time) error {
 	var expired <-chan time.Time
 	if !deadline.IsZero() {
@@ -179,7 +196,7 @@ func (e *endpoint) Wait(deadline time.Time) error {
 	case <-e.event:
 		return nil
 	case <-e.stop:
-		return vlibcall.ErrInterrupted
+		return transport.ErrInterrupted
 	case <-e.peer.closed:
 		return nil
 	case <-expired:
