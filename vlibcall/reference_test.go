@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // docs/reference/channel.md has the offset of each field of the header, and each
@@ -36,7 +38,7 @@ func TestReferenceOfTheChannelIsItsLayout(t *testing.T) {
 			}
 		}
 	}
-	walk(reflect.TypeFor[header](), 0)
+	walk(reflect.TypeFor[transport.Header](), 0)
 	if !maps.Equal(listed, there) {
 		t.Errorf("offsets: the page has %v, the header %v", slices.Sorted(maps.Keys(listed)), slices.Sorted(maps.Keys(there)))
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/throttle"
+	"github.com/vlibos/vlibos/vlibcall"
 )
 
 // Key is one key that a file may have. The program's help, the manual page, the
@@ -70,7 +71,7 @@ var Keys = []Key{
 	{allowTable, "user", `"1000"`, "user that may call through the master: a name or a number; or group", "", ""},
 	{allowTable, "group", "", "group that may call: a name or a number; or user", "", ""},
 	{allowTable, "domain", `"web"`, "name or UUID of the domain that may be called", "", ""},
-	{allowTable, "port", "", "number of the server in the domain", "", fmt.Sprint(directory.DefaultPort)},
+	{allowTable, "port", "", "number of the server in the domain", "", fmt.Sprint(vlibcall.DefaultPort)},
 	{allowTable, "library", `"libz.so.1"`, "library that may be called", everything, ""},
 	{allowTable, "function", `["crc32", "adler32"]`, "functions that may be called; vlib run only where library and function name it", everything, ""},
 	{allowTable, "timeout", `"2s"`, "longest time of a call from its turn", fmt.Sprintf("up to %v", mostTimeout), defaultTimeout.String()},
@@ -92,8 +93,8 @@ var Keys = []Key{
 	{throttleTable, "cpus", "[1, 2, 3]", "CPUs to throttle", "", "all but probe_cpu"},
 	{throttleTable, "probe_cpu", "0", "CPU of which the software probe may use a hundredth", "", ""},
 	{throttleTable, "probe_mib", "", "buffer of the probe in MiB", fmt.Sprintf("up to %d", mostProbeMiB), "twice the last-level cache"},
-	{throttleTable, "tally", "", "for the source tally: file in which a program counts its requests", "", ""},
-	{throttleTable, "quantile", "", "for the source tally: quantile of the requests' times", "0 (the mean) to less than 1", "0"},
+	{throttleTable, "requests", "", "for the source requests: file in which a program counts its requests", "", ""},
+	{throttleTable, "quantile", "", "for the source requests: quantile of the requests' times", "0 (the mean) to less than 1", "0"},
 
 	{cacheTable, "name", `"wide"`, "name of the class", "letters, digits, - and _", ""},
 	{cacheTable, "l3", `"60%"`, "share of the L3 cache; classes overlap if their shares exceed 100 %", shares, "unchanged"},

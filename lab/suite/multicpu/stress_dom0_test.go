@@ -257,7 +257,7 @@ func echoOnce(ctx context.Context, domid uint16) (answered bool, took time.Durat
 		return false, time.Since(begun)
 	}
 	defer d.Close()
-	c, err := vlibcall.Open(ctx, d, 1, 8192, vlibcall.Options{Timeout: 5 * time.Second})
+	c, err := vlibcall.Open(ctx, d, vlibcall.Options{Size: 8192, Timeout: 5 * time.Second})
 	if err != nil {
 		return false, time.Since(begun)
 	}
