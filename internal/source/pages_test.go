@@ -61,6 +61,27 @@ func TestLinksResolve(t *testing.T) {
 	}
 }
 
+// A path in backquotes that begins with a folder of this repository is there.
+func TestPathsInPagesExist(t *testing.T) {
+	for path, text := range pages(t) {
+		textLines(text, func(n int, s string) {
+			for _, span := range codeSpan.FindAllString(s, -1) {
+				name := strings.Trim(span, "`")
+				room, _, inside := strings.Cut(name, "/")
+				if !inside || room == "" || room == "bin" || room == "out" || strings.ContainsAny(name, " *…<") {
+					continue
+				}
+				if _, err := os.Stat("../../" + room); err != nil {
+					continue
+				}
+				if _, err := os.Stat("../../" + name); err != nil {
+					t.Errorf("%s:%d: there is no %s", path, n, name)
+				}
+			}
+		})
+	}
+}
+
 // docs/README.md leads to every page of docs.
 func TestIndexHasEveryPage(t *testing.T) {
 	all := pages(t)
