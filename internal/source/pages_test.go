@@ -82,6 +82,27 @@ func TestPathsInPagesExist(t *testing.T) {
 	}
 }
 
+// Go code of a page is a part of a tested example, or a program whose main is one.
+func TestGoCodeOfPagesIsTested(t *testing.T) {
+	examples, err := os.ReadFile("../../example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
+	body := regexp.MustCompile(`(?s)\nfunc main\(\) \{\n(.*)\}\n`)
+	for path, text := range pages(t) {
+		for _, m := range block.FindAllStringSubmatch(text, -1) {
+			code := m[1]
+			if whole := body.FindStringSubmatch(code); whole != nil {
+				code = whole[1]
+			}
+			if !strings.Contains(string(examples), code) {
+				t.Errorf("%s: not in example_test.go: %s", path, code)
+			}
+		}
+	}
+}
+
 // docs/README.md leads to every page of docs.
 func TestIndexHasEveryPage(t *testing.T) {
 	all := pages(t)
