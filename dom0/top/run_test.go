@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// terminal is a pseudo-terminal, and what was written to it.
+// terminal is a pseudo-terminal and the text that was written to it.
 type terminal struct {
 	*testing.T
 	master, slave *os.File
@@ -91,7 +91,7 @@ func (x *terminal) resize(width, height uint16) {
 	}
 }
 
-// text takes what was written since the last time.
+// text returns what was written since the last call.
 func (x *terminal) text() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -99,7 +99,7 @@ func (x *terminal) text() string {
 	return x.written.String()
 }
 
-// shows waits until something is written.
+// shows waits until the text is written.
 func (x *terminal) shows(want string) string {
 	x.Helper()
 	all := ""
@@ -116,7 +116,7 @@ func (x *terminal) press(keys string) {
 	}
 }
 
-// given checks that the terminal is as it was.
+// given checks that the terminal is in its earlier state.
 func (x *terminal) given() {
 	x.Helper()
 	x.shows("\x1b[?1049l")
@@ -200,7 +200,7 @@ func TestKeysSortPauseAndExplain(t *testing.T) {
 	shows("sorted by delay", key('s'))
 	shows("?: help", key('p'))
 	shows("03:04:08", answer{sample: sample(3)}, tea.KeyPressMsg{Code: tea.KeyUp})
-	shows("nobody�[31m there", answer{err: errors.New("nobody\x1b[31m there")})
+	shows("no master�[31m there", answer{err: errors.New("no master\x1b[31m there")})
 	shows("?: help", answer{sample: sample(4)})
 	for _, end := range []tea.Msg{key('q'), tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}} {
 		if _, cmd := d.Update(end); cmd == nil || cmd() != (tea.QuitMsg{}) {
