@@ -56,7 +56,7 @@ const all = "all"
 func New(cfg Config) []*cli.Command {
 	return []*cli.Command{
 		{
-			Name: cfg.Name, Usage: "measure on this machine what this project claims, and make a report of it", ArgsUsage: "EXPERIMENT",
+			Name: cfg.Name, Usage: "measure this project's claims on this machine, and write a report", ArgsUsage: "EXPERIMENT",
 			Description: description(cfg),
 			Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "quick", Usage: "see that it works; the figures mean little"},
