@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/creack/pty"
 )
 
 func TestParameters(t *testing.T) {
@@ -106,7 +108,7 @@ func TestMainOutsideTheLab(t *testing.T) {
 }
 
 func TestTerminal(t *testing.T) {
-	master, slave, err := openTerminal()
+	master, slave, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
