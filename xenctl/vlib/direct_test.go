@@ -33,7 +33,7 @@ func TestInstructionOnlyWhereItIsServed(t *testing.T) {
 	}{
 		{"", "", false, "not a guest of Xen"},
 		{"kvm\n", "", false, "not a guest of Xen"},
-		{"xen\n", "", false, "not known"},
+		{"xen\n", "", false, "cannot determine"},
 		{"xen\n", "PV\n", false, "PV guest"},
 		{"xen\n", "PVH\n", true, ""},
 		{"xen\n", "HVM\n", true, ""},
