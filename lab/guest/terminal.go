@@ -32,7 +32,7 @@ func (h *host) runTerminal(cmd *exec.Cmd, size labproto.Window) error {
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
-		// Ends with EIO when the last process has left the terminal.
+		// It ends with EIO when the last process has closed the terminal.
 		io.Copy(h.Writer(labproto.KindStdout), master)
 	}()
 	err = cmd.Wait()
@@ -50,12 +50,12 @@ func openTerminal() (master, slave *os.File, err error) {
 	fd := int(master.Fd())
 	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
 		master.Close()
-		return nil, nil, fmt.Errorf("unlock terminal: %w", err)
+		return nil, nil, fmt.Errorf("unlock the terminal: %w", err)
 	}
 	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
 	if err != nil {
 		master.Close()
-		return nil, nil, fmt.Errorf("number of terminal: %w", err)
+		return nil, nil, fmt.Errorf("number of the terminal: %w", err)
 	}
 	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -65,7 +65,7 @@ func openTerminal() (master, slave *os.File, err error) {
 	return master, slave, nil
 }
 
-// setSize changes a terminal's size; a terminal that is closed has none.
+// setSize changes a terminal's size. It ignores a closed terminal.
 func setSize(tty *os.File, w labproto.Window) {
 	raw, err := tty.SyscallConn()
 	if err != nil {
@@ -76,8 +76,8 @@ func setSize(tty *os.File, w labproto.Window) {
 	})
 }
 
-// terminalInput writes to the terminal; the end of input is the terminal's
-// end-of-file character, for the terminal itself stays open.
+// terminalInput writes to the terminal. Closing it writes the terminal's end-of-file
+// character, because the terminal itself stays open.
 type terminalInput struct{ master *os.File }
 
 func (t terminalInput) Write(p []byte) (int, error) { return t.master.Write(p) }
