@@ -17,15 +17,15 @@ import (
 // contendedTools compile the emulator's plugin.
 var contendedTools = []tool{{"gcc", "build-essential"}, {"dpkg-source", "dpkg-dev"}}
 
-// memoryBus is the modelled memory bus of one run: the plugin, and the file
-// that it shares with the machine.
+// memoryBus is the modelled memory bus of one run: the plugin, and the file that it
+// shares with the machine.
 type memoryBus struct {
 	plugin string
 	file   *os.File
 }
 
-// newMemoryBus builds the plugin if need be and makes the file, which is gone
-// when nobody has it open. The caller closes it.
+// newMemoryBus builds the plugin, if necessary, and makes the file, which no name
+// refers to: it ends with the last process that has it open. The caller closes it.
 func newMemoryBus(ctx context.Context, log io.Writer) (*memoryBus, error) {
 	cache, err := image.DefaultCache()
 	if err != nil {
@@ -48,8 +48,8 @@ func newMemoryBus(ctx context.Context, log io.Writer) (*memoryBus, error) {
 	return &memoryBus{plugin, f}, nil
 }
 
-// setService makes the bus as slow as it is to be. The plugin is there: the
-// machine runs.
+// setService sets the bus's service time. The machine must run, so that the plugin
+// is there.
 func (m *memoryBus) setService(d time.Duration) error {
 	bus, err := model.OpenFile(m.file)
 	if err != nil {
