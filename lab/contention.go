@@ -9,8 +9,8 @@ import (
 	"os"
 	"time"
 
-	"github.com/vlibos/vlibos/lab/contended"
 	"github.com/vlibos/vlibos/lab/image"
+	"github.com/vlibos/vlibos/lab/membus"
 	"github.com/vlibos/vlibos/throttle/model"
 )
 
@@ -34,7 +34,7 @@ func newMemoryBus(ctx context.Context, log io.Writer) (*memoryBus, error) {
 	if err := install(ctx, missing(contendedTools), log); err != nil {
 		return nil, err
 	}
-	plugin, err := contended.NewCache(cache).Build(ctx, runTools[0].pkg, log)
+	plugin, err := membus.NewCache(cache).Build(ctx, runTools[0].pkg, log)
 	if err != nil {
 		return nil, err
 	}
