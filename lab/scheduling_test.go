@@ -37,7 +37,9 @@ func TestManyCPUs(t *testing.T) {
 // long are the tests of lab/suite/serving that take minutes each. make soak runs them.
 // The last one leaves a cpupool that cannot be removed.
 var long = []string{
-	"TestClockSet", "TestThreadReservation", "TestSlowXenstored", "TestXenstoreOverQuota", "TestRestartedInMidCall", "TestXenstoredDies", "TestPausedWithoutWeights",
+	"TestWallClockChangesNoBudget", "TestThreadAndCalleeShareOneBudget", "TestBudgetsAndCallsNeedNoXenstored",
+	"TestGuestOverItsXenstoreQuotaStillServes", "TestCallOfADestroyedDomainEndsOnce", "TestBudgetsAndCallsOutliveXenstored",
+	"TestDomainIsPausedWhereThereAreNoWeights",
 }
 
 // TestServing tests the daemon as an operator uses it: where the module keeps budgets,

@@ -44,13 +44,13 @@ func TestSoakFaults(t *testing.T) {
 		these(t, lab.Config{
 			Xen: lab.VlibDebugXen, PCPUs: 3, Dom0VCPUs: 2, DomUs: 2, DomUVCPUs: 2, Env: env,
 			Timeout: 3 * (faultsTime(t) + 20*time.Minute),
-		}, func(_, test string) bool { return test == "TestStress" }, "lab/suite/multicpu")
+		}, func(_, test string) bool { return test == "TestDomainsSurviveConcurrentChanges" }, "lab/suite/multicpu")
 	})
 	t.Run("starvation", func(t *testing.T) {
 		rounds := fmt.Sprintf("VLIBOS_ROUNDS=%d", max(8, int(faultsTime(t)/(10*time.Second))))
 		these(t, lab.Config{
 			Xen: lab.VlibDebugXen, Mode: lab.Counted, DomUs: 2, Env: append(env, rounds), Timeout: 3 * (faultsTime(t) + 20*time.Minute),
-		}, func(_, test string) bool { return test == "TestNobodyStarves" }, "lab/suite/scheduling")
+		}, func(_, test string) bool { return test == "TestNoDomainStarvesAfterDisturbances" }, "lab/suite/scheduling")
 	})
 }
 
