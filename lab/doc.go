@@ -9,5 +9,5 @@
 //
 // A [Run] resumes a machine that an earlier run with the same ingredients has saved,
 // which takes a second or two. If there is none, it boots, which takes ten to sixty
-// seconds, and saves the machine ([Saved], docs/lab.md).
+// seconds, and saves the machine ([Saved], docs/reference/lab.md).
 package lab

@@ -18,7 +18,7 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// announcing is a server that only announces itself, as docs/channel.md says.
+// announcing is a server that only announces itself, as docs/reference/channel.md says.
 const announcing = `#!/bin/sh
 xenstore-write data/version $(/opt/hypercall)
 xenstore-write data/limit $(cat /sys/module/xen_gntalloc/parameters/limit)

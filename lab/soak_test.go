@@ -33,8 +33,8 @@ func faultsTime(t *testing.T) time.Duration {
 }
 
 // TestSoakFaults runs random changes under Xen's assertions and checks of locks: for an
-// hour those of TestManyCPUs, and those of starvation in counted mode. Both print the
-// seed that repeats them.
+// hour those of TestManyCPUs, and those of starvation in counted mode, a round for each
+// minute. Both print the seed that repeats them.
 func TestSoakFaults(t *testing.T) {
 	env := []string{"VLIBOS_STRESS=" + faultsTime(t).String()}
 	if seed := os.Getenv("VLIBOS_SEED"); seed != "" {
@@ -47,7 +47,7 @@ func TestSoakFaults(t *testing.T) {
 		}, func(_, test string) bool { return test == "TestDomainsSurviveConcurrentChanges" }, "lab/suite/multicpu")
 	})
 	t.Run("starvation", func(t *testing.T) {
-		rounds := fmt.Sprintf("VLIBOS_ROUNDS=%d", max(8, int(faultsTime(t)/(10*time.Second))))
+		rounds := fmt.Sprintf("VLIBOS_ROUNDS=%d", max(8, int(faultsTime(t)/time.Minute)))
 		these(t, lab.Config{
 			Xen: lab.VlibDebugXen, Mode: lab.Counted, DomUs: 2, Env: append(env, rounds), Timeout: 3 * (faultsTime(t) + 20*time.Minute),
 		}, func(_, test string) bool { return test == "TestNoDomainStarvesAfterDisturbances" }, "lab/suite/scheduling")

@@ -94,7 +94,7 @@ func TestEachPolicySlowsTheJobDown(t *testing.T) {
 			}
 			testkit.Eventually(t, "the job is slowed down", func() bool {
 				felt.Add(1, time.Millisecond/2)
-				u, err := h.host.Usage(t.Context(), h.domain(Job), background.ID)
+				u, err := h.host.Usage(t.Context(), h.domain(Job).On(background))
 				if err != nil {
 					t.Fatal(err)
 				}

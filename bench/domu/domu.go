@@ -9,6 +9,7 @@ import (
 
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 )
 
@@ -23,7 +24,7 @@ type Server struct {
 const port = 1
 
 // channelSize in bytes has room for a command's output.
-const channelSize = 16 * vlibcall.HeaderSize
+const channelSize = 16 * transport.HeaderSize
 
 // Open opens a channel to the server in a domain.
 func Open(ctx context.Context, domid uint16, o vlibcall.Options) (*Server, error) {
@@ -31,7 +32,8 @@ func Open(ctx context.Context, domid uint16, o vlibcall.Options) (*Server, error
 	if err != nil {
 		return nil, err
 	}
-	ch, err := vlibcall.Open(ctx, d, port, channelSize, o)
+	o.Size = channelSize
+	ch, err := vlibcall.Open(ctx, d, o)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}

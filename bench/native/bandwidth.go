@@ -8,11 +8,12 @@ import (
 
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 const (
 	payloadSize  = 1 << 20
-	smallChannel = 2 * vlibcall.HeaderSize
+	smallChannel = 2 * transport.HeaderSize
 	// wideChannel is the size in bytes of a channel that holds a payload each
 	// way.
 	wideChannel = 3 * payloadSize

@@ -16,6 +16,7 @@ import (
 
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
@@ -104,8 +105,8 @@ func (c *client) batches(n int, f func(n int) error) (float64, error) {
 	return bench.Quantile(times, 0.5), nil
 }
 
-func (c *client) open(ctx context.Context, port uint32, size int, wait vlibcall.WaitPolicy) (*vlibcall.Channel, error) {
-	return vlibcall.Open(ctx, native.Domain(c.dir), port, size, vlibcall.Options{Wait: wait})
+func (c *client) open(ctx context.Context, port transport.Port, size int, wait vlibcall.WaitPolicy) (*vlibcall.Channel, error) {
+	return vlibcall.Open(ctx, native.Domain(c.dir), vlibcall.Options{Port: port, Size: size, Wait: wait})
 }
 
 // peerMallocs asks the peer how many objects it has allocated.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
@@ -45,7 +46,7 @@ func Peer(ctx context.Context, dir string, in io.Reader, out io.Writer) (err err
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	ended := make(chan error, 2)
-	for _, port := range []uint32{portBlock, portSpin} {
+	for _, port := range []transport.Port{portBlock, portSpin} {
 		l, err := native.Listen(dir, port)
 		if err != nil {
 			return err
@@ -96,7 +97,7 @@ func Peer(ctx context.Context, dir string, in io.Reader, out io.Writer) (err err
 	return input
 }
 
-func newServer(l vlibcall.Listener) *vlibcall.Server {
+func newServer(l transport.Listener) *vlibcall.Server {
 	s := vlibcall.NewServer(l)
 	s.Handle(library, functionEcho, func(c *vlibcall.Call) error { return c.Reply(c.Input()) })
 	var short [8]byte

@@ -16,6 +16,7 @@ import (
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
@@ -71,8 +72,7 @@ func (k *keeping) open(ctx context.Context, id int, budget, period time.Duration
 	if err := k.ask("reserve", id, os.Getpid(), int64(budget), int64(period), k.domain); err != nil {
 		return nil, err
 	}
-	return vlibcall.Open(ctx, native.Domain(filepath.Join(k.dir, k.domain)), portBlock, smallChannel,
-		vlibcall.Options{Wait: vlibcall.Block, Reservation: uint32(id)})
+	return vlibcall.Open(ctx, native.Domain(filepath.Join(k.dir, k.domain)), vlibcall.Options{Port: portBlock, Size: smallChannel, Wait: vlibcall.Block, Reservation: transport.Reservation(id)})
 }
 
 // overshoot measures by how much both sides together exceeded a budget when its

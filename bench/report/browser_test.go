@@ -57,7 +57,7 @@ type probed struct {
 func TestBrowserDrawsEveryFigure(t *testing.T) {
 	path, err := exec.LookPath("chromium")
 	if err != nil {
-		t.Fatalf("%v: make test installs it", err)
+		t.Fatalf("%v: 'make test SUITE=browser' installs it", err)
 	}
 	page := pageOf(t, complete())
 	file := filepath.Join(t.TempDir(), "report.html")

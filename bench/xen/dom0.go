@@ -21,6 +21,7 @@ import (
 
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 )
 
@@ -179,7 +180,7 @@ func calls(ctx context.Context, domid uint16, s Samples) (err error) {
 func opens(ctx context.Context, d *xen.Domain, s Samples) error {
 	for range 100 {
 		begin := tsc()
-		ch, err := vlibcall.Open(ctx, d, port, 2*vlibcall.HeaderSize, vlibcall.Options{})
+		ch, err := vlibcall.Open(ctx, d, vlibcall.Options{Port: port, Size: 2 * transport.HeaderSize})
 		if err == nil {
 			err = ch.Close()
 		}
@@ -192,7 +193,7 @@ func opens(ctx context.Context, d *xen.Domain, s Samples) error {
 }
 
 func call(ctx context.Context, d *xen.Domain, s Samples, name string, n int, wait vlibcall.WaitPolicy) (err error) {
-	ch, err := vlibcall.Open(ctx, d, port, 2*vlibcall.HeaderSize, vlibcall.Options{Wait: wait})
+	ch, err := vlibcall.Open(ctx, d, vlibcall.Options{Port: port, Size: 2 * transport.HeaderSize, Wait: wait})
 	if err != nil {
 		return err
 	}

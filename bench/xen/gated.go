@@ -9,6 +9,7 @@ import (
 
 	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -34,7 +35,7 @@ func (b *host) gated(ctx context.Context, domid uint16) error {
 }
 
 func (b *host) countEcho(ctx context.Context, domid uint16, name string, reservation uint32) (err error) {
-	g, err := domu.Open(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: reservation})
+	g, err := domu.Open(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: transport.Reservation(reservation)})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/vlibos/vlibos/evtchn"
@@ -79,7 +80,7 @@ func Listener(ctx context.Context, out io.Writer) (err error) {
 // listenOpen counts LISTEN while Dom0 has a hold on the gate; it returns at once.
 func (s Samples) listenOpen(m *vlib.Module) error {
 	var err error
-	for err = vlib.ErrNotPermitted; errors.Is(err, vlib.ErrNotPermitted); {
+	for err = fs.ErrPermission; errors.Is(err, fs.ErrPermission); {
 		time.Sleep(time.Millisecond) // until Dom0 allows this domain to listen
 		_, err = m.Listen(vlib.Served{})
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // serverNode is the node that a vLib OS writes under its home when it listens
-// (docs/channel.md). It shows that the domain can be called.
+// (docs/reference/channel.md). It shows that the domain can be called.
 const serverNode = "data/vlibos/1/server"
 
 // pollDomain is the time between two looks at a domain's state.

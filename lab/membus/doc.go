@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package membus builds the emulator's plugin for the lab's contended mode
-// (docs/contended.md). The plugin gives the machine a last-level cache that its CPUs share,
+// (docs/reference/lab-bus.md). The plugin gives the machine a last-level cache that its CPUs share,
 // and a memory bus that they queue for.
 //
 // The plugin in the folder plugin is compiled on this machine with the header from the

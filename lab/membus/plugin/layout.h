@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The file that the plugin shares with the guest (docs/contended.md). The Go
- * version is throttle/model/layout.go; a test compares the two.
+ * The file that the plugin shares with the guest
+ * (docs/reference/lab-bus.md). The Go version is throttle/model/layout.go; a
+ * test compares the two.
  */
 #ifndef VLIBOS_CONTENDED_LAYOUT_H
 #define VLIBOS_CONTENDED_LAYOUT_H

@@ -14,6 +14,7 @@ import (
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 const ms = time.Millisecond
@@ -21,7 +22,7 @@ const ms = time.Millisecond
 // open opens a channel until the end of the test.
 func open(t *testing.T, domid uint16, reservation uint32) *vlibcall.Channel {
 	t.Helper()
-	return host.Open(t, domid, vlibcall.Options{Timeout: testkit.Patience, Reservation: reservation})
+	return host.Open(t, domid, vlibcall.Options{Timeout: testkit.Patience, Reservation: transport.Reservation(reservation)})
 }
 
 // tool runs a program of the toolstack. Where tests race on purpose, its error is no

@@ -6,6 +6,7 @@ package multicpu
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -22,6 +23,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
+	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -51,11 +53,17 @@ func stressSeed(t *testing.T) uint64 {
 }
 
 // Several threads change gates, reservations, throttles and leases of two domains at the
-// same time, call, and use the toolstack's pinning, pausing, pools and offline CPUs. After
-// that the domains are as they were. Each call ends in its time.
+// same time, call, and use the toolstack's handles, pinning, pausing, pools and offline
+// CPUs. After that the domains are as they were. Each call ends in its time.
 func TestDomainsSurviveConcurrentChanges(t *testing.T) {
 	m, h := host.Module(t)
 	seed := stressSeed(t)
+	var before [3]xenctl.DomainInfo // by number
+	for domid := range before {
+		var err error
+		before[domid], err = h.DomainInfo(uint16(domid))
+		host.Must(t, err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), stressTime(t))
 	defer cancel()
 	var work sync.WaitGroup
@@ -116,6 +124,15 @@ func TestDomainsSurviveConcurrentChanges(t *testing.T) {
 			m.Info()
 		}
 		time.Sleep(ms)
+	})
+	loop("handles", 8, func(r *rand.Rand) {
+		// As toolstacks do when they rename a domain.
+		var uuid [16]byte
+		binary.LittleEndian.PutUint64(uuid[r.IntN(9):], r.Uint64())
+		if err := h.SetUUID(domid(r), uuid); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(10 * ms)
 	})
 	loop("calls", 4, func(r *rand.Rand) {
 		// Each call ends in its time, whatever the other threads do.
@@ -187,6 +204,7 @@ func TestDomainsSurviveConcurrentChanges(t *testing.T) {
 	for domid := uint16(1); domid <= 2; domid++ {
 		host.Must(t, tool(t, "xl", "vcpu-pin", fmt.Sprintf("vlib%d", domid), "all", "all"))
 		host.Must(t, m.SetDomain(domid, 0, vlib.Closed|vlib.StopTime))
+		host.Must(t, h.SetUUID(domid, before[domid].UUID))
 		d, err := h.DomainInfo(domid)
 		host.Must(t, err)
 		if d.Paused || d.Dying || d.Shutdown {
@@ -239,7 +257,7 @@ func echoOnce(ctx context.Context, domid uint16) (answered bool, took time.Durat
 		return false, time.Since(begun)
 	}
 	defer d.Close()
-	c, err := vlibcall.Open(ctx, d, 1, 8192, vlibcall.Options{Timeout: 5 * time.Second})
+	c, err := vlibcall.Open(ctx, d, vlibcall.Options{Size: 8192, Timeout: 5 * time.Second})
 	if err != nil {
 		return false, time.Since(begun)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 )
 
@@ -46,11 +47,11 @@ func domain(t testing.TB, name string) *xen.Domain {
 	return d
 }
 
-func open(t testing.TB, d vlibcall.Dialer, port uint32, size int, opts vlibcall.Options) *vlibcall.Channel {
+func open(t testing.TB, d transport.Dialer, opts vlibcall.Options) *vlibcall.Channel {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), bound)
 	defer cancel()
-	c, err := vlibcall.Open(ctx, d, port, size, opts)
+	c, err := vlibcall.Open(ctx, d, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,9 +81,9 @@ type steady struct {
 	longest time.Duration
 }
 
-func startSteady(t testing.TB, name string, d vlibcall.Dialer) *steady {
+func startSteady(t testing.TB, name string, d transport.Dialer) *steady {
 	t.Helper()
-	c := open(t, d, 1, 16384, vlibcall.Options{Timeout: bound})
+	c := open(t, d, vlibcall.Options{Size: 16384, Timeout: bound})
 	s := &steady{name: name, stop: make(chan struct{})}
 	s.done.Go(func() {
 		defer c.Close()

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
 // firstDeed is the port of the first misdeed; the others follow.
@@ -25,7 +25,7 @@ type misdeed struct {
 	grantee  uint16 // domain that may map the pages
 	listener uint16 // domain that may bind the event channel
 
-	header    func(p vlibtest.Page)                        // damages the new header page
+	header    func(p memory.Page)                          // damages the new header page
 	directory func(c *channel)                             // damages the directory
 	answer    func(ctx context.Context, c *channel) string // text of the answer; "" for none
 	serve     func(ctx context.Context, c *channel)        // runs until the client has left
@@ -60,12 +60,12 @@ var misdeeds = append([]misdeed{
 	{name: "event channel of xenstore", answer: refs(func(c *channel, r *references) { r.port = 1 })},
 	{name: "event channel for another domain", listener: stranger},
 
-	{name: "wrong magic", header: func(p vlibtest.Page) { p.Word(vlibtest.Magic).Add(1) }},
-	{name: "wrong revision", header: func(p vlibtest.Page) { p.Word(vlibtest.RevisionWord).Add(1) }},
-	{name: "wrong size", header: func(p vlibtest.Page) { p.Word(vlibtest.Size).Add(pageSize) }},
-	{name: "wrong generation", header: func(p vlibtest.Page) { p.Word(vlibtest.Generation).Add(1) }},
+	{name: "wrong magic", header: func(p memory.Page) { p.Word(memory.Magic).Add(1) }},
+	{name: "wrong revision", header: func(p memory.Page) { p.Word(memory.RevisionWord).Add(1) }},
+	{name: "wrong size", header: func(p memory.Page) { p.Word(memory.Size).Add(pageSize) }},
+	{name: "wrong generation", header: func(p memory.Page) { p.Word(memory.Generation).Add(1) }},
 	{name: "random header", header: random},
-	{name: "answer before any question", header: func(p vlibtest.Page) { p.Answer(1, 0) }},
+	{name: "answer before any question", header: func(p memory.Page) { p.Answer(1, 0) }},
 }, callMisdeeds...)
 
 func text(s string) func(context.Context, *channel) string {
@@ -83,7 +83,7 @@ func refs(spoil func(c *channel, r *references)) func(context.Context, *channel)
 	}
 }
 
-func random(p vlibtest.Page) {
+func random(p memory.Page) {
 	for i := 0; i < len(p); i += 8 {
 		p.Word(i).Store(rand.Uint64())
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 var (
@@ -94,7 +95,7 @@ func TestMisdeedsAreErrorsAndLeaveNothing(t *testing.T) {
 	}
 	one, two := domain(t, "vlib1"), domain(t, "vlib2")
 	callers := []*steady{startSteady(t, "vlib1", one), startSteady(t, "vlib2", two)}
-	watch := open(t, one, 1, 8192, vlibcall.Options{Timeout: bound})
+	watch := open(t, one, vlibcall.Options{Size: 8192, Timeout: bound})
 	defer closed(t, watch)
 	for _, s := range callers {
 		defer s.end()
@@ -120,7 +121,7 @@ func TestMisdeedsAreErrorsAndLeaveNothing(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), openTimeout(want.open))
 				defer cancel()
 				start := time.Now()
-				c, err := vlibcall.Open(ctx, one, firstDeed+uint32(i), want.size, vlibcall.Options{Timeout: limit})
+				c, err := vlibcall.Open(ctx, one, vlibcall.Options{Port: firstDeed + transport.Port(i), Size: want.size, Timeout: limit})
 				ended(t, "open", start, openTimeout(want.open), err, want.open)
 				if err != nil {
 					return

@@ -29,13 +29,13 @@ func TestRoundsOfChannelsLeaveNothing(t *testing.T) {
 		}
 	}
 	d, id := domain(t, "vlib1"), host.DomainID(t, "vlib1")
-	watch := open(t, d, 1, 8192, vlibcall.Options{Timeout: bound})
+	watch := open(t, d, vlibcall.Options{Size: 8192, Timeout: bound})
 	defer closed(t, watch)
 	before, inUse := take(t, watch), grants(t, id)
 	input := make([]byte, 2000)
 	start := time.Now()
 	for i := range rounds {
-		c := open(t, d, 1, 8192, vlibcall.Options{Timeout: bound})
+		c := open(t, d, vlibcall.Options{Size: 8192, Timeout: bound})
 		out, err := c.Call(t.Context(), "t", "echo", input, nil)
 		if err != nil || len(out) != len(input) {
 			t.Fatalf("round %d: %d bytes, %v", i, len(out), err)

@@ -13,6 +13,7 @@ import (
 	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -126,7 +127,7 @@ func TestCallsQueueInOrderAndPayForThemselves(t *testing.T) {
 	for id := uint32(1); id <= 3; id++ {
 		h.reserve(id, 2*ms, 10*ms)
 		h.must(h.Allow(1, id))
-		c := h.open(1, vlibcall.Options{Timeout: 10 * time.Second, Reservation: id})
+		c := h.open(1, vlibcall.Options{Timeout: 10 * time.Second, Reservation: transport.Reservation(id)})
 		h.echo(c)
 		channels = append(channels, c)
 	}

@@ -6,6 +6,7 @@ package scheduling
 
 import (
 	"errors"
+	"io/fs"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func TestDomainRunsOnlyWithItsGateOpen(t *testing.T) {
 			h.Errorf("it ran for %v of 100 ms with its gate open", ran)
 		}
 	}
-	if err := h.SetDomain(0, vlib.Closed, 0); !errors.Is(err, vlib.ErrNotPermitted) {
+	if err := h.SetDomain(0, vlib.Closed, 0); !errors.Is(err, fs.ErrPermission) {
 		h.Errorf("Dom0's gate: %v", err)
 	}
 }

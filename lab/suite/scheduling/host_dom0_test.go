@@ -81,7 +81,7 @@ func (h *machine) cpu(cpu int) vlib.CPU {
 func (h *machine) open(domid uint16, o vlibcall.Options) *vlibcall.Channel {
 	h.Helper()
 	c := host.Open(h, domid, o)
-	h.payers[c] = o.Reservation
+	h.payers[c] = uint32(o.Reservation)
 	return c
 }
 

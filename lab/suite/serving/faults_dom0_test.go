@@ -17,6 +17,7 @@ import (
 	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -42,7 +43,7 @@ func open(t *testing.T, m *vlib.Module, reservation uint32) *vlibcall.Channel {
 			t.Error(err)
 		}
 	})
-	return host.Open(t, vlib1, vlibcall.Options{Reservation: reservation})
+	return host.Open(t, vlib1, vlibcall.Options{Reservation: transport.Reservation(reservation)})
 }
 
 // A call that is active when the master is killed ends once and is charged once. No gate

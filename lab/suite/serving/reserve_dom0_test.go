@@ -23,6 +23,7 @@ import (
 	"github.com/vlibos/vlibos/reservation"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -54,7 +55,7 @@ func caller(domain string) error {
 	if err != nil {
 		return err
 	}
-	c, err := vlibcall.Open(ctx, d, directory.DefaultPort, 8192, vlibcall.Options{Wait: vlibcall.Block, Reservation: number})
+	c, err := vlibcall.Open(ctx, d, vlibcall.Options{Port: vlibcall.DefaultPort, Size: 8192, Wait: vlibcall.Block, Reservation: transport.Reservation(number)})
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func working(t *testing.T, domain string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := vlibcall.Open(t.Context(), d, 1, 8192, vlibcall.Options{})
+	c, err := vlibcall.Open(t.Context(), d, vlibcall.Options{Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}
