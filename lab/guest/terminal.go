@@ -26,7 +26,7 @@ func (h *host) runTerminal(cmd *exec.Cmd, size labproto.Window) error {
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
-		// Ends with EIO when the last process has left the terminal.
+		// It ends with EIO when the last process has closed the terminal.
 		io.Copy(h.Writer(labproto.KindStdout), master)
 	}()
 	err = cmd.Wait()
@@ -34,8 +34,8 @@ func (h *host) runTerminal(cmd *exec.Cmd, size labproto.Window) error {
 	return err
 }
 
-// terminalInput writes to the terminal; the end of input is the terminal's
-// end-of-file character, for the terminal itself stays open.
+// terminalInput writes to the terminal. Closing it writes the terminal's end-of-file
+// character, because the terminal itself stays open.
 type terminalInput struct{ master *os.File }
 
 func (t terminalInput) Write(p []byte) (int, error) { return t.master.Write(p) }
