@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/vlibos/vlibos/bench/command"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/directory"
@@ -81,13 +82,13 @@ var verdicts = []struct {
 	{control.ErrNoMaster, exitNoMaster},
 	{host.ErrNotAdmitted, exitNoRoom},
 	{host.ErrNoDomain, exitNoDomain},
-	{master.ErrNotReserved, exitUnpaid},
+	{api.ErrNotReserved, exitUnpaid},
 	{host.ErrNotAllowed, exitDenied},
-	{master.ErrNotAdopted, exitNoDomain},
-	{master.ErrControl, exitDenied},
+	{api.ErrNotAdopted, exitNoDomain},
+	{api.ErrControl, exitDenied},
 	{master.ErrRunning, exitServed},
-	{master.ErrFull, exitNoRoom},
-	{master.ErrClass, exitUsage},
+	{api.ErrFull, exitNoRoom},
+	{host.ErrClass, exitUsage},
 	{host.ErrNoMembers, exitNoDomain},
 	{rtsched.ErrRange, exitUsage},
 	{directory.ErrNotPermitted, exitDenied},

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/internal/atomicfile"
 	"github.com/vlibos/vlibos/internal/flock"
 )
@@ -30,11 +31,13 @@ type state struct {
 	written []byte // last
 }
 
+// stateJSON is the file. Version changes with what the fields mean.
 type stateJSON struct {
-	Adopted []Adoption `json:"adopted"`
-	Payers  []Payer    `json:"payers,omitempty"`
-	Held    []Held     `json:"held,omitempty"`
+	Version      int               `json:"version"`
+	Reservations []api.Reservation `json:"reservations"`
 }
+
+const stateVersion = 2
 
 // openState takes the lock.
 func openState(dir string) (*state, error) {
@@ -65,23 +68,27 @@ func running(err error) error {
 func (s *state) file() string { return filepath.Join(s.dir, "state.json") }
 
 // read returns what an earlier daemon wrote.
-func (s *state) read() (j stateJSON, err error) {
+func (s *state) read() ([]api.Reservation, error) {
 	b, err := os.ReadFile(s.file())
 	if errors.Is(err, fs.ErrNotExist) {
-		return j, nil
+		return nil, nil
 	}
 	if err != nil {
-		return j, err
+		return nil, err
 	}
+	var j stateJSON
 	if err := json.Unmarshal(b, &j); err != nil {
-		return j, fmt.Errorf("%s: %w: remove it, and adopt again what is to be adopted", s.file(), err)
+		return nil, fmt.Errorf("%s: %w: remove it, and adopt again what is to be adopted", s.file(), err)
 	}
-	return j, nil
+	if j.Version != stateVersion {
+		return nil, fmt.Errorf("%s: a vlibmaster of another version wrote it (form %d; this one reads %d): release what it lists with that version, or restart the host; then remove the file", s.file(), j.Version, stateVersion)
+	}
+	return j.Reservations, nil
 }
 
 // write replaces the file as a whole, if it is to be another.
-func (s *state) write(j stateJSON) error {
-	b, err := json.MarshalIndent(j, "", "\t")
+func (s *state) write(all []api.Reservation) error {
+	b, err := json.MarshalIndent(stateJSON{stateVersion, all}, "", "\t")
 	if err != nil {
 		return err
 	}
@@ -91,22 +98,6 @@ func (s *state) write(j stateJSON) error {
 	err = atomicfile.Write(s.file(), append(b, '\n'), 0o600)
 	if err == nil {
 		s.written = b
-	}
-	return err
-}
-
-// enter puts an entry among others, then makes it true by do. If that fails the
-// others are as they were; who has written them writes them again.
-func enter[K comparable, V any](all map[K]V, key K, entry V, do func() error) error {
-	was, had := all[key]
-	all[key] = entry
-	err := do()
-	switch {
-	case err == nil:
-	case had:
-		all[key] = was
-	default:
-		delete(all, key)
 	}
 	return err
 }

@@ -18,8 +18,8 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/master"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -150,7 +150,7 @@ func (a *asked) ask(ctx context.Context) (Sample, error) {
 	if a.fails.Load() {
 		return Sample{}, errors.New("nobody\x1b[31m there")
 	}
-	return Sample{At: start.Add(time.Duration(n) * time.Second), Host: control.Host{Host: "test", Adopted: []master.Status{
+	return Sample{At: start.Add(time.Duration(n) * time.Second), Host: control.Host{Host: "test", Reservations: []api.Status{
 		status(2048, "web\x1b[5m", "1", time.Duration(n)*250*ms, 0, 0),
 	}}}, nil
 }
