@@ -17,10 +17,8 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/internal/testkit"
 )
-
-// patience bounds every wait. A machine may be busy.
-const patience = time.Minute
 
 // output collects what a program says, and can be waited for.
 type output struct {
@@ -41,7 +39,7 @@ func (o *output) Write(b []byte) (int, error) {
 // expect waits until text has been said.
 func (o *output) expect(t *testing.T, text string) {
 	t.Helper()
-	end := time.After(patience)
+	end := time.After(testkit.Patience)
 	for {
 		o.mu.Lock()
 		said, more := o.text.String(), o.more
@@ -117,7 +115,7 @@ func TestServe(t *testing.T) {
 	defer said.Close()
 	master := background(t, "msg=serving host=native", []string{"NOTIFY_SOCKET=/tmp/notify"}, "vlibmaster", "serve")
 	for _, want := range []string{"READY=1", "WATCHDOG=1", "WATCHDOG=1"} {
-		said.SetReadDeadline(time.Now().Add(patience))
+		said.SetReadDeadline(time.Now().Add(testkit.Patience))
 		b := make([]byte, 100)
 		n, err := said.Read(b)
 		if err != nil || strings.TrimSpace(string(b[:n])) != want {

@@ -95,16 +95,51 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: append(guardCommands(), callCommand(), servicesCommand(), doctorCommand(), serveCommand(), adoptCommand(), releaseCommand(), psCommand(), topCommand(), admitCommand(),
-			calibrateCommand(), runCommand(), cgroupCommand(), calibrateLoadCommand(), versionCommand(), completionCommand(), printCommand()),
+		Commands:              groupedCommands(),
+		Metadata:              map[string]any{"groups": groups},
+		CustomAppHelpTemplate: strings.Replace(cli.AppHelpTemplate, `{{template "visibleCommandCategoryTemplate" .}}`, groupTemplate, 1),
 	}
-	app.Commands = append(app.Commands, command.New(command.Config{Name: "bench", Program: "vlibmaster"})...)
 	for _, c := range app.Commands {
 		c.OnUsageError = app.OnUsageError
 		// A positional "help" is a domain's name like any other.
 		c.HideHelpCommand = true
 	}
 	return app
+}
+
+// The groups of commands, in the order in which --help lists them.
+const (
+	calls        = "Calls"
+	reservations = "Reservations"
+	thisHost     = "This host"
+	measuring    = "Measuring"
+	thisProgram  = "This program"
+)
+
+var groups = []string{calls, reservations, thisHost, measuring, thisProgram}
+
+// groupTemplate lists commands by group. The template of package cli sorts groups
+// by name; cli's own command help has no group and belongs to the last.
+const groupTemplate = `{{range $group := .Metadata.groups}}
+
+   {{$group}}{{range $.VisibleCommands}}{{if eq $group (or .Category "` + thisProgram + `")}}
+     {{join .Names ", "}}{{"\t"}}{{.Usage}}{{end}}{{end}}{{end}}`
+
+func groupedCommands() (all []*cli.Command) {
+	add := func(group string, commands ...*cli.Command) {
+		for _, c := range commands {
+			c.Category = group
+		}
+		all = append(all, commands...)
+	}
+	add(calls, callCommand(), servicesCommand())
+	add(reservations, adoptCommand(), releaseCommand(), psCommand(), runCommand(), admitCommand())
+	add(thisHost, doctorCommand(), serveCommand(), cgroupCommand())
+	add(measuring, topCommand(), calibrateCommand(), calibrateLoadCommand())
+	add(measuring, command.New(command.Config{Name: "bench", Program: "vlibmaster"})...)
+	add(thisProgram, versionCommand(), completionCommand(), printCommand())
+	add("", guardCommands()...)
+	return all
 }
 
 // chosen is the host that the global flags choose.

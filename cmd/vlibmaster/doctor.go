@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -72,12 +73,12 @@ func doctorAction(c *cli.Context) error {
 }
 
 func verdict(host string, worst doctor.Level) error {
-	err := &directory.Error{Target: "host " + host, Way: "the findings above say what to do"}
+	err := &directory.Error{Target: "host " + host, Hint: "the findings above say what to do"}
 	switch worst {
 	case doctor.Missing:
 		err.Err = fmt.Errorf("calls are not possible: %w", errIncomplete)
 	case doctor.Denied:
-		err.Err = fmt.Errorf("calls are not possible: %w", directory.ErrNotPermitted)
+		err.Err = fmt.Errorf("calls are not possible: %w", fs.ErrPermission)
 	default:
 		return nil
 	}

@@ -4,7 +4,6 @@ package api
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/vlibos/vlibos/dom0/host"
@@ -53,7 +52,7 @@ func (r *Reservation) Domains() []*host.Domain {
 }
 
 // Running reports whether the holder runs, or without a holder any callee.
-func (r *Reservation) Running() bool {
+func (r Reservation) Running() bool {
 	if r.Threads != nil {
 		return true
 	}
@@ -67,7 +66,7 @@ func (r *Reservation) Running() bool {
 
 // On names what the reservation is on: the number of a domain that runs, or
 // threads. It is empty if nothing runs.
-func (r *Reservation) On() string {
+func (r Reservation) On() string {
 	if r.Threads != nil {
 		return r.Threads.String()
 	}
@@ -75,11 +74,11 @@ func (r *Reservation) On() string {
 }
 
 // UUIDs are those of its domains.
-func (r *Reservation) UUIDs() string {
+func (r Reservation) UUIDs() string {
 	return r.each(func(d *host.Domain) string { return d.UUID })
 }
 
-func (r *Reservation) each(word func(*host.Domain) string) string {
+func (r Reservation) each(word func(*host.Domain) string) string {
 	var words []string
 	for _, d := range r.Domains() {
 		if w := word(d); w != "" {
@@ -89,23 +88,9 @@ func (r *Reservation) each(word func(*host.Domain) string) string {
 	return strings.Join(words, ", ")
 }
 
-// String names the reservation in messages.
-func (r *Reservation) String() string {
-	switch r.Kind() {
-	case host.KindDomain:
-		if r.Domain.ID == "" {
-			return fmt.Sprintf("domain %.80q", r.Name)
-		}
-		return "domain " + r.Domain.String()
-	case host.KindThreads:
-		return r.Threads.String()
-	}
-	return "calls of " + r.Name
-}
-
 // Share is the part of a CPU that the reservation promises, 0 to 1; 0 while it
 // waits.
-func (r *Reservation) Share() float64 {
+func (r Reservation) Share() float64 {
 	if r.Waits {
 		return 0
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/host/loop"
 	"github.com/vlibos/vlibos/dom0/memory/resctrl"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
@@ -126,7 +127,7 @@ func listDomains(ctx context.Context, cfg directory.Config) ([]Domain, string) {
 		return list, err.Error()
 	}
 	for _, d := range all {
-		ports := append([]uint32{}, d.Ports...)
+		ports := append([]transport.Port{}, d.Ports...)
 		list = append(list, Domain{ID: d.ID, Name: d.Name, UUID: d.UUID, Ports: ports})
 	}
 	return list, ""

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // Facts are what was found. Errors are texts, for people.
@@ -72,10 +73,10 @@ type Device struct {
 
 // Domain is a domain, and where servers were announced in it.
 type Domain struct {
-	ID    string   `json:"id"`
-	Name  string   `json:"name,omitempty"`
-	UUID  string   `json:"uuid,omitempty"`
-	Ports []uint32 `json:"ports"`
+	ID    string           `json:"id"`
+	Name  string           `json:"name,omitempty"`
+	UUID  string           `json:"uuid,omitempty"`
+	Ports []transport.Port `json:"ports"`
 }
 
 // NativeFacts are about the directory of native domains.

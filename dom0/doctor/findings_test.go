@@ -5,6 +5,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,16 +13,16 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/throttle/cache"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // wellDom0 is a Dom0 with everything, and one guest that serves.
 func wellDom0() Facts {
@@ -30,7 +31,7 @@ func wellDom0() Facts {
 		Traces:  directory.Traces{Type: "xen", Dom0: true, Xenfs: true, Privcmd: true},
 		Root:    true,
 		Xen:     XenFacts{Version: "4.17.5", Capabilities: []string{"xen-3.0-x86_64", "hvm-3.0-x86_64"}},
-		Domains: []Domain{{ID: "0", Name: "Domain-0"}, {ID: "1", Name: "vlib1", Ports: []uint32{1, 9}}},
+		Domains: []Domain{{ID: "0", Name: "Domain-0"}, {ID: "1", Name: "vlib1", Ports: []transport.Port{1, 9}}},
 		Native:  NativeFacts{Dir: native.DefaultRoot},
 	}
 	for _, d := range devices {
@@ -50,7 +51,7 @@ func TestModuleProblems(t *testing.T) {
 		want Module
 	}{
 		{fmt.Errorf("x: %w", vlib.ErrAbsent), Module{Absent: true}},
-		{vlib.ErrNotPermitted, Module{Problem: vlib.ErrNotPermitted.Error(), Denied: true}},
+		{fs.ErrPermission, Module{Problem: fs.ErrPermission.Error(), Denied: true}},
 		{vlib.ErrVersion, Module{Problem: vlib.ErrVersion.Error()}},
 	} {
 		if got := moduleProblem(tt.err); !reflect.DeepEqual(got, tt.want) {

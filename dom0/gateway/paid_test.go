@@ -21,6 +21,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/host/native"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -60,7 +61,7 @@ func newPayingHost(t *testing.T) *payingHost {
 		if err := errors.Join(<-done, ph.master.Close(), ph.machine.Close()); err != nil {
 			t.Error(err)
 		}
-		eventually(t, "the parent cgroup is removed", func() bool { return ph.machine.Dissolve() == nil })
+		testkit.Eventually(t, "the parent cgroup is removed", func() bool { return ph.machine.Dissolve() == nil })
 	})
 	return ph
 }
@@ -141,7 +142,7 @@ func TestPaid(t *testing.T) {
 	const budget, period = 10 * ms, 100 * ms
 	rule := policy.Rule{
 		Who: "nobody", ID: 65534, Target: policy.Target{Domain: "web", Port: 1}, Library: "t",
-		Functions: []string{policy.All}, Timeout: patience, Budget: budget, Period: period,
+		Functions: []string{policy.All}, Timeout: testkit.Patience, Budget: budget, Period: period,
 	}
 	ph.configure(nil, rule)
 	caller := startChild(t, "client", filepath.Join(ph.o.Dir, "web"), &syscall.Credential{Uid: 65534, Gid: 65534})
@@ -173,7 +174,7 @@ func TestPaid(t *testing.T) {
 	if p := ph.paid(); len(p) != 1 || p[0].Budget != 2*budget || p[0].Foreground < after.Foreground {
 		t.Errorf("%+v", p)
 	}
-	eventually(t, "the paid call that hangs is found", func() bool { return len(ph.Wedged()) == 1 })
+	testkit.Eventually(t, "the paid call that hangs is found", func() bool { return len(ph.Wedged()) == 1 })
 	ph.configure(nil)
 	if p := ph.paid(); len(p) != 0 {
 		t.Errorf("left: %+v", p)
@@ -191,7 +192,7 @@ func TestPaidAnew(t *testing.T) {
 		o.Pay = func(context.Context, policy.Rule) (uint32, error) { asked.Add(1); return 0, nil }
 	})
 	h.vlibOS("web", nil)
-	rule := mine("web", patience)
+	rule := mine("web", testkit.Patience)
 	rule.Budget, rule.Period = ms, 10*ms
 	for want := int32(1); want <= 2; want++ {
 		h.configure(nil, rule)

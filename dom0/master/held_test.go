@@ -101,7 +101,7 @@ func TestReserveResume(t *testing.T) {
 	if err := m.Review(t.Context()); err != nil || len(m.entries) != 0 {
 		t.Errorf("%v, %v", m.entries, err)
 	}
-	if j, err := m.state.read(); err != nil || len(j) != 0 {
+	if j, _, err := m.state.read(); err != nil || len(j) != 0 {
 		t.Errorf("%+v, %v", j, err)
 	}
 }

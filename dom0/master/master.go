@@ -40,9 +40,12 @@ func Open(ctx context.Context, p host.Host, dir string, log *slog.Logger) (*Mast
 		return nil, errors.Join(running(err), s.close())
 	}
 	m := &Master{state: s, log: log, table: table{p, make(map[uint32]*entry)}}
-	before, err := s.read()
+	before, bad, err := s.read()
 	if err != nil {
 		return nil, errors.Join(err, s.close())
+	}
+	for _, err := range bad {
+		log.Warn("an entry of the state is left out", "file", s.file(), "error", err)
 	}
 	for _, r := range before {
 		m.entries[r.ID] = &entry{Reservation: r, old: true, resume: true}

@@ -4,6 +4,7 @@ package master
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/atomicfile"
 	"github.com/vlibos/vlibos/internal/flock"
 )
@@ -67,23 +69,56 @@ func running(err error) error {
 
 func (s *state) file() string { return filepath.Join(s.dir, "state.json") }
 
-// read returns what an earlier daemon wrote.
-func (s *state) read() ([]api.Reservation, error) {
+// read returns what an earlier daemon wrote, and why entries are left out of it.
+func (s *state) read() (all []api.Reservation, bad []error, err error) {
 	b, err := os.ReadFile(s.file())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var j stateJSON
 	if err := json.Unmarshal(b, &j); err != nil {
-		return nil, fmt.Errorf("%s: %w: remove it, and adopt again what is to be adopted", s.file(), err)
+		return nil, nil, fmt.Errorf("%s: %w: remove it, and adopt again what is to be adopted", s.file(), err)
 	}
 	if j.Version != stateVersion {
-		return nil, fmt.Errorf("%s: a vlibmaster of another version wrote it (form %d; this one reads %d): release what it lists with that version, or restart the host; then remove the file", s.file(), j.Version, stateVersion)
+		return nil, nil, fmt.Errorf("%s: a vlibmaster of another version wrote it (form %d, and this one reads %d): release what it lists with that version, or restart the host; then remove the file",
+			s.file(), j.Version, stateVersion)
 	}
-	return j.Reservations, nil
+	all, bad = sound(j.Reservations)
+	return all, bad, nil
+}
+
+// sound leaves out entries that no daemon writes, and says why: a bad one costs no
+// other its place. Of two with one number, domain or rule the first stays.
+func sound(all []api.Reservation) (good []api.Reservation, bad []error) {
+	used, known := make(map[uint32]bool), make(map[string]bool)
+	for _, r := range all {
+		key := r.Name // of a rule
+		switch {
+		case r.Threads != nil:
+			key = "" // several may be of one process
+		case r.Domain != nil:
+			key = "domain " + cmp.Or(r.Domain.UUID, r.Name)
+		}
+		err := cmp.Or(r.Validate(), r.Class.Check())
+		switch {
+		case err != nil:
+		case r.ID < firstReservation || r.ID > lastReservation:
+			err = fmt.Errorf("the number is out of range: expected %d to %d", firstReservation, lastReservation)
+		case r.Domain != nil && (r.Threads != nil || len(r.Callees) > 0) || r.Kind() == host.KindNone && len(r.Callees) == 0:
+			err = errors.New("it has no holder and no callee, or too many")
+		case used[r.ID] || key != "" && known[key]:
+			err = errors.New("an earlier entry has its number, its domain or its rule")
+		default:
+			used[r.ID], known[key] = true, true
+			good = append(good, r)
+			continue
+		}
+		bad = append(bad, fmt.Errorf("reservation %d of %.80q: %w", r.ID, r.Name, err))
+	}
+	return good, bad
 }
 
 // write replaces the file as a whole, if it is to be another.

@@ -40,6 +40,20 @@ func (e *entry) holds(d host.Domain) bool {
 	return e.Domain != nil && e.running() && same(*e.Domain, d)
 }
 
+// String names the reservation in messages.
+func (e *entry) String() string {
+	switch e.Kind() {
+	case host.KindDomain:
+		if e.Domain.ID == "" {
+			return fmt.Sprintf("domain %.80q", e.Name)
+		}
+		return "domain " + e.Domain.String()
+	case host.KindThreads:
+		return e.Threads.String()
+	}
+	return "calls of " + e.Name
+}
+
 // copy shares nothing with the entry.
 func (e *entry) copy() api.Reservation {
 	r := e.Reservation

@@ -104,7 +104,7 @@ void world_init(void)
 {
     unsigned int c;
 
-    /* The module's own lists outlive a world. */
+    /* The module's own lists survive a world. */
     for ( c = 0; c < CLIENTS; c++ )
         if ( world.r[c].last )
             vlib_call_stop(&world.r[c], VLIB_CALL_cancelled);

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/bench/guest"
+	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/bench/mjump"
 	"github.com/vlibos/vlibos/throttle/model"
 	"github.com/vlibos/vlibos/vlibcall"
@@ -36,12 +36,12 @@ func (r run) late() float64 {
 	return float64(sum.Late) / float64(sum.Occupancy)
 }
 
-type host struct {
+type machine struct {
 	*testing.T
 	bus *model.Bus
 }
 
-func (h host) read() (mine, theirs model.Counters) {
+func (h machine) read() (mine, theirs model.Counters) {
 	h.Helper()
 	for cpu, c := range map[int]*model.Counters{dom0CPU: &mine, domuCPU: &theirs} {
 		var err error
@@ -52,7 +52,7 @@ func (h host) read() (mine, theirs model.Counters) {
 	return mine, theirs
 }
 
-func (h host) jump() run {
+func (h machine) jump() run {
 	h.Helper()
 	const budget, jobs = 500 * time.Millisecond, 4
 	var mine, theirs model.Counters
@@ -71,13 +71,13 @@ func (h host) jump() run {
 }
 
 // beside runs m_jump in Dom0 while another runs in the DomU.
-func (h host) beside() run {
+func (h machine) beside() run {
 	h.Helper()
 	requests := func() (uint64, error) {
 		_, theirs := h.read()
 		return theirs.Requests, nil
 	}
-	stop, err := guest.Background(h.Context(), domU, vlibcall.Options{Wait: vlibcall.Block}, requests, 1000, program, mjump.Batch)
+	stop, err := domu.Background(h.Context(), domU, vlibcall.Options{Wait: vlibcall.Block}, requests, 1000, program, mjump.Batch)
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestTwoShareTheBus(t *testing.T) {
 	if bus.Service() != service || bus.CPUs() != 2 {
 		t.Fatalf("%d CPUs and %v a turn, want 2 and %v", bus.CPUs(), bus.Service(), service)
 	}
-	h := host{t, bus}
+	h := machine{t, bus}
 	first, two, again, last := h.jump(), h.beside(), h.beside(), h.jump()
 	for _, r := range []run{first, last} {
 		if apart := math.Abs(float64(r.mine.Latency())/float64(service) - 1); apart > 0.05 {

@@ -6,6 +6,7 @@ package multicpu
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -17,9 +18,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
+	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -30,7 +34,7 @@ func stressTime(t *testing.T) time.Duration {
 		return 40 * time.Second
 	}
 	d, err := time.ParseDuration(text)
-	must(t, err)
+	host.Must(t, err)
 	return d
 }
 
@@ -40,7 +44,7 @@ func stressSeed(t *testing.T) uint64 {
 	if text := os.Getenv("VLIBOS_SEED"); text != "" {
 		var err error
 		seed, err = strconv.ParseUint(text, 10, 64)
-		must(t, err)
+		host.Must(t, err)
 	}
 	t.Logf("VLIBOS_SEED=%d", seed)
 	fmt.Printf("VLIBOS_SEED=%d\n", seed) // also if Xen does not survive it
@@ -49,11 +53,17 @@ func stressSeed(t *testing.T) uint64 {
 
 // TestStress does everything to two domains at once, and then expects them to
 // be as they were: gates, reservations, throttles and leases from several
-// threads, calls, and the toolstack's pinning, pausing, pools and CPUs that go
-// offline. No call is lost: each ends in its time.
+// threads, calls, and the toolstack's handles, pinning, pausing, pools and CPUs
+// that go offline. No call is lost: each ends in its time.
 func TestStress(t *testing.T) {
-	m, h := openModule(t)
+	m, h := host.Module(t)
 	seed := stressSeed(t)
+	var before [3]xenctl.DomainInfo // by number
+	for domid := range before {
+		var err error
+		before[domid], err = h.DomainInfo(uint16(domid))
+		host.Must(t, err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), stressTime(t))
 	defer cancel()
 	var work sync.WaitGroup
@@ -115,6 +125,15 @@ func TestStress(t *testing.T) {
 		}
 		time.Sleep(ms)
 	})
+	loop("handles", 8, func(r *rand.Rand) {
+		// As toolstacks do when they rename a domain.
+		var uuid [16]byte
+		binary.LittleEndian.PutUint64(uuid[r.IntN(9):], r.Uint64())
+		if err := h.SetUUID(domid(r), uuid); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(10 * ms)
+	})
 	loop("calls", 4, func(r *rand.Rand) {
 		// Whatever the others do to the domain, each ends in its time.
 		c, cancel := context.WithTimeout(ctx, 200*ms)
@@ -154,7 +173,7 @@ func TestStress(t *testing.T) {
 		loop(fmt.Sprintf("echoes %d", domid), uint64(5+domid), func(r *rand.Rand) {
 			if answered, late := echoOnce(ctx, domid); answered {
 				echoes.Add(1)
-			} else if late > patience {
+			} else if late > callBound {
 				t.Errorf("a call of domain %d ended after %v", domid, late)
 			}
 		})
@@ -167,26 +186,27 @@ func TestStress(t *testing.T) {
 	done.Range(func(name, n any) bool { t.Logf("%v: %v steps", name, n); return n.(int) > 0 })
 
 	// All is given back, and all is as it was.
-	must(t, m.Lease(0))
+	host.Must(t, m.Lease(0))
 	tool(t, "xen-hptool", "cpu-online", "2")
 	tool(t, "xl", "cpupool-cpu-add", "Pool-0", "2")
-	must(t, tool(t, "xl", "vcpu-set", "Domain-0", "2"))
+	host.Must(t, tool(t, "xl", "vcpu-set", "Domain-0", "2"))
 	for id := uint32(1); id <= 6; id++ {
 		m.Unreserve(id)
 	}
 	for cpu := range 3 {
-		must(t, m.Throttle(cpu, 0, 0))
+		host.Must(t, m.Throttle(cpu, 0, 0))
 	}
 	info, err := m.Info()
-	must(t, err)
+	host.Must(t, err)
 	if info.Reservations != 0 || info.CPUs != 3 {
 		t.Errorf("left behind: %+v", info)
 	}
 	for domid := uint16(1); domid <= 2; domid++ {
-		must(t, tool(t, "xl", "vcpu-pin", fmt.Sprintf("vlib%d", domid), "all", "all"))
-		must(t, m.SetDomain(domid, 0, vlib.Closed|vlib.StopTime))
+		host.Must(t, tool(t, "xl", "vcpu-pin", fmt.Sprintf("vlib%d", domid), "all", "all"))
+		host.Must(t, m.SetDomain(domid, 0, vlib.Closed|vlib.StopTime))
+		host.Must(t, h.SetUUID(domid, before[domid].UUID))
 		d, err := h.DomainInfo(domid)
-		must(t, err)
+		host.Must(t, err)
 		if d.Paused || d.Dying || d.Shutdown {
 			t.Errorf("domain %d is left behind as %+v", domid, d)
 		}
@@ -196,7 +216,7 @@ func TestStress(t *testing.T) {
 		}
 	}
 	out, err := exec.Command("xl", "dmesg").CombinedOutput()
-	must(t, err)
+	host.Must(t, err)
 	for line := range strings.Lines(string(out)) {
 		if strings.Contains(line, "BUG") || strings.Contains(line, "WARN") || strings.Contains(line, "Assertion") {
 			t.Errorf("Xen says: %s", line)
@@ -222,6 +242,10 @@ func passing(t *testing.T, m *vlib.Module, r *rand.Rand) {
 	tool(t, "xl", "destroy", "passing")
 }
 
+// callBound limits the time in which a call must end, whatever is done to its
+// domain.
+const callBound = time.Minute
+
 // echoOnce opens a channel and calls, while anything may happen to the domain. A
 // call that fails has ended, too: it says when.
 func echoOnce(ctx context.Context, domid uint16) (answered bool, took time.Duration) {
@@ -233,7 +257,7 @@ func echoOnce(ctx context.Context, domid uint16) (answered bool, took time.Durat
 		return false, time.Since(begun)
 	}
 	defer d.Close()
-	c, err := vlibcall.Open(ctx, d, 1, 8192, vlibcall.Options{Timeout: 5 * time.Second})
+	c, err := vlibcall.Open(ctx, d, vlibcall.Options{Size: 8192, Timeout: 5 * time.Second})
 	if err != nil {
 		return false, time.Since(begun)
 	}
@@ -250,43 +274,33 @@ func echoOnce(ctx context.Context, domid uint16) (answered bool, took time.Durat
 // TestDestroy: a domain goes while calls are active and queued there; each ends
 // once, and the reservations are free.
 func TestDestroy(t *testing.T) {
-	m, _ := openModule(t)
-	must(t, m.SetDomain(2, vlib.Listens, 0))
+	m, _ := host.Module(t)
+	host.Must(t, m.SetDomain(2, vlib.Listens, 0))
 	var pending []*vlibcall.Pending
 	for id := uint32(1); id <= 3; id++ {
-		must(t, m.Reserve(id, 5*ms, 50*ms))
-		must(t, m.Allow(2, id))
+		host.Must(t, m.Reserve(id, 5*ms, 50*ms))
+		host.Must(t, m.Allow(2, id))
 		c := open(t, 2, id)
-		command := builtin.Command{Argv: []string{"sh", "-c", "sleep 600"}}
-		input, err := command.Append(nil)
-		must(t, err)
-		pending = append(pending, c.Go(t.Context(), builtin.Library, builtin.Run, input, nil))
+		pending = append(pending, c.Go(t.Context(), builtin.Library, builtin.Run, host.Shell(t, "sleep 600"), nil))
 	}
 	time.Sleep(500 * ms)
-	must(t, tool(t, "xl", "destroy", "vlib2"))
+	host.Must(t, tool(t, "xl", "destroy", "vlib2"))
 	for i, p := range pending {
 		select {
 		case <-p.Done():
 			if _, err := p.Result(); err == nil {
 				t.Errorf("call %d of a domain that is gone succeeded", i+1)
 			}
-		case <-time.After(patience):
+		case <-time.After(testkit.Patience):
 			t.Fatalf("call %d of a domain that is gone does not end", i+1)
 		}
 	}
-	end := time.Now().Add(patience)
 	for id := uint32(1); id <= 3; id++ {
-		r, err := m.Reservation(id)
-		must(t, err)
-		for !r.Call.Over() {
-			if time.Now().After(end) {
-				t.Fatalf("the module still has call %d: %+v", id, r)
-			}
-			time.Sleep(ms)
-			r, err = m.Reservation(id)
-			must(t, err)
-		}
-		t.Logf("call %d: %v", id, r.Call)
-		must(t, m.Unreserve(id))
+		testkit.Eventually(t, fmt.Sprintf("call %d has ended in the module", id), func() bool {
+			r, err := m.Reservation(id)
+			host.Must(t, err)
+			return r.Call.Over()
+		})
+		host.Must(t, m.Unreserve(id))
 	}
 }

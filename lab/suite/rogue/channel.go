@@ -12,8 +12,8 @@ import (
 
 	"github.com/vlibos/vlibos/evtchn"
 	"github.com/vlibos/vlibos/grant"
-	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
 const pageSize = 4096
@@ -74,7 +74,7 @@ func (c *channel) make(d misdeed) (err error) {
 	if c.pages, err = c.alloc.Alloc(d.grantee, pages, !d.readOnly); err != nil {
 		return err
 	}
-	if err := vlibcall.Format(c.page(), c.size, c.generation); err != nil {
+	if err := transport.Format(c.page(), c.size, c.generation); err != nil {
 		return err
 	}
 	for i, ref := range c.pages.Refs()[1:] {
@@ -87,7 +87,7 @@ func (c *channel) make(d misdeed) (err error) {
 	return err
 }
 
-func (c *channel) page() vlibtest.Page { return c.pages.Bytes()[:pageSize:pageSize] }
+func (c *channel) page() memory.Page { return c.pages.Bytes()[:pageSize:pageSize] }
 
 // setRef changes a word of the directory.
 func (c *channel) setRef(i int, ref uint32) {
@@ -113,14 +113,14 @@ func (c *channel) left() bool {
 	if c.pages == nil || c.pages.Bytes() == nil {
 		return true
 	}
-	return vlibcall.ClientLeft(c.page()) || !vlibcall.ClientCame(c.page()) && time.Since(c.made) > attachTimeout
+	return transport.ClientLeft(c.page()) || !transport.ClientCame(c.page()) && time.Since(c.made) > attachTimeout
 }
 
 // calls runs f for each request until the client has left.
 func (c *channel) calls(f func(id uint64)) {
 	var last uint64
 	for !c.left() {
-		if id := c.page().Word(vlibtest.RequestID).Load(); id != last {
+		if id := c.page().Word(memory.RequestID).Load(); id != last {
 			last = id
 			f(id)
 			continue
@@ -142,15 +142,15 @@ func (c *channel) pause() {
 
 // attached waits until the client has verified the header.
 func (c *channel) attached() {
-	for !c.left() && !vlibcall.ClientCame(c.page()) {
+	for !c.left() && !transport.ClientCame(c.page()) {
 		c.pause()
 	}
 }
 
 // ok answers as an honest server does.
 func (c *channel) ok(id uint64) {
-	copy(c.page()[vlibtest.ReplyInline:], "ok")
-	c.reply(id, vlibtest.ReplyShapeOf(2, 0, true))
+	copy(c.page()[memory.ReplyInline:], "ok")
+	c.reply(id, memory.ReplyShapeOf(2, 0, true))
 }
 
 func (c *channel) reply(id, shape uint64) {

@@ -12,15 +12,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 )
 
@@ -29,14 +30,12 @@ const (
 	timeout = 400 * time.Millisecond
 	// bound is what an emulated machine that others share may add.
 	bound = 15 * time.Second
-	// patience is for what ends by itself, and may be long in doing so.
-	patience = time.Minute
 )
 
 // domain opens the way to a domain by its name.
 func domain(t testing.TB, name string) *xen.Domain {
 	t.Helper()
-	d, err := xen.Open(t.Context(), domid(t, name))
+	d, err := xen.Open(t.Context(), host.DomainID(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,24 +47,11 @@ func domain(t testing.TB, name string) *xen.Domain {
 	return d
 }
 
-func domid(t testing.TB, name string) uint16 {
-	t.Helper()
-	out, err := exec.Command("xl", "domid", name).Output()
-	if err != nil {
-		t.Fatalf("xl domid %s: %v", name, err)
-	}
-	id, err := strconv.ParseUint(strings.TrimSpace(string(out)), 10, 16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return uint16(id)
-}
-
-func open(t testing.TB, d vlibcall.Dialer, port uint32, size int, opts vlibcall.Options) *vlibcall.Channel {
+func open(t testing.TB, d transport.Dialer, opts vlibcall.Options) *vlibcall.Channel {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), bound)
 	defer cancel()
-	c, err := vlibcall.Open(ctx, d, port, size, opts)
+	c, err := vlibcall.Open(ctx, d, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,9 +81,9 @@ type steady struct {
 	longest time.Duration
 }
 
-func startSteady(t testing.TB, name string, d vlibcall.Dialer) *steady {
+func startSteady(t testing.TB, name string, d transport.Dialer) *steady {
 	t.Helper()
-	c := open(t, d, 1, 16384, vlibcall.Options{Timeout: bound})
+	c := open(t, d, vlibcall.Options{Size: 16384, Timeout: bound})
 	s := &steady{name: name, stop: make(chan struct{})}
 	s.done.Go(func() {
 		defer c.Close()
@@ -132,7 +118,7 @@ func startSteady(t testing.TB, name string, d vlibcall.Dialer) *steady {
 func (s *steady) check(t testing.TB) {
 	t.Helper()
 	from := s.calls.Load()
-	eventually(t, func() error {
+	succeeds(t, func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.failed != nil {
@@ -150,16 +136,13 @@ func (s *steady) end() {
 	s.done.Wait()
 }
 
-// eventually tries until f returns nil.
-func eventually(t testing.TB, f func() error) {
+// succeeds waits until f returns nil.
+func succeeds(t testing.TB, f func() error) {
 	t.Helper()
 	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if err = f(); err == nil {
-			return
-		}
+	if !testkit.Holds(func() bool { err = f(); return err == nil }) {
+		t.Error(err)
 	}
-	t.Errorf("%v", err)
 }
 
 // control: nothing that a terminal would act on reaches the caller.

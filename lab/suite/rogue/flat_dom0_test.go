@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/vlibos/vlibos/evtchn"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -43,9 +44,7 @@ func take(t testing.TB, c *vlibcall.Channel) (h holdings) {
 	h.port, err = e.BindUnbound(0)
 	must(err)
 	must(e.Close())
-	fds, err := os.ReadDir("/proc/self/fd")
-	must(err)
-	h.descriptors, h.goroutines = len(fds), runtime.NumGoroutine()
+	h.descriptors, h.goroutines = len(testkit.Descriptors()), runtime.NumGoroutine()
 	maps, err := os.ReadFile("/proc/self/maps")
 	must(err)
 	h.mappings = bytes.Count(maps, []byte("/dev/xen/gntdev"))
@@ -65,7 +64,7 @@ const growth = 16 << 10
 // flat fails unless what is held comes back to what was held before.
 func flat(t testing.TB, c *vlibcall.Channel, before holdings) {
 	t.Helper()
-	eventually(t, func() error {
+	succeeds(t, func() error {
 		now := take(t, c)
 		for _, n := range []struct {
 			name        string

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
 // firstDeed is the port of the first misdeed; the others follow.
@@ -26,7 +26,7 @@ type misdeed struct {
 	grantee  uint16 // who may map the pages
 	listener uint16 // who may bind the event channel
 
-	header    func(p vlibtest.Page)                        // spoils the fresh header page
+	header    func(p memory.Page)                          // spoils the fresh header page
 	directory func(c *channel)                             // spoils the directory
 	answer    func(ctx context.Context, c *channel) string // what is written for an answer; "": nothing
 	serve     func(ctx context.Context, c *channel)        // until the client has left
@@ -61,12 +61,12 @@ var misdeeds = append([]misdeed{
 	{name: "event channel of xenstore", answer: refs(func(c *channel, r *references) { r.port = 1 })},
 	{name: "event channel for another domain", listener: stranger},
 
-	{name: "wrong magic", header: func(p vlibtest.Page) { p.Word(vlibtest.Magic).Add(1) }},
-	{name: "wrong revision", header: func(p vlibtest.Page) { p.Word(vlibtest.RevisionWord).Add(1) }},
-	{name: "wrong size", header: func(p vlibtest.Page) { p.Word(vlibtest.Size).Add(pageSize) }},
-	{name: "wrong generation", header: func(p vlibtest.Page) { p.Word(vlibtest.Generation).Add(1) }},
+	{name: "wrong magic", header: func(p memory.Page) { p.Word(memory.Magic).Add(1) }},
+	{name: "wrong revision", header: func(p memory.Page) { p.Word(memory.RevisionWord).Add(1) }},
+	{name: "wrong size", header: func(p memory.Page) { p.Word(memory.Size).Add(pageSize) }},
+	{name: "wrong generation", header: func(p memory.Page) { p.Word(memory.Generation).Add(1) }},
 	{name: "random header", header: random},
-	{name: "answer before any question", header: func(p vlibtest.Page) { p.Answer(1, 0) }},
+	{name: "answer before any question", header: func(p memory.Page) { p.Answer(1, 0) }},
 }, callMisdeeds...)
 
 func text(s string) func(context.Context, *channel) string {
@@ -84,7 +84,7 @@ func refs(spoil func(c *channel, r *references)) func(context.Context, *channel)
 	}
 }
 
-func random(p vlibtest.Page) {
+func random(p memory.Page) {
 	for i := 0; i < len(p); i += 8 {
 		p.Word(i).Store(rand.Uint64())
 	}

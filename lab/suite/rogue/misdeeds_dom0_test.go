@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 var (
@@ -93,12 +95,12 @@ func TestMisdeeds(t *testing.T) {
 	}
 	one, two := domain(t, "vlib1"), domain(t, "vlib2")
 	callers := []*steady{startSteady(t, "vlib1", one), startSteady(t, "vlib2", two)}
-	watch := open(t, one, 1, 8192, vlibcall.Options{Timeout: bound})
+	watch := open(t, one, vlibcall.Options{Size: 8192, Timeout: bound})
 	defer closed(t, watch)
 	for _, s := range callers {
 		defer s.end()
 	}
-	inUse := grants(t, domid(t, "vlib1"))
+	inUse := grants(t, host.DomainID(t, "vlib1"))
 	for i, m := range misdeeds {
 		t.Run(m.name, func(t *testing.T) {
 			want, ok := expected[m.name]
@@ -119,7 +121,7 @@ func TestMisdeeds(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), openTimeout(want.open))
 				defer cancel()
 				start := time.Now()
-				c, err := vlibcall.Open(ctx, one, firstDeed+uint32(i), want.size, vlibcall.Options{Timeout: limit})
+				c, err := vlibcall.Open(ctx, one, vlibcall.Options{Port: firstDeed + transport.Port(i), Size: want.size, Timeout: limit})
 				ended(t, "open", start, openTimeout(want.open), err, want.open)
 				if err != nil {
 					return
@@ -141,8 +143,8 @@ func TestMisdeeds(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, func() error {
-		if now := grants(t, domid(t, "vlib1")); now > inUse {
+	succeeds(t, func() error {
+		if now := grants(t, host.DomainID(t, "vlib1")); now > inUse {
 			return fmt.Errorf("Xen has %d grants of vlib1 in use, %d before", now, inUse)
 		}
 		return nil

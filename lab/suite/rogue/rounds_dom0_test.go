@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -28,14 +29,14 @@ func TestRounds(t *testing.T) {
 			t.Fatalf("%s=%q: want a number", roundsVariable, text)
 		}
 	}
-	d, id := domain(t, "vlib1"), domid(t, "vlib1")
-	watch := open(t, d, 1, 8192, vlibcall.Options{Timeout: bound})
+	d, id := domain(t, "vlib1"), host.DomainID(t, "vlib1")
+	watch := open(t, d, vlibcall.Options{Size: 8192, Timeout: bound})
 	defer closed(t, watch)
 	before, inUse := take(t, watch), grants(t, id)
 	input := make([]byte, 2000)
 	start := time.Now()
 	for i := range rounds {
-		c := open(t, d, 1, 8192, vlibcall.Options{Timeout: bound})
+		c := open(t, d, vlibcall.Options{Size: 8192, Timeout: bound})
 		out, err := c.Call(t.Context(), "t", "echo", input, nil)
 		if err != nil || len(out) != len(input) {
 			t.Fatalf("round %d: %d bytes, %v", i, len(out), err)
@@ -47,7 +48,7 @@ func TestRounds(t *testing.T) {
 	}
 	t.Logf("%d rounds, %v each", rounds, (time.Since(start) / time.Duration(rounds)).Round(time.Microsecond))
 	flat(t, watch, before)
-	eventually(t, func() error {
+	succeeds(t, func() error {
 		if now := grants(t, id); now > inUse {
 			return fmt.Errorf("Xen has %d grants of vlib1 in use, %d before", now, inUse)
 		}

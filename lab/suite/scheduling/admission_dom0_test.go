@@ -14,7 +14,7 @@ import (
 )
 
 func TestAdmission(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.reserve(1, 40*ms, 100*ms)
 	h.reserve(2, 50*ms, 100*ms)
 	h.adopt(1, 1)
@@ -40,7 +40,7 @@ func TestAdmission(t *testing.T) {
 }
 
 func TestBounds(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	for _, c := range []struct{ budget, period time.Duration }{
 		{0, 10 * ms}, {1, 10 * ms}, {vlib.MinBudget - 1, 10 * ms}, {11 * ms, 10 * ms}, {ms, 0}, {ms, -ms}, {-ms, 10 * ms},
 		{100 * time.Microsecond, vlib.MinPeriod - 1}, {ms, vlib.MaxPeriod + 1}, {math.MaxInt64, math.MaxInt64}, {math.MinInt64, math.MinInt64},

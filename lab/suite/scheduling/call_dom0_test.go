@@ -10,26 +10,28 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
 // listens makes a DomU a vLib OS for the time of the test.
-func (h *host) listens(domid uint16) {
+func (h *machine) listens(domid uint16) {
 	h.Helper()
 	h.must(h.SetDomain(domid, vlib.Listens, 0))
 	h.Cleanup(func() { h.must(h.SetDomain(domid, 0, vlib.Listens)) })
 }
 
-func (h *host) domain(domid uint16) vlib.Domain {
+func (h *machine) domain(domid uint16) vlib.Domain {
 	h.Helper()
 	d, err := h.Domain(domid)
 	h.must(err)
 	return d
 }
 
-func (h *host) echo(c *vlibcall.Channel) {
+func (h *machine) echo(c *vlibcall.Channel) {
 	h.Helper()
 	out, err := c.Call(h.Context(), builtin.Library, builtin.Echo, []byte("hello"), nil)
 	if err != nil || string(out) != "hello" {
@@ -38,16 +40,16 @@ func (h *host) echo(c *vlibcall.Channel) {
 }
 
 // run runs a shell's words in the DomU.
-func (h *host) run(ctx context.Context, c *vlibcall.Channel, words string) error {
+func (h *machine) run(ctx context.Context, c *vlibcall.Channel, words string) error {
 	h.Helper()
-	_, err := c.Call(ctx, builtin.Library, builtin.Run, h.words(words), nil)
+	_, err := c.Call(ctx, builtin.Library, builtin.Run, host.Shell(h, words), nil)
 	return err
 }
 
 // TestCall: a domain that listens runs for calls, and not otherwise; and what
 // it runs is charged.
 func TestCall(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.reserve(1, 8*ms, 10*ms)
 	h.listens(1)
 	h.must(h.Allow(1, 1))
@@ -88,7 +90,7 @@ func TestCall(t *testing.T) {
 // a reservation, the callee gets a tenth in the foreground, and the share that
 // its caller paid is in the receipt.
 func TestDepletion(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.reserve(1, 2*ms, 20*ms)
 	h.reserve(2, 80*ms, 100*ms)
 	h.spin(2)
@@ -121,20 +123,20 @@ func TestDepletion(t *testing.T) {
 // TestQueue: calls wait in the order in which they came, and each pays for
 // its own.
 func TestQueue(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.listens(1)
 	var channels []*vlibcall.Channel
 	for id := uint32(1); id <= 3; id++ {
 		h.reserve(id, 2*ms, 10*ms)
 		h.must(h.Allow(1, id))
-		c := h.open(1, vlibcall.Options{Timeout: 10 * time.Second, Reservation: id})
+		c := h.open(1, vlibcall.Options{Timeout: 10 * time.Second, Reservation: transport.Reservation(id)})
 		h.echo(c)
 		channels = append(channels, c)
 	}
 	var pending []*vlibcall.Pending
 	for i, c := range channels {
 		id := uint32(i + 1)
-		input := h.words("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done")
+		input := host.Shell(h, "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done")
 		p := c.Go(h.Context(), builtin.Library, builtin.Run, input, nil)
 		for h.account(id).Calls < 2 {
 			time.Sleep(100 * time.Microsecond)
@@ -159,7 +161,7 @@ func TestQueue(t *testing.T) {
 
 // TestCancel takes a call back that has not begun, and one that has.
 func TestCancel(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.listens(1)
 	for id := uint32(1); id <= 2; id++ {
 		h.reserve(id, 2*ms, 10*ms)
@@ -170,7 +172,7 @@ func TestCancel(t *testing.T) {
 	h.echo(long)
 	h.echo(short)
 	ctx, cancel := context.WithCancel(h.Context())
-	input := h.words("while :; do :; done")
+	input := host.Shell(h, "while :; do :; done")
 	p := long.Go(ctx, builtin.Library, builtin.Run, input, nil)
 	for h.account(1).Call != vlib.CallActive {
 		time.Sleep(ms)
@@ -197,7 +199,7 @@ func TestCancel(t *testing.T) {
 
 // TestRefusedCalls: each error says what is missing.
 func TestRefusedCalls(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.reserve(1, 2*ms, 10*ms)
 	port := uint32(1)
 	for _, step := range []struct {

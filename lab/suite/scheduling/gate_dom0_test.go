@@ -6,6 +6,7 @@ package scheduling
 
 import (
 	"errors"
+	"io/fs"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // ran is how long a domain ran within d.
-func (h *host) ran(domid uint16, d time.Duration) time.Duration {
+func (h *machine) ran(domid uint16, d time.Duration) time.Duration {
 	h.Helper()
 	before := h.cpuTime(domid)
 	time.Sleep(d)
@@ -21,7 +22,7 @@ func (h *host) ran(domid uint16, d time.Duration) time.Duration {
 }
 
 func TestGate(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.spin(1)
 	for range 3 {
 		h.must(h.SetDomain(1, vlib.Closed, 0))
@@ -34,14 +35,14 @@ func TestGate(t *testing.T) {
 			h.Errorf("it ran for %v of 100 ms with its gate open", ran)
 		}
 	}
-	if err := h.SetDomain(0, vlib.Closed, 0); !errors.Is(err, vlib.ErrNotPermitted) {
+	if err := h.SetDomain(0, vlib.Closed, 0); !errors.Is(err, fs.ErrPermission) {
 		h.Errorf("Dom0's gate: %v", err)
 	}
 }
 
 // TestHold opens a closed gate for a time.
 func TestHold(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.spin(1)
 	h.must(h.SetDomain(1, vlib.Closed, 0))
 	defer h.SetDomain(1, 0, vlib.Closed)
@@ -74,7 +75,7 @@ func TestHold(t *testing.T) {
 
 // TestLease: a gate and a throttle outlive their master by a lease, not more.
 func TestLease(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.spin(1)
 	h.must(h.Lease(300 * ms))
 	h.must(h.SetDomain(1, vlib.Closed, 0))

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
@@ -17,7 +18,7 @@ import (
 // TestPark: a domain that cannot say when it is done runs while a call is
 // active, and its caller ends it.
 func TestPark(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.reserve(1, 5*ms, 10*ms)
 	h.must(h.SetDomain(1, vlib.Parks, 0))
 	defer func() { h.must(h.SetDomain(1, 0, vlib.Parks)) }()
@@ -47,11 +48,11 @@ func TestPark(t *testing.T) {
 // TestUnpaid: a domain that listens runs for nobody who does not pay, and says
 // so before anything waits.
 func TestUnpaid(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.reserve(1, 5*ms, 10*ms)
 	refused := func(what string, o vlibcall.Options) {
 		h.Helper()
-		if _, err := h.tryOpen(1, o); !errors.Is(err, vlibcall.ErrReservation) {
+		if _, err := host.TryOpen(h, 1, o); !errors.Is(err, vlibcall.ErrReservation) {
 			h.Errorf("%s: %v", what, err)
 		}
 	}

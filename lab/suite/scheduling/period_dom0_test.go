@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
@@ -17,7 +18,7 @@ import (
 // domain that wants the CPU on a longer one: in none does it run for longer
 // than the budget.
 func TestPeriods(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	const budget, period = 3 * ms, 20 * ms
 	h.reserve(1, budget, period)
 	h.reserve(2, 70*ms, 100*ms)
@@ -27,7 +28,7 @@ func TestPeriods(t *testing.T) {
 	h.must(h.Allow(1, 1))
 	c := h.open(1, vlibcall.Options{Reservation: 1})
 	h.echo(c)
-	input := h.words("while :; do :; done")
+	input := host.Shell(h, "while :; do :; done")
 	ctx, cancel := context.WithCancel(h.Context())
 	defer cancel()
 	p := c.Go(ctx, builtin.Library, builtin.Run, input, nil)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
@@ -16,7 +17,7 @@ import (
 // TestReceipt: what a caller is told of a call is what the module charged for
 // it, however the caller waits; and it stands in the caller's book.
 func TestReceipt(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.reserve(1, 8*ms, 10*ms)
 	h.listens(1)
 	h.must(h.Allow(1, 1))
@@ -30,7 +31,7 @@ func TestReceipt(t *testing.T) {
 		})
 		h.echo(c)
 		for _, words := range []string{"true", "i=0; while [ $i -lt 5000 ]; do i=$((i+1)); done"} {
-			_, r, err := c.CallReceipt(h.Context(), builtin.Library, builtin.Run, h.words(words), nil)
+			_, r, err := c.CallReceipt(h.Context(), builtin.Library, builtin.Run, host.Shell(h, words), nil)
 			if err != nil || r.Cost == nil {
 				h.Fatalf("%v: %+v, %v", wait, r, err)
 			}

@@ -15,7 +15,7 @@ import (
 const ms = time.Millisecond
 
 // near fails unless got is within tolerance of want, all in per cent.
-func near(h *host, what string, got, want, tolerance float64) {
+func near(h *machine, what string, got, want, tolerance float64) {
 	h.Helper()
 	h.Logf("%s: %.3f %%, want %.1f ± %.1f", what, got, want, tolerance)
 	if math.Abs(got-want) > tolerance {
@@ -28,7 +28,7 @@ func percent(part, whole time.Duration) float64 { return 100 * float64(part) / f
 // TestShares: two spinning domains, one with a reservation. It has its budget
 // in the foreground, and both half of what is left.
 func TestShares(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.reserve(1, 2*ms, 10*ms)
 	h.adopt(1, 1)
 	h.spin(1)
@@ -62,7 +62,7 @@ func TestShares(t *testing.T) {
 
 // TestThrottle denies background time, and only that.
 func TestThrottle(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.reserve(1, 2*ms, 10*ms)
 	h.adopt(1, 1)
 	h.spin(1)
@@ -91,7 +91,7 @@ func TestThrottle(t *testing.T) {
 // TestCritical: a full throttle takes no background time from a domain that it
 // spares, and all of the other's.
 func TestCritical(t *testing.T) {
-	h := newHost(t)
+	h := newMachine(t)
 	h.spin(1)
 	h.spin(2)
 	h.must(h.SetDomain(1, vlib.Critical, 0))

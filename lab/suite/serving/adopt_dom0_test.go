@@ -15,13 +15,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/image"
+	"github.com/vlibos/vlibos/lab/suite/host"
 )
 
 // xlTime is a domain's CPU time as 'xl list' shows it, in seconds.
 func xlTime(t *testing.T, domain string) float64 {
 	t.Helper()
-	lines := strings.Split(strings.TrimSpace(run(t, "xl", "list", domain)), "\n")
+	lines := strings.Split(strings.TrimSpace(host.Run(t, "xl", "list", domain)), "\n")
 	words := strings.Fields(lines[len(lines)-1])
 	s, err := strconv.ParseFloat(words[len(words)-1], 64)
 	if err != nil {
@@ -34,9 +36,9 @@ func xlTime(t *testing.T, domain string) float64 {
 // in seconds, which Xen counts too.
 func share(t *testing.T, domain string, during time.Duration) (foreground, used float64) {
 	t.Helper()
-	before, xlBefore, begun := of(t, domain), xlTime(t, domain), time.Now()
+	before, xlBefore, begun := adopted(t, domain), xlTime(t, domain), time.Now()
 	time.Sleep(during)
-	after, xlAfter, took := of(t, domain), xlTime(t, domain), time.Since(begun)
+	after, xlAfter, took := adopted(t, domain), xlTime(t, domain), time.Since(begun)
 	foreground = float64(after.Foreground-before.Foreground) / float64(took)
 	used = (after.Foreground + after.Background - before.Foreground - before.Background).Seconds()
 	xl := xlAfter - xlBefore
@@ -54,14 +56,14 @@ func TestAdoptedShare(t *testing.T) {
 	serve(t)
 	spin(t, "vlib1")
 	spin(t, "vlib2")
-	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
+	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
 	time.Sleep(time.Second)
 	foreground, _ := share(t, "vlib1", 20*time.Second)
 	if math.Abs(foreground-0.1) > 0.01*0.1+0.001 {
 		t.Errorf("foreground %.3f %%, want 10 %%", 100*foreground)
 	}
-	run(t, "vlibmaster", "release", "vlib1")
-	if h := ps(t); len(h.Adopted) != 0 || h.Host != "module" {
+	host.Run(t, "vlibmaster", "release", "vlib1")
+	if h := ps(t); len(h.Reservations) != 0 || h.Host != "module" {
 		t.Errorf("%+v", h)
 	}
 }
@@ -69,7 +71,7 @@ func TestAdoptedShare(t *testing.T) {
 // TestRefusals: what does not fit, and who may not.
 func TestRefusals(t *testing.T) {
 	serve(t)
-	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "50ms", "--period", "100ms")
+	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "50ms", "--period", "100ms")
 	for _, tt := range []struct {
 		args   []string
 		status int
@@ -87,15 +89,15 @@ func TestRefusals(t *testing.T) {
 		{[]string{"serve", "--run-dir", t.TempDir()}, 19, "another vlibmaster"},
 		{[]string{"ps", "--run-dir", "/nowhere"}, 16, "vlibmaster serve"},
 	} {
-		out, status := command(t, "vlibmaster", tt.args...)
+		out, status := host.Command(t, "vlibmaster", tt.args...)
 		if status != tt.status || !strings.Contains(out, tt.words) {
 			t.Errorf("%v: status %d, want %d with %q:\n%s", tt.args, status, tt.status, tt.words, out)
 		}
 	}
-	if h := ps(t); len(h.Adopted) != 1 || h.Adopted[0].Budget != 50*ms {
+	if h := ps(t); len(h.Reservations) != 1 || h.Reservations[0].Budget != 50*ms {
 		t.Errorf("%+v", h)
 	}
-	run(t, "vlibmaster", "release", "vlib1")
+	host.Run(t, "vlibmaster", "release", "vlib1")
 }
 
 // TestKilledMaster: a master that is killed or stopped changes nothing for the
@@ -103,9 +105,9 @@ func TestRefusals(t *testing.T) {
 func TestKilledMaster(t *testing.T) {
 	d := serve(t)
 	spin(t, "vlib1")
-	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "20ms", "--period", "100ms")
+	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "20ms", "--period", "100ms")
 	time.Sleep(time.Second)
-	before := of(t, "vlib1")
+	before := adopted(t, "vlib1")
 	if err := d.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -113,21 +115,21 @@ func TestKilledMaster(t *testing.T) {
 	if err := d.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	stopped := of(t, "vlib1")
+	stopped := adopted(t, "vlib1")
 	if err := d.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	d.Wait()
-	if out, status := command(t, "vlibmaster", "ps"); status != 16 {
+	if out, status := host.Command(t, "vlibmaster", "ps"); status != 16 {
 		t.Errorf("without a master: status %d\n%s", status, out)
 	}
 	serve(t)
-	after := of(t, "vlib1")
-	if after.Reservation != before.Reservation || after.Domain != before.Domain || after.Problem != "" ||
+	after := adopted(t, "vlib1")
+	if after.ID != before.ID || after.On() != before.On() || after.Problem != "" ||
 		stopped.Foreground < before.Foreground+time.Second || after.Foreground < stopped.Foreground {
 		t.Errorf("before %+v\nafter 10 s without a master %+v\nwith the next one %+v", before, stopped, after)
 	}
-	run(t, "vlibmaster", "release", "vlib1")
+	host.Run(t, "vlibmaster", "release", "vlib1")
 }
 
 // TestRestartedDomain: a domain that is destroyed and made anew, with another
@@ -147,15 +149,15 @@ func TestRestartedDomain(t *testing.T) {
 	write(guest, fmt.Sprintf("name = 'again'\nuuid = '%s'\nkernel = '%s'\nextra = 'rootwait root=/dev/none'\nmemory = 128\n", uuid, image.Kernel))
 	write(config, "[[adopt]]\ndomain = '"+uuid+"'\nbudget = '5ms'\nperiod = '50ms'\n")
 	d := serve(t, "--config", config)
-	run(t, "xl", "create", guest)
-	t.Cleanup(func() { command(t, "xl", "destroy", "again") })
+	host.Run(t, "xl", "create", guest)
+	t.Cleanup(func() { host.Command(t, "xl", "destroy", "again") })
 	on := func(what string, budget time.Duration) string {
 		t.Helper()
 		var domain string
-		eventually(t, what, func() bool {
-			for _, s := range ps(t).Adopted {
-				if s.UUID == uuid && s.Domain != "" && s.Problem == "" && s.Budget == budget && s.Foreground > 0 {
-					domain = s.Domain
+		testkit.Eventually(t, what, func() bool {
+			for _, s := range ps(t).Reservations {
+				if s.UUIDs() == uuid && s.Running() && s.Problem == "" && s.Budget == budget && s.Foreground > 0 {
+					domain = s.On()
 					return true
 				}
 			}
@@ -164,9 +166,9 @@ func TestRestartedDomain(t *testing.T) {
 		return domain
 	}
 	first := on("the configured domain is adopted", 5*ms)
-	run(t, "xl", "destroy", "again")
-	eventually(t, "the master sees that it is gone", func() bool { return of(t, "again").Domain == "" })
-	run(t, "xl", "create", guest)
+	host.Run(t, "xl", "destroy", "again")
+	testkit.Eventually(t, "the master sees that it is gone", func() bool { return adopted(t, "again").On() == "" })
+	host.Run(t, "xl", "create", guest)
 	if second := on("the domain that was made anew is adopted", 5*ms); second == first {
 		t.Errorf("domain %s is no other", second)
 	}
@@ -186,9 +188,9 @@ func TestRestartedDomain(t *testing.T) {
 	write(config, "[[adopt]]\ndomain = 'vlib1'\nbudget = '99ms'\nperiod = '100ms'\n")
 	hup("not admitted")
 	on("an impossible configuration changes nothing", 8*ms)
-	out, status := command(t, "vlibmaster", "admit", "--dry-run", config)
+	out, status := host.Command(t, "vlibmaster", "admit", "--dry-run", config)
 	if status != 17 || !strings.Contains(out, "would fit") {
 		t.Errorf("admit: status %d\n%s", status, out)
 	}
-	run(t, "vlibmaster", "release", uuid)
+	host.Run(t, "vlibmaster", "release", uuid)
 }

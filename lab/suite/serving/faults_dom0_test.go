@@ -13,30 +13,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
-	"github.com/vlibos/vlibos/vlibcall/transport/xen"
-	"github.com/vlibos/vlibos/xenctl"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
 // vlib1 is the first DomU of the lab.
 const vlib1 = 1
-
-// module is the hypervisor's.
-func module(t *testing.T) *vlib.Module {
-	t.Helper()
-	h, err := xenctl.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { h.Close() })
-	m, err := vlib.Open(h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
 
 // open makes vlib1 a vLib OS for the time of the test, and a channel to it whose
 // calls a reservation pays for.
@@ -57,27 +43,7 @@ func open(t *testing.T, m *vlib.Module, reservation uint32) *vlibcall.Channel {
 			t.Error(err)
 		}
 	})
-	d, err := xen.Open(t.Context(), vlib1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
-	c, err := vlibcall.Open(t.Context(), d, 1, 8192, vlibcall.Options{Reservation: reservation})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
-// shell is the input of the server's run.
-func shell(t *testing.T, words string) []byte {
-	t.Helper()
-	input, err := (&builtin.Command{Argv: []string{"sh", "-c", words}}).Append(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return input
+	return host.Open(t, vlib1, vlibcall.Options{Reservation: transport.Reservation(reservation)})
 }
 
 // TestKilledWithCallsInFlight: a call that is under way when the master is
@@ -85,14 +51,14 @@ func shell(t *testing.T, words string) []byte {
 // longer than the lease. The next master closes gates again.
 func TestKilledWithCallsInFlight(t *testing.T) {
 	d := serve(t)
-	m := module(t)
+	m, _ := host.Module(t)
 	c := open(t, m, 7)
 	const throttled = 1
 	if err := m.Throttle(throttled, 10*ms, 5*ms); err != nil {
 		t.Fatal(err)
 	}
-	pending := c.Go(context.Background(), builtin.Library, builtin.Run, shell(t, "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done"), nil)
-	eventually(t, "the call runs", func() bool {
+	pending := c.Go(context.Background(), builtin.Library, builtin.Run, host.Shell(t, "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done"), nil)
+	testkit.Eventually(t, "the call runs", func() bool {
 		r, err := m.Reservation(7)
 		return err == nil && r.Cost.Foreground > ms
 	})
@@ -123,7 +89,7 @@ func TestKilledWithCallsInFlight(t *testing.T) {
 	if _, err := c.Call(t.Context(), builtin.Library, builtin.Echo, []byte("x"), nil); err != nil {
 		t.Errorf("a call under the next master: %v", err)
 	}
-	eventually(t, "an idle vLib OS is gated again", func() bool {
+	testkit.Eventually(t, "an idle vLib OS is gated again", func() bool {
 		info, err := m.Domain(vlib1)
 		return err == nil && info.Listening && !info.Open
 	})
@@ -134,7 +100,7 @@ func TestClockSet(t *testing.T) {
 	serve(t)
 	spin(t, "vlib1")
 	spin(t, "vlib2")
-	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
+	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
 	set := func(by time.Duration) {
 		t.Helper()
 		ts := unix.NsecToTimespec(time.Now().Add(by).UnixNano())
@@ -142,13 +108,13 @@ func TestClockSet(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(func() { run(t, "vlibmaster", "release", "vlib1") })
+	t.Cleanup(func() { host.Run(t, "vlibmaster", "release", "vlib1") })
 	time.Sleep(time.Second)
 	for _, by := range []time.Duration{time.Hour, -2 * time.Hour, time.Hour} {
 		set(by)
-		before, begun := of(t, "vlib1"), time.Now()
+		before, begun := adopted(t, "vlib1"), time.Now()
 		time.Sleep(3 * time.Second)
-		after, took := of(t, "vlib1"), time.Since(begun)
+		after, took := adopted(t, "vlib1"), time.Since(begun)
 		share := float64(after.Foreground-before.Foreground) / float64(took)
 		t.Logf("clock set by %v: foreground %.3f %%", by, 100*share)
 		// A period more or less at the ends of 30.

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -42,7 +44,7 @@ func answers(t *testing.T, status int, words string, args ...string) {
 // TestGateway: calls of a user who may not use Xen, that a rule's reservation
 // pays for; and a guest that does not come back, whoever called it.
 func TestGateway(t *testing.T) {
-	m := module(t)
+	m, _ := host.Module(t)
 	config := filepath.Join(t.TempDir(), "vlibmaster.toml")
 	write := func(text string) {
 		t.Helper()
@@ -85,13 +87,13 @@ wedged_after = "2s"
 	answers(t, 0, "hello", "call", "vlib1", "vlib", "echo", "hello")
 
 	// The guest stands still: found, and found again when it goes on.
-	run(t, "xl", "pause", "vlib1")
+	host.Run(t, "xl", "pause", "vlib1")
 	answers(t, 10, "no answer in time", "call", "vlib1", "vlib", "echo", "hello")
 	d.says(t, "a vLib OS is wedged")
 	if h := ps(t); len(h.Wedged) != 1 || h.Wedged[0].Domain != "vlib1" {
 		t.Errorf("%+v", h)
 	}
-	run(t, "xl", "unpause", "vlib1")
+	host.Run(t, "xl", "unpause", "vlib1")
 	d.says(t, "no longer wedged")
 	answers(t, 0, "hello", "call", "vlib1", "vlib", "echo", "hello")
 
@@ -99,17 +101,17 @@ wedged_after = "2s"
 	if err := errors.Join(m.Reserve(5, 5*ms, 50*ms), m.Allow(vlib1, 5)); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "vlibmaster", "call", "--reservation", "5", "vlib1", "vlib", "echo", "hello")
+	host.Run(t, "vlibmaster", "call", "--reservation", "5", "vlib1", "vlib", "echo", "hello")
 	// It ends without an answer, so nobody can say that the guest is done.
-	if out, status := command(t, "vlibmaster", "call", "--reservation", "5", "--timeout", "1s", "vlib1", "libc.so.6", "sleep", "--sig", "u32(u32)", "3"); status != 10 {
+	if out, status := host.Command(t, "vlibmaster", "call", "--reservation", "5", "--timeout", "1s", "vlib1", "libc.so.6", "sleep", "--sig", "u32(u32)", "3"); status != 10 {
 		t.Errorf("status %d\n%s", status, out)
 	}
-	eventually(t, "it is wedged", wedged(1))
+	testkit.Eventually(t, "it is wedged", wedged(1))
 	answers(t, 10, "no answer in time", "call", "vlib1", "vlib", "echo", "hello")
 	if err := m.FinishAll(5); err != nil {
 		t.Error(err)
 	}
-	eventually(t, "it is wedged no longer", wedged(0))
+	testkit.Eventually(t, "it is wedged no longer", wedged(0))
 	answers(t, 0, "hello", "call", "vlib1", "vlib", "echo", "hello")
 
 	// Without the rule it runs as before, and its reservation is gone.
@@ -127,5 +129,5 @@ wedged_after = "2s"
 	if err := m.Unreserve(5); err != nil {
 		t.Error(err)
 	}
-	run(t, "vlibmaster", "call", "vlib1", "vlib", "echo", "hello")
+	host.Run(t, "vlibmaster", "call", "vlib1", "vlib", "echo", "hello")
 }

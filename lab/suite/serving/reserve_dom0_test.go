@@ -18,10 +18,12 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/internal/clock"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/reservation"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
-	"github.com/vlibos/vlibos/xenctl"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -33,7 +35,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, caller(domain))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	testkit.Main(m)
 }
 
 // caller calls the domain on the reservation that it was started on, and burns
@@ -53,7 +55,7 @@ func caller(domain string) error {
 	if err != nil {
 		return err
 	}
-	c, err := vlibcall.Open(ctx, d, directory.DefaultPort, 8192, vlibcall.Options{Wait: vlibcall.Block, Reservation: number})
+	c, err := vlibcall.Open(ctx, d, vlibcall.Options{Port: vlibcall.DefaultPort, Size: 8192, Wait: vlibcall.Block, Reservation: transport.Reservation(number)})
 	if err != nil {
 		return err
 	}
@@ -86,17 +88,9 @@ func TestThreadReservation(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
-	eventually(t, "it is on a reservation", func() bool { return len(ps(t).Threads) == 1 })
-	id := ps(t).Threads[0].Reservation
-	h, err := xenctl.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	m, err := vlib.Open(h)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.Eventually(t, "it is on a reservation", func() bool { return len(ps(t).Reservations) == 1 })
+	id := ps(t).Reservations[0].ID
+	m, h := host.Module(t)
 	calls := func() uint64 {
 		r, err := m.Reservation(id)
 		if err != nil {
@@ -104,17 +98,11 @@ func TestThreadReservation(t *testing.T) {
 		}
 		return r.Calls
 	}
-	eventually(t, "it calls", func() bool { return calls() > 5 })
-	callee := func() time.Duration {
-		info, err := h.DomainInfo(1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return info.CPUTime
-	}
-	before, ranBefore, callsBefore, begun := ps(t).Threads[0], callee(), calls(), time.Now()
+	testkit.Eventually(t, "it calls", func() bool { return calls() > 5 })
+	callee := func() time.Duration { return host.CPUTime(t, h, vlib1) }
+	before, ranBefore, callsBefore, begun := ps(t).Reservations[0], callee(), calls(), time.Now()
 	time.Sleep(10 * time.Second)
-	after, ran, took := ps(t).Threads[0], callee()-ranBefore, time.Since(begun)
+	after, ran, took := ps(t).Reservations[0], callee()-ranBefore, time.Since(begun)
 	foreground := float64(after.Foreground-before.Foreground) / float64(took)
 	all := after.Foreground + after.Background - before.Foreground - before.Background
 	t.Logf("in %v: %d calls, foreground %.3f %%, %v in all, of which the callee %v", took, calls()-callsBefore, 100*foreground, all, ran)
@@ -125,18 +113,18 @@ func TestThreadReservation(t *testing.T) {
 		t.Errorf("the callee has %.0f %% of what was charged", 100*half)
 	}
 
-	eventually(t, "it is in a call", func() bool {
+	testkit.Eventually(t, "it is in a call", func() bool {
 		r, err := m.Reservation(id)
 		return err == nil && r.Call == vlib.CallActive
 	})
 	if err := c.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "its reservation has ended", func() bool { return len(ps(t).Threads) == 0 })
+	testkit.Eventually(t, "its reservation has ended", func() bool { return len(ps(t).Reservations) == 0 })
 	if _, err := m.Reservation(id); !errors.Is(err, vlib.ErrNoReservation) {
 		t.Errorf("in the module: %v", err)
 	}
-	out := run(t, "vlibmaster", "run", "--budget", "50ms", "--period", "100ms", "--calls", "vlib1", "--",
+	out := host.Run(t, "vlibmaster", "run", "--budget", "50ms", "--period", "100ms", "--calls", "vlib1", "--",
 		"vlibmaster", "call", "vlib1", "vlib", "echo", "hello")
 	if !strings.Contains(out, "hello") {
 		t.Errorf("the next call: %q", out)

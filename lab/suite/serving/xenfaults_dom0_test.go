@@ -8,14 +8,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
@@ -25,15 +23,6 @@ import (
 
 // payer is a reservation of these tests, below the master's numbers.
 const payer = 7
-
-func domid(t *testing.T, domain string) uint16 {
-	t.Helper()
-	n, err := strconv.ParseUint(strings.TrimSpace(run(t, "xl", "domid", domain)), 10, 16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return uint16(n)
-}
 
 // reserve makes the payer for the time of the test.
 func reserve(t *testing.T, m *vlib.Module) {
@@ -58,16 +47,9 @@ func paid(t *testing.T, m *vlib.Module, id uint16) *vlibcall.Channel {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := xen.Open(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
-	c, err := vlibcall.Open(t.Context(), d, 1, 8192, vlibcall.Options{Reservation: payer, Timeout: patience})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
+	c, err := host.TryOpen(t, id, vlibcall.Options{Reservation: payer, Timeout: testkit.Patience})
+	host.Must(t, err)
+	t.Cleanup(func() { c.Close() }) // an error where xenstored is dead
 	return c
 }
 
@@ -81,18 +63,18 @@ func echo(t *testing.T, c *vlibcall.Channel) {
 // begin begins a call that runs words in the guest.
 func begin(ctx context.Context, t *testing.T, c *vlibcall.Channel, words string, ends chan error) *vlibcall.Pending {
 	t.Helper()
-	return c.Go(ctx, builtin.Library, builtin.Run, shell(t, words), func(_ []byte, err error) { ends <- err })
+	return c.Go(ctx, builtin.Library, builtin.Run, host.Shell(t, words), func(_ []byte, err error) { ends <- err })
 }
 
 // working has a call run that uses a little all the time, until the test ends.
 func working(t *testing.T, domain string) {
 	t.Helper()
-	id := domid(t, domain)
+	id := host.DomainID(t, domain)
 	d, err := xen.Open(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := vlibcall.Open(t.Context(), d, 1, 8192, vlibcall.Options{})
+	c, err := vlibcall.Open(t.Context(), d, vlibcall.Options{Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,18 +99,18 @@ func working(t *testing.T, domain string) {
 func inUse(t *testing.T) *vlibcall.Channel {
 	t.Helper()
 	serve(t)
-	m := module(t)
+	m, _ := host.Module(t)
 	reserve(t, m)
 	working(t, "vlib1")
-	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
-	return paid(t, m, domid(t, "vlib2"))
+	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
+	return paid(t, m, host.DomainID(t, "vlib2"))
 }
 
 // withoutXenstored is what goes on while it does not answer: a call that runs,
 // calls on a channel that is open, budgets, and the master's answers.
 func withoutXenstored(t *testing.T, c *vlibcall.Channel, during time.Duration) {
 	t.Helper()
-	before := of(t, "vlib1")
+	before := adopted(t, "vlib1")
 	for end := time.Now().Add(during); time.Now().Before(end); time.Sleep(during / 5) {
 		begun := time.Now()
 		ps(t)
@@ -137,8 +119,8 @@ func withoutXenstored(t *testing.T, c *vlibcall.Channel, during time.Duration) {
 		}
 		echo(t, c)
 	}
-	after := of(t, "vlib1")
-	if after.Domain != before.Domain || after.Problem != "" || after.Foreground < before.Foreground+during/200 {
+	after := adopted(t, "vlib1")
+	if after.On() != before.On() || after.Problem != "" || after.Foreground < before.Foreground+during/200 {
 		t.Errorf("before %+v\nafter %v without xenstored %+v", before, during, after)
 	}
 }
@@ -146,19 +128,14 @@ func withoutXenstored(t *testing.T, c *vlibcall.Channel, during time.Duration) {
 // TestSlowXenstored: for half a minute nobody notices.
 func TestSlowXenstored(t *testing.T) {
 	c := inUse(t)
-	stored := xenstored(t)
-	if err := unix.Kill(stored, unix.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Kill(stored, unix.SIGCONT) }) // whatever happens: others need it
+	stored := host.FindXenstored(t)
+	stored.Stop(t)
 	withoutXenstored(t, c, 30*time.Second)
 	// By its name, which the master has not forgotten.
-	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "12ms", "--period", "100ms")
-	if err := unix.Kill(stored, unix.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "12ms", "--period", "100ms")
+	stored.Resume(t)
 	echo(t, c)
-	run(t, "vlibmaster", "release", "vlib1")
+	host.Run(t, "vlibmaster", "release", "vlib1")
 }
 
 // timeoutStatus is how 'vlibmaster call' ends when no answer comes in time.
@@ -178,30 +155,30 @@ const overQuota = `
 // is room again all is as before.
 func TestXenstoreOverQuota(t *testing.T) {
 	c := inUse(t)
-	out, err := c.Call(t.Context(), builtin.Library, builtin.Run, shell(t, overQuota), nil)
+	out, err := c.Call(t.Context(), builtin.Library, builtin.Run, host.Shell(t, overQuota), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%q", out)
-	if _, status := command(t, "xenstore-exists", fmt.Sprintf("/local/domain/%d/data/junk/10", domid(t, "vlib2"))); status != 0 {
+	if _, status := host.Command(t, "xenstore-exists", fmt.Sprintf("/local/domain/%d/data/junk/10", host.DomainID(t, "vlib2"))); status != 0 {
 		t.Fatal("the guest has not written 500 nodes")
 	}
 	withoutXenstored(t, c, 5*time.Second)
 	begun := time.Now()
-	if out, status := command(t, "vlibmaster", "call", "--reservation", strconv.Itoa(payer), "--timeout", "2s", "vlib2", "vlib", "echo", "x"); status != timeoutStatus {
+	if out, status := host.Command(t, "vlibmaster", "call", "--reservation", strconv.Itoa(payer), "--timeout", "2s", "vlib2", "vlib", "echo", "x"); status != timeoutStatus {
 		t.Errorf("a channel that the guest cannot answer for: status %d, want %d\n%s", status, timeoutStatus, out)
 	}
 	t.Logf("a new channel was given up after %v", time.Since(begun))
 	// Its budget is the master's affair, and needs nothing of the guest's.
-	run(t, "vlibmaster", "adopt", "vlib2", "--budget", "10ms", "--period", "100ms")
-	run(t, "vlibmaster", "release", "vlib2")
-	if _, err := c.Call(t.Context(), builtin.Library, builtin.Run, shell(t, "xenstore-rm data/junk"), nil); err != nil {
+	host.Run(t, "vlibmaster", "adopt", "vlib2", "--budget", "10ms", "--period", "100ms")
+	host.Run(t, "vlibmaster", "release", "vlib2")
+	if _, err := c.Call(t.Context(), builtin.Library, builtin.Run, host.Shell(t, "xenstore-rm data/junk"), nil); err != nil {
 		t.Error(err)
 	}
-	if out := run(t, "vlibmaster", "call", "--reservation", strconv.Itoa(payer), "vlib2", "vlib", "echo", "x"); out != "x" {
+	if out := host.Run(t, "vlibmaster", "call", "--reservation", strconv.Itoa(payer), "vlib2", "vlib", "echo", "x"); out != "x" {
 		t.Errorf("with room again: %q", out)
 	}
-	run(t, "vlibmaster", "release", "vlib1")
+	host.Run(t, "vlibmaster", "release", "vlib1")
 }
 
 // TestRestartedInMidCall: a vLib OS that is asked to suspend, as by 'xl save',
@@ -209,27 +186,22 @@ func TestXenstoreOverQuota(t *testing.T) {
 // one that is made anew is on its reservation, and is called on the same payer.
 func TestRestartedInMidCall(t *testing.T) {
 	serve(t)
-	h, err := xenctl.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	m := module(t)
+	m, h := host.Module(t)
 	reserve(t, m)
-	id := domid(t, "vlib2")
-	run(t, "vlibmaster", "adopt", "vlib2", "--budget", "10ms", "--period", "100ms")
-	uuid := of(t, "vlib2").UUID
+	id := host.DomainID(t, "vlib2")
+	host.Run(t, "vlibmaster", "adopt", "vlib2", "--budget", "10ms", "--period", "100ms")
+	uuid := adopted(t, "vlib2").UUIDs()
 	c := paid(t, m, id)
 	echo(t, c)
 	ends := make(chan error, 10)
 	p := begin(context.Background(), t, c, "while :; do :; done", ends)
-	eventually(t, "the call is active", func() bool {
+	testkit.Eventually(t, "the call is active", func() bool {
 		r, err := m.Reservation(payer)
 		return err == nil && r.Call == vlib.CallActive
 	})
-	run(t, "xenstore-write", fmt.Sprintf("/local/domain/%d/control/shutdown", id), "suspend")
+	host.Run(t, "xenstore-write", fmt.Sprintf("/local/domain/%d/control/shutdown", id), "suspend")
 	begun := time.Now()
-	eventually(t, "the domain is suspended", func() bool {
+	testkit.Eventually(t, "the domain is suspended", func() bool {
 		info, err := h.DomainInfo(id)
 		return err == nil && info.Shutdown && info.ShutdownReason == xenctl.ShutdownSuspend
 	})
@@ -238,7 +210,7 @@ func TestRestartedInMidCall(t *testing.T) {
 		t.Errorf("the call ended: %v", <-ends)
 	}
 	begun = time.Now()
-	run(t, "xl", "destroy", "vlib2")
+	host.Run(t, "xl", "destroy", "vlib2")
 	if _, err := p.Result(); !errors.Is(err, vlibcall.ErrGone) {
 		t.Errorf("the call ended with %v", err)
 	}
@@ -253,40 +225,25 @@ func TestRestartedInMidCall(t *testing.T) {
 	if r, err := m.Reservation(payer); err != nil || !r.Call.Over() {
 		t.Errorf("the payer's call is %v, %v", r.Call, err)
 	}
-	eventually(t, "the master sees that it is gone", func() bool { return of(t, "vlib2").Domain == "" })
-	run(t, "xl", "create", "/etc/xen/vlib2.cfg", "uuid='"+uuid+"'")
-	again := domid(t, "vlib2")
-	eventually(t, "the adoption follows", func() bool {
-		s := of(t, "vlib2")
-		return s.Domain == strconv.Itoa(int(again)) && s.Problem == "" && s.Foreground > 0
+	testkit.Eventually(t, "the master sees that it is gone", func() bool { return adopted(t, "vlib2").On() == "" })
+	host.Run(t, "xl", "create", "/etc/xen/vlib2.cfg", "uuid='"+uuid+"'")
+	again := host.DomainID(t, "vlib2")
+	testkit.Eventually(t, "the adoption follows", func() bool {
+		s := adopted(t, "vlib2")
+		return s.On() == strconv.Itoa(int(again)) && s.Problem == "" && s.Foreground > 0
 	})
-	run(t, "vlibmaster", "release", "vlib2")
-	eventually(t, "its server is up", func() bool {
-		_, status := command(t, "xenstore-exists", fmt.Sprintf("/local/domain/%d/data/vlibos/1/server", again))
+	host.Run(t, "vlibmaster", "release", "vlib2")
+	testkit.Eventually(t, "its server is up", func() bool {
+		_, status := host.Command(t, "xenstore-exists", fmt.Sprintf("/local/domain/%d/data/vlibos/1/server", again))
 		return status == 0
 	})
 	echo(t, paid(t, m, again))
 }
 
-func xenstored(t *testing.T) int {
-	t.Helper()
-	text, err := os.ReadFile("/run/xen/xenstored.pid")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pid
-}
-
 // TestXenstoredDies is the last of all: it does not come back.
 func TestXenstoredDies(t *testing.T) {
 	c := inUse(t)
-	if err := unix.Kill(xenstored(t), unix.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	host.FindXenstored(t).Kill(t)
 	withoutXenstored(t, c, 10*time.Second)
-	run(t, "vlibmaster", "release", "vlib1")
+	host.Run(t, "vlibmaster", "release", "vlib1")
 }
