@@ -14,11 +14,11 @@ import (
 
 // Master describes the master that serves this host, or the one that would.
 type Master struct {
-	Serves  string `json:"serves,omitempty"`  // the host that a master serves; empty: none is known
-	Adopted int    `json:"adopted"`           // domains of that master
-	Would   string `json:"would,omitempty"`   // the host that 'vlibmaster serve' would serve
-	Refuses string `json:"refuses,omitempty"` // why it would not
-	Problem string `json:"error,omitempty"`   // why the master could not be asked
+	Serves       string `json:"serves,omitempty"`  // the host that a master serves; empty: none is known
+	Reservations int    `json:"reservations"`      // of that master
+	Would        string `json:"would,omitempty"`   // the host that 'vlibmaster serve' would serve
+	Refuses      string `json:"refuses,omitempty"` // why it would not
+	Problem      string `json:"error,omitempty"`   // why the master could not be asked
 }
 
 const (
@@ -28,10 +28,10 @@ const (
 
 // askMaster asks the master that serves this host, which changes nothing.
 func askMaster(ctx context.Context, c *control.Client) (m Master) {
-	host, err := c.Domains(ctx)
+	host, err := c.Host(ctx)
 	switch {
 	case err == nil:
-		m.Serves, m.Adopted = host.Host, len(host.Adopted)
+		m.Serves, m.Reservations = host.Host, len(host.Reservations)
 	case !errors.Is(err, control.ErrNoMaster):
 		m.Problem = err.Error()
 	}
@@ -64,7 +64,7 @@ func (m Master) findings() []Finding {
 	}
 	switch {
 	case m.Serves != "":
-		return []Finding{{OK, "master", fmt.Sprintf("a master serves this host as %s, %d domains adopted", m.Serves, m.Adopted), ""}}
+		return []Finding{{OK, "master", fmt.Sprintf("a master serves this host as %s, %d reservations", m.Serves, m.Reservations), ""}}
 	case m.Problem != "":
 		return []Finding{{Note, "master", m.Problem, remedyRoot}}
 	case m.Refuses != "":

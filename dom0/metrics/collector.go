@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
@@ -19,7 +20,7 @@ import (
 type Source struct {
 	Master interface {
 		Host() string
-		List(context.Context) ([]master.Status, error)
+		List(context.Context) ([]api.Status, error)
 		Health() master.Health
 		Identify(ctx context.Context, refs []string) (map[string]host.Domain, error)
 	}

@@ -74,11 +74,11 @@ const (
 func (f *Frame) reservationRows() []string {
 	rows := []string{fmt.Sprintf(reservationRow, "DOMAIN", "NAME", "FORE %", "BACK %", "THROTTLED %", "BUDGET", "PERIOD", "LEFT", "PROBLEM")}
 	for _, r := range f.Reservations {
-		domain, left := clean(r.Domain), bar(r.Left, r.Budget)
+		domain, left := clean(r.On()), bar(r.Left, r.Budget)
 		switch {
 		case r.Absent:
 			domain, left = "(absent)", ""
-		case r.Domain == "":
+		case !r.Running():
 			domain, left = "(stopped)", ""
 		case r.Problem != "":
 			left = "" // it has no budget
