@@ -215,11 +215,11 @@ func TestHost(t *testing.T) {
 				t.Errorf("%s: %s is on CPUs %v, want %d", m.Name, d.Name, d.CPUs, want)
 			}
 		}
-		_, err = h.host.Usage(t.Context(), h.domain(Service), reserved.ID)
+		_, err = h.host.Usage(t.Context(), h.domain(Service).On(reserved))
 		if adopted := err == nil; adopted != (m.Name == "reserved") {
 			t.Errorf("%s: the service is on a reservation: %v", m.Name, adopted)
 		}
-		_, err = h.host.Usage(t.Context(), h.domain(Job), background.ID)
+		_, err = h.host.Usage(t.Context(), h.domain(Job).On(background))
 		if adopted := err == nil; adopted != slices.Contains(throttle.Policies, m.Name) {
 			t.Errorf("%s: the job is on a reservation: %v", m.Name, adopted)
 		}

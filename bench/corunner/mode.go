@@ -40,8 +40,8 @@ var Modes = []Mode{
 	{Name: "feedback", Title: "job on another CPU, throttled by feedback", Runs: true, control: throttled("feedback")},
 	{Name: "shared", Title: "job on the same CPU, uncontrolled", Runs: true, Shared: true},
 	{Name: "reserved", Title: "job on the same CPU, service on a reservation", Runs: true, Shared: true, control: func(ctx context.Context, h *Host) (func() error, error) {
-		stop := func() error { return h.host.Release(context.WithoutCancel(ctx), h.domain(Service), reserved.ID) }
-		return stop, h.host.Adopt(ctx, h.domain(Service), reserved)
+		stop := func() error { return h.host.Unreserve(context.WithoutCancel(ctx), h.domain(Service).On(reserved)) }
+		return stop, h.host.Reserve(ctx, h.domain(Service).On(reserved))
 	}},
 }
 

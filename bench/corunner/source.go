@@ -88,6 +88,6 @@ func (h *Host) traffic() (uint64, error) {
 	if h.job.kind.lines {
 		return h.job.work(), nil
 	}
-	u, err := h.host.Usage(context.Background(), h.domain(Job), background.ID)
+	u, err := h.host.Usage(context.Background(), h.domain(Job).On(background))
 	return uint64(u.Foreground + u.Background), err
 }

@@ -59,7 +59,7 @@ func throttled(policy string) func(context.Context, *Host) (func() error, error)
 		if err := h.renew(); err != nil {
 			return nil, err
 		}
-		if err := h.host.Adopt(ctx, h.domain(Job), background); err != nil {
+		if err := h.host.Reserve(ctx, h.domain(Job).On(background)); err != nil {
 			return nil, err
 		}
 		return h.run(ctx, policy, note, throttling.New(throttling.Options{
@@ -78,8 +78,8 @@ func (h *Host) run(ctx context.Context, mode string, note map[string]float64, l 
 		cancel()
 		err := <-done
 		ctx := context.WithoutCancel(ctx)
-		used, failed := h.host.Usage(ctx, h.domain(Job), background.ID)
-		err = errors.Join(err, failed, h.host.Release(ctx, h.domain(Job), background.ID))
+		used, failed := h.host.Usage(ctx, h.domain(Job).On(background))
+		err = errors.Join(err, failed, h.host.Unreserve(ctx, h.domain(Job).On(background)))
 		s := l.Status()
 		if s.Dropped >= chances {
 			err = errors.Join(err, fmt.Errorf("the throttle dropped its policy %d times, on a machine that is too busy: %s", s.Dropped, s.Problem))

@@ -91,7 +91,7 @@ func TestThrottled(t *testing.T) {
 			}
 			testkit.Eventually(t, "the job is held back", func() bool {
 				felt.Add(1, time.Millisecond/2)
-				u, err := h.host.Usage(t.Context(), h.domain(Job), background.ID)
+				u, err := h.host.Usage(t.Context(), h.domain(Job).On(background))
 				if err != nil {
 					t.Fatal(err)
 				}

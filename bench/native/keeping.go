@@ -174,8 +174,9 @@ func Keeper(ctx context.Context, dir string, self Command, in io.Reader, out io.
 				made = name
 			}
 		case "reserve":
-			if _, err = fmt.Sscan(rest, &r.ID, &r.PID, &r.Budget, &r.Period, &name); err == nil {
-				r.Calls = []host.Domain{{ID: name, UUID: name, Name: name, CPUs: []int{0}}}
+			if _, err = fmt.Sscan(rest, &r.ID, &pid, &r.Budget, &r.Period, &name); err == nil {
+				r.Threads = &host.Members{PID: pid}
+				r.Callees = []host.Callee{{Domain: host.Domain{ID: name, UUID: name, Name: name, CPUs: []int{0}}}}
 				err = p.Reserve(ctx, r)
 			}
 			if err == nil {
@@ -183,7 +184,7 @@ func Keeper(ctx context.Context, dir string, self Command, in io.Reader, out io.
 			}
 		case "unreserve":
 			if _, err = fmt.Sscan(rest, &r.ID); err == nil {
-				err = p.Unreserve(ctx, r.ID)
+				err = p.Unreserve(ctx, host.Reservation{Task: r.Task, Holder: host.Holder{Threads: new(host.Members)}})
 			}
 		case "overruns":
 			mu.Lock()

@@ -97,7 +97,7 @@ func (e *experiment) place(pid int) error {
 	if err := e.host.Pin(ctx, e.domain.ID, e.domain.CPUs); err != nil {
 		return err
 	}
-	return e.host.Adopt(ctx, e.domain, rtsched.Task{ID: 1, Budget: time.Millisecond, Period: 100 * time.Millisecond})
+	return e.host.Reserve(ctx, e.domain.On(rtsched.Task{ID: 1, Budget: time.Millisecond, Period: 100 * time.Millisecond}))
 }
 
 // compare finds the levels and then measures all settings, forwards and

@@ -27,6 +27,11 @@ const (
 	fine = 0.01
 )
 
+// Throttler is what the loop needs of a [host.Host].
+type Throttler interface {
+	Throttle(ctx context.Context, cpu int, period, idle time.Duration) error
+}
+
 // Options of New.
 type Options struct {
 	Period time.Duration // of decisions, and of what the host is told
@@ -34,7 +39,7 @@ type Options struct {
 	Policy throttle.Policy
 	// Fallbacks decide when the policy is dropped, in order.
 	Fallbacks []throttle.Policy
-	Host      host.Throttler
+	Host      Throttler
 	Log       *slog.Logger
 	// Limit of one decision; 0: [throttle.DefaultLimit].
 	Limit time.Duration

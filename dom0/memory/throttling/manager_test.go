@@ -3,6 +3,7 @@
 package throttling
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -21,7 +22,13 @@ import (
 // bare is a host that counts nothing by itself.
 type bare struct {
 	host.Host // none of which is asked for
-	*fakeHost
+	fake      *fakeHost
+}
+
+func (bare) Can() host.Abilities { return host.Abilities{Throttle: true} }
+
+func (b bare) Throttle(ctx context.Context, cpu int, period, idle time.Duration) error {
+	return b.fake.Throttle(ctx, cpu, period, idle)
 }
 
 func (bare) Name() string { return "bare" }
@@ -35,6 +42,8 @@ type plain struct{ host.Host }
 
 func (plain) Name() string { return "plain" }
 
+func (plain) Can() host.Abilities { return host.Abilities{} }
+
 func TestManager(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "t")
 	w, err := requestlatency.Create(file)
@@ -47,7 +56,7 @@ func TestManager(t *testing.T) {
 		}
 	}()
 	h := &fakeHost{idle: map[int]time.Duration{}}
-	m := NewManager(bare{fakeHost: h}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	m := NewManager(bare{fake: h}, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if m.Status() != nil {
 		t.Error("it runs before it is told to")
 	}

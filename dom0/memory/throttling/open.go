@@ -16,23 +16,20 @@ import (
 	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
-// capable is a host that can be throttled.
-func capable(p host.Host) (host.Throttler, host.LatencyCounter, error) {
-	t, ok := p.(host.Throttler)
-	c, ok2 := p.(host.LatencyCounter)
-	if !ok || !ok2 {
-		return nil, nil, fmt.Errorf("throttle: host %s: %w: remove the table [throttle]", p.Name(), host.ErrNotHere)
+// capable returns an error for a host that cannot be throttled.
+func capable(p host.Host) error {
+	if !p.Can().Throttle {
+		return fmt.Errorf("throttle: host %s: %w: remove the table [throttle]", p.Name(), host.ErrNotHere)
 	}
-	return t, c, nil
+	return nil
 }
 
 // OpenSource opens the source of memory latency that a configuration wants.
 func OpenSource(c config.Throttle, p host.Host) (throttle.Source, error) {
-	_, counter, err := capable(p)
-	if err != nil {
+	if err := capable(p); err != nil {
 		return nil, err
 	}
-	there, err := counter.CPUs()
+	there, err := p.CPUs()
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +50,7 @@ func OpenSource(c config.Throttle, p host.Host) (throttle.Source, error) {
 	case "model":
 		return model.OpenSource(cpus)
 	}
-	s, err := counter.LatencySource(cpus)
+	s, err := p.LatencySource(cpus)
 	if c.Source == "auto" && errors.Is(err, throttle.ErrNoSource) {
 		if c.ProbeCPU >= 0 {
 			return openProbe(c, cpus)
@@ -73,8 +70,7 @@ func openProbe(c config.Throttle, cpus []int) (throttle.Source, error) {
 
 // open makes the loop that a configuration wants.
 func open(c config.Throttle, p host.Host, log *slog.Logger) (*Loop, error) {
-	t, _, err := capable(p)
-	if err != nil {
+	if err := capable(p); err != nil {
 		return nil, err
 	}
 	policy, fallbacks, err := policies(c)
@@ -85,7 +81,7 @@ func open(c config.Throttle, p host.Host, log *slog.Logger) (*Loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(Options{Period: c.Period, Source: s, Policy: policy, Fallbacks: fallbacks, Host: t, Log: log}), nil
+	return New(Options{Period: c.Period, Source: s, Policy: policy, Fallbacks: fallbacks, Host: p, Log: log}), nil
 }
 
 // policies are the one that is wanted, and the default if it can stand in.
