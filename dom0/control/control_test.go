@@ -16,10 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/gateway"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
@@ -51,15 +50,15 @@ func (fakeHost) Usage(context.Context, host.Reservation) (host.Usage, error) {
 // calls has one vLib OS, which is wedged.
 type calls struct{}
 
-func (calls) List() []gateway.Status { return []gateway.Status{{Domain: "web", Port: 1, Calls: 7}} }
-func (calls) Wedged() []gateway.Watched {
-	return []gateway.Watched{{Domain: "web", For: 3, Restarts: 1}}
+func (calls) List() []api.Target { return []api.Target{{Domain: "web", Port: 1, Calls: 7}} }
+func (calls) Wedged() []api.Watched {
+	return []api.Watched{{Domain: "web", For: 3, Restarts: 1}}
 }
 
 type throttled struct{}
 
-func (throttled) Status() *throttling.Status {
-	return &throttling.Status{Source: "probe", State: throttling.Closed, CPUs: []throttling.CPU{{ID: 3, Idle: 0.5}}}
+func (throttled) Status() *api.Throttle {
+	return &api.Throttle{Source: "probe", State: api.ThrottleClosed, CPUs: []api.ThrottleCPU{{ID: 3, Idle: 0.5}}}
 }
 
 // brokenHost cannot say what was used.
@@ -128,7 +127,7 @@ func TestConversation(t *testing.T) {
 	h, err := c.Domains(ctx)
 	if err != nil || h.Host != "test" || len(h.Adopted) != 1 || h.Adopted[0].Foreground != 5 ||
 		len(h.Called) != 1 || h.Called[0].Calls != 7 || len(h.Wedged) != 1 || h.Wedged[0].For != 3 ||
-		h.Throttle == nil || h.Throttle.State != throttling.Closed || h.Throttle.CPUs[0].Idle != 0.5 {
+		h.Throttle == nil || h.Throttle.State != api.ThrottleClosed || h.Throttle.CPUs[0].Idle != 0.5 {
 		t.Errorf("%+v, %v", h, err)
 	}
 	for name, tt := range map[string]struct{ err, want error }{

@@ -3,9 +3,8 @@
 package control
 
 import (
-	"github.com/vlibos/vlibos/dom0/gateway"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
 )
 
 // request is what a command asks for.
@@ -30,10 +29,10 @@ type Host struct {
 	Paid []master.PaidStatus `json:"paid"`
 	// Called are the vLib OSes that unprivileged tools may call, Wedged those
 	// that do not come back from a call.
-	Called []gateway.Status  `json:"called"`
-	Wedged []gateway.Watched `json:"wedged"`
+	Called []api.Target  `json:"called"`
+	Wedged []api.Watched `json:"wedged"`
 	// Throttle is the one that runs; nil: none.
-	Throttle *throttling.Status `json:"throttle"`
+	Throttle *api.Throttle `json:"throttle"`
 	// Notes say what keeps budgets from being kept as well as they could be.
 	Notes []string `json:"notes,omitempty"`
 }

@@ -12,9 +12,8 @@ import (
 	"os"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/gateway"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/internal/httplimit"
 	"github.com/vlibos/vlibos/internal/unixpath"
 )
@@ -47,13 +46,13 @@ func Listen(path string) (net.Listener, error) {
 
 // Gateway is what is known of the calls of unprivileged tools.
 type Gateway interface {
-	List() []gateway.Status
-	Wedged() []gateway.Watched
+	List() []api.Target
+	Wedged() []api.Watched
 }
 
 // Throttle is what is known of the throttle.
 type Throttle interface {
-	Status() *throttling.Status // nil: there is none
+	Status() *api.Throttle // nil: there is none
 }
 
 // Serve answers commands until ctx ends.

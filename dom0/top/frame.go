@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
@@ -28,8 +28,8 @@ type Frame struct {
 	CPUs         []CPU         `json:"cpus"`
 	Reservations []Reservation `json:"reservations"`
 	// Throttle is the one that runs; nil: none.
-	Throttle *throttling.Status `json:"throttle"`
-	Calls    []Calls            `json:"calls"`
+	Throttle *api.Throttle `json:"throttle"`
+	Calls    []Calls       `json:"calls"`
 }
 
 // CPU is what is promised of one.

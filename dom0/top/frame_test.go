@@ -10,10 +10,10 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
@@ -145,10 +145,10 @@ web     libz     �]0;evil�      1.0    68ns    68ns       0.0      2       0
 	if got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
-	f.Throttle = &throttling.Status{Source: "evil\x1b", Policy: "rate", State: throttling.Enough}
+	f.Throttle = &api.Throttle{Source: "evil\x1b", Policy: "rate", State: api.ThrottleEnough}
 	_, tables, _ := strings.Cut(want, "\n\n")
 	headline, _, _ := strings.Cut(want, "\n")
-	want = headline + "\n\nthrottle: evil�, policy rate, latency -, open: the policy wants nobody to idle\n" + tables
+	want = headline + "\n\nthrottle: evil�, policy rate, latency -, open: the policy lets all CPUs run\n" + tables
 	if got := text(f.Lines(Look{Order: ByUse})); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
@@ -187,7 +187,7 @@ func TestLinesFit(t *testing.T) {
 				f.Calls = append(f.Calls, f.Calls[0])
 			}
 			if height%2 == 0 {
-				f.Throttle = &throttling.Status{Source: "probe", State: throttling.Closed, CPUs: make([]throttling.CPU, 64)}
+				f.Throttle = &api.Throttle{Source: "probe", State: api.ThrottleClosed, CPUs: make([]api.ThrottleCPU, 64)}
 			}
 			for _, help := range []bool{false, true} {
 				lines := f.Lines(Look{Width: width, Height: height, Status: "bad\nluck", Help: help})

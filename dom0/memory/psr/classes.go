@@ -12,6 +12,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/internal/domains"
+	"github.com/vlibos/vlibos/dom0/memory"
 	"github.com/vlibos/vlibos/throttle/cache"
 	"github.com/vlibos/vlibos/xenctl"
 )
@@ -25,18 +26,18 @@ type Hypervisor interface {
 	io.Closer
 }
 
-// Classes implements [host.CachePartitioner].
+// Classes implements [memory.CachePartitioner].
 type Classes struct {
 	h       Hypervisor
 	file    string
 	layout  cache.Layout
 	sockets []int
 
-	given  []host.CacheShare  // of the last Apply
-	domain map[uint16]*record // whose values were changed
+	given  []memory.CacheShare // of the last Apply
+	domain map[uint16]*record  // whose values were changed
 }
 
-var _ host.CachePartitioner = (*Classes)(nil)
+var _ memory.CachePartitioner = (*Classes)(nil)
 
 // Open takes h, which it closes also if it fails. The file is where it writes
 // what domains had before; it must be gone after a boot.
@@ -65,14 +66,14 @@ func Open(h Hypervisor, file string) (_ *Classes, err error) {
 	return c, nil
 }
 
-// Layout implements [host.CachePartitioner].
+// Layout implements [memory.CachePartitioner].
 func (c *Classes) Layout() cache.Layout { return c.layout }
 
-// Close implements [host.CachePartitioner].
+// Close implements [memory.CachePartitioner].
 func (c *Classes) Close() error { return errors.Join(c.move(nil), c.h.Close()) }
 
-// Apply implements [host.CachePartitioner].
-func (c *Classes) Apply(_ context.Context, shares []host.CacheShare) error {
+// Apply implements [memory.CachePartitioner].
+func (c *Classes) Apply(_ context.Context, shares []memory.CacheShare) error {
 	if err := c.move(shares); err != nil {
 		return errors.Join(err, c.move(c.given))
 	}
@@ -81,8 +82,8 @@ func (c *Classes) Apply(_ context.Context, shares []host.CacheShare) error {
 }
 
 // move makes it so, or stops where that fails.
-func (c *Classes) move(shares []host.CacheShare) error {
-	want := make(map[uint16]host.CacheShare, len(shares))
+func (c *Classes) move(shares []memory.CacheShare) error {
+	want := make(map[uint16]memory.CacheShare, len(shares))
 	for _, s := range shares {
 		id, err := domains.Number(s.Domain)
 		if err != nil {
@@ -149,7 +150,7 @@ func (c *Classes) move(shares []host.CacheShare) error {
 }
 
 // give sets what domains are to have, in the order of their numbers.
-func (c *Classes) give(want map[uint16]host.CacheShare) error {
+func (c *Classes) give(want map[uint16]memory.CacheShare) error {
 	for _, id := range slices.Sorted(maps.Keys(want)) {
 		r := c.domain[id]
 		if r == nil {
