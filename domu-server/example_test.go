@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-// A vLib OS with a function in Go. In a guest, xen.Listen takes the place of
+// A vLib OS with a function in Go. In a guest, use xen.Listen instead of
 // native.Listen.
 func ExampleServer_Handle() {
 	dir, err := os.MkdirTemp("", "example")

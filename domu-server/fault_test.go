@@ -15,7 +15,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-func TestDeathsAreThatCallsOnly(t *testing.T) {
+func TestCrashFailsOnlyItsCall(t *testing.T) {
 	v := serve(t, Options{})
 	for _, tt := range []struct {
 		function, sig string
@@ -33,7 +33,7 @@ func TestDeathsAreThatCallsOnly(t *testing.T) {
 	} {
 		t.Run(tt.function, func(t *testing.T) {
 			if n := v.number("count", "i32()"); n != 1 {
-				t.Errorf("the worker was called %d times before", n-1)
+				t.Errorf("the worker had served %d calls before", n-1)
 			}
 			_, err := v.try(tt.function, tt.sig, tt.words...)
 			fails(t, err, vlibcall.ErrCrashed, tt.want...)
@@ -43,12 +43,12 @@ func TestDeathsAreThatCallsOnly(t *testing.T) {
 		})
 	}
 	if n := v.number("count", "i32()"); n != 1 {
-		t.Errorf("%d calls in the last worker", n)
+		t.Errorf("the last worker served %d calls", n)
 	}
 	testkit.Eventually(t, "one process is left", func() bool { return len(children()) == 1 })
 }
 
-func TestCrashWhileLoading(t *testing.T) {
+func TestCrashingConstructorFailsTheCall(t *testing.T) {
 	v := serve(t, Options{})
 	for range 2 {
 		_, err := invoke(t.Context(), v.Channel, library("libconstructor.so"), "f", request(t, "i32()"))
@@ -56,10 +56,10 @@ func TestCrashWhileLoading(t *testing.T) {
 	}
 }
 
-func TestCrashBetweenCalls(t *testing.T) {
+func TestWorkerThatCrashedBetweenCallsIsReplaced(t *testing.T) {
 	v := serve(t, Options{})
-	// The next call may come before the server's wait for the process has
-	// returned: then the crash is that call's.
+	// The next call may arrive before the server has learnt of the process's
+	// end: then the crash fails that call.
 	testkit.Eventually(t, "a crash is noticed between calls", func() bool {
 		pid := v.number("process", "i32()")
 		v.number("crash_later", "i32()")
@@ -106,7 +106,7 @@ func TestHangingFunctionIsEnded(t *testing.T) {
 				t.Errorf("it took %v", took)
 			}
 			if !dead(int(pid)) {
-				t.Error("the worker lives on")
+				t.Error("the worker still lives")
 			}
 			testkit.Eventually(t, "the library's child is dead too", func() bool { return dead(int(child)) })
 			if v.LateAnswers() != 1 {
@@ -135,7 +135,7 @@ func TestServerBoundsTheTime(t *testing.T) {
 	fails(t, err, vlibcall.ErrCancelled, "it ran for 50ms", "--max-run-time")
 }
 
-func TestStoppingServerEndsWhatRuns(t *testing.T) {
+func TestStoppingServerEndsRunningCalls(t *testing.T) {
 	v := serve(t, Options{})
 	p := v.Go(context.Background(), library("libtest.so"), "hang", mustEncode(t, "void()"), nil)
 	testkit.Eventually(t, "the worker runs", func() bool { return len(children()) == 1 })
@@ -148,7 +148,7 @@ func TestStoppingServerEndsWhatRuns(t *testing.T) {
 	}
 }
 
-func TestWorkerThatCannotStart(t *testing.T) {
+func TestWorkerThatCannotStartIsNotAFailedFunction(t *testing.T) {
 	script := func(name, text string) string {
 		path := library(name)
 		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
@@ -172,7 +172,7 @@ func TestWorkerThatCannotStart(t *testing.T) {
 		}
 		v.end()
 	}
-	// One that hangs before it is ready is ended with the call.
+	// A worker that hangs before it is ready is ended with the call.
 	v := serve(t, Options{Worker: script("hangs", "#!/bin/sh\nexec sleep 1000\n"), MaxRunTime: 100 * time.Millisecond})
 	_, err := v.try("count", "i32()")
 	fails(t, err, vlibcall.ErrCancelled, "--max-run-time")
@@ -191,7 +191,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	round := func() {
 		for i, l := range libraries {
-			// Most end well, some in each way that there is.
+			// Most calls succeed; some end in each of the other ways.
 			function, want := "count", error(nil)
 			switch i % 5 {
 			case 3:

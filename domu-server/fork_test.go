@@ -14,8 +14,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// Each call is executed once, by the process that the server knows, whatever
-// forked before.
+// The process that the server knows executes each call, once, even after forks.
 func TestForkedChildServesNoCall(t *testing.T) {
 	for _, function := range []string{"fork_and_return", "vfork_and_return"} {
 		t.Run(function, func(t *testing.T) {
@@ -29,7 +28,7 @@ func TestForkedChildServesNoCall(t *testing.T) {
 			testkit.Eventually(t, "the child has ended", func() bool { return dead(int(child)) })
 			for i := range int64(200) {
 				if n := v.number("count", "i32()"); n != i+2 {
-					t.Fatalf("call %d is the worker's %d", i+2, n)
+					t.Fatalf("call %d is number %d of the worker", i+2, n)
 				}
 			}
 			if now := v.number("process", "i32()"); now != process {
@@ -39,7 +38,7 @@ func TestForkedChildServesNoCall(t *testing.T) {
 	}
 }
 
-// A child that stays in the library has not the page by which calls are answered.
+// A child that stays in the library lacks the page by which calls are answered.
 func TestForkedChildHasNoChannel(t *testing.T) {
 	v := serve(t, Options{})
 	headers := func(pid int64) (n int) {
@@ -62,15 +61,15 @@ func TestForkedChildHasNoChannel(t *testing.T) {
 	}
 }
 
-// What a library leaves behind ends with the worker that left it, and with no
-// other; what belongs to neither is left alone.
+// Processes that a library leaves behind end with the worker that left them,
+// and with no other. Unrelated processes are left alone.
 func TestDaemonOfALibraryEndsWithItsWorker(t *testing.T) {
 	v := serve(t, Options{Sole: true})
 	daemon := int(v.number("leave_daemon", "i32()"))
 	testkit.Eventually(t, "the daemon is the server's child", func() bool {
 		return slices.Contains(children(), daemon)
 	})
-	// Another worker crashes: the daemon's lives.
+	// Another worker crashes; the daemon of this one lives.
 	_, err := invoke(t.Context(), v.Channel, "libc.so.6", "abort", request(t, "void()"))
 	fails(t, err, vlibcall.ErrCrashed)
 	if dead(daemon) {
@@ -102,6 +101,6 @@ func TestCommandLeavesNoDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	if pid == 0 || !dead(pid) {
-		t.Errorf("process %d in a session of its own lives on", pid)
+		t.Errorf("process %d in a session of its own still lives", pid)
 	}
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-// built holds the worker and the test libraries.
+// built has the worker and the test libraries.
 var built string
 
 func TestMain(m *testing.M) {
@@ -74,7 +74,7 @@ type vlib struct {
 	*vlibcall.Channel
 	dir string
 	log *logged
-	end func() // of the server; the test's end does it too
+	end func() // stops the server, at the latest when the test ends
 }
 
 type logged struct {
@@ -94,7 +94,7 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// serve starts a server that may call the test libraries too.
+// serve starts a server that may also call the test libraries.
 func serve(t *testing.T, opts Options, more ...func(*Server)) *vlib {
 	t.Helper()
 	dir, err := os.MkdirTemp(built, "")
@@ -155,7 +155,7 @@ func request(t *testing.T, sig string, words ...string) *signature.Request {
 	return req
 }
 
-// invoke sends req the whole way.
+// invoke sends req over the whole path.
 func invoke(ctx context.Context, c *vlibcall.Channel, library, function string, req *signature.Request) (*signature.Result, error) {
 	b, err := req.Append(nil)
 	if err != nil {
@@ -187,7 +187,7 @@ func (v *vlib) number(function, sig string, words ...string) int64 {
 	return r.Value.Int()
 }
 
-// fails checks the verdict on a call.
+// fails checks the error of a call.
 func fails(t *testing.T, err, want error, words ...string) {
 	t.Helper()
 	if !errors.Is(err, want) {
@@ -214,7 +214,7 @@ func (v *vlib) services() builtin.Info {
 	return info
 }
 
-// children are the processes that this one has started, zombies included.
+// children are the processes that this one has started, including zombies.
 func children() []int {
 	var pids []int
 	files, _ := filepath.Glob("/proc/self/task/*/children")
@@ -229,7 +229,7 @@ func children() []int {
 	return pids
 }
 
-// dead reports whether a process has ended, or waits for its parent to see it.
+// dead reports whether a process has ended, including a zombie.
 func dead(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err != nil && syscall.Kill(pid, 0) != nil || strings.Contains(string(stat), ") Z ")

@@ -14,10 +14,10 @@ import (
 	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// Close while one goroutine waits and others ring: nobody hangs, nobody touches
-// a descriptor that has become another file's.
+// Close, while one goroutine waits and others notify, lets no goroutine hang
+// and none use a descriptor number that another file has by then.
 func TestLabCloseAmongUsers(t *testing.T) {
-	// The first file of a program opens two descriptors more, of the Go
+	// The first file that a program opens adds two descriptors of the Go
 	// runtime's poller.
 	if err := open(t).Close(); err != nil {
 		t.Error(err)
@@ -74,7 +74,7 @@ func TestLabCloseAmongUsers(t *testing.T) {
 	}
 }
 
-func TestLabNotifyAPeerThatHasGone(t *testing.T) {
+func TestLabNotifyOfClosedPeerIsNoError(t *testing.T) {
 	a, b := open(t), open(t)
 	pa, pb := pair(t, a, b)
 	if err := b.Unbind(pb); err != nil {
@@ -94,11 +94,11 @@ func TestLabHotPathAllocatesNothing(t *testing.T) {
 		}
 		_ = b.Unmask(pb)
 		if _, err := b.WaitUntil(time.Now()); err == nil {
-			t.Fatal("an event that nobody sent")
+			t.Fatal("an event that was not sent")
 		}
 		b.Interrupt()
 		if _, err := b.WaitUntil(time.Time{}); err == nil {
-			t.Fatal("an event that nobody sent")
+			t.Fatal("an event that was not sent")
 		}
 	})
 	if allocs != 0 {

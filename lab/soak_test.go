@@ -34,7 +34,7 @@ func faultsTime(t *testing.T) time.Duration {
 
 // TestSoakFaults has Xen's assertions and its checks of locks look at what
 // TestManyCPUs does at random, for an hour; and at starvation, where time is
-// counted. Both print the seed that repeats them.
+// counted, for a round a minute of it. Both print the seed that repeats them.
 func TestSoakFaults(t *testing.T) {
 	env := []string{"VLIBOS_STRESS=" + faultsTime(t).String()}
 	if seed := os.Getenv("VLIBOS_SEED"); seed != "" {
@@ -47,7 +47,7 @@ func TestSoakFaults(t *testing.T) {
 		}, func(_, test string) bool { return test == "TestStress" }, "lab/suite/multicpu")
 	})
 	t.Run("starvation", func(t *testing.T) {
-		rounds := fmt.Sprintf("VLIBOS_ROUNDS=%d", max(8, int(faultsTime(t)/(10*time.Second))))
+		rounds := fmt.Sprintf("VLIBOS_ROUNDS=%d", max(8, int(faultsTime(t)/time.Minute)))
 		these(t, lab.Config{
 			Xen: lab.VlibDebugXen, Mode: lab.Counted, DomUs: 2, Env: append(env, rounds), Timeout: 3 * (faultsTime(t) + 20*time.Minute),
 		}, func(_, test string) bool { return test == "TestNobodyStarves" }, "lab/suite/scheduling")

@@ -20,6 +20,7 @@ const (
 	domctlGetDomainInfo = 5
 	domctlGetVCPUInfo   = 14
 	domctlSchedulerOp   = 16
+	domctlSetHandle     = 17
 
 	domctlGetVCPUAffinity = 25
 	domctlPSRAlloc        = 78
@@ -118,6 +119,11 @@ type getVCPUInfo struct {
 	cpuTime uint64
 	cpu     uint32
 	pad2    uint32
+}
+
+type setDomainHandle struct {
+	_      structs.HostLayout
+	handle [16]byte
 }
 
 // bitmap is struct xenctl_bitmap.

@@ -36,6 +36,17 @@ func (h *Handle) Unpause(domid uint16) error {
 	return opError(fmt.Sprintf("unpause domain %d", domid), err)
 }
 
+// SetUUID gives a domain another UUID, its handle in Xen (struct
+// xen_domctl_setdomainhandle), as toolstacks do when they rename a domain and
+// while they destroy one. No number of a domain changes, and nothing else in Xen
+// follows from it. [ErrNoDomain]: no such domain.
+func (h *Handle) SetUUID(domid uint16, uuid [16]byte) error {
+	var u getDomainInfo
+	(*setDomainHandle)(unsafe.Pointer(&u)).handle = uuid // another arm of the union
+	_, err := h.domctl(domctlSetHandle, domid, u)
+	return opError(fmt.Sprintf("set the UUID of domain %d", domid), err)
+}
+
 // domctl asks with u, and returns what it became.
 func (h *Handle) domctl(cmd uint32, domid uint16, u getDomainInfo) (getDomainInfo, error) {
 	u, err := h.domctlAs(domctlVersion, cmd, domid, u)

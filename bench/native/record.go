@@ -14,7 +14,7 @@ import (
 )
 
 // record compares a spinning call that is counted in a book of receipts with one
-// that is not, and says what counting alone takes.
+// that is not, and measures the counting alone.
 func (c *client) record(ctx context.Context, o Options) (_ []bench.Record, err error) {
 	book, err := receipt.Open(c.dir)
 	if err != nil {

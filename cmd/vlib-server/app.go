@@ -45,7 +45,7 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// status is the exit status that an error means.
+// status is the exit status of an error.
 func status(err error) int {
 	var usage usageError
 	switch {
@@ -59,9 +59,13 @@ func status(err error) int {
 
 // run is the program. It returns when ctx is done.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	app := &cli.App{
+	return newApp(stdin, stdout, stderr).RunContext(ctx, args)
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
+	return &cli.App{
 		Name:            "vlib-server",
-		Usage:           "make this domain a vLib OS",
+		Usage:           "makes this domain a vLib OS",
 		Description:     description,
 		Reader:          stdin,
 		Writer:          stdout,
@@ -73,7 +77,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usageError{err} },
 		Action:          serve,
 	}
-	return app.RunContext(ctx, args)
 }
 
 func serve(c *cli.Context) error {
@@ -87,10 +90,10 @@ func serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	// With one P, what a blocked system call leaves undone (the watch for
-	// cancelled calls, the reader of a worker's stderr) waits until the
-	// runtime's monitor has taken the P away from the call, up to 10 ms. A
-	// guest with one vCPU gets two Ps; an idle one costs nothing.
+	// A blocked system call keeps its P until the runtime's monitor takes it
+	// away, up to 10 ms later. With one P the rest of the program (the watch
+	// for cancelled calls, the reader of a worker's stderr) would wait that
+	// long. So a guest with one vCPU gets two Ps; an idle P costs nothing.
 	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
 	opts.Log = log.New(c.App.ErrWriter, "vlib-server: ", 0)
 	l, where, err := listen(c, opts)
@@ -101,7 +104,7 @@ func serve(c *cli.Context) error {
 	return domuserver.New(l, opts).Serve(c.Context)
 }
 
-// listen opens the transport that opts name. where is for people.
+// listen opens the transport that opts name. where describes it for people.
 func listen(c *cli.Context, opts domuserver.Options) (l transport.Listener, where string, err error) {
 	t := transports[opts.Transport]
 	if l, where, err = t(c, opts); errors.Is(err, unixpath.ErrTooLong) {

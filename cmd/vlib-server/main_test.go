@@ -53,8 +53,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// A guest's initramfs has no libc for the server, and the worker cannot do
-// without one.
+// A guest's initramfs has no libc for the server; the worker needs one.
 func TestServerIsStaticAndWorkerIsNot(t *testing.T) {
 	for name, dynamic := range map[string]bool{"vlib-server": false, "vlib-worker": true} {
 		f, err := elf.Open(filepath.Join(bin, name))
@@ -114,7 +113,7 @@ func (r *running) logs(want string) {
 	}
 }
 
-// request of a function with that signature.
+// request is a request of a function with that signature.
 func (r *running) request(sig string, words ...string) *signature.Request {
 	r.Helper()
 	s, err := signature.Parse(sig)
@@ -181,7 +180,7 @@ func awaitSleep(t *testing.T, pid int) {
 	})
 }
 
-func TestServesAndStops(t *testing.T) {
+func TestServerCallsLibrariesAndStopsOnSIGTERM(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		r := start(t, "--max-run-time", "90s", "--libraries", "libm.so.6,libc.so.6", "--libraries", "/opt")
 		result, err := r.function(30*time.Second, "libm.so.6", "cos", "f64(f64)", "0.5")
@@ -225,7 +224,7 @@ func restOf(s *bufio.Scanner) string {
 	return all.String()
 }
 
-// A server that is killed leaves no worker, not even one that hangs.
+// A killed server leaves no worker, even if the worker hangs.
 func TestKilledServerLeavesNoWorker(t *testing.T) {
 	r := start(t)
 	pid := r.worker()
@@ -240,7 +239,7 @@ func TestKilledServerLeavesNoWorker(t *testing.T) {
 	awaitDeath(t, pid)
 }
 
-func TestBadCommandLines(t *testing.T) {
+func TestWrongCommandLinesExitWithTwo(t *testing.T) {
 	for _, tt := range []struct {
 		args   string
 		status int
@@ -268,7 +267,7 @@ func TestBadCommandLines(t *testing.T) {
 	}
 }
 
-func TestHelpAndVersion(t *testing.T) {
+func TestHelpAndVersionGoToStdout(t *testing.T) {
 	for arg, want := range map[string]string{"--help": "--max-run-time", "--version": "channel revision 1"} {
 		var stdout strings.Builder
 		err := run(t.Context(), []string{"vlib-server", arg}, nil, &stdout, io.Discard)

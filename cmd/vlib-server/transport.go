@@ -16,7 +16,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 )
 
-// transport listens, and says where.
+// opener listens, and returns a description of where.
 type opener func(*cli.Context, domuserver.Options) (transport.Listener, string, error)
 
 var transports = map[string]opener{"xen": listenXen, "native": listenNative}
@@ -32,7 +32,7 @@ func bestTransport() string {
 
 func listenXen(c *cli.Context, o domuserver.Options) (transport.Listener, string, error) {
 	if err := xen.Available(); err != nil {
-		return nil, "", fmt.Errorf("%w: this is no Xen guest, or its modules xen-evtchn and xen-gntalloc are not loaded (modprobe them, or use --transport native)", err)
+		return nil, "", fmt.Errorf("%w: this is not a Xen guest, or its modules xen-evtchn and xen-gntalloc are not loaded (modprobe them, or use --transport native)", err)
 	}
 	l, err := xen.Listen(c.Context, o.Port)
 	if err != nil {

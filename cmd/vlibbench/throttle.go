@@ -119,7 +119,7 @@ func throttleLoad(c *cli.Context) error {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
-	o := load.Options{CPU: cpu, Buffer: mib << 20, Pause: pause, Tally: a[4], Gate: c.App.Reader}
+	o := load.Options{CPU: cpu, Buffer: mib << 20, Pause: pause, Requests: a[4], Gate: c.App.Reader}
 	if policies.Role(a[0]) == policies.Batch {
 		return load.Batch(o)
 	}

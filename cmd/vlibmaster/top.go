@@ -116,10 +116,6 @@ func printFrame(w io.Writer, f *top.Frame, asJSON bool) error {
 		f.Sort(top.ByUse)
 		return joinObjects(w, f)
 	}
-	for _, l := range f.Lines(top.Look{}) {
-		if _, err := fmt.Fprintln(w, l.Text); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := io.WriteString(w, f.Text(top.Look{}))
+	return err
 }

@@ -8,22 +8,23 @@ import (
 	"time"
 )
 
-// ThrottleState is whether background time is given away, and why not.
+// ThrottleState is whether CPUs idle for a part of their background time, and the
+// reason if they do not.
 type ThrottleState string
 
-// The states. All but ThrottleClosed are open: no CPU idles.
+// The states. In all but ThrottleClosed no CPU idles.
 const (
 	ThrottleClosed  ThrottleState = "closed"  // CPUs idle for a part of their background time
-	ThrottleEnough  ThrottleState = "policy"  // memory is fast enough: the policy lets all CPUs run
+	ThrottleEnough  ThrottleState = "policy"  // memory is fast enough for the policy
 	ThrottleWarming ThrottleState = "warming" // there is no latency yet
 	ThrottleBlind   ThrottleState = "source"  // the source of latency is not healthy
-	ThrottleLate    ThrottleState = "late"    // no decision came for long
+	ThrottleLate    ThrottleState = "late"    // a decision is overdue
 )
 
 // ThrottleStates are all states.
 var ThrottleStates = []ThrottleState{ThrottleClosed, ThrottleEnough, ThrottleWarming, ThrottleBlind, ThrottleLate}
 
-// Throttle is what the throttle sees and does.
+// Throttle is what the throttle measures and decides.
 type Throttle struct {
 	Source  string        `json:"source"`
 	Policy  string        `json:"policy"`
@@ -32,24 +33,24 @@ type Throttle struct {
 	Health  string        `json:"health"`
 	Problem string        `json:"problem,omitempty"` // the last one
 	Latency float64       `json:"latency_ns"`        // average of the last period
-	Traffic string        `json:"traffic"`           // how that of each CPU is known
+	Traffic string        `json:"traffic"`           // how each CPU's traffic is measured
 	CPUs    []ThrottleCPU `json:"cpus"`
 	// Counts since the throttle started.
 	Decisions uint64 `json:"decisions"`
-	Throttled uint64 `json:"throttled"` // of the decisions: some CPU idles
-	Unhealthy uint64 `json:"unhealthy"` // of the decisions: the source was not healthy
-	Dropped   uint64 `json:"dropped"`   // policies
-	Stuck     uint64 `json:"stuck"`     // how often no decision came for long
+	Throttled uint64 `json:"throttled"` // decisions that let a CPU idle
+	Unhealthy uint64 `json:"unhealthy"` // decisions without a healthy source
+	Dropped   uint64 `json:"dropped"`   // policies that failed and were replaced
+	Stuck     uint64 `json:"stuck"`     // decisions that were overdue
 }
 
 // ThrottleCPU is a CPU that may be throttled.
 type ThrottleCPU struct {
 	ID      int     `json:"id"`
 	Idle    float64 `json:"idle"`    // share of the period without background time, 0 to 1
-	Traffic float64 `json:"traffic"` // memory requests a second, or 1 where they are not known
+	Traffic float64 `json:"traffic"` // memory requests a second; 1 if not known
 }
 
-// String is the status in a line, for people.
+// String returns the status as one line for people.
 func (s Throttle) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, policy %s, latency ", s.Source, s.Policy)
@@ -68,13 +69,13 @@ func (s Throttle) String() string {
 			fmt.Fprintf(&b, " CPU %d %.0f %%", c.ID, 100*c.Idle)
 		}
 	case ThrottleEnough:
-		b.WriteString(", open: the policy lets all CPUs run")
+		b.WriteString(", open: memory is fast enough for the policy")
 	case ThrottleWarming:
-		b.WriteString(", open: there is no latency yet")
+		b.WriteString(", open: no latency is measured yet")
 	case ThrottleBlind:
 		fmt.Fprintf(&b, ", open: the source is not healthy: %s", s.Health)
 	case ThrottleLate:
-		b.WriteString(", open: no decision came for long")
+		b.WriteString(", open: a decision is overdue")
 	}
 	return b.String()
 }

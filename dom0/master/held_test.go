@@ -88,7 +88,7 @@ func TestReserveResume(t *testing.T) {
 	if err := m.Review(t.Context()); err != nil || len(m.held) != 0 {
 		t.Errorf("%v, %v", m.held, err)
 	}
-	if j, err := m.state.read(); err != nil || len(j.Held) != 0 {
+	if j, _, err := m.state.read(); err != nil || len(j.Held) != 0 {
 		t.Errorf("%+v, %v", j, err)
 	}
 }

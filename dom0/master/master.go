@@ -48,9 +48,12 @@ func Open(ctx context.Context, p host.Host, dir string, log *slog.Logger) (*Mast
 	}
 	m := &Master{host: p, state: s, log: log, adopted: make(map[string]*adoption), waived: make(map[string]bool),
 		held: make(map[uint32]*held), payers: make(map[string]*payer), taken: make(map[uint32]bool)}
-	before, err := s.read()
+	before, bad, err := s.read()
 	if err != nil {
 		return nil, errors.Join(err, s.close())
+	}
+	for _, err := range bad {
+		log.Warn("an entry of the state is left out", "file", s.file(), "error", err)
 	}
 	for _, a := range before.Adopted {
 		a.Class = cmp.Or(a.Class, Batch)

@@ -10,9 +10,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/vlibos/vlibos/internal/atomicfile"
 	"github.com/vlibos/vlibos/internal/flock"
+	"github.com/vlibos/vlibos/rtsched"
 )
 
 // DefaultDir is where a running master keeps what it knows. It is empty after
@@ -64,19 +66,44 @@ func running(err error) error {
 
 func (s *state) file() string { return filepath.Join(s.dir, "state.json") }
 
-// read returns what an earlier daemon wrote.
-func (s *state) read() (j stateJSON, err error) {
+// read returns what an earlier daemon wrote, and why entries are left out of it.
+func (s *state) read() (j stateJSON, bad []error, err error) {
 	b, err := os.ReadFile(s.file())
 	if errors.Is(err, fs.ErrNotExist) {
-		return j, nil
+		return j, nil, nil
 	}
 	if err != nil {
-		return j, err
+		return j, nil, err
 	}
 	if err := json.Unmarshal(b, &j); err != nil {
-		return j, fmt.Errorf("%s: %w: remove it, and adopt again what is to be adopted", s.file(), err)
+		return j, nil, fmt.Errorf("%s: %w: remove it, and adopt again what is to be adopted", s.file(), err)
 	}
-	return j, nil
+	return j, j.leaveOut(), nil
+}
+
+// leaveOut removes entries that no daemon writes, and returns why: a bad one costs
+// no other its place. Of two with one number or one key the first stays.
+func (j *stateJSON) leaveOut() (bad []error) {
+	used, known := make(map[uint32]bool), make(map[string]bool)
+	unsound := func(kind, key string, t rtsched.Task, err error) bool {
+		key = kind + " " + key
+		switch err = errors.Join(err, t.Validate()); {
+		case err != nil:
+		case t.ID < firstReservation || t.ID > lastReservation:
+			err = fmt.Errorf("the number is out of range: expected %d to %d", firstReservation, lastReservation)
+		case used[t.ID] || known[key]:
+			err = errors.New("an earlier entry has its number or its name")
+		default:
+			used[t.ID], known[key] = true, true
+			return false
+		}
+		bad = append(bad, fmt.Errorf("reservation %d of %s: %w", t.ID, key, err))
+		return true
+	}
+	j.Adopted = slices.DeleteFunc(j.Adopted, func(a Adoption) bool { return unsound("domain", a.UUID, a.task(), a.Class.Check()) })
+	j.Payers = slices.DeleteFunc(j.Payers, func(p Payer) bool { return unsound("payer", p.Key, p.task(), nil) })
+	j.Held = slices.DeleteFunc(j.Held, func(h Held) bool { return unsound("threads", fmt.Sprint(h.Reservation), h.task(), nil) })
+	return bad
 }
 
 // write replaces the file as a whole, if it is to be another.

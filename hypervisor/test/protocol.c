@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Clients and a server that follow docs/channel.md, in random order, against
- * the module's calls: the model in docs/model with the module's own code, and
- * with time.
+ * Clients and a server that follow docs/reference/channel.md, in random order,
+ * against the module's calls: the model in docs/model with the module's own
+ * code, and with time.
  */
 #include <inttypes.h>
 

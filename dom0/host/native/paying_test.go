@@ -19,7 +19,7 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
-	servers "github.com/vlibos/vlibos/vlibcall/transport/native"
+	channels "github.com/vlibos/vlibos/vlibcall/transport/native"
 	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
@@ -47,7 +47,7 @@ func paid(t *testing.T, p *Host, id uint32) host.Usage {
 // paidChannel is one whose calls a reservation pays for.
 func paidChannel(t *testing.T, p *Host, name string, id uint32) *vlibcall.Channel {
 	t.Helper()
-	c, err := vlibcall.Open(ctx, servers.Domain(filepath.Join(p.servers, name)), vlibcall.Options{Size: 8192, Reservation: transport.Reservation(id)})
+	c, err := vlibcall.Open(ctx, channels.Domain(filepath.Join(p.servers, name)), vlibcall.Options{Size: 8192, Reservation: transport.Reservation(id)})
 	if err != nil {
 		t.Fatal(err)
 	}

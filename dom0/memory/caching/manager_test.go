@@ -115,7 +115,7 @@ func TestARefusalChangesNothing(t *testing.T) {
 		then error
 		says string
 	}{
-		{[]config.Cache{class("a", 1, "web"), class("b", 20, "db"), class("c", 30, "batch"), class("d", 40, "x")}, nil, "4, and there can be 3 here"},
+		{[]config.Cache{class("a", 1, "web"), class("b", 20, "db"), class("c", 30, "batch"), class("d", 40, "x")}, nil, "4, and this host has 3"},
 		{[]config.Cache{{Class: cache.Class{Name: "a", L2: 50}, Domains: []string{"web"}}}, nil, `class "a": l2`},
 		{[]config.Cache{class("a", 10, "web"), class("b", 10, "U1")}, nil, `in class "a" as "web" and in class "b" as "U1"`},
 		{[]config.Cache{class("a", 10, "db")}, errors.New("not that"), "not that"},

@@ -3,25 +3,23 @@
 package throttling
 
 import (
-	"time"
-
 	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/throttle"
 )
 
-// status is an api.Throttle as the loop has it.
+// status is an api.Throttle as the loop needs it.
 type status struct {
 	api.Throttle
-	hopeless bool // the source's health opens all CPUs
+	unhealthy bool // the source's health opens all CPUs
 }
 
-// Status may be asked for at any time.
+// Status returns the status of now. It is safe for concurrent use.
 func (l *Loop) Status() api.Throttle {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.status.Throttle
 	s.CPUs = append([]api.ThrottleCPU{}, s.CPUs...)
-	s.State = l.status.state(!l.round.IsZero() && time.Since(l.round) >= l.patience())
+	s.State = l.status.state(l.late())
 	return s
 }
 
@@ -34,7 +32,7 @@ func (s *status) state(late bool) api.ThrottleState {
 	switch {
 	case late:
 		return api.ThrottleLate
-	case s.hopeless:
+	case s.unhealthy:
 		return api.ThrottleBlind
 	case s.Decisions == 0 || s.Health == throttle.Warming.String():
 		return api.ThrottleWarming

@@ -8,12 +8,12 @@ import (
 	"github.com/vlibos/vlibos/dom0/api"
 )
 
-func TestStateSaysWhyNoCPUIdles(t *testing.T) {
+func TestStateNamesTheReasonForAnOpenThrottle(t *testing.T) {
 	cpus := []api.ThrottleCPU{{ID: 2, Idle: 0.404}, {ID: 5, Idle: 0}}
 	for want, s := range map[api.ThrottleState]status{
-		api.ThrottleClosed:  {Throttle: api.Throttle{CPUs: cpus, Decisions: 1}, hopeless: true}, // what the host still does counts
+		api.ThrottleClosed:  {Throttle: api.Throttle{CPUs: cpus, Decisions: 1}, unhealthy: true}, // the host still throttles
 		api.ThrottleWarming: {Throttle: api.Throttle{Health: "good"}},
-		api.ThrottleBlind:   {Throttle: api.Throttle{Decisions: 1, Health: "absent"}, hopeless: true},
+		api.ThrottleBlind:   {Throttle: api.Throttle{Decisions: 1, Health: "absent"}, unhealthy: true},
 		api.ThrottleEnough:  {Throttle: api.Throttle{Decisions: 1, Health: "good"}},
 	} {
 		if got := s.state(false); got != want {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/bench/guest"
+	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/bench/mjump"
 	"github.com/vlibos/vlibos/throttle/model"
 	"github.com/vlibos/vlibos/vlibcall"
@@ -77,7 +77,7 @@ func (h machine) beside() run {
 		_, theirs := h.read()
 		return theirs.Requests, nil
 	}
-	stop, err := guest.Background(h.Context(), domU, vlibcall.Options{Wait: vlibcall.Block}, requests, 1000, program, mjump.Batch)
+	stop, err := domu.Background(h.Context(), domU, vlibcall.Options{Wait: vlibcall.Block}, requests, 1000, program, mjump.Batch)
 	if err != nil {
 		h.Fatal(err)
 	}

@@ -6,6 +6,7 @@ package multicpu
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -22,6 +23,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
+	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -51,11 +53,17 @@ func stressSeed(t *testing.T) uint64 {
 
 // TestStress does everything to two domains at once, and then expects them to
 // be as they were: gates, reservations, throttles and leases from several
-// threads, calls, and the toolstack's pinning, pausing, pools and CPUs that go
-// offline. No call is lost: each ends in its time.
+// threads, calls, and the toolstack's handles, pinning, pausing, pools and CPUs
+// that go offline. No call is lost: each ends in its time.
 func TestStress(t *testing.T) {
 	m, h := host.Module(t)
 	seed := stressSeed(t)
+	var before [3]xenctl.DomainInfo // by number
+	for domid := range before {
+		var err error
+		before[domid], err = h.DomainInfo(uint16(domid))
+		host.Must(t, err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), stressTime(t))
 	defer cancel()
 	var work sync.WaitGroup
@@ -116,6 +124,15 @@ func TestStress(t *testing.T) {
 			m.Info()
 		}
 		time.Sleep(ms)
+	})
+	loop("handles", 8, func(r *rand.Rand) {
+		// As toolstacks do when they rename a domain.
+		var uuid [16]byte
+		binary.LittleEndian.PutUint64(uuid[r.IntN(9):], r.Uint64())
+		if err := h.SetUUID(domid(r), uuid); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(10 * ms)
 	})
 	loop("calls", 4, func(r *rand.Rand) {
 		// Whatever the others do to the domain, each ends in its time.
@@ -187,6 +204,7 @@ func TestStress(t *testing.T) {
 	for domid := uint16(1); domid <= 2; domid++ {
 		host.Must(t, tool(t, "xl", "vcpu-pin", fmt.Sprintf("vlib%d", domid), "all", "all"))
 		host.Must(t, m.SetDomain(domid, 0, vlib.Closed|vlib.StopTime))
+		host.Must(t, h.SetUUID(domid, before[domid].UUID))
 		d, err := h.DomainInfo(domid)
 		host.Must(t, err)
 		if d.Paused || d.Dying || d.Shutdown {

@@ -5,7 +5,6 @@
 package serving
 
 import (
-	"encoding/binary"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,18 +16,10 @@ import (
 	"github.com/vlibos/vlibos/lab/suite/host"
 )
 
-// setHandle gives a domain another handle, as toolstacks do when they rename a
-// domain and while they destroy one: XEN_DOMCTL_setdomainhandle of <xen/domctl.h>.
+// setHandle gives a domain another handle, as toolstacks do.
 func setHandle(t *testing.T, domid uint16, handle [16]byte) {
 	t.Helper()
-	const hypercallDomctl, version, setDomainHandle = 36, 0x15, 17
-	h := host.Xen(t)
-	op := make([]byte, 256)
-	binary.LittleEndian.PutUint32(op, setDomainHandle)
-	binary.LittleEndian.PutUint32(op[4:], version)
-	binary.LittleEndian.PutUint16(op[8:], domid)
-	copy(op[16:], handle[:])
-	if _, err := h.HypercallMemory(hypercallDomctl, [5]uint64{}, 0, op); err != nil {
+	if err := host.Xen(t).SetUUID(domid, handle); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -7,8 +7,9 @@
  *
  * Times are nanoseconds of Xen's system time. Structures are the same for 32-
  * and 64-bit callers: fixed widths, padded, no pointers. Each begins with the
- * version of this interface, which the caller fills in. docs/abi.md describes
- * every sub-operation with its arguments, errors and permission.
+ * version of this interface, which the caller fills in.
+ * docs/reference/hypercall.md describes every sub-operation with its arguments,
+ * errors and permission.
  *
  * -ENOSYS: this hypervisor has no module.
  * -EOPNOTSUPP: this module has no such sub-operation.
@@ -70,7 +71,7 @@
 #define VLIB_BEGUN_queued           1
 #define VLIB_BEGUN_served           2  /* the server had already found it */
 
-#define VLIB_FEATURE_host           (1U << 0) /* Dom0 itself is under sched=vlib */
+#define VLIB_FEATURE_host           (1U << 0) /* Dom0 is under sched=vlib */
 #define VLIB_FEATURE_counters       (1U << 1) /* there are uncore counters */
 
 struct vlib_info {
