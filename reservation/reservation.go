@@ -14,10 +14,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/host/threads"
-	"github.com/vlibos/vlibos/dom0/master"
 )
 
 // Environment is the variable with the number of the reservation that a program
@@ -66,11 +66,16 @@ func Reserve(ctx context.Context, o Options) (*Reservation, error) {
 	}
 	c := control.NewClient(o.Socket)
 	defer c.Close()
-	h, err := c.Reserve(ctx, master.Claim{Members: m, Name: o.Name, Budget: o.Budget, Period: o.Period, Calls: o.Calls})
+	want := api.Reservation{Name: o.Name}
+	want.Threads, want.Budget, want.Period = &m, o.Budget, o.Period
+	for _, ref := range o.Calls {
+		want.Callees = append(want.Callees, host.Callee{Domain: host.Domain{Name: ref}})
+	}
+	made, err := c.Reserve(ctx, want)
 	if err != nil {
 		return nil, err
 	}
-	return &Reservation{socket: o.Socket, number: h.Reservation}, nil
+	return &Reservation{socket: o.Socket, number: made.ID}, nil
 }
 
 // Number is what vlibcall.Options.Reservation wants.
@@ -83,7 +88,7 @@ func (r *Reservation) Close() error {
 		c := control.NewClient(r.socket)
 		defer c.Close()
 		_, err := c.Unreserve(context.Background(), r.number)
-		if !errors.Is(err, master.ErrNotReserved) {
+		if !errors.Is(err, api.ErrNotReserved) {
 			r.err = err
 		}
 	})

@@ -19,7 +19,7 @@ import (
 	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/directory"
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
@@ -37,7 +37,7 @@ type cursor struct {
 // values are what flags can be, by their names: the same everywhere.
 var values = map[string]func(*cursor) []string{
 	"host":   func(*cursor) []string { return append(slices.Clone(directory.Hosts), directory.Gateway) },
-	"class":  func(*cursor) []string { return master.Classes },
+	"class":  func(*cursor) []string { return host.Classes },
 	"wait":   func(*cursor) []string { return waits() },
 	"source": func(*cursor) []string { return calibrateSources },
 	"job":    func(*cursor) []string { return corunner.Jobs() },
@@ -192,12 +192,14 @@ func (c *cursor) adopted() (all []string) {
 	}
 	m := control.NewClient(filepath.Join(c.get("run-dir"), socketName))
 	defer m.Close()
-	host, err := m.Domains(c.ctx)
+	known, err := m.Host(c.ctx)
 	if err != nil {
 		return c.domains()
 	}
-	for _, s := range host.Adopted {
-		all = append(all, cmp.Or(s.Name, s.UUID))
+	for _, s := range known.Reservations {
+		if s.Domain != nil {
+			all = append(all, cmp.Or(s.Name, s.Domain.UUID))
+		}
 	}
 	return all
 }

@@ -67,7 +67,7 @@ func topAction(c *cli.Context) error {
 }
 
 func sampleOf(ctx context.Context, m *control.Client) (top.Sample, error) {
-	host, err := m.Domains(ctx)
+	host, err := m.Host(ctx)
 	if err != nil {
 		return top.Sample{}, err
 	}

@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/internal/unixpath"
 )
 
@@ -42,39 +42,33 @@ func NewClient(socket string) *Client {
 // Close ends the client's connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Adopt is the master's. ErrNoMaster: there is none.
-func (c *Client) Adopt(ctx context.Context, w master.Wish) (a master.Adoption, err error) {
-	err = c.ask(ctx, "POST", "/v1/adopt", request{Wish: w}, &a)
-	return a, err
+// Reserve is the master's. ErrNoMaster: there is none.
+func (c *Client) Reserve(ctx context.Context, want api.Reservation) (r api.Reservation, err error) {
+	err = c.ask(ctx, "POST", "/v1/reserve", want, &r)
+	return r, err
 }
 
 // Release is the master's.
-func (c *Client) Release(ctx context.Context, domain string) (a master.Adoption, err error) {
-	err = c.ask(ctx, "POST", "/v1/release", request{Wish: master.Wish{Domain: domain}}, &a)
-	return a, err
-}
-
-// Reserve is the master's.
-func (c *Client) Reserve(ctx context.Context, claim master.Claim) (h master.Held, err error) {
-	err = c.ask(ctx, "POST", "/v1/reserve", held{Claim: claim}, &h)
-	return h, err
+func (c *Client) Release(ctx context.Context, domain string) (r api.Reservation, err error) {
+	err = c.ask(ctx, "POST", "/v1/release", ended{Domain: domain}, &r)
+	return r, err
 }
 
 // Unreserve is the master's.
-func (c *Client) Unreserve(ctx context.Context, reservation uint32) (h master.Held, err error) {
-	err = c.ask(ctx, "POST", "/v1/unreserve", held{Reservation: reservation}, &h)
-	return h, err
+func (c *Client) Unreserve(ctx context.Context, reservation uint32) (r api.Reservation, err error) {
+	err = c.ask(ctx, "POST", "/v1/release", ended{Reservation: reservation}, &r)
+	return r, err
 }
 
 // Try is the master's.
-func (c *Client) Try(ctx context.Context, wishes []master.Wish) (t master.Trial, err error) {
-	err = c.ask(ctx, "POST", "/v1/try", request{Wishes: wishes}, &t)
+func (c *Client) Try(ctx context.Context, want []api.Reservation) (t api.Trial, err error) {
+	err = c.ask(ctx, "POST", "/v1/try", want, &t)
 	return t, err
 }
 
-// Domains lists what is adopted.
-func (c *Client) Domains(ctx context.Context) (h Host, err error) {
-	err = c.ask(ctx, "GET", "/v1/domains", nil, &h)
+// Host says what the master knows of its host.
+func (c *Client) Host(ctx context.Context) (h Host, err error) {
+	err = c.ask(ctx, "GET", "/v1/host", nil, &h)
 	return h, err
 }
 

@@ -71,13 +71,18 @@ func (brokenHost) Usage(context.Context, host.Reservation) (host.Usage, error) {
 // What cannot be read of one entry does not keep the others from who asks.
 func TestOneEntrysFailureIsNotTheHosts(t *testing.T) {
 	c, _ := serveHost(t, brokenHost{})
-	if _, err := c.Adopt(t.Context(), master.Wish{Domain: "web", Budget: time.Millisecond, Period: time.Second}); err != nil {
+	if _, err := c.Reserve(t.Context(), want("web", time.Millisecond, time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	h, err := c.Domains(t.Context())
-	if err != nil || len(h.Adopted) != 1 || h.Adopted[0].Problem != "invalid argument" || len(h.Called) != 1 {
+	h, err := c.Host(t.Context())
+	if err != nil || len(h.Reservations) != 1 || h.Reservations[0].Problem != "invalid argument" || len(h.Called) != 1 {
 		t.Errorf("%+v, %v", h, err)
 	}
+}
+
+// want is a reservation for a domain.
+func want(ref string, budget, period time.Duration) api.Reservation {
+	return api.Reservation{Reservation: host.Domain{Name: ref}.On(rtsched.Task{Budget: budget, Period: period})}
 }
 
 func serve(t *testing.T) (*Client, string) {
@@ -120,29 +125,29 @@ func TestConversation(t *testing.T) {
 	c, socket := serve(t)
 	ctx := t.Context()
 	const ms = time.Millisecond
-	a, err := c.Adopt(ctx, master.Wish{Domain: "web", Budget: 10 * ms, Period: 100 * ms})
-	if err != nil || a.UUID != "u" || a.Budget != 10*ms {
+	a, err := c.Reserve(ctx, want("web", 10*ms, 100*ms))
+	if err != nil || a.Domain.UUID != "u" || a.Budget != 10*ms {
 		t.Fatalf("%+v, %v", a, err)
 	}
-	h, err := c.Domains(ctx)
-	if err != nil || h.Host != "test" || len(h.Adopted) != 1 || h.Adopted[0].Foreground != 5 ||
+	h, err := c.Host(ctx)
+	if err != nil || h.Host != "test" || len(h.Reservations) != 1 || h.Reservations[0].Foreground != 5 ||
 		len(h.Called) != 1 || h.Called[0].Calls != 7 || len(h.Wedged) != 1 || h.Wedged[0].For != 3 ||
 		h.Throttle == nil || h.Throttle.State != api.ThrottleClosed || h.Throttle.CPUs[0].Idle != 0.5 {
 		t.Errorf("%+v, %v", h, err)
 	}
 	for name, tt := range map[string]struct{ err, want error }{
-		"try too much":       {tried(c.Try(ctx, []master.Wish{{Domain: "web", Budget: 100 * ms, Period: 100 * ms}})), host.ErrNotAdmitted},
-		"try what is absent": {tried(c.Try(ctx, []master.Wish{{Domain: "x", Budget: 90 * ms, Period: 100 * ms}})), host.ErrNotAdmitted},
-		"try":                {tried(c.Try(ctx, []master.Wish{{Domain: "web", Budget: 20 * ms, Period: 100 * ms}})), nil},
-		"nothing":            {second(c.Adopt(ctx, master.Wish{Domain: "web", Budget: 0, Period: 100 * ms})), rtsched.ErrRange},
-		"a control":          {second(c.Adopt(ctx, master.Wish{Domain: "0", Budget: 10 * ms, Period: 100 * ms})), master.ErrControl},
-		"release nobody":     {second(c.Release(ctx, "x")), master.ErrNotAdopted},
+		"try too much":       {tried(c.Try(ctx, []api.Reservation{want("web", 100*ms, 100*ms)})), host.ErrNotAdmitted},
+		"try what is absent": {tried(c.Try(ctx, []api.Reservation{want("x", 90*ms, 100*ms)})), host.ErrNotAdmitted},
+		"try":                {tried(c.Try(ctx, []api.Reservation{want("web", 20*ms, 100*ms)})), nil},
+		"nothing":            {second(c.Reserve(ctx, want("web", 0, 100*ms))), rtsched.ErrRange},
+		"a control":          {second(c.Reserve(ctx, want("0", 10*ms, 100*ms))), api.ErrControl},
+		"release nobody":     {second(c.Release(ctx, "x")), api.ErrNotAdopted},
 	} {
 		if !errors.Is(tt.err, tt.want) {
 			t.Errorf("%s: %v, want %v", name, tt.err, tt.want)
 		}
 	}
-	trial, err := c.Try(ctx, []master.Wish{{Domain: "x", Budget: 10 * ms, Period: 100 * ms}})
+	trial, err := c.Try(ctx, []api.Reservation{want("x", 10*ms, 100*ms)})
 	if err != nil || !slices.Equal(trial.Absent, []string{"x"}) || !slices.Equal(trial.CPUs, []int{0}) {
 		t.Errorf("a domain that is not there: %+v, %v", trial, err)
 	}
@@ -175,15 +180,15 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-func second(_ master.Adoption, err error) error { return err }
+func second(_ api.Reservation, err error) error { return err }
 
-func tried(_ master.Trial, err error) error { return err }
+func tried(_ api.Trial, err error) error { return err }
 
 func TestNoMaster(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
 	c := NewClient(socket)
 	defer c.Close()
-	if _, err := c.Domains(t.Context()); !errors.Is(err, ErrNoMaster) {
+	if _, err := c.Host(t.Context()); !errors.Is(err, ErrNoMaster) {
 		t.Errorf("no socket: %v", err)
 	}
 	l, err := Listen(socket)
@@ -192,7 +197,7 @@ func TestNoMaster(t *testing.T) {
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
-	if _, err := c.Domains(t.Context()); !errors.Is(err, ErrNoMaster) {
+	if _, err := c.Host(t.Context()); !errors.Is(err, ErrNoMaster) {
 		t.Errorf("a dead master's socket: %v", err)
 	}
 }
@@ -223,14 +228,14 @@ func TestMasterThatDoesNotAnswerIsNamed(t *testing.T) {
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err = c.Domains(ctx)
+	_, err = c.Host(ctx)
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.HasPrefix(err.Error(), socket+": the master does not answer") {
 		t.Errorf("one that hangs: %v", err)
 	}
-	if _, err = c.Domains(t.Context()); !errors.Is(err, ErrNoMaster) || strings.Contains(err.Error(), "http://") {
+	if _, err = c.Host(t.Context()); !errors.Is(err, ErrNoMaster) || strings.Contains(err.Error(), "http://") {
 		t.Errorf("one that ends: %v", err)
 	}
-	if _, err := NewClient("/" + strings.Repeat("a", 120)).Domains(t.Context()); !errors.Is(err, unixpath.ErrTooLong) {
+	if _, err := NewClient("/" + strings.Repeat("a", 120)).Host(t.Context()); !errors.Is(err, unixpath.ErrTooLong) {
 		t.Errorf("a path that is too long: %v", err)
 	}
 	l.Close()
@@ -246,7 +251,7 @@ func TestRubbishIsAnswered(t *testing.T) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(slowest))
-	if _, err := conn.Write([]byte("POST /v1/adopt HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{\"what\":1")); err != nil {
+	if _, err := conn.Write([]byte("POST /v1/reserve HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{\"what\":1")); err != nil {
 		t.Fatal(err)
 	}
 	var b [64]byte
@@ -259,14 +264,16 @@ func TestRubbishIsAnswered(t *testing.T) {
 // TestReserve passes on what a host without threads says.
 func TestReserve(t *testing.T) {
 	c, _ := serve(t)
-	_, err := c.Reserve(t.Context(), master.Claim{Members: host.Members{PID: 1}, Budget: time.Millisecond, Period: time.Second})
+	_, err := c.Reserve(t.Context(), api.Reservation{Reservation: host.Reservation{
+		Task: rtsched.Task{Budget: time.Millisecond, Period: time.Second}, Holder: host.Holder{Threads: &host.Members{PID: 1}},
+	}})
 	if !errors.Is(err, host.ErrNotHere) {
 		t.Errorf("%v", err)
 	}
-	if _, err := c.Unreserve(t.Context(), 2048); !errors.Is(err, master.ErrNotReserved) {
+	if _, err := c.Unreserve(t.Context(), 2048); !errors.Is(err, api.ErrNotReserved) {
 		t.Errorf("%v", err)
 	}
-	if h, err := c.Domains(t.Context()); err != nil || h.Threads == nil || len(h.Threads) != 0 {
+	if h, err := c.Host(t.Context()); err != nil || h.Reservations == nil || len(h.Reservations) != 0 {
 		t.Errorf("%+v, %v", h, err)
 	}
 }

@@ -3,12 +3,10 @@
 // Package control is how commands talk to a running master: JSON over HTTP over
 // a unix socket that root alone may use.
 //
-//	POST /v1/adopt    {"domain", "budget_ns", "period_ns"} → the adoption
-//	POST /v1/release  {"domain"} → the adoption that was
-//	POST /v1/try      {"wishes": [{"domain", "budget_ns", "period_ns"}…]} → {"absent": [domain…], "cpus": [number…]}
-//	POST /v1/reserve  {"pid", "tid", "start", "name", "budget_ns", "period_ns", "calls": [domain…]} → the reservation
-//	POST /v1/unreserve {"reservation"} → the reservation that was
-//	GET  /v1/domains  → {"host", "adopted": [status…], "threads": [status…], "paid": [status…], "called": […], "wedged": […], "throttle": {…}}
+//	POST /v1/reserve  a reservation that is wanted (package api) → the reservation
+//	POST /v1/release  {"domain"} or {"reservation"} → the reservation that was
+//	POST /v1/try      [reservation…] → {"absent": [domain…], "cpus": [number…]}
+//	GET  /v1/host     → {"host", "reservations": [status…], "called": […], "wedged": […], "throttle": {…}, "notes": […]}
 //	GET  /v1/calls    → {"accounts": [account…], "health"}
 //	GET  /metrics     → what Prometheus reads (package metrics)
 //

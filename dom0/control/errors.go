@@ -6,8 +6,8 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
-	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -25,17 +25,17 @@ var kinds = []struct {
 	err    error
 	status int
 }{
-	{"not-adopted", master.ErrNotAdopted, http.StatusNotFound},
-	{"not-reserved", master.ErrNotReserved, http.StatusNotFound},
+	{"not-adopted", api.ErrNotAdopted, http.StatusNotFound},
+	{"not-reserved", api.ErrNotReserved, http.StatusNotFound},
 	{"no-members", host.ErrNoMembers, http.StatusNotFound},
 	{"not-here", host.ErrNotHere, http.StatusNotImplemented},
 	{"not-allowed", host.ErrNotAllowed, http.StatusForbidden},
 	{"no-domain", host.ErrNoDomain, http.StatusNotFound},
 	{"not-admitted", host.ErrNotAdmitted, http.StatusConflict},
 	{"range", rtsched.ErrRange, http.StatusBadRequest},
-	{"control-domain", master.ErrControl, http.StatusForbidden},
-	{"full", master.ErrFull, http.StatusConflict},
-	{"class", master.ErrClass, http.StatusBadRequest},
+	{"control-domain", api.ErrControl, http.StatusForbidden},
+	{"full", api.ErrFull, http.StatusConflict},
+	{"class", host.ErrClass, http.StatusBadRequest},
 	{"request", errRequest, http.StatusBadRequest},
 }
 

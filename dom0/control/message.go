@@ -4,29 +4,18 @@ package control
 
 import (
 	"github.com/vlibos/vlibos/dom0/api"
-	"github.com/vlibos/vlibos/dom0/master"
 )
 
-// request is what a command asks for.
-type request struct {
-	master.Wish
-	Wishes []master.Wish `json:"wishes,omitempty"`
-}
-
-// held is what a command asks for about threads.
-type held struct {
-	master.Claim
+// ended is the reservation that a command ends: a domain's, or that of a number.
+type ended struct {
+	Domain      string `json:"domain,omitempty"`
 	Reservation uint32 `json:"reservation,omitempty"`
 }
 
 // Host is what a master says of its host.
 type Host struct {
-	Host    string          `json:"host"`
-	Adopted []master.Status `json:"adopted"`
-	// Threads are reservations of threads of this system.
-	Threads []master.HeldStatus `json:"threads"`
-	// Paid are reservations that pay for the calls of a rule.
-	Paid []master.PaidStatus `json:"paid"`
+	Host         string       `json:"host"`
+	Reservations []api.Status `json:"reservations"` // all, by number
 	// Called are the vLib OSes that unprivileged tools may call, Wedged those
 	// that do not come back from a call.
 	Called []api.Target  `json:"called"`

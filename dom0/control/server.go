@@ -79,25 +79,21 @@ func handler(m *master.Master, g Gateway, t Throttle, more []Extra) http.Handler
 	for _, e := range more {
 		mux.Handle(e.Pattern, e.Handler)
 	}
-	post(mux, "/v1/adopt", func(ctx context.Context, r request) (any, error) {
-		return m.Adopt(ctx, r.Wish)
+	post(mux, "/v1/reserve", func(ctx context.Context, want api.Reservation) (any, error) {
+		return m.Reserve(ctx, want)
 	})
-	post(mux, "/v1/release", func(ctx context.Context, r request) (any, error) {
+	post(mux, "/v1/release", func(ctx context.Context, r ended) (any, error) {
+		if r.Reservation != 0 {
+			return m.Unreserve(ctx, r.Reservation)
+		}
 		return m.Release(ctx, r.Domain)
 	})
-	post(mux, "/v1/reserve", func(ctx context.Context, r held) (any, error) {
-		return m.Reserve(ctx, r.Claim)
+	post(mux, "/v1/try", func(ctx context.Context, want []api.Reservation) (any, error) {
+		return m.Try(ctx, want)
 	})
-	post(mux, "/v1/unreserve", func(ctx context.Context, r held) (any, error) {
-		return m.Unreserve(ctx, r.Reservation)
-	})
-	post(mux, "/v1/try", func(ctx context.Context, r request) (any, error) {
-		return m.Try(ctx, r.Wishes)
-	})
-	mux.HandleFunc("GET /v1/domains", func(w http.ResponseWriter, hr *http.Request) {
+	mux.HandleFunc("GET /v1/host", func(w http.ResponseWriter, hr *http.Request) {
 		all, _ := m.List(hr.Context()) // an entry that cannot be read says so itself
-		threads, paid := m.ListHeld(hr.Context()), m.ListPaid(hr.Context())
-		reply(w, Host{m.Host(), all, threads, paid, g.List(), g.Wedged(), t.Status(), m.Notes()}, nil)
+		reply(w, Host{m.Host(), all, g.List(), g.Wedged(), t.Status(), m.Notes()}, nil)
 	})
 	return mux
 }

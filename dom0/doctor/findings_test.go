@@ -163,7 +163,7 @@ func TestMasterIsFoundOrForetold(t *testing.T) {
 		change func(*Facts)
 		want   string
 	}{
-		{"serving", func(f *Facts) { f.Master = Master{Serves: "stock", Adopted: 3} }, "ok master one serves this host as stock, 3 domains adopted"},
+		{"serving", func(f *Facts) { f.Master = Master{Serves: "stock", Reservations: 3} }, "ok master one serves this host as stock, 3 reservations"},
 		{"not for this user", func(f *Facts) { f.Master.Problem = "control.sock: permission denied" }, "note master control.sock: permission denied -> run it as root"},
 		{"module", func(f *Facts) { f.Xen.Module = wellModule() }, "note master none serves this host; 'vlibmaster serve' would serve it as module -> systemctl start"},
 		{"no module", func(f *Facts) { f.Xen.Module = Module{Absent: true} }, "note master none serves this host; 'vlibmaster serve' would serve it as stock"},

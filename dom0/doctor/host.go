@@ -14,11 +14,11 @@ import (
 
 // Master is whether a master serves this host, or what it would be.
 type Master struct {
-	Serves  string `json:"serves,omitempty"` // the host, as the one that serves says; empty: none does, or it does not say
-	Adopted int    `json:"adopted"`          // domains, by that one
-	Would   string `json:"would,omitempty"`  // the host that 'vlibmaster serve' would keep
-	Refuses string `json:"refuses,omitempty"`
-	Problem string `json:"error,omitempty"` // why a master could not be asked
+	Serves       string `json:"serves,omitempty"` // the host, as the one that serves says; empty: none does, or it does not say
+	Reservations int    `json:"reservations"`     // that it has
+	Would        string `json:"would,omitempty"`  // the host that 'vlibmaster serve' would keep
+	Refuses      string `json:"refuses,omitempty"`
+	Problem      string `json:"error,omitempty"` // why a master could not be asked
 }
 
 const (
@@ -28,10 +28,10 @@ const (
 
 // askMaster asks the one that serves. Asking changes nothing.
 func askMaster(ctx context.Context, c *control.Client) (m Master) {
-	host, err := c.Domains(ctx)
+	host, err := c.Host(ctx)
 	switch {
 	case err == nil:
-		m.Serves, m.Adopted = host.Host, len(host.Adopted)
+		m.Serves, m.Reservations = host.Host, len(host.Reservations)
 	case !errors.Is(err, control.ErrNoMaster):
 		m.Problem = err.Error()
 	}
@@ -64,7 +64,7 @@ func (m Master) findings() []Finding {
 	}
 	switch {
 	case m.Serves != "":
-		return []Finding{{OK, "master", fmt.Sprintf("one serves this host as %s, %d domains adopted", m.Serves, m.Adopted), ""}}
+		return []Finding{{OK, "master", fmt.Sprintf("one serves this host as %s, %d reservations", m.Serves, m.Reservations), ""}}
 	case m.Problem != "":
 		return []Finding{{Note, "master", m.Problem, remedyRoot}}
 	case m.Refuses != "":

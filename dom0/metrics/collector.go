@@ -18,7 +18,7 @@ import (
 type Source struct {
 	Master interface {
 		Host() string
-		List(context.Context) ([]master.Status, error)
+		List(context.Context) ([]api.Status, error)
 		Health() master.Health
 		Identify(ctx context.Context, refs []string) (map[string]host.Domain, error)
 	}

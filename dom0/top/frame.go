@@ -9,7 +9,6 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
@@ -39,9 +38,9 @@ type CPU struct {
 }
 
 // Reservation is one and how it was used. Shares are of one CPU; nil: not known,
-// the domain did not run all the time.
+// since it did not run all the time.
 type Reservation struct {
-	master.Status
+	api.Status
 	ForegroundShare *float64 `json:"foreground_share"`
 	BackgroundShare *float64 `json:"background_share"`
 	ThrottledShare  *float64 `json:"throttled_share"`
@@ -76,13 +75,11 @@ func Compare(before, now Sample) Frame {
 	f := Frame{Time: now.At, Interval: now.At.Sub(before.At), Host: now.Host.Host,
 		Throttle: now.Host.Throttle, CPUs: []CPU{}, Reservations: []Reservation{}, Calls: []Calls{}}
 	reserved := make(map[int]float64)
-	for _, s := range now.Host.Adopted {
+	for _, s := range now.Host.Reservations {
 		for _, cpu := range s.CPUs {
-			if !s.Waits { // else nothing is promised
-				reserved[cpu] += float64(s.Budget) / float64(s.Period)
-			}
+			reserved[cpu] += s.Share()
 		}
-		f.Reservations = append(f.Reservations, f.reservation(before.Host.Adopted, s))
+		f.Reservations = append(f.Reservations, f.reservation(before.Host.Reservations, s))
 	}
 	for cpu, share := range reserved {
 		f.CPUs = append(f.CPUs, CPU{cpu, share})
@@ -92,15 +89,15 @@ func Compare(before, now Sample) Frame {
 	return f
 }
 
-func (f *Frame) reservation(before []master.Status, s master.Status) Reservation {
+func (f *Frame) reservation(before []api.Status, s api.Status) Reservation {
 	r := Reservation{Status: s}
-	i := slices.IndexFunc(before, func(b master.Status) bool { return b.Reservation == s.Reservation && b.UUID == s.UUID })
-	if i < 0 || s.Domain == "" || before[i].Domain != s.Domain {
+	i := slices.IndexFunc(before, func(b api.Status) bool { return b.ID == s.ID && b.UUIDs() == s.UUIDs() })
+	if i < 0 || !s.Running() || before[i].On() != s.On() {
 		return r
 	}
 	share := func(before, now time.Duration) *float64 {
 		if now < before || f.Interval <= 0 {
-			return nil // it was adopted anew
+			return nil // it was made anew
 		}
 		v := float64(now-before) / float64(f.Interval)
 		return &v

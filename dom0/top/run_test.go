@@ -17,8 +17,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/internal/testkit"
 )
 
@@ -179,7 +179,7 @@ func screen(d *display, messages ...tea.Msg) string {
 func key(c rune) tea.Msg { return tea.KeyPressMsg{Code: c, Text: string(c)} }
 
 func sample(n int) Sample {
-	return Sample{At: start.Add(time.Duration(n) * time.Second), Host: control.Host{Host: "test", Adopted: []master.Status{
+	return Sample{At: start.Add(time.Duration(n) * time.Second), Host: control.Host{Host: "test", Reservations: []api.Status{
 		status(2048, "web\x1b[5m", "1", time.Duration(n)*250*ms, 0, 0),
 	}}}
 }

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/suite/host"
 )
@@ -84,15 +84,15 @@ func ps(t *testing.T) control.Host {
 }
 
 // of is the status of one domain.
-func adopted(t *testing.T, name string) master.Status {
+func adopted(t *testing.T, name string) api.Status {
 	t.Helper()
-	for _, s := range ps(t).Adopted {
+	for _, s := range ps(t).Reservations {
 		if s.Name == name {
 			return s
 		}
 	}
 	t.Fatalf("%s is not adopted", name)
-	return master.Status{}
+	return api.Status{}
 }
 
 // spin keeps a DomU busy until the end of the test.

@@ -88,8 +88,8 @@ func TestThreadReservation(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
-	testkit.Eventually(t, "it is on a reservation", func() bool { return len(ps(t).Threads) == 1 })
-	id := ps(t).Threads[0].Reservation
+	testkit.Eventually(t, "it is on a reservation", func() bool { return len(ps(t).Reservations) == 1 })
+	id := ps(t).Reservations[0].ID
 	m, h := host.Module(t)
 	calls := func() uint64 {
 		r, err := m.Reservation(id)
@@ -100,9 +100,9 @@ func TestThreadReservation(t *testing.T) {
 	}
 	testkit.Eventually(t, "it calls", func() bool { return calls() > 5 })
 	callee := func() time.Duration { return host.CPUTime(t, h, vlib1) }
-	before, ranBefore, callsBefore, begun := ps(t).Threads[0], callee(), calls(), time.Now()
+	before, ranBefore, callsBefore, begun := ps(t).Reservations[0], callee(), calls(), time.Now()
 	time.Sleep(10 * time.Second)
-	after, ran, took := ps(t).Threads[0], callee()-ranBefore, time.Since(begun)
+	after, ran, took := ps(t).Reservations[0], callee()-ranBefore, time.Since(begun)
 	foreground := float64(after.Foreground-before.Foreground) / float64(took)
 	all := after.Foreground + after.Background - before.Foreground - before.Background
 	t.Logf("in %v: %d calls, foreground %.3f %%, %v in all, of which the callee %v", took, calls()-callsBefore, 100*foreground, all, ran)
@@ -120,7 +120,7 @@ func TestThreadReservation(t *testing.T) {
 	if err := c.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, "its reservation has ended", func() bool { return len(ps(t).Threads) == 0 })
+	testkit.Eventually(t, "its reservation has ended", func() bool { return len(ps(t).Reservations) == 0 })
 	if _, err := m.Reservation(id); !errors.Is(err, vlib.ErrNoReservation) {
 		t.Errorf("in the module: %v", err)
 	}
