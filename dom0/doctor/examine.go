@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/client"
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/host/loop"
 	"github.com/vlibos/vlibos/dom0/memory/resctrl"
@@ -30,7 +30,7 @@ var devices = []Device{
 
 // Examine looks at this host. It blocks as xenstore and a master do, bounded by
 // ctx. The client is for the master that may serve here.
-func Examine(ctx context.Context, cfg directory.Config, m *control.Client) Facts {
+func Examine(ctx context.Context, cfg directory.Config, m *client.Client) Facts {
 	if cfg.NativeDir == "" {
 		cfg.NativeDir = native.DefaultRoot
 	}

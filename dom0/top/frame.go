@@ -8,15 +8,14 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/api"
-	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 // Sample is what a master said at one time.
 type Sample struct {
 	At    time.Time
-	Host  control.Host
-	Calls control.Calls
+	Host  api.Host
+	Calls api.Calls
 }
 
 // Frame is what happened between two samples, and what is so now.
