@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/client"
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/memory/resctrl"
 	"github.com/vlibos/vlibos/internal/testkit"
@@ -205,7 +205,7 @@ func TestExamineListsNativeDomains(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "web", "4.sock"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m := control.NewClient(filepath.Join(dir, "control.sock"))
+	m := client.New(filepath.Join(dir, "control.sock"))
 	defer m.Close()
 	f := Examine(context.Background(), directory.Config{Host: directory.Native, NativeDir: dir}, m)
 	if f.Master.Would != directory.Native || f.Master.Serves != "" || f.Master.Problem != "" {

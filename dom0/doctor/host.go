@@ -7,7 +7,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/dom0/client"
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/host/native"
 )
@@ -27,12 +28,12 @@ const (
 )
 
 // askMaster asks the master that serves this host, which changes nothing.
-func askMaster(ctx context.Context, c *control.Client) (m Master) {
+func askMaster(ctx context.Context, c *client.Client) (m Master) {
 	host, err := c.Host(ctx)
 	switch {
 	case err == nil:
 		m.Serves, m.Reservations = host.Host, len(host.Reservations)
-	case !errors.Is(err, control.ErrNoMaster):
+	case !errors.Is(err, api.ErrNoMaster):
 		m.Problem = err.Error()
 	}
 	return m

@@ -8,16 +8,14 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/api"
-	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 // Sample is the state of the master at one time.
 type Sample struct {
 	At    time.Time
-	Host  control.Host
-	Calls control.Calls
+	Host  api.Host
+	Calls api.Calls
 }
 
 // Frame is the state of a host now and what happened since the sample before.
@@ -28,8 +26,8 @@ type Frame struct {
 	CPUs         []CPU         `json:"cpus"`
 	Reservations []Reservation `json:"reservations"`
 	// Throttle is nil if none runs.
-	Throttle *throttling.Status `json:"throttle"`
-	Calls    []Calls            `json:"calls"`
+	Throttle *api.Throttle `json:"throttle"`
+	Calls    []Calls       `json:"calls"`
 }
 
 // CPU is the part of one CPU that reservations have.

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/api"
-	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/suite/host"
 )
@@ -74,9 +73,9 @@ func (d *daemon) says(t *testing.T, words string) {
 }
 
 // ps returns the output of 'vlibmaster ps --json'.
-func ps(t *testing.T) control.Host {
+func ps(t *testing.T) api.Host {
 	t.Helper()
-	var h control.Host
+	var h api.Host
 	if err := json.Unmarshal([]byte(host.Run(t, "vlibmaster", "ps", "--json")), &h); err != nil {
 		t.Fatal(err)
 	}

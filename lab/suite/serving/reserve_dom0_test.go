@@ -16,14 +16,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos"
 	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/suite/host"
-	"github.com/vlibos/vlibos/reservation"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
-	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -42,20 +40,8 @@ func TestMain(m *testing.M) {
 // as much time itself as each call.
 func caller(domain string) error {
 	runtime.LockOSThread()
-	number, err := reservation.FromEnvironment()
-	if err != nil {
-		return err
-	}
 	ctx := context.Background()
-	p, err := directory.Open(ctx, directory.Config{Host: directory.Xen})
-	if err != nil {
-		return err
-	}
-	d, err := p.Lookup(ctx, domain)
-	if err != nil {
-		return err
-	}
-	c, err := vlibcall.Open(ctx, d, vlibcall.Options{Port: vlibcall.DefaultPort, Size: 8192, Wait: vlibcall.Block, Reservation: transport.Reservation(number)})
+	d, err := vlibos.Options{Host: "xen", Size: 8192, Wait: vlibcall.Block}.Open(ctx, domain)
 	if err != nil {
 		return err
 	}
@@ -65,7 +51,7 @@ func caller(domain string) error {
 		return err
 	}
 	for {
-		_, receipt, err := c.CallReceipt(ctx, builtin.Library, builtin.Run, input, nil)
+		_, receipt, err := d.Channel().CallReceipt(ctx, builtin.Library, builtin.Run, input, nil)
 		if err != nil {
 			return err
 		}

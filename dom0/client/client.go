@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package control
+// Package client asks a running master: for reservations, and how its host is. It
+// is light: it contains nothing of the master, which package dom0/control has.
+package client
 
 import (
 	"bytes"
@@ -19,18 +21,19 @@ import (
 	"github.com/vlibos/vlibos/internal/unixpath"
 )
 
-// patience is how long a master that does not answer is waited for.
+// patience is how long a client waits for the master's answer.
 const patience = 30 * time.Second
 
-// Client asks a master. What it returns after 30 s without an answer is
-// context.DeadlineExceeded.
+// Client asks a master. Without an answer in 30 s a method returns
+// context.DeadlineExceeded, without a master api.ErrNoMaster. It is safe for
+// concurrent use.
 type Client struct {
 	socket string
 	http   http.Client
 }
 
-// NewClient makes one for the master behind a socket.
-func NewClient(socket string) *Client {
+// New makes a client of the master behind a socket, without asking it yet.
+func New(socket string) *Client {
 	var d net.Dialer
 	return &Client{socket, http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -42,34 +45,44 @@ func NewClient(socket string) *Client {
 // Close ends the client's connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Reserve is the master's. ErrNoMaster: there is none.
+// Reserve makes a reservation, or changes that of a domain. The answer has its
+// number. Errors: host.ErrNotAdmitted with the largest budget that would fit,
+// host.ErrNoDomain, host.ErrNoMembers, host.ErrNotHere, rtsched.ErrRange.
 func (c *Client) Reserve(ctx context.Context, want api.Reservation) (r api.Reservation, err error) {
-	err = c.ask(ctx, "POST", "/v1/reserve", want, &r)
+	err = c.ask(ctx, "POST", api.PathReserve, want, &r)
 	return r, err
 }
 
-// Release is the master's.
+// Release ends the reservation that a domain holds, and returns it.
+// api.ErrNotAdopted: it holds none.
 func (c *Client) Release(ctx context.Context, domain string) (r api.Reservation, err error) {
-	err = c.ask(ctx, "POST", "/v1/release", ended{Domain: domain}, &r)
+	err = c.ask(ctx, "POST", api.PathRelease, api.Ended{Domain: domain}, &r)
 	return r, err
 }
 
-// Unreserve is the master's.
+// Unreserve ends the reservation with a number, and returns it.
+// api.ErrNotReserved: there is none.
 func (c *Client) Unreserve(ctx context.Context, reservation uint32) (r api.Reservation, err error) {
-	err = c.ask(ctx, "POST", "/v1/release", ended{Reservation: reservation}, &r)
+	err = c.ask(ctx, "POST", api.PathRelease, api.Ended{Reservation: reservation}, &r)
 	return r, err
 }
 
-// Try is the master's.
+// Try says whether reservations would fit, without making them; Reserve's errors.
 func (c *Client) Try(ctx context.Context, want []api.Reservation) (t api.Trial, err error) {
-	err = c.ask(ctx, "POST", "/v1/try", want, &t)
+	err = c.ask(ctx, "POST", api.PathTry, want, &t)
 	return t, err
 }
 
 // Host says what the master knows of its host.
-func (c *Client) Host(ctx context.Context) (h Host, err error) {
-	err = c.ask(ctx, "GET", "/v1/host", nil, &h)
+func (c *Client) Host(ctx context.Context) (h api.Host, err error) {
+	err = c.ask(ctx, "GET", api.PathHost, nil, &h)
 	return h, err
+}
+
+// Calls says what calls cost, by domain, function and caller.
+func (c *Client) Calls(ctx context.Context) (all api.Calls, err error) {
+	err = c.ask(ctx, "GET", api.PathCalls, nil, &all)
+	return all, err
 }
 
 func (c *Client) ask(ctx context.Context, method, path string, question, answer any) error {
@@ -93,11 +106,11 @@ func (c *Client) ask(ctx context.Context, method, path string, question, answer 
 	defer r.Body.Close()
 	d := json.NewDecoder(r.Body)
 	if r.StatusCode != http.StatusOK {
-		var f failure
+		var f api.Failure
 		if err := d.Decode(&f); err != nil {
 			return fmt.Errorf("%s: the master answered %s: %w", c.socket, r.Status, err)
 		}
-		return f.err()
+		return f.Err()
 	}
 	return d.Decode(answer)
 }
@@ -105,7 +118,7 @@ func (c *Client) ask(ctx context.Context, method, path string, question, answer 
 func (c *Client) explain(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w at %s: start it with 'vlibmaster serve'", ErrNoMaster, c.socket)
+		return fmt.Errorf("%w at %s: start it with 'vlibmaster serve'", api.ErrNoMaster, c.socket)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: %w: run as root", c.socket, fs.ErrPermission)
 	case errors.Is(err, context.DeadlineExceeded):
@@ -120,5 +133,5 @@ func (c *Client) explain(err error) error {
 	if errors.Is(err, context.Canceled) || errors.As(err, &o) && o.Op == "dial" {
 		return fmt.Errorf("%s: %w", c.socket, err)
 	}
-	return fmt.Errorf("%w at %s any more: it ended before it answered: %w", ErrNoMaster, c.socket, err)
+	return fmt.Errorf("%w at %s any more: it ended before it answered: %w", api.ErrNoMaster, c.socket, err)
 }
