@@ -55,7 +55,7 @@ func serve(t *testing.T, args ...string) *daemon {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		d.Process.Signal(syscall.SIGCONT) // what has ended already is what is wanted
+		d.Process.Signal(syscall.SIGCONT) // errors mean that it has ended already
 		d.Process.Signal(syscall.SIGTERM)
 		d.Wait()
 		if t.Failed() {
@@ -66,13 +66,13 @@ func serve(t *testing.T, args ...string) *daemon {
 	return d
 }
 
-// says waits for words in the master's log.
+// says waits until the master's log contains words.
 func (d *daemon) says(t *testing.T, words string) {
 	t.Helper()
 	testkit.Eventually(t, words, func() bool { return strings.Contains(d.log.String(), words) })
 }
 
-// ps is what 'vlibmaster ps --json' says.
+// ps returns the output of 'vlibmaster ps --json'.
 func ps(t *testing.T) api.Host {
 	t.Helper()
 	var h api.Host
@@ -82,7 +82,7 @@ func ps(t *testing.T) api.Host {
 	return h
 }
 
-// of is the status of one domain.
+// adopted returns the status of an adopted domain.
 func adopted(t *testing.T, name string) api.Status {
 	t.Helper()
 	for _, s := range ps(t).Reservations {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package contended
+package membus
 
 import (
 	"os"
@@ -10,7 +10,7 @@ import (
 	"github.com/vlibos/vlibos/lab/image"
 )
 
-func TestUpstreamVersion(t *testing.T) {
+func TestUpstreamVersionHasNoRevision(t *testing.T) {
 	for version, want := range map[string]string{
 		"1:7.2+dfsg-7+deb12u18": "1:7.2+dfsg", "1:8.2.2+ds-0ubuntu1": "1:8.2.2+ds", "9.0": "9.0",
 	} {
@@ -20,7 +20,7 @@ func TestUpstreamVersion(t *testing.T) {
 	}
 }
 
-func TestCompileAndKey(t *testing.T) {
+func TestPluginIsNamedByItsHeaderToo(t *testing.T) {
 	c := NewCache(&image.Cache{Dir: t.TempDir()})
 	key, err := c.key(t.Context(), "testdata")
 	if err != nil {
@@ -45,6 +45,6 @@ func TestCompileAndKey(t *testing.T) {
 	}
 	left, err := filepath.Glob(filepath.Join(c.dir, "tmp-*"))
 	if err != nil || len(left) > 0 {
-		t.Errorf("left behind: %q, %v", left, err)
+		t.Errorf("left over: %q, %v", left, err)
 	}
 }

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A QEMU plugin that gives the emulated machine a memory that can be crowded:
- * behind a private cache for each vCPU a last-level cache that all share, and
- * behind that one bus. An access that misses both takes its turn on the bus,
- * and its vCPU really stands still until the turn is over. What a turn lasts
- * is the guest's or the lab's to set; at 0 nothing is modelled.
+ * A QEMU plugin that gives the emulated machine a memory with contention: each
+ * vCPU has a private cache, all share a last-level cache, and that has one bus.
+ * An access that misses both caches takes its turn on the bus, and its vCPU is
+ * delayed until the turn ends. The guest or the lab sets the length of a turn;
+ * at 0 nothing is modelled.
  *
- * Data accesses to RAM only, by physical address, a line each: no instruction
- * fetches, no page walks, no prefetching, no writing back, no coherence. The
- * caches hold tags, and decide nothing but who waits.
+ * It models data accesses to RAM, by physical address, one line each: no
+ * instruction fetches, page walks, prefetching, write-backs or coherence. The
+ * caches have tags alone, which determine what has to wait.
  *
- * vCPUs are threads and may access at once. Tags of the shared cache are read
- * and written without a lock: a lost race is a miss too many or too few.
+ * vCPUs are threads and may access at the same time. Tags of the shared cache
+ * are read and written without a lock: a lost race is a miss too many or too
+ * few.
  *
  *     -plugin file=memory.so,counters=PATH
  */
@@ -36,24 +37,24 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
 static struct model *model;
 
-/* Line numbers, plus 1: 0 is an empty place. 32 bits reach 256 GiB. */
+/* Line numbers plus 1; 0 is empty. 32 bits address 256 GiB. */
 static uint32_t private_tags[MODEL_CPUS][PRIVATE_LINES];
 
-/* The place that is next filled goes round: first in, first out. */
+/* The lines of a set are replaced in turn: first in, first out. */
 static struct {
     _Atomic uint32_t tags[SHARED_WAYS];
     _Atomic uint32_t next;
 } shared[SHARED_SETS];
 
-/* When the last turn that was given ends, in ns of the host's clock. */
+/* When the last assigned turn ends, in ns of the host's clock. */
 static _Alignas(64) _Atomic uint64_t bus_free;
 
-/* When a vCPU's turn ends, while it waits for that; else 0. */
+/* The end of a vCPU's turn while it waits for that, else 0. */
 static struct {
     _Alignas(64) _Atomic uint64_t end;
 } turn[MODEL_CPUS];
 
-/* Later than this after its turn, a thread is not on a CPU of the host. */
+/* A thread that is later than this after its turn is off the host's CPUs. */
 #define LATE 2000 /* ns */
 
 static uint64_t now(void)
@@ -90,18 +91,18 @@ static bool shared_hit(uint32_t line)
     return false;
 }
 
-/* Only this vCPU's thread adds to it, but a reader may read at any time. */
+/* Only this vCPU's thread adds to it; a reader may read at any time. */
 static void add(uint64_t *counter, uint64_t n)
 {
     __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
 
 /*
- * How many other vCPUs the host has taken away in the midst of a turn. Each is
- * taken to go on asking, as it would if it ran: on a busy host the threads
- * seldom run at once, and would else not meet on the bus.
+ * The number of other vCPUs whose threads the host has preempted during a turn.
+ * Each counts as if it requested a further turn: on a busy host the threads
+ * seldom run at the same time, and would not meet on the bus.
  */
-static unsigned int taken_away(unsigned int vcpu, uint64_t at)
+static unsigned int preempted(unsigned int vcpu, uint64_t at)
 {
     unsigned int n = 0;
 
@@ -113,18 +114,18 @@ static unsigned int taken_away(unsigned int vcpu, uint64_t at)
     return n;
 }
 
-/* Queues on the bus, and stands still until the end of the turn. */
+/* Queues for the bus, and waits until the end of the turn. */
 static void use_bus(unsigned int vcpu, uint64_t service)
 {
     struct model_cpu *cpu = &model->cpu[vcpu];
     uint64_t asked, end, at, free = atomic_load(&bus_free);
 
     do {
-        /* Anew each time: others' turns that have begun and ended since an
-         * earlier look were not waited for. */
+        /* Read again each time: this vCPU did not wait for turns that have
+         * begun and ended since an earlier reading. */
         asked = now();
         end = (free > asked ? free : asked) +
-              service * (1 + taken_away(vcpu, asked));
+              service * (1 + preempted(vcpu, asked));
     } while (!atomic_compare_exchange_strong(&bus_free, &free, end));
     add(&cpu->requests, 1);
     add(&cpu->occupancy, end - asked);
@@ -208,7 +209,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
     model->private_bytes = PRIVATE_LINES << LINE_BITS;
     model->shared_bytes = (SHARED_SETS * SHARED_WAYS) << LINE_BITS;
     model->shared_ways = SHARED_WAYS;
-    /* Last: who finds it finds the rest. */
+    /* Written last: a reader that finds it finds the rest. */
     __atomic_store_n(&model->magic, MODEL_MAGIC, __ATOMIC_RELEASE);
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
     return 0;

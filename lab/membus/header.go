@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package contended
+package membus
 
 import (
 	"context"
@@ -16,14 +16,14 @@ import (
 	"github.com/vlibos/vlibos/lab/debs"
 )
 
-// Where QEMU's plugin interface is in its source, and what we keep it as.
+// The path of QEMU's plugin interface in its source, and the name of our copy.
 const (
 	headerName = "qemu-plugin.h"
 	headerPath = "include/qemu/" + headerName
 )
 
-// header returns the folder with the header of the QEMU that a package
-// installed. The lock is held.
+// header returns the folder with the header of the QEMU that a package installed. The
+// caller has the lock.
 func (c *Cache) header(ctx context.Context, pkg string, log io.Writer) (string, error) {
 	name, version, err := debs.InstalledSource(ctx, pkg)
 	if err != nil {
@@ -38,14 +38,14 @@ func (c *Cache) header(ctx context.Context, pkg string, log io.Writer) (string, 
 	return dir, cachedir.Make(c.dir, dir, func(tmp, out string) error { return fetchHeader(ctx, name, upstream, tmp, out, log) })
 }
 
-// fetchHeader puts the header of a version of a source package into out.
+// fetchHeader copies the header of a version of a source package to out.
 func fetchHeader(ctx context.Context, name, upstream, tmp, out string, log io.Writer) error {
 	files, tree := filepath.Join(tmp, "files"), filepath.Join(tmp, "tree")
 	if err := os.Mkdir(files, 0o755); err != nil {
 		return err
 	}
-	// A distribution's own revisions leave the interface as it is, and not all
-	// that were ever installed are still offered.
+	// The distribution's revisions do not change the interface, and not every
+	// installed revision is still offered.
 	want := func(v string) bool { return upstreamVersion(v) == upstream }
 	apt, err := debs.Machine(ctx)
 	if err != nil {
@@ -68,7 +68,7 @@ func fetchHeader(ctx context.Context, name, upstream, tmp, out string, log io.Wr
 	return os.WriteFile(filepath.Join(out, headerName), data, 0o644)
 }
 
-// upstreamVersion is a package's version without the distribution's revision:
+// upstreamVersion returns a package's version without the distribution's revision:
 // 1:7.2+dfsg of 1:7.2+dfsg-7+deb12u18.
 func upstreamVersion(version string) string {
 	if i := strings.LastIndexByte(version, '-'); i >= 0 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What memory.c uses of QEMU's plugin interface, for the test beside it. */
+/* The part of QEMU's plugin interface that memory.c uses, for its test. */
 #ifndef STUB_QEMU_PLUGIN_H
 #define STUB_QEMU_PLUGIN_H
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Drives the plugin's callback as the emulator would, from threads, with
- * addresses that are their own physical ones: those from 1 TiB on are devices.
+ * Calls the plugin's callback as the emulator does, from threads. Addresses are
+ * physical addresses; those from 1 TiB on are devices.
  *
  *     drive counters=FILE SERVICE THREADS ROUNDS BYTES START CPUS
  *
- * Each thread walks BYTES from START, apart from the others, ROUNDS times, a
- * line at a time; on the first CPU of this machine only, if CPUS is 1. Prints, for each: accesses misses requests occupancy; and in
- * the last line how long all of it took, in ns.
+ * Each thread walks BYTES of its own from START, ROUNDS times, line by line.
+ * If CPUS is 1, all run on the first CPU of this machine. It prints, for each
+ * thread, accesses, misses, requests and occupancy, and in the last line the
+ * time that all took, in ns.
  */
 #define _GNU_SOURCE /* CPU sets */
 #include <pthread.h>

@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-func TestMake(t *testing.T) {
+func TestFolderAppearsComplete(t *testing.T) {
 	base := t.TempDir()
 	dir := filepath.Join(base, "image", "key")
 	fill := func(text string, result error) func(tmp, out string) error {
 		return func(tmp, out string) error {
 			if _, err := os.Stat(dir); text == "first" && !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("there before it is complete: %v", err)
+				t.Errorf("it exists before it is complete: %v", err)
 			}
 			return errors.Join(os.WriteFile(filepath.Join(tmp, "scrap"), nil, 0o644),
 				os.WriteFile(filepath.Join(out, "file"), []byte(text), 0o644), result)

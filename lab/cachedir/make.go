@@ -7,11 +7,11 @@ import (
 	"path/filepath"
 )
 
-// Make makes the folder dir, which is below base, by build, and then renames it
-// into place. What build fills is out; tmp, in which out is, is a new folder in
-// base for what is needed on the way, and goes with that.
+// Make makes the folder dir, which is below base. It calls build, which fills the folder
+// out, and then renames out to dir. tmp is a new folder in base that contains out; build
+// may use it, and it is removed.
 //
-// A dir that is there and not empty is [fs.ErrExist]: without a lock, another
+// The error is [fs.ErrExist] if dir exists and is not empty: without a lock, another
 // process may have been faster.
 func Make(base, dir string, build func(tmp, out string) error) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package contended
+package membus
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/throttle/model"
 )
 
-// plugin is memory.c, compiled with a driver in the place of QEMU.
+// plugin is memory.c, compiled with a driver instead of QEMU.
 type plugin string
 
 func compilePlugin(t *testing.T) plugin {
@@ -27,16 +27,16 @@ func compilePlugin(t *testing.T) plugin {
 	return plugin(program)
 }
 
-// counts is what one CPU has done.
+// counts are those of one CPU.
 type counts struct{ accesses, misses, requests, occupancy uint64 }
 
-// drive runs threads that each walk through so many bytes, a line at a time.
+// drive runs threads that each walk through a number of bytes, a line at a time.
 func (p plugin) drive(t *testing.T, service, threads, rounds int, bytes, start uint64) (cpus []counts, elapsed uint64) {
 	t.Helper()
 	return p.driveOn(t, 0, service, threads, rounds, bytes, start)
 }
 
-// driveOn runs them on so many CPUs, 1 or (0) all.
+// driveOn runs them on one CPU of this machine if on is 1, on all if it is 0.
 func (p plugin) driveOn(t *testing.T, on, service, threads, rounds int, bytes, start uint64) (cpus []counts, elapsed uint64) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "counters")
@@ -59,7 +59,7 @@ func (p plugin) driveOn(t *testing.T, on, service, threads, rounds int, bytes, s
 	if _, err := fmt.Fscan(in, &elapsed); err != nil {
 		t.Fatalf("%v in %q", err, out)
 	}
-	// The guest's reader finds the file in order.
+	// The guest's reader accepts the file.
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func (p plugin) driveOn(t *testing.T, on, service, threads, rounds int, bytes, s
 	return cpus, elapsed
 }
 
-// Sizes that fit the private cache, the shared one and none.
+// Sizes for the private cache, for the shared one, and for neither.
 const (
 	small  = 128 << 10
 	middle = 1 << 20
@@ -86,7 +86,7 @@ const (
 	line   = 64
 )
 
-func TestCaches(t *testing.T) {
+func TestOnlyMissesOfBothCachesUseTheBus(t *testing.T) {
 	p := compilePlugin(t)
 	const rounds, service = 3, 100
 	for _, test := range []struct {
@@ -95,9 +95,9 @@ func TestCaches(t *testing.T) {
 		bytes, start     uint64
 		misses, requests uint64
 	}{
-		{"what a private cache holds", service, small, 0, small / line, small / line},
-		{"what the shared cache holds", service, middle, 0, rounds * middle / line, middle / line},
-		{"what no cache holds", service, large, 0, rounds * large / line, rounds * large / line},
+		{"data of a private cache's size", service, small, 0, small / line, small / line},
+		{"data of the shared cache's size", service, middle, 0, rounds * middle / line, middle / line},
+		{"data larger than the caches", service, large, 0, rounds * large / line, rounds * large / line},
 	} {
 		c, elapsed := p.drive(t, test.service, 1, rounds, test.bytes, test.start)
 		want := counts{rounds * test.bytes / line, test.misses, test.requests, service * test.requests}
@@ -105,7 +105,7 @@ func TestCaches(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", test.name, c[0], want)
 		}
 		if elapsed < want.occupancy {
-			t.Errorf("%s: over after %d ns, %d of them on the bus", test.name, elapsed, want.occupancy)
+			t.Errorf("%s: it took %d ns, %d of them on the bus", test.name, elapsed, want.occupancy)
 		}
 	}
 	if c, _ := p.drive(t, 0, 1, rounds, middle, 0); c[0] != (counts{}) {
@@ -116,8 +116,8 @@ func TestCaches(t *testing.T) {
 	}
 }
 
-// TestBus: however the threads fall, the bus serves one at a time.
-func TestBus(t *testing.T) {
+// However the threads run, the bus serves one request at a time.
+func TestBusServesOneAtATime(t *testing.T) {
 	p := compilePlugin(t)
 	const threads, service = 3, 2000
 	c, elapsed := p.drive(t, service, threads, 1, middle, 0)
@@ -133,20 +133,20 @@ func TestBus(t *testing.T) {
 		t.Errorf("%d turns of %d ns within %d ns", requests, service, elapsed)
 	}
 	if occupancy > threads*elapsed {
-		t.Errorf("%d threads waited %d ns in all, within %d ns", threads, occupancy, elapsed)
+		t.Errorf("%d threads waited %d ns in total, within %d ns", threads, occupancy, elapsed)
 	}
 	t.Logf("a request of %d threads took %.2f turns", threads, float64(occupancy)/float64(requests*service))
 }
 
-// TestBusyHost: threads that never run at once are in each other's way all the
-// same, as the machine that they are would be.
-func TestBusyHost(t *testing.T) {
+// Threads that share a CPU of the host delay each other as the CPUs that they emulate
+// would, although they never run at the same time.
+func TestThreadsContendOnABusyHost(t *testing.T) {
 	const threads, service = 2, 2000
 	c, elapsed := compilePlugin(t).driveOn(t, 1, service, threads, 8, middle, 1<<30)
 	requests, occupancy := c[0].requests+c[1].requests, c[0].occupancy+c[1].occupancy
 	turns := float64(occupancy) / float64(requests*service)
 	if turns < 1.2 || occupancy > threads*elapsed {
-		t.Errorf("a request of %d threads on one CPU took %.2f turns, want at least 1.2; %d ns in all, within %d ns", threads, turns, occupancy, elapsed)
+		t.Errorf("a request of %d threads on one CPU took %.2f turns, want at least 1.2; %d ns in total, within %d ns", threads, turns, occupancy, elapsed)
 	}
 	t.Logf("a request of %d threads on one CPU took %.2f turns", threads, turns)
 }

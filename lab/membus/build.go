@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package contended
+package membus
 
 import (
 	"context"
@@ -33,12 +33,12 @@ const (
 // flags compile the plugin; warnings are errors.
 var flags = []string{"-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-fvisibility=hidden", "-shared", "-fPIC"}
 
-// Cache is where headers and plugins are kept, in the folder contended of the
-// lab's cache. It may be shared by any number of processes.
+// Cache is the folder contended in the lab's cache, with headers and plugins. Any number
+// of processes may share it.
 //
-//	lock                   flock: held while something is fetched or compiled
-//	header/QEMU/           qemu-plugin.h of a version of QEMU, complete if there
-//	plugin/KEY/memory.so   compiled plugins, complete if there
+//	lock                   flock: taken during a download or a compilation
+//	header/QEMU/           qemu-plugin.h of a version of QEMU; a folder of that name is complete
+//	plugin/KEY/memory.so   compiled plugins; a folder of that name is complete
 type Cache struct {
 	base *image.Cache
 	dir  string
@@ -49,10 +49,10 @@ const folder = "contended"
 // NewCache returns the cache of plugins in a cache of the lab.
 func NewCache(c *image.Cache) *Cache { return &Cache{base: c, dir: filepath.Join(c.Dir, folder)} }
 
-// Build returns the path of the plugin for an emulator that the named package
-// installed, and compiles it if there is none of this content. Only the first
-// time for a version of QEMU does it ask a package source, for the header. It
-// says what it does on log. Of two processes that call it at once, one builds.
+// Build returns the path of the plugin for the emulator that the package pkg installed. It
+// compiles the plugin if there is none of this content. It asks a package source only for
+// the header, the first time for a version of QEMU. It reports what it does on log. Of two
+// processes that call it at once, one builds.
 func (c *Cache) Build(ctx context.Context, pkg string, log io.Writer) (string, error) {
 	unlock, err := c.base.Lock(ctx, filepath.Join(folder, "lock"))
 	if err != nil {
@@ -75,12 +75,12 @@ func (c *Cache) Build(ctx context.Context, pkg string, log io.Writer) (string, e
 	return plugin, c.compile(ctx, include, filepath.Dir(plugin))
 }
 
-// key names the content of everything that decides the plugin's bytes.
+// key names the content of all that determines the plugin's bytes.
 func (c *Cache) key(ctx context.Context, include string) (string, error) {
 	h := sha256.New()
 	out, err := exec.CommandContext(ctx, compiler, "--version").Output()
 	if err != nil {
-		return "", fmt.Errorf("ask %s for its version: %w", compiler, err)
+		return "", fmt.Errorf("version of %s: %w", compiler, err)
 	}
 	banner, _, _ := strings.Cut(string(out), "\n")
 	fmt.Fprintln(h, banner, flags)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * In place of GLib's header, which qemu-plugin.h includes from QEMU 9 on for two
+ * Replaces GLib's header, which qemu-plugin.h includes from QEMU 9 on for two
  * types of functions that this plugin does not call.
  */
 #ifndef VLIBOS_GLIB_H
