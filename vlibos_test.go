@@ -5,6 +5,7 @@ package vlibos_test
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -84,14 +85,14 @@ func TestErrorsAreTheUsualOnes(t *testing.T) {
 		err, want error
 		text      string
 	}{
-		"no domain":       {noDomain, host.ErrNoDomain, `domain "wbe"`},
-		"no server":       {noServer, directory.ErrNoServer, "port 7"},
-		"closed":          {afterClose, os.ErrClosed, "domain text: call text:upper: closed"},
-		"no function":     {noFunction, vlibcall.ErrNoFunction, "domain web: call libm.so.6:csc"},
-		"no signature":    {notOne, vlibcall.ErrSignature, "f65"},
-		"not the type":    {notFitting, vlibcall.ErrSignature, "argument 1"},
-		"does not fit":    {tooMuch, host.ErrNotAdmitted, ""},
-		"no master":       {noMaster, api.ErrNoMaster, ""},
+		"no domain":    {noDomain, host.ErrNoDomain, `domain "wbe"`},
+		"no server":    {noServer, directory.ErrNoServer, "port 7"},
+		"closed":       {afterClose, os.ErrClosed, "domain text: call text:upper: closed"},
+		"no function":  {noFunction, vlibcall.ErrNoFunction, "domain web: call libm.so.6:csc"},
+		"no signature": {notOne, vlibcall.ErrSignature, "f65"},
+		"not the type": {notFitting, vlibcall.ErrSignature, "argument 1"},
+		"does not fit": {tooMuch, host.ErrNotAdmitted, ""},
+		"no master":    {noMaster, api.ErrNoMaster, ""},
 	} {
 		if !errors.Is(tt.err, tt.want) || !strings.Contains(tt.err.Error(), tt.text) {
 			t.Errorf("%s: %v, want %v with %q", what, tt.err, tt.want, tt.text)
@@ -145,6 +146,26 @@ func TestThreadHasAReservationUntilClose(t *testing.T) {
 	}
 	if h, err := c.Host(t.Context()); err != nil || len(h.Reservations) != 0 {
 		t.Errorf("after Close: %+v, %v", h.Reservations, err)
+	}
+}
+
+// What ExampleReserve prints depends on what this user may do, so it is run here.
+func TestExampleOfAReservationRuns(t *testing.T) {
+	if !paid {
+		t.Skip("a server takes reservations in a cgroup of its own: needs root, and cgroups")
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	stdout := os.Stdout
+	os.Stdout = w
+	ExampleReserve()
+	os.Stdout = stdout
+	w.Close()
+	if out, err := io.ReadAll(r); string(out) != "0.8775825618903728 <nil>\n" {
+		t.Errorf("%q, %v", out, err)
 	}
 }
 
