@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/creack/pty"
 )
 
 func TestParametersAreThoseOfTheCommandLine(t *testing.T) {
@@ -106,7 +108,7 @@ func TestMainRefusesToRunOutsideTheLab(t *testing.T) {
 }
 
 func TestEndOfInputIsTheTerminalsEndOfFile(t *testing.T) {
-	master, slave, err := openTerminal()
+	master, slave, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}

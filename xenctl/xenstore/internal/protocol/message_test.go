@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package wire
+package protocol
 
 //go:generate ../../../../internal/golden/generate.sh testdata/layout.c testdata/layout.txt
 
@@ -15,7 +15,7 @@ import (
 	"github.com/vlibos/vlibos/internal/golden"
 )
 
-func TestLayout(t *testing.T) {
+func TestLayoutMatchesTheCCompiler(t *testing.T) {
 	probe := Append(nil, Message{Type: 0xa1, Request: 0xb2, Tx: 0xc3, Payload: make([]byte, 0xd4)})
 	at := func(v uint32) uint64 {
 		return uint64(bytes.Index(probe[:HeaderSize], binary.LittleEndian.AppendUint32(nil, v)))
@@ -50,7 +50,7 @@ func TestLayout(t *testing.T) {
 	golden.Check(t, values)
 }
 
-func TestReceiveRefuses(t *testing.T) {
+func TestReceiveRefusesInvalidMessages(t *testing.T) {
 	header := func(length uint32) []byte {
 		return binary.LittleEndian.AppendUint32(make([]byte, 12), length)
 	}
@@ -74,7 +74,7 @@ func TestReceiveRefuses(t *testing.T) {
 	}
 }
 
-func TestText(t *testing.T) {
+func TestTextIsOneString(t *testing.T) {
 	for in, want := range map[string]string{"": "", "a": "a", "a\x00": "a"} {
 		if got, err := Text([]byte(in)); got != want || err != nil {
 			t.Errorf("%q: %q, %v", in, got, err)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package wire
+package protocol
 
 import (
 	"bytes"
 	"fmt"
 )
 
-// Text takes the single string of a payload, with or without the NUL that ends
-// it. A NUL elsewhere is ErrFormat.
+// Text decodes a payload of a single string, with or without a terminating NUL.
+// A NUL elsewhere is ErrFormat.
 func Text(payload []byte) (string, error) {
 	b := bytes.TrimSuffix(payload, []byte{0})
 	if bytes.IndexByte(b, 0) >= 0 {
@@ -17,7 +17,7 @@ func Text(payload []byte) (string, error) {
 	return string(b), nil
 }
 
-// List takes a payload apart that is a sequence of strings, each ended by NUL.
+// List decodes a payload of strings, each terminated by a NUL.
 func List(payload []byte) ([]string, error) {
 	var list []string
 	for len(payload) > 0 {
@@ -31,7 +31,7 @@ func List(payload []byte) ([]string, error) {
 	return list, nil
 }
 
-// Join makes such a payload.
+// Join encodes such a payload.
 func Join(list ...string) []byte {
 	var b []byte
 	for _, s := range list {
@@ -40,7 +40,7 @@ func Join(list ...string) []byte {
 	return b
 }
 
-// clip keeps errors short whatever the peer sends.
+// clip shortens bytes from the peer for errors.
 func clip(b []byte) []byte {
 	const most = 64
 	if len(b) > most {

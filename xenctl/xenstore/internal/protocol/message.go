@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package wire is the format of the messages between xenstored and its clients:
-// <xen/io/xs_wire.h>. The client and its test daemon share it; neither the
-// meaning of a message nor any state is here.
-package wire
+// Package protocol encodes the messages between xenstored and its clients:
+// <xen/io/xs_wire.h>. The client and its test daemon share it. It knows neither
+// the meaning of a message nor any state.
+package protocol
 
 import (
 	"encoding/binary"
@@ -15,8 +15,7 @@ import (
 // Type is the kind of a message: enum xsd_sockmsg_type.
 type Type uint32
 
-// The messages that are used here. A reply has the type of its request, or
-// Error.
+// The message types used here. A reply has the type of its request, or Error.
 const (
 	Directory          Type = 1
 	Read               Type = 2
@@ -43,10 +42,10 @@ const (
 	PayloadMax = 4096
 )
 
-// ErrFormat says that the bytes are no message.
+// ErrFormat reports that bytes are not a message.
 var ErrFormat = errors.New("malformed xenstore message")
 
-// Message is one message. The peer chooses all of a received one.
+// Message is one message. In a received one the peer chooses everything.
 type Message struct {
 	Type    Type
 	Request uint32 // echoed in the reply
@@ -54,7 +53,7 @@ type Message struct {
 	Payload []byte
 }
 
-// Append encodes m behind b. The caller keeps the payload within PayloadMax.
+// Append encodes m after b. The caller keeps the payload within PayloadMax.
 func Append(b []byte, m Message) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(m.Type))
 	b = binary.LittleEndian.AppendUint32(b, m.Request)
@@ -63,7 +62,7 @@ func Append(b []byte, m Message) []byte {
 	return append(b, m.Payload...)
 }
 
-// Receive reads one message. The payload is the caller's. The error is
+// Receive reads one message. The caller owns the payload. The error is
 // ErrFormat for a length over PayloadMax, and io.EOF only between messages.
 func Receive(r io.Reader) (Message, error) {
 	var h [HeaderSize]byte
@@ -77,7 +76,7 @@ func Receive(r io.Reader) (Message, error) {
 	}
 	n := binary.LittleEndian.Uint32(h[12:])
 	if n > PayloadMax {
-		return Message{}, fmt.Errorf("%w: payload of %d bytes where %d is the most", ErrFormat, n, PayloadMax)
+		return Message{}, fmt.Errorf("%w: payload of %d bytes, at most %d are allowed", ErrFormat, n, PayloadMax)
 	}
 	m.Payload = make([]byte, n)
 	if _, err := io.ReadFull(r, m.Payload); err != nil {
