@@ -19,7 +19,7 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// asNobody runs vlibmaster as the user nobody, who may not use Xen.
+// asNobody runs vlibmaster as the user nobody, without access to Xen.
 func asNobody(t *testing.T, args ...string) (string, int) {
 	t.Helper()
 	c := exec.Command("vlibmaster", args...)
