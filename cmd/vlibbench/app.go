@@ -27,7 +27,11 @@ prints each result at once. A missed target is printed and is no failure.
    vlibbench report    the same as a page with figures, with what the paper says`
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	app := &cli.App{
+	return newApp(stdin, stdout, stderr).RunContext(ctx, args)
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
+	return &cli.App{
 		Name:                 "vlibbench",
 		Usage:                "this project's experiments and their table",
 		Description:          description,
@@ -42,7 +46,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		},
 		Commands: slices.Concat(experimentCommands(), nativeCommands(), throttleCommands(), labCommands(), moduleCommands(), mjumpCommands(), []*cli.Command{tableCommand()}),
 	}
-	return app.RunContext(ctx, args)
 }
 
 func tableCommand() *cli.Command {

@@ -45,6 +45,10 @@ EXIT STATUS
 // run is the program. It returns nil, or an error that [status] and [message]
 // explain.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	return newApp(stdin, stdout, stderr).RunContext(ctx, args)
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
 		Name:                   "vliblab",
 		Usage:                  "real Xen in QEMU, for tests and trials",
@@ -69,5 +73,5 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	for _, c := range app.Commands {
 		c.OnUsageError = app.OnUsageError
 	}
-	return app.RunContext(ctx, args)
+	return app
 }
