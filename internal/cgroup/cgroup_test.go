@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestParseMounts(t *testing.T) {
+func TestMountsOfBothVersionsAreFound(t *testing.T) {
 	m := parseMounts(`31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
 32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:7 - cgroup cgroup rw,cpu,cpuacct
 37 31 0:34 / /sys/fs/my\040freezer rw - cgroup cgroup rw,freezer
@@ -22,7 +22,7 @@ nonsense
 	}
 }
 
-func TestParseTrees(t *testing.T) {
+func TestTreesAreTheHierarchiesThatCountCPUTime(t *testing.T) {
 	const text = `25 1 0:23 / /sys/fs/cgroup rw - tmpfs tmpfs rw
 26 25 0:24 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct
 27 25 0:25 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer
@@ -36,7 +36,7 @@ broken -
 	}
 }
 
-func TestParseOf(t *testing.T) {
+func TestCgroupOfAProcessIsFound(t *testing.T) {
 	const text = "3:cpuset:/a\n2:cpu,cpuacct:/vlibos/x\n0::/b:c/d\n"
 	for version, want := range map[int]string{1: "/vlibos/x", 2: "/b:c/d"} {
 		if got, ok := (Tree{Version: version}).parseOf(text); !ok || got != want {
@@ -48,7 +48,7 @@ func TestParseOf(t *testing.T) {
 	}
 }
 
-func TestParseUsage(t *testing.T) {
+func TestUsageIsReadInEitherUnit(t *testing.T) {
 	for _, c := range []struct {
 		text    string
 		version int

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// Mounts is where cgroups are.
+// Mounts are the mount points of cgroup file systems.
 type Mounts struct {
 	V2 string            // "" if it is not mounted
 	V1 map[string]string // by controller
 }
 
-// FindMounts finds those of this machine.
+// FindMounts finds the mount points of this machine.
 func FindMounts() (Mounts, error) {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -24,9 +24,10 @@ func FindMounts() (Mounts, error) {
 	return parseMounts(string(text)), nil
 }
 
-// parseMounts reads mountinfo, see proc(5): the fifth field is the mount point,
-// behind "-" are the type, the source and the options of the file system, which
-// for version 1 name the controllers. Of several mounts the first counts.
+// parseMounts reads mountinfo, see proc(5). The fifth field is the mount point.
+// After "-" are the type, the source and the options of the file system; the
+// options of version 1 name the controllers. The first of several mounts
+// counts.
 func parseMounts(text string) Mounts {
 	m := Mounts{V1: map[string]string{}}
 	for line := range strings.Lines(text) {

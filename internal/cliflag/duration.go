@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cliflag has the flags that all of this project's programs share.
+// Package cliflag has the flags that this project's programs share.
 package cliflag
 
 import (
@@ -11,9 +11,9 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// Duration is a flag for a time. Unlike a [cli.DurationFlag] it says how a time is
-// written when it is not, and shows no default where there is none. It takes no
-// value from the environment.
+// Duration is a flag for a time. Unlike a [cli.DurationFlag] its error shows
+// how to write a time, and its help shows no default where there is none. It
+// takes no value from the environment.
 type Duration struct {
 	Name, Category, Usage string
 	Value                 time.Duration
@@ -30,8 +30,8 @@ var _ interface {
 
 type duration time.Duration
 
-// Set implements flag.Value. Package flag puts the flag and the text before the
-// error.
+// Set implements flag.Value. Package flag prefixes the error with the flag and
+// the text.
 func (d *duration) Set(text string) error {
 	v, err := time.ParseDuration(text)
 	if err != nil {
@@ -52,7 +52,7 @@ func (f *Duration) Apply(set *flag.FlagSet) error {
 
 func (f *Duration) String() string       { return cli.FlagStringer(f) }
 func (f *Duration) Names() []string      { return []string{f.Name} }
-func (f *Duration) IsSet() bool          { return false } // not by the environment
+func (f *Duration) IsSet() bool          { return false } // not from the environment
 func (f *Duration) IsRequired() bool     { return f.Required }
 func (f *Duration) IsVisible() bool      { return true }
 func (f *Duration) TakesValue() bool     { return true }
@@ -61,8 +61,8 @@ func (f *Duration) GetValue() string     { return f.Value.String() }
 func (f *Duration) GetCategory() string  { return f.Category }
 func (f *Duration) GetEnvVars() []string { return nil }
 
-// GetDefaultText is empty where no value is a default: an optional time of 0 says
-// what that means in its usage.
+// GetDefaultText is empty unless the flag has a default: the usage of an
+// optional time says what 0 means.
 func (f *Duration) GetDefaultText() string {
 	if f.DefaultText != "" || f.Required || f.Value == 0 {
 		return f.DefaultText

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package httplimit bounds how many connections an http.Server has, and so how
-// many descriptors its clients can make it hold.
+// Package httplimit limits the number of connections of an http.Server, and so
+// the number of descriptors that its clients can use.
 //
-// netutil.LimitListener does not serve: it stops accepting at its limit, so that
-// connections which ask for nothing keep out those that do. Here the oldest
+// netutil.LimitListener does not suit: it stops accepting at its limit, so that
+// connections without a request keep out those that have one. Here the oldest
 // connection without a request makes room for the newest.
 package httplimit
 
@@ -16,9 +16,9 @@ import (
 	"sync"
 )
 
-// Connections has s, which does not serve yet, hold at most most connections. At
-// the limit a new one closes the oldest whose request has not been read, and is
-// closed itself if there is none.
+// Connections limits s, which does not serve yet, to most connections. At the
+// limit a new connection closes the oldest whose request has not been read; if
+// there is none, the new one is closed.
 func Connections(s *http.Server, most int) {
 	l := &limit{most: most}
 	handler := s.Handler
@@ -48,7 +48,7 @@ type limit struct {
 
 type connection struct {
 	net.Conn
-	serving bool // a request of it
+	serving bool // a request is being served
 }
 
 func (l *limit) enter(conn net.Conn) *connection {
@@ -58,7 +58,7 @@ func (l *limit) enter(conn net.Conn) *connection {
 	l.open = append(l.open, c)
 	if len(l.open) > l.most {
 		i := slices.IndexFunc(l.open, func(c *connection) bool { return !c.serving })
-		l.open[i].Close() // the server hears of it by reading
+		l.open[i].Close() // the server notices it when it reads
 		l.open = slices.Delete(l.open, i, i+1)
 	}
 	return c

@@ -15,32 +15,32 @@ import (
 
 // Page is a manual page.
 type Page struct {
-	Name     string // of what it describes, for example "vlibmaster"
+	Name     string // of the subject, for example "vlibmaster"
 	Section  int
 	Summary  string // one line, without a full stop
 	Synopsis []string
-	Text     string // the description; headings in it become sections behind Entries
+	Text     string // the description; headings in it become sections after Entries
 	Groups   []Group
 	SeeAlso  []string // for example "vlibmaster(8)"
 	Date     time.Time
 	Version  string
 }
 
-// Group is a section, or below a section, of flags, keys or files.
+// Group is a section, or subsection, of flags, keys or files.
 type Group struct {
 	Title   string
-	Below   bool // of the section before
+	Below   bool // it is a subsection of the section before
 	Text    string
 	Entries []Entry
 }
 
-// Entry is one flag, key or file with what it means.
+// Entry is one flag, key or file and its meaning.
 type Entry struct{ Name, Meaning string }
 
 // Write writes the page.
 func (p Page) Write(w io.Writer) error {
 	var b troff
-	// A date with escapes in it is none to mandoc.
+	// mandoc does not recognise a date that contains escapes.
 	fmt.Fprintf(&b, ".TH \"%s\" %d %s \"%s\" \"vLibOS for Xen\"\n", escape(p.Name), p.Section, p.Date.UTC().Format(time.DateOnly), escape("vLibOS "+p.Version))
 	b.macro("SH", "NAME")
 	b.text(p.Name + " - " + p.Summary)
@@ -76,8 +76,8 @@ func (p Page) Write(w io.Writer) error {
 	return err
 }
 
-// group is a group's text. A section of it that the page has too, such as the
-// exit codes in the help of a command, is not said again.
+// group writes a group's text. A section that the page has already, such as the
+// exit codes in the help of a command, is left out.
 func (b *troff) group(text string, known []section) {
 	before, own := split(text)
 	b.prose(before)
@@ -96,7 +96,7 @@ type section struct {
 	lines []string
 }
 
-// split takes a text apart at its headings.
+// split divides a text at its headings.
 func split(text string) (before []string, sections []section) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
@@ -117,13 +117,14 @@ func split(text string) (before []string, sections []section) {
 	return before, sections
 }
 
-// heading is a line of capitals and blanks that begins at the margin.
+// heading reports whether a line has only capitals and blanks, without
+// indentation.
 func heading(line string) bool {
 	return len(line) > 1 && unicode.IsUpper(rune(line[0])) && !strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsUpper(r) && r != ' ' })
 }
 
-// Date is the day that a page bears: of the source, where the build says it,
-// so that the same source gives the same page; else now.
+// Date is the date of a page: that of the source, where the build gives it, so
+// that the same source gives the same page; otherwise now.
 func Date(now time.Time) time.Time {
 	if s, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
 		return time.Unix(s, 0)

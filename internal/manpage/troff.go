@@ -4,7 +4,7 @@ package manpage
 
 import "strings"
 
-// troff is a page's source.
+// troff is the source of a page.
 type troff struct{ strings.Builder }
 
 // macro begins a line with a request and its arguments.
@@ -18,10 +18,10 @@ func (b *troff) macro(name string, args ...string) {
 
 func (b *troff) bold(s string) { b.WriteString(`\fB` + escape(s) + "\\fR\n") }
 
-// text is one line of input, which is filled.
+// text writes one line of input, which troff fills.
 func (b *troff) text(s string) { b.WriteString(guard(escape(strings.TrimSpace(s))) + "\n") }
 
-// example shows lines as they stand.
+// example writes lines that are shown unchanged.
 func (b *troff) example(lines []string) {
 	b.macro("nf")
 	for _, l := range lines {
@@ -30,7 +30,7 @@ func (b *troff) example(lines []string) {
 	b.macro("fi")
 }
 
-// prose is paragraphs, and examples where lines are indented.
+// prose writes paragraphs, and examples where lines are indented.
 func (b *troff) prose(lines []string) {
 	for begun := false; len(lines) > 0; {
 		n := 0
@@ -64,13 +64,13 @@ func (b *troff) prose(lines []string) {
 
 func indented(line string) bool { return strings.HasPrefix(line, " ") }
 
-// escape keeps troff from reading anything in s. A dash is a dash that can be
+// escape makes troff print s unchanged. A dash becomes a dash that can be
 // copied, not a hyphen.
 func escape(s string) string { return escaper.Replace(s) }
 
 var escaper = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`, "…", "...")
 
-// guard keeps a line from being a request, and an empty one from being none.
+// guard makes a line that would be a request, or empty, ordinary text.
 func guard(line string) string {
 	if line == "" || line[0] == '.' {
 		return `\&` + line

@@ -14,7 +14,8 @@ import (
 	"testing"
 )
 
-// docs/research/faults.md names the test of each fault; each of them is there.
+// docs/research/faults.md names the test of each fault; all of these tests
+// exist.
 func TestFaultsHaveTheTestsTheyName(t *testing.T) {
 	page, err := os.ReadFile("../../docs/research/faults.md")
 	if err != nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package statusline says what a program does now: on a terminal in one line
-// that changes, elsewhere a line each time. What is said, and how often, is the
-// program's.
+// Package statusline shows what a program does at the moment: on a terminal in
+// one line that changes, elsewhere in a new line each time. The program decides
+// what to show, and how often.
 package statusline

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestPlain(t *testing.T) {
+func TestLinesFollowEachOtherWithoutATerminal(t *testing.T) {
 	var b bytes.Buffer
 	l := New(&b)
 	l.Show("one")
@@ -25,14 +25,14 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-func TestTerminal(t *testing.T) {
+func TestLineIsOverwrittenOnATerminal(t *testing.T) {
 	host, terminal := pty(t)
 	if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 24, Row: 10}); err != nil {
 		t.Fatal(err)
 	}
 	l := New(terminal)
 	if !l.Terminal() || Plain(terminal).Terminal() {
-		t.Error("what is a terminal")
+		t.Error("a pty is not taken for a terminal")
 	}
 	l.Show("grüße")
 	l.Show("1234567890123456789012é4567")
@@ -41,13 +41,13 @@ func TestTerminal(t *testing.T) {
 	if err := terminal.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// Behind what was written, a terminal that nobody has open is EIO.
+	// After its output, a terminal that no process has open returns EIO.
 	if got, err := io.ReadAll(host); !errors.Is(err, unix.EIO) || string(got) != want {
 		t.Errorf("got %q, want %q: %v", got, want, err)
 	}
 }
 
-// pty opens a terminal and the end that sees what is written to it.
+// pty opens a terminal and the end that receives its output.
 func pty(t *testing.T) (host, terminal *os.File) {
 	t.Helper()
 	host, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -70,7 +70,7 @@ func pty(t *testing.T) (host, terminal *os.File) {
 	return host, terminal
 }
 
-func TestStages(t *testing.T) {
+func TestEachLineIsAStage(t *testing.T) {
 	var got []string
 	fmt.Fprint(Stages(func(s string) { got = append(got, s) }), "one\n\n two ")
 	if want := []string{"one", "two"}; !slices.Equal(got, want) {
