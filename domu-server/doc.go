@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package domuserver is the server in a vLib OS. It answers the calls that
-// arrive over a vlibcall.Listener with built-in functions, with functions that
+// arrive over a transport.Listener with built-in functions, with functions that
 // a Go program adds, and with functions of the guest's shared libraries.
 //
 // It is for cmd/vlib-server, and for a program that provides functions in Go:

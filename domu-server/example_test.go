@@ -32,7 +32,7 @@ func ExampleServer_Handle() {
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx) }()
 
-	c, err := vlibcall.Open(ctx, native.Domain(dir), 1, 8192, vlibcall.Options{})
+	c, err := vlibcall.Open(ctx, native.Domain(dir), vlibcall.Options{Size: 8192})
 	if err != nil {
 		log.Fatal(err)
 	}

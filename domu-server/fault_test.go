@@ -123,7 +123,7 @@ func TestClientThatLeavesFreesTheServer(t *testing.T) {
 	testkit.Eventually(t, "the worker runs", func() bool { return len(children()) == 1 })
 	other.Close()
 	_, err := p.Result()
-	fails(t, err, vlibcall.ErrClosed)
+	fails(t, err, os.ErrClosed)
 	if n := v.number("count", "i32()"); n != 1 {
 		t.Errorf("count %d", n)
 	}

@@ -131,7 +131,7 @@ func serve(t *testing.T, opts Options, more ...func(*Server)) *vlib {
 
 func (v *vlib) open(size int) *vlibcall.Channel {
 	v.Helper()
-	c, err := vlibcall.Open(context.Background(), native.Domain(v.dir), 1, size, vlibcall.Options{})
+	c, err := vlibcall.Open(context.Background(), native.Domain(v.dir), vlibcall.Options{Size: size})
 	if err != nil {
 		v.Fatal(err)
 	}

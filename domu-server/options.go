@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // Options of a Server. The zero value is a sensible default.
@@ -17,7 +19,7 @@ type Options struct {
 	// the port.
 	Name, Version, Transport string
 	Transports               []string
-	Port                     uint32
+	Port                     transport.Port
 
 	// Worker is the program in which libraries run. Default: vlib-worker in the
 	// directory of this executable.

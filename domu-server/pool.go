@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // idleMemory limits the channel memory that all idle workers have touched
@@ -70,7 +71,7 @@ var errCancelled = errors.New("cancelled")
 // finish makes output the output of c. If it fits, output is already in
 // c.Reserve(c.Room()).
 func finish(c *vlibcall.Call, output []byte) error {
-	if len(output) > vlibcall.InlineSize {
+	if len(output) > transport.InlineSize {
 		_, err := c.Reserve(len(output))
 		return err
 	}

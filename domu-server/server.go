@@ -10,6 +10,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/vlibcall/signature"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // Server serves the calls to one vLib OS, one at a time.
@@ -22,7 +23,7 @@ type Server struct {
 
 // New returns a server for the channels of l, which it then owns. It has the
 // functions of package builtin and the libraries of the guest.
-func New(l vlibcall.Listener, opts Options) *Server {
+func New(l transport.Listener, opts Options) *Server {
 	s := &Server{calls: vlibcall.NewServer(l), opts: opts.withDefaults()}
 	s.pool = pool{path: s.opts.Worker, max: s.opts.MaxWorkers, log: s.opts.Log}
 	s.calls.Linger = s.opts.Linger

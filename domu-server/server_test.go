@@ -10,6 +10,7 @@ import (
 
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 func TestEchoReturnsItsInput(t *testing.T) {
@@ -32,7 +33,7 @@ func TestServicesListsFunctionsAndLibraries(t *testing.T) {
 	})
 	v.number("count", "i32()")
 	want := builtin.Info{
-		Name: "d", Version: "v", Revision: vlibcall.Revision,
+		Name: "d", Version: "v", Revision: transport.Revision,
 		Transport: "native", Offered: []string{"native", "xen"}, Port: 7,
 		Functions: []builtin.Function{{Library: "a", Function: "f"}, {Library: "vlib", Function: "echo"},
 			{Library: "vlib", Function: "run"}, {Library: "vlib", Function: "services"}},

@@ -77,11 +77,11 @@ func startWorker(ctx context.Context, path, library string) (*worker, error) {
 	defer cancel()
 	defer context.AfterFunc(life, cancel)()
 	// On one CPU the worker cannot answer while the server spins.
-	opts := vlibcall.Options{}
+	opts := vlibcall.Options{Size: workerSize}
 	if runtime.NumCPU() == 1 {
 		opts.Wait = vlibcall.Block
 	}
-	if w.channel, err = vlibcall.Open(ctx, native.NewConn(ours), 0, workerSize, opts); err != nil {
+	if w.channel, err = vlibcall.Open(ctx, native.NewConn(ours), opts); err != nil {
 		if w.ended(deathGrace) {
 			err = errors.New(w.obituary())
 		}

@@ -2,7 +2,7 @@
 
 // Package xenctl talks to the hypervisor as a toolstack does: it reads Xen's
 // version, lists domains and pauses them. It is for control programs in Dom0,
-// as root; in a DomU the kernel or Xen answers [ErrNotPermitted].
+// as root; in a DomU the kernel or Xen answers fs.ErrPermission.
 //
 // The calls go through /dev/xen/privcmd. Their arguments are in memory from
 // /dev/xen/hypercall, which the kernel does not move, or where that device does

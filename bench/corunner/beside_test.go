@@ -20,7 +20,8 @@ import (
 	"github.com/vlibos/vlibos/throttle"
 )
 
-// asChild makes the test program one of an experiment's processes.
+// asChild is the argument that makes the test program one of an experiment's
+// processes.
 const asChild = "experiment-child"
 
 func TestMain(m *testing.M) {
@@ -49,8 +50,9 @@ func self(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Every job works, counts, rests when it shall, and ends with its input.
-func TestJobs(t *testing.T) {
+// A job works, counts its work, rests when it is told to, and ends with its
+// input.
+func TestJobWorksAndRestsAsItIsTold(t *testing.T) {
 	for _, job := range Jobs() {
 		t.Run(job, func(t *testing.T) {
 			if err := Missing(job); err != nil {
@@ -61,7 +63,7 @@ func TestJobs(t *testing.T) {
 				t.Fatal(err)
 			}
 			if n := r.work(); n != 0 {
-				t.Errorf("%d done before it was let go", n)
+				t.Errorf("%d done before it was started", n)
 			}
 			for range 2 {
 				before := r.work()
@@ -75,20 +77,20 @@ func TestJobs(t *testing.T) {
 				before = r.work()
 				time.Sleep(20 * time.Millisecond)
 				if n := r.work(); n != before {
-					t.Errorf("%d done at rest", n-before)
+					t.Errorf("%d done while it rested", n-before)
 				}
 			}
 			if err := r.run(t.Context(), true); err != nil {
 				t.Fatal(err)
 			}
 			if err := r.close(); err != nil {
-				t.Errorf("in the midst of its work: %v", err)
+				t.Errorf("ended during its work: %v", err)
 			}
 		})
 	}
 }
 
-func TestMissing(t *testing.T) {
+func TestMissingSaysHowToInstallAProgram(t *testing.T) {
 	if err := Missing("nothing"); err == nil || !strings.Contains(err.Error(), "m_jump") {
 		t.Error(err)
 	}
@@ -101,8 +103,9 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// m_jump writes to every line of its array once, never twice in a row of DRAM.
-func TestMjump(t *testing.T) {
+// m_jump writes to every line of its array once, and never twice in a row of
+// DRAM.
+func TestMjumpWritesToEachLineOnce(t *testing.T) {
 	if got := arraySize(0); got != jumpLeast {
 		t.Errorf("array of %d", got)
 	}
@@ -124,7 +127,7 @@ func TestMjump(t *testing.T) {
 	}
 }
 
-func TestModes(t *testing.T) {
+func TestFirstModeIsAloneAndEachNameIsUnique(t *testing.T) {
 	names := make(map[string]bool)
 	for _, m := range Modes {
 		if names[m.Name] || strings.Contains(m.Name, ".") || m.Title == "" || Title(m.Name) != m.Title {
@@ -157,8 +160,8 @@ func open(t *testing.T) *Host {
 	return h
 }
 
-// The modes do what they say to real domains, and leave nothing behind.
-func TestHost(t *testing.T) {
+// Each mode does to real domains what it says, and leaves nothing behind.
+func TestModeDoesWhatItSaysToDomains(t *testing.T) {
 	h := open(t)
 	closed := false
 	defer func() {
@@ -188,12 +191,12 @@ func TestHost(t *testing.T) {
 		if m.Runs {
 			testkit.Eventually(t, m.Name+": work", func() bool { return h.Work() > before })
 		} else {
-			testkit.Eventually(t, "looks at the service alone", func() bool {
+			testkit.Eventually(t, "the latencies of the service alone are read", func() bool {
 				if err := h.Set(t.Context(), m); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(5 * period)
-				if err := h.free(); err != nil { // the looks go on until then
+				if err := h.free(); err != nil { // readings continue until then
 					t.Fatal(err)
 				}
 				return len(h.levels.alone[h.source.Name()]) >= leastLooks
@@ -215,11 +218,11 @@ func TestHost(t *testing.T) {
 				t.Errorf("%s: %s is on CPUs %v, want %d", m.Name, d.Name, d.CPUs, want)
 			}
 		}
-		_, err = h.host.Usage(t.Context(), h.domain(Service), reserved.ID)
+		_, err = h.host.Usage(t.Context(), h.domain(Service).On(reserved))
 		if adopted := err == nil; adopted != (m.Name == "reserved") {
 			t.Errorf("%s: the service is on a reservation: %v", m.Name, adopted)
 		}
-		_, err = h.host.Usage(t.Context(), h.domain(Job), background.ID)
+		_, err = h.host.Usage(t.Context(), h.domain(Job).On(background))
 		if adopted := err == nil; adopted != slices.Contains(throttle.Policies, m.Name) {
 			t.Errorf("%s: the job is on a reservation: %v", m.Name, adopted)
 		}

@@ -23,38 +23,40 @@ const (
 	Job     = "job"
 )
 
-// Host is this machine with the domains of one experiment.
+// Host is this machine, with the domains of one experiment.
 type Host struct {
 	host   *native.Host
 	parent string
 	added  []string
 	job    *Runner
-	stop   func() error // of the mode's control
+	stop   func() error // ends the mode's control
 	source throttle.Source
 	levels levels
-	notes  map[string]map[string]float64 // of throttling, by mode
-	// ServiceCPU has the service, OtherCPU the job.
+	notes  map[string]map[string]float64 // raw numbers of the throttle, by mode
+	// ServiceCPU runs the service, OtherCPU the job.
 	ServiceCPU, OtherCPU int
-	// LoadCPU has who measures: a third CPU if there is one, else OtherCPU,
-	// where a real-time policy puts it before the job.
+	// LoadCPU runs the measuring thread. It is a third CPU if there is one,
+	// else OtherCPU, where a real-time policy gives the thread precedence
+	// over the job.
 	LoadCPU int
-	// Felt is a file in which the service tallies its users' latencies, see
-	// [throttle/requestlatency]; "" if it does not. It may be set before the first mode.
+	// Felt is the path of a file in which the service records its users'
+	// latencies ([throttle/requestlatency]); "" if it records none. It may be
+	// set before the first mode.
 	Felt string
 }
 
-// Guard is the argument that leads a program to [native.Guard], which has to
-// open what is throttled if the experiment dies; the cgroup follows.
+// Guard is the argument that makes a program call [native.Guard]; the cgroup
+// follows it. The guard thaws throttled domains if the experiment dies.
 const Guard = "guard"
 
-// Open takes the machine's first CPUs. Domains are below a cgroup of their own,
-// which a master of this machine does not see. Self starts this program as
-// [Guard]. Errors wrap [host.ErrNotHere] and [host.ErrNotAllowed].
+// Open takes the machine's first CPUs. The domains are below a cgroup of their
+// own, which a daemon on this machine does not see. self starts this program as
+// the [Guard]. Errors wrap [host.ErrNotHere] and [host.ErrNotAllowed].
 func Open(self func(args ...string) *exec.Cmd) (_ *Host, err error) {
-	runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0))) // as the native host asks for
+	runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0))) // the native host requires it
 	h := &Host{parent: fmt.Sprintf("vlibos-bench-%d", os.Getpid()), notes: make(map[string]map[string]float64)}
-	// The throttle stops domains by the freezer, which costs a tenth with
-	// version 2.
+	// The throttle stops domains with the freezer, which in version 2 takes a
+	// tenth of the time.
 	h.host, err = native.Open(native.Options{Parent: h.parent, Version: 2, Guard: self(Guard, h.parent).Args})
 	if err != nil {
 		return nil, err
@@ -87,8 +89,8 @@ func (h *Host) Add(ctx context.Context, name string, process *os.Process, cpu in
 	return h.host.Pin(ctx, name, []int{cpu})
 }
 
-// SetJob starts a job's process as a domain; it is prepared, and waits for the
-// first mode.
+// SetJob starts a job's process as a domain. When it returns, the job is
+// prepared and waits for the first mode.
 func (h *Host) SetJob(ctx context.Context, job string, self func(args ...string) *exec.Cmd) error {
 	if err := h.EndJob(ctx); err != nil {
 		return err
@@ -105,7 +107,7 @@ func (h *Host) SetJob(ctx context.Context, job string, self func(args ...string)
 	return r.rests(ctx)
 }
 
-// EndJob ends the job, if there is one.
+// EndJob ends the job, if one was set.
 func (h *Host) EndJob(ctx context.Context) error {
 	if h.job == nil {
 		return nil
@@ -115,8 +117,8 @@ func (h *Host) EndJob(ctx context.Context) error {
 	return errors.Join(err, h.remove(ctx, Job))
 }
 
-// Set changes to a mode; nothing of the one before is left. A throttle begins
-// open: measure when [Settle] has passed.
+// Set ends the previous mode and begins m. A throttle begins open: measure
+// after [Settle].
 func (h *Host) Set(ctx context.Context, m Mode) (err error) {
 	if err := h.free(); err != nil {
 		return err
@@ -137,7 +139,7 @@ func (h *Host) Set(ctx context.Context, m Mode) (err error) {
 	return err
 }
 
-// free ends the control of a mode.
+// free ends the mode's control.
 func (h *Host) free() error {
 	if h.stop == nil {
 		return nil
@@ -147,7 +149,7 @@ func (h *Host) free() error {
 	return err
 }
 
-// Work that the job has done since it was set, in its own unit.
+// Work returns how much the job has done since it was set, in its own unit.
 func (h *Host) Work() uint64 { return h.job.work() }
 
 func (h *Host) remove(ctx context.Context, name string) error {
@@ -160,10 +162,10 @@ func (h *Host) remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// Close ends the job and takes all domains apart; other processes in them are
-// the caller's to end before.
+// Close ends the job and removes all domains. The caller ends other processes
+// in them before.
 func (h *Host) Close() error {
-	ctx := context.Background() // also when the experiment was interrupted
+	ctx := context.Background() // cleaning up also after an interrupt
 	err := h.EndJob(ctx)
 	for len(h.added) > 0 {
 		err = errors.Join(err, h.remove(ctx, h.added[0]))
@@ -174,9 +176,9 @@ func (h *Host) Close() error {
 	return errors.Join(err, h.host.Close(), h.host.Dissolve())
 }
 
-// Realtime makes the calling thread, which must be locked, the first on its CPU,
-// and keeps its process in memory. Without the right to, it is an error: what
-// is measured would be the scheduler.
+// Realtime gives the calling thread, which must be locked, precedence on its
+// CPU (SCHED_FIFO), and locks its process in memory. It is an error if that is
+// not permitted: the result would be a measurement of the scheduler.
 func Realtime() error {
 	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 50, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
 	if err := unix.SchedSetAttr(0, &attr, 0); err != nil {

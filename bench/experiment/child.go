@@ -17,7 +17,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/host/threads"
 )
 
-// Child is one of an experiment's processes: what it is stands in args.
+// Child is one of an experiment's processes; args say which.
 func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
 	args = append(slices.Clone(args), "", "", "")
 	role, arg := args[0], args[1]
@@ -39,5 +39,5 @@ func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 	case "load":
 		return tail.Load(arg, args[2], in, out)
 	}
-	return fmt.Errorf("no process of an experiment is %q: this command is for the experiments themselves", role)
+	return fmt.Errorf("unknown process %q: this command is for the experiments themselves", role)
 }

@@ -49,9 +49,8 @@ func self(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Every measurement comes to its end and gives a figure; what it is, a test
-// cannot say.
-func TestClient(t *testing.T) {
+// Each measurement ends and gives a figure. A test cannot judge the figure.
+func TestEachMeasurementGivesAFigure(t *testing.T) {
 	_, peer, err := Cores()
 	if err != nil {
 		t.Skip(err)

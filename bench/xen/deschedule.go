@@ -11,11 +11,11 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// left is how long a domain is left alone, running, and off its CPU, in between.
+// left is the time between two changes, running and off the CPU.
 const left = 200 * time.Microsecond
 
-// deschedules counts from here, on another CPU, until a domain that spins is off
-// its CPU: by its gate, and by Xen's own pause, which returns when it is.
+// deschedules counts, from this CPU, until a spinning domain is off its own CPU:
+// by its gate, and by Xen's own pause, which returns when it is.
 func (b *host) deschedules(ctx context.Context, domid uint16) (err error) {
 	stop, err := spin(ctx, b.xen, domid)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 	domuserver "github.com/vlibos/vlibos/domu-server"
 	"github.com/vlibos/vlibos/internal/unixpath"
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 const description = `vlib-server runs in a guest and serves one port of it: it calls functions of
@@ -59,7 +59,11 @@ func status(err error) int {
 
 // run is the program. It returns when ctx is done.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	app := &cli.App{
+	return newApp(stdin, stdout, stderr).RunContext(ctx, args)
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
+	return &cli.App{
 		Name:            "vlib-server",
 		Usage:           "makes this domain a vLib OS",
 		Description:     description,
@@ -67,13 +71,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		Writer:          stdout,
 		ErrWriter:       stderr,
 		HideHelpCommand: true,
-		Version:         fmt.Sprintf("%s, channel revision %d", version(), vlibcall.Revision),
+		Version:         fmt.Sprintf("%s, channel revision %d", version(), transport.Revision),
 		Flags:           flags(),
 		ExitErrHandler:  func(*cli.Context, error) {},
 		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usageError{err} },
 		Action:          serve,
 	}
-	return app.RunContext(ctx, args)
 }
 
 func serve(c *cli.Context) error {
@@ -102,7 +105,7 @@ func serve(c *cli.Context) error {
 }
 
 // listen opens the transport that opts name. where describes it for people.
-func listen(c *cli.Context, opts domuserver.Options) (l vlibcall.Listener, where string, err error) {
+func listen(c *cli.Context, opts domuserver.Options) (l transport.Listener, where string, err error) {
 	t := transports[opts.Transport]
 	if l, where, err = t(c, opts); errors.Is(err, unixpath.ErrTooLong) {
 		return nil, "", usagef("--name and --native-dir: %w", err)
@@ -112,12 +115,12 @@ func listen(c *cli.Context, opts domuserver.Options) (l vlibcall.Listener, where
 	return l, where, nil
 }
 
-func port(c *cli.Context) (uint32, error) {
+func port(c *cli.Context) (transport.Port, error) {
 	p := c.Uint64("port")
-	if p > math.MaxUint32 {
-		return 0, usagef("--port %d: at most %d", p, uint32(math.MaxUint32))
+	if p == 0 || p > math.MaxUint32 {
+		return 0, usagef("--port %d: want 1 to %d", p, uint32(math.MaxUint32))
 	}
-	return uint32(p), nil
+	return transport.Port(p), nil
 }
 
 // entries splits the values of a repeated flag at commas.

@@ -98,7 +98,7 @@ func start(t *testing.T, args ...string) *running {
 		r.cmd.Wait() // fails if the test has waited already
 	})
 	r.logs("serves port 1 over transport native (" + r.dir + "/1.sock)")
-	if r.Channel, err = vlibcall.Open(t.Context(), native.Domain(r.dir), 1, 1<<20, vlibcall.Options{}); err != nil {
+	if r.Channel, err = vlibcall.Open(t.Context(), native.Domain(r.dir), vlibcall.Options{Size: 1 << 20}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Channel.Close() })
@@ -247,7 +247,7 @@ func TestWrongCommandLinesExitWithTwo(t *testing.T) {
 	}{
 		{"extra", 2, `unexpected "extra"`},
 		{"--no-such-flag", 2, "no-such-flag"},
-		{"--port 4294967296", 2, "at most 4294967295"},
+		{"--port 4294967296", 2, "1 to 4294967295"},
 		{"--transport tcp", 2, "auto, native, xen"},
 		{"--libraries lib/x", 2, "want a soname"},
 		{"--name a/b", 2, "name of a directory"},

@@ -9,19 +9,19 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 var errServerLeft = errors.New("the server closed the channel")
 
 // oneChannel is a listener that is finished when its only channel ends.
 type oneChannel struct {
-	vlibcall.Listener
-	own vlibcall.Endpoint // the channel, hidden from child processes
+	transport.Listener
+	own transport.ServerEndpoint // the channel, hidden from child processes
 }
 
 // Wait returns errServerLeft instead of a channel that its client has left.
-func (l *oneChannel) Wait(deadline time.Time) (vlibcall.Endpoint, error) {
+func (l *oneChannel) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
 	ep, err := l.Listener.Wait(deadline)
 	if err == nil && ep.Gone() != nil {
 		return nil, errServerLeft

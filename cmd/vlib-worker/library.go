@@ -8,6 +8,7 @@ import (
 	"github.com/vlibos/vlibos/domu-server/ffi"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/signature"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // library is the library of this process. The first call loads it, so that a
@@ -39,7 +40,7 @@ func (l *library) serve(c *vlibcall.Call) error {
 	if err != nil {
 		return verdict(err)
 	}
-	if n > vlibcall.InlineSize {
+	if n > transport.InlineSize {
 		_, err = c.Reserve(n)
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/vlibos/vlibos/bench/report"
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/debs"
+	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
 // The test program is also an experiment's processes.
@@ -68,7 +69,7 @@ func TestTail(t *testing.T) {
 	// its CPU time where nobody counts it.
 	for i, m := range corunner.Modes {
 		raw := records[i].Raw
-		if m.Name == "feedback" && raw["limit_requests_ns"] <= 0 {
+		if m.Name == "feedback" && raw["limit_"+(*requestlatency.Source)(nil).Name()+"_ns"] <= 0 {
 			t.Errorf("feedback: %v", raw)
 		}
 		if m.Name == "rate" && raw["budget_misses_per_s"]+raw["budget_cpu_ns_per_s"] <= 0 {

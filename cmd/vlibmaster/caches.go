@@ -13,8 +13,8 @@ import (
 	"github.com/vlibos/vlibos/xenctl"
 )
 
-// cachePartitioner says who shares caches out on a host: Linux where domains
-// are processes, and else Xen.
+// cachePartitioner opens what partitions caches on a host: Linux where domains are
+// processes, and Xen otherwise.
 func cachePartitioner(p host.Host, dir string) caching.Open {
 	return func() (host.CachePartitioner, error) {
 		if p, ok := p.(*native.Host); ok {

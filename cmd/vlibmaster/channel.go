@@ -24,7 +24,7 @@ type conversation struct {
 
 // converse finds the domain and opens a channel, within the timeout of the
 // options if that is not 0. The caller closes it.
-func converse(c *cli.Context, ref string, port uint32, size int, o vlibcall.Options) (_ *conversation, err error) {
+func converse(c *cli.Context, ref string, o vlibcall.Options) (_ *conversation, err error) {
 	cfg, err := chosen(c)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func converse(c *cli.Context, ref string, port uint32, size int, o vlibcall.Opti
 		return nil, err
 	}
 	v.book = record(c, v.domain, &o)
-	if v.Channel, err = vlibcall.Open(ctx, v.domain, port, size, o); err != nil {
+	if v.Channel, err = vlibcall.Open(ctx, v.domain, o); err != nil {
 		return nil, v.explain(err)
 	}
 	return v, nil

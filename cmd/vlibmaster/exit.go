@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"unicode"
 
 	"github.com/vlibos/vlibos/bench/command"
 	"github.com/vlibos/vlibos/dom0/config"
@@ -16,6 +15,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/internal/printable"
 	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
@@ -72,7 +72,7 @@ var verdicts = []struct {
 	{command.ErrUsage, exitUsage},
 	{errArgument, exitArgument},
 	{vlibcall.ErrProtocol, exitProtocol},
-	{directory.ErrNoDomain, exitNoDomain},
+	{host.ErrNoDomain, exitNoDomain},
 	{directory.ErrNoXen, exitNoXen},
 	{vlibcall.ErrReservation, exitUnpaid},
 	{errIncomplete, exitNoXen},
@@ -80,7 +80,6 @@ var verdicts = []struct {
 	{config.ErrConfig, exitConfig},
 	{control.ErrNoMaster, exitNoMaster},
 	{host.ErrNotAdmitted, exitNoRoom},
-	{host.ErrNoDomain, exitNoDomain},
 	{master.ErrNotReserved, exitUnpaid},
 	{host.ErrNotAllowed, exitDenied},
 	{master.ErrNotAdopted, exitNoDomain},
@@ -90,7 +89,6 @@ var verdicts = []struct {
 	{master.ErrClass, exitUsage},
 	{host.ErrNoMembers, exitNoDomain},
 	{rtsched.ErrRange, exitUsage},
-	{directory.ErrNotPermitted, exitDenied},
 	{fs.ErrPermission, exitDenied},
 	{unixpath.ErrTooLong, exitUsage},
 	{vlibcall.ErrTimeout, exitTimeout},
@@ -161,17 +159,11 @@ func wayOut(err error) string {
 	return e.way
 }
 
+var breaks = strings.NewReplacer("\n", " ", "\t", " ", "\r", " ")
+
 // oneLine keeps line breaks and control characters from the terminal.
 func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case !unicode.IsPrint(r):
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.TrimSpace(s))
+	return printable.Line(breaks.Replace(strings.TrimSpace(s)))
 }
 
 // exitTable is the section of the help.

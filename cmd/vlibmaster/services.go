@@ -71,7 +71,7 @@ func askServices(c *cli.Context) (domain string, info *builtin.Info, err error) 
 	if err != nil {
 		return "", nil, err
 	}
-	v, err := converse(c, ref, port, servicesSize, vlibcall.Options{Timeout: limit, Reservation: payer})
+	v, err := converse(c, ref, vlibcall.Options{Port: port, Size: servicesSize, Timeout: limit, Reservation: payer})
 	if err != nil {
 		return "", nil, err
 	}

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/vlibcall"
 )
@@ -72,7 +71,7 @@ func (a allowTOML) rule() (r policy.Rule, err error) {
 		return r, err
 	}
 	r.IsGroup = a.Group != nil
-	r.Target = policy.Target{Domain: string(a.Domain), Port: directory.DefaultPort}
+	r.Target = policy.Target{Domain: string(a.Domain), Port: uint32(vlibcall.DefaultPort)}
 	if a.Port != nil {
 		r.Port = *a.Port
 	}

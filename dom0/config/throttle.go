@@ -32,11 +32,13 @@ type Throttle struct {
 // probe, uncore counters, the probe, the requests of a program, the lab's memory bus.
 var Sources = []string{"auto", "uncore", "probe", "requests", "model"}
 
-// Bounds and default of the period.
+// Bounds and default of the period; largest buffer of the probe.
 const (
 	minPeriod     = time.Millisecond
 	maxPeriod     = 100 * time.Millisecond
 	defaultPeriod = 10 * time.Millisecond
+
+	mostProbeMiB = 4096
 )
 
 type throttleTOML struct {
@@ -81,8 +83,8 @@ func (t throttleTOML) parse() (c *Throttle, key string, err error) {
 		return nil, "cpus", fmt.Errorf("cpus %v: 0 to %d are allowed", c.CPUs, cpulist.Max)
 	case t.ProbeCPU != nil && (*t.ProbeCPU < 0 || *t.ProbeCPU > cpulist.Max):
 		return nil, "probe_cpu", fmt.Errorf("probe_cpu %d: 0 to %d are allowed", *t.ProbeCPU, cpulist.Max)
-	case c.ProbeMiB < 0 || c.ProbeMiB > 4096:
-		return nil, "probe_mib", fmt.Errorf("probe_mib %d: 0, for twice the last-level cache, to 4096 are allowed", c.ProbeMiB)
+	case c.ProbeMiB < 0 || c.ProbeMiB > mostProbeMiB:
+		return nil, "probe_mib", fmt.Errorf("probe_mib %d: 0, for twice the last-level cache, to %d are allowed", c.ProbeMiB, mostProbeMiB)
 	case c.Source == "probe" && c.ProbeCPU < 0:
 		return nil, "source", errors.New("source probe needs probe_cpu: a CPU of which it may use a hundredth")
 	case c.Source == "requests" && c.Requests == "":

@@ -26,8 +26,8 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
-// host has one domain.
-type fakeHost struct{}
+// fakeHost has one domain.
+type fakeHost struct{ host.Host }
 
 func (fakeHost) Name() string { return "test" }
 func (fakeHost) Close() error { return nil }
@@ -40,10 +40,11 @@ func (fakeHost) Floor() (rtsched.Task, time.Duration) {
 func (fakeHost) Domains(context.Context) ([]host.Domain, error) {
 	return []host.Domain{{ID: "1", UUID: "u", Name: "web", CPUs: []int{0}}, {ID: "0", Control: true}}, nil
 }
-func (fakeHost) Adopt(context.Context, host.Domain, rtsched.Task) error { return nil }
-func (fakeHost) Release(context.Context, host.Domain, uint32) error     { return nil }
-func (fakeHost) Renew(time.Duration) error                              { return nil }
-func (fakeHost) Usage(context.Context, host.Domain, uint32) (host.Usage, error) {
+func (fakeHost) Can() host.Abilities                               { return host.Abilities{} }
+func (fakeHost) Reserve(context.Context, host.Reservation) error   { return nil }
+func (fakeHost) Unreserve(context.Context, host.Reservation) error { return nil }
+func (fakeHost) Renew(time.Duration) error                         { return nil }
+func (fakeHost) Usage(context.Context, host.Reservation) (host.Usage, error) {
 	return host.Usage{Foreground: 5}, nil
 }
 
@@ -64,7 +65,7 @@ func (throttled) Status() *throttling.Status {
 // brokenHost cannot say what was used.
 type brokenHost struct{ fakeHost }
 
-func (brokenHost) Usage(context.Context, host.Domain, uint32) (host.Usage, error) {
+func (brokenHost) Usage(context.Context, host.Reservation) (host.Usage, error) {
 	return host.Usage{}, errors.New("invalid argument")
 }
 

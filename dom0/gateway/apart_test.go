@@ -16,6 +16,7 @@ import (
 
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
@@ -32,13 +33,13 @@ type grants struct {
 }
 
 type granted struct {
-	vlibcall.ClientEndpoint
+	transport.ClientEndpoint
 	of   grants
 	size int
 	once *sync.Once
 }
 
-func (g grants) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
+func (g grants) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if *g.granted+o.Size > g.most {
@@ -148,7 +149,7 @@ func (h *fakeHost) keepMemory(domain string, size uint64) (memory int, err error
 		return -1, err
 	}
 	defer conn.Close()
-	hello := binary.LittleEndian.AppendUint64(nil, uint64(vlibcall.Revision))
+	hello := binary.LittleEndian.AppendUint64(nil, uint64(transport.Revision))
 	hello = binary.LittleEndian.AppendUint64(hello, size)
 	hello = binary.LittleEndian.AppendUint64(hello, 1)
 	if _, err := conn.Write(hello); err != nil {

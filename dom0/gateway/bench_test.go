@@ -19,7 +19,7 @@ func BenchmarkCall(b *testing.B) {
 	h.vlibOS("web", nil)
 	h.configure(nil, mine("web", testkit.Patience))
 	open := func(dir string) *vlibcall.Channel {
-		c, err := vlibcall.Open(b.Context(), native.Domain(dir), 1, 8192, vlibcall.Options{Wait: vlibcall.Block})
+		c, err := vlibcall.Open(b.Context(), native.Domain(dir), vlibcall.Options{Size: 8192, Wait: vlibcall.Block})
 		if err != nil {
 			b.Fatal(err)
 		}

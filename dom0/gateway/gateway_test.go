@@ -194,7 +194,7 @@ func TestTimeouts(t *testing.T) {
 	p = dying.Go(t.Context(), "t", "hang", nil, nil)
 	<-began
 	dying.Close()
-	if _, err := p.Result(); !errors.Is(err, vlibcall.ErrClosed) {
+	if _, err := p.Result(); !errors.Is(err, os.ErrClosed) {
 		t.Error(err)
 	}
 	<-cancelled

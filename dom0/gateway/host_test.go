@@ -169,7 +169,7 @@ func (h *fakeHost) vlibOS(name string, functions map[string]vlibcall.Handler) (s
 
 // open is a client's channel, with the timeout of its calls.
 func (h *fakeHost) open(domain string, size int, timeout time.Duration) (*vlibcall.Channel, error) {
-	return vlibcall.Open(h.t.Context(), native.Domain(filepath.Join(h.o.Dir, domain)), 1, size, vlibcall.Options{Timeout: timeout})
+	return vlibcall.Open(h.t.Context(), native.Domain(filepath.Join(h.o.Dir, domain)), vlibcall.Options{Size: size, Timeout: timeout})
 }
 
 func (h *fakeHost) client(domain string, timeout time.Duration) *vlibcall.Channel {

@@ -21,6 +21,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/host/native"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/rtsched"
 )
 
 // payingHost is a host whose master keeps the budgets of rules.
@@ -170,7 +171,7 @@ func TestPaid(t *testing.T) {
 	if p := ph.paid(); len(p) != 0 {
 		t.Errorf("left: %+v", p)
 	}
-	if u, err := ph.machine.Paid(t.Context(), after.Reservation); !errors.Is(err, host.ErrNoDomain) {
+	if u, err := ph.machine.Usage(t.Context(), host.Reservation{Task: rtsched.Task{ID: after.Reservation}}); !errors.Is(err, host.ErrNoDomain) {
 		t.Errorf("left: %+v, %v", u, err)
 	}
 }

@@ -71,7 +71,7 @@ func threadTime() time.Duration {
 // clientChild calls, as whoever it was made, the function that each line of
 // its input names, in one channel, and says how that ended.
 func clientChild() {
-	c, err := vlibcall.Open(context.Background(), native.Domain(os.Getenv(dirEnv)), 1, 8192, vlibcall.Options{Timeout: testkit.Patience})
+	c, err := vlibcall.Open(context.Background(), native.Domain(os.Getenv(dirEnv)), vlibcall.Options{Size: 8192, Timeout: testkit.Patience})
 	fmt.Println("open:", err)
 	if err != nil {
 		return

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
@@ -69,13 +70,13 @@ func deaf(t *testing.T) func(conn *net.UnixConn, hello []byte) []int {
 			_, werr := unix.Write(fd, []byte{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 			fds, err = append(fds, fd), errors.Join(err, eerr, werr)
 		}
-		page, merr := unix.Mmap(memory, 0, vlibcall.HeaderSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		page, merr := unix.Mmap(memory, 0, transport.HeaderSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 		if err := errors.Join(err, merr); err != nil {
 			t.Error(err)
 			return fds
 		}
 		defer unix.Munmap(page)
-		if err := vlibcall.Format(page, int(size), generation); err != nil {
+		if err := transport.Format(page, int(size), generation); err != nil {
 			t.Error(err)
 		}
 		conn.WriteMsgUnix(make([]byte, 8), unix.UnixRights(fds...), nil)

@@ -12,14 +12,15 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // Domain is a way to one domain, as directory.Domain is. The gateway closes it.
 type Domain interface {
-	vlibcall.Dialer
+	transport.Dialer
 	io.Closer
 }
 
@@ -81,7 +82,7 @@ type failure struct {
 
 func newFailure(err error, size int) failure {
 	f := failure{err, size, time.Now()}
-	for _, absent := range []error{vlibcall.ErrGone, vlibcall.ErrTimeout, vlibcall.ErrReservation, directory.ErrNoDomain} {
+	for _, absent := range []error{vlibcall.ErrGone, vlibcall.ErrTimeout, vlibcall.ErrReservation, host.ErrNoDomain} {
 		if errors.Is(err, absent) {
 			f.size = 0
 		}
@@ -175,7 +176,7 @@ func (ws *ways) make(ctx context.Context, size int, pay func() (uint32, error)) 
 	if err != nil {
 		return nil, err
 	}
-	ch, err := vlibcall.Open(ctx, d, ws.port, size, vlibcall.Options{Wait: vlibcall.Block, Reservation: reservation})
+	ch, err := vlibcall.Open(ctx, d, vlibcall.Options{Port: transport.Port(ws.port), Size: size, Wait: vlibcall.Block, Reservation: transport.Reservation(reservation)})
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}

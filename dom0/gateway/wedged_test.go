@@ -169,7 +169,7 @@ func TestCircle(t *testing.T) {
 	h := newHost(t, nil)
 	through := func(domain string) vlibcall.Handler {
 		return func(c *vlibcall.Call) error {
-			ch, err := vlibcall.Open(t.Context(), native.Domain(filepath.Join(h.o.Dir, domain)), 1, 8192, vlibcall.Options{})
+			ch, err := vlibcall.Open(t.Context(), native.Domain(filepath.Join(h.o.Dir, domain)), vlibcall.Options{Size: 8192})
 			if err != nil {
 				return err
 			}

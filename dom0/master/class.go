@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/vlibos/vlibos/dom0/host"
 )
 
 // Class of an adopted domain: whether it gives up background time when memory
@@ -35,11 +33,5 @@ func (c Class) Check() error {
 // start has the host run a domain as was decided. Where nothing is
 // throttled there is nobody to spare.
 func (m *Master) start(ctx context.Context, a *adoption) error {
-	if err := m.host.Adopt(ctx, a.domain, a.task()); err != nil {
-		return err
-	}
-	if sparer, ok := m.host.(host.Sparer); ok {
-		return sparer.Spare(ctx, a.domain, a.Reservation, a.Class == Critical)
-	}
-	return nil
+	return m.host.Reserve(ctx, ofDomain(a.domain, a.task(), a.Class))
 }

@@ -91,7 +91,7 @@ func (m *Master) wait(ctx context.Context, a *adoption) error {
 	}
 	m.adopted[a.UUID] = a
 	m.troubled(a, err)
-	return m.host.Release(ctx, a.domain, a.Reservation)
+	return m.freed(ctx, a.domain, a.Reservation)
 }
 
 // growth is by how much of a CPU an adoption is more than what was.

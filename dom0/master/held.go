@@ -88,7 +88,7 @@ func (m *Master) Reserve(ctx context.Context, c Claim) (Held, error) {
 		if err := m.write(); err != nil { // as in adopt
 			return err
 		}
-		return r.Reserve(ctx, host.Reservation{Task: h.task(), Members: h.Members, Calls: calls})
+		return r.Reserve(ctx, ofThreads(h.task(), h.Members, calls))
 	})
 	if err != nil {
 		return Held{}, errors.Join(fmt.Errorf("reserve for %s: %w", h.Members, m.named(err)), m.write())
@@ -97,9 +97,9 @@ func (m *Master) Reserve(ctx context.Context, c Claim) (Held, error) {
 	return h, nil
 }
 
-func (m *Master) reserver() (host.Reserver, error) {
-	if r, ok := m.host.(host.Reserver); ok {
-		return r, nil
+func (m *Master) reserver() (*reserver, error) {
+	if m.host.Can().Threads {
+		return &reserver{m.host}, nil
 	}
 	return nil, fmt.Errorf("reservations of threads are %w: host %s cannot charge callees to them", host.ErrNotHere, m.host.Name())
 }
@@ -157,12 +157,14 @@ func (m *Master) resume(ctx context.Context) error {
 		return err
 	}
 	for _, h := range m.held {
-		t := host.Reservation{Task: h.task(), Members: h.Members, Resume: true}
+		var calls []host.Domain
 		for _, d := range all {
 			if slices.Contains(h.Calls, d.UUID) {
-				t.Calls = append(t.Calls, d)
+				calls = append(calls, d)
 			}
 		}
+		t := ofThreads(h.task(), h.Members, calls)
+		t.Resume = true
 		if err := r.Reserve(ctx, t); err != nil {
 			m.log.Info("not on its reservation any more", "for", h.Members.String(), "error", err)
 			if err := errors.Join(r.Unreserve(ctx, h.Reservation), m.forget(h)); err != nil {

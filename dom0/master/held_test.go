@@ -3,7 +3,6 @@
 package master
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -11,49 +10,6 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/host"
 )
-
-// reservingHost is a host with threads, that also only remembers.
-type reservingHost struct {
-	*fakeHost
-	on      map[int][]int // CPUs by process
-	held    map[uint32]host.Reservation
-	resumed int
-}
-
-func newReservingHost(domains ...host.Domain) *reservingHost {
-	return &reservingHost{newHost(domains...), map[int][]int{7: {0}, 8: {0, 1}}, make(map[uint32]host.Reservation), 0}
-}
-
-func (h *reservingHost) MemberCPUs(m host.Members) ([]int, error) {
-	if cpus := h.on[m.PID]; cpus != nil {
-		return cpus, nil
-	}
-	return nil, host.ErrNoMembers
-}
-
-func (h *reservingHost) Reserve(_ context.Context, r host.Reservation) error {
-	if r.Resume {
-		h.resumed++
-	}
-	if _, err := h.MemberCPUs(r.Members); err != nil {
-		return err
-	}
-	h.held[r.ID] = r
-	return h.fail
-}
-
-func (h *reservingHost) Unreserve(_ context.Context, id uint32) error {
-	delete(h.held, id)
-	return nil
-}
-
-func (h *reservingHost) Reserved(_ context.Context, id uint32) (host.Usage, error) {
-	r, ok := h.held[id]
-	if !ok || h.on[r.PID] == nil {
-		return host.Usage{}, host.ErrNoMembers
-	}
-	return host.Usage{Foreground: 9}, nil
-}
 
 func claim(pid int, budget time.Duration, calls ...string) Claim {
 	return Claim{Members: host.Members{PID: pid}, Name: "tool", Budget: budget * ms, Period: 100 * ms, Calls: calls}
@@ -75,7 +31,7 @@ func TestReserve(t *testing.T) {
 	m := open(t, h, t.TempDir())
 	a := adopt(t, m, "web", 40*ms, 100*ms)
 	held := reserve(t, m, claim(7, 40, "db", "uuid-db"))
-	if r := h.held[held.Reservation]; held.Reservation == a.Reservation || !slices.Equal(held.CPUs, []int{0, 1}) || len(r.Calls) != 1 || r.Calls[0].ID != "2" {
+	if r := h.held[held.Reservation]; held.Reservation == a.Reservation || !slices.Equal(held.CPUs, []int{0, 1}) || len(r.Callees) != 1 || r.Callees[0].ID != "2" {
 		t.Errorf("%+v, host %+v", held, r)
 	}
 	var refusal *host.Refusal
@@ -96,7 +52,7 @@ func TestReserve(t *testing.T) {
 			t.Errorf("%+v: %v, want %v", c.claim, err, c.want)
 		}
 	}
-	if all := m.ListHeld(t.Context()); len(all) != 1 || all[0].Foreground != 9 {
+	if all := m.ListHeld(t.Context()); len(all) != 1 || all[0].Foreground != 7 {
 		t.Errorf("%+v", all)
 	}
 	if _, err := m.Unreserve(t.Context(), held.Reservation); err != nil || len(h.held) != 0 {
@@ -122,7 +78,7 @@ func TestReserveResume(t *testing.T) {
 	}
 	delete(h.on, 8)
 	m = open(t, h, dir)
-	if len(m.held) != 1 || m.held[one.Reservation] == nil || h.resumed != 2 || len(h.held[one.Reservation].Calls) != 1 {
+	if len(m.held) != 1 || m.held[one.Reservation] == nil || h.resumed != 2 || len(h.held[one.Reservation].Callees) != 1 {
 		t.Errorf("%v, %d resumed", m.held, h.resumed)
 	}
 	if got := reserve(t, m, claim(7, 1)); got.Reservation != two.Reservation {

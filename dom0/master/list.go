@@ -36,7 +36,7 @@ func (m *Master) List(ctx context.Context) ([]Status, error) {
 		}
 		if a.running() && a.problem == nil {
 			var err error
-			s.Usage, err = m.host.Usage(ctx, a.domain, a.Reservation)
+			s.Usage, err = m.host.Usage(ctx, ofDomain(a.domain, a.task(), a.Class))
 			switch {
 			case errors.Is(err, host.ErrNoDomain):
 				// It is gone, or the host lost it: the next review finds out.

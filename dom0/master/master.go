@@ -215,7 +215,7 @@ func (m *Master) Release(ctx context.Context, ref string) (Adoption, error) {
 }
 
 func (m *Master) release(ctx context.Context, a *adoption) error {
-	if err := m.host.Release(ctx, a.domain, a.Reservation); err != nil {
+	if err := m.freed(ctx, a.domain, a.Reservation); err != nil {
 		return fmt.Errorf("release domain %s: %w", a.Name, err)
 	}
 	delete(m.adopted, a.UUID)

@@ -19,68 +19,6 @@ import (
 
 const ms = time.Millisecond
 
-// fakeHost is a host that only remembers.
-type fakeHost struct {
-	all     []host.Domain
-	adopted map[uint32]string // reservation → domain
-	tasks   map[uint32]rtsched.Task
-	spared  map[uint32]bool
-	fail    error
-	broken  map[string]error // what reading the use of a domain gives
-	renewed int
-	owned   error // by another
-	notes   []string
-}
-
-func newHost(domains ...host.Domain) *fakeHost {
-	return &fakeHost{all: domains, adopted: make(map[uint32]string), tasks: make(map[uint32]rtsched.Task), spared: make(map[uint32]bool)}
-}
-
-func (h *fakeHost) Name() string { return "test" }
-func (h *fakeHost) Close() error { return nil }
-
-func (h *fakeHost) Own() error      { return h.owned }
-func (h *fakeHost) Notes() []string { return h.notes }
-
-func (h *fakeHost) Floor() (rtsched.Task, time.Duration) {
-	return rtsched.Task{Budget: ms, Period: 20 * ms}, 60 * time.Microsecond
-}
-
-func (h *fakeHost) Domains(context.Context) ([]host.Domain, error) { return h.all, h.fail }
-
-func (h *fakeHost) Adopt(_ context.Context, d host.Domain, r rtsched.Task) error {
-	if h.fail != nil {
-		return h.fail
-	}
-	h.adopted[r.ID], h.tasks[r.ID] = d.ID, r
-	return nil
-}
-
-func (h *fakeHost) Release(_ context.Context, _ host.Domain, id uint32) error {
-	delete(h.adopted, id)
-	return h.fail
-}
-
-func (h *fakeHost) Spare(_ context.Context, d host.Domain, id uint32, spared bool) error {
-	if h.adopted[id] != d.ID {
-		return host.ErrNoDomain
-	}
-	h.spared[id] = spared
-	return h.fail
-}
-
-func (h *fakeHost) Usage(_ context.Context, d host.Domain, id uint32) (host.Usage, error) {
-	if h.adopted[id] != d.ID {
-		return host.Usage{}, host.ErrNoDomain
-	}
-	return host.Usage{Foreground: 7, Left: h.tasks[id].Budget}, h.broken[d.ID]
-}
-
-func (h *fakeHost) Renew(time.Duration) error {
-	h.renewed++
-	return nil
-}
-
 func domain(id, name string, cpus ...int) host.Domain {
 	return host.Domain{ID: id, UUID: "uuid-" + name, Name: name, CPUs: cpus}
 }
@@ -255,7 +193,7 @@ func TestReview(t *testing.T) {
 
 type refusing struct{ *fakeHost }
 
-func (r *refusing) Adopt(context.Context, host.Domain, rtsched.Task) error {
+func (r *refusing) Reserve(context.Context, host.Reservation) error {
 	return errors.New("not now")
 }
 

@@ -23,7 +23,7 @@ func (m *Master) ListPaid(ctx context.Context) []PaidStatus {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := make([]PaidStatus, 0, len(m.payers))
-	paying, ok := m.host.(host.Paying)
+	paying, ok := m.paying()
 	if !ok {
 		return all // what is left is another host's
 	}

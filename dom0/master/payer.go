@@ -70,7 +70,7 @@ func (m *Master) Pay(ctx context.Context, key string) (reservation uint32, err e
 	if err := m.pay(ctx, p); err != nil {
 		return 0, err
 	}
-	return p.Reservation, m.host.(host.Paying).Clear(ctx, p.Reservation)
+	return p.Reservation, m.host.Clear(ctx, p.Reservation)
 }
 
 // payersFor are those of the payments whose domains are there, if all fit
@@ -100,7 +100,7 @@ func (m *Master) payersFor(all []host.Domain, payments []Payment, were map[strin
 
 // payerFor is the payer that is asked for; with a Refusal if it does not fit.
 func (m *Master) payerFor(all []host.Domain, wish Payment, were map[string]*payer) (*payer, error) {
-	paying, ok := m.host.(host.Paying)
+	paying, ok := m.paying()
 	if !ok {
 		return nil, fmt.Errorf("%s: calls are not paid on host %s: it is %w: leave out budget and period", wish.Key, m.host.Name(), host.ErrNotHere)
 	}
@@ -111,7 +111,7 @@ func (m *Master) payerFor(all []host.Domain, wish Payment, were map[string]*paye
 	if d.Control {
 		return nil, fmt.Errorf("domain %s: %w: nobody pays for calls to it", d, ErrControl)
 	}
-	if m.of(d) != nil && !paying.PaysAdopted() {
+	if m.of(d) != nil && !paying.Can().Both {
 		return nil, fmt.Errorf("pay for %s: domain %s: %w: it is adopted, and so pays for itself: release it, or leave out budget and period",
 			wish.Key, d, host.ErrNotAllowed)
 	}
@@ -139,7 +139,7 @@ func (m *Master) pay(ctx context.Context, p *payer) error {
 				return err
 			}
 		}
-		return m.host.(host.Paying).Pay(ctx, p.domain, p.task(), p.Listens)
+		return paying{m.host}.Pay(ctx, p.domain, p.task(), p.Listens)
 	})
 	if err == nil {
 		if was == nil || was.task() != p.task() || was.domain.ID != p.domain.ID {
@@ -160,12 +160,12 @@ func (m *Master) dropPayers(ctx context.Context, all []host.Domain, payments []P
 			continue
 		}
 		delete(m.payers, key)
-		paying, ok := m.host.(host.Paying)
+		paying, ok := m.paying()
 		if !ok {
 			continue // what another host's master left
 		}
 		d, _ := p.among(all)
-		if err := paying.Unpay(ctx, d, p.Reservation, m.last(p)); err != nil {
+		if err := paying.Unpay(ctx, d, p.Reservation); err != nil {
 			m.payers[key] = p
 			errs = append(errs, fmt.Errorf("end paying for %s: %w", key, err))
 			continue
@@ -196,16 +196,6 @@ func (p *payer) among(all []host.Domain) (host.Domain, bool) {
 	return host.Domain{}, false
 }
 
-// last reports whether no other pays for calls to a payer's domain.
-func (m *Master) last(p *payer) bool {
-	for _, o := range m.payers {
-		if o.Reservation != p.Reservation && o.UUID == p.UUID && !o.Waits {
-			return false
-		}
-	}
-	return true
-}
-
 // allPayers are all, by number.
 func (m *Master) allPayers() []*payer {
 	return inOrder(m.payers, func(p *payer) uint32 { return p.Reservation })
@@ -214,7 +204,7 @@ func (m *Master) allPayers() []*payer {
 // reviewPayers tests those again whose domains are on other CPUs now. One that
 // does not fit there pays for nothing until it does.
 func (m *Master) reviewPayers(ctx context.Context, all []host.Domain) {
-	paying, ok := m.host.(host.Paying)
+	paying, ok := m.paying()
 	if !ok {
 		return // what another host's master left
 	}
@@ -228,7 +218,7 @@ func (m *Master) reviewPayers(ctx context.Context, all []host.Domain) {
 		switch {
 		case err != nil && !p.Waits:
 			p.Waits = true
-			err = errors.Join(err, paying.Unpay(ctx, d, p.Reservation, m.last(p)))
+			err = errors.Join(err, paying.Unpay(ctx, d, p.Reservation))
 			m.log.Warn("pays for calls no longer: it does not fit where the domain is now", "key", p.Key, "domain", d.String(), "error", err)
 		case err == nil && p.Waits:
 			p.Waits = false
@@ -258,18 +248,16 @@ func (m *Master) Identify(ctx context.Context, refs []string) (map[string]host.D
 
 // Watches reports whether the host sees whose server hangs.
 func (m *Master) Watches() bool {
-	_, ok := m.host.(host.Watching)
-	return ok
+	return m.host.Can().Stuck
 }
 
 // Stuck returns those of some domains whose servers hang, as the host sees
-// it; see [host.Watching]. Domains that are not there do not.
+// it; see [host.Host]. Domains that are not there do not.
 func (m *Master) Stuck(ctx context.Context, refs []string) (stuck []string, err error) {
-	watching, ok := m.host.(host.Watching)
-	if !ok {
+	if !m.Watches() {
 		return nil, fmt.Errorf("whose server hangs is %w", host.ErrNotHere)
 	}
-	all, err := watching.Domains(ctx)
+	all, err := m.host.Domains(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -278,7 +266,7 @@ func (m *Master) Stuck(ctx context.Context, refs []string) (stuck []string, err 
 		if err != nil {
 			continue
 		}
-		hangs, err := watching.Stuck(ctx, d)
+		hangs, err := m.host.Stuck(ctx, d)
 		if err != nil {
 			return stuck, fmt.Errorf("domain %s: %w", d, err)
 		}

@@ -3,68 +3,13 @@
 package master
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/vlibos/vlibos/dom0/host"
-	"github.com/vlibos/vlibos/rtsched"
 )
-
-// payHost is a host on which calls are paid.
-type payHost struct {
-	*fakeHost
-	pays  map[uint32]string // reservation → domain, and how its server is done
-	freed []string          // domains that nobody pays for any more
-	stuck string
-	alone bool // who is adopted is paid by nobody else
-
-	cleared []uint32
-}
-
-func newPayHost(domains ...host.Domain) *payHost {
-	return &payHost{fakeHost: newHost(domains...), pays: make(map[uint32]string)}
-}
-
-func (h *payHost) Pay(_ context.Context, d host.Domain, r rtsched.Task, listens bool) error {
-	if h.fail != nil {
-		return h.fail
-	}
-	h.pays[r.ID], h.tasks[r.ID] = fmt.Sprint(d.ID, listens), r
-	return nil
-}
-
-func (h *payHost) Clear(_ context.Context, id uint32) error {
-	h.cleared = append(h.cleared, id)
-	return nil
-}
-
-func (h *payHost) Unpay(_ context.Context, d host.Domain, id uint32, last bool) error {
-	if h.fail != nil {
-		return h.fail
-	}
-	delete(h.pays, id)
-	if last {
-		h.freed = append(h.freed, d.ID)
-	}
-	return nil
-}
-
-func (h *payHost) Paid(_ context.Context, id uint32) (host.Usage, error) {
-	if h.pays[id] == "" {
-		return host.Usage{}, host.ErrNoDomain
-	}
-	return host.Usage{Left: h.tasks[id].Budget}, h.fail
-}
-
-func (h *payHost) PaysAdopted() bool { return !h.alone }
-
-func (h *payHost) Stuck(_ context.Context, d host.Domain) (bool, error) {
-	return d.Name == h.stuck, nil
-}
 
 func payment(key, domain string) Payment {
 	return Payment{Key: key, Wish: Wish{Domain: domain, Budget: 10 * ms, Period: 100 * ms}}
@@ -215,7 +160,7 @@ func TestPayAdopted(t *testing.T) {
 	m := open(t, h, t.TempDir())
 	configure(t, m, []Wish{web}, payment("a", "web"))
 	configure(t, m, nil)
-	h.alone = true
+	h.can.Both = false
 	err := m.Configure(t.Context(), []Wish{web}, payment("a", "web"))
 	if !errors.Is(err, host.ErrNotAllowed) || !strings.Contains(err.Error(), "release it") || len(h.pays) != 0 || len(h.adopted) != 0 {
 		t.Errorf("%v: %v, %v", err, h.pays, h.adopted)

@@ -146,7 +146,7 @@ func (m *Master) locate(ctx context.Context, all []host.Domain, a *adoption) (ho
 			return d, true
 		}
 		if !a.running() { // an earlier master's: the host knows whether it is that one
-			if _, err := m.host.Usage(ctx, d, a.Reservation); !errors.Is(err, host.ErrNoDomain) {
+			if _, err := m.host.Usage(ctx, ofDomain(d, a.task(), a.Class)); !errors.Is(err, host.ErrNoDomain) {
 				return d, true
 			}
 		}
@@ -182,7 +182,7 @@ func (m *Master) again(ctx context.Context, a *adoption) {
 	}
 	if errors.Is(err, host.ErrNotAdmitted) {
 		a.Waits = true
-		err = errors.Join(err, m.host.Release(ctx, a.domain, a.Reservation))
+		err = errors.Join(err, m.freed(ctx, a.domain, a.Reservation))
 	}
 	if err == nil {
 		m.log.Info("an adopted domain is on its reservation", "domain", a.domain.String(), "uuid", a.UUID, "reservation", a.Reservation)

@@ -53,8 +53,8 @@ func (m *Master) cpus(all []host.Domain) (cpus []int, err error) {
 	for _, d := range all {
 		cpus = append(cpus, d.CPUs...)
 	}
-	if host, ok := m.host.(interface{ CPUs() ([]int, error) }); ok && len(cpus) == 0 {
-		if cpus, err = host.CPUs(); err != nil {
+	if len(cpus) == 0 {
+		if cpus, err = m.host.CPUs(); err != nil && !errors.Is(err, host.ErrNotHere) {
 			return nil, err
 		}
 	}

@@ -4,8 +4,6 @@ package metrics
 
 import (
 	"context"
-	"strings"
-	"unicode"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -13,6 +11,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/dom0/memory/throttling"
+	"github.com/vlibos/vlibos/internal/printable"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
@@ -101,16 +100,11 @@ func counter(to chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels 
 	to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, clean(labels)...)
 }
 
-// clean makes labels of whatever they are: names are the guests' own, and what
-// is not UTF-8 would cost the whole scrape.
+// clean makes labels printable: guests choose their names, and one label that is
+// not UTF-8 would fail the whole scrape.
 func clean(labels []string) []string {
 	for i, l := range labels {
-		labels[i] = strings.Map(func(r rune) rune {
-			if unicode.IsPrint(r) {
-				return r
-			}
-			return unicode.ReplacementChar
-		}, strings.ToValidUTF8(l, string(unicode.ReplacementChar)))
+		labels[i] = printable.Line(l)
 	}
 	return labels
 }

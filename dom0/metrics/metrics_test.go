@@ -23,6 +23,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // host says what it is told to.
@@ -101,7 +102,7 @@ func calledBy(t *testing.T) *receipt.Shelf {
 	t.Cleanup(func() { b.Close() })
 	r := b.Recorder(receipt.Caller{UID: 33, Comm: "tool"}, "u-1", "web")
 	r.Record("libz.so.1", "crc32", vlibcall.Receipt{
-		Wall: 1024, Cost: &vlibcall.Cost{Foreground: 700, Background: 100, Queued: 5, Throttled: 9, Deschedules: 4},
+		Wall: 1024, Cost: &transport.Cost{Foreground: 700, Background: 100, Queued: 5, Throttled: 9, Deschedules: 4},
 	}, nil)
 	r.Record("libz.so.1", "crc32", vlibcall.Receipt{Wall: 1025}, vlibcall.ErrTimeout)
 	b.Recorder(receipt.Caller{UID: 0, Comm: "a\xff\n"}, "u\"2\x1b[2J", "evil\n} 1\n\xc3").Record("l\\", "f", vlibcall.Receipt{Wall: ms}, nil)

@@ -13,7 +13,7 @@ func Flags(title string, flags []cli.Flag) Group {
 	return Group{Title: title, Entries: entries(flags)}
 }
 
-// Commands describes commands and their subcommands, one group for each.
+// Commands describes commands and their subcommands, in one group for each.
 func Commands(program string, commands []*cli.Command) []Group {
 	var groups []Group
 	for _, c := range commands {
@@ -64,7 +64,7 @@ func name(f cli.Flag, d cli.DocGenerationFlag) string {
 	return strings.Join(names, ", ")
 }
 
-// meaning is the flag's usage, its default, and other sources of its value.
+// meaning is the flag's usage, its default, and its environment variables.
 func meaning(f cli.Flag, d cli.DocGenerationFlag) string {
 	_, usage := placeholder(d.GetUsage())
 	var more []string
@@ -83,7 +83,7 @@ func meaning(f cli.Flag, d cli.DocGenerationFlag) string {
 	return usage
 }
 
-// standard is the flag's default, if it is worth showing.
+// standard is the flag's default, or empty if that is the zero value.
 func standard(d cli.DocGenerationFlag) string {
 	switch text := d.GetDefaultText(); text {
 	case `""`, "false", "[]", "0s":
@@ -93,7 +93,7 @@ func standard(d cli.DocGenerationFlag) string {
 	}
 }
 
-// placeholder splits a usage into its word in backquotes and the text without
+// placeholder returns the word in backquotes of a usage, and the usage without the
 // quotes.
 func placeholder(usage string) (word, rest string) {
 	before, after, ok := strings.Cut(usage, "`")
@@ -107,7 +107,7 @@ func placeholder(usage string) (word, rest string) {
 	return word, before + word + after
 }
 
-// sentence makes the first letter of a usage a capital.
+// sentence begins a usage with a capital.
 func sentence(s string) string {
 	if s == "" {
 		return s

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/term"
 )
 
-// Line is a status line. One goroutine at a time may use it.
+// Line is the line. It is not safe for concurrent use.
 type Line struct {
 	out      io.Writer
-	terminal *os.File // nil: out is not a terminal
+	terminal *os.File // nil: out is no terminal
 }
 
-// New returns the status line on out.
+// New returns a line on out, which changes in place if out is a terminal.
 func New(out io.Writer) Line {
 	l := Plain(out)
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
@@ -26,13 +26,13 @@ func New(out io.Writer) Line {
 	return l
 }
 
-// Plain treats out as not a terminal, even if it is one.
+// Plain returns a line on out that never changes in place.
 func Plain(out io.Writer) Line { return Line{out: out} }
 
 // Terminal reports whether the line changes in place.
 func (l Line) Terminal() bool { return l.terminal != nil }
 
-// Show writes a line; on a terminal over the last one, cut to its width.
+// Show writes a text. On a terminal it replaces the last one and is cut at the width.
 func (l Line) Show(text string) {
 	if !l.Terminal() {
 		fmt.Fprintln(l.out, text)
@@ -44,17 +44,17 @@ func (l Line) Show(text string) {
 	fmt.Fprintf(l.out, "\r\x1b[K%s", text)
 }
 
-// Clear ends the display: on a terminal it leaves the line empty.
+// Clear empties the line on a terminal.
 func (l Line) Clear() {
 	if l.Terminal() {
 		fmt.Fprint(l.out, "\r\x1b[K")
 	}
 }
 
-// narrowest is the smallest width assumed of a terminal, since some report 0.
+// narrowest is the smallest width that is believed: some terminals report 0.
 const narrowest = 20
 
-// cut leaves the last column free, as some terminals begin a new line there.
+// cut leaves the last column free: some terminals begin a new line after it.
 func cut(text string, width int) string {
 	width = max(width, narrowest)
 	if r := []rune(text); len(r) >= width {
@@ -63,10 +63,10 @@ func cut(text string, width int) string {
 	return text
 }
 
-// Stages is a function called with each line that is written to it.
+// Stages is a writer that calls a function with each line.
 type Stages func(stage string)
 
-// Write implements io.Writer. Empty lines are skipped.
+// Write implements io.Writer. Empty lines are left out.
 func (s Stages) Write(b []byte) (int, error) {
 	for line := range strings.Lines(string(b)) {
 		if line = strings.TrimSpace(line); line != "" {

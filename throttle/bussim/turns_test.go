@@ -39,16 +39,16 @@ func TestLatencyKeepsMoreThanRate(t *testing.T) {
 	if alone < 1.3*beside {
 		t.Fatalf("%.0f requests alone, %.0f beside the other: there is nothing to control", alone, beside)
 	}
-	rates := []bench.Kept{{Slowdown: alone / beside, Work: 1}}
+	rates := []bench.Tradeoff{{Slowdown: alone / beside, Work: 1}}
 	perSecond := free / (2 * turns * turn * period).Seconds()
 	for _, part := range []float64{0.1, 0.2, 0.3, 0.45, 0.6, 0.8} {
 		mine, others := run("rate", throttle.Params{Budget: part * perSecond}, true)
-		rates = append(rates, bench.Kept{Slowdown: alone / mine, Work: others / free})
+		rates = append(rates, bench.Tradeoff{Slowdown: alone / mine, Work: others / free})
 	}
 	for _, name := range []string{"threshold", "feedback"} {
 		for _, limit := range []float64{1.15, 1.3} {
 			mine, others := run(name, throttle.Params{Threshold: limit * float64(service)}, true)
-			work, rate := others/free, bench.KeptAt(rates, alone/mine)
+			work, rate := others/free, bench.WorkAt(rates, alone/mine)
 			t.Logf("%s at %.2f: %.2f times as slow as alone, keeps %.2f; rate %.2f", name, limit, alone/mine, work, rate)
 			if work < 1.2*rate || rate == 0 {
 				t.Errorf("%s at %.2f keeps %.2f, rate %.2f", name, limit, work, rate)

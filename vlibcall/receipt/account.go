@@ -38,7 +38,7 @@ type Account struct {
 
 	Wall Histogram `json:"wall"` // all calls; Receipt.Wall
 	// Of calls that a reservation paid for, whose scheduler says what they
-	// cost; see vlibcall.Cost.
+	// cost; see transport.Cost.
 	CPU         Histogram     `json:"cpu"` // foreground and background together
 	Queued      Histogram     `json:"queued"`
 	Foreground  time.Duration `json:"foreground_ns"`

@@ -18,6 +18,7 @@ import (
 
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 func TestMain(m *testing.M) {
@@ -55,7 +56,7 @@ func (s *Shelf) must(t *testing.T) ([]Account, Health) {
 	return all, h
 }
 
-var cost = vlibcall.Cost{Foreground: 3000, Background: 1000, Queued: 500, Throttled: 7, Deschedules: 2}
+var cost = transport.Cost{Foreground: 3000, Background: 1000, Queued: 500, Throttled: 7, Deschedules: 2}
 
 func TestWhatIsRecordedIsRead(t *testing.T) {
 	dir := t.TempDir()

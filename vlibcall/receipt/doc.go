@@ -6,7 +6,7 @@
 //
 //	book, err := receipt.Open(master.DefaultDir)
 //	r := book.Recorder(receipt.Self(), domain.UUID, domain.Name)
-//	ch, err := vlibcall.Open(ctx, domain, port, size, vlibcall.Options{Record: r.Record})
+//	ch, err := vlibcall.Open(ctx, domain, vlibcall.Options{Port: port, Size: size, Record: r.Record})
 //
 // To record a call is some atomic additions: no lock, no allocation, no system
 // call. Times are nanoseconds in histograms whose quantiles are right to 6 %,

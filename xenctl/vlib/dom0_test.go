@@ -6,6 +6,7 @@ package vlib
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -122,9 +123,9 @@ func TestLabEachRefusalHasItsError(t *testing.T) {
 		"look up no CPU":                   {cpu, ErrNoCPU},
 		"throttle no CPU":                  {m.Throttle(99, time.Second, time.Second), ErrNoCPU},
 		"throttle more than the period":    {m.Throttle(0, time.Second, 2*time.Second), ErrRange},
-		"gate Dom0":                        {m.SetDomain(0, Closed, 0), ErrNotPermitted},
+		"gate Dom0":                        {m.SetDomain(0, Closed, 0), fs.ErrPermission},
 		"an unknown flag":                  {m.SetDomain(domid, 1<<30, 0), ErrRange},
-		"listen where it is not allowed":   {m.Complete(Served{}), ErrNotPermitted},
+		"listen where it is not allowed":   {m.Complete(Served{}), fs.ErrPermission},
 	} {
 		var op *OpError
 		if !errors.Is(tt.err, tt.want) || !errors.As(tt.err, &op) {

@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -254,7 +255,7 @@ func refusedInOrder(m *Module) error {
 		"Throttle": m.Throttle(0, time.Second, time.Second), "Lease": m.Lease(time.Second), "Charge": m.Charge(1, 1),
 		"Cancel": m.CancelAll(1), "Finish": m.FinishAll(1), "Hold": hold, "Drop": m.Drop(0, 1),
 	} {
-		if !errors.Is(err, ErrNotPermitted) || strings.Contains(fmt.Sprint(err), "%!") {
+		if !errors.Is(err, fs.ErrPermission) || strings.Contains(fmt.Sprint(err), "%!") {
 			return fmt.Errorf("%s: %w, want a refusal", name, err)
 		}
 	}

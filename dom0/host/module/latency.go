@@ -5,12 +5,9 @@ package module
 import (
 	"fmt"
 
-	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/throttle"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
-
-var _ host.LatencyCounter = (*Host)(nil)
 
 // counters is what the source needs of a *vlib.Module.
 type counters interface {
@@ -26,7 +23,7 @@ type latency struct {
 	cpus   []int
 }
 
-// LatencySource implements host.LatencyCounter.
+// LatencySource implements host.Host.
 func (p *Host) LatencySource(cpus []int) (throttle.Source, error) {
 	return newLatency(p.m, p.info.Counters, cpus)
 }
@@ -41,7 +38,7 @@ func newLatency(m counters, kind vlib.CounterKind, cpus []int) (*latency, error)
 	return &latency{m, "module, " + kind.String(), cpus}, nil
 }
 
-// CPUs implements host.LatencyCounter.
+// CPUs implements host.Host.
 func (p *Host) CPUs() ([]int, error) {
 	all := make([]int, p.info.CPUs)
 	for i := range all {

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
+	"sync"
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/host"
@@ -32,7 +32,9 @@ type Host struct {
 	own   *os.File // the host's lock, once it is owned
 
 	threads *threads.Keeper
-	listen  map[uint16]int // reservations of threads that a domain listens for; the keeper's
+
+	mu      sync.Mutex
+	callees map[uint16]*callee
 }
 
 // Open opens the host. Without the module that is [host.ErrNotHere].
@@ -45,7 +47,7 @@ func Open(ctx context.Context) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Host{h: h, threads: threads.New([]string{self, "thread-guard"}), listen: make(map[uint16]int)}
+	p := &Host{h: h, threads: threads.New([]string{self, "thread-guard"}), callees: make(map[uint16]*callee)}
 	if p.m, err = vlib.Open(h); err == nil {
 		p.info, err = p.m.Info()
 	}
@@ -97,93 +99,9 @@ func (p *Host) Domains(ctx context.Context) ([]host.Domain, error) {
 	return p.list.All(ctx)
 }
 
-// Adopt implements host.Host.
-func (p *Host) Adopt(_ context.Context, d host.Domain, r rtsched.Task) error {
-	domid, err := domains.Number(d)
-	if err != nil {
-		return err
-	}
-	return p.reserve(r, func() error { return p.m.Adopt(domid, r.ID) })
-}
-
-// reserve makes a reservation, or changes it, and has use do what it is for. One
-// that it made goes again if that fails.
-func (p *Host) reserve(r rtsched.Task, use func() error) error {
-	was, err := p.m.Reservation(r.ID)
-	known := err == nil
-	if err != nil && !errors.Is(err, vlib.ErrNoReservation) {
-		return refusal(err)
-	}
-	if !known || was.Budget != r.Budget || was.Period != r.Period {
-		if err := p.m.Reserve(r.ID, r.Budget, r.Period); err != nil {
-			return refusal(err)
-		}
-	}
-	err = use()
-	if err != nil && !known {
-		err = errors.Join(err, p.m.Unreserve(r.ID))
-	}
-	return refusal(err)
-}
-
-// Release implements host.Host.
-func (p *Host) Release(ctx context.Context, d host.Domain, id uint32) error {
-	var spared error
-	if d.ID != "" {
-		spared = p.Spare(ctx, d, id, false)
-	}
-	if errors.Is(spared, vlib.ErrNoDomain) {
-		spared = nil
-	}
-	err := p.m.Unreserve(id)
-	if errors.Is(err, vlib.ErrNoReservation) {
-		err = nil
-	}
-	return errors.Join(err, spared)
-}
-
-// Usage implements host.Host.
-func (p *Host) Usage(_ context.Context, d host.Domain, id uint32) (host.Usage, error) {
-	r, err := p.reservation(id)
-	if err != nil {
-		return host.Usage{}, err
-	}
-	if strconv.Itoa(r.Domain) != d.ID {
-		return host.Usage{}, fmt.Errorf("%w: domain %s runs on reservation %d no longer", host.ErrNoDomain, d.ID, id)
-	}
-	return usage(r), nil
-}
-
-func (p *Host) reservation(id uint32) (vlib.Reservation, error) {
-	r, err := p.m.Reservation(id)
-	if errors.Is(err, vlib.ErrNoReservation) {
-		err = fmt.Errorf("%w: %w", host.ErrNoDomain, err)
-	}
-	return r, err
-}
-
-func usage(r vlib.Reservation) host.Usage {
-	return host.Usage{
-		Foreground: r.Total.Foreground, Background: r.Total.Background, Throttled: r.Total.Throttled,
-		Left: r.Left, Next: r.Next,
-	}
-}
-
 // Renew implements host.Host.
 func (p *Host) Renew(d time.Duration) error {
 	return errors.Join(p.m.Lease(d), p.threads.Renew(context.Background(), d))
-}
-
-// refusal is the module's refusal in the hosts' words.
-func refusal(err error) error {
-	var n *vlib.NotAdmitted
-	switch {
-	case errors.As(err, &n):
-		return &host.Refusal{CPU: n.CPU, Miss: rtsched.Miss{Task: rtsched.Task{ID: n.Misses}, Response: n.Response}}
-	case errors.Is(err, vlib.ErrNoDomain):
-		return fmt.Errorf("%w: %w", host.ErrNoDomain, err)
-	}
-	return err
 }
 
 var _ host.Host = (*Host)(nil)

@@ -7,18 +7,23 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/host/threads"
 	"github.com/vlibos/vlibos/dom0/internal/domains"
+	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-var _ host.Reserver = (*Host)(nil)
+// Can implements host.Host.
+func (p *Host) Can() host.Abilities {
+	return host.Abilities{Threads: true, Calls: true, Both: true, Throttle: true, Stuck: true}
+}
 
-// MemberCPUs implements host.Reserver: Dom0's CPUs are its vCPUs, which stay
-// where they were put.
+// MemberCPUs implements host.Host: Dom0's CPUs are its vCPUs, which stay where
+// they were put.
 func (p *Host) MemberCPUs(m host.Members) ([]int, error) {
 	vcpus, err := threads.Affinity(m)
 	if err != nil {
@@ -36,160 +41,153 @@ func (p *Host) MemberCPUs(m host.Members) ([]int, error) {
 	return slices.Compact(cpus), nil
 }
 
-// Reserve implements host.Reserver. The module has the account: it charges
-// callees, and is told what the threads use.
+// Reserve implements host.Host. The module has the account: it charges domains by
+// itself, and is told what threads use.
 func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
-	vcpus, err := threads.Affinity(r.Members)
+	if r.Threads == nil {
+		return p.reserve(r)
+	}
+	vcpus, err := threads.Affinity(*r.Threads)
 	if err != nil && !(errors.Is(err, host.ErrNoMembers) && r.Resume) {
 		return err
 	}
 	return p.threads.Reserve(ctx, r, vcpus, func() (threads.Account, error) {
-		a, err := p.openPurse(r)
+		a, err := p.openAccount(r)
 		if err != nil {
 			return nil, err
 		}
 		return a, nil
-	})
+	}, func(a threads.Account) error { return a.(*account).change(r) })
 }
 
-// Unreserve implements host.Reserver.
-func (p *Host) Unreserve(ctx context.Context, id uint32) error {
-	return p.threads.Unreserve(ctx, id)
-}
-
-// Reserved implements host.Reserver.
-func (p *Host) Reserved(ctx context.Context, id uint32) (host.Usage, error) {
-	return p.threads.Reserved(ctx, id)
-}
-
-// purse is the account of a reservation of threads, in the module. It implements
-// threads.Account.
-type purse struct {
-	m      *vlib.Module
-	id     uint32
-	period time.Duration
-	wide   int
-	calls  []uint16       // that listen because of it
-	listen map[uint16]int // the host's: how many reservations a domain listens for
-
-	own  time.Duration // used by the threads beyond the budget
-	last vlib.Reservation
-}
-
-var _ threads.Account = (*purse)(nil)
-
-// openPurse makes the reservation, or finds the one that it resumes.
-func (p *Host) openPurse(r host.Reservation) (_ *purse, err error) {
-	a := &purse{m: p.m, id: r.ID, period: r.Period, listen: p.listen}
-	_, err = p.m.Reservation(r.ID)
-	switch {
-	case err == nil && !r.Resume:
-		// A number of the master's that it does not know: a dead one's.
-		err = p.m.Unreserve(r.ID)
-		if err == nil {
-			err = p.m.Reserve(r.ID, r.Budget, r.Period)
-		}
-	case errors.Is(err, vlib.ErrNoReservation):
-		err = p.m.Reserve(r.ID, r.Budget, r.Period)
+// reserve makes a reservation, or changes it, and gives it its domains. A
+// reservation that it made goes again if that fails.
+func (p *Host) reserve(r host.Reservation) error {
+	was, err := p.m.Reservation(r.ID)
+	known := err == nil
+	if err != nil && !errors.Is(err, vlib.ErrNoReservation) {
+		return refusal(err)
 	}
+	if !known || was.Budget != r.Budget || was.Period != r.Period {
+		if err := p.m.Reserve(r.ID, r.Budget, r.Period); err != nil {
+			return refusal(err)
+		}
+	}
+	err = nil
+	if r.Domain != nil {
+		err = p.adopt(*r.Domain, r)
+	}
+	if err == nil {
+		err = p.allow(r)
+	}
+	if err != nil && !known {
+		err = errors.Join(err, p.m.Unreserve(r.ID), p.dismiss(r))
+	}
+	return refusal(err)
+}
+
+func (p *Host) adopt(d host.Domain, r host.Reservation) error {
+	domid, err := domains.Number(d)
 	if err != nil {
-		return nil, refusal(err)
-	}
-	for _, d := range r.Calls {
-		var domid uint16
-		if domid, err = domains.Number(d); err == nil {
-			err = p.m.Allow(domid, r.ID)
-		}
-		if err == nil {
-			err = a.listens(domid)
-		}
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("calls to domain %s: %w", d, refusal(err)), a.Close())
-		}
-		a.wide = max(a.wide, len(d.CPUs))
-	}
-	return a, nil
-}
-
-// listens has a domain listen for calls, if nobody has said that it does or
-// parks: so that calls can be paid.
-func (a *purse) listens(domid uint16) error {
-	state, err := a.m.Domain(domid)
-	switch {
-	case errors.Is(err, vlib.ErrUnknown):
-	case err != nil:
-		return err
-	case state.Flags&(vlib.Listens|vlib.Parks) != 0 && a.listen[domid] == 0:
-		return nil // somebody else's affair
-	}
-	if err := a.m.SetDomain(domid, vlib.Listens, 0); err != nil {
 		return err
 	}
-	a.listen[domid]++
-	a.calls = append(a.calls, domid)
-	return nil
+	if err := p.m.Adopt(domid, r.ID); err != nil {
+		return err
+	}
+	if r.Class == host.Critical {
+		return p.m.SetDomain(domid, vlib.Critical, 0)
+	}
+	return p.m.SetDomain(domid, 0, vlib.Critical)
 }
 
-// fineness is how many looks there are in a budget that threads and callees use
-// in turn. The module takes a charge for the last that was used without a pause,
-// and so has it back late by what callees used in between.
-const fineness = 10
-
-// Charge implements threads.Account.
-func (a *purse) Charge(_ time.Duration, u threads.Use) (threads.State, error) {
-	if !u.Foreground {
-		a.own += u.Own
-		u.Own = 0
+// Unreserve implements host.Host.
+func (p *Host) Unreserve(ctx context.Context, r host.Reservation) error {
+	if r.Threads != nil {
+		return p.threads.Unreserve(ctx, r.ID)
 	}
-	for u.Own > 0 { // the module takes no more than a period at once
-		part := min(u.Own, a.period)
-		if err := a.m.Charge(a.id, part); err != nil {
-			return threads.State{}, err
-		}
-		u.Own -= part
-	}
-	r, err := a.m.Reservation(a.id)
-	if err != nil {
-		return threads.State{}, err
-	}
-	a.last = r
-	s := threads.State{Left: r.Left, Next: r.Next, Wide: a.wide}
-	if a.wide > 0 && r.Left > 0 {
-		s.Look = r.Budget / fineness
-	}
-	return s, nil
+	return p.end(r)
 }
 
-// Where implements threads.Account: the module accounts for callees by itself.
-func (a *purse) Where() []int { return nil }
-
-// Usage implements threads.Account.
-func (a *purse) Usage(time.Duration) host.Usage {
-	t := a.last.Total
-	return host.Usage{
-		Foreground: t.Foreground, Background: t.Background + a.own, Throttled: t.Throttled,
-		Left: a.last.Left, Next: a.last.Next,
-	}
-}
-
-// Close implements threads.Account.
-func (a *purse) Close() error {
-	err := a.m.Unreserve(a.id)
+func (p *Host) end(r host.Reservation) error {
+	err := p.m.Unreserve(r.ID)
 	if errors.Is(err, vlib.ErrNoReservation) {
 		err = nil
 	}
-	for _, domid := range a.calls {
-		if a.listen[domid]--; a.listen[domid] > 0 {
-			continue
-		}
-		delete(a.listen, domid)
-		if failed := a.m.SetDomain(domid, 0, vlib.Listens); !errors.Is(failed, vlib.ErrNoDomain) {
-			err = errors.Join(err, failed)
+	if err == nil && r.Domain != nil && r.Domain.ID != "" {
+		var domid uint16
+		if domid, err = domains.Number(*r.Domain); err == nil {
+			err = absent(p.m.SetDomain(domid, 0, vlib.Critical))
 		}
 	}
-	a.calls = nil
-	return err
+	return errors.Join(err, p.dismiss(r))
 }
 
-// Leave implements threads.Account: the module keeps it.
-func (a *purse) Leave() error { return nil }
+// Usage implements host.Host.
+func (p *Host) Usage(ctx context.Context, r host.Reservation) (host.Usage, error) {
+	if r.Threads != nil {
+		return p.threads.Usage(ctx, r.ID)
+	}
+	is, err := p.m.Reservation(r.ID)
+	switch {
+	case errors.Is(err, vlib.ErrNoReservation):
+		return host.Usage{}, fmt.Errorf("%w: %w", host.ErrNoDomain, err)
+	case err != nil:
+		return host.Usage{}, err
+	case r.Domain != nil && strconv.Itoa(is.Domain) != r.Domain.ID:
+		return host.Usage{}, fmt.Errorf("%w: domain %s runs on reservation %d no longer", host.ErrNoDomain, r.Domain.ID, r.ID)
+	}
+	return usage(is), nil
+}
+
+func usage(r vlib.Reservation) host.Usage {
+	return host.Usage{
+		Foreground: r.Total.Foreground, Background: r.Total.Background, Throttled: r.Total.Throttled,
+		Left: r.Left, Next: r.Next,
+	}
+}
+
+// Clear implements host.Host.
+func (p *Host) Clear(_ context.Context, id uint32) error {
+	if err := p.m.FinishAll(id); !errors.Is(err, vlib.ErrNoCall) {
+		return err
+	}
+	return nil
+}
+
+// Stuck implements host.Host. Each active call has a caller. Without a call, the
+// gate of a domain that parks is open only for a call that was given up, or if
+// somebody holds it.
+func (p *Host) Stuck(_ context.Context, d host.Domain) (bool, error) {
+	domid, err := domains.Number(d)
+	if err != nil {
+		return false, err
+	}
+	state, err := p.m.Domain(domid)
+	switch {
+	case errors.Is(err, vlib.ErrUnknown), errors.Is(err, vlib.ErrNoDomain), errors.Is(err, vlib.ErrDying):
+		return false, nil
+	case err != nil:
+		return false, err
+	case state.Flags&gating == 0 || state.Holds > 0:
+		return false, nil
+	}
+	waited := state.Queued > 0 || state.Flags&vlib.Parks != 0 && state.Open
+	return waited && !state.Active, nil
+}
+
+// Throttle implements host.Host: the module does it.
+func (p *Host) Throttle(_ context.Context, cpu int, period, idle time.Duration) error {
+	return p.m.Throttle(cpu, period, idle)
+}
+
+// refusal is the module's refusal in the words of hosts.
+func refusal(err error) error {
+	var n *vlib.NotAdmitted
+	switch {
+	case errors.As(err, &n):
+		return &host.Refusal{CPU: n.CPU, Miss: rtsched.Miss{Task: rtsched.Task{ID: n.Misses}, Response: n.Response}}
+	case errors.Is(err, vlib.ErrNoDomain):
+		return fmt.Errorf("%w: %w", host.ErrNoDomain, err)
+	}
+	return err
+}

@@ -13,22 +13,10 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// Adopt implements host.Host.
-func (p *Host) Adopt(ctx context.Context, d host.Domain, r rtsched.Task) error {
-	if d.Control {
-		return fmt.Errorf("domain %q: adopting a control domain: %w", d.ID, host.ErrNotAllowed)
-	}
-	if err := r.Validate(); err != nil {
-		return err
-	}
+// adopt puts a domain on a reservation.
+func (p *Host) adopt(ctx context.Context, d host.Domain, r host.Reservation) error {
 	if err := p.exists(d.ID); err != nil {
 		return err
-	}
-	switch called, err := p.called(ctx, d.ID); {
-	case err != nil:
-		return err
-	case called:
-		return fmt.Errorf("domain %q: %w: threads on reservations call it, or rules, and pay for it: see 'vlibmaster ps'", d.ID, host.ErrNotAllowed)
 	}
 	cpus, err := p.cpusOf(d.ID)
 	if err != nil {
@@ -39,7 +27,7 @@ func (p *Host) Adopt(ctx context.Context, d host.Domain, r rtsched.Task) error {
 		return fmt.Errorf("domain %q: %w", d.ID, err)
 	}
 	var taken bool
-	failed := p.keeper.Do(ctx, func() { taken, err = p.keeper.adopt(d.ID, g, cpus, r) })
+	failed := p.keeper.Do(ctx, func() { taken, err = p.keeper.adopt(d.ID, g, cpus, r.Task, r.Class == host.Critical) })
 	if failed != nil {
 		err = failed
 	}
@@ -53,13 +41,13 @@ func (p *Host) Adopt(ctx context.Context, d host.Domain, r rtsched.Task) error {
 }
 
 // adopt reports whether it has taken g.
-func (k *keeper) adopt(name string, g *group, cpus []int, r rtsched.Task) (bool, error) {
+func (k *keeper) adopt(name string, g *group, cpus []int, r rtsched.Task, spared bool) (bool, error) {
 	if old := k.kept[name]; old != nil {
 		k.look(old) // drops it if this is another cgroup of that name
 	}
 	d := k.kept[name]
 	if d == nil {
-		d = &kept{name: name, id: r.ID, period: r.Period, group: g, Account: account.New(r, len(cpus), clock.Monotonic())}
+		d = &kept{name: name, id: r.ID, period: r.Period, spared: spared, group: g, Account: account.New(r, len(cpus), clock.Monotonic())}
 		d.setCPUs(cpus)
 		err := k.add(d)
 		return err == nil, err
@@ -68,18 +56,13 @@ func (k *keeper) adopt(name string, g *group, cpus []int, r rtsched.Task) (bool,
 		return false, fmt.Errorf("it runs on reservation %d, release it from that first: %w", d.id, host.ErrNotAllowed)
 	}
 	d.Change(r, len(cpus), clock.Monotonic())
-	d.period, d.unset = r.Period, true // its priority is another
+	d.period, d.spared, d.unset = r.Period, spared, true // its priority is another
 	k.move(d, cpus)
 	k.look(d)
 	if k.watch.sleepers[d] {
 		k.sleep(d, clock.Monotonic()) // its budget is another
 	}
 	return false, d.err
-}
-
-// Release implements host.Host.
-func (p *Host) Release(ctx context.Context, d host.Domain, id uint32) error {
-	return p.release(ctx, d.ID, &id)
 }
 
 // release from a reservation, or from any.
@@ -95,9 +78,9 @@ func (p *Host) release(ctx context.Context, name string, id *uint32) (err error)
 	return nil
 }
 
-// Usage implements host.Host. The overrun of a budget is in none of its
-// sums until the refill comes from which it is taken.
-func (p *Host) Usage(ctx context.Context, d host.Domain, id uint32) (u host.Usage, err error) {
+// usage of an adopted domain. The overrun of a budget is in none of its sums until
+// the refill comes from which it is taken.
+func (p *Host) usage(ctx context.Context, d host.Domain, id uint32) (u host.Usage, err error) {
 	failed := p.keeper.Do(ctx, func() {
 		var kept *kept
 		if kept, err = p.keeper.find(d.ID, id); err != nil {

@@ -92,7 +92,7 @@ func TestReleaseRestoresWhatWas(t *testing.T) {
 						return backgrounded(t, p, "d") == background
 					})
 				}
-				if err := p.Release(ctx, d, 1); err != nil {
+				if err := p.Unreserve(ctx, on(d, 1)); err != nil {
 					t.Fatal(err)
 				}
 				if !has(t, p, "d", b.weight, b.idle) || recorded(t, p, "d") {
@@ -113,7 +113,7 @@ func TestReleaseRestoresWhatWasSetMeanwhile(t *testing.T) {
 		adopt(t, p, d, 1, 5*ms, 50*ms)
 		w := weight{v1: 3000, v2: 300}
 		give(t, p, "d", w, false)
-		if err := p.Release(ctx, d, 1); err != nil || !has(t, p, "d", w, false) {
+		if err := p.Unreserve(ctx, on(d, 1)); err != nil || !has(t, p, "d", w, false) {
 			t.Errorf("%v, weight %s", err, shares(t, p, "d"))
 		}
 	})
@@ -193,7 +193,7 @@ func TestNextProcessRestoresWhatWas(t *testing.T) {
 		if has(t, p, "adopted", w, false) {
 			t.Error("what is adopted was given back, too")
 		}
-		if err := p.Release(ctx, domain("adopted"), 1); err != nil || !has(t, p, "adopted", w, false) {
+		if err := p.Unreserve(ctx, on(domain("adopted"), 1)); err != nil || !has(t, p, "adopted", w, false) {
 			t.Errorf("%v, weight %s", err, shares(t, p, "adopted"))
 		}
 	})

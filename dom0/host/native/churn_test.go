@@ -85,13 +85,13 @@ func live(p *Host, name string, r *rand.Rand) error {
 		}
 	case 3, 4:
 		period := time.Duration(r.IntN(100)+1) * ms
-		err = p.Adopt(ctx, d, task(1, period/time.Duration(r.IntN(20)+1), period))
+		err = p.Reserve(ctx, d.On(task(1, period/time.Duration(r.IntN(20)+1), period)))
 	case 5:
-		err = p.Release(ctx, d, 1)
+		err = p.Unreserve(ctx, on(d, 1))
 	case 6:
 		err = p.Gate(ctx, d, r.IntN(2) == 0)
 	case 7:
-		_, err = p.Usage(ctx, d, 1)
+		_, err = p.Usage(ctx, on(d, 1))
 	case 8:
 		err = p.Remove(ctx, name)
 	case 9:

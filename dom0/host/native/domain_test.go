@@ -96,27 +96,24 @@ func TestAdopt(t *testing.T) {
 		if u := usage(t, p, d, 1); u.Foreground < before.Foreground || u.Background < before.Background || u.Left > time.Millisecond {
 			t.Errorf("%+v, then %+v", before, u)
 		}
-		if err := p.Adopt(ctx, d, task(2, time.Millisecond, 50*time.Millisecond)); !errors.Is(err, host.ErrNotAllowed) {
+		if err := p.Reserve(ctx, d.On(task(2, time.Millisecond, 50*time.Millisecond))); !errors.Is(err, host.ErrNotAllowed) {
 			t.Error(err)
 		}
-		if err := p.Adopt(ctx, d, task(1, 0, 50*time.Millisecond)); !errors.Is(err, rtsched.ErrRange) {
+		if err := p.Reserve(ctx, domain("none").On(task(1, time.Millisecond, 50*time.Millisecond))); !errors.Is(err, host.ErrNoDomain) {
 			t.Error(err)
 		}
-		if err := p.Adopt(ctx, domain("none"), task(1, time.Millisecond, 50*time.Millisecond)); !errors.Is(err, host.ErrNoDomain) {
-			t.Error(err)
-		}
-		if _, err := p.Usage(ctx, d, 2); !errors.Is(err, host.ErrNoDomain) {
+		if _, err := p.Usage(ctx, on(d, 2)); !errors.Is(err, host.ErrNoDomain) {
 			t.Error(err)
 		}
 		for range 2 {
-			if err := p.Release(ctx, d, 1); err != nil {
+			if err := p.Unreserve(ctx, on(d, 1)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if a, b := shares(t, p, "d"), shares(t, p, ""); a != standard.text(version) || b != a {
 			t.Errorf("released: weights %s, parent %s", a, b)
 		}
-		if _, err := p.Usage(ctx, d, 1); !errors.Is(err, host.ErrNoDomain) {
+		if _, err := p.Usage(ctx, on(d, 1)); !errors.Is(err, host.ErrNoDomain) {
 			t.Error(err)
 		}
 		// A cgroup that vanishes behind the keeper's back.
@@ -136,10 +133,10 @@ func TestAdopt(t *testing.T) {
 			}
 			return dropped
 		})
-		if _, err := p.Usage(ctx, d, 1); !errors.Is(err, host.ErrNoDomain) {
+		if _, err := p.Usage(ctx, on(d, 1)); !errors.Is(err, host.ErrNoDomain) {
 			t.Error(err)
 		}
-		if err := p.Release(ctx, d, 1); err != nil {
+		if err := p.Unreserve(ctx, on(d, 1)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -156,7 +153,7 @@ func TestForeground(t *testing.T) {
 			if want, err := byPriority(p.layout); err != nil || realtime != want || heavy == want {
 				t.Errorf("adopted: real-time %v, wanted %v, %v; weight of the parent raised %v", realtime, want, err, heavy)
 			}
-			if err := p.Release(ctx, d, 1); err != nil {
+			if err := p.Unreserve(ctx, on(d, 1)); err != nil {
 				t.Fatal(err)
 			}
 			if now := policy(t, cmd.Process.Pid); now != unix.SCHED_NORMAL {
@@ -174,7 +171,7 @@ func TestClosed(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if _, err := q.Usage(ctx, domain("x"), 1); !errors.Is(err, os.ErrClosed) {
+		if _, err := q.Usage(ctx, on(domain("x"), 1)); !errors.Is(err, os.ErrClosed) {
 			t.Error(err)
 		}
 	})

@@ -46,7 +46,7 @@ func daemon(arg string) error {
 		return err
 	}
 	r := task(1, 10*time.Millisecond, 100*time.Millisecond)
-	if err := p.Adopt(context.Background(), domain("kept"), r); err != nil {
+	if err := p.Reserve(context.Background(), domain("kept").On(r)); err != nil {
 		return err
 	}
 	cpus, err := p.CPUs()

@@ -31,10 +31,10 @@ func TestHalfADomainIsAnError(t *testing.T) {
 				t.Fatal(err)
 			}
 			d := host.Domain{ID: "half", Name: "half", UUID: "half"}
-			if err := p.Adopt(ctx, d, task(1, 10*ms, 100*ms)); err == nil {
+			if err := p.Reserve(ctx, d.On(task(1, 10*ms, 100*ms))); err == nil {
 				t.Errorf("adopted without %s", missing.dir)
 			}
-			if err := p.Pay(ctx, d, task(2, 10*ms, 100*ms), false); err == nil {
+			if err := p.Reserve(ctx, calls(d, task(2, 10*ms, 100*ms))); err == nil {
 				t.Errorf("paid for without %s", missing.dir)
 			}
 			tool := exec.Command("sleep", "1000")
@@ -42,7 +42,7 @@ func TestHalfADomainIsAnError(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := p.Reserve(ctx, host.Reservation{
-				Task: task(3, 10*ms, 100*ms), Members: host.Members{PID: tool.Process.Pid}, Calls: []host.Domain{d},
+				Task: task(3, 10*ms, 100*ms), Holder: host.Holder{Threads: &host.Members{PID: tool.Process.Pid}}, Callees: callees(d),
 			})
 			tool.Process.Kill()
 			tool.Wait()
@@ -55,10 +55,10 @@ func TestHalfADomainIsAnError(t *testing.T) {
 			if err := p.Create("half"); err != nil {
 				t.Fatal(err)
 			}
-			if err := p.Adopt(ctx, d, task(1, 10*ms, 100*ms)); err != nil {
+			if err := p.Reserve(ctx, d.On(task(1, 10*ms, 100*ms))); err != nil {
 				t.Error(err)
 			}
-			if err := p.Release(ctx, d, 1); err != nil {
+			if err := p.Unreserve(ctx, on(d, 1)); err != nil {
 				t.Error(err)
 			}
 			if err := p.Remove(ctx, "half"); err != nil {

@@ -89,11 +89,11 @@ func refused(arg string) error {
 		return err
 	}
 	fmt.Println(len(p.Notes()), "before")
-	err = p.Adopt(context.Background(), domain("kept"), task(1, 10*ms, 100*ms))
+	err = p.Reserve(context.Background(), domain("kept").On(task(1, 10*ms, 100*ms)))
 	for _, n := range p.Notes() {
 		fmt.Println(n)
 	}
-	return errors.Join(err, p.Release(context.Background(), domain("kept"), 1), p.Close())
+	return errors.Join(err, p.Unreserve(context.Background(), on(domain("kept"), 1)), p.Close())
 }
 
 // A keeper that may not be real-time says so, from when it keeps a budget on.

@@ -197,14 +197,43 @@ func start(t testing.TB, p *Host, name, script string) (host.Domain, *exec.Cmd) 
 
 func adopt(t testing.TB, p *Host, d host.Domain, id uint32, budget, period time.Duration) {
 	t.Helper()
-	if err := p.Adopt(ctx, d, rtsched.Task{ID: id, Budget: budget, Period: period}); err != nil {
+	if err := p.Reserve(ctx, d.On(rtsched.Task{ID: id, Budget: budget, Period: period})); err != nil {
 		t.Fatal(err)
 	}
 }
 
+// on, held and calls are reservations that a domain holds, that threads hold, and
+// that pay for calls alone.
+func on(d host.Domain, id uint32) host.Reservation { return d.On(rtsched.Task{ID: id}) }
+
+func held(id uint32) host.Reservation {
+	return host.Reservation{Task: rtsched.Task{ID: id}, Holder: host.Holder{Threads: new(host.Members)}}
+}
+
+// class gives a domain that spinning has adopted a class.
+func class(t *testing.T, p *Host, d host.Domain, c host.Class) {
+	t.Helper()
+	r := d.On(rtsched.Task{ID: 1, Budget: time.Millisecond, Period: 50 * time.Millisecond})
+	r.Class = c
+	if err := p.Reserve(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func calls(d host.Domain, r rtsched.Task) host.Reservation {
+	return host.Reservation{Task: r, Callees: callees(d)}
+}
+
+func callees(all ...host.Domain) (c []host.Callee) {
+	for _, d := range all {
+		c = append(c, host.Callee{Domain: d})
+	}
+	return c
+}
+
 func usage(t testing.TB, p *Host, d host.Domain, id uint32) host.Usage {
 	t.Helper()
-	u, err := p.Usage(ctx, d, id)
+	u, err := p.Usage(ctx, on(d, id))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,11 +72,7 @@ type Host struct {
 	callees  map[string]*callee // the threads' keeper's
 }
 
-var (
-	_ host.Host      = (*Host)(nil)
-	_ host.Sparer    = (*Host)(nil)
-	_ host.Throttler = (*Host)(nil)
-)
+var _ host.Host = (*Host)(nil)
 
 // Possible is the error that Open with the zero Options would end with on this
 // machine, as far as that can be told without changing anything; as root.

@@ -16,18 +16,20 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
-	transport "github.com/vlibos/vlibos/vlibcall/transport/native"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	channels "github.com/vlibos/vlibos/vlibcall/transport/native"
 	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
 func payFor(t *testing.T, p *Host, d host.Domain, id uint32, budget, period time.Duration) {
 	t.Helper()
-	if err := p.Pay(ctx, d, task(id, budget, period), false); err != nil {
+	if err := p.Reserve(ctx, calls(d, task(id, budget, period))); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := p.Unpay(ctx, d, id, true); err != nil {
+		if err := p.Unreserve(ctx, calls(d, rtsched.Task{ID: id})); err != nil {
 			t.Error(err)
 		}
 	})
@@ -35,7 +37,7 @@ func payFor(t *testing.T, p *Host, d host.Domain, id uint32, budget, period time
 
 func paid(t *testing.T, p *Host, id uint32) host.Usage {
 	t.Helper()
-	u, err := p.Paid(ctx, id)
+	u, err := p.Usage(ctx, calls(host.Domain{}, rtsched.Task{ID: id}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +47,7 @@ func paid(t *testing.T, p *Host, id uint32) host.Usage {
 // paidChannel is one whose calls a reservation pays for.
 func paidChannel(t *testing.T, p *Host, name string, id uint32) *vlibcall.Channel {
 	t.Helper()
-	c, err := vlibcall.Open(ctx, transport.Domain(filepath.Join(p.servers, name)), 1, 8192, vlibcall.Options{Reservation: id})
+	c, err := vlibcall.Open(ctx, channels.Domain(filepath.Join(p.servers, name)), vlibcall.Options{Size: 8192, Reservation: transport.Reservation(id)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,8 +120,8 @@ func slotOf(t *testing.T, p *Host, name string, id uint32) ledger.Slot {
 	return s
 }
 
-// What pays ends with Unpay: its calls are refused, its domain is ordinary.
-func TestUnpay(t *testing.T) {
+// A reservation that pays for calls ends with Unreserve: its calls are refused, its domain is ordinary.
+func TestDomainIsOrdinaryAfterItsLastPayingReservation(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, _ Options) {
 		db := startServer(t, p, "db")
 		payFor(t, p, db, 2048, 10*ms, 100*ms)
@@ -128,32 +130,25 @@ func TestUnpay(t *testing.T) {
 		if err := uses(c, 1); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Adopt(ctx, db, task(9, ms, 100*ms)); !errors.Is(err, host.ErrNotAllowed) {
-			t.Errorf("adopting who is paid for: %v", err)
-		}
-		if err := p.Unpay(ctx, db, 2048, false); err != nil {
+		if err := p.Unreserve(ctx, calls(db, rtsched.Task{ID: 2048})); err != nil {
 			t.Fatal(err)
 		}
 		if err := uses(c, 1); !errors.Is(err, vlibcall.ErrDenied) {
 			t.Errorf("on a reservation that has ended: %v", err)
 		}
-		if _, err := p.Paid(ctx, 2048); !errors.Is(err, host.ErrNoDomain) {
+		if _, err := p.Usage(ctx, calls(host.Domain{}, rtsched.Task{ID: 2048})); !errors.Is(err, host.ErrNoDomain) {
 			t.Errorf("what it used: %v", err)
 		}
 		if got := shares(t, p, "db"); !p.realtime && got != heaviest.text(p.layout.cpu.version) {
 			t.Errorf("another still pays, and the weight is %s", got)
 		}
-		if err := p.Unpay(ctx, db, 2049, true); err != nil {
+		if err := p.Unreserve(ctx, calls(db, rtsched.Task{ID: 2049})); err != nil {
 			t.Fatal(err)
 		}
 		if got := shares(t, p, "db"); got != standard.text(p.layout.cpu.version) {
 			t.Errorf("nobody pays, and the weight is %s", got)
 		}
-		adopt(t, p, db, 9, ms, 100*ms)
-		if err := p.Pay(ctx, db, task(2048, ms, 10*ms), false); !errors.Is(err, host.ErrNotAllowed) {
-			t.Errorf("paying for who is adopted: %v", err)
-		}
-		if err := p.Pay(ctx, domain("nobody"), task(2048, ms, 10*ms), false); !errors.Is(err, host.ErrNoDomain) {
+		if err := p.Reserve(ctx, calls(domain("nobody"), task(2048, ms, 10*ms))); !errors.Is(err, host.ErrNoDomain) {
 			t.Errorf("paying for nobody: %v", err)
 		}
 	})
@@ -209,7 +204,7 @@ func payer(arg, servers string) error {
 	}
 	d := domain("db")
 	d.CPUs = cpus
-	if err := p.Pay(ctx, d, task(2048, 10*ms, 100*ms), false); err != nil {
+	if err := p.Reserve(ctx, calls(d, task(2048, 10*ms, 100*ms))); err != nil {
 		return err
 	}
 	fmt.Println("pays")

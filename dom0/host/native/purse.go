@@ -9,7 +9,6 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 	dom0threads "github.com/vlibos/vlibos/dom0/host/threads"
 	"github.com/vlibos/vlibos/internal/cgroup"
-	"github.com/vlibos/vlibos/rtsched"
 )
 
 // purse is the account of a reservation of threads, or for calls alone, with the
@@ -32,9 +31,9 @@ var _ dom0threads.Account = (*purse)(nil)
 
 // openPurse makes the account, with callees that are adopted by nobody. patient
 // says that their servers may come later.
-func (p *Host) openPurse(r rtsched.Task, calls []host.Domain, patient bool, now time.Duration) (_ *purse, err error) {
+func (p *Host) openPurse(r host.Reservation, patient bool, now time.Duration) (_ *purse, err error) {
 	a := &purse{
-		joint: newJoint(r, now), id: r.ID, budget: r.Budget, period: r.Period, host: p,
+		joint: newJoint(r.Task, now), id: r.ID, budget: r.Budget, period: r.Period, host: p,
 		beyond: make(map[*callee]time.Duration), ended: make(map[*callee]uint64), noted: make(map[*callee]time.Duration),
 	}
 	defer func() {
@@ -42,7 +41,7 @@ func (p *Host) openPurse(r rtsched.Task, calls []host.Domain, patient bool, now 
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	for _, d := range calls {
+	for _, d := range r.Callees {
 		c := p.callees[d.ID]
 		if c != nil {
 			err = c.renew(p.layout, d.CPUs)

@@ -13,59 +13,94 @@ import (
 	"github.com/vlibos/vlibos/internal/clock"
 )
 
-var _ host.Reserver = (*Host)(nil)
+// Can implements host.Host. A domain that holds a reservation is no callee: one
+// cgroup has one weight.
+func (p *Host) Can() host.Abilities {
+	return host.Abilities{Threads: true, Calls: true, Throttle: true}
+}
 
-// MemberCPUs implements host.Reserver.
+// MemberCPUs implements host.Host.
 func (p *Host) MemberCPUs(m host.Members) ([]int, error) { return dom0threads.Affinity(m) }
 
-// Reserve implements host.Reserver. Callees are charged by the ledger that
-// their server keeps: it must run, in the cgroup of the domain.
+// Reserve implements host.Host. Callees are charged by the ledger that their server
+// keeps. For threads it must run, in the cgroup of the domain; without a holder it
+// may come later.
 func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
-	for _, d := range r.Calls {
-		if err := p.callable(ctx, d.ID); err != nil {
+	if r.Domain != nil {
+		return p.adopt(ctx, *r.Domain, r)
+	}
+	for _, c := range r.Callees {
+		if err := p.exists(c.ID); err != nil {
 			return err
 		}
 	}
-	cpus, err := p.MemberCPUs(r.Members)
-	if errors.Is(err, host.ErrNoMembers) && r.Resume {
-		cpus, err = p.CPUs() // those that are left of it
-	}
-	if err != nil {
-		return err
+	var cpus []int
+	if r.Threads != nil {
+		var err error
+		cpus, err = p.MemberCPUs(*r.Threads)
+		if errors.Is(err, host.ErrNoMembers) && r.Resume {
+			cpus, err = p.CPUs() // those that are left of it
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return p.threads.Reserve(ctx, r, cpus, func() (dom0threads.Account, error) {
-		a, err := p.openPurse(r.Task, r.Calls, false, clock.Monotonic())
+		a, err := p.openPurse(r, r.Threads == nil, clock.Monotonic())
 		if err != nil {
 			return nil, err
 		}
 		return a, nil
-	})
+	}, func(a dom0threads.Account) error { return a.(*purse).change(r) })
 }
 
-// callable reports why calls to a domain cannot be paid, or nil.
-func (p *Host) callable(ctx context.Context, name string) error {
-	if err := p.exists(name); err != nil {
-		return err
+// change changes the account as far as it has to be.
+func (a *purse) change(r host.Reservation) (err error) {
+	changed := a.budget != r.Budget || a.period != r.Period
+	if changed {
+		a.server.Change(r.Budget, r.Period, clock.Monotonic())
+		a.budget, a.period = r.Budget, r.Period
 	}
-	var adopted bool
-	if err := p.keeper.Do(ctx, func() { adopted = p.keeper.kept[name] != nil }); err != nil {
-		return err
+	for _, d := range r.Callees {
+		c := a.host.callees[d.ID]
+		if c == nil || c.users[r.ID] == nil {
+			return fmt.Errorf("domain %q: %w: reservation %d pays for calls to another", d.ID, host.ErrNotAllowed, r.ID)
+		}
+		err = errors.Join(err, c.renew(a.host.layout, d.CPUs))
+		if changed && err == nil {
+			err = c.raise(c.foreground) // its priority may be another
+		}
 	}
-	if adopted {
-		return fmt.Errorf("domain %q: %w: it is adopted, and so pays for itself: release it first", name, host.ErrNotAllowed)
-	}
-	return nil
+	return err
 }
 
-// Unreserve implements host.Reserver.
-func (p *Host) Unreserve(ctx context.Context, id uint32) error {
-	return p.threads.Unreserve(ctx, id)
+// Unreserve implements host.Host. The last reservation that pays for calls to a
+// domain gives the domain what it had.
+func (p *Host) Unreserve(ctx context.Context, r host.Reservation) error {
+	if r.Domain != nil {
+		return p.release(ctx, r.Domain.ID, &r.ID)
+	}
+	return p.threads.Unreserve(ctx, r.ID)
 }
 
-// Reserved implements host.Reserver.
-func (p *Host) Reserved(ctx context.Context, id uint32) (host.Usage, error) {
-	return p.threads.Reserved(ctx, id)
+// Usage implements host.Host.
+func (p *Host) Usage(ctx context.Context, r host.Reservation) (host.Usage, error) {
+	if r.Domain != nil {
+		return p.usage(ctx, *r.Domain, r.ID)
+	}
+	u, err := p.threads.Usage(ctx, r.ID)
+	if r.Threads == nil && errors.Is(err, host.ErrNoMembers) {
+		err = fmt.Errorf("reservation %d: %w that it pays for", r.ID, host.ErrNoDomain)
+	}
+	return u, err
 }
+
+// Clear implements host.Host: a server ends a payment by itself, when the call is
+// given up or its channel goes.
+func (p *Host) Clear(context.Context, uint32) error { return nil }
+
+// Stuck implements host.Host.
+func (p *Host) Stuck(context.Context, host.Domain) (bool, error) { return false, host.ErrNotHere }
 
 // renewCallees lets those pay who may for as long as the lease.
 func (p *Host) renewCallees(d time.Duration) error {
@@ -86,10 +121,4 @@ func (p *Host) reapplyCallees() error {
 			_ = c.raise(c.foreground) // who is gone has no weight
 		}
 	})
-}
-
-// called reports whether reservations may pay for calls to a domain.
-func (p *Host) called(ctx context.Context, name string) (called bool, err error) {
-	err = p.threads.Do(ctx, func() { called = p.callees[name] != nil })
-	return called, err
 }

@@ -41,14 +41,14 @@ func spinner(t *testing.T, cpu int) host.Members {
 	return host.Members{PID: cmd.Process.Pid}
 }
 
-func reserve(t *testing.T, p *Host, id uint32, m host.Members, budget, period time.Duration, calls ...host.Domain) {
+func reserve(t *testing.T, p *Host, id uint32, m host.Members, budget, period time.Duration, called ...host.Domain) {
 	t.Helper()
-	r := host.Reservation{Task: rtsched.Task{ID: id, Budget: budget, Period: period}, Members: m, Calls: calls}
+	r := host.Reservation{Task: rtsched.Task{ID: id, Budget: budget, Period: period}, Holder: host.Holder{Threads: &m}, Callees: callees(called...)}
 	if err := p.Reserve(ctx, r); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := p.Unreserve(ctx, id); err != nil {
+		if err := p.Unreserve(ctx, held(id)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -56,7 +56,7 @@ func reserve(t *testing.T, p *Host, id uint32, m host.Members, budget, period ti
 
 func reserved(t *testing.T, p *Host, id uint32) host.Usage {
 	t.Helper()
-	u, err := p.Reserved(ctx, id)
+	u, err := p.Usage(ctx, held(id))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestReserveSpinner(t *testing.T) {
 		if most := (took/(100*ms) + 1) * 40 * ms; front > most || front == 0 {
 			t.Errorf("%v of foreground in %v, want at most %v", front, took, most)
 		}
-		if err := p.Unreserve(ctx, 1); err != nil {
+		if err := p.Unreserve(ctx, held(1)); err != nil {
 			t.Fatal(err)
 		}
 		if got := policyOf(t, m.PID); got != unix.SCHED_NORMAL {
@@ -132,7 +132,7 @@ func TestUnreserveMovesBackToTheOrigin(t *testing.T) {
 		}
 		for _, restarted := range []bool{false, true} {
 			q := open1(t, o)
-			r := host.Reservation{Task: rtsched.Task{ID: 9, Budget: 10 * ms, Period: 100 * ms}, Members: m}
+			r := host.Reservation{Task: rtsched.Task{ID: 9, Budget: 10 * ms, Period: 100 * ms}, Holder: host.Holder{Threads: &m}}
 			if err := q.Reserve(ctx, r); err != nil {
 				t.Fatal(err)
 			}
@@ -148,7 +148,7 @@ func TestUnreserveMovesBackToTheOrigin(t *testing.T) {
 			if at, err := tree.Of(m.PID); err != nil || at == home {
 				t.Errorf("on its reservation it is in %q, %v", at, err)
 			}
-			if err := q.Unreserve(ctx, 9); err != nil {
+			if err := q.Unreserve(ctx, held(9)); err != nil {
 				t.Fatal(err)
 			}
 			if at, err := tree.Of(m.PID); err != nil || at != home {
@@ -169,7 +169,7 @@ func TestUnreserveRestoresPolicies(t *testing.T) {
 			}
 			reserve(t, p, 1, m, 10*ms, 100*ms)
 			testkit.Eventually(t, "it is on the reservation", func() bool { return policyOf(t, m.PID) == unix.SCHED_IDLE })
-			if err := p.Unreserve(ctx, 1); err != nil {
+			if err := p.Unreserve(ctx, held(1)); err != nil {
 				t.Fatal(err)
 			}
 			attr, err := unix.SchedGetAttr(m.PID, 0)
@@ -234,12 +234,9 @@ func TestReserveCallerDies(t *testing.T) {
 		db := startServer(t, p, "db")
 		other := spinner(t, lastCPU(t, p))
 		reserve(t, p, 8, other, 10*ms, 100*ms, db)
-		if err := p.Adopt(ctx, db, rtsched.Task{ID: 9, Budget: ms, Period: 100 * ms}); !errors.Is(err, host.ErrNotAllowed) {
-			t.Errorf("adopting a callee: %v", err)
-		}
 		m, begin, kill := startCaller(t, p, "db")
 		reserve(t, p, 7, m, 80*ms, 100*ms, db)
-		c, err := vlibcall.Open(ctx, transport.Domain(filepath.Join(p.servers, "db")), 1, 8192, vlibcall.Options{Reservation: 7})
+		c, err := vlibcall.Open(ctx, transport.Domain(filepath.Join(p.servers, "db")), vlibcall.Options{Size: 8192, Reservation: 7})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +253,7 @@ func TestReserveCallerDies(t *testing.T) {
 		begin(7) // behind it: what begins later would be refused, and not run
 		kill()
 		testkit.Eventually(t, "the reservation has ended", func() bool {
-			_, err := p.Reserved(ctx, 7)
+			_, err := p.Usage(ctx, held(7))
 			return errors.Is(err, host.ErrNoMembers)
 		})
 		testkit.Eventually(t, "the callee is in background", func() bool { return backgrounded(t, p, "db") })
@@ -312,13 +309,13 @@ func TestReserveThread(t *testing.T) {
 			t.Errorf("another thread of the process has policy %d", got)
 		}
 		if err := p.Reserve(ctx, host.Reservation{
-			Task: rtsched.Task{ID: 6, Budget: ms, Period: 10 * ms}, Members: host.Members{PID: unix.Getpid(), TID: tid, Start: 1},
+			Task: rtsched.Task{ID: 6, Budget: ms, Period: 10 * ms}, Holder: host.Holder{Threads: &host.Members{PID: unix.Getpid(), TID: tid, Start: 1}},
 		}); !errors.Is(err, host.ErrNoMembers) {
 			t.Errorf("another with its number: %v", err)
 		}
 		end()
 		testkit.Eventually(t, "the reservation has ended", func() bool {
-			_, err := p.Reserved(ctx, 5)
+			_, err := p.Usage(ctx, held(5))
 			return errors.Is(err, host.ErrNoMembers)
 		})
 	})

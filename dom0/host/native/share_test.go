@@ -63,7 +63,7 @@ func leftAlone(t *testing.T, p *Host) {
 	if front > want+ends || timed() && (front < least-ends || front+back < want-ends) {
 		t.Errorf("foreground %.2f %%, with background %.2f %%; want %.1f to %.0f, and %.0[4]f", front, front+back, least, want)
 	}
-	if err := p.Release(ctx, d, 1); err != nil {
+	if err := p.Unreserve(ctx, on(d, 1)); err != nil {
 		t.Error(err)
 	}
 }
@@ -75,7 +75,7 @@ func share(t *testing.T, p *Host, budgets time.Duration) {
 	d := domain("a")
 	adopt(t, p, d, 1, budget, period)
 	defer func() {
-		if err := p.Release(ctx, d, 1); err != nil {
+		if err := p.Unreserve(ctx, on(d, 1)); err != nil {
 			t.Error(err)
 		}
 	}()

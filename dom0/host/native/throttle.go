@@ -57,7 +57,7 @@ func (s *denials) denied(d *kept) bool {
 	return !d.Foreground && !d.spared && len(s.on) > 0 && slices.ContainsFunc(d.on, func(c int) bool { return s.now[c] })
 }
 
-// Throttle implements host.Throttler. A domain that may run on several CPUs
+// Throttle implements host.Host. A domain that may run on several CPUs
 // is denied background time while any of them denies it.
 func (p *Host) Throttle(ctx context.Context, cpu int, period, idle time.Duration) error {
 	switch {
@@ -69,22 +69,6 @@ func (p *Host) Throttle(ctx context.Context, cpu int, period, idle time.Duration
 		return fmt.Errorf("throttle CPU %d: %w: renew it first", cpu, host.ErrLease)
 	}
 	return p.keeper.Do(ctx, func() { p.keeper.throttle(cpu, denial{period, idle}) })
-}
-
-// Spare implements host.Sparer.
-func (p *Host) Spare(ctx context.Context, d host.Domain, id uint32, spared bool) (err error) {
-	failed := p.keeper.Do(ctx, func() {
-		var kept *kept
-		if kept, err = p.keeper.find(d.ID, id); err != nil {
-			return
-		}
-		kept.spared = spared
-		err = kept.setHeld(p.keeper.denials.denied(kept))
-	})
-	if err = errors.Join(failed, err); err != nil {
-		return fmt.Errorf("domain %q: %w", d.ID, explain(err))
-	}
-	return nil
 }
 
 func (k *keeper) throttle(cpu int, d denial) {

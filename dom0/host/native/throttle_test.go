@@ -113,16 +113,11 @@ func TestThrottle(t *testing.T) {
 }
 
 // Who is spared goes on under a full throttle, until it is not spared any more.
-func TestSpare(t *testing.T) {
+func TestCriticalDomainIsSpared(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, _ Options) {
 		d, _ := spinning(t, p, 10*time.Millisecond, 10*time.Millisecond)
 		testkit.Eventually(t, "stopped", func() bool { return !p.open(t, d.ID) })
-		if err := p.Spare(ctx, d, 2, true); !errors.Is(err, host.ErrNoDomain) {
-			t.Errorf("another reservation's: %v", err)
-		}
-		if err := p.Spare(ctx, d, 1, true); err != nil {
-			t.Fatal(err)
-		}
+		class(t, p, d, host.Critical)
 		was := usage(t, p, d, 1)
 		testkit.Eventually(t, "background under a full throttle", func() bool {
 			now := usage(t, p, d, 1)
@@ -131,9 +126,7 @@ func TestSpare(t *testing.T) {
 			}
 			return now.Background > was.Background+50*time.Millisecond
 		})
-		if err := p.Spare(ctx, d, 1, false); err != nil {
-			t.Fatal(err)
-		}
+		class(t, p, d, host.Batch)
 		testkit.Eventually(t, "stopped again", func() bool { return !p.open(t, d.ID) })
 	})
 }
@@ -181,7 +174,7 @@ func TestThrottleEnds(t *testing.T) {
 	t.Run("release", func(t *testing.T) {
 		versions(t, func(t *testing.T, p *Host, _ Options) {
 			d := full(t, p)
-			if err := p.Release(ctx, d, 1); err != nil || !p.open(t, d.ID) {
+			if err := p.Unreserve(ctx, on(d, 1)); err != nil || !p.open(t, d.ID) {
 				t.Errorf("%v", err)
 			}
 		})

@@ -3,44 +3,19 @@
 package stock
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/host/account"
-	"github.com/vlibos/vlibos/dom0/internal/domains"
 	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/rtsched"
-	"github.com/vlibos/vlibos/xenctl"
 )
 
 // With budget a domain is so many times as heavy as Dom0, which keeps a
 // twentieth of a CPU that both want: without that it could not take the budget
 // away again.
 const heavier = 19
-
-// Adopt implements host.Host.
-func (p *Host) Adopt(ctx context.Context, d host.Domain, r rtsched.Task) error {
-	if d.Control {
-		return fmt.Errorf("adopting control domain %s: %w", d.ID, host.ErrNotAllowed)
-	}
-	if err := r.Validate(); err != nil {
-		return err
-	}
-	domid, err := domains.Number(d)
-	if err != nil {
-		return err
-	}
-	if !p.lease.Runs() {
-		// Nothing is done that would stay if this process died.
-		if err := p.Renew(firstLease); err != nil && !errors.Is(err, host.ErrLease) {
-			return err
-		}
-	}
-	failed := p.keeper.Do(ctx, func() { err = p.keeper.adopt(domid, len(d.CPUs), r) })
-	return explain(errors.Join(failed, err))
-}
 
 func (k *keeper) adopt(domid uint16, cpus int, r rtsched.Task) error {
 	for _, d := range []*kept{k.kept[domid], k.on(r.ID)} {
@@ -106,31 +81,6 @@ func (k *keeper) release(d *kept) error {
 	return nil
 }
 
-// Release implements host.Host. What runs on the reservation is known
-// here, whatever the master knows of the domain.
-func (p *Host) Release(ctx context.Context, d host.Domain, id uint32) (err error) {
-	failed := p.keeper.Do(ctx, func() {
-		if kept := p.keeper.on(id); kept != nil {
-			err = p.keeper.release(kept)
-		}
-	})
-	if err = errors.Join(failed, err); err != nil {
-		return fmt.Errorf("releasing domain %s: %w", d.ID, err)
-	}
-	return nil
-}
-
-// Usage implements host.Host. The overrun of a budget is in none of its
-// sums until the refill comes from which it is taken.
-func (p *Host) Usage(ctx context.Context, d host.Domain, id uint32) (u host.Usage, err error) {
-	domid, err := domains.Number(d)
-	if err != nil {
-		return u, err
-	}
-	failed := p.keeper.Do(ctx, func() { u, err = p.keeper.usage(domid, id) })
-	return u, errors.Join(failed, err)
-}
-
 func (k *keeper) usage(domid uint16, id uint32) (host.Usage, error) {
 	if d := k.kept[domid]; d != nil {
 		k.look(d) // may forget it
@@ -146,11 +96,4 @@ func (k *keeper) usage(domid uint16, id uint32) (host.Usage, error) {
 	return host.Usage{
 		Foreground: d.Front, Background: d.Back, Left: d.Server.Left(now), Next: max(d.Server.Next()-now, 0),
 	}, d.err
-}
-
-func explain(err error) error {
-	if errors.Is(err, xenctl.ErrNoDomain) {
-		return fmt.Errorf("%w: %w", host.ErrNoDomain, err)
-	}
-	return err
 }

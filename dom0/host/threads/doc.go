@@ -22,7 +22,7 @@
 // afar, is what Linux does not allow.) So a reservation with much budget is
 // looked at seldom, one that is nearly gone every [minLook]. Calls wake nobody.
 //
-// A reservation may have no threads, and pay for calls alone ([Keeper.Pay]): it
+// A reservation may have no threads, and pay for calls alone: it
 // ends when it is told to, and is looked at more seldom while it pays for none.
 //
 // # When it is dead

@@ -151,15 +151,15 @@ func idle(dir string) error {
 }
 
 func (g *group) enter(r host.Reservation) (err error) {
-	if err := Check(r.Members); err != nil {
+	if err := Check(*r.Threads); err != nil {
 		return err
 	}
-	from, err := g.tree.Of(r.PID)
+	from, err := g.tree.Of(r.Threads.PID)
 	if err != nil {
 		return err
 	}
 	if strings.HasPrefix(from, "/"+Parent+"/") {
-		return fmt.Errorf("%s: %w: it runs on reservation %s already", r.Members, host.ErrNotAllowed, filepath.Base(from))
+		return fmt.Errorf("%s: %w: it runs on reservation %s already", r.Threads, host.ErrNotAllowed, filepath.Base(from))
 	}
 	parent := filepath.Dir(g.dir)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
@@ -185,8 +185,8 @@ func (g *group) enter(r host.Reservation) (err error) {
 	if g.meter, err = g.tree.Meter(name(r.ID)); err != nil {
 		return explain(err)
 	}
-	if err = cgroup.Write(filepath.Join(g.dir, "cgroup.procs"), strconv.Itoa(r.PID)); err != nil {
-		return errors.Join(fmt.Errorf("%s into %s: %w", r.Members, g.dir, explain(err)), g.meter.Close())
+	if err = cgroup.Write(filepath.Join(g.dir, "cgroup.procs"), strconv.Itoa(r.Threads.PID)); err != nil {
+		return errors.Join(fmt.Errorf("%s into %s: %w", r.Threads, g.dir, explain(err)), g.meter.Close())
 	}
 	return nil
 }

@@ -35,55 +35,52 @@ func New(command []string) *Keeper {
 	return &Keeper{kept: make(map[uint32]*kept), lease: guard.New(command)}
 }
 
-// Reserve puts members on a reservation, whose account is made in the keeper's
-// thread when all else has been found to be good.
-func (k *Keeper) Reserve(ctx context.Context, r host.Reservation, cpus []int, open func() (Account, error)) error {
+// Reserve makes a reservation, whose account open makes in the keeper's thread when
+// all else has been found to be good; or changes the one that is there, whose
+// account change changes.
+func (k *Keeper) Reserve(ctx context.Context, r host.Reservation, cpus []int, open func() (Account, error), change func(Account) error) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}
-	var m members
+	var known bool
 	var err error
-	if r.TID != 0 {
-		m, err = openOne(r.Members)
-	} else {
+	failed := k.do(ctx, func() {
+		d := k.kept[r.ID]
+		if known = d != nil; !known {
+			return
+		}
+		if err = change(d.account); err != nil {
+			return
+		}
+		d.period, d.prio, d.cpus = r.Period, rtsched.Priority(r.Period, loop.Levels), cpus
+		k.look(d)
+		err = d.err
+	})
+	if failed != nil || known {
+		return errors.Join(failed, err)
+	}
+	m := members(nobody{})
+	switch {
+	case r.Threads == nil:
+	case r.Threads.TID != 0:
+		m, err = openOne(*r.Threads)
+	default:
 		m, err = openGroup(r)
 	}
 	if err != nil {
 		return err
 	}
-	failed := k.do(ctx, func() { err = k.add(r, m, cpus, open) })
+	failed = k.do(ctx, func() { err = k.add(r, m, cpus, open) })
 	if failed != nil {
 		return errors.Join(failed, m.release())
 	}
-	if err == nil {
+	if err == nil && r.Threads != nil {
 		// From now on there is somebody to guard.
 		if err = k.Renew(ctx, firstLease); err != nil {
 			err = errors.Join(err, k.Unreserve(ctx, r.ID))
 		}
 	}
 	return err
-}
-
-// Pay keeps a reservation that has no threads, and pays for calls alone, until
-// Unreserve; or changes one, for whose account again does that.
-func (k *Keeper) Pay(ctx context.Context, t rtsched.Task, open func() (Account, error), again func() error) error {
-	if err := t.Validate(); err != nil {
-		return err
-	}
-	var err error
-	failed := k.do(ctx, func() {
-		d := k.kept[t.ID]
-		if d == nil {
-			err = k.add(host.Reservation{Task: t}, nobody{}, nil, open)
-			return
-		}
-		d.period = t.Period
-		if err = again(); err == nil {
-			k.look(d)
-			err = d.err
-		}
-	})
-	return errors.Join(failed, err)
 }
 
 // firstLease lasts until the master renews it with all others.
@@ -98,8 +95,8 @@ func (k *Keeper) Unreserve(ctx context.Context, id uint32) (err error) {
 	}), err)
 }
 
-// Reserved is what was used of a reservation. ErrNoMembers if it has ended.
-func (k *Keeper) Reserved(ctx context.Context, id uint32) (u host.Usage, err error) {
+// Usage is what was used of a reservation. ErrNoMembers if it has ended.
+func (k *Keeper) Usage(ctx context.Context, id uint32) (u host.Usage, err error) {
 	failed := k.do(ctx, func() {
 		if d := k.kept[id]; d != nil {
 			k.look(d)

@@ -53,7 +53,10 @@ func (k *Keeper) add(r host.Reservation, m members, cpus []int, open func() (Acc
 	if len(k.kept) == 0 && !k.thread.Realtime {
 		k.thread.Start()
 	}
-	d := &kept{id: r.ID, members: r.Members, period: r.Period, prio: rtsched.Priority(r.Period, loop.Levels), cpus: cpus, who: m, has: make(map[int]int)}
+	d := &kept{id: r.ID, period: r.Period, prio: rtsched.Priority(r.Period, loop.Levels), cpus: cpus, who: m, has: make(map[int]int)}
+	if r.Threads != nil {
+		d.members = *r.Threads
+	}
 	if !r.Resume {
 		d.had = policiesOf(m)
 	}

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// host is a Throttler that remembers.
+// fakeHost records what it is told.
 type fakeHost struct {
 	mu   sync.Mutex
 	idle map[int]time.Duration
@@ -103,7 +103,7 @@ func start(t *testing.T, policy string) (*Loop, *fakeHost, *memory, func()) {
 	})
 }
 
-func TestLoop(t *testing.T) {
+func TestCPUsIdleWhileMemoryIsSlowAndTheSourceHealthy(t *testing.T) {
 	for _, policy := range []string{"threshold", "feedback"} {
 		l, h, m, end := start(t, policy)
 		testkit.Eventually(t, "decisions", func() bool { return l.Status().Decisions > 10 })
@@ -115,7 +115,7 @@ func TestLoop(t *testing.T) {
 		if s := l.Status(); s.Throttled == 0 || s.Policy != policy || s.State != Closed {
 			t.Errorf("%+v", s)
 		}
-		// Without health all is open, and stays so.
+		// An unhealthy source opens all CPUs.
 		m.set(func() { m.err = errors.New("gone") })
 		testkit.Eventually(t, "open", func() bool { return h.of(2) == 0 && h.of(5) == 0 })
 		if s := l.Status(); s.Health != "failed" || s.Unhealthy == 0 || s.Problem == "" || s.State != Blind {
@@ -133,7 +133,7 @@ func TestLoop(t *testing.T) {
 	}
 }
 
-func TestSourceThatHangs(t *testing.T) {
+func TestASourceThatHangsOpensAllCPUs(t *testing.T) {
 	l, h, m, end := start(t, "threshold")
 	m.set(func() { m.latency = 300 })
 	testkit.Eventually(t, "throttled", func() bool { return h.of(2) > 0 })
@@ -152,9 +152,9 @@ func TestSourceThatHangs(t *testing.T) {
 	end()
 }
 
-// A host that has no lease yet is told again, and one that has it is not told
-// the same all the time.
-func TestHostIsToldAgain(t *testing.T) {
+// A host without a lease refuses and is told again. An unchanged decision is not
+// repeated in each period.
+func TestTheHostIsToldAgainAndNotTooOften(t *testing.T) {
 	l, h, m, end := start(t, "threshold")
 	h.mu.Lock()
 	h.err = host.ErrLease

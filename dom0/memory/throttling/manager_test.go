@@ -3,6 +3,7 @@
 package throttling
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -18,10 +19,16 @@ import (
 	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
-// bare is a host that counts nothing by itself.
+// bare is a host without a source of latency.
 type bare struct {
 	host.Host // none of which is asked for
-	*fakeHost
+	fake      *fakeHost
+}
+
+func (bare) Can() host.Abilities { return host.Abilities{Throttle: true} }
+
+func (b bare) Throttle(ctx context.Context, cpu int, period, idle time.Duration) error {
+	return b.fake.Throttle(ctx, cpu, period, idle)
 }
 
 func (bare) Name() string { return "bare" }
@@ -30,12 +37,14 @@ func (bare) CPUs() ([]int, error) { return []int{0, 1, 2}, nil }
 
 func (bare) LatencySource([]int) (throttle.Source, error) { return nil, throttle.ErrNoSource }
 
-// plain is one that cannot be throttled.
+// plain is a host that cannot be throttled.
 type plain struct{ host.Host }
 
 func (plain) Name() string { return "plain" }
 
-func TestManager(t *testing.T) {
+func (plain) Can() host.Abilities { return host.Abilities{} }
+
+func TestManagerSwapsPoliciesAndUndoesWhatFails(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "t")
 	w, err := requestlatency.Create(file)
 	if err != nil {
@@ -47,7 +56,7 @@ func TestManager(t *testing.T) {
 		}
 	}()
 	h := &fakeHost{idle: map[int]time.Duration{}}
-	m := NewManager(bare{fakeHost: h}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	m := NewManager(bare{fake: h}, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if m.Status() != nil {
 		t.Error("it runs before it is told to")
 	}
@@ -64,7 +73,7 @@ func TestManager(t *testing.T) {
 		t.Errorf("another policy: %v, another loop: %v", err, m.loop != loop)
 	}
 	testkit.Eventually(t, "swapped", func() bool { slow(); return h.of(1) == 0 && m.Status().Policy == "none" })
-	// What is not possible changes nothing.
+	// An impossible configuration changes nothing.
 	for want, bad := range map[string]config.Throttle{
 		"no CPU 7":        {Source: "requests", Requests: file, Policy: "none", Period: time.Millisecond, CPUs: []int{7}},
 		"needs probe_cpu": {Source: "auto", Policy: "none", Period: time.Millisecond, ProbeCPU: -1},
@@ -85,7 +94,7 @@ func TestManager(t *testing.T) {
 		t.Errorf("another period: %v", err)
 	}
 	testkit.Eventually(t, "throttled again", slow)
-	// What comes with it fails: it stays as it was.
+	// Move undoes the change when the next step fails.
 	failed := errors.New("something else")
 	if err := m.Move(&other, func() error { return failed }); !errors.Is(err, failed) || m.current.Policy != "threshold" {
 		t.Errorf("undone: %v, %+v", err, m.current)

@@ -16,30 +16,27 @@ import (
 	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
-// capable is a host that can be throttled.
-func capable(p host.Host) (host.Throttler, host.LatencyCounter, error) {
-	t, ok := p.(host.Throttler)
-	c, ok2 := p.(host.LatencyCounter)
-	if !ok || !ok2 {
-		return nil, nil, fmt.Errorf("throttle: host %s: %w: remove the table [throttle]", p.Name(), host.ErrNotHere)
+// capable returns an error for a host that cannot be throttled.
+func capable(p host.Host) error {
+	if !p.Can().Throttle {
+		return fmt.Errorf("throttle: host %s: %w: remove the table [throttle]", p.Name(), host.ErrNotHere)
 	}
-	return t, c, nil
+	return nil
 }
 
-// OpenSource opens the source of memory latency that a configuration wants.
+// OpenSource opens a configuration's source of memory latency.
 func OpenSource(c config.Throttle, p host.Host) (throttle.Source, error) {
-	_, counter, err := capable(p)
-	if err != nil {
+	if err := capable(p); err != nil {
 		return nil, err
 	}
-	there, err := counter.CPUs()
+	there, err := p.CPUs()
 	if err != nil {
 		return nil, err
 	}
 	cpus := c.CPUs
 	for _, cpu := range cpus {
 		if !slices.Contains(there, cpu) {
-			return nil, fmt.Errorf("throttle: cpus: there is no CPU %d on this host: it has %v", cpu, there)
+			return nil, fmt.Errorf("throttle: cpus: this host has no CPU %d: it has %v", cpu, there)
 		}
 	}
 	if len(cpus) == 0 {
@@ -53,7 +50,7 @@ func OpenSource(c config.Throttle, p host.Host) (throttle.Source, error) {
 	case "model":
 		return model.OpenSource(cpus)
 	}
-	s, err := counter.LatencySource(cpus)
+	s, err := p.LatencySource(cpus)
 	if c.Source == "auto" && errors.Is(err, throttle.ErrNoSource) {
 		if c.ProbeCPU >= 0 {
 			return openProbe(c, cpus)
@@ -66,15 +63,14 @@ func OpenSource(c config.Throttle, p host.Host) (throttle.Source, error) {
 func openProbe(c config.Throttle, cpus []int) (throttle.Source, error) {
 	return probe.Open(probe.Options{
 		CPU: c.ProbeCPU, Buffer: c.ProbeMiB << 20, Throttled: cpus,
-		// Several bursts in each period, so that it sees all of its parts.
+		// Several bursts in each period, so that they fall into all of its parts.
 		Interval: min(probe.DefaultInterval, c.Period/4),
 	})
 }
 
-// open makes the loop that a configuration wants.
+// open makes the loop of a configuration.
 func open(c config.Throttle, p host.Host, log *slog.Logger) (*Loop, error) {
-	t, _, err := capable(p)
-	if err != nil {
+	if err := capable(p); err != nil {
 		return nil, err
 	}
 	policy, fallbacks, err := policies(c)
@@ -85,10 +81,11 @@ func open(c config.Throttle, p host.Host, log *slog.Logger) (*Loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(Options{Period: c.Period, Source: s, Policy: policy, Fallbacks: fallbacks, Host: t, Log: log}), nil
+	return New(Options{Period: c.Period, Source: s, Policy: policy, Fallbacks: fallbacks, Host: p, Log: log}), nil
 }
 
-// policies are the one that is wanted, and the default if it can stand in.
+// policies returns a configuration's policy, and the default one as its fallback if
+// there is a threshold for it.
 func policies(c config.Throttle) (throttle.Policy, []throttle.Policy, error) {
 	policy, err := throttle.New(c.Policy, c.Params)
 	if err != nil {

@@ -10,22 +10,23 @@ import (
 	"github.com/vlibos/vlibos/throttle"
 )
 
-// State is whether background time is given away, and why not.
+// State is whether CPUs idle for a part of their background time, and the reason if
+// they do not.
 type State string
 
-// The states. All but Closed are open: no CPU idles.
+// The states. In all but Closed no CPU idles.
 const (
 	Closed  State = "closed"  // CPUs idle for a part of their background time
-	Enough  State = "policy"  // the policy wants no CPU to idle: memory is fast enough for it
+	Enough  State = "policy"  // memory is fast enough for the policy
 	Warming State = "warming" // there is no latency yet
 	Blind   State = "source"  // the source of latency is not healthy
-	Late    State = "late"    // no decision came for long
+	Late    State = "late"    // a decision is overdue
 )
 
-// States are all that there are.
+// States are all states.
 var States = []State{Closed, Enough, Warming, Blind, Late}
 
-// Status is what the loop sees and does.
+// Status is what the loop measures and decides.
 type Status struct {
 	Source  string        `json:"source"`
 	Policy  string        `json:"policy"`
@@ -34,32 +35,32 @@ type Status struct {
 	Health  string        `json:"health"`
 	Problem string        `json:"problem,omitempty"` // the last one
 	Latency float64       `json:"latency_ns"`        // average of the last period
-	Traffic string        `json:"traffic"`           // how that of each CPU is known
+	Traffic string        `json:"traffic"`           // how each CPU's traffic is measured
 	CPUs    []CPU         `json:"cpus"`
 	// Counts since the loop began.
 	Decisions uint64 `json:"decisions"`
-	Throttled uint64 `json:"throttled"` // of them: some CPU idles
-	Unhealthy uint64 `json:"unhealthy"` // of them: the source was not healthy
-	Dropped   uint64 `json:"dropped"`   // policies
-	Stuck     uint64 `json:"stuck"`     // times that no decision came for long
+	Throttled uint64 `json:"throttled"` // decisions that let a CPU idle
+	Unhealthy uint64 `json:"unhealthy"` // decisions without a healthy source
+	Dropped   uint64 `json:"dropped"`   // policies that failed and were replaced
+	Stuck     uint64 `json:"stuck"`     // decisions that were overdue
 
-	hopeless bool // the health opens all
+	unhealthy bool // the source's health opens all CPUs
 }
 
 // CPU is one that may be throttled.
 type CPU struct {
 	ID      int     `json:"id"`
 	Idle    float64 `json:"idle"`    // share of the period without background time
-	Traffic float64 `json:"traffic"` // requests a second, or 1 where it is not known
+	Traffic float64 `json:"traffic"` // requests a second; 1 if not known
 }
 
-// Status may be asked for at any time.
+// Status returns the status of now. It is safe for concurrent use.
 func (l *Loop) Status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.status
 	s.CPUs = append([]CPU{}, s.CPUs...)
-	s.State = s.state(!l.round.IsZero() && time.Since(l.round) >= l.patience())
+	s.State = s.state(l.late())
 	return s
 }
 
@@ -72,7 +73,7 @@ func (s *Status) state(late bool) State {
 	switch {
 	case late:
 		return Late
-	case s.hopeless:
+	case s.unhealthy:
 		return Blind
 	case s.Decisions == 0 || s.Health == throttle.Warming.String():
 		return Warming
@@ -80,7 +81,7 @@ func (s *Status) state(late bool) State {
 	return Enough
 }
 
-// String is the status in a line, for people.
+// String returns the status as one line for people.
 func (s Status) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, policy %s, latency ", s.Source, s.Policy)
@@ -99,13 +100,13 @@ func (s Status) String() string {
 			fmt.Fprintf(&b, " CPU %d %.0f %%", c.ID, 100*c.Idle)
 		}
 	case Enough:
-		b.WriteString(", open: the policy wants nobody to idle")
+		b.WriteString(", open: memory is fast enough for the policy")
 	case Warming:
-		b.WriteString(", open: there is no latency yet")
+		b.WriteString(", open: no latency is measured yet")
 	case Blind:
 		fmt.Fprintf(&b, ", open: the source is not healthy: %s", s.Health)
 	case Late:
-		b.WriteString(", open: no decision came for long")
+		b.WriteString(", open: a decision is overdue")
 	}
 	return b.String()
 }

@@ -4,14 +4,14 @@ package throttling
 
 import "testing"
 
-func TestStatusLine(t *testing.T) {
+func TestStatusNamesTheReasonForAnOpenThrottle(t *testing.T) {
 	cpus := []CPU{{ID: 2, Idle: 0.404}, {ID: 5, Idle: 0}}
 	for want, s := range map[string]Status{
 		"probe, policy rate, latency 251 ns, closed: background idles CPU 2 40 %, CPU 5 0 %": {Latency: 250.7, State: Closed, CPUs: cpus},
-		"probe, policy rate, latency 92 ns, open: the policy wants nobody to idle":           {Latency: 92, State: Enough},
-		"probe, policy rate, latency -, open: there is no latency yet":                       {State: Warming},
+		"probe, policy rate, latency 92 ns, open: memory is fast enough for the policy":      {Latency: 92, State: Enough},
+		"probe, policy rate, latency -, open: no latency is measured yet":                    {State: Warming},
 		"probe, policy rate, latency 0 ns, open: the source is not healthy: stuck":           {Latency: 0.3, State: Blind, Health: "stuck"},
-		"probe, policy rate, latency 92 ns, open: no decision came for long":                 {Latency: 92, State: Late},
+		"probe, policy rate, latency 92 ns, open: a decision is overdue":                     {Latency: 92, State: Late},
 	} {
 		s.Source, s.Policy = "probe", "rate"
 		if got := s.String(); got != want {
@@ -19,9 +19,9 @@ func TestStatusLine(t *testing.T) {
 		}
 	}
 	for want, s := range map[State]Status{
-		Closed:  {CPUs: cpus, Decisions: 1, hopeless: true}, // what the host still does counts
+		Closed:  {CPUs: cpus, Decisions: 1, unhealthy: true}, // the host still throttles
 		Warming: {Health: "good"},
-		Blind:   {Decisions: 1, Health: "absent", hopeless: true},
+		Blind:   {Decisions: 1, Health: "absent", unhealthy: true},
 		Enough:  {Decisions: 1, Health: "good"},
 	} {
 		if got := s.state(false); got != want {

@@ -38,7 +38,8 @@ func TryOpen(t testing.TB, domid uint16, o vlibcall.Options) (*vlibcall.Channel,
 	d, err := xen.Open(t.Context(), domid)
 	Must(t, err)
 	t.Cleanup(func() { d.Close() })
-	return vlibcall.Open(t.Context(), d, 1, channelSize, o)
+	o.Size = channelSize
+	return vlibcall.Open(t.Context(), d, o)
 }
 
 // Shell is the input of the server's function run that has a shell execute

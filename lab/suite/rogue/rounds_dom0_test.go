@@ -15,13 +15,12 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// roundsVariable names how many rounds TestRounds makes.
+// roundsVariable names the number of rounds.
 const roundsVariable = "VLIBOS_ROUNDS"
 
-// TestRounds opens and closes channels, each with a call that uses the data
-// area, and finds nothing left. A leak of one thing a round shows in few
-// rounds; the many of a soak are for what leaks now and then.
-func TestRounds(t *testing.T) {
+// Channels are opened, called with data, and closed, and nothing is left. A few rounds find a
+// leak in every round; the soak's many find rare leaks.
+func TestRoundsOfChannelsLeaveNothing(t *testing.T) {
 	rounds := 300
 	if text := os.Getenv(roundsVariable); text != "" {
 		var err error
@@ -30,13 +29,13 @@ func TestRounds(t *testing.T) {
 		}
 	}
 	d, id := domain(t, "vlib1"), host.DomainID(t, "vlib1")
-	watch := open(t, d, 1, 8192, vlibcall.Options{Timeout: bound})
+	watch := open(t, d, vlibcall.Options{Size: 8192, Timeout: bound})
 	defer closed(t, watch)
 	before, inUse := take(t, watch), grants(t, id)
 	input := make([]byte, 2000)
 	start := time.Now()
 	for i := range rounds {
-		c := open(t, d, 1, 8192, vlibcall.Options{Timeout: bound})
+		c := open(t, d, vlibcall.Options{Size: 8192, Timeout: bound})
 		out, err := c.Call(t.Context(), "t", "echo", input, nil)
 		if err != nil || len(out) != len(input) {
 			t.Fatalf("round %d: %d bytes, %v", i, len(out), err)

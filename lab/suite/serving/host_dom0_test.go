@@ -56,7 +56,7 @@ func serve(t *testing.T, args ...string) *daemon {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		d.Process.Signal(syscall.SIGCONT) // what has ended already is what is wanted
+		d.Process.Signal(syscall.SIGCONT) // errors mean that it has ended already
 		d.Process.Signal(syscall.SIGTERM)
 		d.Wait()
 		if t.Failed() {
@@ -67,13 +67,13 @@ func serve(t *testing.T, args ...string) *daemon {
 	return d
 }
 
-// says waits for words in the master's log.
+// says waits until the master's log contains words.
 func (d *daemon) says(t *testing.T, words string) {
 	t.Helper()
 	testkit.Eventually(t, words, func() bool { return strings.Contains(d.log.String(), words) })
 }
 
-// ps is what 'vlibmaster ps --json' says.
+// ps returns the output of 'vlibmaster ps --json'.
 func ps(t *testing.T) control.Host {
 	t.Helper()
 	var h control.Host
@@ -83,7 +83,7 @@ func ps(t *testing.T) control.Host {
 	return h
 }
 
-// of is the status of one domain.
+// adopted returns the status of an adopted domain.
 func adopted(t *testing.T, name string) master.Status {
 	t.Helper()
 	for _, s := range ps(t).Adopted {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // hold opens a channel by hand, closes it, and returns its memory, which a
@@ -25,7 +26,7 @@ func hold(t *testing.T, dir string, d *door) (memory int, _ *Lent) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hello := binary.LittleEndian.AppendUint64(nil, uint64(vlibcall.Revision))
+	hello := binary.LittleEndian.AppendUint64(nil, uint64(transport.Revision))
 	hello = binary.LittleEndian.AppendUint64(hello, rogueSize)
 	hello = binary.LittleEndian.AppendUint64(hello, 1)
 	if _, err := conn.Write(hello); err != nil {
@@ -115,11 +116,11 @@ func TestChannelsAreBounded(t *testing.T) {
 	for range mostChannels {
 		places <- struct{}{}
 	}
-	if _, err := d.Dial(t.Context(), vlibcall.Offer{Port: 1, Size: 8192}); !errors.Is(err, vlibcall.ErrDenied) {
+	if _, err := d.Dial(t.Context(), transport.Offer{Port: 1, Size: 8192}); !errors.Is(err, vlibcall.ErrDenied) {
 		t.Error(err)
 	}
 	<-places
-	ep, err := d.Dial(t.Context(), vlibcall.Offer{Port: 1, Size: 8192})
+	ep, err := d.Dial(t.Context(), transport.Offer{Port: 1, Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}

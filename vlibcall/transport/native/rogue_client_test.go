@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/internal/testkit"
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // What clients of a guarded socket say and hand over, and wherever they hang up,
@@ -27,17 +27,17 @@ func TestLiesOfClientsLeaveNothing(t *testing.T) {
 		}
 		return b
 	}
-	hellos := [][]byte{make([]byte, 1000), words(uint64(vlibcall.Revision), 8192, 1, 7)}
+	hellos := [][]byte{make([]byte, 1000), words(uint64(transport.Revision), 8192, 1, 7)}
 	for n := range 2 * payingSize {
 		hellos = append(hellos, make([]byte, n))
 	}
 	for _, size := range []uint64{0, 1, 4096, 8191, 8193, MaxSize + 4096, math.MaxInt64, math.MaxUint64, 1<<32 + 8192} {
-		hellos = append(hellos, words(uint64(vlibcall.Revision), size, 1))
+		hellos = append(hellos, words(uint64(transport.Revision), size, 1))
 	}
 	for _, revision := range []uint64{0, 1 << 32, math.MaxUint64} {
 		hellos = append(hellos, words(revision, 8192, 1))
 	}
-	good := words(uint64(vlibcall.Revision), 8192, 1)
+	good := words(uint64(transport.Revision), 8192, 1)
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
