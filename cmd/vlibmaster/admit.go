@@ -8,8 +8,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/config"
-	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/internal/cpulist"
 )
 
@@ -48,7 +48,7 @@ func admitAction(c *cli.Context) error {
 	if c.Bool("json") {
 		return joinObjects(c.App.Writer, struct {
 			Fit int `json:"fit"`
-			master.Trial
+			api.Trial
 		}{len(cfg.Adopt), t})
 	}
 	text := fmt.Sprintf("%d reservations would fit", len(cfg.Adopt))

@@ -17,9 +17,9 @@ import (
 
 	"github.com/vlibos/vlibos/bench/command"
 	"github.com/vlibos/vlibos/bench/corunner"
-	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/client"
 	"github.com/vlibos/vlibos/dom0/directory"
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
@@ -33,7 +33,7 @@ type cursor struct {
 // values returns the values of flags, by name. A name means the same in all commands.
 var values = map[string]func(*cursor) []string{
 	"host":   func(*cursor) []string { return append(slices.Clone(directory.Hosts), directory.Gateway) },
-	"class":  func(*cursor) []string { return master.Classes },
+	"class":  func(*cursor) []string { return host.Classes },
 	"wait":   func(*cursor) []string { return waits() },
 	"source": func(*cursor) []string { return calibrateSources },
 	"job":    func(*cursor) []string { return corunner.Jobs() },
@@ -151,14 +151,16 @@ func (c *cursor) adopted() (all []string) {
 	if len(c.words) > 0 {
 		return nil
 	}
-	m := control.NewClient(filepath.Join(c.get("run-dir"), socketName))
+	m := client.New(filepath.Join(c.get("run-dir"), socketName))
 	defer m.Close()
-	host, err := m.Domains(c.ctx)
+	known, err := m.Host(c.ctx)
 	if err != nil {
 		return c.domains()
 	}
-	for _, s := range host.Adopted {
-		all = append(all, cmp.Or(s.Name, s.UUID))
+	for _, s := range known.Reservations {
+		if s.Domain != nil {
+			all = append(all, cmp.Or(s.Name, s.Domain.UUID))
+		}
 	}
 	return all
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -66,24 +65,10 @@ func take(ctx context.Context, cfg config.Config, m *master.Master, g *gateway.G
 	if err != nil {
 		return err
 	}
-	if err := m.Configure(ctx, cfg.Adopt, payments(cfg)...); err != nil {
+	if err := m.Configure(ctx, cfg.Reservations()); err != nil {
 		change.Abort()
 		return err
 	}
 	change.Commit()
 	return nil
-}
-
-// payments returns the reservations of the rules.
-func payments(cfg config.Config) []master.Payment {
-	var all []master.Payment
-	for _, r := range cfg.Allow {
-		if r.Budget > 0 {
-			all = append(all, master.Payment{
-				Key: r.Key(), Listens: slices.Contains(cfg.Listens, r.Domain),
-				Wish: master.Wish{Domain: r.Domain, Budget: r.Budget, Period: r.Period},
-			})
-		}
-	}
-	return all
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
-	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/client"
 	"github.com/vlibos/vlibos/dom0/top"
 	"github.com/vlibos/vlibos/internal/cliflag"
 )
@@ -66,8 +66,8 @@ func topAction(c *cli.Context) error {
 	return top.Run(c.Context, top.Options{Ask: ask, Every: every, In: in, Out: out})
 }
 
-func sampleOf(ctx context.Context, m *control.Client) (top.Sample, error) {
-	host, err := m.Domains(ctx)
+func sampleOf(ctx context.Context, m *client.Client) (top.Sample, error) {
+	host, err := m.Host(ctx)
 	if err != nil {
 		return top.Sample{}, err
 	}

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/client"
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/host/loop"
 	"github.com/vlibos/vlibos/dom0/memory/psr"
@@ -31,7 +31,7 @@ var devices = []Device{
 
 // Examine collects the facts of this host. It asks xenstore and the master, if one
 // serves here, through the client; ctx limits how long.
-func Examine(ctx context.Context, cfg directory.Config, m *control.Client) Facts {
+func Examine(ctx context.Context, cfg directory.Config, m *client.Client) Facts {
 	if cfg.NativeDir == "" {
 		cfg.NativeDir = native.DefaultRoot
 	}

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/client"
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/memory/resctrl"
 	"github.com/vlibos/vlibos/internal/testkit"
@@ -164,7 +164,7 @@ func TestMasterIsFoundOrPlanned(t *testing.T) {
 		change func(*Facts)
 		want   string
 	}{
-		{"serving", func(f *Facts) { f.Master = Master{Serves: "stock", Adopted: 3} }, "ok master a master serves this host as stock, 3 domains adopted"},
+		{"serving", func(f *Facts) { f.Master = Master{Serves: "stock", Reservations: 3} }, "ok master a master serves this host as stock, 3 reservations"},
 		{"not for this user", func(f *Facts) { f.Master.Problem = "control.sock: permission denied" }, "note master control.sock: permission denied -> run it as root"},
 		{"module", func(f *Facts) { f.Xen.Module = wellModule() }, "note master no master serves this host; 'vlibmaster serve' would serve it as module -> systemctl start"},
 		{"no module", func(f *Facts) { f.Xen.Module = Module{Absent: true} }, "note master no master serves this host; 'vlibmaster serve' would serve it as stock"},
@@ -205,7 +205,7 @@ func TestExamineListsNativeDomains(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "web", "4.sock"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m := control.NewClient(filepath.Join(dir, "control.sock"))
+	m := client.New(filepath.Join(dir, "control.sock"))
 	defer m.Close()
 	f := Examine(context.Background(), directory.Config{Host: directory.Native, NativeDir: dir}, m)
 	if f.Master.Would != directory.Native || f.Master.Serves != "" || f.Master.Problem != "" {

@@ -7,18 +7,19 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/dom0/client"
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/host/native"
 )
 
 // Master describes the master that serves this host, or the one that would.
 type Master struct {
-	Serves  string `json:"serves,omitempty"`  // the host that a master serves; empty: none is known
-	Adopted int    `json:"adopted"`           // domains of that master
-	Would   string `json:"would,omitempty"`   // the host that 'vlibmaster serve' would serve
-	Refuses string `json:"refuses,omitempty"` // why it would not
-	Problem string `json:"error,omitempty"`   // why the master could not be asked
+	Serves       string `json:"serves,omitempty"`  // the host that a master serves; empty: none is known
+	Reservations int    `json:"reservations"`      // of that master
+	Would        string `json:"would,omitempty"`   // the host that 'vlibmaster serve' would serve
+	Refuses      string `json:"refuses,omitempty"` // why it would not
+	Problem      string `json:"error,omitempty"`   // why the master could not be asked
 }
 
 const (
@@ -27,12 +28,12 @@ const (
 )
 
 // askMaster asks the master that serves this host, which changes nothing.
-func askMaster(ctx context.Context, c *control.Client) (m Master) {
-	host, err := c.Domains(ctx)
+func askMaster(ctx context.Context, c *client.Client) (m Master) {
+	host, err := c.Host(ctx)
 	switch {
 	case err == nil:
-		m.Serves, m.Adopted = host.Host, len(host.Adopted)
-	case !errors.Is(err, control.ErrNoMaster):
+		m.Serves, m.Reservations = host.Host, len(host.Reservations)
+	case !errors.Is(err, api.ErrNoMaster):
 		m.Problem = err.Error()
 	}
 	return m
@@ -64,7 +65,7 @@ func (m Master) findings() []Finding {
 	}
 	switch {
 	case m.Serves != "":
-		return []Finding{{OK, "master", fmt.Sprintf("a master serves this host as %s, %d domains adopted", m.Serves, m.Adopted), ""}}
+		return []Finding{{OK, "master", fmt.Sprintf("a master serves this host as %s, %d reservations", m.Serves, m.Reservations), ""}}
 	case m.Problem != "":
 		return []Finding{{Note, "master", m.Problem, remedyRoot}}
 	case m.Refuses != "":

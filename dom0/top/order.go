@@ -32,7 +32,7 @@ func (f *Frame) Sort(o Order) {
 		case ByDelay:
 			return cmp.Compare(known(b.ThrottledShare), known(a.ThrottledShare))
 		}
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.UUID, b.UUID))
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
 	slices.SortStableFunc(f.Calls, func(a, b Calls) int {
 		switch o {

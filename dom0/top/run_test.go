@@ -18,8 +18,7 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/internal/testkit"
 )
 
@@ -169,7 +168,7 @@ func screen(d *display, messages ...tea.Msg) string {
 func key(c rune) tea.Msg { return tea.KeyPressMsg{Code: c, Text: string(c)} }
 
 func sample(n int) Sample {
-	return Sample{At: start.Add(time.Duration(n) * time.Second), Host: control.Host{Host: "test", Adopted: []master.Status{
+	return Sample{At: start.Add(time.Duration(n) * time.Second), Host: api.Host{Host: "test", Reservations: []api.Status{
 		status(2048, "web\x1b[5m", "1", time.Duration(n)*250*ms, 0, 0),
 	}}}
 }
@@ -232,7 +231,7 @@ func TestAMasterThatHangsDoesNotKeepTheDisplay(t *testing.T) {
 }
 
 func TestTheFirstErrorIsReturned(t *testing.T) {
-	if err := Run(t.Context(), Options{Ask: func(context.Context) (Sample, error) { return Sample{}, control.ErrNoMaster }}); !errors.Is(err, control.ErrNoMaster) {
+	if err := Run(t.Context(), Options{Ask: func(context.Context) (Sample, error) { return Sample{}, api.ErrNoMaster }}); !errors.Is(err, api.ErrNoMaster) {
 		t.Error(err)
 	}
 }

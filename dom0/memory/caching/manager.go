@@ -15,6 +15,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/memory"
 	"github.com/vlibos/vlibos/throttle/cache"
 )
 
@@ -27,7 +28,7 @@ type Lister interface {
 }
 
 // Open opens a host's partitioner; host.ErrNotHere if it has none.
-type Open func() (host.CachePartitioner, error)
+type Open func() (memory.CachePartitioner, error)
 
 // Manager carries out the classes of a configuration. It is safe for concurrent use.
 type Manager struct {
@@ -36,7 +37,7 @@ type Manager struct {
 	log  *slog.Logger
 
 	mu      sync.Mutex
-	host    host.CachePartitioner // nil: not opened
+	host    memory.CachePartitioner // nil: not opened
 	current []config.Cache
 	// The last logged state.
 	class   map[string]string // by domain
@@ -104,7 +105,7 @@ func (m *Manager) apply(ctx context.Context, want []config.Cache) (cache.Plan, e
 	if err != nil {
 		return plan, fmt.Errorf("cache: %w", err)
 	}
-	var shares []host.CacheShare
+	var shares []memory.CacheShare
 	missing := ""
 	if len(want) > 0 {
 		all, err := m.list.Domains(ctx)
@@ -148,9 +149,9 @@ func absent(want []config.Cache, all []host.Domain) string {
 }
 
 // resolve finds the class of each domain.
-func resolve(want []config.Cache, plan cache.Plan, all []host.Domain) ([]host.CacheShare, error) {
+func resolve(want []config.Cache, plan cache.Plan, all []host.Domain) ([]memory.CacheShare, error) {
 	others := slices.IndexFunc(want, func(c config.Cache) bool { return slices.Contains(c.Domains, config.Others) })
-	var shares []host.CacheShare
+	var shares []memory.CacheShare
 	for _, d := range all {
 		in := others
 		if d.Control {
@@ -169,7 +170,7 @@ func resolve(want []config.Cache, plan cache.Plan, all []host.Domain) ([]host.Ca
 			}
 		}
 		if in >= 0 {
-			shares = append(shares, host.CacheShare{Domain: d, Class: want[in].Name, Masks: plan.Masks[in]})
+			shares = append(shares, memory.CacheShare{Domain: d, Class: want[in].Name, Masks: plan.Masks[in]})
 		}
 	}
 	return shares, nil

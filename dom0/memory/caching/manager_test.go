@@ -14,6 +14,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/memory"
 	"github.com/vlibos/vlibos/throttle/cache"
 )
 
@@ -31,7 +32,7 @@ func (h *fakeHost) Layout() cache.Layout {
 	return cache.Layout{L3: &cache.Ways{Bits: 10, Least: 1, Classes: 3}}
 }
 
-func (h *fakeHost) Apply(_ context.Context, shares []host.CacheShare) error {
+func (h *fakeHost) Apply(_ context.Context, shares []memory.CacheShare) error {
 	if h.refuse != nil {
 		return h.refuse
 	}
@@ -48,7 +49,7 @@ func (h *fakeHost) Close() error {
 }
 
 func (h *fakeHost) manager(log *bytes.Buffer) *Manager {
-	return NewManager(func() (host.CachePartitioner, error) { return h, nil }, h, slog.New(slog.NewTextHandler(log, nil)))
+	return NewManager(func() (memory.CachePartitioner, error) { return h, nil }, h, slog.New(slog.NewTextHandler(log, nil)))
 }
 
 func nothing() error { return nil }
@@ -142,7 +143,7 @@ func TestAReviewLogsAnErrorOnce(t *testing.T) {
 }
 
 func TestAHostWithoutCachesRefusesClasses(t *testing.T) {
-	m := NewManager(func() (host.CachePartitioner, error) {
+	m := NewManager(func() (memory.CachePartitioner, error) {
 		return nil, fmt.Errorf("cache classes: %w: no such processor", host.ErrNotHere)
 	}, newHost(), slog.New(slog.DiscardHandler))
 	if err := m.Move(t.Context(), nil, nothing); err != nil {

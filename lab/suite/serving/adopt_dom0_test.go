@@ -63,7 +63,7 @@ func TestAdoptedDomainHasItsShareInForeground(t *testing.T) {
 		t.Errorf("foreground %.3f %%, want 10 %%", 100*foreground)
 	}
 	host.Run(t, "vlibmaster", "release", "vlib1")
-	if h := ps(t); len(h.Adopted) != 0 || h.Host != "module" {
+	if h := ps(t); len(h.Reservations) != 0 || h.Host != "module" {
 		t.Errorf("%+v", h)
 	}
 }
@@ -94,7 +94,7 @@ func TestRefusalsHaveTheirExitStatus(t *testing.T) {
 			t.Errorf("%v: status %d, want %d with %q:\n%s", tt.args, status, tt.status, tt.words, out)
 		}
 	}
-	if h := ps(t); len(h.Adopted) != 1 || h.Adopted[0].Budget != 50*ms {
+	if h := ps(t); len(h.Reservations) != 1 || h.Reservations[0].Budget != 50*ms {
 		t.Errorf("%+v", h)
 	}
 	host.Run(t, "vlibmaster", "release", "vlib1")
@@ -125,7 +125,7 @@ func TestDomainsOutliveTheirMaster(t *testing.T) {
 	}
 	serve(t)
 	after := adopted(t, "vlib1")
-	if after.Reservation != before.Reservation || after.Domain != before.Domain || after.Problem != "" ||
+	if after.ID != before.ID || after.On() != before.On() || after.Problem != "" ||
 		stopped.Foreground < before.Foreground+time.Second || after.Foreground < stopped.Foreground {
 		t.Errorf("before %+v\nafter 10 s without a master %+v\nwith the next one %+v", before, stopped, after)
 	}
@@ -155,9 +155,9 @@ func TestRestartedDomainIsOnItsReservationAgain(t *testing.T) {
 		t.Helper()
 		var domain string
 		testkit.Eventually(t, what, func() bool {
-			for _, s := range ps(t).Adopted {
-				if s.UUID == uuid && s.Domain != "" && s.Problem == "" && s.Budget == budget && s.Foreground > 0 {
-					domain = s.Domain
+			for _, s := range ps(t).Reservations {
+				if s.UUIDs() == uuid && s.Running() && s.Problem == "" && s.Budget == budget && s.Foreground > 0 {
+					domain = s.On()
 					return true
 				}
 			}
@@ -167,7 +167,7 @@ func TestRestartedDomainIsOnItsReservationAgain(t *testing.T) {
 	}
 	first := on("the configured domain is adopted", 5*ms)
 	host.Run(t, "xl", "destroy", "again")
-	testkit.Eventually(t, "the master notices that it is destroyed", func() bool { return adopted(t, "again").Domain == "" })
+	testkit.Eventually(t, "the master notices that it is destroyed", func() bool { return adopted(t, "again").On() == "" })
 	host.Run(t, "xl", "create", guest)
 	if second := on("the domain that was made anew is adopted", 5*ms); second == first {
 		t.Errorf("the new domain also has the number %s", second)

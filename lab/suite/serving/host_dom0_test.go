@@ -15,8 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/suite/host"
 )
@@ -74,9 +73,9 @@ func (d *daemon) says(t *testing.T, words string) {
 }
 
 // ps returns the output of 'vlibmaster ps --json'.
-func ps(t *testing.T) control.Host {
+func ps(t *testing.T) api.Host {
 	t.Helper()
-	var h control.Host
+	var h api.Host
 	if err := json.Unmarshal([]byte(host.Run(t, "vlibmaster", "ps", "--json")), &h); err != nil {
 		t.Fatal(err)
 	}
@@ -84,15 +83,15 @@ func ps(t *testing.T) control.Host {
 }
 
 // adopted returns the status of an adopted domain.
-func adopted(t *testing.T, name string) master.Status {
+func adopted(t *testing.T, name string) api.Status {
 	t.Helper()
-	for _, s := range ps(t).Adopted {
+	for _, s := range ps(t).Reservations {
 		if s.Name == name {
 			return s
 		}
 	}
 	t.Fatalf("%s is not adopted", name)
-	return master.Status{}
+	return api.Status{}
 }
 
 // spin keeps a DomU busy until the end of the test.

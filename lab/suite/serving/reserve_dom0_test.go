@@ -16,14 +16,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos"
 	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/suite/host"
-	"github.com/vlibos/vlibos/reservation"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
-	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -42,20 +40,8 @@ func TestMain(m *testing.M) {
 // as much time itself as each call.
 func caller(domain string) error {
 	runtime.LockOSThread()
-	number, err := reservation.FromEnvironment()
-	if err != nil {
-		return err
-	}
 	ctx := context.Background()
-	p, err := directory.Open(ctx, directory.Config{Host: directory.Xen})
-	if err != nil {
-		return err
-	}
-	d, err := p.Lookup(ctx, domain)
-	if err != nil {
-		return err
-	}
-	c, err := vlibcall.Open(ctx, d, vlibcall.Options{Port: vlibcall.DefaultPort, Size: 8192, Wait: vlibcall.Block, Reservation: transport.Reservation(number)})
+	d, err := vlibos.Options{Host: "xen", Size: 8192, Wait: vlibcall.Block}.Open(ctx, domain)
 	if err != nil {
 		return err
 	}
@@ -65,7 +51,7 @@ func caller(domain string) error {
 		return err
 	}
 	for {
-		_, receipt, err := c.CallReceipt(ctx, builtin.Library, builtin.Run, input, nil)
+		_, receipt, err := d.Channel().CallReceipt(ctx, builtin.Library, builtin.Run, input, nil)
 		if err != nil {
 			return err
 		}
@@ -88,8 +74,8 @@ func TestThreadAndCalleeShareOneBudget(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
-	testkit.Eventually(t, "it is on a reservation", func() bool { return len(ps(t).Threads) == 1 })
-	id := ps(t).Threads[0].Reservation
+	testkit.Eventually(t, "it is on a reservation", func() bool { return len(ps(t).Reservations) == 1 })
+	id := ps(t).Reservations[0].ID
 	m, h := host.Module(t)
 	calls := func() uint64 {
 		r, err := m.Reservation(id)
@@ -100,9 +86,9 @@ func TestThreadAndCalleeShareOneBudget(t *testing.T) {
 	}
 	testkit.Eventually(t, "it calls", func() bool { return calls() > 5 })
 	callee := func() time.Duration { return host.CPUTime(t, h, vlib1) }
-	before, ranBefore, callsBefore, begun := ps(t).Threads[0], callee(), calls(), time.Now()
+	before, ranBefore, callsBefore, begun := ps(t).Reservations[0], callee(), calls(), time.Now()
 	time.Sleep(10 * time.Second)
-	after, ran, took := ps(t).Threads[0], callee()-ranBefore, time.Since(begun)
+	after, ran, took := ps(t).Reservations[0], callee()-ranBefore, time.Since(begun)
 	foreground := float64(after.Foreground-before.Foreground) / float64(took)
 	all := after.Foreground + after.Background - before.Foreground - before.Background
 	t.Logf("in %v: %d calls, foreground %.3f %%, %v in total, %v of it by the callee", took, calls()-callsBefore, 100*foreground, all, ran)
@@ -120,7 +106,7 @@ func TestThreadAndCalleeShareOneBudget(t *testing.T) {
 	if err := c.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, "its reservation has ended", func() bool { return len(ps(t).Threads) == 0 })
+	testkit.Eventually(t, "its reservation has ended", func() bool { return len(ps(t).Reservations) == 0 })
 	if _, err := m.Reservation(id); !errors.Is(err, vlib.ErrNoReservation) {
 		t.Errorf("in the module: %v", err)
 	}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/suite/host"
 )
@@ -35,11 +35,11 @@ func handle(t *testing.T, domid uint16) [16]byte {
 }
 
 // runs waits until a domain is on its reservation without a problem.
-func runs(t *testing.T, name string) (s master.Status) {
+func runs(t *testing.T, name string) (s api.Status) {
 	t.Helper()
 	testkit.Eventually(t, name+" is on its reservation", func() bool {
 		s = adopted(t, name)
-		return s.Domain != "" && s.Problem == "" && !s.Waits
+		return s.Running() && s.Problem == "" && !s.Waits
 	})
 	return s
 }
@@ -106,8 +106,8 @@ func TestStockBudgetFollowsADomainToAnotherPool(t *testing.T) {
 	}
 	creditPool(t)
 	host.Repeat(t, "xl", "cpupool-migrate", "vlib2", "other")
-	if h := ps(t); len(h.Adopted) != 2 {
-		t.Errorf("%+v", h.Adopted)
+	if h := ps(t); len(h.Reservations) != 2 {
+		t.Errorf("%+v", h.Reservations)
 	}
 	host.Run(t, "vlibmaster", "top", "--once")
 	testkit.Eventually(t, "it is on the pool's CPU", func() bool {
@@ -137,9 +137,9 @@ func fullCPU(t *testing.T, d *daemon) {
 	pin("1")
 	testkit.Eventually(t, "vlib2 is without its reservation", func() bool {
 		s := adopted(t, "vlib2")
-		return s.Domain != "" && s.Waits && strings.Contains(s.Problem, "not admitted")
+		return s.Running() && s.Waits && strings.Contains(s.Problem, "not admitted")
 	})
-	d.says(t, "an adopted domain runs without its reservation")
+	d.says(t, "a reservation is not in force")
 	if s := adopted(t, "vlib1"); s.Problem != "" {
 		t.Errorf("the other: %+v", s)
 	}

@@ -120,7 +120,7 @@ func withoutXenstored(t *testing.T, c *vlibcall.Channel, during time.Duration) {
 		echo(t, c)
 	}
 	after := adopted(t, "vlib1")
-	if after.Domain != before.Domain || after.Problem != "" || after.Foreground < before.Foreground+during/200 {
+	if after.On() != before.On() || after.Problem != "" || after.Foreground < before.Foreground+during/200 {
 		t.Errorf("before %+v\nafter %v without xenstored %+v", before, during, after)
 	}
 }
@@ -189,7 +189,7 @@ func TestCallOfADestroyedDomainEndsOnce(t *testing.T) {
 	reserve(t, m)
 	id := host.DomainID(t, "vlib2")
 	host.Run(t, "vlibmaster", "adopt", "vlib2", "--budget", "10ms", "--period", "100ms")
-	uuid := adopted(t, "vlib2").UUID
+	uuid := adopted(t, "vlib2").UUIDs()
 	c := paid(t, m, id)
 	echo(t, c)
 	ends := make(chan error, 10)
@@ -224,12 +224,12 @@ func TestCallOfADestroyedDomainEndsOnce(t *testing.T) {
 	if r, err := m.Reservation(payer); err != nil || !r.Call.Over() {
 		t.Errorf("the payer's call is %v, %v", r.Call, err)
 	}
-	testkit.Eventually(t, "the master notices that it is destroyed", func() bool { return adopted(t, "vlib2").Domain == "" })
+	testkit.Eventually(t, "the master notices that it is destroyed", func() bool { return adopted(t, "vlib2").On() == "" })
 	host.Run(t, "xl", "create", "/etc/xen/vlib2.cfg", "uuid='"+uuid+"'")
 	again := host.DomainID(t, "vlib2")
 	testkit.Eventually(t, "it is adopted again", func() bool {
 		s := adopted(t, "vlib2")
-		return s.Domain == strconv.Itoa(int(again)) && s.Problem == "" && s.Foreground > 0
+		return s.On() == strconv.Itoa(int(again)) && s.Problem == "" && s.Foreground > 0
 	})
 	host.Run(t, "vlibmaster", "release", "vlib2")
 	testkit.Eventually(t, "its server is up", func() bool {
