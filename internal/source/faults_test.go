@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// Pages name tests and scripts that there are; docs/research/faults.md has one for
+// Pages name tests and scripts that exist; docs/research/faults.md has one for
 // each fault.
 func TestPagesNameTestsThatExist(t *testing.T) {
 	tests, scripts := make(map[string]bool), make(map[string]bool)
