@@ -65,9 +65,11 @@ func (e *entry) copy() api.Reservation {
 	return r
 }
 
-// onHost is the reservation as the host is told of it.
+// onHost is the reservation as the host is told of it: without callees that are not
+// there.
 func (e *entry) onHost() host.Reservation {
-	r := e.Reservation.Reservation
+	r := e.copy().Reservation
+	r.Callees = slices.DeleteFunc(r.Callees, func(c host.Callee) bool { return c.ID == "" })
 	r.Resume = e.resume
 	return r
 }
