@@ -102,3 +102,21 @@ func TestCalleeOfThreadsIsFollowed(t *testing.T) {
 		t.Errorf("%+v, host %+v", all, h.held[id])
 	}
 }
+
+// What a request says of things that are the master's to know is not believed.
+func TestRequestSaysNothingThatIsTheMasters(t *testing.T) {
+	h := newHost(domain("1", "web", 0), domain("2", "db", 1))
+	m := open(t, h, t.TempDir())
+	r := reservation("web", 60*ms, 100*ms)
+	r.ID, r.Waits, r.CPUs, r.Domain.ID, r.Domain.UUID, r.Configured = 7, true, []int{1}, "2", "uuid-db", true
+	if _, err := m.Reserve(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	on(t, m, h, "web", "1")
+	if s := list(t, m); len(s) != 1 || s[0].ID != firstReservation || s[0].CPUs[0] != 0 || s[0].Configured || s[0].Domain.UUID != "uuid-web" {
+		t.Errorf("%+v", s)
+	}
+	if r.Domain.ID != "2" {
+		t.Error("the request was changed")
+	}
+}
