@@ -12,7 +12,6 @@ import (
 	"github.com/vlibos/vlibos/bench/command"
 	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/config"
-	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
@@ -79,7 +78,7 @@ var verdicts = []struct {
 	{errIncomplete, exitNoXen},
 	{host.ErrNotHere, exitNoXen},
 	{config.ErrConfig, exitConfig},
-	{control.ErrNoMaster, exitNoMaster},
+	{api.ErrNoMaster, exitNoMaster},
 	{host.ErrNotAdmitted, exitNoRoom},
 	{api.ErrNotReserved, exitUnpaid},
 	{host.ErrNotAllowed, exitDenied},

@@ -11,7 +11,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/dom0/api"
-	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
@@ -58,7 +57,7 @@ func psAction(c *cli.Context) error {
 	return printHost(c.App.Writer, host)
 }
 
-func printHost(w io.Writer, h control.Host) error {
+func printHost(w io.Writer, h api.Host) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CLASS\tDOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED\tUUID")
 	for _, s := range h.Reservations {
@@ -108,7 +107,7 @@ func where(s api.Status) string {
 
 // printCalled is the table of what unprivileged tools may call, and the line of
 // what hangs.
-func printCalled(w io.Writer, h control.Host) error {
+func printCalled(w io.Writer, h api.Host) error {
 	if len(h.Called) > 0 {
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "\nCALLED\tPORT\tCLIENTS\tWAITING\tCALLS\tFAILED\tREFUSED")

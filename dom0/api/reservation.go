@@ -3,7 +3,6 @@
 package api
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
@@ -113,11 +112,3 @@ type Trial struct {
 	Absent []string `json:"absent"` // domains that are not there yet
 	CPUs   []int    `json:"cpus"`   // on which those were tried; none if there are none
 }
-
-// Errors of a master that callers tell apart, besides the host's.
-var (
-	ErrNotAdopted  = errors.New("not adopted")
-	ErrNotReserved = errors.New("no such reservation of threads")
-	ErrControl     = errors.New("a control domain has a reservation of its own")
-	ErrFull        = errors.New("all reservations are in use")
-)

@@ -4,8 +4,9 @@ package master
 
 import (
 	"errors"
-	"github.com/vlibos/vlibos/dom0/host"
 	"testing"
+
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 func TestClass(t *testing.T) {

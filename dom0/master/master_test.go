@@ -13,10 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"slices"
+
 	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/rtsched"
-	"slices"
 )
 
 const ms = time.Millisecond

@@ -3,10 +3,11 @@
 package master
 
 import (
-	"github.com/vlibos/vlibos/dom0/host"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 // What pays for calls to a domain that is moved onto a full CPU pays for none

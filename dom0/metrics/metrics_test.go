@@ -16,13 +16,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"github.com/vlibos/vlibos/dom0/api"
-	"github.com/vlibos/vlibos/rtsched"
 
-	"github.com/vlibos/vlibos/dom0/gateway"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
+	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 	"github.com/vlibos/vlibos/vlibcall/transport"
@@ -56,8 +54,8 @@ func (h *fakeHost) Identify(_ context.Context, refs []string) (map[string]host.D
 // targets are called by users other than root: web by its name and by its UUID.
 type targets struct{}
 
-func (targets) List() []gateway.Status {
-	return []gateway.Status{
+func (targets) List() []api.Target {
+	return []api.Target{
 		{Domain: "web", Port: 1, Clients: 3, Waiting: 2, Calls: 100, Done: 90, Failed: 10, Timeouts: 6, Expired: 2, Refused: 7},
 		{Domain: "U-1", Port: 1, Waiting: 1, Done: 1},
 		{Domain: "web", Port: 2},
@@ -65,20 +63,20 @@ func (targets) List() []gateway.Status {
 	}
 }
 
-func (targets) Watched() []gateway.Watched {
-	return []gateway.Watched{{Domain: "web", Wedged: true, For: time.Minute, Restarts: 2}, {Domain: "U-1", Restarts: 1}, {Domain: "gone\xff"}}
+func (targets) Watched() []api.Watched {
+	return []api.Watched{{Domain: "web", Wedged: true, For: time.Minute, Restarts: 2}, {Domain: "U-1", Restarts: 1}, {Domain: "gone\xff"}}
 }
 
 // throttleOf is one that is closed, but when it is off.
 type throttleOf struct{ off bool }
 
-func (t throttleOf) Status() *throttling.Status {
+func (t throttleOf) Status() *api.Throttle {
 	if t.off {
 		return nil
 	}
-	return &throttling.Status{
-		Source: "probe", Policy: "threshold", Traffic: "counted", Period: 10 * ms, State: throttling.Closed, Latency: 250,
-		CPUs: []throttling.CPU{{ID: 1, Idle: 0.25}, {ID: 2}}, Decisions: 9, Throttled: 8, Unhealthy: 3, Dropped: 2, Stuck: 1,
+	return &api.Throttle{
+		Source: "probe", Policy: "threshold", Traffic: "counted", Period: 10 * ms, State: api.ThrottleClosed, Latency: 250,
+		CPUs: []api.ThrottleCPU{{ID: 1, Idle: 0.25}, {ID: 2}}, Decisions: 9, Throttled: 8, Unhealthy: 3, Dropped: 2, Stuck: 1,
 	}
 }
 

@@ -8,38 +8,36 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/api"
-	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
-// Sample is what a master said at one time.
+// Sample is the state of the master at one time.
 type Sample struct {
 	At    time.Time
-	Host  control.Host
-	Calls control.Calls
+	Host  api.Host
+	Calls api.Calls
 }
 
-// Frame is what happened between two samples, and what is so now.
+// Frame is the state of a host now and what happened since the sample before.
 type Frame struct {
 	Time         time.Time     `json:"time"`
 	Interval     time.Duration `json:"interval_ns"`
 	Host         string        `json:"host"`
 	CPUs         []CPU         `json:"cpus"`
 	Reservations []Reservation `json:"reservations"`
-	// Throttle is the one that runs; nil: none.
-	Throttle *throttling.Status `json:"throttle"`
-	Calls    []Calls            `json:"calls"`
+	// Throttle is nil if none runs.
+	Throttle *api.Throttle `json:"throttle"`
+	Calls    []Calls       `json:"calls"`
 }
 
-// CPU is what is promised of one.
+// CPU is the part of one CPU that reservations have.
 type CPU struct {
 	CPU      int     `json:"cpu"`
 	Reserved float64 `json:"reserved"` // share, 0 to 1
 }
 
-// Reservation is one and how it was used. Shares are of one CPU; nil: not known,
-// since it did not run all the time.
+// Reservation is a reservation and its use. Shares are of one CPU; nil: not known,
+// because its holder did not run all the time.
 type Reservation struct {
 	api.Status
 	ForegroundShare *float64 `json:"foreground_share"`
@@ -49,8 +47,8 @@ type Reservation struct {
 
 func (r *Reservation) used() float64 { return known(r.ForegroundShare) + known(r.BackgroundShare) }
 
-// Calls is what all callers together called of a function. Times are of the
-// calls in the interval.
+// Calls are the calls of a function by all callers. Times are of the calls in the
+// interval.
 type Calls struct {
 	Domain          string        `json:"domain"`
 	Name            string        `json:"name"`
@@ -71,7 +69,7 @@ func known(p *float64) float64 {
 	return *p
 }
 
-// Compare tells what happened between two samples.
+// Compare returns what happened between two samples.
 func Compare(before, now Sample) Frame {
 	f := Frame{Time: now.At, Interval: now.At.Sub(before.At), Host: now.Host.Host,
 		Throttle: now.Host.Throttle, CPUs: []CPU{}, Reservations: []Reservation{}, Calls: []Calls{}}
