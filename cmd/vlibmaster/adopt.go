@@ -18,10 +18,10 @@ import (
 func adoptCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "adopt",
-		Usage:     "let a domain run on a reservation, and beyond that on time that nobody reserved",
+		Usage:     "let a domain run on a reservation, and beyond that on time that is not reserved",
 		ArgsUsage: "DOMAIN",
 		Description: `The domain, in which nothing of ours needs to run, has --budget of CPU time in
-every --period whatever the others do, and more when nobody who has budget wants
+every --period whatever the others do, and more when no domain with budget wants
 the CPU. Repeated with other numbers, it changes them. It holds for the domain's
 UUID: also when the domain is started anew.
 

@@ -25,8 +25,8 @@ func runCommand() *cli.Command {
 		Description: `CMD, with all that it starts, has --budget of CPU time in every --period, of which
 its calls to DOMAINs are paid too: what the domain uses for a call is used of the
 same budget. With budget it is a real-time process, before those of longer
-periods and all ordinary ones; without, it has what nobody else wants, and so has
-who it calls. The reservation ends with the last process.
+periods and all ordinary ones; without, it and the domains that it calls have the
+time that no other wants. The reservation ends with the last process.
 
    vlibmaster run --budget 10ms --period 100ms --calls db -- ./tool
 
