@@ -22,9 +22,6 @@
  */
 #include "module.h"
 
-/* How many late calls end at once, before others may have the lock. */
-#define LATE_AT_ONCE 32
-
 static struct vlib_heap deadlines; /* of all that are queued or active */
 static LIST_HEAD(unsignalled);     /* those whose server is still to be told */
 
@@ -39,6 +36,7 @@ void vlib_call_init(struct vlib_reservation *r)
         INIT_LIST_HEAD(&r->calls[i].tell);
     }
     r->last = &r->calls[0];
+    INIT_LIST_HEAD(&r->left);
 }
 
 /* The domain in which it has a call, queued or active; or NULL. */
@@ -131,6 +129,14 @@ static void abandon(struct vlib_domain *vd, const struct vlib_call *c)
     vd->abandoned = c->payer->account.id;
     vd->abandoned_port = c->caller_port;
     vd->abandoned_request = c->request;
+    list_add_tail(&vd->left, &c->payer->left);
+}
+
+/* It is at nothing any more that was given up. */
+void vlib_call_free(struct vlib_domain *vd)
+{
+    vd->abandoned = 0;
+    list_del_init(&vd->left);
 }
 
 /*
@@ -229,29 +235,41 @@ void vlib_call_signal(void)
 }
 
 /*
- * The reservation goes, and with it who could say that a domain which parks is
- * done with what was given up.
+ * The reservation goes, and with it the callers that could say that a domain
+ * which parks is done with what was given up. Says whether there were any.
  */
-void vlib_call_forget(unsigned int id)
+bool vlib_call_forget(struct vlib_reservation *r)
 {
-    struct vlib_domain *vd;
+    unsigned int work = 0;
 
-    list_for_each_entry ( vd, &vlib_domains, list )
-        if ( vd->abandoned == id && (vd->flags & VLIB_DOMAIN_parks) )
-        {
-            vd->abandoned = 0;
-            vlib_call_resume(vd);
-        }
+    while ( !list_empty(&r->left) && work < VLIB_UNITS_AT_ONCE )
+    {
+        struct vlib_domain *vd = list_entry(r->left.next, struct vlib_domain,
+                                            left);
+
+        work += vlib_domain_work(vd);
+        list_del_init(&vd->left);
+        if ( !(vd->flags & VLIB_DOMAIN_parks) )
+            continue; /* its server says so when it listens */
+        vlib_call_free(vd);
+        vlib_call_resume(vd);
+    }
+    return work;
 }
 
 /* Ends what is late; returns when the next will be. */
 s_time_t vlib_call_expire(s_time_t now)
 {
-    unsigned int n = 0;
+    unsigned int work = 0;
 
     while ( deadlines.first && deadlines.first->key <= now &&
-            n++ < LATE_AT_ONCE )
-        vlib_call_give_up(container_of(deadlines.first, struct vlib_call,
-                                       late), VLIB_CALL_timeout);
+            work < VLIB_UNITS_AT_ONCE )
+    {
+        struct vlib_call *c = container_of(deadlines.first, struct vlib_call,
+                                           late);
+
+        work += vlib_domain_work(c->domain);
+        vlib_call_give_up(c, VLIB_CALL_timeout);
+    }
     return deadlines.first ? max(deadlines.first->key, now) : VLIB_NEVER;
 }

@@ -7,7 +7,7 @@ LIST_HEAD(vlib_domains);
 unsigned int vlib_nr_domains;
 
 /* In one hold of vlib_lock. */
-#define SWEPT_AT_ONCE   64
+#define SWEPT_AT_ONCE   32
 #define DROPPED_AT_ONCE 64  /* calls, vCPUs, reservations of one */
 
 static unsigned int records, to_sweep; /* with those that are gone */
@@ -62,6 +62,21 @@ struct vlib_domain *vlib_domain_find(const struct domain *d)
 }
 
 /*
+ * The records of a number, one after another: it may have been another
+ * domain's a moment ago.
+ */
+struct vlib_domain *vlib_domain_named(domid_t domid,
+                                      const struct vlib_domain *after)
+{
+    struct vlib_domain *vd = after ? after->next
+                                   : places[domid % ARRAY_SIZE(places)].domains;
+
+    while ( vd && vd->domid != domid )
+        vd = vd->next;
+    return vd;
+}
+
+/*
  * Finds it, or makes it: the vCPUs under this scheduler join it. That is enough
  * for one hold of the lock: then the answer is -ERESTART, and 0 next time.
  */
@@ -82,6 +97,9 @@ int vlib_domain_make(struct domain *d, struct vlib_domain **made)
     INIT_LIST_HEAD(&vd->units);
     INIT_LIST_HEAD(&vd->queue);
     INIT_LIST_HEAD(&vd->callers);
+    INIT_LIST_HEAD(&vd->payee);
+    INIT_LIST_HEAD(&vd->left);
+    vlib_gate_come(vd);
     vlib_clock_reset(vd->domid);
     list_add_tail(&vd->list, &vlib_domains);
     vd->next = place_of(d)->domains;
@@ -123,6 +141,7 @@ void vlib_domain_join(struct vlib_unit *vu)
         return;
     vu->domain = vd;
     list_add_tail(&vu->list, &vd->units);
+    vd->nr_units++;
     lock = vlib_unit_lock(vu, &flags);
     vlib_attach(&vu->entity, payer_of(vd), NOW());
     vlib_spare(&vu->entity, vd->flags & VLIB_DOMAIN_critical, NOW());
@@ -145,6 +164,7 @@ void vlib_domain_leave(struct vlib_unit *vu)
     vu->gated = false;
     vlib_unit_unlock(lock, flags, vu);
     list_del_init(&vu->list);
+    vd->nr_units--;
     vu->domain = NULL;
     vlib_gate_apply(vd); /* the last has gone */
 }
@@ -154,6 +174,11 @@ void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a)
 {
     struct vlib_unit *vu;
 
+    list_del_init(&vd->payee);
+    if ( a )
+        list_add_tail(&vd->payee,
+                      &container_of(a, struct vlib_reservation,
+                                    account)->payees);
     list_for_each_entry ( vu, &vd->units, list )
     {
         unsigned long flags;
@@ -191,18 +216,24 @@ void vlib_domain_settle(struct vlib_domain *vd)
     vlib_domain_attach(vd, payer_of(vd));
 }
 
-/* A reservation goes: nobody may be left to it. */
-void vlib_domain_settle_all(void)
+/*
+ * A reservation goes, which nothing runs on any more: takes domains from it
+ * whose vCPUs are still with it. Says whether there were any.
+ */
+bool vlib_domain_settle_all(struct vlib_reservation *r)
 {
-    struct vlib_domain *vd;
+    unsigned int work = 0;
 
-    list_for_each_entry ( vd, &vlib_domains, list )
+    while ( !list_empty(&r->payees) && work < VLIB_UNITS_AT_ONCE )
     {
-        if ( !vd->unsettled )
-            continue;
+        struct vlib_domain *vd = list_entry(r->payees.next,
+                                            struct vlib_domain, payee);
+
+        work += vlib_domain_work(vd);
         vd->unsettled = false;
         vlib_domain_attach(vd, payer_of(vd));
     }
+    return work;
 }
 
 /* Brings the accounts up to now. */
@@ -261,6 +292,7 @@ static void lose(struct vlib_domain *vd)
         at = &(*at)->next;
     *at = vd->next;
     vd->gone = true;
+    vlib_gate_go(vd);
     vlib_nr_domains--;
     vlib_clock_reset(vd->domid);
 }
@@ -295,6 +327,8 @@ bool vlib_domain_drop(struct vlib_domain *vd)
         if ( drop_one(vd) )
             continue;
         list_del(&vd->list);
+        list_del(&vd->payee);
+        list_del(&vd->left);
         records--;
         xfree(vd);
         return true;
@@ -337,7 +371,11 @@ bool vlib_domain_sweep(void)
         }
         vd = list_entry(vlib_domains.next, struct vlib_domain, list);
         if ( is_there(vd) )
+        {
             list_move_tail(&vd->list, &vlib_domains);
+            if ( vlib_call_check(vd) )
+                n += vd->nr_units;
+        }
         else if ( !vlib_domain_drop(vd) )
             return true;
         else
