@@ -77,10 +77,12 @@ func (m *Master) Review(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Where threads are cannot be refused, so it is known before others are admitted.
+	err = m.reviewHeld(ctx, all)
 	m.readmit(ctx, all)
 	m.arrived(ctx, all)
 	m.reviewPayers(ctx, all)
-	return errors.Join(m.reviewHeld(ctx, all), m.write())
+	return errors.Join(err, m.write())
 }
 
 // inOrder are values by number of reservation.
