@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/vlibos/vlibos/lab/image"
-	"github.com/vlibos/vlibos/lab/wire"
+	"github.com/vlibos/vlibos/lab/labproto"
 )
 
 // xenArgs is the hypervisor's command line. eager-fpu: with lazy switching,
@@ -35,7 +35,7 @@ func (c Config) xenArgs() string {
 var kernelArgs = []string{"console=hvc0", "panic=1", "rodata=off", "cryptomgr.notests"}
 
 func (c Config) dom0Args() string {
-	return join(append(slices.Clone(kernelArgs), wire.RoleParameter+"="+wire.RoleDom0), c.KernelArgs)
+	return join(append(slices.Clone(kernelArgs), labproto.RoleParameter+"="+labproto.RoleDom0), c.KernelArgs)
 }
 
 func join(args []string, more string) string {
@@ -46,12 +46,12 @@ func join(args []string, more string) string {
 }
 
 // domains are the DomUs with their xl configuration (xl.cfg(5)).
-func (c Config) domains() []wire.Domain {
-	var domains []wire.Domain
+func (c Config) domains() []labproto.Domain {
+	var domains []labproto.Domain
 	for i := range c.DomUs {
 		name := fmt.Sprintf("vlib%d", i+1)
 		args := append(slices.Clone(kernelArgs),
-			wire.RoleParameter+"="+wire.RoleDomU, "vlibos.name="+name,
+			labproto.RoleParameter+"="+labproto.RoleDomU, "vlibos.name="+name,
 			// A DomU's own user space may make hypercalls only with this.
 			"xen_privcmd.unrestricted=1")
 		if c.DomUGntallocLimit > 0 {
@@ -65,21 +65,21 @@ func (c Config) domains() []wire.Domain {
 			fmt.Fprintf(&b, "cpus = %q\n", c.DomUCPUs)
 		}
 		b.WriteString("tsc_mode = \"native\"\non_poweroff = \"destroy\"\non_reboot = \"destroy\"\non_crash = \"destroy\"\n")
-		domains = append(domains, wire.Domain{Name: name, Config: b.String()})
+		domains = append(domains, labproto.Domain{Name: name, Config: b.String()})
 	}
 	return domains
 }
 
 // plan is what Dom0's init prepares.
-func (c Config) plan() wire.Plan {
-	return wire.Plan{Scheduler: c.Scheduler, Domains: c.domains(), Kernel: image.Kernel, Ramdisk: []string{image.Ramdisk, image.Overlay}}
+func (c Config) plan() labproto.Plan {
+	return labproto.Plan{Scheduler: c.Scheduler, Domains: c.domains(), Kernel: image.Kernel, Ramdisk: []string{image.Ramdisk, image.Overlay}}
 }
 
 // job is what Dom0's init then runs.
-func (c Config) job(hasServer bool) wire.Job {
-	j := wire.Job{Args: c.Args, Env: c.Env, Stdin: c.Stdin != nil, Logs: c.Logs}
+func (c Config) job(hasServer bool) labproto.Job {
+	j := labproto.Job{Args: c.Args, Env: c.Env, Stdin: c.Stdin != nil, Logs: c.Logs}
 	if c.TTY != nil {
-		j.TTY = &wire.Window{Rows: c.TTY.Rows, Cols: c.TTY.Cols}
+		j.TTY = &labproto.Window{Rows: c.TTY.Rows, Cols: c.TTY.Cols}
 	}
 	if hasServer && !c.NoWait {
 		j.WaitSeconds = int(c.ServerTimeout.Seconds())

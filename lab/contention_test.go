@@ -22,5 +22,5 @@ func TestContended(t *testing.T) {
 	both := []lab.File{{Host: program, Guest: "/usr/bin/mjump"}}
 	inDom0(t, lab.Config{
 		Mode: lab.Contended, BusService: 10 * time.Microsecond, DomUs: 1, Add: both, DomUAdd: both, Timeout: 15 * time.Minute,
-	}, "lab/contention")
+	}, "lab/suite/contention")
 }

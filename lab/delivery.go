@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/lab/image"
-	"github.com/vlibos/vlibos/lab/wire"
+	"github.com/vlibos/vlibos/lab/labproto"
 )
 
 // delivery is what comes to a machine after it was saved: this project's
@@ -54,7 +54,7 @@ func newDelivery(c Config, bin string) (*delivery, error) {
 			return nil, err
 		}
 		d.disks = append(d.disks, f)
-		if err := f.Truncate(wire.DiskBytes); err != nil {
+		if err := f.Truncate(labproto.DiskBytes); err != nil {
 			d.close()
 			return nil, err
 		}
@@ -78,7 +78,7 @@ func resolve(files []File) error {
 	return nil
 }
 
-var errTooMuch = fmt.Errorf("the files take more than %d MiB, which is all that a run can bring along", int64(wire.DiskBytes)>>20)
+var errTooMuch = fmt.Errorf("the files take more than %d MiB, which is all that a run can bring along", int64(labproto.DiskBytes)>>20)
 
 // check says before a machine boots what cannot be brought to it, and before the
 // files are read, which is done a whole file at a time.
@@ -96,7 +96,7 @@ func check(files []File) error {
 			if !info.Mode().IsRegular() {
 				return fmt.Errorf("%s is not a regular file", name)
 			}
-			if total += info.Size(); total > wire.DiskBytes-wire.DiskBlock {
+			if total += info.Size(); total > labproto.DiskBytes-labproto.DiskBlock {
 				return errTooMuch
 			}
 			return nil
@@ -130,7 +130,7 @@ func (d *delivery) put() error {
 }
 
 func (d *delivery) fill(disk *os.File, files []File) error {
-	w := &limitedWriter{w: io.NewOffsetWriter(disk, wire.DiskBlock), left: wire.DiskBytes - wire.DiskBlock}
+	w := &limitedWriter{w: io.NewOffsetWriter(disk, labproto.DiskBlock), left: labproto.DiskBytes - labproto.DiskBlock}
 	a := image.NewArchive(w)
 	for _, f := range files {
 		a.HostTree(f.Guest, f.Host)
@@ -138,7 +138,7 @@ func (d *delivery) fill(disk *os.File, files []File) error {
 	if err := a.Close(); err != nil {
 		return err
 	}
-	header := wire.DiskHeader{Bytes: wire.DiskBytes - wire.DiskBlock - w.left}
+	header := labproto.DiskHeader{Bytes: labproto.DiskBytes - labproto.DiskBlock - w.left}
 	if !d.fixed {
 		header.UnixNano = time.Now().UnixNano()
 		header.Seed = make([]byte, 64)

@@ -105,7 +105,7 @@ func TestDevicesInDom0(t *testing.T) {
 // rogueGuest runs the tests against guests that break every rule.
 func rogueGuest(t *testing.T, timeout time.Duration, env ...string) {
 	program := filepath.Join(t.TempDir(), "rogue")
-	build := exec.Command("go", "build", "-o", program, "./lab/rogue")
+	build := exec.Command("go", "build", "-o", program, "./lab/suite/rogue")
 	build.Dir = ".."
 	build.Env = append(build.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -116,7 +116,7 @@ func rogueGuest(t *testing.T, timeout time.Duration, env ...string) {
 		DomUAdd: []lab.File{{Host: program, Guest: "/usr/bin/vlib-server"}},
 		Env:     env,
 		Timeout: timeout,
-	}, "lab/rogue")
+	}, "lab/suite/rogue")
 }
 
 func TestRogueGuest(t *testing.T) { rogueGuest(t, 15*time.Minute) }

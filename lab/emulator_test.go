@@ -17,11 +17,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/lab/aside"
+	"github.com/vlibos/vlibos/lab/cachedir"
 	"github.com/vlibos/vlibos/lab/image"
+	"github.com/vlibos/vlibos/lab/labproto"
 	"github.com/vlibos/vlibos/lab/qemu"
 	"github.com/vlibos/vlibos/lab/saved"
-	"github.com/vlibos/vlibos/lab/wire"
 )
 
 // By the emulator's name this test's own binary is an emulator, whose guest is
@@ -39,15 +39,15 @@ const misbehaviour = "LAB_TEST_EMULATOR"
 
 func emulate() error {
 	monitor, channel := os.NewFile(3, "monitor"), os.NewFile(4, "channel")
-	guest := wire.NewConn(channel)
+	guest := labproto.NewConn(channel)
 	if !slices.Contains(os.Args, "-incoming") {
-		if err := guest.SendJSON(wire.KindHello, wire.Hello{Revision: wire.Revision, Xen: "4.17", Kernel: "6.1"}); err != nil {
+		if err := guest.SendJSON(labproto.KindHello, labproto.Hello{Revision: labproto.Revision, Xen: "4.17", Kernel: "6.1"}); err != nil {
 			return err
 		}
-		if f, err := guest.Receive(); err != nil || f.Kind != wire.KindPlan {
+		if f, err := guest.Receive(); err != nil || f.Kind != labproto.KindPlan {
 			return fmt.Errorf("the plan: %v", err)
 		}
-		if err := guest.Send(wire.KindPrepared, nil); err != nil {
+		if err := guest.Send(labproto.KindPrepared, nil); err != nil {
 			return err
 		}
 	}
@@ -73,11 +73,11 @@ func emulate() error {
 		}
 		fmt.Fprintln(conn, answer)
 		if request.Execute == "cont" {
-			if f, err := guest.Receive(); err != nil || f.Kind != wire.KindJob {
+			if f, err := guest.Receive(); err != nil || f.Kind != labproto.KindJob {
 				return fmt.Errorf("the job: %v", err)
 			}
-			guest.Send(wire.KindRunning, nil)
-			guest.SendJSON(wire.KindExit, wire.Exit{Status: 3})
+			guest.Send(labproto.KindRunning, nil)
+			guest.SendJSON(labproto.KindExit, labproto.Exit{Status: 3})
 		}
 	}
 	return in.Err()
@@ -219,7 +219,7 @@ func TestWaitForAnotherRunIsSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unlock, err := aside.Lock(t.Context(), filepath.Join(store.Dir, key+".lock"))
+	unlock, err := cachedir.Lock(t.Context(), filepath.Join(store.Dir, key+".lock"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,9 @@ import (
 	"testing"
 	"unsafe"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // hypercallProgram is this test's own binary in a DomU, where it asks Xen for
@@ -21,8 +22,7 @@ const hypercallProgram = "/opt/hypercall"
 
 func TestMain(m *testing.M) {
 	if os.Args[0] != hypercallProgram {
-		goleak.VerifyTestMain(m)
-		return
+		testkit.Main(m)
 	}
 	version, err := xenVersion()
 	if err != nil {

@@ -3,7 +3,7 @@
 package lab
 
 import (
-	"github.com/vlibos/vlibos/lab/wire"
+	"github.com/vlibos/vlibos/lab/labproto"
 )
 
 // startInput passes the run's input and its terminal's size to the command. The
@@ -20,11 +20,11 @@ func (r *run) startInput(l *link) {
 					return
 				default:
 				}
-				if n > 0 && l.conn.Send(wire.KindStdin, buf[:n]) != nil {
+				if n > 0 && l.conn.Send(labproto.KindStdin, buf[:n]) != nil {
 					return
 				}
 				if err != nil {
-					l.conn.Send(wire.KindStdinEOF, nil)
+					l.conn.Send(labproto.KindStdinEOF, nil)
 					return
 				}
 			}
@@ -37,7 +37,7 @@ func (r *run) startInput(l *link) {
 				case <-l.quit:
 					return
 				case w, ok := <-r.config.Resize:
-					if !ok || l.conn.SendJSON(wire.KindResize, wire.Window{Rows: w.Rows, Cols: w.Cols}) != nil {
+					if !ok || l.conn.SendJSON(labproto.KindResize, labproto.Window{Rows: w.Rows, Cols: w.Cols}) != nil {
 						return
 					}
 				}

@@ -3,15 +3,15 @@
 package lab
 
 import (
+	"github.com/vlibos/vlibos/lab/labproto"
 	"github.com/vlibos/vlibos/lab/qemu"
-	"github.com/vlibos/vlibos/lab/wire"
 )
 
 // link is an emulator with the frames that its guest sends.
 type link struct {
 	vm     *qemu.Process
-	conn   *wire.Conn
-	frames chan wire.Frame
+	conn   *labproto.Conn
+	frames chan labproto.Frame
 	broken chan error // gets why no more frames come
 	quit   chan struct{}
 	ended  chan struct{}
@@ -20,7 +20,7 @@ type link struct {
 // newLink takes an emulator over.
 func newLink(vm *qemu.Process) *link {
 	l := &link{
-		vm: vm, conn: wire.NewConn(vm.Channel), frames: make(chan wire.Frame),
+		vm: vm, conn: labproto.NewConn(vm.Channel), frames: make(chan labproto.Frame),
 		broken: make(chan error, 1), quit: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go l.receive()

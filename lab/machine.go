@@ -15,9 +15,9 @@ import (
 	"strings"
 
 	"github.com/vlibos/vlibos/lab/image"
+	"github.com/vlibos/vlibos/lab/labproto"
 	"github.com/vlibos/vlibos/lab/qemu"
 	"github.com/vlibos/vlibos/lab/saved"
-	"github.com/vlibos/vlibos/lab/wire"
 	"github.com/vlibos/vlibos/throttle/model"
 )
 
@@ -42,7 +42,7 @@ func savedIn(cache *image.Cache) *saved.Store {
 // that the rest comes by.
 type machine struct {
 	qemu.Machine
-	plan wire.Plan
+	plan labproto.Plan
 	what string // for a person
 	base string // the key of the base images, a hash of their packages
 	// emulator is the path of the emulator: another build may have the same
@@ -60,7 +60,7 @@ func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string
 		Machine: qemu.Machine{
 			CPUs: c.PCPUs, MemoryMiB: c.MemoryMiB, Counted: c.Mode == Counted,
 			Hypervisor: xen, Kernel: base.Dom0Kernel(), Disks: disks,
-			HypervisorArgs: c.xenArgs(), KernelArgs: c.dom0Args(), Port: wire.Port,
+			HypervisorArgs: c.xenArgs(), KernelArgs: c.dom0Args(), Port: labproto.Port,
 		},
 		plan: c.plan(),
 		what: c.describe(),

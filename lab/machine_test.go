@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/vlibos/vlibos/lab/wire"
+	"github.com/vlibos/vlibos/lab/labproto"
 )
 
 // ingredients makes a machine of small files.
@@ -26,8 +26,8 @@ func ingredients(t *testing.T) *machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ramdisk.Close() })
-	m := &machine{base: "a base", plan: wire.Plan{Domains: []wire.Domain{{Name: "vlib1", Config: "vcpus = 1\n"}}}}
-	m.CPUs, m.MemoryMiB, m.HypervisorArgs, m.KernelArgs, m.Port = 2, 1024, "sched=credit2", "quiet", wire.Port
+	m := &machine{base: "a base", plan: labproto.Plan{Domains: []labproto.Domain{{Name: "vlib1", Config: "vcpus = 1\n"}}}}
+	m.CPUs, m.MemoryMiB, m.HypervisorArgs, m.KernelArgs, m.Port = 2, 1024, "sched=credit2", "quiet", labproto.Port
 	m.emulator, m.Hypervisor, m.Kernel, m.Ramdisk = file("qemu"), file("xen"), file("vmlinux"), ramdisk
 	return m
 }
@@ -78,7 +78,7 @@ func TestEveryChangedIngredientIsAnotherMachine(t *testing.T) {
 		"a disk":                     set(func(m *machine) { m.Disks = []*os.File{m.Ramdisk} }),
 		"a shared file":              set(func(m *machine) { m.Shared, m.SharedBytes = m.Ramdisk, 8192 }),
 		"a domain's configuration":   set(func(m *machine) { m.plan.Domains[0].Config = "vcpus = 2\n" }),
-		"another domain":             set(func(m *machine) { m.plan.Domains = append(m.plan.Domains, wire.Domain{Name: "vlib2"}) }),
+		"another domain":             set(func(m *machine) { m.plan.Domains = append(m.plan.Domains, labproto.Domain{Name: "vlib2"}) }),
 	} {
 		m := ingredients(t)
 		if err := change(m); err != nil {

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/labproto"
 	"github.com/vlibos/vlibos/lab/qemu"
-	"github.com/vlibos/vlibos/lab/wire"
 )
 
 // grace is how long the console's last lines are waited for when Xen or Dom0
@@ -130,7 +130,7 @@ func (r *run) run(ctx context.Context, files *delivery) (err error) {
 func (r *run) start(ctx context.Context, l *link, files *delivery) error {
 	// The job is there when the machine goes on: in counted mode an idle
 	// machine's time flies.
-	err := l.conn.SendJSON(wire.KindJob, r.config.job(files.hasServer()))
+	err := l.conn.SendJSON(labproto.KindJob, r.config.job(files.hasServer()))
 	if err == nil {
 		err = l.vm.Continue()
 	}
@@ -215,23 +215,23 @@ func (r *run) died(ctx context.Context, vm *qemu.Process) error {
 
 // frame acts on one frame of the guest; done means that the machine is prepared
 // or the command has ended.
-func (r *run) frame(l *link, f wire.Frame) (done bool, err error) {
+func (r *run) frame(l *link, f labproto.Frame) (done bool, err error) {
 	switch f.Kind {
-	case wire.KindHello:
-		var hello wire.Hello
+	case labproto.KindHello:
+		var hello labproto.Hello
 		if err := f.Decode(&hello); err != nil {
 			return false, err
 		}
-		if hello.Revision != wire.Revision {
-			return false, fmt.Errorf("%s is of revision %d, this program of %d: run `make build`", initProgram, hello.Revision, wire.Revision)
+		if hello.Revision != labproto.Revision {
+			return false, fmt.Errorf("%s is of revision %d, this program of %d: run `make build`", initProgram, hello.Revision, labproto.Revision)
 		}
 		r.result.Versions.Xen, r.result.Versions.Dom0 = hello.Xen, hello.Kernel
-		return false, l.conn.SendJSON(wire.KindPlan, r.machine.plan)
-	case wire.KindPrepared:
+		return false, l.conn.SendJSON(labproto.KindPlan, r.machine.plan)
+	case labproto.KindPrepared:
 		return true, nil
-	case wire.KindStage:
+	case labproto.KindStage:
 		r.enter(string(f.Payload))
-	case wire.KindRunning:
+	case labproto.KindRunning:
 		r.running = true
 		r.result.Boot = time.Since(r.begun)
 		r.awaited = "the end of " + r.config.Args[0]
@@ -242,23 +242,23 @@ func (r *run) frame(l *link, f wire.Frame) (done bool, err error) {
 		}
 		r.config.Progress("")
 		r.startInput(l)
-	case wire.KindStdout:
+	case labproto.KindStdout:
 		_, err = r.config.Stdout.Write(f.Payload)
-	case wire.KindStderr:
+	case labproto.KindStderr:
 		_, err = r.config.Stderr.Write(f.Payload)
-	case wire.KindLog:
-		var log wire.Log
+	case labproto.KindLog:
+		var log labproto.Log
 		err = f.Decode(&log)
 		r.result.Logs = append(r.result.Logs, Log{Name: log.Name, Text: log.Text})
-	case wire.KindFailed:
-		var failed wire.Failed
+	case labproto.KindFailed:
+		var failed labproto.Failed
 		if err := f.Decode(&failed); err != nil {
 			return false, err
 		}
 		r.failed, r.awaited = true, failed.Awaited
 		return false, errors.New(failed.Error)
-	case wire.KindExit:
-		var exit wire.Exit
+	case labproto.KindExit:
+		var exit labproto.Exit
 		err = f.Decode(&exit)
 		r.result.Status = exit.Status
 		return true, err

@@ -23,7 +23,7 @@ func scheduling(t *testing.T, guest lab.Guest) {
 	t.Parallel()
 	inDom0(t, lab.Config{
 		Xen: lab.VlibXen, Mode: lab.Counted, Guest: guest, DomUs: 2, Timeout: 15 * time.Minute,
-	}, "lab/scheduling")
+	}, "lab/suite/scheduling")
 }
 
 // TestManyCPUs runs where CPUs run at once. Its last test destroys a DomU.
@@ -31,10 +31,10 @@ func TestManyCPUs(t *testing.T) {
 	t.Parallel()
 	inDom0(t, lab.Config{
 		Xen: lab.VlibXen, PCPUs: 3, Dom0VCPUs: 2, DomUs: 2, DomUVCPUs: 2, Timeout: 15 * time.Minute,
-	}, "lab/multicpu")
+	}, "lab/suite/multicpu")
 }
 
-// long are the tests of lab/serving that take minutes each, which make soak has.
+// long are the tests of lab/suite/serving that take minutes each, which make soak has.
 // The last leaves a boot with a cpupool that cannot be taken apart.
 var long = []string{
 	"TestClockSet", "TestThreadReservation", "TestSlowXenstored", "TestXenstoreOverQuota", "TestRestartedInMidCall", "TestXenstoredDies", "TestPausedWithoutWeights",
@@ -53,7 +53,7 @@ func TestServing(t *testing.T) {
 			these(t, lab.Config{Xen: tt.xen, Mode: lab.Counted, DomUs: 2, Timeout: 15 * time.Minute},
 				func(_, test string) bool {
 					return strings.HasPrefix(test, "TestStock") == tt.stock && !slices.Contains(long, test)
-				}, "lab/serving")
+				}, "lab/suite/serving")
 		})
 	}
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// TestSoakNativePlatform runs the native platform's tests on Debian's kernel, with
+// TestSoakNativeHost runs the native host's tests on Debian's kernel, with
 // version 2 of cgroups alone: it has another scheduler and other cgroups than
 // most machines that tests run on. What takes minutes there is left out, and
 // reservations of threads with callees: with the one CPU of this Dom0, where both
 // are real-time, they do not hold there; and what needs two CPUs.
-func TestSoakNativePlatform(t *testing.T) {
-	const pkg, leftOut = "./dom0/platform/native", "^Test(Churn|Cost|Share|ReserveCaller.*|CpusetOntoAFullCPU)$"
+func TestSoakNativeHost(t *testing.T) {
+	const pkg, leftOut = "./dom0/host/native", "^Test(Churn|Cost|Share|ReserveCaller.*|CpusetOntoAFullCPU)$"
 	program := filepath.Join(t.TempDir(), "native.test")
 	goTest(t, "-c", "-o", program, pkg)
 	result, stdout, stderr := boot(t, lab.Config{

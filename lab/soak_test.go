@@ -44,13 +44,13 @@ func TestSoakFaults(t *testing.T) {
 		these(t, lab.Config{
 			Xen: lab.VlibDebugXen, PCPUs: 3, Dom0VCPUs: 2, DomUs: 2, DomUVCPUs: 2, Env: env,
 			Timeout: 3 * (faultsTime(t) + 20*time.Minute),
-		}, func(_, test string) bool { return test == "TestStress" }, "lab/multicpu")
+		}, func(_, test string) bool { return test == "TestStress" }, "lab/suite/multicpu")
 	})
 	t.Run("starvation", func(t *testing.T) {
 		rounds := fmt.Sprintf("VLIBOS_ROUNDS=%d", max(8, int(faultsTime(t)/time.Minute)))
 		these(t, lab.Config{
 			Xen: lab.VlibDebugXen, Mode: lab.Counted, DomUs: 2, Env: append(env, rounds), Timeout: 3 * (faultsTime(t) + 20*time.Minute),
-		}, func(_, test string) bool { return test == "TestNobodyStarves" }, "lab/scheduling")
+		}, func(_, test string) bool { return test == "TestNobodyStarves" }, "lab/suite/scheduling")
 	})
 }
 
@@ -59,7 +59,7 @@ func TestSoakServing(t *testing.T) {
 	for _, name := range long {
 		t.Run(name, func(t *testing.T) {
 			these(t, lab.Config{Xen: lab.VlibXen, Mode: lab.Counted, DomUs: 2, Timeout: time.Hour},
-				func(_, test string) bool { return test == name }, "lab/serving")
+				func(_, test string) bool { return test == name }, "lab/suite/serving")
 		})
 	}
 }

@@ -47,12 +47,12 @@ func TestDeb(t *testing.T) {
 	version = strings.TrimSuffix(version, "-1")
 	has(t, do(t, "vlibmaster", "version"), "vlibmaster "+version+" (")
 	has(t, do(t, "vlibmaster", "--help"), "serve", "EXIT CODES")
-	has(t, do(t, "vlibmaster", "--platform", "native", "doctor"), "platform native")
+	has(t, do(t, "vlibmaster", "--host", "native", "doctor"), "host native")
 	fails(t, 16, "vlibmaster", "ps")
 	fails(t, 1, "systemctl", "is-enabled", "vlibmaster.service")
 
 	// What an operator has changed is his.
-	const config, text = "/etc/vlibos/vlibmaster.toml", "platform = \"native\"\n"
+	const config, text = "/etc/vlibos/vlibmaster.toml", "host = \"native\"\n"
 	if err := os.WriteFile(root+config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestGuestDeb(t *testing.T) {
 	before := snapshot(t)
 	install(t, guestDeb, masterDeb)
 	server := background(t, " serves port ", nil, "vlib-server", "--transport", "native", "--name", "here")
-	has(t, do(t, "vlibmaster", "--platform", "native", "call", "here", "libm.so.6", "cos", "--sig", "f64(f64)", "0.5"), "0.8775825618903728")
+	has(t, do(t, "vlibmaster", "--host", "native", "call", "here", "libm.so.6", "cos", "--sig", "f64(f64)", "0.5"), "0.8775825618903728")
 
 	const config, text = "/etc/default/vlib-server", "VLIB_SERVER_FLAGS=--port 2\n"
 	if err := os.WriteFile(root+config, []byte(text), 0o644); err != nil {

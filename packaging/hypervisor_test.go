@@ -131,7 +131,7 @@ func TestHypervisorDeb(t *testing.T) {
 	unchanged(t, before)
 }
 
-// chosenByHand is what docs/operating.md says: once, and always.
+// chosenByHand is what docs/guides/module.md says: once, and always.
 func chosenByHand(t *testing.T) {
 	t.Helper()
 	do(t, "grub-reboot", "vlibos-xen")

@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 	status, err := 0, error(nil)
 	switch {
 	case os.Geteuid() != 0:
-		err = errors.New("these tests need root: 'make test-packages' uses sudo")
+		err = errors.New("these tests need root: 'make test SUITE=packages' uses sudo")
 	case os.Getenv(apart) == "":
 		self := exec.Command("/proc/self/exe", os.Args[1:]...)
 		self.Env = append(os.Environ(), apart+"=1")
@@ -66,7 +66,7 @@ func TestMain(m *testing.M) {
 func inRoot(run func() int) (status int, err error) {
 	files, err := filepath.Glob(built + "/vlibos-hypervisor_*.deb")
 	if err != nil || len(files) != 1 {
-		return 0, fmt.Errorf("%d hypervisor packages in %s: run 'make test-packages'", len(files), built)
+		return 0, fmt.Errorf("%d hypervisor packages in %s: run 'make test SUITE=packages'", len(files), built)
 	}
 	depends, err := exec.Command("dpkg-deb", "-f", files[0], "Depends").Output()
 	if err != nil {

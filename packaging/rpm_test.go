@@ -52,7 +52,7 @@ func TestRPM(t *testing.T) {
 	lacks(t, out, ignored("try-restart"), ignored("start"), ignored("stop"))
 	has(t, do(t, "vlibmaster", "--help"), "EXIT CODES")
 
-	const config, text = "/etc/vlibos/vlibmaster.toml", "platform = \"native\"\n"
+	const config, text = "/etc/vlibos/vlibmaster.toml", "host = \"native\"\n"
 	if err := os.WriteFile(root+config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

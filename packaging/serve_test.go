@@ -16,11 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/internal/testkit"
 )
-
-// patience bounds every wait. A machine may be busy.
-const patience = time.Minute
 
 // output collects what a program says, and can be waited for.
 type output struct {
@@ -41,7 +39,7 @@ func (o *output) Write(b []byte) (int, error) {
 // expect waits until text has been said.
 func (o *output) expect(t *testing.T, text string) {
 	t.Helper()
-	end := time.After(patience)
+	end := time.After(testkit.Patience)
 	for {
 		o.mu.Lock()
 		said, more := o.text.String(), o.more
@@ -99,7 +97,7 @@ func (p *program) stop(t *testing.T) {
 func TestServe(t *testing.T) {
 	host, err := native.Open(native.Options{})
 	if err != nil {
-		t.Skipf("the native platform has nothing to keep budgets by: %v", err)
+		t.Skipf("the native host has nothing to keep budgets by: %v", err)
 	}
 	if err := host.Close(); err != nil {
 		t.Fatal(err)
@@ -107,7 +105,7 @@ func TestServe(t *testing.T) {
 	before := snapshot(t)
 	install(t, masterDeb)
 	const config = "/etc/vlibos/vlibmaster.toml"
-	if err := os.WriteFile(root+config, []byte("platform = \"native\"\n"), 0o644); err != nil {
+	if err := os.WriteFile(root+config, []byte("host = \"native\"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	said, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: root + "/tmp/notify", Net: "unixgram"})
@@ -115,9 +113,9 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer said.Close()
-	master := background(t, "msg=serving platform=native", []string{"NOTIFY_SOCKET=/tmp/notify"}, "vlibmaster", "serve")
+	master := background(t, "msg=serving host=native", []string{"NOTIFY_SOCKET=/tmp/notify"}, "vlibmaster", "serve")
 	for _, want := range []string{"READY=1", "WATCHDOG=1", "WATCHDOG=1"} {
-		said.SetReadDeadline(time.Now().Add(patience))
+		said.SetReadDeadline(time.Now().Add(testkit.Patience))
 		b := make([]byte, 100)
 		n, err := said.Read(b)
 		if err != nil || strings.TrimSpace(string(b[:n])) != want {
@@ -127,11 +125,11 @@ func TestServe(t *testing.T) {
 	has(t, do(t, "vlibmaster", "ps"), "DOMAIN")
 	fails(t, 19, "vlibmaster", "serve")
 	fails(t, 3, "vlibmaster", "adopt", "nobody-of-this-name", "--budget", "1ms", "--period", "100ms")
-	if err := os.WriteFile(root+config, []byte("platform = \"nothing\"\n"), 0o644); err != nil {
+	if err := os.WriteFile(root+config, []byte("host = \"nothing\"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	master.Process.Signal(syscall.SIGHUP)
-	master.expect(t, config+":1: platform")
+	master.expect(t, config+":1: host")
 	if err := os.WriteFile(root+config, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@
 //		return err
 //	}
 //	defer r.Close()
-//	c, err := vlibcall.Open(ctx, domain, 1, size, vlibcall.Options{Reservation: r.Number()})
+//	c, err := vlibcall.Open(ctx, domain, vlibcall.Options{Size: size, Reservation: r.Number()})
 //
 // While there is budget, the threads are real-time (SCHED_FIFO), shorter periods
 // first; beyond it they have the time that nobody else wants. Asynchronous calls

@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/threads"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/platform/threads"
 )
 
 // Environment is the variable with the number of the reservation that a program
@@ -56,7 +56,7 @@ func Reserve(ctx context.Context, o Options) (*Reservation, error) {
 	if o.Socket == "" {
 		o.Socket = control.DefaultSocket
 	}
-	m := platform.Members{PID: os.Getpid()}
+	m := host.Members{PID: os.Getpid()}
 	if o.Thread {
 		m.TID = unix.Gettid()
 	}

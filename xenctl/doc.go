@@ -2,7 +2,7 @@
 
 // Package xenctl talks to the hypervisor as a toolstack does: it asks for Xen's
 // version, lists domains and pauses them. It is for control programs in Dom0,
-// as root; in a DomU the kernel or Xen answer [ErrNotPermitted].
+// as root; in a DomU the kernel or Xen answer fs.ErrPermission.
 //
 // The calls go through /dev/xen/privcmd, their arguments lie in memory from
 // /dev/xen/hypercall, which the kernel keeps in place (where that device does

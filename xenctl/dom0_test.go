@@ -6,6 +6,7 @@ package xenctl
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -180,8 +181,8 @@ func TestLabInterfaceVersions(t *testing.T) {
 	if !errors.As(err, &v) || v.Ours != domctlVersion-1 || v.Xens != domctlVersion || v.Release != "4.17" {
 		t.Errorf("%v", err)
 	}
-	if errors.Is(err, ErrNotPermitted) {
-		t.Errorf("%v is also ErrNotPermitted", err)
+	if errors.Is(err, fs.ErrPermission) {
+		t.Errorf("%v is also fs.ErrPermission", err)
 	}
 	t.Log(err)
 }

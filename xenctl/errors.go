@@ -14,10 +14,6 @@ var (
 	// or that there is no Xen.
 	ErrNotSupported = errors.New("not supported here")
 
-	// ErrNotPermitted says that this process or domain may not do it: it is
-	// not root, not Dom0, or a security policy is in the way.
-	ErrNotPermitted = errors.New("not permitted")
-
 	// ErrNoDomain says that the domain does not exist, or no longer.
 	ErrNoDomain = errors.New("no such domain")
 
@@ -31,7 +27,9 @@ var (
 
 // OpError is the error of every operation of a [Handle]. Inside is a
 // [VersionError], one of the errors above together with the unix.Errno that Xen
-// answered, a unix.Errno alone, or os.ErrClosed.
+// answered, a unix.Errno alone, or os.ErrClosed. What this process or domain may
+// not do, because it is not root, not Dom0, or a security policy forbids it, is
+// fs.ErrPermission.
 type OpError struct {
 	// Op is the operation, for example "pause domain 3".
 	Op string
@@ -85,8 +83,6 @@ func classify(err error) error {
 	switch errno {
 	case unix.ESRCH:
 		return fmt.Errorf("%w: %w", ErrNoDomain, err)
-	case unix.EPERM, unix.EACCES:
-		return fmt.Errorf("%w: %w", ErrNotPermitted, err)
 	case unix.ENOSYS, unix.EOPNOTSUPP, unix.ENOTTY, unix.ENOENT, unix.ENODEV, unix.ENXIO:
 		return fmt.Errorf("%w: %w", ErrNotSupported, err)
 	case unix.EFAULT:

@@ -29,10 +29,10 @@ func TestOpenWithoutXen(t *testing.T) {
 }
 
 func TestErrorsAreDistinct(t *testing.T) {
-	sentinels := []error{ErrNotSupported, ErrNotPermitted, ErrNoDomain, ErrBroken}
+	sentinels := []error{ErrNotSupported, fs.ErrPermission, ErrNoDomain, ErrBroken}
 	for errno, want := range map[unix.Errno]error{
 		unix.ENOSYS: ErrNotSupported, unix.EOPNOTSUPP: ErrNotSupported,
-		unix.EPERM: ErrNotPermitted, unix.EACCES: ErrNotPermitted,
+		unix.EPERM: fs.ErrPermission, unix.EACCES: fs.ErrPermission,
 		unix.ESRCH: ErrNoDomain, unix.EFAULT: ErrBroken, unix.EINVAL: nil,
 	} {
 		err := opError("test", errno)

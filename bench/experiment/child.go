@@ -9,15 +9,15 @@ import (
 	"os"
 	"slices"
 
-	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/bench/lidar"
 	"github.com/vlibos/vlibos/bench/native"
 	"github.com/vlibos/vlibos/bench/tail"
-	platform "github.com/vlibos/vlibos/dom0/platform/native"
-	"github.com/vlibos/vlibos/dom0/platform/threads"
+	host "github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/dom0/host/threads"
 )
 
-// Child is one of an experiment's processes: what it is stands in args.
+// Child is one of an experiment's processes; args say which.
 func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
 	args = append(slices.Clone(args), "", "", "")
 	role, arg := args[0], args[1]
@@ -28,16 +28,16 @@ func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 		return native.Peer(ctx, arg, in, out)
 	case "keeper":
 		return native.Keeper(ctx, arg, self, in, out)
-	case beside.Guard:
-		return platform.Guard(os.Stdin, arg)
+	case corunner.Guard:
+		return host.Guard(os.Stdin, arg)
 	case "thread-guard":
 		return threads.Guard(os.Stdin)
 	case "lidar":
 		return lidar.Task()
 	case "job":
-		return beside.Run(ctx, arg, in)
+		return corunner.Run(ctx, arg, in)
 	case "load":
 		return tail.Load(arg, args[2], in, out)
 	}
-	return fmt.Errorf("no process of an experiment is %q: this command is for the experiments themselves", role)
+	return fmt.Errorf("unknown process %q: this command is for the experiments themselves", role)
 }

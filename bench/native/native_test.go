@@ -11,8 +11,9 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
-	platform "github.com/vlibos/vlibos/dom0/platform/native"
-	"github.com/vlibos/vlibos/dom0/platform/threads"
+	host "github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/dom0/host/threads"
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // asPeer in the environment makes the test program the other process.
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 		case "keeper":
 			err = Keeper(context.Background(), os.Args[2], self, os.Stdin, os.Stdout)
 		case "guard":
-			err = platform.Guard(os.Stdin, os.Args[2])
+			err = host.Guard(os.Stdin, os.Args[2])
 		case "thread-guard":
 			err = threads.Guard(os.Stdin)
 		default:
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	testkit.Main(m)
 }
 
 // self runs the test program as another process.
@@ -48,9 +49,8 @@ func self(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Every measurement comes to its end and gives a figure; what it is, a test
-// cannot say.
-func TestClient(t *testing.T) {
+// Each measurement ends and gives a figure. A test cannot judge the figure.
+func TestEachMeasurementGivesAFigure(t *testing.T) {
 	_, peer, err := Cores()
 	if err != nil {
 		t.Skip(err)

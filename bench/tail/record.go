@@ -6,21 +6,21 @@ import (
 	"maps"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/corunner"
 )
 
-// percentiles that are drawn: some for each power of ten.
+// percentiles are those that are drawn, some for each power of ten.
 var percentiles = []float64{0, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.98, 99.99, 99.995, 99.999}
 
-// enough requests must be slower than a percentile for it to be drawn.
+// enough is how many requests must be slower than a percentile that is drawn.
 const enough = 10
 
-// uncontrolled is the mode in which a job's work is a hundred per cent.
+// uncontrolled is the mode in which a job does a hundred per cent of its work.
 const uncontrolled = "uncontrolled"
 
-// record of a mode: how many times the 99th percentile is that of the service
-// alone.
-func (e *experiment) record(m beside.Mode, s bench.Series) bench.Record {
+// record returns the record of a mode: the ratio of its 99th percentile to that
+// of the service alone.
+func (e *experiment) record(m corunner.Mode, s bench.Series) bench.Record {
 	of := e.of[m.Name]
 	us := func(percentile float64) float64 { return float64(of.latencies.ValueAtPercentile(percentile)) / 1000 }
 	count := float64(of.latencies.TotalCount())
@@ -44,10 +44,10 @@ func (e *experiment) record(m beside.Mode, s bench.Series) bench.Record {
 		r.Samples["percentile"] = append(r.Samples["percentile"], p)
 		r.Samples["latency_us"] = append(r.Samples["latency_us"], us(p))
 	}
-	if m.Name == beside.Alone {
+	if m.Name == corunner.Alone {
 		r.Value, r.Unit = r.Raw["p99_us"], "µs"
 		return r
 	}
-	r.Compare(s, m.Name, beside.Alone)
+	r.Compare(s, m.Name, corunner.Alone)
 	return r
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/counted"
+	"github.com/vlibos/vlibos/bench/xen"
 )
 
 // firstDomU is the first domain that a fresh Xen starts.
@@ -23,7 +23,7 @@ func labCommands() []*cli.Command {
 			Usage: "calls into a DomU on real Xen, in instructions",
 			Action: func(c *cli.Context) error {
 				return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
-					return counted.Run(c.Context, counted.Options{
+					return xen.Run(c.Context, xen.Options{
 						Self: self, Dom0Arg: dom0, Log: c.App.ErrWriter, Progress: progress,
 					})
 				})
@@ -34,7 +34,7 @@ func labCommands() []*cli.Command {
 			Usage: "a saved machine that is resumed, beside one that is booted",
 			Action: func(c *cli.Context) error {
 				return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
-					return counted.Resume(c.Context, counted.Options{
+					return xen.Resume(c.Context, xen.Options{
 						Self: self, Dom0Arg: dom0Calls, Log: c.App.ErrWriter, Progress: progress,
 					})
 				})
@@ -43,17 +43,17 @@ func labCommands() []*cli.Command {
 		{
 			Name:   dom0Calls,
 			Hidden: true,
-			Action: func(c *cli.Context) error { return counted.Dom0Calls(c.Context, firstDomU, c.App.Writer) },
+			Action: func(c *cli.Context) error { return xen.Dom0Calls(c.Context, firstDomU, c.App.Writer) },
 		},
 		{
 			Name:   dom0,
 			Hidden: true,
-			Action: func(c *cli.Context) error { return counted.Dom0(c.Context, firstDomU, c.App.Writer) },
+			Action: func(c *cli.Context) error { return xen.Dom0(c.Context, firstDomU, c.App.Writer) },
 		},
 		{
-			Name:   counted.EchoArg,
+			Name:   xen.EchoArg,
 			Hidden: true,
-			Action: func(*cli.Context) error { return counted.Echo() },
+			Action: func(*cli.Context) error { return xen.Echo() },
 		},
 	}
 }

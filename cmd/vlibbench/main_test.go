@@ -12,10 +12,12 @@ import (
 	"testing"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/beside"
+	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/bench/experiment"
 	"github.com/vlibos/vlibos/bench/report"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/debs"
+	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
 // The test program is also an experiment's processes.
@@ -27,7 +29,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	testkit.Main(m)
 }
 
 func vlibbench(t *testing.T, args ...string) (string, error) {
@@ -55,8 +57,8 @@ func TestTail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(records) != len(beside.Modes) {
-		t.Fatalf("%d records, want one for each of %d modes", len(records), len(beside.Modes))
+	if len(records) != len(corunner.Modes) {
+		t.Fatalf("%d records, want one for each of %d modes", len(records), len(corunner.Modes))
 	}
 	for _, r := range records {
 		if n := r.Raw["requests"]; n < 700 || r.Raw["p50_us"] <= 0 || len(r.Samples["latency_us"]) == 0 {
@@ -65,9 +67,9 @@ func TestTail(t *testing.T) {
 	}
 	// What its users feel is what feedback holds, and a program's traffic is
 	// its CPU time where nobody counts it.
-	for i, m := range beside.Modes {
+	for i, m := range corunner.Modes {
 		raw := records[i].Raw
-		if m.Name == "feedback" && raw["limit_tally_ns"] <= 0 {
+		if m.Name == "feedback" && raw["limit_"+(*requestlatency.Source)(nil).Name()+"_ns"] <= 0 {
 			t.Errorf("feedback: %v", raw)
 		}
 		if m.Name == "rate" && raw["budget_misses_per_s"]+raw["budget_cpu_ns_per_s"] <= 0 {

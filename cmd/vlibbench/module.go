@@ -6,8 +6,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/bench"
-	"github.com/vlibos/vlibos/bench/counted"
 	"github.com/vlibos/vlibos/bench/decision"
+	"github.com/vlibos/vlibos/bench/xen"
 )
 
 func moduleCommands() []*cli.Command {
@@ -33,35 +33,35 @@ func moduleCommands() []*cli.Command {
 			},
 		},
 		{
-			Name:   counted.Dom0ModuleArg,
+			Name:   xen.Dom0ModuleArg,
 			Hidden: true,
 			Action: func(c *cli.Context) error {
-				return counted.Dom0Module(c.Context, c.Args().First(), c.App.Writer)
+				return xen.Dom0Module(c.Context, c.Args().First(), c.App.Writer)
 			},
 		},
 		{
-			Name:   counted.Dom0ServiceArg,
+			Name:   xen.Dom0ServiceArg,
 			Hidden: true,
 			Action: func(c *cli.Context) error {
-				return counted.Dom0Service(c.Context, c.Args().First(), c.App.Writer)
+				return xen.Dom0Service(c.Context, c.Args().First(), c.App.Writer)
 			},
 		},
 		{
-			Name:   counted.ListenerArg,
+			Name:   xen.ListenerArg,
 			Hidden: true,
-			Action: func(c *cli.Context) error { return counted.Listener(c.Context, c.App.Writer) },
+			Action: func(c *cli.Context) error { return xen.Listener(c.Context, c.App.Writer) },
 		},
 	}
 }
 
 func moduleAction(c *cli.Context) error {
 	return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
-		return counted.Module(c.Context, counted.Options{Self: self, Log: c.App.ErrWriter, Progress: progress}, c.StringSlice("only")...)
+		return xen.Module(c.Context, xen.Options{Self: self, Log: c.App.ErrWriter, Progress: progress}, c.StringSlice("only")...)
 	})
 }
 
 func serviceAction(c *cli.Context) error {
 	return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
-		return counted.Service(c.Context, counted.Options{Self: self, Log: c.App.ErrWriter, Progress: progress})
+		return xen.Service(c.Context, xen.Options{Self: self, Log: c.App.ErrWriter, Progress: progress})
 	})
 }

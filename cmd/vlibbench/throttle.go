@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/bench/native"
-	"github.com/vlibos/vlibos/bench/neighbours"
-	platform "github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/bench/policies"
+	host "github.com/vlibos/vlibos/dom0/host/native"
 	"github.com/vlibos/vlibos/internal/cliflag"
 	"github.com/vlibos/vlibos/throttle/load"
 )
@@ -39,7 +39,7 @@ func throttleCommands() []*cli.Command {
 			Action: func(c *cli.Context) error { return throttleAction(c, loadArg, guardArg) },
 		},
 		{Name: loadArg, Hidden: true, Action: throttleLoad},
-		{Name: guardArg, Hidden: true, Action: func(c *cli.Context) error { return platform.Guard(os.Stdin, c.Args().First()) }},
+		{Name: guardArg, Hidden: true, Action: func(c *cli.Context) error { return host.Guard(os.Stdin, c.Args().First()) }},
 	}
 }
 
@@ -73,9 +73,9 @@ func throttleAction(c *cli.Context, loadArg, guardArg string) error {
 	if err != nil {
 		return err
 	}
-	runtime.GOMAXPROCS(max(4, runtime.NumCPU())) // as the platform asks for
+	runtime.GOMAXPROCS(max(4, runtime.NumCPU())) // as the host asks for
 	parent := fmt.Sprintf("vlibbench-%d", os.Getpid())
-	o := neighbours.Options{
+	o := policies.Options{
 		VictimCPU: victim, BatchCPU: batch, VictimMiB: c.Int("victim-mib"), BatchMiB: c.Int("batch-mib"),
 		Period: c.Duration("period"), Repeats: c.Int("repeats"), Slot: c.Duration("slot"),
 		Load: []string{exe, loadArg}, Guard: []string{exe, guardArg, parent}, Parent: parent, Log: c.App.ErrWriter,
@@ -93,7 +93,7 @@ func throttleAction(c *cli.Context, loadArg, guardArg string) error {
 			o.Slot = max(2*o.Slot, 4*s.pause)
 			fmt.Fprintf(c.App.Writer, "\nthe victim works half of the time, %v at a stretch\n", s.pause)
 		}
-		r, err := neighbours.Run(c.Context, o)
+		r, err := policies.Run(c.Context, o)
 		if err != nil {
 			return err
 		}
@@ -119,8 +119,8 @@ func throttleLoad(c *cli.Context) error {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
-	o := load.Options{CPU: cpu, Buffer: mib << 20, Pause: pause, Tally: a[4], Gate: c.App.Reader}
-	if neighbours.Role(a[0]) == neighbours.Batch {
+	o := load.Options{CPU: cpu, Buffer: mib << 20, Pause: pause, Requests: a[4], Gate: c.App.Reader}
+	if policies.Role(a[0]) == policies.Batch {
 		return load.Batch(o)
 	}
 	return load.Victim(o)

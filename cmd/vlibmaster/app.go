@@ -14,9 +14,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/bench/command"
-	"github.com/vlibos/vlibos/dom0"
-	host "github.com/vlibos/vlibos/dom0/platform/native"
-	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/dom0/directory"
+	host "github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 const description = `A vLib OS is a domain that serves calls: of functions in its shared libraries,
@@ -29,11 +29,11 @@ and of functions that its server has built in.
    vlibmaster call 1 vlib run -- uname -a      built in: run a command in the guest
    vlibmaster bench all --report out           measure what is claimed, on this machine
 
-DOMAIN is, on Xen, a domain's number, name or UUID; on the native platform,
+DOMAIN is, on Xen, a domain's number, name or UUID; on the native host,
 which needs no Xen, the NAME with which 'vlib-server --transport native --name NAME'
 was started on this machine. Users other than root call what the configuration of
 'vlibmaster serve' lets them, through its sockets: by themselves, or with
---platform gateway.
+--host gateway.
 
 `
 
@@ -83,7 +83,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usagef("%w", err) },
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "platform", Value: dom0.Auto, EnvVars: []string{"VLIBOS_PLATFORM"}, Usage: "where domains are: auto, xen, native, or gateway (through 'vlibmaster serve'); to 'serve', xen is vlib or stock"},
+			&cli.StringFlag{Name: "host", Value: directory.Auto, EnvVars: []string{"VLIBOS_HOST"}, Usage: "where domains are: auto, xen, native, or gateway (through 'vlibmaster serve'); to 'serve', xen is module or stock"},
 			&cli.StringFlag{Name: "native-dir", Value: native.DefaultRoot, EnvVars: []string{"VLIBOS_NATIVE_DIR"}, Usage: "`DIR` with the native domains"},
 			&cli.StringFlag{Name: "native-cgroup", Value: host.DefaultParent, EnvVars: []string{"VLIBOS_NATIVE_CGROUP"}, Usage: "`CGROUP` below which every cgroup is a native domain: a host of its own, with a master of its own"},
 			&cli.BoolFlag{Name: "version", Usage: "the same as the command version"},
@@ -95,10 +95,10 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: append(guardCommands(), callCommand(), servicesCommand(), doctorCommand(), serveCommand(), adoptCommand(), releaseCommand(), psCommand(), topCommand(), admitCommand(),
-			calibrateCommand(), runCommand(), cgroupCommand(), calibrateLoadCommand(), versionCommand(), completionCommand(), printCommand()),
+		Commands:              groupedCommands(),
+		Metadata:              map[string]any{"groups": groups},
+		CustomAppHelpTemplate: strings.Replace(cli.AppHelpTemplate, `{{template "visibleCommandCategoryTemplate" .}}`, groupTemplate, 1),
 	}
-	app.Commands = append(app.Commands, command.New(command.Config{Name: "bench", Program: "vlibmaster"})...)
 	for _, c := range app.Commands {
 		c.OnUsageError = app.OnUsageError
 		// A positional "help" is a domain's name like any other.
@@ -107,27 +107,62 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 	return app
 }
 
-// chosen is the platform that the global flags choose.
-func chosen(c *cli.Context) (dom0.Config, error) { return choose(c.String) }
+// The groups of commands, in the order in which --help lists them.
+const (
+	calls        = "Calls"
+	reservations = "Reservations"
+	thisHost     = "This host"
+	measuring    = "Measuring"
+	thisProgram  = "This program"
+)
+
+var groups = []string{calls, reservations, thisHost, measuring, thisProgram}
+
+// groupTemplate lists commands by group. The template of package cli sorts groups
+// by name; cli's own command help has no group and belongs to the last.
+const groupTemplate = `{{range $group := .Metadata.groups}}
+
+   {{$group}}{{range $.VisibleCommands}}{{if eq $group (or .Category "` + thisProgram + `")}}
+     {{join .Names ", "}}{{"\t"}}{{.Usage}}{{end}}{{end}}{{end}}`
+
+func groupedCommands() (all []*cli.Command) {
+	add := func(group string, commands ...*cli.Command) {
+		for _, c := range commands {
+			c.Category = group
+		}
+		all = append(all, commands...)
+	}
+	add(calls, callCommand(), servicesCommand())
+	add(reservations, adoptCommand(), releaseCommand(), psCommand(), runCommand(), admitCommand())
+	add(thisHost, doctorCommand(), serveCommand(), cgroupCommand())
+	add(measuring, topCommand(), calibrateCommand(), calibrateLoadCommand())
+	add(measuring, command.New(command.Config{Name: "bench", Program: "vlibmaster"})...)
+	add(thisProgram, versionCommand(), completionCommand(), printCommand())
+	add("", guardCommands()...)
+	return all
+}
+
+// chosen is the host that the global flags choose.
+func chosen(c *cli.Context) (directory.Config, error) { return choose(c.String) }
 
 // choose is chosen for flags that get returns.
-func choose(get func(flag string) string) (dom0.Config, error) {
-	cfg := dom0.Config{Platform: get("platform"), NativeDir: get("native-dir"), GatewayDir: dom0.DefaultGatewayDir}
+func choose(get func(flag string) string) (directory.Config, error) {
+	cfg := directory.Config{Host: get("host"), NativeDir: get("native-dir"), GatewayDir: directory.DefaultGatewayDir}
 	if dir := get("run-dir"); dir != "" { // of commands that have the flag
 		cfg.GatewayDir = callDir(dir)
 	}
-	if names := append(slices.Clone(dom0.Platforms), dom0.Gateway); !slices.Contains(names, cfg.Platform) {
-		return cfg, usagef("--platform %q: want one of %s", cfg.Platform, strings.Join(names, ", "))
+	if names := append(slices.Clone(directory.Hosts), directory.Gateway); !slices.Contains(names, cfg.Host) {
+		return cfg, usagef("--host %q: want one of %s", cfg.Host, strings.Join(names, ", "))
 	}
-	if cfg.Platform == dom0.Vlib || cfg.Platform == dom0.Stock {
-		cfg.Platform = dom0.Xen // who keeps budgets is the master's matter
+	if cfg.Host == directory.Module || cfg.Host == directory.Stock {
+		cfg.Host = directory.Xen // who keeps budgets is the master's matter
 	}
 	return cfg, nil
 }
 
 // callDir has a master's sockets for calls.
 func callDir(runDir string) string {
-	return filepath.Join(runDir, filepath.Base(dom0.DefaultGatewayDir))
+	return filepath.Join(runDir, filepath.Base(directory.DefaultGatewayDir))
 }
 
 // noArguments is for commands that take none.

@@ -5,19 +5,19 @@ package main
 import (
 	"path/filepath"
 
-	"github.com/vlibos/vlibos/dom0/caching"
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/platform/native"
-	"github.com/vlibos/vlibos/dom0/platform/psr"
-	"github.com/vlibos/vlibos/dom0/platform/resctrl"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/dom0/memory/caching"
+	"github.com/vlibos/vlibos/dom0/memory/psr"
+	"github.com/vlibos/vlibos/dom0/memory/resctrl"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
 // cachePartitioner says who shares caches out on a host: Linux where domains
 // are processes, and else Xen.
-func cachePartitioner(p platform.Platform, dir string) caching.Open {
-	return func() (platform.CachePartitioner, error) {
-		if p, ok := p.(*native.Platform); ok {
+func cachePartitioner(p host.Host, dir string) caching.Open {
+	return func() (host.CachePartitioner, error) {
+		if p, ok := p.(*native.Host); ok {
 			g, err := resctrl.Open(resctrl.Root, p.Threads)
 			if err != nil {
 				return nil, err

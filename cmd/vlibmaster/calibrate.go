@@ -15,11 +15,11 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/dom0"
-	"github.com/vlibos/vlibos/dom0/calibrate"
 	"github.com/vlibos/vlibos/dom0/config"
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/memory/calibrate"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/internal/cpulist"
 	"github.com/vlibos/vlibos/throttle/load"
 	"github.com/vlibos/vlibos/throttle/probe"
@@ -80,7 +80,7 @@ func calibrateAction(c *cli.Context) (err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	cfg := config.Config{Platform: dom0.Auto}
+	cfg := config.Config{Host: directory.Auto}
 	if err == nil {
 		if cfg, err = config.Load(file); err != nil {
 			return err
@@ -117,7 +117,7 @@ func calibrateAction(c *cli.Context) (err error) {
 }
 
 // measureCurve shows the curve and returns what the configuration should say.
-func measureCurve(c *cli.Context, t config.Throttle, p platform.Platform, loads []int) (values []config.Value, err error) {
+func measureCurve(c *cli.Context, t config.Throttle, p host.Host, loads []int) (values []config.Value, err error) {
 	s, err := throttling.OpenSource(t, p)
 	if err != nil {
 		return nil, err

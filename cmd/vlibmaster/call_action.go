@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 func callAction(c *cli.Context) error {
@@ -55,7 +56,7 @@ func makeCall(c *cli.Context, o *callOptions, f form) (r *outcome, err error) {
 		size = channelSize(o, f)
 	}
 	start := time.Now()
-	v, err := converse(c, o.domain, o.port, size, vlibcall.Options{Wait: o.wait, Timeout: o.timeout, Reservation: o.payer})
+	v, err := converse(c, o.domain, vlibcall.Options{Port: o.port, Size: size, Wait: o.wait, Timeout: o.timeout, Reservation: o.payer})
 	if err != nil {
 		return nil, err
 	}
@@ -86,13 +87,13 @@ func hintRaw(o *callOptions, err error) error {
 }
 
 type callJSON struct {
-	Domain   string `json:"domain"`
-	Port     uint32 `json:"port"`
-	Library  string `json:"library"`
-	Function string `json:"function"`
-	WallNS   int64  `json:"wall_ns"`
-	OpenNS   int64  `json:"open_ns"`
-	Size     int    `json:"channel_size"`
+	Domain   string         `json:"domain"`
+	Port     transport.Port `json:"port"`
+	Library  string         `json:"library"`
+	Function string         `json:"function"`
+	WallNS   int64          `json:"wall_ns"`
+	OpenNS   int64          `json:"open_ns"`
+	Size     int            `json:"channel_size"`
 }
 
 func (r *outcome) print(c *cli.Context, o *callOptions) error {

@@ -55,6 +55,6 @@ foreground_ns, background_ns, throttled_ns, deschedules.
 Where a vlibmaster serves, and this user may write its --run-dir, the call is
 counted for 'vlibmaster top' and its metrics.
 
---platform and --native-dir: see vlibmaster --help.
+--host and --native-dir: see vlibmaster --help.
 
 `

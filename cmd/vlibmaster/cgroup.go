@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/dom0/host/native"
 )
 
 func cgroupCommand() *cli.Command {
@@ -20,7 +20,7 @@ func cgroupCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "cgroup",
 		Usage: "make domains on a machine without Xen: cgroups of ordinary processes",
-		Description: `On the native platform a domain is a cgroup below '` + native.DefaultParent + `' (--native-cgroup), with all that its
+		Description: `On the native host a domain is a cgroup below '` + native.DefaultParent + `' (--native-cgroup), with all that its
 processes start. Needs root, and the cpu controller (cgroup v2 or v1).
 
    vlibmaster cgroup run busy -- sh -c 'while :; do :; done'

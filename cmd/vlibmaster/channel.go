@@ -9,22 +9,22 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/dom0"
-	"github.com/vlibos/vlibos/receipt"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 // conversation is an open channel to a domain.
 type conversation struct {
 	*vlibcall.Channel
-	platform dom0.Platform
-	domain   *dom0.Domain
-	book     *receipt.Book // nil: nobody counts
+	host   directory.Directory
+	domain *directory.Domain
+	book   *receipt.Book // nil: nobody counts
 }
 
 // converse finds the domain and opens a channel, within the timeout of the
 // options if that is not 0. The caller closes it.
-func converse(c *cli.Context, ref string, port uint32, size int, o vlibcall.Options) (_ *conversation, err error) {
+func converse(c *cli.Context, ref string, o vlibcall.Options) (_ *conversation, err error) {
 	cfg, err := chosen(c)
 	if err != nil {
 		return nil, err
@@ -41,14 +41,14 @@ func converse(c *cli.Context, ref string, port uint32, size int, o vlibcall.Opti
 			err = errors.Join(err, v.Close())
 		}
 	}()
-	if v.platform, err = dom0.Open(ctx, cfg); err != nil {
+	if v.host, err = directory.Open(ctx, cfg); err != nil {
 		return nil, err
 	}
-	if v.domain, err = v.platform.Lookup(ctx, ref); err != nil {
+	if v.domain, err = v.host.Lookup(ctx, ref); err != nil {
 		return nil, err
 	}
 	v.book = record(c, v.domain, &o)
-	if v.Channel, err = vlibcall.Open(ctx, v.domain, port, size, o); err != nil {
+	if v.Channel, err = vlibcall.Open(ctx, v.domain, o); err != nil {
 		return nil, v.explain(err)
 	}
 	return v, nil
@@ -56,7 +56,7 @@ func converse(c *cli.Context, ref string, port uint32, size int, o vlibcall.Opti
 
 // explain adds the domain to an error that does not name it.
 func (v *conversation) explain(err error) error {
-	if named := (*dom0.Error)(nil); err == nil || errors.As(err, &named) {
+	if named := (*directory.Error)(nil); err == nil || errors.As(err, &named) {
 		return err
 	}
 	return fmt.Errorf("domain %s: %w", v.domain, err)
@@ -74,8 +74,8 @@ func (v *conversation) Close() error {
 	if v.book != nil {
 		errs = append(errs, v.book.Close())
 	}
-	if v.platform != nil {
-		errs = append(errs, v.platform.Close())
+	if v.host != nil {
+		errs = append(errs, v.host.Close())
 	}
 	return errors.Join(errs...)
 }

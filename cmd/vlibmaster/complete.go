@@ -15,12 +15,12 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/bench/beside"
 	"github.com/vlibos/vlibos/bench/command"
-	"github.com/vlibos/vlibos/builtin"
-	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
 // cursor is a command line up to where something is to be completed.
@@ -36,12 +36,12 @@ type cursor struct {
 
 // values are what flags can be, by their names: the same everywhere.
 var values = map[string]func(*cursor) []string{
-	"platform": func(*cursor) []string { return append(slices.Clone(dom0.Platforms), dom0.Gateway) },
-	"class":    func(*cursor) []string { return master.Classes },
-	"wait":     func(*cursor) []string { return waits() },
-	"source":   func(*cursor) []string { return calibrateSources },
-	"job":      func(*cursor) []string { return beside.Jobs() },
-	"calls":    (*cursor).domains,
+	"host":   func(*cursor) []string { return append(slices.Clone(directory.Hosts), directory.Gateway) },
+	"class":  func(*cursor) []string { return master.Classes },
+	"wait":   func(*cursor) []string { return waits() },
+	"source": func(*cursor) []string { return calibrateSources },
+	"job":    func(*cursor) []string { return corunner.Jobs() },
+	"calls":  (*cursor).domains,
 }
 
 // arguments are what the arguments of a command can be, behind those before.
@@ -232,7 +232,7 @@ func (c *cursor) domains() (all []string) {
 	if err != nil {
 		return nil
 	}
-	p, err := dom0.Open(c.ctx, cfg)
+	p, err := directory.Open(c.ctx, cfg)
 	if err != nil {
 		return nil
 	}

@@ -6,11 +6,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/doctor"
 )
 
@@ -21,7 +22,7 @@ func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "say what this host has for calls, and what is missing",
-		Description: fmt.Sprintf(`Looks at the platform, Xen's version and capabilities, devices, xenstore,
+		Description: fmt.Sprintf(`Looks at the host, Xen's version and capabilities, devices, xenstore,
 permissions, whether a master serves or what one would be, and the domains that
 have a vLib OS server. What is missing comes
 with the command that brings it. Nothing is changed.
@@ -58,34 +59,34 @@ func doctorAction(c *cli.Context) error {
 	defer m.Close()
 	facts := doctor.Examine(ctx, cfg, m)
 	findings := facts.Findings()
-	err = verdict(facts.Platform, doctor.Verdict(findings))
+	err = verdict(facts.Host, doctor.Verdict(findings))
 	if c.Bool("json") {
 		if jerr := joinObjects(c.App.Writer, doctorJSON{err == nil, findings, facts}); jerr != nil {
 			return jerr
 		}
 		return reported(err)
 	}
-	if perr := printFindings(c.App.Writer, facts.Platform, findings); perr != nil {
+	if perr := printFindings(c.App.Writer, facts.Host, findings); perr != nil {
 		return perr
 	}
 	return err
 }
 
-func verdict(platform string, worst doctor.Level) error {
-	err := &dom0.Error{Target: "platform " + platform, Way: "the findings above say what to do"}
+func verdict(host string, worst doctor.Level) error {
+	err := &directory.Error{Target: "host " + host, Hint: "the findings above say what to do"}
 	switch worst {
 	case doctor.Missing:
 		err.Err = fmt.Errorf("calls are not possible: %w", errIncomplete)
 	case doctor.Denied:
-		err.Err = fmt.Errorf("calls are not possible: %w", dom0.ErrNotPermitted)
+		err.Err = fmt.Errorf("calls are not possible: %w", fs.ErrPermission)
 	default:
 		return nil
 	}
 	return err
 }
 
-func printFindings(w io.Writer, platform string, findings []doctor.Finding) error {
-	if _, err := fmt.Fprintf(w, "platform %s\n", platform); err != nil {
+func printFindings(w io.Writer, host string, findings []doctor.Finding) error {
+	if _, err := fmt.Fprintf(w, "host %s\n", host); err != nil {
 		return err
 	}
 	for _, f := range findings {

@@ -8,14 +8,14 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"unicode"
 
 	"github.com/vlibos/vlibos/bench/command"
-	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/internal/printable"
 	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
@@ -45,7 +45,7 @@ var (
 	exitDenied    = exit{11, "not-permitted", "not permitted, here or by the server's policy", ""}
 	exitTooLarge  = exit{12, "too-large", "the input or output does not fit into the channel", "--size makes it larger"}
 	exitProtocol  = exit{13, "protocol", "the vLib OS broke the channel protocol", "if it is of another version, update the older one; else do not trust that domain"}
-	exitNoXen     = exit{14, "no-platform", "the platform is missing or not complete: see 'vlibmaster doctor'", ""}
+	exitNoXen     = exit{14, "no-host", "the host is missing or not complete: see 'vlibmaster doctor'", ""}
 	exitUnpaid    = exit{15, "reservation", "the reservation cannot pay for the call, or one must and none was named", "'vlibmaster doctor' says whether the hypervisor has the module"}
 	exitNoMaster  = exit{16, "no-master", "no vlibmaster serves this host", ""}
 	exitNoRoom    = exit{17, "not-admitted", "the reservation does not fit beside the others", ""}
@@ -72,30 +72,28 @@ var verdicts = []struct {
 	{command.ErrUsage, exitUsage},
 	{errArgument, exitArgument},
 	{vlibcall.ErrProtocol, exitProtocol},
-	{dom0.ErrNoDomain, exitNoDomain},
-	{dom0.ErrNoXen, exitNoXen},
+	{host.ErrNoDomain, exitNoDomain},
+	{directory.ErrNoXen, exitNoXen},
 	{vlibcall.ErrReservation, exitUnpaid},
 	{errIncomplete, exitNoXen},
-	{platform.ErrNotHere, exitNoXen},
+	{host.ErrNotHere, exitNoXen},
 	{config.ErrConfig, exitConfig},
 	{control.ErrNoMaster, exitNoMaster},
-	{platform.ErrNotAdmitted, exitNoRoom},
-	{platform.ErrNoDomain, exitNoDomain},
+	{host.ErrNotAdmitted, exitNoRoom},
 	{master.ErrNotReserved, exitUnpaid},
-	{platform.ErrNotAllowed, exitDenied},
+	{host.ErrNotAllowed, exitDenied},
 	{master.ErrNotAdopted, exitNoDomain},
 	{master.ErrControl, exitDenied},
 	{master.ErrRunning, exitServed},
 	{master.ErrFull, exitNoRoom},
 	{master.ErrClass, exitUsage},
-	{platform.ErrNoMembers, exitNoDomain},
+	{host.ErrNoMembers, exitNoDomain},
 	{rtsched.ErrRange, exitUsage},
-	{dom0.ErrNotPermitted, exitDenied},
 	{fs.ErrPermission, exitDenied},
 	{unixpath.ErrTooLong, exitUsage},
 	{vlibcall.ErrTimeout, exitTimeout},
 	{context.DeadlineExceeded, exitTimeout},
-	{dom0.ErrNoServer, exitNoServer},
+	{directory.ErrNoServer, exitNoServer},
 	{vlibcall.ErrGone, exitNoServer},
 	{vlibcall.ErrNoLibrary, exitNoLibrary},
 	{vlibcall.ErrNoFunction, exitNoFunc},
@@ -161,17 +159,11 @@ func wayOut(err error) string {
 	return e.way
 }
 
+var breaks = strings.NewReplacer("\n", " ", "\t", " ", "\r", " ")
+
 // oneLine keeps line breaks and control characters from the terminal.
 func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case !unicode.IsPrint(r):
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.TrimSpace(s))
+	return printable.Line(breaks.Replace(strings.TrimSpace(s)))
 }
 
 // exitTable is the section of the help.

@@ -15,10 +15,10 @@ import (
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/dom0/metrics"
-	"github.com/vlibos/vlibos/dom0/throttling"
 	"github.com/vlibos/vlibos/internal/httplimit"
-	"github.com/vlibos/vlibos/receipt"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 // exporter shows Prometheus the master's metrics: on the control socket, and by

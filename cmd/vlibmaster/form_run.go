@@ -9,9 +9,9 @@ import (
 	"io"
 	"time"
 
-	"github.com/vlibos/vlibos/builtin"
-	"github.com/vlibos/vlibos/signature"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
 // runForm runs a command in the guest.

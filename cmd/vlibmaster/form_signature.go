@@ -6,7 +6,7 @@ import (
 	"errors"
 	"io"
 
-	"github.com/vlibos/vlibos/signature"
+	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
 // signatureForm calls a C function.

@@ -10,20 +10,20 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/gateway"
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/policy"
 )
 
-// openGateway makes the sockets' directory. kind is the platform on which the
+// openGateway makes the sockets' directory. kind is the host on which the
 // domains are that are called.
 func openGateway(c *cli.Context, kind string, m *master.Master, log *slog.Logger) (*gateway.Gateway, error) {
-	if kind == dom0.Vlib || kind == dom0.Stock {
-		kind = dom0.Xen // by whom budgets are kept does not matter here
+	if kind == directory.Module || kind == directory.Stock {
+		kind = directory.Xen // by whom budgets are kept does not matter here
 	}
-	cfg := dom0.Config{Platform: kind, NativeDir: c.String("native-dir")}
+	cfg := directory.Config{Host: kind, NativeDir: c.String("native-dir")}
 	o := gateway.Options{
 		Dir: callDir(c.String("run-dir")), Log: log,
 		Find: func(ctx context.Context, domain string) (gateway.Domain, error) { return findCallee(ctx, cfg, domain) },
@@ -35,16 +35,16 @@ func openGateway(c *cli.Context, kind string, m *master.Master, log *slog.Logger
 	return gateway.Open(o)
 }
 
-// callee is a domain with the platform that found it.
+// callee is a domain with the host that found it.
 type callee struct {
-	*dom0.Domain
-	platform dom0.Platform
+	*directory.Domain
+	host directory.Directory
 }
 
-func (d callee) Close() error { return errors.Join(d.Domain.Close(), d.platform.Close()) }
+func (d callee) Close() error { return errors.Join(d.Domain.Close(), d.host.Close()) }
 
-func findCallee(ctx context.Context, cfg dom0.Config, domain string) (gateway.Domain, error) {
-	p, err := dom0.Open(ctx, cfg)
+func findCallee(ctx context.Context, cfg directory.Config, domain string) (gateway.Domain, error) {
+	p, err := directory.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

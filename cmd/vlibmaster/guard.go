@@ -8,12 +8,12 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/dom0/platform/native"
-	"github.com/vlibos/vlibos/dom0/platform/stock"
-	"github.com/vlibos/vlibos/dom0/platform/threads"
+	"github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/dom0/host/stock"
+	"github.com/vlibos/vlibos/dom0/host/threads"
 )
 
-// guardCommands are run by the platforms themselves, beside the master.
+// guardCommands are run by the hosts themselves, beside the master.
 func guardCommands() []*cli.Command {
 	return []*cli.Command{guardCommand("native-guard", native.Guard), guardCommand("stock-guard", stock.Guard),
 		guardCommand("thread-guard", func(daemon io.ReadWriter, _ string) error { return threads.Guard(daemon) })}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/dom0/host/native"
 )
 
 // ordinary has a command line for each command: a complete one, that begins to
@@ -67,7 +67,7 @@ func allCommands(prefix string, commands []*cli.Command) (names []string) {
 // traceback is how the Go runtime begins to say what goroutines were at.
 var traceback = regexp.MustCompile(`(?m)^(panic: |fatal error: |goroutine \d+ \[)`)
 
-// An ordinary user can run every command, on every platform: none panics, and
+// An ordinary user can run every command, on every host: none panics, and
 // what needs root says so.
 func TestOrdinaryUsersGetNoPanic(t *testing.T) {
 	dir := t.TempDir()
@@ -84,17 +84,17 @@ func TestOrdinaryUsersGetNoPanic(t *testing.T) {
 		}
 	}
 	names := allCommands("", newApp(strings.NewReader(""), io.Discard, io.Discard).Commands)
-	for _, platform := range []string{"native", "xen", "stock", "auto", "gateway"} {
+	for _, host := range []string{"native", "xen", "stock", "auto", "gateway"} {
 		for _, name := range names {
 			line, known := ordinary[name]
 			if !known {
 				t.Errorf("%q has no command line here", name)
 				continue
 			}
-			t.Run(platform+" "+name, func(t *testing.T) {
+			t.Run(host+" "+name, func(t *testing.T) {
 				t.Parallel()
-				denied := line.root && cgroups && platform == "native"
-				state, said := asOrdinary(t, dir, !denied, append([]string{"--platform", platform}, strings.Fields(line.args)...))
+				denied := line.root && cgroups && host == "native"
+				state, said := asOrdinary(t, dir, !denied, append([]string{"--host", host}, strings.Fields(line.args)...))
 				how := state.Sys().(syscall.WaitStatus)
 				if traceback.MatchString(said) || how.Signaled() && how.Signal() != syscall.SIGINT {
 					t.Errorf("%v:\n%s", state, said)
@@ -107,7 +107,7 @@ func TestOrdinaryUsersGetNoPanic(t *testing.T) {
 	}
 }
 
-// begun is what a command has to come to what it needs the platform for, before
+// begun is what a command has to come to what it needs the host for, before
 // it is interrupted.
 const begun = 300 * time.Millisecond
 

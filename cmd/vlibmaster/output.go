@@ -8,29 +8,20 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"unicode"
 
 	"golang.org/x/term"
+
+	"github.com/vlibos/vlibos/internal/printable"
 )
 
 // writeGuest writes what a guest sent: as it is into a file or a pipe, and
 // without control characters to a terminal, which would obey them.
 func writeGuest(w io.Writer, b []byte) error {
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		b = []byte(harmless(string(b)))
+		b = []byte(printable.Text(string(b)))
 	}
 	_, err := w.Write(b)
 	return err
-}
-
-func harmless(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
 }
 
 // save writes buffers to the files of --out; "-" is stdout.

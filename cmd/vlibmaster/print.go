@@ -85,9 +85,9 @@ released by hand stays so until then.`,
 
 func exampled(k config.Key) string {
 	if k.Example == "" {
-		return k.Meaning
+		return k.Text()
 	}
-	return fmt.Sprintf("%s (for example %s)", k.Meaning, k.Example)
+	return fmt.Sprintf("%s (for example %s)", k.Text(), k.Example)
 }
 
 // indent makes an example of a text.

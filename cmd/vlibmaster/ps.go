@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 func psCommand() *cli.Command {
@@ -61,7 +61,7 @@ func psAction(c *cli.Context) error {
 func printHost(w io.Writer, h control.Host) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CLASS\tDOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED\tUUID")
-	row := func(class, who, name string, budget, period time.Duration, u platform.Usage, what string) {
+	row := func(class, who, name string, budget, period time.Duration, u host.Usage, what string) {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", class, who, oneLine(name), budget, period,
 			short(u.Left), short(u.Foreground), short(u.Background), short(u.Throttled), what)
 	}

@@ -12,14 +12,14 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/dom0"
-	"github.com/vlibos/vlibos/receipt"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 // record has the calls of a channel counted for the master, if this host has
 // one and this user may. A call does not fail because it cannot be counted.
-func record(c *cli.Context, d *dom0.Domain, o *vlibcall.Options) *receipt.Book {
+func record(c *cli.Context, d *directory.Domain, o *vlibcall.Options) *receipt.Book {
 	book, err := receipt.Open(c.String("run-dir"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
@@ -71,7 +71,7 @@ func (r *outcome) printReceipt(w io.Writer, o *callOptions) error {
 		fmt.Fprintf(t, "throttled\t%v\tit could have run in background, and was not let\n", short(c.Throttled))
 		fmt.Fprintf(t, "deschedules\t%d\ttaken off a CPU while it wanted to run\n", c.Deschedules)
 	} else {
-		fmt.Fprintf(t, "cost\tunknown\tno reservation paid (--reservation), or the platform does not say\n")
+		fmt.Fprintf(t, "cost\tunknown\tno reservation paid (--reservation), or the host does not say\n")
 	}
 	return t.Flush()
 }

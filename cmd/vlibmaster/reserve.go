@@ -31,7 +31,7 @@ who it calls. The reservation ends with the last process.
    vlibmaster run --budget 10ms --period 100ms --calls db -- ./tool
 
 'vlibmaster call' and programs that use this project's Go packages find the
-reservation's number in ` + reservation.Environment + `. On the native platform a DOMAIN's server must
+reservation's number in ` + reservation.Environment + `. On the native host a DOMAIN's server must
 run in its cgroup: vlibmaster cgroup run db -- vlib-server --transport native --name db`,
 		Flags: []cli.Flag{
 			&cliflag.Duration{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},

@@ -20,18 +20,18 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0"
-	"github.com/vlibos/vlibos/dom0/caching"
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/module"
+	"github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/dom0/host/stock"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/memory/caching"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/dom0/metrics"
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/platform/native"
-	"github.com/vlibos/vlibos/dom0/platform/stock"
-	"github.com/vlibos/vlibos/dom0/platform/xen"
-	"github.com/vlibos/vlibos/dom0/throttling"
-	"github.com/vlibos/vlibos/receipt"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 func runDirFlag() *cli.StringFlag {
@@ -52,9 +52,9 @@ meanwhile; elsewhere for %[1]v. Closed gates and throttles end by
 themselves when the master does not renew them for %[1]v.
 
 Where Xen has this project's module (see 'vlibmaster doctor') and Dom0 is under
-its scheduler, the module keeps the budgets (platform vlib); on any other Xen the
+its scheduler, the module keeps the budgets (host module); on any other Xen the
 master does, by weights and timers (stock), and a guard process takes all of that
-back when the master is dead. On the native platform a domain is a cgroup: see
+back when the master is dead. On the native host a domain is a cgroup: see
 'vlibmaster cgroup --help'.
 
 The configuration, all of it optional:
@@ -142,7 +142,7 @@ func serveAction(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "platform", p.Name(), "socket", l.Addr().String())
+	log.Info("serving", "host", p.Name(), "socket", l.Addr().String())
 	if err := notifyReady(); err != nil {
 		return errors.Join(err, l.Close())
 	}
@@ -195,7 +195,7 @@ func loadConfig(c *cli.Context) (config.Config, error) {
 	}
 	cfg, err := config.Load(config.DefaultFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return config.Config{Platform: dom0.Auto}, nil
+		return config.Config{Host: directory.Auto}, nil
 	}
 	return cfg, err
 }
@@ -223,34 +223,34 @@ func checkConfig(c *cli.Context) error {
 	return err
 }
 
-// hostKind is the platform whose time the master owns.
+// hostKind is the host whose time the master owns.
 func hostKind(c *cli.Context, cfg config.Config) (string, error) {
 	if _, err := chosen(c); err != nil {
 		return "", err
 	}
-	switch kind := c.String("platform"); {
-	case kind == dom0.Gateway:
-		return "", usagef("--platform %s: serve is the gateway: want one of %s", kind, strings.Join(dom0.Platforms, ", "))
-	case kind != dom0.Auto:
+	switch kind := c.String("host"); {
+	case kind == directory.Gateway:
+		return "", usagef("--host %s: serve is the gateway: want one of %s", kind, strings.Join(directory.Hosts, ", "))
+	case kind != directory.Auto:
 		return kind, nil
-	case cfg.Platform != dom0.Auto:
-		return cfg.Platform, nil
+	case cfg.Host != directory.Auto:
+		return cfg.Host, nil
 	}
-	return dom0.Detect("/").Platform(), nil
+	return directory.Detect("/").Host(), nil
 }
 
-func openHost(ctx context.Context, c *cli.Context, kind string, log *slog.Logger) (platform.Platform, error) {
+func openHost(ctx context.Context, c *cli.Context, kind string, log *slog.Logger) (host.Host, error) {
 	switch kind {
-	case dom0.Native:
+	case directory.Native:
 		return native.Open(native.Options{Parent: c.String("native-cgroup"), Servers: c.String("native-dir")})
-	case dom0.Vlib:
-		return xen.Open(ctx)
-	case dom0.Xen:
-		p, err := xen.Open(ctx)
-		if !errors.Is(err, platform.ErrNotHere) {
+	case directory.Module:
+		return module.Open(ctx)
+	case directory.Xen:
+		p, err := module.Open(ctx)
+		if !errors.Is(err, host.ErrNotHere) {
 			return p, err
 		}
-		log.Info("the master keeps budgets itself, by weights and timers", "platform", dom0.Stock, "because", err)
+		log.Info("the master keeps budgets itself, by weights and timers", "host", directory.Stock, "because", err)
 	}
 	return stock.Open(ctx, stock.Options{Dir: c.String("run-dir")})
 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/builtin"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
 func servicesCommand() *cli.Command {
@@ -26,7 +26,7 @@ guest that it calls, and for its limits.
    vlibmaster services 1
    vlibmaster services --json web | jq .limits
 
---platform and --native-dir: see vlibmaster --help.`,
+--host and --native-dir: see vlibmaster --help.`,
 		Flags: []cli.Flag{
 			portFlag(""),
 			timeoutFlag("", 10*time.Second),
@@ -71,7 +71,7 @@ func askServices(c *cli.Context) (domain string, info *builtin.Info, err error) 
 	if err != nil {
 		return "", nil, err
 	}
-	v, err := converse(c, ref, port, servicesSize, vlibcall.Options{Timeout: limit, Reservation: payer})
+	v, err := converse(c, ref, vlibcall.Options{Port: port, Size: servicesSize, Timeout: limit, Reservation: payer})
 	if err != nil {
 		return "", nil, err
 	}

@@ -32,7 +32,7 @@ refresh, right to 6 %; CALLS and ERRORS since the master was started.
 Keys: q ends, s sorts by use, name or delay, p pauses, ? explains.
 
 Without a terminal, or with --once, one frame is printed as text. --json prints an
-object for each refresh: time, interval_ns, platform, cpus, reservations, calls.`,
+object for each refresh: time, interval_ns, host, cpus, reservations, calls.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "once", Usage: "print one frame, and end"},
 			&cliflag.Duration{Name: "interval", Value: time.Second, Usage: "`TIME` between refreshes"},
@@ -116,10 +116,6 @@ func printFrame(w io.Writer, f *top.Frame, asJSON bool) error {
 		f.Sort(top.ByUse)
 		return joinObjects(w, f)
 	}
-	for _, l := range f.Lines(top.Look{}) {
-		if _, err := fmt.Fprintln(w, l.Text); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := io.WriteString(w, f.Text(top.Look{}))
+	return err
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/internal/release"
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 type versionJSON struct {
@@ -17,7 +17,7 @@ type versionJSON struct {
 	Commit   string `json:"commit,omitempty"`
 	Modified bool   `json:"modified"`
 	Go       string `json:"go"`
-	Platform string `json:"platform"`
+	Host     string `json:"host"`
 	Revision uint32 `json:"channel_revision"`
 }
 
@@ -45,7 +45,7 @@ func versionAction(c *cli.Context) error {
 	if v.Modified {
 		commit += ", modified"
 	}
-	_, err := fmt.Fprintf(c.App.Writer, "vlibmaster %s (%s)\n%s %s\nchannel revision %d\n", v.Version, commit, v.Go, v.Platform, v.Revision)
+	_, err := fmt.Fprintf(c.App.Writer, "vlibmaster %s (%s)\n%s %s\nchannel revision %d\n", v.Version, commit, v.Go, v.Host, v.Revision)
 	return err
 }
 
@@ -53,6 +53,6 @@ func version() versionJSON {
 	r := release.Of()
 	return versionJSON{
 		Version: r.Version, Commit: r.Commit, Modified: r.Modified,
-		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Revision: vlibcall.Revision,
+		Go: runtime.Version(), Host: runtime.GOOS + "/" + runtime.GOARCH, Revision: transport.Revision,
 	}
 }

@@ -11,8 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0"
-	"github.com/vlibos/vlibos/dom0/policy"
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -72,7 +71,7 @@ func (a allowTOML) rule() (r policy.Rule, err error) {
 		return r, err
 	}
 	r.IsGroup = a.Group != nil
-	r.Target = policy.Target{Domain: string(a.Domain), Port: dom0.DefaultPort}
+	r.Target = policy.Target{Domain: string(a.Domain), Port: uint32(vlibcall.DefaultPort)}
 	if a.Port != nil {
 		r.Port = *a.Port
 	}
@@ -127,7 +126,7 @@ func number(text string, find func(string) (string, error)) (uint32, error) {
 }
 
 func check(r policy.Rule) error {
-	if err := directory(r.Domain); err != nil {
+	if err := socketName(r.Domain); err != nil {
 		return err
 	}
 	if r.Library == "" || len(r.Functions) == 0 {
@@ -144,9 +143,9 @@ func check(r policy.Rule) error {
 	return nil
 }
 
-// directory tells whether a domain's name can be that of a directory of
+// socketName tells whether a domain's name can be that of a directory of
 // sockets.
-func directory(domain string) error {
+func socketName(domain string) error {
 	switch {
 	case domain == "":
 		return errors.New("domain is missing: a name or a UUID")

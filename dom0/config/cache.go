@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/vlibos/vlibos/cache"
+	"github.com/vlibos/vlibos/throttle/cache"
 )
 
 // Cache is a class of cache and memory bandwidth, and who is in it.

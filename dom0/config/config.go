@@ -14,16 +14,16 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/policy"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
 // Config is what a file says.
 type Config struct {
-	Platform string // one of dom0.Platforms
-	Adopt    []master.Wish
+	Host  string // one of directory.Hosts
+	Adopt []master.Wish
 	// MetricsListen is where Prometheus may ask by TCP, an address and a port;
 	// empty: nowhere.
 	MetricsListen string
@@ -35,11 +35,11 @@ type Config struct {
 }
 
 type configTOML struct {
-	Platform word         `toml:"platform"`
-	Adopt    []adoptTOML  `toml:"adopt"`
-	Allow    []allowTOML  `toml:"allow"`
-	Domain   []domainTOML `toml:"domain"`
-	Metrics  metricsTOML  `toml:"metrics"`
+	Host    word         `toml:"host"`
+	Adopt   []adoptTOML  `toml:"adopt"`
+	Allow   []allowTOML  `toml:"allow"`
+	Domain  []domainTOML `toml:"domain"`
+	Metrics metricsTOML  `toml:"metrics"`
 
 	Throttle *throttleTOML `toml:"throttle"`
 	Cache    []cacheTOML   `toml:"cache"`
@@ -82,7 +82,7 @@ func (w *word) UnmarshalText(text []byte) error {
 type ref string
 
 func (r *ref) UnmarshalText(text []byte) error {
-	*r = ref(dom0.Canonical(string(text)))
+	*r = ref(directory.Canonical(string(text)))
 	return nil
 }
 
@@ -149,12 +149,12 @@ func parse(text string) (Config, int, error) {
 	if unknown := md.Undecoded(); len(unknown) > 0 {
 		return Config{}, lineOfKey(text, unknown[0]), fmt.Errorf("unknown key %q: %s", unknown[0], known())
 	}
-	c := Config{Platform: string(t.Platform)}
-	if c.Platform == "" {
-		c.Platform = dom0.Auto
+	c := Config{Host: string(t.Host)}
+	if c.Host == "" {
+		c.Host = directory.Auto
 	}
-	if !slices.Contains(dom0.Platforms, c.Platform) {
-		return Config{}, lineOfKey(text, toml.Key{"platform"}), fmt.Errorf("platform %q: there are %s", t.Platform, strings.Join(dom0.Platforms, ", "))
+	if !slices.Contains(directory.Hosts, c.Host) {
+		return Config{}, lineOfKey(text, toml.Key{"host"}), fmt.Errorf("host %q: there are %s", t.Host, strings.Join(directory.Hosts, ", "))
 	}
 	if err := t.Metrics.check(); err != nil {
 		return Config{}, lineOfKey(text, toml.Key{"metrics", "listen"}), err

@@ -24,7 +24,7 @@ func load(t *testing.T, text string) (Config, error) {
 
 func TestLoad(t *testing.T) {
 	c, err := load(t, `# a host
-platform = "native"
+host = "native"
 
 [[adopt]]
 domain = "web"
@@ -44,7 +44,7 @@ domain = "8c1d0a3e-0b6c-4f5e-9a57-2f1f7d1f0b11"
 		{Domain: "web", Budget: 10 * time.Millisecond, Period: 100 * time.Millisecond, Class: master.Batch},
 		{Domain: "8c1d0a3e-0b6c-4f5e-9a57-2f1f7d1f0b11", Budget: 200 * time.Microsecond, Period: time.Second, Class: master.Critical},
 	}
-	if c.Platform != "native" || len(c.Adopt) != 2 || c.Adopt[0] != want[0] || c.Adopt[1] != want[1] {
+	if c.Host != "native" || len(c.Adopt) != 2 || c.Adopt[0] != want[0] || c.Adopt[1] != want[1] {
 		t.Errorf("%+v", c)
 	}
 	if c, err := load(t, "[metrics]\nlisten = '127.0.0.1:9477'"); err != nil || c.MetricsListen != "127.0.0.1:9477" {
@@ -53,7 +53,7 @@ domain = "8c1d0a3e-0b6c-4f5e-9a57-2f1f7d1f0b11"
 	if c, err := load(t, "[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '0s'"); err == nil || !strings.Contains(err.Error(), "period 0s is out of range: 200µs to 10s") {
 		t.Errorf("a period of nothing: %+v, %v", c, err)
 	}
-	if c, err := load(t, ""); c.MetricsListen != "" || err != nil || c.Platform != "auto" {
+	if c, err := load(t, ""); c.MetricsListen != "" || err != nil || c.Host != "auto" {
 		t.Errorf("an empty file: %+v, %v", c, err)
 	}
 }
@@ -92,22 +92,22 @@ domains = ["X", "WEB"]
 
 func TestErrorsSayWhere(t *testing.T) {
 	for text, want := range map[string]string{
-		"platform = 3":                     ":1: platform \"3\"",
-		"platform = ['xen']":               "",
-		"platform = 'kvm'":                 ":1: platform \"kvm\": there are auto, xen, vlib, stock, native",
-		"\nplatfrom = 'xen'":               ":2: unknown key \"platfrom\"",
-		"\n[masters]\nx = 1":               ":2: unknown key \"masters\"",
-		"[[adopt]]\nbudget = 'x'":          ":2: \"x\" is no time",
-		"[[adopt]]\nclass = 'fast'":        ":1: class \"fast\": no such class: there are batch, critical",
-		"[[adopt]]\nbudget = 7":            ":2: ",
-		"a\nb":                             ":1: ",
-		"[metrics]\n\nlisten = '9477'":     ":3: listen \"9477\": want an IP address and a port",
-		"[metrics]\nlisten = 'host:9477'":  ":2: listen \"host:9477\"",
-		"[metrics]\nlisten = '0.0.0.0:0'":  ":2: listen \"0.0.0.0:0\"",
-		"[metrics]\nlisten = 9477":         ":2: ",
-		"[metrics]\nlisten = ':9477'":      ":2: listen \":9477\"",
-		"[metrics]\naddress = ':9477'":     ":2: unknown key \"metrics.address\"",
-		"platform = 'xen'\n\n[[adopt]] # ": ":3: domain is missing",
+		"host = 3":                        ":1: host \"3\"",
+		"host = ['xen']":                  "",
+		"host = 'kvm'":                    ":1: host \"kvm\": there are auto, xen, module, stock, native",
+		"\nplatfrom = 'xen'":              ":2: unknown key \"platfrom\"",
+		"\n[masters]\nx = 1":              ":2: unknown key \"masters\"",
+		"[[adopt]]\nbudget = 'x'":         ":2: \"x\" is no time",
+		"[[adopt]]\nclass = 'fast'":       ":1: class \"fast\": no such class: there are batch, critical",
+		"[[adopt]]\nbudget = 7":           ":2: ",
+		"a\nb":                            ":1: ",
+		"[metrics]\n\nlisten = '9477'":    ":3: listen \"9477\": want an IP address and a port",
+		"[metrics]\nlisten = 'host:9477'": ":2: listen \"host:9477\"",
+		"[metrics]\nlisten = '0.0.0.0:0'": ":2: listen \"0.0.0.0:0\"",
+		"[metrics]\nlisten = 9477":        ":2: ",
+		"[metrics]\nlisten = ':9477'":     ":2: listen \":9477\"",
+		"[metrics]\naddress = ':9477'":    ":2: unknown key \"metrics.address\"",
+		"host = 'xen'\n\n[[adopt]] # ":    ":3: domain is missing",
 		"[[adopt]]\ndomain = 'a'\nbudget = '2ms'\nperiod = '1ms'":                                     ":1: domain \"a\": budget 2ms is out of range",
 		"[[adopt]]\ndomain = 'a'\nbudget = '0s'\nperiod = '1ms'":                                      "20µs to its period",
 		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'":                                                     ":1: domain \"a\": period is missing",

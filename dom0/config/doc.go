@@ -2,7 +2,7 @@
 
 // Package config reads the master's configuration, a TOML file:
 //
-//	platform = "auto"     # or xen, native
+//	host = "auto"     # or xen, native
 //
 //	[[adopt]]
 //	domain = "web"        # name or UUID
@@ -27,7 +27,7 @@
 //	restart = ["xl", "reboot", "-F", "web"]
 //
 //	[throttle]            # without it, nobody is throttled
-//	source = "probe"      # or auto, uncore, tally, model
+//	source = "probe"      # or auto, uncore, requests, model
 //	probe_cpu = 0
 //	policy = "threshold"  # or feedback, rate, none
 //	threshold_ns = 180

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -32,7 +32,7 @@ func FuzzConfiguration(f *testing.F) {
 			return
 		}
 		for _, w := range c.Adopt {
-			if err := (rtsched.Task{Budget: w.Budget, Period: w.Period}).Validate(); err != nil || w.Domain == "" || w.Domain != dom0.Canonical(w.Domain) {
+			if err := (rtsched.Task{Budget: w.Budget, Period: w.Period}).Validate(); err != nil || w.Domain == "" || w.Domain != directory.Canonical(w.Domain) {
 				t.Errorf("%+v: %v", w, err)
 			}
 		}

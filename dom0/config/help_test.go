@@ -60,7 +60,7 @@ func TestExampleIsAConfiguration(t *testing.T) {
 // As installed it asks for nothing; without its marks it is the example.
 func TestInstalledAsksForNothing(t *testing.T) {
 	c, err := load(t, Installed())
-	if err != nil || c.Platform != "auto" || len(c.Adopt) != 0 || c.Throttle != nil || len(c.Cache) != 0 {
+	if err != nil || c.Host != "auto" || len(c.Adopt) != 0 || c.Throttle != nil || len(c.Cache) != 0 {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if c, err := load(t, regexp.MustCompile(`(?m)^#([^ ])`).ReplaceAllString(Installed(), "$1")); err != nil || len(c.Adopt) != 1 {

@@ -29,7 +29,7 @@ cpus = [0, 1]
 	if th == nil || th.Source != "probe" || th.ProbeCPU != 3 || th.Policy != "feedback" || th.Params.Threshold != 180.5 || th.Period != 2*time.Millisecond || !slices.Equal(th.CPUs, []int{0, 1}) {
 		t.Errorf("%+v", th)
 	}
-	if c, err = load(t, "platform = 'native'"); err != nil || c.Throttle != nil {
+	if c, err = load(t, "host = 'native'"); err != nil || c.Throttle != nil {
 		t.Errorf("off by default: %+v, %v", c, err)
 	}
 	if c, err = load(t, "[throttle]\nthreshold_ns = 200"); err != nil || c.Throttle.Source != "auto" || c.Throttle.Policy != "threshold" || c.Throttle.Period != 10*time.Millisecond || c.Throttle.ProbeCPU != -1 {
@@ -46,7 +46,7 @@ func TestThrottleErrorsSayWhere(t *testing.T) {
 		"[throttle]\nthreshold_ns = 9\ncpus = [1, -1]":                                                        ":3: throttle: cpus",
 		"[throttle]\nthreshold_ns = 9\nsource = 'probe'":                                                      ":3: throttle: source probe needs probe_cpu",
 		"[throttle]\nthreshold_ns = 9\nprobe_cpu = -1":                                                        ":3: throttle: probe_cpu",
-		"[throttle]\nthreshold_ns = 9\nsource = 'tally'":                                                      ":3: throttle: source tally needs",
+		"[throttle]\nthreshold_ns = 9\nsource = 'requests'":                                                   ":3: throttle: source requests needs",
 		"[throttle]\nthreshold_ns = 9\nquantile = 1.0":                                                        ":3: throttle: quantile",
 		"[throttle]\nthreshold_ns = 9\nmost = 2.0":                                                            ":1: throttle: policy threshold: a largest",
 		"[throttle]\npolicy = 'rate'":                                                                         ":2: throttle: policy rate: a budget",
@@ -65,8 +65,8 @@ func TestSetThrottle(t *testing.T) {
 	values := []Value{{"threshold_ns", "180"}, {"source", `"probe"`}, {"probe_cpu", "2"}}
 	table := "[throttle]\nprobe_cpu = 2\nsource = \"probe\"\nthreshold_ns = 180\n"
 	for before, want := range map[string]string{
-		"":                            table,
-		"# mine\nplatform = 'native'": "# mine\nplatform = 'native'\n\n" + table,
+		"":                        table,
+		"# mine\nhost = 'native'": "# mine\nhost = 'native'\n\n" + table,
 		"[throttle] # on\npolicy = 'none'\n\n[[adopt]] # x\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\n": "[throttle] # on\nprobe_cpu = 2\nsource = \"probe\"\nthreshold_ns = 180\npolicy = 'none'\n\n[[adopt]] # x\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\n",
 		"[throttle]\n  threshold_ns = 9 # by hand\nsource = 'auto'\n":                                      "[throttle]\nprobe_cpu = 2\nthreshold_ns = 180 # by hand\nsource = \"probe\"\n",
 	} {
@@ -79,7 +79,7 @@ func TestSetThrottle(t *testing.T) {
 			t.Errorf("%q a second time: %v\n%s", before, err, again)
 		}
 	}
-	for _, before := range []string{"platform = 'kvm'", "throttle = { threshold_ns = 4 }", "a\nb"} {
+	for _, before := range []string{"host = 'kvm'", "throttle = { threshold_ns = 4 }", "a\nb"} {
 		if got, err := SetThrottle(before, values); err == nil {
 			t.Errorf("%q became %q", before, got)
 		}

@@ -6,7 +6,7 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/vlibos/vlibos/receipt"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 // Calls is what a master knows of the calls that tools made.

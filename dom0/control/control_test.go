@@ -17,34 +17,35 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/gateway"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/internal/unixpath"
-	"github.com/vlibos/vlibos/receipt"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
-// host has one domain.
-type host struct{}
+// fakeHost has one domain.
+type fakeHost struct{ host.Host }
 
-func (host) Name() string { return "test" }
-func (host) Close() error { return nil }
-func (host) Own() error   { return nil }
+func (fakeHost) Name() string { return "test" }
+func (fakeHost) Close() error { return nil }
+func (fakeHost) Own() error   { return nil }
 
-func (host) Notes() []string { return []string{"late"} }
-func (host) Floor() (rtsched.Task, time.Duration) {
+func (fakeHost) Notes() []string { return []string{"late"} }
+func (fakeHost) Floor() (rtsched.Task, time.Duration) {
 	return rtsched.Task{Budget: time.Millisecond, Period: 20 * time.Millisecond}, 0
 }
-func (host) Domains(context.Context) ([]platform.Domain, error) {
-	return []platform.Domain{{ID: "1", UUID: "u", Name: "web", CPUs: []int{0}}, {ID: "0", Control: true}}, nil
+func (fakeHost) Domains(context.Context) ([]host.Domain, error) {
+	return []host.Domain{{ID: "1", UUID: "u", Name: "web", CPUs: []int{0}}, {ID: "0", Control: true}}, nil
 }
-func (host) Adopt(context.Context, platform.Domain, rtsched.Task) error { return nil }
-func (host) Release(context.Context, platform.Domain, uint32) error     { return nil }
-func (host) Renew(time.Duration) error                                  { return nil }
-func (host) Usage(context.Context, platform.Domain, uint32) (platform.Usage, error) {
-	return platform.Usage{Foreground: 5}, nil
+func (fakeHost) Can() host.Abilities                               { return host.Abilities{} }
+func (fakeHost) Reserve(context.Context, host.Reservation) error   { return nil }
+func (fakeHost) Unreserve(context.Context, host.Reservation) error { return nil }
+func (fakeHost) Renew(time.Duration) error                         { return nil }
+func (fakeHost) Usage(context.Context, host.Reservation) (host.Usage, error) {
+	return host.Usage{Foreground: 5}, nil
 }
 
 // calls has one vLib OS, which is wedged.
@@ -62,10 +63,10 @@ func (throttled) Status() *throttling.Status {
 }
 
 // brokenHost cannot say what was used.
-type brokenHost struct{ host }
+type brokenHost struct{ fakeHost }
 
-func (brokenHost) Usage(context.Context, platform.Domain, uint32) (platform.Usage, error) {
-	return platform.Usage{}, errors.New("invalid argument")
+func (brokenHost) Usage(context.Context, host.Reservation) (host.Usage, error) {
+	return host.Usage{}, errors.New("invalid argument")
 }
 
 // What cannot be read of one entry does not keep the others from who asks.
@@ -82,10 +83,10 @@ func TestOneEntrysFailureIsNotTheHosts(t *testing.T) {
 
 func serve(t *testing.T) (*Client, string) {
 	t.Helper()
-	return serveHost(t, host{})
+	return serveHost(t, fakeHost{})
 }
 
-func serveHost(t *testing.T, p platform.Platform) (*Client, string) {
+func serveHost(t *testing.T, p host.Host) (*Client, string) {
 	t.Helper()
 	dir := t.TempDir()
 	m, err := master.Open(t.Context(), p, dir, slog.New(slog.DiscardHandler))
@@ -125,14 +126,14 @@ func TestConversation(t *testing.T) {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	h, err := c.Domains(ctx)
-	if err != nil || h.Platform != "test" || len(h.Adopted) != 1 || h.Adopted[0].Foreground != 5 ||
+	if err != nil || h.Host != "test" || len(h.Adopted) != 1 || h.Adopted[0].Foreground != 5 ||
 		len(h.Called) != 1 || h.Called[0].Calls != 7 || len(h.Wedged) != 1 || h.Wedged[0].For != 3 ||
 		h.Throttle == nil || h.Throttle.State != throttling.Closed || h.Throttle.CPUs[0].Idle != 0.5 {
 		t.Errorf("%+v, %v", h, err)
 	}
 	for name, tt := range map[string]struct{ err, want error }{
-		"try too much":       {tried(c.Try(ctx, []master.Wish{{Domain: "web", Budget: 100 * ms, Period: 100 * ms}})), platform.ErrNotAdmitted},
-		"try what is absent": {tried(c.Try(ctx, []master.Wish{{Domain: "x", Budget: 90 * ms, Period: 100 * ms}})), platform.ErrNotAdmitted},
+		"try too much":       {tried(c.Try(ctx, []master.Wish{{Domain: "web", Budget: 100 * ms, Period: 100 * ms}})), host.ErrNotAdmitted},
+		"try what is absent": {tried(c.Try(ctx, []master.Wish{{Domain: "x", Budget: 90 * ms, Period: 100 * ms}})), host.ErrNotAdmitted},
 		"try":                {tried(c.Try(ctx, []master.Wish{{Domain: "web", Budget: 20 * ms, Period: 100 * ms}})), nil},
 		"nothing":            {second(c.Adopt(ctx, master.Wish{Domain: "web", Budget: 0, Period: 100 * ms})), rtsched.ErrRange},
 		"a control":          {second(c.Adopt(ctx, master.Wish{Domain: "0", Budget: 10 * ms, Period: 100 * ms})), master.ErrControl},
@@ -256,11 +257,11 @@ func TestRubbishIsAnswered(t *testing.T) {
 	}
 }
 
-// TestReserve passes on what a platform without threads says.
+// TestReserve passes on what a host without threads says.
 func TestReserve(t *testing.T) {
 	c, _ := serve(t)
-	_, err := c.Reserve(t.Context(), master.Claim{Members: platform.Members{PID: 1}, Budget: time.Millisecond, Period: time.Second})
-	if !errors.Is(err, platform.ErrNotHere) {
+	_, err := c.Reserve(t.Context(), master.Claim{Members: host.Members{PID: 1}, Budget: time.Millisecond, Period: time.Second})
+	if !errors.Is(err, host.ErrNotHere) {
 		t.Errorf("%v", err)
 	}
 	if _, err := c.Unreserve(t.Context(), 2048); !errors.Is(err, master.ErrNotReserved) {

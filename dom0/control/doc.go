@@ -8,7 +8,7 @@
 //	POST /v1/try      {"wishes": [{"domain", "budget_ns", "period_ns"}…]} → {"absent": [domain…], "cpus": [number…]}
 //	POST /v1/reserve  {"pid", "tid", "start", "name", "budget_ns", "period_ns", "calls": [domain…]} → the reservation
 //	POST /v1/unreserve {"reservation"} → the reservation that was
-//	GET  /v1/domains  → {"platform", "adopted": [status…], "threads": [status…], "paid": [status…], "called": […], "wedged": […], "throttle": {…}}
+//	GET  /v1/domains  → {"host", "adopted": [status…], "threads": [status…], "paid": [status…], "called": […], "wedged": […], "throttle": {…}}
 //	GET  /v1/calls    → {"accounts": [account…], "health"}
 //	GET  /metrics     → what Prometheus reads (package metrics)
 //

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/platform"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -27,11 +27,11 @@ var kinds = []struct {
 }{
 	{"not-adopted", master.ErrNotAdopted, http.StatusNotFound},
 	{"not-reserved", master.ErrNotReserved, http.StatusNotFound},
-	{"no-members", platform.ErrNoMembers, http.StatusNotFound},
-	{"not-here", platform.ErrNotHere, http.StatusNotImplemented},
-	{"not-allowed", platform.ErrNotAllowed, http.StatusForbidden},
-	{"no-domain", platform.ErrNoDomain, http.StatusNotFound},
-	{"not-admitted", platform.ErrNotAdmitted, http.StatusConflict},
+	{"no-members", host.ErrNoMembers, http.StatusNotFound},
+	{"not-here", host.ErrNotHere, http.StatusNotImplemented},
+	{"not-allowed", host.ErrNotAllowed, http.StatusForbidden},
+	{"no-domain", host.ErrNoDomain, http.StatusNotFound},
+	{"not-admitted", host.ErrNotAdmitted, http.StatusConflict},
 	{"range", rtsched.ErrRange, http.StatusBadRequest},
 	{"control-domain", master.ErrControl, http.StatusForbidden},
 	{"full", master.ErrFull, http.StatusConflict},

@@ -5,7 +5,7 @@ package control
 import (
 	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
 )
 
 // request is what a command asks for.
@@ -22,8 +22,8 @@ type held struct {
 
 // Host is what a master says of its host.
 type Host struct {
-	Platform string          `json:"platform"`
-	Adopted  []master.Status `json:"adopted"`
+	Host    string          `json:"host"`
+	Adopted []master.Status `json:"adopted"`
 	// Threads are reservations of threads of this system.
 	Threads []master.HeldStatus `json:"threads"`
 	// Paid are reservations that pay for the calls of a rule.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/internal/httplimit"
 	"github.com/vlibos/vlibos/internal/unixpath"
 )
@@ -98,7 +98,7 @@ func handler(m *master.Master, g Gateway, t Throttle, more []Extra) http.Handler
 	mux.HandleFunc("GET /v1/domains", func(w http.ResponseWriter, hr *http.Request) {
 		all, _ := m.List(hr.Context()) // an entry that cannot be read says so itself
 		threads, paid := m.ListHeld(hr.Context()), m.ListPaid(hr.Context())
-		reply(w, Host{m.Platform(), all, threads, paid, g.List(), g.Wedged(), t.Status(), m.Notes()}, nil)
+		reply(w, Host{m.Host(), all, threads, paid, g.List(), g.Wedged(), t.Status(), m.Notes()}, nil)
 	})
 	return mux
 }

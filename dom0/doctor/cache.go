@@ -5,10 +5,10 @@ package doctor
 import (
 	"errors"
 
-	"github.com/vlibos/vlibos/cache"
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/platform/psr"
-	"github.com/vlibos/vlibos/dom0/platform/resctrl"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/memory/psr"
+	"github.com/vlibos/vlibos/dom0/memory/resctrl"
+	"github.com/vlibos/vlibos/throttle/cache"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
@@ -30,7 +30,7 @@ func lookAtCache(root string) Cache { return cacheOf(resctrl.Layout(root)) }
 
 func cacheOf(l cache.Layout, err error) Cache {
 	if err != nil {
-		return Cache{None: errors.Is(err, platform.ErrNotHere), Problem: err.Error()}
+		return Cache{None: errors.Is(err, host.ErrNotHere), Problem: err.Error()}
 	}
 	return Cache{Layout: l.String()}
 }

@@ -11,11 +11,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/platform/loop"
-	"github.com/vlibos/vlibos/dom0/platform/resctrl"
-	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/dom0/host/loop"
+	"github.com/vlibos/vlibos/dom0/memory/resctrl"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
@@ -29,13 +30,13 @@ var devices = []Device{
 
 // Examine looks at this host. It blocks as xenstore and a master do, bounded by
 // ctx. The client is for the master that may serve here.
-func Examine(ctx context.Context, cfg dom0.Config, m *control.Client) Facts {
+func Examine(ctx context.Context, cfg directory.Config, m *control.Client) Facts {
 	if cfg.NativeDir == "" {
 		cfg.NativeDir = native.DefaultRoot
 	}
-	f := Facts{Traces: dom0.Detect("/"), Root: os.Geteuid() == 0, Platform: cfg.Platform}
-	if f.Platform == "" || f.Platform == dom0.Auto {
-		f.Platform = f.Traces.Platform()
+	f := Facts{Traces: directory.Detect("/"), Root: os.Geteuid() == 0, Host: cfg.Host}
+	if f.Host == "" || f.Host == directory.Auto {
+		f.Host = f.Traces.Host()
 	}
 	f.Devices = lookAtDevices("/")
 	if err := tryRealtime(); err != nil {
@@ -49,11 +50,11 @@ func Examine(ctx context.Context, cfg dom0.Config, m *control.Client) Facts {
 			s.Close() // only read from
 		}
 	}
-	if f.Platform == dom0.Native {
+	if f.Host == directory.Native {
 		f.Cache = lookAtCache(resctrl.Root)
 	}
 	f.Native = lookAtNative(ctx, cfg.NativeDir)
-	f.Domains, f.Problem = listDomains(ctx, dom0.Config{Platform: f.Platform, NativeDir: cfg.NativeDir})
+	f.Domains, f.Problem = listDomains(ctx, directory.Config{Host: f.Host, NativeDir: cfg.NativeDir})
 	f.Master = askMaster(ctx, m)
 	f.Master.plan(&f)
 	return f
@@ -110,13 +111,13 @@ func lookAtNative(ctx context.Context, dir string) NativeFacts {
 	_, err := os.Stat(dir)
 	f.Exists = err == nil
 	f.Usable = f.Exists && unix.Access(dir, unix.R_OK|unix.X_OK) == nil
-	f.Domains, _ = listDomains(ctx, dom0.Config{Platform: dom0.Native, NativeDir: dir}) // not usable says it
+	f.Domains, _ = listDomains(ctx, directory.Config{Host: directory.Native, NativeDir: dir}) // not usable says it
 	return f
 }
 
-func listDomains(ctx context.Context, cfg dom0.Config) ([]Domain, string) {
+func listDomains(ctx context.Context, cfg directory.Config) ([]Domain, string) {
 	list := []Domain{}
-	p, err := dom0.Open(ctx, cfg)
+	p, err := directory.Open(ctx, cfg)
 	if err != nil {
 		return list, err.Error()
 	}
@@ -126,7 +127,7 @@ func listDomains(ctx context.Context, cfg dom0.Config) ([]Domain, string) {
 		return list, err.Error()
 	}
 	for _, d := range all {
-		ports := append([]uint32{}, d.Ports...)
+		ports := append([]transport.Port{}, d.Ports...)
 		list = append(list, Domain{ID: d.ID, Name: d.Name, UUID: d.UUID, Ports: ports})
 	}
 	return list, ""

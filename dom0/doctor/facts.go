@@ -5,14 +5,15 @@ package doctor
 import (
 	"time"
 
-	"github.com/vlibos/vlibos/dom0"
+	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // Facts are what was found. Errors are texts, for people.
 type Facts struct {
-	Platform string      `json:"platform"` // that calls use: "xen" or "native"
-	Traces   dom0.Traces `json:"traces"`
-	Root     bool        `json:"root"` // effective user 0
+	Host   string           `json:"host"` // that calls use: "xen" or "native"
+	Traces directory.Traces `json:"traces"`
+	Root   bool             `json:"root"` // effective user 0
 	// Realtime is why a process of this user and cgroup may have no real-time
 	// thread, which is what keeps budgets where the hypervisor does not.
 	Realtime string `json:"realtime_error,omitempty"`
@@ -20,10 +21,10 @@ type Facts struct {
 	Xen      XenFacts    `json:"xen"`
 	Devices  []Device    `json:"devices"`
 	Xenstore string      `json:"xenstore_error,omitempty"`
-	Domains  []Domain    `json:"domains"`                 // of the platform
+	Domains  []Domain    `json:"domains"`                 // of the host
 	Problem  string      `json:"domains_error,omitempty"` // why there is no list
 	Native   NativeFacts `json:"native"`
-	Cache    Cache       `json:"cache"` // of the platform
+	Cache    Cache       `json:"cache"` // of the host
 	Master   Master      `json:"master"`
 }
 
@@ -72,10 +73,10 @@ type Device struct {
 
 // Domain is a domain, and where servers were announced in it.
 type Domain struct {
-	ID    string   `json:"id"`
-	Name  string   `json:"name,omitempty"`
-	UUID  string   `json:"uuid,omitempty"`
-	Ports []uint32 `json:"ports"`
+	ID    string           `json:"id"`
+	Name  string           `json:"name,omitempty"`
+	UUID  string           `json:"uuid,omitempty"`
+	Ports []transport.Port `json:"ports"`
 }
 
 // NativeFacts are about the directory of native domains.

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vlibos/vlibos/dom0"
-	"github.com/vlibos/vlibos/dom0/platform/loop"
+	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/dom0/host/loop"
 )
 
 // Level is how much a finding matters.
@@ -42,10 +42,10 @@ const (
 	remedyLab      = "'vliblab run -- CMD' runs real Xen in an emulator, on any machine"
 )
 
-// Findings judges the facts of the platform that calls use, then names the
+// Findings judges the facts of the host that calls use, then names the
 // other.
 func (f Facts) Findings() []Finding {
-	if f.Platform == dom0.Xen {
+	if f.Host == directory.Xen {
 		return slices.Concat(f.xen(), f.Master.findings(), f.realtime(), f.native(Note))
 	}
 	return slices.Concat([]Finding{f.otherXen()}, f.Cache.findings(), f.Master.findings(), f.realtime(), f.native(Missing))
@@ -72,13 +72,13 @@ func Verdict(findings []Finding) Level {
 	return worst
 }
 
-// otherXen says, for the native platform, what that leaves out.
+// otherXen says, for the native host, what that leaves out.
 func (f Facts) otherXen() Finding {
 	switch {
 	case f.Traces.Running() && !f.Traces.Privcmd:
 		return Finding{Note, "xen", "this system runs on Xen, but there is no /dev/xen/privcmd: no calls into guests", modprobe("xen-privcmd")}
 	case f.Traces.Running():
-		return Finding{Note, "xen", "this system runs on Xen, but the native platform was asked for: no calls into guests", "leave out --platform native"}
+		return Finding{Note, "xen", "this system runs on Xen, but the native host was asked for: no calls into guests", "leave out --host native"}
 	}
 	return Finding{Note, "xen", "this machine does not run Xen: no calls into guests, only into native domains", remedyXen + "; " + remedyLab}
 }
@@ -178,7 +178,7 @@ func (d Domain) finding(remedy string) Finding {
 // that cannot be used.
 func (f Facts) native(unusable Level) []Finding {
 	n := f.Native
-	remedy := dom0.NativeServer(n.Dir, "NAME")
+	remedy := directory.NativeServer(n.Dir, "NAME")
 	switch {
 	case !n.Exists:
 		return []Finding{{Note, "native", "native calls work here, but no native domain was ever started: there is no " + n.Dir, remedy}}
@@ -192,7 +192,7 @@ func (f Facts) native(unusable Level) []Finding {
 	}
 	list := []Finding{{OK, "native", "native calls work here, domains are in " + n.Dir, ""}}
 	for _, d := range n.Domains {
-		list = append(list, d.finding(dom0.NativeServer(n.Dir, d.ID)))
+		list = append(list, d.finding(directory.NativeServer(n.Dir, d.ID)))
 	}
 	return list
 }

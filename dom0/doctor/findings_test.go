@@ -5,6 +5,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,26 +13,26 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
-	"github.com/vlibos/vlibos/cache"
-	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/throttle/cache"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // wellDom0 is a Dom0 with everything, and one guest that serves.
 func wellDom0() Facts {
 	f := Facts{
-		Platform: dom0.Xen,
-		Traces:   dom0.Traces{Type: "xen", Dom0: true, Xenfs: true, Privcmd: true},
-		Root:     true,
-		Xen:      XenFacts{Version: "4.17.5", Capabilities: []string{"xen-3.0-x86_64", "hvm-3.0-x86_64"}},
-		Domains:  []Domain{{ID: "0", Name: "Domain-0"}, {ID: "1", Name: "vlib1", Ports: []uint32{1, 9}}},
-		Native:   NativeFacts{Dir: native.DefaultRoot},
+		Host:    directory.Xen,
+		Traces:  directory.Traces{Type: "xen", Dom0: true, Xenfs: true, Privcmd: true},
+		Root:    true,
+		Xen:     XenFacts{Version: "4.17.5", Capabilities: []string{"xen-3.0-x86_64", "hvm-3.0-x86_64"}},
+		Domains: []Domain{{ID: "0", Name: "Domain-0"}, {ID: "1", Name: "vlib1", Ports: []transport.Port{1, 9}}},
+		Native:  NativeFacts{Dir: native.DefaultRoot},
 	}
 	for _, d := range devices {
 		d.Exists, d.Usable = true, true
@@ -50,7 +51,7 @@ func TestModuleProblems(t *testing.T) {
 		want Module
 	}{
 		{fmt.Errorf("x: %w", vlib.ErrAbsent), Module{Absent: true}},
-		{vlib.ErrNotPermitted, Module{Problem: vlib.ErrNotPermitted.Error(), Denied: true}},
+		{fs.ErrPermission, Module{Problem: fs.ErrPermission.Error(), Denied: true}},
 		{vlib.ErrVersion, Module{Problem: vlib.ErrVersion.Error()}},
 	} {
 		if got := moduleProblem(tt.err); !reflect.DeepEqual(got, tt.want) {
@@ -112,20 +113,20 @@ func TestFindings(t *testing.T) {
 		{"silent to users", func(f *Facts) { f.Root = false; f.Xen = XenFacts{Problem: "EACCES"} }, OK, "note xen Xen's version is not shown to this user"},
 		{"cache", func(f *Facts) { f.Cache = Cache{Layout: "L3: 11 parts"} }, OK, "ok cache classes can be made of L3: 11 parts"},
 		{"no cache", func(f *Facts) { f.Cache = Cache{None: true, Problem: "not here"} }, OK, "note cache not here -> nothing but the tables [[cache]]"},
-		{"no cache, native", func(f *Facts) { f.Platform = dom0.Native; f.Cache = Cache{None: true, Problem: "not here"} }, OK, "note cache not here -> nothing but"},
+		{"no cache, native", func(f *Facts) { f.Host = directory.Native; f.Cache = Cache{None: true, Problem: "not here"} }, OK, "note cache not here -> nothing but"},
 		{"cache, not root", func(f *Facts) { f.Cache = Cache{Problem: "EPERM"} }, OK, "note cache EPERM -> run it as root"},
 		{"both problems", func(f *Facts) { f.Devices[0].Exists, f.Devices[1].Usable = false, false }, Missing, "denied device /dev/xen/evtchn"},
 
-		{"xen was asked for", func(f *Facts) { f.Traces = dom0.Traces{} }, Missing, "missing xen this machine does not run Xen -> apt install xen-system-amd64"},
+		{"xen was asked for", func(f *Facts) { f.Traces = directory.Traces{} }, Missing, "missing xen this machine does not run Xen -> apt install xen-system-amd64"},
 		{"xen and its native directory", func(f *Facts) { f.Native.Exists = true }, OK, "note native /run/vlibos/native may not be read"},
 
-		{"native", func(f *Facts) { f.Platform, f.Traces = dom0.Native, dom0.Traces{} }, OK, "note xen this machine does not run Xen: no calls into guests -> apt install xen-system-amd64"},
-		{"native on Xen", func(f *Facts) { f.Platform = dom0.Native }, OK, "note xen this system runs on Xen, but the native platform was asked for"},
-		{"no privcmd", func(f *Facts) { f.Platform = dom0.Native; f.Traces.Privcmd = false }, OK, "note xen this system runs on Xen, but there is no /dev/xen/privcmd -> modprobe xen-privcmd"},
-		{"native, not ours", func(f *Facts) { f.Platform = dom0.Native; f.Native.Exists = true }, Denied, "denied native /run/vlibos/native may not be read"},
-		{"native, empty", func(f *Facts) { f.Platform = dom0.Native; f.Native.Exists, f.Native.Usable = true, true }, OK, "note native native calls work here, but there is no domain -> vlib-server --transport native --name NAME"},
+		{"native", func(f *Facts) { f.Host, f.Traces = directory.Native, directory.Traces{} }, OK, "note xen this machine does not run Xen: no calls into guests -> apt install xen-system-amd64"},
+		{"native on Xen", func(f *Facts) { f.Host = directory.Native }, OK, "note xen this system runs on Xen, but the native host was asked for"},
+		{"no privcmd", func(f *Facts) { f.Host = directory.Native; f.Traces.Privcmd = false }, OK, "note xen this system runs on Xen, but there is no /dev/xen/privcmd -> modprobe xen-privcmd"},
+		{"native, not ours", func(f *Facts) { f.Host = directory.Native; f.Native.Exists = true }, Denied, "denied native /run/vlibos/native may not be read"},
+		{"native, empty", func(f *Facts) { f.Host = directory.Native; f.Native.Exists, f.Native.Usable = true, true }, OK, "note native native calls work here, but there is no domain -> vlib-server --transport native --name NAME"},
 		{"native, idle", func(f *Facts) {
-			f.Platform = dom0.Native
+			f.Host = directory.Native
 			f.Native = NativeFacts{Dir: "/x", Exists: true, Usable: true, Domains: []Domain{{ID: "web", Name: "web"}}}
 		}, OK, "note domain web has no vLib OS server -> vlib-server --transport native --name web --native-dir /x"},
 	} {
@@ -164,7 +165,7 @@ func TestMasterIsFoundOrForetold(t *testing.T) {
 	}{
 		{"serving", func(f *Facts) { f.Master = Master{Serves: "stock", Adopted: 3} }, "ok master one serves this host as stock, 3 domains adopted"},
 		{"not for this user", func(f *Facts) { f.Master.Problem = "control.sock: permission denied" }, "note master control.sock: permission denied -> run it as root"},
-		{"module", func(f *Facts) { f.Xen.Module = wellModule() }, "note master none serves this host; 'vlibmaster serve' would serve it as vlib -> systemctl start"},
+		{"module", func(f *Facts) { f.Xen.Module = wellModule() }, "note master none serves this host; 'vlibmaster serve' would serve it as module -> systemctl start"},
 		{"no module", func(f *Facts) { f.Xen.Module = Module{Absent: true} }, "note master none serves this host; 'vlibmaster serve' would serve it as stock"},
 		{"module beside credit2", func(f *Facts) { f.Xen.Module = wellModule(); f.Xen.Module.Host = false }, "note master none serves this host; 'vlibmaster serve' would serve it as stock"},
 		{"Xen 4.20", func(f *Facts) { f.Xen.Module, f.Xen.Control = Module{Absent: true}, version },
@@ -186,8 +187,8 @@ func TestRemedies(t *testing.T) {
 	f := wellDom0()
 	f.Root, f.Traces.Dom0, f.Xenstore = false, false, "no"
 	f.Devices[0].Exists, f.Devices[1].Usable = false, false
-	for _, platform := range []string{dom0.Xen, dom0.Native} {
-		f.Platform = platform
+	for _, host := range []string{directory.Xen, directory.Native} {
+		f.Host = host
 		for _, finding := range f.Findings() {
 			if finding.Level != OK && finding.Remedy == "" {
 				t.Errorf("%+v", finding)
@@ -206,11 +207,11 @@ func TestExamineNative(t *testing.T) {
 	}
 	m := control.NewClient(filepath.Join(dir, "control.sock"))
 	defer m.Close()
-	f := Examine(context.Background(), dom0.Config{Platform: dom0.Native, NativeDir: dir}, m)
-	if f.Master.Would != dom0.Native || f.Master.Serves != "" || f.Master.Problem != "" {
+	f := Examine(context.Background(), directory.Config{Host: directory.Native, NativeDir: dir}, m)
+	if f.Master.Would != directory.Native || f.Master.Serves != "" || f.Master.Problem != "" {
 		t.Errorf("%+v", f.Master)
 	}
-	if f.Platform != dom0.Native || f.Problem != "" || len(f.Devices) != len(devices) {
+	if f.Host != directory.Native || f.Problem != "" || len(f.Devices) != len(devices) {
 		t.Errorf("%+v", f)
 	}
 	for _, list := range [][]Domain{f.Domains, f.Native.Domains} {

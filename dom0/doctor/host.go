@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/vlibos/vlibos/dom0"
 	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/platform/native"
+	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/dom0/host/native"
 )
 
 // Master is whether a master serves this host, or what it would be.
@@ -31,7 +31,7 @@ func askMaster(ctx context.Context, c *control.Client) (m Master) {
 	host, err := c.Domains(ctx)
 	switch {
 	case err == nil:
-		m.Serves, m.Adopted = host.Platform, len(host.Adopted)
+		m.Serves, m.Adopted = host.Host, len(host.Adopted)
 	case !errors.Is(err, control.ErrNoMaster):
 		m.Problem = err.Error()
 	}
@@ -41,17 +41,17 @@ func askMaster(ctx context.Context, c *control.Client) (m Master) {
 // plan says which host a master would keep, from what else is known.
 func (m *Master) plan(f *Facts) {
 	switch {
-	case f.Platform == dom0.Native:
-		m.Would = dom0.Native
+	case f.Host == directory.Native:
+		m.Would = directory.Native
 		if err := native.Possible(); err != nil {
 			m.Refuses = err.Error()
 		}
 	case f.Xen.Version == "":
 		m.Refuses = f.Xen.Problem // of a user, or no Xen: another finding has it too
 	case f.Xen.Module.Present && f.Xen.Module.Host:
-		m.Would, m.Refuses = dom0.Vlib, f.Xen.Control
+		m.Would, m.Refuses = directory.Module, f.Xen.Control
 	case f.Xen.Module.Present || f.Xen.Module.Absent:
-		m.Would, m.Refuses = dom0.Stock, f.Xen.Control
+		m.Would, m.Refuses = directory.Stock, f.Xen.Control
 	default:
 		m.Refuses = f.Xen.Module.Problem
 	}
@@ -59,8 +59,8 @@ func (m *Master) plan(f *Facts) {
 
 func (m Master) findings() []Finding {
 	keeps := map[string]string{
-		dom0.Vlib: "vlib: the module in Xen keeps budgets", dom0.Stock: "stock: it keeps budgets itself, by weights and timers",
-		dom0.Native: "native: domains are cgroups",
+		directory.Module: "module: the module in Xen keeps budgets", directory.Stock: "stock: it keeps budgets itself, by weights and timers",
+		directory.Native: "native: domains are cgroups",
 	}
 	switch {
 	case m.Serves != "":

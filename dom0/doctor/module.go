@@ -5,6 +5,7 @@ package doctor
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/vlibos/vlibos/xenctl"
@@ -51,7 +52,7 @@ func moduleProblem(err error) Module {
 	if errors.Is(err, vlib.ErrAbsent) {
 		return Module{Absent: true}
 	}
-	return Module{Problem: err.Error(), Denied: errors.Is(err, vlib.ErrNotPermitted)}
+	return Module{Problem: err.Error(), Denied: errors.Is(err, fs.ErrPermission)}
 }
 
 // findings says nothing where Xen could not be asked: something else said it.

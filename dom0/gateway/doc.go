@@ -9,5 +9,5 @@
 // came, as the vLib OS serves them. What hangs costs its caller the timeout of
 // the rule, and others their place in the queue, nothing else.
 //
-// It does not interpret calls, keeps no budget, and knows no platform.
+// It does not interpret calls, keeps no budget, and knows no host.
 package gateway

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/vlibos/vlibos/dom0/policy"
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
 )
 
 // Options of a gateway.
@@ -28,7 +28,7 @@ type Options struct {
 	// domain as it is now. nil: nobody pays for calls.
 	Pay func(ctx context.Context, r policy.Rule) (reservation uint32, err error)
 	// Stuck returns those of some domains that calls wait for and that are at
-	// none that anybody waits for, whoever made them. nil: the platform cannot
+	// none that anybody waits for, whoever made them. nil: the host cannot
 	// tell.
 	Stuck func(ctx context.Context, domains []string) ([]string, error)
 	Log   *slog.Logger
@@ -87,7 +87,7 @@ func (g *Gateway) pay(ctx context.Context, r *policy.Rule) (uint32, error) {
 	case r.Budget == 0:
 		return 0, nil
 	case g.o.Pay == nil:
-		return 0, fmt.Errorf("nobody pays for calls on this platform")
+		return 0, fmt.Errorf("nobody pays for calls on this host")
 	}
 	return g.o.Pay(ctx, *r)
 }

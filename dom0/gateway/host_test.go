@@ -15,24 +15,20 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
-	"github.com/vlibos/vlibos/dom0"
-	nativeplatform "github.com/vlibos/vlibos/dom0/platform/native"
-	"github.com/vlibos/vlibos/dom0/policy"
-	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
+	nativehost "github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 const ms = time.Millisecond
 
-// patience is how long anything may take to happen.
-const patience = 30 * time.Second
-
 // TestMain also is the processes that the tests start.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "native-guard" {
-		if err := nativeplatform.Guard(os.Stdin, os.Args[2]); err != nil {
+		if err := nativehost.Guard(os.Stdin, os.Args[2]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -46,11 +42,11 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "16"); err != nil { // if the command line says nothing else
 		panic(err)
 	}
-	goleak.VerifyTestMain(m)
+	testkit.Main(m)
 }
 
 // host has native domains, and a gateway to them.
-type host struct {
+type fakeHost struct {
 	*Gateway
 	t   testing.TB
 	dir string // of the domains
@@ -77,19 +73,19 @@ func (w *words) count(text string) int {
 
 // newHost makes one for a test that may run beside others: what they wait for is
 // other processes, and time.
-func newHost(t *testing.T, change func(*Options)) *host {
+func newHost(t *testing.T, change func(*Options)) *fakeHost {
 	t.Helper()
 	t.Parallel()
 	return openHost(t, change)
 }
 
-func openHost(t testing.TB, change func(*Options)) *host {
+func openHost(t testing.TB, change func(*Options)) *fakeHost {
 	t.Helper()
-	h := &host{t: t, dir: filepath.Join(t.TempDir(), "native"), log: new(words)}
+	h := &fakeHost{t: t, dir: filepath.Join(t.TempDir(), "native"), log: new(words)}
 	o := Options{
 		Dir: filepath.Join(t.TempDir(), "call"), Log: slog.New(slog.NewTextHandler(h.log, nil)),
 		Find: func(ctx context.Context, domain string) (Domain, error) {
-			p, err := dom0.Open(ctx, dom0.Config{Platform: dom0.Native, NativeDir: h.dir})
+			p, err := directory.Open(ctx, directory.Config{Host: directory.Native, NativeDir: h.dir})
 			if err != nil {
 				return nil, err
 			}
@@ -134,7 +130,7 @@ func mine(domain string, timeout time.Duration) policy.Rule {
 	}
 }
 
-func (h *host) configure(wedging []policy.Wedging, rules ...policy.Rule) {
+func (h *fakeHost) configure(wedging []policy.Wedging, rules ...policy.Rule) {
 	h.t.Helper()
 	c, err := h.Prepare(rules, wedging)
 	if err != nil {
@@ -144,7 +140,7 @@ func (h *host) configure(wedging []policy.Wedging, rules ...policy.Rule) {
 }
 
 // vlibOS serves a domain until stop.
-func (h *host) vlibOS(name string, functions map[string]vlibcall.Handler) (stop func()) {
+func (h *fakeHost) vlibOS(name string, functions map[string]vlibcall.Handler) (stop func()) {
 	h.t.Helper()
 	l, err := native.Listen(filepath.Join(h.dir, name), 1)
 	if err != nil {
@@ -172,11 +168,11 @@ func (h *host) vlibOS(name string, functions map[string]vlibcall.Handler) (stop 
 }
 
 // open is a client's channel, with the timeout of its calls.
-func (h *host) open(domain string, size int, timeout time.Duration) (*vlibcall.Channel, error) {
-	return vlibcall.Open(h.t.Context(), native.Domain(filepath.Join(h.o.Dir, domain)), 1, size, vlibcall.Options{Timeout: timeout})
+func (h *fakeHost) open(domain string, size int, timeout time.Duration) (*vlibcall.Channel, error) {
+	return vlibcall.Open(h.t.Context(), native.Domain(filepath.Join(h.o.Dir, domain)), vlibcall.Options{Size: size, Timeout: timeout})
 }
 
-func (h *host) client(domain string, timeout time.Duration) *vlibcall.Channel {
+func (h *fakeHost) client(domain string, timeout time.Duration) *vlibcall.Channel {
 	h.t.Helper()
 	c, err := h.open(domain, 8192, timeout)
 	if err != nil {
@@ -191,18 +187,9 @@ func call(c *vlibcall.Channel, function, input string) (string, error) {
 	return string(out), err
 }
 
-func (h *host) echoes(c *vlibcall.Channel) {
+func (h *fakeHost) echoes(c *vlibcall.Channel) {
 	h.t.Helper()
 	if out, err := call(c, "echo", "x"); out != "x" || err != nil {
 		h.t.Errorf("%q, %v", out, err)
-	}
-}
-
-func eventually(t testing.TB, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !f(); time.Sleep(5 * ms) {
-		if time.Now().After(end) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
 	}
 }

@@ -16,16 +16,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/native"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/platform/native"
-	"github.com/vlibos/vlibos/dom0/policy"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/rtsched"
 )
 
 // payingHost is a host whose master keeps the budgets of rules.
 type payingHost struct {
-	*host
-	machine *native.Platform
+	*fakeHost
+	machine *native.Host
 	master  *master.Master
 }
 
@@ -36,12 +38,12 @@ func newPayingHost(t *testing.T) *payingHost {
 	}
 	runtime.GOMAXPROCS(max(4, runtime.NumCPU()))
 	ph := new(payingHost)
-	ph.host = openHost(t, func(o *Options) {
+	ph.fakeHost = openHost(t, func(o *Options) {
 		o.Pay = func(ctx context.Context, r policy.Rule) (uint32, error) { return ph.master.Pay(ctx, r.Key()) }
 	})
 	var err error
 	ph.machine, err = native.Open(native.Options{Parent: fmt.Sprintf("vlibos-gateway-%d", os.Getpid()), Servers: ph.dir})
-	if errors.Is(err, platform.ErrNotHere) || errors.Is(err, platform.ErrNotAllowed) {
+	if errors.Is(err, host.ErrNotHere) || errors.Is(err, host.ErrNotAllowed) {
 		t.Skipf("domains are cgroups: %v", err)
 	}
 	if err != nil {
@@ -58,7 +60,7 @@ func newPayingHost(t *testing.T) *payingHost {
 		if err := errors.Join(<-done, ph.master.Close(), ph.machine.Close()); err != nil {
 			t.Error(err)
 		}
-		eventually(t, "the parent cgroup is removed", func() bool { return ph.machine.Dissolve() == nil })
+		testkit.Eventually(t, "the parent cgroup is removed", func() bool { return ph.machine.Dissolve() == nil })
 	})
 	return ph
 }
@@ -132,7 +134,7 @@ func TestPaid(t *testing.T) {
 	const budget, period = 10 * ms, 100 * ms
 	rule := policy.Rule{
 		Who: "nobody", ID: 65534, Target: policy.Target{Domain: "web", Port: 1}, Library: "t",
-		Functions: []string{policy.All}, Timeout: patience, Budget: budget, Period: period,
+		Functions: []string{policy.All}, Timeout: testkit.Patience, Budget: budget, Period: period,
 	}
 	ph.configure(nil, rule)
 	caller := startChild(t, "client", filepath.Join(ph.o.Dir, "web"), &syscall.Credential{Uid: 65534, Gid: 65534})
@@ -164,12 +166,12 @@ func TestPaid(t *testing.T) {
 	if p := ph.paid(); len(p) != 1 || p[0].Budget != 2*budget || p[0].Foreground < after.Foreground {
 		t.Errorf("%+v", p)
 	}
-	eventually(t, "the paid call that hangs is found", func() bool { return len(ph.Wedged()) == 1 })
+	testkit.Eventually(t, "the paid call that hangs is found", func() bool { return len(ph.Wedged()) == 1 })
 	ph.configure(nil)
 	if p := ph.paid(); len(p) != 0 {
 		t.Errorf("left: %+v", p)
 	}
-	if u, err := ph.machine.Paid(t.Context(), after.Reservation); !errors.Is(err, platform.ErrNoDomain) {
+	if u, err := ph.machine.Usage(t.Context(), host.Reservation{Task: rtsched.Task{ID: after.Reservation}}); !errors.Is(err, host.ErrNoDomain) {
 		t.Errorf("left: %+v, %v", u, err)
 	}
 }
@@ -182,7 +184,7 @@ func TestPaidAnew(t *testing.T) {
 		o.Pay = func(context.Context, policy.Rule) (uint32, error) { asked.Add(1); return 0, nil }
 	})
 	h.vlibOS("web", nil)
-	rule := mine("web", patience)
+	rule := mine("web", testkit.Patience)
 	rule.Budget, rule.Period = ms, 10*ms
 	for want := int32(1); want <= 2; want++ {
 		h.configure(nil, rule)

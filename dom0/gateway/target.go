@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/vlibos/vlibos/dom0"
-	"github.com/vlibos/vlibos/dom0/policy"
-	"github.com/vlibos/vlibos/transport/native"
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // target is a vLib OS that the rules name, with the socket by which it is
@@ -37,7 +38,7 @@ const mostRoom = 64 << 10
 // newTarget listens on the target's socket. run serves it.
 func (g *Gateway) newTarget(what policy.Target) (*target, error) {
 	t := &target{Target: what, g: g, done: make(chan struct{})}
-	l, err := native.ListenGuarded(g.dir(what), what.Port, t)
+	l, err := native.ListenGuarded(g.dir(what), transport.Port(what.Port), t)
 	if err != nil {
 		return nil, fmt.Errorf("socket for calls to %v: %w", what, err)
 	}
@@ -65,7 +66,7 @@ func (t *target) close() {
 }
 
 // Admit implements native.Guard.
-func (t *target) Admit(p native.Peer) (native.Place, error) {
+func (t *target) Admit(p transport.Peer) (native.Place, error) {
 	if who := callerOf(p); !t.g.rules().Concern(who, t.Target) {
 		return nil, denied(policy.Missing(who, t.Target, "", ""))
 	}
@@ -88,7 +89,7 @@ func (p place) Leave(m *native.Lent) {
 	p.seat.Leave(m)
 }
 
-func callerOf(p native.Peer) policy.Caller {
+func callerOf(p transport.Peer) policy.Caller {
 	return policy.Caller{UID: p.UID, GID: p.GID, Groups: p.Groups}
 }
 
@@ -106,7 +107,11 @@ func (t *target) call(c *vlibcall.Call) error {
 		return vlibcall.ErrCancelled // it waited for its turn for as long as it wanted
 	}
 	library, function := c.Library(), c.Function()
-	who := callerOf(c.Endpoint().(interface{ Peer() native.Peer }).Peer())
+	peer, ok := c.Peer()
+	if !ok {
+		return denied("the client is unknown")
+	}
+	who := callerOf(peer)
 	rules := t.g.allow.Load()
 	rule := rules.Decide(who, t.Target, library, function)
 	if rule == nil {
@@ -133,12 +138,12 @@ func (t *target) forward(c *vlibcall.Call, rules *policy.Rules, rule *policy.Rul
 	}
 	ctx, cancel := context.WithTimeout(c.Context(t.ctx), limit)
 	defer cancel()
-	data, err := c.Endpoint().Data()
+	size, err := c.ChannelSize()
 	if err != nil {
 		return err
 	}
 	// What fits into the client's channel fits into one of that size.
-	w, err := t.ways.get(ctx, t.g.payer(rule), rules, vlibcall.HeaderSize+len(data), func() (uint32, error) { return t.g.pay(ctx, rule) })
+	w, err := t.ways.get(ctx, t.g.payer(rule), rules, size, func() (uint32, error) { return t.g.pay(ctx, rule) })
 	if err != nil {
 		return err
 	}
@@ -173,7 +178,7 @@ func (t *target) verdict(c *vlibcall.Call, rule *policy.Rule, err error) error {
 		s.Status = vlibcall.StatusUnpaid
 	case errors.Is(err, vlibcall.ErrTooLarge):
 		s.Status = vlibcall.StatusTooLarge
-	case errors.Is(err, vlibcall.ErrGone), errors.Is(err, vlibcall.ErrProtocol), errors.Is(err, dom0.ErrNoDomain):
+	case errors.Is(err, vlibcall.ErrGone), errors.Is(err, vlibcall.ErrProtocol), errors.Is(err, host.ErrNoDomain):
 		s.Status = vlibcall.StatusGone
 	}
 	return s

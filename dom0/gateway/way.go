@@ -12,14 +12,15 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0"
-	"github.com/vlibos/vlibos/dom0/policy"
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// Domain is a way to one domain, as dom0.Domain is. The gateway closes it.
+// Domain is a way to one domain, as directory.Domain is. The gateway closes it.
 type Domain interface {
-	vlibcall.Dialer
+	transport.Dialer
 	io.Closer
 }
 
@@ -64,7 +65,7 @@ func (w *way) close() error { return errors.Join(w.Channel.Close(), w.domain.Clo
 type ways struct {
 	find   func(ctx context.Context) (Domain, error)
 	port   uint32
-	told   bool // the platform tells of servers that hang at paid calls
+	told   bool // the host tells of servers that hang at paid calls
 	mu     sync.Mutex
 	open   map[string]*way // by the rule's key; "": not paid
 	left   []*way          // replaced, but a call is still unanswered there
@@ -81,7 +82,7 @@ type failure struct {
 
 func newFailure(err error, size int) failure {
 	f := failure{err, size, time.Now()}
-	for _, absent := range []error{vlibcall.ErrGone, vlibcall.ErrTimeout, vlibcall.ErrReservation, dom0.ErrNoDomain} {
+	for _, absent := range []error{vlibcall.ErrGone, vlibcall.ErrTimeout, vlibcall.ErrReservation, host.ErrNoDomain} {
 		if errors.Is(err, absent) {
 			f.size = 0
 		}
@@ -175,7 +176,7 @@ func (ws *ways) make(ctx context.Context, size int, pay func() (uint32, error)) 
 	if err != nil {
 		return nil, err
 	}
-	ch, err := vlibcall.Open(ctx, d, ws.port, size, vlibcall.Options{Wait: vlibcall.Block, Reservation: reservation})
+	ch, err := vlibcall.Open(ctx, d, vlibcall.Options{Port: transport.Port(ws.port), Size: size, Wait: vlibcall.Block, Reservation: transport.Reservation(reservation)})
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -195,7 +196,7 @@ func (ws *ways) done(w *way, err error) {
 }
 
 // drop closes a channel, or keeps it for as long as an answer is outstanding
-// there: whether it comes says whether the vLib OS is wedged. Where the platform
+// there: whether it comes says whether the vLib OS is wedged. Where the host
 // tells of paid calls, what is outstanding is over when the next channel is paid.
 func (ws *ways) drop(key string, w *way) {
 	ws.mu.Lock()
@@ -215,7 +216,7 @@ func (ws *ways) drop(key string, w *way) {
 }
 
 // stuck reports whether a call is unanswered that was given up, and closes what
-// is of no more use. Where the platform tells of paid calls these do not count:
+// is of no more use. Where the host tells of paid calls these do not count:
 // one may never have begun, its server was then not told, and is at nothing.
 func (ws *ways) stuck(now time.Time) bool {
 	ws.mu.Lock()

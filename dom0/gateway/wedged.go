@@ -14,12 +14,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/policy"
+	"github.com/vlibos/vlibos/dom0/gateway/policy"
 )
 
 const (
 	// lookEvery is how often vLib OSes are looked at, askEvery how often the
-	// platform is asked, which costs more.
+	// host is asked, which costs more.
 	lookEvery = 250 * time.Millisecond
 	askEvery  = time.Second
 	// restartTime is what a restart command has.
@@ -35,7 +35,7 @@ type guard struct {
 	running bool // the restart command
 }
 
-// others is what the platform said last of calls that did not come by the
+// others is what the host said last of calls that did not come by the
 // gateway.
 type others struct {
 	asked   time.Time
@@ -102,7 +102,7 @@ func (g *Gateway) look(ctx context.Context, restarts *sync.WaitGroup) {
 	}
 }
 
-// ask asks the platform about calls that did not come by here, if it is time.
+// ask asks the host about calls that did not come by here, if it is time.
 func (g *Gateway) ask(ctx context.Context, now time.Time) {
 	o := &g.others
 	if g.o.Stuck == nil || now.Sub(o.asked) < askEvery {

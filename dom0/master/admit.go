@@ -8,20 +8,20 @@ import (
 	"slices"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
 // admit tells whether a reservation fits on each of the CPUs, beside all others
-// there; a *platform.Refusal if not.
+// there; a *host.Refusal if not.
 func (m *Master) admit(t rtsched.Task, cpus []int) error {
 	if err := t.Validate(); err != nil {
 		return err
 	}
-	_, late := m.platform.Floor()
+	_, late := m.host.Floor()
 	for _, cpu := range cpus {
 		if miss := rtsched.Admit(append(m.tasks(cpu, t.ID), t), late); miss != nil {
-			return &platform.Refusal{CPU: cpu, Miss: *miss, Most: m.most(t, cpus), Name: m.name(miss.Task.ID)}
+			return &host.Refusal{CPU: cpu, Miss: *miss, Most: m.most(t, cpus), Name: m.name(miss.Task.ID)}
 		}
 	}
 	return nil
@@ -30,7 +30,7 @@ func (m *Master) admit(t rtsched.Task, cpus []int) error {
 // tasks are what a CPU has promised already, but to the reservation of a number.
 func (m *Master) tasks(cpu int, but uint32) []rtsched.Task {
 	var tasks []rtsched.Task
-	if floor, _ := m.platform.Floor(); floor.Budget > 0 {
+	if floor, _ := m.host.Floor(); floor.Budget > 0 {
 		tasks = append(tasks, floor)
 	}
 	for _, a := range m.adopted {
@@ -70,7 +70,7 @@ func (m *Master) name(id uint32) string {
 
 // most is the largest budget that would fit on all of the CPUs.
 func (m *Master) most(t rtsched.Task, cpus []int) time.Duration {
-	_, late := m.platform.Floor()
+	_, late := m.host.Floor()
 	most := t.Period
 	for _, cpu := range cpus {
 		most = min(most, rtsched.Most(m.tasks(cpu, t.ID), t, late))

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -22,7 +22,7 @@ type Adoption struct {
 	Class       Class         `json:"class"`
 	CPUs        []int         `json:"cpus"`                 // where the domain was last
 	Configured  bool          `json:"configured,omitempty"` // by the configuration, not by hand
-	// ID is the platform's of the domain that runs on it; empty: none does. It is
+	// ID is the host's of the domain that runs on it; empty: none does. It is
 	// that domain as long as it lives, whatever its UUID is then.
 	ID string `json:"id,omitempty"`
 	// Waits says that it does not fit where its domain is, and so has no room
@@ -44,15 +44,15 @@ const (
 // adoption is one with what the master knows of it.
 type adoption struct {
 	Adoption
-	domain  platform.Domain // the running one; no ID: there is none
-	problem error           // why it does not run on its reservation, as far as is known
+	domain  host.Domain // the running one; no ID: there is none
+	problem error       // why it does not run on its reservation, as far as is known
 }
 
 func (a *adoption) share() float64 { return float64(a.Budget) / float64(a.Period) }
 
 func (a *adoption) running() bool { return a.domain.ID != "" }
 
-// Errors that callers tell apart, besides the platform's.
+// Errors that callers tell apart, besides the host's.
 var (
 	ErrNotAdopted = errors.New("not adopted")
 	ErrControl    = errors.New("a control domain is not adopted")
@@ -62,11 +62,11 @@ var (
 
 // errNone is the ErrNoDomain of a reference that means no domain, rather than
 // several.
-var errNone = fmt.Errorf("%w", platform.ErrNoDomain)
+var errNone = fmt.Errorf("%w", host.ErrNoDomain)
 
 // find returns the domain that ref means: a number, a name or a UUID.
-func find(all []platform.Domain, ref string) (platform.Domain, error) {
-	var found []platform.Domain
+func find(all []host.Domain, ref string) (host.Domain, error) {
+	var found []host.Domain
 	for _, d := range all {
 		if d.ID == ref {
 			return d, nil
@@ -79,15 +79,15 @@ func find(all []platform.Domain, ref string) (platform.Domain, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return platform.Domain{}, fmt.Errorf("domain %.80q: %w: there are %s", ref, errNone, describe(all))
+		return host.Domain{}, fmt.Errorf("domain %.80q: %w: there are %s", ref, errNone, describe(all))
 	}
-	return platform.Domain{}, fmt.Errorf("domain %.80q: %w that only this name means: use one of %s", ref, platform.ErrNoDomain, describe(found))
+	return host.Domain{}, fmt.Errorf("domain %.80q: %w that only this name means: use one of %s", ref, host.ErrNoDomain, describe(found))
 }
 
 // mostNamed bounds how many domains an error lists.
 const mostNamed = 20
 
-func describe(all []platform.Domain) string {
+func describe(all []host.Domain) string {
 	var names []string
 	for i, d := range all {
 		if i == mostNamed {

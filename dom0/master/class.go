@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/vlibos/vlibos/dom0/platform"
 )
 
 // Class of an adopted domain: whether it gives up background time when memory
@@ -32,14 +30,8 @@ func (c Class) Check() error {
 	return nil
 }
 
-// start has the platform run a domain as was decided. Where nothing is
+// start has the host run a domain as was decided. Where nothing is
 // throttled there is nobody to spare.
 func (m *Master) start(ctx context.Context, a *adoption) error {
-	if err := m.platform.Adopt(ctx, a.domain, a.task()); err != nil {
-		return err
-	}
-	if host, ok := m.platform.(platform.Sparer); ok {
-		return host.Spare(ctx, a.domain, a.Reservation, a.Class == Critical)
-	}
-	return nil
+	return m.host.Reserve(ctx, ofDomain(a.domain, a.task(), a.Class))
 }

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 // Configure makes the adoptions that a configuration wants, of the domains that
@@ -21,7 +21,7 @@ import (
 func (m *Master) Configure(ctx context.Context, wishes []Wish, payments ...Payment) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all, err := m.platform.Domains(ctx)
+	all, err := m.host.Domains(ctx)
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (m *Master) Configure(ctx context.Context, wishes []Wish, payments ...Payme
 	var fits []*adoption
 	for _, w := range wishes {
 		a, err := what.adoptionFor(all, w)
-		if errors.Is(err, platform.ErrNoDomain) {
+		if errors.Is(err, host.ErrNoDomain) {
 			continue // until it comes
 		}
 		if err != nil {
@@ -91,7 +91,7 @@ func (m *Master) wait(ctx context.Context, a *adoption) error {
 	}
 	m.adopted[a.UUID] = a
 	m.troubled(a, err)
-	return m.platform.Release(ctx, a.domain, a.Reservation)
+	return m.freed(ctx, a.domain, a.Reservation)
 }
 
 // growth is by how much of a CPU an adoption is more than what was.
@@ -104,16 +104,16 @@ func (m *Master) growth(a *adoption) float64 {
 
 // meant reports whether one of the wishes is for the adoption's domain.
 func (a *adoption) meant(wishes []Wish) bool {
-	d := platform.Domain{ID: a.UUID, UUID: a.UUID, Name: a.Name}
+	d := host.Domain{ID: a.UUID, UUID: a.UUID, Name: a.Name}
 	return slices.ContainsFunc(wishes, func(w Wish) bool {
-		_, err := find([]platform.Domain{d}, w.Domain)
+		_, err := find([]host.Domain{d}, w.Domain)
 		return err == nil
 	})
 }
 
 // arrived makes adoptions of configured domains that came since, and notes which
 // wishes are none, and why.
-func (m *Master) arrived(ctx context.Context, all []platform.Domain) {
+func (m *Master) arrived(ctx context.Context, all []host.Domain) {
 	known := make(map[string]string, len(m.unmet))
 	for _, s := range m.unmet {
 		known[s.Name] = s.Problem

@@ -31,7 +31,7 @@ func stateFile(f *testing.F) []byte {
 	return b
 }
 
-func fuzzedHost() *reservingHost {
+func fuzzedHost() *fakeHost {
 	return newReservingHost(domain("1", "web", 0), domain("2", "db", 0, 1))
 }
 
@@ -83,7 +83,7 @@ func FuzzState(f *testing.F) {
 				if err := r.Validate(); err != nil || h.adopted[r.ID] != "" {
 					t.Errorf("%+v: %v", r, err)
 				}
-				if slices.Contains(h.on[r.PID], cpu) {
+				if slices.Contains(h.on[r.Threads.PID], cpu) {
 					tasks = append(tasks, r.Task)
 				}
 			}

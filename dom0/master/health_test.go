@@ -9,13 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 // late is a host whose master was late each time.
-type late struct{ *host }
+type late struct{ *fakeHost }
 
-func (late) Renew(time.Duration) error { return fmt.Errorf("renew: %w", platform.ErrLease) }
+func (late) Renew(time.Duration) error { return fmt.Errorf("renew: %w", host.ErrLease) }
 
 func TestHealthCounts(t *testing.T) {
 	h := newHost(domain("1", "web", 0))

@@ -9,14 +9,14 @@ import (
 	"slices"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
 // Held is a reservation that threads of this system run on, and that pays for
 // what they call.
 type Held struct {
-	platform.Members
+	host.Members
 	Reservation uint32        `json:"reservation"`
 	Name        string        `json:"name"` // for people
 	Budget      time.Duration `json:"budget_ns"`
@@ -31,7 +31,7 @@ func (h Held) task() rtsched.Task {
 
 // Claim is what somebody wants a reservation for.
 type Claim struct {
-	platform.Members
+	host.Members
 	Name   string        `json:"name,omitempty"`
 	Budget time.Duration `json:"budget_ns"`
 	Period time.Duration `json:"period_ns"`
@@ -48,8 +48,8 @@ type held struct {
 var ErrNotReserved = errors.New("no such reservation of threads")
 
 // Reserve puts threads on a reservation, until Unreserve or until they have
-// ended. Errors are those of Adopt, platform.ErrNoMembers, and
-// platform.ErrNotHere where callees cannot be charged to it.
+// ended. Errors are those of Adopt, host.ErrNoMembers, and
+// host.ErrNotHere where callees cannot be charged to it.
 func (m *Master) Reserve(ctx context.Context, c Claim) (Held, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -57,7 +57,7 @@ func (m *Master) Reserve(ctx context.Context, c Claim) (Held, error) {
 	if err != nil {
 		return Held{}, err
 	}
-	all, err := m.platform.Domains(ctx)
+	all, err := m.host.Domains(ctx)
 	if err != nil {
 		return Held{}, err
 	}
@@ -65,7 +65,7 @@ func (m *Master) Reserve(ctx context.Context, c Claim) (Held, error) {
 	if h.CPUs, err = r.MemberCPUs(c.Members); err != nil {
 		return Held{}, err
 	}
-	var calls []platform.Domain
+	var calls []host.Domain
 	for _, ref := range c.Calls {
 		d, err := m.callee(all, ref)
 		if err != nil {
@@ -88,7 +88,7 @@ func (m *Master) Reserve(ctx context.Context, c Claim) (Held, error) {
 		if err := m.write(); err != nil { // as in adopt
 			return err
 		}
-		return r.Reserve(ctx, platform.Reservation{Task: h.task(), Members: h.Members, Calls: calls})
+		return r.Reserve(ctx, ofThreads(h.task(), h.Members, calls))
 	})
 	if err != nil {
 		return Held{}, errors.Join(fmt.Errorf("reserve for %s: %w", h.Members, m.named(err)), m.write())
@@ -97,15 +97,15 @@ func (m *Master) Reserve(ctx context.Context, c Claim) (Held, error) {
 	return h, nil
 }
 
-func (m *Master) reserver() (platform.Reserver, error) {
-	if r, ok := m.platform.(platform.Reserver); ok {
-		return r, nil
+func (m *Master) reserver() (*reserver, error) {
+	if m.host.Can().Threads {
+		return &reserver{m.host}, nil
 	}
-	return nil, fmt.Errorf("reservations of threads are %w: platform %s cannot charge callees to them", platform.ErrNotHere, m.platform.Name())
+	return nil, fmt.Errorf("reservations of threads are %w: host %s cannot charge callees to them", host.ErrNotHere, m.host.Name())
 }
 
 // callee is a domain that may be called.
-func (m *Master) callee(all []platform.Domain, ref string) (platform.Domain, error) {
+func (m *Master) callee(all []host.Domain, ref string) (host.Domain, error) {
 	d, err := find(all, ref)
 	switch {
 	case err != nil:
@@ -113,7 +113,7 @@ func (m *Master) callee(all []platform.Domain, ref string) (platform.Domain, err
 	case d.Control:
 		return d, fmt.Errorf("calls to domain %s: %w", d, ErrControl)
 	case m.of(d) != nil:
-		return d, fmt.Errorf("calls to domain %s: %w: it is adopted, and so pays for itself: release it first", d, platform.ErrNotAllowed)
+		return d, fmt.Errorf("calls to domain %s: %w: it is adopted, and so pays for itself: release it first", d, host.ErrNotAllowed)
 	}
 	return d, nil
 }
@@ -152,17 +152,19 @@ func (m *Master) resume(ctx context.Context) error {
 		m.held = make(map[uint32]*held)
 		return m.write()
 	}
-	all, err := m.platform.Domains(ctx)
+	all, err := m.host.Domains(ctx)
 	if err != nil {
 		return err
 	}
 	for _, h := range m.held {
-		t := platform.Reservation{Task: h.task(), Members: h.Members, Resume: true}
+		var calls []host.Domain
 		for _, d := range all {
 			if slices.Contains(h.Calls, d.UUID) {
-				t.Calls = append(t.Calls, d)
+				calls = append(calls, d)
 			}
 		}
+		t := ofThreads(h.task(), h.Members, calls)
+		t.Resume = true
 		if err := r.Reserve(ctx, t); err != nil {
 			m.log.Info("not on its reservation any more", "for", h.Members.String(), "error", err)
 			if err := errors.Join(r.Unreserve(ctx, h.Reservation), m.forget(h)); err != nil {
@@ -176,14 +178,14 @@ func (m *Master) resume(ctx context.Context) error {
 // reviewHeld forgets what has ended, and notes where the others are. A
 // reservation that no longer fits there keeps its budget, and no other is
 // admitted beside it.
-func (m *Master) reviewHeld(ctx context.Context, all []platform.Domain) error {
+func (m *Master) reviewHeld(ctx context.Context, all []host.Domain) error {
 	var errs []error
 	for _, h := range m.allHeld() {
 		r, err := m.reserver()
 		if err == nil {
 			_, err = r.Reserved(ctx, h.Reservation)
 		}
-		if errors.Is(err, platform.ErrNoMembers) {
+		if errors.Is(err, host.ErrNoMembers) {
 			errs = append(errs, m.forget(h))
 			continue
 		}
@@ -222,7 +224,7 @@ func (m *Master) allHeld() []*held {
 // HeldStatus is a reservation of threads and how it fares.
 type HeldStatus struct {
 	Held
-	platform.Usage
+	host.Usage
 	Problem string `json:"problem,omitempty"`
 }
 
@@ -238,7 +240,7 @@ func (m *Master) ListHeld(ctx context.Context) []HeldStatus {
 		if err == nil {
 			s.Usage, err = r.Reserved(ctx, h.Reservation)
 		}
-		if errors.Is(err, platform.ErrNoMembers) {
+		if errors.Is(err, host.ErrNoMembers) {
 			continue // the next review finds out the same
 		}
 		if err = errors.Join(err, h.problem); err != nil {

@@ -3,60 +3,16 @@
 package master
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
-// reservingHost is a host with threads, that also only remembers.
-type reservingHost struct {
-	*host
-	on      map[int][]int // CPUs by process
-	held    map[uint32]platform.Reservation
-	resumed int
-}
-
-func newReservingHost(domains ...platform.Domain) *reservingHost {
-	return &reservingHost{newHost(domains...), map[int][]int{7: {0}, 8: {0, 1}}, make(map[uint32]platform.Reservation), 0}
-}
-
-func (h *reservingHost) MemberCPUs(m platform.Members) ([]int, error) {
-	if cpus := h.on[m.PID]; cpus != nil {
-		return cpus, nil
-	}
-	return nil, platform.ErrNoMembers
-}
-
-func (h *reservingHost) Reserve(_ context.Context, r platform.Reservation) error {
-	if r.Resume {
-		h.resumed++
-	}
-	if _, err := h.MemberCPUs(r.Members); err != nil {
-		return err
-	}
-	h.held[r.ID] = r
-	return h.fail
-}
-
-func (h *reservingHost) Unreserve(_ context.Context, id uint32) error {
-	delete(h.held, id)
-	return nil
-}
-
-func (h *reservingHost) Reserved(_ context.Context, id uint32) (platform.Usage, error) {
-	r, ok := h.held[id]
-	if !ok || h.on[r.PID] == nil {
-		return platform.Usage{}, platform.ErrNoMembers
-	}
-	return platform.Usage{Foreground: 9}, nil
-}
-
 func claim(pid int, budget time.Duration, calls ...string) Claim {
-	return Claim{Members: platform.Members{PID: pid}, Name: "tool", Budget: budget * ms, Period: 100 * ms, Calls: calls}
+	return Claim{Members: host.Members{PID: pid}, Name: "tool", Budget: budget * ms, Period: 100 * ms, Calls: calls}
 }
 
 func reserve(t *testing.T, m *Master, c Claim) Held {
@@ -71,14 +27,14 @@ func reserve(t *testing.T, m *Master, c Claim) Held {
 // Threads are admitted where they run and where they call, beside the adopted,
 // who are admitted beside them.
 func TestReserve(t *testing.T) {
-	h := newReservingHost(domain("1", "web", 0), domain("2", "db", 1), platform.Domain{ID: "0", UUID: "0", Control: true})
+	h := newReservingHost(domain("1", "web", 0), domain("2", "db", 1), host.Domain{ID: "0", UUID: "0", Control: true})
 	m := open(t, h, t.TempDir())
 	a := adopt(t, m, "web", 40*ms, 100*ms)
 	held := reserve(t, m, claim(7, 40, "db", "uuid-db"))
-	if r := h.held[held.Reservation]; held.Reservation == a.Reservation || !slices.Equal(held.CPUs, []int{0, 1}) || len(r.Calls) != 1 || r.Calls[0].ID != "2" {
+	if r := h.held[held.Reservation]; held.Reservation == a.Reservation || !slices.Equal(held.CPUs, []int{0, 1}) || len(r.Callees) != 1 || r.Callees[0].ID != "2" {
 		t.Errorf("%+v, host %+v", held, r)
 	}
-	var refusal *platform.Refusal
+	var refusal *host.Refusal
 	if _, err := m.Reserve(t.Context(), claim(7, 40)); !errors.As(err, &refusal) || refusal.CPU != 0 || refusal.Most == 0 {
 		t.Errorf("too much where it runs: %v", err)
 	}
@@ -89,14 +45,14 @@ func TestReserve(t *testing.T) {
 		claim Claim
 		want  error
 	}{
-		{claim(99, 1), platform.ErrNoMembers}, {claim(7, 1, "nobody"), platform.ErrNoDomain},
-		{claim(7, 1, "0"), ErrControl}, {claim(7, 1, "web"), platform.ErrNotAllowed},
+		{claim(99, 1), host.ErrNoMembers}, {claim(7, 1, "nobody"), host.ErrNoDomain},
+		{claim(7, 1, "0"), ErrControl}, {claim(7, 1, "web"), host.ErrNotAllowed},
 	} {
 		if _, err := m.Reserve(t.Context(), c.claim); !errors.Is(err, c.want) {
 			t.Errorf("%+v: %v, want %v", c.claim, err, c.want)
 		}
 	}
-	if all := m.ListHeld(t.Context()); len(all) != 1 || all[0].Foreground != 9 {
+	if all := m.ListHeld(t.Context()); len(all) != 1 || all[0].Foreground != 7 {
 		t.Errorf("%+v", all)
 	}
 	if _, err := m.Unreserve(t.Context(), held.Reservation); err != nil || len(h.held) != 0 {
@@ -122,7 +78,7 @@ func TestReserveResume(t *testing.T) {
 	}
 	delete(h.on, 8)
 	m = open(t, h, dir)
-	if len(m.held) != 1 || m.held[one.Reservation] == nil || h.resumed != 2 || len(h.held[one.Reservation].Calls) != 1 {
+	if len(m.held) != 1 || m.held[one.Reservation] == nil || h.resumed != 2 || len(h.held[one.Reservation].Callees) != 1 {
 		t.Errorf("%v, %d resumed", m.held, h.resumed)
 	}
 	if got := reserve(t, m, claim(7, 1)); got.Reservation != two.Reservation {
@@ -137,10 +93,10 @@ func TestReserveResume(t *testing.T) {
 	}
 }
 
-// A platform that cannot charge callees says so.
+// A host that cannot charge callees says so.
 func TestReserveNotHere(t *testing.T) {
 	m := open(t, newHost(), t.TempDir())
-	if _, err := m.Reserve(t.Context(), claim(7, 1)); !errors.Is(err, platform.ErrNotHere) {
+	if _, err := m.Reserve(t.Context(), claim(7, 1)); !errors.Is(err, host.ErrNotHere) {
 		t.Errorf("%v", err)
 	}
 }

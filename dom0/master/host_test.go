@@ -23,7 +23,7 @@ func TestOwnedHostIsRefused(t *testing.T) {
 	open(t, h, dir)
 }
 
-// What the platform notes is logged once.
+// What the host notes is logged once.
 func TestNotesAreLoggedOnce(t *testing.T) {
 	h := newHost()
 	m := open(t, h, t.TempDir())

@@ -7,17 +7,17 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 // Status is an adoption and how its domain fares.
 type Status struct {
 	Adoption
-	Domain string `json:"domain"` // the platform's number or name; empty: it does not run
+	Domain string `json:"domain"` // the host's number or name; empty: it does not run
 	// Absent says that the configuration wants it and no domain was ever seen
 	// for it: Name is what the configuration calls it.
 	Absent bool `json:"absent,omitempty"`
-	platform.Usage
+	host.Usage
 	Problem string `json:"problem,omitempty"`
 }
 
@@ -36,10 +36,10 @@ func (m *Master) List(ctx context.Context) ([]Status, error) {
 		}
 		if a.running() && a.problem == nil {
 			var err error
-			s.Usage, err = m.platform.Usage(ctx, a.domain, a.Reservation)
+			s.Usage, err = m.host.Usage(ctx, ofDomain(a.domain, a.task(), a.Class))
 			switch {
-			case errors.Is(err, platform.ErrNoDomain):
-				// It is gone, or the platform lost it: the next review finds out.
+			case errors.Is(err, host.ErrNoDomain):
+				// It is gone, or the host lost it: the next review finds out.
 				s.Domain, a.problem = "", err
 			case err != nil:
 				s.Problem = err.Error()

@@ -13,18 +13,18 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 // Master is the one of a host. Its methods may be called at the same time.
 type Master struct {
-	platform platform.Platform
-	state    *state
-	log      *slog.Logger
-	health   health
+	host   host.Host
+	state  *state
+	log    *slog.Logger
+	health health
 
 	mu         sync.Mutex
-	notes      []string             // that the platform had last
+	notes      []string             // that the host had last
 	adopted    map[string]*adoption // by UUID
 	configured []Wish
 	begun      bool             // there was a configuration
@@ -36,9 +36,9 @@ type Master struct {
 	taken      map[uint32]bool // numbers that a master to think with does not give away
 }
 
-// Open makes the one master of the platform's host, with what an earlier one
+// Open makes the one master of the host's host, with what an earlier one
 // left in dir. ErrRunning: the host, or dir, has one.
-func Open(ctx context.Context, p platform.Platform, dir string, log *slog.Logger) (*Master, error) {
+func Open(ctx context.Context, p host.Host, dir string, log *slog.Logger) (*Master, error) {
 	s, err := openState(dir)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func Open(ctx context.Context, p platform.Platform, dir string, log *slog.Logger
 	if err := p.Own(); err != nil {
 		return nil, errors.Join(running(err), s.close())
 	}
-	m := &Master{platform: p, state: s, log: log, adopted: make(map[string]*adoption), waived: make(map[string]bool),
+	m := &Master{host: p, state: s, log: log, adopted: make(map[string]*adoption), waived: make(map[string]bool),
 		held: make(map[uint32]*held), payers: make(map[string]*payer), taken: make(map[uint32]bool)}
 	before, bad, err := s.read()
 	if err != nil {
@@ -74,20 +74,20 @@ func Open(ctx context.Context, p platform.Platform, dir string, log *slog.Logger
 // Close ends the master, not what it decided: the next one finds it.
 func (m *Master) Close() error { return m.state.close() }
 
-// Notes are the platform's; see [platform.Platform].
-func (m *Master) Notes() []string { return m.platform.Notes() }
+// Notes are the host's; see [host.Host].
+func (m *Master) Notes() []string { return m.host.Notes() }
 
-// Platform is the host's.
-func (m *Master) Platform() string { return m.platform.Name() }
+// Host is the host's.
+func (m *Master) Host() string { return m.host.Name() }
 
 // Adopt lets a domain run on the wished budget in every period, and beyond that
 // in background; again with another wish to change it. Errors: ErrNoDomain and
-// ErrNotAdmitted of the platform, rtsched.ErrRange, ErrClass, ErrControl,
+// ErrNotAdmitted of the host, rtsched.ErrRange, ErrClass, ErrControl,
 // ErrFull.
 func (m *Master) Adopt(ctx context.Context, w Wish) (Adoption, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all, err := m.platform.Domains(ctx)
+	all, err := m.host.Domains(ctx)
 	if err != nil {
 		return Adoption{}, err
 	}
@@ -115,9 +115,9 @@ func (m *Master) adopt(ctx context.Context, a *adoption) error {
 	return errors.Join(fmt.Errorf("adopt domain %s: %w", a.domain, m.named(err)), m.write())
 }
 
-// named adds to a platform's refusal whose reservation it speaks of.
+// named adds to a host's refusal whose reservation it speaks of.
 func (m *Master) named(err error) error {
-	var r *platform.Refusal
+	var r *host.Refusal
 	if errors.As(err, &r) && r.Name == "" {
 		r.Name = m.name(r.Miss.Task.ID)
 	}
@@ -133,7 +133,7 @@ type Wish struct {
 }
 
 // wanted is the adoption that is asked for of one of all domains, if it fits.
-func (m *Master) wanted(all []platform.Domain, w Wish) (*adoption, error) {
+func (m *Master) wanted(all []host.Domain, w Wish) (*adoption, error) {
 	a, err := m.adoptionFor(all, w)
 	if err == nil {
 		err = m.fits(a)
@@ -146,7 +146,7 @@ func (m *Master) wanted(all []platform.Domain, w Wish) (*adoption, error) {
 
 // adoptionFor is the adoption that is asked for of one of all domains, whether or
 // not it fits.
-func (m *Master) adoptionFor(all []platform.Domain, w Wish) (*adoption, error) {
+func (m *Master) adoptionFor(all []host.Domain, w Wish) (*adoption, error) {
 	if err := w.Class.Check(); err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (m *Master) adoptionFor(all []platform.Domain, w Wish) (*adoption, error) {
 	if was := m.of(d); was != nil {
 		a.UUID, a.Reservation, a.Class = was.UUID, was.Reservation, cmp.Or(w.Class, was.Class, Batch)
 	} else if other := m.adopted[d.UUID]; other != nil {
-		return nil, fmt.Errorf("adopt domain %s: %w: domain %s runs on the reservation of its UUID, release that first", d, platform.ErrNotAllowed, other.domain)
+		return nil, fmt.Errorf("adopt domain %s: %w: domain %s runs on the reservation of its UUID, release that first", d, host.ErrNotAllowed, other.domain)
 	} else if a.Reservation, err = m.number(); err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func (m *Master) fits(a *adoption) error {
 // whatIf is a master to think with, of the adoptions to keep. What it comes to
 // has numbers that this one has not given away.
 func (m *Master) whatIf(keep func(*adoption) bool) *Master {
-	what := &Master{platform: m.platform, adopted: make(map[string]*adoption, len(m.adopted)), held: m.held, payers: maps.Clone(m.payers), taken: make(map[uint32]bool)}
+	what := &Master{host: m.host, adopted: make(map[string]*adoption, len(m.adopted)), held: m.held, payers: maps.Clone(m.payers), taken: make(map[uint32]bool)}
 	for _, a := range m.adopted {
 		what.taken[a.Reservation] = true
 	}
@@ -215,7 +215,7 @@ func (m *Master) Release(ctx context.Context, ref string) (Adoption, error) {
 }
 
 func (m *Master) release(ctx context.Context, a *adoption) error {
-	if err := m.platform.Release(ctx, a.domain, a.Reservation); err != nil {
+	if err := m.freed(ctx, a.domain, a.Reservation); err != nil {
 		return fmt.Errorf("release domain %s: %w", a.Name, err)
 	}
 	delete(m.adopted, a.UUID)
@@ -224,18 +224,18 @@ func (m *Master) release(ctx context.Context, a *adoption) error {
 }
 
 func (m *Master) lookup(ref string) (*adoption, error) {
-	var all []platform.Domain
+	var all []host.Domain
 	by := make(map[string]*adoption)
 	for _, a := range inOrder(m.adopted, func(a *adoption) uint32 { return a.Reservation }) {
 		if strings.EqualFold(a.domain.UUID, ref) {
 			return a, nil // the one that it has now
 		}
-		d := platform.Domain{ID: cmp.Or(a.domain.ID, a.UUID), UUID: a.UUID, Name: a.Name}
+		d := host.Domain{ID: cmp.Or(a.domain.ID, a.UUID), UUID: a.UUID, Name: a.Name}
 		by[d.ID] = a
 		all = append(all, d)
 	}
 	d, err := find(all, ref)
-	if errors.Is(err, platform.ErrNoDomain) {
+	if errors.Is(err, host.ErrNoDomain) {
 		return nil, fmt.Errorf("%w: %w", ErrNotAdopted, err)
 	}
 	return by[d.ID], err

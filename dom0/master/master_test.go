@@ -13,79 +13,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
 const ms = time.Millisecond
 
-// host is a platform that only remembers.
-type host struct {
-	all     []platform.Domain
-	adopted map[uint32]string // reservation → domain
-	tasks   map[uint32]rtsched.Task
-	spared  map[uint32]bool
-	fail    error
-	broken  map[string]error // what reading the use of a domain gives
-	renewed int
-	owned   error // by another
-	notes   []string
+func domain(id, name string, cpus ...int) host.Domain {
+	return host.Domain{ID: id, UUID: "uuid-" + name, Name: name, CPUs: cpus}
 }
 
-func newHost(domains ...platform.Domain) *host {
-	return &host{all: domains, adopted: make(map[uint32]string), tasks: make(map[uint32]rtsched.Task), spared: make(map[uint32]bool)}
-}
-
-func (h *host) Name() string { return "test" }
-func (h *host) Close() error { return nil }
-
-func (h *host) Own() error      { return h.owned }
-func (h *host) Notes() []string { return h.notes }
-
-func (h *host) Floor() (rtsched.Task, time.Duration) {
-	return rtsched.Task{Budget: ms, Period: 20 * ms}, 60 * time.Microsecond
-}
-
-func (h *host) Domains(context.Context) ([]platform.Domain, error) { return h.all, h.fail }
-
-func (h *host) Adopt(_ context.Context, d platform.Domain, r rtsched.Task) error {
-	if h.fail != nil {
-		return h.fail
-	}
-	h.adopted[r.ID], h.tasks[r.ID] = d.ID, r
-	return nil
-}
-
-func (h *host) Release(_ context.Context, _ platform.Domain, id uint32) error {
-	delete(h.adopted, id)
-	return h.fail
-}
-
-func (h *host) Spare(_ context.Context, d platform.Domain, id uint32, spared bool) error {
-	if h.adopted[id] != d.ID {
-		return platform.ErrNoDomain
-	}
-	h.spared[id] = spared
-	return h.fail
-}
-
-func (h *host) Usage(_ context.Context, d platform.Domain, id uint32) (platform.Usage, error) {
-	if h.adopted[id] != d.ID {
-		return platform.Usage{}, platform.ErrNoDomain
-	}
-	return platform.Usage{Foreground: 7, Left: h.tasks[id].Budget}, h.broken[d.ID]
-}
-
-func (h *host) Renew(time.Duration) error {
-	h.renewed++
-	return nil
-}
-
-func domain(id, name string, cpus ...int) platform.Domain {
-	return platform.Domain{ID: id, UUID: "uuid-" + name, Name: name, CPUs: cpus}
-}
-
-func open(t *testing.T, p platform.Platform, dir string) *Master {
+func open(t *testing.T, p host.Host, dir string) *Master {
 	t.Helper()
 	m, err := Open(t.Context(), p, dir, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
@@ -118,7 +56,7 @@ func list(t *testing.T, m *Master) []Status {
 }
 
 func TestAdopt(t *testing.T) {
-	h := newHost(domain("1", "web", 0), domain("2", "db", 0, 1), domain("3", "db", 1), platform.Domain{ID: "0", UUID: "0", Name: "Domain-0", CPUs: []int{0, 1}, Control: true})
+	h := newHost(domain("1", "web", 0), domain("2", "db", 0, 1), domain("3", "db", 1), host.Domain{ID: "0", UUID: "0", Name: "Domain-0", CPUs: []int{0, 1}, Control: true})
 	m := open(t, h, t.TempDir())
 	a := adopt(t, m, "web", 10*ms, 100*ms)
 	if h.adopted[a.Reservation] != "1" || a.UUID != "uuid-web" || a.Reservation != firstReservation {
@@ -129,8 +67,8 @@ func TestAdopt(t *testing.T) {
 		t.Errorf("changed: %+v, host %v", again, h.tasks)
 	}
 	for ref, want := range map[string]error{
-		"nobody": platform.ErrNoDomain, "": platform.ErrNoDomain, "Domain-0": ErrControl, "0": ErrControl,
-		"db": platform.ErrNoDomain, // two of that name
+		"nobody": host.ErrNoDomain, "": host.ErrNoDomain, "Domain-0": ErrControl, "0": ErrControl,
+		"db": host.ErrNoDomain, // two of that name
 	} {
 		if _, err := m.Adopt(t.Context(), Wish{Domain: ref, Budget: ms, Period: 100 * ms}); !errors.Is(err, want) {
 			t.Errorf("adopt %q: %v, want %v", ref, err, want)
@@ -154,9 +92,9 @@ func TestRefusalNamesWhatWouldFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r *platform.Refusal
+	var r *host.Refusal
 	_, err = m.Adopt(t.Context(), Wish{Domain: "db", Budget: 99 * ms, Period: 200 * ms})
-	if !errors.As(err, &r) || !errors.Is(err, platform.ErrNotAdmitted) || r.CPU != 0 || r.Most < 80*ms || r.Most >= 99*ms {
+	if !errors.As(err, &r) || !errors.Is(err, host.ErrNotAdmitted) || r.CPU != 0 || r.Most < 80*ms || r.Most >= 99*ms {
 		t.Fatalf("%v: %+v", err, r)
 	}
 	if !strings.Contains(err.Error(), r.Most.String()) || !strings.Contains(err.Error(), "adopt domain 2") {
@@ -181,7 +119,7 @@ func TestTryChangesNothing(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := m.Try(t.Context(), []Wish{{Domain: "web", Budget: 40 * ms, Period: 100 * ms}, {Domain: "db", Budget: 70 * ms, Period: 100 * ms}})
-	if !errors.Is(err, platform.ErrNotAdmitted) {
+	if !errors.Is(err, host.ErrNotAdmitted) {
 		t.Errorf("together: %v", err)
 	}
 	if len(h.adopted) != 0 || len(list(t, m)) != 0 {
@@ -200,7 +138,7 @@ func TestRestart(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	h.all = []platform.Domain{domain("7", "web", 1)} // started anew, elsewhere; db is gone
+	h.all = []host.Domain{domain("7", "web", 1)} // started anew, elsewhere; db is gone
 	m = open(t, h, dir)
 	s := list(t, m)
 	if len(s) != 2 || s[0].Domain != "7" || s[0].Reservation != a.Reservation || s[0].CPUs[0] != 1 || s[1].Domain != "" {
@@ -235,34 +173,34 @@ func TestReview(t *testing.T) {
 	if s := list(t, m); s[0].Domain != "" {
 		t.Errorf("gone: %+v", s)
 	}
-	h.all = []platform.Domain{domain("2", "web", 0)}
+	h.all = []host.Domain{domain("2", "web", 0)}
 	review()
 	if h.adopted[a.Reservation] != "2" {
 		t.Errorf("host %v", h.adopted)
 	}
 	h.all[0].ID = "3"
-	m.platform = &refusing{h}
+	m.host = &refusing{h}
 	review()
 	if s := list(t, m); s[0].Problem == "" {
 		t.Errorf("%+v: no problem", s)
 	}
-	m.platform = h
+	m.host = h
 	review()
 	if s := list(t, m); s[0].Problem != "" || h.adopted[a.Reservation] != "3" {
 		t.Errorf("%+v, host %v", s, h.adopted)
 	}
 }
 
-type refusing struct{ *host }
+type refusing struct{ *fakeHost }
 
-func (r *refusing) Adopt(context.Context, platform.Domain, rtsched.Task) error {
+func (r *refusing) Reserve(context.Context, host.Reservation) error {
 	return errors.New("not now")
 }
 
 func TestAFailedAdoptionLeavesWhatWas(t *testing.T) {
 	h, dir := newHost(domain("1", "web", 0)), t.TempDir()
 	m := open(t, h, dir)
-	m.platform = &refusing{h}
+	m.host = &refusing{h}
 	if _, err := m.Adopt(t.Context(), Wish{Domain: "web", Budget: 10 * ms, Period: 100 * ms}); err == nil {
 		t.Fatal("adopted")
 	}
@@ -320,7 +258,7 @@ func TestConfigure(t *testing.T) {
 		t.Errorf("%+v, host %v", s, h.adopted)
 	}
 	// All of it, or nothing.
-	if err := configure(Wish{Domain: "web", Budget: 5 * ms, Period: 100 * ms}, Wish{Domain: "later", Budget: 95 * ms, Period: 100 * ms}); !errors.Is(err, platform.ErrNotAdmitted) {
+	if err := configure(Wish{Domain: "web", Budget: 5 * ms, Period: 100 * ms}, Wish{Domain: "later", Budget: 95 * ms, Period: 100 * ms}); !errors.Is(err, host.ErrNotAdmitted) {
 		t.Errorf("too much: %v", err)
 	}
 	if s := list(t, m); len(s) != 3 || s[1].Budget != 20*ms || s[2].Budget != 30*ms {

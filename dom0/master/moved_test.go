@@ -58,7 +58,7 @@ func TestThreadsAreFollowed(t *testing.T) {
 	adopt(t, m, "web", 60*ms, 100*ms)
 	h.on[7] = []int{1}
 	review(t, m)
-	if all := m.ListHeld(t.Context()); !strings.Contains(all[0].Problem, "not admitted") || !slices.Equal(all[0].CPUs, []int{1}) || all[0].Foreground != 9 {
+	if all := m.ListHeld(t.Context()); !strings.Contains(all[0].Problem, "not admitted") || !slices.Equal(all[0].CPUs, []int{1}) || all[0].Foreground != 7 {
 		t.Errorf("%+v", all)
 	}
 	h.all = append(h.all, domain("2", "db", 0))

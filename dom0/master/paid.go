@@ -6,14 +6,14 @@ import (
 	"context"
 	"errors"
 
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 // PaidStatus is a reservation that pays for calls and how it fares.
 type PaidStatus struct {
 	Payer
-	Domain string `json:"domain"` // the platform's number or name; empty: it does not run
-	platform.Usage
+	Domain string `json:"domain"` // the host's number or name; empty: it does not run
+	host.Usage
 	Problem string `json:"problem,omitempty"`
 }
 
@@ -23,9 +23,9 @@ func (m *Master) ListPaid(ctx context.Context) []PaidStatus {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := make([]PaidStatus, 0, len(m.payers))
-	host, ok := m.platform.(platform.Paying)
+	paying, ok := m.paying()
 	if !ok {
-		return all // what is left is another platform's
+		return all // what is left is another host's
 	}
 	for _, p := range m.allPayers() {
 		s := PaidStatus{Payer: p.Payer, Domain: p.domain.ID}
@@ -34,9 +34,9 @@ func (m *Master) ListPaid(ctx context.Context) []PaidStatus {
 			all = append(all, s)
 			continue
 		}
-		u, err := host.Paid(ctx, p.Reservation)
+		u, err := paying.Paid(ctx, p.Reservation)
 		switch {
-		case errors.Is(err, platform.ErrNoDomain):
+		case errors.Is(err, host.ErrNoDomain):
 			s.Domain = ""
 		case err != nil:
 			s.Problem = err.Error()

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -18,7 +18,7 @@ import (
 type Payment struct {
 	Key  string // whose calls: it tells payments apart
 	Wish        // the domain that may be called
-	// Listens says that the domain's server tells the platform when it is
+	// Listens says that the domain's server tells the host when it is
 	// done with a call.
 	Listens bool
 }
@@ -45,13 +45,13 @@ func (p Payer) task() rtsched.Task {
 // payer is one with the domain that it was last seen to pay for.
 type payer struct {
 	Payer
-	domain  platform.Domain
+	domain  host.Domain
 	problem error // why it pays no longer
 }
 
 // Pay returns the reservation of a configured payment, which pays for calls to
 // the domain as it is now. The one caller asks for it before it opens a channel:
-// what an earlier one left unanswered is taken as done. Errors as for Adopt; platform.ErrNotHere.
+// what an earlier one left unanswered is taken as done. Errors as for Adopt; host.ErrNotHere.
 func (m *Master) Pay(ctx context.Context, key string) (reservation uint32, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -59,7 +59,7 @@ func (m *Master) Pay(ctx context.Context, key string) (reservation uint32, err e
 	if i < 0 {
 		return 0, fmt.Errorf("nobody pays for %s any more", key)
 	}
-	all, err := m.platform.Domains(ctx)
+	all, err := m.host.Domains(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -70,23 +70,23 @@ func (m *Master) Pay(ctx context.Context, key string) (reservation uint32, err e
 	if err := m.pay(ctx, p); err != nil {
 		return 0, err
 	}
-	return p.Reservation, m.platform.(platform.Paying).Clear(ctx, p.Reservation)
+	return p.Reservation, m.host.Clear(ctx, p.Reservation)
 }
 
 // payersFor are those of the payments whose domains are there, if all fit
 // beside those that wait for theirs; lenient says that what does not fit may
 // wait. It leaves them with m, which is one to think with.
-func (m *Master) payersFor(all []platform.Domain, payments []Payment, were map[string]*payer, lenient bool) ([]*payer, error) {
+func (m *Master) payersFor(all []host.Domain, payments []Payment, were map[string]*payer, lenient bool) ([]*payer, error) {
 	var fits []*payer
 	for _, wish := range payments {
 		p, err := m.payerFor(all, wish, were)
-		if errors.Is(err, platform.ErrNoDomain) {
+		if errors.Is(err, host.ErrNoDomain) {
 			if was := were[wish.Key]; was != nil {
 				m.payers[wish.Key] = was
 			}
 			continue // until it comes
 		}
-		if was := were[wish.Key]; errors.Is(err, platform.ErrNotAdmitted) && (lenient || was != nil && was.Waits && was.task() == p.task()) {
+		if was := were[wish.Key]; errors.Is(err, host.ErrNotAdmitted) && (lenient || was != nil && was.Waits && was.task() == p.task()) {
 			p.Waits, p.problem, err = true, err, nil
 		}
 		if err != nil {
@@ -99,10 +99,10 @@ func (m *Master) payersFor(all []platform.Domain, payments []Payment, were map[s
 }
 
 // payerFor is the payer that is asked for; with a Refusal if it does not fit.
-func (m *Master) payerFor(all []platform.Domain, wish Payment, were map[string]*payer) (*payer, error) {
-	host, ok := m.platform.(platform.Paying)
+func (m *Master) payerFor(all []host.Domain, wish Payment, were map[string]*payer) (*payer, error) {
+	paying, ok := m.paying()
 	if !ok {
-		return nil, fmt.Errorf("%s: calls are not paid on platform %s: it is %w: leave out budget and period", wish.Key, m.platform.Name(), platform.ErrNotHere)
+		return nil, fmt.Errorf("%s: calls are not paid on host %s: it is %w: leave out budget and period", wish.Key, m.host.Name(), host.ErrNotHere)
 	}
 	d, err := find(all, wish.Domain)
 	if err != nil {
@@ -111,9 +111,9 @@ func (m *Master) payerFor(all []platform.Domain, wish Payment, were map[string]*
 	if d.Control {
 		return nil, fmt.Errorf("domain %s: %w: nobody pays for calls to it", d, ErrControl)
 	}
-	if m.of(d) != nil && !host.PaysAdopted() {
+	if m.of(d) != nil && !paying.Can().Both {
 		return nil, fmt.Errorf("pay for %s: domain %s: %w: it is adopted, and so pays for itself: release it, or leave out budget and period",
-			wish.Key, d, platform.ErrNotAllowed)
+			wish.Key, d, host.ErrNotAllowed)
 	}
 	p := &payer{Payer: Payer{Key: wish.Key, UUID: d.UUID, Budget: wish.Budget, Period: wish.Period, CPUs: d.CPUs, Listens: wish.Listens}, domain: d}
 	if was := were[wish.Key]; was != nil {
@@ -139,7 +139,7 @@ func (m *Master) pay(ctx context.Context, p *payer) error {
 				return err
 			}
 		}
-		return m.platform.(platform.Paying).Pay(ctx, p.domain, p.task(), p.Listens)
+		return paying{m.host}.Pay(ctx, p.domain, p.task(), p.Listens)
 	})
 	if err == nil {
 		if was == nil || was.task() != p.task() || was.domain.ID != p.domain.ID {
@@ -152,7 +152,7 @@ func (m *Master) pay(ctx context.Context, p *payer) error {
 
 // dropPayers takes the payments over, and back what none of them wants, or
 // wants for another domain.
-func (m *Master) dropPayers(ctx context.Context, all []platform.Domain, payments []Payment, keep []*payer) error {
+func (m *Master) dropPayers(ctx context.Context, all []host.Domain, payments []Payment, keep []*payer) error {
 	m.payments = payments
 	var errs []error
 	for key, p := range m.payers {
@@ -160,12 +160,12 @@ func (m *Master) dropPayers(ctx context.Context, all []platform.Domain, payments
 			continue
 		}
 		delete(m.payers, key)
-		host, ok := m.platform.(platform.Paying)
+		paying, ok := m.paying()
 		if !ok {
-			continue // what another platform's master left
+			continue // what another host's master left
 		}
 		d, _ := p.among(all)
-		if err := host.Unpay(ctx, d, p.Reservation, m.last(p)); err != nil {
+		if err := paying.Unpay(ctx, d, p.Reservation); err != nil {
 			m.payers[key] = p
 			errs = append(errs, fmt.Errorf("end paying for %s: %w", key, err))
 			continue
@@ -177,33 +177,23 @@ func (m *Master) dropPayers(ctx context.Context, all []platform.Domain, payments
 
 // waits reports whether a payer is still wanted, for a domain that is not there
 // now.
-func (m *Master) waits(all []platform.Domain, p *payer) bool {
+func (m *Master) waits(all []host.Domain, p *payer) bool {
 	_, here := p.among(all)
 	return !here && slices.ContainsFunc(m.payments, func(w Payment) bool { return w.Key == p.Key })
 }
 
 // among finds a payer's domain: the one that it pays for, as long as that lives, or
 // the one with its UUID.
-func (p *payer) among(all []platform.Domain) (platform.Domain, bool) {
-	for _, is := range []func(platform.Domain) bool{
-		func(d platform.Domain) bool { return sameDomain(d, p.domain) },
-		func(d platform.Domain) bool { return d.UUID == p.UUID },
+func (p *payer) among(all []host.Domain) (host.Domain, bool) {
+	for _, is := range []func(host.Domain) bool{
+		func(d host.Domain) bool { return sameDomain(d, p.domain) },
+		func(d host.Domain) bool { return d.UUID == p.UUID },
 	} {
 		if i := slices.IndexFunc(all, is); i >= 0 {
 			return all[i], true
 		}
 	}
-	return platform.Domain{}, false
-}
-
-// last reports whether no other pays for calls to a payer's domain.
-func (m *Master) last(p *payer) bool {
-	for _, o := range m.payers {
-		if o.Reservation != p.Reservation && o.UUID == p.UUID && !o.Waits {
-			return false
-		}
-	}
-	return true
+	return host.Domain{}, false
 }
 
 // allPayers are all, by number.
@@ -213,10 +203,10 @@ func (m *Master) allPayers() []*payer {
 
 // reviewPayers tests those again whose domains are on other CPUs now. One that
 // does not fit there pays for nothing until it does.
-func (m *Master) reviewPayers(ctx context.Context, all []platform.Domain) {
-	host, ok := m.platform.(platform.Paying)
+func (m *Master) reviewPayers(ctx context.Context, all []host.Domain) {
+	paying, ok := m.paying()
 	if !ok {
-		return // what another platform's master left
+		return // what another host's master left
 	}
 	for _, p := range m.allPayers() {
 		d, here := p.among(all)
@@ -228,11 +218,11 @@ func (m *Master) reviewPayers(ctx context.Context, all []platform.Domain) {
 		switch {
 		case err != nil && !p.Waits:
 			p.Waits = true
-			err = errors.Join(err, host.Unpay(ctx, d, p.Reservation, m.last(p)))
+			err = errors.Join(err, paying.Unpay(ctx, d, p.Reservation))
 			m.log.Warn("pays for calls no longer: it does not fit where the domain is now", "key", p.Key, "domain", d.String(), "error", err)
 		case err == nil && p.Waits:
 			p.Waits = false
-			if err = host.Pay(ctx, d, p.task(), p.Listens); err == nil {
+			if err = paying.Pay(ctx, d, p.task(), p.Listens); err == nil {
 				p.domain = d
 				m.log.Info("pays for calls again", "key", p.Key, "domain", d.String(), "reservation", p.Reservation)
 			}
@@ -242,12 +232,12 @@ func (m *Master) reviewPayers(ctx context.Context, all []platform.Domain) {
 }
 
 // Identify returns those of some domains, by number, name or UUID, that are there.
-func (m *Master) Identify(ctx context.Context, refs []string) (map[string]platform.Domain, error) {
-	all, err := m.platform.Domains(ctx)
+func (m *Master) Identify(ctx context.Context, refs []string) (map[string]host.Domain, error) {
+	all, err := m.host.Domains(ctx)
 	if err != nil {
 		return nil, err
 	}
-	found := make(map[string]platform.Domain, len(refs))
+	found := make(map[string]host.Domain, len(refs))
 	for _, ref := range refs {
 		if d, err := find(all, ref); err == nil {
 			found[ref] = d
@@ -256,20 +246,18 @@ func (m *Master) Identify(ctx context.Context, refs []string) (map[string]platfo
 	return found, nil
 }
 
-// Watches reports whether the platform sees whose server hangs.
+// Watches reports whether the host sees whose server hangs.
 func (m *Master) Watches() bool {
-	_, ok := m.platform.(platform.Watching)
-	return ok
+	return m.host.Can().Stuck
 }
 
-// Stuck returns those of some domains whose servers hang, as the platform sees
-// it; see [platform.Watching]. Domains that are not there do not.
+// Stuck returns those of some domains whose servers hang, as the host sees
+// it; see [host.Host]. Domains that are not there do not.
 func (m *Master) Stuck(ctx context.Context, refs []string) (stuck []string, err error) {
-	host, ok := m.platform.(platform.Watching)
-	if !ok {
-		return nil, fmt.Errorf("whose server hangs is %w", platform.ErrNotHere)
+	if !m.Watches() {
+		return nil, fmt.Errorf("whose server hangs is %w", host.ErrNotHere)
 	}
-	all, err := host.Domains(ctx)
+	all, err := m.host.Domains(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -278,7 +266,7 @@ func (m *Master) Stuck(ctx context.Context, refs []string) (stuck []string, err 
 		if err != nil {
 			continue
 		}
-		hangs, err := host.Stuck(ctx, d)
+		hangs, err := m.host.Stuck(ctx, d)
 		if err != nil {
 			return stuck, fmt.Errorf("domain %s: %w", d, err)
 		}

@@ -3,68 +3,13 @@
 package master
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/rtsched"
+	"github.com/vlibos/vlibos/dom0/host"
 )
-
-// payHost is a host on which calls are paid.
-type payHost struct {
-	*host
-	pays  map[uint32]string // reservation → domain, and how its server is done
-	freed []string          // domains that nobody pays for any more
-	stuck string
-	alone bool // who is adopted is paid by nobody else
-
-	cleared []uint32
-}
-
-func newPayHost(domains ...platform.Domain) *payHost {
-	return &payHost{host: newHost(domains...), pays: make(map[uint32]string)}
-}
-
-func (h *payHost) Pay(_ context.Context, d platform.Domain, r rtsched.Task, listens bool) error {
-	if h.fail != nil {
-		return h.fail
-	}
-	h.pays[r.ID], h.tasks[r.ID] = fmt.Sprint(d.ID, listens), r
-	return nil
-}
-
-func (h *payHost) Clear(_ context.Context, id uint32) error {
-	h.cleared = append(h.cleared, id)
-	return nil
-}
-
-func (h *payHost) Unpay(_ context.Context, d platform.Domain, id uint32, last bool) error {
-	if h.fail != nil {
-		return h.fail
-	}
-	delete(h.pays, id)
-	if last {
-		h.freed = append(h.freed, d.ID)
-	}
-	return nil
-}
-
-func (h *payHost) Paid(_ context.Context, id uint32) (platform.Usage, error) {
-	if h.pays[id] == "" {
-		return platform.Usage{}, platform.ErrNoDomain
-	}
-	return platform.Usage{Left: h.tasks[id].Budget}, h.fail
-}
-
-func (h *payHost) PaysAdopted() bool { return !h.alone }
-
-func (h *payHost) Stuck(_ context.Context, d platform.Domain) (bool, error) {
-	return d.Name == h.stuck, nil
-}
 
 func payment(key, domain string) Payment {
 	return Payment{Key: key, Wish: Wish{Domain: domain, Budget: 10 * ms, Period: 100 * ms}}
@@ -87,7 +32,7 @@ func pay(t *testing.T, m *Master, key string) uint32 {
 }
 
 func TestPay(t *testing.T) {
-	h := newPayHost(domain("1", "web", 0), domain("2", "db", 0), platform.Domain{ID: "0", UUID: "0", Control: true})
+	h := newPayHost(domain("1", "web", 0), domain("2", "db", 0), host.Domain{ID: "0", UUID: "0", Control: true})
 	dir := t.TempDir()
 	m := open(t, h, dir)
 	adopted := adopt(t, m, "db", 10*ms, 100*ms)
@@ -101,7 +46,7 @@ func TestPay(t *testing.T) {
 	if !slices.Equal(h.cleared, []uint32{a, b}) {
 		t.Error("what earlier channels left:", h.cleared)
 	}
-	for key, want := range map[string]error{"later": platform.ErrNoDomain, "nobody": nil} {
+	for key, want := range map[string]error{"later": host.ErrNoDomain, "nobody": nil} {
 		if _, err := m.Pay(t.Context(), key); err == nil || want != nil && !errors.Is(err, want) {
 			t.Errorf("%s: %v", key, err)
 		}
@@ -118,13 +63,13 @@ func TestPay(t *testing.T) {
 	}
 	// What is paid for is not given to others.
 	_, err := m.Adopt(t.Context(), Wish{Domain: "web", Budget: 60 * ms, Period: 100 * ms})
-	if !errors.Is(err, platform.ErrNotAdmitted) {
+	if !errors.Is(err, host.ErrNotAdmitted) {
 		t.Error(err)
 	}
 	big := payment("a", "web")
 	big.Budget = 80 * ms
 	err = m.Configure(t.Context(), nil, big, payment("b", "web"))
-	if !errors.Is(err, platform.ErrNotAdmitted) || !strings.Contains(err.Error(), "pay for") || h.tasks[a].Budget != 10*ms || len(h.pays) != 3 {
+	if !errors.Is(err, host.ErrNotAdmitted) || !strings.Contains(err.Error(), "pay for") || h.tasks[a].Budget != 10*ms || len(h.pays) != 3 {
 		t.Errorf("%v, %v", err, h.pays)
 	}
 	// The next master knows, and gives back what is not wanted.
@@ -167,13 +112,13 @@ func TestPayFails(t *testing.T) {
 		t.Error("what could not be given back was forgotten:", h.pays)
 	}
 	plain := open(t, newHost(domain("1", "web", 0)), t.TempDir())
-	if err := plain.Configure(t.Context(), nil, payment("a", "web")); !errors.Is(err, platform.ErrNotHere) || !strings.Contains(err.Error(), "leave out budget") {
+	if err := plain.Configure(t.Context(), nil, payment("a", "web")); !errors.Is(err, host.ErrNotHere) || !strings.Contains(err.Error(), "leave out budget") {
 		t.Error(err)
 	}
 	if plain.Watches() || !m.Watches() {
 		t.Error("who watches")
 	}
-	if _, err := plain.Stuck(t.Context(), nil); !errors.Is(err, platform.ErrNotHere) {
+	if _, err := plain.Stuck(t.Context(), nil); !errors.Is(err, host.ErrNotHere) {
 		t.Error(err)
 	}
 	h.stuck = "web"
@@ -215,9 +160,9 @@ func TestPayAdopted(t *testing.T) {
 	m := open(t, h, t.TempDir())
 	configure(t, m, []Wish{web}, payment("a", "web"))
 	configure(t, m, nil)
-	h.alone = true
+	h.can.Both = false
 	err := m.Configure(t.Context(), []Wish{web}, payment("a", "web"))
-	if !errors.Is(err, platform.ErrNotAllowed) || !strings.Contains(err.Error(), "release it") || len(h.pays) != 0 || len(h.adopted) != 0 {
+	if !errors.Is(err, host.ErrNotAllowed) || !strings.Contains(err.Error(), "release it") || len(h.pays) != 0 || len(h.adopted) != 0 {
 		t.Errorf("%v: %v, %v", err, h.pays, h.adopted)
 	}
 	configure(t, m, nil, payment("a", "web"))

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 func review(t *testing.T, m *Master) {
@@ -30,7 +30,7 @@ func entry(t *testing.T, m *Master, name string) Status {
 }
 
 // on fails unless the host has a domain on the reservation of that name.
-func on(t *testing.T, m *Master, h *host, name, id string) {
+func on(t *testing.T, m *Master, h *fakeHost, name, id string) {
 	t.Helper()
 	if s := entry(t, m, name); s.Domain != id || s.Problem != "" || s.Waits || h.adopted[s.Reservation] != id {
 		t.Errorf("%+v, host %v, want it on domain %s", s, h.adopted, id)
@@ -38,7 +38,7 @@ func on(t *testing.T, m *Master, h *host, name, id string) {
 }
 
 // without fails unless it does not fit, visibly, and the host has nothing for it.
-func without(t *testing.T, m *Master, h *host, name string) {
+func without(t *testing.T, m *Master, h *fakeHost, name string) {
 	t.Helper()
 	s := entry(t, m, name)
 	if _, ok := h.adopted[s.Reservation]; ok || !s.Waits || s.Domain == "" || !strings.Contains(s.Problem, "not admitted") {
@@ -97,7 +97,7 @@ func TestReservationFollowsTheUUIDWhenTheDomainIsGone(t *testing.T) {
 	h.all = append(h.all, domain("2", "web", 0))
 	review(t, m)
 	on(t, m, h, "web", "1")
-	if _, err := m.Adopt(t.Context(), Wish{Domain: "2", Budget: ms, Period: 100 * ms}); !errors.Is(err, platform.ErrNotAllowed) {
+	if _, err := m.Adopt(t.Context(), Wish{Domain: "2", Budget: ms, Period: 100 * ms}); !errors.Is(err, host.ErrNotAllowed) {
 		t.Errorf("two domains on one reservation: %v", err)
 	}
 	h.all = h.all[1:]
@@ -123,7 +123,7 @@ func TestNumberGivenAgainIsAnotherDomain(t *testing.T) {
 	}
 }
 
-// What the platform has lost is found out by reading, and done again.
+// What the host has lost is found out by reading, and done again.
 func TestLostReservationIsMadeAgain(t *testing.T) {
 	h := newHost(domain("1", "web", 0))
 	m := open(t, h, t.TempDir())
@@ -245,7 +245,7 @@ func TestConfiguredDomainWaitsForRoom(t *testing.T) {
 	}
 	// A later configuration that does not fit is refused as a whole.
 	more := append(both[:1:1], Wish{Domain: "db", Budget: 90 * ms, Period: 100 * ms})
-	if err := m.Configure(t.Context(), more); !errors.Is(err, platform.ErrNotAdmitted) {
+	if err := m.Configure(t.Context(), more); !errors.Is(err, host.ErrNotAdmitted) {
 		t.Errorf("%v", err)
 	}
 	on(t, m, h, "db", "2")

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 // Lease is how long closed gates and throttles outlive a daemon that does not
@@ -27,8 +27,8 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 	tick := time.NewTicker(reviewEvery)
 	defer tick.Stop()
 	for {
-		switch err := m.platform.Renew(Lease); {
-		case errors.Is(err, platform.ErrLease):
+		switch err := m.host.Renew(Lease); {
+		case errors.Is(err, host.ErrLease):
 			m.health.leaseLost.Add(1)
 			m.log.Warn("this master was late: gates and throttles were opened", "lease", Lease, "error", err)
 		case err != nil:
@@ -51,10 +51,10 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 	}
 }
 
-// noted logs what the platform says that it did not say before: when a domain was
+// noted logs what the host says that it did not say before: when a domain was
 // adopted, which is when a keeper begins, and at each review.
 func (m *Master) noted() {
-	notes := m.platform.Notes()
+	notes := m.host.Notes()
 	for _, n := range notes {
 		if !slices.Contains(m.notes, n) {
 			m.log.Warn("this host", "note", n)
@@ -73,7 +73,7 @@ func (m *Master) Review(ctx context.Context) error {
 	if len(m.adopted)+len(m.configured)+len(m.payers)+len(m.held) == 0 {
 		return nil
 	}
-	all, err := m.platform.Domains(ctx)
+	all, err := m.host.Domains(ctx)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func inOrder[K comparable, V any](all map[K]V, number func(V) uint32) []V {
 // readmit finds adopted domains. Those that are not as they were are tested
 // together on the CPUs where they are now: they count from when they have been
 // found to fit there, those first that had room before.
-func (m *Master) readmit(ctx context.Context, all []platform.Domain) {
+func (m *Master) readmit(ctx context.Context, all []host.Domain) {
 	var again []*adoption
 	had := make(map[*adoption]bool)
 	for _, a := range inOrder(m.adopted, func(a *adoption) uint32 { return a.Reservation }) {
@@ -102,7 +102,7 @@ func (m *Master) readmit(ctx context.Context, all []platform.Domain) {
 			if a.running() {
 				m.log.Info("an adopted domain is gone; its reservation waits for it", "domain", a.domain.String(), "uuid", a.UUID)
 			}
-			a.ID, a.domain, a.problem = "", platform.Domain{}, nil
+			a.ID, a.domain, a.problem = "", host.Domain{}, nil
 			continue
 		}
 		as := sameDomain(a.domain, d) && slices.Equal(d.CPUs, a.CPUs) && a.problem == nil && d.Err == nil
@@ -131,15 +131,15 @@ func truth(b bool) int {
 
 // sameDomain reports whether b is the domain that a was, whatever else of it has
 // changed.
-func sameDomain(a, b platform.Domain) bool { return a.ID == b.ID && a.Generation == b.Generation }
+func sameDomain(a, b host.Domain) bool { return a.ID == b.ID && a.Generation == b.Generation }
 
 // life tells a domain from all others that there ever are, whatever its UUID is.
-func life(d platform.Domain) string { return fmt.Sprintf("%s, %d", d.ID, d.Generation) }
+func life(d host.Domain) string { return fmt.Sprintf("%s, %d", d.ID, d.Generation) }
 
 // locate finds where an adoption's domain is: the one that runs on it, as long as
 // that lives, or else the one with its UUID. Toolstacks give a domain another UUID
 // when it is renamed, and while it is destroyed.
-func (m *Master) locate(ctx context.Context, all []platform.Domain, a *adoption) (platform.Domain, bool) {
+func (m *Master) locate(ctx context.Context, all []host.Domain, a *adoption) (host.Domain, bool) {
 	for _, d := range all {
 		if d.ID != a.ID {
 			continue
@@ -147,22 +147,22 @@ func (m *Master) locate(ctx context.Context, all []platform.Domain, a *adoption)
 		if a.running() && sameDomain(a.domain, d) {
 			return d, true
 		}
-		if !a.running() { // an earlier master's: the platform knows whether it is that one
-			if _, err := m.platform.Usage(ctx, d, a.Reservation); !errors.Is(err, platform.ErrNoDomain) {
+		if !a.running() { // an earlier master's: the host knows whether it is that one
+			if _, err := m.host.Usage(ctx, ofDomain(d, a.task(), a.Class)); !errors.Is(err, host.ErrNoDomain) {
 				return d, true
 			}
 		}
 	}
-	i := slices.IndexFunc(all, func(d platform.Domain) bool { return d.UUID == a.UUID })
+	i := slices.IndexFunc(all, func(d host.Domain) bool { return d.UUID == a.UUID })
 	if i < 0 {
-		return platform.Domain{}, false
+		return host.Domain{}, false
 	}
 	return all[i], true
 }
 
 // of is the adoption of a domain: the one that it runs on, or that waits for one
 // of its UUID.
-func (m *Master) of(d platform.Domain) *adoption {
+func (m *Master) of(d host.Domain) *adoption {
 	for _, a := range m.adopted {
 		if a.running() && sameDomain(a.domain, d) {
 			return a
@@ -182,9 +182,9 @@ func (m *Master) again(ctx context.Context, a *adoption) {
 		a.Waits = false
 		err = m.named(m.start(ctx, a))
 	}
-	if errors.Is(err, platform.ErrNotAdmitted) {
+	if errors.Is(err, host.ErrNotAdmitted) {
 		a.Waits = true
-		err = errors.Join(err, m.platform.Release(ctx, a.domain, a.Reservation))
+		err = errors.Join(err, m.freed(ctx, a.domain, a.Reservation))
 	}
 	if err == nil {
 		m.log.Info("an adopted domain is on its reservation", "domain", a.domain.String(), "uuid", a.UUID, "reservation", a.Reservation)

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 // Trial is what was assumed for wishes that would fit.
@@ -24,7 +24,7 @@ func (m *Master) Try(ctx context.Context, wishes []Wish) (Trial, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := Trial{Absent: []string{}, CPUs: []int{}}
-	all, err := m.platform.Domains(ctx)
+	all, err := m.host.Domains(ctx)
 	if err != nil {
 		return t, err
 	}
@@ -34,8 +34,8 @@ func (m *Master) Try(ctx context.Context, wishes []Wish) (Trial, error) {
 	}
 	what := m.whatIf(func(*adoption) bool { return true })
 	for _, w := range wishes {
-		if _, err := find(all, w.Domain); errors.Is(err, platform.ErrNoDomain) && len(cpus) > 0 && w.Domain != "" && !named(all, w.Domain) {
-			all = append(all, platform.Domain{ID: w.Domain, UUID: w.Domain, Name: w.Domain, CPUs: cpus})
+		if _, err := find(all, w.Domain); errors.Is(err, host.ErrNoDomain) && len(cpus) > 0 && w.Domain != "" && !named(all, w.Domain) {
+			all = append(all, host.Domain{ID: w.Domain, UUID: w.Domain, Name: w.Domain, CPUs: cpus})
 			t.Absent, t.CPUs = append(t.Absent, w.Domain), cpus
 		}
 		a, err := what.wanted(all, w)
@@ -49,12 +49,12 @@ func (m *Master) Try(ctx context.Context, wishes []Wish) (Trial, error) {
 
 // cpus are those on which any domain may run; where there is no domain, the
 // host's, if it says which.
-func (m *Master) cpus(all []platform.Domain) (cpus []int, err error) {
+func (m *Master) cpus(all []host.Domain) (cpus []int, err error) {
 	for _, d := range all {
 		cpus = append(cpus, d.CPUs...)
 	}
-	if host, ok := m.platform.(interface{ CPUs() ([]int, error) }); ok && len(cpus) == 0 {
-		if cpus, err = host.CPUs(); err != nil {
+	if len(cpus) == 0 {
+		if cpus, err = m.host.CPUs(); err != nil && !errors.Is(err, host.ErrNotHere) {
 			return nil, err
 		}
 	}
@@ -63,6 +63,6 @@ func (m *Master) cpus(all []platform.Domain) (cpus []int, err error) {
 }
 
 // named reports whether any domain is meant, though it may not be the only one.
-func named(all []platform.Domain, ref string) bool {
-	return slices.ContainsFunc(all, func(d platform.Domain) bool { return d.Means(ref) })
+func named(all []host.Domain, ref string) bool {
+	return slices.ContainsFunc(all, func(d host.Domain) bool { return d.Means(ref) })
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/vlibos/vlibos/dom0/platform"
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 // A domain that does not exist yet is planned for, on every CPU.
@@ -24,12 +24,12 @@ func TestTryPlansForDomainsToCome(t *testing.T) {
 		{{Domain: "later", Budget: 60 * ms, Period: 100 * ms}},
 		{{Domain: "later", Budget: 30 * ms, Period: 100 * ms}, {Domain: "db", Budget: 70 * ms, Period: 100 * ms}},
 	} {
-		if _, err := m.Try(t.Context(), w); !errors.Is(err, platform.ErrNotAdmitted) {
+		if _, err := m.Try(t.Context(), w); !errors.Is(err, host.ErrNotAdmitted) {
 			t.Errorf("%v: %v", w, err)
 		}
 	}
 	// A name of several is no domain to come.
-	if _, err := m.Try(t.Context(), []Wish{{Domain: "twin", Budget: ms, Period: 100 * ms}}); !errors.Is(err, platform.ErrNoDomain) {
+	if _, err := m.Try(t.Context(), []Wish{{Domain: "twin", Budget: ms, Period: 100 * ms}}); !errors.Is(err, host.ErrNoDomain) {
 		t.Error(err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/vlibos/vlibos/receipt"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 var callLabels = []string{"uid", "comm", "uuid", "name", "library", "function"}

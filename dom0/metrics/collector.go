@@ -4,25 +4,24 @@ package metrics
 
 import (
 	"context"
-	"strings"
-	"unicode"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/vlibos/vlibos/dom0/gateway"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/throttling"
-	"github.com/vlibos/vlibos/receipt"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
+	"github.com/vlibos/vlibos/internal/printable"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 // Source is where the figures come from.
 type Source struct {
 	Master interface {
-		Platform() string
+		Host() string
 		List(context.Context) ([]master.Status, error)
 		Health() master.Health
-		Identify(ctx context.Context, refs []string) (map[string]platform.Domain, error)
+		Identify(ctx context.Context, refs []string) (map[string]host.Domain, error)
 	}
 	Gateway interface {
 		List() []gateway.Status
@@ -54,7 +53,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	buildInfo = describe("build_info", "Always 1; the labels say which vlibmaster serves, on which platform.", "version", "commit", "go_version", "platform")
+	buildInfo = describe("build_info", "Always 1; the labels say which vlibmaster serves, on which host.", "version", "commit", "go_version", "host")
 
 	collected = describe("collection_success", "Whether what the metrics of this part come from could be read: reservations, calls, or gateway.", "part")
 
@@ -76,7 +75,7 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector. A part that cannot be read is
 // missing; the others are there.
 func (c *collector) Collect(to chan<- prometheus.Metric) {
-	gauge(to, buildInfo, 1, c.Version, c.Commit, c.Go, c.Master.Platform())
+	gauge(to, buildInfo, 1, c.Version, c.Commit, c.Go, c.Master.Host())
 	h := c.Master.Health()
 	counter(to, leaseLost, float64(h.LeaseLost))
 	counter(to, reviewErrors, float64(h.ReviewErrors))
@@ -101,16 +100,11 @@ func counter(to chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels 
 	to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, clean(labels)...)
 }
 
-// clean makes labels of whatever they are: names are the guests' own, and what
-// is not UTF-8 would cost the whole scrape.
+// clean makes labels printable: guests choose their names, and one label that is
+// not UTF-8 would fail the whole scrape.
 func clean(labels []string) []string {
 	for i, l := range labels {
-		labels[i] = strings.Map(func(r rune) rune {
-			if unicode.IsPrint(r) {
-				return r
-			}
-			return unicode.ReplacementChar
-		}, strings.ToValidUTF8(l, string(unicode.ReplacementChar)))
+		labels[i] = printable.Line(l)
 	}
 	return labels
 }

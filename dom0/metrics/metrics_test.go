@@ -18,30 +18,31 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/vlibos/vlibos/dom0/gateway"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/throttling"
-	"github.com/vlibos/vlibos/receipt"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // host says what it is told to.
-type host struct {
+type fakeHost struct {
 	all  []master.Status
 	fail error
 }
 
-func (h *host) Platform() string                              { return "test" }
-func (h *host) List(context.Context) ([]master.Status, error) { return h.all, h.fail }
-func (h *host) Health() master.Health                         { return master.Health{LeaseLost: 2, ReviewErrors: 3} }
+func (h *fakeHost) Host() string                                  { return "test" }
+func (h *fakeHost) List(context.Context) ([]master.Status, error) { return h.all, h.fail }
+func (h *fakeHost) Health() master.Health                         { return master.Health{LeaseLost: 2, ReviewErrors: 3} }
 
 const ms = time.Millisecond
 
-func (h *host) Identify(_ context.Context, refs []string) (map[string]platform.Domain, error) {
-	all := map[string]platform.Domain{}
+func (h *fakeHost) Identify(_ context.Context, refs []string) (map[string]host.Domain, error) {
+	all := map[string]host.Domain{}
 	for _, ref := range refs {
 		if ref == "web" || ref == "U-1" {
-			all[ref] = platform.Domain{ID: "1", UUID: "u-1", Name: "web"}
+			all[ref] = host.Domain{ID: "1", UUID: "u-1", Name: "web"}
 		}
 	}
 	if h.fail != nil {
@@ -82,7 +83,7 @@ func (t throttleOf) Status() *throttling.Status {
 func status(uuid, name, domain string) master.Status {
 	return master.Status{
 		Adoption: master.Adoption{UUID: uuid, Name: name, Budget: 10 * ms, Period: 100 * ms, CPUs: []int{0, 1}},
-		Domain:   domain, Usage: platform.Usage{Foreground: 3 * time.Second, Background: 500 * ms, Throttled: ms, Left: 4 * ms, Next: 50 * ms},
+		Domain:   domain, Usage: host.Usage{Foreground: 3 * time.Second, Background: 500 * ms, Throttled: ms, Left: 4 * ms, Next: 50 * ms},
 	}
 }
 
@@ -101,7 +102,7 @@ func calledBy(t *testing.T) *receipt.Shelf {
 	t.Cleanup(func() { b.Close() })
 	r := b.Recorder(receipt.Caller{UID: 33, Comm: "tool"}, "u-1", "web")
 	r.Record("libz.so.1", "crc32", vlibcall.Receipt{
-		Wall: 1024, Cost: &vlibcall.Cost{Foreground: 700, Background: 100, Queued: 5, Throttled: 9, Deschedules: 4},
+		Wall: 1024, Cost: &transport.Cost{Foreground: 700, Background: 100, Queued: 5, Throttled: 9, Deschedules: 4},
 	}, nil)
 	r.Record("libz.so.1", "crc32", vlibcall.Receipt{Wall: 1025}, vlibcall.ErrTimeout)
 	b.Recorder(receipt.Caller{UID: 0, Comm: "a\xff\n"}, "u\"2\x1b[2J", "evil\n} 1\n\xc3").Record("l\\", "f", vlibcall.Receipt{Wall: ms}, nil)
@@ -110,7 +111,7 @@ func calledBy(t *testing.T) *receipt.Shelf {
 
 func source(t *testing.T) Source {
 	return Source{
-		Master: &host{all: []master.Status{
+		Master: &fakeHost{all: []master.Status{
 			status("u-1", "web", "1"), status("u-2", "db", ""),
 			status("u-3", "evil\"\n} 1\n\x1b\xff\u202e", "3"), status("u\x01", "a", "4"), status("u\x02", "b", "5"),
 		}},
@@ -136,7 +137,7 @@ func TestFigures(t *testing.T) {
 	text := exposition(t, source(t))
 	const web, crc = `{name="web",uuid="u-1"}`, `comm="tool",function="crc32",library="libz.so.1",name="web",uid="33",uuid="u-1"`
 	for _, want := range []string{
-		`vlibos_build_info{commit="abc",go_version="go",platform="test",version="v1"} 1`,
+		`vlibos_build_info{commit="abc",go_version="go",host="test",version="v1"} 1`,
 		`vlibos_lease_lost_total 2`,
 		`vlibos_review_errors_total 3`,
 		`vlibos_collection_success{part="calls"} 1`,
@@ -214,7 +215,7 @@ func TestDomainsWithoutTheirReservation(t *testing.T) {
 	absent := func(name string) master.Status {
 		return master.Status{Adoption: master.Adoption{Name: name, Budget: ms, Period: 100 * ms}, Absent: true, Problem: "no domain has that name"}
 	}
-	s.Master = &host{all: []master.Status{web, db, absent("wbe"), absent("bd")}, fail: errors.New("domain 2: invalid argument")}
+	s.Master = &fakeHost{all: []master.Status{web, db, absent("wbe"), absent("bd")}, fail: errors.New("domain 2: invalid argument")}
 	text := exposition(t, s)
 	for _, want := range []string{
 		`vlibos_cpu_reserved_ratio{cpu="0"} 0.1`,
@@ -272,7 +273,7 @@ func TestLint(t *testing.T) {
 // What cannot be read is missing, and said to be; the rest is there.
 func TestPartsFailAlone(t *testing.T) {
 	s := source(t)
-	s.Master = &host{fail: errors.New("xenstored does not answer")}
+	s.Master = &fakeHost{fail: errors.New("xenstored does not answer")}
 	text := exposition(t, s)
 	for want, is := range map[string]bool{
 		`vlibos_collection_success{part="reservations"} 0`: true,
@@ -291,7 +292,7 @@ func TestPartsFailAlone(t *testing.T) {
 // A domain that is gone for a while keeps its series, and who throttles nothing
 // has none.
 func TestNamesAreRemembered(t *testing.T) {
-	s, m := source(t), &host{}
+	s, m := source(t), &fakeHost{}
 	s.Master, s.Throttle = m, throttleOf{off: true}
 	h := Handler(s, build, slog.New(slog.DiscardHandler))
 	scrape := func() string {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/vlibos/vlibos/dom0/throttling"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
 )
 
 var (

@@ -9,8 +9,8 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/throttling"
-	"github.com/vlibos/vlibos/receipt"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 // Sample is what a master said at one time.
@@ -24,7 +24,7 @@ type Sample struct {
 type Frame struct {
 	Time         time.Time     `json:"time"`
 	Interval     time.Duration `json:"interval_ns"`
-	Platform     string        `json:"platform"`
+	Host         string        `json:"host"`
 	CPUs         []CPU         `json:"cpus"`
 	Reservations []Reservation `json:"reservations"`
 	// Throttle is the one that runs; nil: none.
@@ -73,7 +73,7 @@ func known(p *float64) float64 {
 
 // Compare tells what happened between two samples.
 func Compare(before, now Sample) Frame {
-	f := Frame{Time: now.At, Interval: now.At.Sub(before.At), Platform: now.Host.Platform,
+	f := Frame{Time: now.At, Interval: now.At.Sub(before.At), Host: now.Host.Host,
 		Throttle: now.Host.Throttle, CPUs: []CPU{}, Reservations: []Reservation{}, Calls: []Calls{}}
 	reserved := make(map[int]float64)
 	for _, s := range now.Host.Adopted {

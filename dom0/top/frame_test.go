@@ -5,16 +5,16 @@ package top
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/platform"
-	"github.com/vlibos/vlibos/dom0/throttling"
-	"github.com/vlibos/vlibos/receipt"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
 const ms = time.Millisecond
@@ -24,7 +24,7 @@ var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 func status(id uint32, name, domain string, foreground, background, throttled time.Duration) master.Status {
 	return master.Status{
 		Adoption: master.Adoption{UUID: "u-" + name, Name: name, Reservation: id, Budget: 10 * ms, Period: 40 * ms, CPUs: []int{1}},
-		Domain:   domain, Usage: platform.Usage{Foreground: foreground, Background: background, Throttled: throttled, Left: 5 * ms},
+		Domain:   domain, Usage: host.Usage{Foreground: foreground, Background: background, Throttled: throttled, Left: 5 * ms},
 	}
 }
 
@@ -46,12 +46,12 @@ func account(t *testing.T, uid uint32, function string, ns, n int, failed uint64
 
 // between is a frame of two seconds.
 func between(t *testing.T) Frame {
-	before := Sample{At: start, Host: control.Host{Platform: "test", Adopted: []master.Status{
+	before := Sample{At: start, Host: control.Host{Host: "test", Adopted: []master.Status{
 		status(2048, "web", "1", time.Second, 0, 0), status(2049, "batch", "2", 0, time.Second, time.Second),
 		status(2050, "anew", "3", 5*time.Second, 0, 0), status(2051, "back", "4", 0, 0, 0), status(2052, "gone", "5", ms, 0, 0),
 	}}}
 	before.Calls.Accounts = []receipt.Account{account(t, 0, "crc32", 100, 10, 1), account(t, 7, "crc32", 100, 5, 0)}
-	now := Sample{At: start.Add(2 * time.Second), Host: control.Host{Platform: "test", Adopted: []master.Status{
+	now := Sample{At: start.Add(2 * time.Second), Host: control.Host{Host: "test", Adopted: []master.Status{
 		status(2048, "web", "1", 1500*ms, 100*ms, 0), status(2049, "batch", "2", 0, 2500*ms, 1200*ms),
 		status(2050, "anew", "3", 0, 0, 0), status(2051, "back", "9", ms, 0, 0), status(2052, "gone", "", 0, 0, 0),
 		status(2053, "evil\x1b[2J\n\u202e", "6", 0, 0, 0),
@@ -63,9 +63,9 @@ func between(t *testing.T) Frame {
 	return Compare(before, now)
 }
 
-func TestCompare(t *testing.T) {
+func TestSharesAreOfTheInterval(t *testing.T) {
 	f := between(t)
-	if f.Interval != 2*time.Second || f.Platform != "test" || len(f.CPUs) != 1 || f.CPUs[0] != (CPU{1, 1.5}) {
+	if f.Interval != 2*time.Second || f.Host != "test" || len(f.CPUs) != 1 || f.CPUs[0] != (CPU{1, 1.5}) {
 		t.Errorf("%+v", f)
 	}
 	share := func(p *float64) string {
@@ -93,7 +93,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-func TestSort(t *testing.T) {
+func TestEachOrderSortsBothTables(t *testing.T) {
 	for order, want := range map[Order]string{
 		ByUse:   "[batch web anew back gone evil\x1b[2J\n\u202e] [crc32 \x1b]0;evil\a]",
 		ByName:  "[anew back batch evil\x1b[2J\n\u202e gone web] [\x1b]0;evil\a crc32]",
@@ -117,17 +117,14 @@ func TestSort(t *testing.T) {
 	}
 }
 
-func text(lines []Line) string {
-	var b strings.Builder
-	for _, l := range lines {
-		b.WriteString(l.Text + "\n")
-	}
-	return b.String()
+// text is a frame without the spaces that end its lines.
+func text(f Frame, l Look) string {
+	return regexp.MustCompile(` +\n`).ReplaceAllString(f.Text(l), "\n")
 }
 
-func TestLines(t *testing.T) {
+func TestTextAlignsAndCleansNames(t *testing.T) {
 	f := between(t)
-	got := text(f.Lines(Look{Order: ByUse}))
+	got := text(f, Look{Order: ByUse})
 	want := `03:04:07  test  reservations: 6  CPUs reserved: 1: 150 %  sorted by use
 
 DOMAIN     NAME        FORE %  BACK %  THROTTLED %  BUDGET  PERIOD  LEFT              PROBLEM
@@ -148,21 +145,22 @@ web     libz     �]0;evil�      1.0    68ns    68ns       0.0      2       0
 	f.Throttle = &throttling.Status{Source: "evil\x1b", Policy: "rate", State: throttling.Enough}
 	_, tables, _ := strings.Cut(want, "\n\n")
 	headline, _, _ := strings.Cut(want, "\n")
-	want = headline + "\n\nthrottle: evil�, policy rate, latency -, open: the policy wants nobody to idle\n" + tables
-	if got := text(f.Lines(Look{Order: ByUse})); got != want {
+	want = headline + "\n\nthrottle: evil�, policy rate, latency -, open: memory is fast enough for the policy\n" + tables
+	if got := text(f, Look{Order: ByUse}); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
 }
 
-// What does not fit where its domain is counts on no CPU; it and what no domain is
-// called say why.
+// A reservation that was not admitted counts on no CPU. It, and one whose domain is
+// absent, say why.
 func TestDomainsWithoutTheirReservationSayWhy(t *testing.T) {
 	now := Sample{Host: control.Host{Adopted: []master.Status{
 		{Adoption: master.Adoption{Name: "web", Reservation: 2048, Budget: 80 * ms, Period: 100 * ms, CPUs: []int{1}}, Domain: "1"},
 		{Adoption: master.Adoption{Name: "db", Reservation: 2049, Budget: 80 * ms, Period: 100 * ms, CPUs: []int{1}, Waits: true}, Domain: "2", Problem: "not admitted"},
 		{Adoption: master.Adoption{Name: "wbe", Budget: ms, Period: 100 * ms, Configured: true}, Absent: true, Problem: "no domain has that name"},
 	}}}
-	got := text(func() []Line { f := Compare(now, now); return f.Lines(Look{Order: ByName}) }())
+	f := Compare(now, now)
+	got := text(f, Look{Order: ByName})
 	want := `CPUs reserved: 1: 80 %  sorted by name
 
 DOMAIN    NAME  FORE %  BACK %  THROTTLED %  BUDGET  PERIOD  LEFT            PROBLEM
@@ -175,42 +173,35 @@ DOMAIN    NAME  FORE %  BACK %  THROTTLED %  BUDGET  PERIOD  LEFT            PRO
 	}
 }
 
-// Whatever the size, no line is too long, there are not too many, and nothing
-// in them moves the cursor.
-func TestLinesFit(t *testing.T) {
-	for width := 1; width < 130; width += 7 {
-		for height := 1; height < 30; height += 3 {
-			f := between(t)
-			for range 20 {
-				f.Reservations = append(f.Reservations, f.Reservations[0])
-				f.Reservations[len(f.Reservations)-1].Problem = strings.Repeat("\x1b[31m why ", 40)
-				f.Calls = append(f.Calls, f.Calls[0])
+// Whatever the height, the text fits and says how many rows are missing; nothing in
+// it moves the cursor.
+func TestTextFitsTheTerminalsHeight(t *testing.T) {
+	for height := 1; height < 30; height += 3 {
+		f := between(t)
+		for range 20 {
+			f.Reservations = append(f.Reservations, f.Reservations[0])
+			f.Reservations[len(f.Reservations)-1].Problem = strings.Repeat("\x1b[31m why ", 40)
+			f.Calls = append(f.Calls, f.Calls[0])
+		}
+		if height%2 == 0 {
+			f.Throttle = &throttling.Status{Source: "probe", State: throttling.Closed, CPUs: make([]throttling.CPU, 64)}
+		}
+		for _, help := range []bool{false, true} {
+			got := f.Text(Look{Height: height, Status: "bad\nluck", Help: help})
+			if n := strings.Count(got, "\n"); height > 9 && n > max(height, 12) {
+				t.Fatalf("%d lines in %d:\n%s", n, height, got)
 			}
-			if height%2 == 0 {
-				f.Throttle = &throttling.Status{Source: "probe", State: throttling.Closed, CPUs: make([]throttling.CPU, 64)}
+			if strings.ContainsAny(got, "\x1b\r\a\t") {
+				t.Fatalf("%q", got)
 			}
-			for _, help := range []bool{false, true} {
-				lines := f.Lines(Look{Width: width, Height: height, Status: "bad\nluck", Help: help})
-				if len(lines) > height {
-					t.Fatalf("%d lines in %d", len(lines), height)
-				}
-				for _, l := range lines {
-					if n := utf8.RuneCountInString(l.Text); n > width {
-						t.Fatalf("%d characters in %d: %q", n, width, l.Text)
-					}
-					if strings.ContainsAny(l.Text, "\x1b\n\r\a") {
-						t.Fatalf("%q", l.Text)
-					}
-				}
-				if height > 8 && width > 60 && !help && !strings.Contains(text(lines), " more\n") {
-					t.Fatalf("what is missing is not said:\n%s", text(lines))
-				}
+			if height > 9 && !help && !strings.Contains(got, " more\n") {
+				t.Fatalf("missing rows are not counted:\n%s", got)
 			}
 		}
 	}
 }
 
-func TestFirstFrame(t *testing.T) {
+func TestSharesOfTheFirstFrameAreNull(t *testing.T) {
 	s := Sample{At: start, Host: control.Host{Adopted: []master.Status{status(2048, "web", "1", 0, 0, 0)}}}
 	f := Compare(s, s)
 	if r := f.Reservations[0]; r.ForegroundShare != nil {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The simulator's own books, and their comparison with the runqueues'. */
+/* The simulator's own accounts, and their comparison with the runqueues'. */
 #include "check.h"
 #include "simulator.h"
 
 /*
  * The most foreground time that a window of one period may see: C, or twice
- * that if a shorter or equal period may have put the first C off. A timer may
- * let the first begin late, and the last end late.
+ * that if a task with a shorter or equal period may have delayed the first C.
+ * A late timer may let the first begin late, and the last end late.
  */
 static s_time_t most(const struct account *a)
 {
@@ -95,7 +95,7 @@ void sim_finish(void)
     unsigned int i;
 
     for ( i = 0; i < sim.tasks; i++ )
-        sim_sleep(&sim.task[i]); /* what it was denied is counted by then */
+        sim_sleep(&sim.task[i]); /* counts what it was denied so far */
     for ( i = 0; i < sim.cpus; i++ )
     {
         struct vlib_runqueue *q = &sim.cpu[i].queue;

@@ -22,14 +22,14 @@ int sched_res_rculock;
 unsigned int fake_processor;
 bool fake_flask;
 
-/* Called at each basic block of the module. */
+/* Called by the compiler at each basic block of the module. */
 void __sanitizer_cov_trace_pc(void);
 void __sanitizer_cov_trace_pc(void)
 {
     fake_blocks++;
 }
 
-static void allow(void *p, size_t size, bool may)
+static void permit(void *p, size_t size, bool may)
 {
     if ( may )
         ASAN_UNPOISON_MEMORY_REGION(p, size);
@@ -37,13 +37,13 @@ static void allow(void *p, size_t size, bool may)
         ASAN_POISON_MEMORY_REGION(p, size);
 }
 
-/* A runqueue, and an account's use, are their lock holder's alone. */
+/* A runqueue, and an account's use, may be accessed only under their locks. */
 static void touchable(spinlock_t *l, bool may)
 {
     unsigned int i;
 
     if ( !l->kind )
-        allow(&container_of(l, struct vlib_account, lock)->usage,
+        permit(&container_of(l, struct vlib_account, lock)->usage,
               sizeof(struct vlib_usage), may);
     for ( i = 0; l->kind == &fake_scheduler_lock && i < MAX_CPUS; i++ )
     {
@@ -51,14 +51,14 @@ static void touchable(spinlock_t *l, bool may)
 
         if ( !q || l != machine.cpu[i]->schedule_lock )
             continue;
-        allow(q, sizeof(struct vlib_runqueue), may);
+        permit(q, sizeof(struct vlib_runqueue), may);
     }
 }
 
 void spin_lock(spinlock_t *l)
 {
-    CHECK(!l->held, "a lock is taken twice");
-    l->held = true;
+    CHECK(!l->locked, "a lock is taken twice");
+    l->locked = true;
     l->since = fake_blocks;
     touchable(l, true);
 }
@@ -67,9 +67,9 @@ void spin_unlock(spinlock_t *l)
 {
     struct fake_lock_kind *k = l->kind ?: &fake_account_lock;
 
-    CHECK(l->held, "a lock is not held");
+    CHECK(l->locked, "a lock is not held");
     touchable(l, false);
-    l->held = false;
+    l->locked = false;
     k->longest = max(k->longest, fake_blocks - l->since);
     if ( fake_meanwhile && k == &fake_module_lock )
     {
@@ -126,7 +126,7 @@ int evtchn_send(struct domain *d, unsigned int port)
 
 struct sched_resource *get_sched_res(unsigned int cpu)
 {
-    CHECK(sched_res_rculock > 0, "CPU %u's resource without RCU", cpu);
+    CHECK(sched_res_rculock > 0, "CPU %u's resource used without RCU", cpu);
     return cpu < MAX_CPUS ? machine.cpu[cpu] : NULL;
 }
 
@@ -140,7 +140,7 @@ spinlock_t *pcpu_schedule_lock(unsigned int cpu)
 
 void fake_kick(unsigned int cpu)
 {
-    CHECK(cpu_online(cpu), "CPU %u is kicked, and offline", cpu);
+    CHECK(cpu_online(cpu), "CPU %u is kicked while offline", cpu);
     machine.kicked |= 1ULL << cpu;
 }
 
@@ -189,7 +189,7 @@ bool hypercall_preempt_check(void)
     return false;
 }
 
-/* Without Flask the first of each pair decides, with it the second. */
+/* Without Flask the first of each pair of hooks decides, with it the second. */
 static int only_privileged(bool asked_here)
 {
     return !asked_here || current->domain->is_privileged ? 0 : -EPERM;

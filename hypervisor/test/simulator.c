@@ -127,7 +127,7 @@ void sim_spare(struct task *t, bool spared)
     vlib_spare(&t->vlib, spared, sim.now);
 }
 
-/* Those who pay from a look again, as they must after any change of it. */
+/* Re-evaluates tasks that run on a, as is necessary after any change of it. */
 static void requeue(struct account *a)
 {
     unsigned int i;

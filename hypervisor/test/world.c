@@ -110,7 +110,7 @@ void world_init(void)
 {
     unsigned int c;
 
-    /* The module's own lists outlive a world. */
+    /* The module's own lists survive a world. */
     for ( c = 0; c < CLIENTS; c++ )
         if ( world.r[c].last )
             vlib_call_stop(&world.r[c], VLIB_CALL_cancelled);
@@ -127,7 +127,7 @@ void world_init(void)
     INIT_LIST_HEAD(&world.vd.units);
     list_add_tail(&world.unit.list, &world.vd.units);
     INIT_LIST_HEAD(&world.vd.queue);
-    INIT_LIST_HEAD(&world.vd.left);
+    INIT_LIST_HEAD(&world.vd.busy);
     vlib_gate_come(&world.vd);
     INIT_LIST_HEAD(&vlib_domains);
     list_add_tail(&world.vd.list, &vlib_domains);

@@ -76,19 +76,23 @@ func (p Page) Write(w io.Writer) error {
 	return err
 }
 
-// group is a group's text. A section of it that the page has too, such as the
-// exit codes in the help of a command, is not said again.
+// group is a group's text.
 func (b *troff) group(text string, known []section) {
 	before, own := split(text)
 	b.prose(before)
-	for _, s := range own {
-		if slices.ContainsFunc(known, func(k section) bool { return k.title == s.title && slices.Equal(k.lines, s.lines) }) {
-			continue
-		}
+	for _, s := range unsaid(own, known) {
 		b.macro("PP")
 		b.bold(s.title)
 		b.prose(s.lines)
 	}
+}
+
+// unsaid are a group's own sections without those that the page has too, such
+// as the exit codes in the help of a command.
+func unsaid(own, known []section) []section {
+	return slices.DeleteFunc(own, func(s section) bool {
+		return slices.ContainsFunc(known, func(k section) bool { return k.title == s.title && slices.Equal(k.lines, s.lines) })
+	})
 }
 
 type section struct {

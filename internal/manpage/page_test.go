@@ -71,6 +71,24 @@ c(1)
 	}
 }
 
+func TestMarkdown(t *testing.T) {
+	got := Page{
+		Name: "a-b", Section: 8, Summary: "does it", Date: time.Unix(0, 0), Version: "1~2",
+		Synopsis: []string{"a-b FILE"},
+		Text:     "First\nline of <two>.\n\n   an 'example'\n\n   of *two\n\nSecond.\n\nEXIT CODES\n   0   fine\n",
+		Groups: []Group{
+			{Title: "FLAGS", Entries: []Entry{{"--x Y", "what Y is, " + strings.Repeat("and more, ", 9) + "and all"}}},
+			{Title: "a-b c", Below: true, Text: "Does c.\n\nEXIT CODES\n   0   fine\n\nOTHER\nText."},
+		},
+	}.Markdown()
+	want := "# a-b\n\nDoes it.\n\n```\na-b FILE\n```\n\nFirst line of &lt;two>.\n\n```\nan 'example'\n\nof *two\n```\n\nSecond.\n" +
+		"\n## Flags\n\n- `--x Y`: what Y is, and more, and more, and more, and more, and more, and more, and more, and\n  more, and more, and all\n" +
+		"\n### a-b c\n\nDoes c.\n\n**OTHER**\n\nText.\n\n## Exit codes\n\n```\n0   fine\n```\n"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 // What a description holds is never a request to troff.
 func TestNothingIsARequest(t *testing.T) {
 	got := written(t, Page{Text: ".de evil\n'so /etc/passwd\n   .sy ls\n\n   .x\n\\n(.l"})

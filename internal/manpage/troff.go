@@ -32,7 +32,24 @@ func (b *troff) example(lines []string) {
 
 // prose is paragraphs, and examples where lines are indented.
 func (b *troff) prose(lines []string) {
-	for begun := false; len(lines) > 0; {
+	for i, part := range parts(lines) {
+		if i > 0 {
+			b.macro("PP")
+		}
+		if indented(part[0]) {
+			b.example(part)
+			continue
+		}
+		for _, l := range part {
+			b.text(l)
+		}
+	}
+}
+
+// parts splits lines into paragraphs and examples. An example includes the
+// empty lines between its own.
+func parts(lines []string) (all [][]string) {
+	for len(lines) > 0 {
 		n := 0
 		switch {
 		case lines[0] == "":
@@ -47,19 +64,10 @@ func (b *troff) prose(lines []string) {
 				n++
 			}
 		}
-		if begun {
-			b.macro("PP")
-		}
-		begun = true
-		if indented(lines[0]) {
-			b.example(lines[:n])
-		} else {
-			for _, l := range lines[:n] {
-				b.text(l)
-			}
-		}
+		all = append(all, lines[:n:n])
 		lines = lines[n:]
 	}
+	return all
 }
 
 func indented(line string) bool { return strings.HasPrefix(line, " ") }

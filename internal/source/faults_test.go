@@ -14,9 +14,9 @@ import (
 	"testing"
 )
 
-// docs/faults.md names the test of each fault; each of them is there.
+// docs/research/faults.md names the test of each fault; each of them is there.
 func TestFaultsHaveTheTestsTheyName(t *testing.T) {
-	page, err := os.ReadFile("../../docs/faults.md")
+	page, err := os.ReadFile("../../docs/research/faults.md")
 	if err != nil {
 		t.Fatal(err)
 	}

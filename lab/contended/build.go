@@ -16,7 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/vlibos/vlibos/lab/aside"
+	"github.com/vlibos/vlibos/lab/cachedir"
 	"github.com/vlibos/vlibos/lab/image"
 )
 
@@ -102,7 +102,7 @@ func (c *Cache) key(ctx context.Context, include string) (string, error) {
 
 // compile makes the folder dir with the plugin.
 func (c *Cache) compile(ctx context.Context, include, dir string) error {
-	return aside.Make(c.dir, dir, func(tmp, out string) error {
+	return cachedir.Make(c.dir, dir, func(tmp, out string) error {
 		if err := os.CopyFS(tmp, sources); err != nil {
 			return err
 		}

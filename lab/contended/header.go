@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/vlibos/vlibos/lab/aside"
+	"github.com/vlibos/vlibos/lab/cachedir"
 	"github.com/vlibos/vlibos/lab/debs"
 )
 
@@ -35,7 +35,7 @@ func (c *Cache) header(ctx context.Context, pkg string, log io.Writer) (string, 
 		return dir, err
 	}
 	fmt.Fprintf(log, "downloading the source of QEMU %s from the machine's package sources, for its plugin header\n", version)
-	return dir, aside.Make(c.dir, dir, func(tmp, out string) error { return fetchHeader(ctx, name, upstream, tmp, out, log) })
+	return dir, cachedir.Make(c.dir, dir, func(tmp, out string) error { return fetchHeader(ctx, name, upstream, tmp, out, log) })
 }
 
 // fetchHeader puts the header of a version of a source package into out.

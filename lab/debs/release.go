@@ -14,7 +14,7 @@ import (
 	"strings"
 
 	"github.com/vlibos/vlibos/internal/atomicfile"
-	"github.com/vlibos/vlibos/lab/aside"
+	"github.com/vlibos/vlibos/lab/cachedir"
 )
 
 // Release is the configuration of a release of Debian, which need not be the
@@ -61,7 +61,7 @@ func OpenRelease(ctx context.Context, dir, name string, log io.Writer) (*Release
 // Update reads the release's package lists anew. It says on log which of its
 // updates the archive does not serve.
 func (r *Release) Update(ctx context.Context, log io.Writer) error {
-	unlock, err := aside.Lock(ctx, filepath.Join(r.dir, "lock"))
+	unlock, err := cachedir.Lock(ctx, filepath.Join(r.dir, "lock"))
 	if err != nil {
 		return err
 	}

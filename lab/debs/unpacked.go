@@ -12,7 +12,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/vlibos/vlibos/lab/aside"
+	"github.com/vlibos/vlibos/lab/cachedir"
 )
 
 // Unpacked returns a folder below cache with the files of packages, and of what
@@ -31,7 +31,7 @@ func (a *Apt) Unpacked(ctx context.Context, cache string, names []string, follow
 	if _, err := os.Stat(root); !errors.Is(err, fs.ErrNotExist) {
 		return root, err
 	}
-	err = aside.Make(cache, root, func(tmp, out string) error {
+	err = cachedir.Make(cache, root, func(tmp, out string) error {
 		files, err := a.Download(ctx, tmp, pkgs)
 		if err != nil {
 			return err

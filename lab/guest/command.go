@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/vlibos/vlibos/lab/wire"
+	"github.com/vlibos/vlibos/lab/labproto"
 )
 
 // How a shell reports a command it could not start.
@@ -29,7 +29,7 @@ const outputGrace = time.Second
 
 // run runs the job's command and returns its exit status. Its output has been
 // sent when run returns. An error is one of the wire.
-func (h *host) run(job *wire.Job) (int, error) {
+func (h *host) run(job *labproto.Job) (int, error) {
 	env := append(environment[:len(environment):len(environment)], job.Env...)
 	path, err := lookPath(job.Args[0])
 	if err != nil {
@@ -37,7 +37,7 @@ func (h *host) run(job *wire.Job) (int, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			status = statusNotFound
 		}
-		_, err := fmt.Fprintf(h.Writer(wire.KindStderr), "vliblab: run in Dom0: %v\n", err)
+		_, err := fmt.Fprintf(h.Writer(labproto.KindStderr), "vliblab: run in Dom0: %v\n", err)
 		return status, err
 	}
 	cmd := &exec.Cmd{Path: path, Args: job.Args, Env: env, Dir: "/root", WaitDelay: outputGrace}
@@ -48,7 +48,7 @@ func (h *host) run(job *wire.Job) (int, error) {
 	}
 	var start *startError
 	if errors.As(err, &start) {
-		_, err := fmt.Fprintf(h.Writer(wire.KindStderr), "vliblab: run in Dom0: %v\n", start.err)
+		_, err := fmt.Fprintf(h.Writer(labproto.KindStderr), "vliblab: run in Dom0: %v\n", start.err)
 		return statusNotExecutable, err
 	}
 	if cmd.ProcessState == nil {
@@ -66,7 +66,7 @@ type startError struct{ err error }
 func (e *startError) Error() string { return e.err.Error() }
 
 func (h *host) runPipes(cmd *exec.Cmd, stdin bool) error {
-	cmd.Stdout, cmd.Stderr = h.Writer(wire.KindStdout), h.Writer(wire.KindStderr)
+	cmd.Stdout, cmd.Stderr = h.Writer(labproto.KindStdout), h.Writer(labproto.KindStderr)
 	var in io.WriteCloser
 	if stdin {
 		var err error
@@ -85,7 +85,7 @@ func (h *host) runPipes(cmd *exec.Cmd, stdin bool) error {
 
 // feed passes what the host types to the command until the host ends it. It
 // runs until the machine is taken away: a Receive cannot be interrupted.
-func (h *host) feed(in io.WriteCloser, resize func(wire.Window)) {
+func (h *host) feed(in io.WriteCloser, resize func(labproto.Window)) {
 	open := true
 	for {
 		f, err := h.Receive()
@@ -94,18 +94,18 @@ func (h *host) feed(in io.WriteCloser, resize func(wire.Window)) {
 			return
 		}
 		switch f.Kind {
-		case wire.KindStdin:
+		case labproto.KindStdin:
 			// A command that no longer reads is no error: the rest is dropped.
 			if open {
 				if _, err := in.Write(f.Payload); err != nil {
 					open = false
 				}
 			}
-		case wire.KindStdinEOF:
+		case labproto.KindStdinEOF:
 			open = false
 			in.Close()
-		case wire.KindResize:
-			var w wire.Window
+		case labproto.KindResize:
+			var w labproto.Window
 			if resize != nil && f.Decode(&w) == nil {
 				resize(w)
 			}

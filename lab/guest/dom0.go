@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/lab/wire"
+	"github.com/vlibos/vlibos/lab/labproto"
 )
 
 // consoleDir is where xenconsoled keeps the DomUs' consoles.
@@ -26,7 +26,7 @@ const logTail = 16 << 10
 // host is Dom0's side of the wire, with the stage it is in and the domains that
 // it has created.
 type host struct {
-	*wire.Conn
+	*labproto.Conn
 	stage   string
 	domains []domain
 }
@@ -34,7 +34,7 @@ type host struct {
 // enter tells the host what is done next.
 func (h *host) enter(format string, args ...any) error {
 	h.stage = fmt.Sprintf(format, args...)
-	return h.Send(wire.KindStage, []byte(h.stage))
+	return h.Send(labproto.KindStage, []byte(h.stage))
 }
 
 func dom0(params map[string]string) error {
@@ -49,8 +49,8 @@ func dom0(params map[string]string) error {
 	if err != nil {
 		return err
 	}
-	h := &host{Conn: wire.NewConn(port)}
-	if err := h.SendJSON(wire.KindHello, hello()); err != nil {
+	h := &host{Conn: labproto.NewConn(port)}
+	if err := h.SendJSON(labproto.KindHello, hello()); err != nil {
 		return fmt.Errorf("say hello: %w", err)
 	}
 	job, err := h.prepare(mods)
@@ -60,7 +60,7 @@ func dom0(params map[string]string) error {
 	if err := h.begin(job); err != nil {
 		return h.fail(err)
 	}
-	if err := h.Send(wire.KindRunning, nil); err != nil {
+	if err := h.Send(labproto.KindRunning, nil); err != nil {
 		return err
 	}
 	status, err := h.run(job)
@@ -70,7 +70,7 @@ func dom0(params map[string]string) error {
 	if job.Logs {
 		h.sendLogs()
 	}
-	if err := h.SendJSON(wire.KindExit, wire.Exit{Status: status}); err != nil {
+	if err := h.SendJSON(labproto.KindExit, labproto.Exit{Status: status}); err != nil {
 		return err
 	}
 	return h.linger()
@@ -79,7 +79,7 @@ func dom0(params map[string]string) error {
 // fail tells the host why the command cannot run.
 func (h *host) fail(err error) error {
 	h.sendLogs()
-	if err := h.SendJSON(wire.KindFailed, wire.Failed{Awaited: h.stage, Error: err.Error()}); err != nil {
+	if err := h.SendJSON(labproto.KindFailed, labproto.Failed{Awaited: h.stage, Error: err.Error()}); err != nil {
 		return err
 	}
 	return h.linger()
@@ -92,9 +92,9 @@ func (h *host) linger() error {
 	return nil
 }
 
-func hello() wire.Hello {
+func hello() labproto.Hello {
 	var uts unix.Utsname
-	hello := wire.Hello{Revision: wire.Revision}
+	hello := labproto.Hello{Revision: labproto.Revision}
 	if unix.Uname(&uts) == nil {
 		hello.Kernel = unix.ByteSliceToString(uts.Release[:])
 	}
@@ -111,9 +111,9 @@ func hello() wire.Hello {
 
 // prepare carries the host's plan out, up to where the machine may be saved,
 // and returns the job that comes then.
-func (h *host) prepare(mods *loader) (*wire.Job, error) {
-	var plan wire.Plan
-	if err := h.receive(wire.KindPlan, &plan); err != nil {
+func (h *host) prepare(mods *loader) (*labproto.Job, error) {
+	var plan labproto.Plan
+	if err := h.receive(labproto.KindPlan, &plan); err != nil {
 		return nil, err
 	}
 	if err := h.startXen(mods, plan.Scheduler); err != nil {
@@ -122,11 +122,11 @@ func (h *host) prepare(mods *loader) (*wire.Job, error) {
 	if err := h.createDomains(&plan); err != nil {
 		return nil, err
 	}
-	if err := h.Send(wire.KindPrepared, nil); err != nil {
+	if err := h.Send(labproto.KindPrepared, nil); err != nil {
 		return nil, err
 	}
-	var job wire.Job
-	if err := h.receive(wire.KindJob, &job); err != nil {
+	var job labproto.Job
+	if err := h.receive(labproto.KindJob, &job); err != nil {
 		return nil, err
 	}
 	if len(job.Args) == 0 {
@@ -136,7 +136,7 @@ func (h *host) prepare(mods *loader) (*wire.Job, error) {
 }
 
 // receive waits for the one message that is due.
-func (h *host) receive(kind wire.Kind, v any) error {
+func (h *host) receive(kind labproto.Kind, v any) error {
 	frame, err := h.Receive()
 	if err != nil {
 		return fmt.Errorf("receive a frame of kind %d: %w", kind, err)
@@ -148,7 +148,7 @@ func (h *host) receive(kind wire.Kind, v any) error {
 }
 
 // begin brings a prepared machine to where the command can run.
-func (h *host) begin(job *wire.Job) error {
+func (h *host) begin(job *labproto.Job) error {
 	if err := h.enter("bringing files to Dom0"); err != nil {
 		return err
 	}
@@ -223,7 +223,7 @@ func (h *host) sendLogs() {
 		if err != nil {
 			continue
 		}
-		if h.SendJSON(wire.KindLog, wire.Log{Name: d.name, Text: text}) != nil {
+		if h.SendJSON(labproto.KindLog, labproto.Log{Name: d.name, Text: text}) != nil {
 			return
 		}
 	}

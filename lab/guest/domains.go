@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vlibos/vlibos/lab/wire"
+	"github.com/vlibos/vlibos/lab/labproto"
 )
 
 // serverNode is what a vLib OS writes under its home when it listens
@@ -24,7 +24,7 @@ const pollDomain = 50 * time.Millisecond
 
 // createDomains creates the plan's domains and brings each to where it waits
 // for the run's files.
-func (h *host) createDomains(plan *wire.Plan) error {
+func (h *host) createDomains(plan *labproto.Plan) error {
 	if len(plan.Domains) == 0 {
 		return nil
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/cavaliergopher/cpio"
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/lab/wire"
+	"github.com/vlibos/vlibos/lab/labproto"
 )
 
 // pollDisk is how often an empty disk is looked at.
@@ -51,7 +51,7 @@ func receiveFiles(device string) error {
 			return err
 		}
 	}
-	archive := io.NewSectionReader(f, wire.DiskBlock, header.Bytes)
+	archive := io.NewSectionReader(f, labproto.DiskBlock, header.Bytes)
 	if err := unpack(bufio.NewReaderSize(archive, 1<<20), "/"); err != nil {
 		if errors.Is(err, unix.ENOSPC) {
 			err = fmt.Errorf("%w: files may take half of a domain's memory, give it more", err)
@@ -77,17 +77,17 @@ func openDisk(device string) (*os.File, error) {
 	panic("unreachable")
 }
 
-func awaitHeader(f *os.File) (wire.DiskHeader, error) {
-	block := make([]byte, wire.DiskBlock)
+func awaitHeader(f *os.File) (labproto.DiskHeader, error) {
+	block := make([]byte, labproto.DiskBlock)
 	for {
 		// The disk changes behind the kernel's back: forget what it has read.
 		if err := unix.IoctlSetInt(int(f.Fd()), unix.BLKFLSBUF, 0); err != nil {
-			return wire.DiskHeader{}, fmt.Errorf("%s: flush: %w", f.Name(), err)
+			return labproto.DiskHeader{}, fmt.Errorf("%s: flush: %w", f.Name(), err)
 		}
 		if _, err := f.ReadAt(block, 0); err != nil {
-			return wire.DiskHeader{}, err
+			return labproto.DiskHeader{}, err
 		}
-		if h, ok, err := wire.DecodeDiskHeader(block); ok || err != nil {
+		if h, ok, err := labproto.DecodeDiskHeader(block); ok || err != nil {
 			return h, err
 		}
 		time.Sleep(pollDisk)

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/lab/wire"
+	"github.com/vlibos/vlibos/lab/labproto"
 )
 
 // agentArg is how process 1 starts itself as the agent.
@@ -82,13 +82,13 @@ func agent() error {
 	if err != nil {
 		return err
 	}
-	switch role := params[wire.RoleParameter]; role {
-	case wire.RoleDom0:
+	switch role := params[labproto.RoleParameter]; role {
+	case labproto.RoleDom0:
 		return dom0(params)
-	case wire.RoleDomU:
+	case labproto.RoleDomU:
 		return domu(params)
 	default:
-		return fmt.Errorf("kernel parameter %s is %q, expected %q or %q", wire.RoleParameter, role, wire.RoleDom0, wire.RoleDomU)
+		return fmt.Errorf("kernel parameter %s is %q, expected %q or %q", labproto.RoleParameter, role, labproto.RoleDom0, labproto.RoleDomU)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vlibos/vlibos/lab/wire"
+	"github.com/vlibos/vlibos/lab/labproto"
 )
 
 // openPort opens the virtio-serial port to the host. The port's name reaches
@@ -24,12 +24,12 @@ func openPort() (*os.File, error) {
 		}
 		for _, file := range names {
 			name, err := os.ReadFile(file)
-			if err != nil || strings.TrimSpace(string(name)) != wire.Port {
+			if err != nil || strings.TrimSpace(string(name)) != labproto.Port {
 				continue
 			}
 			return os.OpenFile("/dev/"+filepath.Base(filepath.Dir(file)), os.O_RDWR, 0)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return nil, fmt.Errorf("no virtio-serial port %s: QEMU was started without it, or the module virtio_console is missing", wire.Port)
+	return nil, fmt.Errorf("no virtio-serial port %s: QEMU was started without it, or the module virtio_console is missing", labproto.Port)
 }

@@ -10,17 +10,17 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/lab/wire"
+	"github.com/vlibos/vlibos/lab/labproto"
 )
 
 // runTerminal runs a command as the leader of a session on a new terminal.
-func (h *host) runTerminal(cmd *exec.Cmd, size wire.Window) error {
+func (h *host) runTerminal(cmd *exec.Cmd, size labproto.Window) error {
 	master, slave, err := openTerminal()
 	if err != nil {
 		return &startError{err}
 	}
 	defer master.Close()
-	resize := func(w wire.Window) { setSize(slave, w) }
+	resize := func(w labproto.Window) { setSize(slave, w) }
 	resize(size)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
@@ -33,7 +33,7 @@ func (h *host) runTerminal(cmd *exec.Cmd, size wire.Window) error {
 	go func() {
 		defer close(copied)
 		// Ends with EIO when the last process has left the terminal.
-		io.Copy(h.Writer(wire.KindStdout), master)
+		io.Copy(h.Writer(labproto.KindStdout), master)
 	}()
 	err = cmd.Wait()
 	slave.Close()
@@ -66,7 +66,7 @@ func openTerminal() (master, slave *os.File, err error) {
 }
 
 // setSize changes a terminal's size; a terminal that is closed has none.
-func setSize(tty *os.File, w wire.Window) {
+func setSize(tty *os.File, w labproto.Window) {
 	raw, err := tty.SyscallConn()
 	if err != nil {
 		return

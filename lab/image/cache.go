@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/vlibos/vlibos/lab/aside"
+	"github.com/vlibos/vlibos/lab/cachedir"
 	"github.com/vlibos/vlibos/lab/debs"
 )
 
@@ -198,7 +198,7 @@ func debFile(p debs.Package) string { return p.Name + "_" + p.Version + ".deb" }
 
 // install builds base images.
 func (c *Cache) install(ctx context.Context, in *Ingredients, files []string, name string) error {
-	return aside.Make(c.Dir, filepath.Join(c.Dir, name), func(tmp, out string) error {
+	return cachedir.Make(c.Dir, filepath.Join(c.Dir, name), func(tmp, out string) error {
 		root := filepath.Join(tmp, "root")
 		if err := os.Mkdir(root, 0o755); err != nil {
 			return err
@@ -230,5 +230,5 @@ func link(name, target string) error {
 // Lock takes a lock of the cache, which is the named file in it; a process that
 // dies gives it back. It waits until ctx ends.
 func (c *Cache) Lock(ctx context.Context, name string) (unlock func(), err error) {
-	return aside.Lock(ctx, filepath.Join(c.Dir, name))
+	return cachedir.Lock(ctx, filepath.Join(c.Dir, name))
 }

@@ -15,7 +15,7 @@ import (
 	"strings"
 
 	"github.com/vlibos/vlibos/hypervisor"
-	"github.com/vlibos/vlibos/lab/aside"
+	"github.com/vlibos/vlibos/lab/cachedir"
 	"github.com/vlibos/vlibos/lab/image"
 )
 
@@ -128,7 +128,7 @@ func (c *Cache) imageDir(src source, compiler string) string {
 
 // install copies what was built to dir.
 func (c *Cache) install(t *tree, dir string) error {
-	return aside.Make(c.dir, dir, func(_, out string) error {
+	return cachedir.Make(c.dir, dir, func(_, out string) error {
 		for _, name := range []string{imageName, symbolsName} {
 			data, err := os.ReadFile(filepath.Join(t.dir, "xen", name))
 			if err != nil {

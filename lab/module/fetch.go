@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/vlibos/vlibos/lab/aside"
+	"github.com/vlibos/vlibos/lab/cachedir"
 	"github.com/vlibos/vlibos/lab/debs"
 	"github.com/vlibos/vlibos/lab/image"
 )
@@ -46,7 +46,7 @@ func (c *Cache) fetch(ctx context.Context, base *image.Base, refresh bool, log i
 	}
 	fmt.Fprintf(log, "downloading the source of Xen %s of %s\n", base.Xen, base.Release)
 	dir := c.sourceDir(base.Xen)
-	err = aside.Make(c.dir, dir, func(_, out string) error {
+	err = cachedir.Make(c.dir, dir, func(_, out string) error {
 		want := func(version string) bool { return isOfSeries(version, base.Xen) }
 		if err := release.DownloadSource(ctx, out, sourceName, want, log); err != nil {
 			if ctx.Err() != nil {

@@ -36,7 +36,7 @@ const (
 	featureCounters = 1 << 1
 
 	bindRemove = 1 << 0
-	nobody     = 0xffffffff
+	noDomain   = 0xffffffff
 
 	flagSignal = 1 << 0 // of listen and complete
 

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // These come first: nothing else has told the module of a domain yet.
@@ -20,7 +22,7 @@ func TestLabAdoptedDomainMoves(t *testing.T) {
 	xl(t, "vcpu-pin", fmt.Sprint(domid), "all", "0")
 	must(t, b.m.Reserve(5, time.Millisecond, 100*time.Millisecond), b.m.Adopt(domid, 5))
 	xl(t, "vcpu-pin", fmt.Sprint(domid), "all", "1")
-	b.eventually(t, "the reservation is admitted on the CPU where the vCPU is now", func() bool {
+	testkit.Eventually(t, "the reservation is admitted on the CPU where the vCPU is now", func() bool {
 		r, err := b.m.Reservation(5)
 		must(t, err)
 		return r.Unadmitted == 0

@@ -2,7 +2,7 @@
 
 // Package vlib speaks to this project's module in the hypervisor: it makes
 // reservations and gives them to domains, starts and cancels calls, closes
-// gates, throttles CPUs, and reads what all of that cost. docs/abi.md describes
+// gates, throttles CPUs, and reads what all of that cost. docs/reference/hypercall.md describes
 // every operation; the names here are the same.
 //
 // [Module] is for a control program in Dom0, over a [xenctl.Handle]. Of its

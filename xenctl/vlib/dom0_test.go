@@ -6,11 +6,14 @@ package vlib
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 func must(t testing.TB, errs ...error) {
@@ -43,10 +46,10 @@ func TestLabInfo(t *testing.T) {
 func TestLabCall(t *testing.T) {
 	b, domid, port := ready(t)
 	for n := uint64(1); n <= 20; n++ {
-		_, err := b.m.Call(5, Request{domid, port, n}, patience)
+		_, err := b.m.Call(5, Request{domid, port, n}, callTimeout)
 		must(t, err)
 		var r Reservation
-		b.eventually(t, "the end of a call", func() bool {
+		testkit.Eventually(t, "the end of a call", func() bool {
 			r, err = b.m.Reservation(5)
 			must(t, err)
 			return r.Call.Over()
@@ -66,7 +69,7 @@ func TestLabFinish(t *testing.T) {
 	b, domid, port := ready(t)
 	must(t, b.m.SetDomain(domid, Parks, Listens))
 	first, second := Request{domid, port, 1}, Request{domid, port, 2}
-	_, err := b.m.Call(5, first, patience)
+	_, err := b.m.Call(5, first, callTimeout)
 	must(t, err)
 	if err := b.m.Finish(5, Request{domid, port + 1, 1}); !errors.Is(err, ErrNoCall) {
 		t.Errorf("of another port: %v", err)
@@ -75,7 +78,7 @@ func TestLabFinish(t *testing.T) {
 	if r, err := b.m.Reservation(5); err != nil || r.Call != CallDone {
 		t.Errorf("%+v, %v", r, err)
 	}
-	_, err = b.m.Call(5, second, patience)
+	_, err = b.m.Call(5, second, callTimeout)
 	must(t, err)
 	if err := b.m.Finish(5, first); !errors.Is(err, ErrNoCall) {
 		t.Errorf("a second time, while the next is under way: %v", err)
@@ -120,9 +123,9 @@ func TestLabErrors(t *testing.T) {
 		"look up no CPU":                   {cpu, ErrNoCPU},
 		"throttle no CPU":                  {m.Throttle(99, time.Second, time.Second), ErrNoCPU},
 		"throttle more than the period":    {m.Throttle(0, time.Second, 2*time.Second), ErrRange},
-		"gate Dom0":                        {m.SetDomain(0, Closed, 0), ErrNotPermitted},
+		"gate Dom0":                        {m.SetDomain(0, Closed, 0), fs.ErrPermission},
 		"a flag that there is not":         {m.SetDomain(domid, 1<<30, 0), ErrRange},
-		"listen where it is not allowed":   {m.Complete(Served{}), ErrNotPermitted},
+		"listen where it is not allowed":   {m.Complete(Served{}), fs.ErrPermission},
 	} {
 		var op *OpError
 		if !errors.Is(tt.err, tt.want) || !errors.As(tt.err, &op) {
@@ -134,7 +137,7 @@ func TestLabErrors(t *testing.T) {
 			t.Errorf("sub-operation %d of number 2³²+5: %v", cmd, err)
 		}
 	}
-	must(t, call(domid, port, 5, patience))
+	must(t, call(domid, port, 5, callTimeout))
 	if err := call(domid, port, 5, time.Second); err != nil {
 		t.Errorf("a second time: %v", err)
 	}
@@ -171,7 +174,7 @@ func TestLabHotPathAllocatesNothing(t *testing.T) {
 	for name, f := range map[string]func() error{
 		"Call, Cancel": func() error {
 			r.Number++
-			_, err := b.m.Call(5, r, patience)
+			_, err := b.m.Call(5, r, callTimeout)
 			return errors.Join(err, b.m.Cancel(5, r))
 		},
 		"Hold, Drop": func() error {

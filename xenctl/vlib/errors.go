@@ -68,9 +68,8 @@ var (
 
 // Errors that mean the same as in package xenctl are the same.
 var (
-	ErrNoDomain     = xenctl.ErrNoDomain
-	ErrNotPermitted = xenctl.ErrNotPermitted
-	ErrBroken       = xenctl.ErrBroken
+	ErrNoDomain = xenctl.ErrNoDomain
+	ErrBroken   = xenctl.ErrBroken
 )
 
 // nowhere is the domain of an operation that concerns none.

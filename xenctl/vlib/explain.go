@@ -5,6 +5,7 @@ package vlib
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,8 +45,8 @@ const (
 
 // everywhere is what is not in particular.
 var everywhere = map[unix.Errno]meaning{
-	unix.EPERM:      {ErrNotPermitted, remedyControl},
-	unix.EACCES:     {ErrNotPermitted, remedyControl},
+	unix.EPERM:      {fs.ErrPermission, remedyControl},
+	unix.EACCES:     {fs.ErrPermission, remedyControl},
 	unix.ENOSYS:     {ErrAbsent, remedyAbsent},
 	unix.EOPNOTSUPP: {ErrUnsupported, "the module is older than this program: 'make hypervisor' builds one"},
 	unix.EBADMSG:    {ErrVersion, "build program and module from one source"},
@@ -70,7 +71,7 @@ var particular = [...]map[unix.Errno]meaning{
 		unix.E2BIG:  {ErrFull, fmt.Sprintf("one reservation may call %d domains: Disallow one", MaxCallees)},
 	},
 	aboutDomain: {
-		unix.EPERM:  {ErrNotPermitted, remedyControl + ", and a control domain itself is never gated"},
+		unix.EPERM:  {fs.ErrPermission, remedyControl + ", and a control domain itself is never gated"},
 		unix.EINVAL: {ErrRange, "a flag is unknown, or both set and cleared"},
 	},
 	aboutGetDomain: {
@@ -108,8 +109,8 @@ var particular = [...]map[unix.Errno]meaning{
 		unix.EBUSY:  {ErrFull, "64 hold the gate already"},
 	},
 	aboutListen: {
-		unix.EACCES: {ErrNotPermitted, "the control domain has not allowed this domain to listen: SetDomain with Listens"},
-		unix.EPERM: {ErrNotPermitted, "this domain's kernel lets no program make hypercalls: " +
+		unix.EACCES: {fs.ErrPermission, "the control domain has not allowed this domain to listen: SetDomain with Listens"},
+		unix.EPERM: {fs.ErrPermission, "this domain's kernel lets no program make hypercalls: " +
 			"load xen-privcmd with unrestricted=1, or use OpenDirect in a PVH guest"},
 		unix.EINVAL: {ErrRange, ""},
 	},

@@ -24,9 +24,9 @@ import (
 // These run in the lab's Dom0 on a Xen with the module, beside two DomUs in
 // which this program is the server. The last one destroys vlib2.
 
-// patience is for what an emulated machine, whose CPUs were just taken away, is
+// callTimeout is for what an emulated machine, whose CPUs were just taken away, is
 // to do by itself.
-const patience = 2 * time.Minute
+const callTimeout = 2 * time.Minute
 
 // fuzzCalls is how many hypercalls are made.
 func fuzzCalls(t *testing.T) uint64 {
@@ -129,7 +129,7 @@ func domid(t *testing.T, name string) uint32 {
 // xl must answer, soon.
 func xl(t *testing.T, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "xl", args...).CombinedOutput()
 	if err != nil {
@@ -202,7 +202,7 @@ func (b *bench) fuzz(t *testing.T, seed, calls uint64) {
 	}
 	longest := pulse.stop()
 	t.Logf("longest pause of a thread of Dom0 that sleeps 1 ms: %v (in emulation no measure of time; %v of it logging)", longest, time.Since(start))
-	if longest > patience {
+	if longest > callTimeout {
 		t.Errorf("a thread of Dom0 did not run for %v", longest)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -21,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/evtchn"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
@@ -35,7 +37,7 @@ const guestProgram = "/usr/bin/vlib-server"
 
 func TestMain(m *testing.M) {
 	if os.Args[0] != guestProgram {
-		os.Exit(m.Run())
+		testkit.Main(m)
 	}
 	err := runGuest(context.Background())
 	fmt.Fprintln(os.Stderr, "guest:", err)
@@ -253,7 +255,7 @@ func refusedInOrder(m *Module) error {
 		"Throttle": m.Throttle(0, time.Second, time.Second), "Lease": m.Lease(time.Second), "Charge": m.Charge(1, 1),
 		"Cancel": m.CancelAll(1), "Finish": m.FinishAll(1), "Hold": hold, "Drop": m.Drop(0, 1),
 	} {
-		if !errors.Is(err, ErrNotPermitted) || strings.Contains(fmt.Sprint(err), "%!") {
+		if !errors.Is(err, fs.ErrPermission) || strings.Contains(fmt.Sprint(err), "%!") {
 			return fmt.Errorf("%s: %w, want it refused", name, err)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // quiet has the guest's server listen no more, and returns what has it say that
@@ -24,9 +26,9 @@ func (b *bench) quiet(t *testing.T, domid uint16) (done func(number uint64)) {
 		t.Helper()
 		write("result", "")
 		write("task", text)
-		b.eventually(t, "the guest does as it is told: "+text, func() bool { return b.read(t, uint32(domid), "result") == text })
+		testkit.Eventually(t, "the guest does as it is told: "+text, func() bool { return b.read(t, uint32(domid), "result") == text })
 	}
-	hold, err := b.m.Hold(domid, patience) // or it would not run
+	hold, err := b.m.Hold(domid, callTimeout) // or it would not run
 	must(t, err)
 	task("quiet")
 	must(t, b.m.Drop(domid, hold))
@@ -53,7 +55,7 @@ func (b *bench) is(t *testing.T, id uint32, number uint64, want CallState) Reser
 func TestLabFreshCallIsServed(t *testing.T) {
 	b, domid, port := ready(t)
 	done := b.quiet(t, domid)
-	_, err := b.m.Call(5, Request{domid, port, 3}, patience)
+	_, err := b.m.Call(5, Request{domid, port, 3}, callTimeout)
 	must(t, err)
 	done(2)
 	b.is(t, 5, 3, CallActive)
@@ -67,11 +69,11 @@ func TestLabRepeatedCallHasItsOwnDeadline(t *testing.T) {
 	done := b.quiet(t, domid)
 	_, err := b.m.Call(5, Request{domid, port, 1}, 50*time.Millisecond)
 	must(t, err)
-	state, err := b.m.Call(5, Request{domid, port, 2}, patience)
+	state, err := b.m.Call(5, Request{domid, port, 2}, callTimeout)
 	if must(t, err); state != CallQueued {
 		t.Fatalf("behind the first it is %v", state)
 	}
-	b.eventually(t, "the first is over", func() bool {
+	testkit.Eventually(t, "the first is over", func() bool {
 		d, err := b.m.Domain(domid)
 		must(t, err)
 		return d.Reservation == 0
@@ -92,7 +94,7 @@ func TestLabPolledRequestsAreCounted(t *testing.T) {
 	must(t, err)
 	call := func(number uint64, want CallState) {
 		t.Helper()
-		state, err := b.m.Call(5, Request{domid, port, number}, patience)
+		state, err := b.m.Call(5, Request{domid, port, number}, callTimeout)
 		if must(t, err); state != want {
 			t.Errorf("request %d is %v, want %v", number, state, want)
 		}
@@ -117,7 +119,7 @@ func TestLabAnsweredCallIsPaidNoLonger(t *testing.T) {
 	b, domid, port := ready(t)
 	b.quiet(t, domid)
 	for n := uint64(1); n <= 3; n++ {
-		state, err := b.m.Call(5, Request{domid, port, n}, patience)
+		state, err := b.m.Call(5, Request{domid, port, n}, callTimeout)
 		if must(t, err); state != CallActive {
 			t.Errorf("call %d is %v", n, state)
 		}

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // TestLabFuzzWhileMoved fuzzes while vCPUs change CPUs, domains are paused, and
@@ -61,7 +63,7 @@ func TestLabPoolOfAnotherScheduler(t *testing.T) {
 	pool := otherPool(t)
 	const reservations = 400
 	other := uint16(b.domids[2])
-	b.eventually(t, "vlib1 is in the other pool", func() bool {
+	testkit.Eventually(t, "vlib1 is in the other pool", func() bool {
 		return b.move(t, "vlib1", pool, func() {
 			for id := uint32(1); id <= reservations; id++ {
 				must(t, b.m.Reserve(id, MinBudget, MaxPeriod), b.m.Allow(other, id))
@@ -103,17 +105,17 @@ func (b *bench) shake(t *testing.T, name string) {
 // domain was there: while a vCPU is pinned to the CPU, it cannot be taken. When
 // it is back, and its CPU not yet, it calls back.
 func (b *bench) move(t *testing.T, name, pool string, back func()) bool {
-	b.eventually(t, "a CPU leaves the pool", func() bool { return try("cpupool-cpu-remove", "Pool-0", "1") })
+	testkit.Eventually(t, "a CPU leaves the pool", func() bool { return try("cpupool-cpu-remove", "Pool-0", "1") })
 	there := false
 	if try("cpupool-create", pool) {
 		if there = migrate(t, name, "other"); there {
 			time.Sleep(time.Duration(rand.IntN(50)) * time.Millisecond)
-			b.eventually(t, name+" comes back", func() bool { return migrate(t, name, "Pool-0") })
+			testkit.Eventually(t, name+" comes back", func() bool { return migrate(t, name, "Pool-0") })
 			back()
 		}
-		b.eventually(t, "the other pool is destroyed", func() bool { return try("cpupool-destroy", "other") })
+		testkit.Eventually(t, "the other pool is destroyed", func() bool { return try("cpupool-destroy", "other") })
 	}
-	b.eventually(t, "the CPU comes back", func() bool { return try("cpupool-cpu-add", "Pool-0", "1") })
+	testkit.Eventually(t, "the CPU comes back", func() bool { return try("cpupool-cpu-add", "Pool-0", "1") })
 	return there
 }
 

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// operation is what docs/abi.md says of a sub-operation.
+// operation is what docs/reference/hypercall.md says of a sub-operation.
 type operation struct {
 	name    string
 	size    int // of its structure; 0: values alone
@@ -66,7 +66,7 @@ func judge(cmd, result uint64, err error) error {
 		return nil
 	}
 	if errno, ok := err.(unix.Errno); !ok || !slices.Contains(op.errnos, errno) {
-		return fmt.Errorf("%s: %v, which docs/abi.md does not know", op.name, err)
+		return fmt.Errorf("%s: %v, which docs/reference/hypercall.md does not know", op.name, err)
 	}
 	return nil
 }

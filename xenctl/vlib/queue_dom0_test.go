@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // another prepares one more reservation for calls into a domain.
@@ -21,14 +23,14 @@ func (b *bench) another(t *testing.T, id uint32, domids ...uint16) {
 
 func (b *bench) call(t *testing.T, domid uint16, id uint32) {
 	t.Helper()
-	_, err := b.m.Call(id, Request{domid, b.ports[uint32(domid)], 1}, 2*patience)
+	_, err := b.m.Call(id, Request{domid, b.ports[uint32(domid)], 1}, 2*callTimeout)
 	must(t, err)
 }
 
 // begun waits until a reservation's call is active, or done.
 func (b *bench) begun(t *testing.T, id uint32) {
 	t.Helper()
-	b.eventually(t, fmt.Sprintf("the call on reservation %d begins", id), func() bool {
+	testkit.Eventually(t, fmt.Sprintf("the call on reservation %d begins", id), func() bool {
 		r, err := b.m.Reservation(id)
 		must(t, err)
 		return r.Call == CallActive || r.Call == CallDone
@@ -39,7 +41,7 @@ func (b *bench) begun(t *testing.T, id uint32) {
 func TestLabUnreserveStartsTheNext(t *testing.T) {
 	b, domid, _ := ready(t)
 	b.another(t, 6, domid)
-	b.eventually(t, "the server listens", func() bool {
+	testkit.Eventually(t, "the server listens", func() bool {
 		d, err := b.m.Domain(domid)
 		must(t, err)
 		return d.Listening

@@ -119,7 +119,7 @@ func (m *Module) Reservation(id uint32) (Reservation, error) {
 
 func (r rawReservation) public() Reservation {
 	domain := nowhere
-	if r.domid != nobody {
+	if r.domid != noDomain {
 		domain = int(r.domid)
 	}
 	return Reservation{

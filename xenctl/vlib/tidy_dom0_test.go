@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // tidy takes back all that there may be.
@@ -114,7 +116,7 @@ func (b *bench) alive(t *testing.T) {
 			continue
 		}
 		from := b.beat(t, domid)
-		b.eventually(t, "a beat of a guest", func() bool { return b.beat(t, domid) > from })
+		testkit.Eventually(t, "a beat of a guest", func() bool { return b.beat(t, domid) > from })
 		if result := b.read(t, domid, "result"); result != "" && result != "well" {
 			t.Errorf("domain %d: %s", domid, result)
 		}
@@ -135,13 +137,4 @@ func (b *bench) beat(t *testing.T, domid uint32) int {
 		t.Fatal(err)
 	}
 	return n
-}
-
-func (b *bench) eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !is(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not in %v: %s", patience, what)
-		}
-	}
 }

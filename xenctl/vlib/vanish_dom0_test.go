@@ -8,6 +8,8 @@ import (
 	"errors"
 	"sync"
 	"testing"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // TestLabFuzzDomainDies destroys a domain that is called, gated and reserved
@@ -23,7 +25,7 @@ func TestLabFuzzDomainDies(t *testing.T) {
 	ended.Wait()
 	b.fuzz(t, seed+100, 3_000) // of a number that is nobody's now
 	b.tidy(t)
-	b.eventually(t, "the module forgets a domain that is gone", func() bool {
+	testkit.Eventually(t, "the module forgets a domain that is gone", func() bool {
 		_, err := b.m.Domain(uint16(b.domids[2]))
 		info, ierr := b.m.Info()
 		if ierr != nil {

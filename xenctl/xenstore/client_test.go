@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
 	"github.com/vlibos/vlibos/xenctl/xenstore/xenstoretest"
 )
@@ -19,7 +20,7 @@ import (
 func TestBehaviour(t *testing.T) {
 	s := daemon(t)
 	behaviour(t, func(t *testing.T) *Client { return connect(t, s.Path) })
-	eventually(t, "nothing is left in the daemon", func() bool {
+	testkit.Eventually(t, "nothing is left in the daemon", func() bool {
 		transactions, watches := s.Open()
 		return transactions == 0 && watches == 0
 	})
@@ -63,7 +64,7 @@ func TestCloseUnblocksEveryone(t *testing.T) {
 			wantError(t, err, os.ErrClosed)
 		})
 	}
-	eventually(t, "all requests wait for their answers", func() bool {
+	testkit.Eventually(t, "all requests wait for their answers", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return len(c.pending) == 8
@@ -101,7 +102,7 @@ func TestDyingDaemonIsAnErrorForEveryone(t *testing.T) {
 			}
 		}
 	})
-	eventually(t, "requests come and go", func() bool { return s.Requests() > 100 })
+	testkit.Eventually(t, "requests come and go", func() bool { return s.Requests() > 100 })
 	check(t, s.Close())
 	users.Wait()
 	check(t, w.Close())
@@ -164,8 +165,11 @@ func TestDeviceIsGivenOneRequestAtATime(t *testing.T) {
 		})
 	}
 	for answered := range 5 {
-		eventually(t, "the next request", func() bool { return s.Requests() == answered+1 })
-		time.Sleep(10 * time.Millisecond)
+		testkit.Eventually(t, "one request is sent and the others wait", func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return s.Requests() > answered && len(c.queue) == 4-answered
+		})
 		if n := s.Requests(); n != answered+1 {
 			t.Fatalf("%d requests were sent and %d answered", n, answered)
 		}
@@ -212,11 +216,11 @@ func TestAbandonedCreationsAreTakenBack(t *testing.T) {
 	users.Go(func() {
 		wantError(t, d.Transaction(short, func(*Tx) error { return nil }), context.DeadlineExceeded)
 	})
-	eventually(t, "both requests are with the daemon", func() bool { return s.Requests() == 2 })
+	testkit.Eventually(t, "both requests are with the daemon", func() bool { return s.Requests() == 2 })
 	users.Wait()
 	close(release)
-	eventually(t, "both requests and what takes them back are handled", func() bool { return s.Requests() == 4 })
-	eventually(t, "nothing is left in the daemon", func() bool {
+	testkit.Eventually(t, "both requests and what takes them back are handled", func() bool { return s.Requests() == 4 })
+	testkit.Eventually(t, "nothing is left in the daemon", func() bool {
 		transactions, watches := s.Open()
 		return transactions == 0 && watches == 0
 	})
@@ -232,7 +236,7 @@ func TestTransactionEndsWithItsContext(t *testing.T) {
 		return nil
 	})
 	wantError(t, err, context.Canceled)
-	eventually(t, "the transaction is not left open", func() bool { n, _ := s.Open(); return n == 0 })
+	testkit.Eventually(t, "the transaction is not left open", func() bool { n, _ := s.Open(); return n == 0 })
 	_, err = c.Read(within(t), "/x")
 	wantError(t, err, fs.ErrNotExist)
 }
@@ -244,7 +248,7 @@ func TestTransactionIsAbortedByAPanic(t *testing.T) {
 		defer func() { _ = recover() }()
 		_ = c.Transaction(within(t), func(*Tx) error { panic("fn") })
 	}()
-	eventually(t, "the transaction is not left open", func() bool { n, _ := s.Open(); return n == 0 })
+	testkit.Eventually(t, "the transaction is not left open", func() bool { n, _ := s.Open(); return n == 0 })
 }
 
 func TestTransactionGivesUp(t *testing.T) {
@@ -275,13 +279,7 @@ func TestDirectoryThatChangesBetweenParts(t *testing.T) {
 		}
 		if parts++; parts == 2 {
 			go func() { _ = other.Mkdir(context.Background(), "/dir/new") }()
-			for {
-				names, err := list(s.Path)
-				if err == nil && names == 201 {
-					return false
-				}
-				time.Sleep(time.Millisecond)
-			}
+			testkit.Holds(func() bool { names, err := list(s.Path); return err == nil && names == 201 })
 		}
 		return false
 	})

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // These tests run in the lab's Dom0, beside at least one DomU, on both ways to
@@ -52,7 +54,7 @@ func TestLabOpenFindsTheDaemon(t *testing.T) {
 
 func TestLabCloseUnblocksEveryone(t *testing.T) {
 	eachWay(t, func(t *testing.T, path string) {
-		before := descriptors()
+		before := len(testkit.Descriptors())
 		for range 20 {
 			c, err := OpenPath(within(t), path)
 			check(t, err)
@@ -79,7 +81,7 @@ func TestLabCloseUnblocksEveryone(t *testing.T) {
 			check(t, c.Close())
 			users.Wait()
 		}
-		if after := descriptors(); after > before+3 {
+		if after := len(testkit.Descriptors()); after > before+3 {
 			t.Errorf("%d descriptors before, %d after", before, after)
 		}
 	})
@@ -164,7 +166,7 @@ func daemonPID(t *testing.T) int {
 
 func TestLabRoundsLeaveNothing(t *testing.T) {
 	eachWay(t, func(t *testing.T, path string) {
-		before := descriptors()
+		before := len(testkit.Descriptors())
 		for range 200 {
 			c, err := OpenPath(within(t), path)
 			check(t, err)
@@ -177,7 +179,7 @@ func TestLabRoundsLeaveNothing(t *testing.T) {
 			check(t, w.Close())
 			check(t, c.Close())
 		}
-		if after := descriptors(); after > before+3 {
+		if after := len(testkit.Descriptors()); after > before+3 {
 			t.Errorf("%d descriptors before, %d after", before, after)
 		}
 	})

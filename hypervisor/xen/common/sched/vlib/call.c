@@ -1,29 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Calls: a caller's reservation pays for what a domain executes, until the
- * domain's server says that it has served the request, or the caller that it
+ * A call lets a domain run on its caller's reservation until the domain's
+ * server reports that it has served the request, or the caller reports that it
  * has the answer.
  *
  *   queued -> active -> done
  *        \         \-> cancelled, timeout, gone
  *         \-> done, cancelled, timeout, gone
  *
- * A call stands for one request, which its caller's port and a number identify.
- * The numbers of a port go up, and its client has one request under way at a
- * time: who asks for one has the answers to those before it, or gave them up.
+ * A call is made for one request, which the caller's port and a number
+ * identify. The request numbers of a port increase, and its client has one
+ * request under way at a time: a client that makes a request has the answers
+ * to its earlier ones, or has given them up.
  *
- * One call at a time is active in a domain; the others wait in the order in
- * which they came. A domain that is still busy with a call that was given up
- * finishes that in background time, on no reservation, before the next begins.
+ * One call at a time is active in a domain; the others wait in order of
+ * arrival. A domain that is still busy with a call that was given up finishes
+ * it in background time, on no reservation, before the next call begins.
  *
  * The server may find a request in its channel before the call for it arrives,
- * or before its turn. The last one that it has named so is kept, and its call
- * is done as soon as it arrives, or its turn comes.
+ * or before its turn. The module remembers the last request that the server
+ * found in this way; its call is done as soon as it arrives, or as its turn
+ * comes.
  */
 #include "module.h"
 
-static struct vlib_heap deadlines; /* of all that are queued or active */
-static LIST_HEAD(unsignalled);     /* those whose server is still to be told */
+static struct vlib_heap deadlines; /* of all calls that are queued or active */
+static LIST_HEAD(unsignalled);     /* calls whose server is to be signalled */
 
 void vlib_call_init(struct vlib_reservation *r)
 {
@@ -36,10 +38,10 @@ void vlib_call_init(struct vlib_reservation *r)
         INIT_LIST_HEAD(&r->calls[i].tell);
     }
     r->last = &r->calls[0];
-    INIT_LIST_HEAD(&r->left);
+    INIT_LIST_HEAD(&r->busy);
 }
 
-/* The domain in which it has a call, queued or active; or NULL. */
+/* The domain in which r has a call, queued or active; or NULL. */
 struct vlib_domain *vlib_call_domain(const struct vlib_reservation *r)
 {
     unsigned int i;
@@ -50,7 +52,7 @@ struct vlib_domain *vlib_call_domain(const struct vlib_reservation *r)
     return NULL;
 }
 
-/* The domain that runs on it by a call; or NULL. */
+/* The domain that runs on r because of a call; or NULL. */
 struct vlib_domain *vlib_call_runs(const struct vlib_reservation *r)
 {
     struct vlib_domain *vd = vlib_call_domain(r);
@@ -96,8 +98,8 @@ static bool found(const struct vlib_domain *vd, const struct vlib_call *c)
 }
 
 /*
- * Takes the next call, if the domain is free for it. Whoever ends one asks for
- * the next and then applies what the end has changed.
+ * Activates the next call if the domain is free for it. Callers that end a
+ * call use this to begin the next, and then apply the changes.
  */
 struct vlib_call *vlib_call_next(struct vlib_domain *vd)
 {
@@ -123,25 +125,25 @@ void vlib_call_applied(struct vlib_domain *vd)
     vlib_domain_settle(vd);
 }
 
-/* The domain may still be at it, unless it knew nothing of it. */
+/* The domain may still be serving c, unless its server was never told of it. */
 static void abandon(struct vlib_domain *vd, const struct vlib_call *c)
 {
     vd->abandoned = c->payer->account.id;
     vd->abandoned_port = c->caller_port;
     vd->abandoned_request = c->request;
-    list_add_tail(&vd->left, &c->payer->left);
+    list_add_tail(&vd->busy, &c->payer->busy);
 }
 
 /* It is at nothing any more that was given up. */
 void vlib_call_free(struct vlib_domain *vd)
 {
     vd->abandoned = 0;
-    list_del_init(&vd->left);
+    list_del_init(&vd->busy);
 }
 
 /*
- * Ends a call that is queued or active. A domain that was at it and knew, or
- * may find out by itself, is busy until it says otherwise.
+ * Ends a call that is queued or active. A domain that was told of the call, or
+ * that may have found it by itself, stays busy until it reports otherwise.
  */
 void vlib_call_end(struct vlib_call *c, unsigned int state)
 {
@@ -176,8 +178,8 @@ void vlib_call_end(struct vlib_call *c, unsigned int state)
 }
 
 /*
- * Ends a call before it is done, and goes on to the next. That can begin only
- * in a domain that listens, which needs no event.
+ * Ends a call before it is done, and begins the next. The next one can begin
+ * only in a domain that listens, which needs no event.
  */
 void vlib_call_give_up(struct vlib_call *c, unsigned int state)
 {
@@ -203,7 +205,7 @@ bool vlib_call_stop(struct vlib_reservation *r, unsigned int state)
     return any;
 }
 
-/* Goes on to the next call, which nothing but an event tells the server of. */
+/* Begins the next call. An event is the only way to tell the server of it. */
 void vlib_call_resume(struct vlib_domain *vd)
 {
     struct vlib_call *next = vlib_call_next(vd);
@@ -213,7 +215,9 @@ void vlib_call_resume(struct vlib_domain *vd)
         list_add_tail(&next->tell, &unsignalled);
 }
 
-/* Signals what has begun. Without vlib_lock, after what may have begun it. */
+/*
+ * Signals calls that have begun. Without vlib_lock, after they may have begun.
+ */
 void vlib_call_signal(void)
 {
     if ( likely(list_empty(&unsignalled)) )
@@ -235,20 +239,21 @@ void vlib_call_signal(void)
 }
 
 /*
- * The reservation goes, and with it the callers that could say that a domain
- * which parks is done with what was given up. Says whether there were any.
+ * The reservation is removed. A domain that parks would wait for this
+ * reservation's caller to report the end of an abandoned call; it is released.
+ * Returns whether there were such domains; there may be more.
  */
 bool vlib_call_forget(struct vlib_reservation *r)
 {
     unsigned int work = 0;
 
-    while ( !list_empty(&r->left) && work < VLIB_UNITS_AT_ONCE )
+    while ( !list_empty(&r->busy) && work < VLIB_UNITS_AT_ONCE )
     {
-        struct vlib_domain *vd = list_entry(r->left.next, struct vlib_domain,
-                                            left);
+        struct vlib_domain *vd = list_entry(r->busy.next, struct vlib_domain,
+                                            busy);
 
         work += vlib_domain_work(vd);
-        list_del_init(&vd->left);
+        list_del_init(&vd->busy);
         if ( !(vd->flags & VLIB_DOMAIN_parks) )
             continue; /* its server says so when it listens */
         vlib_call_free(vd);
@@ -257,7 +262,7 @@ bool vlib_call_forget(struct vlib_reservation *r)
     return work;
 }
 
-/* Ends what is late; returns when the next will be. */
+/* Ends calls that are late; returns the time of the next deadline. */
 s_time_t vlib_call_expire(s_time_t now)
 {
     unsigned int work = 0;

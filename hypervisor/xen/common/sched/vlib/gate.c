@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The gate: closed, it keeps every vCPU of a domain off every CPU. Closing is
- * not waited for: a vCPU that runs elsewhere is interrupted and leaves at once.
- * A hold keeps it open until its owner drops it or its time is over.
+ * The gate: while it is closed, it keeps every vCPU of a domain off every CPU.
+ * Closing does not wait: a vCPU that runs elsewhere is interrupted and leaves
+ * at once. A hold keeps the gate open until its owner drops it or its time is
+ * over.
  */
 #include "module.h"
 
@@ -22,8 +23,8 @@ void vlib_gate_go(struct vlib_domain *vd)
 }
 
 /*
- * Where it has no vCPU of its, in another pool, say, a gate would keep nothing
- * off: it is open there, which a server that listens is told.
+ * A domain without a vCPU under this scheduler, for example in another pool,
+ * cannot be gated. Its gate is open, and a listening server is told so.
  */
 static bool wanted(const struct vlib_domain *vd)
 {
@@ -58,8 +59,9 @@ static void open(struct vlib_unit *vu)
 }
 
 /*
- * How long nothing of the domain ran: from when the last of its vCPUs was off,
- * not from when the gate was told to close, or its clock would go back.
+ * How long nothing of the domain ran. It counts from when the last vCPU had
+ * left its CPU, not from the order to close: else the guest's clock would go
+ * back.
  */
 static s_time_t stopped(struct vlib_domain *vd, s_time_t now)
 {
@@ -102,9 +104,10 @@ void vlib_gate_apply(struct vlib_domain *vd)
 }
 
 /*
- * All gates, after what concerns all: a few in one hold of the lock. A domain
- * that comes meanwhile has its gate right from the start. The order is this
- * function's alone: if it is called meanwhile, there are only more to look at.
+ * Applies all gates after a change that concerns all, a few in one critical
+ * section. A domain that arrives meanwhile has its gate right from the start.
+ * Only this function changes the order of the list, so that nothing is passed
+ * over; if it is called meanwhile, some gates are only applied twice.
  */
 void vlib_gate_apply_all(void)
 {
@@ -133,7 +136,7 @@ void vlib_gate_apply_all(void)
     spin_unlock(&vlib_lock);
 }
 
-/* When the first of its holds ends has changed. */
+/* Updates when the first of the domain's holds ends. */
 static void hold_until(struct vlib_domain *vd)
 {
     s_time_t first = VLIB_NEVER;
@@ -167,7 +170,7 @@ static void end_holds(struct vlib_domain *vd, s_time_t now, uint32_t number)
     hold_until(vd);
 }
 
-/* Returns the number of the hold, by which it is dropped. */
+/* Returns the number of the hold; its owner drops it by that. */
 static long take(struct vlib_domain *vd, s_time_t limit)
 {
     static uint32_t last;
@@ -193,7 +196,7 @@ static long drop(struct vlib_domain *vd, unsigned long number)
     for ( i = 0; i < VLIB_MAX_HOLDS && vd->hold[i].number != number; i++ )
         ;
     if ( i == VLIB_MAX_HOLDS )
-        return -ENOENT; /* it was over before */
+        return -ENOENT; /* it has expired */
     end_holds(vd, 0, number);
     vlib_gate_apply(vd);
     return 0;

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"time"
+
+	"github.com/vlibos/vlibos/bench/domu"
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// The schedulers that are compared.
+const (
+	schedVlib    = "vlib"
+	schedCredit2 = "credit2"
+	schedRTDS    = "rtds"
+)
+
+// The periodic task. A millisecond every ten is reserved for its domain, which
+// uses less than half of it.
+const (
+	taskBudget = time.Millisecond
+	taskPeriod = 10 * time.Millisecond
+	taskBurn   = "400000"
+	taskWakes  = 2000
+)
+
+// The domains: the first runs the task, the others spin.
+const (
+	measured    = 1
+	firstSpins  = 2
+	secondSpins = 3
+)
+
+// setting is one way to give the task's domain its share.
+type setting struct {
+	name  string
+	apply func(ctx context.Context, b *host) error
+}
+
+const uncapped = "uncapped"
+
+var noCap = setting{uncapped, func(context.Context, *host) error { return nil }}
+
+// settings of each scheduler. The records of [sampleWakeup] have their names.
+var settings = map[string][]setting{
+	schedVlib: {{reserved, func(_ context.Context, b *host) error {
+		return errors.Join(b.module.Reserve(paying, taskBudget, taskPeriod), b.module.Adopt(measured, paying))
+	}}},
+	schedCredit2: {
+		noCap,
+		{"others_capped", func(ctx context.Context, _ *host) error {
+			return errors.Join(credit2Cap(ctx, firstSpins, 45), credit2Cap(ctx, secondSpins, 45))
+		}},
+		{"task_capped", func(ctx context.Context, _ *host) error {
+			return errors.Join(credit2Cap(ctx, firstSpins, 0), credit2Cap(ctx, secondSpins, 0), credit2Cap(ctx, measured, 10))
+		}},
+	},
+	schedRTDS: {{reserved, func(ctx context.Context, _ *host) error {
+		return errors.Join(rtds(ctx, measured, taskBudget), rtds(ctx, firstSpins, 4*taskBudget), rtds(ctx, secondSpins, 4*taskBudget))
+	}}},
+}
+
+func credit2Cap(ctx context.Context, domid, percent int) error {
+	return xl(ctx, "sched-credit2", "-d", fmt.Sprint(domid), "-c", fmt.Sprint(percent))
+}
+
+// rtds gives each vCPU of a domain a budget in each period of the task, and
+// access to idle time.
+func rtds(ctx context.Context, domid int, budget time.Duration) error {
+	return xl(ctx, "sched-rtds", "-d", fmt.Sprint(domid), "-v", "all",
+		"-p", fmt.Sprint(taskPeriod.Microseconds()), "-b", fmt.Sprint(budget.Microseconds()), "-e", "1")
+}
+
+func xl(ctx context.Context, args ...string) error {
+	out, err := exec.CommandContext(ctx, "xl", args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("xl %v: %w: %s", args, err, out)
+	}
+	return nil
+}
+
+// wakeup measures how late a periodic task wakes beside two spinning domains, with
+// each setting of a scheduler.
+func (b *host) wakeup(ctx context.Context, scheduler string) (err error) {
+	for _, domid := range []uint16{firstSpins, secondSpins} {
+		stop, err := spin(ctx, b.xen, domid)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+	}
+	g, err := domu.Open(ctx, measured, vlibcall.Options{Wait: vlibcall.Block})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, g.Close()) }()
+	for _, s := range settings[scheduler] {
+		if err := s.apply(ctx, b); err != nil {
+			return err
+		}
+		out, err := g.Run(ctx, taskProgram, "periodic", fmt.Sprint(taskWakes), fmt.Sprint(int64(taskPeriod)), taskBurn)
+		if err != nil {
+			return err
+		}
+		late := make([]float64, len(quantiles))
+		if _, err := fmt.Sscan(string(out), &late[0], &late[1], &late[2], &late[3]); err != nil {
+			return fmt.Errorf("the task's output %q: %w", out, err)
+		}
+		b.Samples[sampleWakeup+s.name] = late
+	}
+	return nil
+}
+
+// quantiles are those that the task prints.
+var quantiles = []string{"p50", "p99", "p999", "max"}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package module
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/threads"
+	"github.com/vlibos/vlibos/dom0/internal/domains"
+	"github.com/vlibos/vlibos/rtsched"
+	"github.com/vlibos/vlibos/xenctl/vlib"
+)
+
+// Can implements host.Host.
+func (p *Host) Can() host.Abilities {
+	return host.Abilities{Threads: true, Calls: true, Both: true, Throttle: true, Stuck: true}
+}
+
+// MemberCPUs implements host.Host: Dom0's CPUs are its vCPUs, which stay where
+// they were put.
+func (p *Host) MemberCPUs(m host.Members) ([]int, error) {
+	vcpus, err := threads.Affinity(m)
+	if err != nil {
+		return nil, err
+	}
+	var cpus []int
+	for _, v := range vcpus {
+		state, err := p.h.VCPU(0, v)
+		if err != nil {
+			return nil, err
+		}
+		cpus = append(cpus, state.CPU)
+	}
+	slices.Sort(cpus)
+	return slices.Compact(cpus), nil
+}
+
+// Reserve implements host.Host. The module has the account: it charges domains by
+// itself, and is told what threads use.
+func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
+	if r.Threads == nil {
+		return p.reserve(r)
+	}
+	vcpus, err := threads.Affinity(*r.Threads)
+	if err != nil && !(errors.Is(err, host.ErrNoMembers) && r.Resume) {
+		return err
+	}
+	return p.threads.Reserve(ctx, r, vcpus, func() (threads.Account, error) {
+		a, err := p.openAccount(r)
+		if err != nil {
+			return nil, err
+		}
+		return a, nil
+	}, func(a threads.Account) error { return a.(*account).change(r) })
+}
+
+// reserve makes a reservation, or changes it, and gives it its domains. A
+// reservation that it made goes again if that fails.
+func (p *Host) reserve(r host.Reservation) error {
+	was, err := p.m.Reservation(r.ID)
+	known := err == nil
+	if err != nil && !errors.Is(err, vlib.ErrNoReservation) {
+		return refusal(err)
+	}
+	if !known || was.Budget != r.Budget || was.Period != r.Period {
+		if err := p.m.Reserve(r.ID, r.Budget, r.Period); err != nil {
+			return refusal(err)
+		}
+	}
+	err = nil
+	if r.Domain != nil {
+		err = p.adopt(*r.Domain, r)
+	}
+	if err == nil {
+		err = p.allow(r)
+	}
+	if err != nil && !known {
+		err = errors.Join(err, p.m.Unreserve(r.ID), p.dismiss(r))
+	}
+	return refusal(err)
+}
+
+func (p *Host) adopt(d host.Domain, r host.Reservation) error {
+	domid, err := domains.Number(d)
+	if err != nil {
+		return err
+	}
+	if err := p.m.Adopt(domid, r.ID); err != nil {
+		return err
+	}
+	if r.Class == host.Critical {
+		return p.m.SetDomain(domid, vlib.Critical, 0)
+	}
+	return p.m.SetDomain(domid, 0, vlib.Critical)
+}
+
+// Unreserve implements host.Host.
+func (p *Host) Unreserve(ctx context.Context, r host.Reservation) error {
+	if r.Threads != nil {
+		return p.threads.Unreserve(ctx, r.ID)
+	}
+	return p.end(r)
+}
+
+func (p *Host) end(r host.Reservation) error {
+	err := p.m.Unreserve(r.ID)
+	if errors.Is(err, vlib.ErrNoReservation) {
+		err = nil
+	}
+	if err == nil && r.Domain != nil && r.Domain.ID != "" {
+		var domid uint16
+		if domid, err = domains.Number(*r.Domain); err == nil {
+			err = absent(p.m.SetDomain(domid, 0, vlib.Critical))
+		}
+	}
+	return errors.Join(err, p.dismiss(r))
+}
+
+// Usage implements host.Host.
+func (p *Host) Usage(ctx context.Context, r host.Reservation) (host.Usage, error) {
+	if r.Threads != nil {
+		return p.threads.Usage(ctx, r.ID)
+	}
+	is, err := p.m.Reservation(r.ID)
+	switch {
+	case errors.Is(err, vlib.ErrNoReservation):
+		return host.Usage{}, fmt.Errorf("%w: %w", host.ErrNoDomain, err)
+	case err != nil:
+		return host.Usage{}, err
+	case r.Domain != nil && strconv.Itoa(is.Domain) != r.Domain.ID:
+		return host.Usage{}, fmt.Errorf("%w: domain %s runs on reservation %d no longer", host.ErrNoDomain, r.Domain.ID, r.ID)
+	}
+	return usage(is), nil
+}
+
+func usage(r vlib.Reservation) host.Usage {
+	return host.Usage{
+		Foreground: r.Total.Foreground, Background: r.Total.Background, Throttled: r.Total.Throttled,
+		Left: r.Left, Next: r.Next,
+	}
+}
+
+// Clear implements host.Host.
+func (p *Host) Clear(_ context.Context, id uint32) error {
+	if err := p.m.FinishAll(id); !errors.Is(err, vlib.ErrNoCall) {
+		return err
+	}
+	return nil
+}
+
+// Stuck implements host.Host. Each active call has a caller. Without a call, the
+// gate of a domain that parks is open only for a call that was given up, or if
+// somebody holds it.
+func (p *Host) Stuck(_ context.Context, d host.Domain) (bool, error) {
+	domid, err := domains.Number(d)
+	if err != nil {
+		return false, err
+	}
+	state, err := p.m.Domain(domid)
+	switch {
+	case errors.Is(err, vlib.ErrUnknown), errors.Is(err, vlib.ErrNoDomain), errors.Is(err, vlib.ErrDying):
+		return false, nil
+	case err != nil:
+		return false, err
+	case state.Flags&gating == 0 || state.Holds > 0:
+		return false, nil
+	}
+	waited := state.Queued > 0 || state.Flags&vlib.Parks != 0 && state.Open
+	return waited && !state.Active, nil
+}
+
+// Throttle implements host.Host: the module does it.
+func (p *Host) Throttle(_ context.Context, cpu int, period, idle time.Duration) error {
+	return p.m.Throttle(cpu, period, idle)
+}
+
+// refusal is the module's refusal in the words of hosts.
+func refusal(err error) error {
+	var n *vlib.NotAdmitted
+	switch {
+	case errors.As(err, &n):
+		return &host.Refusal{CPU: n.CPU, Miss: rtsched.Miss{Task: rtsched.Task{ID: n.Misses}, Response: n.Response}}
+	case errors.Is(err, vlib.ErrNoDomain):
+		return fmt.Errorf("%w: %w", host.ErrNoDomain, err)
+	}
+	return err
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package native is the host of a Linux machine without Xen: a domain is a
+// cgroup of ordinary processes below one parent cgroup ([Options.Parent]). It
+// is for trying vLibOS out, for tests, and for measurements that need real time
+// and real caches.
+//
+// It does not isolate as a hypervisor does: processes share a kernel, and those
+// of root can leave their cgroup or take a real-time policy. Others hurt only
+// themselves, however much they fork.
+//
+// # Budgets
+//
+// The kernel has no sporadic servers, so one thread here, the keeper, keeps
+// them: it reads what a domain has used when its budget can be gone, and then
+// makes the cgroup idle (cpu.idle), which leaves it the time that nobody else
+// wants; at the refill it makes it as heavy as cgroups can be. Domains with
+// budget share a CPU equally, not by period.
+//
+// Before Linux 6.6 a cgroup that ran as an idle one makes up for that before its
+// weight counts. There the threads of who has budget are real-time ones instead,
+// at a priority by its period. A scheduling policy that such a thread had before
+// is lost; and if a domain is on the only CPU that this process may use, the Go
+// runtime, which now and then waits for threads that are not real-time, can keep
+// the keeper from ending its foreground for a second, which it pays back. Where
+// the kernel shares real-time among cgroups of version 1 (CONFIG_RT_GROUP_SCHED)
+// it is weights all the same, and budgets come late.
+//
+// Threads of this system on reservations, and reservations that pay for calls
+// alone ([Host.Pay]), are kept by a second thread: it charges the domains
+// that they call by the ledgers of these, and makes them foreground or idle by
+// whose call they serve.
+//
+// Who sleeps with a budget of less than 3 ms and wakes up can run for 3 ms in
+// foreground before that is noticed. It pays for it out of the budgets to come.
+//
+// Weights count among siblings only. So while they are used the parent is 19
+// times as heavy as a task outside it: one busy task outside keeps the floor of a
+// twentieth, several keep more, and then budgets come later. Real-time threads
+// leave the twentieth that the kernel keeps from them (sched_rt_runtime_us).
+//
+// The keeper needs CAP_SYS_NICE to be a real-time thread. Without, it may be
+// late by the time slices of those it keeps, and what it reads by a tick. A
+// program sets GOMAXPROCS to at least 4, so that of what the Go runtime runs
+// code with there is always some left when the keeper wakes.
+//
+// # What is done to a domain is undone
+//
+// What a cgroup had stands in an attribute of its weight file before something
+// else is set, and that it was stopped here in one of the file by which that is
+// done: so guards and later processes undo exactly that. See [cgroup.Attribute].
+//
+// # Both versions of cgroups
+//
+// Everything is taken from version 2 if that has the CPU controller, else from
+// version 1; freezing and usage of version 2 fill in where version 1 does not
+// have them, as they need no controller there.
+package native

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/cgroup"
+)
+
+// Create makes a domain of processes, with all their threads and what they will
+// fork. To start a program in one, a process creates the domain with its own
+// number and then becomes the program (execve). If it fails, nothing is left.
+func (p *Host) Create(name string, pids ...int) (err error) {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	var made []string
+	defer func() {
+		if err == nil {
+			return
+		}
+		err = fmt.Errorf("domain %q: %w", name, explain(err))
+		for _, dir := range slices.Backward(made) {
+			err = errors.Join(err, evacuate(dir, filepath.Dir(filepath.Dir(dir)), time.Second))
+		}
+	}()
+	for i, h := range p.layout.places() {
+		dir := filepath.Join(h.dir, name)
+		switch err := os.Mkdir(dir, 0o755); {
+		case err == nil:
+			made = append(made, dir)
+		case i == 0 && errors.Is(err, fs.ErrExist):
+			return fmt.Errorf("%w: choose another name or remove it first", err)
+		case !errors.Is(err, fs.ErrExist): // what a Remove that was interrupted left is used
+			return err
+		}
+	}
+	if p.layout.cpuset.version == 1 {
+		if err := inherit(filepath.Join(p.layout.cpuset.dir, name)); err != nil {
+			return err
+		}
+	}
+	for _, pid := range pids {
+		for _, h := range p.layout.places() {
+			file := filepath.Join(h.dir, name, "cgroup.procs")
+			if err := cgroup.Write(file, strconv.Itoa(pid)); err != nil {
+				return fmt.Errorf("process %d into it: %w", pid, err)
+			}
+		}
+	}
+	return nil
+}
+
+// CheckName refuses what cannot be a domain's name: what is no directory of its
+// own, or may be a file of the kernel in the parent.
+func CheckName(name string) error {
+	if name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == '/' || r == 0x7f }) ||
+		strings.HasPrefix(name, ".") {
+		return fmt.Errorf("domain %.80q: a name has 1 to 200 characters, no slash, no space, and no dot at the beginning", name)
+	}
+	return nil
+}
+
+// Remove takes a domain apart: its gate is opened, its processes go on in the
+// cgroup above the parent, its cgroups are removed. ErrNoDomain if it is none.
+func (p *Host) Remove(ctx context.Context, name string) error {
+	if err := p.exists(name); err != nil {
+		return err
+	}
+	if err := p.release(ctx, name, nil); err != nil {
+		return err
+	}
+	err := p.layout.freeze(ctx, name, false)
+	if cgroup.Gone(err) {
+		err = nil
+	}
+	places := p.layout.places()
+	for _, h := range slices.Backward(places) { // the first last: it is there until all is done
+		if err == nil {
+			err = evacuate(filepath.Join(h.dir, name), filepath.Dir(h.dir), 5*time.Second)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("domain %q: %w", name, explain(err))
+	}
+	return nil
+}
+
+// evacuate moves the processes below dir to another cgroup and removes dir.
+// Processes that fork meanwhile are caught in the next round.
+func evacuate(dir, to string, patience time.Duration) error {
+	end := time.Now().Add(patience)
+	for {
+		err := evacuateOnce(dir, to)
+		if err == nil || !errors.Is(err, unix.EBUSY) || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func evacuateOnce(dir, to string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := evacuateOnce(filepath.Join(dir, e.Name()), to); err != nil {
+				return err
+			}
+		}
+	}
+	pids, err := processes(dir)
+	if err != nil && !cgroup.Gone(err) {
+		return err
+	}
+	for _, pid := range pids {
+		err := cgroup.Write(filepath.Join(to, "cgroup.procs"), strconv.Itoa(pid))
+		if err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("process %d: %w", pid, err)
+		}
+	}
+	if err := unix.Rmdir(dir); err != nil && err != unix.ENOENT {
+		return &fs.PathError{Op: "rmdir", Path: dir, Err: err}
+	}
+	return nil
+}
+
+// processes of one cgroup. Those of other PID namespaces read as 0 and cannot
+// be named. A threaded cgroup lists threads alone; the number of any thread
+// means its process where processes are moved (Linux, cgroup-v2.rst, Threads).
+func processes(dir string) ([]int, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		text, err = os.ReadFile(filepath.Join(dir, "cgroup.threads"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for word := range strings.FieldsSeq(string(text)) {
+		if pid, err := strconv.Atoi(word); err == nil && pid > 0 {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
+
+// Domains implements host.Host: every cgroup below the parent. Its CPUs
+// are its cpuset's, which no process can leave; where there is no such
+// controller, those that its processes have set for themselves by now.
+func (p *Host) Domains(context.Context) ([]host.Domain, error) {
+	entries, err := os.ReadDir(p.layout.cpu.dir)
+	if err != nil {
+		return nil, explain(err)
+	}
+	var all []host.Domain
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		var dir unix.Stat_t
+		err := unix.Stat(filepath.Join(p.layout.cpu.dir, e.Name()), &dir)
+		var cpus []int
+		if err == nil {
+			cpus, err = p.cpusOf(e.Name())
+		}
+		if cgroup.Gone(err) {
+			continue // it went meanwhile
+		}
+		all = append(all, host.Domain{ID: e.Name(), Generation: dir.Ino, UUID: e.Name(), Name: e.Name(), CPUs: cpus, Err: explain(err)})
+	}
+	return all, nil
+}
+
+func (p *Host) exists(name string) error {
+	if err := CheckName(name); err != nil {
+		return fmt.Errorf("%w: %w", host.ErrNoDomain, err)
+	}
+	dir := filepath.Join(p.layout.cpu.dir, name)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("domain %q: %w: there is no cgroup %s: make it with: vlibmaster cgroup run", name, host.ErrNoDomain, dir)
+	}
+	return nil
+}

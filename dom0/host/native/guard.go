@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/vlibos/vlibos/dom0/host/guard"
+	"github.com/vlibos/vlibos/internal/cgroup"
+)
+
+// Guard is all that the guard's process does: it opens the gates of all domains
+// below the parent and gives all their cgroups what they had when the daemon does
+// not renew its lease, as [guard.Run] says.
+func Guard(daemon io.ReadWriter, parent string) error {
+	m, err := cgroup.FindMounts()
+	if err != nil {
+		return err
+	}
+	lock, err := lockGuards(m, parent)
+	if err != nil {
+		return err
+	}
+	hurry()
+	return guard.Run(daemon, func(first, dead bool) error { return open(m, parent, first, dead) }, lock)
+}
+
+// lockGuards shares a lock with all guards of one parent.
+func lockGuards(m cgroup.Mounts, parent string) (*os.File, error) {
+	dir, err := guardDir(m, parent)
+	if err != nil {
+		return nil, err
+	}
+	return guard.Share(dir)
+}
+
+// guardDir is the parent's folder by which all processes that rule it find each
+// other, however they prefer versions.
+func guardDir(m cgroup.Mounts, parent string) (string, error) {
+	for _, root := range roots(m) {
+		dir := filepath.Join(root, parent)
+		if _, err := os.Stat(dir); cgroup.Gone(err) {
+			continue // not in this hierarchy
+		} else if err != nil {
+			return "", explain(err)
+		}
+		return dir, nil
+	}
+	return "", fmt.Errorf("no cgroup %q in any hierarchy", parent)
+}
+
+// roots are all hierarchies, in an order that is the same in every process.
+func roots(m cgroup.Mounts) []string {
+	var all []string
+	for _, root := range []string{m.V1["cpu"], m.V1["freezer"], m.V2} {
+		if root != "" {
+			all = append(all, root)
+		}
+	}
+	return all
+}
+
+// open opens every gate below the parent, in all hierarchies, that a daemon has
+// closed, and gives back all weights, the parent's too, which is done once. Forget says that no
+// process continues with them. A cgroup that is gone needs nothing.
+func open(m cgroup.Mounts, parent string, weights, forget bool) error {
+	var errs []error
+	for _, root := range roots(m) {
+		dir := filepath.Join(root, parent)
+		entries, err := os.ReadDir(dir)
+		if cgroup.Gone(err) {
+			continue
+		}
+		if err != nil {
+			errs = append(errs, explain(err))
+		}
+		for _, e := range entries {
+			if e.IsDir() {
+				for version2, file := range map[bool]string{false: "freezer.state", true: "cgroup.freeze"} {
+					if err := reopen(filepath.Join(dir, e.Name(), file), version2, forget); err != nil && !cgroup.Gone(err) {
+						errs = append(errs, explain(err))
+					}
+				}
+			}
+		}
+		if !weights || root == m.V1["freezer"] && root != m.V1["cpu"] {
+			continue
+		}
+		version := 2
+		if root == m.V1["cpu"] {
+			version = 1
+		}
+		errs = append(errs, restoreAll(dir, version, func(string) bool { return false }, forget))
+		if version == 1 || m.V1["cpu"] == "" {
+			if err := setPriority(dir, version, 0); err != nil && !cgroup.Gone(err) {
+				errs = append(errs, explain(err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/guard"
+	"github.com/vlibos/vlibos/dom0/host/loop"
+	dom0threads "github.com/vlibos/vlibos/dom0/host/threads"
+	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/flock"
+	"github.com/vlibos/vlibos/rtsched"
+	transport "github.com/vlibos/vlibos/vlibcall/transport/native"
+)
+
+// Name of this host.
+const Name = "native"
+
+// DefaultParent is the cgroup that has the domains.
+const DefaultParent = "vlibos"
+
+// late is by how much the keeper is late on a machine that others use too.
+const late = time.Millisecond
+
+// Options of Open; the zero value has all defaults.
+type Options struct {
+	// Parent is the cgroup below which every cgroup is a domain; made if
+	// it is not there. At most one process adopts and gates below it.
+	Parent string
+	// Version of cgroups, 1 or 2, to prefer for everything that it has.
+	// Default 2 if it has the CPU controller, else 1.
+	Version int
+	// Guard is the command that calls [Guard]; default this executable
+	// with the arguments "native-guard" and the parent.
+	Guard []string
+	// ThreadGuard is the command that calls [dom0threads.Guard]; default this
+	// executable with the argument "thread-guard".
+	ThreadGuard []string
+	// Depleted is called in the keeper's thread when a budget of threads is
+	// found to be gone, with how much more than that was used. For
+	// measurements; it must not block.
+	Depleted func(reservation uint32, over time.Duration)
+	// Servers has the domains' servers, a directory each, with their ledgers;
+	// default the transport's.
+	Servers string
+}
+
+// Host is this machine. It implements [host.Host].
+type Host struct {
+	layout layout
+	keeper *keeper
+	lease  *guard.Lease
+	weight *parentWeight
+	swept  bool // the keeper's: what earlier processes left is undone
+
+	own    *os.File // the host's lock, once it is owned
+	parent string
+
+	realtime bool // who has budget is raised by priority, not by weight
+	servers  string
+	depleted func(reservation uint32, over time.Duration) // may be nil
+	threads  *dom0threads.Keeper
+	callees  map[string]*callee // the threads' keeper's
+}
+
+var _ host.Host = (*Host)(nil)
+
+// Possible is the error that Open with the zero Options would end with on this
+// machine, as far as that can be told without changing anything; as root.
+func Possible() error {
+	m, err := cgroup.FindMounts()
+	if err != nil {
+		return err
+	}
+	_, err = choose(m, DefaultParent, 0)
+	return err
+}
+
+// Open opens the machine. Errors wrap [host.ErrNotHere] if it has no
+// cgroups that would do, [host.ErrNotAllowed] if they are not this user's.
+func Open(o Options) (*Host, error) {
+	if o.Parent == "" {
+		o.Parent = DefaultParent
+	}
+	for part := range strings.SplitSeq(o.Parent, "/") {
+		if err := CheckName(part); err != nil {
+			return nil, fmt.Errorf("parent cgroup %.80q: %w", o.Parent, err)
+		}
+	}
+	if o.Version < 0 || o.Version > 2 {
+		return nil, fmt.Errorf("version %d of cgroups: there are 1 and 2", o.Version)
+	}
+	m, err := cgroup.FindMounts()
+	if err != nil {
+		return nil, err
+	}
+	l, err := choose(m, o.Parent, o.Version)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.prepare(); err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	if len(o.Guard) == 0 {
+		o.Guard = []string{self, "native-guard", o.Parent}
+	}
+	if len(o.ThreadGuard) == 0 {
+		o.ThreadGuard = []string{self, "thread-guard"}
+	}
+	o.Servers = cmp.Or(o.Servers, transport.DefaultRoot)
+	parent, err := openGroup(l, "")
+	if err != nil {
+		return nil, err
+	}
+	realtime, err := byPriority(l)
+	if err != nil {
+		return nil, errors.Join(err, parent.close())
+	}
+	weight, lease := &parentWeight{parent: parent}, guard.New(o.Guard)
+	k, err := startKeeper(parent, l.usage, weight, !realtime, lease)
+	if err != nil {
+		return nil, errors.Join(err, parent.close())
+	}
+	return &Host{
+		layout: l, keeper: k, lease: lease, weight: weight, parent: o.Parent, realtime: realtime,
+		servers: o.Servers, depleted: o.Depleted, threads: dom0threads.New(o.ThreadGuard), callees: make(map[string]*callee),
+	}, nil
+}
+
+// Name implements host.Host.
+func (p *Host) Name() string { return Name }
+
+// Own implements host.Host. Every parent is a host of its own, which knows
+// nothing of what others promise: a machine has one, but for tests and for users
+// to whom a cgroup was delegated.
+func (p *Host) Own() error {
+	m, err := cgroup.FindMounts()
+	if err != nil {
+		return err
+	}
+	dir, err := guardDir(m, p.parent)
+	if err != nil {
+		return err
+	}
+	// Whoever may open it may lock it.
+	name := filepath.Join(dir, "cgroup.procs")
+	if err := os.Chmod(name, 0o600); err != nil {
+		return explain(err)
+	}
+	p.own, err = flock.Take(name, os.O_RDONLY)
+	return err
+}
+
+// Notes implements host.Host.
+func (p *Host) Notes() (notes []string) {
+	// A keeper that has ended keeps nothing that could be late.
+	_ = p.keeper.Do(context.Background(), func() {
+		if t := p.keeper.thread; t.Refused != nil && len(p.keeper.kept) > 0 {
+			notes = append(notes, loop.Note(t.Refused))
+		}
+	})
+	return notes
+}
+
+// Floor implements host.Host: the parent's weight leaves it to others.
+func (p *Host) Floor() (rtsched.Task, time.Duration) {
+	return rtsched.Task{Budget: time.Millisecond, Period: 20 * time.Millisecond}, late
+}
+
+// Renew implements host.Host. The first call starts the guard, a
+// process that opens all gates and takes all weights back when it is not
+// called again in time. host.ErrLease says that this may have happened:
+// budgets are kept again, gates are open, and the new lease runs. What an earlier
+// process did to domains that are not adopted is undone.
+func (p *Host) Renew(d time.Duration) error {
+	lost, err := p.lease.Renew(d)
+	err = errors.Join(err, p.renewCallees(d), p.threads.Renew(context.Background(), d), p.sweep())
+	if !lost {
+		return err
+	}
+	return errors.Join(host.ErrLease, err, p.keeper.Do(context.Background(), p.keeper.reapply), p.reapplyCallees())
+}
+
+// sweep gives back, once, what earlier processes did to domains that are neither
+// adopted nor called now, and that no guard has given back.
+func (p *Host) sweep() (err error) {
+	ctx := context.Background()
+	failed := p.keeper.Do(ctx, func() {
+		if k := p.keeper; len(k.kept) > 0 && !k.thread.Realtime {
+			k.thread.Start() // it may be allowed by now
+		}
+		if p.swept {
+			return
+		}
+		used := map[string]bool{"": p.weight.raised()}
+		for name := range p.keeper.kept {
+			used[name] = true
+		}
+		err = p.threads.Do(ctx, func() {
+			for name := range p.callees {
+				used[name] = true
+			}
+		})
+		if err == nil {
+			err = restoreAll(p.layout.cpu.dir, p.layout.cpu.version, func(name string) bool { return used[name] }, true)
+		}
+		p.swept = err == nil
+	})
+	return errors.Join(failed, err)
+}
+
+// Close implements host.Host. What is adopted is in background, and what
+// is gated stays so, for what is left of the lease, within which another process
+// can take over.
+func (p *Host) Close() error {
+	err := p.threads.Close()
+	needed := p.weight.raised()
+	err = errors.Join(err, p.keeper.stop())
+	err = errors.Join(err, p.lease.Leave(needed || len(p.keeper.kept) > 0 || p.layout.anyFrozen()))
+	if p.own != nil {
+		err = errors.Join(err, p.own.Close())
+		p.own = nil
+	}
+	return err
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/clock"
+	"github.com/vlibos/vlibos/internal/cpulist"
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+// denials are the CPUs that give no background time for a part of each period.
+// Domains are stopped by the freezer: bandwidth limits of cgroups take effect at
+// ticks, which are 1 to 10 ms apart, and the freezer within 50 microseconds.
+//
+// At each begin and end only the domains of that CPU are looked at: with many
+// CPUs, these are many in a period.
+type denials struct {
+	due    time.Duration // when one begins or ends; never if there are none
+	on     []throttled
+	now    [cpulist.Max + 1]bool // CPUs that deny it, as of the last look
+	stale  bool                  // which domain is on which CPU has to be found anew
+	leased func() bool
+}
+
+// throttled is a CPU with a denial.
+type throttled struct {
+	denial
+	cpu     int
+	changed bool
+	domains []*kept
+}
+
+// denial begins with each whole number of periods of the clock, so that those of
+// equal periods are at the same time on all CPUs.
+type denial struct{ period, idle time.Duration }
+
+// at reports whether time is denied, and when that changes.
+func (d denial) at(now time.Duration) (denied bool, until time.Duration) {
+	begin := now.Truncate(d.period)
+	if now < begin+d.idle {
+		return true, begin + d.idle
+	}
+	return false, begin + d.period
+}
+
+// denied reports whether a domain has to stop: it is in background and not
+// spared, and one of its CPUs gives no such time now.
+func (s *denials) denied(d *kept) bool {
+	return !d.Foreground && !d.spared && len(s.on) > 0 && slices.ContainsFunc(d.on, func(c int) bool { return s.now[c] })
+}
+
+// Throttle implements host.Host. A domain that may run on several CPUs
+// is denied background time while any of them denies it.
+func (p *Host) Throttle(ctx context.Context, cpu int, period, idle time.Duration) error {
+	switch {
+	case cpu < 0 || cpu > cpulist.Max:
+		return fmt.Errorf("throttle CPU %d: there are 0 to %d: %w", cpu, cpulist.Max, host.ErrNotAllowed)
+	case period < rtsched.MinPeriod || period > rtsched.MaxPeriod || idle < 0 || idle > period:
+		return fmt.Errorf("throttle CPU %d for %v of %v: %w: periods of %v to %v, and no more than all of one", cpu, idle, period, rtsched.ErrRange, rtsched.MinPeriod, rtsched.MaxPeriod)
+	case idle > 0 && !p.lease.Runs():
+		return fmt.Errorf("throttle CPU %d: %w: renew it first", cpu, host.ErrLease)
+	}
+	return p.keeper.Do(ctx, func() { p.keeper.throttle(cpu, denial{period, idle}) })
+}
+
+func (k *keeper) throttle(cpu int, d denial) {
+	s := &k.denials
+	at := slices.IndexFunc(s.on, func(t throttled) bool { return t.cpu == cpu })
+	switch {
+	case at < 0 && d.idle == 0:
+		return
+	case at < 0:
+		s.on, s.stale = append(s.on, throttled{denial: d, cpu: cpu}), true
+	case d.idle > 0:
+		s.on[at].denial = d
+	default:
+		// Who was on it is looked at once more, and then no more.
+		s.on[at].denial = denial{d.period, 0}
+		k.deny()
+		at = slices.IndexFunc(s.on, func(t throttled) bool { return t.cpu == cpu })
+		if at >= 0 {
+			s.on = slices.Delete(s.on, at, at+1)
+		}
+	}
+	k.deny()
+}
+
+// deny stops who has to, and lets go on who may.
+func (k *keeper) deny() {
+	s := &k.denials
+	if !s.leased() {
+		// What cannot be lifted is gone, which the next look finds out.
+		_ = k.lift()
+		return
+	}
+	if s.stale {
+		s.find(k.order)
+	}
+	now := clock.Monotonic()
+	s.due = never
+	for i := range s.on {
+		t := &s.on[i]
+		denied, until := t.at(now)
+		t.changed = denied != s.now[t.cpu]
+		s.now[t.cpu] = denied
+		s.due = min(s.due, until)
+	}
+	for _, t := range s.on {
+		if !t.changed {
+			continue
+		}
+		for _, d := range t.domains {
+			if err := d.setHeld(s.denied(d)); err != nil && !cgroup.Gone(err) {
+				d.err = err
+			}
+		}
+	}
+}
+
+// find finds who is on which CPU. Who is new there waits for the next change.
+func (s *denials) find(all schedule) {
+	s.stale = false
+	for i := range s.on {
+		t := &s.on[i]
+		t.domains = t.domains[:0]
+		for _, d := range all {
+			if slices.Contains(d.on, t.cpu) {
+				t.domains = append(t.domains, d)
+			}
+		}
+	}
+}
+
+// lift ends all throttles.
+func (k *keeper) lift() error {
+	s := &k.denials
+	for _, t := range s.on {
+		s.now[t.cpu] = false
+	}
+	s.on, s.due = nil, never
+	var errs []error
+	for _, d := range k.kept {
+		if err := d.setHeld(false); !cgroup.Gone(err) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// gate is one that this process closes or opens.
+func (k *keeper) gate(l layout, name string, closed bool) error {
+	err := l.askFreeze(name, closed)
+	if d := k.kept[name]; d != nil && err == nil {
+		d.gated = closed
+		d.held.end(clock.Monotonic())
+	}
+	return err
+}
+
+// hold is what the throttle does to a domain.
+type hold struct {
+	on     bool
+	since  time.Duration
+	sum    time.Duration
+	used   time.Duration // CPU time when it was last let go
+	before bool          // it was held once
+}
+
+// total is how long it was held and would have run.
+func (h *hold) total(now time.Duration) time.Duration {
+	if h.on {
+		return h.sum + now - h.since
+	}
+	return h.sum
+}
+
+func (h *hold) end(now time.Duration) {
+	if h.on {
+		h.sum += now - h.since
+	}
+	h.on, h.before = false, true
+}
+
+// setHeld stops a domain or lets it go on. A closed gate stays closed, whoever
+// closed it.
+func (d *kept) setHeld(on bool) error {
+	if on == d.held.on || d.gated {
+		return nil
+	}
+	now := clock.Monotonic()
+	if on {
+		if frozen, err := d.group.isFrozen(); err != nil || frozen {
+			return err
+		}
+		if err := d.group.setFrozen(true); err != nil {
+			return err
+		}
+		d.held.on, d.held.since = true, now
+		return nil
+	}
+	// Stopped, what it has used is exact. Who has not run since the last time
+	// would not have now.
+	used, err := d.group.usage()
+	if err != nil {
+		return err
+	}
+	if d.held.before && used == d.held.used {
+		d.held.since = now
+	}
+	d.held.used = used
+	d.held.end(now)
+	return d.group.setFrozen(false)
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/clock"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+func TestDenial(t *testing.T) {
+	const ms = time.Millisecond
+	d := denial{10 * ms, 3 * ms}
+	for _, c := range []struct {
+		now    time.Duration
+		denied bool
+		until  time.Duration
+	}{{0, true, 3 * ms}, {2 * ms, true, 3 * ms}, {3 * ms, false, 10 * ms}, {19 * ms, false, 20 * ms}, {20 * ms, true, 23 * ms}} {
+		if denied, until := d.at(c.now); denied != c.denied || until != c.until {
+			t.Errorf("at %v: %v until %v", c.now, denied, until)
+		}
+	}
+	two, one := &kept{on: []int{0, 1}}, &kept{on: []int{0}}
+	s := denials{on: []throttled{{denial: d, cpu: 1}}, stale: true}
+	s.find(schedule{two, one})
+	if len(s.on[0].domains) != 1 || s.on[0].domains[0] != two {
+		t.Errorf("on CPU 1: %v", s.on[0].domains)
+	}
+	if s.denied(two) {
+		t.Error("denied before it begins")
+	}
+	s.now[1] = true
+	if !s.denied(two) || s.denied(one) {
+		t.Error("not who is on a CPU that is throttled")
+	}
+	two.Foreground = true
+	if s.denied(two) {
+		t.Error("somebody with budget is denied time")
+	}
+}
+
+func TestHold(t *testing.T) {
+	h := hold{on: true, since: 10}
+	if h.total(15) != 5 {
+		t.Error(h.total(15))
+	}
+	h.end(17)
+	h.end(30)
+	if h.total(40) != 7 || h.on {
+		t.Errorf("%+v", h)
+	}
+}
+
+// spinning is a domain that spins on one throttled CPU, with a lease.
+func spinning(t *testing.T, p *Host, period, idle time.Duration) (host.Domain, int) {
+	t.Helper()
+	cpu := lastCPU(t, p)
+	d, cmd := start(t, p, "d", spin)
+	taskset(t, cmd, cpu)
+	pin(t, p, d, cpu)
+	adopt(t, p, d, 1, time.Millisecond, 50*time.Millisecond)
+	if err := p.Renew(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Throttle(ctx, cpu, period, idle); err != nil {
+		t.Fatal(err)
+	}
+	return d, cpu
+}
+
+func TestThrottle(t *testing.T) {
+	versions(t, func(t *testing.T, p *Host, _ Options) {
+		if err := p.Throttle(ctx, 0, 10*time.Millisecond, time.Millisecond); !errors.Is(err, host.ErrLease) {
+			t.Errorf("without a lease: %v", err)
+		}
+		d, cpu := spinning(t, p, 10*time.Millisecond, 8*time.Millisecond)
+		for _, c := range []struct{ period, idle time.Duration }{{0, 0}, {time.Minute, 0}, {time.Millisecond, 2 * time.Millisecond}, {time.Millisecond, -1}} {
+			if err := p.Throttle(ctx, cpu, c.period, c.idle); !errors.Is(err, rtsched.ErrRange) {
+				t.Errorf("%v of %v: %v", c.idle, c.period, err)
+			}
+		}
+		if err := p.Throttle(ctx, -1, time.Millisecond, 0); !errors.Is(err, host.ErrNotAllowed) {
+			t.Error(err)
+		}
+		before, begin := usage(t, p, d, 1), clock.Monotonic()
+		time.Sleep(time.Second)
+		after, took := usage(t, p, d, 1), clock.Monotonic()-begin
+		back, held := after.Background-before.Background, after.Throttled-before.Throttled
+		t.Logf("in %v: background %v, throttled %v, foreground %v", took, back, held, after.Foreground-before.Foreground)
+		if back > took/3 || held < took/4 {
+			t.Errorf("a fifth of background time: had %v of %v and was denied %v", back, took, held)
+		}
+		// Its budget is not touched, whatever is denied.
+		if err := p.Throttle(ctx, cpu, 10*time.Millisecond, 10*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		was := usage(t, p, d, 1).Foreground
+		testkit.Eventually(t, "foreground under a full throttle", func() bool { return usage(t, p, d, 1).Foreground > was+5*time.Millisecond })
+		testkit.Eventually(t, "stopped", func() bool { return !p.open(t, d.ID) })
+		if err := p.Throttle(ctx, cpu, 10*time.Millisecond, 0); err != nil {
+			t.Fatal(err)
+		}
+		if !p.open(t, d.ID) {
+			t.Error("stopped without a throttle")
+		}
+	})
+}
+
+// Who is spared goes on under a full throttle, until it is not spared any more.
+func TestCriticalDomainIsSpared(t *testing.T) {
+	versions(t, func(t *testing.T, p *Host, _ Options) {
+		d, _ := spinning(t, p, 10*time.Millisecond, 10*time.Millisecond)
+		testkit.Eventually(t, "stopped", func() bool { return !p.open(t, d.ID) })
+		class(t, p, d, host.Critical)
+		was := usage(t, p, d, 1)
+		testkit.Eventually(t, "background under a full throttle", func() bool {
+			now := usage(t, p, d, 1)
+			if now.Throttled > was.Throttled {
+				t.Fatalf("denied %v while it was spared", now.Throttled-was.Throttled)
+			}
+			return now.Background > was.Background+50*time.Millisecond
+		})
+		class(t, p, d, host.Batch)
+		testkit.Eventually(t, "stopped again", func() bool { return !p.open(t, d.ID) })
+	})
+}
+
+// A throttle neither opens a gate that is closed nor keeps one closed.
+func TestThrottleAndGate(t *testing.T) {
+	versions(t, func(t *testing.T, p *Host, _ Options) {
+		d, cpu := spinning(t, p, 5*time.Millisecond, 3*time.Millisecond)
+		if err := p.Gate(ctx, d, true); err != nil {
+			t.Fatal(err)
+		}
+		if !frozen(t, p, d.ID) {
+			t.Error("the throttle opens the gate")
+		}
+		if err := p.Throttle(ctx, cpu, 5*time.Millisecond, 0); err != nil {
+			t.Fatal(err)
+		}
+		if p.open(t, d.ID) {
+			t.Error("the throttle's end opens the gate")
+		}
+		if err := p.Gate(ctx, d, false); err != nil || !p.open(t, d.ID) {
+			t.Errorf("opened: %v", err)
+		}
+		// One that somebody else closes.
+		if err := p.layout.freeze(ctx, d.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		for _, idle := range []time.Duration{5 * time.Millisecond, 0} {
+			if err := p.Throttle(ctx, cpu, 5*time.Millisecond, idle); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if p.open(t, d.ID) {
+			t.Error("the throttle opens a gate that another closed")
+		}
+	})
+}
+
+func TestThrottleEnds(t *testing.T) {
+	full := func(t *testing.T, p *Host) host.Domain {
+		d, _ := spinning(t, p, 5*time.Millisecond, 5*time.Millisecond)
+		testkit.Eventually(t, "stopped", func() bool { return !p.open(t, d.ID) })
+		return d
+	}
+	t.Run("release", func(t *testing.T) {
+		versions(t, func(t *testing.T, p *Host, _ Options) {
+			d := full(t, p)
+			if err := p.Unreserve(ctx, on(d, 1)); err != nil || !p.open(t, d.ID) {
+				t.Errorf("%v", err)
+			}
+		})
+	})
+	t.Run("lease", func(t *testing.T) {
+		versions(t, func(t *testing.T, p *Host, _ Options) {
+			d := full(t, p)
+			if err := p.Renew(50 * time.Millisecond); err != nil {
+				t.Fatal(err)
+			}
+			testkit.Eventually(t, "lease", func() bool { return !p.lease.Runs() && p.open(t, d.ID) })
+			// The next lease does not bring it back.
+			if err := p.Renew(time.Minute); !errors.Is(err, host.ErrLease) {
+				t.Error(err)
+			}
+			time.Sleep(60 * time.Millisecond)
+			if !p.open(t, d.ID) {
+				t.Error("throttled again")
+			}
+		})
+	})
+	t.Run("close", func(t *testing.T) {
+		versions(t, func(t *testing.T, p *Host, o Options) {
+			d, cmd := start(t, p, "d", spin)
+			taskset(t, cmd, lastCPU(t, p))
+			q := open1(t, o)
+			pin(t, q, d, lastCPU(t, q))
+			adopt(t, q, d, 1, time.Millisecond, 50*time.Millisecond)
+			if err := q.Renew(2 * testLease); err != nil {
+				t.Fatal(err)
+			}
+			if err := q.Throttle(ctx, lastCPU(t, q), 5*time.Millisecond, 5*time.Millisecond); err != nil {
+				t.Fatal(err)
+			}
+			testkit.Eventually(t, "stopped", func() bool { return !p.open(t, d.ID) })
+			if err := q.Close(); err != nil || !p.open(t, d.ID) {
+				t.Errorf("stopped after Close: %v", err)
+			}
+			testkit.Eventually(t, "guard ends", func() bool { return !guarded(t, o.Parent) })
+		})
+	})
+}
+
+// A period of the throttle over 1,000 domains on 64 CPUs, each of which begins
+// and ends at its own time, without what stopping somebody costs the kernel.
+func BenchmarkDeny(b *testing.B) {
+	k := &keeper{kept: map[string]*kept{}, denials: denials{stale: true, leased: func() bool { return true }}}
+	for i := range 1000 {
+		d := &kept{name: fmt.Sprint(i), on: []int{i % 64, (i + 1) % 64}, gated: true}
+		k.kept[d.name] = d
+		k.order = append(k.order, d)
+	}
+	for c := range 64 {
+		k.denials.on = append(k.denials.on, throttled{denial: denial{time.Millisecond, 500 * time.Microsecond}, cpu: c})
+	}
+	k.denials.find(k.order)
+	for b.Loop() {
+		for c := range 64 {
+			// As if this CPU's time had come, and then come again.
+			k.denials.now[c] = !k.denials.now[c]
+			k.deny()
+		}
+		k.deny()
+	}
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(time.Millisecond)*100, "%core")
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package host
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+// ErrNotAdmitted is what every [Refusal] is.
+var ErrNotAdmitted = errors.New("not admitted")
+
+// Refusal says why a reservation does not fit.
+type Refusal struct {
+	CPU  int
+	Miss rtsched.Miss  // the reservation that would not have its budget in time
+	Most time.Duration // the largest budget that would fit in the period asked for; 0: none, or not known
+	Name string        // of whose reservation Miss is, if it is known
+}
+
+func (r *Refusal) Error() string {
+	who := fmt.Sprintf("reservation %d", r.Miss.Task.ID)
+	switch {
+	case r.Miss.Task.ID == 0:
+		who = "what is kept for the control domain"
+	case r.Name != "":
+		who += " (" + r.Name + ")"
+	}
+	text := fmt.Sprintf("%v: on CPU %d %s would have its budget only after %v", ErrNotAdmitted, r.CPU, who, r.Miss.Response)
+	if r.Miss.Task.Period > 0 {
+		text += fmt.Sprintf(" of its period of %v", r.Miss.Task.Period)
+	}
+	if r.Most > 0 {
+		return text + fmt.Sprintf(": a budget of %v would fit", r.Most)
+	}
+	return text + ": choose a smaller budget, another period, or another CPU"
+}
+
+// Unwrap returns ErrNotAdmitted.
+func (r *Refusal) Unwrap() error { return ErrNotAdmitted }

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package host
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+// Reservation is CPU time that is promised, a budget in every period, and what
+// may be charged to it. Xen's module has the same: vlib_op_reserve makes it, bind
+// names the holder, allow the callees.
+type Reservation struct {
+	rtsched.Task // its number, budget and period
+	Holder
+	Callees []Callee `json:"callees,omitempty"`
+	Class   Class    `json:"class,omitempty"` // of the domain that holds it
+	// Resume says that an earlier master made it: its holder may be partly gone.
+	Resume bool `json:"-"`
+}
+
+// Holder is what runs on a reservation: a domain, or threads of this system. A
+// reservation without a holder pays for calls and for nothing else.
+type Holder struct {
+	Domain  *Domain  `json:"domain,omitempty"`
+	Threads *Members `json:"threads,omitempty"` // nil if Domain is not
+}
+
+// Kind is the kind of a reservation's holder.
+type Kind string
+
+// The kinds of holders.
+const (
+	KindDomain  Kind = "domain"
+	KindThreads Kind = "threads"
+	KindNone    Kind = "calls" // it pays for calls alone
+)
+
+// Kind of the holder.
+func (h Holder) Kind() Kind {
+	switch {
+	case h.Domain != nil:
+		return KindDomain
+	case h.Threads != nil:
+		return KindThreads
+	}
+	return KindNone
+}
+
+// Callee is a domain whose work for calls may be charged to a reservation.
+type Callee struct {
+	Domain
+	// Listens says that the domain's server tells the hypervisor when it has
+	// answered a call (vlib_op_listen). Without, the caller does.
+	Listens bool `json:"listens,omitempty"`
+}
+
+// Class says whether the throttle may take the background time of a domain. Its
+// budget is never taken.
+type Class string
+
+// The classes. Batch is the default.
+const (
+	Batch    Class = "batch"    // the throttle takes its background time
+	Critical Class = "critical" // the throttle spares it
+)
+
+// Classes are all classes, for messages and help.
+var Classes = []string{string(Batch), string(Critical)}
+
+// ErrClass says that a name is no class.
+var ErrClass = errors.New("no such class")
+
+// Check returns ErrClass for a name that is no class. The empty name is allowed.
+func (c Class) Check() error {
+	if c != "" && !slices.Contains(Classes, string(c)) {
+		return fmt.Errorf("class %.80q: %w: there are %s", string(c), ErrClass, strings.Join(Classes, ", "))
+	}
+	return nil
+}
+
+// Members are threads of this system, which controls the host: a process with
+// all that it starts, or one thread alone.
+type Members struct {
+	PID int `json:"pid"`
+	TID int `json:"tid,omitempty"` // of the one thread; 0: the process
+	// Start is when that process or thread was started, in clock ticks since
+	// boot. It tells the process from another that has the number later.
+	Start uint64 `json:"start"`
+}
+
+// String is how messages name the threads.
+func (m Members) String() string {
+	if m.TID != 0 {
+		return fmt.Sprintf("thread %d of process %d", m.TID, m.PID)
+	}
+	return fmt.Sprintf("process %d", m.PID)
+}
+
+// Usage is what a reservation has used since it was made.
+type Usage struct {
+	Foreground time.Duration `json:"foreground_ns"`  // CPU time on the budget
+	Background time.Duration `json:"background_ns"`  // CPU time beyond the budget
+	Throttled  time.Duration `json:"throttled_ns"`   // how long the throttle kept it from running in background
+	Left       time.Duration `json:"left_ns"`        // of the budget, now
+	Next       time.Duration `json:"next_refill_ns"` // until the next refill
+}

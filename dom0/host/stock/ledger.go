@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stock
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"structs"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/internal/domains"
+	"github.com/vlibos/vlibos/xenctl"
+)
+
+// ledger is a file, mapped by the daemon and its guard, of what was done to
+// domains. It outlives the daemon however that ends. Its name has the layout's
+// version, so that a daemon of another version finds no entries that it would
+// misread; its own guard undoes those.
+type ledger struct {
+	mem     []byte
+	entries []entry
+}
+
+// entries is how many reservations a master can have.
+const entries = 2048
+
+// entry is what was done to one domain at one place. Only the daemon writes what
+// is no atomic, and before it sets used: another place is another entry.
+type entry struct {
+	_         structs.HostLayout
+	used      atomic.Uint32
+	pause     atomic.Uint32 // below
+	before    atomic.Uint32 // its weight when nobody here has set it
+	front     uint32        // the weight that it has with budget; 0: it is paused without
+	pool      uint32
+	scheduler uint32
+	domid     uint32
+	id        uint32        // of the reservation
+	ran       atomic.Uint64 // CPU time that the domain had used when it was last seen, in ns
+	pad       [24]byte
+}
+
+// place is where a domain is, and what follows from it.
+type place struct {
+	pool      uint32
+	scheduler xenctl.Scheduler
+	front     uint16 // the weight that the domain has with budget; 0: there are no weights
+}
+
+func (e *entry) place() place {
+	return place{e.pool, xenctl.Scheduler(e.scheduler), uint16(e.front)}
+}
+
+// What is done about pausing a domain. Each step is written before the next, so
+// that a process that dies in between leaves no doubt but whether Xen has done
+// what it was just told; Xen's own flag then says that.
+//
+//	none → pausing → paused → unpausing → none
+const (
+	none = iota
+	pausing
+	paused
+	unpausing
+)
+
+// openLedger makes the file if it is not there.
+func openLedger(name string) (*ledger, error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	size := entries * int(unsafe.Sizeof(entry{}))
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case info.Size() == 0:
+		err = f.Truncate(int64(size))
+	case info.Size() != int64(size):
+		err = fmt.Errorf("%s has %d bytes, expected %d: remove it when no vlibmaster runs", name, info.Size(), size)
+	}
+	l := new(ledger)
+	if err == nil {
+		l.mem, err = unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	l.entries = unsafe.Slice((*entry)(unsafe.Pointer(&l.mem[0])), entries)
+	return l, nil
+}
+
+func (l *ledger) close() error {
+	l.entries = nil
+	return unix.Munmap(l.mem)
+}
+
+// of reports whether the entry is of the domain with that record, whatever its
+// handle is now.
+func (e *entry) of(info xenctl.DomainInfo) bool {
+	return e.used.Load() != 0 && e.domid == uint32(info.ID) && !info.Dying && !domains.Another(info, time.Duration(e.ran.Load()))
+}
+
+// saw notes what a domain of the entry has used.
+func (e *entry) saw(info xenctl.DomainInfo) { e.ran.Store(max(e.ran.Load(), uint64(info.CPUTime))) }
+
+// has reports whether something is done to a domain for a reservation, by
+// whatever process.
+func (l *ledger) has(info xenctl.DomainInfo, id uint32) bool {
+	for i := range l.entries {
+		if e := &l.entries[i]; e.of(info) && e.id == id {
+			return true
+		}
+	}
+	return false
+}
+
+// add makes an entry of a domain to which nothing was done at that place.
+func (l *ledger) add(info xenctl.DomainInfo, id uint32, p place, before uint16) (*entry, error) {
+	for i := range l.entries {
+		e := &l.entries[i]
+		if e.used.Load() != 0 {
+			continue
+		}
+		e.pool, e.scheduler, e.front, e.domid, e.id = p.pool, uint32(p.scheduler), uint32(p.front), uint32(info.ID), id
+		e.before.Store(uint32(before))
+		e.ran.Store(uint64(info.CPUTime))
+		e.pause.Store(none)
+		e.used.Store(1)
+		return e, nil
+	}
+	return nil, fmt.Errorf("%d domains are kept already", len(l.entries))
+}

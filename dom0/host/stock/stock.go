@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/guard"
+	"github.com/vlibos/vlibos/dom0/host/loop"
+	"github.com/vlibos/vlibos/dom0/internal/domains"
+	"github.com/vlibos/vlibos/rtsched"
+	"github.com/vlibos/vlibos/xenctl"
+	"github.com/vlibos/vlibos/xenctl/xenstore"
+)
+
+// Name of this host.
+const Name = "stock"
+
+// late is by how much a budget's end may come late: credit2's rate limit, and
+// Dom0's timer and the keeper's way to the CPU, a millisecond each.
+const late = 2 * time.Millisecond
+
+// firstLease holds from the first adoption until the master renews it.
+const firstLease = 2 * time.Second
+
+// Options of Open.
+type Options struct {
+	// Dir is where the ledger is kept. It must be empty after a boot.
+	Dir string
+	// Guard is the command that calls [Guard]; default this executable with
+	// the arguments "stock-guard" and the ledger.
+	Guard []string
+}
+
+// Host is this host. It implements [host.Host].
+type Host struct {
+	h      *xenctl.Handle
+	store  *xenstore.Client
+	list   *domains.List
+	ledger *ledger
+	keeper *keeper
+	lease  *guard.Lease
+	name   string // of the ledger
+
+	mu   sync.Mutex
+	lock *os.File // on the ledger, from the first lease on
+	own  *os.File // the host's, once it is owned
+}
+
+var _ host.Host = (*Host)(nil)
+
+// Open opens the host.
+func Open(ctx context.Context, o Options) (*Host, error) {
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("%w: run as root", err)
+	}
+	name := filepath.Join(o.Dir, "stock.ledger.2")
+	if len(o.Guard) == 0 {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		o.Guard = []string{self, "stock-guard", name}
+	}
+	p := &Host{lease: guard.New(o.Guard), name: name}
+	var err error
+	if p.h, err = xenctl.Open(); err != nil {
+		return nil, err
+	}
+	if p.store, err = xenstore.Open(ctx); err != nil {
+		return nil, errors.Join(err, p.h.Close())
+	}
+	p.list = domains.New(p.h, p.store, p.cpusOf)
+	if p.ledger, err = openLedger(name); err != nil {
+		return nil, errors.Join(err, p.store.Close(), p.h.Close())
+	}
+	if p.keeper, err = startKeeper(p.h, p.ledger); err != nil {
+		return nil, errors.Join(err, p.ledger.close(), p.store.Close(), p.h.Close())
+	}
+	return p, nil
+}
+
+// cpusOf are those on which a vCPU may be put: it moves among them.
+func (p *Host) cpusOf(domid uint16, v xenctl.VCPU) ([]int, error) {
+	cpus, err := p.h.Affinity(domid, v.ID)
+	if err != nil {
+		return nil, err
+	}
+	info, err := p.h.DomainInfo(domid)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := p.h.Pool(info.CPUPool)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(cpus, func(c int) bool { return !slices.Contains(pool.CPUs, c) }), nil
+}
+
+// Name implements host.Host.
+func (p *Host) Name() string { return Name }
+
+// Own implements host.Host.
+func (p *Host) Own() (err error) {
+	p.own, err = domains.Own()
+	return err
+}
+
+// Notes implements host.Host.
+func (p *Host) Notes() (notes []string) {
+	// A keeper that has ended keeps nothing that could be late.
+	_ = p.keeper.Do(context.Background(), func() {
+		if p.keeper.refused != nil && len(p.keeper.kept) > 0 {
+			notes = append(notes, loop.Note(p.keeper.refused))
+		}
+	})
+	return notes
+}
+
+// Floor implements host.Host: weights leave it to Dom0.
+func (p *Host) Floor() (rtsched.Task, time.Duration) {
+	return rtsched.Task{Budget: time.Millisecond, Period: 20 * time.Millisecond}, late
+}
+
+// Domains implements host.Host.
+func (p *Host) Domains(ctx context.Context) ([]host.Domain, error) { return p.list.All(ctx) }
+
+// Renew implements host.Host. It starts the guard, a process that gives
+// all weights back and undoes all pauses when it is not called again in time.
+// host.ErrLease says that this may have happened: budgets are kept again,
+// and the new lease runs. What an earlier process did to domains that are not
+// adopted is undone.
+func (p *Host) Renew(d time.Duration) error {
+	if err := p.take(); err != nil {
+		return err
+	}
+	lost, err := p.lease.Renew(d)
+	return errors.Join(err, p.keeper.renewed(lost))
+}
+
+// take says that this process keeps domains now, by a lock that all who do and
+// all guards of one ledger share.
+func (p *Host) take() (err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lock == nil {
+		p.lock, err = guard.Share(p.name)
+	}
+	return err
+}
+
+// Close implements host.Host. What is adopted stays so for what is left
+// of the lease, within which another process can take over.
+func (p *Host) Close() error {
+	first, err := p.keeper.Stop()
+	if !first {
+		return err
+	}
+	err = errors.Join(err, p.lease.Leave(len(p.keeper.kept) > 0))
+	for _, f := range []*os.File{p.lock, p.own} {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}
+	return errors.Join(err, p.ledger.close(), p.store.Close(), p.h.Close())
+}

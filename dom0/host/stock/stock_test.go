@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stock
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/clock"
+	"github.com/vlibos/vlibos/rtsched"
+	"github.com/vlibos/vlibos/xenctl"
+)
+
+const ms = time.Millisecond
+
+// fakeHost is a Xen with Dom0 and one domain, both under credit2 at first.
+type fakeHost struct {
+	info   xenctl.DomainInfo
+	weight xenctl.Weight
+	dom0   uint16 // Dom0's weight, in pool 0
+	pools  map[uint32]xenctl.Scheduler
+	pauses int
+	kicks  int
+	gone   bool
+}
+
+var errKilled = errors.New("the process ends here")
+
+func newHost() *fakeHost {
+	return &fakeHost{
+		info: xenctl.DomainInfo{ID: 3, UUID: [16]byte{7}, CPUTime: time.Minute}, weight: xenctl.Weight{Weight: 300, Cap: 50}, dom0: 256,
+		pools: map[uint32]xenctl.Scheduler{0: xenctl.Credit2, 1: xenctl.Credit2, 2: xenctl.Credit, 3: xenctl.Null},
+	}
+}
+
+// migrate moves the domain to another pool, where Xen gives it the default weight.
+func (h *fakeHost) migrate(pool uint32) { h.info.CPUPool, h.weight = pool, xenctl.Weight{Weight: 256} }
+
+func (h *fakeHost) Pool(id uint32) (xenctl.Pool, error) {
+	s, ok := h.pools[id]
+	if !ok {
+		return xenctl.Pool{}, xenctl.ErrNotSupported
+	}
+	return xenctl.Pool{ID: id, Scheduler: s}, nil
+}
+
+func (h *fakeHost) DomainInfo(uint16) (xenctl.DomainInfo, error) {
+	if h.gone {
+		return xenctl.DomainInfo{}, xenctl.ErrNoDomain
+	}
+	info := h.info
+	info.Paused = h.pauses > 0
+	return info, nil
+}
+
+func (h *fakeHost) Pause(uint16) error {
+	h.pauses++
+	h.kicks++
+	return nil
+}
+
+func (h *fakeHost) Unpause(uint16) error {
+	if h.pauses == 0 {
+		return unix.EINVAL
+	}
+	h.pauses--
+	return nil
+}
+
+// Weight is EINVAL under another scheduler than the domain's, as Xen says it.
+func (h *fakeHost) Weight(domid uint16, s xenctl.Scheduler) (xenctl.Weight, error) {
+	w, pool := h.weight, h.info.CPUPool
+	if domid == 0 {
+		w, pool = xenctl.Weight{Weight: h.dom0}, 0
+	}
+	if h.pools[pool] != s {
+		return xenctl.Weight{}, unix.EINVAL
+	}
+	return w, nil
+}
+
+func (h *fakeHost) SetWeight(domid uint16, s xenctl.Scheduler, w xenctl.Weight) error {
+	if _, err := h.Weight(domid, s); err != nil {
+		return err
+	}
+	h.weight = w
+	return nil
+}
+
+func newLedger(t *testing.T) *ledger {
+	t.Helper()
+	l, err := openLedger(filepath.Join(t.TempDir(), "ledger"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func newEntry(t *testing.T, l *ledger, h *fakeHost, front uint16) *entry {
+	t.Helper()
+	e, err := l.add(h.info, 2048, place{0, xenctl.Credit2, front}, h.weight.Weight)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// told tells a domain that it has budget, or has none.
+func (e *entry) told(t *testing.T, h *fakeHost, foreground bool) {
+	t.Helper()
+	info, _ := h.DomainInfo(3)
+	if err := e.foreground(h, info, foreground); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWeights(t *testing.T) {
+	h, l := newHost(), newLedger(t)
+	e := newEntry(t, l, h, 4864)
+	want := func(what string, weight uint16, kicks int) {
+		t.Helper()
+		if h.weight != (xenctl.Weight{Weight: weight, Cap: 50}) || h.pauses != 0 || h.kicks != kicks {
+			t.Errorf("%s: %+v, %d pauses, %d kicks; want weight %d, %d kicks", what, h.weight, h.pauses, h.kicks, weight, kicks)
+		}
+	}
+	e.told(t, h, true)
+	want("foreground", 4864, 1)
+	e.told(t, h, false)
+	want("background", 1, 2)
+	h.info.Blocked = true
+	e.told(t, h, true)
+	want("who sleeps is not kicked", 4864, 2)
+	h.info.Blocked = false
+	h.weight.Weight = 512
+	e.told(t, h, false)
+	want("somebody has set another", 1, 3)
+	if err := l.giveBack(h, true, false); err != nil {
+		t.Error(err)
+	}
+	want("given back", 512, 3)
+	h.weight.Weight = 77
+	if err := l.giveBack(h, true, true); err != nil || e.used.Load() != 0 {
+		t.Error(err, e.used.Load())
+	}
+	want("it was set while there was nothing to give back", 77, 3)
+}
+
+// An operator's pause stays, whatever is done in between.
+func TestOthersPauses(t *testing.T) {
+	for _, front := range []uint16{0, 4864} {
+		h, l := newHost(), newLedger(t)
+		e := newEntry(t, l, h, front)
+		h.pauses = 1
+		for _, foreground := range []bool{false, false, true, false, true} {
+			e.told(t, h, foreground)
+			if h.pauses < 1 {
+				t.Fatalf("front %d: 'xl pause' was undone", front)
+			}
+		}
+		e.told(t, h, false)
+		if err := l.giveBack(h, true, true); err != nil || h.pauses != 1 {
+			t.Errorf("front %d: %v, %d pauses, want the operator's", front, err, h.pauses)
+		}
+	}
+}
+
+// killer ends the process at a call: just before Xen has done it, or just after.
+type killer struct {
+	*fakeHost
+	before, after bool
+	at            string
+}
+
+func (k *killer) do(what string, f func() error) error {
+	if k.at == what && k.before {
+		panic(errKilled)
+	}
+	err := f()
+	if k.at == what && k.after {
+		panic(errKilled)
+	}
+	return err
+}
+
+func (k *killer) Pause(id uint16) error {
+	return k.do("pause", func() error { return k.fakeHost.Pause(id) })
+}
+func (k *killer) Unpause(id uint16) error {
+	return k.do("unpause", func() error { return k.fakeHost.Unpause(id) })
+}
+func (k *killer) SetWeight(id uint16, s xenctl.Scheduler, w xenctl.Weight) error {
+	return k.do("weight", func() error { return k.fakeHost.SetWeight(id, s, w) })
+}
+
+// Whenever the daemon dies, what it did is undone once, and nothing else.
+func TestDaemonDies(t *testing.T) {
+	for _, front := range []uint16{0, 4864} {
+		for _, at := range []string{"pause", "unpause", "weight"} {
+			for _, before := range []bool{true, false} {
+				h, l := newHost(), newLedger(t)
+				e := newEntry(t, l, h, front)
+				func() {
+					defer func() {
+						if r := recover(); r != nil && r != error(errKilled) {
+							panic(r)
+						}
+					}()
+					k := &killer{fakeHost: h, at: at, before: before, after: !before}
+					for _, foreground := range []bool{false, true} {
+						info, _ := h.DomainInfo(3)
+						if err := e.foreground(k, info, foreground); err != nil {
+							t.Error(err)
+						}
+					}
+				}()
+				for range 2 { // the guard does it again and again
+					if err := l.giveBack(h, true, false); err != nil {
+						t.Error(err)
+					}
+				}
+				if h.pauses != 0 || h.weight.Weight != 300 {
+					t.Errorf("front %d, dead at %s, before it %v: %d pauses, weight %d", front, at, before, h.pauses, h.weight.Weight)
+				}
+			}
+		}
+	}
+}
+
+// Another domain that has the number is not touched.
+func TestOtherDomain(t *testing.T) {
+	h, l := newHost(), newLedger(t)
+	e := newEntry(t, l, h, 0)
+	e.told(t, h, false)
+	h.info.CPUTime, h.pauses, h.weight.Weight = 0, 1, 1
+	if err := l.giveBack(h, true, true); err != nil || h.pauses != 1 || h.weight.Weight != 1 || e.used.Load() != 0 {
+		t.Errorf("%v, %d pauses, weight %d", err, h.pauses, h.weight.Weight)
+	}
+}
+
+// newKeeper has no thread of its own, which so is none to be made real-time.
+func newKeeper(h *fakeHost, l *ledger) *keeper {
+	return &keeper{xen: h, ledger: l, kept: map[uint16]*kept{}, realtime: true}
+}
+
+func TestKeeper(t *testing.T) {
+	h, l := newHost(), newLedger(t)
+	k := newKeeper(h, l)
+	r := rtsched.Task{ID: 2048, Budget: 10 * ms, Period: time.Hour}
+	if err := k.adopt(3, 1, r); err != nil || h.weight.Weight != 4864 {
+		t.Fatalf("%v, weight %d", err, h.weight.Weight)
+	}
+	if err := k.adopt(3, 1, rtsched.Task{ID: 2049, Budget: ms, Period: time.Hour}); !errors.Is(err, host.ErrNotAllowed) {
+		t.Error(err)
+	}
+	d := k.kept[3]
+	h.info.CPUTime += 4 * ms
+	if k.look(d); d.due > clock.Monotonic()+6*ms || h.weight.Weight != 4864 {
+		t.Errorf("next look in %v, weight %d", d.due-clock.Monotonic(), h.weight.Weight)
+	}
+	h.info.CPUTime += 6 * ms
+	if k.look(d); h.weight.Weight != lowest || d.due < clock.Monotonic()+time.Minute {
+		t.Errorf("without budget: next look in %v, weight %d", d.due-clock.Monotonic(), h.weight.Weight)
+	}
+	h.info.CPUTime += 3 * ms
+	u, err := k.usage(3, 2048)
+	if err != nil || u.Foreground != 10*ms || u.Background != 3*ms || u.Left != 0 {
+		t.Errorf("%+v, %v", u, err)
+	}
+	// A guard may have given all back.
+	if err := l.giveBack(h, true, false); err != nil || h.weight.Weight != 300 {
+		t.Errorf("%v, weight %d", err, h.weight.Weight)
+	}
+	d.unset = true
+	if k.look(d); h.weight.Weight != lowest {
+		t.Errorf("weight %d after the lease was lost", h.weight.Weight)
+	}
+	if err := k.release(d); err != nil || h.weight.Weight != 300 || len(k.kept) != 0 || d.entry.used.Load() != 0 {
+		t.Errorf("released: %v, weight %d", err, h.weight.Weight)
+	}
+	if _, err := k.usage(3, 2048); !errors.Is(err, host.ErrNoDomain) {
+		t.Error(err)
+	}
+	// What an earlier daemon did to domains that nobody keeps is undone.
+	newEntry(t, l, h, 4864).told(t, h, false)
+	if err := k.sweep(); err != nil || h.weight.Weight != 300 {
+		t.Errorf("swept: %v, weight %d", err, h.weight.Weight)
+	}
+	h.migrate(3)
+	if err := k.adopt(3, 1, r); err != nil || h.pauses != 0 {
+		t.Fatalf("%v, %d pauses", err, h.pauses)
+	}
+	h.info.CPUTime += 10 * ms
+	if k.look(k.kept[3]); h.pauses != 1 {
+		t.Errorf("%d pauses, where there are no weights", h.pauses)
+	}
+	h.gone = true
+	if _, err := k.usage(3, 2048); !errors.Is(err, host.ErrNoDomain) || len(k.kept) != 0 {
+		t.Errorf("%v; kept: %d", err, len(k.kept))
+	}
+}
+
+func TestLedgerOfAnotherProgram(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "ledger")
+	l, err := openLedger(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(l.close(), unix.Truncate(name, 100)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openLedger(name); err == nil || !strings.Contains(err.Error(), name) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package threads
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/cgroup"
+)
+
+// Parent is the cgroup whose children are reservations' processes, by number.
+const Parent = "vlibos-threads"
+
+// origin is, of the list of processes of a reservation's cgroup, where the process
+// came from, by its path in the tree.
+const origin cgroup.Attribute = "vlibos.origin"
+
+// lists has the files with the threads of a cgroup, by version.
+var lists = map[int]string{1: "tasks", 2: "cgroup.threads"}
+
+// group is a process and all that it starts, in a cgroup.
+type group struct {
+	tree  cgroup.Tree
+	dir   string
+	file  string // the list of its threads
+	meter *cgroup.Meter
+	list  lister
+}
+
+func name(id uint32) string { return filepath.Join(Parent, strconv.FormatUint(uint64(id), 10)) }
+
+// openGroup puts a process into the cgroup of a reservation; one that resumes
+// is there already, or has ended and left others there.
+func openGroup(r host.Reservation) (*group, error) {
+	trees, err := cgroup.Trees()
+	if err != nil {
+		return nil, err
+	}
+	if len(trees) == 0 {
+		return nil, fmt.Errorf("threads on reservations are %w: %w is mounted: mount -t cgroup2 none /sys/fs/cgroup",
+			host.ErrNotHere, cgroup.ErrNone)
+	}
+	var errs []error
+	for _, tree := range trees {
+		g := &group{tree: tree, dir: filepath.Join(tree.Root, name(r.ID))}
+		if r.Resume {
+			err = g.resume(r.ID)
+		} else {
+			err = g.enter(r)
+		}
+		if err == nil {
+			return g, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
+}
+
+func (g *group) resume(id uint32) (err error) {
+	if all, err := g.threads(); err != nil || len(all) == 0 {
+		return fmt.Errorf("reservation %d: %w: %s is empty", id, host.ErrNoMembers, g.dir)
+	}
+	if err := idle(filepath.Dir(g.dir)); err != nil {
+		return err
+	}
+	g.meter, err = g.tree.Meter(name(id))
+	return err
+}
+
+// lister reads threads again and again without allocating, which a real-time
+// thread of a Go program had better not: it may have to help with a collection
+// of garbage that waits for threads which it keeps from running.
+type lister struct {
+	file *os.File // of version 2, whose list is new whenever it is read
+	text []byte
+	tids []int
+}
+
+func (l *lister) read(file string, version int) ([]int, error) {
+	if l.text == nil {
+		l.text, l.tids = make([]byte, 8*(MaxThreads+1)), make([]int, 0, 4*(MaxThreads+1))
+	}
+	f := l.file
+	if f == nil {
+		var err error
+		if f, err = os.Open(file); err != nil {
+			return nil, err
+		}
+		if version == 2 {
+			l.file = f
+		} else {
+			defer f.Close()
+		}
+	}
+	n := 0
+	for n < len(l.text) {
+		got, err := f.ReadAt(l.text[n:], int64(n))
+		n += got
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	l.tids = appendNumbers(l.tids[:0], l.text[:n])
+	return l.tids, nil
+}
+
+func (l *lister) close() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Close()
+}
+
+// appendNumbers appends the numbers of a list, one a line; the last line may
+// have been cut off. 0 is a thread of another PID namespace.
+func appendNumbers(all []int, text []byte) []int {
+	v := 0
+	for _, c := range text {
+		switch {
+		case c >= '0' && c <= '9':
+			v = 10*v + int(c-'0')
+		case v > 0:
+			all, v = append(all, v), 0
+		}
+	}
+	return all
+}
+
+// idle leaves a cgroup the time that no other wants: who is in background in one
+// below is that only if all of it is. Real-time threads are above it. Kernels
+// before 5.15, and trees without the CPU controller, have no such file.
+func idle(dir string) error {
+	if err := cgroup.Write(filepath.Join(dir, "cpu.idle"), "1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return explain(err)
+	}
+	return nil
+}
+
+func (g *group) enter(r host.Reservation) (err error) {
+	if err := Check(*r.Threads); err != nil {
+		return err
+	}
+	from, err := g.tree.Of(r.Threads.PID)
+	if err != nil {
+		return err
+	}
+	if strings.HasPrefix(from, "/"+Parent+"/") {
+		return fmt.Errorf("%s: %w: it runs on reservation %s already", r.Threads, host.ErrNotAllowed, filepath.Base(from))
+	}
+	parent := filepath.Dir(g.dir)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return explain(err)
+	}
+	if err := idle(parent); err != nil {
+		return err
+	}
+	if err := g.clear(); err != nil { // what was left of a reservation that is not known any more
+		return err
+	}
+	if err := os.Mkdir(g.dir, 0o755); err != nil {
+		return explain(err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.clear())
+		}
+	}()
+	if err = g.cameFrom(from); err != nil {
+		return explain(err)
+	}
+	if g.meter, err = g.tree.Meter(name(r.ID)); err != nil {
+		return explain(err)
+	}
+	if err = cgroup.Write(filepath.Join(g.dir, "cgroup.procs"), strconv.Itoa(r.Threads.PID)); err != nil {
+		return errors.Join(fmt.Errorf("%s into %s: %w", r.Threads, g.dir, explain(err)), g.meter.Close())
+	}
+	return nil
+}
+
+func (g *group) usage() (time.Duration, error) { return g.meter.Usage() }
+
+func (g *group) threads() ([]int, error) {
+	if g.file == "" {
+		g.file = filepath.Join(g.dir, lists[g.tree.Version])
+	}
+	return g.list.read(g.file, g.tree.Version)
+}
+
+func (g *group) release() error { return errors.Join(g.leave(), g.clear()) }
+func (g *group) leave() error   { return errors.Join(g.meter.Close(), g.list.close()) }
+
+// patience bounds how long processes that fork are moved after.
+const patience = time.Second
+
+// cameFrom records where the process is to go back to, whichever process moves it.
+func (g *group) cameFrom(path string) error {
+	f, err := os.Open(filepath.Join(g.dir, "cgroup.procs"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(origin.Write(f, path), f.Close())
+}
+
+// back is where the process came from; the root, if that is not known.
+func (g *group) back() string {
+	f, err := os.Open(filepath.Join(g.dir, "cgroup.procs"))
+	if err != nil {
+		return "/"
+	}
+	defer f.Close()
+	path, ok, err := origin.Read(f)
+	if err != nil || !ok {
+		return "/"
+	}
+	return path
+}
+
+// clear moves all processes back to where the first came from and removes the
+// cgroup.
+func (g *group) clear() error {
+	to := g.back()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		err := unix.Rmdir(g.dir)
+		if err == nil || err == unix.ENOENT {
+			return nil
+		}
+		if err != unix.EBUSY || time.Now().After(end) {
+			return &fs.PathError{Op: "rmdir", Path: g.dir, Err: err}
+		}
+		pids, err := numbers(filepath.Join(g.dir, "cgroup.procs"), MaxThreads)
+		if err != nil && !cgroup.Gone(err) {
+			return err
+		}
+		for _, pid := range pids {
+			word := strconv.Itoa(pid)
+			err := cgroup.Write(filepath.Join(g.tree.Root, to, "cgroup.procs"), word)
+			if err != nil && !errors.Is(err, unix.ESRCH) {
+				err = cgroup.Write(filepath.Join(g.tree.Root, "cgroup.procs"), word) // where it came from has gone
+			}
+			if err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("process %d out of %s: %w", pid, g.dir, err)
+			}
+		}
+	}
+}
+
+// numbers reads numbers, one a line, and not many more than most.
+func numbers(file string, most int) ([]int, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, int64(8*most)))
+	if err != nil {
+		return nil, err
+	}
+	return appendNumbers(nil, text), nil
+}
+
+// explain adds the way out to what the kernel refuses.
+func explain(err error) error {
+	if cgroup.Denied(err) {
+		return fmt.Errorf("%w: %w: run as root", host.ErrNotAllowed, err)
+	}
+	return err
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package threads
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/host"
+)
+
+// MaxThreads that one reservation makes real-time.
+const MaxThreads = 512
+
+// members are who runs on a reservation.
+type members interface {
+	// usage is their CPU time, exact up to when each was last preempted.
+	usage() (time.Duration, error)
+	// threads are those that there are now, none if all have ended; more
+	// than MaxThreads are not all.
+	threads() ([]int, error)
+	// release leaves them as if they never had been on it, but for their
+	// policy; leave frees what this process has of them.
+	release() error
+	leave() error
+}
+
+// one is a single thread.
+type one struct {
+	host.Members
+	stat *os.File
+	last time.Duration
+}
+
+func openOne(m host.Members) (*one, error) {
+	if err := Check(m); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(fmt.Sprintf("/proc/%d/task/%d/schedstat", m.PID, m.TID))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", m, host.ErrNoMembers, err)
+	}
+	return &one{Members: m, stat: f}, nil
+}
+
+func (o *one) usage() (time.Duration, error) {
+	var b [128]byte
+	n, err := o.stat.ReadAt(b[:], 0)
+	if n == 0 {
+		if errors.Is(err, unix.ESRCH) {
+			return o.last, nil // it has ended, as threads says
+		}
+		return 0, fmt.Errorf("%s: %w", o.stat.Name(), err)
+	}
+	word, _, _ := strings.Cut(string(b[:n]), " ")
+	v, err := strconv.ParseInt(word, 10, 64)
+	o.last = time.Duration(v)
+	return o.last, err
+}
+
+func (o *one) threads() ([]int, error) {
+	if Check(o.Members) != nil {
+		return nil, nil
+	}
+	return []int{o.TID}, nil
+}
+
+func (o *one) release() error { return o.stat.Close() }
+func (o *one) leave() error   { return o.stat.Close() }
+
+// nobody is for reservations that pay for calls alone.
+type nobody struct{}
+
+func (nobody) usage() (time.Duration, error) { return 0, nil }
+func (nobody) threads() ([]int, error)       { return nil, nil }
+func (nobody) release() error                { return nil }
+func (nobody) leave() error                  { return nil }
+
+// Check says whether members are still those that were meant: ErrNoMembers if
+// they have ended.
+func Check(m host.Members) error {
+	start, err := Start(m)
+	if err == nil && m.Start != 0 && start != m.Start {
+		err = fmt.Errorf("%s: %w: another has its number", m, host.ErrNoMembers)
+	}
+	return err
+}
+
+// Start is the time of a process's or a thread's start, in clock ticks since
+// boot.
+func Start(m host.Members) (uint64, error) {
+	tid := m.PID
+	if m.TID != 0 {
+		tid = m.TID
+	}
+	file := fmt.Sprintf("/proc/%d/task/%d/stat", m.PID, tid)
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return 0, fmt.Errorf("%s: %w", m, host.ErrNoMembers)
+	}
+	if err != nil {
+		return 0, err
+	}
+	// The second field is a name with anything in it, in parentheses.
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if len(fields) < 20 {
+		return 0, fmt.Errorf("%s: %.80q has no start time", file, text)
+	}
+	if state := fields[0]; state == "Z" || state == "X" {
+		return 0, fmt.Errorf("%s: %w: it has ended", m, host.ErrNoMembers)
+	}
+	return strconv.ParseUint(fields[19], 10, 64)
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package domains
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/flock"
+	"github.com/vlibos/vlibos/xenctl"
+)
+
+// patience is how long xenstored may take for the names in one listing.
+const patience = 200 * time.Millisecond
+
+// Hypervisor is what finding domains needs of a *xenctl.Handle.
+type Hypervisor interface {
+	Domains() ([]xenctl.DomainInfo, error)
+	VCPU(domid uint16, vcpu int) (xenctl.VCPU, error)
+}
+
+// Store is what naming them needs of a *xenstore.Client.
+type Store interface {
+	Read(ctx context.Context, path string) ([]byte, error)
+}
+
+// List finds domains. Its methods may be called at the same time.
+type List struct {
+	h     Hypervisor
+	store Store
+	cpus  func(domid uint16, v xenctl.VCPU) ([]int, error)
+
+	mu    sync.Mutex
+	known map[uint16]known
+	born  uint64 // the last generation
+}
+
+// known is what was last seen of a domain.
+type known struct {
+	generation uint64
+	used       time.Duration
+	name       string // as xenstored last said
+}
+
+// slack is by how much a domain's CPU time may seem to shrink: it is the sum of
+// readings of several CPUs' clocks.
+const slack = time.Millisecond
+
+// Another reports whether a record is of another domain than the one of that
+// number that had used so much CPU time. Xen gives numbers again, and toolstacks
+// change handles, but a domain's CPU time only grows. (Xen 4.17 counts no
+// generations of a number.)
+func Another(info xenctl.DomainInfo, used time.Duration) bool { return info.CPUTime+slack < used }
+
+// New returns a list. CPUs says on which a vCPU may run.
+func New(h Hypervisor, s Store, cpus func(domid uint16, v xenctl.VCPU) ([]int, error)) *List {
+	return &List{h: h, store: s, cpus: cpus}
+}
+
+// All returns all domains that there are now. Where xenstored does not answer,
+// a domain has the name that it had, or none.
+func (l *List) All(ctx context.Context) ([]host.Domain, error) {
+	infos, err := l.h.Domains()
+	if err != nil {
+		return nil, err
+	}
+	var all []host.Domain
+	infos = slices.DeleteFunc(infos, func(i xenctl.DomainInfo) bool { return i.Dying })
+	now := l.ask(ctx, infos)
+	for _, info := range infos {
+		cpus, err := l.cpusOf(info)
+		if errors.Is(err, xenctl.ErrNoDomain) {
+			continue // it went meanwhile
+		}
+		all = append(all, host.Domain{
+			ID: strconv.Itoa(int(info.ID)), Generation: now[info.ID].generation, UUID: UUID(info.UUID), Name: now[info.ID].name,
+			CPUs: cpus, Err: err, Control: info.ID == 0 || info.Xenstore,
+		})
+	}
+	return all, nil
+}
+
+// ask returns what is known of domains, by their numbers.
+func (l *List) ask(ctx context.Context, infos []xenctl.DomainInfo) map[uint16]known {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := make(map[uint16]known, len(infos))
+	for _, info := range infos {
+		d, ok := l.known[info.ID]
+		if !ok || Another(info, d.used) {
+			l.born++
+			d = known{generation: l.born}
+		}
+		d.used = max(d.used, info.CPUTime)
+		if name, err := l.store.Read(ctx, fmt.Sprintf("/local/domain/%d/name", info.ID)); err == nil {
+			d.name = string(name)
+		}
+		now[info.ID] = d
+	}
+	l.known = now
+	return now
+}
+
+func (l *List) cpusOf(info xenctl.DomainInfo) ([]int, error) {
+	var all []int
+	for i := range info.MaxVCPUID + 1 {
+		v, err := l.h.VCPU(info.ID, i)
+		if err != nil {
+			return nil, err
+		}
+		if !v.Online {
+			continue
+		}
+		cpus, err := l.cpus(info.ID, v)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, cpus...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// Own locks the Xen host for this process: the device by which Dom0 rules it is
+// one, in whichever namespaces a process runs.
+func Own() (*os.File, error) { return flock.Take("/dev/xen/privcmd", os.O_RDWR) }
+
+// UUID is a domain's handle as the toolstack writes it.
+func UUID(b [16]byte) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// Number is the number of a domain of the list.
+func Number(d host.Domain) (uint16, error) {
+	n, err := strconv.ParseUint(d.ID, 10, 16)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %q is no domain's number", host.ErrNoDomain, d.ID)
+	}
+	return uint16(n), nil
+}

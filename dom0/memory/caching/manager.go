@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package caching
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/throttle/cache"
+)
+
+// review is how often domains are looked for that have come.
+const review = 5 * time.Second
+
+// Lister says which domains there are: a host.
+type Lister interface {
+	Domains(context.Context) ([]host.Domain, error)
+}
+
+// Open opens what carries classes out. host.ErrNotHere: there is nothing.
+type Open func() (host.CachePartitioner, error)
+
+// Manager carries out the classes of a configuration.
+type Manager struct {
+	open Open
+	list Lister
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	host    host.CachePartitioner // nil: not opened
+	current []config.Cache
+	in      map[string]string // class by domain, as the log has it
+	problem string            // that the log has
+	absent  string            // domains that are named and not there, as the log has them
+}
+
+// NewManager makes one that has no classes yet.
+func NewManager(open Open, list Lister, log *slog.Logger) *Manager {
+	return &Manager{open: open, list: list, log: log}
+}
+
+// Move carries out what a configuration wants from now on, undone if what comes
+// then fails. After an error all is as it was.
+func (m *Manager) Move(ctx context.Context, want []config.Cache, then func() error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was := m.current
+	if err := m.set(ctx, want); err != nil {
+		return err
+	}
+	if err := then(); err != nil {
+		return errors.Join(err, m.set(ctx, was))
+	}
+	return nil
+}
+
+func (m *Manager) set(ctx context.Context, want []config.Cache) error {
+	if m.host == nil {
+		p, err := m.open()
+		if err != nil && len(want) == 0 {
+			if !errors.Is(err, host.ErrNotHere) {
+				m.log.Warn("cache classes: what an earlier master gave is not taken back", "because", err)
+			}
+			return nil
+		}
+		if errors.Is(err, host.ErrNotHere) {
+			err = fmt.Errorf("%w: remove the tables [[cache]]", err)
+		}
+		if err != nil {
+			return err
+		}
+		m.host = p
+	}
+	masks, err := m.apply(ctx, want)
+	if err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(m.current, want) {
+		for i, c := range want {
+			m.log.Info("cache class", "name", c.Name, "has", masks.Masks[i], "classes", masks.Sharing(), "shared by", strings.Join(c.Domains, ", "))
+		}
+	}
+	m.current = want
+	return nil
+}
+
+// apply puts all domains that there are into the classes.
+func (m *Manager) apply(ctx context.Context, want []config.Cache) (cache.Plan, error) {
+	classes := make([]cache.Class, len(want))
+	for i, c := range want {
+		classes[i] = c.Class
+	}
+	plan, err := cache.Make(classes, m.host.Layout())
+	if err != nil {
+		return plan, fmt.Errorf("cache: %w", err)
+	}
+	var shares []host.CacheShare
+	missing := ""
+	if len(want) > 0 {
+		all, err := m.list.Domains(ctx)
+		if err != nil {
+			return plan, err
+		}
+		if shares, err = resolve(want, plan, all); err != nil {
+			return plan, err
+		}
+		missing = absent(want, all)
+	}
+	if err := m.host.Apply(ctx, shares); err != nil {
+		return plan, fmt.Errorf("cache: %w", err)
+	}
+	in := make(map[string]string)
+	for _, s := range shares {
+		in[s.ID] = s.Class
+		if m.in[s.ID] != s.Class {
+			m.log.Info("in a cache class", "domain", s.Domain.String(), "class", s.Class)
+		}
+	}
+	m.in = in
+	if missing != m.absent && missing != "" {
+		m.log.Warn("cache classes: domains that are named are not there", "domains", missing)
+	}
+	m.absent = missing
+	return plan, nil
+}
+
+// absent are the names and UUIDs that no domain has: it comes later, or never was.
+func absent(want []config.Cache, all []host.Domain) string {
+	var none []string
+	for _, c := range want {
+		for _, ref := range c.Domains {
+			if ref != config.Others && !slices.ContainsFunc(all, func(d host.Domain) bool { return d.Means(ref) }) {
+				none = append(none, ref)
+			}
+		}
+	}
+	return strings.Join(none, ", ")
+}
+
+// resolve finds the domains of each class.
+func resolve(want []config.Cache, plan cache.Plan, all []host.Domain) ([]host.CacheShare, error) {
+	others := slices.IndexFunc(want, func(c config.Cache) bool { return slices.Contains(c.Domains, config.Others) })
+	var shares []host.CacheShare
+	for _, d := range all {
+		in := others
+		if d.Control {
+			in = -1
+		}
+		named := ""
+		for i, c := range want {
+			for _, ref := range c.Domains {
+				if !d.Means(ref) {
+					continue
+				}
+				if named != "" && in != i {
+					return nil, fmt.Errorf("cache: domain %v is in class %q as %q and in class %q as %q", d, want[in].Name, named, c.Name, ref)
+				}
+				in, named = i, ref
+			}
+		}
+		if in >= 0 {
+			shares = append(shares, host.CacheShare{Domain: d, Class: want[in].Name, Masks: plan.Masks[in]})
+		}
+	}
+	return shares, nil
+}
+
+// Run looks for domains that have come, until ctx ends.
+func (m *Manager) Run(ctx context.Context) error {
+	t := time.NewTicker(review)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			m.look(ctx)
+		}
+	}
+}
+
+// look says what goes wrong, once.
+func (m *Manager) look(ctx context.Context) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.host == nil || len(m.current) == 0 {
+		return
+	}
+	problem := ""
+	if _, err := m.apply(ctx, m.current); err != nil {
+		problem = err.Error()
+	}
+	if problem != m.problem && problem != "" {
+		m.log.Warn("cache classes: a domain has not what it is to have", "error", problem)
+	}
+	m.problem = problem
+}
+
+// Close gives domains back what they had before.
+func (m *Manager) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.host == nil {
+		return nil
+	}
+	err := m.host.Close()
+	m.host = nil
+	return err
+}

@@ -1,6 +1,0 @@
-// SPDX-License-Identifier: Apache-2.0
-
-// Package xen is the platform of a Xen host whose hypervisor has this project's
-// module: the module keeps budgets and gates, and stays as it was told when the
-// master is gone.
-package xen

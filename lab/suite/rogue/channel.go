@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/vlibos/vlibos/evtchn"
+	"github.com/vlibos/vlibos/grant"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
+)
+
+const pageSize = 4096
+
+// channel is one that Dom0 has asked for. It is used by one goroutine.
+type channel struct {
+	*guest
+	dir, id    string
+	size       int
+	generation uint64
+	gone       <-chan struct{} // the request was withdrawn
+
+	made   time.Time
+	pages  *grant.Pages
+	events *evtchn.Handle
+	port   evtchn.Port
+}
+
+// misbehave makes the channel, with whatever is wrong with it, and takes it
+// away when its client has left.
+func (c *channel) misbehave(ctx context.Context, d misdeed) {
+	defer c.free()
+	c.made = time.Now()
+	if err := c.make(d); err != nil {
+		fmt.Fprintf(os.Stderr, "rogue: %s: %v\n", d.name, err)
+		return
+	}
+	if d.header != nil {
+		d.header(c.page())
+	}
+	if d.directory != nil {
+		d.directory(c)
+	}
+	text := fmt.Sprintf("header=%d directory=%d port=%d", c.pages.Refs()[0], c.pages.Refs()[1], c.port)
+	if d.answer != nil {
+		text = d.answer(ctx, c)
+	}
+	if text != "" {
+		if err := c.write(ctx, text); err != nil {
+			fmt.Fprintf(os.Stderr, "rogue: %s: %v\n", d.name, err)
+		}
+	}
+	if d.serve != nil {
+		d.serve(ctx, c)
+	} else {
+		c.calls(func(id uint64) { c.ok(id) })
+	}
+	// What serve leaves to be awaited.
+	c.calls(func(uint64) {})
+}
+
+// make allocates a channel that nothing is wrong with yet.
+func (c *channel) make(d misdeed) (err error) {
+	pages := c.size / pageSize
+	if d.pages != 0 {
+		pages = d.pages
+	}
+	if c.pages, err = c.alloc.Alloc(d.grantee, pages, !d.readOnly); err != nil {
+		return err
+	}
+	if err := transport.Format(c.page(), c.size, c.generation); err != nil {
+		return err
+	}
+	for i, ref := range c.pages.Refs()[1:] {
+		c.setRef(i, ref)
+	}
+	if c.events, err = evtchn.Open(); err != nil {
+		return err
+	}
+	c.port, err = c.events.BindUnbound(d.listener)
+	return err
+}
+
+func (c *channel) page() memory.Page { return c.pages.Bytes()[:pageSize:pageSize] }
+
+// setRef changes a word of the directory.
+func (c *channel) setRef(i int, ref uint32) {
+	binary.LittleEndian.PutUint32(c.pages.Bytes()[pageSize+4*i:], ref)
+}
+
+func (c *channel) write(ctx context.Context, text string) error {
+	return c.store.Write(ctx, c.dir+"/channel/"+c.id, []byte(text))
+}
+
+// attachTimeout is how long a client may take until it has verified the header.
+// One that mapped what is not this channel's header leaves no other trace.
+const attachTimeout = 15 * time.Second
+
+// left: the client withdrew its request, came and unmapped the channel, or
+// never came.
+func (c *channel) left() bool {
+	select {
+	case <-c.gone:
+		return true
+	default:
+	}
+	if c.pages == nil || c.pages.Bytes() == nil {
+		return true
+	}
+	return transport.ClientLeft(c.page()) || !transport.ClientCame(c.page()) && time.Since(c.made) > attachTimeout
+}
+
+// calls runs f for each request until the client has left.
+func (c *channel) calls(f func(id uint64)) {
+	var last uint64
+	for !c.left() {
+		if id := c.page().Word(memory.RequestID).Load(); id != last {
+			last = id
+			f(id)
+			continue
+		}
+		c.pause()
+	}
+}
+
+// pause waits for an event of the client's, or a little.
+func (c *channel) pause() {
+	port, err := c.events.WaitUntil(time.Now().Add(20 * time.Millisecond))
+	if err == nil {
+		err = c.events.Unmask(port)
+	}
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// attached waits until the client has verified the header.
+func (c *channel) attached() {
+	for !c.left() && !transport.ClientCame(c.page()) {
+		c.pause()
+	}
+}
+
+// ok answers as an honest server does.
+func (c *channel) ok(id uint64) {
+	copy(c.page()[memory.ReplyInline:], "ok")
+	c.reply(id, memory.ReplyShapeOf(2, 0, true))
+}
+
+func (c *channel) reply(id, shape uint64) {
+	c.page().Answer(id, shape)
+	c.notify()
+}
+
+func (c *channel) notify() { c.events.Notify(c.port) }
+
+// free gives everything back. It ignores errors: much may be gone already.
+func (c *channel) free() {
+	if c.pages != nil {
+		c.pages.Free()
+	}
+	if c.events != nil {
+		c.events.Close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	c.store.Remove(ctx, c.dir+"/request/"+c.id)
+	c.store.Remove(ctx, c.dir+"/channel/"+c.id)
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build dom0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/lab/suite/host"
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+)
+
+var (
+	protocol = []error{vlibcall.ErrProtocol}
+	late     = []error{vlibcall.ErrTimeout}
+	gone     = []error{vlibcall.ErrGone}
+	fine     = []error{nil}
+	anything = []error{
+		nil, vlibcall.ErrProtocol, vlibcall.ErrTimeout, vlibcall.ErrGone, vlibcall.ErrFailed, vlibcall.ErrNoLibrary, vlibcall.ErrNoFunction,
+		vlibcall.ErrSignature, vlibcall.ErrCrashed, vlibcall.ErrCancelled, vlibcall.ErrTooLarge, vlibcall.ErrBadRequest, vlibcall.ErrDenied,
+	}
+)
+
+// expected is how opening a channel ends, and if it succeeds two calls of the
+// given input; each list holds the ends that are right.
+var expected = map[string]struct {
+	open          []error
+	first, second []error
+	size, input   int // 0: 64 KiB, 100 bytes
+}{
+	"greeting is garbage":          {open: protocol},
+	"greeting is huge":             {open: protocol},
+	"greeting of another revision": {open: protocol},
+
+	"answer is garbage":                    {open: protocol},
+	"answer is huge":                       {open: protocol},
+	"answer with a number too large":       {open: protocol},
+	"no answer":                            {open: late},
+	"refusal with escapes":                 {open: []error{vlibcall.ErrDenied}},
+	"answer that comes and goes":           {open: []error{vlibcall.ErrProtocol, vlibcall.ErrTimeout, vlibcall.ErrGone}},
+	"request removed":                      {open: late},
+	"quota exhausted":                      {open: late},
+	"header reference of nothing":          {open: protocol},
+	"header reference not granted":         {open: protocol},
+	"header reference of xenstore's page":  {open: protocol},
+	"header revoked before it is mapped":   {open: protocol},
+	"header granted to another domain":     {open: protocol},
+	"header granted for reading":           {open: protocol},
+	"directory reference of nothing":       {open: protocol},
+	"event channel that does not exist":    {open: protocol},
+	"event channel out of range":           {open: protocol},
+	"event channel of xenstore":            {open: protocol},
+	"event channel for another domain":     {open: protocol},
+	"wrong magic":                          {open: protocol},
+	"wrong revision":                       {open: protocol},
+	"wrong size":                           {open: protocol},
+	"wrong generation":                     {open: protocol},
+	"random header":                        {open: protocol},
+	"answer before any question":           {open: protocol},
+	"directory of nothing":                 {open: fine, first: protocol, second: protocol, input: 2000},
+	"directory with one wrong reference":   {open: fine, first: protocol, second: protocol, input: 2000},
+	"directory that loops":                 {open: protocol, size: 8 << 20},
+	"directory of the header page":         {open: protocol, size: 8192},
+	"header changed after it was verified": {open: fine, first: fine, second: fine},
+
+	"unknown id":                               {open: fine, first: protocol, second: protocol},
+	"id of the next question":                  {open: fine, first: protocol, second: protocol},
+	"stale id":                                 {open: fine, first: fine, second: protocol},
+	"repeated id":                              {open: fine, first: fine, second: late},
+	"answer while nobody asks":                 {open: fine, first: anything, second: protocol},
+	"output longer than the header page":       {open: fine, first: protocol, second: protocol},
+	"output longer than the channel":           {open: fine, first: protocol, second: protocol},
+	"unknown status":                           {open: fine, first: protocol, second: protocol},
+	"error text with escapes":                  {open: fine, first: []error{vlibcall.ErrFailed}, second: []error{vlibcall.ErrFailed}},
+	"reply scribbled on":                       {open: []error{nil, vlibcall.ErrProtocol}, first: anything, second: anything},
+	"random bytes in all that is the server's": {open: []error{nil, vlibcall.ErrProtocol}, first: anything, second: anything},
+	"never answers":                            {open: fine, first: late, second: late},
+	"event storm":                              {open: fine, first: late, second: late},
+	"event storm, with answers":                {open: fine, first: fine, second: fine},
+	"alive byte cleared":                       {open: fine, first: gone, second: gone},
+	"answer's node removed in mid-call":        {open: fine, first: gone, second: gone},
+	"pages revoked in mid-call":                {open: fine, first: late, second: late},
+	"nodes without end":                        {open: fine, first: fine, second: fine},
+}
+
+func TestMisdeeds(t *testing.T) {
+	if len(expected) != len(misdeeds) {
+		t.Errorf("%d misdeeds, %d expectations", len(misdeeds), len(expected))
+	}
+	one, two := domain(t, "vlib1"), domain(t, "vlib2")
+	callers := []*steady{startSteady(t, "vlib1", one), startSteady(t, "vlib2", two)}
+	watch := open(t, one, vlibcall.Options{Size: 8192, Timeout: bound})
+	defer closed(t, watch)
+	for _, s := range callers {
+		defer s.end()
+	}
+	inUse := grants(t, host.DomainID(t, "vlib1"))
+	for i, m := range misdeeds {
+		t.Run(m.name, func(t *testing.T) {
+			want, ok := expected[m.name]
+			if !ok {
+				t.Fatal("nothing is expected of it")
+			}
+			if want.size == 0 {
+				want.size = 64 << 10
+			}
+			if want.input == 0 {
+				want.input = 100
+			}
+			calls := [][]error{want.first, want.second}
+			limit := callTimeout(calls)
+			before := take(t, watch)
+			before.goroutines++ // the port's watch
+			misdeed := func() {
+				ctx, cancel := context.WithTimeout(t.Context(), openTimeout(want.open))
+				defer cancel()
+				start := time.Now()
+				c, err := vlibcall.Open(ctx, one, vlibcall.Options{Port: firstDeed + transport.Port(i), Size: want.size, Timeout: limit})
+				ended(t, "open", start, openTimeout(want.open), err, want.open)
+				if err != nil {
+					return
+				}
+				for i, want2 := range calls {
+					start = time.Now()
+					out, err := c.Call(t.Context(), "t", "f", make([]byte, want.input), nil)
+					ended(t, []string{"first call", "second call"}[i], start, limit, err, want2)
+					if err == nil && len(want2) == 1 && string(out) != "ok" {
+						t.Errorf("output %.20q", out)
+					}
+				}
+				closed(t, c)
+			}
+			misdeed()
+			flat(t, watch, before)
+			for _, s := range callers {
+				s.check(t)
+			}
+		})
+	}
+	succeeds(t, func() error {
+		if now := grants(t, host.DomainID(t, "vlib1")); now > inUse {
+			return fmt.Errorf("Xen has %d grants of vlib1 in use, %d before", now, inUse)
+		}
+		return nil
+	})
+	for _, s := range callers {
+		t.Logf("honest caller of %s: %d calls, longest %v", s.name, s.calls.Load(), s.longest)
+	}
+}
+
+// openTimeout is short only where it is to pass: the machine is slow.
+func openTimeout(want []error) time.Duration {
+	if errors.Is(want[0], vlibcall.ErrTimeout) {
+		return 8 * time.Second
+	}
+	return 20 * time.Second
+}
+
+// callTimeout is short only where it may pass in each of the calls.
+func callTimeout(calls [][]error) time.Duration {
+	for _, want := range calls {
+		if !one(vlibcall.ErrTimeout, want...) {
+			return 3 * time.Second
+		}
+	}
+	return timeout
+}
+
+func ended(t *testing.T, what string, start time.Time, limit time.Duration, err error, want []error) {
+	t.Helper()
+	took := time.Since(start)
+	t.Logf("%s: %v after %v", what, err, took.Round(time.Millisecond))
+	if !one(err, want...) {
+		t.Errorf("%s: %v, want %v", what, err, want)
+	}
+	if took > limit+bound {
+		t.Errorf("%s took %v with a timeout of %v", what, took, limit)
+	}
+	if err != nil {
+		control(t, err)
+	}
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build dom0
+
+package serving
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
+)
+
+const ms = time.Millisecond
+
+// text is written by a process and read by a test.
+type text struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (w *text) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(b)
+}
+
+func (w *text) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.String()
+}
+
+// daemon is a running 'vlibmaster serve'.
+type daemon struct {
+	*exec.Cmd
+	log *text
+}
+
+// serve starts a master and waits until it serves.
+func serve(t *testing.T, args ...string) *daemon {
+	t.Helper()
+	d := &daemon{exec.Command("vlibmaster", append([]string{"serve"}, args...)...), new(text)}
+	d.Stderr = d.log
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		d.Process.Signal(syscall.SIGCONT) // what has ended already is what is wanted
+		d.Process.Signal(syscall.SIGTERM)
+		d.Wait()
+		if t.Failed() {
+			t.Log(d.log)
+		}
+	})
+	d.says(t, "msg=serving")
+	return d
+}
+
+// says waits for words in the master's log.
+func (d *daemon) says(t *testing.T, words string) {
+	t.Helper()
+	testkit.Eventually(t, words, func() bool { return strings.Contains(d.log.String(), words) })
+}
+
+// ps is what 'vlibmaster ps --json' says.
+func ps(t *testing.T) control.Host {
+	t.Helper()
+	var h control.Host
+	if err := json.Unmarshal([]byte(host.Run(t, "vlibmaster", "ps", "--json")), &h); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// of is the status of one domain.
+func adopted(t *testing.T, name string) master.Status {
+	t.Helper()
+	for _, s := range ps(t).Adopted {
+		if s.Name == name {
+			return s
+		}
+	}
+	t.Fatalf("%s is not adopted", name)
+	return master.Status{}
+}
+
+// spin keeps a DomU busy until the end of the test.
+func spin(t *testing.T, domain string) {
+	t.Helper()
+	c := exec.Command("vlibmaster", "call", "--timeout", "0", domain, "vlib", "run", "--", "sh", "-c", "while :; do :; done")
+	c.Stdout, c.Stderr = os.Stderr, os.Stderr
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.Process.Signal(os.Interrupt)
+		c.Wait()
+	})
+}

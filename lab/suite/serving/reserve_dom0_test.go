@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build dom0
+
+package serving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/internal/clock"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
+	"github.com/vlibos/vlibos/reservation"
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/xenctl/vlib"
+)
+
+// asCaller in the environment makes the test program a tool that calls.
+const asCaller = "VLIBOS_TEST_CALLER"
+
+func TestMain(m *testing.M) {
+	if domain := os.Getenv(asCaller); domain != "" {
+		fmt.Fprintln(os.Stderr, caller(domain))
+		os.Exit(1)
+	}
+	testkit.Main(m)
+}
+
+// caller calls the domain on the reservation that it was started on, and burns
+// as much itself as each call has, without end.
+func caller(domain string) error {
+	runtime.LockOSThread()
+	number, err := reservation.FromEnvironment()
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	p, err := directory.Open(ctx, directory.Config{Host: directory.Xen})
+	if err != nil {
+		return err
+	}
+	d, err := p.Lookup(ctx, domain)
+	if err != nil {
+		return err
+	}
+	c, err := vlibcall.Open(ctx, d, vlibcall.Options{Port: vlibcall.DefaultPort, Size: 8192, Wait: vlibcall.Block, Reservation: transport.Reservation(number)})
+	if err != nil {
+		return err
+	}
+	command := builtin.Command{Argv: []string{"sh", "-c", "i=0; while [ $i -lt 300 ]; do i=$((i+1)); done"}}
+	input, err := command.Append(nil)
+	if err != nil {
+		return err
+	}
+	for {
+		_, receipt, err := c.CallReceipt(ctx, builtin.Library, builtin.Run, input, nil)
+		if err != nil {
+			return err
+		}
+		if receipt.Cost == nil {
+			return errors.New("no receipt")
+		}
+		for end := clock.Thread() + receipt.Cost.Foreground + receipt.Cost.Background; clock.Thread() < end; {
+		}
+	}
+}
+
+// TestThreadReservation: a Dom0 thread that burns half itself and half by calls
+// has its budget in foreground in every period, in sum. When it is killed in
+// a call, its budget and its callee are free.
+func TestThreadReservation(t *testing.T) {
+	serve(t)
+	c := exec.Command("vlibmaster", "run", "--budget", "10ms", "--period", "100ms", "--calls", "vlib1", "--", os.Args[0])
+	c.Env, c.Stderr = append(os.Environ(), asCaller+"=vlib1"), os.Stderr
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
+	testkit.Eventually(t, "it is on a reservation", func() bool { return len(ps(t).Threads) == 1 })
+	id := ps(t).Threads[0].Reservation
+	m, h := host.Module(t)
+	calls := func() uint64 {
+		r, err := m.Reservation(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Calls
+	}
+	testkit.Eventually(t, "it calls", func() bool { return calls() > 5 })
+	callee := func() time.Duration { return host.CPUTime(t, h, vlib1) }
+	before, ranBefore, callsBefore, begun := ps(t).Threads[0], callee(), calls(), time.Now()
+	time.Sleep(10 * time.Second)
+	after, ran, took := ps(t).Threads[0], callee()-ranBefore, time.Since(begun)
+	foreground := float64(after.Foreground-before.Foreground) / float64(took)
+	all := after.Foreground + after.Background - before.Foreground - before.Background
+	t.Logf("in %v: %d calls, foreground %.3f %%, %v in all, of which the callee %v", took, calls()-callsBefore, 100*foreground, all, ran)
+	if math.Abs(foreground-0.1) > 0.002 {
+		t.Errorf("foreground %.3f %%, want 10 %%", 100*foreground)
+	}
+	if half := float64(ran) / float64(all); half < 0.35 || half > 0.65 {
+		t.Errorf("the callee has %.0f %% of what was charged", 100*half)
+	}
+
+	testkit.Eventually(t, "it is in a call", func() bool {
+		r, err := m.Reservation(id)
+		return err == nil && r.Call == vlib.CallActive
+	})
+	if err := c.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, "its reservation has ended", func() bool { return len(ps(t).Threads) == 0 })
+	if _, err := m.Reservation(id); !errors.Is(err, vlib.ErrNoReservation) {
+		t.Errorf("in the module: %v", err)
+	}
+	out := host.Run(t, "vlibmaster", "run", "--budget", "50ms", "--period", "100ms", "--calls", "vlib1", "--",
+		"vlibmaster", "call", "vlib1", "vlib", "echo", "hello")
+	if !strings.Contains(out, "hello") {
+		t.Errorf("the next call: %q", out)
+	}
+}

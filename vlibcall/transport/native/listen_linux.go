@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/unixpath"
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
+)
+
+// Listener implements transport.Listener.
+type Listener struct {
+	w      *waiter
+	socket *net.UnixListener // nil for Accepted
+	work   sync.WaitGroup    // accepting, shaking hands
+	guard  Guard             // nil: every client that can connect gets a channel
+	ledger *ledger.Keeper    // nil: no reservation can pay
+	unpaid error             // why there is no ledger
+	// places bounds the channels of a listener without a guard; refusing bounds how
+	// many refused clients are told why.
+	places, refusing chan struct{}
+
+	mu       sync.Mutex
+	shaking  map[*net.UnixConn]struct{}
+	channels map[int32]*endpoint
+	lost     []*endpoint // whose peers are gone, to be handed out
+	lastKey  int32
+	closed   bool
+}
+
+// MaxSize of a channel, in bytes.
+const MaxSize = 64 << 20
+
+// mostChannels is how many a listener has at once that no guard counts: each is
+// three descriptors.
+const mostChannels = 512
+
+// Listen serves port of the native domain with the directory dir, which it
+// makes if need be. A socket that a dead server left is replaced; a live one
+// is an error. A process that may connect is trusted not to hold up the server: by the
+// socket's mode these are its own user and root. [ListenGuarded] is for others.
+func Listen(dir string, port transport.Port) (*Listener, error) { return listenAt(dir, port, nil) }
+
+func listenAt(dir string, port transport.Port, guard Guard) (*Listener, error) {
+	path := Socket(dir, port)
+	if err := unixpath.Check(path); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	if probe, err := net.Dial("unixpacket", path); err == nil {
+		probe.Close()
+		return nil, fmt.Errorf("listen: %s is served by another process", path)
+	} else if errors.Is(err, unix.EAGAIN) { // its queue is full
+		return nil, fmt.Errorf("listen: %s is served by another process (%w)", path, err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	socket, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})
+	if err != nil {
+		return nil, err
+	}
+	l, err := newListener()
+	if err == nil && guard != nil {
+		l.guard = guard
+		err = open(path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, socket.Close())
+	}
+	l.socket = socket
+	l.openLedger(dir)
+	l.work.Go(l.accept)
+	return l, nil
+}
+
+// Accepted serves the one channel of a connected socket, the other half of
+// what Conn dials. It owns the socket.
+func Accepted(conn *net.UnixConn) (*Listener, error) {
+	l, err := newListener()
+	if err != nil {
+		return nil, err
+	}
+	l.unpaid = fmt.Errorf("a socket pair: %w", ledger.ErrNone)
+	l.work.Go(func() { l.welcome(visitor{conn: conn}) })
+	return l, nil
+}
+
+func newListener() (*Listener, error) {
+	w, err := newWaiter()
+	if err != nil {
+		return nil, err
+	}
+	return &Listener{
+		w:        w,
+		places:   make(chan struct{}, mostChannels),
+		refusing: make(chan struct{}, mostRefused),
+		shaking:  make(map[*net.UnixConn]struct{}),
+		channels: make(map[int32]*endpoint),
+	}, nil
+}
+
+func (l *Listener) accept() {
+	for {
+		conn, err := l.socket.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			time.Sleep(10 * time.Millisecond) // out of descriptors: some will come free
+			continue
+		}
+		if v, ok := l.receive(conn); ok {
+			l.work.Go(func() { l.welcome(v) })
+		}
+	}
+}
+
+// welcome shakes hands and adds the new channel.
+func (l *Listener) welcome(v visitor) {
+	ok := false
+	defer func() {
+		if !ok {
+			v.leave(nil)
+		}
+	}()
+	conn := v.conn
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		conn.Close()
+		return
+	}
+	l.shaking[conn] = struct{}{}
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		delete(l.shaking, conn)
+		l.mu.Unlock()
+	}()
+
+	conn.SetDeadline(time.Now().Add(v.patience()))
+	ep, memory, err := l.serverEndpoint(v)
+	if err != nil {
+		status, detail := vlibcall.StatusOf(err)
+		answer := append(binary.LittleEndian.AppendUint64(nil, uint64(status)), detail...)
+		conn.Write(answer[:min(len(answer), welcomeSize+maxErrorText)])
+		conn.Close()
+		return
+	}
+	defer memory.Close()
+	rights := unix.UnixRights(int(memory.Fd()), ep.local.fd, ep.remote.fd)
+	ep.freed = func() { v.leave(ep.lent) }
+	ok = true
+	// The client may call as soon as it has the descriptors.
+	if err := l.add(ep); err != nil {
+		ep.Close()
+		return
+	}
+	conn.WriteMsgUnix(make([]byte, welcomeSize), rights, nil) // a failure ends watchPeer at once
+	conn.SetDeadline(time.Time{})
+	ep.watchPeer()
+}
+
+// serverEndpoint reads what the client asks for and makes it.
+func (l *Listener) serverEndpoint(v visitor) (_ *endpoint, memory *os.File, err error) {
+	hello := make([]byte, payingSize+1)
+	n, err := v.conn.Read(hello)
+	if err == nil {
+		err = v.refusal
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if n != helloSize && n != payingSize {
+		return nil, nil, fmt.Errorf("request of %d bytes, want %d, or %d with a reservation", n, helloSize, payingSize)
+	}
+	revision := binary.LittleEndian.Uint64(hello)
+	size := binary.LittleEndian.Uint64(hello[8:])
+	generation := binary.LittleEndian.Uint64(hello[16:])
+	if revision != uint64(transport.Revision) {
+		return nil, nil, fmt.Errorf("%w: channel revision %d, this server speaks %d", vlibcall.ErrBadRequest, revision, transport.Revision)
+	}
+	if size > MaxSize {
+		return nil, nil, fmt.Errorf("%w: %d bytes, this server grants at most %d", vlibcall.ErrTooLarge, size, MaxSize)
+	}
+	if err := transport.CheckSize(int(size)); err != nil {
+		return nil, nil, err
+	}
+	e := &endpoint{conn: v.conn, peer: v.peer, ledger: l.ledger, leave: func() {}}
+	if n == payingSize {
+		if e.reservation, err = l.mayPay(binary.LittleEndian.Uint64(hello[helloSize:])); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := v.grow(int(size)); err != nil {
+		return nil, nil, err
+	}
+	if memory, err = v.equip(e, int(size)); err == nil {
+		err = transport.Format(e.Header(), int(size), generation)
+	}
+	if err != nil {
+		if memory != nil {
+			memory.Close()
+		}
+		return nil, nil, errors.Join(err, e.release(), e.lent.Close())
+	}
+	return e, memory, nil
+}
+
+func (l *Listener) add(ep *endpoint) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return os.ErrClosed
+	}
+	for key := l.lastKey + 1; ; key++ {
+		if _, taken := l.channels[key]; key > 0 && !taken {
+			l.lastKey = key
+			break
+		}
+	}
+	key := l.lastKey
+	if err := l.w.add(ep.local, key); err != nil {
+		return err
+	}
+	l.channels[key] = ep
+	ep.w = l.w
+	ep.lost = func() { l.lose(ep) }
+	ep.leave = func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.channels, key)
+		l.lost = slices.DeleteFunc(l.lost, func(e *endpoint) bool { return e == ep })
+		if !l.closed {
+			l.w.remove(ep.local)
+		}
+	}
+	return nil
+}
+
+// lose has Wait hand an endpoint out whose peer is gone.
+func (l *Listener) lose(ep *endpoint) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost = append(l.lost, ep)
+	l.w.nudge()
+}
+
+// next is the endpoint that a key of the waiter stands for; nil: none any more.
+func (l *Listener) next(key int32) *endpoint {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.channels[key]
+}
+
+func (l *Listener) nextLost() *endpoint {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.lost) == 0 {
+		return nil
+	}
+	ep := l.lost[0]
+	l.lost = l.lost[1:]
+	return ep
+}
+
+// Wait implements transport.Listener.
+func (l *Listener) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
+	for {
+		if ep := l.nextLost(); ep != nil {
+			return ep, nil
+		}
+		key, err := l.w.wait(deadline)
+		if err != nil {
+			return nil, err
+		}
+		if ep := l.next(key); ep != nil {
+			return ep, nil
+		}
+	}
+}
+
+// Interrupt implements transport.Listener.
+func (l *Listener) Interrupt() { l.w.stop() }
+
+// Close implements transport.Listener.
+func (l *Listener) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil
+	}
+	l.closed = true
+	var errs []error
+	if l.socket != nil {
+		errs = append(errs, l.socket.Close())
+	}
+	for conn := range l.shaking {
+		conn.Close()
+	}
+	open := slices.Collect(maps.Values(l.channels))
+	l.mu.Unlock()
+	l.work.Wait()
+	errs = append(errs, l.w.close())
+	for _, ep := range open {
+		errs = append(errs, ep.Close())
+	}
+	if l.ledger != nil {
+		errs = append(errs, l.ledger.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/evtchn"
+	"github.com/vlibos/vlibos/grant"
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+)
+
+// clientEndpoint is Dom0's side of a channel.
+type clientEndpoint struct {
+	domain  *Domain
+	id      channelID
+	dir     string // of the server, in xenstore
+	size    int
+	payment *payment      // nil: no reservation pays
+	changed chan struct{} // the answer's node may have changed, or the domain is gone
+
+	gone     atomic.Pointer[error]
+	news     atomic.Uint64 // counts changes of the answer's node
+	answered atomic.Bool   // the node's end is now the channel's
+
+	events *evtchn.Handle
+	port   evtchn.Port
+	header *grant.Mapping
+	refs   []uint32 // of the data pages
+
+	mu   sync.Mutex // data
+	data *grant.Mapping
+
+	once sync.Once
+	err  error
+}
+
+func (e *clientEndpoint) node(kind string) string { return e.dir + "/" + kind + "/" + e.id.String() }
+
+// askAgain is how often a Dial looks whether its request still stands.
+const askAgain = time.Second
+
+// ask writes the request and waits for the guest's answer, whose node the domain
+// watches.
+func (e *clientEndpoint) ask(ctx context.Context, r request) (answer, error) {
+	if err := e.domain.store.Write(ctx, e.node("request"), []byte(r.String())); err != nil {
+		return answer{}, err
+	}
+	again := time.NewTicker(askAgain)
+	defer again.Stop()
+	for {
+		select {
+		case <-e.changed:
+		case <-again.C:
+			if err := e.renew(ctx, r); err != nil {
+				return answer{}, err
+			}
+			continue
+		case <-ctx.Done():
+			return answer{}, ctx.Err()
+		}
+		if err := e.Gone(); err != nil {
+			return answer{}, err
+		}
+		news := e.news.Load()
+		text, err := e.domain.store.Read(ctx, e.node("channel"))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return answer{}, err
+		}
+		if err, refused := parseRefusal(string(text)); refused {
+			return answer{}, fmt.Errorf("the server in domain %d refused the channel: %w", e.domain.id, err)
+		}
+		a, err := parseAnswer(string(text))
+		if err != nil {
+			return answer{}, fmt.Errorf("%w: node %s: %w", vlibcall.ErrProtocol, e.node("channel"), err)
+		}
+		e.answered.Store(true)
+		if e.news.Load() != news {
+			// It changed while that still counted as news of an answer.
+			e.nodeChanged()
+		}
+		return a, nil
+	}
+}
+
+// renew writes the request again if a server that has started meanwhile removed
+// it with what its predecessor had left.
+func (e *clientEndpoint) renew(ctx context.Context, r request) error {
+	_, err := e.domain.store.Read(ctx, e.node("request"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return e.domain.store.Write(ctx, e.node("request"), []byte(r.String()))
+	}
+	return err
+}
+
+// attach maps the header page, binds the event channel and copies the directory.
+// Close undoes what it has done before an error.
+func (e *clientEndpoint) attach(a answer) (err error) {
+	e.port, err = e.events.BindInterdomain(e.domain.id, evtchn.Port(a.port))
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM) {
+		// EVTCHNOP_bind_interdomain: not a port, not free, not for this domain.
+		return fmt.Errorf("%w: domain %d named an event channel that is not for Dom0: %w", vlibcall.ErrProtocol, e.domain.id, err)
+	}
+	if err != nil {
+		return err
+	}
+	if e.payment != nil {
+		e.payment.port = e.port
+	}
+	e.header, err = e.domain.mapper.Map(e.domain.id, []uint32{a.header}, true, &grant.Notify{
+		Clear: true, Offset: transport.ClientAlive,
+		Signal: true, Port: uint32(e.port),
+	})
+	if err != nil {
+		return e.badGrant(err)
+	}
+	read := func(ref uint32, page []byte) error {
+		return e.domain.mapper.Copy(e.domain.id, []grant.Segment{{Ref: ref, Local: page}})
+	}
+	if e.refs, err = readDirectory(a.directory, e.size/pageSize-1, read); err != nil {
+		return e.badGrant(err)
+	}
+	if ref, twice := repeated(append(e.refs, a.header)); twice {
+		return fmt.Errorf("%w: domain %d named grant reference %d for two pages of one channel", vlibcall.ErrProtocol, e.domain.id, ref)
+	}
+	return nil
+}
+
+// repeated finds a reference that is there more than once.
+func repeated(refs []uint32) (ref uint32, found bool) {
+	seen := make(map[uint32]struct{}, len(refs))
+	for _, ref := range refs {
+		if _, ok := seen[ref]; ok {
+			return ref, true
+		}
+		seen[ref] = struct{}{}
+	}
+	return 0, false
+}
+
+// badGrant says that the guest named a page that Dom0 may not map: gntdev answers
+// EINVAL for all that Xen refuses.
+func (e *clientEndpoint) badGrant(err error) error {
+	if ref := (*grant.RefError)(nil); errors.As(err, &ref) || errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("%w: domain %d named a page that it does not grant: %w", vlibcall.ErrProtocol, e.domain.id, err)
+	}
+	return err
+}
+
+// Payment implements transport.ClientEndpoint.
+func (e *clientEndpoint) Payment() transport.Payment {
+	if e.payment == nil {
+		return nil
+	}
+	return e.payment
+}
+
+func (e *clientEndpoint) Header() []byte { return e.header.Bytes() }
+
+func (e *clientEndpoint) Data() ([]byte, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.data == nil {
+		data, err := e.domain.mapper.Map(e.domain.id, e.refs, true, nil)
+		if err != nil {
+			return nil, e.badGrant(err)
+		}
+		e.data = data
+	}
+	return e.data.Bytes(), nil
+}
+
+func (e *clientEndpoint) Notify() error { return e.events.Notify(e.port) }
+func (e *clientEndpoint) Interrupt()    { e.events.Interrupt() }
+
+func (e *clientEndpoint) Wait(deadline time.Time) error {
+	port, err := e.events.WaitUntil(deadline)
+	if err != nil {
+		return waitError(err)
+	}
+	return e.events.Unmask(port)
+}
+
+// waitError translates from package evtchn to package vlibcall.
+func waitError(err error) error {
+	switch {
+	case errors.Is(err, evtchn.ErrInterrupted):
+		return transport.ErrInterrupted
+	case errors.Is(err, os.ErrClosed):
+		return os.ErrClosed
+	}
+	return err
+}
+
+func (e *clientEndpoint) Gone() error {
+	if p := e.gone.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// lost marks the channel as dead and wakes its waiters.
+func (e *clientEndpoint) lost(why error) {
+	e.gone.CompareAndSwap(nil, &why)
+	e.poke()
+	e.events.Interrupt()
+}
+
+func (e *clientEndpoint) poke() {
+	select {
+	case e.changed <- struct{}{}:
+	default:
+	}
+}
+
+// nodeChanged looks whether the guest has removed the channel.
+func (e *clientEndpoint) nodeChanged() {
+	e.news.Add(1)
+	if !e.answered.Load() {
+		e.poke()
+		return
+	}
+	if _, err := e.domain.store.Read(e.domain.ctx, e.node("channel")); errors.Is(err, fs.ErrNotExist) {
+		e.lost(fmt.Errorf("%w: domain %d was destroyed or its server closed the channel", vlibcall.ErrGone, e.domain.id))
+	}
+}
+
+func (e *clientEndpoint) Close() error {
+	e.once.Do(func() {
+		e.domain.remove(e)
+		e.payment.close()
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		var errs []error
+		if e.data != nil {
+			errs = append(errs, e.data.Unmap())
+		}
+		if e.header != nil {
+			// The unmapping tells the server, which removes the nodes: they
+			// are the guest's, in number and in memory.
+			errs = append(errs, e.header.Unmap(), e.events.Close())
+		} else {
+			errs = append(errs, e.events.Close())
+			e.domain.work.Go(e.withdraw)
+		}
+		e.err = errors.Join(errs...)
+	})
+	return e.err
+}
+
+// withdraw removes the request of a channel that was never mapped: the guest has
+// no other sign that the client has left, and drops the channel after
+// attachTimeout if this fails. It takes as long as xenstored is busy, so Close
+// does not wait for it.
+func (e *clientEndpoint) withdraw() {
+	ctx, cancel := context.WithTimeout(e.domain.ctx, withdrawTimeout)
+	defer cancel()
+	e.domain.store.Remove(ctx, e.node("request"))
+}

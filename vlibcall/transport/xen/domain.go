@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vlibos/vlibos/evtchn"
+	"github.com/vlibos/vlibos/grant"
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/xenctl/xenstore"
+)
+
+const (
+	// dialTimeout bounds a Dial whose context has no deadline.
+	dialTimeout = 10 * time.Second
+	// withdrawTimeout bounds what is done in the background about a Dial that
+	// failed.
+	withdrawTimeout = 30 * time.Second
+)
+
+// Domain is Dom0's way to the vLib OS servers of one guest. It implements
+// transport.Dialer, is safe for concurrent use, and must outlive the channels
+// opened through it.
+type Domain struct {
+	id     uint16
+	store  *xenstore.Client
+	own    bool // store is closed with the domain
+	mapper *grant.Mapper
+	module *module         // nil where the hypervisor has none
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	work   sync.WaitGroup // watching, withdrawing
+
+	watching sync.Mutex                  // held while xenstored is talked to about watches
+	watched  map[transport.Port]struct{} // ports whose channel nodes are watched
+
+	mu       sync.Mutex // never held while xenstored is talked to
+	channels map[channelID]*clientEndpoint
+	gone     error // once the domain is
+}
+
+// Open prepares for channels to the guest domid. The caller closes it.
+func Open(ctx context.Context, domid uint16) (*Domain, error) {
+	store, err := xenstore.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d, err := OpenBy(ctx, store, domid)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	d.own = true
+	return d, nil
+}
+
+// OpenBy is Open by a connection to xenstored that the caller has, and closes
+// after the Domain.
+func OpenBy(ctx context.Context, store *xenstore.Client, domid uint16) (*Domain, error) {
+	mapper, err := grant.OpenMapper()
+	if err != nil {
+		return nil, err
+	}
+	module, err := openModule()
+	if err != nil {
+		return nil, errors.Join(err, mapper.Close())
+	}
+	d := &Domain{
+		id: domid, store: store, mapper: mapper, module: module,
+		watched:  make(map[transport.Port]struct{}),
+		channels: make(map[channelID]*clientEndpoint),
+	}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	w, err := store.Watch(ctx, "@releaseDomain")
+	if err != nil {
+		d.Close()
+		return nil, err
+	}
+	d.work.Go(func() { d.watchLife(w) })
+	return d, nil
+}
+
+// Close frees what Open made. Channels must be closed before.
+func (d *Domain) Close() error {
+	d.cancel()
+	d.work.Wait()
+	err := errors.Join(d.mapper.Close(), d.module.Close())
+	if d.own {
+		err = errors.Join(err, d.store.Close())
+	}
+	return err
+}
+
+// Dial implements transport.Dialer. No server on that port, or no such
+// domain, is vlibcall.ErrGone; a server that does not answer within ctx or
+// ten seconds vlibcall.ErrTimeout.
+func (d *Domain) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	e, err := d.dial(ctx, o)
+	switch {
+	case err == nil:
+		return e, nil
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return nil, fmt.Errorf("%w: the server in domain %d, or xenstored, did not answer the request for a channel (%w)", vlibcall.ErrTimeout, d.id, err)
+	}
+	return nil, err
+}
+
+func (d *Domain) dial(ctx context.Context, o transport.Offer) (*clientEndpoint, error) {
+	dir := home(d.id) + serverDir(o.Port)
+	parks, release, err := d.admit(ctx, dir, uint32(o.Reservation))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	e := &clientEndpoint{
+		domain: d, id: channelID(rand.Uint64()), dir: dir, size: o.Size,
+		changed: make(chan struct{}, 1),
+	}
+	if err := d.greet(ctx, e.dir, o); err != nil {
+		return nil, err
+	}
+	if err := d.watchPort(ctx, o.Port); err != nil {
+		return nil, err
+	}
+	if e.events, err = evtchn.Open(); err != nil {
+		return nil, err
+	}
+	if err := d.add(e); err != nil {
+		e.events.Close()
+		return nil, err
+	}
+	if o.Reservation != 0 {
+		e.payment = newPayment(d.module, d.id, uint32(o.Reservation), parks)
+	}
+	a, err := e.ask(ctx, request{transport.Revision, o.Size, o.Generation})
+	if err == nil {
+		err = e.attach(a)
+	}
+	if err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// greet reads what the server speaks.
+func (d *Domain) greet(ctx context.Context, dir string, o transport.Offer) error {
+	text, err := d.store.Read(ctx, dir+"/server")
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: domain %d has no server on port %d (no node %s/server)", vlibcall.ErrGone, d.id, o.Port, dir)
+	}
+	if err != nil {
+		return err
+	}
+	g, err := parseGreeting(string(text))
+	if err != nil {
+		return fmt.Errorf("%w: node %s/server: %w", vlibcall.ErrProtocol, dir, err)
+	}
+	if g.revision != transport.Revision {
+		return fmt.Errorf("%w: the server of domain %d speaks channel revision %d, this client %d: update the older one",
+			vlibcall.ErrProtocol, d.id, g.revision, transport.Revision)
+	}
+	if uint64(o.Size) > g.maxSize {
+		return fmt.Errorf("%w: channel of %d bytes, the server of domain %d grants at most %d",
+			vlibcall.ErrTooLarge, o.Size, d.id, g.maxSize)
+	}
+	return nil
+}
+
+func (d *Domain) add(e *clientEndpoint) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.gone != nil {
+		return d.gone
+	}
+	d.channels[e.id] = e
+	return nil
+}
+
+func (d *Domain) remove(e *clientEndpoint) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.channels, e.id)
+}
+
+func (d *Domain) channel(id channelID) *clientEndpoint {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.channels[id]
+}
+
+// all returns the channels in directory dir.
+func (d *Domain) all(dir string) []*clientEndpoint {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var es []*clientEndpoint
+	for _, e := range d.channels {
+		if e.dir == dir {
+			es = append(es, e)
+		}
+	}
+	return es
+}
+
+// watchPort makes sure that the channel nodes of a port are watched. One
+// watch serves all channels: xenstored keeps a list of them and looks
+// through it at each write.
+func (d *Domain) watchPort(ctx context.Context, port transport.Port) error {
+	d.watching.Lock()
+	defer d.watching.Unlock()
+	if _, ok := d.watched[port]; ok {
+		return nil
+	}
+	dir := home(d.id) + serverDir(port)
+	w, err := d.store.Watch(ctx, dir+"/channel")
+	if err != nil {
+		return err
+	}
+	d.watched[port] = struct{}{}
+	d.work.Go(func() { d.watchChannels(w, dir) })
+	return nil
+}
+
+func (d *Domain) watchChannels(w *xenstore.Watch, dir string) {
+	defer w.Close()
+	for {
+		ev, err := w.Next(d.ctx)
+		if err != nil {
+			return // closed, or xenstored died: calls go on without it
+		}
+		// Other paths are no channel's, and there may be many: a guest may write
+		// anything there.
+		if ev.Path == dir+"/channel" {
+			for _, e := range d.all(dir) {
+				e.nodeChanged()
+			}
+		} else if id, ok := parseChannelID(strings.TrimPrefix(ev.Path, dir+"/channel/")); ok {
+			if e := d.channel(id); e != nil && e.dir == dir {
+				e.nodeChanged()
+			}
+		}
+	}
+}
+
+// watchLife notices the domain's end.
+func (d *Domain) watchLife(w *xenstore.Watch) {
+	defer w.Close()
+	for {
+		if _, err := w.Next(d.ctx); err != nil {
+			return
+		}
+		there, err := d.store.IsDomainIntroduced(d.ctx, d.id)
+		if err != nil || there {
+			continue
+		}
+		d.mu.Lock()
+		d.gone = fmt.Errorf("%w: domain %d is shut down or destroyed", vlibcall.ErrGone, d.id)
+		gone := d.gone
+		es := make([]*clientEndpoint, 0, len(d.channels))
+		for _, e := range d.channels {
+			es = append(es, e)
+		}
+		d.mu.Unlock()
+		for _, e := range es {
+			e.lost(gone)
+		}
+	}
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xen
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/vlibos/vlibos/evtchn"
+	"github.com/vlibos/vlibos/xenctl/vlib"
+)
+
+// A server says that it is done with what it was told of or has found a request
+// in, and with nothing that it only looked at.
+func TestDoneWithWhatWasServed(t *testing.T) {
+	var said []vlib.Served
+	called := uint32(5)
+	l := &Listener{byPort: make(map[evtchn.Port]*serverEndpoint)}
+	l.ear = &ear{listen: func(s vlib.Served) (uint32, error) {
+		said = append(said, s)
+		return called, nil
+	}}
+	e := &serverEndpoint{l: l, port: 5}
+	l.byPort[5] = e
+	hear := func(want *serverEndpoint) {
+		t.Helper()
+		got, err := l.hear()
+		if got != want || want == nil && !errors.Is(err, evtchn.ErrInterrupted) || want != nil && err != nil {
+			t.Fatalf("%v, %v, want %v", got, err, want)
+		}
+	}
+	if l.at(5) != e { // an event came by it
+		t.Fatal("not found")
+	}
+	hear(e) // there was no request: done with nothing
+	hear(e) // told of a call, found nothing: done with it
+	l.ear.served = vlib.Served{}
+	for request := uint64(1); request <= 2; request++ { // an event came by it, and requests were there
+		if err := e.Begin(request); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.NotifyLate(); err != nil {
+		t.Fatal(err)
+	}
+	called = 9
+	hear(nil) // of a channel that is closed
+	called = 5
+	hear(e)
+	if want := []vlib.Served{{}, {Port: 5}, {Port: 5, Number: 2, Signal: true}, {Port: 9}}; !slices.Equal(said, want) {
+		t.Errorf("said to be done with %v, want %v", said, want)
+	}
+}

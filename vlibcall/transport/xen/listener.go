@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xen
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/vlibos/vlibos/evtchn"
+	"github.com/vlibos/vlibos/grant"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/xenctl/xenstore"
+)
+
+// clientDomain is the domain that this guest grants its channels to.
+const clientDomain = 0
+
+// storeTimeout bounds one conversation with xenstored.
+const storeTimeout = 30 * time.Second
+
+// MaxSize of a channel that a Listener grants, in bytes. What the guest's
+// gntalloc limit allows may be less.
+const MaxSize = 64 << 20
+
+// Listener is a server's side in a guest. It implements transport.Listener.
+type Listener struct {
+	dir    string
+	store  *xenstore.Client
+	alloc  *grant.Allocator
+	events *evtchn.Handle
+	ear    *ear  // nil: it waits for events alone,
+	deaf   error // because of this
+	work   sync.WaitGroup
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+
+	mu          sync.Mutex
+	byID        map[channelID]*serverEndpoint
+	byPort      map[evtchn.Port]*serverEndpoint
+	over        []*serverEndpoint // their clients left
+	interrupted bool
+	closed      bool
+}
+
+// Listen announces a server on port of this guest. What an earlier server on
+// that port left in xenstore is removed: its channels end.
+func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
+	l := &Listener{
+		dir:    serverDir(port),
+		byID:   make(map[channelID]*serverEndpoint),
+		byPort: make(map[evtchn.Port]*serverEndpoint),
+	}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			l.release()
+		}
+	}()
+	if l.store, err = xenstore.Open(ctx); err != nil {
+		return nil, err
+	}
+	if l.alloc, err = grant.OpenAllocator(); err != nil {
+		return nil, err
+	}
+	if l.events, err = evtchn.Open(); err != nil {
+		return nil, err
+	}
+	l.ear, l.deaf = openEar()
+	if err = l.store.Remove(ctx, l.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	// The directory must be the guest's own before Dom0 writes below it: a
+	// new node inherits its parent's owner.
+	if err = l.store.Mkdir(ctx, l.dir+"/request"); err != nil {
+		return nil, err
+	}
+	w, err := l.store.Watch(ctx, l.dir+"/request")
+	if err != nil {
+		return nil, err
+	}
+	if l.ear != nil && l.ear.fromUserMode {
+		if err = l.store.Write(ctx, l.dir+"/listens", []byte(fromUserMode)); err != nil {
+			return nil, err
+		}
+	}
+	if err = l.store.Write(ctx, l.dir+"/server", []byte(greeting{transport.Revision, MaxSize}.String())); err != nil {
+		return nil, err
+	}
+	l.work.Go(func() { l.accept(w) })
+	return l, nil
+}
+
+// Wait implements transport.Listener.
+func (l *Listener) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
+	for {
+		if e, err := l.handed(); e != nil || err != nil {
+			if ferr := l.flush(); ferr != nil {
+				return nil, ferr
+			}
+			return e, err
+		}
+		switch e, err := l.hear(); {
+		case errors.Is(err, evtchn.ErrInterrupted):
+			continue
+		case err != nil:
+			return nil, err
+		case e != nil:
+			return e, nil
+		}
+		e, err := l.event(deadline)
+		if errors.Is(err, evtchn.ErrInterrupted) {
+			continue // what for, handed knows
+		}
+		if err != nil {
+			return nil, waitError(err)
+		}
+		if e != nil { // else an event that was queued when its channel closed
+			return e, nil
+		}
+	}
+}
+
+// event waits for an event of a channel.
+func (l *Listener) event(deadline time.Time) (*serverEndpoint, error) {
+	port, err := l.events.WaitUntil(deadline)
+	if err != nil {
+		return nil, err
+	}
+	e := l.at(port)
+	if e == nil {
+		return nil, nil
+	}
+	return e, l.events.Unmask(port)
+}
+
+// handed returns what does not come as an event: an interrupt, a channel
+// that xenstore says is over.
+func (l *Listener) handed() (transport.ServerEndpoint, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.interrupted {
+		l.interrupted = false
+		return nil, transport.ErrInterrupted
+	}
+	if len(l.over) > 0 {
+		e := l.over[0]
+		l.over = l.over[1:]
+		return e, nil
+	}
+	return nil, nil
+}
+
+// Interrupt implements transport.Listener.
+func (l *Listener) Interrupt() {
+	l.mu.Lock()
+	l.interrupted = true
+	l.mu.Unlock()
+	l.events.Interrupt()
+}
+
+// Close implements transport.Listener. It takes the server's nodes out of
+// xenstore.
+func (l *Listener) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil
+	}
+	l.closed = true
+	es := make([]*serverEndpoint, 0, len(l.byID))
+	for _, e := range l.byID {
+		es = append(es, e)
+	}
+	l.mu.Unlock()
+	l.cancel()
+	l.work.Wait()
+	var errs []error
+	for _, e := range es {
+		errs = append(errs, e.Close())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	if err := l.store.Remove(ctx, l.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, l.release())...)
+}
+
+// release closes what Listen opened, as far as it came.
+func (l *Listener) release() error {
+	l.cancel()
+	var errs []error
+	if l.ear != nil {
+		errs = append(errs, l.ear.close())
+	}
+	if l.events != nil {
+		errs = append(errs, l.events.Close())
+	}
+	if l.alloc != nil {
+		errs = append(errs, l.alloc.Close())
+	}
+	if l.store != nil {
+		errs = append(errs, l.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Available reports whether this machine is a Xen domain whose kernel lets a
+// process listen; the error names the device that is missing.
+func Available() error {
+	for _, dev := range []string{"/dev/xen/evtchn", "/dev/xen/gntalloc", "/dev/xen/xenbus"} {
+		if _, err := os.Stat(dev); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xen
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+)
+
+// The nodes of the handshake, below the guest's home directory:
+//
+//	data/vlibos/<port>/server        guest: greeting
+//	data/vlibos/<port>/listens       guest: user-mode, if the server listens from there
+//	data/vlibos/<port>/request/<id>  Dom0:  request
+//	data/vlibos/<port>/channel/<id>  guest: answer
+//
+// A node holds words of the form key=value, one space between two, in this
+// order. Everything that a guest wrote is parsed strictly.
+
+func serverDir(port transport.Port) string {
+	return "data/vlibos/" + strconv.FormatUint(uint64(port), 10)
+}
+
+// home is the guest's home directory as Dom0 sees it.
+func home(domid uint16) string {
+	return "/local/domain/" + strconv.FormatUint(uint64(domid), 10) + "/"
+}
+
+// fromUserMode is what a server writes that listens by an instruction, which the
+// module takes from user mode only where Dom0 allows it. In the guest only root
+// may write the node, so no other program can ask for it.
+const fromUserMode = "user-mode"
+
+// channelID names a channel in xenstore.
+type channelID uint64
+
+func (id channelID) String() string { return fmt.Sprintf("%016x", uint64(id)) }
+
+func parseChannelID(s string) (channelID, bool) {
+	v, err := strconv.ParseUint(s, 16, 64)
+	if err != nil || channelID(v).String() != s {
+		return 0, false
+	}
+	return channelID(v), true
+}
+
+// greeting says that a server listens, and what it speaks.
+type greeting struct {
+	revision uint32
+	maxSize  uint64 // bytes of one channel
+}
+
+func (g greeting) String() string {
+	return fmt.Sprintf("revision=%d max=%d", g.revision, g.maxSize)
+}
+
+func parseGreeting(s string) (g greeting, err error) {
+	v, err := parseWords(s, "revision", "max")
+	if err != nil {
+		return g, err
+	}
+	if v[0] > 1<<32-1 {
+		return g, fmt.Errorf("revision %d out of range", v[0])
+	}
+	return greeting{uint32(v[0]), v[1]}, nil
+}
+
+// request asks for a channel.
+type request struct {
+	revision   uint32
+	size       int
+	generation uint64
+}
+
+func (r request) String() string {
+	return fmt.Sprintf("revision=%d size=%d generation=%d", r.revision, r.size, r.generation)
+}
+
+func parseRequest(s string) (r request, err error) {
+	v, err := parseWords(s, "revision", "size", "generation")
+	if err != nil {
+		return r, err
+	}
+	if v[0] != uint64(transport.Revision) {
+		return r, fmt.Errorf("channel revision %d, this server speaks %d", v[0], transport.Revision)
+	}
+	if v[1] > transport.MaxSize {
+		return r, fmt.Errorf("channel of %d bytes, at most %d", v[1], transport.MaxSize)
+	}
+	return request{uint32(v[0]), int(v[1]), v[2]}, transport.CheckSize(int(v[1]))
+}
+
+// answer tells where the channel is: the grant of its header page, the grant
+// of the first data page, which holds the directory, and the event channel.
+type answer struct {
+	header, directory uint32 // grant references
+	port              uint32 // event channel in the guest
+}
+
+func (a answer) String() string {
+	return fmt.Sprintf("header=%d directory=%d port=%d", a.header, a.directory, a.port)
+}
+
+// refusalPrefix begins an answer that is none: error=<status> <text>, where
+// the status is one of a call's reply.
+const refusalPrefix = "error="
+
+// maxRefusal is how much of a reason is shown, in bytes.
+const maxRefusal = 500
+
+func refusal(err error) string {
+	status, detail := vlibcall.StatusOf(err)
+	return fmt.Sprintf("%s%d %s", refusalPrefix, status, detail)
+}
+
+// parseRefusal returns the error that a refusal stands for; ok is false when s
+// is none.
+func parseRefusal(s string) (err error, ok bool) {
+	s, ok = strings.CutPrefix(s, refusalPrefix)
+	if !ok {
+		return nil, false
+	}
+	number, detail, _ := strings.Cut(s, " ")
+	status, err := strconv.ParseUint(number, 10, 16)
+	if err != nil {
+		return fmt.Errorf("%w: refusal %.80q begins with no status", vlibcall.ErrProtocol, s), true
+	}
+	// One line: a second one could pass for somebody else's in a log.
+	detail = strings.Join(strings.Fields(detail), " ")
+	return vlibcall.ReceivedStatus(vlibcall.Status(status), []byte(detail[:min(len(detail), maxRefusal)])), true
+}
+
+func parseAnswer(s string) (a answer, err error) {
+	v, err := parseWords(s, "header", "directory", "port")
+	if err != nil {
+		return a, err
+	}
+	for _, n := range v {
+		if n > 1<<32-1 {
+			return a, fmt.Errorf("%d does not fit into 32 bits", n)
+		}
+	}
+	return answer{uint32(v[0]), uint32(v[1]), uint32(v[2])}, nil
+}
+
+// parseWords wants exactly the keys, in order, with decimal values.
+func parseWords(s string, keys ...string) ([]uint64, error) {
+	words := strings.Split(s, " ")
+	if len(words) != len(keys) {
+		return nil, fmt.Errorf("%.80q: want the words %s", s, strings.Join(keys, ", "))
+	}
+	values := make([]uint64, len(keys))
+	for i, key := range keys {
+		text, ok := strings.CutPrefix(words[i], key+"=")
+		v, err := strconv.ParseUint(text, 10, 64)
+		if !ok || err != nil {
+			return nil, fmt.Errorf("%.80q: want %s=<number>", words[i], key)
+		}
+		values[i] = v
+	}
+	return values, nil
+}

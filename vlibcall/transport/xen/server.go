@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xen
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vlibos/vlibos/evtchn"
+	"github.com/vlibos/vlibos/grant"
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+)
+
+// attachTimeout is how long a channel waits for its client to map it. A
+// client that died between asking and mapping leaves no other trace.
+const attachTimeout = 30 * time.Second
+
+// serverEndpoint is the guest's side of a channel.
+type serverEndpoint struct {
+	l      *Listener
+	id     channelID
+	pages  *grant.Pages
+	port   evtchn.Port
+	attach *time.Timer
+	left   atomic.Bool // the client took its request back, or never came
+
+	mu   sync.Mutex // Close against expire
+	done bool
+}
+
+func (e *serverEndpoint) Header() []byte { return e.pages.Bytes()[:pageSize:pageSize] }
+
+func (e *serverEndpoint) Data() ([]byte, error) { return e.pages.Bytes()[pageSize:], nil }
+
+func (e *serverEndpoint) Notify() error { return e.l.events.Notify(e.port) }
+
+func (e *serverEndpoint) Gone() error {
+	if e.left.Load() || transport.ClientLeft(e.Header()) {
+		return fmt.Errorf("%w: the client of channel %v has left", vlibcall.ErrGone, e.id)
+	}
+	return nil
+}
+
+// Peer implements transport.ServerEndpoint: Dom0 does not say which process calls.
+func (e *serverEndpoint) Peer() (p transport.Peer, ok bool) { return p, false }
+
+// leave makes the server drop the channel.
+func (e *serverEndpoint) leave() {
+	e.left.Store(true)
+	e.l.hand(e)
+}
+
+// expire is leave for a client that never came.
+func (e *serverEndpoint) expire() {
+	e.mu.Lock()
+	expired := !e.done && !transport.ClientCame(e.Header())
+	e.mu.Unlock()
+	if expired {
+		e.leave()
+	}
+}
+
+func (e *serverEndpoint) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.done {
+		return nil
+	}
+	e.done = true
+	e.attach.Stop()
+	e.l.forget(e)
+	// The pages first: freeing them signals the client through the port.
+	return errors.Join(e.pages.Free(), e.l.events.Unbind(e.port))
+}
