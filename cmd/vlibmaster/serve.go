@@ -223,7 +223,7 @@ func checkConfig(c *cli.Context) error {
 	return err
 }
 
-// hostKind is the host whose time the master owns.
+// hostKind is the host that the master serves.
 func hostKind(c *cli.Context, cfg config.Config) (string, error) {
 	if _, err := chosen(c); err != nil {
 		return "", err

@@ -21,7 +21,7 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// Config is what a file says.
+// Config is the content of a file.
 type Config struct {
 	Host  string            // one of directory.Hosts
 	Adopt []api.Reservation // of domains
@@ -30,7 +30,7 @@ type Config struct {
 	MetricsListen string
 	Allow         policy.Rules
 	Domains       []policy.Wedging
-	Listens       []string  // domains whose servers listen by hypercall
+	Listens       []string  // domains whose servers use the hypercall vlib_op_listen
 	Throttle      *Throttle // nil: nothing is throttled
 	Cache         []Cache   // classes, in the order of the file
 }
@@ -71,7 +71,7 @@ func (r reservationTOML) task() (rtsched.Task, error) {
 	return t, t.Validate()
 }
 
-// word is a string whose errors have lines.
+// word is a string that the TOML package reports errors of with their line.
 type word string
 
 func (w *word) UnmarshalText(text []byte) error {
@@ -172,7 +172,7 @@ func parse(text string) (Config, int, error) {
 	for i, a := range t.Allow {
 		r, err := a.rule()
 		if err == nil && keys[r.Key()] {
-			err = errors.New("the same rule stands here a second time")
+			err = errors.New("duplicate rule")
 		}
 		if err != nil {
 			return Config{}, lineOfTable(text, "allow", i), err

@@ -33,7 +33,7 @@ func TestTheFirstMountOfAControllerCounts(t *testing.T) {
 	}
 }
 
-func TestParseTrees(t *testing.T) {
+func TestTreesAreTheHierarchiesThatCountCPUTime(t *testing.T) {
 	const text = `25 1 0:23 / /sys/fs/cgroup rw - tmpfs tmpfs rw
 26 25 0:24 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct
 27 25 0:25 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer
@@ -46,7 +46,7 @@ func TestParseTrees(t *testing.T) {
 	}
 }
 
-func TestParseOf(t *testing.T) {
+func TestCgroupOfAProcessIsFound(t *testing.T) {
 	const text = "3:cpuset:/a\n2:cpu,cpuacct:/vlibos/x\n0::/b:c/d\n"
 	for version, want := range map[int]string{1: "/vlibos/x", 2: "/b:c/d"} {
 		if got, ok := (Tree{Version: version}).parseOf(text); !ok || got != want {
@@ -58,7 +58,7 @@ func TestParseOf(t *testing.T) {
 	}
 }
 
-func TestParseUsage(t *testing.T) {
+func TestUsageIsReadInEitherUnit(t *testing.T) {
 	for _, c := range []struct {
 		text    string
 		version int

@@ -8,13 +8,13 @@ import (
 	"github.com/moby/sys/mountinfo"
 )
 
-// Mounts are the mount points of cgroups.
+// Mounts are the mount points of cgroup file systems.
 type Mounts struct {
 	V2 string            // "" if it is not mounted
 	V1 map[string]string // by controller
 }
 
-// FindMounts returns the mounts of this process.
+// FindMounts finds the mount points of this process.
 func FindMounts() (Mounts, error) {
 	all, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("cgroup", "cgroup2"))
 	return mountsOf(all), err
