@@ -59,7 +59,7 @@ struct vlib_domain *vlib_call_runs(const struct vlib_reservation *r)
 {
     struct vlib_domain *vd = vlib_call_domain(r);
 
-    return vd && vd->active && vd->active->payer == r ? vd : NULL;
+    return vd && vd->active && vd->active->reservation == r ? vd : NULL;
 }
 
 void vlib_call_deadline(struct vlib_call *c, s_time_t timeout)
@@ -88,9 +88,9 @@ static void activate(struct vlib_call *c, struct vlib_domain *vd)
     vd->delivered = false;
     c->state = VLIB_CALL_active;
     c->started = NOW();
-    c->before = vlib_reservation_usage(c->payer);
+    c->before = vlib_reservation_usage(c->reservation);
     vd->unsettled = false;
-    vlib_domain_attach(vd, &c->payer->account);
+    vlib_domain_attach(vd, &c->reservation->account);
     vlib_gate_apply(vd);
 }
 
@@ -130,7 +130,7 @@ void vlib_call_applied(struct vlib_domain *vd)
 /* The domain may still be serving c, unless its server was never told of it. */
 static void abandon(struct vlib_domain *vd, const struct vlib_call *c)
 {
-    vd->abandoned = c->payer->account.id;
+    vd->abandoned = c->reservation->account.id;
     vd->abandoned_port = c->caller_port;
     vd->abandoned_request = c->request;
 }
@@ -141,7 +141,7 @@ static void abandon(struct vlib_domain *vd, const struct vlib_call *c)
  */
 void vlib_call_end(struct vlib_call *c, unsigned int state)
 {
-    struct vlib_account *a = &c->payer->account;
+    struct vlib_account *a = &c->reservation->account;
     struct vlib_domain *vd = c->domain;
     unsigned long flags;
 

@@ -37,7 +37,7 @@ struct vlib_unit {
 
 /* A request of a caller's port, and its cost to the reservation. */
 struct vlib_call {
-    struct vlib_reservation *payer;
+    struct vlib_reservation *reservation;
     unsigned int state;         /* VLIB_CALL_* */
     struct vlib_domain *domain; /* queued at, or active in; NULL: it is over */
     struct list_head list;      /* in domain->queue */
