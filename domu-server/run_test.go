@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -164,7 +165,8 @@ func TestRunLeavesNothingInTheBackground(t *testing.T) {
 	testkit.Eventually(t, "the background process is dead", func() bool { return dead(pid) })
 
 	// A process that leaves the group keeps the pipes, but does not delay the call.
-	o = v.shell("setsid sh -c 'echo $$; exec sleep 1000' & sleep 0.2")
+	fifo := filepath.Join(t.TempDir(), "pid")
+	o = v.shell("mkfifo " + fifo + "; setsid sh -c 'echo $$ >" + fifo + "; exec sleep 1000' & read pid <" + fifo + "; echo $pid")
 	if pid, err = strconv.Atoi(strings.TrimSpace(string(o.Stdout))); err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// hypercallProgram is this test's own binary in a DomU, where it asks Xen for
-// its version and prints the major number.
+// hypercallProgram is the path of this test program in a DomU, where it asks Xen for its
+// version and prints the major number.
 const hypercallProgram = "/opt/hypercall"
 
 func TestMain(m *testing.M) {

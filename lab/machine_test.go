@@ -47,7 +47,7 @@ func TestEveryChangedIngredientIsAnotherMachine(t *testing.T) {
 		t.Errorf("the same ingredients at another path: %s, %s", first, again)
 	}
 	if other := key(ingredients(t), "7.2.18 (Debian 1:7.2+dfsg-7+deb12u17)"); other == first {
-		t.Error("another build of the emulator: the same machine")
+		t.Error("another build of the emulator gives the same machine")
 	}
 	flip := func(name string) func(*machine) error {
 		return func(m *machine) error {
@@ -85,7 +85,7 @@ func TestEveryChangedIngredientIsAnotherMachine(t *testing.T) {
 			t.Fatal(err)
 		}
 		if key(m, emulator) == first {
-			t.Errorf("%s changed: the same machine", what)
+			t.Errorf("a change of %s gives the same machine", what)
 		}
 	}
 }

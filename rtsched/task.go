@@ -23,8 +23,9 @@ var ErrRange = errors.New("out of range")
 // Task is a reservation as admission and hosts see it: Budget of CPU time in
 // every Period, exact to the nanosecond.
 type Task struct {
-	ID             uint32 // 0: the control domains' floor
-	Budget, Period time.Duration
+	ID     uint32        `json:"id,omitempty"` // 0: the control domains' floor
+	Budget time.Duration `json:"budget_ns"`
+	Period time.Duration `json:"period_ns"`
 }
 
 // Validate checks Budget and Period against the bounds. Errors wrap ErrRange

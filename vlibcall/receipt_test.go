@@ -132,7 +132,7 @@ func TestReceiptWithoutPayer(t *testing.T) {
 	}
 }
 
-// The time of those who were before is in a call's own.
+// The time of the calls before it in the queue is in a call's own.
 func TestReceiptHasTheQueue(t *testing.T) {
 	c := opened(t, serving(t), vlibcall.Options{})
 	first := c.Go(t.Context(), "t", "sleep", nil, nil)

@@ -57,7 +57,7 @@ const all = "all"
 func New(cfg Config) []*cli.Command {
 	return []*cli.Command{
 		{
-			Name: cfg.Name, Usage: "measure this project's claims on this machine, and report them", ArgsUsage: "EXPERIMENT",
+			Name: cfg.Name, Usage: "measure this project's claims on this machine, and write a report", ArgsUsage: "EXPERIMENT",
 			Description: description(cfg),
 			Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "quick", Usage: "only check that the experiments work; the figures mean little"},

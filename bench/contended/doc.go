@@ -4,6 +4,6 @@
 // real-time task, on real Xen with the module, in the lab's contended mode. It
 // is the experiment of the vLibOS paper's section 5.3 and its Figure 6.
 //
-// The memory bus is modelled (docs/contended.md). Only ratios of figures from
+// The memory bus is modelled (docs/reference/lab-bus.md). Only ratios of figures from
 // one boot are valid, at the service time that is printed with them.
 package contended

@@ -19,7 +19,7 @@ func machineFlags() []cli.Flag {
 	return []cli.Flag{
 		releaseFlag(machine),
 		&cli.StringFlag{Category: machine, Name: "mode", DefaultText: "functional, with PVH guests counted", Usage: "functional (parallel CPUs), counted (time is the number of instructions) or contended (CPUs that queue for a memory bus)"},
-		&cliflag.Duration{Category: machine, Name: "bus-service", Usage: "contended: how long a turn on the memory bus lasts from when CMD runs, 0 for off (docs/contended.md)"},
+		&cliflag.Duration{Category: machine, Name: "bus-service", Usage: "contended: how long a turn on the memory bus lasts from when CMD runs, 0 for off (docs/reference/lab-bus.md)"},
 		&cli.StringFlag{Category: machine, Name: "xen", Value: lab.StockXen, Usage: "hypervisor: stock, vlib (built here with this project's module), vlib-debug (with Xen's assertions), vlib-flask (with XSM and Flask), or the `PATH` of an image (with a slash in it)"},
 		&cli.StringFlag{Category: machine, Name: "sched", DefaultText: "vlib with --xen vlib, else Xen's own", Usage: "Xen's scheduler, by `NAME`: credit2, credit, vlib, …"},
 		&cli.StringFlag{Category: machine, Name: "xen-args", Usage: "`ARGS` added to the hypervisor's command line"},

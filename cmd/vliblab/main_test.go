@@ -8,11 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/creack/pty"
 
 	"github.com/vlibos/vlibos/lab"
 )
@@ -130,22 +129,11 @@ func TestProgress(t *testing.T) {
 }
 
 func TestNoteStaysOnATerminal(t *testing.T) {
-	host, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	host, terminal, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer host.Close()
-	n, err := unix.IoctlGetInt(int(host.Fd()), unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(int(host.Fd()), unix.TIOCSPTLCK, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := newProgress(terminal, false, false)
 	p.set("resuming")
 	p.note("the saved machine is damaged")

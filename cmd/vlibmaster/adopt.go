@@ -8,9 +8,11 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/dom0/client"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/cliflag"
+	"github.com/vlibos/vlibos/rtsched"
 )
 
 func adoptCommand() *cli.Command {
@@ -49,8 +51,8 @@ func releaseCommand() *cli.Command {
 }
 
 // toMaster makes the client of a command.
-func toMaster(c *cli.Context) *control.Client {
-	return control.NewClient(filepath.Join(c.String("run-dir"), socketName))
+func toMaster(c *cli.Context) *client.Client {
+	return client.New(filepath.Join(c.String("run-dir"), socketName))
 }
 
 // oneDomain is the argument of a command about one.
@@ -62,34 +64,34 @@ func oneDomain(c *cli.Context) (string, error) {
 }
 
 func adoptAction(c *cli.Context) error {
-	return report(c, "adopted", func(m *control.Client, domain string) (master.Adoption, error) {
-		return m.Adopt(c.Context, master.Wish{
-			Domain: domain, Budget: c.Duration("budget"), Period: c.Duration("period"), Class: master.Class(c.String("class")),
-		})
+	return report(c, "adopted", func(m *client.Client, domain string) (api.Reservation, error) {
+		want := api.Reservation{Reservation: host.Domain{Name: domain}.On(rtsched.Task{Budget: c.Duration("budget"), Period: c.Duration("period")})}
+		want.Class = host.Class(c.String("class"))
+		return m.Reserve(c.Context, want)
 	})
 }
 
 func releaseAction(c *cli.Context) error {
-	return report(c, "released", func(m *control.Client, domain string) (master.Adoption, error) {
+	return report(c, "released", func(m *client.Client, domain string) (api.Reservation, error) {
 		return m.Release(c.Context, domain)
 	})
 }
 
 // report prints what the master did for a domain.
-func report(c *cli.Context, done string, do func(m *control.Client, domain string) (master.Adoption, error)) error {
+func report(c *cli.Context, done string, do func(m *client.Client, domain string) (api.Reservation, error)) error {
 	domain, err := oneDomain(c)
 	if err != nil {
 		return err
 	}
 	m := toMaster(c)
 	defer m.Close()
-	a, err := do(m, domain)
+	r, err := do(m, domain)
 	if err != nil {
 		return err
 	}
 	if c.Bool("json") {
-		return joinObjects(c.App.Writer, a)
+		return joinObjects(c.App.Writer, r)
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s %s: %v every %v (reservation %d)\n", done, oneLine(a.Name), a.Budget, a.Period, a.Reservation)
+	_, err = fmt.Fprintf(c.App.Writer, "%s %s: %v every %v (reservation %d)\n", done, oneLine(r.Name), r.Budget, r.Period, r.ID)
 	return err
 }

@@ -12,8 +12,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/vlibos/vlibos"
 	"github.com/vlibos/vlibos/internal/cliflag"
-	"github.com/vlibos/vlibos/reservation"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/vlibcall/transport"
@@ -129,7 +129,7 @@ func readPort(c *cli.Context) (transport.Port, error) {
 }
 
 func reservationFlag(category string) cli.Flag {
-	return &cli.Uint64Flag{Category: category, Name: "reservation", EnvVars: []string{reservation.Environment}, Usage: "`NUMBER` of the reservation that pays for what the domain executes (0: none)"}
+	return &cli.Uint64Flag{Category: category, Name: "reservation", EnvVars: []string{vlibos.Environment}, Usage: "`NUMBER` of the reservation that pays for what the domain executes (0: none)"}
 }
 
 func readReservation(c *cli.Context) (transport.Reservation, error) {

@@ -15,25 +15,24 @@ import (
 	"github.com/vlibos/vlibos/dom0/doctor"
 )
 
-// doctorLimit bounds a xenstored that does not answer.
+// doctorLimit limits the wait for a xenstored that does not answer.
 const doctorLimit = 10 * time.Second
 
 func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "say what this host has for calls, and what is missing",
-		Description: fmt.Sprintf(`Looks at the host, Xen's version and capabilities, devices, xenstore,
-permissions, whether a master serves or what one would be, and the domains that
-have a vLib OS server. What is missing comes
-with the command that brings it. Nothing is changed.
+		Usage: "examine what this host offers for calls, and name what is missing",
+		Description: fmt.Sprintf(`Examines the host, Xen's version and capabilities, devices, xenstore, permissions,
+the master that serves or would serve, and the domains with a vLib OS server. Each
+missing part is shown with the command that provides it. Nothing is changed.
 
-   ok       it is there
-   note     calls work without it
-   missing  calls do not work without it
+   ok       present
+   note     absent, and calls work without it
+   missing  absent, and calls do not work without it
    denied   calls do not work for this user
 
-Exit codes: %d calls are possible (whether or not a server runs now), %d this user
-may not, %d something is missing.`, exitOK.code, exitDenied.code, exitNoXen.code),
+Exit codes: %d calls are possible (also while no server runs), %d this user may not
+call, %d something is missing.`, exitOK.code, exitDenied.code, exitNoXen.code),
 		Flags:  []cli.Flag{jsonFlag(""), runDirFlag()},
 		Action: doctorAction,
 	}

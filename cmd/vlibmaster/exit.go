@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/vlibos/vlibos/bench/command"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/config"
-	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
@@ -78,15 +78,15 @@ var verdicts = []struct {
 	{errIncomplete, exitNoXen},
 	{host.ErrNotHere, exitNoXen},
 	{config.ErrConfig, exitConfig},
-	{control.ErrNoMaster, exitNoMaster},
+	{api.ErrNoMaster, exitNoMaster},
 	{host.ErrNotAdmitted, exitNoRoom},
-	{master.ErrNotReserved, exitUnpaid},
+	{api.ErrNotReserved, exitUnpaid},
 	{host.ErrNotAllowed, exitDenied},
-	{master.ErrNotAdopted, exitNoDomain},
-	{master.ErrControl, exitDenied},
+	{api.ErrNotAdopted, exitNoDomain},
+	{api.ErrControl, exitDenied},
 	{master.ErrRunning, exitServed},
-	{master.ErrFull, exitNoRoom},
-	{master.ErrClass, exitUsage},
+	{api.ErrFull, exitNoRoom},
+	{host.ErrClass, exitUsage},
 	{host.ErrNoMembers, exitNoDomain},
 	{rtsched.ErrRange, exitUsage},
 	{fs.ErrPermission, exitDenied},

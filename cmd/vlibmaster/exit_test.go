@@ -13,10 +13,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/host"
-	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/signature"
@@ -64,8 +64,8 @@ func TestExitCodes(t *testing.T) {
 		{os.NewSyscallError("mkdir", unix.EACCES), 11, "not-permitted"},
 		{&config.Error{File: "f", Err: fs.ErrPermission}, 18, "configuration"},
 		{unixpath.ErrTooLong, 2, "usage"},
-		{master.ErrClass, 2, "usage"},
-		{master.ErrFull, 17, "not-admitted"},
+		{host.ErrClass, 2, "usage"},
+		{api.ErrFull, 17, "not-admitted"},
 		{host.ErrNoMembers, 3, "no-domain"},
 	} {
 		err := tt.err

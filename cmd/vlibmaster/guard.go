@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/host/threads"
 )
 
-// guardCommands are run by the hosts themselves, beside the master.
+// guardCommands are the processes that hosts start beside the master.
 func guardCommands() []*cli.Command {
 	return []*cli.Command{guardCommand("native-guard", native.Guard), guardCommand("stock-guard", stock.Guard),
 		guardCommand("thread-guard", func(daemon io.ReadWriter, _ string) error { return threads.Guard(daemon) })}

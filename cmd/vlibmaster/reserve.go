@@ -13,8 +13,8 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos"
 	"github.com/vlibos/vlibos/internal/cliflag"
-	"github.com/vlibos/vlibos/reservation"
 )
 
 func runCommand() *cli.Command {
@@ -31,7 +31,7 @@ who it calls. The reservation ends with the last process.
    vlibmaster run --budget 10ms --period 100ms --calls db -- ./tool
 
 'vlibmaster call' and programs that use this project's Go packages find the
-reservation's number in ` + reservation.Environment + `. On the native host a DOMAIN's server must
+reservation's number in ` + vlibos.Environment + `. On the native host a DOMAIN's server must
 run in its cgroup: vlibmaster cgroup run db -- vlib-server --transport native --name db`,
 		Flags: []cli.Flag{
 			&cliflag.Duration{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},
@@ -52,14 +52,14 @@ func runAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := reservation.Reserve(c.Context, reservation.Options{
+	r, err := vlibos.Reserve(c.Context, vlibos.ReserveOptions{
 		Budget: c.Duration("budget"), Period: c.Duration("period"), Calls: c.StringSlice("calls"),
-		Name: filepath.Base(program), Socket: filepath.Join(c.String("run-dir"), socketName),
+		Name: filepath.Base(program), RunDir: c.String("run-dir"),
 	})
 	if err != nil {
 		return err
 	}
-	if err := os.Setenv(reservation.Environment, strconv.FormatUint(uint64(r.Number()), 10)); err != nil {
+	if err := os.Setenv(vlibos.Environment, strconv.FormatUint(uint64(r.Number()), 10)); err != nil {
 		return errors.Join(err, r.Close())
 	}
 	err = unix.Exec(program, argv, os.Environ())

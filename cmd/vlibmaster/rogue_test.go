@@ -16,7 +16,7 @@ import (
 )
 
 // startRogue serves port 1 of NAME with functions that answer what no honest
-// server does, and port 2 with answers to questions that nobody asked.
+// server sends, and port 2 with answers to requests that were not made.
 func startRogue(ts *testscript.TestScript, name string) {
 	dir := filepath.Join(ts.Getenv("VLIBOS_NATIVE_DIR"), name)
 	l, err := native.Listen(dir, 1)

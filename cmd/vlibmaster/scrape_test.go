@@ -15,7 +15,7 @@ import (
 	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// freePort VARIABLE is a port that nobody listens on.
+// freePort VARIABLE is a port without a listener.
 func freePort(ts *testscript.TestScript, variable string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)

@@ -20,6 +20,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/directory"
@@ -167,7 +168,7 @@ func serveAction(c *cli.Context) (err error) {
 	)
 }
 
-var socketName = filepath.Base(control.DefaultSocket)
+var socketName = api.SocketName
 
 // together runs parts until one ends, and then ends the others.
 func together(ctx context.Context, parts ...func(context.Context) error) error {

@@ -24,7 +24,7 @@ type versionJSON struct {
 func versionCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "version",
-		Usage:  "print the version of this program and of the channel protocol",
+		Usage:  "print the versions of this program and of the channel protocol",
 		Flags:  []cli.Flag{jsonFlag("")},
 		Action: versionAction,
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/throttle"
 	"github.com/vlibos/vlibos/vlibcall"
@@ -64,7 +64,7 @@ var Keys = []Key{
 	{adoptTable, "domain", `"web"`, "name or UUID; the domain may come later", "", ""},
 	{adoptTable, "budget", `"10ms"`, "CPU time that others cannot take", budgets, ""},
 	{adoptTable, "period", `"100ms"`, "the budget is there once in every such time", periods, ""},
-	{adoptTable, "class", `"batch"`, "batch gives up background time while memory is slow for others; critical does not", "", string(master.Batch)},
+	{adoptTable, "class", `"batch"`, "batch gives up background time while memory is slow for others; critical does not", "", string(host.Batch)},
 
 	{metricsTable, "listen", `"127.0.0.1:9477"`, "address for Prometheus", "IP address and port", "the control socket only"},
 

@@ -68,7 +68,7 @@ func Open(ctx context.Context, c Config) (Directory, error) {
 		kind = Detect("/").Host()
 	}
 	switch kind {
-	case Xen:
+	case Xen, Module, Stock: // how budgets are kept is the master's
 		return openXen(ctx, Detect("/"))
 	case Native:
 		return newNative(cmp.Or(c.NativeDir, native.DefaultRoot)), nil

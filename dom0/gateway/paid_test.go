@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/host/native"
@@ -72,11 +73,14 @@ func (ph *payingHost) configure(wedging []policy.Wedging, rules ...policy.Rule) 
 	if err != nil {
 		ph.t.Fatal(err)
 	}
-	var payments []master.Payment
+	var all []api.Reservation
 	for _, r := range rules {
-		payments = append(payments, master.Payment{Key: r.Key(), Wish: master.Wish{Domain: r.Domain, Budget: r.Budget, Period: r.Period}})
+		all = append(all, api.Reservation{
+			Reservation: host.Reservation{Task: rtsched.Task{Budget: r.Budget, Period: r.Period}, Callees: []host.Callee{{Domain: host.Domain{Name: r.Domain}}}},
+			Name:        r.Key(),
+		})
 	}
-	if err := ph.master.Configure(ph.t.Context(), nil, payments...); err != nil {
+	if err := ph.master.Configure(ph.t.Context(), all); err != nil {
 		ph.t.Fatal(err)
 	}
 	c.Commit()
@@ -100,9 +104,13 @@ func (ph *payingHost) joins(name string, cmd *exec.Cmd, cpu int) {
 	})
 }
 
-func (ph *payingHost) paid() []master.PaidStatus {
+func (ph *payingHost) paid() []api.Status {
 	ph.t.Helper()
-	return ph.master.ListPaid(context.Background())
+	all, err := ph.master.List(context.Background())
+	if err != nil {
+		ph.t.Error(err)
+	}
+	return all
 }
 
 // What an ordinary user's call burns beyond the budget of its rule gives way to
@@ -171,7 +179,7 @@ func TestPaid(t *testing.T) {
 	if p := ph.paid(); len(p) != 0 {
 		t.Errorf("left: %+v", p)
 	}
-	if u, err := ph.machine.Usage(t.Context(), host.Reservation{Task: rtsched.Task{ID: after.Reservation}}); !errors.Is(err, host.ErrNoDomain) {
+	if u, err := ph.machine.Usage(t.Context(), host.Reservation{Task: rtsched.Task{ID: after.ID}}); !errors.Is(err, host.ErrNoDomain) {
 		t.Errorf("left: %+v, %v", u, err)
 	}
 }

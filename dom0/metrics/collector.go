@@ -7,10 +7,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/vlibos/vlibos/dom0/gateway"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/internal/printable"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
@@ -19,16 +18,16 @@ import (
 type Source struct {
 	Master interface {
 		Host() string
-		List(context.Context) ([]master.Status, error)
+		List(context.Context) ([]api.Status, error)
 		Health() master.Health
 		Identify(ctx context.Context, refs []string) (map[string]host.Domain, error)
 	}
 	Gateway interface {
-		List() []gateway.Status
-		Watched() []gateway.Watched
+		List() []api.Target
+		Watched() []api.Watched
 	}
 	Throttle interface {
-		Status() *throttling.Status // nil: there is none
+		Status() *api.Throttle // nil: there is none
 	}
 	Calls interface {
 		Read() ([]receipt.Account, receipt.Health, error)

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 var (
@@ -69,7 +71,7 @@ func (c *collector) collectGateway(ctx context.Context, to chan<- prometheus.Met
 
 	type target struct {
 		identity
-		port uint32
+		port transport.Port
 	}
 	type sums struct{ clients, waiting, done, failed, timeouts, denied uint64 }
 	ports := make(map[target]sums)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
+	"github.com/vlibos/vlibos/dom0/api"
 )
 
 var (
@@ -26,12 +26,12 @@ var (
 var throttleDescs = []*prometheus.Desc{throttleInfo, throttleState, throttleLatency, throttlePeriod, throttleIdle, throttleDecisions, throttleClosed,
 	throttleUnhealthy, throttleDropped, throttleLate}
 
-func collectThrottle(to chan<- prometheus.Metric, s *throttling.Status) {
+func collectThrottle(to chan<- prometheus.Metric, s *api.Throttle) {
 	if s == nil {
 		return
 	}
 	gauge(to, throttleInfo, 1, s.Source, s.Policy, s.Traffic)
-	for _, state := range throttling.States {
+	for _, state := range api.ThrottleStates {
 		gauge(to, throttleState, truth(s.State == state), string(state))
 	}
 	if s.Latency > 0 {

@@ -10,10 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
-	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
+	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
@@ -21,10 +20,11 @@ const ms = time.Millisecond
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-func status(id uint32, name, domain string, foreground, background, throttled time.Duration) master.Status {
-	return master.Status{
-		Adoption: master.Adoption{UUID: "u-" + name, Name: name, Reservation: id, Budget: 10 * ms, Period: 40 * ms, CPUs: []int{1}},
-		Domain:   domain, Usage: host.Usage{Foreground: foreground, Background: background, Throttled: throttled, Left: 5 * ms},
+func status(id uint32, name, domain string, foreground, background, throttled time.Duration) api.Status {
+	d := host.Domain{ID: domain, UUID: "u-" + name, Name: name}
+	return api.Status{
+		Reservation: api.Reservation{Reservation: d.On(rtsched.Task{ID: id, Budget: 10 * ms, Period: 40 * ms}), Name: name, CPUs: []int{1}},
+		Usage:       host.Usage{Foreground: foreground, Background: background, Throttled: throttled, Left: 5 * ms},
 	}
 }
 
@@ -46,14 +46,14 @@ func account(t *testing.T, uid uint32, function string, ns, n int, failed uint64
 
 // between is a frame of two seconds.
 func between(t *testing.T) Frame {
-	before := Sample{At: start, Host: control.Host{Host: "test", Adopted: []master.Status{
+	before := Sample{At: start, Host: api.Host{Host: "test", Reservations: []api.Status{
 		status(2048, "web", "1", time.Second, 0, 0), status(2049, "batch", "2", 0, time.Second, time.Second),
-		status(2050, "anew", "3", 5*time.Second, 0, 0), status(2051, "back", "4", 0, 0, 0), status(2052, "gone", "5", ms, 0, 0),
+		status(2050, "again", "3", 5*time.Second, 0, 0), status(2051, "back", "4", 0, 0, 0), status(2052, "gone", "5", ms, 0, 0),
 	}}}
 	before.Calls.Accounts = []receipt.Account{account(t, 0, "crc32", 100, 10, 1), account(t, 7, "crc32", 100, 5, 0)}
-	now := Sample{At: start.Add(2 * time.Second), Host: control.Host{Host: "test", Adopted: []master.Status{
+	now := Sample{At: start.Add(2 * time.Second), Host: api.Host{Host: "test", Reservations: []api.Status{
 		status(2048, "web", "1", 1500*ms, 100*ms, 0), status(2049, "batch", "2", 0, 2500*ms, 1200*ms),
-		status(2050, "anew", "3", 0, 0, 0), status(2051, "back", "9", ms, 0, 0), status(2052, "gone", "", 0, 0, 0),
+		status(2050, "again", "3", 0, 0, 0), status(2051, "back", "9", ms, 0, 0), status(2052, "gone", "", 0, 0, 0),
 		status(2053, "evil\x1b[2J\n\u202e", "6", 0, 0, 0),
 	}}}
 	now.Calls.Accounts = []receipt.Account{
@@ -76,9 +76,9 @@ func TestSharesAreOfTheInterval(t *testing.T) {
 	}
 	var got []string
 	for _, r := range f.Reservations {
-		got = append(got, fmt.Sprintf("%d %s %s %s", r.Reservation, share(r.ForegroundShare), share(r.BackgroundShare), share(r.ThrottledShare)))
+		got = append(got, fmt.Sprintf("%d %s %s %s", r.ID, share(r.ForegroundShare), share(r.BackgroundShare), share(r.ThrottledShare)))
 	}
-	// One that was adopted anew, came back as another, or stopped: not known.
+	// Shares of a domain that was adopted again, became another one, or stopped are not known.
 	want := "[2048 0.25 0.05 0.00 2049 0.00 0.75 0.10 2050 - 0.00 0.00 2051 - - - 2052 - - - 2053 - - -]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("%v\nwant %v", got, want)
@@ -95,9 +95,9 @@ func TestSharesAreOfTheInterval(t *testing.T) {
 
 func TestEachOrderSortsBothTables(t *testing.T) {
 	for order, want := range map[Order]string{
-		ByUse:   "[batch web anew back gone evil\x1b[2J\n\u202e] [crc32 \x1b]0;evil\a]",
-		ByName:  "[anew back batch evil\x1b[2J\n\u202e gone web] [\x1b]0;evil\a crc32]",
-		ByDelay: "[batch web anew back gone evil\x1b[2J\n\u202e] [crc32 \x1b]0;evil\a]",
+		ByUse:   "[batch web again back gone evil\x1b[2J\n\u202e] [crc32 \x1b]0;evil\a]",
+		ByName:  "[again back batch evil\x1b[2J\n\u202e gone web] [\x1b]0;evil\a crc32]",
+		ByDelay: "[batch web again back gone evil\x1b[2J\n\u202e] [crc32 \x1b]0;evil\a]",
 	} {
 		f := between(t)
 		f.Sort(order)
@@ -130,7 +130,7 @@ func TestTextAlignsAndCleansNames(t *testing.T) {
 DOMAIN     NAME        FORE %  BACK %  THROTTLED %  BUDGET  PERIOD  LEFT              PROBLEM
 2          batch          0.0    75.0         10.0    10ms    40ms  [#####-----] 5ms
 1          web           25.0     5.0          0.0    10ms    40ms  [#####-----] 5ms
-3          anew             -     0.0          0.0    10ms    40ms  [#####-----] 5ms
+3          again            -     0.0          0.0    10ms    40ms  [#####-----] 5ms
 9          back             -       -            -    10ms    40ms  [#####-----] 5ms
 (stopped)  gone             -       -            -    10ms    40ms
 6          evil�[2J��       -       -            -    10ms    40ms  [#####-----] 5ms
@@ -142,7 +142,7 @@ web     libz     �]0;evil�      1.0    68ns    68ns       0.0      2       0
 	if got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
-	f.Throttle = &throttling.Status{Source: "evil\x1b", Policy: "rate", State: throttling.Enough}
+	f.Throttle = &api.Throttle{Source: "evil\x1b", Policy: "rate", State: api.ThrottleEnough}
 	_, tables, _ := strings.Cut(want, "\n\n")
 	headline, _, _ := strings.Cut(want, "\n")
 	want = headline + "\n\nthrottle: evil�, policy rate, latency -, open: memory is fast enough for the policy\n" + tables
@@ -154,11 +154,13 @@ web     libz     �]0;evil�      1.0    68ns    68ns       0.0      2       0
 // A reservation that was not admitted counts on no CPU. It, and one whose domain is
 // absent, say why.
 func TestDomainsWithoutTheirReservationSayWhy(t *testing.T) {
-	now := Sample{Host: control.Host{Adopted: []master.Status{
-		{Adoption: master.Adoption{Name: "web", Reservation: 2048, Budget: 80 * ms, Period: 100 * ms, CPUs: []int{1}}, Domain: "1"},
-		{Adoption: master.Adoption{Name: "db", Reservation: 2049, Budget: 80 * ms, Period: 100 * ms, CPUs: []int{1}, Waits: true}, Domain: "2", Problem: "not admitted"},
-		{Adoption: master.Adoption{Name: "wbe", Budget: ms, Period: 100 * ms, Configured: true}, Absent: true, Problem: "no domain has that name"},
-	}}}
+	web, db, wbe := status(2048, "web", "1", 0, 0, 0), status(2049, "db", "2", 0, 0, 0), status(2050, "wbe", "", 0, 0, 0)
+	for _, s := range []*api.Status{&web, &db, &wbe} {
+		s.Budget, s.Period, s.Left = 80*ms, 100*ms, 0
+	}
+	db.Waits, db.Problem = true, "not admitted"
+	wbe.Budget, wbe.CPUs, wbe.Absent, wbe.Problem = ms, nil, true, "no domain has that name"
+	now := Sample{Host: api.Host{Reservations: []api.Status{web, db, wbe}}}
 	f := Compare(now, now)
 	got := text(f, Look{Order: ByName})
 	want := `CPUs reserved: 1: 80 %  sorted by name
@@ -184,7 +186,7 @@ func TestTextFitsTheTerminalsHeight(t *testing.T) {
 			f.Calls = append(f.Calls, f.Calls[0])
 		}
 		if height%2 == 0 {
-			f.Throttle = &throttling.Status{Source: "probe", State: throttling.Closed, CPUs: make([]throttling.CPU, 64)}
+			f.Throttle = &api.Throttle{Source: "probe", State: api.ThrottleClosed, CPUs: make([]api.ThrottleCPU, 64)}
 		}
 		for _, help := range []bool{false, true} {
 			got := f.Text(Look{Height: height, Status: "bad\nluck", Help: help})
@@ -202,7 +204,7 @@ func TestTextFitsTheTerminalsHeight(t *testing.T) {
 }
 
 func TestSharesOfTheFirstFrameAreNull(t *testing.T) {
-	s := Sample{At: start, Host: control.Host{Adopted: []master.Status{status(2048, "web", "1", 0, 0, 0)}}}
+	s := Sample{At: start, Host: api.Host{Reservations: []api.Status{status(2048, "web", "1", 0, 0, 0)}}}
 	f := Compare(s, s)
 	if r := f.Reservations[0]; r.ForegroundShare != nil {
 		t.Errorf("%+v", r)

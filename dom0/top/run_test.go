@@ -15,16 +15,16 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// terminal is a pseudo-terminal, and what was written to it.
+// terminal is a pseudo-terminal and the text that was written to it.
 type terminal struct {
 	*testing.T
 	master, slave *os.File
@@ -36,18 +36,7 @@ type terminal struct {
 
 func newTerminal(t *testing.T) *terminal {
 	t.Helper()
-	m, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(m.Fd()), unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(int(m.Fd()), unix.TIOCSPTLCK, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	m, s, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,12 +75,12 @@ func termios(t *testing.T, f *os.File) unix.Termios {
 
 func (x *terminal) resize(width, height uint16) {
 	x.Helper()
-	if err := unix.IoctlSetWinsize(int(x.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: width, Row: height}); err != nil {
+	if err := pty.Setsize(x.master, &pty.Winsize{Cols: width, Rows: height}); err != nil {
 		x.Fatal(err)
 	}
 }
 
-// text takes what was written since the last time.
+// text returns what was written since the last call.
 func (x *terminal) text() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -99,7 +88,7 @@ func (x *terminal) text() string {
 	return x.written.String()
 }
 
-// shows waits until something is written.
+// shows waits until the text is written.
 func (x *terminal) shows(want string) string {
 	x.Helper()
 	all := ""
@@ -116,7 +105,7 @@ func (x *terminal) press(keys string) {
 	}
 }
 
-// given checks that the terminal is as it was.
+// given checks that the terminal is in its earlier state.
 func (x *terminal) given() {
 	x.Helper()
 	x.shows("\x1b[?1049l")
@@ -179,7 +168,7 @@ func screen(d *display, messages ...tea.Msg) string {
 func key(c rune) tea.Msg { return tea.KeyPressMsg{Code: c, Text: string(c)} }
 
 func sample(n int) Sample {
-	return Sample{At: start.Add(time.Duration(n) * time.Second), Host: control.Host{Host: "test", Adopted: []master.Status{
+	return Sample{At: start.Add(time.Duration(n) * time.Second), Host: api.Host{Host: "test", Reservations: []api.Status{
 		status(2048, "web\x1b[5m", "1", time.Duration(n)*250*ms, 0, 0),
 	}}}
 }
@@ -200,7 +189,7 @@ func TestKeysSortPauseAndExplain(t *testing.T) {
 	shows("sorted by delay", key('s'))
 	shows("?: help", key('p'))
 	shows("03:04:08", answer{sample: sample(3)}, tea.KeyPressMsg{Code: tea.KeyUp})
-	shows("nobody�[31m there", answer{err: errors.New("nobody\x1b[31m there")})
+	shows("no master�[31m there", answer{err: errors.New("no master\x1b[31m there")})
 	shows("?: help", answer{sample: sample(4)})
 	for _, end := range []tea.Msg{key('q'), tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}} {
 		if _, cmd := d.Update(end); cmd == nil || cmd() != (tea.QuitMsg{}) {
@@ -242,7 +231,7 @@ func TestAMasterThatHangsDoesNotKeepTheDisplay(t *testing.T) {
 }
 
 func TestTheFirstErrorIsReturned(t *testing.T) {
-	if err := Run(t.Context(), Options{Ask: func(context.Context) (Sample, error) { return Sample{}, control.ErrNoMaster }}); !errors.Is(err, control.ErrNoMaster) {
+	if err := Run(t.Context(), Options{Ask: func(context.Context) (Sample, error) { return Sample{}, api.ErrNoMaster }}); !errors.Is(err, api.ErrNoMaster) {
 		t.Error(err)
 	}
 }

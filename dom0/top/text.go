@@ -8,7 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
+
+	"github.com/vlibos/vlibos/internal/printable"
 )
 
 // Look is how a frame is printed.
@@ -35,9 +36,9 @@ Which calls are counted: vlibmaster top --help
 // the terminal's to cut.
 func (f *Frame) Text(l Look) string {
 	f.Sort(l.Order)
-	head := f.headline(l.Order) + "\n" + clean(l.Status) + "\n"
+	head := f.headline(l.Order) + "\n" + printable.Line(l.Status) + "\n"
 	if f.Throttle != nil {
-		head += "throttle: " + clean(f.Throttle.String()) + "\n"
+		head += "throttle: " + printable.Line(f.Throttle.String()) + "\n"
 	}
 	if l.Help {
 		return head + help
@@ -54,7 +55,7 @@ func (f *Frame) Text(l Look) string {
 
 func (f *Frame) headline(o Order) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s  reservations: %d", f.Time.Format("15:04:05"), clean(f.Host), len(f.Reservations))
+	fmt.Fprintf(&b, "%s  %s  reservations: %d", f.Time.Format("15:04:05"), printable.Line(f.Host), len(f.Reservations))
 	for i, c := range f.CPUs {
 		if i == 0 {
 			b.WriteString("  CPUs reserved:")
@@ -74,17 +75,17 @@ const (
 func (f *Frame) reservationRows() []string {
 	rows := []string{fmt.Sprintf(reservationRow, "DOMAIN", "NAME", "FORE %", "BACK %", "THROTTLED %", "BUDGET", "PERIOD", "LEFT", "PROBLEM")}
 	for _, r := range f.Reservations {
-		domain, left := clean(r.Domain), bar(r.Left, r.Budget)
+		domain, left := printable.Line(r.On()), bar(r.Left, r.Budget)
 		switch {
 		case r.Absent:
 			domain, left = "(absent)", ""
-		case r.Domain == "":
+		case !r.Running():
 			domain, left = "(stopped)", ""
 		case r.Problem != "":
 			left = "" // it has no budget
 		}
 		rows = append(rows, fmt.Sprintf(reservationRow, domain, short(r.Name), percent(r.ForegroundShare), percent(r.BackgroundShare),
-			percent(r.ThrottledShare), r.Budget, r.Period, left, clean(r.Problem)))
+			percent(r.ThrottledShare), r.Budget, r.Period, left, printable.Line(r.Problem)))
 	}
 	return rows
 }
@@ -127,20 +128,10 @@ func table(rows []string, reverse bool) string {
 // short is a name in at most 28 characters that a terminal prints.
 func short(name string) string {
 	const most = 28
-	if all := []rune(clean(name)); len(all) > most {
+	if all := []rune(printable.Line(name)); len(all) > most {
 		return string(all[:most-1]) + "…"
 	}
-	return clean(name)
-}
-
-// clean replaces line breaks and control characters.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
+	return printable.Line(name)
 }
 
 func percent(share *float64) string {

@@ -21,7 +21,7 @@ func written(t *testing.T, p Page) string {
 	return b.String()
 }
 
-func TestPage(t *testing.T) {
+func TestPageHasItsSectionsInOrder(t *testing.T) {
 	got := written(t, Page{
 		Name: "a-b", Section: 8, Summary: "does it", Date: time.Unix(0, 0), Version: "1~2",
 		Synopsis: []string{"a-b FILE"},
@@ -71,7 +71,7 @@ c(1)
 	}
 }
 
-func TestMarkdown(t *testing.T) {
+func TestMarkdownHasEveryPartOfThePage(t *testing.T) {
 	got := Page{
 		Name: "a-b", Section: 8, Summary: "does it", Date: time.Unix(0, 0), Version: "1~2",
 		Synopsis: []string{"a-b FILE"},
@@ -89,8 +89,7 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
-// What a description holds is never a request to troff.
-func TestNothingIsARequest(t *testing.T) {
+func TestTextIsNeverARequest(t *testing.T) {
 	got := written(t, Page{Text: ".de evil\n'so /etc/passwd\n   .sy ls\n\n   .x\n\\n(.l"})
 	for line := range strings.Lines(got) {
 		if strings.HasPrefix(line, "'") || strings.Contains(line, `\n(`) || strings.HasPrefix(line, ".de") || strings.HasPrefix(line, ".x") {
@@ -99,7 +98,7 @@ func TestNothingIsARequest(t *testing.T) {
 	}
 }
 
-func TestFlags(t *testing.T) {
+func TestFlagsShowDefaultsAndVariables(t *testing.T) {
 	got := Flags("FLAGS", []cli.Flag{
 		&cli.StringFlag{Name: "dir", Value: "/x", EnvVars: []string{"DIR"}, Usage: "`DIR` to use"},
 		&cliflag.Duration{Name: "time", Required: true, Usage: "how long"},
@@ -121,7 +120,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-func TestCommands(t *testing.T) {
+func TestHiddenCommandsAreLeftOut(t *testing.T) {
 	got := Commands("p", []*cli.Command{
 		{Name: "a", Usage: "do a", Description: "More.", Subcommands: []*cli.Command{{Name: "b", ArgsUsage: "X", Usage: "do b"}}},
 		{Name: "h", Hidden: true},
@@ -131,8 +130,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// A build names the day of its source.
-func TestDate(t *testing.T) {
+func TestDateIsThatOfTheSource(t *testing.T) {
 	now := time.Unix(1800000000, 0)
 	t.Setenv("SOURCE_DATE_EPOCH", "86400")
 	if d := Date(now); !d.Equal(time.Unix(86400, 0)) {

@@ -61,6 +61,59 @@ func TestLinksResolve(t *testing.T) {
 	}
 }
 
+// A path in backquotes that begins with a folder of this repository is there.
+func TestPathsInPagesExist(t *testing.T) {
+	for path, text := range pages(t) {
+		textLines(text, func(n int, s string) {
+			for _, span := range codeSpan.FindAllString(s, -1) {
+				name := strings.Trim(span, "`")
+				room, _, inside := strings.Cut(name, "/")
+				if !inside || room == "" || room == "bin" || room == "out" || strings.ContainsAny(name, " *…<") {
+					continue
+				}
+				if _, err := os.Stat("../../" + room); err != nil {
+					continue
+				}
+				if _, err := os.Stat("../../" + name); err != nil {
+					t.Errorf("%s:%d: there is no %s", path, n, name)
+				}
+			}
+		})
+	}
+}
+
+// Go code of a page is a part of a tested example, or a program whose main is one.
+func TestGoCodeOfPagesIsTested(t *testing.T) {
+	examples, err := os.ReadFile("../../example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
+	body := regexp.MustCompile(`(?s)\nfunc main\(\) \{\n(.*)\}\n`)
+	for path, text := range pages(t) {
+		for _, m := range block.FindAllStringSubmatch(text, -1) {
+			code := m[1]
+			if whole := body.FindStringSubmatch(code); whole != nil {
+				code = whole[1]
+			}
+			if !strings.Contains(string(examples), code) {
+				t.Errorf("%s: not in example_test.go: %s", path, code)
+			}
+		}
+	}
+}
+
+// docs/README.md leads to every page of docs.
+func TestIndexHasEveryPage(t *testing.T) {
+	all := pages(t)
+	for path := range all {
+		page, inside := strings.CutPrefix(path, "../../docs/")
+		if inside && page != "README.md" && !strings.Contains(all["../../docs/README.md"], "]("+page+")") {
+			t.Errorf("docs/README.md has no link to %s", page)
+		}
+	}
+}
+
 func TestPagesAreNarrow(t *testing.T) {
 	for path, text := range pages(t) {
 		for _, problem := range wideLines(text) {

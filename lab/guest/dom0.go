@@ -17,21 +17,21 @@ import (
 	"github.com/vlibos/vlibos/lab/labproto"
 )
 
-// consoleDir is where xenconsoled keeps the DomUs' consoles.
+// consoleDir is where xenconsoled writes the DomUs' consoles.
 const consoleDir = "/var/log/xen/console"
 
-// logTail bounds how much of a domain's console is sent to the host, in bytes.
+// logTail limits how much of a domain's console is sent to the host, in bytes.
 const logTail = 16 << 10
 
-// host is Dom0's side of the wire, with the stage it is in and the domains that
-// it has created.
+// host is the connection to the lab's host, with the current stage and the domains
+// that have been created.
 type host struct {
 	*labproto.Conn
 	stage   string
 	domains []domain
 }
 
-// enter tells the host what is done next.
+// enter tells the host which stage begins.
 func (h *host) enter(format string, args ...any) error {
 	h.stage = fmt.Sprintf(format, args...)
 	return h.Send(labproto.KindStage, []byte(h.stage))
@@ -85,8 +85,7 @@ func (h *host) fail(err error) error {
 	return h.linger()
 }
 
-// linger waits for the host to take the machine away, so that what was sent is
-// not lost with it.
+// linger waits for the host to end the machine, so that sent data is not lost.
 func (h *host) linger() error {
 	time.Sleep(5 * time.Second)
 	return nil
@@ -109,8 +108,8 @@ func hello() labproto.Hello {
 	return hello
 }
 
-// prepare carries the host's plan out, up to where the machine may be saved,
-// and returns the job that comes then.
+// prepare carries the host's plan out, until the machine may be saved. It returns
+// the job, which the host sends then.
 func (h *host) prepare(mods *loader) (*labproto.Job, error) {
 	var plan labproto.Plan
 	if err := h.receive(labproto.KindPlan, &plan); err != nil {
@@ -135,21 +134,21 @@ func (h *host) prepare(mods *loader) (*labproto.Job, error) {
 	return &job, nil
 }
 
-// receive waits for the one message that is due.
+// receive waits for the next message, which must be of a kind.
 func (h *host) receive(kind labproto.Kind, v any) error {
 	frame, err := h.Receive()
 	if err != nil {
 		return fmt.Errorf("receive a frame of kind %d: %w", kind, err)
 	}
 	if frame.Kind != kind {
-		return fmt.Errorf("expected a frame of kind %d, got one of kind %d", kind, frame.Kind)
+		return fmt.Errorf("want a frame of kind %d, got one of kind %d", kind, frame.Kind)
 	}
 	return frame.Decode(v)
 }
 
-// begin brings a prepared machine to where the command can run.
+// begin prepares a machine for the job's command.
 func (h *host) begin(job *labproto.Job) error {
-	if err := h.enter("bringing files to Dom0"); err != nil {
+	if err := h.enter("copying files to Dom0"); err != nil {
 		return err
 	}
 	if err := receiveFiles(dom0Files); err != nil {
@@ -158,8 +157,8 @@ func (h *host) begin(job *labproto.Job) error {
 	return h.startDomains(job.WaitSeconds)
 }
 
-// startXen starts what Dom0 needs to create domains. Xen must run under the
-// scheduler, if one is named.
+// startXen starts what Dom0 needs to create domains. If a scheduler is named, Xen
+// must run under it.
 func (h *host) startXen(mods *loader, scheduler string) error {
 	if err := h.enter("starting xenstored"); err != nil {
 		return err
@@ -201,12 +200,12 @@ func (h *host) startXen(mods *loader, scheduler string) error {
 	return nil
 }
 
-// program runs a program to its end. Its output is part of the error only.
+// program runs a program to its end. Its output is only part of the error.
 func program(name string, args ...string) error {
 	var out bytes.Buffer
 	cmd := exec.Command(name, args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
-	// A daemon keeps the pipe when its parent has ended.
+	// A daemon keeps the pipe open after its parent has ended.
 	cmd.WaitDelay = 100 * time.Millisecond
 	err := cmd.Run()
 	if err != nil && err != exec.ErrWaitDelay {
@@ -215,8 +214,8 @@ func program(name string, args ...string) error {
 	return nil
 }
 
-// sendLogs sends the end of each domain's console. A domain that never came to
-// have one is left out; what cannot be sent is lost with the machine anyway.
+// sendLogs sends the end of each domain's console. It skips a domain without one,
+// and ignores errors, because the machine is about to end.
 func (h *host) sendLogs() {
 	for _, d := range h.domains {
 		text, err := readTail(filepath.Join(consoleDir, "guest-"+d.name+".log"), logTail)

@@ -9,7 +9,7 @@ import (
 )
 
 // The layout of the shared file, from docs/reference/lab-bus.md. The emulator's
-// side is lab/contended/plugin/layout.h.
+// side is lab/membus/plugin/layout.h.
 const (
 	magic   = 0x0073754262694c76 // "vLibBus", in memory order
 	version = 1

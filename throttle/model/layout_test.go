@@ -45,7 +45,7 @@ func TestLayoutMatchesThePluginAndItsPage(t *testing.T) {
 	}
 	// The layout as compiled into the plugin.
 	program := filepath.Join(t.TempDir(), "layout")
-	if out, err := exec.Command("gcc", "-Wall", "-Werror", "-I", "../../lab/contended/plugin", "-o", program, "testdata/layout.c").CombinedOutput(); err != nil {
+	if out, err := exec.Command("gcc", "-Wall", "-Werror", "-I", "../../lab/membus/plugin", "-o", program, "testdata/layout.c").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	out, err := exec.Command(program).Output()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Caller is who calls.
+// Caller is a process that calls.
 type Caller struct {
 	UID  uint32 `json:"uid"`
 	Comm string `json:"comm"` // the executable's name, at most 15 bytes of it

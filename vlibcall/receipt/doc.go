@@ -13,10 +13,10 @@
 // from 1 ns to more than an hour.
 //
 // A book has room for 63 functions; calls of any others count together, as
-// [Other]. Whoever closes a book, or dies, leaves it to the daemon, which adds
-// it to its own totals and removes it.
+// [Other]. When its process closes a book, or dies, the daemon adds the book
+// to its own totals and removes it.
 //
-// It is not a log: who called when, and in which order, is not kept. The files
+// It is not a log: the times and the order of calls are not recorded. The files
 // are root's; the daemon checks them all the same, for a writer may die at any
 // moment.
 package receipt

@@ -32,7 +32,7 @@ func ready(t *testing.T) (b *bench, domid uint16, port uint32) {
 	return b, domid, port
 }
 
-func TestLabInfo(t *testing.T) {
+func TestLabInfoDescribesModuleAndHost(t *testing.T) {
 	b := openBench(t)
 	b.tidy(t)
 	b.asBefore(t)
@@ -43,7 +43,7 @@ func TestLabInfo(t *testing.T) {
 	}
 }
 
-func TestLabCall(t *testing.T) {
+func TestLabCallsAreServedAndCounted(t *testing.T) {
 	b, domid, port := ready(t)
 	for n := uint64(1); n <= 20; n++ {
 		_, err := b.m.Call(5, Request{domid, port, n}, callTimeout)
@@ -65,7 +65,7 @@ func TestLabCall(t *testing.T) {
 	}
 }
 
-func TestLabFinish(t *testing.T) {
+func TestLabFinishEndsItsRequestOnly(t *testing.T) {
 	b, domid, port := ready(t)
 	must(t, b.m.SetDomain(domid, Parks, Listens))
 	first, second := Request{domid, port, 1}, Request{domid, port, 2}
@@ -81,12 +81,12 @@ func TestLabFinish(t *testing.T) {
 	_, err = b.m.Call(5, second, callTimeout)
 	must(t, err)
 	if err := b.m.Finish(5, first); !errors.Is(err, ErrNoCall) {
-		t.Errorf("a second time, while the next is under way: %v", err)
+		t.Errorf("again, while the next is under way: %v", err)
 	}
 	must(t, b.m.FinishAll(5))
 }
 
-func TestLabErrors(t *testing.T) {
+func TestLabEachRefusalHasItsError(t *testing.T) {
 	b, domid, port := ready(t)
 	m := b.m
 	must(t, m.Reserve(6, time.Millisecond, 100*time.Millisecond), m.Adopt(uint16(b.domids[2]), 6), m.Reserve(7, 20*time.Microsecond, 10*time.Second))
@@ -100,16 +100,16 @@ func TestLabErrors(t *testing.T) {
 	_, cpu := m.CPU(99)
 	for name, tt := range map[string]struct{ err, want error }{
 		"call without a reservation":       {call(domid, port, 99, time.Second), ErrNoReservation},
-		"call of an adopting one":          {call(domid, port, 6, time.Second), ErrNotAllowed},
-		"call of nobody":                   {call(999, port, 5, time.Second), ErrNoDomain},
-		"call of one that listens not":     {call(uint16(b.domids[2]), b.ports[b.domids[2]], 5, time.Second), ErrNotListening},
-		"call by another's port":           {call(domid, b.ports[b.domids[2]], 5, time.Second), ErrRange},
-		"call without a time":              {call(domid, port, 5, 0), ErrRange},
+		"call on an adopting reservation":  {call(domid, port, 6, time.Second), ErrNotAllowed},
+		"call of a missing domain":         {call(999, port, 5, time.Second), ErrNoDomain},
+		"call of one that does not listen": {call(uint16(b.domids[2]), b.ports[b.domids[2]], 5, time.Second), ErrNotListening},
+		"call by another domain's port":    {call(domid, b.ports[b.domids[2]], 5, time.Second), ErrRange},
+		"call without a timeout":           {call(domid, port, 5, 0), ErrRange},
 		"cancel nothing":                   {m.Cancel(5, Request{domid, port, 1}), ErrNoCall},
 		"cancel nothing at all":            {m.CancelAll(5), ErrNoCall},
 		"drop nothing":                     {m.Drop(domid, 1<<31), ErrNoHold},
-		"hold for ever":                    {endless, ErrRange},
-		"charge for ever":                  {m.Charge(5, 2*time.Hour), ErrRange},
+		"hold without end":                 {endless, ErrRange},
+		"charge without end":               {m.Charge(5, 2*time.Hour), ErrRange},
 		"charge more than an hour refills": {m.Charge(7, 10*time.Second), ErrRange},
 		"adopt with a flag":                {m.bind("adopt by", opAdopt, rawBind{id: 5, domid: uint32(domid), flags: 1}), ErrRange},
 		"allow with a flag":                {m.bind("allow", opAllow, rawBind{id: 5, domid: uint32(domid), flags: 2}), ErrRange},
@@ -119,12 +119,12 @@ func TestLabErrors(t *testing.T) {
 		"adopt by one that calls":          {m.Adopt(domid, 5), ErrBusy},
 		"allow one that adopted":           {m.Allow(domid, 6), ErrBusy},
 		"look up no reservation":           {none, ErrNoReservation},
-		"look up a domain nobody told":     {unknown, ErrUnknown},
+		"look up an unknown domain":        {unknown, ErrUnknown},
 		"look up no CPU":                   {cpu, ErrNoCPU},
 		"throttle no CPU":                  {m.Throttle(99, time.Second, time.Second), ErrNoCPU},
 		"throttle more than the period":    {m.Throttle(0, time.Second, 2*time.Second), ErrRange},
 		"gate Dom0":                        {m.SetDomain(0, Closed, 0), fs.ErrPermission},
-		"a flag that there is not":         {m.SetDomain(domid, 1<<30, 0), ErrRange},
+		"an unknown flag":                  {m.SetDomain(domid, 1<<30, 0), ErrRange},
 		"listen where it is not allowed":   {m.Complete(Served{}), fs.ErrPermission},
 	} {
 		var op *OpError
@@ -139,7 +139,7 @@ func TestLabErrors(t *testing.T) {
 	}
 	must(t, call(domid, port, 5, callTimeout))
 	if err := call(domid, port, 5, time.Second); err != nil {
-		t.Errorf("a second time: %v", err)
+		t.Errorf("again: %v", err)
 	}
 	older := bytesOf(rawReservation{version: abiVersion - 1, id: 5})
 	if _, err := (request{cmd: opGetReservation, mem: older}).make(m); err != unix.EBADMSG || older[0] != abiVersion {
@@ -147,7 +147,7 @@ func TestLabErrors(t *testing.T) {
 	}
 }
 
-func TestLabNotAdmitted(t *testing.T) {
+func TestLabReservationThatDoesNotFitIsRefused(t *testing.T) {
 	b, domid, _ := ready(t)
 	must(t, b.m.Reserve(7, 99*time.Millisecond, 100*time.Millisecond))
 	err := b.m.Allow(domid, 7)
@@ -164,7 +164,7 @@ func TestLabNotAdmitted(t *testing.T) {
 	}
 	r, err := b.m.Reservation(7)
 	if err != nil || r.Budget != 9*time.Millisecond || r.Unadmitted != 0 {
-		t.Errorf("%+v, %v: it should be as before", r, err)
+		t.Errorf("%+v, %v: it should be unchanged", r, err)
 	}
 }
 
@@ -188,7 +188,7 @@ func TestLabHotPathAllocatesNothing(t *testing.T) {
 			if err := f(); err != nil && !errors.Is(err, ErrNoCall) && !errors.Is(err, ErrNoHold) {
 				t.Fatal(err)
 			}
-		}); n > 1 { // what a call that ended by itself has its Cancel say
+		}); n > 1 { // Cancel of a call that ended by itself allocates
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// TestLabFuzzWhileMoved fuzzes while vCPUs change CPUs, domains are paused, and
-// a CPU and a domain leave for a pool of another scheduler and come back.
+// Dom0 survives requests while vCPUs change CPUs, domains are paused, and a CPU
+// and a domain move to a pool of another scheduler and back.
 func TestLabFuzzWhileMoved(t *testing.T) {
 	b := openBench(t)
 	seed := seedOf(t)
@@ -56,9 +56,9 @@ func TestLabFuzzWhileMoved(t *testing.T) {
 	b.alive(t)
 }
 
-// TestLabPoolOfAnotherScheduler: what a domain leaves behind in another pool is
-// not written to when the pool goes. What is allocated meanwhile would show it.
-func TestLabPoolOfAnotherScheduler(t *testing.T) {
+// The memory of a domain's stay in another pool is not written to after the
+// pool is destroyed. An allocation meanwhile would show it.
+func TestLabDestroyedPoolIsNotWrittenTo(t *testing.T) {
 	b := openBench(t)
 	pool := otherPool(t)
 	const reservations = 400
@@ -71,7 +71,7 @@ func TestLabPoolOfAnotherScheduler(t *testing.T) {
 		})
 	})
 	for id := uint32(1); id <= reservations; id++ {
-		must(t, b.m.Reserve(id, 2*MinBudget, MaxPeriod)) // looks at where the callee is
+		must(t, b.m.Reserve(id, 2*MinBudget, MaxPeriod)) // finds where the callee is
 	}
 	b.tidy(t)
 	b.asBefore(t)
@@ -87,7 +87,7 @@ func otherPool(t *testing.T) string {
 	return pool
 }
 
-// try is xl, which may refuse.
+// try runs xl, which may refuse.
 func try(args ...string) bool { return exec.Command("xl", args...).Run() == nil }
 
 // shake moves a domain's vCPUs, and one of Dom0's, to and fro, and pauses it.
@@ -101,9 +101,9 @@ func (b *bench) shake(t *testing.T, name string) {
 	xl(t, "unpause", name)
 }
 
-// move takes a domain and a CPU to another pool and back. It says whether the
-// domain was there: while a vCPU is pinned to the CPU, it cannot be taken. When
-// it is back, and its CPU not yet, it calls back.
+// move moves a domain and a CPU to another pool and back. It reports whether
+// the domain was moved: this fails while a vCPU is pinned to the CPU. It calls
+// back when the domain is back and its CPU is not.
 func (b *bench) move(t *testing.T, name, pool string, back func()) bool {
 	testkit.Eventually(t, "a CPU leaves the pool", func() bool { return try("cpupool-cpu-remove", "Pool-0", "1") })
 	there := false
@@ -119,10 +119,11 @@ func (b *bench) move(t *testing.T, name, pool string, back func()) bool {
 	return there
 }
 
-// migrate pauses the domain first. Xen 4.17 does so itself, but a CPU that has
-// just left one of its vCPUs (unit_context_saved) may find the scheduler of the
-// new pool and the vCPU of the old (sched_move_domain), and panic: a window of a
-// few instructions, unless the host holds the emulated CPU up in it.
+// migrate pauses the domain first. Xen 4.17 does so itself. But a CPU that one
+// of its vCPUs has just left (unit_context_saved) may find the scheduler of the
+// new pool and the vCPU of the old one (sched_move_domain), and panic. The
+// window is a few instructions long, unless the host delays the emulated CPU in
+// it.
 func migrate(t *testing.T, name, pool string) bool {
 	t.Helper()
 	xl(t, "pause", name)

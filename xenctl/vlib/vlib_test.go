@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestJudgeVersion(t *testing.T) {
+func TestOtherVersionsOfTheModuleAreErrors(t *testing.T) {
 	if err := judgeVersion(abiVersion, nil); err != nil {
 		t.Error(err)
 	}
@@ -29,11 +29,11 @@ func TestJudgeVersion(t *testing.T) {
 		t.Errorf("another version: %v", err)
 	}
 	if err = judgeVersion(0, unix.EPERM); !errors.Is(err, fs.ErrPermission) || errors.Is(err, ErrAbsent) {
-		t.Errorf("a kernel that lets nobody ask: %v", err)
+		t.Errorf("a kernel that lets no program ask: %v", err)
 	}
 }
 
-func TestExplain(t *testing.T) {
+func TestEachErrnoHasItsErrorAndRemedy(t *testing.T) {
 	for _, tt := range []struct {
 		about  subject
 		errno  unix.Errno
@@ -94,7 +94,7 @@ func TestErrorsNameTheirObject(t *testing.T) {
 	}
 }
 
-func TestNotAdmitted(t *testing.T) {
+func TestNotAdmittedNamesTheReasonAndTheRemedy(t *testing.T) {
 	err := opError("reserve reservation 2", nowhere, &NotAdmitted{CPU: 1, Misses: 9, Response: 12 * time.Millisecond})
 	var n *NotAdmitted
 	if !errors.As(err, &n) || n.CPU != 1 {
@@ -110,8 +110,8 @@ func TestNotAdmitted(t *testing.T) {
 	}
 }
 
-// A server asks for it thousands of times a second.
-func TestGateHeldOpen(t *testing.T) {
+// A server gets this error thousands of times a second.
+func TestErrOpenAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		if listenError("listen", unix.EAGAIN) != ErrOpen {
 			t.Fatal("EAGAIN is not ErrOpen")
@@ -145,7 +145,7 @@ func TestRecordsBecomePublic(t *testing.T) {
 	}
 }
 
-func TestStrings(t *testing.T) {
+func TestStatesAndFlagsHaveNames(t *testing.T) {
 	for want, s := range map[string]fmt.Stringer{
 		"listens closed": Listens | Closed, "stop-time parks critical user-mode 0x40": StopTime | Parks | Critical | UserMode | 64, "": DomainFlags(0),
 		"queued": CallQueued, "timed out": CallTimeout, "state 99": CallState(99),

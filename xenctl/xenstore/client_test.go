@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/internal/testkit"
-	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/protocol"
 	"github.com/vlibos/vlibos/xenctl/xenstore/xenstoretest"
 )
 
-func TestBehaviour(t *testing.T) {
+func TestClientBehavesOnTheTestDaemon(t *testing.T) {
 	s := daemon(t)
 	behaviour(t, func(t *testing.T) *Client { return connect(t, s.Path) })
 	testkit.Eventually(t, "nothing is left in the daemon", func() bool {
@@ -38,11 +38,11 @@ func TestOpenHonoursTheEnvironment(t *testing.T) {
 	wantError(t, err, fs.ErrNotExist)
 }
 
-func TestCloseUnblocksEveryone(t *testing.T) {
+func TestCloseUnblocksAllWaiters(t *testing.T) {
 	s := daemon(t)
 	release := make(chan struct{})
 	s.Intercept(func(_ net.Conn, r xenstoretest.Request) bool {
-		if wire.Type(r.Type) == wire.Read {
+		if protocol.Type(r.Type) == protocol.Read {
 			<-release
 		}
 		return false
@@ -78,7 +78,7 @@ func TestCloseUnblocksEveryone(t *testing.T) {
 	wantError(t, c.Transaction(within(t), func(*Tx) error { return nil }), os.ErrClosed)
 }
 
-func TestDyingDaemonIsAnErrorForEveryone(t *testing.T) {
+func TestDyingDaemonIsAnErrorForAllWaiters(t *testing.T) {
 	s := daemon(t)
 	c := connect(t, s.Path)
 	w, err := c.Watch(within(t), "/w")
@@ -108,17 +108,17 @@ func TestDyingDaemonIsAnErrorForEveryone(t *testing.T) {
 	check(t, w.Close())
 }
 
-// Answers in another order than the questions, each to who asked.
-func TestAnswersOutOfOrder(t *testing.T) {
+// Answers in another order than the requests reach their requests.
+func TestAnswersOutOfOrderReachTheirRequests(t *testing.T) {
 	s := daemon(t)
 	const n = 20
-	var held []xenstoretest.Request
+	var waiting []xenstoretest.Request
 	s.Intercept(func(conn net.Conn, r xenstoretest.Request) bool {
-		if held = append(held, r); len(held) < n {
+		if waiting = append(waiting, r); len(waiting) < n {
 			return true
 		}
 		for i := n - 1; i >= 0; i-- {
-			_, _ = conn.Write(wire.Append(nil, wire.Message{Type: wire.Read, Request: held[i].ID, Payload: held[i].Payload}))
+			_, _ = conn.Write(protocol.Append(nil, protocol.Message{Type: protocol.Read, Request: waiting[i].ID, Payload: waiting[i].Payload}))
 		}
 		return true
 	})
@@ -136,14 +136,14 @@ func TestAnswersOutOfOrder(t *testing.T) {
 	users.Wait()
 }
 
-// The kernel's device must not be given a second request before the first is
-// answered, also not when the first has been given up.
+// The kernel's device must not get a second request before the first is
+// answered, even if the first has been given up.
 func TestDeviceIsGivenOneRequestAtATime(t *testing.T) {
 	s := daemon(t)
-	held := make(chan func(), 10)
+	delayed := make(chan func(), 10)
 	s.Intercept(func(conn net.Conn, r xenstoretest.Request) bool {
-		held <- func() {
-			_, _ = conn.Write(wire.Append(nil, wire.Message{Type: wire.Type(r.Type), Request: r.ID, Payload: r.Payload}))
+		delayed <- func() {
+			_, _ = conn.Write(protocol.Append(nil, protocol.Message{Type: protocol.Type(r.Type), Request: r.ID, Payload: r.Payload}))
 		}
 		return true
 	})
@@ -173,7 +173,7 @@ func TestDeviceIsGivenOneRequestAtATime(t *testing.T) {
 		if n := s.Requests(); n != answered+1 {
 			t.Fatalf("%d requests were sent and %d answered", n, answered)
 		}
-		(<-held)()
+		(<-delayed)()
 	}
 	users.Wait()
 }
@@ -192,12 +192,13 @@ func TestRequestEndsWithItsContext(t *testing.T) {
 		cancel()
 	}
 	close(release)
-	// Its late answer is nobody's and does no harm.
+	// Its late answer has no receiver and does no harm.
 	check(t, c.Mkdir(within(t), "/y"))
 }
 
-// What was given up while the daemon was slow is taken back by the late answer.
-func TestAbandonedCreationsAreTakenBack(t *testing.T) {
+// Creations that were given up while the daemon was slow are undone by the late
+// answer.
+func TestAbandonedCreationsAreUndone(t *testing.T) {
 	s := daemon(t)
 	release := make(chan struct{})
 	s.Intercept(func(net.Conn, xenstoretest.Request) bool {
@@ -219,7 +220,7 @@ func TestAbandonedCreationsAreTakenBack(t *testing.T) {
 	testkit.Eventually(t, "both requests are with the daemon", func() bool { return s.Requests() == 2 })
 	users.Wait()
 	close(release)
-	testkit.Eventually(t, "both requests and what takes them back are handled", func() bool { return s.Requests() == 4 })
+	testkit.Eventually(t, "both requests and their undoing are handled", func() bool { return s.Requests() == 4 })
 	testkit.Eventually(t, "nothing is left in the daemon", func() bool {
 		transactions, watches := s.Open()
 		return transactions == 0 && watches == 0
@@ -251,7 +252,7 @@ func TestTransactionIsAbortedByAPanic(t *testing.T) {
 	testkit.Eventually(t, "the transaction is not left open", func() bool { n, _ := s.Open(); return n == 0 })
 }
 
-func TestTransactionGivesUp(t *testing.T) {
+func TestTransactionEndsAfterTooManyConflicts(t *testing.T) {
 	s := daemon(t)
 	c, other := connect(t, s.Path), connect(t, s.Path)
 	runs := 0
@@ -266,7 +267,7 @@ func TestTransactionGivesUp(t *testing.T) {
 	}
 }
 
-func TestDirectoryThatChangesBetweenParts(t *testing.T) {
+func TestDirectoryThatChangesBetweenPartsIsReadAgain(t *testing.T) {
 	s := daemon(t)
 	c, other := connect(t, s.Path), connect(t, s.Path)
 	for i := range 200 {
@@ -274,7 +275,7 @@ func TestDirectoryThatChangesBetweenParts(t *testing.T) {
 	}
 	parts := 0
 	s.Intercept(func(_ net.Conn, r xenstoretest.Request) bool {
-		if wire.Type(r.Type) != wire.DirectoryPart {
+		if protocol.Type(r.Type) != protocol.DirectoryPart {
 			return false
 		}
 		if parts++; parts == 2 {
@@ -288,11 +289,11 @@ func TestDirectoryThatChangesBetweenParts(t *testing.T) {
 		t.Errorf("%d names, %v", len(names), err)
 	}
 	if parts < 5 {
-		t.Errorf("%d parts: the list was not begun again", parts)
+		t.Errorf("%d parts: the list was not read again", parts)
 	}
 }
 
-// list counts the new node in by a connection of its own.
+// list adds the new node over a connection of its own.
 func list(path string) (int, error) {
 	c, err := OpenPath(context.Background(), path)
 	if err != nil {

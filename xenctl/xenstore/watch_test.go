@@ -33,10 +33,10 @@ func TestWatchMergesAndResyncs(t *testing.T) {
 		got[e.Path]++
 	}
 	if got["/w/same"] == 0 {
-		t.Error("the change was not told")
+		t.Error("the change was not reported")
 	}
 
-	// Nobody takes events: the connection goes on, and the watch says so.
+	// Events are not read: the connection continues, and the watch reports it.
 	for i := range watchQueue + 100 {
 		check(t, c.Write(ctx, fmt.Sprintf("/w/%d", i), nil))
 	}

@@ -30,7 +30,7 @@ func TestAppendNumbers(t *testing.T) {
 
 func TestStart(t *testing.T) {
 	m := host.Members{PID: os.Getpid()}
-	start, err := Start(m)
+	start, err := host.Start(m)
 	if err != nil || start == 0 {
 		t.Fatalf("%d, %v", start, err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/internal/domains"
+	"github.com/vlibos/vlibos/dom0/memory"
 	"github.com/vlibos/vlibos/throttle/cache"
 	"github.com/vlibos/vlibos/xenctl"
 )
@@ -25,7 +26,7 @@ type Hypervisor interface {
 	io.Closer
 }
 
-// Classes implements [host.CachePartitioner].
+// Classes implements [memory.CachePartitioner].
 type Classes struct {
 	h       Hypervisor
 	file    string
@@ -33,11 +34,11 @@ type Classes struct {
 	sockets []int
 	kinds   []xenctl.Allocation // in the order in which they are set
 
-	given  []host.CacheShare  // of the last Apply
-	domain map[uint16]*record // domains whose settings were changed
+	given  []memory.CacheShare // of the last Apply
+	domain map[uint16]*record  // domains whose settings were changed
 }
 
-var _ host.CachePartitioner = (*Classes)(nil)
+var _ memory.CachePartitioner = (*Classes)(nil)
 
 // Open takes over h and closes it on an error too. In the file it records the
 // settings that domains had before; the file must not survive a boot.
@@ -84,14 +85,14 @@ func kinds(l cache.Layout) (all []xenctl.Allocation) {
 	return all
 }
 
-// Layout implements [host.CachePartitioner].
+// Layout implements [memory.CachePartitioner].
 func (c *Classes) Layout() cache.Layout { return c.layout }
 
-// Close implements [host.CachePartitioner].
+// Close implements [memory.CachePartitioner].
 func (c *Classes) Close() error { return errors.Join(c.move(nil), c.h.Close()) }
 
-// Apply implements [host.CachePartitioner].
-func (c *Classes) Apply(_ context.Context, shares []host.CacheShare) error {
+// Apply implements [memory.CachePartitioner].
+func (c *Classes) Apply(_ context.Context, shares []memory.CacheShare) error {
 	if err := c.move(shares); err != nil {
 		return errors.Join(err, c.move(c.given))
 	}
@@ -101,8 +102,8 @@ func (c *Classes) Apply(_ context.Context, shares []host.CacheShare) error {
 
 // move gives domains these shares and all others their earlier settings. It stops
 // at the first error.
-func (c *Classes) move(shares []host.CacheShare) error {
-	want := make(map[uint16]host.CacheShare, len(shares))
+func (c *Classes) move(shares []memory.CacheShare) error {
+	want := make(map[uint16]memory.CacheShare, len(shares))
 	for _, s := range shares {
 		id, err := domains.Number(s.Domain)
 		if err != nil {
@@ -168,7 +169,7 @@ func (c *Classes) move(shares []host.CacheShare) error {
 }
 
 // give sets the shares of domains, in the order of their numbers.
-func (c *Classes) give(want map[uint16]host.CacheShare) error {
+func (c *Classes) give(want map[uint16]memory.CacheShare) error {
 	for _, id := range slices.Sorted(maps.Keys(want)) {
 		r := c.domain[id]
 		if r == nil {

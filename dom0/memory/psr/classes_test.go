@@ -16,12 +16,13 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/internal/domains"
+	"github.com/vlibos/vlibos/dom0/memory"
 	"github.com/vlibos/vlibos/throttle/cache"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
-func share(id uint16, uuid byte, m cache.Masks) host.CacheShare {
-	return host.CacheShare{
+func share(id uint16, uuid byte, m cache.Masks) memory.CacheShare {
+	return memory.CacheShare{
 		Domain: host.Domain{ID: strconv.Itoa(int(id)), UUID: domains.UUID([16]byte{15: uuid})}, Class: "c", Masks: m,
 	}
 }
@@ -51,7 +52,7 @@ func TestDomainsGetTheirClassAndLoseIt(t *testing.T) {
 		}
 		before := f.state()
 		c := start(t, f, file)
-		if err := c.Apply(t.Context(), []host.CacheShare{share(1, 1, wide), share(2, 2, narrow), share(3, 3, narrow), share(9, 9, wide)}); err != nil {
+		if err := c.Apply(t.Context(), []memory.CacheShare{share(1, 1, wide), share(2, 2, narrow), share(3, 3, narrow), share(9, 9, wide)}); err != nil {
 			t.Fatal(err)
 		}
 		for s := range 2 {
@@ -66,7 +67,7 @@ func TestDomainsGetTheirClassAndLoseIt(t *testing.T) {
 				t.Errorf("%d classes for two", n)
 			}
 		}
-		if err := c.Apply(t.Context(), []host.CacheShare{share(3, 3, wide)}); err != nil {
+		if err := c.Apply(t.Context(), []memory.CacheShare{share(3, 3, wide)}); err != nil {
 			t.Fatal(err)
 		}
 		if f.has[3][place{1, xenctl.Throttle}] != 40 || !reflect.DeepEqual(f.has[1], before[1]) {
@@ -86,12 +87,12 @@ func TestARefusedMaskLeavesTheEarlierOne(t *testing.T) {
 	f.create(1, 1)
 	f.create(2, 2)
 	c := start(t, f, filepath.Join(t.TempDir(), "cache.json"))
-	if err := c.Apply(t.Context(), []host.CacheShare{share(1, 1, wide), share(2, 2, wide)}); err != nil {
+	if err := c.Apply(t.Context(), []memory.CacheShare{share(1, 1, wide), share(2, 2, wide)}); err != nil {
 		t.Fatal(err)
 	}
 	before := f.state()
 	f.refuse = func(id uint16, _ xenctl.Allocation, v uint64) bool { return id == 2 && v == 80 }
-	err := c.Apply(t.Context(), []host.CacheShare{share(1, 1, narrow), share(2, 2, narrow)})
+	err := c.Apply(t.Context(), []memory.CacheShare{share(1, 1, narrow), share(2, 2, narrow)})
 	if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), `class "c" for domain 2`) {
 		t.Errorf("%v", err)
 	}
@@ -108,7 +109,7 @@ func TestClassesAreFreedForNewMasks(t *testing.T) {
 		f.create(id, byte(id))
 	}
 	c := start(t, f, filepath.Join(t.TempDir(), "cache.json"))
-	of := func(a, b uint64) (all []host.CacheShare) {
+	of := func(a, b uint64) (all []memory.CacheShare) {
 		for id, m := range []uint64{a, a, b, b} {
 			all = append(all, share(uint16(id), byte(id), cache.Masks{L3Code: m, L3Data: m}))
 		}
@@ -161,7 +162,7 @@ func TestEveryDomainGetsItsSettingsBack(t *testing.T) {
 			if rapid.Bool().Draw(t, "killed") {
 				c, given = open(), false // the new process has set nothing yet
 			}
-			var shares []host.CacheShare
+			var shares []memory.CacheShare
 			for id := range uint16(5) {
 				if rapid.Bool().Draw(t, "in a class") {
 					shares = append(shares, share(id, byte(id), masks.Draw(t, "masks")))
@@ -237,7 +238,7 @@ func TestADomainWithANewHandleIsTheSameDomain(t *testing.T) {
 		f.create(2, 20)
 		before := f.state()
 		c := start(t, f, file)
-		if err := c.Apply(t.Context(), []host.CacheShare{share(1, 1, wide), share(2, 20, narrow)}); err != nil {
+		if err := c.Apply(t.Context(), []memory.CacheShare{share(1, 1, wide), share(2, 20, narrow)}); err != nil {
 			t.Fatal(err)
 		}
 		f.domain[1] = 7 // and more CPU time

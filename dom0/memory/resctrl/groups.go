@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/memory"
 	"github.com/vlibos/vlibos/throttle/cache"
 )
 
@@ -29,19 +30,19 @@ const rounds = 5
 // Threads returns the threads of a domain; host.ErrNoDomain.
 type Threads func(domain string) ([]int, error)
 
-// Groups implements [host.CachePartitioner].
+// Groups implements [memory.CachePartitioner].
 type Groups struct {
 	root    string
 	tree    tree
 	threads Threads
 	sys     system
 
-	given  []host.CacheShare // of the last Apply
+	given  []memory.CacheShare // of the last Apply
 	group  map[string]cache.Masks
 	joined map[string]string // class by domain
 }
 
-var _ host.CachePartitioner = (*Groups)(nil)
+var _ memory.CachePartitioner = (*Groups)(nil)
 
 // Open removes the groups of an earlier process.
 func Open(root string, threads Threads) (*Groups, error) { return open(root, threads, kernel) }
@@ -66,14 +67,14 @@ func open(root string, threads Threads, sys system) (*Groups, error) {
 	return g, nil
 }
 
-// Layout implements [host.CachePartitioner].
+// Layout implements [memory.CachePartitioner].
 func (g *Groups) Layout() cache.Layout { return g.tree.layout }
 
-// Close implements [host.CachePartitioner].
+// Close implements [memory.CachePartitioner].
 func (g *Groups) Close() error { return g.move(nil) }
 
-// Apply implements [host.CachePartitioner].
-func (g *Groups) Apply(_ context.Context, shares []host.CacheShare) error {
+// Apply implements [memory.CachePartitioner].
+func (g *Groups) Apply(_ context.Context, shares []memory.CacheShare) error {
 	if err := g.move(shares); err != nil {
 		return errors.Join(err, g.move(g.given))
 	}
@@ -83,7 +84,7 @@ func (g *Groups) Apply(_ context.Context, shares []host.CacheShare) error {
 
 // move creates, changes and removes groups for these shares and moves threads. It
 // stops at the first error.
-func (g *Groups) move(shares []host.CacheShare) error {
+func (g *Groups) move(shares []memory.CacheShare) error {
 	groups, class := make(map[string]cache.Masks), make(map[string]string)
 	for _, s := range shares {
 		groups[s.Class], class[s.ID] = s.Masks, s.Class

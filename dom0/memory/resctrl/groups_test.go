@@ -16,11 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/memory"
 	"github.com/vlibos/vlibos/throttle/cache"
 )
 
-func share(id, class string, m cache.Masks) host.CacheShare {
-	return host.CacheShare{Domain: host.Domain{ID: id, UUID: id, Name: id}, Class: class, Masks: m}
+func share(id, class string, m cache.Masks) memory.CacheShare {
+	return memory.CacheShare{Domain: host.Domain{ID: id, UUID: id, Name: id}, Class: class, Masks: m}
 }
 
 // machine has domains with threads.
@@ -54,7 +55,7 @@ func TestDomainsGetTheirClassAndLoseIt(t *testing.T) {
 	if got := f.groups(); !reflect.DeepEqual(got, []string{"", "other"}) {
 		t.Errorf("groups at the start: %q", got)
 	}
-	if err := g.Apply(t.Context(), []host.CacheShare{share("web", "wide", wide), share("db", "wide", wide), share("batch", "narrow", narrow), share("gone", "narrow", narrow)}); err != nil {
+	if err := g.Apply(t.Context(), []memory.CacheShare{share("web", "wide", wide), share("db", "wide", wide), share("batch", "narrow", narrow), share("gone", "narrow", narrow)}); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.read("vlibos.wide/schemata"); got != "MB:0=100;1=100\nL3:0=7f;1=7f\n" {
@@ -67,7 +68,7 @@ func TestDomainsGetTheirClassAndLoseIt(t *testing.T) {
 		t.Errorf("wide %v, narrow %v", w, n)
 	}
 	domains["batch"] = []int{31, 32, 33} // a new thread
-	if err := g.Apply(t.Context(), []host.CacheShare{share("web", "narrow", wide), share("batch", "narrow", wide)}); err != nil {
+	if err := g.Apply(t.Context(), []memory.CacheShare{share("web", "narrow", wide), share("batch", "narrow", wide)}); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.groups(); !reflect.DeepEqual(got, []string{"", "other", "vlibos.narrow"}) {
@@ -76,7 +77,7 @@ func TestDomainsGetTheirClassAndLoseIt(t *testing.T) {
 	if n := f.of("vlibos.narrow"); !reflect.DeepEqual(n, []int{11, 12, 31, 32, 33}) {
 		t.Errorf("narrow %v", n)
 	}
-	if err := g.Apply(t.Context(), []host.CacheShare{share("web", "narrow", wide)}); err != nil {
+	if err := g.Apply(t.Context(), []memory.CacheShare{share("web", "narrow", wide)}); err != nil {
 		t.Fatal(err)
 	}
 	if n := f.of("vlibos.narrow"); !reflect.DeepEqual(n, []int{11, 12}) {
@@ -96,12 +97,12 @@ func TestDomainsGetTheirClassAndLoseIt(t *testing.T) {
 func TestARefusedMaskLeavesTheEarlierOne(t *testing.T) {
 	f := newTree(t, server())
 	g := machine(t, f, map[string][]int{"web": {11}, "db": {21}})
-	before := []host.CacheShare{share("web", "wide", wide)}
+	before := []memory.CacheShare{share("web", "wide", wide)}
 	if err := g.Apply(t.Context(), before); err != nil {
 		t.Fatal(err)
 	}
 	holes := cache.Masks{L3Code: 5, L3Data: 5}
-	for _, bad := range [][]host.CacheShare{
+	for _, bad := range [][]memory.CacheShare{
 		{share("web", "wide", holes)},
 		{share("web", "narrow", narrow), share("db", "bad", holes)},
 	} {
@@ -123,7 +124,7 @@ func TestWithoutAFreeClassNothingChanges(t *testing.T) {
 	f.classes = 3
 	f.file("other/tasks", "")
 	g := machine(t, f, map[string][]int{"web": {11}, "db": {21}})
-	err := g.Apply(t.Context(), []host.CacheShare{share("web", "a", wide), share("db", "b", narrow)})
+	err := g.Apply(t.Context(), []memory.CacheShare{share("web", "a", wide), share("db", "b", narrow)})
 	if !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), "no class of service is free") {
 		t.Errorf("%v", err)
 	}
@@ -132,7 +133,7 @@ func TestWithoutAFreeClassNothingChanges(t *testing.T) {
 	}
 	// Another name needs no other class.
 	for _, name := range []string{"a", "b"} {
-		if err := g.Apply(t.Context(), []host.CacheShare{share("web", name, wide)}); err != nil {
+		if err := g.Apply(t.Context(), []memory.CacheShare{share("web", name, wide)}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/throttle"
 )
@@ -52,7 +53,7 @@ type Loop struct {
 	deadman    *time.Timer
 
 	mu     sync.Mutex
-	status Status
+	status status
 	told   map[int]time.Duration // idle time of each CPU that the host accepted
 	toldAt time.Time             // when all of it was last repeated
 	round  time.Time             // of the last decision; zero: the loop does not run
@@ -63,7 +64,7 @@ type Loop struct {
 func New(o Options) *Loop {
 	l := &Loop{o: o, told: map[int]time.Duration{}}
 	l.controller = throttle.NewController(o.Policy, cmp.Or(o.Limit, throttle.DefaultLimit), l.dropped, o.Fallbacks...)
-	l.status = Status{Source: o.Source.Name(), Policy: o.Policy.Name(), Period: o.Period, Health: throttle.Warming.String()}
+	l.status = status{Throttle: api.Throttle{Source: o.Source.Name(), Policy: o.Policy.Name(), Period: o.Period, Health: throttle.Warming.String()}}
 	return l
 }
 
@@ -141,7 +142,7 @@ func (l *Loop) note(s *throttle.Sample, err error, idle []float64) {
 	}
 	st.CPUs = st.CPUs[:0]
 	for i, c := range s.CPUs {
-		st.CPUs = append(st.CPUs, CPU{c.ID, idle[i], c.Traffic})
+		st.CPUs = append(st.CPUs, api.ThrottleCPU{ID: c.ID, Idle: idle[i], Traffic: c.Traffic})
 	}
 	if slices.ContainsFunc(idle, func(share float64) bool { return share > 0 }) {
 		st.Throttled++

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/throttle"
@@ -107,18 +108,18 @@ func TestCPUsIdleWhileMemoryIsSlowAndTheSourceHealthy(t *testing.T) {
 	for _, policy := range []string{"threshold", "feedback"} {
 		l, h, m, end := start(t, policy)
 		testkit.Eventually(t, "decisions", func() bool { return l.Status().Decisions > 10 })
-		if s := l.Status(); s.Throttled != 0 || s.Health != "good" || s.Latency != 50 || len(s.CPUs) != 2 || s.CPUs[1].ID != 5 || s.Traffic != "taken as equal" || s.State != Enough {
+		if s := l.Status(); s.Throttled != 0 || s.Health != "good" || s.Latency != 50 || len(s.CPUs) != 2 || s.CPUs[1].ID != 5 || s.Traffic != "taken as equal" || s.State != api.ThrottleEnough {
 			t.Errorf("%+v", s)
 		}
 		m.set(func() { m.latency = 300 })
 		testkit.Eventually(t, "throttled", func() bool { return h.of(2) > time.Millisecond && h.of(5) > time.Millisecond })
-		if s := l.Status(); s.Throttled == 0 || s.Policy != policy || s.State != Closed {
+		if s := l.Status(); s.Throttled == 0 || s.Policy != policy || s.State != api.ThrottleClosed {
 			t.Errorf("%+v", s)
 		}
 		// An unhealthy source opens all CPUs.
 		m.set(func() { m.err = errors.New("gone") })
 		testkit.Eventually(t, "open", func() bool { return h.of(2) == 0 && h.of(5) == 0 })
-		if s := l.Status(); s.Health != "failed" || s.Unhealthy == 0 || s.Problem == "" || s.State != Blind {
+		if s := l.Status(); s.Health != "failed" || s.Unhealthy == 0 || s.Problem == "" || s.State != api.ThrottleBlind {
 			t.Errorf("%+v", s)
 		}
 		m.set(func() { m.err = nil })
@@ -140,13 +141,13 @@ func TestASourceThatHangsOpensAllCPUs(t *testing.T) {
 	hang := make(chan struct{})
 	m.set(func() { m.hang = hang })
 	testkit.Eventually(t, "open", func() bool { return h.of(2) == 0 && h.of(5) == 0 })
-	if s := l.Status(); s.Stuck != 1 || s.Problem == "" || s.State != Late {
+	if s := l.Status(); s.Stuck != 1 || s.Problem == "" || s.State != api.ThrottleLate {
 		t.Errorf("%+v", s)
 	}
 	m.set(func() { m.hang = nil })
 	close(hang)
 	testkit.Eventually(t, "throttled again", func() bool { return h.of(2) > 0 })
-	if s := l.Status(); s.State != Closed {
+	if s := l.Status(); s.State != api.ThrottleClosed {
 		t.Errorf("%+v", s)
 	}
 	end()

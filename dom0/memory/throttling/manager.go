@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/host"
 )
@@ -99,7 +100,7 @@ func (m *Manager) end() error {
 }
 
 // Status returns the status of the loop; nil: none runs.
-func (m *Manager) Status() *Status {
+func (m *Manager) Status() *api.Throttle {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.loop == nil {

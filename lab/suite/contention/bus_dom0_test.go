@@ -15,7 +15,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// The two CPUs, and where the lab's test puts the program.
+// The two CPUs, and the path at which the lab's test puts the program.
 const (
 	dom0CPU = 0
 	domuCPU = 1
@@ -24,13 +24,13 @@ const (
 	service = 10 * time.Microsecond
 )
 
-// run is what m_jump in Dom0 did, and what the bus counted meanwhile.
+// run is the result of m_jump in Dom0, and what the bus counted meanwhile.
 type run struct {
 	perSecond    float64
 	mine, theirs model.Counters
 }
 
-// late is the part of the time on the bus that the host added.
+// late is the part of the time on the bus that the emulating host added.
 func (r run) late() float64 {
 	sum := r.mine.Add(r.theirs)
 	return float64(sum.Late) / float64(sum.Occupancy)
@@ -89,10 +89,10 @@ func (h machine) beside() run {
 	return h.jump()
 }
 
-// TestTwoShareTheBus: alone, beside another, beside another, alone. The bus
-// keeps its own time, so that its figures hold on a host that has other things
-// to do; the speeds do not, and are judged where it had none.
-func TestTwoShareTheBus(t *testing.T) {
+// m_jump runs alone, beside another, beside another, alone. The bus has its own clock, so its
+// figures are valid on a busy host. The speeds are not, and are judged only if the host was
+// quiet.
+func TestTwoProgramsSlowEachOtherDownOnTheBus(t *testing.T) {
 	bus, err := model.Open()
 	if err != nil {
 		t.Fatal(err)

@@ -19,14 +19,14 @@ import (
 
 const ms = time.Millisecond
 
-// open makes a channel for the time of the test.
+// open opens a channel until the end of the test.
 func open(t *testing.T, domid uint16, reservation uint32) *vlibcall.Channel {
 	t.Helper()
 	return host.Open(t, domid, vlibcall.Options{Timeout: testkit.Patience, Reservation: transport.Reservation(reservation)})
 }
 
-// tool runs a program of the toolstack; what it refuses is not a failure where
-// tests race on purpose.
+// tool runs a program of the toolstack. Where tests race on purpose, its error is no
+// failure.
 func tool(t *testing.T, args ...string) error {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput()

@@ -18,7 +18,7 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// alone has the DomUs on CPU 2, and Dom0 elsewhere, until the end of the test.
+// alone pins the DomUs to CPU 2, and Dom0 to the others, until the end of the test.
 func alone(t *testing.T) {
 	t.Helper()
 	host.Must(t, tool(t, "xl", "vcpu-pin", "Domain-0", "all", "0-1"))
@@ -34,7 +34,7 @@ func alone(t *testing.T) {
 	})
 }
 
-// shares says what two domains had of the time that both had, over two seconds
+// shares returns the first domain's part of the time that two domains ran, over two seconds
 // of it.
 func shares(t *testing.T, h *xenctl.Handle) (first float64) {
 	t.Helper()
@@ -44,12 +44,11 @@ func shares(t *testing.T, h *xenctl.Handle) (first float64) {
 	return float64(host.CPUTime(t, h, 1)-one) / float64(had())
 }
 
-// TestDomainsShareBackground: a guest that spins on two vCPUs has no more of a
-// CPU than one that spins on one.
+// A guest that spins on two vCPUs has no more of a CPU than one that spins on one.
 func TestDomainsShareBackground(t *testing.T) {
 	_, h := host.Module(t)
 	alone(t)
-	// Linux would move the one loop to whichever vCPU had to wait less.
+	// Otherwise Linux would move the loop between the vCPUs.
 	host.Must(t, tool(t, "xl", "vcpu-set", "vlib2", "1"))
 	defer tool(t, "xl", "vcpu-set", "vlib2", "2")
 	testkit.Eventually(t, "the other has one vCPU", func() bool {
@@ -70,15 +69,14 @@ func TestDomainsShareBackground(t *testing.T) {
 	})
 	zero, one := busy(0), busy(1)
 	first := shares(t, h)
-	t.Logf("the guest with two busy vCPUs had %.3f of what both had, its vCPUs %v and %v", first, busy(0)-zero, busy(1)-one)
+	t.Logf("the guest with two busy vCPUs had %.3f of the time, its vCPUs %v and %v", first, busy(0)-zero, busy(1)-one)
 	if first < 0.45 || first > 0.55 {
-		t.Errorf("the guest with two busy vCPUs had %.3f of what both had, want half", first)
+		t.Errorf("the guest with two busy vCPUs had %.3f of the time, want half", first)
 	}
 }
 
-// TestRenewedRunqueueOwesNothing: a CPU leaves its pool and comes back, with its
-// scheduler's memory made anew, at the same place as a rule. What a domain had
-// there before is no debt beside another one.
+// A CPU leaves its pool and comes back, and its scheduler's data are allocated again,
+// usually at the same address. The time that a domain had before does not count against it.
 func TestRenewedRunqueueOwesNothing(t *testing.T) {
 	_, h := host.Module(t)
 	alone(t)
@@ -95,14 +93,14 @@ func TestRenewedRunqueueOwesNothing(t *testing.T) {
 	defer host.Spin(t, h, 2, 1)()
 	host.Must(t, tool(t, "xl", "unpause", "vlib1"))
 	first := shares(t, h)
-	t.Logf("the domain that was there before had %.3f of what both had", first)
+	t.Logf("the earlier domain had %.3f of the time", first)
 	if first < 0.45 || first > 0.55 {
-		t.Errorf("the domain that was there before had %.3f of what both had, want half", first)
+		t.Errorf("the earlier domain had %.3f of the time, want half", first)
 	}
 }
 
-// TestListenerInAnotherPoolWaits: a domain that listens and is moved to another
-// scheduler's pool is told to wait for events, and uses no time.
+// A listening domain that is moved to a pool under another scheduler is told to wait for
+// events, and uses no time.
 func TestListenerInAnotherPoolWaits(t *testing.T) {
 	m, h := host.Module(t)
 	host.Must(t, m.SetDomain(1, vlib.Listens, 0))
@@ -122,7 +120,7 @@ func TestListenerInAnotherPoolWaits(t *testing.T) {
 	testkit.Eventually(t, "a CPU leaves", func() bool { return tool(t, "xl", "cpupool-cpu-remove", "Pool-0", "2") == nil })
 	host.Must(t, tool(t, "xl", "cpupool-create", pool))
 	host.Must(t, tool(t, "xl", "cpupool-migrate", "vlib1", "other"))
-	time.Sleep(500 * ms) // it notices
+	time.Sleep(500 * ms) // until it has noticed
 	from := host.CPUTime(t, h, 1)
 	time.Sleep(2 * time.Second)
 	if used := host.CPUTime(t, h, 1) - from; used > time.Second {
@@ -135,7 +133,7 @@ func TestListenerInAnotherPoolWaits(t *testing.T) {
 	host.Must(t, tool(t, "xl", "cpupool-destroy", "other"))
 	host.Must(t, tool(t, "xl", "cpupool-cpu-add", "Pool-0", "2"))
 	if out, err := echo(t, c); err != nil || out != "there" {
-		t.Errorf("back: %q, %v", out, err)
+		t.Errorf("back in its pool: %q, %v", out, err)
 	}
 }
 

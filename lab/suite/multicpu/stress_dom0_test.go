@@ -27,7 +27,7 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// stressTime is how long the stress goes on; VLIBOS_STRESS changes it.
+// stressTime is how long the test runs; VLIBOS_STRESS changes it.
 func stressTime(t *testing.T) time.Duration {
 	text := os.Getenv("VLIBOS_STRESS")
 	if text == "" {
@@ -38,7 +38,8 @@ func stressTime(t *testing.T) time.Duration {
 	return d
 }
 
-// stressSeed decides what is done; VLIBOS_SEED repeats it, as far as threads do.
+// stressSeed determines the changes; VLIBOS_SEED repeats them, except for the order of
+// threads.
 func stressSeed(t *testing.T) uint64 {
 	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("VLIBOS_SEED"); text != "" {
@@ -47,15 +48,14 @@ func stressSeed(t *testing.T) uint64 {
 		host.Must(t, err)
 	}
 	t.Logf("VLIBOS_SEED=%d", seed)
-	fmt.Printf("VLIBOS_SEED=%d\n", seed) // also if Xen does not survive it
+	fmt.Printf("VLIBOS_SEED=%d\n", seed) // printed in case Xen does not survive
 	return seed
 }
 
-// TestStress does everything to two domains at once, and then expects them to
-// be as they were: gates, reservations, throttles and leases from several
-// threads, calls, and the toolstack's handles, pinning, pausing, pools and CPUs
-// that go offline. No call is lost: each ends in its time.
-func TestStress(t *testing.T) {
+// Several threads change gates, reservations, throttles and leases of two domains at the
+// same time, call, and use the toolstack's handles, pinning, pausing, pools and offline
+// CPUs. After that the domains are as they were. Each call ends in its time.
+func TestDomainsSurviveConcurrentChanges(t *testing.T) {
 	m, h := host.Module(t)
 	seed := stressSeed(t)
 	var before [3]xenctl.DomainInfo // by number
@@ -135,7 +135,7 @@ func TestStress(t *testing.T) {
 		time.Sleep(10 * ms)
 	})
 	loop("calls", 4, func(r *rand.Rand) {
-		// Whatever the others do to the domain, each ends in its time.
+		// Each call ends in its time, whatever the other threads do.
 		c, cancel := context.WithTimeout(ctx, 200*ms)
 		defer cancel()
 		m.Call(id(r), vlib.Request{Domain: domid(r), Port: 1 + r.Uint32N(40), Number: 1 + r.Uint64N(5)}, time.Duration(1+r.IntN(50))*ms)
@@ -179,13 +179,13 @@ func TestStress(t *testing.T) {
 		})
 	}
 	work.Wait()
-	t.Logf("%d calls were answered meanwhile", echoes.Load())
+	t.Logf("%d calls were answered", echoes.Load())
 	if echoes.Load() == 0 {
 		t.Error("no call was answered meanwhile")
 	}
 	done.Range(func(name, n any) bool { t.Logf("%v: %v steps", name, n); return n.(int) > 0 })
 
-	// All is given back, and all is as it was.
+	// Everything is undone, and everything is as it was.
 	host.Must(t, m.Lease(0))
 	tool(t, "xen-hptool", "cpu-online", "2")
 	tool(t, "xl", "cpupool-cpu-add", "Pool-0", "2")
@@ -199,7 +199,7 @@ func TestStress(t *testing.T) {
 	info, err := m.Info()
 	host.Must(t, err)
 	if info.Reservations != 0 || info.CPUs != 3 {
-		t.Errorf("left behind: %+v", info)
+		t.Errorf("left over: %+v", info)
 	}
 	for domid := uint16(1); domid <= 2; domid++ {
 		host.Must(t, tool(t, "xl", "vcpu-pin", fmt.Sprintf("vlib%d", domid), "all", "all"))
@@ -208,7 +208,7 @@ func TestStress(t *testing.T) {
 		d, err := h.DomainInfo(domid)
 		host.Must(t, err)
 		if d.Paused || d.Dying || d.Shutdown {
-			t.Errorf("domain %d is left behind as %+v", domid, d)
+			t.Errorf("domain %d is left as %+v", domid, d)
 		}
 		c := open(t, domid, 0)
 		if out, err := c.Call(t.Context(), builtin.Library, builtin.Echo, []byte("still there"), nil); err != nil || string(out) != "still there" {
@@ -219,13 +219,13 @@ func TestStress(t *testing.T) {
 	host.Must(t, err)
 	for line := range strings.Lines(string(out)) {
 		if strings.Contains(line, "BUG") || strings.Contains(line, "WARN") || strings.Contains(line, "Assertion") {
-			t.Errorf("Xen says: %s", line)
+			t.Errorf("Xen's log: %s", line)
 		}
 	}
 }
 
-// passing has one more domain come, run on a reservation, and be destroyed. It
-// is a copy of another, in the memory that Dom0 gives up for it.
+// passing creates one more domain, lets it run on a reservation, and destroys it. It is a
+// copy of another one, in memory that Dom0 frees for it.
 func passing(t *testing.T, m *vlib.Module, r *rand.Rand) {
 	tool(t, "xl", "mem-set", "Domain-0", "700")
 	if tool(t, "xl", "create", "/etc/xen/vlib2.cfg", `name="passing"`, "memory=160") != nil {
@@ -246,8 +246,8 @@ func passing(t *testing.T, m *vlib.Module, r *rand.Rand) {
 // domain.
 const callBound = time.Minute
 
-// echoOnce opens a channel and calls, while anything may happen to the domain. A
-// call that fails has ended, too: it says when.
+// echoOnce opens a channel and calls, whatever happens to the domain. It returns whether a
+// call was answered, and how long all took.
 func echoOnce(ctx context.Context, domid uint16) (answered bool, took time.Duration) {
 	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -271,9 +271,9 @@ func echoOnce(ctx context.Context, domid uint16) (answered bool, took time.Durat
 	return answered, time.Since(begun)
 }
 
-// TestDestroy: a domain goes while calls are active and queued there; each ends
-// once, and the reservations are free.
-func TestDestroy(t *testing.T) {
+// A domain is destroyed while calls to it are active and queued. Each ends once, and the
+// reservations are free.
+func TestCallsOfADestroyedDomainEndOnce(t *testing.T) {
 	m, _ := host.Module(t)
 	host.Must(t, m.SetDomain(2, vlib.Listens, 0))
 	var pending []*vlibcall.Pending
@@ -289,10 +289,10 @@ func TestDestroy(t *testing.T) {
 		select {
 		case <-p.Done():
 			if _, err := p.Result(); err == nil {
-				t.Errorf("call %d of a domain that is gone succeeded", i+1)
+				t.Errorf("call %d of a destroyed domain succeeded", i+1)
 			}
 		case <-time.After(testkit.Patience):
-			t.Fatalf("call %d of a domain that is gone does not end", i+1)
+			t.Fatalf("call %d of a destroyed domain does not end", i+1)
 		}
 	}
 	for id := uint32(1); id <= 3; id++ {

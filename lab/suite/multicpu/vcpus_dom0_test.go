@@ -13,9 +13,9 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// TestManyVCPUs: a vLib OS with two vCPUs on two CPUs is gated as a whole, and
-// has its budget once, not once a CPU.
-func TestManyVCPUs(t *testing.T) {
+// A vLib OS with two vCPUs on two CPUs has one gate, and its budget once, not once on each
+// CPU.
+func TestDomainWithTwoVCPUsHasItsBudgetOnce(t *testing.T) {
 	m, h := host.Module(t)
 	host.Must(t, m.SetDomain(1, vlib.Listens, 0))
 	defer m.SetDomain(1, 0, vlib.Listens)
@@ -39,7 +39,7 @@ func TestManyVCPUs(t *testing.T) {
 	periods := float64(elapsed) / float64(50*ms)
 	t.Logf("%v, %.0f periods: foreground %v, which is %.2f ms a period, background %v", elapsed, periods, foreground, foreground.Seconds()*1000/periods, background)
 	if most := time.Duration((periods+2)*float64(5*ms)) + time.Duration(periods)*100*time.Microsecond; foreground > most {
-		t.Errorf("foreground %v in %v: at most %v is its budget", foreground, elapsed, most)
+		t.Errorf("foreground %v in %v, want at most %v", foreground, elapsed, most)
 	}
 	if foreground+background < elapsed/2 {
 		t.Errorf("two busy vCPUs were charged %v in %v", foreground+background, elapsed)

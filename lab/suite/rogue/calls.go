@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
-// callMisdeeds let the channel be opened.
+// callMisdeeds are those after which the channel can be opened.
 var callMisdeeds = []misdeed{
 	{name: "directory of nothing", directory: func(c *channel) {
 		for i := range c.size/pageSize - 1 {
@@ -45,7 +45,7 @@ var callMisdeeds = []misdeed{
 		})
 	}},
 	{name: "repeated id", serve: func(_ context.Context, c *channel) { c.calls(func(uint64) { c.ok(1) }) }},
-	{name: "answer while nobody asks", serve: func(_ context.Context, c *channel) {
+	{name: "answer without a question", serve: func(_ context.Context, c *channel) {
 		c.calls(func(id uint64) {
 			c.ok(id)
 			for c.page().Word(memory.RequestID).Load() == id && !c.left() {
@@ -95,7 +95,7 @@ var callMisdeeds = []misdeed{
 		c.pages.Free()
 		c.events.Close()
 		c.pages, c.events = nil, nil
-		// The nodes stay for longer than the client calls, and tell nothing.
+		// The nodes stay longer than the client calls, and contain nothing.
 		select {
 		case <-c.gone:
 		case <-ctx.Done():
@@ -131,15 +131,15 @@ func replies(id func(uint64) uint64, shape uint64) func(context.Context, *channe
 	return func(_ context.Context, c *channel) { c.calls(func(asked uint64) { c.reply(id(asked), shape) }) }
 }
 
-// fill makes every word of the directory the same reference, the one to the
-// next page of the directory too.
+// fill makes every word of the directory the same reference, including that of the
+// directory's next page.
 func (c *channel) fill(ref uint32) {
 	for i := range pageSize / 4 {
 		c.setRef(i, ref)
 	}
 }
 
-// scribble changes the reply as fast as it can, between good and bad.
+// scribble changes the reply between valid and invalid as fast as it can.
 func (c *channel) scribble() {
 	p := c.page()
 	shapes := []uint64{
@@ -155,8 +155,8 @@ func (c *channel) scribble() {
 	}
 }
 
-// noise fills the identity and the reply with random bytes. The reply's id is
-// right at times: otherwise the first look at it would end the test.
+// noise fills the identity and the reply with random bytes. The reply's id is right at
+// times: otherwise the client would give up at its first look.
 func (c *channel) noise() {
 	p := c.page()
 	c.attached()

@@ -18,7 +18,7 @@ import (
 
 const pageSize = 4096
 
-// channel is one that Dom0 has asked for. It is used by one goroutine.
+// channel is a channel that Dom0 has requested. One goroutine uses it.
 type channel struct {
 	*guest
 	dir, id    string
@@ -32,8 +32,8 @@ type channel struct {
 	port   evtchn.Port
 }
 
-// misbehave makes the channel, with whatever is wrong with it, and takes it
-// away when its client has left.
+// misbehave makes the channel with the misdeed's fault, and removes it when its client has
+// left.
 func (c *channel) misbehave(ctx context.Context, d misdeed) {
 	defer c.free()
 	c.made = time.Now()
@@ -61,11 +61,11 @@ func (c *channel) misbehave(ctx context.Context, d misdeed) {
 	} else {
 		c.calls(func(id uint64) { c.ok(id) })
 	}
-	// What serve leaves to be awaited.
+	// Wait until the client has left, if serve did not.
 	c.calls(func(uint64) {})
 }
 
-// make allocates a channel that nothing is wrong with yet.
+// make allocates a channel that is still correct.
 func (c *channel) make(d misdeed) (err error) {
 	pages := c.size / pageSize
 	if d.pages != 0 {
@@ -98,12 +98,12 @@ func (c *channel) write(ctx context.Context, text string) error {
 	return c.store.Write(ctx, c.dir+"/channel/"+c.id, []byte(text))
 }
 
-// attachTimeout is how long a client may take until it has verified the header.
-// One that mapped what is not this channel's header leaves no other trace.
+// attachTimeout is how long a client may take until it has verified the header. A client
+// that mapped another page than this channel's header leaves no other trace.
 const attachTimeout = 15 * time.Second
 
-// left: the client withdrew its request, came and unmapped the channel, or
-// never came.
+// left reports whether the client withdrew its request, has unmapped the channel, or never
+// attached.
 func (c *channel) left() bool {
 	select {
 	case <-c.gone:
@@ -116,7 +116,7 @@ func (c *channel) left() bool {
 	return transport.ClientLeft(c.page()) || !transport.ClientCame(c.page()) && time.Since(c.made) > attachTimeout
 }
 
-// calls runs f for each request until the client has left.
+// calls calls f for each request until the client has left.
 func (c *channel) calls(f func(id uint64)) {
 	var last uint64
 	for !c.left() {
@@ -129,7 +129,7 @@ func (c *channel) calls(f func(id uint64)) {
 	}
 }
 
-// pause waits for an event of the client's, or a little.
+// pause waits for an event of the client, or for a short time.
 func (c *channel) pause() {
 	port, err := c.events.WaitUntil(time.Now().Add(20 * time.Millisecond))
 	if err == nil {
@@ -160,7 +160,7 @@ func (c *channel) reply(id, shape uint64) {
 
 func (c *channel) notify() { c.events.Notify(c.port) }
 
-// free gives everything back. It ignores errors: much may be gone already.
+// free frees everything. It ignores errors: much may be freed already.
 func (c *channel) free() {
 	if c.pages != nil {
 		c.pages.Free()

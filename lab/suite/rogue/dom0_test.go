@@ -2,9 +2,9 @@
 
 //go:build dom0
 
-// These run in the lab's Dom0, beside three DomUs in which rogue is the server:
-// vlib1, whose misdeeds are tried one after the other; vlib2, which does nothing
-// but serve honestly, and is paused; and vlib3, which is destroyed.
+// These tests run in the lab's Dom0 with three DomUs whose server is rogue: vlib1, whose
+// misdeeds are tried one after the other; vlib2, which serves honestly and is paused; and
+// vlib3, which is destroyed.
 
 package main
 
@@ -26,13 +26,13 @@ import (
 )
 
 const (
-	// timeout of what is to run into it.
+	// timeout is that of calls that must time out.
 	timeout = 400 * time.Millisecond
-	// bound is what an emulated machine that others share may add.
+	// bound is how much longer an operation may take on an emulated, shared machine.
 	bound = 15 * time.Second
 )
 
-// domain opens the way to a domain by its name.
+// domain opens the transport to a domain by its name.
 func domain(t testing.TB, name string) *xen.Domain {
 	t.Helper()
 	d, err := xen.Open(t.Context(), host.DomainID(t, name))
@@ -69,7 +69,7 @@ func closed(t testing.TB, c *vlibcall.Channel) {
 	}
 }
 
-// steady is a caller that nothing is to disturb.
+// steady is a caller that must not be disturbed.
 type steady struct {
 	name  string
 	calls atomic.Int64
@@ -114,7 +114,7 @@ func startSteady(t testing.TB, name string, d transport.Dialer) *steady {
 	return s
 }
 
-// check waits for a call that began now, and fails if any call has failed.
+// check waits for a call that began after it, and fails if any call has failed.
 func (s *steady) check(t testing.TB) {
 	t.Helper()
 	from := s.calls.Load()
@@ -145,7 +145,7 @@ func succeeds(t testing.TB, f func() error) {
 	}
 }
 
-// control: nothing that a terminal would act on reaches the caller.
+// control fails if an error contains characters that a terminal would act on.
 func control(t testing.TB, err error) {
 	t.Helper()
 	if strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }) {

@@ -27,7 +27,7 @@ func echo(t testing.TB, c *vlibcall.Channel) {
 	}
 }
 
-// queue begins one call that stays in the server's hands and n behind it.
+// queue begins one call that the server does not answer, and n that wait behind it.
 func queue(t testing.TB, c *vlibcall.Channel, n int) *queued {
 	t.Helper()
 	q := &queued{c: c, ends: make(chan error, 10*n)}
@@ -46,7 +46,7 @@ type queued struct {
 	ends    chan error // of the callbacks
 }
 
-// fail wants each call to fail once, with ErrGone, within bound.
+// fail expects each call to fail once, with ErrGone, within bound.
 func (q *queued) fail(t testing.TB) {
 	t.Helper()
 	start := time.Now()
@@ -73,9 +73,9 @@ func (q *queued) fail(t testing.TB) {
 	}
 }
 
-// A server that dies in mid-call takes its calls with it, nothing else; its
-// successor is found as it was.
-func TestServerThatDies(t *testing.T) {
+// A server that dies during a call fails its own calls and no others. Its successor can be
+// called as before.
+func TestDyingServerFailsItsCallsOnce(t *testing.T) {
 	one, two := domain(t, "vlib1"), domain(t, "vlib2")
 	other := startSteady(t, "vlib2", two)
 	defer other.end()
@@ -92,7 +92,7 @@ func TestServerThatDies(t *testing.T) {
 		q.fail(t)
 		closed(t, victim)
 		other.check(t)
-		// init starts it again; it takes a moment to set its many ports up.
+		// init starts it again; it takes a moment to open its many ports.
 		succeeds(t, func() error {
 			ctx, cancel := context.WithTimeout(t.Context(), bound)
 			defer cancel()
@@ -107,7 +107,7 @@ func TestServerThatDies(t *testing.T) {
 	}
 }
 
-func TestPausedDomain(t *testing.T) {
+func TestCallsToAPausedDomainTimeOut(t *testing.T) {
 	one, two := domain(t, "vlib1"), domain(t, "vlib2")
 	other := startSteady(t, "vlib1", one)
 	defer other.end()
@@ -145,9 +145,9 @@ func TestPausedDomain(t *testing.T) {
 	}
 }
 
-// A destroyed domain fails what waits for it, once each; when its channels are
-// closed nothing of it is left in Xen.
-func TestDestroyedDomain(t *testing.T) {
+// A destroyed domain's calls fail, once each. When its channels are closed, Xen has nothing
+// of it.
+func TestDestroyedDomainFailsItsCallsOnce(t *testing.T) {
 	one := domain(t, "vlib1")
 	other := startSteady(t, "vlib1", one)
 	defer other.end()
@@ -202,8 +202,8 @@ func TestDestroyedDomain(t *testing.T) {
 	}
 }
 
-// Without xenstored what is open goes on; what needs it fails in time.
-func TestXenstoredStops(t *testing.T) {
+// Without xenstored, open channels work. Operations that need it fail in time.
+func TestOpenChannelsNeedNoXenstored(t *testing.T) {
 	one := domain(t, "vlib1")
 	c, idle := open(t, one, vlibcall.Options{Size: 8192, Timeout: bound}), open(t, one, vlibcall.Options{Size: 8192, Timeout: bound})
 	defer closed(t, c)

@@ -15,7 +15,7 @@ import (
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
 
-// guest holds what the misdeeds share.
+// guest has what the misdeeds share.
 type guest struct {
 	store    *xenstore.Client
 	alloc    *grant.Allocator

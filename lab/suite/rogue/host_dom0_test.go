@@ -12,8 +12,8 @@ import (
 	"github.com/vlibos/vlibos/lab/suite/host"
 )
 
-// grants counts the grants of a domain that Xen has in use, by its own word:
-// its debug key g lists the active entries of every grant table.
+// grants returns how many grants of a domain are in use in Xen, by Xen's debug key g, which
+// lists the active entries of every grant table.
 func grants(t testing.TB, domid uint16) int {
 	t.Helper()
 	host.Run(t, "xl", "dmesg", "-c")

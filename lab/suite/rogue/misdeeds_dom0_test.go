@@ -27,12 +27,12 @@ var (
 	}
 )
 
-// expected is how opening a channel ends, and if it succeeds two calls of the
-// given input; each list holds the ends that are right.
+// expected has, for each misdeed, the valid results of opening a channel and of two calls
+// with an input of the given size.
 var expected = map[string]struct {
 	open          []error
 	first, second []error
-	size, input   int // 0: 64 KiB, 100 bytes
+	size, input   int // by default 64 KiB and 100 bytes
 }{
 	"greeting is garbage":          {open: protocol},
 	"greeting is huge":             {open: protocol},
@@ -73,7 +73,7 @@ var expected = map[string]struct {
 	"id of the next question":                  {open: fine, first: protocol, second: protocol},
 	"stale id":                                 {open: fine, first: fine, second: protocol},
 	"repeated id":                              {open: fine, first: fine, second: late},
-	"answer while nobody asks":                 {open: fine, first: anything, second: protocol},
+	"answer without a question":                {open: fine, first: anything, second: protocol},
 	"output longer than the header page":       {open: fine, first: protocol, second: protocol},
 	"output longer than the channel":           {open: fine, first: protocol, second: protocol},
 	"unknown status":                           {open: fine, first: protocol, second: protocol},
@@ -89,7 +89,7 @@ var expected = map[string]struct {
 	"nodes without end":                        {open: fine, first: fine, second: fine},
 }
 
-func TestMisdeeds(t *testing.T) {
+func TestMisdeedsAreErrorsAndLeaveNothing(t *testing.T) {
 	if len(expected) != len(misdeeds) {
 		t.Errorf("%d misdeeds, %d expectations", len(misdeeds), len(expected))
 	}
@@ -154,7 +154,7 @@ func TestMisdeeds(t *testing.T) {
 	}
 }
 
-// openTimeout is short only where it is to pass: the machine is slow.
+// openTimeout is short only if opening must time out: the machine is slow.
 func openTimeout(want []error) time.Duration {
 	if errors.Is(want[0], vlibcall.ErrTimeout) {
 		return 8 * time.Second
@@ -162,7 +162,7 @@ func openTimeout(want []error) time.Duration {
 	return 20 * time.Second
 }
 
-// callTimeout is short only where it may pass in each of the calls.
+// callTimeout is short only if every call may time out.
 func callTimeout(calls [][]error) time.Duration {
 	for _, want := range calls {
 		if !one(vlibcall.ErrTimeout, want...) {

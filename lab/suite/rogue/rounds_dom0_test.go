@@ -15,13 +15,12 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// roundsVariable names how many rounds TestRounds makes.
+// roundsVariable names the number of rounds.
 const roundsVariable = "VLIBOS_ROUNDS"
 
-// TestRounds opens and closes channels, each with a call that uses the data
-// area, and finds nothing left. A leak of one thing a round shows in few
-// rounds; the many of a soak are for what leaks now and then.
-func TestRounds(t *testing.T) {
+// Channels are opened, called with data, and closed, and nothing is left. A few rounds find a
+// leak in every round; the soak's many find rare leaks.
+func TestRoundsOfChannelsLeaveNothing(t *testing.T) {
 	rounds := 300
 	if text := os.Getenv(roundsVariable); text != "" {
 		var err error

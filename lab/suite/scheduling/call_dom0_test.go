@@ -17,7 +17,7 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// listens makes a DomU a vLib OS for the time of the test.
+// listens makes a DomU a vLib OS until the end of the test.
 func (h *machine) listens(domid uint16) {
 	h.Helper()
 	h.must(h.SetDomain(domid, vlib.Listens, 0))
@@ -39,16 +39,16 @@ func (h *machine) echo(c *vlibcall.Channel) {
 	}
 }
 
-// run runs a shell's words in the DomU.
+// run runs words in a shell in the DomU.
 func (h *machine) run(ctx context.Context, c *vlibcall.Channel, words string) error {
 	h.Helper()
 	_, err := c.Call(ctx, builtin.Library, builtin.Run, host.Shell(h, words), nil)
 	return err
 }
 
-// TestCall: a domain that listens runs for calls, and not otherwise; and what
-// it runs is charged.
-func TestCall(t *testing.T) {
+// A listening domain runs for calls and not otherwise, and its callers are charged for
+// what it runs.
+func TestListeningDomainRunsOnlyForCalls(t *testing.T) {
 	h := newMachine(t)
 	h.reserve(1, 8*ms, 10*ms)
 	h.listens(1)
@@ -62,9 +62,9 @@ func TestCall(t *testing.T) {
 		h.Errorf("after two calls: %+v", d)
 	}
 	if ran := h.ran(1, 100*ms); ran != 0 {
-		h.Errorf("it ran for %v, uncalled", ran)
+		h.Errorf("it ran for %v without a call", ran)
 	}
-	// Who polls for its answers calls again before the server has listened.
+	// A caller that polls calls again before the server has listened.
 	polls := h.open(1, vlibcall.Options{Timeout: 5 * time.Second, Reservation: 1, Wait: vlibcall.Spin})
 	h.echo(polls)
 	time.Sleep(5 * ms)
@@ -86,10 +86,9 @@ func TestCall(t *testing.T) {
 	near(h, "charged of what Xen counted", percent(charged, ran), 100, 1)
 }
 
-// TestDepletion: with a budget of a tenth beside a domain that spins on
-// a reservation, the callee gets a tenth in the foreground, and the share that
-// its caller paid is in the receipt.
-func TestDepletion(t *testing.T) {
+// With a tenth of a CPU, beside a domain that spins on a reservation, a callee runs a tenth
+// of the time in foreground. The receipt has the part that its caller paid for.
+func TestCalleeWithoutBudgetRunsInBackground(t *testing.T) {
 	h := newMachine(t)
 	h.reserve(1, 2*ms, 20*ms)
 	h.reserve(2, 80*ms, 100*ms)
@@ -115,14 +114,13 @@ func TestDepletion(t *testing.T) {
 	if r.Cost.Deschedules < 10 {
 		h.Errorf("%d deschedules in 20 periods", r.Cost.Deschedules)
 	}
-	// What it was at goes on in the background, until the server sees that it
-	// was given up; then the next call comes.
+	// The callee continues in background until the server notices that the call was
+	// cancelled. Then it serves the next call.
 	h.echo(c)
 }
 
-// TestQueue: calls wait in the order in which they came, and each pays for
-// its own.
-func TestQueue(t *testing.T) {
+// Calls wait in the order of their arrival, and each is charged for itself.
+func TestCallsQueueInOrderAndPayForThemselves(t *testing.T) {
 	h := newMachine(t)
 	h.listens(1)
 	var channels []*vlibcall.Channel
@@ -159,8 +157,8 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// TestCancel takes a call back that has not begun, and one that has.
-func TestCancel(t *testing.T) {
+// A queued call and an active one can be cancelled.
+func TestCallIsCancelledWhetherQueuedOrActive(t *testing.T) {
 	h := newMachine(t)
 	h.listens(1)
 	for id := uint32(1); id <= 2; id++ {
@@ -180,25 +178,25 @@ func TestCancel(t *testing.T) {
 	waits, stop := context.WithTimeout(h.Context(), 50*ms)
 	defer stop()
 	if _, err := short.Call(waits, builtin.Library, builtin.Echo, nil, nil); !errors.Is(err, vlibcall.ErrTimeout) {
-		h.Errorf("behind a long call: %v", err)
+		h.Errorf("queued behind a long call: %v", err)
 	}
 	if r := h.account(2); r.Call != vlib.CallCancelled && r.Call != vlib.CallTimeout {
-		h.Errorf("the call that had not begun is %v", r.Call)
+		h.Errorf("the queued call is %v", r.Call)
 	}
 	cancel()
 	<-p.Done()
 	if r := h.account(1); r.Call != vlib.CallCancelled {
-		h.Errorf("the call that had begun is %v", r.Call)
+		h.Errorf("the active call is %v", r.Call)
 	}
 	h.echo(long)
 	h.echo(short)
 	if err := h.CancelAll(1); !errors.Is(err, vlib.ErrNoCall) {
-		h.Errorf("cancel of nothing: %v", err)
+		h.Errorf("cancelling no call: %v", err)
 	}
 }
 
-// TestRefusedCalls: each error says what is missing.
-func TestRefusedCalls(t *testing.T) {
+// The error of a refused call says what is missing.
+func TestRefusedCallSaysWhatIsMissing(t *testing.T) {
 	h := newMachine(t)
 	h.reserve(1, 2*ms, 10*ms)
 	port := uint32(1)

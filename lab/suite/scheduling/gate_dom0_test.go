@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// ran is how long a domain ran within d.
+// ran returns how long a domain runs within d.
 func (h *machine) ran(domid uint16, d time.Duration) time.Duration {
 	h.Helper()
 	before := h.cpuTime(domid)
@@ -21,7 +21,7 @@ func (h *machine) ran(domid uint16, d time.Duration) time.Duration {
 	return h.cpuTime(domid) - before
 }
 
-func TestGate(t *testing.T) {
+func TestDomainRunsOnlyWithItsGateOpen(t *testing.T) {
 	h := newMachine(t)
 	h.spin(1)
 	for range 3 {
@@ -40,8 +40,8 @@ func TestGate(t *testing.T) {
 	}
 }
 
-// TestHold opens a closed gate for a time.
-func TestHold(t *testing.T) {
+// A hold opens a closed gate for its time.
+func TestHoldOpensAGateForItsTime(t *testing.T) {
 	h := newMachine(t)
 	h.spin(1)
 	h.must(h.SetDomain(1, vlib.Closed, 0))
@@ -49,12 +49,12 @@ func TestHold(t *testing.T) {
 	hold, err := h.Hold(1, time.Minute)
 	h.must(err)
 	if ran := h.ran(1, 50*ms); ran < 45*ms {
-		h.Errorf("held open, it ran for %v of 50 ms", ran)
+		h.Errorf("with a hold it ran for %v of 50 ms", ran)
 	}
 	h.must(h.Drop(1, hold))
 	time.Sleep(ms)
 	if ran := h.ran(1, 50*ms); ran != 0 {
-		h.Errorf("dropped, it ran for %v", ran)
+		h.Errorf("without the hold it ran for %v", ran)
 	}
 	late, err := h.Hold(1, 100*ms)
 	h.must(err)
@@ -65,16 +65,16 @@ func TestHold(t *testing.T) {
 	other, err := h.Hold(1, time.Minute)
 	h.must(err)
 	if err := h.Drop(1, late); !errors.Is(err, vlib.ErrNoHold) {
-		h.Errorf("drop of a hold that is over: %v", err)
+		h.Errorf("drop of a hold that has ended: %v", err)
 	}
 	if ran := h.ran(1, 50*ms); ran < 45*ms {
-		h.Errorf("another's late drop ended a hold: it ran for %v of 50 ms", ran)
+		h.Errorf("a late drop of another hold ended this one: it ran for %v of 50 ms", ran)
 	}
 	h.must(h.Drop(1, other))
 }
 
-// TestLease: a gate and a throttle outlive their master by a lease, not more.
-func TestLease(t *testing.T) {
+// Gates and throttles outlive their master by a lease and not longer.
+func TestGatesOpenWhenTheLeaseEnds(t *testing.T) {
 	h := newMachine(t)
 	h.spin(1)
 	h.must(h.Lease(300 * ms))
@@ -82,13 +82,13 @@ func TestLease(t *testing.T) {
 	h.must(h.Throttle(guestCPU, 10*ms, 10*ms))
 	for range 4 {
 		if ran := h.ran(1, 200*ms); ran > ms {
-			h.Errorf("renewed, it ran for %v", ran)
+			h.Errorf("with a renewed lease it ran for %v", ran)
 		}
 		h.must(h.Lease(300 * ms))
 	}
 	time.Sleep(310 * ms)
 	if ran := h.ran(1, 100*ms); ran < 90*ms {
-		h.Errorf("lease lost, it ran for %v of 100 ms", ran)
+		h.Errorf("after the lease it ran for %v of 100 ms", ran)
 	}
 	info, err := h.Info()
 	h.must(err)
@@ -98,11 +98,11 @@ func TestLease(t *testing.T) {
 	h.must(h.Lease(300 * ms))
 	time.Sleep(ms)
 	if ran := h.ran(1, 100*ms); ran != 0 {
-		h.Errorf("renewed again, it ran for %v: its gate is closed still", ran)
+		h.Errorf("with a new lease it ran for %v, although its gate is closed", ran)
 	}
 	h.must(h.SetDomain(1, 0, vlib.Closed))
 	if c := h.cpu(guestCPU); c.Throttle != 0 {
-		h.Errorf("the throttle of %v came back by itself", c.Throttle)
+		h.Errorf("the throttle of %v came back", c.Throttle)
 	}
 	h.must(h.Lease(0))
 }

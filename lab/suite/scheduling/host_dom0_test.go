@@ -15,15 +15,15 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// guestCPU is where the lab puts the DomUs in counted mode, and Dom0 not.
+// guestCPU is the CPU of the DomUs in counted mode; Dom0 has the other.
 const guestCPU = 1
 
-// machine is the test's view of the machine, from Dom0.
+// machine is the machine as a test in Dom0 sees it.
 type machine struct {
 	*testing.T
 	xen *xenctl.Handle
 	*vlib.Module
-	payers map[*vlibcall.Channel]uint32 // reservations
+	payers map[*vlibcall.Channel]uint32 // by channel, the reservation that pays
 }
 
 func newMachine(t *testing.T) *machine {
@@ -39,7 +39,7 @@ func (h *machine) must(err error) {
 	}
 }
 
-// reserve makes a reservation for the time of the test.
+// reserve makes a reservation until the end of the test.
 func (h *machine) reserve(id uint32, budget, period time.Duration) {
 	h.Helper()
 	h.must(h.Reserve(id, budget, period))
@@ -51,12 +51,12 @@ func (h *machine) adopt(domid uint16, id uint32) {
 	h.must(h.Adopt(domid, id))
 }
 
-// now is Xen's time, or as good: the monotonic clock runs on it.
+// now returns Xen's time: the monotonic clock runs on it.
 func (h *machine) now() time.Duration {
 	return clock.Monotonic()
 }
 
-// account reads a reservation.
+// account returns the state of a reservation.
 func (h *machine) account(id uint32) vlib.Reservation {
 	h.Helper()
 	r, err := h.Reservation(id)
@@ -64,7 +64,7 @@ func (h *machine) account(id uint32) vlib.Reservation {
 	return r
 }
 
-// cpuTime is what Xen's own accounting says that a domain ran.
+// cpuTime returns how long a domain has run, by Xen's own accounting.
 func (h *machine) cpuTime(domid uint16) time.Duration {
 	h.Helper()
 	return host.CPUTime(h, h.xen, domid)
@@ -77,7 +77,7 @@ func (h *machine) cpu(cpu int) vlib.CPU {
 	return c
 }
 
-// open makes a channel to the server of a DomU.
+// open opens a channel to the server of a DomU.
 func (h *machine) open(domid uint16, o vlibcall.Options) *vlibcall.Channel {
 	h.Helper()
 	c := host.Open(h, domid, o)

@@ -15,7 +15,7 @@ import (
 	"github.com/vlibos/vlibos/lab/suite/host"
 )
 
-// number is an environment variable's, or what it is by default.
+// number returns an environment variable's value, or def.
 func number(h *machine, name string, def uint64) uint64 {
 	text := os.Getenv(name)
 	if text == "" {
@@ -26,9 +26,9 @@ func number(h *machine, name string, def uint64) uint64 {
 	return n
 }
 
-// TestNobodyStarves disturbs two spinning domains in random ways, and then looks
-// at a second in which nothing is done to them: both have their part of it.
-func TestNobodyStarves(t *testing.T) {
+// Two spinning domains are disturbed in random ways. In the second after each disturbance,
+// both run.
+func TestNoDomainStarvesAfterDisturbances(t *testing.T) {
 	h := newMachine(t)
 	seed := number(h, "VLIBOS_SEED", uint64(time.Now().UnixNano()))
 	fmt.Printf("VLIBOS_SEED=%d\n", seed)

@@ -14,7 +14,7 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// uptime is the DomU's own monotonic clock.
+// uptime returns the DomU's own monotonic clock.
 func (h *machine) uptime(c *vlibcall.Channel) time.Duration {
 	h.Helper()
 	var seconds float64
@@ -25,7 +25,7 @@ func (h *machine) uptime(c *vlibcall.Channel) time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// gated is how far the DomU's clock goes while its gate is closed for d.
+// gated returns how far the DomU's clock advances while its gate is closed for d.
 func (h *machine) gated(c *vlibcall.Channel, d time.Duration) time.Duration {
 	h.Helper()
 	before := h.uptime(c)
@@ -35,19 +35,19 @@ func (h *machine) gated(c *vlibcall.Channel, d time.Duration) time.Duration {
 	return h.uptime(c) - before
 }
 
-// TestGuestTime: a guest whose time stands still sees no jump after a minute
-// behind its gate, its watchdogs say nothing, and its timers go on.
-func TestGuestTime(t *testing.T) {
+// A guest whose time is stopped with its gate sees no jump after a minute. Its watchdogs
+// report nothing, and its timers work.
+func TestStoppedTimeHidesAClosedGate(t *testing.T) {
 	h := newMachine(t)
 	c := h.open(1, vlibcall.Options{Timeout: 30 * time.Second})
 	h.Logf("clock source: %s", host.RunIn(h, c, "cat /sys/devices/system/clocksource/clocksource0/current_clocksource"))
 	if jump := h.gated(c, 10*time.Second); jump < 10*time.Second {
-		h.Errorf("with time going on, 10 s behind the gate were %v", jump)
+		h.Errorf("with running time, 10 s behind the gate were %v", jump)
 	}
 	h.must(h.SetDomain(1, vlib.StopTime, 0))
 	for range 2 {
 		if jump := h.gated(c, time.Minute); jump < 0 || jump > time.Second {
-			h.Errorf("with time standing still, a minute behind the gate was %v", jump)
+			h.Errorf("with stopped time, a minute behind the gate was %v", jump)
 		}
 	}
 	stopped := h.domain(1).Stopped
@@ -62,6 +62,6 @@ func TestGuestTime(t *testing.T) {
 		h.Errorf("a sleep of 1 s took %v by the guest's clock, %v by Dom0's", slept, took)
 	}
 	if log := host.RunIn(h, c, "dmesg | grep -iE 'lockup|stalls? on|hung_task|unstable|backwards' | head -5"); log != "" {
-		h.Errorf("the guest complains: %s", log)
+		h.Errorf("the guest's log: %s", log)
 	}
 }

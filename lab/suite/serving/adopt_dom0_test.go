@@ -20,7 +20,7 @@ import (
 	"github.com/vlibos/vlibos/lab/suite/host"
 )
 
-// xlTime is a domain's CPU time as 'xl list' shows it, in seconds.
+// xlTime returns a domain's CPU time in seconds, as 'xl list' shows it.
 func xlTime(t *testing.T, domain string) float64 {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(host.Run(t, "xl", "list", domain)), "\n")
@@ -32,8 +32,8 @@ func xlTime(t *testing.T, domain string) float64 {
 	return s
 }
 
-// share is what a domain has in the foreground, of 1, and what it used in all,
-// in seconds, which Xen counts too.
+// share returns which part of the time a domain ran in foreground, and how long it ran
+// in total, in seconds, which is compared with Xen's own account.
 func share(t *testing.T, domain string, during time.Duration) (foreground, used float64) {
 	t.Helper()
 	before, xlBefore, begun := adopted(t, domain), xlTime(t, domain), time.Now()
@@ -42,17 +42,17 @@ func share(t *testing.T, domain string, during time.Duration) (foreground, used 
 	foreground = float64(after.Foreground-before.Foreground) / float64(took)
 	used = (after.Foreground + after.Background - before.Foreground - before.Background).Seconds()
 	xl := xlAfter - xlBefore
-	t.Logf("in %v: foreground %.3f %%, %.2f s in all by ps, %.2f s by xl list", took, 100*foreground, used, xl)
-	// xl prints tenths of a second, and is another process.
+	t.Logf("in %v: foreground %.3f %%, %.2f s in total by ps, %.2f s by xl list", took, 100*foreground, used, xl)
+	// xl prints tenths of a second, and reads them at another moment.
 	if math.Abs(used-xl) > 0.01*used+0.3 {
 		t.Errorf("%.2f s by ps, %.2f s by xl list", used, xl)
 	}
 	return foreground, used
 }
 
-// TestAdoptedShare: of two domains that spin on one CPU the adopted one has its
-// share in the foreground, and Xen counts the same time.
-func TestAdoptedShare(t *testing.T) {
+// Of two domains that spin on one CPU, the adopted one has its share in foreground, and
+// Xen's account agrees.
+func TestAdoptedDomainHasItsShareInForeground(t *testing.T) {
 	serve(t)
 	spin(t, "vlib1")
 	spin(t, "vlib2")
@@ -63,13 +63,13 @@ func TestAdoptedShare(t *testing.T) {
 		t.Errorf("foreground %.3f %%, want 10 %%", 100*foreground)
 	}
 	host.Run(t, "vlibmaster", "release", "vlib1")
-	if h := ps(t); len(h.Adopted) != 0 || h.Host != "module" {
+	if h := ps(t); len(h.Reservations) != 0 || h.Host != "module" {
 		t.Errorf("%+v", h)
 	}
 }
 
-// TestRefusals: what does not fit, and who may not.
-func TestRefusals(t *testing.T) {
+// A reservation that does not fit is refused, and so is a domain that may not have one.
+func TestRefusalsHaveTheirExitStatus(t *testing.T) {
 	serve(t)
 	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "50ms", "--period", "100ms")
 	for _, tt := range []struct {
@@ -94,15 +94,15 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%v: status %d, want %d with %q:\n%s", tt.args, status, tt.status, tt.words, out)
 		}
 	}
-	if h := ps(t); len(h.Adopted) != 1 || h.Adopted[0].Budget != 50*ms {
+	if h := ps(t); len(h.Reservations) != 1 || h.Reservations[0].Budget != 50*ms {
 		t.Errorf("%+v", h)
 	}
 	host.Run(t, "vlibmaster", "release", "vlib1")
 }
 
-// TestKilledMaster: a master that is killed or stopped changes nothing for the
-// domains, and the next one knows all.
-func TestKilledMaster(t *testing.T) {
+// A master that is killed or stopped changes nothing for the domains. The next one
+// finds everything again.
+func TestDomainsOutliveTheirMaster(t *testing.T) {
 	d := serve(t)
 	spin(t, "vlib1")
 	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "20ms", "--period", "100ms")
@@ -121,20 +121,20 @@ func TestKilledMaster(t *testing.T) {
 	}
 	d.Wait()
 	if out, status := host.Command(t, "vlibmaster", "ps"); status != 16 {
-		t.Errorf("without a master: status %d\n%s", status, out)
+		t.Errorf("ps without a master: status %d\n%s", status, out)
 	}
 	serve(t)
 	after := adopted(t, "vlib1")
-	if after.Reservation != before.Reservation || after.Domain != before.Domain || after.Problem != "" ||
+	if after.ID != before.ID || after.On() != before.On() || after.Problem != "" ||
 		stopped.Foreground < before.Foreground+time.Second || after.Foreground < stopped.Foreground {
 		t.Errorf("before %+v\nafter 10 s without a master %+v\nwith the next one %+v", before, stopped, after)
 	}
 	host.Run(t, "vlibmaster", "release", "vlib1")
 }
 
-// TestRestartedDomain: a domain that is destroyed and made anew, with another
-// number, is on its reservation again; by hand and by the configuration.
-func TestRestartedDomain(t *testing.T) {
+// A domain that is destroyed and created again, with another number, is on its
+// reservation again, whether it was adopted by a command or by the configuration.
+func TestRestartedDomainIsOnItsReservationAgain(t *testing.T) {
 	const uuid = "6f1d3a52-93c8-4d0b-8f55-1f2b6f3c7a10"
 	dir := t.TempDir()
 	guest := filepath.Join(dir, "guest")
@@ -145,7 +145,7 @@ func TestRestartedDomain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A kernel without a root to boot waits for it.
+	// A kernel without a root file system waits for it.
 	write(guest, fmt.Sprintf("name = 'again'\nuuid = '%s'\nkernel = '%s'\nextra = 'rootwait root=/dev/none'\nmemory = 128\n", uuid, image.Kernel))
 	write(config, "[[adopt]]\ndomain = '"+uuid+"'\nbudget = '5ms'\nperiod = '50ms'\n")
 	d := serve(t, "--config", config)
@@ -155,9 +155,9 @@ func TestRestartedDomain(t *testing.T) {
 		t.Helper()
 		var domain string
 		testkit.Eventually(t, what, func() bool {
-			for _, s := range ps(t).Adopted {
-				if s.UUID == uuid && s.Domain != "" && s.Problem == "" && s.Budget == budget && s.Foreground > 0 {
-					domain = s.Domain
+			for _, s := range ps(t).Reservations {
+				if s.UUIDs() == uuid && s.Running() && s.Problem == "" && s.Budget == budget && s.Foreground > 0 {
+					domain = s.On()
 					return true
 				}
 			}
@@ -167,10 +167,10 @@ func TestRestartedDomain(t *testing.T) {
 	}
 	first := on("the configured domain is adopted", 5*ms)
 	host.Run(t, "xl", "destroy", "again")
-	testkit.Eventually(t, "the master sees that it is gone", func() bool { return adopted(t, "again").Domain == "" })
+	testkit.Eventually(t, "the master notices that it is destroyed", func() bool { return adopted(t, "again").On() == "" })
 	host.Run(t, "xl", "create", guest)
 	if second := on("the domain that was made anew is adopted", 5*ms); second == first {
-		t.Errorf("domain %s is no other", second)
+		t.Errorf("the new domain also has the number %s", second)
 	}
 	write(config, "[[adopt]]\ndomain = '"+uuid+"'\nbudget = '8ms'\nperiod = '50ms'\n")
 	hup := func(says string) {

@@ -11,8 +11,8 @@ import (
 	"github.com/vlibos/vlibos/lab/suite/host"
 )
 
-// TestModuleReported: what the module's presence means before there is a master.
-func TestModuleReported(t *testing.T) {
+// Without a master, doctor and call report what the module's presence means.
+func TestDoctorAndCallReportTheModule(t *testing.T) {
 	for _, tt := range []struct {
 		args   []string
 		status int
@@ -26,6 +26,6 @@ func TestModuleReported(t *testing.T) {
 		}
 	}
 	if out := strings.Join(strings.Fields(host.Run(t, "xl", "info")), " "); !strings.Contains(out, "xen_scheduler : null") {
-		t.Errorf("it is not the null scheduler's name that the module has for tools:\n%s", out)
+		t.Errorf("the scheduler's name for tools is not that of the null scheduler:\n%s", out)
 	}
 }

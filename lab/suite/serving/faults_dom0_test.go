@@ -24,8 +24,8 @@ import (
 // vlib1 is the first DomU of the lab.
 const vlib1 = 1
 
-// open makes vlib1 a vLib OS for the time of the test, and a channel to it whose
-// calls a reservation pays for.
+// open makes vlib1 a vLib OS until the end of the test, and opens a channel to it whose
+// calls are paid from a reservation.
 func open(t *testing.T, m *vlib.Module, reservation uint32) *vlibcall.Channel {
 	t.Helper()
 	for _, err := range []error{
@@ -46,10 +46,9 @@ func open(t *testing.T, m *vlib.Module, reservation uint32) *vlibcall.Channel {
 	return host.Open(t, vlib1, vlibcall.Options{Reservation: transport.Reservation(reservation)})
 }
 
-// TestKilledWithCallsInFlight: a call that is under way when the master is
-// killed ends once, is charged once, and leaves nothing gated or throttled for
-// longer than the lease. The next master closes gates again.
-func TestKilledWithCallsInFlight(t *testing.T) {
+// A call that is active when the master is killed ends once and is charged once. No gate
+// and no throttle outlasts the lease. The next master closes gates again.
+func TestActiveCallOutlivesTheMasterAndIsChargedOnce(t *testing.T) {
 	d := serve(t)
 	m, _ := host.Module(t)
 	c := open(t, m, 7)
@@ -58,7 +57,7 @@ func TestKilledWithCallsInFlight(t *testing.T) {
 		t.Fatal(err)
 	}
 	pending := c.Go(context.Background(), builtin.Library, builtin.Run, host.Shell(t, "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done"), nil)
-	testkit.Eventually(t, "the call runs", func() bool {
+	testkit.Eventually(t, "the call is active", func() bool {
 		r, err := m.Reservation(7)
 		return err == nil && r.Cost.Foreground > ms
 	})
@@ -69,10 +68,10 @@ func TestKilledWithCallsInFlight(t *testing.T) {
 	killed := time.Now()
 	<-pending.Done()
 	if _, err := pending.Result(); err != nil {
-		t.Errorf("the call under way: %v", err)
+		t.Errorf("the active call: %v", err)
 	}
 	r, err := m.Reservation(7)
-	// The total has opening the channel too, and what followed the answer.
+	// The total includes opening the channel, and what ran after the answer.
 	total, cost := r.Total.Foreground+r.Total.Background, r.Cost.Foreground+r.Cost.Background
 	if err != nil || r.Calls != 1 || r.Call != vlib.CallDone || cost < 100*ms || total < cost || total > cost+cost/10 {
 		t.Errorf("one call, charged once: %+v, %v", r, err)
@@ -95,8 +94,8 @@ func TestKilledWithCallsInFlight(t *testing.T) {
 	})
 }
 
-// TestClockSet: what the wall clock says changes nothing.
-func TestClockSet(t *testing.T) {
+// Changes of the wall clock change no budget.
+func TestWallClockChangesNoBudget(t *testing.T) {
 	serve(t)
 	spin(t, "vlib1")
 	spin(t, "vlib2")
@@ -117,7 +116,7 @@ func TestClockSet(t *testing.T) {
 		after, took := adopted(t, "vlib1"), time.Since(begun)
 		share := float64(after.Foreground-before.Foreground) / float64(took)
 		t.Logf("clock set by %v: foreground %.3f %%", by, 100*share)
-		// A period more or less at the ends of 30.
+		// The interval may have a period more or less than 30.
 		if math.Abs(share-0.1) > 0.1/30+0.001 {
 			t.Errorf("clock set by %v: foreground %.3f %%, want 10 %%", by, 100*share)
 		}

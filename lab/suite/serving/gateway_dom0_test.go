@@ -31,7 +31,7 @@ func nobody(t *testing.T, args ...string) (string, int) {
 	return string(out), c.ProcessState.ExitCode()
 }
 
-// answers fails unless nobody's call ends as it should.
+// answers fails unless a call of the user nobody has the status and the output.
 func answers(t *testing.T, status int, words string, args ...string) {
 	t.Helper()
 	out, got := nobody(t, args...)
@@ -41,9 +41,9 @@ func answers(t *testing.T, status int, words string, args ...string) {
 	}
 }
 
-// TestGateway: calls of a user who may not use Xen, that a rule's reservation
-// pays for; and a guest that does not come back, whoever called it.
-func TestGateway(t *testing.T) {
+// A rule's reservation pays for calls of a user who may not use Xen. A guest that does not
+// answer is found, whichever caller it serves.
+func TestUsersCallsArePaidAndAWedgedGuestIsFound(t *testing.T) {
 	m, _ := host.Module(t)
 	config := filepath.Join(t.TempDir(), "vlibmaster.toml")
 	write := func(text string) {
@@ -69,7 +69,7 @@ wedged_after = "2s"
 	d := serve(t, "--config", config)
 	wedged := func(n int) func() bool {
 		return func() bool {
-			time.Sleep(500 * ms) // a program's start is much work here
+			time.Sleep(500 * ms) // starting a program takes long in emulation
 			return len(ps(t).Wedged) == n
 		}
 	}
@@ -79,14 +79,14 @@ wedged_after = "2s"
 		t.Errorf("%+v, %v", r, err)
 	}
 	if s, err := m.Domain(vlib1); err != nil || s.Flags != vlib.Parks || s.Open {
-		t.Errorf("the callee is not kept to calls: %+v, %v", s, err)
+		t.Errorf("the callee runs without calls: %+v, %v", s, err)
 	}
 	answers(t, 11, `function = "services" is missing`, "services", "vlib1")
 	answers(t, 11, "allows calls to such users", "call", "vlib2", "vlib", "echo", "hello")
 	answers(t, 10, "the rule allows 2s", "call", "vlib1", "vlib", "run", "--", "sh", "-c", "while :; do :; done")
 	answers(t, 0, "hello", "call", "vlib1", "vlib", "echo", "hello")
 
-	// The guest stands still: found, and found again when it goes on.
+	// A guest that is paused is wedged until it runs again.
 	host.Run(t, "xl", "pause", "vlib1")
 	answers(t, 10, "no answer in time", "call", "vlib1", "vlib", "echo", "hello")
 	d.says(t, "a vLib OS is wedged")
@@ -97,12 +97,12 @@ wedged_after = "2s"
 	d.says(t, "no longer wedged")
 	answers(t, 0, "hello", "call", "vlib1", "vlib", "echo", "hello")
 
-	// The same by a tool that calls by itself, which the module tells.
+	// So is a guest that a tool calls directly, which the module reports.
 	if err := errors.Join(m.Reserve(5, 5*ms, 50*ms), m.Allow(vlib1, 5)); err != nil {
 		t.Fatal(err)
 	}
 	host.Run(t, "vlibmaster", "call", "--reservation", "5", "vlib1", "vlib", "echo", "hello")
-	// It ends without an answer, so nobody can say that the guest is done.
+	// It ends without an answer, so the guest may still be busy.
 	if out, status := host.Command(t, "vlibmaster", "call", "--reservation", "5", "--timeout", "1s", "vlib1", "libc.so.6", "sleep", "--sig", "u32(u32)", "3"); status != 10 {
 		t.Errorf("status %d\n%s", status, out)
 	}
@@ -111,10 +111,10 @@ wedged_after = "2s"
 	if err := m.FinishAll(5); err != nil {
 		t.Error(err)
 	}
-	testkit.Eventually(t, "it is wedged no longer", wedged(0))
+	testkit.Eventually(t, "it is not wedged any more", wedged(0))
 	answers(t, 0, "hello", "call", "vlib1", "vlib", "echo", "hello")
 
-	// Without the rule it runs as before, and its reservation is gone.
+	// Without the rule it runs as before, and its reservation has ended.
 	write("")
 	if err := d.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)

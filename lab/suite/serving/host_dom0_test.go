@@ -15,8 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/suite/host"
 )
@@ -56,7 +55,7 @@ func serve(t *testing.T, args ...string) *daemon {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		d.Process.Signal(syscall.SIGCONT) // what has ended already is what is wanted
+		d.Process.Signal(syscall.SIGCONT) // errors mean that it has ended already
 		d.Process.Signal(syscall.SIGTERM)
 		d.Wait()
 		if t.Failed() {
@@ -67,32 +66,32 @@ func serve(t *testing.T, args ...string) *daemon {
 	return d
 }
 
-// says waits for words in the master's log.
+// says waits until the master's log contains words.
 func (d *daemon) says(t *testing.T, words string) {
 	t.Helper()
 	testkit.Eventually(t, words, func() bool { return strings.Contains(d.log.String(), words) })
 }
 
-// ps is what 'vlibmaster ps --json' says.
-func ps(t *testing.T) control.Host {
+// ps returns the output of 'vlibmaster ps --json'.
+func ps(t *testing.T) api.Host {
 	t.Helper()
-	var h control.Host
+	var h api.Host
 	if err := json.Unmarshal([]byte(host.Run(t, "vlibmaster", "ps", "--json")), &h); err != nil {
 		t.Fatal(err)
 	}
 	return h
 }
 
-// of is the status of one domain.
-func adopted(t *testing.T, name string) master.Status {
+// adopted returns the status of an adopted domain.
+func adopted(t *testing.T, name string) api.Status {
 	t.Helper()
-	for _, s := range ps(t).Adopted {
+	for _, s := range ps(t).Reservations {
 		if s.Name == name {
 			return s
 		}
 	}
 	t.Fatalf("%s is not adopted", name)
-	return master.Status{}
+	return api.Status{}
 }
 
 // spin keeps a DomU busy until the end of the test.

@@ -13,11 +13,10 @@ import (
 	"github.com/vlibos/vlibos/internal/clock"
 )
 
-// TestStockKeeperDuringCollections: on the one CPU of this Dom0 a thread that
-// keeps budgets wakes in time while Go's collector looks at its stack again and
-// again. A SCHED_FIFO thread is 1 to 2 s late here.
-func TestStockKeeperDuringCollections(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4)) // as the master has it
+// On the one CPU of this Dom0, the keeper's thread wakes in time while Go's collector
+// scans its stack repeatedly. A SCHED_FIFO thread would be 1 to 2 s late.
+func TestStockKeeperIsInTimeDuringCollections(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4)) // the master's value
 	var due, latest time.Duration
 	wakes := 0
 	l, err := loop.Start(func() time.Duration {

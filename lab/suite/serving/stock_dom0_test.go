@@ -18,20 +18,20 @@ import (
 
 // These run on the distribution's Xen, under credit2.
 
-// weight is what Xen's own tool says that a domain weighs.
+// weight returns a domain's weight, as xl shows it.
 func weight(t *testing.T, domain string) string {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(host.Run(t, "xl", "sched-credit2", "-d", domain)), "\n")
 	words := strings.Fields(lines[len(lines)-1])
 	if len(words) != 4 || words[0] != domain {
-		t.Fatalf("xl sched-credit2 says %q", lines)
+		t.Fatalf("output of xl sched-credit2: %q", lines)
 	}
 	return words[2]
 }
 
-// TestStockShare: of two domains that spin on one CPU the adopted one has its
-// share in the foreground, and its weight back when it is released.
-func TestStockShare(t *testing.T) {
+// Of two domains that spin on one CPU, the adopted one has its share in foreground. Its
+// weight is restored when it is released.
+func TestStockDomainHasItsShareAndItsWeightBack(t *testing.T) {
 	d := serve(t)
 	d.says(t, "host=stock")
 	spin(t, "vlib1")
@@ -43,7 +43,7 @@ func TestStockShare(t *testing.T) {
 		t.Errorf("foreground %.3f %%, want 10 %% within 1 %% of the CPU", 100*foreground)
 	}
 	if used > 0.2*5 {
-		t.Errorf("it had %.2f s in 5 s, though another wanted all that it had no reservation for", used)
+		t.Errorf("it ran for %.2f s in 5 s, although another domain spins", used)
 	}
 	if h := ps(t); h.Host != "stock" {
 		t.Errorf("%+v", h)
@@ -54,9 +54,9 @@ func TestStockShare(t *testing.T) {
 	}
 }
 
-// TestStockMasterDies: who is left by a master that is killed, or stopped, has
-// within the lease what they had before, and nothing that the operator did.
-func TestStockMasterDies(t *testing.T) {
+// If the master is killed or stopped, weights are restored within the lease. What the
+// operator has changed stays.
+func TestStockWeightsAreRestoredWithinTheLease(t *testing.T) {
 	d := serve(t)
 	spin(t, "vlib1")
 	host.Run(t, "xl", "sched-credit2", "-d", "vlib2", "-w", "512")
@@ -76,7 +76,7 @@ func TestStockMasterDies(t *testing.T) {
 		t.Helper()
 		begun := time.Now()
 		testkit.Eventually(t, "weights are back", func() bool { return weight(t, "vlib1") == "256" && weight(t, "vlib2") == "512" })
-		if took := time.Since(begun); took > master.Lease+500*ms { // xl, too, takes its time
+		if took := time.Since(begun); took > master.Lease+500*ms { // running xl takes time, too
 			t.Errorf("%s: weights are back after %v, the lease is %v", how, took, master.Lease)
 		} else {
 			t.Logf("%s: weights are back after %v", how, took)
@@ -102,7 +102,7 @@ func TestStockMasterDies(t *testing.T) {
 	}
 	d.Wait()
 	left("killed")
-	// The next one knows all, and what the weights were.
+	// The next master finds the adoptions, and the original weights.
 	serve(t)
 	testkit.Eventually(t, "the next one keeps the budget", func() bool { return weight(t, "vlib1") != "256" })
 	for _, domain := range []string{"vlib1", "vlib2"} {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/suite/host"
 )
@@ -34,29 +34,28 @@ func handle(t *testing.T, domid uint16) [16]byte {
 	return info.UUID
 }
 
-// runs waits until a domain is on its reservation, without a problem.
-func runs(t *testing.T, name string) (s master.Status) {
+// runs waits until a domain is on its reservation without a problem.
+func runs(t *testing.T, name string) (s api.Status) {
 	t.Helper()
 	testkit.Eventually(t, name+" is on its reservation", func() bool {
 		s = adopted(t, name)
-		return s.Domain != "" && s.Problem == "" && !s.Waits
+		return s.Running() && s.Problem == "" && !s.Waits
 	})
 	return s
 }
 
-// keeps waits until a domain that spins has had more of its budget, and none is
-// left of it.
+// keeps waits until a spinning domain has used its budget three more times.
 func keeps(t *testing.T, name string) {
 	t.Helper()
 	first := runs(t, name)
-	testkit.Eventually(t, name+" has its budget again and again", func() bool {
+	testkit.Eventually(t, name+" has its budget repeatedly", func() bool {
 		return adopted(t, name).Foreground > first.Foreground+3*first.Budget
 	})
 }
 
-// TestStockNewHandle: a domain with another handle is the same domain: its budget
-// is kept, it is listed, and has its weight back when it is released.
-func TestStockNewHandle(t *testing.T) {
+// A domain with a new handle is still the same domain: its budget is kept, it is listed,
+// and its weight is restored when it is released.
+func TestStockDomainWithAnotherHandleIsTheSame(t *testing.T) {
 	serve(t)
 	spin(t, "vlib1")
 	host.Run(t, "xl", "sched-credit2", "-d", "vlib1", "-w", "300")
@@ -76,8 +75,8 @@ func TestStockNewHandle(t *testing.T) {
 	}
 }
 
-// creditPool makes a cpupool of CPU 1, under the one other scheduler that Debian's
-// Xen has.
+// creditPool makes a cpupool of CPU 1 under credit, the only other scheduler of Debian's
+// Xen.
 func creditPool(t *testing.T) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "pool")
@@ -93,10 +92,9 @@ func creditPool(t *testing.T) {
 	})
 }
 
-// TestStockPoolMove: an adopted domain that is moved to a pool under another
-// scheduler is kept there by that scheduler's means, hides no other in ps, and can
-// be released.
-func TestStockPoolMove(t *testing.T) {
+// An adopted domain that is moved to a pool under another scheduler has its budget by that
+// scheduler's means. ps still lists the others, and the domain can be released.
+func TestStockBudgetFollowsADomainToAnotherPool(t *testing.T) {
 	for _, domain := range []string{"vlib1", "vlib2"} {
 		host.Run(t, "xl", "vcpu-pin", domain, "all", "all")
 		t.Cleanup(func() { host.Command(t, "xl", "vcpu-pin", domain, "all", "1") })
@@ -108,11 +106,11 @@ func TestStockPoolMove(t *testing.T) {
 	}
 	creditPool(t)
 	host.Repeat(t, "xl", "cpupool-migrate", "vlib2", "other")
-	if h := ps(t); len(h.Adopted) != 2 {
-		t.Errorf("%+v", h.Adopted)
+	if h := ps(t); len(h.Reservations) != 2 {
+		t.Errorf("%+v", h.Reservations)
 	}
 	host.Run(t, "vlibmaster", "top", "--once")
-	testkit.Eventually(t, "it is where it was moved to", func() bool {
+	testkit.Eventually(t, "it is on the pool's CPU", func() bool {
 		s := adopted(t, "vlib2")
 		return len(s.CPUs) == 1 && s.CPUs[0] == 1
 	})
@@ -125,8 +123,8 @@ func TestStockPoolMove(t *testing.T) {
 	}
 }
 
-// fullCPU pins an adopted domain onto a CPU that another has most of: it runs
-// without its reservation, visibly, until there is room.
+// fullCPU pins an adopted domain to a CPU most of which another has reserved. It runs
+// without its reservation, which is visible, until there is room.
 func fullCPU(t *testing.T, d *daemon) {
 	t.Helper()
 	pin := func(cpu string) { t.Helper(); host.Run(t, "xl", "vcpu-pin", "vlib2", "all", cpu) }
@@ -139,21 +137,21 @@ func fullCPU(t *testing.T, d *daemon) {
 	pin("1")
 	testkit.Eventually(t, "vlib2 is without its reservation", func() bool {
 		s := adopted(t, "vlib2")
-		return s.Domain != "" && s.Waits && strings.Contains(s.Problem, "not admitted")
+		return s.Running() && s.Waits && strings.Contains(s.Problem, "not admitted")
 	})
-	d.says(t, "an adopted domain runs without its reservation")
+	d.says(t, "a reservation is not in force")
 	if s := adopted(t, "vlib1"); s.Problem != "" {
 		t.Errorf("the other: %+v", s)
 	}
 	host.Run(t, "vlibmaster", "release", "vlib1")
 	begun := time.Now()
 	runs(t, "vlib2")
-	t.Logf("on its reservation %v after there was room", time.Since(begun))
+	t.Logf("it is on its reservation %v after there was room", time.Since(begun))
 	host.Run(t, "vlibmaster", "release", "vlib2")
 }
 
-// TestStockPinnedOntoAFullCPU: without its reservation it weighs what it did.
-func TestStockPinnedOntoAFullCPU(t *testing.T) {
+// A domain without its reservation has its original weight.
+func TestStockDomainOnAFullCPUWaitsForRoom(t *testing.T) {
 	d := serve(t)
 	fullCPU(t, d)
 	if w := weight(t, "vlib2"); w != "256" {
@@ -161,11 +159,11 @@ func TestStockPinnedOntoAFullCPU(t *testing.T) {
 	}
 }
 
-// TestPinnedOntoAFullCPU is that where the module keeps budgets.
-func TestPinnedOntoAFullCPU(t *testing.T) { fullCPU(t, serve(t)) }
+// The same holds where the module keeps budgets.
+func TestDomainOnAFullCPUWaitsForRoom(t *testing.T) { fullCPU(t, serve(t)) }
 
-// TestStockOneMaster: the lock is on the host, not on a path.
-func TestStockOneMaster(t *testing.T) {
+// The lock belongs to the host, not to a path.
+func TestStockHostHasOneMaster(t *testing.T) {
 	serve(t)
 	out, status := host.Command(t, "vlibmaster", "serve", "--run-dir", t.TempDir())
 	if status != 19 || !strings.Contains(out, "another vlibmaster serves this host: ") {

@@ -16,8 +16,8 @@ import (
 	"github.com/vlibos/vlibos/lab/suite/host"
 )
 
-// otherPool puts vlib2 alone on CPU 1, in a cpupool whose scheduler has no weights.
-// It stays: Xen 4.17 falls when a pool under RTDS loses its last CPU.
+// otherPool puts vlib2 alone on CPU 1, in a cpupool whose scheduler has no weights. The
+// pool stays: Xen 4.17 crashes when a pool under RTDS loses its last CPU.
 func otherPool(t *testing.T) {
 	t.Helper()
 	pool := filepath.Join(t.TempDir(), "pool")
@@ -32,12 +32,12 @@ func otherPool(t *testing.T) {
 	host.Repeat(t, "xl", "cpupool-migrate", "vlib2", "alone")
 }
 
-// TestPausedWithoutWeights: where the scheduler has none, a domain without budget
-// is paused, by as many pauses as its master's, and by none when that is dead. It
-// is the last of its boot.
-func TestPausedWithoutWeights(t *testing.T) {
+// Under a scheduler without weights, a domain without budget is paused. The master's
+// pauses and an operator's are independent, and those of a dead master are undone. It is
+// the last test of its boot.
+func TestDomainIsPausedWhereThereAreNoWeights(t *testing.T) {
 	otherPool(t)
-	t.Setenv("VLIBOS_HOST", "stock") // though the module is there
+	t.Setenv("VLIBOS_HOST", "stock") // although the module is there
 	d := serve(t)
 	spin(t, "vlib2")
 	host.Run(t, "vlibmaster", "adopt", "vlib2", "--budget", "10ms", "--period", "100ms")
@@ -64,7 +64,7 @@ func TestPausedWithoutWeights(t *testing.T) {
 	before := xlTime(t, "vlib2")
 	time.Sleep(time.Second)
 	if ran := xlTime(t, "vlib2") - before; ran < 0.7 {
-		t.Errorf("it ran for %.1f s in a second, and nothing is in its way", ran)
+		t.Errorf("it ran for %.1f s in a second, although it is not paused", ran)
 	}
 	serve(t)
 	host.Run(t, "vlibmaster", "release", "vlib2")

@@ -164,7 +164,7 @@ func (w *waiter) wait(deadline time.Time) (key int32, err error) {
 
 func (w *waiter) stop() {
 	w.interrupt.Store(true)
-	w.wake.signal() // fails only when closed, and then nobody waits
+	w.wake.signal() // fails only when closed, and then there is no waiter
 }
 
 // nudge makes wait return, to look at what is no event.

@@ -42,7 +42,7 @@ const (
 	refusalTime = time.Second
 )
 
-// ListenGuarded is [Listen] for clients that are not trusted: everybody can
+// ListenGuarded is [Listen] for clients that are not trusted: every user can
 // connect, guard decides whether there will be a channel, and nothing that a
 // client does with its descriptors holds up the server. A [vlibcall.Server] is
 // set to InOrder.
@@ -50,7 +50,7 @@ func ListenGuarded(dir string, port transport.Port, guard Guard) (*Listener, err
 	return listenAt(dir, port, guard)
 }
 
-// open lets everybody connect, whatever the umask is.
+// open lets every user connect, whatever the umask is.
 func open(path string) error {
 	if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {
 		return err

@@ -23,16 +23,16 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/conformance"
 )
 
-// door is a guard that counts who is inside.
+// door is a guard that counts its clients.
 type door struct {
-	refuse func(transport.Peer) error // nil: nobody
+	refuse func(transport.Peer) error // nil: none
 
 	mu            sync.Mutex
 	places, bytes int
 	most          int // bytes; 0: any
 	last          transport.Peer
 	keeps         bool    // what clients may still hold, which the test closes
-	kept          []*Lent // in the order of leaving
+	left          []*Lent // in the order of leaving
 }
 
 type doorPlace struct {
@@ -68,7 +68,7 @@ func (p *doorPlace) Leave(m *Lent) {
 	p.d.mu.Lock()
 	defer p.d.mu.Unlock()
 	if p.d.keeps {
-		p.d.kept = append(p.d.kept, m)
+		p.d.left = append(p.d.left, m)
 	} else {
 		m.Close()
 	}
@@ -194,8 +194,8 @@ func TestDialForParent(t *testing.T) {
 func TestGuardRefuses(t *testing.T) {
 	d := &door{most: 16 << 10, refuse: func(transport.Peer) error { return fmt.Errorf("%w: not you", vlibcall.ErrDenied) }}
 	dir := serveGuarded(t, d)
-	// More than are told why, who say nothing: they go away in a second, and
-	// keep nobody out for longer.
+	// More silent clients than are told why: they are closed in a second, and keep
+	// no other client out for longer.
 	var silent []net.Conn
 	for range 3 * mostRefused {
 		c, err := net.Dial("unixpacket", Socket(dir, 1))
@@ -208,7 +208,7 @@ func TestGuardRefuses(t *testing.T) {
 	for _, c := range silent {
 		c.SetReadDeadline(time.Now().Add(30 * time.Second))
 		if _, err := c.Read(make([]byte, 2000)); errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatal("a client that is refused and says nothing is kept")
+			t.Fatal("a client that is refused and says nothing is left")
 		}
 	}
 	_, err := Domain(dir).Dial(t.Context(), transport.Offer{Port: 1, Size: 8192})
@@ -227,8 +227,8 @@ func TestGuardRefuses(t *testing.T) {
 	echoes(t, dir)
 }
 
-// TestClientCannotHoldUpTheServer: a client makes its events block who signals
-// them, fills them, and dies; the server serves on.
+// TestClientCannotHoldUpTheServer: a client makes its events block their signaller,
+// fills them, and dies; the server continues to serve.
 func TestClientCannotHoldUpTheServer(t *testing.T) {
 	dir := serveGuarded(t, new(door))
 	for _, die := range []bool{false, true} {

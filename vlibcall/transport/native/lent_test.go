@@ -43,16 +43,16 @@ func hold(t *testing.T, dir string, d *door) (memory int, _ *Lent) {
 	testkit.Eventually(t, "the server has closed the channel", func() bool {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		return len(d.kept) == 1
+		return len(d.left) == 1
 	})
-	m := d.kept[0]
-	d.kept = nil
+	m := d.left[0]
+	d.left = nil
 	return fds[0], m
 }
 
 // Memory of a closed channel is the client's for as long as anything of it is
 // left, in whatever form.
-func TestMemoryIsKnownToBeHeld(t *testing.T) {
+func TestMemoryThatAClientStillHasIsKnown(t *testing.T) {
 	for name, keep := range map[string]func(memory int) (release func(), err error){
 		"a duplicate": func(memory int) (func(), error) {
 			fd, err := unix.Dup(memory)
@@ -82,7 +82,7 @@ func TestMemoryIsKnownToBeHeld(t *testing.T) {
 				t.Error("it is held, and said to be released")
 			}
 			release()
-			// What was on its way is freed by a worker of the kernel.
+			// The kernel frees a message on its way in a worker of its own.
 			testkit.Eventually(t, "it is released", m.Released)
 		})
 	}

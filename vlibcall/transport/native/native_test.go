@@ -78,7 +78,7 @@ func TestSocketPair(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := Domain(dir).Dial(context.Background(), transport.Offer{Port: 1, Size: 8192}); !errors.Is(err, vlibcall.ErrGone) {
-		t.Errorf("nobody there: %v", err)
+		t.Errorf("no server: %v", err)
 	}
 	l, err := Listen(dir, 1)
 	if err != nil {

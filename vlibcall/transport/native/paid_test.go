@@ -112,7 +112,8 @@ func TestPaid(t *testing.T) {
 		t.Errorf("claim %+v, cost %+v", claim, receipt.Cost)
 	}
 
-	// A call that was given up is nobody's, while the server is still at it.
+	// A call that was given up is charged to no reservation, while the server is still
+	// serving it.
 	ctx, cancel := context.WithCancel(t.Context())
 	p := c.Go(ctx, "t", "wait", nil, nil)
 	<-begun

@@ -22,7 +22,7 @@ import (
 const callTimeout = 50 * time.Millisecond
 
 // fill makes an eventfd one that blocks the process that writes to it, for both sides.
-// Nobody else fills it.
+// Nothing else fills it.
 func fill(t *testing.T, fd int) {
 	full := [8]byte{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 	err := unix.SetNonblock(fd, true)

@@ -115,7 +115,7 @@ func (r *rogue) plain() int {
 	return fd
 }
 
-// fullPipe blocks who writes.
+// fullPipe is a pipe that blocks its writer.
 func (r *rogue) fullPipe() int {
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {

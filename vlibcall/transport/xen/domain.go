@@ -235,7 +235,7 @@ func (d *Domain) watchChannels(w *xenstore.Watch, dir string) {
 	for {
 		ev, err := w.Next(d.ctx)
 		if err != nil {
-			return // closed, or xenstored died: calls go on without it
+			return // closed, or xenstored died: calls continue without it
 		}
 		// Other paths are no channel's, and there may be many: a guest may write
 		// anything there.

@@ -21,7 +21,7 @@ func (l *Listener) accept(w *xenstore.Watch) {
 	for {
 		ev, err := w.Next(l.ctx)
 		if err != nil {
-			return // closed, or xenstored died: the channels there are go on
+			return // closed, or xenstored died: open channels continue
 		}
 		id, ok := parseChannelID(strings.TrimPrefix(ev.Path, l.dir+"/request/"))
 		if ok {
@@ -123,8 +123,8 @@ func (l *Listener) add(e *serverEndpoint) error {
 	return nil
 }
 
-// hand passes a channel to the server's goroutine.
-func (l *Listener) hand(e *serverEndpoint) {
+// pass gives a channel to the server's goroutine.
+func (l *Listener) pass(e *serverEndpoint) {
 	l.mu.Lock()
 	l.over = append(l.over, e)
 	l.mu.Unlock()

@@ -129,7 +129,7 @@ func parseRefusal(s string) (err error, ok bool) {
 	if err != nil {
 		return fmt.Errorf("%w: refusal %.80q begins with no status", vlibcall.ErrProtocol, s), true
 	}
-	// One line: a second one could pass for somebody else's in a log.
+	// One line: a second one could pass for another program's in a log.
 	detail = strings.Join(strings.Fields(detail), " ")
 	return vlibcall.ReceivedStatus(vlibcall.Status(status), []byte(detail[:min(len(detail), maxRefusal)])), true
 }

@@ -51,7 +51,7 @@ func (e *serverEndpoint) Peer() (p transport.Peer, ok bool) { return p, false }
 // leave makes the server drop the channel.
 func (e *serverEndpoint) leave() {
 	e.left.Store(true)
-	e.l.hand(e)
+	e.l.pass(e)
 }
 
 // expire is leave for a client that never came.
