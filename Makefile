@@ -141,7 +141,7 @@ installed = command -v $1 >/dev/null || $(INSTALL) $1 || { $(ROOT) apt-get updat
 	VLIBOS_TIMED=1 go test -count 1 -v -run 'Share|Cost|DaemonDies' ./dom0/host/native
 
 # The packages are installed, upgraded and removed in a new Debian below the cache
-# folder. They are built a second time to show that both are equal, and as a next
+# folder. They are built twice to show that both builds are equal, and as a next
 # version to upgrade to.
 .test-packages: hypervisor $(NFPM)
 	@set -e; version=$(or $(VERSION),$$(packaging/version)); \

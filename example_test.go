@@ -166,7 +166,7 @@ func ExampleNewServer() {
 }
 
 // Ten milliseconds of CPU time in every hundred, for this process and for what the
-// domain web executes for its calls: web.Open opens it.
+// domain web executes for its calls.
 func ExampleReserve() {
 	ctx := context.Background()
 	reservation, err := vlibos.Reserve(ctx, vlibos.ReserveOptions{
@@ -176,7 +176,11 @@ func ExampleReserve() {
 		log.Fatal(err)
 	}
 	defer reservation.Close()
-	web := vlibos.Options{Reservation: reservation.Number()}
-	fmt.Println(web.Reservation != 0)
-	// Output: true
+	domain, err := vlibos.Options{Reservation: reservation.Number()}.Open(ctx, "web")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer domain.Close()
+	cos, err := domain.CallC(ctx, "libm.so.6", "cos", "f64(f64)", 0.5)
+	fmt.Println(cos.Value, err)
 }

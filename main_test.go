@@ -23,9 +23,11 @@ import (
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
+	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
 // The domains and the master of the tests: web is the project's server, text a
@@ -90,15 +92,16 @@ func startServer(ctx context.Context, dir string, serve func(func() error)) erro
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the server: %w\n%s", err, out)
 	}
-	cmd := exec.Command(filepath.Join(dir, "vlib-server"), "--transport", "native", "--name", "web")
+	program, free := inCgroup(filepath.Join(dir, "vlib-server"), "--transport", "native", "--name", "web")
+	cmd := exec.Command(program[0], program[1:]...)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	if err := cmd.Start(); err != nil {
-		return err
+		return errors.Join(err, free())
 	}
 	serve(func() error {
 		<-ctx.Done()
-		return errors.Join(cmd.Process.Signal(unix.SIGTERM), cmd.Wait())
+		return errors.Join(cmd.Process.Signal(unix.SIGTERM), cmd.Wait(), free())
 	})
 	if !testkit.Holds(func() bool { _, err := os.Stat(filepath.Join(dir, "web", "1.sock")); return err == nil }) {
 		return errors.New("vlib-server does not listen")
@@ -106,9 +109,28 @@ func startServer(ctx context.Context, dir string, serve func(func() error)) erro
 	return nil
 }
 
-// startMaster serves reservations of a host that makes them without doing anything.
+// paid says that reservations can pay for calls of the domain web.
+var paid bool
+
+// inCgroup is a command that runs a program in a cgroup of its own, where this user
+// may make one; then a native server takes reservations.
+func inCgroup(program ...string) (command []string, free func() error) {
+	trees, err := cgroup.Trees()
+	if err != nil || len(trees) == 0 || os.Geteuid() != 0 {
+		return program, func() error { return nil }
+	}
+	dir, err := os.MkdirTemp(trees[0].Root, "vlibos-test-")
+	if err != nil {
+		return program, func() error { return nil }
+	}
+	paid = true
+	enter := []string{"sh", "-c", `echo 0 >"$0/cgroup.procs" && exec "$@"`, dir}
+	return append(enter, program...), func() error { return os.Remove(dir) }
+}
+
+// startMaster serves reservations of a host that only lets them pay for calls.
 func startMaster(ctx context.Context, dir string, serve func(func() error)) error {
-	m, err := master.Open(ctx, fakeHost{}, dir, slog.New(slog.DiscardHandler))
+	m, err := master.Open(ctx, fakeHost{servers: filepath.Dir(dir)}, dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -127,7 +149,10 @@ func startMaster(ctx context.Context, dir string, serve func(func() error)) erro
 }
 
 // fakeHost has the domain web, on one CPU.
-type fakeHost struct{ host.Host }
+type fakeHost struct {
+	host.Host
+	servers string
+}
 
 func (fakeHost) Name() string                        { return "test" }
 func (fakeHost) Can() host.Abilities                 { return host.Abilities{Threads: true, Calls: true} }
@@ -142,8 +167,20 @@ func (fakeHost) Floor() (rtsched.Task, time.Duration) {
 func (fakeHost) Domains(context.Context) ([]host.Domain, error) {
 	return []host.Domain{{ID: "web", UUID: "web", Name: "web", CPUs: []int{0}}}, nil
 }
-func (fakeHost) MemberCPUs(host.Members) ([]int, error)            { return []int{0}, nil }
-func (fakeHost) Reserve(context.Context, host.Reservation) error   { return nil }
+func (fakeHost) MemberCPUs(host.Members) ([]int, error) { return []int{0}, nil }
+
+// Reserve lets the reservation pay for an hour.
+func (h fakeHost) Reserve(_ context.Context, r host.Reservation) error {
+	if !paid {
+		return nil
+	}
+	b, err := ledger.OpenBook(filepath.Join(h.servers, "web"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.Allow(r.ID, true), b.Renew(time.Hour), b.Close())
+}
+
 func (fakeHost) Unreserve(context.Context, host.Reservation) error { return nil }
 func (fakeHost) Usage(context.Context, host.Reservation) (host.Usage, error) {
 	return host.Usage{}, nil

@@ -5,6 +5,7 @@ package vlibos_test
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -145,6 +146,26 @@ func TestThreadHasAReservationUntilClose(t *testing.T) {
 	}
 	if h, err := c.Host(t.Context()); err != nil || len(h.Reservations) != 0 {
 		t.Errorf("after Close: %+v, %v", h.Reservations, err)
+	}
+}
+
+// What ExampleReserve prints depends on what this user may do, so it is run here.
+func TestExampleOfAReservationRuns(t *testing.T) {
+	if !paid {
+		t.Skip("a server takes reservations in a cgroup of its own: needs root, and cgroups")
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	stdout := os.Stdout
+	os.Stdout = w
+	ExampleReserve()
+	os.Stdout = stdout
+	w.Close()
+	if out, err := io.ReadAll(r); string(out) != "0.8775825618903728 <nil>\n" {
+		t.Errorf("%q, %v", out, err)
 	}
 }
 

@@ -46,8 +46,8 @@ func join(args []string, more string) string {
 }
 
 // domains returns the DomUs with their xl configuration (xl.cfg(5)).
-func (c Config) domains() []labproto.Domain {
-	var domains []labproto.Domain
+func (c Config) domains() []labproto.DomU {
+	var domains []labproto.DomU
 	for i := range c.DomUs {
 		name := fmt.Sprintf("vlib%d", i+1)
 		args := append(slices.Clone(kernelArgs),
@@ -65,7 +65,7 @@ func (c Config) domains() []labproto.Domain {
 			fmt.Fprintf(&b, "cpus = %q\n", c.DomUCPUs)
 		}
 		b.WriteString("tsc_mode = \"native\"\non_poweroff = \"destroy\"\non_reboot = \"destroy\"\non_crash = \"destroy\"\n")
-		domains = append(domains, labproto.Domain{Name: name, Config: b.String()})
+		domains = append(domains, labproto.DomU{Name: name, Config: b.String()})
 	}
 	return domains
 }

@@ -26,7 +26,7 @@ func ingredients(t *testing.T) *machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ramdisk.Close() })
-	m := &machine{base: "a base", plan: labproto.Plan{Domains: []labproto.Domain{{Name: "vlib1", Config: "vcpus = 1\n"}}}}
+	m := &machine{base: "a base", plan: labproto.Plan{Domains: []labproto.DomU{{Name: "vlib1", Config: "vcpus = 1\n"}}}}
 	m.CPUs, m.MemoryMiB, m.HypervisorArgs, m.KernelArgs, m.Port = 2, 1024, "sched=credit2", "quiet", labproto.Port
 	m.emulator, m.Hypervisor, m.Kernel, m.Ramdisk = file("qemu"), file("xen"), file("vmlinux"), ramdisk
 	return m
@@ -78,7 +78,7 @@ func TestEveryChangedIngredientIsAnotherMachine(t *testing.T) {
 		"a disk":                     set(func(m *machine) { m.Disks = []*os.File{m.Ramdisk} }),
 		"a shared file":              set(func(m *machine) { m.Shared, m.SharedBytes = m.Ramdisk, 8192 }),
 		"a domain's configuration":   set(func(m *machine) { m.plan.Domains[0].Config = "vcpus = 2\n" }),
-		"another domain":             set(func(m *machine) { m.plan.Domains = append(m.plan.Domains, labproto.Domain{Name: "vlib2"}) }),
+		"another domain":             set(func(m *machine) { m.plan.Domains = append(m.plan.Domains, labproto.DomU{Name: "vlib2"}) }),
 	} {
 		m := ingredients(t)
 		if err := change(m); err != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// output collects what a program says, and can be waited for.
+// output collects a program's output, and can wait for a text.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -36,7 +36,7 @@ func (o *output) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// expect waits until text has been said.
+// expect waits until the output contains text.
 func (o *output) expect(t *testing.T, text string) {
 	t.Helper()
 	end := time.After(testkit.Patience)
@@ -50,19 +50,19 @@ func (o *output) expect(t *testing.T, text string) {
 		select {
 		case <-more:
 		case <-end:
-			t.Fatalf("waited for %q:\n%s", text, said)
+			t.Fatalf("%q is not in the output:\n%s", text, said)
 		}
 	}
 }
 
-// program is one that runs in root in the background.
+// program is a program that runs in root in the background.
 type program struct {
 	*exec.Cmd
 	*output
 	ended bool
 }
 
-// background starts a program in root and waits until it says that it is ready.
+// background starts a program in root and waits until its output contains ready.
 func background(t *testing.T, ready string, env []string, name string, args ...string) *program {
 	t.Helper()
 	p := &program{Cmd: inside(name, args...), output: &output{more: make(chan struct{})}}
@@ -81,7 +81,7 @@ func background(t *testing.T, ready string, env []string, name string, args ...s
 	return p
 }
 
-// stop asks it to end, which has to succeed.
+// stop tells it to end, and it must succeed.
 func (p *program) stop(t *testing.T) {
 	t.Helper()
 	p.Process.Signal(syscall.SIGTERM)
@@ -92,12 +92,12 @@ func (p *program) stop(t *testing.T) {
 	}
 }
 
-// The installed master, as the unit starts it: it is ready, beats well within
-// WatchdogSec, takes a new configuration, and ends.
-func TestServe(t *testing.T) {
+// The installed master runs as the unit starts it: it notifies readiness, notifies the
+// watchdog well within WatchdogSec, takes a new configuration, and ends.
+func TestInstalledMasterNotifiesSystemd(t *testing.T) {
 	host, err := native.Open(native.Options{})
 	if err != nil {
-		t.Skipf("the native host has nothing to keep budgets by: %v", err)
+		t.Skipf("the native host cannot keep budgets here: %v", err)
 	}
 	if err := host.Close(); err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ type Options struct {
 	// takes less time than a context with a deadline, which allocates.
 	Timeout time.Duration
 	// Reservation pays for what the domain executes for this channel's calls
-	// (docs/scheduling.md), one call at a time. 0: none.
+	// (docs/explanation/scheduling.md), one call at a time. 0: none.
 	Reservation transport.Reservation
 	// Record, if not nil, gets what each call cost and the error of its caller
 	// when the call has ended. It runs in the call's goroutine, so several may run

@@ -2,7 +2,7 @@
 
 // Package vlibcall is how programs call a vLib OS and how a vLib OS serves them:
 // a channel of shared memory, one event each way, and the rules by which both
-// sides use them. docs/channel.md specifies it for other languages. A program that
+// sides use them. docs/reference/channel.md specifies it for other languages. A program that
 // calls a domain by its name imports package vlibos, which opens channels.
 //
 // A client uses [Open], [Channel.Call], [Channel.Go], [Channel.Session] and

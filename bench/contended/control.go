@@ -42,7 +42,7 @@ func (m throttler) Throttle(_ context.Context, cpu int, period, idle time.Durati
 
 // startControl runs the master's own throttle loop on the other's CPU until
 // stop is called.
-func (x *host) startControl(ctx context.Context) (stop func() error, err error) {
+func (x *machine) startControl(ctx context.Context) (stop func() error, err error) {
 	policy, err := x.policy()
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (x *host) startControl(ctx context.Context) (stop func() error, err error) 
 }
 
 // renew renews the lease until ctx ends.
-func (x *host) renew(ctx context.Context) error {
+func (x *machine) renew(ctx context.Context) error {
 	tick := time.NewTicker(lease / 4)
 	defer tick.Stop()
 	for {

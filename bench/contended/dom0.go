@@ -25,8 +25,8 @@ const Dom0Arg = "mjump-dom0"
 // mjumpProgram is the path of m_jump in the lab's images.
 const mjumpProgram = "/usr/lib/vlibbench/mjump"
 
-// host is the machine as Dom0 sees it.
-type host struct {
+// machine is the machine as Dom0 sees it.
+type machine struct {
 	Experiment
 	Samples
 	xen    *xenctl.Handle
@@ -37,7 +37,7 @@ type host struct {
 // Dom0 runs in Dom0: it measures, and writes the Samples to out as one JSON
 // object. It writes each measurement to log as it ends.
 func Dom0(ctx context.Context, experiment string, out, log io.Writer) (err error) {
-	x := &host{Samples: make(Samples)}
+	x := &machine{Samples: make(Samples)}
 	if err := json.Unmarshal([]byte(experiment), &x.Experiment); err != nil {
 		return fmt.Errorf("experiment: %w", err)
 	}
@@ -68,7 +68,7 @@ func Dom0(ctx context.Context, experiment string, out, log io.Writer) (err error
 	return json.NewEncoder(out).Encode(x.Samples)
 }
 
-func (x *host) parts(percent int, log io.Writer) []bench.Part {
+func (x *machine) parts(percent int, log io.Writer) []bench.Part {
 	var parts []bench.Part
 	for _, bar := range x.bars() {
 		parts = append(parts, bench.Part{Name: bar, Measure: func(ctx context.Context) (float64, error) {
@@ -125,7 +125,7 @@ func (m measurement) figures() map[string]float64 {
 const warm = 1500 * time.Millisecond
 
 // measure runs the task once, beside what the bar has.
-func (x *host) measure(ctx context.Context, bar string, percent int) (m measurement, err error) {
+func (x *machine) measure(ctx context.Context, bar string, percent int) (m measurement, err error) {
 	end := func() error { return nil }
 	defer func() { err = errors.Join(err, end()) }()
 	var begin time.Time
@@ -163,7 +163,7 @@ func (x *host) measure(ctx context.Context, bar string, percent int) (m measurem
 
 // start starts what a bar has beside the task, and then the bus: with the bus,
 // programs start slowly.
-func (x *host) start(ctx context.Context, bar string, percent int) (stop func() error, err error) {
+func (x *machine) start(ctx context.Context, bar string, percent int) (stop func() error, err error) {
 	end, err := x.other(ctx, bar, percent)
 	if err != nil {
 		return nil, err
@@ -183,7 +183,7 @@ func (x *host) start(ctx context.Context, bar string, percent int) (stop func() 
 }
 
 // read returns the counters of the task's CPU and of the other's.
-func (x *host) read() (mine, theirs model.Counters, err error) {
+func (x *machine) read() (mine, theirs model.Counters, err error) {
 	if mine, err = x.bus.Read(taskCPU); err != nil {
 		return mine, theirs, err
 	}

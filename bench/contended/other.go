@@ -24,7 +24,7 @@ const settled = time.Second
 
 // other starts what a bar has beside the task, and returns the function that
 // ends it.
-func (x *host) other(ctx context.Context, bar string, percent int) (end func() error, err error) {
+func (x *machine) other(ctx context.Context, bar string, percent int) (end func() error, err error) {
 	if bar == alone {
 		return func() error { return nil }, nil
 	}
@@ -70,6 +70,6 @@ func (x *host) other(ctx context.Context, bar string, percent int) (end func() e
 }
 
 // batch starts the batch program by one call, which stop ends.
-func (x *host) batch(ctx context.Context, o vlibcall.Options) (stop func() error, err error) {
+func (x *machine) batch(ctx context.Context, o vlibcall.Options) (stop func() error, err error) {
 	return domu.Background(ctx, other, o, domu.CPUTime(x.xen, other), uint64(settled), mjumpProgram, mjump.Batch)
 }

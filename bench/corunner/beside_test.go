@@ -145,7 +145,7 @@ func TestFirstModeIsAloneAndEachNameIsUnique(t *testing.T) {
 	}
 }
 
-func open(t *testing.T) *Host {
+func open(t *testing.T) *Machine {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("not root: domains are cgroups, which only root can make here")

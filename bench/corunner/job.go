@@ -49,7 +49,7 @@ func Missing(job string) error {
 		return nil
 	}
 	if _, err := exec.LookPath(k.program); err != nil {
-		return fmt.Errorf("the job %s needs %s: %w: apt-get install %[2]s", job, k.program, err)
+		return fmt.Errorf("the job %s needs %s: %w (apt-get install %[2]s)", job, k.program, err)
 	}
 	return nil
 }

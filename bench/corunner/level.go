@@ -47,7 +47,7 @@ func (l levels) limit(source string) (float64, error) {
 
 // budget returns the job's traffic budget per second. It is the same part of the
 // uncontrolled traffic as [capped] is of the job's CPU.
-func (h *Host) budget() (float64, error) {
+func (h *Machine) budget() (float64, error) {
 	switch t := h.levels.traffic; {
 	case h.unit() == cpuTime:
 		return capped * float64(time.Second), nil
@@ -59,7 +59,7 @@ func (h *Host) budget() (float64, error) {
 
 // params returns the parameters of a policy, and the raw numbers that record
 // them.
-func (h *Host) params(policy, source string) (p throttle.Params, note map[string]float64, err error) {
+func (h *Machine) params(policy, source string) (p throttle.Params, note map[string]float64, err error) {
 	if policy == "rate" {
 		p.Budget, err = h.budget()
 		return p, map[string]float64{"budget_" + h.unit() + "_per_s": p.Budget}, err
@@ -69,7 +69,7 @@ func (h *Host) params(policy, source string) (p throttle.Params, note map[string
 }
 
 // lookAlone reads the sources until stop is called.
-func lookAlone(ctx context.Context, h *Host) (stop func() error, err error) {
+func lookAlone(ctx context.Context, h *Machine) (stop func() error, err error) {
 	sources := []throttle.Source{unclosed{h.source}}
 	if h.Felt != "" {
 		felt, err := h.openFelt()
@@ -118,7 +118,7 @@ func (l levels) look(ctx context.Context, sources []throttle.Source) error {
 }
 
 // lookUncontrolled counts the job's traffic until stop is called.
-func lookUncontrolled(_ context.Context, h *Host) (stop func() error, err error) {
+func lookUncontrolled(_ context.Context, h *Machine) (stop func() error, err error) {
 	if h.unit() == cpuTime {
 		return func() error { return nil }, nil
 	}

@@ -19,7 +19,7 @@ type Mode struct {
 	Shared bool
 	// control controls the job, or protects the service, until stop is
 	// called. nil does nothing.
-	control func(context.Context, *Host) (stop func() error, err error)
+	control func(context.Context, *Machine) (stop func() error, err error)
 }
 
 // capped is the part of a CPU that the modes with control give the job, as
@@ -32,7 +32,7 @@ var reserved = rtsched.Task{ID: 1, Budget: 6 * time.Millisecond, Period: 10 * ti
 var Modes = []Mode{
 	{Name: Alone, Title: "alone", control: lookAlone},
 	{Name: "uncontrolled", Title: "job on another CPU, uncontrolled", Runs: true, control: lookUncontrolled},
-	{Name: "capped", Title: "job on another CPU, capped at 30 %", Runs: true, control: func(_ context.Context, h *Host) (func() error, error) {
+	{Name: "capped", Title: "job on another CPU, capped at 30 %", Runs: true, control: func(_ context.Context, h *Machine) (func() error, error) {
 		stop := func() error { return h.host.Limit(h.domain(Job), 1) }
 		return stop, h.host.Limit(h.domain(Job), capped)
 	}},
@@ -40,7 +40,7 @@ var Modes = []Mode{
 	{Name: "threshold", Title: "job on another CPU, throttled by latency", Runs: true, control: throttled("threshold")},
 	{Name: "feedback", Title: "job on another CPU, throttled by feedback", Runs: true, control: throttled("feedback")},
 	{Name: "shared", Title: "job on the same CPU, uncontrolled", Runs: true, Shared: true},
-	{Name: "reserved", Title: "job on the same CPU, service on a reservation", Runs: true, Shared: true, control: func(ctx context.Context, h *Host) (func() error, error) {
+	{Name: "reserved", Title: "job on the same CPU, service on a reservation", Runs: true, Shared: true, control: func(ctx context.Context, h *Machine) (func() error, error) {
 		stop := func() error { return h.host.Unreserve(context.WithoutCancel(ctx), h.domain(Service).On(reserved)) }
 		return stop, h.host.Reserve(ctx, h.domain(Service).On(reserved))
 	}},

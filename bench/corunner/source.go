@@ -14,19 +14,19 @@ import (
 // openSource opens what a daemon would open: the machine's counters, or a probe
 // on the service's CPU if there are none. It runs in all modes, so that it costs
 // the same in each.
-func (h *Host) openSource() (throttle.Source, error) {
+func (h *Machine) openSource() (throttle.Source, error) {
 	return throttling.OpenSource(config.Throttle{Source: "auto", ProbeCPU: h.ServiceCPU, CPUs: []int{h.OtherCPU}, Period: period}, h.host)
 }
 
 // openFelt opens the source of the users' latencies. It uses their median: a
 // mean of few requests is dominated by the slowest.
-func (h *Host) openFelt() (throttle.Source, error) {
+func (h *Machine) openFelt() (throttle.Source, error) {
 	return requestlatency.Open(h.Felt, 0.5, []int{h.OtherCPU})
 }
 
 // sourceOf returns a policy's source. The policy feedback controls the users'
 // latency, if that is recorded.
-func (h *Host) sourceOf(policy string) (throttle.Source, error) {
+func (h *Machine) sourceOf(policy string) (throttle.Source, error) {
 	switch {
 	case policy == "feedback" && h.Felt != "":
 		return h.openFelt()
@@ -49,7 +49,7 @@ const (
 )
 
 // unit returns the unit in which the job's traffic is counted.
-func (h *Host) unit() string {
+func (h *Machine) unit() string {
 	var c throttle.Counters
 	if err := h.source.Read(&c); err == nil && len(c.CPUs) > 0 && c.CPUs[0].Width > 0 {
 		return misses
@@ -63,7 +63,7 @@ func (h *Host) unit() string {
 // counted is a source that also knows the traffic of the job's CPU.
 type counted struct {
 	throttle.Source
-	host *Host
+	host *Machine
 }
 
 // Read implements throttle.Source.
@@ -86,7 +86,7 @@ func (c *counted) Read(to *throttle.Counters) error {
 
 // traffic returns the job's traffic up to now, on a machine that does not count
 // it.
-func (h *Host) traffic() (uint64, error) {
+func (h *Machine) traffic() (uint64, error) {
 	if h.job.kind.lines {
 		return h.job.work(), nil
 	}

@@ -35,8 +35,8 @@ var background = rtsched.Task{ID: 2, Budget: time.Millisecond, Period: 100 * tim
 
 // throttled returns the control of a throttled mode. It uses the daemon's own
 // loop, policies and host.
-func throttled(policy string) func(context.Context, *Host) (func() error, error) {
-	return func(ctx context.Context, h *Host) (_ func() error, err error) {
+func throttled(policy string) func(context.Context, *Machine) (func() error, error) {
+	return func(ctx context.Context, h *Machine) (_ func() error, err error) {
 		source, err := h.sourceOf(policy)
 		if err != nil {
 			return nil, err
@@ -69,7 +69,7 @@ func throttled(policy string) func(context.Context, *Host) (func() error, error)
 }
 
 // run runs the loop until stop is called, which records what the loop did.
-func (h *Host) run(ctx context.Context, mode string, note map[string]float64, l *throttling.Loop) (stop func() error) {
+func (h *Machine) run(ctx context.Context, mode string, note map[string]float64, l *throttling.Loop) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	begin := time.Now()
@@ -97,7 +97,7 @@ func (h *Host) run(ctx context.Context, mode string, note map[string]float64, l 
 
 // renew renews the lease, without which nothing can be throttled. It ignores
 // that the previous lease has run out, which was that of another mode.
-func (h *Host) renew() error {
+func (h *Machine) renew() error {
 	err := h.host.Renew(lease)
 	if errors.Is(err, host.ErrLease) {
 		err = h.host.Renew(lease)
@@ -107,4 +107,4 @@ func (h *Host) renew() error {
 
 // Notes returns raw numbers of the control in a mode since it was set: the
 // limit, by the name of its source, and the total of what the throttle did.
-func (h *Host) Notes(m Mode) map[string]float64 { return maps.Clone(h.notes[m.Name]) }
+func (h *Machine) Notes(m Mode) map[string]float64 { return maps.Clone(h.notes[m.Name]) }

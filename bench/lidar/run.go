@@ -40,7 +40,7 @@ const job = "m_jump"
 // experiment is the task with its co-runner.
 type experiment struct {
 	Options
-	host *corunner.Host
+	host *corunner.Machine
 	task *exec.Cmd
 	to   io.WriteCloser
 	from io.Reader

@@ -45,7 +45,7 @@ type Options struct {
 // experiment is the service with its load and its co-runner.
 type experiment struct {
 	Options
-	host    *corunner.Host
+	host    *corunner.Machine
 	service *service
 	load    *exec.Cmd
 	to      io.WriteCloser

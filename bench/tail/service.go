@@ -41,7 +41,7 @@ func (p Program) env() []string {
 func Find() (Program, error) {
 	path, err := exec.LookPath("memcached")
 	if err != nil {
-		return Program{}, fmt.Errorf("the service is memcached: %w: apt-get install memcached", err)
+		return Program{}, fmt.Errorf("the service is memcached: %w (apt-get install memcached)", err)
 	}
 	return Program{Path: path}, nil
 }

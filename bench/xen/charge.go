@@ -31,7 +31,7 @@ const (
 
 // charge compares what the module charges for calls with the callee's time by
 // Xen's own accounting.
-func (b *host) charge(ctx context.Context, domid, neighbour uint16) error {
+func (b *machine) charge(ctx context.Context, domid, neighbour uint16) error {
 	if err := b.withPaid(domid, 8*time.Millisecond, 10*time.Millisecond, func() error {
 		return b.charged(ctx, domid, sampleCharged, sampleRan, func(g *domu.Server) error {
 			call := echo(g)
@@ -59,7 +59,7 @@ func (b *host) charge(ctx context.Context, domid, neighbour uint16) error {
 }
 
 // charged records what a reservation is charged while f runs, and Xen's account.
-func (b *host) charged(ctx context.Context, domid uint16, charged, ran string, f func(*domu.Server) error) (err error) {
+func (b *machine) charged(ctx context.Context, domid uint16, charged, ran string, f func(*domu.Server) error) (err error) {
 	g, err := domu.Open(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: paying})
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func (b *host) charged(ctx context.Context, domid uint16, charged, ran string, f
 }
 
 // used returns the paying reservation, and the time that a domain has run.
-func (b *host) used(domid uint16) (vlib.Reservation, time.Duration, error) {
+func (b *machine) used(domid uint16) (vlib.Reservation, time.Duration, error) {
 	r, err := b.module.Reservation(paying)
 	if err != nil {
 		return r, 0, err

@@ -36,8 +36,8 @@ const (
 	sampleEvaderCharged = "evader_charged"    // its budget ends
 )
 
-// host is the machine as Dom0 sees it, with what was measured.
-type host struct {
+// machine is the machine as Dom0 sees it, with what was measured.
+type machine struct {
 	Samples
 	xen    *xenctl.Handle
 	module *vlib.Module // nil without the module, or under another scheduler
@@ -49,7 +49,7 @@ const background = "_background"
 // Dom0Module runs in Dom0 under a scheduler. It measures what applies to that
 // scheduler, and writes the Samples as one JSON object.
 func Dom0Module(ctx context.Context, scheduler string, out io.Writer) (err error) {
-	b := &host{Samples: make(Samples)}
+	b := &machine{Samples: make(Samples)}
 	if err := boot(b.Samples); err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func Dom0Module(ctx context.Context, scheduler string, out io.Writer) (err error
 }
 
 // ofModule measures what only the module has.
-func (b *host) ofModule(ctx context.Context) (err error) {
+func (b *machine) ofModule(ctx context.Context) (err error) {
 	if b.module, err = vlib.Open(b.xen); err != nil {
 		return err
 	}

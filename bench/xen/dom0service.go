@@ -21,7 +21,7 @@ import (
 // Dom0Service runs in Dom0 under a scheduler, and writes the Samples as one JSON
 // object.
 func Dom0Service(ctx context.Context, scheduler string, out io.Writer) (err error) {
-	b := &host{Samples: make(Samples)}
+	b := &machine{Samples: make(Samples)}
 	if b.xen, err = xenctl.Open(); err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func Dom0Service(ctx context.Context, scheduler string, out io.Writer) (err erro
 }
 
 // serve starts memcached in its domain, and connects to it when it listens.
-func (b *host) serve(ctx context.Context) (stop func() error, _ *tail.Generator, err error) {
+func (b *machine) serve(ctx context.Context) (stop func() error, _ *tail.Generator, err error) {
 	stop, err = run(ctx, b.xen, measured, time.Millisecond, "sh", "-c", runMemcached)
 	if err != nil {
 		return nil, nil, err
@@ -88,7 +88,7 @@ const (
 )
 
 // served measures the service for a while.
-func (b *host) served(g *tail.Generator, name string) error {
+func (b *machine) served(g *tail.Generator, name string) error {
 	before, from, err := b.around(name)
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ func (b *host) served(g *tail.Generator, name string) error {
 
 // around returns the service's reservation, in the setting that has one, and the
 // time that its neighbours have run.
-func (b *host) around(name string) (r vlib.Reservation, neighbours time.Duration, err error) {
+func (b *machine) around(name string) (r vlib.Reservation, neighbours time.Duration, err error) {
 	if name == reserved {
 		if r, err = b.module.Reservation(paying); err != nil {
 			return r, 0, err

@@ -19,7 +19,7 @@ const paying = 1
 // gated counts calls to a domain that runs only for calls, which a reservation
 // pays for. Before, it counts calls to the same domain while it always runs. It
 // counts libxenvchan before and after both.
-func (b *host) gated(ctx context.Context, domid uint16) error {
+func (b *machine) gated(ctx context.Context, domid uint16) error {
 	if err := vchan(ctx, domid, b.Samples); err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (b *host) gated(ctx context.Context, domid uint16) error {
 	return vchan(ctx, domid, b.Samples)
 }
 
-func (b *host) countEcho(ctx context.Context, domid uint16, name string, reservation uint32) (err error) {
+func (b *machine) countEcho(ctx context.Context, domid uint16, name string, reservation uint32) (err error) {
 	g, err := domu.Open(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: transport.Reservation(reservation)})
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (b *host) countEcho(ctx context.Context, domid uint16, name string, reserva
 
 // withPaid makes a reservation and lets the domain run only for calls while f
 // runs.
-func (b *host) withPaid(domid uint16, budget, period time.Duration, f func() error) (err error) {
+func (b *machine) withPaid(domid uint16, budget, period time.Duration, f func() error) (err error) {
 	if err := b.module.Reserve(paying, budget, period); err != nil {
 		return err
 	}
@@ -61,4 +61,4 @@ func (b *host) withPaid(domid uint16, budget, period time.Duration, f func() err
 }
 
 // listens lets a domain run only for calls.
-func (b *host) listens(domid uint16) error { return b.module.SetDomain(domid, vlib.Listens, 0) }
+func (b *machine) listens(domid uint16) error { return b.module.SetDomain(domid, vlib.Listens, 0) }

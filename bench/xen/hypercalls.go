@@ -28,7 +28,7 @@ const (
 
 // hypercalls counts CALL in Dom0 and LISTEN in domain domid, where it starts the
 // listener.
-func (b *host) hypercalls(ctx context.Context, domid uint16) (err error) {
+func (b *machine) hypercalls(ctx context.Context, domid uint16) (err error) {
 	if err := b.count(sampleDom0Xen, func() error { return version(b.xen) }); err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (b *host) hypercalls(ctx context.Context, domid uint16) (err error) {
 	return nil
 }
 
-func (b *host) callListener(ctx context.Context, domid uint16) (err error) {
+func (b *machine) callListener(ctx context.Context, domid uint16) (err error) {
 	store, err := xenstore.Open(ctx)
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func (b *host) callListener(ctx context.Context, domid uint16) (err error) {
 }
 
 // countRefused counts a CALL that fails at the last possible check.
-func (b *host) countRefused(domid uint16, local uint32) error {
+func (b *machine) countRefused(domid uint16, local uint32) error {
 	const hypercall, call = 55, 3 // vlib_op, VLIB_OP_call
 	args := [5]uint64{call, uint64(domid)<<32 | uint64(local), notAllowed, uint64(time.Second), 1}
 	return b.count(sampleCallRefused, func() error {
@@ -121,7 +121,7 @@ func (b *host) countRefused(domid uint16, local uint32) error {
 
 // countCalls counts CALL to a listening domain, whose gate it opens, and CALL to
 // a domain that already serves a call.
-func (b *host) countCalls(domid uint16, local uint32) error {
+func (b *machine) countCalls(domid uint16, local uint32) error {
 	time.Sleep(batchGathers) // the gate closes
 	request := vlib.Request{Domain: domid, Port: local}
 	for i := range singleCalls {

@@ -45,7 +45,7 @@ const (
 var serviceSettings = map[string][]setting{
 	schedVlib: {
 		noCap,
-		{reserved, func(_ context.Context, b *host) error {
+		{reserved, func(_ context.Context, b *machine) error {
 			return errors.Join(b.module.Reserve(paying, serviceBudget, servicePeriod), b.module.Adopt(measured, paying))
 		}},
 	},

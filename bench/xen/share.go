@@ -19,7 +19,7 @@ const shareWindow = 2 * time.Second
 // shares measures the foreground time of a spinning domain with a fifth of a CPU,
 // beside another that spins. It also measures by how much it ran past its
 // budget at most, for several budgets.
-func (b *host) shares(ctx context.Context, domid, neighbour uint16) (err error) {
+func (b *machine) shares(ctx context.Context, domid, neighbour uint16) (err error) {
 	for _, d := range []uint16{domid, neighbour} {
 		stop, err := spin(ctx, b.xen, d)
 		if err != nil {
@@ -36,7 +36,7 @@ func (b *host) shares(ctx context.Context, domid, neighbour uint16) (err error) 
 }
 
 // share appends the samples with a fifth of a period.
-func (b *host) share(domid uint16, period time.Duration) (err error) {
+func (b *machine) share(domid uint16, period time.Duration) (err error) {
 	if err := b.module.Reserve(paying, period/5, period); err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (b *host) share(domid uint16, period time.Duration) (err error) {
 }
 
 // overshoot records the largest overrun since the last reading.
-func (b *host) overshoot() error {
+func (b *machine) overshoot() error {
 	cpu, err := b.module.CPU(guestCPU)
 	if err != nil {
 		return err

@@ -39,28 +39,28 @@ const (
 // setting is one way to give the task's domain its share.
 type setting struct {
 	name  string
-	apply func(ctx context.Context, b *host) error
+	apply func(ctx context.Context, b *machine) error
 }
 
 const uncapped = "uncapped"
 
-var noCap = setting{uncapped, func(context.Context, *host) error { return nil }}
+var noCap = setting{uncapped, func(context.Context, *machine) error { return nil }}
 
 // settings of each scheduler. The records of [sampleWakeup] have their names.
 var settings = map[string][]setting{
-	schedVlib: {{reserved, func(_ context.Context, b *host) error {
+	schedVlib: {{reserved, func(_ context.Context, b *machine) error {
 		return errors.Join(b.module.Reserve(paying, taskBudget, taskPeriod), b.module.Adopt(measured, paying))
 	}}},
 	schedCredit2: {
 		noCap,
-		{"others_capped", func(ctx context.Context, _ *host) error {
+		{"others_capped", func(ctx context.Context, _ *machine) error {
 			return errors.Join(credit2Cap(ctx, firstSpins, 45), credit2Cap(ctx, secondSpins, 45))
 		}},
-		{"task_capped", func(ctx context.Context, _ *host) error {
+		{"task_capped", func(ctx context.Context, _ *machine) error {
 			return errors.Join(credit2Cap(ctx, firstSpins, 0), credit2Cap(ctx, secondSpins, 0), credit2Cap(ctx, measured, 10))
 		}},
 	},
-	schedRTDS: {{reserved, func(ctx context.Context, _ *host) error {
+	schedRTDS: {{reserved, func(ctx context.Context, _ *machine) error {
 		return errors.Join(rtds(ctx, measured, taskBudget), rtds(ctx, firstSpins, 4*taskBudget), rtds(ctx, secondSpins, 4*taskBudget))
 	}}},
 }
@@ -86,7 +86,7 @@ func xl(ctx context.Context, args ...string) error {
 
 // wakeup measures how late a periodic task wakes beside two spinning domains, with
 // each setting of a scheduler.
-func (b *host) wakeup(ctx context.Context, scheduler string) (err error) {
+func (b *machine) wakeup(ctx context.Context, scheduler string) (err error) {
 	for _, domid := range []uint16{firstSpins, secondSpins} {
 		stop, err := spin(ctx, b.xen, domid)
 		if err != nil {

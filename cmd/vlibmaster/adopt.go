@@ -18,21 +18,21 @@ import (
 func adoptCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "adopt",
-		Usage:     "let a domain run on a reservation, and beyond that on time that nobody reserved",
+		Usage:     "give a domain a reservation; beyond it, the domain runs on unreserved time",
 		ArgsUsage: "DOMAIN",
-		Description: `The domain, in which nothing of ours needs to run, has --budget of CPU time in
-every --period whatever the others do, and more when nobody who has budget wants
-the CPU. Repeated with other numbers, it changes them. It holds for the domain's
-UUID: also when the domain is started anew.
+		Description: `The domain has --budget of CPU time in every --period whatever other domains do,
+and more while no domain with budget needs the CPU. It needs no software of this
+project. Repeat the command to change budget and period. The reservation belongs to
+the domain's UUID and remains when the domain is restarted.
 
    vlibmaster adopt web --budget 10ms --period 100ms
 
-A reservation that would not fit beside the others is refused with the one that
-would come too late, and with the budget that would fit.`,
+A reservation that does not fit beside the others is refused. The error names the
+reservation that would be late and the largest budget that fits.`,
 		Flags: []cli.Flag{
 			&cliflag.Duration{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},
 			&cliflag.Duration{Name: "period", Required: true, Usage: "in every such `TIME`, for example 100ms"},
-			&cli.StringFlag{Name: "class", Usage: "`CLASS`: batch gives up background time when memory is slow for others, critical does not; default: as it is, or batch"},
+			&cli.StringFlag{Name: "class", Usage: "`CLASS`: batch loses background time when memory is slow for others, critical does not; default: unchanged, or batch"},
 			jsonFlag(""), runDirFlag(),
 		},
 		Action: adoptAction,
@@ -42,9 +42,9 @@ would come too late, and with the budget that would fit.`,
 func releaseCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "release",
-		Usage:       "let a domain run as if it never had been adopted",
+		Usage:       "take a domain's reservation away",
 		ArgsUsage:   "DOMAIN",
-		Description: "Takes the domain's reservation back. A domain that does not run is meant by its\nname or UUID: 'vlibmaster ps' shows them.",
+		Description: "The domain then runs as before 'vlibmaster adopt'. Name a domain that does not run\nby its name or UUID, which 'vlibmaster ps' shows.",
 		Flags:       []cli.Flag{jsonFlag(""), runDirFlag()},
 		Action:      releaseAction,
 	}

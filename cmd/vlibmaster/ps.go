@@ -17,25 +17,26 @@ import (
 func psCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "ps",
-		Usage: "show all reservations, and what was used of them",
-		Description: `A reservation is held by a domain that was adopted, by threads of this system
-('vlibmaster run' and the like), or by nothing: it pays for the calls that a rule
-allows (CLASS calls, NAME the rule). Threads pay for the domains that they call too.
-The CLASS of a domain says whether the throttle takes its background time.
-Times are since the reservation was made: FOREGROUND on its budget, BACKGROUND
-beyond it, on time that no other had reserved, THROTTLED while the throttle kept it
-from running in background. LEFT is what is left of the budget now.
+		Usage: "show all reservations and their use",
+		Description: `The holder of a reservation is an adopted domain, threads of this system (of
+'vlibmaster run', for example), or nothing: then it pays for the calls that a rule
+allows (CLASS calls, and NAME is the rule). Threads also pay for the domains that
+they call. The CLASS of a domain says whether the throttle takes its background time.
+Times are since the reservation was made: FOREGROUND within its budget, BACKGROUND
+beyond it on unreserved time, THROTTLED while the throttle took background time. LEFT
+is the rest of the budget now.
 
-The throttle's line, where one runs: where the latency of memory comes from, what
-decides, the latency, and whether background time is given away.
+The throttle's line: the source of memory latency, the policy, the latency, and
+whether CPUs idle in background.
 
-CALLED are the vLib OSes that users other than root may call by this daemon:
-open channels, calls that wait for their turn, calls that a rule allowed, those
-of them that failed, and calls that no rule allows. A wedged one has not come back from a call that was given up.
+CALLED are the vLib OSes that users other than root may call through this daemon:
+open channels, waiting calls, calls that a rule allowed, failed ones of those, and
+calls that no rule allows. A wedged vLib OS has not returned from a call that was
+abandoned.
 
-A domain that is absent stands in the configuration, and there has been none of
-that name, number or UUID. One "without it" runs, but not on its reservation: the
-reason follows, and it is tried again twice a second.`,
+A domain is absent if it is configured and no domain has that name, number or UUID. A
+domain "without it" runs, but not on its reservation: the reason follows, and the
+master tries again twice a second.`,
 		Flags:  []cli.Flag{jsonFlag(""), runDirFlag()},
 		Action: psAction,
 	}

@@ -20,13 +20,14 @@ import (
 func runCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "run",
-		Usage:     "run a command on a reservation that also pays for what it calls",
+		Usage:     "run a command on a reservation that also pays for its calls",
 		ArgsUsage: "-- CMD [ARG…]",
-		Description: `CMD, with all that it starts, has --budget of CPU time in every --period, of which
-its calls to DOMAINs are paid too: what the domain uses for a call is used of the
-same budget. With budget it is a real-time process, before those of longer
-periods and all ordinary ones; without, it has what nobody else wants, and so has
-who it calls. The reservation ends with the last process.
+		Description: `CMD and the processes that it starts have --budget of CPU time in every --period.
+Calls to DOMAIN are paid from the same budget: the CPU time of the domain for a call
+counts as theirs. While there is budget they are real-time processes, before those of
+longer periods and before all ordinary ones; without budget they, and the domains that
+they call, run on time that nothing else needs. The reservation ends with the last
+process.
 
    vlibmaster run --budget 10ms --period 100ms --calls db -- ./tool
 
@@ -36,7 +37,7 @@ run in its cgroup: vlibmaster cgroup run db -- vlib-server --transport native --
 		Flags: []cli.Flag{
 			&cliflag.Duration{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},
 			&cliflag.Duration{Name: "period", Required: true, Usage: "in every such `TIME`, for example 100ms"},
-			&cli.StringSliceFlag{Name: "calls", Usage: "it may call this `DOMAIN`: a number, a name or a UUID; may be repeated"},
+			&cli.StringSliceFlag{Name: "calls", Usage: "allow calls to `DOMAIN`: a number, a name or a UUID; may be repeated"},
 			runDirFlag(),
 		},
 		Action: runAction,

@@ -64,7 +64,7 @@ func startRogue(ts *testscript.TestScript, name string) {
 }
 
 // replyID is the offset of the answer's number in the channel header, see
-// docs/channel.md.
+// docs/reference/channel.md.
 const replyID = 0x480
 
 func lie(l *native.Listener) error {

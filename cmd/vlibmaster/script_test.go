@@ -67,7 +67,7 @@ func TestScripts(t *testing.T) {
 			"get":        get,
 			"shows":      shows,
 			"nothing":    nothing,
-			"nobody":     asNobody,
+			"user":       asUser,
 			// try COMMAND ARG… runs what may fail.
 			"try": func(ts *testscript.TestScript, _ bool, args []string) { ts.Exec(args[0], args[1:]...) },
 		},

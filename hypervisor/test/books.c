@@ -31,7 +31,7 @@ static s_time_t most(const struct account *a)
 
 void books_run(struct cpu *c, struct task *t, s_time_t to)
 {
-    struct account *a = sim_payer(t);
+    struct account *a = sim_account_of(t);
     s_time_t used = to - sim.now;
 
     if ( t->work != VLIB_NEVER )
@@ -58,7 +58,7 @@ void books_denied(const struct cpu *c, s_time_t denied)
     for ( i = 0; i < sim.tasks; i++ )
     {
         struct task *t = &sim.task[i];
-        struct account *a = sim_payer(t);
+        struct account *a = sim_account_of(t);
 
         if ( t->vlib.queue != &c->queue || !t->vlib.ready.queued ||
              t->vlib.foreground || t->vlib.spared )
@@ -73,7 +73,7 @@ void books_deschedule(const struct vlib_entity *last)
 {
     task_of(last)->spent.deschedules++;
     if ( last->account )
-        sim_payer(task_of(last))->spent.deschedules++;
+        sim_account_of(task_of(last))->spent.deschedules++;
 }
 
 static void compare(const char *what, unsigned int n,

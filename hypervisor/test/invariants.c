@@ -10,7 +10,7 @@ static const struct vlib_node *root(const struct vlib_node *n)
     return n;
 }
 
-static const struct vlib_account *pays(const struct task *t)
+static const struct vlib_account *account_of(const struct task *t)
 {
     if ( t->vlib.account )
         return t->vlib.account;
@@ -19,7 +19,7 @@ static const struct vlib_account *pays(const struct task *t)
 
 static bool has_budget(const struct task *t)
 {
-    const struct vlib_account *a = pays(t);
+    const struct vlib_account *a = account_of(t);
 
     return a && cpumask_test_cpu(t->cpu, &a->admitted) &&
            vlib_server_left(&a->server, sim.now) > 0;
@@ -27,7 +27,7 @@ static bool has_budget(const struct task *t)
 
 static bool holder_elsewhere(const struct task *t)
 {
-    const struct vlib_account *a = pays(t);
+    const struct vlib_account *a = account_of(t);
 
     return a->holder && a->holder->queue != t->vlib.queue;
 }
@@ -57,13 +57,13 @@ static void queued(const struct cpu *c, const struct task *t)
     }
     if ( has_budget(t) )
         CHECK(holder_elsewhere(t), "task %u has budget", n);
-    if ( !pays(t) || !cpumask_test_cpu(t->cpu, &pays(t)->admitted) )
+    if ( !account_of(t) || !cpumask_test_cpu(t->cpu, &account_of(t)->admitted) )
         CHECK(!e->refill.queued && !contends, "task %u", n);
     else
         CHECK(e->refill.queued != contends, "task %u waits wrongly", n);
     if ( e->refill.queued )
         CHECK(e->refill.key > sim.now &&
-              e->refill.key <= vlib_server_next(&pays(t)->server),
+              e->refill.key <= vlib_server_next(&account_of(t)->server),
               "task %u: refill at %ld", n, e->refill.key);
 }
 
@@ -77,12 +77,12 @@ static void running(const struct cpu *c, const struct task *t)
           "task %u", n);
     if ( e->foreground )
     {
-        CHECK(has_budget(t) && pays(t)->holder == e, "task %u", n);
+        CHECK(has_budget(t) && account_of(t)->holder == e, "task %u", n);
         if ( !c->queue.foreground.first )
             return;
         other = container_of(c->queue.foreground.first, struct vlib_entity,
                              ready);
-        CHECK(pays(t)->server.period <= other->ready.key, "task %u", n);
+        CHECK(account_of(t)->server.period <= other->ready.key, "task %u", n);
         return;
     }
     CHECK(!c->queue.foreground.first,
@@ -202,7 +202,7 @@ static void budget_passing(const struct cpu *c)
         if ( t->vlib.queue != &c->queue || t->vlib.foreground ||
              !has_budget(t) || holder_elsewhere(t) )
             continue;
-        CHECK(vlib_server_left(&pays(t)->server, sim.now - sim.late) <= 0,
+        CHECK(vlib_server_left(&account_of(t)->server, sim.now - sim.late) <= 0,
               "task %u has budget", i);
     }
 }
@@ -222,7 +222,7 @@ void invariants_passing(struct cpu *c, s_time_t to)
         background_passing(c, e, to);
     else
     {
-        const struct vlib_account *a = pays(task_of(e));
+        const struct vlib_account *a = account_of(task_of(e));
 
         CHECK(a->holder == e, "account %u is shared", a->id);
         CHECK(vlib_server_left(&a->server, to) - (to - q->since) >=

@@ -414,7 +414,7 @@ static void at_once(void)
     machine_run(1000 * MS);
     note("all holds end");
     for ( d = CALLEES; d < CALLEES_END; d++ )
-        CHECK(!told(d)->open, "the hold of domain %u goes on", d);
+        CHECK(!told(d)->open, "the hold of domain %u has not ended", d);
     all_gates();
     for ( d = CALLEES; d < CALLEES_END; d++ )
         flags(d, 0, VLIB_DOMAIN_closed);

@@ -45,7 +45,7 @@ static bool hasty(void)
     return !server.tires && seed_chance(&seed, 40);
 }
 
-static uint64_t paid[CLIENTS], calls, served;
+static uint64_t charged[CLIENTS], calls, served;
 
 static void show(void)
 {
@@ -95,7 +95,7 @@ static void step_client(unsigned int c)
         }
         if ( k->outstanding )
         {
-            issue(c, k->asked); /* the late answer is awaited and paid */
+            issue(c, k->asked); /* the late answer is awaited and charged */
             k->at = WAITS;
         }
         else if ( k->asked == REQUESTS )
@@ -259,8 +259,8 @@ static void check(void)
                   client[c].answered >= call->request,
                   "request %lu of client %u is done unserved", call->request,
                   c);
-            paid[c] += call->cost.foreground;
-            CHECK(paid[c] <= world.r[c].account.usage.foreground,
+            charged[c] += call->cost.foreground;
+            CHECK(charged[c] <= world.r[c].account.usage.foreground,
                   "client %u was charged twice", c);
         }
 }
@@ -284,7 +284,7 @@ static void run(uint64_t number)
     world_init();
     memset(client, 0, sizeof(client));
     memset(&server, 0, sizeof(server));
-    memset(paid, 0, sizeof(paid));
+    memset(charged, 0, sizeof(charged));
     server.tires = seed_chance(&seed, 20);
     for ( steps = 0; !ended() && steps < 20000; steps++ )
     {

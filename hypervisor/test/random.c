@@ -133,7 +133,7 @@ static void readmit_jobs(void)
 
     for ( i = 0; i < sim.tasks; i++ )
         if ( sim.task[i].job )
-            sim_attach(&sim.task[i], sim_payer(&sim.task[i]));
+            sim_attach(&sim.task[i], sim_account_of(&sim.task[i]));
 }
 
 static void operate(struct seed *s)

@@ -60,7 +60,7 @@ struct task *sim_sibling(struct task *of, unsigned int cpu, struct account *a)
     return add_task(cpu, a, of->vlib.control, of->vlib.groups);
 }
 
-struct account *sim_payer(const struct task *t)
+struct account *sim_account_of(const struct task *t)
 {
     if ( t->vlib.account )
         return container_of(t->vlib.account, struct account, vlib);

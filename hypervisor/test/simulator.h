@@ -120,7 +120,7 @@ static inline struct task *task_of(const struct vlib_entity *e)
 }
 
 /* The account that is charged for t; or NULL. */
-struct account *sim_payer(const struct task *t);
+struct account *sim_account_of(const struct task *t);
 
 /* Records which task ran up to a time, was denied, or was taken off. */
 void books_run(struct cpu *c, struct task *t, s_time_t to);

@@ -19,25 +19,45 @@ const (
 	cellWords   = 25
 )
 
-// pages are all Markdown files of the repository, by path.
-func pages(t *testing.T) map[string]string {
+// eachFile calls visit for every file of the repository.
+func eachFile(t *testing.T, visit func(path string)) {
 	t.Helper()
-	all := make(map[string]string)
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".." || d.Name() == "out" || d.Name() == "bin"):
 			return fs.SkipDir
-		case d.IsDir() || filepath.Ext(path) != ".md":
-			return nil
+		case d.Type().IsRegular():
+			visit(path)
 		}
-		text, err := os.ReadFile(path)
-		all[path] = string(text)
-		return err
+		return nil
 	})
-	if err != nil || len(all) < 20 {
-		t.Fatal(len(all), "pages;", err)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// pages are all Markdown files of the repository, by path.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	all := make(map[string]string)
+	eachFile(t, func(path string) {
+		if filepath.Ext(path) == ".md" {
+			all[path] = readFile(t, path)
+		}
+	})
+	if len(all) < 20 {
+		t.Fatal(len(all), "pages")
 	}
 	return all
 }
@@ -84,10 +104,7 @@ func TestPathsInPagesExist(t *testing.T) {
 
 // Go code of a page is a part of a tested example, or a program whose main is one.
 func TestGoCodeOfPagesIsTested(t *testing.T) {
-	examples, err := os.ReadFile("../../example_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	examples := readFile(t, "../../example_test.go")
 	block := regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 	body := regexp.MustCompile(`(?s)\nfunc main\(\) \{\n(.*)\}\n`)
 	for path, text := range pages(t) {
@@ -96,11 +113,23 @@ func TestGoCodeOfPagesIsTested(t *testing.T) {
 			if whole := body.FindStringSubmatch(code); whole != nil {
 				code = whole[1]
 			}
-			if !strings.Contains(string(examples), code) {
+			if !strings.Contains(examples, code) {
 				t.Errorf("%s: not in example_test.go: %s", path, code)
 			}
 		}
 	}
+}
+
+// A page that a file names, in a comment or a message, is there.
+func TestNamedPagesExist(t *testing.T) {
+	name := regexp.MustCompile(`\bdocs/[\w/-]+\.md`)
+	eachFile(t, func(path string) {
+		for _, page := range name.FindAllString(readFile(t, path), -1) {
+			if _, err := os.Stat("../../" + page); err != nil {
+				t.Errorf("%s: there is no %s", path, page)
+			}
+		}
+	})
 }
 
 // docs/README.md leads to every page of docs.

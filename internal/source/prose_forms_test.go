@@ -68,9 +68,8 @@ var names = map[string]string{
 
 // notYet are the rooms whose text is still to be rewritten. It gets shorter.
 var notYet = []string{
-	"bench", "cmd/vlibbench", "cmd/vliblab", "cmd/vlibmaster", "docs", "dom0", "domu-server", "evtchn", "grant", "hypervisor", "internal",
-	"lab", "packaging", "reservation", "rtsched", "throttle", "vlibcall", "xenctl",
-	"README.md", "Makefile", ".golangci.yml",
+	"bench", "cmd/vlibbench", "cmd/vliblab", "cmd/vlibmaster", "docs", "dom0", "lab", "packaging", "reservation",
+	"throttle/bussim/turns_test.go", "vlibcall", "README.md",
 }
 
 // usual are names with such words that are Xen's own or plain English.

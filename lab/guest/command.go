@@ -29,7 +29,7 @@ const outputGrace = time.Second
 
 // run runs the job's command and returns its exit status. The command's output has
 // been sent when run returns. An error is one of the connection to the host.
-func (h *host) run(job *labproto.Job) (int, error) {
+func (h *hostConn) run(job *labproto.Job) (int, error) {
 	env := append(environment[:len(environment):len(environment)], job.Env...)
 	path, err := lookPath(job.Args[0])
 	if err != nil {
@@ -65,7 +65,7 @@ type startError struct{ err error }
 
 func (e *startError) Error() string { return e.err.Error() }
 
-func (h *host) runPipes(cmd *exec.Cmd, stdin bool) error {
+func (h *hostConn) runPipes(cmd *exec.Cmd, stdin bool) error {
 	cmd.Stdout, cmd.Stderr = h.Writer(labproto.KindStdout), h.Writer(labproto.KindStderr)
 	var in io.WriteCloser
 	if stdin {
@@ -85,7 +85,7 @@ func (h *host) runPipes(cmd *exec.Cmd, stdin bool) error {
 
 // feed passes the host's input to the command until the host ends it. It runs as
 // long as the machine: a Receive cannot be interrupted.
-func (h *host) feed(in io.WriteCloser, resize func(labproto.Window)) {
+func (h *hostConn) feed(in io.WriteCloser, resize func(labproto.Window)) {
 	open := true
 	for {
 		f, err := h.Receive()

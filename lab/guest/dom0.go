@@ -23,16 +23,16 @@ const consoleDir = "/var/log/xen/console"
 // logTail limits how much of a domain's console is sent to the host, in bytes.
 const logTail = 16 << 10
 
-// host is the connection to the lab's host, with the current stage and the domains
+// hostConn is the connection to the lab's host, with the current stage and the domains
 // that have been created.
-type host struct {
+type hostConn struct {
 	*labproto.Conn
 	stage   string
 	domains []domain
 }
 
 // enter tells the host which stage begins.
-func (h *host) enter(format string, args ...any) error {
+func (h *hostConn) enter(format string, args ...any) error {
 	h.stage = fmt.Sprintf(format, args...)
 	return h.Send(labproto.KindStage, []byte(h.stage))
 }
@@ -49,7 +49,7 @@ func dom0(params map[string]string) error {
 	if err != nil {
 		return err
 	}
-	h := &host{Conn: labproto.NewConn(port)}
+	h := &hostConn{Conn: labproto.NewConn(port)}
 	if err := h.SendJSON(labproto.KindHello, hello()); err != nil {
 		return fmt.Errorf("say hello: %w", err)
 	}
@@ -77,7 +77,7 @@ func dom0(params map[string]string) error {
 }
 
 // fail tells the host why the command cannot run.
-func (h *host) fail(err error) error {
+func (h *hostConn) fail(err error) error {
 	h.sendLogs()
 	if err := h.SendJSON(labproto.KindFailed, labproto.Failed{Awaited: h.stage, Error: err.Error()}); err != nil {
 		return err
@@ -86,7 +86,7 @@ func (h *host) fail(err error) error {
 }
 
 // linger waits for the host to end the machine, so that sent data is not lost.
-func (h *host) linger() error {
+func (h *hostConn) linger() error {
 	time.Sleep(5 * time.Second)
 	return nil
 }
@@ -110,7 +110,7 @@ func hello() labproto.Hello {
 
 // prepare carries the host's plan out, until the machine may be saved. It returns
 // the job, which the host sends then.
-func (h *host) prepare(mods *loader) (*labproto.Job, error) {
+func (h *hostConn) prepare(mods *loader) (*labproto.Job, error) {
 	var plan labproto.Plan
 	if err := h.receive(labproto.KindPlan, &plan); err != nil {
 		return nil, err
@@ -135,7 +135,7 @@ func (h *host) prepare(mods *loader) (*labproto.Job, error) {
 }
 
 // receive waits for the next message, which must be of a kind.
-func (h *host) receive(kind labproto.Kind, v any) error {
+func (h *hostConn) receive(kind labproto.Kind, v any) error {
 	frame, err := h.Receive()
 	if err != nil {
 		return fmt.Errorf("receive a frame of kind %d: %w", kind, err)
@@ -147,7 +147,7 @@ func (h *host) receive(kind labproto.Kind, v any) error {
 }
 
 // begin prepares a machine for the job's command.
-func (h *host) begin(job *labproto.Job) error {
+func (h *hostConn) begin(job *labproto.Job) error {
 	if err := h.enter("copying files to Dom0"); err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (h *host) begin(job *labproto.Job) error {
 
 // startXen starts what Dom0 needs to create domains. If a scheduler is named, Xen
 // must run under it.
-func (h *host) startXen(mods *loader, scheduler string) error {
+func (h *hostConn) startXen(mods *loader, scheduler string) error {
 	if err := h.enter("starting xenstored"); err != nil {
 		return err
 	}
@@ -216,7 +216,7 @@ func program(name string, args ...string) error {
 
 // sendLogs sends the end of each domain's console. It skips a domain without one,
 // and ignores errors, because the machine is about to end.
-func (h *host) sendLogs() {
+func (h *hostConn) sendLogs() {
 	for _, d := range h.domains {
 		text, err := readTail(filepath.Join(consoleDir, "guest-"+d.name+".log"), logTail)
 		if err != nil {

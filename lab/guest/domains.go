@@ -24,7 +24,7 @@ const pollDomain = 50 * time.Millisecond
 
 // createDomains creates the plan's domains and waits until each waits for the run's
 // files.
-func (h *host) createDomains(plan *labproto.Plan) error {
+func (h *hostConn) createDomains(plan *labproto.Plan) error {
 	if len(plan.Domains) == 0 {
 		return nil
 	}
@@ -66,7 +66,7 @@ func (h *host) createDomains(plan *labproto.Plan) error {
 
 // startDomains waits until each domain has the run's files and, unless waitSeconds
 // is 0, until its server is announced.
-func (h *host) startDomains(waitSeconds int) error {
+func (h *hostConn) startDomains(waitSeconds int) error {
 	for _, d := range h.domains {
 		if err := h.enter("copying files to %s", d.name); err != nil {
 			return err
@@ -118,7 +118,7 @@ func (d domain) await(what string, limit time.Duration, there func() bool) error
 }
 
 // waitServer waits until the server in a domain is announced.
-func (h *host) waitServer(d domain, limit time.Duration) error {
+func (h *hostConn) waitServer(d domain, limit time.Duration) error {
 	if err := h.enter("waiting for the server in %s", d.name); err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // runTerminal runs a command as the leader of a session on a new terminal.
-func (h *host) runTerminal(cmd *exec.Cmd, size labproto.Window) error {
+func (h *hostConn) runTerminal(cmd *exec.Cmd, size labproto.Window) error {
 	master, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: size.Rows, Cols: size.Cols})
 	if err != nil {
 		return &startError{err}

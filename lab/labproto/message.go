@@ -29,7 +29,7 @@ type Plan struct {
 	// Scheduler is the one that Xen must run under, "" for any.
 	Scheduler string `json:"scheduler,omitempty"`
 	// Domains are created in this order.
-	Domains []Domain `json:"domains,omitempty"`
+	Domains []DomU `json:"domains,omitempty"`
 	// Kernel and Ramdisk are what the domains boot, as paths in Dom0. The
 	// files of Ramdisk are concatenated in their order.
 	Kernel  string   `json:"kernel,omitempty"`
@@ -57,8 +57,8 @@ type Job struct {
 	Logs bool `json:"logs,omitempty"`
 }
 
-// Domain is a guest to create.
-type Domain struct {
+// DomU is a guest to create.
+type DomU struct {
 	Name string `json:"name"`
 	// Config is the xl configuration without name, kernel and ramdisk.
 	Config string `json:"config"`

@@ -42,7 +42,7 @@ const (
 )
 
 // Header is the first page of a channel. Little-endian; offsets are golden in
-// header_test.go and listed in docs/channel.md. What one side polls and the other
+// header_test.go and listed in docs/reference/channel.md. What one side polls and the other
 // side writes share a cache line with the payload behind it, in 128-byte pairs,
 // because the adjacent-line prefetcher fetches pairs.
 //

@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// The offsets of docs/channel.md. A change here is a change of Revision.
+// The offsets of docs/reference/channel.md. A change here is a change of Revision.
 func TestHeaderLayout(t *testing.T) {
 	var h Header
 	for _, f := range []struct {

@@ -71,7 +71,7 @@ type ClientEndpoint interface {
 }
 
 // Payment says when the reservation of a channel pays for what the peer's
-// domain executes (docs/scheduling.md). Requests have the channel's numbers.
+// domain executes (docs/explanation/scheduling.md). Requests have the channel's numbers.
 type Payment interface {
 	// Begin signals the peer as Notify does. From then on the reservation pays,
 	// until the server has served the request, for at most timeout (0: as long

@@ -169,7 +169,7 @@ func TestRestartedDomainIsOnItsReservationAgain(t *testing.T) {
 	host.Run(t, "xl", "destroy", "again")
 	testkit.Eventually(t, "the master notices that it is destroyed", func() bool { return adopted(t, "again").On() == "" })
 	host.Run(t, "xl", "create", guest)
-	if second := on("the domain that was made anew is adopted", 5*ms); second == first {
+	if second := on("the recreated domain is adopted", 5*ms); second == first {
 		t.Errorf("the new domain also has the number %s", second)
 	}
 	write(config, "[[adopt]]\ndomain = '"+uuid+"'\nbudget = '8ms'\nperiod = '50ms'\n")

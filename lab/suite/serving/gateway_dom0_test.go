@@ -19,8 +19,8 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// nobody runs vlibmaster as a user who may not use Xen.
-func nobody(t *testing.T, args ...string) (string, int) {
+// asNobody runs vlibmaster as the user nobody, without access to Xen.
+func asNobody(t *testing.T, args ...string) (string, int) {
 	t.Helper()
 	c := exec.Command("vlibmaster", args...)
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
@@ -34,7 +34,7 @@ func nobody(t *testing.T, args ...string) (string, int) {
 // answers fails unless a call of the user nobody has the status and the output.
 func answers(t *testing.T, status int, words string, args ...string) {
 	t.Helper()
-	out, got := nobody(t, args...)
+	out, got := asNobody(t, args...)
 	t.Logf("%v: status %d", args, got)
 	if got != status || !strings.Contains(out, words) {
 		t.Errorf("%v: status %d, want %d with %q:\n%s", args, got, status, words, out)

@@ -8,7 +8,7 @@ import (
 )
 
 // Page is a channel's header page as a peer sees it that breaks the protocol:
-// words at the offsets of docs/channel.md, to be written in any order and at any
+// words at the offsets of docs/reference/channel.md, to be written in any order and at any
 // time.
 type Page []byte
 

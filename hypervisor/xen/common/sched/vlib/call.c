@@ -33,7 +33,7 @@ void vlib_call_init(struct vlib_reservation *r)
 
     for ( i = 0; i < VLIB_MAX_CALLS; i++ )
     {
-        r->calls[i].payer = r;
+        r->calls[i].reservation = r;
         INIT_LIST_HEAD(&r->calls[i].list);
         INIT_LIST_HEAD(&r->calls[i].tell);
     }
@@ -57,7 +57,7 @@ struct vlib_domain *vlib_call_runs(const struct vlib_reservation *r)
 {
     struct vlib_domain *vd = vlib_call_domain(r);
 
-    return vd && vd->active && vd->active->payer == r ? vd : NULL;
+    return vd && vd->active && vd->active->reservation == r ? vd : NULL;
 }
 
 void vlib_call_deadline(struct vlib_call *c, s_time_t timeout)
@@ -86,9 +86,9 @@ static void activate(struct vlib_call *c, struct vlib_domain *vd)
     vd->delivered = false;
     c->state = VLIB_CALL_active;
     c->started = NOW();
-    c->before = vlib_reservation_usage(c->payer);
+    c->before = vlib_reservation_usage(c->reservation);
     vd->unsettled = false;
-    vlib_domain_attach(vd, &c->payer->account);
+    vlib_domain_attach(vd, &c->reservation->account);
     vlib_gate_apply(vd);
 }
 
@@ -128,10 +128,10 @@ void vlib_call_applied(struct vlib_domain *vd)
 /* The domain may still be serving c, unless its server was never told of it. */
 static void abandon(struct vlib_domain *vd, const struct vlib_call *c)
 {
-    vd->abandoned = c->payer->account.id;
+    vd->abandoned = c->reservation->account.id;
     vd->abandoned_port = c->caller_port;
     vd->abandoned_request = c->request;
-    list_add_tail(&vd->busy, &c->payer->busy);
+    list_add_tail(&vd->busy, &c->reservation->busy);
 }
 
 /* It is at nothing any more that was given up. */
@@ -147,7 +147,7 @@ void vlib_call_free(struct vlib_domain *vd)
  */
 void vlib_call_end(struct vlib_call *c, unsigned int state)
 {
-    struct vlib_account *a = &c->payer->account;
+    struct vlib_account *a = &c->reservation->account;
     struct vlib_domain *vd = c->domain;
     unsigned long flags;
 

@@ -125,10 +125,10 @@ bool vlib_domain_here(const struct domain *d)
     return false;
 }
 
-static struct vlib_account *payer_of(const struct vlib_domain *vd)
+static struct vlib_account *account_of(const struct vlib_domain *vd)
 {
     if ( vd->active )
-        return &vd->active->payer->account;
+        return &vd->active->reservation->account;
     return vd->adopter ? &vd->adopter->account : NULL;
 }
 
@@ -144,7 +144,7 @@ void vlib_domain_join(struct vlib_unit *vu)
     list_add_tail(&vu->list, &vd->units);
     vd->nr_units++;
     lock = vlib_unit_lock(vu, &flags);
-    vlib_attach(&vu->entity, payer_of(vd), NOW());
+    vlib_attach(&vu->entity, account_of(vd), NOW());
     vlib_spare(&vu->entity, vd->flags & VLIB_DOMAIN_critical, NOW());
     vu->gated = !vd->open;
     vlib_unit_unlock(lock, flags, vu);
@@ -214,7 +214,7 @@ void vlib_domain_settle(struct vlib_domain *vd)
     if ( !vd->unsettled || !vd->open )
         return;
     vd->unsettled = false;
-    vlib_domain_attach(vd, payer_of(vd));
+    vlib_domain_attach(vd, account_of(vd));
 }
 
 /*
@@ -233,7 +233,7 @@ bool vlib_domain_settle_all(struct vlib_reservation *r)
 
         work += vlib_domain_work(vd);
         vd->unsettled = false;
-        vlib_domain_attach(vd, payer_of(vd));
+        vlib_domain_attach(vd, account_of(vd));
     }
     return work;
 }

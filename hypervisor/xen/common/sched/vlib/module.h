@@ -37,7 +37,7 @@ struct vlib_unit {
 
 /* A request of a caller's port, and its cost to the reservation. */
 struct vlib_call {
-    struct vlib_reservation *payer;
+    struct vlib_reservation *reservation;
     unsigned int state;         /* VLIB_CALL_* */
     struct vlib_domain *domain; /* queued at, or active in; NULL: it is over */
     struct list_head list;      /* in domain->queue */
@@ -116,8 +116,8 @@ struct vlib_domain {
 extern spinlock_t vlib_lock;
 
 /*
- * What is done for many domains stops after so many vCPUs, and goes on in
- * another hold of vlib_lock; what is done for one domain is done in one.
+ * Work on many domains stops after this many vCPUs, and continues in another
+ * hold of vlib_lock. Work on one domain is done in one hold.
  */
 #define VLIB_UNITS_AT_ONCE 32
 

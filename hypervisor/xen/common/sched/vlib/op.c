@@ -116,7 +116,7 @@ static int domain_info(struct vlib_domain_info *op, struct domain *d)
     op->open = vd->open;
     op->listening = vd->listening;
     if ( vd->active )
-        op->reservation = vd->active->payer->account.id;
+        op->reservation = vd->active->reservation->account.id;
     else if ( vd->adopter )
         op->reservation = vd->adopter->account.id;
     op->queued = vd->queued;

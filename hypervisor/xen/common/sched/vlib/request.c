@@ -80,8 +80,8 @@ static void make(struct vlib_call *c, const struct order *o)
     c->request = o->request;
     c->queued = c->started = c->ended = NOW();
     memset(&c->cost, 0, sizeof(c->cost));
-    c->payer->last = c;
-    c->payer->count++;
+    c->reservation->last = c;
+    c->reservation->count++;
 }
 
 /*

@@ -63,7 +63,7 @@ static void needed(const struct vlib_reservation *r, cpumask_t *cpus)
 }
 
 /* The domain that runs on it now, or NULL. */
-static struct vlib_domain *payee(const struct vlib_reservation *r)
+static struct vlib_domain *running_domain(const struct vlib_reservation *r)
 {
     if ( vlib_call_runs(r) )
         return vlib_call_runs(r);
@@ -73,7 +73,7 @@ static struct vlib_domain *payee(const struct vlib_reservation *r)
 /* Re-evaluates the vCPUs that run on it. */
 static void requeue(struct vlib_reservation *r)
 {
-    struct vlib_domain *vd = payee(r);
+    struct vlib_domain *vd = running_domain(r);
 
     if ( vd )
         vlib_domain_attach(vd, &r->account);
@@ -144,8 +144,8 @@ int vlib_reservation_set(struct vlib_reserve *op)
     }
     if ( rc )
         return rc;
-    if ( payee(r) )
-        vlib_domain_charge(payee(r)); /* charged to date, with the old values */
+    if ( running_domain(r) )
+        vlib_domain_charge(running_domain(r)); /* at the old values */
     weigh(r, false);
     vlib_order_remove(r);
     spin_lock_irqsave(&r->account.lock, flags);

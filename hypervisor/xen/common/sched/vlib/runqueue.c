@@ -30,8 +30,8 @@ void vlib_entity_init(struct vlib_entity *e, struct vlib_group *groups,
 }
 
 /* The account that is charged for e while e is on q; NULL: none. */
-static struct vlib_account *payer(struct vlib_runqueue *q,
-                                  const struct vlib_entity *e)
+static struct vlib_account *account_of(struct vlib_runqueue *q,
+                                       const struct vlib_entity *e)
 {
     if ( e->account )
         return e->account;
@@ -81,7 +81,7 @@ static void settle(struct vlib_runqueue *q, struct vlib_entity *e,
 /* Inserts e into the heaps to which it belongs now. */
 static void place(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
 {
-    struct vlib_account *a = payer(q, e);
+    struct vlib_account *a = account_of(q, e);
     s_time_t period = 0;
 
     e->foreground = false;
@@ -113,7 +113,7 @@ static void displace(struct vlib_runqueue *q, struct vlib_entity *e)
 /* e gives up its hold of the account, if any. */
 static void forgo(struct vlib_runqueue *q, struct vlib_entity *e)
 {
-    struct vlib_account *a = payer(q, e);
+    struct vlib_account *a = account_of(q, e);
 
     if ( !a )
         return;
@@ -179,7 +179,7 @@ void vlib_charge(struct vlib_runqueue *q, s_time_t now)
         q->idle_time += used;
         return;
     }
-    a = payer(q, e);
+    a = account_of(q, e);
     if ( a )
         vlib_account_use(a, q, used, now);
     if ( e->foreground )
@@ -289,7 +289,7 @@ static void reassess(struct vlib_runqueue *q, struct vlib_entity *e,
 /* Whether the holder for which e waited has left. */
 static bool given_up(struct vlib_runqueue *q, const struct vlib_entity *e)
 {
-    struct vlib_account *a = payer(q, e);
+    struct vlib_account *a = account_of(q, e);
     bool waits;
 
     spin_lock(&a->lock);
@@ -331,7 +331,7 @@ static struct vlib_entity *pick_foreground(struct vlib_runqueue *q,
     for ( ; *looks && q->foreground.first; --*looks )
     {
         struct vlib_entity *e = node_entity(q->foreground.first, ready);
-        struct vlib_account *a = payer(q, e);
+        struct vlib_account *a = account_of(q, e);
         bool may;
 
         spin_lock(&a->lock);
@@ -370,7 +370,7 @@ static struct vlib_entity *pick_background(struct vlib_runqueue *q,
     displace(q, e);
     if ( q->spared.first || q->background.first )
         *until = min(*until, (s_time_t)(now + VLIB_SLICE));
-    a = payer(q, e);
+    a = account_of(q, e);
     if ( a && cpumask_test_cpu(q->cpu, &a->admitted) )
     {
         s_time_t refill;

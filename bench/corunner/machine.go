@@ -23,8 +23,8 @@ const (
 	Job     = "job"
 )
 
-// Host is this machine, with the domains of one experiment.
-type Host struct {
+// Machine is this machine, with the domains of one experiment.
+type Machine struct {
 	host   *native.Host
 	parent string
 	added  []string
@@ -52,9 +52,9 @@ const Guard = "guard"
 // Open takes the machine's first CPUs. The domains are below a cgroup of their
 // own, which a daemon on this machine does not see. self starts this program as
 // the [Guard]. Errors wrap [host.ErrNotHere] and [host.ErrNotAllowed].
-func Open(self func(args ...string) *exec.Cmd) (_ *Host, err error) {
+func Open(self func(args ...string) *exec.Cmd) (_ *Machine, err error) {
 	runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0))) // the native host requires it
-	h := &Host{parent: fmt.Sprintf("vlibos-bench-%d", os.Getpid()), notes: make(map[string]map[string]float64)}
+	h := &Machine{parent: fmt.Sprintf("vlibos-bench-%d", os.Getpid()), notes: make(map[string]map[string]float64)}
 	// The throttle stops domains with the freezer, which in version 2 takes a
 	// tenth of the time.
 	h.host, err = native.Open(native.Options{Parent: h.parent, Version: 2, Guard: self(Guard, h.parent).Args})
@@ -76,12 +76,12 @@ func Open(self func(args ...string) *exec.Cmd) (_ *Host, err error) {
 	return h, nil
 }
 
-func (h *Host) domain(name string) host.Domain {
+func (h *Machine) domain(name string) host.Domain {
 	return host.Domain{ID: name, UUID: name, Name: name}
 }
 
 // Add makes a started process a domain on one CPU.
-func (h *Host) Add(ctx context.Context, name string, process *os.Process, cpu int) error {
+func (h *Machine) Add(ctx context.Context, name string, process *os.Process, cpu int) error {
 	if err := h.host.Create(name, process.Pid); err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (h *Host) Add(ctx context.Context, name string, process *os.Process, cpu in
 
 // SetJob starts a job's process as a domain. When it returns, the job is
 // prepared and waits for the first mode.
-func (h *Host) SetJob(ctx context.Context, job string, self func(args ...string) *exec.Cmd) error {
+func (h *Machine) SetJob(ctx context.Context, job string, self func(args ...string) *exec.Cmd) error {
 	if err := h.EndJob(ctx); err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (h *Host) SetJob(ctx context.Context, job string, self func(args ...string)
 }
 
 // EndJob ends the job, if one was set.
-func (h *Host) EndJob(ctx context.Context) error {
+func (h *Machine) EndJob(ctx context.Context) error {
 	if h.job == nil {
 		return nil
 	}
@@ -119,7 +119,7 @@ func (h *Host) EndJob(ctx context.Context) error {
 
 // Set ends the previous mode and begins m. A throttle begins open: measure
 // after [Settle].
-func (h *Host) Set(ctx context.Context, m Mode) (err error) {
+func (h *Machine) Set(ctx context.Context, m Mode) (err error) {
 	if err := h.free(); err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (h *Host) Set(ctx context.Context, m Mode) (err error) {
 }
 
 // free ends the mode's control.
-func (h *Host) free() error {
+func (h *Machine) free() error {
 	if h.stop == nil {
 		return nil
 	}
@@ -150,9 +150,9 @@ func (h *Host) free() error {
 }
 
 // Work returns how much the job has done since it was set, in its own unit.
-func (h *Host) Work() uint64 { return h.job.work() }
+func (h *Machine) Work() uint64 { return h.job.work() }
 
-func (h *Host) remove(ctx context.Context, name string) error {
+func (h *Machine) remove(ctx context.Context, name string) error {
 	for i, a := range h.added {
 		if a == name {
 			h.added = append(h.added[:i], h.added[i+1:]...)
@@ -164,7 +164,7 @@ func (h *Host) remove(ctx context.Context, name string) error {
 
 // Close ends the job and removes all domains. The caller ends other processes
 // in them before.
-func (h *Host) Close() error {
+func (h *Machine) Close() error {
 	ctx := context.Background() // cleaning up also after an interrupt
 	err := h.EndJob(ctx)
 	for len(h.added) > 0 {

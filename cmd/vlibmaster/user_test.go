@@ -14,21 +14,21 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// asNobody: nobody CODE PATTERN ARG… runs vlibmaster as user and group 65534,
-// and looks how it ends and for what it prints. [!] nobody & NAME ARG… starts
-// it; nobody CODE PATTERN = NAME waits for it.
-func asNobody(ts *testscript.TestScript, _ bool, args []string) {
+// asUser implements the script command "user CODE PATTERN ARG…": it runs vlibmaster as
+// user and group 65534 and compares its exit code and output. "user & NAME ARG…" starts
+// vlibmaster, and "user CODE PATTERN = NAME" waits for it.
+func asUser(ts *testscript.TestScript, _ bool, args []string) {
 	if args[0] == "&" {
-		r := startNobody(ts, args[2:])
+		r := startAsUser(ts, args[2:])
 		ts.Defer(func() { r.Process.Kill() })
-		nobodies[ts.Getenv("WORK")+args[1]] = r
+		userRuns[ts.Getenv("WORK")+args[1]] = r
 		return
 	}
-	var r *nobody
+	var r *userRun
 	if args[2] == "=" {
-		r = nobodies[ts.Getenv("WORK")+args[3]]
+		r = userRuns[ts.Getenv("WORK")+args[3]]
 	} else {
-		r = startNobody(ts, args[2:])
+		r = startAsUser(ts, args[2:])
 	}
 	err := r.Wait()
 	if ee := (*exec.ExitError)(nil); err != nil && !errors.As(err, &ee) {
@@ -43,19 +43,19 @@ func asNobody(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-type nobody struct {
+type userRun struct {
 	*exec.Cmd
 	said *ready
 }
 
-// nobodies are under way. Scripts have different names for theirs.
-var nobodies = make(map[string]*nobody)
+// userRuns are running. Each script uses its own names.
+var userRuns = make(map[string]*userRun)
 
-func startNobody(ts *testscript.TestScript, args []string) *nobody {
+func startAsUser(ts *testscript.TestScript, args []string) *userRun {
 	for path := ts.Getenv("VLIBOS_RUN_DIR"); path != os.TempDir() && path != "/"; path = filepath.Dir(path) {
 		ts.Check(os.Chmod(path, 0o755))
 	}
-	r := &nobody{&exec.Cmd{Path: "/proc/self/exe", Args: append([]string{"vlibmaster"}, args...), Dir: "/"}, &ready{seen: make(chan struct{})}}
+	r := &userRun{&exec.Cmd{Path: "/proc/self/exe", Args: append([]string{"vlibmaster"}, args...), Dir: "/"}, &ready{seen: make(chan struct{})}}
 	r.Env = []string{"PATH=" + ts.Getenv("PATH"), "VLIBOS_RUN_DIR=" + ts.Getenv("VLIBOS_RUN_DIR"), "VLIBOS_NATIVE_DIR=" + ts.Getenv("VLIBOS_NATIVE_DIR")}
 	r.Stdout, r.Stderr = r.said, r.said
 	r.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
