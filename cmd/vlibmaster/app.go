@@ -95,8 +95,8 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: append(guardCommands(), callCommand(), servicesCommand(), doctorCommand(), serveCommand(), adoptCommand(), releaseCommand(), psCommand(), topCommand(), admitCommand(),
-			calibrateCommand(), runCommand(), cgroupCommand(), calibrateLoadCommand(), versionCommand(), completionCommand(), printCommand()),
+		Commands: []*cli.Command{guardCommand(), callCommand(), servicesCommand(), doctorCommand(), serveCommand(), adoptCommand(), releaseCommand(), psCommand(), topCommand(), admitCommand(),
+			calibrateCommand(), runCommand(), cgroupCommand(), calibrateLoadCommand(), versionCommand(), completionCommand(), printCommand()},
 	}
 	app.Commands = append(app.Commands, command.New(command.Config{Name: "bench", Program: "vlibmaster"})...)
 	for _, c := range app.Commands {

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/vlibos/vlibos/dom0/directory"
-	"github.com/vlibos/vlibos/dom0/host/loop"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
 )
 
 // Level is how much a finding matters.
@@ -57,7 +57,7 @@ func (f Facts) realtime() []Finding {
 	if f.Realtime == "" || !f.Root {
 		return nil
 	}
-	return []Finding{{Note, "realtime", "a process here may have no real-time thread: budgets that the master keeps end late, and it keeps none of Dom0's threads: " + f.Realtime, loop.Remedy}}
+	return []Finding{{Note, "realtime", "a process here may have no real-time thread: budgets that the master keeps end late, and it keeps none of Dom0's threads: " + f.Realtime, keeper.Remedy}}
 }
 
 // Verdict is the worst that a finding says: OK, Missing or Denied. Without a
