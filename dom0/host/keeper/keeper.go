@@ -17,9 +17,6 @@ import (
 	"github.com/vlibos/vlibos/internal/clock"
 )
 
-// ErrGone says that what an entry keeps is no more.
-var ErrGone = errors.New("nothing runs on the reservation")
-
 const (
 	// retry is after how long an entry is looked at again that had an error.
 	retry = 100 * time.Millisecond
@@ -28,37 +25,6 @@ const (
 	// Never is a time that does not come.
 	Never = time.Duration(1<<63 - 1)
 )
-
-// Subject is what a host supplies for one reservation. The keeper calls it in
-// its thread.
-type Subject interface {
-	// Read says what was used since the last time. [ErrGone] says that there
-	// is nothing left to be read.
-	Read() (Reading, error)
-	// Apply makes it foreground or background, after every charge. anew says
-	// that it may have something else. It returns within which time there is
-	// to be another look whatever is left of the budget; 0: at any.
-	Apply(s State, anew bool) (within time.Duration, err error)
-	// Restore gives it what it had before the first Apply, and may be called
-	// again if that fails. Of what is gone there is nothing to be done.
-	Restore() error
-	// Close frees what this process has of it. kept says that it is left as it
-	// is, to be given back by the guard or by another process.
-	Close(kept bool) error
-}
-
-// Entry is one reservation that is kept.
-type Entry struct {
-	ID uint32
-	Subject
-	Account
-
-	applied bool  // it is in foreground
-	anew    bool  // what it has may be something else
-	err     error // of the last look
-	due     time.Duration
-	index   int // in the schedule
-}
 
 // Options of [New].
 type Options struct {
@@ -104,6 +70,9 @@ func (k *Keeper) Lease() *Lease { return k.lease }
 // step looks at all entries that are due.
 func (k *Keeper) step() time.Duration {
 	now := clock.Monotonic()
+	if k.assistant != nil {
+		k.assistant.back()
+	}
 	for len(k.order) > 0 && k.order[0].due <= now {
 		k.lateness = max(k.lateness, now-k.order[0].due)
 		k.Look(k.order[0])
@@ -115,12 +84,18 @@ func (k *Keeper) step() time.Duration {
 	if len(k.order) > 0 {
 		next = min(next, k.order[0].due)
 	}
+	if k.assistant != nil {
+		k.assistant.expect(next)
+	}
 	return next
 }
 
 // Look reads what an entry has used, charges it, and does what follows from it.
 // One that is gone is dropped.
 func (k *Keeper) Look(e *Entry) {
+	if k.assistant != nil {
+		k.assistant.busy()
+	}
 	wait, err := k.charge(e)
 	if errors.Is(err, ErrGone) {
 		if err = k.Drop(e); err == nil {
@@ -189,8 +164,8 @@ func (k *Keeper) Lateness() time.Duration { return k.lateness }
 
 // Visit has these CPUs account for what runs on them now.
 func (k *Keeper) Visit(cpus []int) {
-	if k.visitor != nil {
-		k.visitor.visit(cpus)
+	if k.assistant != nil {
+		k.assistant.visit(cpus)
 	}
 }
 
@@ -236,18 +211,6 @@ func (k *Keeper) Entries() iter.Seq[*Entry] { return maps.Values(k.entries) }
 
 // Len is how many there are.
 func (k *Keeper) Len() int { return len(k.entries) }
-
-// Err is of the last look at the entry.
-func (e *Entry) Err() error { return e.err }
-
-// Foreground reports whether it is in foreground.
-func (e *Entry) Foreground() bool { return e.applied }
-
-// Fail is an error of the entry until the next look.
-func (e *Entry) Fail(err error) { e.err = err }
-
-// Anew says that what the entry has may be something else than was applied.
-func (e *Entry) Anew() { e.anew = true }
 
 // Change changes an entry, which is looked at then. It reports whether there is
 // one.
@@ -333,6 +296,9 @@ func (k *Keeper) Renew(d time.Duration) error {
 		if len(k.entries) > 0 {
 			_ = k.Realtime() // it may be allowed by now; Notes say it
 		}
+		if k.assistant != nil {
+			k.assistant.list()
+		}
 		if k.o.Renewed != nil {
 			again = k.o.Renewed(d, lost)
 		}
@@ -382,30 +348,4 @@ func (k *Keeper) Close(needed bool) (bool, error) {
 		errs = append(errs, e.Close(true))
 	}
 	return true, errors.Join(append(errs, k.lease.Leave(needed || len(k.entries) > 0))...)
-}
-
-// schedule is a heap by due.
-type schedule []*Entry
-
-func (s schedule) Len() int           { return len(s) }
-func (s schedule) Less(i, j int) bool { return s[i].due < s[j].due }
-func (s schedule) Swap(i, j int) {
-	s[i], s[j] = s[j], s[i]
-	s[i].index, s[j].index = i, j
-}
-
-// Push implements heap.Interface.
-func (s *schedule) Push(x any) {
-	e := x.(*Entry)
-	e.index = len(*s)
-	*s = append(*s, e)
-}
-
-// Pop implements heap.Interface.
-func (s *schedule) Pop() any {
-	old := *s
-	e := old[len(old)-1]
-	old[len(old)-1] = nil
-	*s = old[:len(old)-1]
-	return e
 }

@@ -13,9 +13,9 @@ const (
 
 // rank is how the keeper's thread is scheduled.
 type rank struct {
-	realtime bool     // before all others
-	refused  error    // why it is not, though it was to be
-	visitor  *visitor // nil: it may not have one
+	realtime  bool       // before all others
+	refused   error      // why it is not, though it was to be
+	assistant *assistant // nil: it may not have one
 }
 
 // raise makes the calling thread one that goes before all others and yet gives
@@ -27,7 +27,8 @@ type rank struct {
 // place. The thread then spins and yields until that is over. A SCHED_FIFO one
 // yields to nothing; on the CPU where the runtime's other thread was, it spins
 // for as long as the kernel lets it, which is 0.95 s. One with a deadline has
-// given up what is left of its period.
+// given up what is left of its period, and a SCHED_FIFO one yields to those that the
+// assistant makes its like.
 func (r *rank) raise() {
 	// The kernel takes the bits of the CPUs that there are, and refuses a
 	// deadline to a thread that is bound to some of them.
@@ -42,7 +43,10 @@ func (r *rank) raise() {
 	if unix.SchedSetAttr(0, &attr, 0) != nil {
 		r.refused = Realtime()
 	}
-	if r.realtime = r.refused == nil; r.realtime && r.visitor == nil {
-		r.visitor, _ = newVisitor() // without one, counters are as of the last tick
+	if r.realtime = r.refused == nil; r.realtime && r.assistant == nil {
+		r.assistant, _ = newAssistant() // without one, counters are as of the last tick
+	}
+	if r.assistant != nil {
+		r.assistant.list()
 	}
 }

@@ -52,8 +52,8 @@ func (t *thread) stop() (bool, error) {
 	}
 	<-t.ended
 	err := unix.Close(t.event)
-	if t.visitor != nil {
-		err = errors.Join(err, t.visitor.close())
+	if t.assistant != nil {
+		err = errors.Join(err, t.assistant.close())
 	}
 	return true, err
 }

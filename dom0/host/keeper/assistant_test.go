@@ -31,8 +31,8 @@ func lastRan(t *testing.T, tid int) int {
 	return cpu
 }
 
-// The visitor goes where it is asked to, whatever the collector does, and ends.
-func TestVisitorGoesToCPUsDuringCollections(t *testing.T) {
+// The assistant goes where it is asked to, whatever the collector does, and ends.
+func TestAssistantGoesToCPUsDuringCollections(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("not root: real-time threads are root's")
 	}
@@ -42,7 +42,7 @@ func TestVisitorGoesToCPUsDuringCollections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := newVisitor()
+	v, err := newAssistant()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestVisitorGoesToCPUsDuringCollections(t *testing.T) {
 			asked := v.page.request.Load()
 			v.visit([]int{c})
 			if v.page.request.Load() == asked {
-				continue // this thread is there, or the visitor is still under way
+				continue // this thread is there, or the assistant is still under way
 			}
 			eventually(t, "the visit ends", func() bool { return v.page.done.Load() == v.page.request.Load() })
 			if at := lastRan(t, v.tid); at != c {
@@ -84,4 +84,13 @@ func TestVisitorGoesToCPUsDuringCollections(t *testing.T) {
 	if err := unix.Tgkill(os.Getpid(), v.tid, 0); err != unix.ESRCH {
 		t.Errorf("its thread is left: %v", err)
 	}
+}
+
+// policyOf is how the kernel schedules a thread; "" if it has ended.
+func policyOf(tid int) string {
+	attr, err := unix.SchedGetAttr(tid, 0)
+	if err != nil {
+		return ""
+	}
+	return map[uint32]string{unix.SCHED_NORMAL: "NORMAL", unix.SCHED_FIFO: "FIFO", unix.SCHED_DEADLINE: "DEADLINE"}[attr.Policy]
 }
