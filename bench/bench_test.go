@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-func TestVerdict(t *testing.T) {
+func TestVerdictComparesTheValueWithItsTarget(t *testing.T) {
 	for _, c := range []struct {
 		value  float64
 		target *float64
@@ -31,7 +31,7 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-func TestAppendReadTable(t *testing.T) {
+func TestReadReturnsTheLatestRecordOfEachName(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "out", "bench.jsonl")
 	first := Record{Name: "call.a", Value: 3, Unit: "ratio", Target: Goal(2), Better: Lower, Raw: map[string]float64{"x_ns": 1.5}}
 	other := Record{Name: "call.b", Value: 1, Unit: "ratio", Better: Higher}
@@ -63,7 +63,7 @@ func TestAppendReadTable(t *testing.T) {
 	}
 }
 
-func TestAppendRefuses(t *testing.T) {
+func TestAppendRefusesIncompleteRecords(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bench.jsonl")
 	zero := 0.0
 	for _, r := range []Record{
@@ -77,7 +77,7 @@ func TestAppendRefuses(t *testing.T) {
 	}
 }
 
-func TestInterleave(t *testing.T) {
+func TestInterleaveMeasuresForwardsAndBackwards(t *testing.T) {
 	var order []string
 	part := func(name string, v float64) Part {
 		n := 0.0
@@ -102,7 +102,7 @@ func TestInterleave(t *testing.T) {
 	}
 }
 
-func TestQuantile(t *testing.T) {
+func TestQuantileIsLinearBetweenNeighbours(t *testing.T) {
 	figures := []float64{5, 1, 3, 2, 4}
 	for q, want := range map[float64]float64{0: 1, 0.5: 3, 1: 5, 0.125: 1.5} {
 		if got := Quantile(figures, q); got != want {

@@ -4,12 +4,12 @@ package bench
 
 import "fmt"
 
-// Conclusion is what may be said of a record against its target, for a person:
-// "met", "missed", why neither can be said, or "" without a target.
+// Conclusion is what a person may conclude from a record and its target: "met",
+// "missed", the reason why neither can be concluded, or "" without a target.
 //
-// It differs from [Record.Verdict], which only compares two numbers: nothing
-// is concluded from a machine that was too noisy, nor where the repeats of the
-// measurement fall on both sides of the target.
+// [Record.Verdict] only compares the two numbers. Conclusion concludes nothing
+// if the machine was too noisy, or if the target lies within the range of the
+// repeats ([Record.Range]).
 func (r Record) Conclusion() string {
 	if r.Target == nil {
 		return ""
@@ -24,7 +24,8 @@ func (r Record) Conclusion() string {
 	return r.Verdict()
 }
 
-// Range is where four of five repeats of a ratio lie, if the record has them.
+// Range returns the 10th and the 90th percentile of the repeats of a ratio. ok
+// is false if the record does not have them.
 func (r Record) Range() (low, high float64, ok bool) {
 	low, lowOK := r.Raw["ratio_p10"]
 	high, highOK := r.Raw["ratio_p90"]

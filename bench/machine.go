@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Machine describes the computer for a Record: processor, number of CPUs,
+// Machine describes the computer for a [Record]: processor, number of CPUs,
 // kernel.
 func Machine() string {
 	model, cpus := runtime.GOARCH, 0
@@ -32,8 +32,8 @@ func Machine() string {
 	return fmt.Sprintf("%s, %d CPUs, %s", model, cpus, kernel)
 }
 
-// Load is the number of runnable threads of the machine, averaged over the
-// last minute: what else was going on. -1 if unknown.
+// Load returns the number of runnable threads of the machine, averaged over the
+// last minute, which shows what other work ran. It is -1 if it is unknown.
 func Load() float64 {
 	data, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -46,8 +46,8 @@ func Load() float64 {
 	return load
 }
 
-// Version says which state of the project this program was built from: its
-// commit, with + behind if files were changed, or its module's version.
+// Version returns which state of the project this program was built from: its
+// commit, followed by + if files were changed, or its module's version.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

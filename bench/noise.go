@@ -12,44 +12,45 @@ import (
 	"time"
 )
 
-// Noise is what the machine did to work that is always the same. All are in
-// per cent.
+// Noise says how much the machine disturbed work that is always the same. All
+// figures are in per cent.
 type Noise struct {
-	// Compute and Memory are how far apart the times of equal pieces of
-	// arithmetic, and of a walk through memory, were: the 90th percentile
-	// less the 10th, of the median.
+	// Compute and Memory are the spread of the times of equal pieces of work,
+	// arithmetic and a walk through memory: the 90th percentile less the
+	// 10th, divided by the median.
 	Compute, Memory float64
-	// Steal is the machine's time that a hypervisor gave to somebody else.
+	// Steal is the part of the machine's CPU time that a hypervisor gave to
+	// other machines.
 	Steal float64
 }
 
-// The limits beyond which nothing is concluded from times. Memory's is wider:
-// a last-level cache that other machines share is never quite quiet, and every
-// comparison is interleaved.
+// Beyond these limits, in per cent, nothing is concluded from times. The limit
+// of Memory is wider: a last-level cache that other machines share always
+// varies, and every comparison is interleaved.
 const (
 	computeLimit = 10
 	memoryLimit  = 30
 	stealLimit   = 5
 )
 
-// The names in a Record's Raw.
+// The names of the three figures in a record's Raw.
 const (
 	noiseCompute = "noise_compute_percent"
 	noiseMemory  = "noise_memory_percent"
 	noiseSteal   = "noise_steal_percent"
 )
 
-// noisePieces of each kind are timed in a look at the machine, which takes
-// less than a second.
+// Watch times noisePieces pieces of each kind of work before an experiment and
+// after it. That takes less than a second.
 const (
 	noisePieces = 150
 	noiseSteps  = 200_000
-	noiseWalk   = 64 << 20 // beyond the private caches
+	noiseWalk   = 64 << 20 // larger than the private caches
 	noiseLines  = 5_000
 )
 
-// Watch looks at the machine before and after f, on the CPU that this thread
-// is on, and returns the worse of what it saw. An experiment is one f.
+// Watch measures the machine's noise before and after f, on the CPU of the
+// calling thread, and returns the worse values. Each experiment is one f.
 func Watch(ctx context.Context, f func(context.Context) error) (Noise, error) {
 	walk := make([]uint32, noiseWalk/4)
 	for i := range walk {
@@ -68,7 +69,7 @@ func Watch(ctx context.Context, f func(context.Context) error) (Noise, error) {
 	return worst, nil
 }
 
-// look times pieces of both kinds of work by turns.
+// look times pieces of both kinds of work in turn.
 func look(walk []uint32) Noise {
 	compute, memory := make([]float64, noisePieces), make([]float64, noisePieces)
 	state, at := uint64(1), 0
@@ -81,13 +82,13 @@ func look(walk []uint32) Noise {
 		}
 		middle := time.Now()
 		for range noiseLines {
-			// A step of 4,133 lines, and what was read decides on the next.
+			// A step of 4,133 lines. The value that was read is part of the next step.
 			at = (at + 4133*16 + int(walk[at]>>31)) % len(walk)
 			state += uint64(walk[at])
 		}
 		compute[i], memory[i] = float64(middle.Sub(begin)), float64(time.Since(middle))
 	}
-	runtime.KeepAlive(state) // or the compiler leaves the work out
+	runtime.KeepAlive(state) // or the compiler omits the work
 	return Noise{Compute: apart(compute), Memory: apart(memory)}
 }
 
@@ -95,8 +96,8 @@ func apart(times []float64) float64 {
 	return 100 * (Quantile(times, 0.9) - Quantile(times, 0.1)) / Quantile(times, 0.5)
 }
 
-// stolenTicks reads what was stolen, and all time, of all CPUs. Zeros where
-// the kernel does not say.
+// stolenTicks returns the stolen time and all time of all CPUs, in clock ticks,
+// or zeros if the kernel does not report them.
 func stolenTicks() (stolen, all uint64) {
 	f, err := os.Open("/proc/stat")
 	if err != nil {
@@ -118,8 +119,7 @@ func stolenTicks() (stolen, all uint64) {
 	return t[7], all
 }
 
-// Note returns the record with what was seen of the machine beside its raw
-// numbers.
+// Note returns the record with the noise among its raw numbers.
 func (n Noise) Note(r Record) Record {
 	r.Raw = maps.Clone(r.Raw)
 	if r.Raw == nil {
@@ -129,8 +129,8 @@ func (n Noise) Note(r Record) Record {
 	return r
 }
 
-// Noisy says what about the machine forbids a conclusion; "" if nothing
-// does, or nothing was watched, as where instructions are counted.
+// Noisy says which noise forbids a conclusion. It is "" if none does, or if no
+// noise was measured, as where instructions are counted.
 func (r Record) Noisy() string {
 	for _, l := range []struct {
 		name  string
@@ -139,7 +139,7 @@ func (r Record) Noisy() string {
 	}{
 		{noiseCompute, computeLimit, "the same arithmetic took times %.0f %% apart, the limit is %d %%"},
 		{noiseMemory, memoryLimit, "the same walk through memory took times %.0f %% apart, the limit is %d %%"},
-		{noiseSteal, stealLimit, "%.0f %% of the machine's time went to somebody else, the limit is %d %%"},
+		{noiseSteal, stealLimit, "%.0f %% of the machine's time went to other machines, the limit is %d %%"},
 	} {
 		if v, ok := r.Raw[l.name]; ok && v > l.limit {
 			return fmt.Sprintf(l.what, v, int(l.limit))

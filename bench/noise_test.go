@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestConclusion(t *testing.T) {
+func TestNothingIsConcludedFromNoise(t *testing.T) {
 	ratio := func(value, low, high float64, raw ...any) Record {
 		r := Record{Value: value, Target: Goal(2), Better: Lower, Raw: map[string]float64{"ratio_p10": low, "ratio_p90": high}}
 		for i := 0; i < len(raw); i += 2 {
@@ -39,7 +39,7 @@ func TestConclusion(t *testing.T) {
 	}
 }
 
-func TestWatch(t *testing.T) {
+func TestWatchMeasuresNoiseAroundAnExperiment(t *testing.T) {
 	ran := false
 	n, err := Watch(t.Context(), func(context.Context) error { ran = true; return nil })
 	if err != nil || !ran {

@@ -23,27 +23,27 @@ const (
 	Higher Better = "higher"
 )
 
-// Record is one result: one line of out/bench.jsonl.
+// Record is one result, which is one line of out/bench.jsonl.
 type Record struct {
 	// Name is dotted and begins with its area, for example "call.".
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
 	Unit  string  `json:"unit"`
-	// Target is nil where the value is only of interest beside others.
+	// Target is nil if the value only matters in comparison with others.
 	Target *float64 `json:"target"`
 	Better Better   `json:"better"`
-	// Raw is what Value was computed from. A name ends in its unit.
+	// Raw is what Value was computed from. Each name ends in its unit.
 	Raw     map[string]float64 `json:"raw"`
 	Machine string             `json:"machine"`
-	// Samples are what a distribution is drawn from: by what they are of,
-	// in the order in which they were taken. A name ends in its unit.
+	// Samples are what a distribution is drawn from, by name, in the order
+	// in which they were taken. Each name ends in its unit.
 	Samples map[string][]float64 `json:"samples,omitempty"`
-	// Time is when the record was appended, Version which build did it.
+	// Time is when the record was appended, Version the build that did it.
 	Time    time.Time `json:"time,omitzero"`
 	Version string    `json:"version,omitempty"`
 }
 
-// Goal is a Record's Target.
+// Goal returns v as a record's Target.
 func Goal(v float64) *float64 { return &v }
 
 // Verdict is "met", "missed", or "" without a target.
@@ -62,13 +62,13 @@ func (r Record) check() error {
 	case r.Name == "" || r.Unit == "" || (r.Better != Lower && r.Better != Higher):
 		return fmt.Errorf("record %+v: name, unit and direction must be given", r)
 	case math.IsNaN(r.Value) || math.IsInf(r.Value, 0):
-		return fmt.Errorf("record %s: value %v is no number", r.Name, r.Value)
+		return fmt.Errorf("record %s: value %v is not a number", r.Name, r.Value)
 	}
 	return nil
 }
 
-// Append adds records to the file, which it makes with its folder if need be.
-// It fills in Machine, Time and Version where they are empty.
+// Append adds records to the file. It creates the file and its folder if they
+// do not exist, and sets Machine, Time and Version where they are empty.
 func Append(file string, records ...Record) (err error) {
 	var lines []byte
 	for _, r := range records {
@@ -98,16 +98,17 @@ func Append(file string, records ...Record) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	// In one write: other experiments may be appending at the same time.
+	// One write, because other experiments may append at the same time.
 	_, err = f.Write(lines)
 	return err
 }
 
-// longestLine has room for the samples of a long experiment.
+// longestLine is the longest line that Read accepts, in bytes: it has room for
+// the samples of a long experiment.
 const longestLine = 16 << 20
 
 // Read returns the latest record of each name in the file, in the order in
-// which the names first appeared. A file that is not there has none.
+// which the names first appeared. It returns none if the file does not exist.
 func Read(file string) ([]Record, error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {

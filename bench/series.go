@@ -8,19 +8,19 @@ import (
 	"slices"
 )
 
-// Part is one of the things that are compared in a run. Measure returns one
-// figure, the smaller or the greater the better: the caller knows.
+// Part is one of the things that a run compares. Measure returns one figure;
+// the caller knows whether smaller or greater is better.
 type Part struct {
 	Name    string
 	Measure func(ctx context.Context) (float64, error)
 }
 
-// Series holds a figure for each part and repeat.
+// Series has one figure for each repeat, by the name of the part.
 type Series map[string][]float64
 
-// Interleave measures all parts forwards and then backwards (A B … B A),
-// repeats times over, so that a machine that becomes faster or slower
-// meanwhile does so for all of them. A repeat's figure is the mean of its two.
+// Interleave measures all parts forwards and then backwards (A B … B A), as
+// often as repeats says. So a machine that becomes faster or slower during the
+// run does so for all parts. A repeat's figure is the mean of its two.
 func Interleave(ctx context.Context, repeats int, parts []Part) (Series, error) {
 	s := make(Series)
 	order := make([]int, 0, 2*len(parts))
@@ -49,10 +49,10 @@ func Interleave(ctx context.Context, repeats int, parts []Part) (Series, error) 
 	return s, nil
 }
 
-// Median of one part.
+// Median returns the median of one part's figures.
 func (s Series) Median(name string) float64 { return Quantile(s[name], 0.5) }
 
-// Ratio returns the ratios of part a to part b, one a repeat.
+// Ratio returns the ratios of part a to part b, one for each repeat.
 func (s Series) Ratio(a, b string) []float64 {
 	ratios := make([]float64, len(s[a]))
 	for i := range ratios {
@@ -61,16 +61,16 @@ func (s Series) Ratio(a, b string) []float64 {
 	return ratios
 }
 
-// Compare makes a record's value how many times the figure of part is that of
-// base: the median of the repeats, whose spread goes into Raw.
+// Compare makes the record's value the ratio of part to base: the median over
+// the repeats. The spread of the ratios goes into Raw.
 func (r *Record) Compare(s Series, part, base string) {
 	ratios := s.Ratio(part, base)
 	r.Value, r.Unit = Quantile(ratios, 0.5), "ratio"
 	Spread(r.Raw, "ratio", ratios)
 }
 
-// Spread adds the figures' quantiles to raw, under name with _p10, _p50 and
-// _p90 behind.
+// Spread adds the figures' 10th, 50th and 90th percentiles to raw, under name
+// with _p10, _p50 and _p90 appended.
 func Spread(raw map[string]float64, name string, figures []float64) {
 	for _, q := range []struct {
 		suffix string
@@ -80,8 +80,8 @@ func Spread(raw map[string]float64, name string, figures []float64) {
 	}
 }
 
-// Quantile returns the q-quantile of figures, of which there must be one at
-// least: linear between the two neighbours.
+// Quantile returns the q-quantile of figures, interpolated linearly between
+// the two neighbours. There must be at least one figure.
 func Quantile(figures []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(figures))
 	at := q * float64(len(sorted)-1)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// StartOn starts cmd pinned to one CPU: a child inherits the affinity of the
+// StartOn starts cmd pinned to one CPU. A child inherits the affinity of the
 // thread that forks it.
 func StartOn(cmd *exec.Cmd, cpu int) error {
 	runtime.LockOSThread()

@@ -13,11 +13,11 @@ import (
 	"text/tabwriter"
 )
 
-// Table writes the records for a person: target beside value, then the raw
-// numbers of each.
+// Table writes the records as text: each value with its target, then the raw
+// numbers of each record.
 func Table(w io.Writer, records []Record) error {
 	if len(records) == 0 {
-		_, err := fmt.Fprintln(w, "nothing measured yet")
+		_, err := fmt.Fprintln(w, "nothing has been measured yet")
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -47,7 +47,8 @@ func Table(w io.Writer, records []Record) error {
 	return nil
 }
 
-// Figure writes three significant digits, and all of those of a whole number.
+// Figure formats a number with three significant digits, or with all digits if
+// it is whole.
 func Figure(v float64) string {
 	if v == math.Trunc(v) || math.Abs(v) >= 100 {
 		return strconv.FormatFloat(v, 'f', 0, 64)

@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-// A vLib OS with a function in Go. In a guest, xen.Listen takes the place of
+// A vLib OS with a function in Go. In a guest, use xen.Listen instead of
 // native.Listen.
 func ExampleServer_Handle() {
 	dir, err := os.MkdirTemp("", "example")
@@ -32,7 +32,7 @@ func ExampleServer_Handle() {
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx) }()
 
-	c, err := vlibcall.Open(ctx, native.Domain(dir), 1, 8192, vlibcall.Options{})
+	c, err := vlibcall.Open(ctx, native.Domain(dir), vlibcall.Options{Size: 8192})
 	if err != nil {
 		log.Fatal(err)
 	}

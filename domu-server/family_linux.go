@@ -17,27 +17,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// marker is the environment variable by which a process is known to have been
-// started, by whatever way, by one of the server's children.
+// marker is an environment variable. A process that has it was started,
+// directly or not, by one of the server's children.
 const marker = "VLIBOS_CHILD="
 
-// family are this process's children, of which the kernel keeps one list.
+// family is this process's children, of which the kernel keeps one list.
 //
-// While it adopts, this process is a child subreaper (prctl(2)): what loses its
-// parent below it becomes its child, and is killed unless the child that started
-// it lives.
+// While it adopts, this process is a child subreaper (prctl(2)): a descendant
+// that loses its parent becomes its child, and is killed unless the child from
+// which it descends lives.
 type family struct {
-	mu       sync.Mutex     // held while a child is started, until it is in started
-	started  map[int]string // markers of children; of dead ones not reaped yet ""
-	before   map[int]bool   // were children already
+	mu       sync.Mutex     // held from the start of a child until it is in started
+	started  map[int]string // markers of children; "" once dead and not yet reaped
+	before   map[int]bool   // children that existed before
 	last     int            // number of the latest marker
 	adopting bool
 }
 
 var kin = family{started: make(map[int]string)}
 
-// start starts a child, which the caller waits for, and calls died when it is
-// dead and forget when it has been reaped.
+// start starts a child. The caller waits for it, calls died when it is dead,
+// and calls forget when it has been reaped.
 func (f *family) start(cmd *exec.Cmd) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -51,7 +51,7 @@ func (f *family) start(cmd *exec.Cmd) error {
 	return nil
 }
 
-// died ends what a child that is a zombie now has left.
+// died kills the orphans of a child that is now a zombie.
 func (f *family) died(pid int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -65,7 +65,7 @@ func (f *family) forget(pid int) {
 	delete(f.started, pid)
 }
 
-// adopt takes orphans in until release is called.
+// adopt makes this process adopt orphans until release is called.
 func (f *family) adopt() (release func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -94,11 +94,11 @@ func (f *family) adopt() (release func(), err error) {
 		defer f.mu.Unlock()
 		f.sweep()
 		f.adopting = false
-		unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) // cannot fail: it did not before
+		unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) // cannot fail: setting it succeeded
 	}, nil
 }
 
-// strangers are children that were not started here, zombies included.
+// strangers are children that were not started here, including zombies.
 func (f *family) strangers() (pids []int) {
 	files, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, file := range files {
@@ -113,13 +113,14 @@ func (f *family) strangers() (pids []int) {
 	return pids
 }
 
-// Bounds of a sweep: what forks faster than it is killed is left to the next.
+// Limits of a sweep. A process that forks faster than it is killed is left to
+// the next one.
 const (
 	sweeps    = 50
 	deathTime = time.Second
 )
 
-// sweep kills orphans whose child here has ended, and reaps all that are dead.
+// sweep kills orphans whose ancestor here has ended, and reaps all dead ones.
 func (f *family) sweep() {
 	if !f.adopting {
 		return
@@ -141,8 +142,8 @@ func (f *family) sweep() {
 	}
 }
 
-// belongs tells whether a process was started by a child that lives. What hides
-// its environment does not.
+// belongs reports whether a living child started a process. A process that
+// hides its environment belongs to none.
 func (f *family) belongs(pid int) bool {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	for word := range bytes.SplitSeq(text, []byte{0}) {
@@ -157,13 +158,13 @@ func (f *family) belongs(pid int) bool {
 	return false
 }
 
-// reap takes a zombie away.
+// reap reaps a zombie.
 func (f *family) reap(pid int) bool {
 	got, err := unix.Wait4(pid, nil, unix.WNOHANG, nil)
 	return err == nil && got == pid
 }
 
-// await reaps a process that was killed, if it dies in time.
+// await reaps a killed process, if it dies in time.
 func (f *family) await(pid int) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err == nil {

@@ -11,10 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-func TestDeathsAreThatCallsOnly(t *testing.T) {
+func TestCrashFailsOnlyItsCall(t *testing.T) {
 	v := serve(t, Options{})
 	for _, tt := range []struct {
 		function, sig string
@@ -32,7 +33,7 @@ func TestDeathsAreThatCallsOnly(t *testing.T) {
 	} {
 		t.Run(tt.function, func(t *testing.T) {
 			if n := v.number("count", "i32()"); n != 1 {
-				t.Errorf("the worker was called %d times before", n-1)
+				t.Errorf("the worker had served %d calls before", n-1)
 			}
 			_, err := v.try(tt.function, tt.sig, tt.words...)
 			fails(t, err, vlibcall.ErrCrashed, tt.want...)
@@ -42,12 +43,12 @@ func TestDeathsAreThatCallsOnly(t *testing.T) {
 		})
 	}
 	if n := v.number("count", "i32()"); n != 1 {
-		t.Errorf("%d calls in the last worker", n)
+		t.Errorf("the last worker served %d calls", n)
 	}
-	eventually(t, "one process is left", func() bool { return len(children()) == 1 })
+	testkit.Eventually(t, "one process is left", func() bool { return len(children()) == 1 })
 }
 
-func TestCrashWhileLoading(t *testing.T) {
+func TestCrashingConstructorFailsTheCall(t *testing.T) {
 	v := serve(t, Options{})
 	for range 2 {
 		_, err := invoke(t.Context(), v.Channel, library("libconstructor.so"), "f", request(t, "i32()"))
@@ -55,14 +56,14 @@ func TestCrashWhileLoading(t *testing.T) {
 	}
 }
 
-func TestCrashBetweenCalls(t *testing.T) {
+func TestWorkerThatCrashedBetweenCallsIsReplaced(t *testing.T) {
 	v := serve(t, Options{})
-	// The next call may come before the server's wait for the process has
-	// returned: then the crash is that call's.
-	eventually(t, "a crash is noticed between calls", func() bool {
+	// The next call may arrive before the server has learnt of the process's
+	// end: then the crash fails that call.
+	testkit.Eventually(t, "a crash is noticed between calls", func() bool {
 		pid := v.number("process", "i32()")
 		v.number("crash_later", "i32()")
-		eventually(t, "the worker is dead", func() bool { return dead(int(pid)) })
+		testkit.Eventually(t, "the worker is dead", func() bool { return dead(int(pid)) })
 		time.Sleep(10 * time.Millisecond)
 		r, err := v.try("count", "i32()")
 		if err != nil {
@@ -81,7 +82,7 @@ func TestLibraryThatDamagesItsChannel(t *testing.T) {
 	v := serve(t, Options{})
 	v.number("scribble_later", "i32()")
 	var err error
-	eventually(t, "the damage is noticed", func() bool { _, err = v.try("count", "i32()"); return err != nil })
+	testkit.Eventually(t, "the damage is noticed", func() bool { _, err = v.try("count", "i32()"); return err != nil })
 	fails(t, err, vlibcall.ErrCrashed, "damaged the worker's channel: protocol violation")
 	if n := v.number("count", "i32()"); n != 1 {
 		t.Errorf("count %d", n)
@@ -105,9 +106,9 @@ func TestHangingFunctionIsEnded(t *testing.T) {
 				t.Errorf("it took %v", took)
 			}
 			if !dead(int(pid)) {
-				t.Error("the worker lives on")
+				t.Error("the worker still lives")
 			}
-			eventually(t, "the library's child is dead too", func() bool { return dead(int(child)) })
+			testkit.Eventually(t, "the library's child is dead too", func() bool { return dead(int(child)) })
 			if v.LateAnswers() != 1 {
 				t.Errorf("%d late answers", v.LateAnswers())
 			}
@@ -119,10 +120,10 @@ func TestClientThatLeavesFreesTheServer(t *testing.T) {
 	v := serve(t, Options{})
 	other := v.open(8192)
 	p := other.Go(context.Background(), library("libtest.so"), "hang", mustEncode(t, "void()"), nil)
-	eventually(t, "the worker runs", func() bool { return len(children()) == 1 })
+	testkit.Eventually(t, "the worker runs", func() bool { return len(children()) == 1 })
 	other.Close()
 	_, err := p.Result()
-	fails(t, err, vlibcall.ErrClosed)
+	fails(t, err, os.ErrClosed)
 	if n := v.number("count", "i32()"); n != 1 {
 		t.Errorf("count %d", n)
 	}
@@ -134,10 +135,10 @@ func TestServerBoundsTheTime(t *testing.T) {
 	fails(t, err, vlibcall.ErrCancelled, "it ran for 50ms", "--max-run-time")
 }
 
-func TestStoppingServerEndsWhatRuns(t *testing.T) {
+func TestStoppingServerEndsRunningCalls(t *testing.T) {
 	v := serve(t, Options{})
 	p := v.Go(context.Background(), library("libtest.so"), "hang", mustEncode(t, "void()"), nil)
-	eventually(t, "the worker runs", func() bool { return len(children()) == 1 })
+	testkit.Eventually(t, "the worker runs", func() bool { return len(children()) == 1 })
 	v.end()
 	if _, err := p.Result(); err == nil {
 		t.Error("the call succeeded")
@@ -147,7 +148,7 @@ func TestStoppingServerEndsWhatRuns(t *testing.T) {
 	}
 }
 
-func TestWorkerThatCannotStart(t *testing.T) {
+func TestWorkerThatCannotStartIsNotAFailedFunction(t *testing.T) {
 	script := func(name, text string) string {
 		path := library(name)
 		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
@@ -171,7 +172,7 @@ func TestWorkerThatCannotStart(t *testing.T) {
 		}
 		v.end()
 	}
-	// One that hangs before it is ready is ended with the call.
+	// A worker that hangs before it is ready is ended with the call.
 	v := serve(t, Options{Worker: script("hangs", "#!/bin/sh\nexec sleep 1000\n"), MaxRunTime: 100 * time.Millisecond})
 	_, err := v.try("count", "i32()")
 	fails(t, err, vlibcall.ErrCancelled, "--max-run-time")
@@ -190,7 +191,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	round := func() {
 		for i, l := range libraries {
-			// Most end well, some in each way that there is.
+			// Most calls succeed; some end in each of the other ways.
 			function, want := "count", error(nil)
 			switch i % 5 {
 			case 3:
@@ -207,19 +208,19 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	round()
 	settle := func() [4]int {
-		eventually(t, "four workers are left", func() bool { return len(children()) == 4 })
+		testkit.Eventually(t, "four workers are left", func() bool { return len(children()) == 4 })
 		maps, err := os.ReadFile("/proc/self/maps")
 		if err != nil {
 			t.Fatal(err)
 		}
-		return [4]int{len(children()), openFiles(t), runtime.NumGoroutine(), strings.Count(string(maps), "vlibos-channel")}
+		return [4]int{len(children()), len(testkit.Descriptors()), runtime.NumGoroutine(), strings.Count(string(maps), "vlibos-channel")}
 	}
 	before := settle()
 	for range 9 {
 		round()
 	}
 	var after [4]int
-	eventually(t, "goroutines have ended", func() bool { after = settle(); return after[2] <= before[2] })
+	testkit.Eventually(t, "goroutines have ended", func() bool { after = settle(); return after[2] <= before[2] })
 	if after[0] != before[0] || after[1] != before[1] || after[3] != before[3] {
 		t.Errorf("processes, descriptors, goroutines, mappings: %v before, %v after", before, after)
 	}

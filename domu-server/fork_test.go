@@ -10,11 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// Each call is executed once, by the process that the server knows, whatever
-// forked before.
+// The process that the server knows executes each call, once, even after forks.
 func TestForkedChildServesNoCall(t *testing.T) {
 	for _, function := range []string{"fork_and_return", "vfork_and_return"} {
 		t.Run(function, func(t *testing.T) {
@@ -25,10 +25,10 @@ func TestForkedChildServesNoCall(t *testing.T) {
 			if child <= 0 || child == process {
 				t.Fatalf("the call returned %d in process %d: the child answered", child, process)
 			}
-			eventually(t, "the child has ended", func() bool { return dead(int(child)) })
+			testkit.Eventually(t, "the child has ended", func() bool { return dead(int(child)) })
 			for i := range int64(200) {
 				if n := v.number("count", "i32()"); n != i+2 {
-					t.Fatalf("call %d is the worker's %d", i+2, n)
+					t.Fatalf("call %d is number %d of the worker", i+2, n)
 				}
 			}
 			if now := v.number("process", "i32()"); now != process {
@@ -38,7 +38,7 @@ func TestForkedChildServesNoCall(t *testing.T) {
 	}
 }
 
-// A child that stays in the library has not the page by which calls are answered.
+// A child that stays in the library lacks the page by which calls are answered.
 func TestForkedChildHasNoChannel(t *testing.T) {
 	v := serve(t, Options{})
 	headers := func(pid int64) (n int) {
@@ -61,15 +61,15 @@ func TestForkedChildHasNoChannel(t *testing.T) {
 	}
 }
 
-// What a library leaves behind ends with the worker that left it, and with no
-// other; what belongs to neither is left alone.
+// Processes that a library leaves behind end with the worker that left them,
+// and with no other. Unrelated processes are left alone.
 func TestDaemonOfALibraryEndsWithItsWorker(t *testing.T) {
 	v := serve(t, Options{Sole: true})
 	daemon := int(v.number("leave_daemon", "i32()"))
-	eventually(t, "the daemon is the server's child", func() bool {
+	testkit.Eventually(t, "the daemon is the server's child", func() bool {
 		return slices.Contains(children(), daemon)
 	})
-	// Another worker crashes: the daemon's lives.
+	// Another worker crashes; the daemon of this one lives.
 	_, err := invoke(t.Context(), v.Channel, "libc.so.6", "abort", request(t, "void()"))
 	fails(t, err, vlibcall.ErrCrashed)
 	if dead(daemon) {
@@ -77,8 +77,8 @@ func TestDaemonOfALibraryEndsWithItsWorker(t *testing.T) {
 	}
 	_, err = v.try("crash", "void()")
 	fails(t, err, vlibcall.ErrCrashed)
-	eventually(t, "the daemon is dead", func() bool { return dead(daemon) })
-	eventually(t, "nothing is left", func() bool { return len(children()) == 0 })
+	testkit.Eventually(t, "the daemon is dead", func() bool { return dead(daemon) })
+	testkit.Eventually(t, "nothing is left", func() bool { return len(children()) == 0 })
 }
 
 // daemon(3) ends the worker and returns in its grandchild.
@@ -86,7 +86,7 @@ func TestDaemonLeavesNoOrphan(t *testing.T) {
 	v := serve(t, Options{Sole: true})
 	_, err := invoke(t.Context(), v.Channel, "libc.so.6", "daemon", request(t, "i32(i32,i32)", "1", "1"))
 	fails(t, err, vlibcall.ErrCrashed, "exited with status 0")
-	eventually(t, "nothing is left", func() bool { return len(children()) == 0 })
+	testkit.Eventually(t, "nothing is left", func() bool { return len(children()) == 0 })
 	if n := v.number("count", "i32()"); n != 1 {
 		t.Errorf("count %d", n)
 	}
@@ -101,6 +101,6 @@ func TestCommandLeavesNoDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	if pid == 0 || !dead(pid) {
-		t.Errorf("process %d in a session of its own lives on", pid)
+		t.Errorf("process %d in a session of its own still lives", pid)
 	}
 }

@@ -15,17 +15,17 @@ import (
 // Libraries says which libraries of the guest may be called. The zero value
 // allows every soname that the dynamic linker finds, and no paths.
 type Libraries struct {
-	// Closed: of the sonames only those in Sonames.
+	// Closed: only the sonames in Sonames are allowed.
 	Closed  bool
 	Sonames []string
-	// Directories whose files may be called by absolute path, at any depth.
-	// A symbolic link that leads out of all of them may not.
+	// Directories have the files that may be called by absolute path, at any
+	// depth. A symbolic link that leads out of all of them is refused.
 	Directories []string
 }
 
-// ParseLibraries reads a list in which an absolute path allows a directory,
-// and a soname closes the set of sonames and is in it. "none" closes the set
-// and adds nothing.
+// ParseLibraries reads a list. An absolute path allows a directory. A soname
+// closes the set of sonames and is in it. "none" closes the set without adding
+// to it.
 func ParseLibraries(entries []string) (Libraries, error) {
 	var l Libraries
 	for _, e := range entries {
@@ -53,9 +53,9 @@ func (l Libraries) String() string {
 	return strings.TrimPrefix(strings.Join(append([]string{sonames}, l.Directories...), ", "), ", ")
 }
 
-// resolve returns what to hand to dlopen for a library that a client named,
-// or a StatusError. For a path that is what symbolic links lead to, so that
-// what was checked is what is opened.
+// resolve returns the argument to dlopen for a library that a client named, or
+// a StatusError. For a path it is the target of its symbolic links, so that the
+// file opened is the file checked.
 func (l Libraries) resolve(name string) (string, error) {
 	if err := signature.CheckLibrary(name); err != nil {
 		return "", &vlibcall.StatusError{Status: vlibcall.StatusNoLibrary, Detail: err.Error()}

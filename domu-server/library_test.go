@@ -18,7 +18,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
-func TestCosine(t *testing.T) {
+func TestScalarFunctionIsCalled(t *testing.T) {
 	v := serve(t, Options{})
 	r, err := invoke(t.Context(), v.Channel, "libm.so.6", "cos", request(t, "f64(f64)", "0.5"))
 	if err != nil || fmt.Sprint(r.Value.Float64()) != "0.8775825618903728" {
@@ -26,7 +26,7 @@ func TestCosine(t *testing.T) {
 	}
 }
 
-func TestChecksumOfMebibyte(t *testing.T) {
+func TestLargeBufferIsPassed(t *testing.T) {
 	v := serve(t, Options{})
 	data := make([]byte, 1<<20)
 	rand.NewChaCha8([32]byte{1}).Read(data)
@@ -38,7 +38,7 @@ func TestChecksumOfMebibyte(t *testing.T) {
 	}
 }
 
-func TestSortOfRecords(t *testing.T) {
+func TestBufferIsChangedInPlace(t *testing.T) {
 	v := serve(t, Options{})
 	const n, size = 5000, 16
 	var records []string
@@ -58,7 +58,7 @@ func TestSortOfRecords(t *testing.T) {
 	}
 }
 
-func TestSizesInAndOut(t *testing.T) {
+func TestBuffersOfAllSizesPassUnchanged(t *testing.T) {
 	v := serve(t, Options{})
 	for _, n := range []int{0, 1, 7, 8, 900, 960, 992, 993, 1000, 4096, 1 << 20} {
 		req := request(t, "u64(in,u64)", "", strconv.Itoa(n))
@@ -68,7 +68,7 @@ func TestSizesInAndOut(t *testing.T) {
 			t.Errorf("sum of %d bytes: %v, %v", n, r, err)
 		}
 		if n == 0 {
-			continue // out:0 is no type
+			continue // out:0 is not a type
 		}
 		r, err = v.try("fill", fmt.Sprintf("void(out:%d,u64)", n), strconv.Itoa(n))
 		if err != nil || !bytes.Equal(r.Buffers[0].Bytes, bytes.Repeat([]byte{'x'}, n)) {
@@ -77,7 +77,8 @@ func TestSizesInAndOut(t *testing.T) {
 	}
 }
 
-// A C compiler may rely on the alignment of what it is given a pointer to.
+// A C compiler may rely on the alignment of the memory that a pointer refers
+// to.
 func TestBuffersAreAligned(t *testing.T) {
 	v := serve(t, Options{})
 	for _, size := range []int{8, 2000} {
@@ -106,7 +107,7 @@ func TestLibraryKeepsStateAndThread(t *testing.T) {
 	}
 }
 
-func TestSessionWithLibrary(t *testing.T) {
+func TestSessionCallsALibrary(t *testing.T) {
 	v := serve(t, Options{})
 	s, err := v.Session(t.Context(), library("libtest.so"), "count")
 	if err != nil {
@@ -130,7 +131,7 @@ func TestSessionWithLibrary(t *testing.T) {
 	}
 }
 
-func TestVerdicts(t *testing.T) {
+func TestEachErrorHasItsReason(t *testing.T) {
 	v := serve(t, Options{})
 	half := request(t, "f64(f64)", "0.5")
 	encoded, err := half.Append(nil)
@@ -171,13 +172,13 @@ func TestVerdicts(t *testing.T) {
 			t.Fatalf("after %s:%s: %v", tt.library, tt.function, err)
 		}
 	}
-	// Libraries that cannot be loaded keep no worker.
+	// No worker is kept for libraries that cannot be loaded.
 	if running := v.services().Worker.Running; len(running) != 2 {
 		t.Errorf("workers for %q", running)
 	}
 }
 
-// The advice in the error is what it takes.
+// The channel size that the error recommends is sufficient.
 func TestResultThatNeedsLargerChannel(t *testing.T) {
 	v := serve(t, Options{})
 	small := v.open(8192)

@@ -17,15 +17,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/vlibcall/signature"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-// built holds the worker and the test libraries.
+// built has the worker and the test libraries.
 var built string
 
 func TestMain(m *testing.M) {
@@ -39,14 +38,13 @@ func TestMain(m *testing.M) {
 		os.RemoveAll(dir)
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		os.RemoveAll(dir)
-		if n := len(children()); code == 0 && n != 0 {
-			fmt.Fprintln(os.Stderr, n, "processes are left")
-			code = 1
-		}
-		os.Exit(code)
-	}))
+	status := testkit.Run(m)
+	os.RemoveAll(dir)
+	if n := len(children()); status == 0 && n != 0 {
+		fmt.Fprintln(os.Stderr, n, "processes are left")
+		status = 1
+	}
+	os.Exit(status)
 }
 
 func build() error {
@@ -76,7 +74,7 @@ type vlib struct {
 	*vlibcall.Channel
 	dir string
 	log *logged
-	end func() // of the server; the test's end does it too
+	end func() // stops the server, at the latest when the test ends
 }
 
 type logged struct {
@@ -96,7 +94,7 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// serve starts a server that may call the test libraries too.
+// serve starts a server that may also call the test libraries.
 func serve(t *testing.T, opts Options, more ...func(*Server)) *vlib {
 	t.Helper()
 	dir, err := os.MkdirTemp(built, "")
@@ -133,7 +131,7 @@ func serve(t *testing.T, opts Options, more ...func(*Server)) *vlib {
 
 func (v *vlib) open(size int) *vlibcall.Channel {
 	v.Helper()
-	c, err := vlibcall.Open(context.Background(), native.Domain(v.dir), 1, size, vlibcall.Options{})
+	c, err := vlibcall.Open(context.Background(), native.Domain(v.dir), vlibcall.Options{Size: size})
 	if err != nil {
 		v.Fatal(err)
 	}
@@ -157,7 +155,7 @@ func request(t *testing.T, sig string, words ...string) *signature.Request {
 	return req
 }
 
-// invoke sends req the whole way.
+// invoke sends req over the whole path.
 func invoke(ctx context.Context, c *vlibcall.Channel, library, function string, req *signature.Request) (*signature.Result, error) {
 	b, err := req.Append(nil)
 	if err != nil {
@@ -189,7 +187,7 @@ func (v *vlib) number(function, sig string, words ...string) int64 {
 	return r.Value.Int()
 }
 
-// fails checks the verdict on a call.
+// fails checks the error of a call.
 func fails(t *testing.T, err, want error, words ...string) {
 	t.Helper()
 	if !errors.Is(err, want) {
@@ -216,7 +214,7 @@ func (v *vlib) services() builtin.Info {
 	return info
 }
 
-// children are the processes that this one has started, zombies included.
+// children are the processes that this one has started, including zombies.
 func children() []int {
 	var pids []int
 	files, _ := filepath.Glob("/proc/self/task/*/children")
@@ -231,17 +229,7 @@ func children() []int {
 	return pids
 }
 
-// eventually waits for what happens soon, somewhere else.
-func eventually(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !happened(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("still not: %s", what)
-		}
-	}
-}
-
-// dead reports whether a process has ended, or waits for its parent to see it.
+// dead reports whether a process has ended, including a zombie.
 func dead(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err != nil && syscall.Kill(pid, 0) != nil || strings.Contains(string(stat), ") Z ")
@@ -256,15 +244,6 @@ func copyFile(t *testing.T, from, to string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func openFiles(t *testing.T) int {
-	t.Helper()
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(fds)
 }
 
 func mustEncode(t *testing.T, sig string, words ...string) []byte {

@@ -8,47 +8,49 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // Options of a Server. The zero value is a sensible default.
 type Options struct {
-	// What services reports, and nothing else: what the domain is called,
-	// the version of the program, the transport in use and all that it
-	// has, and the port.
+	// Reported by services, and used for nothing else: the name of the domain,
+	// the version of the program, the transport in use and all that it has, and
+	// the port.
 	Name, Version, Transport string
 	Transports               []string
-	Port                     uint32
+	Port                     transport.Port
 
-	// Worker is the program that libraries run in. Default: vlib-worker in
-	// the directory of this executable.
+	// Worker is the program in which libraries run. Default: vlib-worker in the
+	// directory of this executable.
 	Worker string
-	// Libraries that may be called.
+	// Libraries are the libraries that may be called.
 	Libraries Libraries
-	// NoRun: the built-in function run, which runs commands, is not served.
+	// NoRun disables the built-in function run, which runs commands.
 	NoRun bool
-	// MaxWorkers that are kept when idle. Default 8.
+	// MaxWorkers is how many idle workers are kept. Default 8.
 	MaxWorkers int
 
-	// Sole says that this process has no children but those that the server
-	// starts, now or later. What a library or a command leaves behind as a
-	// daemon is then killed when the worker or the command has ended, whatever
-	// process group or session it is in. False: that goes on.
+	// Sole says that this process has no other children than those that the
+	// server starts, now or later. A daemon that a library or a command leaves
+	// behind is then killed when the worker or the command has ended, in any
+	// process group or session. Otherwise such a daemon keeps running.
 	Sole bool
 
-	// MaxRunTime bounds one call of a library and one command, whatever the
-	// client allows, because others wait meanwhile. Default
-	// [DefaultMaxRunTime]; negative: no bound.
+	// MaxRunTime limits one call of a library and one command, even if the
+	// client allows more, because other calls wait meanwhile. Default
+	// [DefaultMaxRunTime]; negative: no limit.
 	MaxRunTime time.Duration
-	// MaxOutput bounds what is kept of each of the two outputs of a
-	// command, in bytes; the client's channel bounds it too. Default 1 MiB.
+	// MaxOutput limits each of the two outputs of a command that is returned,
+	// in bytes; the client's channel limits it too. Default 1 MiB.
 	MaxOutput int
 
-	// Linger and SessionIdle are those of vlibcall.Server. SessionIdle 0:
-	// its default.
+	// Linger and SessionIdle are those of vlibcall.Server. SessionIdle 0 is its
+	// default.
 	Linger, SessionIdle time.Duration
 
-	// Log gets a line when a worker crashes or cannot be started. Default:
-	// nowhere.
+	// Log gets a line when a worker crashes or cannot be started. Default: no
+	// log.
 	Log *log.Logger
 }
 
@@ -59,7 +61,8 @@ const (
 	DefaultMaxWorkers = 8
 )
 
-// withDefaults returns o complete. A MaxRunTime of 0 then means no bound.
+// withDefaults returns o with its defaults. A MaxRunTime of 0 then means no
+// limit.
 func (o Options) withDefaults() Options {
 	if o.Worker == "" {
 		o.Worker = "vlib-worker"

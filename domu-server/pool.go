@@ -10,24 +10,25 @@ import (
 	"slices"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// idleMemory bounds the channel memory that the workers that are kept have
-// touched together, in bytes; a single one may have more.
+// idleMemory limits the channel memory that all idle workers have touched
+// together, in bytes; a single one may have more.
 const idleMemory = 64 << 20
 
-// pool keeps the workers. A vLib OS serves one call at a time, so it needs no
-// lock: all of its methods are for the goroutine that serves.
+// pool has the idle workers. A vLib OS serves one call at a time, so it needs
+// no lock: only the serving goroutine uses it.
 type pool struct {
 	path string
 	max  int
 	log  *log.Logger
 
-	idle []*worker // last used first
+	idle []*worker // most recently used first
 }
 
-// call serves c by a function of a library. It returns when the function
-// does, when its process has died, or, with errCancelled, when ctx is done
+// call serves c with a function of a library. It returns when the function
+// returns, when its process has died, or, with errCancelled, when ctx is done
 // and the worker has been killed.
 func (p *pool) call(ctx context.Context, c *vlibcall.Call, library, function string) error {
 	w, err := p.take(ctx, library)
@@ -36,7 +37,7 @@ func (p *pool) call(ctx context.Context, c *vlibcall.Call, library, function str
 			return errCancelled
 		}
 		p.log.Print(err)
-		// The function was not called: it cannot have failed.
+		// The function was not called, so it has not failed.
 		return &vlibcall.StatusError{Status: vlibcall.StatusNoLibrary, Detail: fmt.Sprintf("this server cannot call libraries: %v", err)}
 	}
 	room, err := c.Reserve(c.Room())
@@ -52,7 +53,7 @@ func (p *pool) call(ctx context.Context, c *vlibcall.Call, library, function str
 	var verdict *vlibcall.StatusError
 	switch {
 	case errors.As(err, &verdict) && verdict.Status == vlibcall.StatusNoLibrary:
-		w.stop() // it is good for nothing, and must not cost another its place
+		w.stop() // it is unusable: do not let it evict a working one
 		return verdict
 	case errors.As(err, &verdict):
 		p.keep(w)
@@ -67,17 +68,17 @@ func (p *pool) call(ctx context.Context, c *vlibcall.Call, library, function str
 
 var errCancelled = errors.New("cancelled")
 
-// finish makes output, which stands where c.Reserve(c.Room()) is if it fits
-// there, the output of c.
+// finish makes output the output of c. If it fits, output is already in
+// c.Reserve(c.Room()).
 func finish(c *vlibcall.Call, output []byte) error {
-	if len(output) > vlibcall.InlineSize {
+	if len(output) > transport.InlineSize {
 		_, err := c.Reserve(len(output))
 		return err
 	}
 	return c.Reply(output)
 }
 
-// bury ends a worker that did not answer and says why.
+// bury ends a worker that did not answer, and returns the reason.
 func (p *pool) bury(ctx context.Context, w *worker, function string, err error) error {
 	died := w.ended(0) || ctx.Err() == nil && w.ended(deathGrace)
 	w.stop()
@@ -109,7 +110,7 @@ func (p *pool) take(ctx context.Context, library string) (*worker, error) {
 	return startWorker(ctx, p.path, library)
 }
 
-// keep puts a worker into the pool and stops what is then too much in it.
+// keep puts a worker into the pool, and stops those that exceed its limits.
 func (p *pool) keep(w *worker) {
 	p.idle = slices.Insert(p.idle, 0, w)
 	touched := 0

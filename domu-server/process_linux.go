@@ -13,22 +13,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// escapedOutput is how long a process that left its group may keep the pipes
-// of its dead parent open before they are closed.
+// escapedOutput is how long a process that left its group may keep the pipes of
+// its dead parent open before they are closed.
 const escapedOutput = 500 * time.Millisecond
 
-// process is a child that leads a process group, which ends with it. Whoever
-// starts one calls wait, once.
+// process is a child that leads a process group, which ends with it. Its
+// creator must call wait once.
 type process struct {
 	cmd *exec.Cmd
 
 	mu     sync.Mutex
-	reaped bool // the group's number may be another's now
+	reaped bool // the group's number may be in use again
 }
 
-// startProcess starts cmd. It is killed if the server dies: the kernel sends
-// the signal when the thread that forked ends, and Go ends no thread unless a
-// goroutine returns that has locked it.
+// startProcess starts cmd. The child is killed if the server dies: the kernel
+// sends the signal when the thread that forked ends, and Go ends a thread only
+// if a goroutine returns that has locked it.
 func startProcess(cmd *exec.Cmd) (*process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = escapedOutput
@@ -38,19 +38,19 @@ func startProcess(cmd *exec.Cmd) (*process, error) {
 	return &process{cmd: cmd}, nil
 }
 
-// kill kills the whole group. It does not wait. After wait it does nothing.
+// kill kills the whole group without waiting. After wait it does nothing.
 func (p *process) kill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.reaped {
-		unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL) // fails only if there is nobody left
+		unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL) // fails only if the group is empty
 	}
 }
 
-// wait blocks until the process has ended, kills what is left of its group and,
-// with [Options.Sole], of all that it started, and returns how it ended.
+// wait blocks until the process has ended, kills the rest of its group and,
+// with [Options.Sole], all processes that it started, and returns how it ended.
 func (p *process) wait() (syscall.WaitStatus, error) {
-	// While the leader is a zombie, its number stays the group's.
+	// While the leader is a zombie, its number remains the group's.
 	for {
 		err := unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		if !errors.Is(err, unix.EINTR) {
@@ -70,7 +70,7 @@ func (p *process) wait() (syscall.WaitStatus, error) {
 	return p.cmd.ProcessState.Sys().(syscall.WaitStatus), nil
 }
 
-// describe says how a process ended, as part of a sentence.
+// describe says how a process ended, as a part of a sentence.
 func describe(s syscall.WaitStatus) string {
 	if s.Signaled() {
 		return fmt.Sprintf("killed by %s (%v)", unix.SignalName(s.Signal()), s.Signal())

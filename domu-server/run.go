@@ -13,9 +13,10 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
-// run serves the built-in function of that name. It ends when the command
-// has, and with it the command's process group: nothing goes on in the
-// background unless it has left that group, and with [Options.Sole] not even then.
+// run serves the built-in function of that name. It returns when the command
+// has ended, and with it the command's process group. A background process
+// survives only if it has left that group, and with [Options.Sole] not even
+// then.
 func (s *Server) run(c *vlibcall.Call) error {
 	var command builtin.Command
 	if err := command.Decode(c.Input()); err != nil {
@@ -48,8 +49,8 @@ func (s *Server) run(c *vlibcall.Call) error {
 	}
 	outcome := builtin.Outcome{
 		TimedOut: status.Signaled() && timed.Err() != nil,
-		Stdout:   stdout.kept, StdoutTruncated: stdout.truncated,
-		Stderr: stderr.kept, StderrTruncated: stderr.truncated,
+		Stdout:   stdout.stored, StdoutTruncated: stdout.truncated,
+		Stderr: stderr.stored, StderrTruncated: stderr.truncated,
 	}
 	if status.Signaled() {
 		outcome.Signal = int(status.Signal())
@@ -71,7 +72,7 @@ func withLimit(ctx context.Context, limit time.Duration) (context.Context, conte
 	return context.WithTimeout(ctx, limit)
 }
 
-// earlier returns the smaller of two limits, of which 0 is none.
+// earlier returns the smaller of two limits; 0 means no limit.
 func earlier(a, b time.Duration) time.Duration {
 	if a == 0 || b != 0 && b < a {
 		return b

@@ -6,12 +6,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
@@ -41,7 +43,7 @@ func (v *vlib) shell(script string) builtin.Outcome {
 	return o
 }
 
-func TestRunEnds(t *testing.T) {
+func TestRunReturnsHowTheCommandEnded(t *testing.T) {
 	v := serve(t, Options{})
 	for _, tt := range []struct {
 		script         string
@@ -73,14 +75,14 @@ func TestRunTakesInputAndEnvironment(t *testing.T) {
 	if want := "1 2 3 an argument\n" + string(input); err != nil || string(o.Stdout) != want {
 		t.Errorf("%d bytes, %v", len(o.Stdout), err)
 	}
-	// A command that does not read its input is no failure.
+	// A command that does not read its input does not fail.
 	o, err = runOver(t, v.Channel, builtin.Command{Argv: []string{"true"}, Stdin: input})
 	if err != nil || o.ExitStatus != 0 {
 		t.Errorf("%+v, %v", o, err)
 	}
 }
 
-func TestRunRefuses(t *testing.T) {
+func TestRunRefusesCommandsThatCannotStart(t *testing.T) {
 	v := serve(t, Options{})
 	_, err := runOver(t, v.Channel, builtin.Command{Argv: []string{"no-such-program"}})
 	fails(t, err, vlibcall.ErrFailed, `"no-such-program": executable file not found`)
@@ -102,12 +104,12 @@ func TestRunBoundsOutput(t *testing.T) {
 	if o.StderrTruncated || string(o.Stderr) != "short\n" {
 		t.Errorf("stderr %q, truncated %v", o.Stderr, o.StderrTruncated)
 	}
-	// As much as the limit is not more.
+	// Output of exactly the limit is not truncated.
 	o = v.shell("head -c 5000 /dev/zero >&2")
 	if o.StderrTruncated || len(o.Stderr) != 5000 {
 		t.Errorf("%d bytes, truncated %v", len(o.Stderr), o.StderrTruncated)
 	}
-	// The client's channel bounds it too.
+	// The client's channel limits the output, too.
 	o, err := runOver(t, v.open(8192), builtin.Command{Argv: []string{"sh", "-c", "head -c 5000 /dev/zero; head -c 5000 /dev/zero >&2"}})
 	if err != nil || !o.StdoutTruncated || !o.StderrTruncated || len(o.Stdout) != len(o.Stderr) || len(o.Stdout) < 1500 || len(o.Stdout) > 2048 {
 		t.Errorf("%v: %d and %d bytes", err, len(o.Stdout), len(o.Stderr))
@@ -143,7 +145,7 @@ func TestRunBoundsTime(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				eventually(t, "the background process is dead", func() bool { return dead(pid) })
+				testkit.Eventually(t, "the background process is dead", func() bool { return dead(pid) })
 			}
 		})
 	}
@@ -160,10 +162,11 @@ func TestRunLeavesNothingInTheBackground(t *testing.T) {
 	if err != nil || o.Signal != 0 || time.Since(begin) > 5*time.Second {
 		t.Fatalf("%+v, %v", o, err)
 	}
-	eventually(t, "the background process is dead", func() bool { return dead(pid) })
+	testkit.Eventually(t, "the background process is dead", func() bool { return dead(pid) })
 
-	// One that leaves the group keeps the pipes, but not the call.
-	o = v.shell("setsid sh -c 'echo $$; exec sleep 1000' & sleep 0.2")
+	// A process that leaves the group keeps the pipes, but does not delay the call.
+	fifo := filepath.Join(t.TempDir(), "pid")
+	o = v.shell("mkfifo " + fifo + "; setsid sh -c 'echo $$ >" + fifo + "; exec sleep 1000' & read pid <" + fifo + "; echo $pid")
 	if pid, err = strconv.Atoi(strings.TrimSpace(string(o.Stdout))); err != nil {
 		t.Fatal(err)
 	}
@@ -183,12 +186,12 @@ func TestRunEndsWithItsClient(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	p := v.Go(ctx, builtin.Library, builtin.Run, b, nil)
-	eventually(t, "the command runs", func() bool { return len(children()) == 1 })
+	testkit.Eventually(t, "the command runs", func() bool { return len(children()) == 1 })
 	cancel()
 	if _, err := p.Result(); !errors.Is(err, vlibcall.ErrTimeout) || !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	eventually(t, "the command is dead", func() bool { return len(children()) == 0 })
+	testkit.Eventually(t, "the command is dead", func() bool { return len(children()) == 0 })
 	if o := v.shell("exit 5"); o.ExitStatus != 5 {
 		t.Errorf("afterwards: %+v", o)
 	}
@@ -197,11 +200,11 @@ func TestRunEndsWithItsClient(t *testing.T) {
 func TestRunLeaksNothing(t *testing.T) {
 	v := serve(t, Options{})
 	v.shell("true")
-	before := openFiles(t)
+	before := len(testkit.Descriptors())
 	for range 50 {
 		v.shell("echo a; echo b >&2")
 	}
-	eventually(t, "descriptors are closed", func() bool { return openFiles(t) <= before })
+	testkit.Eventually(t, "descriptors are closed", func() bool { return len(testkit.Descriptors()) <= before })
 	if n := len(children()); n != 0 {
 		t.Errorf("%d processes are left", n)
 	}

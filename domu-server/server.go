@@ -10,6 +10,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/vlibcall/signature"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // Server serves the calls to one vLib OS, one at a time.
@@ -20,9 +21,9 @@ type Server struct {
 	ctx   context.Context // of Serve
 }
 
-// New returns a server for the channels of l, which it owns from now on. It
-// has the functions of package builtin and the libraries of the guest.
-func New(l vlibcall.Listener, opts Options) *Server {
+// New returns a server for the channels of l, which it then owns. It has the
+// functions of package builtin and the libraries of the guest.
+func New(l transport.Listener, opts Options) *Server {
 	s := &Server{calls: vlibcall.NewServer(l), opts: opts.withDefaults()}
 	s.pool = pool{path: s.opts.Worker, max: s.opts.MaxWorkers, log: s.opts.Log}
 	s.calls.Linger = s.opts.Linger
@@ -38,15 +39,15 @@ func New(l vlibcall.Listener, opts Options) *Server {
 	return s
 }
 
-// Handle adds a function. Once a library has one, no library of the guest is
-// looked for under its name. Safe while serving.
+// Handle adds a function. A library name with such a function hides a library
+// of the guest with the same name. It may be called while serving.
 func (s *Server) Handle(library, function string, h vlibcall.Handler) {
 	s.calls.Handle(library, function, h)
 }
 
-// Serve serves until ctx is done (nil) or the listener fails, then closes the
-// listener and every channel, and ends all workers. A call that is under way
-// when ctx is done ends as cancelled. Once.
+// Serve serves until ctx is done (nil) or the listener fails. Then it closes
+// the listener and every channel, and ends all workers. A call under way when
+// ctx is done ends as cancelled. Call Serve once.
 func (s *Server) Serve(ctx context.Context) error {
 	s.ctx = ctx
 	if s.opts.Sole {
@@ -80,7 +81,7 @@ func (s *Server) resolve(library, function string) (vlibcall.Handler, error) {
 	return func(c *vlibcall.Call) error { return s.forward(c, path, function) }, nil
 }
 
-// forward serves a call by a worker, within the bounds of the server and of
+// forward serves a call with a worker, within the limits of the server and of
 // the client.
 func (s *Server) forward(c *vlibcall.Call, path, function string) error {
 	ctx := c.Context(s.ctx)
@@ -97,7 +98,7 @@ func (s *Server) forward(c *vlibcall.Call, path, function string) error {
 	return s.cancelled()
 }
 
-// cancelled is the verdict on a call whose context is done.
+// cancelled is the error of a call whose context is done.
 func (s *Server) cancelled() error {
 	detail := "the client gave up, or its time was over"
 	if s.ctx.Err() != nil {

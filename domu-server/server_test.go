@@ -10,9 +10,10 @@ import (
 
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-func TestEcho(t *testing.T) {
+func TestEchoReturnsItsInput(t *testing.T) {
 	v := serve(t, Options{})
 	for _, n := range []int{0, 1, 1000, 1 << 20} {
 		input := bytes.Repeat([]byte{'e'}, n)
@@ -23,7 +24,7 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-func TestServices(t *testing.T) {
+func TestServicesListsFunctionsAndLibraries(t *testing.T) {
 	v := serve(t, Options{
 		Name: "d", Version: "v", Transport: "native", Transports: []string{"native", "xen"}, Port: 7,
 		MaxRunTime: 2 * time.Second,
@@ -32,7 +33,7 @@ func TestServices(t *testing.T) {
 	})
 	v.number("count", "i32()")
 	want := builtin.Info{
-		Name: "d", Version: "v", Revision: vlibcall.Revision,
+		Name: "d", Version: "v", Revision: transport.Revision,
 		Transport: "native", Offered: []string{"native", "xen"}, Port: 7,
 		Functions: []builtin.Function{{Library: "a", Function: "f"}, {Library: "vlib", Function: "echo"},
 			{Library: "vlib", Function: "run"}, {Library: "vlib", Function: "services"}},
@@ -48,7 +49,7 @@ func TestServices(t *testing.T) {
 	}
 }
 
-// A library that has Go functions is not looked for in the guest.
+// A library with Go functions is not searched in the guest.
 func TestHandlersHideLibraries(t *testing.T) {
 	v := serve(t, Options{}, func(s *Server) {
 		s.Handle("libm.so.6", "f", func(c *vlibcall.Call) error { return c.Reply([]byte("ours")) })

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // services serves the built-in function of that name.
@@ -24,8 +25,8 @@ func (s *Server) services(c *vlibcall.Call) error {
 
 func (s *Server) info() builtin.Info {
 	info := builtin.Info{
-		Name: s.opts.Name, Version: s.opts.Version, Revision: vlibcall.Revision,
-		Transport: s.opts.Transport, Offered: s.opts.Transports, Port: s.opts.Port,
+		Name: s.opts.Name, Version: s.opts.Version, Revision: transport.Revision,
+		Transport: s.opts.Transport, Offered: s.opts.Transports, Port: uint32(s.opts.Port),
 		Libraries: builtin.Libraries{
 			AnySoname:   !s.opts.Libraries.Closed,
 			Sonames:     s.opts.Libraries.Sonames,

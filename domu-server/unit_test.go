@@ -30,16 +30,16 @@ func TestHeadAndTailOfOutput(t *testing.T) {
 				t.Fatal(n, err)
 			}
 		}
-		if string(h.kept) != string(all[:min(len(all), h.limit)]) || h.truncated != (len(all) > h.limit) {
-			t.Fatalf("of %d bytes the first %d, limit %d, truncated %v", len(all), len(h.kept), h.limit, h.truncated)
+		if string(h.stored) != string(all[:min(len(all), h.limit)]) || h.truncated != (len(all) > h.limit) {
+			t.Fatalf("of %d bytes the first %d, limit %d, truncated %v", len(all), len(h.stored), h.limit, h.truncated)
 		}
-		if string(l.kept) != string(all[max(len(all)-tailSize, 0):]) {
-			t.Fatalf("of %d bytes the last %d", len(all), len(l.kept))
+		if string(l.stored) != string(all[max(len(all)-tailSize, 0):]) {
+			t.Fatalf("of %d bytes the last %d", len(all), len(l.stored))
 		}
 	})
 }
 
-func TestLastLines(t *testing.T) {
+func TestTailIsTheLastLinesOnOneLine(t *testing.T) {
 	for _, tt := range []struct{ written, want string }{
 		{"", ""},
 		{"\n", ""},
@@ -56,7 +56,7 @@ func TestLastLines(t *testing.T) {
 	}
 }
 
-func TestParseLibraries(t *testing.T) {
+func TestLibraryListsAreParsedOrRefused(t *testing.T) {
 	for _, tt := range []struct {
 		entries string
 		want    Libraries
@@ -80,7 +80,7 @@ func TestParseLibraries(t *testing.T) {
 	}
 }
 
-func TestWhichLibrariesMayBeCalled(t *testing.T) {
+func TestOnlyAllowedLibrariesAreResolved(t *testing.T) {
 	dir := t.TempDir()
 	allowed, outside := filepath.Join(dir, "allowed"), filepath.Join(dir, "allowed-not")
 	for _, d := range []string{allowed + "/sub", outside} {

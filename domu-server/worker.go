@@ -22,36 +22,35 @@ import (
 )
 
 const (
-	// workerSize of a worker's channel, in bytes. The largest there is,
-	// because a channel cannot grow and its memory costs nothing until it is
-	// touched.
+	// workerSize is the size of a worker's channel in bytes. It is the largest
+	// possible, because a channel cannot grow, and its memory is not used
+	// before it is touched.
 	workerSize = native.MaxSize
 
-	// startLimit bounds the start of a worker. It is for a guest that is
-	// short of CPU: usually it takes milliseconds.
+	// startLimit limits the start of a worker. It usually takes milliseconds;
+	// the limit is for a guest that is short of CPU time.
 	startLimit = 30 * time.Second
 
-	// deathGrace is how long a worker that closed its channel may take to
-	// die of what made it do so.
+	// deathGrace is how long a worker that closed its channel may take to die
+	// of the same cause.
 	deathGrace = time.Second
 )
 
-// worker is a process that has one library loaded. Its methods are for one
-// goroutine.
+// worker is a process with one library loaded. One goroutine may use it.
 type worker struct {
 	library string
 	process *process
 	channel *vlibcall.Channel
 	wrote   tail
-	touched int // the largest request and result so far, in bytes
+	touched int // size of the largest request and result so far
 
 	life    context.Context // ends with the process
 	status  syscall.WaitStatus
 	lostErr error // instead of status; both are valid when life is over
 }
 
-// startWorker starts the program at path for a library. The library is not
-// loaded before the first call. The error says what to do about it.
+// startWorker starts the program at path for a library. The first call loads
+// the library. The error says what to do about it.
 func startWorker(ctx context.Context, path, library string) (*worker, error) {
 	ours, theirs, err := socketPair()
 	if err != nil {
@@ -78,11 +77,11 @@ func startWorker(ctx context.Context, path, library string) (*worker, error) {
 	defer cancel()
 	defer context.AfterFunc(life, cancel)()
 	// On one CPU the worker cannot answer while the server spins.
-	opts := vlibcall.Options{}
+	opts := vlibcall.Options{Size: workerSize}
 	if runtime.NumCPU() == 1 {
 		opts.Wait = vlibcall.Block
 	}
-	if w.channel, err = vlibcall.Open(ctx, native.NewConn(ours), 0, workerSize, opts); err != nil {
+	if w.channel, err = vlibcall.Open(ctx, native.NewConn(ours), opts); err != nil {
 		if w.ended(deathGrace) {
 			err = errors.New(w.obituary())
 		}
@@ -115,26 +114,25 @@ func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
 	return conn.(*net.UnixConn), theirs, nil
 }
 
-// theLibrary stands for the worker's only one, whose resolved path can be
-// longer than a name in a channel.
+// theLibrary is the name in the channel of the worker's only library, whose
+// resolved path can be longer than such a name.
 const theLibrary = "library"
 
 // call calls function of the worker's library and appends its result to
-// room[:0]. Errors are those of vlibcall.Channel.Call; ErrTimeout also when
-// the process has ended.
+// room[:0]. Errors are those of vlibcall.Channel.Call; ErrTimeout also if the
+// process has ended.
 func (w *worker) call(ctx context.Context, function string, input, room []byte) ([]byte, error) {
 	w.wrote.reset()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// Its socket does not tell of its death if a child of its own holds it.
+	// A socket does not report the worker's death if its child has it open.
 	defer context.AfterFunc(w.life, cancel)()
 	output, err := w.channel.Call(ctx, theLibrary, function, input, room)
 	w.touched = max(w.touched, len(input)+len(output))
 	return output, err
 }
 
-// ended reports whether the process has ended, after waiting for that for a
-// while.
+// ended reports whether the process has ended; it waits that long for the end.
 func (w *worker) ended(wait time.Duration) bool {
 	select {
 	case <-w.life.Done():
@@ -151,7 +149,7 @@ func (w *worker) ended(wait time.Duration) bool {
 	}
 }
 
-// obituary says how the process ended and what it said last.
+// obituary says how the process ended, and its last output.
 func (w *worker) obituary() string {
 	var b strings.Builder
 	if w.lostErr != nil {
@@ -166,11 +164,11 @@ func (w *worker) obituary() string {
 	return b.String()
 }
 
-// stop kills the process, waits until it is gone and frees everything.
+// stop kills the process, waits for its end and frees everything.
 func (w *worker) stop() {
 	w.process.kill()
 	<-w.life.Done()
 	if w.channel != nil {
-		w.channel.Close() // cannot wait: nobody calls. What it could report is that the worker is dead
+		w.channel.Close() // cannot block without callers. Its error could only say that the worker is dead
 	}
 }

@@ -4,8 +4,8 @@ package evtchn
 
 import "structs"
 
-// Requests and structures of <xen/sys/evtchn.h>; testdata/layout.txt holds what
-// the C compiler says of them.
+// Requests and structures of <xen/sys/evtchn.h>. testdata/layout.txt has their
+// values from the C compiler.
 const (
 	ioctlBindVIRQ        = 0x00044500
 	ioctlBindInterdomain = 0x00084501

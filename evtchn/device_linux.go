@@ -40,7 +40,8 @@ func ioctlVIRQ(fd int, virq VIRQ) (Port, error) {
 	return bindResult(unix.Syscall(unix.SYS_IOCTL, uintptr(fd), ioctlBindVIRQ, uintptr(unsafe.Pointer(&arg))))
 }
 
-// bindResult: the bind requests return the port as the ioctl's own value.
+// bindResult returns the port: the bind requests return it as the ioctl's
+// value.
 func bindResult(r, _ uintptr, errno unix.Errno) (Port, error) {
 	if errno != 0 {
 		return 0, errno
@@ -57,8 +58,8 @@ func ioctlUnbindPort(fd int, port Port) error {
 	return nil
 }
 
-// notifyPort does not announce the call to the Go scheduler: it waits for
-// nothing but another request on the same fd, and runs once per message.
+// notifyPort does not announce the call to the Go scheduler: it blocks only on
+// another request on the same fd, and runs once per message.
 func notifyPort(fd int, port Port) error {
 	arg := portArg{port: uint32(port)}
 	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), ioctlNotify, uintptr(unsafe.Pointer(&arg)))
@@ -87,13 +88,13 @@ func readPorts(fd int, ports []Port) (int, error) {
 	return int(n / unsafe.Sizeof(ports[0])), nil
 }
 
-// pollIn looks whether fd has ports to read now, for a wait whose deadline has
-// passed. An overflow of the kernel's queue (POLLERR) counts as ready: the read
-// names it.
+// pollIn reports whether fd has ports to read now, for a wait whose deadline
+// has passed. An overflow of the kernel's queue (POLLERR) counts as ready: the
+// read returns the error.
 func pollIn(fd int) error {
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds[:], 0)
-	for err == unix.EINTR { // by a signal of Go's own scheduler
+	for err == unix.EINTR { // by a signal of Go's scheduler
 		n, err = unix.Poll(fds[:], 0)
 	}
 	switch {

@@ -2,26 +2,26 @@
 
 // Package evtchn sends and receives Xen event channels from user space through
 // /dev/xen/evtchn. It is for programs in Dom0 or in a DomU that share memory
-// with another domain and need to ring its bell and hear its own.
+// with another domain, and that signal it and are signalled by it.
 //
 // An event carries no data and events are merged: any number of notifications
 // that arrive before the port is read make one event. A waiter may also see an
-// event that nobody sent: Xen sets a port pending when it is bound to a remote
+// event that was not sent: Xen sets a port pending when it is bound to a remote
 // one (EVTCHNOP_bind_interdomain, in case a notification was lost before), and
-// a port number that was unbound may be given out again. So treat an event as
-// "look again", never as "it happened once".
+// the number of a closed port may be allocated again. So an event means "check
+// again", never "it happened once".
 //
-// A port that was received stays masked until [Handle.Unmask]: without that no
+// A port that a wait returned stays masked until [Handle.Unmask]; until then no
 // further event of this port arrives. Call it once per received event, and
-// before looking at the shared memory the event is about. In that order a
-// notification sent after the look is kept pending by Xen and arrives; in the
-// other order it may be lost.
+// before reading the shared memory that the event is about. In that order Xen
+// keeps a notification that is sent after the reading pending, and it arrives;
+// in the other order it may be lost.
 //
-// Waiting is a blocking system call in the calling goroutine's thread, not the
-// Go netpoller: a wake-up through epoll costs a second wake-up, of the thread
-// that polls, and the round trip of a call into another domain is made of
-// little else.
+// Waiting is a blocking system call in the calling goroutine's thread. It does
+// not use the Go netpoller: a wake-up through epoll costs a second wake-up, of
+// the polling thread, and wake-ups are most of a call's round trip into another
+// domain.
 //
-// It is not for grant mappings (package grant) nor for events within one
-// domain, for which an eventfd or a futex is cheaper.
+// This package is not for grant mappings (package grant), nor for events within
+// one domain, for which an eventfd or a futex is cheaper.
 package evtchn

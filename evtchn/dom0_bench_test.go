@@ -12,10 +12,12 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// The benchmarks count instructions when they run in the counted lab: there a
-// nanosecond is one.
+// In the lab that counts instructions, these benchmarks count them: a
+// nanosecond is an instruction there.
 
 // echoPort makes this test binary the other side of BenchmarkLabRoundTrip: a
 // process that connects to the port and answers every event.
@@ -33,7 +35,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	os.Exit(m.Run())
+	testkit.Main(m)
 }
 
 func echo(remote string, deadline func() time.Time) error {
@@ -90,7 +92,7 @@ func benchRoundTrip(b *testing.B, name string, deadline func() time.Time) {
 			b.Error(s.Text())
 		}
 	}()
-	receive(b, h, port) // the event of its binding, come back
+	receive(b, h, port) // the event of its binding, echoed
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = h.Notify(port)

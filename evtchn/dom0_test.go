@@ -17,10 +17,10 @@ import (
 
 // These tests run in the lab's Dom0 against the real device.
 
-// soon bounds every wait that is to succeed.
+// soon bounds every wait that should succeed.
 func soon() time.Time { return time.Now().Add(20 * time.Second) }
 
-// shortly bounds every wait that is to find nothing.
+// shortly bounds every wait that should find nothing.
 func shortly() time.Time { return time.Now().Add(200 * time.Millisecond) }
 
 func open(t testing.TB) *Handle {
@@ -37,7 +37,7 @@ func open(t testing.TB) *Handle {
 	return h
 }
 
-// pair connects two handles within Dom0; the event that binding makes is taken.
+// pair connects two handles within Dom0, and takes the event of the binding.
 func pair(t testing.TB, a, b *Handle) (pa, pb Port) {
 	t.Helper()
 	pa, err := a.BindUnbound(0)
@@ -77,7 +77,7 @@ func notify(t testing.TB, h *Handle, port Port) {
 	}
 }
 
-func TestLabLoopback(t *testing.T) {
+func TestLabNotifyArrivesAtTheOtherEnd(t *testing.T) {
 	a, b := open(t), open(t)
 	pa, pb := pair(t, a, b)
 	for range 100 {
@@ -103,7 +103,7 @@ func TestLabPortStaysMaskedUntilUnmask(t *testing.T) {
 	if err := b.Unmask(pb); err != nil {
 		t.Fatal(err)
 	}
-	receive(t, b, pb) // what was sent while masked arrives, once
+	receive(t, b, pb) // events sent while masked arrive as one
 	silent(t, b)
 }
 
@@ -114,11 +114,11 @@ func TestLabPortsComeInOrder(t *testing.T) {
 		pa, pb := pair(t, a, b)
 		send, want = append(send, pa), append(want, pb)
 	}
-	slices.Reverse(send) // the order of sending, not of numbers
+	slices.Reverse(send) // the order of sending, not of port numbers
 	slices.Reverse(want)
 	for _, p := range send {
 		notify(t, a, p)
-		time.Sleep(time.Millisecond) // the kernel's order is that of interrupts
+		time.Sleep(time.Millisecond) // the kernel orders by time of the interrupt
 	}
 	var got []Port
 	for range want {
@@ -133,12 +133,12 @@ func TestLabPortsComeInOrder(t *testing.T) {
 	}
 }
 
-func TestLabInterrupt(t *testing.T) {
+func TestLabInterruptEndsOneWait(t *testing.T) {
 	h := open(t)
 	h.Interrupt()
 	h.Interrupt()
 	if _, err := h.WaitUntil(time.Time{}); !errors.Is(err, ErrInterrupted) {
-		t.Fatalf("the next wait: %v", err)
+		t.Fatalf("the wait after it: %v", err)
 	}
 	silent(t, h) // two interrupts ended one wait
 	for range 100 {
@@ -175,7 +175,7 @@ func TestLabWaitEndsWithItsContext(t *testing.T) {
 		}
 		cancel()
 	}
-	// The cancelled waits leave nothing that would end a later one.
+	// The cancelled waits leave nothing behind that would end a later one.
 	silent(t, b)
 	notify(t, a, pa)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -206,7 +206,7 @@ func TestLabSecondWaiterIsRefused(t *testing.T) {
 		for {
 			_, err := h.WaitUntil(time.Time{})
 			if errors.Is(err, ErrBusy) {
-				continue // the look below was quicker
+				continue // the look below was faster
 			}
 			result <- err
 			return
@@ -224,17 +224,17 @@ func TestLabSecondWaiterIsRefused(t *testing.T) {
 	}
 }
 
-func TestLabRefusals(t *testing.T) {
+func TestLabRefusedPortsAreErrors(t *testing.T) {
 	a, b := open(t), open(t)
 	if _, err := a.BindInterdomain(0, 4000); !errors.Is(err, unix.EINVAL) {
-		t.Errorf("a port that nobody has: %v", err)
+		t.Errorf("a port that is not allocated: %v", err)
 	}
 	if _, err := a.BindInterdomain(999, 1); !errors.Is(err, unix.ESRCH) {
 		t.Errorf("a domain that does not exist: %v", err)
 	}
-	// xenstored has it.
+	// xenstored has bound it.
 	if _, err := a.BindVIRQ(VIRQDomExc); !errors.Is(err, unix.EEXIST) {
-		t.Errorf("a global virq that is taken: %v", err)
+		t.Errorf("a global virq that is bound already: %v", err)
 	}
 	pa, _ := pair(t, a, b)
 	if err := b.Notify(pa); !errors.Is(err, unix.ENOTCONN) {

@@ -8,17 +8,18 @@ import (
 )
 
 var (
-	// ErrInterrupted is what a wait returns that [Handle.Interrupt] ended.
+	// ErrInterrupted is returned by a wait that [Handle.Interrupt] ended.
 	ErrInterrupted = errors.New("interrupted")
 
-	// ErrBusy is what a wait returns when another goroutine already waits on
-	// the same handle.
+	// ErrBusy is returned by a wait while another goroutine waits on the same
+	// handle.
 	ErrBusy = errors.New("another wait is in progress on this handle")
 )
 
-// OpError is the error of every operation of a [Handle]. A closed handle is
-// [os.ErrClosed] inside, an expired deadline [os.ErrDeadlineExceeded], and what
-// the kernel or Xen refuses is a [golang.org/x/sys/unix.Errno].
+// OpError is the error of every operation of a [Handle]. It wraps
+// [os.ErrClosed] for a closed handle, [os.ErrDeadlineExceeded] for an expired
+// deadline, and a [golang.org/x/sys/unix.Errno] for a refusal by the kernel or
+// Xen.
 type OpError struct {
 	// Op is the operation, for example "bind interdomain 3/17".
 	Op string
@@ -38,8 +39,8 @@ func opError(op string, err error) error {
 	return &OpError{Op: op, Err: err}
 }
 
-// The outcomes of the hot path are made once: a wait that times out or is
-// interrupted allocates nothing.
+// The results of the hot path are allocated once, so that a wait that times out
+// or is interrupted allocates nothing.
 var (
 	errWaitClosed      = opError("wait", os.ErrClosed)
 	errWaitInterrupted = opError("wait", ErrInterrupted)

@@ -17,29 +17,29 @@ type Port uint32
 // VIRQ is a virtual interrupt of <xen/xen.h>.
 type VIRQ uint32
 
-// The virtual interrupts a control program may want.
+// Virtual interrupts for control programs.
 //
 // VIRQDomExc (VIRQ_DOM_EXC) tells Dom0 that some domain died, shut down or
-// crashed. It is global: one listener in the whole of Dom0, which is xenstored
-// where one runs; it passes the news on as the watch @releaseDomain.
+// crashed. It is global: all of Dom0 has one listener. Where xenstored runs it
+// is the listener, and passes the news on as the watch @releaseDomain.
 const (
 	VIRQTimer  VIRQ = 0
 	VIRQDebug  VIRQ = 1
 	VIRQDomExc VIRQ = 3
 )
 
-// batch is how many ports one read takes from the kernel at most.
+// batch is the largest number of ports that one read takes from the kernel.
 const batch = 64
 
 // Handle is one open /dev/xen/evtchn with the ports bound through it. All
 // methods are safe for concurrent use; one goroutine at a time may wait. The
 // owner calls Close, which unbinds every port.
 type Handle struct {
-	// mu keeps fd alive: every use of fd holds it shared, for the whole
-	// system call, and only Close takes it exclusively. A shared lock is two
-	// atomic additions, little beside the system call it protects, and makes it
-	// impossible that a number is used after Close gave it back and
-	// another open received it.
+	// mu keeps fd open: every use of fd holds it shared, for the whole system
+	// call, and only Close takes it exclusively. A shared lock costs two atomic
+	// additions, which is little beside the system call. It ensures that a
+	// descriptor number is never used after Close has freed it and another open
+	// has received it.
 	//
 	// Lock order: waiting, then mu.
 	mu sync.RWMutex
@@ -48,24 +48,23 @@ type Handle struct {
 	closing     atomic.Bool
 	interrupted atomic.Bool
 
-	// The handle's own event channel, connected to itself: a notification on
+	// The handle's own event channel, connected to itself. A notification on
 	// wakeSend makes a blocked read of fd return wakeRecv. So a wait is one
-	// system call, with nothing but fd to watch.
+	// system call, on fd alone.
 	wakeSend, wakeRecv Port
 
-	waiting sync.Mutex // held by the goroutine that waits; guards what follows
+	waiting sync.Mutex // held by the waiting goroutine; guards the fields below
 	queue   [batch]Port
 	head    int
 	tail    int
 
 	// alarm rings the wake port at alarmAt, for a wait with a deadline. Close
-	// stops it while it holds mu, when no wait can be between the two locks.
+	// stops it under mu, when no wait can be between the two locks.
 	alarm   *time.Timer
 	alarmAt time.Time
 }
 
-// Open opens /dev/xen/evtchn. The handle binds two ports of the domain for
-// itself.
+// Open opens /dev/xen/evtchn. The handle binds two ports for its own use.
 func Open() (*Handle, error) {
 	fd, err := openDevice()
 	if err != nil {
@@ -77,7 +76,7 @@ func Open() (*Handle, error) {
 		return nil, opError("open", errors.Join(err, closeDevice(fd)))
 	}
 	h.alarm = time.AfterFunc(time.Hour, h.wake)
-	h.alarm.Stop() // until a wait sets it
+	h.alarm.Stop() // a wait sets it
 	return h, nil
 }
 
@@ -86,8 +85,8 @@ func (h *Handle) bindWake() error {
 	if err != nil {
 		return fmt.Errorf("allocate the handle's own port: %w", err)
 	}
-	// The event that binding makes is on the binding side, where a wait knows
-	// what to do with it.
+	// The event of the binding arrives on the binding side, where a wait
+	// recognises it.
 	recv, err := ioctlInterdomain(h.fd, domidSelf, send)
 	if err != nil {
 		return fmt.Errorf("bind the handle's own port: %w", err)
@@ -144,8 +143,8 @@ func (h *Handle) bind(op string, ioctl func(fd int) (Port, error)) (Port, error)
 	return port, opError(op, err)
 }
 
-// Unbind closes a port. Events of it that the kernel already queued may still
-// be returned by a wait.
+// Unbind closes a port. A wait may still return events of it that the kernel
+// has already queued.
 func (h *Handle) Unbind(port Port) error {
 	fd, ok := h.acquire()
 	if !ok {
@@ -159,7 +158,7 @@ func (h *Handle) Unbind(port Port) error {
 }
 
 // Notify sends an event to the other side of port. It never waits for that
-// side, and a peer that has gone is not an error: Xen drops the event.
+// side. A peer that is gone is not an error: Xen drops the event.
 func (h *Handle) Notify(port Port) error {
 	fd, ok := h.acquire()
 	if !ok {
@@ -172,9 +171,9 @@ func (h *Handle) Notify(port Port) error {
 	return nil
 }
 
-// Unmask lets the next event of a received port arrive; see the package
-// documentation for when to call it. A port that is not masked, or not of this
-// handle, is ignored by the kernel.
+// Unmask lets the next event of a received port arrive; the package
+// documentation says when to call it. The kernel ignores a port that is not
+// masked, or that is not one of this handle.
 func (h *Handle) Unmask(port Port) error {
 	fd, ok := h.acquire()
 	if !ok {
@@ -187,8 +186,8 @@ func (h *Handle) Unmask(port Port) error {
 	return nil
 }
 
-// Close ends a wait in progress with os.ErrClosed, waits for the operations
-// under way and unbinds all ports. Closing again does nothing.
+// Close ends a wait in progress with os.ErrClosed, waits for operations in
+// progress, and unbinds all ports. Closing again does nothing.
 func (h *Handle) Close() error {
 	if h.closing.Swap(true) {
 		return nil
@@ -202,9 +201,9 @@ func (h *Handle) Close() error {
 	return opError("close", closeDevice(fd))
 }
 
-// wake makes a read in progress, or else the next one, return wakeRecv. Unlike
-// acquire it works on a closing handle. The ioctl can fail only for a port that
-// is not bound, and this one is for as long as fd is open.
+// wake makes the read in progress, or else the next one, return wakeRecv.
+// Unlike acquire it works on a closing handle. The ioctl fails only for a port
+// that is not bound, and this one is bound as long as fd is open.
 func (h *Handle) wake() {
 	h.mu.RLock()
 	defer h.mu.RUnlock()

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Wait returns the next port that has an event, in order of arrival, and blocks
+// Wait returns the next port that has an event, in order of arrival. It blocks
 // until there is one or ctx is done; then the error is ctx's. It starts no
-// goroutine of its own to watch ctx. The port stays masked until Unmask.
+// goroutine to watch ctx. The port stays masked until Unmask.
 //
-// The thread of the calling goroutine is blocked meanwhile.
+// Wait blocks the thread of the calling goroutine.
 func (h *Handle) Wait(ctx context.Context) (Port, error) {
 	if ctx.Done() == nil {
 		return h.wait(context.Background(), time.Time{})
@@ -23,26 +23,26 @@ func (h *Handle) Wait(ctx context.Context) (Port, error) {
 	return h.wait(ctx, time.Time{})
 }
 
-// WaitUntil is Wait with a deadline in place of a context: the zero time waits
-// for ever, a time in the past only looks. When the deadline passes the error
-// is [os.ErrDeadlineExceeded]. It allocates nothing and starts no goroutine of
-// its own.
+// WaitUntil is Wait with a deadline in place of a context. The zero time waits
+// without end; a time in the past returns an event that is there already. When
+// the deadline passes the error is [os.ErrDeadlineExceeded]. WaitUntil
+// allocates nothing and starts no goroutine.
 func (h *Handle) WaitUntil(deadline time.Time) (Port, error) {
 	return h.wait(context.Background(), deadline)
 }
 
-// Interrupt makes the wait in progress return [ErrInterrupted], and the next
-// one if none is in progress. Interrupts are not counted: several before a wait
-// end one wait. Events stay queued for the wait after it.
+// Interrupt makes the wait in progress return [ErrInterrupted], or the next one
+// if none is in progress. Interrupts are not counted: several before a wait end
+// one wait. Events stay queued for the wait after it.
 func (h *Handle) Interrupt() {
 	h.interrupted.Store(true)
 	h.wake()
 }
 
-// wait owns the queue. The wake port is no message in itself: whoever rings it
-// has set closing or interrupted or ended ctx before, and these are looked at
-// after every read and after the wake port is unmasked, so no ring is lost and
-// a late one costs a turn of the loop.
+// wait owns the queue. An event of the wake port carries no message itself. Its
+// sender has set closing or interrupted, or ended ctx, before it. These are
+// checked after every read and after the wake port is unmasked, so that no
+// event is lost, and a late one costs one turn of the loop.
 func (h *Handle) wait(ctx context.Context, deadline time.Time) (Port, error) {
 	if !h.waiting.TryLock() {
 		return 0, errWaitBusy
@@ -95,11 +95,11 @@ func (h *Handle) fill(deadline time.Time) error {
 	return nil
 }
 
-// setAlarm sees to it that the wake port is rung at the deadline or before. An
-// alarm that is already set for an earlier time is left as it is, and set anew
-// when it has rung: so a series of short waits, each with a deadline a second
-// away, sets it once a second. A poll with a timeout would do without, and cost
-// each wait a system call and a kernel timer.
+// setAlarm ensures that the wake port is rung at the deadline or before. An
+// alarm that is set for an earlier time is left as it is, and set again after
+// it has rung. So a series of short waits, each with a deadline a second away,
+// sets the alarm once a second. A poll with a timeout would need no alarm, but
+// would cost each wait a system call and a kernel timer.
 func (h *Handle) setAlarm(now, deadline time.Time) {
 	if now.Before(h.alarmAt) && !deadline.Before(h.alarmAt) {
 		return

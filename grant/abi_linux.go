@@ -7,8 +7,8 @@ import (
 	"unsafe"
 )
 
-// Requests and structures of <xen/sys/gntdev.h> and <xen/sys/gntalloc.h>;
-// testdata/layout.txt holds what the C compiler says of them.
+// Requests and structures of <xen/sys/gntdev.h> and <xen/sys/gntalloc.h>.
+// testdata/layout.txt has their values from the C compiler.
 const (
 	ioctlMapGrantRef   = 0x00184700
 	ioctlUnmapGrantRef = 0x00104701
@@ -56,8 +56,8 @@ type unmapNotify struct {
 	port   uint32
 }
 
-// foreign is the arm of the copy's union that names a granted page; the other
-// arm is a virtual address in the same eight bytes.
+// foreign is the member of the copy's union that names a granted page. The
+// other member is a virtual address in the same eight bytes.
 type foreign struct {
 	_      structs.HostLayout
 	ref    uint32
@@ -65,8 +65,8 @@ type foreign struct {
 	domid  uint16
 }
 
-// copySegment has the union's arms resolved: always from a grant into local
-// memory. dest is a real pointer, so that the collector sees it.
+// copySegment has the union's members resolved: always from a grant into local
+// memory. dest is a real pointer, so that the garbage collector sees it.
 type copySegment struct {
 	_      structs.HostLayout
 	source foreign

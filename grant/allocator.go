@@ -13,8 +13,8 @@ import (
 	"github.com/vlibos/vlibos/internal/xendev"
 )
 
-// Allocator makes pages and grants them to other domains. It is safe for
-// concurrent use. The owner calls Close; pages live on without it until they
+// Allocator allocates pages and grants them to other domains. It is safe for
+// concurrent use. The owner calls Close. Pages stay valid after it, until they
 // are freed.
 type Allocator struct {
 	dev *xendev.Device
@@ -32,12 +32,12 @@ func OpenAllocator() (*Allocator, error) {
 // Close closes the device. Closing again does nothing.
 func (a *Allocator) Close() error { return opError("close", a.dev.Close()) }
 
-// Alloc makes pages of zeroes, grants each to domain domid, for reading or for
-// reading and writing, and maps them here for both. Either all are made or
+// Alloc allocates pages of zeroes, grants each to domain domid, for reading or
+// for reading and writing, and maps them here for both. It grants all pages or
 // none.
 //
 // The module's limit counts the pages of all processes of this domain, and
-// those that are freed here but still mapped by the other side. Running into it
+// freed pages that the other side still has mapped. A request above the limit
 // is a [LimitError].
 func (a *Allocator) Alloc(domid uint16, pages int, writable bool) (*Pages, error) {
 	op := fmt.Sprintf("allocate %d pages for domain %d", pages, domid)
@@ -60,15 +60,15 @@ func (a *Allocator) Alloc(domid uint16, pages int, writable bool) (*Pages, error
 	}
 	p.mem, err = a.dev.Mmap(p.index, pages*pageSize, unix.PROT_READ|unix.PROT_WRITE)
 	if err != nil {
-		_ = a.revoke(p.index, pages) // the first error is the one to tell
+		_ = a.revoke(p.index, pages) // report the first error
 		return nil, opError(op, err)
 	}
 	return p, nil
 }
 
 func (a *Allocator) grant(domid uint16, pages int, writable bool) (*Pages, error) {
-	// Words of eight bytes give the alignment that the structure needs; the
-	// kernel reads and writes a whole structure even for one page.
+	// Words of eight bytes provide the structure's alignment. The kernel reads
+	// and writes a whole structure even for one page.
 	size := max(allocHeaderSize+uintptr(pages)*4, unsafe.Sizeof(allocGref{}))
 	buf := make([]uint64, (size+7)/8)
 	arg := (*allocGref)(unsafe.Pointer(&buf[0]))
@@ -83,8 +83,8 @@ func (a *Allocator) grant(domid uint16, pages int, writable bool) (*Pages, error
 	return &Pages{allocator: a, index: arg.index, refs: refs}, nil
 }
 
-// revoke ends the grants. A page that the other side has mapped stays the
-// kernel's until that ends.
+// revoke ends the grants. The kernel keeps a page that the other side has
+// mapped, until it is unmapped.
 func (a *Allocator) revoke(index uint64, pages int) error {
 	arg := deallocGref{index: index, count: uint32(pages)}
 	_, err := a.dev.Ioctl(ioctlDeallocGref, unsafe.Pointer(&arg))

@@ -10,23 +10,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Segment is a piece of one granted page and the memory it is copied to.
+// Segment is a part of one granted page and the memory it is copied to.
 type Segment struct {
 	Ref    uint32
 	Offset int // first byte within the page
-	// Local receives len(Local) bytes, at most to the end of the page. It
-	// must be ordinary memory of this process: pages mapped or allocated by
-	// this package fail with EFAULT.
+	// Local receives len(Local) bytes, at most to the end of the page. It must
+	// be ordinary memory of this process: pages that this package has mapped or
+	// allocated fail with EFAULT.
 	Local []byte
 }
 
-// Copy copies from pages that domain domid has granted, without mapping them:
-// what is in Local afterwards is out of the granter's reach. Xen does it, page
+// Copy copies from pages that domain domid has granted, without mapping them.
+// The granter cannot change the contents of Local afterwards. Xen copies page
 // by page.
 //
-// When Xen refuses a segment the error holds a [RefError] for the first such
-// one; segments after it may have been copied, and the contents of a refused
-// one's Local are undefined.
+// When Xen refuses a segment the error wraps a [RefError] for the first one
+// refused. Segments after it may have been copied, and the contents of a
+// refused segment's Local are undefined.
 func (m *Mapper) Copy(domid uint16, segments []Segment) error {
 	if err := m.copyAll(domid, segments); err != nil {
 		return opError(fmt.Sprintf("copy %d segments of domain %d", len(segments), domid), err)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The parts of opening and closing a channel.
+// Costs of opening and closing a channel.
 func BenchmarkLabMap(b *testing.B) {
 	m, err := OpenMapper()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestLabLimits(t *testing.T) {
+func TestLabRequestsOverALimitNameIt(t *testing.T) {
 	a, m := allocator(t), mapper(t)
 	limit, ok := readLimit(allocLimitPath)
 	if !ok {
@@ -29,7 +29,7 @@ func TestLabLimits(t *testing.T) {
 	wantLimit(err, allocLimitPath, limit)
 	all, err := a.Alloc(0, int(limit), true)
 	check(t, err)
-	_, err = a.Alloc(0, 1, true) // of the module, not of one request
+	_, err = a.Alloc(0, 1, true) // the module's limit, not the request's
 	wantLimit(err, allocLimitPath, limit)
 	t.Log(err)
 	check(t, all.Free())
@@ -49,7 +49,7 @@ func TestLabLimits(t *testing.T) {
 	refs := make([]uint32, mapLimit+1)
 	_, err = m.Map(0, refs, true, nil)
 	wantLimit(err, mapLimitPath, mapLimit)
-	// Our check and the kernel agree on where the limit is.
+	// This package's check agrees with the kernel's.
 	if _, err := m.reserve(0, refs); !errors.Is(err, unix.EINVAL) {
 		t.Errorf("the kernel took %d references: %v", len(refs), err)
 	}
@@ -80,7 +80,7 @@ func TestLabRoundsLeaveNothing(t *testing.T) {
 		check(t, err)
 		var local [pageSize]byte
 		check(t, m.Copy(0, []Segment{{Ref: pages.Refs()[3], Local: local[:]}}))
-		if i%20 == 0 { // it takes several times as long as the rest
+		if i%20 == 0 { // slower than the rest by several times
 			_, err = m.Map(0, []uint32{pages.Refs()[0], 54321}, true, nil)
 			wantRef(t, err, 0, 54321, StatusBadRef)
 		}
@@ -101,7 +101,7 @@ func TestLabRoundsLeaveNothing(t *testing.T) {
 	if after := count(t, "/proc/self/map_files"); after > maps+20 { // the Go heap may grow
 		t.Errorf("%d mappings before, %d after", maps, after)
 	}
-	// No grant is left behind: all that the module gives can be had.
+	// No grant is left behind: the module's whole limit can be allocated.
 	limit, _ := readLimit(allocLimitPath)
 	all, err := allocator(t).Alloc(0, int(limit), true)
 	check(t, err)

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A child is this test binary in another process, with childMode set: it maps a
+// A child is this test binary in another process, with childMode set. It maps a
 // page of the parent and does what the mode says.
 const (
 	childMode = "GRANT_LAB_CHILD"
@@ -107,13 +107,13 @@ func TestLabNotifyOnFree(t *testing.T) {
 	}
 }
 
-// The kernel does it for a process that is killed, too.
+// The kernel notifies for a killed process, too.
 func TestLabNotifyOnDeath(t *testing.T) {
 	if os.Getenv(childMode) != "" {
 		ring := newBell(t).interdomain(t, childNumber(t, childPort))
 		mapping := mapOne(t, childNumber(t, childRef), true, &Notify{Clear: true, Offset: 7, Signal: true, Port: ring})
 		mapping.Bytes()[7] = 77
-		time.Sleep(time.Hour) // until it is killed; an empty select would be a deadlock, which ends the child
+		time.Sleep(time.Hour) // until killed; an empty select would be a deadlock and end the child
 	}
 	pages := alloc(t, allocator(t), 1, true)
 	pages.Bytes()[7] = 0
@@ -141,8 +141,8 @@ func TestLabNotifyOnDeath(t *testing.T) {
 	}
 }
 
-// The bell is the least of an event channel that these tests need; package
-// evtchn is not imported by this one.
+// The bell is the minimal event channel for these tests; they do not import
+// package evtchn.
 type bell struct{ fd int }
 
 func newBell(t *testing.T) bell {
@@ -166,7 +166,7 @@ func (b bell) unbound(t *testing.T) uint32 { return b.bind(t, 0x00044502, 0) }
 
 func (b bell) interdomain(t *testing.T, port uint32) uint32 { return b.bind(t, 0x00084501, 0, port) }
 
-// rung reports whether an event comes within the time.
+// rung reports whether an event arrives within the time.
 func (b bell) rung(t *testing.T, within time.Duration) bool {
 	t.Helper()
 	deadline := time.Now().Add(within)
@@ -195,17 +195,17 @@ func (b bell) drain(t *testing.T) {
 	}
 }
 
-// A destroyed guest's page stays mapped and usable; what is left of the guest
-// goes with the unmapping. The page is the guest's xenstore ring, which every
-// toolstack grants to Dom0 as reference 1 (GNTTAB_RESERVED_XENSTORE).
-func TestLabGranterDestroyed(t *testing.T) {
+// A destroyed guest's page stays mapped and usable, and the rest of the guest
+// goes away when it is unmapped. The page is the guest's xenstore ring, which
+// every toolstack grants to Dom0 as reference 1 (GNTTAB_RESERVED_XENSTORE).
+func TestLabPageOutlivesItsDestroyedGranter(t *testing.T) {
 	const ring = 1
 	domid := uint16(lastDomain(t))
 	m := mapper(t)
 	mapping, err := m.Map(domid, []uint32{ring}, true, nil)
 	check(t, err)
 	for empty, start := make([]byte, pageSize), time.Now(); bytes.Equal(mapping.Bytes(), empty); {
-		if time.Since(start) > 30*time.Second { // it may still be booting
+		if time.Since(start) > 30*time.Second { // it may not have booted yet
 			t.Fatal("the ring of a running guest stays empty")
 		}
 		time.Sleep(100 * time.Millisecond)

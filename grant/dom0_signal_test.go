@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A process' first mapping of grants is given up by the kernel when a signal
-// comes, so each try is another process.
-func TestLabSignalsWhileMapping(t *testing.T) {
+// The kernel gives up a process' first mapping of grants when a signal arrives,
+// so each attempt is another process.
+func TestLabMappingSurvivesSignals(t *testing.T) {
 	const processes, signals = 30, 3000
 	if os.Getenv(childMode) != "" {
 		runtime.LockOSThread()

@@ -41,7 +41,7 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// alloc makes pages that differ in every byte that is looked at.
+// alloc allocates pages whose tested bytes all differ.
 func alloc(t *testing.T, a *Allocator, pages int, writable bool) *Pages {
 	t.Helper()
 	p, err := a.Alloc(0, pages, writable)
@@ -64,7 +64,7 @@ func mapPages(t *testing.T, m *Mapper, p *Pages, writable bool, n *Notify) *Mapp
 	return mapping
 }
 
-func TestLabSharedBothWays(t *testing.T) {
+func TestLabWritesAreSeenOnBothSides(t *testing.T) {
 	a, m := allocator(t), mapper(t)
 	pages := alloc(t, a, 3, true)
 	mapping := mapPages(t, m, pages, true, nil)
@@ -91,7 +91,7 @@ func TestLabSharedBothWays(t *testing.T) {
 	}
 }
 
-func TestLabOrderOfReferences(t *testing.T) {
+func TestLabPagesAreInOrderOfReferences(t *testing.T) {
 	a, m := allocator(t), mapper(t)
 	x, y := alloc(t, a, 1, true), alloc(t, a, 1, true)
 	x.Bytes()[0], y.Bytes()[0] = 'x', 'y'
@@ -103,7 +103,7 @@ func TestLabOrderOfReferences(t *testing.T) {
 	}
 }
 
-func TestLabCopy(t *testing.T) {
+func TestLabCopyIsASnapshot(t *testing.T) {
 	a, m := allocator(t), mapper(t)
 	pages := alloc(t, a, 300, false) // more than one batch
 	got := make([]byte, len(pages.Bytes()))
@@ -115,7 +115,7 @@ func TestLabCopy(t *testing.T) {
 	if !bytes.Equal(got, pages.Bytes()) {
 		t.Fatal("the copy differs")
 	}
-	// A piece of a page, into memory that crosses one.
+	// A part of a page, into memory that crosses a page boundary.
 	piece := make([]byte, 3*pageSize)[pageSize-5:][:1000]
 	check(t, m.Copy(0, []Segment{{Ref: pages.Refs()[1], Offset: 3000, Local: piece}}))
 	if !bytes.Equal(piece, pages.Bytes()[pageSize+3000:][:1000]) {
@@ -161,13 +161,13 @@ func TestLabRefusedPagesAreNamed(t *testing.T) {
 	err = m.Copy(999, []Segment{{Ref: good[0], Local: sink[:]}})
 	wantRef(t, err, 999, good[0], StatusBadDomain)
 
-	// What was refused left nothing mapped: the good pages can be given back.
+	// The refused mapping left nothing mapped: the good pages can be freed.
 	mapping, err := m.Map(0, append(good, readOnly...), false, nil)
 	check(t, err)
 	check(t, mapping.Unmap())
 }
 
-func TestLabUseAfterClose(t *testing.T) {
+func TestLabClosedDeviceRefusesAndItsMemoryStays(t *testing.T) {
 	a, m := allocator(t), mapper(t)
 	pages := alloc(t, a, 2, true)
 	mapping := mapPages(t, m, pages, true, nil)
@@ -187,9 +187,9 @@ func TestLabUseAfterClose(t *testing.T) {
 	check(t, pages.Free())
 }
 
-// A revoked grant stays usable for who has mapped it, and the page goes to
-// nobody else before it is unmapped.
-func TestLabRevokedWhileMapped(t *testing.T) {
+// A process that has mapped a page can use it after the grant is revoked. The
+// kernel does not reuse the page before it is unmapped.
+func TestLabRevokedPageStaysUntilUnmapped(t *testing.T) {
 	a, m := allocator(t), mapper(t)
 	pages := alloc(t, a, 1, true)
 	ref := pages.Refs()[0]
@@ -205,7 +205,7 @@ func TestLabRevokedWhileMapped(t *testing.T) {
 	}
 	mapping.Bytes()[0] = 12
 	check(t, mapping.Unmap())
-	// The kernel looks for grants that are no longer used about once a second.
+	// The kernel checks about once a second for grants that are no longer used.
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		again, err := m.Map(0, []uint32{ref}, false, nil)

@@ -7,12 +7,13 @@ import (
 	"fmt"
 )
 
-// ErrLimit is inside every [LimitError].
+// ErrLimit is wrapped by every [LimitError].
 var ErrLimit = errors.New("over the limit")
 
-// OpError is the error of every operation of this package. A closed device is
-// [os.ErrClosed] inside; a page that Xen refuses is a [RefError]; a kernel
-// module's limit is a [LimitError]; all else is a unix.Errno.
+// OpError is the error of every operation of this package. It wraps
+// [os.ErrClosed] for a closed device, a [RefError] for a page that Xen refuses,
+// a [LimitError] for a kernel module's limit, and a unix.Errno for everything
+// else.
 type OpError struct {
 	// Op is the operation, for example "map 4 pages of domain 3".
 	Op string
@@ -25,7 +26,7 @@ func (e *OpError) Error() string { return "grant: " + e.Op + ": " + e.Err.Error(
 // Unwrap returns the reason.
 func (e *OpError) Unwrap() error { return e.Err }
 
-// RefError says that Xen refused one grant reference.
+// RefError reports that Xen refused one grant reference.
 type RefError struct {
 	Domain uint16
 	Ref    uint32
@@ -36,17 +37,17 @@ func (e *RefError) Error() string {
 	return fmt.Sprintf("grant reference %d of domain %d: %v", e.Ref, e.Domain, e.Status)
 }
 
-// LimitError says that a limit of a kernel module stands in the way, and which
-// parameter raises it. errors.Is(err, ErrLimit) holds.
+// LimitError reports that a kernel module's limit refused a request, and which
+// parameter raises the limit. errors.Is(err, ErrLimit) holds.
 type LimitError struct {
 	// Parameter is the file that shows the limit, and sets it where it is
 	// writable.
 	Parameter string
 	// Limit is its value in pages; 0 when it could not be read.
 	Limit uint64
-	// Wanted is how many pages were asked for.
+	// Wanted is the number of pages requested.
 	Wanted int
-	// Hint is what else may be the reason; empty when nothing else can.
+	// Hint is another possible reason; empty when there is none.
 	Hint string
 }
 

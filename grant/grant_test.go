@@ -56,8 +56,8 @@ func TestReadLimit(t *testing.T) {
 	}
 }
 
-func TestCopyRefusesWhatIsNotWithinAPage(t *testing.T) {
-	m := &Mapper{} // the check comes before the device
+func TestCopyRefusesSegmentsAcrossPages(t *testing.T) {
+	m := &Mapper{} // the check precedes any use of the device
 	for _, s := range []Segment{
 		{Offset: -1, Local: make([]byte, 1)},
 		{Offset: 0, Local: nil},

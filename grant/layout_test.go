@@ -11,7 +11,7 @@ import (
 	"github.com/vlibos/vlibos/internal/golden"
 )
 
-func TestLayout(t *testing.T) {
+func TestLayoutMatchesTheCCompiler(t *testing.T) {
 	var (
 		r grantRef
 		m mapGrantRef

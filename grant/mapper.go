@@ -20,8 +20,8 @@ const (
 )
 
 // Mapper maps and copies pages that other domains have granted to this one. It
-// is safe for concurrent use. The owner calls Close; mappings live on without
-// it until they are unmapped.
+// is safe for concurrent use. The owner calls Close. Mappings stay valid after
+// it, until they are unmapped.
 type Mapper struct {
 	dev *xendev.Device
 }
@@ -38,12 +38,12 @@ func OpenMapper() (*Mapper, error) {
 // Close closes the device. Closing again does nothing.
 func (m *Mapper) Close() error { return opError("close", m.dev.Close()) }
 
-// Map maps the pages that domain domid has granted as refs, one after the other
-// in that order, at a place the kernel chooses. Either all are mapped or none.
-// With notify the kernel acts when the mapping goes, from before Map returns.
-// Clearing a byte needs a writable mapping.
+// Map maps the pages that domain domid has granted as refs, contiguously and in
+// that order, at an address that the kernel chooses. It maps all pages or none.
+// With notify the kernel acts when the mapping ends, from before Map returns.
+// To clear a byte the mapping must be writable.
 //
-// When Xen refuses a page the error holds a [RefError] that names it. More refs
+// When Xen refuses a page the error wraps a [RefError] that names it. More refs
 // than one request may have are a [LimitError].
 func (m *Mapper) Map(domid uint16, refs []uint32, writable bool, notify *Notify) (*Mapping, error) {
 	op := fmt.Sprintf("map %d pages of domain %d", len(refs), domid)
@@ -76,7 +76,7 @@ func checkMap(refs []uint32, writable bool, notify *Notify) error {
 	if len(refs) == 0 {
 		return fmt.Errorf("no grant references: %w", unix.EINVAL)
 	}
-	// Only the kernel's answer counts where the limit cannot be read.
+	// Where the limit cannot be read, the kernel's answer decides.
 	if limit, ok := readLimit(mapLimitPath); ok && uint64(len(refs)) > limit {
 		return &LimitError{Parameter: mapLimitPath, Limit: limit, Wanted: len(refs)}
 	}
@@ -87,10 +87,11 @@ func checkMap(refs []uint32, writable bool, notify *Notify) error {
 }
 
 // mmap reserves and maps pages. A process' first mapping takes all locks of its
-// memory, and the kernel gives that up when a signal comes (mm_take_all_locks,
-// mm/mmap.c): Go's runtime sends itself some. What was reserved is of no use then
-// (the kernel takes it to be mapped), so the whole is tried again. refused is
-// that the pages were reserved, and the mapping of them failed.
+// memory, and the kernel gives that up when a signal arrives
+// (mm_take_all_locks, mm/mmap.c); Go's runtime sends signals to itself. The
+// reservation is of no use then, since the kernel considers it mapped, so
+// reservation and mapping are repeated together. refused reports that the pages
+// were reserved and their mapping failed.
 func (m *Mapper) mmap(domid uint16, refs []uint32, prot int) (index uint64, mem []byte, refused bool, err error) {
 	for {
 		if index, err = m.reserve(domid, refs); err != nil {
@@ -99,16 +100,16 @@ func (m *Mapper) mmap(domid uint16, refs []uint32, prot int) (index uint64, mem 
 		if mem, err = m.dev.Mmap(index, len(refs)*pageSize, prot); err == nil {
 			return index, mem, false, nil
 		}
-		_ = m.forget(index, len(refs)) // the first error is the one to tell
+		_ = m.forget(index, len(refs)) // report the first error
 		if err != unix.EINTR {
 			return 0, nil, true, err
 		}
 	}
 }
 
-// reserve tells the kernel which pages a following mmap at index is to map.
+// reserve tells the kernel which pages a following mmap at index maps.
 func (m *Mapper) reserve(domid uint16, refs []uint32) (index uint64, err error) {
-	// Words of eight bytes give the alignment that the structure needs.
+	// Words of eight bytes provide the structure's alignment.
 	buf := make([]uint64, (mapHeaderSize+uintptr(len(refs))*unsafe.Sizeof(grantRef{}))/8)
 	arg := (*mapGrantRef)(unsafe.Pointer(&buf[0]))
 	arg.count = uint32(len(refs))
@@ -122,17 +123,17 @@ func (m *Mapper) reserve(domid uint16, refs []uint32) (index uint64, err error) 
 	return arg.index, nil
 }
 
-// forget ends a reservation. The pages go with the last mapping of them.
+// forget ends a reservation. The pages are freed with their last mapping.
 func (m *Mapper) forget(index uint64, pages int) error {
 	arg := unmapGrantRef{index: index, count: uint32(pages)}
 	_, err := m.dev.Ioctl(ioctlUnmapGrantRef, unsafe.Pointer(&arg))
 	return err
 }
 
-// explain finds the page that made mmap fail with err. The kernel says EINVAL
-// for every refusal, so ask Xen for each page: copying one byte of it answers
-// with a status and is allowed wherever mapping it is. If all can be read, a
-// writable mapping was refused because a grant is read-only.
+// explain finds the page that made mmap fail with err. The kernel returns
+// EINVAL for every refusal, so explain asks Xen for each page: copying one byte
+// of it returns a status, and is allowed wherever mapping it is. If all can be
+// read, a writable mapping was refused because a grant is read-only.
 func (m *Mapper) explain(domid uint16, refs []uint32, writable bool, err error) error {
 	var sink [1]byte
 	segments := make([]Segment, len(refs))
@@ -149,8 +150,9 @@ func (m *Mapper) explain(domid uint16, refs []uint32, writable bool, err error) 
 	if !writable {
 		return err
 	}
-	// By halves: a mapping takes milliseconds however small it is, and a
-	// granter that can make us try each of a thousand pages holds us up.
+	// Halving bounds the number of attempts: a mapping takes milliseconds
+	// however small it is, and a granter must not be able to delay us by a
+	// thousand of them.
 	for len(refs) > 1 {
 		half := len(refs) / 2
 		if m.writable(domid, refs[:half]) {
@@ -160,7 +162,7 @@ func (m *Mapper) explain(domid uint16, refs []uint32, writable bool, err error) 
 		}
 	}
 	if m.writable(domid, refs) {
-		return err // each can be mapped, only not together
+		return err // each one can be mapped, but not all of them together
 	}
 	return &RefError{Domain: domid, Ref: refs[0], Status: StatusPermissionDenied}
 }

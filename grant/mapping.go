@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mapping is other domains' memory in this process. Unmap it when its last user
-// has left; the package documentation says what happens when the granter goes
-// first.
+// Mapping is other domains' memory in this process. Unmap it after its last
+// user has finished. The package documentation says what happens when the
+// granter ends first.
 type Mapping struct {
 	mapper *Mapper
 	index  uint64
@@ -32,7 +32,7 @@ func (p *Mapping) Bytes() []byte {
 	return p.mem
 }
 
-// SetNotify replaces what the kernel does when the mapping goes.
+// SetNotify replaces the kernel's action at the end of the mapping.
 func (p *Mapping) SetNotify(n Notify) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -43,8 +43,8 @@ func (p *Mapping) SetNotify(n Notify) error {
 	return opError("set unmap notification", err)
 }
 
-// Unmap gives the pages back to their domain and triggers the notification. No
-// slice of Bytes may be in use or be used later. Unmapping again does nothing.
+// Unmap returns the pages to their domain and triggers the notification. No
+// slice of Bytes may be in use, or be used later. Unmapping again does nothing.
 func (p *Mapping) Unmap() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -54,14 +54,14 @@ func (p *Mapping) Unmap() error {
 	mem := p.mem
 	p.mem = nil
 	err := unix.Munmap(mem)
-	// A closed mapper has forgotten the pages already.
+	// A closed mapper has already forgotten the pages.
 	if ferr := p.mapper.forget(p.index, p.pages); !errors.Is(ferr, os.ErrClosed) {
 		err = errors.Join(err, ferr)
 	}
 	return opError(fmt.Sprintf("unmap %d pages", p.pages), err)
 }
 
-// setNotify is the same request on both devices.
+// setNotify is the same request for both devices.
 func setNotify(ioctl func(uintptr, unsafe.Pointer) (uintptr, error), req uintptr, index uint64, pages int, n Notify) error {
 	if n.Offset < 0 || n.Offset >= pages*pageSize {
 		return fmt.Errorf("byte %d is outside the %d bytes: %w", n.Offset, pages*pageSize, unix.EINVAL)

@@ -2,9 +2,9 @@
 
 package grant
 
-// Notify is what the kernel does when the last mapping of shared pages is gone,
-// whether by Unmap or Free or because the process died. It is how one side
-// learns of the other's death.
+// Notify is the kernel's action when the last mapping of shared pages ends, by
+// Unmap or Free or because the process died. Through it one side learns that
+// the other one has died.
 type Notify struct {
 	// Clear sets the byte at Offset to zero. Offset counts from the start of
 	// the mapping or the pages.
@@ -12,8 +12,8 @@ type Notify struct {
 	Offset int
 
 	// Signal sends an event on Port, a local port that this process has bound
-	// through /dev/xen/evtchn. The kernel keeps the port open until then,
-	// even when the process closes it.
+	// through /dev/xen/evtchn. The kernel keeps the port open until then, even
+	// if the process closes it.
 	Signal bool
 	Port   uint32
 }

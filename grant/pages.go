@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pages is memory of this domain that another one may map. Free it when its
-// last user in this process has left. What the other side has mapped stays
-// readable and writable for it until it unmaps; the kernel gives such a page to
-// nobody else before.
+// Pages is memory of this domain that another one may map. Free it after its
+// last user in this process has finished. Pages that the other side has mapped
+// stay readable and writable there until it unmaps them; the kernel does not
+// reuse them before.
 type Pages struct {
 	allocator *Allocator
 	index     uint64
@@ -35,9 +35,9 @@ func (p *Pages) Bytes() []byte {
 	return p.mem
 }
 
-// SetNotify replaces what the kernel does when this side's use of the page that
-// holds the byte at Offset ends, by Free or because the process died. The byte
-// is cleared while the other side may still look at it.
+// SetNotify replaces the kernel's action when this side's use of the page that
+// has the byte at Offset ends, by Free or because the process died. The byte is
+// cleared even if the other side still reads it.
 func (p *Pages) SetNotify(n Notify) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -49,7 +49,7 @@ func (p *Pages) SetNotify(n Notify) error {
 }
 
 // Free revokes the grants, triggers the notification and unmaps the memory. No
-// slice of Bytes may be in use or be used later. Freeing again does nothing.
+// slice of Bytes may be in use, or be used later. Freeing again does nothing.
 func (p *Pages) Free() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -59,7 +59,7 @@ func (p *Pages) Free() error {
 	mem := p.mem
 	p.mem = nil
 	err := unix.Munmap(mem)
-	// A closed allocator has revoked them already.
+	// A closed allocator has already revoked them.
 	if rerr := p.allocator.revoke(p.index, len(p.refs)); !errors.Is(rerr, os.ErrClosed) {
 		err = errors.Join(err, rerr)
 	}

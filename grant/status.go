@@ -11,8 +11,8 @@ type Status int16
 // Xen's answers.
 const (
 	StatusOkay Status = 0
-	// StatusGeneralError is also the answer for a reference of the granter's
-	// table that it has not granted to this domain, or has revoked.
+	// StatusGeneralError is also the answer for a reference in the granter's
+	// table that is not granted to this domain, or is revoked.
 	StatusGeneralError     Status = -1
 	StatusBadDomain        Status = -2
 	StatusBadRef           Status = -3
@@ -41,7 +41,7 @@ var statusText = [...]string{
 	"bad page (GNTST_bad_page)",
 	"the copy crosses a page (GNTST_bad_copy_arg)",
 	"address too big (GNTST_address_too_big)",
-	"the page is not there at this moment (GNTST_eagain)",
+	"the page is not available at the moment (GNTST_eagain)",
 	"out of grant handles (GNTST_no_space)",
 }
 

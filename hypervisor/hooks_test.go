@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// anchors is a Xen source tree with nothing in it but the lines that the hooks
-// look for, and what surrounds them where that matters.
+// anchors is a Xen source tree that contains only the lines that the hooks search
+// for, and their surroundings where those matter.
 var anchors = map[string]string{
 	"xen/common/sched/Makefile":      "obj-y += cpupool.o\nobj-$(CONFIG_SCHED_NULL) += null.o\nobj-y += core.o\n",
 	"xen/common/sched/Kconfig":       "menu \"Schedulers\"\n\tvisible if EXPERT\n",
@@ -54,7 +54,7 @@ func read(t *testing.T, dir, name string) string {
 	return string(data)
 }
 
-func TestHooks(t *testing.T) {
+func TestHooksInsertEachLineAtItsAnchorOnce(t *testing.T) {
 	dir := makeTree(t, anchors)
 	if out, err := runHooks(t, dir); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -76,11 +76,11 @@ func TestHooks(t *testing.T) {
 	}
 	out, err := runHooks(t, dir)
 	if err == nil || !strings.Contains(out, "hooked already") {
-		t.Errorf("the second time: %v: %s", err, out)
+		t.Errorf("hooked again: %v: %s", err, out)
 	}
 }
 
-func TestHooksAnchors(t *testing.T) {
+func TestMissingOrRepeatedAnchorLeavesTreeUnchanged(t *testing.T) {
 	with := func(name, text string) map[string]string {
 		files := map[string]string{}
 		for n, s := range anchors {
@@ -100,7 +100,7 @@ func TestHooksAnchors(t *testing.T) {
 		{"xen/include/hypercall-defs.c", anchors["xen/include/hypercall-defs.c"] + "prefix: do\n",
 			[]string{"xen/include/hypercall-defs.c", "'prefix: do' 2 times"}},
 		{"xen/common/domain.c", "", []string{"xen/common/domain.c", "Xen 4.17"}},
-		{"xen/common/sched/Makefile", "", []string{"is no Xen source tree"}},
+		{"xen/common/sched/Makefile", "", []string{"is not a Xen source tree"}},
 	} {
 		files := with(test.name, test.text)
 		dir := makeTree(t, files)

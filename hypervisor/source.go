@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package hypervisor is the source of this project's Xen module: C files and
-// headers that are laid over a Xen source tree, and the script that inserts the
-// lines which lead into them. It holds the files and names them by content; it
-// does not build them, which lab/module does.
+// headers that are copied over a Xen source tree, and the script that inserts the
+// lines that lead into them. It embeds the files and identifies them by content.
+// Package lab/module builds them.
 package hypervisor
 
 import (
@@ -28,7 +28,7 @@ func Module() fs.FS {
 }
 
 // Hooks returns the shell script that inserts the hook lines into a Xen source
-// tree, which is its one argument.
+// tree, its only argument.
 func Hooks() []byte {
 	script, err := source.ReadFile("hooks")
 	if err != nil {
@@ -37,7 +37,7 @@ func Hooks() []byte {
 	return script
 }
 
-// Revision names module and hooks by content.
+// Revision identifies module and hooks by their content.
 func Revision() string {
 	sum, err := Hash(source)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"testing/fstest"
 )
 
-func TestHash(t *testing.T) {
+func TestHashDependsOnNamesAndContents(t *testing.T) {
 	sum := func(files fstest.MapFS) string {
 		t.Helper()
 		s, err := Hash(files)
@@ -37,7 +37,7 @@ func TestHash(t *testing.T) {
 	}
 }
 
-func TestContents(t *testing.T) {
+func TestSourceHasHeadersMakefileAndHooks(t *testing.T) {
 	for _, name := range []string{"include/public/vlib.h", "include/xen/vlib.h", "common/sched/vlib/Makefile"} {
 		if _, err := fs.Stat(Module(), name); err != nil {
 			t.Error(err)

@@ -16,7 +16,7 @@ import (
 )
 
 // built fails unless make build has been run: without the programs, the lab
-// boots guests that serve nobody.
+// boots guests that have no server.
 func built(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"vlibmaster", "vlib-server", "vlib-worker"} {
@@ -26,8 +26,8 @@ func built(t *testing.T) {
 	}
 }
 
-// call is what a person types in Dom0, its exit status, and what it prints on
-// the stream that the status calls for.
+// call is a command in Dom0, its exit status, and what it prints on the stream
+// that belongs to that status.
 type call struct{ command, status, prints string }
 
 var calls = []call{
@@ -53,8 +53,8 @@ var calls = []call{
 	{"xl info", "0", "xen_scheduler : credit2"},
 }
 
-// testCalls has a boot's shell call, and kill itself at last. PVH guests boot, as
-// their start is what differs.
+// testCalls makes all calls in one boot, from a shell that finally kills itself.
+// PVH guests boot and are not resumed, because they differ in how they start.
 func testCalls(t *testing.T, guest lab.Guest) {
 	built(t)
 	var script strings.Builder
@@ -79,5 +79,5 @@ func testCalls(t *testing.T, guest lab.Guest) {
 	}
 }
 
-func TestCallsIntoPV(t *testing.T)  { testCalls(t, lab.PV) }
-func TestCallsIntoPVH(t *testing.T) { t.Parallel(); testCalls(t, lab.PVH) }
+func TestCallsIntoPVSucceedOrSayWhy(t *testing.T)  { testCalls(t, lab.PV) }
+func TestCallsIntoPVHSucceedOrSayWhy(t *testing.T) { t.Parallel(); testCalls(t, lab.PVH) }

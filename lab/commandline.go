@@ -11,8 +11,8 @@ import (
 	"github.com/vlibos/vlibos/lab/labproto"
 )
 
-// xenArgs is the hypervisor's command line. eager-fpu: with lazy switching,
-// TCG hands one process another's SSE registers.
+// xenArgs is the hypervisor's command line. It needs eager-fpu: with lazy
+// switching, TCG gives a process the SSE registers of another.
 func (c Config) xenArgs() string {
 	args := []string{
 		"console=com1", "com1=115200,8n1", "loglvl=warning", "guest_loglvl=warning",
@@ -29,9 +29,9 @@ func (c Config) xenArgs() string {
 	return join(args, c.XenArgs)
 }
 
-// kernelArgs is for both kernels. The last two leave out what costs seconds in
-// emulation and changes nothing for user space: write protection of the kernel
-// with a walk over all its page tables, and self-tests of its ciphers.
+// kernelArgs is for both kernels. The last two omit what takes seconds in emulation
+// and does not matter to user space: write protection of the kernel, with a walk
+// over all its page tables, and self-tests of its ciphers.
 var kernelArgs = []string{"console=hvc0", "panic=1", "rodata=off", "cryptomgr.notests"}
 
 func (c Config) dom0Args() string {
@@ -45,14 +45,14 @@ func join(args []string, more string) string {
 	return strings.Join(args, " ")
 }
 
-// domains are the DomUs with their xl configuration (xl.cfg(5)).
-func (c Config) domains() []labproto.Domain {
-	var domains []labproto.Domain
+// domains returns the DomUs with their xl configuration (xl.cfg(5)).
+func (c Config) domains() []labproto.DomU {
+	var domains []labproto.DomU
 	for i := range c.DomUs {
 		name := fmt.Sprintf("vlib%d", i+1)
 		args := append(slices.Clone(kernelArgs),
 			labproto.RoleParameter+"="+labproto.RoleDomU, "vlibos.name="+name,
-			// A DomU's own user space may make hypercalls only with this.
+			// Without it a DomU's user space may make no hypercalls.
 			"xen_privcmd.unrestricted=1")
 		if c.DomUGntallocLimit > 0 {
 			args = append(args, fmt.Sprintf("xen_gntalloc.limit=%d", c.DomUGntallocLimit))
@@ -65,7 +65,7 @@ func (c Config) domains() []labproto.Domain {
 			fmt.Fprintf(&b, "cpus = %q\n", c.DomUCPUs)
 		}
 		b.WriteString("tsc_mode = \"native\"\non_poweroff = \"destroy\"\non_reboot = \"destroy\"\non_crash = \"destroy\"\n")
-		domains = append(domains, labproto.Domain{Name: name, Config: b.String()})
+		domains = append(domains, labproto.DomU{Name: name, Config: b.String()})
 	}
 	return domains
 }
@@ -87,7 +87,7 @@ func (c Config) job(hasServer bool) labproto.Job {
 	return j
 }
 
-// describe names the machine for a person.
+// describe describes the machine to a person.
 func (c Config) describe() string {
 	xen := c.Xen + " of " + c.Release
 	if c.Scheduler != "" {

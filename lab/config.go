@@ -14,19 +14,19 @@ import (
 	"github.com/vlibos/vlibos/throttle/model"
 )
 
-// Mode is how the machine is emulated, and so what is true in it.
+// Mode is how the machine is emulated, and so which measurements in it are valid.
 type Mode string
 
 const (
-	// Functional emulates each CPU by a thread of its own: behaviour, order
-	// and races are true.
+	// Functional emulates each CPU by a thread of its own. Behaviour, order and
+	// races are valid.
 	Functional Mode = "functional"
-	// Counted makes time the number of instructions executed: counts are true
-	// and repeatable, parallelism is not.
+	// Counted makes time the number of executed instructions. Counts are valid
+	// and repeatable; parallelism is not.
 	Counted Mode = "counted"
-	// Contended is Functional with a model of a shared cache and a memory bus,
-	// on which CPUs delay one another: relative slowdown under contention is
-	// true.
+	// Contended is Functional with a model of a shared cache and a memory bus, on
+	// which CPUs delay one another. Relative slowdowns under contention are
+	// valid.
 	Contended Mode = "contended"
 )
 
@@ -39,15 +39,15 @@ const (
 	PVH Guest = "pvh"
 )
 
-// File is a file or folder of this machine and its place in an image.
+// File is a file or folder of this machine and its path in an image.
 type File struct{ Host, Guest string }
 
-// ParseFile reads HOST:GUEST. A guest path that ends in a slash is a folder to
-// put the file in.
+// ParseFile parses HOST:GUEST. A guest path that ends in a slash is the folder of
+// the file.
 func ParseFile(s string) (File, error) {
 	host, guest, ok := strings.Cut(s, ":")
 	if !ok || host == "" || !path.IsAbs(guest) {
-		return File{}, fmt.Errorf("%q: expected HOST:GUEST with an absolute guest path", s)
+		return File{}, fmt.Errorf("%q: want HOST:GUEST with an absolute guest path", s)
 	}
 	return File{Host: host, Guest: guest}, nil
 }
@@ -55,108 +55,109 @@ func ParseFile(s string) (File, error) {
 // Window is the size of a terminal in characters.
 type Window struct{ Rows, Cols uint16 }
 
-// Config is one run. The zero value of each field but Args is its default.
+// Config describes one run. Every field but Args has a default: its zero value.
 type Config struct {
-	// Args is the command that runs in Dom0, looked up in Dom0's PATH. Env is
-	// added to its environment, as NAME=VALUE.
+	// Args is the command that runs in Dom0, which is looked up in Dom0's PATH.
+	// Env is added to its environment, as NAME=VALUE.
 	Args []string
 	Env  []string
-	// Stdin is passed to the command, if it is not nil. A Read that blocks
-	// when the run has ended is left behind.
+	// Stdin is passed to the command, if it is not nil. A Read that blocks at the
+	// end of the run is not awaited.
 	Stdin io.Reader
-	// Stdout and Stderr get the command's output while it runs; nil drops it.
-	// They are written to by one goroutine.
+	// Stdout and Stderr get the command's output while it runs; nil drops it. One
+	// goroutine writes to them.
 	Stdout, Stderr io.Writer
-	// TTY gives the command a terminal of this size, and Resize its changes.
+	// TTY gives the command a terminal of this size. Resize changes the size.
 	TTY    *Window
 	Resize <-chan Window
 
-	// Release is the release of Debian whose Xen, kernel and packages are
-	// booted, one of [image.Releases]; by default [image.DefaultRelease].
+	// Release is the release of Debian whose Xen, kernel and packages are booted,
+	// one of [image.Releases]; by default [image.DefaultRelease].
 	Release string
 	Mode    Mode // default Functional
-	// BusService is, in contended mode, how long a turn on the memory bus
-	// lasts from the moment the command runs, at most [model.MaxService]; 0
-	// leaves the model off, for the command to switch on.
+	// BusService is, in contended mode, the length of a turn on the memory bus
+	// from the start of the command on, at most [model.MaxService]. 0 leaves the
+	// model off; the command may switch it on.
 	BusService time.Duration
-	// Xen is StockXen, which is the default, VlibXen, a variant of that, or the
-	// path of an image.
+	// Xen is StockXen (the default), VlibXen, a variant of that, or the path of an
+	// image.
 	Xen string
-	// Scheduler is the one that Dom0 and, without cpupools, all domains run
-	// under, by the name that Xen's command line has for it: by default
-	// VlibXen's own there, and what Xen takes by itself elsewhere.
+	// Scheduler is that of Dom0 and, without cpupools, of all domains, by its name
+	// on Xen's command line. By default it is the module's in VlibXen and its
+	// variants, and Xen's own default in others.
 	Scheduler string
-	// XenArgs and KernelArgs are added to the command lines of the hypervisor
-	// and of Dom0's kernel.
+	// XenArgs and KernelArgs are added to the command lines of the hypervisor and
+	// of Dom0's kernel.
 	XenArgs, KernelArgs string
-	// PCPUs is the number of emulated CPUs, by default 2: in counted and
-	// contended mode one for Dom0 and one for the DomUs, so that both can poll,
-	// and each is crowded by the other alone.
+	// PCPUs is the number of emulated CPUs, by default 2. In counted and contended
+	// mode Dom0 has one and the DomUs have one, so that both can poll, and only
+	// the other delays each.
 	PCPUs int
-	// MemoryMiB is the machine's memory; by default 1 GiB and what the DomUs
-	// need. Dom0 gets what they and Xen leave.
+	// MemoryMiB is the machine's memory, by default 1 GiB and what the DomUs need.
+	// Dom0 gets what they and Xen leave.
 	MemoryMiB int
-	// Dom0VCPUs is by default as many as CPUs, and 1 in counted and contended
-	// mode, where they are also pinned.
+	// Dom0VCPUs is by default the number of CPUs; in counted and contended mode it
+	// is 1, and the vCPU is pinned.
 	Dom0VCPUs int
 
-	// DomUs is how many guests named vlib1, vlib2, … to start.
+	// DomUs is the number of guests, which are named vlib1, vlib2, and so on.
 	DomUs int
 	// Guest is by default PV.
 	Guest Guest
 	// DomUMemoryMiB is each DomU's memory, by default 256.
 	DomUMemoryMiB int
 	DomUVCPUs     int // default 1
-	// DomUCPUs is the DomUs' affinity as xl writes it, for example "1" or
-	// "2-3"; by default all, and the last CPU in counted and contended mode.
+	// DomUCPUs is the DomUs' affinity in xl's syntax, for example "1" or "2-3". By
+	// default it is all; in counted and contended mode it is the last CPU.
 	DomUCPUs string
 	// DomUKernelArgs is added to the DomUs' kernel command line.
 	DomUKernelArgs string
-	// DomUGntallocLimit is how many pages the DomU's gntalloc device may
-	// share, 0 for the kernel's own 1024.
+	// DomUGntallocLimit is the number of pages that the DomU's gntalloc device may
+	// share; 0 for the kernel's own 1024.
 	DomUGntallocLimit int
 
-	// Fresh boots even where a saved machine could be resumed, and saves none.
+	// Fresh boots even if a saved machine could be resumed, and saves none.
 	Fresh bool
-	// NoWait runs the command without waiting for the servers in the DomUs to
-	// announce themselves: for servers that do not.
+	// NoWait does not wait until the servers in the DomUs are announced: for
+	// servers that announce nothing.
 	NoWait bool
 
-	// Add and DomUAdd put files of this machine into Dom0 and the DomUs, over
-	// what is there, once Xen's daemons and the DomUs have been started.
+	// Add and DomUAdd copy files of this machine into Dom0 and the DomUs, where
+	// they replace others, after Xen's daemons and the DomUs have been started.
 	// Programs may be linked to glibc.
 	Add, DomUAdd []File
-	// Dom0Packages and DomUPackages are packages of the release to put into
-	// Dom0's image and the DomUs', with all that they depend on. None of their
+	// Dom0Packages and DomUPackages are packages of the release that are added to
+	// the images of Dom0 and the DomUs, with all their dependencies. None of their
 	// scripts runs.
 	Dom0Packages, DomUPackages []string
-	// BinDir is where this project's programs are: by default beside the
-	// running program if they are there, else bin/ of the enclosing module.
+	// BinDir is the folder of this project's programs. By default it is that of the
+	// running program if they are there, or else bin/ of the enclosing module.
 	BinDir string
 
-	// BootTimeout bounds the time until the command runs: by default five
-	// minutes, ten in counted and contended mode. Timeout bounds the whole run; 0 is none.
+	// BootTimeout limits the time until the command runs: by default five minutes,
+	// ten in counted and contended mode. Timeout limits the whole run; 0 is no
+	// limit.
 	BootTimeout, Timeout time.Duration
-	// ServerTimeout bounds the wait for one DomU's server, in the guest's time
-	// and whole seconds: by default three minutes.
+	// ServerTimeout limits the wait for one DomU's server, in the guest's time and
+	// whole seconds: by default three minutes.
 	ServerTimeout time.Duration
 
-	// Progress is called with what is done now, from one goroutine.
+	// Progress is called with the name of each stage, from one goroutine.
 	Progress func(stage string)
-	// SetupLog gets what setting up the machine says, if that is needed.
+	// SetupLog gets the messages of setting up the machine.
 	SetupLog io.Writer
-	// Notes gets a line for each saved machine that was damaged, or could not
-	// be resumed, saved or removed, by default SetupLog: the run goes on.
+	// Notes gets a line for each saved machine that is damaged, or that cannot be
+	// resumed, saved or removed; the run continues. By default it is SetupLog.
 	Notes io.Writer
-	// Console gets the serial console of Xen and Dom0 as it is written.
+	// Console gets the serial console of Xen and Dom0 while it is written.
 	Console io.Writer
-	// Logs asks for the DomUs' consoles in the Result; a failure has them in
-	// any case.
+	// Logs requests the DomUs' consoles in the Result. An [Error] has them in any
+	// case.
 	Logs bool
 }
 
-// Smallest memory a Dom0 boots in with its image unpacked, and what Xen and
-// each domain's tables take beside what is given to domains.
+// The least memory with which a Dom0 boots and unpacks its image, and what Xen and
+// each domain's tables need in addition to the domains' memory, in MiB.
 const (
 	defaultDom0MiB = 1024
 	leastDom0MiB   = 512
@@ -167,18 +168,18 @@ const (
 	mostDomUs      = 64
 )
 
-// packageName is what Debian's policy lets a package be called.
+// packageName is the syntax of a package's name in Debian's policy.
 var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
 
-// Check says what is wrong with a configuration, without running it. [Run]
-// checks by itself; Check is for a caller who wants to tell this apart.
+// Check returns an error that says what is wrong with a configuration, or nil.
+// [Run] checks, too; Check is for a caller that needs the distinction.
 func (c Config) Check() error {
 	_, err := c.complete()
 	return err
 }
 
-// complete returns the configuration with defaults filled in, or what is
-// wrong with it.
+// complete returns the configuration with its defaults set, or an error that says
+// what is wrong with it.
 func (c Config) complete() (Config, error) {
 	def := func(p *int, v int) {
 		if *p == 0 {
@@ -205,22 +206,22 @@ func (c Config) complete() (Config, error) {
 		c.Xen = StockXen
 	}
 	if c.Mode != Functional && c.Mode != Counted && c.Mode != Contended {
-		return c, fmt.Errorf("mode %q: expected %s, %s or %s", c.Mode, Functional, Counted, Contended)
+		return c, fmt.Errorf("mode %q: want %s, %s or %s", c.Mode, Functional, Counted, Contended)
 	}
 	if c.BusService != 0 && c.Mode != Contended {
 		return c, fmt.Errorf("a bus service time of %v in %s mode: only the %s mode has a memory bus", c.BusService, c.Mode, Contended)
 	}
 	if c.BusService < 0 || c.BusService > model.MaxService {
-		return c, fmt.Errorf("a bus service time of %v: expected 0 to %v", c.BusService, model.MaxService)
+		return c, fmt.Errorf("a bus service time of %v: want 0 to %v", c.BusService, model.MaxService)
 	}
 	if c.Guest != PV && c.Guest != PVH {
-		return c, fmt.Errorf("guest %q: expected %s or %s", c.Guest, PV, PVH)
+		return c, fmt.Errorf("guest %q: want %s or %s", c.Guest, PV, PVH)
 	}
 	if c.Guest == PVH && c.DomUs > 0 && c.Mode != Counted {
-		// Once in some hundred thousand exits the next instruction faults, in
-		// the guest or in Xen; not with -icount. There are no shadow page
-		// tables in Xen 4.17.7 and 4.20 to go by instead.
-		return c, fmt.Errorf("PVH guests in %s mode: the emulator at times loses the switch to or from their nested page tables: use the %s mode", c.Mode, Counted)
+		// Once in some hundred thousand exits, the next instruction faults in the
+		// guest or in Xen; not with -icount. Xen 4.17.7 and 4.20 have no shadow page
+		// tables as an alternative.
+		return c, fmt.Errorf("PVH guests in %s mode: the emulator sometimes misses a switch of their nested page tables: use the %s mode", c.Mode, Counted)
 	}
 	if hasModule(c.Xen) && c.Scheduler == "" {
 		c.Scheduler = vlibScheduler
@@ -229,14 +230,14 @@ func (c Config) complete() (Config, error) {
 		return c, fmt.Errorf("the distribution's Xen has no scheduler %q: boot --xen %s", c.Scheduler, VlibXen)
 	}
 	if strings.ContainsAny(c.Scheduler, " \t,") {
-		return c, fmt.Errorf("scheduler %q: expected one name, for example credit2", c.Scheduler)
+		return c, fmt.Errorf("scheduler %q: want one name, for example credit2", c.Scheduler)
 	}
 	if strings.Contains(c.KernelArgs, ",") {
-		return c, fmt.Errorf("kernel arguments %q: QEMU takes no comma in those of Dom0", c.KernelArgs)
+		return c, fmt.Errorf("kernel arguments %q: QEMU allows no comma in those of Dom0", c.KernelArgs)
 	}
 	if c.Xen != StockXen && !hasModule(c.Xen) {
 		if !strings.Contains(c.Xen, "/") {
-			return c, fmt.Errorf("no hypervisor is called %q: expected %s, %s, %s, %s or the path of a file, with a slash", c.Xen, StockXen, VlibXen, VlibDebugXen, VlibFlaskXen)
+			return c, fmt.Errorf("unknown hypervisor %q: want %s, %s, %s, %s or the path of a file, with a slash", c.Xen, StockXen, VlibXen, VlibDebugXen, VlibFlaskXen)
 		}
 		if _, err := os.Stat(c.Xen); err != nil {
 			return c, fmt.Errorf("hypervisor: %w", err)
@@ -265,7 +266,7 @@ func (c Config) complete() (Config, error) {
 		{"gntalloc limit", c.DomUGntallocLimit, 0, 1 << 30},
 	} {
 		if n.value < n.low || n.value > n.high {
-			return c, fmt.Errorf("%s is %d: expected %d to %d", n.name, n.value, n.low, n.high)
+			return c, fmt.Errorf("%s is %d: want %d to %d", n.name, n.value, n.low, n.high)
 		}
 	}
 	def(&c.MemoryMiB, defaultDom0MiB+c.reserved())
@@ -283,7 +284,7 @@ func (c Config) complete() (Config, error) {
 		c.ServerTimeout = 3 * time.Minute
 	}
 	if c.BootTimeout < 0 || c.ServerTimeout < time.Second || c.Timeout < 0 {
-		return c, fmt.Errorf("a limit of time is negative or too short: boot %v, server %v, run %v", c.BootTimeout, c.ServerTimeout, c.Timeout)
+		return c, fmt.Errorf("a time limit is negative or too short: boot %v, server %v, run %v", c.BootTimeout, c.ServerTimeout, c.Timeout)
 	}
 	if c.Stdout == nil {
 		c.Stdout = io.Discard
@@ -305,7 +306,7 @@ func (c Config) complete() (Config, error) {
 	}
 	for _, name := range append(c.Dom0Packages[:len(c.Dom0Packages):len(c.Dom0Packages)], c.DomUPackages...) {
 		if !packageName.MatchString(name) {
-			return c, fmt.Errorf("package %q: expected a name, for example curl", name)
+			return c, fmt.Errorf("package %q: want a name, for example curl", name)
 		}
 	}
 	for _, f := range append(c.Add[:len(c.Add):len(c.Add)], c.DomUAdd...) {
@@ -316,7 +317,7 @@ func (c Config) complete() (Config, error) {
 	return c, nil
 }
 
-// reserved is the memory in MiB that is not Dom0's.
+// reserved is the memory in MiB that Dom0 does not get.
 func (c Config) reserved() int { return xenMiB + c.DomUs*(c.DomUMemoryMiB+domainExtraMiB) }
 
 func (c Config) dom0MiB() int { return c.MemoryMiB - c.reserved() }

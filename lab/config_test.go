@@ -26,7 +26,7 @@ func complete(t *testing.T, c Config) Config {
 	return c
 }
 
-func TestDefaults(t *testing.T) {
+func TestDefaultsDependOnTheMode(t *testing.T) {
 	c := complete(t, Config{DomUs: 2})
 	if c.Mode != Functional || c.Guest != PV || c.Xen != StockXen || c.PCPUs != 2 || c.Dom0VCPUs != 2 || c.DomUVCPUs != 1 || c.DomUCPUs != "" {
 		t.Errorf("functional: %+v", c)
@@ -44,27 +44,27 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-func TestConfigRefused(t *testing.T) {
+func TestRefusalNamesWhatIsWrong(t *testing.T) {
 	for want, c := range map[string]Config{
-		"no command":                                 {},
-		`mode "fast"`:                                {Args: []string{"x"}, Mode: "fast"},
-		"only the contended mode":                    {Args: []string{"x"}, BusService: 1},
-		"bus service time of 1.0":                    {Args: []string{"x"}, Mode: Contended, BusService: time.Millisecond + 1},
-		`guest "hvm"`:                                {Args: []string{"x"}, Guest: "hvm"},
-		"number of CPUs is -1":                       {Args: []string{"x"}, PCPUs: -1},
-		"number of DomUs is 1000":                    {Args: []string{"x"}, DomUs: 1000},
-		"gntalloc limit is -1":                       {Args: []string{"x"}, DomUGntallocLimit: -1},
-		"give the machine 944":                       {Args: []string{"x"}, DomUs: 1, MemoryMiB: 500},
-		`no hypervisor is called "fast"`:             {Args: []string{"x"}, Xen: "fast"},
-		"takes no comma":                             {Args: []string{"x"}, KernelArgs: "console=hvc0,115200"},
-		"boot --xen vlib":                            {Args: []string{"x"}, Scheduler: "vlib"},
-		`release "sid": expected bookworm or trixie`: {Args: []string{"x"}, Release: "sid"},
-		`package "--all"`:                            {Args: []string{"x"}, Dom0Packages: []string{"curl", "--all"}},
-		`package "fio=1"`:                            {Args: []string{"x"}, DomUPackages: []string{"fio=1"}},
-		`scheduler "a b"`:                            {Args: []string{"x"}, Scheduler: "a b"},
-		"hypervisor: stat /no/such":                  {Args: []string{"x"}, Xen: "/no/such/xen"},
-		"limit of time":                              {Args: []string{"x"}, ServerTimeout: time.Millisecond},
-		"no such file":                               {Args: []string{"x"}, DomUAdd: []File{{Host: "/no/such/file", Guest: "/x"}}},
+		"no command":                             {},
+		`mode "fast"`:                            {Args: []string{"x"}, Mode: "fast"},
+		"only the contended mode":                {Args: []string{"x"}, BusService: 1},
+		"bus service time of 1.0":                {Args: []string{"x"}, Mode: Contended, BusService: time.Millisecond + 1},
+		`guest "hvm"`:                            {Args: []string{"x"}, Guest: "hvm"},
+		"number of CPUs is -1":                   {Args: []string{"x"}, PCPUs: -1},
+		"number of DomUs is 1000":                {Args: []string{"x"}, DomUs: 1000},
+		"gntalloc limit is -1":                   {Args: []string{"x"}, DomUGntallocLimit: -1},
+		"give the machine 944":                   {Args: []string{"x"}, DomUs: 1, MemoryMiB: 500},
+		`unknown hypervisor "fast"`:              {Args: []string{"x"}, Xen: "fast"},
+		"allows no comma":                        {Args: []string{"x"}, KernelArgs: "console=hvc0,115200"},
+		"boot --xen vlib":                        {Args: []string{"x"}, Scheduler: "vlib"},
+		`release "sid": want bookworm or trixie`: {Args: []string{"x"}, Release: "sid"},
+		`package "--all"`:                        {Args: []string{"x"}, Dom0Packages: []string{"curl", "--all"}},
+		`package "fio=1"`:                        {Args: []string{"x"}, DomUPackages: []string{"fio=1"}},
+		`scheduler "a b"`:                        {Args: []string{"x"}, Scheduler: "a b"},
+		"hypervisor: stat /no/such":              {Args: []string{"x"}, Xen: "/no/such/xen"},
+		"a time limit is":                        {Args: []string{"x"}, ServerTimeout: time.Millisecond},
+		"no such file":                           {Args: []string{"x"}, DomUAdd: []File{{Host: "/no/such/file", Guest: "/x"}}},
 	} {
 		_, err := c.complete()
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -73,7 +73,7 @@ func TestConfigRefused(t *testing.T) {
 	}
 }
 
-func TestCommandLines(t *testing.T) {
+func TestCommandLinesHaveTheConfiguration(t *testing.T) {
 	c := complete(t, Config{Mode: Counted, DomUs: 2, Guest: PVH, XenArgs: "sched=null", KernelArgs: "quiet", DomUGntallocLimit: 4096, DomUKernelArgs: "debug"})
 	xen := c.xenArgs()
 	for _, want := range []string{"spec-ctrl=eager-fpu", "dom0_mem=1024M,max:1024M", "dom0_max_vcpus=1", "dom0_vcpus_pin", "com1=115200,8n1"} {
@@ -101,7 +101,7 @@ func TestCommandLines(t *testing.T) {
 	}
 }
 
-func TestScheduler(t *testing.T) {
+func TestSchedulerIsOnXensCommandLine(t *testing.T) {
 	for want, c := range map[string]Config{
 		" sched=vlib":          {Xen: VlibXen},
 		" sched=credit2":       {Xen: VlibXen, Scheduler: "credit2"},
@@ -117,13 +117,13 @@ func TestScheduler(t *testing.T) {
 	}
 }
 
-func TestWaitForServer(t *testing.T) {
+func TestOnlyAServerIsAwaited(t *testing.T) {
 	c := complete(t, Config{DomUs: 1, ServerTimeout: 7 * time.Second})
 	if got := c.job(true).WaitSeconds; got != 7 {
 		t.Errorf("waits for %d seconds, want 7", got)
 	}
 	if got := c.job(false).WaitSeconds; got != 0 {
-		t.Errorf("waits for %d seconds for a server that is not there", got)
+		t.Errorf("waits for %d seconds for a missing server", got)
 	}
 	c.NoWait = true
 	if got := c.job(true).WaitSeconds; got != 0 {
@@ -131,7 +131,7 @@ func TestWaitForServer(t *testing.T) {
 	}
 }
 
-func TestParseFile(t *testing.T) {
+func TestFileIsAHostAndAnAbsoluteGuestPath(t *testing.T) {
 	if f, err := ParseFile("a/b:/usr/bin/"); err != nil || f != (File{"a/b", "/usr/bin/"}) {
 		t.Errorf("%+v, %v", f, err)
 	}
@@ -142,7 +142,7 @@ func TestParseFile(t *testing.T) {
 	}
 }
 
-func TestConsole(t *testing.T) {
+func TestConsoleHasTheLastLinesAndTheFirstDeath(t *testing.T) {
 	var tee bytes.Buffer
 	c := newConsole(&tee)
 	for i := range 100 {
@@ -171,7 +171,7 @@ func TestConsole(t *testing.T) {
 	}
 }
 
-func TestError(t *testing.T) {
+func TestErrorNamesWhatWasAwaited(t *testing.T) {
 	err := error(&Error{Awaited: "Dom0", Err: ErrTimeout, Console: []string{"a", "b"}, Logs: []Log{{"vlib1", "x\r\ny\n\n"}}})
 	if err.Error() != "timeout (awaited: Dom0)" || !errors.Is(err, ErrTimeout) {
 		t.Errorf("error %v", err)
@@ -182,7 +182,7 @@ func TestError(t *testing.T) {
 	}
 }
 
-func TestHypervisor(t *testing.T) {
+func TestHypervisorIsFoundByNameOrPath(t *testing.T) {
 	base := &image.Base{Dir: "/base"}
 	file := filepath.Join(t.TempDir(), "xen")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
@@ -196,7 +196,7 @@ func TestHypervisor(t *testing.T) {
 	}
 }
 
-func TestPrograms(t *testing.T) {
+func TestProgramsAreFoundInTheModule(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := binDir(dir); err == nil || !strings.Contains(err.Error(), "make build") {
 		t.Errorf("no init program: %v", err)
@@ -225,7 +225,7 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// Packages get memory where the user leaves it to the lab, and only there.
+// Packages get memory if the configuration leaves it to the lab, and only then.
 func TestPackagesGetMemory(t *testing.T) {
 	p := packages{dom0Bytes: 100 << 20, domuBytes: 60 << 20}
 	without := complete(t, Config{DomUs: 2})

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// consoleLines is how much of the console is kept for a failure.
+// consoleLines is how much of the console an [Error] has.
 const consoleLines = 40
 
 // deaths are what Xen and Linux print when they die (panic() in Xen's
@@ -16,8 +16,8 @@ const consoleLines = 40
 // common/shutdown.c).
 var deaths = []string{"Panic on CPU", "Kernel panic - not syncing", "Hardware Dom0 crashed", "Hardware Dom0 halted"}
 
-// console keeps the last lines of a serial console and notices a death.
-// It is safe for concurrent use.
+// console stores the last lines of a serial console and detects a death. It is safe
+// for concurrent use.
 type console struct {
 	tee  io.Writer
 	dead chan string // gets the line of the first death
@@ -29,7 +29,7 @@ type console struct {
 
 func newConsole(tee io.Writer) *console { return &console{tee: tee, dead: make(chan string, 1)} }
 
-// Write never fails: a console that cannot be shown is kept nevertheless.
+// Write never fails: a console that cannot be shown is still stored.
 func (c *console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

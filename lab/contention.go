@@ -9,23 +9,23 @@ import (
 	"os"
 	"time"
 
-	"github.com/vlibos/vlibos/lab/contended"
 	"github.com/vlibos/vlibos/lab/image"
+	"github.com/vlibos/vlibos/lab/membus"
 	"github.com/vlibos/vlibos/throttle/model"
 )
 
 // contendedTools compile the emulator's plugin.
 var contendedTools = []tool{{"gcc", "build-essential"}, {"dpkg-source", "dpkg-dev"}}
 
-// memoryBus is the modelled memory bus of one run: the plugin, and the file
-// that it shares with the machine.
+// memoryBus is the modelled memory bus of one run: the plugin, and the file that it
+// shares with the machine.
 type memoryBus struct {
 	plugin string
 	file   *os.File
 }
 
-// newMemoryBus builds the plugin if need be and makes the file, which is gone
-// when nobody has it open. The caller closes it.
+// newMemoryBus builds the plugin, if necessary, and makes the file, which no name
+// refers to: it ends with the last process that has it open. The caller closes it.
 func newMemoryBus(ctx context.Context, log io.Writer) (*memoryBus, error) {
 	cache, err := image.DefaultCache()
 	if err != nil {
@@ -34,7 +34,7 @@ func newMemoryBus(ctx context.Context, log io.Writer) (*memoryBus, error) {
 	if err := install(ctx, missing(contendedTools), log); err != nil {
 		return nil, err
 	}
-	plugin, err := contended.NewCache(cache).Build(ctx, runTools[0].pkg, log)
+	plugin, err := membus.NewCache(cache).Build(ctx, runTools[0].pkg, log)
 	if err != nil {
 		return nil, err
 	}
@@ -48,8 +48,8 @@ func newMemoryBus(ctx context.Context, log io.Writer) (*memoryBus, error) {
 	return &memoryBus{plugin, f}, nil
 }
 
-// setService makes the bus as slow as it is to be. The plugin is there: the
-// machine runs.
+// setService sets the bus's service time. The machine must run, so that the plugin
+// is there.
 func (m *memoryBus) setService(d time.Duration) error {
 	bus, err := model.OpenFile(m.file)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// TestContended is not parallel to the others, which would take the CPUs that
-// its two vCPUs need at once.
+// TestContended runs alone: other tests would take the CPUs that its two vCPUs need
+// at the same time.
 func TestContended(t *testing.T) {
 	program, err := mjump.Build(t.Context(), t.TempDir())
 	if err != nil {

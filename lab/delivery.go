@@ -20,12 +20,12 @@ import (
 	"github.com/vlibos/vlibos/lab/labproto"
 )
 
-// delivery is what comes to a machine after it was saved: this project's
-// programs and the run's files, on one disk for Dom0 and one for the DomUs. The
-// disks are files in memory, empty until [delivery.put].
+// delivery is what comes to a machine after it was saved: this project's programs and
+// the run's files, on one disk for Dom0 and one for the DomUs. The disks are files in
+// memory; they are empty until [delivery.put].
 type delivery struct {
 	dom0, domu []File
-	fixed      bool // two runs are to be alike: no clock, no random numbers
+	fixed      bool // two runs must be equal: no clock, no random numbers
 	disks      []*os.File
 }
 
@@ -62,8 +62,8 @@ func newDelivery(c Config, bin string) (*delivery, error) {
 	return d, nil
 }
 
-// resolve follows links at the files' own places, which may lead to folders, and
-// completes guest paths that are only a folder's.
+// resolve follows links at the files' guest paths, which may lead to folders, and
+// completes guest paths that name only a folder.
 func resolve(files []File) error {
 	for i, f := range files {
 		if strings.HasSuffix(f.Guest, "/") {
@@ -78,10 +78,10 @@ func resolve(files []File) error {
 	return nil
 }
 
-var errTooMuch = fmt.Errorf("the files take more than %d MiB, which is all that a run can bring along", int64(labproto.DiskBytes)>>20)
+var errTooMuch = fmt.Errorf("the files take more than %d MiB, which is the limit of a run", int64(labproto.DiskBytes)>>20)
 
-// check says before a machine boots what cannot be brought to it, and before the
-// files are read, which is done a whole file at a time.
+// check returns an error for files that cannot be delivered. It is called before a
+// machine boots, and before the files are read, each as a whole.
 func check(files []File) error {
 	var total int64
 	for _, f := range files {
@@ -114,7 +114,7 @@ func (d *delivery) close() {
 	}
 }
 
-// hasServer says whether the DomUs have a server to wait for.
+// hasServer reports whether the DomUs have a server to wait for.
 func (d *delivery) hasServer() bool {
 	return slices.ContainsFunc(d.domu, func(f File) bool { return path.Clean(f.Guest) == "/usr/bin/"+serverName })
 }
@@ -123,7 +123,7 @@ func (d *delivery) hasServer() bool {
 func (d *delivery) put() error {
 	for i, files := range [][]File{d.dom0, d.domu} {
 		if err := d.fill(d.disks[i], files); err != nil {
-			return fmt.Errorf("bring files to %s: %w", d.disks[i].Name(), err)
+			return fmt.Errorf("copy files to %s: %w", d.disks[i].Name(), err)
 		}
 	}
 	return nil
@@ -167,7 +167,7 @@ func (l *limitedWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// memoryFile makes an unnamed file in memory, which is gone when no process has
+// memoryFile makes an unnamed file in memory. It ends with the last process that has
 // it open, however this one ends.
 func memoryFile(name string) (*os.File, error) {
 	fd, err := unix.MemfdCreate("vliblab-"+name, unix.MFD_CLOEXEC)

@@ -79,7 +79,7 @@ func TestLinkToAFolderIsThatFolder(t *testing.T) {
 	}
 }
 
-func TestServerInAFolderIsWaitedFor(t *testing.T) {
+func TestServerInAFolderIsAwaited(t *testing.T) {
 	dir := t.TempDir()
 	server := filepath.Join(dir, "elsewhere", serverName)
 	if err := os.Mkdir(filepath.Dir(server), 0o755); err != nil {
@@ -94,6 +94,6 @@ func TestServerInAFolderIsWaitedFor(t *testing.T) {
 	}
 	t.Cleanup(d.close)
 	if !d.hasServer() {
-		t.Error("there is no server to wait for")
+		t.Error("no server is awaited")
 	}
 }

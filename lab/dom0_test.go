@@ -17,8 +17,8 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// compile builds the tests of a package and lists those that it has only with
-// the build tag dom0.
+// compile builds the tests of a package, and lists those that only exist with the
+// build tag dom0.
 func compile(t *testing.T, pkg string) (program string, tests []string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), strings.ReplaceAll(pkg, "/", "_")+".test")
@@ -44,15 +44,15 @@ func goTest(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// inDom0 boots once and runs the packages' tests there, one after the other.
-// Each test must report that it passed: an exit status alone could come from
-// a program that ran none, and a skipped test has tested nothing.
+// inDom0 boots once and runs the packages' tests one after the other. Each test must
+// report that it passed: the exit status could be that of a program that ran none, and
+// a skipped test tests nothing.
 func inDom0(t *testing.T, c lab.Config, pkgs ...string) {
 	t.Helper()
 	these(t, c, func(_, _ string) bool { return true }, pkgs...)
 }
 
-// these is inDom0 for those tests of the packages that are wanted.
+// these is inDom0 for the wanted tests of the packages.
 func these(t *testing.T, c lab.Config, wanted func(pkg, test string) bool, pkgs ...string) {
 	t.Helper()
 	script := "status=0\n"
@@ -96,8 +96,8 @@ func these(t *testing.T, c lab.Config, wanted func(pkg, test string) bool, pkgs 
 	}
 }
 
-func TestDevicesInDom0(t *testing.T) {
-	// In this order: the last two destroy a DomU each.
+func TestDevicesWorkInDom0(t *testing.T) {
+	// The order matters: the last two destroy a DomU each.
 	inDom0(t, lab.Config{DomUs: 2, Timeout: 15 * time.Minute},
 		"evtchn", "xenctl", "transport/xen", "xenctl/xenstore", "grant")
 }
@@ -119,4 +119,4 @@ func rogueGuest(t *testing.T, timeout time.Duration, env ...string) {
 	}, "lab/suite/rogue")
 }
 
-func TestRogueGuest(t *testing.T) { rogueGuest(t, 15*time.Minute) }
+func TestRogueGuestHarmsOnlyItself(t *testing.T) { rogueGuest(t, 15*time.Minute) }

@@ -24,17 +24,17 @@ import (
 	"github.com/vlibos/vlibos/lab/saved"
 )
 
-// By the emulator's name this test's own binary is an emulator, whose guest is
-// prepared at once and then runs a command that does nothing.
+// Under the emulator's name, this test program is an emulator. Its guest is prepared
+// at once, and its command does nothing.
 func init() {
 	if filepath.Base(os.Args[0]) == qemu.Program {
-		fmt.Fprintln(os.Stderr, "the emulator's last words:", emulate())
+		fmt.Fprintln(os.Stderr, "the emulator ends:", emulate())
 		os.Exit(1)
 	}
 }
 
-// The emulator acts on a command of its monitor as the variable says:
-// COMMAND=die or COMMAND=hang, and does not answer it.
+// The variable makes the emulator die or hang instead of answering a command of its
+// monitor: COMMAND=die or COMMAND=hang.
 const misbehaviour = "LAB_TEST_EMULATOR"
 
 func emulate() error {
@@ -83,7 +83,7 @@ func emulate() error {
 	return in.Err()
 }
 
-// emulated is a run with that emulator, and the store of its machines.
+// emulated returns a run with that emulator, and the store of its machines.
 func emulated(t *testing.T, behaviour string) (*run, *delivery, *saved.Store) {
 	t.Helper()
 	dir := t.TempDir()
@@ -112,7 +112,7 @@ func emulated(t *testing.T, behaviour string) (*run, *delivery, *saved.Store) {
 	return r, files, savedIn(&image.Cache{Dir: cache})
 }
 
-// again makes a run a new one of the same machine.
+// again makes r a new run of the same machine.
 func (r *run) again(log *bytes.Buffer) {
 	*r = run{config: r.config, machine: r.machine, console: newConsole(r.config.Console), begun: time.Now()}
 	r.config.Notes = log
@@ -143,14 +143,14 @@ func TestDeadEmulatorIsTheError(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "the emulator ended: exit status 1") {
 				t.Errorf("got %v", err)
 			}
-			if tail := r.console.tail(); !strings.Contains(strings.Join(tail, "\n"), "last words") {
+			if tail := r.console.tail(); !strings.Contains(strings.Join(tail, "\n"), "the emulator ends:") {
 				t.Errorf("console %q", tail)
 			}
 		})
 	}
 }
 
-func TestMachineThatCannotGoOnIsRemoved(t *testing.T) {
+func TestMachineThatCannotContinueIsRemoved(t *testing.T) {
 	for _, command := range []string{"migrate-incoming", "cont"} {
 		t.Run(command, func(t *testing.T) {
 			r, files, store := emulated(t, "")
@@ -173,7 +173,7 @@ func TestMachineThatCannotGoOnIsRemoved(t *testing.T) {
 				t.Errorf("said %q, want one line", said)
 			}
 			if command == "migrate-incoming" {
-				// The run boots it anew, and saves it again.
+				// The run boots the machine again, and saves it again.
 				if err != nil || r.result.Status != 3 || r.result.Resumed || !strings.Contains(said, "died of "+command) {
 					t.Errorf("status %d, %v, said %q, awaited %s, console %q", r.result.Status, err, said, r.awaited, r.console.tail())
 				}
@@ -186,10 +186,10 @@ func TestMachineThatCannotGoOnIsRemoved(t *testing.T) {
 	}
 }
 
-func TestRunsWhereNothingCanBeSaved(t *testing.T) {
+func TestRunNeedsNoSavedMachine(t *testing.T) {
 	for name, spoil := range map[string]func(folder string) error{
 		"no lock": func(folder string) error { return os.MkdirAll(folder+".lock", 0o755) },
-		// What is damaged cannot be removed, and not replaced.
+		// A damaged machine can neither be removed nor replaced.
 		"no removal": func(folder string) error { return os.MkdirAll(folder+".machine/x", 0o755) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -207,13 +207,13 @@ func TestRunsWhereNothingCanBeSaved(t *testing.T) {
 				t.Errorf("status %d, %v", r.result.Status, err)
 			}
 			if log.Len() == 0 {
-				t.Error("it is not said that nothing is saved")
+				t.Error("no note says that nothing is saved")
 			}
 		})
 	}
 }
 
-func TestWaitForAnotherRunIsSaid(t *testing.T) {
+func TestWaitForAnotherRunIsAnnounced(t *testing.T) {
 	r, files, store := emulated(t, "")
 	key, err := r.machine.key("")
 	if err != nil {

@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// ErrTimeout says that [Config.Timeout] was over before the command was done.
+// ErrTimeout says that [Config.Timeout] ended before the command did.
 var ErrTimeout = errors.New("timeout")
 
-// Error is a run in which the lab, not the command, failed: it did not boot, it
-// died, or its time was over.
+// Error is a run in which the lab, not the command, failed: it did not boot, it died,
+// or its time ended.
 type Error struct {
 	// Awaited is what should have happened next.
 	Awaited string
 	Err     error
-	// Console is the end of Xen's and Dom0's console, by lines.
+	// Console has the last lines of Xen's and Dom0's console.
 	Console []string
-	// Logs are the ends of the DomUs' consoles by name, where they were to be
-	// had.
+	// Logs are the ends of the DomUs' consoles by name, as far as they are
+	// available.
 	Logs []Log
 }
 
@@ -32,8 +32,8 @@ func (e *Error) Error() string { return fmt.Sprintf("%v (awaited: %s)", e.Err, e
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Report returns the consoles as text with headings, for a person who wants to
-// know why.
+// Report returns the consoles as text with headings, for the person who looks for the
+// cause.
 func (e *Error) Report() string {
 	var b strings.Builder
 	if len(e.Console) > 0 {

@@ -11,8 +11,8 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// TestFlaskRefusesGuests asks for every sub-operation from two guests, where XSM
-// is Flask, which enforces the policy of Xen's own source.
+// Two guests issue every sub-operation where XSM is Flask, which enforces the policy
+// of Xen's own source.
 func TestFlaskRefusesGuests(t *testing.T) {
 	const pkg = "xenctl/vlib"
 	program, _ := compile(t, pkg)

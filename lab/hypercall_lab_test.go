@@ -11,18 +11,18 @@ import (
 	"testing"
 	"unsafe"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// hypercallProgram is this test's own binary in a DomU, where it asks Xen for
-// its version and prints the major number.
+// hypercallProgram is the path of this test program in a DomU, where it asks Xen for its
+// version and prints the major number.
 const hypercallProgram = "/opt/hypercall"
 
 func TestMain(m *testing.M) {
 	if os.Args[0] != hypercallProgram {
-		goleak.VerifyTestMain(m)
-		return
+		testkit.Main(m)
 	}
 	version, err := xenVersion()
 	if err != nil {

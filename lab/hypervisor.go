@@ -15,17 +15,17 @@ import (
 	"github.com/vlibos/vlibos/lab/module"
 )
 
-// The hypervisors that have a name.
+// The names of hypervisors.
 const (
-	// StockXen is the hypervisor of the distribution, unmodified.
+	// StockXen is the distribution's hypervisor, unmodified.
 	StockXen = "stock"
-	// VlibXen is Xen of the same series with this project's module in it,
-	// built on this machine from the release's source package.
+	// VlibXen is Xen of the same series with this project's module, built on this
+	// machine from the release's source package.
 	VlibXen = "vlib"
-	// VlibDebugXen is the same with Xen's assertions and checks of locks.
+	// VlibDebugXen is VlibXen with Xen's assertions and checks of locks.
 	VlibDebugXen = "vlib-debug"
-	// VlibFlaskXen is the same with XSM and Flask, which enforces the policy of
-	// Xen's own source.
+	// VlibFlaskXen is VlibXen with XSM and Flask, which enforces the policy of Xen's
+	// own source.
 	VlibFlaskXen = "vlib-flask"
 )
 
@@ -39,32 +39,32 @@ func hasModule(name string) bool {
 	return ok
 }
 
-// vlibScheduler is the module's scheduler on Xen's command line.
+// vlibScheduler is the name of the module's scheduler on Xen's command line.
 const vlibScheduler = "vlib"
 
-// givenSource is the environment variable that names a folder with the source of
-// Xen, to build VlibXen from in place of the release's source package.
+// givenSource is the environment variable that names a folder with the source of Xen.
+// VlibXen is then built from that instead of the release's source package.
 const givenSource = "XEN_SOURCE"
 
-// HypervisorImage is a hypervisor as a file.
+// HypervisorImage is the file of a hypervisor.
 type HypervisorImage struct {
 	// Path is the file that is booted.
 	Path string
-	// Source is, of VlibXen, the version that it was built from; Given says
-	// that this was not the release's source package.
+	// Source is the version that VlibXen was built from. Given says that this is not
+	// the release's source package.
 	Source string
 	Given  bool
-	// Newer is the version of the release's own hypervisor if Source is older
-	// than that, else "". What was repaired since is not in VlibXen.
+	// Newer is the version of the release's own hypervisor if Source is older, else
+	// "". VlibXen then lacks the repairs since.
 	Newer string
 }
 
-// Hypervisor sets the machine up ([Setup]) and returns the image that is booted
-// for [Config.Xen] = name. VlibXen is built if there is none of the module's
-// present content, which needs a compiler, that is installed as [Setup] does it,
-// a few minutes the first time and seconds later. Where its source cannot be had
-// it is [module.ErrNoSource]. With refresh it looks for a newer source package
-// first. It says what it does on log.
+// Hypervisor sets the machine up ([Setup]) and returns the image of the hypervisor that
+// [Config.Xen] names. It builds VlibXen if there is no image of the module's current
+// content. That needs a compiler, which is installed as [Setup] does it; it takes a few
+// minutes the first time, and seconds later. If its source is not available, the error
+// is [module.ErrNoSource]. With refresh it looks for a newer source package first. It
+// reports what it does on log.
 func Hypervisor(ctx context.Context, release, name string, refresh bool, log io.Writer) (HypervisorImage, error) {
 	base, err := Setup(ctx, release, false, log)
 	if err != nil {
@@ -77,7 +77,7 @@ func Hypervisor(ctx context.Context, release, name string, refresh bool, log io.
 	return img, err
 }
 
-// hypervisor is the place where the name of a hypervisor becomes a file.
+// hypervisor returns the file of the hypervisor of a name.
 func hypervisor(ctx context.Context, name string, base *image.Base, refresh bool, log io.Writer) (HypervisorImage, error) {
 	switch name {
 	case StockXen:
@@ -98,9 +98,9 @@ func hypervisor(ctx context.Context, name string, base *image.Base, refresh bool
 		if errors.Is(err, module.ErrNoSource) {
 			other := ""
 			if base.Release != image.DefaultRelease {
-				other = ", or take --release " + image.DefaultRelease
+				other = ", or use --release " + image.DefaultRelease
 			}
-			err = fmt.Errorf("%w\nset %s to the folder of a source tree of Xen %s%s; all that needs no module works without",
+			err = fmt.Errorf("%w\nset %s to the folder of a source tree of Xen %s%s; runs without the module are possible",
 				err, givenSource, base.Xen, other)
 		}
 		if err != nil {

@@ -7,8 +7,8 @@ import (
 )
 
 // startInput passes the run's input and its terminal's size to the command. The
-// goroutines end with the link; one that is in a Read ends with that. What cannot
-// be sent any more is the run's end, which is noticed elsewhere.
+// goroutines end with the link, or with the Read that they are in. They ignore errors:
+// the run's end is noticed elsewhere.
 func (r *run) startInput(l *link) {
 	if in := r.config.Stdin; in != nil {
 		go func() {

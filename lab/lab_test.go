@@ -18,7 +18,7 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// A server that announces itself as docs/channel.md says and does nothing else.
+// announcing is a server that only announces itself, as docs/reference/channel.md says.
 const announcing = `#!/bin/sh
 xenstore-write data/version $(/opt/hypercall)
 xenstore-write data/limit $(cat /sys/module/xen_gntalloc/parameters/limit)
@@ -36,8 +36,8 @@ func script(t *testing.T, text string) string {
 	return name
 }
 
-// boot runs the lab and fails the test, with the consoles, if the lab does.
-// With follow, what the command prints is shown as it comes, too.
+// boot runs the lab, and fails the test if the lab fails, with the consoles. With follow
+// it also shows the command's output while it runs.
 func boot(t *testing.T, c lab.Config, follow bool) (result lab.Result, stdout, stderr string) {
 	t.Helper()
 	var out, errOut bytes.Buffer
@@ -59,8 +59,8 @@ func boot(t *testing.T, c lab.Config, follow bool) (result lab.Result, stdout, s
 	return result, out.String(), errOut.String()
 }
 
-// noEmulatorLeft is for tests that run alone: another's emulator is this
-// process' child, too.
+// noEmulatorLeft is for tests that run alone: the emulators of parallel tests are this
+// process's children, too.
 func noEmulatorLeft(t *testing.T) {
 	t.Helper()
 	children, err := filepath.Glob("/proc/self/task/*/children")
@@ -70,7 +70,7 @@ func noEmulatorLeft(t *testing.T) {
 	for _, file := range children {
 		pids, err := os.ReadFile(file)
 		if errors.Is(err, os.ErrNotExist) {
-			continue // a thread that has just ended
+			continue // the thread has just ended
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -78,13 +78,13 @@ func noEmulatorLeft(t *testing.T) {
 		for _, pid := range strings.Fields(string(pids)) {
 			comm, _ := os.ReadFile("/proc/" + pid + "/comm")
 			if strings.HasPrefix(string(comm), "qemu-system") {
-				t.Errorf("emulator %s is left", pid)
+				t.Errorf("emulator %s still runs", pid)
 			}
 		}
 	}
 }
 
-func TestPV(t *testing.T) {
+func TestRunReturnsTheCommandsOutputAndStatus(t *testing.T) {
 	added := script(t, "added\n")
 	result, stdout, stderr := boot(t, lab.Config{
 		Fresh: true, DomUs: 2, DomUGntallocLimit: 8192, Logs: true,
@@ -118,7 +118,7 @@ func TestPV(t *testing.T) {
 	noEmulatorLeft(t)
 }
 
-func TestNoSuchCommand(t *testing.T) {
+func TestMissingCommandHasStatus127(t *testing.T) {
 	result, stdout, stderr := boot(t, lab.Config{Args: []string{"no-such-command"}}, false)
 	if result.Status != 127 || stdout != "" || !strings.Contains(stderr, "--add HOST:GUEST") {
 		t.Errorf("status %d, stdout %q, stderr %q", result.Status, stdout, stderr)
@@ -138,21 +138,21 @@ func failure(t *testing.T, ctx context.Context, c lab.Config) *lab.Error {
 	return failed
 }
 
-func TestNotAHypervisor(t *testing.T) {
+func TestFileThatIsNoHypervisorFailsTheBoot(t *testing.T) {
 	failed := failure(t, t.Context(), lab.Config{Xen: script(t, strings.Repeat("no hypervisor\n", 1000)), Args: []string{"true"}})
 	if failed.Awaited != "booting Xen and Dom0" || len(failed.Console) == 0 {
 		t.Errorf("awaited %q, console %q", failed.Awaited, failed.Console)
 	}
 }
 
-func TestDom0Panics(t *testing.T) {
+func TestErrorNamesThePanicOfDom0(t *testing.T) {
 	failed := failure(t, t.Context(), lab.Config{KernelArgs: "init=/nowhere rdinit=/nowhere", Args: []string{"true"}})
 	if !strings.Contains(failed.Error(), "Kernel panic") || !strings.Contains(failed.Report(), "Kernel panic") {
-		t.Errorf("error %q does not tell of the panic", failed)
+		t.Errorf("error %q does not contain the panic", failed)
 	}
 }
 
-func TestServerMissing(t *testing.T) {
+func TestServerThatIsNotAnnouncedFailsTheRun(t *testing.T) {
 	failed := failure(t, t.Context(), lab.Config{
 		DomUs: 1, ServerTimeout: time.Second, Args: []string{"true"},
 		DomUAdd: []lab.File{{Host: script(t, "#!/bin/sh\nexec sleep 100000\n"), Guest: "/usr/bin/vlib-server"}},
@@ -162,14 +162,14 @@ func TestServerMissing(t *testing.T) {
 	}
 }
 
-func TestTimeout(t *testing.T) {
+func TestRunEndsAtItsTimeout(t *testing.T) {
 	failed := failure(t, t.Context(), lab.Config{Timeout: 2 * time.Second, Args: []string{"sleep", "100000"}})
 	if !errors.Is(failed, lab.ErrTimeout) {
 		t.Errorf("error %v, want a timeout", failed)
 	}
 }
 
-func TestCancel(t *testing.T) {
+func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	running := false
 	failed := failure(t, ctx, lab.Config{

@@ -7,17 +7,17 @@ import (
 	"github.com/vlibos/vlibos/lab/qemu"
 )
 
-// link is an emulator with the frames that its guest sends.
+// link is an emulator and the frames that its guest sends.
 type link struct {
 	vm     *qemu.Process
 	conn   *labproto.Conn
 	frames chan labproto.Frame
-	broken chan error // gets why no more frames come
+	broken chan error // gets the reason why no more frames arrive
 	quit   chan struct{}
 	ended  chan struct{}
 }
 
-// newLink takes an emulator over.
+// newLink takes over an emulator.
 func newLink(vm *qemu.Process) *link {
 	l := &link{
 		vm: vm, conn: labproto.NewConn(vm.Channel), frames: make(chan labproto.Frame),
@@ -43,7 +43,7 @@ func (l *link) receive() {
 	}
 }
 
-// close ends the emulator, and returns when all is gone.
+// close ends the emulator, and returns when its goroutines have ended.
 func (l *link) close() {
 	close(l.quit)
 	l.vm.Close()

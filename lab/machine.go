@@ -21,8 +21,8 @@ import (
 	"github.com/vlibos/vlibos/throttle/model"
 )
 
-// savedLimit bounds what all saved machines take on disk: a machine is 200 to
-// 400 MB, and the suites have some fifteen.
+// savedLimit limits the size of all saved machines on disk: a machine has 200 to 400 MB,
+// and the suites have some fifteen.
 const savedLimit = 8 << 30
 
 // Saved returns the machines that runs have saved in the lab's cache.
@@ -38,18 +38,17 @@ func savedIn(cache *image.Cache) *saved.Store {
 	return &saved.Store{Dir: filepath.Join(cache.Dir, "saved"), Limit: savedLimit}
 }
 
-// machine is all that goes into a machine before it may be saved, and the disks
-// that the rest comes by.
+// machine is all that a machine is made of before it may be saved, and the disks that
+// the rest arrives on.
 type machine struct {
 	qemu.Machine
 	plan labproto.Plan
-	what string // for a person
+	what string // a description for a person
 	base string // the key of the base images, a hash of their packages
-	// emulator is the path of the emulator: another build may have the same
-	// version.
+	// emulator is the path of the emulator: another build may have the same version.
 	emulator string
-	// processor is this host's, by whose time-stamp counter the machine has
-	// calibrated its clocks; empty where instructions are counted.
+	// processor is this host's processor, with whose time-stamp counter the machine has
+	// calibrated its clocks; it is empty if instructions are counted.
 	processor string
 	bus       *memoryBus
 }
@@ -94,7 +93,7 @@ func (m *machine) close() {
 	}
 }
 
-// busPlugin is the path of the emulator's plugin, or empty.
+// busPlugin is the path of the emulator's plugin, or "".
 func (m *machine) busPlugin() string {
 	if m.bus == nil {
 		return ""
@@ -102,7 +101,7 @@ func (m *machine) busPlugin() string {
 	return m.bus.plugin
 }
 
-// hostProcessor is the model of this machine's processor.
+// hostProcessor returns the model of this machine's processor.
 func hostProcessor() (string, error) {
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
@@ -116,7 +115,7 @@ func hostProcessor() (string, error) {
 	return "", errors.New("/proc/cpuinfo has no model name")
 }
 
-// key names the machine by all that goes into it: the emulator with its
+// key names the machine by everything that it is made of: the emulator with its
 // arguments, the plan, and the contents of the files that it boots.
 func (m *machine) key(emulator string) (string, error) {
 	h := sha256.New()

@@ -26,7 +26,7 @@ func ingredients(t *testing.T) *machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ramdisk.Close() })
-	m := &machine{base: "a base", plan: labproto.Plan{Domains: []labproto.Domain{{Name: "vlib1", Config: "vcpus = 1\n"}}}}
+	m := &machine{base: "a base", plan: labproto.Plan{Domains: []labproto.DomU{{Name: "vlib1", Config: "vcpus = 1\n"}}}}
 	m.CPUs, m.MemoryMiB, m.HypervisorArgs, m.KernelArgs, m.Port = 2, 1024, "sched=credit2", "quiet", labproto.Port
 	m.emulator, m.Hypervisor, m.Kernel, m.Ramdisk = file("qemu"), file("xen"), file("vmlinux"), ramdisk
 	return m
@@ -47,7 +47,7 @@ func TestEveryChangedIngredientIsAnotherMachine(t *testing.T) {
 		t.Errorf("the same ingredients at another path: %s, %s", first, again)
 	}
 	if other := key(ingredients(t), "7.2.18 (Debian 1:7.2+dfsg-7+deb12u17)"); other == first {
-		t.Error("another build of the emulator: the same machine")
+		t.Error("another build of the emulator gives the same machine")
 	}
 	flip := func(name string) func(*machine) error {
 		return func(m *machine) error {
@@ -78,14 +78,14 @@ func TestEveryChangedIngredientIsAnotherMachine(t *testing.T) {
 		"a disk":                     set(func(m *machine) { m.Disks = []*os.File{m.Ramdisk} }),
 		"a shared file":              set(func(m *machine) { m.Shared, m.SharedBytes = m.Ramdisk, 8192 }),
 		"a domain's configuration":   set(func(m *machine) { m.plan.Domains[0].Config = "vcpus = 2\n" }),
-		"another domain":             set(func(m *machine) { m.plan.Domains = append(m.plan.Domains, labproto.Domain{Name: "vlib2"}) }),
+		"another domain":             set(func(m *machine) { m.plan.Domains = append(m.plan.Domains, labproto.DomU{Name: "vlib2"}) }),
 	} {
 		m := ingredients(t)
 		if err := change(m); err != nil {
 			t.Fatal(err)
 		}
 		if key(m, emulator) == first {
-			t.Errorf("%s changed: the same machine", what)
+			t.Errorf("a change of %s gives the same machine", what)
 		}
 	}
 }

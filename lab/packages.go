@@ -9,15 +9,14 @@ import (
 	"github.com/vlibos/vlibos/lab/image"
 )
 
-// packages are the segments of the packages that a run has in its images: one
-// file, or none.
+// packages are the segments with the packages of a run's images: one file each, or none.
 type packages struct {
 	dom0, domu           []string
 	dom0Bytes, domuBytes int64
 }
 
-// findPackages returns the segments of a configuration's packages, and makes
-// those that the cache does not have.
+// findPackages returns the segments of a configuration's packages. It makes those that
+// the cache does not have.
 func findPackages(ctx context.Context, c Config, base *image.Base) (p packages, err error) {
 	cache, err := image.DefaultCache()
 	if err != nil {
@@ -44,10 +43,9 @@ func findPackages(ctx context.Context, c Config, base *image.Base) (p packages, 
 	return p, err
 }
 
-// makeRoom returns the completed configuration c of given with memory for the
-// packages, where given leaves that to the lab. A kernel holds a ramdisk twice,
-// packed and unpacked, and gives the unpacked one no more than half of its
-// memory; Dom0 holds the DomUs' ramdisk once more.
+// makeRoom returns c, which is given with its defaults set, with memory for the packages
+// where given leaves it to the lab. A kernel holds a ramdisk twice, packed and unpacked;
+// the unpacked one may use half of its memory. Dom0 holds the DomUs' ramdisk as well.
 func (p packages) makeRoom(given, c Config) Config {
 	dom0, domu := int(p.dom0Bytes>>20), int(p.domuBytes>>20)
 	if given.DomUMemoryMiB == 0 {

@@ -16,8 +16,8 @@ import (
 	"github.com/vlibos/vlibos/lab/saved"
 )
 
-// prepare returns a machine that waits, stopped, for its files and its job: one
-// that was saved, or else one that it boots and saves. The caller closes it.
+// prepare returns a stopped machine that waits for its files and its job. It resumes a
+// saved machine, or boots one and saves it. The caller closes it.
 func (r *run) prepare(ctx context.Context, limit *time.Timer) (*link, error) {
 	r.awaited = "a saved machine"
 	if r.config.Fresh {
@@ -40,7 +40,7 @@ func (r *run) prepare(ctx context.Context, limit *time.Timer) (*link, error) {
 		if ctx.Err() != nil {
 			return nil, ended(ctx)
 		}
-		// For example a cache that this user may only read.
+		// For example because the cache is read-only for this user.
 		fmt.Fprintf(r.config.Notes, "machines cannot be saved: %v\n", err)
 		return r.boot(ctx, limit, r.machine.busPlugin(), nil)
 	}
@@ -52,12 +52,12 @@ func (r *run) prepare(ctx context.Context, limit *time.Timer) (*link, error) {
 	return r.bootAndSave(ctx, limit, store, key)
 }
 
-// patience is how long a lock is waited for without a word.
+// patience is how long lock waits before it announces the wait.
 const patience = 300 * time.Millisecond
 
-// lock takes a machine's lock: of two runs that want the same machine one boots
-// it, and the other waits and resumes it. The file goes with the lock, as there
-// is one for each machine that ever was.
+// lock takes a machine's lock. Of two runs that need the same machine, one boots it, and
+// the other waits and resumes it. The lock's file is removed with the lock, because
+// there would be one for each machine that ever existed.
 func (r *run) lock(ctx context.Context, cache *image.Cache, name string) (unlock func(), err error) {
 	short, stop := context.WithTimeout(ctx, patience)
 	free, err := cache.Lock(short, name)
@@ -76,8 +76,8 @@ func (r *run) lock(ctx context.Context, cache *image.Cache, name string) (unlock
 	}, nil
 }
 
-// resumeOrRemove returns the saved machine of a key, or nil if there is none. One
-// that cannot be resumed is removed.
+// resumeOrRemove returns the saved machine of a key, or nil if there is none. It removes
+// one that cannot be resumed.
 func (r *run) resumeOrRemove(ctx context.Context, store *saved.Store, key string) (*link, error) {
 	l, err := r.resume(ctx, store, key)
 	switch {
@@ -92,12 +92,12 @@ func (r *run) resumeOrRemove(ctx context.Context, store *saved.Store, key string
 	if rerr := store.Remove(key); rerr != nil {
 		removed = rerr.Error()
 	}
-	fmt.Fprintf(r.config.Notes, "%v: %s, the machine is booted anew\n", err, removed)
+	fmt.Fprintf(r.config.Notes, "%v: %s, the machine is booted again\n", err, removed)
 	return nil, nil
 }
 
-// resume returns the saved machine of a key, or [fs.ErrNotExist] if there is
-// none. Another error is a machine that cannot be resumed.
+// resume returns the saved machine of a key, or [fs.ErrNotExist] if there is none. Any
+// other error means that the machine cannot be resumed.
 func (r *run) resume(ctx context.Context, store *saved.Store, key string) (*link, error) {
 	m, err := store.Open(key)
 	if err != nil {
@@ -109,7 +109,7 @@ func (r *run) resume(ctx context.Context, store *saved.Store, key string) (*link
 	machine.Saved, machine.Plugin = m.File, r.machine.busPlugin()
 	vm, err := qemu.Start(ctx, machine, r.console)
 	if err != nil {
-		// An emulator that cannot load a machine says why and ends.
+		// An emulator that cannot load a machine prints the reason and ends.
 		if said := r.console.tail(); len(said) > 0 {
 			err = fmt.Errorf("%w: %s", err, said[len(said)-1])
 		}
@@ -121,8 +121,8 @@ func (r *run) resume(ctx context.Context, store *saved.Store, key string) (*link
 	return newLink(vm), nil
 }
 
-// boot boots the machine, has the plan carried out, stops it, and saves it
-// unless save is nil.
+// boot boots the machine, waits until the plan has been carried out, stops the machine,
+// and saves it unless save is nil.
 func (r *run) boot(ctx context.Context, limit *time.Timer, plugin string, save func(*qemu.Process) error) (_ *link, err error) {
 	r.enter("booting Xen and Dom0")
 	machine := r.machine.Machine
@@ -149,15 +149,15 @@ func (r *run) boot(ctx context.Context, limit *time.Timer, plugin string, save f
 	return l, err
 }
 
-// bootAndSave boots the machine and saves it. One that cannot be saved, for
-// example on a full disk, is used nevertheless.
+// bootAndSave boots the machine and saves it. If it cannot be saved, for example because
+// the disk is full, it is used all the same.
 func (r *run) bootAndSave(ctx context.Context, limit *time.Timer, store *saved.Store, key string) (*link, error) {
 	l, err := r.boot(ctx, limit, "", func(vm *qemu.Process) error {
 		r.enter("saving the machine")
 		about := saved.About{What: r.machine.what, Xen: r.result.Versions.Xen, Kernel: r.result.Versions.Dom0}
 		err := store.Create(key, about, func(f *os.File) error { return vm.Save(f) })
 		if err != nil && ctx.Err() == nil {
-			fmt.Fprintf(r.config.Notes, "%v: the run goes on, the next one boots again\n", err)
+			fmt.Fprintf(r.config.Notes, "%v: the run continues, the next one boots again\n", err)
 			return nil
 		}
 		return err
@@ -165,7 +165,7 @@ func (r *run) bootAndSave(ctx context.Context, limit *time.Timer, store *saved.S
 	if err != nil || r.machine.bus == nil {
 		return l, err
 	}
-	// The memory model, which slows all down, begins with a resumed machine.
+	// The memory model, which slows everything down, starts with a resumed machine.
 	l.close()
 	l, err = r.resumeOrRemove(ctx, store, key)
 	r.result.Resumed = false

@@ -18,15 +18,15 @@ const (
 	serverName  = "vlib-server"
 )
 
-// dom0Programs and domuPrograms go into /usr/bin of the images if they have
-// been built.
+// dom0Programs and domuPrograms are copied to /usr/bin of the images if they have been
+// built.
 var (
 	dom0Programs = []string{"vlibmaster"}
 	domuPrograms = []string{serverName, "vlib-worker"}
 )
 
-// binDir finds this project's programs: where it is told, beside the running
-// program, or in bin/ of the module that the working folder is in, as for
+// binDir finds the folder of this project's programs: the configured one, that of the
+// running program, or bin/ of the module that contains the working folder, as under
 // `go test`.
 func binDir(configured string) (string, error) {
 	if configured != "" {
@@ -48,17 +48,17 @@ func binDir(configured string) (string, error) {
 			return dir, nil
 		}
 	}
-	return "", fmt.Errorf("no %s in %s: build it with `make build`", initProgram, strings.Join(tried, " or "))
+	return "", fmt.Errorf("%s is not in %s: build it with `make build`", initProgram, strings.Join(tried, " or "))
 }
 
 func hasInit(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, initProgram)); err != nil {
-		return fmt.Errorf("the lab's init program is missing, build it with `make build`: %w", err)
+		return fmt.Errorf("the lab's init program is missing: build it with `make build`: %w", err)
 	}
 	return nil
 }
 
-// moduleRoot looks upwards for this project's go.mod.
+// moduleRoot looks for this project's go.mod in dir and the folders above it.
 func moduleRoot(dir string) (string, bool) {
 	for {
 		if f, err := os.Open(filepath.Join(dir, "go.mod")); err == nil {
@@ -77,7 +77,7 @@ func moduleRoot(dir string) (string, bool) {
 	}
 }
 
-// programs returns those of the names that have been built, as files for an
+// programs returns those of the named programs that have been built, as files for an
 // image.
 func programs(dir string, names []string) ([]File, error) {
 	var files []File

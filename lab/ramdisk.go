@@ -12,8 +12,8 @@ import (
 	"github.com/vlibos/vlibos/lab/image"
 )
 
-// ramdisk puts Dom0's image together: the base, packages, and the init program,
-// for Dom0 and for the DomUs. It is an unnamed file in memory.
+// ramdisk makes Dom0's image from the base, the packages, and the init program for Dom0
+// and the DomUs. It is an unnamed file in memory.
 func ramdisk(base *image.Base, bin string, p packages) (_ *os.File, err error) {
 	initFile := filepath.Join(bin, initProgram)
 	f, err := memoryFile("dom0.img")

@@ -15,9 +15,9 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// TestTrixieBoots: another release than the default, whatever this machine has,
-// with a package of it in the DomU, and its server answers.
-func TestTrixieBoots(t *testing.T) {
+// A release other than the default boots, whatever release this machine has, with one of
+// its packages in the DomU, whose server answers.
+func TestOtherReleaseBoots(t *testing.T) {
 	t.Parallel()
 	result, stdout, stderr := boot(t, lab.Config{
 		Release: "trixie", DomUs: 1, DomUPackages: []string{"memcached"},
@@ -35,7 +35,7 @@ func TestTrixieBoots(t *testing.T) {
 	}
 }
 
-// TestMissingSchedulerEndsTheRun: Xen itself goes on under another one.
+// Without the check, Xen continues under another scheduler.
 func TestMissingSchedulerEndsTheRun(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -47,6 +47,6 @@ func TestMissingSchedulerEndsTheRun(t *testing.T) {
 	}
 	text := err.Error()
 	if !strings.Contains(text, `no scheduler "rtds"`) || slices.ContainsFunc([]string{"credit", "credit2"}, func(s string) bool { return !strings.Contains(text, s) }) {
-		t.Errorf("%q names neither it nor those that there are", text)
+		t.Errorf("%q does not name it and the existing ones", text)
 	}
 }

@@ -16,13 +16,13 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// savedConfig is a machine that no other test has.
+// savedConfig is a machine that no other test uses.
 func savedConfig(log *bytes.Buffer) lab.Config {
 	return lab.Config{MemoryMiB: 1201, SetupLog: log, Args: []string{"sh", "-c", "echo right; exit 3"}}
 }
 
-// TestDamagedMachineIsBootedAnew damages a saved machine and runs it.
-func TestDamagedMachineIsBootedAnew(t *testing.T) {
+// A damaged machine is noticed before it is resumed.
+func TestDamagedMachineIsBootedAgain(t *testing.T) {
 	t.Parallel()
 	store, err := lab.Saved()
 	if err != nil {
@@ -55,7 +55,7 @@ func TestDamagedMachineIsBootedAnew(t *testing.T) {
 		t.Log("saved by an earlier run")
 	}
 	if said := run("undamaged", true); said != "" {
-		t.Errorf("undamaged: %q", said)
+		t.Errorf("not damaged: %q", said)
 	}
 	info, err := os.Stat(path())
 	if err != nil {
@@ -84,14 +84,14 @@ func TestDamagedMachineIsBootedAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 		said := run(what, false)
-		if strings.Count(said, "\n") != 1 || !strings.Contains(said, "damaged") || !strings.Contains(said, "booted anew") {
+		if strings.Count(said, "\n") != 1 || !strings.Contains(said, "damaged") || !strings.Contains(said, "booted again") {
 			t.Errorf("%s: said %q, want one line", what, said)
 		}
 		run("after "+what, true)
 	}
 }
 
-// TestTwoRunsOfOneMachineSeeTheirOwnFiles runs one saved machine twice at once.
+// Two runs resume one saved machine at the same time.
 func TestTwoRunsOfOneMachineSeeTheirOwnFiles(t *testing.T) {
 	t.Parallel()
 	built(t)
@@ -117,10 +117,10 @@ func TestTwoRunsOfOneMachineSeeTheirOwnFiles(t *testing.T) {
 			t.Errorf("run %d: %q, want %q", i, words[:4], want)
 		}
 	}
-	// What must differ between two machines that were one does.
+	// The two machines have the same saved state, and must differ in this.
 	for i := 4; i < 6; i++ {
 		if a[i] == b[i] {
-			t.Errorf("both runs drew %s", a[i])
+			t.Errorf("both runs have the random number %s", a[i])
 		}
 	}
 }

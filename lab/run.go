@@ -13,20 +13,17 @@ import (
 	"github.com/vlibos/vlibos/lab/qemu"
 )
 
-// grace is how long the console's last lines are waited for when Xen or Dom0
-// has died.
+// grace is how long to wait for the console's last lines when Xen or Dom0 has died.
 const grace = 500 * time.Millisecond
 
-// Run boots Xen and starts the DomUs, or resumes a machine in which that was
-// done; runs the command and takes everything away. It sets the machine up first
-// if that has not been done ([Setup]), and builds the hypervisor if it must
-// ([Hypervisor]).
+// Run boots Xen and starts the DomUs, or resumes a machine that was saved at that point.
+// Then it runs the command and ends the machine. It sets this machine up first, if
+// necessary ([Setup]), and builds the hypervisor if necessary ([Hypervisor]).
 //
-// A command that ran gives a Result, whatever its exit status. A lab that
-// failed gives an [*Error]; it matches [ErrTimeout] if the time was over, and
-// the context's error if that ended. No emulator is left when Run returns, nor
-// when this process dies. Runs are independent of one another and may be
-// concurrent.
+// If the command has run, Run returns a Result, whatever the exit status. If the lab has
+// failed, it returns an [*Error], which matches [ErrTimeout] if the time ended, and the
+// context's error if that ended. No emulator runs after Run has returned, or after this
+// process has died. Runs are independent of one another and may be concurrent.
 func Run(ctx context.Context, config Config) (Result, error) {
 	c, err := config.complete()
 	if err != nil {
@@ -88,17 +85,16 @@ type run struct {
 	awaited string
 	result  Result
 	running bool // the command has been started
-	failed  bool // the guest has said why it cannot be
-	// remove removes the saved machine that was resumed, if one was.
+	failed  bool // the guest has reported why it cannot be started
+	// remove removes the saved machine that was resumed; nil if none was.
 	remove func() error
 }
 
-// run gets a prepared machine, gives it the job, and answers it until the
-// command has ended. The emulator is gone when it returns, so that nothing of
-// its console is missing.
+// run prepares a machine, gives it the job, and answers it until the command has ended.
+// The emulator has ended when it returns, so that the console is complete.
 func (r *run) run(ctx context.Context, files *delivery) (err error) {
 	defer func() {
-		// What the killed emulator left unsaid is not what happened.
+		// An error that follows from the killed emulator is not the cause.
 		if err != nil && ctx.Err() != nil {
 			err = ended(ctx)
 		}
@@ -119,17 +115,17 @@ func (r *run) run(ctx context.Context, files *delivery) (err error) {
 		err = r.follow(ctx, l, limit)
 	}
 	if err != nil && ctx.Err() == nil && r.remove != nil && !r.running && !r.failed {
-		// It died or hangs, perhaps as it was saved: the next run would, too.
+		// It died or hangs, perhaps already when it was saved.
 		fmt.Fprintln(r.config.Notes, "the saved machine is removed, the next run boots")
 		err = errors.Join(err, r.remove())
 	}
 	return err
 }
 
-// start gives a machine its job and lets it go on.
+// start gives a machine its job and resumes it.
 func (r *run) start(ctx context.Context, l *link, files *delivery) error {
-	// The job is there when the machine goes on: in counted mode an idle
-	// machine's time flies.
+	// The job is sent before the machine runs: in counted mode the time of an idle
+	// machine passes quickly.
 	err := l.conn.SendJSON(labproto.KindJob, r.config.job(files.hasServer()))
 	if err == nil {
 		err = l.vm.Continue()
@@ -140,14 +136,14 @@ func (r *run) start(ctx context.Context, l *link, files *delivery) error {
 	return nil
 }
 
-// enter says what is awaited now.
+// enter sets the awaited stage.
 func (r *run) enter(stage string) {
 	r.awaited = stage
 	r.config.Progress(stage)
 }
 
-// follow answers the guest until it is prepared, or until the command has ended,
-// and returns nil only then.
+// follow answers the guest until it is prepared, or until the command has ended. Only
+// then does it return nil.
 func (r *run) follow(ctx context.Context, l *link, limit *time.Timer) error {
 	for {
 		select {
@@ -177,7 +173,7 @@ func (r *run) follow(ctx context.Context, l *link, limit *time.Timer) error {
 	}
 }
 
-// ended is the error of a context that has ended, with its cause.
+// ended returns the error of a context that has ended, with its cause.
 func ended(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if cause == err || errors.Is(cause, ErrTimeout) {
@@ -186,8 +182,8 @@ func ended(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", err, cause)
 }
 
-// because returns how the emulator ended, if it did: its connections end with it,
-// and why is more to the point than their error err.
+// because returns how the emulator ended, if it did, instead of err: the end of its
+// connections is only a consequence.
 func (r *run) because(ctx context.Context, vm *qemu.Process, err error) error {
 	select {
 	case <-vm.Done():
@@ -197,7 +193,7 @@ func (r *run) because(ctx context.Context, vm *qemu.Process, err error) error {
 	}
 }
 
-// died says how the emulator ended.
+// died returns how the emulator ended.
 func (r *run) died(ctx context.Context, vm *qemu.Process) error {
 	if ctx.Err() != nil {
 		return ended(ctx)
@@ -213,8 +209,8 @@ func (r *run) died(ctx context.Context, vm *qemu.Process) error {
 	return errors.New("the machine powered itself off")
 }
 
-// frame acts on one frame of the guest; done means that the machine is prepared
-// or the command has ended.
+// frame handles one frame of the guest. done means that the machine is prepared or the
+// command has ended.
 func (r *run) frame(l *link, f labproto.Frame) (done bool, err error) {
 	switch f.Kind {
 	case labproto.KindHello:
@@ -223,7 +219,7 @@ func (r *run) frame(l *link, f labproto.Frame) (done bool, err error) {
 			return false, err
 		}
 		if hello.Revision != labproto.Revision {
-			return false, fmt.Errorf("%s is of revision %d, this program of %d: run `make build`", initProgram, hello.Revision, labproto.Revision)
+			return false, fmt.Errorf("%s has revision %d, and this program has %d: run `make build`", initProgram, hello.Revision, labproto.Revision)
 		}
 		r.result.Versions.Xen, r.result.Versions.Dom0 = hello.Xen, hello.Kernel
 		return false, l.conn.SendJSON(labproto.KindPlan, r.machine.plan)

@@ -13,8 +13,8 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// TestScheduling runs where time is counted, so that shares are exact. Such a
-// machine is one thread, and its counts do not depend on others beside it.
+// TestScheduling runs in counted mode, so that shares are exact. Such a machine is one
+// thread, and the load of the host does not change its counts.
 func TestScheduling(t *testing.T) {
 	scheduling(t, lab.PV)
 }
@@ -26,7 +26,7 @@ func scheduling(t *testing.T, guest lab.Guest) {
 	}, "lab/suite/scheduling")
 }
 
-// TestManyCPUs runs where CPUs run at once. Its last test destroys a DomU.
+// TestManyCPUs runs on CPUs that run at the same time. Its last test destroys a DomU.
 func TestManyCPUs(t *testing.T) {
 	t.Parallel()
 	inDom0(t, lab.Config{
@@ -34,14 +34,16 @@ func TestManyCPUs(t *testing.T) {
 	}, "lab/suite/multicpu")
 }
 
-// long are the tests of lab/suite/serving that take minutes each, which make soak has.
-// The last leaves a boot with a cpupool that cannot be taken apart.
+// long are the tests of lab/suite/serving that take minutes each. make soak runs them.
+// The last one leaves a cpupool that cannot be removed.
 var long = []string{
-	"TestClockSet", "TestThreadReservation", "TestSlowXenstored", "TestXenstoreOverQuota", "TestRestartedInMidCall", "TestXenstoredDies", "TestPausedWithoutWeights",
+	"TestWallClockChangesNoBudget", "TestThreadAndCalleeShareOneBudget", "TestBudgetsAndCallsNeedNoXenstored",
+	"TestGuestOverItsXenstoreQuotaStillServes", "TestCallOfADestroyedDomainEndsOnce", "TestBudgetsAndCallsOutliveXenstored",
+	"TestDomainIsPausedWhereThereAreNoWeights",
 }
 
-// TestServing is the master, as an operator uses it, where the module keeps
-// budgets and where it does so itself.
+// TestServing tests the daemon as an operator uses it: where the module keeps budgets,
+// and where the daemon does.
 func TestServing(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -15,12 +15,12 @@ import (
 	"github.com/vlibos/vlibos/lab/qemu"
 )
 
-// Setup prepares this machine for a release of Debian, by its name, or "" for
-// the default: it installs QEMU, and xz and zstd to unpack kernels with, if they
-// are missing, which needs root or sudo without a password, and makes the base
-// images if there are none. What release the machine itself has does not matter.
-// On a prepared machine it is a matter of milliseconds and needs no network.
-// With refresh it looks for newer packages first. It says what it does on log.
+// Setup prepares this machine for a release of Debian, "" for the default. It installs
+// QEMU, and xz and zstd to unpack kernels, if they are missing; that needs root, or sudo
+// without a password. It makes the base images if there are none. The release of the
+// machine itself does not matter. On a prepared machine it takes milliseconds and needs
+// no network. With refresh it looks for newer packages first. It reports what it does on
+// log.
 func Setup(ctx context.Context, release string, refresh bool, log io.Writer) (*image.Base, error) {
 	release, err := releaseName(release)
 	if err != nil {
@@ -28,19 +28,19 @@ func Setup(ctx context.Context, release string, refresh bool, log io.Writer) (*i
 	}
 	base, err := setup(ctx, release, refresh, log)
 	if err != nil && ctx.Err() != nil {
-		// What the killed programs said is not what happened.
+		// Messages of killed programs are not the cause.
 		return nil, ended(ctx)
 	}
 	return base, err
 }
 
-// releaseName returns the release of a name, or what is wrong with that.
+// releaseName returns name, or the default, or an error that names the releases.
 func releaseName(name string) (string, error) {
 	if name == "" {
 		return image.DefaultRelease, nil
 	}
 	if all := image.Releases(); !slices.Contains(all, name) {
-		return "", fmt.Errorf("release %q: expected %s", name, strings.Join(all, " or "))
+		return "", fmt.Errorf("release %q: want %s", name, strings.Join(all, " or "))
 	}
 	return name, nil
 }
@@ -51,13 +51,13 @@ type tool struct{ program, pkg string }
 var (
 	runTools   = []tool{{qemu.Program, "qemu-system-x86"}}
 	buildTools = []tool{{"xz", "xz-utils"}, {"zstd", "zstd"}}
-	// compileTools build a hypervisor. build-essential has the C library's
-	// headers with the compiler, for the programs that Xen's build runs.
+	// compileTools build a hypervisor. build-essential includes the C library's headers,
+	// for the programs that Xen's build runs.
 	compileTools = []tool{
 		{"gcc", "build-essential"}, {"make", "make"}, {"dpkg-source", "dpkg-dev"},
 		{"flex", "flex"}, {"bison", "bison"}, {"python3", "python3-minimal"},
 	}
-	// policyTools are for Flask's policy.
+	// policyTools compile Flask's policy.
 	policyTools = []tool{{"checkpolicy", "checkpolicy"}, {"m4", "m4"}}
 )
 
@@ -76,7 +76,7 @@ func setup(ctx context.Context, release string, refresh bool, log io.Writer) (*i
 	return cache.Prepare(ctx, release, refresh, log)
 }
 
-// missing returns the packages of those tools that this machine does not have.
+// missing returns the packages of those tools that this machine lacks.
 func missing(tools []tool) []string {
 	var pkgs []string
 	for _, t := range tools {

@@ -14,11 +14,11 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// TestSoakNativeHost runs the native host's tests on Debian's kernel, with
-// version 2 of cgroups alone: it has another scheduler and other cgroups than
-// most machines that tests run on. What takes minutes there is left out, and
-// reservations of threads with callees: with the one CPU of this Dom0, where both
-// are real-time, they do not hold there; and what needs two CPUs.
+// TestSoakNativeHost runs the native host's tests on Debian's kernel with cgroups of
+// version 2 only: its scheduler and its cgroups differ from those of most machines that
+// run tests. It leaves out tests that take minutes there, tests that need two CPUs, and
+// reservations of threads with callees, which do not hold on the one CPU of this Dom0,
+// where both are real-time.
 func TestSoakNativeHost(t *testing.T) {
 	const pkg, leftOut = "./dom0/host/native", "^Test(Churn|Cost|Share|ReserveCaller.*|CpusetOntoAFullCPU)$"
 	program := filepath.Join(t.TempDir(), "native.test")
@@ -35,6 +35,6 @@ func TestSoakNativeHost(t *testing.T) {
 		}
 	}
 	if result.Status != 0 || strings.Contains(stdout, "--- SKIP") {
-		t.Errorf("status %d, or something was skipped\n%s", result.Status, stderr)
+		t.Errorf("status %d, or a test was skipped\n%s", result.Status, stderr)
 	}
 }

@@ -13,13 +13,13 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// TestSoakRogueGuest is TestRogueGuest with 10,000 connections.
+// TestSoakRogueGuest is TestRogueGuestHarmsOnlyItself with 10,000 connections.
 func TestSoakRogueGuest(t *testing.T) { rogueGuest(t, 6*time.Hour, "VLIBOS_ROUNDS=10000") }
 
 // TestSoakScheduling is TestScheduling with PVH guests.
 func TestSoakScheduling(t *testing.T) { scheduling(t, lab.PVH) }
 
-// faultsTime is how long TestSoakFaults goes on; VLIBOS_FAULTS changes it.
+// faultsTime is how long TestSoakFaults runs; VLIBOS_FAULTS changes it.
 func faultsTime(t *testing.T) time.Duration {
 	text := os.Getenv("VLIBOS_FAULTS")
 	if text == "" {
@@ -32,9 +32,9 @@ func faultsTime(t *testing.T) time.Duration {
 	return d
 }
 
-// TestSoakFaults has Xen's assertions and its checks of locks look at what
-// TestManyCPUs does at random, for an hour; and at starvation, where time is
-// counted. Both print the seed that repeats them.
+// TestSoakFaults runs random changes under Xen's assertions and checks of locks: for an
+// hour those of TestManyCPUs, and those of starvation in counted mode, a round for each
+// minute. Both print the seed that repeats them.
 func TestSoakFaults(t *testing.T) {
 	env := []string{"VLIBOS_STRESS=" + faultsTime(t).String()}
 	if seed := os.Getenv("VLIBOS_SEED"); seed != "" {
@@ -44,17 +44,17 @@ func TestSoakFaults(t *testing.T) {
 		these(t, lab.Config{
 			Xen: lab.VlibDebugXen, PCPUs: 3, Dom0VCPUs: 2, DomUs: 2, DomUVCPUs: 2, Env: env,
 			Timeout: 3 * (faultsTime(t) + 20*time.Minute),
-		}, func(_, test string) bool { return test == "TestStress" }, "lab/suite/multicpu")
+		}, func(_, test string) bool { return test == "TestDomainsSurviveConcurrentChanges" }, "lab/suite/multicpu")
 	})
 	t.Run("starvation", func(t *testing.T) {
-		rounds := fmt.Sprintf("VLIBOS_ROUNDS=%d", max(8, int(faultsTime(t)/(10*time.Second))))
+		rounds := fmt.Sprintf("VLIBOS_ROUNDS=%d", max(8, int(faultsTime(t)/time.Minute)))
 		these(t, lab.Config{
 			Xen: lab.VlibDebugXen, Mode: lab.Counted, DomUs: 2, Env: append(env, rounds), Timeout: 3 * (faultsTime(t) + 20*time.Minute),
-		}, func(_, test string) bool { return test == "TestNobodyStarves" }, "lab/suite/scheduling")
+		}, func(_, test string) bool { return test == "TestNoDomainStarvesAfterDisturbances" }, "lab/suite/scheduling")
 	})
 }
 
-// TestSoakServing is TestServing's long tests, each in a boot of its own.
+// TestSoakServing runs TestServing's long tests, each in a boot of its own.
 func TestSoakServing(t *testing.T) {
 	for _, name := range long {
 		t.Run(name, func(t *testing.T) {
@@ -64,9 +64,9 @@ func TestSoakServing(t *testing.T) {
 	}
 }
 
-// TestSoakHypercallFuzz is TestHypercallFuzz with ten million calls where they
-// are cheap, with fewer from PVH guests, half of whose calls are made from user
-// mode by the instruction, and with those that CPUs make at the same time.
+// TestSoakHypercallFuzz is TestRandomHypercallsDoNoHarm with ten million calls where they
+// are cheap, with fewer from PVH guests, which make half of them from user mode by the
+// instruction, and with calls that several CPUs make at the same time.
 func TestSoakHypercallFuzz(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// Two builds of one commit do not differ.
+// Two builds of one commit give the same packages.
 func TestPackagesAreReproducible(t *testing.T) {
 	files, err := filepath.Glob(built + "/vlibos*")
 	if err != nil || len(files) != 5 {
@@ -28,15 +28,15 @@ func TestPackagesAreReproducible(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(a, b) {
-			t.Errorf("%s is not what the second build made", filepath.Base(f))
+			t.Errorf("%s differs from that of the second build", filepath.Base(f))
 		}
 	}
 }
 
 const masterDeb, guestDeb, hypervisorDeb = "vlibos_*.deb", "vlibos-guest_*.deb", "vlibos-hypervisor_*.deb"
 
-// Dom0's package through its life.
-func TestDeb(t *testing.T) {
+// Dom0's package is installed, used, upgraded, removed and purged.
+func TestDebLeavesNothingAfterAPurge(t *testing.T) {
 	booted(t)
 	before := snapshot(t)
 	out := install(t, masterDeb)
@@ -51,7 +51,7 @@ func TestDeb(t *testing.T) {
 	fails(t, 16, "vlibmaster", "ps")
 	fails(t, 1, "systemctl", "is-enabled", "vlibmaster.service")
 
-	// What an operator has changed is his.
+	// An operator's changes stay.
 	const config, text = "/etc/vlibos/vlibmaster.toml", "host = \"native\"\n"
 	if err := os.WriteFile(root+config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func TestDeb(t *testing.T) {
 	}
 	has(t, do(t, "systemctl", "is-enabled", "vlibmaster.service"), "enabled")
 
-	// What a master leaves in /run goes with it, other programs' sockets do not.
+	// The master's files in /run are removed with it, other programs' sockets are not.
 	if err := os.MkdirAll(root+"/run/vlibos/native/x", 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -87,9 +87,9 @@ func TestDeb(t *testing.T) {
 	unchanged(t, before)
 }
 
-// The guest's package through its life, and a call into a library of the root
-// by way of the installed server and its worker.
-func TestGuestDeb(t *testing.T) {
+// The guest's package is installed, used, upgraded, removed and purged. The installed
+// server and its worker call a library of the root.
+func TestGuestDebLeavesNothingAfterAPurge(t *testing.T) {
 	before := snapshot(t)
 	install(t, guestDeb, masterDeb)
 	server := background(t, " serves port ", nil, "vlib-server", "--transport", "native", "--name", "here")
@@ -105,7 +105,7 @@ func TestGuestDeb(t *testing.T) {
 	}
 	server.stop(t)
 	do(t, "dpkg", "--purge", "vlibos-guest", "vlibos")
-	if err := os.RemoveAll(root + "/run/vlibos"); err != nil { // the server's own, which was started by hand
+	if err := os.RemoveAll(root + "/run/vlibos"); err != nil { // the server's, which this test started itself
 		t.Fatal(err)
 	}
 	unchanged(t, before)

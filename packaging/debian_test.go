@@ -23,10 +23,10 @@ import (
 	"github.com/vlibos/vlibos/lab/image"
 )
 
-// debian is a folder with a minimal installation of this machine's release,
-// taken from the package sources that this machine has. The first time it is
-// made with debootstrap; then it is unpacked from the cache, where it is kept
-// by what the package sources offer and by what is wanted in it.
+// debian makes in dir a minimal installation of this machine's release, from the
+// machine's own package sources. The first time it uses debootstrap; then it unpacks the
+// result from the cache, where the key is what the package sources offer and what is
+// wanted.
 func debian(ctx context.Context, dir string, packages []string, log io.Writer) error {
 	sources, codename, err := packageSources(ctx, log)
 	if err != nil {
@@ -50,7 +50,7 @@ func debian(ctx context.Context, dir string, packages []string, log io.Writer) e
 	return command(ctx, log, "tar", "-C", dir, "--numeric-owner", "-xpf", tarball)
 }
 
-// source is one package list that apt has.
+// source is one of apt's package lists.
 type source struct{ uri, suite, component, list string }
 
 // packageSources returns this machine's sources of its own release.
@@ -81,7 +81,7 @@ func packageSources(ctx context.Context, log io.Writer) (all []source, codename 
 		if len(all) > 0 {
 			return all, codename, nil
 		}
-		// The lists may never have been fetched.
+		// The lists may not have been fetched yet.
 		if err := debs.Update(ctx, log); err != nil {
 			return nil, "", err
 		}
@@ -129,7 +129,7 @@ func bootstrap(ctx context.Context, tarball, codename string, sources []source, 
 	}
 	for name, text := range map[string]string{
 		"etc/apt/sources.list":   list.String(),
-		"usr/sbin/policy-rc.d":   "#!/bin/sh\nexit 101\n", // no service of it is to run here
+		"usr/sbin/policy-rc.d":   "#!/bin/sh\nexit 101\n", // its services must not run here
 		"etc/apt/apt.conf.d/lab": "APT::Install-Recommends \"no\";\n",
 	} {
 		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o755); err != nil {

@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// What a chroot has no answer to: which device it is on. GRUB's own scripts,
-// and ours, ask this program.
+// grubProbe replaces GRUB's program in a chroot, which is on no device. GRUB's own
+// scripts and ours use it.
 const grubProbe = `#!/bin/sh
 for a; do case $a in --target=*) target=${a#--target=};; esac; done
 case "$* $target" in *"-t "*) target=${*##*-t }; target=${target%% *};; esac
@@ -30,8 +30,8 @@ esac
 
 const grubConfig = "/boot/grub/grub.cfg"
 
-// bootable makes root look like a Xen host: two kernels that can be Dom0, the
-// distribution's Xen, a boot menu. It returns that menu.
+// bootable makes root look like a Xen host: with two kernels for Dom0, the distribution's
+// Xen, and a boot menu, which it returns.
 func bootable(t *testing.T) string {
 	t.Helper()
 	probe := root + "/usr/sbin/grub-probe"
@@ -45,7 +45,7 @@ func bootable(t *testing.T) string {
 		files["/boot/initrd.img-"+v] = "initrd"
 		files["/boot/config-"+v] = "CONFIG_XEN=y\nCONFIG_XEN_DOM0=y\n"
 	}
-	// A kernel that cannot be Dom0 is in no entry of Xen's.
+	// A kernel that cannot be Dom0's has no entry with Xen.
 	files["/boot/vmlinuz-9.9.9-other"] = "kernel"
 	files["/boot/config-9.9.9-other"] = "CONFIG_XEN=y\n"
 	files["/etc/default/grub"] = "GRUB_DEFAULT=0\nGRUB_DISTRIBUTOR=Debian\nGRUB_SAVEDEFAULT=true\nGRUB_CMDLINE_LINUX_DEFAULT=quiet\nGRUB_CMDLINE_XEN=\"dom0_mem=1G sched=credit\"\n"
@@ -95,10 +95,10 @@ func same(t *testing.T, when, got, want string) {
 	}
 }
 
-// The boot menu gets entries of our Xen at its end, and is else the same to
-// the byte: the same default, the same order. When the package goes, the menu
-// is what it was.
-func TestHypervisorDeb(t *testing.T) {
+// The boot menu gets entries of our Xen at its end. The rest stays the same to the byte,
+// with the same default and the same order. After the package's removal, the menu is as it
+// was.
+func TestBootMenuKeepsItsEntriesAndDefault(t *testing.T) {
 	stock := bootable(t)
 	has(t, stock, `set default="Debian GNU/Linux, with Xen hypervisor"`, "/boot/xen-4.")
 	before := snapshot(t)
@@ -106,11 +106,11 @@ func TestHypervisorDeb(t *testing.T) {
 	with := menu(t)
 	entries := ours.FindStringSubmatch(with)
 	if entries == nil {
-		t.Fatalf("no entries in\n%s", with)
+		t.Fatalf("there are no entries in\n%s", with)
 	}
-	same(t, "with our entries taken out", ours.ReplaceAllString(with, ""), stock)
+	same(t, "without our entries", ours.ReplaceAllString(with, ""), stock)
 	if after := with[strings.Index(with, entries[0])+len(entries[0]):]; strings.Contains(after, "menuentry") {
-		t.Errorf("entries behind ours have other numbers now:\n%s", after)
+		t.Errorf("entries after ours have other numbers:\n%s", after)
 	}
 	checkEntries(t, entries[1])
 	checkImage(t)
@@ -119,7 +119,7 @@ func TestHypervisorDeb(t *testing.T) {
 	do(t, "dpkg", "-i", bring(t, next, hypervisorDeb))
 	same(t, "after an upgrade", menu(t), with)
 	do(t, "dpkg", "-r", "vlibos-hypervisor")
-	// The script is the operator's until the purge, and has nothing to say.
+	// The script belongs to the operator until the purge, and adds nothing.
 	entries = ours.FindStringSubmatch(menu(t))
 	if entries == nil || entries[1] != "" {
 		t.Errorf("after removal: entries %q", entries)
@@ -131,7 +131,7 @@ func TestHypervisorDeb(t *testing.T) {
 	unchanged(t, before)
 }
 
-// chosenByHand is what docs/operating.md says: once, and always.
+// chosenByHand does what docs/guides/module.md says: boot the entry once, or always.
 func chosenByHand(t *testing.T) {
 	t.Helper()
 	do(t, "grub-reboot", "vlibos-xen")
@@ -144,7 +144,7 @@ func chosenByHand(t *testing.T) {
 		}
 		text := string(was) + line
 		if strings.HasPrefix(line, "XEN") {
-			text = line + string(was) // as where the file has it, before it is asked
+			text = line + string(was) // as if the file had it at its beginning
 		}
 		if err := os.WriteFile(root+name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -159,24 +159,24 @@ func checkEntries(t *testing.T, text string) {
 	t.Helper()
 	entries := strings.Split(text, "menuentry ")[1:]
 	if len(entries) != 2 {
-		t.Fatalf("%d entries, want one for each kernel that can be Dom0:\n%s", len(entries), text)
+		t.Fatalf("%d entries, want one for each kernel of a Dom0:\n%s", len(entries), text)
 	}
 	for i, want := range [][]string{
 		{"--id 'vlibos-xen' {", "module2 /boot/vmlinuz-6.1.0-10-amd64 ", "module2 --nounzip /boot/initrd.img-6.1.0-10-amd64\n"},
 		{"--id 'vlibos-xen-4.", "module2 /boot/vmlinuz-6.1.0-9-amd64 ", "module2 --nounzip /boot/initrd.img-6.1.0-9-amd64\n"},
 	} {
 		has(t, entries[i], want...)
-		// The operator's options, and then the scheduler: of two, Xen takes
-		// the last.
+		// The operator's options come first and then the scheduler: Xen uses the last of
+		// two.
 		if !regexp.MustCompile(`(?m)^multiboot2 /boot/vlibos-xen-\S+\.gz placeholder dom0_mem=1G sched=credit .*sched=vlib \$\{vlibos_efi\}$`).MatchString(entries[i]) {
-			t.Errorf("loads no Xen of ours:\n%s", entries[i])
+			t.Errorf("does not load our Xen:\n%s", entries[i])
 		}
 		has(t, entries[i], "root=/dev/vda1 ro ", "quiet", "insmod part_msdos", "insmod gzio")
 		lacks(t, entries[i], "savedefault", "vmlinuz-9.9.9")
 	}
 }
 
-// The image is the one that was built and tested, and GRUB can load it.
+// The image is the tested one, and GRUB can load it.
 func checkImage(t *testing.T) {
 	t.Helper()
 	found, err := filepath.Glob(root + "/boot/vlibos-xen-*.gz")
@@ -201,9 +201,9 @@ func checkImage(t *testing.T) {
 	if err != nil || !regexp.MustCompile(`source package xen \d+\.\d+[^\s]*-\d.*\n(?s:.*)commit\n[0-9a-f]{40}\.`).Match(source) {
 		t.Errorf("SOURCE: %v\n%s", err, source)
 	}
-	// That it is older than Debian's is where an operator looks.
+	// An operator sees in the description that it is older than Debian's.
 	described := do(t, "dpkg-query", "--show", "--showformat", "${Description}", "vlibos-hypervisor")
 	if strings.Contains(described, "WARNING") != bytes.Contains(source, []byte("WARNING")) {
-		t.Errorf("SOURCE says\n%s\nand the package describes itself as\n%s", source, described)
+		t.Errorf("SOURCE:\n%s\nthe package's description:\n%s", source, described)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// The pages are there for man, and say nothing that man or mandoc warns of.
-func TestPages(t *testing.T) {
+// man finds the pages, and neither man nor mandoc warns of them.
+func TestManualPagesHaveNoWarnings(t *testing.T) {
 	install(t, masterDeb, guestDeb)
 	for page, says := range map[string][]string{
 		"8 vlibmaster":      {"vlibmaster adopt DOMAIN", "--budget", "EXIT CODES", "not-admitted"},
@@ -33,8 +33,8 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// systemd takes the units, and knows every word in them.
-func TestUnits(t *testing.T) {
+// systemd accepts the units, and knows every setting in them.
+func TestSystemdAcceptsTheUnits(t *testing.T) {
 	install(t, masterDeb, guestDeb)
 	for _, unit := range []string{"vlibmaster", "vlib-server"} {
 		out := do(t, "systemd-analyze", "verify", "--man=no", "/usr/lib/systemd/system/"+unit+".service")
@@ -43,8 +43,8 @@ func TestUnits(t *testing.T) {
 	do(t, "systemd-analyze", "security", "--offline=true", "--threshold=50", "/usr/lib/systemd/system/vlib-server.service")
 }
 
-// The completion asks the installed program.
-func TestCompletion(t *testing.T) {
+// The completion uses the installed program.
+func TestCompletionKnowsTheCommands(t *testing.T) {
 	install(t, masterDeb)
 	out := do(t, "bash", "-c", `. /usr/share/bash-completion/completions/vlibmaster
 COMP_WORDS=(vlibmaster ado); COMP_CWORD=1; _vlibmaster; echo "${COMPREPLY[@]}"; complete -p vlibmaster`)

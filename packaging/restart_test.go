@@ -18,7 +18,7 @@ import (
 
 const panicEnv = "VLIBOS_TEST_END"
 
-// ends are how a daemon ends that did not mean to.
+// ends are ways in which a daemon ends by mistake.
 var ends = map[string]func(){
 	"panic": func() { panic("not caught") },
 	"abort": func() { syscall.Kill(os.Getpid(), syscall.SIGABRT); select {} }, // as systemd's watchdog does
@@ -43,13 +43,13 @@ func TestCrashedDaemonsAreRestarted(t *testing.T) {
 		}
 		for _, unit := range units {
 			if slices.Contains(notRestarted(t, unit), exit.ExitCode()) {
-				t.Errorf("%s: a daemon that ends by %s has status %d, and is not started again", unit, how, exit.ExitCode())
+				t.Errorf("%s: a daemon that ends by %s has status %d, which is not restarted", unit, how, exit.ExitCode())
 			}
 		}
 	}
 }
 
-// notRestarted are the statuses for which a unit is not started again.
+// notRestarted returns the statuses after which a unit is not started again.
 func notRestarted(t *testing.T, unit string) (all []int) {
 	t.Helper()
 	text, err := os.ReadFile(unit)
@@ -57,7 +57,7 @@ func notRestarted(t *testing.T, unit string) (all []int) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(text), "\nRestart=on-failure\n") {
-		t.Errorf("%s is not started again", unit)
+		t.Errorf("%s is never restarted", unit)
 	}
 	for line := range strings.Lines(string(text)) {
 		if list, ok := strings.CutPrefix(line, "RestartPreventExitStatus="); ok {

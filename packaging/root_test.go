@@ -24,24 +24,24 @@ import (
 )
 
 const (
-	built = "../out/packages"            // what 'make packages' made
-	again = "../out/test-packages/again" // the same, built a second time
-	next  = "../out/test-packages/next"  // the next version
+	built = "../out/packages"            // the packages of 'make packages'
+	again = "../out/test-packages/again" // the same packages, built again
+	next  = "../out/test-packages/next"  // the next version's packages
 )
 
-// root is the Debian in which all is installed. Each test leaves it as it was.
+// root is the Debian in which everything is installed. Each test leaves it unchanged.
 var root string
 
-// apart marks the process that has mounts of its own.
+// apart marks the process with its own mounts.
 const apart = "VLIBOS_TEST_MOUNTS"
 
-// TestMain runs the tests in a mount namespace that ends with them, whatever
-// ends them: nothing stays mounted on this machine.
+// TestMain runs the tests in a mount namespace that ends with them, however they end:
+// nothing stays mounted on this machine.
 func TestMain(m *testing.M) {
 	status, err := 0, error(nil)
 	switch {
 	case os.Geteuid() != 0:
-		err = errors.New("these tests need root: 'make test-packages' uses sudo")
+		err = errors.New("these tests need root: 'make test SUITE=packages' uses sudo")
 	case os.Getenv(apart) == "":
 		self := exec.Command("/proc/self/exe", os.Args[1:]...)
 		self.Env = append(os.Environ(), apart+"=1")
@@ -61,12 +61,12 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// inRoot makes root, with this machine's devices, processes and cgroups, and
-// removes it after run.
+// inRoot makes root, with this machine's devices, processes and cgroups, and removes it
+// after run.
 func inRoot(run func() int) (status int, err error) {
 	files, err := filepath.Glob(built + "/vlibos-hypervisor_*.deb")
 	if err != nil || len(files) != 1 {
-		return 0, fmt.Errorf("%d hypervisor packages in %s: run 'make test-packages'", len(files), built)
+		return 0, fmt.Errorf("%d hypervisor packages in %s: run 'make test SUITE=packages'", len(files), built)
 	}
 	depends, err := exec.Command("dpkg-deb", "-f", files[0], "Depends").Output()
 	if err != nil {
@@ -95,7 +95,7 @@ func inRoot(run func() int) (status int, err error) {
 
 var binds = []string{"/dev", "/proc", "/sys"}
 
-// removeRoot removes it, and never what is mounted there.
+// removeRoot removes root, but not what is mounted there.
 func removeRoot() error {
 	var errs []error
 	for _, dir := range binds {
@@ -109,7 +109,7 @@ func removeRoot() error {
 	return exec.Command("rm", "-rf", "--one-file-system", root).Run()
 }
 
-// inside is a command in root.
+// inside returns a command that runs in root.
 func inside(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command("chroot", append([]string{root, name}, args...)...)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "TERM=dumb", "MANWIDTH=300", "DEBIAN_FRONTEND=noninteractive",
@@ -117,7 +117,7 @@ func inside(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// do runs a command in root that has to succeed, and returns what it said.
+// do runs a command in root that must succeed, and returns its output.
 func do(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	out, err := inside(name, args...).CombinedOutput()
@@ -127,7 +127,7 @@ func do(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// fails runs a command in root that has to end with that status.
+// fails runs a command in root that must end with the status.
 func fails(t *testing.T, status int, name string, args ...string) {
 	t.Helper()
 	out, err := inside(name, args...).CombinedOutput()
@@ -155,8 +155,7 @@ func lacks(t *testing.T, text string, parts ...string) {
 	}
 }
 
-// bring copies the package that a pattern names into root and returns its path
-// there.
+// bring copies the package that a pattern names into root, and returns its path there.
 func bring(t *testing.T, dir, pattern string) string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dir, pattern))
@@ -175,8 +174,8 @@ func bring(t *testing.T, dir, pattern string) string {
 	return path
 }
 
-// install installs what patterns name, and purges it when the test is over if
-// the test did not.
+// install installs the packages that the patterns name. It purges them at the end of the
+// test, if the test did not.
 func install(t *testing.T, patterns ...string) string {
 	t.Helper()
 	args, names := []string{"-i"}, []string{"--purge"}
@@ -192,10 +191,10 @@ func install(t *testing.T, patterns ...string) string {
 	return do(t, "dpkg", args...)
 }
 
-// Where package managers and man keep their own books.
+// books are the folders in which package managers and man keep their own records.
 var books = []string{"/dev", "/proc", "/sys", "/tmp", "/var/lib/dpkg", "/var/log", "/var/cache/man", "/var/lib/rpm", "/root"}
 
-// snapshot is every file in root with its mode and content.
+// snapshot returns every file in root with its mode and content.
 func snapshot(t *testing.T) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -235,15 +234,15 @@ func snapshot(t *testing.T) map[string]string {
 	return files
 }
 
-// state tells one content of a file from another: every write changes the time.
+// state identifies a file's content: every write changes the time.
 type state struct {
 	inode   uint64
 	size    int64
 	changed syscall.Timespec
 }
 
-// contents has what was read before of files that have not changed since: almost
-// all of a root, in every snapshot but the first.
+// contents has the hashes of files that have not changed since they were read: almost all
+// of a root, in every snapshot but the first.
 var contents = map[state][sha256.Size]byte{}
 
 func content(path string, info fs.FileInfo) ([sha256.Size]byte, error) {
@@ -257,14 +256,14 @@ func content(path string, info fs.FileInfo) ([sha256.Size]byte, error) {
 		return [sha256.Size]byte{}, err
 	}
 	sum := sha256.Sum256(data)
-	// Two writes within one tick of the kernel's clock have the same time.
+	// Two writes within one tick of the kernel's clock give the same time.
 	if time.Since(time.Unix(st.Ctim.Unix())) > time.Second {
 		contents[s] = sum
 	}
 	return sum, nil
 }
 
-// unchanged fails for every file that is not as it was.
+// unchanged fails for every file that differs from before.
 func unchanged(t *testing.T, before map[string]string) {
 	t.Helper()
 	after := snapshot(t)
@@ -282,8 +281,8 @@ func unchanged(t *testing.T, before map[string]string) {
 	}
 }
 
-// booted makes scripts believe that systemd runs; systemctl itself is told
-// that it does not, and says what it would have done.
+// booted makes scripts believe that systemd runs. systemctl itself is told that it does
+// not, and prints what it would have done.
 func booted(t *testing.T) {
 	t.Helper()
 	if err := os.MkdirAll(root+"/run/systemd/system", 0o755); err != nil {
@@ -292,7 +291,7 @@ func booted(t *testing.T) {
 	t.Cleanup(func() { os.RemoveAll(root + "/run/systemd") })
 }
 
-// ignored is how systemctl tells of a command that it did not pass on.
+// ignored is systemctl's message about a command that it did not pass on.
 func ignored(command string) string {
 	return fmt.Sprintf("ignoring command '%s'", command)
 }

@@ -12,7 +12,7 @@ import (
 
 const masterRPM, guestRPM = "vlibos-[0-9]*.x86_64.rpm", "vlibos-guest-*.x86_64.rpm"
 
-// The rpms have what the debs have, but for the packages' own copyright file.
+// The rpms have the files of the debs, except for the packages' copyright files.
 func TestRPMHasWhatTheDebHas(t *testing.T) {
 	for rpm, deb := range map[string]string{masterRPM: masterDeb, guestRPM: guestDeb} {
 		var want []string
@@ -42,8 +42,9 @@ func TestRPMHasWhatTheDebHas(t *testing.T) {
 	}
 }
 
-// Dom0's package through its life, under rpm's numbers instead of dpkg's words.
-func TestRPM(t *testing.T) {
+// Dom0's package is installed, upgraded and removed with rpm's arguments of scripts, which
+// are numbers instead of dpkg's words.
+func TestRPMLeavesOnlyChangedConfiguration(t *testing.T) {
 	booted(t)
 	before := snapshot(t)
 	out := do(t, "rpm", "-i", "--nodeps", bring(t, built, masterRPM))
@@ -67,7 +68,7 @@ func TestRPM(t *testing.T) {
 	has(t, do(t, "systemctl", "is-enabled", "vlibmaster.service"), "enabled")
 
 	has(t, do(t, "rpm", "-e", "vlibos"), ignored("stop"), config+".rpmsave")
-	// rpm has no purge: it says where it leaves what was changed.
+	// rpm has no purge: it saves a changed file under another name.
 	if err := os.RemoveAll(root + "/etc/vlibos"); err != nil {
 		t.Fatal(err)
 	}

@@ -17,12 +17,10 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// patience bounds every wait. A machine may be busy.
-const patience = time.Minute
-
-// output collects what a program says, and can be waited for.
+// output collects a program's output, and can wait for a text.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -38,10 +36,10 @@ func (o *output) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// expect waits until text has been said.
+// expect waits until the output contains text.
 func (o *output) expect(t *testing.T, text string) {
 	t.Helper()
-	end := time.After(patience)
+	end := time.After(testkit.Patience)
 	for {
 		o.mu.Lock()
 		said, more := o.text.String(), o.more
@@ -52,19 +50,19 @@ func (o *output) expect(t *testing.T, text string) {
 		select {
 		case <-more:
 		case <-end:
-			t.Fatalf("waited for %q:\n%s", text, said)
+			t.Fatalf("%q is not in the output:\n%s", text, said)
 		}
 	}
 }
 
-// program is one that runs in root in the background.
+// program is a program that runs in root in the background.
 type program struct {
 	*exec.Cmd
 	*output
 	ended bool
 }
 
-// background starts a program in root and waits until it says that it is ready.
+// background starts a program in root and waits until its output contains ready.
 func background(t *testing.T, ready string, env []string, name string, args ...string) *program {
 	t.Helper()
 	p := &program{Cmd: inside(name, args...), output: &output{more: make(chan struct{})}}
@@ -83,7 +81,7 @@ func background(t *testing.T, ready string, env []string, name string, args ...s
 	return p
 }
 
-// stop asks it to end, which has to succeed.
+// stop tells it to end, and it must succeed.
 func (p *program) stop(t *testing.T) {
 	t.Helper()
 	p.Process.Signal(syscall.SIGTERM)
@@ -94,12 +92,12 @@ func (p *program) stop(t *testing.T) {
 	}
 }
 
-// The installed master, as the unit starts it: it is ready, beats well within
-// WatchdogSec, takes a new configuration, and ends.
-func TestServe(t *testing.T) {
+// The installed master runs as the unit starts it: it notifies readiness, notifies the
+// watchdog well within WatchdogSec, takes a new configuration, and ends.
+func TestInstalledMasterNotifiesSystemd(t *testing.T) {
 	host, err := native.Open(native.Options{})
 	if err != nil {
-		t.Skipf("the native host has nothing to keep budgets by: %v", err)
+		t.Skipf("the native host cannot keep budgets here: %v", err)
 	}
 	if err := host.Close(); err != nil {
 		t.Fatal(err)
@@ -117,7 +115,7 @@ func TestServe(t *testing.T) {
 	defer said.Close()
 	master := background(t, "msg=serving host=native", []string{"NOTIFY_SOCKET=/tmp/notify"}, "vlibmaster", "serve")
 	for _, want := range []string{"READY=1", "WATCHDOG=1", "WATCHDOG=1"} {
-		said.SetReadDeadline(time.Now().Add(patience))
+		said.SetReadDeadline(time.Now().Add(testkit.Patience))
 		b := make([]byte, 100)
 		n, err := said.Read(b)
 		if err != nil || strings.TrimSpace(string(b[:n])) != want {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The server's service has a user of its own and little else, and runs no
-// commands for Dom0 until it is told to.
+// The server's service has a user of its own and few rights. It runs commands for Dom0 only
+// if it is told to.
 func TestGuestServiceIsConfined(t *testing.T) {
 	const unit = "systemd/vlib-server.service"
 	text, err := os.ReadFile(unit)
@@ -23,7 +23,7 @@ func TestGuestServiceIsConfined(t *testing.T) {
 		}
 	}
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		t.Skip("systemd is not installed: TestUnits of the packages judges the unit too")
+		t.Skip("systemd is not installed: TestSystemdAcceptsTheUnits checks the unit, too")
 	}
 	// The threshold is ten times the level that systemd shows.
 	if out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold=50", unit).CombinedOutput(); err != nil {
@@ -31,8 +31,7 @@ func TestGuestServiceIsConfined(t *testing.T) {
 	}
 }
 
-// A configuration that is wrong is refused where the operator asks for it to be
-// taken.
+// A reload refuses a wrong configuration where the operator sees it.
 func TestReloadChecksTheConfiguration(t *testing.T) {
 	text, err := os.ReadFile("systemd/vlibmaster.service")
 	if err != nil {

@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-// Miss says which reservation would not have its budget in time.
+// Miss names a reservation that would not have its budget in time.
 type Miss struct {
 	Task Task
 	// Response is the first value beyond the period that the search for the
-	// response time came to; the response time is not less. It is
+	// response time reached; the response time is at least this long. It is
 	// math.MaxInt64 if the Task is not valid.
 	Response time.Duration
 }
 
-// Admit tells whether all tasks of one CPU have their budgets in each period
-// when shorter periods go first; nil: they have. Each may run up to late longer
-// than its budget once, and be late by as much when it begins; late is counted
-// as at least 0 and at most MaxPeriod, with which nobody is admitted. Equal
-// periods are counted against each other.
+// Admit decides whether all tasks of one CPU have their budgets in each period
+// when shorter periods go first; nil means that they have. Each may run up to
+// late longer than its budget once, and may begin up to late after its release.
+// late is limited to 0 to MaxPeriod; with MaxPeriod no task is admitted. Tasks
+// with equal periods are counted against each other.
 //
-// A task that Validate does not accept is not admitted; what reserves nothing
-// is not to be in the list. The list is not changed.
+// A task that Validate refuses is not admitted; the list must contain nothing
+// that reserves no time. The list is not changed.
 //
 // The test is exact for late 0 and distinct periods. Otherwise it refuses some
-// sets that would do, and accepts none that would not.
+// sets that would meet their deadlines, and accepts none that would not.
 func Admit(tasks []Task, late time.Duration) *Miss {
 	if m := invalid(tasks); m != nil {
 		return m
@@ -39,8 +39,8 @@ func Admit(tasks []Task, late time.Duration) *Miss {
 }
 
 // Most is the largest budget, exact to the nanosecond, with which t is admitted
-// beside tasks; 0 if there is none from MinBudget on, or if tasks are not
-// admitted anyway. What t.Budget is does not matter. To find how far a
+// beside tasks. It is 0 if no budget from MinBudget on is admitted, or if tasks
+// are not admitted even without t. t.Budget is ignored. To find how far a
 // reservation can grow, leave it out of tasks.
 func Most(tasks []Task, t Task, late time.Duration) time.Duration {
 	t.Budget = MinBudget
@@ -50,7 +50,7 @@ func Most(tasks []Task, t Task, late time.Duration) time.Duration {
 	}
 	sortTasks(all)
 	late = bound(late)
-	// The last of those that equal t, which is t or is as good as it.
+	// The last of those that equal t: t, or one equivalent to it.
 	at := 0
 	for i := range all {
 		if all[i] == t {
@@ -60,7 +60,7 @@ func Most(tasks []Task, t Task, late time.Duration) time.Duration {
 	if admit(all, late) != nil {
 		return 0
 	}
-	// No response time gets shorter by a larger budget.
+	// A larger budget makes no response time shorter.
 	fits, tooMuch := t.Budget, t.Period+1
 	for tooMuch-fits > 1 {
 		all[at].Budget = fits + (tooMuch-fits)/2
@@ -82,13 +82,13 @@ func invalid(tasks []Task) *Miss {
 	return nil
 }
 
-// What is in bounds cannot overflow: a sum is at most a period, 2 MaxPeriod of
-// another task's budgets, and twice this.
+// Values within the bounds cannot overflow: a sum is at most a period, 2
+// MaxPeriod of another task's budgets, and twice this.
 func bound(late time.Duration) time.Duration {
 	return min(max(late, 0), MaxPeriod)
 }
 
-// Stable, so that the same one of equals is named as in C.
+// Stable, so that of equal tasks the same one is named as in C.
 func sortTasks(tasks []Task) {
 	slices.SortStableFunc(tasks, func(a, b Task) int { return cmp.Compare(a.Period, b.Period) })
 }
@@ -105,8 +105,9 @@ func admit(sorted []Task, late time.Duration) *Miss {
 }
 
 // response is the least fixed point of r = C + late + sum of (ceil(r / Tj) Cj +
-// late), or a value beyond the period. It is not below least, that of the task
-// before, so the search begins there: all tasks together take the steps of one.
+// late), or a value beyond the period. It is at least least, that of the task
+// before. The search begins there, so that all tasks together take as many
+// steps as the last.
 func response(sorted []Task, i int, late, least time.Duration) time.Duration {
 	own := sorted[i]
 	r, last := max(own.Budget, least), time.Duration(0)

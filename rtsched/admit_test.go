@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// n tasks of one budget, with periods a step apart.
+// fill makes n tasks with one budget, and periods a step apart.
 func fill(n int, budget, period, step time.Duration) []Task {
 	tasks := make([]Task, n)
 	for i := range tasks {
@@ -20,8 +20,8 @@ func fill(n int, budget, period, step time.Duration) []Task {
 	return tasks
 }
 
-func TestAdmitByHand(t *testing.T) {
-	// The response time of each is hundreds of steps from that of the last.
+func TestAdmitMatchesManualResults(t *testing.T) {
+	// The response time of each takes hundreds of steps from the one before.
 	slow := fill(901, 20*us, 10*s-900, 1)
 	slow[0] = Task{1, 199600, 200 * us}
 	for _, tt := range []struct {
@@ -62,7 +62,7 @@ func TestAdmitByHand(t *testing.T) {
 	}
 }
 
-func TestAdmitHostile(t *testing.T) {
+func TestAdmitRefusesInvalidTasks(t *testing.T) {
 	good := Task{1, ms, 10 * ms}
 	for _, bad := range []Task{
 		{}, {9, 0, ms}, {9, -ms, ms}, {9, ms, 0}, {9, ms, -ms}, {9, 2 * ms, ms}, {9, 1, 2},
@@ -92,7 +92,7 @@ func TestAdmitHostile(t *testing.T) {
 	}
 }
 
-func TestMostByHand(t *testing.T) {
+func TestMostMatchesManualResults(t *testing.T) {
 	floor := Task{0, ms, 20 * ms}
 	for _, tt := range []struct {
 		name  string
@@ -106,12 +106,12 @@ func TestMostByHand(t *testing.T) {
 		{"longer than the floor", []Task{floor}, Task{Period: 40 * ms}, 60 * us, 38*ms - 120*us},
 		{"shorter than the floor", []Task{floor}, Task{Period: 10 * ms}, 60 * us, (19*ms - 120*us) / 2},
 		{"equal to the floor", []Task{floor}, Task{Period: 20 * ms}, 60 * us, 19*ms - 120*us},
-		{"a budget is not asked", []Task{floor}, Task{Budget: -1, Period: 20 * ms}, 0, 19 * ms},
+		{"its own budget is ignored", []Task{floor}, Task{Budget: -1, Period: 20 * ms}, 0, 19 * ms},
 		{"the least", []Task{{1, 180 * us, 200 * us}}, Task{Period: 200 * us}, 0, 20 * us},
-		{"less than the least", []Task{{1, 180*us + 1, 200 * us}}, Task{Period: 200 * us}, 0, 0},
+		{"less than the smallest budget", []Task{{1, 180*us + 1, 200 * us}}, Task{Period: 200 * us}, 0, 0},
 		{"nothing left", []Task{{1, 200 * us, 200 * us}}, Task{Period: 10 * s}, 0, 0},
 		{"too late", nil, Task{Period: 200 * us}, 180*us + 1, 0},
-		{"they miss anyway", []Task{{1, 3 * ms, 4 * ms}, {2, 3 * ms, 4 * ms}}, Task{Period: s}, 0, 0},
+		{"the others miss without it", []Task{{1, 3 * ms, 4 * ms}, {2, 3 * ms, 4 * ms}}, Task{Period: s}, 0, 0},
 		{"a period too short", nil, Task{Period: 200*us - 1}, 0, 0},
 		{"a period too long", nil, Task{Period: 10*s + 1}, 0, 0},
 	} {
@@ -140,7 +140,7 @@ func TestMostIsTheBoundary(t *testing.T) {
 		most := Most(tasks, mine, late)
 		if most == 0 {
 			if with(MinBudget) == nil {
-				t.Fatal("the least is admitted")
+				t.Fatal("the smallest budget is admitted, and Most is 0")
 			}
 			return
 		}
@@ -148,7 +148,7 @@ func TestMostIsTheBoundary(t *testing.T) {
 			t.Fatalf("%v is not admitted: %+v", most, m)
 		}
 		if with(most+1) == nil {
-			t.Fatalf("%v is admitted too", most+1)
+			t.Fatalf("%v is also admitted", most+1)
 		}
 	})
 }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package rtsched is the arithmetic of reservations: a budget C of CPU time in
-// every period T. It says whether the reservations of one CPU have their
-// budgets in time ([Admit]), how large one more may be ([Most]), and how much
-// of a budget is there now ([Server]): sections 3.4 and 4.1 of the vLibOS
+// every period T. It computes whether the reservations of one CPU have their
+// budgets in time ([Admit]), how large another one may be ([Most]), and how much
+// of a budget is available now ([Server]): sections 3.4 and 4.1 of the vLibOS
 // paper.
 //
-// It is for whoever must know before the hypervisor is asked, and for
-// hosts where no hypervisor keeps the account. It is not a scheduler: it
-// runs nobody, and it has no clock. Times are passed in, in nanoseconds since
-// a moment that the caller chooses.
+// It is for programs that must know before they ask the hypervisor, and for hosts
+// where no hypervisor accounts for budgets. It is not a scheduler: it runs
+// nothing, and it has no clock. Callers pass times, in nanoseconds since a moment
+// of their choice.
 //
-// The module in Xen has the same in C, server.c and admission.c below
-// hypervisor/xen/common/sched/vlib, and this package gives the same results to
-// the nanosecond; a test runs both. docs/scheduling.md has the rules in words.
+// The module in Xen has the same in C: server.c and admission.c in
+// hypervisor/xen/common/sched/vlib. Results are equal to the nanosecond; a test
+// runs both. docs/explanation/scheduling.md explains the rules.
 //
 // # Sources
 //

@@ -16,11 +16,11 @@ import (
 
 const harness = "../hypervisor/test"
 
-// buildC compiles the module's own C into a filter: hypervisor/test/parity.c
+// buildC compiles the module's own C into a filter; hypervisor/test/parity.c
 // says what it reads and prints.
 func buildC(t *testing.T) string {
 	t.Helper()
-	// That the sources are read here makes the test's result depend on them.
+	// Reading the sources here makes the cached test result depend on them.
 	var sources []string
 	for _, pattern := range []string{harness + "/Makefile", harness + "/*.[ch]", harness + "/../xen/common/sched/vlib/*.[ch]"} {
 		found, err := filepath.Glob(pattern)
@@ -42,8 +42,8 @@ func buildC(t *testing.T) string {
 	return program
 }
 
-// compare feeds the operations to the C and fails at the first line that
-// differs from what Go said.
+// compare passes the operations to the C program, and fails at the first result
+// that differs from Go's.
 func compare(t *testing.T, program string, operations, results *bytes.Buffer) {
 	t.Helper()
 	given := strings.Split(operations.String(), "\n")
@@ -70,13 +70,13 @@ func upTo(r *rand.Rand, low, high time.Duration) time.Duration {
 	return low + time.Duration(r.Int64N(int64(high-low)+1))
 }
 
-// As many short periods as long ones.
+// randomPeriod makes short periods as likely as long ones.
 func randomPeriod(r *rand.Rand) time.Duration {
 	high := 2 * MinPeriod << r.IntN(16)
 	return upTo(r, MinPeriod, min(high, MaxPeriod))
 }
 
-func TestServerAsInC(t *testing.T) {
+func TestServerEqualsTheModules(t *testing.T) {
 	program := buildC(t)
 	const servers, steps = 400, 600
 	var operations, results bytes.Buffer
@@ -99,7 +99,7 @@ func TestServerAsInC(t *testing.T) {
 		budget := upTo(r, MinBudget, period)
 		s = NewServer(budget, period, now)
 		do("n %d %d", budget, period)
-		thrifty := seed%4 == 0 // uses little at a time, and often: fills the list
+		thrifty := seed%4 == 0 // often uses a little: fills the list
 		step := time.Duration(8)
 		if thrifty {
 			step = 128
@@ -113,7 +113,7 @@ func TestServerAsInC(t *testing.T) {
 			case 0:
 				period = randomPeriod(r)
 				budget = upTo(r, MinBudget, period)
-				if r.IntN(4) > 0 { // most often, a budget like the old
+				if r.IntN(4) > 0 { // mostly a budget like the old one
 					period, budget = s.period, min(s.period, max(MinBudget, s.budget+upTo(r, -1, 1)))
 				}
 				s.Change(budget, period, now)
@@ -151,7 +151,7 @@ func TestServerAsInC(t *testing.T) {
 	compare(t, program, &operations, &results)
 }
 
-func TestAdmitAsInC(t *testing.T) {
+func TestAdmitEqualsTheModules(t *testing.T) {
 	program := buildC(t)
 	const sets = 20000
 	var operations, results bytes.Buffer
@@ -174,7 +174,7 @@ func TestAdmitAsInC(t *testing.T) {
 		if r.IntN(2) == 0 {
 			late = upTo(r, 0, 60*us)
 		}
-		if r.IntN(2) == 0 && len(tasks) > 0 { // at the boundary, and just beyond
+		if r.IntN(2) == 0 && len(tasks) > 0 { // at the boundary, or just beyond
 			last := &tasks[len(tasks)-1]
 			if most := Most(tasks[:len(tasks)-1], *last, late); most > 0 {
 				last.Budget = min(most+time.Duration(r.IntN(2)), last.Period)

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Priority is the rate-monotonic one of a period among levels: 1 for the longest
-// that a reservation can have, levels for the shortest. It is the same on every
-// host, so periods that are close to one another share one.
+// Priority is the rate-monotonic priority of a period: 1 for the longest period
+// that a reservation can have, levels for the shortest. It depends on the
+// period alone, so similar periods share a priority.
 func Priority(period time.Duration, levels int) int {
 	period = min(max(period, MinPeriod), MaxPeriod)
 	far := math.Log(float64(MaxPeriod)/float64(period)) / math.Log(float64(MaxPeriod)/float64(MinPeriod))

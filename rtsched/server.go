@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// Refills that a server can have: VLIB_REFILLS of the module.
+// refills is the largest number of refills of a server: the module's
+// VLIB_REFILLS.
 const refills = 32
 
-// A time that does not come: 292 years.
+// never is a time that does not come: 292 years.
 const never = time.Duration(math.MaxInt64)
 
 type refill struct {
@@ -20,16 +21,16 @@ type refill struct {
 }
 
 // Server is a sporadic server: a budget C every period T, kept as a list of
-// refills. Each is a part of C with the time from which it may be used; what is
-// used of it comes back one period after that time. So no window of length T
-// sees more than C, but for use that others had put off, and who always wants
-// to run gets C in every T. An overrun is taken out of refills that are still
-// to come.
+// refills. Each refill is a part of C with the time from which it may be used;
+// the used part comes back one period after that time. So no window of length T
+// sees more than C, but for use that others had delayed, and a server that is
+// always ready gets C in every T. An overrun is subtracted from refills that
+// are still to come.
 //
-// Whoever uses one calls Wake when somebody wants to run after nobody did,
-// lets them run while Left is more than 0, charges what they used, and looks
-// again at Next. Times are since a moment of the caller's choice, and do not go
-// back. A Server is not safe for concurrent use; a copy of one is another.
+// The user calls Wake when the server becomes ready after a pause, lets it run
+// while Left is more than 0, charges the use, and decides again at Next. Times
+// count from a moment that the user chooses, and do not go back. A Server is
+// not safe for concurrent use; a copy is a server of its own.
 //
 // Invariants: 1 to 32 refills, sorted by time; each amount is more than 0; the
 // amounts add up to C.
@@ -41,7 +42,7 @@ type Server struct {
 
 // NewServer returns a server whose whole budget may be used from now on. It
 // panics if the budget is not more than 0 and at most the period; Task.Validate
-// keeps it from that.
+// excludes that.
 func NewServer(budget, period, now time.Duration) *Server {
 	s := new(Server)
 	check(budget, period)
@@ -49,10 +50,10 @@ func NewServer(budget, period, now time.Duration) *Server {
 	return s
 }
 
-// Change changes C and T. What has been used, of whatever C, is not given back
-// by it: until all of the old C is there, the new one is at the time when that
-// would have been or a new period from now, whichever is first; what it is
-// larger by, a new period from now. It panics as NewServer does.
+// Change changes C and T. It gives no used budget back. Until all of the old C
+// is available, the new C is available when the old would have been, or a new
+// period from now, whichever is first. The amount by which C grows is available
+// a new period from now. Change panics as NewServer does.
 func (s *Server) Change(budget, period, now time.Duration) {
 	check(budget, period)
 	full, more := s.nth(s.count-1).at, budget-s.budget
@@ -70,9 +71,9 @@ func (s *Server) Change(budget, period, now time.Duration) {
 	s.push(next, more)
 }
 
-// Wake says that the server wants to run again, after it did not, or on another
-// CPU. Refills whose time has come are one, as of now, so that no budget is
-// saved up for a burst.
+// Wake reports that the server is ready again after a pause, or on another CPU.
+// Refills that are due become one refill as of now, so that no budget is saved
+// for a burst.
 func (s *Server) Wake(now time.Duration) {
 	first := *s.nth(0)
 	if first.at >= now {
@@ -86,11 +87,11 @@ func (s *Server) Wake(now time.Duration) {
 	*s.nth(0) = first
 }
 
-// Charge takes what was used, also where it is more than there was: the rest
-// is of refills that are to come. Of what would be back after more than 292
-// years it is forgotten how much later. Nothing is charged for used below 0.
+// Charge subtracts used budget. Use beyond the available budget is subtracted
+// from refills that are still to come. Refills more than 292 years away are all
+// at the same time. A negative use is not charged.
 func (s *Server) Charge(used time.Duration) {
-	// Whole budgets put every refill off by as many periods.
+	// Each whole budget used delays every refill by one period.
 	if used >= s.budget {
 		periods := used / s.budget
 		off := times(periods, s.period)
@@ -113,7 +114,7 @@ func (s *Server) Charge(used time.Duration) {
 	}
 }
 
-// Left is the budget that may be used now, 0 if it is depleted.
+// Left is the budget that may be used now; 0 if it is depleted.
 func (s *Server) Left(now time.Duration) time.Duration {
 	var left time.Duration
 	for i := range s.count {
@@ -172,9 +173,8 @@ func (s *Server) push(at, amount time.Duration) {
 }
 
 // makeRoom appends a refill to a full list. Of two neighbours the earlier joins
-// the later one, which can only make the server slower, and the less so, the
-// smaller they are: those that are smallest together. The first is left alone,
-// as it may be in use.
+// the later one. This can only make the server slower; it does so least with
+// the pair whose sum is smallest. The first is left alone, as it may be in use.
 func (s *Server) makeRoom(at, amount time.Duration) {
 	last := s.nth(refills - 1)
 	later, least := refills, last.amount+amount
@@ -194,7 +194,7 @@ func (s *Server) makeRoom(at, amount time.Duration) {
 	last.amount += amount
 }
 
-// later is at + by, for by of 0 and more, or never.
+// later is at + by, for by of at least 0, or never.
 func later(at, by time.Duration) time.Duration {
 	if at > never-by {
 		return never

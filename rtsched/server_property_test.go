@@ -13,8 +13,8 @@ func between(t *rapid.T, low, high time.Duration, label string) time.Duration {
 	return time.Duration(rapid.Int64Range(int64(low), int64(high)).Draw(t, label))
 }
 
-// Whatever is done to a server, and when: its amounts add up to its budget, and
-// waking it takes nothing away and gives nothing.
+// After any operation at any time, a server's amounts add up to its budget, and
+// waking it neither adds nor removes budget.
 func TestBudgetIsConserved(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		period := between(t, 1, 10*ms, "period")
@@ -55,7 +55,7 @@ func TestBudgetIsConserved(t *testing.T) {
 
 type span struct{ from, to time.Duration }
 
-// usedWithin is how much of the spans is in from to to.
+// usedWithin is the part of the spans between from and to.
 func usedWithin(spans []span, from, to time.Duration) time.Duration {
 	var sum time.Duration
 	for _, u := range spans {
@@ -64,10 +64,10 @@ func usedWithin(spans []span, from, to time.Duration) time.Duration {
 	return sum
 }
 
-// Who runs when there is budget, as soon as they want to, and each time up to
-// an overrun too long: no window of a period sees more than the budget and two
-// overruns, one that was carried into it and one at its end.
-func TestNoWindowSeesMore(t *testing.T) {
+// A task runs as soon as it is ready and has budget, and each time up to an
+// overrun too long. No window of a period sees more than the budget and two
+// overruns: one carried into the window, one at its end.
+func TestNoWindowSeesMoreThanBudgetAndOverruns(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := between(t, 0, ms, "now")
 		period := between(t, 1000, 10*ms, "period")
@@ -84,7 +84,7 @@ func TestNoWindowSeesMore(t *testing.T) {
 			left := s.Left(now)
 			if left == 0 {
 				if s.Next() <= now {
-					t.Fatalf("no refill to come: %+v", *s)
+					t.Fatalf("there is no later refill: %+v", *s)
 				}
 				now = s.Next()
 				continue
@@ -101,7 +101,8 @@ func TestNoWindowSeesMore(t *testing.T) {
 			now += used
 			s.Charge(used)
 			valid(t, s)
-			// The window that ends here; any other ends in no use or earlier.
+			// The window that ends here; any other one ends outside of use, or
+			// earlier.
 			if sum := usedWithin(spans, now-period, now); sum > s.budget+2*overrun {
 				t.Fatalf("%v in the %v up to %v, overrun %v: %+v", sum, period, now, overrun, *s)
 			}
@@ -109,9 +110,9 @@ func TestNoWindowSeesMore(t *testing.T) {
 	})
 }
 
-// Who wants to run without pause, and in each period is put off for all but a
-// budget's length of it, has the budget in each period.
-func TestBudgetInEachPeriod(t *testing.T) {
+// A task that is always ready, and that others delay in each period for all but
+// a budget's length, gets the budget in each period.
+func TestDelayedTaskGetsItsBudgetInEachPeriod(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		period := between(t, 2, ms, "period")
 		budget := between(t, 1, period, "budget")
@@ -147,7 +148,8 @@ func TestBudgetInEachPeriod(t *testing.T) {
 	})
 }
 
-// Who runs all the time that there is budget, and a bit: the share is kept.
+// A task runs while there is budget, plus an overrun each time: its share is
+// exact.
 func TestShareIsExact(t *testing.T) {
 	for _, tt := range []struct {
 		budget, period, over time.Duration

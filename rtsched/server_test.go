@@ -21,7 +21,7 @@ func valid(t interface {
 	}
 	for i := range s.count {
 		r := *s.nth(i)
-		// What never comes has no order.
+		// Refills that never come have no order.
 		if r.amount <= 0 || r.at < last || r.at == last && r.at != never {
 			t.Fatalf("refill %d: %+v", i, *s)
 		}
@@ -29,11 +29,11 @@ func valid(t interface {
 		last = r.at
 	}
 	if sum != s.budget {
-		t.Fatalf("%v in all: %+v", sum, *s)
+		t.Fatalf("the amounts add up to %v: %+v", sum, *s)
 	}
 }
 
-// has is what a server is expected to have left at a time.
+// has is the budget that a server should have left at a time.
 type has struct{ at, left time.Duration }
 
 func expect(t *testing.T, s *Server, want ...has) {
@@ -59,8 +59,8 @@ func TestUseComesBackAPeriodLater(t *testing.T) {
 	}
 }
 
-// Budget that was not used is not saved up for a burst.
-func TestWakingDatesAnew(t *testing.T) {
+// Unused budget is not saved for a burst.
+func TestWakingSavesNoBudgetForABurst(t *testing.T) {
 	s := NewServer(2*ms, 10*ms, 0)
 	s.Wake(9 * ms)
 	s.Charge(2 * ms)
@@ -83,8 +83,8 @@ func TestUseBelowZeroIsNone(t *testing.T) {
 	}
 }
 
-// A full list joins neighbours, at the later time; the first stays alone.
-func TestFullListIsSlowerOnlyInWhatIsToCome(t *testing.T) {
+// A full list joins neighbours at the later time; the first is left alone.
+func TestFullListDelaysOnlyLaterRefills(t *testing.T) {
 	s := NewServer(1000, 100000, 0)
 	const charges = 3 * refills
 	for i := range time.Duration(charges) {
@@ -95,7 +95,7 @@ func TestFullListIsSlowerOnlyInWhatIsToCome(t *testing.T) {
 		valid(t, s)
 		expect(t, s, has{now, left - 1})
 		for back := range i + 1 {
-			at := 100000 + 10*(back+1) - 1 // the use after this one is not back
+			at := 100000 + 10*(back+1) - 1 // the use after this one has not come back
 			if got, most := s.Left(at), 1000-(i+1)+back; got > most {
 				t.Fatalf("%v at %v: %v of it is back before a period has passed", got, at, got-most)
 			}
@@ -108,8 +108,8 @@ func TestFullListIsSlowerOnlyInWhatIsToCome(t *testing.T) {
 	expect(t, s, has{last, 1000})
 }
 
-// All of a budget demanded evenly in pieces of 10 us: 95 % of it and more is
-// there in time.
+// A task that uses all of its budget evenly, in pieces of 10 us, gets at least
+// 95 % of it in time.
 func TestSmallPiecesFindTheirBudget(t *testing.T) {
 	const piece = 10 * us
 	for _, size := range []struct{ budget, period time.Duration }{
@@ -130,8 +130,8 @@ func TestSmallPiecesFindTheirBudget(t *testing.T) {
 	}
 }
 
-// Used at once or bit by bit: the same debt.
-func TestHugeCharge(t *testing.T) {
+// Use at once or in small pieces makes the same debt.
+func TestChargeAtOnceOrInPiecesIsTheSameDebt(t *testing.T) {
 	for _, used := range []time.Duration{1, 999, 1000, 1001, 5500, 123456789, 100000000000000} {
 		s := NewServer(1000, 10000, 0)
 		s.Charge(used)
@@ -140,8 +140,8 @@ func TestHugeCharge(t *testing.T) {
 	}
 }
 
-// There and back, while depleted: the refill comes, and when it should have.
-func TestChangeThereAndBack(t *testing.T) {
+// Two opposite changes while depleted: the refill comes when it was due.
+func TestOppositeChangesKeepTheRefill(t *testing.T) {
 	s := NewServer(2*ms, 10*ms, 0)
 	s.Charge(2 * ms)
 	s.Change(ms, 20*ms, 3*ms)
@@ -151,20 +151,20 @@ func TestChangeThereAndBack(t *testing.T) {
 	expect(t, s, has{13*ms - 1, 0}, has{13 * ms, 2 * ms})
 }
 
-func TestChangeOfAFullOne(t *testing.T) {
+func TestChangeOfAFullServerTakesEffectAtOnce(t *testing.T) {
 	s := NewServer(2*ms, 10*ms, 0)
 	s.Change(5*ms, 20*ms, ms)
 	expect(t, s, has{ms - 1, 0}, has{ms, 5 * ms})
 }
 
-func TestChangeToAShorterPeriod(t *testing.T) {
+func TestShorterPeriodBringsTheRefillForward(t *testing.T) {
 	s := NewServer(2*s, 10*s, 0)
 	s.Charge(ms)
 	s.Change(2*ms, 10*ms, 2*ms)
 	expect(t, s, has{12*ms - 1, 0}, has{12 * ms, 2 * ms})
 }
 
-func TestTimesWithoutEnd(t *testing.T) {
+func TestRefillsBeyond292YearsNeverCome(t *testing.T) {
 	for _, now := range []time.Duration{0, math.MinInt64, -1, never - ms, never} {
 		s := NewServer(MinBudget, MaxPeriod, now)
 		for _, used := range []time.Duration{never, MinBudget, 1, never - 1, 3 * MinBudget / 2, 1, math.MinInt64} {
@@ -184,7 +184,7 @@ func TestTimesWithoutEnd(t *testing.T) {
 	}
 }
 
-func TestTimes(t *testing.T) {
+func TestMultiplesOfPeriodsDoNotOverflow(t *testing.T) {
 	for _, tt := range []struct{ n, period, want time.Duration }{
 		{0, never, 0}, {1, never, never}, {2, never, never}, {2, never / 2, never - 1}, {1 << 32, 1 << 31, never},
 		{1 << 32, 1 << 32, never}, {1 << 62, 1 << 62, never}, {never, never, never},
@@ -195,7 +195,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-func TestImpossibleServers(t *testing.T) {
+func TestImpossibleServersPanic(t *testing.T) {
 	for _, tt := range []struct{ budget, period time.Duration }{{0, ms}, {-ms, ms}, {0, 0}, {ms, -ms}, {ms + 1, ms}} {
 		for name, f := range map[string]func(){
 			"made":    func() { NewServer(tt.budget, tt.period, 0) },
@@ -213,7 +213,7 @@ func TestImpossibleServers(t *testing.T) {
 	}
 }
 
-func TestNothingIsAllocated(t *testing.T) {
+func TestServerAllocatesNothing(t *testing.T) {
 	s := NewServer(2*ms, 10*ms, 0)
 	var now, left time.Duration
 	n := testing.AllocsPerRun(1000, func() {

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Simulations go from one unit of time to the next and know nothing of response
-// times. A unit is what makes the smallest values valid.
+// Simulations step through time one unit at a time and compute no response
+// times. A unit makes the smallest values valid.
 const unit = MinBudget
 
 type randomSet struct {
 	tasks    []Task
 	late     time.Duration
-	distinct bool // the periods are
+	distinct bool // all periods differ
 }
 
 func drawSet(r *rand.Rand) randomSet {
@@ -38,9 +38,9 @@ func drawSet(r *rand.Rand) randomSet {
 	return set
 }
 
-// inTime says whether the first job of task n is done by its period's end from
-// the critical instant on: all tasks are released at once, for late nothing
-// begins, and the first job of everybody else runs late longer.
+// inTime reports whether the first job of task n is done by the end of its
+// period, from the critical instant on: all tasks are released at once, nothing
+// begins for late, and the first job of every other task runs late longer.
 func inTime(set randomSet, n int) bool {
 	var work, period [5]int
 	late := int(set.late / unit)
@@ -70,7 +70,7 @@ func inTime(set randomSet, n int) bool {
 	return work[n] == 0
 }
 
-func TestAdmitAgainstTheCriticalInstant(t *testing.T) {
+func TestAdmitAgreesWithTheCriticalInstant(t *testing.T) {
 	const sets = 40000
 	admitted := 0
 	for seed := range uint64(sets) {
@@ -87,7 +87,7 @@ func TestAdmitAgainstTheCriticalInstant(t *testing.T) {
 			t.Fatalf("seed %d: admitted, and misses: %+v", seed, set)
 		}
 		if m != nil && fits && set.distinct && set.late == 0 {
-			t.Fatalf("seed %d: refused by %+v, and does not miss: %+v", seed, m, set)
+			t.Fatalf("seed %d: refused by %+v, but would not miss: %+v", seed, m, set)
 		}
 		if m != nil && (m.Response <= m.Task.Period || set.tasks[m.Task.ID] != m.Task) {
 			t.Fatalf("seed %d: %+v of %+v", seed, m, set)
@@ -98,15 +98,15 @@ func TestAdmitAgainstTheCriticalInstant(t *testing.T) {
 	}
 }
 
-// job is what a simulated task has to do.
+// job is the work of a simulated task.
 type job struct {
 	server         *Server
 	work           int           // units
-	arrival, again time.Duration // of this job; earliest of the next
+	arrival, again time.Duration // of this job; earliest arrival of the next
 }
 
-// Tasks that arrive when they like, at most once a period, each on a server and
-// all on one CPU: what was admitted has its budget within a period.
+// Tasks arrive at any time, at most once a period, each on a server of its own
+// and all on one CPU. Admitted tasks have their budget within a period.
 func TestAdmittedServersAreInTime(t *testing.T) {
 	const sets, length = 3000, 600
 	for seed := range uint64(sets) {

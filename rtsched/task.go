@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Bounds of what is accepted: VLIB_MIN_BUDGET, VLIB_MIN_PERIOD and
+// Bounds of budgets and periods: VLIB_MIN_BUDGET, VLIB_MIN_PERIOD and
 // VLIB_MAX_PERIOD in hypervisor/xen/include/public/vlib.h. A budget is at most
 // its period.
 const (
@@ -20,15 +20,16 @@ const (
 // ErrRange says that a budget or a period is outside the bounds.
 var ErrRange = errors.New("out of range")
 
-// Task is a reservation as admission and hosts see it: Budget of CPU time
-// in every Period, both exact to the nanosecond.
+// Task is a reservation as admission and hosts see it: Budget of CPU time in
+// every Period, exact to the nanosecond.
 type Task struct {
-	ID             uint32 // 0: what is kept for control domains
-	Budget, Period time.Duration
+	ID     uint32        `json:"id,omitempty"` // 0: the control domains' floor
+	Budget time.Duration `json:"budget_ns"`
+	Period time.Duration `json:"period_ns"`
 }
 
 // Validate checks Budget and Period against the bounds. Errors wrap ErrRange
-// and say which value it is and what is allowed.
+// and name the value and its allowed range.
 func (t Task) Validate() error {
 	if t.Period < MinPeriod || t.Period > MaxPeriod {
 		return fmt.Errorf("%speriod %v is %w: %v to %v are allowed", t.numbered(), t.Period, ErrRange, MinPeriod, MaxPeriod)
@@ -39,8 +40,7 @@ func (t Task) Validate() error {
 	return nil
 }
 
-// numbered names a reservation in an error; one that is only asked for has no
-// number yet.
+// numbered names a reservation in an error. A requested one has no number yet.
 func (t Task) numbered() string {
 	if t.ID == 0 {
 		return ""

@@ -19,7 +19,7 @@ const (
 	s  = time.Second
 )
 
-func TestValidate(t *testing.T) {
+func TestValidateNamesTheValueAndItsBounds(t *testing.T) {
 	for _, tt := range []struct {
 		budget, period time.Duration
 		want           string // in the error; "": none
@@ -51,7 +51,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func TestBoundsAreTheModules(t *testing.T) {
+func TestBoundsEqualTheModules(t *testing.T) {
 	header, err := os.ReadFile("../hypervisor/xen/include/public/vlib.h")
 	if err != nil {
 		t.Fatal(err)

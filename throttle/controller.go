@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// ErrPolicy is what a policy is dropped for.
+// ErrPolicy reports that a policy was dropped.
 var ErrPolicy = errors.New("policy is dropped")
 
 // DefaultLimit is how long a decision may take. One takes a microsecond; the
-// rest is for a machine that lets it wait.
+// rest allows for delays of a busy machine.
 const DefaultLimit = 100 * time.Millisecond
 
-// Controller runs a policy and does not trust it: one that panics, takes longer
-// than its limit or writes what is no share is dropped for the next of its
-// fallbacks, and in the end for none at all. All shares are 0 while a sample's
-// health is neither good nor quiet.
+// Controller runs a policy without trusting it. A policy that panics, exceeds
+// its time limit or writes an invalid share is dropped for the next of its
+// fallbacks, and after the last one for the policy none. All shares are 0 while
+// a sample's health is neither good nor quiet.
 type Controller struct {
 	limit  time.Duration
 	report func(error)
@@ -33,21 +33,21 @@ type Controller struct {
 	healthy bool
 }
 
-// NewController runs the policy. Report hears why one was dropped; it is called
-// by Decide.
+// NewController runs the policy. Decide calls report with the reason when it
+// drops a policy.
 func NewController(p Policy, limit time.Duration, report func(error), fallbacks ...Policy) *Controller {
 	return &Controller{limit: limit, report: report, worker: startWorker(p), fallbacks: fallbacks}
 }
 
-// Policy is the name of the one that decides now.
+// Policy is the name of the deciding policy.
 func (c *Controller) Policy() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.worker.policy.Name()
 }
 
-// Swap lets another policy decide, from the next sample on. It may be called
-// while Decide runs, and waits for that.
+// Swap makes another policy decide, from the next sample on. It may be called
+// while Decide runs, and waits for it.
 func (c *Controller) Swap(p Policy, fallbacks ...Policy) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,7 +60,7 @@ func (c *Controller) replace(p Policy) {
 	c.worker, c.healthy = startWorker(p), false
 }
 
-// Close ends the policy's goroutine. Nothing may be called after it.
+// Close ends the policy's goroutine. It must be the last call.
 func (c *Controller) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -68,7 +68,7 @@ func (c *Controller) Close() {
 }
 
 // Decide returns the idle share of each of the sample's CPUs, valid until the
-// next call. It is for one goroutine.
+// next call. One goroutine may use it.
 func (c *Controller) Decide(s *Sample) []float64 {
 	if len(c.idle) != len(s.CPUs) {
 		c.idle = make([]float64, len(s.CPUs))
@@ -82,7 +82,7 @@ func (c *Controller) Decide(s *Sample) []float64 {
 	return c.idle
 }
 
-// decide returns why it dropped the policy, if it did.
+// decide returns the reason if it dropped the policy.
 func (c *Controller) decide(s *Sample) error {
 	if s.Health == Quiet {
 		return nil
@@ -108,11 +108,11 @@ func (c *Controller) decide(s *Sample) error {
 	return fmt.Errorf("%w: %s: %w; %s decides from now on", ErrPolicy, was, err, next.Name())
 }
 
-// worker runs one policy in a goroutine of its own, which is left alone if it
-// does not come back.
+// worker runs one policy in a goroutine of its own, which is abandoned if it
+// does not return.
 type worker struct {
 	policy Policy
-	ask    chan bool // whether to forget first
+	ask    chan bool // whether to reset first
 	answer chan error
 	timer  *time.Timer
 	sample Sample
@@ -129,8 +129,8 @@ func startWorker(p Policy) *worker {
 	return w
 }
 
-// decide leaves the result in w.idle. What the policy sees is its own: one that
-// is late cannot write anywhere.
+// decide stores the result in w.idle. The policy gets copies, so that a late
+// one cannot write to anything in use.
 func (w *worker) decide(s *Sample, inForce []float64, reset bool, limit time.Duration) (err error) {
 	cpus := append(w.sample.CPUs[:0], s.CPUs...)
 	w.sample = *s

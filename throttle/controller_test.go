@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// scripted is a policy that does as it is told.
+// scripted is a policy that follows a script.
 type scripted struct {
 	name   string
 	decide func(s *Sample, idle []float64)
@@ -34,7 +34,7 @@ func slow(latency float64) *Sample {
 	return &Sample{Span: time.Millisecond, Latency: latency, Traffic: Counted, CPUs: []CPU{{0, 1e6}, {1, 4e6}}}
 }
 
-func TestBadPolicyIsDropped(t *testing.T) {
+func TestMisbehavingPolicyIsDropped(t *testing.T) {
 	hang := make(chan struct{})
 	defer close(hang)
 	for name, c := range map[string]struct {
@@ -64,7 +64,7 @@ func TestBadPolicyIsDropped(t *testing.T) {
 	}
 }
 
-func TestWithoutAFallbackAllIsOpen(t *testing.T) {
+func TestWithoutFallbackNothingIsThrottled(t *testing.T) {
 	reports := 0
 	c := NewController(always(2), time.Second, func(error) { reports++ })
 	defer c.Close()
@@ -78,7 +78,7 @@ func TestWithoutAFallbackAllIsOpen(t *testing.T) {
 	}
 }
 
-func TestOpenWhileNotHealthy(t *testing.T) {
+func TestNothingIsThrottledWithoutGoodSamples(t *testing.T) {
 	for _, name := range Policies {
 		p, err := New(name, Params{Threshold: 100, Budget: 1e6})
 		if err != nil {
@@ -95,7 +95,7 @@ func TestOpenWhileNotHealthy(t *testing.T) {
 		quiet := slow(0)
 		quiet.Health = Quiet
 		if got := c.Decide(quiet); !slices.Equal(got, before) {
-			t.Errorf("%s: idle %v without news, %v before", name, got, before)
+			t.Errorf("%s: idle %v in a quiet period, %v before", name, got, before)
 		}
 		for h := Warming; h <= Failed; h++ {
 			s := slow(1000)
@@ -104,16 +104,16 @@ func TestOpenWhileNotHealthy(t *testing.T) {
 				t.Errorf("%s, %v: idle %v", name, h, got)
 			}
 		}
-		if name != "rate" { // which knows no latency
+		if name != "rate" { // which does not use latency
 			if got := c.Decide(slow(10)); got[1] != 0 {
-				t.Errorf("%s remembers what it threw away: %v", name, got)
+				t.Errorf("%s remembers what it reset: %v", name, got)
 			}
 		}
 		c.Close()
 	}
 }
 
-func TestSwap(t *testing.T) {
+func TestSwappedPolicyDecidesFromTheNextSample(t *testing.T) {
 	c := NewController(always(0.1), time.Minute, func(err error) { t.Error(err) })
 	defer c.Close()
 	done := make(chan struct{})
@@ -137,10 +137,10 @@ func TestSwap(t *testing.T) {
 	}
 }
 
-// Whatever is measured, shares are shares, and more traffic never idles less.
-func TestSharesOfAnything(t *testing.T) {
+// Any sample gives valid shares, and more traffic never idles less.
+func TestAnySampleGivesValidShares(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	// What a meter lets through.
+	// The range that a meter accepts.
 	figure := func(most float64) float64 {
 		switch r.IntN(6) {
 		case 0:
@@ -189,8 +189,8 @@ func TestMoreTrafficIdlesLonger(t *testing.T) {
 	}
 }
 
-// Idle budgets go to those that need more.
-func TestRateReclaims(t *testing.T) {
+// Unused budgets go to CPUs that need more.
+func TestRateReclaimsUnusedBudget(t *testing.T) {
 	p := &rate{budget: 2e6, most: 1}
 	idle := []float64{0, 0}
 	p.Decide(&Sample{Traffic: Counted, CPUs: []CPU{{0, 1e6}, {1, 4e6}}}, idle)
@@ -203,17 +203,18 @@ func TestRateReclaims(t *testing.T) {
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestInvalidPolicyParametersAreRefused(t *testing.T) {
 	for name, p := range map[string]Params{
 		"threshold": {}, "feedback": {Threshold: 2e6}, "rate": {Threshold: 100}, "paper": {Threshold: 100}, "none": {Most: 1.5},
 	} {
 		if _, err := New(name, p); err == nil {
-			t.Errorf("%s with %+v is taken", name, p)
+			t.Errorf("%s with %+v is accepted", name, p)
 		}
 	}
 }
 
-// A decision for 64 CPUs, a thousand times a second: percent of a core.
+// The cost of a decision for 64 CPUs, a thousand times a second, in per cent of
+// a core.
 func BenchmarkDecision(b *testing.B) {
 	s := slow(150)
 	s.CPUs = make([]CPU, 64)

@@ -18,7 +18,7 @@ func curve(latencies ...float64) Curve {
 	return c
 }
 
-func TestThresholdOfACurve(t *testing.T) {
+func TestThresholdIsTheKneeOrAQuarter(t *testing.T) {
 	for name, c := range map[string]struct {
 		curve Curve
 		want  float64
@@ -26,7 +26,7 @@ func TestThresholdOfACurve(t *testing.T) {
 	}{
 		"knee":             {curve(100, 105, 110, 120, 300), 120, "knee, at 75 %"},
 		"even":             {curve(100, 125, 150, 175, 200), 125, "quarter"},
-		"steps at once":    {curve(100, 190, 198, 199, 200), 125, "quarter"},
+		"a step at once":   {curve(100, 190, 198, 199, 200), 125, "quarter"},
 		"falls in the end": {curve(100, 104, 108, 200, 180), 108, "knee, at 50 %"},
 		"a small knee":     {curve(100, 100.1, 100.2, 101, 150), 103.02, "just above"},
 	} {
@@ -41,11 +41,11 @@ func TestThresholdOfACurve(t *testing.T) {
 		}
 	}
 	if _, _, err := curve(100, 200).Threshold(); err == nil {
-		t.Error("two points are a curve")
+		t.Error("two points are accepted as a curve")
 	}
 }
 
-func TestPrintCurve(t *testing.T) {
+func TestCurveIsDrawnWithItsThreshold(t *testing.T) {
 	var out bytes.Buffer
 	if err := curve(100, 110, 400).Print(&out, 110); err != nil {
 		t.Fatal(err)

@@ -2,11 +2,11 @@
 
 package throttle
 
-// feedback holds a latency with the least idling that does: a PI controller in
-// the form that changes its output, so that nothing winds up while the output is
-// at a bound. How steeply latency follows the level differs between hosts and
-// loads; the gain halves when the error changes its sign, and grows while it
-// does not.
+// feedback keeps a latency with as little idling as possible. It is a PI
+// controller in velocity form, so that nothing winds up while the output is at
+// a bound. How steeply latency follows the level differs between hosts and
+// loads, so the gain is halved when the error changes its sign, and grows while
+// it does not.
 type feedback struct {
 	target float64
 	share  sharer
@@ -20,9 +20,9 @@ const (
 	proportional = 0.2
 	integral     = 0.3
 	leastGain    = 1.0 / 64
-	// From here on an error is a change of the load, and no swing.
+	// A larger error is a change of the load, and not an oscillation.
 	newLoad = 0.5
-	// An error below this is none.
+	// A smaller error counts as none.
 	holding = 0.01
 )
 

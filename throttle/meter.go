@@ -7,30 +7,30 @@ import (
 	"time"
 )
 
-// Bounds of what memory can do.
+// Limits of what memory can do.
 const (
-	// Readings that are all the same, three and for so long, say that nothing
-	// counts: programs that run cause requests, and so does every probe. For
-	// less than that a machine may well be idle, because of the throttle.
+	// Three equal readings, and for this long, show that nothing counts:
+	// running programs cause requests, and so does every probe. For a shorter
+	// time a machine may well be idle because of the throttle.
 	stuckReadings = 3
 	stuckFor      = 500 * time.Millisecond
-	// No request takes longer: it would be a failure of the machine.
+	// No request takes longer, except on a broken machine.
 	longest = float64(time.Millisecond)
 	// No host has more requests a second: 64 TB/s in lines of 64 bytes.
 	fastest = 1e12
 )
 
-// Meter makes samples of readings. The zero value is ready.
+// Meter makes samples from readings. The zero value is ready to use.
 type Meter struct {
 	last, next Counters
 	have       bool
-	still      int           // readings that are all the same
-	moved      time.Duration // when the last one was that is not
+	still      int           // readings that are all equal
+	moved      time.Duration // time of the last different reading
 	sample     Sample
 }
 
-// Take reads the source. The sample is valid until the next call. A failure to
-// read is the sample's health, and the error says why.
+// Take reads the source. The sample is valid until the next call. If reading
+// fails, the sample's health says so and the error says why.
 func (m *Meter) Take(s Source) (*Sample, error) {
 	if err := s.Read(&m.next); err != nil {
 		m.have, m.still = false, 0
@@ -77,7 +77,7 @@ func (m *Meter) measure() {
 
 func (m *Meter) health(requests, occupancy float64) Health {
 	if requests == 0 || occupancy == 0 {
-		// One that is over quickly may have seen nothing.
+		// A reading that follows quickly may have seen nothing.
 		m.still++
 		if m.still >= stuckReadings && m.next.At-m.moved >= stuckFor || requests+occupancy > 0 {
 			return Stuck
@@ -91,7 +91,7 @@ func (m *Meter) health(requests, occupancy float64) Health {
 	return Good
 }
 
-// traffic is each CPU's, if all are counted and any has some.
+// traffic sets each CPU's traffic, if all are counted and any has some.
 func (m *Meter) traffic() {
 	if slices.ContainsFunc(m.next.CPUs, func(c CPUCounter) bool { return c.Width == 0 }) {
 		return
@@ -115,13 +115,13 @@ func (m *Meter) traffic() {
 	}
 }
 
-// alike reports whether two readings are of the same counters.
+// alike reports whether two readings are from the same counters.
 func alike(a, b *Counters) bool {
 	return slices.EqualFunc(a.Units, b.Units, func(x, y Unit) bool { return x.Width == y.Width }) &&
 		slices.EqualFunc(a.CPUs, b.CPUs, func(x, y CPUCounter) bool { return x.ID == y.ID && x.Width == y.Width })
 }
 
-// since is by how much a counter of that many bits went on.
+// since is the increase of a counter of that many bits.
 func since(was, now uint64, width int) float64 {
 	d := now - was
 	if width < 64 {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// tape is a source that says what it was told to.
+// tape is a source with prepared readings.
 type tape struct {
 	Counters
 	err error
@@ -26,7 +26,7 @@ func (t *tape) Read(c *Counters) error {
 	return nil
 }
 
-// move is one step of all counters in a millisecond.
+// move advances all counters by the step of a millisecond.
 func (t *tape) move(requests, occupancy uint64, cpus ...uint64) {
 	t.At += time.Millisecond
 	for i := range t.Units {
@@ -55,7 +55,7 @@ func take(t *testing.T, m *Meter, s Source, want Health) *Sample {
 	return got
 }
 
-func TestMeterThroughAWrap(t *testing.T) {
+func TestWrappingCountersAreMeasured(t *testing.T) {
 	s, m := newTape(), &Meter{}
 	take(t, m, s, Warming)
 	for range 3 {
@@ -70,7 +70,7 @@ func TestMeterThroughAWrap(t *testing.T) {
 	}
 }
 
-func TestMeterHealth(t *testing.T) {
+func TestMeterJudgesTheHealthOfReadings(t *testing.T) {
 	for name, c := range map[string]struct {
 		then func(*tape)
 		want []Health
@@ -102,7 +102,7 @@ func TestMeterHealth(t *testing.T) {
 	}
 }
 
-func TestMeterFailsAndComesBack(t *testing.T) {
+func TestMeterRecoversFromFailedReadings(t *testing.T) {
 	s, m := newTape(), &Meter{}
 	take(t, m, s, Warming)
 	s.err = errors.New("gone")
@@ -114,7 +114,7 @@ func TestMeterFailsAndComesBack(t *testing.T) {
 	take(t, m, s, Good)
 }
 
-func TestTrafficThatIsNotCounted(t *testing.T) {
+func TestUncountedTrafficIsTakenAsEqual(t *testing.T) {
 	for name, change := range map[string]func(*tape){
 		"not counted": func(s *tape) { s.CPUs[1].Width = 0 },
 		"none":        func(*tape) {},

@@ -7,34 +7,34 @@ import (
 	"strings"
 )
 
-// Policy decides. It is for one goroutine.
+// Policy decides. One goroutine may use it.
 type Policy interface {
 	// Name is one of [Policies], for people and scripts.
 	Name() string
 	// Decide writes the idle share of each of s.CPUs, from 0 to 1, into idle,
-	// which has those in force. The sample's health is good. It keeps
-	// neither.
+	// which contains those in force. The sample's health is good. Decide must
+	// not keep s or idle.
 	Decide(s *Sample, idle []float64)
-	// Reset forgets what it has seen: nothing is throttled now.
+	// Reset forgets all samples; from now on nothing is throttled.
 	Reset()
 }
 
-// Params are a policy's. Each has a use for some.
+// Params are the parameters of a policy. Each policy uses some of them.
 type Params struct {
-	// Threshold is the latency in ns above which memory is too slow; of
-	// feedback, the one to hold.
+	// Threshold is the latency in ns above which memory is too slow; for
+	// feedback, the latency to keep.
 	Threshold float64
 	// Most is the largest idle share; default [DefaultMost].
 	Most float64
-	// Budget is how many requests a second the policy rate guarantees each
-	// CPU.
+	// Budget is the number of requests a second that the policy rate guarantees
+	// each CPU.
 	Budget float64
 }
 
-// DefaultMost leaves background domains enough to be seen to be alive.
+// DefaultMost leaves background domains enough time to be seen to be alive.
 const DefaultMost = 0.95
 
-// Policies are the names of all.
+// Policies are the names of all policies.
 var Policies = []string{"none", "threshold", "feedback", "rate"}
 
 // New makes a policy.

@@ -2,10 +2,10 @@
 
 package throttle
 
-// rate limits the requests of each CPU, as MemGuard does, to compare with: each
-// has a budget for an interval. What each will ask for is predicted from the
-// past; who will not need its budget gives the rest to a pool, from which those
-// that will need more take. It knows no latency.
+// rate limits the requests of each CPU, as MemGuard does, for comparison. Each
+// CPU has a budget for an interval. The demand of each is predicted from the
+// past. A CPU that will not need its budget gives the rest to a pool, from
+// which CPUs take that will need more. It does not use latency.
 type rate struct {
 	budget    float64
 	most      float64
@@ -17,7 +17,7 @@ func (r *rate) Reset()       { r.predicted = r.predicted[:0] }
 
 func (r *rate) Decide(s *Sample, idle []float64) {
 	if s.Traffic != Counted {
-		clear(idle) // there is nothing that it could limit
+		clear(idle) // there is nothing to limit
 		return
 	}
 	first := len(r.predicted) != len(s.CPUs)

@@ -2,18 +2,18 @@
 
 package throttle
 
-// sharer divides a level of throttling among CPUs: those that cause more
+// sharer distributes a level of throttling over CPUs: those that cause more
 // traffic idle longer.
 type sharer struct {
 	most   float64
-	demand []float64 // what each would cause if it were not throttled, smoothed
+	demand []float64 // what each would cause without throttling, smoothed
 }
 
-// What of a new demand is believed at once.
+// believed is the weight of a new demand.
 const believed = 0.3
 
-// divide writes shares for a level from 0 to 1: at 1 the CPU with the most
-// traffic idles for as much as is allowed.
+// divide writes shares for a level from 0 to 1. At 1 the CPU with the most
+// traffic idles for the largest share allowed.
 func (h *sharer) divide(level float64, s *Sample, idle []float64) {
 	if len(h.demand) != len(s.CPUs) {
 		h.demand = make([]float64, len(s.CPUs))
@@ -23,7 +23,7 @@ func (h *sharer) divide(level float64, s *Sample, idle []float64) {
 	}
 	heaviest := 0.0
 	for i, c := range s.CPUs {
-		// What was idle caused nothing.
+		// Idle time caused no traffic.
 		d := c.Traffic
 		if s.Traffic == Counted {
 			d /= max(1-idle[i], 0.05)

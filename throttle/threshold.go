@@ -2,8 +2,8 @@
 
 package throttle
 
-// threshold is the paper's: above a latency, CPUs in background mode idle in
-// proportion to the traffic they cause.
+// threshold is the paper's policy: above a latency, background CPUs idle in
+// proportion to the traffic that they cause.
 //
 //	                  latency ≥ limit
 //	open ──────────────────────────────→ tightening ⟲
@@ -13,8 +13,8 @@ package throttle
 //	easing ⟲ ←───────────────────────── holding ─┘
 //	        below the limit by slack
 //
-// So that it does not swing about the limit, each turn makes its steps smaller,
-// and going one way for long makes them larger.
+// To avoid oscillation about the limit, each turn makes its steps smaller;
+// several steps in one direction make them larger.
 type threshold struct {
 	limit float64
 	share sharer
@@ -22,7 +22,8 @@ type threshold struct {
 	step  step
 }
 
-// slack is how far below the limit the latency must be before a level is eased.
+// slack is how far below the limit the latency must be before the level is
+// lowered.
 const slack = 0.1
 
 func (t *threshold) Name() string { return "threshold" }
@@ -37,7 +38,7 @@ func (t *threshold) Decide(s *Sample, idle []float64) {
 	switch {
 	case excess >= 0:
 		if excess > 0.5 {
-			t.step = step{} // this is new, and no swing
+			t.step = step{} // this load is new, and not an oscillation
 		}
 		t.level = min(1, t.level+t.step.up()*min(max(excess, 0.2), 1))
 	case excess < -slack:
@@ -46,11 +47,11 @@ func (t *threshold) Decide(s *Sample, idle []float64) {
 	t.share.divide(t.level, s, idle)
 }
 
-// step is by how much a level changes.
+// step is the change of a level.
 type step struct {
-	size float64 // relative to the largest; 0 is 1
-	way  int     // of the last change
-	run  int     // changes that way
+	size float64 // relative to the largest; 0 means 1
+	way  int     // direction of the last change
+	run  int     // changes in that direction
 }
 
 const (

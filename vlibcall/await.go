@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // spins is how long to spin now.
@@ -28,8 +30,8 @@ func (c *Channel) setWaiting(w bool) {
 	if w {
 		v = 1
 	}
-	if c.h.request.waiting.Load() != v {
-		c.h.request.waiting.Swap(v)
+	if c.h.Request.Waiting.Load() != v {
+		c.h.Request.Waiting.Swap(v)
 	}
 }
 
@@ -78,7 +80,7 @@ func (c *Channel) sleep(ctx context.Context, deadline time.Time) error {
 		woken = true
 		c.waits.next()
 		switch err := c.ep.Wait(deadline); {
-		case err == nil, errors.Is(err, ErrInterrupted):
+		case err == nil, errors.Is(err, transport.ErrInterrupted):
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			if done, err := c.answered(); done || err != nil {
 				return err
@@ -94,7 +96,7 @@ func (c *Channel) sleep(ctx context.Context, deadline time.Time) error {
 func (c *Channel) spinFor(ctx context.Context, window time.Duration, deadline time.Time) (done bool, err error) {
 	var start time.Time
 	for polls := 1; ; polls++ {
-		pause(&c.h.reply.inline[secondLine])
+		pause(&c.h.Reply.Inline[secondLine])
 		if done, err := c.answered(); done || err != nil {
 			return done, err
 		}
@@ -122,7 +124,7 @@ func (c *Channel) spinFor(ctx context.Context, window time.Duration, deadline ti
 
 // answered looks once for the answer to request c.id.
 func (c *Channel) answered() (bool, error) {
-	got := c.h.reply.id.Load()
+	got := c.h.Reply.ID.Load()
 	if got == c.id {
 		return true, nil
 	}
@@ -135,7 +137,7 @@ func (c *Channel) answered() (bool, error) {
 // wanted is pulse for a call that the end of its session ends too.
 func (c *Channel) wanted(ctx context.Context) error {
 	if c.ending.Load() {
-		return ErrClosed
+		return errClosed
 	}
 	return c.pulse(ctx)
 }
@@ -143,7 +145,7 @@ func (c *Channel) wanted(ctx context.Context) error {
 // pulse says why it is no use to wait on.
 func (c *Channel) pulse(ctx context.Context) error {
 	if c.closed.Load() {
-		return ErrClosed
+		return errClosed
 	}
 	if err := ctx.Err(); err != nil {
 		return timeoutOf(err)
@@ -151,7 +153,7 @@ func (c *Channel) pulse(ctx context.Context) error {
 	if err := c.ep.Gone(); err != nil {
 		return err
 	}
-	if c.h.serverAlive.Load() == 0 {
+	if c.h.ServerAlive.Load() == 0 {
 		return fmt.Errorf("%w: its server closed the channel or died", ErrGone)
 	}
 	return nil

@@ -5,17 +5,17 @@ package vlibcall_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
-	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/conformance"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
-func listen(*testing.T) (vlibcall.Listener, vlibcall.Dialer) {
-	l := vlibtest.NewListener()
+func listen(*testing.T) (transport.Listener, transport.Dialer) {
+	l := memory.NewListener()
 	return l, l
 }
 
-func TestConformance(t *testing.T) { vlibtest.Conformance(t, listen) }
+func TestConformance(t *testing.T) { conformance.Run(t, listen) }

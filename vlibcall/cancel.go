@@ -15,7 +15,7 @@ import (
 const grace = time.Second
 
 // cancelPoll is how often a cancelWatch looks. It bounds how long a server
-// stays busy for nobody.
+// stays busy for a client that has left.
 const cancelPoll = 5 * time.Millisecond
 
 // cancelWatch turns a client's cancel word into the end of a context. It

@@ -3,6 +3,7 @@
 package vlibcall
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,48 +11,60 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/vlibos/vlibos/vlibcall/transport"
+)
+
+const (
+	// DefaultPort is that of a server that was given no other.
+	DefaultPort transport.Port = 1
+	// DefaultSize of a channel, in bytes: it passes 60 KiB in and out together.
+	DefaultSize = 64 << 10
 )
 
 // Options of a channel. The zero value is a sensible default.
 type Options struct {
+	// Port of the server in the domain; default DefaultPort.
+	Port transport.Port
+	// Size of the channel in bytes, its header page included: a multiple of 4096.
+	// Input and output of a call have to fit into it. Default DefaultSize.
+	Size int
 	// Wait is how calls wait for their answer.
 	Wait WaitPolicy
 	// MaxSpin bounds the spinning of SpinThenBlock. Default 50 µs, about
 	// what sleeping and waking costs.
 	MaxSpin time.Duration
 	// Timeout of a call whose context has no earlier deadline. 0: none. It
-	// costs less than a context with a deadline, which allocates.
+	// takes less time than a context with a deadline, which allocates.
 	Timeout time.Duration
 	// Reservation pays for what the domain executes for this channel's calls
-	// (docs/scheduling.md). 0: none. One call at a time.
-	Reservation uint32
-	// Record, if not nil, is told what each call cost once it has ended, with
-	// the error that its caller gets. It runs in the call's goroutine, of
-	// several at the same time, and must neither block nor use the channel.
-	// Package receipt has one that keeps histograms.
+	// (docs/explanation/scheduling.md), one call at a time. 0: none.
+	Reservation transport.Reservation
+	// Record, if not nil, gets what each call cost and the error of its caller
+	// when the call has ended. It runs in the call's goroutine, so several may run
+	// at the same time; it must neither block nor use the channel. Package receipt
+	// has one that keeps histograms.
 	Record func(library, function string, r Receipt, err error)
 }
 
 // Channel is the client's side of a channel. All methods are safe for
 // concurrent use; calls are served one at a time, first come, first served.
 type Channel struct {
-	ep     ClientEndpoint
-	payer  Payer // ep, if a reservation pays; else nil
-	h      *header
-	port   uint32
-	size   int
-	opts   Options
-	turn   turn
-	spin   adaptiveSpin
-	async  sync.WaitGroup
-	closed atomic.Bool
-	ending atomic.Bool // a session ends, and the call that is under way with it
+	ep      transport.ClientEndpoint
+	payment transport.Payment // nil: no reservation pays
+	h       *transport.Header
+	opts    Options
+	turn    turn
+	spin    adaptiveSpin
+	async   sync.WaitGroup
+	closed  atomic.Bool
+	ending  atomic.Bool // a session ends, and the call that is under way with it
 
 	use sync.Mutex // held while the memory is used; Close takes it last
 
 	// The fields below are under use.
 	id          uint64 // of the last request
-	outstanding bool   // its answer is still to come, and nobody waits for it
+	outstanding bool   // its answer is still to come, and is not waited for
 	broken      error  // after a protocol violation
 
 	library, function string // of the last call that named them
@@ -62,74 +75,60 @@ type Channel struct {
 	late      atomic.Uint64
 }
 
-// Open sets up a channel of size bytes in all (vLib_init) with the server
-// that listens on port. Opening is bounded by ctx. The data area is mapped
-// by the first call that needs it.
-func Open(ctx context.Context, d Dialer, port uint32, size int, opts Options) (*Channel, error) {
-	c, err := open(ctx, d, port, size, opts)
+// Open sets up a channel (vLib_init) with a server of the domain that d leads to.
+// ctx bounds the opening. The first call that needs the data area maps it. The
+// caller closes the channel.
+func Open(ctx context.Context, d transport.Dialer, opts Options) (*Channel, error) {
+	opts.Port = cmp.Or(opts.Port, DefaultPort)
+	opts.Size = cmp.Or(opts.Size, DefaultSize)
+	opts.MaxSpin = cmp.Or(opts.MaxSpin, 50*time.Microsecond)
+	c, err := open(ctx, d, opts)
 	if err != nil {
-		return nil, &OpError{Op: "open", Target: fmt.Sprintf("port %d", port), Err: err}
+		return nil, &OpError{Op: "open", Target: fmt.Sprintf("port %d", opts.Port), Err: err}
 	}
 	return c, nil
 }
 
-func open(ctx context.Context, d Dialer, port uint32, size int, opts Options) (*Channel, error) {
-	if err := CheckSize(size); err != nil {
+func open(ctx context.Context, d transport.Dialer, opts Options) (*Channel, error) {
+	if err := transport.CheckSize(opts.Size); err != nil {
 		return nil, err
-	}
-	if opts.MaxSpin == 0 {
-		opts.MaxSpin = 50 * time.Microsecond
 	}
 	generation := rand.Uint64()
-	ep, err := d.Dial(ctx, Offer{Port: port, Size: size, Generation: generation, Reservation: opts.Reservation})
+	ep, err := d.Dial(ctx, transport.Offer{Port: opts.Port, Size: opts.Size, Generation: generation, Reservation: opts.Reservation})
 	if err != nil {
 		return nil, err
 	}
-	payer, err := payerOf(ep, opts.Reservation)
-	if err != nil {
-		return nil, errors.Join(err, ep.Close())
+	payment := ep.Payment()
+	if opts.Reservation != 0 && payment == nil {
+		return nil, errors.Join(fmt.Errorf("%w: this transport has none: name none", ErrReservation), ep.Close())
 	}
-	h, err := headerOf(ep.Header())
+	h, err := transport.HeaderOf(ep.Header())
 	if err == nil {
-		err = h.verify(size, generation)
-	}
-	if err == nil && h.reply.id.Load() != 0 {
-		err = protocolError("an answer stands in the channel before any question")
+		if err = h.Attach(opts.Size, generation); err != nil {
+			err = fmt.Errorf("%w: %w", ErrProtocol, err)
+		}
 	}
 	if err != nil {
 		ep.Close()
 		return nil, err
 	}
-	h.clientAlive.Store(attached)
 	return &Channel{
-		ep: ep, payer: payer, h: h, port: port, size: size, opts: opts,
+		ep: ep, payment: payment, h: h, opts: opts,
 		spin: adaptiveSpin{limit: opts.MaxSpin, window: opts.MaxSpin},
 	}, nil
 }
 
-// payerOf is nil without a reservation.
-func payerOf(ep ClientEndpoint, reservation uint32) (Payer, error) {
-	if reservation == 0 {
-		return nil, nil
-	}
-	payer, ok := ep.(Payer)
-	if !ok {
-		return nil, fmt.Errorf("%w: this transport has none: name none", ErrReservation)
-	}
-	return payer, nil
-}
-
 // MaxInput is how many bytes of input a call of this function can carry.
 func (c *Channel) MaxInput(library, function string) int {
-	return c.size - HeaderSize - packRequest(0, len(library), len(function), 0).inputOffset()
+	return c.opts.Size - transport.HeaderSize - packRequest(0, len(library), len(function), 0).inputOffset()
 }
 
-// LateAnswers counts answers that came after their caller had given up, and
-// were dropped.
+// LateAnswers is how many answers came after their caller had given up, and were
+// dropped.
 func (c *Channel) LateAnswers() uint64 { return c.late.Load() }
 
-// Gone is nil while the server is there as far as can be seen without asking
-// it, then why it is not. A call that is under way finds out by itself.
+// Gone is nil while the server exists, as far as can be seen without asking it;
+// then it says why it does not. A call that is under way finds out by itself.
 func (c *Channel) Gone() error {
 	if !c.use.TryLock() {
 		return nil
@@ -141,11 +140,11 @@ func (c *Channel) Gone() error {
 	return c.pulse(context.Background())
 }
 
-// Settle drops the answer to a call that was given up, if it has come since,
-// without waiting: only then does a vLib OS whose callers say when it is done
-// go on to calls of others. The next call does the same, and waits. Settle
-// reports whether the server is still at such a call, as far as can be seen:
-// neither has the answer come, nor is the server gone.
+// Settle drops the answer to a call that was given up, if it has come since. It
+// does not wait; the next call does the same, and waits. Settle reports whether
+// the server is still serving such a call, as far as can be seen: the answer has
+// not come, and the server is not gone. A vLib OS that learns only from its
+// callers when a call is over serves other callers after a Settle.
 func (c *Channel) Settle() (unanswered bool, err error) {
 	if !c.use.TryLock() {
 		return c.abandoned.Load(), nil // a call is under way, and waits for that answer first
@@ -154,7 +153,7 @@ func (c *Channel) Settle() (unanswered bool, err error) {
 	switch {
 	case !c.abandoned.Load() || c.closed.Load() || c.broken != nil || c.ep.Gone() != nil:
 		return false, nil
-	case c.h.reply.id.Load() != c.id:
+	case c.h.Reply.ID.Load() != c.id:
 		return true, nil
 	}
 	c.answeredLate()
@@ -169,8 +168,8 @@ func (c *Channel) Settle() (unanswered bool, err error) {
 //
 // Errors: StatusError with the server's verdict; ErrTimeout, which also
 // matches context.Canceled or context.DeadlineExceeded; ErrGone; ErrProtocol;
-// ErrTooLarge; ErrClosed. After ErrGone and ErrProtocol the channel is of no
-// more use.
+// ErrTooLarge; os.ErrClosed. After ErrGone and ErrProtocol the channel is
+// unusable: close it.
 func (c *Channel) Call(ctx context.Context, library, function string, input, dst []byte) ([]byte, error) {
 	if c.opts.Record != nil {
 		dst, _, err := c.CallReceipt(ctx, library, function, input, dst)
@@ -201,7 +200,7 @@ func (c *Channel) callInTurn(ctx context.Context, ticket chan struct{}, m messag
 }
 
 // Close ends the channel (vLib_channel_destroy). A call that is under way
-// returns ErrClosed; Close waits for it and for the callbacks of
+// returns os.ErrClosed; Close waits for it and for the callbacks of
 // asynchronous calls, so it must not be called from one. Idempotent.
 func (c *Channel) Close() error {
 	if c.closed.Swap(true) {
@@ -212,6 +211,6 @@ func (c *Channel) Close() error {
 	c.async.Wait()
 	c.use.Lock()
 	defer c.use.Unlock()
-	c.h.clientAlive.Store(0)
+	c.h.ClientAlive.Store(0)
 	return errors.Join(c.ep.Notify(), c.ep.Close())
 }

@@ -5,6 +5,9 @@ package vlibcall
 import (
 	"errors"
 	"fmt"
+	"os"
+
+	"github.com/vlibos/vlibos/internal/printable"
 )
 
 // Status is the server's verdict on a call, as it stands in a reply.
@@ -22,12 +25,13 @@ const (
 	StatusTooLarge          // the output does not fit into the channel
 	StatusBadRequest        // lengths or flags that make no sense
 	StatusDenied            // the server's policy forbids it
-	StatusTimeout           // of a server that calls on: its own call's time was over
-	StatusGone              // of a server that calls on: whom it calls is gone
-	StatusUnpaid            // of a server that calls on: the reservation cannot pay
+	StatusTimeout           // of a server that calls another: that call's time was over
+	StatusGone              // of a server that calls another: that one is gone
+	StatusUnpaid            // of a server that calls another: the reservation cannot pay
 )
 
-// What a call can end with besides its output. Test with errors.Is.
+// What a call can end with besides its output. Test with errors.Is. A call on a
+// channel that this side has closed ends with os.ErrClosed.
 var (
 	ErrFailed     = errors.New("the function failed")
 	ErrNoLibrary  = errors.New("no such library")
@@ -39,7 +43,8 @@ var (
 	ErrBadRequest = errors.New("malformed request")
 	ErrDenied     = errors.New("denied by the server")
 
-	// ErrTimeout: the caller's time is over, or its context is done. The
+	// ErrTimeout: the caller's time is over, or its context is done. It comes
+	// with context.DeadlineExceeded or context.Canceled, whichever it was. The
 	// channel stays usable; a late answer is dropped.
 	ErrTimeout = errors.New("no answer in time")
 	// ErrGone: the vLib OS, or its server, is no longer there.
@@ -49,12 +54,15 @@ var (
 	// ErrReservation: the reservation cannot pay for the call, or none was
 	// named where one must.
 	ErrReservation = errors.New("no call on this reservation")
-	// ErrClosed: this side closed the channel, server or listener.
-	ErrClosed = errors.New("closed")
-	// ErrInterrupted is what ClientEndpoint.Wait and Listener.Wait return after
-	// Interrupt.
-	ErrInterrupted = errors.New("interrupted")
 )
+
+// errClosed is os.ErrClosed in words for what is no file.
+var errClosed error = closedError{}
+
+type closedError struct{}
+
+func (closedError) Error() string { return "closed" }
+func (closedError) Unwrap() error { return os.ErrClosed }
 
 var statusErrors = [...]error{
 	StatusFailed:     ErrFailed,
@@ -71,9 +79,9 @@ var statusErrors = [...]error{
 	StatusUnpaid:     ErrReservation,
 }
 
-// StatusError is a call that the server answered with something else than
-// StatusOK. It unwraps to the sentinel of its status. A handler returns one
-// to choose the status.
+// StatusError is a call that the server answered with another status than
+// StatusOK. It unwraps to the sentinel of its status. A handler returns one to
+// choose the status.
 type StatusError struct {
 	Status Status
 	Detail string // the server's words, at most maxDetail bytes, made printable
@@ -105,7 +113,7 @@ func ReceivedStatus(status Status, detail []byte) error {
 	if status == StatusOK || int(status) >= len(statusErrors) {
 		return protocolError("unknown status %d", status)
 	}
-	return &StatusError{Status: status, Detail: printable(detail[:min(len(detail), maxDetail)])}
+	return &StatusError{Status: status, Detail: printable.Text(string(detail[:min(len(detail), maxDetail)]))}
 }
 
 // StatusOf is the inverse: how the error of a handler or a transport travels.

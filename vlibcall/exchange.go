@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // message is a request before it is in the channel.
@@ -52,7 +54,7 @@ func (c *Channel) exchange(ctx context.Context, m message, dst []byte) ([]byte, 
 
 func (c *Channel) converse(ctx context.Context, m *message, dst []byte) ([]byte, error) {
 	if c.closed.Load() {
-		return nil, ErrClosed
+		return nil, errClosed
 	}
 	if c.broken != nil {
 		return nil, c.broken
@@ -79,13 +81,13 @@ func (c *Channel) converse(ctx context.Context, m *message, dst []byte) ([]byte,
 	}
 	if m.flags&flagSessionEnd != 0 {
 		c.outstanding = true
-		return nil, c.paid() // nor for an answer that is not waited for
+		return nil, c.paid() // its answer is not waited for, so not paid for either
 	}
 	if err := c.await(ctx, deadline); err != nil {
 		c.outstanding = true
 		c.abandoned.Store(true)
-		c.h.cancel.Store(c.id)
-		c.ep.Notify() // what the caller must hear of is why it waited in vain
+		c.h.Cancel.Store(c.id)
+		c.ep.Notify() // the caller hears why there is no answer, which matters more
 		c.giveUp()
 		return nil, err
 	}
@@ -95,15 +97,15 @@ func (c *Channel) converse(ctx context.Context, m *message, dst []byte) ([]byte,
 	return c.take(shape, dst)
 }
 
-// settle waits until the answer to an earlier request that nobody waits for
-// has come, and drops it: until then the server may still use the memory.
+// settle waits for the answer to an earlier request that was given up, and drops
+// it: until then the server may still use the memory.
 func (c *Channel) settle(ctx context.Context, deadline time.Time) error {
 	if c.outstanding {
 		if err := c.urge(deadline); err != nil {
 			return err
 		}
 		if err := c.await(ctx, deadline); err != nil {
-			c.giveUp() // it was paid for again
+			c.giveUp() // urge had begun to pay again
 			if errors.Is(err, ErrTimeout) {
 				err = fmt.Errorf("the server is still busy with an abandoned call: %w", err)
 			}
@@ -114,7 +116,7 @@ func (c *Channel) settle(ctx context.Context, deadline time.Time) error {
 		}
 		c.answeredLate()
 	}
-	if got := c.h.reply.id.Load(); got != c.id {
+	if got := c.h.Reply.ID.Load(); got != c.id {
 		return c.violated("answer %d stands before question %d", got, c.id+1)
 	}
 	return nil
@@ -130,15 +132,15 @@ func (c *Channel) answeredLate() {
 
 // post writes the request and publishes it.
 func (c *Channel) post(m *message, deadline time.Time) (requestShape, error) {
-	r := &c.h.request
+	r := &c.h.Request
 	shape := packRequest(len(m.input), len(m.library), len(m.function), m.flags)
-	area := r.inline[:]
-	if shape.bytes() <= InlineSize {
+	area := r.Inline[:]
+	if shape.bytes() <= transport.InlineSize {
 		shape = packRequest(len(m.input), len(m.library), len(m.function), m.flags|flagRequestInline)
 	} else {
-		if most := c.size - HeaderSize; shape.bytes() > most {
+		if most := c.opts.Size - transport.HeaderSize; shape.bytes() > most {
 			return 0, fmt.Errorf("request of %d bytes in a channel with room for %d: open it with at least %d: %w",
-				shape.bytes(), most, (shape.bytes()+2*HeaderSize-1)/HeaderSize*HeaderSize, ErrTooLarge)
+				shape.bytes(), most, (shape.bytes()+2*transport.HeaderSize-1)/transport.HeaderSize*transport.HeaderSize, ErrTooLarge)
 		}
 		data, err := c.data()
 		if err != nil {
@@ -147,8 +149,8 @@ func (c *Channel) post(m *message, deadline time.Time) (requestShape, error) {
 		area = data
 	}
 	limit := uint64(left(deadline))
-	if r.timeout.Load() != limit {
-		r.timeout.Store(limit)
+	if r.Timeout.Load() != limit {
+		r.Timeout.Store(limit)
 	}
 	c.setWaiting(c.spins() == 0)
 
@@ -160,10 +162,10 @@ func (c *Channel) post(m *message, deadline time.Time) (requestShape, error) {
 		copy(area[len(m.library)+1:], m.function)
 	}
 	copy(input, m.input[:near])
-	plainStore(&r.shape, uint64(shape))
+	plainStore(&r.Shape, uint64(shape))
 	c.id++
-	r.id.Swap(c.id)
-	if c.h.reply.waiting.Load() != 0 {
+	r.ID.Swap(c.id)
+	if c.h.Reply.Waiting.Load() != 0 {
 		if err := c.signal(deadline); err != nil {
 			c.outstanding = true // the server may find it all the same
 			c.abandoned.Store(true)
@@ -173,25 +175,25 @@ func (c *Channel) post(m *message, deadline time.Time) (requestShape, error) {
 	return shape, nil
 }
 
-// signal wakes the server, on the reservation if there is one. A server that
-// does not wait is still at an earlier call, and paid for.
+// signal wakes the server, on the reservation if there is one. A server that does
+// not wait is still serving an earlier call, and is paid for.
 func (c *Channel) signal(deadline time.Time) error {
-	if c.payer == nil {
+	if c.payment == nil {
 		return c.ep.Notify()
 	}
-	return c.refused(c.payer.Begin(c.opts.Reservation, c.id, left(deadline)))
+	return c.refused(c.payment.Begin(c.id, left(deadline)))
 }
 
 // urge wakes a server that may not know of a request that was given up: its
 // domain does not run unless it is paid.
 func (c *Channel) urge(deadline time.Time) error {
-	if c.payer == nil || c.h.reply.id.Load() == c.id {
+	if c.payment == nil || c.h.Reply.ID.Load() == c.id {
 		return nil
 	}
-	return c.refused(c.payer.Urge(c.opts.Reservation, c.id, left(deadline)))
+	return c.refused(c.payment.Urge(c.id, left(deadline)))
 }
 
-// refused says that the reservation was the matter.
+// refused says that the reservation is the reason of an error.
 func (c *Channel) refused(err error) error {
 	if err == nil {
 		return nil
@@ -209,17 +211,17 @@ func left(deadline time.Time) time.Duration {
 
 // paid says that an answer has come.
 func (c *Channel) paid() error {
-	if c.payer == nil {
+	if c.payment == nil {
 		return nil
 	}
-	return c.payer.End(c.opts.Reservation, c.id)
+	return c.payment.End(c.id)
 }
 
-// giveUp says that nothing is paid for the last request any more. What the
-// caller must hear of is another failure.
+// giveUp ends the payment for the last request. The caller already has an error
+// to report, so one of GiveUp is dropped.
 func (c *Channel) giveUp() {
-	if c.payer != nil {
-		c.payer.GiveUp(c.opts.Reservation, c.id)
+	if c.payment != nil {
+		c.payment.GiveUp(c.id)
 	}
 }
 
@@ -228,19 +230,19 @@ func (c *Channel) data() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map the data area: %w", err)
 	}
-	if len(data) != c.size-HeaderSize {
-		return nil, fmt.Errorf("transport mapped %d bytes of data, want %d", len(data), c.size-HeaderSize)
+	if len(data) != c.opts.Size-transport.HeaderSize {
+		return nil, fmt.Errorf("transport mapped %d bytes of data, want %d", len(data), c.opts.Size-transport.HeaderSize)
 	}
 	return data, nil
 }
 
-// take copies the answer out. Everything is bounded by what this side knows.
+// take copies the answer out, within the bounds of what this side knows.
 func (c *Channel) take(asked requestShape, dst []byte) ([]byte, error) {
-	shape := replyShape(c.h.reply.shape.Load())
+	shape := replyShape(c.h.Reply.Shape.Load())
 	n := shape.output()
 	var area []byte
 	if shape.flags()&flagReplyInline != 0 {
-		area = c.h.reply.inline[:]
+		area = c.h.Reply.Inline[:]
 	} else if n > 0 {
 		data, err := c.data()
 		if err != nil {
@@ -262,19 +264,9 @@ func (c *Channel) take(asked requestShape, dst []byte) ([]byte, error) {
 	return nil, err
 }
 
-// violated marks the channel as dead: after one lie no word in it is worth
-// reading.
+// violated marks the channel as dead: after one violation no word in it can be
+// believed.
 func (c *Channel) violated(format string, args ...any) error {
 	c.broken = protocolError(format, args...)
 	return c.broken
-}
-
-// printable makes the server's words safe for a terminal and a log.
-func printable(b []byte) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || (r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f)) {
-			return r
-		}
-		return '\ufffd'
-	}, strings.ToValidUTF8(string(b), "\ufffd"))
 }

@@ -5,29 +5,31 @@ package vlibcall_test
 import (
 	"context"
 	"errors"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
 // TestInOrder: a client whose next request always stands in the channel when
 // the last was answered does not keep the others out.
 func TestInOrder(t *testing.T) {
-	l := vlibtest.NewListener()
+	l := memory.NewListener()
 	s := vlibcall.NewServer(l)
 	s.InOrder = true
-	greedy, err := l.Dial(t.Context(), vlibcall.Offer{Size: 8192})
+	greedy, err := l.Dial(t.Context(), transport.Offer{Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := vlibtest.Page(greedy.Header())
+	page := memory.Page(greedy.Header())
 	id, others := uint64(1), 0
 	ask := func() {
-		copy(page[vlibtest.RequestInline:], "t\x00more")
-		page.Word(vlibtest.RequestShape).Store(requestShape(0, 1, 4) | inline)
-		page.Word(vlibtest.RequestID).Store(id)
+		copy(page[memory.RequestInline:], "t\x00more")
+		page.Word(memory.RequestShape).Store(requestShape(0, 1, 4) | inline)
+		page.Word(memory.RequestID).Store(id)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -45,7 +47,7 @@ func TestInOrder(t *testing.T) {
 	})
 	ask()
 	greedy.Notify()
-	c, err := vlibcall.Open(context.Background(), l, 1, 8192, vlibcall.Options{Timeout: 30 * time.Second})
+	c, err := vlibcall.Open(context.Background(), l, vlibcall.Options{Size: 8192, Timeout: 30 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,14 +71,14 @@ func TestInOrder(t *testing.T) {
 }
 
 func TestSettle(t *testing.T) {
-	l := vlibtest.NewListener()
+	l := memory.NewListener()
 	s := vlibcall.NewServer(l)
 	release := make(chan struct{})
 	s.Handle("t", "hang", func(*vlibcall.Call) error { <-release; return nil })
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error)
 	go func() { served <- s.Serve(ctx) }()
-	c, err := vlibcall.Open(t.Context(), l, 1, 8192, vlibcall.Options{})
+	c, err := vlibcall.Open(t.Context(), l, vlibcall.Options{Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +113,7 @@ func TestSettle(t *testing.T) {
 		t.Error("after the server's end:", c.Gone())
 	}
 	c.Close()
-	if !errors.Is(c.Gone(), vlibcall.ErrClosed) {
+	if !errors.Is(c.Gone(), os.ErrClosed) {
 		t.Error("after Close:", c.Gone())
 	}
 }

@@ -5,24 +5,25 @@ package vlibcall
 import (
 	"sync/atomic"
 	"unsafe"
+
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // A message of 64 bytes lies in two cache lines, and the words that the peer
 // polls are in the first. A poll takes the first line away from the writer,
-// who must then wait to get it back; so the writer touches it last, and
-// briefly.
+// which then waits to get it back; so the writer touches it last, and briefly.
 
 const cacheLine = 64
 
 // secondLine is where in inline the second line of a request or reply begins.
-const secondLine = cacheLine - int(unsafe.Offsetof(request{}.inline))
+const secondLine = cacheLine - int(unsafe.Offsetof(transport.Request{}.Inline))
 
 // copyFar copies to dst what of src comes behind dst's first cache line, and
 // returns how much of src is left to copy. It is for what fits into the header
-// page: where more lies, nobody polls.
+// page: larger data is not polled.
 func copyFar(dst, src []byte) (near int) {
 	near = cacheLine - int(uintptr(unsafe.Pointer(unsafe.SliceData(dst)))%cacheLine)
-	if len(src) <= near || len(src) > InlineSize {
+	if len(src) <= near || len(src) > transport.InlineSize {
 		return len(src)
 	}
 	copy(dst[near:], src[near:])

@@ -6,30 +6,22 @@ import (
 	"context"
 	"errors"
 	"time"
-)
 
-// Cost is what a call made the callee's domain use, and wait for. All but
-// Deschedules are times.
-type Cost struct {
-	Queued      time.Duration // before the domain began
-	Foreground  time.Duration // CPU time on the reservation's budget
-	Background  time.Duration // CPU time beyond it
-	Throttled   time.Duration // it could have run in background, and was not let
-	Deschedules uint64        // how often it was taken off a CPU while it wanted to run
-}
+	"github.com/vlibos/vlibos/vlibcall/transport"
+)
 
 // Receipt is what one call cost.
 type Receipt struct {
 	// Wall is from the question to the answer, or to the error, as the
 	// caller saw it: its place in the channel's queue included.
 	Wall time.Duration
-	// Cost as the scheduler below the call measured it; nil if no
-	// reservation paid, the call was refused, or the scheduler does not say.
-	Cost *Cost
+	// Cost as the host's scheduler measured it; nil if no reservation paid, the
+	// call was refused, or the scheduler does not say.
+	Cost *transport.Cost
 }
 
-// CallReceipt is Call with what the call cost, which is known after an error as
-// well. It costs a question to the scheduler more.
+// CallReceipt is Call, and also returns what the call cost, after an error too.
+// It takes one more question to the scheduler.
 func (c *Channel) CallReceipt(ctx context.Context, library, function string, input, dst []byte) ([]byte, Receipt, error) {
 	start := time.Now()
 	ticket, err := c.turn.enter()
@@ -55,7 +47,7 @@ func (c *Channel) receipt(ctx context.Context, start time.Time, ticket chan stru
 
 // receiptInTurn is callInTurn that asks, before another call can begin, what
 // this one cost.
-func (c *Channel) receiptInTurn(ctx context.Context, ticket chan struct{}, m message, dst []byte) ([]byte, *Cost, error) {
+func (c *Channel) receiptInTurn(ctx context.Context, ticket chan struct{}, m message, dst []byte) ([]byte, *transport.Cost, error) {
 	if ticket != nil {
 		if err := c.turn.await(ctx, ticket); err != nil {
 			return nil, nil, timeoutOf(err)
@@ -64,11 +56,11 @@ func (c *Channel) receiptInTurn(ctx context.Context, ticket chan struct{}, m mes
 	defer c.turn.leave()
 	before := c.lastID()
 	dst, err := c.exchange(ctx, m, dst)
-	if c.payer == nil || c.lastID() == before || errors.Is(err, ErrReservation) {
+	if c.payment == nil || c.lastID() == before || errors.Is(err, ErrReservation) {
 		return dst, nil, err
 	}
-	// An answer is worth more than its price.
-	if cost, failed := c.payer.Cost(c.opts.Reservation, c.lastID()); failed == nil {
+	// A cost that cannot be read does not spoil the answer.
+	if cost, failed := c.payment.Cost(c.lastID()); failed == nil {
 		return dst, &cost, err
 	}
 	return dst, nil, err

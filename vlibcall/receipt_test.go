@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -13,26 +14,29 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
-// bank is a Dialer whose calls cost what it says.
+// bank is a Dialer whose channels' calls cost what it says.
 type bank struct {
-	vlibcall.Dialer
+	transport.Dialer
 	refuse, silent error
-	cost           vlibcall.Cost
+	cost           transport.Cost
 
 	mu    sync.Mutex
 	asked []string
-	page  vlibtest.Page // of the last channel
+	page  memory.Page // of the last channel
 }
 
 type paying struct {
-	vlibcall.ClientEndpoint
+	transport.ClientEndpoint
 	*bank
 }
 
-func (b *bank) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
+func (p paying) Payment() transport.Payment { return p }
+
+func (b *bank) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
 	ep, err := b.Dialer.Dial(ctx, o)
 	if err == nil {
 		b.page = ep.Header()
@@ -55,25 +59,25 @@ func (b *bank) told() []string {
 	return asked
 }
 
-func (p paying) Begin(uint32, uint64, time.Duration) error {
+func (p paying) Begin(uint64, time.Duration) error {
 	p.note("begin")
 	if p.refuse != nil {
 		return p.refuse
 	}
 	return p.Notify()
 }
-func (p paying) Urge(uint32, uint64, time.Duration) error { return p.Notify() }
-func (p paying) End(uint32, uint64) error                 { p.note("end"); return nil }
-func (p paying) GiveUp(uint32, uint64) error              { p.note("give up"); return nil }
-func (p paying) Cost(uint32, uint64) (vlibcall.Cost, error) {
+func (p paying) Urge(uint64, time.Duration) error { return p.Notify() }
+func (p paying) End(uint64) error                 { p.note("end"); return nil }
+func (p paying) GiveUp(uint64) error              { p.note("give up"); return nil }
+func (p paying) Cost(uint64) (transport.Cost, error) {
 	p.note("cost")
 	return p.cost, p.silent
 }
 
 // serving runs a vLib OS that echoes, sleeps and hangs.
-func serving(t *testing.T) vlibcall.Dialer {
+func serving(t *testing.T) transport.Dialer {
 	t.Helper()
-	l := vlibtest.NewListener()
+	l := memory.NewListener()
 	s := vlibcall.NewServer(l)
 	s.Handle("t", "echo", func(c *vlibcall.Call) error { return c.Reply(c.Input()) })
 	s.Handle("t", "sleep", func(*vlibcall.Call) error { time.Sleep(nap); return nil })
@@ -98,10 +102,10 @@ func serving(t *testing.T) vlibcall.Dialer {
 
 const nap = 20 * time.Millisecond
 
-func opened(t *testing.T, d vlibcall.Dialer, o vlibcall.Options) *vlibcall.Channel {
+func opened(t *testing.T, d transport.Dialer, o vlibcall.Options) *vlibcall.Channel {
 	t.Helper()
-	o.Wait = vlibcall.Block // so that each call asks the payer to begin
-	c, err := vlibcall.Open(t.Context(), d, 1, 8192, o)
+	o.Size, o.Wait = 8192, vlibcall.Block // so that each call asks the payer to begin
+	c, err := vlibcall.Open(t.Context(), d, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +132,7 @@ func TestReceiptWithoutPayer(t *testing.T) {
 	}
 }
 
-// The time of those who were before is in a call's own.
+// The time of the calls before it in the queue is in a call's own.
 func TestReceiptHasTheQueue(t *testing.T) {
 	c := opened(t, serving(t), vlibcall.Options{})
 	first := c.Go(t.Context(), "t", "sleep", nil, nil)
@@ -146,7 +150,7 @@ func TestReceiptHasTheQueue(t *testing.T) {
 }
 
 func TestReceiptOfPayer(t *testing.T) {
-	b := &bank{Dialer: serving(t), cost: vlibcall.Cost{Foreground: 3, Background: 4, Queued: 1, Throttled: 2, Deschedules: 5}}
+	b := &bank{Dialer: serving(t), cost: transport.Cost{Foreground: 3, Background: 4, Queued: 1, Throttled: 2, Deschedules: 5}}
 	c := opened(t, b, vlibcall.Options{Reservation: 7})
 	call := func(ctx context.Context, function string) (vlibcall.Receipt, []string, error) {
 		b.told()
@@ -155,7 +159,7 @@ func TestReceiptOfPayer(t *testing.T) {
 	}
 	// The server sleeps before it is called, so that the call begins with the payer.
 	settled := func() {
-		for b.page.Word(vlibtest.ReplyWaiting).Load() == 0 {
+		for b.page.Word(memory.ReplyWaiting).Load() == 0 {
 			runtime.Gosched()
 		}
 	}
@@ -237,7 +241,7 @@ func TestRecord(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		word := "ok"
-		for _, e := range []error{vlibcall.ErrTimeout, vlibcall.ErrNoFunction, vlibcall.ErrClosed} {
+		for _, e := range []error{vlibcall.ErrTimeout, vlibcall.ErrNoFunction, os.ErrClosed} {
 			if errors.Is(err, e) {
 				word = e.Error()
 			}
@@ -288,11 +292,12 @@ func TestRecord(t *testing.T) {
 	}
 	expect("t:echo ok", "t:echo ok")
 	c.Close()
-	if _, err := c.Call(t.Context(), "t", "echo", nil, nil); !errors.Is(err, vlibcall.ErrClosed) {
+	if _, err := c.Call(t.Context(), "t", "echo", nil, nil); !errors.Is(err, os.ErrClosed) {
 		t.Error(err)
 	}
-	if _, err := c.Go(t.Context(), "t", "echo", nil, nil).Result(); !errors.Is(err, vlibcall.ErrClosed) {
+	if _, err := c.Go(t.Context(), "t", "echo", nil, nil).Result(); !errors.Is(err, os.ErrClosed) {
 		t.Error(err)
 	}
-	expect("t:echo closed", "t:echo closed")
+	closed := "t:echo " + os.ErrClosed.Error()
+	expect(closed, closed)
 }

@@ -9,21 +9,22 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
 // rawClient writes requests by hand.
 type rawClient struct {
-	page vlibtest.Page
+	page memory.Page
 	data []byte
-	ep   vlibcall.ClientEndpoint
+	ep   transport.ClientEndpoint
 	id   uint64
 }
 
 // serveHonest runs a server, and returns a raw client and a way to honest ones.
-func serveHonest(t testing.TB) (*rawClient, vlibcall.Dialer) {
+func serveHonest(t testing.TB) (*rawClient, transport.Dialer) {
 	t.Helper()
-	l := vlibtest.NewListener()
+	l := memory.NewListener()
 	s := vlibcall.NewServer(l)
 	s.Handle("t", "echo", func(c *vlibcall.Call) error { return c.Reply(c.Input()) })
 	s.Handle("t", "deadline", func(c *vlibcall.Call) error {
@@ -37,7 +38,7 @@ func serveHonest(t testing.TB) (*rawClient, vlibcall.Dialer) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx) }()
-	ep, err := l.Dial(ctx, vlibcall.Offer{Port: 1, Size: 8192})
+	ep, err := l.Dial(ctx, transport.Offer{Port: 1, Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,22 +50,22 @@ func serveHonest(t testing.TB) (*rawClient, vlibcall.Dialer) {
 		}
 	})
 	data, _ := ep.Data()
-	return &rawClient{page: vlibtest.Page(ep.Header()), data: data, ep: ep}, l
+	return &rawClient{page: memory.Page(ep.Header()), data: data, ep: ep}, l
 }
 
 // ask posts a request and returns the status of its answer.
 func (r *rawClient) ask(t testing.TB, shape uint64, inline, data []byte) vlibcall.Status {
 	t.Helper()
-	copy(r.page[vlibtest.RequestInline:][:vlibcall.InlineSize], inline)
+	copy(r.page[memory.RequestInline:][:transport.InlineSize], inline)
 	copy(r.data, data)
-	r.page.Word(vlibtest.RequestShape).Store(shape)
-	r.page.Word(vlibtest.RequestTime + 8).Store(1) // waiting
+	r.page.Word(memory.RequestShape).Store(shape)
+	r.page.Word(memory.RequestTime + 8).Store(1) // waiting
 	r.id++
-	r.page.Word(vlibtest.RequestID).Store(r.id)
+	r.page.Word(memory.RequestID).Store(r.id)
 	r.ep.Notify()
 	for end := time.Now().Add(bound); time.Now().Before(end); {
-		if r.page.Word(vlibtest.ReplyID).Load() == r.id {
-			return vlibcall.Status(r.page.Word(vlibtest.ReplyShape).Load() >> 32)
+		if r.page.Word(memory.ReplyID).Load() == r.id {
+			return vlibcall.Status(r.page.Word(memory.ReplyShape).Load() >> 32)
 		}
 		r.ep.Wait(time.Now().Add(10 * time.Millisecond))
 	}
@@ -93,7 +94,7 @@ func TestMalformedRequests(t *testing.T) {
 		want  vlibcall.Status
 	}{
 		{"well-formed", requestShape(3, 1, 4) | inline, "t\x00echoabc", vlibcall.StatusOK},
-		{"input beyond the header page", requestShape(vlibcall.InlineSize, 1, 4) | inline, "t\x00echo", vlibcall.StatusBadRequest},
+		{"input beyond the header page", requestShape(transport.InlineSize, 1, 4) | inline, "t\x00echo", vlibcall.StatusBadRequest},
 		{"input beyond the data area", requestShape(4096, 1, 4), "", vlibcall.StatusBadRequest},
 		{"longest input", requestShape(1<<32-1, 1, 4), "", vlibcall.StatusBadRequest},
 		{"longest input, inline", requestShape(1<<32-1, 255, 255) | inline, "", vlibcall.StatusBadRequest},
@@ -110,7 +111,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"open", requestShape(0, 1, 4) | inline | session | sessionOpen, "t\x00echo", vlibcall.StatusOK},
 		{"in the session", requestShape(3, 0, 0) | inline | session, "abc", vlibcall.StatusOK},
 		{"malformed in the session", requestShape(1<<31, 0, 0) | inline | session, "", vlibcall.StatusBadRequest},
-		{"session goes on", requestShape(3, 0, 0) | inline | session, "abc", vlibcall.StatusOK},
+		{"session continues", requestShape(3, 0, 0) | inline | session, "abc", vlibcall.StatusOK},
 		{"end", requestShape(0, 0, 0) | inline | sessionEnd, "", vlibcall.StatusOK},
 		{"after the end", requestShape(3, 0, 0) | inline | session, "abc", vlibcall.StatusBadRequest},
 		{"unknown flags", requestShape(3, 1, 4) | inline | 0xfff0<<48, "t\x00echoabc", vlibcall.StatusOK},
@@ -128,9 +129,9 @@ func TestMalformedRequests(t *testing.T) {
 }
 
 // honest is a client that what others do does not reach.
-func honest(t testing.TB, d vlibcall.Dialer) {
+func honest(t testing.TB, d transport.Dialer) {
 	t.Helper()
-	c, err := vlibcall.Open(context.Background(), d, 1, 8192, vlibcall.Options{Timeout: bound})
+	c, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Size: 8192, Timeout: bound})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,12 +145,12 @@ func honest(t testing.TB, d vlibcall.Dialer) {
 func TestLongestTimeLimit(t *testing.T) {
 	r, d := serveHonest(t)
 	for _, limit := range []uint64{1<<64 - 1, 1<<63 - 1, 1 << 63} {
-		r.page.Word(vlibtest.RequestTime).Store(limit)
+		r.page.Word(memory.RequestTime).Store(limit)
 		if got := r.ask(t, requestShape(0, 1, 8)|inline, []byte("t\x00deadline"), nil); got != vlibcall.StatusOK {
 			t.Errorf("limit %#x: status %d", limit, got)
 		}
 	}
-	c, err := vlibcall.Open(context.Background(), d, 1, 8192, vlibcall.Options{})
+	c, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +162,7 @@ func TestLongestTimeLimit(t *testing.T) {
 	}
 }
 
-// FuzzRequest: whatever a client asks, the server answers it and goes on.
+// FuzzRequest: whatever a client asks, the server answers it and serves the next.
 func FuzzRequest(f *testing.F) {
 	f.Add(requestShape(3, 1, 4)|inline, []byte("t\x00echoabc"), []byte{})
 	f.Add(requestShape(3, 1, 4), []byte{}, []byte("t\x00echoabc"))
@@ -181,9 +182,9 @@ func FuzzRequest(f *testing.F) {
 // A server that the transport cannot signal any more is not blamed for the
 // answer that it gives to the request it could not be told of.
 func TestNotifyThatFails(t *testing.T) {
-	l := vlibtest.NewListener()
+	l := memory.NewListener()
 	mute := &muteDialer{Dialer: l}
-	c, err := vlibcall.Open(context.Background(), mute, 1, 8192, vlibcall.Options{Timeout: bound})
+	c, err := vlibcall.Open(context.Background(), mute, vlibcall.Options{Size: 8192, Timeout: bound})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +194,7 @@ func TestNotifyThatFails(t *testing.T) {
 		t.Errorf("%v, want what Notify said", err)
 	}
 	mute.ep.fail = false
-	vlibtest.Page(mute.ep.Header()).Answer(1, 0)
+	memory.Page(mute.ep.Header()).Answer(1, 0)
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
@@ -202,7 +203,7 @@ func TestNotifyThatFails(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		vlibtest.Page(ep.Header()).Answer(2, 0)
+		memory.Page(ep.Header()).Answer(2, 0)
 		ep.Notify()
 	}()
 	if _, err := c.Call(context.Background(), "t", "echo", nil, nil); err != nil {
@@ -214,7 +215,7 @@ func TestNotifyThatFails(t *testing.T) {
 var errMute = errors.New("mute")
 
 type muteEndpoint struct {
-	vlibcall.ClientEndpoint
+	transport.ClientEndpoint
 	fail bool
 }
 
@@ -226,11 +227,11 @@ func (e *muteEndpoint) Notify() error {
 }
 
 type muteDialer struct {
-	vlibcall.Dialer
+	transport.Dialer
 	ep *muteEndpoint
 }
 
-func (d *muteDialer) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
+func (d *muteDialer) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
 	ep, err := d.Dialer.Dial(ctx, o)
 	d.ep = &muteEndpoint{ClientEndpoint: ep}
 	return d.ep, err

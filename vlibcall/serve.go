@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // names is "library NUL function".
@@ -18,9 +20,8 @@ func (n names) function() []byte { return n[bytes.IndexByte(n, 0)+1:] }
 // conn is the server's side of one channel.
 type conn struct {
 	server   *Server
-	ep       Endpoint
-	biller   Biller // ep, if calls must be billed; else nil
-	h        *header
+	ep       transport.ServerEndpoint
+	h        *transport.Header
 	last     uint64 // id of the last request taken
 	session  bool
 	names    [2*MaxName + 1]byte // of this call, and of the session it opens
@@ -30,44 +31,41 @@ type conn struct {
 	call     Call
 }
 
-func newConn(s *Server, ep Endpoint) (*conn, error) {
-	h, err := headerOf(ep.Header())
+func newConn(s *Server, ep transport.ServerEndpoint) (*conn, error) {
+	h, err := transport.HeaderOf(ep.Header())
 	if err != nil {
 		return nil, err
 	}
-	biller, _ := ep.(Biller)
-	return &conn{server: s, ep: ep, biller: biller, h: h}, nil
+	return &conn{server: s, ep: ep, h: h}, nil
 }
 
 // notify signals the client: together with the next wait, if nothing comes in
 // between.
 func (cn *conn) notify() {
-	if late, ok := cn.ep.(LateNotifier); ok && cn.server.window(cn) == 0 {
-		late.NotifyLate()
+	if cn.server.window(cn) == 0 {
+		cn.ep.NotifyLate()
 		return
 	}
 	cn.ep.Notify()
 }
 
 func (cn *conn) setWaiting(v uint32) {
-	if cn.h.reply.waiting.Load() != v {
-		cn.h.reply.waiting.Swap(v)
+	if cn.h.Reply.Waiting.Load() != v {
+		cn.h.Reply.Waiting.Swap(v)
 	}
 }
 
 // request takes a new request from the channel, nil if there is none.
 func (cn *conn) request() *Call {
-	id := cn.h.request.id.Load()
+	id := cn.h.Request.ID.Load()
 	if id == cn.last {
 		return nil
 	}
 	cn.last = id
 	c := &cn.call
-	*c = Call{conn: cn, id: id, shape: requestShape(cn.h.request.shape.Load())}
+	*c = Call{conn: cn, id: id, shape: requestShape(cn.h.Request.Shape.Load())}
 	c.malformed = c.load()
-	if cn.biller != nil {
-		c.unpaid = cn.biller.Bill(id)
-	}
+	c.unpaid = cn.ep.Begin(id)
 	return c
 }
 
@@ -78,7 +76,7 @@ type Call struct {
 	id        uint64
 	shape     requestShape
 	malformed error
-	unpaid    error // why nobody pays for it
+	unpaid    error // why the reservation does not pay
 	input     []byte
 	output    replyShape
 	watch     *cancelWatch
@@ -86,7 +84,7 @@ type Call struct {
 
 // load checks the lengths and copies the names out.
 func (c *Call) load() error {
-	area := c.conn.h.request.inline[:]
+	area := c.conn.h.Request.Inline[:]
 	if c.shape.flags()&flagRequestInline == 0 {
 		data, err := c.conn.ep.Data()
 		if err != nil {
@@ -106,7 +104,7 @@ func (c *Call) load() error {
 		return nil
 	}
 	if c.shape.flags()&flagSession == 0 {
-		c.conn.session = false // its client could not wait to say so
+		c.conn.session = false // its client ended it by calling another function
 	}
 	if string(area[:n]) == string(c.conn.names[:c.conn.namesLen]) {
 		return nil // the copy is good, and so is its handler
@@ -122,9 +120,14 @@ func (c *Call) load() error {
 	return nil
 }
 
-// Endpoint is the call's channel as the transport has it, for what a transport
-// knows of its clients besides.
-func (c *Call) Endpoint() Endpoint { return c.conn.ep }
+// Peer is the process that calls; ok is false where the transport does not know.
+func (c *Call) Peer() (p transport.Peer, ok bool) { return c.conn.ep.Peer() }
+
+// ChannelSize is that of the call's channel, header included, in bytes.
+func (c *Call) ChannelSize() (int, error) {
+	data, err := c.conn.ep.Data()
+	return transport.HeaderSize + len(data), err
+}
 
 // Library that the client named.
 func (c *Call) Library() string {
@@ -144,17 +147,17 @@ func (c *Call) Input() []byte { return c.input }
 func (c *Call) Room() int {
 	data, err := c.conn.ep.Data()
 	if err != nil {
-		return InlineSize
+		return transport.InlineSize
 	}
-	return max(InlineSize, len(data)-c.shape.outputOffset())
+	return max(transport.InlineSize, len(data)-c.shape.outputOffset())
 }
 
 // Reserve makes the output n bytes long and returns them, in the channel,
 // with whatever stood there before. ErrTooLarge if they do not fit.
 func (c *Call) Reserve(n int) ([]byte, error) {
-	if n <= InlineSize {
+	if n <= transport.InlineSize {
 		c.output = packReply(n, StatusOK, flagReplyInline)
-		return c.conn.h.reply.inline[:n:n], nil
+		return c.conn.h.Reply.Inline[:n:n], nil
 	}
 	data, err := c.conn.ep.Data()
 	if err != nil {
@@ -164,7 +167,7 @@ func (c *Call) Reserve(n int) ([]byte, error) {
 	if n > len(data)-at {
 		return nil, &StatusError{Status: StatusTooLarge, Detail: fmt.Sprintf(
 			"output of %d bytes where %d fit; open the channel with at least %d",
-			n, len(data)-at, (HeaderSize+at+n+HeaderSize-1)/HeaderSize*HeaderSize)}
+			n, len(data)-at, (transport.HeaderSize+at+n+transport.HeaderSize-1)/transport.HeaderSize*transport.HeaderSize)}
 	}
 	c.output = packReply(n, StatusOK, 0)
 	return data[at : at+n : at+n], nil
@@ -180,16 +183,16 @@ func (c *Call) Reply(b []byte) error {
 	return nil
 }
 
-// Cancelled reports whether the client no longer waits for this call, or is
-// gone. It is cheap enough to poll.
+// Cancelled reports whether the client no longer waits for this call, or is gone.
+// It is cheap enough to poll.
 func (c *Call) Cancelled() bool {
-	return c.conn.h.cancel.Load() == c.id || c.conn.ep.Gone() != nil
+	return c.conn.h.Cancel.Load() == c.id || c.conn.ep.Gone() != nil
 }
 
 // Timeout is how long the client wanted the call to take at most; 0 if it
 // named none.
 func (c *Call) Timeout() time.Duration {
-	return time.Duration(min(c.conn.h.request.timeout.Load(), 1<<63-1))
+	return time.Duration(min(c.conn.h.Request.Timeout.Load(), 1<<63-1))
 }
 
 // Context is done when the client cancels, is gone, or the time it gave is
@@ -206,19 +209,17 @@ func (c *Call) Done(err error) {
 	if c.watch != nil {
 		c.watch.stop()
 	}
-	if c.conn.biller != nil {
-		c.conn.biller.Billed()
-	}
+	c.conn.ep.End()
 	shape := c.output
 	if err != nil {
 		status, detail := StatusOf(err)
-		n := copy(c.conn.h.reply.inline[:], detail)
+		n := copy(c.conn.h.Reply.Inline[:], detail)
 		shape = packReply(n, status, flagReplyInline)
 	}
-	r := &c.conn.h.reply
-	plainStore(&r.shape, uint64(shape))
-	r.id.Swap(c.id)
-	if c.conn.h.request.waiting.Load() != 0 {
+	r := &c.conn.h.Reply
+	plainStore(&r.Shape, uint64(shape))
+	r.ID.Swap(c.id)
+	if c.conn.h.Request.Waiting.Load() != 0 {
 		// A client that cannot be signalled is gone, and its channel is
 		// dropped when the transport says so.
 		c.conn.notify()

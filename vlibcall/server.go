@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // Handler serves one call: it reads Call.Input, writes with Call.Reply or
@@ -35,25 +37,25 @@ type Server struct {
 	// SessionIdle say: a client that calls again at once would keep them out.
 	InOrder bool
 
-	l        Listener
+	l        transport.Listener
 	mu       sync.RWMutex // handlers, resolve
 	handlers map[string]Handler
 	resolve  Resolver
 	changes  atomic.Uint64 // of handlers
 
-	conns  map[Endpoint]*conn
+	conns  map[transport.ServerEndpoint]*conn
 	recent *conn // polled before listening
 	waits  waits
 }
 
 // NewServer returns a server for the channels of l, which it owns from now
 // on.
-func NewServer(l Listener) *Server {
+func NewServer(l transport.Listener) *Server {
 	return &Server{
 		SessionIdle: time.Millisecond,
 		l:           l,
 		handlers:    make(map[string]Handler),
-		conns:       make(map[Endpoint]*conn),
+		conns:       make(map[transport.ServerEndpoint]*conn),
 	}
 }
 
@@ -131,7 +133,7 @@ func (s *Server) Close() error {
 
 // Listen blocks until a client calls (vLib_listen). The caller serves the
 // call and ends it with Call.Done before it listens again. Errors: ctx.Err,
-// ErrClosed, or what the transport reports.
+// os.ErrClosed, or what the transport reports.
 func (s *Server) Listen(ctx context.Context) (*Call, error) {
 	if ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, s.l.Interrupt)
@@ -163,7 +165,7 @@ func (s *Server) next(ctx context.Context) (*Call, error) {
 	for {
 		s.waits.next()
 		ep, err := s.l.Wait(time.Time{})
-		if errors.Is(err, ErrInterrupted) {
+		if errors.Is(err, transport.ErrInterrupted) {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
@@ -179,7 +181,7 @@ func (s *Server) next(ctx context.Context) (*Call, error) {
 }
 
 // visit looks at a channel that was signalled.
-func (s *Server) visit(ep Endpoint) *Call {
+func (s *Server) visit(ep transport.ServerEndpoint) *Call {
 	cn := s.conns[ep]
 	if ep.Gone() != nil {
 		s.drop(ep)
@@ -196,7 +198,7 @@ func (s *Server) visit(ep Endpoint) *Call {
 	return cn.request()
 }
 
-func (s *Server) drop(ep Endpoint) {
+func (s *Server) drop(ep transport.ServerEndpoint) {
 	if s.recent != nil && s.recent.ep == ep {
 		s.recent = nil
 	}
@@ -212,7 +214,8 @@ func (s *Server) poll() *Call {
 	}
 	s.recent = nil
 	if s.InOrder {
-		// The server was said to sleep all the time: who called signalled.
+		// Clients were told that the server sleeps, so a new request came with a
+		// signal.
 		return nil
 	}
 	if window := s.window(cn); window > 0 {
@@ -242,7 +245,7 @@ func (cn *conn) spin(window time.Duration) *Call {
 	cn.setWaiting(0)
 	var start time.Time
 	for polls := 1; ; polls++ {
-		pause(&cn.h.request.inline[secondLine])
+		pause(&cn.h.Request.Inline[secondLine])
 		if c := cn.request(); c != nil {
 			return c
 		}
@@ -259,8 +262,8 @@ func (cn *conn) spin(window time.Duration) *Call {
 	}
 }
 
-// control answers what is not for a handler: malformed requests, those that
-// nobody pays for, and the two ends of a session.
+// control answers what is not for a handler: malformed requests, those that no
+// reservation pays for, and the beginning and end of a session.
 func (s *Server) control(c *Call) bool {
 	var err error
 	switch flags := c.shape.flags(); {

@@ -5,6 +5,7 @@ package vlibcall
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,8 +17,8 @@ import (
 // clients of the vLib OS wait.
 //
 // A server stops polling when a session is idle for longer than
-// Server.SessionIdle. The session goes on: its next call wakes the server as
-// an ordinary call does.
+// Server.SessionIdle. The session continues: its next call wakes the server
+// as an ordinary call does.
 type Session struct {
 	c       *Channel
 	library string
@@ -27,13 +28,13 @@ type Session struct {
 	closed atomic.Bool
 }
 
-// endTime bounds how long Close waits for a server that is still at a call which
-// was given up.
+// endTime bounds how long Close waits for a server that is still serving a call
+// which was given up.
 const endTime = time.Second
 
 // Session opens a session for one function. It blocks like Call until the
-// server has found the function. Close it to let other calls of the channel
-// go on.
+// server has found the function. Other calls of the channel wait until the
+// session is closed.
 func (c *Channel) Session(ctx context.Context, library, function string) (*Session, error) {
 	s, err := c.openSession(ctx, library, function)
 	if err != nil {
@@ -65,7 +66,7 @@ func (s *Session) Call(ctx context.Context, input, dst []byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed.Load() {
-		return nil, callError(s.library, s.name, ErrClosed)
+		return nil, callError(s.library, s.name, errClosed)
 	}
 	var start time.Time
 	if s.c.opts.Record != nil {
@@ -82,9 +83,9 @@ func (s *Session) Call(ctx context.Context, input, dst []byte) ([]byte, error) {
 }
 
 // Close sends the end mark and gives the channel back. A call that is under way
-// returns ErrClosed. A server that is at a call which was given up may hear of
-// the end only by the channel's next call: then Close returns ErrTimeout, after
-// a second at most. Idempotent.
+// returns os.ErrClosed. A server that is serving a call which was given up may
+// hear of the end only by the channel's next call: then Close returns ErrTimeout,
+// after a second at most. Idempotent.
 func (s *Session) Close() error {
 	if s.closed.Swap(true) {
 		return nil
@@ -98,8 +99,8 @@ func (s *Session) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), endTime)
 	defer cancel()
 	_, err := s.c.exchange(ctx, message{"", "", nil, flagSessionEnd}, nil)
-	if errors.Is(err, ErrClosed) || errors.Is(err, ErrGone) {
-		return nil // there is nobody left to tell
+	if errors.Is(err, os.ErrClosed) || errors.Is(err, ErrGone) {
+		return nil // there is no server to tell
 	}
 	return err
 }

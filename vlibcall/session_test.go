@@ -5,17 +5,19 @@ package vlibcall_test
 import (
 	"context"
 	"errors"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
 // stuckServer serves t:hang, which returns when it is let, and t:echo. It polls
 // a session's channel for longer than a test may take.
-func stuckServer(t *testing.T) (_ vlibcall.Dialer, hangs, let chan struct{}) {
-	l := vlibtest.NewListener()
+func stuckServer(t *testing.T) (_ transport.Dialer, hangs, let chan struct{}) {
+	l := memory.NewListener()
 	s := vlibcall.NewServer(l)
 	s.SessionIdle = time.Hour
 	hangs, let = make(chan struct{}, 10), make(chan struct{})
@@ -52,7 +54,7 @@ func TestSessionCloseEndsWhileTheServerHangs(t *testing.T) {
 	for _, wait := range []vlibcall.WaitPolicy{vlibcall.Block, vlibcall.Spin} {
 		for _, given := range []time.Duration{0, 20 * time.Millisecond} { // up, before Close
 			d, hangs, let := stuckServer(t)
-			c, err := vlibcall.Open(t.Context(), d, 1, 8192, vlibcall.Options{Wait: wait})
+			c, err := vlibcall.Open(t.Context(), d, vlibcall.Options{Size: 8192, Wait: wait})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +74,7 @@ func TestSessionCloseEndsWhileTheServerHangs(t *testing.T) {
 				result <- err
 			}()
 			<-hangs
-			want := vlibcall.ErrClosed
+			want := os.ErrClosed
 			if given > 0 {
 				want = vlibcall.ErrTimeout
 				if err := <-result; !errors.Is(err, want) {
@@ -92,7 +94,7 @@ func TestSessionCloseEndsWhileTheServerHangs(t *testing.T) {
 			if out, err := c.Call(t.Context(), "t", "echo", []byte("x"), nil); string(out) != "x" || err != nil {
 				t.Errorf("%q, %v", out, err)
 			}
-			other, err := vlibcall.Open(t.Context(), d, 1, 8192, vlibcall.Options{Timeout: 30 * time.Second})
+			other, err := vlibcall.Open(t.Context(), d, vlibcall.Options{Size: 8192, Timeout: 30 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +112,7 @@ func TestSessionCloseEndsWhileTheServerHangs(t *testing.T) {
 func TestChannelCloseEndsTheSession(t *testing.T) {
 	d, hangs, let := stuckServer(t)
 	defer close(let)
-	c, err := vlibcall.Open(t.Context(), d, 1, 8192, vlibcall.Options{})
+	c, err := vlibcall.Open(t.Context(), d, vlibcall.Options{Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +129,7 @@ func TestChannelCloseEndsTheSession(t *testing.T) {
 	if err := ends(t, "Channel.Close", c.Close); err != nil {
 		t.Error(err)
 	}
-	if err := <-result; !errors.Is(err, vlibcall.ErrClosed) {
+	if err := <-result; !errors.Is(err, os.ErrClosed) {
 		t.Error(err)
 	}
 	if err := ends(t, "Session.Close", s.Close); err != nil {

@@ -13,10 +13,10 @@ import (
 //
 //	free ──enter──▶ taken ──enter──▶ watched
 //	  ▲───leave──────┘  ▲──last waiter─┘ │
-//	  ▲──────────leave, nobody waits─────┘
+//	  ▲──────────leave, queue empty─────┘
 //
-// Between free and taken nothing else is touched. Closing makes it watched
-// for good.
+// Between free and taken nothing else is touched. After close it stays
+// watched.
 type turn struct {
 	state atomic.Uint32
 
@@ -27,7 +27,7 @@ type turn struct {
 
 const (
 	turnFree    = iota
-	turnTaken   // and nobody waits
+	turnTaken   // and the queue is empty
 	turnWatched // look at the queue under mu
 )
 
@@ -39,7 +39,7 @@ func (t *turn) enter() (ticket chan struct{}, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return nil, ErrClosed
+		return nil, errClosed
 	}
 	for !t.state.CompareAndSwap(turnTaken, turnWatched) && t.state.Load() != turnWatched {
 		if t.state.CompareAndSwap(turnFree, turnTaken) {
@@ -67,7 +67,7 @@ func (t *turn) await(ctx context.Context, ticket chan struct{}) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return ErrClosed
+		return errClosed
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func (t *turn) leave() {
 	}
 }
 
-// close refuses newcomers and sends the waiters away with ErrClosed. The one
+// close refuses newcomers and sends the waiters away with os.ErrClosed. The one
 // whose turn it is still leaves by itself.
 func (t *turn) close() {
 	t.mu.Lock()

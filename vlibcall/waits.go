@@ -8,7 +8,7 @@ import "runtime"
 //
 // A goroutine that does nothing but wait in system calls never passes through
 // the scheduler. After 10 ms Go's monitor thread takes that for a goroutine
-// that will not let go (retake in runtime/proc.go, Go 1.26), takes its P away,
+// that does not yield (retake in runtime/proc.go, Go 1.26), takes its P away,
 // and then looks again every 20 µs for a millisecond or more: thread switches
 // in the midst of calls, on a guest's one vCPU. Yielding resets that clock.
 // Counted over 3,000 blocking calls into a DomU, the mean is 60,700

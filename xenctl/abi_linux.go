@@ -5,8 +5,8 @@ package xenctl
 import "structs"
 
 // Numbers and structures of <xen/version.h>, <xen/domctl.h>, <xen/sysctl.h> and
-// <xen/sys/privcmd.h> for Xen 4.17 on x86-64; testdata/layout.txt holds what the
-// C compiler says of them.
+// <xen/sys/privcmd.h> for Xen 4.17 on x86-64. testdata/layout.txt has their
+// values from the C compiler.
 const (
 	ioctlHypercall = 0x00305000
 
@@ -20,6 +20,7 @@ const (
 	domctlGetDomainInfo = 5
 	domctlGetVCPUInfo   = 14
 	domctlSchedulerOp   = 16
+	domctlSetHandle     = 17
 
 	domctlGetVCPUAffinity = 25
 	domctlPSRAlloc        = 78
@@ -120,6 +121,11 @@ type getVCPUInfo struct {
 	pad2    uint32
 }
 
+type setDomainHandle struct {
+	_      structs.HostLayout
+	handle [16]byte
+}
+
 // bitmap is struct xenctl_bitmap.
 type bitmap struct {
 	_       structs.HostLayout
@@ -136,7 +142,8 @@ type vcpuAffinity struct {
 	soft  bitmap
 }
 
-// schedulerOp has the arms of the schedulers with weights, which are alike.
+// schedulerOp has the union's members for schedulers with weights, which have
+// the same layout.
 type schedulerOp struct {
 	_       structs.HostLayout
 	schedID uint32
@@ -146,7 +153,8 @@ type schedulerOp struct {
 	rest    [12]byte
 }
 
-// domctl has the union's arm that this package uses; the others are within u.
+// domctl has the union's member that this package uses; the others are within
+// u.
 type domctl struct {
 	_                structs.HostLayout
 	cmd              uint32
@@ -178,7 +186,8 @@ type cpuPoolOp struct {
 	cpumap    bitmap
 }
 
-// psrInfo has the arms of caches and of bandwidth, which are alike.
+// psrInfo has the members for caches and for bandwidth, which have the same
+// layout.
 type psrInfo struct {
 	_       structs.HostLayout
 	cmd     uint32

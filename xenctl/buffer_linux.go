@@ -15,23 +15,23 @@ import (
 	"github.com/vlibos/vlibos/internal/xendev"
 )
 
-// bufferSize holds any of our structures beside a batch of domain records.
+// bufferSize is enough for any of our structures and a batch of domain records.
 const bufferSize = 4 * 4096
 
 // buffer is memory that Xen may read and write during a hypercall: the kernel
-// neither moves it nor takes it away.
+// neither moves nor reclaims it.
 type buffer struct {
 	mem []byte
 }
 
-// at returns the place of a structure, and its address for the hypercall.
+// at returns a pointer to a structure, and its address for the hypercall.
 func (b *buffer) at(offset uintptr) (unsafe.Pointer, uint64) {
 	p := unsafe.Pointer(&b.mem[offset])
 	return p, uint64(uintptr(p))
 }
 
-// bufferPool keeps buffers between calls; there are as many as there were calls
-// at once.
+// bufferPool has the buffers between calls, as many as there were concurrent
+// calls.
 type bufferPool struct {
 	dev *xendev.Device // /dev/xen/hypercall; nil where it does not exist
 
@@ -49,7 +49,7 @@ func (p *bufferPool) open() error {
 	return err
 }
 
-// get returns a buffer of zeroes.
+// get returns a zeroed buffer.
 func (p *bufferPool) get() (*buffer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,8 +76,8 @@ func (p *bufferPool) allocate() ([]byte, error) {
 	return lockedMemory(bufferSize)
 }
 
-// lockedMemory stays in place as long as nothing forks a copy of it: MLOCK alone
-// allows that, and the page Xen writes would then be the child's.
+// lockedMemory does not move, even if the process forks: MLOCK alone does not
+// prevent that the child gets the page to which Xen writes.
 func lockedMemory(size int) ([]byte, error) {
 	mem, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
@@ -94,7 +94,7 @@ func (p *bufferPool) put(b *buffer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		_ = unix.Munmap(b.mem) // the call it served has its result
+		_ = unix.Munmap(b.mem) // the call that used it has its result
 		return
 	}
 	p.free = append(p.free, b)

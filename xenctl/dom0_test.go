@@ -6,6 +6,7 @@ package xenctl
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -44,7 +45,7 @@ func guest(t *testing.T, h *Handle) DomainInfo {
 	return all[1]
 }
 
-func TestLabVersion(t *testing.T) {
+func TestLabVersionIsComplete(t *testing.T) {
 	v, err := open(t).Version()
 	if err != nil {
 		t.Fatal(err)
@@ -53,11 +54,11 @@ func TestLabVersion(t *testing.T) {
 	if v.Major != 4 || v.Minor != 17 || v.PageSize != 4096 ||
 		v.Compiler == "" || v.CompileDate == "" || v.CommandLine == "" ||
 		!slices.Contains(v.Capabilities, "xen-3.0-x86_64") {
-		t.Error("a field is not as it must be")
+		t.Error("a field has a wrong value")
 	}
 }
 
-func TestLabDomains(t *testing.T) {
+func TestLabDomainsListsDom0AndTheDomU(t *testing.T) {
 	h := open(t)
 	g := guest(t, h)
 	t.Logf("%+v", g)
@@ -77,7 +78,7 @@ func TestLabDomains(t *testing.T) {
 	}
 }
 
-func TestLabVCPU(t *testing.T) {
+func TestLabVCPUsHaveTimesAndCPUs(t *testing.T) {
 	h := open(t)
 	g := guest(t, h)
 	v, err := h.VCPU(g.ID, 0)
@@ -97,12 +98,12 @@ func TestLabVCPU(t *testing.T) {
 	}
 }
 
-func TestLabNoSuchDomain(t *testing.T) {
+func TestLabMissingDomainsAreErrNoDomain(t *testing.T) {
 	h := open(t)
 	if _, err := h.DomainInfo(999); !errors.Is(err, ErrNoDomain) {
 		t.Errorf("above all: %v", err)
 	}
-	// DOMID_SELF and the other reserved numbers are no domains to look up.
+	// DOMID_SELF and the other reserved numbers cannot be looked up.
 	if _, err := h.DomainInfo(domidFirstReserved + 2); err == nil {
 		t.Error("a reserved number was found")
 	}
@@ -113,7 +114,7 @@ func TestLabNoSuchDomain(t *testing.T) {
 	}
 }
 
-func TestLabPause(t *testing.T) {
+func TestLabPausesAreCounted(t *testing.T) {
 	h := open(t)
 	id := guest(t, h).ID
 	paused := func() bool {
@@ -170,7 +171,7 @@ func TestLabInterfaceVersions(t *testing.T) {
 	if got := acceptedVersion(h.askSysctl); got != sysctlVersion {
 		t.Errorf("Xen speaks sysctl %#x, this package %#x", got, sysctlVersion)
 	}
-	// What a build for another Xen would see.
+	// What a build for another Xen gets.
 	_, err := h.domctlAs(domctlVersion-1, domctlGetDomainInfo, 0, getDomainInfo{})
 	if !errors.Is(err, unix.EACCES) {
 		t.Fatalf("another version: %v, want EACCES", err)
@@ -180,8 +181,8 @@ func TestLabInterfaceVersions(t *testing.T) {
 	if !errors.As(err, &v) || v.Ours != domctlVersion-1 || v.Xens != domctlVersion || v.Release != "4.17" {
 		t.Errorf("%v", err)
 	}
-	if errors.Is(err, ErrNotPermitted) {
-		t.Errorf("%v is also ErrNotPermitted", err)
+	if errors.Is(err, fs.ErrPermission) {
+		t.Errorf("%v is also fs.ErrPermission", err)
 	}
 	t.Log(err)
 }
@@ -293,8 +294,8 @@ func TestLabRoundsLeaveNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkLabHypercall is the shortest hypercall there is; in the counted lab a
-// nanosecond is an instruction.
+// BenchmarkLabHypercall is the shortest hypercall; in the lab that counts
+// instructions a nanosecond is an instruction.
 func BenchmarkLabHypercall(b *testing.B) {
 	h, err := Open()
 	if err != nil {

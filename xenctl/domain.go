@@ -14,7 +14,7 @@ func (h *Handle) DomainInfo(domid uint16) (DomainInfo, error) {
 	if err != nil {
 		return DomainInfo{}, opError(op, err)
 	}
-	// For a number that nobody has, Xen answers with the next higher domain.
+	// For an unused number Xen answers with the next higher domain.
 	if info.domain != domid {
 		return DomainInfo{}, opError(op, ErrNoDomain)
 	}
@@ -22,21 +22,32 @@ func (h *Handle) DomainInfo(domid uint16) (DomainInfo, error) {
 }
 
 // Pause keeps every vCPU of a domain off every CPU, and returns when they are
-// off. Pauses are counted by Xen, for all of Dom0 together, up to 255: the
-// domain runs again after as many Unpause calls, of whatever program. A domain
-// cannot pause itself (EINVAL). The count outlives this process.
+// off. Xen counts pauses, for all of Dom0 together, up to 255: the domain runs
+// again after as many Unpause calls, by any program. A domain cannot pause
+// itself (EINVAL). The count outlives this process.
 func (h *Handle) Pause(domid uint16) error {
 	_, err := h.domctl(domctlPause, domid, getDomainInfo{})
 	return opError(fmt.Sprintf("pause domain %d", domid), err)
 }
 
-// Unpause takes back one Pause. EINVAL says that none is left.
+// Unpause undoes one Pause. EINVAL: the domain is not paused.
 func (h *Handle) Unpause(domid uint16) error {
 	_, err := h.domctl(domctlUnpause, domid, getDomainInfo{})
 	return opError(fmt.Sprintf("unpause domain %d", domid), err)
 }
 
-// domctl asks with u, and returns what it became.
+// SetUUID sets a domain's UUID, its handle in Xen (struct
+// xen_domctl_setdomainhandle). Toolstacks do so when they rename a domain and
+// while they destroy one. The domain's number stays the same, and Xen does
+// nothing else with the UUID. [ErrNoDomain]: no such domain.
+func (h *Handle) SetUUID(domid uint16, uuid [16]byte) error {
+	var u getDomainInfo
+	(*setDomainHandle)(unsafe.Pointer(&u)).handle = uuid // another member of the union
+	_, err := h.domctl(domctlSetHandle, domid, u)
+	return opError(fmt.Sprintf("set the UUID of domain %d", domid), err)
+}
+
+// domctl makes a domctl with u, and returns u as Xen has filled it in.
 func (h *Handle) domctl(cmd uint32, domid uint16, u getDomainInfo) (getDomainInfo, error) {
 	u, err := h.domctlAs(domctlVersion, cmd, domid, u)
 	return u, h.explain("domctl", domctlVersion, h.askDomctl, err)
@@ -57,14 +68,14 @@ func (h *Handle) domctlAs(version, cmd uint32, domid uint16, u getDomainInfo) (g
 	return op.u, nil
 }
 
-// listOffset is where the records begin in the buffer, behind the request.
+// listOffset is where the records begin in the buffer, after the request.
 const listOffset = 256
 
 const listMax = (bufferSize - listOffset) / int(unsafe.Sizeof(getDomainInfo{}))
 
 // Domains returns the records of all domains in the order of their numbers,
-// Dom0 included. The list is taken in batches of about a hundred: a domain that
-// comes or goes meanwhile may be in it or not.
+// including Dom0. The list is read in batches of about a hundred: a domain that
+// appears or disappears meanwhile may or may not be in it.
 func (h *Handle) Domains() ([]DomainInfo, error) {
 	var all []DomainInfo
 	for first := 0; first < domidFirstReserved; {
@@ -102,7 +113,7 @@ func (h *Handle) sysctlList(version uint32, first uint16, limit int) ([]getDomai
 	}
 	n := int(op.u.numDomains)
 	if n > limit {
-		return nil, fmt.Errorf("%w: %d domains where %d were asked for", ErrBroken, n, limit)
+		return nil, fmt.Errorf("%w: %d domains, at most %d were requested", ErrBroken, n, limit)
 	}
 	return append([]getDomainInfo(nil), unsafe.Slice((*getDomainInfo)(records), n)...), nil
 }

@@ -12,7 +12,7 @@ import (
 type DomainInfo struct {
 	ID uint16
 
-	Dying    bool // being destroyed; exists until its last page is given back
+	Dying    bool // being destroyed; exists until its last page is freed
 	HVM      bool // HVM or PVH, not PV
 	Shutdown bool // the guest has stopped itself: see ShutdownReason
 	Paused   bool // by control software, see Pause
@@ -41,7 +41,7 @@ type DomainInfo struct {
 // ShutdownReason is why a guest stopped itself: SHUTDOWN_* of <xen/sched.h>.
 type ShutdownReason uint8
 
-// The reasons that guests give.
+// The reasons that guests report.
 const (
 	ShutdownPoweroff  ShutdownReason = 0
 	ShutdownReboot    ShutdownReason = 1

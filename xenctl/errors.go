@@ -10,28 +10,25 @@ import (
 )
 
 var (
-	// ErrNotSupported says that this Xen or kernel does not know the call,
+	// ErrNotSupported reports that this Xen or kernel does not know the call,
 	// or that there is no Xen.
 	ErrNotSupported = errors.New("not supported here")
 
-	// ErrNotPermitted says that this process or domain may not do it: it is
-	// not root, not Dom0, or a security policy is in the way.
-	ErrNotPermitted = errors.New("not permitted")
-
-	// ErrNoDomain says that the domain does not exist, or no longer.
+	// ErrNoDomain reports that the domain does not exist, or no longer.
 	ErrNoDomain = errors.New("no such domain")
 
-	// ErrNoClass says that all classes of service of the processor are taken,
-	// by masks that differ from those asked for.
+	// ErrNoClass reports that all classes of service of the processor are in
+	// use with other masks than the requested ones.
 	ErrNoClass = errors.New("no class of service is free")
 
-	// ErrBroken says that Xen's answer contradicts its interface.
+	// ErrBroken reports that Xen's answer contradicts its interface.
 	ErrBroken = errors.New("unexpected answer from the hypervisor")
 )
 
-// OpError is the error of every operation of a [Handle]. Inside is a
-// [VersionError], one of the errors above together with the unix.Errno that Xen
-// answered, a unix.Errno alone, or os.ErrClosed.
+// OpError is the error of every operation of a [Handle]. It wraps a
+// [VersionError], one of the errors above together with Xen's unix.Errno, a
+// unix.Errno alone, or os.ErrClosed. What this process or domain may not do (it is not
+// root, not Dom0, or a security policy forbids it) is fs.ErrPermission.
 type OpError struct {
 	// Op is the operation, for example "pause domain 3".
 	Op string
@@ -51,14 +48,14 @@ func opError(op string, err error) error {
 	return &OpError{Op: op, Err: classify(err)}
 }
 
-// VersionError says that Xen speaks another version of a toolstack interface
+// VersionError reports that Xen has another version of a toolstack interface
 // than this package.
 type VersionError struct {
 	// Interface is "domctl" or "sysctl".
 	Interface string
 	// Ours is the version this package is built for.
 	Ours uint32
-	// Xens is the version that Xen accepts; 0 when it could not be found.
+	// Xens is the version that Xen accepts; 0 when it was not found.
 	Xens uint32
 	// Release is Xen's release, for example "4.20"; empty when unknown.
 	Release string
@@ -76,7 +73,7 @@ func (e *VersionError) Error() string {
 		e.Interface, e.Ours, xens)
 }
 
-// classify adds the meaning of an errno, where a caller may branch on it.
+// classify adds the meaning of an errno on which callers branch.
 func classify(err error) error {
 	var errno unix.Errno
 	if !errors.As(err, &errno) {
@@ -85,8 +82,6 @@ func classify(err error) error {
 	switch errno {
 	case unix.ESRCH:
 		return fmt.Errorf("%w: %w", ErrNoDomain, err)
-	case unix.EPERM, unix.EACCES:
-		return fmt.Errorf("%w: %w", ErrNotPermitted, err)
 	case unix.ENOSYS, unix.EOPNOTSUPP, unix.ENOTTY, unix.ENOENT, unix.ENODEV, unix.ENXIO:
 		return fmt.Errorf("%w: %w", ErrNotSupported, err)
 	case unix.EFAULT:

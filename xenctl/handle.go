@@ -29,7 +29,7 @@ func Open() (*Handle, error) {
 	return h, nil
 }
 
-// Close waits for the calls under way and frees what the handle holds. Closing
+// Close waits for calls in progress and frees the handle's resources. Closing
 // again does nothing.
 func (h *Handle) Close() error {
 	return opError("close", errors.Join(h.privcmd.Close(), h.buffers.close()))

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lastInterface is the highest interface version that is looked for; Xen counts
-// up by one in some releases (0x17 in 4.20).
+// lastInterface is the highest interface version that is tried. Xen increments
+// the version in some releases (0x17 in 4.20).
 const lastInterface = 0x40
 
-// explain tells the two meanings of EACCES apart: another interface version,
+// explain distinguishes the two meanings of EACCES: another interface version,
 // which Xen checks first, and a refusal by its security module.
 func (h *Handle) explain(name string, ours uint32, ask func(version uint32) error, err error) error {
 	if !errors.Is(err, unix.EACCES) {
@@ -30,8 +30,8 @@ func (h *Handle) explain(name string, ours uint32, ask func(version uint32) erro
 	return v
 }
 
-// acceptedVersion finds the version that Xen speaks; 0 when it refuses all. No
-// call names it, so ask a harmless question in every version.
+// acceptedVersion finds Xen's version; 0 when Xen refuses all. No call returns
+// the version, so this makes a harmless request with every version.
 func acceptedVersion(ask func(version uint32) error) uint32 {
 	for version := uint32(1); version <= lastInterface; version++ {
 		if !errors.Is(ask(version), unix.EACCES) {
@@ -41,8 +41,8 @@ func acceptedVersion(ask func(version uint32) error) uint32 {
 	return 0
 }
 
-// askDomctl looks up domain 0. The command, and where the version and domain
-// lie, have been the same in every release; the answer is not looked at.
+// askDomctl looks up domain 0. The command and the positions of version and
+// domain have been the same in every release; the answer is ignored.
 func (h *Handle) askDomctl(version uint32) error {
 	_, err := h.domctlAs(version, domctlGetDomainInfo, 0, getDomainInfo{})
 	return err

@@ -11,13 +11,14 @@ import (
 	"github.com/vlibos/vlibos/internal/golden"
 )
 
-func TestLayout(t *testing.T) {
+func TestLayoutMatchesTheCCompiler(t *testing.T) {
 	var (
 		p privcmdHypercall
 		c compileInfo
 		d domctl
 		i getDomainInfo
 		v getVCPUInfo
+		e setDomainHandle
 		s sysctl
 		l getDomainInfoList
 		m bitmap
@@ -116,6 +117,9 @@ func TestLayout(t *testing.T) {
 		"offsetof(struct xen_sysctl_getdomaininfolist, buffer)":                  uint64(unsafe.Offsetof(l.buffer)),
 		"offsetof(struct xen_sysctl_getdomaininfolist, num_domains)":             uint64(unsafe.Offsetof(l.numDomains)),
 		"XEN_DOMCTL_scheduler_op":                                                domctlSchedulerOp,
+		"XEN_DOMCTL_setdomainhandle":                                             domctlSetHandle,
+		"sizeof(struct xen_domctl_setdomainhandle)":                              uint64(unsafe.Sizeof(e)),
+		"offsetof(struct xen_domctl_setdomainhandle, handle)":                    uint64(unsafe.Offsetof(e.handle)),
 		"XEN_DOMCTL_getvcpuaffinity":                                             domctlGetVCPUAffinity,
 		"XEN_DOMCTL_SCHEDOP_putinfo":                                             schedulerPutInfo,
 		"XEN_DOMCTL_SCHEDOP_getinfo":                                             schedulerGetInfo,

@@ -10,19 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Allocation is a value that Xen keeps for each domain and socket, of Intel's
-// platform shared resources. Domains whose values are all alike share a class
-// of service; Xen numbers the classes itself.
+// Allocation is one of the values of Intel's platform shared resources that Xen
+// has for each domain and socket. Domains with equal values share a class of
+// service; Xen numbers the classes itself.
 type Allocation int
 
-// The values there are. L3Mask is for caches that are not split, L3Code and
-// L3Data for those that are (CDP); setting L3Mask there sets both.
+// The allocations. L3Mask is for caches that are not split, L3Code and L3Data
+// for those that are (CDP). On a split cache L3Mask sets both.
 const (
 	L3Mask Allocation = iota
 	L3Code
 	L3Data
 	L2Mask
-	Throttle // of memory bandwidth: per cent that are taken away, if it is linear
+	Throttle // of memory bandwidth: per cent taken away, if it is linear
 )
 
 var allocationCommands = [...]struct {
@@ -38,21 +38,21 @@ var allocationCommands = [...]struct {
 
 func (a Allocation) String() string { return allocationCommands[a].name }
 
-// CacheInfo is what can be allocated of a cache.
+// CacheInfo is the part of a cache that can be allocated.
 type CacheInfo struct {
 	Bits    int  // of a mask; each stands for an equal part of the cache
-	Classes int  // beside the one that every domain is in at first
-	CDP     bool // code and data have masks of their own
+	Classes int  // in addition to the one in which domains start
+	CDP     bool // code and data have separate masks
 }
 
-// BandwidthInfo is what can be allocated of the way to memory.
+// BandwidthInfo is the memory bandwidth that can be allocated.
 type BandwidthInfo struct {
 	Most    int // largest throttle
-	Classes int // beside the one that every domain is in at first
+	Classes int // in addition to the one in which domains start
 	Linear  bool
 }
 
-// L3Info returns what can be allocated of a socket's L3 cache. Errors:
+// L3Info returns the allocation of a socket's L3 cache. Errors:
 // [ErrNotSupported], and unix.ERANGE if there is no such socket.
 func (h *Handle) L3Info(socket int) (CacheInfo, error) { return h.cacheInfo(psrL3Info, "L3", socket) }
 
@@ -65,8 +65,8 @@ func (h *Handle) cacheInfo(cmd uint32, name string, socket int) (CacheInfo, erro
 		opError(fmt.Sprintf("ask how to allocate the %s cache of socket %d", name, socket), err)
 }
 
-// BandwidthInfo returns what can be allocated of a socket's memory bandwidth.
-// Errors are those of L3Info.
+// BandwidthInfo returns the allocation of a socket's memory bandwidth. Errors
+// are those of L3Info.
 func (h *Handle) BandwidthInfo(socket int) (BandwidthInfo, error) {
 	u, err := h.psrInfo(psrMBAInfo, socket)
 	return BandwidthInfo{Most: int(u.most), Classes: int(u.classes), Linear: u.flags&psrMBALinear != 0},
@@ -87,7 +87,7 @@ func (h *Handle) psrInfoAs(version, cmd uint32, socket int) (psrInfo, error) {
 	p, addr := b.at(0)
 	op := (*sysctl)(p)
 	op.cmd, op.interfaceVersion = sysctlPSRAlloc, version
-	u := (*psrInfo)(unsafe.Pointer(&op.u)) // another arm of the union
+	u := (*psrInfo)(unsafe.Pointer(&op.u)) // another member of the union
 	u.cmd, u.target = cmd, uint32(socket)
 	if _, err := h.hypercall(hypercallSysctl, addr); err != nil {
 		return psrInfo{}, err
@@ -95,17 +95,17 @@ func (h *Handle) psrInfoAs(version, cmd uint32, socket int) (psrInfo, error) {
 	return *u, nil
 }
 
-// Allocation returns a domain's value on a socket; [ErrNotSupported] if the
-// processor has none of that kind, unix.EINVAL for L3Mask under CDP.
+// Allocation returns a domain's value on a socket. [ErrNotSupported]: the
+// processor has no such value. unix.EINVAL: L3Mask with CDP.
 func (h *Handle) Allocation(domid uint16, socket int, a Allocation) (uint64, error) {
 	v, err := h.allocation(domid, psrAlloc{cmd: allocationCommands[a].get, target: uint32(socket)})
 	return v, opError(fmt.Sprintf("look up the %v of domain %d on socket %d", a, domid, socket), err)
 }
 
-// SetAllocation sets a domain's value on a socket: a mask of adjoining bits, or
-// a throttle, which Xen rounds down to one that there is. After an error the
-// domain has what it had. [ErrNoClass] if too many different values are in use;
-// unix.EINVAL if the processor has no such value.
+// SetAllocation sets a domain's value on a socket: a mask of contiguous bits,
+// or a throttle, which Xen rounds down to a possible value. After an error the
+// old value is in force. [ErrNoClass]: too many different values are in use.
+// unix.EINVAL: the processor has no such value.
 func (h *Handle) SetAllocation(domid uint16, socket int, a Allocation, v uint64) error {
 	_, err := h.allocation(domid, psrAlloc{cmd: allocationCommands[a].set, target: uint32(socket), data: v})
 	if errors.Is(err, unix.EOVERFLOW) {
@@ -116,7 +116,7 @@ func (h *Handle) SetAllocation(domid uint16, socket int, a Allocation, v uint64)
 
 func (h *Handle) allocation(domid uint16, a psrAlloc) (uint64, error) {
 	var u getDomainInfo
-	op := (*psrAlloc)(unsafe.Pointer(&u)) // another arm of the union
+	op := (*psrAlloc)(unsafe.Pointer(&u)) // another member of the union
 	*op = a
 	u, err := h.domctl(domctlPSRAlloc, domid, u)
 	return op.data, err

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The emulated processor of the lab allocates nothing, and Xen says so.
+// The lab's emulated processor can allocate nothing, and Xen reports that.
 func TestLabHasNoPSR(t *testing.T) {
 	h := open(t)
 	for name, ask := range map[string]func() error{

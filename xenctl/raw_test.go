@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/internal/xendev"
 )
 
-// refusing is a handle on a device that knows no hypercall.
+// refusing is a handle on a device that refuses every hypercall.
 func refusing(t *testing.T) *Handle {
 	t.Helper()
 	dev, err := xendev.Open("/dev/zero", "")
@@ -40,7 +40,7 @@ func TestHypercallAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestHypercallMemoryComesBack(t *testing.T) {
+func TestHypercallMemoryIsCopiedBack(t *testing.T) {
 	h := refusing(t)
 	mem := []byte("not touched")
 	if _, err := h.HypercallMemory(1, [5]uint64{}, 3, mem); !errors.Is(err, unix.ENOTTY) {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Scheduler is one of Xen's, XEN_SCHEDULER_*.
+// Scheduler is one of Xen's schedulers, XEN_SCHEDULER_*.
 type Scheduler uint32
 
 // The schedulers of Xen 4.17.
@@ -32,7 +32,7 @@ func (s Scheduler) String() string {
 	return fmt.Sprintf("scheduler %d", uint32(s))
 }
 
-// Weighs reports whether its domains have weights.
+// Weighs reports whether the scheduler's domains have weights.
 func (s Scheduler) Weighs() bool { return s == Credit || s == Credit2 }
 
 // Pool is a cpupool: CPUs under one scheduler.
@@ -42,14 +42,15 @@ type Pool struct {
 	CPUs      []int // ascending
 }
 
-// maxCPUs bounds the maps of CPUs that are asked for; Xen 4.17 is built for at
-// most 4095 CPUs.
+// maxCPUs limits the CPU maps that are requested; Xen 4.17 supports at most
+// 4095 CPUs.
 const maxCPUs = 4096
 
-// mapOffset is where a map of CPUs begins in the buffer, behind the request.
+// mapOffset is where a CPU map begins in the buffer, after the request.
 const mapOffset = 256
 
-// Pool returns a cpupool, or [ErrNotSupported] if there is none of that number.
+// Pool returns a cpupool, or [ErrNotSupported] if there is none with that
+// number.
 func (h *Handle) Pool(id uint32) (Pool, error) {
 	p, err := h.pool(sysctlVersion, id)
 	return p, opError(fmt.Sprintf("look up cpupool %d", id), h.explain("sysctl", sysctlVersion, h.askSysctl, err))
@@ -65,23 +66,23 @@ func (h *Handle) pool(version, id uint32) (Pool, error) {
 	cpus, cpusAddr := b.at(mapOffset)
 	op := (*sysctl)(p)
 	op.cmd, op.interfaceVersion = sysctlCPUPoolOp, version
-	u := (*cpuPoolOp)(unsafe.Pointer(&op.u)) // another arm of the union
+	u := (*cpuPoolOp)(unsafe.Pointer(&op.u)) // another member of the union
 	u.op, u.cpupoolID = cpuPoolInfo, id
 	u.cpumap = bitmap{address: cpusAddr, bits: maxCPUs}
 	_, addr := b.at(0)
 	if _, err := h.hypercall(hypercallSysctl, addr); err != nil {
 		return Pool{}, err
 	}
-	// For a number that nobody has, Xen answers with the next higher one.
+	// For an unused number Xen answers with the next higher pool.
 	if u.cpupoolID != id {
 		return Pool{}, unix.ENOENT
 	}
 	return Pool{ID: id, Scheduler: Scheduler(u.schedID), CPUs: members(cpus)}, nil
 }
 
-// Affinity returns the CPUs on which a vCPU may run as it was told (its hard
-// affinity), ascending; some may be in other pools, or not exist.
-// [ErrNoDomain]: no such domain, or no such vCPU.
+// Affinity returns the CPUs on which a vCPU may run (its hard affinity),
+// ascending. Some may be in other pools, or not exist. [ErrNoDomain]: no such
+// domain, or no such vCPU.
 func (h *Handle) Affinity(domid uint16, vcpu int) ([]int, error) {
 	op := fmt.Sprintf("look up the affinity of vCPU %d of domain %d", vcpu, domid)
 	cpus, err := h.affinity(domid, vcpu)
@@ -101,7 +102,7 @@ func (h *Handle) affinity(domid uint16, vcpu int) ([]int, error) {
 	cpus, cpusAddr := b.at(mapOffset)
 	op := (*domctl)(p)
 	op.cmd, op.interfaceVersion, op.domain = domctlGetVCPUAffinity, domctlVersion, domid
-	u := (*vcpuAffinity)(unsafe.Pointer(&op.u)) // another arm of the union
+	u := (*vcpuAffinity)(unsafe.Pointer(&op.u)) // another member of the union
 	u.vcpu, u.flags = uint32(vcpu), affinityHard
 	u.hard = bitmap{address: cpusAddr, bits: maxCPUs}
 	if _, err := h.hypercall(hypercallDomctl, addr); err != nil {
@@ -110,7 +111,7 @@ func (h *Handle) affinity(domid uint16, vcpu int) ([]int, error) {
 	return members(cpus), nil
 }
 
-// members lists what a map of maxCPUs bits has.
+// members lists the bits that are set in a map of maxCPUs bits.
 func members(p unsafe.Pointer) []int {
 	var list []int
 	for i, b := range unsafe.Slice((*byte)(p), maxCPUs/8) {
@@ -121,21 +122,21 @@ func members(p unsafe.Pointer) []int {
 	return list
 }
 
-// Weight is what the schedulers with weights know of a domain.
+// Weight is a domain's parameters under a scheduler with weights.
 type Weight struct {
-	Weight uint16 // 1 to 65535, 256 if nobody has said otherwise
-	Cap    uint16 // per cent of a CPU that it may use at most; 0: no cap
+	Weight uint16 // 1 to 65535; the default is 256
+	Cap    uint16 // largest use in per cent of a CPU; 0: no cap
 }
 
-// Weight returns a domain's weight under that scheduler, which must be one that
-// has weights and the domain's: EINVAL says that it is not.
+// Weight returns a domain's weight under that scheduler, which must have
+// weights and be the domain's: EINVAL means that it is not.
 func (h *Handle) Weight(domid uint16, s Scheduler) (Weight, error) {
 	w, err := h.schedulerOp(domid, s, schedulerGetInfo, Weight{})
 	return w, opError(fmt.Sprintf("look up the weight of domain %d", domid), err)
 }
 
-// SetWeight sets weight and cap together: pass on what Weight said of the one
-// that is to stay.
+// SetWeight sets weight and cap together. To change one, pass the other as
+// Weight returned it.
 func (h *Handle) SetWeight(domid uint16, s Scheduler, w Weight) error {
 	_, err := h.schedulerOp(domid, s, schedulerPutInfo, w)
 	return opError(fmt.Sprintf("set the weight of domain %d to %d", domid, w.Weight), err)
@@ -146,7 +147,7 @@ func (h *Handle) schedulerOp(domid uint16, s Scheduler, cmd uint32, w Weight) (W
 		return Weight{}, fmt.Errorf("%w: %v has no weights", ErrNotSupported, s)
 	}
 	var u getDomainInfo
-	op := (*schedulerOp)(unsafe.Pointer(&u)) // another arm of the union
+	op := (*schedulerOp)(unsafe.Pointer(&u)) // another member of the union
 	*op = schedulerOp{schedID: uint32(s), cmd: cmd, weight: w.Weight, cap: w.Cap}
 	u, err := h.domctl(domctlSchedulerOp, domid, u)
 	return Weight{op.weight, op.cap}, err

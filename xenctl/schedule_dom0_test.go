@@ -11,18 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestLabPool(t *testing.T) {
+func TestLabPoolHasItsCPUsAndScheduler(t *testing.T) {
 	h := open(t)
 	p, err := h.Pool(0)
 	if err != nil || p.ID != 0 || p.Scheduler != Credit2 || len(p.CPUs) != 2 || p.CPUs[0] != 0 || p.CPUs[1] != 1 {
 		t.Errorf("%+v, %v, want CPUs 0 and 1 under credit2", p, err)
 	}
 	if _, err := h.Pool(77); !errors.Is(err, ErrNotSupported) {
-		t.Errorf("a pool that is not there: %v", err)
+		t.Errorf("a pool that does not exist: %v", err)
 	}
 }
 
-func TestLabAffinity(t *testing.T) {
+func TestLabAffinityOfEachVCPU(t *testing.T) {
 	h := open(t)
 	g := guest(t, h)
 	cpus, err := h.Affinity(g.ID, 0)
@@ -39,7 +39,7 @@ func TestLabAffinity(t *testing.T) {
 	}
 }
 
-func TestLabWeight(t *testing.T) {
+func TestLabWeightIsSetUnderItsSchedulerOnly(t *testing.T) {
 	h := open(t)
 	id := guest(t, h).ID
 	before, err := h.Weight(id, Credit2)
@@ -61,6 +61,6 @@ func TestLabWeight(t *testing.T) {
 		t.Errorf("under one without weights: %v", err)
 	}
 	if _, err := h.Weight(999, Credit2); !errors.Is(err, ErrNoDomain) {
-		t.Errorf("of a domain that is not there: %v", err)
+		t.Errorf("of a domain that does not exist: %v", err)
 	}
 }

@@ -19,15 +19,15 @@ type VCPU struct {
 	Blocked bool // it waits for an event
 	Running bool
 	CPUTime time.Duration // since the domain was created
-	CPU     int           // on which it runs, or ran last
+	CPU     int           // on which it runs, or has run last
 }
 
-// VCPU returns the record of one, or [ErrNoDomain]: no such domain, or no such
+// VCPU returns the record of a vCPU. [ErrNoDomain]: no such domain, or no such
 // vCPU.
 func (h *Handle) VCPU(domid uint16, vcpu int) (VCPU, error) {
 	op := fmt.Sprintf("look up vCPU %d of domain %d", vcpu, domid)
 	var u getDomainInfo
-	info := (*getVCPUInfo)(unsafe.Pointer(&u)) // another arm of the union
+	info := (*getVCPUInfo)(unsafe.Pointer(&u)) // another member of the union
 	info.vcpu = uint32(vcpu)
 	u, err := h.domctl(domctlGetVCPUInfo, domid, u)
 	if errors.Is(err, unix.EINVAL) {

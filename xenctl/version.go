@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Version is what Xen says of itself. A guest without privilege sees
+// Version is Xen's description of itself. An unprivileged guest sees
 // "<denied>", or nothing, in some of the fields.
 type Version struct {
 	Major, Minor int
@@ -24,8 +24,8 @@ type Version struct {
 
 func (v Version) String() string { return fmt.Sprintf("%d.%d%s", v.Major, v.Minor, v.Extra) }
 
-// Version asks for Xen's version. It needs no interface version and works with
-// any Xen.
+// Version reads Xen's version. It needs no interface version and works with any
+// Xen.
 func (h *Handle) Version() (Version, error) {
 	v, err := h.version()
 	return v, opError("ask for Xen's version", err)
@@ -80,7 +80,7 @@ func (h *Handle) version() (Version, error) {
 	return v, nil
 }
 
-// cString reads up to the first NUL, or all where there is none.
+// cString reads up to the first NUL, or everything without one.
 func cString(b []byte) string {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
 		b = b[:i]

@@ -29,10 +29,10 @@ func TestOpenWithoutXen(t *testing.T) {
 }
 
 func TestErrorsAreDistinct(t *testing.T) {
-	sentinels := []error{ErrNotSupported, ErrNotPermitted, ErrNoDomain, ErrBroken}
+	sentinels := []error{ErrNotSupported, fs.ErrPermission, ErrNoDomain, ErrBroken}
 	for errno, want := range map[unix.Errno]error{
 		unix.ENOSYS: ErrNotSupported, unix.EOPNOTSUPP: ErrNotSupported,
-		unix.EPERM: ErrNotPermitted, unix.EACCES: ErrNotPermitted,
+		unix.EPERM: fs.ErrPermission, unix.EACCES: fs.ErrPermission,
 		unix.ESRCH: ErrNoDomain, unix.EFAULT: ErrBroken, unix.EINVAL: nil,
 	} {
 		err := opError("test", errno)
@@ -64,7 +64,7 @@ func TestAcceptedVersion(t *testing.T) {
 		want uint32
 	}{
 		{speaks(0x17, nil), 0x17},
-		{speaks(0x17, unix.EPERM), 0x17}, // the version was right, the caller not
+		{speaks(0x17, unix.EPERM), 0x17}, // the version was right, the caller was not
 		{speaks(lastInterface, nil), lastInterface},
 		{speaks(lastInterface+1, nil), 0},
 	} {
@@ -104,7 +104,7 @@ func TestRecordBecomesPublic(t *testing.T) {
 	}
 }
 
-func TestCString(t *testing.T) {
+func TestCStringEndsAtTheFirstNUL(t *testing.T) {
 	for in, want := range map[string]string{"": "", "a\x00b": "a", "abc": "abc", "\x00": ""} {
 		if got := cString([]byte(in)); got != want {
 			t.Errorf("%q: %q", in, got)
@@ -112,7 +112,7 @@ func TestCString(t *testing.T) {
 	}
 }
 
-func TestLockedMemory(t *testing.T) {
+func TestBuffersAreZeroedAndReused(t *testing.T) {
 	mem, err := lockedMemory(bufferSize)
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func TestLockedMemory(t *testing.T) {
 	if err := p.close(); err != nil {
 		t.Error(err)
 	}
-	p.put(b) // a call that ends after Close gives its buffer back to the system
+	p.put(b) // a call that ends after Close frees its buffer
 	if _, err := p.get(); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("get after close: %v", err)
 	}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package command is the command that runs experiments and makes their report,
-// as 'vlibmaster bench' and 'vlibbench run' have it: arguments, progress, output.
+// Package command is the command that runs experiments and makes their report:
+// 'vlibmaster bench' and 'vlibbench run'. It parses the arguments, shows the
+// progress and writes the output.
 package command
 
 import (
@@ -24,10 +25,10 @@ import (
 	"github.com/vlibos/vlibos/internal/statusline"
 )
 
-// ErrUsage is a wrong command line.
+// ErrUsage marks errors of the command line.
 var ErrUsage = errors.New("usage")
 
-// usageError marks an error as one without changing its text.
+// usageError marks an error as an [ErrUsage] without changing its text.
 type usageError struct{ error }
 
 func (usageError) Is(target error) bool { return target == ErrUsage }
@@ -35,37 +36,37 @@ func (e usageError) Unwrap() error      { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// Config is what differs between programs.
+// Config is what differs between the programs that have the command.
 type Config struct {
-	// Name of the command, and of the program in what it says.
+	// Name is that of the command, Program that of its program in messages.
 	Name, Program string
-	// Service finds memcached; nil takes the one that is installed.
+	// Service finds memcached. If it is nil, the installed one is used.
 	Service func(ctx context.Context, log io.Writer) (tail.Program, error)
-	// Keep is called with each record, beside what the flags ask for; nil
-	// does nothing.
+	// Keep is called with each record, in addition to what the flags ask
+	// for. It may be nil.
 	Keep func(c *cli.Context, r bench.Record) error
 }
 
-// File is the name of the records beside a report.
+// File is the name of the file of records in a report's folder.
 const File = "bench.jsonl"
 
-// all is the name of all experiments together.
+// all is the name that stands for all experiments.
 const all = "all"
 
-// New makes the command, and the hidden one of its processes.
+// New returns the command, and the hidden command of its processes.
 func New(cfg Config) []*cli.Command {
 	return []*cli.Command{
 		{
-			Name: cfg.Name, Usage: "measure on this machine what this project claims, and make a report of it", ArgsUsage: "EXPERIMENT",
+			Name: cfg.Name, Usage: "measure this project's claims on this machine, and write a report", ArgsUsage: "EXPERIMENT",
 			Description: description(cfg),
 			Flags: []cli.Flag{
-				&cli.BoolFlag{Name: "quick", Usage: "see that it works; the figures mean little"},
-				&cli.BoolFlag{Name: "full", Usage: "as many samples as the paper has"},
-				&cli.BoolFlag{Name: "json", Usage: "print the records, one JSON object a line"},
-				&cli.StringFlag{Name: "report", Usage: "add the records to `DIR`/" + File + " and make DIR/" + report.File + " of all that are there"},
-				&cli.StringSliceFlag{Name: "job", Usage: "tail: only beside this `JOB`: " + strings.Join(corunner.Jobs(), ", ") + "; may be repeated"},
-				&cli.IntFlag{Name: "rate", Usage: "tail: `N` requests a second (default: 10000)"},
-				&cli.DurationFlag{Name: "slot", Usage: "overhead and tail: measure for `TIME` before the next thing's turn (default: 40ms and 1s; 5s for tail with --full)"},
+				&cli.BoolFlag{Name: "quick", Usage: "only check that the experiments work; the figures mean little"},
+				&cli.BoolFlag{Name: "full", Usage: "take as many samples as the paper"},
+				&cli.BoolFlag{Name: "json", Usage: "print the records as JSON, one a line"},
+				&cli.StringFlag{Name: "report", Usage: "add the records to `DIR`/" + File + " and make DIR/" + report.File + " from all records in it"},
+				&cli.StringSliceFlag{Name: "job", Usage: "tail: measure only beside this `JOB`: " + strings.Join(corunner.Jobs(), ", ") + "; may be repeated"},
+				&cli.IntFlag{Name: "rate", Usage: "tail: send `N` requests a second (default: 10000)"},
+				&cli.DurationFlag{Name: "slot", Usage: "overhead and tail: measure one thing for `TIME` before the next (default: 40ms and 1s; 5s for tail with --full)"},
 			},
 			Action: func(c *cli.Context) error { return action(c, cfg) },
 		},
@@ -82,7 +83,7 @@ func New(cfg Config) []*cli.Command {
 	}
 }
 
-// Experiments are the names that the command takes.
+// Experiments returns the names that the command takes.
 func Experiments() (names []string) {
 	for _, e := range experiment.All {
 		names = append(names, e.Name)
@@ -92,17 +93,17 @@ func Experiments() (names []string) {
 
 func description(cfg Config) string {
 	var b strings.Builder
-	b.WriteString("The experiments, and how long they take with --quick, without, and with --full:\n\n")
+	b.WriteString("The experiments, and the time they take with --quick, by default, and with --full:\n\n")
 	for _, e := range experiment.All {
 		fmt.Fprintf(&b, "   %-10s %s (%v, %v, %v)\n", e.Name, e.Usage, e.Takes[0], e.Takes[1], e.Takes[2])
 	}
 	fmt.Fprintf(&b, "   %-10s all of them\n", all)
 	fmt.Fprintf(&b, `
 They run on processes of this machine and need no Xen. lidar and tail need root
-and cgroups, for a domain is a cgroup there; tail needs memcached, gzip and gcc.
-The machine should do nothing else: from a noisy one nothing is concluded, and
-the report says so. What is measured on Xen in an emulator is done by vlibbench,
-which comes with the source.
+and cgroups: each of their domains is a cgroup. tail needs memcached, gzip and
+gcc. The machine should do no other work: nothing is concluded from a noisy one,
+and the report says so. Experiments on Xen in an emulator are in vlibbench, which
+comes with the source.
 
    %s %s --report out lidar
 `, cfg.Program, cfg.Name)
@@ -128,9 +129,9 @@ func action(c *cli.Context, cfg Config) (err error) {
 	if len(chosen) == 0 {
 		return left
 	}
-	if left != nil { // what can be measured takes minutes: it is said before
+	if left != nil { // said first, because the others take minutes
 		show.set("")
-		fmt.Fprintf(c.App.ErrWriter, "left out, the others are measured: %s\n", strings.ReplaceAll(left.Error(), "\n", "; "))
+		fmt.Fprintf(c.App.ErrWriter, "left out: %s; the others are measured\n", strings.ReplaceAll(left.Error(), "\n", "; "))
 	}
 	var records []bench.Record
 	o.Progress = show.set
@@ -154,15 +155,16 @@ func action(c *cli.Context, cfg Config) (err error) {
 		}
 	}
 	show.set("")
-	// What was measured is reported, whatever was not.
+	// A failed experiment does not keep the others out of the report.
 	if len(records) > 0 || left == nil {
 		left = errors.Join(left, output(c, records), makeReport(c))
 	}
 	return left
 }
 
-// possible takes those away that this machine lacks something for, and says what
-// that is. absent is why there is no service, if one was looked for.
+// possible returns the chosen experiments that this machine can run, and an
+// error with what it lacks for the others. absent says why there is no service,
+// if one was looked for.
 func possible(chosen []experiment.Experiment, o experiment.Options, absent error) (can []experiment.Experiment, left error) {
 	for _, e := range chosen {
 		err := e.Missing(o)
@@ -188,7 +190,7 @@ func options(c *cli.Context) ([]experiment.Experiment, experiment.Options, error
 		o.Effort = experiment.Full
 	}
 	if c.NArg() != 1 {
-		return nil, o, usagef("%s needs one EXPERIMENT, got %d arguments: see %[1]s --help", c.Command.Name, c.NArg())
+		return nil, o, usagef("%s needs one EXPERIMENT, not %d arguments: see %[1]s --help", c.Command.Name, c.NArg())
 	}
 	if o.Rate < 0 || o.Rate > 1_000_000 {
 		return nil, o, usagef("--rate %d: want 1 to 1000000 requests a second", o.Rate)
@@ -198,12 +200,12 @@ func options(c *cli.Context) ([]experiment.Experiment, experiment.Options, error
 	}
 	for _, job := range o.Jobs {
 		if !corunner.Known(job) {
-			return nil, o, usagef("there is no job %q: expected one of %s", job, strings.Join(corunner.Jobs(), ", "))
+			return nil, o, usagef("unknown job %q: want one of %s", job, strings.Join(corunner.Jobs(), ", "))
 		}
 	}
 	for _, flag := range []string{"rate", "job"} {
 		if name := c.Args().First(); c.IsSet(flag) && name != all && name != experiment.Tail {
-			return nil, o, usagef("--%s is of the experiment %s, not of %q", flag, experiment.Tail, name)
+			return nil, o, usagef("--%s belongs to the experiment %s, not to %q", flag, experiment.Tail, name)
 		}
 	}
 	if c.Args().First() == all {

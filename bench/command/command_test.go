@@ -20,7 +20,7 @@ import (
 	"github.com/vlibos/vlibos/bench/tail"
 )
 
-// bare runs 'bench all' with experiments of the test's own.
+// bare runs 'bench all' with the test's own experiments, without memcached.
 func bare(t *testing.T, experiments []experiment.Experiment, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	was := experiment.All
@@ -48,15 +48,15 @@ func failing(name string) experiment.Experiment {
 	return experiment.Experiment{Name: name, Measure: func(context.Context, experiment.Options) error { return errors.New("it broke") }}
 }
 
-// What is missing is said first, what fails does not stop the others, and what was
-// measured is reported.
+// The command names what is missing before it begins. A failed experiment does
+// not stop the others.
 func TestAllReportsWhatCouldBeMeasured(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
 	stdout, stderr, err := bare(t, []experiment.Experiment{measured("first"), failing("second"), measured("third"), measured(experiment.Tail)}, "--report", dir, "all")
 	if err == nil || !strings.Contains(err.Error(), "no memcached here") || !strings.Contains(err.Error(), "experiment second: it broke") {
 		t.Errorf("%v", err)
 	}
-	said := strings.Index(stderr, "left out, the others are measured: no memcached here\n")
+	said := strings.Index(stderr, "left out: no memcached here; the others are measured\n")
 	if begun := strings.Index(stderr, "first,"); said < 0 || begun >= 0 && begun < said {
 		t.Errorf("standard error: %s", stderr)
 	}
@@ -74,13 +74,13 @@ func TestAllReportsWhatCouldBeMeasured(t *testing.T) {
 	}
 }
 
-func TestNothingToMeasureEndsAtOnce(t *testing.T) {
+func TestWithoutAnyExperimentThereIsNoReport(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
 	_, _, err := bare(t, []experiment.Experiment{measured(experiment.Tail)}, "--report", dir, experiment.Tail)
 	if err == nil || err.Error() != "no memcached here" {
 		t.Errorf("%v", err)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a report of nothing: %v", err)
+		t.Errorf("a report without measurements: %v", err)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/vlibos/vlibos/internal/statusline"
 )
 
-// progress says what is done now and for how long, when that changes and not in
-// between: nothing else is to run while something is measured. It is for one
+// progress shows what is done now, and for how long. It writes only when that
+// changes: nothing else shall run during a measurement. It is for one
 // goroutine.
 type progress struct {
 	statusline.Line
@@ -24,13 +24,13 @@ func newProgress(out io.Writer) *progress {
 	return &progress{Line: statusline.New(out), start: time.Now()}
 }
 
-// begin is a new experiment.
+// begin announces a new experiment.
 func (p *progress) begin(name string, takes time.Duration) {
 	p.name, p.takes, p.start = name, takes, time.Now()
-	p.set("looking at the machine")
+	p.set("measuring the machine's noise")
 }
 
-// set shows what is done now; "" is the end of the display.
+// set shows what is done now; "" ends the display.
 func (p *progress) set(stage string) {
 	if stage == "" {
 		p.Clear()

@@ -14,21 +14,21 @@ import (
 
 var experiment = Experiment{Utilisations: []int{10}, Repeats: 3, Jobs: 2, Policy: "threshold", Service: 20 * time.Microsecond, Scale: 5}
 
-func TestPeriods(t *testing.T) {
+func TestPeriodsAreThePapersTimesScale(t *testing.T) {
 	task, other := experiment.Periods()
 	if task != 500*time.Millisecond || other != 450*time.Millisecond || share(task, 10) != 50*time.Millisecond || share(other, 60) != 270*time.Millisecond {
 		t.Errorf("periods %v and %v, budgets %v and %v", task, other, share(task, 10), share(other, 60))
 	}
 }
 
-func TestCheck(t *testing.T) {
+func TestCheckNamesWhatIsWrong(t *testing.T) {
 	if err := experiment.Check(); err != nil {
 		t.Error(err)
 	}
 	for want, change := range map[string]func(*Experiment){
 		"positive numbers":    func(e *Experiment) { e.Service = 0 },
 		"utilisations":        func(e *Experiment) { e.Utilisations = nil },
-		"there is no policy":  func(e *Experiment) { e.Policy = "fair" },
+		`"fair"`:              func(e *Experiment) { e.Policy = "fair" },
 		"utilisation of 81 %": func(e *Experiment) { e.Utilisations = []int{81} },
 	} {
 		e := experiment
@@ -44,7 +44,7 @@ func TestForegroundLosesNoTimeToTheHost(t *testing.T) {
 		work: mjump.Work{Writes: 1000, Used: 100 * time.Millisecond},
 		mine: model.Counters{Requests: 2000, Occupancy: 50 * time.Millisecond, Late: 40 * time.Millisecond},
 	}
-	// Half of the turns were the task's, and so half of what was late.
+	// Half of the turns were the task's, so half of the lateness was its, too.
 	if got, want := m.perSecond(), 1000/0.08; math.Abs(got-want) > 1 {
 		t.Errorf("%v a second, want %v", got, want)
 	}
@@ -63,7 +63,7 @@ func samples(a, u, c []float64) Samples {
 	return s
 }
 
-func TestRecords(t *testing.T) {
+func TestRecordIsTheMedianOfWhatControlGivesBack(t *testing.T) {
 	o := Options{Experiment: experiment}
 	s := samples([]float64{10, 10, 10}, []float64{5, 6, 5}, []float64{9, 8, 10})
 	s["u10.called"+batchRate] = []float64{1}
@@ -74,7 +74,7 @@ func TestRecords(t *testing.T) {
 		t.Fatalf("%v, %v", records, err)
 	}
 	r := records[0]
-	if r.Name != "throttle.mjump.u10" || r.Value != 0.8 || r.Verdict() != "met" || r.Raw["batch_kept"] != 0.5 || r.Raw["recovered_latency"] != 0.75 ||
+	if r.Name != "throttle.mjump.u10" || r.Value != 0.8 || r.Verdict() != "met" || r.Raw["batch_work"] != 0.5 || r.Raw["recovered_latency"] != 0.75 ||
 		r.Raw["bus_service_ns"] != 20000 || r.Raw["recovered_in_master_p50"] != 0.8 || r.Raw["task_budget_ms"] != 50 {
 		t.Errorf("record %+v", r)
 	}
@@ -84,10 +84,10 @@ func TestRecords(t *testing.T) {
 		t.Errorf("%v, %v", records, err)
 	}
 	for want, s := range map[string]Samples{
-		"no contention":     samples([]float64{10, 5, 4}, []float64{5, 6, 5}, []float64{9, 8, 10}),
-		"0 figures alone":   samples(nil, nil, nil),
-		"2 called":          samples([]float64{10, 10, 10}, []float64{5, 6, 5}, []float64{9, 8}),
-		"nothing was noted": {"u10.alone": {2}, "u10.vlibos": {1}, "u10.called": {2}, "u10.master": {1}, "u10.master_controlled": {1}},
+		"no contention":      samples([]float64{10, 5, 4}, []float64{5, 6, 5}, []float64{9, 8, 10}),
+		"0 figures alone":    samples(nil, nil, nil),
+		"2 called":           samples([]float64{10, 10, 10}, []float64{5, 6, 5}, []float64{9, 8}),
+		"no figure is named": {"u10.alone": {2}, "u10.vlibos": {1}, "u10.called": {2}, "u10.master": {1}, "u10.master_controlled": {1}},
 	} {
 		if _, err := o.records(s, 0, ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
@@ -95,8 +95,8 @@ func TestRecords(t *testing.T) {
 	}
 }
 
-// A quick look compares latencies, and needs no bars in the master.
-func TestQuickRecords(t *testing.T) {
+// A quick run compares latencies, and needs no bars of the master.
+func TestQuickRecordsCompareLatencies(t *testing.T) {
 	o := Options{Experiment: experiment}
 	o.Quick = true
 	s := samples([]float64{10}, []float64{12}, []float64{9}) // no contention by the writes
@@ -110,7 +110,7 @@ func TestQuickRecords(t *testing.T) {
 	if err != nil || len(records) != 1 {
 		t.Fatalf("%v, %v", records, err)
 	}
-	if r := records[0]; r.Name != "throttle.mjump_quick.u10" || r.Value != 0.75 || r.Target != nil || r.Raw["batch_kept"] != 1 {
+	if r := records[0]; r.Name != "throttle.mjump_quick.u10" || r.Value != 0.75 || r.Target != nil || r.Raw["batch_work"] != 1 {
 		t.Errorf("record %+v", r)
 	}
 	s["u10.vlibos"+latencies] = []float64{2}

@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	// controlPeriod is in the paper's time. Dom0 has one CPU, and the task goes
-	// before all else there: most decisions come between its jobs.
+	// controlPeriod is in the paper's time. Dom0 has one CPU, and the task
+	// has the highest priority there: most decisions fall between its jobs.
 	controlPeriod = 10 * time.Millisecond
-	// limitRatio is above a latency without queueing, and below the 1.15 that
-	// the other brings about: it is on the bus for a fifth of its time.
+	// limitRatio is above the latency without queueing, and below the 1.15
+	// times that the other causes: it is on the bus for a fifth of its time.
 	limitRatio = 1.05
-	// lease bounds how long a throttle outlasts this program.
+	// lease limits how long a throttle outlasts this program.
 	lease = 2 * time.Second
 )
 
@@ -33,15 +33,16 @@ func (e Experiment) policy() (throttle.Policy, error) {
 	return throttle.New(e.Policy, throttle.Params{Threshold: limitRatio * float64(e.Service)})
 }
 
-// throttler is the module as the master's loop needs it.
+// throttler adapts the module to the master's loop.
 type throttler struct{ *vlib.Module }
 
 func (m throttler) Throttle(_ context.Context, cpu int, period, idle time.Duration) error {
 	return m.Module.Throttle(cpu, period, idle)
 }
 
-// startControl throttles the other's CPU with the master's own loop until stop.
-func (x *host) startControl(ctx context.Context) (stop func() error, err error) {
+// startControl runs the master's own throttle loop on the other's CPU until
+// stop is called.
+func (x *machine) startControl(ctx context.Context) (stop func() error, err error) {
 	policy, err := x.policy()
 	if err != nil {
 		return nil, err
@@ -71,8 +72,8 @@ func (x *host) startControl(ctx context.Context) (stop func() error, err error) 
 	}, nil
 }
 
-// renew keeps the lease until ctx ends.
-func (x *host) renew(ctx context.Context) error {
+// renew renews the lease until ctx ends.
+func (x *machine) renew(ctx context.Context) error {
 	tick := time.NewTicker(lease / 4)
 	defer tick.Stop()
 	for {

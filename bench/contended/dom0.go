@@ -18,14 +18,15 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// Dom0Arg leads this program, in the lab, to [Dom0]; the experiment follows.
+// Dom0Arg is the argument that makes this program, in the lab, call [Dom0]. The
+// experiment follows it.
 const Dom0Arg = "mjump-dom0"
 
-// mjumpProgram is where the images have it.
+// mjumpProgram is the path of m_jump in the lab's images.
 const mjumpProgram = "/usr/lib/vlibbench/mjump"
 
-// host is Dom0's view of the machine.
-type host struct {
+// machine is the machine as Dom0 sees it.
+type machine struct {
 	Experiment
 	Samples
 	xen    *xenctl.Handle
@@ -33,17 +34,17 @@ type host struct {
 	module *vlib.Module
 }
 
-// Dom0 runs in Dom0, measures, and writes the Samples as one JSON object. It
-// says on log what it has measured.
+// Dom0 runs in Dom0: it measures, and writes the Samples to out as one JSON
+// object. It writes each measurement to log as it ends.
 func Dom0(ctx context.Context, experiment string, out, log io.Writer) (err error) {
-	x := &host{Samples: make(Samples)}
+	x := &machine{Samples: make(Samples)}
 	if err := json.Unmarshal([]byte(experiment), &x.Experiment); err != nil {
 		return fmt.Errorf("experiment: %w", err)
 	}
 	if err := x.Check(); err != nil {
 		return err
 	}
-	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))) // as in Dom0
+	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))) // as the daemon does in Dom0
 	if x.xen, err = xenctl.Open(); err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func Dom0(ctx context.Context, experiment string, out, log io.Writer) (err error
 	return json.NewEncoder(out).Encode(x.Samples)
 }
 
-func (x *host) parts(percent int, log io.Writer) []bench.Part {
+func (x *machine) parts(percent int, log io.Writer) []bench.Part {
 	var parts []bench.Part
 	for _, bar := range x.bars() {
 		parts = append(parts, bench.Part{Name: bar, Measure: func(ctx context.Context) (float64, error) {
@@ -92,24 +93,24 @@ type measurement struct {
 	work         mjump.Work
 	mine, theirs model.Counters // of the task's CPU and of the other's
 	elapsed      time.Duration
-	denied       time.Duration // of background time, to the other
+	denied       time.Duration // background time that the throttle took from the other
 }
 
-// perSecond is writes per second of foreground, without the time that the host
-// ran something else instead of the task: of that the emulator knows what
-// happened in turns on the bus, and one write is one turn.
+// perSecond is the number of writes per second of foreground time, without the
+// time in which the emulating host ran something else. The emulator knows that
+// time for turns on the bus, and one write is one turn.
 func (m measurement) perSecond() float64 {
 	late := time.Duration(float64(m.mine.Late) * min(1, float64(m.work.Writes)/float64(m.mine.Requests)))
 	return float64(m.work.Writes) / (m.work.Used - late).Seconds()
 }
 
-// late is the part of the time on the bus that the host added.
+// late is the part of the time on the bus that the emulating host added.
 func (m measurement) late() float64 {
 	sum := m.mine.Add(m.theirs)
 	return float64(sum.Late) / float64(sum.Occupancy)
 }
 
-// idle is the part of the time that was denied to the other.
+// idle is the part of the time in which the throttle stopped the other.
 func (m measurement) idle() float64 { return m.denied.Seconds() / m.elapsed.Seconds() }
 
 func (m measurement) figures() map[string]float64 {
@@ -119,12 +120,12 @@ func (m measurement) figures() map[string]float64 {
 	}
 }
 
-// warm is how long the task runs before its jobs, in which the throttle finds its
-// level.
+// warm is how long the task runs before its jobs. The throttle finds its level
+// meanwhile.
 const warm = 1500 * time.Millisecond
 
-// measure runs the task once with what a bar has beside it.
-func (x *host) measure(ctx context.Context, bar string, percent int) (m measurement, err error) {
+// measure runs the task once, beside what the bar has.
+func (x *machine) measure(ctx context.Context, bar string, percent int) (m measurement, err error) {
 	end := func() error { return nil }
 	defer func() { err = errors.Join(err, end()) }()
 	var begin time.Time
@@ -160,14 +161,14 @@ func (x *host) measure(ctx context.Context, bar string, percent int) (m measurem
 	return m, err
 }
 
-// start starts what a bar has beside the task, and the bus: last, for whatever
-// starts takes long with it.
-func (x *host) start(ctx context.Context, bar string, percent int) (stop func() error, err error) {
+// start starts what a bar has beside the task, and then the bus: with the bus,
+// programs start slowly.
+func (x *machine) start(ctx context.Context, bar string, percent int) (stop func() error, err error) {
 	end, err := x.other(ctx, bar, percent)
 	if err != nil {
 		return nil, err
 	}
-	quiet := func() error { return errors.Join(x.bus.SetService(0), end()) } // what ends then ends sooner
+	quiet := func() error { return errors.Join(x.bus.SetService(0), end()) } // without the bus it ends sooner
 	if err := x.bus.SetService(x.Service); err != nil {
 		return nil, errors.Join(err, quiet())
 	}
@@ -182,7 +183,7 @@ func (x *host) start(ctx context.Context, bar string, percent int) (stop func() 
 }
 
 // read returns the counters of the task's CPU and of the other's.
-func (x *host) read() (mine, theirs model.Counters, err error) {
+func (x *machine) read() (mine, theirs model.Counters, err error) {
 	if mine, err = x.bus.Read(taskCPU); err != nil {
 		return mine, theirs, err
 	}

@@ -7,41 +7,41 @@ import (
 	"time"
 )
 
-// The CPUs of the machine, and who is on them.
+// The CPUs of the machine, and what runs on them.
 const (
 	taskCPU  = 0 // Dom0: the real-time task, and the throttle's control
 	batchCPU = 1 // the vLib OS, with the batch program
 )
 
-// The bars of Figure 6, in its order.
+// The bars of Figure 6, in its order. The other is the batch program.
 const (
-	alone            = "alone"             // nobody beside the task
-	master           = "master"            // the other on a reservation of the master's
-	masterControlled = "master_controlled" // and throttled in background
-	vlibos           = "vlibos"            // the other in a vLib OS, without a reservation
-	called           = "called"            // by one vLib call, on a reservation, throttled
+	alone            = "alone"             // the task runs alone
+	master           = "master"            // the other runs in the master, on a reservation
+	masterControlled = "master_controlled" // the same, throttled in background
+	vlibos           = "vlibos"            // the other runs in a vLib OS, without a reservation
+	called           = "called"            // the other is one vLib call, on a reservation, throttled
 )
 
-// Experiment is what is measured. It travels to Dom0 as JSON.
+// Experiment says what is measured. It travels to Dom0 as JSON.
 type Experiment struct {
 	// Utilisations of the task and of the other's reservation, in per cent.
 	Utilisations []int
 	// Repeats is how often all bars are measured, each time A B B A. Jobs is
-	// how many periods one measurement lasts.
+	// the length of one measurement in periods.
 	Repeats, Jobs int
 	// Service is how long a turn on the modelled memory bus lasts.
 	Service time.Duration
-	// Policy of the throttle, one of [throttle.Policies] that goes by latency.
+	// Policy of the throttle: one of [throttle.Policies] that uses latency.
 	Policy string
-	// Scale stretches the paper's periods of 100 ms and 90 ms, as an emulated
-	// CPU does less in them.
+	// Scale multiplies the paper's periods of 100 ms and 90 ms, because an
+	// emulated CPU does less in the same time.
 	Scale int
-	// Quick leaves out the bars in the master, and compares latencies: see
+	// Quick leaves the bars of the master out and compares latencies: see
 	// [Options.quickRecords].
 	Quick bool
 }
 
-// bars that are measured.
+// bars returns the bars that are measured.
 func (e Experiment) bars() []string {
 	if e.Quick {
 		return []string{alone, vlibos, called}
@@ -49,7 +49,7 @@ func (e Experiment) bars() []string {
 	return []string{alone, master, masterControlled, vlibos, called}
 }
 
-// Paper's periods. They differ, so that the two do not fall into step.
+// The paper's periods. They differ, so that the two do not run in step.
 const (
 	taskPeriod  = 100 * time.Millisecond
 	otherPeriod = 90 * time.Millisecond
@@ -65,32 +65,32 @@ func share(period time.Duration, percent int) time.Duration {
 	return period * time.Duration(percent) / 100
 }
 
-// Check says what is wrong with it.
+// Check returns an error that says what is wrong with the experiment.
 func (e Experiment) Check() error {
 	if len(e.Utilisations) == 0 || e.Repeats < 1 || e.Jobs < 1 || e.Scale < 1 || e.Service <= 0 {
-		return fmt.Errorf("experiment %+v: expected utilisations, and positive numbers", e)
+		return fmt.Errorf("experiment %+v: want utilisations and positive numbers", e)
 	}
 	if _, err := e.policy(); err != nil {
 		return err
 	}
 	for _, u := range e.Utilisations {
 		if u < 1 || u > 80 {
-			return fmt.Errorf("utilisation of %d %%: expected 1 to 80", u)
+			return fmt.Errorf("utilisation of %d %%: want 1 to 80", u)
 		}
 	}
 	return nil
 }
 
-// Samples are figures by name: the group's, a dot, the figure's.
+// Samples are figures by name: the group's name, a dot, the figure's name.
 type Samples map[string][]float64
 
 func group(percent int) string { return fmt.Sprintf("u%d", percent) }
 
-// The ends of the names of what is noted beside the task's writes per second of
-// foreground time.
+// The ends of the names of what is recorded in addition to the task's writes
+// per second of foreground time.
 const (
-	batchRate = ".batch_per_s"     // requests of the other's CPU, per second
-	latencies = ".task_latency_ns" // average of the task's CPU
-	idleShare = ".idle"            // part of the time that the other was denied
-	lateShare = ".host_late"       // of the time on the bus: the host's doing
+	batchRate = ".batch_per_s"     // requests per second of the other's CPU
+	latencies = ".task_latency_ns" // mean of the task's CPU
+	idleShare = ".idle"            // part of the time in which the throttle stopped the other
+	lateShare = ".host_late"       // part of the time on the bus that the emulating host added
 )

@@ -16,16 +16,16 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// self is where this program is in Dom0's image.
+// self is the path of this program in Dom0's image.
 const self = "/usr/lib/vlibbench/vlibbench"
 
-// Options of a run.
+// Options are those of a run.
 type Options struct {
 	Experiment
-	// Self is this program, which [Dom0Arg] leads to [Dom0].
+	// Self is this program's path; [Dom0Arg] makes it call [Dom0].
 	Self string
-	// Progress is called with what is done now, Log gets what setting the lab
-	// up says, each measurement, and what goes wrong in Dom0.
+	// Progress is called with the name of each stage. Log gets the messages
+	// of the lab's setup, each measurement, and Dom0's errors.
 	Progress func(stage string)
 	Log      io.Writer
 }
@@ -65,11 +65,11 @@ func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 		return nil, err
 	}
 	if result.Status != 0 {
-		return nil, fmt.Errorf("the measuring program in Dom0 ended with exit status %d", result.Status)
+		return nil, fmt.Errorf("the measuring program in Dom0 exited with status %d", result.Status)
 	}
 	var s Samples
 	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
-		return nil, fmt.Errorf("what the measuring program printed: %w", err)
+		return nil, fmt.Errorf("the measuring program's output: %w", err)
 	}
 	machine := "Xen " + result.Versions.Xen + ", Linux " + result.Versions.Dom0 + ", " + result.Versions.QEMU +
 		", contended, on " + bench.Machine()

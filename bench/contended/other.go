@@ -7,23 +7,24 @@ import (
 	"errors"
 	"time"
 
-	"github.com/vlibos/vlibos/bench/guest"
+	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/bench/mjump"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
 const (
-	other   = 1 // the domain with the batch program
-	payment = 1 // the reservation that it may have
+	other   = 1 // the domain of the batch program
+	payment = 1 // the reservation that may pay for it
 )
 
-// settled is how much CPU time the other has used when the batch program surely
-// has its memory.
+// settled is the CPU time after which the batch program has surely allocated
+// its memory.
 const settled = time.Second
 
-// other starts what a bar has beside the task, and returns how to end it.
-func (x *host) other(ctx context.Context, bar string, percent int) (end func() error, err error) {
+// other starts what a bar has beside the task, and returns the function that
+// ends it.
+func (x *machine) other(ctx context.Context, bar string, percent int) (end func() error, err error) {
 	if bar == alone {
 		return func() error { return nil }, nil
 	}
@@ -68,7 +69,7 @@ func (x *host) other(ctx context.Context, bar string, percent int) (end func() e
 	return undo, nil
 }
 
-// batch runs the batch program by one call that has no end of its own.
-func (x *host) batch(ctx context.Context, o vlibcall.Options) (stop func() error, err error) {
-	return guest.Background(ctx, other, o, guest.CPUTime(x.xen, other), uint64(settled), mjumpProgram, mjump.Batch)
+// batch starts the batch program by one call, which stop ends.
+func (x *machine) batch(ctx context.Context, o vlibcall.Options) (stop func() error, err error) {
+	return domu.Background(ctx, other, o, domu.CPUTime(x.xen, other), uint64(settled), mjumpProgram, mjump.Batch)
 }

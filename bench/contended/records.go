@@ -8,12 +8,14 @@ import (
 	"github.com/vlibos/vlibos/bench"
 )
 
-// targets are for what a call under control gives back, by utilisation. With
-// more foreground there is less background to take away.
+// targets are the parts of the slowdown that control should give back to the
+// task, by utilisation. A higher utilisation leaves less background time to
+// take away.
 var targets = map[int]float64{10: 0.5}
 
-// records turns the samples into one record a group: the part of the slowdown
-// that control gives back, median over the repeats, with the bars behind it.
+// records returns one record for each group: the part of the slowdown that
+// control gives back, as the median over the repeats, with the bars as raw
+// numbers.
 func (o Options) records(s Samples, load float64, machine string) ([]bench.Record, error) {
 	if o.Quick {
 		return o.quickRecords(s, load, machine)
@@ -48,8 +50,8 @@ func (o Options) records(s Samples, load float64, machine string) ([]bench.Recor
 	return records, nil
 }
 
-// quickRecords are those of what latency control takes back again, in place of
-// writes: a busy host does not falsify it, so that few samples will do.
+// quickRecords compares latencies in place of writes. A busy host does not
+// falsify them, so a few samples are enough.
 func (o Options) quickRecords(s Samples, load float64, machine string) (records []bench.Record, err error) {
 	for _, percent := range o.Utilisations {
 		raw, err := o.raw(s, load, percent)
@@ -58,8 +60,8 @@ func (o Options) quickRecords(s Samples, load float64, machine string) (records 
 		}
 		recovered, ok := raw[recoveredLatency]
 		if !ok {
-			return nil, fmt.Errorf("%s: memory is no slower beside the other (%.0f ns) than alone (%.0f ns): that is no contention; "+
-				"give the emulator two CPUs that are free", group(percent), raw[vlibos+"_"+latencies[1:]], raw[alone+"_"+latencies[1:]])
+			return nil, fmt.Errorf("%s: memory is no slower beside the other (%.0f ns) than alone (%.0f ns): so there is no contention; "+
+				"the emulator needs two free CPUs", group(percent), raw[vlibos+"_"+latencies[1:]], raw[alone+"_"+latencies[1:]])
 		}
 		records = append(records, bench.Record{
 			Name: "throttle.mjump_quick." + group(percent), Value: recovered, Unit: "of the latency",
@@ -69,10 +71,10 @@ func (o Options) quickRecords(s Samples, load float64, machine string) (records 
 	return records, nil
 }
 
-// recoveredLatency is what control takes back of what latency the other adds.
+// recoveredLatency is the part of the added latency that control takes back.
 const recoveredLatency = "recovered_latency"
 
-// raw numbers of a group: its bars, and under which conditions.
+// raw returns the raw numbers of a group: its bars, and their conditions.
 func (o Options) raw(s Samples, load float64, percent int) (map[string]float64, error) {
 	task, other := o.Periods()
 	raw := map[string]float64{
@@ -83,28 +85,28 @@ func (o Options) raw(s Samples, load float64, percent int) (map[string]float64, 
 	for _, bar := range o.bars() {
 		name := group(percent) + "." + bar
 		if len(s[name]) == 0 {
-			return nil, fmt.Errorf("nothing was measured as %s", name)
+			return nil, fmt.Errorf("no measurement is named %s", name)
 		}
 		bench.Spread(raw, bar+"_writes_per_s", s[name])
 		for _, figure := range []string{batchRate, latencies, idleShare, lateShare} {
 			if len(s[name+figure]) == 0 {
-				return nil, fmt.Errorf("nothing was noted as %s%s", name, figure)
+				return nil, fmt.Errorf("no figure is named %s%s", name, figure)
 			}
 			raw[bar+"_"+figure[1:]] = bench.Quantile(s[name+figure], 0.5)
 		}
 	}
-	// Of the latency, which a busy host does not falsify.
+	// A busy host does not falsify the latency.
 	latency := func(bar string) float64 { return raw[bar+"_"+latencies[1:]] }
 	if latency(vlibos) > latency(alone) {
 		raw[recoveredLatency] = (latency(vlibos) - latency(called)) / (latency(vlibos) - latency(alone))
 	}
-	raw["batch_kept"] = raw[called+"_"+batchRate[1:]] / raw[vlibos+"_"+batchRate[1:]]
+	raw["batch_work"] = raw[called+"_"+batchRate[1:]] / raw[vlibos+"_"+batchRate[1:]]
 	return raw, nil
 }
 
-// recovered is, for each repeat, what control gives back of what the other
-// takes without. Repeats in which it took nothing say nothing; there may not be
-// many.
+// recovered returns, for each repeat, the part of the other's slowdown that
+// control gives back. Repeats without a slowdown are left out; if there are many
+// of them, that is an error.
 func (s Samples) recovered(group, uncontrolled, controlled string) ([]float64, error) {
 	a, u, c := s[group+"."+alone], s[group+"."+uncontrolled], s[group+"."+controlled]
 	if len(a) == 0 || len(u) != len(a) || len(c) != len(a) {
@@ -118,7 +120,7 @@ func (s Samples) recovered(group, uncontrolled, controlled string) ([]float64, e
 	}
 	if 2*len(ratios) <= len(a) {
 		return nil, fmt.Errorf("%s: in %d of %d repeats the task was slower beside the other (%s) than alone: "+
-			"that is no contention; give the emulator two CPUs that are free", group, len(ratios), len(a), uncontrolled)
+			"so there is no contention; the emulator needs two free CPUs", group, len(ratios), len(a), uncontrolled)
 	}
 	return ratios, nil
 }

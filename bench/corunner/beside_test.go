@@ -14,20 +14,19 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/throttle"
 )
 
-// asChild makes the test program one of an experiment's processes.
+// asChild is the argument that makes the test program one of an experiment's
+// processes.
 const asChild = "experiment-child"
 
 func TestMain(m *testing.M) {
 	if len(os.Args) < 2 || os.Args[1] != asChild {
-		goleak.VerifyTestMain(m)
-		return
+		testkit.Main(m)
 	}
 	var err error
 	if os.Args[2] == Guard {
@@ -51,17 +50,9 @@ func self(args ...string) *exec.Cmd {
 	return cmd
 }
 
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(3 * time.Minute); !f(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within three minutes: %s", what)
-		}
-	}
-}
-
-// Every job works, counts, rests when it shall, and ends with its input.
-func TestJobs(t *testing.T) {
+// A job works, counts its work, rests when it is told to, and ends with its
+// input.
+func TestJobWorksAndRestsAsItIsTold(t *testing.T) {
 	for _, job := range Jobs() {
 		t.Run(job, func(t *testing.T) {
 			if err := Missing(job); err != nil {
@@ -72,34 +63,34 @@ func TestJobs(t *testing.T) {
 				t.Fatal(err)
 			}
 			if n := r.work(); n != 0 {
-				t.Errorf("%d done before it was let go", n)
+				t.Errorf("%d done before it was started", n)
 			}
 			for range 2 {
 				before := r.work()
 				if err := r.run(t.Context(), true); err != nil {
 					t.Fatal(err)
 				}
-				eventually(t, "work", func() bool { return r.work() > before })
+				testkit.Eventually(t, "work", func() bool { return r.work() > before })
 				if err := r.run(t.Context(), false); err != nil {
 					t.Fatal(err)
 				}
 				before = r.work()
 				time.Sleep(20 * time.Millisecond)
 				if n := r.work(); n != before {
-					t.Errorf("%d done at rest", n-before)
+					t.Errorf("%d done while it rested", n-before)
 				}
 			}
 			if err := r.run(t.Context(), true); err != nil {
 				t.Fatal(err)
 			}
 			if err := r.close(); err != nil {
-				t.Errorf("in the midst of its work: %v", err)
+				t.Errorf("ended during its work: %v", err)
 			}
 		})
 	}
 }
 
-func TestMissing(t *testing.T) {
+func TestMissingSaysHowToInstallAProgram(t *testing.T) {
 	if err := Missing("nothing"); err == nil || !strings.Contains(err.Error(), "m_jump") {
 		t.Error(err)
 	}
@@ -112,8 +103,9 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// m_jump writes to every line of its array once, never twice in a row of DRAM.
-func TestMjump(t *testing.T) {
+// m_jump writes to every line of its array once, and never twice in a row of
+// DRAM.
+func TestMjumpWritesToEachLineOnce(t *testing.T) {
 	if got := arraySize(0); got != jumpLeast {
 		t.Errorf("array of %d", got)
 	}
@@ -135,7 +127,7 @@ func TestMjump(t *testing.T) {
 	}
 }
 
-func TestModes(t *testing.T) {
+func TestFirstModeIsAloneAndEachNameIsUnique(t *testing.T) {
 	names := make(map[string]bool)
 	for _, m := range Modes {
 		if names[m.Name] || strings.Contains(m.Name, ".") || m.Title == "" || Title(m.Name) != m.Title {
@@ -153,7 +145,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-func open(t *testing.T) *Host {
+func open(t *testing.T) *Machine {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("not root: domains are cgroups, which only root can make here")
@@ -168,8 +160,8 @@ func open(t *testing.T) *Host {
 	return h
 }
 
-// The modes do what they say to real domains, and leave nothing behind.
-func TestHost(t *testing.T) {
+// Each mode does to real domains what it says, and leaves nothing behind.
+func TestModeDoesWhatItSaysToDomains(t *testing.T) {
 	h := open(t)
 	closed := false
 	defer func() {
@@ -197,14 +189,14 @@ func TestHost(t *testing.T) {
 		}
 		before := h.Work()
 		if m.Runs {
-			eventually(t, m.Name+": work", func() bool { return h.Work() > before })
+			testkit.Eventually(t, m.Name+": work", func() bool { return h.Work() > before })
 		} else {
-			eventually(t, "looks at the service alone", func() bool {
+			testkit.Eventually(t, "the latencies of the service alone are read", func() bool {
 				if err := h.Set(t.Context(), m); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(5 * period)
-				if err := h.free(); err != nil { // the looks go on until then
+				if err := h.free(); err != nil { // readings continue until then
 					t.Fatal(err)
 				}
 				return len(h.levels.alone[h.source.Name()]) >= leastLooks

@@ -14,14 +14,14 @@ import (
 	"sync/atomic"
 )
 
-// kind is a job: work is done a piece at a time, a fraction of a second each,
-// and counted in the job's unit as far as that is possible.
+// kind is a kind of job. It works in pieces of a fraction of a second each, and
+// counts its work in its own unit if it can.
 type kind struct {
-	// program must be on this machine; "" needs none.
+	// program must be installed on this machine; "" needs none.
 	program string
-	// prepare returns what does one piece.
+	// prepare returns the function that does one piece.
 	prepare func() (piece func(ctx context.Context, done *atomic.Uint64) error, err error)
-	// lines says that its unit is a cache line, so that its work is its
+	// lines says that the unit is a cache line, so that the work is also the
 	// memory traffic.
 	lines bool
 }
@@ -32,36 +32,37 @@ var kinds = map[string]kind{
 	"compiler":    {"gcc", compiler, false},
 }
 
-// Jobs are the names of all jobs.
+// Jobs returns the names of all jobs, sorted.
 func Jobs() []string { return slices.Sorted(maps.Keys(kinds)) }
 
-// Known says whether there is such a job.
+// Known reports whether there is a job of this name.
 func Known(job string) bool { _, ok := kinds[job]; return ok }
 
-// Missing says what a job lacks on this machine; nil if nothing.
+// Missing returns an error that says what a job needs and this machine lacks,
+// or nil.
 func Missing(job string) error {
 	k, ok := kinds[job]
 	if !ok {
-		return fmt.Errorf("there is no job %q: expected one of %s", job, strings.Join(Jobs(), ", "))
+		return fmt.Errorf("unknown job %q: want one of %s", job, strings.Join(Jobs(), ", "))
 	}
 	if k.program == "" {
 		return nil
 	}
 	if _, err := exec.LookPath(k.program); err != nil {
-		return fmt.Errorf("the job %s runs %s: %w: install it: apt-get install %[2]s", job, k.program, err)
+		return fmt.Errorf("the job %s needs %s: %w (apt-get install %[2]s)", job, k.program, err)
 	}
 	return nil
 }
 
-// Run is the job's process. It works while the last byte that came in is '+',
-// and ends with the input.
+// Run is the job's process. It works while the last byte of its input is '+',
+// rests after any other, and ends with the input.
 func Run(ctx context.Context, job string, in io.Reader) error {
 	if err := Missing(job); err != nil {
 		return err
 	}
 	memory, err := mapWork(fdWork)
 	if err != nil {
-		return fmt.Errorf("job %s: started by nobody who counts its work: %w", job, err)
+		return fmt.Errorf("job %s: it was not started by an experiment: %w", job, err)
 	}
 	piece, err := kinds[job].prepare()
 	if err != nil {
@@ -71,7 +72,7 @@ func Run(ctx context.Context, job string, in io.Reader) error {
 	defer end()
 	words := make(chan byte)
 	go func() {
-		defer end() // in the midst of a piece, too
+		defer end() // also during a piece
 		defer close(words)
 		var word [1]byte
 		for {
@@ -105,7 +106,7 @@ func Run(ctx context.Context, job string, in io.Reader) error {
 	}
 }
 
-// command makes a piece of work that is one run of a program on one input.
+// command returns a piece of work that runs a program once on input.
 func command(input []byte, name string, args ...string) func(context.Context, *atomic.Uint64) error {
 	return func(ctx context.Context, done *atomic.Uint64) error {
 		cmd := exec.CommandContext(ctx, name, args...)
@@ -119,7 +120,7 @@ func command(input []byte, name string, args ...string) func(context.Context, *a
 	}
 }
 
-// feed counts the bytes that the program has taken.
+// feed is a program's input; it counts the bytes that the program has read.
 type feed struct {
 	rest []byte
 	done *atomic.Uint64

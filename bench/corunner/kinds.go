@@ -12,23 +12,23 @@ import (
 	"sync/atomic"
 )
 
-// The paper's m_jump: it writes to each line of an array as large as the
-// last-level cache, and goes 8 KiB ahead each time, so that no row of the DRAM
-// is used twice.
+// The paper's m_jump writes to each line of an array as large as the last-level
+// cache. It advances by 8 KiB each time, so that no row of the DRAM is used
+// twice.
 const (
 	jumpStep = 8192
 	jumpLine = 64
-	// jumpMost is how large the array is at most: caches that a provider
-	// divides among machines are announced whole.
+	// jumpMost limits the array: on a machine that a provider divides, the
+	// cache is reported with its whole size.
 	jumpMost  = 128 << 20
 	jumpLeast = 6 << 20 // the paper's
 )
 
-// A piece of its work is one round through the array, of 128.
+// A piece of its work is one of the 128 rounds through the array.
 func mjump() (func(context.Context, *atomic.Uint64) error, error) {
 	array := make([]byte, arraySize(cacheSize()))
 	for page := 0; page < len(array); page += pageSize {
-		array[page] = 1 // the kernel's work with a new page is not the job's
+		array[page] = 1 // allocating a new page is not the job's work
 	}
 	j := 0
 	return func(_ context.Context, done *atomic.Uint64) error {
@@ -43,7 +43,8 @@ func mjump() (func(context.Context, *atomic.Uint64) error, error) {
 
 func arraySize(cache int) int { return min(max(cache, jumpLeast), jumpMost) / jumpStep * jumpStep }
 
-// cacheSize is the last-level cache's; 0 if the machine does not say.
+// cacheSize returns the size of the last-level cache in bytes, 0 if the machine
+// does not report it.
 func cacheSize() (size int) {
 	for level := range 5 {
 		text, err := os.ReadFile(fmt.Sprintf("/sys/devices/system/cpu/cpu0/cache/index%d/size", level))
@@ -58,12 +59,13 @@ func cacheSize() (size int) {
 	return size
 }
 
-// compression works on 1 MiB that is as compressible as text; it counts bytes.
+// compression compresses 1 MiB that is as compressible as text. It counts bytes.
 func compression() (func(context.Context, *atomic.Uint64) error, error) {
 	return command(prose(1<<20), "gzip", "-6", "-c"), nil
 }
 
-// prose is words in the frequencies of language, the same in each run.
+// prose returns words in the frequencies of natural language, the same in each
+// run.
 func prose(size int) []byte {
 	random := rand.New(rand.NewPCG(1, 2))
 	words := make([]string, 5000)
@@ -83,10 +85,11 @@ func prose(size int) []byte {
 	return text.Bytes()[:size]
 }
 
-// functions of a piece of the compiler's work: a fraction of a second.
+// functions is the number of functions in one piece of the compiler's work,
+// which takes a fraction of a second.
 const functions = 12
 
-// compiler optimises a generated program; it counts bytes of it.
+// compiler optimises a generated program. It counts the program's bytes.
 func compiler() (func(context.Context, *atomic.Uint64) error, error) {
 	var source strings.Builder
 	for i := range functions {

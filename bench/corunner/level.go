@@ -12,53 +12,54 @@ import (
 	"github.com/vlibos/vlibos/throttle"
 )
 
-// levels are what the limits of throttles come from: what was measured in the
-// modes without control, in this run.
+// levels determine the limits of throttles. They are measured in this run, in
+// the modes without control.
 type levels struct {
-	alone   map[string][]float64 // latencies in ns, a look each, by source
+	alone   map[string][]float64 // latencies in ns, one a reading, by source
 	traffic rate                 // of the job, uncontrolled
 }
 
 type rate struct{ count, seconds float64 }
 
 const (
-	// leastLooks must have been taken before there is a limit.
+	// leastLooks is the number of readings that a limit needs.
 	leastLooks = 10
-	// leastTraffic is how long the job's first traffic is waited for when a
-	// measurement is over.
+	// leastTraffic is how long to wait for the job's first traffic after a
+	// measurement.
 	leastTraffic = 10 * time.Second
-	// slow is what nine of ten looks alone do not see.
+	// slow is the quantile of the latencies alone that a limit exceeds.
 	slow = 0.9
-	// above the median alone a limit is at least this many times: the policy
-	// threshold lets go a tenth below its limit, which must be within reach.
+	// above is the least ratio of a limit to the median alone. The policy
+	// threshold releases a tenth below its limit, and that must be reachable.
 	above = 1.15
 )
 
-// limit of memory's latency, or of the service's: what the service alone sees
-// seldom.
+// limit returns the limit of memory's or the service's latency: a value that the
+// service alone seldom sees.
 func (l levels) limit(source string) (float64, error) {
 	looks := l.alone[source]
 	if len(looks) < leastLooks {
-		return 0, fmt.Errorf("the source %s has shown %d latencies of the service alone, and %d are needed for a limit: "+
-			"measure it alone before, for a second", source, len(looks), leastLooks)
+		return 0, fmt.Errorf("the source %s has %d latencies of the service alone, and a limit needs %d: "+
+			"measure the service alone first, for a second", source, len(looks), leastLooks)
 	}
 	return max(bench.Quantile(looks, slow), above*bench.Quantile(looks, 0.5)), nil
 }
 
-// budget of the job's traffic, a second: as large a part of what it is
-// uncontrolled as [capped] is of its CPU.
-func (h *Host) budget() (float64, error) {
+// budget returns the job's traffic budget per second. It is the same part of the
+// uncontrolled traffic as [capped] is of the job's CPU.
+func (h *Machine) budget() (float64, error) {
 	switch t := h.levels.traffic; {
 	case h.unit() == cpuTime:
 		return capped * float64(time.Second), nil
 	case t.count > 0:
 		return capped * t.count / t.seconds, nil
 	}
-	return 0, errors.New("the job's traffic is not known, of which the policy rate gives a part: measure it uncontrolled before")
+	return 0, errors.New("the policy rate needs the job's uncontrolled traffic: measure the mode uncontrolled first")
 }
 
-// params of a policy, and the note that says them.
-func (h *Host) params(policy, source string) (p throttle.Params, note map[string]float64, err error) {
+// params returns the parameters of a policy, and the raw numbers that record
+// them.
+func (h *Machine) params(policy, source string) (p throttle.Params, note map[string]float64, err error) {
 	if policy == "rate" {
 		p.Budget, err = h.budget()
 		return p, map[string]float64{"budget_" + h.unit() + "_per_s": p.Budget}, err
@@ -67,8 +68,8 @@ func (h *Host) params(policy, source string) (p throttle.Params, note map[string
 	return p, map[string]float64{"limit_" + source + "_ns": p.Threshold}, err
 }
 
-// lookAlone takes looks at the sources until stop.
-func lookAlone(ctx context.Context, h *Host) (stop func() error, err error) {
+// lookAlone reads the sources until stop is called.
+func lookAlone(ctx context.Context, h *Machine) (stop func() error, err error) {
 	sources := []throttle.Source{unclosed{h.source}}
 	if h.Felt != "" {
 		felt, err := h.openFelt()
@@ -93,7 +94,7 @@ func lookAlone(ctx context.Context, h *Host) (stop func() error, err error) {
 	}, nil
 }
 
-// look at the sources as often as a throttle does, until ctx ends.
+// look reads the sources as often as a throttle does, until ctx ends.
 func (l levels) look(ctx context.Context, sources []throttle.Source) error {
 	meters := make([]throttle.Meter, len(sources))
 	tick := time.NewTicker(period)
@@ -116,8 +117,8 @@ func (l levels) look(ctx context.Context, sources []throttle.Source) error {
 	}
 }
 
-// lookUncontrolled counts the job's traffic until stop.
-func lookUncontrolled(_ context.Context, h *Host) (stop func() error, err error) {
+// lookUncontrolled counts the job's traffic until stop is called.
+func lookUncontrolled(_ context.Context, h *Machine) (stop func() error, err error) {
 	if h.unit() == cpuTime {
 		return func() error { return nil }, nil
 	}
@@ -128,7 +129,7 @@ func lookUncontrolled(_ context.Context, h *Host) (stop func() error, err error)
 	}
 	return func() error {
 		t := &h.levels.traffic
-		// On a busy machine the job may not have had its CPU in all of the slot.
+		// On a busy machine the job may have lacked its CPU during the slot.
 		for end := time.Now().Add(leastTraffic); ; time.Sleep(period) {
 			s, err := m.Take(source)
 			if err == nil && s.Traffic == throttle.Counted {

@@ -11,27 +11,28 @@ import (
 
 // Mode is a way to treat the job.
 type Mode struct {
-	Name  string // in records
-	Title string // for people
-	// Runs says whether the job does at all.
+	Name  string // as in records
+	Title string // as in the report
+	// Runs says whether the job runs at all.
 	Runs bool
 	// Shared puts the job on the service's CPU instead of another.
 	Shared bool
-	// control holds back the job or protects the service until stop; nil
-	// does nothing.
-	control func(context.Context, *Host) (stop func() error, err error)
+	// control controls the job, or protects the service, until stop is
+	// called. nil does nothing.
+	control func(context.Context, *Machine) (stop func() error, err error)
 }
 
-// What the modes with control give, in the words of their titles.
+// capped is the part of a CPU that the modes with control give the job, as
+// their titles say.
 const capped = 0.3
 
 var reserved = rtsched.Task{ID: 1, Budget: 6 * time.Millisecond, Period: 10 * time.Millisecond}
 
-// Modes there are. The first is what all others are compared with.
+// Modes are all modes. The first is what the others are compared with.
 var Modes = []Mode{
 	{Name: Alone, Title: "alone", control: lookAlone},
 	{Name: "uncontrolled", Title: "job on another CPU, uncontrolled", Runs: true, control: lookUncontrolled},
-	{Name: "capped", Title: "job on another CPU, capped at 30 %", Runs: true, control: func(_ context.Context, h *Host) (func() error, error) {
+	{Name: "capped", Title: "job on another CPU, capped at 30 %", Runs: true, control: func(_ context.Context, h *Machine) (func() error, error) {
 		stop := func() error { return h.host.Limit(h.domain(Job), 1) }
 		return stop, h.host.Limit(h.domain(Job), capped)
 	}},
@@ -39,16 +40,16 @@ var Modes = []Mode{
 	{Name: "threshold", Title: "job on another CPU, throttled by latency", Runs: true, control: throttled("threshold")},
 	{Name: "feedback", Title: "job on another CPU, throttled by feedback", Runs: true, control: throttled("feedback")},
 	{Name: "shared", Title: "job on the same CPU, uncontrolled", Runs: true, Shared: true},
-	{Name: "reserved", Title: "job on the same CPU, service on a reservation", Runs: true, Shared: true, control: func(ctx context.Context, h *Host) (func() error, error) {
+	{Name: "reserved", Title: "job on the same CPU, service on a reservation", Runs: true, Shared: true, control: func(ctx context.Context, h *Machine) (func() error, error) {
 		stop := func() error { return h.host.Unreserve(context.WithoutCancel(ctx), h.domain(Service).On(reserved)) }
 		return stop, h.host.Reserve(ctx, h.domain(Service).On(reserved))
 	}},
 }
 
-// Alone is the mode without a job.
+// Alone is the name of the mode without a job.
 const Alone = "alone"
 
-// OtherCPU are the modes with the job, if any, on another CPU.
+// OtherCPU returns the modes in which the job, if any, is on another CPU.
 func OtherCPU() (modes []Mode) {
 	for _, m := range Modes {
 		if !m.Shared {
@@ -58,7 +59,7 @@ func OtherCPU() (modes []Mode) {
 	return modes
 }
 
-// Title of a mode for people; the name of one that there is no longer.
+// Title returns a mode's title, or the name itself if no mode has it any more.
 func Title(name string) string {
 	for _, m := range Modes {
 		if m.Name == name {

@@ -16,13 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pageSize of the memory in which a job counts.
+// pageSize is the size in bytes of the memory in which a job counts.
 const pageSize = 4096
 
-// fdWork is the job's descriptor of that memory.
+// fdWork is the job's file descriptor of that memory.
 const fdWork = 3
 
-// Runner is a job's process, seen from the experiment.
+// Runner is a job's process as the experiment sees it.
 type Runner struct {
 	kind    kind
 	cmd     *exec.Cmd
@@ -64,14 +64,15 @@ func mapWork(fd int) ([]byte, error) {
 	return memory, nil
 }
 
-// counter is what the job has done; resting is 1 while it does nothing.
+// counter is the work that the job has done. resting is 1 while it does none.
 func counter(memory []byte) *atomic.Uint64 { return (*atomic.Uint64)(unsafe.Pointer(&memory[0])) }
 func resting(memory []byte) *atomic.Uint64 { return (*atomic.Uint64)(unsafe.Pointer(&memory[64])) }
 
-// patience with a job that shall rest: a piece of work under a cap.
+// patience limits the time until a job rests, which is that of one piece of
+// work under a cap.
 const patience = 3 * time.Minute
 
-// run lets the job go on, or makes it rest; it does so when run returns.
+// run lets the job work, or makes it rest. When run returns, it does so.
 func (r *Runner) run(ctx context.Context, on bool) error {
 	if on == r.running {
 		return nil
@@ -83,7 +84,7 @@ func (r *Runner) run(ctx context.Context, on bool) error {
 		word = '+'
 	}
 	if _, err := r.to.Write([]byte{word}); err != nil {
-		return fmt.Errorf("the job has ended by itself: %w", err)
+		return fmt.Errorf("the job has ended: %w", err)
 	}
 	if on {
 		return nil
@@ -91,12 +92,12 @@ func (r *Runner) run(ctx context.Context, on bool) error {
 	return r.rests(ctx)
 }
 
-// rests waits until the job does nothing: it is prepared, and was not told to go
-// on, or has ended the piece that it was at.
+// rests waits until the job does nothing: it is prepared and was not started,
+// or has finished its piece of work.
 func (r *Runner) rests(ctx context.Context) error {
 	for end := time.Now().Add(patience); resting(r.memory).Load() == 0; {
 		if time.Now().After(end) {
-			return fmt.Errorf("the job does not come to rest within %v", patience)
+			return fmt.Errorf("the job still works after %v", patience)
 		}
 		select {
 		case <-ctx.Done():
@@ -109,7 +110,7 @@ func (r *Runner) rests(ctx context.Context) error {
 
 func (r *Runner) work() uint64 { return counter(r.memory).Load() }
 
-// close ends the job: it ends with its standard input.
+// close ends the job by closing its standard input.
 func (r *Runner) close() error {
 	err := r.to.Close()
 	return errors.Join(err, r.cmd.Wait(), unix.Munmap(r.memory))

@@ -11,21 +11,22 @@ import (
 	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
-// openSource opens what a master would: the machine's counters, and where there
-// are none a probe, on the service's CPU. It runs in all modes, so that all of
-// them have what it costs.
-func (h *Host) openSource() (throttle.Source, error) {
+// openSource opens what a daemon would open: the machine's counters, or a probe
+// on the service's CPU if there are none. It runs in all modes, so that it costs
+// the same in each.
+func (h *Machine) openSource() (throttle.Source, error) {
 	return throttling.OpenSource(config.Throttle{Source: "auto", ProbeCPU: h.ServiceCPU, CPUs: []int{h.OtherCPU}, Period: period}, h.host)
 }
 
-// openFelt opens what the service's users feel. It is their median: a mean of
-// few requests is that of the slowest.
-func (h *Host) openFelt() (throttle.Source, error) {
+// openFelt opens the source of the users' latencies. It uses their median: a
+// mean of few requests is dominated by the slowest.
+func (h *Machine) openFelt() (throttle.Source, error) {
 	return requestlatency.Open(h.Felt, 0.5, []int{h.OtherCPU})
 }
 
-// sourceOf a policy. Feedback holds what users feel, if that is told.
-func (h *Host) sourceOf(policy string) (throttle.Source, error) {
+// sourceOf returns a policy's source. The policy feedback controls the users'
+// latency, if that is recorded.
+func (h *Machine) sourceOf(policy string) (throttle.Source, error) {
 	switch {
 	case policy == "feedback" && h.Felt != "":
 		return h.openFelt()
@@ -35,20 +36,20 @@ func (h *Host) sourceOf(policy string) (throttle.Source, error) {
 	return unclosed{h.source}, nil
 }
 
-// unclosed is the host's source, which all modes use.
+// unclosed is the host's source, which all modes share and none closes.
 type unclosed struct{ throttle.Source }
 
 func (unclosed) Close() error { return nil }
 
 // Units of a job's traffic.
 const (
-	misses  = "misses" // of its CPU, where the machine counts them
-	lines   = "lines"  // by its own account
-	cpuTime = "cpu_ns" // of a program that has none: its CPU time is taken for it
+	misses  = "misses" // cache misses of its CPU, if the machine counts them
+	lines   = "lines"  // cache lines, as the job counts them
+	cpuTime = "cpu_ns" // CPU time, for a job that counts nothing
 )
 
-// unit in which the job's traffic is counted.
-func (h *Host) unit() string {
+// unit returns the unit in which the job's traffic is counted.
+func (h *Machine) unit() string {
 	var c throttle.Counters
 	if err := h.source.Read(&c); err == nil && len(c.CPUs) > 0 && c.CPUs[0].Width > 0 {
 		return misses
@@ -59,10 +60,10 @@ func (h *Host) unit() string {
 	return cpuTime
 }
 
-// counted is a source that knows the traffic of the job's CPU.
+// counted is a source that also knows the traffic of the job's CPU.
 type counted struct {
 	throttle.Source
-	host *Host
+	host *Machine
 }
 
 // Read implements throttle.Source.
@@ -83,8 +84,9 @@ func (c *counted) Read(to *throttle.Counters) error {
 	return nil
 }
 
-// traffic of the job up to now, where the machine does not count it.
-func (h *Host) traffic() (uint64, error) {
+// traffic returns the job's traffic up to now, on a machine that does not count
+// it.
+func (h *Machine) traffic() (uint64, error) {
 	if h.job.kind.lines {
 		return h.job.work(), nil
 	}

@@ -17,26 +17,26 @@ import (
 )
 
 const (
-	// period of the throttle's decisions, and of looks.
+	// period is the time between the throttle's decisions, and between readings.
 	period = 10 * time.Millisecond
-	// Settle is how long a throttle may take to find its level. Every mode
-	// waits as long before it is measured.
+	// Settle is how long a throttle may take to find its level. A measurement
+	// begins that long after a change, in every mode.
 	Settle = 400 * time.Millisecond
-	// lease outlasts a mode, and nothing else.
+	// lease outlasts a mode. It is not renewed.
 	lease = time.Minute
-	// chances of a policy in a mode: it is dropped when a machine lets it wait
-	// for 100 ms, and begins anew.
+	// chances is how often a policy may start again in a mode. A policy is
+	// dropped when the machine delays it by 100 ms.
 	chances = 5
 )
 
-// background is the least reservation of some use: the job lives on time that
-// nobody reserved, which is what a throttle takes away.
+// background is the least reservation that a domain can have: the job runs on
+// unreserved time, which a throttle can take away.
 var background = rtsched.Task{ID: 2, Budget: time.Millisecond, Period: 100 * time.Millisecond}
 
-// throttled is the control of a mode: the loop, the policy and the host that
-// the master has.
-func throttled(policy string) func(context.Context, *Host) (func() error, error) {
-	return func(ctx context.Context, h *Host) (_ func() error, err error) {
+// throttled returns the control of a throttled mode. It uses the daemon's own
+// loop, policies and host.
+func throttled(policy string) func(context.Context, *Machine) (func() error, error) {
+	return func(ctx context.Context, h *Machine) (_ func() error, err error) {
 		source, err := h.sourceOf(policy)
 		if err != nil {
 			return nil, err
@@ -68,8 +68,8 @@ func throttled(policy string) func(context.Context, *Host) (func() error, error)
 	}
 }
 
-// run lets the loop decide until stop, which notes what it did.
-func (h *Host) run(ctx context.Context, mode string, note map[string]float64, l *throttling.Loop) (stop func() error) {
+// run runs the loop until stop is called, which records what the loop did.
+func (h *Machine) run(ctx context.Context, mode string, note map[string]float64, l *throttling.Loop) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	begin := time.Now()
@@ -82,7 +82,7 @@ func (h *Host) run(ctx context.Context, mode string, note map[string]float64, l 
 		err = errors.Join(err, failed, h.host.Unreserve(ctx, h.domain(Job).On(background)))
 		s := l.Status()
 		if s.Dropped >= chances {
-			err = errors.Join(err, fmt.Errorf("the throttle dropped its policy %d times, on a machine that is too busy: %s", s.Dropped, s.Problem))
+			err = errors.Join(err, fmt.Errorf("the throttle dropped its policy %d times, because the machine is too busy: %s", s.Dropped, s.Problem))
 		}
 		for name, v := range map[string]float64{
 			"throttle_s": time.Since(begin).Seconds(), "throttle_held_s": used.Throttled.Seconds(),
@@ -95,9 +95,9 @@ func (h *Host) run(ctx context.Context, mode string, note map[string]float64, l 
 	}
 }
 
-// renew the lease without which nothing can be throttled. That the one before
-// has run out is nothing new: it was a mode's.
-func (h *Host) renew() error {
+// renew renews the lease, without which nothing can be throttled. It ignores
+// that the previous lease has run out, which was that of another mode.
+func (h *Machine) renew() error {
 	err := h.host.Renew(lease)
 	if errors.Is(err, host.ErrLease) {
 		err = h.host.Renew(lease)
@@ -105,6 +105,6 @@ func (h *Host) renew() error {
 	return err
 }
 
-// Notes are raw numbers of what controlled the job in a mode since it was set:
-// the limit, by the name of its source, and what the throttle did in all.
-func (h *Host) Notes(m Mode) map[string]float64 { return maps.Clone(h.notes[m.Name]) }
+// Notes returns raw numbers of the control in a mode since it was set: the
+// limit, by the name of its source, and the total of what the throttle did.
+func (h *Machine) Notes(m Mode) map[string]float64 { return maps.Clone(h.notes[m.Name]) }

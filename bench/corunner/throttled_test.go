@@ -8,10 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
-// mode is one of Modes.
+// mode returns the mode of a name.
 func mode(t *testing.T, name string) Mode {
 	t.Helper()
 	for _, m := range Modes {
@@ -23,25 +24,28 @@ func mode(t *testing.T, name string) Mode {
 	return Mode{}
 }
 
-func TestLimit(t *testing.T) {
-	l := levels{alone: map[string][]float64{"probe": make([]float64, 20), "tally": make([]float64, 20), "few": {1}}}
+func TestLimitIsAboveNineOfTenLatenciesAlone(t *testing.T) {
+	l := levels{alone: map[string][]float64{"probe": make([]float64, 20), "felt": make([]float64, 20), "few": {1}}}
 	for i := range 20 {
 		l.alone["probe"][i] = 100
-		l.alone["tally"][i] = float64(100 + 10*i) // median 195, nine of ten below 271
+		l.alone["felt"][i] = float64(100 + 10*i) // median 195, nine of ten below 271
 	}
-	for source, want := range map[string]float64{"probe": 115, "tally": 271} {
+	for source, want := range map[string]float64{"probe": 115, "felt": 271} {
 		if got, err := l.limit(source); err != nil || got < want-0.01 || got > want+0.01 {
 			t.Errorf("%s: %v, %v, want %v", source, got, err, want)
 		}
 	}
-	if _, err := l.limit("few"); err == nil || !strings.Contains(err.Error(), "measure it alone before") {
+	if _, err := l.limit("few"); err == nil || !strings.Contains(err.Error(), "measure the service alone first") {
 		t.Error(err)
 	}
 }
 
-// Each policy really holds the job back, by what it is told to look at, and the
-// notes say by what.
-func TestThrottled(t *testing.T) {
+// feltSource is the name of the source that the service's users' latency comes from.
+var feltSource = (*requestlatency.Source)(nil).Name()
+
+// Each policy slows the job down by the source that it is given, and the notes
+// name the source.
+func TestEachPolicySlowsTheJobDown(t *testing.T) {
 	h := open(t)
 	defer func() {
 		if err := h.Close(); err != nil {
@@ -60,7 +64,7 @@ func TestThrottled(t *testing.T) {
 	}{
 		{"m_jump", "rate", "budget_" + lines + "_per_s"},
 		{"m_jump", "threshold", "limit_" + h.source.Name() + "_ns"},
-		{"m_jump", "feedback", "limit_tally_ns"},
+		{"m_jump", "feedback", "limit_" + feltSource + "_ns"},
 		{"compression", "rate", "budget_" + cpuTime + "_per_s"},
 	} {
 		t.Run(c.mode+" "+c.job, func(t *testing.T) {
@@ -71,15 +75,15 @@ func TestThrottled(t *testing.T) {
 				t.Fatal(err)
 			}
 			if h.unit() == misses {
-				t.Skip("this machine counts misses: what is not counted cannot be tried")
+				t.Skip("this machine counts misses, so the substitute cannot be tried")
 			}
 			h.levels.alone = nil
-			if err := h.Set(t.Context(), mode(t, c.mode)); c.note != "budget_"+cpuTime+"_per_s" && (err == nil || !strings.Contains(err.Error(), "before")) {
-				t.Fatalf("before anything was measured: %v", err)
+			if err := h.Set(t.Context(), mode(t, c.mode)); c.note != "budget_"+cpuTime+"_per_s" && (err == nil || !strings.Contains(err.Error(), "measure the ")) {
+				t.Fatalf("before any measurement: %v", err)
 			}
-			// Whatever there is now, it is too much.
+			// A level that any traffic exceeds.
 			h.levels.traffic = rate{count: 1, seconds: 1}
-			h.levels.alone = map[string][]float64{h.source.Name(): make([]float64, leastLooks), "tally": make([]float64, leastLooks)}
+			h.levels.alone = map[string][]float64{h.source.Name(): make([]float64, leastLooks), feltSource: make([]float64, leastLooks)}
 			for _, looks := range h.levels.alone {
 				for i := range looks {
 					looks[i] = 1
@@ -88,7 +92,7 @@ func TestThrottled(t *testing.T) {
 			if err := h.Set(t.Context(), mode(t, c.mode)); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "the job is held back", func() bool {
+			testkit.Eventually(t, "the job is slowed down", func() bool {
 				felt.Add(1, time.Millisecond/2)
 				u, err := h.host.Usage(t.Context(), h.domain(Job).On(background))
 				if err != nil {
@@ -100,7 +104,7 @@ func TestThrottled(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := h.Work()
-			eventually(t, "work without control", func() bool { return h.Work() > before })
+			testkit.Eventually(t, "work without control", func() bool { return h.Work() > before })
 			n := h.Notes(mode(t, c.mode))
 			if n[c.note] <= 0 || n["throttle_held_s"] <= 0 || n["throttle_decisions"] <= 0 || n["throttle_s"] < n["throttle_held_s"] {
 				t.Errorf("%v, want %s in it", n, c.note)

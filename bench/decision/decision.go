@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package decision records how many instructions a decision of the scheduler
-// takes, as counted on its code alone, outside Xen (hypervisor/test).
+// takes. They are counted in its code alone, outside Xen (hypervisor/test).
 package decision
 
 import (
@@ -16,15 +16,15 @@ import (
 	"github.com/vlibos/vlibos/bench"
 )
 
-// count is a line of what `make -C hypervisor/test decision` prints.
+// count is one line that `make -C hypervisor/test decision` prints.
 type count struct {
 	Reservations float64 `json:"reservations"`
 	Instructions float64 `json:"instructions"`
 }
 
-// Records reads the counts, smallest first, from lines of JSON among others,
-// and returns one record a size, and one of the growth over all of them, whose
-// target is that of a logarithm.
+// Records reads the counts, smallest first, from the lines of JSON in r; it
+// skips other lines. It returns one record for each size, and one of the growth
+// over all sizes, whose target is that of a logarithm.
 func Records(r io.Reader) (records []bench.Record, err error) {
 	var all []count
 	lines := bufio.NewScanner(r)
@@ -35,7 +35,7 @@ func Records(r io.Reader) (records []bench.Record, err error) {
 		}
 		var c count
 		if err := json.Unmarshal(line, &c); err != nil {
-			return nil, fmt.Errorf("a decision's count, %q: %w", line, err)
+			return nil, fmt.Errorf("count of a decision, %q: %w", line, err)
 		}
 		all = append(all, c)
 		records = append(records, bench.Record{
@@ -47,7 +47,7 @@ func Records(r io.Reader) (records []bench.Record, err error) {
 		return nil, err
 	}
 	if len(all) < 2 {
-		return nil, errors.New("the decision's counts, two at least, are missing: run `make -C hypervisor/test decision`")
+		return nil, errors.New("found fewer than two counts of decisions: run `make -C hypervisor/test decision`")
 	}
 	first, last := all[0], all[len(all)-1]
 	return append(records, bench.Record{

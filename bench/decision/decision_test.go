@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestRecords(t *testing.T) {
+func TestRecordsHaveEachSizeAndTheGrowth(t *testing.T) {
 	records, err := Records(strings.NewReader(`module.decision.2 500 instructions, x1.00
 {"reservations":2,"instructions":500}
 {"reservations":1024,"instructions":1500}

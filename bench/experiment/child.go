@@ -16,7 +16,7 @@ import (
 	host "github.com/vlibos/vlibos/dom0/host/native"
 )
 
-// Child is one of an experiment's processes: what it is stands in args.
+// Child is one of an experiment's processes; args say which.
 func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
 	args = append(slices.Clone(args), "", "", "")
 	role, arg := args[0], args[1]
@@ -36,5 +36,5 @@ func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 	case "load":
 		return tail.Load(arg, args[2], in, out)
 	}
-	return fmt.Errorf("no process of an experiment is %q: this command is for the experiments themselves", role)
+	return fmt.Errorf("unknown process %q: this command is for the experiments themselves", role)
 }

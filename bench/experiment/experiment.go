@@ -20,20 +20,20 @@ import (
 	"github.com/vlibos/vlibos/dom0/host/native"
 )
 
-// Options of a run.
+// Options are those of a run.
 type Options struct {
 	// Effort is Quick, Normal or Full.
 	Effort Effort
-	// Jobs and Rate are tail's; none and 0 are the default.
+	// Jobs and Rate are those of tail; none and 0 stand for the default.
 	Jobs []string
 	Rate int
-	// Slot is how long overhead and tail measure at a time, Settle how long lidar
-	// and tail do not after a change, Period that of lidar's task; 0 is the
-	// default.
+	// Slot is how long overhead and tail measure at a time. Settle is how
+	// long lidar and tail wait after a change. Period is that of lidar's
+	// task. 0 stands for the default.
 	Slot, Settle, Period time.Duration
-	// Service is tail's memcached; nil takes the one that is installed.
+	// Service is tail's memcached. nil stands for the installed one.
 	Service *tail.Program
-	// Progress is called with what is done now, Done with each record.
+	// Progress is called with the name of each stage, Done with each record.
 	Progress func(string)
 	Done     func(bench.Record) error
 }
@@ -41,8 +41,8 @@ type Options struct {
 // Effort is how long an experiment may take.
 type Effort int
 
-// Quick shows that it works, Normal gives figures, Full has as many samples as
-// the paper.
+// Quick only shows that the experiment works, Normal gives figures, Full takes
+// as many samples as the paper.
 const (
 	Quick Effort = iota
 	Normal
@@ -52,20 +52,20 @@ const (
 // Experiment is one row of the table.
 type Experiment struct {
 	Name, Usage string
-	// Takes says how long, by Effort.
+	// Takes says how long the experiment takes, by Effort.
 	Takes [3]time.Duration
-	// Measure is Run, and Needs is Missing without the experiment's name; nil
-	// needs nothing.
+	// Measure is Run, and needs is Missing, without the experiment's name in
+	// errors. A nil needs needs nothing.
 	Measure func(ctx context.Context, o Options) error
 	Needs   func(o Options) error
 }
 
-// Tail is the name of the one that needs a service.
+// Tail is the name of the experiment that needs a service.
 const Tail = "tail"
 
-// All that there are.
+// All are all experiments.
 var All = []Experiment{
-	{"overhead", "what a call costs, beside eventfd, a unix socket and net/rpc",
+	{"overhead", "the cost of a call, compared with eventfd, a unix socket and net/rpc",
 		[3]time.Duration{10 * time.Second, 40 * time.Second, 2 * time.Minute}, overhead, nil},
 	{"lidar", "a periodic real-time task beside a job that streams through memory",
 		[3]time.Duration{40 * time.Second, 3 * time.Minute, 10 * time.Minute}, runLidar, func(Options) error { return needsDomains() }},
@@ -73,7 +73,7 @@ var All = []Experiment{
 		[3]time.Duration{90 * time.Second, 6 * time.Minute, 45 * time.Minute}, runTail, needsTail},
 }
 
-// Find one by its name.
+// Find returns the experiment of a name.
 func Find(name string) (Experiment, error) {
 	var names []string
 	for _, e := range All {
@@ -82,11 +82,11 @@ func Find(name string) (Experiment, error) {
 		}
 		names = append(names, e.Name)
 	}
-	return Experiment{}, fmt.Errorf("there is no experiment %q: expected one of %s", name, strings.Join(names, ", "))
+	return Experiment{}, fmt.Errorf("unknown experiment %q: want one of %s", name, strings.Join(names, ", "))
 }
 
-// Missing says what this machine lacks for the experiment; nil if nothing. It
-// looks and changes nothing.
+// Missing returns an error that says what the experiment needs and this machine
+// lacks, or nil. It changes nothing.
 func (e Experiment) Missing(o Options) error {
 	if e.Needs == nil {
 		return nil
@@ -97,7 +97,7 @@ func (e Experiment) Missing(o Options) error {
 	return nil
 }
 
-// needsDomains is for experiments whose domains are cgroups.
+// needsDomains checks that this process may make domains, which are cgroups.
 func needsDomains() error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("its domains are cgroups: %w: run as root", host.ErrNotAllowed)
@@ -117,7 +117,7 @@ func needsTail(o Options) error {
 	return errors.Join(errs...)
 }
 
-// jobs are those beside which tail measures.
+// jobs returns the jobs that tail measures beside.
 func (o Options) jobs() []string {
 	if len(o.Jobs) == 0 {
 		return corunner.Jobs()
@@ -125,8 +125,8 @@ func (o Options) jobs() []string {
 	return o.Jobs
 }
 
-// Run measures. If ctx ends before, that is the error: what it did to the
-// experiment's processes is not.
+// Run measures. If ctx ends first, its error is returned, not that of the
+// processes that it ended.
 func (e Experiment) Run(ctx context.Context, o Options) error {
 	err := e.Measure(ctx, o)
 	if err == nil {
@@ -138,7 +138,7 @@ func (e Experiment) Run(ctx context.Context, o Options) error {
 	return fmt.Errorf("experiment %s: %w", e.Name, err)
 }
 
-// pick a value by effort.
+// pick returns an effort's value.
 func pick[T any](e Effort, values [3]T) T { return values[e] }
 
 func runLidar(ctx context.Context, o Options) error {
@@ -161,8 +161,8 @@ func runLidar(ctx context.Context, o Options) error {
 	return nil
 }
 
-// defaultRate of requests a second loads one CPU with memcached by about a
-// quarter.
+// defaultRate is the number of requests a second that loads one CPU with
+// memcached by about a quarter.
 const defaultRate = 10_000
 
 func runTail(ctx context.Context, o Options) error {
@@ -188,8 +188,8 @@ func runTail(ctx context.Context, o Options) error {
 // ChildCommand is the hidden command of a program that runs experiments.
 const ChildCommand = "bench-child"
 
-// self runs this program as one of an experiment's processes. Not by
-// /proc/self/exe: the tests' program is told by its name what it is.
+// self runs this program as one of an experiment's processes. It does not use
+// /proc/self/exe, because a test program recognises its roles by its name.
 func self(args ...string) *exec.Cmd {
 	exe, err := os.Executable()
 	if err != nil {

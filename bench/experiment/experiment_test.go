@@ -17,10 +17,11 @@ import (
 	"github.com/vlibos/vlibos/bench/native"
 	"github.com/vlibos/vlibos/bench/tail"
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/throttle"
 )
 
-// The test program is also an experiment's processes.
+// TestMain also is an experiment's processes.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == ChildCommand {
 		if err := Child(context.Background(), os.Args[2:], os.Stdin, os.Stdout); err != nil {
@@ -29,10 +30,10 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	testkit.Main(m)
 }
 
-// measure runs an experiment quickly, and returns its records.
+// measure runs an experiment with effort Quick and returns its records.
 func measure(t *testing.T, name string, o Options) map[string]bench.Record {
 	t.Helper()
 	if name != "overhead" && os.Geteuid() != 0 {
@@ -57,13 +58,13 @@ func measure(t *testing.T, name string, o Options) map[string]bench.Record {
 	}
 	for _, r := range got {
 		if _, ok := r.Raw["noise_compute_percent"]; !ok && r.Unit != native.Allocations {
-			t.Errorf("%s: nobody looked how noisy the machine is", r.Name)
+			t.Errorf("%s: the machine's noise is not recorded", r.Name)
 		}
 	}
 	return got
 }
 
-func TestOverhead(t *testing.T) {
+func TestOverheadComparesCallsWithOtherWays(t *testing.T) {
 	got := measure(t, "overhead", Options{Slot: 2 * time.Millisecond})
 	for _, name := range []string{"call.native.spin", "call.native.block", "call.native.socket", "call.native.rpc"} {
 		if got[name].Value <= 0 {
@@ -72,7 +73,7 @@ func TestOverhead(t *testing.T) {
 	}
 }
 
-func TestLidar(t *testing.T) {
+func TestLidarMeasuresEachMode(t *testing.T) {
 	got := measure(t, "lidar", Options{Period: 10 * time.Millisecond, Settle: 100 * time.Millisecond})
 	for _, m := range corunner.OtherCPU() {
 		r := got["lidar."+m.Name]
@@ -85,9 +86,9 @@ func TestLidar(t *testing.T) {
 	}
 }
 
-func TestTail(t *testing.T) {
+func TestTailMeasuresEachMode(t *testing.T) {
 	if _, err := tail.Find(); err != nil {
-		t.Skip(err) // cmd/vlibbench has the same test with one of its own
+		t.Skip(err) // cmd/vlibbench has the same test with its own memcached
 	}
 	got := measure(t, "tail", Options{Jobs: []string{"compression"}, Rate: 5000, Slot: 100 * time.Millisecond})
 	for _, m := range corunner.Modes {
@@ -98,14 +99,14 @@ func TestTail(t *testing.T) {
 	}
 }
 
-func TestFind(t *testing.T) {
+func TestFindNamesTheExperiments(t *testing.T) {
 	if _, err := Find("nothing"); err == nil || !strings.Contains(err.Error(), "overhead, lidar, tail") {
 		t.Error(err)
 	}
 }
 
-func TestChild(t *testing.T) {
-	if err := Child(t.Context(), []string{"nobody"}, os.Stdin, os.Stdout); err == nil || !strings.Contains(err.Error(), `"nobody"`) {
+func TestChildRefusesAnUnknownProcess(t *testing.T) {
+	if err := Child(t.Context(), []string{"unknown-role"}, os.Stdin, os.Stdout); err == nil || !strings.Contains(err.Error(), `"unknown-role"`) {
 		t.Error(err)
 	}
 }

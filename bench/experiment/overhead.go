@@ -17,7 +17,7 @@ import (
 	"github.com/vlibos/vlibos/bench/native"
 )
 
-// calling is what the process that calls is told.
+// calling is what the calling process is told, as JSON.
 type calling struct {
 	Repeats int
 	Slot    time.Duration
@@ -26,13 +26,13 @@ type calling struct {
 }
 
 func overhead(ctx context.Context, o Options) error {
-	o.Progress("calls between two processes, and what they could be made with otherwise")
+	o.Progress("calls between two processes, and the alternatives")
 	only := slices.DeleteFunc(slices.Clone(native.Parts), func(p string) bool { return p == native.Reserve })
 	return Calls(ctx, pick(o.Effort, [3]int{2, 15, 40}), cmp.Or(o.Slot, 40*time.Millisecond), only, o.Done)
 }
 
-// Calls measures calls between two processes, of which each is pinned to a CPU
-// of its own from its first instruction: only so are all its threads there.
+// Calls measures calls between two processes. Each is pinned to a CPU of its own
+// from its first instruction, so that all its threads are.
 func Calls(ctx context.Context, repeats int, slot time.Duration, only []string, done func(bench.Record) error) error {
 	mine, peers, err := native.Cores()
 	if err != nil {
@@ -51,7 +51,7 @@ func Calls(ctx context.Context, repeats int, slot time.Duration, only []string, 
 		return err
 	}
 	for _, r := range records {
-		if r.Unit != native.Allocations { // which do not depend on time
+		if r.Unit != native.Allocations { // allocations do not depend on time
 			r = noise.Note(r)
 		}
 		if err := done(r); err != nil {
@@ -61,13 +61,13 @@ func Calls(ctx context.Context, repeats int, slot time.Duration, only []string, 
 	return nil
 }
 
-// patience is how long there may be no figure: longer than the longest part on
-// a busy machine.
+// patience limits the time between two figures. It is longer than the longest
+// measurement on a busy machine.
 const patience = 4 * time.Minute
 
 func call(ctx context.Context, cpu int, arg string) (records []bench.Record, err error) {
 	cmd := self("caller", arg)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with who is called
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with the called process
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -77,12 +77,12 @@ func call(ctx context.Context, cpu int, arg string) (records []bench.Record, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
 	defer stop()
-	// Go programs end of that with what each goroutine does.
+	// On this signal a Go program prints its goroutines and ends.
 	stuck := time.AfterFunc(patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGQUIT) })
 	defer func() {
 		err = errors.Join(err, cmd.Wait(), ctx.Err())
 		if !stuck.Stop() {
-			err = errors.Join(fmt.Errorf("no figure for %v: what the two processes did stands above", patience), err)
+			err = errors.Join(fmt.Errorf("no figure within %v: the goroutines of both processes are above", patience), err)
 		}
 	}()
 	for lines := json.NewDecoder(out); ; {
@@ -90,14 +90,14 @@ func call(ctx context.Context, cpu int, arg string) (records []bench.Record, err
 		if err := lines.Decode(&r); errors.Is(err, io.EOF) {
 			return records, nil
 		} else if err != nil {
-			return nil, fmt.Errorf("what the caller printed: %w", err)
+			return nil, fmt.Errorf("output of the calling process: %w", err)
 		}
 		records = append(records, r)
 		stuck.Reset(patience)
 	}
 }
 
-// caller is the process that calls; it starts the one that is called.
+// caller is the calling process; it starts the called one.
 func caller(ctx context.Context, arg string, out io.Writer) error {
 	var c calling
 	if err := json.Unmarshal([]byte(arg), &c); err != nil {

@@ -2,8 +2,8 @@
 
 package lidar
 
-// The vehicle: what is nearer than near is an obstacle; what stands within
-// ahead of the front is in the way; a gap of open is wide enough.
+// The vehicle's limits: anything nearer than near is an obstacle; an obstacle
+// within ahead of the front is in the way; a gap of open is wide enough.
 const (
 	near  = 1000 // mm
 	ahead = 10   // clusters to either side, 7°
@@ -13,10 +13,10 @@ const (
 // front is the cluster straight ahead.
 const front = (frontStep - firstStep) / clustered
 
-// Way is where to go.
+// Way is the direction to take.
 type Way int32
 
-// The ways.
+// The directions.
 const (
 	Straight Way = iota
 	Left
@@ -24,17 +24,17 @@ const (
 	Stop
 )
 
-// Decision is what the task decides on a scan.
+// Decision is what the task decides about a scan.
 type Decision struct {
 	Way Way
-	// Turn is by how many clusters; 0 for Straight and Stop.
+	// Turn is the number of clusters to turn by; 0 for Straight and Stop.
 	Turn int32
-	// Objects is how many obstacles there are.
+	// Objects is the number of obstacles.
 	Objects int32
 }
 
-// Decide finds what is near in all directions and, if it is in the way, the
-// nearest gap that is wide enough: on the side where the turn is smaller.
+// Decide finds the obstacles in all directions. If one is in the way, it finds
+// the nearest gap that is wide enough, on the side with the smaller turn.
 func Decide(s *Scan) Decision {
 	var d Decision
 	var blocked [Points]bool
@@ -65,7 +65,8 @@ func Decide(s *Scan) Decision {
 	return d
 }
 
-// gap is the turn to the middle of the nearest gap on one side; 0 if none.
+// gap returns the turn to the middle of the nearest gap on one side, 0 if there
+// is none.
 func gap(blocked *[Points]bool, step int) int32 {
 	free := 0
 	for i := front; i >= 0 && i < Points; i += step {

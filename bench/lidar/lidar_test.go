@@ -10,11 +10,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The first lines are as the device's protocol specification has them.
-func TestFormat(t *testing.T) {
+// The first lines are those of the device's protocol specification.
+func TestFormatIsTheDevices(t *testing.T) {
 	s := Scan{Time: 0x123456}
 	for i := range s.Distances {
-		s.Distances[i] = 1234 // its specification's example: CB
+		s.Distances[i] = 1234 // CB in the specification's example
 	}
 	text := string(s.Append(nil))
 	if len(text) != ScanSize {
@@ -29,7 +29,7 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-func TestRoundTrip(t *testing.T) {
+func TestDecodeRestoresAScanAndNoticesAChangedByte(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var s, got Scan
 		s.Time = rapid.Uint32Range(0, 1<<24-1).Draw(t, "time")
@@ -40,8 +40,8 @@ func TestRoundTrip(t *testing.T) {
 		if err := got.Decode(text); err != nil || got != s {
 			t.Fatal(err)
 		}
-		// Any one byte that is changed is noticed: sums are of 6 bits, so one
-		// changed in the 2 others may not be.
+		// Decode notices a change of any one byte. A sum has 6 bits: a change of
+		// the other 2 may stay unnoticed.
 		at := rapid.IntRange(0, len(text)-1).Draw(t, "at")
 		text[at] ^= byte(rapid.IntRange(1, 0x3f).Draw(t, "bits"))
 		if at < len(text)-1 && got.Decode(text) == nil {
@@ -50,7 +50,7 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-func TestDecodeRefuses(t *testing.T) {
+func TestDecodeRefusesOtherAnswers(t *testing.T) {
 	var s Scan
 	text := s.Append(nil)
 	if err := s.Decode(text[1:]); !errors.Is(err, errLength) {
@@ -78,7 +78,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func TestDecide(t *testing.T) {
+func TestDecideTurnsToTheNearestGap(t *testing.T) {
 	free := func() *Scan {
 		var s Scan
 		for i := range s.Distances {
@@ -114,7 +114,7 @@ func TestDecide(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
 	}
-	// What could not be measured is no obstacle.
+	// A distance that could not be measured is no obstacle.
 	s := free()
 	s.Distances[front] = leastValid - 1
 	if got := Decide(s); got != (Decision{}) {
@@ -122,8 +122,8 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// The simulator shows the task every kind of situation, always the same.
-func TestScene(t *testing.T) {
+// The simulator shows the task each kind of situation, the same in each run.
+func TestSceneHasEachKindOfSituation(t *testing.T) {
 	one, other := newScene(), newScene()
 	ways := make(map[Way]int)
 	for range 2000 {

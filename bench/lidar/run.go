@@ -17,30 +17,30 @@ import (
 	"github.com/vlibos/vlibos/bench/corunner"
 )
 
-// Options of the experiment.
+// Options are those of the experiment.
 type Options struct {
-	// Repeats of all modes, each forwards and backwards, and how many
-	// decisions are measured in each of those.
+	// Repeats is the number of repeats of all modes, each forwards and
+	// backwards. Decisions is the number of decisions in each measurement.
 	Repeats, Decisions int
-	// Period of the task, and Settle that a mode has before it is measured; 0 is
-	// [Period] and [corunner.Settle].
+	// Period is that of the task, Settle the time between a change of mode
+	// and the measurement. 0 stands for [Period] and [corunner.Settle].
 	Period, Settle time.Duration
 	// Self starts this program as [Task], as a job or as [corunner.Guard].
 	Self func(args ...string) *exec.Cmd
-	// Progress is called with what is done now.
+	// Progress is called with the name of each stage.
 	Progress func(string)
 }
 
-// Period of the task; the paper's.
+// Period is that of the paper's task.
 const Period = 40 * time.Millisecond
 
-// job is the neighbour: the hardest on memory that there is.
+// job is the co-runner that loads memory most.
 const job = "m_jump"
 
-// experiment is the task with its beside.
+// experiment is the task with its co-runner.
 type experiment struct {
 	Options
-	host *corunner.Host
+	host *corunner.Machine
 	task *exec.Cmd
 	to   io.WriteCloser
 	from io.Reader
@@ -48,7 +48,7 @@ type experiment struct {
 	times map[string][]float64 // µs, by mode
 }
 
-// Run measures decisions in each mode.
+// Run measures the task's decisions in each mode.
 func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 	o.Period, o.Settle = cmp.Or(o.Period, Period), cmp.Or(o.Settle, corunner.Settle)
 	e := &experiment{Options: o, scene: *newScene(), times: make(map[string][]float64)}
@@ -78,8 +78,8 @@ func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 	return records, nil
 }
 
-// start starts the task: in no domain, for a cgroup gives real-time policies to
-// its processes only if it was told to.
+// start starts the task. It is in no domain: a cgroup must be configured before
+// its processes may have real-time policies.
 func (e *experiment) start() (err error) {
 	e.task = e.Self("lidar")
 	if e.to, err = e.task.StdinPipe(); err != nil {
@@ -91,7 +91,8 @@ func (e *experiment) start() (err error) {
 	return bench.StartOn(e.task, e.host.ServiceCPU)
 }
 
-// slot measures some decisions in a mode and returns their 99th percentile.
+// slot measures some decisions in a mode, and returns their 99th percentile in
+// µs.
 func (e *experiment) slot(ctx context.Context, m corunner.Mode) (float64, error) {
 	if err := e.host.Set(ctx, m); err != nil {
 		return 0, err
@@ -119,7 +120,7 @@ func (e *experiment) slot(ctx context.Context, m corunner.Mode) (float64, error)
 	return bench.Quantile(times, 0.99), nil
 }
 
-// decide sends a scan and checks what the task says to it.
+// decide sends a scan and checks the task's answer.
 func (e *experiment) decide() (time.Duration, error) {
 	var scan Scan
 	e.next(&scan)
@@ -133,7 +134,7 @@ func (e *experiment) decide() (time.Duration, error) {
 	want := Decide(&scan)
 	way, turn := Way(binary.LittleEndian.Uint32(answer[8:])), int32(binary.LittleEndian.Uint32(answer[12:]))
 	if way != want.Way || turn != want.Turn {
-		return 0, fmt.Errorf("the task decides %d by %d on a scan of which the right answer is %d by %d", way, turn, want.Way, want.Turn)
+		return 0, fmt.Errorf("the task answered %d by %d, and the right answer is %d by %d", way, turn, want.Way, want.Turn)
 	}
 	return time.Duration(binary.LittleEndian.Uint64(answer[:])), nil
 }

@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 )
 
-// scene is a corridor with round obstacles that come towards the vehicle and
-// pass. It is the same in each run.
+// scene is a corridor with round obstacles that approach the vehicle and pass.
+// It is the same in each run.
 type scene struct {
 	random    *rand.Rand
 	obstacles [6]obstacle
@@ -37,7 +37,7 @@ func (s *scene) fresh() obstacle {
 	return obstacle{x: 3500 + 500*s.random.Float64(), y: (2*s.random.Float64() - 1) * corridor, radius: 80 + 250*s.random.Float64()}
 }
 
-// next is the next turn of the device.
+// next sets scan to the device's next turn.
 func (s *scene) next(scan *Scan) {
 	s.time += scanTime
 	scan.Time = s.time & 0xffffff
@@ -55,7 +55,7 @@ func (s *scene) next(scan *Scan) {
 	}
 }
 
-// see is how far one sees in a direction.
+// see returns the visible distance in a direction.
 func (s *scene) see(x, y float64) float64 {
 	d := float64(MaxRange)
 	if y != 0 {

@@ -7,9 +7,9 @@ import (
 	"fmt"
 )
 
-// What the URG-04LX measures: 1,024 steps make a circle, and steps 44 to 725
-// are seen, counter-clockwise, with the front at 384. Two of them are sent as
-// one, which makes the 700 bytes a scan of the paper.
+// The URG-04LX divides a circle into 1,024 steps. It sees steps 44 to 725,
+// counter-clockwise, with the front at 384. Two of them are sent as one, which
+// makes the paper's 700 bytes a scan.
 const (
 	circle     = 1024
 	firstStep  = 44
@@ -17,13 +17,13 @@ const (
 	frontStep  = 384
 	clustered  = 2
 	Points     = (lastStep - firstStep + 1) / clustered
-	MaxRange   = 4095 // mm; what the encoding holds
-	leastValid = 20   // below, the device means an error
+	MaxRange   = 4095 // mm; the largest distance of the encoding
+	leastValid = 20   // the device reports errors as smaller values
 )
 
-// The parts of an answer to MS, continuous scans in two characters a distance:
-// the request again, the status, the time of the device, distances in blocks;
-// each ends in a sum and a line feed, the request in a line feed alone.
+// The parts of the answer to MS (continuous scans, two characters a distance):
+// the request, the status, the device's time, and the distances in blocks. Each
+// ends in a sum and a line feed, the request in a line feed alone.
 const (
 	request   = "MS0044072502000" // first step, last step, cluster, every scan, without end
 	status    = "99"
@@ -31,19 +31,19 @@ const (
 	dataSize  = 2 * Points
 	blockSize = 64
 	blocks    = (dataSize + blockSize - 1) / blockSize
-	// ScanSize is the length of a scan as sent.
+	// ScanSize is the length of a scan as sent, in bytes.
 	ScanSize = len(request) + 1 + len(status) + 2 + timeSize + 2 + dataSize + 2*blocks + 1
 )
 
 // Scan is one turn of the device.
 type Scan struct {
-	// Time of the device in ms, of which it sends 24 bits.
+	// Time is the device's, in ms; the device sends 24 bits of it.
 	Time uint32
-	// Distances in mm by cluster; below 20 nothing was measured.
+	// Distances are in mm, by cluster; values below 20 were not measured.
 	Distances [Points]uint16
 }
 
-// sum is the check behind a line.
+// sum returns the checksum of a line.
 func sum(line []byte) byte {
 	var s byte
 	for _, c := range line {
@@ -78,14 +78,14 @@ func (s *Scan) Append(to []byte) []byte {
 	return append(to, '\n')
 }
 
-// Errors of what a device sent.
+// Errors of scans that a device sent.
 var (
-	errLength = errors.New("a scan of another length")
+	errLength = errors.New("a scan has another length")
 	errFormat = errors.New("not the answer to " + request)
 	errSum    = errors.New("a sum does not match its line")
 )
 
-// Decode reads a scan as sent into s. It allocates nothing.
+// Decode reads a scan, as the device sends it, into s. It allocates nothing.
 func (s *Scan) Decode(text []byte) error {
 	if len(text) != ScanSize {
 		return fmt.Errorf("%w: %d bytes", errLength, len(text))
@@ -119,7 +119,7 @@ func (s *Scan) Decode(text []byte) error {
 	for _, c := range line {
 		s.Time = s.Time<<6 | uint32(c-0x30)&0x3f
 	}
-	// A distance never lies across two blocks: their size is even.
+	// A block's size is even, so that no distance is in two blocks.
 	for i := 0; i < Points; {
 		n := min(blockSize, 2*(Points-i))
 		if line, err = next(n); err != nil {

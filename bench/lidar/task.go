@@ -16,18 +16,18 @@ import (
 	"github.com/vlibos/vlibos/bench/corunner"
 )
 
-// logSize is that of the memory which a logger would save; the paper's.
+// logSize is the size in bytes of the paper's memory that a logger would save.
 const logSize = 4 << 20
 
-// answerSize of what the task says of a scan: nanoseconds, way, turn.
+// answerSize is the size in bytes of the task's answer: nanoseconds, way, turn.
 const answerSize = 16
 
-// Task is the process that is measured: scans come in on standard input, as
-// sent, and for each an answer goes out. What it measures is from the moment
-// that it has the scan to its decision.
+// Task is the measured process. It reads scans from standard input, as the
+// device sends them, and writes an answer to each. It measures the time from the
+// receipt of a scan to the decision.
 //
-// It stays out of the Go runtime's hands: one thread, system calls that the
-// runtime does not hear of, no garbage collection.
+// It avoids the Go runtime: it has one thread, makes system calls of which the
+// runtime is not told, and collects no garbage.
 func Task() error {
 	runtime.LockOSThread()
 	debug.SetGCPercent(-1)
@@ -71,7 +71,8 @@ func Task() error {
 	}
 }
 
-// transfer reads or writes all of p; 0 without an error is the end of input.
+// transfer reads or writes all of p. It returns 0 without an error at the end of
+// the input.
 func transfer(call, fd uintptr, p []byte) (int, error) {
 	for done := 0; done < len(p); {
 		n, _, errno := unix.RawSyscall(call, fd, uintptr(unsafe.Pointer(&p[done])), uintptr(len(p)-done))

@@ -14,8 +14,8 @@ import (
 //go:embed program/mjump.c
 var source string
 
-// Build makes the program in dir and returns its path. It is static, so that
-// it runs in any image.
+// Build builds the program in dir and returns its path. The program is static,
+// so that it runs in any image.
 func Build(ctx context.Context, dir string) (string, error) {
 	program := filepath.Join(dir, "mjump")
 	cmd := exec.CommandContext(ctx, "gcc", "-x", "c", "-O2", "-Wall", "-Werror", "-static", "-o", program, "-")

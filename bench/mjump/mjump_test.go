@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func TestTask(t *testing.T) {
+func TestTaskUsesItsBudgetInEachPeriod(t *testing.T) {
 	program, err := Build(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -22,8 +22,8 @@ func TestTask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A job overruns by a block of writes, and by what the host's clock of CPU
-	// time is behind; the next has that much less.
+	// A job overruns by one block of writes and by the delay of the host's CPU
+	// clock. The next job has that much less.
 	if w.Used < jobs*budget || w.Used > 2*jobs*budget {
 		t.Errorf("used %v in %d jobs of %v", w.Used, jobs, budget)
 	}
@@ -36,11 +36,11 @@ func TestTask(t *testing.T) {
 	stop := errors.New("no")
 	for _, steps := range [][]func() error{{func() error { return stop }, nil}, {good, func() error { return stop }}} {
 		if _, err := (Task{0, budget, time.Hour, jobs}).Run(t.Context(), program, steps[0], steps[1]); !errors.Is(err, stop) {
-			t.Errorf("a run that is called off: %v", err)
+			t.Errorf("a cancelled run: %v", err)
 		}
 	}
 	if _, err := (Task{0, 2, 1, jobs}).Run(t.Context(), program, nil, nil); !errors.Is(err, errNotReady) {
-		t.Errorf("a run that cannot be: %v", err)
+		t.Errorf("an impossible run: %v", err)
 	}
 	for _, args := range [][]string{{}, {"task"}, {"task", "0", "0", "1", "1"}, {"task", "0", "2", "1", "1"}, {"task", "-1", "1", "1", "1"}} {
 		out, err := exec.Command(program, args...).CombinedOutput()

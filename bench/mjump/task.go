@@ -12,28 +12,28 @@ import (
 	"time"
 )
 
-// Batch is the argument of the program that never ends by itself.
+// Batch is the argument that makes the program run without end.
 const Batch = "batch"
 
 // Work is what the task has done.
 type Work struct {
-	Writes uint64        // each to another line of memory
-	Used   time.Duration // of its own CPU time, which was all foreground
+	Writes uint64        // number of writes, each to another line of memory
+	Used   time.Duration // its CPU time, all of it in foreground
 }
 
-// PerSecond is writes per second of foreground time.
+// PerSecond returns the number of writes per second of foreground time.
 func (w Work) PerSecond() float64 { return float64(w.Writes) / w.Used.Seconds() }
 
-// Task is the program as a real-time task, run Jobs times: once every Period, at
-// the multiples of it on CLOCK_MONOTONIC, for a Budget of its own CPU time.
-// Before that it runs for Warm, as any other program, uncounted.
+// Task is the program as a real-time task. It runs Jobs times: once every
+// Period, at the multiples of it on CLOCK_MONOTONIC, for a Budget of its own CPU
+// time. Before that it runs for Warm, uncounted, as any other program.
 type Task struct {
 	Warm, Budget, Period time.Duration
 	Jobs                 int
 }
 
-// Run runs it. It calls ready when the program has its memory, and begin when it
-// has warmed up: the first job is at the multiple of the period that comes next
+// Run runs the task. It calls ready when the program has its memory, and begin
+// when it has warmed up. The first job is at the next multiple of the period
 // after begin has returned.
 func (t Task) Run(ctx context.Context, program string, ready, begin func() error) (w Work, err error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -52,14 +52,14 @@ func (t Task) Run(ctx context.Context, program string, ready, begin func() error
 	}
 	err = w.follow(bufio.NewReader(out), in, ready, begin)
 	if err != nil {
-		cancel() // whatever it does, nobody reads it
+		cancel() // the program's output is of no use any more
 	}
 	return w, errors.Join(err, cmd.Wait())
 }
 
 func ns(d time.Duration) string { return fmt.Sprint(int64(d)) }
 
-// follow does what the program waits for, and reads what it has done.
+// follow answers the program's requests, and reads what it has done.
 func (w *Work) follow(out *bufio.Reader, in io.Writer, ready, begin func() error) error {
 	for _, step := range []struct {
 		said string
@@ -73,12 +73,12 @@ func (w *Work) follow(out *bufio.Reader, in io.Writer, ready, begin func() error
 			return err
 		}
 		if _, err := io.WriteString(in, "\n"); err != nil {
-			return fmt.Errorf("let m_jump go on: %w", err)
+			return fmt.Errorf("resume m_jump: %w", err)
 		}
 	}
 	var used int64
 	if _, err := fmt.Fscan(out, &w.Writes, &used); err != nil {
-		return fmt.Errorf("what m_jump has done: %w", err)
+		return fmt.Errorf("m_jump's result: %w", err)
 	}
 	w.Used = time.Duration(used)
 	return nil

@@ -8,22 +8,24 @@ import (
 
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 const (
 	payloadSize  = 1 << 20
-	smallChannel = 2 * vlibcall.HeaderSize
-	// wideChannel holds a payload each way.
+	smallChannel = 2 * transport.HeaderSize
+	// wideChannel is the size in bytes of a channel that holds a payload each
+	// way.
 	wideChannel = 3 * payloadSize
 )
 
-// allocCalls is how many calls are made to count what they allocate.
+// allocCalls is the number of calls over which allocations are counted.
 const allocCalls = 20000
 
-// Allocations is the unit of what is counted, and not timed.
+// Allocations is the unit of records that are counted, not timed.
 const Allocations = "allocations/call"
 
-// allocs counts allocations, of both processes together.
+// allocs counts the allocations of both processes together.
 func (c *client) allocs(ctx context.Context, _ Options) ([]bench.Record, error) {
 	ch, err := c.open(ctx, portSpin, smallChannel, vlibcall.SpinThenBlock)
 	if err != nil {
@@ -56,8 +58,8 @@ func (c *client) allocs(ctx context.Context, _ Options) ([]bench.Record, error) 
 	theirs := peerAfter - peerBefore
 	return []bench.Record{{
 		Name: "call.native.allocs", Unit: Allocations, Target: bench.Goal(0), Better: bench.Lower,
-		// Whole ones, as testing.AllocsPerRun counts: the remainder is the
-		// runtime's and the question's own.
+		// Whole allocations, as testing.AllocsPerRun counts them: the
+		// remainder is the runtime's and that of the query itself.
 		Value: float64((mine + theirs) / allocCalls),
 		Raw: map[string]float64{
 			"calls": allocCalls, "client_mallocs": float64(mine), "server_mallocs": float64(theirs),
@@ -65,7 +67,7 @@ func (c *client) allocs(ctx context.Context, _ Options) ([]bench.Record, error) 
 	}}, nil
 }
 
-// bandwidth compares a call that carries 1 MiB with copying as much.
+// bandwidth compares a call that carries 1 MiB with a copy of 1 MiB.
 func (c *client) bandwidth(ctx context.Context, o Options) ([]bench.Record, error) {
 	ch, err := c.open(ctx, portSpin, wideChannel, vlibcall.SpinThenBlock)
 	if err != nil {
@@ -85,7 +87,7 @@ func (c *client) bandwidth(ctx context.Context, o Options) ([]bench.Record, erro
 						return err
 					}
 					if len(out) != want {
-						return errors.New("the answer has not the length it should have")
+						return errors.New("the answer has the wrong length")
 					}
 				}
 				return nil

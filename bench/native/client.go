@@ -16,10 +16,11 @@ import (
 
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-// Operations between two looks at the clock.
+// Operations between two readings of the clock.
 const (
 	spinBatch  = 64
 	blockBatch = 16
@@ -27,7 +28,7 @@ const (
 	countBatch = 256
 )
 
-// leastBatches are measured however long they take: on a busy machine the two
+// leastBatches are measured even after the slot: on a busy machine, the two
 // processes are seldom on their cores at the same time.
 const leastBatches = 5
 
@@ -65,7 +66,7 @@ func newClient(dir string, cpu int, slot time.Duration, self Command, peerArgs .
 	return c, nil
 }
 
-// close ends the peer: it ends with its standard input.
+// close ends the peer by closing its standard input.
 func (c *client) close() error {
 	c.to.Close()
 	return c.command.Wait()
@@ -85,9 +86,9 @@ func (c *client) hear() (string, error) {
 	return strings.TrimSpace(line), nil
 }
 
-// batches runs f in batches of n for the time of a slot and returns the
-// median batch's time for one, in nanoseconds: what another process of the
-// machine interrupts does not count. The first tenth of the time warms up.
+// batches runs f in batches of n for the time of a slot. It returns the time for
+// one operation of the median batch, in nanoseconds, so that interruptions by
+// other processes do not count. The first tenth of the time warms up.
 func (c *client) batches(n int, f func(n int) error) (float64, error) {
 	var times []float64
 	begin := time.Now()
@@ -104,11 +105,11 @@ func (c *client) batches(n int, f func(n int) error) (float64, error) {
 	return bench.Quantile(times, 0.5), nil
 }
 
-func (c *client) open(ctx context.Context, port uint32, size int, wait vlibcall.WaitPolicy) (*vlibcall.Channel, error) {
-	return vlibcall.Open(ctx, native.Domain(c.dir), port, size, vlibcall.Options{Wait: wait})
+func (c *client) open(ctx context.Context, port transport.Port, size int, wait vlibcall.WaitPolicy) (*vlibcall.Channel, error) {
+	return vlibcall.Open(ctx, native.Domain(c.dir), vlibcall.Options{Port: port, Size: size, Wait: wait})
 }
 
-// peerMallocs asks the peer what it has allocated.
+// peerMallocs asks the peer how many objects it has allocated.
 func (c *client) peerMallocs() (uint64, error) {
 	if err := c.tell("mallocs"); err != nil {
 		return 0, err
@@ -120,6 +121,6 @@ func (c *client) peerMallocs() (uint64, error) {
 	return strconv.ParseUint(text, 10, 64)
 }
 
-// workDir makes a folder for sockets: short, because a socket's path may have
-// no more than 107 bytes.
+// workDir makes a folder for sockets. Its path is short: a socket's path has at
+// most 107 bytes.
 func workDir() (string, error) { return os.MkdirTemp("", "vlibbench-") }

@@ -22,7 +22,7 @@ import (
 	keeper "github.com/vlibos/vlibos/dom0/host/native"
 )
 
-// keeping is the process that keeps reservations, and the callee.
+// keeping has the process that keeps reservations, and the callee.
 type keeping struct {
 	dir    string
 	domain string // the callee's name
@@ -30,11 +30,11 @@ type keeping struct {
 	to     io.WriteCloser
 	from   *bufio.Reader
 	callee *exec.Cmd
-	end    io.WriteCloser // of the callee
+	end    io.WriteCloser // ends the callee
 }
 
-// startKeeper starts both; nil without an error where there are no cgroups to
-// be had.
+// startKeeper starts both processes. It returns nil without an error if there
+// are no cgroups.
 func (c *client) startKeeper(o Options) (_ *keeping, err error) {
 	k := &keeping{dir: c.dir, domain: fmt.Sprintf("vlibbench-%d", os.Getpid())}
 	k.keeper = o.Self("keeper", c.dir)
@@ -66,7 +66,7 @@ func (c *client) startKeeper(o Options) (_ *keeping, err error) {
 		return nil, err
 	}
 	peer := o.Self(append(o.PeerArgs, dir)...)
-	// It is in its cgroup before it listens.
+	// The shell is in its cgroup before the callee listens.
 	k.callee = exec.Command("sh", append([]string{"-c", `read line; exec "$0" "$@"`, self}, peer.Args[1:]...)...)
 	k.callee.Env, k.callee.Stderr, k.callee.ExtraFiles = peer.Env, os.Stderr, c.shared.files()
 	if k.end, err = k.callee.StdinPipe(); err != nil {
@@ -124,13 +124,12 @@ func (k *keeping) answer() (string, error) {
 	return line, nil
 }
 
-// Keeper is the process that keeps reservations, of servers below dir, by
-// commands that come in, one a line, each answered by one line. self starts its
-// guards.
+// Keeper is the process that keeps reservations, of servers below dir. It reads
+// commands, one a line, and answers each with one line. self starts its guards.
 func Keeper(ctx context.Context, dir string, self Command, in io.Reader, out io.Writer) (err error) {
-	runtime.GOMAXPROCS(max(4, runtime.NumCPU())) // as that package asks for
-	// Collections stop that thread too, for as long as the others have to wait
-	// for a CPU; the heap is small.
+	runtime.GOMAXPROCS(max(4, runtime.NumCPU())) // the native host requires it
+	// A collection also stops the keeper's thread, for as long as the other
+	// threads wait for a CPU. The heap is small, so collections can be rare.
 	debug.SetGCPercent(1000)
 	var mu sync.Mutex
 	var over []time.Duration
@@ -180,7 +179,7 @@ func Keeper(ctx context.Context, dir string, self Command, in io.Reader, out io.
 				err = p.Reserve(ctx, r)
 			}
 			if err == nil {
-				err = p.Renew(keptLease)
+				err = p.Renew(lease)
 			}
 		case "unreserve":
 			if _, err = fmt.Sscan(rest, &r.ID); err == nil {
@@ -205,18 +204,18 @@ func Keeper(ctx context.Context, dir string, self Command, in io.Reader, out io.
 	return nil
 }
 
-// keptLease is the master's.
-const keptLease = 2 * time.Second
+// lease is as long as the daemon's.
+const lease = 2 * time.Second
 
-// renew renews it as often as the master does.
+// renew renews the lease as often as the daemon does.
 func renew(ctx context.Context, p *keeper.Host) error {
-	for tick := time.NewTicker(keptLease / 4); ; {
+	for tick := time.NewTicker(lease / 4); ; {
 		select {
 		case <-ctx.Done():
 			tick.Stop()
 			return nil
 		case <-tick.C:
-			if err := p.Renew(keptLease); err != nil && !errors.Is(err, host.ErrLease) {
+			if err := p.Renew(lease); err != nil && !errors.Is(err, host.ErrLease) {
 				return err
 			}
 		}
@@ -231,8 +230,8 @@ func nanoseconds(all []time.Duration) []int64 {
 	return n
 }
 
-// switches is how often threads of this process were woken so far, which is how
-// often they had gone to sleep.
+// switches returns how often threads of this process have been woken, which is
+// how often they slept.
 func switches() (string, error) {
 	files, err := filepath.Glob("/proc/self/task/*/status")
 	if err != nil {

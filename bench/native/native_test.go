@@ -12,6 +12,7 @@ import (
 
 	"github.com/vlibos/vlibos/bench"
 	host "github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // asPeer in the environment makes the test program the other process.
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	testkit.Main(m)
 }
 
 // self runs the test program as another process.
@@ -45,9 +46,8 @@ func self(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Every measurement comes to its end and gives a figure; what it is, a test
-// cannot say.
-func TestClient(t *testing.T) {
+// Each measurement ends and gives a figure. A test cannot judge the figure.
+func TestEachMeasurementGivesAFigure(t *testing.T) {
 	_, peer, err := Cores()
 	if err != nil {
 		t.Skip(err)

@@ -14,8 +14,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// What a programmer would call another process with otherwise, over unix
-// sockets in the peer's folder.
+// Other ways to call another process, over unix sockets in the peer's folder.
 const (
 	socketName = "plain"
 	rpcName    = "rpc"
@@ -24,17 +23,17 @@ const (
 // Echo is the service of net/rpc.
 type Echo struct{}
 
-// Message is what it takes and gives.
+// Message is its argument and its result.
 type Message struct{ Data [len(message)]byte }
 
-// Echo answers with what it is asked.
+// Echo answers with its argument.
 func (Echo) Echo(in *Message, out *Message) error {
 	*out = *in
 	return nil
 }
 
-// serveOthers serves one connection of each kind at a time until close, before
-// which the client has left.
+// serveOthers serves one connection of each kind at a time until close, which
+// is called after the client has left.
 func serveOthers(dir string) (close func() error, err error) {
 	server := rpc.NewServer()
 	if err := server.Register(Echo{}); err != nil {
@@ -59,7 +58,8 @@ func serveOthers(dir string) (close func() error, err error) {
 	}, nil
 }
 
-// accept serves until the listener is closed; the client has left by then.
+// accept serves connections until the listener is closed, which happens after
+// the client has left.
 func accept(l net.Listener, serve func(net.Conn)) {
 	for {
 		c, err := l.Accept()
@@ -83,7 +83,7 @@ func echo(c net.Conn) {
 	}
 }
 
-// others compares a blocking call with them.
+// others compares a blocking call with the other ways.
 func (c *client) others(ctx context.Context, o Options) ([]bench.Record, error) {
 	ch, err := c.open(ctx, portBlock, smallChannel, vlibcall.Block)
 	if err != nil {

@@ -13,11 +13,12 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-// The two servers of the peer, by port: one that gives the CPU away at once,
-// and one that polls on for linger.
+// The ports of the peer's two servers: one blocks at once when it is idle, the
+// other polls for linger before.
 const (
 	portBlock = 1
 	portSpin  = 2
@@ -25,17 +26,17 @@ const (
 
 const linger = 2 * time.Millisecond
 
-// The functions that both serve.
+// The functions that both servers have.
 const (
 	library      = "vlib"
 	functionEcho = "echo"
 	functionSink = "sink" // takes any input, and answers with 8 bytes
 	functionSum  = "sum"  // the same, but reads the input first
-	functionBurn = "burn" // uses CPU time, of burnt
+	functionBurn = "burn" // uses burnt of CPU time
 )
 
-// Peer is the process on the other core. It serves in dir, and obeys the
-// commands that come in, one a line, each answered by one line.
+// Peer is the process on the other core. It serves in dir, and reads commands,
+// one a line; it answers each with one line.
 func Peer(ctx context.Context, dir string, in io.Reader, out io.Writer) (err error) {
 	settle()
 	s, err := inherited()
@@ -45,7 +46,7 @@ func Peer(ctx context.Context, dir string, in io.Reader, out io.Writer) (err err
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	ended := make(chan error, 2)
-	for _, port := range []uint32{portBlock, portSpin} {
+	for _, port := range []transport.Port{portBlock, portSpin} {
 		l, err := native.Listen(dir, port)
 		if err != nil {
 			return err
@@ -96,7 +97,7 @@ func Peer(ctx context.Context, dir string, in io.Reader, out io.Writer) (err err
 	return input
 }
 
-func newServer(l vlibcall.Listener) *vlibcall.Server {
+func newServer(l transport.Listener) *vlibcall.Server {
 	s := vlibcall.NewServer(l)
 	s.Handle(library, functionEcho, func(c *vlibcall.Call) error { return c.Reply(c.Input()) })
 	var short [8]byte
@@ -104,7 +105,7 @@ func newServer(l vlibcall.Listener) *vlibcall.Server {
 	s.Handle(library, functionBurn, func(*vlibcall.Call) error { burn(burnt); return nil })
 	var sum byte
 	s.Handle(library, functionSum, func(c *vlibcall.Call) error {
-		// One byte of each cache line brings all of them here.
+		// Reading one byte of each cache line transfers all of them.
 		in := c.Input()
 		for i := 0; i < len(in); i += 64 {
 			sum += in[i]
@@ -115,7 +116,7 @@ func newServer(l vlibcall.Listener) *vlibcall.Server {
 	return s
 }
 
-// mallocs is how many objects this process has allocated.
+// mallocs returns how many objects this process has allocated.
 func mallocs() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

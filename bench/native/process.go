@@ -25,28 +25,28 @@ func Cores() (client, peer int, err error) {
 		}
 	}
 	if len(cpus) < 2 {
-		return 0, 0, errors.New("these measurements need two CPUs: spinning on both sides of one CPU measures the scheduler")
+		return 0, 0, errors.New("these measurements need two CPUs: two processes that spin on one CPU measure the scheduler")
 	}
 	return cpus[0], cpus[1], nil
 }
 
-// Command is the program, as the cores' processes run it, with the arguments
-// that lead it to [Client] or [Peer].
+// Command returns the command that runs this program with args, which make it
+// call [Client] or [Peer].
 type Command func(args ...string) *exec.Cmd
 
-// settle prepares a process that was started pinned. One CPU makes Go run
-// with one P, which sysmon takes away from a thread that blocks for longer
-// than 20 µs; the programs of this project see to it that there are two.
+// settle prepares a process that was started pinned. On one CPU Go runs with one
+// P, which sysmon takes away from a thread that blocks for longer than 20 µs.
+// This project's programs always have two.
 func settle() { runtime.GOMAXPROCS(2) }
 
-// files that the two processes share, by their descriptors in the child.
+// The files that the two processes share, by their descriptors in the child.
 const (
 	fdMemory = 3 + iota
 	fdToPeer
 	fdToClient
 )
 
-// shared is memory and events for the raw measurements.
+// shared is the memory and the events of the raw measurements.
 type shared struct {
 	memory             []byte
 	toPeer, toClient   int
@@ -75,7 +75,7 @@ func newShared() (*shared, error) {
 	return s, s.mapMemory(fd)
 }
 
-// inherited is what a child has from its parent.
+// inherited returns what a child has from its parent.
 func inherited() (*shared, error) {
 	s := &shared{toPeer: fdToPeer, toClient: fdToClient}
 	return s, s.mapMemory(fdMemory)

@@ -13,25 +13,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sharedSize: a page for the words below, then room for the memcpy.
+// sharedSize is a page for the words below and room for the memcpy, in bytes.
 const sharedSize = 4096 + payloadSize
 
-// Where the words of the ping-pong stand. Lines are 128 bytes apart because
+// Offsets of the words of the ping-pong. Lines are 128 bytes apart, because
 // the adjacent-line prefetcher fetches pairs.
 const (
 	pingOffset = 0
 	pongOffset = 128
 )
 
-// stop as a value of the ping word ends the peer's loop.
+// stop is the value of the ping word that ends the peer's loop.
 const stop = ^uint64(0)
 
 func (s *shared) word(offset int) *atomic.Uint64 {
 	return (*atomic.Uint64)(unsafe.Pointer(&s.memory[offset]))
 }
 
-// lines is a ping-pong over cache lines: over two, one for each direction, or
-// over one for both. Nothing else is in the loops: no PAUSE, no clock.
+// lines is a ping-pong over cache lines: two lines, one for each direction, or
+// one line for both. The loops contain nothing else: no PAUSE and no clock.
 type lines struct{ ping, pong *atomic.Uint64 }
 
 func (s *shared) lines(n int) lines {
@@ -41,7 +41,7 @@ func (s *shared) lines(n int) lines {
 	return lines{s.word(pingOffset), s.word(pongOffset)}
 }
 
-// rounds makes n round trips; seq counts on from call to call.
+// rounds makes n round trips. seq continues from call to call.
 func (l lines) rounds(n int, seq *uint64) {
 	for range n {
 		*seq += 2
@@ -66,8 +66,8 @@ func (l lines) answer() {
 	}
 }
 
-// eventfd is a ping-pong of blocking reads and writes, without the Go
-// scheduler hearing of them.
+// eventRounds makes n round trips of blocking reads and writes of two eventfds.
+// The Go scheduler is not told of them.
 func (s *shared) eventRounds(n int) error {
 	for range n {
 		if err := add(s.toPeer); err != nil {
@@ -164,8 +164,8 @@ func (c *client) against(loop string, measure func() (float64, error), end func(
 	return v, err
 }
 
-// quiet is how long the server may still poll after a call: the raw loops
-// must have the peer's core to themselves.
+// quiet is how long the server may still poll after a call. The raw loops need
+// the peer's core for themselves.
 const quiet = 4 * linger
 
 // memcpy measures a copy of one payload, in nanoseconds.

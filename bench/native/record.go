@@ -9,11 +9,12 @@ import (
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // record compares a spinning call that is counted in a book of receipts with one
-// that is not, and says what counting alone takes.
+// that is not, and measures the counting alone.
 func (c *client) record(ctx context.Context, o Options) (_ []bench.Record, err error) {
 	book, err := receipt.Open(c.dir)
 	if err != nil {
@@ -26,7 +27,7 @@ func (c *client) record(ctx context.Context, o Options) (_ []bench.Record, err e
 		return nil, err
 	}
 	defer plain.Close()
-	counted, err := vlibcall.Open(ctx, native.Domain(c.dir), portSpin, smallChannel, vlibcall.Options{Wait: vlibcall.Spin, Record: counter.Record})
+	counted, err := vlibcall.Open(ctx, native.Domain(c.dir), vlibcall.Options{Port: portSpin, Size: smallChannel, Wait: vlibcall.Spin, Record: counter.Record})
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +47,7 @@ func (c *client) record(ctx context.Context, o Options) (_ []bench.Record, err e
 			})
 		}
 	}
-	paid := vlibcall.Cost{Foreground: 3000, Background: 1000, Queued: 500, Throttled: 7, Deschedules: 1}
+	paid := transport.Cost{Foreground: 3000, Background: 1000, Queued: 500, Throttled: 7, Deschedules: 1}
 	s, err := bench.Interleave(ctx, o.Repeats, []bench.Part{
 		{Name: "call_ns", Measure: call(plain)},
 		{Name: "recorded_ns", Measure: call(counted)},

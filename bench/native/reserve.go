@@ -16,21 +16,22 @@ import (
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-// What is measured of reservations of threads: calls that burn as much as the
-// caller does between them.
+// The measurements of reservations of threads. Their calls use as much CPU time
+// as the caller uses between them.
 const (
 	burnt     = 50 * time.Microsecond
 	paidCalls = 10000
 
-	// Of the overshoot: the budget, and how many ends of it there are to be
-	// for each repeat.
+	// For the overshoot: the budget, and how many times it must end in each
+	// repeat.
 	overBudget = 10 * time.Millisecond
 	overPeriod = 100 * time.Millisecond
 	overEnds   = 14
-	// Of wake-ups: so much that it never ends.
+	// For wake-ups: a budget that never ends.
 	wakeBudget = 4 * time.Second
 	wakePeriod = 10 * time.Second
 )
@@ -43,15 +44,15 @@ func burn(d time.Duration) {
 	}
 }
 
-// reserve puts this process on reservations, which pay for its calls to a peer
-// that is a domain; a third process is the master's part.
+// reserve puts this process on reservations that pay for its calls to a peer,
+// which is a domain. A third process is the daemon's part.
 func (c *client) reserve(ctx context.Context, o Options) (_ []bench.Record, err error) {
 	k, err := c.startKeeper(o)
 	if err != nil {
 		return nil, err
 	}
 	if k == nil {
-		fmt.Fprintln(os.Stderr, "reserve: not measured: it needs root and cgroups")
+		fmt.Fprintln(os.Stderr, "reserve: left out: it needs root and cgroups")
 		return nil, nil
 	}
 	defer func() { err = errors.Join(err, k.close()) }()
@@ -66,17 +67,16 @@ func (c *client) reserve(ctx context.Context, o Options) (_ []bench.Record, err 
 	return []bench.Record{overshoot, wakeups}, nil
 }
 
-// open reserves, and opens the channel that it pays for.
+// open makes a reservation and opens the channel that it pays for.
 func (k *keeping) open(ctx context.Context, id int, budget, period time.Duration) (*vlibcall.Channel, error) {
 	if err := k.ask("reserve", id, os.Getpid(), int64(budget), int64(period), k.domain); err != nil {
 		return nil, err
 	}
-	return vlibcall.Open(ctx, native.Domain(filepath.Join(k.dir, k.domain)), portBlock, smallChannel,
-		vlibcall.Options{Wait: vlibcall.Block, Reservation: uint32(id)})
+	return vlibcall.Open(ctx, native.Domain(filepath.Join(k.dir, k.domain)), vlibcall.Options{Port: portBlock, Size: smallChannel, Wait: vlibcall.Block, Reservation: transport.Reservation(id)})
 }
 
-// overshoot is by how much more than a budget was used of it, by both sides
-// together, when its end was found.
+// overshoot measures by how much both sides together exceeded a budget when its
+// end was noticed.
 func (k *keeping) overshoot(ctx context.Context, ends int) (r bench.Record, err error) {
 	c, err := k.open(ctx, 1, overBudget, overPeriod)
 	if err != nil {
@@ -113,7 +113,7 @@ func (k *keeping) overshoot(ctx context.Context, ends int) (r bench.Record, err 
 	return r, nil
 }
 
-// wakeups is how often the master's process is woken by a call.
+// wakeups measures how often a call wakes the daemon's process.
 func (k *keeping) wakeups(ctx context.Context) (r bench.Record, err error) {
 	c, err := k.open(ctx, 2, wakeBudget, wakePeriod)
 	if err != nil {
@@ -160,7 +160,7 @@ func (k *keeping) wakeups(ctx context.Context) (r bench.Record, err error) {
 	}, nil
 }
 
-// numbers are an answer of the keeper's.
+// numbers returns the numbers in the keeper's answer to a command.
 func (k *keeping) numbers(command string) ([]float64, error) {
 	text, err := k.say(command)
 	if err != nil {
@@ -170,7 +170,7 @@ func (k *keeping) numbers(command string) ([]float64, error) {
 	for word := range strings.FieldsSeq(text) {
 		v, err := strconv.ParseFloat(word, 64)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %q is no number", command, word)
+			return nil, fmt.Errorf("%s: %q is not a number", command, word)
 		}
 		all = append(all, v)
 	}

@@ -13,15 +13,15 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// Options of the measurements.
+// Options are those of the measurements.
 type Options struct {
-	// Repeats of each comparison, each of them A B B A.
+	// Repeats is the number of repeats of each comparison, each A B B A.
 	Repeats int
-	// Slot is how long one of those letters lasts.
+	// Slot is how long one of these letters lasts.
 	Slot time.Duration
-	// PeerCPU is where the peer runs; the caller is pinned already.
+	// PeerCPU is the peer's CPU. The caller is pinned already.
 	PeerCPU int
-	// Only names what to measure, of Parts; empty is all.
+	// Only names the [Parts] to measure; all if it is empty.
 	Only []string
 	// Self starts this program, with PeerArgs and a folder, as [Peer].
 	Self     Command
@@ -31,11 +31,11 @@ type Options struct {
 // Parts are the names of the measurements, in order.
 var Parts = []string{"spin", "block", "others", "allocs", "record", "bandwidth", Reserve}
 
-// Reserve is the part that is not of what calls cost, but of who pays.
+// Reserve is the part that measures reservations, not the cost of calls.
 const Reserve = "reserve"
 
-// Client measures everything, from a process that is pinned to one core
-// against a peer on another. It gives each record to done as it comes.
+// Client measures all parts, from a process that is pinned to one core, with a
+// peer on another. It passes each record to done at once.
 func Client(ctx context.Context, o Options, done func(bench.Record) error) (err error) {
 	settle()
 	dir, err := workDir()
@@ -82,7 +82,7 @@ func (c *client) calls(batch int, call func(dst []byte) ([]byte, error)) func(co
 					return err
 				}
 				if len(out) != len(message) || out[0] != message[0] {
-					return errors.New("the echo is not what was sent")
+					return errors.New("the echo differs from what was sent")
 				}
 			}
 			return nil
@@ -99,13 +99,13 @@ func (c *client) spin(ctx context.Context, o Options) ([]bench.Record, error) {
 		return nil, err
 	}
 	defer plain.Close()
-	held, err := c.open(ctx, portSpin, smallChannel, vlibcall.Spin)
+	polled, err := c.open(ctx, portSpin, smallChannel, vlibcall.Spin)
 	if err != nil {
 		return nil, err
 	}
-	defer held.Close()
+	defer polled.Close()
 	inSession := func(ctx context.Context) (float64, error) {
-		session, err := held.Session(ctx, library, functionEcho)
+		session, err := polled.Session(ctx, library, functionEcho)
 		if err != nil {
 			return 0, err
 		}
@@ -125,9 +125,9 @@ func (c *client) spin(ctx context.Context, o Options) ([]bench.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The target is against one line, which goes to and fro. A channel cannot
-	// be that: it is two lines, each with one writer, for a line that both
-	// write has no owner to trust; so the ratio to such a pair is given too.
+	// The target compares with one line that goes to and fro. A channel cannot
+	// be one line: a line that both sides write has no owner, so it needs two
+	// lines with one writer each. The ratio to such a pair is recorded, too.
 	names := []string{"line1_ns", "line2_ns", "call_ns", "session_ns"}
 	return []bench.Record{
 		ratio("call.native.spin", s, "call_ns", "line1_ns", bench.Goal(2), names...),
@@ -168,7 +168,7 @@ func (c *client) block(ctx context.Context, o Options) ([]bench.Record, error) {
 	}, nil
 }
 
-// ratio is the record of part over base, the lower the better.
+// ratio returns the record of part over base; lower is better.
 func ratio(name string, s bench.Series, part, base string, target *float64, parts ...string) bench.Record {
 	r := bench.Record{
 		Name: name, Target: target, Better: bench.Lower, Raw: map[string]float64{"repeats": float64(len(s[part]))},

@@ -15,7 +15,7 @@ import (
 	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
-// Role is a load's kind, the first argument of its process.
+// Role is the kind of a load, the first argument of its process.
 type Role string
 
 // The roles.
@@ -24,23 +24,24 @@ const (
 	Batch  Role = "batch"
 )
 
-// args are how a process is told its role, behind Options.Load.
+// args are the arguments that follow Options.Load and tell a process its role.
 func args(role Role, cpu, mib int, pause time.Duration, file string) []string {
 	return []string{string(role), strconv.Itoa(cpu), strconv.Itoa(mib), pause.String(), file}
 }
 
-// process is a load that has begun.
+// process is a load that has been started. file is where it records its
+// requests.
 type process struct {
-	cmd   *exec.Cmd
-	gate  io.WriteCloser
-	tally string
+	cmd  *exec.Cmd
+	gate io.WriteCloser
+	file string
 }
 
-// launch starts a load, lets place put it where it belongs, and has it begin.
+// launch starts a load, lets place assign it, and then lets it begin.
 func launch(load []string, role Role, cpu, mib int, pause time.Duration, dir string, place func(pid int) error) (p *process, err error) {
 	file := filepath.Join(dir, string(role))
 	argv := append(append([]string{}, load...), args(role, cpu, mib, pause, file)...)
-	p = &process{cmd: exec.Command(argv[0], argv[1:]...), tally: file}
+	p = &process{cmd: exec.Command(argv[0], argv[1:]...), file: file}
 	p.cmd.Stderr = os.Stderr
 	if p.gate, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err

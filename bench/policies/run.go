@@ -21,23 +21,23 @@ import (
 	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
-// Options of Run.
+// Options are those of Run.
 type Options struct {
 	VictimCPU, BatchCPU int
 	VictimMiB, BatchMiB int
-	Pause               time.Duration // of the victim, after as long a time of work
+	Pause               time.Duration // of the victim, which then works for as long
 	Period              time.Duration // of decisions
 	Repeats             int
 	Slot                time.Duration // of one measurement
-	Load, Guard         []string      // commands: of a load's process, of the host's guard
+	Load, Guard         []string      // commands of a load's process and of the host's guard
 	Parent              string        // cgroup
 	Log                 io.Writer
 }
 
-// settle is how long a setting may take to find its level.
+// settle is how long a setting takes to find its level.
 const settle = 400 * time.Millisecond
 
-// experiment is one that runs.
+// experiment is a running experiment.
 type experiment struct {
 	o             Options
 	host          *native.Host
@@ -46,15 +46,15 @@ type experiment struct {
 	probe         *probe.Probe
 }
 
-// Figures are what one measurement of a setting shows.
+// Figures are those of one measurement of a setting.
 type Figures struct {
-	Median, P99 float64 // ns, of the victim's requests
-	Work        float64 // lines a second that the domain wrote
+	Median, P99 float64 // of the victim's requests, in ns
+	Work        float64 // lines that the domain wrote, per second
 }
 
 // Run measures all settings.
 func Run(ctx context.Context, o Options) (r *Result, err error) {
-	dir, err := os.MkdirTemp("", "neighbours")
+	dir, err := os.MkdirTemp("", "vlibbench-policies-")
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func Run(ctx context.Context, o Options) (r *Result, err error) {
 	return r, err
 }
 
-// place makes the batch process a domain that lives on background time.
+// place makes the batch process a domain that uses background time.
 func (e *experiment) place(pid int) error {
 	ctx := context.Background()
 	if err := e.host.Create(e.domain.ID, pid); err != nil {
@@ -100,15 +100,15 @@ func (e *experiment) place(pid int) error {
 	return e.host.Reserve(ctx, e.domain.On(rtsched.Task{ID: 1, Budget: time.Millisecond, Period: 100 * time.Millisecond}))
 }
 
-// compare finds the levels and then measures all settings, forwards and
-// backwards, so that a machine that changes meanwhile does so for all.
+// compare finds the levels and measures all settings forwards and backwards, so
+// that a change of the machine affects all of them.
 func (e *experiment) compare(ctx context.Context) (*Result, error) {
 	l, err := e.levels(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r := &Result{Options: e.o, levels: l, settings: l.settings()}
-	fmt.Fprintf(e.o.Log, "probe %.1f ns alone, %.1f ns beside the domain; a request of the victim %.1f and %.1f µs; the domain writes %.1f million lines a second\n",
+	fmt.Fprintf(e.o.Log, "probe: %.1f ns alone, %.1f ns beside the domain; the victim's request: %.1f µs and %.1f µs; the domain writes %.1f million lines a second\n",
 		l.probeAlone, l.probeLoaded, l.victimAlone/1e3, l.victimLoaded/1e3, l.lines/1e6)
 	for i := range e.o.Repeats {
 		round := make([]Figures, len(r.settings))
@@ -161,7 +161,7 @@ func (e *experiment) levels(ctx context.Context) (l levels, err error) {
 	return l, nil
 }
 
-// measure lets a setting settle and then looks for a slot.
+// measure lets a setting settle and then measures for a slot.
 func (e *experiment) measure(ctx context.Context, s setting) (f Figures, err error) {
 	if err := e.host.Renew(time.Minute); err != nil {
 		return f, err
@@ -198,7 +198,7 @@ func (e *experiment) measure(ctx context.Context, s setting) (f Figures, err err
 	return f, nil
 }
 
-// control runs the loop until it is stopped.
+// control runs the throttle's loop until stop is called.
 func (e *experiment) control(ctx context.Context, s setting) (stop func() error, err error) {
 	policy, err := throttle.New(s.policy, s.at)
 	if err != nil {
@@ -206,11 +206,11 @@ func (e *experiment) control(ctx context.Context, s setting) (stop func() error,
 	}
 	source := throttle.Source(unclosed{e.probe})
 	if s.felt {
-		if source, err = requestlatency.Open(e.victim.tally, 0, []int{e.o.BatchCPU}); err != nil {
+		if source, err = requestlatency.Open(e.victim.file, 0, []int{e.o.BatchCPU}); err != nil {
 			return nil, err
 		}
 	}
-	domain, err := requestlatency.Open(e.batch.tally, 0, nil)
+	domain, err := requestlatency.Open(e.batch.file, 0, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -227,13 +227,13 @@ func (e *experiment) control(ctx context.Context, s setting) (stop func() error,
 	}, nil
 }
 
-// unclosed is the probe, which all settings use.
+// unclosed is the probe, which all settings share.
 type unclosed struct{ *probe.Probe }
 
 func (unclosed) Close() error { return nil }
 
 func (e *experiment) readings() (v, b requestlatency.Reading, err error) {
-	for file, to := range map[string]*requestlatency.Reading{e.victim.tally: &v, e.batch.tally: &b} {
+	for file, to := range map[string]*requestlatency.Reading{e.victim.file: &v, e.batch.file: &b} {
 		s, err := requestlatency.Open(file, 0, nil)
 		if err != nil {
 			return v, b, err

@@ -11,20 +11,20 @@ import (
 // setting is one way to control the domain.
 type setting struct {
 	name   string
-	policy string // empty: no control loop
+	policy string // empty for no control loop
 	at     throttle.Params
-	felt   bool // the latency is the victim's own, not the probe's
+	felt   bool // the policy uses the victim's latency, not the probe's
 	alone  bool // the domain is stopped
 }
 
-// levels are latencies and rates, found before anything is compared.
+// levels are latencies and rates, measured before the comparison.
 type levels struct {
 	probeAlone, probeLoaded   float64 // ns
 	victimAlone, victimLoaded float64 // ns a request
-	lines                     float64 // a second, that the domain writes without control
+	lines                     float64 // that the domain writes without control, per second
 }
 
-// settings are all that are compared: the two bounds first.
+// settings returns all settings that are compared, the two bounds first.
 func (l levels) settings() []setting {
 	all := []setting{{name: "alone", alone: true}, {name: "none"}}
 	between := func(a, b, f float64) float64 { return a + f*max(b-a, 0.02*a) }
@@ -43,8 +43,8 @@ func (l levels) settings() []setting {
 	return all
 }
 
-// counted is a source whose throttled CPU's traffic is what the domain tallies:
-// the policy rate needs it, and no PMU is at hand.
+// counted is a source that takes the traffic of the throttled CPU from the
+// domain's own record. The policy rate needs the traffic, and there is no PMU.
 type counted struct {
 	throttle.Source
 	domain throttle.Source

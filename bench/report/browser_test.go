@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// probe is a script that the test adds to the page: it says what the browser
-// has drawn of each figure, where, and what it could not load.
+// probe is a script that the test adds to the page. It reports what the browser
+// has drawn of each figure, where, and what the page loaded.
 const probe = `<script>
 addEventListener("load", () => {
 	const figures = {};
@@ -53,12 +53,11 @@ type probed struct {
 	Loaded int
 }
 
-// A real browser draws every figure with all of its marks, and needs nothing
-// else for it.
-func TestBrowser(t *testing.T) {
+// A real browser draws all marks of every figure, and loads nothing else.
+func TestBrowserDrawsEveryFigure(t *testing.T) {
 	path, err := exec.LookPath("chromium")
 	if err != nil {
-		t.Fatalf("%v: make test-browser installs it", err)
+		t.Fatalf("%v: 'make test SUITE=browser' installs it", err)
 	}
 	page := pageOf(t, complete())
 	file := filepath.Join(t.TempDir(), "report.html")
@@ -67,7 +66,7 @@ func TestBrowser(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	// No sandbox: the browser's does not work for root, and the page is ours.
+	// The browser's sandbox does not work for root. The page is trusted.
 	cmd := exec.CommandContext(ctx, path, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=900,1200",
 		"--user-data-dir="+t.TempDir(), "--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=10000", "--dump-dom", "file://"+file)
 	var stderr bytes.Buffer

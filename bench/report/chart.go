@@ -11,11 +11,10 @@ import (
 	"github.com/vlibos/vlibos/bench"
 )
 
-// chart is a drawing, as the template wants it: everything has its place in
-// units of the SVG already.
+// chart is a drawing for the template. All positions are in units of the SVG.
 type chart struct {
 	ID            string
-	Title         string // for those who cannot see it
+	Title         string // for readers who cannot see it
 	Width, Height int
 	Ticks         []tick
 	Bars          []bar
@@ -23,9 +22,9 @@ type chart struct {
 	Clouds        []cloud
 	Marks         []mark
 	Labels        []label
-	// Axis says what the ticks are of.
+	// Axis says what the ticks mean.
 	Axis string
-	// Plot is the part with the data.
+	// Plot is the area of the data.
 	Left, Top, Right, Bottom float64
 }
 
@@ -38,7 +37,7 @@ type (
 		X, Y, Width, Height float64
 		Class, Text         string
 		TextX, TextY        float64
-		// Low and High are the ends of the spread; equal if there is none.
+		// Low and High are the ends of the spread; they are equal without one.
 		Low, High, Middle float64
 	}
 	curve struct{ Class, Path, Dash string }
@@ -53,13 +52,13 @@ type (
 	}
 )
 
-// width of all charts; the page scales them.
+// width is that of all charts; the page scales them.
 const width = 760
 
-// scale maps values to places.
+// scale maps values to positions.
 type scale struct {
-	from, to float64 // values
-	a, b     float64 // places
+	from, to float64 // range of values
+	a, b     float64 // range of positions
 	log      bool
 }
 
@@ -103,7 +102,7 @@ func (s scale) ticks() []float64 {
 	return all
 }
 
-// logScale covers the values with whole steps of 1, 2 and 5.
+// logScale covers the values in whole steps of 1, 2 and 5.
 func logScale(low, high, a, b float64) scale {
 	round := func(v float64, up bool) float64 {
 		p := math.Pow(10, math.Floor(math.Log10(v)))
@@ -133,7 +132,7 @@ func logScale(low, high, a, b float64) scale {
 type value struct {
 	name      string
 	v         float64
-	low, high float64 // of the spread; both 0 if there is none
+	low, high float64 // ends of the spread; both 0 without one
 	class     string
 	unit      string
 }
@@ -141,13 +140,13 @@ type value struct {
 func (v value) text() string { return strings.TrimSpace(bench.Figure(v.v) + " " + v.unit) }
 
 const (
-	letter    = 6.6 // the width of one, at most on average
+	letter    = 6.6 // width of a letter, at most on average
 	barHeight = 22
 	barStep   = 32
 )
 
-// bars draws horizontal ones, with a line at the target if there is one. With
-// values over two decades it takes a logarithmic axis, and says so.
+// bars draws horizontal bars, with a line at the target if there is one. The axis
+// is logarithmic if the values span more than two decades, and says so.
 func bars(id, title, axis string, values []value, target *float64) chart {
 	c := chart{ID: id, Title: title, Width: width, Top: 14}
 	names, figures := 0, 0
@@ -209,11 +208,10 @@ type line struct {
 	x, y                    []float64
 }
 
-// nines is how many nines a percentile has: the axis of a tail.
+// nines is how many nines a percentile has: the position on the axis of a tail.
 func nines(percentile float64) float64 { return -math.Log10(1 - min(percentile, 99.9999)/100) }
 
-// tail draws latencies by percentile, where each step to the right is ten times
-// as rare.
+// tail draws latencies by percentile. Each step to the right is ten times rarer.
 func tail(id, title, axis string, lines []line) chart {
 	c := chart{ID: id, Title: title, Width: width, Left: 70, Top: 14, Right: width - 30, Bottom: 300, Axis: axis}
 	key := c.Bottom + 34
@@ -258,8 +256,8 @@ func path(l line, xs, ys scale) string {
 	return b.String()
 }
 
-// scatter draws the samples of several runs one below the other, on equal
-// axes, in the order in which they were taken.
+// scatter draws the samples of several runs below one another, on equal axes, in
+// the order in which they were taken.
 func scatter(id, title, axis string, lines []line) chart {
 	const panel, gap = 120, 34
 	c := chart{ID: id, Title: title, Width: width, Left: 70, Top: 24, Right: width - 20, Axis: axis}

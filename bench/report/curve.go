@@ -21,8 +21,8 @@ func plot(name, class, dash string, points []point) line {
 	return l
 }
 
-// xy draws lines through their points, of a share in per cent and of a ratio
-// that is 1 at best, with a line at the target.
+// xy draws lines through points. x is a share in per cent, y a ratio whose best
+// value is 1; a line marks the target.
 func xy(id, title, axis string, lines []line, target float64) chart {
 	c := chart{ID: id, Title: title, Width: width, Left: 50, Top: 20, Right: width - 30, Bottom: 280, Axis: axis}
 	key := c.Bottom + 34

@@ -13,17 +13,17 @@ import (
 type figure struct {
 	id    string
 	title string
-	// what was done and what it means, a paragraph each, for a newcomer.
+	// what says what was done and what it means, in paragraphs for a newcomer.
 	what []string
 	// paper says what the paper has about it, and where.
 	paper string
-	// commands do it again.
+	// commands repeat the measurement.
 	commands []string
-	// area is how the names of the figure's records begin.
+	// area has the beginnings of the names of the figure's records.
 	area []string
-	// draw makes the charts from those of its records that there are.
+	// draw makes the charts from those of its records that exist.
 	draw func(records) []chart
-	// said are sentences with the figures in them.
+	// said makes sentences with the figures in them.
 	said func(records) []string
 }
 
@@ -41,13 +41,13 @@ func index(all []bench.Record) records {
 	return r
 }
 
-// of are those that the figure is about.
+// of returns the records of a figure.
 func (r records) of(f figure) records {
 	return index(slices.DeleteFunc(slices.Clone(r.all), func(one bench.Record) bool { return about(one.Name) != f.id }))
 }
 
-// about says which figure a record belongs to: that with the longest area its
-// name begins with. "" is none.
+// about returns which figure a record belongs to: the one with the longest area
+// that the record's name begins with, or "".
 func about(name string) (id string) {
 	longest := 0
 	for _, f := range figures {
@@ -60,16 +60,16 @@ func about(name string) (id string) {
 	return id
 }
 
-// raw is a raw number of a record; false if there is no such.
+// raw returns a raw number of a record; ok is false if there is none.
 func (r records) raw(record, name string) (float64, bool) {
 	v, ok := r.byName[record].Raw[name]
 	return v, ok
 }
 
-// number is a raw one, and what its bar is called.
+// number is a raw number with the label of its bar.
 type number struct{ label, record, raw, class string }
 
-// values are the bars of those numbers that there are.
+// values returns the bars of those numbers that exist.
 func (r records) values(unit string, all []number) (values []value) {
 	for _, b := range all {
 		if v, ok := r.raw(b.record, b.raw); ok {
@@ -79,5 +79,5 @@ func (r records) values(unit string, all []number) (values []value) {
 	return values
 }
 
-// figures in the order of the page.
+// figures are in the order of the page.
 var figures = []figure{overhead, mjump, policies, lidar, tails, service, sched, module}

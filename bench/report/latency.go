@@ -11,14 +11,14 @@ import (
 )
 
 // controls says what the titles of the modes mean.
-const controls = "Capped, the job gets 30 % of its core by the kernel's own means, whatever the others do. Throttled, it is stopped for parts of each 10 ms: by its rate when it causes more than 30 % of its usual memory traffic, by latency and by feedback when memory, or what the service's users wait, is slower than the service alone sees it. Where the processor counts neither latency nor traffic, a probe measures memory with a hundredth of a core, and the job's own account of its work, or its CPU time, stands for its traffic; the records name what was taken: limit_probe_ns, limit_tally_ns, limit_uncore_ns, budget_lines_per_s, budget_cpu_ns_per_s, budget_misses_per_s."
+const controls = "A capped job gets 30 % of its core from the kernel, whatever other programs do. A throttled job is stopped for parts of each 10 ms: by rate when it causes more than 30 % of its usual memory traffic; by latency and by feedback when memory, or a request of the service's users, is slower than with the service alone. Where the processor counts neither latency nor traffic, a probe measures memory with a hundredth of a core, and the job's own count of its work, or its CPU time, replaces its traffic. The records name what was used, as limit_SOURCE_ns and budget_UNIT_per_s."
 
 var lidar = figure{
 	id:    "lidar",
 	title: "A vehicle that must steer in time",
 	what: []string{
-		"A task decodes a scan of a LIDAR, finds what stands in the way and decides where to steer, once in 40 ms. It is measured from the moment it has the scan to its decision: alone, beside a neighbour on the other core that streams through memory, and beside the same neighbour under control. Each dot is one decision; what matters is the highest.",
-		"The scans come from a simulator, in the format that the paper's device (a Hokuyo URG-04LX) sends; the task runs under SCHED_FIFO, so that no other task of its core is in its way: what is left is memory.",
+		"A task decodes a scan of a LIDAR, finds what is in the way and decides where to steer, once in 40 ms. Its time is measured from the receipt of the scan to its decision: alone, beside a neighbour on the other core that streams through memory, and beside the same neighbour under control. Each dot is one decision; the highest dots matter most.",
+		"The scans come from a simulator, in the format of the paper's device (a Hokuyo URG-04LX). The task runs under SCHED_FIFO, so that no other task of its core delays it: the delays that are left come from memory.",
 		controls,
 	},
 	paper:    "Figures 9 and 10: alone about 12,000 cycles with little spread; beside an uncontrolled Darknet in a Linux guest at worst about 24,000, twice the average; with Darknet controlled at worst about 17,000. 2,000 samples each.",
@@ -54,8 +54,8 @@ const (
 	paperControlled   = 17.0 / 12
 )
 
-// worst draws each mode's worst decision over the mean alone, as one reads the
-// paper's figures.
+// worst draws each mode's worst decision over the mean alone, as the paper's
+// figures show it.
 func worst(r records) []chart {
 	mean := r.byName["lidar."+corunner.Alone].Raw["mean_us"]
 	if mean <= 0 {
@@ -75,11 +75,11 @@ var tails = figure{
 	id:    "tail",
 	title: "A service, and the jobs beside it",
 	what: []string{
-		"memcached answers requests that come at random moments, a given number a second, whether or not the ones before are answered: as those of many users do. The time of a request runs from the moment it should have been sent, so that one that had to wait because the service was slow counts with its wait (measuring otherwise hides the very moments one looks for; this is called coordinated omission).",
-		"Beside it runs a job that is in no hurry: m_jump, a compiler, a compression. The further to the right in the picture, the rarer: at 99 % is what one request in a hundred exceeds. A user's page is made of many requests, so the rare ones are the ones that are noticed. The bars below say what the job got done meanwhile: control that stops the job is easy.",
+		"memcached answers requests that come at random moments, a given number a second, whether or not the earlier ones are answered, as requests of many users do. The time of a request begins when it should have been sent, so that the wait for a slow service counts (other ways of measuring hide these moments; the literature calls that coordinated omission).",
+		"Beside it runs a batch job: m_jump, a compiler, or a compression. Rare latencies are on the right of the picture: one request in a hundred exceeds the latency at 99 %. A page for a user is made of many requests, so users notice the rare ones. The bars below say how much work the job did: stopping the job would be easy.",
 		controls,
 	},
-	paper:    "The paper measures no such service; its claim is that real-time work is slowed down less when background work is throttled by memory latency. This is that claim for what servers do.",
+	paper:    "The paper measures no such service. It claims that real-time work slows down less when background work is throttled by memory latency. This figure tests that claim on a server.",
 	commands: []string{"vlibmaster bench tail", "vlibmaster bench tail --full"},
 	area:     []string{"tail"},
 	draw: func(r records) (charts []chart) {
@@ -118,7 +118,7 @@ var tails = figure{
 	},
 }
 
-// group sorts the records of tail.JOB.MODE by job.
+// group returns the records of tail.JOB.MODE by job.
 func group(all []bench.Record) (jobs []string, byJob map[string][]bench.Record) {
 	byJob = make(map[string][]bench.Record)
 	for _, one := range all {
@@ -136,10 +136,10 @@ func jobOf(name string) string {
 	return parts[min(1, len(parts)-1)]
 }
 
-// title of the mode that a record's name ends in.
+// title returns the title of the mode at the end of a record's name.
 func title(name string) string { return corunner.Title(name[strings.LastIndex(name, ".")+1:]) }
 
-// color and dash are of the i-th of several.
+// color and dash are those of the i-th of several lines.
 func color(i int) string { return fmt.Sprintf("c%d", i%8) }
 
 func dash(i int) string {

@@ -9,8 +9,8 @@ import (
 	"github.com/vlibos/vlibos/bench"
 )
 
-// fig6 are the five bars in each of the figure's groups, by the names of their
-// raw numbers.
+// fig6 are the five bars in each group of the paper's figure, by the names of
+// their raw numbers.
 var fig6 = []struct{ name, label, class string }{
 	{"alone", "alone", "base"},
 	{"master", "beside one in the master", "other"},
@@ -23,8 +23,8 @@ var mjump = figure{
 	id:    "mjump",
 	title: "Two programs that want the same memory",
 	what: []string{
-		"m_jump writes one word of each cache line of an array as large as the last-level cache. Two of them on two cores are as hard on the memory bus as programs can be. One of them is urgent and has a reservation; the other one is not, and is held back whenever memory gets slow. How much work does the urgent one get done in its foreground time?",
-		"Measured on real Xen in an emulator that models a shared cache and one memory bus, and really delays a CPU whose access has to wait. The bars are only to be compared with each other.",
+		"m_jump writes one word of each cache line of an array as large as the last-level cache. Two of them on two cores load the memory bus as much as programs can. One is urgent and has a reservation; the other is a batch program, which is throttled whenever memory gets slow. How much work does the urgent one do in its foreground time?",
+		"Measured on real Xen in an emulator that models a shared cache and one memory bus, and delays a CPU whose access has to wait. Compare the bars only with each other.",
 	},
 	paper:    "Figure 6: with 10 % of a CPU reserved, throttling a Linux guest takes back 50 % of the slowdown; with 30 % and 60 % less, because there is less background time to take away.",
 	commands: []string{"vlibbench mjump", "vlibbench mjump --quick"},
@@ -41,7 +41,7 @@ var mjump = figure{
 			if len(values) > 0 {
 				id, when := "mjump-"+groupOf(one), ""
 				if quick(one) {
-					id, when = "mjump-quick-"+groupOf(one), "; a quick look"
+					id, when = "mjump-quick-"+groupOf(one), "; a quick run"
 				}
 				charts = append(charts, bars(id, "Work of m_jump", fmt.Sprintf("thousand writes a second of foreground time, with %s of a CPU reserved%s", utilisation(one), when), values, nil))
 			}
@@ -52,22 +52,23 @@ var mjump = figure{
 		for _, one := range r.all {
 			what := "the slowdown"
 			if quick(one) {
-				what = "the latency that the other adds, in a quick look"
+				what = "the latency that the other adds, in a quick run"
 				µs := func(bar string) string { return bench.Figure(one.Raw[bar+"_task_latency_ns"] / 1000) }
-				said = append(said, fmt.Sprintf("Its memory takes %s µs an access alone; beside the other %s µs with the throttle off, and %s µs with it on.",
+				said = append(said, fmt.Sprintf("A memory access takes %s µs alone; beside the other, %s µs with the throttle off and %s µs with it on.",
 					µs("alone"), µs("vlibos"), µs("called")))
 			}
-			said = append(said, fmt.Sprintf("With %s of a CPU reserved, control gives back %s of %s; the other keeps %s of its work.",
-				utilisation(one), percent(one.Value), what, percent(one.Raw["batch_kept"])))
+			said = append(said, fmt.Sprintf("With %s of a CPU reserved, control gives back %s of %s; the other does %s of its work.",
+				utilisation(one), percent(one.Value), what, percent(one.Raw["batch_work"])))
 		}
 		return said
 	},
 }
 
-// paperRecovered is what Figure 6 gives back with 10 % of a CPU reserved.
+// paperRecovered is what control gives back in Figure 6 with 10 % of a CPU
+// reserved, in per cent.
 const paperRecovered = 50
 
-// recovered draws what control gives back, beside what the paper's did.
+// recovered draws what control gives back, with the paper's result.
 func recovered(r records) []chart {
 	var values []value
 	add := func(one bench.Record, label, name, class string) {
@@ -81,7 +82,7 @@ func recovered(r records) []chart {
 		if v, ok := one.Raw["recovered_latency"]; ok {
 			label := ", of the latency"
 			if quick(one) {
-				label += ", a quick look"
+				label += ", a quick run"
 			}
 			values = append(values, value{name: utilisation(one) + label, v: 100 * v, class: "ours", unit: "%"})
 		}
@@ -93,12 +94,12 @@ func recovered(r records) []chart {
 	return []chart{bars("mjump-recovered", "What control gives back", "per cent of the slowdown, by how much of a CPU is reserved", values, nil)}
 }
 
-// quickMjump is how the names of records of a quick look begin.
+// quickMjump is the beginning of the names of a quick run's records.
 const quickMjump = "throttle.mjump_quick"
 
 func quick(one bench.Record) bool { return strings.HasPrefix(one.Name, quickMjump) }
 
-// groupOf is u10 of throttle.mjump.u10.
+// groupOf returns u10 of throttle.mjump.u10.
 func groupOf(one bench.Record) string { return one.Name[strings.LastIndex(one.Name, ".")+1:] }
 
 func utilisation(one bench.Record) string { return strings.TrimPrefix(groupOf(one), "u") + " %" }

@@ -30,7 +30,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 // File is the name of the page in the report's folder.
 const File = "report.html"
 
-// section is a figure with what there is of it.
+// section is a figure with those of its records that exist.
 type section struct {
 	ID, Title, Paper string
 	What, Commands   []string
@@ -40,8 +40,8 @@ type section struct {
 	Raw              template.URL
 }
 
-// Write makes DIR with the page and with the records beside it, and returns the
-// page's path.
+// Write makes the folder dir with the page and, beside it, the records. It
+// returns the page's path.
 func Write(dir string, all []bench.Record) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
@@ -54,10 +54,10 @@ func Write(dir string, all []bench.Record) (string, error) {
 	return file, os.WriteFile(file, out.Bytes(), 0o644)
 }
 
-// HTML writes the page of what was measured up to now.
+// HTML writes the page of all records.
 func HTML(w io.Writer, all []bench.Record, now time.Time) error {
 	if len(all) == 0 {
-		return errors.New("nothing was measured yet: run an experiment first, see vlibmaster bench --help")
+		return errors.New("there are no records: run an experiment first, see vlibmaster bench --help")
 	}
 	sections, rest, err := sort(all)
 	if err != nil {
@@ -73,7 +73,7 @@ func HTML(w io.Writer, all []bench.Record, now time.Time) error {
 	})
 }
 
-// sort gives each figure its records; the rest is what no figure is about.
+// sort gives each figure its records. rest are those of no figure.
 func sort(all []bench.Record) (sections []section, rest []bench.Record, err error) {
 	whole := index(all)
 	used := make(map[string]bool)
@@ -94,7 +94,7 @@ func sort(all []bench.Record) (sections []section, rest []bench.Record, err erro
 				s.Doubts = append(s.Doubts, why)
 			}
 		}
-		// Sentences are conclusions: there are none from a noisy machine.
+		// A noisy machine allows no sentences: they are conclusions.
 		if f.said != nil {
 			s.Said = f.said(index(sure))
 		}
@@ -108,7 +108,7 @@ func sort(all []bench.Record) (sections []section, rest []bench.Record, err erro
 	return sections, rest, nil
 }
 
-// link carries the records in the page itself.
+// link makes a link whose address contains the records.
 func link(records []bench.Record) (template.URL, error) {
 	var lines bytes.Buffer
 	for _, r := range records {
@@ -121,7 +121,7 @@ func link(records []bench.Record) (template.URL, error) {
 	return template.URL("data:application/x-ndjson;base64," + base64.StdEncoding.EncodeToString(lines.Bytes())), nil
 }
 
-// machines that the records come from, in their order.
+// machines returns the machines of the records, in the order of the records.
 func machines(all []bench.Record) []string {
 	return distinct(all, func(r bench.Record) string { return r.Machine })
 }

@@ -13,18 +13,18 @@ import (
 
 var policies = figure{
 	id:    "throttle",
-	title: "Ways to hold a neighbour back",
+	title: "Ways to throttle a neighbour",
 	what: []string{
-		"A program walks through 4 MiB of memory on one core while a job streams through memory on the other, on this machine. The job is held back by memory latency (threshold, feedback), by the latency that the program itself reports (felt), or by how much it reads and writes (rate, as MemGuard does), each at several settings. The curves go from the job stopped to the job without control: the nearer one comes to the lower right, the better the way. The bars have each setting by itself: how much slower the program is than alone, and how much of the job's work is left.",
-		"The same again with a program that works for half of the time (half): a job may use the pauses, and who holds it back should let it.",
+		"A program walks through 4 MiB of memory on one core while a job streams through memory on the other, on this machine. The job is throttled by memory latency (threshold, feedback), by the latency that the program itself reports (felt), or by how much it reads and writes (rate, as MemGuard does), each at several settings. Each curve goes from the stopped job to the job without control. A curve nearer to the lower right is better. The bars have one setting each: how much slower the program is than alone, and how much work the job does.",
+		"The second comparison (half) has a program that works for half of the time: a good policy lets the job use the pauses.",
 	},
 	paper:    "Section 4.2 throttles by average memory latency; section 6.1 calls rate-based throttling, as in the RTS Hypervisor, demonstrably inferior, and gives no figure for it.",
 	commands: []string{"vlibbench throttle"},
 	area:     []string{"throttle"},
 	draw: func(r records) []chart {
-		var slow, kept []value
+		var slow, work []value
 		for _, one := range r.all {
-			k, ok := one.Raw["kept_ratio"]
+			k, ok := one.Raw["work_ratio"]
 			if !ok {
 				continue
 			}
@@ -36,19 +36,19 @@ var policies = figure{
 				class = "other"
 			}
 			slow = append(slow, value{name: name, v: one.Value, low: one.Raw["median_p10_ratio"], high: one.Raw["median_p90_ratio"], class: class})
-			kept = append(kept, value{name: name, v: 100 * k, class: class, unit: "%"})
+			work = append(work, value{name: name, v: 100 * k, class: class, unit: "%"})
 		}
 		if len(slow) == 0 {
 			return nil
 		}
 		return append(curves(r.all),
 			bars("throttle-slow", "Slowdown of the program", "time of a request over that alone, median", slow, bench.Goal(1.3)),
-			bars("throttle-kept", "Work of the job", "per cent of what the job does without control", kept, nil),
+			bars("throttle-work", "Work of the job", "per cent of what the job does without control", work, nil),
 		)
 	},
 	said: func(r records) (said []string) {
 		if one, ok := r.byName["throttle.over_rate"]; ok {
-			said = append(said, fmt.Sprintf("At an equal slowdown, the best policy by latency keeps %s times the work that rate-based throttling keeps.", bench.Figure(one.Value)))
+			said = append(said, fmt.Sprintf("At an equal slowdown, the job does %s times as much work under the best latency policy as under rate-based throttling.", bench.Figure(one.Value)))
 		}
 		return said
 	},
@@ -57,13 +57,14 @@ var policies = figure{
 // uncontrolled is the setting without control, where every curve ends.
 const uncontrolled = "none"
 
-// ways to hold the job back, by how the names of their settings begin.
+// ways are the ways to throttle the job, by the beginnings of their settings'
+// names.
 var ways = []struct{ name, label, class string }{
 	{"threshold", "memory latency, threshold", "c4"}, {"feedback", "memory latency, feedback", "c5"},
 	{"felt", "the program's own latency, feedback", "c3"}, {"rate", "rate", "c1"},
 }
 
-// curves draw the program's slowdown against the job's work, a line for each
+// curves draw the program's slowdown against the job's work, with a line for each
 // way, for each kind of program.
 func curves(all []bench.Record) (charts []chart) {
 	for _, kind := range []struct{ id, prefix, title string }{
@@ -73,12 +74,12 @@ func curves(all []bench.Record) (charts []chart) {
 		points := make(map[string][]point)
 		for _, one := range all {
 			setting, ok := strings.CutPrefix(one.Name, kind.prefix)
-			kept, measured := one.Raw["kept_ratio"]
+			work, measured := one.Raw["work_ratio"]
 			if !ok || !measured || strings.Contains(setting, "half.") {
 				continue
 			}
 			way, _, _ := strings.Cut(setting, "-")
-			points[way] = append(points[way], point{100 * kept, one.Value})
+			points[way] = append(points[way], point{100 * work, one.Value})
 		}
 		free := points[uncontrolled]
 		var lines []line
@@ -91,7 +92,7 @@ func curves(all []bench.Record) (charts []chart) {
 			lines = append(lines, plot(w.label, w.class, dash(i), p))
 		}
 		if len(lines) > 0 {
-			charts = append(charts, xy(kind.id, "Slowdown against work kept: "+kind.title, "per cent of the job's work that is kept; upwards: time of a request of "+kind.title+", over that alone", lines, 1.3))
+			charts = append(charts, xy(kind.id, "Slowdown against work: "+kind.title, "work of the job, per cent of that without control; upwards: time of a request of "+kind.title+" over that alone", lines, 1.3))
 		}
 	}
 	return charts

@@ -19,7 +19,7 @@ import (
 	"github.com/vlibos/vlibos/bench/corunner"
 )
 
-// complete is a record of each kind that there is: every figure has all of its
+// complete has a record of each kind, so that every figure has all of its
 // charts.
 func complete() []bench.Record {
 	record := func(name string, value float64, unit string, raw ...any) bench.Record {
@@ -41,12 +41,12 @@ func complete() []bench.Record {
 		record("call.lab.block", 0.9, "ratio", "block_instructions_p50", 66000.0, "vchan_instructions_p50", 74700.0),
 		record("call.lab.open", 3, "ratio", "open_instructions_p50", 210000.0),
 		record("module.deschedule", 0.9, "ratio", "gate_closes_instructions_p50", 5000.0, "pause_instructions_p50", 6000.0),
-		record("throttle.none", 3, "ratio", "kept_ratio", 1.0, "median_p10_ratio", 2.5, "median_p90_ratio", 3.5),
-		record("throttle.threshold-0.25", 1.2, "ratio", "kept_ratio", 0.3),
-		record("throttle.rate-0.3", 1.4, "ratio", "kept_ratio", 0.25),
-		record("throttle.half.none", 2, "ratio", "kept_ratio", 1.0),
-		record("throttle.half.felt-1.3", 1.25, "ratio", "kept_ratio", 0.4),
-		record("throttle.half.rate-0.3", 1.2, "ratio", "kept_ratio", 0.2),
+		record("throttle.none", 3, "ratio", "work_ratio", 1.0, "median_p10_ratio", 2.5, "median_p90_ratio", 3.5),
+		record("throttle.threshold-0.25", 1.2, "ratio", "work_ratio", 0.3),
+		record("throttle.rate-0.3", 1.4, "ratio", "work_ratio", 0.25),
+		record("throttle.half.none", 2, "ratio", "work_ratio", 1.0),
+		record("throttle.half.felt-1.3", 1.25, "ratio", "work_ratio", 0.4),
+		record("throttle.half.rate-0.3", 1.2, "ratio", "work_ratio", 0.2),
 		record("throttle.over_rate", 1.5, "ratio"),
 		record("sched.overshoot", 31, "µs"),
 		record("sched.wakeup.ratio", 0.1, "ratio"),
@@ -55,7 +55,7 @@ func complete() []bench.Record {
 		record("of no figure", 1, "ratio"),
 	}
 	for _, group := range []string{"u10", "u30", "u60"} {
-		r := record("throttle.mjump."+group, 0.5, "of the slowdown", "batch_kept", 0.4, "recovered_latency", 0.45)
+		r := record("throttle.mjump."+group, 0.5, "of the slowdown", "batch_work", 0.4, "recovered_latency", 0.45)
 		for _, q := range []string{"_p10", "_p50", "_p90"} {
 			r.Raw["recovered"+q], r.Raw["recovered_in_master"+q] = 0.5, 0.4
 		}
@@ -66,7 +66,7 @@ func complete() []bench.Record {
 		}
 		all = append(all, r)
 	}
-	all = append(all, record("throttle.mjump_quick.u10", 0.6, "of the latency", "batch_kept", 0.3, "recovered_latency", 0.6,
+	all = append(all, record("throttle.mjump_quick.u10", 0.6, "of the latency", "batch_work", 0.3, "recovered_latency", 0.6,
 		"alone_writes_per_s_p50", 9e5, "vlibos_writes_per_s_p50", 5e5, "called_writes_per_s_p50", 8e5,
 		"alone_task_latency_ns", 20e3, "vlibos_task_latency_ns", 40e3, "called_task_latency_ns", 28e3))
 	for i, s := range schedulers {
@@ -97,7 +97,7 @@ func pageOf(t *testing.T, all []bench.Record) string {
 	return out.String()
 }
 
-// charts are the figures that the page has, by the count of their marks.
+// charts returns how many marks each figure of the page has.
 func charts(page string) map[string]int {
 	found := make(map[string]int)
 	for _, svg := range regexp.MustCompile(`(?s)<svg [^>]*data-figure="([^"]+)".*?</svg>`).FindAllStringSubmatch(page, -1) {
@@ -106,20 +106,20 @@ func charts(page string) map[string]int {
 	return found
 }
 
-// marks that [complete] must have.
+// marks is how many marks each figure of [complete] must have.
 var marks = map[string]int{
 	"overhead-native": 8, "overhead-xen": 6, "overhead-single": 3, "mjump-u10": 5, "mjump-u30": 5, "mjump-u60": 5, "mjump-quick-u10": 3,
-	"mjump-recovered": 11, // three a group, the quick look's, the paper's
-	"throttle-slow":   6, "throttle-kept": 6,
+	"mjump-recovered": 11, // three a group, those of the quick run, the paper's
+	"throttle-slow":   6, "throttle-work": 6,
 	"throttle-curve": 6, "throttle-half-curve": 6, // lines, their points and their keys
-	"lidar": 8, "lidar-worst": 10, // and the two of the paper's
+	"lidar": 8, "lidar-worst": 10, // with two of the paper's
 	"service-p99": 6, "service-p999": 6, "service-work": 4,
 	"sched-p50": 3, "sched-p999": 3, "charge": 2,
 	"tail-m_jump": 16, "tail-compiler": 16, "tail-compression": 16, // each with its key
-	"tail-work-m_jump": 7, "tail-work-compiler": 7, "tail-work-compression": 7, // nothing is done alone
+	"tail-work-m_jump": 7, "tail-work-compiler": 7, "tail-work-compression": 7, // no work alone
 }
 
-func TestPage(t *testing.T) {
+func TestPageHasEveryFigureAndNeedsNoNetwork(t *testing.T) {
 	page := pageOf(t, complete())
 	got := charts(page)
 	for id, n := range marks {
@@ -131,14 +131,14 @@ func TestPage(t *testing.T) {
 		t.Errorf("charts %v", got)
 	}
 	if strings.Contains(page, "Not measured yet") {
-		t.Error("a figure says that it was not measured")
+		t.Error("a figure is not measured")
 	}
-	for _, want := range []string{"4,754", "50 % of the slowdown", "99.9th 800 µs; the 99th is 1 times that of the service alone, 20 % of the job&#39;s work", "40 µs with the throttle off, and 28 µs with it on", "24,000", "a machine", "a version", "of no figure", "vlibmaster bench tail"} {
+	for _, want := range []string{"4,754", "50 % of the slowdown", "99.9th 800 µs; the 99th is 1 times that of the service alone, 20 % of the job&#39;s work", "40 µs with the throttle off and 28 µs with it on", "24,000", "a machine", "a version", "of no figure", "vlibmaster bench tail"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q", want)
 		}
 	}
-	// Nothing is loaded from anywhere.
+	// The page loads nothing.
 	for _, outside := range regexp.MustCompile(`(src|href|url)\s*[=(]\s*["']?(https?:)?//`).FindAllString(page, -1) {
 		t.Errorf("the page needs the network: %s", outside)
 	}
@@ -147,8 +147,8 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// The raw data in the page is the records.
-func TestRaw(t *testing.T) {
+// The raw data in the page are the records.
+func TestRawDataAreTheRecords(t *testing.T) {
 	all := complete()
 	m := regexp.MustCompile(`href="data:application/x-ndjson;base64,([^"]*)" download="bench.jsonl"`).FindStringSubmatch(pageOf(t, all))
 	if m == nil {
@@ -168,7 +168,7 @@ func TestRaw(t *testing.T) {
 	}
 }
 
-func TestMissing(t *testing.T) {
+func TestPageNamesWhatIsNotMeasured(t *testing.T) {
 	one := []bench.Record{{Name: "call.native.spin", Value: 3, Unit: "ratio", Better: bench.Lower, Raw: map[string]float64{"call_ns": 300}}}
 	page := pageOf(t, one)
 	if n := strings.Count(page, "Not measured yet"); n != len(figures)-1 {
@@ -185,13 +185,13 @@ func TestMissing(t *testing.T) {
 	if err := Measured(&out, one); err != nil || strings.Contains(out.String(), "not measured") {
 		t.Error(err, &out)
 	}
-	if err := HTML(&out, nil, time.Now()); err == nil || !strings.Contains(err.Error(), "nothing was measured") {
+	if err := HTML(&out, nil, time.Now()); err == nil || !strings.Contains(err.Error(), "no records") {
 		t.Error(err)
 	}
 }
 
-// From a noisy machine come figures, but no sentence and no verdict.
-func TestNoisy(t *testing.T) {
+// A noisy machine gives figures, but no sentences and no verdicts.
+func TestNothingIsConcludedFromANoisyMachine(t *testing.T) {
 	all := complete()
 	for i := range all {
 		all[i] = bench.Noise{Compute: 50}.Note(all[i])
@@ -207,9 +207,9 @@ func TestNoisy(t *testing.T) {
 		}
 	}
 	if !strings.Contains(pageOf(t, complete()), "A call that sleeps takes") {
-		t.Error("nor from a quiet one")
+		t.Error("nothing is concluded from a quiet machine")
 	}
-	// Counts of instructions beside noisy times are what they are.
+	// Counts of instructions do not suffer from noise.
 	all = complete()
 	for i, r := range all {
 		if strings.HasPrefix(r.Name, "call.native") {
@@ -218,12 +218,12 @@ func TestNoisy(t *testing.T) {
 	}
 	page = pageOf(t, all)
 	if strings.Contains(page, "A call that sleeps takes") || !strings.Contains(page, "Into a guest, it takes") {
-		t.Error("a sentence of the wrong kind")
+		t.Error("a conclusion from times, or none from counts")
 	}
 }
 
-// What stands in a file of records is no markup.
-func TestEscapes(t *testing.T) {
+// Text of a record is not markup.
+func TestTextOfARecordIsNotMarkup(t *testing.T) {
 	const evil = `<script>alert("x")</script>`
 	all := []bench.Record{{Name: "throttle." + evil, Value: 1, Unit: evil, Better: bench.Lower, Machine: evil, Version: evil}}
 	if page := pageOf(t, all); strings.Contains(page, "<script") {
@@ -231,7 +231,7 @@ func TestEscapes(t *testing.T) {
 	}
 }
 
-func TestWrite(t *testing.T) {
+func TestWriteMakesThePageAndTheRecords(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	file, err := Write(dir, complete())
 	if err != nil {
@@ -242,7 +242,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-func TestScales(t *testing.T) {
+func TestTicksAreRoundValues(t *testing.T) {
 	for _, c := range []struct {
 		s    scale
 		want []float64

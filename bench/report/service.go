@@ -11,7 +11,7 @@ import (
 // served are the ways in which the service's domain is given its CPU.
 var served = []struct{ name, label, class string }{
 	{"credit2.alone", "alone, credit2", "base"},
-	{"credit2.uncapped", "credit2 as it comes", "other"},
+	{"credit2.uncapped", "credit2, no cap", "other"},
 	{"credit2.others_capped", "credit2, the others capped", "other"},
 	{"vlib.alone", "alone, the module", "base"},
 	{"vlib.uncapped", "the module, no reservation", "other"},
@@ -22,17 +22,17 @@ var service = figure{
 	id:    "service",
 	title: "A service in a guest that answers in time",
 	what: []string{
-		"memcached runs in a guest of real Xen and answers requests that come over Xen's network device, at random moments, whether or not those before are answered. Two other guests on the same CPU never stop. A request's time runs from the moment it should have been sent. Measured in an emulator that counts instructions; one of them is called a nanosecond, so that proportions are to be read, not times.",
-		"A cap keeps the others from what nobody wants; a reservation does not.",
+		"memcached runs in a guest of real Xen and answers requests that come over Xen's network device, at random moments, whether or not those before are answered. Two other guests on the same CPU never stop. A request's time begins when it should have been sent. The emulator counts instructions; each counts as a nanosecond, so only the proportions are valid.",
+		"A cap denies the others even idle time; a reservation does not.",
 	},
-	paper:    "The paper has no such figure; it motivates its design with services of that kind (section 1).",
+	paper:    "The paper has no such figure. It motivates its design with such services (section 1).",
 	commands: []string{"vlibbench service"},
 	area:     []string{"service"},
 	draw: func(r records) (charts []chart) {
 		for _, f := range []struct{ id, raw, title, label, unit string }{
 			{"service-p99", "p99_us", "Latency of memcached in a guest", "µs of counted instructions: one request in a hundred takes longer", "µs"},
 			{"service-p999", "p999_us", "Latency of memcached in a guest", "µs of counted instructions: one request in a thousand takes longer", "µs"},
-			{"service-work", "neighbours_cpu_percent", "What the others get done", "per cent of the CPU that the two others have", "%"},
+			{"service-work", "neighbours_cpu_percent", "CPU time of the others", "per cent of the CPU that the two others have", "%"},
 		} {
 			var numbers []number
 			for _, s := range served {

@@ -13,7 +13,7 @@ import (
 // Summary writes what the page says, for a terminal.
 func Summary(w io.Writer, all []bench.Record) error { return write(w, all, true) }
 
-// Measured writes that of what there are records of, and of nothing else.
+// Measured is Summary without the figures that have no records.
 func Measured(w io.Writer, all []bench.Record) error { return write(w, all, false) }
 
 func write(w io.Writer, all []bench.Record, missing bool) error {
@@ -42,7 +42,7 @@ func write(w io.Writer, all []bench.Record, missing bool) error {
 			if r.Target != nil {
 				conclusion := r.Conclusion()
 				if r.Noisy() != "" {
-					conclusion = "no conclusion" // why stands above
+					conclusion = "no conclusion" // the reason is above
 				}
 				target = fmt.Sprintf("  target %s: %s", bench.Figure(*r.Target), conclusion)
 			}

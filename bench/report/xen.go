@@ -16,13 +16,13 @@ var sched = figure{
 	id:    "sched",
 	title: "Waking up in time on Xen",
 	what: []string{
-		"A task in a guest sleeps 10 ms and then works 0.4 ms, 2,000 times, while two other guests on the same CPU never stop. How late does it wake? Measured on real Xen in an emulator that counts instructions; one of them is called a nanosecond. So the times are not those of a machine, but their proportions are those of the schedulers.",
+		"A task in a guest sleeps 10 ms and then works 0.4 ms, 2,000 times, while two other guests on the same CPU never stop. How late does it wake? It runs on real Xen in an emulator that counts instructions, each of which counts as a nanosecond. The times are not those of a machine, but their proportions are those of the schedulers.",
 	},
-	paper:    "The paper has no such figure. Its scheduler is Quest's; ours is a module in Xen, so Xen's own two are what it has to be better than.",
+	paper:    "The paper has no such figure. Its scheduler is Quest's. Ours is a module in Xen, so it must be better than Xen's own two.",
 	commands: []string{"vlibbench module"},
 	area:     []string{"sched"},
 	draw: func(r records) (charts []chart) {
-		for _, q := range []struct{ name, label string }{{"p50", "half of all wake-ups are later than this"}, {"p999", "one wake-up in a thousand is later than this"}} {
+		for _, q := range []struct{ name, label string }{{"p50", "half of all wake-ups are later"}, {"p999", "one wake-up in a thousand is later"}} {
 			var values []value
 			for _, s := range schedulers {
 				if one, ok := r.byName["sched.wakeup."+s.name+"."+q.name]; ok {
@@ -37,10 +37,10 @@ var sched = figure{
 	},
 	said: func(r records) (said []string) {
 		if one, ok := r.byName["sched.wakeup.ratio"]; ok {
-			said = append(said, fmt.Sprintf("The lateness that one wake-up in a thousand exceeds is %s of that under credit2.", percent(one.Value)))
+			said = append(said, fmt.Sprintf("One wake-up in a thousand exceeds a lateness that is %s of that under credit2.", percent(one.Value)))
 		}
 		if one, ok := r.byName["sched.overshoot"]; ok {
-			said = append(said, fmt.Sprintf("The furthest that anybody ran past a budget is %s µs.", bench.Figure(one.Value)))
+			said = append(said, fmt.Sprintf("No domain ran past its budget by more than %s µs.", bench.Figure(one.Value)))
 		}
 		return said
 	},
@@ -50,14 +50,14 @@ var module = figure{
 	id:    "module",
 	title: "Exact to the instruction: the module in Xen",
 	what: []string{
-		"What a call burns in the guest is charged to the caller's reservation. Here that account is compared with what Xen itself says that the guest ran, for ordinary calls and for a guest that tries to evade it by sleeping just before its budget ends.",
+		"The caller's reservation is charged for the time that the guest uses for a call. This figure compares the charge with the time by Xen's own accounting, for ordinary calls and for a guest that tries to evade the charge by sleeping just before its budget ends.",
 	},
-	paper:    "Section 3.4 has a callee run on the budget of the calling thread; the paper gives no figure for how exactly its prototype does.",
+	paper:    "In section 3.4 a callee runs on the budget of the calling thread. The paper gives no figure for the accuracy of its prototype.",
 	commands: []string{"vlibbench module", "make -C hypervisor/test decision | vlibbench decision"},
 	area:     []string{"charge", "module"},
 	draw: func(r records) []chart {
 		var values []value
-		for _, c := range []struct{ name, label string }{{"charge.accuracy", "1,000 ordinary calls"}, {"charge.evader", "a guest that evades"}} {
+		for _, c := range []struct{ name, label string }{{"charge.accuracy", "1,000 ordinary calls"}, {"charge.evader", "a guest that evades the charge"}} {
 			if one, ok := r.byName[c.name]; ok {
 				values = append(values, value{name: c.label, v: one.Value, class: "ours", unit: "%"})
 			}

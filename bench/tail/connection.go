@@ -10,18 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connection to the service, never waited for. Answers come in the order of the
-// requests.
+// connection is a non-blocking connection to the service. Answers arrive in the
+// order of the requests.
 type connection struct {
 	fd     int
 	unsent []byte
-	due    []waiting // answers that are to come
-	have   int       // bytes of the first of them
-	head   [8]byte   // its beginning
+	due    []waiting // answers that have not arrived
+	have   int       // bytes of the first of them that have arrived
+	head   [8]byte   // its first bytes
 }
 
 type waiting struct {
-	at     int64 // ns when its request was due
+	at     int64 // when its request was due, in ns
 	answer int
 	prefix string
 }
@@ -49,8 +49,8 @@ func dial(address netip.AddrPort) (*connection, error) {
 
 func (c *connection) close() { unix.Close(c.fd) }
 
-// send sends a request that was due at a moment, as far as there is room; the
-// rest goes with [connection.flush].
+// send sends a request that was due at the given moment, as far as there is
+// room. [connection.flush] sends the rest.
 func (c *connection) send(r request, at int64) error {
 	c.due = append(c.due, waiting{at, r.answer, r.prefix})
 	c.unsent = append(c.unsent, r.text...)
@@ -73,7 +73,7 @@ func (c *connection) flush() error {
 	return nil
 }
 
-// receive takes what has come, and reports each answer that is complete.
+// receive reads what has arrived, and reports each complete answer.
 func (c *connection) receive(buf []byte, answered func(due int64)) error {
 	for {
 		n, err := unix.Read(c.fd, buf)
@@ -99,7 +99,7 @@ func (c *connection) receive(buf []byte, answered func(due int64)) error {
 func (c *connection) take(p []byte, answered func(due int64)) error {
 	for len(p) > 0 {
 		if len(c.due) == 0 {
-			return fmt.Errorf("the service answers %.40q to nothing", p)
+			return fmt.Errorf("the service sent %.40q without a request", p)
 		}
 		w := c.due[0]
 		n := min(len(p), w.answer-c.have)
@@ -108,8 +108,8 @@ func (c *connection) take(p []byte, answered func(due int64)) error {
 		}
 		c.have += n
 		p = p[n:]
-		// A shorter answer than the right one, as of an error, shows in its
-		// beginning.
+		// An answer that is shorter than the right one, such as an error,
+		// differs at its beginning.
 		seen := min(c.have, len(w.prefix))
 		if string(c.head[:seen]) != w.prefix[:seen] {
 			return fmt.Errorf("the service answers %q, want %q", c.head[:min(c.have, len(c.head))], w.prefix)

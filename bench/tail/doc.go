@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package tail measures a service that must answer in time (memcached) beside
-// jobs that are in no hurry, on processes of this machine: how late its answers
-// are, and what the jobs get done.
+// batch jobs, on processes of this machine: the latency of its answers, and the
+// work of the jobs.
 //
-// The load is open: requests are due at random moments whatever became of those
-// before, and a latency runs from the moment a request was due. So neither the
-// generator's lateness nor a service that stands still hides anything.
+// The load is open: requests are due at random moments, whatever happens to the
+// earlier ones, and a latency begins when the request was due. So it includes
+// the generator's own delay and the time in which the service stands still.
 package tail

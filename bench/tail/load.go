@@ -22,10 +22,10 @@ import (
 	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
-// connections that the load is spread over.
+// connections is the number of connections that the load is spread over.
 const connections = 16
 
-// What a histogram of latencies holds, in nanoseconds, with 3 digits.
+// The range of a histogram of latencies, in nanoseconds, with 3 digits.
 const (
 	leastLatency = 100
 	mostLatency  = int64(10 * time.Second)
@@ -33,27 +33,29 @@ const (
 
 func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(leastLatency, mostLatency, 3) }
 
-// Order to a [Generator]; to its process, one line of JSON.
+// Order is what a [Generator] is told; its process reads it as one line of JSON.
 type Order struct {
 	Rate int `json:"rate"` // requests a second
-	// Settle is how long requests are made, and answered, before they count.
+	// Settle is how long requests are made before they count.
 	Settle time.Duration `json:"settle"`
 	Time   time.Duration `json:"time"`
 	Seed   uint64        `json:"seed"`
 }
 
-// Result of an order; of the process, one line of JSON.
+// Result answers an order; the process writes it as one line of JSON.
 type Result struct {
 	Latencies *hdrhistogram.Snapshot `json:"latencies"`
-	// Late is how late the generator itself was, which is in the latencies.
+	// Late is the generator's own delay, which the latencies include.
 	Late *hdrhistogram.Snapshot `json:"late"`
-	// Unanswered requests were still so a second after the end.
+	// Unanswered is the number of requests without an answer a second after
+	// the end.
 	Unanswered int `json:"unanswered"`
 }
 
-// Load is the process that generates the load: orders come in on standard input.
-// It is first on its CPU, and only it is: what it measures is not itself. In a
-// file it tallies each latency as it comes, for who controls the neighbours.
+// Load is the process that generates the load. It reads orders from standard
+// input. It has precedence on its CPU, so that it does not measure its own
+// delays. It records each latency in a file at once, for the control of the
+// co-runners.
 func Load(address, file string, in io.Reader, out io.Writer) (err error) {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -96,16 +98,16 @@ func Load(address, file string, in io.Reader, out io.Writer) (err error) {
 	return lines.Err()
 }
 
-// Generator sends requests to a memcached, at random moments whatever became of
-// those before. It is for one goroutine.
+// Generator sends requests to a memcached at random moments, whatever happens to
+// the earlier ones. It is for one goroutine.
 type Generator struct {
 	data        Data
 	connections []*connection
 	poll        []unix.PollFd
 	buf         []byte
 	now         int64
-	felt        func(ns int64) // is told each latency
-	drain       time.Duration  // how long answers are waited for when all requests are sent
+	felt        func(ns int64) // is called with each latency
+	drain       time.Duration  // how long to wait for answers after the last request
 }
 
 // Open connects to a memcached and stores all data there.
@@ -135,14 +137,14 @@ func newGenerator(at netip.AddrPort, d Data) (*Generator, error) {
 	return g, nil
 }
 
-// Close ends the connections.
+// Close closes the connections.
 func (g *Generator) Close() {
 	for _, c := range g.connections {
 		c.close()
 	}
 }
 
-// ahead is how many values are on their way at a time while filling.
+// ahead is the number of values that are being stored at the same time.
 const ahead = 4 * connections
 
 // fill stores all values.
@@ -164,7 +166,7 @@ func (g *Generator) fill() error {
 	return g.settle()
 }
 
-// drain of a [Generator], unless a test has less time.
+// drain is the Generator's, unless a test has less time.
 const drain = time.Second
 
 // Run makes the requests of an order, and waits for their answers.
@@ -210,7 +212,7 @@ func (g *Generator) Run(o Order) (Result, error) {
 			return Result{}, err
 		}
 	}
-	// Those that still wait count with what they have waited by now.
+	// Unanswered requests count with the time that they have waited.
 	r := Result{Late: late.Export(), Unanswered: g.open()}
 	for _, c := range g.connections {
 		for _, w := range c.due {
@@ -221,12 +223,12 @@ func (g *Generator) Run(o Order) (Result, error) {
 	return r, g.settle()
 }
 
-// settle waits for the answers that are still to come: the next measurement
-// begins with none.
+// settle waits for the outstanding answers, so that the next measurement begins
+// with none.
 func (g *Generator) settle() error {
 	for end := clock() + int64(patience); g.open() > 0; {
 		if clock() > end {
-			return fmt.Errorf("%d requests are not answered within %v: the service stands still", g.open(), patience)
+			return fmt.Errorf("%d requests are not answered within %v: the service does not answer", g.open(), patience)
 		}
 		if err := g.wait(g.drain); err != nil {
 			return err
@@ -238,7 +240,7 @@ func (g *Generator) settle() error {
 	return nil
 }
 
-// open is how many answers are to come.
+// open returns the number of outstanding answers.
 func (g *Generator) open() (n int) {
 	for _, c := range g.connections {
 		n += len(c.due)
@@ -246,7 +248,7 @@ func (g *Generator) open() (n int) {
 	return n
 }
 
-// wait until something comes, or for a time.
+// wait waits until something arrives, or for d.
 func (g *Generator) wait(d time.Duration) error {
 	if d <= 0 {
 		return nil
@@ -286,10 +288,10 @@ func (g *Generator) receive(answered func(due int64)) error {
 // epoch of [clock].
 var epoch = time.Now()
 
-// clock is monotonic, in ns.
+// clock is a monotonic clock in ns.
 func clock() int64 { return int64(time.Since(epoch)) }
 
-// record never loses one: what is out of range counts as the end of it.
+// record records a value; one that is out of range counts as the range's end.
 func record(h *hdrhistogram.Histogram, ns int64) {
 	_ = h.RecordValue(min(max(ns, leastLatency), mostLatency)) // cannot fail within the range
 }

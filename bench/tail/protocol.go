@@ -8,23 +8,23 @@ import (
 	"math/rand/v2"
 )
 
-// Data is what the service keeps: so many values, of so many bytes each.
+// Data is what the service stores: Keys values of Size bytes each.
 type Data struct {
 	Keys uint32
 	Size int
 }
 
-// large is more than the private caches hold, so that the service needs the
-// memory that a job wants too.
+// large is more than the private caches have room for, so that the service needs
+// memory as the job does.
 var large = Data{Keys: 32 << 10, Size: 4096}
 
 // setsPerMille of the requests store a value, the others read one.
 const setsPerMille = 50
 
-// request is one of memcached's text protocol, and what answers it.
+// request is a request of memcached's text protocol, with the expected answer.
 type request struct {
 	text []byte
-	// answer is the answer's length, prefix its beginning.
+	// answer is the answer's length in bytes, prefix its beginning.
 	answer int
 	prefix string
 }
@@ -36,11 +36,11 @@ const (
 )
 
 // mix makes requests for random keys. A request's text is valid until the next
-// one is made.
+// request is made.
 type mix struct {
 	Data
 	random *rand.Rand
-	answer int // the length of what answers a get
+	answer int // the length of the answer to a get
 	value  []byte
 	get    []byte
 	set    []byte

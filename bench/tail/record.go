@@ -9,17 +9,17 @@ import (
 	"github.com/vlibos/vlibos/bench/corunner"
 )
 
-// percentiles that are drawn: some for each power of ten.
+// percentiles are those that are drawn, some for each power of ten.
 var percentiles = []float64{0, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.98, 99.99, 99.995, 99.999}
 
-// enough requests must be slower than a percentile for it to be drawn.
+// enough is how many requests must be slower than a percentile that is drawn.
 const enough = 10
 
-// uncontrolled is the mode in which a job's work is a hundred per cent.
+// uncontrolled is the mode in which a job does a hundred per cent of its work.
 const uncontrolled = "uncontrolled"
 
-// record of a mode: how many times the 99th percentile is that of the service
-// alone.
+// record returns the record of a mode: the ratio of its 99th percentile to that
+// of the service alone.
 func (e *experiment) record(m corunner.Mode, s bench.Series) bench.Record {
 	of := e.of[m.Name]
 	us := func(percentile float64) float64 { return float64(of.latencies.ValueAtPercentile(percentile)) / 1000 }

@@ -21,30 +21,31 @@ import (
 	"github.com/vlibos/vlibos/bench/corunner"
 )
 
-// Options of the experiment.
+// Options are those of the experiment.
 type Options struct {
-	// Repeats of all modes, each forwards and backwards, and how long each of
-	// those is measured.
+	// Repeats is the number of repeats of all modes, each forwards and
+	// backwards. Slot is the length of each measurement.
 	Repeats int
 	Slot    time.Duration
-	// Settle is what a mode has before it is measured; 0 is [corunner.Settle].
+	// Settle is the time between a change of mode and the measurement; 0
+	// stands for [corunner.Settle].
 	Settle time.Duration
-	// Rate of requests a second.
+	// Rate is the number of requests a second.
 	Rate int
-	// Jobs beside the service, of [corunner.Jobs].
+	// Jobs are those beside the service, of [corunner.Jobs].
 	Jobs    []string
 	Service Program
 	// Self starts this program as [Load], as a job or as [corunner.Guard].
 	Self func(args ...string) *exec.Cmd
-	// Progress is called with what is done now, Done with each record.
+	// Progress is called with the name of each stage, Done with each record.
 	Progress func(string)
 	Done     func(bench.Record) error
 }
 
-// experiment is the service with its load and its beside.
+// experiment is the service with its load and its co-runner.
 type experiment struct {
 	Options
-	host    *corunner.Host
+	host    *corunner.Machine
 	service *service
 	load    *exec.Cmd
 	to      io.WriteCloser
@@ -55,15 +56,15 @@ type experiment struct {
 	of      map[string]*outcome // by mode, of one job
 }
 
-// outcome of a mode.
+// outcome is the result of a mode.
 type outcome struct {
 	latencies, late *hdrhistogram.Histogram
 	unanswered      int
-	work            float64 // a second
+	work            float64 // per second
 	slots           float64
 }
 
-// Run measures the service beside each of the jobs in each mode.
+// Run measures the service beside each job, in each mode.
 func Run(ctx context.Context, o Options) (err error) {
 	for _, job := range o.Jobs {
 		if err := corunner.Missing(job); err != nil {
@@ -102,8 +103,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-// start starts the load generator, which fills the service. It is in no domain,
-// for a cgroup gives real-time policies to its processes only if it was told to.
+// start starts the load generator, which fills the service. It is in no domain:
+// a cgroup must be configured before its processes may have real-time policies.
 func (e *experiment) start() (err error) {
 	e.load = e.Self("load", e.service.address, e.host.Felt)
 	if e.to, err = e.load.StdinPipe(); err != nil {
@@ -119,7 +120,7 @@ func (e *experiment) start() (err error) {
 		return err
 	}
 	if !e.from.Scan() {
-		return errors.Join(errors.New("the load generator has ended by itself"), e.to.Close(), e.load.Wait())
+		return errors.Join(errors.New("the load generator has ended"), e.to.Close(), e.load.Wait())
 	}
 	return nil
 }
@@ -153,7 +154,7 @@ func (e *experiment) beside(ctx context.Context, job string) error {
 	return nil
 }
 
-// slot measures for a while in a mode and returns the 99th percentile.
+// slot measures for a while in a mode, and returns the 99th percentile.
 func (e *experiment) slot(ctx context.Context, m corunner.Mode) (float64, error) {
 	if err := e.host.Set(ctx, m); err != nil {
 		return 0, err
@@ -171,7 +172,7 @@ func (e *experiment) slot(ctx context.Context, m corunner.Mode) (float64, error)
 	time.Sleep(e.Settle)
 	before, begin := e.host.Work(), time.Now()
 	if !e.from.Scan() {
-		return 0, errors.New("the load generator has ended by itself")
+		return 0, errors.New("the load generator has ended")
 	}
 	worked := float64(e.host.Work()-before) / time.Since(begin).Seconds()
 	var r Result

@@ -20,7 +20,7 @@ import (
 // Program is memcached.
 type Program struct {
 	Path string
-	// Libraries are the files of those that the machine does not have.
+	// Libraries are the paths of the libraries that the machine lacks.
 	Libraries []string
 }
 
@@ -41,19 +41,19 @@ func (p Program) env() []string {
 func Find() (Program, error) {
 	path, err := exec.LookPath("memcached")
 	if err != nil {
-		return Program{}, fmt.Errorf("the service is memcached: %w: install it: apt-get install memcached", err)
+		return Program{}, fmt.Errorf("the service is memcached: %w (apt-get install memcached)", err)
 	}
 	return Program{Path: path}, nil
 }
 
-// service is a memcached of this experiment's own, on the loopback.
+// service is a memcached of this experiment's own, on the loopback interface.
 type service struct {
 	cmd     *exec.Cmd
 	address string
 	said    bytes.Buffer
 }
 
-// patience with a service that starts, when the machine is busy.
+// patience limits the time in which the service starts, on a busy machine.
 const patience = 30 * time.Second
 
 func (p Program) start(ctx context.Context) (*service, error) {
@@ -72,7 +72,7 @@ func (p Program) start(ctx context.Context) (*service, error) {
 	s.cmd.Env = p.env()
 	s.cmd.Stdout, s.cmd.Stderr = &s.said, &s.said
 	// A terminal's interrupt is for the experiment, which then ends the
-	// service; one that is killed cannot.
+	// service. If the experiment is killed, the kernel ends it.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the service: %w", err)
@@ -90,7 +90,7 @@ func (p Program) start(ctx context.Context) (*service, error) {
 	}
 }
 
-// stop ends the service. That it ended of a signal is no error.
+// stop ends the service. An end by a signal is no error.
 func (s *service) stop() error {
 	if err := s.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err

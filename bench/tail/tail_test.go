@@ -16,7 +16,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// memory answers as memcached does, each connection when answer lets it.
+// memory serves memcached's protocol. It sends each answer when answer returns.
 func memory(t *testing.T, answer func()) netip.AddrPort {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -61,10 +61,9 @@ func serve(c net.Conn, answer func()) {
 	}
 }
 
-// A service that stands still for a while makes all requests late that were due
-// meanwhile, not only those that were on their way when it began: the generator
-// goes on.
-func TestStandstillCounts(t *testing.T) {
+// A service that stands still delays all requests that are due meanwhile, not
+// only those that were sent before: the generator continues.
+func TestStandstillDelaysAllRequestsThatAreDue(t *testing.T) {
 	const still, rate = 400 * time.Millisecond, 1000
 	var until atomic.Int64
 	g, err := newGenerator(memory(t, func() { time.Sleep(time.Duration(until.Load() - clock())) }), large)
@@ -81,7 +80,7 @@ func TestStandstillCounts(t *testing.T) {
 	if h.TotalCount() < 800 || h.TotalCount() > 1200 {
 		t.Errorf("%d requests in a second at %d a second", h.TotalCount(), rate)
 	}
-	// Those due in its first half waited for half of it at the least.
+	// Requests of its first half waited for at least half of it.
 	var late int64
 	for _, b := range h.Distribution() {
 		if b.From >= int64(still/2) {
@@ -96,9 +95,9 @@ func TestStandstillCounts(t *testing.T) {
 	}
 }
 
-// What is not answered in time counts as what it has waited, and the next
-// measurement begins with none of it.
-func TestUnanswered(t *testing.T) {
+// An unanswered request counts with the time that it has waited. The next
+// measurement begins without it.
+func TestUnansweredRequestCountsWithItsWait(t *testing.T) {
 	var until atomic.Int64
 	g, err := newGenerator(memory(t, func() { time.Sleep(time.Duration(until.Load() - clock())) }), large)
 	if err != nil {
@@ -123,7 +122,7 @@ func TestUnanswered(t *testing.T) {
 	}
 }
 
-func TestFill(t *testing.T) {
+func TestFillStoresEveryValue(t *testing.T) {
 	g, err := newGenerator(memory(t, func() {}), Data{Keys: 4 << 10, Size: large.Size})
 	if err != nil {
 		t.Fatal(err)
@@ -134,8 +133,8 @@ func TestFill(t *testing.T) {
 	}
 }
 
-// Any answer that is not the right one is an error, wherever reads divide it.
-func TestAnswers(t *testing.T) {
+// Any other answer than the right one is an error, however reads divide it.
+func TestWrongAnswerIsAnError(t *testing.T) {
 	m := newMix(large, 1)
 	get := m.next()
 	for get.prefix != found {
@@ -151,7 +150,7 @@ func TestAnswers(t *testing.T) {
 		{right[:100], 0, ""},
 		{"END\r\n", 0, `answers "END`},
 		{"SERVER_ERROR out of memory\r\n", 0, `answers "SERVER_E`},
-		{right + "x", 1, "to nothing"},
+		{right + "x", 1, "without a request"},
 	} {
 		for _, piece := range []int{1, 7, 100000} {
 			con := &connection{due: []waiting{{0, get.answer, get.prefix}}}
@@ -172,8 +171,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// The mix is what it says, and the same for the same seed.
-func TestMix(t *testing.T) {
+// The mix has its share of sets, and is the same for the same seed.
+func TestMixIsTheSameForTheSameSeed(t *testing.T) {
 	a, b := newMix(large, 5), newMix(large, 5)
 	sets := 0
 	for range 20000 {

@@ -17,17 +17,17 @@ import (
 //go:embed program/vchan.c
 var source string
 
-// development is the package with the headers and the static libraries.
+// development is the package of the headers and the static libraries.
 const development = "libxen-dev"
 
-// linked are the libraries that the program is made of, in the linker's
+// linked are the libraries that the program is linked with, in the linker's
 // order.
 var linked = []string{
 	"-lxenvchan", "-lxengnttab", "-lxenevtchn", "-lxenstore", "-lxentoolcore", "-lxentoollog", "-lpthread", "-ldl",
 }
 
-// Build makes the program in dir and returns its path. It is static: nothing
-// else need be in the guests.
+// Build builds the program in dir and returns its path. The program is static,
+// so that the guests need nothing else.
 func Build(ctx context.Context, dir string) (string, error) {
 	root, err := unpacked(ctx)
 	if err != nil {

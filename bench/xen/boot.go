@@ -12,17 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the kernel's log says.
+// Messages in the kernel's log.
 const (
 	kernelLog   = "/dev/kmsg"
 	initMessage = "Run /init as init process"
 	ourMessage  = "vlibbench: the time now\n"
 )
 
-// boot counts the instructions from power-on to Dom0's init. The counter was 0
-// at power-on, and the kernel noted in its log when it started init, by a clock
-// that counts a nanosecond an instruction: so it is the counter now, less what
-// has passed since then.
+// boot counts the instructions from power-on to Dom0's init. The counter is 0 at
+// power-on. The kernel logs the start of init with the time of a clock that
+// counts a nanosecond an instruction. So the result is the counter now, less the
+// time that has passed since then.
 func boot(s Samples) (err error) {
 	f, err := os.OpenFile(kernelLog, os.O_RDWR|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -44,7 +44,7 @@ func boot(s Samples) (err error) {
 		var inner error
 		err := fd.Control(func(fd uintptr) { n, inner = unix.Read(int(fd), line[:]) })
 		if err = errors.Join(err, inner); errors.Is(err, unix.EPIPE) {
-			continue // that one was overwritten; the next read goes on behind
+			continue // it was overwritten; the next read returns a later one
 		}
 		if err != nil {
 			return fmt.Errorf("read %s: %w", kernelLog, err)
@@ -67,7 +67,7 @@ func boot(s Samples) (err error) {
 		}
 	}
 	if began == 0 {
-		return fmt.Errorf("%s does not say %q: give the kernel a longer log", kernelLog, initMessage)
+		return fmt.Errorf("%s does not contain %q: the kernel needs a longer log", kernelLog, initMessage)
 	}
 	s[sampleBoot] = []float64{float64(now) - float64(noted-began)}
 	return nil

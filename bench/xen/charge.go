@@ -8,32 +8,32 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/vlibos/vlibos/bench/guest"
+	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
 const (
 	chargedCalls = 1000
-	// settles is how long after its answer a callee may still run to come to
-	// its rest.
+	// settles is how long a callee may still run after its answer, until it
+	// blocks.
 	settles = 5 * time.Millisecond
 )
 
-// The callee that tries to pay too little: it sleeps shortly before the end of
-// its budget, each period.
+// The callee that tries to pay too little sleeps shortly before its budget ends,
+// in each period.
 const (
 	evasiveBudget  = 2 * time.Millisecond
 	evasivePeriod  = 10 * time.Millisecond
-	evasiveBurn    = "1700000" // and about 260,000 of the kernel and of Xen
+	evasiveBurn    = "1700000" // the kernel and Xen add about 260,000
 	evasivePeriods = 300
 )
 
-// charge compares what the module charges for calls with what Xen's own
-// accounting says that the callee ran.
-func (b *host) charge(ctx context.Context, domid, neighbour uint16) error {
+// charge compares what the module charges for calls with the callee's time by
+// Xen's own accounting.
+func (b *machine) charge(ctx context.Context, domid, neighbour uint16) error {
 	if err := b.withPaid(domid, 8*time.Millisecond, 10*time.Millisecond, func() error {
-		return b.charged(ctx, domid, sampleCharged, sampleRan, func(g *guest.Guest) error {
+		return b.charged(ctx, domid, sampleCharged, sampleRan, func(g *domu.Server) error {
 			call := echo(g)
 			for range chargedCalls {
 				if err := call(); err != nil {
@@ -50,7 +50,7 @@ func (b *host) charge(ctx context.Context, domid, neighbour uint16) error {
 		return err
 	}
 	err = b.withPaid(domid, evasiveBudget, evasivePeriod, func() error {
-		return b.charged(ctx, domid, sampleEvaderCharged, sampleEvaderRan, func(g *guest.Guest) error {
+		return b.charged(ctx, domid, sampleEvaderCharged, sampleEvaderRan, func(g *domu.Server) error {
 			_, err := g.Run(ctx, taskProgram, "periodic", fmt.Sprint(evasivePeriods), fmt.Sprint(int64(evasivePeriod)), evasiveBurn)
 			return err
 		})
@@ -58,9 +58,9 @@ func (b *host) charge(ctx context.Context, domid, neighbour uint16) error {
 	return errors.Join(err, stop())
 }
 
-// charged notes what a reservation is charged while f runs, and what Xen says.
-func (b *host) charged(ctx context.Context, domid uint16, charged, ran string, f func(*guest.Guest) error) (err error) {
-	g, err := guest.Open(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: paying})
+// charged records what a reservation is charged while f runs, and Xen's account.
+func (b *machine) charged(ctx context.Context, domid uint16, charged, ran string, f func(*domu.Server) error) (err error) {
+	g, err := domu.Open(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: paying})
 	if err != nil {
 		return err
 	}
@@ -87,8 +87,8 @@ func (b *host) charged(ctx context.Context, domid uint16, charged, ran string, f
 	return nil
 }
 
-// used is the state of the paying reservation, and the time that a domain ran.
-func (b *host) used(domid uint16) (vlib.Reservation, time.Duration, error) {
+// used returns the paying reservation, and the time that a domain has run.
+func (b *machine) used(domid uint16) (vlib.Reservation, time.Duration, error) {
 	r, err := b.module.Reservation(paying)
 	if err != nil {
 		return r, 0, err

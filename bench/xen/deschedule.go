@@ -11,12 +11,12 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// left is how long a domain is left alone, running, and off its CPU, in between.
+// left is the time between two changes, running and off the CPU.
 const left = 200 * time.Microsecond
 
-// deschedules counts from here, on another CPU, until a domain that spins is off
-// its CPU: by its gate, and by Xen's own pause, which returns when it is.
-func (b *host) deschedules(ctx context.Context, domid uint16) (err error) {
+// deschedules counts, from this CPU, until a spinning domain is off its own CPU:
+// by its gate, and by Xen's own pause, which returns when it is.
+func (b *machine) deschedules(ctx context.Context, domid uint16) (err error) {
 	stop, err := spin(ctx, b.xen, domid)
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func (b *host) deschedules(ctx context.Context, domid uint16) (err error) {
 	)
 }
 
-func (b *host) deschedule(name string, domid uint16, off, on func() error) error {
+func (b *machine) deschedule(name string, domid uint16, off, on func() error) error {
 	for i := range singleCalls {
 		if err := b.awaitRunning(domid, true); err != nil {
 			return err
@@ -62,7 +62,7 @@ func (b *host) deschedule(name string, domid uint16, off, on func() error) error
 }
 
 // awaitRunning polls until a domain's vCPU is on a CPU, or is not.
-func (b *host) awaitRunning(domid uint16, want bool) error {
+func (b *machine) awaitRunning(domid uint16, want bool) error {
 	for end := time.Now().Add(time.Second); time.Now().Before(end); pause() {
 		v, err := b.xen.VCPU(domid, 0)
 		if err != nil || v.Running == want {

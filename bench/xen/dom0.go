@@ -21,13 +21,14 @@ import (
 
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 )
 
-// Samples are instruction counts, by what was counted.
+// Samples are instruction counts, by the name of the operation.
 type Samples map[string][]float64
 
-// What is counted, each for one operation with 64 bytes each way.
+// The operations that are counted, with 64 bytes each way.
 const (
 	sampleVchan    = "vchan"         // a round trip through libxenvchan, blocking
 	sampleBlock    = "block"         // a call that blocks
@@ -39,24 +40,24 @@ const (
 	sampleXen      = "xen_hypercall" // xen_version through privcmd
 )
 
-// port that the server listens on.
+// port is the server's.
 const port = 1
 
 const (
-	// warmUp calls are not counted: for its first milliseconds of little to
-	// do, Go's monitor thread wakes up every 20 µs.
+	// warmUp is the number of calls that are not counted: while it has little
+	// to do, Go's monitor thread wakes up every 20 µs at first.
 	warmUp = 400
 	counts = 400
 )
 
-// Dom0 runs in Dom0, calls the DomU in all ways, and writes the Samples as
-// one JSON object.
+// Dom0 runs in Dom0. It calls the DomU in all ways, and writes the Samples as one
+// JSON object.
 func Dom0(ctx context.Context, domid uint16, out io.Writer) error {
-	// A second P, as this project's own programs have on one vCPU: sysmon
-	// takes the only one away from a thread that blocks.
+	// This project's programs have a second P also on one vCPU: sysmon takes
+	// the only P away from a thread that blocks.
 	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
 	s := make(Samples)
-	// The other side's figures are taken before and after ours.
+	// libxenvchan is counted before and after the project's calls.
 	steps := []func(context.Context, uint16, Samples) error{vchan, references, calls, tcp, vchan}
 	for _, step := range steps {
 		if err := step(ctx, domid, s); err != nil {
@@ -66,7 +67,7 @@ func Dom0(ctx context.Context, domid uint16, out io.Writer) error {
 	return json.NewEncoder(out).Encode(s)
 }
 
-// count adds the counts of f to the samples.
+// count adds counts of f to the samples.
 func (s Samples) count(name string, f func() error) error { return s.countN(name, counts, f) }
 
 // countN adds n counts.
@@ -108,8 +109,8 @@ func vchan(ctx context.Context, domid uint16, s Samples) error {
 	return lines.Err()
 }
 
-// references counts what a system call and a hypercall cost, to tell how many
-// of them a call is.
+// references counts a system call and a hypercall, with which a call is
+// compared.
 func references(_ context.Context, _ uint16, s Samples) (err error) {
 	f, err := os.Open("/dev/xen/privcmd")
 	if err != nil {
@@ -175,11 +176,11 @@ func calls(ctx context.Context, domid uint16, s Samples) (err error) {
 	return nil
 }
 
-// opens counts what a channel costs that nobody calls through.
+// opens counts opening and closing a channel without a call.
 func opens(ctx context.Context, d *xen.Domain, s Samples) error {
 	for range 100 {
 		begin := tsc()
-		ch, err := vlibcall.Open(ctx, d, port, 2*vlibcall.HeaderSize, vlibcall.Options{})
+		ch, err := vlibcall.Open(ctx, d, vlibcall.Options{Port: port, Size: 2 * transport.HeaderSize})
 		if err == nil {
 			err = ch.Close()
 		}
@@ -192,15 +193,15 @@ func opens(ctx context.Context, d *xen.Domain, s Samples) error {
 }
 
 func call(ctx context.Context, d *xen.Domain, s Samples, name string, n int, wait vlibcall.WaitPolicy) (err error) {
-	ch, err := vlibcall.Open(ctx, d, port, 2*vlibcall.HeaderSize, vlibcall.Options{Wait: wait})
+	ch, err := vlibcall.Open(ctx, d, vlibcall.Options{Port: port, Size: 2 * transport.HeaderSize, Wait: wait})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, ch.Close()) }()
 	var message [64]byte
 	dst := make([]byte, 0, len(message))
-	// A context that can end costs an allocation a call; Options.Timeout is
-	// the way without.
+	// A context that can end costs an allocation for each call;
+	// Options.Timeout costs none.
 	background := context.Background()
 	f := func() error {
 		_, err := ch.Call(background, builtin.Library, builtin.Echo, message[:], dst)

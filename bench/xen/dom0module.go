@@ -14,46 +14,46 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// What is counted of the module, in the machine's instructions.
+// The operations of the module that are counted, in instructions of the machine.
 const (
 	sampleBoot          = "boot"              // power-on to Dom0's init
-	sampleGated         = "gated"             // a call that blocks, paid and gated
-	sampleDom0Xen       = "dom0_xen_version"  // as CALL and LISTEN are made,
+	sampleGated         = "gated"             // a blocking call, paid for and gated
+	sampleDom0Xen       = "dom0_xen_version"  // made as CALL and LISTEN are,
 	sampleGuestXen      = "guest_xen_version" // in Dom0 and in the guest
 	sampleCall          = "call"              // CALL that opens a gate
 	sampleCallQueued    = "call_queued"       // CALL behind others
-	sampleCallRefused   = "call_refused"      // CALL on a reservation that may not
+	sampleCallRefused   = "call_refused"      // CALL on a reservation that is not allowed
 	sampleListen        = "listen_next"       // LISTEN that ends a call, begins the next
-	sampleListenOpen    = "listen_open"       // LISTEN whose gate is held open
-	sampleGateCloses    = "gate_closes"       // until a domain that spins elsewhere is off
-	samplePause         = "pause"             // the same, Xen's own way
-	sampleCharged       = "charged"           // of calls
-	sampleRan           = "ran"               // by Xen's accounting
-	sampleShare         = "share"             // per cent, a period each
-	sampleOvershoot     = "overshoot"         // µs, likewise
-	sampleWakeup        = "wakeup_"           // ns late, by the task's quantiles
+	sampleListenOpen    = "listen_open"       // LISTEN with a hold on its gate
+	sampleGateCloses    = "gate_closes"       // until a spinning domain is off another CPU
+	samplePause         = "pause"             // the same by Xen's own pause
+	sampleCharged       = "charged"           // charged for calls
+	sampleRan           = "ran"               // time by Xen's accounting
+	sampleShare         = "share"             // foreground in per cent, for each period
+	sampleOvershoot     = "overshoot"         // in µs, for each period
+	sampleWakeup        = "wakeup_"           // lateness in ns, by quantile
 	sampleEvaderRan     = "evader_ran"        // of a callee that sleeps before
 	sampleEvaderCharged = "evader_charged"    // its budget ends
 )
 
-// host is Dom0's view of the machine, and what was measured of it.
-type host struct {
+// machine is the machine as Dom0 sees it, with what was measured.
+type machine struct {
 	Samples
 	xen    *xenctl.Handle
-	module *vlib.Module // nil where the hypervisor has none, or another scheduler
+	module *vlib.Module // nil without the module, or under another scheduler
 }
 
-// background is the name's end of what of a charge was without budget.
+// background ends the name of the part of a charge that was without budget.
 const background = "_background"
 
-// Dom0Module runs in Dom0 under a scheduler, measures what there is of the
-// module, and writes the Samples as one JSON object.
+// Dom0Module runs in Dom0 under a scheduler. It measures what applies to that
+// scheduler, and writes the Samples as one JSON object.
 func Dom0Module(ctx context.Context, scheduler string, out io.Writer) (err error) {
-	b := &host{Samples: make(Samples)}
+	b := &machine{Samples: make(Samples)}
 	if err := boot(b.Samples); err != nil {
 		return err
 	}
-	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))) // as in Dom0
+	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))) // as the daemon does in Dom0
 	if b.xen, err = xenctl.Open(); err != nil {
 		return err
 	}
@@ -71,15 +71,15 @@ func Dom0Module(ctx context.Context, scheduler string, out io.Writer) (err error
 			return err
 		}
 	}
-	// At last, for it gives the domain a device.
+	// TCP is last, because it gives the domain a device.
 	if err := tcp(ctx, measured, b.Samples); err != nil {
 		return err
 	}
 	return json.NewEncoder(out).Encode(b.Samples)
 }
 
-// ofModule measures what no other scheduler has.
-func (b *host) ofModule(ctx context.Context) (err error) {
+// ofModule measures what only the module has.
+func (b *machine) ofModule(ctx context.Context) (err error) {
 	if b.module, err = vlib.Open(b.xen); err != nil {
 		return err
 	}

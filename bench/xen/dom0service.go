@@ -18,10 +18,10 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// Dom0Service runs in Dom0 under a scheduler and writes the Samples as one JSON
+// Dom0Service runs in Dom0 under a scheduler, and writes the Samples as one JSON
 // object.
 func Dom0Service(ctx context.Context, scheduler string, out io.Writer) (err error) {
-	b := &host{Samples: make(Samples)}
+	b := &machine{Samples: make(Samples)}
 	if b.xen, err = xenctl.Open(); err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func Dom0Service(ctx context.Context, scheduler string, out io.Writer) (err erro
 }
 
 // serve starts memcached in its domain, and connects to it when it listens.
-func (b *host) serve(ctx context.Context) (stop func() error, _ *tail.Generator, err error) {
+func (b *machine) serve(ctx context.Context) (stop func() error, _ *tail.Generator, err error) {
 	stop, err = run(ctx, b.xen, measured, time.Millisecond, "sh", "-c", runMemcached)
 	if err != nil {
 		return nil, nil, err
@@ -78,17 +78,17 @@ func (b *host) serve(ctx context.Context) (stop func() error, _ *tail.Generator,
 	return nil, nil, errors.Join(err, stop())
 }
 
-// What the samples of a setting are.
+// servedFigures are the samples of a setting.
 var servedFigures = []string{"p50_us", "p99_us", "p999_us", "max_us", "requests", "unanswered", "neighbours_cpu_percent"}
 
 const (
 	sampleServed = "served_"
-	// per cent of the time that the service's domain ran
+	// per cent of the time that the service's domain has run
 	sampleServedBeyond = "served_beyond_budget"
 )
 
 // served measures the service for a while.
-func (b *host) served(g *tail.Generator, name string) error {
+func (b *machine) served(g *tail.Generator, name string) error {
 	before, from, err := b.around(name)
 	if err != nil {
 		return err
@@ -115,9 +115,9 @@ func (b *host) served(g *tail.Generator, name string) error {
 	return nil
 }
 
-// around is the state of the service's reservation, in the setting that has one,
-// and the time that its neighbours ran.
-func (b *host) around(name string) (r vlib.Reservation, neighbours time.Duration, err error) {
+// around returns the service's reservation, in the setting that has one, and the
+// time that its neighbours have run.
+func (b *machine) around(name string) (r vlib.Reservation, neighbours time.Duration, err error) {
 	if name == reserved {
 		if r, err = b.module.Reservation(paying); err != nil {
 			return r, 0, err

@@ -7,18 +7,19 @@ import (
 	"errors"
 	"time"
 
-	"github.com/vlibos/vlibos/bench/guest"
+	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// paying is the reservation of the caller.
+// paying is the caller's reservation.
 const paying = 1
 
-// gated counts calls to a domain that runs for them alone and that a
-// reservation pays for; before, calls to the same domain that always runs; and
-// the other way to talk to it before and after both.
-func (b *host) gated(ctx context.Context, domid uint16) error {
+// gated counts calls to a domain that runs only for calls, which a reservation
+// pays for. Before, it counts calls to the same domain while it always runs. It
+// counts libxenvchan before and after both.
+func (b *machine) gated(ctx context.Context, domid uint16) error {
 	if err := vchan(ctx, domid, b.Samples); err != nil {
 		return err
 	}
@@ -33,8 +34,8 @@ func (b *host) gated(ctx context.Context, domid uint16) error {
 	return vchan(ctx, domid, b.Samples)
 }
 
-func (b *host) countEcho(ctx context.Context, domid uint16, name string, reservation uint32) (err error) {
-	g, err := guest.Open(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: reservation})
+func (b *machine) countEcho(ctx context.Context, domid uint16, name string, reservation uint32) (err error) {
+	g, err := domu.Open(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: transport.Reservation(reservation)})
 	if err != nil {
 		return err
 	}
@@ -42,9 +43,9 @@ func (b *host) countEcho(ctx context.Context, domid uint16, name string, reserva
 	return b.count(name, echo(g))
 }
 
-// withPaid makes a reservation and has the domain run for its calls alone,
-// while f runs.
-func (b *host) withPaid(domid uint16, budget, period time.Duration, f func() error) (err error) {
+// withPaid makes a reservation and lets the domain run only for calls while f
+// runs.
+func (b *machine) withPaid(domid uint16, budget, period time.Duration, f func() error) (err error) {
 	if err := b.module.Reserve(paying, budget, period); err != nil {
 		return err
 	}
@@ -59,5 +60,5 @@ func (b *host) withPaid(domid uint16, budget, period time.Duration, f func() err
 	return f()
 }
 
-// listens makes a domain one that runs for calls alone.
-func (b *host) listens(domid uint16) error { return b.module.SetDomain(domid, vlib.Listens, 0) }
+// listens lets a domain run only for calls.
+func (b *machine) listens(domid uint16) error { return b.module.SetDomain(domid, vlib.Listens, 0) }

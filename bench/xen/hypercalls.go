@@ -13,26 +13,26 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/bench/guest"
+	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/evtchn"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
 
-// Reservations that pay for the calls to the listener; one is refused.
+// Reservations that pay for the calls to the listener. One of them is refused.
 const (
 	firstPaying = 100
 	notAllowed  = 99
 )
 
-// hypercalls counts CALL here and LISTEN in domain domid, where it starts the
+// hypercalls counts CALL in Dom0 and LISTEN in domain domid, where it starts the
 // listener.
-func (b *host) hypercalls(ctx context.Context, domid uint16) (err error) {
+func (b *machine) hypercalls(ctx context.Context, domid uint16) (err error) {
 	if err := b.count(sampleDom0Xen, func() error { return version(b.xen) }); err != nil {
 		return err
 	}
-	g, err := guest.Open(ctx, domid, vlibcall.Options{})
+	g, err := domu.Open(ctx, domid, vlibcall.Options{})
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (b *host) hypercalls(ctx context.Context, domid uint16) (err error) {
 	return nil
 }
 
-func (b *host) callListener(ctx context.Context, domid uint16) (err error) {
+func (b *machine) callListener(ctx context.Context, domid uint16) (err error) {
 	store, err := xenstore.Open(ctx)
 	if err != nil {
 		return err
@@ -107,21 +107,21 @@ func (b *host) callListener(ctx context.Context, domid uint16) (err error) {
 	return b.countCalls(domid, uint32(local))
 }
 
-// countRefused counts a CALL that is refused as late as may be.
-func (b *host) countRefused(domid uint16, local uint32) error {
+// countRefused counts a CALL that fails at the last possible check.
+func (b *machine) countRefused(domid uint16, local uint32) error {
 	const hypercall, call = 55, 3 // vlib_op, VLIB_OP_call
 	args := [5]uint64{call, uint64(domid)<<32 | uint64(local), notAllowed, uint64(time.Second), 1}
 	return b.count(sampleCallRefused, func() error {
 		if _, err := b.xen.Hypercall(hypercall, args); err != unix.EACCES {
-			return fmt.Errorf("a reservation that may not: %w, want EACCES", err)
+			return fmt.Errorf("a reservation that is not allowed: %w, want EACCES", err)
 		}
 		return nil
 	})
 }
 
-// countCalls counts CALL to a domain that listens, whose gate it opens; and,
-// apart, CALL to one that is called already.
-func (b *host) countCalls(domid uint16, local uint32) error {
+// countCalls counts CALL to a listening domain, whose gate it opens, and CALL to
+// a domain that already serves a call.
+func (b *machine) countCalls(domid uint16, local uint32) error {
 	time.Sleep(batchGathers) // the gate closes
 	request := vlib.Request{Domain: domid, Port: local}
 	for i := range singleCalls {
@@ -133,12 +133,12 @@ func (b *host) countCalls(domid uint16, local uint32) error {
 			return err
 		}
 		if state != vlib.CallActive {
-			return errors.New("the domain was called and does not listen")
+			return errors.New("the called domain does not listen")
 		}
 		if i >= warmUp {
 			b.Samples[sampleCall] = append(b.Samples[sampleCall], float64(end-begin))
 		}
-		time.Sleep(time.Millisecond) // it is done, and listens
+		time.Sleep(time.Millisecond) // until it has served and listens
 	}
 	for batch := range batches {
 		for i := range batchCalls {
@@ -171,5 +171,5 @@ func awaitNode(ctx context.Context, store *xenstore.Client, domid uint16, node s
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return 0, fmt.Errorf("nothing at %s within ten seconds", path)
+	return 0, fmt.Errorf("no number at %s within ten seconds", path)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// Programs in the images.
+// Paths of programs in the images.
 const (
 	self         = "/usr/lib/vlibbench/vlibbench"
 	vchanProgram = "/usr/lib/vlibbench/vchan"
@@ -22,19 +22,19 @@ const (
 	plugProgram  = "/usr/lib/vlibbench/plug"
 )
 
-// vchanPath is where the two sides of libxenvchan meet: below the guest's own
-// home when the guest names it.
+// vchanPath is where the two sides of libxenvchan meet. The guest's path is
+// relative to its own home.
 const vchanPath = "data/vlibbench/vchan"
 
-// startServers starts, in the DomU, the things that answer: the server as users
-// run it, libxenvchan's, and TCP's.
+// startServers starts the DomU's servers: vlib-server as users run it,
+// libxenvchan's and TCP's.
 const startServers = "#!/bin/sh\n" +
 	self + " " + EchoArg + " &\n" +
 	vchanProgram + " serve " + vchanPath + " &\n" +
 	"exec " + vlibServer + " --max-run-time 0 --worker /usr/bin/vlib-worker\n"
 
-// images is what goes into the images of Dom0 and the DomUs, with the folder
-// that some of it was made in.
+// images is the contents of the images of Dom0 and the DomUs, and the folder in
+// which some of it was made.
 type images struct {
 	dir        string
 	dom0, domu []lab.File
@@ -66,7 +66,7 @@ func (o Options) images(ctx context.Context) (_ images, err error) {
 	}
 	server := filepath.Join(filepath.Dir(o.Self), "vlib-server")
 	if _, err := os.Stat(server); err != nil {
-		return images{}, fmt.Errorf("the server to call is missing, build it with `make build`: %w", err)
+		return images{}, fmt.Errorf("vlib-server is missing: build it with `make build`: %w", err)
 	}
 	both := []lab.File{{Host: o.Self, Guest: self}, {Host: vchan, Guest: vchanProgram}}
 	return images{
@@ -74,6 +74,6 @@ func (o Options) images(ctx context.Context) (_ images, err error) {
 		dom0: both,
 		domu: append(both[:len(both):len(both)],
 			lab.File{Host: task, Guest: taskProgram}, lab.File{Host: server, Guest: vlibServer},
-			lab.File{Host: start, Guest: "/usr/bin/vlib-server"}), // what the lab starts
+			lab.File{Host: start, Guest: "/usr/bin/vlib-server"}), // which the lab starts
 	}, nil
 }

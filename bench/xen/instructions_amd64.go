@@ -2,10 +2,10 @@
 
 package xen
 
-// tsc reads the time-stamp counter. In counted mode it needs no fence: TCG
-// executes in order.
+// tsc reads the time-stamp counter. Counted mode needs no fence: TCG executes in
+// order.
 func tsc() uint64
 
-// pause is the instruction of who waits for another CPU. In counted mode it lets
-// the other CPU go on at once, which else waits for the next timer.
+// pause executes PAUSE, for loops that wait for another CPU. In counted mode the
+// other CPU then runs at once; without it, at the next timer.
 func pause()

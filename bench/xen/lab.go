@@ -14,13 +14,13 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// Options of a run.
+// Options are those of a run.
 type Options struct {
-	// Self is this program, with the argument that leads it to [Dom0]. The
-	// project's other programs are beside it.
+	// Self is this program's path; Dom0Arg makes it call [Dom0]. The
+	// project's other programs are in the same folder.
 	Self, Dom0Arg string
-	// Progress is called with what is done now, Log gets what setting the lab
-	// up says and what goes wrong in Dom0.
+	// Progress is called with the name of each stage. Log gets the messages
+	// of the lab's setup and Dom0's errors.
 	Progress func(stage string)
 	Log      io.Writer
 }
@@ -39,11 +39,12 @@ func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 	return s.records(machine)
 }
 
-// boot runs a command in Dom0 that writes Samples, and says on what.
+// boot runs a command in Dom0 that writes Samples. It also returns the machine's
+// description.
 func (o Options) boot(ctx context.Context, images images, c lab.Config) (s Samples, machine string, err error) {
 	var out bytes.Buffer
 	c.Mode = lab.Counted
-	// A CPU each: on one, whoever polls would use up the other's time.
+	// Each domain has a CPU: on a shared one, a polling domain takes the other's time.
 	c.PCPUs, c.Dom0VCPUs = 2, 1
 	c.Add, c.DomUAdd = images.dom0, images.domu
 	c.Stdout, c.Stderr, c.SetupLog, c.Progress = &out, o.Log, o.Log, o.Progress
@@ -55,10 +56,10 @@ func (o Options) boot(ctx context.Context, images images, c lab.Config) (s Sampl
 		return nil, "", err
 	}
 	if result.Status != 0 {
-		return nil, "", fmt.Errorf("the measuring program in Dom0 ended with exit status %d", result.Status)
+		return nil, "", fmt.Errorf("the measuring program in Dom0 exited with status %d", result.Status)
 	}
 	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
-		return nil, "", fmt.Errorf("what the measuring program printed: %w", err)
+		return nil, "", fmt.Errorf("the measuring program's output: %w", err)
 	}
 	return s, "Xen " + result.Versions.Xen + ", Linux " + result.Versions.Dom0 + ", " + result.Versions.QEMU + ", counted", nil
 }
@@ -67,7 +68,7 @@ func (o Options) boot(ctx context.Context, images images, c lab.Config) (s Sampl
 func (s Samples) records(machine string) ([]bench.Record, error) {
 	for _, name := range []string{sampleVchan, sampleTCP, sampleBlock, sampleAdaptive, sampleSession, sampleOpen, sampleIoctl, sampleXen} {
 		if len(s[name]) == 0 {
-			return nil, fmt.Errorf("nothing was counted for %s", name)
+			return nil, fmt.Errorf("there is no count of %s", name)
 		}
 	}
 	base := bench.Quantile(s[sampleVchan], 0.5)

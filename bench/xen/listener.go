@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/vlibos/vlibos/evtchn"
@@ -16,14 +17,14 @@ import (
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
 
-// Where the listener in the guest and Dom0 meet, below the guest's home.
+// The nodes below the guest's home at which the listener and Dom0 meet.
 const (
 	listenerPort  = "data/vlibbench/port"
 	listenerReady = "data/vlibbench/ready"
 )
 
-// How many calls the listener takes: one at a time, and then batches of which
-// all wait before the first is done.
+// How many calls the listener takes: first one at a time, then in batches whose
+// calls all wait before the first is served.
 const (
 	singleCalls  = warmUp + counts
 	batches      = 5
@@ -31,8 +32,8 @@ const (
 	batchGathers = 5 * time.Millisecond
 )
 
-// Listener runs in a DomU instead of a server, takes calls by hypercall alone,
-// and writes what listening cost as Samples.
+// Listener runs in a DomU instead of a server. It takes calls by hypercall alone,
+// and writes the counts of LISTEN as Samples.
 func Listener(ctx context.Context, out io.Writer) (err error) {
 	h, err := xenctl.Open()
 	if err != nil {
@@ -76,29 +77,29 @@ func Listener(ctx context.Context, out io.Writer) (err error) {
 	return json.NewEncoder(out).Encode(s)
 }
 
-// listenOpen counts LISTEN while Dom0 holds the gate open: it says so at once.
+// listenOpen counts LISTEN while Dom0 has a hold on the gate; it returns at once.
 func (s Samples) listenOpen(m *vlib.Module) error {
 	var err error
-	for err = vlib.ErrNotPermitted; errors.Is(err, vlib.ErrNotPermitted); {
-		time.Sleep(time.Millisecond) // until Dom0 lets this domain listen
+	for err = fs.ErrPermission; errors.Is(err, fs.ErrPermission); {
+		time.Sleep(time.Millisecond) // until Dom0 allows this domain to listen
 		_, err = m.Listen(vlib.Served{})
 	}
 	if err != vlib.ErrOpen {
-		return fmt.Errorf("the gate is held open: %v", err)
+		return fmt.Errorf("LISTEN with a hold on the gate: %v", err)
 	}
 	return s.count(sampleListenOpen, func() error {
 		if _, err := m.Listen(vlib.Served{}); err != vlib.ErrOpen {
-			return fmt.Errorf("the gate is held open: %v", err)
+			return fmt.Errorf("LISTEN with a hold on the gate: %v", err)
 		}
 		return nil
 	})
 }
 
-// listenClosed counts LISTEN that ends a call and begins the next, which waits
-// already: what it does without waiting for anybody.
+// listenClosed counts LISTEN that ends a call and begins the next, which already
+// waits. So LISTEN does not wait itself.
 func (s Samples) listenClosed(m *vlib.Module, bound uint32) error {
 	port, err := m.Listen(vlib.Served{})
-	for err == vlib.ErrOpen { // until Dom0 lets go
+	for err == vlib.ErrOpen { // until Dom0 drops its hold
 		time.Sleep(time.Millisecond)
 		port, err = m.Listen(vlib.Served{})
 	}
@@ -118,7 +119,7 @@ func (s Samples) listenClosed(m *vlib.Module, bound uint32) error {
 				return err
 			}
 			if i == batchCalls-1 && batch == batches-1 {
-				break // nobody would end its waiting
+				break // no call would end its wait
 			}
 			begin := tsc()
 			port, err = m.Listen(vlib.Served{Port: port})
@@ -131,7 +132,7 @@ func (s Samples) listenClosed(m *vlib.Module, bound uint32) error {
 	return m.Complete(vlib.Served{Port: port})
 }
 
-// version makes the smallest hypercall, by the way that the module's are made.
+// version makes the smallest hypercall, by the device that the module's use.
 func version(h *xenctl.Handle) error {
 	_, err := h.Hypercall(xenVersionOp, [5]uint64{})
 	return err

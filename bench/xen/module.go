@@ -12,16 +12,16 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// The arguments that lead this program, in the lab, to [Dom0Module] (a
-// scheduler's name follows) and to [Listener].
+// The arguments that make this program, in the lab, call [Dom0Module] (the name
+// of a scheduler follows) and [Listener].
 const (
 	Dom0ModuleArg = "module-dom0"
 	ListenerArg   = "module-listener"
 )
 
-// machines are the boots that are compared, alike in all but Xen. Credit2 is
-// measured on the distribution's Xen, whose default it is; RTDS no
-// distribution builds.
+// machines are the boots that are compared. They differ in Xen alone. Credit2 is
+// measured on the distribution's Xen, whose default it is. No distribution
+// builds RTDS.
 var machines = []struct{ scheduler, xen string }{
 	{schedVlib, lab.VlibXen},
 	{schedCredit2, lab.StockXen},
@@ -29,8 +29,8 @@ var machines = []struct{ scheduler, xen string }{
 }
 
 // Module boots each machine of the comparison once, and returns the records of
-// the hypervisor's module. With names of schedulers it boots only those, and
-// returns the records that these suffice for.
+// the module. If only is not empty, it boots the machines of these schedulers,
+// and returns the records that can be computed from them.
 func Module(ctx context.Context, o Options, only ...string) (records []bench.Record, err error) {
 	images, err := o.images(ctx)
 	if err != nil {
@@ -44,7 +44,7 @@ func Module(ctx context.Context, o Options, only ...string) (records []bench.Rec
 		}
 		s, machine, err := o.boot(ctx, images, lab.Config{
 			Args: []string{self, Dom0ModuleArg, c.scheduler}, Xen: c.xen, Scheduler: c.scheduler, DomUs: 3,
-			Fresh: true, // the boot is measured too
+			Fresh: true, // the boot itself is measured
 		})
 		if err != nil {
 			return nil, fmt.Errorf("Xen %s under %s: %w", c.xen, c.scheduler, err)

@@ -11,7 +11,7 @@ import (
 	"github.com/vlibos/vlibos/bench"
 )
 
-// measurement is what one boot gave.
+// measurement is the result of one boot.
 type measurement struct {
 	Samples
 	machine string
@@ -20,7 +20,7 @@ type measurement struct {
 // measurements are by scheduler.
 type measurements map[string]measurement
 
-// records computes the records that what was measured suffices for.
+// records computes the records for which there are measurements.
 func (m measurements) records() ([]bench.Record, error) {
 	var records []bench.Record
 	if vlib, ok := m[schedVlib]; ok {
@@ -65,8 +65,8 @@ func (m measurements) records() ([]bench.Record, error) {
 	return records, nil
 }
 
-// one is a figure of which there is one, or the median; NaN, which is no
-// record, if there is none.
+// one returns a figure's only sample, or the median; NaN, which no record
+// accepts, if there is none.
 func (s Samples) one(name string) float64 {
 	if len(s[name]) == 0 {
 		return math.NaN()
@@ -74,7 +74,7 @@ func (s Samples) one(name string) float64 {
 	return bench.Quantile(s[name], 0.5)
 }
 
-// spread is the raw numbers of several figures.
+// spread adds the raw numbers of several figures.
 func (s Samples) spread(raw map[string]float64, names ...string) {
 	for _, name := range names {
 		if len(s[name]) > 0 {
@@ -84,7 +84,7 @@ func (s Samples) spread(raw map[string]float64, names ...string) {
 	}
 }
 
-// ofModule is the records of the module itself.
+// ofModule returns the records of the module itself.
 func (m measurement) ofModule() ([]bench.Record, error) {
 	record := func(name string, value float64, unit string, target float64, raw map[string]float64) bench.Record {
 		return bench.Record{Name: name, Value: value, Unit: unit, Target: bench.Goal(target), Better: bench.Lower, Raw: raw, Machine: m.machine}
@@ -102,7 +102,7 @@ func (m measurement) ofModule() ([]bench.Record, error) {
 	charged := 100 * math.Abs(m.one(sampleCharged)/m.one(sampleRan)-1)
 	evader := 100 * math.Abs(m.one(sampleEvaderCharged)/m.one(sampleEvaderRan)-1)
 	if len(m.Samples[sampleShare]) == 0 || len(m.Samples[sampleOvershoot]) == 0 {
-		return nil, fmt.Errorf("no shares were measured")
+		return nil, fmt.Errorf("there are no samples of shares")
 	}
 	shares, over := make(map[string]float64), make(map[string]float64)
 	for i, share := range m.Samples[sampleShare] {
@@ -128,9 +128,9 @@ func (m measurement) ofModule() ([]bench.Record, error) {
 	}, nil
 }
 
-// wakeups is the records of one scheduler, with the setting in which the task
-// was least late in a thousand; settings without a cap are only noted, where
-// there are others.
+// wakeups returns the records of one scheduler, and the least 99.9th percentile
+// of the task's lateness over its settings. Settings without a cap count only if
+// the scheduler has no others.
 func (m measurement) wakeups(scheduler string) ([]bench.Record, float64, error) {
 	const p50, p999 = 0, 2
 	raw := map[string]float64{"wakes": taskWakes}
@@ -138,7 +138,7 @@ func (m measurement) wakeups(scheduler string) ([]bench.Record, float64, error) 
 	for _, s := range settings[scheduler] {
 		late := m.Samples[sampleWakeup+s.name]
 		if len(late) != len(quantiles) {
-			return nil, 0, fmt.Errorf("no wake-ups were measured under %s, %s", scheduler, s.name)
+			return nil, 0, fmt.Errorf("there are no wake-ups under %s, %s", scheduler, s.name)
 		}
 		for i, q := range quantiles {
 			raw[s.name+"_"+q+"_us"] = late[i] / 1000

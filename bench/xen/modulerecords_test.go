@@ -8,7 +8,7 @@ import (
 	"github.com/vlibos/vlibos/bench"
 )
 
-// measuredOf is a boot that gave a figure of everything.
+// measuredOf is a boot with all measurements.
 func measuredOf(scheduler string, late float64) measurement {
 	s := Samples{
 		sampleBoot: {1000}, sampleCall: {300}, sampleListen: {100}, sampleDom0Xen: {100}, sampleGuestXen: {100},
@@ -22,7 +22,7 @@ func measuredOf(scheduler string, late float64) measurement {
 	return measurement{s, scheduler}
 }
 
-func TestModuleRecords(t *testing.T) {
+func TestModuleRecordsCompareTheBestSettings(t *testing.T) {
 	records, err := measurements{
 		schedVlib: measuredOf(schedVlib, 6000), schedCredit2: measuredOf(schedCredit2, 60000), schedRTDS: measuredOf(schedRTDS, 30000),
 	}.records()
@@ -36,7 +36,7 @@ func TestModuleRecords(t *testing.T) {
 	for name, want := range map[string]float64{
 		"module.call_listen": 2, "module.gated_call": 0.5, "module.deschedule": 0.5, "sched.overshoot": 50, "module.boot": 1, "module.network": 1,
 		"sched.wakeup.vlib.p999": 6, "sched.wakeup.rtds.p50": 7.5,
-		// The better of its two caps, and not what it does without.
+		// The better of its two caps, not the setting without a cap.
 		"sched.wakeup.credit2.p999": 20, "sched.wakeup.ratio": 0.3,
 	} {
 		if got[name].Value != want {
@@ -51,10 +51,10 @@ func TestModuleRecords(t *testing.T) {
 	}
 }
 
-// What was not measured is an error rather than a record.
-func TestModuleRecordsMissing(t *testing.T) {
+// Without its samples a record is an error.
+func TestMissingMeasurementIsAnError(t *testing.T) {
 	if _, err := (measurements{schedRTDS: {Samples{}, ""}}).records(); err == nil {
-		t.Error("no wake-ups were accepted")
+		t.Error("a boot without wake-ups is accepted")
 	}
 	only, err := measurements{schedRTDS: measuredOf(schedRTDS, 1000)}.records()
 	if err != nil || len(only) != 2 {

@@ -20,10 +20,10 @@ import (
 // resumeCalls is how many calls are counted after each start of a machine.
 const resumeCalls = 1000
 
-// Dom0Calls runs in Dom0, calls the DomU, and writes the counts of blocking
+// Dom0Calls runs in Dom0. It calls the DomU, and writes the counts of blocking
 // calls as Samples.
 func Dom0Calls(ctx context.Context, domid uint16, out io.Writer) (err error) {
-	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))) // as in Dom0
+	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))) // as the daemon does in Dom0
 	d, err := xen.Open(ctx, domid)
 	if err != nil {
 		return err
@@ -36,8 +36,8 @@ func Dom0Calls(ctx context.Context, domid uint16, out io.Writer) (err error) {
 	return json.NewEncoder(out).Encode(s)
 }
 
-// Resume compares a machine that was resumed with one that was booted: what a
-// call costs in each, and how long it takes until a command has run.
+// Resume compares a resumed machine with a booted one: the cost of a call, and
+// the time until a command has run.
 func Resume(ctx context.Context, o Options) (records []bench.Record, err error) {
 	images, err := o.images(ctx)
 	if err != nil {
@@ -60,7 +60,7 @@ func Resume(ctx context.Context, o Options) (records []bench.Record, err error) 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := median(false); err != nil { // saves the machine, where that has not been done
+	if _, err := median(false); err != nil { // saves the machine if it is not saved
 		return nil, err
 	}
 	var resumed [2]float64
@@ -93,7 +93,7 @@ func Resume(ctx context.Context, o Options) (records []bench.Record, err error) 
 }
 
 // startTime measures how long the command true takes in Dom0 beside a DomU whose
-// server answers, the machine booted and resumed.
+// server answers, with the machine booted and resumed.
 func (o Options) startTime(ctx context.Context, mode lab.Mode, goal float64) (bench.Record, error) {
 	raw := make(map[string]float64)
 	var machine string

@@ -13,18 +13,18 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// Dom0ServiceArg leads this program, in the lab, to [Dom0Service]; a
-// scheduler's name follows.
+// Dom0ServiceArg is the argument that makes this program, in the lab, call
+// [Dom0Service]; the name of a scheduler follows.
 const Dom0ServiceArg = "service-dom0"
 
-// The service: memcached with little data, for there are no caches in this mode,
-// and requests that need a tenth of a CPU or so.
+// The service: memcached with little data, because this mode has no caches, and
+// requests that need about a tenth of a CPU.
 var (
 	serviceData  = tail.Data{Keys: 1000, Size: 100}
 	serviceOrder = tail.Order{Rate: 1000, Settle: time.Second, Time: 10 * time.Second, Seed: 1}
 )
 
-// What is reserved for its domain.
+// The reservation of its domain.
 const (
 	serviceBudget = 3 * time.Millisecond
 	servicePeriod = 10 * time.Millisecond
@@ -35,24 +35,24 @@ const (
 	runMemcached  = "exec memcached -u root -l " + domuAddress + " -U 0 -m 64 -t 1"
 )
 
-// Settings: without neighbours, and with a reservation.
+// Names of settings: without neighbours, and with a reservation.
 const (
 	alone    = "alone"
 	reserved = "reserved"
 )
 
-// serviceSettings are what its domain gets beside the two that spin.
+// serviceSettings are those of its domain beside the two spinning ones.
 var serviceSettings = map[string][]setting{
 	schedVlib: {
-		asItComes,
-		{reserved, func(_ context.Context, b *host) error {
+		noCap,
+		{reserved, func(_ context.Context, b *machine) error {
 			return errors.Join(b.module.Reserve(paying, serviceBudget, servicePeriod), b.module.Adopt(measured, paying))
 		}},
 	},
 	schedCredit2: settings[schedCredit2][:2],
 }
 
-// Service boots the distribution's Xen and the module's, and returns the records
+// Service boots the distribution's Xen and the module's. It returns the records
 // of memcached in a DomU, under open load from Dom0, beside two DomUs that spin on
 // its CPU.
 func Service(ctx context.Context, o Options) (records []bench.Record, err error) {

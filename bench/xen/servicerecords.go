@@ -8,8 +8,8 @@ import (
 	"github.com/vlibos/vlibos/bench"
 )
 
-// serviceRecords are how many times the 99th percentile alone that of each
-// setting is.
+// serviceRecords returns the ratio of each setting's 99th percentile to that of
+// the service alone.
 func serviceRecords(scheduler string, s Samples, machine string) ([]bench.Record, error) {
 	names := []string{alone}
 	for _, s := range serviceSettings[scheduler] {
@@ -19,7 +19,7 @@ func serviceRecords(scheduler string, s Samples, machine string) ([]bench.Record
 	for _, name := range names {
 		of := s[sampleServed+name]
 		if len(of) != len(servedFigures) {
-			return nil, fmt.Errorf("under %s nothing was measured of the service: %s", scheduler, name)
+			return nil, fmt.Errorf("under %s the service has no samples of %s", scheduler, name)
 		}
 		r := bench.Record{
 			Name: "service.lab." + scheduler + "." + name, Better: bench.Lower, Machine: machine,

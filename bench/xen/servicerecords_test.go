@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestServiceRecords(t *testing.T) {
+func TestServiceRecordsAreRatiosToTheServiceAlone(t *testing.T) {
 	s := Samples{
 		sampleServed + alone:      {100, 200, 300, 400, 10_000, 0, 0},
 		sampleServed + uncapped:   {1000, 5000, 9000, 9500, 10_000, 7, 99},
@@ -32,6 +32,6 @@ func TestServiceRecords(t *testing.T) {
 	}
 	delete(s, sampleServed+uncapped)
 	if _, err := serviceRecords(schedVlib, s, ""); err == nil || !strings.Contains(err.Error(), uncapped) {
-		t.Errorf("a setting that was not measured: %v", err)
+		t.Errorf("a setting without samples: %v", err)
 	}
 }

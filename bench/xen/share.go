@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// guestCPU is where the lab puts the DomUs in counted mode, and Dom0 not.
+// guestCPU is the CPU of the DomUs in counted mode; Dom0 has the other.
 const guestCPU = 1
 
-// sharePeriods are those that are measured; the first is the one of the record.
+// sharePeriods are the measured periods. The first is that of the record.
 var sharePeriods = []time.Duration{10 * time.Millisecond, time.Millisecond, 5 * time.Millisecond, 50 * time.Millisecond}
 
 const shareWindow = 2 * time.Second
 
-// shares measures what a domain that spins gets in the foreground of a fifth
-// of a CPU, beside another that spins; and the furthest that it ran past its
-// budget, for budgets of several lengths.
-func (b *host) shares(ctx context.Context, domid, neighbour uint16) (err error) {
+// shares measures the foreground time of a spinning domain with a fifth of a CPU,
+// beside another that spins. It also measures by how much it ran past its
+// budget at most, for several budgets.
+func (b *machine) shares(ctx context.Context, domid, neighbour uint16) (err error) {
 	for _, d := range []uint16{domid, neighbour} {
 		stop, err := spin(ctx, b.xen, d)
 		if err != nil {
@@ -35,8 +35,8 @@ func (b *host) shares(ctx context.Context, domid, neighbour uint16) (err error) 
 	return nil
 }
 
-// share appends to the samples what was seen with a fifth of each period.
-func (b *host) share(domid uint16, period time.Duration) (err error) {
+// share appends the samples with a fifth of a period.
+func (b *machine) share(domid uint16, period time.Duration) (err error) {
 	if err := b.module.Reserve(paying, period/5, period); err != nil {
 		return err
 	}
@@ -60,8 +60,8 @@ func (b *host) share(domid uint16, period time.Duration) (err error) {
 	return b.overshoot()
 }
 
-// overshoot notes the furthest past a budget since it was last asked for.
-func (b *host) overshoot() error {
+// overshoot records the largest overrun since the last reading.
+func (b *machine) overshoot() error {
 	cpu, err := b.module.CPU(guestCPU)
 	if err != nil {
 		return err

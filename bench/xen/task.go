@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// taskSource is what the guests do while a scheduler is measured.
+// taskSource is the program of the guests while a scheduler is measured.
 //
 //go:embed program/task.c
 var taskSource string
 
-// buildTask makes the program in dir. It is static: nothing else need be in
-// the guests.
+// buildTask builds the program in dir. The program is static, so that the guests
+// need nothing else.
 func buildTask(ctx context.Context, dir string) (string, error) {
 	program := filepath.Join(dir, "task")
 	cmd := exec.CommandContext(ctx, "gcc", "-x", "c", "-O2", "-Wall", "-static", "-o", program, "-")

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// EchoArg leads the program to [Echo].
+// EchoArg is the argument that makes the program call [Echo].
 const EchoArg = "lab-echo"
 
-// echoPort is where the DomU answers.
+// echoPort is the DomU's port.
 const echoPort = 7
 
-// tcp counts a message and its echo over TCP and the split network driver, both
-// sides blocking in a system call.
+// tcp counts a message and its echo over TCP and the split network driver. Both
+// sides block in a system call.
 func tcp(ctx context.Context, domid uint16, s Samples) (err error) {
 	if err := connectNetwork(ctx, domid); err != nil {
 		return err
@@ -63,7 +63,7 @@ func readAll(fd int, p []byte) error {
 	return nil
 }
 
-// Echo runs in the DomU, before it has a network, and answers one connection.
+// Echo runs in the DomU, from before it has a network, and serves one connection.
 func Echo() error {
 	l, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/vlibos/vlibos/bench/guest"
+	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -20,8 +20,8 @@ const (
 	schedRTDS    = "rtds"
 )
 
-// The periodic task: a millisecond every ten is reserved for its domain, and
-// it uses less than half of that.
+// The periodic task. A millisecond every ten is reserved for its domain, which
+// uses less than half of it.
 const (
 	taskBudget = time.Millisecond
 	taskPeriod = 10 * time.Millisecond
@@ -29,7 +29,7 @@ const (
 	taskWakes  = 2000
 )
 
-// The domains: the first has the task, the others spin.
+// The domains: the first runs the task, the others spin.
 const (
 	measured    = 1
 	firstSpins  = 2
@@ -39,28 +39,28 @@ const (
 // setting is one way to give the task's domain its share.
 type setting struct {
 	name  string
-	apply func(ctx context.Context, b *host) error
+	apply func(ctx context.Context, b *machine) error
 }
 
 const uncapped = "uncapped"
 
-var asItComes = setting{uncapped, func(context.Context, *host) error { return nil }}
+var noCap = setting{uncapped, func(context.Context, *machine) error { return nil }}
 
-// settings of a scheduler. What each is told is in [sampleWakeup]'s records.
+// settings of each scheduler. The records of [sampleWakeup] have their names.
 var settings = map[string][]setting{
-	schedVlib: {{reserved, func(_ context.Context, b *host) error {
+	schedVlib: {{reserved, func(_ context.Context, b *machine) error {
 		return errors.Join(b.module.Reserve(paying, taskBudget, taskPeriod), b.module.Adopt(measured, paying))
 	}}},
 	schedCredit2: {
-		asItComes,
-		{"others_capped", func(ctx context.Context, _ *host) error {
+		noCap,
+		{"others_capped", func(ctx context.Context, _ *machine) error {
 			return errors.Join(credit2Cap(ctx, firstSpins, 45), credit2Cap(ctx, secondSpins, 45))
 		}},
-		{"task_capped", func(ctx context.Context, _ *host) error {
+		{"task_capped", func(ctx context.Context, _ *machine) error {
 			return errors.Join(credit2Cap(ctx, firstSpins, 0), credit2Cap(ctx, secondSpins, 0), credit2Cap(ctx, measured, 10))
 		}},
 	},
-	schedRTDS: {{reserved, func(ctx context.Context, _ *host) error {
+	schedRTDS: {{reserved, func(ctx context.Context, _ *machine) error {
 		return errors.Join(rtds(ctx, measured, taskBudget), rtds(ctx, firstSpins, 4*taskBudget), rtds(ctx, secondSpins, 4*taskBudget))
 	}}},
 }
@@ -69,8 +69,8 @@ func credit2Cap(ctx context.Context, domid, percent int) error {
 	return xl(ctx, "sched-credit2", "-d", fmt.Sprint(domid), "-c", fmt.Sprint(percent))
 }
 
-// rtds gives each vCPU of a domain a budget each period of the task, and as
-// much again as nobody else wants.
+// rtds gives each vCPU of a domain a budget in each period of the task, and
+// access to idle time.
 func rtds(ctx context.Context, domid int, budget time.Duration) error {
 	return xl(ctx, "sched-rtds", "-d", fmt.Sprint(domid), "-v", "all",
 		"-p", fmt.Sprint(taskPeriod.Microseconds()), "-b", fmt.Sprint(budget.Microseconds()), "-e", "1")
@@ -84,9 +84,9 @@ func xl(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// wakeup measures how late a periodic task wakes beside two domains that spin,
-// with each of a scheduler's settings.
-func (b *host) wakeup(ctx context.Context, scheduler string) (err error) {
+// wakeup measures how late a periodic task wakes beside two spinning domains, with
+// each setting of a scheduler.
+func (b *machine) wakeup(ctx context.Context, scheduler string) (err error) {
 	for _, domid := range []uint16{firstSpins, secondSpins} {
 		stop, err := spin(ctx, b.xen, domid)
 		if err != nil {
@@ -94,7 +94,7 @@ func (b *host) wakeup(ctx context.Context, scheduler string) (err error) {
 		}
 		defer func() { err = errors.Join(err, stop()) }()
 	}
-	g, err := guest.Open(ctx, measured, vlibcall.Options{Wait: vlibcall.Block})
+	g, err := domu.Open(ctx, measured, vlibcall.Options{Wait: vlibcall.Block})
 	if err != nil {
 		return err
 	}
@@ -109,12 +109,12 @@ func (b *host) wakeup(ctx context.Context, scheduler string) (err error) {
 		}
 		late := make([]float64, len(quantiles))
 		if _, err := fmt.Sscan(string(out), &late[0], &late[1], &late[2], &late[3]); err != nil {
-			return fmt.Errorf("the task printed %q: %w", out, err)
+			return fmt.Errorf("the task's output %q: %w", out, err)
 		}
 		b.Samples[sampleWakeup+s.name] = late
 	}
 	return nil
 }
 
-// quantiles are what the task prints.
+// quantiles are those that the task prints.
 var quantiles = []string{"p50", "p99", "p999", "max"}

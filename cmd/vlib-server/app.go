@@ -16,7 +16,7 @@ import (
 
 	domuserver "github.com/vlibos/vlibos/domu-server"
 	"github.com/vlibos/vlibos/internal/unixpath"
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 const description = `vlib-server runs in a guest and serves one port of it: it calls functions of
@@ -45,7 +45,7 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// status is the exit status that an error means.
+// status is the exit status of an error.
 func status(err error) int {
 	var usage usageError
 	switch {
@@ -59,21 +59,24 @@ func status(err error) int {
 
 // run is the program. It returns when ctx is done.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	app := &cli.App{
+	return newApp(stdin, stdout, stderr).RunContext(ctx, args)
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
+	return &cli.App{
 		Name:            "vlib-server",
-		Usage:           "make this domain a vLib OS",
+		Usage:           "makes this domain a vLib OS",
 		Description:     description,
 		Reader:          stdin,
 		Writer:          stdout,
 		ErrWriter:       stderr,
 		HideHelpCommand: true,
-		Version:         fmt.Sprintf("%s, channel revision %d", version(), vlibcall.Revision),
+		Version:         fmt.Sprintf("%s, channel revision %d", version(), transport.Revision),
 		Flags:           flags(),
 		ExitErrHandler:  func(*cli.Context, error) {},
 		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usageError{err} },
 		Action:          serve,
 	}
-	return app.RunContext(ctx, args)
 }
 
 func serve(c *cli.Context) error {
@@ -87,10 +90,10 @@ func serve(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	// With one P, what a blocked system call leaves undone (the watch for
-	// cancelled calls, the reader of a worker's stderr) waits until the
-	// runtime's monitor has taken the P away from the call, up to 10 ms. A
-	// guest with one vCPU gets two Ps; an idle one costs nothing.
+	// A blocked system call keeps its P until the runtime's monitor takes it
+	// away, up to 10 ms later. With one P the rest of the program (the watch
+	// for cancelled calls, the reader of a worker's stderr) would wait that
+	// long. So a guest with one vCPU gets two Ps; an idle P costs nothing.
 	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
 	opts.Log = log.New(c.App.ErrWriter, "vlib-server: ", 0)
 	l, where, err := listen(c, opts)
@@ -101,8 +104,8 @@ func serve(c *cli.Context) error {
 	return domuserver.New(l, opts).Serve(c.Context)
 }
 
-// listen opens the transport that opts name. where is for people.
-func listen(c *cli.Context, opts domuserver.Options) (l vlibcall.Listener, where string, err error) {
+// listen opens the transport that opts name. where describes it for people.
+func listen(c *cli.Context, opts domuserver.Options) (l transport.Listener, where string, err error) {
 	t := transports[opts.Transport]
 	if l, where, err = t(c, opts); errors.Is(err, unixpath.ErrTooLong) {
 		return nil, "", usagef("--name and --native-dir: %w", err)
@@ -112,12 +115,12 @@ func listen(c *cli.Context, opts domuserver.Options) (l vlibcall.Listener, where
 	return l, where, nil
 }
 
-func port(c *cli.Context) (uint32, error) {
+func port(c *cli.Context) (transport.Port, error) {
 	p := c.Uint64("port")
-	if p > math.MaxUint32 {
-		return 0, usagef("--port %d: at most %d", p, uint32(math.MaxUint32))
+	if p == 0 || p > math.MaxUint32 {
+		return 0, usagef("--port %d: want 1 to %d", p, uint32(math.MaxUint32))
 	}
-	return uint32(p), nil
+	return transport.Port(p), nil
 }
 
 // entries splits the values of a repeated flag at commas.

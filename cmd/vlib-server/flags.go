@@ -17,12 +17,12 @@ import (
 func flags() []cli.Flag {
 	return []cli.Flag{
 		&cli.Uint64Flag{Name: "port", Value: 1, Usage: "serve port `N`"},
-		&cli.StringFlag{Name: "transport", Value: "auto", Usage: "`NAME` of what carries calls: xen, native (processes of this machine), or auto: xen in a Xen guest, else native"},
+		&cli.StringFlag{Name: "transport", Value: "auto", Usage: "`NAME` of the transport for calls: xen, native (processes of this machine), or auto: xen in a Xen guest, else native"},
 		&cli.StringFlag{Name: "name", DefaultText: "the host name", Usage: "`NAME` of the domain"},
 		&cli.StringFlag{Name: "native-dir", Value: native.DefaultRoot, EnvVars: []string{"VLIBOS_NATIVE_DIR"}, Usage: "transport native: `DIR` with the native domains; this one's sockets go into DIR/NAME"},
-		&cli.StringFlag{Name: "worker", DefaultText: "vlib-worker beside this program", Usage: "the program `PATH` that libraries run in"},
-		&cli.StringSliceFlag{Name: "libraries", Usage: "`LIST` of what may be called besides sonames that the dynamic linker finds: directories, by absolute path. A soname in the list means: of the sonames only those in it; none: no soname. May be repeated"},
-		&cli.BoolFlag{Name: "run", Value: true, DefaultText: "true, or false with --libraries none", Usage: "run commands for Dom0, as this user, with the built-in function vlib run; --run=false: none"},
+		&cli.StringFlag{Name: "worker", DefaultText: "vlib-worker beside this program", Usage: "`PATH` of the program in which libraries run"},
+		&cli.StringSliceFlag{Name: "libraries", Usage: "`LIST` of libraries that may be called. Without it, all sonames that the dynamic linker finds. A directory, by absolute path, adds its files; a soname limits the sonames to those in the list; none allows no soname. May be repeated"},
+		&cli.BoolFlag{Name: "run", Value: true, DefaultText: "true, or false with --libraries none", Usage: "run commands for Dom0, as this user, with the built-in function vlib run; --run=false: run none"},
 		&cli.IntFlag{Name: "max-workers", Value: domuserver.DefaultMaxWorkers, Usage: "keep `N` idle workers, about 5 MiB each"},
 		&cliflag.Duration{Name: "max-run-time", Value: domuserver.DefaultMaxRunTime, Usage: "end a library's function or a command after `D`; 0: never"},
 		&cli.IntFlag{Name: "max-output", Value: domuserver.DefaultMaxOutput, Usage: "keep `BYTES` of each of stdout and stderr of a command"},
@@ -45,7 +45,7 @@ func options(c *cli.Context) (domuserver.Options, error) {
 		MaxOutput:   c.Int("max-output"),
 		Linger:      c.Duration("linger"),
 		SessionIdle: c.Duration("session-idle"),
-		// As PID 1 it has the children of all that started it.
+		// As PID 1 this process has the children of all other processes.
 		Sole: os.Getpid() != 1,
 	}
 	if o.MaxRunTime < 0 || o.Linger < 0 || o.SessionIdle < 0 {
@@ -64,7 +64,7 @@ func options(c *cli.Context) (domuserver.Options, error) {
 	if o.Libraries, err = domuserver.ParseLibraries(entries(c.StringSlice("libraries"))); err != nil {
 		return o, usagef("--libraries: %w", err)
 	}
-	// A server that is told to allow none allows no command either.
+	// A server that allows no library allows no command either.
 	none := o.Libraries.Closed && len(o.Libraries.Sonames) == 0
 	if o.NoRun = !c.Bool("run"); !c.IsSet("run") {
 		o.NoRun = none

@@ -13,11 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
-// descendants are the processes below one, zombies included.
+// descendants are the processes below one, including zombies.
 func descendants(pid int) (all []int) {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, f := range files {
@@ -31,8 +32,8 @@ func descendants(pid int) (all []int) {
 	return all
 }
 
-// A library forks: its child answers no call, each call after that is executed
-// once, and what the library leaves behind ends with its worker.
+// A library forks. Its child answers no call, each later call is executed once,
+// and the processes that the library leaves behind end with its worker.
 func TestForkingLibraryIsCalledOnceAndLeavesNothing(t *testing.T) {
 	r := start(t)
 	call := func(function, sig string, words ...string) int64 {
@@ -62,7 +63,8 @@ func TestForkingLibraryIsCalledOnceAndLeavesNothing(t *testing.T) {
 		t.Errorf("50 calls were executed %d times, %v", len(text), err)
 	}
 
-	// A daemon of a library whose worker lives; then daemon(3), which ends it.
+	// The first daemon is of a library whose worker lives; daemon(3) ends its
+	// worker.
 	said := filepath.Join(t.TempDir(), "pid")
 	call("system", "i32(str)", "mkfifo "+said+"; (setsid sh -c 'echo $$ >"+said+"; exec sleep 1000' &); read pid <"+said+"; rm "+said+"; echo $pid >"+said)
 	text, err := os.ReadFile(said)
@@ -77,15 +79,12 @@ func TestForkingLibraryIsCalledOnceAndLeavesNothing(t *testing.T) {
 		t.Errorf("daemon: %v", err)
 	}
 	awaitDeath(t, daemon)
-	// The answer comes when the worker is gone; its child may take a moment.
-	for end := time.Now().Add(10 * time.Second); len(descendants(r.cmd.Process.Pid)) > 0; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("processes %v are left", descendants(r.cmd.Process.Pid))
-		}
-	}
+	// The answer comes when the worker has ended; its child may take a moment.
+	testkit.Eventually(t, "no process is left", func() bool { return len(descendants(r.cmd.Process.Pid)) == 0 })
 }
 
-// What may be called is what was said, and no more.
+// Commands and libraries are allowed by the flags that name them, and by no
+// other.
 func TestNoneAllowsNoCommandUnlessToldTo(t *testing.T) {
 	for _, tt := range []struct {
 		flags   string
@@ -98,7 +97,7 @@ func TestNoneAllowsNoCommandUnlessToldTo(t *testing.T) {
 		{"--libraries none,/opt", false, false},
 		{"--libraries none --run", true, false},
 		{"--run=false", false, true},
-		{"--run=false --run", true, true}, // as a service whose flags say --run
+		{"--run=false --run", true, true}, // a service with --run in its flags
 	} {
 		t.Run(tt.flags, func(t *testing.T) {
 			r := start(t, strings.Fields(tt.flags)...)
@@ -126,7 +125,7 @@ func TestNoneAllowsNoCommandUnlessToldTo(t *testing.T) {
 	}
 }
 
-// A worker that is not there is not a function that failed.
+// A missing worker program is not a failure of the function.
 func TestMissingWorkerIsNotTheFunctionsFailure(t *testing.T) {
 	r := start(t, "--worker", "/no/such/worker")
 	_, err := r.function(30*time.Second, "libc.so.6", "getpid", "i32()")

@@ -20,9 +20,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/vlibcall/signature"
@@ -48,14 +48,12 @@ func TestMain(m *testing.M) {
 		os.RemoveAll(dir)
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		os.RemoveAll(dir)
-		os.Exit(code)
-	}))
+	status := testkit.Run(m)
+	os.RemoveAll(dir)
+	os.Exit(status)
 }
 
-// A guest's initramfs has no libc for the server, and the worker cannot do
-// without one.
+// A guest's initramfs has no libc for the server; the worker needs one.
 func TestServerIsStaticAndWorkerIsNot(t *testing.T) {
 	for name, dynamic := range map[string]bool{"vlib-server": false, "vlib-worker": true} {
 		f, err := elf.Open(filepath.Join(bin, name))
@@ -100,7 +98,7 @@ func start(t *testing.T, args ...string) *running {
 		r.cmd.Wait() // fails if the test has waited already
 	})
 	r.logs("serves port 1 over transport native (" + r.dir + "/1.sock)")
-	if r.Channel, err = vlibcall.Open(t.Context(), native.Domain(r.dir), 1, 1<<20, vlibcall.Options{}); err != nil {
+	if r.Channel, err = vlibcall.Open(t.Context(), native.Domain(r.dir), vlibcall.Options{Size: 1 << 20}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Channel.Close() })
@@ -115,7 +113,7 @@ func (r *running) logs(want string) {
 	}
 }
 
-// request of a function with that signature.
+// request is a request of a function with that signature.
 func (r *running) request(sig string, words ...string) *signature.Request {
 	r.Helper()
 	s, err := signature.Parse(sig)
@@ -161,19 +159,9 @@ func (r *running) worker() int {
 	return int(result.Value.Int())
 }
 
-// eventually waits for what no event of the server tells.
-func eventually(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !happened(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within 10 s: %s", what)
-		}
-	}
-}
-
 func awaitDeath(t *testing.T, pid int) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("process %d is dead", pid), func() bool {
+	testkit.Eventually(t, fmt.Sprintf("process %d is dead", pid), func() bool {
 		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 		return errors.Is(err, os.ErrNotExist) || bytes.Contains(stat, []byte(") Z "))
 	})
@@ -183,7 +171,7 @@ func awaitDeath(t *testing.T, pid int) {
 func awaitSleep(t *testing.T, pid int) {
 	t.Helper()
 	sleeps := []byte(strconv.Itoa(unix.SYS_CLOCK_NANOSLEEP) + " ")
-	eventually(t, "the function sleeps", func() bool {
+	testkit.Eventually(t, "the function sleeps", func() bool {
 		threads, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/syscall")
 		return slices.ContainsFunc(threads, func(file string) bool {
 			call, _ := os.ReadFile(file) // it may have ended
@@ -192,7 +180,7 @@ func awaitSleep(t *testing.T, pid int) {
 	})
 }
 
-func TestServesAndStops(t *testing.T) {
+func TestServerCallsLibrariesAndStopsOnSIGTERM(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		r := start(t, "--max-run-time", "90s", "--libraries", "libm.so.6,libc.so.6", "--libraries", "/opt")
 		result, err := r.function(30*time.Second, "libm.so.6", "cos", "f64(f64)", "0.5")
@@ -236,7 +224,7 @@ func restOf(s *bufio.Scanner) string {
 	return all.String()
 }
 
-// A server that is killed leaves no worker, not even one that hangs.
+// A killed server leaves no worker, even if the worker hangs.
 func TestKilledServerLeavesNoWorker(t *testing.T) {
 	r := start(t)
 	pid := r.worker()
@@ -251,7 +239,7 @@ func TestKilledServerLeavesNoWorker(t *testing.T) {
 	awaitDeath(t, pid)
 }
 
-func TestBadCommandLines(t *testing.T) {
+func TestWrongCommandLinesExitWithTwo(t *testing.T) {
 	for _, tt := range []struct {
 		args   string
 		status int
@@ -259,7 +247,7 @@ func TestBadCommandLines(t *testing.T) {
 	}{
 		{"extra", 2, `unexpected "extra"`},
 		{"--no-such-flag", 2, "no-such-flag"},
-		{"--port 4294967296", 2, "at most 4294967295"},
+		{"--port 4294967296", 2, "1 to 4294967295"},
 		{"--transport tcp", 2, "auto, native, xen"},
 		{"--libraries lib/x", 2, "want a soname"},
 		{"--name a/b", 2, "name of a directory"},
@@ -279,7 +267,7 @@ func TestBadCommandLines(t *testing.T) {
 	}
 }
 
-func TestHelpAndVersion(t *testing.T) {
+func TestHelpAndVersionGoToStdout(t *testing.T) {
 	for arg, want := range map[string]string{"--help": "--max-run-time", "--version": "channel revision 1"} {
 		var stdout strings.Builder
 		err := run(t.Context(), []string{"vlib-server", arg}, nil, &stdout, io.Discard)

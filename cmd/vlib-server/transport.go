@@ -11,15 +11,15 @@ import (
 	"github.com/urfave/cli/v2"
 
 	domuserver "github.com/vlibos/vlibos/domu-server"
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 )
 
-// transport listens, and says where.
-type transport func(*cli.Context, domuserver.Options) (vlibcall.Listener, string, error)
+// opener listens, and returns a description of where.
+type opener func(*cli.Context, domuserver.Options) (transport.Listener, string, error)
 
-var transports = map[string]transport{"xen": listenXen, "native": listenNative}
+var transports = map[string]opener{"xen": listenXen, "native": listenNative}
 
 func transportNames() []string { return slices.Sorted(maps.Keys(transports)) }
 
@@ -30,9 +30,9 @@ func bestTransport() string {
 	return "native"
 }
 
-func listenXen(c *cli.Context, o domuserver.Options) (vlibcall.Listener, string, error) {
+func listenXen(c *cli.Context, o domuserver.Options) (transport.Listener, string, error) {
 	if err := xen.Available(); err != nil {
-		return nil, "", fmt.Errorf("%w: this is no Xen guest, or its modules xen-evtchn and xen-gntalloc are not loaded (modprobe them, or use --transport native)", err)
+		return nil, "", fmt.Errorf("%w: this is not a Xen guest, or its modules xen-evtchn and xen-gntalloc are not loaded (modprobe them, or use --transport native)", err)
 	}
 	l, err := xen.Listen(c.Context, o.Port)
 	if err != nil {
@@ -41,7 +41,7 @@ func listenXen(c *cli.Context, o domuserver.Options) (vlibcall.Listener, string,
 	return l, "Dom0 may call; it listens " + l.Manner(), nil
 }
 
-func listenNative(c *cli.Context, o domuserver.Options) (vlibcall.Listener, string, error) {
+func listenNative(c *cli.Context, o domuserver.Options) (transport.Listener, string, error) {
 	dir := filepath.Join(c.String("native-dir"), o.Name)
 	l, err := native.Listen(dir, o.Port)
 	if err != nil {

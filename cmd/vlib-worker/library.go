@@ -8,18 +8,19 @@ import (
 	"github.com/vlibos/vlibos/domu-server/ffi"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/signature"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// library is what this process is for. It is loaded by the first call, so
-// that a crash in one of its constructors is that call's.
+// library is the library of this process. The first call loads it, so that a
+// crash in one of its constructors is a failure of that call.
 type library struct {
 	name    string
 	loaded  *ffi.Library
 	request signature.Request
 }
 
-// serve calls the function that c names. The result is written where c's
-// output stands, without a copy unless it is small.
+// serve calls the function that c names. The result is written into c's output,
+// without a copy unless it is small.
 func (l *library) serve(c *vlibcall.Call) error {
 	if err := l.request.Decode(c.Input()); err != nil {
 		return verdict(err)
@@ -39,14 +40,14 @@ func (l *library) serve(c *vlibcall.Call) error {
 	if err != nil {
 		return verdict(err)
 	}
-	if n > vlibcall.InlineSize {
+	if n > transport.InlineSize {
 		_, err = c.Reserve(n)
 		return err
 	}
 	return c.Reply(room[:n])
 }
 
-// statuses by which what went wrong travels.
+// statuses maps errors to the statuses that the channel carries.
 var statuses = map[error]vlibcall.Status{
 	ffi.ErrNoLibrary:  vlibcall.StatusNoLibrary,
 	ffi.ErrNoFunction: vlibcall.StatusNoFunction,

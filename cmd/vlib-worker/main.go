@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command vlib-worker is the process in which vlib-server loads one shared
-// library of the guest and calls its functions. It serves one vlibcall
-// channel over the socket that it inherits as descriptor 3, and ends when
-// the server closes that. It is not for the command line.
+// library of the guest and calls its functions. It serves one vlibcall channel
+// over the socket that it inherits as descriptor 3, and ends when the server
+// closes that. Do not start it from the command line.
 //
-// A library that crashes, exits or hangs takes this process with it and
-// nothing else. A child that a library forks cannot answer calls: it has no
-// channel, and ends where the function would return.
+// A library that crashes, exits or hangs affects this process only. A child
+// that a library forks cannot answer calls: it has no channel, and ends where
+// the function would return.
 package main
 
 import (
@@ -29,8 +29,8 @@ import (
 // serverSocket is the descriptor that the server passes.
 const serverSocket = 3
 
-// A library may keep state by thread, and some want the main thread: main
-// stays on it, and all calls are made by main.
+// A library may have state for each thread, and some need the main thread. main
+// stays on it, and makes all calls.
 func init() { runtime.LockOSThread() }
 
 func main() {
@@ -53,12 +53,12 @@ func run(ctx context.Context, args []string) error {
 	if err := ffi.DefaultSignals(); err != nil {
 		return err
 	}
-	// The server hears of a crash when the process is gone, and writing its
-	// core would take time that others wait.
+	// The server learns of a crash when the process has ended. Writing a core
+	// dump would delay that, and with it the next call.
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("switch core dumps off: %w", err)
 	}
-	// The channel's watcher needs a CPU's share while main is in a library.
+	// The channel's watcher needs to run while main is in a library.
 	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
 	conn, err := inherit(serverSocket)
 	if err != nil {
@@ -78,8 +78,8 @@ func run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// inherit takes over a socket that the parent left open at exec. What the
-// library executes does not get it.
+// inherit takes over a socket that the parent left open at exec. Programs that
+// the library executes do not inherit it.
 func inherit(fd uintptr) (*net.UnixConn, error) {
 	f := os.NewFile(fd, "server")
 	defer f.Close()

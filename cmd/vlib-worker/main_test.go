@@ -16,7 +16,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
-func TestRefusesTheCommandLine(t *testing.T) {
+func TestWorkerRefusesToRunFromTheCommandLine(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"vlib-worker", "usage"},
 		{"vlib-worker a b", "usage"},
@@ -28,7 +28,7 @@ func TestRefusesTheCommandLine(t *testing.T) {
 	}
 }
 
-func TestInheritsOnlyItsSocket(t *testing.T) {
+func TestWorkerInheritsOnlyASocket(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestInheritsOnlyItsSocket(t *testing.T) {
 	}
 }
 
-func TestStatusOfEachFault(t *testing.T) {
+func TestEachFaultHasItsStatus(t *testing.T) {
 	_, syntax := signature.Parse("f64(")
 	malformed := new(signature.Request).Decode(nil)
 	for _, tt := range []struct{ err, want error }{

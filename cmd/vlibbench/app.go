@@ -14,20 +14,24 @@ import (
 )
 
 const description = `Each experiment appends its results to a file, one JSON object a line, and
-prints them as they come. A missed target is printed, and is no failure.
+prints each result at once. A missed target is printed and is no failure.
 
-   vlibbench run       what 'vlibmaster bench' measures: on this machine, in real time
-   vlibbench native    calls between two processes of this machine, a part of that
+   vlibbench run       the experiments of 'vlibmaster bench': on this machine, in real time
+   vlibbench native    calls between two processes of this machine, which run has as well
    vlibbench throttle  a program beside a domain that streams through memory, in real time
    vlibbench lab       calls into a DomU on real Xen, in instructions
    vlibbench module    the module in Xen and its scheduler, in instructions
    vlibbench mjump     a real-time task beside a memory-bound vLib OS, on a modelled memory bus
    vlibbench decision  the decision alone, in instructions, from stdin
    vlibbench table     the latest result of each name, with target and raw numbers
-   vlibbench report    the same as one page, with figures, beside what the paper says`
+   vlibbench report    the same as a page with figures, with what the paper says`
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	app := &cli.App{
+	return newApp(stdin, stdout, stderr).RunContext(ctx, args)
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
+	return &cli.App{
 		Name:                 "vlibbench",
 		Usage:                "this project's experiments and their table",
 		Description:          description,
@@ -42,7 +46,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		},
 		Commands: slices.Concat(experimentCommands(), nativeCommands(), throttleCommands(), labCommands(), moduleCommands(), mjumpCommands(), []*cli.Command{tableCommand()}),
 	}
-	return app.RunContext(ctx, args)
 }
 
 func tableCommand() *cli.Command {
@@ -59,7 +62,7 @@ func tableCommand() *cli.Command {
 	}
 }
 
-// keep appends a record to the file and shows it.
+// keep returns a function that appends a record to the file and prints it.
 func keep(c *cli.Context) func(bench.Record) error {
 	return func(r bench.Record) error {
 		if err := bench.Append(c.String("out"), r); err != nil {
@@ -70,7 +73,7 @@ func keep(c *cli.Context) func(bench.Record) error {
 	}
 }
 
-// keepAll keeps all records, if there was no error.
+// keepAll returns a function that keeps all records, if there was no error.
 func keepAll(c *cli.Context) func([]bench.Record, error) error {
 	return func(records []bench.Record, err error) error {
 		for i := 0; err == nil && i < len(records); i++ {

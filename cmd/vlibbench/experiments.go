@@ -19,8 +19,8 @@ import (
 	"github.com/vlibos/vlibos/lab/image"
 )
 
-// experimentCommands are those of 'vlibmaster bench', with memcached from the
-// lab's cache, and the report of everything.
+// experimentCommands returns the commands of 'vlibmaster bench', with memcached from
+// the lab's cache, and the report of all records.
 func experimentCommands() []*cli.Command {
 	own := command.New(command.Config{
 		Name: "run", Program: "vlibbench", Service: memcached,
@@ -34,7 +34,7 @@ func experimentCommands() []*cli.Command {
 
 func reportAction(c *cli.Context) error {
 	if c.NArg() != 1 {
-		return fmt.Errorf("report needs one DIR, got %d arguments", c.NArg())
+		return fmt.Errorf("report needs one DIR, not %d arguments", c.NArg())
 	}
 	records, err := bench.Read(c.String("out"))
 	if err != nil {
@@ -51,8 +51,8 @@ func reportAction(c *cli.Context) error {
 	return err
 }
 
-// memcached is that of this machine's release, unpacked in the lab's cache:
-// installed, it would start by itself.
+// memcached returns that of this machine's release, unpacked in the lab's cache: an
+// installed memcached would be started as a service.
 func memcached(ctx context.Context, log io.Writer) (tail.Program, error) {
 	cache, err := image.DefaultCache()
 	if err != nil {
@@ -65,9 +65,9 @@ func memcached(ctx context.Context, log io.Writer) (tail.Program, error) {
 	if err != nil {
 		return tail.Program{}, err
 	}
-	fmt.Fprintln(log, "getting memcached")
+	fmt.Fprintln(log, "downloading memcached")
 	root, err := apt.Unpacked(ctx, cache.Dir, []string{"memcached"}, func(name string) bool {
-		// The libraries that it is linked with, but for the C library's.
+		// Its libraries, except for the C library's.
 		return strings.HasPrefix(name, "libevent") || strings.HasPrefix(name, "libsasl2") || strings.HasPrefix(name, "libssl") || strings.HasPrefix(name, "libseccomp")
 	})
 	if err != nil {

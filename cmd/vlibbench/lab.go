@@ -12,7 +12,7 @@ import (
 	"github.com/vlibos/vlibos/bench/xen"
 )
 
-// firstDomU is the first domain that a fresh Xen starts.
+// firstDomU is the number of the first domain that a new Xen starts.
 const firstDomU = 1
 
 func labCommands() []*cli.Command {
@@ -31,7 +31,7 @@ func labCommands() []*cli.Command {
 		},
 		{
 			Name:  "resume",
-			Usage: "a saved machine that is resumed, beside one that is booted",
+			Usage: "a resumed machine compared with a booted one",
 			Action: func(c *cli.Context) error {
 				return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
 					return xen.Resume(c.Context, xen.Options{
@@ -58,8 +58,8 @@ func labCommands() []*cli.Command {
 	}
 }
 
-// inLab makes an experiment that boots the lab with this program in it, says how
-// far it is, and keeps what it measured.
+// inLab runs an experiment that boots the lab with this program in it, shows its
+// progress, and keeps its records.
 func inLab(c *cli.Context, run func(self string, progress func(stage string)) ([]bench.Record, error)) error {
 	self, err := os.Executable()
 	if err != nil {

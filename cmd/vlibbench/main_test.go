@@ -15,10 +15,12 @@ import (
 	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/bench/experiment"
 	"github.com/vlibos/vlibos/bench/report"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/debs"
+	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
-// The test program is also an experiment's processes.
+// TestMain also is an experiment's processes.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == experiment.ChildCommand {
 		if err := run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr); err != nil {
@@ -27,7 +29,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	testkit.Main(m)
 }
 
 func vlibbench(t *testing.T, args ...string) (string, error) {
@@ -38,8 +40,9 @@ func vlibbench(t *testing.T, args ...string) (string, error) {
 	return out.String(), err
 }
 
-// The distribution's memcached, real load, a real job, to the page.
-func TestTail(t *testing.T) {
+// The experiment runs the distribution's memcached, real load and a real job, up to
+// the page.
+func TestTailMakesAPageOfMemcached(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("not root: domains are cgroups, which only root can make here")
 	}
@@ -63,11 +66,11 @@ func TestTail(t *testing.T) {
 			t.Errorf("%s: %v", r.Name, r.Raw)
 		}
 	}
-	// What its users feel is what feedback holds, and a program's traffic is
-	// its CPU time where nobody counts it.
+	// feedback controls the latency of the service's users. A program's traffic is its
+	// CPU time if nothing counts it.
 	for i, m := range corunner.Modes {
 		raw := records[i].Raw
-		if m.Name == "feedback" && raw["limit_tally_ns"] <= 0 {
+		if m.Name == "feedback" && raw["limit_"+(*requestlatency.Source)(nil).Name()+"_ns"] <= 0 {
 			t.Errorf("feedback: %v", raw)
 		}
 		if m.Name == "rate" && raw["budget_misses_per_s"]+raw["budget_cpu_ns_per_s"] <= 0 {
@@ -87,13 +90,13 @@ func TestTail(t *testing.T) {
 	}
 }
 
-func TestUsage(t *testing.T) {
+func TestWrongArgumentsAreRefused(t *testing.T) {
 	for _, args := range [][]string{
 		{"run"}, {"run", "nothing"}, {"run", "--quick", "--full", "lidar"}, {"run", "--job", "nothing", "tail"}, {"run", "--rate", "-1", "tail"}, {"run", "--slot", "2m", "tail"},
 		{"report"}, {"--out", filepath.Join(t.TempDir(), "none"), "report", t.TempDir()},
 	} {
 		if _, err := vlibbench(t, args...); err == nil {
-			t.Errorf("%v was taken", args)
+			t.Errorf("%v is accepted", args)
 		}
 	}
 }

@@ -16,15 +16,15 @@ func mjumpCommands() []*cli.Command {
 	return []*cli.Command{
 		{
 			Name:  "mjump",
-			Usage: "what throttling gives back to a real-time task under memory contention, in the lab's contended mode",
+			Usage: "a real-time task under memory contention, with and without the throttle, in the lab's contended mode",
 			Flags: []cli.Flag{
-				&cli.IntSliceFlag{Name: "utilisation", Value: cli.NewIntSlice(10, 30, 60), Usage: "of the task's CPU, in `PER CENT`; may be repeated"},
+				&cli.IntSliceFlag{Name: "utilisation", Value: cli.NewIntSlice(10, 30, 60), Usage: "utilisation of the task's CPU in `PER CENT`; may be repeated"},
 				&cli.IntFlag{Name: "repeats", Value: 10, Usage: "measure all bars `N` times, each A B B A"},
 				&cli.IntFlag{Name: "jobs", Value: 6, Usage: "a measurement lasts `N` periods of the task"},
 				&cli.IntFlag{Name: "scale", Value: 5, Usage: "periods are `N` times the paper's 100 ms and 90 ms"},
-				&cli.StringFlag{Name: "policy", Value: "threshold", Usage: "of the throttle: threshold, as in the paper, or feedback"},
-				&cli.BoolFlag{Name: "quick", Usage: "one repeat at 10 per cent, without the bars in the master: what control does to latency"},
-				&cliflag.Duration{Name: "bus-service", Value: 40 * time.Microsecond, Usage: "how long a turn on the modelled memory bus lasts"},
+				&cli.StringFlag{Name: "policy", Value: "threshold", Usage: "`POLICY` of the throttle: threshold, as in the paper, or feedback"},
+				&cli.BoolFlag{Name: "quick", Usage: "one repeat at 10 per cent, without the bars of the master: compare latencies"},
+				&cliflag.Duration{Name: "bus-service", Value: 40 * time.Microsecond, Usage: "length of a turn on the modelled memory bus"},
 			},
 			Action: mjumpAction,
 		},

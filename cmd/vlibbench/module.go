@@ -22,7 +22,7 @@ func moduleCommands() []*cli.Command {
 		},
 		{
 			Name:   "service",
-			Usage:  "memcached in a DomU beside DomUs that spin, under open load, with the module and without, in instructions",
+			Usage:  "memcached in a DomU beside spinning DomUs, under open load, with and without the module, in instructions",
 			Action: serviceAction,
 		},
 		{

@@ -22,7 +22,7 @@ func nativeCommands() []*cli.Command {
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "repeats", Value: 15, Usage: "repeat each comparison `N` times, each A B B A"},
 			&cli.StringSliceFlag{Name: "only", Usage: "measure only this `PART`: " + strings.Join(native.Parts, ", ") + "; may be repeated"},
-			&cliflag.Duration{Name: "slot", Value: 40 * time.Millisecond, Usage: "how long one measurement of a repeat lasts"},
+			&cliflag.Duration{Name: "slot", Value: 40 * time.Millisecond, Usage: "length of one measurement of a repeat"},
 		},
 		Action: nativeAction,
 	}}
@@ -32,7 +32,7 @@ func nativeAction(c *cli.Context) error {
 	only := c.StringSlice("only")
 	for _, part := range only {
 		if !slices.Contains(native.Parts, part) {
-			return fmt.Errorf("there is no part %q: expected one of %s", part, strings.Join(native.Parts, ", "))
+			return fmt.Errorf("unknown part %q: want one of %s", part, strings.Join(native.Parts, ", "))
 		}
 	}
 	return experiment.Calls(c.Context, c.Int("repeats"), c.Duration("slot"), only, keep(c))

@@ -29,11 +29,11 @@ func throttleCommands() []*cli.Command {
 			Usage: "a program beside a domain that streams through memory, under each policy; needs root and two CPUs",
 			Flags: []cli.Flag{
 				&cli.IntFlag{Name: "repeats", Value: 10, Usage: "repeat `N` times, each A B B A"},
-				&cliflag.Duration{Name: "slot", Value: time.Second, Usage: "how long one measurement of a repeat lasts"},
-				&cliflag.Duration{Name: "period", Value: 10 * time.Millisecond, Usage: "how often the throttle decides"},
-				&cliflag.Duration{Name: "pause", Value: 200 * time.Millisecond, Usage: "of the victim that works half of the time, after as long a time of work"},
-				&cli.IntFlag{Name: "victim-mib", Value: 4, Usage: "what the victim reads"},
-				&cli.IntFlag{Name: "batch-mib", Value: 256, Usage: "what the domain writes"},
+				&cliflag.Duration{Name: "slot", Value: time.Second, Usage: "length of one measurement of a repeat"},
+				&cliflag.Duration{Name: "period", Value: 10 * time.Millisecond, Usage: "time between the throttle's decisions"},
+				&cliflag.Duration{Name: "pause", Value: 200 * time.Millisecond, Usage: "pause of the victim that works half of the time; it works for as long"},
+				&cli.IntFlag{Name: "victim-mib", Value: 4, Usage: "memory that the victim reads, in MiB"},
+				&cli.IntFlag{Name: "batch-mib", Value: 256, Usage: "memory that the domain writes, in MiB"},
 				&cli.BoolFlag{Name: "quick", Usage: "3 repeats of 300ms"},
 			},
 			Action: func(c *cli.Context) error { return throttleAction(c, loadArg, guardArg) },
@@ -43,11 +43,11 @@ func throttleCommands() []*cli.Command {
 	}
 }
 
-// first in the environment says that this process goes before others.
+// first in the environment says that this process has a high priority.
 const first = "VLIBBENCH_FIRST"
 
-// goFirst starts this program again as one that both loads cannot keep from
-// deciding: only so are all its threads.
+// goFirst starts this program again with a priority above both loads, so that they
+// cannot delay its decisions. Only then do all of its threads have the priority.
 func goFirst() error {
 	runtime.LockOSThread()
 	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, -20); err != nil {
@@ -73,7 +73,7 @@ func throttleAction(c *cli.Context, loadArg, guardArg string) error {
 	if err != nil {
 		return err
 	}
-	runtime.GOMAXPROCS(max(4, runtime.NumCPU())) // as the host asks for
+	runtime.GOMAXPROCS(max(4, runtime.NumCPU())) // the host requires it
 	parent := fmt.Sprintf("vlibbench-%d", os.Getpid())
 	o := policies.Options{
 		VictimCPU: victim, BatchCPU: batch, VictimMiB: c.Int("victim-mib"), BatchMiB: c.Int("batch-mib"),
@@ -89,9 +89,9 @@ func throttleAction(c *cli.Context, loadArg, guardArg string) error {
 	}{{"", 0}, {".half", c.Duration("pause")}} {
 		o.Pause = s.pause
 		if s.pause > 0 {
-			// Each measurement has as much work as the other's.
+			// Each measurement has as much work of the victim as the other kind's.
 			o.Slot = max(2*o.Slot, 4*s.pause)
-			fmt.Fprintf(c.App.Writer, "\nthe victim works half of the time, %v at a stretch\n", s.pause)
+			fmt.Fprintf(c.App.Writer, "\nthe victim works half of the time, for %v at a time\n", s.pause)
 		}
 		r, err := policies.Run(c.Context, o)
 		if err != nil {
@@ -107,11 +107,11 @@ func throttleAction(c *cli.Context, loadArg, guardArg string) error {
 	return nil
 }
 
-// throttleLoad is the process of a load: ROLE CPU MIB PAUSE FILE.
+// throttleLoad is the process of a load; its arguments are ROLE CPU MIB PAUSE FILE.
 func throttleLoad(c *cli.Context) error {
 	a := c.Args().Slice()
 	if len(a) != 5 {
-		return errors.New("throttle-load: five arguments are needed")
+		return errors.New("throttle-load: want five arguments")
 	}
 	cpu, err1 := strconv.Atoi(a[1])
 	mib, err2 := strconv.Atoi(a[2])
@@ -119,7 +119,7 @@ func throttleLoad(c *cli.Context) error {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
-	o := load.Options{CPU: cpu, Buffer: mib << 20, Pause: pause, Tally: a[4], Gate: c.App.Reader}
+	o := load.Options{CPU: cpu, Buffer: mib << 20, Pause: pause, Requests: a[4], Gate: c.App.Reader}
 	if policies.Role(a[0]) == policies.Batch {
 		return load.Batch(o)
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command vliblab-init is process 1 in the lab's Dom0 and DomUs. It is put
-// into the images by vliblab and is not meant to be run by hand.
+// Command vliblab-init is process 1 in the lab's Dom0 and DomUs. vliblab copies it
+// into the images; it does not run elsewhere.
 package main
 
 import (

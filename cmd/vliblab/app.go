@@ -9,10 +9,10 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-const description = `vliblab boots Debian's own Xen in QEMU, with no hardware
-virtualisation, starts DomUs in which this project's server runs, runs one
-command in Dom0, and ends with the command's exit status. The booted machine is
-saved in the cache folder; later runs with the same ingredients resume it.
+const description = `vliblab boots Debian's own Xen in QEMU, without hardware virtualisation. It
+starts DomUs in which this project's server runs, runs one command in Dom0, and
+exits with the command's exit status. It saves the booted machine in the cache
+folder; later runs with the same ingredients resume it.
 
    vliblab run -- xl list
    vliblab run --domus 2 --guest pvh -- vlibmaster services 1
@@ -25,29 +25,33 @@ saved in the cache folder; later runs with the same ingredients resume it.
    vliblab run --dom0-package fio -- fio --version
    vliblab shell
 
-The first run sets the machine up, as 'vliblab setup' does: QEMU is installed
-from the machine's package sources, everything else is only downloaded, of the
-release of Debian that --release names, whatever the machine's is, and kept in
-the cache folder ($VLIBOS_CACHE, or vlibos in $XDG_CACHE_HOME or ~/.cache).
-With --xen vlib, Xen with this project's module is built first if need be, as
-'vliblab hypervisor' does; with --mode contended, a plugin of the emulator, for
-which the source of QEMU is downloaded once.
+The first run sets the machine up, as 'vliblab setup' does: it installs QEMU from
+the machine's package sources. Everything else is only downloaded, from the
+release of Debian that --release names, whatever the machine's own is, to the
+cache folder ($VLIBOS_CACHE, or vlibos in $XDG_CACHE_HOME or ~/.cache). --xen vlib
+builds Xen with this project's module first, if necessary, as 'vliblab hypervisor'
+does. --mode contended compiles a plugin of the emulator, and downloads QEMU's
+source for it once.
 
 EXIT STATUS
    that of the command in Dom0 (126: not executable, 127: not found,
    128+N: killed by signal N), or
    2    the command line is wrong
-   3    vliblab hypervisor: the source of Xen cannot be had
-   124  --timeout was over
+   3    vliblab hypervisor: the source of Xen is not available
+   124  the time of --timeout ended
    125  the lab failed: it was not set up, did not boot, or died
    130  interrupted`
 
-// run is the program: it returns nil or an error that [status] and [message]
+// run is the program. It returns nil, or an error that [status] and [message]
 // explain.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	return newApp(stdin, stdout, stderr).RunContext(ctx, args)
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
 		Name:                   "vliblab",
-		Usage:                  "real Xen in QEMU, for tests and for trying it out",
+		Usage:                  "real Xen in QEMU, for tests and trials",
 		Description:            description,
 		Reader:                 stdin,
 		Writer:                 stdout,
@@ -55,12 +59,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		HideVersion:            true,
 		EnableBashCompletion:   true,
 		UseShortOptionHandling: true,
-		// Errors are the caller's to report and to turn into a status.
+		// The caller reports errors and turns them into a status.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usageError{err} },
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usagef("there is no command %q: see vliblab --help", c.Args().First())
+				return usagef("unknown command %q: see vliblab --help", c.Args().First())
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -69,5 +73,5 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	for _, c := range app.Commands {
 		c.OnUsageError = app.OnUsageError
 	}
-	return app.RunContext(ctx, args)
+	return app
 }

@@ -19,52 +19,52 @@ func machineFlags() []cli.Flag {
 	return []cli.Flag{
 		releaseFlag(machine),
 		&cli.StringFlag{Category: machine, Name: "mode", DefaultText: "functional, with PVH guests counted", Usage: "functional (parallel CPUs), counted (time is the number of instructions) or contended (CPUs that queue for a memory bus)"},
-		&cliflag.Duration{Category: machine, Name: "bus-service", Usage: "contended: how long a turn on the memory bus lasts from when CMD runs, 0 for off (docs/contended.md)"},
-		&cli.StringFlag{Category: machine, Name: "xen", Value: lab.StockXen, Usage: "hypervisor: stock, vlib (built here with this project's module), vlib-debug (with Xen's assertions), vlib-flask (with XSM and Flask), or the `PATH` of an image (with a slash in it)"},
+		&cliflag.Duration{Category: machine, Name: "bus-service", Usage: "contended: the length of a turn on the memory bus while CMD runs, 0 for off (docs/reference/lab-bus.md)"},
+		&cli.StringFlag{Category: machine, Name: "xen", Value: lab.StockXen, Usage: "hypervisor: stock, vlib (built here with this project's module), vlib-debug (with Xen's assertions), vlib-flask (with XSM and Flask), or the `PATH` of an image, with a slash"},
 		&cli.StringFlag{Category: machine, Name: "sched", DefaultText: "vlib with --xen vlib, else Xen's own", Usage: "Xen's scheduler, by `NAME`: credit2, credit, vlib, …"},
 		&cli.StringFlag{Category: machine, Name: "xen-args", Usage: "`ARGS` added to the hypervisor's command line"},
 		&cli.StringFlag{Category: machine, Name: "kernel-args", Usage: "`ARGS` added to Dom0's kernel command line (no comma)"},
-		&cli.IntFlag{Category: machine, Name: "pcpus", DefaultText: "2", Usage: "emulated CPUs"},
+		&cli.IntFlag{Category: machine, Name: "pcpus", DefaultText: "2", Usage: "number of emulated CPUs"},
 		&cli.IntFlag{Category: machine, Name: "memory", DefaultText: "1024 and what the DomUs need", Usage: "the machine's memory in `MIB`"},
-		&cli.IntFlag{Category: machine, Name: "dom0-vcpus", DefaultText: "as many as CPUs; counted and contended: 1, pinned", Usage: "Dom0's vCPUs"},
+		&cli.IntFlag{Category: machine, Name: "dom0-vcpus", DefaultText: "as many as CPUs; counted and contended: 1, pinned", Usage: "number of Dom0's vCPUs"},
 
-		&cli.IntFlag{Category: domus, Name: "domus", Value: 1, Usage: "how many to start, named vlib1, vlib2, …"},
+		&cli.IntFlag{Category: domus, Name: "domus", Value: 1, Usage: "number of DomUs, which are named vlib1, vlib2, …"},
 		&cli.StringFlag{Category: domus, Name: "guest", Value: string(lab.PV), Usage: "pv or pvh"},
 		&cli.IntFlag{Category: domus, Name: "domu-memory", DefaultText: "256", Usage: "memory of each in `MIB`"},
 		&cli.IntFlag{Category: domus, Name: "domu-vcpus", DefaultText: "1", Usage: "vCPUs of each"},
-		&cli.StringFlag{Category: domus, Name: "domu-cpus", Usage: "`CPUS` they may run on, as xl writes it (default: all; counted and contended: the last)"},
+		&cli.StringFlag{Category: domus, Name: "domu-cpus", Usage: "`CPUS` they may run on, in xl's syntax (default: all; counted and contended: the last)"},
 		&cli.StringFlag{Category: domus, Name: "domu-kernel-args", Usage: "`ARGS` added to their kernel command line"},
-		&cli.IntFlag{Category: domus, Name: "domu-gntalloc-limit", DefaultText: "the kernel's, 1024", Usage: "pages of 4 KiB that one may share through gntalloc"},
-		&cli.BoolFlag{Category: machine, Name: "fresh", Usage: "boot, even where a saved machine could be resumed, and save none"},
-		&cli.BoolFlag{Category: domus, Name: "no-wait", Usage: "do not wait for their servers to announce themselves"},
+		&cli.IntFlag{Category: domus, Name: "domu-gntalloc-limit", DefaultText: "the kernel's, 1024", Usage: "pages of 4 KiB that each may share through gntalloc"},
+		&cli.BoolFlag{Category: machine, Name: "fresh", Usage: "boot even if a saved machine could be resumed, and save none"},
+		&cli.BoolFlag{Category: domus, Name: "no-wait", Usage: "do not wait until their servers are announced"},
 
-		&cli.StringSliceFlag{Category: files, Name: "add", Usage: "put a file or folder into Dom0: `HOST:GUEST`; may be repeated"},
-		&cli.StringSliceFlag{Category: files, Name: "domu-add", Usage: "put a file or folder into the DomUs: `HOST:GUEST`; may be repeated"},
-		&cli.StringSliceFlag{Category: files, Name: "dom0-package", Usage: "put a package of the release into Dom0, with all it depends on: `NAME`; may be repeated"},
-		&cli.StringSliceFlag{Category: files, Name: "domu-package", Usage: "put a package of the release into the DomUs, likewise: `NAME`; may be repeated"},
+		&cli.StringSliceFlag{Category: files, Name: "add", Usage: "copy a file or folder to Dom0: `HOST:GUEST`; may be repeated"},
+		&cli.StringSliceFlag{Category: files, Name: "domu-add", Usage: "copy a file or folder to the DomUs: `HOST:GUEST`; may be repeated"},
+		&cli.StringSliceFlag{Category: files, Name: "dom0-package", Usage: "add a package of the release to Dom0, with its dependencies: `NAME`; may be repeated"},
+		&cli.StringSliceFlag{Category: files, Name: "domu-package", Usage: "add a package of the release to the DomUs, with its dependencies: `NAME`; may be repeated"},
 		&cli.StringSliceFlag{Category: files, Name: "env", Usage: "set a variable for the command: `NAME=VALUE`; may be repeated"},
 
-		&cliflag.Duration{Category: output, Name: "boot-timeout", DefaultText: "5m, counted and contended: 10m", Usage: "limit for everything before the command"},
-		&cliflag.Duration{Category: output, Name: "server-timeout", DefaultText: "3m of the guest's time", Usage: "limit for one DomU's server to announce itself"},
+		&cliflag.Duration{Category: output, Name: "boot-timeout", DefaultText: "5m, counted and contended: 10m", Usage: "limit of the time until the command runs"},
+		&cliflag.Duration{Category: output, Name: "server-timeout", DefaultText: "3m of the guest's time", Usage: "limit of the wait for one DomU's server"},
 		&cli.BoolFlag{Category: output, Name: "quiet", Aliases: []string{"q"}, Usage: "show no progress"},
 		&cli.BoolFlag{Category: output, Name: "verbose", Aliases: []string{"v"}, Usage: "show Xen's and Dom0's console on stderr, and the DomUs' at the end"},
 	}
 }
 
-// releaseFlag chooses what is booted.
+// releaseFlag selects the release that is booted.
 func releaseFlag(category string) cli.Flag {
-	return &cli.StringFlag{Category: category, Name: "release", Value: image.DefaultRelease, Usage: "Debian's, of Xen, kernel and packages: " + strings.Join(image.Releases(), " or ")}
+	return &cli.StringFlag{Category: category, Name: "release", Value: image.DefaultRelease, Usage: "Debian's release of Xen, kernel and packages: " + strings.Join(image.Releases(), " or ")}
 }
 
-// defaultTimeout keeps a command that hangs from holding a script for ever.
+// defaultTimeout ends a command that hangs, so that a script continues.
 const defaultTimeout = 30 * time.Minute
 
-// config reads the machine's flags and the command, which is otherwise if the
+// config reads the machine's flags and the command. The command is otherwise if the
 // user gives none.
 func config(c *cli.Context, otherwise ...string) (lab.Config, error) {
 	for _, name := range []string{"pcpus", "memory", "dom0-vcpus", "domu-memory", "domu-vcpus"} {
 		if c.IsSet(name) && c.Int(name) < 1 {
-			return lab.Config{}, usagef("--%s %d: expected a positive number", name, c.Int(name))
+			return lab.Config{}, usagef("--%s %d: want a positive number", name, c.Int(name))
 		}
 	}
 	cfg := lab.Config{

@@ -15,14 +15,14 @@ import (
 func hypervisorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "hypervisor",
-		Usage: "build Xen with this project's module, print the image's path",
-		Description: `Builds what 'vliblab run --xen vlib' boots: the source package of the
-release's Xen, or the source tree of the same series in the folder $XEN_SOURCE,
-with the module in it. Does nothing if that is there already. The first time it
-takes a few minutes, later seconds. xen-syms is beside the image. Installing a
-compiler needs root or sudo without a password; all else needs neither.
+		Usage: "build Xen with this project's module, and print the image's path",
+		Description: `Builds what 'vliblab run --xen vlib' boots: Xen with the module, from the
+source package of the release's Xen or from the source tree of the same series in
+the folder $XEN_SOURCE. It does nothing if the image exists. It takes a few minutes
+the first time, and seconds later. xen-syms is beside the image. Installing a
+compiler needs root, or sudo without a password; everything else needs neither.
 
-Ends with status 3 where the source cannot be had.`,
+Exits with status 3 if the source is not available.`,
 		Flags: []cli.Flag{
 			releaseFlag(""),
 			&cli.BoolFlag{Name: "details", Usage: "print path, source, given and newer as NAME=VALUE, a line each"},
@@ -44,7 +44,7 @@ Ends with status 3 where the source cannot be had.`,
 			}
 			p.set("")
 			if img.Newer != "" {
-				fmt.Fprintf(c.App.ErrWriter, "vliblab: WARNING: this is Xen %s; the release has %s, and what was repaired since is missing\n", img.Source, img.Newer)
+				fmt.Fprintf(c.App.ErrWriter, "vliblab: WARNING: this is Xen %s; the release has %s, whose repairs are missing here\n", img.Source, img.Newer)
 			}
 			if c.Bool("details") {
 				fmt.Fprintf(c.App.Writer, "path=%s\nsource=%s\ngiven=%v\nnewer=%s\n", img.Path, img.Source, img.Given, img.Newer)

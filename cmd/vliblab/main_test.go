@@ -8,23 +8,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/creack/pty"
 
 	"github.com/vlibos/vlibos/lab"
 )
 
-// program runs the command; no test here gets as far as a boot.
+// program runs the command. No test boots anything.
 func program(args ...string) (stdout, stderr string, err error) {
 	var out, errOut bytes.Buffer
 	err = run(context.Background(), append([]string{"vliblab"}, args...), strings.NewReader(""), &out, &errOut)
 	return out.String(), errOut.String(), err
 }
 
-func TestHelp(t *testing.T) {
+func TestHelpHasCommandsAndExitStatuses(t *testing.T) {
 	out, _, err := program("--help")
 	if err != nil {
 		t.Fatal(err)
@@ -39,20 +38,20 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-func TestUsageErrors(t *testing.T) {
+func TestWrongCommandLineHasItsOwnStatus(t *testing.T) {
 	for want, args := range map[string][]string{
-		"no command to run":      {"run", "--domus", "2"},
-		"flag provided":          {"run", "--no-such-flag", "--", "x"},
-		"--pcpus 0":              {"run", "--pcpus", "0", "--", "x"},
-		"expected HOST:GUEST":    {"run", "--add", "x", "--", "x"},
-		"--domu-add":             {"run", "--domu-add", "a:b", "--", "x"},
-		"no command \"boot\"":    {"boot"},
-		"setup takes no":         {"setup", "now"},
-		"hypervisor takes no":    {"hypervisor", "now"},
-		"not a terminal":         {"shell"},
-		"invalid value":          {"run", "--timeout", "soon", "--", "x"},
-		"mode \"fast\"":          {"run", "-q", "--mode", "fast", "--", "x"},
-		"no hypervisor is calle": {"run", "-q", "--xen", "fast", "--", "x"},
+		"no command to run":        {"run", "--domus", "2"},
+		"flag provided":            {"run", "--no-such-flag", "--", "x"},
+		"--pcpus 0":                {"run", "--pcpus", "0", "--", "x"},
+		"want HOST:GUEST":          {"run", "--add", "x", "--", "x"},
+		"--domu-add":               {"run", "--domu-add", "a:b", "--", "x"},
+		"unknown command \"boot\"": {"boot"},
+		"setup takes no":           {"setup", "now"},
+		"hypervisor takes no":      {"hypervisor", "now"},
+		"not a terminal":           {"shell"},
+		"invalid value":            {"run", "--timeout", "soon", "--", "x"},
+		"mode \"fast\"":            {"run", "-q", "--mode", "fast", "--", "x"},
+		"unknown hypervisor":       {"run", "-q", "--xen", "fast", "--", "x"},
 	} {
 		_, _, err := program(args...)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -64,7 +63,7 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
-func TestStatus(t *testing.T) {
+func TestStatusTellsTheLabsFailuresApart(t *testing.T) {
 	failed := func(err error) error { return &lab.Error{Awaited: "x", Err: err, Console: []string{"last words"}} }
 	for _, test := range []struct {
 		err     error
@@ -111,7 +110,7 @@ func TestJSONIsTheLastLine(t *testing.T) {
 	}
 }
 
-func TestProgress(t *testing.T) {
+func TestProgressIsALineForEachStage(t *testing.T) {
 	var b bytes.Buffer
 	p := newProgress(&b, false, false)
 	p.set("one")
@@ -130,22 +129,11 @@ func TestProgress(t *testing.T) {
 }
 
 func TestNoteStaysOnATerminal(t *testing.T) {
-	host, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	host, terminal, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer host.Close()
-	n, err := unix.IoctlGetInt(int(host.Fd()), unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(int(host.Fd()), unix.TIOCSPTLCK, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := newProgress(terminal, false, false)
 	p.set("resuming")
 	p.note("the saved machine is damaged")

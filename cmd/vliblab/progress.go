@@ -11,11 +11,11 @@ import (
 	"github.com/vlibos/vlibos/internal/statusline"
 )
 
-// progress shows what is done now and for how long: on a terminal one line that
-// changes, elsewhere a line for each stage. It is safe for concurrent use.
+// progress shows the current stage and its time: on a terminal in one changing line,
+// otherwise in a line for each stage. It is safe for concurrent use.
 type progress struct {
 	line  statusline.Line
-	plain statusline.Line // for what stays
+	plain statusline.Line // for lines that stay
 	quiet bool
 	start time.Time
 
@@ -25,7 +25,7 @@ type progress struct {
 	wg    sync.WaitGroup
 }
 
-// newProgress starts to count. The caller closes it.
+// newProgress starts to count the time. The caller closes it.
 func newProgress(out io.Writer, quiet, plain bool) *progress {
 	p := &progress{line: statusline.New(out), plain: statusline.Plain(out), quiet: quiet, start: time.Now(), stop: make(chan struct{})}
 	if plain {
@@ -38,7 +38,7 @@ func newProgress(out io.Writer, quiet, plain bool) *progress {
 	return p
 }
 
-// set shows a new stage; the empty one is the end of the display.
+// set shows a new stage; "" ends the display.
 func (p *progress) set(stage string) {
 	if p.quiet {
 		return
@@ -49,10 +49,10 @@ func (p *progress) set(stage string) {
 	p.show()
 }
 
-// Write shows lines that a step of the set-up prints, each as a stage.
+// Write shows each line that a step of the set-up prints as a stage.
 func (p *progress) Write(b []byte) (int, error) { return statusline.Stages(p.set).Write(b) }
 
-// note shows a line that stays when the next stage comes.
+// note shows a line that stays when the next stage begins.
 func (p *progress) note(text string) {
 	if p.quiet {
 		return
@@ -73,7 +73,7 @@ func (p *progress) Close() {
 	p.wg.Wait()
 }
 
-// restart counts from now.
+// restart counts the time from now.
 func (p *progress) restart() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,7 +98,7 @@ func (p *progress) tick() {
 	}
 }
 
-// show writes the line; mu is held.
+// show writes the line. The caller has locked mu.
 func (p *progress) show() {
 	if p.stage == "" {
 		p.line.Clear()

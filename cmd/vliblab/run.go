@@ -16,13 +16,13 @@ import (
 
 func runCommand() *cli.Command {
 	flags := append(machineFlags(),
-		&cliflag.Duration{Category: "time and output", Name: "timeout", Value: defaultTimeout, Usage: "limit from power-on until the command's end; 0 for none"},
-		&cli.BoolFlag{Category: "time and output", Name: "json", Usage: "print one line of JSON after the command's output, as stdout's last line"},
+		&cliflag.Duration{Category: "time and output", Name: "timeout", Value: defaultTimeout, Usage: "limit of the time from power-on until the command's end; 0 for none"},
+		&cli.BoolFlag{Category: "time and output", Name: "json", Usage: "print one line of JSON after the command's output, as the last line of stdout"},
 		&cli.BoolFlag{Category: "files", Name: "stdin", Aliases: []string{"i"}, Usage: "pass standard input to the command"},
 	)
 	return &cli.Command{
 		Name:      "run",
-		Usage:     "boot, run a command in Dom0, end with its exit status",
+		Usage:     "boot, run a command in Dom0, and exit with its status",
 		ArgsUsage: "-- CMD [ARG…]",
 		Flags:     flags,
 		Action:    runAction,
@@ -40,7 +40,7 @@ func runAction(c *cli.Context) error {
 	out := &lineEnd{Writer: c.App.Writer}
 	cfg.Stdout, cfg.Stderr = out, c.App.ErrWriter
 	if cfg.Timeout = c.Duration("timeout"); cfg.Timeout < 0 {
-		return usagef("--timeout %v: expected a positive time, or 0 for none", cfg.Timeout)
+		return usagef("--timeout %v: want a positive time, or 0 for none", cfg.Timeout)
 	}
 	if c.Bool("stdin") {
 		cfg.Stdin = c.App.Reader
@@ -57,7 +57,7 @@ func runAction(c *cli.Context) error {
 	return err
 }
 
-// boot runs the lab with progress shown.
+// boot runs the lab and shows the progress.
 func boot(c *cli.Context, cfg lab.Config) (lab.Result, error) {
 	verbose := c.Bool("verbose")
 	p := newProgress(c.App.ErrWriter, c.Bool("quiet"), verbose)
@@ -77,7 +77,7 @@ func boot(c *cli.Context, cfg lab.Config) (lab.Result, error) {
 	return result, err
 }
 
-// report is what --json prints. Status is what vliblab itself ends with.
+// report is what --json prints. Status is the exit status of vliblab itself.
 type report struct {
 	Status       int          `json:"status"`
 	Error        string       `json:"error,omitempty"`
@@ -104,7 +104,7 @@ func printResult(out *lineEnd, result lab.Result, err error) error {
 	return err
 }
 
-// lineEnd remembers whether the last line that was written is still open.
+// lineEnd records whether the last written line has no end yet.
 type lineEnd struct {
 	io.Writer
 	open bool

@@ -17,8 +17,8 @@ func savedCommand() *cli.Command {
 		Name:      "saved",
 		Usage:     "list the saved machines, or remove them",
 		ArgsUsage: "[KEY…]",
-		Description: `Each run resumes the machine that an earlier one with the same ingredients has
-saved, and saves one where there is none. This lists them, the last used first.`,
+		Description: `Each run resumes a machine that an earlier run with the same ingredients has
+saved, or boots and saves one. This lists them, the last used first.`,
 		Flags:  []cli.Flag{&cli.BoolFlag{Name: "remove", Usage: "remove the machines with these keys, or all"}},
 		Action: savedAction,
 	}
@@ -40,7 +40,7 @@ func savedAction(c *cli.Context) error {
 	keys := c.Args().Slice()
 	for _, key := range keys {
 		if !known[key] {
-			return usagef("no saved machine %q: 'vliblab saved' lists them", key)
+			return usagef("unknown saved machine %q: 'vliblab saved' lists them", key)
 		}
 	}
 	if c.Bool("remove") {

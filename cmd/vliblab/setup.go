@@ -13,9 +13,9 @@ import (
 func setupCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "setup",
-		Usage: "install QEMU, download packages, build the base images",
-		Description: `Does only what is missing: nothing, on a machine that is set up. Installing
-QEMU, xz and zstd needs root or sudo without a password; all else needs neither.`,
+		Usage: "install QEMU, download packages, and build the base images",
+		Description: `Does only what is missing, and nothing on a machine that is set up. Installing
+QEMU, xz and zstd needs root, or sudo without a password; everything else needs neither.`,
 		Flags: []cli.Flag{
 			releaseFlag(""),
 			&cli.BoolFlag{Name: "refresh", Usage: "look for newer packages of Xen and the kernel"},

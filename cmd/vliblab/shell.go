@@ -18,8 +18,8 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// escape is what leaves the shell whatever the guest does: ctrl-], as telnet
-// has it. All other keys are the guest's.
+// escape is the key that ends the shell whatever the guest does: ctrl-], as in
+// telnet. The guest gets all other keys.
 const escape = 0x1d
 
 var errLeft = errors.New("left with ctrl-]")
@@ -27,10 +27,10 @@ var errLeft = errors.New("left with ctrl-]")
 func shellCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "shell",
-		Usage:     "boot and work in Dom0 by hand",
+		Usage:     "boot, and work in Dom0 interactively",
 		ArgsUsage: "[-- CMD [ARG…]]",
-		Description: `Gives a terminal in Dom0, with the DomUs running: try 'xl list' and
-'xl console vlib1'. All keys go to the guest, ctrl-c too. 'exit' ends the lab;
+		Description: `Opens a terminal in Dom0, with the DomUs running: try 'xl list' and
+'xl console vlib1'. The guest gets all keys, including ctrl-c. 'exit' ends the lab;
 ctrl-] ends it whatever the guest does.`,
 		Flags:  machineFlags(),
 		Action: shellAction,
@@ -82,8 +82,8 @@ func shellAction(c *cli.Context) error {
 	return shell(c, cfg, fd, in)
 }
 
-// shell runs the lab with the terminal in raw mode from when the command
-// starts, so that ctrl-c works while it boots.
+// shell runs the lab. The terminal is in raw mode from the start of the command on,
+// so that ctrl-c works during the boot.
 func shell(c *cli.Context, cfg lab.Config, fd int, in io.Reader) (err error) {
 	ctx, leave := context.WithCancelCause(c.Context)
 	defer leave(nil)
@@ -100,14 +100,14 @@ func shell(c *cli.Context, cfg lab.Config, fd int, in io.Reader) (err error) {
 	return err
 }
 
-// keyboard reads a terminal. It makes it raw at its first Read, which is when
-// the command runs, and leaves the lab at the escape key.
+// keyboard reads a terminal. Its first Read, when the command runs, makes the terminal
+// raw. The escape key ends the lab.
 type keyboard struct {
 	in   io.Reader
 	fd   int
 	left func()
 
-	mu       sync.Mutex // a Read may come when the run has ended already
+	mu       sync.Mutex // a Read may happen after the run has ended
 	old      *term.State
 	restored bool
 }
@@ -136,7 +136,7 @@ func (k *keyboard) raw() (err error) {
 	return err
 }
 
-// restore gives the terminal back as it was, for good.
+// restore restores the terminal's original mode. No Read changes it after that.
 func (k *keyboard) restore() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

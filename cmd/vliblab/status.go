@@ -10,7 +10,7 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// Exit statuses besides the command's own; app.go has them in the help.
+// Exit statuses other than the command's; app.go has them in the help.
 const (
 	statusUsage       = 2
 	statusNoSource    = 3 // of vliblab hypervisor
@@ -27,7 +27,7 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// noSource is a hypervisor that cannot be built because its source cannot be had.
+// noSource is a hypervisor that cannot be built because its source is not available.
 type noSource struct{ err error }
 
 func (e noSource) Error() string { return e.err.Error() }
@@ -38,7 +38,7 @@ type commandStatus int
 
 func (s commandStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-// status is the exit status that an error means.
+// status returns the exit status of an error.
 func status(err error) int {
 	var command commandStatus
 	var usage usageError
@@ -61,8 +61,8 @@ func status(err error) int {
 	}
 }
 
-// message is what is said about an error: nothing about a command's status,
-// which the command has explained itself.
+// message returns the message of an error. It is empty for a command's status, which
+// the command itself has explained.
 func message(err error) string {
 	var command commandStatus
 	if err == nil || errors.As(err, &command) {

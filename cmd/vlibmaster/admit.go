@@ -8,24 +8,23 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/config"
-	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/internal/cpulist"
 )
 
 func admitCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "admit",
-		Usage:     "tell whether reservations would fit",
+		Usage:     "test whether reservations would fit",
 		ArgsUsage: "FILE",
-		Description: `FILE is a configuration (see 'vlibmaster serve --help') whose [[adopt]] tables are
-tried together, beside what is adopted now. Nothing is changed. A domain that does
-not exist yet is tried on every CPU on which a domain may run here, as one may that
-is pinned to none.
+		Description: `FILE is a configuration (see 'vlibmaster serve --help'). Its [[adopt]] tables are
+tested together, beside the reservations of now. Nothing is changed. A domain that
+does not exist yet is tested on every CPU that a domain without pins may use.
 
    vlibmaster admit more.toml`,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "dry-run", Usage: "change nothing, as always: 'adopt' and the configuration make reservations"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "has no effect: admit never changes anything"},
 			jsonFlag(""), runDirFlag(),
 		},
 		Action: admitAction,
@@ -49,12 +48,12 @@ func admitAction(c *cli.Context) error {
 	if c.Bool("json") {
 		return joinObjects(c.App.Writer, struct {
 			Fit int `json:"fit"`
-			master.Trial
+			api.Trial
 		}{len(cfg.Adopt), t})
 	}
 	text := fmt.Sprintf("%d reservations would fit", len(cfg.Adopt))
 	if len(t.Absent) > 0 {
-		text += fmt.Sprintf("; not there yet, and tried on CPUs %s: %s", cpulist.Format(t.CPUs), strings.Join(t.Absent, ", "))
+		text += fmt.Sprintf("; domains that do not exist yet, tested on CPUs %s: %s", cpulist.Format(t.CPUs), strings.Join(t.Absent, ", "))
 	}
 	_, err = fmt.Fprintln(c.App.Writer, oneLine(text))
 	return err

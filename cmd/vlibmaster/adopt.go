@@ -8,29 +8,31 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/dom0/client"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/cliflag"
+	"github.com/vlibos/vlibos/rtsched"
 )
 
 func adoptCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "adopt",
-		Usage:     "let a domain run on a reservation, and beyond that on time that nobody reserved",
+		Usage:     "give a domain a reservation; beyond it, the domain runs on unreserved time",
 		ArgsUsage: "DOMAIN",
-		Description: `The domain, in which nothing of ours needs to run, has --budget of CPU time in
-every --period whatever the others do, and more when nobody who has budget wants
-the CPU. Repeated with other numbers, it changes them. It holds for the domain's
-UUID: also when the domain is started anew.
+		Description: `The domain has --budget of CPU time in every --period whatever other domains do,
+and more while no domain with budget needs the CPU. It needs no software of this
+project. Repeat the command to change budget and period. The reservation belongs to
+the domain's UUID and remains when the domain is restarted.
 
    vlibmaster adopt web --budget 10ms --period 100ms
 
-A reservation that would not fit beside the others is refused with the one that
-would come too late, and with the budget that would fit.`,
+A reservation that does not fit beside the others is refused. The error names the
+reservation that would be late and the largest budget that fits.`,
 		Flags: []cli.Flag{
 			&cliflag.Duration{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},
 			&cliflag.Duration{Name: "period", Required: true, Usage: "in every such `TIME`, for example 100ms"},
-			&cli.StringFlag{Name: "class", Usage: "`CLASS`: batch gives up background time when memory is slow for others, critical does not; default: as it is, or batch"},
+			&cli.StringFlag{Name: "class", Usage: "`CLASS`: batch loses background time when memory is slow for others, critical does not; default: unchanged, or batch"},
 			jsonFlag(""), runDirFlag(),
 		},
 		Action: adoptAction,
@@ -40,17 +42,17 @@ would come too late, and with the budget that would fit.`,
 func releaseCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "release",
-		Usage:       "let a domain run as if it never had been adopted",
+		Usage:       "take a domain's reservation away",
 		ArgsUsage:   "DOMAIN",
-		Description: "Takes the domain's reservation back. A domain that does not run is meant by its\nname or UUID: 'vlibmaster ps' shows them.",
+		Description: "The domain then runs as before 'vlibmaster adopt'. Name a domain that does not run\nby its name or UUID, which 'vlibmaster ps' shows.",
 		Flags:       []cli.Flag{jsonFlag(""), runDirFlag()},
 		Action:      releaseAction,
 	}
 }
 
 // toMaster makes the client of a command.
-func toMaster(c *cli.Context) *control.Client {
-	return control.NewClient(filepath.Join(c.String("run-dir"), socketName))
+func toMaster(c *cli.Context) *client.Client {
+	return client.New(filepath.Join(c.String("run-dir"), socketName))
 }
 
 // oneDomain is the argument of a command about one.
@@ -62,34 +64,34 @@ func oneDomain(c *cli.Context) (string, error) {
 }
 
 func adoptAction(c *cli.Context) error {
-	return report(c, "adopted", func(m *control.Client, domain string) (master.Adoption, error) {
-		return m.Adopt(c.Context, master.Wish{
-			Domain: domain, Budget: c.Duration("budget"), Period: c.Duration("period"), Class: master.Class(c.String("class")),
-		})
+	return report(c, "adopted", func(m *client.Client, domain string) (api.Reservation, error) {
+		want := api.Reservation{Reservation: host.Domain{Name: domain}.On(rtsched.Task{Budget: c.Duration("budget"), Period: c.Duration("period")})}
+		want.Class = host.Class(c.String("class"))
+		return m.Reserve(c.Context, want)
 	})
 }
 
 func releaseAction(c *cli.Context) error {
-	return report(c, "released", func(m *control.Client, domain string) (master.Adoption, error) {
+	return report(c, "released", func(m *client.Client, domain string) (api.Reservation, error) {
 		return m.Release(c.Context, domain)
 	})
 }
 
 // report prints what the master did for a domain.
-func report(c *cli.Context, done string, do func(m *control.Client, domain string) (master.Adoption, error)) error {
+func report(c *cli.Context, done string, do func(m *client.Client, domain string) (api.Reservation, error)) error {
 	domain, err := oneDomain(c)
 	if err != nil {
 		return err
 	}
 	m := toMaster(c)
 	defer m.Close()
-	a, err := do(m, domain)
+	r, err := do(m, domain)
 	if err != nil {
 		return err
 	}
 	if c.Bool("json") {
-		return joinObjects(c.App.Writer, a)
+		return joinObjects(c.App.Writer, r)
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s %s: %v every %v (reservation %d)\n", done, oneLine(a.Name), a.Budget, a.Period, a.Reservation)
+	_, err = fmt.Fprintf(c.App.Writer, "%s %s: %v every %v (reservation %d)\n", done, oneLine(r.Name), r.Budget, r.Period, r.ID)
 	return err
 }

@@ -19,29 +19,28 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-const description = `A vLib OS is a domain that serves calls: of functions in its shared libraries,
-and of functions that its server has built in.
+const description = `A vLib OS is a domain that serves calls of functions: of its shared libraries, and
+of those that its server has built in.
 
-   vlibmaster doctor                           what this host has, and what is missing
+   vlibmaster doctor                           what this host offers and what is missing
    vlibmaster services 1                       what domain 1 serves
    vlibmaster call 1 libm.so.6 cos --sig 'f64(f64)' 0.5
    vlibmaster call web vlib echo hello         built in: bytes in, bytes out
    vlibmaster call 1 vlib run -- uname -a      built in: run a command in the guest
-   vlibmaster bench all --report out           measure what is claimed, on this machine
+   vlibmaster bench all --report out           measure this project's claims on this machine
 
-DOMAIN is, on Xen, a domain's number, name or UUID; on the native host,
-which needs no Xen, the NAME with which 'vlib-server --transport native --name NAME'
-was started on this machine. Users other than root call what the configuration of
-'vlibmaster serve' lets them, through its sockets: by themselves, or with
+On Xen, DOMAIN is a domain's number, name or UUID. On the native host, which needs
+no Xen, it is the NAME of a 'vlib-server --transport native --name NAME' on this
+machine. Users other than root may call the functions that the configuration of
+'vlibmaster serve' allows them; their calls go through its sockets, as with
 --host gateway.
 
 `
 
 // run is the program. It returns nil or an error for [message] and [exitCode].
 //
-// With --json an error is an object on standard output too, behind what the
-// command has written; a command that has the error in its own object says so by
-// [reported].
+// With --json an error is also an object on standard output, after the command's own
+// output. A command whose object contains the error marks it with [reported].
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if len(args) > 1 && strings.HasPrefix(args[len(args)-1], completionFlag) {
 		return complete(ctx, args[1:], stdout)
@@ -61,7 +60,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return err
 }
 
-// asksJSON looks for the flag --json, also in a line that is wrong.
+// asksJSON reports whether --json is given. The line may be wrong otherwise.
 func asksJSON(args []string) bool {
 	if end := slices.Index(args, "--"); end >= 0 {
 		args = args[:end]
@@ -79,13 +78,13 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		ErrWriter:                 stderr,
 		HideVersion:               true,
 		DisableSliceFlagSeparator: true,
-		// Errors are the caller's to report and to turn into a status.
+		// The caller reports errors and turns them into an exit code.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return usagef("%w", err) },
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "host", Value: directory.Auto, EnvVars: []string{"VLIBOS_HOST"}, Usage: "where domains are: auto, xen, native, or gateway (through 'vlibmaster serve'); to 'serve', xen is module or stock"},
-			&cli.StringFlag{Name: "native-dir", Value: native.DefaultRoot, EnvVars: []string{"VLIBOS_NATIVE_DIR"}, Usage: "`DIR` with the native domains"},
-			&cli.StringFlag{Name: "native-cgroup", Value: host.DefaultParent, EnvVars: []string{"VLIBOS_NATIVE_CGROUP"}, Usage: "`CGROUP` below which every cgroup is a native domain: a host of its own, with a master of its own"},
+			&cli.StringFlag{Name: "host", Value: directory.Auto, EnvVars: []string{"VLIBOS_HOST"}, Usage: "`HOST` of the domains: auto, xen, native, or gateway (through 'vlibmaster serve'); for serve, xen is module or stock"},
+			&cli.StringFlag{Name: "native-dir", Value: native.DefaultRoot, EnvVars: []string{"VLIBOS_NATIVE_DIR"}, Usage: "`DIR` of the native domains"},
+			&cli.StringFlag{Name: "native-cgroup", Value: host.DefaultParent, EnvVars: []string{"VLIBOS_NATIVE_CGROUP"}, Usage: "`CGROUP` whose children are the native domains: each such cgroup is a host with its own master"},
 			&cli.BoolFlag{Name: "version", Usage: "the same as the command version"},
 		},
 		Before: func(c *cli.Context) error { _, err := chosen(c); return err },
@@ -95,19 +94,54 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{guardCommand(), callCommand(), servicesCommand(), doctorCommand(), serveCommand(), adoptCommand(), releaseCommand(), psCommand(), topCommand(), admitCommand(),
-			calibrateCommand(), runCommand(), cgroupCommand(), calibrateLoadCommand(), versionCommand(), completionCommand(), printCommand()},
+		Commands:              groupedCommands(),
+		Metadata:              map[string]any{"groups": groups},
+		CustomAppHelpTemplate: strings.Replace(cli.AppHelpTemplate, `{{template "visibleCommandCategoryTemplate" .}}`, groupTemplate, 1),
 	}
-	app.Commands = append(app.Commands, command.New(command.Config{Name: "bench", Program: "vlibmaster"})...)
 	for _, c := range app.Commands {
 		c.OnUsageError = app.OnUsageError
-		// A positional "help" is a domain's name like any other.
+		// An argument "help" is a domain's name.
 		c.HideHelpCommand = true
 	}
 	return app
 }
 
-// chosen is the host that the global flags choose.
+// The groups of commands, in the order in which --help lists them.
+const (
+	calls        = "Calls"
+	reservations = "Reservations"
+	thisHost     = "This host"
+	measuring    = "Measuring"
+	thisProgram  = "This program"
+)
+
+var groups = []string{calls, reservations, thisHost, measuring, thisProgram}
+
+// groupTemplate lists commands by group. The template of package cli sorts groups
+// by name; cli's own command help has no group and belongs to the last.
+const groupTemplate = `{{range $group := .Metadata.groups}}
+
+   {{$group}}{{range $.VisibleCommands}}{{if eq $group (or .Category "` + thisProgram + `")}}
+     {{join .Names ", "}}{{"\t"}}{{.Usage}}{{end}}{{end}}{{end}}`
+
+func groupedCommands() (all []*cli.Command) {
+	add := func(group string, commands ...*cli.Command) {
+		for _, c := range commands {
+			c.Category = group
+		}
+		all = append(all, commands...)
+	}
+	add(calls, callCommand(), servicesCommand())
+	add(reservations, adoptCommand(), releaseCommand(), psCommand(), runCommand(), admitCommand())
+	add(thisHost, doctorCommand(), serveCommand(), cgroupCommand())
+	add(measuring, topCommand(), calibrateCommand(), calibrateLoadCommand())
+	add(measuring, command.New(command.Config{Name: "bench", Program: "vlibmaster"})...)
+	add(thisProgram, versionCommand(), completionCommand(), printCommand())
+	add("", guardCommand())
+	return all
+}
+
+// chosen returns the host that the global flags choose.
 func chosen(c *cli.Context) (directory.Config, error) { return choose(c.String) }
 
 // choose is chosen for flags that get returns.
@@ -120,17 +154,17 @@ func choose(get func(flag string) string) (directory.Config, error) {
 		return cfg, usagef("--host %q: want one of %s", cfg.Host, strings.Join(names, ", "))
 	}
 	if cfg.Host == directory.Module || cfg.Host == directory.Stock {
-		cfg.Host = directory.Xen // who keeps budgets is the master's matter
+		cfg.Host = directory.Xen // only the master treats the two differently
 	}
 	return cfg, nil
 }
 
-// callDir has a master's sockets for calls.
+// callDir is the directory of a master's sockets for calls.
 func callDir(runDir string) string {
 	return filepath.Join(runDir, filepath.Base(directory.DefaultGatewayDir))
 }
 
-// noArguments is for commands that take none.
+// noArguments returns an error if a command that takes no argument has one.
 func noArguments(c *cli.Context) error {
 	if c.Args().Present() {
 		return usagef("%s takes no argument, got %q", c.Command.Name, c.Args().First())

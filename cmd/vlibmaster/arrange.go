@@ -12,12 +12,11 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// arrange puts the words of a command line in the order that package cli
-// wants, which takes no flag behind the first positional: global flags, the
-// command, its flags, "--", positionals. People write flags anywhere; what
-// looks like a number is no flag, and behind "--" nothing is. Help comes before
-// all else that a line asks for. Errors are usage errors: what is written must
-// be known, and what a command needs must be there.
+// arrange puts the words of a command line into the order that package cli
+// requires: global flags, the command, its flags, "--", arguments. Users may write
+// flags anywhere. A word that looks like a number is no flag, and no word after "--"
+// is. Help takes precedence over the rest of the line. Unknown flags and commands,
+// and missing required flags, are usage errors.
 func arrange(app *cli.App, args []string) ([]string, error) {
 	a := arranger{app: app, rest: args[1:]}
 	for len(a.rest) > 0 {
@@ -43,14 +42,17 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 	return out, nil
 }
 
+// arranger parses a command line word by word.
 type arranger struct {
 	app                  *cli.App
-	rest                 []string
+	rest                 []string // not parsed yet
 	command              *cli.Command
-	path                 []string // of the command
-	global, flags, words []string
+	path                 []string // names of the command and of those above it
+	global, flags, words []string // parsed; flags with a value as --name=value
 	given                []cli.Flag
-	help                 string // the word that asks for it
+	pending              cli.Flag // its value is missing at the end of the line
+	ended                bool     // "--" was there
+	help                 string   // the word that asks for help
 }
 
 func (a *arranger) take() string {
@@ -64,8 +66,7 @@ func (a *arranger) next() error {
 	w := a.take()
 	switch {
 	case w == "--" && a.command != nil:
-		a.words = append(a.words, a.rest...)
-		a.rest = nil
+		a.words, a.rest, a.ended = append(a.words, a.rest...), nil, true
 		return nil
 	case len(w) > 1 && w[0] == '-':
 		return a.flag(w)
@@ -112,10 +113,11 @@ func (a *arranger) flag(w string) error {
 		return nil
 	}
 	if s, ok := flag.(cli.DocGenerationSliceFlag); again && !(ok && s.IsSliceFlag()) {
-		return usagef("flag --%s stands there twice: one of its values would be dropped", name)
+		return usagef("flag --%s is given twice: one of its values would be dropped", name)
 	}
 	if !hasValue {
 		if len(a.rest) == 0 {
+			a.pending = flag
 			return usagef("flag %s needs a value", w)
 		}
 		value = a.take()
@@ -127,7 +129,7 @@ func (a *arranger) flag(w string) error {
 	return nil
 }
 
-// checkNumber refuses what is no number where one is wanted, in words.
+// checkNumber returns an error if the flag needs a number and the value is none.
 func checkNumber(flag cli.Flag, value string) (err error) {
 	switch flag.(type) {
 	case *cli.IntFlag:
@@ -142,11 +144,10 @@ func checkNumber(flag cli.Flag, value string) (err error) {
 	return err
 }
 
-// name is the command's with those that it is below.
+// name is the command's name after those of the commands above it.
 func (a *arranger) name() string { return strings.Join(a.path, " ") }
 
-// complete is an error that says what to add if a flag is missing that the
-// command cannot do without.
+// complete returns an error that says what to add if required flags are missing.
 func (a *arranger) complete() error {
 	var missing, usages []string
 	for _, f := range a.command.Flags {
@@ -164,22 +165,24 @@ func (a *arranger) complete() error {
 	return usagef("%s needs %s: add %s", a.name(), strings.Join(missing, " and "), strings.Join(usages, " and "))
 }
 
-// find returns the flag and where it goes.
+// find returns a flag that may be next, and the list that it belongs to.
 func (a *arranger) find(name string) (cli.Flag, *[]string) {
-	own := []cli.Flag{cli.HelpFlag}
-	if a.command != nil {
-		own = append(own, a.command.Flags...)
-	} else {
-		own = append(own, a.app.Flags...)
-	}
-	to := &a.flags
 	if a.command == nil {
-		to = &a.global
+		return lookup(a.known(), name), &a.global
 	}
-	if f := lookup(own, name); f != nil {
-		return f, to
+	if f := lookup(slices.Concat(a.command.Flags, []cli.Flag{cli.HelpFlag}), name); f != nil {
+		return f, &a.flags
 	}
 	return lookup(a.app.Flags, name), &a.global
+}
+
+// known are the flags that may be next.
+func (a *arranger) known() []cli.Flag {
+	all := []cli.Flag{cli.HelpFlag}
+	if a.command != nil {
+		all = append(all, a.command.Flags...)
+	}
+	return append(all, a.app.Flags...)
 }
 
 func lookup(flags []cli.Flag, name string) cli.Flag {

@@ -21,7 +21,7 @@ func arranged(t interface{ Fatal(...any) }, line ...string) []string {
 	return out[1:]
 }
 
-func TestArrange(t *testing.T) {
+func TestFlagsMayStandAnywhere(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
 		{"", ""},
 		{"version", "version"},
@@ -79,8 +79,8 @@ func TestArrangeRefuses(t *testing.T) {
 		{"adopt web --budget 1ms", "adopt needs --period: add --period TIME (in every such TIME, for example 100ms)"},
 		{"adopt web", "adopt needs --budget and --period: add --budget TIME"},
 		{"run -- true", "run needs --budget and --period"},
-		{"adopt web --budget 1ms --period 9ms --budget=2ms", "flag --budget stands there twice"},
-		{"--host xen ps --host native", "flag --host stands there twice"},
+		{"adopt web --budget 1ms --period 9ms --budget=2ms", "flag --budget is given twice"},
+		{"--host xen ps --host native", "flag --host is given twice"},
 		{"calibrate", "calibrate needs --load-cpus: add --load-cpus CPUS"},
 		{"cgroup drop x", `cgroup has no command "drop": see vlibmaster cgroup --help`},
 		{"cgroup run x id -u", `no flag "-u": see vlibmaster cgroup run --help, or write --`},

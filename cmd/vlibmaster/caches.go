@@ -7,16 +7,17 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/dom0/memory"
 	"github.com/vlibos/vlibos/dom0/memory/caching"
 	"github.com/vlibos/vlibos/dom0/memory/psr"
 	"github.com/vlibos/vlibos/dom0/memory/resctrl"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
-// cachePartitioner says who shares caches out on a host: Linux where domains
-// are processes, and else Xen.
+// cachePartitioner opens what partitions caches on a host: Linux where domains are
+// processes, and Xen otherwise.
 func cachePartitioner(p host.Host, dir string) caching.Open {
-	return func() (host.CachePartitioner, error) {
+	return func() (memory.CachePartitioner, error) {
 		if p, ok := p.(*native.Host); ok {
 			g, err := resctrl.Open(resctrl.Root, p.Threads)
 			if err != nil {

@@ -25,7 +25,7 @@ import (
 	"github.com/vlibos/vlibos/throttle/probe"
 )
 
-// loadCommandName is of the process that calibrate starts for a load.
+// loadCommandName is the hidden command of a load's process.
 const loadCommandName = "calibrate-load"
 
 // calibrateSources are the values of --source.
@@ -34,21 +34,21 @@ var calibrateSources = []string{"auto", "uncore", "probe"}
 func calibrateCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "calibrate",
-		Usage: "find out above which latency memory is too slow on this host, and put it into the configuration",
-		Description: `Lets processes stream through memory on some CPUs, for more and more of their
-time, and measures latency meanwhile. Everything on the host becomes slower for
-that long. On Xen the CPUs of the loads are Dom0's.
+		Usage: "measure the latency above which memory counts as slow, and set it in the configuration",
+		Description: `Processes stream through memory on some CPUs for a growing share of their time,
+while latency is measured. Everything on the host is slower during that. On Xen
+these CPUs are Dom0's.
 
    vlibmaster calibrate --probe-cpu 0 --load-cpus 1,2,3
    vlibmaster calibrate --probe-cpu 0 --load-cpus 1 --dry-run`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "config", Value: config.DefaultFile, Usage: "`FILE` with the configuration; only [throttle] in it is changed"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "show what would be set and change nothing"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "print the new settings and change nothing"},
 			&cli.IntFlag{Name: "seconds", Value: 40, Usage: "measure for `N` seconds"},
 			&cli.StringFlag{Name: "source", Value: "auto", Usage: "measure with `SOURCE`: auto, uncore or probe"},
-			&cli.IntFlag{Name: "probe-cpu", Value: -1, Usage: "`CPU` for the software probe, where nothing counts latency"},
+			&cli.IntFlag{Name: "probe-cpu", Value: -1, Usage: "`CPU` for the software probe, if no counter measures latency"},
 			&cli.IntFlag{Name: "probe-mib", Usage: "buffer of the probe in `MIB`; 0: twice the last-level cache"},
-			&cli.StringFlag{Name: "load-cpus", Required: true, Usage: "`CPUS` that stream, as in 1-3 or 1,2,3"},
+			&cli.StringFlag{Name: "load-cpus", Required: true, Usage: "`CPUS` of the loads, as in 1-3 or 1,2,3"},
 		},
 		Action: calibrateAction,
 	}
@@ -67,11 +67,11 @@ func calibrateAction(c *cli.Context) (err error) {
 	case !slices.Contains(calibrateSources, t.Source):
 		return usagef("--source %q: want one of %s", t.Source, strings.Join(calibrateSources, ", "))
 	case t.Source == "uncore" && (c.IsSet("probe-cpu") || c.IsSet("probe-mib")):
-		return usagef("--probe-cpu and --probe-mib are of no use with --source uncore")
+		return usagef("--probe-cpu and --probe-mib have no effect with --source uncore")
 	case t.Source == "probe" && t.ProbeCPU < 0:
 		return usagef("--source probe needs --probe-cpu, a CPU of which it may use a hundredth")
 	case slices.Contains(loads, t.ProbeCPU):
-		return usagef("--load-cpus has the probe's CPU %d: nobody else would run while it measures", t.ProbeCPU)
+		return usagef("--load-cpus includes the probe's CPU %d: the probe needs it while it measures", t.ProbeCPU)
 	case c.Int("seconds") < 1 || c.Int("seconds") > 600:
 		return usagef("--seconds %d: 1 to 600 are allowed", c.Int("seconds"))
 	}
@@ -112,11 +112,11 @@ func calibrateAction(c *cli.Context) (err error) {
 	if err := config.Replace(file, after); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "written to %s; a running master takes it with SIGHUP\n", file)
+	_, err = fmt.Fprintf(c.App.Writer, "written to %s; a running master reads it on SIGHUP\n", file)
 	return err
 }
 
-// measureCurve shows the curve and returns what the configuration should say.
+// measureCurve prints the curve and returns the settings for the configuration.
 func measureCurve(c *cli.Context, t config.Throttle, p host.Host, loads []int) (values []config.Value, err error) {
 	s, err := throttling.OpenSource(t, p)
 	if err != nil {
@@ -127,7 +127,7 @@ func measureCurve(c *cli.Context, t config.Throttle, p host.Host, loads []int) (
 	if err != nil {
 		return nil, err
 	}
-	// Together they are larger than the cache.
+	// All buffers together are larger than the cache.
 	mib := max(probe.DefaultBuffer(loads[0])>>20/len(loads), 32)
 	l, err := calibrate.Start([]string{exe, loadCommandName}, loads, mib)
 	if err != nil {
@@ -174,7 +174,7 @@ func loadCPUs(text string) ([]int, error) {
 	return cpus, nil
 }
 
-// calibrateLoadCommand is a load's process.
+// calibrateLoadCommand runs one load.
 func calibrateLoadCommand() *cli.Command {
 	return &cli.Command{
 		Name: loadCommandName, Hidden: true,

@@ -12,11 +12,11 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos"
 	"github.com/vlibos/vlibos/internal/cliflag"
-	"github.com/vlibos/vlibos/reservation"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // callOptions is a command line of call, read.
@@ -27,9 +27,9 @@ type callOptions struct {
 	signature string
 	timeout   time.Duration // 0: none
 	size      int           // 0: what the call needs
-	port      uint32
+	port      transport.Port
 	wait      vlibcall.WaitPolicy
-	payer     uint32 // reservation; 0: none
+	payer     transport.Reservation // 0: none
 	repeat    int
 	receipt   bool
 	json      bool
@@ -41,7 +41,7 @@ type callOptions struct {
 const defaultTimeout = 30 * time.Second
 
 func portFlag(category string) cli.Flag {
-	return &cli.Uint64Flag{Category: category, Name: "port", Value: directory.DefaultPort, Usage: "`NUMBER` of the server in the domain"}
+	return &cli.Uint64Flag{Category: category, Name: "port", Value: uint64(vlibcall.DefaultPort), Usage: "`NUMBER` of the server in the domain"}
 }
 
 func jsonFlag(category string) cli.Flag {
@@ -120,24 +120,24 @@ func readCall(c *cli.Context) (*callOptions, error) {
 	return o, nil
 }
 
-func readPort(c *cli.Context) (uint32, error) {
+func readPort(c *cli.Context) (transport.Port, error) {
 	port := c.Uint64("port")
-	if port > math.MaxUint32 {
-		return 0, usagef("--port %d: want at most %d", port, uint32(math.MaxUint32))
+	if port == 0 || port > math.MaxUint32 {
+		return 0, usagef("--port %d: want 1 to %d", port, uint32(math.MaxUint32))
 	}
-	return uint32(port), nil
+	return transport.Port(port), nil
 }
 
 func reservationFlag(category string) cli.Flag {
-	return &cli.Uint64Flag{Category: category, Name: "reservation", EnvVars: []string{reservation.Environment}, Usage: "`NUMBER` of the reservation that pays for what the domain executes (0: none)"}
+	return &cli.Uint64Flag{Category: category, Name: "reservation", EnvVars: []string{vlibos.Environment}, Usage: "`NUMBER` of the reservation that pays for what the domain executes (0: none)"}
 }
 
-func readReservation(c *cli.Context) (uint32, error) {
+func readReservation(c *cli.Context) (transport.Reservation, error) {
 	id := c.Uint64("reservation")
 	if id > math.MaxUint32 {
 		return 0, usagef("--reservation %d: want at most %d", id, uint32(math.MaxUint32))
 	}
-	return uint32(id), nil
+	return transport.Reservation(id), nil
 }
 
 var waitPolicies = []vlibcall.WaitPolicy{vlibcall.Block, vlibcall.Spin, vlibcall.SpinThenBlock}
@@ -168,9 +168,9 @@ func readSize(text string) (int, error) {
 		digits, unit = d, 1<<20
 	}
 	n, err := strconv.ParseUint(digits, 10, 32)
-	if err != nil || n == 0 || n*unit > vlibcall.MaxSize {
-		return 0, usagef("--size %q: want bytes, at most %d, for example 65536, 64k or 1m", text, vlibcall.MaxSize)
+	if err != nil || n == 0 || n*unit > transport.MaxSize {
+		return 0, usagef("--size %q: want bytes, at most %d, for example 65536, 64k or 1m", text, transport.MaxSize)
 	}
-	const page = vlibcall.HeaderSize
+	const page = transport.HeaderSize
 	return max(int(n*unit+page-1)&^(page-1), 2*page), nil
 }

@@ -13,7 +13,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/vlibos/vlibos"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 func callAction(c *cli.Context) error {
@@ -55,24 +57,24 @@ func makeCall(c *cli.Context, o *callOptions, f form) (r *outcome, err error) {
 		size = channelSize(o, f)
 	}
 	start := time.Now()
-	v, err := converse(c, o.domain, o.port, size, vlibcall.Options{Wait: o.wait, Timeout: o.timeout, Reservation: o.payer})
+	d, err := openDomain(c, o.domain, vlibos.Options{Port: o.port, Size: size, Wait: o.wait, Timeout: o.timeout, Reservation: o.payer})
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
-		if cerr := v.Close(); err == nil && cerr != nil {
+		if cerr := d.Close(); err == nil && cerr != nil {
 			err = fmt.Errorf("close the channel: %w", cerr)
 		}
 	}()
-	r = &outcome{domain: v.domain.String(), opened: time.Since(start), size: size, series: newSeries()}
-	output, err := r.series.run(c.Context, v.Channel, o, f)
+	r = &outcome{domain: d.String(), opened: time.Since(start), size: size, series: newSeries()}
+	output, err := r.series.run(c.Context, d.Channel(), o, f)
 	if err == nil {
 		r.answer, err = f.answer(output)
 	}
 	if err != nil {
-		return r, v.explain(hintRaw(o, err))
+		return r, explain(d, hintRaw(o, err))
 	}
-	r.answer.failed = v.explain(r.answer.failed)
+	r.answer.failed = explain(d, r.answer.failed)
 	return r, nil
 }
 
@@ -86,13 +88,13 @@ func hintRaw(o *callOptions, err error) error {
 }
 
 type callJSON struct {
-	Domain   string `json:"domain"`
-	Port     uint32 `json:"port"`
-	Library  string `json:"library"`
-	Function string `json:"function"`
-	WallNS   int64  `json:"wall_ns"`
-	OpenNS   int64  `json:"open_ns"`
-	Size     int    `json:"channel_size"`
+	Domain   string         `json:"domain"`
+	Port     transport.Port `json:"port"`
+	Library  string         `json:"library"`
+	Function string         `json:"function"`
+	WallNS   int64          `json:"wall_ns"`
+	OpenNS   int64          `json:"open_ns"`
+	Size     int            `json:"channel_size"`
 }
 
 func (r *outcome) print(c *cli.Context, o *callOptions) error {

@@ -19,20 +19,20 @@ func cgroupCommand() *cli.Command {
 	usage := func(c *cli.Context, err error, _ bool) error { return usagef("%w", err) }
 	return &cli.Command{
 		Name:  "cgroup",
-		Usage: "make domains on a machine without Xen: cgroups of ordinary processes",
-		Description: `On the native host a domain is a cgroup below '` + native.DefaultParent + `' (--native-cgroup), with all that its
-processes start. Needs root, and the cpu controller (cgroup v2 or v1).
+		Usage: "create domains on a machine without Xen: cgroups of ordinary processes",
+		Description: `On the native host a domain is a cgroup below '` + native.DefaultParent + `' (--native-cgroup); it includes all
+processes that its processes start. Needs root and the cpu controller (cgroup v2 or v1).
 
    vlibmaster cgroup run busy -- sh -c 'while :; do :; done'
    vlibmaster adopt busy --budget 10ms --period 100ms
    vlibmaster cgroup remove busy`,
 		Subcommands: []*cli.Command{
 			{
-				Name: "run", Usage: "become CMD, in a domain of its own", ArgsUsage: "NAME -- CMD [ARG…]",
+				Name: "run", Usage: "run CMD in a new domain, in place of this program", ArgsUsage: "NAME -- CMD [ARG…]",
 				OnUsageError: usage, HideHelpCommand: true, Action: cgroupRunAction,
 			},
 			{
-				Name: "remove", Usage: "take a domain apart; its processes go on outside", ArgsUsage: "NAME",
+				Name: "remove", Usage: "remove a domain; its processes continue outside it", ArgsUsage: "NAME",
 				OnUsageError: usage, HideHelpCommand: true, Action: cgroupRemoveAction,
 			},
 		},

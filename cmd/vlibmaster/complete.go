@@ -17,34 +17,30 @@ import (
 
 	"github.com/vlibos/vlibos/bench/command"
 	"github.com/vlibos/vlibos/bench/corunner"
-	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/client"
 	"github.com/vlibos/vlibos/dom0/directory"
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
-// cursor is a command line up to where something is to be completed.
+// cursor is the place in a command line where a word is completed: the arranger has
+// parsed the words before it.
 type cursor struct {
-	ctx     context.Context
-	app     *cli.App
-	command *cli.Command // nil: none yet
-	words   []string     // its arguments
-	flags   map[string]string
-	value   cli.Flag // the flag whose value comes next; nil: none
-	ended   bool     // "--" was there
+	arranger
+	ctx context.Context
 }
 
-// values are what flags can be, by their names: the same everywhere.
+// values returns the values of flags, by name. A name means the same in all commands.
 var values = map[string]func(*cursor) []string{
 	"host":   func(*cursor) []string { return append(slices.Clone(directory.Hosts), directory.Gateway) },
-	"class":  func(*cursor) []string { return master.Classes },
+	"class":  func(*cursor) []string { return host.Classes },
 	"wait":   func(*cursor) []string { return waits() },
 	"source": func(*cursor) []string { return calibrateSources },
 	"job":    func(*cursor) []string { return corunner.Jobs() },
 	"calls":  (*cursor).domains,
 }
 
-// arguments are what the arguments of a command can be, behind those before.
+// arguments returns a command's next argument.
 var arguments = map[string]func(*cursor) []string{
 	"call":       (*cursor).callArguments,
 	"services":   (*cursor).oneDomain,
@@ -55,35 +51,31 @@ var arguments = map[string]func(*cursor) []string{
 	"help":       func(c *cursor) []string { return names(c.app.Commands) },
 }
 
-// completionTime is how long a shell may be kept by a master or a xenstored that
-// does not answer.
+// completionTime limits how long a master or a xenstored that does not answer can
+// delay the shell.
 const completionTime = 2 * time.Second
 
-// complete prints what may come next, one a line: words are those of the line,
-// with completionFlag. What cannot be found out is left out.
+// complete prints the words that may be next, one on each line. words is the line
+// with completionFlag. Domains of a host that does not answer are left out.
 func complete(ctx context.Context, words []string, stdout io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, completionTime)
 	defer cancel()
-	app := newApp(strings.NewReader(""), io.Discard, io.Discard)
-	app.Setup()
-	c := &cursor{ctx: ctx, app: app, flags: make(map[string]string)}
 	last := len(words) - 1
 	at, split := strings.CutPrefix(words[last], completionFlag+"=")
 	words = words[:last]
 	if !split {
 		at = ""
 	}
-	if n := len(words); !split && n > 0 && strings.HasPrefix(words[n-1], "-") {
-		if f, _ := c.walk(words).find(words[n-1]); f == nil || c.value == nil {
-			at, words = words[n-1], words[:n-1]
-		}
-		*c = cursor{ctx: ctx, app: app, flags: make(map[string]string)}
+	c := parsed(ctx, words)
+	if n := len(words); !split && n > 0 && strings.HasPrefix(words[n-1], "-") && c.pending == nil {
+		at = words[n-1] // a flag that has only been begun
+		c = parsed(ctx, words[:n-1])
 	}
-	if at == "=" { // bash makes it a word
+	if at == "=" { // a word of its own in bash
 		at = ""
 	}
-	for _, word := range c.walk(words).next(at) {
-		// bash expands what it is offered.
+	for _, word := range c.next(at) {
+		// bash expands the words that it is offered.
 		if strings.HasPrefix(word, at) && !strings.ContainsFunc(word, func(r rune) bool { return !strings.ContainsRune(plain, r) }) {
 			if _, err := fmt.Fprintln(stdout, word); err != nil {
 				return err
@@ -95,60 +87,29 @@ func complete(ctx context.Context, words []string, stdout io.Writer) error {
 
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-+="
 
-// walk moves the cursor behind whole words.
-func (c *cursor) walk(words []string) *cursor {
-	for _, w := range words {
-		switch {
-		case w == "=" && c.value != nil:
-		case c.value != nil:
-			c.flags[c.value.Names()[0]], c.value = w, nil
-		case w == "--" && c.command != nil:
-			c.ended = true
-		case len(w) > 1 && w[0] == '-' && !c.ended:
-			f, value := c.find(w)
-			if d, ok := f.(cli.DocGenerationFlag); !ok || !d.TakesValue() {
-				continue
-			}
-			if strings.Contains(w, "=") {
-				c.flags[f.Names()[0]] = value
-			} else {
-				c.value = f
-			}
-		case c.command == nil:
-			c.command = c.app.Command(w)
-		case len(c.words) == 0 && len(c.command.Subcommands) > 0:
-			c.command = cmp.Or(c.command.Command(w), c.command)
-		default:
-			c.words = append(c.words, w)
-		}
+// parsed is the cursor after words. Wrong words are skipped.
+func parsed(ctx context.Context, words []string) *cursor {
+	app := newApp(strings.NewReader(""), io.Discard, io.Discard)
+	app.Setup()
+	// bash splits --flag=value into three words.
+	words = slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "=" })
+	c := &cursor{ctx: ctx, arranger: arranger{app: app, rest: words}}
+	for len(c.rest) > 0 {
+		_ = c.arranger.next()
 	}
 	return c
 }
 
-// known are the flags that may stand at the cursor.
-func (c *cursor) known() []cli.Flag {
-	all := []cli.Flag{cli.HelpFlag}
-	if c.command != nil {
-		all = append(all, c.command.Flags...)
-	}
-	return append(all, c.app.Flags...)
-}
-
-func (c *cursor) find(w string) (cli.Flag, string) {
-	name, value, _ := strings.Cut(strings.TrimLeft(w, "-"), "=")
-	return lookup(c.known(), name), value
-}
-
-// next is what may stand at the cursor, where a word has been begun.
+// next returns the words that may be next, of which one has been begun.
 func (c *cursor) next(begun string) (all []string) {
-	prefix := ""
-	if name, _, ok := strings.Cut(begun, "="); ok && c.value == nil && !c.ended {
-		c.value, _ = c.find(begun)
+	flag, prefix := c.pending, ""
+	if name, _, ok := strings.Cut(begun, "="); ok && flag == nil && !c.ended {
+		flag, _ = c.find(strings.TrimLeft(name, "-"))
 		prefix = name + "="
 	}
 	switch {
-	case c.value != nil:
-		if of := values[c.value.Names()[0]]; of != nil {
+	case flag != nil:
+		if of := values[flag.Names()[0]]; of != nil {
 			for _, v := range of(c) {
 				all = append(all, prefix+v)
 			}
@@ -185,19 +146,21 @@ func (c *cursor) oneDomain() []string {
 	return c.domains()
 }
 
-// adopted are the domains that can be released; where no master says which, all.
+// adopted returns the domains that can be released, or all if no master answers.
 func (c *cursor) adopted() (all []string) {
 	if len(c.words) > 0 {
 		return nil
 	}
-	m := control.NewClient(filepath.Join(c.get("run-dir"), socketName))
+	m := client.New(filepath.Join(c.get("run-dir"), socketName))
 	defer m.Close()
-	host, err := m.Domains(c.ctx)
+	known, err := m.Host(c.ctx)
 	if err != nil {
 		return c.domains()
 	}
-	for _, s := range host.Adopted {
-		all = append(all, cmp.Or(s.Name, s.UUID))
+	for _, s := range known.Reservations {
+		if s.Domain != nil {
+			all = append(all, cmp.Or(s.Name, s.Domain.UUID))
+		}
 	}
 	return all
 }
@@ -214,17 +177,23 @@ func (c *cursor) callArguments() []string {
 	return nil
 }
 
-// get is a flag as the line, the environment or its default has it.
+// get returns the value of a flag: of the line, of the environment, or its default.
 func (c *cursor) get(name string) string {
 	f, ok := lookup(c.known(), name).(*cli.StringFlag)
 	if !ok {
 		return ""
 	}
-	value := cmp.Or(c.flags[name], f.Value)
-	if c.flags[name] == "" && len(f.EnvVars) > 0 {
-		value = cmp.Or(os.Getenv(f.EnvVars[0]), value)
+	for _, given := range slices.Concat(c.global, c.flags) {
+		if value, ok := strings.CutPrefix(given, "--"+name+"="); ok {
+			return value
+		}
 	}
-	return value
+	for _, v := range f.EnvVars {
+		if value := os.Getenv(v); value != "" {
+			return value
+		}
+	}
+	return f.Value
 }
 
 func (c *cursor) domains() (all []string) {

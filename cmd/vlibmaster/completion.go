@@ -8,13 +8,13 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// completionFlag is what the shells' scripts append, "=" and the word at the
-// cursor behind it. Without those, the last word is that at the cursor if it
-// begins with a dash and is no whole flag.
+// completionFlag is the word that the shells' scripts append to the line, followed by
+// "=" and the word at the cursor. Without those two, the last word is the one at the
+// cursor if it begins with a dash and is not a whole flag.
 const completionFlag = "--generate-bash-completion"
 
-// Each script asks the program itself: with the words before the cursor and
-// completionFlag it prints what may come next.
+// Each script calls the program with the words before the cursor and completionFlag,
+// and the program prints the words that may be next.
 const (
 	bashScript = `_vlibmaster() {
 	local cur=${COMP_WORDS[COMP_CWORD]}
@@ -29,7 +29,7 @@ _vlibmaster() {
 	reply=("${(@)reply:#}")
 	(( $#reply )) && compadd -- "${reply[@]}" || _files
 }
-# As a file in fpath it is read at the first use, and is to complete at once.
+# A file in fpath is read at its first use, and must complete then.
 if [[ $funcstack[1] == _vlibmaster ]]; then
 	_vlibmaster "$@"
 else
@@ -50,7 +50,7 @@ complete -c vlibmaster -f -a '(__vlibmaster)'
 `
 )
 
-// shells have scripts.
+// shells are the shells with a script.
 var shells = []string{"bash", "zsh", "fish"}
 
 func completionCommand() *cli.Command {

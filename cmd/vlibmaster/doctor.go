@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -14,25 +15,24 @@ import (
 	"github.com/vlibos/vlibos/dom0/doctor"
 )
 
-// doctorLimit bounds a xenstored that does not answer.
+// doctorLimit limits the wait for a xenstored that does not answer.
 const doctorLimit = 10 * time.Second
 
 func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "say what this host has for calls, and what is missing",
-		Description: fmt.Sprintf(`Looks at the host, Xen's version and capabilities, devices, xenstore,
-permissions, whether a master serves or what one would be, and the domains that
-have a vLib OS server. What is missing comes
-with the command that brings it. Nothing is changed.
+		Usage: "examine what this host offers for calls, and name what is missing",
+		Description: fmt.Sprintf(`Examines the host, Xen's version and capabilities, devices, xenstore, permissions,
+the master that serves or would serve, and the domains with a vLib OS server. Each
+missing part is shown with the command that provides it. Nothing is changed.
 
-   ok       it is there
-   note     calls work without it
-   missing  calls do not work without it
+   ok       present
+   note     absent, and calls work without it
+   missing  absent, and calls do not work without it
    denied   calls do not work for this user
 
-Exit codes: %d calls are possible (whether or not a server runs now), %d this user
-may not, %d something is missing.`, exitOK.code, exitDenied.code, exitNoXen.code),
+Exit codes: %d calls are possible (also while no server runs), %d this user may not
+call, %d something is missing.`, exitOK.code, exitDenied.code, exitNoXen.code),
 		Flags:  []cli.Flag{jsonFlag(""), runDirFlag()},
 		Action: doctorAction,
 	}
@@ -72,12 +72,12 @@ func doctorAction(c *cli.Context) error {
 }
 
 func verdict(host string, worst doctor.Level) error {
-	err := &directory.Error{Target: "host " + host, Way: "the findings above say what to do"}
+	err := &directory.Error{Target: "host " + host, Hint: "the findings above say what to do"}
 	switch worst {
 	case doctor.Missing:
 		err.Err = fmt.Errorf("calls are not possible: %w", errIncomplete)
 	case doctor.Denied:
-		err.Err = fmt.Errorf("calls are not possible: %w", directory.ErrNotPermitted)
+		err.Err = fmt.Errorf("calls are not possible: %w", fs.ErrPermission)
 	default:
 		return nil
 	}

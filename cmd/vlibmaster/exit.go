@@ -8,14 +8,14 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"unicode"
 
 	"github.com/vlibos/vlibos/bench/command"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/config"
-	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/internal/printable"
 	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
@@ -72,25 +72,23 @@ var verdicts = []struct {
 	{command.ErrUsage, exitUsage},
 	{errArgument, exitArgument},
 	{vlibcall.ErrProtocol, exitProtocol},
-	{directory.ErrNoDomain, exitNoDomain},
+	{host.ErrNoDomain, exitNoDomain},
 	{directory.ErrNoXen, exitNoXen},
 	{vlibcall.ErrReservation, exitUnpaid},
 	{errIncomplete, exitNoXen},
 	{host.ErrNotHere, exitNoXen},
 	{config.ErrConfig, exitConfig},
-	{control.ErrNoMaster, exitNoMaster},
+	{api.ErrNoMaster, exitNoMaster},
 	{host.ErrNotAdmitted, exitNoRoom},
-	{host.ErrNoDomain, exitNoDomain},
-	{master.ErrNotReserved, exitUnpaid},
+	{api.ErrNotReserved, exitUnpaid},
 	{host.ErrNotAllowed, exitDenied},
-	{master.ErrNotAdopted, exitNoDomain},
-	{master.ErrControl, exitDenied},
+	{api.ErrNotAdopted, exitNoDomain},
+	{api.ErrControl, exitDenied},
 	{master.ErrRunning, exitServed},
-	{master.ErrFull, exitNoRoom},
-	{master.ErrClass, exitUsage},
+	{api.ErrFull, exitNoRoom},
+	{host.ErrClass, exitUsage},
 	{host.ErrNoMembers, exitNoDomain},
 	{rtsched.ErrRange, exitUsage},
-	{directory.ErrNotPermitted, exitDenied},
 	{fs.ErrPermission, exitDenied},
 	{unixpath.ErrTooLong, exitUsage},
 	{vlibcall.ErrTimeout, exitTimeout},
@@ -161,17 +159,11 @@ func wayOut(err error) string {
 	return e.way
 }
 
+var breaks = strings.NewReplacer("\n", " ", "\t", " ", "\r", " ")
+
 // oneLine keeps line breaks and control characters from the terminal.
 func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case !unicode.IsPrint(r):
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.TrimSpace(s))
+	return printable.Line(breaks.Replace(strings.TrimSpace(s)))
 }
 
 // exitTable is the section of the help.

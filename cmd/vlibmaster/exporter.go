@@ -21,14 +21,14 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
-// exporter shows Prometheus the master's metrics: on the control socket, and by
-// TCP where the configuration says so.
+// exporter serves the master's metrics to Prometheus: on the control socket, and by
+// TCP if the configuration names an address.
 type exporter struct {
 	handler http.Handler
 	log     *slog.Logger
 	served  sync.WaitGroup
 
-	address string // now; empty: none
+	address string // empty: none
 	server  *http.Server
 }
 
@@ -42,8 +42,8 @@ func (e *exporter) extra() control.Extra {
 	return control.Extra{Pattern: "GET " + metrics.Path, Handler: e.handler}
 }
 
-// move listens on another address from now on, if what else has to happen
-// happens: else all stays as it is.
+// move listens on another address and calls also. An error of either leaves everything
+// as it was.
 func (e *exporter) move(address string, also func() error) error {
 	if address == e.address {
 		return also()
@@ -68,9 +68,8 @@ func (e *exporter) move(address string, also func() error) error {
 	return nil
 }
 
-// Whoever can reach the address may connect: askTime is how long a client may
-// take to ask, scrapeTime how long it may read, and mostScrapers how many there
-// are at once.
+// Any machine that reaches the address may connect: askTime limits a client's request,
+// scrapeTime its reading, and mostScrapers the number of connections.
 const (
 	askTime      = 5 * time.Second
 	scrapeTime   = 30 * time.Second
@@ -83,7 +82,7 @@ func (e *exporter) start(l net.Listener) {
 	mux.HandleFunc(metrics.IndexPattern, metrics.Index)
 	s := &http.Server{
 		Handler: mux, ReadTimeout: askTime, WriteTimeout: scrapeTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(e.log.Handler(), slog.LevelDebug), // strangers' mistakes
+		ErrorLog: slog.NewLogLogger(e.log.Handler(), slog.LevelDebug), // clients are not known
 	}
 	httplimit.Connections(s, mostScrapers)
 	e.server = s
@@ -95,7 +94,7 @@ func (e *exporter) start(l net.Listener) {
 	})
 }
 
-// Close ends what is served by TCP.
+// Close ends serving by TCP.
 func (e *exporter) Close() {
 	if e.server == nil {
 		return
@@ -103,7 +102,7 @@ func (e *exporter) Close() {
 	last, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if e.server.Shutdown(last) != nil {
-		e.server.Close() // whoever still reads has had a second
+		e.server.Close() // clients that still read have had a second
 	}
 	e.server = nil
 	e.served.Wait()

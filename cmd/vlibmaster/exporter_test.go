@@ -6,11 +6,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"testing"
-	"time"
 
 	"github.com/vlibos/vlibos/dom0/metrics"
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // Connections that ask for nothing keep no scrape out, and take no more of the
@@ -25,7 +24,7 @@ func TestIdleConnectionsToTheMetricsAreBounded(t *testing.T) {
 	}
 	e.start(l)
 	defer e.Close()
-	before := descriptors(t)
+	before := len(testkit.Descriptors())
 	const idle = 10 * mostScrapers
 	for range idle {
 		c, err := net.Dial("tcp", l.Addr().String())
@@ -37,21 +36,5 @@ func TestIdleConnectionsToTheMetricsAreBounded(t *testing.T) {
 	if _, err := scrape("http://" + l.Addr().String() + metrics.Path); err != nil {
 		t.Error(err)
 	}
-	for end := time.Now().Add(soon); ; time.Sleep(time.Millisecond) {
-		n := descriptors(t) - before - idle
-		if n <= mostScrapers {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%d descriptors for %d idle connections", n, idle)
-		}
-	}
-}
-
-func descriptors(t *testing.T) int {
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(fds)
+	testkit.Eventually(t, "most idle connections are closed", func() bool { return len(testkit.Descriptors())-before-idle <= mostScrapers })
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // A form is how words become the input of a call, and its output what a
@@ -56,7 +57,7 @@ func formOf(o *callOptions, stdin io.Reader) (form, error) {
 // channelSize is the size that a channel needs for one call, in whole pages.
 // The output lies behind the input, at the next cache line.
 func channelSize(o *callOptions, f form) int {
-	const page = vlibcall.HeaderSize
+	const page = transport.HeaderSize
 	names := len(o.library) + 1 + len(o.function)
 	need := page + (names+len(f.input())+63)&^63 + f.room()
 	return max((need+page-1)&^(page-1), 2*page)

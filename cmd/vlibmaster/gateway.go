@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -17,11 +16,11 @@ import (
 	"github.com/vlibos/vlibos/dom0/master"
 )
 
-// openGateway makes the sockets' directory. kind is the host on which the
-// domains are that are called.
+// openGateway creates the directory of the sockets. kind is the host of the domains
+// that are called.
 func openGateway(c *cli.Context, kind string, m *master.Master, log *slog.Logger) (*gateway.Gateway, error) {
 	if kind == directory.Module || kind == directory.Stock {
-		kind = directory.Xen // by whom budgets are kept does not matter here
+		kind = directory.Xen // only the master treats the two differently
 	}
 	cfg := directory.Config{Host: kind, NativeDir: c.String("native-dir")}
 	o := gateway.Options{
@@ -35,7 +34,7 @@ func openGateway(c *cli.Context, kind string, m *master.Master, log *slog.Logger
 	return gateway.Open(o)
 }
 
-// callee is a domain with the host that found it.
+// callee is a domain and the directory that found it.
 type callee struct {
 	*directory.Domain
 	host directory.Directory
@@ -55,7 +54,7 @@ func findCallee(ctx context.Context, cfg directory.Config, domain string) (gatew
 	return callee{d, p}, nil
 }
 
-// take has a configuration hold, all of it or nothing.
+// take applies a configuration, all of it or nothing.
 func take(ctx context.Context, cfg config.Config, m *master.Master, g *gateway.Gateway) error {
 	if len(cfg.Allow) > 0 {
 		if err := g.Reachable(); err != nil {
@@ -66,24 +65,10 @@ func take(ctx context.Context, cfg config.Config, m *master.Master, g *gateway.G
 	if err != nil {
 		return err
 	}
-	if err := m.Configure(ctx, cfg.Adopt, payments(cfg)...); err != nil {
+	if err := m.Configure(ctx, cfg.Reservations()); err != nil {
 		change.Abort()
 		return err
 	}
 	change.Commit()
 	return nil
-}
-
-// payments are the reservations that the rules bring.
-func payments(cfg config.Config) []master.Payment {
-	var all []master.Payment
-	for _, r := range cfg.Allow {
-		if r.Budget > 0 {
-			all = append(all, master.Payment{
-				Key: r.Key(), Listens: slices.Contains(cfg.Listens, r.Domain),
-				Wish: master.Wish{Domain: r.Domain, Budget: r.Budget, Period: r.Period},
-			})
-		}
-	}
-	return all
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command vlibmaster calls library functions in domains, and says what a host
-// has for that.
+// Command vlibmaster calls library functions in domains, and serves as a host's
+// master, which keeps domains within their reservations.
 package main
 
 import (

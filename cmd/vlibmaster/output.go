@@ -8,29 +8,20 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"unicode"
 
 	"golang.org/x/term"
+
+	"github.com/vlibos/vlibos/internal/printable"
 )
 
-// writeGuest writes what a guest sent: as it is into a file or a pipe, and
-// without control characters to a terminal, which would obey them.
+// writeGuest writes a guest's output: unchanged to a file or a pipe, and without
+// control characters to a terminal, which would obey them.
 func writeGuest(w io.Writer, b []byte) error {
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		b = []byte(harmless(string(b)))
+		b = []byte(printable.Text(string(b)))
 	}
 	_, err := w.Write(b)
 	return err
-}
-
-func harmless(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
 }
 
 // save writes buffers to the files of --out; "-" is stdout.
@@ -49,7 +40,7 @@ func save(files []string, buffers [][]byte, stdout io.Writer) error {
 	return nil
 }
 
-// joinObjects writes one JSON object with the members of all, on a line.
+// joinObjects writes one line: a JSON object with the members of all objects.
 func joinObjects(w io.Writer, objects ...any) error {
 	var members [][]byte
 	for _, o := range objects {
@@ -65,12 +56,12 @@ func joinObjects(w io.Writer, objects ...any) error {
 	return err
 }
 
-// reportedError is an error that is in the JSON that was written.
+// reportedError is an error that the printed JSON contains.
 type reportedError struct{ error }
 
 func (e *reportedError) Unwrap() error { return e.error }
 
-// reported marks an error as one that needs no object of its own.
+// reported marks an error that the printed JSON contains.
 func reported(err error) error {
 	if err == nil {
 		return nil

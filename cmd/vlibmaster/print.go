@@ -15,7 +15,7 @@ import (
 	"github.com/vlibos/vlibos/internal/manpage"
 )
 
-// printed are the files of a package that this program knows itself.
+// printed are the files of the package that this program generates.
 var printed = map[string]func(c *cli.Context) error{
 	"vlibmaster.8":      func(c *cli.Context) error { return masterPage(c.App).Write(c.App.Writer) },
 	"vlibmaster.toml.5": func(c *cli.Context) error { return configPage().Write(c.App.Writer) },
@@ -25,7 +25,7 @@ var printed = map[string]func(c *cli.Context) error{
 	},
 }
 
-// printCommand is run when a package is built.
+// printCommand runs while a package is built.
 func printCommand() *cli.Command {
 	return &cli.Command{
 		Name: "print", Hidden: true, ArgsUsage: "FILE",
@@ -58,15 +58,15 @@ func masterPage(app *cli.App) manpage.Page {
 func configPage() manpage.Page {
 	p := manpage.Page{
 		Name: "vlibmaster.toml", Section: 5, Summary: "configuration of the vLibOS master", Date: manpage.Date(time.Now()), Version: version().Version,
-		Text: config.DefaultFile + ` is read by 'vlibmaster serve', if it is there and no
-other is named. It is TOML, and all of it is optional:
+		Text: config.DefaultFile + ` is read by 'vlibmaster serve' if it exists and no other
+file is named. It is TOML, and every key is optional:
 
 ` + indent(config.Example()) + `
-A time is a number with its unit: us, ms or s. What is unknown or impossible is
-refused with file and line: at the start the master ends with the exit code of
-a wrong configuration, on SIGHUP ('systemctl reload vlibmaster') it takes all
-of the file, or nothing and its log says why. What was adopted, changed or
-released by hand stays so until then.`,
+A time is a number with its unit: us, ms or s. Unknown keys and impossible values are
+errors that name file and line. At the start the master then ends with the exit code
+of a wrong configuration. On SIGHUP ('systemctl reload vlibmaster') it applies the
+whole file, or nothing and logs the reason. Until then, changes by the commands adopt
+and release remain.`,
 		SeeAlso: []string{"vlibmaster(8)"},
 	}
 	for _, k := range config.Keys {
@@ -85,12 +85,12 @@ released by hand stays so until then.`,
 
 func exampled(k config.Key) string {
 	if k.Example == "" {
-		return k.Meaning
+		return k.Text()
 	}
-	return fmt.Sprintf("%s (for example %s)", k.Meaning, k.Example)
+	return fmt.Sprintf("%s (for example %s)", k.Text(), k.Example)
 }
 
-// indent makes an example of a text.
+// indent turns a text into an example.
 func indent(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {

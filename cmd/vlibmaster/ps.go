@@ -5,38 +5,38 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
 func psCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "ps",
-		Usage: "show who runs on which reservation, and what was used",
-		Description: `Domains run on a reservation by adoption, threads of this system by
-'vlibmaster run' and the like, which also pay for those they call; rules with
-a budget pay for the calls that they allow (CLASS calls, NAME the rule).
-The CLASS of a domain says whether the throttle takes its background time.
-Times are since the reservation was made: FOREGROUND on its budget, BACKGROUND
-beyond it, on time that nobody else had reserved, THROTTLED when it wanted that
-time and was not let. LEFT is what is left of the budget now.
+		Usage: "show all reservations and their use",
+		Description: `The holder of a reservation is an adopted domain, threads of this system (of
+'vlibmaster run', for example), or nothing: then it pays for the calls that a rule
+allows (CLASS calls, and NAME is the rule). Threads also pay for the domains that
+they call. The CLASS of a domain says whether the throttle takes its background time.
+Times are since the reservation was made: FOREGROUND within its budget, BACKGROUND
+beyond it on unreserved time, THROTTLED while the throttle took background time. LEFT
+is the rest of the budget now.
 
-The throttle's line, where one runs: where the latency of memory comes from, what
-decides, the latency, and whether background time is given away.
+The throttle's line: the source of memory latency, the policy, the latency, and
+whether CPUs idle in background.
 
-CALLED are the vLib OSes that users other than root may call by this daemon:
-open channels, calls that wait for their turn, calls that a rule allowed, those
-of them that failed, and calls that no rule allows. A wedged one has not come back from a call that was given up.
+CALLED are the vLib OSes that users other than root may call through this daemon:
+open channels, waiting calls, calls that a rule allowed, failed ones of those, and
+calls that no rule allows. A wedged vLib OS has not returned from a call that was
+abandoned.
 
-A domain that is absent stands in the configuration, and there has been none of
-that name, number or UUID. One "without it" runs, but not on its reservation: the
-reason follows, and it is tried again twice a second.`,
+A domain is absent if it is configured and no domain has that name, number or UUID. A
+domain "without it" runs, but not on its reservation: the reason follows, and the
+master tries again twice a second.`,
 		Flags:  []cli.Flag{jsonFlag(""), runDirFlag()},
 		Action: psAction,
 	}
@@ -48,7 +48,7 @@ func psAction(c *cli.Context) error {
 	}
 	m := toMaster(c)
 	defer m.Close()
-	host, err := m.Domains(c.Context)
+	host, err := m.Host(c.Context)
 	if err != nil {
 		return err
 	}
@@ -58,29 +58,22 @@ func psAction(c *cli.Context) error {
 	return printHost(c.App.Writer, host)
 }
 
-func printHost(w io.Writer, h control.Host) error {
+func printHost(w io.Writer, h api.Host) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CLASS\tDOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED\tUUID")
-	row := func(class, who, name string, budget, period time.Duration, u host.Usage, what string) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", class, who, oneLine(name), budget, period,
-			short(u.Left), short(u.Foreground), short(u.Background), short(u.Throttled), what)
-	}
-	for _, s := range h.Adopted {
-		domain := where(s.Domain, "without it", s.Problem)
-		if s.Absent {
-			domain = fmt.Sprintf("(absent: %s)", oneLine(s.Problem))
+	for _, s := range h.Reservations {
+		class, detail := string(s.Kind()), s.UUIDs()
+		switch s.Kind() {
+		case host.KindDomain:
+			class = string(s.Class)
+		case host.KindThreads:
+			detail = fmt.Sprintf("reservation %d", s.ID)
+			for i, c := range s.Callees {
+				detail += [...]string{", calls ", ", "}[min(i, 1)] + oneLine(c.Name)
+			}
 		}
-		row(string(s.Class), domain, s.Name, s.Budget, s.Period, s.Usage, s.UUID)
-	}
-	for _, s := range h.Threads {
-		calls := fmt.Sprintf("reservation %d", s.Reservation)
-		if len(s.Calls) > 0 {
-			calls += ", calls " + oneLine(strings.Join(s.Calls, ", "))
-		}
-		row("threads", where(s.Members.String(), "without it", s.Problem), s.Name, s.Budget, s.Period, s.Usage, calls)
-	}
-	for _, s := range h.Paid {
-		row("calls", where(s.Domain, "unpaid", s.Problem), s.Key, s.Budget, s.Period, s.Usage, s.UUID)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", class, where(s), oneLine(s.Name), s.Budget, s.Period,
+			short(s.Left), short(s.Foreground), short(s.Background), short(s.Throttled), detail)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -98,20 +91,24 @@ func printHost(w io.Writer, h control.Host) error {
 	return printCalled(w, h)
 }
 
-// where names who runs on a reservation, and what the problem with it is.
-func where(who, state, problem string) string {
+// where names what a reservation is on, and what the problem with that is.
+func where(s api.Status) string {
 	switch {
-	case who == "":
+	case s.Absent:
+		return fmt.Sprintf("(absent: %s)", oneLine(s.Problem))
+	case !s.Running():
 		return "(stopped)"
-	case problem != "":
-		return fmt.Sprintf("%s (%s: %s)", who, state, oneLine(problem))
+	case s.Problem == "":
+		return s.On()
+	case s.Kind() == host.KindNone:
+		return fmt.Sprintf("%s (unpaid: %s)", s.On(), oneLine(s.Problem))
 	}
-	return who
+	return fmt.Sprintf("%s (without it: %s)", s.On(), oneLine(s.Problem))
 }
 
 // printCalled is the table of what unprivileged tools may call, and the line of
 // what hangs.
-func printCalled(w io.Writer, h control.Host) error {
+func printCalled(w io.Writer, h api.Host) error {
 	if len(h.Called) > 0 {
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "\nCALLED\tPORT\tCLIENTS\tWAITING\tCALLS\tFAILED\tREFUSED")

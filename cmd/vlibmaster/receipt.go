@@ -3,38 +3,16 @@
 package main
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
-
-	"github.com/vlibos/vlibos/dom0/directory"
-	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
-
-// record has the calls of a channel counted for the master, if this host has
-// one and this user may. A call does not fail because it cannot be counted.
-func record(c *cli.Context, d *directory.Domain, o *vlibcall.Options) *receipt.Book {
-	book, err := receipt.Open(c.String("run-dir"))
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
-		return nil
-	case err != nil:
-		fmt.Fprintf(c.App.ErrWriter, "vlibmaster: the call is not counted for 'vlibmaster top': %s\n", oneLine(err.Error()))
-		return nil
-	}
-	o.Record = book.Recorder(receipt.Self(), cmp.Or(d.UUID, d.ID), d.Name).Record
-	return book
-}
 
 type receiptJSON struct {
 	WallNS int64     `json:"wall_ns"`
-	Cost   *costJSON `json:"cost"` // null: nobody paid, or nobody knows
+	Cost   *costJSON `json:"cost"` // null: no reservation paid, or the host does not say
 }
 
 type costJSON struct {
@@ -68,7 +46,7 @@ func (r *outcome) printReceipt(w io.Writer, o *callOptions) error {
 		fmt.Fprintf(t, "queued\t%v\tbefore the domain began\n", short(c.Queued))
 		fmt.Fprintf(t, "foreground\t%v\tCPU time on the budget\n", short(c.Foreground))
 		fmt.Fprintf(t, "background\t%v\tCPU time beyond it\n", short(c.Background))
-		fmt.Fprintf(t, "throttled\t%v\tit could have run in background, and was not let\n", short(c.Throttled))
+		fmt.Fprintf(t, "throttled\t%v\tit could have run in background, and the throttle stopped it\n", short(c.Throttled))
 		fmt.Fprintf(t, "deschedules\t%d\ttaken off a CPU while it wanted to run\n", c.Deschedules)
 	} else {
 		fmt.Fprintf(t, "cost\tunknown\tno reservation paid (--reservation), or the host does not say\n")

@@ -13,30 +13,31 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos"
 	"github.com/vlibos/vlibos/internal/cliflag"
-	"github.com/vlibos/vlibos/reservation"
 )
 
 func runCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "run",
-		Usage:     "run a command on a reservation that also pays for what it calls",
+		Usage:     "run a command on a reservation that also pays for its calls",
 		ArgsUsage: "-- CMD [ARG…]",
-		Description: `CMD, with all that it starts, has --budget of CPU time in every --period, of which
-its calls to DOMAINs are paid too: what the domain uses for a call is used of the
-same budget. With budget it is a real-time process, before those of longer
-periods and all ordinary ones; without, it has what nobody else wants, and so has
-who it calls. The reservation ends with the last process.
+		Description: `CMD and the processes that it starts have --budget of CPU time in every --period.
+Calls to DOMAIN are paid from the same budget: the CPU time of the domain for a call
+counts as theirs. While there is budget they are real-time processes, before those of
+longer periods and before all ordinary ones; without budget they, and the domains that
+they call, run on time that nothing else needs. The reservation ends with the last
+process.
 
    vlibmaster run --budget 10ms --period 100ms --calls db -- ./tool
 
 'vlibmaster call' and programs that use this project's Go packages find the
-reservation's number in ` + reservation.Environment + `. On the native host a DOMAIN's server must
+reservation's number in ` + vlibos.Environment + `. On the native host a DOMAIN's server must
 run in its cgroup: vlibmaster cgroup run db -- vlib-server --transport native --name db`,
 		Flags: []cli.Flag{
 			&cliflag.Duration{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},
 			&cliflag.Duration{Name: "period", Required: true, Usage: "in every such `TIME`, for example 100ms"},
-			&cli.StringSliceFlag{Name: "calls", Usage: "it may call this `DOMAIN`: a number, a name or a UUID; may be repeated"},
+			&cli.StringSliceFlag{Name: "calls", Usage: "allow calls to `DOMAIN`: a number, a name or a UUID; may be repeated"},
 			runDirFlag(),
 		},
 		Action: runAction,
@@ -52,14 +53,14 @@ func runAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := reservation.Reserve(c.Context, reservation.Options{
+	r, err := vlibos.Reserve(c.Context, vlibos.ReserveOptions{
 		Budget: c.Duration("budget"), Period: c.Duration("period"), Calls: c.StringSlice("calls"),
-		Name: filepath.Base(program), Socket: filepath.Join(c.String("run-dir"), socketName),
+		Name: filepath.Base(program), RunDir: c.String("run-dir"),
 	})
 	if err != nil {
 		return err
 	}
-	if err := os.Setenv(reservation.Environment, strconv.FormatUint(uint64(r.Number()), 10)); err != nil {
+	if err := os.Setenv(vlibos.Environment, strconv.FormatUint(uint64(r.Number()), 10)); err != nil {
 		return errors.Join(err, r.Close())
 	}
 	err = unix.Exec(program, argv, os.Environ())

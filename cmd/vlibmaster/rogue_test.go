@@ -16,7 +16,7 @@ import (
 )
 
 // startRogue serves port 1 of NAME with functions that answer what no honest
-// server does, and port 2 with answers to questions that nobody asked.
+// server sends, and port 2 with answers to requests that were not made.
 func startRogue(ts *testscript.TestScript, name string) {
 	dir := filepath.Join(ts.Getenv("VLIBOS_NATIVE_DIR"), name)
 	l, err := native.Listen(dir, 1)
@@ -64,7 +64,7 @@ func startRogue(ts *testscript.TestScript, name string) {
 }
 
 // replyID is the offset of the answer's number in the channel header, see
-// docs/channel.md.
+// docs/reference/channel.md.
 const replyID = 0x480
 
 func lie(l *native.Listener) error {

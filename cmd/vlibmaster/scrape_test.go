@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// freePort VARIABLE is a port that nobody listens on.
+// freePort VARIABLE is a port without a listener.
 func freePort(ts *testscript.TestScript, variable string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -36,19 +38,12 @@ func scrape(url string) ([]byte, error) {
 	return io.ReadAll(r.Body)
 }
 
-// soon is how long a master may take to do what it was told by a signal.
-const soon = 20 * time.Second
-
 // get URL waits until there is an answer, which becomes the standard output;
 // ! get URL expects that there is none.
 func get(ts *testscript.TestScript, neg bool, args []string) {
 	var b []byte
 	var err error
-	for end := time.Now().Add(soon); ; time.Sleep(50 * time.Millisecond) {
-		if b, err = scrape(args[0]); err == nil || neg || time.Now().After(end) {
-			break
-		}
-	}
+	testkit.Holds(func() bool { b, err = scrape(args[0]); return err == nil || neg })
 	if (err != nil) != neg {
 		ts.Fatalf("get %s: %d bytes, %v", args[0], len(b), err)
 	}
@@ -60,20 +55,14 @@ func shows(ts *testscript.TestScript, _ bool, args []string) {
 	pattern, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
 	var b []byte
-	for end := time.Now().Add(soon); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if b, err = scrape(args[0]); err == nil && pattern.Match(b) {
-			return
-		}
+	if !testkit.Holds(func() bool { b, err = scrape(args[0]); return err == nil && pattern.Match(b) }) {
+		ts.Fatalf("%s does not show %q: %v\n%s", args[0], args[1], err, b)
 	}
-	ts.Fatalf("%s does not show %q: %v\n%s", args[0], args[1], err, b)
 }
 
 // nothing URL waits until there is no answer.
 func nothing(ts *testscript.TestScript, _ bool, args []string) {
-	for end := time.Now().Add(soon); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if _, err := scrape(args[0]); err != nil {
-			return
-		}
+	if !testkit.Holds(func() bool { _, err := scrape(args[0]); return err != nil }) {
+		ts.Fatalf("%s still answers", args[0])
 	}
-	ts.Fatalf("%s still answers", args[0])
 }

@@ -18,9 +18,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"go.uber.org/goleak"
 
 	"github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // TestMain also is vlibmaster, when a script runs it.
@@ -35,12 +35,7 @@ func (l leakTest) Run() int {
 	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil { // if the command line says nothing else
 		panic(err)
 	}
-	status := l.M.Run()
-	if err := goleak.Find(); status == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		status = 1
-	}
-	return status
+	return testkit.Run(l.M)
 }
 
 func TestScripts(t *testing.T) {
@@ -72,7 +67,7 @@ func TestScripts(t *testing.T) {
 			"get":        get,
 			"shows":      shows,
 			"nothing":    nothing,
-			"nobody":     asNobody,
+			"user":       asUser,
 			// try COMMAND ARG… runs what may fail.
 			"try": func(ts *testscript.TestScript, _ bool, args []string) { ts.Exec(args[0], args[1:]...) },
 		},
@@ -102,11 +97,7 @@ func dissolve(t testscript.T, parent string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if err = p.Dissolve(); err == nil || time.Now().After(end) {
-			break
-		}
-	}
+	testkit.Holds(func() bool { err = p.Dissolve(); return err == nil })
 	if err := errors.Join(err, p.Close()); err != nil {
 		t.Fatal(fmt.Sprintf("removing %s: %v", parent, err))
 	}
@@ -115,12 +106,9 @@ func dissolve(t testscript.T, parent string) {
 // eventually COMMAND ARG… runs a command until it succeeds.
 func eventually(ts *testscript.TestScript, _ bool, args []string) {
 	var err error
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if err = ts.Exec(args[0], args[1:]...); err == nil {
-			return
-		}
+	if !testkit.Holds(func() bool { err = ts.Exec(args[0], args[1:]...); return err == nil }) {
+		ts.Fatalf("%v: %v", args, err)
 	}
-	ts.Fatalf("%v: %v", args, err)
 }
 
 // checkExit: exits CODE vlibmaster ARG… runs a command that has to end with that code.

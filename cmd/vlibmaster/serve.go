@@ -20,6 +20,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/directory"
@@ -44,28 +45,28 @@ func runDirFlag() *cli.StringFlag {
 func serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
-		Usage: "be this host's master: keep domains on their reservations",
-		Description: fmt.Sprintf(`Runs until it is told to end, and is the only one of its host. Domains are put
-on reservations by 'vlibmaster adopt' or by the configuration, and the next
-master finds them again: it is safe to restart. With the module in Xen they stay on them
-meanwhile; elsewhere for %[1]v. Closed gates and throttles end by
-themselves when the master does not renew them for %[1]v.
+		Usage: "serve as this host's master, which keeps domains on their reservations",
+		Description: fmt.Sprintf(`The master runs until it is ended; a host has only one. Domains get reservations by
+'vlibmaster adopt' or by the configuration. A restart is safe: the next master finds
+them again. Until then they keep them with the module in Xen, and elsewhere for
+%[1]v. Closed gates and throttles end by themselves if no master renews them
+for %[1]v.
 
-Where Xen has this project's module (see 'vlibmaster doctor') and Dom0 is under
-its scheduler, the module keeps the budgets (host module); on any other Xen the
-master does, by weights and timers (stock), and a guard process takes all of that
-back when the master is dead. On the native host a domain is a cgroup: see
-'vlibmaster cgroup --help'.
+If Xen has this project's module (see 'vlibmaster doctor') and Dom0 is under its
+scheduler, the module keeps the budgets (host module). On any other Xen the master
+does, by weights and timers (host stock), and a guard process undoes that when the
+master is dead. On the native host a domain is a cgroup: see 'vlibmaster cgroup
+--help'.
 
-The configuration, all of it optional:
+The configuration, in which every key is optional:
 
 %[2]s
-SIGHUP reads it again: all of it is taken, or none, and the log says why and the
-metric vlibos_config_last_reload_successful is 0. 'vlibmaster serve --check' only
-reads it: 'systemctl reload vlibmaster' does that first.`, master.Lease, indent(config.Example())),
+On SIGHUP the master reads it again and applies the whole file or nothing; then the log
+has the reason, and the metric vlibos_config_last_reload_successful is 0. 'vlibmaster
+serve --check' only checks it, which 'systemctl reload vlibmaster' does first.`, master.Lease, indent(config.Example())),
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "check", Usage: "read the configuration, say whether it is right, and end"},
-			&cli.StringFlag{Name: "config", Usage: "`FILE` with the configuration (default: " + config.DefaultFile + ", if it is there)"},
+			&cli.BoolFlag{Name: "check", Usage: "check the configuration and end"},
+			&cli.StringFlag{Name: "config", Usage: "`FILE` with the configuration (default: " + config.DefaultFile + ", if it exists)"},
 			runDirFlag(),
 		},
 		Action: serveAction,
@@ -79,7 +80,7 @@ func serveAction(c *cli.Context) (err error) {
 	if c.Bool("check") {
 		return checkConfig(c)
 	}
-	// SIGHUP, which ends other commands, is no end here.
+	// SIGHUP ends other commands; here it reloads.
 	ctx, stop := signal.NotifyContext(context.WithoutCancel(c.Context), unix.SIGTERM, unix.SIGINT)
 	defer stop()
 	reload := make(chan os.Signal, 1)
@@ -94,11 +95,10 @@ func serveAction(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	// Of what the runtime runs code with there is to be some left whenever the
-	// thread that keeps budgets wakes.
+	// The runtime must have a free processor whenever the keeper's thread wakes.
 	runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0)))
-	// Collections stop that thread too, for as long as the others have to wait
-	// for a CPU. So there are few, each after 16 MiB of garbage; the heap is small.
+	// A garbage collection stops that thread while other threads wait for a CPU. The heap
+	// is small, so a collection after 16 MiB of garbage is enough.
 	debug.SetGCPercent(400)
 	p, err := openHost(ctx, c, kind, log)
 	if err != nil {
@@ -126,7 +126,7 @@ func serveAction(c *cli.Context) (err error) {
 	reloads := metrics.NewReloads()
 	exports := newExporter(m, shelf, g, t, reloads, log)
 	defer exports.Close()
-	// All of a configuration is taken, or nothing.
+	// A configuration is applied as a whole or not at all.
 	take := func(cfg config.Config) error {
 		return exports.move(cfg.MetricsListen, func() error {
 			return caches.Move(ctx, cfg.Cache, func() error {
@@ -167,7 +167,7 @@ func serveAction(c *cli.Context) (err error) {
 	)
 }
 
-var socketName = filepath.Base(control.DefaultSocket)
+var socketName = api.SocketName
 
 // together runs parts until one ends, and then ends the others.
 func together(ctx context.Context, parts ...func(context.Context) error) error {
@@ -223,7 +223,7 @@ func checkConfig(c *cli.Context) error {
 	return err
 }
 
-// hostKind is the host whose time the master owns.
+// hostKind is the host that the master serves.
 func hostKind(c *cli.Context, cfg config.Config) (string, error) {
 	if _, err := chosen(c); err != nil {
 		return "", err

@@ -11,7 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
@@ -71,20 +71,20 @@ func askServices(c *cli.Context) (domain string, info *builtin.Info, err error) 
 	if err != nil {
 		return "", nil, err
 	}
-	v, err := converse(c, ref, port, servicesSize, vlibcall.Options{Timeout: limit, Reservation: payer})
+	d, err := openDomain(c, ref, vlibos.Options{Port: port, Size: servicesSize, Timeout: limit, Reservation: payer})
 	if err != nil {
 		return "", nil, err
 	}
-	defer v.Close() // the answer is here, or a worse error
-	b, err := v.Call(c.Context, builtin.Library, builtin.Services, nil, nil)
+	defer d.Close() // the answer is here, or a worse error
+	b, err := d.Call(c.Context, builtin.Library, builtin.Services, nil)
 	if err != nil {
-		return "", nil, v.explain(err)
+		return "", nil, err
 	}
 	info = new(builtin.Info)
 	if err := info.Decode(b); err != nil {
-		return "", nil, v.explain(protocolViolation(err))
+		return "", nil, explain(d, protocolViolation(err))
 	}
-	return v.domain.String(), info, nil
+	return d.String(), info, nil
 }
 
 func printServices(w io.Writer, domain string, i *builtin.Info) error {

@@ -5,12 +5,12 @@ package main
 import (
 	"testing"
 
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 func TestReadSize(t *testing.T) {
 	for text, want := range map[string]int{
-		"1": 8192, "8192": 8192, "8193": 12288, "8k": 8192, "9k": 12288, "1m": 1 << 20, "1024m": vlibcall.MaxSize,
+		"1": 8192, "8192": 8192, "8193": 12288, "8k": 8192, "9k": 12288, "1m": 1 << 20, "1024m": transport.MaxSize,
 	} {
 		if got, err := readSize(text); got != want || err != nil {
 			t.Errorf("%s: %d, %v, want %d", text, got, err, want)
@@ -30,11 +30,11 @@ func TestChannelSize(t *testing.T) {
 		o := &callOptions{library: "library", function: "function"}
 		f := &rawForm{make([]byte, n)}
 		size := channelSize(o, f)
-		if err := vlibcall.CheckSize(size); err != nil {
+		if err := transport.CheckSize(size); err != nil {
 			t.Error(err)
 		}
 		names := len("library") + 1 + len("function")
-		if left := size - vlibcall.HeaderSize - (names+n+63)/64*64; left < f.room() || left > f.room()+vlibcall.HeaderSize {
+		if left := size - transport.HeaderSize - (names+n+63)/64*64; left < f.room() || left > f.room()+transport.HeaderSize {
 			t.Errorf("input of %d bytes: %d left for output, want %d", n, left, f.room())
 		}
 	}

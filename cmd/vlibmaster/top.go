@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
-	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/client"
 	"github.com/vlibos/vlibos/dom0/top"
 	"github.com/vlibos/vlibos/internal/cliflag"
 )
@@ -20,21 +20,22 @@ import (
 func topCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "top",
-		Usage: "show, again and again, who uses what, and what calls cost",
-		Description: `Reservations: per cent of one CPU since the last refresh, FORE on the budget, BACK
-beyond it, THROTTLED when it wanted that time and was not let; LEFT of the budget.
+		Usage: "show the use of reservations and the cost of calls, live",
+		Description: `Reservations: per cent of one CPU since the last refresh. FORE is within the budget,
+BACK beyond it, and THROTTLED is background time that the throttle took. LEFT is the
+rest of the budget.
 
-Calls, of all callers together: those of 'vlibmaster call', of 'vlibmaster
-services', and of tools that record theirs (package receipt), on this host, by
-users who may write --run-dir. P50 and P99 are of the calls since the last
-refresh, right to 6 %; CALLS and ERRORS since the master was started.
+Calls, of all callers together: those of 'vlibmaster call', of 'vlibmaster services',
+and of tools that record theirs (package receipt), on this host, by users who may
+write to --run-dir. P50 and P99 are of the calls since the last refresh, with an error
+of at most 6 %; CALLS and ERRORS are since the master started.
 
 Keys: q ends, s sorts by use, name or delay, p pauses, ? explains.
 
 Without a terminal, or with --once, one frame is printed as text. --json prints an
 object for each refresh: time, interval_ns, host, cpus, reservations, calls.`,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "once", Usage: "print one frame, and end"},
+			&cli.BoolFlag{Name: "once", Usage: "print one frame and end"},
 			&cliflag.Duration{Name: "interval", Value: time.Second, Usage: "`TIME` between refreshes"},
 			jsonFlag(""), runDirFlag(),
 		},
@@ -42,7 +43,7 @@ object for each refresh: time, interval_ns, host, cpus, reservations, calls.`,
 	}
 }
 
-// shortest interval: each refresh asks the hypervisor about every reservation.
+// shortestRefresh bounds the load: each refresh asks the host about every reservation.
 const shortestRefresh = 100 * time.Millisecond
 
 func topAction(c *cli.Context) error {
@@ -58,16 +59,15 @@ func topAction(c *cli.Context) error {
 	ask := func(ctx context.Context) (top.Sample, error) { return sampleOf(ctx, m) }
 	in, out := terminal(c.App.Reader), terminal(c.App.Writer)
 	if c.Bool("json") || c.Bool("once") || in == nil || out == nil {
-		// Without a terminal text without an end helps nobody; objects do.
+		// Frames of text without an end are of no use in a file; objects are.
 		endless := c.Bool("json") && !c.Bool("once")
-		err := printFrames(c.Context, c.App.Writer, ask, every, c.Bool("json"), endless)
-		return err
+		return printFrames(c.Context, c.App.Writer, ask, every, c.Bool("json"), endless)
 	}
 	return top.Run(c.Context, top.Options{Ask: ask, Every: every, In: in, Out: out})
 }
 
-func sampleOf(ctx context.Context, m *control.Client) (top.Sample, error) {
-	host, err := m.Domains(ctx)
+func sampleOf(ctx context.Context, m *client.Client) (top.Sample, error) {
+	host, err := m.Host(ctx)
 	if err != nil {
 		return top.Sample{}, err
 	}
@@ -76,7 +76,7 @@ func sampleOf(ctx context.Context, m *control.Client) (top.Sample, error) {
 	return s, err
 }
 
-// terminal is nil where a stream is none.
+// terminal returns the stream, or nil if it is no terminal.
 func terminal(stream any) *os.File {
 	if f, ok := stream.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return f
@@ -84,7 +84,7 @@ func terminal(stream any) *os.File {
 	return nil
 }
 
-// printFrames prints one frame, of the interval that begins now, or goes on
+// printFrames prints one frame, of the interval that begins now, or if endless frames
 // until ctx ends.
 func printFrames(ctx context.Context, w io.Writer, ask func(context.Context) (top.Sample, error), every time.Duration, asJSON, endless bool) error {
 	before, err := ask(ctx)
@@ -116,10 +116,6 @@ func printFrame(w io.Writer, f *top.Frame, asJSON bool) error {
 		f.Sort(top.ByUse)
 		return joinObjects(w, f)
 	}
-	for _, l := range f.Lines(top.Look{}) {
-		if _, err := fmt.Fprintln(w, l.Text); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := io.WriteString(w, f.Text(top.Look{}))
+	return err
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/internal/release"
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 type versionJSON struct {
@@ -24,7 +24,7 @@ type versionJSON struct {
 func versionCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "version",
-		Usage:  "print the version of this program and of the channel protocol",
+		Usage:  "print the versions of this program and of the channel protocol",
 		Flags:  []cli.Flag{jsonFlag("")},
 		Action: versionAction,
 	}
@@ -53,6 +53,6 @@ func version() versionJSON {
 	r := release.Of()
 	return versionJSON{
 		Version: r.Version, Commit: r.Commit, Modified: r.Modified,
-		Go: runtime.Version(), Host: runtime.GOOS + "/" + runtime.GOARCH, Revision: vlibcall.Revision,
+		Go: runtime.Version(), Host: runtime.GOOS + "/" + runtime.GOARCH, Revision: transport.Revision,
 	}
 }

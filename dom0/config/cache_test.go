@@ -39,15 +39,15 @@ func TestCacheErrorsSayWhere(t *testing.T) {
 	const first = "[[cache]]\nname = 'a'\nl3 = '50%'\ndomains = ['web']\n"
 	for text, want := range map[string]string{
 		"[[cache]]":                                                        ":1: cache: name",
-		"[[cache]]\nname = 'a'":                                            ":1: cache: it shares nothing",
+		"[[cache]]\nname = 'a'":                                            ":1: cache: it has no share",
 		"[[cache]]\nname = 'a'\nl3 = '50'":                                 ":3: \"50\" is no share",
 		"[[cache]]\nname = 'a'\nl3 = '0%'":                                 "no share",
 		"[[cache]]\nname = 'a'\nl3 = '101%'":                               "no share",
 		"[[cache]]\nname = 'a'\nl3 = '1.5%'":                               "no share",
 		"[[cache]]\nname = '../a'\nl3 = '50%'":                             "letters, digits",
 		"[[cache]]\nname = 'a'\nl3 = '50%'":                                "domains is missing",
-		"[[cache]]\nname = 'a'\nl3_code = '5%'":                            "said together",
-		first + first:                                                      ":5: cache: class \"a\" stands here a second time",
+		"[[cache]]\nname = 'a'\nl3_code = '5%'":                            "l3_code and l3_data together",
+		first + first:                                                      ":5: cache: duplicate class \"a\"",
 		first + strings.Replace(first, "'a'", "'b'", 1):                    ":5: cache: domain \"web\" is in class \"a\" already",
 		"[[cache]]\nname = 'a'\nl3 = '50%'\ndomains = ['web', 'web']\n":    "domain \"web\" is in class \"a\" already",
 		"[[cache]]\nname = 'a'\nl3 = '50%'\ndomains = ['']\n":              "is empty",

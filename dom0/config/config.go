@@ -14,22 +14,23 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// Config is what a file says.
+// Config is the content of a file.
 type Config struct {
-	Host  string // one of directory.Hosts
-	Adopt []master.Wish
+	Host  string            // one of directory.Hosts
+	Adopt []api.Reservation // of domains
 	// MetricsListen is where Prometheus may ask by TCP, an address and a port;
 	// empty: nowhere.
 	MetricsListen string
 	Allow         policy.Rules
 	Domains       []policy.Wedging
-	Listens       []string  // domains whose servers listen by hypercall
+	Listens       []string  // domains whose servers use the hypercall vlib_op_listen
 	Throttle      *Throttle // nil: nothing is throttled
 	Cache         []Cache   // classes, in the order of the file
 }
@@ -70,7 +71,7 @@ func (r reservationTOML) task() (rtsched.Task, error) {
 	return t, t.Validate()
 }
 
-// word is a string whose errors have lines.
+// word is a string that the TOML package reports errors of with their line.
 type word string
 
 func (w *word) UnmarshalText(text []byte) error {
@@ -161,17 +162,17 @@ func parse(text string) (Config, int, error) {
 	}
 	c.MetricsListen = string(t.Metrics.Listen)
 	for i, a := range t.Adopt {
-		w, err := a.wish(c.Adopt)
+		r, err := a.reservation(c.Adopt)
 		if err != nil {
 			return Config{}, lineOfTable(text, "adopt", i), err
 		}
-		c.Adopt = append(c.Adopt, w)
+		c.Adopt = append(c.Adopt, r)
 	}
 	keys := make(map[string]bool)
 	for i, a := range t.Allow {
 		r, err := a.rule()
 		if err == nil && keys[r.Key()] {
-			err = errors.New("the same rule stands here a second time")
+			err = errors.New("duplicate rule")
 		}
 		if err != nil {
 			return Config{}, lineOfTable(text, "allow", i), err
@@ -205,21 +206,37 @@ func parse(text string) (Config, int, error) {
 	return c, 0, nil
 }
 
-func (a adoptTOML) wish(before []master.Wish) (master.Wish, error) {
-	w := master.Wish{Domain: string(a.Domain), Class: cmp.Or(master.Class(a.Class), master.Batch)}
-	if err := w.Class.Check(); err != nil {
-		return w, err
+// reservation is the one that the table wants, after those before it.
+func (a adoptTOML) reservation(before []api.Reservation) (r api.Reservation, err error) {
+	name := string(a.Domain)
+	r.Domain, r.Class = &host.Domain{Name: name}, cmp.Or(host.Class(a.Class), host.Batch)
+	if err := r.Class.Check(); err != nil {
+		return r, err
 	}
-	if w.Domain == "" {
-		return w, errors.New("domain is missing: a name or a UUID")
+	if name == "" {
+		return r, errors.New("domain is missing: a name or a UUID")
 	}
-	if slices.ContainsFunc(before, func(b master.Wish) bool { return b.Domain == w.Domain }) {
-		return w, fmt.Errorf("duplicate [[adopt]] for domain %q", w.Domain)
+	if slices.ContainsFunc(before, func(b api.Reservation) bool { return b.Domain.Name == name }) {
+		return r, fmt.Errorf("duplicate [[adopt]] for domain %q", name)
 	}
-	t, err := a.task()
-	if err != nil {
-		return w, fmt.Errorf("domain %q: %w", w.Domain, err)
+	if r.Task, err = a.task(); err != nil {
+		return r, fmt.Errorf("domain %q: %w", name, err)
 	}
-	w.Budget, w.Period = t.Budget, t.Period
-	return w, nil
+	return r, nil
+}
+
+// Reservations are all that the configuration wants: those of domains, and those
+// that pay for the calls of a rule.
+func (c *Config) Reservations() []api.Reservation {
+	all := slices.Clone(c.Adopt)
+	for _, rule := range c.Allow {
+		if rule.Budget == 0 {
+			continue
+		}
+		r := api.Reservation{Name: rule.Key()}
+		r.Budget, r.Period = rule.Budget, rule.Period
+		r.Callees = []host.Callee{{Domain: host.Domain{Name: rule.Domain}, Listens: slices.Contains(c.Listens, rule.Domain)}}
+		all = append(all, r)
+	}
+	return all
 }

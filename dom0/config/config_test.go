@@ -6,11 +6,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/rtsched"
 )
 
 func load(t *testing.T, text string) (Config, error) {
@@ -40,11 +43,10 @@ domain = "8c1d0a3e-0b6c-4f5e-9a57-2f1f7d1f0b11"
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []master.Wish{
-		{Domain: "web", Budget: 10 * time.Millisecond, Period: 100 * time.Millisecond, Class: master.Batch},
-		{Domain: "8c1d0a3e-0b6c-4f5e-9a57-2f1f7d1f0b11", Budget: 200 * time.Microsecond, Period: time.Second, Class: master.Critical},
-	}
-	if c.Host != "native" || len(c.Adopt) != 2 || c.Adopt[0] != want[0] || c.Adopt[1] != want[1] {
+	web := host.Domain{Name: "web"}.On(rtsched.Task{Budget: 10 * time.Millisecond, Period: 100 * time.Millisecond})
+	other := host.Domain{Name: "8c1d0a3e-0b6c-4f5e-9a57-2f1f7d1f0b11"}.On(rtsched.Task{Budget: 200 * time.Microsecond, Period: time.Second})
+	web.Class, other.Class = host.Batch, host.Critical
+	if c.Host != "native" || !reflect.DeepEqual(c.Adopt, []api.Reservation{{Reservation: web}, {Reservation: other}}) || len(c.Reservations()) != 2 {
 		t.Errorf("%+v", c)
 	}
 	if c, err := load(t, "[metrics]\nlisten = '127.0.0.1:9477'"); err != nil || c.MetricsListen != "127.0.0.1:9477" {
@@ -79,7 +81,7 @@ name = "wide"
 l3 = "60%"
 domains = ["X", "WEB"]
 `, "X", upper))
-	if err != nil || c.Adopt[0].Domain != lower || c.Allow[0].Domain != lower || c.Domains[0].Domain != lower || c.Listens[0] != lower ||
+	if err != nil || c.Adopt[0].Domain.Name != lower || c.Allow[0].Domain != lower || c.Domains[0].Domain != lower || c.Listens[0] != lower ||
 		c.Cache[0].Domains[0] != lower || c.Cache[0].Domains[1] != "WEB" {
 		t.Errorf("%+v, %v", c, err)
 	}

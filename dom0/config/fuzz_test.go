@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/vlibos/vlibos/dom0/directory"
-	"github.com/vlibos/vlibos/rtsched"
 )
 
 // Whatever is in a file, it is a configuration that a master can take, or an error
@@ -32,7 +31,7 @@ func FuzzConfiguration(f *testing.F) {
 			return
 		}
 		for _, w := range c.Adopt {
-			if err := (rtsched.Task{Budget: w.Budget, Period: w.Period}).Validate(); err != nil || w.Domain == "" || w.Domain != directory.Canonical(w.Domain) {
+			if err := w.Validate(); err != nil || w.Domain.Name == "" || w.Domain.Name != directory.Canonical(w.Domain.Name) {
 				t.Errorf("%+v: %v", w, err)
 			}
 		}

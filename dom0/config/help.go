@@ -8,16 +8,34 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/throttle"
+	"github.com/vlibos/vlibos/vlibcall"
 )
 
 // Key is one key that a file may have. The program's help, the manual page, the
-// example that is installed and the errors about unknown keys are made of these.
+// reference, the installed example and the errors about unknown keys are made of
+// these.
 type Key struct {
 	Table   string // as it is written, for example "[[adopt]]"; empty: of no table
 	Name    string
 	Example string // as TOML; empty: not in the example
 	Meaning string
+	Values  string // that are allowed; empty: the meaning says it
+	Default string // empty: the key is required, or means nothing if absent
+}
+
+// Text is all that there is to say about a key, in one line.
+func (k Key) Text() string {
+	text := k.Meaning
+	if k.Values != "" {
+		text += ": " + k.Values
+	}
+	if k.Default != "" {
+		text += " (default: " + k.Default + ")"
+	}
+	return text
 }
 
 // The tables, as they are written.
@@ -31,52 +49,60 @@ const (
 	cacheTable    = "[[cache]]"
 )
 
+// Values that more than one key allows.
+var (
+	budgets    = fmt.Sprintf("%v to the period", rtsched.MinBudget)
+	periods    = fmt.Sprintf("%v to %v", rtsched.MinPeriod, rtsched.MaxPeriod)
+	shares     = "1% to 100%"
+	everything = fmt.Sprintf("names, or %q for all", policy.All)
+)
+
 // Keys are all that there are, in the order of the example.
 var Keys = []Key{
-	{"", "host", `"auto"`, "one of " + strings.Join(directory.Hosts, ", ") + "; --host comes first"},
+	{"", "host", `"auto"`, "how budgets are enforced; --host has precedence", strings.Join(directory.Hosts, ", "), directory.Auto},
 
-	{adoptTable, "domain", `"web"`, "name or UUID, whether or not it is there yet"},
-	{adoptTable, "budget", `"10ms"`, "time on a CPU that the domain has for sure"},
-	{adoptTable, "period", `"100ms"`, "in every such time"},
-	{adoptTable, "class", `"batch"`, "gives up background time when memory is slow for others; critical does not"},
+	{adoptTable, "domain", `"web"`, "name or UUID; the domain may come later", "", ""},
+	{adoptTable, "budget", `"10ms"`, "CPU time that others cannot take", budgets, ""},
+	{adoptTable, "period", `"100ms"`, "the budget is there once in every such time", periods, ""},
+	{adoptTable, "class", `"batch"`, "batch gives up background time while memory is slow for others; critical does not", "", string(host.Batch)},
 
-	{metricsTable, "listen", `"127.0.0.1:9477"`, "address for Prometheus; without it: the control socket alone"},
+	{metricsTable, "listen", `"127.0.0.1:9477"`, "address for Prometheus", "IP address and port", "the control socket only"},
 
-	{allowTable, "user", `"1000"`, "who may call by the master's sockets: a name or a number; or group"},
-	{allowTable, "group", "", "a name or a number, instead of user"},
-	{allowTable, "domain", `"web"`, "name or UUID of the domain that may be called"},
-	{allowTable, "port", "", fmt.Sprintf("number of the server in it; %d if not given", directory.DefaultPort)},
-	{allowTable, "library", `"libz.so.1"`, fmt.Sprintf("%q for all", policy.All)},
-	{allowTable, "function", `["crc32", "adler32"]`, fmt.Sprintf("%q for all; vlib run, which runs commands, is allowed where library and function name it", policy.All)},
-	{allowTable, "timeout", `"2s"`, fmt.Sprintf("how long a call may take, up to %v; %v if not given", mostTimeout, defaultTimeout)},
-	{allowTable, "budget", `"2ms"`, "of the reservation that pays for these calls"},
-	{allowTable, "period", `"20ms"`, "of that; neither of the two: nobody pays"},
+	{allowTable, "user", `"1000"`, "user that may call through the master: a name or a number; or group", "", ""},
+	{allowTable, "group", "", "group that may call: a name or a number; or user", "", ""},
+	{allowTable, "domain", `"web"`, "name or UUID of the domain that may be called", "", ""},
+	{allowTable, "port", "", "number of the server in the domain", "", fmt.Sprint(vlibcall.DefaultPort)},
+	{allowTable, "library", `"libz.so.1"`, "library that may be called", everything, ""},
+	{allowTable, "function", `["crc32", "adler32"]`, "functions that may be called; vlib run only where library and function name it", everything, ""},
+	{allowTable, "timeout", `"2s"`, "longest time of a call from its turn", fmt.Sprintf("up to %v", mostTimeout), defaultTimeout.String()},
+	{allowTable, "budget", `"2ms"`, "of a reservation that these calls share; with period", budgets, "no reservation"},
+	{allowTable, "period", `"20ms"`, "of that reservation; with budget", periods, "no reservation"},
 
-	{domainTable, "name", `"web"`, "name or UUID of a domain whose vLib OS may hang"},
-	{domainTable, "listens", "", "true if its server listens by the module's hypercall"},
-	{domainTable, "on_wedge", `"restart"`, fmt.Sprintf("%s, or %s: then by the command restart", report, restart)},
-	{domainTable, "restart", `["xl", "reboot", "-F", "web"]`, "the command and its arguments, without a shell"},
-	{domainTable, "wedged_after", "", fmt.Sprintf("how long a server must hang: %v to %v; %v if not given", leastWedged, mostWedged, policy.WedgedAfter)},
+	{domainTable, "name", `"web"`, "name or UUID of a domain that serves calls", "", ""},
+	{domainTable, "listens", "", "whether its server listens by the module's hypercall", "true, false", "false"},
+	{domainTable, "on_wedge", `"restart"`, "reaction to a server that hangs; restart runs the command of that key", report + ", " + restart, report},
+	{domainTable, "restart", `["xl", "reboot", "-F", "web"]`, "command and arguments, without a shell; only with on_wedge = restart", "", ""},
+	{domainTable, "wedged_after", "", "time after which a server counts as hung", fmt.Sprintf("%v to %v", leastWedged, mostWedged), policy.WedgedAfter.String()},
 
-	{throttleTable, "source", `"probe"`, "of memory latency: one of " + strings.Join(Sources, ", ") + "; auto if not given. Without the table nothing is throttled"},
-	{throttleTable, "policy", `"threshold"`, "who decides: one of " + strings.Join(throttle.Policies, ", ") + "; threshold if not given"},
-	{throttleTable, "threshold_ns", "180", "latency above which memory is too slow: vlibmaster calibrate finds it"},
-	{throttleTable, "most", "", fmt.Sprintf("largest share of the time in which a CPU gives no background time; %v if not given", throttle.DefaultMost)},
-	{throttleTable, "budget_per_s", "", "of the policy rate: requests a second that each CPU may make"},
-	{throttleTable, "period", `"10ms"`, fmt.Sprintf("of decisions, %v to %v; %v if not given", minPeriod, maxPeriod, defaultPeriod)},
-	{throttleTable, "cpus", "[1, 2, 3]", "to throttle; all but probe_cpu if not given"},
-	{throttleTable, "probe_cpu", "0", "CPU of which the software probe may use a hundredth"},
-	{throttleTable, "probe_mib", "", "buffer of the probe; 0: twice the last-level cache"},
-	{throttleTable, "tally", "", "of the source tally: the file in which a program counts its requests"},
-	{throttleTable, "quantile", "", "of the source tally: 0 for the mean of the requests' times, or less than 1"},
+	{throttleTable, "source", `"probe"`, "source of memory latency; without the table nothing is throttled", strings.Join(Sources, ", "), Sources[0]},
+	{throttleTable, "policy", `"threshold"`, "policy that decides how long CPUs idle", strings.Join(throttle.Policies, ", "), "threshold"},
+	{throttleTable, "threshold_ns", "180", "latency above which memory is too slow; vlibmaster calibrate finds it", "", ""},
+	{throttleTable, "most", "", "largest share of the time in which a CPU gives no background time", "", fmt.Sprint(throttle.DefaultMost)},
+	{throttleTable, "budget_per_s", "", "for the policy rate: requests a second that each CPU may make", "", ""},
+	{throttleTable, "period", `"10ms"`, "time between two decisions", fmt.Sprintf("%v to %v", minPeriod, maxPeriod), defaultPeriod.String()},
+	{throttleTable, "cpus", "[1, 2, 3]", "CPUs to throttle", "", "all but probe_cpu"},
+	{throttleTable, "probe_cpu", "0", "CPU of which the software probe may use a hundredth", "", ""},
+	{throttleTable, "probe_mib", "", "buffer of the probe in MiB", fmt.Sprintf("up to %d", mostProbeMiB), "twice the last-level cache"},
+	{throttleTable, "requests", "", "for the source requests: file in which a program counts its requests", "", ""},
+	{throttleTable, "quantile", "", "for the source requests: quantile of the requests' times", "0 (the mean) to less than 1", "0"},
 
-	{cacheTable, "name", `"wide"`, "of a class of cache and memory bandwidth that its domains share: letters, digits, - and _"},
-	{cacheTable, "l3", `"60%"`, "of the L3 cache; classes have parts of their own if all add up to 100 or less, else they overlap"},
-	{cacheTable, "l3_code", "", "of the L3 cache for code, where code and data are apart (CDP); instead of l3, with l3_data"},
-	{cacheTable, "l3_data", "", "of the L3 cache for data"},
-	{cacheTable, "l2", "", "of each L2 cache"},
-	{cacheTable, "mba", `"80%"`, "of the memory bandwidth of each CPU; rounded up to what the processor has"},
-	{cacheTable, "domains", `["web"]`, fmt.Sprintf("names or UUIDs; %q: all that no class names, but control domains", Others)},
+	{cacheTable, "name", `"wide"`, "name of the class", "letters, digits, - and _", ""},
+	{cacheTable, "l3", `"60%"`, "share of the L3 cache; classes overlap if their shares exceed 100 %", shares, "unchanged"},
+	{cacheTable, "l3_code", "", "share of the L3 cache for code (CDP); with l3_data, instead of l3", shares, "unchanged"},
+	{cacheTable, "l3_data", "", "share of the L3 cache for data (CDP)", shares, "unchanged"},
+	{cacheTable, "l2", "", "share of each L2 cache", shares, "unchanged"},
+	{cacheTable, "mba", `"80%"`, "share of each CPU's memory bandwidth; rounded up to a step of the processor", shares, "unchanged"},
+	{cacheTable, "domains", `["web"]`, fmt.Sprintf("names or UUIDs; %q: all that no class names, but control domains", Others), "", ""},
 }
 
 // Example is a small file.
@@ -91,7 +117,7 @@ func Example() string {
 			table = k.Table
 			fmt.Fprintf(&b, "\n%s\n", table)
 		}
-		fmt.Fprintf(&b, "%-19s # %s\n", k.Name+" = "+k.Example, k.Meaning)
+		fmt.Fprintf(&b, "%-19s # %s\n", k.Name+" = "+k.Example, k.Text())
 	}
 	return b.String()
 }

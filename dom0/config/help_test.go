@@ -52,7 +52,7 @@ func TestExampleIsAConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Cache) != 1 || c.Cache[0].L3 != 60 || c.Throttle == nil || c.Throttle.Source != "probe" || c.Throttle.Params.Threshold != 180 || c.MetricsListen == "" || len(c.Allow) != 1 || len(c.Domains) != 1 || len(c.Adopt) != 1 || c.Adopt[0].Domain != "web" || c.Adopt[0].Budget != 10*time.Millisecond {
+	if len(c.Cache) != 1 || c.Cache[0].L3 != 60 || c.Throttle == nil || c.Throttle.Source != "probe" || c.Throttle.Params.Threshold != 180 || c.MetricsListen == "" || len(c.Allow) != 1 || len(c.Domains) != 1 || len(c.Adopt) != 1 || c.Adopt[0].Domain.Name != "web" || c.Adopt[0].Budget != 10*time.Millisecond {
 		t.Errorf("%+v", c)
 	}
 }

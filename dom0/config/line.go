@@ -8,7 +8,7 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// The TOML package knows the lines of what it refuses, not of what it accepts.
+// The TOML package reports the line of what it refuses, but not of what it accepts.
 
 // lineOfKey is the first line that sets the key, in whatever table; 0: none
 // that is written plainly.
@@ -30,7 +30,7 @@ func lineOfTable(text, name string, n int) int {
 	})
 }
 
-// line is the number of the first line that is meant, from 1.
+// line is the number of the first line that is meant, from 1; 0: none is.
 func line(text string, meant func(words string) bool) int {
 	n := 0
 	for words := range strings.Lines(text) {

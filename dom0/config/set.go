@@ -45,7 +45,7 @@ func SetThrottle(text string, values []Value) (string, error) {
 	}
 	out := strings.Join(lines, "")
 	if _, line, err := parse(out); err != nil {
-		return "", fmt.Errorf("line %d of what it would be: %w", line, err)
+		return "", fmt.Errorf("line %d of the new text: %w", line, err)
 	}
 	return out, nil
 }

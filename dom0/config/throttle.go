@@ -24,19 +24,21 @@ type Throttle struct {
 	CPUs     []int         // to throttle; none: all but ProbeCPU
 	ProbeCPU int           // that the software probe runs on; -1: not said
 	ProbeMiB int           // its buffer; 0: by the size of the cache
-	Tally    string        // file in which a program counts its requests
+	Requests string        // file in which a program counts its requests
 	Quantile float64       // of them; 0: the mean
 }
 
 // Sources of memory latency: uncore counters where there are any and else the
-// probe, uncore counters, the probe, a program's own tally, the lab's memory bus.
-var Sources = []string{"auto", "uncore", "probe", "tally", "model"}
+// probe, uncore counters, the probe, the requests of a program, the lab's memory bus.
+var Sources = []string{"auto", "uncore", "probe", "requests", "model"}
 
-// Bounds and default of the period.
+// Bounds and default of the period; largest buffer of the probe.
 const (
 	minPeriod     = time.Millisecond
 	maxPeriod     = 100 * time.Millisecond
 	defaultPeriod = 10 * time.Millisecond
+
+	mostProbeMiB = 4096
 )
 
 type throttleTOML struct {
@@ -49,7 +51,7 @@ type throttleTOML struct {
 	CPUs      []int    `toml:"cpus"`
 	ProbeCPU  *int     `toml:"probe_cpu"`
 	ProbeMiB  int      `toml:"probe_mib"`
-	Tally     word     `toml:"tally"`
+	Requests  word     `toml:"requests"`
 	Quantile  float64  `toml:"quantile"`
 }
 
@@ -57,7 +59,7 @@ type throttleTOML struct {
 func (t throttleTOML) parse() (c *Throttle, key string, err error) {
 	c = &Throttle{
 		Source: string(t.Source), Policy: string(t.Policy), Period: time.Duration(t.Period), CPUs: t.CPUs, ProbeCPU: -1,
-		ProbeMiB: t.ProbeMiB, Tally: string(t.Tally), Quantile: t.Quantile,
+		ProbeMiB: t.ProbeMiB, Requests: string(t.Requests), Quantile: t.Quantile,
 		Params: throttle.Params{Threshold: t.Threshold, Most: t.Most, Budget: t.Budget},
 	}
 	if c.Source == "" {
@@ -81,12 +83,12 @@ func (t throttleTOML) parse() (c *Throttle, key string, err error) {
 		return nil, "cpus", fmt.Errorf("cpus %v: 0 to %d are allowed", c.CPUs, cpulist.Max)
 	case t.ProbeCPU != nil && (*t.ProbeCPU < 0 || *t.ProbeCPU > cpulist.Max):
 		return nil, "probe_cpu", fmt.Errorf("probe_cpu %d: 0 to %d are allowed", *t.ProbeCPU, cpulist.Max)
-	case c.ProbeMiB < 0 || c.ProbeMiB > 4096:
-		return nil, "probe_mib", fmt.Errorf("probe_mib %d: 0, for twice the last-level cache, to 4096 are allowed", c.ProbeMiB)
+	case c.ProbeMiB < 0 || c.ProbeMiB > mostProbeMiB:
+		return nil, "probe_mib", fmt.Errorf("probe_mib %d: 0, for twice the last-level cache, to %d are allowed", c.ProbeMiB, mostProbeMiB)
 	case c.Source == "probe" && c.ProbeCPU < 0:
 		return nil, "source", errors.New("source probe needs probe_cpu: a CPU of which it may use a hundredth")
-	case c.Source == "tally" && c.Tally == "":
-		return nil, "source", errors.New("source tally needs tally: the file in which a program counts its requests")
+	case c.Source == "requests" && c.Requests == "":
+		return nil, "source", errors.New("source requests needs requests: the file in which a program counts its requests")
 	case !(c.Quantile >= 0 && c.Quantile < 1):
 		return nil, "quantile", fmt.Errorf("quantile %v: 0 for the mean, or less than 1", c.Quantile)
 	}

@@ -46,7 +46,7 @@ func TestThrottleErrorsSayWhere(t *testing.T) {
 		"[throttle]\nthreshold_ns = 9\ncpus = [1, -1]":                                                        ":3: throttle: cpus",
 		"[throttle]\nthreshold_ns = 9\nsource = 'probe'":                                                      ":3: throttle: source probe needs probe_cpu",
 		"[throttle]\nthreshold_ns = 9\nprobe_cpu = -1":                                                        ":3: throttle: probe_cpu",
-		"[throttle]\nthreshold_ns = 9\nsource = 'tally'":                                                      ":3: throttle: source tally needs",
+		"[throttle]\nthreshold_ns = 9\nsource = 'requests'":                                                   ":3: throttle: source requests needs",
 		"[throttle]\nthreshold_ns = 9\nquantile = 1.0":                                                        ":3: throttle: quantile",
 		"[throttle]\nthreshold_ns = 9\nmost = 2.0":                                                            ":1: throttle: policy threshold: a largest",
 		"[throttle]\npolicy = 'rate'":                                                                         ":2: throttle: policy rate: a budget",

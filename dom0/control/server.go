@@ -12,9 +12,8 @@ import (
 	"os"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/gateway"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/internal/httplimit"
 	"github.com/vlibos/vlibos/internal/unixpath"
 )
@@ -22,12 +21,12 @@ import (
 // mostRequest bounds a request, in bytes.
 const mostRequest = 1 << 20
 
-// slowest bounds how long a client may take to say what it wants, mostClients
-// how many there are at once.
+// slowest bounds how long a client may take to send its request, mostClients how
+// many clients there are at once.
 const slowest, mostClients = 10 * time.Second, 256
 
-// Listen makes the socket. The caller holds the master's lock, so what lies
-// there is a dead master's.
+// Listen makes the socket. The caller is the host's one master, so a socket that
+// is there already is a dead master's.
 func Listen(path string) (net.Listener, error) {
 	if err := unixpath.Check(path); err != nil {
 		return nil, err
@@ -47,13 +46,13 @@ func Listen(path string) (net.Listener, error) {
 
 // Gateway is what is known of the calls of unprivileged tools.
 type Gateway interface {
-	List() []gateway.Status
-	Wedged() []gateway.Watched
+	List() []api.Target
+	Wedged() []api.Watched
 }
 
 // Throttle is what is known of the throttle.
 type Throttle interface {
-	Status() *throttling.Status // nil: there is none
+	Status() *api.Throttle // nil: there is none
 }
 
 // Serve answers commands until ctx ends.
@@ -66,7 +65,7 @@ func Serve(ctx context.Context, l net.Listener, m *master.Master, g Gateway, t T
 	stop := context.AfterFunc(ctx, func() {
 		last, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		s.Shutdown(last) // what is under way has a second
+		s.Shutdown(last) // requests under way have a second
 	})
 	defer stop()
 	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -80,25 +79,23 @@ func handler(m *master.Master, g Gateway, t Throttle, more []Extra) http.Handler
 	for _, e := range more {
 		mux.Handle(e.Pattern, e.Handler)
 	}
-	post(mux, "/v1/adopt", func(ctx context.Context, r request) (any, error) {
-		return m.Adopt(ctx, r.Wish)
+	post(mux, api.PathReserve, func(ctx context.Context, want api.Reservation) (any, error) {
+		return m.Reserve(ctx, want)
 	})
-	post(mux, "/v1/release", func(ctx context.Context, r request) (any, error) {
+	post(mux, api.PathRelease, func(ctx context.Context, r api.Ended) (any, error) {
+		if r.Reservation != 0 {
+			return m.Unreserve(ctx, r.Reservation)
+		}
 		return m.Release(ctx, r.Domain)
 	})
-	post(mux, "/v1/reserve", func(ctx context.Context, r held) (any, error) {
-		return m.Reserve(ctx, r.Claim)
+	post(mux, api.PathTry, func(ctx context.Context, want []api.Reservation) (any, error) {
+		return m.Try(ctx, want)
 	})
-	post(mux, "/v1/unreserve", func(ctx context.Context, r held) (any, error) {
-		return m.Unreserve(ctx, r.Reservation)
-	})
-	post(mux, "/v1/try", func(ctx context.Context, r request) (any, error) {
-		return m.Try(ctx, r.Wishes)
-	})
-	mux.HandleFunc("GET /v1/domains", func(w http.ResponseWriter, hr *http.Request) {
-		all, _ := m.List(hr.Context()) // an entry that cannot be read says so itself
-		threads, paid := m.ListHeld(hr.Context()), m.ListPaid(hr.Context())
-		reply(w, Host{m.Host(), all, threads, paid, g.List(), g.Wedged(), t.Status(), m.Notes()}, nil)
+	mux.HandleFunc("GET "+api.PathHost, func(w http.ResponseWriter, hr *http.Request) {
+		all, _ := m.List(hr.Context()) // an entry that cannot be read has its problem in it
+		reply(w, api.Host{
+			Host: m.Host(), Reservations: all, Called: g.List(), Wedged: g.Wedged(), Throttle: t.Status(), Notes: m.Notes(),
+		}, nil)
 	})
 	return mux
 }
@@ -110,7 +107,7 @@ func post[R any](mux *http.ServeMux, path string, f func(ctx context.Context, r 
 		d := json.NewDecoder(http.MaxBytesReader(w, hr.Body, mostRequest))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&r); err != nil {
-			reply(w, nil, fmt.Errorf("%w: %w", errRequest, err))
+			reply(w, nil, fmt.Errorf("%w: %w", api.ErrRequest, err))
 			return
 		}
 		v, err := f(hr.Context(), r)
@@ -121,9 +118,9 @@ func post[R any](mux *http.ServeMux, path string, f func(ctx context.Context, r 
 func reply(w http.ResponseWriter, v any, err error) {
 	status := http.StatusOK
 	if err != nil {
-		v, status = failureOf(err)
+		v, status = api.FailureOf(err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v) // a client that left is its own loss
+	json.NewEncoder(w).Encode(v) // a client that has left does not need it
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package directory is the master's view of the domains: which there are, which of
-// them run a vLib OS server, and how a channel to one is opened. It finds a
-// domain by what a person calls it (number, name or UUID) and hands out a
-// vlibcall.Dialer.
+// Package directory finds domains: which ones exist, which of them run a vLib OS
+// server, and how a channel to one is opened. It finds a domain by a number, a name
+// or a UUID, as people write them, and returns a transport.Dialer.
 //
-// There are two hosts: Xen, where a domain is a guest, and native, where
-// it is a directory of sockets on a machine without Xen (package
-// transport/native). On both, nothing is created or destroyed here: guests
-// are xl's, server processes are whoever started them.
+// There are two hosts: Xen, where a domain is a guest, and native, where it is a
+// directory of sockets on a machine without Xen. Users other than root find what
+// the master lets them call. The package creates and destroys nothing: guests are
+// the toolstack's, and servers are started by their users.
 package directory

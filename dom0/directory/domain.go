@@ -5,35 +5,37 @@ package directory
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// transport opens channels to one domain.
-type transport interface {
-	vlibcall.Dialer
+// dialer opens channels to one domain.
+type dialer interface {
+	transport.Dialer
 	Close() error
 }
 
-// Domain is a domain as it was found. It implements vlibcall.Dialer and is
+// Domain is a domain as it was found. It implements transport.Dialer and is
 // safe for concurrent use. The owner closes it, after the channels that it
 // dialled.
 type Domain struct {
-	ID    string   // domid on Xen, the name on the native host
-	Name  string   // empty if it has none
-	UUID  string   // empty on the native host
-	Ports []uint32 // on which a server was announced when it was looked up
+	ID    string           // domid on Xen, the name on the native host
+	Name  string           // empty if it has none
+	UUID  string           // empty on the native host
+	Ports []transport.Port // on which a server was announced when it was looked up
 
-	open     func(ctx context.Context) (transport, error)
-	noServer func(port uint32) string // how to start one
-	denied   string                   // what to do when it is not permitted
+	open     func(ctx context.Context) (dialer, error)
+	noServer func(port transport.Port) string // how to start one
+	denied   string                           // what to do when it is not permitted
 
 	mu     sync.Mutex
-	t      transport
+	t      dialer
 	closed bool
 }
 
@@ -62,12 +64,13 @@ func Canonical(ref string) string {
 
 func (d *Domain) target() string { return "domain " + d.String() }
 
-// Dial implements vlibcall.Dialer. Nobody there is ErrNoServer, which also
-// matches vlibcall.ErrGone; else ErrNotPermitted, or what the transport says.
-func (d *Domain) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
-	t, err := d.transport(ctx)
+// Dial implements transport.Dialer. Without a server it is ErrNoServer, which also
+// matches vlibcall.ErrGone; what this user may not do is fs.ErrPermission. Other
+// errors are the transport's.
+func (d *Domain) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
+	t, err := d.dialer(ctx)
 	if err == nil {
-		var ep vlibcall.ClientEndpoint
+		var ep transport.ClientEndpoint
 		if ep, err = t.Dial(ctx, o); err == nil {
 			return ep, nil
 		}
@@ -75,12 +78,12 @@ func (d *Domain) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEnd
 	return nil, explain(d.target(), err, d.wayToServer(o.Port), d.denied)
 }
 
-// transport opens what leads to the domain, once.
-func (d *Domain) transport(ctx context.Context) (transport, error) {
+// dialer opens what leads to the domain, once.
+func (d *Domain) dialer(ctx context.Context) (dialer, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return nil, vlibcall.ErrClosed
+		return nil, os.ErrClosed
 	}
 	if d.t == nil {
 		t, err := d.open(ctx)
@@ -106,16 +109,16 @@ func (d *Domain) Close() error {
 }
 
 // Serves reports whether a server was announced on port.
-func (d *Domain) Serves(port uint32) bool { return slices.Contains(d.Ports, port) }
+func (d *Domain) Serves(port transport.Port) bool { return slices.Contains(d.Ports, port) }
 
-func (d *Domain) wayToServer(port uint32) string {
+func (d *Domain) wayToServer(port transport.Port) string {
 	if d.Serves(port) || len(d.Ports) == 0 {
 		return d.noServer(port)
 	}
 	return fmt.Sprintf("one listens on port %s; %s", joinPorts(d.Ports), d.noServer(port))
 }
 
-func joinPorts(ports []uint32) string {
+func joinPorts(ports []transport.Port) string {
 	words := make([]string, len(ports))
 	for i, p := range ports {
 		words[i] = strconv.FormatUint(uint64(p), 10)
@@ -126,7 +129,7 @@ func joinPorts(ports []uint32) string {
 // maxNamed bounds how many domains an error lists.
 const maxNamed = 20
 
-// noDomain is ErrNoDomain with what there is instead.
+// noDomain is host.ErrNoDomain with what there is instead.
 func noDomain(ref string, all []*Domain, where, ifNone string) error {
 	names := make([]string, 0, maxNamed+1)
 	for i, d := range all {
@@ -140,14 +143,14 @@ func noDomain(ref string, all []*Domain, where, ifNone string) error {
 	if len(names) > 0 {
 		way = where + " has " + strings.Join(names, ", ")
 	}
-	return &Error{Target: fmt.Sprintf("domain %.80q", ref), Err: ErrNoDomain, Way: way}
+	return &Error{Target: fmt.Sprintf("domain %.80q", ref), Err: host.ErrNoDomain, Hint: way}
 }
 
 // parsePort reads a port as the servers write it. The text may come from a
 // guest.
-func parsePort(s string) (uint32, bool) {
+func parsePort(s string) (transport.Port, bool) {
 	n, err := strconv.ParseUint(s, 10, 32)
-	return uint32(n), err == nil && strconv.FormatUint(n, 10) == s
+	return transport.Port(n), err == nil && strconv.FormatUint(n, 10) == s
 }
 
 // printable quotes names with characters that a terminal would act on.

@@ -7,8 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"sync"
+
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // newGateway finds domains as the master's sockets for unprivileged tools are:
@@ -16,7 +20,7 @@ import (
 func newGateway(dir string) *nativeDirectory {
 	return &nativeDirectory{cmp.Or(dir, DefaultGatewayDir), words{
 		host: Gateway, denied: asRoot,
-		start: func(string, uint32) string {
+		start: func(string, transport.Port) string {
 			return "vlibmaster serve listens there when a rule [[allow]] of its configuration names that domain and port"
 		},
 	}}
@@ -56,15 +60,15 @@ func (e *either) other(ctx context.Context) (Directory, error) {
 
 func (e *either) Lookup(ctx context.Context, ref string) (*Domain, error) {
 	d, err := e.gateway.Lookup(ctx, ref)
-	if !errors.Is(err, ErrNoDomain) {
+	if !errors.Is(err, host.ErrNoDomain) {
 		return d, err
 	}
 	p, oerr := e.other(ctx)
 	if oerr == nil {
 		d, oerr = p.Lookup(ctx, ref)
 	}
-	if errors.Is(oerr, ErrNotPermitted) {
-		return nil, &Error{Target: fmt.Sprintf("domain %.80q", ref), Err: oerr, Way: "or have vlibmaster serve, whose configuration allows calls to " +
+	if errors.Is(oerr, fs.ErrPermission) {
+		return nil, &Error{Target: fmt.Sprintf("domain %.80q", ref), Err: oerr, Hint: "or have vlibmaster serve, whose configuration allows calls to " +
 			"such users by rules [[allow]], and has none for it"}
 	}
 	return d, oerr
@@ -86,7 +90,7 @@ func (e *either) Domains(ctx context.Context) ([]*Domain, error) {
 			}
 		}
 	}
-	if errors.Is(err, ErrNotPermitted) {
+	if errors.Is(err, fs.ErrPermission) {
 		err = nil
 	}
 	return all, err

@@ -23,9 +23,8 @@ const (
 	Gateway = "gateway" // through the master's sockets
 )
 
-// What a master makes of Xen: budgets are kept by this project's module in it,
-// or by the master itself, whatever Xen has. Without either name it is the
-// module if that is there.
+// How a master keeps budgets on Xen: by this project's module in it, or by Xen's
+// own scheduler. Without either name it is the module if Xen has it.
 const (
 	Module = "module"
 	Stock  = "stock"
@@ -34,22 +33,18 @@ const (
 // Hosts are the names that a master knows.
 var Hosts = []string{Auto, Xen, Module, Stock, Native}
 
-// DefaultPort is the port of a server that was not told another.
-const DefaultPort = 1
-
 // Directory finds domains. It is safe for concurrent use; the owner closes it.
-// Domains that it found stay usable, and are closed by whoever looked them up.
+// Domains that it found on Xen are closed before it; their owner closes them.
 type Directory interface {
 	// Name is Xen, Native or Gateway; Auto where more than one is looked at.
 	Name() string
-	// Lookup finds the domain that ref means: a number, a name or a UUID on
-	// Xen, a name on the native host, what the master's configuration has
-	// on the gateway. Errors: ErrNoDomain,
-	// ErrNotPermitted.
+	// Lookup finds the domain that ref means: a number, a name or a UUID on Xen, a
+	// name on the native host, on the gateway a domain as the master's configuration
+	// names it. Errors: host.ErrNoDomain, fs.ErrPermission.
 	Lookup(ctx context.Context, ref string) (*Domain, error)
 	// Domains returns all domains that this process may see.
 	Domains(ctx context.Context) ([]*Domain, error)
-	// Close frees what the host holds.
+	// Close frees what Open opened.
 	Close() error
 }
 
@@ -63,7 +58,7 @@ type Config struct {
 // DefaultGatewayDir has the sockets by which users other than root call.
 const DefaultGatewayDir = "/run/vlibos/call"
 
-// Open opens a host. Errors: ErrNoXen, ErrNotPermitted.
+// Open opens a host. Errors: ErrNoXen, fs.ErrPermission.
 func Open(ctx context.Context, c Config) (Directory, error) {
 	kind := c.Host
 	if kind == "" || kind == Auto {
@@ -73,7 +68,7 @@ func Open(ctx context.Context, c Config) (Directory, error) {
 		kind = Detect("/").Host()
 	}
 	switch kind {
-	case Xen:
+	case Xen, Module, Stock: // how budgets are kept is the master's
 		return openXen(ctx, Detect("/"))
 	case Native:
 		return newNative(cmp.Or(c.NativeDir, native.DefaultRoot)), nil

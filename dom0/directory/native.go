@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
@@ -27,16 +28,16 @@ type nativeDirectory struct {
 // words are what differs where the sockets are not the domains' own.
 type words struct {
 	host   string
-	start  func(name string, port uint32) string // how a server comes to be there
+	start  func(name string, port transport.Port) string // how a server comes to be there
 	denied string
 }
 
 func newNative(dir string) *nativeDirectory {
 	return &nativeDirectory{dir, words{
 		host: Native, denied: "run as the user who runs the server, or as root",
-		start: func(name string, port uint32) string {
+		start: func(name string, port transport.Port) string {
 			text := NativeServer(dir, name)
-			if port != DefaultPort {
+			if port != vlibcall.DefaultPort {
 				text += fmt.Sprintf(" --port %d", port)
 			}
 			return "start one with: " + text
@@ -64,11 +65,11 @@ func (p *nativeDirectory) Lookup(ctx context.Context, ref string) (*Domain, erro
 	if err != nil {
 		return nil, err
 	}
-	return nil, noDomain(ref, all, p.dir, p.dir+" has none: "+p.via.start(ref, DefaultPort))
+	return nil, noDomain(ref, all, p.dir, p.dir+" has none: "+p.via.start(ref, vlibcall.DefaultPort))
 }
 
-// plainName reports whether ref can be the name of a directory in dir, rather
-// than a path out of it.
+// plainName reports whether ref can be the name of a directory in dir, and not a
+// path out of it.
 func plainName(ref string) bool {
 	return ref != "" && ref != "." && ref != ".." && !strings.ContainsAny(ref, "/\x00")
 }
@@ -97,8 +98,8 @@ func (p *nativeDirectory) domain(name string) (*Domain, error) {
 	dir := filepath.Join(p.dir, name)
 	d := &Domain{
 		ID: name, Name: name,
-		open:     func(context.Context) (transport, error) { return nativeTransport{native.Domain(dir)}, nil },
-		noServer: func(port uint32) string { return p.via.start(name, port) },
+		open:     func(context.Context) (dialer, error) { return nativeDialer{native.Domain(dir)}, nil },
+		noServer: func(port transport.Port) string { return p.via.start(name, port) },
 		denied:   p.via.denied,
 	}
 	entries, err := os.ReadDir(dir)
@@ -123,12 +124,12 @@ func (p *nativeDirectory) explain(target string, err error) error {
 	return explain(target, err, "", p.via.denied)
 }
 
-// nativeTransport holds nothing between two dials.
-type nativeTransport struct{ native.Domain }
+// nativeDialer has nothing open between two dials.
+type nativeDialer struct{ native.Domain }
 
-// Dial knows what every native server refuses, so that it is ErrTooLarge, and
-// says in fewer words that nobody listens.
-func (t nativeTransport) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
+// Dial refuses a size that every native server refuses with ErrTooLarge, and says
+// in fewer words that there is no server.
+func (t nativeDialer) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
 	if o.Size > native.MaxSize {
 		return nil, fmt.Errorf("channel of %d bytes, a native server grants at most %d: %w", o.Size, native.MaxSize, vlibcall.ErrTooLarge)
 	}
@@ -139,15 +140,15 @@ func (t nativeTransport) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.C
 	return ep, err
 }
 
-func (nativeTransport) Close() error { return nil }
+func (nativeDialer) Close() error { return nil }
 
-// silent is a socket that is not there or that a dead server left.
+// silent is a socket that does not exist or that a dead server left.
 type silent struct {
 	socket string
 	err    error
 }
 
-func (s *silent) Error() string { return "nobody listens on " + s.socket }
+func (s *silent) Error() string { return "no server listens on " + s.socket }
 func (s *silent) Unwrap() error { return s.err }
 
 // NativeServer is the command that starts a server of the native domain name

@@ -12,13 +12,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 func TestNative(t *testing.T) {
 	dir := t.TempDir()
-	for _, port := range []uint32{7, 1} {
+	for _, port := range []transport.Port{7, 1} {
 		l, err := native.Listen(filepath.Join(dir, "web"), port)
 		if err != nil {
 			t.Fatal(err)
@@ -45,10 +47,10 @@ func TestNative(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []uint32{1, 7}; !slices.Equal(d.Ports, want) || !d.Serves(7) || d.Serves(2) {
+	if want := []transport.Port{1, 7}; !slices.Equal(d.Ports, want) || !d.Serves(7) || d.Serves(2) {
 		t.Errorf("ports %v, want %v", d.Ports, want)
 	}
-	c, err := vlibcall.Open(context.Background(), d, 7, 8192, vlibcall.Options{})
+	c, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Port: 7, Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,12 +60,12 @@ func TestNative(t *testing.T) {
 	if err := errors.Join(c.Close(), d.Close(), d.Close()); err != nil {
 		t.Error(err)
 	}
-	if _, err := d.Dial(context.Background(), vlibcall.Offer{Port: 1, Size: 8192}); !errors.Is(err, vlibcall.ErrClosed) {
+	if _, err := d.Dial(context.Background(), transport.Offer{Port: 1, Size: 8192}); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("dial after Close: %v", err)
 	}
 	for _, ref := range []string{"file", "nope", "", ".", "..", "../" + filepath.Base(dir), "web/", "web\x00"} {
 		_, err := p.Lookup(context.Background(), ref)
-		if !errors.Is(err, ErrNoDomain) || !strings.HasSuffix(err.Error(), dir+" has web") {
+		if !errors.Is(err, host.ErrNoDomain) || !strings.HasSuffix(err.Error(), dir+" has web") {
 			t.Errorf("%q: %v", ref, err)
 		}
 	}
@@ -82,16 +84,16 @@ func TestNativeNobodyListens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for port, want := range map[uint32]string{
+	for port, want := range map[transport.Port]string{
 		1: `start one with: vlib-server --transport native --name 'it'\''s'`,
 		2: "one listens on port 1; start one with: ",
 	} {
-		_, err := vlibcall.Open(context.Background(), d, port, 8192, vlibcall.Options{})
+		_, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Port: port, Size: 8192})
 		if !errors.Is(err, ErrNoServer) || !errors.Is(err, vlibcall.ErrGone) || !strings.Contains(err.Error(), want) {
 			t.Errorf("port %d: %v, want …%s…", port, err, want)
 		}
 	}
-	_, err = vlibcall.Open(context.Background(), d, 1, native.MaxSize+4096, vlibcall.Options{})
+	_, err = vlibcall.Open(context.Background(), d, vlibcall.Options{Size: native.MaxSize + 4096})
 	if !errors.Is(err, vlibcall.ErrTooLarge) {
 		t.Errorf("too large: %v", err)
 	}
@@ -105,7 +107,7 @@ func TestNativeWithoutDirectory(t *testing.T) {
 		t.Errorf("%v, %v", all, err)
 	}
 	_, err = p.Lookup(context.Background(), "x")
-	if !errors.Is(err, ErrNoDomain) || !strings.Contains(err.Error(), "start one with: vlib-server") {
+	if !errors.Is(err, host.ErrNoDomain) || !strings.Contains(err.Error(), "start one with: vlib-server") {
 		t.Error(err)
 	}
 }
@@ -145,7 +147,7 @@ func TestUnknownHost(t *testing.T) {
 	}
 }
 
-// bindAndDie leaves a socket that nobody listens on.
+// bindAndDie leaves a socket without a server.
 func bindAndDie(t *testing.T, path string) {
 	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})
 	if err != nil {

@@ -11,22 +11,18 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
 
 const asRoot = "run as root in Dom0"
 
-// store is what finding domains needs of a *xenstore.Client.
-type store interface {
-	Read(ctx context.Context, path string) ([]byte, error)
-	Directory(ctx context.Context, path string) ([]string, error)
-	Close() error
-}
-
 // xenDirectory finds domains in xenstore: the nodes name and vm in a domain's
 // home are the toolstack's, what is below data the guest's.
-type xenDirectory struct{ store store }
+type xenDirectory struct{ store *xenstore.Client }
 
 // maxPorts bounds how many announced servers of one guest are looked at: a
 // guest can make a thousand nodes.
@@ -38,14 +34,14 @@ func openXen(ctx context.Context, t Traces) (Directory, error) {
 		return &xenDirectory{s}, nil
 	}
 	switch {
-	case notPermitted(err):
-		return nil, &Error{Target: "host xen", Err: &because{ErrNotPermitted, err}, Way: asRoot}
+	case errors.Is(err, fs.ErrPermission):
+		return nil, &Error{Target: "host xen", Err: &because{fs.ErrPermission, err}, Hint: asRoot}
 	case !t.Running():
 		return nil, &Error{Target: "host xen", Err: &because{ErrNoXen, err},
-			Way: "boot the Xen hypervisor and run in Dom0, or use --host native; vlibmaster doctor says what is missing"}
+			Hint: "boot the Xen hypervisor and run in Dom0, or use --host native; vlibmaster doctor says what is missing"}
 	}
 	return nil, &Error{Target: "host xen", Err: &because{ErrNoXen, err},
-		Way: "start xenstored; vlibmaster doctor says what is missing"}
+		Hint: "start xenstored; vlibmaster doctor says what is missing"}
 }
 
 func (p *xenDirectory) Name() string { return Xen }
@@ -82,8 +78,8 @@ func (p *xenDirectory) Lookup(ctx context.Context, ref string) (*Domain, error) 
 	}
 	return nil, &Error{
 		Target: fmt.Sprintf("domain %.80q", ref),
-		Err:    fmt.Errorf("%w that only this name means", ErrNoDomain),
-		Way:    "use one of the numbers " + strings.Join(ids, ", "),
+		Err:    fmt.Errorf("%w that only this name means", host.ErrNoDomain),
+		Hint:   "use one of the numbers " + strings.Join(ids, ", "),
 	}
 }
 
@@ -121,8 +117,8 @@ func (p *xenDirectory) Domains(ctx context.Context) ([]*Domain, error) {
 func (p *xenDirectory) domain(ctx context.Context, id uint16) (*Domain, error) {
 	d := &Domain{
 		ID:       strconv.Itoa(int(id)),
-		open:     func(ctx context.Context) (transport, error) { return openTransport(ctx, id) },
-		noServer: func(port uint32) string { return wayToGuestServer(id, port) },
+		open:     func(ctx context.Context) (dialer, error) { return p.dialer(ctx, id) },
+		noServer: func(port transport.Port) string { return wayToGuestServer(id, port) },
 		denied:   asRoot,
 	}
 	name, err := p.text(ctx, home(id)+"/name")
@@ -139,20 +135,20 @@ func (p *xenDirectory) domain(ctx context.Context, id uint16) (*Domain, error) {
 	return d, nil
 }
 
-// openTransport keeps a failure from becoming a non-nil transport.
-func openTransport(ctx context.Context, id uint16) (transport, error) {
-	t, err := xen.Open(ctx, id)
+// dialer keeps a failure from becoming a non-nil dialer.
+func (p *xenDirectory) dialer(ctx context.Context, id uint16) (dialer, error) {
+	d, err := xen.OpenBy(ctx, p.store, id)
 	if err != nil {
 		return nil, err
 	}
-	return t, nil
+	return d, nil
 }
 
-func wayToGuestServer(id uint16, port uint32) string {
+func wayToGuestServer(id uint16, port transport.Port) string {
 	if id == 0 {
 		return "domain 0 is this one, name a guest"
 	}
-	if port == DefaultPort {
+	if port == vlibcall.DefaultPort {
 		return "start vlib-server in the guest, as root"
 	}
 	return fmt.Sprintf("start vlib-server --port %d in the guest, as root", port)
@@ -161,7 +157,7 @@ func wayToGuestServer(id uint16, port uint32) string {
 // ports are those that have a greeting. Guests write them: what cannot be read is
 // none, so that a guest that keeps its list from being read is still there, and
 // others can be looked up by their names.
-func (p *xenDirectory) ports(ctx context.Context, id uint16) (ports []uint32) {
+func (p *xenDirectory) ports(ctx context.Context, id uint16) (ports []transport.Port) {
 	dir := home(id) + "/data/vlibos"
 	names, err := p.store.Directory(ctx, dir)
 	if err != nil {

@@ -7,19 +7,21 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"slices"
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 	"github.com/vlibos/vlibos/xenctl/xenstore/xenstoretest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // storeWith runs a xenstored that this process then finds.
 func storeWith(t *testing.T, nodes map[string]string) *xenstoretest.Server {
@@ -92,7 +94,7 @@ func TestXenLookup(t *testing.T) {
 		if d.ID != tt.id || d.Name != tt.name {
 			t.Errorf("%s: %s %q, want %s %q", tt.ref, d.ID, d.Name, tt.id, tt.name)
 		}
-		if want := []uint32{1, 9}; d.ID == "3" && !slices.Equal(d.Ports, want) {
+		if want := []transport.Port{1, 9}; d.ID == "3" && !slices.Equal(d.Ports, want) {
 			t.Errorf("ports %v, want %v", d.Ports, want)
 		}
 		if err := d.Close(); err != nil {
@@ -109,7 +111,7 @@ func TestXenLookup(t *testing.T) {
 		"\x1b[m": `domain "\x1b[m"`,
 	} {
 		_, err := p.Lookup(context.Background(), ref)
-		if !errors.Is(err, ErrNoDomain) || !strings.Contains(err.Error(), want) {
+		if !errors.Is(err, host.ErrNoDomain) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want …%s…", ref, err, want)
 		}
 	}
@@ -169,11 +171,11 @@ func TestXenNotPermitted(t *testing.T) {
 	p := openDirectory(t, Config{Host: Xen})
 	s.Intercept(func(conn net.Conn, r xenstoretest.Request) bool { return refuse(conn, r, "EACCES") })
 	_, err := p.Domains(context.Background())
-	if !errors.Is(err, ErrNotPermitted) || !strings.HasSuffix(err.Error(), asRoot) {
+	if !errors.Is(err, fs.ErrPermission) || !strings.HasSuffix(err.Error(), asRoot) {
 		t.Errorf("list: %v", err)
 	}
 	_, err = p.Lookup(context.Background(), "3")
-	if !errors.Is(err, ErrNotPermitted) {
+	if !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("look up: %v", err)
 	}
 }

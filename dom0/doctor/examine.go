@@ -11,25 +11,27 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/client"
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/host/keeper"
+	"github.com/vlibos/vlibos/dom0/memory/psr"
 	"github.com/vlibos/vlibos/dom0/memory/resctrl"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
 
-// devices are the nodes that a call from Dom0 opens.
+// devices are the device nodes that a call from Dom0 opens.
 var devices = []Device{
 	{Path: "/dev/xen/privcmd", Module: "xen-privcmd"},
 	{Path: "/dev/xen/evtchn", Module: "xen-evtchn"},
 	{Path: "/dev/xen/gntdev", Module: "xen-gntdev"},
 }
 
-// Examine looks at this host. It blocks as xenstore and a master do, bounded by
-// ctx. The client is for the master that may serve here.
-func Examine(ctx context.Context, cfg directory.Config, m *control.Client) Facts {
+// Examine collects the facts of this host. It asks xenstore and the master, if one
+// serves here, through the client; ctx limits how long.
+func Examine(ctx context.Context, cfg directory.Config, m *client.Client) Facts {
 	if cfg.NativeDir == "" {
 		cfg.NativeDir = native.DefaultRoot
 	}
@@ -37,40 +39,40 @@ func Examine(ctx context.Context, cfg directory.Config, m *control.Client) Facts
 	if f.Host == "" || f.Host == directory.Auto {
 		f.Host = f.Traces.Host()
 	}
-	f.Devices = lookAtDevices("/")
+	f.Devices = deviceFacts("/")
 	if err := tryRealtime(); err != nil {
 		f.Realtime = err.Error()
 	}
 	if f.Traces.Running() {
 		f.Xen, f.Cache = askXen()
 		if s, err := xenstore.Open(ctx); err != nil {
-			f.Xenstore, _, _ = strings.Cut(err.Error(), "\n") // the others are other ways to it
+			f.Xenstore, _, _ = strings.Cut(err.Error(), "\n") // a line for each way to xenstored
 		} else {
 			s.Close() // only read from
 		}
 	}
 	if f.Host == directory.Native {
-		f.Cache = lookAtCache(resctrl.Root)
+		f.Cache = cacheFacts(resctrl.Layout(resctrl.Root))
 	}
-	f.Native = lookAtNative(ctx, cfg.NativeDir)
+	f.Native = nativeFacts(ctx, cfg.NativeDir)
 	f.Domains, f.Problem = listDomains(ctx, directory.Config{Host: f.Host, NativeDir: cfg.NativeDir})
 	f.Master = askMaster(ctx, m)
 	f.Master.plan(&f)
 	return f
 }
 
-// tryRealtime makes a thread real-time, as a keeper of budgets is, and ends it.
+// tryRealtime makes a thread real-time, as the keeper of budgets is, and ends it.
 func tryRealtime() error {
 	tried := make(chan error)
 	go func() {
-		runtime.LockOSThread() // it ends with the goroutine
+		runtime.LockOSThread() // the thread ends with the goroutine
 		tried <- keeper.Realtime()
 	}()
 	return <-tried
 }
 
-// lookAtDevices looks below root, which is "/" but in tests.
-func lookAtDevices(root string) []Device {
+// deviceFacts examines the device nodes below root, which is "/" outside tests.
+func deviceFacts(root string) []Device {
 	found := make([]Device, 0, len(devices))
 	for _, d := range devices {
 		path := filepath.Join(root, d.Path)
@@ -93,7 +95,7 @@ func askXen() (XenFacts, Cache) {
 		return XenFacts{Problem: err.Error()}, Cache{}
 	}
 	f := XenFacts{Version: v.String(), Capabilities: v.Capabilities, Module: askModule(h)}
-	// A release may have a new version of either interface.
+	// A release may change the version of either interface.
 	_, err = h.Domains() // a sysctl
 	if err == nil {
 		_, err = h.DomainInfo(0) // a domctl
@@ -102,15 +104,16 @@ func askXen() (XenFacts, Cache) {
 		f.Control = err.Error()
 		return f, Cache{}
 	}
-	return f, askCache(h)
+	layout, _, err := psr.Layout(h)
+	return f, cacheFacts(layout, err)
 }
 
-func lookAtNative(ctx context.Context, dir string) NativeFacts {
+func nativeFacts(ctx context.Context, dir string) NativeFacts {
 	f := NativeFacts{Dir: dir}
 	_, err := os.Stat(dir)
 	f.Exists = err == nil
 	f.Usable = f.Exists && unix.Access(dir, unix.R_OK|unix.X_OK) == nil
-	f.Domains, _ = listDomains(ctx, directory.Config{Host: directory.Native, NativeDir: dir}) // not usable says it
+	f.Domains, _ = listDomains(ctx, directory.Config{Host: directory.Native, NativeDir: dir}) // the error is in Usable
 	return f
 }
 
@@ -126,7 +129,7 @@ func listDomains(ctx context.Context, cfg directory.Config) ([]Domain, string) {
 		return list, err.Error()
 	}
 	for _, d := range all {
-		ports := append([]uint32{}, d.Ports...)
+		ports := append([]transport.Port{}, d.Ports...)
 		list = append(list, Domain{ID: d.ID, Name: d.Name, UUID: d.UUID, Ports: ports})
 	}
 	return list, ""

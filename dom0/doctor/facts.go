@@ -6,15 +6,16 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// Facts are what was found. Errors are texts, for people.
+// Facts describe a host. Errors are texts for people.
 type Facts struct {
-	Host   string           `json:"host"` // that calls use: "xen" or "native"
+	Host   string           `json:"host"` // of calls: "xen" or "native"
 	Traces directory.Traces `json:"traces"`
 	Root   bool             `json:"root"` // effective user 0
-	// Realtime is why a process of this user and cgroup may have no real-time
-	// thread, which is what keeps budgets where the hypervisor does not.
+	// Realtime is the reason if this process may not have a real-time thread. The
+	// keeper of budgets is one where the hypervisor keeps none.
 	Realtime string `json:"realtime_error,omitempty"`
 
 	Xen      XenFacts    `json:"xen"`
@@ -27,36 +28,36 @@ type Facts struct {
 	Master   Master      `json:"master"`
 }
 
-// XenFacts are what Xen says of itself.
+// XenFacts describe Xen.
 type XenFacts struct {
 	Version      string   `json:"version,omitempty"`
 	Capabilities []string `json:"capabilities,omitempty"`
-	Problem      string   `json:"error,omitempty"`         // it could not be asked
+	Problem      string   `json:"error,omitempty"`         // why Xen could not be asked
 	Control      string   `json:"control_error,omitempty"` // domctl and sysctl do not work
 	Module       Module   `json:"module"`
 }
 
-// Module is what the hypervisor's own module says of itself; zero if the
-// hypervisor could not be asked.
+// Module describes this project's module in Xen. It is zero if Xen could not be
+// asked.
 type Module struct {
 	Present  bool   `json:"present"`
-	Absent   bool   `json:"absent"`           // the hypervisor says so
-	Problem  string `json:"error,omitempty"`  // it is there, or may be, and does not serve
-	Denied   bool   `json:"denied,omitempty"` // of a problem: it is this user's
+	Absent   bool   `json:"absent"`           // Xen does not know the hypercall
+	Problem  string `json:"error,omitempty"`  // why the module cannot be used
+	Denied   bool   `json:"denied,omitempty"` // the problem is this user's permission
 	Revision uint32 `json:"revision,omitempty"`
 	Version  uint32 `json:"version,omitempty"` // of the interface
-	CPUs     int    `json:"cpus"`              // that its scheduler drives
-	Host     bool   `json:"host"`              // Dom0 is on them
+	CPUs     int    `json:"cpus"`              // under its scheduler
+	Host     bool   `json:"host"`              // Dom0 runs on them
 	Counters string `json:"counters,omitempty"`
 
 	Reservations int           `json:"reservations"`
 	Lease        time.Duration `json:"lease_ns"` // left; 0: none runs
 	LeasesLost   uint64        `json:"leases_lost"`
-	Late         time.Duration `json:"late_ns"`            // by how much admission lets budgets end late
-	Overruns     []Overrun     `json:"overruns,omitempty"` // that were later
+	Late         time.Duration `json:"late_ns"`            // the lateness that admission allows for
+	Overruns     []Overrun     `json:"overruns,omitempty"` // beyond Late
 }
 
-// Overrun is by how much a budget ended late on a CPU, at worst.
+// Overrun is the latest end of a budget on a CPU.
 type Overrun struct {
 	CPU int           `json:"cpu"`
 	By  time.Duration `json:"by_ns"`
@@ -70,18 +71,18 @@ type Device struct {
 	Usable bool   `json:"usable"` // by this process
 }
 
-// Domain is a domain, and where servers were announced in it.
+// Domain is a domain and the ports of the servers in it.
 type Domain struct {
-	ID    string   `json:"id"`
-	Name  string   `json:"name,omitempty"`
-	UUID  string   `json:"uuid,omitempty"`
-	Ports []uint32 `json:"ports"`
+	ID    string           `json:"id"`
+	Name  string           `json:"name,omitempty"`
+	UUID  string           `json:"uuid,omitempty"`
+	Ports []transport.Port `json:"ports"`
 }
 
-// NativeFacts are about the directory of native domains.
+// NativeFacts describe the directory of native domains.
 type NativeFacts struct {
 	Dir     string   `json:"dir"`
 	Exists  bool     `json:"exists"`
-	Usable  bool     `json:"usable"` // this process may look into it
+	Usable  bool     `json:"usable"` // readable by this process
 	Domains []Domain `json:"domains"`
 }

@@ -11,18 +11,18 @@ import (
 	"github.com/vlibos/vlibos/dom0/host/keeper"
 )
 
-// Level is how much a finding matters.
+// Level is the severity of a finding.
 type Level string
 
 // The levels.
 const (
 	OK      Level = "ok"
 	Note    Level = "note"    // calls work without it
-	Missing Level = "missing" // calls do not
-	Denied  Level = "denied"  // calls do not, for this user
+	Missing Level = "missing" // calls do not work without it
+	Denied  Level = "denied"  // calls do not work for this user
 )
 
-// Finding is one thing that was looked at.
+// Finding is the judgement of one fact.
 type Finding struct {
 	Level  Level  `json:"level"`
 	Name   string `json:"name"`
@@ -42,8 +42,8 @@ const (
 	remedyLab      = "'vliblab run -- CMD' runs real Xen in an emulator, on any machine"
 )
 
-// Findings judges the facts of the host that calls use, then names the
-// other.
+// Findings judges the facts of the host that calls use, and then mentions the other
+// host.
 func (f Facts) Findings() []Finding {
 	if f.Host == directory.Xen {
 		return slices.Concat(f.xen(), f.Master.findings(), f.realtime(), f.native(Note))
@@ -51,17 +51,17 @@ func (f Facts) Findings() []Finding {
 	return slices.Concat([]Finding{f.otherXen()}, f.Cache.findings(), f.Master.findings(), f.realtime(), f.native(Missing))
 }
 
-// realtime says what a master that is started like this command cannot do. For
-// other users than root it need not: they are no masters.
+// realtime reports what a master would lack without a real-time thread. It is silent
+// for other users than root, because they start no master.
 func (f Facts) realtime() []Finding {
 	if f.Realtime == "" || !f.Root {
 		return nil
 	}
-	return []Finding{{Note, "realtime", "a process here may have no real-time thread: budgets that the master keeps end late, and it keeps none of Dom0's threads: " + f.Realtime, keeper.Remedy}}
+	return []Finding{{Note, "realtime", "a process here may not have a real-time thread: budgets that the master keeps end late, and Dom0's threads get none: " + f.Realtime, keeper.Remedy}}
 }
 
-// Verdict is the worst that a finding says: OK, Missing or Denied. Without a
-// server to call, a host can still be OK.
+// Verdict is the worst level of the findings: OK, Missing or Denied. A host without a
+// server to call can still be OK.
 func Verdict(findings []Finding) Level {
 	worst := OK
 	for _, f := range findings {
@@ -72,13 +72,13 @@ func Verdict(findings []Finding) Level {
 	return worst
 }
 
-// otherXen says, for the native host, what that leaves out.
+// otherXen reports what the native host leaves out.
 func (f Facts) otherXen() Finding {
 	switch {
 	case f.Traces.Running() && !f.Traces.Privcmd:
 		return Finding{Note, "xen", "this system runs on Xen, but there is no /dev/xen/privcmd: no calls into guests", modprobe("xen-privcmd")}
 	case f.Traces.Running():
-		return Finding{Note, "xen", "this system runs on Xen, but the native host was asked for: no calls into guests", "leave out --host native"}
+		return Finding{Note, "xen", "this system runs on Xen, but --host native has no calls into guests", "leave out --host native"}
 	}
 	return Finding{Note, "xen", "this machine does not run Xen: no calls into guests, only into native domains", remedyXen + "; " + remedyLab}
 }
@@ -92,7 +92,7 @@ func (f Facts) xen() []Finding {
 	case f.Xen.Version != "":
 		list = append(list, Finding{OK, "xen", "Xen " + f.Xen.Version + ", " + strings.Join(f.Xen.Capabilities, " "), ""})
 	case f.Root:
-		list = append(list, Finding{Note, "xen", "Xen does not tell its version: " + f.Xen.Problem, modprobe("xen-privcmd")})
+		list = append(list, Finding{Note, "xen", "Xen does not report its version: " + f.Xen.Problem, modprobe("xen-privcmd")})
 	default:
 		list = append(list, Finding{Note, "xen", "Xen's version is not shown to this user: " + f.Xen.Problem, remedyRoot})
 	}
@@ -100,9 +100,9 @@ func (f Facts) xen() []Finding {
 	case f.Traces.Dom0:
 		list = append(list, Finding{OK, "dom0", "this is the control domain", ""})
 	case f.Traces.Xenfs:
-		list = append(list, Finding{Missing, "dom0", "this is a guest: calls start in Dom0", "run vlibmaster in Dom0"})
+		list = append(list, Finding{Missing, "dom0", "this is a guest, and calls start in Dom0", "run vlibmaster in Dom0"})
 	default:
-		list = append(list, Finding{Note, "dom0", "/proc/xen/capabilities is not there, so this may be Dom0 or a guest", remedyXenfs})
+		list = append(list, Finding{Note, "dom0", "/proc/xen/capabilities does not exist, so this may be Dom0 or a guest", remedyXenfs})
 	}
 	for _, d := range f.Devices {
 		list = append(list, d.finding())
@@ -124,7 +124,7 @@ func (f Facts) xen() []Finding {
 }
 
 func modprobe(module string) string {
-	return fmt.Sprintf("modprobe %s (for good: echo %s >>/etc/modules-load.d/xen.conf)", module, module)
+	return fmt.Sprintf("modprobe %s (permanently: echo %s >>/etc/modules-load.d/xen.conf)", module, module)
 }
 
 func (d Device) finding() Finding {
@@ -137,7 +137,7 @@ func (d Device) finding() Finding {
 	return Finding{OK, "device", d.Path, ""}
 }
 
-// servers lists the guests. It is silent where xenstore already was.
+// servers reports the guests. It is silent if the finding of xenstore says why.
 func (f Facts) servers() []Finding {
 	if f.Xenstore != "" {
 		return nil
@@ -161,7 +161,7 @@ func (f Facts) servers() []Finding {
 	return list
 }
 
-// finding says whether a domain has a server.
+// finding reports whether a domain has a server.
 func (d Domain) finding(remedy string) Finding {
 	name := d.ID
 	if d.Name != "" && d.Name != d.ID {
@@ -174,19 +174,19 @@ func (d Domain) finding(remedy string) Finding {
 	return Finding{OK, "domain", name + " has a vLib OS server on port " + ports, ""}
 }
 
-// native says what there is without Xen. unusable is the level of a directory
-// that cannot be used.
+// native reports what works without Xen. unusable is the level of a directory that
+// cannot be used.
 func (f Facts) native(unusable Level) []Finding {
 	n := f.Native
 	remedy := directory.NativeServer(n.Dir, "NAME")
 	switch {
 	case !n.Exists:
-		return []Finding{{Note, "native", "native calls work here, but no native domain was ever started: there is no " + n.Dir, remedy}}
+		return []Finding{{Note, "native", "native calls work here, but no native domain was started: there is no " + n.Dir, remedy}}
 	case !n.Usable:
 		if unusable == Missing {
 			unusable = Denied
 		}
-		return []Finding{{unusable, "native", n.Dir + " may not be read by this user", "run as the user who started the servers, or as root"}}
+		return []Finding{{unusable, "native", n.Dir + " may not be read by this user", "run it as the user who started the servers, or as root"}}
 	case len(n.Domains) == 0:
 		return []Finding{{Note, "native", "native calls work here, but there is no domain in " + n.Dir, remedy}}
 	}

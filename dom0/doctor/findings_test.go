@@ -5,6 +5,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,25 +13,26 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
-	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/client"
 	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/dom0/memory/resctrl"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/throttle/cache"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
-// wellDom0 is a Dom0 with everything, and one guest that serves.
+// wellDom0 is a Dom0 that lacks nothing, with one guest that serves.
 func wellDom0() Facts {
 	f := Facts{
 		Host:    directory.Xen,
 		Traces:  directory.Traces{Type: "xen", Dom0: true, Xenfs: true, Privcmd: true},
 		Root:    true,
 		Xen:     XenFacts{Version: "4.17.5", Capabilities: []string{"xen-3.0-x86_64", "hvm-3.0-x86_64"}},
-		Domains: []Domain{{ID: "0", Name: "Domain-0"}, {ID: "1", Name: "vlib1", Ports: []uint32{1, 9}}},
+		Domains: []Domain{{ID: "0", Name: "Domain-0"}, {ID: "1", Name: "vlib1", Ports: []transport.Port{1, 9}}},
 		Native:  NativeFacts{Dir: native.DefaultRoot},
 	}
 	for _, d := range devices {
@@ -44,13 +46,13 @@ func wellModule() Module {
 	return Module{Present: true, Revision: 3, Version: 1, CPUs: 2, Host: true, Counters: "none here", Reservations: 4}
 }
 
-func TestModuleProblems(t *testing.T) {
+func TestAnAbsentModuleIsNoProblem(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
 		want Module
 	}{
 		{fmt.Errorf("x: %w", vlib.ErrAbsent), Module{Absent: true}},
-		{vlib.ErrNotPermitted, Module{Problem: vlib.ErrNotPermitted.Error(), Denied: true}},
+		{fs.ErrPermission, Module{Problem: fs.ErrPermission.Error(), Denied: true}},
 		{vlib.ErrVersion, Module{Problem: vlib.ErrVersion.Error()}},
 	} {
 		if got := moduleProblem(tt.err); !reflect.DeepEqual(got, tt.want) {
@@ -59,19 +61,19 @@ func TestModuleProblems(t *testing.T) {
 	}
 }
 
-func TestLookAtCache(t *testing.T) {
-	if c := lookAtCache(filepath.Join(t.TempDir(), "none")); !c.None || !strings.Contains(c.Problem, "neither Intel RDT nor AMD QoS") {
+func TestCacheFactsTellAbsenceFromErrors(t *testing.T) {
+	if c := cacheFacts(resctrl.Layout(filepath.Join(t.TempDir(), "none"))); !c.None || !strings.Contains(c.Problem, "neither Intel RDT nor AMD QoS") {
 		t.Errorf("%+v", c)
 	}
-	if c := cacheOf(cache.Layout{L3: &cache.Ways{Bits: 11, Classes: 15}}, nil); c.None || c.Problem != "" || !strings.HasPrefix(c.Layout, "L3: 11 parts, 15 classes") {
+	if c := cacheFacts(cache.Layout{L3: &cache.Ways{Bits: 11, Classes: 15}}, nil); c.None || c.Problem != "" || !strings.HasPrefix(c.Layout, "L3: 11 parts, 15 classes") {
 		t.Errorf("%+v", c)
 	}
-	if c := cacheOf(cache.Layout{}, os.ErrPermission); c.None || c.Problem == "" {
+	if c := cacheFacts(cache.Layout{}, os.ErrPermission); c.None || c.Problem == "" {
 		t.Errorf("%+v", c)
 	}
 }
 
-func TestFindings(t *testing.T) {
+func TestEachFactHasItsFindingAndVerdict(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		change  func(*Facts)
@@ -82,20 +84,20 @@ func TestFindings(t *testing.T) {
 		{"well", func(*Facts) {}, OK, "ok xen Xen 4.17.5, xen-3.0-x86_64 hvm-3.0-x86_64"},
 		{"no guest", func(f *Facts) { f.Domains = f.Domains[:1] }, OK, "note domains there is no guest -> xl create"},
 		{"no server", func(f *Facts) { f.Domains[1].Ports = nil }, OK, "note domain 1 (vlib1) has no vLib OS server -> in a guest"},
-		{"no gntdev", func(f *Facts) { f.Devices[2].Exists = false }, Missing, "missing device /dev/xen/gntdev does not exist -> modprobe xen-gntdev (for good"},
+		{"no gntdev", func(f *Facts) { f.Devices[2].Exists = false }, Missing, "missing device /dev/xen/gntdev does not exist -> modprobe xen-gntdev (permanently"},
 		{"not root", func(f *Facts) { f.Root = false; f.Devices[1].Usable = false }, Denied, "denied device /dev/xen/evtchn may not"},
 		{"a guest", func(f *Facts) { f.Traces.Dom0 = false }, Missing, "missing dom0 this is a guest"},
-		{"no xenfs", func(f *Facts) { f.Traces.Xenfs, f.Traces.Dom0 = false, false }, OK, "note dom0 /proc/xen/capabilities is not there -> mount -t xenfs"},
+		{"no xenfs", func(f *Facts) { f.Traces.Xenfs, f.Traces.Dom0 = false, false }, OK, "note dom0 /proc/xen/capabilities does not exist -> mount -t xenfs"},
 		{"no xenstored", func(f *Facts) { f.Xenstore = "connection refused" }, Missing, "missing xenstore connection refused -> apt install xen-utils-common"},
 		{"xenstored of root", func(f *Facts) { f.Root = false; f.Xenstore = "permission denied" }, Denied, "denied xenstore permission denied -> run it as root"},
 		{"no list", func(f *Facts) { f.Problem = "timeout" }, Missing, "missing domains timeout"},
 		{"another Xen", func(f *Facts) { f.Xen.Control = "version 0x17" }, OK, "note control calls work; pausing and accounting of domains, and 'vlibmaster serve', do not: version 0x17 -> use a vlibmaster"},
-		{"no real-time threads", func(f *Facts) { f.Realtime = "EPERM" }, OK, "note realtime a process here may have no real-time thread -> run it as root or with CAP_SYS_NICE"},
+		{"no real-time threads", func(f *Facts) { f.Realtime = "EPERM" }, OK, "note realtime a process here may not have a real-time thread -> run it as root or with CAP_SYS_NICE"},
 		{"no module", func(f *Facts) { f.Xen.Module = Module{Absent: true} }, OK, "note module absent: this Xen does not know the hypercall -> 'make hypervisor'"},
 		{"another module", func(f *Facts) { f.Xen.Module = Module{Problem: "speaks version 9"} }, OK, "note module speaks version 9 -> 'make hypervisor'"},
 		{"module, not root", func(f *Facts) { f.Xen.Module = Module{Problem: "EPERM", Denied: true} }, OK, "note module EPERM -> run it as root"},
 		{"module", func(f *Facts) { f.Xen.Module = wellModule() }, OK,
-			"ok module revision 3, interface version 1, drives CPUs: 2 (Dom0's among them), reservations: 4, uncore counters: none here, lease: none runs"},
+			"ok module revision 3, interface version 1, drives CPUs: 2 (Dom0's among them), reservations: 4, uncore counters: none here, lease: none"},
 		{"module beside credit2", func(f *Facts) { f.Xen.Module = wellModule(); f.Xen.Module.Host = false }, OK,
 			"ok module revision 3, interface version 1, drives CPUs: 2 (Dom0 is under another scheduler), reservations"},
 		{"module, lease", func(f *Facts) {
@@ -105,14 +107,14 @@ func TestFindings(t *testing.T) {
 		{"budgets that end late", func(f *Facts) {
 			f.Xen.Module = wellModule()
 			f.Xen.Module.Late, f.Xen.Module.Overruns = 60*time.Microsecond, []Overrun{{3, 90 * time.Microsecond}}
-		}, OK, "note module a budget on CPU 3 ended 90µs late, and admission lets none end later than 60µs -> boot Xen with a timer_slop="},
+		}, OK, "note module a budget on CPU 3 ended 90µs late, and admission allows for 60µs -> boot Xen with timer_slop="},
 		{"module, idle", func(f *Facts) { f.Xen.Module = wellModule(); f.Xen.Module.CPUs = 0 }, OK,
-			"note module revision 3, interface version 1, but its scheduler drives no CPU -> boot Xen with sched=vlib"},
-		{"silent Xen", func(f *Facts) { f.Xen = XenFacts{Problem: "EPERM"} }, OK, "note xen Xen does not tell its version: EPERM"},
+			"note module revision 3, interface version 1, but its scheduler has no CPU -> boot Xen with sched=vlib"},
+		{"silent Xen", func(f *Facts) { f.Xen = XenFacts{Problem: "EPERM"} }, OK, "note xen Xen does not report its version: EPERM"},
 		{"silent to users", func(f *Facts) { f.Root = false; f.Xen = XenFacts{Problem: "EACCES"} }, OK, "note xen Xen's version is not shown to this user"},
 		{"cache", func(f *Facts) { f.Cache = Cache{Layout: "L3: 11 parts"} }, OK, "ok cache classes can be made of L3: 11 parts"},
-		{"no cache", func(f *Facts) { f.Cache = Cache{None: true, Problem: "not here"} }, OK, "note cache not here -> nothing but the tables [[cache]]"},
-		{"no cache, native", func(f *Facts) { f.Host = directory.Native; f.Cache = Cache{None: true, Problem: "not here"} }, OK, "note cache not here -> nothing but"},
+		{"no cache", func(f *Facts) { f.Cache = Cache{None: true, Problem: "not here"} }, OK, "note cache not here -> only the tables [[cache]]"},
+		{"no cache, native", func(f *Facts) { f.Host = directory.Native; f.Cache = Cache{None: true, Problem: "not here"} }, OK, "note cache not here -> only the"},
 		{"cache, not root", func(f *Facts) { f.Cache = Cache{Problem: "EPERM"} }, OK, "note cache EPERM -> run it as root"},
 		{"both problems", func(f *Facts) { f.Devices[0].Exists, f.Devices[1].Usable = false, false }, Missing, "denied device /dev/xen/evtchn"},
 
@@ -120,7 +122,7 @@ func TestFindings(t *testing.T) {
 		{"xen and its native directory", func(f *Facts) { f.Native.Exists = true }, OK, "note native /run/vlibos/native may not be read"},
 
 		{"native", func(f *Facts) { f.Host, f.Traces = directory.Native, directory.Traces{} }, OK, "note xen this machine does not run Xen: no calls into guests -> apt install xen-system-amd64"},
-		{"native on Xen", func(f *Facts) { f.Host = directory.Native }, OK, "note xen this system runs on Xen, but the native host was asked for"},
+		{"native on Xen", func(f *Facts) { f.Host = directory.Native }, OK, "note xen this system runs on Xen, but --host native has no calls"},
 		{"no privcmd", func(f *Facts) { f.Host = directory.Native; f.Traces.Privcmd = false }, OK, "note xen this system runs on Xen, but there is no /dev/xen/privcmd -> modprobe xen-privcmd"},
 		{"native, not ours", func(f *Facts) { f.Host = directory.Native; f.Native.Exists = true }, Denied, "denied native /run/vlibos/native may not be read"},
 		{"native, empty", func(f *Facts) { f.Host = directory.Native; f.Native.Exists, f.Native.Usable = true, true }, OK, "note native native calls work here, but there is no domain -> vlib-server --transport native --name NAME"},
@@ -153,24 +155,24 @@ func found(findings []Finding, want string) bool {
 	return false
 }
 
-// A master that serves is found; where none does, it is said what one would be,
-// or why it would refuse.
-func TestMasterIsFoundOrForetold(t *testing.T) {
+// The finding names the master that serves, or the one that would, or why it would
+// refuse.
+func TestMasterIsFoundOrPlanned(t *testing.T) {
 	const version = "this program speaks domctl interface version 0x15 (Xen 4.17), the hypervisor 0x17 (Xen 4.20): use a build for that Xen"
 	for _, tt := range []struct {
 		name   string
 		change func(*Facts)
 		want   string
 	}{
-		{"serving", func(f *Facts) { f.Master = Master{Serves: "stock", Adopted: 3} }, "ok master one serves this host as stock, 3 domains adopted"},
+		{"serving", func(f *Facts) { f.Master = Master{Serves: "stock", Reservations: 3} }, "ok master a master serves this host as stock, 3 reservations"},
 		{"not for this user", func(f *Facts) { f.Master.Problem = "control.sock: permission denied" }, "note master control.sock: permission denied -> run it as root"},
-		{"module", func(f *Facts) { f.Xen.Module = wellModule() }, "note master none serves this host; 'vlibmaster serve' would serve it as module -> systemctl start"},
-		{"no module", func(f *Facts) { f.Xen.Module = Module{Absent: true} }, "note master none serves this host; 'vlibmaster serve' would serve it as stock"},
-		{"module beside credit2", func(f *Facts) { f.Xen.Module = wellModule(); f.Xen.Module.Host = false }, "note master none serves this host; 'vlibmaster serve' would serve it as stock"},
+		{"module", func(f *Facts) { f.Xen.Module = wellModule() }, "note master no master serves this host; 'vlibmaster serve' would serve it as module -> systemctl start"},
+		{"no module", func(f *Facts) { f.Xen.Module = Module{Absent: true} }, "note master no master serves this host; 'vlibmaster serve' would serve it as stock"},
+		{"module beside credit2", func(f *Facts) { f.Xen.Module = wellModule(); f.Xen.Module.Host = false }, "note master no master serves this host; 'vlibmaster serve' would serve it as stock"},
 		{"Xen 4.20", func(f *Facts) { f.Xen.Module, f.Xen.Control = Module{Absent: true}, version },
-			"note master none serves this host, and 'vlibmaster serve' would refuse it: " + version},
+			"note master no master serves this host, and 'vlibmaster serve' would refuse it: " + version},
 		{"another module", func(f *Facts) { f.Xen.Module = Module{Problem: "speaks version 9"} },
-			"note master none serves this host, and 'vlibmaster serve' would refuse it: speaks version 9"},
+			"note master no master serves this host, and 'vlibmaster serve' would refuse it: speaks version 9"},
 	} {
 		f := wellDom0()
 		tt.change(&f)
@@ -181,8 +183,7 @@ func TestMasterIsFoundOrForetold(t *testing.T) {
 	}
 }
 
-// What keeps calls from working has a remedy.
-func TestRemedies(t *testing.T) {
+func TestEveryProblemHasARemedy(t *testing.T) {
 	f := wellDom0()
 	f.Root, f.Traces.Dom0, f.Xenstore = false, false, "no"
 	f.Devices[0].Exists, f.Devices[1].Usable = false, false
@@ -196,7 +197,7 @@ func TestRemedies(t *testing.T) {
 	}
 }
 
-func TestExamineNative(t *testing.T) {
+func TestExamineListsNativeDomains(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "web"), 0o755); err != nil {
 		t.Fatal(err)
@@ -204,7 +205,7 @@ func TestExamineNative(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "web", "4.sock"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m := control.NewClient(filepath.Join(dir, "control.sock"))
+	m := client.New(filepath.Join(dir, "control.sock"))
 	defer m.Close()
 	f := Examine(context.Background(), directory.Config{Host: directory.Native, NativeDir: dir}, m)
 	if f.Master.Would != directory.Native || f.Master.Serves != "" || f.Master.Problem != "" {
@@ -220,7 +221,7 @@ func TestExamineNative(t *testing.T) {
 	}
 }
 
-func TestLookAtDevices(t *testing.T) {
+func TestDevicesAreUsableIfTheyExist(t *testing.T) {
 	root := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(root, "dev/xen"), 0o755); err != nil {
 		t.Fatal(err)
@@ -228,7 +229,7 @@ func TestLookAtDevices(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "dev/xen/evtchn"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range lookAtDevices(root) {
+	for _, d := range deviceFacts(root) {
 		if is := d.Path == "/dev/xen/evtchn"; d.Exists != is || d.Usable != is {
 			t.Errorf("%+v", d)
 		}

@@ -7,38 +7,39 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/dom0/client"
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/host/native"
 )
 
-// Master is whether a master serves this host, or what it would be.
+// Master describes the master that serves this host, or the one that would.
 type Master struct {
-	Serves  string `json:"serves,omitempty"` // the host, as the one that serves says; empty: none does, or it does not say
-	Adopted int    `json:"adopted"`          // domains, by that one
-	Would   string `json:"would,omitempty"`  // the host that 'vlibmaster serve' would keep
-	Refuses string `json:"refuses,omitempty"`
-	Problem string `json:"error,omitempty"` // why a master could not be asked
+	Serves       string `json:"serves,omitempty"`  // the host that a master serves; empty: none is known
+	Reservations int    `json:"reservations"`      // of that master
+	Would        string `json:"would,omitempty"`   // the host that 'vlibmaster serve' would serve
+	Refuses      string `json:"refuses,omitempty"` // why it would not
+	Problem      string `json:"error,omitempty"`   // why the master could not be asked
 }
 
 const (
 	remedyServe = "systemctl start vlibmaster, or: vlibmaster serve"
-	remedyHost  = "what is missing stands with the other findings; docs/operating.md says which hosts there are"
+	remedyHost  = "the other findings say what is missing; 'vlibmaster serve --help' lists the hosts"
 )
 
-// askMaster asks the one that serves. Asking changes nothing.
-func askMaster(ctx context.Context, c *control.Client) (m Master) {
-	host, err := c.Domains(ctx)
+// askMaster asks the master that serves this host, which changes nothing.
+func askMaster(ctx context.Context, c *client.Client) (m Master) {
+	host, err := c.Host(ctx)
 	switch {
 	case err == nil:
-		m.Serves, m.Adopted = host.Host, len(host.Adopted)
-	case !errors.Is(err, control.ErrNoMaster):
+		m.Serves, m.Reservations = host.Host, len(host.Reservations)
+	case !errors.Is(err, api.ErrNoMaster):
 		m.Problem = err.Error()
 	}
 	return m
 }
 
-// plan says which host a master would keep, from what else is known.
+// plan derives the host that a master would serve from the other facts.
 func (m *Master) plan(f *Facts) {
 	switch {
 	case f.Host == directory.Native:
@@ -47,7 +48,7 @@ func (m *Master) plan(f *Facts) {
 			m.Refuses = err.Error()
 		}
 	case f.Xen.Version == "":
-		m.Refuses = f.Xen.Problem // of a user, or no Xen: another finding has it too
+		m.Refuses = f.Xen.Problem
 	case f.Xen.Module.Present && f.Xen.Module.Host:
 		m.Would, m.Refuses = directory.Module, f.Xen.Control
 	case f.Xen.Module.Present || f.Xen.Module.Absent:
@@ -59,18 +60,18 @@ func (m *Master) plan(f *Facts) {
 
 func (m Master) findings() []Finding {
 	keeps := map[string]string{
-		directory.Module: "module: the module in Xen keeps budgets", directory.Stock: "stock: it keeps budgets itself, by weights and timers",
+		directory.Module: "module: the module in Xen keeps budgets", directory.Stock: "stock: the master keeps budgets, by weights and timers",
 		directory.Native: "native: domains are cgroups",
 	}
 	switch {
 	case m.Serves != "":
-		return []Finding{{OK, "master", fmt.Sprintf("one serves this host as %s, %d domains adopted", m.Serves, m.Adopted), ""}}
+		return []Finding{{OK, "master", fmt.Sprintf("a master serves this host as %s, %d reservations", m.Serves, m.Reservations), ""}}
 	case m.Problem != "":
 		return []Finding{{Note, "master", m.Problem, remedyRoot}}
 	case m.Refuses != "":
-		return []Finding{{Note, "master", "none serves this host, and 'vlibmaster serve' would refuse it: " + m.Refuses, remedyHost}}
+		return []Finding{{Note, "master", "no master serves this host, and 'vlibmaster serve' would refuse it: " + m.Refuses, remedyHost}}
 	case m.Would == "":
 		return nil
 	}
-	return []Finding{{Note, "master", "none serves this host; 'vlibmaster serve' would serve it as " + keeps[m.Would], remedyServe}}
+	return []Finding{{Note, "master", "no master serves this host; 'vlibmaster serve' would serve it as " + keeps[m.Would], remedyServe}}
 }

@@ -5,6 +5,7 @@ package doctor
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/vlibos/vlibos/xenctl"
@@ -12,12 +13,12 @@ import (
 )
 
 const (
-	remedyModule = "'make hypervisor' builds Xen 4.17 with it, docs/abi.md says what it does; in the lab: vliblab run --xen vlib"
+	remedyModule = "'make hypervisor' builds Xen 4.17 with it; in the lab: vliblab run --xen vlib"
 	remedyPool   = `boot Xen with sched=vlib, or make a cpupool: xl cpupool-create 'name="vlib"' 'sched="null"' 'cpus=["1"]' (null's number is the module's)`
-	remedyLate   = "boot Xen with a timer_slop= that is larger by the difference, in ns, so that admission counts with it; in the emulated lab it says nothing"
+	remedyLate   = "boot Xen with timer_slop= increased by the difference, in ns, so that admission allows for it; in the emulated lab this finding means nothing"
 )
 
-// mostCPUs is more than any Xen is built for.
+// mostCPUs is more than any Xen supports.
 const mostCPUs = 4096
 
 func askModule(h *xenctl.Handle) Module {
@@ -36,7 +37,7 @@ func askModule(h *xenctl.Handle) Module {
 	}
 	for cpu, driven := 0, 0; driven < i.CPUs && cpu < mostCPUs; cpu++ {
 		c, err := m.CPU(cpu)
-		if err != nil { // it is offline, or another scheduler's
+		if err != nil { // offline, or under another scheduler
 			continue
 		}
 		driven++
@@ -51,14 +52,14 @@ func moduleProblem(err error) Module {
 	if errors.Is(err, vlib.ErrAbsent) {
 		return Module{Absent: true}
 	}
-	return Module{Problem: err.Error(), Denied: errors.Is(err, vlib.ErrNotPermitted)}
+	return Module{Problem: err.Error(), Denied: errors.Is(err, fs.ErrPermission)}
 }
 
-// findings says nothing where Xen could not be asked: something else said it.
+// findings is silent if Xen could not be asked, which another finding reports.
 func (m Module) findings() []Finding {
 	switch {
 	case m.Absent:
-		return []Finding{{Note, "module", "absent: this Xen does not know the hypercall; calls work, but paying for them from budgets, " +
+		return []Finding{{Note, "module", "absent: this Xen does not know the hypercall; calls work, but charging them to reservations, " +
 			"closing gates and throttling by memory latency in the hypervisor need it", remedyModule}}
 	case m.Denied:
 		return []Finding{{Note, "module", m.Problem, remedyRoot}}
@@ -69,13 +70,13 @@ func (m Module) findings() []Finding {
 	}
 	text := fmt.Sprintf("revision %d, interface version %d, ", m.Revision, m.Version)
 	if m.CPUs == 0 {
-		return []Finding{{Note, "module", text + "but its scheduler drives no CPU: it can reserve and gate nothing", remedyPool}}
+		return []Finding{{Note, "module", text + "but its scheduler has no CPU: no reservation and no gate is possible", remedyPool}}
 	}
 	where := "Dom0 is under another scheduler"
 	if m.Host {
 		where = "Dom0's among them"
 	}
-	lease := "none runs"
+	lease := "none"
 	if m.Lease > 0 {
 		lease = m.Lease.Round(time.Millisecond).String() + " left"
 	}
@@ -86,7 +87,7 @@ func (m Module) findings() []Finding {
 	}
 	findings := []Finding{{OK, "module", text, ""}}
 	for _, o := range m.Overruns {
-		findings = append(findings, Finding{Note, "module", fmt.Sprintf("a budget on CPU %d ended %v late, and admission lets none end later than %v: "+
+		findings = append(findings, Finding{Note, "module", fmt.Sprintf("a budget on CPU %d ended %v late, and admission allows for %v: "+
 			"reservations there may have missed their periods", o.CPU, o.By, m.Late), remedyLate})
 	}
 	return findings

@@ -14,7 +14,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
@@ -31,13 +33,13 @@ type grants struct {
 }
 
 type granted struct {
-	vlibcall.ClientEndpoint
+	transport.ClientEndpoint
 	of   grants
 	size int
 	once *sync.Once
 }
 
-func (g grants) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
+func (g grants) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if *g.granted+o.Size > g.most {
@@ -81,13 +83,13 @@ func TestTooLargeIsItsCallersFailure(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h, _ := newGrantingHost(t, more)
 			h.vlibOS("web", nil)
-			h.configure(nil, mine("web", patience))
-			big, err := h.open("web", 8<<20, patience)
+			h.configure(nil, mine("web", testkit.Patience))
+			big, err := h.open("web", 8<<20, testkit.Patience)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer big.Close()
-			small, err := h.open("web", 64<<10, patience)
+			small, err := h.open("web", 64<<10, testkit.Patience)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,10 +112,10 @@ func TestTooLargeIsItsCallersFailure(t *testing.T) {
 func TestChannelsGrowToWhatTheGuestGrants(t *testing.T) {
 	h, dialled := newGrantingHost(t, errors.New("no"))
 	h.vlibOS("web", nil)
-	h.configure(nil, mine("web", patience))
-	h.echoes(h.client("web", patience))
+	h.configure(nil, mine("web", testkit.Patience))
+	h.echoes(h.client("web", testkit.Patience))
 	for range 3 {
-		big, err := h.open("web", 8<<20, patience)
+		big, err := h.open("web", 8<<20, testkit.Patience)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,18 +123,18 @@ func TestChannelsGrowToWhatTheGuestGrants(t *testing.T) {
 			t.Error("8 MiB of 4")
 		}
 		big.Close()
-		eventually(t, "it is closed", func() bool { return h.List()[0].Clients == 1 })
+		testkit.Eventually(t, "it is closed", func() bool { return h.List()[0].Clients == 1 })
 	}
-	h.echoes(h.client("web", patience))
+	h.echoes(h.client("web", testkit.Patience))
 	if *dialled != 1 {
 		t.Errorf("%d channels were made for calls that fit into one", *dialled)
 	}
 
 	h, _ = newGrantingHost(t, vlibcall.ErrTooLarge)
 	h.vlibOS("web", nil)
-	h.configure(nil, mine("web", patience))
-	h.echoes(h.client("web", patience))
-	all, err := h.open("web", 4<<20, patience)
+	h.configure(nil, mine("web", testkit.Patience))
+	h.echoes(h.client("web", testkit.Patience))
+	all, err := h.open("web", 4<<20, testkit.Patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +149,7 @@ func (h *fakeHost) keepMemory(domain string, size uint64) (memory int, err error
 		return -1, err
 	}
 	defer conn.Close()
-	hello := binary.LittleEndian.AppendUint64(nil, uint64(vlibcall.Revision))
+	hello := binary.LittleEndian.AppendUint64(nil, uint64(transport.Revision))
 	hello = binary.LittleEndian.AppendUint64(hello, size)
 	hello = binary.LittleEndian.AppendUint64(hello, 1)
 	if _, err := conn.Write(hello); err != nil {
@@ -176,7 +178,7 @@ func (h *fakeHost) keepMemory(domain string, size uint64) (memory int, err error
 func TestKeptMemoryCounts(t *testing.T) {
 	h := newHost(t, nil)
 	h.vlibOS("web", nil)
-	h.configure(nil, mine("web", patience))
+	h.configure(nil, mine("web", testkit.Patience))
 	var kept []int
 	defer func() {
 		for _, fd := range kept {
@@ -189,15 +191,15 @@ func TestKeptMemoryCounts(t *testing.T) {
 		if err == nil {
 			kept = append(kept, fd)
 		}
-		eventually(t, "the channel is closed", func() bool { return h.List()[0].Clients == 0 })
+		testkit.Eventually(t, "the channel is closed", func() bool { return h.List()[0].Clients == 0 })
 	}
 	if len(kept) != 2 {
 		t.Errorf("a user keeps %d bytes, and may have %d", len(kept)*size, userBytes)
 	}
 	// The rules do not name the domain for a while: the memory is held all the same.
 	h.configure(nil)
-	h.configure(nil, mine("web", patience))
-	if _, err := h.open("web", size, patience); !errors.Is(err, vlibcall.ErrDenied) {
+	h.configure(nil, mine("web", testkit.Patience))
+	if _, err := h.open("web", size, testkit.Patience); !errors.Is(err, vlibcall.ErrDenied) {
 		t.Error(err)
 	}
 	for _, fd := range kept {
@@ -206,9 +208,9 @@ func TestKeptMemoryCounts(t *testing.T) {
 	kept = nil
 	// A process that another test has just forked has them for a moment, too.
 	var c *vlibcall.Channel
-	eventually(t, "the memory is free", func() bool {
+	testkit.Eventually(t, "the memory is free", func() bool {
 		var err error
-		c, err = h.open("web", size, patience)
+		c, err = h.open("web", size, testkit.Patience)
 		return err == nil
 	})
 	defer c.Close()

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
@@ -16,9 +17,9 @@ import (
 func BenchmarkCall(b *testing.B) {
 	h := openHost(b, nil)
 	h.vlibOS("web", nil)
-	h.configure(nil, mine("web", patience))
+	h.configure(nil, mine("web", testkit.Patience))
 	open := func(dir string) *vlibcall.Channel {
-		c, err := vlibcall.Open(b.Context(), native.Domain(dir), 1, 8192, vlibcall.Options{Wait: vlibcall.Block})
+		c, err := vlibcall.Open(b.Context(), native.Domain(dir), vlibcall.Options{Size: 8192, Wait: vlibcall.Block})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
@@ -23,7 +24,7 @@ func TestCalls(t *testing.T) {
 		"bad":  func(*vlibcall.Call) error { return errors.New("it is broken") },
 		"none": func(*vlibcall.Call) error { return vlibcall.ErrNoFunction },
 	})
-	rule := mine("web", patience)
+	rule := mine("web", testkit.Patience)
 	rule.Library, rule.Functions = "t", []string{"echo", "bad", "none", "missing"}
 	h.configure(nil, rule)
 	c := h.client("web", 0)
@@ -59,7 +60,7 @@ func TestCalls(t *testing.T) {
 		s.Close()
 	}
 	// What needs a larger channel makes the gateway's grow.
-	big, err := h.open("web", 4<<20, patience)
+	big, err := h.open("web", 4<<20, testkit.Patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func TestWhoMayNotConnect(t *testing.T) {
 		t.Error(err)
 	}
 	// A rule that comes, and one that goes.
-	h.configure(nil, stranger, mine("web", patience))
+	h.configure(nil, stranger, mine("web", testkit.Patience))
 	c := h.client("web", 0)
 	h.echoes(c)
 	h.configure(nil, stranger)
@@ -106,7 +107,7 @@ func TestWhoMayNotConnect(t *testing.T) {
 func TestPrepareIsAllOrNothing(t *testing.T) {
 	h := newHost(t, nil)
 	h.vlibOS("web", nil)
-	h.configure(nil, mine("web", patience))
+	h.configure(nil, mine("web", testkit.Patience))
 	c := h.client("web", 0)
 	// A directory where the socket should be cannot be replaced.
 	if err := os.MkdirAll(filepath.Join(native.Socket(filepath.Join(h.o.Dir, "z"), 1), "x"), 0o755); err != nil {
@@ -130,29 +131,29 @@ func TestPrepareIsAllOrNothing(t *testing.T) {
 func TestQuota(t *testing.T) {
 	h := newHost(t, nil)
 	h.vlibOS("web", nil)
-	h.configure(nil, mine("web", patience))
+	h.configure(nil, mine("web", testkit.Patience))
 	var open []*vlibcall.Channel
 	for range userChannels {
-		c, err := h.open("web", 8192, patience)
+		c, err := h.open("web", 8192, testkit.Patience)
 		if err != nil {
 			t.Fatal(err)
 		}
 		open = append(open, c)
 	}
-	if _, err := h.open("web", 8192, patience); !errors.Is(err, vlibcall.ErrDenied) || !strings.Contains(err.Error(), "16 channels") {
+	if _, err := h.open("web", 8192, testkit.Patience); !errors.Is(err, vlibcall.ErrDenied) || !strings.Contains(err.Error(), "16 channels") {
 		t.Error(err)
 	}
 	for _, c := range open {
 		h.echoes(c)
 		c.Close()
 	}
-	eventually(t, "the channels are given back", func() bool { return h.List()[0].Clients == 0 })
-	c, err := h.open("web", 12<<20, patience)
+	testkit.Eventually(t, "the channels are given back", func() bool { return h.List()[0].Clients == 0 })
+	c, err := h.open("web", 12<<20, testkit.Patience)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := h.open("web", 8<<20, patience); !errors.Is(err, vlibcall.ErrDenied) || !strings.Contains(err.Error(), "bytes of channels") {
+	if _, err := h.open("web", 8<<20, testkit.Patience); !errors.Is(err, vlibcall.ErrDenied) || !strings.Contains(err.Error(), "bytes of channels") {
 		t.Error(err)
 	}
 }
@@ -166,7 +167,7 @@ func TestTimeouts(t *testing.T) {
 		cancelled <- struct{}{}
 		return vlibcall.ErrCancelled
 	}})
-	h.configure(nil, mine("web", patience))
+	h.configure(nil, mine("web", testkit.Patience))
 	c := h.client("web", 0)
 	h.echoes(c)
 	h.configure(nil, mine("web", 300*ms))
@@ -177,7 +178,7 @@ func TestTimeouts(t *testing.T) {
 	}
 	<-began
 	<-cancelled
-	h.configure(nil, mine("web", patience))
+	h.configure(nil, mine("web", testkit.Patience))
 	h.echoes(c)
 	// A client that gives up.
 	ctx, cancel := context.WithCancel(t.Context())
@@ -189,11 +190,11 @@ func TestTimeouts(t *testing.T) {
 	}
 	<-cancelled
 	// One that dies cancels its call.
-	dying := h.client("web", patience)
+	dying := h.client("web", testkit.Patience)
 	p = dying.Go(t.Context(), "t", "hang", nil, nil)
 	<-began
 	dying.Close()
-	if _, err := p.Result(); !errors.Is(err, vlibcall.ErrClosed) {
+	if _, err := p.Result(); !errors.Is(err, os.ErrClosed) {
 		t.Error(err)
 	}
 	<-cancelled

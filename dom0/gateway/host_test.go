@@ -15,19 +15,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	nativehost "github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 const ms = time.Millisecond
-
-// patience is how long anything may take to happen.
-const patience = 30 * time.Second
 
 // TestMain also is the processes that the tests start.
 func TestMain(m *testing.M) {
@@ -46,7 +42,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "16"); err != nil { // if the command line says nothing else
 		panic(err)
 	}
-	goleak.VerifyTestMain(m)
+	testkit.Main(m)
 }
 
 // host has native domains, and a gateway to them.
@@ -173,7 +169,7 @@ func (h *fakeHost) vlibOS(name string, functions map[string]vlibcall.Handler) (s
 
 // open is a client's channel, with the timeout of its calls.
 func (h *fakeHost) open(domain string, size int, timeout time.Duration) (*vlibcall.Channel, error) {
-	return vlibcall.Open(h.t.Context(), native.Domain(filepath.Join(h.o.Dir, domain)), 1, size, vlibcall.Options{Timeout: timeout})
+	return vlibcall.Open(h.t.Context(), native.Domain(filepath.Join(h.o.Dir, domain)), vlibcall.Options{Size: size, Timeout: timeout})
 }
 
 func (h *fakeHost) client(domain string, timeout time.Duration) *vlibcall.Channel {
@@ -195,14 +191,5 @@ func (h *fakeHost) echoes(c *vlibcall.Channel) {
 	h.t.Helper()
 	if out, err := call(c, "echo", "x"); out != "x" || err != nil {
 		h.t.Errorf("%q, %v", out, err)
-	}
-}
-
-func eventually(t testing.TB, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !f(); time.Sleep(5 * ms) {
-		if time.Now().After(end) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
 	}
 }

@@ -9,9 +9,11 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
 )
 
 // post makes a call of t:function in a channel of its own, and returns when it
@@ -19,16 +21,16 @@ import (
 func (h *fakeHost) post(domain, function, input string) {
 	h.t.Helper()
 	dir := filepath.Join(h.o.Dir, domain)
-	ep, err := native.Domain(dir).Dial(h.t.Context(), vlibcall.Offer{Port: 1, Size: 8192})
+	ep, err := native.Domain(dir).Dial(h.t.Context(), transport.Offer{Port: 1, Size: 8192})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() { ep.Close() })
-	page := vlibtest.Page(ep.Header())
-	copy(page[vlibtest.RequestInline:], "t\x00"+function)
-	copy(page[vlibtest.RequestInline+16:], input)
-	page.Word(vlibtest.RequestShape).Store(uint64(len(input)) | 1<<32 | uint64(len(function))<<40 | 1<<48)
-	page.Word(vlibtest.RequestID).Store(1)
+	page := memory.Page(ep.Header())
+	copy(page[memory.RequestInline:], "t\x00"+function)
+	copy(page[memory.RequestInline+16:], input)
+	page.Word(memory.RequestShape).Store(uint64(len(input)) | 1<<32 | uint64(len(function))<<40 | 1<<48)
+	page.Word(memory.RequestID).Store(1)
 	if err := ep.Notify(); err != nil {
 		h.t.Fatal(err)
 	}
@@ -50,7 +52,7 @@ func TestFIFO(t *testing.T) {
 			return nil
 		},
 	})
-	h.configure(nil, mine("web", patience))
+	h.configure(nil, mine("web", testkit.Patience))
 	first := h.client("web", 0).Go(t.Context(), "t", "first", nil, nil)
 	<-began
 	var want []string
@@ -59,7 +61,7 @@ func TestFIFO(t *testing.T) {
 		want = append(want, name)
 		h.post("web", "next", name)
 	}
-	eventually(t, "all of them wait", func() bool { return h.List()[0].Waiting == len(want) })
+	testkit.Eventually(t, "all of them wait", func() bool { return h.List()[0].Waiting == len(want) })
 	close(release)
 	if _, err := first.Result(); err != nil {
 		t.Error(err)

@@ -16,10 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/host/native"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -59,7 +61,7 @@ func newPayingHost(t *testing.T) *payingHost {
 		if err := errors.Join(<-done, ph.master.Close(), ph.machine.Close()); err != nil {
 			t.Error(err)
 		}
-		eventually(t, "the parent cgroup is removed", func() bool { return ph.machine.Dissolve() == nil })
+		testkit.Eventually(t, "the parent cgroup is removed", func() bool { return ph.machine.Dissolve() == nil })
 	})
 	return ph
 }
@@ -71,11 +73,14 @@ func (ph *payingHost) configure(wedging []policy.Wedging, rules ...policy.Rule) 
 	if err != nil {
 		ph.t.Fatal(err)
 	}
-	var payments []master.Payment
+	var all []api.Reservation
 	for _, r := range rules {
-		payments = append(payments, master.Payment{Key: r.Key(), Wish: master.Wish{Domain: r.Domain, Budget: r.Budget, Period: r.Period}})
+		all = append(all, api.Reservation{
+			Reservation: host.Reservation{Task: rtsched.Task{Budget: r.Budget, Period: r.Period}, Callees: []host.Callee{{Domain: host.Domain{Name: r.Domain}}}},
+			Name:        r.Key(),
+		})
 	}
-	if err := ph.master.Configure(ph.t.Context(), nil, payments...); err != nil {
+	if err := ph.master.Configure(ph.t.Context(), all); err != nil {
 		ph.t.Fatal(err)
 	}
 	c.Commit()
@@ -99,9 +104,13 @@ func (ph *payingHost) joins(name string, cmd *exec.Cmd, cpu int) {
 	})
 }
 
-func (ph *payingHost) paid() []master.PaidStatus {
+func (ph *payingHost) paid() []api.Status {
 	ph.t.Helper()
-	return ph.master.ListPaid(context.Background())
+	all, err := ph.master.List(context.Background())
+	if err != nil {
+		ph.t.Error(err)
+	}
+	return all
 }
 
 // What an ordinary user's call burns beyond the budget of its rule gives way to
@@ -133,7 +142,7 @@ func TestPaid(t *testing.T) {
 	const budget, period = 10 * ms, 100 * ms
 	rule := policy.Rule{
 		Who: "nobody", ID: 65534, Target: policy.Target{Domain: "web", Port: 1}, Library: "t",
-		Functions: []string{policy.All}, Timeout: patience, Budget: budget, Period: period,
+		Functions: []string{policy.All}, Timeout: testkit.Patience, Budget: budget, Period: period,
 	}
 	ph.configure(nil, rule)
 	caller := startChild(t, "client", filepath.Join(ph.o.Dir, "web"), &syscall.Credential{Uid: 65534, Gid: 65534})
@@ -165,12 +174,12 @@ func TestPaid(t *testing.T) {
 	if p := ph.paid(); len(p) != 1 || p[0].Budget != 2*budget || p[0].Foreground < after.Foreground {
 		t.Errorf("%+v", p)
 	}
-	eventually(t, "the paid call that hangs is found", func() bool { return len(ph.Wedged()) == 1 })
+	testkit.Eventually(t, "the paid call that hangs is found", func() bool { return len(ph.Wedged()) == 1 })
 	ph.configure(nil)
 	if p := ph.paid(); len(p) != 0 {
 		t.Errorf("left: %+v", p)
 	}
-	if u, err := ph.machine.Usage(t.Context(), host.Reservation{Task: rtsched.Task{ID: after.Reservation}}); !errors.Is(err, host.ErrNoDomain) {
+	if u, err := ph.machine.Usage(t.Context(), host.Reservation{Task: rtsched.Task{ID: after.ID}}); !errors.Is(err, host.ErrNoDomain) {
 		t.Errorf("left: %+v, %v", u, err)
 	}
 }
@@ -183,7 +192,7 @@ func TestPaidAnew(t *testing.T) {
 		o.Pay = func(context.Context, policy.Rule) (uint32, error) { asked.Add(1); return 0, nil }
 	})
 	h.vlibOS("web", nil)
-	rule := mine("web", patience)
+	rule := mine("web", testkit.Patience)
 	rule.Budget, rule.Period = ms, 10*ms
 	for want := int32(1); want <= 2; want++ {
 		h.configure(nil, rule)

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
@@ -70,7 +71,7 @@ func threadTime() time.Duration {
 // clientChild calls, as whoever it was made, the function that each line of
 // its input names, in one channel, and says how that ended.
 func clientChild() {
-	c, err := vlibcall.Open(context.Background(), native.Domain(os.Getenv(dirEnv)), 1, 8192, vlibcall.Options{Timeout: patience})
+	c, err := vlibcall.Open(context.Background(), native.Domain(os.Getenv(dirEnv)), vlibcall.Options{Size: 8192, Timeout: testkit.Patience})
 	fmt.Println("open:", err)
 	if err != nil {
 		return
@@ -132,7 +133,7 @@ func (c *child) says(words string) string {
 			c.t.Errorf("the child says %q, want %q", line, words)
 		}
 		return line
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		c.t.Fatalf("the child does not say %q", words)
 		return ""
 	}
@@ -152,15 +153,15 @@ func (h *fakeHost) killable(name string) *child {
 // comes again.
 func TestDomainsComeAndGo(t *testing.T) {
 	h := newHost(t, nil)
-	h.configure(nil, mine("web", patience))
-	c := h.client("web", patience)
+	h.configure(nil, mine("web", testkit.Patience))
+	c := h.client("web", testkit.Patience)
 	_, err := call(c, "echo", "x")
 	if !errors.Is(err, vlibcall.ErrGone) || !strings.Contains(err.Error(), "no such domain") {
 		t.Error("no domain yet:", err)
 	}
 	for range 3 {
 		server := h.killable("web")
-		eventually(t, "the domain that came is called", func() bool {
+		testkit.Eventually(t, "the domain that came is called", func() bool {
 			_, err := call(c, "echo", "x")
 			return err == nil
 		})
@@ -185,23 +186,23 @@ func TestCallerIsKilled(t *testing.T) {
 		close(cancelled)
 		return nil
 	}})
-	h.configure(nil, mine("web", patience))
+	h.configure(nil, mine("web", testkit.Patience))
 	caller := startChild(t, "client", filepath.Join(h.o.Dir, "web"), nil)
 	caller.says("open: <nil>")
 	caller.asks("hang")
 	select { // a call that is given up before is not made
 	case <-began:
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		t.Fatal("the call is not made")
 	}
 	caller.kill()
 	select {
 	case <-cancelled:
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		t.Fatal("the call of a dead caller goes on")
 	}
-	h.echoes(h.client("web", patience))
-	eventually(t, "its channel is given back", func() bool { return h.List()[0].Clients == 1 })
+	h.echoes(h.client("web", testkit.Patience))
+	testkit.Eventually(t, "its channel is given back", func() bool { return h.List()[0].Clients == 1 })
 }
 
 // TestOtherUsers: who the kernel says they are decides.
@@ -218,8 +219,8 @@ func TestOtherUsers(t *testing.T) {
 	h.vlibOS("web", nil)
 	web := policy.Target{Domain: "web", Port: 1}
 	h.configure(nil,
-		policy.Rule{Who: "nobody", ID: 65534, Target: web, Library: "t", Functions: []string{"echo"}, Timeout: patience},
-		policy.Rule{Who: "a group", ID: 70001, IsGroup: true, Target: web, Library: "t", Functions: []string{"other"}, Timeout: patience})
+		policy.Rule{Who: "nobody", ID: 65534, Target: web, Library: "t", Functions: []string{"echo"}, Timeout: testkit.Patience},
+		policy.Rule{Who: "a group", ID: 70001, IsGroup: true, Target: web, Library: "t", Functions: []string{"other"}, Timeout: testkit.Patience})
 	dir := filepath.Join(h.o.Dir, "web")
 	nobody := startChild(t, "client", dir, &syscall.Credential{Uid: 65534, Gid: 65534})
 	nobody.says("open: <nil>")
@@ -245,7 +246,7 @@ func TestOtherUsers(t *testing.T) {
 	startChild(t, "client", dir, &syscall.Credential{Uid: 65534, Gid: 65534}).says("16 channels open")
 	startChild(t, "client", dir, &syscall.Credential{Uid: 70000, Gid: 70001}).says("open: <nil>")
 	open[0].kill()
-	eventually(t, "what a process had is given back when it is killed", func() bool {
+	testkit.Eventually(t, "what a process had is given back when it is killed", func() bool {
 		c := startChild(t, "client", dir, &syscall.Credential{Uid: 65534, Gid: 65534})
 		defer c.kill()
 		return strings.Contains(c.says("open: "), "<nil>")

@@ -12,7 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
@@ -68,13 +70,13 @@ func deaf(t *testing.T) func(conn *net.UnixConn, hello []byte) []int {
 			_, werr := unix.Write(fd, []byte{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 			fds, err = append(fds, fd), errors.Join(err, eerr, werr)
 		}
-		page, merr := unix.Mmap(memory, 0, vlibcall.HeaderSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		page, merr := unix.Mmap(memory, 0, transport.HeaderSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 		if err := errors.Join(err, merr); err != nil {
 			t.Error(err)
 			return fds
 		}
 		defer unix.Munmap(page)
-		if err := vlibcall.Format(page, int(size), generation); err != nil {
+		if err := transport.Format(page, int(size), generation); err != nil {
 			t.Error(err)
 		}
 		conn.WriteMsgUnix(make([]byte, 8), unix.UnixRights(fds...), nil)
@@ -93,7 +95,7 @@ func TestRoguesCostTheirCallersOnly(t *testing.T) {
 			h := newHost(t, nil)
 			h.vlibOS("web", nil)
 			h.rogue("bad", welcome)
-			h.configure(nil, mine("web", patience), mine("bad", 200*ms))
+			h.configure(nil, mine("web", testkit.Patience), mine("bad", 200*ms))
 			good := h.client("web", 0)
 			for range 3 {
 				bad := h.client("bad", 0).Go(t.Context(), "t", "echo", nil, nil)

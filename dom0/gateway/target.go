@@ -8,14 +8,14 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-// target is a vLib OS that the rules name, with the socket by which it is
-// called.
+// target is a vLib OS that the rules name, with the socket for calls to it.
 type target struct {
 	policy.Target
 	g      *Gateway
@@ -25,19 +25,19 @@ type target struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{}
-	room   []byte // of answers, used again
+	room   []byte // for the next answer
 
 	busy atomic.Bool // a call is under way
 	counts
 }
 
-// mostRoom is the largest answer whose memory is kept for the next.
+// mostRoom bounds the memory that is reused for the next answer.
 const mostRoom = 64 << 10
 
 // newTarget listens on the target's socket. run serves it.
 func (g *Gateway) newTarget(what policy.Target) (*target, error) {
 	t := &target{Target: what, g: g, done: make(chan struct{})}
-	l, err := native.ListenGuarded(g.dir(what), what.Port, t)
+	l, err := native.ListenGuarded(g.dir(what), transport.Port(what.Port), t)
 	if err != nil {
 		return nil, fmt.Errorf("socket for calls to %v: %w", what, err)
 	}
@@ -54,20 +54,20 @@ func (t *target) run() {
 	defer close(t.done)
 	err := errors.Join(t.server.Serve(t.ctx), t.ways.close())
 	if err != nil {
-		t.g.o.Log.Error("calls are served no longer", "domain", t.Domain, "port", t.Port, "error", err)
+		t.g.o.Log.Error("calls are no longer served", "domain", t.Domain, "port", t.Port, "error", err)
 	}
 }
 
-// close ends what is under way and waits for it.
+// close cancels the calls that are under way, and waits for their end.
 func (t *target) close() {
 	t.cancel()
 	<-t.done
 }
 
 // Admit implements native.Guard.
-func (t *target) Admit(p native.Peer) (native.Place, error) {
-	if who := callerOf(p); !t.g.rules().Concern(who, t.Target) {
-		return nil, denied(policy.Missing(who, t.Target, "", ""))
+func (t *target) Admit(p transport.Peer) (native.Place, error) {
+	if c := callerOf(p); !t.g.rules().Concern(c, t.Target) {
+		return nil, denied(policy.Missing(c, t.Target, "", ""))
 	}
 	s, err := t.g.quota.enter(p.UID)
 	if err != nil {
@@ -88,7 +88,7 @@ func (p place) Leave(m *native.Lent) {
 	p.seat.Leave(m)
 }
 
-func callerOf(p native.Peer) policy.Caller {
+func callerOf(p transport.Peer) policy.Caller {
 	return policy.Caller{UID: p.UID, GID: p.GID, Groups: p.Groups}
 }
 
@@ -96,22 +96,25 @@ func denied(text string) error {
 	return &vlibcall.StatusError{Status: vlibcall.StatusDenied, Detail: text}
 }
 
-// call is the handler of all functions: it makes the call if a rule lets the
-// client.
+// call is the handler of all functions: it forwards the call if a rule allows it.
 func (t *target) call(c *vlibcall.Call) error {
 	t.busy.Store(true)
 	defer t.busy.Store(false)
 	if c.Cancelled() {
 		t.expired.Add(1)
-		return vlibcall.ErrCancelled // it waited for its turn for as long as it wanted
+		return vlibcall.ErrCancelled // it was given up before its turn
 	}
 	library, function := c.Library(), c.Function()
-	who := callerOf(c.Endpoint().(interface{ Peer() native.Peer }).Peer())
+	peer, ok := c.Peer()
+	if !ok {
+		return denied("the client is unknown")
+	}
+	caller := callerOf(peer)
 	rules := t.g.allow.Load()
-	rule := rules.Decide(who, t.Target, library, function)
+	rule := rules.Decide(caller, t.Target, library, function)
 	if rule == nil {
 		t.refused.Add(1)
-		return denied(policy.Missing(who, t.Target, library, function))
+		return denied(policy.Missing(caller, t.Target, library, function))
 	}
 	t.calls.Add(1)
 	err := t.forward(c, rules, rule, library, function)
@@ -133,12 +136,16 @@ func (t *target) forward(c *vlibcall.Call, rules *policy.Rules, rule *policy.Rul
 	}
 	ctx, cancel := context.WithTimeout(c.Context(t.ctx), limit)
 	defer cancel()
-	data, err := c.Endpoint().Data()
+	size, err := c.ChannelSize()
 	if err != nil {
 		return err
 	}
 	// What fits into the client's channel fits into one of that size.
-	w, err := t.ways.get(ctx, t.g.payer(rule), rules, vlibcall.HeaderSize+len(data), func() (uint32, error) { return t.g.pay(ctx, rule) })
+	key := "" // of calls that no reservation pays for
+	if rule.Budget > 0 {
+		key = rule.Key()
+	}
+	w, err := t.ways.get(ctx, key, rules, size, func() (uint32, error) { return t.g.pay(ctx, rule) })
 	if err != nil {
 		return err
 	}
@@ -153,7 +160,7 @@ func (t *target) forward(c *vlibcall.Call, rules *policy.Rules, rule *policy.Rul
 	return c.Reply(out)
 }
 
-// verdict is what the client hears of a call that was not answered.
+// verdict is the client's error for a call that was not answered.
 func (t *target) verdict(c *vlibcall.Call, rule *policy.Rule, err error) error {
 	if answer := (*vlibcall.StatusError)(nil); errors.As(err, &answer) {
 		return answer // the vLib OS's own
@@ -161,7 +168,7 @@ func (t *target) verdict(c *vlibcall.Call, rule *policy.Rule, err error) error {
 	s := &vlibcall.StatusError{Status: vlibcall.StatusFailed, Detail: err.Error()}
 	switch {
 	case t.ctx.Err() != nil:
-		s.Status, s.Detail = vlibcall.StatusCancelled, "vlibmaster ends, or serves this domain no longer"
+		s.Status, s.Detail = vlibcall.StatusCancelled, "vlibmaster ends, or no longer serves this domain"
 	case c.Cancelled():
 		return vlibcall.ErrCancelled
 	case errors.Is(err, vlibcall.ErrTimeout):
@@ -173,7 +180,7 @@ func (t *target) verdict(c *vlibcall.Call, rule *policy.Rule, err error) error {
 		s.Status = vlibcall.StatusUnpaid
 	case errors.Is(err, vlibcall.ErrTooLarge):
 		s.Status = vlibcall.StatusTooLarge
-	case errors.Is(err, vlibcall.ErrGone), errors.Is(err, vlibcall.ErrProtocol), errors.Is(err, directory.ErrNoDomain):
+	case errors.Is(err, vlibcall.ErrGone), errors.Is(err, vlibcall.ErrProtocol), errors.Is(err, host.ErrNoDomain):
 		s.Status = vlibcall.StatusGone
 	}
 	return s

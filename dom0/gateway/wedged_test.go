@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
@@ -25,7 +26,7 @@ func TestWedged(t *testing.T) {
 	release := make(chan struct{})
 	h.vlibOS("web", map[string]vlibcall.Handler{"hang": func(*vlibcall.Call) error { <-release; return nil }})
 	wedging := []policy.Wedging{{Domain: "web", After: 500 * ms}}
-	h.configure(wedging, mine("web", patience))
+	h.configure(wedging, mine("web", testkit.Patience))
 	c, other := h.client("web", 0), h.client("web", 0)
 	h.echoes(c)
 	h.configure(wedging, mine("web", 200*ms))
@@ -44,7 +45,7 @@ func TestWedged(t *testing.T) {
 	if _, err := call(big, "echo", ""); !errors.Is(err, vlibcall.ErrTimeout) {
 		t.Error("in a larger channel:", err)
 	}
-	eventually(t, "it is found", func() bool { return len(h.Wedged()) == 1 })
+	testkit.Eventually(t, "it is found", func() bool { return len(h.Wedged()) == 1 })
 	if w := h.Wedged()[0]; w.Domain != "web" || w.For < 500*ms || w.Restarts != 0 {
 		t.Errorf("%+v", w)
 	}
@@ -59,11 +60,11 @@ func TestWedged(t *testing.T) {
 		t.Errorf("logged %d times", n)
 	}
 	close(release)
-	eventually(t, "it is back", func() bool { return len(h.Wedged()) == 0 })
+	testkit.Eventually(t, "it is back", func() bool { return len(h.Wedged()) == 0 })
 	if w := h.Watched(); len(w) != 1 || w[0].Wedged || w[0].For != 0 {
 		t.Errorf("%+v", w)
 	}
-	h.configure(wedging, mine("web", patience))
+	h.configure(wedging, mine("web", testkit.Patience))
 	h.echoes(other)
 	h.echoes(big)
 	h.echoes(c)
@@ -77,7 +78,7 @@ func TestRestart(t *testing.T) {
 	script := fmt.Sprintf("echo run >>%s; echo so it was; kill -KILL %d", ran, server.Process.Pid)
 	wedging := []policy.Wedging{{Domain: "web", After: 300 * ms, Restart: []string{"sh", "-c", script}}}
 	allow := func(timeout time.Duration) { h.configure(wedging, mine("web", timeout)) }
-	allow(patience)
+	allow(testkit.Patience)
 	c := h.client("web", 0)
 	h.echoes(c)
 	allow(200 * ms)
@@ -85,25 +86,25 @@ func TestRestart(t *testing.T) {
 		t.Error(err)
 	}
 	waiting := h.client("web", 0)
-	eventually(t, "the command is done", func() bool { return h.log.count("the restart command is done") == 1 })
+	testkit.Eventually(t, "the command is done", func() bool { return h.log.count("the restart command is done") == 1 })
 	if h.log.count(`output="so it was`) != 1 {
 		t.Error("its output is not logged")
 	}
 	server.Wait() // until then its socket is there
 	h.killable("web")
-	allow(patience)
-	eventually(t, "the queue goes on", func() bool {
+	allow(testkit.Patience)
+	testkit.Eventually(t, "the queue goes on", func() bool {
 		_, err := call(waiting, "echo", "x")
 		return err == nil
 	})
 	h.echoes(c)
-	eventually(t, "it is not wedged", func() bool { return len(h.Wedged()) == 0 })
+	testkit.Eventually(t, "it is not wedged", func() bool { return len(h.Wedged()) == 0 })
 	// Again at once: it is found, and not restarted before the pause.
 	allow(200 * ms)
 	if _, err := call(c, "hang", ""); !errors.Is(err, vlibcall.ErrTimeout) {
 		t.Error(err)
 	}
-	eventually(t, "it is found", func() bool { return h.log.count("no restart before") == 1 })
+	testkit.Eventually(t, "it is found", func() bool { return h.log.count("no restart before") == 1 })
 	if w := h.Wedged(); len(w) != 1 || w[0].Restarts != 1 {
 		t.Errorf("%+v", w)
 	}
@@ -154,12 +155,12 @@ func TestOthersWedgeIt(t *testing.T) {
 	})
 	h.configure([]policy.Wedging{{Domain: "db", After: 300 * ms}}, mine("web", 1))
 	stuck.Store(true)
-	eventually(t, "it is found", func() bool { return len(h.Wedged()) == 1 })
+	testkit.Eventually(t, "it is found", func() bool { return len(h.Wedged()) == 1 })
 	if w := h.Wedged()[0]; w.Domain != "db" || h.log.count("cannot look at db, web") != 1 {
 		t.Errorf("%+v", w)
 	}
 	stuck.Store(false)
-	eventually(t, "it is back", func() bool { return len(h.Wedged()) == 0 })
+	testkit.Eventually(t, "it is back", func() bool { return len(h.Wedged()) == 0 })
 }
 
 // TestCircle: A calls B calls A, all through the gateway. A is still at the
@@ -168,7 +169,7 @@ func TestCircle(t *testing.T) {
 	h := newHost(t, nil)
 	through := func(domain string) vlibcall.Handler {
 		return func(c *vlibcall.Call) error {
-			ch, err := vlibcall.Open(t.Context(), native.Domain(filepath.Join(h.o.Dir, domain)), 1, 8192, vlibcall.Options{})
+			ch, err := vlibcall.Open(t.Context(), native.Domain(filepath.Join(h.o.Dir, domain)), vlibcall.Options{Size: 8192})
 			if err != nil {
 				return err
 			}
@@ -179,15 +180,15 @@ func TestCircle(t *testing.T) {
 	}
 	h.vlibOS("a", map[string]vlibcall.Handler{"around": through("b")})
 	h.vlibOS("b", map[string]vlibcall.Handler{"around": through("a")})
-	h.configure(nil, mine("a", 500*ms), mine("b", patience))
+	h.configure(nil, mine("a", 500*ms), mine("b", testkit.Patience))
 	c := h.client("a", 0)
 	start := time.Now()
-	if _, err := call(c, "around", ""); !errors.Is(err, vlibcall.ErrTimeout) || time.Since(start) > patience {
+	if _, err := call(c, "around", ""); !errors.Is(err, vlibcall.ErrTimeout) || time.Since(start) > testkit.Patience {
 		t.Errorf("%v after %v", err, time.Since(start))
 	}
-	eventually(t, "both serve again", func() bool {
+	testkit.Eventually(t, "both serve again", func() bool {
 		_, err := call(c, "echo", "")
 		return err == nil
 	})
-	h.echoes(h.client("b", patience))
+	h.echoes(h.client("b", testkit.Patience))
 }

@@ -13,11 +13,12 @@ import (
 
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/throttle"
+	"github.com/vlibos/vlibos/xenctl"
 )
 
 // Errors that callers tell apart. Errors of a Host wrap them.
 var (
-	ErrNoDomain   = errors.New("no such domain")
+	ErrNoDomain   = xenctl.ErrNoDomain // as hypercalls report it
 	ErrNotHere    = errors.New("not available on this host")
 	ErrNotAllowed = errors.New("the host may not do this")
 	ErrNoMembers  = errors.New("no such process or thread")

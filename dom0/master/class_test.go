@@ -5,25 +5,27 @@ package master
 import (
 	"errors"
 	"testing"
+
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 func TestClass(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 0))
 	dir := t.TempDir()
 	m := open(t, h, dir)
-	as := func(class Class, want Class) {
+	as := func(class host.Class, want host.Class) {
 		t.Helper()
-		a, err := m.Adopt(t.Context(), Wish{Domain: "web", Budget: 10 * ms, Period: 100 * ms, Class: class})
-		if err != nil || a.Class != want || h.spared[a.Reservation] != (want == Critical) {
+		a, err := m.Reserve(t.Context(), reservation("web", 10*ms, 100*ms, class))
+		if err != nil || a.Class != want || h.spared[a.ID] != (want == host.Critical) {
 			t.Errorf("%q: %+v, %v, spared %v", class, a, err, h.spared)
 		}
 	}
-	as("", Batch)
-	as(Critical, Critical)
-	as("", Critical) // other numbers, the same class
-	as(Batch, Batch)
-	as(Critical, Critical)
-	if _, err := m.Adopt(t.Context(), Wish{Domain: "web", Budget: ms, Period: 10 * ms, Class: "fast"}); !errors.Is(err, ErrClass) {
+	as("", host.Batch)
+	as(host.Critical, host.Critical)
+	as("", host.Critical) // other numbers, the same class
+	as(host.Batch, host.Batch)
+	as(host.Critical, host.Critical)
+	if _, err := m.Reserve(t.Context(), reservation("web", ms, 10*ms, "fast")); !errors.Is(err, host.ErrClass) {
 		t.Error(err)
 	}
 	// It outlives the daemon and the domain.
@@ -36,7 +38,7 @@ func TestClass(t *testing.T) {
 	if err := m.Review(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if s := list(t, m); len(s) != 1 || s[0].Class != Critical || !h.spared[s[0].Reservation] {
+	if s := list(t, m); len(s) != 1 || s[0].Class != host.Critical || !h.spared[s[0].ID] {
 		t.Errorf("%+v, spared %v", s, h.spared)
 	}
 }

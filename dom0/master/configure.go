@@ -6,155 +6,160 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
-// Configure makes the adoptions that a configuration wants, of the domains that
-// there are now and of those that come later, and releases those that an
-// earlier one wanted. What does not fit is an error, and nothing is changed; but
-// the first configuration of a master must not depend on which domains happen to
-// run, so what does not fit then waits until it does, as what waited before.
-// What is adopted or released by hand stays so until the next Configure. The
-// payments are reservations that pay for calls, tested together with the rest.
-func (m *Master) Configure(ctx context.Context, wishes []Wish, payments ...Payment) error {
+// Configure makes the reservations that a configuration wants, and ends those that
+// an earlier one wanted. One whose domain does not run is an entry that waits for
+// the domain. One that does not fit is an error, and nothing is changed; but which
+// domains run when a master starts is no reason to refuse its first configuration:
+// what does not fit waits then, and so does what waited before. Reservations that
+// are made, changed or ended by a command stay so until the next Configure.
+func (m *Master) Configure(ctx context.Context, want []api.Reservation) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all, err := m.host.Domains(ctx)
 	if err != nil {
 		return err
 	}
-	what := m.whatIf(func(a *adoption) bool { return !a.Configured })
-	clear(what.payers)
-	var fits []*adoption
-	for _, w := range wishes {
-		a, err := what.adoptionFor(all, w)
-		if errors.Is(err, host.ErrNoDomain) {
-			continue // until it comes
+	what := m.without(func(e *entry) bool { return e.Configured })
+	var next []*entry
+	for _, w := range want {
+		w.Configured = true
+		was := m.match(all, w)
+		if was != nil && what.entries[was.ID] != nil && what.entries[was.ID] != was {
+			was = nil // another of this configuration
+		}
+		e, err := what.resolve(ctx, all, w, was, &m.table)
+		if errors.Is(err, errNone) {
+			err = errAbsent
+		}
+		if err == nil || err == errAbsent {
+			err = cmp.Or(what.fits(e), err)
 		}
 		if err != nil {
-			return err
-		}
-		was := m.of(a.domain)
-		if was != nil {
-			a.UUID, a.Reservation = was.UUID, was.Reservation
-		}
-		a.Configured = true
-		if err := what.fits(a); err != nil {
-			if m.begun && !(was != nil && was.Waits && was.task() == a.task()) {
-				return err
+			waited := was != nil && was.Waits && was.Task == e.Task
+			if !mayPass(e, err) || m.configured && !waited && !errors.Is(err, host.ErrNoDomain) {
+				return fmt.Errorf("reserve for %s: %w", e, err)
 			}
-			a.Waits, a.problem = true, err
+			e.Waits, e.problem = true, err
 		}
-		what.adopted[a.UUID] = a
-		fits = append(fits, a)
+		what.entries[e.ID] = e
+		next = append(next, e)
 	}
-	payers, err := what.payersFor(all, payments, m.payers, !m.begun)
-	if err != nil {
-		return err
-	}
-	m.begun, m.configured, m.waived = true, wishes, make(map[string]bool)
-	errs := []error{m.dropPayers(ctx, all, payments, payers)}
-	for _, a := range m.adopted {
-		if a.Configured && !slices.ContainsFunc(fits, func(f *adoption) bool { return f.UUID == a.UUID }) && !a.meant(wishes) {
-			errs = append(errs, m.release(ctx, a))
+	m.configured = true
+	var errs []error
+	for _, e := range m.inOrder() {
+		if e.Configured && what.entries[e.ID] == nil {
+			errs = append(errs, m.end(ctx, e))
 		}
 	}
 	// What becomes less makes room for what becomes more.
-	slices.SortStableFunc(fits, func(a, b *adoption) int { return cmp.Compare(m.growth(a), m.growth(b)) })
-	for _, a := range fits {
-		if a.Waits {
-			errs = append(errs, m.wait(ctx, a))
-			continue
+	slices.SortStableFunc(next, func(a, b *entry) int { return cmp.Compare(m.growth(a), m.growth(b)) })
+	for _, e := range next {
+		switch was := m.entries[e.ID]; {
+		case e.Waits:
+			errs = append(errs, m.wait(ctx, e, was))
+		case !e.Running():
+			m.entries[e.ID] = e
+		default:
+			if err := m.enter(ctx, e); err != nil {
+				errs = append(errs, err)
+				m.entries[e.ID], e.problem = e, err
+			}
 		}
-		errs = append(errs, m.adopt(ctx, a))
 	}
-	for _, p := range payers {
-		if !p.Waits {
-			errs = append(errs, m.pay(ctx, p))
-			continue
-		}
-		m.payers[p.Key] = p
-		m.log.Warn("pays for no calls yet", "key", p.Key, "domain", p.domain.String(), "error", p.problem)
-	}
-	m.arrived(ctx, all)
 	return errors.Join(append(errs, m.write())...)
 }
 
-// wait enters an adoption that does not fit, and takes its domain off whatever
-// it was on.
-func (m *Master) wait(ctx context.Context, a *adoption) error {
-	err := a.problem
-	if was := m.adopted[a.UUID]; was != nil {
-		a.problem = was.problem // so that what is known is not logged again
+// without is a table to think with, of all entries but some.
+func (m *Master) without(some func(*entry) bool) *table {
+	t := &table{m.host, make(map[uint32]*entry)}
+	for id, e := range m.entries {
+		if !some(e) {
+			t.entries[id] = e
+		}
 	}
-	m.adopted[a.UUID] = a
-	m.troubled(a, err)
-	return m.freed(ctx, a.domain, a.Reservation)
+	return t
 }
 
-// growth is by how much of a CPU an adoption is more than what was.
-func (m *Master) growth(a *adoption) float64 {
-	if was := m.adopted[a.UUID]; was != nil {
-		return a.share() - was.share()
-	}
-	return a.share()
+// mayPass reports whether an error may pass by itself.
+func mayPass(e *entry, err error) bool {
+	unknown := slices.ContainsFunc(e.Domains(), func(d *host.Domain) bool { return d.Err != nil })
+	return unknown || errors.Is(err, host.ErrNotAdmitted) || errors.Is(err, host.ErrNoDomain)
 }
 
-// meant reports whether one of the wishes is for the adoption's domain.
-func (a *adoption) meant(wishes []Wish) bool {
-	d := host.Domain{ID: a.UUID, UUID: a.UUID, Name: a.Name}
-	return slices.ContainsFunc(wishes, func(w Wish) bool {
-		_, err := find([]host.Domain{d}, w.Domain)
-		return err == nil
-	})
+// wait enters a reservation that cannot be had now, and takes its domain off
+// whatever it was on.
+func (m *Master) wait(ctx context.Context, e, was *entry) error {
+	err := e.problem
+	m.entries[e.ID] = e
+	if e.problem = nil; was != nil {
+		e.problem = was.problem // so that what is known is not logged again
+	}
+	m.troubled(e, err)
+	return m.off(ctx, e)
 }
 
-// arrived makes adoptions of configured domains that came since, and notes which
-// wishes are none, and why.
-func (m *Master) arrived(ctx context.Context, all []host.Domain) {
-	known := make(map[string]string, len(m.unmet))
-	for _, s := range m.unmet {
-		known[s.Name] = s.Problem
+// growth is by how much of a CPU a reservation is more than it was.
+func (m *Master) growth(e *entry) float64 {
+	if was := m.entries[e.ID]; was != nil {
+		return e.Share() - was.Share()
 	}
-	m.unmet = nil
-	for _, w := range m.configured {
-		d, err := find(all, w.Domain)
-		switch {
-		case err == nil && (m.of(d) != nil || m.waived[d.UUID] || m.waived[life(d)]):
-			continue
-		case err == nil:
-			var a *adoption
-			if a, err = m.adoptionFor(all, w); err == nil {
-				a.Configured, a.Waits = true, true
-				m.adopted[a.UUID] = a
-				m.again(ctx, a)
-				continue
+	return e.Share()
+}
+
+// Try tells whether reservations would fit beside those that there are, together,
+// and changes nothing. A domain that is not there is tried on all CPUs on which any
+// domain may run: on which of them it will run is not known. The first reservation
+// that does not fit is the error.
+func (m *Master) Try(ctx context.Context, want []api.Reservation) (api.Trial, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := api.Trial{Absent: []string{}, CPUs: []int{}}
+	all, err := m.host.Domains(ctx)
+	if err != nil {
+		return t, err
+	}
+	cpus, err := m.cpus(all)
+	if err != nil {
+		return t, err
+	}
+	what := m.without(func(*entry) bool { return false })
+	for _, w := range want {
+		for _, d := range w.Domains() {
+			if _, err := find(all, d.Name); errors.Is(err, errNone) && len(cpus) > 0 && d.Name != "" {
+				all = append(all, host.Domain{ID: d.Name, UUID: d.Name, Name: d.Name, CPUs: cpus})
+				t.Absent, t.CPUs = append(t.Absent, d.Name), cpus
 			}
-		case m.stopped(w):
-			continue // it is listed
 		}
-		s := Status{Adoption: Adoption{Name: w.Domain, Budget: w.Budget, Period: w.Period, Class: cmp.Or(w.Class, Batch), Configured: true}, Absent: true, Problem: absent}
-		if !errors.Is(err, errNone) {
-			s.Problem = err.Error()
+		e, err := what.resolve(ctx, all, w, what.match(all, w), &m.table)
+		if err == nil {
+			err = what.fits(e)
 		}
-		if known[s.Name] != s.Problem {
-			m.log.Warn("a configured domain is not adopted", "domain", w.Domain, "because", s.Problem)
+		if err != nil {
+			return t, fmt.Errorf("reserve for %s: %w", e, err)
 		}
-		m.unmet = append(m.unmet, s)
+		what.entries[e.ID] = e
 	}
+	return t, nil
 }
 
-// absent is the problem of a wish that means no domain.
-const absent = "no domain has that name, number or UUID"
-
-// stopped reports whether a wish means an adoption whose domain does not run.
-func (m *Master) stopped(w Wish) bool {
-	for _, a := range m.adopted {
-		if a.meant([]Wish{w}) {
-			return true
+// cpus are those on which any domain may run; where there is no domain, the
+// host's, if it says which.
+func (m *Master) cpus(all []host.Domain) (cpus []int, err error) {
+	for _, d := range all {
+		cpus = append(cpus, d.CPUs...)
+	}
+	if len(cpus) == 0 {
+		if cpus, err = m.host.CPUs(); err != nil && !errors.Is(err, host.ErrNotHere) {
+			return nil, err
 		}
 	}
-	return false
+	slices.Sort(cpus)
+	return slices.Compact(cpus), nil
 }

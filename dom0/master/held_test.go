@@ -8,63 +8,76 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/rtsched"
 )
 
-func claim(pid int, budget time.Duration, calls ...string) Claim {
-	return Claim{Members: host.Members{PID: pid}, Name: "tool", Budget: budget * ms, Period: 100 * ms, Calls: calls}
+// claim is a reservation that threads want.
+func claim(pid int, budget time.Duration, calls ...string) api.Reservation {
+	r := api.Reservation{
+		Reservation: host.Reservation{Task: rtsched.Task{Budget: budget * ms, Period: 100 * ms}, Holder: host.Holder{Threads: &host.Members{PID: pid}}},
+		Name:        "tool",
+	}
+	for _, ref := range calls {
+		r.Callees = append(r.Callees, host.Callee{Domain: host.Domain{Name: ref}})
+	}
+	return r
 }
 
-func reserve(t *testing.T, m *Master, c Claim) Held {
+func reserve(t *testing.T, m *Master, want api.Reservation) api.Reservation {
 	t.Helper()
-	held, err := m.Reserve(t.Context(), c)
+	r, err := m.Reserve(t.Context(), want)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return held
+	return r
 }
 
 // Threads are admitted where they run and where they call, beside the adopted,
 // who are admitted beside them.
 func TestReserve(t *testing.T) {
-	h := newReservingHost(domain("1", "web", 0), domain("2", "db", 1), host.Domain{ID: "0", UUID: "0", Control: true})
+	h := newReservingHost(domain("1", "web", 0), domain("2", "db", 1), domain("3", "shop", 1), host.Domain{ID: "0", UUID: "0", Control: true})
 	m := open(t, h, t.TempDir())
 	a := adopt(t, m, "web", 40*ms, 100*ms)
 	held := reserve(t, m, claim(7, 40, "db", "uuid-db"))
-	if r := h.held[held.Reservation]; held.Reservation == a.Reservation || !slices.Equal(held.CPUs, []int{0, 1}) || len(r.Callees) != 1 || r.Callees[0].ID != "2" {
+	if r := h.held[held.ID]; held.ID == a.ID || !slices.Equal(held.CPUs, []int{0, 1}) || len(r.Callees) != 1 || r.Callees[0].ID != "2" {
 		t.Errorf("%+v, host %+v", held, r)
 	}
 	var refusal *host.Refusal
 	if _, err := m.Reserve(t.Context(), claim(7, 40)); !errors.As(err, &refusal) || refusal.CPU != 0 || refusal.Most == 0 {
 		t.Errorf("too much where it runs: %v", err)
 	}
-	if _, err := m.Adopt(t.Context(), Wish{Domain: "db", Budget: 80 * ms, Period: 100 * ms}); !errors.As(err, &refusal) || refusal.CPU != 1 {
+	if _, err := m.Reserve(t.Context(), reservation("shop", 80*ms, 100*ms)); !errors.As(err, &refusal) || refusal.CPU != 1 {
 		t.Errorf("an adoption where it calls: %v", err)
 	}
+	if _, err := m.Reserve(t.Context(), reservation("db", ms, 100*ms)); !errors.Is(err, host.ErrNotAllowed) {
+		t.Errorf("an adoption of a callee: %v", err)
+	}
 	for _, c := range []struct {
-		claim Claim
+		claim api.Reservation
 		want  error
 	}{
 		{claim(99, 1), host.ErrNoMembers}, {claim(7, 1, "nobody"), host.ErrNoDomain},
-		{claim(7, 1, "0"), ErrControl}, {claim(7, 1, "web"), host.ErrNotAllowed},
+		{claim(7, 1, "0"), api.ErrControl}, {claim(7, 1, "web"), host.ErrNotAllowed},
 	} {
 		if _, err := m.Reserve(t.Context(), c.claim); !errors.Is(err, c.want) {
 			t.Errorf("%+v: %v, want %v", c.claim, err, c.want)
 		}
 	}
-	if all := m.ListHeld(t.Context()); len(all) != 1 || all[0].Foreground != 7 {
+	if all := listed(t, m, host.KindThreads); len(all) != 1 || all[0].Foreground != 7 {
 		t.Errorf("%+v", all)
 	}
-	if _, err := m.Unreserve(t.Context(), held.Reservation); err != nil || len(h.held) != 0 {
+	if _, err := m.Unreserve(t.Context(), held.ID); err != nil || len(h.held) != 0 {
 		t.Errorf("%v, %v", h.held, err)
 	}
-	if _, err := m.Unreserve(t.Context(), held.Reservation); !errors.Is(err, ErrNotReserved) {
+	if _, err := m.Unreserve(t.Context(), held.ID); !errors.Is(err, api.ErrNotReserved) {
 		t.Errorf("again: %v", err)
 	}
 	adopt(t, m, "db", 80*ms, 100*ms)
 	h.fail = errors.New("broken")
-	if _, err := m.Reserve(t.Context(), claim(7, 1)); err == nil || len(m.held) != 0 {
-		t.Errorf("what failed is held: %v", m.held)
+	if _, err := m.Reserve(t.Context(), claim(7, 1)); err == nil || len(listed(t, m, host.KindThreads)) != 0 {
+		t.Errorf("what failed is held: %v", m.entries)
 	}
 }
 
@@ -78,17 +91,17 @@ func TestReserveResume(t *testing.T) {
 	}
 	delete(h.on, 8)
 	m = open(t, h, dir)
-	if len(m.held) != 1 || m.held[one.Reservation] == nil || h.resumed != 2 || len(h.held[one.Reservation].Callees) != 1 {
-		t.Errorf("%v, %d resumed", m.held, h.resumed)
+	if len(m.entries) != 1 || m.entries[one.ID] == nil || h.resumed != 2 || len(h.held[one.ID].Callees) != 1 {
+		t.Errorf("%v, %d resumed", m.entries, h.resumed)
 	}
-	if got := reserve(t, m, claim(7, 1)); got.Reservation != two.Reservation {
-		t.Errorf("the number %d is not free again, but %d", two.Reservation, got.Reservation)
+	if got := reserve(t, m, claim(7, 1)); got.ID != two.ID {
+		t.Errorf("the number %d is not free again, but %d", two.ID, got.ID)
 	}
 	delete(h.on, 7)
-	if err := m.Review(t.Context()); err != nil || len(m.held) != 0 {
-		t.Errorf("%v, %v", m.held, err)
+	if err := m.Review(t.Context()); err != nil || len(m.entries) != 0 {
+		t.Errorf("%v, %v", m.entries, err)
 	}
-	if j, err := m.state.read(); err != nil || len(j.Held) != 0 {
+	if j, _, err := m.state.read(); err != nil || len(j) != 0 {
 		t.Errorf("%+v, %v", j, err)
 	}
 }

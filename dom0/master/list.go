@@ -7,46 +7,113 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
-// Status is an adoption and how its domain fares.
-type Status struct {
-	Adoption
-	Domain string `json:"domain"` // the host's number or name; empty: it does not run
-	// Absent says that the configuration wants it and no domain was ever seen
-	// for it: Name is what the configuration calls it.
-	Absent bool `json:"absent,omitempty"`
-	host.Usage
-	Problem string `json:"problem,omitempty"`
-}
-
-// List returns all adoptions, by number of reservation, and then those that the
-// configuration wants and that are none yet. One whose use cannot be read has a
+// List returns all reservations, by number. One whose use cannot be read has a
 // problem; the error says the same.
-func (m *Master) List(ctx context.Context) ([]Status, error) {
+func (m *Master) List(ctx context.Context) ([]api.Status, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all := make([]Status, 0, len(m.adopted)+len(m.unmet))
+	all := make([]api.Status, 0, len(m.entries))
 	var errs []error
-	for _, a := range inOrder(m.adopted, func(a *adoption) uint32 { return a.Reservation }) {
-		s := Status{Adoption: a.Adoption, Domain: a.domain.ID}
-		if a.problem != nil {
-			s.Problem = a.problem.Error()
+	for _, e := range m.inOrder() {
+		s := api.Status{Reservation: e.Copy(), Absent: !e.Running() && e.UUIDs() == ""}
+		if e.problem != nil {
+			s.Problem = e.problem.Error()
 		}
-		if a.running() && a.problem == nil {
+		if e.told && e.running() {
 			var err error
-			s.Usage, err = m.host.Usage(ctx, ofDomain(a.domain, a.task(), a.Class))
+			s.Usage, err = m.host.Usage(ctx, e.onHost())
 			switch {
+			case errors.Is(err, host.ErrNoMembers):
+				continue // the next review finds out the same
 			case errors.Is(err, host.ErrNoDomain):
 				// It is gone, or the host lost it: the next review finds out.
-				s.Domain, a.problem = "", err
+				for _, d := range s.Domains() {
+					d.ID = ""
+				}
+				e.told = false
 			case err != nil:
 				s.Problem = err.Error()
-				errs = append(errs, fmt.Errorf("domain %s: %w", a.domain, err))
+				errs = append(errs, fmt.Errorf("%s: %w", e, err))
 			}
 		}
 		all = append(all, s)
 	}
-	return append(all, m.unmet...), errors.Join(errs...)
+	return all, errors.Join(errs...)
+}
+
+// Pay returns the number of the configured reservation of that name, which pays for
+// calls to its domain as it is now. Its one caller asks for it before it opens a
+// channel: what an earlier channel left unanswered is taken as done. Errors are
+// those of Reserve.
+func (m *Master) Pay(ctx context.Context, name string) (reservation uint32, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.first(func(e *entry) bool { return e.Kind() == host.KindNone && e.Name == name })
+	if e == nil {
+		return 0, fmt.Errorf("no reservation pays for %s any more", name)
+	}
+	all, err := m.host.Domains(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if _, err = m.locate(ctx, all, e); err == nil {
+		if !e.Running() {
+			return 0, fmt.Errorf("pay for %s: %w now", name, host.ErrNoDomain)
+		}
+		if err = m.again(ctx, e); err == nil {
+			err = e.problem
+		}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("pay for %s: %w", name, err)
+	}
+	return e.ID, errors.Join(m.write(), m.host.Clear(ctx, e.ID))
+}
+
+// Identify returns those of some domains, by number, name or UUID, that are there.
+func (m *Master) Identify(ctx context.Context, refs []string) (map[string]host.Domain, error) {
+	all, err := m.host.Domains(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]host.Domain, len(refs))
+	for _, ref := range refs {
+		if d, err := find(all, ref); err == nil {
+			found[ref] = d
+		}
+	}
+	return found, nil
+}
+
+// Watches reports whether the host sees which servers hang.
+func (m *Master) Watches() bool { return m.host.Can().Stuck }
+
+// Stuck returns those of some domains whose servers hang; see [host.Host]. Domains
+// that are not there are left out.
+func (m *Master) Stuck(ctx context.Context, refs []string) (stuck []string, err error) {
+	if !m.Watches() {
+		return nil, fmt.Errorf("which servers hang is %w", host.ErrNotHere)
+	}
+	found, err := m.Identify(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range refs {
+		d, ok := found[ref]
+		if !ok {
+			continue
+		}
+		hangs, err := m.host.Stuck(ctx, d)
+		if err != nil {
+			return stuck, fmt.Errorf("domain %s: %w", d, err)
+		}
+		if hangs {
+			stuck = append(stuck, ref)
+		}
+	}
+	return stuck, nil
 }

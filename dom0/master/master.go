@@ -8,36 +8,29 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
+	"slices"
 	"strings"
 	"sync"
-	"time"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
-// Master is the one of a host. Its methods may be called at the same time.
+// Master assigns one host's reservations. Its methods may be called at the same
+// time.
 type Master struct {
-	host   host.Host
 	state  *state
 	log    *slog.Logger
 	health health
 
 	mu         sync.Mutex
-	notes      []string             // that the host had last
-	adopted    map[string]*adoption // by UUID
-	configured []Wish
-	begun      bool             // there was a configuration
-	waived     map[string]bool  // configured domains that were released by hand, by UUID and by life
-	unmet      []Status         // wishes that are no adoptions, and why
-	held       map[uint32]*held // by reservation
-	payers     map[string]*payer
-	payments   []Payment       // configured
-	taken      map[uint32]bool // numbers that a master to think with does not give away
+	table               // all that there are
+	configured bool     // there was a configuration
+	notes      []string // that the host had last
 }
 
-// Open makes the one master of the host's host, with what an earlier one
-// left in dir. ErrRunning: the host, or dir, has one.
+// Open makes the one master of a host, with the reservations that an earlier one
+// left in dir. ErrRunning: the host, or dir, has a master.
 func Open(ctx context.Context, p host.Host, dir string, log *slog.Logger) (*Master, error) {
 	s, err := openState(dir)
 	if err != nil {
@@ -46,210 +39,220 @@ func Open(ctx context.Context, p host.Host, dir string, log *slog.Logger) (*Mast
 	if err := p.Own(); err != nil {
 		return nil, errors.Join(running(err), s.close())
 	}
-	m := &Master{host: p, state: s, log: log, adopted: make(map[string]*adoption), waived: make(map[string]bool),
-		held: make(map[uint32]*held), payers: make(map[string]*payer), taken: make(map[uint32]bool)}
-	before, err := s.read()
+	m := &Master{state: s, log: log, table: table{p, make(map[uint32]*entry)}}
+	before, bad, err := s.read()
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	for _, a := range before.Adopted {
-		a.Class = cmp.Or(a.Class, Batch)
-		m.adopted[a.UUID] = &adoption{Adoption: a}
+	for _, err := range bad {
+		log.Warn("an entry of the state is left out", "file", s.file(), "error", err)
 	}
-	for _, p := range before.Payers {
-		m.payers[p.Key] = &payer{Payer: p}
+	for _, r := range before {
+		m.entries[r.ID] = &entry{Reservation: r, old: true, resume: true}
 	}
-	for _, h := range before.Held {
-		m.held[h.Reservation] = &held{Held: h}
-	}
-	if err := errors.Join(m.resume(ctx), m.Review(ctx)); err != nil {
+	if err := m.Review(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return m, nil
 }
 
-// Close ends the master, not what it decided: the next one finds it.
+// Close ends the master, but not its reservations: the next master finds them.
 func (m *Master) Close() error { return m.state.close() }
 
 // Notes are the host's; see [host.Host].
 func (m *Master) Notes() []string { return m.host.Notes() }
 
-// Host is the host's.
+// Host is the name of the host.
 func (m *Master) Host() string { return m.host.Name() }
 
-// Adopt lets a domain run on the wished budget in every period, and beyond that
-// in background; again with another wish to change it. Errors: ErrNoDomain and
-// ErrNotAdmitted of the host, rtsched.ErrRange, ErrClass, ErrControl,
-// ErrFull.
-func (m *Master) Adopt(ctx context.Context, w Wish) (Adoption, error) {
+// Reserve gives a domain or threads a reservation: the budget in every period, and
+// beyond that background time. Again for the same domain it changes the
+// reservation; the class stays if none is asked for. Errors: host.ErrNoDomain,
+// host.ErrNoMembers, host.ErrNotHere, host.ErrNotAllowed, a *host.Refusal,
+// host.ErrClass, rtsched.ErrRange, api.ErrControl and api.ErrFull.
+func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reservation, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all, err := m.host.Domains(ctx)
 	if err != nil {
-		return Adoption{}, err
+		return api.Reservation{}, err
 	}
-	a, err := m.wanted(all, w)
+	if want.Kind() == host.KindNone {
+		return api.Reservation{}, fmt.Errorf("%w: only the configuration makes reservations without a holder", host.ErrNotAllowed)
+	}
+	want.Configured = false
+	was := m.match(all, want)
+	e, err := m.resolve(ctx, all, want, was, &m.table)
+	if err == nil {
+		err = m.fits(e)
+	}
 	if err != nil {
-		return Adoption{}, err
+		return api.Reservation{}, fmt.Errorf("reserve for %s: %w", e, err)
 	}
-	return a.Adoption, m.adopt(ctx, a)
+	if e.refs = nil; was != nil {
+		e.refs = was.refs // the configuration still calls the domain so
+	}
+	return e.Copy(), m.enter(ctx, e)
 }
 
-// adopt does what was found to fit, or leaves all as it was.
-func (m *Master) adopt(ctx context.Context, a *adoption) error {
-	err := enter(m.adopted, a.UUID, a, func() error {
-		// What is written first is found again whatever happens next.
-		if err := m.write(); err != nil {
-			return err
-		}
-		return m.start(ctx, a)
-	})
+// enter makes what was found to fit, or leaves all as it was.
+func (m *Master) enter(ctx context.Context, e *entry) error {
+	was := m.entries[e.ID]
+	m.entries[e.ID] = e
+	// What is written first is found again whatever happens next.
+	err := m.write()
+	if err == nil {
+		err = m.tell(ctx, e)
+	}
 	if err == nil {
 		m.noted()
-		m.log.Info("adopted", "domain", a.domain.String(), "uuid", a.UUID, "reservation", a.Reservation, "budget", a.Budget, "period", a.Period, "class", a.Class)
 		return nil
 	}
-	return errors.Join(fmt.Errorf("adopt domain %s: %w", a.domain, m.named(err)), m.write())
+	if m.entries[e.ID] = was; was == nil {
+		delete(m.entries, e.ID)
+	}
+	return errors.Join(fmt.Errorf("reserve for %s: %w", e, err), m.write())
 }
 
-// named adds to a host's refusal whose reservation it speaks of.
+// tell has the host make a reservation, or change it.
+func (m *Master) tell(ctx context.Context, e *entry) error {
+	if err := m.host.Reserve(ctx, e.onHost()); err != nil {
+		return m.named(err)
+	}
+	if !e.told || e.problem != nil {
+		m.log.Info("reserved", "for", e.String(), "name", e.Name, "reservation", e.ID, "budget", e.Budget, "period", e.Period, "class", e.Class)
+	}
+	e.told, e.resume, e.problem = true, false, nil
+	return nil
+}
+
+// named adds to a host's refusal the name of the reservation that it speaks of.
 func (m *Master) named(err error) error {
-	var r *host.Refusal
-	if errors.As(err, &r) && r.Name == "" {
+	if r := (*host.Refusal)(nil); errors.As(err, &r) && r.Name == "" {
 		r.Name = m.name(r.Miss.Task.ID)
 	}
 	return err
 }
 
-// Wish is a reservation that somebody wants for a domain.
-type Wish struct {
-	Domain string        `json:"domain,omitempty"` // its number, name or UUID
-	Budget time.Duration `json:"budget_ns,omitempty"`
-	Period time.Duration `json:"period_ns,omitempty"`
-	Class  Class         `json:"class,omitempty"` // none: as it is, or Batch
-}
-
-// wanted is the adoption that is asked for of one of all domains, if it fits.
-func (m *Master) wanted(all []host.Domain, w Wish) (*adoption, error) {
-	a, err := m.adoptionFor(all, w)
-	if err == nil {
-		err = m.fits(a)
+// match is the entry that is wanted anew; nil: there is none.
+func (t *table) match(all []host.Domain, want api.Reservation) *entry {
+	switch want.Kind() {
+	case host.KindThreads:
+		return nil
+	case host.KindNone:
+		return t.first(func(e *entry) bool { return e.Kind() == host.KindNone && e.Name == want.Name })
 	}
-	if err != nil {
-		return nil, err
-	}
-	return a, nil
-}
-
-// adoptionFor is the adoption that is asked for of one of all domains, whether or
-// not it fits.
-func (m *Master) adoptionFor(all []host.Domain, w Wish) (*adoption, error) {
-	if err := w.Class.Check(); err != nil {
-		return nil, err
-	}
-	d, err := find(all, w.Domain)
-	if err != nil {
-		return nil, err
-	}
-	if d.Control {
-		return nil, fmt.Errorf("domain %s: %w: it runs on what is kept for it", d, ErrControl)
-	}
-	a := &adoption{Adoption: Adoption{UUID: d.UUID, ID: d.ID, Name: d.Name, Budget: w.Budget, Period: w.Period, Class: cmp.Or(w.Class, Batch), CPUs: d.CPUs}, domain: d}
-	if was := m.of(d); was != nil {
-		a.UUID, a.Reservation, a.Class = was.UUID, was.Reservation, cmp.Or(w.Class, was.Class, Batch)
-	} else if other := m.adopted[d.UUID]; other != nil {
-		return nil, fmt.Errorf("adopt domain %s: %w: domain %s runs on the reservation of its UUID, release that first", d, host.ErrNotAllowed, other.domain)
-	} else if a.Reservation, err = m.number(); err != nil {
-		return nil, err
-	}
-	return a, nil
-}
-
-// fits tells whether an adoption fits where its domain is.
-func (m *Master) fits(a *adoption) error {
-	err := a.domain.Err
-	if err == nil {
-		err = m.admit(a.task(), a.CPUs)
-	}
-	if err != nil {
-		return fmt.Errorf("adopt domain %s: %w", a.domain, err)
-	}
-	return nil
-}
-
-// whatIf is a master to think with, of the adoptions to keep. What it comes to
-// has numbers that this one has not given away.
-func (m *Master) whatIf(keep func(*adoption) bool) *Master {
-	what := &Master{host: m.host, adopted: make(map[string]*adoption, len(m.adopted)), held: m.held, payers: maps.Clone(m.payers), taken: make(map[uint32]bool)}
-	for _, a := range m.adopted {
-		what.taken[a.Reservation] = true
-	}
-	for _, p := range m.payers {
-		what.taken[p.Reservation] = true
-	}
-	for uuid, a := range m.adopted {
-		if keep(a) {
-			what.adopted[uuid] = a
+	ref := want.Domain.Name
+	if d, err := find(all, ref); err == nil {
+		if e := t.of(d); e != nil {
+			return e
 		}
 	}
-	return what
+	return t.first(func(e *entry) bool {
+		return e.Domain != nil && !e.running() && (e.Domain.Means(ref) || slices.Contains(e.refs, ref))
+	})
 }
 
-// Release lets the domain that ref means run as if it never had been adopted.
-// One that does not run is meant by its name or UUID.
-func (m *Master) Release(ctx context.Context, ref string) (Adoption, error) {
+// resolve is the entry for what is wanted, in place of the one that was, or with a
+// number that neither table uses. It comes with an error if its domains are not
+// there.
+func (t *table) resolve(ctx context.Context, all []host.Domain, want api.Reservation, was *entry, other *table) (*entry, error) {
+	e := &entry{Reservation: want.Copy()}
+	e.ID, e.CPUs, e.Waits = 0, nil, false
+	for _, d := range e.Domains() {
+		e.refs = append(e.refs, d.Name)
+		*d = host.Domain{Name: d.Name}
+	}
+	if e.Domain != nil {
+		e.Class = cmp.Or(e.Class, host.Batch)
+	}
+	if err := t.able(e); err != nil {
+		return e, err
+	}
+	if was == nil {
+		id, err := t.number(other)
+		if err != nil {
+			return e, err
+		}
+		e.ID = id
+	} else {
+		e.ID, e.CPUs = was.ID, was.CPUs
+		e.Class = cmp.Or(want.Class, was.Class)
+		e.told, e.resume, e.problem = was.told, was.resume, was.problem
+		for i, d := range e.Domains() {
+			if known := was.Domains(); i < len(known) {
+				*d = *known[i]
+			}
+		}
+	}
+	_, err := t.locate(ctx, all, e)
+	for i := len(e.Callees) - 1; i > 0; i-- { // two names of one domain
+		if slices.ContainsFunc(e.Callees[:i], func(c host.Callee) bool { return same(c.Domain, e.Callees[i].Domain) }) {
+			e.Callees = slices.Delete(e.Callees, i, i+1)
+		}
+	}
+	return e, err
+}
+
+// Release takes the reservation of a domain away: it runs as if it had never been
+// adopted. A domain that does not run is meant by its name or UUID.
+func (m *Master) Release(ctx context.Context, ref string) (api.Reservation, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	a, err := m.lookup(ref)
+	e, err := m.lookup(ref)
 	if err != nil {
-		return Adoption{}, err
+		return api.Reservation{}, err
 	}
-	if err := m.release(ctx, a); err != nil {
-		return Adoption{}, err
-	}
-	m.waived[a.UUID], m.waived[life(a.domain)] = true, true
-	return a.Adoption, nil
+	return e.Copy(), m.end(ctx, e)
 }
 
-func (m *Master) release(ctx context.Context, a *adoption) error {
-	if err := m.freed(ctx, a.domain, a.Reservation); err != nil {
-		return fmt.Errorf("release domain %s: %w", a.Name, err)
+// Unreserve ends a reservation of threads, which are ordinary then.
+func (m *Master) Unreserve(ctx context.Context, id uint32) (api.Reservation, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.entries[id]
+	if e == nil || e.Threads == nil {
+		return api.Reservation{}, fmt.Errorf("reservation %d: %w", id, api.ErrNotReserved)
 	}
-	delete(m.adopted, a.UUID)
-	m.log.Info("released", "domain", a.Name, "uuid", a.UUID, "reservation", a.Reservation)
+	return e.Copy(), m.end(ctx, e)
+}
+
+func (m *Master) end(ctx context.Context, e *entry) error {
+	if err := m.off(ctx, e); err != nil {
+		return fmt.Errorf("end the reservation of %s: %w", e, err)
+	}
+	delete(m.entries, e.ID)
+	m.log.Info("the reservation has ended", "for", e.String(), "name", e.Name, "reservation", e.ID)
 	return m.write()
 }
 
-func (m *Master) lookup(ref string) (*adoption, error) {
+// lookup is the entry of the adopted domain that ref means.
+func (m *Master) lookup(ref string) (*entry, error) {
 	var all []host.Domain
-	by := make(map[string]*adoption)
-	for _, a := range inOrder(m.adopted, func(a *adoption) uint32 { return a.Reservation }) {
-		if strings.EqualFold(a.domain.UUID, ref) {
-			return a, nil // the one that it has now
+	by := make(map[string]*entry)
+	for _, e := range m.inOrder() {
+		if e.Domain == nil {
+			continue
 		}
-		d := host.Domain{ID: cmp.Or(a.domain.ID, a.UUID), UUID: a.UUID, Name: a.Name}
-		by[d.ID] = a
-		all = append(all, d)
+		if strings.EqualFold(e.uuid, ref) {
+			return e, nil
+		}
+		d := *e.Domain
+		d.ID = cmp.Or(d.ID, d.UUID, fmt.Sprint("reservation ", e.ID))
+		by[d.ID], all = e, append(all, d)
 	}
 	d, err := find(all, ref)
 	if errors.Is(err, host.ErrNoDomain) {
-		return nil, fmt.Errorf("%w: %w", ErrNotAdopted, err)
+		return nil, fmt.Errorf("%w: %w", api.ErrNotAdopted, err)
 	}
 	return by[d.ID], err
 }
 
-// write saves all adoptions, and who pays for calls and for threads, unless that
-// is what was saved last.
+// write saves the table, unless that is what was saved last.
 func (m *Master) write() error {
-	j := stateJSON{Adopted: []Adoption{}}
-	for _, a := range inOrder(m.adopted, func(a *adoption) uint32 { return a.Reservation }) {
-		j.Adopted = append(j.Adopted, a.Adoption)
+	all := make([]api.Reservation, 0, len(m.entries))
+	for _, e := range m.inOrder() {
+		all = append(all, e.Reservation)
 	}
-	for _, p := range m.allPayers() {
-		j.Payers = append(j.Payers, p.Payer)
-	}
-	for _, h := range m.allHeld() {
-		j.Held = append(j.Held, h.Held)
-	}
-	return m.state.write(j)
+	return m.state.write(all)
 }

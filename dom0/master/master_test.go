@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"slices"
+
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/rtsched"
 )
@@ -37,16 +40,32 @@ func open(t *testing.T, p host.Host, dir string) *Master {
 	return m
 }
 
-func adopt(t *testing.T, m *Master, ref string, budget, period time.Duration) Adoption {
+// reservation is one wanted for a domain.
+func reservation(ref string, budget, period time.Duration, class ...host.Class) api.Reservation {
+	r := api.Reservation{Reservation: host.Domain{Name: ref}.On(rtsched.Task{Budget: budget, Period: period})}
+	for _, c := range class {
+		r.Class = c
+	}
+	return r
+}
+
+// listed are the reservations with one kind of holder.
+func listed(t *testing.T, m *Master, kind host.Kind) []api.Status {
 	t.Helper()
-	a, err := m.Adopt(t.Context(), Wish{Domain: ref, Budget: budget, Period: period})
+	all, _ := m.List(t.Context())
+	return slices.DeleteFunc(all, func(s api.Status) bool { return s.Kind() != kind })
+}
+
+func adopt(t *testing.T, m *Master, ref string, budget, period time.Duration) api.Reservation {
+	t.Helper()
+	a, err := m.Reserve(t.Context(), reservation(ref, budget, period))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return a
 }
 
-func list(t *testing.T, m *Master) []Status {
+func list(t *testing.T, m *Master) []api.Status {
 	t.Helper()
 	all, err := m.List(t.Context())
 	if err != nil {
@@ -59,27 +78,27 @@ func TestAdopt(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 0, 1), domain("3", "db", 1), host.Domain{ID: "0", UUID: "0", Name: "Domain-0", CPUs: []int{0, 1}, Control: true})
 	m := open(t, h, t.TempDir())
 	a := adopt(t, m, "web", 10*ms, 100*ms)
-	if h.adopted[a.Reservation] != "1" || a.UUID != "uuid-web" || a.Reservation != firstReservation {
+	if h.adopted[a.ID] != "1" || a.Domain.UUID != "uuid-web" || a.ID != firstReservation {
 		t.Errorf("%+v, host %v", a, h.adopted)
 	}
 	again := adopt(t, m, "UUID-web", 20*ms, 100*ms)
-	if again.Reservation != a.Reservation || h.tasks[a.Reservation].Budget != 20*ms || len(h.adopted) != 1 {
+	if again.ID != a.ID || h.tasks[a.ID].Budget != 20*ms || len(h.adopted) != 1 {
 		t.Errorf("changed: %+v, host %v", again, h.tasks)
 	}
 	for ref, want := range map[string]error{
-		"nobody": host.ErrNoDomain, "": host.ErrNoDomain, "Domain-0": ErrControl, "0": ErrControl,
+		"nobody": host.ErrNoDomain, "": host.ErrNoDomain, "Domain-0": api.ErrControl, "0": api.ErrControl,
 		"db": host.ErrNoDomain, // two of that name
 	} {
-		if _, err := m.Adopt(t.Context(), Wish{Domain: ref, Budget: ms, Period: 100 * ms}); !errors.Is(err, want) {
+		if _, err := m.Reserve(t.Context(), reservation(ref, ms, 100*ms)); !errors.Is(err, want) {
 			t.Errorf("adopt %q: %v, want %v", ref, err, want)
 		}
 	}
 	for _, tt := range [][2]time.Duration{{0, ms}, {-1, ms}, {2 * ms, ms}, {1, ms}, {1, 1}, {ms, 1 << 62}, {1 << 62, 1 << 62}} {
-		if _, err := m.Adopt(t.Context(), Wish{Domain: "1", Budget: tt[0], Period: tt[1]}); !errors.Is(err, rtsched.ErrRange) {
+		if _, err := m.Reserve(t.Context(), reservation("1", tt[0], tt[1])); !errors.Is(err, rtsched.ErrRange) {
 			t.Errorf("%v every %v: %v", tt[0], tt[1], err)
 		}
 	}
-	if s := list(t, m); len(s) != 1 || s[0].Budget != 20*ms || s[0].Foreground != 7 || s[0].Domain != "1" {
+	if s := list(t, m); len(s) != 1 || s[0].Budget != 20*ms || s[0].Foreground != 7 || s[0].On() != "1" {
 		t.Errorf("%+v", s)
 	}
 }
@@ -88,16 +107,16 @@ func TestRefusalNamesWhatWouldFit(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 0), domain("3", "other", 1))
 	m := open(t, h, t.TempDir())
 	adopt(t, m, "web", 50*ms, 100*ms)
-	_, err := m.Adopt(t.Context(), Wish{Domain: "db", Budget: 80 * ms, Period: 200 * ms})
+	_, err := m.Reserve(t.Context(), reservation("db", 80*ms, 200*ms))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var r *host.Refusal
-	_, err = m.Adopt(t.Context(), Wish{Domain: "db", Budget: 99 * ms, Period: 200 * ms})
+	_, err = m.Reserve(t.Context(), reservation("db", 99*ms, 200*ms))
 	if !errors.As(err, &r) || !errors.Is(err, host.ErrNotAdmitted) || r.CPU != 0 || r.Most < 80*ms || r.Most >= 99*ms {
 		t.Fatalf("%v: %+v", err, r)
 	}
-	if !strings.Contains(err.Error(), r.Most.String()) || !strings.Contains(err.Error(), "adopt domain 2") {
+	if !strings.Contains(err.Error(), r.Most.String()) || !strings.Contains(err.Error(), "reserve for domain 2") {
 		t.Errorf("%q", err)
 	}
 	if h.tasks[firstReservation+1].Budget != 80*ms {
@@ -106,7 +125,7 @@ func TestRefusalNamesWhatWouldFit(t *testing.T) {
 	adopt(t, m, "db", r.Most, 200*ms)
 	adopt(t, m, "other", 90*ms, 100*ms) // on a CPU of its own
 	// A shorter period goes first; whom it would hurt is named.
-	_, err = m.Adopt(t.Context(), Wish{Domain: "web", Budget: 60 * ms, Period: 100 * ms})
+	_, err = m.Reserve(t.Context(), reservation("web", 60*ms, 100*ms))
 	if !errors.As(err, &r) || r.Name != "db" || !strings.Contains(err.Error(), "(db)") {
 		t.Errorf("%v", err)
 	}
@@ -115,10 +134,10 @@ func TestRefusalNamesWhatWouldFit(t *testing.T) {
 func TestTryChangesNothing(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 0))
 	m := open(t, h, t.TempDir())
-	if _, err := m.Try(t.Context(), []Wish{{Domain: "web", Budget: 40 * ms, Period: 100 * ms}, {Domain: "db", Budget: 40 * ms, Period: 100 * ms}}); err != nil {
+	if _, err := m.Try(t.Context(), []api.Reservation{reservation("web", 40*ms, 100*ms), reservation("db", 40*ms, 100*ms)}); err != nil {
 		t.Error(err)
 	}
-	_, err := m.Try(t.Context(), []Wish{{Domain: "web", Budget: 40 * ms, Period: 100 * ms}, {Domain: "db", Budget: 70 * ms, Period: 100 * ms}})
+	_, err := m.Try(t.Context(), []api.Reservation{reservation("web", 40*ms, 100*ms), reservation("db", 70*ms, 100*ms)})
 	if !errors.Is(err, host.ErrNotAdmitted) {
 		t.Errorf("together: %v", err)
 	}
@@ -141,16 +160,16 @@ func TestRestart(t *testing.T) {
 	h.all = []host.Domain{domain("7", "web", 1)} // started anew, elsewhere; db is gone
 	m = open(t, h, dir)
 	s := list(t, m)
-	if len(s) != 2 || s[0].Domain != "7" || s[0].Reservation != a.Reservation || s[0].CPUs[0] != 1 || s[1].Domain != "" {
+	if len(s) != 2 || s[0].On() != "7" || s[0].ID != a.ID || s[0].CPUs[0] != 1 || s[1].On() != "" {
 		t.Errorf("%+v", s)
 	}
-	if h.adopted[a.Reservation] != "7" {
+	if h.adopted[a.ID] != "7" {
 		t.Errorf("host %v", h.adopted)
 	}
 	if _, err := m.Release(t.Context(), "db"); err != nil {
 		t.Errorf("one that does not run: %v", err)
 	}
-	if _, err := m.Release(t.Context(), "db"); !errors.Is(err, ErrNotAdopted) {
+	if _, err := m.Release(t.Context(), "db"); !errors.Is(err, api.ErrNotAdopted) {
 		t.Errorf("twice: %v", err)
 	}
 	if _, err := m.Release(t.Context(), "7"); err != nil || len(h.adopted) != 0 {
@@ -170,12 +189,12 @@ func TestReview(t *testing.T) {
 		}
 	}
 	review()
-	if s := list(t, m); s[0].Domain != "" {
+	if s := list(t, m); s[0].On() != "" {
 		t.Errorf("gone: %+v", s)
 	}
 	h.all = []host.Domain{domain("2", "web", 0)}
 	review()
-	if h.adopted[a.Reservation] != "2" {
+	if h.adopted[a.ID] != "2" {
 		t.Errorf("host %v", h.adopted)
 	}
 	h.all[0].ID = "3"
@@ -186,7 +205,7 @@ func TestReview(t *testing.T) {
 	}
 	m.host = h
 	review()
-	if s := list(t, m); s[0].Problem != "" || h.adopted[a.Reservation] != "3" {
+	if s := list(t, m); s[0].Problem != "" || h.adopted[a.ID] != "3" {
 		t.Errorf("%+v, host %v", s, h.adopted)
 	}
 }
@@ -201,7 +220,7 @@ func TestAFailedAdoptionLeavesWhatWas(t *testing.T) {
 	h, dir := newHost(domain("1", "web", 0)), t.TempDir()
 	m := open(t, h, dir)
 	m.host = &refusing{h}
-	if _, err := m.Adopt(t.Context(), Wish{Domain: "web", Budget: 10 * ms, Period: 100 * ms}); err == nil {
+	if _, err := m.Reserve(t.Context(), reservation("web", 10*ms, 100*ms)); err == nil {
 		t.Fatal("adopted")
 	}
 	if s := list(t, m); len(s) != 0 {
@@ -238,7 +257,7 @@ func TestRunRenewsTheLease(t *testing.T) {
 func TestConfigure(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 0))
 	m := open(t, h, t.TempDir())
-	configure := func(wishes ...Wish) error { return m.Configure(t.Context(), wishes) }
+	configure := func(wishes ...api.Reservation) error { return m.Configure(t.Context(), wishes) }
 	review := func() {
 		t.Helper()
 		if err := m.Review(t.Context()); err != nil {
@@ -246,7 +265,7 @@ func TestConfigure(t *testing.T) {
 		}
 	}
 	adopt(t, m, "db", 10*ms, 100*ms)
-	if err := configure(Wish{Domain: "web", Budget: 20 * ms, Period: 100 * ms}, Wish{Domain: "later", Budget: 30 * ms, Period: 100 * ms}); err != nil {
+	if err := configure(reservation("web", 20*ms, 100*ms), reservation("later", 30*ms, 100*ms)); err != nil {
 		t.Fatal(err)
 	}
 	if len(h.adopted) != 2 {
@@ -254,11 +273,11 @@ func TestConfigure(t *testing.T) {
 	}
 	h.all = append(h.all, domain("3", "later", 0))
 	review()
-	if s := list(t, m); len(s) != 3 || s[0].Configured || !s[1].Configured || !s[2].Configured || h.adopted[s[2].Reservation] != "3" {
+	if s := list(t, m); len(s) != 3 || s[0].Configured || !s[1].Configured || !s[2].Configured || h.adopted[s[2].ID] != "3" {
 		t.Errorf("%+v, host %v", s, h.adopted)
 	}
 	// All of it, or nothing.
-	if err := configure(Wish{Domain: "web", Budget: 5 * ms, Period: 100 * ms}, Wish{Domain: "later", Budget: 95 * ms, Period: 100 * ms}); !errors.Is(err, host.ErrNotAdmitted) {
+	if err := configure(reservation("web", 5*ms, 100*ms), reservation("later", 95*ms, 100*ms)); !errors.Is(err, host.ErrNotAdmitted) {
 		t.Errorf("too much: %v", err)
 	}
 	if s := list(t, m); len(s) != 3 || s[1].Budget != 20*ms || s[2].Budget != 30*ms {
@@ -273,7 +292,7 @@ func TestConfigure(t *testing.T) {
 	if s := list(t, m); len(s) != 2 || s[1].Budget != 6*ms || s[1].Configured {
 		t.Errorf("%+v", s)
 	}
-	if err := configure(Wish{Domain: "later", Budget: 70 * ms, Period: 100 * ms}); err != nil {
+	if err := configure(reservation("later", 70*ms, 100*ms)); err != nil {
 		t.Fatal(err)
 	}
 	if err := configure(); err != nil {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 // What pays for calls to a domain that is moved onto a full CPU pays for none
@@ -13,19 +15,19 @@ import (
 func TestPayerOfAMovedDomain(t *testing.T) {
 	h := newPayHost(domain("1", "web", 0), domain("2", "db", 1))
 	m := open(t, h, t.TempDir())
-	configure(t, m, nil, payment("a", "web"))
+	configure(t, m, rule("a", "web"))
 	id := pay(t, m, "a")
 	adopt(t, m, "db", 94*ms, 100*ms)
 	h.all[0].CPUs = []int{1}
 	review(t, m)
-	if all := m.ListPaid(t.Context()); h.pays[id] != "" || len(all) != 1 || !all[0].Waits || !strings.Contains(all[0].Problem, "not admitted") {
+	if all := listed(t, m, host.KindNone); h.pays[id] != "" || len(all) != 1 || !all[0].Waits || !strings.Contains(all[0].Problem, "not admitted") {
 		t.Errorf("%+v, host %v", all, h.pays)
 	}
 	if _, err := m.Release(t.Context(), "db"); err != nil {
 		t.Fatal(err)
 	}
 	review(t, m)
-	if all := m.ListPaid(t.Context()); h.pays[id] == "" || all[0].Waits || all[0].Problem != "" {
+	if all := listed(t, m, host.KindNone); h.pays[id] == "" || all[0].Waits || all[0].Problem != "" {
 		t.Errorf("%+v, host %v", all, h.pays)
 	}
 }
@@ -35,15 +37,15 @@ func TestPayerOfAMovedDomain(t *testing.T) {
 func TestPayerOfADomainWithANewHandle(t *testing.T) {
 	h := newPayHost(domain("1", "web", 0))
 	m := open(t, h, t.TempDir())
-	configure(t, m, nil, payment("a", "web"))
+	configure(t, m, rule("a", "web"))
 	pay(t, m, "a")
 	h.all[0].UUID = "another"
-	configure(t, m, nil, payment("a", "web"))
+	configure(t, m, rule("a", "web"))
 	if len(h.pays) != 1 || len(h.freed) != 0 {
 		t.Errorf("the same again: %v, freed %v", h.pays, h.freed)
 	}
 	h.all[0].Name = "other"
-	configure(t, m, nil)
+	configure(t, m)
 	if len(h.pays) != 0 || !slices.Equal(h.freed, []string{"1"}) {
 		t.Errorf("%v, freed %v", h.pays, h.freed)
 	}
@@ -58,7 +60,7 @@ func TestThreadsAreFollowed(t *testing.T) {
 	adopt(t, m, "web", 60*ms, 100*ms)
 	h.on[7] = []int{1}
 	review(t, m)
-	if all := m.ListHeld(t.Context()); !strings.Contains(all[0].Problem, "not admitted") || !slices.Equal(all[0].CPUs, []int{1}) || all[0].Foreground != 7 {
+	if all := listed(t, m, host.KindThreads); !strings.Contains(all[0].Problem, "not admitted") || !slices.Equal(all[0].CPUs, []int{1}) || all[0].Foreground != 7 {
 		t.Errorf("%+v", all)
 	}
 	h.all = append(h.all, domain("2", "db", 0))
@@ -67,7 +69,7 @@ func TestThreadsAreFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	review(t, m)
-	if all := m.ListHeld(t.Context()); all[0].Problem != "" {
+	if all := listed(t, m, host.KindThreads); all[0].Problem != "" {
 		t.Errorf("%+v", all)
 	}
 }

@@ -8,16 +8,22 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/rtsched"
 )
 
-func payment(key, domain string) Payment {
-	return Payment{Key: key, Wish: Wish{Domain: domain, Budget: 10 * ms, Period: 100 * ms}}
+// rule is a reservation that pays for calls to a domain.
+func rule(name, domain string) api.Reservation {
+	return api.Reservation{
+		Reservation: host.Reservation{Task: rtsched.Task{Budget: 10 * ms, Period: 100 * ms}, Callees: []host.Callee{{Domain: host.Domain{Name: domain}}}},
+		Name:        name,
+	}
 }
 
-func configure(t *testing.T, m *Master, wishes []Wish, payments ...Payment) {
+func configure(t *testing.T, m *Master, want ...api.Reservation) {
 	t.Helper()
-	if err := m.Configure(t.Context(), wishes, payments...); err != nil {
+	if err := m.Configure(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -36,11 +42,11 @@ func TestPay(t *testing.T) {
 	dir := t.TempDir()
 	m := open(t, h, dir)
 	adopted := adopt(t, m, "db", 10*ms, 100*ms)
-	listens := payment("b", "web")
-	listens.Listens = true
-	configure(t, m, nil, payment("a", "web"), listens, payment("later", "new"))
+	listens := rule("b", "web")
+	listens.Callees[0].Listens = true
+	configure(t, m, rule("a", "web"), listens, rule("later", "new"))
 	a, b := pay(t, m, "a"), pay(t, m, "b")
-	if a == b || a == adopted.Reservation || b == adopted.Reservation || h.pays[a] != "1false" || h.pays[b] != "1true" || h.tasks[a].Budget != 10*ms {
+	if a == b || a == adopted.ID || b == adopted.ID || h.pays[a] != "1false" || h.pays[b] != "1true" || h.tasks[a].Budget != 10*ms {
 		t.Errorf("%d, %d: %v", a, b, h.pays)
 	}
 	if !slices.Equal(h.cleared, []uint32{a, b}) {
@@ -51,7 +57,7 @@ func TestPay(t *testing.T) {
 			t.Errorf("%s: %v", key, err)
 		}
 	}
-	if err := m.Configure(t.Context(), nil, payment("0", "0")); !errors.Is(err, ErrControl) {
+	if err := m.Configure(t.Context(), []api.Reservation{rule("0", "0")}); !errors.Is(err, api.ErrControl) {
 		t.Error(err)
 	}
 	// A domain that comes, and one that comes again under another number.
@@ -62,14 +68,14 @@ func TestPay(t *testing.T) {
 		t.Errorf("%d, %v", again, h.pays)
 	}
 	// What is paid for is not given to others.
-	_, err := m.Adopt(t.Context(), Wish{Domain: "web", Budget: 60 * ms, Period: 100 * ms})
+	_, err := m.Reserve(t.Context(), reservation("web", 60*ms, 100*ms))
 	if !errors.Is(err, host.ErrNotAdmitted) {
 		t.Error(err)
 	}
-	big := payment("a", "web")
+	big := rule("a", "web")
 	big.Budget = 80 * ms
-	err = m.Configure(t.Context(), nil, big, payment("b", "web"))
-	if !errors.Is(err, host.ErrNotAdmitted) || !strings.Contains(err.Error(), "pay for") || h.tasks[a].Budget != 10*ms || len(h.pays) != 3 {
+	err = m.Configure(t.Context(), []api.Reservation{big, rule("b", "web")})
+	if !errors.Is(err, host.ErrNotAdmitted) || !strings.Contains(err.Error(), "calls of") || h.tasks[a].Budget != 10*ms || len(h.pays) != 3 {
 		t.Errorf("%v, %v", err, h.pays)
 	}
 	// The next master knows, and gives back what is not wanted.
@@ -77,19 +83,19 @@ func TestPay(t *testing.T) {
 		t.Fatal(err)
 	}
 	m = open(t, h, dir)
-	configure(t, m, nil, payment("b", "web"))
+	configure(t, m, rule("b", "web"))
 	if pay(t, m, "b") != b || len(h.pays) != 1 || !slices.Equal(h.freed, []string{"3"}) {
 		t.Errorf("%v, freed %v", h.pays, h.freed)
 	}
 	// A payer waits for its domain, and keeps its number.
 	web := h.all[0]
 	h.all = h.all[1:]
-	configure(t, m, nil, payment("b", "web"))
+	configure(t, m, rule("b", "web"))
 	if len(h.pays) != 1 {
 		t.Error(h.pays)
 	}
 	h.all = append(h.all, web)
-	configure(t, m, nil)
+	configure(t, m)
 	if len(h.pays) != 0 || !slices.Equal(h.freed, []string{"3", "7"}) {
 		t.Errorf("%v, freed %v", h.pays, h.freed)
 	}
@@ -101,18 +107,18 @@ func TestPay(t *testing.T) {
 func TestPayFails(t *testing.T) {
 	h := newPayHost(domain("1", "web", 0))
 	m := open(t, h, t.TempDir())
-	configure(t, m, nil, payment("a", "web"))
+	configure(t, m, rule("a", "web"))
 	h.fail = errors.New("broken")
 	if err := m.Configure(t.Context(), nil); err == nil {
 		t.Error("freed")
 	}
 	h.fail = nil
-	configure(t, m, nil)
+	configure(t, m)
 	if len(h.pays) != 0 {
 		t.Error("what could not be given back was forgotten:", h.pays)
 	}
 	plain := open(t, newHost(domain("1", "web", 0)), t.TempDir())
-	if err := plain.Configure(t.Context(), nil, payment("a", "web")); !errors.Is(err, host.ErrNotHere) || !strings.Contains(err.Error(), "leave out budget") {
+	if err := plain.Configure(t.Context(), []api.Reservation{rule("a", "web")}); !errors.Is(err, host.ErrNotHere) || !strings.Contains(err.Error(), "leave out budget") {
 		t.Error(err)
 	}
 	if plain.Watches() || !m.Watches() {
@@ -130,24 +136,24 @@ func TestPayFails(t *testing.T) {
 func TestListPaid(t *testing.T) {
 	h := newPayHost(domain("1", "web", 0), domain("2", "db", 0))
 	m := open(t, h, t.TempDir())
-	configure(t, m, nil, payment("b", "db"), payment("a", "web"))
+	configure(t, m, rule("b", "db"), rule("a", "web"))
 	delete(h.pays, pay(t, m, "a")) // its domain has gone
-	all := m.ListPaid(t.Context())
+	all := listed(t, m, host.KindNone)
 	if len(all) != 2 {
 		t.Fatalf("%+v", all)
 	}
-	if b := all[0]; b.Key != "b" || b.Domain != "2" || b.Left != 10*ms || b.Problem != "" {
+	if b := all[0]; b.Name != "b" || b.On() != "2" || b.Left != 10*ms || b.Problem != "" {
 		t.Errorf("%+v", b)
 	}
-	if a := all[1]; a.Key != "a" || a.Domain != "" || a.Left != 0 || a.Problem != "" {
+	if a := all[1]; a.Name != "a" || a.On() != "" || a.Left != 0 || a.Problem != "" {
 		t.Errorf("%+v", a)
 	}
 	h.fail = errors.New("broken")
-	if all = m.ListPaid(t.Context()); all[0].Problem != "broken" {
+	if all = listed(t, m, host.KindNone); all[0].Problem != "broken" {
 		t.Errorf("%+v", all)
 	}
 	plain := open(t, newHost(domain("1", "web", 0)), t.TempDir())
-	if all = plain.ListPaid(t.Context()); len(all) != 0 {
+	if all = listed(t, plain, host.KindNone); len(all) != 0 {
 		t.Errorf("%+v", all)
 	}
 }
@@ -156,17 +162,17 @@ func TestListPaid(t *testing.T) {
 // paid; a configuration that wants both is refused as a whole.
 func TestPayAdopted(t *testing.T) {
 	h := newPayHost(domain("1", "web", 0))
-	web := Wish{Domain: "web", Budget: 10 * ms, Period: 100 * ms}
+	web := reservation("web", 10*ms, 100*ms)
 	m := open(t, h, t.TempDir())
-	configure(t, m, []Wish{web}, payment("a", "web"))
-	configure(t, m, nil)
+	configure(t, m, web, rule("a", "web"))
+	configure(t, m)
 	h.can.Both = false
-	err := m.Configure(t.Context(), []Wish{web}, payment("a", "web"))
+	err := m.Configure(t.Context(), []api.Reservation{web, rule("a", "web")})
 	if !errors.Is(err, host.ErrNotAllowed) || !strings.Contains(err.Error(), "release it") || len(h.pays) != 0 || len(h.adopted) != 0 {
 		t.Errorf("%v: %v, %v", err, h.pays, h.adopted)
 	}
-	configure(t, m, nil, payment("a", "web"))
-	configure(t, m, []Wish{web})
+	configure(t, m, rule("a", "web"))
+	configure(t, m, web)
 	if len(h.pays) != 0 || len(h.adopted) != 1 {
 		t.Errorf("%v, %v", h.pays, h.adopted)
 	}
@@ -177,9 +183,9 @@ func TestPayAdopted(t *testing.T) {
 func TestConfigureNumbers(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 1))
 	m := open(t, h, t.TempDir())
-	db := Wish{Domain: "db", Budget: 10 * ms, Period: 100 * ms}
-	configure(t, m, []Wish{db})
-	configure(t, m, []Wish{{Domain: "web", Budget: 10 * ms, Period: 100 * ms}, db})
+	db := reservation("db", 10*ms, 100*ms)
+	configure(t, m, db)
+	configure(t, m, reservation("web", 10*ms, 100*ms), db)
 	if len(h.adopted) != 2 {
 		t.Error("two domains on one reservation:", h.adopted)
 	}

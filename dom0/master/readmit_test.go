@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
@@ -18,11 +19,11 @@ func review(t *testing.T, m *Master) {
 	}
 }
 
-// entry is the status of one domain.
-func entry(t *testing.T, m *Master, name string) Status {
+// statusOf is the status of one domain.
+func statusOf(t *testing.T, m *Master, name string) api.Status {
 	t.Helper()
 	all := list(t, m)
-	i := slices.IndexFunc(all, func(s Status) bool { return s.Name == name })
+	i := slices.IndexFunc(all, func(s api.Status) bool { return s.Name == name })
 	if i < 0 {
 		t.Fatalf("%q is not in %+v", name, all)
 	}
@@ -32,7 +33,7 @@ func entry(t *testing.T, m *Master, name string) Status {
 // on fails unless the host has a domain on the reservation of that name.
 func on(t *testing.T, m *Master, h *fakeHost, name, id string) {
 	t.Helper()
-	if s := entry(t, m, name); s.Domain != id || s.Problem != "" || s.Waits || h.adopted[s.Reservation] != id {
+	if s := statusOf(t, m, name); s.On() != id || s.Problem != "" || s.Waits || h.adopted[s.ID] != id {
 		t.Errorf("%+v, host %v, want it on domain %s", s, h.adopted, id)
 	}
 }
@@ -40,8 +41,8 @@ func on(t *testing.T, m *Master, h *fakeHost, name, id string) {
 // without fails unless it does not fit, visibly, and the host has nothing for it.
 func without(t *testing.T, m *Master, h *fakeHost, name string) {
 	t.Helper()
-	s := entry(t, m, name)
-	if _, ok := h.adopted[s.Reservation]; ok || !s.Waits || s.Domain == "" || !strings.Contains(s.Problem, "not admitted") {
+	s := statusOf(t, m, name)
+	if _, ok := h.adopted[s.ID]; ok || !s.Waits || s.On() == "" || !strings.Contains(s.Problem, "not admitted") {
 		t.Errorf("%+v, host %v, want it without its reservation", s, h.adopted)
 	}
 }
@@ -56,7 +57,7 @@ func TestNewHandleStaysAdopted(t *testing.T) {
 		review(t, m)
 		on(t, m, h, "web", "1")
 		again := adopt(t, m, "web", 20*ms, 100*ms)
-		if s := list(t, m); len(s) != 1 || again.Reservation != firstReservation {
+		if s := list(t, m); len(s) != 1 || again.ID != firstReservation {
 			t.Errorf("%+v", s)
 		}
 		if err := m.Close(); err != nil {
@@ -74,7 +75,7 @@ func TestNewHandleStaysAdopted(t *testing.T) {
 func TestReleasedByHandStaysSoUnderANewHandle(t *testing.T) {
 	h := newHost(domain("1", "web", 0))
 	m := open(t, h, t.TempDir())
-	if err := m.Configure(t.Context(), []Wish{{Domain: "web", Budget: 10 * ms, Period: 100 * ms}}); err != nil {
+	if err := m.Configure(t.Context(), []api.Reservation{reservation("web", 10*ms, 100*ms)}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := m.Release(t.Context(), "web"); err != nil {
@@ -97,7 +98,7 @@ func TestReservationFollowsTheUUIDWhenTheDomainIsGone(t *testing.T) {
 	h.all = append(h.all, domain("2", "web", 0))
 	review(t, m)
 	on(t, m, h, "web", "1")
-	if _, err := m.Adopt(t.Context(), Wish{Domain: "2", Budget: ms, Period: 100 * ms}); !errors.Is(err, host.ErrNotAllowed) {
+	if _, err := m.Reserve(t.Context(), reservation("2", ms, 100*ms)); !errors.Is(err, host.ErrNotAllowed) {
 		t.Errorf("two domains on one reservation: %v", err)
 	}
 	h.all = h.all[1:]
@@ -111,14 +112,14 @@ func TestNumberGivenAgainIsAnotherDomain(t *testing.T) {
 	m := open(t, h, t.TempDir())
 	a := adopt(t, m, "web", 10*ms, 100*ms)
 	h.all[0].Generation = 1
-	delete(h.adopted, a.Reservation) // it went with its domain
+	delete(h.adopted, a.ID) // it went with its domain
 	review(t, m)
 	on(t, m, h, "web", "1") // it has its UUID
 	h.all[0] = domain("1", "other", 0)
 	h.all[0].Generation = 2
-	delete(h.adopted, a.Reservation)
+	delete(h.adopted, a.ID)
 	review(t, m)
-	if s := entry(t, m, "web"); s.Domain != "" || len(h.adopted) != 0 {
+	if s := statusOf(t, m, "web"); s.On() != "" || len(h.adopted) != 0 {
 		t.Errorf("%+v, host %v", s, h.adopted)
 	}
 }
@@ -128,7 +129,7 @@ func TestLostReservationIsMadeAgain(t *testing.T) {
 	h := newHost(domain("1", "web", 0))
 	m := open(t, h, t.TempDir())
 	a := adopt(t, m, "web", 10*ms, 100*ms)
-	delete(h.adopted, a.Reservation)
+	delete(h.adopted, a.ID)
 	list(t, m)
 	review(t, m)
 	on(t, m, h, "web", "1")
@@ -197,10 +198,10 @@ func TestDomainWhoseCPUsAreNotKnown(t *testing.T) {
 	a := adopt(t, m, "web", 10*ms, 100*ms)
 	h.all[0].CPUs, h.all[0].Err = nil, errors.New("its pool is gone")
 	review(t, m)
-	if s := entry(t, m, "web"); s.Problem != "its pool is gone" || h.adopted[a.Reservation] != "1" || !slices.Equal(s.CPUs, []int{0}) {
+	if s := statusOf(t, m, "web"); s.Problem != "its pool is gone" || h.adopted[a.ID] != "1" || !slices.Equal(s.CPUs, []int{0}) {
 		t.Errorf("%+v, host %v", s, h.adopted)
 	}
-	if _, err := m.Adopt(t.Context(), Wish{Domain: "web", Budget: ms, Period: 100 * ms}); err == nil {
+	if _, err := m.Reserve(t.Context(), reservation("web", ms, 100*ms)); err == nil {
 		t.Error("adopted wherever it is")
 	}
 	adopt(t, m, "db", 10*ms, 100*ms)
@@ -214,7 +215,7 @@ func TestDomainWhoseCPUsAreNotKnown(t *testing.T) {
 func TestConfiguredDomainWaitsForRoom(t *testing.T) {
 	h, dir := newHost(domain("1", "web", 0)), t.TempDir()
 	m := open(t, h, dir)
-	both := []Wish{{Domain: "web", Budget: 80 * ms, Period: 100 * ms}, {Domain: "db", Budget: 80 * ms, Period: 100 * ms}}
+	both := []api.Reservation{reservation("web", 80*ms, 100*ms), reservation("db", 80*ms, 100*ms)}
 	configured := func() {
 		t.Helper()
 		if err := m.Configure(t.Context(), both); err != nil {
@@ -244,7 +245,7 @@ func TestConfiguredDomainWaitsForRoom(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	// A later configuration that does not fit is refused as a whole.
-	more := append(both[:1:1], Wish{Domain: "db", Budget: 90 * ms, Period: 100 * ms})
+	more := append(both[:1:1], reservation("db", 90*ms, 100*ms))
 	if err := m.Configure(t.Context(), more); !errors.Is(err, host.ErrNotAdmitted) {
 		t.Errorf("%v", err)
 	}
@@ -257,7 +258,7 @@ func TestFirstConfigurationThatDoesNotFitWaits(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 0))
 	m := open(t, h, t.TempDir())
 	adopt(t, m, "db", 30*ms, 100*ms)
-	if err := m.Configure(t.Context(), []Wish{{Domain: "web", Budget: 80 * ms, Period: 100 * ms}}); err != nil {
+	if err := m.Configure(t.Context(), []api.Reservation{reservation("web", 80*ms, 100*ms)}); err != nil {
 		t.Fatal(err)
 	}
 	without(t, m, h, "web")
@@ -274,14 +275,14 @@ func TestFirstConfigurationThatDoesNotFitWaits(t *testing.T) {
 func TestMisspelledDomainIsListedAsAbsent(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "twin", 0), domain("3", "twin", 0))
 	m := open(t, h, t.TempDir())
-	if err := m.Configure(t.Context(), []Wish{{Domain: "wbe", Budget: 8 * ms, Period: 100 * ms}, {Domain: "twin", Budget: ms, Period: 50 * ms}}); err != nil {
+	if err := m.Configure(t.Context(), []api.Reservation{reservation("wbe", 8*ms, 100*ms), reservation("twin", ms, 50*ms)}); err != nil {
 		t.Fatal(err)
 	}
-	s := entry(t, m, "wbe")
-	if !s.Absent || s.Domain != "" || s.Budget != 8*ms || !s.Configured || s.Problem != absent || s.Class != Batch {
+	s := statusOf(t, m, "wbe")
+	if !s.Absent || s.On() != "" || s.Budget != 8*ms || !s.Configured || s.Problem != errAbsent.Error() || s.Class != host.Batch {
 		t.Errorf("%+v", s)
 	}
-	if s := entry(t, m, "twin"); !s.Absent || !strings.Contains(s.Problem, "use one of 2") {
+	if s := statusOf(t, m, "twin"); !s.Absent || !strings.Contains(s.Problem, "use one of 2") {
 		t.Errorf("%+v", s)
 	}
 	h.all = append(h.all, domain("4", "wbe", 0))
@@ -289,7 +290,7 @@ func TestMisspelledDomainIsListedAsAbsent(t *testing.T) {
 	on(t, m, h, "wbe", "4")
 	h.all = h.all[:3]
 	review(t, m)
-	if s := entry(t, m, "wbe"); s.Absent || s.Domain != "" || len(list(t, m)) != 2 {
+	if s := statusOf(t, m, "wbe"); s.Absent || s.On() != "" || len(list(t, m)) != 2 {
 		t.Errorf("it was there once: %+v", list(t, m))
 	}
 }

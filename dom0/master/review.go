@@ -6,8 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -15,14 +13,14 @@ import (
 )
 
 // Lease is how long closed gates and throttles outlive a daemon that does not
-// renew them; reviewEvery is how often it does, and looks for domains.
+// renew them; reviewEvery is how often it does, and reviews its entries.
 const (
 	Lease       = 2 * time.Second
 	reviewEvery = 500 * time.Millisecond
 )
 
-// Run renews the lease and reviews the domains until ctx ends. After each round
-// it calls beat, whose error ends it.
+// Run renews the lease and reviews the entries until ctx ends. After each round it
+// calls beat, whose error ends it.
 func (m *Master) Run(ctx context.Context, beat func() error) error {
 	tick := time.NewTicker(reviewEvery)
 	defer tick.Stop()
@@ -34,11 +32,11 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 		case err != nil:
 			return err
 		}
-		// What is not possible now may be in a moment: xenstored restarts,
+		// What is not possible now may be possible in a moment: xenstored restarts,
 		// a domain is half there.
 		if err := m.Review(ctx); err != nil && ctx.Err() == nil {
 			m.health.reviewErrors.Add(1)
-			m.log.Warn("review of the domains", "error", err)
+			m.log.Warn("review of the reservations", "error", err)
 		}
 		if err := beat(); err != nil {
 			return err
@@ -51,8 +49,7 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 	}
 }
 
-// noted logs what the host says that it did not say before: when a domain was
-// adopted, which is when a keeper begins, and at each review.
+// noted logs the host's notes that are new.
 func (m *Master) noted() {
 	notes := m.host.Notes()
 	for _, n := range notes {
@@ -63,140 +60,122 @@ func (m *Master) noted() {
 	m.notes = notes
 }
 
-// Review is where all that was decided from what can change is decided again:
-// domains were started anew or moved to other CPUs, a domain of the configuration
-// came, room was made. One entry's failure is no other's.
+// errAbsent is the problem of an entry whose domain was never there.
+var errAbsent = absent{}
+
+type absent struct{}
+
+func (absent) Error() string { return "no domain has that name, number or UUID" }
+func (absent) Unwrap() error { return host.ErrNoDomain }
+
+// Review decides again all that was decided from what can change: domains were
+// started anew or moved to other CPUs, a domain of the configuration came, room was
+// made. Entries that are not as they were are tested together where they are now:
+// they count from when they have been found to fit there, those first that had room
+// before. One entry's failure is no other's.
 func (m *Master) Review(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.noted()
-	if len(m.adopted)+len(m.configured)+len(m.payers)+len(m.held) == 0 {
+	if len(m.entries) == 0 {
 		return nil
 	}
 	all, err := m.host.Domains(ctx)
 	if err != nil {
 		return err
 	}
-	m.readmit(ctx, all)
-	m.arrived(ctx, all)
-	m.reviewPayers(ctx, all)
-	return errors.Join(m.reviewHeld(ctx, all), m.write())
-}
-
-// inOrder are values by number of reservation.
-func inOrder[K comparable, V any](all map[K]V, number func(V) uint32) []V {
-	return slices.SortedFunc(maps.Values(all), func(a, b V) int { return cmp.Compare(number(a), number(b)) })
-}
-
-// readmit finds adopted domains. Those that are not as they were are tested
-// together on the CPUs where they are now: they count from when they have been
-// found to fit there, those first that had room before.
-func (m *Master) readmit(ctx context.Context, all []host.Domain) {
-	var again []*adoption
-	had := make(map[*adoption]bool)
-	for _, a := range inOrder(m.adopted, func(a *adoption) uint32 { return a.Reservation }) {
-		d, ok := m.locate(ctx, all, a)
-		if !ok {
-			if a.running() {
-				m.log.Info("an adopted domain is gone; its reservation waits for it", "domain", a.domain.String(), "uuid", a.UUID)
+	var errs []error
+	var had, waited []*entry // for room
+	for _, e := range m.inOrder() {
+		if e.told && e.Threads != nil {
+			if _, err := m.host.Usage(ctx, e.onHost()); err != nil {
+				errs = append(errs, m.ended(ctx, e, err))
+				continue
 			}
-			a.ID, a.domain, a.problem = "", host.Domain{}, nil
-			continue
 		}
-		as := sameDomain(a.domain, d) && slices.Equal(d.CPUs, a.CPUs) && a.problem == nil && d.Err == nil
-		a.ID, a.Name, a.domain = d.ID, cmp.Or(d.Name, a.Name), d
+		ran := e.running()
+		as, err := m.locate(ctx, all, e)
 		switch {
-		case d.Err != nil:
-			m.troubled(a, d.Err) // it stays where it was admitted
-		case !as:
-			had[a] = !a.Waits
-			a.CPUs, a.Waits = d.CPUs, true
-			again = append(again, a)
-		}
-	}
-	slices.SortStableFunc(again, func(a, b *adoption) int { return cmp.Compare(truth(had[b]), truth(had[a])) })
-	for _, a := range again {
-		m.again(ctx, a)
-	}
-}
-
-func truth(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// sameDomain reports whether b is the domain that a was, whatever else of it has
-// changed.
-func sameDomain(a, b host.Domain) bool { return a.ID == b.ID && a.Generation == b.Generation }
-
-// life tells a domain from all others that there ever are, whatever its UUID is.
-func life(d host.Domain) string { return fmt.Sprintf("%s, %d", d.ID, d.Generation) }
-
-// locate finds where an adoption's domain is: the one that runs on it, as long as
-// that lives, or else the one with its UUID. Toolstacks give a domain another UUID
-// when it is renamed, and while it is destroyed.
-func (m *Master) locate(ctx context.Context, all []host.Domain, a *adoption) (host.Domain, bool) {
-	for _, d := range all {
-		if d.ID != a.ID {
-			continue
-		}
-		if a.running() && sameDomain(a.domain, d) {
-			return d, true
-		}
-		if !a.running() { // an earlier master's: the host knows whether it is that one
-			if _, err := m.host.Usage(ctx, ofDomain(d, a.task(), a.Class)); !errors.Is(err, host.ErrNoDomain) {
-				return d, true
+		case errors.Is(err, errNone):
+			err = errAbsent
+		case e.Threads != nil && errors.Is(err, host.ErrNoMembers):
+			if e.told {
+				continue // the process that was named has ended; others have not
 			}
+			err = nil // the host knows whether others are left
+		}
+		switch {
+		case err != nil:
+			m.troubled(e, err)
+		case !e.Running():
+			if e.problem = nil; ran {
+				m.log.Info("a domain is gone; its reservation waits for it", "for", e.String(), "reservation", e.ID)
+			}
+		case as && e.told && e.problem == nil:
+		case e.Waits:
+			waited = append(waited, e)
+		default:
+			// Threads cannot be taken off: they count where they are.
+			e.Waits = e.Threads == nil
+			had = append(had, e)
 		}
 	}
-	i := slices.IndexFunc(all, func(d host.Domain) bool { return d.UUID == a.UUID })
-	if i < 0 {
-		return host.Domain{}, false
+	for _, e := range append(had, waited...) {
+		errs = append(errs, m.again(ctx, e))
 	}
-	return all[i], true
+	return errors.Join(append(errs, m.write())...)
 }
 
-// of is the adoption of a domain: the one that it runs on, or that waits for one
-// of its UUID.
-func (m *Master) of(d host.Domain) *adoption {
-	for _, a := range m.adopted {
-		if a.running() && sameDomain(a.domain, d) {
-			return a
+// again puts an entry in force if it fits where it is now, or takes it out of force.
+// Threads that do not fit keep their budget, and nothing else is admitted beside
+// them.
+func (m *Master) again(ctx context.Context, e *entry) error {
+	err := m.fits(e)
+	fits := err == nil
+	if fits || e.Threads != nil && e.resume {
+		e.Waits = false
+		err = cmp.Or(m.tell(ctx, e), err)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case e.Threads != nil:
+		if errors.Is(err, host.ErrNoMembers) {
+			return m.ended(ctx, e, err)
 		}
+	case !fits || errors.Is(err, host.ErrNotAdmitted):
+		e.Waits = true
+		err = errors.Join(err, m.off(ctx, e))
 	}
-	if a := m.adopted[d.UUID]; a != nil && !a.running() {
-		return a
-	}
+	m.troubled(e, err)
 	return nil
 }
 
-// again puts a domain on its reservation if it fits where the domain is now, or
-// takes it off.
-func (m *Master) again(ctx context.Context, a *adoption) {
-	err := m.admit(a.task(), a.CPUs)
+// off takes a reservation that the host may have from it.
+func (m *Master) off(ctx context.Context, e *entry) error {
+	if !e.told && !e.resume {
+		return nil
+	}
+	err := m.host.Unreserve(ctx, e.onHost())
 	if err == nil {
-		a.Waits = false
-		err = m.named(m.start(ctx, a))
+		e.told, e.resume = false, false
 	}
-	if errors.Is(err, host.ErrNotAdmitted) {
-		a.Waits = true
-		err = errors.Join(err, m.freed(ctx, a.domain, a.Reservation))
-	}
-	if err == nil {
-		m.log.Info("an adopted domain is on its reservation", "domain", a.domain.String(), "uuid", a.UUID, "reservation", a.Reservation)
-		a.problem = nil
-		return
-	}
-	m.troubled(a, err)
+	return err
 }
 
-// troubled notes why a domain does not run on its reservation, or why that is not
-// known. It is logged once.
-func (m *Master) troubled(a *adoption, err error) {
-	if a.problem == nil || a.problem.Error() != err.Error() {
-		m.log.Warn("an adopted domain runs without its reservation", "domain", a.domain.String(), "uuid", a.UUID, "error", err)
+// ended forgets threads that have ended. Another error is returned.
+func (m *Master) ended(ctx context.Context, e *entry, err error) error {
+	if !errors.Is(err, host.ErrNoMembers) {
+		return err
 	}
-	a.problem = err
+	return m.end(ctx, e)
+}
+
+// troubled notes why a reservation is not in force, or why that is not known. It is
+// logged once.
+func (m *Master) troubled(e *entry, err error) {
+	if e.problem == nil || e.problem.Error() != err.Error() {
+		m.log.Warn("a reservation is not in force", "for", e.String(), "name", e.Name, "reservation", e.ID, "error", err)
+	}
+	e.problem = err
 }

@@ -4,6 +4,7 @@ package master
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/atomicfile"
 	"github.com/vlibos/vlibos/internal/flock"
 )
@@ -30,11 +33,13 @@ type state struct {
 	written []byte // last
 }
 
+// stateJSON is the file. Version changes with what the fields mean.
 type stateJSON struct {
-	Adopted []Adoption `json:"adopted"`
-	Payers  []Payer    `json:"payers,omitempty"`
-	Held    []Held     `json:"held,omitempty"`
+	Version      int               `json:"version"`
+	Reservations []api.Reservation `json:"reservations"`
 }
+
+const stateVersion = 2
 
 // openState takes the lock.
 func openState(dir string) (*state, error) {
@@ -64,24 +69,61 @@ func running(err error) error {
 
 func (s *state) file() string { return filepath.Join(s.dir, "state.json") }
 
-// read returns what an earlier daemon wrote.
-func (s *state) read() (j stateJSON, err error) {
+// read returns what an earlier daemon wrote, and why entries are left out of it.
+func (s *state) read() (all []api.Reservation, bad []error, err error) {
 	b, err := os.ReadFile(s.file())
 	if errors.Is(err, fs.ErrNotExist) {
-		return j, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return j, err
+		return nil, nil, err
 	}
+	var j stateJSON
 	if err := json.Unmarshal(b, &j); err != nil {
-		return j, fmt.Errorf("%s: %w: remove it, and adopt again what is to be adopted", s.file(), err)
+		return nil, nil, fmt.Errorf("%s: %w: remove it, and adopt again what is to be adopted", s.file(), err)
 	}
-	return j, nil
+	if j.Version != stateVersion {
+		return nil, nil, fmt.Errorf("%s: a vlibmaster of another version wrote it (form %d, and this one reads %d): release what it lists with that version, or restart the host; then remove the file",
+			s.file(), j.Version, stateVersion)
+	}
+	all, bad = sound(j.Reservations)
+	return all, bad, nil
+}
+
+// sound leaves out entries that no daemon writes, and says why: a bad one costs no
+// other its place. Of two with one number, domain or rule the first stays.
+func sound(all []api.Reservation) (good []api.Reservation, bad []error) {
+	used, known := make(map[uint32]bool), make(map[string]bool)
+	for _, r := range all {
+		key := r.Name // of a rule
+		switch {
+		case r.Threads != nil:
+			key = "" // several may be of one process
+		case r.Domain != nil:
+			key = "domain " + cmp.Or(r.Domain.UUID, r.Name)
+		}
+		err := cmp.Or(r.Validate(), r.Class.Check())
+		switch {
+		case err != nil:
+		case r.ID < firstReservation || r.ID > lastReservation:
+			err = fmt.Errorf("the number is out of range: expected %d to %d", firstReservation, lastReservation)
+		case r.Domain != nil && (r.Threads != nil || len(r.Callees) > 0) || r.Kind() == host.KindNone && len(r.Callees) == 0:
+			err = errors.New("it has no holder and no callee, or too many")
+		case used[r.ID] || key != "" && known[key]:
+			err = errors.New("an earlier entry has its number, its domain or its rule")
+		default:
+			used[r.ID], known[key] = true, true
+			good = append(good, r)
+			continue
+		}
+		bad = append(bad, fmt.Errorf("reservation %d of %.80q: %w", r.ID, r.Name, err))
+	}
+	return good, bad
 }
 
 // write replaces the file as a whole, if it is to be another.
-func (s *state) write(j stateJSON) error {
-	b, err := json.MarshalIndent(j, "", "\t")
+func (s *state) write(all []api.Reservation) error {
+	b, err := json.MarshalIndent(stateJSON{stateVersion, all}, "", "\t")
 	if err != nil {
 		return err
 	}
@@ -91,22 +133,6 @@ func (s *state) write(j stateJSON) error {
 	err = atomicfile.Write(s.file(), append(b, '\n'), 0o600)
 	if err == nil {
 		s.written = b
-	}
-	return err
-}
-
-// enter puts an entry among others, then makes it true by do. If that fails the
-// others are as they were; who has written them writes them again.
-func enter[K comparable, V any](all map[K]V, key K, entry V, do func() error) error {
-	was, had := all[key]
-	all[key] = entry
-	err := do()
-	switch {
-	case err == nil:
-	case had:
-		all[key] = was
-	default:
-		delete(all, key)
 	}
 	return err
 }

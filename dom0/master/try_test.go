@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
@@ -15,21 +16,21 @@ func TestTryPlansForDomainsToCome(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 1), domain("3", "twin", 1), domain("4", "twin", 1))
 	m := open(t, h, t.TempDir())
 	adopt(t, m, "web", 50*ms, 100*ms)
-	got, err := m.Try(t.Context(), []Wish{{Domain: "later", Budget: 20 * ms, Period: 100 * ms}, {Domain: "web", Budget: 40 * ms, Period: 100 * ms}})
+	got, err := m.Try(t.Context(), []api.Reservation{reservation("later", 20*ms, 100*ms), reservation("web", 40*ms, 100*ms)})
 	if err != nil || !slices.Equal(got.Absent, []string{"later"}) || !slices.Equal(got.CPUs, []int{0, 1}) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	// It counts for those behind it, and on a CPU that is full it does not fit.
-	for _, w := range [][]Wish{
-		{{Domain: "later", Budget: 60 * ms, Period: 100 * ms}},
-		{{Domain: "later", Budget: 30 * ms, Period: 100 * ms}, {Domain: "db", Budget: 70 * ms, Period: 100 * ms}},
+	for _, w := range [][]api.Reservation{
+		{reservation("later", 60*ms, 100*ms)},
+		{reservation("later", 30*ms, 100*ms), reservation("db", 70*ms, 100*ms)},
 	} {
 		if _, err := m.Try(t.Context(), w); !errors.Is(err, host.ErrNotAdmitted) {
 			t.Errorf("%v: %v", w, err)
 		}
 	}
 	// A name of several is no domain to come.
-	if _, err := m.Try(t.Context(), []Wish{{Domain: "twin", Budget: ms, Period: 100 * ms}}); !errors.Is(err, host.ErrNoDomain) {
+	if _, err := m.Try(t.Context(), []api.Reservation{reservation("twin", ms, 100*ms)}); !errors.Is(err, host.ErrNoDomain) {
 		t.Error(err)
 	}
 }

@@ -4,39 +4,37 @@ package metrics
 
 import (
 	"context"
-	"strings"
-	"unicode"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/vlibos/vlibos/dom0/gateway"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
+	"github.com/vlibos/vlibos/internal/printable"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
-// Source is where the figures come from.
+// Source is what a collector asks.
 type Source struct {
 	Master interface {
 		Host() string
-		List(context.Context) ([]master.Status, error)
+		List(context.Context) ([]api.Status, error)
 		Health() master.Health
 		Identify(ctx context.Context, refs []string) (map[string]host.Domain, error)
 	}
 	Gateway interface {
-		List() []gateway.Status
-		Watched() []gateway.Watched
+		List() []api.Target
+		Watched() []api.Watched
 	}
 	Throttle interface {
-		Status() *throttling.Status // nil: there is none
+		Status() *api.Throttle // nil: there is none
 	}
 	Calls interface {
 		Read() ([]receipt.Account, receipt.Health, error)
 	}
 }
 
-// Build is which program this is.
+// Build identifies the program.
 type Build struct{ Version, Commit, Go string }
 
 // collector asks its source for each scrape.
@@ -46,7 +44,7 @@ type collector struct {
 	called called
 }
 
-// New returns the collector of the metrics whose names begin with vlibos_.
+// New returns the collector of all metrics whose names begin with vlibos_.
 func New(s Source, b Build) prometheus.Collector { return &collector{Source: s, Build: b} }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -56,7 +54,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 var (
 	buildInfo = describe("build_info", "Always 1; the labels say which vlibmaster serves, on which host.", "version", "commit", "go_version", "host")
 
-	collected = describe("collection_success", "Whether what the metrics of this part come from could be read: reservations, calls, or gateway.", "part")
+	collected = describe("collection_success", "Whether the source of this part could be read: reservations, calls, or gateway.", "part")
 
 	leaseLost    = describe("lease_lost_total", "How often the master was late to renew its lease, and gates and throttles had opened.")
 	reviewErrors = describe("review_errors_total", "Reviews of the domains, two a second, that failed.")
@@ -73,8 +71,8 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. A part that cannot be read is
-// missing; the others are there.
+// Collect implements prometheus.Collector. A part that cannot be read is missing; the
+// others are not.
 func (c *collector) Collect(to chan<- prometheus.Metric) {
 	gauge(to, buildInfo, 1, c.Version, c.Commit, c.Go, c.Master.Host())
 	h := c.Master.Health()
@@ -101,16 +99,11 @@ func counter(to chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels 
 	to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, clean(labels)...)
 }
 
-// clean makes labels of whatever they are: names are the guests' own, and what
-// is not UTF-8 would cost the whole scrape.
+// clean makes labels printable: guests choose their names, and one label that is
+// not UTF-8 would fail the whole scrape.
 func clean(labels []string) []string {
 	for i, l := range labels {
-		labels[i] = strings.Map(func(r rune) rune {
-			if unicode.IsPrint(r) {
-				return r
-			}
-			return unicode.ReplacementChar
-		}, strings.ToValidUTF8(l, string(unicode.ReplacementChar)))
+		labels[i] = printable.Line(l)
 	}
 	return labels
 }

@@ -155,29 +155,3 @@ func checkExpression(t *testing.T, all map[string][]string, expr, legendFormat s
 		}
 	}
 }
-
-// docs/observing.md lists every metric, and none that there is not.
-func TestDocumented(t *testing.T) {
-	b, err := os.ReadFile("../../docs/observing.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listed := make(map[string]bool)
-	for _, m := range regexp.MustCompile("(?m)^\\| `(vlibos_\\w+)`").FindAllSubmatch(b, -1) {
-		listed[string(m[1])] = true
-	}
-	there := make(map[string]bool)
-	for name := range exported(t) {
-		there[strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_sum"), "_count")] = true
-	}
-	for name := range there {
-		if !listed[name] {
-			t.Errorf("%s is not in the table", name)
-		}
-	}
-	for name := range listed {
-		if !there[name] {
-			t.Errorf("%s is in the table, but is no metric", name)
-		}
-	}
-}

@@ -17,23 +17,24 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/vlibos/vlibos/dom0/gateway"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
+	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // host says what it is told to.
 type fakeHost struct {
-	all  []master.Status
+	all  []api.Status
 	fail error
 }
 
-func (h *fakeHost) Host() string                                  { return "test" }
-func (h *fakeHost) List(context.Context) ([]master.Status, error) { return h.all, h.fail }
-func (h *fakeHost) Health() master.Health                         { return master.Health{LeaseLost: 2, ReviewErrors: 3} }
+func (h *fakeHost) Host() string                               { return "test" }
+func (h *fakeHost) List(context.Context) ([]api.Status, error) { return h.all, h.fail }
+func (h *fakeHost) Health() master.Health                      { return master.Health{LeaseLost: 2, ReviewErrors: 3} }
 
 const ms = time.Millisecond
 
@@ -53,8 +54,8 @@ func (h *fakeHost) Identify(_ context.Context, refs []string) (map[string]host.D
 // targets are called by users other than root: web by its name and by its UUID.
 type targets struct{}
 
-func (targets) List() []gateway.Status {
-	return []gateway.Status{
+func (targets) List() []api.Target {
+	return []api.Target{
 		{Domain: "web", Port: 1, Clients: 3, Waiting: 2, Calls: 100, Done: 90, Failed: 10, Timeouts: 6, Expired: 2, Refused: 7},
 		{Domain: "U-1", Port: 1, Waiting: 1, Done: 1},
 		{Domain: "web", Port: 2},
@@ -62,28 +63,35 @@ func (targets) List() []gateway.Status {
 	}
 }
 
-func (targets) Watched() []gateway.Watched {
-	return []gateway.Watched{{Domain: "web", Wedged: true, For: time.Minute, Restarts: 2}, {Domain: "U-1", Restarts: 1}, {Domain: "gone\xff"}}
+func (targets) Watched() []api.Watched {
+	return []api.Watched{{Domain: "web", Wedged: true, For: time.Minute, Restarts: 2}, {Domain: "U-1", Restarts: 1}, {Domain: "gone\xff"}}
 }
 
 // throttleOf is one that is closed, but when it is off.
 type throttleOf struct{ off bool }
 
-func (t throttleOf) Status() *throttling.Status {
+func (t throttleOf) Status() *api.Throttle {
 	if t.off {
 		return nil
 	}
-	return &throttling.Status{
-		Source: "probe", Policy: "threshold", Traffic: "counted", Period: 10 * ms, State: throttling.Closed, Latency: 250,
-		CPUs: []throttling.CPU{{ID: 1, Idle: 0.25}, {ID: 2}}, Decisions: 9, Throttled: 8, Unhealthy: 3, Dropped: 2, Stuck: 1,
+	return &api.Throttle{
+		Source: "probe", Policy: "threshold", Traffic: "counted", Period: 10 * ms, State: api.ThrottleClosed, Latency: 250,
+		CPUs: []api.ThrottleCPU{{ID: 1, Idle: 0.25}, {ID: 2}}, Decisions: 9, Throttled: 8, Unhealthy: 3, Dropped: 2, Stuck: 1,
 	}
 }
 
-func status(uuid, name, domain string) master.Status {
-	return master.Status{
-		Adoption: master.Adoption{UUID: uuid, Name: name, Budget: 10 * ms, Period: 100 * ms, CPUs: []int{0, 1}},
-		Domain:   domain, Usage: host.Usage{Foreground: 3 * time.Second, Background: 500 * ms, Throttled: ms, Left: 4 * ms, Next: 50 * ms},
+func status(uuid, name, domain string) api.Status {
+	d := host.Domain{ID: domain, UUID: uuid, Name: name}
+	return api.Status{
+		Reservation: api.Reservation{Reservation: d.On(rtsched.Task{ID: 2048, Budget: 10 * ms, Period: 100 * ms}), Name: name, CPUs: []int{0, 1}},
+		Usage:       host.Usage{Foreground: 3 * time.Second, Background: 500 * ms, Throttled: ms, Left: 4 * ms, Next: 50 * ms},
 	}
+}
+
+// numbered is a status with another number.
+func numbered(id uint32, s api.Status) api.Status {
+	s.ID = id
+	return s
 }
 
 // calledBy is a shelf with a book in it.
@@ -101,7 +109,7 @@ func calledBy(t *testing.T) *receipt.Shelf {
 	t.Cleanup(func() { b.Close() })
 	r := b.Recorder(receipt.Caller{UID: 33, Comm: "tool"}, "u-1", "web")
 	r.Record("libz.so.1", "crc32", vlibcall.Receipt{
-		Wall: 1024, Cost: &vlibcall.Cost{Foreground: 700, Background: 100, Queued: 5, Throttled: 9, Deschedules: 4},
+		Wall: 1024, Cost: &transport.Cost{Foreground: 700, Background: 100, Queued: 5, Throttled: 9, Deschedules: 4},
 	}, nil)
 	r.Record("libz.so.1", "crc32", vlibcall.Receipt{Wall: 1025}, vlibcall.ErrTimeout)
 	b.Recorder(receipt.Caller{UID: 0, Comm: "a\xff\n"}, "u\"2\x1b[2J", "evil\n} 1\n\xc3").Record("l\\", "f", vlibcall.Receipt{Wall: ms}, nil)
@@ -110,9 +118,9 @@ func calledBy(t *testing.T) *receipt.Shelf {
 
 func source(t *testing.T) Source {
 	return Source{
-		Master: &fakeHost{all: []master.Status{
+		Master: &fakeHost{all: []api.Status{
 			status("u-1", "web", "1"), status("u-2", "db", ""),
-			status("u-3", "evil\"\n} 1\n\x1b\xff\u202e", "3"), status("u\x01", "a", "4"), status("u\x02", "b", "5"),
+			status("u-3", "evil\"\n} 1\n\x1b\xff\u202e", "3"), numbered(2049, status("u\x01", "a", "4")), numbered(2050, status("u\x02", "a", "5")),
 		}},
 		Calls: calledBy(t), Gateway: targets{}, Throttle: throttleOf{},
 	}
@@ -134,7 +142,7 @@ func exposition(t *testing.T, s Source) string {
 
 func TestFigures(t *testing.T) {
 	text := exposition(t, source(t))
-	const web, crc = `{name="web",uuid="u-1"}`, `comm="tool",function="crc32",library="libz.so.1",name="web",uid="33",uuid="u-1"`
+	const web, reserved, crc = `{name="web",uuid="u-1"}`, `{holder="domain",name="web",reservation="2048",uuid="u-1"}`, `comm="tool",function="crc32",library="libz.so.1",name="web",uid="33",uuid="u-1"`
 	for _, want := range []string{
 		`vlibos_build_info{commit="abc",go_version="go",host="test",version="v1"} 1`,
 		`vlibos_lease_lost_total 2`,
@@ -163,15 +171,15 @@ func TestFigures(t *testing.T) {
 		`vlibos_throttle_unhealthy_decisions_total 3`,
 		`vlibos_throttle_dropped_policies_total 2`,
 		`vlibos_throttle_late_total 1`,
-		`vlibos_reservation_foreground_seconds_total` + web + ` 3`,
-		`vlibos_reservation_background_seconds_total` + web + ` 0.5`,
-		`vlibos_reservation_throttled_seconds_total` + web + ` 0.001`,
-		`vlibos_reservation_budget_seconds` + web + ` 0.01`,
-		`vlibos_reservation_period_seconds` + web + ` 0.1`,
-		`vlibos_reservation_left_seconds` + web + ` 0.004`,
-		`vlibos_reservation_next_refill_seconds` + web + ` 0.05`,
-		`vlibos_reservation_running` + web + ` 1`,
-		`vlibos_reservation_running{name="db",uuid="u-2"} 0`,
+		`vlibos_reservation_foreground_seconds_total` + reserved + ` 3`,
+		`vlibos_reservation_background_seconds_total` + reserved + ` 0.5`,
+		`vlibos_reservation_throttled_seconds_total` + reserved + ` 0.001`,
+		`vlibos_reservation_budget_seconds` + reserved + ` 0.01`,
+		`vlibos_reservation_period_seconds` + reserved + ` 0.1`,
+		`vlibos_reservation_left_seconds` + reserved + ` 0.004`,
+		`vlibos_reservation_next_refill_seconds` + reserved + ` 0.05`,
+		`vlibos_reservation_running` + reserved + ` 1`,
+		`vlibos_reservation_running{holder="domain",name="db",reservation="2048",uuid="u-2"} 0`,
 		`vlibos_cpu_reserved_ratio{cpu="1"} 0.5`,
 		// 1024 ns is in the bucket whose edge it is, 1025 ns is not.
 		`vlibos_call_duration_seconds_bucket{` + crc + `,le="1.024e-06"} 1`,
@@ -196,7 +204,7 @@ func TestFigures(t *testing.T) {
 		}
 	}
 	// Of who does not run nothing is known, and 0 would look like a restart.
-	if strings.Contains(text, `foreground_seconds_total{name="db"`) {
+	if strings.Contains(text, `foreground_seconds_total{holder="domain",name="db"`) {
 		t.Error("time of a domain that does not run")
 	}
 	if t.Failed() {
@@ -211,25 +219,27 @@ func TestDomainsWithoutTheirReservation(t *testing.T) {
 	s := source(t)
 	web, db := status("u-1", "web", "1"), status("u-2", "db", "2")
 	db.Waits, db.Problem = true, "not admitted"
-	absent := func(name string) master.Status {
-		return master.Status{Adoption: master.Adoption{Name: name, Budget: ms, Period: 100 * ms}, Absent: true, Problem: "no domain has that name"}
+	absent := func(name string) api.Status {
+		s := status("", name, "")
+		s.CPUs, s.Absent, s.Problem = nil, true, "no domain has that name"
+		return s
 	}
-	s.Master = &fakeHost{all: []master.Status{web, db, absent("wbe"), absent("bd")}, fail: errors.New("domain 2: invalid argument")}
+	s.Master = &fakeHost{all: []api.Status{web, db, absent("wbe"), absent("bd")}, fail: errors.New("domain 2: invalid argument")}
 	text := exposition(t, s)
 	for _, want := range []string{
 		`vlibos_cpu_reserved_ratio{cpu="0"} 0.1`,
-		`vlibos_reservation_problem{name="db",uuid="u-2"} 1`,
-		`vlibos_reservation_problem{name="wbe",uuid=""} 0`,
-		`vlibos_reservation_absent{name="wbe",uuid=""} 1`,
-		`vlibos_reservation_absent{name="bd",uuid=""} 1`,
-		`vlibos_reservation_absent{name="web",uuid="u-1"} 0`,
-		`vlibos_reservation_foreground_seconds_total{name="web",uuid="u-1"} 3`,
+		`vlibos_reservation_problem{holder="domain",name="db",reservation="2048",uuid="u-2"} 1`,
+		`vlibos_reservation_problem{holder="domain",name="wbe",reservation="2048",uuid=""} 0`,
+		`vlibos_reservation_absent{holder="domain",name="wbe",reservation="2048",uuid=""} 1`,
+		`vlibos_reservation_absent{holder="domain",name="bd",reservation="2048",uuid=""} 1`,
+		`vlibos_reservation_absent{holder="domain",name="web",reservation="2048",uuid="u-1"} 0`,
+		`vlibos_reservation_foreground_seconds_total{holder="domain",name="web",reservation="2048",uuid="u-1"} 3`,
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("missing %s in\n%s", want, text)
 		}
 	}
-	if strings.Contains(text, `foreground_seconds_total{name="db"`) {
+	if strings.Contains(text, `foreground_seconds_total{holder="domain",name="db"`) {
 		t.Error("a use of what it does not have")
 	}
 }

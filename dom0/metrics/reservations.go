@@ -7,56 +7,48 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/api"
 )
 
 var (
-	budget     = reservation("budget_seconds", "CPU time that the domain has for sure in every period.")
-	period     = reservation("period_seconds", "Every so often the budget is there again.")
-	running    = reservation("running", "Whether the domain runs; its reservation waits for it else.")
-	absent     = reservation("absent", "Whether the configuration wants it and no domain has that name, number or UUID: a typing error, or it was never started.")
-	problem    = reservation("problem", "Whether the domain runs without its reservation; 'vlibmaster ps' says why.")
-	foreground = reservation("foreground_seconds_total", "CPU time on the budget, since the domain was adopted.")
-	background = reservation("background_seconds_total", "CPU time beyond the budget, that nobody else had reserved.")
-	throttled  = reservation("throttled_seconds_total", "Time in which the domain could have run in background, and was not let.")
+	budget     = reservation("budget_seconds", "CPU time that is promised in every period.")
+	period     = reservation("period_seconds", "How often there is a new budget.")
+	running    = reservation("running", "Whether the domain runs, or the threads; otherwise the reservation waits for the domain.")
+	absent     = reservation("absent", "Whether the configuration names a domain and none has that name, number or UUID: a typing error, or the domain was never started.")
+	problem    = reservation("problem", "Whether the domain or the threads run without the reservation; 'vlibmaster ps' says why.")
+	foreground = reservation("foreground_seconds_total", "CPU time on the budget, since the reservation was made.")
+	background = reservation("background_seconds_total", "CPU time beyond the budget, that no other had reserved.")
+	throttled  = reservation("throttled_seconds_total", "How long the throttle kept it from running in background.")
 	left       = reservation("left_seconds", "What is left of the budget now.")
-	nextRefill = reservation("next_refill_seconds", "Until budget comes back.")
+	nextRefill = reservation("next_refill_seconds", "Time until budget comes back.")
 
-	cpuReserved = describe("cpu_reserved_ratio", "Share of a CPU that is promised to adopted domains, 0 to 1.", "cpu")
+	cpuReserved = describe("cpu_reserved_ratio", "Share of a CPU that is promised to reservations, 0 to 1.", "cpu")
 )
 
 var reservationDescs = []*prometheus.Desc{budget, period, running, absent, problem, foreground, background, throttled, left, nextRefill, cpuReserved}
 
+// reservation describes a metric of one. What holds it is domain, threads, or calls
+// where it pays for calls alone. uuid is the domain's, or the callees'; name the
+// domain's, the command's or the rule's.
 func reservation(name, help string) *prometheus.Desc {
-	return describe("reservation_"+name, help, "uuid", "name")
+	return describe("reservation_"+name, help, "holder", "reservation", "uuid", "name")
 }
 
-func collectReservations(to chan<- prometheus.Metric, all []master.Status) {
+func collectReservations(to chan<- prometheus.Metric, all []api.Status) {
 	cpus := make(map[int]float64)
-	seen := make(map[[2]string]bool)
 	for _, s := range all {
-		share := float64(s.Budget) / float64(s.Period)
 		for _, cpu := range s.CPUs {
-			if !s.Waits { // else nothing is promised
-				cpus[cpu] += share
-			}
+			cpus[cpu] += s.Share()
 		}
-		l := clean([]string{s.UUID, s.Name})
-		key := [2]string{l[0]}
-		if s.Absent {
-			key[1] = l[1] // it has no UUID
-		}
-		if seen[key] {
-			continue // two that a label cannot tell apart
-		}
-		seen[key] = true
+		l := clean([]string{string(s.Kind()), strconv.FormatUint(uint64(s.ID), 10), s.UUIDs(), s.Name})
+		runs := s.Running()
 		gauge(to, budget, s.Budget.Seconds(), l...)
 		gauge(to, period, s.Period.Seconds(), l...)
-		gauge(to, running, truth(s.Domain != ""), l...)
+		gauge(to, running, truth(runs), l...)
 		gauge(to, absent, truth(s.Absent), l...)
-		gauge(to, problem, truth(s.Domain != "" && s.Problem != ""), l...)
-		if s.Domain == "" || s.Problem != "" {
-			continue // nothing is known of what was used: 0 would be a lie
+		gauge(to, problem, truth(runs && s.Problem != ""), l...)
+		if !runs || s.Problem != "" {
+			continue // what was used is not known: 0 would be a lie
 		}
 		counter(to, foreground, s.Foreground.Seconds(), l...)
 		counter(to, background, s.Background.Seconds(), l...)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
+	"github.com/vlibos/vlibos/dom0/api"
 )
 
 var (
@@ -15,7 +15,7 @@ var (
 	throttleState     = describe("throttle_state", "1 for the state that the throttle is in: closed, or open because of the policy, warming, the source, or late.", "state")
 	throttleLatency   = describe("throttle_latency_seconds", "Latency of memory in the last period, on average; missing while there is none.")
 	throttlePeriod    = describe("throttle_period_seconds", "Every so often the throttle decides.")
-	throttleIdle      = describe("throttle_idle_ratio", "Share of the time in which the CPU runs nobody in background, 0 to 1.", "cpu")
+	throttleIdle      = describe("throttle_idle_ratio", "Share of the time in which the CPU runs nothing in background, 0 to 1.", "cpu")
 	throttleDecisions = describe("throttle_decisions_total", "Decisions since the throttle was started.")
 	throttleClosed    = describe("throttle_closed_decisions_total", "Decisions by which some CPU idles.")
 	throttleUnhealthy = describe("throttle_unhealthy_decisions_total", "Decisions to open all, since the source of latency was not healthy.")
@@ -26,12 +26,12 @@ var (
 var throttleDescs = []*prometheus.Desc{throttleInfo, throttleState, throttleLatency, throttlePeriod, throttleIdle, throttleDecisions, throttleClosed,
 	throttleUnhealthy, throttleDropped, throttleLate}
 
-func collectThrottle(to chan<- prometheus.Metric, s *throttling.Status) {
+func collectThrottle(to chan<- prometheus.Metric, s *api.Throttle) {
 	if s == nil {
 		return
 	}
 	gauge(to, throttleInfo, 1, s.Source, s.Policy, s.Traffic)
-	for _, state := range throttling.States {
+	for _, state := range api.ThrottleStates {
 		gauge(to, throttleState, truth(s.State == state), string(state))
 	}
 	if s.Latency > 0 {

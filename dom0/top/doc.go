@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package top shows, again and again, who uses a host's CPU time and what calls
-// cost. [Compare] makes of two looks at a master what happened between them,
-// [Frame.Lines] makes text of that; both are pure. [Run] is the live display on
-// a terminal.
+// Package top shows which domains use a host's CPU time and what calls cost, and
+// refreshes that. [Compare] makes a [Frame] from two samples of the master, and
+// [Frame.Text] prints it; both are pure. [Run] is the live display on a terminal,
+// which package bubbletea controls.
 //
-// Names of domains are their own choice: they reach the terminal without
-// control characters.
+// A domain chooses its own name. Names reach the terminal without control
+// characters.
 package top

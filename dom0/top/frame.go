@@ -7,41 +7,39 @@ import (
 	"slices"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
-// Sample is what a master said at one time.
+// Sample is the state of the master at one time.
 type Sample struct {
 	At    time.Time
-	Host  control.Host
-	Calls control.Calls
+	Host  api.Host
+	Calls api.Calls
 }
 
-// Frame is what happened between two samples, and what is so now.
+// Frame is the state of a host now and what happened since the sample before.
 type Frame struct {
 	Time         time.Time     `json:"time"`
 	Interval     time.Duration `json:"interval_ns"`
 	Host         string        `json:"host"`
 	CPUs         []CPU         `json:"cpus"`
 	Reservations []Reservation `json:"reservations"`
-	// Throttle is the one that runs; nil: none.
-	Throttle *throttling.Status `json:"throttle"`
-	Calls    []Calls            `json:"calls"`
+	// Throttle is nil if none runs.
+	Throttle *api.Throttle `json:"throttle"`
+	Calls    []Calls       `json:"calls"`
 }
 
-// CPU is what is promised of one.
+// CPU is the part of one CPU that reservations have.
 type CPU struct {
 	CPU      int     `json:"cpu"`
 	Reserved float64 `json:"reserved"` // share, 0 to 1
 }
 
-// Reservation is one and how it was used. Shares are of one CPU; nil: not known,
-// the domain did not run all the time.
+// Reservation is a reservation and its use. Shares are of one CPU; nil: not known,
+// because its holder did not run all the time.
 type Reservation struct {
-	master.Status
+	api.Status
 	ForegroundShare *float64 `json:"foreground_share"`
 	BackgroundShare *float64 `json:"background_share"`
 	ThrottledShare  *float64 `json:"throttled_share"`
@@ -49,8 +47,8 @@ type Reservation struct {
 
 func (r *Reservation) used() float64 { return known(r.ForegroundShare) + known(r.BackgroundShare) }
 
-// Calls is what all callers together called of a function. Times are of the
-// calls in the interval.
+// Calls are the calls of a function by all callers. Times are of the calls in the
+// interval.
 type Calls struct {
 	Domain          string        `json:"domain"`
 	Name            string        `json:"name"`
@@ -71,18 +69,16 @@ func known(p *float64) float64 {
 	return *p
 }
 
-// Compare tells what happened between two samples.
+// Compare returns what happened between two samples.
 func Compare(before, now Sample) Frame {
 	f := Frame{Time: now.At, Interval: now.At.Sub(before.At), Host: now.Host.Host,
 		Throttle: now.Host.Throttle, CPUs: []CPU{}, Reservations: []Reservation{}, Calls: []Calls{}}
 	reserved := make(map[int]float64)
-	for _, s := range now.Host.Adopted {
+	for _, s := range now.Host.Reservations {
 		for _, cpu := range s.CPUs {
-			if !s.Waits { // else nothing is promised
-				reserved[cpu] += float64(s.Budget) / float64(s.Period)
-			}
+			reserved[cpu] += s.Share()
 		}
-		f.Reservations = append(f.Reservations, f.reservation(before.Host.Adopted, s))
+		f.Reservations = append(f.Reservations, f.reservation(before.Host.Reservations, s))
 	}
 	for cpu, share := range reserved {
 		f.CPUs = append(f.CPUs, CPU{cpu, share})
@@ -92,15 +88,15 @@ func Compare(before, now Sample) Frame {
 	return f
 }
 
-func (f *Frame) reservation(before []master.Status, s master.Status) Reservation {
+func (f *Frame) reservation(before []api.Status, s api.Status) Reservation {
 	r := Reservation{Status: s}
-	i := slices.IndexFunc(before, func(b master.Status) bool { return b.Reservation == s.Reservation && b.UUID == s.UUID })
-	if i < 0 || s.Domain == "" || before[i].Domain != s.Domain {
+	i := slices.IndexFunc(before, func(b api.Status) bool { return b.ID == s.ID && b.UUIDs() == s.UUIDs() })
+	if i < 0 || !s.Running() || before[i].On() != s.On() {
 		return r
 	}
 	share := func(before, now time.Duration) *float64 {
 		if now < before || f.Interval <= 0 {
-			return nil // it was adopted anew
+			return nil // it was made anew
 		}
 		v := float64(now-before) / float64(f.Interval)
 		return &v

@@ -5,15 +5,14 @@ package top
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
-	"github.com/vlibos/vlibos/dom0/control"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
-	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/dom0/memory/throttling"
+	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
@@ -21,10 +20,11 @@ const ms = time.Millisecond
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-func status(id uint32, name, domain string, foreground, background, throttled time.Duration) master.Status {
-	return master.Status{
-		Adoption: master.Adoption{UUID: "u-" + name, Name: name, Reservation: id, Budget: 10 * ms, Period: 40 * ms, CPUs: []int{1}},
-		Domain:   domain, Usage: host.Usage{Foreground: foreground, Background: background, Throttled: throttled, Left: 5 * ms},
+func status(id uint32, name, domain string, foreground, background, throttled time.Duration) api.Status {
+	d := host.Domain{ID: domain, UUID: "u-" + name, Name: name}
+	return api.Status{
+		Reservation: api.Reservation{Reservation: d.On(rtsched.Task{ID: id, Budget: 10 * ms, Period: 40 * ms}), Name: name, CPUs: []int{1}},
+		Usage:       host.Usage{Foreground: foreground, Background: background, Throttled: throttled, Left: 5 * ms},
 	}
 }
 
@@ -46,14 +46,14 @@ func account(t *testing.T, uid uint32, function string, ns, n int, failed uint64
 
 // between is a frame of two seconds.
 func between(t *testing.T) Frame {
-	before := Sample{At: start, Host: control.Host{Host: "test", Adopted: []master.Status{
+	before := Sample{At: start, Host: api.Host{Host: "test", Reservations: []api.Status{
 		status(2048, "web", "1", time.Second, 0, 0), status(2049, "batch", "2", 0, time.Second, time.Second),
-		status(2050, "anew", "3", 5*time.Second, 0, 0), status(2051, "back", "4", 0, 0, 0), status(2052, "gone", "5", ms, 0, 0),
+		status(2050, "again", "3", 5*time.Second, 0, 0), status(2051, "back", "4", 0, 0, 0), status(2052, "gone", "5", ms, 0, 0),
 	}}}
 	before.Calls.Accounts = []receipt.Account{account(t, 0, "crc32", 100, 10, 1), account(t, 7, "crc32", 100, 5, 0)}
-	now := Sample{At: start.Add(2 * time.Second), Host: control.Host{Host: "test", Adopted: []master.Status{
+	now := Sample{At: start.Add(2 * time.Second), Host: api.Host{Host: "test", Reservations: []api.Status{
 		status(2048, "web", "1", 1500*ms, 100*ms, 0), status(2049, "batch", "2", 0, 2500*ms, 1200*ms),
-		status(2050, "anew", "3", 0, 0, 0), status(2051, "back", "9", ms, 0, 0), status(2052, "gone", "", 0, 0, 0),
+		status(2050, "again", "3", 0, 0, 0), status(2051, "back", "9", ms, 0, 0), status(2052, "gone", "", 0, 0, 0),
 		status(2053, "evil\x1b[2J\n\u202e", "6", 0, 0, 0),
 	}}}
 	now.Calls.Accounts = []receipt.Account{
@@ -63,7 +63,7 @@ func between(t *testing.T) Frame {
 	return Compare(before, now)
 }
 
-func TestCompare(t *testing.T) {
+func TestSharesAreOfTheInterval(t *testing.T) {
 	f := between(t)
 	if f.Interval != 2*time.Second || f.Host != "test" || len(f.CPUs) != 1 || f.CPUs[0] != (CPU{1, 1.5}) {
 		t.Errorf("%+v", f)
@@ -76,9 +76,9 @@ func TestCompare(t *testing.T) {
 	}
 	var got []string
 	for _, r := range f.Reservations {
-		got = append(got, fmt.Sprintf("%d %s %s %s", r.Reservation, share(r.ForegroundShare), share(r.BackgroundShare), share(r.ThrottledShare)))
+		got = append(got, fmt.Sprintf("%d %s %s %s", r.ID, share(r.ForegroundShare), share(r.BackgroundShare), share(r.ThrottledShare)))
 	}
-	// One that was adopted anew, came back as another, or stopped: not known.
+	// Shares of a domain that was adopted again, became another one, or stopped are not known.
 	want := "[2048 0.25 0.05 0.00 2049 0.00 0.75 0.10 2050 - 0.00 0.00 2051 - - - 2052 - - - 2053 - - -]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("%v\nwant %v", got, want)
@@ -93,11 +93,11 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-func TestSort(t *testing.T) {
+func TestEachOrderSortsBothTables(t *testing.T) {
 	for order, want := range map[Order]string{
-		ByUse:   "[batch web anew back gone evil\x1b[2J\n\u202e] [crc32 \x1b]0;evil\a]",
-		ByName:  "[anew back batch evil\x1b[2J\n\u202e gone web] [\x1b]0;evil\a crc32]",
-		ByDelay: "[batch web anew back gone evil\x1b[2J\n\u202e] [crc32 \x1b]0;evil\a]",
+		ByUse:   "[batch web again back gone evil\x1b[2J\n\u202e] [crc32 \x1b]0;evil\a]",
+		ByName:  "[again back batch evil\x1b[2J\n\u202e gone web] [\x1b]0;evil\a crc32]",
+		ByDelay: "[batch web again back gone evil\x1b[2J\n\u202e] [crc32 \x1b]0;evil\a]",
 	} {
 		f := between(t)
 		f.Sort(order)
@@ -117,23 +117,20 @@ func TestSort(t *testing.T) {
 	}
 }
 
-func text(lines []Line) string {
-	var b strings.Builder
-	for _, l := range lines {
-		b.WriteString(l.Text + "\n")
-	}
-	return b.String()
+// text is a frame without the spaces that end its lines.
+func text(f Frame, l Look) string {
+	return regexp.MustCompile(` +\n`).ReplaceAllString(f.Text(l), "\n")
 }
 
-func TestLines(t *testing.T) {
+func TestTextAlignsAndCleansNames(t *testing.T) {
 	f := between(t)
-	got := text(f.Lines(Look{Order: ByUse}))
+	got := text(f, Look{Order: ByUse})
 	want := `03:04:07  test  reservations: 6  CPUs reserved: 1: 150 %  sorted by use
 
 DOMAIN     NAME        FORE %  BACK %  THROTTLED %  BUDGET  PERIOD  LEFT              PROBLEM
 2          batch          0.0    75.0         10.0    10ms    40ms  [#####-----] 5ms
 1          web           25.0     5.0          0.0    10ms    40ms  [#####-----] 5ms
-3          anew             -     0.0          0.0    10ms    40ms  [#####-----] 5ms
+3          again            -     0.0          0.0    10ms    40ms  [#####-----] 5ms
 9          back             -       -            -    10ms    40ms  [#####-----] 5ms
 (stopped)  gone             -       -            -    10ms    40ms
 6          evil�[2J��       -       -            -    10ms    40ms  [#####-----] 5ms
@@ -145,24 +142,27 @@ web     libz     �]0;evil�      1.0    68ns    68ns       0.0      2       0
 	if got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
-	f.Throttle = &throttling.Status{Source: "evil\x1b", Policy: "rate", State: throttling.Enough}
+	f.Throttle = &api.Throttle{Source: "evil\x1b", Policy: "rate", State: api.ThrottleEnough}
 	_, tables, _ := strings.Cut(want, "\n\n")
 	headline, _, _ := strings.Cut(want, "\n")
-	want = headline + "\n\nthrottle: evil�, policy rate, latency -, open: the policy wants nobody to idle\n" + tables
-	if got := text(f.Lines(Look{Order: ByUse})); got != want {
+	want = headline + "\n\nthrottle: evil�, policy rate, latency -, open: memory is fast enough for the policy\n" + tables
+	if got := text(f, Look{Order: ByUse}); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
 }
 
-// What does not fit where its domain is counts on no CPU; it and what no domain is
-// called say why.
+// A reservation that was not admitted counts on no CPU. It, and one whose domain is
+// absent, say why.
 func TestDomainsWithoutTheirReservationSayWhy(t *testing.T) {
-	now := Sample{Host: control.Host{Adopted: []master.Status{
-		{Adoption: master.Adoption{Name: "web", Reservation: 2048, Budget: 80 * ms, Period: 100 * ms, CPUs: []int{1}}, Domain: "1"},
-		{Adoption: master.Adoption{Name: "db", Reservation: 2049, Budget: 80 * ms, Period: 100 * ms, CPUs: []int{1}, Waits: true}, Domain: "2", Problem: "not admitted"},
-		{Adoption: master.Adoption{Name: "wbe", Budget: ms, Period: 100 * ms, Configured: true}, Absent: true, Problem: "no domain has that name"},
-	}}}
-	got := text(func() []Line { f := Compare(now, now); return f.Lines(Look{Order: ByName}) }())
+	web, db, wbe := status(2048, "web", "1", 0, 0, 0), status(2049, "db", "2", 0, 0, 0), status(2050, "wbe", "", 0, 0, 0)
+	for _, s := range []*api.Status{&web, &db, &wbe} {
+		s.Budget, s.Period, s.Left = 80*ms, 100*ms, 0
+	}
+	db.Waits, db.Problem = true, "not admitted"
+	wbe.Budget, wbe.CPUs, wbe.Absent, wbe.Problem = ms, nil, true, "no domain has that name"
+	now := Sample{Host: api.Host{Reservations: []api.Status{web, db, wbe}}}
+	f := Compare(now, now)
+	got := text(f, Look{Order: ByName})
 	want := `CPUs reserved: 1: 80 %  sorted by name
 
 DOMAIN    NAME  FORE %  BACK %  THROTTLED %  BUDGET  PERIOD  LEFT            PROBLEM
@@ -175,43 +175,36 @@ DOMAIN    NAME  FORE %  BACK %  THROTTLED %  BUDGET  PERIOD  LEFT            PRO
 	}
 }
 
-// Whatever the size, no line is too long, there are not too many, and nothing
-// in them moves the cursor.
-func TestLinesFit(t *testing.T) {
-	for width := 1; width < 130; width += 7 {
-		for height := 1; height < 30; height += 3 {
-			f := between(t)
-			for range 20 {
-				f.Reservations = append(f.Reservations, f.Reservations[0])
-				f.Reservations[len(f.Reservations)-1].Problem = strings.Repeat("\x1b[31m why ", 40)
-				f.Calls = append(f.Calls, f.Calls[0])
+// Whatever the height, the text fits and says how many rows are missing; nothing in
+// it moves the cursor.
+func TestTextFitsTheTerminalsHeight(t *testing.T) {
+	for height := 1; height < 30; height += 3 {
+		f := between(t)
+		for range 20 {
+			f.Reservations = append(f.Reservations, f.Reservations[0])
+			f.Reservations[len(f.Reservations)-1].Problem = strings.Repeat("\x1b[31m why ", 40)
+			f.Calls = append(f.Calls, f.Calls[0])
+		}
+		if height%2 == 0 {
+			f.Throttle = &api.Throttle{Source: "probe", State: api.ThrottleClosed, CPUs: make([]api.ThrottleCPU, 64)}
+		}
+		for _, help := range []bool{false, true} {
+			got := f.Text(Look{Height: height, Status: "bad\nluck", Help: help})
+			if n := strings.Count(got, "\n"); height > 9 && n > max(height, 12) {
+				t.Fatalf("%d lines in %d:\n%s", n, height, got)
 			}
-			if height%2 == 0 {
-				f.Throttle = &throttling.Status{Source: "probe", State: throttling.Closed, CPUs: make([]throttling.CPU, 64)}
+			if strings.ContainsAny(got, "\x1b\r\a\t") {
+				t.Fatalf("%q", got)
 			}
-			for _, help := range []bool{false, true} {
-				lines := f.Lines(Look{Width: width, Height: height, Status: "bad\nluck", Help: help})
-				if len(lines) > height {
-					t.Fatalf("%d lines in %d", len(lines), height)
-				}
-				for _, l := range lines {
-					if n := utf8.RuneCountInString(l.Text); n > width {
-						t.Fatalf("%d characters in %d: %q", n, width, l.Text)
-					}
-					if strings.ContainsAny(l.Text, "\x1b\n\r\a") {
-						t.Fatalf("%q", l.Text)
-					}
-				}
-				if height > 8 && width > 60 && !help && !strings.Contains(text(lines), " more\n") {
-					t.Fatalf("what is missing is not said:\n%s", text(lines))
-				}
+			if height > 9 && !help && !strings.Contains(got, " more\n") {
+				t.Fatalf("missing rows are not counted:\n%s", got)
 			}
 		}
 	}
 }
 
-func TestFirstFrame(t *testing.T) {
-	s := Sample{At: start, Host: control.Host{Adopted: []master.Status{status(2048, "web", "1", 0, 0, 0)}}}
+func TestSharesOfTheFirstFrameAreNull(t *testing.T) {
+	s := Sample{At: start, Host: api.Host{Reservations: []api.Status{status(2048, "web", "1", 0, 0, 0)}}}
 	f := Compare(s, s)
 	if r := f.Reservations[0]; r.ForegroundShare != nil {
 		t.Errorf("%+v", r)

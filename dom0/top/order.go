@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Order is by what rows are sorted.
+// Order sorts the rows.
 type Order int
 
 // The orders.
@@ -20,10 +20,10 @@ const (
 
 func (o Order) String() string { return [...]string{"use", "name", "delay"}[o] }
 
-// next is the one that the key s changes to.
+// next is the order after the key s.
 func (o Order) next() Order { return (o + 1) % orders }
 
-// Sort puts a frame's rows in order; equals keep their place.
+// Sort sorts a frame's rows; equal ones keep their order.
 func (f *Frame) Sort(o Order) {
 	slices.SortStableFunc(f.Reservations, func(a, b Reservation) int {
 		switch o {
@@ -32,7 +32,7 @@ func (f *Frame) Sort(o Order) {
 		case ByDelay:
 			return cmp.Compare(known(b.ThrottledShare), known(a.ThrottledShare))
 		}
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.UUID, b.UUID))
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
 	slices.SortStableFunc(f.Calls, func(a, b Calls) int {
 		switch o {

@@ -4,14 +4,14 @@ package top
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/vlibos/vlibos/internal/clock"
 )
 
 // Options of the display.
@@ -21,123 +21,117 @@ type Options struct {
 	In, Out *os.File // a terminal
 }
 
-// display is what is on the screen.
+// display is the state of the screen. Bubbletea calls Init, Update and View one
+// at a time, and refresh beside them.
 type display struct {
-	*screen
-	look   Look
-	before *Sample
-	now    *Sample
-	failed error
-	paused bool
+	Options
+	ctx         context.Context
+	asking      sync.Mutex // refresh has it
+	before, now Sample
+	failed      error // of the last refresh
+	panicked    any   // by the last refresh
+	paused      bool
+	look        Look
 }
 
-// answer is what a master said, or why not.
+// answer is a message: what the master answered to a refresh.
 type answer struct {
 	sample   Sample
 	err      error
 	panicked any
 }
 
-// Run shows what the master says until the user ends it (nil), ctx ends, or
-// the terminal is gone. Whichever it is, a panic too, the terminal is as it was
-// before. That the master does not answer is shown, but the first time, when it
-// is the error.
-func Run(ctx context.Context, o Options) (err error) {
+// Run shows the master's samples until the user presses q or Ctrl-C (nil), ctx
+// ends, or the terminal is gone. In each case, and after a panic, the terminal is
+// in its state of before. Errors of Ask are shown on the screen; only the first
+// call's is returned.
+func Run(ctx context.Context, o Options) error {
 	first, err := o.Ask(ctx)
 	if err != nil {
 		return err
 	}
-	s, err := openScreen(o.In, o.Out)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	d := &display{screen: s, now: &first}
-
 	ctx, cancel := context.WithCancel(ctx)
-	var asking sync.WaitGroup
-	defer asking.Wait()
+	d := &display{Options: o, ctx: ctx, before: first, now: first, look: Look{Reverse: true}}
+	defer d.asking.Unlock()
+	defer d.asking.Lock() // the last refresh has ended
 	defer cancel()
-	answers := make(chan answer, 1)
-	ask := func() {
-		asking.Go(func() {
-			var a answer
-			// The terminal is given back by the goroutine that has it.
-			defer func() { a.panicked = recover(); answers <- a }()
-			a.sample, a.err = o.Ask(ctx)
-		})
-	}
-	resized := make(chan os.Signal, 1)
-	signal.Notify(resized, unix.SIGWINCH)
-	defer signal.Stop(resized)
-	// The first refresh comes soon: shares need two samples.
-	next := time.NewTimer(min(o.Every, time.Second))
-	defer next.Stop()
-	for {
-		if err := d.draw(); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("interrupted: %w", ctx.Err())
-		case <-resized:
-		case <-next.C:
-			ask()
-		case a := <-answers:
-			if a.panicked != nil {
-				panic(a.panicked)
-			}
-			d.take(a)
-			next.Reset(o.Every)
-		case key, ok := <-s.keys:
-			if !ok || d.press(key) {
-				return nil
-			}
-		}
-	}
-}
-
-// take shows an answer, but while it is paused.
-func (d *display) take(a answer) {
+	// With SSH_TTY, bubbletea does not ask the terminal for its modes: Linux's own
+	// console prints that question.
+	p := tea.NewProgram(d, tea.WithInput(o.In), tea.WithOutput(o.Out), tea.WithoutSignalHandler(),
+		tea.WithEnvironment(append(os.Environ(), "SSH_TTY=")))
+	// With WithContext, bubbletea would not wait for its own goroutines.
+	defer context.AfterFunc(ctx, p.Quit)()
+	_, err = p.Run()
 	switch {
-	case d.paused:
-	case a.err != nil:
-		d.failed = a.err
-	default:
-		d.before, d.now, d.failed = d.now, &a.sample, nil
+	case d.panicked != nil:
+		panic(d.panicked)
+	case ctx.Err() != nil:
+		return fmt.Errorf("interrupted: %w", ctx.Err())
 	}
+	return err
 }
 
-// press reports whether the key ends the display.
-func (d *display) press(key byte) bool {
-	const controlC = 3
-	switch key {
-	case 'q', controlC:
-		return true
-	case 's':
-		d.look.Order = d.look.Order.next()
-	case 'p':
-		d.paused = !d.paused
-	case '?':
-		d.look.Help = !d.look.Help
-	}
-	return false
+// Init implements tea.Model. Shares need two samples, so the second follows soon.
+func (d *display) Init() tea.Cmd {
+	return func() tea.Msg { return d.refresh(min(d.Every, time.Second)) }
 }
 
-func (d *display) draw() error {
-	before := d.before
-	if before == nil {
-		before = d.now
+// refresh asks the master after a pause.
+func (d *display) refresh(pause time.Duration) (msg tea.Msg) {
+	d.asking.Lock()
+	defer d.asking.Unlock()
+	defer func() {
+		if v := recover(); v != nil {
+			msg = answer{panicked: v}
+		}
+	}()
+	if clock.Sleep(d.ctx, pause) != nil {
+		return nil
 	}
-	f := Compare(*before, *d.now)
-	d.look.Width, d.look.Height = d.size()
-	switch {
-	case d.paused:
-		d.look.Status = "PAUSED: p goes on"
-	case d.failed != nil:
-		d.look.Status = d.failed.Error()
-	default:
-		d.look.Status = "?: help"
+	s, err := d.Ask(d.ctx)
+	return answer{sample: s, err: err}
+}
+
+// Update implements tea.Model.
+func (d *display) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		d.look.Height = msg.Height
+	case answer:
+		if d.panicked = msg.panicked; d.panicked != nil {
+			return d, tea.Quit // the terminal is restored before Run panics
+		}
+		if d.failed = msg.err; d.failed == nil && !d.paused {
+			d.before, d.now = d.now, msg.sample
+		}
+		return d, func() tea.Msg { return d.refresh(d.Every) }
+	case tea.KeyPressMsg:
+		switch msg.String() {
+		case "q", "ctrl+c":
+			return d, tea.Quit
+		case "s":
+			d.look.Order = d.look.Order.next()
+		case "p":
+			d.paused = !d.paused
+		case "?":
+			d.look.Help = !d.look.Help
+		}
 	}
-	return d.show(f.Lines(d.look))
+	return d, nil
+}
+
+// View implements tea.Model.
+func (d *display) View() tea.View {
+	look := d.look
+	look.Status = "?: help"
+	if d.failed != nil {
+		look.Status = d.failed.Error()
+	}
+	if d.paused {
+		look.Status = "PAUSED: p continues"
+	}
+	f := Compare(d.before, d.now)
+	v := tea.NewView(f.Text(look))
+	v.AltScreen = true
+	return v
 }

@@ -8,23 +8,23 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	tea "charm.land/bubbletea/v2"
+	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
-// terminal is a pseudo-terminal, and what was written to it.
+// terminal is a pseudo-terminal and the text that was written to it.
 type terminal struct {
 	*testing.T
 	master, slave *os.File
@@ -36,18 +36,7 @@ type terminal struct {
 
 func newTerminal(t *testing.T) *terminal {
 	t.Helper()
-	m, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(m.Fd()), unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(int(m.Fd()), unix.TIOCSPTLCK, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	m, s, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,12 +75,12 @@ func termios(t *testing.T, f *os.File) unix.Termios {
 
 func (x *terminal) resize(width, height uint16) {
 	x.Helper()
-	if err := unix.IoctlSetWinsize(int(x.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: width, Row: height}); err != nil {
+	if err := pty.Setsize(x.master, &pty.Winsize{Cols: width, Rows: height}); err != nil {
 		x.Fatal(err)
 	}
 }
 
-// text takes what was written since the last time.
+// text returns what was written since the last call.
 func (x *terminal) text() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -99,17 +88,14 @@ func (x *terminal) text() string {
 	return x.written.String()
 }
 
-// shows waits until something is written.
+// shows waits until the text is written.
 func (x *terminal) shows(want string) string {
 	x.Helper()
 	all := ""
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if all += x.text(); strings.Contains(all, want) {
-			return all
-		}
+	if !testkit.Holds(func() bool { all += x.text(); return strings.Contains(all, want) }) {
+		x.Fatalf("it does not show %q but %q", want, all)
 	}
-	x.Fatalf("it does not show %q but %q", want, all)
-	return ""
+	return all
 }
 
 func (x *terminal) press(keys string) {
@@ -119,10 +105,10 @@ func (x *terminal) press(keys string) {
 	}
 }
 
-// given checks that the terminal is as it was.
+// given checks that the terminal is in its earlier state.
 func (x *terminal) given() {
 	x.Helper()
-	x.shows(leave)
+	x.shows("\x1b[?1049l")
 	if now := termios(x.T, x.slave); now != x.before {
 		x.Errorf("%+v, before it was %+v", now, x.before)
 	}
@@ -131,28 +117,21 @@ func (x *terminal) given() {
 // asked is a master with a domain whose name is hostile.
 type asked struct {
 	n     atomic.Int64
-	fails atomic.Bool
 	hangs atomic.Bool
 	bad   atomic.Bool
 	hung  chan struct{} // closed when it does not answer
 }
 
 func (a *asked) ask(ctx context.Context) (Sample, error) {
-	n := a.n.Add(1)
-	if a.bad.Load() {
+	switch {
+	case a.bad.Load():
 		panic("oh")
-	}
-	if a.hangs.Load() {
+	case a.hangs.Load():
 		close(a.hung)
 		<-ctx.Done()
 		return Sample{}, ctx.Err()
 	}
-	if a.fails.Load() {
-		return Sample{}, errors.New("nobody\x1b[31m there")
-	}
-	return Sample{At: start.Add(time.Duration(n) * time.Second), Host: control.Host{Host: "test", Adopted: []master.Status{
-		status(2048, "web\x1b[5m", "1", time.Duration(n)*250*ms, 0, 0),
-	}}}, nil
+	return sample(int(a.n.Add(1))), nil
 }
 
 // begin runs a display until the test has ended it; ended waits for its error.
@@ -178,47 +157,59 @@ func begin(ctx context.Context, x *terminal, a *asked) (ended func() error) {
 	}
 }
 
-func TestKeys(t *testing.T) {
-	x, a := newTerminal(t), new(asked)
-	ended := begin(t.Context(), x, a)
-	all := x.shows(" 25.0 ")
-	if strings.Contains(all, "\x1b[5m") || !strings.Contains(all, "web�[5m") {
-		t.Errorf("%q", all)
+// screen is what a display shows after messages.
+func screen(d *display, messages ...tea.Msg) string {
+	for _, m := range messages {
+		d.Update(m)
 	}
-	x.press("s")
-	x.shows("sorted by name")
-	x.press("?")
-	x.shows("go on")
-	x.press("?p")
-	x.shows("PAUSED")
-	for n := a.n.Load(); a.n.Load() < n+3; { // answers come that are not shown
-		runtime.Gosched()
-	}
-	x.text()
-	x.press("s")
-	if all := x.shows("sorted by delay"); strings.Contains(all, "?: help") {
-		t.Errorf("it goes on: %q", all)
-	}
-	x.press("p")
-	x.shows("?: help")
-	x.press("\x1b[A") // an arrow is nothing
-	x.press("q")
-	if err := ended(); err != nil {
-		t.Error(err)
-	}
-	x.given()
+	return d.View().Content
 }
 
-func TestResize(t *testing.T) {
+func key(c rune) tea.Msg { return tea.KeyPressMsg{Code: c, Text: string(c)} }
+
+func sample(n int) Sample {
+	return Sample{At: start.Add(time.Duration(n) * time.Second), Host: api.Host{Host: "test", Reservations: []api.Status{
+		status(2048, "web\x1b[5m", "1", time.Duration(n)*250*ms, 0, 0),
+	}}}
+}
+
+func TestKeysSortPauseAndExplain(t *testing.T) {
+	d := &display{before: sample(1), now: sample(1)}
+	shows := func(want string, messages ...tea.Msg) {
+		t.Helper()
+		if got := screen(d, messages...); !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	shows(" 25.0 ", answer{sample: sample(2)})
+	shows("sorted by name", key('s'))
+	shows("pause, and continue", key('?'))
+	shows("PAUSED", key('?'), key('p'))
+	shows("03:04:07", answer{sample: sample(3)}) // which is not shown
+	shows("sorted by delay", key('s'))
+	shows("?: help", key('p'))
+	shows("03:04:08", answer{sample: sample(3)}, tea.KeyPressMsg{Code: tea.KeyUp})
+	shows("no master�[31m there", answer{err: errors.New("no master\x1b[31m there")})
+	shows("?: help", answer{sample: sample(4)})
+	for _, end := range []tea.Msg{key('q'), tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}} {
+		if _, cmd := d.Update(end); cmd == nil || cmd() != (tea.QuitMsg{}) {
+			t.Errorf("%v does not end it", end)
+		}
+	}
+}
+
+func TestResizeChangesHowManyRowsAreShown(t *testing.T) {
 	x, a := newTerminal(t), new(asked)
 	ended := begin(t.Context(), x, a)
 	x.shows("PROBLEM")
 	x.resize(20, 4)
-	// The signal goes to a terminal's own session, which this one has not.
+	// The signal goes to the terminal's session, which this process is not in.
 	if err := unix.Kill(unix.Getpid(), unix.SIGWINCH); err != nil {
 		t.Fatal(err)
 	}
-	x.shows("DOMAIN  NAME     FO…")
+	if all := x.shows("DOMAIN  NAME"); strings.Contains(all, "PROBLEM") {
+		t.Errorf("it is not cut at the width: %q", all)
+	}
 	x.press("\x03") // Ctrl-C
 	if err := ended(); err != nil {
 		t.Error(err)
@@ -226,24 +217,22 @@ func TestResize(t *testing.T) {
 	x.given()
 }
 
-// A master that goes away and comes back.
-func TestMasterThatFails(t *testing.T) {
+func TestAMasterThatHangsDoesNotKeepTheDisplay(t *testing.T) {
 	x, a := newTerminal(t), &asked{hung: make(chan struct{})}
 	ended := begin(t.Context(), x, a)
-	x.shows("?: help")
-	a.fails.Store(true)
-	x.shows("nobody�[31m there")
-	a.fails.Store(false)
-	x.shows("?: help")
+	x.shows("web�[5m")
 	a.hangs.Store(true)
 	<-a.hung
-	x.press("q") // while it does not answer
+	x.press("q")
 	if err := ended(); err != nil {
 		t.Error(err)
 	}
 	x.given()
-	if err := Run(t.Context(), Options{Ask: func(context.Context) (Sample, error) { return Sample{}, control.ErrNoMaster }}); !errors.Is(err, control.ErrNoMaster) {
-		t.Errorf("from the start: %v", err)
+}
+
+func TestTheFirstErrorIsReturned(t *testing.T) {
+	if err := Run(t.Context(), Options{Ask: func(context.Context) (Sample, error) { return Sample{}, api.ErrNoMaster }}); !errors.Is(err, api.ErrNoMaster) {
+		t.Error(err)
 	}
 }
 
@@ -252,8 +241,8 @@ func TestEveryWayOutGivesTheTerminalBack(t *testing.T) {
 		x, a := newTerminal(t), new(asked)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := begin(ctx, x, a)
-		x.shows("?: help")
-		cancel() // what main does of SIGTERM
+		x.shows("help")
+		cancel() // as main does on SIGTERM
 		if err := ended(); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
@@ -262,7 +251,7 @@ func TestEveryWayOutGivesTheTerminalBack(t *testing.T) {
 	t.Run("panic", func(t *testing.T) {
 		x, a := newTerminal(t), new(asked)
 		ended := begin(t.Context(), x, a)
-		x.shows("?: help")
+		x.shows("help")
 		a.bad.Store(true)
 		if err := ended(); err == nil || err.Error() != "panic: oh" {
 			t.Error(err)

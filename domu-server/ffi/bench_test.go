@@ -8,8 +8,8 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
-// What a call costs beyond the function: the whole way from an encoded request
-// to an encoded result.
+// The cost of a call beyond the function's own, from the encoded request to the
+// encoded result.
 func BenchmarkServe(b *testing.B) {
 	for _, bench := range []struct {
 		name, library, function, sig string

@@ -10,18 +10,18 @@ import (
 )
 
 // Call calls a function of the library and encodes its result into dst. It
-// returns the number of bytes of dst that the result takes. Out and io buffers
-// are worked on in dst itself, in buffers in the memory of req, so nothing
-// large is copied except what goes into io buffers.
+// returns the number of bytes of dst that the result takes. Out buffers are in
+// dst itself, in buffers in the memory of req, so nothing large is copied
+// except the contents of io buffers.
 //
-// It blocks for as long as the function runs, and cannot be interrupted. If
-// the function crashes or exits, so does the process. Nothing checks that the
-// signature is the function's.
+// It blocks while the function runs, and cannot be interrupted. If the function
+// crashes or exits, so does the process. Call cannot check that the signature
+// is the function's.
 //
 // Errors are [*Error]s: [ErrNoFunction] for the function or a sym argument and
-// [ErrArguments] for values that do not fit the signature, all before anything
-// is called; [ErrTooLarge] if the result does not fit dst, which for a returned
-// string is known only afterwards.
+// [ErrArguments] for values that do not fit the signature, both before the
+// call; and [ErrTooLarge] if the result does not fit dst, which is known of a
+// returned string only afterwards.
 func (l *Library) Call(function string, req *signature.Request, dst []byte) (int, error) {
 	if _, err := req.Size(); err != nil {
 		return 0, failure(ErrArguments, "%v", err)
@@ -60,7 +60,7 @@ func (l *Library) Call(function string, req *signature.Request, dst []byte) (int
 	value := result(s.Return().Kind, f, len(dst)-used)
 	n, err := signature.FinishResult(dst, used, s, value, int32(f.errno))
 	if err != nil {
-		return 0, failure(ErrTooLarge, "%s: the returned string does not fit the %d bytes there are for the result", function, len(dst))
+		return 0, failure(ErrTooLarge, "%s: the returned string does not fit the %d bytes for the result", function, len(dst))
 	}
 	return n, nil
 }
@@ -72,8 +72,8 @@ func (l *Library) address(symbol string) (uint64, error) {
 	return uint64(a), err
 }
 
-// terminated is b with a NUL behind it: b itself if, as in a decoded request,
-// there is one.
+// terminated is b followed by a NUL: b itself if it has one, as in a decoded
+// request.
 func terminated(b []byte) []byte {
 	if n := len(b); cap(b) > n && b[: n+1 : n+1][n] == 0 {
 		return b
@@ -82,8 +82,8 @@ func terminated(b []byte) []byte {
 }
 
 // result takes the return value of kind k from the registers. The ABI leaves
-// the bits above an integer's width undefined. Of a returned string, at most
-// room bytes are looked at, NUL included.
+// the bits above an integer's width undefined. At most room bytes of a returned
+// string are read, including the NUL.
 func result(k signature.Kind, f *frame, room int) signature.Value {
 	switch shift := 64 - k.Bits(); {
 	case k == signature.F64:
@@ -106,8 +106,8 @@ func result(k signature.Kind, f *frame, room int) signature.Value {
 }
 
 // cString returns the bytes at p before the first NUL, or limit bytes if none
-// of them is NUL, which is too long by one. They are C's memory. It reads no
-// page that the string does not reach into.
+// of them is NUL, which is too long by one. They are C's memory. It reads only
+// pages that contain a part of the string.
 func cString(p unsafe.Pointer, limit int) []byte {
 	const page = 4096
 	for n := 0; n < limit; {

@@ -17,7 +17,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
-func TestScalars(t *testing.T) {
+func TestScalarsOfEachKindAreCalled(t *testing.T) {
 	const (
 		mixed = "f64(i8,f32,i64,f64,u8,f32,i32,f64,u16,f32,u64,f64,i16,f32,u32,f64)"
 		both  = "f64(f64,f64,f64,f64,f64,f64,f64,f64,f32,i8,i16,i32,i64,u8,u16,i8)"
@@ -120,11 +120,11 @@ func TestQsortRecords(t *testing.T) {
 		}
 	}
 	if !bytes.Equal(flat, before) {
-		t.Error("the caller's own records changed")
+		t.Error("the caller's records changed")
 	}
 }
 
-func TestBuffers(t *testing.T) {
+func TestBuffersAreReadAndWritten(t *testing.T) {
 	l := open(t, testLibrary)
 	r := call(t, l, "fill", "void(out:5,u64,u8)", "3", "7")
 	if want := []byte{7, 7, 7, 0, 0}; !bytes.Equal(r.Buffers[0].Bytes, want) {
@@ -139,15 +139,15 @@ func TestBuffers(t *testing.T) {
 	}
 }
 
-// A variadic function learns in AL about its floats.
-func TestVariadic(t *testing.T) {
+// A variadic function reads the number of its floats in AL.
+func TestVariadicFunctionsGetTheirFloats(t *testing.T) {
 	r := call(t, open(t, "libc.so.6"), "snprintf", "i32(out:64,u64,str,f64,i32,str)", "64", "%.2f/%d/%s", "2.5", "-3", "end")
 	if got := string(bytes.TrimRight(r.Buffers[0].Bytes, "\x00")); got != "2.50/-3/end" || r.Value.Int() != 11 {
 		t.Errorf("%q, %d", got, r.Value.Int())
 	}
 }
 
-func TestErrno(t *testing.T) {
+func TestErrnoIsZeroedBeforeAndReadAfterACall(t *testing.T) {
 	l := open(t, testLibrary)
 	for range 100 {
 		if r := call(t, l, "fail", "i32(i32)", "42"); r.Errno != 42 || !r.ErrnoKnown || r.Value.Int() != -1 {
@@ -163,9 +163,9 @@ func TestErrno(t *testing.T) {
 	}
 }
 
-// Many goroutines call while the collector runs, and while stacks grow and
-// shrink: what C is given has to stay where it is.
-func TestConcurrentCalls(t *testing.T) {
+// Many goroutines call during garbage collections, and while stacks grow and
+// shrink: memory passed to C must not move.
+func TestArgumentsDoNotMoveDuringConcurrentCalls(t *testing.T) {
 	l := open(t, testLibrary)
 	stop := make(chan struct{})
 	var collector sync.WaitGroup

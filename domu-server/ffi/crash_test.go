@@ -17,7 +17,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
-// child is what a worker does: signals, one call, the result on stdout.
+// child does what a worker does: signals, one call, the result on stdout.
 func child(library, function, sig string, words []string) int {
 	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
 		return fail(err)
@@ -71,14 +71,13 @@ func childCommand(t *testing.T, function, sig string, words ...string) (*exec.Cm
 	return cmd, &stdout, &stderr
 }
 
-// TestDeaths checks that the parent sees how a library died, and nothing else:
-// no Go traceback.
-func TestDeaths(t *testing.T) {
+// The parent sees how a library died, without a Go traceback.
+func TestParentSeesHowALibraryDied(t *testing.T) {
 	for _, tt := range []struct {
 		function, sig, words string
 		signal               syscall.Signal
 		status               int
-		want                 string // what os/exec makes of it
+		want                 string // as os/exec reports it
 	}{
 		{"crash", "i32()", "", syscall.SIGSEGV, -1, "signal: segmentation fault"},
 		{"crash_in_thread", "void()", "", syscall.SIGSEGV, -1, "signal: segmentation fault"},
@@ -118,9 +117,9 @@ func TestDeaths(t *testing.T) {
 	}
 }
 
-// A function that does not return is the parent's to end; the signals which
-// the Go runtime keeps do not get in the way.
-func TestEndlessLoop(t *testing.T) {
+// The parent can end a function that does not return: the signals that the Go
+// runtime handles do not prevent it.
+func TestEndlessLoopCanBeKilled(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGQUIT} {
 		cmd, _, stderr := childCommand(t, "loop", "void()")
 		cmd.Stdout = nil
@@ -135,7 +134,7 @@ func TestEndlessLoop(t *testing.T) {
 		if _, err := io.ReadFull(stdout, line); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(50 * time.Millisecond) // from the announcement into the loop
+		time.Sleep(50 * time.Millisecond) // from the announcement to the loop
 		begin := time.Now()
 		if err := cmd.Process.Signal(signal); err != nil {
 			t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// Why a function could not be called, or its result not be returned.
+// Reasons why a function could not be called, or its result not returned.
 var (
 	ErrNoLibrary  = errors.New("no such library")
 	ErrNoFunction = errors.New("no such function")

@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
-func TestOpenFaults(t *testing.T) {
+func TestLibrariesThatCannotBeLoadedAreErrors(t *testing.T) {
 	text := filepath.Join(t.TempDir(), "text.so")
 	if err := os.WriteFile(text, []byte("not a library"), 0o600); err != nil {
 		t.Fatal(err)
@@ -36,7 +36,7 @@ func TestOpenFaults(t *testing.T) {
 	}
 }
 
-func TestCallFaults(t *testing.T) {
+func TestCallsThatDoNotFitAreErrors(t *testing.T) {
 	l := open(t, testLibrary)
 	for _, tt := range []struct {
 		function string
@@ -57,13 +57,13 @@ func TestCallFaults(t *testing.T) {
 			t.Errorf("%s: %v, want %v, …%s…", tt.function, err, tt.kind, tt.want)
 		}
 	}
-	// The last length that fits: header, string, NUL.
+	// The longest result that fits: header, string, NUL.
 	if _, err := l.Call("letters", request(t, "str(u64)", "1007"), make([]byte, 16+1008)); err != nil {
 		t.Error(err)
 	}
 }
 
-// Names come from callers; what is remembered about them is bounded.
+// Callers choose names; the memory for them is bounded.
 func TestCachesAreBounded(t *testing.T) {
 	l := open(t, testLibrary)
 	dst := make([]byte, 1<<15)

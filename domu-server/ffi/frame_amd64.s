@@ -8,9 +8,9 @@ DATA ·invokeABI0(SB)/8, $invoke(SB)
 
 // void invoke(struct frame *f), with C's calling convention, on a C stack.
 //
-// BX and R12 are the callee's to save, so they keep the frame and the address
-// of errno across the call. SP is 8 below a multiple of 16 at entry, and after
-// three pushes and 80 bytes for the stack words it is one, as the ABI wants it
+// BX and R12 are callee-saved, so they keep the frame and the address of errno
+// across the call. SP is 8 below a multiple of 16 at entry, and a multiple of
+// 16 after three pushes and 80 bytes for the stack words, as the ABI requires
 // at a call.
 TEXT invoke(SB), NOSPLIT|NOFRAME, $0-0
 	PUSHQ BP
@@ -71,9 +71,9 @@ TEXT invoke(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ  AX, frame_result(BX)
 	MOVSD X0, frame_floatResult(BX)
 
-	// A function that forks returns in the child too, also by vfork, which
-	// shares this memory. The child must not serve: it ends here, before the Go
-	// runtime, whose other threads it does not have.
+	// A function that forks returns in the child too, also after vfork,
+	// which shares this memory. The child must not serve. It ends here,
+	// before it reaches the Go runtime, whose other threads it lacks.
 	MOVL $39, AX // getpid
 	SYSCALL
 	CMPQ AX, frame_process(BX)

@@ -11,8 +11,8 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
-// A Library is a shared library that is loaded into this process, for good.
-// It is safe for concurrent use; whether its functions are is their matter.
+// A Library is a shared library loaded into this process, permanently. It is
+// safe for concurrent use; its functions may not be.
 type Library struct {
 	name   string
 	handle uintptr
@@ -22,13 +22,13 @@ type Library struct {
 	plans   map[planKey]*plan
 }
 
-// maxCached bounds the symbols and plans that a library remembers. Their names
-// come from callers, who could otherwise fill the memory with them.
+// maxCached limits the symbols and plans that a library remembers. Callers
+// choose their names, and could fill the memory with them.
 const maxCached = 1024
 
 // Open loads a library by soname, as the dynamic linker finds it, or by
-// absolute path. Opening it again gives another Library of the same code and
-// data. The library's constructors run, on this thread.
+// absolute path. Opening it again returns another Library with the same code
+// and data. The library's constructors run on this thread.
 //
 // The error is an [*Error] of the kind [ErrNoLibrary], with the dynamic
 // linker's reason.
@@ -46,7 +46,7 @@ func Open(library string) (*Library, error) {
 	}, nil
 }
 
-// linker is the C library, as far as loading others takes it.
+// linker is the part of the C library that loads libraries.
 type linker struct{ dlopen, dlerror, errnoLocation uintptr }
 
 var theLinker = sync.OnceValues(func() (l linker, err error) {
@@ -58,12 +58,12 @@ var theLinker = sync.OnceValues(func() (l linker, err error) {
 	return l, nil
 })
 
-// mostReason bounds what the dynamic linker says, in bytes.
-const mostReason = 4096
+// maxReason limits the dynamic linker's message, in bytes.
+const maxReason = 4096
 
-// load has the dynamic linker load a library, by a frame: a child that a
-// constructor forks ends as one that a function forks does. It stays on one
-// thread because dlerror is kept by thread.
+// load makes the dynamic linker load a library, through a frame: a child that a
+// constructor forks ends like one that a function forks. It stays on one thread
+// because dlerror is per thread.
 func load(library string) (uintptr, error) {
 	l, err := theLinker()
 	if err != nil {
@@ -80,7 +80,7 @@ func load(library string) (uintptr, error) {
 	}
 	f.fn = l.dlerror
 	f.call()
-	return 0, failure(ErrNoLibrary, "%s", result(signature.Str, f, mostReason).Bytes)
+	return 0, failure(ErrNoLibrary, "%s", result(signature.Str, f, maxReason).Bytes)
 }
 
 func dlsym(handle uintptr, name string) (uintptr, error) {
@@ -89,7 +89,7 @@ func dlsym(handle uintptr, name string) (uintptr, error) {
 	return purego.Dlsym(handle, name)
 }
 
-// symbol returns the address of name; l.mu is held.
+// symbol returns the address of name. The caller holds l.mu.
 func (l *Library) symbol(name string) (uintptr, error) {
 	if address, ok := l.symbols[name]; ok {
 		return address, nil

@@ -9,10 +9,11 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall/signature"
 )
 
-// childEnv holds, in a child process, the words of the one call it makes.
+// childEnv has, in a child process, the words of its one call.
 const childEnv = "FFI_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "the tests need gcc: %v\n%s", err, out)
 		os.Exit(1)
 	}
-	code := m.Run()
+	code := testkit.Run(m)
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
@@ -60,7 +61,7 @@ func request(t testing.TB, sig string, words ...string) *signature.Request {
 	return req
 }
 
-// call goes the whole way: words, bytes, call, bytes, result.
+// call uses the whole path: words, bytes, call, bytes, result.
 func call(t testing.TB, l *Library, function, sig string, words ...string) *signature.Result {
 	t.Helper()
 	return invoke(t, l, function, request(t, sig, words...))

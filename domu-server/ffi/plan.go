@@ -7,15 +7,15 @@ import "github.com/vlibos/vlibos/vlibcall/signature"
 // planKey names a function called with one signature.
 type planKey struct{ function, signature string }
 
-// A plan is what is settled about a function and a signature before any call:
-// which word of the frame each argument goes to.
+// A plan is the part of a call that function and signature determine: the word
+// of the frame for each argument.
 type plan struct {
 	fn            uintptr
 	errnoLocation uintptr
 	word          [signature.MaxArgs]uint8
 }
 
-// plan returns the plan for a function, which it makes once.
+// plan returns the plan for a function, and makes it the first time.
 func (l *Library) plan(function string, s *signature.Signature) (*plan, error) {
 	key := planKey{function, s.String()}
 	l.mu.Lock()
@@ -40,7 +40,7 @@ func (l *Library) plan(function string, s *signature.Signature) (*plan, error) {
 	return p, nil
 }
 
-// place gives each argument its word, by the ABI's order.
+// place assigns a word to each argument, in the ABI's order.
 func (p *plan) place(s *signature.Signature) {
 	ints, floats, stack := 0, firstFloat, firstStack
 	for i := range s.NumArgs() {

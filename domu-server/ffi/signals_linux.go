@@ -8,9 +8,9 @@ import (
 	"unsafe"
 )
 
-// coreSignals are the signals whose default action is to end the process with
-// a core dump (signal(7)): those that a broken library dies of. All others
-// stay with the Go runtime, which needs SIGURG to preempt goroutines.
+// coreSignals are the signals whose default action is to end the process with a
+// core dump (signal(7)): those by which a broken library dies. The Go runtime
+// keeps all others; it needs SIGURG to preempt goroutines.
 var coreSignals = [...]syscall.Signal{
 	syscall.SIGQUIT, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGBUS,
 	syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGXCPU, syscall.SIGXFSZ, syscall.SIGSYS,
@@ -25,11 +25,11 @@ type sigaction struct {
 	mask     uint64
 }
 
-// DefaultSignals gives the signals of a crash back their default action, so
-// that a crash in a library ends the process by that very signal, at once and
-// without a Go traceback, and the parent's WaitStatus names it. The main
-// function of a worker calls it first, and does not use os/signal for these
-// signals afterwards.
+// DefaultSignals restores the default action of the signals of a crash. A crash
+// in a library then ends the process by that signal, at once and without a Go
+// traceback, and the parent's WaitStatus names it. The main function of a
+// worker calls it first, and does not use os/signal for these signals
+// afterwards.
 //
 // From then on a nil dereference in Go code ends the process in the same way,
 // instead of panicking.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A library that crashes when it is loaded.
+// A library that crashes while it is loaded.
 #include <stdlib.h>
 
 __attribute__((constructor)) static void begin(void) { abort(); }

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// How often it was called in this process.
+// Returns how often it was called in this process.
 int count(void) { static int n; return ++n; }
 
 int thread(void) { return syscall(SYS_gettid); }
@@ -28,7 +28,7 @@ uint64_t sum(const uint8_t *b, uint64_t n)
 
 void fill(uint8_t *b, uint64_t n) { memset(b, 'x', n); }
 
-// Names of every length modulo 8.
+// Names of each length modulo 8.
 #define ALIGNED(name) \
     uint64_t name(const void *in, void *io, void *out) \
     { return ((uintptr_t)in | (uintptr_t)io | (uintptr_t)out) % 8; }
@@ -67,8 +67,8 @@ int crash_later(void)
 void hang(void) { for (;;) pause(); }
 void spin(void) { for (;;) __asm__ volatile("pause"); }
 
-// Closes the sockets, and nothing else: without its poller the worker's runtime
-// ends the process as soon as it looks at it, in some runs at once.
+// Closes the sockets only. Without its poller the worker's runtime ends the
+// process when it next uses the poller, in some runs at once.
 void hang_up(void)
 {
     struct stat s;
@@ -79,7 +79,7 @@ void hang_up(void)
     hang();
 }
 
-// Leaves a child that holds everything this process has.
+// Leaves a child that has all of this process's descriptors.
 void leave_child(void)
 {
     if (fork() == 0)
@@ -95,7 +95,7 @@ int child_forever(void)
     return pid;
 }
 
-// What daemon(3) does, but the first process goes on. Returns the daemon's number.
+// As daemon(3), but the first process continues. Returns the daemon's number.
 int leave_daemon(void)
 {
     int ends[2], pid = -1, child;
@@ -115,7 +115,7 @@ int leave_daemon(void)
     return child == sizeof pid ? pid : -1;
 }
 
-// Children that return where their parent does.
+// Children that return from the function like their parent.
 int fork_and_return(void) { return fork(); }
 int vfork_and_return(void) { return syscall(SYS_vfork); }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The admission test against a simulation from the critical instant: all tasks
- * are released at once, and for 'late' nothing begins; the first job of every
- * task but the one in question runs 'late' longer than its budget. It steps
- * from one unit of time to the next, and knows nothing of response times.
+ * Compares the admission test with a simulation from the critical instant: all
+ * tasks are released at once, nothing begins for 'late', and the first job of
+ * every task but the one under test runs 'late' longer than its budget. The
+ * simulation steps through time one unit at a time, and does not compute
+ * response times.
  */
 #include <inttypes.h>
 
@@ -29,7 +30,7 @@ static void show(void)
         fprintf(stderr, "C %ld T %ld\n", tasks[i].budget, tasks[i].period);
 }
 
-/* Whether the first job of task n is done by its period's end. */
+/* Whether the first job of task n is done by the end of its period. */
 static bool in_time(const struct vlib_task *list, unsigned int n)
 {
     s_time_t work[MOST], now;
@@ -64,7 +65,7 @@ static bool all_in_time(const struct vlib_task *list)
     return true;
 }
 
-/* Says whether all periods are distinct. */
+/* Returns whether all periods are distinct. */
 static bool random_tasks(struct seed *s)
 {
     unsigned int i, j;
@@ -96,7 +97,7 @@ static void random_set(struct seed *s)
     admits = admit_in_steps(tasks, count, late, &verdict, seed_range(s, 1, 9));
     CHECK(!admits || fits, "admitted, and misses");
     if ( distinct && !late )
-        CHECK(admits == fits, "refused, and does not miss");
+        CHECK(admits == fits, "refused, but would not miss");
     if ( admits )
     {
         admitted++;
@@ -124,7 +125,7 @@ static void extremes(void)
 
     late = 0;
     fill(1, 10 * S, 10 * S, 0);
-    CHECK(admit(tasks, count, 0, &verdict), "all of one CPU");
+    CHECK(admit(tasks, count, 0, &verdict), "refused all of one CPU");
     CHECK(!admit(tasks, count, 1, &verdict), "and late");
     CHECK(verdict.id == 1 && verdict.response == 10 * S + 1, "%ld",
           verdict.response);
@@ -133,16 +134,18 @@ static void extremes(void)
     fill(1024, 10 * S, 10 * S, 0);
     CHECK(!admit(tasks, count, 0, &verdict), "1,024 CPUs' worth");
     fill(1024, 10 * S / 1024, 10 * S, 0);
-    CHECK(admit(tasks, count, 0, &verdict), "all of one CPU");
+    CHECK(admit(tasks, count, 0, &verdict), "refused all of one CPU");
     fill(1024, 10 * S / 1024 + 1, 10 * S, 0);
-    CHECK(!admit(tasks, count, 0, &verdict), "1,024 ns more than all");
+    CHECK(!admit(tasks, count, 0, &verdict),
+          "admitted 1,024 ns more than one CPU");
     fill(1024, 20000, 200000, 9765625);
-    CHECK(admit(tasks, count, 0, &verdict), "short to long");
+    CHECK(admit(tasks, count, 0, &verdict), "refused short to long periods");
     fill(1024, 200000, 200000, 9765625);
-    CHECK(!admit(tasks, count, 0, &verdict), "short to long");
+    CHECK(!admit(tasks, count, 0, &verdict),
+          "admitted late short to long periods");
     fill(1024, 9 * S, 10 * S, -9000000);
-    CHECK(!admit(tasks, count, S, &verdict), "all late by a second");
-    /* The response time of each is hundreds of steps from that of the last. */
+    CHECK(!admit(tasks, count, S, &verdict), "admitted all late by a second");
+    /* The response time of each takes hundreds of steps from the one before. */
     fill(1001, 20000, 10 * S, 1);
     tasks[0] = (struct vlib_task){ 1, 199600, 200000 };
     CHECK(admit(tasks, count, 0, &verdict), "slowly");

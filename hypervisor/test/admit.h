@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The analysis as a whole, of tasks in any order, which it sorts. */
+/* The whole analysis, of tasks in any order; it sorts them. */
 #ifndef VLIB_ADMIT_H
 #define VLIB_ADMIT_H
 
 #include "admission.h"
 
-/* Interrupted after so many steps each time. */
+/* Interrupted after every so many steps. */
 static inline bool admit_in_steps(struct vlib_task *tasks, unsigned int n,
                                   s_time_t late, struct vlib_verdict *verdict,
                                   unsigned int steps)

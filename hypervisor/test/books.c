@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The simulator's own books, and their comparison with the runqueues'. */
+/* The simulator's own accounts, and their comparison with the runqueues'. */
 #include "check.h"
 #include "simulator.h"
 
 /*
  * The most foreground time that a window of one period may see: C, or twice
- * that if a shorter or equal period may have put the first C off. A timer may
- * let the first begin late, and the last end late.
+ * that if a task with a shorter or equal period may have delayed the first C.
+ * A late timer may let the first begin late, and the last end late.
  */
 static s_time_t most(const struct account *a)
 {
@@ -31,7 +31,7 @@ static s_time_t most(const struct account *a)
 
 void books_run(struct cpu *c, struct task *t, s_time_t to)
 {
-    struct account *a = sim_payer(t);
+    struct account *a = sim_account_of(t);
     s_time_t used = to - sim.now;
 
     if ( t->work != VLIB_NEVER )
@@ -58,7 +58,7 @@ void books_denied(const struct cpu *c, s_time_t denied)
     for ( i = 0; i < sim.tasks; i++ )
     {
         struct task *t = &sim.task[i];
-        struct account *a = sim_payer(t);
+        struct account *a = sim_account_of(t);
 
         if ( t->vlib.queue != &c->queue || !t->vlib.ready.queued ||
              t->vlib.foreground || t->vlib.spared )
@@ -73,7 +73,7 @@ void books_deschedule(const struct vlib_entity *last)
 {
     task_of(last)->spent.deschedules++;
     if ( last->account )
-        sim_payer(task_of(last))->spent.deschedules++;
+        sim_account_of(task_of(last))->spent.deschedules++;
 }
 
 static void compare(const char *what, unsigned int n,
@@ -95,7 +95,7 @@ void sim_finish(void)
     unsigned int i;
 
     for ( i = 0; i < sim.tasks; i++ )
-        sim_sleep(&sim.task[i]); /* what it was denied is counted by then */
+        sim_sleep(&sim.task[i]); /* counts what it was denied so far */
     for ( i = 0; i < sim.cpus; i++ )
     {
         struct vlib_runqueue *q = &sim.cpu[i].queue;

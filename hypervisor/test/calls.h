@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * What call.c, request.c, listen.c and gate.c need of Xen beyond stubs.h.
- */
+/* Xen's interface to call.c, request.c, listen.c and gate.c, beyond stubs.h. */
 #ifndef VLIB_CALLS_H
 #define VLIB_CALLS_H
 
@@ -63,7 +61,7 @@ extern s_time_t system_time;
 #define rcu_read_unlock(l) ((void)(l))
 #define sched_res_rculock (*(int *)0)
 
-/* A domain here has a vCPU that is never runnable. */
+/* A domain's vCPU in these tests is never runnable. */
 #define unit_schedule_lock_irqsave(u, f) ((void)(u), *(f) = 0, (spinlock_t *)0)
 #define unit_schedule_unlock_irqrestore(l, f, u) \
     ((void)(l), (void)(f), (void)(u))
@@ -71,7 +69,7 @@ extern s_time_t system_time;
 #define sched_unit_master(u) ((void)(u), 0)
 #define curr_on_cpu(cpu) ((void)(cpu), (struct sched_unit *)0)
 
-/* LISTEN goes on when its gate opens. */
+/* LISTEN is repeated when its gate opens. */
 #define CONTINUED (-1000)
 #define hypercall_create_continuation(...) CONTINUED
 

@@ -12,7 +12,7 @@ _Noreturn void check_failed(void)
     if ( check_show )
         check_show();
     if ( check_seed )
-        fprintf(stderr, "again: the same program with --seed %llu\n",
+        fprintf(stderr, "to repeat it, run the program with --seed %llu\n",
                 (unsigned long long)check_seed);
     exit(1);
 }

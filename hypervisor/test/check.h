@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* One failed check ends the program, and says how to see it again. */
+/* A failed check ends the program, and says how to repeat it. */
 #ifndef VLIB_CHECK_H
 #define VLIB_CHECK_H
 
@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The seed of the case that runs, and what prints it; or 0 and NULL. */
+/*
+ * The seed of the running case, and a function that prints it; or 0 and NULL.
+ */
 extern uint64_t check_seed;
 extern void (*check_show)(void);
 

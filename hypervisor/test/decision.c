@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Counts the instructions of a decision, by running it in a child process one
- * instruction at a time: exact, the same each time, and without a PMU.
+ * Counts the instructions of a decision by single-stepping it in a child
+ * process: exact, the same each time, and without a PMU.
  *
- * A CPU has N reservations, which together have half of its time and always
- * want all of it; and one vCPU without. So there is always a foreground to
- * choose, a budget that ends, a refill to queue, or a refill that comes.
+ * A CPU has N reservations, which have half of its time together and always
+ * want all of it, and one vCPU without a reservation. So at each decision
+ * there is a foreground to choose from, a budget that ends, and a refill to
+ * queue or to use.
  */
 #include <errno.h>
 #include <signal.h>
@@ -18,7 +19,7 @@
 #include "runqueue.h"
 
 #define MOST 1024
-#define DECISIONS 64            /* counted, after as many reservations twice */
+#define DECISIONS 64            /* counted, after two for each reservation */
 #define PERIOD 100000000LL
 
 static struct vlib_runqueue queue;
@@ -92,7 +93,7 @@ static int failed(const char *what)
     exit(1);
 }
 
-/* Steps from here to the end of the count. */
+/* Steps until the end of the count. */
 static long steps(pid_t pid)
 {
     long n = 0;
@@ -108,7 +109,7 @@ static long steps(pid_t pid)
     return n;
 }
 
-/* The mean of all counts, without what it takes to count nothing. */
+/* The mean of all counts, less the count of an empty decision. */
 static double measure(unsigned int n)
 {
     long first = -1, sum = 0;

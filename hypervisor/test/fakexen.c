@@ -19,14 +19,14 @@ int sched_res_rculock;
 unsigned int fake_processor;
 bool fake_flask;
 
-/* Called at each basic block of the module. */
+/* Called by the compiler at each basic block of the module. */
 void __sanitizer_cov_trace_pc(void);
 void __sanitizer_cov_trace_pc(void)
 {
     fake_blocks++;
 }
 
-/* A runqueue is its lock holder's alone. */
+/* A runqueue may be accessed only under its lock. */
 static void touchable(const spinlock_t *l, bool may)
 {
     unsigned int i;
@@ -46,8 +46,8 @@ static void touchable(const spinlock_t *l, bool may)
 
 void spin_lock(spinlock_t *l)
 {
-    CHECK(!l->held, "a lock is taken twice");
-    l->held = true;
+    CHECK(!l->locked, "a lock is taken twice");
+    l->locked = true;
     l->since = fake_blocks;
     touchable(l, true);
 }
@@ -56,9 +56,9 @@ void spin_unlock(spinlock_t *l)
 {
     struct fake_lock_kind *k = l->kind ?: &fake_account_lock;
 
-    CHECK(l->held, "a lock is not held");
+    CHECK(l->locked, "a lock is not held");
     touchable(l, false);
-    l->held = false;
+    l->locked = false;
     k->longest = max(k->longest, fake_blocks - l->since);
 }
 
@@ -107,7 +107,7 @@ int evtchn_send(struct domain *d, unsigned int port)
 
 struct sched_resource *get_sched_res(unsigned int cpu)
 {
-    CHECK(sched_res_rculock > 0, "CPU %u's resource without RCU", cpu);
+    CHECK(sched_res_rculock > 0, "CPU %u's resource used without RCU", cpu);
     return cpu < MAX_CPUS ? machine.cpu[cpu] : NULL;
 }
 
@@ -121,7 +121,7 @@ spinlock_t *pcpu_schedule_lock(unsigned int cpu)
 
 void fake_kick(unsigned int cpu)
 {
-    CHECK(cpu_online(cpu), "CPU %u is kicked, and offline", cpu);
+    CHECK(cpu_online(cpu), "CPU %u is kicked while offline", cpu);
     machine.kicked |= 1ULL << cpu;
 }
 
@@ -170,7 +170,7 @@ bool hypercall_preempt_check(void)
     return false;
 }
 
-/* Without Flask the first of each pair decides, with it the second. */
+/* Without Flask the first of each pair of hooks decides, with it the second. */
 static int only_privileged(bool asked_here)
 {
     return !asked_here || current->domain->is_privileged ? 0 : -EPERM;

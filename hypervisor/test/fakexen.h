@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * As much of Xen as the whole module needs, for a process of one thread: it is
- * included before each of the module's files, whose includes of Xen find empty
- * ones.
+ * The part of Xen that the whole module needs, for a process with one thread.
+ * It is included before each of the module's files, whose includes of Xen find
+ * empty files.
  *
- * Locks know their kind and how much was done while they were held, in basic
- * blocks of the module's code (-fsanitize-coverage=trace-pc). What must be
- * under RCU or under a lock is checked; memory that is freed is the
- * sanitizer's.
+ * Locks record how much was done while they were held, by kind of lock, in
+ * basic blocks of the module's code (-fsanitize-coverage=trace-pc). Accesses
+ * that need RCU or a lock are checked; the sanitizer detects the use of freed
+ * memory.
  */
 #ifndef VLIB_FAKEXEN_H
 #define VLIB_FAKEXEN_H
@@ -25,18 +25,18 @@
 #include <stdio.h>
 #include <string.h>
 
-extern uint64_t fake_blocks;        /* executed of the module */
+extern uint64_t fake_blocks;        /* of the module, executed */
 
 struct fake_lock_kind {
     const char *name;
-    uint64_t longest;               /* blocks during one hold */
+    uint64_t longest;               /* blocks in one critical section */
 };
 extern struct fake_lock_kind fake_module_lock, fake_scheduler_lock,
     fake_account_lock, fake_domctl_lock;
 
 typedef struct {
-    struct fake_lock_kind *kind;    /* NULL: an account's */
-    bool held;
+    struct fake_lock_kind *kind;    /* NULL: an account's lock */
+    bool locked;
     uint64_t since;
 } spinlock_t;
 
@@ -119,7 +119,7 @@ struct timer {
 };
 #define init_timer(t, f, data, cpu) ((t)->function = (f), (t)->at = INT64_MAX)
 void set_timer(struct timer *t, s_time_t at);
-extern struct timer *fake_timer;    /* that is set, or NULL */
+extern struct timer *fake_timer;    /* the one that is set, or NULL */
 
 /* Domains, units, CPUs. */
 typedef uint16_t domid_t;
@@ -145,7 +145,7 @@ struct domain {
     unsigned int units;
     struct sched_unit *unit[160];
     struct evtchn evtchn[4];
-    unsigned int events;            /* that were sent by its ports */
+    unsigned int events;            /* sent by its ports */
 };
 
 struct vcpu {
@@ -212,7 +212,7 @@ extern struct scheduler fake_scheduler; /* the module's, as registered */
 #define scheduler_get_default() (&fake_scheduler)
 
 typedef int rcu_read_lock_t;
-extern int sched_res_rculock;       /* how deep */
+extern int sched_res_rculock;       /* depth */
 #define rcu_read_lock(l) ((void)++*(l))
 #define rcu_read_unlock(l) ((void)--*(l))
 struct sched_resource *get_sched_res(unsigned int cpu); /* under RCU */
@@ -264,7 +264,7 @@ enum {
     XEN_DOMCTL_SCHEDOP_putinfo = 0, XEN_DOMCTL_SCHEDOP_getinfo = 1,
     XEN_SYSCTL_SCHEDOP_putinfo = 0, XEN_SYSCTL_SCHEDOP_getinfo = 1,
 };
-extern bool fake_flask;             /* or without XSM */
+extern bool fake_flask;             /* else without XSM */
 int xsm_domctl(int action, struct domain *d, int cmd, uint32_t ssid);
 int xsm_sysctl(int action, int cmd);
 int xsm_domctl_scheduler_op(int action, struct domain *d, int op);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The leftist heap against a list that is searched from end to end. */
+/* The leftist heap compared with a list that is searched from end to end. */
 #include "check.h"
 #include "heap.h"
 #include "seed.h"
@@ -31,15 +31,15 @@ static unsigned int rank_of(const struct vlib_node *n)
     return n ? n->rank : 0;
 }
 
-/* The number of nodes below n, which must be as a leftist heap has them. */
+/* The number of nodes below n, which must satisfy the heap's invariants. */
 static unsigned int valid(const struct vlib_node *n,
                           const struct vlib_node *parent)
 {
     if ( !n )
         return 0;
     CHECK(n->queued && n->parent == parent, "wrong parent");
-    CHECK(!parent || precedes(parent, n), "below a later one");
-    CHECK(rank_of(n->left) >= rank_of(n->right), "leans to the right");
+    CHECK(!parent || precedes(parent, n), "a node is before its parent");
+    CHECK(rank_of(n->left) >= rank_of(n->right), "the heap leans to the right");
     CHECK(n->rank == rank_of(n->right) + 1, "rank %u", n->rank);
     return 1 + valid(n->left, n) + valid(n->right, n);
 }
@@ -49,8 +49,8 @@ static void check_heap(unsigned int queued)
     unsigned int depth = rank_of(heap.first);
 
     CHECK(valid(heap.first, NULL) == queued, "%u nodes expected", queued);
-    CHECK(heap.first == least(), "the first is not the least");
-    CHECK((1ULL << depth) - 1 <= queued, "right way of %u nodes", depth);
+    CHECK(heap.first == least(), "the first node is not the least");
+    CHECK((1ULL << depth) - 1 <= queued, "a right path of %u nodes", depth);
 }
 
 /* Few keys, so that many are equal; the second key is the time of insertion. */
@@ -82,7 +82,7 @@ static void random_operations(struct seed *s, int64_t keys)
     }
 }
 
-/* Rising and falling keys make the most lopsided trees. */
+/* Rising and falling keys make the most unbalanced trees. */
 static void ordered(int64_t step)
 {
     unsigned int i;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is true of every runqueue at all times. */
+/* Invariants of every runqueue. */
 #include "check.h"
 #include "simulator.h"
 
@@ -10,7 +10,7 @@ static const struct vlib_node *root(const struct vlib_node *n)
     return n;
 }
 
-static const struct vlib_account *pays(const struct task *t)
+static const struct vlib_account *account_of(const struct task *t)
 {
     if ( t->vlib.account )
         return t->vlib.account;
@@ -19,20 +19,20 @@ static const struct vlib_account *pays(const struct task *t)
 
 static bool has_budget(const struct task *t)
 {
-    const struct vlib_account *a = pays(t);
+    const struct vlib_account *a = account_of(t);
 
     return a && cpumask_test_cpu(t->cpu, &a->admitted) &&
            vlib_server_left(&a->server, sim.now) > 0;
 }
 
-static bool held_elsewhere(const struct task *t)
+static bool holder_elsewhere(const struct task *t)
 {
-    const struct vlib_account *a = pays(t);
+    const struct vlib_account *a = account_of(t);
 
     return a->holder && a->holder->queue != t->vlib.queue;
 }
 
-/* A queued task is on the heaps where it should be, and on no other. */
+/* A queued task is on the heaps where it belongs, and on no other. */
 static void queued(const struct cpu *c, const struct task *t)
 {
     const struct vlib_runqueue *q = &c->queue;
@@ -56,14 +56,14 @@ static void queued(const struct cpu *c, const struct task *t)
         return;
     }
     if ( has_budget(t) )
-        CHECK(held_elsewhere(t), "task %u has budget", n);
-    if ( !pays(t) || !cpumask_test_cpu(t->cpu, &pays(t)->admitted) )
+        CHECK(holder_elsewhere(t), "task %u has budget", n);
+    if ( !account_of(t) || !cpumask_test_cpu(t->cpu, &account_of(t)->admitted) )
         CHECK(!e->refill.queued && !contends, "task %u", n);
     else
-        CHECK(e->refill.queued != contends, "task %u waits for nothing", n);
+        CHECK(e->refill.queued != contends, "task %u waits wrongly", n);
     if ( e->refill.queued )
         CHECK(e->refill.key > sim.now &&
-              e->refill.key <= vlib_server_next(&pays(t)->server),
+              e->refill.key <= vlib_server_next(&account_of(t)->server),
               "task %u: refill at %ld", n, e->refill.key);
 }
 
@@ -77,20 +77,21 @@ static void running(const struct cpu *c, const struct task *t)
           "task %u", n);
     if ( e->foreground )
     {
-        CHECK(has_budget(t) && pays(t)->holder == e, "task %u", n);
+        CHECK(has_budget(t) && account_of(t)->holder == e, "task %u", n);
         if ( !c->queue.foreground.first )
             return;
         other = container_of(c->queue.foreground.first, struct vlib_entity,
                              ready);
-        CHECK(pays(t)->server.period <= other->ready.key, "task %u", n);
+        CHECK(account_of(t)->server.period <= other->ready.key, "task %u", n);
         return;
     }
-    CHECK(!c->queue.foreground.first, "task %u, not the foreground", n);
+    CHECK(!c->queue.foreground.first,
+          "task %u runs instead of the foreground", n);
     if ( has_budget(t) )
-        CHECK(held_elsewhere(t), "task %u has budget", n);
+        CHECK(holder_elsewhere(t), "task %u has budget", n);
 }
 
-/* [from, to) within the part of the throttle's period that is denied. */
+/* The part of [from, to) in which the throttle denies background time. */
 static s_time_t denied(const struct vlib_runqueue *q, s_time_t from,
                        s_time_t to)
 {
@@ -114,13 +115,13 @@ static void chosen(const struct cpu *c)
         CHECK(denies || !q->background.first, "CPU %u is idle", q->cpu);
     }
     else if ( !q->running->foreground && !q->running->spared )
-        CHECK(!denies, "CPU %u runs what is denied", q->cpu);
+        CHECK(!denies, "CPU %u runs a denied task", q->cpu);
     CHECK(!q->refills.first || q->refills.first->key > sim.now, "CPU %u",
           q->cpu);
 }
 
-/* Who holds an account is in the foreground, and on it. */
-static void held(const struct cpu *c)
+/* An account's holder is in the foreground, and runs on that account. */
+static void holders(const struct cpu *c)
 {
     unsigned int i;
 
@@ -130,7 +131,7 @@ static void held(const struct cpu *c)
 
         if ( a->holder && a->holder->queue == &c->queue )
             CHECK(a->holder->foreground && a->holder->account == a,
-                  "account %u is held in vain", i);
+                  "account %u has an idle holder", i);
     }
 }
 
@@ -138,9 +139,9 @@ void invariants_decided(const struct cpu *c, s_time_t until)
 {
     unsigned int i;
 
-    CHECK(until > sim.now, "decides again at %ld", until);
+    CHECK(until > sim.now, "the next decision is in the past: %ld", until);
     chosen(c);
-    held(c);
+    holders(c);
     for ( i = 0; i < sim.tasks; i++ )
     {
         const struct task *t = &sim.task[i];
@@ -158,7 +159,7 @@ void invariants_decided(const struct cpu *c, s_time_t until)
     }
 }
 
-/* Somebody in background waits, and is not denied it. */
+/* A task waits in the background and is not denied background time. */
 static bool waits(const struct cpu *c)
 {
     return c->queue.spared.first ||
@@ -189,7 +190,7 @@ static void idle_passing(struct cpu *c, s_time_t to)
     CHECK(c->wasted <= sim.late, "CPU %u: idle for %ld ns", q->cpu, c->wasted);
 }
 
-/* Nobody is in the background who has had budget since before 'late'. */
+/* No task in the background has had budget for longer than 'late'. */
 static void budget_passing(const struct cpu *c)
 {
     unsigned int i;
@@ -199,14 +200,14 @@ static void budget_passing(const struct cpu *c)
         const struct task *t = &sim.task[i];
 
         if ( t->vlib.queue != &c->queue || t->vlib.foreground ||
-             !has_budget(t) || held_elsewhere(t) )
+             !has_budget(t) || holder_elsewhere(t) )
             continue;
-        CHECK(vlib_server_left(&pays(t)->server, sim.now - sim.late) <= 0,
+        CHECK(vlib_server_left(&account_of(t)->server, sim.now - sim.late) <= 0,
               "task %u has budget", i);
     }
 }
 
-/* Before the clock goes on to 'to', with nothing else in between. */
+/* Checks made before the clock advances to 'to' without another event. */
 void invariants_passing(struct cpu *c, s_time_t to)
 {
     const struct vlib_runqueue *q = &c->queue;
@@ -221,7 +222,7 @@ void invariants_passing(struct cpu *c, s_time_t to)
         background_passing(c, e, to);
     else
     {
-        const struct vlib_account *a = pays(task_of(e));
+        const struct vlib_account *a = account_of(task_of(e));
 
         CHECK(a->holder == e, "account %u is shared", a->id);
         CHECK(vlib_server_left(&a->server, to) - (to - q->since) >=

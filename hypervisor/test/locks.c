@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How much is done in one hold of a lock, at the largest numbers of
- * reservations, callers, callees and vCPUs that are accepted, in basic blocks
- * of the module's code: 50,000 of them are 100 us at 3 GHz and six cycles each.
+ * How much is done in one critical section, at the largest accepted numbers of
+ * reservations, callers, callees and vCPUs. It is measured in basic blocks of
+ * the module's code: 50,000 of them are 100 us at 3 GHz and six cycles each.
  */
 #include "check.h"
 #include "locks.h"
@@ -13,12 +13,12 @@
 #define MS 1000000LL
 #define VERSION .version = VLIB_ABI_VERSION
 
-#define FIRST  10                   /* number of the first small domain */
+#define FIRST  10                   /* of the first small domain */
 #define SMALL  (VLIB_MAX_RESERVATIONS / 2)
 #define WIDE   2                    /* domains */
 #define CALLED 3
-#define CROWD  (VLIB_MAX_RESERVATIONS - 1) /* reservations: of many vCPUs, */
-#define CALLER 1                    /* with many callees */
+#define CROWD  (VLIB_MAX_RESERVATIONS - 1) /* reservation with many vCPUs */
+#define CALLER 1                    /* reservation with many callees */
 
 static struct domain *dom0;
 static uint64_t longest;
@@ -71,16 +71,13 @@ static s_time_t period(unsigned int id)
     return 5000 * MS + (id * 7919 % VLIB_MAX_RESERVATIONS) * MS;
 }
 
-/*
- * As if it had been admitted there already: a trial for each would take a
- * minute.
- */
+/* Sets the CPU as if by admission: a trial for each one would take a minute. */
 static void admitted(unsigned int id, unsigned int cpu)
 {
     cpumask_set_cpu(cpu, &vlib_reservation_find(id)->account.admitted);
 }
 
-/* Half of the reservations are adopted, half may call one domain. */
+/* Half of the reservations are adopted; half may call one domain. */
 static void fill(void)
 {
     unsigned int id;
@@ -92,7 +89,7 @@ static void fill(void)
     for ( id = CALLER + 1; id < SMALL; id++ )
     {
         machine_domain(FIRST + id, 1, 1, 1);
-        note("a vCPU comes");
+        note("a vCPU arrives");
         admitted(id, 1);
         bind("adopt", VLIB_OP_adopt, id, FIRST + id, 0);
     }
@@ -138,24 +135,24 @@ static void settings(void)
     call("throttle", VLIB_OP_throttle, &throttle, 0);
 }
 
-/* All at once: refills, a lease that is lost, domains that were moved. */
+/* All at once: refills, an expired lease, domains that were moved. */
 static void events(void)
 {
     unsigned int id, round, admitted_there = 0;
 
-    machine_run(SMALL * 2 * MS);    /* all budgets are used up, and more */
+    machine_run(SMALL * 2 * MS);    /* all budgets are used up */
     note("run");
     fake_now += 1000000 * MS;       /* and refilled */
     for ( id = 0; id < SMALL; id++ )
     {
         machine_schedule(1);
-        note("many refills at once");
+        note("many refills are due at once");
     }
     machine_run(100 * MS);
     note("run");
     CHECK(!machine_call(dom0, VLIB_OP_lease, MS, 0, NULL), "lease");
     machine_run(10 * MS);
-    note("a lease is lost");
+    note("a lease expires");
     CHECK(!machine_call(dom0, VLIB_OP_lease, 0, 0, NULL), "lease");
     note("a lease is renewed");
     for ( id = CALLER + 1; id < SMALL; id++ )
@@ -165,12 +162,12 @@ static void events(void)
     for ( round = 0; round < 20 && !admitted_there; round++ )
     {
         machine_run(1000 * MS);
-        note("what has moved is reviewed");
+        note("moved domains are reviewed");
         for ( id = CALLER + 1; id < SMALL; id++ )
             admitted_there += cpumask_test_cpu(
                 2, &vlib_reservation_find(id)->account.admitted);
     }
-    CHECK(admitted_there, "nothing is admitted where it was moved");
+    CHECK(admitted_there, "no moved domain is admitted");
 }
 
 static void ends(void)
@@ -178,15 +175,15 @@ static void ends(void)
     struct vlib_reserve op = { VERSION, .id = CALLER };
     struct vlib_info info = { VERSION };
 
-    call("end one with many callees", VLIB_OP_unreserve, &op, 0);
+    call("end a reservation with many callees", VLIB_OP_unreserve, &op, 0);
     op.id = CROWD;
-    call("end one of many vCPUs", VLIB_OP_unreserve, &op, 0);
+    call("end a reservation with many vCPUs", VLIB_OP_unreserve, &op, 0);
     machine_destroy(machine.domain[CALLED]);
     note("a domain with many callers is destroyed");
     machine_destroy(machine.domain[WIDE]);
     note("a wide domain is destroyed");
     machine_run(2000 * MS);
-    note("what was destroyed is swept");
+    note("destroyed domains are swept");
     call("info", VLIB_OP_info, &info, 0);
     CHECK(info.domains == SMALL - 2, "%u domains", info.domains);
 }
@@ -198,6 +195,6 @@ void locks_are_short(struct domain *control)
     settings();
     events();
     ends();
-    printf("whole: %"PRIu64" of %u basic blocks in the longest hold of a lock\n",
+    printf("whole: %"PRIu64" of %u basic blocks under a lock at most\n",
            longest, MOST);
 }

@@ -4,7 +4,7 @@
 
 struct domain;
 
-/* No lock is held for long, at the largest numbers that are accepted. */
+/* No lock is held for long, at the largest numbers accepted. */
 void locks_are_short(struct domain *dom0);
 
 #endif /* VLIB_LOCKS_H */

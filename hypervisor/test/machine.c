@@ -54,7 +54,7 @@ void machine_remove_cpu(unsigned int cpu)
     unsigned int d, i;
 
     cpumask_clear_cpu(cpu, &machine.pool);
-    /* What runs is taken off first. */
+    /* The running vCPU is taken off first. */
     for ( d = 0; d < MAX_DOMAINS; d++ )
         for ( i = 0; machine.domain[d] && i < machine.domain[d]->units; i++ )
         {
@@ -84,7 +84,7 @@ void machine_init(unsigned int cpus)
 {
     unsigned int i;
 
-    CHECK(!machine.domain[0], "once in a process");
+    CHECK(!machine.domain[0], "a machine is made once in a process");
     fake_scheduler.init(&fake_scheduler);
     fake_now = SECONDS(1);
     for ( i = 0; i < cpus; i++ )

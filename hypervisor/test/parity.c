@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The server and the admission test as a filter: a line of operation in, a
- * line of result out, so that the same in another language can be compared.
+ * The server and the admission test as a filter: it reads a line for each
+ * operation and prints a line with the result, so that an implementation in
+ * another language can be compared.
  *
  *   n BUDGET PERIOD NOW      init      -> LEFT NEXT COUNT {AT AMOUNT}
  *   c BUDGET PERIOD NOW      change    -> the same

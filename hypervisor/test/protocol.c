@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Clients and a server, each as docs/channel.md has it, in random order around
- * the module's calls: docs/model in the module's own code, with time.
+ * Clients and a server that follow docs/reference/channel.md, in random order,
+ * against the module's calls: the model in docs/model with the module's own
+ * code, and with time.
  */
 #include <inttypes.h>
 
@@ -12,39 +13,39 @@
 #define RUNS 20000
 #define REQUESTS 6  /* of each client */
 
-/* A client with its channel. */
+/* A client and its channel. */
 static struct client {
     enum { IDLE, POSTED, WAITS, ENDED } at;
-    uint64_t asked, answered;   /* the latter by the server, */
-    uint64_t got;               /* and seen by the client */
+    uint64_t asked, answered;   /* the latter by the server; */
+    uint64_t got;               /* seen by the client */
     bool outstanding;           /* the last request was given up */
-    bool hasty;                 /* it may give the next up */
-    uint64_t finished;          /* by its timer */
-    uint64_t issued;            /* calls */
+    bool hasty;                 /* it may give the next one up */
+    uint64_t finished;          /* ended by its timer */
+    uint64_t issued;            /* calls made */
     bool live[VLIB_MAX_CALLS];  /* of the module's, when last seen */
 } client[CLIENTS];
 
 static struct {
     enum { TURN, LOOK, SERVE, CLOSED, EVENTS } at;
-    unsigned int c;             /* where it looks, or serves */
+    unsigned int c;             /* channel that it examines, or serves */
     uint64_t last[CLIENTS];     /* request taken */
-    unsigned int port;          /* of what it served, or was told of; 0 */
+    unsigned int port;          /* that it served, or was told of; 0 */
     uint64_t request;
-    bool tires, mute;           /* it will serve events alone, and does */
+    bool tires, mute;           /* serves events alone: will, does */
 } server;
 
 static struct seed seed;
 
 /*
- * Requests are given up, but of a server that never says that it is done with
- * them.
+ * Whether requests may be given up: not with a server that never reports that
+ * it has finished them.
  */
 static bool hasty(void)
 {
     return !server.tires && seed_chance(&seed, 40);
 }
 
-static uint64_t paid[CLIENTS], calls, served;
+static uint64_t charged[CLIENTS], calls, served;
 
 static void show(void)
 {
@@ -94,7 +95,7 @@ static void step_client(unsigned int c)
         }
         if ( k->outstanding )
         {
-            issue(c, k->asked); /* the late answer is waited for, and paid */
+            issue(c, k->asked); /* the late answer is awaited and charged */
             k->at = WAITS;
         }
         else if ( k->asked == REQUESTS )
@@ -130,7 +131,7 @@ static void step_client(unsigned int c)
     }
 }
 
-/* The client's timer. */
+/* The client's timer fires. */
 static void step_timer(unsigned int c)
 {
     if ( client[c].finished == client[c].got )
@@ -156,7 +157,7 @@ static void told(long rc)
         CHECK(rc >= THERE(0) && rc < THERE(CLIENTS), "told of %ld", rc);
         server.port = rc;
         look(rc - THERE(0));
-        server.request = 0; /* whichever it is */
+        server.request = 0; /* any request */
     }
 }
 
@@ -168,7 +169,7 @@ static void listen(void)
     told(world_listen(port, server.request));
 }
 
-/* A channel that was signalled, if there is one. */
+/* A channel that was signalled, if any. */
 static bool event(unsigned int *c)
 {
     for ( *c = 0; *c < CLIENTS; ++*c )
@@ -214,7 +215,7 @@ static void step_server(void)
             break;
         client[server.c].answered = server.last[server.c];
         served++;
-        server.at = LOOK; /* once more, before it listens */
+        server.at = LOOK; /* a last look before it listens */
         break;
     case CLOSED:
         if ( world.vd.open )
@@ -239,7 +240,7 @@ static void hold(bool take)
     CHECK(take ? number > 0 : !number, "hold: %ld", number);
 }
 
-/* No call ends unserved as done, and each is paid for once. */
+/* No call ends as done unserved, and each is charged once. */
 static void check(void)
 {
     unsigned int c, i;
@@ -258,9 +259,9 @@ static void check(void)
                   client[c].answered >= call->request,
                   "request %lu of client %u is done unserved", call->request,
                   c);
-            paid[c] += call->cost.foreground;
-            CHECK(paid[c] <= world.r[c].account.usage.foreground,
-                  "client %u paid twice", c);
+            charged[c] += call->cost.foreground;
+            CHECK(charged[c] <= world.r[c].account.usage.foreground,
+                  "client %u was charged twice", c);
         }
 }
 
@@ -283,13 +284,13 @@ static void run(uint64_t number)
     world_init();
     memset(client, 0, sizeof(client));
     memset(&server, 0, sizeof(server));
-    memset(paid, 0, sizeof(paid));
+    memset(charged, 0, sizeof(charged));
     server.tires = seed_chance(&seed, 20);
     for ( steps = 0; !ended() && steps < 20000; steps++ )
     {
         unsigned int actor = seed_range(&seed, 0, 2 * CLIENTS + 6);
 
-        /* Late in a long run nothing is in the server's way any more. */
+        /* Late in a long run nothing delays the server any more. */
         if ( actor < CLIENTS )
             step_client(actor);
         else if ( actor == CLIENTS )
@@ -303,10 +304,11 @@ static void run(uint64_t number)
         check();
     }
     CHECK(ended(), "a call is lost");
-    /* Nobody pays for what is answered. */
+    /* No reservation is charged after its request is answered. */
     for ( c = 0; c < CLIENTS; c++ )
         step_timer(c);
-    CHECK(!world.vd.active && !world.vd.queued, "a reservation still pays");
+    CHECK(!world.vd.active && !world.vd.queued,
+          "a reservation is still charged");
 }
 
 int main(int argc, char **argv)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Random task sets on random CPUs: what was admitted keeps its deadlines,
- * whatever everybody else does.
+ * Random task sets on random CPUs: admitted tasks meet their deadlines
+ * whatever the others do.
  *
- * Each set is made and run from one seed. The deadline is promised to jobs that
- * run from arrival to completion without blocking: a task that blocks and wakes
- * puts its own refills off.
+ * Each set is made and run from one seed. A deadline is guaranteed to jobs
+ * that run from arrival to completion without blocking: a task that blocks and
+ * wakes delays its own refills.
  *
- * A change of C or T takes effect while work that the old values let in is
- * still to be done; a job's deadline is checked if, since the last change on
- * its CPU, that had no foreground for an instant before the job arrived.
+ * A change of C or T takes effect while work that the old values admitted is
+ * still pending. So a job's deadline is checked only if its CPU, between the
+ * last change and the job's arrival, had an instant without foreground.
  */
 #include <inttypes.h>
 
@@ -17,7 +17,7 @@
 #include "taskset.h"
 
 #define SETS 100000
-#define EVENTS 5 /* random operations, and pieces of time, in a set */
+#define EVENTS 5 /* random operations, and spans of time, in a set */
 
 static uint64_t jobs, checked;
 
@@ -49,7 +49,9 @@ static void woke(struct task *t)
     t->settled = sim.cpu[t->cpu].settled;
 }
 
-/* A job's deadline, once it is finished, or can be no more. */
+/*
+ * Checks a job's deadline once the job is finished, or cannot finish in time.
+ */
 static void check_deadline(const struct task *t)
 {
     const struct cpu *c = &sim.cpu[t->cpu];
@@ -70,7 +72,7 @@ static void blocked(struct task *t)
     taskset_plan(t);
 }
 
-/* One that has no job and is not always runnable in the background. */
+/* A task that has no job, and is not always runnable in the background. */
 static struct task *any_task(struct seed *s)
 {
     unsigned int i;
@@ -86,7 +88,7 @@ static struct task *any_task(struct seed *s)
     return NULL;
 }
 
-/* One that no job runs on. */
+/* An account without jobs. */
 static struct account *any_account(struct seed *s)
 {
     unsigned int n, i;
@@ -124,14 +126,14 @@ static void change_account(struct seed *s, struct account *a)
         sim_admit(a, cpu, true);
 }
 
-/* Nothing changes for them: deadlines are kept. */
+/* Re-admits all jobs' tasks, whose values do not change. */
 static void readmit_jobs(void)
 {
     unsigned int i;
 
     for ( i = 0; i < sim.tasks; i++ )
         if ( sim.task[i].job )
-            sim_attach(&sim.task[i], sim_payer(&sim.task[i]));
+            sim_attach(&sim.task[i], sim_account_of(&sim.task[i]));
 }
 
 static void operate(struct seed *s)
@@ -194,7 +196,7 @@ static bool spins(const struct task *t)
            !t->vlib.control;
 }
 
-/* What t's domain had on its CPU. */
+/* What t's domain has had on its CPU. */
 static s_time_t domain_had(const struct task *t)
 {
     s_time_t sum = 0;
@@ -208,8 +210,8 @@ static s_time_t domain_had(const struct task *t)
 }
 
 /*
- * Two that are in the background all the time have had the same if they are of
- * one domain, and otherwise their domains have.
+ * Two tasks that are always in the background have had the same time if they
+ * are of one domain; otherwise their domains have.
  */
 static void check_fair(void)
 {

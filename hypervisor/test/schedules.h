@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Schedules worked out by hand. A timeline has an item for each stretch: who,
- * '+' in the foreground or '-' in the background, and for how many us; '.' is
- * idle. CPU 0 only. Task n is the letter at n; account n is admitted.
+ * Schedules worked out manually. A timeline has an item for each span: the
+ * task's letter, '+' in the foreground or '-' in the background, and the time
+ * in us; '.' is idle. CPU 0 only. Task n has the nth letter; account n is
+ * admitted.
  */
 #ifndef VLIB_SCHEDULES_H
 #define VLIB_SCHEDULES_H
@@ -11,7 +12,7 @@
 
 #define US 1000LL
 #define SPIN (VLIB_NEVER / US)
-#define NOBODY (-1)
+#define NONE (-1)
 
 enum action {
     WAKE, SLEEP, YIELD, ATTACH, CHANGE, CHARGE, THROTTLE, SPARE
@@ -21,7 +22,8 @@ struct step {
     s_time_t at;
     enum action action;
     int which;                  /* task; of CHANGE, CHARGE: account */
-    s_time_t first, second;     /* work; account; C, T; time; period, idle; whether */
+    /* work; account; C, T; time; period, idle; bool */
+    s_time_t first, second;
 };
 
 struct schedule {
@@ -66,7 +68,7 @@ static const struct schedule schedules[] = {
     {
         .name = "depleted to the background, back on its refill",
         .account = { { 2000, 10000 } },
-        .task = { { 0, false }, { NOBODY, false } },
+        .task = { { 0, false }, { NONE, false } },
         STEPS({ 0, WAKE, 0, SPIN, 0 }, { 0, WAKE, 1, SPIN, 0 }),
         .end = 24000,
         .timeline = "A+2000 A-2000 B-2000 A-2000 B-2000 A+2000 A-2000 B-2000 "
@@ -84,7 +86,7 @@ static const struct schedule schedules[] = {
         .name = "an overrun is carried",
         .late = 50,
         .account = { { 2000, 10000 } },
-        .task = { { 0, false }, { NOBODY, false } },
+        .task = { { 0, false }, { NONE, false } },
         STEPS({ 0, WAKE, 0, SPIN, 0 }, { 100, WAKE, 1, 1, 0 }),
         .end = 40000,
         .timeline = "A+2050 A-2050 B-1 A-5949 A+2000 A-8000 A+2000 A-8000 "
@@ -92,7 +94,7 @@ static const struct schedule schedules[] = {
     },
     {
         .name = "denied phases",
-        .task = { { NOBODY, false } },
+        .task = { { NONE, false } },
         STEPS({ 0, THROTTLE, 0, 10000, 3000 }, { 0, WAKE, 0, SPIN, 0 },
               { 25000, THROTTLE, 0, 0, 0 }, { 27000, THROTTLE, 0, 8000, 8000 }),
         .end = 40000,
@@ -101,23 +103,23 @@ static const struct schedule schedules[] = {
     {
         .name = "neither foreground nor control domains are denied",
         .account = { { 2000, 10000 } },
-        .task = { { 0, false }, { NOBODY, true }, { NOBODY, false } },
+        .task = { { 0, false }, { NONE, true }, { NONE, false } },
         STEPS({ 0, THROTTLE, 0, 10000, 6000 }, { 0, WAKE, 0, SPIN, 0 },
               { 0, WAKE, 2, SPIN, 0 }, { 1000, WAKE, 1, 3000, 0 }),
         .end = 14000,
         .timeline = "A+2000 B+1000 B-2000 .1000 A-2000 C-2000 A+2000 .2000",
     },
     {
-        .name = "who is spared has all that is denied to the others",
-        .task = { { NOBODY, false }, { NOBODY, false } },
+        .name = "a spared vCPU has all time that is denied to the others",
+        .task = { { NONE, false }, { NONE, false } },
         STEPS({ 0, THROTTLE, 0, 10000, 6000 }, { 0, SPARE, 0, true, 0 },
               { 0, WAKE, 0, SPIN, 0 }, { 0, WAKE, 1, SPIN, 0 }),
         .end = 20000,
         .timeline = "A-6000 B-4000 A-6000 B-4000",
     },
     {
-        .name = "who is spared no longer is denied at once, and again is not",
-        .task = { { NOBODY, false } },
+        .name = "sparing a vCPU, or not any more, takes effect at once",
+        .task = { { NONE, false } },
         STEPS({ 0, THROTTLE, 0, 10000, 6000 }, { 0, SPARE, 0, true, 0 },
               { 0, WAKE, 0, SPIN, 0 }, { 2000, SPARE, 0, false, 0 },
               { 5000, SPARE, 0, true, 0 }),
@@ -126,29 +128,29 @@ static const struct schedule schedules[] = {
     },
     {
         .name = "three share the background",
-        .task = { { NOBODY, false }, { NOBODY, false }, { NOBODY, false } },
+        .task = { { NONE, false }, { NONE, false }, { NONE, false } },
         STEPS({ 0, WAKE, 0, SPIN, 0 }, { 0, WAKE, 1, SPIN, 0 },
               { 0, WAKE, 2, SPIN, 0 }),
         .end = 12000,
         .timeline = "A-2000 B-2000 C-2000 A-2000 B-2000 C-2000",
     },
     {
-        .name = "what ran alone has a slice from when it is not",
-        .task = { { NOBODY, false }, { NOBODY, false } },
+        .name = "a vCPU that ran alone gets a slice when another one comes",
+        .task = { { NONE, false }, { NONE, false } },
         STEPS({ 0, WAKE, 0, SPIN, 0 }, { 50, WAKE, 1, SPIN, 0 }),
         .end = 6050,
         .timeline = "A-2050 B-2000 A-2000",
     },
     {
-        .name = "who yields lets the others go first",
-        .task = { { NOBODY, false }, { NOBODY, false } },
+        .name = "a vCPU that yields lets the others go first",
+        .task = { { NONE, false }, { NONE, false } },
         STEPS({ 0, WAKE, 1, SPIN, 0 }, { 0, WAKE, 0, SPIN, 0 },
               { 2500, YIELD, 0, 0, 0 }),
         .end = 7000,
         .timeline = "B-2000 A-500 B-2000 A-2000 B-500",
     },
     {
-        .name = "charged for what ran elsewhere, asleep",
+        .name = "an account is charged for time elsewhere while it sleeps",
         .account = { { 2000, 10000 } },
         .task = { { 0, false } },
         STEPS({ 25000, CHARGE, 0, 1000, 0 }, { 26000, WAKE, 0, SPIN, 0 }),
@@ -156,7 +158,7 @@ static const struct schedule schedules[] = {
         .timeline = ".26000 A+1000 A-7000 A+1000 A-1000 A+1000",
     },
     {
-        .name = "charged for what ran elsewhere, running",
+        .name = "an account is charged for time elsewhere while it runs",
         .account = { { 2000, 10000 } },
         .task = { { 0, false } },
         STEPS({ 0, WAKE, 0, SPIN, 0 }, { 500, CHARGE, 0, 1000, 0 },
@@ -165,23 +167,23 @@ static const struct schedule schedules[] = {
         .timeline = "A+1000 A-29000 A+1000 A-9000 A+2000 A-2000",
     },
     {
-        .name = "time alone is no debt",
-        .task = { { NOBODY, false }, { NOBODY, false } },
+        .name = "background time without competition is no debt",
+        .task = { { NONE, false }, { NONE, false } },
         STEPS({ 0, WAKE, 0, SPIN, 0 }, { 1000000, WAKE, 1, SPIN, 0 }),
         .end = 1006000,
         .timeline = "A-1002000 B-2000 A-2000",
     },
     {
-        .name = "a control domain's floor under 95 %",
+        .name = "a control domain has its floor beside a reservation of 95 %",
         .account = { { 9500, 10000 } },
-        .task = { { 0, false }, { NOBODY, true } },
+        .task = { { 0, false }, { NONE, true } },
         STEPS({ 0, WAKE, 0, SPIN, 0 }, { 0, WAKE, 1, SPIN, 0 }),
         .end = 40000,
         .timeline = "A+9500 B+500 A+9500 B+500 A+9500 B+500 A+9500 B+500",
     },
     {
         .name = "control time while others are denied puts no sleeper behind",
-        .task = { { NOBODY, true }, { NOBODY, false }, { NOBODY, false } },
+        .task = { { NONE, true }, { NONE, false }, { NONE, false } },
         STEPS({ 0, THROTTLE, 0, 100000, 40000 }, { 0, WAKE, 0, 39000, 0 },
               { 0, WAKE, 1, SPIN, 0 }, { 44000, WAKE, 2, SPIN, 0 }),
         .end = 52000,
@@ -191,14 +193,14 @@ static const struct schedule schedules[] = {
     {
         .name = "foreground time is no claim to background time",
         .account = { { 9000, 10000 } },
-        .task = { { 0, false }, { NOBODY, false } },
+        .task = { { 0, false }, { NONE, false } },
         STEPS({ 0, WAKE, 1, SPIN, 0 }, { 20000, WAKE, 0, SPIN, 0 },
-              { 29000, ATTACH, 0, NOBODY, 0 }),
+              { 29000, ATTACH, 0, NONE, 0 }),
         .end = 35000,
         .timeline = "B-20000 A+9000 B-2000 A-2000 B-2000",
     },
     {
-        .name = "a refill comes when nobody is there",
+        .name = "a refill is due while its vCPU sleeps",
         .account = { { 2000, 10000 } },
         .task = { { 0, false } },
         STEPS({ 0, WAKE, 0, SPIN, 0 }, { 3000, SLEEP, 0, 0, 0 },
@@ -207,11 +209,11 @@ static const struct schedule schedules[] = {
         .timeline = "A+2000 A-1000 .12000 A+2000 A-2000",
     },
     {
-        .name = "a refill comes when its vCPU has left the reservation",
+        .name = "a refill is due after its vCPU has left the reservation",
         .account = { { 2000, 10000 } },
-        .task = { { 0, false }, { NOBODY, false } },
+        .task = { { 0, false }, { NONE, false } },
         STEPS({ 0, WAKE, 0, SPIN, 0 }, { 0, WAKE, 1, SPIN, 0 },
-              { 5000, ATTACH, 0, NOBODY, 0 }, { 13000, ATTACH, 0, 0, 0 }),
+              { 5000, ATTACH, 0, NONE, 0 }, { 13000, ATTACH, 0, 0, 0 }),
         .end = 16000,
         .timeline = "A+2000 A-2000 B-3000 A-2000 B-2000 A-2000 A+2000 B-1000",
     },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Random numbers that repeat: splitmix64. */
+/* Reproducible random numbers: splitmix64. */
 #ifndef VLIB_SEED_H
 #define VLIB_SEED_H
 
@@ -19,7 +19,7 @@ static inline uint64_t seed_next(struct seed *s)
     return z ^ z >> 31;
 }
 
-/* lowest .. highest, both included */
+/* lowest .. highest, both included. */
 static inline int64_t seed_range(struct seed *s, int64_t lowest,
                                  int64_t highest)
 {

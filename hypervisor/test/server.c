@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The sporadic server by itself: what it gives, and when. */
+/* The sporadic server by itself: how much it gives, and when. */
 #include "check.h"
 #include "seed.h"
 #include "server.h"
@@ -43,10 +43,10 @@ static void valid(void)
         sum += r->amount;
         last = r->at;
     }
-    CHECK(sum == server.budget, "%ld in all", sum);
+    CHECK(sum == server.budget, "the amounts add up to %ld", sum);
 }
 
-/* What was used: no window of one period may see more than C and overruns. */
+/* Past use: no window of one period may see more than C and overruns. */
 static struct {
     s_time_t from, to;
 } span[SPANS];
@@ -69,7 +69,7 @@ static void use(s_time_t from, s_time_t used, s_time_t overrun)
     valid();
 }
 
-/* Runs whenever it has budget and wants to; each time up to over too long. */
+/* Runs whenever it has budget and is ready; each time up to 'over' too long. */
 static void random_use(struct seed *s, s_time_t over)
 {
     s_time_t now = seed_range(s, 0, MS), overrun = 0;
@@ -89,7 +89,7 @@ static void random_use(struct seed *s, s_time_t over)
         left = vlib_server_left(&server, now);
         if ( left <= 0 )
         {
-            CHECK(vlib_server_next(&server) > now, "no refill to come");
+            CHECK(vlib_server_next(&server) > now, "there is no later refill");
             now = vlib_server_next(&server);
             continue;
         }
@@ -101,13 +101,15 @@ static void random_use(struct seed *s, s_time_t over)
             overrun = max(overrun, o);
             used += o;
         }
-        /* Twice: one that is carried into the window, one at its end. */
+        /* Twice: one carried into the window, one at its end. */
         use(now, used, 2 * overrun);
         now += used;
     }
 }
 
-/* Runs all the time that it has budget for, and a bit; its share in 1/1e9. */
+/*
+ * Always runs while it has budget, plus overruns; returns its share in 1/1e9.
+ */
 static int64_t backlogged(s_time_t budget, s_time_t period, s_time_t over,
                           unsigned int periods)
 {
@@ -144,7 +146,7 @@ static void exact_share(void)
     backlogged(7, 1000, 6, 10000);
 }
 
-/* A full list joins neighbours, at the later time; the first stays alone. */
+/* A full list joins neighbours at the later time; the first is left alone. */
 static void full_list(void)
 {
     unsigned int i;
@@ -157,8 +159,9 @@ static void full_list(void)
         vlib_server_wake(&server, now);
         vlib_server_charge(&server, 1);
         valid();
-        CHECK(vlib_server_left(&server, now) == left - 1, "delayed in use");
-        /* Nothing is back before a period after it was used. */
+        CHECK(vlib_server_left(&server, now) == left - 1,
+              "budget in use was delayed");
+        /* Nothing comes back earlier than one period after its use. */
         for ( t = 1; t <= i + 1; t++ )
             CHECK(vlib_server_left(&server, 100000 + 10 * t - 1) <=
                   1000 - (i + 1) + t - 1, "early");
@@ -168,8 +171,8 @@ static void full_list(void)
 }
 
 /*
- * All of the budget demanded in small pieces, evenly: what there is in time, in
- * per cent of what is demanded.
+ * All of the budget is demanded evenly, in small pieces. Returns how much of
+ * it was there in time, in per cent.
  */
 static int64_t in_pieces(s_time_t budget, s_time_t period, s_time_t piece)
 {
@@ -205,7 +208,7 @@ static void small_pieces(void)
     }
 }
 
-/* Used at once or bit by bit: the same debt. */
+/* Use at once or in small pieces makes the same debt. */
 static void huge_charge(void)
 {
     static const s_time_t charges[] = { 1, 999, 1000, 1001, 5500, 123456789,
@@ -260,7 +263,7 @@ static void random_changes(struct seed *s)
     }
 }
 
-/* There and back, while depleted: the refill comes, and when it should have. */
+/* Two opposite changes while depleted: the refill comes when it was due. */
 static void toggled(void)
 {
     vlib_server_init(&server, 2 * MS, 10 * MS, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How background time is shared: by domains first, then by their vCPUs; and
- * that a CPU that leaves a pool and comes back owes no time.
+ * Background time is shared by domains first, then by their vCPUs. A CPU that
+ * leaves a pool and returns owes no time.
  */
 #include <inttypes.h>
 
@@ -55,7 +55,7 @@ static void near(const char *what, s_time_t is, s_time_t should, s_time_t by)
           should);
 }
 
-/* A guest with many vCPUs beside a guest with one: each half. */
+/* A guest with many vCPUs beside a guest with one: each has half. */
 static void domains_share(unsigned int vcpus)
 {
     struct task *one, *many, *last, *t;
@@ -73,7 +73,7 @@ static void domains_share(unsigned int vcpus)
     sim_finish();
 }
 
-/* It never waits longer than one turn of another domain. */
+/* The longest wait: at most one turn of another domain. */
 static s_time_t waited;
 
 static void no_long_wait(const struct cpu *c, const struct vlib_entity *e,
@@ -95,7 +95,7 @@ static void turns_alternate(void)
     sim_finish();
 }
 
-/* vCPUs that sleep leave their part to their domain, and claim none back. */
+/* Sleeping vCPUs leave their part to their domain, and claim none back. */
 static void sleepers_claim_nothing(void)
 {
     struct task *one, *many, *last;
@@ -126,7 +126,7 @@ static void sleepers_claim_nothing(void)
     sim_finish();
 }
 
-/* Those that the throttle spares have no more of what it does not deny. */
+/* Spared vCPUs get no more of the time that the throttle does not deny. */
 static void spared_share(void)
 {
     struct task *one, *many, *last;
@@ -146,8 +146,8 @@ static void spared_share(void)
 }
 
 /*
- * A CPU leaves its pool and comes back, with the memory that it had before:
- * what a vCPU had there then is no debt beside one that came later.
+ * A CPU leaves its pool and returns with the same memory. What a vCPU had
+ * there before is no debt towards one that comes later.
  */
 static void renewed_runqueue(void)
 {
@@ -168,7 +168,10 @@ static void renewed_runqueue(void)
     sim_finish();
 }
 
-/* What is charged for others is not what the vCPU that runs overran by. */
+/*
+ * Time charged on another's behalf does not count as the running vCPU's
+ * overrun.
+ */
 static void charge_is_no_overrun(void)
 {
     struct account *a;

@@ -60,7 +60,7 @@ struct task *sim_sibling(struct task *of, unsigned int cpu, struct account *a)
     return add_task(cpu, a, of->vlib.control, of->vlib.groups);
 }
 
-struct account *sim_payer(const struct task *t)
+struct account *sim_account_of(const struct task *t)
 {
     if ( t->vlib.account )
         return container_of(t->vlib.account, struct account, vlib);
@@ -127,7 +127,7 @@ void sim_spare(struct task *t, bool spared)
     vlib_spare(&t->vlib, spared, sim.now);
 }
 
-/* Those who pay from a look again, as they must after any change of it. */
+/* Re-evaluates tasks that run on a, as is necessary after any change of it. */
 static void requeue(struct account *a)
 {
     unsigned int i;

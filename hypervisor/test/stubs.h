@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What platform.h takes from Xen, for a process of one thread. */
+/* The part of Xen that platform.h needs, for a process with one thread. */
 #ifndef VLIB_STUBS_H
 #define VLIB_STUBS_H
 
@@ -20,8 +20,8 @@ typedef int64_t s_time_t;
 #define container_of(p, type, member) \
     ((type *)((char *)(p) - offsetof(type, member)))
 
-#ifndef FAKE_XEN /* it has locks of its own */
-/* One thread: a lock that is taken is a lock that is taken twice. */
+#ifndef FAKE_XEN /* it has its own locks */
+/* With one thread, a lock that is found taken has been taken twice. */
 typedef bool spinlock_t;
 
 #define spin_lock_init(l) (*(l) = false)

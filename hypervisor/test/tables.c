@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Runs the schedules that were worked out by hand, and compares. */
+/* Runs the schedules that were worked out manually, and compares. */
 #include "check.h"
 #include "schedules.h"
 #include "simulator.h"
@@ -44,7 +44,7 @@ static void ran(const struct cpu *c, const struct vlib_entity *e,
 
 static struct account *account(int n)
 {
-    return n == NOBODY ? NULL : &sim.account[sim.cpus + n];
+    return n == NONE ? NULL : &sim.account[sim.cpus + n];
 }
 
 static void act(const struct step *s)

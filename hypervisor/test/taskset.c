@@ -41,7 +41,7 @@ bool taskset_change(struct account *a, s_time_t budget, s_time_t period)
     return true;
 }
 
-/* Admits a if it fits; with smaller and smaller budgets. */
+/* Admits a if it fits; tries smaller and smaller budgets. */
 static bool try_admit(struct account *a, unsigned int cpu)
 {
     s_time_t budget = a->vlib.server.budget;
@@ -88,7 +88,7 @@ void taskset_plan(struct task *t)
     t->work = seed_range(s, 1, seed_chance(s, 50) ? 3 * budget : budget / 4);
 }
 
-/* A job's account is its own. */
+/* Tasks with jobs, each on an account of its own. */
 static void make_jobs(struct seed *s)
 {
     unsigned int n = seed_range(s, 1, 4) + sim.cpus - 1;
@@ -110,7 +110,7 @@ static void make_jobs(struct seed *s)
     }
 }
 
-/* Their accounts may be on several CPUs, and on some not admitted. */
+/* Tasks whose accounts may be on several CPUs, and not admitted on some. */
 static void make_greedy(struct seed *s)
 {
     unsigned int n = seed_range(s, 0, 3), i, cpu;
@@ -135,7 +135,7 @@ static void make_greedy(struct seed *s)
     }
 }
 
-/* Those that always want to run, of a few domains. */
+/* Tasks of a few domains that are always runnable. */
 static void make_spinners(struct seed *s)
 {
     struct task *last = NULL;

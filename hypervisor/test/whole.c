@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The module as a whole: permissions, CPUs and domains that leave while it
- * knows of them, gates and their holds. A runqueue that is read without its
+ * The module as a whole: permissions, CPUs and domains that disappear while
+ * the module knows them, gates and their holds. Reading a runqueue without its
  * lock, or after it was freed, ends the test.
  */
 #include "check.h"
@@ -45,12 +45,12 @@ static struct vlib_domain_info info(domid_t domid)
     return op;
 }
 
-/* All sub-operations of a guest are refused, with Flask and without. */
+/* All sub-operations by a guest are refused, with Flask and without. */
 static void guests_may_not(struct domain *guest)
 {
     static const struct {
         unsigned long cmd, a1;
-        size_t domid;               /* where in the structure; 0: nowhere */
+        size_t domid;               /* offset in the structure; 0: none */
         int asks;
     } ops[] = {
         { VLIB_OP_cancel, 1, 0, XEN_SYSCTL_SCHEDOP_putinfo },
@@ -91,14 +91,14 @@ static void guests_may_not(struct domain *guest)
     }
     fake_flask = false;
     CHECK(machine_call(guest, VLIB_OP_version, 0, 0, NULL) ==
-          VLIB_ABI_VERSION, "the version is everybody's");
+          VLIB_ABI_VERSION, "a guest cannot read the version");
     CHECK(machine_call(guest, VLIB_OP_call, 1, 1, (void *)1) == -EPERM,
-          "a guest calls");
+          "a guest may call");
     for ( i = 9; i < 40; i++ )
         CHECK(machine_call(dom0, i, 0, 0, NULL) < 0, "sub-operation %u", i);
 }
 
-/* What listens may do so from user mode only where Dom0 allowed that. */
+/* A domain may listen from user mode only where Dom0 allowed that. */
 static void user_mode(struct domain *guest)
 {
     machine_call(guest, VLIB_OP_version, 0, 0, NULL);
@@ -106,15 +106,16 @@ static void user_mode(struct domain *guest)
     CHECK(!flags(guest->domain_id, VLIB_DOMAIN_listens, 0), "flags");
     machine_call(guest, VLIB_OP_version, 0, 0, NULL);
     CHECK(!vlib_user_cmd(VLIB_OP_listen) && !vlib_user_cmd(VLIB_OP_complete),
-          "any program of a guest may end calls");
+          "user mode may listen without permission");
     CHECK(!flags(guest->domain_id, VLIB_DOMAIN_user_mode, 0), "flags");
     machine_call(guest, VLIB_OP_version, 0, 0, NULL);
     CHECK(vlib_user_cmd(VLIB_OP_listen) && vlib_user_cmd(VLIB_OP_complete),
           "allowed");
     CHECK(!vlib_user_cmd(VLIB_OP_call) && !vlib_user_cmd(VLIB_OP_info),
-          "more than allowed");
+          "user mode may do more than listen");
     machine_call(dom0, VLIB_OP_version, 0, 0, NULL);
-    CHECK(!vlib_user_cmd(VLIB_OP_listen), "of another domain");
+    CHECK(!vlib_user_cmd(VLIB_OP_listen),
+          "user mode of another domain may listen");
     CHECK(!flags(guest->domain_id, 0, VLIB_DOMAIN_listens |
                  VLIB_DOMAIN_user_mode), "flags");
 }
@@ -129,7 +130,7 @@ static long drop(domid_t domid, unsigned long number)
     return machine_call(dom0, VLIB_OP_hold, domid, number, NULL);
 }
 
-/* A hold that is over cannot be dropped in place of another's. */
+/* A late drop of an expired hold does not end another one's hold. */
 static void holds_have_owners(struct domain *guest)
 {
     domid_t domid = guest->domain_id;
@@ -141,14 +142,15 @@ static void holds_have_owners(struct domain *guest)
     CHECK(first > 0 && other > 0 && first != other, "%ld, %ld", first, other);
     CHECK(info(domid).open && info(domid).holds == 2, "not held");
     machine_run(20 * MS);
-    CHECK(info(domid).open && info(domid).holds == 1, "not held any more");
-    CHECK(drop(domid, first) == -ENOENT, "a late drop");
+    CHECK(info(domid).open && info(domid).holds == 1,
+          "the second hold has ended");
+    CHECK(drop(domid, first) == -ENOENT, "a late drop was accepted");
     CHECK(info(domid).open, "a late drop ended another's hold");
     CHECK(!drop(domid, other) && !info(domid).open, "dropped");
     CHECK(drop(domid, other) == -ENOENT, "twice");
     for ( i = 0; i < VLIB_MAX_HOLDS; i++ )
         CHECK(take(domid, 10 * MS) > 0, "hold %ld", i);
-    CHECK(take(domid, 10 * MS) == -EBUSY, "one too many");
+    CHECK(take(domid, 10 * MS) == -EBUSY, "too many holds were accepted");
     machine_run(20 * MS);
     CHECK(!info(domid).open && take(domid, MS) > 0, "they end");
     CHECK(!flags(domid, 0, VLIB_DOMAIN_closed), "flags");
@@ -165,24 +167,25 @@ static void listener_moves(struct domain *guest)
     machine_patience = 3;
     rc = machine_call(guest, VLIB_OP_listen, 0, 0, NULL);
     CHECK(rc == -EAGAIN && machine.continuations == 3 && !info(domid).open,
-          "here it waits");
+          "LISTEN does not wait under this scheduler");
     machine_move_away(guest);
-    CHECK(info(domid).open, "nothing that its gate could keep off");
+    CHECK(info(domid).open, "a gate is closed in another pool");
     rc = machine_call(guest, VLIB_OP_listen, 0, 2, NULL);
     CHECK(rc == -EAGAIN && !machine.continuations,
-          "in another pool it repeats the hypercall");
+          "LISTEN waits in another pool");
     machine_move_back(guest, 1);
-    CHECK(info(domid).open && !info(domid).listening, "it waits for events");
+    CHECK(info(domid).open && !info(domid).listening,
+          "a server that waits for events is gated");
     CHECK(!flags(domid, VLIB_DOMAIN_closed, VLIB_DOMAIN_listens), "flags");
     machine_move_away(guest);
     CHECK(info(domid).open, "away");
     machine_move_back(guest, 1);
-    CHECK(!info(domid).open, "back, its gate is closed again");
+    CHECK(!info(domid).open, "the gate is open after the return");
     machine_patience = 100000;
     CHECK(!flags(domid, 0, VLIB_DOMAIN_closed), "flags");
 }
 
-/* What was reserved on a CPU is no obstacle to its leaving, nor to its return. */
+/* A CPU with reservations can leave its pool, and return. */
 static void cpu_leaves(struct domain *guest)
 {
     domid_t domid = guest->domain_id;
@@ -205,7 +208,7 @@ static void cpu_leaves(struct domain *guest)
                         &(struct vlib_reserve){ VERSION, .id = 1 }), "end");
 }
 
-/* Admission counts with what timer_slop= says. */
+/* Admission uses the value of timer_slop=. */
 void fake_set_timer_slop(unsigned int slop);
 
 static void late_follows_slop(struct domain *guest)
@@ -217,7 +220,8 @@ static void late_follows_slop(struct domain *guest)
     CHECK(!reserve(1, MS, 10 * MS), "reserve");
     CHECK(!bind(VLIB_OP_adopt, 1, guest->domain_id), "adopt");
     fake_set_timer_slop(9 * MS);
-    CHECK(reserve(1, MS, 9 * MS) == -ENOSPC, "later than it can be");
+    CHECK(reserve(1, MS, 9 * MS) == -ENOSPC,
+          "admitted with too small a margin");
     CHECK(!machine_call(dom0, VLIB_OP_info, 0, 0, &op) && op.late == 9010000,
           "%lu", (unsigned long)op.late);
     fake_set_timer_slop(50000);

@@ -36,7 +36,7 @@ struct vlib_domain *vlib_domain_find(const struct domain *d)
 void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a)
 {
     assert(vd == &world.vd);
-    world.payer = a;
+    world.charged = a;
 }
 
 void vlib_domain_settle(struct vlib_domain *vd)
@@ -44,7 +44,7 @@ void vlib_domain_settle(struct vlib_domain *vd)
     if ( !vd->unsettled || !vd->open )
         return;
     vd->unsettled = false;
-    world.payer = vd->active ? &vd->active->payer->account : NULL;
+    world.charged = vd->active ? &vd->active->reservation->account : NULL;
 }
 
 void vlib_domain_charge(struct vlib_domain *vd)
@@ -104,7 +104,7 @@ void world_init(void)
 {
     unsigned int c;
 
-    /* The module's own lists outlive a world. */
+    /* The module's own lists survive a world. */
     for ( c = 0; c < CLIENTS; c++ )
         if ( world.r[c].last )
             vlib_call_stop(&world.r[c], VLIB_CALL_cancelled);
@@ -138,8 +138,8 @@ void world_run(s_time_t time)
         s_time_t step = min(end, max(world.timer, system_time)) -
                         system_time;
 
-        if ( world.vd.open && world.payer )
-            world.payer->usage.foreground += step;
+        if ( world.vd.open && world.charged )
+            world.charged->usage.foreground += step;
         system_time += step;
         if ( world.timer > system_time )
             continue;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One domain with a server, and clients in Dom0, around the module's calls.
- * Client c has port c + 1 in Dom0, port c + 11 in the guest, reservation c + 1.
+ * A domain with a server, and clients in Dom0, around the module's calls.
+ * Client c has port c + 1 in Dom0, port c + 11 in the guest, and reservation c
+ * + 1.
  */
 #ifndef VLIB_WORLD_H
 #define VLIB_WORLD_H
@@ -19,7 +20,7 @@ struct world {
     struct vlib_domain vd;
     struct vlib_unit unit;
     struct vlib_reservation r[CLIENTS];
-    struct vlib_account *payer; /* of what the domain runs */
+    struct vlib_account *charged; /* for what the domain runs */
     s_time_t timer;             /* the module's */
 };
 
@@ -27,10 +28,10 @@ extern struct world world;
 
 void world_init(void);
 
-/* Time passes; the domain runs, if its gate is open, and is charged. */
+/* Time passes. The domain runs and is charged while its gate is open. */
 void world_run(s_time_t time);
 
-/* As the hypercalls, by the right domain. */
+/* The hypercalls, each by the right domain. */
 long world_call(unsigned int c, uint64_t request, s_time_t timeout);
 long world_cancel(unsigned int c, uint64_t request);
 long world_finish(unsigned int c, uint64_t request);
@@ -38,7 +39,7 @@ long world_listen(unsigned int port, uint64_t request);
 long world_resume(void);        /* LISTEN whose gate was closed */
 long world_complete(unsigned int port, uint64_t request);
 
-/* The state of a client's request; VLIB_CALL_none: it is not kept any more. */
+/* The state of a client's request; VLIB_CALL_none: it is not known any more. */
 unsigned int world_state(unsigned int c, uint64_t request);
 
 #endif /* VLIB_WORLD_H */

@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 )
 
-// Write replaces a file, or makes it, in a folder that is there. On an error the
-// old one is as it was. A symbolic link by that name is replaced too, not what
-// it points to.
+// Write replaces or creates a file in an existing folder. On an error the old
+// file is unchanged. A symbolic link with that name is replaced, not its
+// target.
 func Write(name string, data []byte, mode fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
 	if err != nil {

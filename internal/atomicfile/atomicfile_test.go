@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestWrite(t *testing.T) {
+func TestWriteReplacesTheFileOrNothing(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "f")
 	for _, want := range []string{"one, and long", "two"} {
@@ -21,7 +21,7 @@ func TestWrite(t *testing.T) {
 			t.Errorf("%q, %v: %v, %v", got, info.Mode(), err, serr)
 		}
 	}
-	// A folder cannot be replaced; nothing is left of the attempt.
+	// A folder cannot be replaced, and the attempt leaves nothing behind.
 	full := filepath.Join(dir, "folder")
 	if err := os.MkdirAll(filepath.Join(full, "in it"), 0o755); err != nil {
 		t.Fatal(err)
@@ -33,6 +33,6 @@ func TestWrite(t *testing.T) {
 		t.Errorf("%v, %v", all, err)
 	}
 	if err := Write(filepath.Join(dir, "none", "f"), nil, 0o600); err == nil {
-		t.Error("written into a folder that is not there")
+		t.Error("written into a folder that does not exist")
 	}
 }

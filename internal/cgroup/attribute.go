@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Attribute is an extended attribute of a cgroup's file. It is as old as the
-// cgroup: one that is made later under the same name does not have it. So its
-// value is right for every process that reads it.
+// Attribute is an extended attribute of a cgroup's directory. It belongs to the
+// cgroup itself: a later one with the same name does not have it. So its value
+// is right for every process that reads it.
 type Attribute string
 
-// names are those that it may have: kernels before 5.7 have no attributes of
-// users there (EOPNOTSUPP).
+// names are its possible full names: kernels before 5.7 do not support user
+// attributes there (EOPNOTSUPP).
 func (a Attribute) names() [2]string { return [2]string{"user." + string(a), "trusted." + string(a)} }
 
-// Read reads it; ok says that it is there.
+// Read reads the attribute; ok reports whether it exists.
 func (a Attribute) Read(f *os.File) (text string, ok bool, err error) {
 	var b [unix.PathMax]byte
 	for _, name := range a.names() {
@@ -35,7 +35,7 @@ func (a Attribute) Read(f *os.File) (text string, ok bool, err error) {
 	return "", false, nil
 }
 
-// Write makes it, or changes it.
+// Write creates or changes the attribute.
 func (a Attribute) Write(f *os.File, text string) (err error) {
 	for _, name := range a.names() {
 		err = unix.Fsetxattr(int(f.Fd()), name, []byte(text), 0)
@@ -50,7 +50,7 @@ func (a Attribute) Write(f *os.File, text string) (err error) {
 	return err
 }
 
-// Remove removes it, if it is there.
+// Remove removes the attribute if it exists.
 func (a Attribute) Remove(f *os.File) error {
 	for _, name := range a.names() {
 		err := unix.Fremovexattr(int(f.Fd()), name)

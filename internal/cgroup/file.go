@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Write writes a file of a cgroup, which must be there.
+// Write writes an existing file of a cgroup.
 func Write(file, text string) error {
 	f, err := os.OpenFile(file, os.O_WRONLY, 0)
 	if err != nil {
@@ -26,7 +26,7 @@ func Gone(err error) bool {
 }
 
 // Denied reports whether an error means that the kernel does not let this
-// process write there: the way out depends on whose process it is.
+// process write there. What helps depends on the owner of the process.
 func Denied(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS)
 }

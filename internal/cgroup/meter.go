@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// Meter reads what one cgroup has used, also when another has taken its name.
-// It is for one goroutine at a time.
+// Meter reads the use of one cgroup, even if another has taken its name. One
+// goroutine at a time may use it.
 type Meter struct {
 	file    *os.File
 	version int
 	buf     [512]byte
 }
 
-// Meter opens that of the cgroup with a path below the root.
+// Meter opens the meter of the cgroup with a path below the root.
 func (t Tree) Meter(path string) (*Meter, error) {
 	name := "cpuacct.usage"
 	if t.Version == 2 {
@@ -32,9 +32,9 @@ func (t Tree) Meter(path string) (*Meter, error) {
 	return &Meter{file: f, version: t.Version}, nil
 }
 
-// Usage is the CPU time used since the cgroup was made, what runs now up to the
-// kernel's last look at it: at the last tick, or when it was last preempted.
-// Version 2 counts in microseconds.
+// Usage is the CPU time used since the cgroup was created. For running threads
+// it includes the time until the kernel's last accounting, at a tick or at a
+// preemption. Version 2 counts in microseconds.
 func (m *Meter) Usage() (time.Duration, error) {
 	n, err := m.file.ReadAt(m.buf[:], 0)
 	if n == 0 {
@@ -42,7 +42,7 @@ func (m *Meter) Usage() (time.Duration, error) {
 	}
 	d, ok := parseUsage(m.buf[:n], m.version)
 	if !ok {
-		return 0, fmt.Errorf("%s: %.40q is no time", m.file.Name(), m.buf[:n])
+		return 0, fmt.Errorf("%s: %.40q is not a time", m.file.Name(), m.buf[:n])
 	}
 	return d, nil
 }

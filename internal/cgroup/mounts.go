@@ -3,67 +3,39 @@
 package cgroup
 
 import (
-	"os"
-	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/moby/sys/mountinfo"
 )
 
-// Mounts is where cgroups are.
+// Mounts are the mount points of cgroup file systems.
 type Mounts struct {
 	V2 string            // "" if it is not mounted
 	V1 map[string]string // by controller
 }
 
-// FindMounts finds those of this machine.
+// FindMounts finds the mount points of this process.
 func FindMounts() (Mounts, error) {
-	text, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return Mounts{}, err
-	}
-	return parseMounts(string(text)), nil
+	all, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("cgroup", "cgroup2"))
+	return mountsOf(all), err
 }
 
-// parseMounts reads mountinfo, see proc(5): the fifth field is the mount point,
-// behind "-" are the type, the source and the options of the file system, which
-// for version 1 name the controllers. Of several mounts the first counts.
-func parseMounts(text string) Mounts {
+// mountsOf takes the first mount of each file system. The options of a version 1 file
+// system name its controllers.
+func mountsOf(all []*mountinfo.Info) Mounts {
 	m := Mounts{V1: map[string]string{}}
-	for line := range strings.Lines(text) {
-		f := strings.Fields(line)
-		dash := slices.Index(f, "-")
-		if dash < 6 || len(f) < dash+4 {
+	for _, info := range all {
+		if info.FSType == "cgroup2" {
+			if m.V2 == "" {
+				m.V2 = info.Mountpoint
+			}
 			continue
 		}
-		point := unescape(f[4])
-		switch f[dash+1] {
-		case "cgroup2":
-			if m.V2 == "" {
-				m.V2 = point
-			}
-		case "cgroup":
-			for o := range strings.SplitSeq(f[dash+3], ",") {
-				if m.V1[o] == "" {
-					m.V1[o] = point
-				}
+		for o := range strings.SplitSeq(info.VFSOptions, ",") {
+			if m.V1[o] == "" {
+				m.V1[o] = info.Mountpoint
 			}
 		}
 	}
 	return m
-}
-
-// unescape undoes the octal escapes of spaces in mountinfo.
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// ErrNone says that there is no cgroup that would do.
+// ErrNone reports that no suitable cgroup exists.
 var ErrNone = errors.New("no cgroup that counts CPU time")
 
 // Tree is a mounted hierarchy that counts CPU time.
@@ -22,7 +22,7 @@ type Tree struct {
 	Root    string
 }
 
-// Trees are those of this machine, version 2 first.
+// Trees returns the trees of this machine, version 2 first.
 func Trees() ([]Tree, error) {
 	m, err := FindMounts()
 	return m.trees(), err
@@ -38,8 +38,8 @@ func (m Mounts) trees() []Tree {
 	return all
 }
 
-// Of is the path below the root of the cgroup in which a process is; "/" if it
-// is in none but the root. A pid of 0 is this process.
+// Of is the path, below the root, of the cgroup of a process; "/" if it is in
+// the root only. A pid of 0 is this process.
 func (t Tree) Of(pid int) (string, error) {
 	who := "self"
 	if pid != 0 {
@@ -56,7 +56,8 @@ func (t Tree) Of(pid int) (string, error) {
 	return "", fmt.Errorf("%s names no cgroup of %s: %w", file, t.Root, ErrNone)
 }
 
-// parseOf reads lines "number:controllers:path"; those of version 2 are 0 and none.
+// parseOf reads lines "number:controllers:path"; version 2 has number 0 and no
+// controllers.
 func (t Tree) parseOf(text string) (string, bool) {
 	for line := range strings.Lines(text) {
 		f := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
@@ -70,18 +71,18 @@ func (t Tree) parseOf(text string) (string, bool) {
 	return "", false
 }
 
-// Own is where this process is in a cgroup that is not a root. ErrNone if it is
-// in roots alone.
+// Own is the cgroup of this process, if that is not a root. ErrNone: the
+// process is in roots only.
 func Own() (Tree, string, error) {
 	all, err := Trees()
 	if err != nil {
 		return Tree{}, "", err
 	}
-	// Version 1 first: where both count, domains are made there.
+	// Version 1 first: where both count, domains are created there.
 	for _, t := range slices.Backward(all) {
 		if p, err := t.Of(0); err == nil && p != "/" {
 			return t, p, nil
 		}
 	}
-	return Tree{}, "", fmt.Errorf("this process is in %w but the whole machine's", ErrNone)
+	return Tree{}, "", fmt.Errorf("this process is in %w except the whole machine's", ErrNone)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cliflag has the flags that all of this project's programs share.
+// Package cliflag defines flags that all programs of this project share.
 package cliflag
 
 import (
@@ -11,14 +11,14 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// Duration is a flag for a time. Unlike a [cli.DurationFlag] it says how a time is
-// written when it is not, and shows no default where there is none. It takes no
-// value from the environment.
+// Duration is a flag for a time. Unlike [cli.DurationFlag] its error explains how a
+// time is written, and its help shows no default if there is none. It has no
+// environment variable.
 type Duration struct {
 	Name, Category, Usage string
 	Value                 time.Duration
 	DefaultText           string
-	Required              bool // there is no default: the flag must be given
+	Required              bool // the flag must be given and has no default
 }
 
 var _ interface {
@@ -30,8 +30,7 @@ var _ interface {
 
 type duration time.Duration
 
-// Set implements flag.Value. Package flag puts the flag and the text before the
-// error.
+// Set implements flag.Value. Package flag puts the flag and the text before its error.
 func (d *duration) Set(text string) error {
 	v, err := time.ParseDuration(text)
 	if err != nil {
@@ -43,7 +42,7 @@ func (d *duration) Set(text string) error {
 
 func (d *duration) String() string { return time.Duration(*d).String() }
 
-// Apply implements cli.Flag. The value is for [cli.Context.Duration].
+// Apply implements cli.Flag. [cli.Context.Duration] returns the value.
 func (f *Duration) Apply(set *flag.FlagSet) error {
 	v := duration(f.Value)
 	set.Var(&v, f.Name, f.Usage)
@@ -61,8 +60,8 @@ func (f *Duration) GetValue() string     { return f.Value.String() }
 func (f *Duration) GetCategory() string  { return f.Category }
 func (f *Duration) GetEnvVars() []string { return nil }
 
-// GetDefaultText is empty where no value is a default: an optional time of 0 says
-// what that means in its usage.
+// GetDefaultText is empty if there is no default. The usage of an optional time
+// explains what 0 means.
 func (f *Duration) GetDefaultText() string {
 	if f.DefaultText != "" || f.Required || f.Value == 0 {
 		return f.DefaultText

@@ -21,7 +21,7 @@ func run(f *Duration, args ...string) (got time.Duration, set bool, help string,
 	return got, set, out.String(), err
 }
 
-func TestDurationIsReadAsItIsWritten(t *testing.T) {
+func TestDurationIsParsedOrItsFormIsShown(t *testing.T) {
 	for text, want := range map[string]time.Duration{"10ms": 10 * time.Millisecond, "1.5s": 1500 * time.Millisecond, "0": 0, "-1s": -time.Second} {
 		if got, set, _, err := run(&Duration{Name: "time", Value: time.Hour}, "--time="+text); err != nil || got != want || !set {
 			t.Errorf("%s: %v, %v, %v", text, got, set, err)

@@ -9,21 +9,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Monotonic is CLOCK_MONOTONIC: one for all processes of a machine.
+// Monotonic is CLOCK_MONOTONIC, the same for all processes of a machine.
 func Monotonic() time.Duration { return read(unix.CLOCK_MONOTONIC) }
 
-// Thread is the CPU time that the calling thread has used, to this moment. The
-// goroutine has locked it, or is another's the next time.
+// Thread is the CPU time that the calling thread has used until now. The
+// goroutine must be locked to its thread, or the next call may be about another
+// one.
 func Thread() time.Duration { return read(unix.CLOCK_THREAD_CPUTIME_ID) }
 
 func read(id int32) time.Duration {
 	var ts unix.Timespec
-	// Both exist on every Linux and the address is good.
+	// Both clocks exist on every Linux, and the address is valid.
 	_ = unix.ClockGettime(id, &ts)
 	return time.Duration(ts.Nano())
 }
 
-// Sleep returns after d, or before if ctx ends, with its error.
+// Sleep returns after d, or earlier with ctx's error if ctx ends.
 func Sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():

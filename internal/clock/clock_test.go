@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func TestClocks(t *testing.T) {
+func TestSleepTakesTimeButNoCPUTime(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	now, used := Monotonic(), Thread()
@@ -29,7 +29,7 @@ func TestClocks(t *testing.T) {
 	}
 }
 
-func TestSleepEnds(t *testing.T) {
+func TestSleepEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := Sleep(ctx, time.Hour); !errors.Is(err, context.Canceled) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package clock reads the kernel's clocks that package time does not give as
-// numbers, and sleeps until somebody has no use for it any more.
+// Package clock reads clocks of the kernel that package time does not offer as
+// numbers, and sleeps until a time or the end of a context.
 package clock

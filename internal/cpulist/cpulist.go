@@ -12,13 +12,14 @@ import (
 	"strings"
 )
 
-// Max is the largest number of a CPU that is accepted. It bounds what a range
-// in a file can make this process allocate, and is that of unix.CPUSet.
+// Max is the largest CPU number that is accepted. It limits how much a range in
+// a file can make this process allocate, and is that of unix.CPUSet.
 const Max = 1023
 
-// Parse returns the CPUs of a list, ascending. Space around the list is allowed;
-// an empty list is no CPU. Anything else than numbers up to [Max] and ascending
-// ranges of them, and a CPU that is named twice, is an error that quotes the list.
+// Parse returns the CPUs of a list, ascending. Space around the list is
+// allowed; an empty list has no CPU. A list may have numbers up to [Max] and
+// ascending ranges of them. Anything else, and a CPU that occurs twice, is an
+// error that quotes the list.
 func Parse(text string) ([]int, error) {
 	var cpus []int
 	trimmed := strings.TrimSpace(text)
@@ -33,7 +34,7 @@ func Parse(text string) ([]int, error) {
 			last, err = number(to)
 		}
 		if err != nil || last < first {
-			return nil, fmt.Errorf("%.80q is no list of CPUs such as 0-2,5 (up to %d)", trimmed, Max)
+			return nil, fmt.Errorf("%.80q is not a list of CPUs such as 0-2,5 (up to %d)", trimmed, Max)
 		}
 		for c := first; c <= last; c++ {
 			cpus = append(cpus, c)
@@ -67,7 +68,7 @@ func Read(file string) ([]int, error) {
 	return cpus, nil
 }
 
-// Format is a list that Parse and the kernel read.
+// Format writes a list that Parse and the kernel can read.
 func Format(cpus []int) string {
 	words := make([]string, len(cpus))
 	for i, c := range cpus {

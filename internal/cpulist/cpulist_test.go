@@ -24,18 +24,18 @@ func TestListIsReadAsTheKernelWritesIt(t *testing.T) {
 	}
 }
 
-func TestListThatIsNoneIsRefused(t *testing.T) {
+func TestInvalidListIsRefused(t *testing.T) {
 	for _, text := range []string{"x", "1-", "-1", "3-1", "0-99999999999", "1024", "1,,2", "+1", "0-1-2", "0 1", ",", "0,0", "1,0-2"} {
-		if got, err := Parse(text); err == nil || !strings.Contains(err.Error(), "no list of CPUs") && !strings.Contains(err.Error(), "twice") {
+		if got, err := Parse(text); err == nil || !strings.Contains(err.Error(), "not a list of CPUs") && !strings.Contains(err.Error(), "twice") {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
 }
 
-func TestFileThatIsNoListIsNamed(t *testing.T) {
+func TestFileWithoutAListIsNamed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "online")
 	if _, err := Read(file); err == nil {
-		t.Error("a file that is not there is read")
+		t.Error("a missing file is read")
 	}
 	if err := os.WriteFile(file, []byte("many\n"), 0o600); err != nil {
 		t.Fatal(err)

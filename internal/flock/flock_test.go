@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-func TestLockIsOnTheFile(t *testing.T) {
+func TestLockIsOnTheFileAndNotItsPath(t *testing.T) {
 	dir := t.TempDir()
 	name, other := filepath.Join(dir, "lock"), filepath.Join(dir, "link")
 	f, err := Take(name, os.O_RDWR|os.O_CREATE)

@@ -22,15 +22,15 @@ const (
 )
 
 // Check compares values, named as the C program prints them, with
-// testdata/layout.txt of the package under test and, where possible, with what
-// testdata/layout.c prints today.
+// testdata/layout.txt of the package under test. Where possible it also
+// compares them with the present output of testdata/layout.c.
 func Check(t *testing.T, values map[string]uint64) {
 	t.Helper()
 	check(t, values, header)
 }
 
-// CheckOwn is Check for a C program that includes headers of this repository
-// alone: a C compiler is enough for it.
+// CheckOwn is Check for a C program that includes only headers of this
+// repository: it needs a C compiler only.
 func CheckOwn(t *testing.T, values map[string]uint64) {
 	t.Helper()
 	check(t, values, program)
@@ -69,7 +69,7 @@ func checkHeaders(t *testing.T, committed []byte, needs string) {
 		t.Fatalf("%s: %v", program, err)
 	}
 	if !bytes.Equal(now, committed) {
-		t.Errorf("%s is not what the installed headers say; run go generate and look at the difference", text)
+		t.Errorf("%s differs from the installed headers; run go generate and look at the difference", text)
 	}
 }
 

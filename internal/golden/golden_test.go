@@ -21,7 +21,7 @@ func TestCompareFindsEveryDifference(t *testing.T) {
 	}
 }
 
-func TestParse(t *testing.T) {
+func TestValuesAreParsedOrRefused(t *testing.T) {
 	got, err := parse([]byte("sizeof(struct x) 24\noffsetof(struct x, y) 8\n"))
 	if err != nil || got["sizeof(struct x)"] != 24 || got["offsetof(struct x, y)"] != 8 {
 		t.Errorf("parse: %v, %v", got, err)

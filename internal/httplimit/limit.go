@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package httplimit bounds how many connections an http.Server has, and so how
-// many descriptors its clients can make it hold.
+// Package httplimit limits the connections of an http.Server, and so the descriptors
+// that its clients occupy.
 //
-// netutil.LimitListener does not serve: it stops accepting at its limit, so that
-// connections which ask for nothing keep out those that do. Here the oldest
-// connection without a request makes room for the newest.
+// It replaces netutil.LimitListener, which stops accepting at its limit: idle
+// connections would then lock out clients with a request. Here the oldest connection
+// without a request makes room for the newest.
 package httplimit
 
 import (
@@ -16,9 +16,9 @@ import (
 	"sync"
 )
 
-// Connections has s, which does not serve yet, hold at most most connections. At
-// the limit a new one closes the oldest whose request has not been read, and is
-// closed itself if there is none.
+// Connections limits s, which must not serve yet, to most connections. Beyond the
+// limit a new connection closes the oldest one whose request has not been read; if
+// there is none, the new one is closed.
 func Connections(s *http.Server, most int) {
 	l := &limit{most: most}
 	handler := s.Handler
@@ -48,7 +48,7 @@ type limit struct {
 
 type connection struct {
 	net.Conn
-	serving bool // a request of it
+	serving bool // a request
 }
 
 func (l *limit) enter(conn net.Conn) *connection {
@@ -58,7 +58,7 @@ func (l *limit) enter(conn net.Conn) *connection {
 	l.open = append(l.open, c)
 	if len(l.open) > l.most {
 		i := slices.IndexFunc(l.open, func(c *connection) bool { return !c.serving })
-		l.open[i].Close() // the server hears of it by reading
+		l.open[i].Close() // the server's next read fails
 		l.open = slices.Delete(l.open, i, i+1)
 	}
 	return c

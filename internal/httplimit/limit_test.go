@@ -11,10 +11,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-// patience is how long anything may take to happen.
-const patience = 30 * time.Second
+	"github.com/vlibos/vlibos/internal/testkit"
+)
 
 // served serves at most most connections. /wait is answered when it is let.
 func served(t *testing.T, most int) (address string, waits, let chan struct{}) {
@@ -46,7 +45,7 @@ func dial(t *testing.T, address string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(time.Now().Add(testkit.Patience))
 	return c
 }
 

@@ -13,7 +13,7 @@ func Flags(title string, flags []cli.Flag) Group {
 	return Group{Title: title, Entries: entries(flags)}
 }
 
-// Commands describes commands and those below them, in a group each.
+// Commands describes commands and their subcommands, in one group for each.
 func Commands(program string, commands []*cli.Command) []Group {
 	var groups []Group
 	for _, c := range commands {
@@ -64,8 +64,7 @@ func name(f cli.Flag, d cli.DocGenerationFlag) string {
 	return strings.Join(names, ", ")
 }
 
-// meaning is the flag's usage, what it is when not given, and where else it
-// can come from.
+// meaning is the flag's usage, its default, and its environment variables.
 func meaning(f cli.Flag, d cli.DocGenerationFlag) string {
 	_, usage := placeholder(d.GetUsage())
 	var more []string
@@ -84,7 +83,7 @@ func meaning(f cli.Flag, d cli.DocGenerationFlag) string {
 	return usage
 }
 
-// standard is the flag's default, if there is one to speak of.
+// standard is the flag's default, or empty if that is the zero value.
 func standard(d cli.DocGenerationFlag) string {
 	switch text := d.GetDefaultText(); text {
 	case `""`, "false", "[]", "0s":
@@ -94,7 +93,8 @@ func standard(d cli.DocGenerationFlag) string {
 	}
 }
 
-// placeholder takes the word in backquotes out of a usage, and the quotes.
+// placeholder returns the word in backquotes of a usage, and the usage without the
+// quotes.
 func placeholder(usage string) (word, rest string) {
 	before, after, ok := strings.Cut(usage, "`")
 	if !ok {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package manpage writes manual pages in troff from the help of a program: a
-// page is the text that --help prints, so the two cannot differ. It is for the
-// programs that have a page; it knows urfave/cli's commands and flags.
+// Package manpage writes manual pages in troff from the help of a program. A page has
+// the text that --help prints, so the two cannot differ. It knows the commands and
+// flags of urfave/cli.
 //
-// The help is plain text with three habits, which [Page] reads: a line in
-// capitals is a section's heading, a line that is indented is an example, shown
-// as it stands, and all else is paragraphs.
+// [Page] reads plain text: a line in capitals is a section's heading, an indented line
+// is an example, and all other lines are paragraphs.
+//
+// It replaces cli's ToMan and go-md2man, whose pages have hyphens and typographic
+// quotes in place of the dashes and quotes of commands, so that a reader cannot copy
+// them to a shell.
 package manpage

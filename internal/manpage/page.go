@@ -15,32 +15,32 @@ import (
 
 // Page is a manual page.
 type Page struct {
-	Name     string // of what it describes, for example "vlibmaster"
+	Name     string // of the described program or file, for example "vlibmaster"
 	Section  int
 	Summary  string // one line, without a full stop
 	Synopsis []string
-	Text     string // the description; headings in it become sections behind Entries
+	Text     string // the description; headings in it become sections after Groups
 	Groups   []Group
 	SeeAlso  []string // for example "vlibmaster(8)"
 	Date     time.Time
 	Version  string
 }
 
-// Group is a section, or below a section, of flags, keys or files.
+// Group is a section or subsection of flags, keys or files.
 type Group struct {
 	Title   string
-	Below   bool // of the section before
+	Below   bool // a subsection of the section before
 	Text    string
 	Entries []Entry
 }
 
-// Entry is one flag, key or file with what it means.
+// Entry is one flag, key or file and its meaning.
 type Entry struct{ Name, Meaning string }
 
 // Write writes the page.
 func (p Page) Write(w io.Writer) error {
 	var b troff
-	// A date with escapes in it is none to mandoc.
+	// mandoc rejects a date with escapes.
 	fmt.Fprintf(&b, ".TH \"%s\" %d %s \"%s\" \"vLibOS for Xen\"\n", escape(p.Name), p.Section, p.Date.UTC().Format(time.DateOnly), escape("vLibOS "+p.Version))
 	b.macro("SH", "NAME")
 	b.text(p.Name + " - " + p.Summary)
@@ -76,19 +76,24 @@ func (p Page) Write(w io.Writer) error {
 	return err
 }
 
-// group is a group's text. A section of it that the page has too, such as the
-// exit codes in the help of a command, is not said again.
+// group writes a group's text. A section that the page has too, such as the exit codes
+// in the help of a command, is not repeated.
 func (b *troff) group(text string, known []section) {
 	before, own := split(text)
 	b.prose(before)
-	for _, s := range own {
-		if slices.ContainsFunc(known, func(k section) bool { return k.title == s.title && slices.Equal(k.lines, s.lines) }) {
-			continue
-		}
+	for _, s := range unsaid(own, known) {
 		b.macro("PP")
 		b.bold(s.title)
 		b.prose(s.lines)
 	}
+}
+
+// unsaid are a group's own sections without those that the page has too, such
+// as the exit codes in the help of a command.
+func unsaid(own, known []section) []section {
+	return slices.DeleteFunc(own, func(s section) bool {
+		return slices.ContainsFunc(known, func(k section) bool { return k.title == s.title && slices.Equal(k.lines, s.lines) })
+	})
 }
 
 type section struct {
@@ -96,7 +101,7 @@ type section struct {
 	lines []string
 }
 
-// split takes a text apart at its headings.
+// split divides a text at its headings.
 func split(text string) (before []string, sections []section) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
@@ -117,13 +122,13 @@ func split(text string) (before []string, sections []section) {
 	return before, sections
 }
 
-// heading is a line of capitals and blanks that begins at the margin.
+// heading reports whether a line consists of capitals and spaces and is not indented.
 func heading(line string) bool {
 	return len(line) > 1 && unicode.IsUpper(rune(line[0])) && !strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsUpper(r) && r != ' ' })
 }
 
-// Date is the day that a page bears: of the source, where the build says it,
-// so that the same source gives the same page; else now.
+// Date is the date of a page: of the source if the build sets SOURCE_DATE_EPOCH, so
+// that the same source gives the same page, and now otherwise.
 func Date(now time.Time) time.Time {
 	if s, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
 		return time.Unix(s, 0)

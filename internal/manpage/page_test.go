@@ -21,7 +21,7 @@ func written(t *testing.T, p Page) string {
 	return b.String()
 }
 
-func TestPage(t *testing.T) {
+func TestPageHasItsSectionsInOrder(t *testing.T) {
 	got := written(t, Page{
 		Name: "a-b", Section: 8, Summary: "does it", Date: time.Unix(0, 0), Version: "1~2",
 		Synopsis: []string{"a-b FILE"},
@@ -71,8 +71,25 @@ c(1)
 	}
 }
 
-// What a description holds is never a request to troff.
-func TestNothingIsARequest(t *testing.T) {
+func TestMarkdownHasEveryPartOfThePage(t *testing.T) {
+	got := Page{
+		Name: "a-b", Section: 8, Summary: "does it", Date: time.Unix(0, 0), Version: "1~2",
+		Synopsis: []string{"a-b FILE"},
+		Text:     "First\nline of <two>.\n\n   an 'example'\n\n   of *two\n\nSecond.\n\nEXIT CODES\n   0   fine\n",
+		Groups: []Group{
+			{Title: "FLAGS", Entries: []Entry{{"--x Y", "what Y is, " + strings.Repeat("and more, ", 9) + "and all"}}},
+			{Title: "a-b c", Below: true, Text: "Does c.\n\nEXIT CODES\n   0   fine\n\nOTHER\nText."},
+		},
+	}.Markdown()
+	want := "# a-b\n\nDoes it.\n\n```\na-b FILE\n```\n\nFirst line of &lt;two>.\n\n```\nan 'example'\n\nof *two\n```\n\nSecond.\n" +
+		"\n## Flags\n\n- `--x Y`: what Y is, and more, and more, and more, and more, and more, and more, and more, and\n  more, and more, and all\n" +
+		"\n### a-b c\n\nDoes c.\n\n**OTHER**\n\nText.\n\n## Exit codes\n\n```\n0   fine\n```\n"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestTextIsNeverARequest(t *testing.T) {
 	got := written(t, Page{Text: ".de evil\n'so /etc/passwd\n   .sy ls\n\n   .x\n\\n(.l"})
 	for line := range strings.Lines(got) {
 		if strings.HasPrefix(line, "'") || strings.Contains(line, `\n(`) || strings.HasPrefix(line, ".de") || strings.HasPrefix(line, ".x") {
@@ -81,7 +98,7 @@ func TestNothingIsARequest(t *testing.T) {
 	}
 }
 
-func TestFlags(t *testing.T) {
+func TestFlagsShowDefaultsAndVariables(t *testing.T) {
 	got := Flags("FLAGS", []cli.Flag{
 		&cli.StringFlag{Name: "dir", Value: "/x", EnvVars: []string{"DIR"}, Usage: "`DIR` to use"},
 		&cliflag.Duration{Name: "time", Required: true, Usage: "how long"},
@@ -103,7 +120,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-func TestCommands(t *testing.T) {
+func TestHiddenCommandsAreLeftOut(t *testing.T) {
 	got := Commands("p", []*cli.Command{
 		{Name: "a", Usage: "do a", Description: "More.", Subcommands: []*cli.Command{{Name: "b", ArgsUsage: "X", Usage: "do b"}}},
 		{Name: "h", Hidden: true},
@@ -113,8 +130,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// A build names the day of its source.
-func TestDate(t *testing.T) {
+func TestDateIsThatOfTheSource(t *testing.T) {
 	now := time.Unix(1800000000, 0)
 	t.Setenv("SOURCE_DATE_EPOCH", "86400")
 	if d := Date(now); !d.Equal(time.Unix(86400, 0)) {

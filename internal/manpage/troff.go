@@ -7,7 +7,7 @@ import "strings"
 // troff is a page's source.
 type troff struct{ strings.Builder }
 
-// macro begins a line with a request and its arguments.
+// macro writes a line with a request and its arguments.
 func (b *troff) macro(name string, args ...string) {
 	b.WriteString("." + name)
 	for _, a := range args {
@@ -18,10 +18,10 @@ func (b *troff) macro(name string, args ...string) {
 
 func (b *troff) bold(s string) { b.WriteString(`\fB` + escape(s) + "\\fR\n") }
 
-// text is one line of input, which is filled.
+// text writes one line of a paragraph, which troff fills.
 func (b *troff) text(s string) { b.WriteString(guard(escape(strings.TrimSpace(s))) + "\n") }
 
-// example shows lines as they stand.
+// example writes lines that troff does not fill.
 func (b *troff) example(lines []string) {
 	b.macro("nf")
 	for _, l := range lines {
@@ -30,9 +30,26 @@ func (b *troff) example(lines []string) {
 	b.macro("fi")
 }
 
-// prose is paragraphs, and examples where lines are indented.
+// prose writes paragraphs, and indented lines as examples.
 func (b *troff) prose(lines []string) {
-	for begun := false; len(lines) > 0; {
+	for i, part := range parts(lines) {
+		if i > 0 {
+			b.macro("PP")
+		}
+		if indented(part[0]) {
+			b.example(part)
+			continue
+		}
+		for _, l := range part {
+			b.text(l)
+		}
+	}
+}
+
+// parts splits lines into paragraphs and examples. An example includes the
+// empty lines between its own.
+func parts(lines []string) (all [][]string) {
+	for len(lines) > 0 {
 		n := 0
 		switch {
 		case lines[0] == "":
@@ -47,30 +64,21 @@ func (b *troff) prose(lines []string) {
 				n++
 			}
 		}
-		if begun {
-			b.macro("PP")
-		}
-		begun = true
-		if indented(lines[0]) {
-			b.example(lines[:n])
-		} else {
-			for _, l := range lines[:n] {
-				b.text(l)
-			}
-		}
+		all = append(all, lines[:n:n])
 		lines = lines[n:]
 	}
+	return all
 }
 
 func indented(line string) bool { return strings.HasPrefix(line, " ") }
 
-// escape keeps troff from reading anything in s. A dash is a dash that can be
-// copied, not a hyphen.
+// escape escapes all characters that are special to troff. Dashes and quotes stay those
+// of ASCII, so that a reader can copy them.
 func escape(s string) string { return escaper.Replace(s) }
 
 var escaper = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`, "…", "...")
 
-// guard keeps a line from being a request, and an empty one from being none.
+// guard prevents a line from being a request, and an empty one from being dropped.
 func guard(line string) string {
 	if line == "" || line[0] == '.' {
 		return `\&` + line

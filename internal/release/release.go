@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package release says which version a program is of: what a package's build
-// told the linker, else what Go recorded of the source. It is for the
-// programs' version output, not for decisions.
+// Package release returns the version of a program: the one that a package's
+// build gave the linker, or else the one that Go recorded of the source. It is
+// for the programs' version output, not for decisions.
 package release
 
 import "runtime/debug"
 
-// The linker sets both in packages, or none: see packaging/build.
+// The linker sets both in packages, or neither: see packaging/build.
 var version, commit string
 
 // Release is the version of a program.
 type Release struct {
 	Version  string // "(devel)" if nothing is recorded
 	Commit   string // at most 12 digits; empty if unknown
-	Modified bool   // there were changes that were not committed
+	Modified bool   // the source had uncommitted changes
 }
 
-// Of this program.
+// Of returns the version of this program.
 func Of() Release {
 	if version != "" {
 		return Release{Version: version, Commit: short(commit)}

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestRecorded(t *testing.T) {
+func TestVersionIsTheRecordedOne(t *testing.T) {
 	info := &debug.BuildInfo{Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: "true"}}}
 	if got, want := recorded(info), (Release{"(devel)", "0123456789ab", true}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
@@ -18,8 +18,8 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
-// What a package's build says comes first.
-func TestLinked(t *testing.T) {
+// The version that a package's build gave has precedence.
+func TestLinkedVersionHasPrecedence(t *testing.T) {
 	version, commit = "1.2.0", "0123456789abcdef"
 	defer func() { version, commit = "", "" }()
 	if got, want := Of(), (Release{"1.2.0", "0123456789ab", false}); got != want {

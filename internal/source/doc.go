@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package source has tests of this tree's Go code as text: rules that the
+// Package source has tests of this tree as text: rules that the
 // linters do not know. It has no code of its own.
 package source

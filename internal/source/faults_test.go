@@ -7,21 +7,17 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 )
 
-// docs/faults.md names the test of each fault; each of them is there.
-func TestFaultsHaveTheTestsTheyName(t *testing.T) {
-	page, err := os.ReadFile("../../docs/faults.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+// Pages name tests and scripts that exist; docs/research/faults.md has one for
+// each fault.
+func TestPagesNameTestsThatExist(t *testing.T) {
 	tests, scripts := make(map[string]bool), make(map[string]bool)
-	err = filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -45,14 +41,17 @@ func TestFaultsHaveTheTestsTheyName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(string(page), -1) {
-		if !tests[name] {
-			t.Errorf("there is no test %s", name)
+	test, script := regexp.MustCompile(`\bTest[A-Z]\w+`), regexp.MustCompile(`\w+\.txtar`)
+	for path, page := range pages(t) {
+		for _, name := range test.FindAllString(page, -1) {
+			if !tests[name] {
+				t.Errorf("%s: there is no test %s", path, name)
+			}
 		}
-	}
-	for _, name := range regexp.MustCompile(`\w+\.txtar`).FindAllString(string(page), -1) {
-		if !scripts[name] {
-			t.Errorf("there is no script %s", name)
+		for _, name := range script.FindAllString(page, -1) {
+			if !scripts[name] {
+				t.Errorf("%s: there is no script %s", path, name)
+			}
 		}
 	}
 }

@@ -15,9 +15,9 @@ import (
 )
 
 // A return statement with values sets the named results before deferred calls
-// run: 'return nil, err' clears what a deferred call was to close. No function
-// of the tree returns anything else in the place of a named result that one of
-// its deferred calls uses, but what that call sets itself.
+// run: 'return nil, err' clears a result that a deferred call was to close. In
+// this tree no function returns nil in place of a named result that one of its
+// deferred calls uses, unless that call sets it.
 func TestDeferredCallsUseNoResultThatAReturnClears(t *testing.T) {
 	files := 0
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
@@ -40,7 +40,7 @@ func TestDeferredCallsUseNoResultThatAReturnClears(t *testing.T) {
 	}
 }
 
-// The rule itself finds what it is for.
+// The rule finds the faults for which it was written.
 func TestTheRuleFindsClearedResults(t *testing.T) {
 	const text = `package p
 func open() (g *group, err error) {
@@ -110,7 +110,8 @@ func faults(t *testing.T, path string, text any) (all []string) {
 	return all
 }
 
-// deferred are the names whose fields or methods a body's deferred calls use.
+// deferred returns the names whose fields or methods a body's deferred calls
+// use.
 func deferred(body *ast.BlockStmt) (names []string) {
 	ast.Inspect(body, func(n ast.Node) bool {
 		d, ok := n.(*ast.DeferStmt)

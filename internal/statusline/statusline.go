@@ -11,13 +11,13 @@ import (
 	"golang.org/x/term"
 )
 
-// Line is the line. It is for one goroutine at a time.
+// Line is the line. It is not safe for concurrent use.
 type Line struct {
 	out      io.Writer
-	terminal *os.File // nil: it is none
+	terminal *os.File // nil: out is no terminal
 }
 
-// New returns the line of what out writes to.
+// New returns a line on out, which changes in place if out is a terminal.
 func New(out io.Writer) Line {
 	l := Plain(out)
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
@@ -26,13 +26,13 @@ func New(out io.Writer) Line {
 	return l
 }
 
-// Plain takes out for no terminal, whatever it is.
+// Plain returns a line on out that never changes in place.
 func Plain(out io.Writer) Line { return Line{out: out} }
 
-// Terminal reports whether the line is one that changes.
+// Terminal reports whether the line changes in place.
 func (l Line) Terminal() bool { return l.terminal != nil }
 
-// Show writes a line; on a terminal over the last, and no more than fits.
+// Show writes a text. On a terminal it replaces the last one and is cut at the width.
 func (l Line) Show(text string) {
 	if !l.Terminal() {
 		fmt.Fprintln(l.out, text)
@@ -44,17 +44,17 @@ func (l Line) Show(text string) {
 	fmt.Fprintf(l.out, "\r\x1b[K%s", text)
 }
 
-// Clear ends the display: on a terminal the line is empty then.
+// Clear empties the line on a terminal.
 func (l Line) Clear() {
 	if l.Terminal() {
 		fmt.Fprint(l.out, "\r\x1b[K")
 	}
 }
 
-// narrowest is a terminal that is written to for as wide, for some say 0.
+// narrowest is the smallest width that is believed: some terminals report 0.
 const narrowest = 20
 
-// cut leaves the last column free, where some terminals begin a new line.
+// cut leaves the last column free: some terminals begin a new line after it.
 func cut(text string, width int) string {
 	width = max(width, narrowest)
 	if r := []rune(text); len(r) >= width {
@@ -63,7 +63,7 @@ func cut(text string, width int) string {
 	return text
 }
 
-// Stages is called with each line that is written to it.
+// Stages is a writer that calls a function with each line.
 type Stages func(stage string)
 
 // Write implements io.Writer. Empty lines are left out.

@@ -7,14 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"testing"
 
+	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 )
 
-func TestPlain(t *testing.T) {
+func TestWithoutATerminalEachTextIsALine(t *testing.T) {
 	var b bytes.Buffer
 	l := New(&b)
 	l.Show("one")
@@ -25,14 +25,18 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-func TestTerminal(t *testing.T) {
-	host, terminal := pty(t)
-	if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 24, Row: 10}); err != nil {
+func TestATerminalHasOneLineThatFits(t *testing.T) {
+	host, terminal, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	if err := pty.Setsize(terminal, &pty.Winsize{Cols: 24, Rows: 10}); err != nil {
 		t.Fatal(err)
 	}
 	l := New(terminal)
 	if !l.Terminal() || Plain(terminal).Terminal() {
-		t.Error("what is a terminal")
+		t.Error("terminals are not told from other files")
 	}
 	l.Show("grüße")
 	l.Show("1234567890123456789012é4567")
@@ -41,36 +45,13 @@ func TestTerminal(t *testing.T) {
 	if err := terminal.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// Behind what was written, a terminal that nobody has open is EIO.
+	// After the written text, a terminal that is not open elsewhere is EIO.
 	if got, err := io.ReadAll(host); !errors.Is(err, unix.EIO) || string(got) != want {
 		t.Errorf("got %q, want %q: %v", got, want, err)
 	}
 }
 
-// pty opens a terminal and the end that sees what is written to it.
-func pty(t *testing.T) (host, terminal *os.File) {
-	t.Helper()
-	host, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { host.Close() })
-	n, err := unix.IoctlGetInt(int(host.Fd()), unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(int(host.Fd()), unix.TIOCSPTLCK, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { terminal.Close() })
-	return host, terminal
-}
-
-func TestStages(t *testing.T) {
+func TestStagesAreLinesWithText(t *testing.T) {
 	var got []string
 	fmt.Fprint(Stages(func(s string) { got = append(got, s) }), "one\n\n two ")
 	if want := []string{"one", "two"}; !slices.Equal(got, want) {

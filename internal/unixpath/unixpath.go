@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package unixpath says when a socket's path is too long for the kernel, which
-// itself says "invalid argument".
+// Package unixpath reports when a socket's path is too long for the kernel,
+// which says "invalid argument" itself.
 package unixpath
 
 import (
@@ -9,13 +9,13 @@ import (
 	"fmt"
 )
 
-// Most is how many bytes of a path struct sockaddr_un takes beside its NUL (unix(7)).
+// Most is the longest path in struct sockaddr_un, without its NUL (unix(7)).
 const Most = 107
 
-// ErrTooLong is what errors of Check wrap.
+// ErrTooLong is wrapped by errors of Check.
 var ErrTooLong = errors.New("the path is too long for a socket")
 
-// Check is an error for a path that no socket can have, with both lengths.
+// Check returns an error, with both lengths, for a path that is too long.
 func Check(path string) error {
 	if len(path) <= Most {
 		return nil

@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// The bound is the kernel's: the longest path that passes can be listened on.
-func TestBoundIsTheKernels(t *testing.T) {
+// The limit is the kernel's: a socket can listen on the longest path that
+// passes.
+func TestLimitIsTheKernels(t *testing.T) {
 	dir := t.TempDir()
 	longest := filepath.Join(dir, strings.Repeat("a", Most-len(dir)-1))
 	if err := Check(longest); err != nil {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package xendev holds one open Xen device node, so that packages grant and
-// xenctl need not each solve the same question: how an ioctl is kept off a file
-// descriptor that Close has given back. It knows no request and no structure.
+// Package xendev opens Xen device nodes. It solves one problem for packages
+// grant and xenctl: an ioctl must never use a file descriptor that Close has
+// freed. It knows no requests and no structures.
 //
-// It is not for devices that are waited on (package evtchn): Close waits for
-// the requests under way.
+// It is not for devices on which a caller waits (package evtchn): Close waits
+// for the requests in progress.
 package xendev
 
 import (
@@ -20,9 +20,10 @@ import (
 
 // Device is an open device node. All methods are safe for concurrent use.
 type Device struct {
-	// mu is held shared during each system call on fd and exclusively by
-	// Close: fd cannot be closed, and its number given to another file,
-	// under a call. Two atomic additions a call, and nothing allocated.
+	// mu is held shared during each system call on fd, and exclusively by
+	// Close, so that fd cannot be closed, and its number reused for another
+	// file, during a call. It costs two atomic additions a call, and no
+	// allocation.
 	mu sync.RWMutex
 	fd int // -1 when closed
 }
@@ -40,7 +41,7 @@ func Open(path, module string) (*Device, error) {
 	return &Device{fd: fd}, nil
 }
 
-// Ioctl issues a request and returns the call's own value. arg points to the
+// Ioctl makes a request and returns the call's own value. arg points to the
 // request's structure. The error is a unix.Errno or os.ErrClosed.
 func (d *Device) Ioctl(req uintptr, arg unsafe.Pointer) (uintptr, error) {
 	d.mu.RLock()
@@ -56,7 +57,7 @@ func (d *Device) Ioctl(req uintptr, arg unsafe.Pointer) (uintptr, error) {
 }
 
 // Mmap maps length bytes at offset, shared. The mapping outlives Close; the
-// caller ends it with unix.Munmap.
+// caller unmaps it with unix.Munmap.
 func (d *Device) Mmap(offset uint64, length, prot int) ([]byte, error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -66,7 +67,7 @@ func (d *Device) Mmap(offset uint64, length, prot int) ([]byte, error) {
 	return unix.Mmap(d.fd, int64(offset), length, prot, unix.MAP_SHARED)
 }
 
-// Close waits for the calls under way and closes the node. Closing again does
+// Close waits for the calls in progress and closes the node. Closing again does
 // nothing.
 func (d *Device) Close() error {
 	d.mu.Lock()

@@ -20,7 +20,7 @@ func TestMissingNodeNamesTheModule(t *testing.T) {
 	}
 }
 
-func TestUseAfterClose(t *testing.T) {
+func TestClosedDeviceIsAnError(t *testing.T) {
 	d, err := Open("/dev/zero", "")
 	if err != nil {
 		t.Fatal(err)

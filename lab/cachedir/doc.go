@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cachedir makes folders and files of caches: what is there is complete,
-// whenever the process that made it was killed. [Lock] is for what one process
-// at a time may do there.
+// Package cachedir makes folders and files of caches that are complete when they exist,
+// even if a process that makes one is killed. [Lock] is for what one process at a time
+// may do there.
 package cachedir

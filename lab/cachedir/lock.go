@@ -14,9 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lock takes the lock that is the named file, which is made if it is missing,
-// with its folder. A process that dies gives it back. Its holder may remove
-// the file; others wait for the file of that name. It waits until ctx ends.
+// Lock takes the lock that is the named file; it makes the file and its folder if they do
+// not exist. The lock of a process that ends is released. The owner of the lock may remove
+// the file: other processes wait for the file that has the name. Lock waits until ctx
+// ends.
 func Lock(ctx context.Context, name string) (unlock func(), err error) {
 	for {
 		f, err := lockFile(ctx, name)
@@ -29,7 +30,7 @@ func Lock(ctx context.Context, name string) (unlock func(), err error) {
 	}
 }
 
-// errRemoved says that a file is no longer the one of its name.
+// errRemoved says that the opened file does not have the name any more.
 var errRemoved = errors.New("the lock's file has been removed")
 
 func lockFile(ctx context.Context, name string) (_ *os.File, err error) {
@@ -59,8 +60,8 @@ func lockFile(ctx context.Context, name string) (_ *os.File, err error) {
 	return f, err
 }
 
-// flock takes an exclusive lock on an open file. flock(2) itself cannot be
-// ended by a context, so a lock that another process holds is asked for again.
+// flock takes an exclusive lock on an open file. A context cannot end flock(2), so it asks
+// again for a lock that another process has.
 func flock(ctx context.Context, fd int) error {
 	for {
 		err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)

@@ -6,10 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-func TestLockOfARemovedFile(t *testing.T) {
+func TestLockOfARemovedFileIsNotTheLockOfItsName(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "folder", "lock")
 	lock := func() func() {
 		t.Helper()
@@ -20,21 +21,28 @@ func TestLockOfARemovedFile(t *testing.T) {
 		}
 		return unlock
 	}
+	open := func(path string) (n int) {
+		for _, target := range testkit.Descriptors() {
+			if target == path {
+				n++
+			}
+		}
+		return n
+	}
 	first := lock()
-	waiting := make(chan func())
+	waiting := make(chan func(), 1)
 	go func() { waiting <- lock() }()
-	time.Sleep(300 * time.Millisecond) // the other has the file open
+	testkit.Eventually(t, "the second waits for the first's file", func() bool { return open(name) == 2 })
 	if err := os.RemoveAll(filepath.Dir(name)); err != nil {
 		t.Fatal(err)
 	}
-	second := lock()
+	third := lock()
 	first()
-	select {
-	case unlock := <-waiting:
-		unlock()
+	testkit.Eventually(t, "the second has given the removed file up", func() bool { return open(name+" (deleted)") == 0 })
+	testkit.Eventually(t, "the second waits for the third's file", func() bool { return open(name) == 2 || len(waiting) > 0 })
+	if len(waiting) > 0 {
 		t.Error("two have the lock")
-	case <-time.After(time.Second):
-		second()
-		(<-waiting)()
 	}
+	third()
+	(<-waiting)()
 }

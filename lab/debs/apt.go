@@ -16,36 +16,36 @@ import (
 
 // Apt is one configuration of apt: package sources, and what they offer.
 type Apt struct {
-	conf    string  // the file of settings beside the machine's, or ""
-	sources []entry // where its packages are
+	conf    string  // a file of settings in addition to the machine's, or ""
+	sources []entry // the sources of its packages
 }
 
-// Available says whether this machine has the Debian tools this package runs.
+// Available returns an error if this machine lacks the Debian tools of this package.
 func Available() error {
 	for _, tool := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return opError("look for the Debian package tools",
-				fmt.Errorf("%w: the lab takes its ingredients from Debian's package sources by apt, run it on a Debian or Ubuntu machine", err))
+				fmt.Errorf("%w: the lab downloads its ingredients with apt: run it on a Debian or Ubuntu machine", err))
 		}
 	}
 	return nil
 }
 
-// Machine returns the configuration of this machine, with its package lists as
-// they are, for programs that run here.
+// Machine returns this machine's configuration with its current package lists, for
+// programs that run here.
 func Machine(ctx context.Context) (*Apt, error) {
 	entries, err := machineEntries(ctx)
 	return &Apt{sources: entries}, opError("read the machine's package sources", err)
 }
 
-// Show describes the candidate versions of the named packages. Names that are
-// not offered are left out.
+// Show describes the candidate versions of the named packages. It leaves out names that
+// are not offered.
 func (a *Apt) Show(ctx context.Context, names ...string) ([]Package, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
-	// apt-cache exits with 100 when it knows none of the names, which is an
-	// answer here; whether it worked shows in what it printed.
+	// apt-cache exits with 100 if it knows none of the names, which is a valid answer.
+	// Its output shows whether it worked.
 	out, err := a.command(ctx, "", "apt-cache", append([]string{"show", "--no-all-versions"}, names...)...)
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 100) {
@@ -55,16 +55,16 @@ func (a *Apt) Show(ctx context.Context, names ...string) ([]Package, error) {
 	return pkgs, opError("read apt-cache show", err)
 }
 
-// Closure returns the seeds and what they depend on, as far as follow says.
-// A seed that no source offers is [ErrNotOffered].
+// Closure returns the seeds and those of their dependencies that follow selects. The
+// error is [ErrNotOffered] for a seed that no source offers.
 func (a *Apt) Closure(ctx context.Context, seeds []string, follow func(name string) bool) ([]Package, error) {
 	look := func(names []string) ([]Package, error) { return a.Show(ctx, names...) }
 	pkgs, err := closure(look, seeds, follow)
 	return pkgs, opError("find dependencies", err)
 }
 
-// Download fetches the .deb files of exactly these packages and versions into
-// dir, which must exist, and returns their paths. apt checks their hashes.
+// Download fetches the .deb files of exactly these packages and versions into dir, which
+// must exist, and returns their paths. apt checks their hashes.
 func (a *Apt) Download(ctx context.Context, dir string, pkgs []Package) ([]string, error) {
 	args := []string{"-qq", "download"}
 	for _, p := range pkgs {
@@ -78,7 +78,7 @@ func (a *Apt) Download(ctx context.Context, dir string, pkgs []Package) ([]strin
 		return nil, err
 	}
 	if len(files) != len(pkgs) {
-		return nil, opError("download packages", fmt.Errorf("asked for %d, found %d .deb files in %s", len(pkgs), len(files), dir))
+		return nil, opError("download packages", fmt.Errorf("want %d, found %d .deb files in %s", len(pkgs), len(files), dir))
 	}
 	return files, nil
 }
@@ -91,16 +91,15 @@ func (a *Apt) command(ctx context.Context, dir, name string, args ...string) ([]
 	return command(ctx, dir, name, args...)
 }
 
-// Update reads the machine's package lists anew. It needs root and returns
-// [ErrNeedRoot] with the command to type when there is no way to it.
+// Update updates the machine's package lists. It needs root. If it cannot become root,
+// the error is [ErrNeedRoot] with the command to type.
 func Update(ctx context.Context, log io.Writer) error {
 	return asRoot(ctx, log, "apt-get", "-qq", "update")
 }
 
-// Install installs what the lab runs on this machine itself, as root or through
-// sudo without a password. Package lists that are missing or old are updated
-// once. It returns [ErrNeedRoot] with the command to type when there is no way
-// to root.
+// Install installs packages on this machine, for the lab itself, as root or through sudo
+// without a password. It updates package lists that are missing or old, once. If it
+// cannot become root, the error is [ErrNeedRoot] with the command to type.
 func Install(ctx context.Context, log io.Writer, names ...string) error {
 	fmt.Fprintf(log, "installing %s\n", strings.Join(names, " "))
 	args := append([]string{"install", "-qq", "-y", "--no-install-recommends"}, names...)
@@ -152,7 +151,7 @@ func command(ctx context.Context, dir, name string, args ...string) ([]byte, err
 	return out.Bytes(), nil
 }
 
-// tail shortens what a failed program said to its last lines.
+// tail returns the last lines of a failed program's output.
 func tail(out []byte) string {
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	if len(lines) > 5 {

@@ -7,15 +7,14 @@ import (
 	"slices"
 )
 
-// lookup describes the packages of the given names. Names that are not offered
-// are left out of the answer, they are no error.
+// lookup describes the packages of the given names. It leaves out names that are not
+// offered, without an error.
 type lookup func(names []string) ([]Package, error)
 
-// closure follows dependencies from the seeds as far as follow says, level by
-// level, and returns the packages sorted by name. Every seed must be offered.
-// Of a dependency's alternatives the first one that follow wants and that is
-// offered is taken; a dependency with none is left to whoever reads the files,
-// who knows whether it was needed.
+// closure follows dependencies from the seeds as far as follow selects them, level by
+// level, and returns the packages sorted by name. Every seed must be offered. Of a
+// dependency's alternatives it takes the first that is offered and that follow selects.
+// If there is none, the dependency is left out: the caller notices missing files.
 func closure(look lookup, seeds []string, follow func(string) bool) ([]Package, error) {
 	have := make(map[string]Package)
 	asked := make(map[string]bool)

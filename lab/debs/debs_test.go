@@ -25,7 +25,7 @@ SHA256: bb22
 
 `
 
-func TestParseStanzas(t *testing.T) {
+func TestStanzasArePackages(t *testing.T) {
 	got, err := parseStanzas([]byte(shown))
 	want := []Package{
 		{Name: "xen-utils-4.17", Version: "4.17.7-0+deb12u1", SHA256: "aa11",
@@ -36,14 +36,14 @@ func TestParseStanzas(t *testing.T) {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
 	if got, err := parseStanzas(nil); len(got) != 0 || err != nil {
-		t.Errorf("of nothing: %v, %v", got, err)
+		t.Errorf("no stanza: %v, %v", got, err)
 	}
 	if _, err := parseStanzas([]byte("Package: a\n\nVersion: 1\n")); err == nil {
-		t.Error("a stanza without a version passed")
+		t.Error("a stanza without a version is accepted")
 	}
 }
 
-// world is a lookup in a fixed set: name → dependencies.
+// world is a lookup in a fixed set of names and dependencies.
 func world(deps map[string]string, calls *int) lookup {
 	return func(names []string) ([]Package, error) {
 		*calls++
@@ -65,7 +65,7 @@ func names(pkgs []Package) string {
 	return strings.Join(out, " ")
 }
 
-func TestClosure(t *testing.T) {
+func TestClosureFollowsSelectedDependencies(t *testing.T) {
 	calls := 0
 	look := world(map[string]string{
 		"tools":   "liba (>= 1), python3, libgone | libb, libx | libc6",
@@ -83,7 +83,7 @@ func TestClosure(t *testing.T) {
 		t.Errorf("got %s, %v; want %s", names(got), err, want)
 	}
 	if calls > 5 {
-		t.Errorf("%d look-ups, want one for each level", calls)
+		t.Errorf("%d look-ups, want one a level", calls)
 	}
 	_, err = closure(look, []string{"tools", "hypervisor"}, isLib)
 	if !errors.Is(err, ErrNotOffered) || !strings.Contains(err.Error(), "hypervisor") {
@@ -91,11 +91,11 @@ func TestClosure(t *testing.T) {
 	}
 	broken := errors.New("broken")
 	if _, err := closure(func([]string) ([]Package, error) { return nil, broken }, []string{"a"}, isLib); !errors.Is(err, broken) {
-		t.Errorf("look-up that fails: %v", err)
+		t.Errorf("failing look-up: %v", err)
 	}
 }
 
-func TestOpError(t *testing.T) {
+func TestErrorOfNilIsNil(t *testing.T) {
 	if opError("x", nil) != nil {
 		t.Error("nil became an error")
 	}

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// field is a field of a deb822 stanza, its value as it stands behind the colon,
-// with continuation lines.
+// field is a field of a deb822 stanza. Its value is the text after the colon, with the
+// continuation lines.
 type field struct{ name, value string }
 
 func (f field) is(name string) bool { return strings.EqualFold(f.name, name) }
 
-// entry is one package source, as sources.list(5) describes them: suites of one
-// archive, with the options that say how to trust it.
+// entry is one package source, as sources.list(5) describes it: suites of one archive,
+// with the options that say how to trust it.
 type entry struct {
 	types      []string // deb, deb-src or both
 	uri        string
@@ -26,8 +26,8 @@ type entry struct {
 	options    []field
 }
 
-// parseEntries reads the package sources that a file of that name holds. Those
-// that are disabled or on a CD-ROM are left out.
+// parseEntries parses the package sources in a file of the given name. It leaves out
+// disabled ones, and those on a CD-ROM.
 func parseEntries(name, text string) []entry {
 	if strings.HasSuffix(name, ".sources") {
 		return parseStanzaEntries(text)
@@ -35,8 +35,8 @@ func parseEntries(name, text string) []entry {
 	return parseLineEntries(text)
 }
 
-// selects says whether a field says what is taken from an archive, which the
-// lab decides itself, and not how to trust it.
+// selects reports whether a field says what is taken from an archive, which the lab
+// itself decides, rather than how to trust it.
 func (f field) selects() bool {
 	name := strings.ToLower(f.name)
 	name = strings.TrimRight(strings.TrimSuffix(strings.TrimSuffix(name, "-add"), "-remove"), "+-")
@@ -127,11 +127,11 @@ func appendEntry(all []entry, e entry) []entry {
 	return append(all, e)
 }
 
-// text is the entry as a deb822 stanza for what is of a type, deb or deb-src.
+// text returns the entry as a deb822 stanza of type kind, deb or deb-src.
 func (e entry) text(kind string) string {
 	target := map[string]string{"deb": "Packages", "deb-src": "Sources"}[kind]
 	text := fmt.Sprintf("Types: %s\nURIs: %s\nSuites: %s\nTargets: %s\n", kind, e.uri, strings.Join(e.suites, " "), target)
-	if len(e.components) > 0 { // a suite that is an exact path has none
+	if len(e.components) > 0 { // a suite that is an exact path has no components
 		text += "Components: " + strings.Join(e.components, " ") + "\n"
 	}
 	for _, f := range e.options {
@@ -150,8 +150,8 @@ func (e entry) option(name string) string {
 	return ""
 }
 
-// debianSuites are the names that the suites of Debian's archive have, for
-// those that a machine of today has in its package sources.
+// debianSuites are the names of suites of Debian's archive that machines of today may
+// have in their package sources.
 var debianSuites = []string{
 	"buster", "bullseye", "bookworm", "trixie", "forky", "duke", "sid",
 	"oldoldstable", "oldstable", "stable", "testing", "unstable",
@@ -162,9 +162,9 @@ const (
 	updatesSuffix  = "-updates"
 )
 
-// rank says how surely an entry is Debian's own archive, or its archive of
-// security updates; 0 is not at all. Others name Debian's suites as well, with
-// keys of their own. release is the machine's own if it is a Debian, else "".
+// rank returns how likely an entry is Debian's own archive, or its archive of security
+// updates; 0 means that it is not. Other archives also use the names of Debian's suites,
+// with keys of their own. release is this machine's if it is a Debian, else "".
 func (e entry) rank(security bool, release string) int {
 	suite := slices.IndexFunc(e.suites, func(s string) bool {
 		name, found := strings.CutSuffix(s, securitySuffix)
@@ -184,7 +184,7 @@ func (e entry) rank(security bool, release string) int {
 	switch base := path.Base(u.Path); {
 	case u.Hostname() == "debian.org" || strings.HasSuffix(u.Hostname(), ".debian.org"):
 		return 4
-	case signed != "" && !strings.HasPrefix(signed, "-----"): // another's key
+	case signed != "" && !strings.HasPrefix(signed, "-----"): // another archive's key
 		return 0
 	case base == "debian" || base == "debian-security":
 		return 3
@@ -194,7 +194,7 @@ func (e entry) rank(security bool, release string) int {
 	return 0
 }
 
-// debian returns the surest entry of Debian's archive, the first among equals.
+// debian returns the likeliest entry of Debian's archive, the first among equals.
 func debian(entries []entry, security bool, release string) (found entry, ok bool) {
 	best := 0
 	for _, e := range entries {
@@ -205,7 +205,7 @@ func debian(entries []entry, security bool, release string) (found entry, ok boo
 	return found, best > 0
 }
 
-// Debian's own archive, for a machine that has none among its package sources.
+// Debian's own archive, for a machine without one among its package sources.
 const (
 	debianArchive  = "http://deb.debian.org/debian"
 	debianSecurity = "http://deb.debian.org/debian-security"
@@ -213,12 +213,11 @@ const (
 	keyring        = "/usr/share/keyrings/debian-archive-keyring.gpg"
 )
 
-// releaseEntries returns the package sources of a release of Debian: its
-// archive's, and those of its updates and its security updates, which not every
-// archive has. They are where the machine's own package sources have Debian's,
-// with its keys, whatever release the machine has. Where a machine has none,
-// they are Debian's public ones, and public is true. own is the release of a
-// machine that is a Debian, else "".
+// releaseEntries returns the package sources of a release of Debian: its archive, its
+// updates, and its security updates, which some archives do not have. They are taken from
+// the machine's own package sources of Debian, with their keys, whatever release the
+// machine has. If it has none, they are Debian's public ones, and public is true. own is
+// the machine's release if it is a Debian, else "".
 func releaseEntries(machine []entry, own, release string) (main entry, more []entry, public bool) {
 	archive, ok := debian(machine, false, own)
 	if !ok {

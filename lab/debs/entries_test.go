@@ -18,8 +18,8 @@ func stanzas(archive, security string, options string) string {
 	return b.String()
 }
 
-// A release's packages come from where the machine has Debian's, with the keys
-// that it has for them, whatever release and format its sources are of.
+// A release's packages come from the machine's archive of Debian, with its keys, whatever
+// the release and the format of the machine's sources.
 func TestReleaseComesFromTheMachinesArchive(t *testing.T) {
 	const embedded = "Signed-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n Zm9v\n -----END PGP PUBLIC KEY BLOCK-----\n"
 	for _, test := range []struct {
@@ -33,7 +33,7 @@ func TestReleaseComesFromTheMachinesArchive(t *testing.T) {
 		{name: "one line, a mirror, without keys of its own", file: "sources.list", own: "trixie",
 			text: "# deb http://off.example/debian trixie main\ndeb [ arch=amd64,i386 trusted=yes ] http://mirror.example/debian/ trixie main non-free # ours\ndeb-src http://mirror.example/debian trixie main\n",
 			want: stanzas("http://mirror.example/debian/", "http://mirror.example/debian-security", "trusted: yes\n")},
-		{name: "security apart, by one line with tabs", file: "a.list", own: "bookworm",
+		{name: "security in a line of its own, with tabs", file: "a.list", own: "bookworm",
 			text: "deb\t[signed-by=/k/debian-archive-keyring.gpg]\thttp://a.example/pub/linux/debian\tbookworm main\ndeb http://s.example/debian-security bookworm-security main\n",
 			want: strings.Replace(stanzas("http://a.example/pub/linux/debian", "http://s.example/debian-security", "signed-by: /k/debian-archive-keyring.gpg\n"),
 				"Suites: trixie-security\nTargets: Packages\nComponents: main\nsigned-by: /k/debian-archive-keyring.gpg\n", "Suites: trixie-security\nTargets: Packages\nComponents: main\n", 1)},
@@ -59,15 +59,15 @@ func TestReleaseComesFromTheMachinesArchive(t *testing.T) {
 		for _, e := range append([]entry{main}, more...) {
 			got.WriteString(e.text("deb") + "\n")
 		}
-		// Blank lines part the stanzas in the test's eye only.
+		// The blank lines only make the test readable.
 		if strings.ReplaceAll(got.String(), "\n\n", "\n") != strings.ReplaceAll(test.want, "\n\n", "\n") || public != test.public {
 			t.Errorf("%s: public %v, got\n%s\nwant\n%s", test.name, public, &got, test.want)
 		}
 	}
 }
 
-// Source code is asked for where each source is, with its options, also of a
-// suite that is an exact path.
+// Source code is requested from each source, with its options, also for a suite that is an
+// exact path.
 func TestSourceCodeKeepsTheOptions(t *testing.T) {
 	text := "Types: deb\nURIs: http://a.example/x http://b.example/x\nSuites: ./\nTrusted: yes\nLanguages: none\n\nTypes: deb-src\nURIs: http://c.example\nSuites: sid\nComponents: main\n"
 	var got strings.Builder

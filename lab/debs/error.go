@@ -4,17 +4,17 @@ package debs
 
 import "errors"
 
-// ErrNotOffered says that no package source offers what was looked for. It is
-// worth an update of the package lists, or another package source.
+// ErrNotOffered says that no package source offers the package. Updated package lists, or
+// another package source, may help.
 var ErrNotOffered = errors.New("not offered by the package sources")
 
-// ErrNeedRoot says that an action needs root and that neither this process nor
-// sudo without a password can act as root.
+// ErrNeedRoot says that an action needs root, and that this process is neither root nor
+// can use sudo without a password.
 var ErrNeedRoot = errors.New("needs root")
 
-// OpError is an action of this package that failed.
+// OpError is a failed action of this package.
 type OpError struct {
-	// Op is what was tried, with the package names it was tried on.
+	// Op is the action, with the names of its packages.
 	Op  string
 	Err error
 }

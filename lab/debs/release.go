@@ -17,10 +17,10 @@ import (
 	"github.com/vlibos/vlibos/lab/cachedir"
 )
 
-// Release is the configuration of a release of Debian, which need not be the
-// machine's: its package lists are in a folder of its own, so that it needs no
-// root and changes nothing of the machine's. Where it fetches from, with which
-// keys, proxy and credentials, is the machine's.
+// Release is the configuration of a release of Debian, which may differ from the
+// machine's. Its package lists are in a folder of their own, so that it needs no root and
+// does not change the machine's. The archive, the keys, the proxy and the credentials are
+// the machine's.
 type Release struct {
 	Apt
 	// Name is the release's, for example "bookworm".
@@ -31,10 +31,10 @@ type Release struct {
 	more []entry // may not be served
 }
 
-// OpenRelease returns the configuration of a release, whose package lists are
-// kept in dir. On a machine that has no package source of Debian's it installs
-// Debian's keys if they are missing, as [Install] does it. It says what it does
-// on log, and asks no network otherwise.
+// OpenRelease returns the configuration of a release, with its package lists in dir. On a
+// machine without a package source of Debian it installs Debian's keys, if they are
+// missing, as [Install] does. Otherwise it uses no network. It reports what it does on
+// log.
 func OpenRelease(ctx context.Context, dir, name string, log io.Writer) (*Release, error) {
 	op := "use the packages of " + name
 	machine, err := machineEntries(ctx)
@@ -58,7 +58,7 @@ func OpenRelease(ctx context.Context, dir, name string, log io.Writer) (*Release
 	return r, opError(op, err)
 }
 
-// Update reads the release's package lists anew. It says on log which of its
+// Update updates the release's package lists. It reports on log which of the release's
 // updates the archive does not serve.
 func (r *Release) Update(ctx context.Context, log io.Writer) error {
 	unlock, err := cachedir.Lock(ctx, filepath.Join(r.dir, "lock"))
@@ -75,23 +75,22 @@ func (r *Release) Update(ctx context.Context, log io.Writer) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			fmt.Fprintf(log, "%s is not served by %s: going on without its updates (%v)\n", e.suites[0], e.uri, err)
+			fmt.Fprintf(log, "%[2]s does not serve %[1]s: its updates are left out (%[3]v)\n", e.suites[0], e.uri, err)
 		}
 	}
 	return nil
 }
 
-// update reads the lists of one of the sources.
+// update updates the lists of one of the sources.
 func (r *Release) update(ctx context.Context, i int) error {
 	_, err := r.command(ctx, "", "apt-get", "-qq", "update", "-o", "Dir::Etc::sourceparts=/dev/null",
 		"-o", "Dir::Etc::sourcelist="+partName(r.dir, i), "-o", "APT::Get::List-Cleanup=false")
 	return err
 }
 
-// configure makes in dir an apt beside the machine's with these package sources
-// for one kind of packages, and returns its file of settings. Nothing that the
-// machine prefers, has installed or has hooked into apt counts in it. What is in
-// the folder already stays.
+// configure makes in dir a configuration of apt with these package sources for one kind of
+// packages, and returns its file of settings. It excludes the machine's preferences,
+// installed packages and hooks. Files in dir stay.
 func configure(dir, kind string, sources []entry) (string, error) {
 	for _, sub := range []string{"parts", "preferences", "lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
@@ -137,8 +136,8 @@ func partName(dir string, i int) string {
 	return filepath.Join(dir, "parts", fmt.Sprintf("%03d.sources", i))
 }
 
-// machineEntries returns the package sources of this machine; none is
-// [ErrNotOffered].
+// machineEntries returns the package sources of this machine. The error is
+// [ErrNotOffered] if there are none.
 func machineEntries(ctx context.Context) ([]entry, error) {
 	out, err := command(ctx, "", "apt-config", "shell", "list", "Dir::Etc::sourcelist/f", "parts", "Dir::Etc::sourceparts/d")
 	if err != nil {
@@ -178,8 +177,8 @@ func machineEntries(ctx context.Context) ([]entry, error) {
 	return entries, nil
 }
 
-// debianRelease returns the name of this machine's release of Debian, "" if it
-// is none.
+// debianRelease returns the name of this machine's release of Debian, or "" if it is not a
+// Debian.
 func debianRelease() (string, error) {
 	f, err := os.Open("/etc/os-release")
 	if errors.Is(err, fs.ErrNotExist) {

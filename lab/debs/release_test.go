@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// serve puts a file of an archive, and its folders, in place.
+// serve writes a file of an archive, and makes its folders.
 func serve(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -35,13 +35,13 @@ func stanza(name, version string) string {
 	return fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: amd64\nMaintainer: x\nFilename: pool/%[1]s.deb\nSize: 1\nSHA256: %s\nDescription: x\n\n", name, version, strings.Repeat("0", 64))
 }
 
-// A machine of bookworm, which prefers that, gets trixie's packages, the newest
-// of the suites that are served, and is told which are not.
+// A machine of bookworm that prefers bookworm gets trixie's packages, the newest of the
+// served suites, and is told which suites are not served.
 func TestReleaseIsNotTheMachines(t *testing.T) {
 	if err := Available(); err != nil {
 		t.Skip(err)
 	}
-	dir, err := os.MkdirTemp("", "debs-") // apt's own user must get through
+	dir, err := os.MkdirTemp("", "debs-") // apt's own user must have access
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,10 +73,10 @@ func TestReleaseIsNotTheMachines(t *testing.T) {
 	if err != nil || len(pkgs) != 2 || pkgs[0].Version != "1" || pkgs[1].Version != "4.20.1" {
 		t.Errorf("%+v, %v", pkgs, err)
 	}
-	if !strings.Contains(log.String(), "trixie-updates is not served by file:"+archive) || strings.Contains(log.String(), "trixie-security is not") {
+	if !strings.Contains(log.String(), "file:"+archive+" does not serve trixie-updates") || strings.Contains(log.String(), "does not serve trixie-security") {
 		t.Errorf("said:\n%s", &log)
 	}
-	// The lists of before are not taken for those of an archive that is gone.
+	// Old lists are not taken for those of a missing archive.
 	if err := os.RemoveAll(archive + "/dists/trixie"); err != nil {
 		t.Fatal(err)
 	}

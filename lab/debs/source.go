@@ -17,7 +17,7 @@ import (
 // Source is a source package on this machine.
 type Source struct {
 	Name, Version string
-	// Control is the path of its .dsc file; the files it names are beside it.
+	// Control is the path of its .dsc file. The files that it names are beside it.
 	Control string
 }
 
@@ -28,7 +28,7 @@ func OpenSource(name, dir string) (Source, error) {
 		return Source{}, err
 	}
 	if len(found) != 1 {
-		return Source{}, opError("open source package "+name, fmt.Errorf("%s holds %d .dsc files, expected one: remove the folder", dir, len(found)))
+		return Source{}, opError("open source package "+name, fmt.Errorf("%s contains %d .dsc files, want one: remove the folder", dir, len(found)))
 	}
 	data, err := os.ReadFile(found[0])
 	if err != nil {
@@ -42,14 +42,13 @@ func OpenSource(name, dir string) (Source, error) {
 	return Source{}, opError("open source package "+name, fmt.Errorf("%s has no Version field", found[0]))
 }
 
-// DownloadSource fetches into dir, which must exist and be empty, the newest
-// version of a source package that want takes and that can be had: an archive
-// may list versions whose files it no longer has. apt checks the files' hashes.
-// It says on log which versions it passed over. A package with no such version
-// is [ErrNotOffered].
+// DownloadSource downloads into dir, which must exist and be empty, the newest version of a
+// source package that want accepts and that is available: an archive may list versions
+// whose files it no longer has. apt checks the files' hashes. It reports on log which
+// versions it skips. The error is [ErrNotOffered] if there is no such version.
 //
-// The package sources of this configuration are asked for source code; what they
-// offer is kept apart from package lists, so it needs no root.
+// It asks the package sources of this configuration for source code. Their answers are
+// stored apart from the package lists, so it needs no root.
 func (a *Apt) DownloadSource(ctx context.Context, dir, name string, want func(version string) bool, log io.Writer) error {
 	op := "download source package " + name
 	tmp, err := os.MkdirTemp("", "vlibos-apt-")
@@ -57,7 +56,7 @@ func (a *Apt) DownloadSource(ctx context.Context, dir, name string, want func(ve
 		return opError(op, err)
 	}
 	defer os.RemoveAll(tmp)
-	// apt fetches as its own user, which must get through to its lists.
+	// apt downloads as a user of its own, which must have access to its lists.
 	if err := os.Chmod(tmp, 0o755); err != nil {
 		return opError(op, err)
 	}
@@ -66,8 +65,8 @@ func (a *Apt) DownloadSource(ctx context.Context, dir, name string, want func(ve
 		return opError(op, err)
 	}
 	sources := &Apt{conf: conf}
-	// A package source without source code makes an update fail; the lists
-	// of the others are there all the same.
+	// A package source without source code makes the update fail. The lists of the others
+	// exist all the same.
 	_, updateErr := sources.command(ctx, "", "apt-get", "-qq", "update")
 	versions, err := sources.sourceVersions(ctx, name)
 	if err != nil {
@@ -86,16 +85,15 @@ func (a *Apt) DownloadSource(ctx context.Context, dir, name string, want func(ve
 		if ctx.Err() != nil {
 			return opError(op, ctx.Err())
 		}
-		fmt.Fprintf(log, "source package %s %s cannot be had\n", name, v)
+		fmt.Fprintf(log, "source package %s %s is not available\n", name, v)
 		failed = append(failed, fmt.Errorf("version %s: %w", v, err))
 	}
 	return opError(op, errors.Join(failed...))
 }
 
-// sourceVersions returns the offered versions of a source package, the newest
-// first.
+// sourceVersions returns the offered versions of a source package, the newest first.
 func (a *Apt) sourceVersions(ctx context.Context, name string) ([]string, error) {
-	// apt-cache exits with 100 when it does not know the name.
+	// apt-cache exits with 100 if it does not know the name.
 	out, err := a.command(ctx, "", "apt-cache", "showsrc", "--only-source", name)
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 100) {
@@ -114,16 +112,16 @@ func (a *Apt) sourceVersions(ctx context.Context, name string) ([]string, error)
 	return newestFirst(ctx, versions), nil
 }
 
-// UnpackSource unpacks a source package into dir, which must not exist yet, with
-// the distribution's patches applied: the source that its binary packages are
-// built from. It runs nothing of the package.
+// UnpackSource unpacks a source package into dir, which must not exist, and applies the
+// distribution's patches: the result is the source of its binary packages. It runs nothing
+// of the package.
 func UnpackSource(ctx context.Context, s Source, dir string) error {
 	_, err := command(ctx, "", "dpkg-source", "--no-copy", "-q", "-x", s.Control, dir)
 	return opError("unpack source package "+s.Name, err)
 }
 
-// InstalledSource returns the name and version of the source package that an
-// installed package was built from; [ErrNotOffered] if dpkg has not installed it.
+// InstalledSource returns the name and version of the source package of an installed
+// package. The error is [ErrNotOffered] if dpkg has not installed it.
 func InstalledSource(ctx context.Context, pkg string) (name, version string, err error) {
 	op := "look up the source of package " + pkg
 	out, err := command(ctx, "", "dpkg-query", "--show", "--showformat", "${db:Status-Status} ${source:Package} ${source:Version}", pkg)
@@ -138,12 +136,12 @@ func InstalledSource(ctx context.Context, pkg string) (name, version string, err
 	return fields[1], fields[2], nil
 }
 
-// Older says whether dpkg takes the first version for older than the second.
+// Older reports whether dpkg considers the first version older than the second.
 func Older(ctx context.Context, version, than string) bool {
 	return exec.CommandContext(ctx, "dpkg", "--compare-versions", version, "lt", than).Run() == nil
 }
 
-// newestFirst sorts versions as dpkg compares them and drops duplicates.
+// newestFirst sorts versions as dpkg compares them, and drops duplicates.
 func newestFirst(ctx context.Context, versions []string) []string {
 	slices.SortFunc(versions, func(a, b string) int {
 		switch {

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-func TestNewestFirst(t *testing.T) {
+func TestVersionsAreSortedAsDpkgComparesThem(t *testing.T) {
 	if _, err := exec.LookPath("dpkg"); err != nil {
 		t.Skip("no dpkg on this machine")
 	}
@@ -23,7 +23,7 @@ func TestNewestFirst(t *testing.T) {
 	}
 }
 
-func TestOpenSource(t *testing.T) {
+func TestSourceIsTheOneControlFile(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := OpenSource("xen", dir); err == nil || !strings.Contains(err.Error(), "0 .dsc files") {
 		t.Errorf("empty folder: %v", err)
@@ -40,13 +40,13 @@ func TestOpenSource(t *testing.T) {
 	}
 }
 
-func TestInstalledSource(t *testing.T) {
+func TestInstalledSourceIsDpkgs(t *testing.T) {
 	if _, err := exec.LookPath("dpkg-query"); err != nil {
 		t.Skip("no dpkg on this machine")
 	}
 	name, version, err := InstalledSource(t.Context(), "dpkg")
 	if err != nil || name != "dpkg" || version == "" {
-		t.Errorf("dpkg is of %q %q, %v", name, version, err)
+		t.Errorf("dpkg's source is %q %q, %v", name, version, err)
 	}
 	if _, _, err := InstalledSource(t.Context(), "no-such-package"); !errors.Is(err, ErrNotOffered) {
 		t.Errorf("no such package: %v", err)

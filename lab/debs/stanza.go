@@ -13,17 +13,17 @@ import (
 type Package struct {
 	Name    string
 	Version string
-	// SHA256 is the hash of the .deb file, in hex. It is the identity that
-	// the image cache is keyed by.
+	// SHA256 is the hash of the .deb file, in hex. It is the identity in the keys of
+	// the image cache.
 	SHA256 string
-	// Depends holds Depends and Pre-Depends: a conjunction of alternatives,
-	// bare names, versions and architectures dropped.
+	// Depends has Depends and Pre-Depends, as a conjunction of alternatives. It has
+	// the names alone, without versions and architectures.
 	Depends [][]string
 }
 
-// parseStanzas reads the deb822 stanzas that `apt-cache show` prints. Unknown
-// fields and continuation lines are passed over; a stanza without a name or a
-// version is an error, for then the output is not what it is taken for.
+// parseStanzas parses the deb822 stanzas that `apt-cache show` prints. It skips unknown
+// fields and continuation lines. A stanza without a name or a version is an error, because
+// the output is then in another format.
 func parseStanzas(out []byte) ([]Package, error) {
 	var pkgs []Package
 	var cur Package
@@ -79,7 +79,7 @@ func last(pkgs []Package) string {
 	return pkgs[len(pkgs)-1].Name
 }
 
-// parseDepends reads one dependency field, for example
+// parseDepends parses one dependency field, for example
 // `libc6 (>= 2.35), python3:any, sysvinit-utils | lsb-base`.
 func parseDepends(field string) [][]string {
 	var all [][]string

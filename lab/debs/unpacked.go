@@ -15,9 +15,9 @@ import (
 	"github.com/vlibos/vlibos/lab/cachedir"
 )
 
-// Unpacked returns a folder below cache with the files of packages, and of what
-// they depend on as far as follow says. Nothing of them is installed, and none
-// of their scripts has run.
+// Unpacked returns a folder below cache with the files of packages and of those
+// dependencies that follow selects. Nothing of them is installed, and none of their
+// scripts has run.
 func (a *Apt) Unpacked(ctx context.Context, cache string, names []string, follow func(name string) bool) (string, error) {
 	pkgs, err := a.Closure(ctx, names, follow)
 	if err != nil {

@@ -16,20 +16,20 @@ import (
 	"github.com/vlibos/vlibos/lab/labproto"
 )
 
-// How a shell reports a command it could not start.
+// Exit statuses with which a shell reports a command that it could not start.
 const (
 	statusNotExecutable = 126
 	statusNotFound      = 127
 	statusSignal        = 128
 )
 
-// outputGrace is how long output is waited for that a command's children
-// still hold open after the command has ended.
+// outputGrace is how long to wait for output after a command has ended, because
+// its children may have its output open.
 const outputGrace = time.Second
 
-// run runs the job's command and returns its exit status. Its output has been
-// sent when run returns. An error is one of the wire.
-func (h *host) run(job *labproto.Job) (int, error) {
+// run runs the job's command and returns its exit status. The command's output has
+// been sent when run returns. An error is one of the connection to the host.
+func (h *hostConn) run(job *labproto.Job) (int, error) {
 	env := append(environment[:len(environment):len(environment)], job.Env...)
 	path, err := lookPath(job.Args[0])
 	if err != nil {
@@ -60,12 +60,12 @@ func (h *host) run(job *labproto.Job) (int, error) {
 	return cmd.ProcessState.ExitCode(), nil
 }
 
-// startError is a command that could not be started.
+// startError says that a command could not be started.
 type startError struct{ err error }
 
 func (e *startError) Error() string { return e.err.Error() }
 
-func (h *host) runPipes(cmd *exec.Cmd, stdin bool) error {
+func (h *hostConn) runPipes(cmd *exec.Cmd, stdin bool) error {
 	cmd.Stdout, cmd.Stderr = h.Writer(labproto.KindStdout), h.Writer(labproto.KindStderr)
 	var in io.WriteCloser
 	if stdin {
@@ -83,9 +83,9 @@ func (h *host) runPipes(cmd *exec.Cmd, stdin bool) error {
 	return cmd.Wait()
 }
 
-// feed passes what the host types to the command until the host ends it. It
-// runs until the machine is taken away: a Receive cannot be interrupted.
-func (h *host) feed(in io.WriteCloser, resize func(labproto.Window)) {
+// feed passes the host's input to the command until the host ends it. It runs as
+// long as the machine: a Receive cannot be interrupted.
+func (h *hostConn) feed(in io.WriteCloser, resize func(labproto.Window)) {
 	open := true
 	for {
 		f, err := h.Receive()
@@ -95,7 +95,7 @@ func (h *host) feed(in io.WriteCloser, resize func(labproto.Window)) {
 		}
 		switch f.Kind {
 		case labproto.KindStdin:
-			// A command that no longer reads is no error: the rest is dropped.
+			// It is no error if the command does not read: the rest is dropped.
 			if open {
 				if _, err := in.Write(f.Payload); err != nil {
 					open = false
@@ -113,7 +113,7 @@ func (h *host) feed(in io.WriteCloser, resize func(labproto.Window)) {
 	}
 }
 
-// lookPath finds a program in the PATH that it will itself get.
+// lookPath finds a program in the PATH that the program itself will have.
 func lookPath(name string) (string, error) {
 	if strings.Contains(name, "/") {
 		return name, executable(name)

@@ -11,18 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The disks with the run's files in Dom0, where QEMU puts them: Dom0's own, and
+// The disks with the run's files in Dom0, as QEMU numbers them: Dom0's own, and
 // that of all DomUs.
 const (
 	dom0Files = "/dev/vda"
 	domuFiles = "/dev/vdb"
 )
 
-// A DomU's disk is a virtual block device that Dom0's kernel serves (Xen's
-// public/io/blkif.h): this is xvda's number.
+// virtualDevice is the number of xvda, the virtual block device that Dom0's kernel
+// provides as a DomU's disk (Xen's public/io/blkif.h).
 const virtualDevice = "51712"
 
-// diskState is a state of one side of a device (public/io/xenbus.h).
+// diskState is the state of one side of a device (public/io/xenbus.h).
 type diskState string
 
 const (
@@ -31,15 +31,15 @@ const (
 	diskClosed       diskState = "6"
 )
 
-// diskLimit bounds the wait for one domain's disk, in guest time.
+// diskLimit limits the wait for one domain's disk, in guest time.
 const diskLimit = 3 * time.Minute
 
-// frontend and backend are the folders of a domain's disk in xenstore.
+// frontend and backend return the folders of a domain's disk in xenstore.
 func frontend(id string) string { return "/local/domain/" + id + "/device/vbd/" + virtualDevice }
 func backend(id string) string  { return "/local/domain/0/backend/vbd/" + id + "/" + virtualDevice }
 
-// attachDisk gives a domain a block device of Dom0's, to read only. It writes
-// what a toolstack would, which needs scripts that the images do not have.
+// attachDisk gives a domain a block device of Dom0's, read-only. It writes what a
+// toolstack would write; that needs scripts that the images do not have.
 func attachDisk(id, device string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(device, &st); err != nil {
@@ -47,7 +47,7 @@ func attachDisk(id, device string) error {
 	}
 	front, back := frontend(id), backend(id)
 	for _, step := range [][]string{
-		// Each side may write its own folder before it hears of the device.
+		// Each side may write to its own folder, before it is told of the device.
 		{"xenstore-write", front, "", back, ""},
 		{"xenstore-chmod", front, "n" + id, "r0"},
 		{"xenstore-chmod", back, "n0", "r" + id},
@@ -68,8 +68,8 @@ func attachDisk(id, device string) error {
 	return nil
 }
 
-// awaitDisk waits until a domain's side of its disk is in a state, which is the
-// sign of what.
+// awaitDisk waits until a domain's side of its disk is in a state. what names that
+// state's meaning in errors.
 func awaitDisk(d domain, state diskState, what string) error {
 	node := frontend(d.id) + "/state"
 	return d.await(what, diskLimit, func() bool {
@@ -78,5 +78,5 @@ func awaitDisk(d domain, state diskState, what string) error {
 	})
 }
 
-// detachDisk forgets a disk that its domain has closed.
+// detachDisk removes a disk that its domain has closed.
 func detachDisk(id string) error { return program("xenstore-rm", frontend(id), backend(id)) }

@@ -17,22 +17,22 @@ import (
 	"github.com/vlibos/vlibos/lab/labproto"
 )
 
-// consoleDir is where xenconsoled keeps the DomUs' consoles.
+// consoleDir is where xenconsoled writes the DomUs' consoles.
 const consoleDir = "/var/log/xen/console"
 
-// logTail bounds how much of a domain's console is sent to the host, in bytes.
+// logTail limits how much of a domain's console is sent to the host, in bytes.
 const logTail = 16 << 10
 
-// host is Dom0's side of the wire, with the stage it is in and the domains that
-// it has created.
-type host struct {
+// hostConn is the connection to the lab's host, with the current stage and the domains
+// that have been created.
+type hostConn struct {
 	*labproto.Conn
 	stage   string
 	domains []domain
 }
 
-// enter tells the host what is done next.
-func (h *host) enter(format string, args ...any) error {
+// enter tells the host which stage begins.
+func (h *hostConn) enter(format string, args ...any) error {
 	h.stage = fmt.Sprintf(format, args...)
 	return h.Send(labproto.KindStage, []byte(h.stage))
 }
@@ -49,7 +49,7 @@ func dom0(params map[string]string) error {
 	if err != nil {
 		return err
 	}
-	h := &host{Conn: labproto.NewConn(port)}
+	h := &hostConn{Conn: labproto.NewConn(port)}
 	if err := h.SendJSON(labproto.KindHello, hello()); err != nil {
 		return fmt.Errorf("say hello: %w", err)
 	}
@@ -77,7 +77,7 @@ func dom0(params map[string]string) error {
 }
 
 // fail tells the host why the command cannot run.
-func (h *host) fail(err error) error {
+func (h *hostConn) fail(err error) error {
 	h.sendLogs()
 	if err := h.SendJSON(labproto.KindFailed, labproto.Failed{Awaited: h.stage, Error: err.Error()}); err != nil {
 		return err
@@ -85,9 +85,8 @@ func (h *host) fail(err error) error {
 	return h.linger()
 }
 
-// linger waits for the host to take the machine away, so that what was sent is
-// not lost with it.
-func (h *host) linger() error {
+// linger waits for the host to end the machine, so that sent data is not lost.
+func (h *hostConn) linger() error {
 	time.Sleep(5 * time.Second)
 	return nil
 }
@@ -109,9 +108,9 @@ func hello() labproto.Hello {
 	return hello
 }
 
-// prepare carries the host's plan out, up to where the machine may be saved,
-// and returns the job that comes then.
-func (h *host) prepare(mods *loader) (*labproto.Job, error) {
+// prepare carries the host's plan out, until the machine may be saved. It returns
+// the job, which the host sends then.
+func (h *hostConn) prepare(mods *loader) (*labproto.Job, error) {
 	var plan labproto.Plan
 	if err := h.receive(labproto.KindPlan, &plan); err != nil {
 		return nil, err
@@ -135,21 +134,21 @@ func (h *host) prepare(mods *loader) (*labproto.Job, error) {
 	return &job, nil
 }
 
-// receive waits for the one message that is due.
-func (h *host) receive(kind labproto.Kind, v any) error {
+// receive waits for the next message, which must be of a kind.
+func (h *hostConn) receive(kind labproto.Kind, v any) error {
 	frame, err := h.Receive()
 	if err != nil {
 		return fmt.Errorf("receive a frame of kind %d: %w", kind, err)
 	}
 	if frame.Kind != kind {
-		return fmt.Errorf("expected a frame of kind %d, got one of kind %d", kind, frame.Kind)
+		return fmt.Errorf("want a frame of kind %d, got one of kind %d", kind, frame.Kind)
 	}
 	return frame.Decode(v)
 }
 
-// begin brings a prepared machine to where the command can run.
-func (h *host) begin(job *labproto.Job) error {
-	if err := h.enter("bringing files to Dom0"); err != nil {
+// begin prepares a machine for the job's command.
+func (h *hostConn) begin(job *labproto.Job) error {
+	if err := h.enter("copying files to Dom0"); err != nil {
 		return err
 	}
 	if err := receiveFiles(dom0Files); err != nil {
@@ -158,9 +157,9 @@ func (h *host) begin(job *labproto.Job) error {
 	return h.startDomains(job.WaitSeconds)
 }
 
-// startXen starts what Dom0 needs to create domains. Xen must run under the
-// scheduler, if one is named.
-func (h *host) startXen(mods *loader, scheduler string) error {
+// startXen starts what Dom0 needs to create domains. If a scheduler is named, Xen
+// must run under it.
+func (h *hostConn) startXen(mods *loader, scheduler string) error {
 	if err := h.enter("starting xenstored"); err != nil {
 		return err
 	}
@@ -201,12 +200,12 @@ func (h *host) startXen(mods *loader, scheduler string) error {
 	return nil
 }
 
-// program runs a program to its end. Its output is part of the error only.
+// program runs a program to its end. Its output is only part of the error.
 func program(name string, args ...string) error {
 	var out bytes.Buffer
 	cmd := exec.Command(name, args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
-	// A daemon keeps the pipe when its parent has ended.
+	// A daemon keeps the pipe open after its parent has ended.
 	cmd.WaitDelay = 100 * time.Millisecond
 	err := cmd.Run()
 	if err != nil && err != exec.ErrWaitDelay {
@@ -215,9 +214,9 @@ func program(name string, args ...string) error {
 	return nil
 }
 
-// sendLogs sends the end of each domain's console. A domain that never came to
-// have one is left out; what cannot be sent is lost with the machine anyway.
-func (h *host) sendLogs() {
+// sendLogs sends the end of each domain's console. It skips a domain without one,
+// and ignores errors, because the machine is about to end.
+func (h *hostConn) sendLogs() {
 	for _, d := range h.domains {
 		text, err := readTail(filepath.Join(consoleDir, "guest-"+d.name+".log"), logTail)
 		if err != nil {

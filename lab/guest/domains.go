@@ -15,16 +15,16 @@ import (
 	"github.com/vlibos/vlibos/lab/labproto"
 )
 
-// serverNode is what a vLib OS writes under its home when it listens
-// (docs/channel.md): the sign that it can be called.
+// serverNode is the node that a vLib OS writes under its home when it listens
+// (docs/reference/channel.md). It shows that the domain can be called.
 const serverNode = "data/vlibos/1/server"
 
-// pollDomain is how often a sign of a domain is looked for.
+// pollDomain is the time between two looks at a domain's state.
 const pollDomain = 50 * time.Millisecond
 
-// createDomains creates the plan's domains and brings each to where it waits
-// for the run's files.
-func (h *host) createDomains(plan *labproto.Plan) error {
+// createDomains creates the plan's domains and waits until each waits for the run's
+// files.
+func (h *hostConn) createDomains(plan *labproto.Plan) error {
 	if len(plan.Domains) == 0 {
 		return nil
 	}
@@ -64,14 +64,14 @@ func (h *host) createDomains(plan *labproto.Plan) error {
 	return nil
 }
 
-// startDomains waits until each domain has the run's files and, unless
-// waitSeconds is 0, until its server has announced itself.
-func (h *host) startDomains(waitSeconds int) error {
+// startDomains waits until each domain has the run's files and, unless waitSeconds
+// is 0, until its server is announced.
+func (h *hostConn) startDomains(waitSeconds int) error {
 	for _, d := range h.domains {
-		if err := h.enter("bringing files to %s", d.name); err != nil {
+		if err := h.enter("copying files to %s", d.name); err != nil {
 			return err
 		}
-		if err := awaitDisk(d, diskClosed, "word that it has its files"); err != nil {
+		if err := awaitDisk(d, diskClosed, "confirmation of its files"); err != nil {
 			return err
 		}
 		if err := detachDisk(d.id); err != nil {
@@ -89,22 +89,22 @@ func (h *host) startDomains(waitSeconds int) error {
 	return nil
 }
 
-// domain is one that runs.
+// domain is a running domain.
 type domain struct{ name, id string }
 
 func domainID(name string) (string, error) {
 	out, err := exec.Command("xl", "domid", name).Output()
 	if err != nil {
-		return "", fmt.Errorf("domain %s is gone: %w", name, err)
+		return "", fmt.Errorf("domain %s does not exist: %w", name, err)
 	}
 	return strings.TrimSpace(string(out)), nil
 }
 
-// home is the domain's folder in xenstore.
+// home returns the domain's folder in xenstore.
 func (d domain) home() string { return "/local/domain/" + d.id }
 
-// await looks for a sign of the domain again and again, until it is there or the
-// domain is gone. What is a noun phrase.
+// await calls there until it returns true or the domain is gone. what is a noun
+// phrase for what is awaited.
 func (d domain) await(what string, limit time.Duration, there func() bool) error {
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(pollDomain) {
 		if there() {
@@ -117,13 +117,13 @@ func (d domain) await(what string, limit time.Duration, there func() bool) error
 	return fmt.Errorf("domain %s: no %s after %v", d.name, what, limit)
 }
 
-// waitServer waits until the server in a domain has announced itself.
-func (h *host) waitServer(d domain, limit time.Duration) error {
+// waitServer waits until the server in a domain is announced.
+func (h *hostConn) waitServer(d domain, limit time.Duration) error {
 	if err := h.enter("waiting for the server in %s", d.name); err != nil {
 		return err
 	}
 	node := d.home() + "/" + serverNode
-	return d.await("sign of its server in xenstore ("+node+")", limit, func() bool {
+	return d.await("announcement of its server in xenstore ("+node+")", limit, func() bool {
 		return exec.Command("xenstore-exists", node).Run() == nil
 	})
 }

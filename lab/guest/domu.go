@@ -13,19 +13,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// server is the program that a DomU is there for. An image without it makes a
-// domain that only sleeps.
+// server is the program that a DomU runs. A domain whose image does not have it
+// only sleeps.
 const server = "/usr/bin/vlib-server"
 
-// A server that dies is started again: soon the first time, then after
-// twice the time before, up to the limit. A server that ran for the limit has
-// been well, and counts as new.
+// A server that ends is started again, soon the first time, and then after twice
+// the time before, up to the limit. After a run as long as the limit, the waits
+// begin again.
 const (
 	backoffFirst = 100 * time.Millisecond
 	backoffLimit = 5 * time.Second
 )
 
-// domuDisk is the disk that brings a DomU the run's files (see [wire]).
+// domuDisk is the disk with a DomU's files of the run (see [labproto]).
 const domuDisk = "/dev/xvda"
 
 func domu(params map[string]string) error {
@@ -58,7 +58,7 @@ func domu(params map[string]string) error {
 		return fmt.Errorf("close %s: %w", domuDisk, err)
 	}
 	if _, err := os.Stat(server); errors.Is(err, fs.ErrNotExist) {
-		logf("no %s in the image: this domain only sleeps", server)
+		logf("the image has no %s: this domain only sleeps", server)
 		for {
 			if err := unix.Pause(); err != nil && !errors.Is(err, unix.EINTR) {
 				return err
@@ -77,15 +77,15 @@ func domu(params map[string]string) error {
 			err = errors.New("exit status 0")
 		}
 		wait := again.next(time.Since(start))
-		logf("%s ended: %v: again in %v", server, err, wait)
+		logf("%s ended: %v: starting it again in %v", server, err, wait)
 		time.Sleep(wait)
 	}
 }
 
-// backoff says how long to wait before a program is started again.
+// backoff determines how long to wait before a program is started again.
 type backoff struct{ wait time.Duration }
 
-// next takes how long the program ran this time.
+// next returns the wait after a run of the program that lasted for ran.
 func (b *backoff) next(ran time.Duration) time.Duration {
 	if ran >= backoffLimit {
 		b.wait = 0

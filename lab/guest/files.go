@@ -19,12 +19,12 @@ import (
 	"github.com/vlibos/vlibos/lab/labproto"
 )
 
-// pollDisk is how often an empty disk is looked at.
+// pollDisk is the time between two looks at an empty disk.
 const pollDisk = 50 * time.Millisecond
 
-// receiveFiles waits until the run's files are on a disk, sets the clock and
-// adds to the random numbers as the disk's header says, and puts the files into
-// the root file system, over what is there.
+// receiveFiles waits until the run's files are on a disk. It sets the clock and
+// adds to the random numbers as the disk's header says, and unpacks the files into
+// the root file system, where they replace others.
 func receiveFiles(device string) error {
 	f, err := openDisk(device)
 	if err != nil {
@@ -42,7 +42,7 @@ func receiveFiles(device string) error {
 		}
 	}
 	if len(header.Seed) > 0 {
-		// The DomUs have one disk, and a name each.
+		// The DomUs share one disk, and each has a name.
 		name, err := os.Hostname()
 		if err != nil {
 			return err
@@ -54,14 +54,14 @@ func receiveFiles(device string) error {
 	archive := io.NewSectionReader(f, labproto.DiskBlock, header.Bytes)
 	if err := unpack(bufio.NewReaderSize(archive, 1<<20), "/"); err != nil {
 		if errors.Is(err, unix.ENOSPC) {
-			err = fmt.Errorf("%w: files may take half of a domain's memory, give it more", err)
+			err = fmt.Errorf("%w: files may use half of a domain's memory: give it more", err)
 		}
 		return fmt.Errorf("unpack the run's files from %s: %w", device, err)
 	}
 	return nil
 }
 
-// openDisk opens a disk that may be about to appear.
+// openDisk opens a disk, which may not have appeared yet.
 func openDisk(device string) (*os.File, error) {
 	const tries = 200
 	for i := range tries {
@@ -80,7 +80,7 @@ func openDisk(device string) (*os.File, error) {
 func awaitHeader(f *os.File) (labproto.DiskHeader, error) {
 	block := make([]byte, labproto.DiskBlock)
 	for {
-		// The disk changes behind the kernel's back: forget what it has read.
+		// The disk changes without the kernel: discard what it has read.
 		if err := unix.IoctlSetInt(int(f.Fd()), unix.BLKFLSBUF, 0); err != nil {
 			return labproto.DiskHeader{}, fmt.Errorf("%s: flush: %w", f.Name(), err)
 		}
@@ -94,9 +94,9 @@ func awaitHeader(f *os.File) (labproto.DiskHeader, error) {
 	}
 }
 
-// addRandomness mixes a seed into the kernel's random numbers, and has them
-// drawn from it at once (random(4)): two machines that were resumed from one
-// file would draw the same ones otherwise.
+// addRandomness adds a seed to the kernel's random numbers, and makes the kernel use
+// it at once (random(4)). Otherwise two machines that were resumed from one file
+// would have the same random numbers.
 func addRandomness(seed []byte) error {
 	f, err := os.OpenFile("/dev/urandom", os.O_WRONLY, 0)
 	if err != nil {
@@ -119,8 +119,8 @@ func addRandomness(seed []byte) error {
 	return nil
 }
 
-// unpack puts the entries of cpio archives, one behind the other, below root. A
-// file replaces what has its name; a folder that is there stays.
+// unpack unpacks consecutive cpio archives below root. A file replaces one of its
+// name; an existing folder stays.
 func unpack(r *bufio.Reader, root string) error {
 	for {
 		// Archives are padded with zeros.

@@ -29,10 +29,10 @@ func TestUnpackReplacesWhatIsThere(t *testing.T) {
 	for _, fill := range []func(*image.Archive){
 		func(a *image.Archive) {
 			a.File("/opt/old", 0o755, []byte("first"))
-			a.File("/opt/link", 0o644, []byte("no link any more"))
+			a.File("/opt/link", 0o644, []byte("not a link any more"))
 			a.Symlink("/opt/new", "old")
 		},
-		// A second archive behind the first one.
+		// A second archive after the first one.
 		func(a *image.Archive) { a.File("/opt/old", 0o755, []byte("second")) },
 	} {
 		a := image.NewArchive(&disk)
@@ -45,7 +45,7 @@ func TestUnpackReplacesWhatIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"opt/old": "second", "opt/new": "second", "opt/kept": "kept", "opt/link": "no link any more",
+		"opt/old": "second", "opt/new": "second", "opt/kept": "kept", "opt/link": "not a link any more",
 	} {
 		if got, err := os.ReadFile(filepath.Join(root, name)); err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v, want %q", name, got, err, want)
@@ -54,7 +54,7 @@ func TestUnpackReplacesWhatIsThere(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(root, "opt/old")); err != nil || info.Mode() != 0o755 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	if err := unpack(bufio.NewReader(bytes.NewReader([]byte("no archive at all"))), root); err == nil {
-		t.Error("unpacked what is no archive")
+	if err := unpack(bufio.NewReader(bytes.NewReader([]byte("not an archive"))), root); err == nil {
+		t.Error("unpack accepts what is not an archive")
 	}
 }

@@ -11,9 +11,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/creack/pty"
 )
 
-func TestParameters(t *testing.T) {
+func TestParametersAreThoseOfTheCommandLine(t *testing.T) {
 	p := parseParameters("quiet vlibos.role=domu a=1 a=2=3 xen_gntalloc.limit=4096 xen_gntalloc.x=y xen_gntallocate.z=1\n")
 	if p["vlibos.role"] != "domu" || p["a"] != "2=3" || p["none"] != "" {
 		t.Errorf("parameters %v", p)
@@ -26,7 +28,7 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-func TestModulesDep(t *testing.T) {
+func TestModulesDepNamesWhatToLoadFirst(t *testing.T) {
 	got := parseModulesDep("virtio_pci.ko: virtio_pci_dev.ko virtio.ko virtio_ring.ko\nvirtio_ring.ko:\n\ngarbage\n")
 	want := map[string][]string{"virtio_pci": {"virtio_ring", "virtio", "virtio_pci_dev"}, "virtio_ring": nil}
 	if !reflect.DeepEqual(got, want) {
@@ -34,7 +36,7 @@ func TestModulesDep(t *testing.T) {
 	}
 }
 
-func TestBackoff(t *testing.T) {
+func TestWaitDoublesUpToTheLimit(t *testing.T) {
 	var b backoff
 	for i, step := range []struct{ ran, wait time.Duration }{
 		{0, 100 * time.Millisecond},
@@ -51,11 +53,11 @@ func TestBackoff(t *testing.T) {
 		b.next(0)
 	}
 	if got := b.next(0); got != backoffLimit {
-		t.Errorf("in the end %v, want %v", got, backoffLimit)
+		t.Errorf("finally %v, want %v", got, backoffLimit)
 	}
 }
 
-func TestLookPath(t *testing.T) {
+func TestLookPathUsesThePathOfThePrograms(t *testing.T) {
 	dir := t.TempDir()
 	plain := filepath.Join(dir, "plain")
 	if err := os.WriteFile(plain, nil, 0o644); err != nil {
@@ -78,7 +80,7 @@ func TestLookPath(t *testing.T) {
 	}
 }
 
-func TestReadTailAndConcatenate(t *testing.T) {
+func TestTailIsTheEndOfConcatenatedFiles(t *testing.T) {
 	dir := t.TempDir()
 	a, b, out := filepath.Join(dir, "a"), filepath.Join(dir, "b"), filepath.Join(dir, "out")
 	for name, text := range map[string]string{a: "0123", b: "456789"} {
@@ -99,14 +101,14 @@ func TestReadTailAndConcatenate(t *testing.T) {
 	}
 }
 
-func TestMainOutsideTheLab(t *testing.T) {
+func TestMainRefusesToRunOutsideTheLab(t *testing.T) {
 	if got := Main([]string{"vliblab-init"}); got != 2 {
 		t.Errorf("status %d, want 2", got)
 	}
 }
 
-func TestTerminal(t *testing.T) {
-	master, slave, err := openTerminal()
+func TestEndOfInputIsTheTerminalsEndOfFile(t *testing.T) {
+	master, slave, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,17 +14,17 @@ import (
 	"github.com/vlibos/vlibos/lab/labproto"
 )
 
-// agentArg is how process 1 starts itself as the agent.
+// agentArg is the argument with which process 1 starts the agent.
 const agentArg = "agent"
 
-// environment is what every program in the images gets.
+// environment is that of every program in the images.
 var environment = []string{
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	"HOME=/root", "USER=root", "LOGNAME=root", "LANG=C.UTF-8", "TERM=vt100",
 }
 
-// Main runs the program in the role it was started in and returns its exit
-// status. As process 1 it does not return: it powers the machine off.
+// Main runs the program in the role that args select, and returns its exit status.
+// As process 1 it does not return: it powers the machine off.
 func Main(args []string) int {
 	if len(args) == 2 && args[1] == agentArg {
 		if err := agent(); err != nil {
@@ -34,7 +34,7 @@ func Main(args []string) int {
 		return 0
 	}
 	if os.Getpid() != 1 {
-		fmt.Fprintln(os.Stderr, "vliblab-init: this is the init program of the lab's images; it runs only there")
+		fmt.Fprintln(os.Stderr, "vliblab-init: this is the init program of the lab's images: it runs only there")
 		return 2
 	}
 	if err := initialise(); err != nil {
@@ -46,7 +46,7 @@ func Main(args []string) int {
 	return 1
 }
 
-// initialise is process 1's life; it returns when the agent has ended.
+// initialise is process 1; it returns when the agent has ended.
 func initialise() error {
 	if err := mountKernelFilesystems(); err != nil {
 		return err
@@ -88,12 +88,12 @@ func agent() error {
 	case labproto.RoleDomU:
 		return domu(params)
 	default:
-		return fmt.Errorf("kernel parameter %s is %q, expected %q or %q", labproto.RoleParameter, role, labproto.RoleDom0, labproto.RoleDomU)
+		return fmt.Errorf("kernel parameter %s is %q, want %q or %q", labproto.RoleParameter, role, labproto.RoleDom0, labproto.RoleDomU)
 	}
 }
 
-// openConsole makes /dev/console the program's standard files. The kernel did
-// so before it started us only if the image itself had that node.
+// openConsole makes /dev/console the program's standard files. The kernel does so
+// only if the image itself has that node.
 func openConsole() error {
 	f, err := os.OpenFile("/dev/console", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {

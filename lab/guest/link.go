@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// linkUp brings a network interface up; the kernel gives lo its addresses.
+// linkUp activates a network interface. The kernel gives lo its addresses.
 func linkUp(name string) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loader loads kernel modules by a modules.dep file, with the parameters that
-// the kernel's command line has for them as MODULE.NAME=VALUE.
+// loader loads kernel modules by a modules.dep file, with the parameters from the
+// kernel's command line, MODULE.NAME=VALUE.
 type loader struct {
 	dir    string
-	deps   map[string][]string // module → what to load first, in order
+	deps   map[string][]string // the modules to load before each, in order
 	params map[string]string
 }
 
@@ -29,14 +29,14 @@ func newLoader(params map[string]string) (*loader, error) {
 	l := &loader{dir: "/lib/modules/" + unix.ByteSliceToString(uts.Release[:]), params: params}
 	data, err := os.ReadFile(filepath.Join(l.dir, "modules.dep"))
 	if err != nil {
-		return nil, fmt.Errorf("the image is of another kernel: %w", err)
+		return nil, fmt.Errorf("the image is for another kernel: %w", err)
 	}
 	l.deps = parseModulesDep(string(data))
 	return l, nil
 }
 
 // parseModulesDep reads lines "name.ko: dep.ko dep.ko", whose dependencies are
-// to be loaded from right to left.
+// loaded from right to left.
 func parseModulesDep(text string) map[string][]string {
 	deps := make(map[string][]string)
 	for line := range strings.Lines(text) {
@@ -54,8 +54,8 @@ func parseModulesDep(text string) map[string][]string {
 	return deps
 }
 
-// load loads modules and what they depend on. One that is loaded already, or
-// that is not in modules.dep because the kernel has it built in, is done.
+// load loads modules and their dependencies. It skips a module that is loaded, and
+// one that is not in modules.dep because the kernel contains it.
 func (l *loader) load(names ...string) error {
 	for _, name := range names {
 		deps, ok := l.deps[name]
@@ -84,8 +84,8 @@ func (l *loader) insert(name string) error {
 	return err
 }
 
-// moduleParameters is what the kernel's command line says for one module, in
-// the order of names so that it is the same each time.
+// moduleParameters returns the parameters of a module on the kernel's command line,
+// ordered by name, so that they are the same each time.
 func moduleParameters(params map[string]string, module string) string {
 	var out []string
 	for name, value := range params {

@@ -27,8 +27,8 @@ var kernelFilesystems = []mount{
 	{"tmpfs", "/tmp", "tmpfs", "mode=1777", unix.MS_NOSUID | unix.MS_NODEV},
 }
 
-// xenfs gives /proc/xen, where xenstored finds its page and libxl the
-// capabilities. The mount point is there once Xen's drivers are.
+// xenfs provides /proc/xen, where xenstored finds its page and libxl the
+// capabilities. The mount point exists once Xen's drivers are loaded.
 var xenfs = mount{"xenfs", "/proc/xen", "xenfs", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC}
 
 func mountKernelFilesystems() error {
@@ -41,7 +41,7 @@ func mountKernelFilesystems() error {
 }
 
 func (m mount) mount() error {
-	// procfs makes its own folders; elsewhere ours may be missing.
+	// procfs makes its own folders; others may be missing.
 	if err := os.MkdirAll(m.target, 0o755); err != nil && !strings.HasPrefix(m.target, "/proc/") {
 		return err
 	}
@@ -52,8 +52,8 @@ func (m mount) mount() error {
 	return nil
 }
 
-// kernelParameters returns the kernel's command line by name; a parameter
-// without a value is empty, the last of several wins.
+// kernelParameters returns the kernel's command line by name. A parameter without a
+// value is empty. The last of several of one name counts.
 func kernelParameters() (map[string]string, error) {
 	line, err := os.ReadFile("/proc/cmdline")
 	if err != nil {

@@ -12,9 +12,8 @@ import (
 	"github.com/vlibos/vlibos/lab/labproto"
 )
 
-// openPort opens the virtio-serial port to the host. The port's name reaches
-// the guest by a control message after the driver has loaded, so it is looked
-// for more than once.
+// openPort opens the virtio-serial port to the host. The driver learns the port's
+// name by a control message after it was loaded, so openPort looks several times.
 func openPort() (*os.File, error) {
 	const tries = 200
 	for range tries {

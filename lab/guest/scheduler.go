@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// checkScheduler says whether Xen runs under the scheduler that its command line
-// names. If it has none of that name, Xen takes another and goes on.
+// checkScheduler returns an error if Xen does not run under the scheduler that its
+// command line names: Xen then uses another one.
 func checkScheduler(want string) error {
 	out, err := exec.Command("xl", "dmesg").Output()
 	if err != nil {
@@ -18,20 +18,20 @@ func checkScheduler(want string) error {
 	}
 	config, err := exec.Command("xenhypfs", "cat", "/buildinfo/config").Output()
 	if err != nil {
-		config = nil // a Xen may be built without it
+		config = nil // Xen may be built without it
 	}
 	return schedulerError(want, string(out), string(config))
 }
 
 var (
-	// What Xen says at boot, in scheduler_init() of common/sched/core.c.
+	// Xen's message at boot, of scheduler_init() in common/sched/core.c.
 	usedScheduler = regexp.MustCompile(`Using scheduler: .* \((\w+)\)`)
-	// The schedulers in Xen's configuration, by common/sched/Kconfig.
+	// The schedulers in Xen's configuration (common/sched/Kconfig).
 	configScheduler = regexp.MustCompile(`(?m)^CONFIG_SCHED_(\w+)=y`)
 )
 
-// schedulerError compares the wanted scheduler with what Xen's messages say that
-// it uses. Messages that have been overwritten say nothing.
+// schedulerError compares the wanted scheduler with that in Xen's messages. Messages
+// that have been overwritten are no error.
 func schedulerError(want, messages, config string) error {
 	used := usedScheduler.FindStringSubmatch(messages)
 	if used == nil || used[1] == want {
@@ -43,7 +43,7 @@ func schedulerError(want, messages, config string) error {
 			names = append(names, name)
 		}
 	}
-	there := "it took " + used[1]
+	there := "it uses " + used[1]
 	if len(names) > 0 {
 		there = "it has " + strings.Join(names, ", ")
 	}

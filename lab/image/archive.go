@@ -14,12 +14,13 @@ import (
 	"github.com/cavaliergopher/cpio"
 )
 
-// Archive writes one segment of an initramfs: a cpio archive of format "newc",
-// as Linux' Documentation/driver-api/early-userspace/buffer-format.rst has it.
-// Paths are absolute guest paths; folders above an entry are added by
-// themselves, and /bin, /sbin, /lib and /lib64 lead into /usr. Owner is root
-// and time is zero throughout, so equal input makes equal bytes. The first
-// error sticks and Close returns it. Not safe for concurrent use.
+// Archive writes one segment of an initramfs: a cpio archive of the format
+// "newc" (Linux, Documentation/driver-api/early-userspace/buffer-format.rst).
+// Paths are absolute guest paths. The folders of an entry are added
+// automatically; /bin, /sbin, /lib and /lib64 are links into /usr. Every owner is
+// root and every time is zero, so that equal input makes equal bytes. After the
+// first error the methods do nothing, and Close returns it. It is not safe for
+// concurrent use.
 type Archive struct {
 	out  *counter
 	w    *cpio.Writer
@@ -27,7 +28,7 @@ type Archive struct {
 	err  error
 }
 
-// NewArchive starts a segment on w. The caller owns w and closes it after Close.
+// NewArchive begins a segment on w. The caller closes w after Close.
 func NewArchive(w io.Writer) *Archive {
 	out := &counter{w: w}
 	return &Archive{out: out, w: cpio.NewWriter(out), have: map[string]bool{"/": true}}
@@ -57,7 +58,8 @@ func (a *Archive) Symlink(name, target string) {
 	a.entry(&cpio.Header{Name: name, Mode: cpio.TypeSymlink | 0o777, Size: int64(len(target))}, []byte(target))
 }
 
-// HostFile adds a copy of a regular file of this machine; executable if that is.
+// HostFile adds a copy of a regular file of this machine, which is executable if
+// the original is.
 func (a *Archive) HostFile(name, host string) {
 	if a.err != nil {
 		return
@@ -81,8 +83,8 @@ func (a *Archive) HostFile(name, host string) {
 	a.File(name, perm, data)
 }
 
-// HostTree adds a file or, with all below it, a folder of this machine.
-// A name that ends in a slash is a folder to put it in, under its own name.
+// HostTree adds a file of this machine, or a folder with its contents. If name
+// ends in a slash, it is the folder in which the copy has the original's name.
 func (a *Archive) HostTree(name, host string) {
 	if strings.HasSuffix(name, "/") {
 		name = path.Join(name, filepath.Base(host))
@@ -115,7 +117,7 @@ func (a *Archive) HostTree(name, host string) {
 	}
 }
 
-// Close ends the segment, padded to the four bytes the next one is aligned to.
+// Close ends the segment and pads it to four bytes, to which the next is aligned.
 func (a *Archive) Close() error {
 	if a.err == nil {
 		a.err = a.w.Close()
@@ -144,7 +146,7 @@ func (a *Archive) entry(h *cpio.Header, body []byte) {
 	_, a.err = a.w.Write(body)
 }
 
-// merged maps a path to where it is in a root with merged /usr.
+// merged maps a path to its place in a root with merged /usr.
 func merged(name string) string {
 	name = path.Clean("/" + name)
 	first, rest, _ := strings.Cut(name[1:], "/")

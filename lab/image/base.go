@@ -13,30 +13,30 @@ import (
 	"strings"
 )
 
-// Base is a folder with the images that come from packages alone. It is never
-// changed once it is there.
+// Base is a folder with the images that are made from packages alone. It does not
+// change once it exists.
 type Base struct {
 	Dir string `json:"-"`
 	// Key is the hash of the packages and of the builder.
 	Key string `json:"key"`
-	// Release is the release of Debian, Xen the hypervisor's series, Kernel
-	// the kernel's release, Packages name → version.
+	// Release is that of Debian, Xen the hypervisor's series, Kernel the
+	// kernel's release, and Packages the version of each package.
 	Release  string            `json:"release"`
 	Xen      string            `json:"xen"`
 	Kernel   string            `json:"kernel"`
 	Packages map[string]string `json:"packages"`
-	// Files are the packages' files that both images have, by guest path.
+	// Files are the guest paths of the packages' files that both images have.
 	Files []string `json:"files"`
 }
 
-// Hypervisor is the path of the gunzipped Xen of the packages.
+// Hypervisor returns the path of the packages' Xen, uncompressed.
 func (b *Base) Hypervisor() string { return filepath.Join(b.Dir, "xen") }
 
-// Dom0Kernel is the path of the ELF kernel.
+// Dom0Kernel returns the path of the ELF kernel.
 func (b *Base) Dom0Kernel() string { return filepath.Join(b.Dir, "vmlinux") }
 
-// Dom0Image is the path of the first segment of Dom0's initramfs, which holds
-// the DomUs' kernel and first segment too.
+// Dom0Image returns the path of the first segment of Dom0's initramfs, which
+// contains the DomUs' kernel and first segment.
 func (b *Base) Dom0Image() string { return filepath.Join(b.Dir, "dom0.img") }
 
 const manifest = "manifest.json"
@@ -54,8 +54,8 @@ func OpenBase(dir string) (*Base, error) {
 	return b, nil
 }
 
-// build makes the base images in dir, which must be empty, from packages
-// unpacked under root.
+// build makes the base images in the empty folder dir, from the packages unpacked
+// under root.
 func build(ctx context.Context, in *Ingredients, root, dir string) error {
 	t, err := ReadTree(root)
 	if err != nil {
@@ -78,7 +78,7 @@ func build(ctx context.Context, in *Ingredients, root, dir string) error {
 	b := Base{Key: key(in.Packages), Release: in.Release, Xen: in.Xen, Kernel: release, Packages: make(map[string]string)}
 	ramdisk := filepath.Join(dir, "domu.img")
 	err = writeArchive(ramdisk, func(a *Archive) error {
-		// Its files are all in Dom0's too.
+		// Dom0's image has all of its files.
 		defer func() { b.Files = t.filesIn(a) }()
 		return t.domu(ctx, a, mods)
 	})
@@ -106,12 +106,12 @@ func build(ctx context.Context, in *Ingredients, root, dir string) error {
 	return os.WriteFile(filepath.Join(dir, manifest), append(data, '\n'), 0o644)
 }
 
-// hypervisor gunzips Xen, which QEMU's Multiboot loader does not do itself.
+// hypervisor uncompresses Xen, because QEMU's Multiboot loader does not.
 func (t *Tree) hypervisor(series, out string) error {
 	name := "/boot/xen-" + series + "-amd64.gz"
 	host, ok := t.Host(name)
 	if !ok {
-		return fmt.Errorf("%s is in no package", name)
+		return fmt.Errorf("no package contains %s", name)
 	}
 	data, err := readCompressed(host)
 	if err != nil {
@@ -123,7 +123,7 @@ func (t *Tree) hypervisor(series, out string) error {
 func (t *Tree) kernel() (release string, elf []byte, err error) {
 	found := t.Glob("/boot/vmlinuz-*")
 	if len(found) != 1 {
-		return "", nil, fmt.Errorf("the kernel packages hold %d kernels (%s), expected one", len(found), strings.Join(found, " "))
+		return "", nil, fmt.Errorf("the kernel packages contain %d kernels (%s), want one", len(found), strings.Join(found, " "))
 	}
 	host, _ := t.Host(found[0])
 	bz, err := os.ReadFile(host)

@@ -17,20 +17,20 @@ import (
 	"github.com/vlibos/vlibos/lab/debs"
 )
 
-// Cache is the folder that packages and base images are kept in. It may be
-// shared by any number of processes.
+// Cache is the folder of packages and base images. Any number of processes may
+// share it.
 //
-//	lock           flock: held while packages are fetched or images are built
-//	apt/RELEASE/   what a release of Debian offers: see [debs.OpenRelease]
+//	lock           flock: taken while packages are fetched or images are built
+//	apt/RELEASE/   the packages that a release of Debian offers ([debs.OpenRelease])
 //	debs/          packages as downloaded
-//	base/KEY/      base images, complete if there: written aside and renamed
-//	current-RELEASE-REVISION  link to the base that runs of this builder take
-//	packages/      more packages for the images: see [Cache.Segment]
-//	hypervisor/    Xen with this project's module: see lab/module
-//	contended/     the emulator's plugin for the contended mode: see lab/contended
+//	base/KEY/      base images; a folder of that name is complete
+//	current-RELEASE-REVISION  link to the base that this builder's runs use
+//	packages/      additional packages for the images ([Cache.Segment])
+//	hypervisor/    Xen with this project's module (lab/module)
+//	contended/     the emulator's plugin for the contended mode (lab/membus)
 type Cache struct{ Dir string }
 
-// DefaultCache is $VLIBOS_CACHE or the folder vlibos in the user's cache folder.
+// DefaultCache is $VLIBOS_CACHE, or the folder vlibos in the user's cache folder.
 func DefaultCache() (*Cache, error) {
 	if dir := os.Getenv("VLIBOS_CACHE"); dir != "" {
 		abs, err := filepath.Abs(dir)
@@ -38,14 +38,14 @@ func DefaultCache() (*Cache, error) {
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return nil, fmt.Errorf("no cache folder, set VLIBOS_CACHE: %w", err)
+		return nil, fmt.Errorf("no cache folder: set VLIBOS_CACHE: %w", err)
 	}
 	return &Cache{Dir: filepath.Join(dir, "vlibos")}, nil
 }
 
-// Current returns the base images of a release to boot, or an error that is
-// [fs.ErrNotExist] when this builder has made none yet. It asks no package
-// source, so that a prepared machine needs no network.
+// Current returns the base images of a release. The error is [fs.ErrNotExist] if
+// this builder has made none yet. It uses no package source, so that a prepared
+// machine needs no network.
 func (c *Cache) Current(release string) (*Base, error) {
 	target, err := os.Readlink(c.current(release))
 	if err != nil {
@@ -58,8 +58,8 @@ func (c *Cache) current(release string) string {
 	return filepath.Join(c.Dir, "current-"+release+"-"+Revision())
 }
 
-// Release returns what a release of Debian offers. On some machines that
-// installs Debian's keys ([debs.OpenRelease]).
+// Release returns the packages that a release of Debian offers. On some machines
+// it installs Debian's keys ([debs.OpenRelease]).
 func (c *Cache) Release(ctx context.Context, name string, log io.Writer) (*debs.Release, error) {
 	if err := debs.Available(); err != nil {
 		return nil, err
@@ -68,9 +68,9 @@ func (c *Cache) Release(ctx context.Context, name string, log io.Writer) (*debs.
 }
 
 // Prepare returns the current base images of a release, one of [Releases], and
-// makes them if there are none.
-// With refresh it looks for newer packages first. It says what it does on log.
-// Two processes may call it at once: one builds, the other waits and finds it.
+// makes them if there are none. With refresh it looks for newer packages first.
+// It reports what it does on log. Of two processes that call it at once, one
+// builds and the other waits.
 func (c *Cache) Prepare(ctx context.Context, release string, refresh bool, log io.Writer) (*Base, error) {
 	if b, err := c.Current(release); !refresh && err == nil {
 		return b, nil
@@ -117,9 +117,9 @@ func (c *Cache) Prepare(ctx context.Context, release string, refresh bool, log i
 	return c.Current(release)
 }
 
-// fetch runs get, which finds and downloads packages. Package lists that are
-// missing, or so old that their files are gone from the server, are updated
-// once, and with refresh before.
+// fetch calls get, which finds and downloads packages. It updates the package
+// lists once if they are missing, or so old that the server does not have their
+// files any more; and, with refresh, before the call.
 func (c *Cache) fetch(ctx context.Context, apt *debs.Release, refresh bool, log io.Writer, get func() error) error {
 	if refresh {
 		if err := apt.Update(ctx, log); err != nil {
@@ -136,8 +136,8 @@ func (c *Cache) fetch(ctx context.Context, apt *debs.Release, refresh bool, log 
 	return get()
 }
 
-// Unpacked returns a folder with the files of packages of a release, and of what
-// they depend on as far as follow says ([debs.Apt.Unpacked]).
+// Unpacked returns a folder with the files of packages of a release and of those
+// dependencies that follow selects ([debs.Apt.Unpacked]).
 func (c *Cache) Unpacked(ctx context.Context, release string, names []string, follow func(name string) bool, log io.Writer) (root string, err error) {
 	apt, err := c.Release(ctx, release, log)
 	if err != nil {
@@ -150,7 +150,8 @@ func (c *Cache) Unpacked(ctx context.Context, release string, names []string, fo
 	return root, err
 }
 
-// download returns the paths of the packages' files in the cache.
+// download returns the paths of the packages' files, which it downloads if the
+// cache does not have them.
 func (c *Cache) download(ctx context.Context, apt *debs.Release, pkgs []debs.Package, log io.Writer) ([]string, error) {
 	dir := filepath.Join(c.Dir, "debs")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -215,7 +216,7 @@ func (c *Cache) install(ctx context.Context, in *Ingredients, files []string, na
 	})
 }
 
-// link makes or replaces the symbolic link name. The lock is held.
+// link makes or replaces the symbolic link name. The caller has the lock.
 func link(name, target string) error {
 	tmp := name + ".new"
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -227,8 +228,8 @@ func link(name, target string) error {
 	return os.Rename(tmp, name)
 }
 
-// Lock takes a lock of the cache, which is the named file in it; a process that
-// dies gives it back. It waits until ctx ends.
+// Lock takes a lock of the cache, the file of that name in it. The lock of a
+// process that ends is released. Lock waits until ctx ends.
 func (c *Cache) Lock(ctx context.Context, name string) (unlock func(), err error) {
 	return cachedir.Lock(ctx, filepath.Join(c.Dir, name))
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func TestCacheLock(t *testing.T) {
+func TestLockIsExclusive(t *testing.T) {
 	c := &Cache{Dir: filepath.Join(t.TempDir(), "cache")}
 	unlock, err := c.Lock(t.Context(), "lock")
 	if err != nil {
@@ -33,7 +33,8 @@ func TestCacheLock(t *testing.T) {
 	}
 }
 
-// Each release has images of its own, and newer ones replace only its own.
+// Each release has images of its own. Newer ones replace only those of their own
+// release.
 func TestCurrentIsOfOneRelease(t *testing.T) {
 	c := &Cache{Dir: t.TempDir()}
 	for _, step := range []struct{ release, name, bookworm, trixie string }{

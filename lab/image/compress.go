@@ -12,8 +12,8 @@ import (
 	"os/exec"
 )
 
-// compression is a format by its magic bytes and the program that undoes it;
-// no program means that the standard library does.
+// compression is a format, by its magic bytes, and the program that decompresses
+// it. Without a program the standard library does.
 type compression struct {
 	magic   string
 	program string
@@ -25,8 +25,8 @@ var compressions = []compression{
 	{"\x28\xb5\x2f\xfd", "zstd"},
 }
 
-// decompress undoes the compression that data begins with, and returns data
-// itself if it begins with none.
+// decompress decompresses data if it begins with a known format's magic bytes.
+// Otherwise it returns data itself.
 func decompress(data []byte) ([]byte, error) {
 	for _, c := range compressions {
 		if !bytes.HasPrefix(data, []byte(c.magic)) {
@@ -59,9 +59,9 @@ func readCompressed(host string) ([]byte, error) {
 	return decompress(data)
 }
 
-// vmlinux takes the ELF kernel out of a bzImage, so that neither Xen nor xl has
-// to decompress it in emulation, where that takes seconds. Offsets are those of
-// struct setup_header in Linux' Documentation/arch/x86/boot.rst, protocol 2.08.
+// vmlinux extracts the ELF kernel from a bzImage. Otherwise Xen or xl would have
+// to decompress it in emulation, which takes seconds. Offsets are those of struct
+// setup_header, protocol 2.08 (Linux, Documentation/arch/x86/boot.rst).
 func vmlinux(bz []byte) ([]byte, error) {
 	const setupSects, headerMagic, version, payloadOffset, payloadLength = 0x1f1, 0x202, 0x206, 0x248, 0x24c
 	if len(bz) < payloadLength+4 || string(bz[headerMagic:headerMagic+4]) != "HdrS" {
@@ -73,12 +73,12 @@ func vmlinux(bz []byte) ([]byte, error) {
 	start := (uint64(bz[setupSects])+1)*512 + uint64(binary.LittleEndian.Uint32(bz[payloadOffset:]))
 	end := start + uint64(binary.LittleEndian.Uint32(bz[payloadLength:]))
 	if end > uint64(len(bz)) {
-		return nil, fmt.Errorf("payload ends at %d, behind the end of the file at %d", end, len(bz))
+		return nil, fmt.Errorf("payload ends at %d, after the end of the file at %d", end, len(bz))
 	}
 	payload := bz[start:end]
 	if !bytes.HasPrefix(payload, []byte(compressions[0].magic)) && len(payload) > 4 {
-		// All but gzip, which has its own, get the unpacked size appended
-		// (size_append in scripts/Makefile.lib).
+		// All formats but gzip have the uncompressed size appended (size_append
+		// in scripts/Makefile.lib).
 		payload = payload[:len(payload)-4]
 	}
 	kernel, err := decompress(payload)

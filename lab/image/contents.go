@@ -11,30 +11,30 @@ import (
 	"strings"
 )
 
-// Places inside the images that the init programs know.
+// Paths in the images that the init programs know.
 const (
-	// GuestDir holds, in Dom0, what its DomUs boot: Kernel and Ramdisk.
+	// GuestDir has, in Dom0, what its DomUs boot: Kernel and Ramdisk.
 	GuestDir = "/usr/lib/vlibos/guest"
-	// Kernel and Ramdisk are files in GuestDir; Overlay is the segment that a
+	// Kernel and Ramdisk are files in GuestDir. Overlay is the segment that a
 	// run appends to Ramdisk.
 	Kernel  = GuestDir + "/kernel"
 	Ramdisk = GuestDir + "/ramdisk"
 	Overlay = GuestDir + "/overlay"
-	// Init is the program that the kernel starts in either image.
+	// Init is the program that the kernel starts in both images.
 	Init = "/init"
 )
 
-// dom0Tools must be in Dom0: what its init starts, and what tests call.
+// dom0Tools must be in Dom0: its init starts them, and tests use them.
 var dom0Tools = []string{"xl", "xenstored", "xenconsoled", "xen-init-dom0", "xenconsole"}
 
-// dom0Extras are taken along if the Xen series has them: for diagnosis.
+// dom0Extras are added if the Xen series has them. They are for diagnosis.
 var dom0Extras = []string{"lsevtchn", "xenctx", "xenperf", "xen-hptool", "xenpm", "xentop", "xen-diag"}
 
-// hypfs reads Xen's own configuration, among other things.
+// hypfs reads Xen's own configuration, among others.
 const hypfs = "/usr/sbin/xenhypfs"
 
-// runtimeLibraries are there for programs that are added to an image: the C
-// library's parts, and libgcc_s, which glibc opens to end a thread.
+// runtimeLibraries are for programs that are added to an image: the C library's
+// parts, and libgcc_s, which glibc opens to end a thread.
 var runtimeLibraries = []string{
 	"libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1",
 	"libresolv.so.2", "libgcc_s.so.1", "libz.so.1",
@@ -49,7 +49,7 @@ var domuModules = []string{
 	"xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "xen-netfront", "xen-blkfront", "fuse",
 }
 
-// common fills what both images have: folders, busybox, the C library.
+// common adds what both images have: folders, busybox, the C library.
 func (t *Tree) common(ctx context.Context, a *Archive) error {
 	for _, dir := range []string{"dev", "proc", "sys", "tmp", "run", "root", "etc", "mnt", "var/lib", "var/log", "usr/bin", "usr/sbin", "usr/lib", "usr/lib64"} {
 		a.Dir(dir)
@@ -64,11 +64,11 @@ func (t *Tree) common(ctx context.Context, a *Archive) error {
 
 	host, ok := t.Host("/usr/bin/busybox")
 	if !ok {
-		return fmt.Errorf("busybox is in no package")
+		return fmt.Errorf("no package contains busybox")
 	}
 	applets, err := exec.CommandContext(ctx, host, "--list").Output()
 	if err != nil {
-		return fmt.Errorf("ask busybox for its applets: %w", err)
+		return fmt.Errorf("list busybox's applets: %w", err)
 	}
 	a.HostFile("/usr/bin/busybox", host)
 	for _, name := range strings.Fields(string(applets)) {
@@ -80,17 +80,17 @@ func (t *Tree) common(ctx context.Context, a *Archive) error {
 	for _, name := range runtimeLibraries {
 		lib, ok := t.library(name)
 		if !ok {
-			return fmt.Errorf("library %s is in no package", name)
+			return fmt.Errorf("no package contains the library %s", name)
 		}
 		files = append(files, lib)
 	}
-	// What the project is measured against.
+	// The project is compared with libxenvchan.
 	for _, lib := range t.Glob("/usr/lib/x86_64-linux-gnu/libxenvchan.so.?.*") {
 		if name := path.Base(lib); strings.Count(name, ".") == 3 {
 			files = append(files, lib)
 		}
 	}
-	// xenstore's own tools work in a DomU as well.
+	// xenstore's own tools also work in a DomU.
 	for _, name := range t.Glob("/usr/bin/xenstore*") {
 		if _, ok := t.host[name]; ok {
 			files = append(files, name)
@@ -100,7 +100,8 @@ func (t *Tree) common(ctx context.Context, a *Archive) error {
 	return t.add(a, files...)
 }
 
-// add adds files of the tree at their own paths, with the libraries they need.
+// add adds files of the tree at their own paths, and the libraries that they
+// need.
 func (t *Tree) add(a *Archive, files ...string) error {
 	libs, err := t.libraries(files...)
 	if err != nil {
@@ -116,7 +117,7 @@ func (t *Tree) add(a *Archive, files ...string) error {
 	return nil
 }
 
-// dom0 fills Dom0's image.
+// dom0 adds the contents of Dom0's image.
 func (t *Tree) dom0(ctx context.Context, a *Archive, m *modules, xen string) error {
 	if err := t.common(ctx, a); err != nil {
 		return err
@@ -130,7 +131,7 @@ func (t *Tree) dom0(ctx context.Context, a *Archive, m *modules, xen string) err
 	}
 	for i, name := range dom0Tools {
 		if i >= len(tools) || tools[i] != name {
-			return fmt.Errorf("%s is in no package of Xen %s", bin+name, xen)
+			return fmt.Errorf("no package of Xen %[2]s contains %[1]s", bin+name, xen)
 		}
 	}
 	var files []string
@@ -148,7 +149,7 @@ func (t *Tree) dom0(ctx context.Context, a *Archive, m *modules, xen string) err
 	return m.addTo(a, dom0Modules...)
 }
 
-// domu fills the DomUs' image.
+// domu adds the contents of the DomUs' image.
 func (t *Tree) domu(ctx context.Context, a *Archive, m *modules) error {
 	if err := t.common(ctx, a); err != nil {
 		return err
@@ -156,8 +157,8 @@ func (t *Tree) domu(ctx context.Context, a *Archive, m *modules) error {
 	return m.addTo(a, domuModules...)
 }
 
-// filesIn returns the files of the tree that are in an archive at their own
-// paths, sorted.
+// filesIn returns the tree's files that an archive has at their own paths,
+// sorted.
 func (t *Tree) filesIn(a *Archive) []string {
 	var files []string
 	for name := range a.have {

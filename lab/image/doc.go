@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package image builds what the lab boots: a hypervisor, a kernel, and the
-// initramfs images of Dom0 and of the DomUs, from unpacked Debian packages.
+// Package image builds what the lab boots from unpacked Debian packages: a
+// hypervisor, a kernel, and the initramfs images of Dom0 and of the DomUs.
 //
-// The base images come from packages alone and are cached by what they are made
-// of. What changes from run to run, our binaries and the user's files, is a
-// second cpio segment behind the base: the kernel unpacks segments in order,
-// and a later file replaces an earlier one.
+// The base images are made from packages alone and are cached by content. What
+// differs between runs, our binaries and the user's files, is a second cpio
+// segment after the base: the kernel unpacks segments in order, and a later file
+// replaces an earlier one.
 //
-// It is not a general image builder: nothing here makes a disk, installs a
-// package or runs a maintainer script.
+// It is not a general image builder: it makes no disk, installs no package and
+// runs no maintainer script.
 package image

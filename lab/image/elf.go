@@ -8,21 +8,21 @@ import (
 	"path"
 )
 
-// libraryDirs is where glibc's ld.so looks on amd64 with neither a cache nor
-// a run path (Debian's multiarch folders).
+// libraryDirs are the folders in which glibc's ld.so looks on amd64 without a
+// cache and a run path (Debian's multiarch folders).
 var libraryDirs = []string{"/usr/lib/x86_64-linux-gnu", "/usr/lib"}
 
-// interpreter is the path that the psABI for amd64 fixes.
+// interpreter is the dynamic linker's path in the psABI for amd64.
 const interpreter = "/usr/lib64/ld-linux-x86-64.so.2"
 
-// libraries returns the guest paths of all shared libraries that the given
-// files need, directly or through one another, with the dynamic linker.
-// Libraries to open at run time are named as further files.
+// libraries returns the guest paths of the dynamic linker and of all shared
+// libraries that the files need, directly or indirectly. A library that a program
+// opens at run time is passed as one of the files.
 func (t *Tree) libraries(files ...string) ([]string, error) {
 	done := make(map[string]bool)
 	out := []string{interpreter}
 	if _, ok := t.Host(interpreter); !ok {
-		return nil, fmt.Errorf("dynamic linker %s is in no package", interpreter)
+		return nil, fmt.Errorf("no package contains the dynamic linker %s", interpreter)
 	}
 	todo := files
 	for len(todo) > 0 {
@@ -30,7 +30,7 @@ func (t *Tree) libraries(files ...string) ([]string, error) {
 		todo = todo[1:]
 		host, ok := t.Host(file)
 		if !ok {
-			return nil, fmt.Errorf("%s is in no package", file)
+			return nil, fmt.Errorf("no package contains %s", file)
 		}
 		needed, err := neededBy(host)
 		if err != nil {
@@ -43,7 +43,7 @@ func (t *Tree) libraries(files ...string) ([]string, error) {
 			done[lib] = true
 			p, ok := t.library(lib)
 			if !ok {
-				return nil, fmt.Errorf("library %s, needed by %s, is in no package", lib, file)
+				return nil, fmt.Errorf("no package contains the library %s, which %s needs", lib, file)
 			}
 			if path.Base(interpreter) != lib {
 				out = append(out, p)

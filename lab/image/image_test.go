@@ -21,7 +21,7 @@ import (
 	"github.com/vlibos/vlibos/lab/debs"
 )
 
-// list reads a segment back: "mode name[ -> target][=contents]" by entry.
+// list reads a segment: "mode name[ -> target][=contents]" for each entry.
 func list(t *testing.T, segment []byte) []string {
 	t.Helper()
 	var out []string
@@ -59,7 +59,7 @@ func write(t *testing.T, name, text string, perm os.FileMode) {
 	}
 }
 
-func TestArchive(t *testing.T) {
+func TestArchiveHasItsEntriesAndTheirFolders(t *testing.T) {
 	host := t.TempDir()
 	write(t, filepath.Join(host, "tree/run.sh"), "run", 0o700)
 	write(t, filepath.Join(host, "tree/sub/data"), "data", 0o600)
@@ -89,14 +89,14 @@ func TestArchive(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	if len(segment)%4 != 0 {
-		t.Errorf("%d bytes: the next segment would be out of step", len(segment))
+		t.Errorf("%d bytes: the next segment is not aligned", len(segment))
 	}
 	if !bytes.Equal(segment, fill()) {
 		t.Error("equal input made different bytes")
 	}
 }
 
-func TestArchiveMissingFile(t *testing.T) {
+func TestArchiveReturnsTheFirstError(t *testing.T) {
 	a := NewArchive(io.Discard)
 	a.HostTree("/x", filepath.Join(t.TempDir(), "gone"))
 	a.File("/y", 0o644, nil)
@@ -105,7 +105,7 @@ func TestArchiveMissingFile(t *testing.T) {
 	}
 }
 
-func TestTree(t *testing.T) {
+func TestTreeFollowsLinksWithinIt(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "lib/x86_64-linux-gnu/libz.so.1.2"), "z", 0o644)
 	write(t, filepath.Join(dir, "usr/bin/tool"), "t", 0o755)
@@ -131,7 +131,7 @@ func TestTree(t *testing.T) {
 	}
 	for _, name := range []string{"/usr/bin/loop", "/usr/bin/out", "/usr/bin/none"} {
 		if got, ok := tree.Host(name); ok {
-			t.Errorf("%s is %q: outside of the packages", name, got)
+			t.Errorf("%s is %q, which is outside the packages", name, got)
 		}
 	}
 	if got := tree.Glob("/usr/bin/t*"); len(got) != 1 || got[0] != "/usr/bin/tool" {
@@ -156,7 +156,7 @@ func module(info string) []byte {
 	return b.Bytes()
 }
 
-func TestModules(t *testing.T) {
+func TestModulesComeWithTheirDependencies(t *testing.T) {
 	dir := t.TempDir()
 	base := filepath.Join(dir, "lib/modules/6.1/")
 	for name, depends := range map[string]string{
@@ -189,11 +189,11 @@ func TestModules(t *testing.T) {
 	if strings.Contains(got, "unwanted") || strings.Contains(got, "6.1/builtin") || strings.Count(got, "100644 usr/lib/modules/6.1/virtio") != 4 {
 		t.Errorf("modules in the image:\n%.2000q", got)
 	}
-	if err := m.addTo(NewArchive(io.Discard), "broken"); err == nil || !strings.Contains(err.Error(), "nowhere (wanted by broken)") {
+	if err := m.addTo(NewArchive(io.Discard), "broken"); err == nil || !strings.Contains(err.Error(), "nowhere, which broken needs") {
 		t.Errorf("missing dependency: %v", err)
 	}
 	if _, err := tree.kernelModules("6.2"); err == nil {
-		t.Error("found modules of a kernel that is not there")
+		t.Error("found modules of a missing kernel")
 	}
 }
 
@@ -205,7 +205,7 @@ func gzipped(text string) []byte {
 	return b.Bytes()
 }
 
-func TestVmlinux(t *testing.T) {
+func TestVmlinuxIsExtractedFromABzImage(t *testing.T) {
 	const payloadAt = 5 * 512
 	image := func(payload []byte) []byte {
 		bz := make([]byte, payloadAt)
@@ -220,22 +220,22 @@ func TestVmlinux(t *testing.T) {
 		t.Errorf("gzip: %q, %v", got, err)
 	}
 	if _, err := vmlinux(image([]byte("LZO? and something"))); err == nil {
-		t.Error("an unknown compression passed")
+		t.Error("an unknown compression is accepted")
 	}
 	cut := image(gzipped(kernel))
 	for n := range len(cut) {
 		if _, err := vmlinux(cut[:n]); err == nil {
-			t.Fatalf("the first %d of %d bytes passed", n, len(cut))
+			t.Fatalf("the first %d of %d bytes are accepted", n, len(cut))
 		}
 	}
 	old := image(gzipped(kernel))
 	old[0x206] = 7
 	if _, err := vmlinux(old); err == nil {
-		t.Error("an old boot protocol passed")
+		t.Error("an old boot protocol is accepted")
 	}
 }
 
-func TestKey(t *testing.T) {
+func TestKeyNamesThePackagesAndTheBuilder(t *testing.T) {
 	a, b := debs.Package{Name: "a", Version: "1", SHA256: "x"}, debs.Package{Name: "b", Version: "1", SHA256: "y"}
 	k := key([]debs.Package{a, b})
 	if k != key([]debs.Package{b, a}) {
@@ -244,7 +244,7 @@ func TestKey(t *testing.T) {
 	newer := b
 	newer.SHA256 = "z"
 	if k == key([]debs.Package{a, newer}) || k == key([]debs.Package{a}) {
-		t.Error("other packages, same key")
+		t.Error("other packages have the same key")
 	}
 	entries, err := builder.ReadDir(".")
 	if err != nil {
@@ -255,7 +255,7 @@ func TestKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	files = slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, "_test.go") })
-	// All but doc.go and those that only move or name finished files.
+	// All but doc.go and the files that only move or name finished images.
 	if want := len(files) - len([]string{"cache.go", "doc.go", "revision.go"}); len(entries) != want {
 		t.Errorf("the revision covers %d files of %q: is a new one part of the builder?", len(entries), files)
 	}

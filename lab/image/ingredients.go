@@ -11,10 +11,10 @@ import (
 	"github.com/vlibos/vlibos/lab/debs"
 )
 
-// DefaultRelease is the release of Debian that the lab's facts were measured on.
+// DefaultRelease is the release of Debian on which the lab's facts were measured.
 const DefaultRelease = "bookworm"
 
-// series are the releases of Debian that the lab can boot, and the Xen of each.
+// series has the Xen of each release of Debian that the lab can boot.
 var series = map[string]string{DefaultRelease: "4.17", "trixie": "4.20"}
 
 // Releases returns the names of the releases that the lab can boot, sorted.
@@ -25,18 +25,18 @@ const (
 	hypervisorSuffix = "-amd64"
 )
 
-// HypervisorPackage is the package of the hypervisor of a series.
+// HypervisorPackage returns the name of the hypervisor's package of a series.
 func HypervisorPackage(series string) string { return hypervisorPrefix + series + hypervisorSuffix }
 
 // Ingredients are the packages that the base images are made of.
 type Ingredients struct {
-	Release  string // of Debian, for example "bookworm"
+	Release  string // release of Debian, for example "bookworm"
 	Xen      string // series of the hypervisor, for example "4.17"
 	Packages []debs.Package
 }
 
-// FindIngredients picks a hypervisor, its tools, a kernel, and the libraries
-// that they need from what a release offers.
+// FindIngredients selects a hypervisor, its tools, a kernel, and the libraries
+// that they need from the packages of a release.
 func FindIngredients(ctx context.Context, release *debs.Release) (*Ingredients, error) {
 	xen := series[release.Name]
 	userland, err := release.Closure(ctx, []string{
@@ -53,8 +53,8 @@ func FindIngredients(ctx context.Context, release *debs.Release) (*Ingredients, 
 	return &Ingredients{Release: release.Name, Xen: xen, Packages: append(userland, kernel...)}, nil
 }
 
-// isLibrary says which dependencies can hold a shared library. Interpreters
-// and services of the tools' optional parts stay out.
+// isLibrary reports whether a dependency can contain a shared library. It excludes
+// interpreters, and services of the tools' optional parts.
 func isLibrary(name string) bool {
 	return strings.HasPrefix(name, "lib") && !strings.HasPrefix(name, "libpython") || name == "zlib1g"
 }

@@ -40,14 +40,14 @@ func (t *Tree) kernelModules(release string) (*modules, error) {
 		}
 	}
 	if len(m.path) == 0 {
-		return nil, fmt.Errorf("no modules under %s in any package", dir)
+		return nil, fmt.Errorf("no package contains modules under %s", dir)
 	}
 	return m, nil
 }
 
-// addTo adds the named modules, what they depend on, and a modules.dep that
-// `modprobe` reads, to an image. A module that is built into the kernel is
-// there already; one that does not exist is an error.
+// addTo adds the named modules and their dependencies to an image, with a
+// modules.dep for `modprobe`. A module that is built into the kernel needs no
+// file; one that does not exist is an error.
 func (m *modules) addTo(a *Archive, names ...string) error {
 	dir := "/lib/modules/" + m.release
 	var dep strings.Builder
@@ -60,7 +60,7 @@ func (m *modules) addTo(a *Archive, names ...string) error {
 		}
 		p, ok := m.path[name]
 		if !ok {
-			return fmt.Errorf("module %s (wanted by %s) is not in kernel %s", name, by, m.release)
+			return fmt.Errorf("module %s, which %s needs, is not in kernel %s", name, by, m.release)
 		}
 		host, _ := m.tree.Host(p)
 		data, err := readCompressed(host)
@@ -71,8 +71,8 @@ func (m *modules) addTo(a *Archive, names ...string) error {
 		if err != nil {
 			return fmt.Errorf("module %s: %w", name, err)
 		}
-		// modprobe loads a line's dependencies from right to left, so each
-		// comes before what it depends on itself (depmod's order).
+		// modprobe loads the dependencies of a line from right to left. So each
+		// module comes before its own dependencies (depmod's order).
 		all := []string{}
 		deps[name] = all
 		for _, d := range direct {
@@ -108,7 +108,7 @@ func (m *modules) addTo(a *Archive, names ...string) error {
 	return nil
 }
 
-// moduleDepends reads "depends=a,b" of a module's .modinfo section.
+// moduleDepends reads "depends=a,b" in a module's .modinfo section.
 func moduleDepends(data []byte) ([]string, error) {
 	f, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {

@@ -18,34 +18,35 @@ import (
 	"github.com/vlibos/vlibos/lab/debs"
 )
 
-// packagesFolder is where segments are kept, in the cache:
+// packagesFolder is the cache's folder of segments:
 //
-//	packages/KEY.cpio    complete if there; KEY is of the packages' content
-//	packages/names-KEY   link to the segment for these names; KEY is of the names
+//	packages/KEY.cpio    a segment, complete; KEY is that of the packages' content
+//	packages/names-KEY   link to the segment for names; KEY is that of the names
 const packagesFolder = "packages"
 
-// scripts are packages that others depend on only for what their scripts do
-// when they are installed. No script runs here.
+// scripts are packages that others need only for their scripts at installation.
+// No script runs here.
 var scripts = []string{
 	"adduser", "base-files", "debconf", "debconf-2.0", "dpkg", "init-system-helpers", "lsb-base",
 	"runit-helper", "sysvinit-utils", "ucf",
 }
 
-// unwanted are folders that programs run without: documentation, translations,
-// and tables of character sets.
+// unwanted are folders that programs can run without: documentation,
+// translations, and tables of character sets.
 var unwanted = []string{
 	"/usr/share/bug/", "/usr/share/doc/", "/usr/share/info/", "/usr/share/lintian/", "/usr/share/locale/",
 	"/usr/share/man/", "/usr/lib/x86_64-linux-gnu/gconv/",
 }
 
-// Segment returns the path of a segment of an initramfs, to be put behind one of
-// base: the named packages of its release with all that they depend on, but for
-// what base's images have already. No script of theirs has run: there are no
-// users and no keys but those of the files themselves. The file is never
-// changed once it is there.
+// Segment returns the path of a segment of an initramfs that follows one of base:
+// the named packages of its release and all their dependencies, without the files
+// that base's images have. No script of the packages has run: users and keys
+// exist only if they are files of a package. The segment does not change once it
+// exists.
 //
-// A name that the release does not offer is [debs.ErrNotOffered]. Names that
-// were asked for before need no network. It says what it does on log.
+// The error is [debs.ErrNotOffered] for a name that the release does not offer.
+// Names that were requested before need no network. It reports what it does on
+// log.
 func (c *Cache) Segment(ctx context.Context, base *Base, names []string, log io.Writer) (string, error) {
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
 	asked := filepath.Join(c.Dir, packagesFolder, "names-"+shortHash(base.Key, strings.Join(names, " ")))
@@ -71,7 +72,7 @@ func (c *Cache) Segment(ctx context.Context, base *Base, names []string, log io.
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("packages of %s for an image: %w", base.Release, err)
+		return "", fmt.Errorf("packages of %s for the images: %w", base.Release, err)
 	}
 	name := shortHash(base.Key, key(pkgs)) + ".cpio"
 	path := filepath.Join(c.Dir, packagesFolder, name)
@@ -84,7 +85,8 @@ func (c *Cache) Segment(ctx context.Context, base *Base, names []string, log io.
 	return path, link(asked, name)
 }
 
-// forgetNames makes [Cache.Segment] look for newer packages. The lock is held.
+// forgetNames makes [Cache.Segment] look for newer packages. The caller has the
+// lock.
 func (c *Cache) forgetNames() error {
 	links, err := filepath.Glob(filepath.Join(c.Dir, packagesFolder, "names-*"))
 	for _, l := range links {
@@ -122,9 +124,9 @@ func (c *Cache) pack(ctx context.Context, base *Base, pkgs []debs.Package, files
 	return os.Rename(out, path)
 }
 
-// present returns the files that both images have already as the packages have
-// them: none if a package is there in another version, whose files must not be
-// mixed with these.
+// present returns the files that both images already have in the packages'
+// versions. It returns none if a package is there in another version, because
+// their files must not be mixed.
 func (b *Base) present(pkgs []debs.Package) []string {
 	for _, p := range pkgs {
 		if v, ok := b.Packages[p.Name]; ok && v != p.Version {
@@ -134,7 +136,7 @@ func (b *Base) present(pkgs []debs.Package) []string {
 	return b.Files
 }
 
-// segment adds all of the tree but what is present or not wanted.
+// segment adds all of the tree but the present and the unwanted files.
 func (t *Tree) segment(a *Archive, present []string) {
 	skip := func(name string) bool {
 		return slices.ContainsFunc(unwanted, func(dir string) bool { return strings.HasPrefix(name+"/", dir) })

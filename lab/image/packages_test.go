@@ -14,8 +14,8 @@ import (
 	"github.com/vlibos/vlibos/lab/debs"
 )
 
-// A segment has all that its packages have for a program that runs, but for what
-// the images have already; and it leaves the images' links into /usr alone.
+// A segment has all files that a running program needs of its packages, without
+// those of the images. It keeps the images' links into /usr.
 func TestSegmentLeavesOutWhatIsThere(t *testing.T) {
 	dir := t.TempDir()
 	for name, perm := range map[string]os.FileMode{
@@ -44,18 +44,18 @@ func TestSegmentLeavesOutWhatIsThere(t *testing.T) {
 	for _, want := range []string{"100755 usr/bin/tool=x", "100644 etc/tool.conf=x", "40755 var/lib/tool",
 		"100644 usr/lib/x86_64-linux-gnu/libt.so.1.2=x", "120777 usr/lib/x86_64-linux-gnu/libt.so.1 -> libt.so.1.2"} {
 		if !slices.Contains(got, want) {
-			t.Errorf("no %s", want)
+			t.Errorf("%s is missing", want)
 		}
 	}
 	for _, line := range got {
 		_, name, _ := strings.Cut(line, " ")
 		if slices.Contains([]string{"bin", "lib", "lib64", "sbin"}, name) || strings.Contains(name, "libc.so.6") || strings.Contains(name, "gconv") || strings.Contains(name, "README") {
-			t.Errorf("there is %s", line)
+			t.Errorf("%s is in it", line)
 		}
 	}
 }
 
-// Files of one version of a package are not mixed with another's.
+// Files of two versions of a package are not mixed.
 func TestSegmentIsOfOneVersion(t *testing.T) {
 	b := &Base{Packages: map[string]string{"libc6": "1", "xen": "4"}, Files: []string{"/usr/lib/libc.so.6"}}
 	if got := b.present([]debs.Package{{Name: "libc6", Version: "1"}, {Name: "tool", Version: "3"}}); len(got) != 1 {
@@ -66,8 +66,8 @@ func TestSegmentIsOfOneVersion(t *testing.T) {
 	}
 }
 
-// A segment that was made before is found by its names alone, in any order, for
-// the same base only, without a package source; and not after a refresh.
+// An existing segment is found by its names alone, in any order, for the same base
+// only, without a package source; after a refresh it is not.
 func TestSegmentIsFoundByNames(t *testing.T) {
 	c := &Cache{Dir: t.TempDir()}
 	made := filepath.Join(c.Dir, packagesFolder, "key.cpio")
@@ -82,7 +82,7 @@ func TestSegmentIsFoundByNames(t *testing.T) {
 	if err := c.forgetNames(); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("PATH", t.TempDir()) // no apt to ask
+	t.Setenv("PATH", t.TempDir()) // without apt
 	for _, b := range []*Base{base, {Key: "other", Release: "bookworm"}} {
 		if got, err := c.Segment(t.Context(), b, []string{"fio", "curl"}, io.Discard); err == nil {
 			t.Errorf("base %s: %q without a package source", b.Key, got)

@@ -14,8 +14,8 @@ import (
 	"github.com/vlibos/vlibos/lab/debs"
 )
 
-// What decides the bytes of the base images is hashed into their key, so that
-// a changed builder can never be served an image that an older one made.
+// The files that determine the bytes of the base images are hashed into their
+// key. So a changed builder does not use an image of an older one.
 //
 //go:embed archive.go base.go compress.go contents.go elf.go ingredients.go modules.go packages.go tree.go
 var builder embed.FS
@@ -38,7 +38,7 @@ func Revision() string {
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
 
-// key names base images by content: the builder and every package's hash.
+// key names base images by content: the builder and the hash of each package.
 func key(pkgs []debs.Package) string {
 	h := sha256.New()
 	io.WriteString(h, Revision()+"\n")

@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// Tree is the root file system that unpacked packages would make together, by
-// path with merged /usr. It is read once and then only looked at.
+// Tree is the root file system that unpacked packages make together, by path with
+// merged /usr. It does not change after it was read.
 type Tree struct {
 	host map[string]string // guest path of a regular file → path on this machine
 	link map[string]string // guest path of a symbolic link → its target
-	dirs []string          // guest paths of folders, without those that lead into /usr
+	dirs []string          // guest paths of folders, without the links into /usr
 }
 
 // ReadTree reads the packages that were unpacked under dir.
@@ -51,8 +51,8 @@ func ReadTree(dir string) (*Tree, error) {
 	return t, nil
 }
 
-// Host returns where the file of a guest path is on this machine, links
-// followed inside the tree.
+// Host returns the path on this machine of a file with a guest path. It follows
+// links within the tree.
 func (t *Tree) Host(name string) (string, bool) {
 	name = merged(name)
 	for range 16 {

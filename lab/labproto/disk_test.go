@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestDiskHeader(t *testing.T) {
+func TestDiskHeaderIsReadAsItWasWritten(t *testing.T) {
 	want := DiskHeader{Bytes: 4711, UnixNano: 5, Seed: []byte{0, 1, 0}}
 	block, err := want.Encode()
 	if err != nil || len(block) != DiskBlock {
@@ -26,6 +26,6 @@ func TestDiskHeader(t *testing.T) {
 		}
 	}
 	if _, err := (DiskHeader{Seed: make([]byte, DiskBlock)}).Encode(); err == nil {
-		t.Error("a header that is larger than its block")
+		t.Error("a header is accepted that is larger than its block")
 	}
 }

@@ -10,17 +10,17 @@ import (
 	"sync"
 )
 
-// Kind says what a frame is.
+// Kind is the kind of a frame.
 type Kind uint8
 
-// The kinds of frames. The payload is JSON of the message of the same name, or
+// The kinds of frames. The payload is the message of the same name as JSON, or
 // plain bytes.
 const (
 	KindHello    Kind = 1 + iota // guest: Hello
 	KindPlan                     // host: Plan
 	KindPrepared                 // guest: empty, the machine may be saved now
 	KindJob                      // host: Job
-	KindStage                    // guest: bytes, what it does now
+	KindStage                    // guest: bytes, the name of the stage
 	KindRunning                  // guest: empty, the command starts now
 	KindStdout                   // guest: bytes
 	KindStderr                   // guest: bytes
@@ -33,25 +33,25 @@ const (
 	kindEnd
 )
 
-// MaxPayload bounds a frame, in bytes. It keeps what a broken peer can make the
-// other side allocate small.
+// MaxPayload limits a frame's payload, in bytes. So a faulty peer cannot make the
+// other side allocate much.
 const MaxPayload = 64 << 10
 
 // A frame is magic (2 bytes), kind (1), zero (1), length (4, little-endian),
-// payload. The magic shows a stream that is out of step at once.
+// payload. The magic detects a stream that is out of step.
 const (
 	headerSize = 8
 	magic0     = 'v'
 	magic1     = 'L'
 )
 
-// Frame is one message as received.
+// Frame is a received message.
 type Frame struct {
 	Kind    Kind
 	Payload []byte
 }
 
-// Decode reads the frame's JSON message into v.
+// Decode decodes the frame's JSON message into v.
 func (f Frame) Decode(v any) error {
 	if err := json.Unmarshal(f.Payload, v); err != nil {
 		return fmt.Errorf("frame of kind %d: %w", f.Kind, err)
@@ -59,18 +59,18 @@ func (f Frame) Decode(v any) error {
 	return nil
 }
 
-// Conn sends and receives frames on a stream. Sending is safe for concurrent
-// use; receiving is for one goroutine. The stream stays the caller's.
+// Conn sends and receives frames on a stream. Sending is safe for concurrent use;
+// receiving is for one goroutine. The caller closes the stream.
 type Conn struct {
 	r  io.Reader
 	mu sync.Mutex // guards w: frames do not interleave
 	w  io.Writer
 }
 
-// NewConn makes a Conn on a stream.
+// NewConn returns a Conn on a stream.
 func NewConn(stream io.ReadWriter) *Conn { return &Conn{r: stream, w: stream} }
 
-// Send sends one frame. It blocks as long as the peer does not read.
+// Send sends one frame. It blocks while the peer does not read.
 func (c *Conn) Send(kind Kind, payload []byte) error {
 	if len(payload) > MaxPayload {
 		return fmt.Errorf("frame of kind %d has %d bytes, the limit is %d", kind, len(payload), MaxPayload)
@@ -85,7 +85,7 @@ func (c *Conn) Send(kind Kind, payload []byte) error {
 	return err
 }
 
-// SendJSON sends a message.
+// SendJSON sends a message as JSON.
 func (c *Conn) SendJSON(kind Kind, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -94,8 +94,8 @@ func (c *Conn) SendJSON(kind Kind, v any) error {
 	return c.Send(kind, data)
 }
 
-// Receive returns the next frame. It returns [io.EOF] when the stream ends
-// between frames, and an error for anything that is not a frame.
+// Receive returns the next frame. It returns [io.EOF] if the stream ends between
+// frames, and an error for anything that is not a frame.
 func (c *Conn) Receive() (Frame, error) {
 	var h [headerSize]byte
 	if _, err := io.ReadFull(c.r, h[:]); err != nil {
@@ -119,8 +119,8 @@ func (c *Conn) Receive() (Frame, error) {
 	return f, nil
 }
 
-// Writer returns a writer that sends what is written as frames of one kind,
-// in pieces if it is long.
+// Writer returns a writer whose data is sent in frames of one kind, split if it
+// is longer than a frame.
 func (c *Conn) Writer(kind Kind) io.Writer { return frameWriter{c, kind} }
 
 type frameWriter struct {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-func TestRoundTrip(t *testing.T) {
+func TestFramesArriveAsTheyWereSent(t *testing.T) {
 	var stream bytes.Buffer
 	c := NewConn(&stream)
 	job := Job{Args: []string{"xl", "list"}, TTY: &Window{Rows: 24, Cols: 80}}
@@ -40,7 +40,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-func TestWriterSplits(t *testing.T) {
+func TestWriterSplitsLongData(t *testing.T) {
 	var stream bytes.Buffer
 	c := NewConn(&stream)
 	text := bytes.Repeat([]byte("0123456789"), MaxPayload/4)
@@ -93,7 +93,7 @@ func TestFramesDoNotInterleave(t *testing.T) {
 	}
 }
 
-func TestBadFrames(t *testing.T) {
+func TestReceiveRefusesBadFrames(t *testing.T) {
 	for name, in := range map[string]string{
 		"magic":     "xL\x04\x00\x00\x00\x00\x00",
 		"no kind":   "vL\x00\x00\x00\x00\x00\x00",
@@ -114,8 +114,8 @@ func TestBadFrames(t *testing.T) {
 	}
 }
 
-// FuzzReceive checks that no input makes Receive panic or return what Send
-// would not have made: what it accepts is sent again as the same bytes.
+// No input makes Receive panic, and every accepted frame is sent again as the
+// same bytes.
 func FuzzReceive(f *testing.F) {
 	f.Add([]byte("vL\x04\x00\x03\x00\x00\x00abcvL\x0c\x00\x02\x00\x00\x00{}"))
 	f.Add([]byte("vL\x04\x00\xff\xff\xff\xff"))

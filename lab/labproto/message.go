@@ -2,15 +2,15 @@
 
 package labproto
 
-// Revision changes with every change of this package that the other end could
+// Revision changes with every change of this package that the other end can
 // notice.
 const Revision = 3
 
-// Port is the name of the virtio-serial port that the stream runs over.
+// Port is the name of the virtio-serial port that carries the stream.
 const Port = "org.vlibos.lab"
 
-// RoleParameter is the kernel parameter that tells the init program where it
-// is; its values are the Role constants.
+// RoleParameter is the kernel parameter that tells the init program its role,
+// one of the Role constants.
 const (
 	RoleParameter = "vlibos.role"
 	RoleDom0      = "dom0"
@@ -26,39 +26,39 @@ type Hello struct {
 
 // Plan is what Dom0's init prepares before the machine may be saved.
 type Plan struct {
-	// Scheduler is the name of the one that Xen must run under, "" for any.
+	// Scheduler is the one that Xen must run under, "" for any.
 	Scheduler string `json:"scheduler,omitempty"`
 	// Domains are created in this order.
-	Domains []Domain `json:"domains,omitempty"`
-	// Kernel and Ramdisk are what the domains boot, as paths in Dom0; the
-	// files of Ramdisk are put together in their order.
+	Domains []DomU `json:"domains,omitempty"`
+	// Kernel and Ramdisk are what the domains boot, as paths in Dom0. The
+	// files of Ramdisk are concatenated in their order.
 	Kernel  string   `json:"kernel,omitempty"`
 	Ramdisk []string `json:"ramdisk,omitempty"`
 }
 
-// Job is what Dom0's init runs on a prepared machine, once the files on its
-// disk are in place.
+// Job is what Dom0's init runs on a prepared machine, after the files on its
+// disk have been unpacked.
 type Job struct {
-	// Args is the command and its arguments; the command is looked up in
-	// PATH. Env is added to the environment.
+	// Args is the command, which is looked up in PATH, with its arguments.
+	// Env is added to the environment.
 	Args []string `json:"args"`
 	Env  []string `json:"env,omitempty"`
-	// Stdin says that Stdin frames will come; without it the command reads
-	// from /dev/null.
+	// Stdin says that there will be Stdin frames. Without it the command
+	// reads from /dev/null.
 	Stdin bool `json:"stdin,omitempty"`
-	// TTY gives the command a terminal of this size. Its output all comes as
-	// Stdout.
+	// TTY gives the command a terminal of this size. All of its output is
+	// then Stdout.
 	TTY *Window `json:"tty,omitempty"`
-	// WaitSeconds bounds the wait for one domain's server, in guest time.
-	// Zero means that there is no server to wait for.
+	// WaitSeconds limits the wait for one domain's server, in guest time. 0
+	// means that there is no server to wait for.
 	WaitSeconds int `json:"wait_seconds,omitempty"`
-	// Logs asks for the domains' consoles in any case; they always come with
-	// a failure.
+	// Logs requests the domains' consoles in any case; after a failure they
+	// are sent without it.
 	Logs bool `json:"logs,omitempty"`
 }
 
-// Domain is one guest to create.
-type Domain struct {
+// DomU is a guest to create.
+type DomU struct {
 	Name string `json:"name"`
 	// Config is the xl configuration without name, kernel and ramdisk.
 	Config string `json:"config"`
@@ -76,14 +76,14 @@ type Log struct {
 	Text string `json:"text"`
 }
 
-// Failed says that the guest could not come to run the command.
+// Failed says that the guest could not start the command.
 type Failed struct {
 	Awaited string `json:"awaited"`
 	Error   string `json:"error"`
 }
 
-// Exit is how the command ended, as a shell would put it: 127 for a command
-// that is not there, 126 for one that cannot be run, 128 + n for signal n.
+// Exit is how the command ended, as a shell reports it: 127 for a command that
+// does not exist, 126 for one that cannot be run, 128 + n for signal n.
 type Exit struct {
 	Status int `json:"status"`
 }

@@ -19,23 +19,23 @@ import (
 	"github.com/vlibos/vlibos/lab/image"
 )
 
-// Image is a built hypervisor. It is never changed once it is there.
+// Image is a built hypervisor. It does not change once it exists.
 type Image struct {
 	// Path is the Multiboot file to boot, Symbols the ELF file with symbols.
 	Path, Symbols string
-	// Source is the version that it was built from: the source package's, or
-	// that of a given source tree, and then Given is true.
+	// Source is the version that it was built from: that of the source package,
+	// or, if Given is true, that of the given source tree.
 	Source string
 	Given  bool
 }
 
-// Cache is where sources and images are kept, in the folder hypervisor of the
-// lab's cache. It may be shared by any number of processes.
+// Cache is the folder hypervisor in the lab's cache, with sources and images. Any
+// number of processes may share it.
 //
-//	lock              flock: held while something is fetched or built
-//	source/SERIES/    the source package as downloaded, complete if there
-//	tree/KEY/         the one source tree that was compiled last; tree-NAME/KEY/ of a variant
-//	image/KEY/        built images, complete if there: written aside and renamed
+//	lock              flock: taken during a download or a build
+//	source/SERIES/    the source package as downloaded; a folder of that name is complete
+//	tree/KEY/         the source tree that was compiled last; tree-NAME/KEY/ of a variant
+//	image/KEY/        built images; a folder of that name is complete
 type Cache struct {
 	base    *image.Cache
 	dir     string
@@ -47,20 +47,20 @@ const folder = "hypervisor"
 // NewCache returns the cache of hypervisors in a cache of the lab.
 func NewCache(c *image.Cache) *Cache { return &Cache{base: c, dir: filepath.Join(c.Dir, folder)} }
 
-// What decides the bytes of an image beside the sources and the compiler.
+// The files that determine an image, in addition to the sources and the compiler.
 //
 //go:embed compile.go given.go tree.go variant.go
 var builder embed.FS
 
-// Build returns Xen of the series and the release of base images, as their tools
-// are in Dom0, with the module in it. It is built from the release's source
-// package, or from given, the folder of a source tree of Xen, if that is not "".
-// Where there is neither it is [ErrNoSource].
+// Build returns Xen with the module, of the series and the release of base images,
+// whose tools are in Dom0. It is built from given, the folder of a source tree of
+// Xen, or, if given is "", from the release's source package. If there is no
+// source, the error is [ErrNoSource].
 //
-// It builds if there is none of this content, and asks no package source once
-// there is a source package; with refresh it looks for a newer one. It says
-// what it does on log. Of two processes that call it at once, one builds and
-// the other waits and finds it.
+// It builds only if there is no image of this content, and uses no package source
+// once the source package is there; with refresh it looks for a newer one. It
+// reports what it does on log. Of two processes that call it at once, one builds
+// and the other waits.
 func (c *Cache) Build(ctx context.Context, base *image.Base, given string, refresh bool, log io.Writer) (*Image, error) {
 	compiler, err := compilerVersion(ctx)
 	if err != nil {
@@ -105,7 +105,7 @@ func (c *Cache) Build(ctx context.Context, base *image.Base, given string, refre
 	return c.image(src, compiler)
 }
 
-// source is what an image is built from.
+// source is the source that an image is built from.
 type source struct {
 	version string
 	id      string // names its content
@@ -126,7 +126,7 @@ func (c *Cache) imageDir(src source, compiler string) string {
 	return filepath.Join(c.dir, "image", key(src.id, compiler, hypervisor.Revision(), builderRevision(), c.variant.Name))
 }
 
-// install copies what was built to dir.
+// install copies the built files to dir.
 func (c *Cache) install(t *tree, dir string) error {
 	return cachedir.Make(c.dir, dir, func(_, out string) error {
 		for _, name := range []string{imageName, symbolsName} {
@@ -142,7 +142,7 @@ func (c *Cache) install(t *tree, dir string) error {
 	})
 }
 
-// compilerVersion is what the compiler says of itself, in its first line.
+// compilerVersion returns the first line of the compiler's version.
 func compilerVersion(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, compiler, "--version").Output()
 	if err != nil {
@@ -152,7 +152,7 @@ func compilerVersion(ctx context.Context) (string, error) {
 	return line, nil
 }
 
-// builderRevision names the code of this package that decides what is built.
+// builderRevision names the code of this package that determines what is built.
 func builderRevision() string {
 	sum, err := hypervisor.Hash(builder)
 	if err != nil {
@@ -161,7 +161,7 @@ func builderRevision() string {
 	return sum
 }
 
-// key is a short name for the content that the parts name.
+// key returns a short hash of the parts.
 func key(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:])[:16]

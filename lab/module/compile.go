@@ -17,11 +17,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// compiler is the one that Xen's makefiles take when they are told nothing.
+// compiler is the default of Xen's makefiles.
 const compiler = "gcc"
 
-// What make leaves in the folder xen: the Multiboot image, which is 32-bit ELF
-// and not compressed, and the 64-bit ELF file that it was made from.
+// The files that make leaves in the folder xen: the Multiboot image, which is
+// 32-bit ELF and not compressed, and the 64-bit ELF file that it is made from.
 const (
 	imageName   = "xen"
 	symbolsName = "xen-syms"
@@ -30,9 +30,9 @@ const (
 // option is the module's line in Xen's configuration.
 const option = "CONFIG_SCHED_VLIB=y"
 
-// besides is what is changed in Xen's default configuration for something to
-// compare with, the scheduler RTDS, which Xen does not support and lets only
-// experts choose; and, of what follows from being one, back.
+// besides is the change to Xen's default configuration. It adds the scheduler
+// RTDS for comparisons. Xen does not support RTDS and offers it only to experts;
+// the other lines undo what else CONFIG_EXPERT changes.
 const besides = `
 CONFIG_EXPERT=y
 CONFIG_UNSUPPORTED=y
@@ -42,8 +42,8 @@ CONFIG_SCHED_RTDS=y
 # CONFIG_DEBUG_INFO is not set
 `
 
-// compile builds the image, from scratch in a minute or two, after a change in
-// our files in seconds. Warnings are errors, in our files as in all of Xen.
+// compile builds the image: from scratch in a minute or two, after a change in our
+// files in seconds. Warnings are errors, as in all of Xen.
 func (t *tree) compile(ctx context.Context, version string, log io.Writer) error {
 	marker := filepath.Join(t.dir, busy)
 	if err := os.WriteFile(marker, nil, 0o644); err != nil {
@@ -51,7 +51,7 @@ func (t *tree) compile(ctx context.Context, version string, log io.Writer) error
 	}
 	err := t.make(ctx, version, log)
 	if ctx.Err() == nil {
-		// make has ended by itself and removed what it could not finish.
+		// make ended and has removed unfinished files.
 		if err := os.Remove(marker); err != nil {
 			return err
 		}
@@ -78,24 +78,24 @@ func (t *tree) make(ctx context.Context, version string, log io.Writer) error {
 		return err
 	}
 	if !bytes.Contains(config, []byte("\n"+option+"\n")) {
-		return fmt.Errorf("configure Xen %s: %s is not in xen/.config: the module was left out, "+
-			"which happens when CONFIG_SCHED_NULL is on, as in a debug build", version, option)
+		return fmt.Errorf("configure Xen %s: %s is not in xen/.config: the module is left out, "+
+			"which happens if CONFIG_SCHED_NULL is set, as in a debug build", version, option)
 	}
 	return t.run(ctx, version, &counter{log: log, next: time.Now()}, "-j", fmt.Sprint(runtime.NumCPU()))
 }
 
-// run runs make in the folder xen. The banner names the version it was built
-// from; who built it, where and when is left out, so that equal sources make
-// equal images.
+// run runs make in the folder xen. Xen's banner has the version of the source. The
+// builder, the place and the time are left out, so that equal sources make equal
+// images.
 func (t *tree) run(ctx context.Context, version string, out io.Writer, args ...string) error {
 	cmd := exec.CommandContext(ctx, "make", append([]string{"-C", "xen"}, args...)...)
 	cmd.Dir = t.dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C",
-		"MAKEFLAGS=", "MAKELEVEL=", // of a make that has started this program
+		"MAKEFLAGS=", "MAKELEVEL=", // not those of a make that runs this program
 		"DEB_VERSION="+version+" with vLibOS", "DEB_MAINTAINER=vLibOS <vlibos@localhost>",
 		"XEN_WHOAMI=vlibos", "XEN_DOMAIN=localhost", "XEN_BUILD_HOST=localhost",
 		"XEN_BUILD_DATE=unrecorded", "XEN_BUILD_TIME=unrecorded")
-	// make's children are told too when ctx ends.
+	// At the end of ctx, make's children are ended too.
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
@@ -110,7 +110,7 @@ func (t *tree) run(ctx context.Context, version string, out io.Writer, args ...s
 	return nil
 }
 
-// counter says every few seconds how many files make has compiled.
+// counter reports every few seconds how many files make has compiled.
 type counter struct {
 	log  io.Writer
 	n    int

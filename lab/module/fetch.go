@@ -16,14 +16,14 @@ import (
 	"github.com/vlibos/vlibos/lab/image"
 )
 
-// sourceName is the source package that Xen's binary packages are built from.
+// sourceName is the source package of Xen's binary packages.
 const sourceName = "xen"
 
 func (c *Cache) sourceDir(series string) string { return filepath.Join(c.dir, "source", series) }
 
-// ErrNoSource says that the source of a Xen cannot be had, so that there is no
-// Xen with the module in it.
-var ErrNoSource = errors.New("its source cannot be had")
+// ErrNoSource says that the source of a Xen is not available, so that it cannot be
+// built with the module.
+var ErrNoSource = errors.New("its source is not available")
 
 // source returns the source package of a series if it has been downloaded.
 func (c *Cache) source(series string) (source, error) {
@@ -34,8 +34,8 @@ func (c *Cache) source(series string) (source, error) {
 	}, err
 }
 
-// fetch returns the source package for base images and downloads it if it is
-// not there, or if refresh asks for a newer one. The lock is held.
+// fetch returns the source package for base images. It downloads it if it is
+// missing, or, with refresh, if there is a newer one. The caller has the lock.
 func (c *Cache) fetch(ctx context.Context, base *image.Base, refresh bool, log io.Writer) (source, error) {
 	if src, err := c.source(base.Xen); err == nil && !refresh {
 		return src, nil
@@ -54,7 +54,7 @@ func (c *Cache) fetch(ctx context.Context, base *image.Base, refresh bool, log i
 			}
 			return fmt.Errorf("build Xen %s with the module: %w: %w", base.Xen, ErrNoSource, err)
 		}
-		return os.RemoveAll(dir) // an older one
+		return os.RemoveAll(dir) // remove an older one
 	})
 	if err != nil {
 		return source{}, err
@@ -62,8 +62,8 @@ func (c *Cache) fetch(ctx context.Context, base *image.Base, refresh bool, log i
 	return c.source(base.Xen)
 }
 
-// isOfSeries says whether a package's version is one of a series: 4.17.5-1 and
-// 4.17-1 are of 4.17, 4.1.2-1 is not.
+// isOfSeries reports whether a package's version belongs to a series: 4.17.5-1 and
+// 4.17-1 belong to 4.17, 4.1.2-1 does not.
 func isOfSeries(version, series string) bool {
 	if _, upstream, ok := strings.Cut(version, ":"); ok { // an epoch
 		version = upstream

@@ -15,8 +15,8 @@ import (
 	"regexp"
 )
 
-// givenSource returns the source tree of Xen in a folder, which is copied and
-// never changed. Its content names it: all files but git's own.
+// givenSource returns the source tree of Xen in a folder, which is copied and not
+// changed. Its id is the hash of all its files but git's own.
 func givenSource(dir, series string) (source, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -27,7 +27,7 @@ func givenSource(dir, series string) (source, error) {
 		return source{}, fmt.Errorf("the given source of Xen: %w", err)
 	}
 	if !isOfSeries(version, series) {
-		return source{}, fmt.Errorf("the given source of Xen, %s, is of %s: the tools in Dom0 are of %s, take the release that has the same", dir, version, series)
+		return source{}, fmt.Errorf("the given source of Xen, %s, is version %s, and Dom0's tools are version %s: use the release with the same version", dir, version, series)
 	}
 	sum, err := treeHash(dir)
 	if err != nil {
@@ -37,7 +37,7 @@ func givenSource(dir, series string) (source, error) {
 		if err := copyTree(dir, to); err != nil {
 			return fmt.Errorf("copy the given source of Xen: %w", err)
 		}
-		// What was built in the tree is of another configuration.
+		// Files that were built in the tree belong to another configuration.
 		out, err := exec.CommandContext(ctx, "make", "-C", filepath.Join(to, "xen"), "distclean").CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("clean the copy of the given source of Xen: %w: %s", err, lastLines(string(out), 5))
@@ -48,8 +48,8 @@ func givenSource(dir, series string) (source, error) {
 
 var versionLine = regexp.MustCompile(`(?m)^(?:export )?XEN_(VERSION|SUBVERSION|EXTRAVERSION)\s*[?:]?=\s*([^\s$]*)`)
 
-// treeVersion reads the version of a source tree from the variables that Xen's
-// own makefile has for it, for example 4.17.5 or 4.18-rc.
+// treeVersion reads the version of a source tree from the variables in Xen's own
+// makefile, for example 4.17.5 or 4.18-rc.
 func treeVersion(dir string) (string, error) {
 	file := filepath.Join(dir, "xen/Makefile")
 	text, err := os.ReadFile(file)
@@ -61,12 +61,12 @@ func treeVersion(dir string) (string, error) {
 		values[m[1]] = m[2]
 	}
 	if values["VERSION"] == "" || values["SUBVERSION"] == "" {
-		return "", fmt.Errorf("%s names no version of Xen", file)
+		return "", fmt.Errorf("%s contains no version of Xen", file)
 	}
 	return values["VERSION"] + "." + values["SUBVERSION"] + values["EXTRAVERSION"], nil
 }
 
-// walkTree calls visit with the path of each file and symbolic link of a tree,
+// walkTree calls visit for each file and symbolic link of a tree, with its path
 // relative to dir, in order.
 func walkTree(dir string, visit func(name string, d fs.DirEntry) error) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -77,7 +77,7 @@ func walkTree(dir string, visit func(name string, d fs.DirEntry) error) error {
 		switch {
 		case err != nil:
 			return err
-		case d.Name() == ".git": // a folder, or a file in a work tree of another
+		case d.Name() == ".git": // a folder, or a file in a linked work tree
 			if d.IsDir() {
 				return fs.SkipDir
 			}

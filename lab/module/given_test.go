@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// xenTree makes a source tree with what the builder reads of one.
+// xenTree makes a source tree with the files that the builder reads.
 func xenTree(t *testing.T, extra string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -33,7 +33,7 @@ func put(t *testing.T, dir, name, text string) {
 	}
 }
 
-// A given tree is named by its content, all of it, and by nothing else.
+// The content of a given tree alone determines its id.
 func TestGivenSourceIsNamedByItsContent(t *testing.T) {
 	dir := xenTree(t, ".7")
 	first, err := givenSource(dir, "4.17")
@@ -41,20 +41,20 @@ func TestGivenSourceIsNamedByItsContent(t *testing.T) {
 		t.Fatalf("%+v, %v", first, err)
 	}
 	if same, err := givenSource(xenTree(t, ".7"), "4.17"); err != nil || same.id != first.id {
-		t.Errorf("where it is changes its name: %v", err)
+		t.Errorf("its path changes its id: %v", err)
 	}
 	put(t, dir, ".git/HEAD", "another\n")
 	if same, err := givenSource(dir, "4.17"); err != nil || same.id != first.id {
-		t.Errorf("git's own files change its name: %v", err)
+		t.Errorf("git's own files change its id: %v", err)
 	}
 	put(t, dir, "xen/common/a.c", "int b;\n")
 	if other, err := givenSource(dir, "4.17"); err != nil || other.id == first.id {
-		t.Errorf("a changed file does not: %v", err)
+		t.Errorf("a changed file does not change its id: %v", err)
 	}
 }
 
-// What is built is a copy, without what was built before, and the given tree
-// stays as it is.
+// The builder uses a copy without previously built files. The given tree does not
+// change.
 func TestGivenSourceIsCopied(t *testing.T) {
 	dir := xenTree(t, "-rc")
 	put(t, dir, "xen/old.o", "object")
@@ -68,7 +68,7 @@ func TestGivenSourceIsCopied(t *testing.T) {
 	}
 	for name, want := range map[string]bool{"xen/common/a.c": true, "xen/common/link.c": true, "xen/old.o": false, ".git": false} {
 		if _, err := os.Lstat(filepath.Join(to, name)); (err == nil) != want {
-			t.Errorf("%s: %v, want it there: %v", name, err, want)
+			t.Errorf("%s: %v, want it to exist: %v", name, err, want)
 		}
 	}
 	if after, err := givenSource(dir, "4.17"); err != nil || after.id != src.id {
@@ -78,7 +78,7 @@ func TestGivenSourceIsCopied(t *testing.T) {
 
 func TestGivenSourceFitsTheTools(t *testing.T) {
 	for dir, want := range map[string]string{
-		xenTree(t, ".7"): "take the release that has the same", t.TempDir(): "xen/Makefile",
+		xenTree(t, ".7"): "use the release with the same version", t.TempDir(): "xen/Makefile",
 	} {
 		if _, err := givenSource(dir, "4.20"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

@@ -16,7 +16,7 @@ import (
 	"github.com/vlibos/vlibos/lab/image"
 )
 
-func TestSeries(t *testing.T) {
+func TestVersionBelongsToItsSeries(t *testing.T) {
 	for _, test := range []struct {
 		version, series string
 		want            bool
@@ -34,11 +34,11 @@ func TestSeries(t *testing.T) {
 	}
 }
 
-func TestImageDir(t *testing.T) {
+func TestImageOfOtherIngredientsHasAnotherFolder(t *testing.T) {
 	c := NewCache(&image.Cache{Dir: "/cache"})
 	dir := c.imageDir(source{id: "1"}, "gcc 12")
 	if dir == c.imageDir(source{id: "2"}, "gcc 12") || dir == c.imageDir(source{id: "1"}, "gcc 13") {
-		t.Error("another source or compiler, same name")
+		t.Error("another source or compiler has the same name")
 	}
 	if dir == c.Of(Debug).imageDir(source{id: "1"}, "gcc 12") {
 		t.Error("a variant has the same name")
@@ -95,24 +95,24 @@ func TestLayReplacesNothingOfXen(t *testing.T) {
 	}
 }
 
-func TestUsable(t *testing.T) {
+func TestTreeIsUnusableAfterAKilledMake(t *testing.T) {
 	tr := &tree{dir: filepath.Join(t.TempDir(), "tree")}
 	if tr.usable(nil) {
-		t.Error("a tree that is not there")
+		t.Error("a missing tree is usable")
 	}
 	if err := os.Mkdir(tr.dir, 0o755); err != nil || !tr.usable([]string{"a"}) {
-		t.Errorf("a fresh tree is not: %v", err)
+		t.Errorf("a new tree is not usable: %v", err)
 	}
 	files := fstest.MapFS{"a": {}, "b": {}}
 	if err := tr.lay(files, []string{"a"}); err != nil || !tr.usable([]string{"a", "b"}) || tr.usable([]string{"b"}) {
 		t.Errorf("with file a: %v; with a and b: %v, with b alone: %v", err, tr.usable([]string{"a", "b"}), tr.usable([]string{"b"}))
 	}
 	if err := os.WriteFile(filepath.Join(tr.dir, busy), nil, 0o644); err != nil || tr.usable([]string{"a"}) {
-		t.Errorf("a tree that make was killed in is: %v", err)
+		t.Errorf("a tree in which make was killed is usable: %v", err)
 	}
 }
 
-func TestCounter(t *testing.T) {
+func TestCounterReportsCompiledFiles(t *testing.T) {
 	var b strings.Builder
 	c := &counter{log: &b, next: time.Now()}
 	for range 100 {

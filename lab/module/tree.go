@@ -18,23 +18,23 @@ import (
 	"github.com/vlibos/vlibos/hypervisor"
 )
 
-// tree is a hooked source tree of Xen with this project's files in it.
+// tree is a source tree of Xen with the hook lines and this project's files.
 type tree struct {
 	dir    string
 	config string // the variant's
 }
 
-// Files in a tree that are not Xen's: busy is there while make works, and where
-// it was left behind may be half-written objects. laid lists our files.
+// Files in a tree that are not Xen's. busy exists while make works; if it is left
+// over, objects may be incomplete. laid lists our files.
 const (
 	busy = ".vlibos-compiling"
 	laid = ".vlibos-files"
 )
 
-// tree returns the tree of these sources with our files up to date, so that
-// make compiles what has changed. Everything that make cannot see a change of
-// is in the tree's key: the source, the hook lines, the compiler and its flags.
-// Other trees of the variant are removed. The lock is held.
+// tree returns the tree of these sources with our current files, so that make
+// compiles what has changed. The tree's key contains everything whose change make
+// cannot see: the source, the hook lines, the compiler and its flags. Other trees
+// of the variant are removed. The caller has the lock.
 func (c *Cache) tree(ctx context.Context, src source, compiler string, log io.Writer) (*tree, error) {
 	module := hypervisor.Module()
 	names, err := moduleFiles(module)
@@ -68,9 +68,9 @@ func (c *Cache) tree(ctx context.Context, src source, compiler string, log io.Wr
 	return t, t.lay(module, names)
 }
 
-// usable says whether the tree can be brought up to date: it is there, make was
-// not killed in it, and every file of ours in it is still one of names, for
-// make would go on to use what is left of another.
+// usable returns whether the tree can be updated: it exists, make was not killed in
+// it, and each of our files in it is still one of names, because make would still
+// use the others.
 func (t *tree) usable(names []string) bool {
 	if _, err := os.Stat(t.dir); err != nil {
 		return false
@@ -82,7 +82,7 @@ func (t *tree) usable(names []string) bool {
 	return err == nil && !slices.ContainsFunc(have, func(name string) bool { return !slices.Contains(names, name) })
 }
 
-// laid returns the files of ours that are in the tree, or may be.
+// laid returns those of our files that may be in the tree.
 func (t *tree) laid() ([]string, error) {
 	list, err := os.ReadFile(filepath.Join(t.dir, laid))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -91,7 +91,7 @@ func (t *tree) laid() ([]string, error) {
 	return strings.Fields(string(list)), err
 }
 
-// module is the folder that our files are laid over.
+// module returns the folder to which our files are added.
 func (t *tree) module() string { return filepath.Join(t.dir, "xen") }
 
 // hook inserts the hook lines.
@@ -117,8 +117,8 @@ func moduleFiles(module fs.FS) ([]string, error) {
 	return names, err
 }
 
-// lay writes those of our files that are not in the tree as they should be. The
-// others keep their time, by which make goes. A file of Xen is never replaced.
+// lay writes those of our files that differ from the tree's. The others keep their
+// time, which make uses. A file of Xen is never replaced.
 func (t *tree) lay(module fs.FS, names []string) error {
 	have, err := t.laid()
 	if err != nil {
@@ -126,7 +126,7 @@ func (t *tree) lay(module fs.FS, names []string) error {
 	}
 	for _, name := range names {
 		if _, err := os.Lstat(filepath.Join(t.module(), name)); err == nil && !slices.Contains(have, name) {
-			return fmt.Errorf("lay our files over Xen's: xen/%s: %w: it is Xen's own, rename ours", name, fs.ErrExist)
+			return fmt.Errorf("add our files to Xen: xen/%s: %w: Xen has a file of this name, rename ours", name, fs.ErrExist)
 		}
 	}
 	if err := os.WriteFile(filepath.Join(t.dir, laid), []byte(strings.Join(names, "\n")+"\n"), 0o644); err != nil {

@@ -2,18 +2,18 @@
 
 package module
 
-// Variant is a way to configure Xen, beside what every build has.
+// Variant is a configuration of Xen that differs from the usual build.
 type Variant struct {
-	// Name is short, and "" for the one without anything beside.
+	// Name is short; it is "" for the usual build.
 	Name string
-	// config are lines of Xen's configuration.
+	// config has additional lines of Xen's configuration.
 	config string
 }
 
-// The variants. Debug has Xen's assertions and checks of locks; its own default
-// is the null scheduler, whose number the module has, and so it is left out.
-// Flask has XSM with Flask and the policy of Xen's own source, which is loaded
-// and enforced from the start; it needs checkpolicy and m4.
+// The variants. Debug has Xen's assertions and checks of locks. Its default
+// includes the null scheduler, whose number the module uses, so that is left out.
+// Flask has XSM with Flask and the policy of Xen's own source, loaded and enforced
+// from the start; it needs checkpolicy and m4.
 var (
 	Plain = Variant{}
 	Debug = Variant{Name: "debug", config: `

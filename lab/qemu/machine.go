@@ -12,62 +12,61 @@ import (
 // Program is the emulator.
 const Program = "qemu-system-x86_64"
 
-// cpu is every feature that TCG has, without three kinds. With SMAP, SMEP, PKU or
-// LA57 a PV Dom0 dies in its first page fault. With X2APIC, which TCG has from
-// QEMU 9 on, the emulator of counted mode ends with "Bad icount read" when Xen
-// sets its timer. With ERMS the kernel copies and clears memory by REP MOVSB, of
-// which TCG emulates each byte by itself: a boot costs an eighth more. FSRM, which
-// TCG has from QEMU 8 on, goes with it: Linux 6.1's memmove() takes ERMS to be
-// there where that is, and destroys memory.
+// cpu has every feature of TCG but three kinds. With SMAP, SMEP, PKU or LA57, a PV
+// Dom0 dies in its first page fault. With X2APIC, which TCG has from QEMU 9 on, the
+// emulator of counted mode ends with "Bad icount read" when Xen sets its timer.
+// With ERMS the kernel copies and clears memory by REP MOVSB, of which TCG emulates
+// each byte separately: a boot takes an eighth longer. FSRM, which TCG has from
+// QEMU 8 on, must be absent, too: with it, Linux 6.1's memmove() assumes ERMS and
+// corrupts memory.
 const cpu = "max,-smap,-smep,-pku,-la57,-x2apic,-erms,-fsrm"
 
-// epoch is where the guest's clock starts in counted mode, so that two boots
-// see the same dates.
+// epoch is the start of the guest's clock in counted mode, so that two boots have
+// the same dates.
 const epoch = "2026-01-01T00:00:00"
 
-// Machine is what is started.
+// Machine is a machine to start.
 type Machine struct {
 	CPUs      int
 	MemoryMiB int
-	// Counted makes virtual time the number of instructions executed: one
-	// nanosecond each, one CPU at a time, idle time skipped.
+	// Counted makes virtual time the number of executed instructions, one
+	// nanosecond each. One CPU runs at a time, and idle time is skipped.
 	Counted bool
 
-	// Hypervisor is an ELF or Multiboot file; Kernel is its first Multiboot
-	// module, and Ramdisk the second: an open file, which may have no name.
+	// Hypervisor is an ELF or Multiboot file. Kernel is its first Multiboot
+	// module. Ramdisk is the second: an open file, which may have no name.
 	Hypervisor, Kernel string
 	Ramdisk            *os.File
-	// HypervisorArgs and KernelArgs are command lines. A comma in KernelArgs
-	// is an error, as QEMU ends a module's arguments there.
+	// HypervisorArgs and KernelArgs are command lines. A comma in KernelArgs is
+	// an error: QEMU takes it for the end of the module's arguments.
 	HypervisorArgs, KernelArgs string
-	// Port is the name of the virtio-serial port that becomes the channel.
+	// Port is the name of the virtio-serial port that carries the channel.
 	Port string
-	// Disks are open files of a fixed size, which may have no name: read-only
-	// virtio disks in their order. The guest sees what is written to the files
-	// while it runs.
+	// Disks are open files of a fixed size, which may have no name. They are
+	// read-only virtio disks in this order. The guest sees what is written to
+	// the files while it runs.
 	Disks []*os.File
 
-	// Saved, if not nil, is an open file with what [Process.Save] wrote to it,
-	// from the file's offset on: the machine resumes that instead of booting,
-	// and waits for [Process.Continue]. All else must be as it was then, except
-	// the disks' contents and the plugin.
+	// Saved, if not nil, is an open file with what [Process.Save] wrote, from
+	// the file's offset on. The machine resumes that instead of booting, and
+	// waits for [Process.Continue]. All else must be as it was when it was
+	// saved, except the disks' contents and the plugin.
 	Saved *os.File
 
-	// Shared, if not nil, is an open file that the guest sees as a PCI memory:
-	// SharedBytes long, a whole number of pages that is a power of two. It is
-	// not part of a saved machine.
+	// Shared, if not nil, is an open file that the guest sees as a PCI memory of
+	// SharedBytes, which must be a power of two and a whole number of pages. A
+	// saved machine does not include it.
 	Shared      *os.File
 	SharedBytes int
-	// Plugin, if not empty, is the path of a TCG plugin, which gets the path of
-	// Shared as the argument counters.
+	// Plugin, if not empty, is the path of a TCG plugin. Its argument counters is
+	// the path of Shared.
 	Plugin string
 }
 
-// firstFD is the number in the emulator of the first of [exec.Cmd]'s extra
-// files.
+// firstFD is the number, in the emulator, of the first of [exec.Cmd]'s extra files.
 const firstFD = 3
 
-// arguments are the emulator's, and the files that they name by number.
+// arguments are the emulator's arguments, and the files that they name by number.
 type arguments struct {
 	list  []string
 	files []*os.File
@@ -75,14 +74,14 @@ type arguments struct {
 
 func (a *arguments) add(args ...string) { a.list = append(a.list, args...) }
 
-// fd hands an open file to the emulator and returns its number there.
+// fd passes an open file to the emulator and returns its number there.
 func (a *arguments) fd(f *os.File) int {
 	a.files = append(a.files, f)
 	return firstFD + len(a.files) - 1
 }
 
-// arguments returns how the emulator is started with its ends of the channel
-// and of the monitor.
+// arguments returns the emulator's arguments. channel and monitor are its ends of
+// these connections.
 func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 	if strings.ContainsAny(m.Kernel, ", ") {
 		return nil, fmt.Errorf("path %q: QEMU takes no comma and no space in the path of a Multiboot module: set VLIBOS_CACHE to another folder", m.Kernel)
@@ -91,7 +90,7 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 		return nil, fmt.Errorf("kernel arguments %q: QEMU takes no comma in a Multiboot module's arguments", m.KernelArgs)
 	}
 	if m.Plugin != "" && (m.Counted || m.Shared == nil || strings.Contains(m.Plugin, ",")) {
-		return nil, fmt.Errorf("plugin %q: QEMU takes no comma in its path, counted mode no plugin that takes time, and the plugin needs a shared file", m.Plugin)
+		return nil, fmt.Errorf("plugin %q: its path must have no comma, the machine must not be counted, and it needs a shared file", m.Plugin)
 	}
 	var a arguments
 	a.add("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
@@ -116,7 +115,7 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 	}
 	if m.Shared != nil {
 		shared := a.fd(m.Shared)
-		// The master's device may be saved; a peer's may not.
+		// A saved machine may include the master's device, not a peer's.
 		a.add("-object", fmt.Sprintf("memory-backend-file,id=shared,share=on,size=%d,mem-path=/proc/self/fd/%d", m.SharedBytes, shared),
 			"-device", "ivshmem-plain,memdev=shared,master=on")
 		if m.Plugin != "" {
@@ -124,14 +123,14 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 		}
 	}
 	if m.Saved != nil {
-		// The monitor says where the saved machine comes from.
+		// The monitor is told where the saved machine comes from.
 		a.add("-S", "-incoming", "defer")
 	}
 	return &a, nil
 }
 
-// Identity is what a saved machine depends on besides the files' contents: it
-// differs between two machines unless one can resume what the other saved.
+// Identity is what a saved machine depends on, besides the files' contents. Two
+// machines with the same identity can resume each other's saved state.
 func (m Machine) Identity() (string, error) {
 	m.Hypervisor, m.Kernel, m.Saved, m.Plugin = "hypervisor", "kernel", nil, ""
 	a, err := m.arguments(nil, nil)

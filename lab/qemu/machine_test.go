@@ -14,7 +14,7 @@ var machine = Machine{
 	HypervisorArgs: "com1=115200,8n1 spec-ctrl=eager-fpu", KernelArgs: "console=hvc0 panic=1", Port: "org.example",
 }
 
-// value returns the argument behind a flag.
+// value returns the argument that follows a flag.
 func value(t *testing.T, args []string, flag string) string {
 	t.Helper()
 	i := slices.Index(args, flag)
@@ -24,7 +24,7 @@ func value(t *testing.T, args []string, flag string) string {
 	return args[i+1]
 }
 
-func TestArgs(t *testing.T) {
+func TestArgumentsNameTheMachinesParts(t *testing.T) {
 	for _, counted := range []bool{false, true} {
 		m := machine
 		m.Counted = counted
@@ -56,7 +56,7 @@ func TestArgs(t *testing.T) {
 	}
 }
 
-func TestArgsCommaAndSpace(t *testing.T) {
+func TestCommasAndSpacesAreRefused(t *testing.T) {
 	for _, change := range []func(*Machine){
 		func(m *Machine) { m.Kernel = "/a,b/vmlinux" },
 		func(m *Machine) { m.Kernel = "/a b/vmlinux" },
@@ -70,7 +70,7 @@ func TestArgsCommaAndSpace(t *testing.T) {
 	}
 }
 
-func TestPlugin(t *testing.T) {
+func TestPluginGetsTheSharedFile(t *testing.T) {
 	m := machine
 	m.Plugin, m.Shared, m.SharedBytes = "/c/memory.so", os.Stdin, 8192
 	a, err := m.arguments(nil, nil)

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// monitor is the emulator's control channel: QMP, one JSON object a line
-// (QEMU's docs/interop/qmp-spec). It is safe for concurrent use: one command at
-// a time.
+// monitor is the emulator's control channel: QMP, one JSON object a line (QEMU's
+// docs/interop/qmp-spec). It is safe for concurrent use; commands run one at a
+// time.
 type monitor struct {
 	conn *net.UnixConn
 
@@ -29,8 +29,8 @@ func newMonitor(conn *net.UnixConn) *monitor {
 	return &monitor{conn: conn, in: json.NewDecoder(conn)}
 }
 
-// execute runs a command with its arguments, hands file over with it if it is
-// not nil, and decodes what it returns into result, if that is not nil.
+// execute runs a command with its arguments. If file is not nil, it is passed along;
+// if result is not nil, the answer is decoded into it.
 func (m *monitor) execute(command string, arguments any, file *os.File, result any) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -59,7 +59,7 @@ func (m *monitor) exchange(command string, arguments any, file *os.File, result 
 		return fmt.Errorf("emulator's monitor: %s: %w", command, err)
 	}
 	for {
-		// The greeting and events have neither field and are passed over.
+		// The greeting and events have neither field, and are skipped.
 		var answer struct {
 			Return json.RawMessage
 			Error  *struct{ Desc string }
@@ -78,8 +78,8 @@ func (m *monitor) exchange(command string, arguments any, file *os.File, result 
 	}
 }
 
-// migrationPoll is how often the emulator is asked whether a machine has been
-// saved or loaded.
+// migrationPoll is the time between two questions whether a machine has been saved
+// or loaded.
 const migrationPoll = 5 * time.Millisecond
 
 // migrate saves the machine to a file ("migrate") or loads it from one

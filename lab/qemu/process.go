@@ -18,10 +18,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Process is a running emulator. It does not outlive its context, its Close,
+// Process is a running emulator. It ends at the latest with its context, its Close,
 // or the process that started it, however that ends.
 type Process struct {
-	// Channel is the virtio-serial port: the guest's bytes, both ways.
+	// Channel is the virtio-serial port: the guest's bytes in both directions.
 	Channel net.Conn
 
 	monitor *monitor
@@ -31,9 +31,9 @@ type Process struct {
 	once    sync.Once
 }
 
-// Start starts the machine, and loads it if it is a saved one. Serial console output and then the emulator's own
-// messages go to console, which must be safe for concurrent use. The caller
-// closes the Process.
+// Start starts the machine, and loads it if it is a saved one. Serial output and
+// then the emulator's own messages go to console, which must be safe for concurrent
+// use. The caller closes the Process.
 func Start(ctx context.Context, m Machine, console io.Writer) (*Process, error) {
 	channel, channelEnd, err := socketPair()
 	if err != nil {
@@ -46,7 +46,7 @@ func Start(ctx context.Context, m Machine, console io.Writer) (*Process, error) 
 		return nil, fmt.Errorf("the emulator's monitor: %w", err)
 	}
 	p := &Process{Channel: channel, monitor: newMonitor(control), done: make(chan struct{})}
-	// With our copies of its ends open we would not see the emulator's death.
+	// If our copies of its ends stayed open, we would not notice its death.
 	closeEnds := func() {
 		channelEnd.Close()
 		controlEnd.Close()
@@ -61,13 +61,13 @@ func Start(ctx context.Context, m Machine, console io.Writer) (*Process, error) 
 	cmd := exec.CommandContext(ctx, Program, args.list...)
 	cmd.Stdout, cmd.Stderr = console, console
 	cmd.ExtraFiles = args.files
-	// A process group of its own: a terminal's ctrl-c is for us to act on.
+	// In its own process group, a terminal's ctrl-c is left to this program.
 	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL, Setpgid: true}
 	cmd.WaitDelay = time.Second
 	started := make(chan error)
 	go func() {
-		// Pdeathsig (prctl(2)) fires when the thread that forked ends, so that
-		// thread must stay as long as the emulator does.
+		// The kernel sends Pdeathsig (prctl(2)) when the thread that forked ends, so
+		// that thread must live as long as the emulator.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		defer close(p.done)
@@ -93,7 +93,7 @@ func Start(ctx context.Context, m Machine, console io.Writer) (*Process, error) 
 	return p, nil
 }
 
-// resume loads a saved machine. The shared file stays as the plugin has made it.
+// resume loads a saved machine. The shared file stays as the plugin has set it up.
 func (p *Process) resume(m Machine) error {
 	if m.Shared == nil {
 		return p.monitor.migrate("migrate-incoming", m.Saved)
@@ -119,14 +119,14 @@ func (p *Process) Stop() error { return p.monitor.execute("stop", nil, nil, nil)
 // Save writes the state of a stopped machine to f, from f's offset on.
 func (p *Process) Save(f *os.File) error { return p.monitor.migrate("migrate", f) }
 
-// Continue lets a machine go on that was stopped or resumed.
+// Continue resumes a machine that was stopped or loaded.
 func (p *Process) Continue() error { return p.monitor.execute("cont", nil, nil, nil) }
 
 // Done is closed when the emulator has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err says how the emulator ended by itself: nil for a power-off. It may be
-// called when Done is closed.
+// Err returns how the emulator ended; nil means a power-off. It may be called once
+// Done is closed.
 func (p *Process) Err() error { return p.err }
 
 // Close kills the emulator, waits for its end, and closes the channel.
@@ -144,8 +144,8 @@ func (p *Process) disconnect() {
 	p.monitor.conn.Close()
 }
 
-// Version returns what the emulator says of its version, with the build of the
-// distribution: for example "7.2.18 (Debian 1:7.2+dfsg-7+deb12u16)".
+// Version returns the emulator's version with that of the distribution's package,
+// for example "7.2.18 (Debian 1:7.2+dfsg-7+deb12u16)".
 func Version(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, Program, "--version").Output()
 	if err != nil {

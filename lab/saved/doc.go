@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package saved keeps machines that were saved while they ran, to be resumed
-// any number of times.
+// Package saved stores machines that were saved while they ran, to be resumed any
+// number of times.
 //
-// It is a store of large files by key: it finds a damaged one before it is used,
-// and bounds what all of them take together. What a key must contain, and what
-// is in a machine, is its caller's affair.
+// It is a store of large files by key. It finds a damaged file before it is used,
+// and limits the total size. The caller determines the key and the contents.
 package saved

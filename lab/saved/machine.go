@@ -13,12 +13,12 @@ import (
 	"os"
 )
 
-// ErrDamaged says that a saved machine is not what was written.
+// ErrDamaged says that a saved machine differs from what was written.
 var ErrDamaged = errors.New("the saved machine is damaged")
 
-// About is what can be known of a machine without resuming it.
+// About describes a machine without resuming it.
 type About struct {
-	// What describes the machine to a person, in some words.
+	// What describes the machine to a person in a few words.
 	What string `json:"what"`
 	// Xen and Kernel are the versions that run in it.
 	Xen    string `json:"xen"`
@@ -28,20 +28,20 @@ type About struct {
 // Machine is a saved machine, ready to be resumed.
 type Machine struct {
 	About
-	// File is open at the offset where the state begins.
+	// File is open, at the offset of the state.
 	File *os.File
 }
 
-// A file is a header of a fixed size and the state. The header is JSON, padded
-// with zeros, with its own checksum in the last four bytes, little-endian. So
-// each byte of the file is covered by a checksum or must be zero.
+// A file consists of a header of a fixed size and the state. The header is JSON,
+// padded with zeros; its last four bytes are its checksum, little-endian. So each
+// byte of the file is covered by a checksum or must be zero.
 const headerBytes = 4096
 
 type header struct {
 	Key   string `json:"key"`
 	About About  `json:"about"`
-	// Bytes and Sum are the state's length and its CRC-32C, which finds every
-	// burst of up to 32 bits.
+	// Bytes and Sum are the state's length and its CRC-32C, which detects
+	// every burst of up to 32 bits.
 	Bytes int64  `json:"bytes"`
 	Sum   uint32 `json:"crc32c"`
 }
@@ -63,7 +63,7 @@ func (h header) encode() ([]byte, error) {
 	return block, nil
 }
 
-// readHeader reads the header of a key's file, from the file's beginning.
+// readHeader reads the header at the beginning of a key's file.
 func readHeader(f *os.File, key string) (h header, err error) {
 	block := make([]byte, headerBytes)
 	if _, err := io.ReadFull(f, block); err != nil {
@@ -109,14 +109,14 @@ func open(name, key string) (_ *Machine, err error) {
 		return nil, err
 	}
 	if n != h.Bytes || sum != h.Sum {
-		return nil, fmt.Errorf("%w: %s: %d bytes with checksum %08x, saved were %d with %08x", ErrDamaged, name, n, sum, h.Bytes, h.Sum)
+		return nil, fmt.Errorf("%w: %s: %d bytes with checksum %08x, want %d with %08x", ErrDamaged, name, n, sum, h.Bytes, h.Sum)
 	}
 	_, err = f.Seek(headerBytes, io.SeekStart)
 	return &Machine{h.About, f}, err
 }
 
-// Checksum reads a file from its offset to its end and returns how many bytes
-// that is, and their CRC-32C.
+// Checksum reads a file from its offset to its end. It returns the number of bytes
+// and their CRC-32C.
 func Checksum(f *os.File) (n int64, sum uint32, err error) {
 	h := crc32.New(castagnoli)
 	n, err = io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{f}, make([]byte, 1<<20))

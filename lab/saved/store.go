@@ -14,29 +14,29 @@ import (
 	"time"
 )
 
-// Store is a folder of saved machines, one file each. Any number of processes
-// may share it: a file is complete when it has its name and is never changed
-// after that, and one that is removed stays readable where it is open.
+// Store is a folder of saved machines, one file each. Any number of processes may
+// share it. A file under its final name is complete and does not change; a removed
+// file stays readable for processes that have it open.
 type Store struct {
 	Dir string
-	// Limit bounds the bytes of all machines: those whose last use is longest
-	// ago are removed.
+	// Limit limits the bytes of all machines. Those that were not used for the
+	// longest time are removed.
 	Limit int64
 }
 
 const (
 	suffix = ".machine"
-	// partial begins the names of files that are being written; one that is
-	// older than partialLife was left by a process that died.
+	// partial begins the names of files that are being written. A file older
+	// than partialLife belongs to a process that has died.
 	partial     = "tmp-"
 	partialLife = time.Hour
 )
 
 func (s *Store) path(key string) string { return filepath.Join(s.Dir, key+suffix) }
 
-// Open returns the machine of a key, checked to the last byte; the caller closes
-// its File. It returns [fs.ErrNotExist] if there is none, and [ErrDamaged] if
-// there was one that is damaged, which it has removed.
+// Open returns the machine of a key, with all bytes checked; the caller closes its
+// File. It returns [fs.ErrNotExist] if there is none, and [ErrDamaged] if it was
+// damaged, in which case it has been removed.
 func (s *Store) Open(key string) (*Machine, error) {
 	m, err := open(s.path(key), key)
 	if errors.Is(err, ErrDamaged) {
@@ -45,16 +45,15 @@ func (s *Store) Open(key string) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The time of the last use is the file's. One that is another user's, or in
-	// a folder that may only be read, is of use all the same.
+	// The file's time is that of its last use. Setting it may fail for another
+	// user's file, which can be used all the same.
 	now := time.Now()
 	os.Chtimes(s.path(key), now, now)
 	return m, nil
 }
 
-// Create saves a machine: write gets the file to write its state to, from the
-// file's offset on. A machine of that key is replaced. An error leaves the store
-// as it was.
+// Create saves a machine. write writes its state to the file, from the file's
+// offset. A machine of that key is replaced. An error leaves the store unchanged.
 func (s *Store) Create(key string, about About, write func(*os.File) error) (err error) {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return err
@@ -78,17 +77,17 @@ func (s *Store) Create(key string, about About, write func(*os.File) error) (err
 	return s.trim(key)
 }
 
-// Entry is a saved machine as [Store.List] shows it.
+// Entry is a saved machine in the list of [Store.List].
 type Entry struct {
 	Key   string
 	About About
-	// Damaged is what is wrong with the file's header, or nil.
+	// Damaged says what is wrong with the file's header, or is nil.
 	Damaged error
 	Bytes   int64
 	Used    time.Time // last used, or saved
 }
 
-// List returns all machines, the last used first. It reads their headers only.
+// List returns all machines, the last used first. It reads only their headers.
 func (s *Store) List() ([]Entry, error) {
 	files, err := s.files()
 	if err != nil {
@@ -112,7 +111,7 @@ func (s *Store) List() ([]Entry, error) {
 	return entries, nil
 }
 
-// files returns what is in the store's folder.
+// files returns the files in the store's folder.
 func (s *Store) files() ([]fs.FileInfo, error) {
 	entries, err := os.ReadDir(s.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -132,7 +131,7 @@ func (s *Store) files() ([]fs.FileInfo, error) {
 	return files, nil
 }
 
-// Remove removes the machine of a key; none is no error.
+// Remove removes the machine of a key, if there is one.
 func (s *Store) Remove(key string) error {
 	err := os.Remove(s.path(key))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -141,11 +140,11 @@ func (s *Store) Remove(key string) error {
 	return err
 }
 
-// RemoveAll removes all machines, and what else is in the store's folder.
+// RemoveAll removes all machines and everything else in the store's folder.
 func (s *Store) RemoveAll() error { return os.RemoveAll(s.Dir) }
 
-// trim removes machines until the rest is within the limit, but not keep, and
-// what processes that died have left.
+// trim removes machines but keep until the rest is within the limit, and files of
+// processes that have died.
 func (s *Store) trim(keep string) error {
 	files, err := s.files()
 	if err != nil {

@@ -40,7 +40,7 @@ func keys(t *testing.T, s *Store) string {
 	return out
 }
 
-func TestOpenGivesWhatWasSaved(t *testing.T) {
+func TestOpenReturnsWhatWasSaved(t *testing.T) {
 	s := &Store{Dir: filepath.Join(t.TempDir(), "saved"), Limit: 1 << 20}
 	if _, err := s.Open("k"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("none: %v", err)
@@ -59,7 +59,7 @@ func TestOpenGivesWhatWasSaved(t *testing.T) {
 	if err := s.RemoveAll(); err != nil || keys(t, s) != "" {
 		t.Errorf("after RemoveAll: %q, %v", keys(t, s), err)
 	}
-	// What is open stays readable.
+	// An open file stays readable.
 	if _, err := m.File.ReadAt(make([]byte, len(state)), headerBytes); err != nil {
 		t.Error(err)
 	}
@@ -94,7 +94,7 @@ func TestEveryFlippedByteIsFound(t *testing.T) {
 		damage(fmt.Sprintf("cut off at %d", n), whole[:n])
 	}
 	damage("too long", append(bytes.Clone(whole), 0))
-	// Another machine's file by this name is not this machine.
+	// The file of another machine under this name is damaged.
 	create(t, s, "other", []byte("x"))
 	other, err := os.ReadFile(s.path("other"))
 	if err != nil {
@@ -103,7 +103,7 @@ func TestEveryFlippedByteIsFound(t *testing.T) {
 	damage("another machine's", other)
 }
 
-func TestFailedSaveLeavesNothing(t *testing.T) {
+func TestFailedSaveLeavesNoFile(t *testing.T) {
 	s := &Store{Dir: t.TempDir(), Limit: 1 << 20}
 	full := errors.New("no space left")
 	err := s.Create("k", about, func(f *os.File) error {
@@ -118,7 +118,7 @@ func TestFailedSaveLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestOldestUseGoesFirst(t *testing.T) {
+func TestMachineUnusedForLongestIsRemovedFirst(t *testing.T) {
 	size := int64(headerBytes + 100)
 	s := &Store{Dir: t.TempDir(), Limit: 3 * size}
 	for i, key := range []string{"a", "b", "c"} {
@@ -128,7 +128,7 @@ func TestOldestUseGoesFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	m, err := s.Open("a") // used now
+	m, err := s.Open("a") // now the last used
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,19 +148,19 @@ func TestOldestUseGoesFirst(t *testing.T) {
 		t.Errorf("left: %q, want d, a and c", got)
 	}
 	if _, err := os.Stat(dead); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("what a dead process left is still there: %v", err)
+		t.Errorf("the file of a dead process is still there: %v", err)
 	}
 	if _, err := os.Stat(young); err != nil {
-		t.Errorf("what another process writes is gone: %v", err)
+		t.Errorf("the file that another process writes is gone: %v", err)
 	}
-	// One that is larger than the limit is kept, alone.
+	// A machine larger than the limit is the only one that stays.
 	create(t, s, "e", make([]byte, 4*size))
 	if got := keys(t, s); got != "e" {
 		t.Errorf("left: %q, want e", got)
 	}
 }
 
-func TestFolderOfAnyName(t *testing.T) {
+func TestFolderMayHaveAnyName(t *testing.T) {
 	s := &Store{Dir: filepath.Join(t.TempDir(), "[a-b]*"), Limit: 1 << 20}
 	create(t, s, "k", []byte("x"))
 	if got := keys(t, s); got != "k" {
@@ -168,7 +168,7 @@ func TestFolderOfAnyName(t *testing.T) {
 	}
 }
 
-func TestNothingOlderThanWhatGoesStays(t *testing.T) {
+func TestNoOlderMachineStaysWhenOneIsRemoved(t *testing.T) {
 	s := &Store{Dir: t.TempDir(), Limit: 5 * headerBytes}
 	for i, m := range []struct {
 		key  string

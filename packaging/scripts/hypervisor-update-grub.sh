@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Both after installation and after removal: the boot menu's entry is there as
-# long as the image is.
+# It runs after installation and after removal: the boot menu's entry exists as
+# long as the image does.
 set -e
 case "$1" in
 configure | remove)

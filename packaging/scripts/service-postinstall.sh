@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# A new service is not started: that is the operator's to say. One that runs
-# goes on with the new program; domains stay on their reservations meanwhile.
+# A new service is not started: the operator decides that. A running service is
+# restarted with the new program; domains keep their reservations meanwhile.
 set -e
-# Where an image is being made no systemd runs, and there is nobody to tell.
+# While an image is being made, systemd does not run.
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload || :
-	# dpkg: configure OLD-VERSION; rpm: how many are installed then.
+	# dpkg passes: configure OLD-VERSION; rpm: the number of installed versions.
 	if [ "$1" = configure ] && [ -n "$2" ] || [ "$1" = 2 ]; then
 		systemctl try-restart UNIT || :
 	fi

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 set -e
-# dpkg says what it does, rpm how many stay. An upgrade stops nothing.
+# dpkg passes the action, rpm the number of versions that stay. An upgrade stops nothing.
 case "$1" in
 remove | 0)
 	if command -v systemctl >/dev/null; then

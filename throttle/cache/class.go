@@ -8,32 +8,33 @@ import (
 	"strings"
 )
 
-// Class is a class of service. Shares are percentages, 1 to 100; 0: not said,
-// and then the class changes nothing there.
+// Class is a class of service. Shares are percentages, 1 to 100. 0 means not
+// given: the class changes nothing there.
 type Class struct {
 	Name string
 
 	L3 int // of code and data together
-	// L3Code and L3Data are said together, in place of L3, for caches that
-	// are split (CDP).
+	// L3Code and L3Data are given together, instead of L3, for split caches
+	// (CDP).
 	L3Code, L3Data int
 	L2             int
 	Bandwidth      int // of the memory bandwidth
 }
 
-// ErrNotSupported says that the processor has nothing that a class asks for.
-var ErrNotSupported = errors.New("this processor has it not, or it is switched off")
+// ErrNotSupported reports that the processor lacks a resource that a class
+// uses.
+var ErrNotSupported = errors.New("this processor does not support it, or it is switched off")
 
-// mostName bounds names: they become names of directories.
-const mostName = 32
+// maxName bounds names: they become names of directories.
+const maxName = 32
 
-// Validate says what is wrong with a class on any processor.
+// Validate checks what does not depend on the processor.
 func (c Class) Validate() error {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_'
 	}
-	if c.Name == "" || len(c.Name) > mostName || strings.ContainsFunc(c.Name, func(r rune) bool { return !plain(r) }) {
-		return fmt.Errorf("name %.80q: 1 to %d letters, digits, - and _ are allowed", c.Name, mostName)
+	if c.Name == "" || len(c.Name) > maxName || strings.ContainsFunc(c.Name, func(r rune) bool { return !plain(r) }) {
+		return fmt.Errorf("name %.80q: 1 to %d letters, digits, - and _ are allowed", c.Name, maxName)
 	}
 	for _, s := range []struct {
 		name  string
@@ -45,23 +46,23 @@ func (c Class) Validate() error {
 	}
 	switch {
 	case (c.L3Code == 0) != (c.L3Data == 0):
-		return errors.New("l3_code and l3_data are said together")
+		return errors.New("set l3_code and l3_data together")
 	case c.L3 != 0 && c.L3Code != 0:
-		return errors.New("l3 is said, or l3_code and l3_data, not both")
+		return errors.New("set either l3, or l3_code and l3_data")
 	case c.L3+c.L3Code+c.L2+c.Bandwidth == 0:
-		return errors.New("it shares nothing: say l3, l3_code and l3_data, l2 or mba")
+		return errors.New("it has no share: set l3, l3_code and l3_data, l2 or mba")
 	}
 	return nil
 }
 
-// Masks are what a class becomes.
+// Masks is a class as set in the processor.
 type Masks struct {
-	L3Code, L3Data uint64 // alike where code and data are not split; 0: not said
-	L2             uint64 // 0: not said
-	Bandwidth      int    // per cent that are left; 0: not said
+	L3Code, L3Data uint64 // equal where code and data are not split; 0: not set
+	L2             uint64 // 0: not set
+	Bandwidth      int    // per cent left to the class; 0: not set
 }
 
-// values is how many of a domain's values a class sets.
+// values is the number of a domain's values that a class sets.
 func (m Masks) values() int {
 	n := 0
 	for _, set := range []bool{m.L3Code != 0, m.L3Data != m.L3Code, m.L2 != 0, m.Bandwidth != 0} {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cache decides which parts of the shared caches, and how much of the
-// memory bandwidth, the classes of service of a configuration become on a
-// processor: percentages and a layout in, masks out. It is for whoever carries
-// that out, on Xen or on Linux, and touches no system.
+// Package cache computes, for the classes of service of a configuration, their
+// parts of a processor's shared caches and of the memory bandwidth: it turns
+// percentages and a layout into masks. Programs that set the masks, on Xen or
+// on Linux, use it; it touches no system.
 //
-// Masks are of adjoining bits, as processors want them. Where the percentages
-// of all classes add up to 100 or less, and the cache has bits enough, classes
-// have parts of their own; else parts overlap, as little as side by side
-// allows, and the plan says so. Domains without a class may fill all of a cache.
+// A mask has contiguous bits, as processors require. If the percentages of all
+// classes add up to at most 100 and the cache has enough bits, classes have
+// separate parts. Otherwise parts overlap as little as possible, and the plan
+// says so. Domains without a class may fill all of a cache.
 package cache

@@ -4,43 +4,45 @@ package cache
 
 import "fmt"
 
-// Ways is what can be allocated of a cache. One bit of a mask stands for one of
-// Bits equal parts of it.
+// Ways is the part of a cache that can be allocated. One bit of a mask stands
+// for one of Bits equal parts.
 type Ways struct {
 	Bits    int  // of a mask, 1 to 64
-	Least   int  // bits that a mask must have
-	Classes int  // beside the one of those without a class
-	CDP     bool // code and data have masks of their own
+	Least   int  // smallest number of bits in a mask
+	Classes int  // in addition to that of domains without a class
+	CDP     bool // code and data have separate masks
 }
 
-// Bandwidth is what can be allocated of the way to memory.
+// Bandwidth is the memory bandwidth that can be allocated.
 type Bandwidth struct {
-	Least   int // per cent that a class must be left
-	Step    int // per cent between one value and the next
-	Classes int // beside the one of those without a class
+	Least   int // per cent that a class must keep
+	Step    int // per cent between two values
+	Classes int // in addition to that of domains without a class
 }
 
-// Layout is what a processor can allocate. Nil: nothing of that.
+// Layout is what a processor can allocate. A nil member cannot be allocated.
 type Layout struct {
 	L3, L2    *Ways
 	Bandwidth *Bandwidth
-	// Groups is how many classes there can be beside the one of those without a
-	// class, where each takes a number of every resource, whatever it sets and
-	// also if another has the same masks. 0: a class takes numbers only of what
-	// it sets, and those with the same masks share one.
+	// Groups is the number of classes, in addition to that of domains without a
+	// class, on hosts where each class takes a number of every resource,
+	// whatever it sets and even if another one has the same masks. 0: a class
+	// takes numbers only of the resources that it sets, and classes with the
+	// same masks share one.
 	Groups int
-	// Spare says that the values of a domain are set one after another, so
-	// that a domain on its way into a class that sets several needs one more.
+	// Spare says that the values of a domain are set one after another, so that
+	// a domain on its way into a class with several values needs one number
+	// more.
 	Spare bool
 }
 
-// Has reports whether there is anything to allocate.
+// Has reports whether anything can be allocated.
 func (l Layout) Has() bool { return l.L3 != nil || l.L2 != nil || l.Bandwidth != nil }
 
 func (l Layout) String() string {
 	text := fmt.Sprintf("L3: %v; L2: %v; memory bandwidth: %v", l.L3, l.L2, l.Bandwidth)
 	if l.Groups != 0 {
-		text += fmt.Sprintf("; %d classes in all", l.Groups)
+		text += fmt.Sprintf("; %d classes together", l.Groups)
 	}
 	return text
 }
@@ -51,7 +53,7 @@ func (w *Ways) String() string {
 	}
 	text := fmt.Sprintf("%d parts, %d classes", w.Bits, w.Classes)
 	if w.CDP {
-		text += ", code and data apart"
+		text += ", code and data separate"
 	}
 	return text
 }
@@ -63,8 +65,8 @@ func (b *Bandwidth) String() string {
 	return fmt.Sprintf("steps of %d %%, %d classes", b.Step, b.Classes)
 }
 
-// available is how many classes with those masks there can be, where those with
-// the same masks are one.
+// available is the number of classes with those masks that fit, where classes
+// with the same masks count as one.
 func (l Layout) available(all []Masks) int {
 	most, several := int(^uint(0)>>1), false
 	for _, m := range all {

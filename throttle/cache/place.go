@@ -7,14 +7,14 @@ import (
 	"slices"
 )
 
-// part is a share of a cache, and where its mask goes.
+// part is a share of a cache, and the destination of its mask.
 type part struct {
 	percent int
 	masks   []*uint64
 }
 
-// place gives every part a mask, from bit 0 upwards: devices fill the highest
-// bits of many processors. It reports whether masks overlap.
+// place gives every part a mask, from bit 0 upwards: on many processors devices
+// use the highest bits. It reports whether masks overlap.
 func place(parts []part, w Ways) (overlap bool) {
 	sizes, apart := sizesApart(parts, w)
 	if !apart {
@@ -22,8 +22,8 @@ func place(parts []part, w Ways) (overlap bool) {
 	}
 	at := 0
 	for i, p := range parts {
-		// A part that does not fit above the last ends where the cache ends, and
-		// the next begins at the bottom again.
+		// A part that does not fit above the last one ends at the cache's end,
+		// and the next one begins at the bottom again.
 		at = min(at, w.Bits-sizes[i])
 		for _, m := range p.masks {
 			*m = (^uint64(0) >> (64 - sizes[i])) << at
@@ -35,12 +35,12 @@ func place(parts []part, w Ways) (overlap bool) {
 	return !apart
 }
 
-// sizesApart shares bits out by the largest remainder. It is false if they do
-// not suffice.
+// sizesApart distributes bits by the largest remainder. It returns false if
+// there are not enough.
 func sizesApart(parts []part, w Ways) ([]int, bool) {
 	percent, used := 0, 0
 	sizes := make([]int, len(parts))
-	order := make([]int, 0, len(parts)) // of those that were rounded down
+	order := make([]int, 0, len(parts)) // those that were rounded down
 	for i, p := range parts {
 		sizes[i] = p.percent * w.Bits / 100
 		if sizes[i] < w.Least {
@@ -66,7 +66,7 @@ func sizesApart(parts []part, w Ways) ([]int, bool) {
 	return sizes, true
 }
 
-// sizesOverlapping rounds each part by itself.
+// sizesOverlapping rounds each part on its own.
 func sizesOverlapping(parts []part, w Ways) []int {
 	sizes := make([]int, len(parts))
 	for i, p := range parts {

@@ -7,18 +7,17 @@ import (
 	"fmt"
 )
 
-// ErrTooMany says that the processor has fewer classes than are asked for.
+// ErrTooMany reports that the processor has fewer classes than requested.
 var ErrTooMany = errors.New("too many classes")
 
-// Plan is what classes become on a processor.
+// Plan is the classes' masks on a processor.
 type Plan struct {
 	Masks []Masks // of each class, in their order
-	// Overlap says that classes share parts of that cache with one another.
+	// OverlapL3 and OverlapL2 say that classes share parts of that cache.
 	OverlapL3, OverlapL2 bool
 }
 
-// Make plans for classes that are valid. Errors: [ErrNotSupported],
-// [ErrTooMany].
+// Make plans for valid classes. Errors: [ErrNotSupported], [ErrTooMany].
 func Make(classes []Class, l Layout) (Plan, error) {
 	p := Plan{Masks: make([]Masks, len(classes))}
 	var l3, l2 []part
@@ -48,7 +47,7 @@ func Make(classes []Class, l Layout) (Plan, error) {
 	}
 	if l.Groups != 0 {
 		if len(classes) > l.Groups {
-			return Plan{}, fmt.Errorf("%w: %d, and there can be %d here (%v): leave some out, or put their domains into one", ErrTooMany, len(classes), l.Groups, l)
+			return Plan{}, fmt.Errorf("%w: %d, and this host has %d (%v): remove some, or put their domains into one", ErrTooMany, len(classes), l.Groups, l)
 		}
 		return p, nil
 	}
@@ -57,7 +56,7 @@ func Make(classes []Class, l Layout) (Plan, error) {
 		distinct[m] = true
 	}
 	if most := l.available(p.Masks); len(distinct) > most {
-		return Plan{}, fmt.Errorf("%w: %d, and there can be %d here (%v): leave some out, or give several the same shares",
+		return Plan{}, fmt.Errorf("%w: %d, and this host has %d (%v): remove some, or give several the same shares",
 			ErrTooMany, len(distinct), max(most, 0), l)
 	}
 	return p, nil
@@ -77,12 +76,13 @@ func (l Layout) supports(c Class) error {
 	return nil
 }
 
-// round goes up to the next value that there is: nobody has less than was said.
+// round rounds up to the next possible value: no class gets less than
+// requested.
 func (b Bandwidth) round(percent int) int {
 	return min(100, max(b.Least, (percent+b.Step-1)/b.Step*b.Step))
 }
 
-// Sharing says in words how classes lie to one another.
+// Sharing describes how classes overlap.
 func (p Plan) Sharing() string {
 	words := map[bool]string{true: "overlapping", false: "apart"}
 	return fmt.Sprintf("L3 %s, L2 %s", words[p.OverlapL3], words[p.OverlapL2])

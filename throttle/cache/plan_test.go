@@ -20,7 +20,7 @@ func server() Layout {
 	}
 }
 
-func TestPlan(t *testing.T) {
+func TestPlanGivesClassesTheirParts(t *testing.T) {
 	split := server()
 	split.L3.CDP = true
 	for _, tt := range []struct {
@@ -30,17 +30,17 @@ func TestPlan(t *testing.T) {
 		want    Plan
 	}{
 		{"apart", server(), []Class{{L3: 60}, {L3: 40}}, Plan{Masks: []Masks{{L3Code: 0x7f, L3Data: 0x7f}, {L3Code: 0x780, L3Data: 0x780}}}},
-		{"the rest is nobody's", server(), []Class{{L3: 20}, {L3: 30}}, Plan{Masks: []Masks{{L3Code: 0x3, L3Data: 0x3}, {L3Code: 0x1c, L3Data: 0x1c}}}},
-		{"overlapping as little as can be", server(), []Class{{L3: 60}, {L3: 60}},
+		{"the rest stays unallocated", server(), []Class{{L3: 20}, {L3: 30}}, Plan{Masks: []Masks{{L3Code: 0x3, L3Data: 0x3}, {L3Code: 0x1c, L3Data: 0x1c}}}},
+		{"overlapping as little as possible", server(), []Class{{L3: 60}, {L3: 60}},
 			Plan{Masks: []Masks{{L3Code: 0x7f, L3Data: 0x7f}, {L3Code: 0x7f0, L3Data: 0x7f0}}, OverlapL3: true}},
-		{"all of it", server(), []Class{{L3: 100}, {L3: 100, L2: 100}},
+		{"the whole cache", server(), []Class{{L3: 100}, {L3: 100, L2: 100}},
 			Plan{Masks: []Masks{{L3Code: 0x7ff, L3Data: 0x7ff}, {L3Code: 0x7ff, L3Data: 0x7ff, L2: 0xffff}}, OverlapL3: true}},
-		{"never less than hardware wants", server(), []Class{{L2: 1}, {L2: 90}}, Plan{Masks: []Masks{{L2: 0x3}, {L2: 0xfffc}}}},
-		{"minima do not fit", Layout{L2: &Ways{Bits: 4, Least: 2, Classes: 9}}, []Class{{L2: 1}, {L2: 1}, {L2: 1}},
+		{"never less than the hardware's minimum", server(), []Class{{L2: 1}, {L2: 90}}, Plan{Masks: []Masks{{L2: 0x3}, {L2: 0xfffc}}}},
+		{"the minima do not fit", Layout{L2: &Ways{Bits: 4, Least: 2, Classes: 9}}, []Class{{L2: 1}, {L2: 1}, {L2: 1}},
 			Plan{Masks: []Masks{{L2: 0x3}, {L2: 0xc}, {L2: 0x3}}, OverlapL2: true}},
 		{"code and data", split, []Class{{L3Code: 20, L3Data: 40}, {L3: 40}},
 			Plan{Masks: []Masks{{L3Code: 0x3, L3Data: 0x7c}, {L3Code: 0x780, L3Data: 0x780}}}},
-		{"bandwidth goes up", server(), []Class{{Bandwidth: 1}, {Bandwidth: 80}, {Bandwidth: 81}, {Bandwidth: 100}},
+		{"bandwidth is rounded up", server(), []Class{{Bandwidth: 1}, {Bandwidth: 80}, {Bandwidth: 81}, {Bandwidth: 100}},
 			Plan{Masks: []Masks{{Bandwidth: 10}, {Bandwidth: 80}, {Bandwidth: 90}, {Bandwidth: 100}}}},
 	} {
 		got, err := Make(tt.classes, tt.layout)
@@ -50,7 +50,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-func TestPlanRefuses(t *testing.T) {
+func TestPlanRefusesWhatTheProcessorLacks(t *testing.T) {
 	few := Layout{L3: &Ways{Bits: 8, Least: 1, Classes: 2}, Bandwidth: &Bandwidth{Least: 10, Step: 10, Classes: 7}, Spare: true}
 	for _, tt := range []struct {
 		layout  Layout
@@ -62,21 +62,21 @@ func TestPlanRefuses(t *testing.T) {
 		{Layout{}, []Class{{L2: 50}}, ErrNotSupported, "l2"},
 		{Layout{}, []Class{{Bandwidth: 50}}, ErrNotSupported, "mba"},
 		{server(), []Class{{L3Code: 50, L3Data: 50}}, ErrNotSupported, "psr=cdp"},
-		{few, []Class{{L3: 10}, {L3: 20}, {L3: 30}}, ErrTooMany, "3, and there can be 2 here"},
-		{few, []Class{{L3: 10}, {L3: 20, Bandwidth: 50}}, ErrTooMany, "2, and there can be 1 here"},
+		{few, []Class{{L3: 10}, {L3: 20}, {L3: 30}}, ErrTooMany, "3, and this host has 2"},
+		{few, []Class{{L3: 10}, {L3: 20, Bandwidth: 50}}, ErrTooMany, "2, and this host has 1"},
 	} {
 		if _, err := Make(tt.classes, tt.layout); !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%+v: %v, want %v: %s", tt.classes, err, tt.want, tt.says)
 		}
 	}
 	if _, err := Make([]Class{{L3: 100}, {L3: 100}, {L3: 100}}, few); err != nil {
-		t.Errorf("classes that are alike are one: %v", err)
+		t.Errorf("classes with equal masks count as one: %v", err)
 	}
 }
 
-// Masks are what processors take, and parts are those of their own where that
-// is possible, and then all have what was asked for to one bit.
-func TestMasks(t *testing.T) {
+// Masks are valid for processors. Parts are separate where that is possible,
+// and then each has its share to within one bit.
+func TestMasksAreValidAndSeparateWherePossible(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 64).Draw(t, "bits")
 		w := Ways{Bits: n, Least: rapid.IntRange(1, min(n, 4)).Draw(t, "least"), Classes: 100, CDP: true}
@@ -128,7 +128,7 @@ func TestMasks(t *testing.T) {
 	})
 }
 
-func TestClassIsValid(t *testing.T) {
+func TestInvalidClassesAreRefused(t *testing.T) {
 	for _, tt := range []struct {
 		class Class
 		want  string
@@ -141,8 +141,8 @@ func TestClassIsValid(t *testing.T) {
 		{Class{Name: "x", L3: 101}, "l3 of 101 %"},
 		{Class{Name: "x", L2: -1}, "l2 of -1 %"},
 		{Class{Name: "x", L3Code: 10}, "together"},
-		{Class{Name: "x", L3: 10, L3Code: 10, L3Data: 10}, "not both"},
-		{Class{Name: "x"}, "shares nothing"},
+		{Class{Name: "x", L3: 10, L3Code: 10, L3Data: 10}, "either l3"},
+		{Class{Name: "x"}, "has no share"},
 	} {
 		err := tt.class.Validate()
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
@@ -151,13 +151,13 @@ func TestClassIsValid(t *testing.T) {
 	}
 }
 
-func TestLayoutSaysWhatThereIs(t *testing.T) {
+func TestLayoutDescribesWhatCanBeAllocated(t *testing.T) {
 	l := server()
 	l.L2, l.L3.CDP = nil, true
-	if got, want := l.String(), "L3: 11 parts, 15 classes, code and data apart; L2: none; memory bandwidth: steps of 10 %, 7 classes"; got != want {
+	if got, want := l.String(), "L3: 11 parts, 15 classes, code and data separate; L2: none; memory bandwidth: steps of 10 %, 7 classes"; got != want {
 		t.Errorf("%s", got)
 	}
 	if !l.Has() || (Layout{Spare: true}).Has() {
-		t.Error("what there is to allocate")
+		t.Error("a layout without resources has some")
 	}
 }

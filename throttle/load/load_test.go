@@ -29,7 +29,7 @@ func ring(t *testing.T, size int) {
 	for range size / Line {
 		at = r.Follow(at, 1)
 		if seen[at] {
-			t.Fatalf("of %d bytes, line %d comes again after %d", size, at/words, len(seen))
+			t.Fatalf("of %d bytes, line %d is visited again after %d", size, at/words, len(seen))
 		}
 		seen[at] = true
 	}
@@ -38,15 +38,15 @@ func ring(t *testing.T, size int) {
 	}
 }
 
-// No step is to be foreseen by hardware: steps of one length are as seldom as in
-// a shuffle, and all parts of the ring are about as far apart as they can be.
-func TestRingHasNoPattern(t *testing.T) {
+// Hardware cannot predict a step: steps of equal length are as rare as in a
+// shuffle, and parts of the ring are about as far apart as they can be.
+func TestHardwareCannotPredictTheRing(t *testing.T) {
 	o := newOrder(100_000)
 	lengths, next, far := map[uint64]int{}, map[uint64]int{}, 0
 	for place := range o.n {
 		a, b := o.line(place), o.line((place+1)%o.n)
 		lengths[b-a]++
-		next[(a%64)*64+b%64]++ // of a line's place in its page, that of the next
+		next[(a%64)*64+b%64]++ // by a line's place in its page, and that of the next line
 		if max(a, b)-min(a, b) > o.n/4 {
 			far++
 		}
@@ -61,7 +61,7 @@ func TestRingHasNoPattern(t *testing.T) {
 			t.Errorf("from line %d of a page to line %d %d times", pair/64, pair%64, times)
 		}
 	}
-	// Of two random lines, 9/16.
+	// For two random lines it is 9/16.
 	if share := float64(far) / float64(o.n); share < 0.54 || share > 0.585 {
 		t.Errorf("%.3f of the steps are long", share)
 	}
@@ -91,11 +91,11 @@ func TestStreamWritesEachLineOnce(t *testing.T) {
 		}
 	}
 	if _, err := NewStream(1000); err == nil {
-		t.Error("1000 bytes are taken")
+		t.Error("1000 bytes are accepted")
 	}
 }
 
-func TestStreamHasADuty(t *testing.T) {
+func TestStreamKeepsToItsDuty(t *testing.T) {
 	s, err := NewStream(1 << 20)
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func TestStreamHasADuty(t *testing.T) {
 	rounds, lines := 0, 0
 	begin := time.Now()
 	s.Run(func() float64 { return 0.1 }, func() bool { return rounds == 50 }, func(n int) { rounds++; lines += n })
-	// It sleeps nine tenths of 50 slices, however slow the machine is.
+	// It sleeps for nine tenths of 50 slices, however slow the machine is.
 	if took := time.Since(begin); took < 50*slice*8/10 || lines == 0 {
 		t.Errorf("%d lines in %v", lines, took)
 	}

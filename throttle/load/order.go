@@ -4,22 +4,22 @@ package load
 
 import "math/bits"
 
-// order is a random permutation of n lines that is computed, both ways. A
-// shuffle would wait for memory at each of its steps, which is what the lines
-// are for.
+// order is a random permutation of n lines that is computed, in both
+// directions. A shuffle would wait for memory at each step, which only the
+// lines themselves should do.
 //
-// It multiplies with an odd number and adds the upper half of the bits to the
-// lower one, some times over, among the numbers below a power of two. Numbers
-// of no line are passed over.
+// It works on the numbers below a power of two: it multiplies by an odd number
+// and adds the upper half of the bits to the lower half, several times. Numbers
+// that are not lines are skipped.
 type order struct {
 	n, mask uint64
 	half    int
 }
 
-// factors are odd; each with its inverse modulo 2^64.
+// factors are odd, each with its inverse modulo 2^64.
 var factors = func() (all [3][2]uint64) {
 	for i, f := range []uint64{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb} {
-		inverse := f // in its lowest three bits, which each step doubles
+		inverse := f // right in its lowest three bits, doubled by each step
 		for range 5 {
 			inverse *= 2 - f*inverse
 		}
@@ -28,13 +28,13 @@ var factors = func() (all [3][2]uint64) {
 	return all
 }()
 
-// newOrder is one of n lines, at least 1.
+// newOrder makes an order of n lines, at least 1.
 func newOrder(n uint64) order {
 	size := bits.Len64(n - 1)
 	return order{n: n, mask: 1<<size - 1, half: (size + 1) / 2}
 }
 
-// line is the one at a place of the order.
+// line is the line at a place of the order.
 func (o order) line(place uint64) uint64 {
 	for {
 		for _, f := range factors {
@@ -47,7 +47,7 @@ func (o order) line(place uint64) uint64 {
 	}
 }
 
-// place is where a line is in the order.
+// place is the place of a line in the order.
 func (o order) place(line uint64) uint64 {
 	for {
 		for i := len(factors) - 1; i >= 0; i-- {

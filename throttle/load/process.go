@@ -17,20 +17,21 @@ import (
 
 // Options of a load.
 type Options struct {
-	CPU    int           // that it stays on
-	Buffer int           // bytes
-	Pause  time.Duration // of a victim, after each as long a time of work
-	Tally  string        // file that says what was done; empty: none
-	// Gate is read before the load begins, and ends it when it ends: whoever
-	// started the load holds the other side, and has time to place it. Each
-	// byte is the share of the time in which a batch load runs, in per cent.
+	CPU      int           // that it runs on
+	Buffer   int           // bytes
+	Pause    time.Duration // of a victim, after an equal time of work
+	Requests string        // file that counts the requests; empty: none
+	// Gate is read before the load begins, and ends the load when it ends. The
+	// program that started the load writes to it, and has time to place the
+	// load. Each byte is the share of the time in which a batch load runs, in
+	// per cent.
 	Gate io.Reader
 }
 
-// Request is how many lines one request of the victim reads.
+// Request is the number of lines that one request of the victim reads.
 const Request = 1024
 
-// control is what the gate says.
+// control is what the gate asks for.
 type control struct {
 	percent atomic.Int32
 	ended   atomic.Bool
@@ -38,9 +39,9 @@ type control struct {
 
 func (c *control) duty() float64 { return float64(c.percent.Load()) / 100 }
 
-// begin pins the calling goroutine's thread and waits for the gate. The
-// tally is nil if none is wanted.
-func (o Options) begin() (c *control, t *requestlatency.Tally, err error) {
+// begin pins the calling goroutine's thread and waits for the gate. The writer
+// is nil if no file is wanted.
+func (o Options) begin() (c *control, t *requestlatency.Writer, err error) {
 	runtime.LockOSThread()
 	var set unix.CPUSet
 	set.Set(o.CPU)
@@ -49,10 +50,10 @@ func (o Options) begin() (c *control, t *requestlatency.Tally, err error) {
 	}
 	var b [1]byte
 	if _, err := io.ReadFull(o.Gate, b[:]); err != nil {
-		return nil, nil, fmt.Errorf("load: nobody lets it begin: %w", err)
+		return nil, nil, fmt.Errorf("load: the gate was not opened: %w", err)
 	}
-	if o.Tally != "" {
-		if t, err = requestlatency.Create(o.Tally); err != nil {
+	if o.Requests != "" {
+		if t, err = requestlatency.Create(o.Requests); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -62,7 +63,7 @@ func (o Options) begin() (c *control, t *requestlatency.Tally, err error) {
 		for {
 			var b [1]byte
 			if _, err := io.ReadFull(o.Gate, b[:]); err != nil {
-				c.ended.Store(true) // however it ends
+				c.ended.Store(true) // in any case
 				return
 			}
 			c.percent.Store(int32(b[0]))
@@ -71,7 +72,7 @@ func (o Options) begin() (c *control, t *requestlatency.Tally, err error) {
 	return c, t, nil
 }
 
-// Batch writes lines, and tallies them, until the gate ends.
+// Batch writes lines and counts them, until the gate ends.
 func Batch(o Options) (err error) {
 	s, err := NewStream(o.Buffer)
 	if err != nil {
@@ -96,22 +97,23 @@ func Batch(o Options) (err error) {
 	return t.Close()
 }
 
-// Victim reads lines one after the other in random order, and tallies each
-// request and its time, until the gate ends. Its thread is as nice as it may be.
+// Victim reads lines one after the other in random order, and counts each
+// request and its time, until the gate ends. Its thread has the best nice value
+// that it is allowed.
 func Victim(o Options) (err error) {
 	r, err := NewRing(o.Buffer)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Free()) }()
-	if o.Tally == "" {
-		return errors.New("load: a victim needs a file to tally its requests in")
+	if o.Requests == "" {
+		return errors.New("load: a victim needs a file in which its requests are counted")
 	}
 	c, t, err := o.begin()
 	if err != nil {
 		return err
 	}
-	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) // without it, others are in its times
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) // without it, its times include other programs
 	var at uint64
 	for worked := time.Now(); !c.ended.Load(); {
 		begin := time.Now()

@@ -17,12 +17,12 @@ const (
 	hugePage = 2 << 20
 )
 
-// buffer is memory that no collector looks at, in huge pages if possible:
-// without them each access would first be one to a page table.
+// buffer is memory outside of the garbage collector, in huge pages if possible:
+// without them each access would include one to a page table.
 type buffer struct {
 	raw   []byte
 	bytes []byte
-	huge  bool // they were asked for and not refused
+	huge  bool // they were requested and not refused
 }
 
 func newBuffer(size int) (buffer, error) {
@@ -37,13 +37,13 @@ func newBuffer(size int) (buffer, error) {
 
 func (b buffer) free() error { return unix.Munmap(b.raw) }
 
-// Ring is a buffer whose lines name each other in one random cycle.
+// Ring is a buffer whose lines point to each other in one random cycle.
 type Ring struct {
 	buffer
-	next []uint64 // at the first word of each line the place of another
+	next []uint64 // the first word of each line is the place of the next
 }
 
-// NewRing makes one of that many bytes, at least a line.
+// NewRing makes a ring of that many bytes, at least a line.
 func NewRing(size int) (*Ring, error) {
 	b, err := newBuffer(size)
 	if err != nil {
@@ -57,8 +57,8 @@ func NewRing(size int) (*Ring, error) {
 	return r, nil
 }
 
-// Follow goes on for n lines from a place that it returned, or 0. Each access
-// needs what the one before has read.
+// Follow takes n steps from a place that it returned, or from 0. Each access
+// depends on the value read by the one before.
 func (r *Ring) Follow(at uint64, n int) uint64 {
 	next := r.next
 	for range n {
@@ -70,5 +70,5 @@ func (r *Ring) Follow(at uint64, n int) uint64 {
 // Huge reports whether the ring may be in huge pages.
 func (r *Ring) Huge() bool { return r.huge }
 
-// Free gives the memory back. The ring must not be followed again.
+// Free frees the memory. The ring must not be followed again.
 func (r *Ring) Free() error { return r.free() }

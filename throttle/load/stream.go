@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// stride is the distance of two writes, of which the second is thereby in
-// another row of a memory chip.
+// stride is the distance of two writes. It puts the second one into another row
+// of a memory chip.
 const stride = 8 << 10
 
 // Stream is the paper's m_jump: it writes the first bytes of each line of a
@@ -18,10 +18,10 @@ type Stream struct {
 	column int
 }
 
-// NewStream makes one over that many bytes, a multiple of 8 KiB.
+// NewStream makes a stream over that many bytes, a multiple of 8 KiB.
 func NewStream(size int) (*Stream, error) {
 	if size < stride || size%stride != 0 {
-		return nil, fmt.Errorf("a stream over %d bytes: a multiple of %d is needed", size, stride)
+		return nil, fmt.Errorf("a stream over %d bytes: expected a multiple of %d", size, stride)
 	}
 	b, err := newBuffer(size)
 	if err != nil {
@@ -30,7 +30,7 @@ func NewStream(size int) (*Stream, error) {
 	return &Stream{buffer: b}, nil
 }
 
-// Column writes one line in each 8 KiB of the buffer, and returns how many.
+// Column writes one line in each 8 KiB of the buffer, and returns their number.
 func (s *Stream) Column() int {
 	b := s.bytes
 	for i := s.column; i < len(b); i += stride {
@@ -40,11 +40,11 @@ func (s *Stream) Column() int {
 	return len(b) / stride
 }
 
-// slice is how long a stream with a duty runs and sleeps, together.
+// slice is the time of a run and a sleep of a stream with a duty.
 const slice = 2 * time.Millisecond
 
-// Run writes for a share of the time until stop says so, and tells each what was
-// written since it was called last.
+// Run writes for a share of the time until stop returns true. It calls each
+// with the number of lines written since the last call.
 func (s *Stream) Run(duty func() float64, stop func() bool, each func(lines int)) {
 	for !stop() {
 		begin := time.Now()
@@ -64,5 +64,5 @@ func (s *Stream) Run(duty func() float64, stop func() bool, each func(lines int)
 	}
 }
 
-// Free gives the memory back.
+// Free frees the memory.
 func (s *Stream) Free() error { return s.free() }

@@ -9,42 +9,42 @@ import (
 	"unsafe"
 )
 
-// Bus is the model's memory bus. It is safe for concurrent use, but for Close,
-// after which nothing else is called.
+// Bus is the model's memory bus. It is safe for concurrent use, except for
+// Close, which must be the last call.
 type Bus struct {
 	layout *layout
 	close  func() error
 }
 
-// Counters is what one CPU has done since the machine was started, while the
-// service time was not 0. The average memory latency between two readings is
-// the difference of Occupancy over that of Requests.
+// Counters are the accesses of one CPU since the start of the machine, while
+// the service time was not 0. The average memory latency between two readings
+// is the difference of Occupancy divided by that of Requests.
 type Counters struct {
 	Accesses  uint64        // to RAM
-	Misses    uint64        // of those, in the CPU's private cache
-	Requests  uint64        // of those, in the shared cache: turns on the bus
-	Occupancy time.Duration // sum over the requests, from asking to the end of the turn
-	// Late is how much longer the turns really lasted, because the host ran
-	// something else: the machine's noise, and no part of the model.
+	Misses    uint64        // accesses that miss the CPU's private cache
+	Requests  uint64        // misses in the shared cache too: turns on the bus
+	Occupancy time.Duration // sum over all requests, from request to end of turn
+	// Late is how much longer the turns really took because the host ran
+	// something else: it is noise of the machine, not a part of the model.
 	Late time.Duration
 }
 
-// Geometry is what the model is made of.
+// Geometry is the sizes of the model.
 type Geometry struct {
 	LineBytes    int
-	PrivateBytes int // of each CPU's own cache
+	PrivateBytes int // of each CPU's private cache
 	SharedBytes  int // of the last-level cache
 	SharedWays   int
 }
 
-// ErrAbsent is that this machine has no model of a memory bus.
+// ErrAbsent reports that this machine has no model of a memory bus.
 var ErrAbsent = errors.New("no modelled memory bus: it is in the lab's contended mode only, `vliblab run --mode contended`")
 
-// view checks what is in memory, of Bytes, which stays the caller's.
+// view checks memory of Bytes bytes, which the caller keeps.
 func view(memory []byte) (*layout, error) {
 	l := (*layout)(unsafe.Pointer(unsafe.SliceData(memory)))
 	if m := l.magic.Load(); m != magic {
-		return nil, fmt.Errorf("modelled memory bus: begins with %#x, expected %#x: some other device", m, uint64(magic))
+		return nil, fmt.Errorf("modelled memory bus: begins with %#x, expected %#x: this is another device", m, uint64(magic))
 	}
 	if l.version != version {
 		return nil, fmt.Errorf("modelled memory bus: layout %d, this program knows %d: use programs and lab of one revision", l.version, version)
@@ -55,7 +55,7 @@ func view(memory []byte) (*layout, error) {
 	return l, nil
 }
 
-// CPUs is how many are counted; their numbers are Xen's.
+// CPUs is the number of counted CPUs; their numbers are Xen's.
 func (b *Bus) CPUs() int { return int(b.layout.cpus) }
 
 // Geometry returns the sizes of the modelled caches.
@@ -64,10 +64,10 @@ func (b *Bus) Geometry() Geometry {
 	return Geometry{int(l.lineBytes), int(l.privateBytes), int(l.sharedBytes), int(l.sharedWays)}
 }
 
-// Service is how long a turn on the bus lasts; 0: nothing is modelled.
+// Service is the time of a turn on the bus; 0: nothing is modelled.
 func (b *Bus) Service() time.Duration { return time.Duration(b.layout.service.Load()) }
 
-// SetService changes it, at most to [MaxService].
+// SetService sets the time of a turn, at most [MaxService].
 func (b *Bus) SetService(d time.Duration) error {
 	if d < 0 || d > MaxService {
 		return fmt.Errorf("bus service time %v: expected 0 to %v", d, MaxService)
@@ -76,8 +76,8 @@ func (b *Bus) SetService(d time.Duration) error {
 	return nil
 }
 
-// Read returns a CPU's counters. The emulator may be counting meanwhile, so
-// that the four may be a few accesses apart.
+// Read returns a CPU's counters. The emulator may count meanwhile, so the four
+// values may differ by a few accesses.
 func (b *Bus) Read(cpu int) (Counters, error) {
 	if cpu < 0 || cpu >= b.CPUs() {
 		return Counters{}, fmt.Errorf("modelled memory bus: no CPU %d: it has %d", cpu, b.CPUs())
@@ -89,10 +89,10 @@ func (b *Bus) Read(cpu int) (Counters, error) {
 	}, nil
 }
 
-// Close ends the mapping.
+// Close unmaps the memory.
 func (b *Bus) Close() error { return b.close() }
 
-// Since returns what was counted between an earlier reading and this one.
+// Since returns the difference to an earlier reading.
 func (c Counters) Since(earlier Counters) Counters {
 	return Counters{
 		Accesses: c.Accesses - earlier.Accesses, Misses: c.Misses - earlier.Misses,
@@ -100,7 +100,7 @@ func (c Counters) Since(earlier Counters) Counters {
 	}
 }
 
-// Add returns the sum, which is of several CPUs.
+// Add returns the sum of two CPUs' counters.
 func (c Counters) Add(d Counters) Counters {
 	return Counters{
 		Accesses: c.Accesses + d.Accesses, Misses: c.Misses + d.Misses,

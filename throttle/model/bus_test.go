@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// image is a file as a plugin for two CPUs writes it.
+// image is a file as the plugin for two CPUs writes it.
 func image() []byte {
 	b := make([]byte, Bytes)
 	le := binary.LittleEndian
@@ -40,7 +40,7 @@ func write(t *testing.T, name string, data []byte) string {
 	return name
 }
 
-// device makes a PCI device in a tree like sysfs.
+// device makes a PCI device in a folder like sysfs.
 func device(t *testing.T, dir, vendor, id string, memory []byte) {
 	t.Helper()
 	write(t, filepath.Join(dir, "vendor"), []byte(vendor+"\n"))
@@ -49,7 +49,7 @@ func device(t *testing.T, dir, vendor, id string, memory []byte) {
 	write(t, filepath.Join(dir, memoryBAR), memory)
 }
 
-func TestRead(t *testing.T) {
+func TestCountersOfEachCPUAreRead(t *testing.T) {
 	dir := t.TempDir()
 	device(t, filepath.Join(dir, "0000:00:01.0"), "0x8086", ivshmemDevice, nil)
 	device(t, filepath.Join(dir, "0000:00:02.0"), ivshmemVendor, "0x1000", nil)
@@ -97,7 +97,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-func TestAbsent(t *testing.T) {
+func TestMachineWithoutModelIsAnError(t *testing.T) {
 	dir := t.TempDir()
 	for _, d := range []string{dir, filepath.Join(dir, "none")} {
 		if _, err := openBelow(d); !errors.Is(err, ErrAbsent) {
@@ -106,13 +106,13 @@ func TestAbsent(t *testing.T) {
 	}
 }
 
-func TestRefused(t *testing.T) {
+func TestForeignMemoryIsRefused(t *testing.T) {
 	for want, change := range map[string]func([]byte) []byte{
-		"some other device": func(b []byte) []byte { b[0]++; return b },
-		"layout 2":          func(b []byte) []byte { b[8] = 2; return b },
-		"0 CPUs":            func(b []byte) []byte { b[12] = 0; return b },
-		"8191 bytes":        func(b []byte) []byte { return b[:Bytes-1] },
-		"65 CPUs":           func(b []byte) []byte { b[12] = 65; return b },
+		"another device": func(b []byte) []byte { b[0]++; return b },
+		"layout 2":       func(b []byte) []byte { b[8] = 2; return b },
+		"0 CPUs":         func(b []byte) []byte { b[12] = 0; return b },
+		"8191 bytes":     func(b []byte) []byte { return b[:Bytes-1] },
+		"65 CPUs":        func(b []byte) []byte { b[12] = 65; return b },
 	} {
 		f, err := os.OpenFile(write(t, filepath.Join(t.TempDir(), "file"), change(image())), os.O_RDWR, 0)
 		if err != nil {

@@ -12,10 +12,10 @@ import (
 	"unsafe"
 )
 
-// The layout as docs/contended.md writes it down.
+// The layout as documented in docs/reference/lab-bus.md.
 const golden = "testdata/layout.golden"
 
-func TestLayout(t *testing.T) {
+func TestLayoutMatchesThePluginAndItsPage(t *testing.T) {
 	var l layout
 	var r record
 	var b strings.Builder
@@ -43,9 +43,9 @@ func TestLayout(t *testing.T) {
 	if b.String() != string(want) {
 		t.Errorf("in Go:\n%s\nin %s:\n%s", b.String(), golden, want)
 	}
-	// And as the plugin is compiled.
+	// The layout as compiled into the plugin.
 	program := filepath.Join(t.TempDir(), "layout")
-	if out, err := exec.Command("gcc", "-Wall", "-Werror", "-I", "../../lab/contended/plugin", "-o", program, "testdata/layout.c").CombinedOutput(); err != nil {
+	if out, err := exec.Command("gcc", "-Wall", "-Werror", "-I", "../../lab/membus/plugin", "-o", program, "testdata/layout.c").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	out, err := exec.Command(program).Output()

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The PCI device that carries the counters (QEMU, docs/specs/ivshmem-spec.txt).
+// The PCI device of the counters (QEMU, docs/specs/ivshmem-spec.txt).
 const (
 	devices       = "/sys/bus/pci/devices"
 	ivshmemVendor = "0x1af4"
@@ -21,8 +21,8 @@ const (
 	memoryBAR     = "resource2"
 )
 
-// Open finds the model on this machine's PCI bus, switches the device on and
-// maps it, which root may. The error is [ErrAbsent] where there is none.
+// Open finds the model on this machine's PCI bus, enables the device and maps
+// it. It needs root. The error is [ErrAbsent] where there is none.
 func Open() (*Bus, error) { return openBelow(devices) }
 
 func openBelow(dir string) (*Bus, error) {
@@ -42,7 +42,7 @@ func openBelow(dir string) (*Bus, error) {
 	return nil, ErrAbsent
 }
 
-// attribute returns "" for one that cannot be read: the device is another then.
+// attribute returns "" if it cannot be read: then the device is another one.
 func attribute(device, name string) string {
 	data, err := os.ReadFile(filepath.Join(device, name))
 	if err != nil {
@@ -52,7 +52,7 @@ func attribute(device, name string) string {
 }
 
 func openDevice(device string) (*Bus, error) {
-	// Without a driver nobody has switched its memory on.
+	// Without a driver the device's memory is not enabled.
 	if err := os.WriteFile(filepath.Join(device, "enable"), []byte("1"), 0); err != nil {
 		return nil, fmt.Errorf("switch the modelled memory bus on: %w", err)
 	}
@@ -64,10 +64,10 @@ func openDevice(device string) (*Bus, error) {
 	return OpenFile(f)
 }
 
-// OpenFile maps the shared file itself, as the lab does outside the machine. The
-// file stays the caller's, who may close it.
+// OpenFile maps the shared file itself, as the lab does outside of the machine.
+// The caller keeps the file and may close it.
 func OpenFile(f *os.File) (*Bus, error) {
-	// Memory behind a file's end would be a fault.
+	// An access behind the end of the file would be a fault.
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err

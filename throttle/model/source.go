@@ -10,15 +10,15 @@ import (
 	"github.com/vlibos/vlibos/throttle"
 )
 
-// source is the bus as a throttle reads it. Its counters do not move while its
-// service time is 0, which opens the throttle as stuck.
+// source is the bus as a throttle source. Its counters do not move while its
+// service time is 0; the throttle then opens because they are stuck.
 type source struct {
 	bus   *Bus
 	begin time.Time
 	cpus  []int
 }
 
-// OpenSource opens the bus for CPUs that may be throttled;
+// OpenSource opens the bus for the CPUs that may be throttled. The error is
 // [throttle.ErrNoSource] if there is none.
 func OpenSource(cpus []int) (throttle.Source, error) {
 	bus, err := Open()

@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// Bounds of a buffer, in bytes.
+// Limits of a buffer, in bytes.
 const (
 	MinBuffer = 4 << 10
 	MaxBuffer = 4 << 30
-	// For a cache of unknown size, and for one of hundreds of megabytes, of
-	// which one core hardly gets all.
+	// For a cache of unknown size, and for one of hundreds of megabytes, which
+	// one core can hardly fill.
 	leastDefault = 64 << 20
 	mostDefault  = 512 << 20
 )
@@ -29,7 +29,7 @@ func DefaultBuffer(cpu int) int {
 		if err != nil {
 			continue
 		}
-		// The kernel writes all of them in units of 1,024 bytes.
+		// The kernel writes the size in units of 1,024 bytes.
 		if kib, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(string(text)), "K")); err == nil {
 			largest = max(largest, kib<<10)
 		}

@@ -29,7 +29,7 @@ type Options struct {
 	Buffer   int           // bytes; 0: DefaultBuffer
 	Duty     float64       // share of the CPU that it may use; 0: DefaultDuty
 	Interval time.Duration // between bursts; 0: DefaultInterval
-	// Throttled are the CPUs that readings name: their traffic is not known.
+	// Throttled are the CPUs listed in readings; their traffic is unknown.
 	Throttled []int
 }
 
@@ -39,7 +39,7 @@ type Probe struct {
 	ring     *load.Ring
 	begin    time.Time
 	overhead time.Duration // of reading the clock
-	first    bool          // others on its CPU let it go before them
+	first    bool          // it has priority over others on its CPU
 
 	lines, nanos atomic.Uint64
 	cost         atomic.Uint64 // CPU time of the thread in ns
@@ -103,7 +103,7 @@ func (p *Probe) Cost() float64 {
 	return float64(p.cost.Load()) / float64(time.Since(p.begin))
 }
 
-// Describe says what is measured, and how.
+// Describe says what the probe measures, and how.
 func (p *Probe) Describe() string {
 	text := fmt.Sprintf("software probe on CPU %d: %d MiB", p.o.CPU, p.o.Buffer>>20)
 	if p.ring.Huge() {
@@ -111,7 +111,7 @@ func (p *Probe) Describe() string {
 	}
 	text += fmt.Sprintf(", %.3g %% of the CPU every %v", 100*p.o.Duty, p.o.Interval)
 	if !p.first {
-		text += ", not before others (no CAP_SYS_NICE): it may wait for them"
+		text += ", without priority over others (no CAP_SYS_NICE): it may wait for them"
 	}
 	return text
 }
@@ -128,7 +128,8 @@ func (p *Probe) Close() error {
 
 func (p *Probe) run(started chan<- error) {
 	defer close(p.ended)
-	// The thread ends with this goroutine: it is on one CPU, before others there.
+	// The thread ends with this goroutine: its affinity and priority are its
+	// own.
 	runtime.LockOSThread()
 	var set unix.CPUSet
 	set.Set(p.o.CPU)
@@ -137,17 +138,17 @@ func (p *Probe) run(started chan<- error) {
 		_ = p.ring.Free() // mapped above, so it can be unmapped
 		return
 	}
-	// Not real-time. When Go's collector looks at a thread's stack, the thread
-	// spins until it has done, and one that is real-time, on the collector's
-	// CPU, keeps it from that, and the CPU from everybody, for as long as the
-	// kernel lets it: 0.95 s.
+	// Not real-time. While Go's garbage collector scans a thread's stack, the
+	// thread spins until the scan is done. A real-time thread on the
+	// collector's CPU would keep the collector, and everything else, from that
+	// CPU for as long as the kernel allows: 0.95 s.
 	p.first = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) == nil
 	p.overhead = clockOverhead()
 	started <- nil
 	p.measure()
 }
 
-// clockOverhead is the least time between two looks at the clock.
+// clockOverhead is the shortest time between two readings of the clock.
 func clockOverhead() time.Duration {
 	begin := time.Now()
 	least := time.Hour
@@ -159,10 +160,10 @@ func clockOverhead() time.Duration {
 }
 
 const (
-	group      = 8 // lines between two looks at the clock
+	group      = 8 // lines between two readings of the clock
 	leastGroup = 2 // groups in a burst
 	mostGroups = 1 << 10
-	// adjust is how many bursts pass until the duty is looked at.
+	// adjust is the number of bursts after which the duty is adjusted.
 	adjust = 64
 )
 
@@ -212,8 +213,8 @@ func undisturbed(times []time.Duration) (lines int, sum time.Duration) {
 	return lines, sum
 }
 
-// fit chooses how long and how far apart bursts are, so that the next cost what
-// they may: slowly up, at once down.
+// fit chooses the length and distance of bursts so that the next ones cost what
+// they may. It increases slowly and decreases at once.
 func fit(groups int, interval time.Duration, cost float64, o Options) (int, time.Duration) {
 	switch most := o.Duty * 0.9; {
 	case cost > most && groups > leastGroup:

@@ -7,12 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/throttle"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func open(t *testing.T, o Options) *Probe {
 	t.Helper()
@@ -30,7 +29,7 @@ func open(t *testing.T, o Options) *Probe {
 	return p
 }
 
-// sample waits until the probe has followed so many lines, twice.
+// sample waits twice until the probe has followed that many lines.
 func sample(t *testing.T, p *Probe, lines uint64) *throttle.Sample {
 	t.Helper()
 	m := &throttle.Meter{}
@@ -54,7 +53,8 @@ func sample(t *testing.T, p *Probe, lines uint64) *throttle.Sample {
 }
 
 func TestProbeTellsMemoryFromCache(t *testing.T) {
-	// In long bursts, or each line would be new to a cache that others use.
+	// Long bursts: in short ones each line would be new to a cache that others
+	// use.
 	cache := sample(t, open(t, Options{Buffer: MinBuffer, Duty: 0.3, Throttled: []int{1, 2}}), 200_000)
 	memory := sample(t, open(t, Options{Throttled: []int{1, 2}}), 2000)
 	t.Logf("a line of 4 KiB %.1f ns, of %d MiB %.1f ns", cache.Latency, DefaultBuffer(0)>>20, memory.Latency)
@@ -72,11 +72,11 @@ func TestProbeKeepsToItsDuty(t *testing.T) {
 	time.Sleep(2 * time.Second)
 	t.Logf("%s: costs %.2f %%", p.Describe(), 100*p.Cost())
 	if cost := p.Cost(); cost <= 0 || cost > 1.5*DefaultDuty {
-		t.Errorf("it costs %v of its CPU, and may %v", cost, DefaultDuty)
+		t.Errorf("it costs %v of its CPU; at most %v is allowed", cost, DefaultDuty)
 	}
 }
 
-func TestFit(t *testing.T) {
+func TestBurstsFitTheirCost(t *testing.T) {
 	o := Options{Duty: 0.01, Interval: time.Millisecond}
 	for _, c := range []struct {
 		groups   int
@@ -98,20 +98,20 @@ func TestFit(t *testing.T) {
 	}
 }
 
-func TestUndisturbed(t *testing.T) {
+func TestDisturbedGroupsAreLeftOut(t *testing.T) {
 	lines, sum := undisturbed([]time.Duration{900, 1000, 90_000, 1100, 1200})
 	if lines != 4*group || sum != 4200 {
 		t.Errorf("%d lines in %v", lines, sum)
 	}
 }
 
-func TestOpenRefuses(t *testing.T) {
+func TestInvalidOptionsAreRefused(t *testing.T) {
 	for want, o := range map[string]Options{
 		"CPU 1000": {CPU: 1000, Buffer: MinBuffer}, "buffer of 64": {Buffer: 64}, "duty of 0.9": {Duty: 0.9}, "every 1µs": {Interval: time.Microsecond},
 	} {
 		p, err := Open(o)
 		if err == nil {
-			t.Errorf("%+v is taken", o)
+			t.Errorf("%+v is accepted", o)
 			_ = p.Close()
 		} else if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

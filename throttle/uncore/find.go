@@ -15,7 +15,7 @@ import (
 	"github.com/vlibos/vlibos/throttle"
 )
 
-// devices is where the kernel shows its PMUs.
+// devices is where the kernel lists its PMUs.
 const devices = "/sys/bus/event_source/devices"
 
 // kind is a unit that counts requests and occupancy.
@@ -26,26 +26,26 @@ type kind struct {
 
 type event struct{ code, umask uint64 }
 
-// Requests of cores that go to memory: of the ARB all, of the CHA demand reads
-// that missed the last-level cache.
+// Requests of cores to memory: for the ARB all, for the CHA demand reads that
+// missed the last-level cache.
 var kinds = []kind{
 	{"uncore_arb*", event{0x81, 0x01}, event{0x80, 0x01}},
 	{"uncore_cha*", event{0x35, 0xc817fe01}, event{0x36, 0xc817fe01}},
 }
 
-// mostBoxes of a kind are opened. Servers have dozens, among which addresses
-// are spread evenly, and each reading interrupts a CPU.
+// mostBoxes is how many of a kind are opened. Servers have dozens, over which
+// addresses are spread evenly, and each reading interrupts a CPU.
 const mostBoxes = 8
 
-// box is a PMU of the machine, and what to open it with.
+// box is a PMU of the machine, and the parameters to open it.
 type box struct {
 	name                string
 	typ                 uint32
-	cpus                []int // one a package
+	cpus                []int // one for each package
 	requests, occupancy uint64
 }
 
-// find lists what counts latency.
+// find lists the units that can measure latency.
 func find(root string) ([]box, error) {
 	var seen []string
 	for _, k := range kinds {
@@ -93,7 +93,7 @@ func describe(dir string, k kind) (box, error) {
 	return b, err
 }
 
-// encode places an event's fields where the PMU wants them.
+// encode places an event's fields where the PMU expects them.
 func encode(dir string, e event) (config uint64, err error) {
 	for name, value := range map[string]uint64{"event": e.code, "umask": e.umask} {
 		text, err := content(dir, "format/"+name)
@@ -113,7 +113,7 @@ func encode(dir string, e event) (config uint64, err error) {
 func place(format string, value uint64) (bits uint64, err error) {
 	ranges, ok := strings.CutPrefix(format, "config:")
 	if !ok {
-		return 0, fmt.Errorf("format %q: only bits of config are known", format)
+		return 0, fmt.Errorf("format %q: only bits of config are supported", format)
 	}
 	left := value
 	for r := range strings.SplitSeq(ranges, ",") {
@@ -131,7 +131,7 @@ func place(format string, value uint64) (bits uint64, err error) {
 		left >>= width
 	}
 	if left != 0 {
-		return 0, fmt.Errorf("format %q has no room for %#x: this processor is older than what is known", format, value)
+		return 0, fmt.Errorf("format %q has no room for %#x: this processor is older than the supported ones", format, value)
 	}
 	return bits, nil
 }

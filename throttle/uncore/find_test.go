@@ -14,7 +14,7 @@ import (
 	"github.com/vlibos/vlibos/throttle"
 )
 
-// tree writes files of PMUs as the kernel shows them.
+// tree writes files of PMUs as the kernel lists them.
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -34,7 +34,7 @@ func pmu(name, typ, cpumask, umask string) map[string]string {
 	return map[string]string{name + "/type": typ, name + "/cpumask": cpumask, name + "/format/event": "config:0-7", name + "/format/umask": umask}
 }
 
-func TestFindClient(t *testing.T) {
+func TestClientsMemoryArbiterIsFound(t *testing.T) {
 	files := pmu("uncore_arb_0", "17", "0", "config:8-15")
 	files["cpu/type"] = "4"
 	got, err := find(tree(t, files))
@@ -43,7 +43,7 @@ func TestFindClient(t *testing.T) {
 	}
 }
 
-func TestFindServer(t *testing.T) {
+func TestServersCacheAgentsAreFound(t *testing.T) {
 	files := map[string]string{}
 	for i := range 40 {
 		for k, v := range pmu(fmt.Sprintf("uncore_cha_%d", i), fmt.Sprint(30+i), "0,32", "config:8-15,32-55") {
@@ -66,7 +66,7 @@ func TestMaskOfCPUsMayBeARange(t *testing.T) {
 	}
 }
 
-func TestNothingToCountWith(t *testing.T) {
+func TestMachineWithoutCountersIsAnError(t *testing.T) {
 	for what, files := range map[string]map[string]string{
 		"has none of":      {"cpu/type": "4", "uncore_imc_0/type": "20"},
 		"no room":          pmu("uncore_cha_0", "30", "0", "config:8-15"),
@@ -81,7 +81,7 @@ func TestNothingToCountWith(t *testing.T) {
 			t.Errorf("%v, want %q", err, what)
 		}
 	}
-	// A PMU that the kernel does not have after all.
+	// A PMU that the kernel does not have.
 	if _, err := open(tree(t, pmu("uncore_arb", "4000000000", "0", "config:8-15")), nil); err == nil {
 		t.Error("a PMU of no type is opened")
 	}

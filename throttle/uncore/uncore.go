@@ -22,14 +22,15 @@ type Source struct {
 	cpus  []core
 }
 
-// pair is one unit's counters, of one package.
+// pair is the counters of one unit in one package.
 type pair struct{ requests, occupancy int }
 
 // core is a CPU that may be throttled. Its misses of the last-level cache are
-// counted if its own PMU does; else misses is -1.
+// counted if its own PMU can; else misses is -1.
 type core struct{ id, misses int }
 
-// Open opens this machine's counters. Throttled are the CPUs that readings name.
+// Open opens this machine's counters. Throttled are the CPUs listed in
+// readings.
 func Open(throttled []int) (*Source, error) { return open(devices, throttled) }
 
 func open(root string, throttled []int) (*Source, error) {
@@ -67,7 +68,7 @@ func refused(name string, err error) error {
 	return fmt.Errorf("counters of %s: %w: %w", name, throttle.ErrNoSource, err)
 }
 
-// perf opens an event that counts for all that runs on a CPU.
+// perf opens an event that counts for everything that runs on a CPU.
 func perf(typ uint32, config uint64, cpu int) (int, error) {
 	attr := unix.PerfEventAttr{Type: typ, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})), Config: config}
 	fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
@@ -100,7 +101,7 @@ func closed(fd int) error {
 	return unix.Close(fd)
 }
 
-// Read implements throttle.Source. The kernel extends what counts to 64 bits.
+// Read implements throttle.Source. The kernel extends counters to 64 bits.
 func (s *Source) Read(c *throttle.Counters) error {
 	c.At, c.Scale = time.Since(s.begin), 1
 	c.Units, c.CPUs = c.Units[:0], c.CPUs[:0]

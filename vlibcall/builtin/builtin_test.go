@@ -142,7 +142,7 @@ func TestInfoIsPrintable(t *testing.T) {
 	}
 }
 
-// What is decoded from hostile bytes can be encoded again to the same.
+// A command that was decoded from hostile bytes is encoded to the same bytes again.
 func FuzzCommand(f *testing.F) {
 	f.Add(frame(`{"argv":["cat"],"env":["A=b"],"timeout_ms":5}`, "input"))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -7,7 +7,7 @@
 //	services  input: ignored             output: JSON, see [Info]
 //	run       input: see [Command]       output: see [Outcome]
 //
-// It is for both ends, and for whoever writes one of them in another
+// It is for both ends, and for authors of one of them in another
 // language. It runs nothing itself.
 //
 // # Encoding of run, revision 1
@@ -25,7 +25,7 @@
 //	argv        array of strings, not empty; argv[0] is looked up in the
 //	            server's PATH unless it contains a slash
 //	env         array of "NAME=VALUE", added to the server's environment
-//	timeout_ms  integer; after so long the command is killed. 0 or absent:
+//	timeout_ms  integer; the command is killed then. 0 or absent:
 //	            the server's own limit, which holds in any case
 //
 // A server refuses an object with other members: it would not do what they

@@ -5,9 +5,8 @@ package builtin
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/vlibos/vlibos/internal/printable"
 )
 
 // Info is what services answers: what a server is and what it offers.
@@ -69,25 +68,16 @@ func (i *Info) Decode(b []byte) error {
 		return fmt.Errorf("decode services: %w", err)
 	}
 	for _, s := range []*string{&in.Name, &in.Version, &in.Transport, &in.Worker.Path, &in.Worker.Problem} {
-		*s = printable(*s)
+		*s = printable.Line(*s)
 	}
 	for _, list := range [][]string{in.Offered, in.Libraries.Sonames, in.Libraries.Directories, in.Worker.Running} {
 		for j := range list {
-			list[j] = printable(list[j])
+			list[j] = printable.Line(list[j])
 		}
 	}
 	for j, f := range in.Functions {
-		in.Functions[j] = Function{printable(f.Library), printable(f.Function)}
+		in.Functions[j] = Function{printable.Line(f.Library), printable.Line(f.Function)}
 	}
 	*i = in
 	return nil
-}
-
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return utf8.RuneError
-	}, s)
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Caller is who calls.
+// Caller is a process that calls.
 type Caller struct {
 	UID  uint32 `json:"uid"`
 	Comm string `json:"comm"` // the executable's name, at most 15 bytes of it
@@ -38,7 +38,7 @@ type Account struct {
 
 	Wall Histogram `json:"wall"` // all calls; Receipt.Wall
 	// Of calls that a reservation paid for, whose scheduler says what they
-	// cost; see vlibcall.Cost.
+	// cost; see transport.Cost.
 	CPU         Histogram     `json:"cpu"` // foreground and background together
 	Queued      Histogram     `json:"queued"`
 	Foreground  time.Duration `json:"foreground_ns"`

@@ -188,7 +188,7 @@ func text(field []byte) string {
 	return string(field)
 }
 
-// Close leaves the book to the daemon. What is recorded afterwards may be lost.
+// Close leaves the book to the daemon. Calls that are recorded afterwards may be lost.
 // Idempotent.
 func (b *Book) Close() error {
 	b.mu.Lock()

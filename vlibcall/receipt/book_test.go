@@ -16,16 +16,16 @@ import (
 	"time"
 	"unsafe"
 
-	"go.uber.org/goleak"
-
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("RECEIPT_TEST_DIR"); dir != "" {
 		child(dir)
 	}
-	goleak.VerifyTestMain(m)
+	testkit.Main(m)
 }
 
 func open(t *testing.T, dir string) *Book {
@@ -56,7 +56,7 @@ func (s *Shelf) must(t *testing.T) ([]Account, Health) {
 	return all, h
 }
 
-var cost = vlibcall.Cost{Foreground: 3000, Background: 1000, Queued: 500, Throttled: 7, Deschedules: 2}
+var cost = transport.Cost{Foreground: 3000, Background: 1000, Queued: 500, Throttled: 7, Deschedules: 2}
 
 func TestWhatIsRecordedIsRead(t *testing.T) {
 	dir := t.TempDir()
@@ -255,15 +255,10 @@ func TestRunTidies(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- s.Run(ctx) }()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	testkit.Eventually(t, "no file is left", func() bool {
 		left, err := os.ReadDir(filepath.Join(dir, directory))
-		if err == nil && len(left) == 0 {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%v, %v", left, err)
-		}
-	}
+		return err == nil && len(left) == 0
+	})
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)

@@ -82,7 +82,7 @@ func TestDifferenceAndSum(t *testing.T) {
 	if got := b.Since(a); got != histogramOf(100, 1<<30) {
 		t.Errorf("%+v", got)
 	}
-	// A master that was started anew has less than before.
+	// A master that was restarted has less than before.
 	if got := a.Since(b); got.Count() != 0 || got.Sum != 0 {
 		t.Errorf("%d, %v", got.Count(), got.Sum)
 	}

@@ -4,6 +4,7 @@ package receipt
 
 import (
 	"errors"
+	"os"
 
 	"github.com/vlibos/vlibos/vlibcall"
 )
@@ -28,7 +29,7 @@ var kinds = [...]struct {
 	{"bad-request", vlibcall.ErrBadRequest},
 	{"denied", vlibcall.ErrDenied},
 	{"failed", vlibcall.ErrFailed},
-	{"closed", vlibcall.ErrClosed},
+	{"closed", os.ErrClosed},
 	{"other", nil},
 }
 

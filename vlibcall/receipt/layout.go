@@ -8,9 +8,8 @@ import (
 	"unsafe"
 )
 
-// A book's file: a page that says what it is, then records. A record that
-// stands below header.used is complete but for its counters, which go on
-// counting. The first one, Other, is there from the start.
+// A book's file: a page that says what it is, then records. A record
+// below header.used is complete but for its counters, which continue to grow. The first one, Other, is there from the start.
 const (
 	magic    = 0x314b4f4f42424c56 // "VLBBOOK1", as a little-endian machine writes it
 	revision = 1

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"strings"
-	"unicode"
+
+	"github.com/vlibos/vlibos/internal/printable"
 )
 
 // errBook says that a file is no book.
@@ -46,25 +46,14 @@ func readBook(mem []byte) (lines []line, err error) {
 		r := recordOf(mem, i)
 		l := &lines[i]
 		l.key = Key{
-			Caller:  Caller{UID: r.uid, Comm: clean(r.comm[:])},
-			Domain:  clean(r.domain[:]),
-			Library: clean(r.library[:]), Function: clean(r.function[:]),
+			Caller:  Caller{UID: r.uid, Comm: printable.Line(text(r.comm[:]))},
+			Domain:  printable.Line(text(r.domain[:])),
+			Library: printable.Line(text(r.library[:])), Function: printable.Line(text(r.function[:])),
 		}
-		l.name = clean(r.name[:])
+		l.name = printable.Line(text(r.name[:]))
 		for n := range l.counters {
 			l.counters[n] = r.words[n].Load()
 		}
 	}
 	return lines, nil
-}
-
-// clean is a string that can be a label and stand on a terminal. Names of
-// domains are the guests' own.
-func clean(field []byte) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, strings.ToValidUTF8(text(field), string(unicode.ReplacementChar)))
 }

@@ -47,7 +47,7 @@ func (r *Recorder) Record(library, function string, rc vlibcall.Receipt, err err
 	if err != nil {
 		w.add(errorsAt+kindOf(err), 1)
 	}
-	runtime.KeepAlive(r.book) // which unmaps its memory when nobody has it
+	runtime.KeepAlive(r.book) // which unmaps its memory when it is no longer referenced
 }
 
 func (w *words) time(at int, d time.Duration) { w.add(at, uint64(max(d, 0))) }

@@ -18,9 +18,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tidyEvery is how often books of dead processes are taken from the shelf when
-// nobody asks: a file of some 20 KiB that a process leaves must not wait for
-// that. staleAfter is when a book that was never finished is one.
+// tidyEvery is how often books of dead processes are taken from the shelf while
+// there are no questions: a file of some 20 KiB that a process leaves must not wait
+// for one. staleAfter is when a book that was never finished is one.
 const (
 	tidyEvery  = 10 * time.Second
 	staleAfter = time.Minute
@@ -123,7 +123,7 @@ func (s *Shelf) look() error {
 	}
 	for name := range s.books {
 		if !there[name] {
-			delete(s.books, name) // somebody removed it
+			delete(s.books, name) // another process removed it
 		}
 	}
 	return nil
@@ -207,7 +207,7 @@ func (s *Shelf) reject(name string, inode uint64, err error) {
 func (s *Shelf) sweep(name string) {
 	f, st, err := s.open(name)
 	if err != nil {
-		return // it was finished just now, or is of nobody who makes books
+		return // it was finished just now, or is no book
 	}
 	defer f.Close()
 	if time.Since(time.Unix(st.Mtim.Unix())) > staleAfter && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {

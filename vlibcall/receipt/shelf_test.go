@@ -86,7 +86,7 @@ func TestKilledWriter(t *testing.T) {
 	}
 }
 
-// A book that somebody cuts off or overwrites keeps what is known of it.
+// Counts that were read stay known after their book is truncated or overwritten.
 func TestSpoiltBook(t *testing.T) {
 	for name, spoil := range map[string]func(file string) error{
 		"empty":     func(file string) error { return os.Truncate(file, 0) },

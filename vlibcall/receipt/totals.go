@@ -8,14 +8,14 @@ import (
 )
 
 // maxKeys bounds what a daemon remembers, and the series that it exports. When
-// they are in use, who has not called for forgetAfter makes room: domains come
-// and go.
+// they are in use, a caller that has not called for forgetAfter makes room: domains
+// come and go.
 const (
 	maxKeys     = 256
 	forgetAfter = time.Hour
 )
 
-// otherKey is for those for whom there is no room, and who had to make it.
+// otherKey is for callers without room, and for those that made room.
 var otherKey = Key{Caller: Caller{UID: ^uint32(0), Comm: Other}, Domain: Other, Library: Other, Function: Other}
 
 // totals only grow: what a book has lost since it was last read is not taken
@@ -84,7 +84,7 @@ func (t *totals) of(k Key, now time.Time) *total {
 	return to
 }
 
-// forget makes room, if somebody has not called for long.
+// forget makes room, if some caller has not called for long.
 func (t *totals) forget(now time.Time) bool {
 	oldest := otherKey
 	for k, to := range t.all {

@@ -14,7 +14,7 @@ func lineOf(function string, n uint64) line {
 	return l
 }
 
-// Who has not called for long makes room, and what they called is not lost.
+// A caller that has not called for long makes room, and its calls are not lost.
 func TestRoomIsMade(t *testing.T) {
 	sums := totals{all: make(map[Key]*total)}
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -37,14 +37,14 @@ func TestRoomIsMade(t *testing.T) {
 		t.Error("the oldest did not make room")
 	}
 	if sums.add(nil, []line{lineOf("0", 5)}, now); !has("0") || sums.all[lineOf("0", 0).key].counters[wallAt] != 5 {
-		t.Error("who comes back begins anew")
+		t.Error("a caller that comes back starts from zero")
 	}
 	if n := calls(); n != maxKeys+1+1+5 || len(sums.all) > maxKeys+1 {
 		t.Errorf("%d calls, %d keys", n, len(sums.all))
 	}
 }
 
-// A book whose records nobody has used takes no room.
+// A book without calls takes no room.
 func TestNothingTakesNoRoom(t *testing.T) {
 	sums := totals{all: make(map[Key]*total)}
 	if sums.add(nil, []line{lineOf("f", 0)}, time.Now()); len(sums.all) != 0 {

@@ -43,7 +43,7 @@
 //
 // There is no type for a raw pointer. Caller and callee live in two address
 // spaces (in two domains, even): an address of one means nothing in the other
-// at best, and at worst is somebody else's memory. NULL is the one pointer
+// at best, and at worst is memory of something else. NULL is the one pointer
 // that means the same on both sides.
 //
 // The canonical form, which travels, has no spaces and decimal sizes.

@@ -12,7 +12,7 @@ import (
 type SyntaxError struct {
 	Text  string // the text given to Parse, shortened if it is too long
 	Pos   int    // position in bytes, counted from 1
-	Found string // what stands there, quoted or described
+	Found string // the text there, quoted or described
 	Want  string // what would be allowed there
 }
 

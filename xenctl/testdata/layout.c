@@ -29,6 +29,7 @@ int main(void)
     VALUE(XEN_DOMCTL_getdomaininfo);
     VALUE(XEN_DOMCTL_getvcpuinfo);
     VALUE(XEN_DOMCTL_scheduler_op);
+    VALUE(XEN_DOMCTL_setdomainhandle);
     VALUE(XEN_DOMCTL_getvcpuaffinity);
     VALUE(XEN_DOMCTL_SCHEDOP_putinfo);
     VALUE(XEN_DOMCTL_SCHEDOP_getinfo);
@@ -108,6 +109,8 @@ int main(void)
     OFFSET(struct xen_domctl_getvcpuinfo, running);
     OFFSET(struct xen_domctl_getvcpuinfo, cpu_time);
     OFFSET(struct xen_domctl_getvcpuinfo, cpu);
+    SIZE(struct xen_domctl_setdomainhandle);
+    OFFSET(struct xen_domctl_setdomainhandle, handle);
     SIZE(struct xenctl_bitmap);
     OFFSET(struct xenctl_bitmap, bitmap);
     OFFSET(struct xenctl_bitmap, nr_bits);

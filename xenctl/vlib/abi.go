@@ -4,8 +4,8 @@ package vlib
 
 import "structs"
 
-// Numbers and structures of hypervisor/xen/include/public/vlib.h;
-// testdata/layout.txt holds what the C compiler says of them.
+// Numbers and structures of hypervisor/xen/include/public/vlib.h.
+// testdata/layout.txt has their values from the C compiler.
 const (
 	hypercall  = 55
 	abiVersion = 2
@@ -36,7 +36,7 @@ const (
 	featureCounters = 1 << 1
 
 	bindRemove = 1 << 0
-	nobody     = 0xffffffff
+	noDomain   = 0xffffffff
 
 	flagSignal = 1 << 0 // of listen and complete
 

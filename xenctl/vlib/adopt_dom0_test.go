@@ -8,28 +8,30 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// These come first: nothing else has told the module of a domain yet.
+// These tests come first: no earlier one has made a domain known to the module.
 
-// A domain that was only adopted is reviewed as others are.
-func TestLabAdoptedDomainMoves(t *testing.T) {
+// A domain that was only adopted is reviewed like others.
+func TestLabMovedDomainIsAdmittedWhereItIs(t *testing.T) {
 	b := openBench(t)
 	domid := uint16(b.domids[1])
 	t.Cleanup(func() { xl(t, "vcpu-pin", fmt.Sprint(domid), "all", "all") })
 	xl(t, "vcpu-pin", fmt.Sprint(domid), "all", "0")
 	must(t, b.m.Reserve(5, time.Millisecond, 100*time.Millisecond), b.m.Adopt(domid, 5))
 	xl(t, "vcpu-pin", fmt.Sprint(domid), "all", "1")
-	b.eventually(t, "the reservation is admitted on the CPU where the vCPU is now", func() bool {
+	testkit.Eventually(t, "the reservation is admitted on the CPU where the vCPU is now", func() bool {
 		r, err := b.m.Reservation(5)
 		must(t, err)
 		return r.Unadmitted == 0
 	})
 }
 
-// Many reservations take nobody's time away for long, not even when all must be
-// admitted anew.
-func TestLabManyReservations(t *testing.T) {
+// Many reservations take no thread's time away for long, even when all of them
+// must be admitted again.
+func TestLabManyReservationsDelayNoThread(t *testing.T) {
 	b := openBench(t)
 	domid := uint16(b.domids[1])
 	t.Cleanup(func() { xl(t, "vcpu-pin", fmt.Sprint(domid), "all", "all") })
@@ -53,16 +55,16 @@ func TestLabManyReservations(t *testing.T) {
 	}
 }
 
-// A domain that moves with two reservations is admitted with both only where
+// A domain with two reservations that moves is admitted with both only where
 // both fit.
-func TestLabReviewCountsAll(t *testing.T) {
+func TestLabReviewCountsAllReservations(t *testing.T) {
 	b := openBench(t)
 	first, second := uint16(b.domids[1]), uint16(b.domids[2])
 	pin := func(domid uint16, cpu string) { xl(t, "vcpu-pin", fmt.Sprint(domid), "all", cpu) }
 	t.Cleanup(func() { pin(first, "all"); pin(second, "all") })
 	pin(first, "0")
 	pin(second, "1")
-	must(t, b.m.SetDomain(first, 0, 0)) // has the module review it
+	must(t, b.m.SetDomain(first, 0, 0)) // makes the module review it
 	must(t, b.m.Reserve(8, 30*time.Millisecond, 100*time.Millisecond), b.m.Adopt(second, 8))
 	for id := uint32(6); id < 8; id++ {
 		must(t, b.m.Reserve(id, 40*time.Millisecond, 100*time.Millisecond), b.m.Allow(first, id))

@@ -9,18 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CallState is what became of a reservation's call.
+// CallState is the state of a reservation's call.
 type CallState uint32
 
-// The states. From Done on it is over.
+// The states. From CallDone on the call is over.
 const (
-	CallNone      CallState = 0 // there has been none
-	CallQueued    CallState = 1 // others are before it
+	CallNone      CallState = 0 // there was none
+	CallQueued    CallState = 1 // others are ahead of it
 	CallActive    CallState = 2 // the domain runs on the reservation
-	CallDone      CallState = 3 // the server listened again, or the caller said Finish
+	CallDone      CallState = 3 // the server listened again, or the caller called Finish
 	CallCancelled CallState = 4
 	CallTimeout   CallState = 5
-	CallGone      CallState = 6 // the domain went away
+	CallGone      CallState = 6 // the domain is gone
 )
 
 func (s CallState) String() string {
@@ -38,40 +38,40 @@ func (s CallState) String() string {
 	case CallTimeout:
 		return "timed out"
 	case CallGone:
-		return "the domain went away"
+		return "the domain is gone"
 	}
 	return fmt.Sprintf("state %d", uint32(s))
 }
 
-// Over says whether nothing more will come of the call.
+// Over reports whether the call has ended.
 func (s CallState) Over() bool { return s >= CallDone }
 
-// MaxCalls is how many calls of one reservation can be under way at once, all to
-// one domain: one that is active, or was answered and has not ended yet, and one
-// that waits for it.
+// MaxCalls is how many calls of one reservation can be under way at once, all
+// to one domain: one that is active, or was answered and has not ended yet, and
+// one that waits for it.
 const MaxCalls = 2
 
-// Request identifies what a call is for.
+// Request identifies the request of a call.
 type Request struct {
-	Domain uint16 // that is called
+	Domain uint16 // the called domain
 	Port   uint32 // the caller's event channel to its server
-	// Number of the request in that channel, from 1 on. Numbers of one port go
-	// up: who asks for one has the answers to those before it, or gave them up.
+	// Number of the request in that channel, from 1 on. The numbers of a port
+	// increase: a client that makes a request has the answers to its earlier
+	// ones, or has given them up.
 	Number uint64
 }
 
-// every names all of a reservation's.
+// every stands for all of a reservation's requests.
 var every Request
 
 func (r Request) where() uint64 { return uint64(r.Domain)<<32 | uint64(r.Port) }
 
-// Call brings a reservation to a domain: what the domain executes until its
-// server has served the request is paid from it. The state is CallActive, or
-// CallQueued if others are before it, or CallDone if the server had found the
-// request, and served it, before the call arrived. The module signals the port
-// when the call has begun and the server would not find out otherwise; after
-// timeout it takes the reservation back. A Call of a request that is under way
-// gives it a new timeout.
+// Call charges a reservation for everything that a domain runs until its server
+// has served the request. The state is CallActive, or CallQueued if others are
+// ahead of it, or CallDone if the server had found and served the request
+// before the call arrived. When the call has begun the module signals the port,
+// unless the server learns of it anyway. The call ends after timeout. A Call of
+// a request that is under way sets a new timeout.
 func (m *Module) Call(id uint32, r Request, timeout time.Duration) (CallState, error) {
 	begun, err := m.values(opCall, r.where(), uint64(id), uint64(timeout), r.Number)
 	if err != nil {
@@ -86,25 +86,25 @@ func (m *Module) Call(id uint32, r Request, timeout time.Duration) (CallState, e
 	return CallDone, nil
 }
 
-// Cancel takes the reservation back from a request that is given up, which is
-// [ErrNoCall] if it is not under way.
+// Cancel ends the call of a request that is given up. [ErrNoCall]: it is not
+// under way.
 func (m *Module) Cancel(id uint32, r Request) error {
 	return m.over("cancel the call on", opCancel, id, r)
 }
 
-// CancelAll takes it back from whatever is under way.
+// CancelAll cancels all calls of a reservation.
 func (m *Module) CancelAll(id uint32) error {
 	return m.over("cancel the calls on", opCancel, id, every)
 }
 
-// Finish says that the answer to a request has come, whether or not the server
-// says so; or that it came at last, to one that was given up before.
-// [ErrNoCall] if there is neither.
+// Finish reports that the answer to a request has arrived, whether or not the
+// server reports it, or that a late answer to an abandoned request has.
+// [ErrNoCall]: there is no such request.
 func (m *Module) Finish(id uint32, r Request) error {
 	return m.over("finish the call on", opFinish, id, r)
 }
 
-// FinishAll says it of all of a reservation's requests.
+// FinishAll does so for all of a reservation's requests.
 func (m *Module) FinishAll(id uint32) error {
 	return m.over("finish the calls on", opFinish, id, every)
 }
@@ -114,30 +114,30 @@ func (m *Module) over(verb string, op uint64, id uint32, r Request) error {
 	return reservationError(verb, id, nowhere, aboutCancel, err)
 }
 
-// Hold is a hold of a domain's gate: the number that the module gave it.
+// Hold is the number of a hold of a domain's gate, chosen by the module.
 type Hold uint32
 
-// Hold keeps a domain's gate open until Drop of what it returns, but no longer
-// than limit: for what must reach the guest outside a call. The gate is open as
-// long as there is any hold. [ErrFull] if there are 64.
+// Hold keeps a domain's gate open until Drop of the returned hold, but no
+// longer than limit, so that something can reach the guest outside of a call.
+// The gate is open while it has any hold. [ErrFull]: it has 64.
 func (m *Module) Hold(domid uint16, limit time.Duration) (Hold, error) {
 	r, err := m.values(opHold, uint64(domid), 0, uint64(limit), 0)
 	return Hold(r), domainError("hold the gate", domid, aboutHold, err)
 }
 
-// Drop ends a hold; [ErrNoHold] if it has ended already.
+// Drop ends a hold. [ErrNoHold]: it has ended already.
 func (m *Module) Drop(domid uint16, hold Hold) error {
-	if hold == 0 { // would take one
-		return domainError("let go of the gate", domid, aboutHold, unix.ENOENT)
+	if hold == 0 { // 0 would take a hold
+		return domainError("drop a hold of the gate", domid, aboutHold, unix.ENOENT)
 	}
 	_, err := m.values(opHold, uint64(domid), uint64(hold), 0, 0)
-	return domainError("let go of the gate", domid, aboutHold, err)
+	return domainError("drop a hold of the gate", domid, aboutHold, err)
 }
 
-// Served is what a server has done since it listened last.
+// Served is what a server has done since it last listened.
 type Served struct {
 	Port uint32 // its event channel to the client; 0: it has served nothing
-	// Number of the request. 0: the one that Listen told of, whichever it is.
+	// Number of the request. 0: the one that Listen reported.
 	Number uint64
 	Signal bool // the client waits for the event
 }
@@ -149,10 +149,10 @@ func (s Served) flags() uint64 {
 	return 0
 }
 
-// Listen says that this domain's server is done with a request and those of its
-// port before it, signals the port if the client waits, and keeps the domain off
-// every CPU until it is called. It returns the event channel by which it was; or
-// [ErrOpen] at once, when something keeps the gate open.
+// Listen reports that this domain's server has finished a request and earlier
+// ones of its port, signals the port if the client waits, and keeps the domain
+// off every CPU until it is called. It returns the event channel of the call;
+// or [ErrOpen] at once, if the gate is held open.
 func (m *Module) Listen(s Served) (port uint32, err error) {
 	r, err := m.values(opListen, uint64(s.Port), s.flags(), s.Number, 0)
 	if err != nil {
@@ -161,8 +161,8 @@ func (m *Module) Listen(s Served) (port uint32, err error) {
 	return uint32(r), nil
 }
 
-// Complete is Listen for a server that goes on to wait for events: the gate
-// stays as it is.
+// Complete is Listen for a server that then waits for events: the gate does not
+// change.
 func (m *Module) Complete(s Served) error {
 	_, err := m.values(opComplete, uint64(s.Port), s.flags(), s.Number, 0)
 	return listenError("complete", err)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// CounterKind is which uncore counters a host has.
+// CounterKind is the kind of a host's uncore counters.
 type CounterKind uint32
 
 // The kinds.
@@ -32,22 +32,22 @@ func (k CounterKind) String() string {
 	return fmt.Sprintf("kind %d", uint32(k))
 }
 
-// Counters is one reading. The average memory latency between two, in cycles of
-// the unit that counts, is the difference of Occupancy over that of Requests;
-// both wrap at 2^Width.
+// Counters is one reading. The average memory latency between two readings, in
+// cycles of the counting unit, is the difference of Occupancy divided by that
+// of Requests. Both wrap at 2^Width.
 type Counters struct {
-	CPU         int // whose package was read
+	CPU         int // its package was read
 	Kind        CounterKind
-	Width       int           // bits; 0: there are none
+	Width       int           // bits; 0: no counters
 	Time        time.Duration // Xen's system time of the reading
 	Requests    uint64
 	Occupancy   uint64
-	Misses      uint64 // of the last-level cache, by this CPU
-	MissesWidth int    // bits; 0: they are not counted
+	Misses      uint64 // of this CPU in the last-level cache
+	MissesWidth int    // bits; 0: not counted
 }
 
-// Counters reads those of the package that a CPU is in. Where there are none,
-// that is no error: Kind is CountersNone.
+// Counters reads the counters of a CPU's package. Their absence is not an
+// error: Kind is CountersNone.
 func (m *Module) Counters(cpu int) (Counters, error) {
 	op := rawCounters{cpu: uint32(cpu)}
 	if err := structure(m, opGetCounters, &op); err != nil {

@@ -13,15 +13,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Direct is the module, reached from a PVH or HVM guest's user mode by an
-// instruction of the CPU. The module takes from there what passes values alone.
+// Direct is the module as used from user mode of a PVH or HVM guest, by an
+// instruction of the CPU. The module accepts from there only operations whose
+// arguments are values.
 type Direct struct {
-	amd bool // it is VMMCALL, not VMCALL
+	amd bool // the instruction is VMMCALL, not VMCALL
 }
 
-// OpenDirect is Open without a device, for a guest whose Xen serves the
-// instruction. Elsewhere that is [ErrUnsupported]: the instruction would be
-// another hypervisor's, or the end of the program.
+// OpenDirect is Open without a device, for a guest whose Xen handles the
+// instruction. Elsewhere the error is [ErrUnsupported]: another hypervisor
+// would handle the instruction, or it would end the program.
 func OpenDirect() (*Direct, error) {
 	const op = "open without a device"
 	if err := servesInstruction("/"); err != nil {
@@ -34,8 +35,8 @@ func OpenDirect() (*Direct, error) {
 	return d, nil
 }
 
-// servesInstruction says why the instruction must not be executed, from what
-// the kernel below root says: it knows how it was started.
+// servesInstruction returns why the instruction must not be executed, from the
+// kernel's files below root: the kernel knows how it was started.
 func servesInstruction(root string) error {
 	read := func(name string) (string, error) {
 		b, err := os.ReadFile(filepath.Join(root, "sys/hypervisor", name))
@@ -43,22 +44,22 @@ func servesInstruction(root string) error {
 	}
 	hypervisor, err := read("type")
 	if errors.Is(err, fs.ErrNotExist) || err == nil && hypervisor != "xen" {
-		return fmt.Errorf("%w: this is no guest of Xen", ErrUnsupported)
+		return fmt.Errorf("%w: this is not a guest of Xen", ErrUnsupported)
 	}
 	if err != nil {
 		return err
 	}
 	switch guest, err := read("guest_type"); {
 	case err != nil:
-		return fmt.Errorf("what kind of guest this is, is not known (%w): use Open", err)
+		return fmt.Errorf("cannot determine the kind of this guest (%w): use Open", err)
 	case guest != "PVH" && guest != "HVM":
 		return fmt.Errorf("%w in a %s guest, whose hypercalls are the kernel's: use Open", ErrUnsupported, guest)
 	}
 	return nil
 }
 
-// Version is the module's of the interface; an error if this package has
-// another.
+// Version is the version of the module's interface. It is an error if this
+// package has another.
 func (d *Direct) Version() (uint32, error) {
 	version, err := d.values(opVersion, 0, 0, 0)
 	if err := judgeVersion(version, err); err != nil {
@@ -67,7 +68,7 @@ func (d *Direct) Version() (uint32, error) {
 	return uint32(version), nil
 }
 
-// Listen is that of [Module].
+// Listen is as that of [Module].
 func (d *Direct) Listen(s Served) (port uint32, err error) {
 	r, err := d.values(opListen, uint64(s.Port), s.flags(), s.Number)
 	if err != nil {
@@ -76,7 +77,7 @@ func (d *Direct) Listen(s Served) (port uint32, err error) {
 	return uint32(r), nil
 }
 
-// Complete is that of [Module].
+// Complete is as that of [Module].
 func (d *Direct) Complete(s Served) error {
 	_, err := d.values(opComplete, uint64(s.Port), s.flags(), s.Number)
 	return listenError("complete", err)
@@ -92,7 +93,7 @@ func (d *Direct) values(cmd, a1, a2, a3 uint64) (uint64, error) {
 	return result(r)
 }
 
-// result tells Xen's negative errno from its other answers.
+// result distinguishes Xen's negative errno from other results.
 func result(r uint64) (uint64, error) {
 	const mostErrno = 4095
 	if errno := -r; errno-1 < mostErrno {
@@ -101,8 +102,8 @@ func result(r uint64) (uint64, error) {
 	return r, nil
 }
 
-// vmmcall and vmcall make hypercall op. Xen may stop the domain in it, and let
-// the instruction run again with other arguments when the domain goes on.
+// vmmcall and vmcall make hypercall op. Xen may stop the domain in it, and
+// repeat the instruction with other arguments when the domain continues.
 //
 //go:noescape
 func vmmcall(op, a1, a2, a3, a4 uint64) uint64
@@ -110,5 +111,5 @@ func vmmcall(op, a1, a2, a3, a4 uint64) uint64
 //go:noescape
 func vmcall(op, a1, a2, a3, a4 uint64) uint64
 
-// cpuVendorAMD says whether the CPU has AMD's virtualisation.
+// cpuVendorAMD reports whether the CPU has AMD's virtualisation.
 func cpuVendorAMD() bool

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestResult(t *testing.T) {
+func TestNegativeResultsAreErrnos(t *testing.T) {
 	for r, want := range map[uint64]error{
 		0: nil, 1: nil, 1 << 32: nil, ^uint64(0): unix.EPERM,
 		^uint64(unix.EAGAIN) + 1: unix.EAGAIN, ^uint64(4095) + 1: unix.Errno(4095), ^uint64(4096) + 1: nil,
@@ -24,16 +24,16 @@ func TestResult(t *testing.T) {
 	}
 }
 
-// The instruction ends a program that Xen, or nobody, is below.
+// The instruction ends a program without Xen below it.
 func TestInstructionOnlyWhereItIsServed(t *testing.T) {
 	for _, tt := range []struct {
 		hypervisor, guest string
 		served            bool
 		says              string
 	}{
-		{"", "", false, "no guest of Xen"},
-		{"kvm\n", "", false, "no guest of Xen"},
-		{"xen\n", "", false, "not known"},
+		{"", "", false, "not a guest of Xen"},
+		{"kvm\n", "", false, "not a guest of Xen"},
+		{"xen\n", "", false, "cannot determine"},
 		{"xen\n", "PV\n", false, "PV guest"},
 		{"xen\n", "PVH\n", true, ""},
 		{"xen\n", "HVM\n", true, ""},
@@ -58,7 +58,7 @@ func TestInstructionOnlyWhereItIsServed(t *testing.T) {
 	}
 }
 
-func TestOpenDirectElsewhere(t *testing.T) {
+func TestOpenDirectOutsideOfXenIsAnError(t *testing.T) {
 	if servesInstruction("/") == nil {
 		t.Skip("this is a guest of Xen; the lab tests cover it")
 	}
@@ -69,7 +69,7 @@ func TestOpenDirectElsewhere(t *testing.T) {
 	}
 }
 
-func TestVendorIsAsked(t *testing.T) {
+func TestVendorIsRead(t *testing.T) {
 	cpuinfo, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
 		t.Fatal(err)

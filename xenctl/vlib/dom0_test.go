@@ -6,11 +6,14 @@ package vlib
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 func must(t testing.TB, errs ...error) {
@@ -29,7 +32,7 @@ func ready(t *testing.T) (b *bench, domid uint16, port uint32) {
 	return b, domid, port
 }
 
-func TestLabInfo(t *testing.T) {
+func TestLabInfoDescribesModuleAndHost(t *testing.T) {
 	b := openBench(t)
 	b.tidy(t)
 	b.asBefore(t)
@@ -40,13 +43,13 @@ func TestLabInfo(t *testing.T) {
 	}
 }
 
-func TestLabCall(t *testing.T) {
+func TestLabCallsAreServedAndCounted(t *testing.T) {
 	b, domid, port := ready(t)
 	for n := uint64(1); n <= 20; n++ {
-		_, err := b.m.Call(5, Request{domid, port, n}, patience)
+		_, err := b.m.Call(5, Request{domid, port, n}, callTimeout)
 		must(t, err)
 		var r Reservation
-		b.eventually(t, "the end of a call", func() bool {
+		testkit.Eventually(t, "the end of a call", func() bool {
 			r, err = b.m.Reservation(5)
 			must(t, err)
 			return r.Call.Over()
@@ -62,11 +65,11 @@ func TestLabCall(t *testing.T) {
 	}
 }
 
-func TestLabFinish(t *testing.T) {
+func TestLabFinishEndsItsRequestOnly(t *testing.T) {
 	b, domid, port := ready(t)
 	must(t, b.m.SetDomain(domid, Parks, Listens))
 	first, second := Request{domid, port, 1}, Request{domid, port, 2}
-	_, err := b.m.Call(5, first, patience)
+	_, err := b.m.Call(5, first, callTimeout)
 	must(t, err)
 	if err := b.m.Finish(5, Request{domid, port + 1, 1}); !errors.Is(err, ErrNoCall) {
 		t.Errorf("of another port: %v", err)
@@ -75,15 +78,15 @@ func TestLabFinish(t *testing.T) {
 	if r, err := b.m.Reservation(5); err != nil || r.Call != CallDone {
 		t.Errorf("%+v, %v", r, err)
 	}
-	_, err = b.m.Call(5, second, patience)
+	_, err = b.m.Call(5, second, callTimeout)
 	must(t, err)
 	if err := b.m.Finish(5, first); !errors.Is(err, ErrNoCall) {
-		t.Errorf("a second time, while the next is under way: %v", err)
+		t.Errorf("again, while the next is under way: %v", err)
 	}
 	must(t, b.m.FinishAll(5))
 }
 
-func TestLabErrors(t *testing.T) {
+func TestLabEachRefusalHasItsError(t *testing.T) {
 	b, domid, port := ready(t)
 	m := b.m
 	must(t, m.Reserve(6, time.Millisecond, 100*time.Millisecond), m.Adopt(uint16(b.domids[2]), 6), m.Reserve(7, 20*time.Microsecond, 10*time.Second))
@@ -97,16 +100,16 @@ func TestLabErrors(t *testing.T) {
 	_, cpu := m.CPU(99)
 	for name, tt := range map[string]struct{ err, want error }{
 		"call without a reservation":       {call(domid, port, 99, time.Second), ErrNoReservation},
-		"call of an adopting one":          {call(domid, port, 6, time.Second), ErrNotAllowed},
-		"call of nobody":                   {call(999, port, 5, time.Second), ErrNoDomain},
-		"call of one that listens not":     {call(uint16(b.domids[2]), b.ports[b.domids[2]], 5, time.Second), ErrNotListening},
-		"call by another's port":           {call(domid, b.ports[b.domids[2]], 5, time.Second), ErrRange},
-		"call without a time":              {call(domid, port, 5, 0), ErrRange},
+		"call on an adopting reservation":  {call(domid, port, 6, time.Second), ErrNotAllowed},
+		"call of a missing domain":         {call(999, port, 5, time.Second), ErrNoDomain},
+		"call of one that does not listen": {call(uint16(b.domids[2]), b.ports[b.domids[2]], 5, time.Second), ErrNotListening},
+		"call by another domain's port":    {call(domid, b.ports[b.domids[2]], 5, time.Second), ErrRange},
+		"call without a timeout":           {call(domid, port, 5, 0), ErrRange},
 		"cancel nothing":                   {m.Cancel(5, Request{domid, port, 1}), ErrNoCall},
 		"cancel nothing at all":            {m.CancelAll(5), ErrNoCall},
 		"drop nothing":                     {m.Drop(domid, 1<<31), ErrNoHold},
-		"hold for ever":                    {endless, ErrRange},
-		"charge for ever":                  {m.Charge(5, 2*time.Hour), ErrRange},
+		"hold without end":                 {endless, ErrRange},
+		"charge without end":               {m.Charge(5, 2*time.Hour), ErrRange},
 		"charge more than an hour refills": {m.Charge(7, 10*time.Second), ErrRange},
 		"adopt with a flag":                {m.bind("adopt by", opAdopt, rawBind{id: 5, domid: uint32(domid), flags: 1}), ErrRange},
 		"allow with a flag":                {m.bind("allow", opAllow, rawBind{id: 5, domid: uint32(domid), flags: 2}), ErrRange},
@@ -116,13 +119,13 @@ func TestLabErrors(t *testing.T) {
 		"adopt by one that calls":          {m.Adopt(domid, 5), ErrBusy},
 		"allow one that adopted":           {m.Allow(domid, 6), ErrBusy},
 		"look up no reservation":           {none, ErrNoReservation},
-		"look up a domain nobody told":     {unknown, ErrUnknown},
+		"look up an unknown domain":        {unknown, ErrUnknown},
 		"look up no CPU":                   {cpu, ErrNoCPU},
 		"throttle no CPU":                  {m.Throttle(99, time.Second, time.Second), ErrNoCPU},
 		"throttle more than the period":    {m.Throttle(0, time.Second, 2*time.Second), ErrRange},
-		"gate Dom0":                        {m.SetDomain(0, Closed, 0), ErrNotPermitted},
-		"a flag that there is not":         {m.SetDomain(domid, 1<<30, 0), ErrRange},
-		"listen where it is not allowed":   {m.Complete(Served{}), ErrNotPermitted},
+		"gate Dom0":                        {m.SetDomain(0, Closed, 0), fs.ErrPermission},
+		"an unknown flag":                  {m.SetDomain(domid, 1<<30, 0), ErrRange},
+		"listen where it is not allowed":   {m.Complete(Served{}), fs.ErrPermission},
 	} {
 		var op *OpError
 		if !errors.Is(tt.err, tt.want) || !errors.As(tt.err, &op) {
@@ -134,9 +137,9 @@ func TestLabErrors(t *testing.T) {
 			t.Errorf("sub-operation %d of number 2³²+5: %v", cmd, err)
 		}
 	}
-	must(t, call(domid, port, 5, patience))
+	must(t, call(domid, port, 5, callTimeout))
 	if err := call(domid, port, 5, time.Second); err != nil {
-		t.Errorf("a second time: %v", err)
+		t.Errorf("again: %v", err)
 	}
 	older := bytesOf(rawReservation{version: abiVersion - 1, id: 5})
 	if _, err := (request{cmd: opGetReservation, mem: older}).make(m); err != unix.EBADMSG || older[0] != abiVersion {
@@ -144,7 +147,7 @@ func TestLabErrors(t *testing.T) {
 	}
 }
 
-func TestLabNotAdmitted(t *testing.T) {
+func TestLabReservationThatDoesNotFitIsRefused(t *testing.T) {
 	b, domid, _ := ready(t)
 	must(t, b.m.Reserve(7, 99*time.Millisecond, 100*time.Millisecond))
 	err := b.m.Allow(domid, 7)
@@ -161,7 +164,7 @@ func TestLabNotAdmitted(t *testing.T) {
 	}
 	r, err := b.m.Reservation(7)
 	if err != nil || r.Budget != 9*time.Millisecond || r.Unadmitted != 0 {
-		t.Errorf("%+v, %v: it should be as before", r, err)
+		t.Errorf("%+v, %v: it should be unchanged", r, err)
 	}
 }
 
@@ -171,7 +174,7 @@ func TestLabHotPathAllocatesNothing(t *testing.T) {
 	for name, f := range map[string]func() error{
 		"Call, Cancel": func() error {
 			r.Number++
-			_, err := b.m.Call(5, r, patience)
+			_, err := b.m.Call(5, r, callTimeout)
 			return errors.Join(err, b.m.Cancel(5, r))
 		},
 		"Hold, Drop": func() error {
@@ -185,7 +188,7 @@ func TestLabHotPathAllocatesNothing(t *testing.T) {
 			if err := f(); err != nil && !errors.Is(err, ErrNoCall) && !errors.Is(err, ErrNoHold) {
 				t.Fatal(err)
 			}
-		}); n > 1 { // what a call that ended by itself has its Cancel say
+		}); n > 1 { // Cancel of a call that ended by itself allocates
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}

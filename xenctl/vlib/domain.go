@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// DomainFlags are what the module keeps of a domain.
+// DomainFlags are a domain's flags in the module.
 type DomainFlags uint32
 
 // The flags.
 const (
 	Listens  DomainFlags = 1 << 0 // it may listen, and be called
-	StopTime DomainFlags = 1 << 1 // its time stands still while the gate is closed
-	Closed   DomainFlags = 1 << 2 // the gate is kept closed
+	StopTime DomainFlags = 1 << 1 // its time stops while the gate is closed
+	Closed   DomainFlags = 1 << 2 // the gate is always closed
 	// Parks is for a domain that cannot listen by hypercall: its gate is open
-	// while a call is active, and the caller says with Finish when it has the
+	// while a call is active, and the caller calls Finish when it has the
 	// answer.
 	Parks DomainFlags = 1 << 3
-	// Critical domains are spared by the throttle.
+	// Critical domains are not throttled.
 	Critical DomainFlags = 1 << 4
 	// UserMode lets programs of a PVH or HVM guest listen from user mode, by an
 	// instruction that its kernel does not see.
@@ -42,8 +42,8 @@ func (f DomainFlags) String() string {
 	return strings.Join(names, " ")
 }
 
-// SetDomain sets and clears flags of a domain that is no control domain and is
-// under sched=vlib.
+// SetDomain sets and clears flags of a domain that is under sched=vlib and is
+// not a control domain.
 func (m *Module) SetDomain(domid uint16, set, clear DomainFlags) error {
 	op := rawDomctl{domid: uint32(domid), set: uint32(set), clear: uint32(clear)}
 	return domainError("set flags", domid, aboutDomain, structure(m, opDomain, &op))
@@ -56,23 +56,24 @@ func domainError(verb string, domid uint16, about subject, err error) error {
 	return opError(verb, int(domid), explain(about, err))
 }
 
-// Domain is what the module knows of a domain that it was told of.
+// Domain is the module's state of a domain that it knows.
 type Domain struct {
 	ID          uint16
 	Flags       DomainFlags
 	Open        bool          // the gate
 	Listening   bool          // the server waits for a call
-	Reservation uint32        // that it runs on; 0: none
+	Reservation uint32        // it runs on; 0: none
 	Queued      int           // calls that wait
 	Holds       int           // of the gate
-	Active      bool          // a call is
-	Busy        uint32        // reservation whose call was given up, and that it may be at; 0: none
-	Stopped     time.Duration // how far its time is behind Xen's
+	Active      bool          // a call is active
+	Busy        uint32        // reservation of a call given up that it may still serve; 0: none
+	Stopped     time.Duration // how far its clock is behind Xen's
 	Calls       uint64        // completed
-	Total       Cost          // since the module was told
+	Total       Cost          // since the module knows it
 }
 
-// Domain reads the state of one; [ErrUnknown] if the module was not told of it.
+// Domain reads the state of a domain. [ErrUnknown]: the module does not know
+// it.
 func (m *Module) Domain(domid uint16) (Domain, error) {
 	op := rawDomain{domid: uint32(domid)}
 	if err := structure(m, opGetDomain, &op); err != nil {

@@ -11,80 +11,79 @@ import (
 )
 
 var (
-	// ErrAbsent says that the hypervisor does not know the hypercall.
+	// ErrAbsent reports that the hypervisor does not have the hypercall.
 	ErrAbsent = errors.New("this hypervisor has no vLibOS module")
 
-	// ErrVersion says that the module speaks another version of the
-	// interface: a [VersionError] is inside.
+	// ErrVersion reports that the module has another version of the interface.
+	// It wraps a [VersionError].
 	ErrVersion = errors.New("the module speaks another version")
 
-	// ErrOpen says to a server that its gate is held open: nothing has been
-	// called, and it should wait for events, then listen again.
+	// ErrOpen tells a server that its gate is held open. There is no call; the
+	// server should wait for events, then listen again.
 	ErrOpen = errors.New("the gate is held open: wait for events")
 
-	// ErrNotListening says that a domain may not be called: nobody has said
-	// that it listens, or parks.
+	// ErrNotListening reports that a domain may not be called, as it neither
+	// listens nor parks.
 	ErrNotListening = errors.New("the domain does not listen under the module")
 
-	// ErrNotAllowed says that a reservation may not be brought to a domain.
-	ErrNotAllowed = errors.New("the reservation may not be brought to this domain")
+	// ErrNotAllowed reports that a reservation may not be charged for a domain.
+	ErrNotAllowed = errors.New("the reservation may not be charged for calls to this domain")
 
-	// ErrBusy says that a reservation is in use otherwise.
+	// ErrBusy reports that a reservation is in use otherwise.
 	ErrBusy = errors.New("the reservation is in use")
 
-	// ErrNoReservation says that nobody has made a reservation of that number.
+	// ErrNoReservation reports that there is no reservation with that number.
 	ErrNoReservation = errors.New("no such reservation")
 
-	// ErrNoCall says that the reservation has no call under way.
+	// ErrNoCall reports that the reservation has no call under way.
 	ErrNoCall = errors.New("no call is under way")
 
-	// ErrNoHold says that the gate is not held: the hold was over before.
-	ErrNoHold = errors.New("the gate is not held")
+	// ErrNoHold reports that the hold of the gate has ended already.
+	ErrNoHold = errors.New("the gate has no such hold")
 
-	// ErrUnknown says that nobody has told the module of a domain.
-	ErrUnknown = errors.New("the module was not told of this domain")
+	// ErrUnknown reports that the module does not know a domain.
+	ErrUnknown = errors.New("the module does not know this domain")
 
-	// ErrOtherScheduler says that a domain or CPU is not under sched=vlib.
+	// ErrOtherScheduler reports that a domain or CPU is not under sched=vlib.
 	ErrOtherScheduler = errors.New("another scheduler drives it")
 
-	// ErrDying says that a domain is shutting down.
-	ErrDying = errors.New("the domain is going away")
+	// ErrDying reports that a domain is shutting down.
+	ErrDying = errors.New("the domain is shutting down")
 
-	// ErrNoCPU says that a CPU does not exist or is offline.
+	// ErrNoCPU reports that a CPU does not exist or is offline.
 	ErrNoCPU = errors.New("no such CPU online")
 
-	// ErrRange says that a value is outside the module's bounds.
+	// ErrRange reports that a value is outside of the module's bounds.
 	ErrRange = errors.New("out of range")
 
-	// ErrFull says that a table of the module is full.
+	// ErrFull reports that a table of the module is full.
 	ErrFull = errors.New("full")
 
-	// ErrUnsupported says that this module, or this CPU, cannot do it.
+	// ErrUnsupported reports that this module, or this CPU, cannot do it.
 	ErrUnsupported = errors.New("not supported by this module")
 
-	// ErrNoMemory says that the hypervisor has no memory left.
+	// ErrNoMemory reports that the hypervisor has no memory left.
 	ErrNoMemory = errors.New("the hypervisor is out of memory")
 )
 
-// Errors that mean the same as in package xenctl are the same.
+// Errors with the same meaning as in package xenctl are the same.
 var (
-	ErrNoDomain     = xenctl.ErrNoDomain
-	ErrNotPermitted = xenctl.ErrNotPermitted
-	ErrBroken       = xenctl.ErrBroken
+	ErrNoDomain = xenctl.ErrNoDomain
+	ErrBroken   = xenctl.ErrBroken
 )
 
-// nowhere is the domain of an operation that concerns none.
+// nowhere is the domain of an operation without one.
 const nowhere = -1
 
-// OpError is the error of every operation. Inside is a [NotAdmitted], a
-// [VersionError], or one of the errors above together with the unix.Errno that
-// Xen answered; or os.ErrClosed.
+// OpError is the error of every operation. It wraps a [NotAdmitted], a
+// [VersionError], one of the errors above together with Xen's unix.Errno, or
+// os.ErrClosed.
 type OpError struct {
 	// Op is the operation, for example "call on reservation 5".
 	Op string
-	// Domain is the one that it concerned; -1 if none.
+	// Domain is the domain of the operation; -1 if it has none.
 	Domain int
-	// Err is the reason, and the way out.
+	// Err is the reason, and the remedy.
 	Err error
 }
 
@@ -106,7 +105,7 @@ func opError(op string, domain int, err error) error {
 	return &OpError{Op: op, Domain: domain, Err: err}
 }
 
-// VersionError says that the module speaks another version of the interface
+// VersionError reports that the module has another version of the interface
 // than this package. It is an [ErrVersion].
 type VersionError struct {
 	Ours, Modules uint32
@@ -120,27 +119,27 @@ func (e *VersionError) Error() string {
 // Unwrap returns ErrVersion.
 func (e *VersionError) Unwrap() error { return ErrVersion }
 
-// NotAdmitted says that a reservation does not fit on a CPU: somebody's
-// worst-case response time would be longer than its period.
+// NotAdmitted reports that a reservation does not fit on a CPU: the worst-case
+// response time of one reservation there would be longer than its period.
 type NotAdmitted struct {
-	// CPU is the first on which it does not fit.
+	// CPU is the first CPU on which it does not fit.
 	CPU int
-	// Misses is the reservation that would miss its period there; 0 stands
-	// for what is kept for control domains.
+	// Misses is the reservation that would miss its period there; 0 means the
+	// control domains' floor.
 	Misses uint32
-	// Response is the response time up to which its computation came.
+	// Response is the value that the computation of the response time reached.
 	Response time.Duration
-	// Budget and Period are what was asked for; zero where a reservation was
-	// to be taken to another domain.
+	// Budget and Period are the requested values; zero if an existing
+	// reservation was to be used for another domain.
 	Budget, Period time.Duration
 }
 
 func (e *NotAdmitted) Error() string {
-	who := fmt.Sprintf("reservation %d", e.Misses)
+	missed := fmt.Sprintf("reservation %d", e.Misses)
 	if e.Misses == 0 {
-		who = "what is kept for the control domains"
+		missed = "the control domains' floor"
 	}
 	return fmt.Sprintf("not admitted on CPU %d: there, %s would miss its period, with a response time of %v or more: "+
-		"ask for a smaller budget or a longer period, take another reservation back, or pin the domain's vCPUs to another CPU",
-		e.CPU, who, e.Response)
+		"ask for a smaller budget or a longer period, remove another reservation, or pin the domain's vCPUs to another CPU",
+		e.CPU, missed, e.Response)
 }

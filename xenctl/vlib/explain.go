@@ -5,11 +5,12 @@ package vlib
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"golang.org/x/sys/unix"
 )
 
-// Kinds of operations whose answers mean the same.
+// subject is a kind of operations, whose errnos have the same meaning.
 type subject int
 
 const (
@@ -29,8 +30,8 @@ const (
 	aboutListen
 )
 
-// meaning is what an errno says of an operation: the error to branch on, and
-// the way out, which may be empty.
+// meaning is the meaning of an errno for an operation: the error on which to
+// branch, and the remedy, which may be empty.
 type meaning struct {
 	err    error
 	remedy string
@@ -42,19 +43,19 @@ const (
 	remedyPool    = "boot Xen with sched=vlib, or move the domain to a cpupool of that scheduler"
 )
 
-// everywhere is what is not in particular.
+// everywhere has the meanings that all operations share.
 var everywhere = map[unix.Errno]meaning{
-	unix.EPERM:      {ErrNotPermitted, remedyControl},
-	unix.EACCES:     {ErrNotPermitted, remedyControl},
+	unix.EPERM:      {fs.ErrPermission, remedyControl},
+	unix.EACCES:     {fs.ErrPermission, remedyControl},
 	unix.ENOSYS:     {ErrAbsent, remedyAbsent},
-	unix.EOPNOTSUPP: {ErrUnsupported, "the module is older than this program: 'make hypervisor' builds one"},
+	unix.EOPNOTSUPP: {ErrUnsupported, "the module is older than this program: 'make hypervisor' builds a new one"},
 	unix.EBADMSG:    {ErrVersion, "build program and module from one source"},
 	unix.ESRCH:      {ErrNoDomain, ""},
 	unix.ENOTCONN:   {ErrDying, ""},
 	unix.ENOENT:     {ErrNoReservation, remedyMake},
 	unix.ENODEV:     {ErrNoCPU, ""},
 	unix.EXDEV:      {ErrOtherScheduler, remedyPool},
-	unix.ENOMEM:     {ErrNoMemory, "destroy a domain, or take reservations back"},
+	unix.ENOMEM:     {ErrNoMemory, "destroy a domain, or remove reservations"},
 	unix.EFAULT:     {ErrBroken, ""},
 }
 
@@ -65,16 +66,16 @@ var particular = [...]map[unix.Errno]meaning{
 	},
 	aboutBind: {
 		unix.EBUSY: {ErrBusy, "a reservation either adopts one domain or calls others, and cannot be taken from a domain that it is calling: " +
-			"take the one back, wait for the call's end, or use another reservation"},
+			"undo the adoption, wait for the call's end, or use another reservation"},
 		unix.EINVAL: {ErrRange, "a flag is unknown"},
 		unix.E2BIG:  {ErrFull, fmt.Sprintf("one reservation may call %d domains: Disallow one", MaxCallees)},
 	},
 	aboutDomain: {
-		unix.EPERM:  {ErrNotPermitted, remedyControl + ", and a control domain itself is never gated"},
+		unix.EPERM:  {fs.ErrPermission, remedyControl + ", and a control domain itself is never gated"},
 		unix.EINVAL: {ErrRange, "a flag is unknown, or both set and cleared"},
 	},
 	aboutGetDomain: {
-		unix.ENXIO: {ErrUnknown, "SetDomain, Adopt or Allow tells it"},
+		unix.ENXIO: {ErrUnknown, "SetDomain, Adopt or Allow makes it known"},
 	},
 	aboutThrottle: {
 		unix.EINVAL: {ErrRange, fmt.Sprintf("the period is %v to %v, and the idle time at most that", MinPeriod, MaxPeriod)},
@@ -82,34 +83,34 @@ var particular = [...]map[unix.Errno]meaning{
 	},
 	aboutCPU: {
 		unix.EXDEV: {ErrOtherScheduler, "boot Xen with sched=vlib, or ask for a CPU of a cpupool of that scheduler"},
-		unix.EIO:   {ErrUnsupported, "this CPU's counters refuse to be read: another latency source is needed"},
+		unix.EIO:   {ErrUnsupported, "this CPU's counters cannot be read: use another latency source"},
 	},
 	aboutLease: {
 		unix.EINVAL: {ErrRange, fmt.Sprintf("a lease is %v at most, and 0 ends it", MaxPeriod)},
 		unix.ERANGE: {ErrRange, fmt.Sprintf("a lease is %v at most, and 0 ends it", MaxPeriod)},
 	},
 	aboutCharge: {
-		unix.ERANGE: {ErrRange, fmt.Sprintf("one charge is at most the reservation's period, and as many budgets as have their periods in %v; none is taken where the next refill is further away", MaxTimeout)},
+		unix.ERANGE: {ErrRange, fmt.Sprintf("one charge is at most the reservation's period, and delays the next refill by at most %v", MaxTimeout)},
 	},
 	aboutCall: {
 		unix.ERANGE: {ErrRange, fmt.Sprintf("a timeout is more than 0 and %v at most", MaxTimeout)},
-		unix.EINVAL: {ErrRange, "the port is no event channel from this domain to the called one, or the request has the number 0"},
+		unix.EINVAL: {ErrRange, "the port is not an event channel from this domain to the called one, or the request has the number 0"},
 		unix.ENXIO:  {ErrNotListening, "SetDomain with Listens or Parks is missing"},
 		unix.EACCES: {ErrNotAllowed, "Allow is missing"},
-		unix.EBUSY:  {ErrBusy, fmt.Sprintf("it has %d calls under way, or one to another domain: wait for an end, Cancel one, or use another reservation", MaxCalls)},
+		unix.EBUSY:  {ErrBusy, fmt.Sprintf("it has %d calls under way, or one to another domain: wait for the end of one, Cancel one, or use another reservation", MaxCalls)},
 	},
 	aboutCancel: {
 		unix.ESRCH: {ErrNoCall, ""},
 	},
 	aboutHold: {
-		unix.ERANGE: {ErrRange, fmt.Sprintf("a hold is for more than 0 and %v at most", MaxTimeout)},
-		unix.ENXIO:  {ErrUnknown, "it has no gate: SetDomain tells the module"},
+		unix.ERANGE: {ErrRange, fmt.Sprintf("a hold is for more than 0 and at most %v", MaxTimeout)},
+		unix.ENXIO:  {ErrUnknown, "it has no gate: SetDomain makes it known"},
 		unix.ENOENT: {ErrNoHold, ""},
-		unix.EBUSY:  {ErrFull, "64 hold the gate already"},
+		unix.EBUSY:  {ErrFull, "the gate has 64 holds already"},
 	},
 	aboutListen: {
-		unix.EACCES: {ErrNotPermitted, "the control domain has not allowed this domain to listen: SetDomain with Listens"},
-		unix.EPERM: {ErrNotPermitted, "this domain's kernel lets no program make hypercalls: " +
+		unix.EACCES: {fs.ErrPermission, "the control domain has not allowed this domain to listen: SetDomain with Listens"},
+		unix.EPERM: {fs.ErrPermission, "this domain's kernel does not let programs make hypercalls: " +
 			"load xen-privcmd with unrestricted=1, or use OpenDirect in a PVH guest"},
 		unix.EINVAL: {ErrRange, ""},
 	},
@@ -120,7 +121,7 @@ const remedyAbsent = "boot the Xen that 'make hypervisor' builds; in the lab, vl
 
 var errAbsent = fmt.Errorf("%w: %s", ErrAbsent, remedyAbsent)
 
-// explain adds to an errno what it means there.
+// explain adds the meaning of an errno for the operation.
 func explain(about subject, err error) error {
 	var errno unix.Errno
 	if err == nil || !errors.As(err, &errno) {

@@ -21,14 +21,13 @@ import (
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
 
-// These run in the lab's Dom0 on a Xen with the module, beside two DomUs in
-// which this program is the server. The last one destroys vlib2.
+// These tests run in the lab's Dom0 on a Xen with the module, beside two DomUs
+// in which this program is the server. The last one destroys vlib2.
 
-// patience is for what an emulated machine, whose CPUs were just taken away, is
-// to do by itself.
-const patience = 2 * time.Minute
+// callTimeout allows for an emulated machine whose CPUs were just taken away.
+const callTimeout = 2 * time.Minute
 
-// fuzzCalls is how many hypercalls are made.
+// fuzzCalls is the number of hypercalls.
 func fuzzCalls(t *testing.T) uint64 {
 	t.Helper()
 	text := os.Getenv("VLIBOS_FUZZ")
@@ -42,8 +41,8 @@ func fuzzCalls(t *testing.T) uint64 {
 	return n
 }
 
-// seedOf is VLIBOS_SEED, or the same each time: what gates a change is to fail
-// for the change's sake.
+// seedOf is VLIBOS_SEED, or else constant: a test before a merge should fail
+// because of the change.
 func seedOf(t *testing.T) uint64 {
 	t.Helper()
 	text := os.Getenv("VLIBOS_SEED")
@@ -57,7 +56,7 @@ func seedOf(t *testing.T) uint64 {
 	return seed
 }
 
-// bench is what a test works with.
+// bench is the environment of a test.
 type bench struct {
 	m       *Module
 	store   *xenstore.Client
@@ -126,10 +125,10 @@ func domid(t *testing.T, name string) uint32 {
 	return uint32(id)
 }
 
-// xl must answer, soon.
+// xl must answer soon.
 func xl(t *testing.T, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "xl", args...).CombinedOutput()
 	if err != nil {
@@ -151,7 +150,7 @@ func (b *bench) read(t *testing.T, domid uint32, name string) string {
 	return string(text)
 }
 
-// make issues the request.
+// make makes the hypercall.
 func (r request) make(m *Module) (uint64, error) {
 	if r.mem != nil {
 		return m.h.HypercallMemory(hypercall, [5]uint64{r.cmd, r.a1, r.a2}, 3, r.mem)
@@ -159,7 +158,7 @@ func (r request) make(m *Module) (uint64, error) {
 	return m.values(r.cmd, r.a1, r.a2, r.a3, r.a4)
 }
 
-// fuzz makes requests from several threads, and counts what came of them.
+// fuzz makes requests from several threads, and counts their results.
 func (b *bench) fuzz(t *testing.T, seed, calls uint64) {
 	t.Helper()
 	const workers = 3
@@ -195,19 +194,19 @@ func (b *bench) fuzz(t *testing.T, seed, calls uint64) {
 	start := time.Now()
 	for cmd, op := range operations {
 		if n := well[cmd].Load(); n == 0 && cmd != opListen && cmd != opComplete && calls >= 10_000 {
-			t.Errorf("%s succeeded never, of %d times: it was not tested", op.name, done[cmd].Load())
+			t.Errorf("%s never succeeded in %d attempts: it was not tested", op.name, done[cmd].Load())
 		} else {
 			t.Logf("%-16s %8d calls, %8d succeeded", op.name, done[cmd].Load(), n)
 		}
 	}
 	longest := pulse.stop()
-	t.Logf("longest pause of a thread of Dom0 that sleeps 1 ms: %v (in emulation no measure of time; %v of it logging)", longest, time.Since(start))
-	if longest > patience {
+	t.Logf("longest pause of a thread of Dom0 that sleeps 1 ms: %v (an emulator's clock is not a measure of time; %v of it logging)", longest, time.Since(start))
+	if longest > callTimeout {
 		t.Errorf("a thread of Dom0 did not run for %v", longest)
 	}
 }
 
-// pulse finds the longest time for which Dom0 did not run a thread.
+// pulse finds the longest time during which Dom0 did not run a thread.
 type pulse struct {
 	end     chan struct{}
 	longest chan time.Duration

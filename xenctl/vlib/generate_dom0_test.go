@@ -18,18 +18,18 @@ import (
 // request is one hypercall.
 type request struct {
 	cmd, a1, a2, a3, a4 uint64
-	mem                 []byte // goes in a buffer whose address replaces a3
+	mem                 []byte // in a buffer, whose address replaces a3
 }
 
 func (r request) String() string {
 	return fmt.Sprintf("vlib_op(%d, %#x, %#x, %#x, %#x) with %x", r.cmd, r.a1, r.a2, r.a3, r.a4, r.mem)
 }
 
-// generator makes requests that are sometimes right, mostly nearly so.
+// generator makes requests that are sometimes right, and mostly nearly right.
 type generator struct {
 	*rand.Rand
 	cmds    []uint64
-	domids  []uint32 // that exist
+	domids  []uint32 // of domains that exist
 	ports   map[uint32]uint32
 	invalid []uint64 // addresses that Xen must refuse
 }
@@ -82,7 +82,7 @@ func (g *generator) cpu() uint32 {
 	return uint32(g.IntN(3))
 }
 
-// period and budget make all sorts of shares, up to more than a CPU has.
+// period and budget make all kinds of shares, up to more than one CPU.
 func (g *generator) period() uint64 {
 	if g.IntN(20) == 0 {
 		return g.odd()
@@ -104,7 +104,7 @@ func (g *generator) timeout() uint64 {
 	return uint64(g.Int64N(int64(20 * time.Millisecond)))
 }
 
-// port is a domain's number and an event channel that may lead there.
+// port is a domain's number and an event channel that may lead to it.
 func (g *generator) port() uint64 {
 	domid := g.domid()
 	port := g.ports[domid]
@@ -114,7 +114,7 @@ func (g *generator) port() uint64 {
 	return uint64(domid)<<32 | uint64(port)
 }
 
-// number is a request's, mostly one of few.
+// number is the number of a request, mostly one of few.
 func (g *generator) number() uint64 {
 	if g.IntN(20) == 0 {
 		return g.odd()
@@ -133,13 +133,13 @@ func bytesOf[T any](s T) []byte {
 	return slices.Clone(unsafe.Slice((*byte)(unsafe.Pointer(&s)), unsafe.Sizeof(s)))
 }
 
-// next is the request that follows.
+// next is the next request.
 func (g *generator) next() request {
 	if g.IntN(10) == 0 {
 		return g.garbage()
 	}
 	cmd := one(g, g.cmds...)
-	if g.IntN(3) == 0 { // what the rest is for
+	if g.IntN(3) == 0 { // the purpose of the other requests
 		cmd = one[uint64](g, opCall, opCall, opAllow, opReserve, opDomain)
 	}
 	r := g.plausible(cmd)
@@ -155,7 +155,7 @@ func (g *generator) garbage() request {
 		r.cmd = one[uint64](g, 9, 15, 23, 31, 36, 63, 255, 256, 1<<32|opInfo, g.odd()|1<<20)
 	}
 	if operations[r.cmd].size == 0 && r.cmd < 16 {
-		return r // a3 is no address there
+		return r // a3 is not an address here
 	}
 	r.mem = make([]byte, 256)
 	for i := range r.mem {
@@ -176,7 +176,7 @@ func (g *generator) plausible(cmd uint64) request {
 		r.a1, r.a2, r.a3 = g.port(), uint64(min(g.id(), g.id())), g.number()
 	case opHold:
 		r.a1, r.a2, r.a3 = uint64(g.domid()), uint64(g.IntN(2)*g.IntN(1000)), g.timeout()
-	case opLease: // most of what there is to find is hidden while one is lost
+	case opLease: // a lost lease hides most faults
 		if g.IntN(10) == 0 {
 			r.a1 = g.timeout()
 		}
@@ -187,7 +187,7 @@ func (g *generator) plausible(cmd uint64) request {
 	case opReserve:
 		period := g.period()
 		r.mem = bytesOf(rawReserve{version: g.version(), id: g.id(), period: period, budget: g.budget(period)})
-	case opUnreserve: // mostly of what was not made for calls
+	case opUnreserve: // mostly reservations that were not made for calls
 		r.mem = bytesOf(rawReserve{version: g.version(), id: max(g.id(), g.id())})
 	case opAdopt:
 		r.mem = bytesOf(rawBind{version: g.version(), id: max(g.id(), g.id()), domid: g.domid(), flags: uint32(g.IntN(2))})
@@ -215,9 +215,9 @@ func (g *generator) plausible(cmd uint64) request {
 	return r
 }
 
-// badAddresses are such that Xen can read or write no structure there. Its own
-// memory is among them, and none of this kernel's: for the kernel makes the
-// hypercall, and Xen must do as it says.
+// badAddresses are addresses at which Xen can read or write no structure. They
+// include Xen's own memory, and none of this kernel's: the kernel makes the
+// hypercall, and Xen would obey.
 func badAddresses() ([]uint64, error) {
 	const page = 4096
 	mem, err := unix.Mmap(-1, 0, 3*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_POPULATE)
@@ -236,7 +236,7 @@ func badAddresses() ([]uint64, error) {
 	at := func(offset int) uint64 { return uint64(uintptr(unsafe.Pointer(&mem[0]))) + uint64(offset) }
 	return []uint64{
 		0, 1, at(page - 8), at(page), at(2 * page), at(3*page - 8),
-		0x7fff_ffff_f000, 0x8000_0000_0000, 1 << 63, // user space's end, and no addresses
+		0x7fff_ffff_f000, 0x8000_0000_0000, 1 << 63, // the end of user space, and invalid addresses
 		0xffff_8000_0000_0000, 0xffff_8300_0000_0000, 0xffff_82d0_4020_0000, // Xen's
 		^uint64(7),
 	}, nil

@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -21,21 +22,22 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/evtchn"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
 
-// In the DomUs of the lab this program is the server: it listens as no honest
-// one would, and asks for what a guest may not have when Dom0 tells it to.
+// In the lab's DomUs this program is the server. It listens as no honest server
+// would, and when Dom0 tells it to, it requests what a guest may not have.
 //
-// Nodes below its home: data/vlib/port is an event channel for Dom0, beat a
-// number that grows while the guest is well, task what to do, written by Dom0,
-// result what came of it.
+// Nodes below its home: data/vlib/port is an event channel for Dom0; beat is a
+// number that grows while the guest is well; task is work, written by Dom0;
+// result is its result.
 const guestProgram = "/usr/bin/vlib-server"
 
 func TestMain(m *testing.M) {
 	if os.Args[0] != guestProgram {
-		os.Exit(m.Run())
+		testkit.Main(m)
 	}
 	err := runGuest(context.Background())
 	fmt.Fprintln(os.Stderr, "guest:", err)
@@ -86,15 +88,15 @@ func runGuest(ctx context.Context) error {
 	return errors.Join(err, store.Write(ctx, "data/vlib/result", []byte("server: "+err.Error())))
 }
 
-// server is the guest's, which Dom0 may tell to be quiet.
+// server is the guest's server; Dom0 can make it quiet.
 type server struct {
 	m              *Module
 	port           uint32
 	quiet, isQuiet atomic.Bool
 }
 
-// serveBadly listens, with garbage now and then, and stops only if it gets what
-// it must not.
+// serveBadly listens, now and then with garbage, and stops only if a request
+// succeeds that must be refused.
 func (s *server) serveBadly() error {
 	ask, port := s.m.values, s.port
 	if d, err := OpenDirect(); err == nil {
@@ -125,7 +127,7 @@ func (s *server) serveBadly() error {
 	}
 }
 
-// obey does what Dom0 writes to the task.
+// obey does the tasks that Dom0 writes.
 func (s *server) obey(ctx context.Context, store *xenstore.Client) error {
 	for {
 		text, err := store.Read(ctx, "data/vlib/task")
@@ -150,7 +152,7 @@ func (s *server) obey(ctx context.Context, store *xenstore.Client) error {
 	}
 }
 
-// task is one thing to do.
+// task does one task.
 func (s *server) task(text string) error {
 	var calls, seed uint64
 	if _, err := fmt.Sscanf(text, "fuzz %d %d", &calls, &seed); err == nil {
@@ -173,7 +175,7 @@ func (s *server) task(text string) error {
 	return nil
 }
 
-// fuzzAsGuest asks for everything, as a guest that may not even listen.
+// fuzzAsGuest requests everything, as a guest that may not even listen.
 func fuzzAsGuest(m *Module, calls, seed uint64) error {
 	invalid, err := badAddresses()
 	if err != nil {
@@ -199,7 +201,7 @@ func fuzzAsGuest(m *Module, calls, seed uint64) error {
 			return fmt.Errorf("%v: %w", r, err)
 		}
 		if err == unix.EBADMSG {
-			binary.LittleEndian.PutUint32(before, abiVersion) // so that the caller can name both
+			binary.LittleEndian.PutUint32(before, abiVersion) // so that the caller can report both
 		}
 		if !bytes.Equal(before, r.mem) {
 			return fmt.Errorf("%v: was %x", r, before)
@@ -208,7 +210,7 @@ func fuzzAsGuest(m *Module, calls, seed uint64) error {
 	return refusedInOrder(m)
 }
 
-// refusedToUser says what is wrong with an answer to user mode.
+// refusedToUser returns what is wrong with an answer to user mode.
 func refusedToUser(cmd, result uint64, err error) error {
 	switch {
 	case cmd == opVersion && err == nil && result == abiVersion:
@@ -220,8 +222,8 @@ func refusedToUser(cmd, result uint64, err error) error {
 	return nil
 }
 
-// refusedToGuest says what is wrong with an answer to a guest's kernel. What is
-// malformed may be called so first; nothing may succeed.
+// refusedToGuest returns what is wrong with an answer to a guest's kernel. A
+// malformed request may be refused as malformed; no request may succeed.
 func refusedToGuest(r request, result uint64, err error) error {
 	if r.cmd == opVersion && err == nil && result == abiVersion {
 		return nil
@@ -236,7 +238,7 @@ func refusedToGuest(r request, result uint64, err error) error {
 	return err
 }
 
-// refusedInOrder makes each operation with arguments that are right.
+// refusedInOrder makes each operation with valid arguments.
 func refusedInOrder(m *Module) error {
 	_, info := m.Info()
 	_, reservation := m.Reservation(1)
@@ -253,8 +255,8 @@ func refusedInOrder(m *Module) error {
 		"Throttle": m.Throttle(0, time.Second, time.Second), "Lease": m.Lease(time.Second), "Charge": m.Charge(1, 1),
 		"Cancel": m.CancelAll(1), "Finish": m.FinishAll(1), "Hold": hold, "Drop": m.Drop(0, 1),
 	} {
-		if !errors.Is(err, ErrNotPermitted) || strings.Contains(fmt.Sprint(err), "%!") {
-			return fmt.Errorf("%s: %w, want it refused", name, err)
+		if !errors.Is(err, fs.ErrPermission) || strings.Contains(fmt.Sprint(err), "%!") {
+			return fmt.Errorf("%s: %w, want a refusal", name, err)
 		}
 	}
 	return nil

@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// Info is what the module says of itself and the host.
+// Info is the module's description of itself and the host.
 type Info struct {
 	Version         uint32 // of the interface
 	Module          uint32 // revision of the module
-	Host            bool   // Dom0 itself is under sched=vlib
+	Host            bool   // Dom0 is under sched=vlib
 	Counters        CounterKind
-	MaxReservations int // numbers are below it
+	MaxReservations int // numbers are below this
 	Reservations    int // in use
 	Domains         int // known to the module
-	CPUs            int // that the scheduler drives
+	CPUs            int // driven by the scheduler
 	Lease           time.Duration
 	LeasesLost      uint64
-	FloorBudget     time.Duration // kept for control domains on each CPU,
+	FloorBudget     time.Duration // reserved for control domains on each CPU,
 	FloorPeriod     time.Duration // in each of these
 	Slice           time.Duration // of background time
-	Late            time.Duration // by how much the end of a budget may come late
+	Late            time.Duration // how late a budget may end
 }
 
-// Info asks for it. A Lease of 0 says that none runs.
+// Info reads the module's description. A Lease of 0 means that none runs.
 func (m *Module) Info() (Info, error) {
 	var op rawInfo
 	if err := structure(m, opInfo, &op); err != nil {
@@ -45,8 +45,9 @@ func (i rawInfo) public() Info {
 	}
 }
 
-// Lease promises that Lease is called again within d, at most MaxPeriod. If it
-// is not, all gates open and all throttles lift, until it is. 0: no promise.
+// Lease promises that Lease is called again within d, at most MaxPeriod.
+// Otherwise all gates open and all throttles are lifted, until it is called. 0
+// ends the promise.
 func (m *Module) Lease(d time.Duration) error {
 	_, err := m.values(opLease, uint64(d), 0, 0, 0)
 	if err == nil {
@@ -55,8 +56,8 @@ func (m *Module) Lease(d time.Duration) error {
 	return opError("renew the lease", nowhere, explain(aboutLease, err))
 }
 
-// Throttle denies background time to all but control domains on a CPU, for idle
-// of every period. An idle of 0 ends it.
+// Throttle denies background time on a CPU to all but control domains, for idle
+// in each period. An idle of 0 ends it.
 func (m *Module) Throttle(cpu int, period, idle time.Duration) error {
 	op := rawThrottle{cpu: uint32(cpu), period: uint64(period), idle: uint64(idle)}
 	return cpuError("throttle", cpu, aboutThrottle, structure(m, opThrottle, &op))
@@ -69,24 +70,25 @@ func cpuError(verb string, cpu int, about subject, err error) error {
 	return opError(fmt.Sprintf("%s CPU %d", verb, cpu), nowhere, explain(about, err))
 }
 
-// CPU is what the scheduler says of a CPU that it drives. The times are since it
-// took the CPU over.
+// CPU is the state of a CPU that the scheduler drives. Times count from when
+// the scheduler took over the CPU.
 type CPU struct {
 	ID         int
 	Foreground time.Duration
 	Background time.Duration
 	Idle       time.Duration
-	Denied     time.Duration // of it: somebody was denied background time
+	Denied     time.Duration // part of it with background time denied
 	Decisions  uint64
-	Remote     uint64        // that other CPUs caused
+	Remote     uint64        // requested by other CPUs
 	Period     time.Duration // of the throttle
 	Throttle   time.Duration // its idle time; 0: none
-	Admitted   float64       // sum of budget / period, with what is kept for control domains
-	Overrun    time.Duration // the longest that anybody ran past a budget; reading resets it
-	Worst      time.Duration // the same, since the scheduler took the CPU over
+	Admitted   float64       // sum of budget / period, including the floor
+	Overrun    time.Duration // largest overrun of a budget; reading resets it
+	Worst      time.Duration // largest overrun since the scheduler took the CPU over
 }
 
-// CPU reads the state of one; [ErrOtherScheduler] if it is not driven.
+// CPU reads the state of a CPU. [ErrOtherScheduler]: another scheduler drives
+// it.
 func (m *Module) CPU(cpu int) (CPU, error) {
 	op := rawCPU{cpu: uint32(cpu)}
 	if err := structure(m, opGetCPU, &op); err != nil {

@@ -10,10 +10,12 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// quiet has the guest's server listen no more, and returns what has it say that
-// it is done with a request instead.
+// quiet stops the guest's server from listening, and returns a function that
+// makes it report a finished request instead.
 func (b *bench) quiet(t *testing.T, domid uint16) (done func(number uint64)) {
 	t.Helper()
 	write := func(node, text string) {
@@ -24,21 +26,21 @@ func (b *bench) quiet(t *testing.T, domid uint16) (done func(number uint64)) {
 		t.Helper()
 		write("result", "")
 		write("task", text)
-		b.eventually(t, "the guest does as it is told: "+text, func() bool { return b.read(t, uint32(domid), "result") == text })
+		testkit.Eventually(t, "the guest has done its task: "+text, func() bool { return b.read(t, uint32(domid), "result") == text })
 	}
-	hold, err := b.m.Hold(domid, patience) // or it would not run
+	hold, err := b.m.Hold(domid, callTimeout) // else it would not run
 	must(t, err)
 	task("quiet")
 	must(t, b.m.Drop(domid, hold))
 	t.Cleanup(func() {
-		must(t, b.m.SetDomain(domid, 0, Listens)) // or it would run no further
+		must(t, b.m.SetDomain(domid, 0, Listens)) // else it would be stopped
 		task("listen")
 		write("result", "")
 	})
 	return func(number uint64) { t.Helper(); task(fmt.Sprint("done ", number)) }
 }
 
-// is checks the state of the call that was made last.
+// is checks the state of the most recent call.
 func (b *bench) is(t *testing.T, id uint32, number uint64, want CallState) Reservation {
 	t.Helper()
 	r, err := b.m.Reservation(id)
@@ -49,11 +51,11 @@ func (b *bench) is(t *testing.T, id uint32, number uint64, want CallState) Reser
 	return r
 }
 
-// What a server says of one request ends no other of the same port.
+// A server's report on one request ends no other request of the same port.
 func TestLabFreshCallIsServed(t *testing.T) {
 	b, domid, port := ready(t)
 	done := b.quiet(t, domid)
-	_, err := b.m.Call(5, Request{domid, port, 3}, patience)
+	_, err := b.m.Call(5, Request{domid, port, 3}, callTimeout)
 	must(t, err)
 	done(2)
 	b.is(t, 5, 3, CallActive)
@@ -61,30 +63,30 @@ func TestLabFreshCallIsServed(t *testing.T) {
 	b.is(t, 5, 3, CallDone)
 }
 
-// A call that follows another of the same port has a deadline of its own.
+// A call that follows another one of the same port has its own deadline.
 func TestLabRepeatedCallHasItsOwnDeadline(t *testing.T) {
 	b, domid, port := ready(t)
 	done := b.quiet(t, domid)
 	_, err := b.m.Call(5, Request{domid, port, 1}, 50*time.Millisecond)
 	must(t, err)
-	state, err := b.m.Call(5, Request{domid, port, 2}, patience)
+	state, err := b.m.Call(5, Request{domid, port, 2}, callTimeout)
 	if must(t, err); state != CallQueued {
 		t.Fatalf("behind the first it is %v", state)
 	}
-	b.eventually(t, "the first is over", func() bool {
+	testkit.Eventually(t, "the first is over", func() bool {
 		d, err := b.m.Domain(domid)
 		must(t, err)
 		return d.Reservation == 0
 	})
 	b.is(t, 5, 2, CallQueued)
-	done(1) // at last
+	done(1) // a late report
 	b.is(t, 5, 2, CallActive)
 	done(2)
 	b.is(t, 5, 2, CallDone)
 }
 
 // Requests that the server finds before it listens are counted one by one, and
-// so is one that it has served before the call for it arrives.
+// so is one that it served before the call for it arrived.
 func TestLabPolledRequestsAreCounted(t *testing.T) {
 	b, domid, port := ready(t)
 	done := b.quiet(t, domid)
@@ -92,7 +94,7 @@ func TestLabPolledRequestsAreCounted(t *testing.T) {
 	must(t, err)
 	call := func(number uint64, want CallState) {
 		t.Helper()
-		state, err := b.m.Call(5, Request{domid, port, number}, patience)
+		state, err := b.m.Call(5, Request{domid, port, number}, callTimeout)
 		if must(t, err); state != want {
 			t.Errorf("request %d is %v, want %v", number, state, want)
 		}
@@ -111,13 +113,13 @@ func TestLabPolledRequestsAreCounted(t *testing.T) {
 	}
 }
 
-// A server that answers and never listens again is paid for no longer than its
-// client has not the answer, and the next call begins.
+// A server answers and never listens again. Its caller's reservation is charged
+// only until its client has the answer, and the next call begins.
 func TestLabAnsweredCallIsPaidNoLonger(t *testing.T) {
 	b, domid, port := ready(t)
 	b.quiet(t, domid)
 	for n := uint64(1); n <= 3; n++ {
-		state, err := b.m.Call(5, Request{domid, port, n}, patience)
+		state, err := b.m.Call(5, Request{domid, port, n}, callTimeout)
 		if must(t, err); state != CallActive {
 			t.Errorf("call %d is %v", n, state)
 		}
@@ -125,10 +127,10 @@ func TestLabAnsweredCallIsPaidNoLonger(t *testing.T) {
 		b.is(t, 5, n, CallDone)
 		d, err := b.m.Domain(domid)
 		if must(t, err); d.Reservation != 0 {
-			t.Errorf("reservation %d pays for it", d.Reservation)
+			t.Errorf("reservation %d is charged", d.Reservation)
 		}
 	}
 	if err := b.m.Finish(5, Request{domid, port, 3}); !errors.Is(err, ErrNoCall) {
-		t.Errorf("a second time: %v", err)
+		t.Errorf("again: %v", err)
 	}
 }

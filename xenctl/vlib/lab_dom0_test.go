@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TestLabFuzz asks the module for everything, from Dom0, while the guests
-// listen: Dom0 survives it, and nothing is left.
+// Dom0 survives all kinds of requests to the module while the guests listen,
+// and none of them leaves anything behind.
 func TestLabFuzz(t *testing.T) {
 	b := openBench(t)
 	seed := seedOf(t)
@@ -22,11 +22,11 @@ func TestLabFuzz(t *testing.T) {
 	b.alive(t)
 }
 
-// TestLabFuzzFromGuests has both guests ask for everything, to get nothing.
+// Both guests request everything, and are refused everything.
 func TestLabFuzzFromGuests(t *testing.T) {
 	b := openBench(t)
 	b.tidy(t)
-	calls, seed := fuzzCalls(t)/5, seedOf(t) // they are slower, and refused at once
+	calls, seed := fuzzCalls(t)/5, seedOf(t) // guests are slower, and refused at once
 	for _, domid := range b.domids[1:] {
 		for node, value := range map[string]string{"result": "", "task": fmt.Sprintf("fuzz %d %d", calls, seed)} {
 			if err := b.store.Write(t.Context(), b.node(domid, node), []byte(value)); err != nil {
@@ -36,7 +36,7 @@ func TestLabFuzzFromGuests(t *testing.T) {
 	}
 	for _, domid := range b.domids[1:] {
 		for b.read(t, domid, "result") == "" {
-			time.Sleep(100 * time.Millisecond) // the whole program has a limit
+			time.Sleep(100 * time.Millisecond) // the whole program has a time limit
 		}
 		if result := b.read(t, domid, "result"); result != "well" {
 			t.Errorf("domain %d, seed %d: %s", domid, seed, result)

@@ -11,7 +11,7 @@ import (
 	"github.com/vlibos/vlibos/internal/golden"
 )
 
-func TestLayout(t *testing.T) {
+func TestLayoutMatchesTheCCompiler(t *testing.T) {
 	var (
 		i  rawInfo
 		r  rawReserve
@@ -66,7 +66,7 @@ func TestLayout(t *testing.T) {
 		"VLIB_DOMAIN_parks":                                  uint64(Parks),
 		"VLIB_DOMAIN_critical":                               uint64(Critical),
 		"VLIB_DOMAIN_user_mode":                              uint64(UserMode),
-		"VLIB_NOBODY":                                        nobody,
+		"VLIB_NO_DOMAIN":                                     noDomain,
 		"VLIB_CALL_none":                                     uint64(CallNone),
 		"VLIB_CALL_queued":                                   uint64(CallQueued),
 		"VLIB_CALL_active":                                   uint64(CallActive),

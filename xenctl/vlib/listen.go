@@ -4,13 +4,13 @@ package vlib
 
 import "golang.org/x/sys/unix"
 
-// notAllowed is what a server hears at each turn, until Dom0 lets it listen.
+// notAllowed is a server's result each time, until Dom0 allows it to listen.
 var notAllowed = map[string]error{
 	"listen":   opError("listen", nowhere, explain(aboutListen, unix.EACCES)),
 	"complete": opError("complete", nowhere, explain(aboutListen, unix.EACCES)),
 }
 
-// listenError allocates nothing for the answers that are no failures.
+// listenError allocates nothing for results that are not failures.
 func listenError(op string, err error) error {
 	switch err {
 	case nil:

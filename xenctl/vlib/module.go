@@ -11,14 +11,14 @@ import (
 	"github.com/vlibos/vlibos/xenctl"
 )
 
-// Module is the hypervisor's module, seen through a handle.
+// Module is the hypervisor's module, used through a handle.
 type Module struct {
 	h *xenctl.Handle
 }
 
-// Open asks the hypervisor whether it has the module, and in which version. The
-// error is then [ErrAbsent] or [ErrVersion]. The handle stays the caller's, who
-// closes it after the last use of the module.
+// Open checks that the hypervisor has the module, and its version. The error is
+// [ErrAbsent] or [ErrVersion]. The caller keeps the handle, and closes it after
+// the last use of the module.
 func Open(h *xenctl.Handle) (*Module, error) {
 	m := &Module{h}
 	version, err := m.values(opVersion, 0, 0, 0, 0)
@@ -40,13 +40,13 @@ func judgeVersion(version uint64, err error) error {
 	return nil
 }
 
-// values makes the hypercall with values alone.
+// values makes the hypercall with values as arguments.
 func (m *Module) values(cmd, a1, a2, a3, a4 uint64) (uint64, error) {
 	return m.h.Hypercall(hypercall, [5]uint64{cmd, a1, a2, a3, a4})
 }
 
-// structure makes it with the address of a structure, which begins with its
-// version. A module of another version writes its own there.
+// structure makes the hypercall with the address of a structure, which begins
+// with its version. A module of another version stores its own there.
 func structure[T any](m *Module, cmd uint64, s *T) error {
 	p := unsafe.Pointer(s)
 	*(*uint32)(p) = abiVersion

@@ -13,10 +13,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// TestLabFuzzWhileMoved fuzzes while vCPUs change CPUs, domains are paused, and
-// a CPU and a domain leave for a pool of another scheduler and come back.
+// Dom0 survives requests while vCPUs change CPUs, domains are paused, and a CPU
+// and a domain move to a pool of another scheduler and back.
 func TestLabFuzzWhileMoved(t *testing.T) {
 	b := openBench(t)
 	seed := seedOf(t)
@@ -54,14 +56,14 @@ func TestLabFuzzWhileMoved(t *testing.T) {
 	b.alive(t)
 }
 
-// TestLabPoolOfAnotherScheduler: what a domain leaves behind in another pool is
-// not written to when the pool goes. What is allocated meanwhile would show it.
-func TestLabPoolOfAnotherScheduler(t *testing.T) {
+// The memory of a domain's stay in another pool is not written to after the
+// pool is destroyed. An allocation meanwhile would show it.
+func TestLabDestroyedPoolIsNotWrittenTo(t *testing.T) {
 	b := openBench(t)
 	pool := otherPool(t)
 	const reservations = 400
 	other := uint16(b.domids[2])
-	b.eventually(t, "vlib1 is in the other pool", func() bool {
+	testkit.Eventually(t, "vlib1 is in the other pool", func() bool {
 		return b.move(t, "vlib1", pool, func() {
 			for id := uint32(1); id <= reservations; id++ {
 				must(t, b.m.Reserve(id, MinBudget, MaxPeriod), b.m.Allow(other, id))
@@ -69,7 +71,7 @@ func TestLabPoolOfAnotherScheduler(t *testing.T) {
 		})
 	})
 	for id := uint32(1); id <= reservations; id++ {
-		must(t, b.m.Reserve(id, 2*MinBudget, MaxPeriod)) // looks at where the callee is
+		must(t, b.m.Reserve(id, 2*MinBudget, MaxPeriod)) // finds where the callee is
 	}
 	b.tidy(t)
 	b.asBefore(t)
@@ -85,7 +87,7 @@ func otherPool(t *testing.T) string {
 	return pool
 }
 
-// try is xl, which may refuse.
+// try runs xl, which may refuse.
 func try(args ...string) bool { return exec.Command("xl", args...).Run() == nil }
 
 // shake moves a domain's vCPUs, and one of Dom0's, to and fro, and pauses it.
@@ -99,28 +101,29 @@ func (b *bench) shake(t *testing.T, name string) {
 	xl(t, "unpause", name)
 }
 
-// move takes a domain and a CPU to another pool and back. It says whether the
-// domain was there: while a vCPU is pinned to the CPU, it cannot be taken. When
-// it is back, and its CPU not yet, it calls back.
+// move moves a domain and a CPU to another pool and back. It reports whether
+// the domain was moved: this fails while a vCPU is pinned to the CPU. It calls
+// back when the domain is back and its CPU is not.
 func (b *bench) move(t *testing.T, name, pool string, back func()) bool {
-	b.eventually(t, "a CPU leaves the pool", func() bool { return try("cpupool-cpu-remove", "Pool-0", "1") })
+	testkit.Eventually(t, "a CPU leaves the pool", func() bool { return try("cpupool-cpu-remove", "Pool-0", "1") })
 	there := false
 	if try("cpupool-create", pool) {
 		if there = migrate(t, name, "other"); there {
 			time.Sleep(time.Duration(rand.IntN(50)) * time.Millisecond)
-			b.eventually(t, name+" comes back", func() bool { return migrate(t, name, "Pool-0") })
+			testkit.Eventually(t, name+" comes back", func() bool { return migrate(t, name, "Pool-0") })
 			back()
 		}
-		b.eventually(t, "the other pool is destroyed", func() bool { return try("cpupool-destroy", "other") })
+		testkit.Eventually(t, "the other pool is destroyed", func() bool { return try("cpupool-destroy", "other") })
 	}
-	b.eventually(t, "the CPU comes back", func() bool { return try("cpupool-cpu-add", "Pool-0", "1") })
+	testkit.Eventually(t, "the CPU comes back", func() bool { return try("cpupool-cpu-add", "Pool-0", "1") })
 	return there
 }
 
-// migrate pauses the domain first. Xen 4.17 does so itself, but a CPU that has
-// just left one of its vCPUs (unit_context_saved) may find the scheduler of the
-// new pool and the vCPU of the old (sched_move_domain), and panic: a window of a
-// few instructions, unless the host holds the emulated CPU up in it.
+// migrate pauses the domain first. Xen 4.17 does so itself. But a CPU that one
+// of its vCPUs has just left (unit_context_saved) may find the scheduler of the
+// new pool and the vCPU of the old one (sched_move_domain), and panic. The
+// window is a few instructions long, unless the host delays the emulated CPU in
+// it.
 func migrate(t *testing.T, name, pool string) bool {
 	t.Helper()
 	xl(t, "pause", name)

@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// operation is what docs/abi.md says of a sub-operation.
+// operation is a sub-operation as docs/reference/hypercall.md describes it.
 type operation struct {
 	name    string
-	size    int // of its structure; 0: values alone
+	size    int // of its structure; 0: values only
 	errnos  []unix.Errno
 	highest uint64 // result
 }
 
-// operations are all there are. What every structure adds is in refused.
+// operations has all of them; errnos that every structure adds are in refused.
 var operations = map[uint64]operation{
 	opVersion:        {"version", 0, nil, abiVersion},
 	opListen:         {"listen", 0, []unix.Errno{unix.EACCES, unix.EINVAL}, 0},
@@ -50,12 +50,12 @@ func size[T any]() int {
 	return int(unsafe.Sizeof(s))
 }
 
-// judge says what is wrong with an answer to a control domain.
+// judge returns what is wrong with an answer to a control domain.
 func judge(cmd, result uint64, err error) error {
 	op, known := operations[cmd]
 	switch {
 	case !known && err != unix.EOPNOTSUPP:
-		return fmt.Errorf("sub-operation %#x, which there is not: %d, %v, want EOPNOTSUPP", cmd, result, err)
+		return fmt.Errorf("unknown sub-operation %#x: %d, %v, want EOPNOTSUPP", cmd, result, err)
 	case !known:
 		return nil
 	case err == nil && result > op.highest:
@@ -66,12 +66,12 @@ func judge(cmd, result uint64, err error) error {
 		return nil
 	}
 	if errno, ok := err.(unix.Errno); !ok || !slices.Contains(op.errnos, errno) {
-		return fmt.Errorf("%s: %v, which docs/abi.md does not know", op.name, err)
+		return fmt.Errorf("%s: %v, which docs/reference/hypercall.md does not list", op.name, err)
 	}
 	return nil
 }
 
-// consistent says what is wrong with a structure that came back.
+// consistent returns what is wrong with a structure that came back.
 func consistent(cmd uint64, mem []byte) error {
 	p := unsafe.Pointer(&mem[0])
 	ok := true

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// another prepares one more reservation for calls into a domain.
+// another prepares a further reservation for calls into a domain.
 func (b *bench) another(t *testing.T, id uint32, domids ...uint16) {
 	t.Helper()
 	must(t, b.m.Reserve(id, time.Millisecond, 100*time.Millisecond))
@@ -21,38 +23,38 @@ func (b *bench) another(t *testing.T, id uint32, domids ...uint16) {
 
 func (b *bench) call(t *testing.T, domid uint16, id uint32) {
 	t.Helper()
-	_, err := b.m.Call(id, Request{domid, b.ports[uint32(domid)], 1}, 2*patience)
+	_, err := b.m.Call(id, Request{domid, b.ports[uint32(domid)], 1}, 2*callTimeout)
 	must(t, err)
 }
 
 // begun waits until a reservation's call is active, or done.
 func (b *bench) begun(t *testing.T, id uint32) {
 	t.Helper()
-	b.eventually(t, fmt.Sprintf("the call on reservation %d begins", id), func() bool {
+	testkit.Eventually(t, fmt.Sprintf("the call on reservation %d begins", id), func() bool {
 		r, err := b.m.Reservation(id)
 		must(t, err)
 		return r.Call == CallActive || r.Call == CallDone
 	})
 }
 
-// A call whose reservation is taken away leaves the queue to the others.
+// A call whose reservation is removed leaves the queue to the others.
 func TestLabUnreserveStartsTheNext(t *testing.T) {
 	b, domid, _ := ready(t)
 	b.another(t, 6, domid)
-	b.eventually(t, "the server listens", func() bool {
+	testkit.Eventually(t, "the server listens", func() bool {
 		d, err := b.m.Domain(domid)
 		must(t, err)
 		return d.Listening
 	})
-	must(t, b.m.SetDomain(domid, Closed, 0)) // so that the first stays active
+	must(t, b.m.SetDomain(domid, Closed, 0)) // so that the first call stays active
 	b.call(t, domid, 5)
 	b.call(t, domid, 6)
 	must(t, b.m.Unreserve(5), b.m.SetDomain(domid, 0, Closed))
 	b.begun(t, 6)
 }
 
-// The same where only the caller can say that the domain is done.
-func TestLabUnreserveOfAParkingDomain(t *testing.T) {
+// The same, where only the caller can report that the domain has finished.
+func TestLabUnreserveReleasesAParkingDomain(t *testing.T) {
 	b, domid, _ := ready(t)
 	b.another(t, 6, domid)
 	must(t, b.m.SetDomain(domid, Parks, Listens))
@@ -62,9 +64,9 @@ func TestLabUnreserveOfAParkingDomain(t *testing.T) {
 	b.begun(t, 6)
 }
 
-// One finish ends what one reservation left behind in two domains, and both go
-// on.
-func TestLabFinishOfTwoDomains(t *testing.T) {
+// One finish ends a reservation's abandoned calls in two domains, and both
+// continue.
+func TestLabFinishReleasesTwoDomains(t *testing.T) {
 	b, first, _ := ready(t)
 	second := uint16(b.domids[2])
 	must(t, b.m.Allow(second, 5))
@@ -82,8 +84,9 @@ func TestLabFinishOfTwoDomains(t *testing.T) {
 	b.begun(t, 7)
 }
 
-// What a domain was at is not waited for where nobody will say that it is done.
-func TestLabAnotherWayToListen(t *testing.T) {
+// The module does not wait for an abandoned call whose end no party will
+// report.
+func TestLabChangedWayToListenReleasesTheDomain(t *testing.T) {
 	b, domid, _ := ready(t)
 	b.another(t, 6, domid)
 	must(t, b.m.SetDomain(domid, Parks, Listens))

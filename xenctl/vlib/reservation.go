@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the module accepts.
+// Limits of the module.
 const (
-	MaxReservations = 4096 // numbers are below it
+	MaxReservations = 4096 // numbers are below this
 	MinBudget       = 20 * time.Microsecond
 	MinPeriod       = 200 * time.Microsecond
 	MaxPeriod       = 10 * time.Second
@@ -21,8 +21,9 @@ const (
 )
 
 // Reserve makes reservation id, a number from 1 to MaxReservations-1 that the
-// caller chooses, or changes its budget and period. One that does not fit any
-// more where it is in use is a [NotAdmitted], and stays as it was.
+// caller chooses, or changes its budget and period. If the change does not fit
+// where the reservation is in use, the error is a [NotAdmitted], and the
+// reservation is unchanged.
 func (m *Module) Reserve(id uint32, budget, period time.Duration) error {
 	op := rawReserve{id: id, budget: uint64(budget), period: uint64(period)}
 	err := structure(m, opReserve, &op)
@@ -32,24 +33,24 @@ func (m *Module) Reserve(id uint32, budget, period time.Duration) error {
 	return reservationError("reserve", id, nowhere, aboutReserve, err)
 }
 
-// Unreserve takes a reservation back. A call that it pays for ends as
+// Unreserve removes a reservation. A call that it is charged for ends as
 // cancelled; a domain that ran on it runs on none.
 func (m *Module) Unreserve(id uint32) error {
 	op := rawReserve{id: id}
 	return reservationError("unreserve", id, nowhere, aboutReservation, structure(m, opUnreserve, &op))
 }
 
-// Adopt lets a domain run on a reservation, always; on none if id is 0.
+// Adopt makes a domain always run on a reservation; on none if id is 0.
 func (m *Module) Adopt(domid uint16, id uint32) error {
 	return m.bind("adopt by", opAdopt, rawBind{id: id, domid: uint32(domid)})
 }
 
-// Allow lets calls to a domain bring the reservation.
+// Allow lets a reservation be charged for calls to a domain.
 func (m *Module) Allow(domid uint16, id uint32) error {
 	return m.bind("allow", opAllow, rawBind{id: id, domid: uint32(domid)})
 }
 
-// Disallow takes that back.
+// Disallow undoes that.
 func (m *Module) Disallow(domid uint16, id uint32) error {
 	return m.bind("disallow", opAllow, rawBind{id: id, domid: uint32(domid), flags: bindRemove})
 }
@@ -62,8 +63,8 @@ func (m *Module) bind(verb string, cmd uint64, op rawBind) error {
 	return reservationError(verb, op.id, int(op.domid), aboutBind, err)
 }
 
-// Charge takes time from a reservation that was used for it elsewhere: what a
-// thread of Dom0 used itself.
+// Charge subtracts time from a reservation that was used elsewhere on its
+// behalf: the time that a thread of Dom0 used.
 func (m *Module) Charge(id uint32, d time.Duration) error {
 	_, err := m.values(opCharge, uint64(id), uint64(d), 0, 0)
 	return reservationError("charge", id, nowhere, aboutCharge, err)
@@ -76,11 +77,11 @@ func reservationError(verb string, id uint32, domain int, about subject, err err
 	return opError(fmt.Sprintf("%s reservation %d", verb, id), domain, explain(about, err))
 }
 
-// Cost is what something paid.
+// Cost is what a reservation or a call was charged.
 type Cost struct {
 	Foreground  time.Duration // CPU time with budget
 	Background  time.Duration // CPU time without
-	Throttled   time.Duration // runnable, and denied background time
+	Throttled   time.Duration // runnable, but denied background time
 	Deschedules uint64        // taken off a CPU while runnable
 }
 
@@ -88,27 +89,27 @@ func (c rawCost) public() Cost {
 	return Cost{time.Duration(c.foreground), time.Duration(c.background), time.Duration(c.throttled), c.deschedules}
 }
 
-// Reservation is the state of one.
+// Reservation is the state of a reservation.
 type Reservation struct {
 	ID             uint32
 	Budget, Period time.Duration
 	Left           time.Duration // of the budget, now
 	Next           time.Duration // until the next refill, 0 if one is due
-	Refills        int           // how many are outstanding
-	Domain         int           // that runs on it now, or -1
-	Unadmitted     int           // CPUs where it is needed and not admitted
+	Refills        int           // entries in the refill list
+	Domain         int           // runs on it now; or -1
+	Unadmitted     int           // CPUs on which it is needed and not admitted
 	Total          Cost          // since it was made
 
-	Calls   uint64        // how many there have been
-	Call    CallState     // of the one that was made last,
+	Calls   uint64        // number of calls so far
+	Call    CallState     // state of the most recent call,
 	Port    uint32        // for a request of this domain's port
 	Request uint64        // with this number
-	Queued  time.Duration // before that call began
-	Wall    time.Duration // since it began, until now or its end
+	Queued  time.Duration // time before that call was active
+	Wall    time.Duration // time since then, until now or its end
 	Cost    Cost          // of that call
 }
 
-// Reservation reads the state of one.
+// Reservation reads the state of a reservation.
 func (m *Module) Reservation(id uint32) (Reservation, error) {
 	op := rawReservation{id: id}
 	if err := structure(m, opGetReservation, &op); err != nil {
@@ -119,7 +120,7 @@ func (m *Module) Reservation(id uint32) (Reservation, error) {
 
 func (r rawReservation) public() Reservation {
 	domain := nowhere
-	if r.domid != nobody {
+	if r.domid != noDomain {
 		domain = int(r.domid)
 	}
 	return Reservation{

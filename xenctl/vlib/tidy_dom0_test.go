@@ -11,9 +11,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// tidy takes back all that there may be.
+// tidy removes everything that may exist.
 func (b *bench) tidy(t *testing.T) {
 	t.Helper()
 	for id := uint32(1); id < MaxReservations; id++ {
@@ -27,7 +29,7 @@ func (b *bench) tidy(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		// Numbers go up: all holds are below that of a new one.
+		// Numbers increase: all holds are below a new one.
 		d, err := b.m.Domain(uint16(domid))
 		for hold := b.lastHold(t, uint16(domid)); err == nil && d.Holds > 0 && hold > 0; hold-- {
 			if err = b.m.Drop(uint16(domid), hold); err == nil {
@@ -51,7 +53,7 @@ func (b *bench) tidy(t *testing.T) {
 }
 
 // lastHold takes and drops a hold, if there is room for one, and returns its
-// number; that of another domain, if not.
+// number; otherwise one of another domain.
 func (b *bench) lastHold(t *testing.T, domid uint16) Hold {
 	for _, d := range append([]uint32{uint32(domid)}, b.domids...) {
 		if hold, err := b.m.Hold(uint16(d), time.Second); err == nil {
@@ -64,7 +66,7 @@ func (b *bench) lastHold(t *testing.T, domid uint16) Hold {
 	return 0
 }
 
-// asBefore checks that nothing is left of what tidy took back.
+// asBefore checks that nothing is left of what tidy removes.
 func (b *bench) asBefore(t *testing.T) {
 	t.Helper()
 	info, err := b.m.Info()
@@ -103,7 +105,7 @@ func (b *bench) asBefore(t *testing.T) {
 }
 
 // alive checks that Dom0's tools answer, that the guests run, and that Xen has
-// nothing to complain of.
+// logged no complaint.
 func (b *bench) alive(t *testing.T) {
 	t.Helper()
 	if list := xl(t, "list"); !strings.Contains(list, "Domain-0") {
@@ -114,7 +116,7 @@ func (b *bench) alive(t *testing.T) {
 			continue
 		}
 		from := b.beat(t, domid)
-		b.eventually(t, "a beat of a guest", func() bool { return b.beat(t, domid) > from })
+		testkit.Eventually(t, "a beat of a guest", func() bool { return b.beat(t, domid) > from })
 		if result := b.read(t, domid, "result"); result != "" && result != "well" {
 			t.Errorf("domain %d: %s", domid, result)
 		}
@@ -135,13 +137,4 @@ func (b *bench) beat(t *testing.T, domid uint32) int {
 		t.Fatal(err)
 	}
 	return n
-}
-
-func (b *bench) eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !is(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not in %v: %s", patience, what)
-		}
-	}
 }

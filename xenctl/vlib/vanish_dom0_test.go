@@ -8,22 +8,24 @@ import (
 	"errors"
 	"sync"
 	"testing"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// TestLabFuzzDomainDies destroys a domain that is called, gated and reserved
-// for. It is the last: vlib2 does not come back.
+// Dom0 survives requests about a domain that is called, gated and reserved for
+// while it is destroyed. This is the last test: vlib2 does not come back.
 func TestLabFuzzDomainDies(t *testing.T) {
 	b := openBench(t)
 	seed := seedOf(t)
 	t.Logf("seed %d", seed)
-	b.store.Close() // its quota of time is the guests': nothing here needs it
+	b.store.Close() // its quota of time is for the guests: nothing here needs it
 	var ended sync.WaitGroup
 	ended.Go(func() { xl(t, "destroy", "vlib2") })
 	b.fuzz(t, seed, max(9_000, fuzzCalls(t)/10))
 	ended.Wait()
-	b.fuzz(t, seed+100, 3_000) // of a number that is nobody's now
+	b.fuzz(t, seed+100, 3_000) // the number of no domain now
 	b.tidy(t)
-	b.eventually(t, "the module forgets a domain that is gone", func() bool {
+	testkit.Eventually(t, "the module forgets a domain that is gone", func() bool {
 		_, err := b.m.Domain(uint16(b.domids[2]))
 		info, ierr := b.m.Info()
 		if ierr != nil {

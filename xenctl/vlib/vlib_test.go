@@ -5,6 +5,7 @@ package vlib
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestJudgeVersion(t *testing.T) {
+func TestOtherVersionsOfTheModuleAreErrors(t *testing.T) {
 	if err := judgeVersion(abiVersion, nil); err != nil {
 		t.Error(err)
 	}
@@ -27,12 +28,12 @@ func TestJudgeVersion(t *testing.T) {
 		!strings.Contains(err.Error(), "version 2 ") || !strings.Contains(err.Error(), "module 8") {
 		t.Errorf("another version: %v", err)
 	}
-	if err = judgeVersion(0, unix.EPERM); !errors.Is(err, ErrNotPermitted) || errors.Is(err, ErrAbsent) {
-		t.Errorf("a kernel that lets nobody ask: %v", err)
+	if err = judgeVersion(0, unix.EPERM); !errors.Is(err, fs.ErrPermission) || errors.Is(err, ErrAbsent) {
+		t.Errorf("a kernel that lets no program ask: %v", err)
 	}
 }
 
-func TestExplain(t *testing.T) {
+func TestEachErrnoHasItsErrorAndRemedy(t *testing.T) {
 	for _, tt := range []struct {
 		about  subject
 		errno  unix.Errno
@@ -43,7 +44,7 @@ func TestExplain(t *testing.T) {
 		{aboutCall, unix.EACCES, ErrNotAllowed, "Allow is missing"},
 		{aboutCall, unix.EBUSY, ErrBusy, "Cancel"},
 		{aboutCall, unix.ERANGE, ErrRange, "1h0m0s"},
-		{aboutCall, unix.EPERM, ErrNotPermitted, "control domain"},
+		{aboutCall, unix.EPERM, fs.ErrPermission, "control domain"},
 		{aboutCall, unix.ESRCH, ErrNoDomain, ""},
 		{aboutCall, unix.ENOENT, ErrNoReservation, "Reserve"},
 		{aboutCall, unix.ENOTCONN, ErrDying, ""},
@@ -53,15 +54,15 @@ func TestExplain(t *testing.T) {
 		{aboutBind, unix.EBUSY, ErrBusy, "another reservation"},
 		{aboutBind, unix.E2BIG, ErrFull, "64"},
 		{aboutDomain, unix.EXDEV, ErrOtherScheduler, "sched=vlib"},
-		{aboutDomain, unix.EPERM, ErrNotPermitted, "never gated"},
+		{aboutDomain, unix.EPERM, fs.ErrPermission, "never gated"},
 		{aboutGetDomain, unix.ENXIO, ErrUnknown, "SetDomain"},
 		{aboutHold, unix.ENOENT, ErrNoHold, ""},
 		{aboutThrottle, unix.EXDEV, ErrOtherScheduler, "cpupool"},
 		{aboutThrottle, unix.ENODEV, ErrNoCPU, ""},
 		{aboutCPU, unix.EIO, ErrUnsupported, "latency source"},
 		{aboutLease, unix.EINVAL, ErrRange, "10s"},
-		{aboutListen, unix.EACCES, ErrNotPermitted, "SetDomain"},
-		{aboutListen, unix.EPERM, ErrNotPermitted, "unrestricted=1"},
+		{aboutListen, unix.EACCES, fs.ErrPermission, "SetDomain"},
+		{aboutListen, unix.EPERM, fs.ErrPermission, "unrestricted=1"},
 		{aboutHost, unix.EOPNOTSUPP, ErrUnsupported, "older"},
 		{aboutHost, unix.EBADMSG, ErrVersion, "one source"},
 		{aboutHost, unix.EFAULT, ErrBroken, ""},
@@ -93,7 +94,7 @@ func TestErrorsNameTheirObject(t *testing.T) {
 	}
 }
 
-func TestNotAdmitted(t *testing.T) {
+func TestNotAdmittedNamesTheReasonAndTheRemedy(t *testing.T) {
 	err := opError("reserve reservation 2", nowhere, &NotAdmitted{CPU: 1, Misses: 9, Response: 12 * time.Millisecond})
 	var n *NotAdmitted
 	if !errors.As(err, &n) || n.CPU != 1 {
@@ -109,8 +110,8 @@ func TestNotAdmitted(t *testing.T) {
 	}
 }
 
-// A server asks for it thousands of times a second.
-func TestGateHeldOpen(t *testing.T) {
+// A server gets this error thousands of times a second.
+func TestErrOpenAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		if listenError("listen", unix.EAGAIN) != ErrOpen {
 			t.Fatal("EAGAIN is not ErrOpen")
@@ -121,7 +122,7 @@ func TestGateHeldOpen(t *testing.T) {
 }
 
 func TestRecordsBecomePublic(t *testing.T) {
-	r := rawReservation{id: 3, budget: 5, period: 10, left: -4, domid: nobody, call: 5, total: rawCost{deschedules: 8}, cost: rawCost{throttled: 7}}.public()
+	r := rawReservation{id: 3, budget: 5, period: 10, left: -4, domid: noDomain, call: 5, total: rawCost{deschedules: 8}, cost: rawCost{throttled: 7}}.public()
 	if r.Domain != nowhere || r.Left != -4 || r.Call != CallTimeout || !r.Call.Over() || r.Total.Deschedules != 8 || r.Cost.Throttled != 7 {
 		t.Errorf("%+v", r)
 	}
@@ -144,7 +145,7 @@ func TestRecordsBecomePublic(t *testing.T) {
 	}
 }
 
-func TestStrings(t *testing.T) {
+func TestStatesAndFlagsHaveNames(t *testing.T) {
 	for want, s := range map[string]fmt.Stringer{
 		"listens closed": Listens | Closed, "stop-time parks critical user-mode 0x40": StopTime | Parks | Critical | UserMode | 64, "": DomainFlags(0),
 		"queued": CallQueued, "timed out": CallTimeout, "state 99": CallState(99),

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// behaviour is what the client promises on any daemon: it runs against the one
-// in xenstoretest and, in the lab, against the real one by both ways. Paths are
-// relative and under root, which is this test's own.
+// behaviour tests the client's properties with any daemon: with the one in
+// xenstoretest and, in the lab, with the real one over both transports. Paths
+// are relative to root, which is the test's own.
 func behaviour(t *testing.T, open func(t *testing.T) *Client) {
 	const root = "data/vlibos-test"
 	for name, f := range map[string]func(t *testing.T, open func(t *testing.T) *Client, root string){
@@ -46,7 +46,7 @@ func testValues(t *testing.T, open func(t *testing.T) *Client, root string) {
 	wantError(t, err, unix.ENOENT)
 	value := make([]byte, 1500)
 	for i := range value {
-		value[i] = byte(i) // with NULs
+		value[i] = byte(i) // including NULs
 	}
 	check(t, c.Write(ctx, root+"/a/b/c", value))
 	got, err := c.Read(ctx, root+"/a/b/c")
@@ -144,7 +144,7 @@ func testWatch(t *testing.T, open func(t *testing.T) *Client, root string) {
 	check(t, other.Write(ctx, root+"/a", []byte("1")))
 	e, err := w.Next(ctx)
 	check(t, err)
-	if e.Path == root { // the real daemon tells of the new parent first
+	if e.Path == root { // the real daemon reports the new parent first
 		e, err = w.Next(ctx)
 		check(t, err)
 	}
@@ -154,7 +154,7 @@ func testWatch(t *testing.T, open func(t *testing.T) *Client, root string) {
 	check(t, c.Write(ctx, root+"/a", []byte("2")))
 	next(w, root+"/a")
 
-	// Two watches of the same node are two, and a closed one is silent.
+	// Two watches of the same node are independent, and a closed one is silent.
 	w2, err := c.Watch(ctx, root+"/a")
 	check(t, err)
 	next(w2, root+"/a")
@@ -172,9 +172,9 @@ func testWatch(t *testing.T, open func(t *testing.T) *Client, root string) {
 
 func testTransaction(t *testing.T, open func(t *testing.T) *Client, root string) {
 	c, other, ctx := open(t), open(t), within(t)
-	var kept *Tx
+	var ended *Tx
 	check(t, c.Transaction(ctx, func(tx *Tx) error {
-		kept = tx
+		ended = tx
 		check(t, tx.Write(ctx, root+"/a", []byte("1")))
 		check(t, tx.Write(ctx, root+"/b", []byte("2")))
 		if got, err := tx.Read(ctx, root+"/a"); err != nil || string(got) != "1" {
@@ -187,7 +187,7 @@ func testTransaction(t *testing.T, open func(t *testing.T) *Client, root string)
 	if got, err := other.Read(ctx, root+"/b"); err != nil || string(got) != "2" {
 		t.Errorf("afterwards: %q, %v", got, err)
 	}
-	wantError(t, kept.Write(ctx, root+"/a", nil), fs.ErrClosed)
+	wantError(t, ended.Write(ctx, root+"/a", nil), fs.ErrClosed)
 
 	failure := errors.New("changed my mind")
 	err := c.Transaction(ctx, func(tx *Tx) error {
@@ -220,7 +220,7 @@ func testConflict(t *testing.T, open func(t *testing.T) *Client, root string) {
 	}
 }
 
-// Counters in one node, each goroutine its own and all of them a common one.
+// Counters: each goroutine has one node, and all share one.
 func testManyAtOnce(t *testing.T, open func(t *testing.T) *Client, root string) {
 	c, ctx := open(t), within(t)
 	const users, rounds = 16, 10

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/protocol"
 )
 
 // call is one request on its way:
@@ -21,31 +21,31 @@ import (
 //	  ▼                ▼
 //	forgotten        abandoned ──answer──▶ late is run
 //
-// All fields but result are guarded by Client.mu.
+// Client.mu guards all fields but result.
 type call struct {
-	request   wire.Message
+	request   protocol.Message
 	sent      bool
 	abandoned bool
-	late      func(payload []byte) // takes back what an abandoned call has done; may be nil
+	late      func(payload []byte) // undoes an abandoned call; may be nil
 	result    chan outcome         // has room for the one outcome
 }
 
 // outcome is an answer: of the request's own type, or an error.
 type outcome struct {
-	kind    wire.Type
+	kind    protocol.Type
 	payload []byte
 	err     error
 }
 
-// roundTrip sends a request and waits for its answer. When ctx ends first and
-// the daemon does it all the same, late is run on the receiving goroutine with
-// the answer; it must not block.
-func (c *Client) roundTrip(ctx context.Context, request wire.Message, late func([]byte)) ([]byte, error) {
+// roundTrip sends a request and waits for its answer. If ctx ends first and the
+// daemon still executes the request, late is run on the receiving goroutine
+// with the answer; it must not block.
+func (c *Client) roundTrip(ctx context.Context, request protocol.Message, late func([]byte)) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if len(request.Payload) > wire.PayloadMax {
-		return nil, fmt.Errorf("a message of %d bytes, %d is the most: %w", len(request.Payload), wire.PayloadMax, unix.E2BIG)
+	if len(request.Payload) > protocol.PayloadMax {
+		return nil, fmt.Errorf("a message of %d bytes, at most %d are allowed: %w", len(request.Payload), protocol.PayloadMax, unix.E2BIG)
 	}
 	cl := &call{request: request, late: late, result: make(chan outcome, 1)}
 	if err := c.enqueue(cl); err != nil {
@@ -66,9 +66,9 @@ func (c *Client) roundTrip(ctx context.Context, request wire.Message, late func(
 	return nil, ctx.Err()
 }
 
-// post sends a request whose answer does not matter.
-func (c *Client) post(request wire.Message) {
-	// On a broken connection there is nothing left to take back.
+// post sends a request whose answer is ignored.
+func (c *Client) post(request protocol.Message) {
+	// On a broken connection nothing needs to be undone.
 	_ = c.enqueue(&call{request: request, abandoned: true, result: make(chan outcome, 1)})
 }
 
@@ -95,7 +95,7 @@ func (c *Client) wakeSender() {
 	}
 }
 
-// dequeue returns the next request to send, nil when none may be sent now.
+// dequeue returns the next request to send, nil if none may be sent now.
 func (c *Client) dequeue() *call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -109,7 +109,7 @@ func (c *Client) dequeue() *call {
 	return next
 }
 
-// abandon gives a call up. If it has been answered just now, that is returned.
+// abandon gives up a call. If it was answered just now, it returns the answer.
 func (c *Client) abandon(cl *call) (outcome, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,8 +129,8 @@ func (c *Client) abandon(cl *call) (outcome, bool) {
 	return outcome{}, false
 }
 
-// answer hands an outcome to the call it belongs to. An answer to no question,
-// or of another type, means that the two sides no longer understand each other.
+// answer passes an outcome to its call. An answer without a request, or of
+// another type, means that the two sides disagree about the protocol.
 func (c *Client) answer(id uint32, out outcome) error {
 	c.mu.Lock()
 	cl := c.pending[id]
@@ -153,8 +153,8 @@ func (c *Client) answer(id uint32, out outcome) error {
 	return nil
 }
 
-// checkPath refuses what would change the meaning of a message; all other rules
-// for paths are the daemon's.
+// checkPath refuses paths that would change the meaning of a message; the
+// daemon checks all other rules.
 func checkPath(path string) error {
 	if path == "" || strings.IndexByte(path, 0) >= 0 {
 		return fmt.Errorf("path %q: %w", path, unix.EINVAL)

@@ -12,23 +12,24 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/protocol"
 )
 
-// Client is a connection to xenstored. Its methods are safe for concurrent use;
-// all but Transaction, Watch and Close are those of a transaction too.
+// Client is a connection to xenstored. Its methods are safe for concurrent use.
+// Transactions have all of them but Transaction, Watch and Close.
 type Client struct {
 	ops
 
 	conn io.ReadWriteCloser
 
-	// device: the connection is the kernel's xenbus device, which differs from
-	// a socket in two things. It refuses a single bad request by an error of
-	// write and goes on, where on a socket a failed write is the end. And it
-	// must not be given a request before the last one is answered: it keeps
-	// the request in one buffer per open file, and sends it to the daemon from
-	// there some time after write returned (xenbus_dev_request_and_reply, seen
-	// in Linux 6.1: of 16 writes at once 12 were lost and all acknowledged).
+	// device says that the connection is the kernel's xenbus device, which
+	// differs from a socket in two ways. It refuses a single bad request by an
+	// error of write and continues, while on a socket a failed write ends the
+	// connection. And it must not get a request before the last one is
+	// answered: it has one buffer for requests per open file, from which it
+	// sends to the daemon some time after write returned
+	// (xenbus_dev_request_and_reply, seen in Linux 6.1: of 16 concurrent writes
+	// 12 were lost, and all were acknowledged).
 	device bool
 
 	done     chan struct{} // closed when the connection ends
@@ -36,7 +37,7 @@ type Client struct {
 	routines sync.WaitGroup
 
 	mu       sync.Mutex
-	err      error // why the connection ended; nil before
+	err      error // the reason for the end of the connection; nil before
 	lastID   uint32
 	pending  map[uint32]*call // by request id: queued, or sent and not answered
 	queue    []*call          // not yet sent
@@ -60,8 +61,8 @@ func newClient(conn io.ReadWriteCloser, device bool) *Client {
 	return c
 }
 
-// Close ends the connection: every request and every wait for an event returns
-// os.ErrClosed, the daemon drops watches and transactions. Closing again does
+// Close ends the connection. Every request and every wait for an event returns
+// os.ErrClosed; the daemon drops watches and transactions. Closing again does
 // nothing.
 func (c *Client) Close() error {
 	c.end(os.ErrClosed)
@@ -69,7 +70,7 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// end stops the connection; the first reason stays.
+// end stops the connection; the first reason is kept.
 func (c *Client) end(reason error) {
 	c.mu.Lock()
 	first := c.err == nil
@@ -79,11 +80,11 @@ func (c *Client) end(reason error) {
 	c.mu.Unlock()
 	if first {
 		close(c.done)
-		_ = c.conn.Close() // nothing is sent or expected any more
+		_ = c.conn.Close() // nothing more is sent or received
 	}
 }
 
-// broken ends the connection because of what happened on it.
+// broken ends the connection because of a fault.
 func (c *Client) broken(cause error) {
 	if errors.Is(cause, io.EOF) {
 		cause = fmt.Errorf("closed by xenstored: %w", cause)
@@ -110,7 +111,7 @@ func (c *Client) send() {
 				return
 			}
 		}
-		buf = wire.Append(buf[:0], next.request)
+		buf = protocol.Append(buf[:0], next.request)
 		if _, err := c.conn.Write(buf); err != nil {
 			var errno unix.Errno
 			if c.device && errors.As(err, &errno) {
@@ -124,11 +125,11 @@ func (c *Client) send() {
 	}
 }
 
-// receive takes what the daemon sends, and never waits for anyone else.
+// receive takes messages from the daemon, and never waits for anything else.
 func (c *Client) receive() {
-	r := bufio.NewReaderSize(c.conn, wire.HeaderSize+wire.PayloadMax)
+	r := bufio.NewReaderSize(c.conn, protocol.HeaderSize+protocol.PayloadMax)
 	for {
-		m, err := wire.Receive(r)
+		m, err := protocol.Receive(r)
 		if err == nil {
 			err = c.dispatch(m)
 		}
@@ -139,11 +140,11 @@ func (c *Client) receive() {
 	}
 }
 
-func (c *Client) dispatch(m wire.Message) error {
+func (c *Client) dispatch(m protocol.Message) error {
 	switch m.Type {
-	case wire.WatchEvent:
+	case protocol.WatchEvent:
 		return c.event(m.Payload)
-	case wire.Error:
+	case protocol.Error:
 		return c.answer(m.Request, outcome{err: refusal(m.Payload)})
 	default:
 		return c.answer(m.Request, outcome{kind: m.Type, payload: m.Payload})

@@ -12,14 +12,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/protocol"
 	"github.com/vlibos/vlibos/xenctl/xenstore/xenstoretest"
 )
 
-func TestBehaviour(t *testing.T) {
+func TestClientBehavesOnTheTestDaemon(t *testing.T) {
 	s := daemon(t)
 	behaviour(t, func(t *testing.T) *Client { return connect(t, s.Path) })
-	eventually(t, "nothing is left in the daemon", func() bool {
+	testkit.Eventually(t, "nothing is left in the daemon", func() bool {
 		transactions, watches := s.Open()
 		return transactions == 0 && watches == 0
 	})
@@ -37,11 +38,11 @@ func TestOpenHonoursTheEnvironment(t *testing.T) {
 	wantError(t, err, fs.ErrNotExist)
 }
 
-func TestCloseUnblocksEveryone(t *testing.T) {
+func TestCloseUnblocksAllWaiters(t *testing.T) {
 	s := daemon(t)
 	release := make(chan struct{})
 	s.Intercept(func(_ net.Conn, r xenstoretest.Request) bool {
-		if wire.Type(r.Type) == wire.Read {
+		if protocol.Type(r.Type) == protocol.Read {
 			<-release
 		}
 		return false
@@ -63,7 +64,7 @@ func TestCloseUnblocksEveryone(t *testing.T) {
 			wantError(t, err, os.ErrClosed)
 		})
 	}
-	eventually(t, "all requests wait for their answers", func() bool {
+	testkit.Eventually(t, "all requests wait for their answers", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return len(c.pending) == 8
@@ -77,7 +78,7 @@ func TestCloseUnblocksEveryone(t *testing.T) {
 	wantError(t, c.Transaction(within(t), func(*Tx) error { return nil }), os.ErrClosed)
 }
 
-func TestDyingDaemonIsAnErrorForEveryone(t *testing.T) {
+func TestDyingDaemonIsAnErrorForAllWaiters(t *testing.T) {
 	s := daemon(t)
 	c := connect(t, s.Path)
 	w, err := c.Watch(within(t), "/w")
@@ -101,23 +102,23 @@ func TestDyingDaemonIsAnErrorForEveryone(t *testing.T) {
 			}
 		}
 	})
-	eventually(t, "requests come and go", func() bool { return s.Requests() > 100 })
+	testkit.Eventually(t, "requests come and go", func() bool { return s.Requests() > 100 })
 	check(t, s.Close())
 	users.Wait()
 	check(t, w.Close())
 }
 
-// Answers in another order than the questions, each to who asked.
-func TestAnswersOutOfOrder(t *testing.T) {
+// Answers in another order than the requests reach their requests.
+func TestAnswersOutOfOrderReachTheirRequests(t *testing.T) {
 	s := daemon(t)
 	const n = 20
-	var held []xenstoretest.Request
+	var waiting []xenstoretest.Request
 	s.Intercept(func(conn net.Conn, r xenstoretest.Request) bool {
-		if held = append(held, r); len(held) < n {
+		if waiting = append(waiting, r); len(waiting) < n {
 			return true
 		}
 		for i := n - 1; i >= 0; i-- {
-			_, _ = conn.Write(wire.Append(nil, wire.Message{Type: wire.Read, Request: held[i].ID, Payload: held[i].Payload}))
+			_, _ = conn.Write(protocol.Append(nil, protocol.Message{Type: protocol.Read, Request: waiting[i].ID, Payload: waiting[i].Payload}))
 		}
 		return true
 	})
@@ -135,14 +136,14 @@ func TestAnswersOutOfOrder(t *testing.T) {
 	users.Wait()
 }
 
-// The kernel's device must not be given a second request before the first is
-// answered, also not when the first has been given up.
+// The kernel's device must not get a second request before the first is
+// answered, even if the first has been given up.
 func TestDeviceIsGivenOneRequestAtATime(t *testing.T) {
 	s := daemon(t)
-	held := make(chan func(), 10)
+	delayed := make(chan func(), 10)
 	s.Intercept(func(conn net.Conn, r xenstoretest.Request) bool {
-		held <- func() {
-			_, _ = conn.Write(wire.Append(nil, wire.Message{Type: wire.Type(r.Type), Request: r.ID, Payload: r.Payload}))
+		delayed <- func() {
+			_, _ = conn.Write(protocol.Append(nil, protocol.Message{Type: protocol.Type(r.Type), Request: r.ID, Payload: r.Payload}))
 		}
 		return true
 	})
@@ -164,12 +165,15 @@ func TestDeviceIsGivenOneRequestAtATime(t *testing.T) {
 		})
 	}
 	for answered := range 5 {
-		eventually(t, "the next request", func() bool { return s.Requests() == answered+1 })
-		time.Sleep(10 * time.Millisecond)
+		testkit.Eventually(t, "one request is sent and the others wait", func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return s.Requests() > answered && len(c.queue) == 4-answered
+		})
 		if n := s.Requests(); n != answered+1 {
 			t.Fatalf("%d requests were sent and %d answered", n, answered)
 		}
-		(<-held)()
+		(<-delayed)()
 	}
 	users.Wait()
 }
@@ -188,12 +192,13 @@ func TestRequestEndsWithItsContext(t *testing.T) {
 		cancel()
 	}
 	close(release)
-	// Its late answer is nobody's and does no harm.
+	// Its late answer has no receiver and does no harm.
 	check(t, c.Mkdir(within(t), "/y"))
 }
 
-// What was given up while the daemon was slow is taken back by the late answer.
-func TestAbandonedCreationsAreTakenBack(t *testing.T) {
+// Creations that were given up while the daemon was slow are undone by the late
+// answer.
+func TestAbandonedCreationsAreUndone(t *testing.T) {
 	s := daemon(t)
 	release := make(chan struct{})
 	s.Intercept(func(net.Conn, xenstoretest.Request) bool {
@@ -212,11 +217,11 @@ func TestAbandonedCreationsAreTakenBack(t *testing.T) {
 	users.Go(func() {
 		wantError(t, d.Transaction(short, func(*Tx) error { return nil }), context.DeadlineExceeded)
 	})
-	eventually(t, "both requests are with the daemon", func() bool { return s.Requests() == 2 })
+	testkit.Eventually(t, "both requests are with the daemon", func() bool { return s.Requests() == 2 })
 	users.Wait()
 	close(release)
-	eventually(t, "both requests and what takes them back are handled", func() bool { return s.Requests() == 4 })
-	eventually(t, "nothing is left in the daemon", func() bool {
+	testkit.Eventually(t, "both requests and their undoing are handled", func() bool { return s.Requests() == 4 })
+	testkit.Eventually(t, "nothing is left in the daemon", func() bool {
 		transactions, watches := s.Open()
 		return transactions == 0 && watches == 0
 	})
@@ -232,7 +237,7 @@ func TestTransactionEndsWithItsContext(t *testing.T) {
 		return nil
 	})
 	wantError(t, err, context.Canceled)
-	eventually(t, "the transaction is not left open", func() bool { n, _ := s.Open(); return n == 0 })
+	testkit.Eventually(t, "the transaction is not left open", func() bool { n, _ := s.Open(); return n == 0 })
 	_, err = c.Read(within(t), "/x")
 	wantError(t, err, fs.ErrNotExist)
 }
@@ -244,10 +249,10 @@ func TestTransactionIsAbortedByAPanic(t *testing.T) {
 		defer func() { _ = recover() }()
 		_ = c.Transaction(within(t), func(*Tx) error { panic("fn") })
 	}()
-	eventually(t, "the transaction is not left open", func() bool { n, _ := s.Open(); return n == 0 })
+	testkit.Eventually(t, "the transaction is not left open", func() bool { n, _ := s.Open(); return n == 0 })
 }
 
-func TestTransactionGivesUp(t *testing.T) {
+func TestTransactionEndsAfterTooManyConflicts(t *testing.T) {
 	s := daemon(t)
 	c, other := connect(t, s.Path), connect(t, s.Path)
 	runs := 0
@@ -262,7 +267,7 @@ func TestTransactionGivesUp(t *testing.T) {
 	}
 }
 
-func TestDirectoryThatChangesBetweenParts(t *testing.T) {
+func TestDirectoryThatChangesBetweenPartsIsReadAgain(t *testing.T) {
 	s := daemon(t)
 	c, other := connect(t, s.Path), connect(t, s.Path)
 	for i := range 200 {
@@ -270,18 +275,12 @@ func TestDirectoryThatChangesBetweenParts(t *testing.T) {
 	}
 	parts := 0
 	s.Intercept(func(_ net.Conn, r xenstoretest.Request) bool {
-		if wire.Type(r.Type) != wire.DirectoryPart {
+		if protocol.Type(r.Type) != protocol.DirectoryPart {
 			return false
 		}
 		if parts++; parts == 2 {
 			go func() { _ = other.Mkdir(context.Background(), "/dir/new") }()
-			for {
-				names, err := list(s.Path)
-				if err == nil && names == 201 {
-					return false
-				}
-				time.Sleep(time.Millisecond)
-			}
+			testkit.Holds(func() bool { names, err := list(s.Path); return err == nil && names == 201 })
 		}
 		return false
 	})
@@ -290,11 +289,11 @@ func TestDirectoryThatChangesBetweenParts(t *testing.T) {
 		t.Errorf("%d names, %v", len(names), err)
 	}
 	if parts < 5 {
-		t.Errorf("%d parts: the list was not begun again", parts)
+		t.Errorf("%d parts: the list was not read again", parts)
 	}
 }
 
-// list counts the new node in by a connection of its own.
+// list adds the new node over a connection of its own.
 func list(path string) (int, error) {
 	c, err := OpenPath(context.Background(), path)
 	if err != nil {

@@ -11,14 +11,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/protocol"
 )
 
 // Directory returns the names of a node's children. A list too long for one
-// message is fetched in parts, from the start again when it changes meanwhile:
-// it is always the list of one moment.
+// message is read in parts, and again from the start if it changes meanwhile:
+// the result is the list at one moment.
 func (o ops) Directory(ctx context.Context, path string) ([]string, error) {
-	payload, err := o.request(ctx, wire.Directory, path, wire.Join(path))
+	payload, err := o.request(ctx, protocol.Directory, path, protocol.Join(path))
 	if errors.Is(err, unix.E2BIG) {
 		names, err := o.directoryParts(ctx, path)
 		return names, opError("directory", path, err)
@@ -30,7 +30,7 @@ func (o ops) Directory(ctx context.Context, path string) ([]string, error) {
 	return names, opError("directory", path, err)
 }
 
-// directoryRestarts bounds how often a list is begun again.
+// directoryRestarts limits how often a list is read again.
 const directoryRestarts = 64
 
 func (o ops) directoryParts(ctx context.Context, path string) ([]string, error) {
@@ -43,13 +43,13 @@ func (o ops) directoryParts(ctx context.Context, path string) ([]string, error) 
 	return nil, ErrConflict
 }
 
-// directoryOnce fetches all parts; same is false when the node changed between
-// two of them. The offset of the next part is in bytes of the daemon's list,
-// where each name is followed by a NUL.
+// directoryOnce reads all parts; same is false if the node changed between two
+// of them. The offset of the next part is in bytes of the daemon's list, where
+// each name is followed by a NUL.
 func (o ops) directoryOnce(ctx context.Context, path string) (names []string, same bool, err error) {
 	generation := ""
 	for offset := 0; ; {
-		payload, err := o.request(ctx, wire.DirectoryPart, path, wire.Join(path, strconv.Itoa(offset)))
+		payload, err := o.request(ctx, protocol.DirectoryPart, path, protocol.Join(path, strconv.Itoa(offset)))
 		if err != nil {
 			return nil, false, err
 		}
@@ -69,8 +69,8 @@ func (o ops) directoryOnce(ctx context.Context, path string) (names []string, sa
 	}
 }
 
-// part is an answer to DIRECTORY_PART: the node's generation, some names, and,
-// in the last part, an empty name.
+// part is an answer to DIRECTORY_PART: the node's generation, some names, and
+// in the last part an empty name.
 type part struct {
 	generation string
 	names      []string
@@ -79,7 +79,7 @@ type part struct {
 }
 
 func parsePart(payload []byte) (part, error) {
-	list, err := wire.List(payload)
+	list, err := protocol.List(payload)
 	if err != nil {
 		return part{}, err
 	}
@@ -98,7 +98,7 @@ func parsePart(payload []byte) (part, error) {
 }
 
 func childNames(payload []byte) ([]string, error) {
-	names, err := wire.List(payload)
+	names, err := protocol.List(payload)
 	if err == nil && slices.Contains(names, "") {
 		err = fmt.Errorf("%w: an empty name in a directory", ErrProtocol)
 	}

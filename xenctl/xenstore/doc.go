@@ -2,24 +2,24 @@
 
 // Package xenstore is a client of xenstored, the tree of small values through
 // which Xen's domains and their control programs find each other. It is for
-// Dom0 and for guests: it speaks to the daemon's socket where there is one and
-// to the kernel's /dev/xen/xenbus otherwise.
+// Dom0 and for guests: it uses the daemon's socket where there is one, and the
+// kernel's /dev/xen/xenbus otherwise.
 //
 // A path that does not begin with a slash is relative to this domain's home,
-// /local/domain/<id>. What a guest may write there, another domain's user can:
+// /local/domain/<id>. A user of the other domain can write where a guest may:
 // values are hostile input.
 //
-// One [Client] is one connection; any number of goroutines use it at once. On
-// the socket their requests do not wait for each other's answers; the kernel's
-// device takes one at a time. A request ends with its
-// context. What was already sent may then still happen in the store; nothing is
-// left behind in the daemon: a transaction or watch whose creation was given up
-// is taken back when the late answer arrives.
+// One [Client] is one connection, for any number of goroutines. On the socket
+// their requests do not wait for each other's answers; the kernel's device
+// takes one at a time. A request ends with its context. A request that was
+// already sent may still take effect in the store. It leaves nothing behind in
+// the daemon: when the late answer to an abandoned transaction or watch
+// arrives, it is undone.
 //
-// When the connection breaks, because the daemon died or sent what is no
-// answer, every user of it gets [ErrBroken], at once and from then on. There is
-// no reconnection: transactions and watches are gone with the connection, and
-// their owner has to know.
+// When the connection breaks, because the daemon died or sent an invalid
+// answer, all users get [ErrBroken], from then on. There is no reconnection:
+// transactions and watches end with the connection, and their owner has to
+// know.
 //
 // It is not a daemon (package xenstoretest has one for tests), and neither
 // caches nor interprets values.

@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// These tests run in the lab's Dom0, beside at least one DomU, on both ways to
-// the real daemon.
+// These tests run in the lab's Dom0, beside at least one DomU, with the real
+// daemon over both transports.
 var ways = map[string]string{"socket": "/run/xenstored/socket", "device": "/dev/xen/xenbus"}
 
 func eachWay(t *testing.T, f func(t *testing.T, path string)) {
@@ -27,7 +29,7 @@ func eachWay(t *testing.T, f func(t *testing.T, path string)) {
 	}
 }
 
-func TestLabBehaviour(t *testing.T) {
+func TestLabClientBehavesOnTheRealDaemon(t *testing.T) {
 	eachWay(t, func(t *testing.T, path string) {
 		behaviour(t, func(t *testing.T) *Client { return connect(t, path) })
 	})
@@ -38,7 +40,7 @@ func TestLabOpenFindsTheDaemon(t *testing.T) {
 	check(t, err)
 	defer c.Close()
 	if c.device {
-		t.Error("went through the device although there is a socket")
+		t.Error("used the device although there is a socket")
 	}
 	names, err := c.Directory(within(t), "/local/domain")
 	if err != nil || len(names) < 2 {
@@ -50,9 +52,9 @@ func TestLabOpenFindsTheDaemon(t *testing.T) {
 	}
 }
 
-func TestLabCloseUnblocksEveryone(t *testing.T) {
+func TestLabCloseUnblocksAllWaiters(t *testing.T) {
 	eachWay(t, func(t *testing.T, path string) {
-		before := descriptors()
+		before := len(testkit.Descriptors())
 		for range 20 {
 			c, err := OpenPath(within(t), path)
 			check(t, err)
@@ -79,14 +81,14 @@ func TestLabCloseUnblocksEveryone(t *testing.T) {
 			check(t, c.Close())
 			users.Wait()
 		}
-		if after := descriptors(); after > before+3 {
+		if after := len(testkit.Descriptors()); after > before+3 {
 			t.Errorf("%d descriptors before, %d after", before, after)
 		}
 	})
 }
 
-// The kernel's device takes a little less in one message than the protocol; what
-// it refuses fails one request and nothing else.
+// The kernel's device accepts slightly smaller messages than the protocol. A
+// refusal fails one request and nothing else.
 func TestLabDeviceRefusesOneRequest(t *testing.T) {
 	c := connect(t, ways["device"])
 	check(t, c.Mkdir(within(t), "data"))
@@ -119,15 +121,15 @@ func TestLabWatchSeesADomainGo(t *testing.T) {
 	}
 }
 
-// A daemon that hangs holds nobody longer than their context; one that comes
-// back finds everyone where they were.
-func TestLabDaemonThatHangs(t *testing.T) {
+// A daemon that hangs delays no request longer than its context; after it
+// recovers, everything continues.
+func TestLabHangingDaemonDelaysNoRequestBeyondItsContext(t *testing.T) {
 	pid := daemonPID(t)
 	c := connect(t, ways["socket"])
 	check(t, c.Mkdir(within(t), "data/hang"))
 	check(t, unix.Kill(pid, unix.SIGSTOP))
 	var users sync.WaitGroup
-	for range 300 { // more than the socket's buffer holds
+	for range 300 { // more than fits into the socket's buffer
 		users.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 			defer cancel()
@@ -164,7 +166,7 @@ func daemonPID(t *testing.T) int {
 
 func TestLabRoundsLeaveNothing(t *testing.T) {
 	eachWay(t, func(t *testing.T, path string) {
-		before := descriptors()
+		before := len(testkit.Descriptors())
 		for range 200 {
 			c, err := OpenPath(within(t), path)
 			check(t, err)
@@ -177,7 +179,7 @@ func TestLabRoundsLeaveNothing(t *testing.T) {
 			check(t, w.Close())
 			check(t, c.Close())
 		}
-		if after := descriptors(); after > before+3 {
+		if after := len(testkit.Descriptors()); after > before+3 {
 			t.Errorf("%d descriptors before, %d after", before, after)
 		}
 	})

@@ -6,25 +6,26 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/protocol"
 )
 
 var (
-	// ErrBroken says that the connection is of no further use.
+	// ErrBroken reports that the connection cannot be used any more.
 	ErrBroken = errors.New("connection to xenstored is broken")
 
-	// ErrProtocol says that xenstored sent what the protocol does not allow.
-	ErrProtocol = wire.ErrFormat
+	// ErrProtocol reports that xenstored sent a message that violates the
+	// protocol.
+	ErrProtocol = protocol.ErrFormat
 
-	// ErrConflict says that a transaction was tried as often as it may be, and
-	// each time someone else changed what it had read.
+	// ErrConflict reports that a transaction was tried as often as allowed, and
+	// that each time another client changed what it had read.
 	ErrConflict = errors.New("others kept changing the same nodes")
 )
 
-// OpError is the error of every operation of this package. What xenstored
-// refuses is a unix.Errno inside, so that errors.Is(err, fs.ErrNotExist) and
-// the like work; a closed client or watch is os.ErrClosed; a context that ended
-// is its own error.
+// OpError is the error of every operation of this package. It wraps a
+// unix.Errno for a refusal by xenstored, so that errors.Is(err, fs.ErrNotExist)
+// and the like work, os.ErrClosed for a closed client or watch, and the
+// context's error for a context that ended.
 type OpError struct {
 	// Op is the operation, for example "read".
 	Op string
@@ -51,13 +52,13 @@ func opError(op, path string, err error) error {
 	return &OpError{Op: op, Path: path, Err: err}
 }
 
-// refusal is the error that an Error message carries.
+// refusal is the error of an Error message.
 func refusal(payload []byte) error {
-	name, err := wire.Text(payload)
+	name, err := protocol.Text(payload)
 	if err != nil {
 		return err
 	}
-	if errno, ok := wire.Errors[name]; ok {
+	if errno, ok := protocol.Errors[name]; ok {
 		return errno
 	}
 	return fmt.Errorf("refused with the unknown error %.64q", name)

@@ -12,29 +12,28 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/protocol"
 	"github.com/vlibos/vlibos/xenctl/xenstore/xenstoretest"
 )
 
-// garbage is what a daemon may send in place of an answer, and what it means
-// for the connection.
+// An invalid message instead of an answer ends the connection.
 func TestGarbageBreaksTheConnection(t *testing.T) {
-	message := func(kind wire.Type, id uint32, payload string) []byte {
-		return wire.Append(nil, wire.Message{Type: kind, Request: id, Payload: []byte(payload)})
+	message := func(kind protocol.Type, id uint32, payload string) []byte {
+		return protocol.Append(nil, protocol.Message{Type: kind, Request: id, Payload: []byte(payload)})
 	}
 	for name, answer := range map[string]func(id uint32) []byte{
-		"unknown id":         func(id uint32) []byte { return message(wire.Read, id+1000, "x") },
-		"id 0":               func(uint32) []byte { return message(wire.Read, 0, "x") },
-		"another type":       func(id uint32) []byte { return message(wire.Directory, id, "x\x00") },
+		"unknown id":         func(id uint32) []byte { return message(protocol.Read, id+1000, "x") },
+		"id 0":               func(uint32) []byte { return message(protocol.Read, 0, "x") },
+		"another type":       func(id uint32) []byte { return message(protocol.Directory, id, "x\x00") },
 		"unknown type":       func(id uint32) []byte { return message(77, id, "x") },
-		"event, no token":    func(uint32) []byte { return message(wire.WatchEvent, 0, "/x\x00") },
-		"event, no end":      func(uint32) []byte { return message(wire.WatchEvent, 0, "/x\x001") },
-		"empty event":        func(uint32) []byte { return message(wire.WatchEvent, 0, "") },
-		"error, unknown id":  func(id uint32) []byte { return message(wire.Error, id+1, "ENOENT\x00") },
-		"answered twice":     func(id uint32) []byte { m := message(wire.Read, id, "x"); return append(m, m...) },
+		"event, no token":    func(uint32) []byte { return message(protocol.WatchEvent, 0, "/x\x00") },
+		"event, no end":      func(uint32) []byte { return message(protocol.WatchEvent, 0, "/x\x001") },
+		"empty event":        func(uint32) []byte { return message(protocol.WatchEvent, 0, "") },
+		"error, unknown id":  func(id uint32) []byte { return message(protocol.Error, id+1, "ENOENT\x00") },
+		"answered twice":     func(id uint32) []byte { m := message(protocol.Read, id, "x"); return append(m, m...) },
 		"half a header":      func(uint32) []byte { return []byte{1, 2, 3} },
-		"payload one longer": func(id uint32) []byte { return length(message(wire.Read, id, ""), wire.PayloadMax+1) },
-		"payload of 4 GiB":   func(id uint32) []byte { return length(message(wire.Read, id, ""), 1<<32-1) },
+		"payload one longer": func(id uint32) []byte { return length(message(protocol.Read, id, ""), protocol.PayloadMax+1) },
+		"payload of 4 GiB":   func(id uint32) []byte { return length(message(protocol.Read, id, ""), 1<<32-1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := daemon(t)
@@ -67,7 +66,7 @@ func length(message []byte, n uint32) []byte {
 	return message
 }
 
-// An answer that is well-formed and makes no sense fails its own request.
+// A well-formed answer without meaning fails its own request only.
 func TestNonsenseFailsItsRequestOnly(t *testing.T) {
 	s := daemon(t)
 	c := connect(t, s.Path)
@@ -76,7 +75,7 @@ func TestNonsenseFailsItsRequestOnly(t *testing.T) {
 		if nonsense == nil {
 			return false
 		}
-		_, _ = conn.Write(wire.Append(nil, wire.Message{Type: wire.Type(r.Type), Request: r.ID, Payload: nonsense}))
+		_, _ = conn.Write(protocol.Append(nil, protocol.Message{Type: protocol.Type(r.Type), Request: r.ID, Payload: nonsense}))
 		nonsense = nil
 		return true
 	})
@@ -85,15 +84,15 @@ func TestNonsenseFailsItsRequestOnly(t *testing.T) {
 		answer string
 		do     func() error
 	}{
-		"names without end":    {"a\x00b", func() error { _, err := c.Directory(ctx, "/"); return err }},
-		"empty name":           {"a\x00\x00b\x00", func() error { _, err := c.Directory(ctx, "/"); return err }},
-		"permission":           {"x0\x00", func() error { _, err := c.GetPermissions(ctx, "/"); return err }},
-		"permission's domain":  {"n99999\x00", func() error { _, err := c.GetPermissions(ctx, "/"); return err }},
-		"no permission":        {"", func() error { _, err := c.GetPermissions(ctx, "/"); return err }},
-		"neither true nor not": {"maybe\x00", func() error { _, err := c.IsDomainIntroduced(ctx, 1); return err }},
-		"two homes":            {"/a\x00/b\x00", func() error { _, err := c.GetDomainPath(ctx, 1); return err }},
-		"transaction id":       {"-1\x00", func() error { return c.Transaction(ctx, func(*Tx) error { return nil }) }},
-		"transaction 0":        {"0\x00", func() error { return c.Transaction(ctx, func(*Tx) error { return nil }) }},
+		"names without end":      {"a\x00b", func() error { _, err := c.Directory(ctx, "/"); return err }},
+		"empty name":             {"a\x00\x00b\x00", func() error { _, err := c.Directory(ctx, "/"); return err }},
+		"permission":             {"x0\x00", func() error { _, err := c.GetPermissions(ctx, "/"); return err }},
+		"permission's domain":    {"n99999\x00", func() error { _, err := c.GetPermissions(ctx, "/"); return err }},
+		"no permission":          {"", func() error { _, err := c.GetPermissions(ctx, "/"); return err }},
+		"neither true nor false": {"maybe\x00", func() error { _, err := c.IsDomainIntroduced(ctx, 1); return err }},
+		"two homes":              {"/a\x00/b\x00", func() error { _, err := c.GetDomainPath(ctx, 1); return err }},
+		"transaction id":         {"-1\x00", func() error { return c.Transaction(ctx, func(*Tx) error { return nil }) }},
+		"transaction 0":          {"0\x00", func() error { return c.Transaction(ctx, func(*Tx) error { return nil }) }},
 	} {
 		nonsense = []byte(try.answer)
 		if try.answer == "" {
@@ -109,7 +108,7 @@ func TestNonsenseFailsItsRequestOnly(t *testing.T) {
 func TestUnknownErrorNameIsShown(t *testing.T) {
 	s := daemon(t)
 	s.Intercept(func(conn net.Conn, r xenstoretest.Request) bool {
-		_, _ = conn.Write(wire.Append(nil, wire.Message{Type: wire.Error, Request: r.ID, Payload: []byte("EWEIRD\x00")}))
+		_, _ = conn.Write(protocol.Append(nil, protocol.Message{Type: protocol.Error, Request: r.ID, Payload: []byte("EWEIRD\x00")}))
 		return true
 	})
 	_, err := connect(t, s.Path).Read(within(t), "/x")
@@ -119,10 +118,10 @@ func TestUnknownErrorNameIsShown(t *testing.T) {
 }
 
 func FuzzDispatch(f *testing.F) {
-	f.Add(wire.Append(nil, wire.Message{Type: wire.WatchEvent, Payload: wire.Join("/w", "1")}))
-	f.Add(wire.Append(nil, wire.Message{Type: wire.Read, Request: 1, Payload: []byte("value")}))
-	f.Add(wire.Append(nil, wire.Message{Type: wire.Error, Request: 1, Payload: wire.Join("EAGAIN")}))
-	f.Add(wire.Append(nil, wire.Message{Type: wire.DirectoryPart, Request: 1, Payload: wire.Join("7", "a", "")}))
+	f.Add(protocol.Append(nil, protocol.Message{Type: protocol.WatchEvent, Payload: protocol.Join("/w", "1")}))
+	f.Add(protocol.Append(nil, protocol.Message{Type: protocol.Read, Request: 1, Payload: []byte("value")}))
+	f.Add(protocol.Append(nil, protocol.Message{Type: protocol.Error, Request: 1, Payload: protocol.Join("EAGAIN")}))
+	f.Add(protocol.Append(nil, protocol.Message{Type: protocol.DirectoryPart, Request: 1, Payload: protocol.Join("7", "a", "")}))
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		ours, theirs := net.Pipe()
 		c := newClient(ours, false)

@@ -12,7 +12,8 @@ import (
 	"os"
 )
 
-// places are where xenstored or the kernel's way to it is found, best first.
+// places are the paths of xenstored's sockets and of the kernel's devices, the
+// best first.
 var places = []string{
 	"/run/xenstored/socket",
 	"/var/run/xenstored/socket",
@@ -21,8 +22,8 @@ var places = []string{
 }
 
 // Open connects to xenstored. The environment variable XENSTORED_PATH names the
-// socket or device to use; else XENSTORED_RUNDIR the folder of the socket; else
-// the usual places are tried. The caller closes the client.
+// socket or device to use, or XENSTORED_RUNDIR the folder of the socket;
+// otherwise the usual places are tried. The caller closes the client.
 func Open(ctx context.Context) (*Client, error) {
 	if path := os.Getenv("XENSTORED_PATH"); path != "" {
 		return OpenPath(ctx, path)
@@ -61,7 +62,7 @@ func OpenPath(ctx context.Context, path string) (*Client, error) {
 		conn, err = new(net.Dialer).DialContext(ctx, "unix", path)
 	} else {
 		// The device can be polled, so a blocked read of it waits in the Go
-		// runtime and Close ends it.
+		// runtime, and Close ends the read.
 		device = true
 		conn, err = os.OpenFile(path, os.O_RDWR, 0)
 	}

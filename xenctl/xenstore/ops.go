@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"sync/atomic"
 
-	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/protocol"
 )
 
 // ops are the operations on nodes, of a client or of a transaction.
@@ -21,46 +21,46 @@ type ops struct {
 
 // Read returns the value of a node.
 func (o ops) Read(ctx context.Context, path string) ([]byte, error) {
-	value, err := o.request(ctx, wire.Read, path, wire.Join(path))
+	value, err := o.request(ctx, protocol.Read, path, protocol.Join(path))
 	return value, opError("read", path, err)
 }
 
-// Write sets the value of a node. The node, and those above it, are made if
-// they do not exist.
+// Write sets the value of a node. It makes the node and its parents if they do
+// not exist.
 func (o ops) Write(ctx context.Context, path string, value []byte) error {
-	_, err := o.request(ctx, wire.Write, path, append(wire.Join(path), value...))
+	_, err := o.request(ctx, protocol.Write, path, append(protocol.Join(path), value...))
 	return opError("write", path, err)
 }
 
-// Mkdir makes an empty node, and those above it. A node that exists is left as
-// it is.
+// Mkdir makes an empty node and its parents. A node that exists does not
+// change.
 func (o ops) Mkdir(ctx context.Context, path string) error {
-	_, err := o.request(ctx, wire.Mkdir, path, wire.Join(path))
+	_, err := o.request(ctx, protocol.Mkdir, path, protocol.Join(path))
 	return opError("mkdir", path, err)
 }
 
-// Remove removes a node and all below it. A node that does not exist, beneath
-// one that does, is not an error to xenstored.
+// Remove removes a node and everything below it. xenstored does not report an
+// error for a missing node whose parent exists.
 func (o ops) Remove(ctx context.Context, path string) error {
-	_, err := o.request(ctx, wire.Remove, path, wire.Join(path))
+	_, err := o.request(ctx, protocol.Remove, path, protocol.Join(path))
 	return opError("remove", path, err)
 }
 
 // GetDomainPath returns the home of a domain, whether or not it exists.
 func (o ops) GetDomainPath(ctx context.Context, domid uint16) (string, error) {
-	payload, err := o.domain(ctx, wire.GetDomainPath, domid)
+	payload, err := o.domain(ctx, protocol.GetDomainPath, domid)
 	if err != nil {
 		return "", opError("get domain path", strconv.Itoa(int(domid)), err)
 	}
-	path, err := wire.Text(payload)
+	path, err := protocol.Text(payload)
 	return path, opError("get domain path", strconv.Itoa(int(domid)), err)
 }
 
 // IsDomainIntroduced reports whether xenstored serves a domain.
 func (o ops) IsDomainIntroduced(ctx context.Context, domid uint16) (bool, error) {
-	payload, err := o.domain(ctx, wire.IsDomainIntroduced, domid)
+	payload, err := o.domain(ctx, protocol.IsDomainIntroduced, domid)
 	if err == nil {
-		switch text, _ := wire.Text(payload); text {
+		switch text, _ := protocol.Text(payload); text {
 		case "T":
 			return true, nil
 		case "F":
@@ -71,16 +71,16 @@ func (o ops) IsDomainIntroduced(ctx context.Context, domid uint16) (bool, error)
 	return false, opError("is domain introduced", strconv.Itoa(int(domid)), err)
 }
 
-func (o ops) domain(ctx context.Context, kind wire.Type, domid uint16) ([]byte, error) {
-	return o.client.roundTrip(ctx, wire.Message{Type: kind, Payload: wire.Join(strconv.Itoa(int(domid)))}, nil)
+func (o ops) domain(ctx context.Context, kind protocol.Type, domid uint16) ([]byte, error) {
+	return o.client.roundTrip(ctx, protocol.Message{Type: kind, Payload: protocol.Join(strconv.Itoa(int(domid)))}, nil)
 }
 
-func (o ops) request(ctx context.Context, kind wire.Type, path string, payload []byte) ([]byte, error) {
+func (o ops) request(ctx context.Context, kind protocol.Type, path string, payload []byte) ([]byte, error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
 	}
 	if o.ended != nil && o.ended.Load() {
 		return nil, fmt.Errorf("the transaction has ended: %w", os.ErrClosed)
 	}
-	return o.client.roundTrip(ctx, wire.Message{Type: kind, Tx: o.tx, Payload: payload}, nil)
+	return o.client.roundTrip(ctx, protocol.Message{Type: kind, Tx: o.tx, Payload: payload}, nil)
 }

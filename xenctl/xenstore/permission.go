@@ -9,13 +9,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/protocol"
 )
 
-// Access is what a domain may do with a node.
+// Access is a domain's access to a node.
 type Access byte
 
-// The accesses, as they are written in the protocol.
+// The accesses, as encoded in the protocol.
 const (
 	AccessNone  Access = 'n'
 	AccessRead  Access = 'r'
@@ -24,7 +24,7 @@ const (
 )
 
 // Permission gives a domain access to a node. The first of a node's permissions
-// names its owner, who may do everything, and the access of all domains that
+// names its owner, which has every access, and the access of all domains that
 // are not in the list.
 type Permission struct {
 	Domain uint16
@@ -43,7 +43,7 @@ func (a Access) valid() bool {
 
 // GetPermissions returns the permissions of a node, the owner's first.
 func (o ops) GetPermissions(ctx context.Context, path string) ([]Permission, error) {
-	payload, err := o.request(ctx, wire.GetPerms, path, wire.Join(path))
+	payload, err := o.request(ctx, protocol.GetPerms, path, protocol.Join(path))
 	if err != nil {
 		return nil, opError("get permissions", path, err)
 	}
@@ -64,12 +64,12 @@ func (o ops) SetPermissions(ctx context.Context, path string, perms ...Permissio
 	if len(perms) == 0 {
 		return opError("set permissions", path, fmt.Errorf("no owner: %w", unix.EINVAL))
 	}
-	_, err := o.request(ctx, wire.SetPerms, path, wire.Join(list...))
+	_, err := o.request(ctx, protocol.SetPerms, path, protocol.Join(list...))
 	return opError("set permissions", path, err)
 }
 
 func parsePermissions(payload []byte) ([]Permission, error) {
-	list, err := wire.List(payload)
+	list, err := protocol.List(payload)
 	if err != nil {
 		return nil, err
 	}

@@ -13,27 +13,27 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/protocol"
 )
 
-// Tx is a transaction in progress. It is valid within the function it was
-// passed to.
+// Tx is a transaction in progress. It is valid within the function to which it
+// is passed.
 type Tx struct {
 	ops
 }
 
 const (
-	// transactionAttempts bounds the retries: with a pause of up to
-	// transactionPause between them, a second or so.
+	// transactionAttempts limits the retries. With pauses of up to
+	// transactionPause between them, that is about a second.
 	transactionAttempts = 64
 	transactionPause    = 32 * time.Millisecond
 )
 
-// Transaction runs fn on a view of the store of one moment and then makes all
-// its changes at once. When someone else changed what fn had read or written it
+// Transaction runs fn on a view of the store at one moment and then makes all
+// its changes at once. If another client has changed what fn read or wrote, it
 // runs fn again, up to 64 times; then the error is [ErrConflict]. So fn must
-// have no effect that cannot be repeated. When fn returns an error, nothing is
-// changed, and Transaction returns that error as it is.
+// have only effects that can be repeated. If fn returns an error, nothing is
+// changed, and Transaction returns that error unchanged.
 func (c *Client) Transaction(ctx context.Context, fn func(tx *Tx) error) error {
 	for attempt := range transactionAttempts {
 		err := c.attempt(ctx, fn)
@@ -47,11 +47,11 @@ func (c *Client) Transaction(ctx context.Context, fn func(tx *Tx) error) error {
 	return opError("transaction", "", fmt.Errorf("%w: given up after %d attempts: %w", ErrConflict, transactionAttempts, unix.EAGAIN))
 }
 
-// errAgain keeps the commit's EAGAIN apart from any that fn returns.
+// errAgain distinguishes the commit's EAGAIN from one that fn returns.
 var errAgain = errors.New("conflict")
 
 func (c *Client) attempt(ctx context.Context, fn func(tx *Tx) error) error {
-	payload, err := c.roundTrip(ctx, wire.Message{Type: wire.TransactionStart, Payload: wire.Join("")}, func(late []byte) {
+	payload, err := c.roundTrip(ctx, protocol.Message{Type: protocol.TransactionStart, Payload: protocol.Join("")}, func(late []byte) {
 		if id, err := parseTransaction(late); err == nil {
 			c.post(endTransaction(id, "F"))
 		}
@@ -75,8 +75,8 @@ func (c *Client) attempt(ctx context.Context, fn func(tx *Tx) error) error {
 		return err
 	}
 	_, err = c.roundTrip(ctx, endTransaction(id, "T"), nil)
-	// Whatever the daemon answers, the transaction is over. Without an answer
-	// it may be open; ending it twice does no harm.
+	// With any answer from the daemon the transaction is over. Without an
+	// answer it may be open; ending it again does no harm.
 	over = err == nil || ctx.Err() == nil
 	if errors.Is(err, unix.EAGAIN) {
 		return errAgain
@@ -84,12 +84,12 @@ func (c *Client) attempt(ctx context.Context, fn func(tx *Tx) error) error {
 	return opError("commit a transaction", "", err)
 }
 
-func endTransaction(id uint32, verdict string) wire.Message {
-	return wire.Message{Type: wire.TransactionEnd, Tx: id, Payload: wire.Join(verdict)}
+func endTransaction(id uint32, verdict string) protocol.Message {
+	return protocol.Message{Type: protocol.TransactionEnd, Tx: id, Payload: protocol.Join(verdict)}
 }
 
 func parseTransaction(payload []byte) (uint32, error) {
-	text, err := wire.Text(payload)
+	text, err := protocol.Text(payload)
 	if err != nil {
 		return 0, err
 	}
@@ -100,8 +100,8 @@ func parseTransaction(payload []byte) (uint32, error) {
 	return uint32(id), nil
 }
 
-// pause waits a random time that grows with the attempts, so that those who
-// collide do not do so again.
+// pause waits for a random time that grows with the attempts, so that clients
+// that conflict do not do so again.
 func pause(ctx context.Context, attempt int) error {
 	limit := min(transactionPause, time.Millisecond<<min(attempt, 10))
 	timer := time.NewTimer(rand.N(limit))

@@ -9,28 +9,29 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/protocol"
 )
 
-// Event says that a node may have changed: look again.
+// Event says that a node may have changed, and should be read again.
 type Event struct {
-	// Path is the node that changed, in the form the watch was set in:
+	// Path is the node that changed, in the form in which the watch was set:
 	// relative paths stay relative.
 	Path string
 
-	// Resync says that more nodes changed than the watch remembers: look at
-	// everything under the watched path, which Path is then.
+	// Resync says that more nodes changed than the watch remembers: read
+	// everything below the watched path, which is Path then.
 	Resync bool
 }
 
-// watchQueue is how many different paths a watch remembers. The daemon gives a
-// whole domain 1,000 nodes, so this is a burst that nobody took for long.
+// watchQueue is how many different paths a watch remembers. The daemon allows a
+// whole domain 1,000 nodes, so more would be a burst that was not read for
+// long.
 const watchQueue = 1024
 
-// Watch reports changes of a node and of all below it. Events are never lost
-// and never block the connection: a path that is already waiting to be taken is
-// not added again, and when more than 1,024 different paths wait they are
-// replaced by one event with Resync.
+// Watch reports changes of a node and of everything below it. Events are never
+// lost and never block the connection: a path that already waits is not added
+// again, and more than 1,024 different waiting paths are replaced by one event
+// with Resync.
 type Watch struct {
 	client *Client
 	path   string
@@ -45,9 +46,9 @@ type Watch struct {
 	once    bool // Close has been called
 }
 
-// Watch begins to watch a node, which need not exist; names that begin with @
-// are the daemon's own, such as @releaseDomain. The first event comes at once,
-// with the path itself. The caller closes the watch.
+// Watch begins to watch a node, which need not exist. Names that begin with @
+// are the daemon's own, such as @releaseDomain. The first event, with the path
+// itself, comes at once. The caller closes the watch.
 func (c *Client) Watch(ctx context.Context, path string) (*Watch, error) {
 	if err := checkPath(path); err != nil {
 		return nil, opError("watch", path, err)
@@ -65,7 +66,7 @@ func (c *Client) Watch(ctx context.Context, path string) (*Watch, error) {
 	c.watches[w.token] = w // before the request: the first event may overtake the answer
 	c.mu.Unlock()
 
-	request := wire.Message{Type: wire.Watch, Payload: wire.Join(path, w.token)}
+	request := protocol.Message{Type: protocol.Watch, Payload: protocol.Join(path, w.token)}
 	if _, err := c.roundTrip(ctx, request, func([]byte) { w.unwatch() }); err != nil {
 		w.forget()
 		return nil, opError("watch", path, err)
@@ -73,9 +74,10 @@ func (c *Client) Watch(ctx context.Context, path string) (*Watch, error) {
 	return w, nil
 }
 
-// Next waits for the next event. Goroutines may wait at once; each event goes
-// to one of them. After Close the error is os.ErrClosed, when the connection
-// breaks it is ErrBroken, in both cases once the waiting events are taken.
+// Next waits for the next event. Several goroutines may wait; each event goes
+// to one of them. After Close the error is os.ErrClosed, and after the
+// connection broke ErrBroken, in both cases after the waiting events have been
+// taken.
 func (w *Watch) Next(ctx context.Context) (Event, error) {
 	for {
 		if e, ok := w.take(); ok {
@@ -99,7 +101,7 @@ func (w *Watch) Next(ctx context.Context) (Event, error) {
 	}
 }
 
-// Close ends the watch and everyone's Next. It does not wait for the daemon.
+// Close ends the watch and all calls of Next. It does not wait for the daemon.
 // Closing again does nothing.
 func (w *Watch) Close() error {
 	w.mu.Lock()
@@ -122,7 +124,7 @@ func (w *Watch) forget() {
 }
 
 func (w *Watch) unwatch() {
-	w.client.post(wire.Message{Type: wire.Unwatch, Payload: wire.Join(w.path, w.token)})
+	w.client.post(protocol.Message{Type: protocol.Unwatch, Payload: protocol.Join(w.path, w.token)})
 }
 
 func (w *Watch) take() (Event, bool) {
@@ -169,10 +171,10 @@ func (w *Watch) signal() {
 	}
 }
 
-// event hands a watch event to its watch. One for a token that nobody has is
-// not an error: it was under way when the watch was closed.
+// event passes a watch event to its watch. An event for an unknown token is not
+// an error: it was under way when the watch was closed.
 func (c *Client) event(payload []byte) error {
-	list, err := wire.List(payload)
+	list, err := protocol.List(payload)
 	if err != nil {
 		return err
 	}

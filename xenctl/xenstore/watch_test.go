@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 func TestWatchMergesAndResyncs(t *testing.T) {
@@ -31,10 +33,10 @@ func TestWatchMergesAndResyncs(t *testing.T) {
 		got[e.Path]++
 	}
 	if got["/w/same"] == 0 {
-		t.Error("the change was not told")
+		t.Error("the change was not reported")
 	}
 
-	// Nobody takes events: the connection goes on, and the watch says so.
+	// Events are not read: the connection continues, and the watch reports it.
 	for i := range watchQueue + 100 {
 		check(t, c.Write(ctx, fmt.Sprintf("/w/%d", i), nil))
 	}
@@ -109,7 +111,7 @@ func TestWatchHasManyTakers(t *testing.T) {
 	for i := range 100 {
 		check(t, c.Write(within(t), fmt.Sprintf("/w/%d", i), nil))
 	}
-	eventually(t, "all events are taken", func() bool {
+	testkit.Eventually(t, "all events are taken", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return len(got) == 101
@@ -117,7 +119,7 @@ func TestWatchHasManyTakers(t *testing.T) {
 	check(t, w.Close())
 	check(t, w.Close())
 	takers.Wait()
-	eventually(t, "the daemon has no watch", func() bool { _, n := s.Open(); return n == 0 })
+	testkit.Eventually(t, "the daemon has no watch", func() bool { _, n := s.Open(); return n == 0 })
 }
 
 func TestNextEndsWithItsContext(t *testing.T) {

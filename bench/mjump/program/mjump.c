@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * m_jump, the memory-bound program of the vLibOS paper (listing 2): it writes
- * to every cache line of an array that no last-level cache holds, and goes
- * 8 KiB on after each write, so that no row buffer of the memory serves two.
+ * to every cache line of an array that is larger than a last-level cache, and
+ * advances by 8 KiB after each write, so that no row buffer serves two writes.
  *
  *   mjump batch                    without end
  *   mjump task WARM BUDGET PERIOD JOBS
  *                                  prints "ready" when it has its memory, and
  *                                  waits for a line; runs for WARM of its own
  *                                  CPU time, prints "warm", and waits for
- *                                  another; then it is a real-time task,
- *                                  SCHED_FIFO: JOBS times, at each multiple of
- *                                  PERIOD, for BUDGET of its CPU time; prints
- *                                  the writes and ns of CPU time of these
+ *                                  another line; then it is a real-time task
+ *                                  (SCHED_FIFO): JOBS times, at each multiple
+ *                                  of PERIOD, it runs for BUDGET of its CPU
+ *                                  time; prints the writes and the CPU time of
+ *                                  these in ns
  *
  * WARM, BUDGET and PERIOD are nanoseconds.
  */
@@ -27,8 +28,8 @@
 #define JUMP 8192
 #define PAGE 4096
 #define ARRAY (6 << 20)
-/* Writes between two looks at the clock: in emulation a look costs as much as
- * several of them. */
+/* Writes between two readings of the clock: in emulation a reading costs as
+ * much as several writes. */
 #define BLOCK 64
 
 static volatile uint32_t array[ARRAY / sizeof(uint32_t)];
@@ -47,7 +48,7 @@ static void block(void)
     }
 }
 
-/* A page is there, and clear, once it was written to. */
+/* Writing to a page allocates and clears it. */
 static void get_memory(void)
 {
     for (uint32_t i = 0; i < ARRAY; i += PAGE)
@@ -67,7 +68,7 @@ static int64_t used(void)
     return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
-/* Until this much of its CPU time is used. */
+/* Runs until the process has used this much CPU time. */
 static int64_t work(int64_t until)
 {
     int64_t writes = 0;
@@ -96,7 +97,7 @@ static int task(int64_t warm, int64_t budget, int64_t period, long jobs)
     say_and_wait("ready");
     work(used() + warm);
     if (sched_setscheduler(0, SCHED_FIFO, &priority)) {
-        perror("mjump: a real-time priority");
+        perror("mjump: sched_setscheduler(SCHED_FIFO)");
         return 1;
     }
     say_and_wait("warm");
@@ -111,7 +112,7 @@ static int task(int64_t warm, int64_t budget, int64_t period, long jobs)
             fprintf(stderr, "mjump: the sleep was interrupted\n");
             return 1;
         }
-        /* What a job overran by, the next has less. */
+        /* The next job has less by the overrun of this one. */
         paid += budget;
         writes += work(paid);
         next += period;

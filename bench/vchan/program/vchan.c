@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The other way to talk to a domain, for comparison: a message and its echo
- * through libxenvchan, both sides blocking.
+ * Xen's own way to exchange bytes with a domain, for comparison: a message and
+ * its echo through libxenvchan, both sides blocking.
  *
- *   vchan serve PATH            in the guest, for domain 0, for ever
+ *   vchan serve PATH            in the guest, for domain 0, without end
  *   vchan call DOMID PATH N     in Dom0: prints the time-stamp counter's
  *                               advance for each of N round trips
  *
- * PATH is where in xenstore the two meet.
+ * PATH is the xenstore path at which the two meet.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -44,7 +44,7 @@ static int serve(const char *path)
     }
 }
 
-/* The server needs a moment to come up, or to make a new ring. */
+/* The server may not have started yet, or not have made a new ring. */
 static struct libxenvchan *reach(int domid, const char *path)
 {
     for (int i = 0; i < 100; i++) {
@@ -77,7 +77,7 @@ static int call(int domid, const char *path, int n)
             fail("vchan: round trip");
         took[i] = __rdtsc() - begin;
         if (memcmp(in, out, MESSAGE)) {
-            fprintf(stderr, "vchan: the echo is not what was sent\n");
+            fprintf(stderr, "vchan: the echo differs from what was sent\n");
             return 1;
         }
     }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a guest does while its scheduler is measured.
+ * The program of the guests while a scheduler is measured.
  *
  *   task spin                    never stops
- *   task pause                   never stops, and every 10,000 instructions has
- *                                the emulator look at its other CPU, which
- *                                else waits for the next timer: for what both
- *                                CPUs take part in
+ *   task pause                   never stops; every 10,000 instructions the
+ *                                emulator runs its other CPU, which otherwise
+ *                                waits for the next timer: for measurements
+ *                                of both CPUs
  *   task periodic N PERIOD BURN  N times: sleeps until the next multiple of
  *                                PERIOD nanoseconds, executes BURN
  *                                instructions; prints, in nanoseconds, how
  *                                late it woke: median, 99th percentile,
  *                                99.9th, and the most
  *
- * In C, because a runtime's own threads would wake the domain too. What burns
- * time is no-operations: an emulator counts them and has nothing to do for
- * them, so that a domain that spins for seconds costs the host little.
+ * It is in C, because a runtime's own threads would also wake the domain. Its
+ * loops consist of no-operations: an emulator counts them at little cost, so
+ * that a domain can spin for seconds.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -53,7 +53,7 @@ static int periodic(long n, int64_t period, int64_t burn)
 
     if (!late || n < 1 || period < 1)
         return 1;
-    /* Without slack: a timer of the guest is due when it is due. */
+    /* Without slack, the guest's timer expires when it is due. */
     if (prctl(PR_SET_TIMERSLACK, 1UL)) {
         perror("task: timer slack");
         return 1;
@@ -70,7 +70,7 @@ static int periodic(long n, int64_t period, int64_t burn)
         late[i] = now() - next;
         for (int64_t done = 0; done < burn; done += BLOCK)
             block();
-        /* Who missed a whole period goes on with the next. */
+        /* A missed period is skipped. */
         next += period;
         while (next < now())
             next += period;

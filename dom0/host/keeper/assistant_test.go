@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/internal/cpulist"
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // lastRan is the CPU on which a thread of this process ran last.
@@ -66,7 +67,7 @@ func TestAssistantGoesToCPUsDuringCollections(t *testing.T) {
 			if v.page.request.Load() == asked {
 				continue // this thread is there, or the assistant is still under way
 			}
-			eventually(t, "the visit ends", func() bool { return v.page.done.Load() == v.page.request.Load() })
+			testkit.Eventually(t, "the visit ends", func() bool { return v.page.done.Load() == v.page.request.Load() })
 			if at := lastRan(t, v.tid); at != c {
 				t.Fatalf("asked to go to CPU %d, it went to %d", c, at)
 			}

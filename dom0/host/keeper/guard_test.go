@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // undone are the calls of undo.
@@ -126,7 +127,7 @@ func TestGuardLeavesWhatAnotherHasTakenOver(t *testing.T) {
 // TestMain also is a guard, whose undo makes a file.
 func TestMain(m *testing.M) {
 	if len(os.Args) < 3 || os.Args[1] != "guard" {
-		goleak.VerifyTestMain(m)
+		testkit.Main(m)
 	}
 	lock, err := Share(os.Args[2])
 	if err == nil {
@@ -175,15 +176,6 @@ func send(t *testing.T, pid int, s unix.Signal) {
 	}
 }
 
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !f(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within 20 s: %s", what)
-		}
-	}
-}
-
 // The guard has the note of the last renewal when it undoes.
 func TestGuardHasTheLastNote(t *testing.T) {
 	l, undone := leased(t)
@@ -194,7 +186,7 @@ func TestGuardHasTheLastNote(t *testing.T) {
 	if err := l.to.Close(); err != nil { // as when the daemon dies
 		t.Fatal(err)
 	}
-	eventually(t, "the guard undoes by its note", func() bool { note, _ := undone(); return note == "three" })
+	testkit.Eventually(t, "the guard undoes by its note", func() bool { note, _ := undone(); return note == "three" })
 	l.abandon()
 }
 
@@ -213,7 +205,7 @@ func TestLeaseIsLostAfterItsEnd(t *testing.T) {
 	if _, err := l.Renew(time.Nanosecond); err != nil {
 		t.Error(err)
 	}
-	eventually(t, "the guard undoes", func() bool { _, ok := undone(); return ok })
+	testkit.Eventually(t, "the guard undoes", func() bool { _, ok := undone(); return ok })
 	renew(t, l, time.Minute, true)
 	if err := l.Leave(false); err != nil || l.Runs() {
 		t.Errorf("%v, runs %v", err, l.Runs())
@@ -237,7 +229,7 @@ func TestStoppedGuardIsReplaced(t *testing.T) {
 	if err := l.to.Close(); err != nil { // as when the daemon dies
 		t.Fatal(err)
 	}
-	eventually(t, "the guard undoes", func() bool { _, ok := undone(); return ok })
+	testkit.Eventually(t, "the guard undoes", func() bool { _, ok := undone(); return ok })
 	l.abandon()
 }
 
@@ -272,7 +264,7 @@ func TestStoppedGuardIsReplacedAtTheEnd(t *testing.T) {
 	if err := l.Leave(true); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the guard undoes", func() bool { _, ok := undone(); return ok })
+	testkit.Eventually(t, "the guard undoes", func() bool { _, ok := undone(); return ok })
 }
 
 // Leave does not wait for a guard that is stopped.

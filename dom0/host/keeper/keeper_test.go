@@ -14,6 +14,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/clock"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -209,7 +210,7 @@ func TestLostLeaseIsAppliedAgain(t *testing.T) {
 	if first, err := k.Close(false); !first || err != nil {
 		t.Errorf("%v, %v", first, err)
 	}
-	eventually(t, "the guard undoes", func() bool { _, err := os.Stat(undone); return err == nil })
+	testkit.Eventually(t, "the guard undoes", func() bool { _, err := os.Stat(undone); return err == nil })
 	if !slices.Equal(renewals, []bool{false, false, true}) {
 		t.Errorf("renewals, and whether the lease was lost: %v", renewals)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/cpulist"
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // alarmed leaves out layouts, and machines, that have no alarm.
@@ -99,17 +100,17 @@ func TestAlarmWakesKeeper(t *testing.T) {
 		}
 		begin("idle", "sleep 1000", 1)
 		d, cmd := begin("later", "sleep 1; "+spin, 2)
-		eventually(t, "all sleep and the alarm is on", allSleep)
-		eventually(t, "who runs is charged", func() bool { return usage(t, p, d, 2).Foreground > 20*ms })
+		testkit.Eventually(t, "all sleep and the alarm is on", allSleep)
+		testkit.Eventually(t, "who runs is charged", func() bool { return usage(t, p, d, 2).Foreground > 20*ms })
 		if armed, awake := watched(t, p); armed || awake != 1 {
 			t.Errorf("armed %v, %d awake", armed, awake)
 		}
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "all sleep again", allSleep)
+		testkit.Eventually(t, "all sleep again", allSleep)
 		begin("stranger", spin, 0)
-		eventually(t, "the alarm is off: somebody who is not adopted runs all the time", func() bool {
+		testkit.Eventually(t, "the alarm is off: somebody who is not adopted runs all the time", func() bool {
 			armed, awake := watched(t, p)
 			return !armed && awake == 0
 		})

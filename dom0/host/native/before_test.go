@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // beforehand are settings that an operator may have given a cgroup.
@@ -84,7 +85,7 @@ func TestReleaseRestoresWhatWas(t *testing.T) {
 				}
 				adopt(t, p, d, 1, 5*ms, 50*ms)
 				for _, background := range []bool{true, false} {
-					eventually(t, "the domain is in either", func() bool {
+					testkit.Eventually(t, "the domain is in either", func() bool {
 						if p.k.byPriority {
 							return (policy(t, cmd.Process.Pid) != unix.SCHED_FIFO) == background
 						}
@@ -135,7 +136,7 @@ func TestGuardRestoresWhatWas(t *testing.T) {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "weights are back", func() bool {
+		testkit.Eventually(t, "weights are back", func() bool {
 			return has(t, p, "kept", kept, false) && has(t, p, "", parent, false) && !recorded(t, p, "kept")
 		})
 		if !has(t, p, "other", other, false) {
@@ -158,8 +159,8 @@ func TestGuardLeavesWhatAnOperatorStopped(t *testing.T) {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "its gate is open", func() bool { return p.open(t, "gated") && p.open(t, "kept") && p.light(t) })
-		eventually(t, "guard ends", func() bool { return !guarded(t, o.Parent) })
+		testkit.Eventually(t, "its gate is open", func() bool { return p.open(t, "gated") && p.open(t, "kept") && p.light(t) })
+		testkit.Eventually(t, "guard ends", func() bool { return !guarded(t, o.Parent) })
 		if p.open(t, "other") {
 			t.Error("what an operator has stopped goes on")
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // 200 domains appear, are adopted, gated, changed and released, and go in every
@@ -27,7 +28,7 @@ func TestChurn(t *testing.T) {
 		steps *= 200
 	}
 	versions(t, func(t *testing.T, p *Host, o Options) {
-		before := descriptors(t)
+		before := len(testkit.Descriptors())
 		q := open1(t, o)
 		if err := q.Renew(time.Hour); err != nil {
 			t.Fatal(err)
@@ -66,7 +67,7 @@ func TestChurn(t *testing.T) {
 		if err := q.Close(); err != nil {
 			t.Error(err)
 		}
-		if after := descriptors(t); after != before {
+		if after := len(testkit.Descriptors()); after != before {
 			t.Errorf("%d files open, before it were %d", after, before)
 		}
 		t.Logf("%d domains left in the end", len(left))
@@ -122,13 +123,4 @@ func visitor(p *Host, name string) error {
 		return err
 	}
 	return cmd.Wait()
-}
-
-func descriptors(t *testing.T) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(entries)
 }

@@ -24,7 +24,7 @@ func cpuTime(t testing.TB) time.Duration {
 // targets are printed; only a multiple of them fails.
 func TestCost(t *testing.T) {
 	if !timed() {
-		t.Skip("a time, which needs a machine at rest: 'make test-timed'")
+		t.Skip("a time, which needs a machine at rest: 'make test SUITE=timed'")
 	}
 	versions(t, func(t *testing.T, p *Host, _ Options) {
 		const domains = 100

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -86,7 +87,7 @@ func TestAdopt(t *testing.T) {
 		version := p.layout.cpu.version
 		adopt(t, p, d, 1, 20*time.Millisecond, 50*time.Millisecond)
 		var before host.Usage
-		eventually(t, "it has had its budget, more than once", func() bool {
+		testkit.Eventually(t, "it has had its budget, more than once", func() bool {
 			before = usage(t, p, d, 1)
 			return before.Foreground >= 50*time.Millisecond
 		})
@@ -126,7 +127,7 @@ func TestAdopt(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		eventually(t, "dropped", func() (dropped bool) {
+		testkit.Eventually(t, "dropped", func() (dropped bool) {
 			if err := p.k.Do(ctx, func() { dropped = p.k.Len() == 0 }); err != nil {
 				t.Fatal(err)
 			}

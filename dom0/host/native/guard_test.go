@@ -20,6 +20,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // testLease is renewed so often that a machine which others use too is not too
@@ -88,19 +89,6 @@ func raw(t *testing.T, p *Host, name string) time.Duration {
 	return v
 }
 
-// eventually waits for what the guard does, and returns how long it took.
-func eventually(t *testing.T, what string, ok func() bool) time.Duration {
-	t.Helper()
-	begin := time.Now()
-	for !ok() {
-		if time.Since(begin) > 20*time.Second {
-			t.Fatalf("%s: not after %v", what, time.Since(begin))
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-	return time.Since(begin)
-}
-
 func (p *Host) open(t *testing.T, name string) bool {
 	if p.layout.freezer.version == 2 {
 		return content(t, p.layout.freezer.dir+"/"+name+"/cgroup.freeze") == "0"
@@ -136,7 +124,7 @@ func startDaemon(t *testing.T, o Options) (*exec.Cmd, *bufio.Scanner) {
 		_, _ = io.Copy(io.Discard, out)
 		_ = cmd.Wait()
 		// The guard lets go of the parent when it is done.
-		eventually(t, "guard ends", func() bool { return !guarded(t, o.Parent) })
+		testkit.Eventually(t, "guard ends", func() bool { return !guarded(t, o.Parent) })
 	})
 	lines := bufio.NewScanner(out)
 	if !lines.Scan() || lines.Text() != "ready" {
@@ -178,14 +166,14 @@ func TestStoppedGuardThenDeadDaemon(t *testing.T) {
 		if err := unix.Kill(guard, unix.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "another guard takes its place", func() bool {
+		testkit.Eventually(t, "another guard takes its place", func() bool {
 			now := guardOf(t, cmd.Process.Pid)
 			return now != 0 && now != guard
 		})
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "gate and weights", func() bool { return p.open(t, "gated") && p.light(t) })
+		testkit.Eventually(t, "gate and weights", func() bool { return p.open(t, "gated") && p.light(t) })
 	})
 }
 
@@ -201,19 +189,19 @@ func TestDaemonDies(t *testing.T) {
 				if p.open(t, "gated") || !frozen(t, p, "gated") || p.light(t) {
 					t.Fatalf("open %v, weights standard %v while the daemon lives", p.open(t, "gated"), p.light(t))
 				}
-				eventually(t, "throttled", func() bool { return !p.open(t, "kept") })
+				testkit.Eventually(t, "throttled", func() bool { return !p.open(t, "kept") })
 				if err := cmd.Process.Signal(signal); err != nil {
 					t.Fatal(err)
 				}
-				took := eventually(t, "gate", func() bool { return p.open(t, "gated") })
-				more := eventually(t, "weights", func() bool { return p.light(t) })
-				lifted := eventually(t, "throttle", func() bool { return p.open(t, "kept") })
+				took := testkit.Eventually(t, "gate", func() bool { return p.open(t, "gated") })
+				more := testkit.Eventually(t, "weights", func() bool { return p.light(t) })
+				lifted := testkit.Eventually(t, "throttle", func() bool { return p.open(t, "kept") })
 				t.Logf("%v: throttle lifted %v after that", signal, lifted)
 				t.Logf("%v: gate open after %v, weights %v later, lease %v", signal, took, more, testLease)
 				if limit := testLease + 500*time.Millisecond; timed() && took > limit {
 					t.Errorf("gate open after %v, want within the lease of %v", took, testLease)
 				}
-				eventually(t, "somebody runs", func() bool { return !frozen(t, p, "gated") })
+				testkit.Eventually(t, "somebody runs", func() bool { return !frozen(t, p, "gated") })
 				if signal == unix.SIGSTOP {
 					if err := cmd.Process.Signal(unix.SIGCONT); err != nil {
 						t.Fatal(err)
@@ -221,7 +209,7 @@ func TestDaemonDies(t *testing.T) {
 					if !lines.Scan() || lines.Text() != "lost" {
 						t.Errorf("the daemon said %q after its lease was over", lines.Text())
 					}
-					eventually(t, "weights again", func() bool { return !p.light(t) })
+					testkit.Eventually(t, "weights again", func() bool { return !p.light(t) })
 				}
 			})
 		}
@@ -272,7 +260,7 @@ func TestGate(t *testing.T) {
 		if err := unix.Kill(p.k.Lease().Guard(), unix.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "new guard", func() bool {
+		testkit.Eventually(t, "new guard", func() bool {
 			pid := p.k.Lease().Guard()
 			if err := p.Renew(time.Minute); err != nil {
 				t.Fatal(err)
@@ -318,8 +306,8 @@ func TestCloseLeaves(t *testing.T) {
 				}
 				continue
 			}
-			eventually(t, "gate", func() bool { return p.open(t, "gated") })
-			eventually(t, "guard ends", func() bool { return !guarded(t, o.Parent) })
+			testkit.Eventually(t, "gate", func() bool { return p.open(t, "gated") })
+			testkit.Eventually(t, "guard ends", func() bool { return !guarded(t, o.Parent) })
 		}
 	})
 }

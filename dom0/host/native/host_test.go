@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/internal/flock"
 )
@@ -136,17 +137,17 @@ func TestCpusetOntoAFullCPU(t *testing.T) {
 		}
 		t.Cleanup(func() { m.Close() })
 		for _, name := range []string{"one", "two"} {
-			if _, err := m.Adopt(ctx, master.Wish{Domain: name, Budget: 60 * ms, Period: 100 * ms}); err != nil {
+			if _, err := m.Reserve(ctx, api.Reservation{Reservation: domain(name).On(task(0, 60*ms, 100*ms))}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		on := func(name string) master.Status {
+		on := func(name string) api.Status {
 			t.Helper()
 			if err := m.Review(ctx); err != nil {
 				t.Fatal(err)
 			}
 			all, err := m.List(ctx)
-			i := slices.IndexFunc(all, func(s master.Status) bool { return s.Name == name })
+			i := slices.IndexFunc(all, func(s api.Status) bool { return s.Name == name })
 			if err != nil || i < 0 {
 				t.Fatalf("%+v, %v", all, err)
 			}

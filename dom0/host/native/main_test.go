@@ -15,12 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/internal/flock"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -63,7 +63,7 @@ func tests(m *testing.M) {
 	if err := flag.Set("test.parallel", "16"); err != nil { // if the command line says nothing else
 		panic(err)
 	}
-	goleak.VerifyTestMain(m)
+	testkit.Main(m)
 }
 
 const ms = time.Millisecond

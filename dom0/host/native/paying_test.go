@@ -15,9 +15,11 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
-	transport "github.com/vlibos/vlibos/vlibcall/transport/native"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	channels "github.com/vlibos/vlibos/vlibcall/transport/native"
 	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
@@ -48,7 +50,7 @@ func paid(t *testing.T, p *Host, id uint32) host.Usage {
 // paidChannel is one whose calls a reservation pays for.
 func paidChannel(t *testing.T, p *Host, name string, id uint32) *vlibcall.Channel {
 	t.Helper()
-	c, err := vlibcall.Open(ctx, transport.Domain(filepath.Join(p.k.servers, name)), 1, 8192, vlibcall.Options{Reservation: id})
+	c, err := vlibcall.Open(ctx, channels.Domain(filepath.Join(p.k.servers, name)), vlibcall.Options{Size: 8192, Reservation: transport.Reservation(id)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,12 +100,12 @@ func TestPay(t *testing.T) {
 		}
 		// A call is in background while its budget is gone, and only then.
 		pending := c.Go(ctx, "t", "use", []byte{byte(work / ms)}, nil)
-		eventually(t, "the callee is in background", func() bool { return backgrounded(t, p, "db") })
-		eventually(t, "the callee is in foreground", func() bool { return !backgrounded(t, p, "db") })
+		testkit.Eventually(t, "the callee is in background", func() bool { return backgrounded(t, p, "db") })
+		testkit.Eventually(t, "the callee is in foreground", func() bool { return !backgrounded(t, p, "db") })
 		if _, err := pending.Result(); err != nil {
 			t.Error(err)
 		}
-		eventually(t, "it rests, with all of its budget", func() bool { return paid(t, p, 2048).Left == budget })
+		testkit.Eventually(t, "it rests, with all of its budget", func() bool { return paid(t, p, 2048).Left == budget })
 	})
 }
 
@@ -244,10 +246,10 @@ func TestPayerDies(t *testing.T) {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "calls are refused", func() bool { return errors.Is(uses(c, 1), vlibcall.ErrDenied) })
-		eventually(t, "the weights are the standard ones", func() bool {
+		testkit.Eventually(t, "calls are refused", func() bool { return errors.Is(uses(c, 1), vlibcall.ErrDenied) })
+		testkit.Eventually(t, "the weights are the standard ones", func() bool {
 			return shares(t, p, "db") == standard.text(p.layout.cpu.version) && shares(t, p, "") == standard.text(p.layout.cpu.version)
 		})
-		eventually(t, "the guard ends", func() bool { return !guarded(t, o.Parent) })
+		testkit.Eventually(t, "the guard ends", func() bool { return !guarded(t, o.Parent) })
 	})
 }

@@ -17,14 +17,15 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/vlibcall"
-	transport "github.com/vlibos/vlibos/vlibcall/transport/native"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	channels "github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // server is the test binary as the server of a domain: it says when it listens,
 // and serves until its standard input ends.
 func server(dir string) error {
 	runtime.GOMAXPROCS(2)
-	l, err := transport.Listen(dir, 1)
+	l, err := channels.Listen(dir, 1)
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func use(d time.Duration) {
 // startServer makes a domain with a server in it.
 func startServer(t *testing.T, p *Host, name string) host.Domain {
 	t.Helper()
-	if p.k.servers == transport.DefaultRoot {
+	if p.k.servers == channels.DefaultRoot {
 		p.k.servers = t.TempDir()
 	}
 	dir := filepath.Join(p.k.servers, name)
@@ -110,7 +111,7 @@ func runCaller(dir string) error {
 	if _, err := fmt.Scanln(&reservation); err != nil {
 		return err
 	}
-	c, err := vlibcall.Open(context.Background(), transport.Domain(dir), 1, 8192, vlibcall.Options{Reservation: reservation})
+	c, err := vlibcall.Open(context.Background(), channels.Domain(dir), vlibcall.Options{Size: 8192, Reservation: transport.Reservation(reservation)})
 	if err != nil {
 		return err
 	}

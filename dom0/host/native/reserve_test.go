@@ -19,6 +19,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
 	transport "github.com/vlibos/vlibos/vlibcall/transport/native"
@@ -170,7 +171,7 @@ func TestUnreserveRestoresPolicies(t *testing.T) {
 				t.Fatal(err)
 			}
 			reserve(t, p, 1, m, 10*ms, 100*ms)
-			eventually(t, "it is on the reservation", func() bool { return policyOf(t, m.PID) == unix.SCHED_IDLE })
+			testkit.Eventually(t, "it is on the reservation", func() bool { return policyOf(t, m.PID) == unix.SCHED_IDLE })
 			if err := p.Unreserve(ctx, held(1)); err != nil {
 				t.Fatal(err)
 			}
@@ -214,9 +215,9 @@ func TestReserveCaller(t *testing.T) {
 		reserve(t, p, 7, m, 10*ms, 100*ms, db)
 		begin(7)
 		first, begun := reserved(t, p, 7), time.Now()
-		eventually(t, "the callee is in background, and in foreground again", func() bool { return backgrounded(t, p, "db") })
-		eventually(t, "the callee is in foreground", func() bool { return !backgrounded(t, p, "db") })
-		eventually(t, "ten budgets are used", func() bool { return reserved(t, p, 7).Foreground-first.Foreground >= 95*ms })
+		testkit.Eventually(t, "the callee is in background, and in foreground again", func() bool { return backgrounded(t, p, "db") })
+		testkit.Eventually(t, "the callee is in foreground", func() bool { return !backgrounded(t, p, "db") })
+		testkit.Eventually(t, "ten budgets are used", func() bool { return reserved(t, p, 7).Foreground-first.Foreground >= 95*ms })
 		last, took := reserved(t, p, 7), time.Since(begun)
 		front, all := last.Foreground-first.Foreground, last.Foreground+last.Background
 		if most := (took/(100*ms) + 1) * 40 * ms; front > most {
@@ -252,7 +253,7 @@ func TestReserveCallerDies(t *testing.T) {
 		reserve(t, p, 8, other, 10*ms, 100*ms, db)
 		m, begin, kill := startCaller(t, p, "db")
 		reserve(t, p, 7, m, 80*ms, 100*ms, db)
-		c, err := vlibcall.Open(ctx, transport.Domain(filepath.Join(p.k.servers, "db")), 1, 8192, vlibcall.Options{Reservation: 7})
+		c, err := vlibcall.Open(ctx, transport.Domain(filepath.Join(p.k.servers, "db")), vlibcall.Options{Size: 8192, Reservation: 7})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -265,14 +266,14 @@ func TestReserveCallerDies(t *testing.T) {
 			}
 			return r
 		}
-		eventually(t, "the callee is at the endless call", func() bool { return serving() == 7 })
+		testkit.Eventually(t, "the callee is at the endless call", func() bool { return serving() == 7 })
 		begin(7) // behind it: what begins later would be refused, and not run
 		kill()
-		eventually(t, "the reservation has ended", func() bool {
+		testkit.Eventually(t, "the reservation has ended", func() bool {
 			_, err := p.Usage(ctx, held(7))
 			return errors.Is(err, host.ErrNoMembers)
 		})
-		eventually(t, "the callee is in background", func() bool { return backgrounded(t, p, "db") })
+		testkit.Eventually(t, "the callee is in background", func() bool { return backgrounded(t, p, "db") })
 		giveUp()
 		if _, err := pending.Result(); !errors.Is(err, vlibcall.ErrTimeout) {
 			t.Errorf("given up: %v", err)
@@ -284,7 +285,7 @@ func TestReserveCallerDies(t *testing.T) {
 		m, begin, _ = startCaller(t, p, "db")
 		reserve(t, p, 7, m, 80*ms, 100*ms, db)
 		begin(7)
-		eventually(t, "the next caller's calls are paid", func() bool { return reserved(t, p, 7).Foreground > 20*ms })
+		testkit.Eventually(t, "the next caller's calls are paid", func() bool { return reserved(t, p, 7).Foreground > 20*ms })
 	})
 }
 
@@ -330,7 +331,7 @@ func TestReserveThread(t *testing.T) {
 			t.Errorf("another with its number: %v", err)
 		}
 		end()
-		eventually(t, "the reservation has ended", func() bool {
+		testkit.Eventually(t, "the reservation has ended", func() bool {
 			_, err := p.Usage(ctx, held(5))
 			return errors.Is(err, host.ErrNoMembers)
 		})

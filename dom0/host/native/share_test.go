@@ -44,7 +44,7 @@ func periods() int {
 
 // leftAlone checks the share of a domain that nobody but the keeper looks at, in
 // its own time: between two of its looks a third of a period may pass. What it
-// ran in background delays its next foreground by as much, see docs/master.md;
+// ran in background delays its next foreground by as much, see docs/explanation/keeper.md;
 // both together are its budget, or more.
 func leftAlone(t *testing.T, p *Host) {
 	const budget, period = 30 * time.Millisecond, 100 * time.Millisecond

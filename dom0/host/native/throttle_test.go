@@ -10,6 +10,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/clock"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -100,8 +101,8 @@ func TestThrottle(t *testing.T) {
 			t.Fatal(err)
 		}
 		was := usage(t, p, d, 1).Foreground
-		eventually(t, "foreground under a full throttle", func() bool { return usage(t, p, d, 1).Foreground > was+5*time.Millisecond })
-		eventually(t, "stopped", func() bool { return !p.open(t, d.ID) })
+		testkit.Eventually(t, "foreground under a full throttle", func() bool { return usage(t, p, d, 1).Foreground > was+5*time.Millisecond })
+		testkit.Eventually(t, "stopped", func() bool { return !p.open(t, d.ID) })
 		if err := p.Throttle(ctx, cpu, 10*time.Millisecond, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -115,10 +116,10 @@ func TestThrottle(t *testing.T) {
 func TestCriticalDomainIsSpared(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, _ Options) {
 		d, _ := spinning(t, p, 10*time.Millisecond, 10*time.Millisecond)
-		eventually(t, "stopped", func() bool { return !p.open(t, d.ID) })
+		testkit.Eventually(t, "stopped", func() bool { return !p.open(t, d.ID) })
 		class(t, p, d, host.Critical)
 		was := usage(t, p, d, 1)
-		eventually(t, "background under a full throttle", func() bool {
+		testkit.Eventually(t, "background under a full throttle", func() bool {
 			now := usage(t, p, d, 1)
 			if now.Throttled > was.Throttled {
 				t.Fatalf("denied %v while it was spared", now.Throttled-was.Throttled)
@@ -126,7 +127,7 @@ func TestCriticalDomainIsSpared(t *testing.T) {
 			return now.Background > was.Background+50*time.Millisecond
 		})
 		class(t, p, d, host.Batch)
-		eventually(t, "stopped again", func() bool { return !p.open(t, d.ID) })
+		testkit.Eventually(t, "stopped again", func() bool { return !p.open(t, d.ID) })
 	})
 }
 
@@ -167,7 +168,7 @@ func TestThrottleAndGate(t *testing.T) {
 func TestThrottleEnds(t *testing.T) {
 	full := func(t *testing.T, p *Host) host.Domain {
 		d, _ := spinning(t, p, 5*time.Millisecond, 5*time.Millisecond)
-		eventually(t, "stopped", func() bool { return !p.open(t, d.ID) })
+		testkit.Eventually(t, "stopped", func() bool { return !p.open(t, d.ID) })
 		return d
 	}
 	t.Run("release", func(t *testing.T) {
@@ -184,7 +185,7 @@ func TestThrottleEnds(t *testing.T) {
 			if err := p.Renew(50 * time.Millisecond); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "lease", func() bool { return !p.k.Lease().Runs() && p.open(t, d.ID) })
+			testkit.Eventually(t, "lease", func() bool { return !p.k.Lease().Runs() && p.open(t, d.ID) })
 			// The next lease does not bring it back.
 			if err := p.Renew(time.Minute); !errors.Is(err, host.ErrLease) {
 				t.Error(err)
@@ -208,11 +209,11 @@ func TestThrottleEnds(t *testing.T) {
 			if err := q.Throttle(ctx, lastCPU(t, q), 5*time.Millisecond, 5*time.Millisecond); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "stopped", func() bool { return !p.open(t, d.ID) })
+			testkit.Eventually(t, "stopped", func() bool { return !p.open(t, d.ID) })
 			if err := q.Close(); err != nil || !p.open(t, d.ID) {
 				t.Errorf("stopped after Close: %v", err)
 			}
-			eventually(t, "guard ends", func() bool { return !guarded(t, o.Parent) })
+			testkit.Eventually(t, "guard ends", func() bool { return !guarded(t, o.Parent) })
 		})
 	})
 }

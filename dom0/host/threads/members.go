@@ -5,7 +5,6 @@ package threads
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -78,35 +77,9 @@ func (o *one) close() error   { return o.stat.Close() }
 // Check says whether members are still those that were meant: ErrNoMembers if
 // they have ended.
 func Check(m host.Members) error {
-	start, err := Start(m)
+	start, err := host.Start(m)
 	if err == nil && m.Start != 0 && start != m.Start {
 		err = fmt.Errorf("%s: %w: another has its number", m, host.ErrNoMembers)
 	}
 	return err
-}
-
-// Start is the time of a process's or a thread's start, in clock ticks since
-// boot.
-func Start(m host.Members) (uint64, error) {
-	tid := m.PID
-	if m.TID != 0 {
-		tid = m.TID
-	}
-	file := fmt.Sprintf("/proc/%d/task/%d/stat", m.PID, tid)
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-		return 0, fmt.Errorf("%s: %w", m, host.ErrNoMembers)
-	}
-	if err != nil {
-		return 0, err
-	}
-	// The second field is a name with anything in it, in parentheses.
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	if len(fields) < 20 {
-		return 0, fmt.Errorf("%s: %.80q has no start time", file, text)
-	}
-	if state := fields[0]; state == "Z" || state == "X" {
-		return 0, fmt.Errorf("%s: %w: it has ended", m, host.ErrNoMembers)
-	}
-	return strconv.ParseUint(fields[19], 10, 64)
 }

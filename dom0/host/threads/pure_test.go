@@ -30,7 +30,7 @@ func TestNumbersThatAreCutOffAreLeftOut(t *testing.T) {
 
 func TestMembersAreKnownByTheirStart(t *testing.T) {
 	m := host.Members{PID: os.Getpid()}
-	start, err := Start(m)
+	start, err := host.Start(m)
 	if err != nil || start == 0 {
 		t.Fatalf("%d, %v", start, err)
 	}

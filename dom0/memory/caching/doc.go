@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package caching keeps domains in the cache classes that the configuration
-// wants: it finds who they are now, again every few seconds, and has the host
-// give them their masks. What it cannot carry out it refuses, and all is as it
-// was. When it ends, domains have what they had before.
+// Package caching puts domains into the cache classes of the configuration: it looks
+// every few seconds which domains exist, and has the host set their masks. A
+// configuration that cannot be carried out is refused and changes nothing. At the end
+// domains get their earlier settings back.
 package caching

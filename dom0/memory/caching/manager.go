@@ -15,41 +15,43 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/memory"
 	"github.com/vlibos/vlibos/throttle/cache"
 )
 
-// review is how often domains are looked for that have come.
+// review is how often new domains are looked for.
 const review = 5 * time.Second
 
-// Lister says which domains there are: a host.
+// Lister lists domains: a host.
 type Lister interface {
 	Domains(context.Context) ([]host.Domain, error)
 }
 
-// Open opens what carries classes out. host.ErrNotHere: there is nothing.
-type Open func() (host.CachePartitioner, error)
+// Open opens a host's partitioner; host.ErrNotHere if it has none.
+type Open func() (memory.CachePartitioner, error)
 
-// Manager carries out the classes of a configuration.
+// Manager carries out the classes of a configuration. It is safe for concurrent use.
 type Manager struct {
 	open Open
 	list Lister
 	log  *slog.Logger
 
 	mu      sync.Mutex
-	host    host.CachePartitioner // nil: not opened
+	host    memory.CachePartitioner // nil: not opened
 	current []config.Cache
-	in      map[string]string // class by domain, as the log has it
-	problem string            // that the log has
-	absent  string            // domains that are named and not there, as the log has them
+	// The last logged state.
+	class   map[string]string // by domain
+	problem string
+	absent  string // named domains that do not exist
 }
 
-// NewManager makes one that has no classes yet.
+// NewManager returns a manager without classes.
 func NewManager(open Open, list Lister, log *slog.Logger) *Manager {
 	return &Manager{open: open, list: list, log: log}
 }
 
-// Move carries out what a configuration wants from now on, undone if what comes
-// then fails. After an error all is as it was.
+// Move carries out the classes of a configuration and calls then. An error of either
+// leaves everything as it was.
 func (m *Manager) Move(ctx context.Context, want []config.Cache, then func() error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -68,7 +70,7 @@ func (m *Manager) set(ctx context.Context, want []config.Cache) error {
 		p, err := m.open()
 		if err != nil && len(want) == 0 {
 			if !errors.Is(err, host.ErrNotHere) {
-				m.log.Warn("cache classes: what an earlier master gave is not taken back", "because", err)
+				m.log.Warn("cache classes: the settings of an earlier master are not restored", "because", err)
 			}
 			return nil
 		}
@@ -86,14 +88,14 @@ func (m *Manager) set(ctx context.Context, want []config.Cache) error {
 	}
 	if !reflect.DeepEqual(m.current, want) {
 		for i, c := range want {
-			m.log.Info("cache class", "name", c.Name, "has", masks.Masks[i], "classes", masks.Sharing(), "shared by", strings.Join(c.Domains, ", "))
+			m.log.Info("cache class", "name", c.Name, "masks", masks.Masks[i], "classes", masks.Sharing(), "domains", strings.Join(c.Domains, ", "))
 		}
 	}
 	m.current = want
 	return nil
 }
 
-// apply puts all domains that there are into the classes.
+// apply puts all domains into their classes.
 func (m *Manager) apply(ctx context.Context, want []config.Cache) (cache.Plan, error) {
 	classes := make([]cache.Class, len(want))
 	for i, c := range want {
@@ -103,7 +105,7 @@ func (m *Manager) apply(ctx context.Context, want []config.Cache) (cache.Plan, e
 	if err != nil {
 		return plan, fmt.Errorf("cache: %w", err)
 	}
-	var shares []host.CacheShare
+	var shares []memory.CacheShare
 	missing := ""
 	if len(want) > 0 {
 		all, err := m.list.Domains(ctx)
@@ -118,22 +120,22 @@ func (m *Manager) apply(ctx context.Context, want []config.Cache) (cache.Plan, e
 	if err := m.host.Apply(ctx, shares); err != nil {
 		return plan, fmt.Errorf("cache: %w", err)
 	}
-	in := make(map[string]string)
+	class := make(map[string]string)
 	for _, s := range shares {
-		in[s.ID] = s.Class
-		if m.in[s.ID] != s.Class {
+		class[s.ID] = s.Class
+		if m.class[s.ID] != s.Class {
 			m.log.Info("in a cache class", "domain", s.Domain.String(), "class", s.Class)
 		}
 	}
-	m.in = in
+	m.class = class
 	if missing != m.absent && missing != "" {
-		m.log.Warn("cache classes: domains that are named are not there", "domains", missing)
+		m.log.Warn("cache classes: these domains do not exist", "domains", missing)
 	}
 	m.absent = missing
 	return plan, nil
 }
 
-// absent are the names and UUIDs that no domain has: it comes later, or never was.
+// absent returns the names and UUIDs that no domain has.
 func absent(want []config.Cache, all []host.Domain) string {
 	var none []string
 	for _, c := range want {
@@ -146,10 +148,10 @@ func absent(want []config.Cache, all []host.Domain) string {
 	return strings.Join(none, ", ")
 }
 
-// resolve finds the domains of each class.
-func resolve(want []config.Cache, plan cache.Plan, all []host.Domain) ([]host.CacheShare, error) {
+// resolve finds the class of each domain.
+func resolve(want []config.Cache, plan cache.Plan, all []host.Domain) ([]memory.CacheShare, error) {
 	others := slices.IndexFunc(want, func(c config.Cache) bool { return slices.Contains(c.Domains, config.Others) })
-	var shares []host.CacheShare
+	var shares []memory.CacheShare
 	for _, d := range all {
 		in := others
 		if d.Control {
@@ -168,13 +170,13 @@ func resolve(want []config.Cache, plan cache.Plan, all []host.Domain) ([]host.Ca
 			}
 		}
 		if in >= 0 {
-			shares = append(shares, host.CacheShare{Domain: d, Class: want[in].Name, Masks: plan.Masks[in]})
+			shares = append(shares, memory.CacheShare{Domain: d, Class: want[in].Name, Masks: plan.Masks[in]})
 		}
 	}
 	return shares, nil
 }
 
-// Run looks for domains that have come, until ctx ends.
+// Run puts new domains into their classes until ctx ends.
 func (m *Manager) Run(ctx context.Context) error {
 	t := time.NewTicker(review)
 	defer t.Stop()
@@ -188,7 +190,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 }
 
-// look says what goes wrong, once.
+// look applies the classes again, and logs an error when it changes.
 func (m *Manager) look(ctx context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -200,12 +202,12 @@ func (m *Manager) look(ctx context.Context) {
 		problem = err.Error()
 	}
 	if problem != m.problem && problem != "" {
-		m.log.Warn("cache classes: a domain has not what it is to have", "error", problem)
+		m.log.Warn("cache classes: a domain is not in its class", "error", problem)
 	}
 	m.problem = problem
 }
 
-// Close gives domains back what they had before.
+// Close restores the settings that domains had before.
 func (m *Manager) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

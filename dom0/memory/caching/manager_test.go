@@ -14,10 +14,11 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/memory"
 	"github.com/vlibos/vlibos/throttle/cache"
 )
 
-// host remembers what it was told.
+// fakeHost records its shares.
 type fakeHost struct {
 	domains []host.Domain
 	shares  map[string]string
@@ -31,7 +32,7 @@ func (h *fakeHost) Layout() cache.Layout {
 	return cache.Layout{L3: &cache.Ways{Bits: 10, Least: 1, Classes: 3}}
 }
 
-func (h *fakeHost) Apply(_ context.Context, shares []host.CacheShare) error {
+func (h *fakeHost) Apply(_ context.Context, shares []memory.CacheShare) error {
 	if h.refuse != nil {
 		return h.refuse
 	}
@@ -48,7 +49,7 @@ func (h *fakeHost) Close() error {
 }
 
 func (h *fakeHost) manager(log *bytes.Buffer) *Manager {
-	return NewManager(func() (host.CachePartitioner, error) { return h, nil }, h, slog.New(slog.NewTextHandler(log, nil)))
+	return NewManager(func() (memory.CachePartitioner, error) { return h, nil }, h, slog.New(slog.NewTextHandler(log, nil)))
 }
 
 func nothing() error { return nil }
@@ -64,7 +65,7 @@ func newHost() *fakeHost {
 	}}
 }
 
-func TestDomainsAreFound(t *testing.T) {
+func TestDomainsAreFoundByNameAndUUIDAndLater(t *testing.T) {
 	h, log := newHost(), new(bytes.Buffer)
 	m := h.manager(log)
 	if err := m.Move(t.Context(), []config.Cache{class("wide", 60, "web", "u2", "later"), class("rest", 40, "*")}, nothing); err != nil {
@@ -74,25 +75,25 @@ func TestDomainsAreFound(t *testing.T) {
 	if !reflect.DeepEqual(h.shares, want) {
 		t.Errorf("%v, want %v", h.shares, want)
 	}
-	if !strings.Contains(log.String(), `name=wide has="L3 0x3f" classes="L3 apart, L2 apart" "shared by"="web, u2, later"`) {
+	if !strings.Contains(log.String(), `name=wide masks="L3 0x3f" classes="L3 apart, L2 apart" domains="web, u2, later"`) {
 		t.Errorf("log: %s", log)
 	}
-	// Words that mean nothing now are said, once.
+	// A name that no domain has is logged once.
 	m.look(t.Context())
-	if n := strings.Count(log.String(), `domains that are named are not there" domains=later`); n != 1 {
-		t.Errorf("said %d times: %s", n, log)
+	if n := strings.Count(log.String(), `these domains do not exist" domains=later`); n != 1 {
+		t.Errorf("logged %d times: %s", n, log)
 	}
 	h.domains = append(h.domains, host.Domain{ID: "4", UUID: "u4", Name: "later"})
 	m.look(t.Context())
 	if want["4"] = "wide L3 0x3f"; !reflect.DeepEqual(h.shares, want) {
-		t.Errorf("one that came later: %v", h.shares)
+		t.Errorf("a domain that came later: %v", h.shares)
 	}
-	// A UUID is the same in either case, and comes before the star.
+	// The case of a UUID does not matter, and it takes precedence over the star.
 	if err := m.Move(t.Context(), []config.Cache{class("rest", 40, "*"), class("wide", 60, "U2")}, nothing); err != nil ||
 		h.shares["2"] != "wide L3 0x3f0" || h.shares["1"] != "rest L3 0xf" {
 		t.Errorf("%v, %v", h.shares, err)
 	}
-	// Control domains only if they are named.
+	// The star does not include control domains.
 	if err := m.Move(t.Context(), []config.Cache{class("wide", 60, "Domain-0")}, nothing); err != nil || !reflect.DeepEqual(h.shares, map[string]string{"0": "wide L3 0x3f"}) {
 		t.Errorf("%v, %v", h.shares, err)
 	}
@@ -114,7 +115,7 @@ func TestARefusalChangesNothing(t *testing.T) {
 		then error
 		says string
 	}{
-		{[]config.Cache{class("a", 1, "web"), class("b", 20, "db"), class("c", 30, "batch"), class("d", 40, "x")}, nil, "4, and there can be 3 here"},
+		{[]config.Cache{class("a", 1, "web"), class("b", 20, "db"), class("c", 30, "batch"), class("d", 40, "x")}, nil, "4, and this host has 3"},
 		{[]config.Cache{{Class: cache.Class{Name: "a", L2: 50}, Domains: []string{"web"}}}, nil, `class "a": l2`},
 		{[]config.Cache{class("a", 10, "web"), class("b", 10, "U1")}, nil, `in class "a" as "web" and in class "b" as "U1"`},
 		{[]config.Cache{class("a", 10, "db")}, errors.New("not that"), "not that"},
@@ -126,7 +127,7 @@ func TestARefusalChangesNothing(t *testing.T) {
 	}
 }
 
-func TestAReviewComplainsOnce(t *testing.T) {
+func TestAReviewLogsAnErrorOnce(t *testing.T) {
 	h, log := newHost(), new(bytes.Buffer)
 	m := h.manager(log)
 	if err := m.Move(t.Context(), []config.Cache{class("wide", 60, "web")}, nothing); err != nil {
@@ -137,16 +138,16 @@ func TestAReviewComplainsOnce(t *testing.T) {
 		m.look(t.Context())
 	}
 	if n := strings.Count(log.String(), "no class of service is free"); n != 1 {
-		t.Errorf("said %d times: %s", n, log)
+		t.Errorf("logged %d times: %s", n, log)
 	}
 }
 
-func TestWhereThereIsNothing(t *testing.T) {
-	m := NewManager(func() (host.CachePartitioner, error) {
+func TestAHostWithoutCachesRefusesClasses(t *testing.T) {
+	m := NewManager(func() (memory.CachePartitioner, error) {
 		return nil, fmt.Errorf("cache classes: %w: no such processor", host.ErrNotHere)
 	}, newHost(), slog.New(slog.DiscardHandler))
 	if err := m.Move(t.Context(), nil, nothing); err != nil {
-		t.Errorf("nothing is asked for: %v", err)
+		t.Errorf("no class is configured: %v", err)
 	}
 	err := m.Move(t.Context(), []config.Cache{class("wide", 60, "web")}, nothing)
 	if !errors.Is(err, host.ErrNotHere) || !strings.Contains(err.Error(), "remove the tables [[cache]]") {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package calibrate finds out how the latency of memory on this host follows
-// the load: it lets processes stream through memory, for more and more of their
-// time, and looks at a source of latency meanwhile.
+// Package calibrate measures how the latency of memory on this host depends on the
+// load: processes stream through memory for a growing share of their time while a
+// source of latency is read.
 package calibrate
 
 import (
@@ -20,26 +20,29 @@ import (
 	"github.com/vlibos/vlibos/throttle"
 )
 
-// Loads are the shares of time in which the loads run, in per cent.
+// Loads are the measured loads: shares of time in which the processes run, in per
+// cent.
 var Loads = []int{0, 10, 25, 50, 75, 100}
 
-// rounds is how often each load is looked at, in turn forwards and backwards.
+// rounds is how often each load is measured. The order alternates between upwards and
+// downwards.
 const rounds = 4
 
-// stuckAfter is how long a source that is all right may count nothing: on a
-// busy machine a probe can wait for its CPU for some time.
+// stuckAfter is how long a working source may count nothing: a probe can wait for its
+// CPU on a busy machine.
 const stuckAfter = 2 * time.Second
 
 // Options of Measure.
 type Options struct {
 	Source throttle.Source
-	// Load is called with what is to run from now on, in per cent.
+	// Load sets the load, in per cent.
 	Load  func(percent int) error
-	Total time.Duration // of all
-	Log   io.Writer     // what is going on
+	Total time.Duration // of the measurement
+	Log   io.Writer     // a line for each round
 }
 
-// Measure returns the curve. Every tenth of a look settles and does not count.
+// Measure returns latency by load. The first tenth of each measurement settles and
+// does not count.
 func Measure(ctx context.Context, o Options) (throttle.Curve, error) {
 	look := o.Total / time.Duration(rounds*len(Loads))
 	seen := make(map[int][]float64)
@@ -60,7 +63,7 @@ func Measure(ctx context.Context, o Options) (throttle.Curve, error) {
 			if len(values) > 0 {
 				moved = time.Now()
 			} else if quiet := time.Since(moved); quiet > stuckAfter {
-				return nil, fmt.Errorf("source %s: its counters are %s: nothing counted in %v", o.Source.Name(), throttle.Stuck, quiet.Round(time.Millisecond))
+				return nil, fmt.Errorf("source %s: its counters are %s: no request in %v", o.Source.Name(), throttle.Stuck, quiet.Round(time.Millisecond))
 			}
 			seen[load] = append(seen[load], values...)
 		}
@@ -71,7 +74,7 @@ func Measure(ctx context.Context, o Options) (throttle.Curve, error) {
 	for _, load := range Loads {
 		v := seen[load]
 		if len(v) == 0 {
-			return nil, fmt.Errorf("source %s: its counters are %s: nothing counted at %d %% of load within %v: use more --seconds",
+			return nil, fmt.Errorf("source %s: its counters are %s: no request at a load of %d %% within %v: use more --seconds",
 				o.Source.Name(), throttle.Stuck, load, look*rounds)
 		}
 		slices.Sort(v)
@@ -81,7 +84,7 @@ func Measure(ctx context.Context, o Options) (throttle.Curve, error) {
 	return c, nil
 }
 
-// samples are the latencies in that time, ten looks or one each 50 ms.
+// samples returns the latencies of a time d: ten, or one each 50 ms.
 func samples(ctx context.Context, s throttle.Source, d time.Duration) ([]float64, error) {
 	var m throttle.Meter
 	var all []float64
@@ -94,7 +97,7 @@ func samples(ctx context.Context, s throttle.Source, d time.Duration) ([]float64
 		switch got.Health {
 		case throttle.Good:
 			all = append(all, got.Latency)
-		case throttle.Quiet, throttle.Stuck, throttle.Warming: // nothing counted
+		case throttle.Quiet, throttle.Stuck, throttle.Warming: // no request
 		default:
 			return nil, fmt.Errorf("source %s: its counters are %s", s.Name(), got.Health)
 		}
@@ -105,7 +108,7 @@ func samples(ctx context.Context, s throttle.Source, d time.Duration) ([]float64
 	return all, nil
 }
 
-// Processes are load processes, one a CPU.
+// Processes are load processes, one on each CPU.
 type Processes struct {
 	all []process
 }
@@ -115,7 +118,8 @@ type process struct {
 	gate io.WriteCloser
 }
 
-// Start starts a load on each CPU: command, followed by the CPU and the MiB.
+// Start starts command on each CPU, with the CPU and the MiB of its buffer as
+// arguments.
 func Start(command []string, cpus []int, mib int) (*Processes, error) {
 	p := &Processes{}
 	for _, cpu := range cpus {
@@ -134,7 +138,7 @@ func Start(command []string, cpus []int, mib int) (*Processes, error) {
 	return p, p.Set(0)
 }
 
-// Set lets all of them run for a share of the time, in per cent.
+// Set sets the share of time in which each process runs, in per cent.
 func (p *Processes) Set(percent int) error {
 	for _, l := range p.all {
 		if _, err := l.gate.Write([]byte{byte(percent)}); err != nil {
@@ -144,7 +148,7 @@ func (p *Processes) Set(percent int) error {
 	return nil
 }
 
-// Close ends them.
+// Close ends the processes.
 func (p *Processes) Close() error {
 	var errs []error
 	for _, l := range p.all {

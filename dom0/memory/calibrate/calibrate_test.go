@@ -32,7 +32,7 @@ func (m *memory) Read(c *throttle.Counters) error {
 	return nil
 }
 
-func TestMeasure(t *testing.T) {
+func TestLatencyFollowsTheLoad(t *testing.T) {
 	m := &memory{begin: time.Now()}
 	var loads []int
 	o := Options{
@@ -66,9 +66,8 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-func TestProcesses(t *testing.T) {
-	// cat ends with its standard input, as a load does; what it is told comes
-	// back on its output, which nobody reads.
+func TestProcessesEndWithTheirInput(t *testing.T) {
+	// cat ends with its standard input, as a load process does.
 	p, err := Start([]string{"sh", "-c", "exec cat >/dev/null"}, []int{0, 0}, 1)
 	if err != nil {
 		t.Fatal(err)

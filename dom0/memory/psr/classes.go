@@ -12,11 +12,12 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/internal/domains"
+	"github.com/vlibos/vlibos/dom0/memory"
 	"github.com/vlibos/vlibos/throttle/cache"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
-// Hypervisor is what sharing needs of a *xenctl.Handle.
+// Hypervisor is the part of *xenctl.Handle that this package uses.
 type Hypervisor interface {
 	Processor
 	DomainInfo(domid uint16) (xenctl.DomainInfo, error)
@@ -25,21 +26,22 @@ type Hypervisor interface {
 	io.Closer
 }
 
-// Classes implements [host.CachePartitioner].
+// Classes implements [memory.CachePartitioner].
 type Classes struct {
 	h       Hypervisor
 	file    string
 	layout  cache.Layout
 	sockets []int
+	kinds   []xenctl.Allocation // in the order in which they are set
 
-	given  []host.CacheShare  // of the last Apply
-	domain map[uint16]*record // whose values were changed
+	given  []memory.CacheShare // of the last Apply
+	domain map[uint16]*record  // domains whose settings were changed
 }
 
-var _ host.CachePartitioner = (*Classes)(nil)
+var _ memory.CachePartitioner = (*Classes)(nil)
 
-// Open takes h, which it closes also if it fails. The file is where it writes
-// what domains had before; it must be gone after a boot.
+// Open takes over h and closes it on an error too. In the file it records the
+// settings that domains had before; the file must not survive a boot.
 func Open(h Hypervisor, file string) (_ *Classes, err error) {
 	c := &Classes{h: h, file: file}
 	defer func() {
@@ -50,14 +52,15 @@ func Open(h Hypervisor, file string) (_ *Classes, err error) {
 	if c.layout, c.sockets, err = Layout(h); err != nil {
 		return nil, err
 	}
+	c.kinds = kinds(c.layout)
 	if c.domain, err = load(file); err != nil {
 		return nil, err
 	}
 	for id, r := range c.domain {
-		err := c.find(id, r)
+		err := c.find(r)
 		switch {
-		case errors.Is(err, host.ErrNoDomain) || err == nil && !r.now.sameKinds(r.Was):
-			delete(c.domain, id) // it has gone, or the file is of another boot
+		case errors.Is(err, host.ErrNoDomain) || err == nil && !slices.EqualFunc(r.now, r.Was, alike):
+			delete(c.domain, id) // the domain has gone, or the file is of another boot
 		case err != nil:
 			return nil, err
 		}
@@ -65,14 +68,31 @@ func Open(h Hypervisor, file string) (_ *Classes, err error) {
 	return c, nil
 }
 
-// Layout implements [host.CachePartitioner].
+// kinds are the settings that a domain has on each socket.
+func kinds(l cache.Layout) (all []xenctl.Allocation) {
+	switch {
+	case l.L3 != nil && l.L3.CDP:
+		all = append(all, xenctl.L3Code, xenctl.L3Data)
+	case l.L3 != nil:
+		all = append(all, xenctl.L3Mask)
+	}
+	if l.L2 != nil {
+		all = append(all, xenctl.L2Mask)
+	}
+	if l.Bandwidth != nil {
+		all = append(all, xenctl.Throttle)
+	}
+	return all
+}
+
+// Layout implements [memory.CachePartitioner].
 func (c *Classes) Layout() cache.Layout { return c.layout }
 
-// Close implements [host.CachePartitioner].
+// Close implements [memory.CachePartitioner].
 func (c *Classes) Close() error { return errors.Join(c.move(nil), c.h.Close()) }
 
-// Apply implements [host.CachePartitioner].
-func (c *Classes) Apply(_ context.Context, shares []host.CacheShare) error {
+// Apply implements [memory.CachePartitioner].
+func (c *Classes) Apply(_ context.Context, shares []memory.CacheShare) error {
 	if err := c.move(shares); err != nil {
 		return errors.Join(err, c.move(c.given))
 	}
@@ -80,9 +100,10 @@ func (c *Classes) Apply(_ context.Context, shares []host.CacheShare) error {
 	return nil
 }
 
-// move makes it so, or stops where that fails.
-func (c *Classes) move(shares []host.CacheShare) error {
-	want := make(map[uint16]host.CacheShare, len(shares))
+// move gives domains these shares and all others their earlier settings. It stops
+// at the first error.
+func (c *Classes) move(shares []memory.CacheShare) error {
+	want := make(map[uint16]memory.CacheShare, len(shares))
 	for _, s := range shares {
 		id, err := domains.Number(s.Domain)
 		if err != nil {
@@ -90,19 +111,18 @@ func (c *Classes) move(shares []host.CacheShare) error {
 		}
 		want[id] = s
 	}
-	saved := slices.Sorted(maps.Keys(c.domain))
+	recorded := slices.Sorted(maps.Keys(c.domain))
 	var leave []uint16
 	for id, r := range c.domain {
-		err := c.see(id, r)
-		if errors.Is(err, host.ErrNoDomain) {
+		switch err := c.see(r); {
+		case errors.Is(err, host.ErrNoDomain):
 			delete(c.domain, id)
-			continue
-		}
-		if err != nil {
+		case err != nil:
 			return err
-		}
-		if _, ok := want[id]; !ok {
-			leave = append(leave, id)
+		default:
+			if _, ok := want[id]; !ok {
+				leave = append(leave, id)
+			}
 		}
 	}
 	if err := c.restore(leave); err != nil {
@@ -115,28 +135,28 @@ func (c *Classes) move(shares []host.CacheShare) error {
 		if c.domain[id] != nil {
 			continue
 		}
-		r := new(record)
-		switch err := c.find(id, r); {
-		case errors.Is(err, host.ErrNoDomain):
-			delete(want, id)
+		r := &record{ID: id}
+		err := c.find(r)
+		if errors.Is(err, host.ErrNoDomain) {
 			continue
-		case err != nil:
+		}
+		if err != nil {
 			return err
 		}
-		r.Was = r.now.clone()
+		r.Was = slices.Clone(r.now)
 		c.domain[id] = r
 	}
-	if len(c.domain) == 0 || !slices.Equal(saved, slices.Sorted(maps.Keys(c.domain))) {
+	if len(c.domain) == 0 || !slices.Equal(recorded, slices.Sorted(maps.Keys(c.domain))) {
 		if err := save(c.file, c.domain); err != nil {
 			return err
 		}
 	}
 	err := c.give(want)
 	if errors.Is(err, xenctl.ErrNoClass) {
-		// Those who are to get other values may hold the classes that are missing.
+		// Domains whose settings change may occupy the classes that are missing.
 		var others []uint16
 		for id, s := range want {
-			if r := c.domain[id]; r != nil && !r.now.equal(c.target(r.Was, s.Masks)) {
+			if r := c.domain[id]; r != nil && !slices.Equal(r.now, target(r.Was, s.Masks)) {
 				others = append(others, id)
 			}
 		}
@@ -148,19 +168,19 @@ func (c *Classes) move(shares []host.CacheShare) error {
 	return err
 }
 
-// give sets what domains are to have, in the order of their numbers.
-func (c *Classes) give(want map[uint16]host.CacheShare) error {
+// give sets the shares of domains, in the order of their numbers.
+func (c *Classes) give(want map[uint16]memory.CacheShare) error {
 	for _, id := range slices.Sorted(maps.Keys(want)) {
 		r := c.domain[id]
 		if r == nil {
-			continue // it has gone
+			continue // the domain has gone
 		}
-		err := c.set(id, r, c.target(r.Was, want[id].Masks))
+		err := c.set(r, target(r.Was, want[id].Masks))
 		switch {
 		case errors.Is(err, xenctl.ErrNoDomain):
 			delete(c.domain, id)
 		case errors.Is(err, xenctl.ErrNoClass):
-			return fmt.Errorf("class %q for domain %v: %w: others hold them, for example by xl psr-cat-set, or there are too many classes", want[id].Class, want[id].Domain, err)
+			return fmt.Errorf("class %q for domain %v: %w: other domains occupy them, for example by xl psr-cat-set, or there are too many classes", want[id].Class, want[id].Domain, err)
 		case err != nil:
 			return fmt.Errorf("class %q for domain %v: %w", want[id].Class, want[id].Domain, err)
 		}
@@ -168,19 +188,19 @@ func (c *Classes) give(want map[uint16]host.CacheShare) error {
 	return nil
 }
 
-// restore gives domains what they had before; one that is gone needs nothing.
+// restore gives domains their earlier settings. A domain that has gone is left out.
 func (c *Classes) restore(ids []uint16) error {
 	slices.Sort(ids)
 	for {
 		var errs []error
 		var left []uint16
 		for _, id := range ids {
-			if err := c.set(id, c.domain[id], c.domain[id].Was); err != nil && !errors.Is(err, xenctl.ErrNoDomain) {
+			if err := c.set(c.domain[id], c.domain[id].Was); err != nil && !errors.Is(err, xenctl.ErrNoDomain) {
 				errs = append(errs, fmt.Errorf("give domain %d its earlier share back: %w", id, err))
 				left = append(left, id)
 			}
 		}
-		// What one gives up may be the class that another needs.
+		// One domain may free the class that another needs.
 		if len(left) == 0 || len(left) == len(ids) {
 			return errors.Join(errs...)
 		}
@@ -188,11 +208,12 @@ func (c *Classes) restore(ids []uint16) error {
 	}
 }
 
-// see notes that a domain is there; ErrNoDomain if its number is another's.
-func (c *Classes) see(id uint16, r *record) error {
-	info, err := c.h.DomainInfo(id)
+// see updates the CPU time of a domain; host.ErrNoDomain if its number is another
+// domain's.
+func (c *Classes) see(r *record) error {
+	info, err := c.h.DomainInfo(r.ID)
 	if errors.Is(err, xenctl.ErrNoDomain) || err == nil && domains.Another(info, r.Ran) {
-		return fmt.Errorf("domain %d: %w", id, host.ErrNoDomain)
+		return fmt.Errorf("domain %d: %w", r.ID, host.ErrNoDomain)
 	}
 	if err == nil {
 		r.Ran = max(r.Ran, info.CPUTime)
@@ -200,23 +221,45 @@ func (c *Classes) see(id uint16, r *record) error {
 	return err
 }
 
-// find reads what a domain has now; ErrNoDomain if its number is another's.
-func (c *Classes) find(id uint16, r *record) error {
-	if err := c.see(id, r); err != nil {
+// find reads the settings of a domain; host.ErrNoDomain if its number is another
+// domain's.
+func (c *Classes) find(r *record) error {
+	if err := c.see(r); err != nil {
 		return err
 	}
-	r.now = make(values)
+	r.now = nil
 	for _, socket := range c.sockets {
-		for _, a := range c.kinds() {
-			v, err := c.h.Allocation(id, socket, a)
+		for _, kind := range c.kinds {
+			v, err := c.h.Allocation(r.ID, socket, kind)
 			if errors.Is(err, xenctl.ErrNoDomain) {
-				return fmt.Errorf("domain %d: %w", id, host.ErrNoDomain)
+				return fmt.Errorf("domain %d: %w", r.ID, host.ErrNoDomain)
 			}
 			if err != nil {
 				return err
 			}
-			r.now[place{socket, a}] = v
+			r.now = append(r.now, setting{socket, kind, v})
 		}
+	}
+	return nil
+}
+
+// set changes the settings of a domain that differ. After an error r.now is what
+// the domain has.
+func (c *Classes) set(r *record, to []setting) error {
+	for i, s := range to {
+		if r.now[i] == s {
+			continue
+		}
+		// Equal masks for code and data are set in one step, which needs no class
+		// in between.
+		n, kind := 1, s.Kind
+		if kind == xenctl.L3Code && to[i+1].Value == s.Value {
+			n, kind = 2, xenctl.L3Mask
+		}
+		if err := c.h.SetAllocation(r.ID, s.Socket, kind, s.Value); err != nil {
+			return err
+		}
+		copy(r.now[i:], to[i:i+n])
 	}
 	return nil
 }

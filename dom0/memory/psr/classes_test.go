@@ -16,12 +16,13 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/internal/domains"
+	"github.com/vlibos/vlibos/dom0/memory"
 	"github.com/vlibos/vlibos/throttle/cache"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
-func share(id uint16, uuid byte, m cache.Masks) host.CacheShare {
-	return host.CacheShare{
+func share(id uint16, uuid byte, m cache.Masks) memory.CacheShare {
+	return memory.CacheShare{
 		Domain: host.Domain{ID: strconv.Itoa(int(id)), UUID: domains.UUID([16]byte{15: uuid})}, Class: "c", Masks: m,
 	}
 }
@@ -46,12 +47,12 @@ func TestDomainsGetTheirClassAndLoseIt(t *testing.T) {
 		for id := range uint16(4) {
 			f.create(id, byte(id))
 		}
-		if err := f.SetAllocation(3, 1, xenctl.Throttle, 40); err != nil { // somebody's before
+		if err := f.SetAllocation(3, 1, xenctl.Throttle, 40); err != nil { // set before Open
 			t.Fatal(err)
 		}
 		before := f.state()
 		c := start(t, f, file)
-		if err := c.Apply(t.Context(), []host.CacheShare{share(1, 1, wide), share(2, 2, narrow), share(3, 3, narrow), share(9, 9, wide)}); err != nil {
+		if err := c.Apply(t.Context(), []memory.CacheShare{share(1, 1, wide), share(2, 2, narrow), share(3, 3, narrow), share(9, 9, wide)}); err != nil {
 			t.Fatal(err)
 		}
 		for s := range 2 {
@@ -66,17 +67,17 @@ func TestDomainsGetTheirClassAndLoseIt(t *testing.T) {
 				t.Errorf("%d classes for two", n)
 			}
 		}
-		if err := c.Apply(t.Context(), []host.CacheShare{share(3, 3, wide)}); err != nil {
+		if err := c.Apply(t.Context(), []memory.CacheShare{share(3, 3, wide)}); err != nil {
 			t.Fatal(err)
 		}
 		if f.has[3][place{1, xenctl.Throttle}] != 40 || !reflect.DeepEqual(f.has[1], before[1]) {
-			t.Errorf("what a class does not say stays as it was: %v", f.has)
+			t.Errorf("a setting that the class does not name changed: %v", f.has)
 		}
 		if err := c.Close(); err != nil || f.closed != 1 || !reflect.DeepEqual(f.state(), before) {
 			t.Errorf("%v, closed %d times: %v, want %v", err, f.closed, f.state(), before)
 		}
 		if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("the file after all is given back: %v", err)
+			t.Errorf("the file after everything is restored: %v", err)
 		}
 	}
 }
@@ -86,12 +87,12 @@ func TestARefusedMaskLeavesTheEarlierOne(t *testing.T) {
 	f.create(1, 1)
 	f.create(2, 2)
 	c := start(t, f, filepath.Join(t.TempDir(), "cache.json"))
-	if err := c.Apply(t.Context(), []host.CacheShare{share(1, 1, wide), share(2, 2, wide)}); err != nil {
+	if err := c.Apply(t.Context(), []memory.CacheShare{share(1, 1, wide), share(2, 2, wide)}); err != nil {
 		t.Fatal(err)
 	}
 	before := f.state()
 	f.refuse = func(id uint16, _ xenctl.Allocation, v uint64) bool { return id == 2 && v == 80 }
-	err := c.Apply(t.Context(), []host.CacheShare{share(1, 1, narrow), share(2, 2, narrow)})
+	err := c.Apply(t.Context(), []memory.CacheShare{share(1, 1, narrow), share(2, 2, narrow)})
 	if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), `class "c" for domain 2`) {
 		t.Errorf("%v", err)
 	}
@@ -100,15 +101,15 @@ func TestARefusedMaskLeavesTheEarlierOne(t *testing.T) {
 	}
 }
 
-// All classes change at once, and there is none in reserve.
-func TestClassesAreFreedForThoseThatCome(t *testing.T) {
+// All masks change at once, and no class of service is free.
+func TestClassesAreFreedForNewMasks(t *testing.T) {
 	f := newFake(false)
 	f.classes = 2
 	for id := range uint16(4) {
 		f.create(id, byte(id))
 	}
 	c := start(t, f, filepath.Join(t.TempDir(), "cache.json"))
-	of := func(a, b uint64) (all []host.CacheShare) {
+	of := func(a, b uint64) (all []memory.CacheShare) {
 		for id, m := range []uint64{a, a, b, b} {
 			all = append(all, share(uint16(id), byte(id), cache.Masks{L3Code: m, L3Data: m}))
 		}
@@ -129,8 +130,8 @@ func TestClassesAreFreedForThoseThatCome(t *testing.T) {
 	}
 }
 
-// Whatever happens, also a kill at any time, all have in the end what they had.
-func TestAllIsGivenBack(t *testing.T) {
+// Also after kills and refusals at any time, domains end with the settings that they began with.
+func TestEveryDomainGetsItsSettingsBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp("", "psr")
 		if err != nil {
@@ -141,7 +142,7 @@ func TestAllIsGivenBack(t *testing.T) {
 		for id := range uint16(5) {
 			f.create(id, byte(id))
 		}
-		if rapid.Bool().Draw(t, "somebody was there before") {
+		if rapid.Bool().Draw(t, "set before") {
 			if err := f.SetAllocation(4, 0, xenctl.Throttle, 10); err != nil {
 				t.Fatal(err)
 			}
@@ -159,9 +160,9 @@ func TestAllIsGivenBack(t *testing.T) {
 		given := false
 		for range rapid.IntRange(1, 8).Draw(t, "steps") {
 			if rapid.Bool().Draw(t, "killed") {
-				c, given = open(), false // it has given nothing yet, and begins anew
+				c, given = open(), false // the new process has set nothing yet
 			}
-			var shares []host.CacheShare
+			var shares []memory.CacheShare
 			for id := range uint16(5) {
 				if rapid.Bool().Draw(t, "in a class") {
 					shares = append(shares, share(id, byte(id), masks.Draw(t, "masks")))
@@ -180,7 +181,7 @@ func TestAllIsGivenBack(t *testing.T) {
 			case err == nil:
 				given = true
 			case given && has(was, bad):
-				given = false // what is refused was there before, and nobody can bring it back
+				given = false // what is refused was set before, and cannot be restored
 			case given && !reflect.DeepEqual(f.state(), was):
 				t.Fatalf("after %v: %v, want %v", err, f.state(), was)
 			}
@@ -208,7 +209,7 @@ func has(all map[uint16]values, v uint64) bool {
 	return false
 }
 
-func TestLayout(t *testing.T) {
+func TestLayoutIsOfAllSockets(t *testing.T) {
 	f := newFake(true)
 	l, sockets, err := Layout(f)
 	want := cache.Layout{L3: &cache.Ways{Bits: 12, Least: 1, Classes: 4, CDP: true}, Bandwidth: &cache.Bandwidth{Least: 10, Step: 10, Classes: 4}, Spare: true}
@@ -217,7 +218,7 @@ func TestLayout(t *testing.T) {
 	}
 	f.bandwidth.Linear, f.l2 = false, &xenctl.CacheInfo{Bits: 8, Classes: 3}
 	if l, _, err = Layout(f); err != nil || l.Bandwidth != nil || l.L2.Bits != 8 {
-		t.Errorf("throttles that are no percentages: %v, %v", l, err)
+		t.Errorf("throttles that are not linear: %v, %v", l, err)
 	}
 	f.l2.Bits = 1000
 	if _, _, err = Layout(f); !errors.Is(err, xenctl.ErrBroken) {
@@ -228,20 +229,20 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-// A domain that has another handle has its share until the end, and then what it
-// had, also from a later process; another domain that has its number has its own.
-func TestHandlesAreNotWhoADomainIs(t *testing.T) {
+// A domain whose handle changes keeps its share, and gets its settings back, also from
+// a later process. Another domain of the same number keeps its own settings.
+func TestADomainWithANewHandleIsTheSameDomain(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		f, file := newFake(false), filepath.Join(t.TempDir(), "cache.json")
 		f.create(1, 1)
 		f.create(2, 20)
 		before := f.state()
 		c := start(t, f, file)
-		if err := c.Apply(t.Context(), []host.CacheShare{share(1, 1, wide), share(2, 20, narrow)}); err != nil {
+		if err := c.Apply(t.Context(), []memory.CacheShare{share(1, 1, wide), share(2, 20, narrow)}); err != nil {
 			t.Fatal(err)
 		}
-		f.domain[1] = 7 // and it has run on
-		f.create(2, 3)  // the number of one that has gone
+		f.domain[1] = 7 // and more CPU time
+		f.create(2, 3)  // another domain of that number
 		if killed {
 			c = start(t, f, file)
 		}
@@ -251,9 +252,8 @@ func TestHandlesAreNotWhoADomainIs(t *testing.T) {
 	}
 }
 
-// A record of another boot, or of a domain that has gone, is no reason to touch
-// anybody.
-func TestAFileOfOtherDomains(t *testing.T) {
+// A record of another boot, or of a domain that has gone, changes no domain.
+func TestAFileOfOtherDomainsChangesNothing(t *testing.T) {
 	f, file := newFake(false), filepath.Join(t.TempDir(), "cache.json")
 	f.create(1, 1)
 	f.create(2, 2)

@@ -3,16 +3,24 @@
 package psr
 
 import (
-	"time"
-
 	"fmt"
+	"maps"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/xenctl"
 )
 
-// fakeXen allots classes of service as Xen does: one to each set of values that
+// place identifies a value of a domain.
+type place struct {
+	socket int
+	kind   xenctl.Allocation
+}
+
+type values map[place]uint64
+
+// fakeXen assigns classes of service as Xen does: one for each set of values that
 // differs from the default, on each socket.
 type fakeXen struct {
 	l3, l2    *xenctl.CacheInfo
@@ -113,7 +121,7 @@ func (f *fakeXen) SetAllocation(id uint16, socket int, a xenctl.Allocation, v ui
 	if f.refuse != nil && f.refuse(id, a, v) || a != xenctl.Throttle && (v == 0 || v > 0xfff) {
 		return unix.EINVAL
 	}
-	after := f.has[id].clone()
+	after := maps.Clone(f.has[id])
 	kinds := []xenctl.Allocation{a}
 	if a == xenctl.L3Mask && f.l3.CDP {
 		kinds = []xenctl.Allocation{xenctl.L3Code, xenctl.L3Data}
@@ -157,7 +165,7 @@ func (f *fakeXen) Close() error {
 func (f *fakeXen) state() map[uint16]values {
 	s := make(map[uint16]values)
 	for id, v := range f.has {
-		s[id] = v.clone()
+		s[id] = maps.Clone(v)
 	}
 	return s
 }

@@ -14,18 +14,18 @@ import (
 	"github.com/vlibos/vlibos/xenctl"
 )
 
-// Processor is what a *xenctl.Handle says of the processors.
+// Processor is the part of *xenctl.Handle that describes the processors.
 type Processor interface {
 	L3Info(socket int) (xenctl.CacheInfo, error)
 	L2Info(socket int) (xenctl.CacheInfo, error)
 	BandwidthInfo(socket int) (xenctl.BandwidthInfo, error)
 }
 
-// mostSockets bounds what is asked for.
+// mostSockets bounds the search for sockets.
 const mostSockets = 256
 
-// Layout returns what all sockets can allocate, and their numbers. Errors wrap
-// [host.ErrNotHere] if that is nothing.
+// Layout returns what each socket can allocate, and the sockets' numbers. Errors
+// wrap [host.ErrNotHere] if there is nothing, or sockets differ.
 func Layout(h Processor) (cache.Layout, []int, error) {
 	var all cache.Layout
 	var sockets []int
@@ -38,7 +38,7 @@ func Layout(h Processor) (cache.Layout, []int, error) {
 		case err != nil:
 			return cache.Layout{}, nil, err
 		case !l.Has():
-			continue // no such processor, or none that runs
+			continue // no processor of this socket runs
 		case len(sockets) > 0 && !reflect.DeepEqual(l, all):
 			return cache.Layout{}, nil, fmt.Errorf("cache classes: %w: socket %d has %v, socket %d has %v: they must be alike",
 				host.ErrNotHere, sockets[0], all, socket, l)
@@ -61,7 +61,7 @@ func layoutOf(h Processor, socket int) (cache.Layout, error) {
 			return nil, nil
 		case err != nil:
 			return nil, err
-		case info.Bits < 1 || info.Bits > 32: // masks of Xen have no more
+		case info.Bits < 1 || info.Bits > 32: // the size of Xen's masks
 			return nil, fmt.Errorf("%w: cache masks of %d bits", xenctl.ErrBroken, info.Bits)
 		}
 		return &cache.Ways{Bits: info.Bits, Least: 1, Classes: info.Classes, CDP: info.CDP}, nil
@@ -80,7 +80,7 @@ func layoutOf(h Processor, socket int) (cache.Layout, error) {
 	case err != nil:
 		return l, err
 	}
-	// Where throttles are not linear they are no percentages.
+	// Throttles that are not linear are no percentages.
 	if b.Linear && b.Most > 0 && b.Most < 100 {
 		l.Bandwidth = &cache.Bandwidth{Least: 100 - b.Most, Step: 100 - b.Most, Classes: b.Classes}
 	}

@@ -7,37 +7,56 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
-	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/atomicfile"
+	"github.com/vlibos/vlibos/throttle/cache"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
-// record is a domain whose values were changed.
+// record is a domain whose settings were changed.
 type record struct {
-	// Ran is the CPU time that the domain had used when it was last seen: a
-	// domain of its number that has used less is another.
-	Ran time.Duration
-	Was values // before
-	now values
+	ID uint16 `json:"id"`
+	// Ran is the CPU time of the domain when it was last seen. A domain of the same
+	// number that has used less is another one.
+	Ran time.Duration `json:"ran_ns"`
+	Was []setting     `json:"was"` // before the change
+	now []setting
 }
 
-// The file's form.
-type (
-	savedDomain struct {
-		ID  uint16        `json:"id"`
-		Ran time.Duration `json:"ran_ns"`
-		Was []savedValue  `json:"was"`
-	}
-	savedValue struct {
-		Socket int               `json:"socket"`
-		Kind   xenctl.Allocation `json:"kind"`
-		Value  uint64            `json:"value"`
-	}
-)
+// setting is the mask or throttle of a domain on one socket.
+type setting struct {
+	Socket int               `json:"socket"`
+	Kind   xenctl.Allocation `json:"kind"`
+	Value  uint64            `json:"value"`
+}
 
-// load reads the file; there is none where nothing was changed.
+// alike compares the place of two settings and not their values.
+func alike(a, b setting) bool { return a.Socket == b.Socket && a.Kind == b.Kind }
+
+// target is what a domain has in a class: settings that the class does not name
+// stay as they were.
+func target(was []setting, m cache.Masks) []setting {
+	to := slices.Clone(was)
+	for i, s := range to {
+		switch {
+		case s.Kind == xenctl.L3Data && m.L3Data != 0:
+			to[i].Value = m.L3Data
+		case (s.Kind == xenctl.L3Code || s.Kind == xenctl.L3Mask) && m.L3Code != 0:
+			to[i].Value = m.L3Code
+		case s.Kind == xenctl.L2Mask && m.L2 != 0:
+			to[i].Value = m.L2
+		case s.Kind == xenctl.Throttle && m.Bandwidth != 0:
+			to[i].Value = uint64(100 - m.Bandwidth)
+		}
+	}
+	return to
+}
+
+// load reads the file. There is none while no setting is changed.
 func load(file string) (map[uint16]*record, error) {
 	all := make(map[uint16]*record)
 	text, err := os.ReadFile(file)
@@ -47,21 +66,17 @@ func load(file string) (map[uint16]*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []savedDomain
+	var list []*record
 	if err := json.Unmarshal(text, &list); err != nil {
-		return nil, fmt.Errorf("%s says what domains had of the caches before, and cannot be read: %w: set that by xl psr-cat-set and xl psr-mba-set, and remove the file", file, err)
+		return nil, fmt.Errorf("%s records the cache settings that domains had before, and cannot be read: %w: set them by xl psr-cat-set and xl psr-mba-set, and remove the file", file, err)
 	}
-	for _, d := range list {
-		r := &record{Ran: d.Ran, Was: make(values)}
-		for _, v := range d.Was {
-			r.Was[place{v.Socket, v.Kind}] = v.Value
-		}
-		all[d.ID] = r
+	for _, r := range list {
+		all[r.ID] = r
 	}
 	return all, nil
 }
 
-// save writes it as a whole or not at all.
+// save replaces the file, or removes it if there is nothing to record.
 func save(file string, all map[uint16]*record) error {
 	if len(all) == 0 {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -69,28 +84,9 @@ func save(file string, all map[uint16]*record) error {
 		}
 		return nil
 	}
-	var list []savedDomain
-	for id, r := range all {
-		d := savedDomain{ID: id, Ran: r.Ran}
-		for p, v := range r.Was {
-			d.Was = append(d.Was, savedValue{p.socket, p.kind, v})
-		}
-		list = append(list, d)
-	}
-	text, err := json.Marshal(list)
+	text, err := json.Marshal(slices.Collect(maps.Values(all)))
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return atomicfile.Write(file, text, 0o600)
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package resctrl gives native domains their classes of cache and memory
-// bandwidth, by the file system of that name: Intel RDT and AMD QoS of Linux. A
-// class is a group "vlibos.NAME" with the threads of its domains.
+// bandwidth through Linux's file system of that name (Intel RDT and AMD QoS). A
+// class is a group "vlibos.NAME" that contains the threads of its domains.
 //
-// It is written here, and not on github.com/intel/goresctrl: version 0.14 of that
-// has one state for a whole process, tells its users nothing of what the
-// processor has, finds the file system in /proc/mounts alone, so that no test
-// could stand on it, and brings OpenTelemetry and two YAML packages along.
+// It does not use github.com/intel/goresctrl: version 0.14 has one state for a
+// whole process, does not tell what the processor supports, and finds the file
+// system in /proc/mounts alone, which rules out tests on a directory.
 //
-// Nothing is kept elsewhere: groups of that prefix that an earlier process left
-// are taken away by the next one. Their threads are then in the default group.
+// Nothing is recorded elsewhere: [Open] removes groups of that prefix, which an
+// earlier process left, and the kernel then puts their threads into the default
+// group.
 package resctrl

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fakeTree is a directory that does what the kernel's does: a new group has
-// files and all of everything, a thread is in one group, masks are checked.
+// fakeTree is a directory that behaves like the kernel's: a new group has files and
+// whole masks, a thread is in one group, and masks are checked.
 type fakeTree struct {
 	t       testing.TB
 	root    string
@@ -78,7 +78,7 @@ func (f *fakeTree) groups() []string {
 	return all
 }
 
-// of is who is in a group, ascending.
+// of returns the threads of a group, ascending.
 func (f *fakeTree) of(group string) (tids []int) {
 	for _, word := range strings.Fields(f.read(filepath.Join(group, "tasks"))) {
 		tid, err := strconv.Atoi(word)
@@ -138,7 +138,7 @@ func (f *fakeTree) write(file, text string) error {
 				}
 			}
 		}
-		return kernel.write(file, text)
+		return os.WriteFile(file, []byte(text), 0o644)
 	}
 	tid, err := strconv.Atoi(text)
 	if err != nil {

@@ -16,34 +16,35 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/memory"
 	"github.com/vlibos/vlibos/throttle/cache"
 )
 
-// prefix of the groups that are this package's.
+// prefix of this package's groups.
 const prefix = "vlibos."
 
-// rounds of looking for threads that a domain has started meanwhile; what they
-// start from then on is where they are.
+// rounds bounds the search for threads that a domain starts meanwhile. Threads
+// inherit the group of the thread that starts them.
 const rounds = 5
 
 // Threads returns the threads of a domain; host.ErrNoDomain.
 type Threads func(domain string) ([]int, error)
 
-// Groups implements [host.CachePartitioner].
+// Groups implements [memory.CachePartitioner].
 type Groups struct {
 	root    string
 	tree    tree
 	threads Threads
 	sys     system
 
-	given  []host.CacheShare // of the last Apply
+	given  []memory.CacheShare // of the last Apply
 	group  map[string]cache.Masks
 	joined map[string]string // class by domain
 }
 
-var _ host.CachePartitioner = (*Groups)(nil)
+var _ memory.CachePartitioner = (*Groups)(nil)
 
-// Open takes the groups of an earlier process away.
+// Open removes the groups of an earlier process.
 func Open(root string, threads Threads) (*Groups, error) { return open(root, threads, kernel) }
 
 func open(root string, threads Threads, sys system) (*Groups, error) {
@@ -66,14 +67,14 @@ func open(root string, threads Threads, sys system) (*Groups, error) {
 	return g, nil
 }
 
-// Layout implements [host.CachePartitioner].
+// Layout implements [memory.CachePartitioner].
 func (g *Groups) Layout() cache.Layout { return g.tree.layout }
 
-// Close implements [host.CachePartitioner].
+// Close implements [memory.CachePartitioner].
 func (g *Groups) Close() error { return g.move(nil) }
 
-// Apply implements [host.CachePartitioner].
-func (g *Groups) Apply(_ context.Context, shares []host.CacheShare) error {
+// Apply implements [memory.CachePartitioner].
+func (g *Groups) Apply(_ context.Context, shares []memory.CacheShare) error {
 	if err := g.move(shares); err != nil {
 		return errors.Join(err, g.move(g.given))
 	}
@@ -81,8 +82,9 @@ func (g *Groups) Apply(_ context.Context, shares []host.CacheShare) error {
 	return nil
 }
 
-// move makes it so, or stops where that fails.
-func (g *Groups) move(shares []host.CacheShare) error {
+// move creates, changes and removes groups for these shares and moves threads. It
+// stops at the first error.
+func (g *Groups) move(shares []memory.CacheShare) error {
 	groups, class := make(map[string]cache.Masks), make(map[string]string)
 	for _, s := range shares {
 		groups[s.Class], class[s.ID] = s.Masks, s.Class
@@ -104,14 +106,14 @@ func (g *Groups) move(shares []host.CacheShare) error {
 	for domain := range g.joined {
 		if class[domain] == "" {
 			if err := g.put(domain, g.root); err != nil {
-				return fmt.Errorf("domain %s out of its class: %w", domain, err)
+				return fmt.Errorf("move domain %s out of its class: %w", domain, err)
 			}
 			delete(g.joined, domain)
 		}
 	}
 	for _, s := range shares {
 		if err := g.put(s.ID, g.dir(s.Class)); err != nil {
-			return fmt.Errorf("domain %s into class %q: %w", s.ID, s.Class, err)
+			return fmt.Errorf("move domain %s into class %q: %w", s.ID, s.Class, err)
 		}
 		g.joined[s.ID] = s.Class
 	}
@@ -120,7 +122,7 @@ func (g *Groups) move(shares []host.CacheShare) error {
 
 func (g *Groups) dir(class string) string { return filepath.Join(g.root, prefix+class) }
 
-// remove takes a group away; its threads are in the default group then.
+// remove deletes a group. The kernel puts its threads into the default group.
 func (g *Groups) remove(class string) error {
 	if err := g.sys.rmdir(g.dir(class)); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("class %q: %w", class, err)
@@ -128,7 +130,7 @@ func (g *Groups) remove(class string) error {
 	return nil
 }
 
-// shape makes a group, or changes it; after an error it is as it was.
+// shape creates or changes a group. An error leaves it as it was.
 func (g *Groups) shape(class string, m cache.Masks) error {
 	was, known := g.group[class]
 	if known && was == m {
@@ -137,7 +139,7 @@ func (g *Groups) shape(class string, m cache.Masks) error {
 	if !known {
 		err := g.sys.mkdir(g.dir(class))
 		if errors.Is(err, unix.ENOSPC) {
-			err = fmt.Errorf("no class of service is free: groups of others in %s hold them: %w", g.root, err)
+			err = fmt.Errorf("no class of service is free: other groups in %s occupy them: %w", g.root, err)
 		}
 		if err != nil {
 			return fmt.Errorf("class %q: %w", class, err)
@@ -154,7 +156,7 @@ func (g *Groups) shape(class string, m cache.Masks) error {
 	return nil
 }
 
-// why is what the kernel says of the command that failed.
+// why returns the kernel's reason for the last command's failure.
 func (g *Groups) why() string {
 	text, err := os.ReadFile(filepath.Join(g.root, "info", "last_cmd_status"))
 	if s := strings.TrimSpace(string(text)); err == nil && s != "" && s != "ok" {
@@ -163,7 +165,7 @@ func (g *Groups) why() string {
 	return ""
 }
 
-// put moves the threads of a domain; one that is gone has none.
+// put moves the threads of a domain. A domain that has gone has none.
 func (g *Groups) put(domain, dir string) error {
 	file := filepath.Join(dir, "tasks")
 	for range rounds {
@@ -192,7 +194,7 @@ func (g *Groups) put(domain, dir string) error {
 			return nil
 		}
 	}
-	return nil // the next call goes on
+	return nil // the next call continues
 }
 
 func tasks(file string) (map[int]bool, error) {

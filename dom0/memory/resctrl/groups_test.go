@@ -16,11 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/memory"
 	"github.com/vlibos/vlibos/throttle/cache"
 )
 
-func share(id, class string, m cache.Masks) host.CacheShare {
-	return host.CacheShare{Domain: host.Domain{ID: id, UUID: id, Name: id}, Class: class, Masks: m}
+func share(id, class string, m cache.Masks) memory.CacheShare {
+	return memory.CacheShare{Domain: host.Domain{ID: id, UUID: id, Name: id}, Class: class, Masks: m}
 }
 
 // machine has domains with threads.
@@ -54,7 +55,7 @@ func TestDomainsGetTheirClassAndLoseIt(t *testing.T) {
 	if got := f.groups(); !reflect.DeepEqual(got, []string{"", "other"}) {
 		t.Errorf("groups at the start: %q", got)
 	}
-	if err := g.Apply(t.Context(), []host.CacheShare{share("web", "wide", wide), share("db", "wide", wide), share("batch", "narrow", narrow), share("gone", "narrow", narrow)}); err != nil {
+	if err := g.Apply(t.Context(), []memory.CacheShare{share("web", "wide", wide), share("db", "wide", wide), share("batch", "narrow", narrow), share("gone", "narrow", narrow)}); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.read("vlibos.wide/schemata"); got != "MB:0=100;1=100\nL3:0=7f;1=7f\n" {
@@ -66,8 +67,8 @@ func TestDomainsGetTheirClassAndLoseIt(t *testing.T) {
 	if w, n := f.of("vlibos.wide"), f.of("vlibos.narrow"); !reflect.DeepEqual(w, []int{11, 12, 21}) || !reflect.DeepEqual(n, []int{31, 32}) {
 		t.Errorf("wide %v, narrow %v", w, n)
 	}
-	domains["batch"] = []int{31, 32, 33} // it has a new thread
-	if err := g.Apply(t.Context(), []host.CacheShare{share("web", "narrow", wide), share("batch", "narrow", wide)}); err != nil {
+	domains["batch"] = []int{31, 32, 33} // a new thread
+	if err := g.Apply(t.Context(), []memory.CacheShare{share("web", "narrow", wide), share("batch", "narrow", wide)}); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.groups(); !reflect.DeepEqual(got, []string{"", "other", "vlibos.narrow"}) {
@@ -76,7 +77,7 @@ func TestDomainsGetTheirClassAndLoseIt(t *testing.T) {
 	if n := f.of("vlibos.narrow"); !reflect.DeepEqual(n, []int{11, 12, 31, 32, 33}) {
 		t.Errorf("narrow %v", n)
 	}
-	if err := g.Apply(t.Context(), []host.CacheShare{share("web", "narrow", wide)}); err != nil {
+	if err := g.Apply(t.Context(), []memory.CacheShare{share("web", "narrow", wide)}); err != nil {
 		t.Fatal(err)
 	}
 	if n := f.of("vlibos.narrow"); !reflect.DeepEqual(n, []int{11, 12}) {
@@ -89,19 +90,19 @@ func TestDomainsGetTheirClassAndLoseIt(t *testing.T) {
 		t.Errorf("groups at the end: %q", got)
 	}
 	if got := f.of("other"); !reflect.DeepEqual(got, []int{9}) {
-		t.Errorf("somebody else's group: %v", got)
+		t.Errorf("another program's group: %v", got)
 	}
 }
 
 func TestARefusedMaskLeavesTheEarlierOne(t *testing.T) {
 	f := newTree(t, server())
 	g := machine(t, f, map[string][]int{"web": {11}, "db": {21}})
-	before := []host.CacheShare{share("web", "wide", wide)}
+	before := []memory.CacheShare{share("web", "wide", wide)}
 	if err := g.Apply(t.Context(), before); err != nil {
 		t.Fatal(err)
 	}
 	holes := cache.Masks{L3Code: 5, L3Data: 5}
-	for _, bad := range [][]host.CacheShare{
+	for _, bad := range [][]memory.CacheShare{
 		{share("web", "wide", holes)},
 		{share("web", "narrow", narrow), share("db", "bad", holes)},
 	} {
@@ -118,27 +119,27 @@ func TestARefusedMaskLeavesTheEarlierOne(t *testing.T) {
 	}
 }
 
-func TestNoClassIsFree(t *testing.T) {
+func TestWithoutAFreeClassNothingChanges(t *testing.T) {
 	f := newTree(t, server())
 	f.classes = 3
 	f.file("other/tasks", "")
 	g := machine(t, f, map[string][]int{"web": {11}, "db": {21}})
-	err := g.Apply(t.Context(), []host.CacheShare{share("web", "a", wide), share("db", "b", narrow)})
+	err := g.Apply(t.Context(), []memory.CacheShare{share("web", "a", wide), share("db", "b", narrow)})
 	if !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), "no class of service is free") {
 		t.Errorf("%v", err)
 	}
 	if got := f.groups(); !reflect.DeepEqual(got, []string{"", "other"}) {
 		t.Errorf("groups: %q", got)
 	}
-	// Another name needs no class more.
+	// Another name needs no other class.
 	for _, name := range []string{"a", "b"} {
-		if err := g.Apply(t.Context(), []host.CacheShare{share("web", name, wide)}); err != nil {
+		if err := g.Apply(t.Context(), []memory.CacheShare{share("web", name, wide)}); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-func TestLayout(t *testing.T) {
+func TestLayoutIsOfTheFilesInInfo(t *testing.T) {
 	f := newTree(t, server())
 	l, err := Layout(f.root)
 	want := cache.Layout{L3: &cache.Ways{Bits: 11, Least: 1, Classes: 15}, Bandwidth: &cache.Bandwidth{Least: 10, Step: 10, Classes: 7}, Groups: 7}
@@ -161,7 +162,7 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-// The file system of an AMD processor says 0 where Intel's says 1.
+// min_cbm_bits is 0 on an AMD processor and 1 on Intel's.
 func TestMaskOfAMDHasOneBitAtLeast(t *testing.T) {
 	f := newTree(t, server())
 	f.file("info/L3/min_cbm_bits", "0\n")
@@ -171,8 +172,8 @@ func TestMaskOfAMDHasOneBitAtLeast(t *testing.T) {
 	}
 }
 
-// A group takes a class of service of every resource, also of those that its
-// class does not set.
+// A group takes a class of service of every resource, also of those that it does not
+// set.
 func TestFewestClassesOfAnyResourceDecide(t *testing.T) {
 	files := server()
 	files["schemata"] += "    L2:0=ff;1=ff\n"
@@ -190,13 +191,13 @@ func TestFewestClassesOfAnyResourceDecide(t *testing.T) {
 	for i := range classes {
 		classes[i] = cache.Class{Name: fmt.Sprint("c", i), L3: 10}
 	}
-	if _, err := cache.Make(classes, l); !errors.Is(err, cache.ErrTooMany) || !strings.Contains(err.Error(), "10, and there can be 7 here") {
+	if _, err := cache.Make(classes, l); !errors.Is(err, cache.ErrTooMany) || !strings.Contains(err.Error(), "10, and this host has 7") {
 		t.Errorf("%v", err)
 	}
 	if _, err := cache.Make(classes[:7], l); err != nil {
 		t.Error(err)
 	}
-	// One that shares nothing that is known here counts all the same.
+	// A resource that this package does not know counts too.
 	files["info/SMBA/num_closids"] = "3"
 	if l, err := Layout(newTree(t, files).root); err != nil || l.Groups != 2 {
 		t.Errorf("%v, %v", l, err)
@@ -207,8 +208,8 @@ func TestFewestClassesOfAnyResourceDecide(t *testing.T) {
 	}
 }
 
-// Bandwidth in other units than per cent of the whole is left alone.
-func TestBandwidthThatIsNoPercentage(t *testing.T) {
+// Units: a percentage of the whole bandwidth.
+func TestBandwidthThatIsNoPercentageIsIgnored(t *testing.T) {
 	for name, change := range map[string]string{"info/MB/delay_linear": "0", "schemata": "MB:0=4294967295\nL3:0=7ff\n"} {
 		f := newTree(t, server())
 		f.file(name, change)
@@ -219,7 +220,7 @@ func TestBandwidthThatIsNoPercentage(t *testing.T) {
 	}
 }
 
-func TestNothingToShareIsSaid(t *testing.T) {
+func TestErrorsNameWhatIsMissing(t *testing.T) {
 	empty := t.TempDir()
 	for dir, want := range map[string]string{
 		filepath.Join(empty, "none"): "neither Intel RDT nor AMD QoS",
@@ -233,12 +234,12 @@ func TestNothingToShareIsSaid(t *testing.T) {
 	f := newTree(t, server())
 	f.file("info/L3/cbm_mask", "7fe")
 	if _, err := Layout(f.root); err == nil {
-		t.Error("a mask with a hole is believed")
+		t.Error("a mask with a hole is accepted")
 	}
 }
 
-// Of the kernel's way what another file system has too.
-func TestKernel(t *testing.T) {
+// The part of the kernel's behaviour that other file systems share.
+func TestWriteCreatesNoFile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "group")
 	if err := kernel.mkdir(dir); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@
 package resctrl
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,22 +21,22 @@ import (
 // Root is where the file system is mounted.
 const Root = "/sys/fs/resctrl"
 
-// Layout returns what can be allocated. Errors wrap [host.ErrNotHere] if
-// that is nothing.
+// Layout returns what can be allocated. Errors wrap [host.ErrNotHere] if there is
+// nothing.
 func Layout(root string) (cache.Layout, error) {
 	t, err := readTree(root)
 	return t.layout, err
 }
 
-// tree is what the file system says of the processor.
+// tree describes the processor as the file system shows it.
 type tree struct {
 	layout cache.Layout
 	lines  []line // of a schemata, in the file's order
 }
 
-// line is a resource, and the numbers of its caches.
+// line is a resource and the numbers of its caches.
 type line struct {
-	resource string // L3, L3CODE, L3DATA, L2, L2CODE, L2DATA, MB
+	resource string // L3, L3CODE, L3DATA, L2, L2CODE, L2DATA or MB
 	ids      []string
 }
 
@@ -77,47 +78,38 @@ func readTree(root string) (tree, error) {
 	return t, err
 }
 
-// add takes a resource up; one that is not known, or whose bandwidth is no
-// percentage (AMD's, and that of the mount option mba_MBps), is left alone.
+// add adds a resource. Unknown ones, and bandwidth that is no percentage (AMD's,
+// and with the mount option mba_MBps), are ignored.
 func (t *tree) add(root string, l line, highest uint64) error {
-	info := filepath.Join(root, "info", l.resource)
+	info, err := folder{dir: filepath.Join(root, "info", l.resource)}, error(nil)
 	switch l.resource {
 	case "L3", "L3CODE", "L3DATA":
-		w, err := readWays(info)
-		if err != nil {
-			return err
+		if t.layout.L3, err = info.ways(); err == nil {
+			t.layout.L3.CDP = l.resource != "L3"
 		}
-		w.CDP = l.resource != "L3"
-		t.layout.L3 = w
 	case "L2", "L2CODE", "L2DATA":
-		w, err := readWays(info)
-		if err != nil {
-			return err
+		if t.layout.L2, err = info.ways(); err == nil {
+			t.layout.L2.CDP = l.resource != "L2"
 		}
-		w.CDP = l.resource != "L2"
-		t.layout.L2 = w
 	case "MB":
-		linear, err := number(info, "delay_linear", 10)
-		if err != nil {
-			return err
+		if linear := info.number("delay_linear", 10); linear != 1 || highest > 100 {
+			return info.err
 		}
-		if linear != 1 || highest > 100 {
-			return nil
-		}
-		if t.layout.Bandwidth, err = readBandwidth(info); err != nil {
-			return err
-		}
+		t.layout.Bandwidth, err = info.bandwidth()
 	default:
 		return nil
+	}
+	if err != nil {
+		return err
 	}
 	t.lines = append(t.lines, l)
 	return nil
 }
 
-// groups is how many there can be beside the default one: a group has a class of
-// service (CLOSID) of every resource, whatever it sets, so the resource with the
-// fewest decides, also one that is left alone here (rdtgroup.c, closid_init).
-// Errors wrap [host.ErrNotHere] if there can be none.
+// groups returns how many groups there can be beside the default one. A group takes
+// a class of service (CLOSID) of every resource, so the resource with the fewest
+// classes decides, also one that add ignores (rdtgroup.c, closid_init). Errors wrap
+// [host.ErrNotHere] if there can be no group.
 func groups(root string) (int, error) {
 	files, err := filepath.Glob(filepath.Join(root, "info", "*", "num_closids"))
 	if err != nil {
@@ -125,11 +117,11 @@ func groups(root string) (int, error) {
 	}
 	least := math.MaxInt
 	for _, f := range files {
-		n, err := number(filepath.Dir(f), filepath.Base(f), 10)
-		if err != nil {
-			return 0, err
+		info := folder{dir: filepath.Dir(f)}
+		least = min(least, info.number("num_closids", 10)-1)
+		if info.err != nil {
+			return 0, info.err
 		}
-		least = min(least, int(n)-1)
 	}
 	if len(files) == 0 || least < 1 {
 		return 0, fmt.Errorf("cache classes: %w: %s has no class of service beside the default one", host.ErrNotHere, root)
@@ -137,49 +129,50 @@ func groups(root string) (int, error) {
 	return least, nil
 }
 
-func readWays(info string) (*cache.Ways, error) {
-	mask, err := number(info, "cbm_mask", 16)
-	least, err2 := number(info, "min_cbm_bits", 10)
-	classes, err3 := number(info, "num_closids", 10)
-	if err := errors.Join(err, err2, err3); err != nil {
-		return nil, err
+// folder reads the numbers in a resource's folder below info; err is the first
+// error.
+type folder struct {
+	dir string
+	err error
+}
+
+func (f *folder) number(name string, base int) int {
+	text, err := os.ReadFile(filepath.Join(f.dir, name))
+	var v uint64
+	if err == nil {
+		// Numbers are at most masks of 32 bits (struct resctrl_cache).
+		if v, err = strconv.ParseUint(strings.TrimSpace(string(text)), base, 32); err != nil {
+			err = fmt.Errorf("%s: %w", filepath.Join(f.dir, name), err)
+		}
 	}
-	// AMD's processors take an empty mask, and the kernel says 0 there; a class
-	// has one bit all the same, or it would have no cache.
-	w := &cache.Ways{Bits: bits.Len64(mask), Least: max(1, int(least)), Classes: int(classes) - 1}
+	f.err = cmp.Or(f.err, err)
+	return int(v)
+}
+
+func (f *folder) ways() (*cache.Ways, error) {
+	mask, least, classes := f.number("cbm_mask", 16), f.number("min_cbm_bits", 10), f.number("num_closids", 10)
+	if f.err != nil {
+		return nil, f.err
+	}
+	// AMD's processors accept an empty mask, and min_cbm_bits is 0 there. A class has
+	// at least one bit, because it would have no cache otherwise.
+	w := &cache.Ways{Bits: bits.Len(uint(mask)), Least: max(1, least), Classes: classes - 1}
 	if mask == 0 || mask&(mask+1) != 0 || w.Least > w.Bits {
-		return nil, fmt.Errorf("%s: masks of %#x with at least %d bits", info, mask, least)
+		return nil, fmt.Errorf("%s: masks of %#x with at least %d bits", f.dir, mask, least)
 	}
 	return w, nil
 }
 
-func readBandwidth(info string) (*cache.Bandwidth, error) {
-	least, err := number(info, "min_bandwidth", 10)
-	step, err2 := number(info, "bandwidth_gran", 10)
-	classes, err3 := number(info, "num_closids", 10)
-	if err := errors.Join(err, err2, err3); err != nil {
-		return nil, err
+func (f *folder) bandwidth() (*cache.Bandwidth, error) {
+	least, step, classes := f.number("min_bandwidth", 10), f.number("bandwidth_gran", 10), f.number("num_closids", 10)
+	if f.err == nil && (step < 1 || step > 100 || least > 100) {
+		f.err = fmt.Errorf("%s: bandwidth from %d %% in steps of %d %%", f.dir, least, step)
 	}
-	if step < 1 || step > 100 || least > 100 {
-		return nil, fmt.Errorf("%s: bandwidth from %d %% in steps of %d %%", info, least, step)
-	}
-	return &cache.Bandwidth{Least: int(least), Step: int(step), Classes: int(classes) - 1}, nil
+	return &cache.Bandwidth{Least: least, Step: step, Classes: classes - 1}, f.err
 }
 
-func number(dir, name string, base int) (uint64, error) {
-	text, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		return 0, err
-	}
-	v, err := strconv.ParseUint(strings.TrimSpace(string(text)), base, 64)
-	if err != nil || v > 1<<32 && base == 10 {
-		return 0, fmt.Errorf("%s: %.40q is no number of this kind", filepath.Join(dir, name), text)
-	}
-	return v, nil
-}
-
-// schemata is what the file of a group with those masks says; what they do not
-// say is all.
+// schemata returns the text that gives a group these masks. A mask that is not set
+// allows the whole cache.
 func (t tree) schemata(m cache.Masks) string {
 	var b strings.Builder
 	for _, l := range t.lines {

@@ -8,22 +8,23 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/throttle"
 )
 
 const (
-	// again is how often what stays the same is said once more: the host may
-	// have forgotten it with a lease.
+	// again is how often an unchanged decision is repeated to the host, which
+	// forgets it when a lease ends.
 	again = 500 * time.Millisecond
-	// deadman is after how long without a decision all is opened; at least
-	// that many periods.
+	// Without a decision for deadman and for deadmanPeriods all CPUs are opened.
 	deadman        = 500 * time.Millisecond
 	deadmanPeriods = 20
-	// Shares that differ by less are the same.
+	// fine is the smallest change of a share that the host is told.
 	fine = 0.01
 )
 
@@ -34,10 +35,10 @@ type Throttler interface {
 
 // Options of New.
 type Options struct {
-	Period time.Duration // of decisions, and of what the host is told
+	Period time.Duration // of decisions, and of the host's throttles
 	Source throttle.Source
 	Policy throttle.Policy
-	// Fallbacks decide when the policy is dropped, in order.
+	// Fallbacks replace a policy that is dropped, in order.
 	Fallbacks []throttle.Policy
 	Host      Throttler
 	Log       *slog.Logger
@@ -49,20 +50,21 @@ type Options struct {
 type Loop struct {
 	o          Options
 	controller *throttle.Controller
+	deadman    *time.Timer
 
 	mu     sync.Mutex
-	status Status
-	told   map[int]time.Duration // idle time of each CPU as the host has it
-	saidAt time.Time
-	round  time.Time // of the last decision
-	refuse string    // what the host said last when it refused
+	status status
+	told   map[int]time.Duration // idle time of each CPU that the host accepted
+	toldAt time.Time             // when all of it was last repeated
+	round  time.Time             // of the last decision; zero: the loop does not run
+	refuse string                // the host's last refusal, as it was logged
 }
 
 // New makes a loop. It takes over the source, which Run closes.
 func New(o Options) *Loop {
 	l := &Loop{o: o, told: map[int]time.Duration{}}
 	l.controller = throttle.NewController(o.Policy, cmp.Or(o.Limit, throttle.DefaultLimit), l.dropped, o.Fallbacks...)
-	l.status = Status{Source: o.Source.Name(), Policy: o.Policy.Name(), Period: o.Period, Health: throttle.Warming.String()}
+	l.status = status{Throttle: api.Throttle{Source: o.Source.Name(), Policy: o.Policy.Name(), Period: o.Period, Health: throttle.Warming.String()}}
 	return l
 }
 
@@ -74,27 +76,24 @@ func (l *Loop) dropped(err error) {
 	l.status.Problem = err.Error()
 }
 
-// Swap lets another policy decide from now on.
+// Swap replaces the policy.
 func (l *Loop) Swap(p throttle.Policy, fallbacks ...throttle.Policy) {
 	l.controller.Swap(p, fallbacks...)
 }
 
-// Run decides until ctx ends, and then opens everything.
+// Run decides until ctx ends, and then opens all CPUs.
 func (l *Loop) Run(ctx context.Context) error {
 	l.mu.Lock()
 	l.round = time.Now()
+	l.deadman = time.AfterFunc(l.patience(), l.stuck)
 	l.mu.Unlock()
-	watched := make(chan struct{})
-	watchCtx, stop := context.WithCancel(ctx)
-	go func() {
-		defer close(watched)
-		l.watch(watchCtx)
-	}()
 	l.decide(ctx)
-	stop()
-	<-watched
+	l.deadman.Stop()
 	l.controller.Close()
-	return errors.Join(l.open(context.WithoutCancel(ctx)), l.o.Source.Close())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.round = time.Time{}
+	return errors.Join(l.open(), l.o.Source.Close())
 }
 
 func (l *Loop) decide(ctx context.Context) {
@@ -111,17 +110,18 @@ func (l *Loop) decide(ctx context.Context) {
 		idle := l.controller.Decide(s)
 		l.mu.Lock()
 		l.round = time.Now()
+		l.deadman.Reset(l.patience())
 		l.note(s, err, idle)
-		err = l.tell(ctx, s, idle)
+		l.refused(l.tell(ctx, s, idle))
 		l.mu.Unlock()
-		l.refused(err)
 	}
 }
 
-// note writes the status; mu is held.
+// note updates the status; the caller has locked mu.
 func (l *Loop) note(s *throttle.Sample, err error, idle []float64) {
 	st := &l.status
-	if h := s.Health.String(); h != st.Health {
+	if h := s.Health.String(); h != st.Health && s.Health != throttle.Quiet {
+		st.Health = h
 		if s.Health > throttle.Warming {
 			st.Problem = fmt.Sprintf("source %s: %s", st.Source, h)
 			if err != nil {
@@ -131,35 +131,30 @@ func (l *Loop) note(s *throttle.Sample, err error, idle []float64) {
 		} else if s.Health == throttle.Good {
 			l.o.Log.Info("throttle: memory latency is measured", "source", st.Source, "traffic", s.Traffic.String())
 		}
-		if s.Health != throttle.Quiet {
-			st.Health = h
-		}
 	}
 	st.Policy, st.Traffic = l.controller.Policy(), s.Traffic.String()
 	st.Decisions++
-	if s.Health > throttle.Warming {
+	if st.unhealthy = s.Health > throttle.Warming; st.unhealthy {
 		st.Unhealthy++
 	}
 	if s.Health != throttle.Quiet {
 		st.Latency = s.Latency
 	}
-	st.hopeless = s.Health > throttle.Warming
 	st.CPUs = st.CPUs[:0]
-	throttled := false
 	for i, c := range s.CPUs {
-		st.CPUs = append(st.CPUs, CPU{c.ID, idle[i], c.Traffic})
-		throttled = throttled || idle[i] > 0
+		st.CPUs = append(st.CPUs, api.ThrottleCPU{ID: c.ID, Idle: idle[i], Traffic: c.Traffic})
 	}
-	if throttled {
+	if slices.ContainsFunc(idle, func(share float64) bool { return share > 0 }) {
 		st.Throttled++
 	}
 }
 
-// tell has the host do what was decided, as far as that is new; mu is held.
+// tell gives the host the idle times that have changed, and from time to time all;
+// the caller has locked mu.
 func (l *Loop) tell(ctx context.Context, s *throttle.Sample, idle []float64) error {
-	all := time.Since(l.saidAt) >= again
+	all := time.Since(l.toldAt) >= again
 	if all {
-		l.saidAt = time.Now()
+		l.toldAt = time.Now()
 	}
 	var errs []error
 	for i, c := range s.CPUs {
@@ -181,8 +176,8 @@ func (l *Loop) tell(ctx context.Context, s *throttle.Sample, idle []float64) err
 	return errors.Join(errs...)
 }
 
-// refused logs what the host says, once each. That there is no lease yet, or no
-// more, is the master's to mend.
+// refused logs a refusal of the host when it changes; the caller has locked mu. The
+// master takes care of a missing lease.
 func (l *Loop) refused(err error) {
 	if err == nil {
 		l.refuse = ""
@@ -194,14 +189,12 @@ func (l *Loop) refused(err error) {
 	}
 }
 
-// open ends all throttles.
-func (l *Loop) open(ctx context.Context) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// open ends all throttles; the caller has locked mu.
+func (l *Loop) open() error {
 	var errs []error
 	for cpu, idle := range l.told {
 		if idle > 0 {
-			if err := l.o.Host.Throttle(ctx, cpu, l.o.Period, 0); err != nil {
+			if err := l.o.Host.Throttle(context.Background(), cpu, l.o.Period, 0); err != nil {
 				errs = append(errs, err)
 				continue
 			}
@@ -214,34 +207,23 @@ func (l *Loop) open(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// patience is how long a decision may take.
+// patience limits the time between two decisions.
 func (l *Loop) patience() time.Duration { return max(deadman, deadmanPeriods*l.o.Period) }
 
-// watch opens all CPUs when no decision comes: a source that hangs, say.
-func (l *Loop) watch(ctx context.Context) {
-	patience := l.patience()
-	tick := time.NewTicker(patience / 4)
-	defer tick.Stop()
-	var stuck time.Time
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		l.mu.Lock()
-		round := l.round
-		if late := time.Since(round); late < patience || round.Equal(stuck) {
-			l.mu.Unlock()
-			continue
-		}
-		stuck = round
-		l.status.Stuck++
-		l.status.Problem = fmt.Sprintf("no decision for %v: all CPUs are open", patience)
-		l.mu.Unlock()
-		l.o.Log.Error("throttle: no decision, all CPUs are opened", "for", patience, "source", l.o.Source.Name())
-		if err := l.open(ctx); err != nil {
-			l.o.Log.Error("throttle", "error", err)
-		}
+// late reports whether a decision is overdue; the caller has locked mu.
+func (l *Loop) late() bool { return !l.round.IsZero() && time.Since(l.round) >= l.patience() }
+
+// stuck opens all CPUs: no decision came, for example because the source hangs.
+func (l *Loop) stuck() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.late() { // a decision came meanwhile, or Run has ended
+		return
+	}
+	l.status.Stuck++
+	l.status.Problem = fmt.Sprintf("no decision for %v: all CPUs are open", l.patience())
+	l.o.Log.Error("throttle: no decision, all CPUs are opened", "for", l.patience(), "source", l.o.Source.Name())
+	if err := l.open(); err != nil {
+		l.o.Log.Error("throttle", "error", err)
 	}
 }

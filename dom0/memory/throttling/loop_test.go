@@ -11,15 +11,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/throttle"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
-// host is a Throttler that remembers.
+// fakeHost records what it is told.
 type fakeHost struct {
 	mu   sync.Mutex
 	idle map[int]time.Duration
@@ -81,15 +81,6 @@ func (m *memory) set(f func()) {
 	f()
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within 20 s: %s", what)
-		}
-	}
-}
-
 func start(t *testing.T, policy string) (*Loop, *fakeHost, *memory, func()) {
 	t.Helper()
 	h := &fakeHost{idle: map[int]time.Duration{}}
@@ -113,74 +104,74 @@ func start(t *testing.T, policy string) (*Loop, *fakeHost, *memory, func()) {
 	})
 }
 
-func TestLoop(t *testing.T) {
+func TestCPUsIdleWhileMemoryIsSlowAndTheSourceHealthy(t *testing.T) {
 	for _, policy := range []string{"threshold", "feedback"} {
 		l, h, m, end := start(t, policy)
-		eventually(t, "decisions", func() bool { return l.Status().Decisions > 10 })
-		if s := l.Status(); s.Throttled != 0 || s.Health != "good" || s.Latency != 50 || len(s.CPUs) != 2 || s.CPUs[1].ID != 5 || s.Traffic != "taken as equal" || s.State != Enough {
+		testkit.Eventually(t, "decisions", func() bool { return l.Status().Decisions > 10 })
+		if s := l.Status(); s.Throttled != 0 || s.Health != "good" || s.Latency != 50 || len(s.CPUs) != 2 || s.CPUs[1].ID != 5 || s.Traffic != "taken as equal" || s.State != api.ThrottleEnough {
 			t.Errorf("%+v", s)
 		}
 		m.set(func() { m.latency = 300 })
-		eventually(t, "throttled", func() bool { return h.of(2) > time.Millisecond && h.of(5) > time.Millisecond })
-		if s := l.Status(); s.Throttled == 0 || s.Policy != policy || s.State != Closed {
+		testkit.Eventually(t, "throttled", func() bool { return h.of(2) > time.Millisecond && h.of(5) > time.Millisecond })
+		if s := l.Status(); s.Throttled == 0 || s.Policy != policy || s.State != api.ThrottleClosed {
 			t.Errorf("%+v", s)
 		}
-		// Without health all is open, and stays so.
+		// An unhealthy source opens all CPUs.
 		m.set(func() { m.err = errors.New("gone") })
-		eventually(t, "open", func() bool { return h.of(2) == 0 && h.of(5) == 0 })
-		if s := l.Status(); s.Health != "failed" || s.Unhealthy == 0 || s.Problem == "" || s.State != Blind {
+		testkit.Eventually(t, "open", func() bool { return h.of(2) == 0 && h.of(5) == 0 })
+		if s := l.Status(); s.Health != "failed" || s.Unhealthy == 0 || s.Problem == "" || s.State != api.ThrottleBlind {
 			t.Errorf("%+v", s)
 		}
 		m.set(func() { m.err = nil })
-		eventually(t, "throttled again", func() bool { return h.of(2) > time.Millisecond })
+		testkit.Eventually(t, "throttled again", func() bool { return h.of(2) > time.Millisecond })
 		none, err := throttle.New("none", throttle.Params{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		l.Swap(none)
-		eventually(t, "swapped", func() bool { return h.of(2) == 0 && l.Status().Policy == "none" })
+		testkit.Eventually(t, "swapped", func() bool { return h.of(2) == 0 && l.Status().Policy == "none" })
 		end()
 	}
 }
 
-func TestSourceThatHangs(t *testing.T) {
+func TestASourceThatHangsOpensAllCPUs(t *testing.T) {
 	l, h, m, end := start(t, "threshold")
 	m.set(func() { m.latency = 300 })
-	eventually(t, "throttled", func() bool { return h.of(2) > 0 })
+	testkit.Eventually(t, "throttled", func() bool { return h.of(2) > 0 })
 	hang := make(chan struct{})
 	m.set(func() { m.hang = hang })
-	eventually(t, "open", func() bool { return h.of(2) == 0 && h.of(5) == 0 })
-	if s := l.Status(); s.Stuck != 1 || s.Problem == "" || s.State != Late {
+	testkit.Eventually(t, "open", func() bool { return h.of(2) == 0 && h.of(5) == 0 })
+	if s := l.Status(); s.Stuck != 1 || s.Problem == "" || s.State != api.ThrottleLate {
 		t.Errorf("%+v", s)
 	}
 	m.set(func() { m.hang = nil })
 	close(hang)
-	eventually(t, "throttled again", func() bool { return h.of(2) > 0 })
-	if s := l.Status(); s.State != Closed {
+	testkit.Eventually(t, "throttled again", func() bool { return h.of(2) > 0 })
+	if s := l.Status(); s.State != api.ThrottleClosed {
 		t.Errorf("%+v", s)
 	}
 	end()
 }
 
-// A host that has no lease yet is told again, and one that has it is not told
-// the same all the time.
-func TestHostIsToldAgain(t *testing.T) {
+// A host without a lease refuses and is told again. An unchanged decision is not
+// repeated in each period.
+func TestTheHostIsToldAgainAndNotTooOften(t *testing.T) {
 	l, h, m, end := start(t, "threshold")
 	h.mu.Lock()
 	h.err = host.ErrLease
 	h.mu.Unlock()
 	m.set(func() { m.latency = 300 })
-	eventually(t, "asked", func() bool { h.mu.Lock(); defer h.mu.Unlock(); return h.said > 3 })
+	testkit.Eventually(t, "asked", func() bool { h.mu.Lock(); defer h.mu.Unlock(); return h.said > 3 })
 	h.mu.Lock()
 	h.err = nil
 	h.mu.Unlock()
-	eventually(t, "all", func() bool { return h.of(2) > 1800*time.Microsecond })
+	testkit.Eventually(t, "all", func() bool { return h.of(2) > 1800*time.Microsecond })
 	h.mu.Lock()
 	before := h.said
 	h.idle = map[int]time.Duration{} // as after a lease that was lost
 	h.mu.Unlock()
 	decisions := l.Status().Decisions
-	eventually(t, "said again", func() bool { return h.of(2) > 0 && h.of(5) > 0 })
+	testkit.Eventually(t, "said again", func() bool { return h.of(2) > 0 && h.of(5) > 0 })
 	h.mu.Lock()
 	said := h.said - before
 	h.mu.Unlock()

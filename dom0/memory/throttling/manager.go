@@ -9,11 +9,13 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
-// Manager runs the loop that the configuration wants, or none.
+// Manager runs the loop of the configuration, or none. It is safe for concurrent
+// use.
 type Manager struct {
 	host host.Host
 	log  *slog.Logger
@@ -25,20 +27,20 @@ type Manager struct {
 	done    chan error
 }
 
-// NewManager makes one that runs nothing yet.
+// NewManager returns a manager that runs no loop yet.
 func NewManager(p host.Host, log *slog.Logger) *Manager {
 	return &Manager{host: p, log: log}
 }
 
-// Set runs what a configuration wants from now on; nil: nothing. Another policy
-// alone is swapped, and the loop goes on. After an error all is as it was.
+// Set runs the loop of a configuration; nil: none. If only the policy differs, the
+// loop continues with the other policy. An error leaves everything as it was.
 func (m *Manager) Set(c *config.Throttle) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.set(c)
 }
 
-// Move is Set, undone if what comes then fails.
+// Move is Set, and undoes it if then fails.
 func (m *Manager) Move(c *config.Throttle, then func() error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -86,7 +88,7 @@ func (m *Manager) set(c *config.Throttle) error {
 	return nil
 }
 
-// end stops the loop, which opens everything; mu is held.
+// end stops the loop, which opens all CPUs; the caller has locked mu.
 func (m *Manager) end() error {
 	if m.loop == nil {
 		return nil
@@ -97,8 +99,8 @@ func (m *Manager) end() error {
 	return err
 }
 
-// Status of the loop; nil: nothing is throttled.
-func (m *Manager) Status() *Status {
+// Status returns the status of the loop; nil: none runs.
+func (m *Manager) Status() *api.Throttle {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.loop == nil {

@@ -14,11 +14,12 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/throttle"
 	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
-// bare is a host that counts nothing by itself.
+// bare is a host without a source of latency.
 type bare struct {
 	host.Host // none of which is asked for
 	fake      *fakeHost
@@ -36,14 +37,14 @@ func (bare) CPUs() ([]int, error) { return []int{0, 1, 2}, nil }
 
 func (bare) LatencySource([]int) (throttle.Source, error) { return nil, throttle.ErrNoSource }
 
-// plain is one that cannot be throttled.
+// plain is a host that cannot be throttled.
 type plain struct{ host.Host }
 
 func (plain) Name() string { return "plain" }
 
 func (plain) Can() host.Abilities { return host.Abilities{} }
 
-func TestManager(t *testing.T) {
+func TestManagerSwapsPoliciesAndUndoesWhatFails(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "t")
 	w, err := requestlatency.Create(file)
 	if err != nil {
@@ -59,25 +60,25 @@ func TestManager(t *testing.T) {
 	if m.Status() != nil {
 		t.Error("it runs before it is told to")
 	}
-	c := config.Throttle{Source: "tally", Tally: file, Policy: "threshold", Params: throttle.Params{Threshold: 1000}, Period: 2 * time.Millisecond, CPUs: []int{1}, ProbeCPU: -1}
+	c := config.Throttle{Source: "requests", Requests: file, Policy: "threshold", Params: throttle.Params{Threshold: 1000}, Period: 2 * time.Millisecond, CPUs: []int{1}, ProbeCPU: -1}
 	if err := m.Set(&c); err != nil {
 		t.Fatal(err)
 	}
 	slow := func() bool { w.Add(10, time.Millisecond); return h.of(1) > 0 }
-	eventually(t, "throttled", slow)
+	testkit.Eventually(t, "throttled", slow)
 	loop := m.loop
 	other := c
 	other.Policy = "none"
 	if err := m.Set(&other); err != nil || m.loop != loop {
 		t.Errorf("another policy: %v, another loop: %v", err, m.loop != loop)
 	}
-	eventually(t, "swapped", func() bool { slow(); return h.of(1) == 0 && m.Status().Policy == "none" })
-	// What is not possible changes nothing.
+	testkit.Eventually(t, "swapped", func() bool { slow(); return h.of(1) == 0 && m.Status().Policy == "none" })
+	// An impossible configuration changes nothing.
 	for want, bad := range map[string]config.Throttle{
-		"no CPU 7":        {Source: "tally", Tally: file, Policy: "none", Period: time.Millisecond, CPUs: []int{7}},
+		"no CPU 7":        {Source: "requests", Requests: file, Policy: "none", Period: time.Millisecond, CPUs: []int{7}},
 		"needs probe_cpu": {Source: "auto", Policy: "none", Period: time.Millisecond, ProbeCPU: -1},
-		"no such file":    {Source: "tally", Tally: file + "x", Policy: "none", Period: time.Millisecond},
-		"no policy":       {Source: "tally", Tally: file, Policy: "x", Period: time.Millisecond},
+		"no such file":    {Source: "requests", Requests: file + "x", Policy: "none", Period: time.Millisecond},
+		"no policy":       {Source: "requests", Requests: file, Policy: "x", Period: time.Millisecond},
 	} {
 		if err := m.Set(&bad); err == nil || !strings.Contains(err.Error(), want) || m.loop != loop {
 			t.Errorf("%v, want %q", err, want)
@@ -92,8 +93,8 @@ func TestManager(t *testing.T) {
 	if err := m.Set(&c); err != nil || m.loop == loop {
 		t.Errorf("another period: %v", err)
 	}
-	eventually(t, "throttled again", slow)
-	// What comes with it fails: it stays as it was.
+	testkit.Eventually(t, "throttled again", slow)
+	// Move undoes the change when the next step fails.
 	failed := errors.New("something else")
 	if err := m.Move(&other, func() error { return failed }); !errors.Is(err, failed) || m.current.Policy != "threshold" {
 		t.Errorf("undone: %v, %+v", err, m.current)

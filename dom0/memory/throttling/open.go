@@ -24,7 +24,7 @@ func capable(p host.Host) error {
 	return nil
 }
 
-// OpenSource opens the source of memory latency that a configuration wants.
+// OpenSource opens a configuration's source of memory latency.
 func OpenSource(c config.Throttle, p host.Host) (throttle.Source, error) {
 	if err := capable(p); err != nil {
 		return nil, err
@@ -36,15 +36,15 @@ func OpenSource(c config.Throttle, p host.Host) (throttle.Source, error) {
 	cpus := c.CPUs
 	for _, cpu := range cpus {
 		if !slices.Contains(there, cpu) {
-			return nil, fmt.Errorf("throttle: cpus: there is no CPU %d on this host: it has %v", cpu, there)
+			return nil, fmt.Errorf("throttle: cpus: this host has no CPU %d: it has %v", cpu, there)
 		}
 	}
 	if len(cpus) == 0 {
 		cpus = slices.DeleteFunc(there, func(cpu int) bool { return cpu == c.ProbeCPU })
 	}
 	switch c.Source {
-	case "tally":
-		return requestlatency.Open(c.Tally, c.Quantile, cpus)
+	case "requests":
+		return requestlatency.Open(c.Requests, c.Quantile, cpus)
 	case "probe":
 		return openProbe(c, cpus)
 	case "model":
@@ -63,12 +63,12 @@ func OpenSource(c config.Throttle, p host.Host) (throttle.Source, error) {
 func openProbe(c config.Throttle, cpus []int) (throttle.Source, error) {
 	return probe.Open(probe.Options{
 		CPU: c.ProbeCPU, Buffer: c.ProbeMiB << 20, Throttled: cpus,
-		// Several bursts in each period, so that it sees all of its parts.
+		// Several bursts in each period, so that they fall into all of its parts.
 		Interval: min(probe.DefaultInterval, c.Period/4),
 	})
 }
 
-// open makes the loop that a configuration wants.
+// open makes the loop of a configuration.
 func open(c config.Throttle, p host.Host, log *slog.Logger) (*Loop, error) {
 	if err := capable(p); err != nil {
 		return nil, err
@@ -84,7 +84,8 @@ func open(c config.Throttle, p host.Host, log *slog.Logger) (*Loop, error) {
 	return New(Options{Period: c.Period, Source: s, Policy: policy, Fallbacks: fallbacks, Host: p, Log: log}), nil
 }
 
-// policies are the one that is wanted, and the default if it can stand in.
+// policies returns a configuration's policy, and the default one as its fallback if
+// there is a threshold for it.
 func policies(c config.Throttle) (throttle.Policy, []throttle.Policy, error) {
 	policy, err := throttle.New(c.Policy, c.Params)
 	if err != nil {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Functions for the tests of package ffi. They weigh their arguments, so that
-// an argument in the wrong place changes the result.
+// Functions for the tests of package ffi. Each argument has its own weight, so
+// that an argument in the wrong place changes the result.
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -33,7 +33,7 @@ float floats16(float a, double b, float c, double d, float e, double f, float g,
            9 * i + 10 * j + 11 * k + 12 * l + 13 * m + 14 * n + 15 * o + 16 * p;
 }
 
-// Of both classes more than there are registers: i and p go to the stack.
+// More arguments of both classes than registers: i and p are on the stack.
 double both_overflow(double a, double b, double c, double d, double e, double f, double g, double h,
                      float i, int8_t j, int16_t k, int32_t l, int64_t m, uint8_t n, uint16_t o, int8_t p)
 {
@@ -42,7 +42,7 @@ double both_overflow(double a, double b, double c, double d, double e, double f,
 }
 
 // The ABI leaves the upper bits of a narrow result undefined: here they are
-// set. Declared with another type each, they are one function.
+// set. One function, declared with several types.
 __asm__(".globl dirty\n"
         ".type dirty, @function\n"
         "dirty: movabs $0xdeadbeefcafef080, %rax\n"
@@ -53,7 +53,7 @@ bool is_true(bool b) { return b; }
 
 int is_null(const void *p) { return p == NULL; }
 
-// Nonzero if the stack is not aligned as the ABI wants it at a call.
+// Nonzero if the stack is not aligned as the ABI requires at a call.
 int misaligned(void) { return (uintptr_t)__builtin_frame_address(0) & 15; }
 
 int fail(int code)
@@ -84,7 +84,7 @@ const char *letters(size_t n)
     return text;
 }
 
-// A string that ends with the last byte before memory that cannot be read.
+// A string that ends with the last byte before unreadable memory.
 const char *at_the_edge(void)
 {
     char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -101,12 +101,12 @@ int (*apply)(const int *) = first_of;
 
 int call_with_table(int (*f)(const int *)) { return f(table); }
 
-// Ways to die. gcc must not see that they are wrong.
+// Ways to die. gcc must not see that they are errors.
 void *volatile nowhere;
 volatile int zero;
 
 int crash(void) { return *(volatile int *)nowhere; }
-int divide(void) { return 7 / zero; } // of 1 / x gcc makes a comparison
+int divide(void) { return 7 / zero; } // gcc makes a comparison of 1 / x
 void illegal(void) { __builtin_trap(); }
 void aborted(void) { abort(); }
 void leave(int status) { exit(status); }

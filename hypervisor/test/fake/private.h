@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What module.h names of the schedulers and does not look into. */
+/* Names that module.h takes from Xen's schedulers and does not look into. */
 struct scheduler;
 struct sched_unit;
 struct vcpu;

@@ -9,13 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/bench/guest"
+	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/bench/mjump"
 	"github.com/vlibos/vlibos/throttle/model"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// The two CPUs, and where the lab's test puts the program.
+// The two CPUs, and the path at which the lab's test puts the program.
 const (
 	dom0CPU = 0
 	domuCPU = 1
@@ -24,24 +24,24 @@ const (
 	service = 10 * time.Microsecond
 )
 
-// run is what m_jump in Dom0 did, and what the bus counted meanwhile.
+// run is the result of m_jump in Dom0, and what the bus counted meanwhile.
 type run struct {
 	perSecond    float64
 	mine, theirs model.Counters
 }
 
-// late is the part of the time on the bus that the host added.
+// late is the part of the time on the bus that the emulating host added.
 func (r run) late() float64 {
 	sum := r.mine.Add(r.theirs)
 	return float64(sum.Late) / float64(sum.Occupancy)
 }
 
-type host struct {
+type machine struct {
 	*testing.T
 	bus *model.Bus
 }
 
-func (h host) read() (mine, theirs model.Counters) {
+func (h machine) read() (mine, theirs model.Counters) {
 	h.Helper()
 	for cpu, c := range map[int]*model.Counters{dom0CPU: &mine, domuCPU: &theirs} {
 		var err error
@@ -52,7 +52,7 @@ func (h host) read() (mine, theirs model.Counters) {
 	return mine, theirs
 }
 
-func (h host) jump() run {
+func (h machine) jump() run {
 	h.Helper()
 	const budget, jobs = 500 * time.Millisecond, 4
 	var mine, theirs model.Counters
@@ -71,13 +71,13 @@ func (h host) jump() run {
 }
 
 // beside runs m_jump in Dom0 while another runs in the DomU.
-func (h host) beside() run {
+func (h machine) beside() run {
 	h.Helper()
 	requests := func() (uint64, error) {
 		_, theirs := h.read()
 		return theirs.Requests, nil
 	}
-	stop, err := guest.Background(h.Context(), domU, vlibcall.Options{Wait: vlibcall.Block}, requests, 1000, program, mjump.Batch)
+	stop, err := domu.Background(h.Context(), domU, vlibcall.Options{Wait: vlibcall.Block}, requests, 1000, program, mjump.Batch)
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -89,10 +89,10 @@ func (h host) beside() run {
 	return h.jump()
 }
 
-// TestTwoShareTheBus: alone, beside another, beside another, alone. The bus
-// keeps its own time, so that its figures hold on a host that has other things
-// to do; the speeds do not, and are judged where it had none.
-func TestTwoShareTheBus(t *testing.T) {
+// m_jump runs alone, beside another, beside another, alone. The bus has its own clock, so its
+// figures are valid on a busy host. The speeds are not, and are judged only if the host was
+// quiet.
+func TestTwoProgramsSlowEachOtherDownOnTheBus(t *testing.T) {
 	bus, err := model.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestTwoShareTheBus(t *testing.T) {
 	if bus.Service() != service || bus.CPUs() != 2 {
 		t.Fatalf("%d CPUs and %v a turn, want 2 and %v", bus.CPUs(), bus.Service(), service)
 	}
-	h := host{t, bus}
+	h := machine{t, bus}
 	first, two, again, last := h.jump(), h.beside(), h.beside(), h.jump()
 	for _, r := range []run{first, last} {
 		if apart := math.Abs(float64(r.mine.Latency())/float64(service) - 1); apart > 0.05 {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package multicpu is tests alone: of the module in the hypervisor where CPUs
-// really run at once, in the lab's functional mode. Nothing in it is measured
-// in time; that is package scheduling's.
+// Package multicpu has only tests: of the module in the hypervisor on CPUs that run at the
+// same time, in the lab's functional mode. It measures no times; package scheduling does.
 package multicpu

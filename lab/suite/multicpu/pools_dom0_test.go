@@ -5,62 +5,25 @@
 package multicpu
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// spin keeps n of a DomU's vCPUs busy until stop, which waits for the end.
-func spin(t *testing.T, h *xenctl.Handle, domid uint16, n int) (stop func()) {
-	t.Helper()
-	words := "while :; do :; done"
-	for range n - 1 {
-		words = "while :; do :; done & " + words
-	}
-	command := builtin.Command{Argv: []string{"sh", "-c", words}}
-	input, err := command.Append(nil)
-	must(t, err)
-	c := open(t, domid, 0)
-	ctx, cancel := context.WithCancel(t.Context())
-	p := c.Go(ctx, builtin.Library, builtin.Run, input, nil)
-	from := cpuTime(t, h, domid)
-	eventually(t, "it spins", func() bool { return cpuTime(t, h, domid)-from > 200*ms })
-	return func() {
-		cancel()
-		<-p.Done()
-	}
-}
-
-func cpuTime(t *testing.T, h *xenctl.Handle, domid uint16) time.Duration {
-	t.Helper()
-	d, err := h.DomainInfo(domid)
-	must(t, err)
-	return d.CPUTime
-}
-
-// eventually waits for what other CPUs bring about.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !is(); time.Sleep(10 * ms) {
-		if time.Now().After(end) {
-			t.Fatalf("not after %v: %s", patience, what)
-		}
-	}
-}
-
-// alone has the DomUs on CPU 2, and Dom0 elsewhere, until the end of the test.
+// alone pins the DomUs to CPU 2, and Dom0 to the others, until the end of the test.
 func alone(t *testing.T) {
 	t.Helper()
-	must(t, tool(t, "xl", "vcpu-pin", "Domain-0", "all", "0-1"))
+	host.Must(t, tool(t, "xl", "vcpu-pin", "Domain-0", "all", "0-1"))
 	for _, name := range []string{"vlib1", "vlib2"} {
-		must(t, tool(t, "xl", "vcpu-pin", name, "all", "2"))
+		host.Must(t, tool(t, "xl", "vcpu-pin", name, "all", "2"))
 	}
 	t.Cleanup(func() {
 		for _, name := range []string{"Domain-0", "vlib1", "vlib2"} {
@@ -71,108 +34,106 @@ func alone(t *testing.T) {
 	})
 }
 
-// shares says what two domains had of the time that both had, over two seconds
+// shares returns the first domain's part of the time that two domains ran, over two seconds
 // of it.
 func shares(t *testing.T, h *xenctl.Handle) (first float64) {
 	t.Helper()
-	one, two := cpuTime(t, h, 1), cpuTime(t, h, 2)
-	had := func() time.Duration { return cpuTime(t, h, 1) - one + cpuTime(t, h, 2) - two }
-	eventually(t, "they run", func() bool { return had() >= 2*time.Second })
-	return float64(cpuTime(t, h, 1)-one) / float64(had())
+	one, two := host.CPUTime(t, h, 1), host.CPUTime(t, h, 2)
+	had := func() time.Duration { return host.CPUTime(t, h, 1) - one + host.CPUTime(t, h, 2) - two }
+	testkit.Eventually(t, "they run", func() bool { return had() >= 2*time.Second })
+	return float64(host.CPUTime(t, h, 1)-one) / float64(had())
 }
 
-// TestDomainsShareBackground: a guest that spins on two vCPUs has no more of a
-// CPU than one that spins on one.
+// A guest that spins on two vCPUs has no more of a CPU than one that spins on one.
 func TestDomainsShareBackground(t *testing.T) {
-	_, h := openModule(t)
+	_, h := host.Module(t)
 	alone(t)
-	// Linux would move the one loop to whichever vCPU had to wait less.
-	must(t, tool(t, "xl", "vcpu-set", "vlib2", "1"))
+	// Otherwise Linux would move the loop between the vCPUs.
+	host.Must(t, tool(t, "xl", "vcpu-set", "vlib2", "1"))
 	defer tool(t, "xl", "vcpu-set", "vlib2", "2")
-	eventually(t, "the other has one vCPU", func() bool {
+	testkit.Eventually(t, "the other has one vCPU", func() bool {
 		v, err := h.VCPU(2, 1)
 		return err == nil && !v.Online
 	})
-	defer spin(t, h, 1, 4)() // more than its vCPUs, so that all of them are busy
-	defer spin(t, h, 2, 1)()
+	defer host.Spin(t, h, 1, 4)() // more than its vCPUs, so that all of them are busy
+	defer host.Spin(t, h, 2, 1)()
 	busy := func(vcpu int) time.Duration {
 		v, err := h.VCPU(1, vcpu)
-		must(t, err)
+		host.Must(t, err)
 		return v.CPUTime
 	}
-	eventually(t, "its second vCPU is busy, too", func() bool {
+	testkit.Eventually(t, "its second vCPU is busy, too", func() bool {
 		before := busy(1)
 		time.Sleep(500 * ms)
 		return busy(1)-before > 50*ms
 	})
 	zero, one := busy(0), busy(1)
 	first := shares(t, h)
-	t.Logf("the guest with two busy vCPUs had %.3f of what both had, its vCPUs %v and %v", first, busy(0)-zero, busy(1)-one)
+	t.Logf("the guest with two busy vCPUs had %.3f of the time, its vCPUs %v and %v", first, busy(0)-zero, busy(1)-one)
 	if first < 0.45 || first > 0.55 {
-		t.Errorf("the guest with two busy vCPUs had %.3f of what both had, want half", first)
+		t.Errorf("the guest with two busy vCPUs had %.3f of the time, want half", first)
 	}
 }
 
-// TestRenewedRunqueueOwesNothing: a CPU leaves its pool and comes back, with its
-// scheduler's memory made anew, at the same place as a rule. What a domain had
-// there before is no debt beside another one.
+// A CPU leaves its pool and comes back, and its scheduler's data are allocated again,
+// usually at the same address. The time that a domain had before does not count against it.
 func TestRenewedRunqueueOwesNothing(t *testing.T) {
-	_, h := openModule(t)
+	_, h := host.Module(t)
 	alone(t)
-	defer spin(t, h, 1, 1)()
-	from := cpuTime(t, h, 1)
-	eventually(t, "it had eight seconds", func() bool { return cpuTime(t, h, 1)-from >= 8*time.Second })
-	must(t, tool(t, "xl", "pause", "vlib1"))
-	must(t, tool(t, "xl", "vcpu-pin", "vlib1", "all", "1"))
-	must(t, tool(t, "xl", "vcpu-pin", "vlib2", "all", "1"))
-	eventually(t, "the CPU leaves", func() bool { return tool(t, "xl", "cpupool-cpu-remove", "Pool-0", "2") == nil })
-	must(t, tool(t, "xl", "cpupool-cpu-add", "Pool-0", "2"))
-	must(t, tool(t, "xl", "vcpu-pin", "vlib1", "all", "2"))
-	must(t, tool(t, "xl", "vcpu-pin", "vlib2", "all", "2"))
-	defer spin(t, h, 2, 1)()
-	must(t, tool(t, "xl", "unpause", "vlib1"))
+	defer host.Spin(t, h, 1, 1)()
+	from := host.CPUTime(t, h, 1)
+	testkit.Eventually(t, "it had eight seconds", func() bool { return host.CPUTime(t, h, 1)-from >= 8*time.Second })
+	host.Must(t, tool(t, "xl", "pause", "vlib1"))
+	host.Must(t, tool(t, "xl", "vcpu-pin", "vlib1", "all", "1"))
+	host.Must(t, tool(t, "xl", "vcpu-pin", "vlib2", "all", "1"))
+	testkit.Eventually(t, "the CPU leaves", func() bool { return tool(t, "xl", "cpupool-cpu-remove", "Pool-0", "2") == nil })
+	host.Must(t, tool(t, "xl", "cpupool-cpu-add", "Pool-0", "2"))
+	host.Must(t, tool(t, "xl", "vcpu-pin", "vlib1", "all", "2"))
+	host.Must(t, tool(t, "xl", "vcpu-pin", "vlib2", "all", "2"))
+	defer host.Spin(t, h, 2, 1)()
+	host.Must(t, tool(t, "xl", "unpause", "vlib1"))
 	first := shares(t, h)
-	t.Logf("the domain that was there before had %.3f of what both had", first)
+	t.Logf("the earlier domain had %.3f of the time", first)
 	if first < 0.45 || first > 0.55 {
-		t.Errorf("the domain that was there before had %.3f of what both had, want half", first)
+		t.Errorf("the earlier domain had %.3f of the time, want half", first)
 	}
 }
 
-// TestListenerInAnotherPoolWaits: a domain that listens and is moved to another
-// scheduler's pool is told to wait for events, and uses no time.
+// A listening domain that is moved to a pool under another scheduler is told to wait for
+// events, and uses no time.
 func TestListenerInAnotherPoolWaits(t *testing.T) {
-	m, h := openModule(t)
-	must(t, m.SetDomain(1, vlib.Listens, 0))
+	m, h := host.Module(t)
+	host.Must(t, m.SetDomain(1, vlib.Listens, 0))
 	defer m.SetDomain(1, 0, vlib.Listens)
-	must(t, m.Reserve(1, 5*ms, 50*ms))
+	host.Must(t, m.Reserve(1, 5*ms, 50*ms))
 	defer m.Unreserve(1)
-	must(t, m.Allow(1, 1))
+	host.Must(t, m.Allow(1, 1))
 	c := open(t, 1, 1)
-	run(t, c, "true")
-	eventually(t, "it listens", func() bool {
+	host.RunIn(t, c, "true")
+	testkit.Eventually(t, "it listens", func() bool {
 		d, err := m.Domain(1)
-		must(t, err)
+		host.Must(t, err)
 		return d.Listening && !d.Open
 	})
 	pool := t.TempDir() + "/pool"
-	must(t, os.WriteFile(pool, []byte("name = \"other\"\nsched = \"credit2\"\ncpus = [\"2\"]\n"), 0o644))
-	eventually(t, "a CPU leaves", func() bool { return tool(t, "xl", "cpupool-cpu-remove", "Pool-0", "2") == nil })
-	must(t, tool(t, "xl", "cpupool-create", pool))
-	must(t, tool(t, "xl", "cpupool-migrate", "vlib1", "other"))
-	time.Sleep(500 * ms) // it notices
-	from := cpuTime(t, h, 1)
+	host.Must(t, os.WriteFile(pool, []byte("name = \"other\"\nsched = \"credit2\"\ncpus = [\"2\"]\n"), 0o644))
+	testkit.Eventually(t, "a CPU leaves", func() bool { return tool(t, "xl", "cpupool-cpu-remove", "Pool-0", "2") == nil })
+	host.Must(t, tool(t, "xl", "cpupool-create", pool))
+	host.Must(t, tool(t, "xl", "cpupool-migrate", "vlib1", "other"))
+	time.Sleep(500 * ms) // until it has noticed
+	from := host.CPUTime(t, h, 1)
 	time.Sleep(2 * time.Second)
-	if used := cpuTime(t, h, 1) - from; used > time.Second {
+	if used := host.CPUTime(t, h, 1) - from; used > time.Second {
 		t.Errorf("in another pool it used %v of two seconds", used)
 	}
 	if out, err := echo(t, c); err != nil || out != "there" {
 		t.Errorf("in another pool: %q, %v", out, err)
 	}
-	must(t, tool(t, "xl", "cpupool-migrate", "vlib1", "Pool-0"))
-	must(t, tool(t, "xl", "cpupool-destroy", "other"))
-	must(t, tool(t, "xl", "cpupool-cpu-add", "Pool-0", "2"))
+	host.Must(t, tool(t, "xl", "cpupool-migrate", "vlib1", "Pool-0"))
+	host.Must(t, tool(t, "xl", "cpupool-destroy", "other"))
+	host.Must(t, tool(t, "xl", "cpupool-cpu-add", "Pool-0", "2"))
 	if out, err := echo(t, c); err != nil || out != "there" {
-		t.Errorf("back: %q, %v", out, err)
+		t.Errorf("back in its pool: %q, %v", out, err)
 	}
 }
 

@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
-// callMisdeeds let the channel be opened.
+// callMisdeeds are those after which the channel can be opened.
 var callMisdeeds = []misdeed{
 	{name: "directory of nothing", directory: func(c *channel) {
 		for i := range c.size/pageSize - 1 {
@@ -44,22 +45,22 @@ var callMisdeeds = []misdeed{
 		})
 	}},
 	{name: "repeated id", serve: func(_ context.Context, c *channel) { c.calls(func(uint64) { c.ok(1) }) }},
-	{name: "answer while nobody asks", serve: func(_ context.Context, c *channel) {
+	{name: "answer without a question", serve: func(_ context.Context, c *channel) {
 		c.calls(func(id uint64) {
 			c.ok(id)
-			for c.page().Word(vlibtest.RequestID).Load() == id && !c.left() {
+			for c.page().Word(memory.RequestID).Load() == id && !c.left() {
 				c.reply(id+1, 0)
 				c.pause()
 			}
 		})
 	}},
-	{name: "output longer than the header page", serve: replies(same, vlibtest.ReplyShapeOf(vlibcall.InlineSize+1, 0, true))},
-	{name: "output longer than the channel", serve: replies(same, vlibtest.ReplyShapeOf(1<<32-1, 0, false))},
-	{name: "unknown status", serve: replies(same, vlibtest.ReplyShapeOf(0, 4711, true))},
+	{name: "output longer than the header page", serve: replies(same, memory.ReplyShapeOf(transport.InlineSize+1, 0, true))},
+	{name: "output longer than the channel", serve: replies(same, memory.ReplyShapeOf(1<<32-1, 0, false))},
+	{name: "unknown status", serve: replies(same, memory.ReplyShapeOf(0, 4711, true))},
 	{name: "error text with escapes", serve: func(_ context.Context, c *channel) {
 		c.calls(func(id uint64) {
-			n := copy(c.page()[vlibtest.ReplyInline:], "\x1b]0;owned\x07\x9b2J\xc2\x9b31m\r\x00")
-			c.reply(id, vlibtest.ReplyShapeOf(uint32(n), uint16(vlibcall.StatusFailed), true))
+			n := copy(c.page()[memory.ReplyInline:], "\x1b]0;owned\x07\x9b2J\xc2\x9b31m\r\x00")
+			c.reply(id, memory.ReplyShapeOf(uint32(n), uint16(vlibcall.StatusFailed), true))
 		})
 	}},
 	{name: "reply scribbled on", serve: func(_ context.Context, c *channel) { c.scribble() }},
@@ -72,7 +73,7 @@ var callMisdeeds = []misdeed{
 	}},
 	{name: "event storm, with answers", serve: func(_ context.Context, c *channel) {
 		for !c.left() {
-			if id := c.page().Word(vlibtest.RequestID).Load(); id != c.page().Word(vlibtest.ReplyID).Load() {
+			if id := c.page().Word(memory.RequestID).Load(); id != c.page().Word(memory.ReplyID).Load() {
 				c.ok(id)
 			}
 			c.notify()
@@ -80,7 +81,7 @@ var callMisdeeds = []misdeed{
 	}},
 	{name: "alive byte cleared", serve: func(_ context.Context, c *channel) {
 		c.calls(func(uint64) {
-			c.page().Word(vlibcall.ServerAlive).Store(0)
+			c.page().Word(transport.ServerAlive).Store(0)
 			c.notify()
 		})
 	}},
@@ -88,13 +89,13 @@ var callMisdeeds = []misdeed{
 		c.calls(func(uint64) { c.store.Remove(ctx, c.dir+"/channel/"+c.id) })
 	}},
 	{name: "pages revoked in mid-call", serve: func(ctx context.Context, c *channel) {
-		for !c.left() && c.page().Word(vlibtest.RequestID).Load() == 0 {
+		for !c.left() && c.page().Word(memory.RequestID).Load() == 0 {
 			c.pause()
 		}
 		c.pages.Free()
 		c.events.Close()
 		c.pages, c.events = nil, nil
-		// The nodes stay for longer than the client calls, and tell nothing.
+		// The nodes stay longer than the client calls, and contain nothing.
 		select {
 		case <-c.gone:
 		case <-ctx.Done():
@@ -130,32 +131,32 @@ func replies(id func(uint64) uint64, shape uint64) func(context.Context, *channe
 	return func(_ context.Context, c *channel) { c.calls(func(asked uint64) { c.reply(id(asked), shape) }) }
 }
 
-// fill makes every word of the directory the same reference, the one to the
-// next page of the directory too.
+// fill makes every word of the directory the same reference, including that of the
+// directory's next page.
 func (c *channel) fill(ref uint32) {
 	for i := range pageSize / 4 {
 		c.setRef(i, ref)
 	}
 }
 
-// scribble changes the reply as fast as it can, between good and bad.
+// scribble changes the reply between valid and invalid as fast as it can.
 func (c *channel) scribble() {
 	p := c.page()
 	shapes := []uint64{
-		vlibtest.ReplyShapeOf(2, 0, true), vlibtest.ReplyShapeOf(1<<32-1, 0, true), vlibtest.ReplyShapeOf(1<<31, 0, false),
-		vlibtest.ReplyShapeOf(100, 3, false), vlibtest.ReplyShapeOf(992, 0xffff, true), 1<<64 - 1, 0,
+		memory.ReplyShapeOf(2, 0, true), memory.ReplyShapeOf(1<<32-1, 0, true), memory.ReplyShapeOf(1<<31, 0, false),
+		memory.ReplyShapeOf(100, 3, false), memory.ReplyShapeOf(992, 0xffff, true), 1<<64 - 1, 0,
 	}
 	for i := 0; i%1000 != 0 || !c.left(); i++ {
-		p.Word(vlibtest.ReplyShape).Store(shapes[i%len(shapes)])
-		p.Word(vlibtest.ReplyID).Store(p.Word(vlibtest.RequestID).Load() - uint64(i/5%2))
+		p.Word(memory.ReplyShape).Store(shapes[i%len(shapes)])
+		p.Word(memory.ReplyID).Store(p.Word(memory.RequestID).Load() - uint64(i/5%2))
 		if i%100 == 0 {
 			c.notify()
 		}
 	}
 }
 
-// noise fills the identity and the reply with random bytes. The reply's id is
-// right at times: otherwise the first look at it would end the test.
+// noise fills the identity and the reply with random bytes. The reply's id is right at
+// times: otherwise the client would give up at its first look.
 func (c *channel) noise() {
 	p := c.page()
 	c.attached()
@@ -163,12 +164,12 @@ func (c *channel) noise() {
 		for at := 0; at < 0x80; at += 8 {
 			p.Word(at).Store(rand.Uint64())
 		}
-		for at := vlibtest.ReplyShape; at < 0x880; at += 8 {
+		for at := memory.ReplyShape; at < 0x880; at += 8 {
 			p.Word(at).Store(rand.Uint64())
 		}
-		p.Word(vlibtest.ReplyID).Store(p.Word(vlibtest.RequestID).Load())
+		p.Word(memory.ReplyID).Store(p.Word(memory.RequestID).Load())
 		if i%1000 == 999 {
-			p.Word(vlibtest.ReplyID).Store(rand.Uint64())
+			p.Word(memory.ReplyID).Store(rand.Uint64())
 		}
 		c.notify()
 	}

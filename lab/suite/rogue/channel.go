@@ -12,13 +12,13 @@ import (
 
 	"github.com/vlibos/vlibos/evtchn"
 	"github.com/vlibos/vlibos/grant"
-	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
 const pageSize = 4096
 
-// channel is one that Dom0 has asked for. It is used by one goroutine.
+// channel is a channel that Dom0 has requested. One goroutine uses it.
 type channel struct {
 	*guest
 	dir, id    string
@@ -32,8 +32,8 @@ type channel struct {
 	port   evtchn.Port
 }
 
-// misbehave makes the channel, with whatever is wrong with it, and takes it
-// away when its client has left.
+// misbehave makes the channel with the misdeed's fault, and removes it when its client has
+// left.
 func (c *channel) misbehave(ctx context.Context, d misdeed) {
 	defer c.free()
 	c.made = time.Now()
@@ -61,11 +61,11 @@ func (c *channel) misbehave(ctx context.Context, d misdeed) {
 	} else {
 		c.calls(func(id uint64) { c.ok(id) })
 	}
-	// What serve leaves to be awaited.
+	// Wait until the client has left, if serve did not.
 	c.calls(func(uint64) {})
 }
 
-// make allocates a channel that nothing is wrong with yet.
+// make allocates a channel that is still correct.
 func (c *channel) make(d misdeed) (err error) {
 	pages := c.size / pageSize
 	if d.pages != 0 {
@@ -74,7 +74,7 @@ func (c *channel) make(d misdeed) (err error) {
 	if c.pages, err = c.alloc.Alloc(d.grantee, pages, !d.readOnly); err != nil {
 		return err
 	}
-	if err := vlibcall.Format(c.page(), c.size, c.generation); err != nil {
+	if err := transport.Format(c.page(), c.size, c.generation); err != nil {
 		return err
 	}
 	for i, ref := range c.pages.Refs()[1:] {
@@ -87,7 +87,7 @@ func (c *channel) make(d misdeed) (err error) {
 	return err
 }
 
-func (c *channel) page() vlibtest.Page { return c.pages.Bytes()[:pageSize:pageSize] }
+func (c *channel) page() memory.Page { return c.pages.Bytes()[:pageSize:pageSize] }
 
 // setRef changes a word of the directory.
 func (c *channel) setRef(i int, ref uint32) {
@@ -98,12 +98,12 @@ func (c *channel) write(ctx context.Context, text string) error {
 	return c.store.Write(ctx, c.dir+"/channel/"+c.id, []byte(text))
 }
 
-// attachTimeout is how long a client may take until it has verified the header.
-// One that mapped what is not this channel's header leaves no other trace.
+// attachTimeout is how long a client may take until it has verified the header. A client
+// that mapped another page than this channel's header leaves no other trace.
 const attachTimeout = 15 * time.Second
 
-// left: the client withdrew its request, came and unmapped the channel, or
-// never came.
+// left reports whether the client withdrew its request, has unmapped the channel, or never
+// attached.
 func (c *channel) left() bool {
 	select {
 	case <-c.gone:
@@ -113,14 +113,14 @@ func (c *channel) left() bool {
 	if c.pages == nil || c.pages.Bytes() == nil {
 		return true
 	}
-	return vlibcall.ClientLeft(c.page()) || !vlibcall.ClientCame(c.page()) && time.Since(c.made) > attachTimeout
+	return transport.ClientLeft(c.page()) || !transport.ClientCame(c.page()) && time.Since(c.made) > attachTimeout
 }
 
-// calls runs f for each request until the client has left.
+// calls calls f for each request until the client has left.
 func (c *channel) calls(f func(id uint64)) {
 	var last uint64
 	for !c.left() {
-		if id := c.page().Word(vlibtest.RequestID).Load(); id != last {
+		if id := c.page().Word(memory.RequestID).Load(); id != last {
 			last = id
 			f(id)
 			continue
@@ -129,7 +129,7 @@ func (c *channel) calls(f func(id uint64)) {
 	}
 }
 
-// pause waits for an event of the client's, or a little.
+// pause waits for an event of the client, or for a short time.
 func (c *channel) pause() {
 	port, err := c.events.WaitUntil(time.Now().Add(20 * time.Millisecond))
 	if err == nil {
@@ -142,15 +142,15 @@ func (c *channel) pause() {
 
 // attached waits until the client has verified the header.
 func (c *channel) attached() {
-	for !c.left() && !vlibcall.ClientCame(c.page()) {
+	for !c.left() && !transport.ClientCame(c.page()) {
 		c.pause()
 	}
 }
 
 // ok answers as an honest server does.
 func (c *channel) ok(id uint64) {
-	copy(c.page()[vlibtest.ReplyInline:], "ok")
-	c.reply(id, vlibtest.ReplyShapeOf(2, 0, true))
+	copy(c.page()[memory.ReplyInline:], "ok")
+	c.reply(id, memory.ReplyShapeOf(2, 0, true))
 }
 
 func (c *channel) reply(id, shape uint64) {
@@ -160,7 +160,7 @@ func (c *channel) reply(id, shape uint64) {
 
 func (c *channel) notify() { c.events.Notify(c.port) }
 
-// free gives everything back. It ignores errors: much may be gone already.
+// free frees everything. It ignores errors: much may be freed already.
 func (c *channel) free() {
 	if c.pages != nil {
 		c.pages.Free()

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command rogue is a vLib OS that breaks every rule: the guest program behind
-// the tests of bad input and faults. In a DomU of the lab it takes the place of
-// vlib-server; lab_test.go is what runs against it in Dom0.
+// Command rogue is a vLib OS that breaks every rule. It is the guest program of the tests of
+// invalid input and faults: in a DomU of the lab it replaces vlib-server. The tests in Dom0
+// are this package's with the build tag dom0.
 //
-// Port 1 is an honest server with a few functions of use to the tests. Each
-// port from firstDeed on has one misdeed. They are written against xenstore,
-// grants and event channels themselves, for a hostile guest is not bound to use
-// our transport.
+// Port 1 is an honest server with a few functions for the tests. Each port from firstDeed
+// on has one misdeed. The misdeeds use xenstore, grants and event channels directly: a
+// hostile guest need not use our transport.
 //
-// It is not for any domain but the lab's.
+// It is for the lab's domains alone.
 package main

@@ -2,9 +2,9 @@
 
 //go:build dom0
 
-// These run in the lab's Dom0, beside three DomUs in which rogue is the server:
-// vlib1, whose misdeeds are tried one after the other; vlib2, which does nothing
-// but serve honestly, and is paused; and vlib3, which is destroyed.
+// These tests run in the lab's Dom0 with three DomUs whose server is rogue: vlib1, whose
+// misdeeds are tried one after the other; vlib2, which serves honestly and is paused; and
+// vlib3, which is destroyed.
 
 package main
 
@@ -12,31 +12,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 )
 
 const (
-	// timeout of what is to run into it.
+	// timeout is that of calls that must time out.
 	timeout = 400 * time.Millisecond
-	// bound is what an emulated machine that others share may add.
+	// bound is how much longer an operation may take on an emulated, shared machine.
 	bound = 15 * time.Second
-	// patience is for what ends by itself, and may be long in doing so.
-	patience = time.Minute
 )
 
-// domain opens the way to a domain by its name.
+// domain opens the transport to a domain by its name.
 func domain(t testing.TB, name string) *xen.Domain {
 	t.Helper()
-	d, err := xen.Open(t.Context(), domid(t, name))
+	d, err := xen.Open(t.Context(), host.DomainID(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,24 +47,11 @@ func domain(t testing.TB, name string) *xen.Domain {
 	return d
 }
 
-func domid(t testing.TB, name string) uint16 {
-	t.Helper()
-	out, err := exec.Command("xl", "domid", name).Output()
-	if err != nil {
-		t.Fatalf("xl domid %s: %v", name, err)
-	}
-	id, err := strconv.ParseUint(strings.TrimSpace(string(out)), 10, 16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return uint16(id)
-}
-
-func open(t testing.TB, d vlibcall.Dialer, port uint32, size int, opts vlibcall.Options) *vlibcall.Channel {
+func open(t testing.TB, d transport.Dialer, opts vlibcall.Options) *vlibcall.Channel {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), bound)
 	defer cancel()
-	c, err := vlibcall.Open(ctx, d, port, size, opts)
+	c, err := vlibcall.Open(ctx, d, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +69,7 @@ func closed(t testing.TB, c *vlibcall.Channel) {
 	}
 }
 
-// steady is a caller that nothing is to disturb.
+// steady is a caller that must not be disturbed.
 type steady struct {
 	name  string
 	calls atomic.Int64
@@ -95,9 +81,9 @@ type steady struct {
 	longest time.Duration
 }
 
-func startSteady(t testing.TB, name string, d vlibcall.Dialer) *steady {
+func startSteady(t testing.TB, name string, d transport.Dialer) *steady {
 	t.Helper()
-	c := open(t, d, 1, 16384, vlibcall.Options{Timeout: bound})
+	c := open(t, d, vlibcall.Options{Size: 16384, Timeout: bound})
 	s := &steady{name: name, stop: make(chan struct{})}
 	s.done.Go(func() {
 		defer c.Close()
@@ -128,11 +114,11 @@ func startSteady(t testing.TB, name string, d vlibcall.Dialer) *steady {
 	return s
 }
 
-// check waits for a call that began now, and fails if any call has failed.
+// check waits for a call that began after it, and fails if any call has failed.
 func (s *steady) check(t testing.TB) {
 	t.Helper()
 	from := s.calls.Load()
-	eventually(t, func() error {
+	succeeds(t, func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.failed != nil {
@@ -150,19 +136,16 @@ func (s *steady) end() {
 	s.done.Wait()
 }
 
-// eventually tries until f returns nil.
-func eventually(t testing.TB, f func() error) {
+// succeeds waits until f returns nil.
+func succeeds(t testing.TB, f func() error) {
 	t.Helper()
 	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if err = f(); err == nil {
-			return
-		}
+	if !testkit.Holds(func() bool { err = f(); return err == nil }) {
+		t.Error(err)
 	}
-	t.Errorf("%v", err)
 }
 
-// control: nothing that a terminal would act on reaches the caller.
+// control fails if an error contains characters that a terminal would act on.
 func control(t testing.TB, err error) {
 	t.Helper()
 	if strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }) {

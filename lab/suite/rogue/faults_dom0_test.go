@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 	"github.com/vlibos/vlibos/xenctl"
@@ -26,7 +27,7 @@ func echo(t testing.TB, c *vlibcall.Channel) {
 	}
 }
 
-// queue begins one call that stays in the server's hands and n behind it.
+// queue begins one call that the server does not answer, and n that wait behind it.
 func queue(t testing.TB, c *vlibcall.Channel, n int) *queued {
 	t.Helper()
 	q := &queued{c: c, ends: make(chan error, 10*n)}
@@ -45,7 +46,7 @@ type queued struct {
 	ends    chan error // of the callbacks
 }
 
-// fail wants each call to fail once, with ErrGone, within bound.
+// fail expects each call to fail once, with ErrGone, within bound.
 func (q *queued) fail(t testing.TB) {
 	t.Helper()
 	start := time.Now()
@@ -72,14 +73,14 @@ func (q *queued) fail(t testing.TB) {
 	}
 }
 
-// A server that dies in mid-call takes its calls with it, nothing else; its
-// successor is found as it was.
-func TestServerThatDies(t *testing.T) {
+// A server that dies during a call fails its own calls and no others. Its successor can be
+// called as before.
+func TestDyingServerFailsItsCallsOnce(t *testing.T) {
 	one, two := domain(t, "vlib1"), domain(t, "vlib2")
 	other := startSteady(t, "vlib2", two)
 	defer other.end()
 	for range 2 {
-		victim, waiting := open(t, one, 1, 8192, vlibcall.Options{}), open(t, one, 1, 8192, vlibcall.Options{})
+		victim, waiting := open(t, one, vlibcall.Options{Size: 8192}), open(t, one, vlibcall.Options{Size: 8192})
 		echo(t, waiting)
 		start := time.Now()
 		if _, err := victim.Call(t.Context(), "t", "exit", nil, nil); !errors.Is(err, vlibcall.ErrGone) {
@@ -91,11 +92,11 @@ func TestServerThatDies(t *testing.T) {
 		q.fail(t)
 		closed(t, victim)
 		other.check(t)
-		// init starts it again; it takes a moment to set its many ports up.
-		eventually(t, func() error {
+		// init starts it again; it takes a moment to open its many ports.
+		succeeds(t, func() error {
 			ctx, cancel := context.WithTimeout(t.Context(), bound)
 			defer cancel()
-			c, err := vlibcall.Open(ctx, one, 1, 8192, vlibcall.Options{Timeout: bound})
+			c, err := vlibcall.Open(ctx, one, vlibcall.Options{Size: 8192, Timeout: bound})
 			if err != nil {
 				return err
 			}
@@ -106,7 +107,7 @@ func TestServerThatDies(t *testing.T) {
 	}
 }
 
-func TestPausedDomain(t *testing.T) {
+func TestCallsToAPausedDomainTimeOut(t *testing.T) {
 	one, two := domain(t, "vlib1"), domain(t, "vlib2")
 	other := startSteady(t, "vlib1", one)
 	defer other.end()
@@ -115,9 +116,9 @@ func TestPausedDomain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	c := open(t, two, 1, 8192, vlibcall.Options{Timeout: timeout})
+	c := open(t, two, vlibcall.Options{Size: 8192, Timeout: timeout})
 	defer closed(t, c)
-	id := domid(t, "vlib2")
+	id := host.DomainID(t, "vlib2")
 	if err := h.Pause(id); err != nil {
 		t.Fatal(err)
 	}
@@ -128,14 +129,14 @@ func TestPausedDomain(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	start := time.Now()
-	_, err = vlibcall.Open(ctx, two, 1, 8192, vlibcall.Options{})
+	_, err = vlibcall.Open(ctx, two, vlibcall.Options{Size: 8192})
 	cancel()
 	ended(t, "open", start, timeout, err, late)
 	other.check(t)
 	if err := h.Unpause(id); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() error {
+	succeeds(t, func() error {
 		_, err := c.Call(t.Context(), "t", "echo", nil, nil)
 		return err
 	})
@@ -144,15 +145,15 @@ func TestPausedDomain(t *testing.T) {
 	}
 }
 
-// A destroyed domain fails what waits for it, once each; when its channels are
-// closed nothing of it is left in Xen.
-func TestDestroyedDomain(t *testing.T) {
+// A destroyed domain's calls fail, once each. When its channels are closed, Xen has nothing
+// of it.
+func TestDestroyedDomainFailsItsCallsOnce(t *testing.T) {
 	one := domain(t, "vlib1")
 	other := startSteady(t, "vlib1", one)
 	defer other.end()
-	watch := open(t, one, 1, 8192, vlibcall.Options{Timeout: bound})
+	watch := open(t, one, vlibcall.Options{Size: 8192, Timeout: bound})
 	defer closed(t, watch)
-	id := domid(t, "vlib3")
+	id := host.DomainID(t, "vlib3")
 	two, err := xen.Open(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
@@ -161,8 +162,8 @@ func TestDestroyedDomain(t *testing.T) {
 	before := take(t, watch)
 	before.goroutines++ // the watch of the port
 	queues := []*queued{
-		queue(t, open(t, two, 1, 8192, vlibcall.Options{}), 20),
-		queue(t, open(t, two, 1, 1<<20, vlibcall.Options{Wait: vlibcall.Block}), 5),
+		queue(t, open(t, two, vlibcall.Options{Size: 8192}), 20),
+		queue(t, open(t, two, vlibcall.Options{Size: 1 << 20, Wait: vlibcall.Block}), 5),
 	}
 	time.Sleep(100 * time.Millisecond)
 	destroyed := make(chan error, 1)
@@ -180,7 +181,7 @@ func TestDestroyedDomain(t *testing.T) {
 		t.Error(err)
 	}
 	start := time.Now()
-	_, err = vlibcall.Open(t.Context(), two, 1, 8192, vlibcall.Options{})
+	_, err = vlibcall.Open(t.Context(), two, vlibcall.Options{Size: 8192})
 	ended(t, "open", start, 0, err, gone)
 	other.check(t)
 	flat(t, watch, before)
@@ -189,7 +190,7 @@ func TestDestroyedDomain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	eventually(t, func() error {
+	succeeds(t, func() error {
 		if _, err := h.DomainInfo(id); !errors.Is(err, xenctl.ErrNoDomain) {
 			return errors.Join(errors.New("the domain is still there"), err)
 		}
@@ -201,20 +202,20 @@ func TestDestroyedDomain(t *testing.T) {
 	}
 }
 
-// Without xenstored what is open goes on; what needs it fails in time.
-func TestXenstoredStops(t *testing.T) {
+// Without xenstored, open channels work. Operations that need it fail in time.
+func TestOpenChannelsNeedNoXenstored(t *testing.T) {
 	one := domain(t, "vlib1")
-	c, idle := open(t, one, 1, 8192, vlibcall.Options{Timeout: bound}), open(t, one, 1, 8192, vlibcall.Options{Timeout: bound})
+	c, idle := open(t, one, vlibcall.Options{Size: 8192, Timeout: bound}), open(t, one, vlibcall.Options{Size: 8192, Timeout: bound})
 	defer closed(t, c)
 	echo(t, c)
-	daemon := xenstored(t)
-	daemon.stop(t)
+	xenstored := host.FindXenstored(t)
+	xenstored.Stop(t)
 	var calls sync.WaitGroup
 	calls.Go(func() {
 		ctx, cancel := context.WithTimeout(t.Context(), timeout)
 		defer cancel()
 		start := time.Now()
-		_, err := vlibcall.Open(ctx, one, 1, 8192, vlibcall.Options{})
+		_, err := vlibcall.Open(ctx, one, vlibcall.Options{Size: 8192})
 		ended(t, "open", start, timeout, err, late)
 	})
 	for range 200 {
@@ -226,8 +227,8 @@ func TestXenstoredStops(t *testing.T) {
 		t.Errorf("Close without xenstored took %v", d)
 	}
 	calls.Wait()
-	daemon.resume(t)
-	again := open(t, one, 1, 8192, vlibcall.Options{Timeout: bound})
+	xenstored.Resume(t)
+	again := open(t, one, vlibcall.Options{Size: 8192, Timeout: bound})
 	echo(t, again)
 	closed(t, again)
 	echo(t, c)

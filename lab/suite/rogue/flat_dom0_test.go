@@ -15,18 +15,19 @@ import (
 	"testing"
 
 	"github.com/vlibos/vlibos/evtchn"
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// holdings is what this process and the guest program hold.
+// holdings are the resources of this process and of the guest program.
 type holdings struct {
 	descriptors, goroutines, mappings int
-	port                              evtchn.Port // the next that Xen gives out
+	port                              evtchn.Port // the next that Xen allocates
 	resident                          int         // KiB of this process
 	guest                             usage
 }
 
-// take counts. c is a channel to the honest server of the guest.
+// take counts the resources. c is a channel to the guest's honest server.
 func take(t testing.TB, c *vlibcall.Channel) (h holdings) {
 	t.Helper()
 	must := func(err error) {
@@ -43,9 +44,7 @@ func take(t testing.TB, c *vlibcall.Channel) (h holdings) {
 	h.port, err = e.BindUnbound(0)
 	must(err)
 	must(e.Close())
-	fds, err := os.ReadDir("/proc/self/fd")
-	must(err)
-	h.descriptors, h.goroutines = len(fds), runtime.NumGoroutine()
+	h.descriptors, h.goroutines = len(testkit.Descriptors()), runtime.NumGoroutine()
 	maps, err := os.ReadFile("/proc/self/maps")
 	must(err)
 	h.mappings = bytes.Count(maps, []byte("/dev/xen/gntdev"))
@@ -58,14 +57,14 @@ func take(t testing.TB, c *vlibcall.Channel) (h holdings) {
 	return h
 }
 
-// growth is what may be resident above the first look: the Go heap's own
-// unsteadiness, in KiB.
+// growth is by how much the resident memory may exceed the first reading, in KiB: the Go
+// heap varies.
 const growth = 16 << 10
 
-// flat fails unless what is held comes back to what was held before.
+// flat waits until no resource is more than before, or fails.
 func flat(t testing.TB, c *vlibcall.Channel, before holdings) {
 	t.Helper()
-	eventually(t, func() error {
+	succeeds(t, func() error {
 		now := take(t, c)
 		for _, n := range []struct {
 			name        string

@@ -11,11 +11,11 @@ import (
 	"sync/atomic"
 
 	"github.com/vlibos/vlibos/grant"
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
 
-// guest holds what the misdeeds share.
+// guest has what the misdeeds share.
 type guest struct {
 	store    *xenstore.Client
 	alloc    *grant.Allocator
@@ -49,7 +49,7 @@ func (g *guest) serve(ctx context.Context, port uint32, d misdeed, ready chan<- 
 	}
 	greeting := d.greeting
 	if greeting == "" {
-		greeting = fmt.Sprintf("revision=%d max=%d", vlibcall.Revision, vlibcall.MaxSize)
+		greeting = fmt.Sprintf("revision=%d max=%d", transport.Revision, transport.MaxSize)
 	}
 	if err := g.store.Write(ctx, dir+"/server", []byte(greeting)); err != nil {
 		return err

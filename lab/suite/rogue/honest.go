@@ -14,7 +14,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
 )
 
-// usage is what the guest program holds, as its function "usage" reports it.
+// usage has the resources of the guest program, as its function "usage" reports them.
 type usage struct {
 	Channels    int64 // of misdeeds
 	Descriptors int
@@ -22,7 +22,7 @@ type usage struct {
 	Goroutines  int
 }
 
-// serveHonest serves port 1 as it should be.
+// serveHonest serves port 1 correctly.
 func serveHonest(ctx context.Context, g *guest) error {
 	l, err := xen.Listen(ctx, 1)
 	if err != nil {

@@ -19,8 +19,8 @@ func main() {
 
 // run serves all ports until one of them fails.
 func run(ctx context.Context) error {
-	// A misdeed that never lets go of a CPU must contend with the honest
-	// server for the guest's vCPU only, not for Go's permission to run.
+	// A misdeed that spins must compete with the honest server for the guest's vCPU
+	// only, not for Go's threads.
 	runtime.GOMAXPROCS(8)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -40,7 +40,7 @@ func run(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
-	// Last: the lab takes port 1 as the sign that the domain can be called.
+	// Last: the lab takes port 1 as the announcement that the domain can be called.
 	ports.Go(func() { cancel(serveHonest(ctx, g)) })
 	ports.Wait()
 	return context.Cause(ctx)

@@ -10,29 +10,28 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
 // firstDeed is the port of the first misdeed; the others follow.
 const firstDeed = 100
 
-// misdeed is one way to break the rules. All that it does not name is done as
-// it should be.
+// misdeed is one way to break the rules. What it does not specify is done correctly.
 type misdeed struct {
 	name     string
-	greeting string // what stands in the server's node
-	pages    int    // of the channel, whatever was asked for
-	readOnly bool   // the grants
-	grantee  uint16 // who may map the pages
-	listener uint16 // who may bind the event channel
+	greeting string // contents of the server's node
+	pages    int    // of the channel, instead of what was requested
+	readOnly bool   // grants are read-only
+	grantee  uint16 // domain that may map the pages
+	listener uint16 // domain that may bind the event channel
 
-	header    func(p vlibtest.Page)                        // spoils the fresh header page
-	directory func(c *channel)                             // spoils the directory
-	answer    func(ctx context.Context, c *channel) string // what is written for an answer; "": nothing
-	serve     func(ctx context.Context, c *channel)        // until the client has left
+	header    func(p memory.Page)                          // damages the new header page
+	directory func(c *channel)                             // damages the directory
+	answer    func(ctx context.Context, c *channel) string // text of the answer; "" for none
+	serve     func(ctx context.Context, c *channel)        // runs until the client has left
 }
 
-// stranger is a domain that does not exist.
+// stranger is the number of a domain that does not exist.
 const stranger = 77
 
 var misdeeds = append([]misdeed{
@@ -61,19 +60,19 @@ var misdeeds = append([]misdeed{
 	{name: "event channel of xenstore", answer: refs(func(c *channel, r *references) { r.port = 1 })},
 	{name: "event channel for another domain", listener: stranger},
 
-	{name: "wrong magic", header: func(p vlibtest.Page) { p.Word(vlibtest.Magic).Add(1) }},
-	{name: "wrong revision", header: func(p vlibtest.Page) { p.Word(vlibtest.RevisionWord).Add(1) }},
-	{name: "wrong size", header: func(p vlibtest.Page) { p.Word(vlibtest.Size).Add(pageSize) }},
-	{name: "wrong generation", header: func(p vlibtest.Page) { p.Word(vlibtest.Generation).Add(1) }},
+	{name: "wrong magic", header: func(p memory.Page) { p.Word(memory.Magic).Add(1) }},
+	{name: "wrong revision", header: func(p memory.Page) { p.Word(memory.RevisionWord).Add(1) }},
+	{name: "wrong size", header: func(p memory.Page) { p.Word(memory.Size).Add(pageSize) }},
+	{name: "wrong generation", header: func(p memory.Page) { p.Word(memory.Generation).Add(1) }},
 	{name: "random header", header: random},
-	{name: "answer before any question", header: func(p vlibtest.Page) { p.Answer(1, 0) }},
+	{name: "answer before any question", header: func(p memory.Page) { p.Answer(1, 0) }},
 }, callMisdeeds...)
 
 func text(s string) func(context.Context, *channel) string {
 	return func(context.Context, *channel) string { return s }
 }
 
-// references are what an answer names.
+// references are the numbers in an answer.
 type references struct{ header, directory, port uint32 }
 
 func refs(spoil func(c *channel, r *references)) func(context.Context, *channel) string {
@@ -84,11 +83,11 @@ func refs(spoil func(c *channel, r *references)) func(context.Context, *channel)
 	}
 }
 
-func random(p vlibtest.Page) {
+func random(p memory.Page) {
 	for i := 0; i < len(p); i += 8 {
 		p.Word(i).Store(rand.Uint64())
 	}
-	p[0x900] = 2 // or the client would count as gone before it has come
+	p[0x900] = 2 // otherwise the client seems to have left before it attaches
 }
 
 func revoked(_ context.Context, c *channel) string {
@@ -97,7 +96,7 @@ func revoked(_ context.Context, c *channel) string {
 	return fmt.Sprintf("header=%d directory=%d port=%d", r[0], r[1], c.port)
 }
 
-// flap writes and removes answers that name nothing real.
+// flap writes and removes answers without contents.
 func flap(ctx context.Context, c *channel) {
 	for !c.left() {
 		c.write(ctx, "")
@@ -109,10 +108,9 @@ func removeRequest(ctx context.Context, c *channel) {
 	c.store.Remove(ctx, c.dir+"/request/"+c.id)
 }
 
-// exhaust takes all nodes that this domain may have, so that the answer cannot
-// be written. A directory is full long before, so there are many; and nodes of
-// channels that are just being closed come free in between, so it is done when
-// nothing more can be had for a while.
+// exhaust writes all nodes that this domain may have, so that the answer cannot be written.
+// It uses many directories, because each has a limit. Closing channels free nodes meanwhile,
+// so it ends when writing has failed for a while.
 func exhaust(ctx context.Context, c *channel) string {
 	const junk = "data/junk"
 	var err error

@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 var (
@@ -25,12 +27,12 @@ var (
 	}
 )
 
-// expected is how opening a channel ends, and if it succeeds two calls of the
-// given input; each list holds the ends that are right.
+// expected has, for each misdeed, the valid results of opening a channel and of two calls
+// with an input of the given size.
 var expected = map[string]struct {
 	open          []error
 	first, second []error
-	size, input   int // 0: 64 KiB, 100 bytes
+	size, input   int // by default 64 KiB and 100 bytes
 }{
 	"greeting is garbage":          {open: protocol},
 	"greeting is huge":             {open: protocol},
@@ -71,7 +73,7 @@ var expected = map[string]struct {
 	"id of the next question":                  {open: fine, first: protocol, second: protocol},
 	"stale id":                                 {open: fine, first: fine, second: protocol},
 	"repeated id":                              {open: fine, first: fine, second: late},
-	"answer while nobody asks":                 {open: fine, first: anything, second: protocol},
+	"answer without a question":                {open: fine, first: anything, second: protocol},
 	"output longer than the header page":       {open: fine, first: protocol, second: protocol},
 	"output longer than the channel":           {open: fine, first: protocol, second: protocol},
 	"unknown status":                           {open: fine, first: protocol, second: protocol},
@@ -87,18 +89,18 @@ var expected = map[string]struct {
 	"nodes without end":                        {open: fine, first: fine, second: fine},
 }
 
-func TestMisdeeds(t *testing.T) {
+func TestMisdeedsAreErrorsAndLeaveNothing(t *testing.T) {
 	if len(expected) != len(misdeeds) {
 		t.Errorf("%d misdeeds, %d expectations", len(misdeeds), len(expected))
 	}
 	one, two := domain(t, "vlib1"), domain(t, "vlib2")
 	callers := []*steady{startSteady(t, "vlib1", one), startSteady(t, "vlib2", two)}
-	watch := open(t, one, 1, 8192, vlibcall.Options{Timeout: bound})
+	watch := open(t, one, vlibcall.Options{Size: 8192, Timeout: bound})
 	defer closed(t, watch)
 	for _, s := range callers {
 		defer s.end()
 	}
-	inUse := grants(t, domid(t, "vlib1"))
+	inUse := grants(t, host.DomainID(t, "vlib1"))
 	for i, m := range misdeeds {
 		t.Run(m.name, func(t *testing.T) {
 			want, ok := expected[m.name]
@@ -119,7 +121,7 @@ func TestMisdeeds(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), openTimeout(want.open))
 				defer cancel()
 				start := time.Now()
-				c, err := vlibcall.Open(ctx, one, firstDeed+uint32(i), want.size, vlibcall.Options{Timeout: limit})
+				c, err := vlibcall.Open(ctx, one, vlibcall.Options{Port: firstDeed + transport.Port(i), Size: want.size, Timeout: limit})
 				ended(t, "open", start, openTimeout(want.open), err, want.open)
 				if err != nil {
 					return
@@ -141,8 +143,8 @@ func TestMisdeeds(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, func() error {
-		if now := grants(t, domid(t, "vlib1")); now > inUse {
+	succeeds(t, func() error {
+		if now := grants(t, host.DomainID(t, "vlib1")); now > inUse {
 			return fmt.Errorf("Xen has %d grants of vlib1 in use, %d before", now, inUse)
 		}
 		return nil
@@ -152,7 +154,7 @@ func TestMisdeeds(t *testing.T) {
 	}
 }
 
-// openTimeout is short only where it is to pass: the machine is slow.
+// openTimeout is short only if opening must time out: the machine is slow.
 func openTimeout(want []error) time.Duration {
 	if errors.Is(want[0], vlibcall.ErrTimeout) {
 		return 8 * time.Second
@@ -160,7 +162,7 @@ func openTimeout(want []error) time.Duration {
 	return 20 * time.Second
 }
 
-// callTimeout is short only where it may pass in each of the calls.
+// callTimeout is short only if every call may time out.
 func callTimeout(calls [][]error) time.Duration {
 	for _, want := range calls {
 		if !one(vlibcall.ErrTimeout, want...) {

@@ -11,16 +11,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// roundsVariable names how many rounds TestRounds makes.
+// roundsVariable names the number of rounds.
 const roundsVariable = "VLIBOS_ROUNDS"
 
-// TestRounds opens and closes channels, each with a call that uses the data
-// area, and finds nothing left. A leak of one thing a round shows in few
-// rounds; the many of a soak are for what leaks now and then.
-func TestRounds(t *testing.T) {
+// Channels are opened, called with data, and closed, and nothing is left. A few rounds find a
+// leak in every round; the soak's many find rare leaks.
+func TestRoundsOfChannelsLeaveNothing(t *testing.T) {
 	rounds := 300
 	if text := os.Getenv(roundsVariable); text != "" {
 		var err error
@@ -28,14 +28,14 @@ func TestRounds(t *testing.T) {
 			t.Fatalf("%s=%q: want a number", roundsVariable, text)
 		}
 	}
-	d, id := domain(t, "vlib1"), domid(t, "vlib1")
-	watch := open(t, d, 1, 8192, vlibcall.Options{Timeout: bound})
+	d, id := domain(t, "vlib1"), host.DomainID(t, "vlib1")
+	watch := open(t, d, vlibcall.Options{Size: 8192, Timeout: bound})
 	defer closed(t, watch)
 	before, inUse := take(t, watch), grants(t, id)
 	input := make([]byte, 2000)
 	start := time.Now()
 	for i := range rounds {
-		c := open(t, d, 1, 8192, vlibcall.Options{Timeout: bound})
+		c := open(t, d, vlibcall.Options{Size: 8192, Timeout: bound})
 		out, err := c.Call(t.Context(), "t", "echo", input, nil)
 		if err != nil || len(out) != len(input) {
 			t.Fatalf("round %d: %d bytes, %v", i, len(out), err)
@@ -47,7 +47,7 @@ func TestRounds(t *testing.T) {
 	}
 	t.Logf("%d rounds, %v each", rounds, (time.Since(start) / time.Duration(rounds)).Round(time.Microsecond))
 	flat(t, watch, before)
-	eventually(t, func() error {
+	succeeds(t, func() error {
 		if now := grants(t, id); now > inUse {
 			return fmt.Errorf("Xen has %d grants of vlib1 in use, %d before", now, inUse)
 		}

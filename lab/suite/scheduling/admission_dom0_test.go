@@ -13,8 +13,8 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-func TestAdmission(t *testing.T) {
-	h := newHost(t)
+func TestOverloadIsNotAdmitted(t *testing.T) {
+	h := newMachine(t)
 	h.reserve(1, 40*ms, 100*ms)
 	h.reserve(2, 50*ms, 100*ms)
 	h.adopt(1, 1)
@@ -33,14 +33,14 @@ func TestAdmission(t *testing.T) {
 		h.Errorf("admitted %v, want 0.95", got)
 	}
 	h.must(h.Adopt(2, 0))
-	h.must(h.Reserve(2, 60*ms, 100*ms)) // nobody runs on it
+	h.must(h.Reserve(2, 60*ms, 100*ms)) // no domain runs on it
 	if err := h.Adopt(2, 2); !errors.As(err, &refused) {
 		h.Errorf("adopted at 105 %%: %v", err)
 	}
 }
 
-func TestBounds(t *testing.T) {
-	h := newHost(t)
+func TestBudgetsAndPeriodsOutOfRangeAreRefused(t *testing.T) {
+	h := newMachine(t)
 	for _, c := range []struct{ budget, period time.Duration }{
 		{0, 10 * ms}, {1, 10 * ms}, {vlib.MinBudget - 1, 10 * ms}, {11 * ms, 10 * ms}, {ms, 0}, {ms, -ms}, {-ms, 10 * ms},
 		{100 * time.Microsecond, vlib.MinPeriod - 1}, {ms, vlib.MaxPeriod + 1}, {math.MaxInt64, math.MaxInt64}, {math.MinInt64, math.MinInt64},
@@ -50,6 +50,6 @@ func TestBounds(t *testing.T) {
 		}
 	}
 	if _, err := h.Reservation(9); !errors.Is(err, vlib.ErrNoReservation) {
-		h.Errorf("what was refused is there: %v", err)
+		h.Errorf("a refused reservation exists: %v", err)
 	}
 }

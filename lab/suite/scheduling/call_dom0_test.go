@@ -10,26 +10,28 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// listens makes a DomU a vLib OS for the time of the test.
-func (h *host) listens(domid uint16) {
+// listens makes a DomU a vLib OS until the end of the test.
+func (h *machine) listens(domid uint16) {
 	h.Helper()
 	h.must(h.SetDomain(domid, vlib.Listens, 0))
 	h.Cleanup(func() { h.must(h.SetDomain(domid, 0, vlib.Listens)) })
 }
 
-func (h *host) domain(domid uint16) vlib.Domain {
+func (h *machine) domain(domid uint16) vlib.Domain {
 	h.Helper()
 	d, err := h.Domain(domid)
 	h.must(err)
 	return d
 }
 
-func (h *host) echo(c *vlibcall.Channel) {
+func (h *machine) echo(c *vlibcall.Channel) {
 	h.Helper()
 	out, err := c.Call(h.Context(), builtin.Library, builtin.Echo, []byte("hello"), nil)
 	if err != nil || string(out) != "hello" {
@@ -37,17 +39,17 @@ func (h *host) echo(c *vlibcall.Channel) {
 	}
 }
 
-// run runs a shell's words in the DomU.
-func (h *host) run(ctx context.Context, c *vlibcall.Channel, words string) error {
+// run runs words in a shell in the DomU.
+func (h *machine) run(ctx context.Context, c *vlibcall.Channel, words string) error {
 	h.Helper()
-	_, err := c.Call(ctx, builtin.Library, builtin.Run, h.words(words), nil)
+	_, err := c.Call(ctx, builtin.Library, builtin.Run, host.Shell(h, words), nil)
 	return err
 }
 
-// TestCall: a domain that listens runs for calls, and not otherwise; and what
-// it runs is charged.
-func TestCall(t *testing.T) {
-	h := newHost(t)
+// A listening domain runs for calls and not otherwise, and its callers are charged for
+// what it runs.
+func TestListeningDomainRunsOnlyForCalls(t *testing.T) {
+	h := newMachine(t)
 	h.reserve(1, 8*ms, 10*ms)
 	h.listens(1)
 	h.must(h.Allow(1, 1))
@@ -60,9 +62,9 @@ func TestCall(t *testing.T) {
 		h.Errorf("after two calls: %+v", d)
 	}
 	if ran := h.ran(1, 100*ms); ran != 0 {
-		h.Errorf("it ran for %v, uncalled", ran)
+		h.Errorf("it ran for %v without a call", ran)
 	}
-	// Who polls for its answers calls again before the server has listened.
+	// A caller that polls calls again before the server has listened.
 	polls := h.open(1, vlibcall.Options{Timeout: 5 * time.Second, Reservation: 1, Wait: vlibcall.Spin})
 	h.echo(polls)
 	time.Sleep(5 * ms)
@@ -84,11 +86,10 @@ func TestCall(t *testing.T) {
 	near(h, "charged of what Xen counted", percent(charged, ran), 100, 1)
 }
 
-// TestDepletion: with a budget of a tenth beside a domain that spins on
-// a reservation, the callee gets a tenth in the foreground, and the share that
-// its caller paid is in the receipt.
-func TestDepletion(t *testing.T) {
-	h := newHost(t)
+// With a tenth of a CPU, beside a domain that spins on a reservation, a callee runs a tenth
+// of the time in foreground. The receipt has the part that its caller paid for.
+func TestCalleeWithoutBudgetRunsInBackground(t *testing.T) {
+	h := newMachine(t)
 	h.reserve(1, 2*ms, 20*ms)
 	h.reserve(2, 80*ms, 100*ms)
 	h.spin(2)
@@ -113,28 +114,27 @@ func TestDepletion(t *testing.T) {
 	if r.Cost.Deschedules < 10 {
 		h.Errorf("%d deschedules in 20 periods", r.Cost.Deschedules)
 	}
-	// What it was at goes on in the background, until the server sees that it
-	// was given up; then the next call comes.
+	// The callee continues in background until the server notices that the call was
+	// cancelled. Then it serves the next call.
 	h.echo(c)
 }
 
-// TestQueue: calls wait in the order in which they came, and each pays for
-// its own.
-func TestQueue(t *testing.T) {
-	h := newHost(t)
+// Calls wait in the order of their arrival, and each is charged for itself.
+func TestCallsQueueInOrderAndPayForThemselves(t *testing.T) {
+	h := newMachine(t)
 	h.listens(1)
 	var channels []*vlibcall.Channel
 	for id := uint32(1); id <= 3; id++ {
 		h.reserve(id, 2*ms, 10*ms)
 		h.must(h.Allow(1, id))
-		c := h.open(1, vlibcall.Options{Timeout: 10 * time.Second, Reservation: id})
+		c := h.open(1, vlibcall.Options{Timeout: 10 * time.Second, Reservation: transport.Reservation(id)})
 		h.echo(c)
 		channels = append(channels, c)
 	}
 	var pending []*vlibcall.Pending
 	for i, c := range channels {
 		id := uint32(i + 1)
-		input := h.words("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done")
+		input := host.Shell(h, "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done")
 		p := c.Go(h.Context(), builtin.Library, builtin.Run, input, nil)
 		for h.account(id).Calls < 2 {
 			time.Sleep(100 * time.Microsecond)
@@ -157,9 +157,9 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// TestCancel takes a call back that has not begun, and one that has.
-func TestCancel(t *testing.T) {
-	h := newHost(t)
+// A queued call and an active one can be cancelled.
+func TestCallIsCancelledWhetherQueuedOrActive(t *testing.T) {
+	h := newMachine(t)
 	h.listens(1)
 	for id := uint32(1); id <= 2; id++ {
 		h.reserve(id, 2*ms, 10*ms)
@@ -170,7 +170,7 @@ func TestCancel(t *testing.T) {
 	h.echo(long)
 	h.echo(short)
 	ctx, cancel := context.WithCancel(h.Context())
-	input := h.words("while :; do :; done")
+	input := host.Shell(h, "while :; do :; done")
 	p := long.Go(ctx, builtin.Library, builtin.Run, input, nil)
 	for h.account(1).Call != vlib.CallActive {
 		time.Sleep(ms)
@@ -178,26 +178,26 @@ func TestCancel(t *testing.T) {
 	waits, stop := context.WithTimeout(h.Context(), 50*ms)
 	defer stop()
 	if _, err := short.Call(waits, builtin.Library, builtin.Echo, nil, nil); !errors.Is(err, vlibcall.ErrTimeout) {
-		h.Errorf("behind a long call: %v", err)
+		h.Errorf("queued behind a long call: %v", err)
 	}
 	if r := h.account(2); r.Call != vlib.CallCancelled && r.Call != vlib.CallTimeout {
-		h.Errorf("the call that had not begun is %v", r.Call)
+		h.Errorf("the queued call is %v", r.Call)
 	}
 	cancel()
 	<-p.Done()
 	if r := h.account(1); r.Call != vlib.CallCancelled {
-		h.Errorf("the call that had begun is %v", r.Call)
+		h.Errorf("the active call is %v", r.Call)
 	}
 	h.echo(long)
 	h.echo(short)
 	if err := h.CancelAll(1); !errors.Is(err, vlib.ErrNoCall) {
-		h.Errorf("cancel of nothing: %v", err)
+		h.Errorf("cancelling no call: %v", err)
 	}
 }
 
-// TestRefusedCalls: each error says what is missing.
-func TestRefusedCalls(t *testing.T) {
-	h := newHost(t)
+// The error of a refused call says what is missing.
+func TestRefusedCallSaysWhatIsMissing(t *testing.T) {
+	h := newMachine(t)
 	h.reserve(1, 2*ms, 10*ms)
 	port := uint32(1)
 	for _, step := range []struct {

@@ -6,22 +6,23 @@ package scheduling
 
 import (
 	"errors"
+	"io/fs"
 	"testing"
 	"time"
 
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// ran is how long a domain ran within d.
-func (h *host) ran(domid uint16, d time.Duration) time.Duration {
+// ran returns how long a domain runs within d.
+func (h *machine) ran(domid uint16, d time.Duration) time.Duration {
 	h.Helper()
 	before := h.cpuTime(domid)
 	time.Sleep(d)
 	return h.cpuTime(domid) - before
 }
 
-func TestGate(t *testing.T) {
-	h := newHost(t)
+func TestDomainRunsOnlyWithItsGateOpen(t *testing.T) {
+	h := newMachine(t)
 	h.spin(1)
 	for range 3 {
 		h.must(h.SetDomain(1, vlib.Closed, 0))
@@ -34,26 +35,26 @@ func TestGate(t *testing.T) {
 			h.Errorf("it ran for %v of 100 ms with its gate open", ran)
 		}
 	}
-	if err := h.SetDomain(0, vlib.Closed, 0); !errors.Is(err, vlib.ErrNotPermitted) {
+	if err := h.SetDomain(0, vlib.Closed, 0); !errors.Is(err, fs.ErrPermission) {
 		h.Errorf("Dom0's gate: %v", err)
 	}
 }
 
-// TestHold opens a closed gate for a time.
-func TestHold(t *testing.T) {
-	h := newHost(t)
+// A hold opens a closed gate for its time.
+func TestHoldOpensAGateForItsTime(t *testing.T) {
+	h := newMachine(t)
 	h.spin(1)
 	h.must(h.SetDomain(1, vlib.Closed, 0))
 	defer h.SetDomain(1, 0, vlib.Closed)
 	hold, err := h.Hold(1, time.Minute)
 	h.must(err)
 	if ran := h.ran(1, 50*ms); ran < 45*ms {
-		h.Errorf("held open, it ran for %v of 50 ms", ran)
+		h.Errorf("with a hold it ran for %v of 50 ms", ran)
 	}
 	h.must(h.Drop(1, hold))
 	time.Sleep(ms)
 	if ran := h.ran(1, 50*ms); ran != 0 {
-		h.Errorf("dropped, it ran for %v", ran)
+		h.Errorf("without the hold it ran for %v", ran)
 	}
 	late, err := h.Hold(1, 100*ms)
 	h.must(err)
@@ -64,30 +65,30 @@ func TestHold(t *testing.T) {
 	other, err := h.Hold(1, time.Minute)
 	h.must(err)
 	if err := h.Drop(1, late); !errors.Is(err, vlib.ErrNoHold) {
-		h.Errorf("drop of a hold that is over: %v", err)
+		h.Errorf("drop of a hold that has ended: %v", err)
 	}
 	if ran := h.ran(1, 50*ms); ran < 45*ms {
-		h.Errorf("another's late drop ended a hold: it ran for %v of 50 ms", ran)
+		h.Errorf("a late drop of another hold ended this one: it ran for %v of 50 ms", ran)
 	}
 	h.must(h.Drop(1, other))
 }
 
-// TestLease: a gate and a throttle outlive their master by a lease, not more.
-func TestLease(t *testing.T) {
-	h := newHost(t)
+// Gates and throttles outlive their master by a lease and not longer.
+func TestGatesOpenWhenTheLeaseEnds(t *testing.T) {
+	h := newMachine(t)
 	h.spin(1)
 	h.must(h.Lease(300 * ms))
 	h.must(h.SetDomain(1, vlib.Closed, 0))
 	h.must(h.Throttle(guestCPU, 10*ms, 10*ms))
 	for range 4 {
 		if ran := h.ran(1, 200*ms); ran > ms {
-			h.Errorf("renewed, it ran for %v", ran)
+			h.Errorf("with a renewed lease it ran for %v", ran)
 		}
 		h.must(h.Lease(300 * ms))
 	}
 	time.Sleep(310 * ms)
 	if ran := h.ran(1, 100*ms); ran < 90*ms {
-		h.Errorf("lease lost, it ran for %v of 100 ms", ran)
+		h.Errorf("after the lease it ran for %v of 100 ms", ran)
 	}
 	info, err := h.Info()
 	h.must(err)
@@ -97,11 +98,11 @@ func TestLease(t *testing.T) {
 	h.must(h.Lease(300 * ms))
 	time.Sleep(ms)
 	if ran := h.ran(1, 100*ms); ran != 0 {
-		h.Errorf("renewed again, it ran for %v: its gate is closed still", ran)
+		h.Errorf("with a new lease it ran for %v, although its gate is closed", ran)
 	}
 	h.must(h.SetDomain(1, 0, vlib.Closed))
 	if c := h.cpu(guestCPU); c.Throttle != 0 {
-		h.Errorf("the throttle of %v came back by itself", c.Throttle)
+		h.Errorf("the throttle of %v came back", c.Throttle)
 	}
 	h.must(h.Lease(0))
 }

@@ -10,14 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// TestPark: a domain that cannot say when it is done runs while a call is
-// active, and its caller ends it.
-func TestPark(t *testing.T) {
-	h := newHost(t)
+// A domain that does not report when it is done runs while a call is active, which its
+// caller ends.
+func TestParkedDomainRunsOnlyDuringCalls(t *testing.T) {
+	h := newMachine(t)
 	h.reserve(1, 5*ms, 10*ms)
 	h.must(h.SetDomain(1, vlib.Parks, 0))
 	defer func() { h.must(h.SetDomain(1, 0, vlib.Parks)) }()
@@ -30,28 +31,28 @@ func TestPark(t *testing.T) {
 		h.Errorf("after 100 calls: %+v", d)
 	}
 	if ran := h.ran(1, 100*ms); ran != 0 {
-		h.Errorf("it ran for %v, uncalled", ran)
+		h.Errorf("it ran for %v without a call", ran)
 	}
 	ctx, cancel := context.WithTimeout(h.Context(), 100*ms)
 	defer cancel()
 	if err := h.run(ctx, c, "while :; do :; done"); !errors.Is(err, vlibcall.ErrTimeout) {
 		h.Errorf("a loop: %v", err)
 	}
-	h.echo(c) // after what was given up has ended
+	h.echo(c) // after the cancelled call has ended
 	time.Sleep(ms)
 	if ran := h.ran(1, 100*ms); ran != 0 {
-		h.Errorf("it ran for %v, after all", ran)
+		h.Errorf("it ran for %v after the calls", ran)
 	}
 }
 
-// TestUnpaid: a domain that listens runs for nobody who does not pay, and says
-// so before anything waits.
-func TestUnpaid(t *testing.T) {
-	h := newHost(t)
+// A listening domain does not run for callers that do not pay. The call is refused before
+// anything waits.
+func TestListeningDomainRefusesUnpaidCalls(t *testing.T) {
+	h := newMachine(t)
 	h.reserve(1, 5*ms, 10*ms)
 	refused := func(what string, o vlibcall.Options) {
 		h.Helper()
-		if _, err := h.tryOpen(1, o); !errors.Is(err, vlibcall.ErrReservation) {
+		if _, err := host.TryOpen(h, 1, o); !errors.Is(err, vlibcall.ErrReservation) {
 			h.Errorf("%s: %v", what, err)
 		}
 	}

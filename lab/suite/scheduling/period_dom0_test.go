@@ -9,15 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
-// TestPeriods looks at a busy callee once a period of its caller's, beside a
-// domain that wants the CPU on a longer one: in none does it run for longer
-// than the budget.
-func TestPeriods(t *testing.T) {
-	h := newHost(t)
+// A busy callee is observed once in each of its caller's periods, beside a domain with a
+// longer period. In no period does it run longer than the budget.
+func TestNoPeriodHasMoreThanTheBudget(t *testing.T) {
+	h := newMachine(t)
 	const budget, period = 3 * ms, 20 * ms
 	h.reserve(1, budget, period)
 	h.reserve(2, 70*ms, 100*ms)
@@ -27,7 +27,7 @@ func TestPeriods(t *testing.T) {
 	h.must(h.Allow(1, 1))
 	c := h.open(1, vlibcall.Options{Reservation: 1})
 	h.echo(c)
-	input := h.words("while :; do :; done")
+	input := host.Shell(h, "while :; do :; done")
 	ctx, cancel := context.WithCancel(h.Context())
 	defer cancel()
 	p := c.Go(ctx, builtin.Library, builtin.Run, input, nil)
@@ -41,7 +41,7 @@ func TestPeriods(t *testing.T) {
 		read, b := h.now(), h.account(2)
 		foreground := a.Total.Foreground - last.Total.Foreground
 		h.Logf("%8v %12v %12v %12v", (now - start).Round(10*time.Microsecond), foreground, a.Total.Background-last.Total.Background, b.Total.Foreground-other.Total.Foreground)
-		// A look that comes late, or takes long, sees that much more.
+		// A reading that is late or takes long covers that much more.
 		window := read - looked
 		if foreground > budget+max(window-period, 0)+200*time.Microsecond {
 			h.Errorf("%v in the foreground within %v, with a budget of %v", foreground, window, time.Duration(budget))

@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// TestPins: what the shares below rest on, and what the lab says of counted
-// mode: Dom0 has a CPU to itself, and all DomUs have the other.
-func TestPins(t *testing.T) {
+// In counted mode Dom0 has a CPU of its own, and all DomUs share the other. The shares
+// below depend on it.
+func TestDom0AndDomUsHaveTheirOwnCPUs(t *testing.T) {
 	out, err := exec.Command("xl", "vcpu-list").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

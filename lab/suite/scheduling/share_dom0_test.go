@@ -15,7 +15,7 @@ import (
 const ms = time.Millisecond
 
 // near fails unless got is within tolerance of want, all in per cent.
-func near(h *host, what string, got, want, tolerance float64) {
+func near(h *machine, what string, got, want, tolerance float64) {
 	h.Helper()
 	h.Logf("%s: %.3f %%, want %.1f ± %.1f", what, got, want, tolerance)
 	if math.Abs(got-want) > tolerance {
@@ -25,17 +25,17 @@ func near(h *host, what string, got, want, tolerance float64) {
 
 func percent(part, whole time.Duration) float64 { return 100 * float64(part) / float64(whole) }
 
-// TestShares: two spinning domains, one with a reservation. It has its budget
-// in the foreground, and both half of what is left.
-func TestShares(t *testing.T) {
-	h := newHost(t)
+// Of two spinning domains, one has a reservation. It has its budget in foreground, and both
+// have half of the remaining time.
+func TestReservationIsForegroundAndTheRestIsShared(t *testing.T) {
+	h := newMachine(t)
 	h.reserve(1, 2*ms, 10*ms)
 	h.adopt(1, 1)
 	h.spin(1)
 	h.spin(2)
 	for _, c := range []struct {
 		period    time.Duration
-		tolerance float64 // a second may see one budget more
+		tolerance float64 // a second may contain one more budget
 	}{{10 * ms, 0.2}, {5 * ms, 0.2}, {50 * ms, 1}} {
 		period := c.period
 		h.must(h.Reserve(1, period/5, period))
@@ -55,14 +55,14 @@ func TestShares(t *testing.T) {
 		near(h, "the other", percent(other, elapsed), 40, 1)
 		near(h, "charged of what Xen counted", percent(foreground+background, own), 100, 1)
 		if now.Overrun > 60*time.Microsecond {
-			h.Errorf("a budget was overrun by %v, at most 60 µs is expected", now.Overrun)
+			h.Errorf("a budget was overrun by %v, want at most 60 µs", now.Overrun)
 		}
 	}
 }
 
-// TestThrottle denies background time, and only that.
-func TestThrottle(t *testing.T) {
-	h := newHost(t)
+// A throttle denies background time and nothing else.
+func TestThrottleDeniesBackgroundTimeOnly(t *testing.T) {
+	h := newMachine(t)
 	h.reserve(1, 2*ms, 10*ms)
 	h.adopt(1, 1)
 	h.spin(1)
@@ -78,7 +78,7 @@ func TestThrottle(t *testing.T) {
 	idle := percent(now.Idle-cpu.Idle, elapsed)
 	background := percent(now.Background-cpu.Background, elapsed)
 	h.Logf("the other: %.2f %%, idle %.2f %%, denied %.2f %%", percent(h.cpuTime(2)-other, elapsed), idle, percent(now.Denied-cpu.Denied, elapsed))
-	// Where the budget falls into the denied half is the refills' to say.
+	// The replenishments determine how much of the budget falls into the denied half.
 	near(h, "idle and foreground in the denied half", idle+20, 50, 20.5)
 	if background > 50.5 {
 		h.Errorf("background time %.2f %% with half of each period denied", background)
@@ -88,10 +88,10 @@ func TestThrottle(t *testing.T) {
 	}
 }
 
-// TestCritical: a full throttle takes no background time from a domain that it
-// spares, and all of the other's.
-func TestCritical(t *testing.T) {
-	h := newHost(t)
+// A full throttle takes no background time from a critical domain, and all of another
+// domain's.
+func TestThrottleSparesCriticalDomains(t *testing.T) {
+	h := newMachine(t)
 	h.spin(1)
 	h.spin(2)
 	h.must(h.SetDomain(1, vlib.Critical, 0))

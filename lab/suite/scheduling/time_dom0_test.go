@@ -6,39 +6,27 @@ package scheduling
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// shell runs words in the DomU and returns what they print.
-func (h *host) shell(c *vlibcall.Channel, words string) string {
-	h.Helper()
-	input := h.words(words)
-	out, err := c.Call(h.Context(), builtin.Library, builtin.Run, input, nil)
-	h.must(err)
-	var outcome builtin.Outcome
-	h.must(outcome.Decode(out))
-	return strings.TrimSpace(string(outcome.Stdout))
-}
-
-// uptime is the DomU's own monotonic clock.
-func (h *host) uptime(c *vlibcall.Channel) time.Duration {
+// uptime returns the DomU's own monotonic clock.
+func (h *machine) uptime(c *vlibcall.Channel) time.Duration {
 	h.Helper()
 	var seconds float64
-	text := h.shell(c, "cat /proc/uptime")
+	text := host.RunIn(h, c, "cat /proc/uptime")
 	if _, err := fmt.Sscan(text, &seconds); err != nil {
 		h.Fatalf("uptime %q: %v", text, err)
 	}
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// gated is how far the DomU's clock goes while its gate is closed for d.
-func (h *host) gated(c *vlibcall.Channel, d time.Duration) time.Duration {
+// gated returns how far the DomU's clock advances while its gate is closed for d.
+func (h *machine) gated(c *vlibcall.Channel, d time.Duration) time.Duration {
 	h.Helper()
 	before := h.uptime(c)
 	h.must(h.SetDomain(1, vlib.Closed, 0))
@@ -47,19 +35,19 @@ func (h *host) gated(c *vlibcall.Channel, d time.Duration) time.Duration {
 	return h.uptime(c) - before
 }
 
-// TestGuestTime: a guest whose time stands still sees no jump after a minute
-// behind its gate, its watchdogs say nothing, and its timers go on.
-func TestGuestTime(t *testing.T) {
-	h := newHost(t)
+// A guest whose time is stopped with its gate sees no jump after a minute. Its watchdogs
+// report nothing, and its timers work.
+func TestStoppedTimeHidesAClosedGate(t *testing.T) {
+	h := newMachine(t)
 	c := h.open(1, vlibcall.Options{Timeout: 30 * time.Second})
-	h.Logf("clock source: %s", h.shell(c, "cat /sys/devices/system/clocksource/clocksource0/current_clocksource"))
+	h.Logf("clock source: %s", host.RunIn(h, c, "cat /sys/devices/system/clocksource/clocksource0/current_clocksource"))
 	if jump := h.gated(c, 10*time.Second); jump < 10*time.Second {
-		h.Errorf("with time going on, 10 s behind the gate were %v", jump)
+		h.Errorf("with running time, 10 s behind the gate were %v", jump)
 	}
 	h.must(h.SetDomain(1, vlib.StopTime, 0))
 	for range 2 {
 		if jump := h.gated(c, time.Minute); jump < 0 || jump > time.Second {
-			h.Errorf("with time standing still, a minute behind the gate was %v", jump)
+			h.Errorf("with stopped time, a minute behind the gate was %v", jump)
 		}
 	}
 	stopped := h.domain(1).Stopped
@@ -67,13 +55,13 @@ func TestGuestTime(t *testing.T) {
 		h.Errorf("its time is %v behind, after two minutes", stopped)
 	}
 	before, start := h.uptime(c), h.now()
-	h.shell(c, "sleep 1")
+	host.RunIn(h, c, "sleep 1")
 	slept, took := h.uptime(c)-before, h.now()-start
 	h.Logf("a sleep of 1 s: %v by the guest's clock, %v by Dom0's", slept, took)
 	if slept < time.Second || took > 2*time.Second {
 		h.Errorf("a sleep of 1 s took %v by the guest's clock, %v by Dom0's", slept, took)
 	}
-	if log := h.shell(c, "dmesg | grep -iE 'lockup|stalls? on|hung_task|unstable|backwards' | head -5"); log != "" {
-		h.Errorf("the guest complains: %s", log)
+	if log := host.RunIn(h, c, "dmesg | grep -iE 'lockup|stalls? on|hung_task|unstable|backwards' | head -5"); log != "" {
+		h.Errorf("the guest's log: %s", log)
 	}
 }

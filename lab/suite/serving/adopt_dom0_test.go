@@ -15,13 +15,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/image"
+	"github.com/vlibos/vlibos/lab/suite/host"
 )
 
-// xlTime is a domain's CPU time as 'xl list' shows it, in seconds.
+// xlTime returns a domain's CPU time in seconds, as 'xl list' shows it.
 func xlTime(t *testing.T, domain string) float64 {
 	t.Helper()
-	lines := strings.Split(strings.TrimSpace(run(t, "xl", "list", domain)), "\n")
+	lines := strings.Split(strings.TrimSpace(host.Run(t, "xl", "list", domain)), "\n")
 	words := strings.Fields(lines[len(lines)-1])
 	s, err := strconv.ParseFloat(words[len(words)-1], 64)
 	if err != nil {
@@ -30,46 +32,46 @@ func xlTime(t *testing.T, domain string) float64 {
 	return s
 }
 
-// share is what a domain has in the foreground, of 1, and what it used in all,
-// in seconds, which Xen counts too.
+// share returns which part of the time a domain ran in foreground, and how long it ran
+// in total, in seconds, which is compared with Xen's own account.
 func share(t *testing.T, domain string, during time.Duration) (foreground, used float64) {
 	t.Helper()
-	before, xlBefore, begun := of(t, domain), xlTime(t, domain), time.Now()
+	before, xlBefore, begun := adopted(t, domain), xlTime(t, domain), time.Now()
 	time.Sleep(during)
-	after, xlAfter, took := of(t, domain), xlTime(t, domain), time.Since(begun)
+	after, xlAfter, took := adopted(t, domain), xlTime(t, domain), time.Since(begun)
 	foreground = float64(after.Foreground-before.Foreground) / float64(took)
 	used = (after.Foreground + after.Background - before.Foreground - before.Background).Seconds()
 	xl := xlAfter - xlBefore
-	t.Logf("in %v: foreground %.3f %%, %.2f s in all by ps, %.2f s by xl list", took, 100*foreground, used, xl)
-	// xl prints tenths of a second, and is another process.
+	t.Logf("in %v: foreground %.3f %%, %.2f s in total by ps, %.2f s by xl list", took, 100*foreground, used, xl)
+	// xl prints tenths of a second, and reads them at another moment.
 	if math.Abs(used-xl) > 0.01*used+0.3 {
 		t.Errorf("%.2f s by ps, %.2f s by xl list", used, xl)
 	}
 	return foreground, used
 }
 
-// TestAdoptedShare: of two domains that spin on one CPU the adopted one has its
-// share in the foreground, and Xen counts the same time.
-func TestAdoptedShare(t *testing.T) {
+// Of two domains that spin on one CPU, the adopted one has its share in foreground, and
+// Xen's account agrees.
+func TestAdoptedDomainHasItsShareInForeground(t *testing.T) {
 	serve(t)
 	spin(t, "vlib1")
 	spin(t, "vlib2")
-	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
+	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
 	time.Sleep(time.Second)
 	foreground, _ := share(t, "vlib1", 20*time.Second)
 	if math.Abs(foreground-0.1) > 0.01*0.1+0.001 {
 		t.Errorf("foreground %.3f %%, want 10 %%", 100*foreground)
 	}
-	run(t, "vlibmaster", "release", "vlib1")
-	if h := ps(t); len(h.Adopted) != 0 || h.Host != "module" {
+	host.Run(t, "vlibmaster", "release", "vlib1")
+	if h := ps(t); len(h.Reservations) != 0 || h.Host != "module" {
 		t.Errorf("%+v", h)
 	}
 }
 
-// TestRefusals: what does not fit, and who may not.
-func TestRefusals(t *testing.T) {
+// A reservation that does not fit is refused, and so is a domain that may not have one.
+func TestRefusalsHaveTheirExitStatus(t *testing.T) {
 	serve(t)
-	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "50ms", "--period", "100ms")
+	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "50ms", "--period", "100ms")
 	for _, tt := range []struct {
 		args   []string
 		status int
@@ -87,25 +89,25 @@ func TestRefusals(t *testing.T) {
 		{[]string{"serve", "--run-dir", t.TempDir()}, 19, "another vlibmaster"},
 		{[]string{"ps", "--run-dir", "/nowhere"}, 16, "vlibmaster serve"},
 	} {
-		out, status := command(t, "vlibmaster", tt.args...)
+		out, status := host.Command(t, "vlibmaster", tt.args...)
 		if status != tt.status || !strings.Contains(out, tt.words) {
 			t.Errorf("%v: status %d, want %d with %q:\n%s", tt.args, status, tt.status, tt.words, out)
 		}
 	}
-	if h := ps(t); len(h.Adopted) != 1 || h.Adopted[0].Budget != 50*ms {
+	if h := ps(t); len(h.Reservations) != 1 || h.Reservations[0].Budget != 50*ms {
 		t.Errorf("%+v", h)
 	}
-	run(t, "vlibmaster", "release", "vlib1")
+	host.Run(t, "vlibmaster", "release", "vlib1")
 }
 
-// TestKilledMaster: a master that is killed or stopped changes nothing for the
-// domains, and the next one knows all.
-func TestKilledMaster(t *testing.T) {
+// A master that is killed or stopped changes nothing for the domains. The next one
+// finds everything again.
+func TestDomainsOutliveTheirMaster(t *testing.T) {
 	d := serve(t)
 	spin(t, "vlib1")
-	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "20ms", "--period", "100ms")
+	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "20ms", "--period", "100ms")
 	time.Sleep(time.Second)
-	before := of(t, "vlib1")
+	before := adopted(t, "vlib1")
 	if err := d.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -113,26 +115,26 @@ func TestKilledMaster(t *testing.T) {
 	if err := d.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	stopped := of(t, "vlib1")
+	stopped := adopted(t, "vlib1")
 	if err := d.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	d.Wait()
-	if out, status := command(t, "vlibmaster", "ps"); status != 16 {
-		t.Errorf("without a master: status %d\n%s", status, out)
+	if out, status := host.Command(t, "vlibmaster", "ps"); status != 16 {
+		t.Errorf("ps without a master: status %d\n%s", status, out)
 	}
 	serve(t)
-	after := of(t, "vlib1")
-	if after.Reservation != before.Reservation || after.Domain != before.Domain || after.Problem != "" ||
+	after := adopted(t, "vlib1")
+	if after.ID != before.ID || after.On() != before.On() || after.Problem != "" ||
 		stopped.Foreground < before.Foreground+time.Second || after.Foreground < stopped.Foreground {
 		t.Errorf("before %+v\nafter 10 s without a master %+v\nwith the next one %+v", before, stopped, after)
 	}
-	run(t, "vlibmaster", "release", "vlib1")
+	host.Run(t, "vlibmaster", "release", "vlib1")
 }
 
-// TestRestartedDomain: a domain that is destroyed and made anew, with another
-// number, is on its reservation again; by hand and by the configuration.
-func TestRestartedDomain(t *testing.T) {
+// A domain that is destroyed and created again, with another number, is on its
+// reservation again, whether it was adopted by a command or by the configuration.
+func TestRestartedDomainIsOnItsReservationAgain(t *testing.T) {
 	const uuid = "6f1d3a52-93c8-4d0b-8f55-1f2b6f3c7a10"
 	dir := t.TempDir()
 	guest := filepath.Join(dir, "guest")
@@ -143,19 +145,19 @@ func TestRestartedDomain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A kernel without a root to boot waits for it.
+	// A kernel without a root file system waits for it.
 	write(guest, fmt.Sprintf("name = 'again'\nuuid = '%s'\nkernel = '%s'\nextra = 'rootwait root=/dev/none'\nmemory = 128\n", uuid, image.Kernel))
 	write(config, "[[adopt]]\ndomain = '"+uuid+"'\nbudget = '5ms'\nperiod = '50ms'\n")
 	d := serve(t, "--config", config)
-	run(t, "xl", "create", guest)
-	t.Cleanup(func() { command(t, "xl", "destroy", "again") })
+	host.Run(t, "xl", "create", guest)
+	t.Cleanup(func() { host.Command(t, "xl", "destroy", "again") })
 	on := func(what string, budget time.Duration) string {
 		t.Helper()
 		var domain string
-		eventually(t, what, func() bool {
-			for _, s := range ps(t).Adopted {
-				if s.UUID == uuid && s.Domain != "" && s.Problem == "" && s.Budget == budget && s.Foreground > 0 {
-					domain = s.Domain
+		testkit.Eventually(t, what, func() bool {
+			for _, s := range ps(t).Reservations {
+				if s.UUIDs() == uuid && s.Running() && s.Problem == "" && s.Budget == budget && s.Foreground > 0 {
+					domain = s.On()
 					return true
 				}
 			}
@@ -164,11 +166,11 @@ func TestRestartedDomain(t *testing.T) {
 		return domain
 	}
 	first := on("the configured domain is adopted", 5*ms)
-	run(t, "xl", "destroy", "again")
-	eventually(t, "the master sees that it is gone", func() bool { return of(t, "again").Domain == "" })
-	run(t, "xl", "create", guest)
-	if second := on("the domain that was made anew is adopted", 5*ms); second == first {
-		t.Errorf("domain %s is no other", second)
+	host.Run(t, "xl", "destroy", "again")
+	testkit.Eventually(t, "the master notices that it is destroyed", func() bool { return adopted(t, "again").On() == "" })
+	host.Run(t, "xl", "create", guest)
+	if second := on("the recreated domain is adopted", 5*ms); second == first {
+		t.Errorf("the new domain also has the number %s", second)
 	}
 	write(config, "[[adopt]]\ndomain = '"+uuid+"'\nbudget = '8ms'\nperiod = '50ms'\n")
 	hup := func(says string) {
@@ -186,9 +188,9 @@ func TestRestartedDomain(t *testing.T) {
 	write(config, "[[adopt]]\ndomain = 'vlib1'\nbudget = '99ms'\nperiod = '100ms'\n")
 	hup("not admitted")
 	on("an impossible configuration changes nothing", 8*ms)
-	out, status := command(t, "vlibmaster", "admit", "--dry-run", config)
+	out, status := host.Command(t, "vlibmaster", "admit", "--dry-run", config)
 	if status != 17 || !strings.Contains(out, "would fit") {
 		t.Errorf("admit: status %d\n%s", status, out)
 	}
-	run(t, "vlibmaster", "release", uuid)
+	host.Run(t, "vlibmaster", "release", uuid)
 }

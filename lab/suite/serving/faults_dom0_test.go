@@ -13,33 +13,19 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
-	"github.com/vlibos/vlibos/vlibcall/transport/xen"
-	"github.com/vlibos/vlibos/xenctl"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
 // vlib1 is the first DomU of the lab.
 const vlib1 = 1
 
-// module is the hypervisor's.
-func module(t *testing.T) *vlib.Module {
-	t.Helper()
-	h, err := xenctl.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { h.Close() })
-	m, err := vlib.Open(h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
-// open makes vlib1 a vLib OS for the time of the test, and a channel to it whose
-// calls a reservation pays for.
+// open makes vlib1 a vLib OS until the end of the test, and opens a channel to it whose
+// calls are paid from a reservation.
 func open(t *testing.T, m *vlib.Module, reservation uint32) *vlibcall.Channel {
 	t.Helper()
 	for _, err := range []error{
@@ -57,42 +43,21 @@ func open(t *testing.T, m *vlib.Module, reservation uint32) *vlibcall.Channel {
 			t.Error(err)
 		}
 	})
-	d, err := xen.Open(t.Context(), vlib1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
-	c, err := vlibcall.Open(t.Context(), d, 1, 8192, vlibcall.Options{Reservation: reservation})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
+	return host.Open(t, vlib1, vlibcall.Options{Reservation: transport.Reservation(reservation)})
 }
 
-// shell is the input of the server's run.
-func shell(t *testing.T, words string) []byte {
-	t.Helper()
-	input, err := (&builtin.Command{Argv: []string{"sh", "-c", words}}).Append(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return input
-}
-
-// TestKilledWithCallsInFlight: a call that is under way when the master is
-// killed ends once, is charged once, and leaves nothing gated or throttled for
-// longer than the lease. The next master closes gates again.
-func TestKilledWithCallsInFlight(t *testing.T) {
+// A call that is active when the master is killed ends once and is charged once. No gate
+// and no throttle outlasts the lease. The next master closes gates again.
+func TestActiveCallOutlivesTheMasterAndIsChargedOnce(t *testing.T) {
 	d := serve(t)
-	m := module(t)
+	m, _ := host.Module(t)
 	c := open(t, m, 7)
 	const throttled = 1
 	if err := m.Throttle(throttled, 10*ms, 5*ms); err != nil {
 		t.Fatal(err)
 	}
-	pending := c.Go(context.Background(), builtin.Library, builtin.Run, shell(t, "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done"), nil)
-	eventually(t, "the call runs", func() bool {
+	pending := c.Go(context.Background(), builtin.Library, builtin.Run, host.Shell(t, "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done"), nil)
+	testkit.Eventually(t, "the call is active", func() bool {
 		r, err := m.Reservation(7)
 		return err == nil && r.Cost.Foreground > ms
 	})
@@ -103,10 +68,10 @@ func TestKilledWithCallsInFlight(t *testing.T) {
 	killed := time.Now()
 	<-pending.Done()
 	if _, err := pending.Result(); err != nil {
-		t.Errorf("the call under way: %v", err)
+		t.Errorf("the active call: %v", err)
 	}
 	r, err := m.Reservation(7)
-	// The total has opening the channel too, and what followed the answer.
+	// The total includes opening the channel, and what ran after the answer.
 	total, cost := r.Total.Foreground+r.Total.Background, r.Cost.Foreground+r.Cost.Background
 	if err != nil || r.Calls != 1 || r.Call != vlib.CallDone || cost < 100*ms || total < cost || total > cost+cost/10 {
 		t.Errorf("one call, charged once: %+v, %v", r, err)
@@ -123,18 +88,18 @@ func TestKilledWithCallsInFlight(t *testing.T) {
 	if _, err := c.Call(t.Context(), builtin.Library, builtin.Echo, []byte("x"), nil); err != nil {
 		t.Errorf("a call under the next master: %v", err)
 	}
-	eventually(t, "an idle vLib OS is gated again", func() bool {
+	testkit.Eventually(t, "an idle vLib OS is gated again", func() bool {
 		info, err := m.Domain(vlib1)
 		return err == nil && info.Listening && !info.Open
 	})
 }
 
-// TestClockSet: what the wall clock says changes nothing.
-func TestClockSet(t *testing.T) {
+// Changes of the wall clock change no budget.
+func TestWallClockChangesNoBudget(t *testing.T) {
 	serve(t)
 	spin(t, "vlib1")
 	spin(t, "vlib2")
-	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
+	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
 	set := func(by time.Duration) {
 		t.Helper()
 		ts := unix.NsecToTimespec(time.Now().Add(by).UnixNano())
@@ -142,16 +107,16 @@ func TestClockSet(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(func() { run(t, "vlibmaster", "release", "vlib1") })
+	t.Cleanup(func() { host.Run(t, "vlibmaster", "release", "vlib1") })
 	time.Sleep(time.Second)
 	for _, by := range []time.Duration{time.Hour, -2 * time.Hour, time.Hour} {
 		set(by)
-		before, begun := of(t, "vlib1"), time.Now()
+		before, begun := adopted(t, "vlib1"), time.Now()
 		time.Sleep(3 * time.Second)
-		after, took := of(t, "vlib1"), time.Since(begun)
+		after, took := adopted(t, "vlib1"), time.Since(begun)
 		share := float64(after.Foreground-before.Foreground) / float64(took)
 		t.Logf("clock set by %v: foreground %.3f %%", by, 100*share)
-		// A period more or less at the ends of 30.
+		// The interval may have a period more or less than 30.
 		if math.Abs(share-0.1) > 0.1/30+0.001 {
 			t.Errorf("clock set by %v: foreground %.3f %%, want 10 %%", by, 100*share)
 		}

@@ -14,11 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// nobody runs vlibmaster as a user who may not use Xen.
-func nobody(t *testing.T, args ...string) (string, int) {
+// asNobody runs vlibmaster as the user nobody, without access to Xen.
+func asNobody(t *testing.T, args ...string) (string, int) {
 	t.Helper()
 	c := exec.Command("vlibmaster", args...)
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
@@ -29,20 +31,20 @@ func nobody(t *testing.T, args ...string) (string, int) {
 	return string(out), c.ProcessState.ExitCode()
 }
 
-// answers fails unless nobody's call ends as it should.
+// answers fails unless a call of the user nobody has the status and the output.
 func answers(t *testing.T, status int, words string, args ...string) {
 	t.Helper()
-	out, got := nobody(t, args...)
+	out, got := asNobody(t, args...)
 	t.Logf("%v: status %d", args, got)
 	if got != status || !strings.Contains(out, words) {
 		t.Errorf("%v: status %d, want %d with %q:\n%s", args, got, status, words, out)
 	}
 }
 
-// TestGateway: calls of a user who may not use Xen, that a rule's reservation
-// pays for; and a guest that does not come back, whoever called it.
-func TestGateway(t *testing.T) {
-	m := module(t)
+// A rule's reservation pays for calls of a user who may not use Xen. A guest that does not
+// answer is found, whichever caller it serves.
+func TestUsersCallsArePaidAndAWedgedGuestIsFound(t *testing.T) {
+	m, _ := host.Module(t)
 	config := filepath.Join(t.TempDir(), "vlibmaster.toml")
 	write := func(text string) {
 		t.Helper()
@@ -67,7 +69,7 @@ wedged_after = "2s"
 	d := serve(t, "--config", config)
 	wedged := func(n int) func() bool {
 		return func() bool {
-			time.Sleep(500 * ms) // a program's start is much work here
+			time.Sleep(500 * ms) // starting a program takes long in emulation
 			return len(ps(t).Wedged) == n
 		}
 	}
@@ -77,42 +79,42 @@ wedged_after = "2s"
 		t.Errorf("%+v, %v", r, err)
 	}
 	if s, err := m.Domain(vlib1); err != nil || s.Flags != vlib.Parks || s.Open {
-		t.Errorf("the callee is not kept to calls: %+v, %v", s, err)
+		t.Errorf("the callee runs without calls: %+v, %v", s, err)
 	}
 	answers(t, 11, `function = "services" is missing`, "services", "vlib1")
 	answers(t, 11, "allows calls to such users", "call", "vlib2", "vlib", "echo", "hello")
 	answers(t, 10, "the rule allows 2s", "call", "vlib1", "vlib", "run", "--", "sh", "-c", "while :; do :; done")
 	answers(t, 0, "hello", "call", "vlib1", "vlib", "echo", "hello")
 
-	// The guest stands still: found, and found again when it goes on.
-	run(t, "xl", "pause", "vlib1")
+	// A guest that is paused is wedged until it runs again.
+	host.Run(t, "xl", "pause", "vlib1")
 	answers(t, 10, "no answer in time", "call", "vlib1", "vlib", "echo", "hello")
 	d.says(t, "a vLib OS is wedged")
 	if h := ps(t); len(h.Wedged) != 1 || h.Wedged[0].Domain != "vlib1" {
 		t.Errorf("%+v", h)
 	}
-	run(t, "xl", "unpause", "vlib1")
+	host.Run(t, "xl", "unpause", "vlib1")
 	d.says(t, "no longer wedged")
 	answers(t, 0, "hello", "call", "vlib1", "vlib", "echo", "hello")
 
-	// The same by a tool that calls by itself, which the module tells.
+	// So is a guest that a tool calls directly, which the module reports.
 	if err := errors.Join(m.Reserve(5, 5*ms, 50*ms), m.Allow(vlib1, 5)); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "vlibmaster", "call", "--reservation", "5", "vlib1", "vlib", "echo", "hello")
-	// It ends without an answer, so nobody can say that the guest is done.
-	if out, status := command(t, "vlibmaster", "call", "--reservation", "5", "--timeout", "1s", "vlib1", "libc.so.6", "sleep", "--sig", "u32(u32)", "3"); status != 10 {
+	host.Run(t, "vlibmaster", "call", "--reservation", "5", "vlib1", "vlib", "echo", "hello")
+	// It ends without an answer, so the guest may still be busy.
+	if out, status := host.Command(t, "vlibmaster", "call", "--reservation", "5", "--timeout", "1s", "vlib1", "libc.so.6", "sleep", "--sig", "u32(u32)", "3"); status != 10 {
 		t.Errorf("status %d\n%s", status, out)
 	}
-	eventually(t, "it is wedged", wedged(1))
+	testkit.Eventually(t, "it is wedged", wedged(1))
 	answers(t, 10, "no answer in time", "call", "vlib1", "vlib", "echo", "hello")
 	if err := m.FinishAll(5); err != nil {
 		t.Error(err)
 	}
-	eventually(t, "it is wedged no longer", wedged(0))
+	testkit.Eventually(t, "it is not wedged any more", wedged(0))
 	answers(t, 0, "hello", "call", "vlib1", "vlib", "echo", "hello")
 
-	// Without the rule it runs as before, and its reservation is gone.
+	// Without the rule it runs as before, and its reservation has ended.
 	write("")
 	if err := d.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
@@ -127,5 +129,5 @@ wedged_after = "2s"
 	if err := m.Unreserve(5); err != nil {
 		t.Error(err)
 	}
-	run(t, "vlibmaster", "call", "vlib1", "vlib", "echo", "hello")
+	host.Run(t, "vlibmaster", "call", "vlib1", "vlib", "echo", "hello")
 }

@@ -15,14 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/control"
-	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
 )
 
 const ms = time.Millisecond
-
-// patience is how long anything may take to happen.
-const patience = 30 * time.Second
 
 // text is written by a process and read by a test.
 type text struct {
@@ -57,7 +55,7 @@ func serve(t *testing.T, args ...string) *daemon {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		d.Process.Signal(syscall.SIGCONT) // what has ended already is what is wanted
+		d.Process.Signal(syscall.SIGCONT) // errors mean that it has ended already
 		d.Process.Signal(syscall.SIGTERM)
 		d.Wait()
 		if t.Failed() {
@@ -68,65 +66,32 @@ func serve(t *testing.T, args ...string) *daemon {
 	return d
 }
 
-// says waits for words in the master's log.
+// says waits until the master's log contains words.
 func (d *daemon) says(t *testing.T, words string) {
 	t.Helper()
-	eventually(t, words, func() bool { return strings.Contains(d.log.String(), words) })
+	testkit.Eventually(t, words, func() bool { return strings.Contains(d.log.String(), words) })
 }
 
-func eventually(t *testing.T, what string, f func() bool) {
+// ps returns the output of 'vlibmaster ps --json'.
+func ps(t *testing.T) api.Host {
 	t.Helper()
-	for end := time.Now().Add(patience); !f(); time.Sleep(10 * ms) {
-		if time.Now().After(end) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
-}
-
-// command runs a program and returns what it printed, and its status.
-func command(t *testing.T, name string, args ...string) (string, int) {
-	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if _, ok := err.(*exec.ExitError); err != nil && !ok {
-		t.Fatal(err)
-	}
-	status := 0
-	if err != nil {
-		status = err.(*exec.ExitError).ExitCode()
-	}
-	return string(out), status
-}
-
-// run is command for what must succeed.
-func run(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	out, status := command(t, name, args...)
-	if status != 0 {
-		t.Fatalf("%s %v: status %d\n%s", name, args, status, out)
-	}
-	return out
-}
-
-// ps is what 'vlibmaster ps --json' says.
-func ps(t *testing.T) control.Host {
-	t.Helper()
-	var h control.Host
-	if err := json.Unmarshal([]byte(run(t, "vlibmaster", "ps", "--json")), &h); err != nil {
+	var h api.Host
+	if err := json.Unmarshal([]byte(host.Run(t, "vlibmaster", "ps", "--json")), &h); err != nil {
 		t.Fatal(err)
 	}
 	return h
 }
 
-// of is the status of one domain.
-func of(t *testing.T, name string) master.Status {
+// adopted returns the status of an adopted domain.
+func adopted(t *testing.T, name string) api.Status {
 	t.Helper()
-	for _, s := range ps(t).Adopted {
+	for _, s := range ps(t).Reservations {
 		if s.Name == name {
 			return s
 		}
 	}
 	t.Fatalf("%s is not adopted", name)
-	return master.Status{}
+	return api.Status{}
 }
 
 // spin keeps a DomU busy until the end of the test.

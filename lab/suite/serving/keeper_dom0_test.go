@@ -31,10 +31,10 @@ func (r *restless) Apply(keeper.State, bool) (time.Duration, error) { return 0, 
 func (r *restless) Restore() error                                  { return nil }
 func (r *restless) Close(bool) error                                { return nil }
 
-// TestStockKeeperDuringCollections: on the one CPU of this Dom0 the keeper looks
+// On the one CPU of this Dom0 the keeper looks
 // in time while Go's collector looks at its stack again and again. A SCHED_FIFO
 // thread is 1 to 2 s late here.
-func TestStockKeeperDuringCollections(t *testing.T) {
+func TestStockKeeperIsInTimeDuringCollections(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4)) // as the master has it
 	k, r := keeper.New(keeper.Options{Guard: []string{"true"}}), new(restless)
 	if err := k.Start(); err != nil {

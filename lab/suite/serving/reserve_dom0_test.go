@@ -16,12 +16,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos"
 	"github.com/vlibos/vlibos/internal/clock"
-	"github.com/vlibos/vlibos/reservation"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
-	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -33,27 +33,15 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, caller(domain))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	testkit.Main(m)
 }
 
-// caller calls the domain on the reservation that it was started on, and burns
-// as much itself as each call has, without end.
+// caller calls the domain without end, on the reservation that it was started on. It uses
+// as much time itself as each call.
 func caller(domain string) error {
 	runtime.LockOSThread()
-	number, err := reservation.FromEnvironment()
-	if err != nil {
-		return err
-	}
 	ctx := context.Background()
-	p, err := directory.Open(ctx, directory.Config{Host: directory.Xen})
-	if err != nil {
-		return err
-	}
-	d, err := p.Lookup(ctx, domain)
-	if err != nil {
-		return err
-	}
-	c, err := vlibcall.Open(ctx, d, directory.DefaultPort, 8192, vlibcall.Options{Wait: vlibcall.Block, Reservation: number})
+	d, err := vlibos.Options{Host: "xen", Size: 8192, Wait: vlibcall.Block}.Open(ctx, domain)
 	if err != nil {
 		return err
 	}
@@ -63,7 +51,7 @@ func caller(domain string) error {
 		return err
 	}
 	for {
-		_, receipt, err := c.CallReceipt(ctx, builtin.Library, builtin.Run, input, nil)
+		_, receipt, err := d.Channel().CallReceipt(ctx, builtin.Library, builtin.Run, input, nil)
 		if err != nil {
 			return err
 		}
@@ -75,10 +63,10 @@ func caller(domain string) error {
 	}
 }
 
-// TestThreadReservation: a Dom0 thread that burns half itself and half by calls
-// has its budget in foreground in every period, in sum. When it is killed in
-// a call, its budget and its callee are free.
-func TestThreadReservation(t *testing.T) {
+// A Dom0 thread that uses half of its budget itself and half by calls has the whole budget
+// in foreground in every period. When it is killed during a call, its reservation ends and
+// its callee can be called again.
+func TestThreadAndCalleeShareOneBudget(t *testing.T) {
 	serve(t)
 	c := exec.Command("vlibmaster", "run", "--budget", "10ms", "--period", "100ms", "--calls", "vlib1", "--", os.Args[0])
 	c.Env, c.Stderr = append(os.Environ(), asCaller+"=vlib1"), os.Stderr
@@ -86,17 +74,9 @@ func TestThreadReservation(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
-	eventually(t, "it is on a reservation", func() bool { return len(ps(t).Threads) == 1 })
-	id := ps(t).Threads[0].Reservation
-	h, err := xenctl.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	m, err := vlib.Open(h)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.Eventually(t, "it is on a reservation", func() bool { return len(ps(t).Reservations) == 1 })
+	id := ps(t).Reservations[0].ID
+	m, h := host.Module(t)
 	calls := func() uint64 {
 		r, err := m.Reservation(id)
 		if err != nil {
@@ -104,39 +84,33 @@ func TestThreadReservation(t *testing.T) {
 		}
 		return r.Calls
 	}
-	eventually(t, "it calls", func() bool { return calls() > 5 })
-	callee := func() time.Duration {
-		info, err := h.DomainInfo(1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return info.CPUTime
-	}
-	before, ranBefore, callsBefore, begun := ps(t).Threads[0], callee(), calls(), time.Now()
+	testkit.Eventually(t, "it calls", func() bool { return calls() > 5 })
+	callee := func() time.Duration { return host.CPUTime(t, h, vlib1) }
+	before, ranBefore, callsBefore, begun := ps(t).Reservations[0], callee(), calls(), time.Now()
 	time.Sleep(10 * time.Second)
-	after, ran, took := ps(t).Threads[0], callee()-ranBefore, time.Since(begun)
+	after, ran, took := ps(t).Reservations[0], callee()-ranBefore, time.Since(begun)
 	foreground := float64(after.Foreground-before.Foreground) / float64(took)
 	all := after.Foreground + after.Background - before.Foreground - before.Background
-	t.Logf("in %v: %d calls, foreground %.3f %%, %v in all, of which the callee %v", took, calls()-callsBefore, 100*foreground, all, ran)
+	t.Logf("in %v: %d calls, foreground %.3f %%, %v in total, %v of it by the callee", took, calls()-callsBefore, 100*foreground, all, ran)
 	if math.Abs(foreground-0.1) > 0.002 {
 		t.Errorf("foreground %.3f %%, want 10 %%", 100*foreground)
 	}
 	if half := float64(ran) / float64(all); half < 0.35 || half > 0.65 {
-		t.Errorf("the callee has %.0f %% of what was charged", 100*half)
+		t.Errorf("the callee used %.0f %% of the charge", 100*half)
 	}
 
-	eventually(t, "it is in a call", func() bool {
+	testkit.Eventually(t, "it is in a call", func() bool {
 		r, err := m.Reservation(id)
 		return err == nil && r.Call == vlib.CallActive
 	})
 	if err := c.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "its reservation has ended", func() bool { return len(ps(t).Threads) == 0 })
+	testkit.Eventually(t, "its reservation has ended", func() bool { return len(ps(t).Reservations) == 0 })
 	if _, err := m.Reservation(id); !errors.Is(err, vlib.ErrNoReservation) {
 		t.Errorf("in the module: %v", err)
 	}
-	out := run(t, "vlibmaster", "run", "--budget", "50ms", "--period", "100ms", "--calls", "vlib1", "--",
+	out := host.Run(t, "vlibmaster", "run", "--budget", "50ms", "--period", "100ms", "--calls", "vlib1", "--",
 		"vlibmaster", "call", "vlib1", "vlib", "echo", "hello")
 	if !strings.Contains(out, "hello") {
 		t.Errorf("the next call: %q", out)

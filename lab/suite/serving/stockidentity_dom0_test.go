@@ -5,44 +5,28 @@
 package serving
 
 import (
-	"encoding/binary"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/master"
-	"github.com/vlibos/vlibos/xenctl"
+	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
 )
 
-// setHandle gives a domain another handle, as toolstacks do when they rename a
-// domain and while they destroy one: XEN_DOMCTL_setdomainhandle of <xen/domctl.h>.
+// setHandle gives a domain another handle, as toolstacks do.
 func setHandle(t *testing.T, domid uint16, handle [16]byte) {
 	t.Helper()
-	const hypercallDomctl, version, setDomainHandle = 36, 0x15, 17
-	h, err := xenctl.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	op := make([]byte, 256)
-	binary.LittleEndian.PutUint32(op, setDomainHandle)
-	binary.LittleEndian.PutUint32(op[4:], version)
-	binary.LittleEndian.PutUint16(op[8:], domid)
-	copy(op[16:], handle[:])
-	if _, err := h.HypercallMemory(hypercallDomctl, [5]uint64{}, 0, op); err != nil {
+	if err := host.Xen(t).SetUUID(domid, handle); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func handle(t *testing.T, domid uint16) [16]byte {
 	t.Helper()
-	h, err := xenctl.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
+	h := host.Xen(t)
 	info, err := h.DomainInfo(domid)
 	if err != nil {
 		t.Fatal(err)
@@ -50,35 +34,34 @@ func handle(t *testing.T, domid uint16) [16]byte {
 	return info.UUID
 }
 
-// runs waits until a domain is on its reservation, without a problem.
-func runs(t *testing.T, name string) (s master.Status) {
+// runs waits until a domain is on its reservation without a problem.
+func runs(t *testing.T, name string) (s api.Status) {
 	t.Helper()
-	eventually(t, name+" is on its reservation", func() bool {
-		s = of(t, name)
-		return s.Domain != "" && s.Problem == "" && !s.Waits
+	testkit.Eventually(t, name+" is on its reservation", func() bool {
+		s = adopted(t, name)
+		return s.Running() && s.Problem == "" && !s.Waits
 	})
 	return s
 }
 
-// keeps waits until a domain that spins has had more of its budget, and none is
-// left of it.
+// keeps waits until a spinning domain has used its budget three more times.
 func keeps(t *testing.T, name string) {
 	t.Helper()
 	first := runs(t, name)
-	eventually(t, name+" has its budget again and again", func() bool {
-		return of(t, name).Foreground > first.Foreground+3*first.Budget
+	testkit.Eventually(t, name+" has its budget repeatedly", func() bool {
+		return adopted(t, name).Foreground > first.Foreground+3*first.Budget
 	})
 }
 
-// TestStockNewHandle: a domain with another handle is the same domain: its budget
-// is kept, it is listed, and has its weight back when it is released.
-func TestStockNewHandle(t *testing.T) {
+// A domain with a new handle is still the same domain: its budget is kept, it is listed,
+// and its weight is restored when it is released.
+func TestStockDomainWithAnotherHandleIsTheSame(t *testing.T) {
 	serve(t)
 	spin(t, "vlib1")
-	run(t, "xl", "sched-credit2", "-d", "vlib1", "-w", "300")
-	t.Cleanup(func() { run(t, "xl", "sched-credit2", "-d", "vlib1", "-w", "256") })
-	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
-	eventually(t, "it is in background", func() bool { return weight(t, "vlib1") == "1" })
+	host.Run(t, "xl", "sched-credit2", "-d", "vlib1", "-w", "300")
+	t.Cleanup(func() { host.Run(t, "xl", "sched-credit2", "-d", "vlib1", "-w", "256") })
+	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
+	testkit.Eventually(t, "it is in background", func() bool { return weight(t, "vlib1") == "1" })
 	old := handle(t, vlib1)
 	t.Cleanup(func() { setHandle(t, vlib1, old) })
 	setHandle(t, vlib1, [16]byte{1, 2, 3})
@@ -86,99 +69,89 @@ func TestStockNewHandle(t *testing.T) {
 	setHandle(t, vlib1, old)
 	keeps(t, "vlib1")
 	setHandle(t, vlib1, [16]byte{4, 5, 6})
-	run(t, "vlibmaster", "release", "vlib1")
+	host.Run(t, "vlibmaster", "release", "vlib1")
 	if w := weight(t, "vlib1"); w != "300" {
 		t.Errorf("weight %s after its release, want 300", w)
 	}
 }
 
-// creditPool makes a cpupool of CPU 1, under the one other scheduler that Debian's
-// Xen has.
+// creditPool makes a cpupool of CPU 1 under credit, the only other scheduler of Debian's
+// Xen.
 func creditPool(t *testing.T) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "pool")
 	if err := os.WriteFile(file, []byte("name = \"other\"\nsched = \"credit\"\ncpus = [\"1\"]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	done(t, "cpupool-cpu-remove", "Pool-0", "1")
-	done(t, "cpupool-create", file)
+	host.Repeat(t, "xl", "cpupool-cpu-remove", "Pool-0", "1")
+	host.Repeat(t, "xl", "cpupool-create", file)
 	t.Cleanup(func() {
-		done(t, "cpupool-migrate", "vlib2", "Pool-0")
-		done(t, "cpupool-destroy", "other")
-		done(t, "cpupool-cpu-add", "Pool-0", "1")
+		host.Repeat(t, "xl", "cpupool-migrate", "vlib2", "Pool-0")
+		host.Repeat(t, "xl", "cpupool-destroy", "other")
+		host.Repeat(t, "xl", "cpupool-cpu-add", "Pool-0", "1")
 	})
 }
 
-// done has xl do something, which Xen may put off.
-func done(t *testing.T, args ...string) {
-	t.Helper()
-	eventually(t, strings.Join(args, " "), func() bool {
-		_, status := command(t, "xl", args...)
-		return status == 0
-	})
-}
-
-// TestStockPoolMove: an adopted domain that is moved to a pool under another
-// scheduler is kept there by that scheduler's means, hides no other in ps, and can
-// be released.
-func TestStockPoolMove(t *testing.T) {
+// An adopted domain that is moved to a pool under another scheduler has its budget by that
+// scheduler's means. ps still lists the others, and the domain can be released.
+func TestStockBudgetFollowsADomainToAnotherPool(t *testing.T) {
 	for _, domain := range []string{"vlib1", "vlib2"} {
-		run(t, "xl", "vcpu-pin", domain, "all", "all")
-		t.Cleanup(func() { command(t, "xl", "vcpu-pin", domain, "all", "1") })
+		host.Run(t, "xl", "vcpu-pin", domain, "all", "all")
+		t.Cleanup(func() { host.Command(t, "xl", "vcpu-pin", domain, "all", "1") })
 	}
 	serve(t)
 	spin(t, "vlib2")
 	for _, domain := range []string{"vlib1", "vlib2"} {
-		run(t, "vlibmaster", "adopt", domain, "--budget", "10ms", "--period", "100ms")
+		host.Run(t, "vlibmaster", "adopt", domain, "--budget", "10ms", "--period", "100ms")
 	}
 	creditPool(t)
-	done(t, "cpupool-migrate", "vlib2", "other")
-	if h := ps(t); len(h.Adopted) != 2 {
-		t.Errorf("%+v", h.Adopted)
+	host.Repeat(t, "xl", "cpupool-migrate", "vlib2", "other")
+	if h := ps(t); len(h.Reservations) != 2 {
+		t.Errorf("%+v", h.Reservations)
 	}
-	run(t, "vlibmaster", "top", "--once")
-	eventually(t, "it is where it was moved to", func() bool {
-		s := of(t, "vlib2")
+	host.Run(t, "vlibmaster", "top", "--once")
+	testkit.Eventually(t, "it is on the pool's CPU", func() bool {
+		s := adopted(t, "vlib2")
 		return len(s.CPUs) == 1 && s.CPUs[0] == 1
 	})
 	keeps(t, "vlib2")
 	for _, domain := range []string{"vlib1", "vlib2"} {
-		run(t, "vlibmaster", "release", domain)
+		host.Run(t, "vlibmaster", "release", domain)
 	}
-	if out := run(t, "xl", "sched-credit", "-d", "vlib2"); !strings.Contains(out, " 256 ") {
+	if out := host.Run(t, "xl", "sched-credit", "-d", "vlib2"); !strings.Contains(out, " 256 ") {
 		t.Errorf("after its release:\n%s", out)
 	}
 }
 
-// fullCPU pins an adopted domain onto a CPU that another has most of: it runs
-// without its reservation, visibly, until there is room.
+// fullCPU pins an adopted domain to a CPU most of which another has reserved. It runs
+// without its reservation, which is visible, until there is room.
 func fullCPU(t *testing.T, d *daemon) {
 	t.Helper()
-	pin := func(cpu string) { t.Helper(); run(t, "xl", "vcpu-pin", "vlib2", "all", cpu) }
+	pin := func(cpu string) { t.Helper(); host.Run(t, "xl", "vcpu-pin", "vlib2", "all", cpu) }
 	pin("0")
 	t.Cleanup(func() { pin("1") })
 	for _, domain := range []string{"vlib1", "vlib2"} {
-		run(t, "vlibmaster", "adopt", domain, "--budget", "60ms", "--period", "100ms")
+		host.Run(t, "vlibmaster", "adopt", domain, "--budget", "60ms", "--period", "100ms")
 	}
 	runs(t, "vlib2")
 	pin("1")
-	eventually(t, "vlib2 is without its reservation", func() bool {
-		s := of(t, "vlib2")
-		return s.Domain != "" && s.Waits && strings.Contains(s.Problem, "not admitted")
+	testkit.Eventually(t, "vlib2 is without its reservation", func() bool {
+		s := adopted(t, "vlib2")
+		return s.Running() && s.Waits && strings.Contains(s.Problem, "not admitted")
 	})
-	d.says(t, "an adopted domain runs without its reservation")
-	if s := of(t, "vlib1"); s.Problem != "" {
+	d.says(t, "a reservation is not in force")
+	if s := adopted(t, "vlib1"); s.Problem != "" {
 		t.Errorf("the other: %+v", s)
 	}
-	run(t, "vlibmaster", "release", "vlib1")
+	host.Run(t, "vlibmaster", "release", "vlib1")
 	begun := time.Now()
 	runs(t, "vlib2")
-	t.Logf("on its reservation %v after there was room", time.Since(begun))
-	run(t, "vlibmaster", "release", "vlib2")
+	t.Logf("it is on its reservation %v after there was room", time.Since(begun))
+	host.Run(t, "vlibmaster", "release", "vlib2")
 }
 
-// TestStockPinnedOntoAFullCPU: without its reservation it weighs what it did.
-func TestStockPinnedOntoAFullCPU(t *testing.T) {
+// A domain without its reservation has its original weight.
+func TestStockDomainOnAFullCPUWaitsForRoom(t *testing.T) {
 	d := serve(t)
 	fullCPU(t, d)
 	if w := weight(t, "vlib2"); w != "256" {
@@ -186,13 +159,13 @@ func TestStockPinnedOntoAFullCPU(t *testing.T) {
 	}
 }
 
-// TestPinnedOntoAFullCPU is that where the module keeps budgets.
-func TestPinnedOntoAFullCPU(t *testing.T) { fullCPU(t, serve(t)) }
+// The same holds where the module keeps budgets.
+func TestDomainOnAFullCPUWaitsForRoom(t *testing.T) { fullCPU(t, serve(t)) }
 
-// TestStockOneMaster: the lock is on the host, not on a path.
-func TestStockOneMaster(t *testing.T) {
+// The lock belongs to the host, not to a path.
+func TestStockHostHasOneMaster(t *testing.T) {
 	serve(t)
-	out, status := command(t, "vlibmaster", "serve", "--run-dir", t.TempDir())
+	out, status := host.Command(t, "vlibmaster", "serve", "--run-dir", t.TempDir())
 	if status != 19 || !strings.Contains(out, "another vlibmaster serves this host: ") {
 		t.Errorf("status %d\n%s", status, out)
 	}

@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/lab/suite/host"
 )
 
-// otherPool puts vlib2 alone on CPU 1, in a cpupool whose scheduler has no weights.
-// It stays: Xen 4.17 falls when a pool under RTDS loses its last CPU.
+// otherPool puts vlib2 alone on CPU 1, in a cpupool whose scheduler has no weights. The
+// pool stays: Xen 4.17 crashes when a pool under RTDS loses its last CPU.
 func otherPool(t *testing.T) {
 	t.Helper()
 	pool := filepath.Join(t.TempDir(), "pool")
@@ -24,30 +25,30 @@ func otherPool(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, domain := range []string{"vlib1", "vlib2"} {
-		run(t, "xl", "vcpu-pin", domain, "all", "all")
+		host.Run(t, "xl", "vcpu-pin", domain, "all", "all")
 	}
-	done(t, "cpupool-cpu-remove", "Pool-0", "1")
-	done(t, "cpupool-create", pool)
-	done(t, "cpupool-migrate", "vlib2", "alone")
+	host.Repeat(t, "xl", "cpupool-cpu-remove", "Pool-0", "1")
+	host.Repeat(t, "xl", "cpupool-create", pool)
+	host.Repeat(t, "xl", "cpupool-migrate", "vlib2", "alone")
 }
 
-// TestPausedWithoutWeights: where the scheduler has none, a domain without budget
-// is paused, by as many pauses as its master's, and by none when that is dead. It
-// is the last of its boot.
-func TestPausedWithoutWeights(t *testing.T) {
+// Under a scheduler without weights, a domain without budget is paused. The master's
+// pauses and an operator's are independent, and those of a dead master are undone. It is
+// the last test of its boot.
+func TestDomainIsPausedWhereThereAreNoWeights(t *testing.T) {
 	otherPool(t)
-	t.Setenv("VLIBOS_HOST", "stock") // though the module is there
+	t.Setenv("VLIBOS_HOST", "stock") // although the module is there
 	d := serve(t)
 	spin(t, "vlib2")
-	run(t, "vlibmaster", "adopt", "vlib2", "--budget", "10ms", "--period", "100ms")
+	host.Run(t, "vlibmaster", "adopt", "vlib2", "--budget", "10ms", "--period", "100ms")
 	time.Sleep(500 * ms)
 	foreground, used := share(t, "vlib2", 3*time.Second)
 	if math.Abs(foreground-0.1) > 0.01 || math.Abs(used/3-0.1) > 0.015 {
 		t.Errorf("foreground %.3f %%, %.2f s used in 3 s, want 10 %% of both", 100*foreground, used)
 	}
-	paused := func() bool { return strings.Contains(run(t, "xl", "list", "vlib2"), "--p---") }
-	run(t, "xl", "pause", "vlib2")
-	t.Cleanup(func() { command(t, "xl", "unpause", "vlib2") })
+	paused := func() bool { return strings.Contains(host.Run(t, "xl", "list", "vlib2"), "--p---") }
+	host.Run(t, "xl", "pause", "vlib2")
+	t.Cleanup(func() { host.Command(t, "xl", "unpause", "vlib2") })
 	if err := d.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -56,15 +57,15 @@ func TestPausedWithoutWeights(t *testing.T) {
 	if !paused() {
 		t.Error("'xl pause' was undone")
 	}
-	run(t, "xl", "unpause", "vlib2")
+	host.Run(t, "xl", "unpause", "vlib2")
 	if paused() {
 		t.Error("the pause of the dead master was not undone")
 	}
 	before := xlTime(t, "vlib2")
 	time.Sleep(time.Second)
 	if ran := xlTime(t, "vlib2") - before; ran < 0.7 {
-		t.Errorf("it ran for %.1f s in a second, and nothing is in its way", ran)
+		t.Errorf("it ran for %.1f s in a second, although it is not paused", ran)
 	}
 	serve(t)
-	run(t, "vlibmaster", "release", "vlib2")
+	host.Run(t, "vlibmaster", "release", "vlib2")
 }

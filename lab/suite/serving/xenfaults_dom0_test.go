@@ -8,14 +8,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
@@ -23,19 +21,10 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// payer is a reservation of these tests, below the master's numbers.
+// payer is the reservation of these tests, below the master's numbers.
 const payer = 7
 
-func domid(t *testing.T, domain string) uint16 {
-	t.Helper()
-	n, err := strconv.ParseUint(strings.TrimSpace(run(t, "xl", "domid", domain)), 10, 16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return uint16(n)
-}
-
-// reserve makes the payer for the time of the test.
+// reserve makes the reservation payer until the end of the test.
 func reserve(t *testing.T, m *vlib.Module) {
 	t.Helper()
 	if err := m.Reserve(payer, 2*ms, 20*ms); err != nil {
@@ -48,7 +37,7 @@ func reserve(t *testing.T, m *vlib.Module) {
 	})
 }
 
-// paid opens a channel to a domain whose calls the payer pays for.
+// paid opens a channel to a domain whose calls payer pays for.
 func paid(t *testing.T, m *vlib.Module, id uint16) *vlibcall.Channel {
 	t.Helper()
 	err := m.SetDomain(id, vlib.Listens, 0)
@@ -58,16 +47,9 @@ func paid(t *testing.T, m *vlib.Module, id uint16) *vlibcall.Channel {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := xen.Open(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
-	c, err := vlibcall.Open(t.Context(), d, 1, 8192, vlibcall.Options{Reservation: payer, Timeout: patience})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
+	c, err := host.TryOpen(t, id, vlibcall.Options{Reservation: payer, Timeout: testkit.Patience})
+	host.Must(t, err)
+	t.Cleanup(func() { c.Close() }) // it is an error if xenstored is dead
 	return c
 }
 
@@ -81,18 +63,18 @@ func echo(t *testing.T, c *vlibcall.Channel) {
 // begin begins a call that runs words in the guest.
 func begin(ctx context.Context, t *testing.T, c *vlibcall.Channel, words string, ends chan error) *vlibcall.Pending {
 	t.Helper()
-	return c.Go(ctx, builtin.Library, builtin.Run, shell(t, words), func(_ []byte, err error) { ends <- err })
+	return c.Go(ctx, builtin.Library, builtin.Run, host.Shell(t, words), func(_ []byte, err error) { ends <- err })
 }
 
-// working has a call run that uses a little all the time, until the test ends.
+// working keeps a call active that uses a little time, until the test ends.
 func working(t *testing.T, domain string) {
 	t.Helper()
-	id := domid(t, domain)
+	id := host.DomainID(t, domain)
 	d, err := xen.Open(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := vlibcall.Open(t.Context(), d, 1, 8192, vlibcall.Options{})
+	c, err := vlibcall.Open(t.Context(), d, vlibcall.Options{Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,23 +94,23 @@ func working(t *testing.T, domain string) {
 	})
 }
 
-// inUse is a host on which vlib1 has a budget and a call that runs, and a channel
-// to vlib2 that a reservation pays for.
+// inUse prepares a host on which vlib1 has a budget and an active call. It returns a
+// channel to vlib2 whose calls are paid for.
 func inUse(t *testing.T) *vlibcall.Channel {
 	t.Helper()
 	serve(t)
-	m := module(t)
+	m, _ := host.Module(t)
 	reserve(t, m)
 	working(t, "vlib1")
-	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
-	return paid(t, m, domid(t, "vlib2"))
+	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
+	return paid(t, m, host.DomainID(t, "vlib2"))
 }
 
-// withoutXenstored is what goes on while it does not answer: a call that runs,
-// calls on a channel that is open, budgets, and the master's answers.
+// withoutXenstored checks what works while xenstored does not answer: the active call,
+// calls on an open channel, budgets, and the master's answers.
 func withoutXenstored(t *testing.T, c *vlibcall.Channel, during time.Duration) {
 	t.Helper()
-	before := of(t, "vlib1")
+	before := adopted(t, "vlib1")
 	for end := time.Now().Add(during); time.Now().Before(end); time.Sleep(during / 5) {
 		begun := time.Now()
 		ps(t)
@@ -137,35 +119,30 @@ func withoutXenstored(t *testing.T, c *vlibcall.Channel, during time.Duration) {
 		}
 		echo(t, c)
 	}
-	after := of(t, "vlib1")
-	if after.Domain != before.Domain || after.Problem != "" || after.Foreground < before.Foreground+during/200 {
+	after := adopted(t, "vlib1")
+	if after.On() != before.On() || after.Problem != "" || after.Foreground < before.Foreground+during/200 {
 		t.Errorf("before %+v\nafter %v without xenstored %+v", before, during, after)
 	}
 }
 
-// TestSlowXenstored: for half a minute nobody notices.
-func TestSlowXenstored(t *testing.T) {
+// Half a minute without xenstored delays neither budgets nor calls.
+func TestBudgetsAndCallsNeedNoXenstored(t *testing.T) {
 	c := inUse(t)
-	stored := xenstored(t)
-	if err := unix.Kill(stored, unix.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Kill(stored, unix.SIGCONT) }) // whatever happens: others need it
+	stored := host.FindXenstored(t)
+	stored.Stop(t)
 	withoutXenstored(t, c, 30*time.Second)
-	// By its name, which the master has not forgotten.
-	run(t, "vlibmaster", "adopt", "vlib1", "--budget", "12ms", "--period", "100ms")
-	if err := unix.Kill(stored, unix.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	// The master still knows the domain's name.
+	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "12ms", "--period", "100ms")
+	stored.Resume(t)
 	echo(t, c)
-	run(t, "vlibmaster", "release", "vlib1")
+	host.Run(t, "vlibmaster", "release", "vlib1")
 }
 
-// timeoutStatus is how 'vlibmaster call' ends when no answer comes in time.
+// timeoutStatus is the exit status of 'vlibmaster call' without an answer in time.
 const timeoutStatus = 10
 
-// overQuota has a guest take all nodes that it may have, and says how many it
-// got: many at a time, then one by one.
+// overQuota makes a guest write all xenstore nodes that it may have, first many at a time
+// and then one by one, and print their number.
 const overQuota = `
 	i=0
 	while xenstore-write $(for k in $(seq 50); do echo data/junk/$i/$k x; done); do i=$((i + 1)); done
@@ -173,78 +150,72 @@ const overQuota = `
 	while xenstore-write data/junk/last/$n x; do n=$((n + 1)); done
 	echo $i times 50 and $n`
 
-// TestXenstoreOverQuota: of a guest that has used up its share of xenstore what
-// runs goes on. Only what has to be written there fails, and in time; when there
-// is room again all is as before.
-func TestXenstoreOverQuota(t *testing.T) {
+// A guest that has used up its xenstore quota still serves. Only operations that write its
+// nodes fail, within their timeouts; with free nodes they succeed again.
+func TestGuestOverItsXenstoreQuotaStillServes(t *testing.T) {
 	c := inUse(t)
-	out, err := c.Call(t.Context(), builtin.Library, builtin.Run, shell(t, overQuota), nil)
+	out, err := c.Call(t.Context(), builtin.Library, builtin.Run, host.Shell(t, overQuota), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%q", out)
-	if _, status := command(t, "xenstore-exists", fmt.Sprintf("/local/domain/%d/data/junk/10", domid(t, "vlib2"))); status != 0 {
+	if _, status := host.Command(t, "xenstore-exists", fmt.Sprintf("/local/domain/%d/data/junk/10", host.DomainID(t, "vlib2"))); status != 0 {
 		t.Fatal("the guest has not written 500 nodes")
 	}
 	withoutXenstored(t, c, 5*time.Second)
 	begun := time.Now()
-	if out, status := command(t, "vlibmaster", "call", "--reservation", strconv.Itoa(payer), "--timeout", "2s", "vlib2", "vlib", "echo", "x"); status != timeoutStatus {
+	if out, status := host.Command(t, "vlibmaster", "call", "--reservation", strconv.Itoa(payer), "--timeout", "2s", "vlib2", "vlib", "echo", "x"); status != timeoutStatus {
 		t.Errorf("a channel that the guest cannot answer for: status %d, want %d\n%s", status, timeoutStatus, out)
 	}
-	t.Logf("a new channel was given up after %v", time.Since(begun))
-	// Its budget is the master's affair, and needs nothing of the guest's.
-	run(t, "vlibmaster", "adopt", "vlib2", "--budget", "10ms", "--period", "100ms")
-	run(t, "vlibmaster", "release", "vlib2")
-	if _, err := c.Call(t.Context(), builtin.Library, builtin.Run, shell(t, "xenstore-rm data/junk"), nil); err != nil {
+	t.Logf("opening a new channel failed after %v", time.Since(begun))
+	// Adoption needs nothing of the guest.
+	host.Run(t, "vlibmaster", "adopt", "vlib2", "--budget", "10ms", "--period", "100ms")
+	host.Run(t, "vlibmaster", "release", "vlib2")
+	if _, err := c.Call(t.Context(), builtin.Library, builtin.Run, host.Shell(t, "xenstore-rm data/junk"), nil); err != nil {
 		t.Error(err)
 	}
-	if out := run(t, "vlibmaster", "call", "--reservation", strconv.Itoa(payer), "vlib2", "vlib", "echo", "x"); out != "x" {
-		t.Errorf("with room again: %q", out)
+	if out := host.Run(t, "vlibmaster", "call", "--reservation", strconv.Itoa(payer), "vlib2", "vlib", "echo", "x"); out != "x" {
+		t.Errorf("with free nodes: %q", out)
 	}
-	run(t, "vlibmaster", "release", "vlib1")
+	host.Run(t, "vlibmaster", "release", "vlib1")
 }
 
-// TestRestartedInMidCall: a vLib OS that is asked to suspend, as by 'xl save',
-// in the middle of a call does so; when it is destroyed the call ends, once; and
-// one that is made anew is on its reservation, and is called on the same payer.
-func TestRestartedInMidCall(t *testing.T) {
+// A vLib OS that is asked to suspend during a call, as by 'xl save', suspends. When it is
+// destroyed, the call ends once. After it was created again it is on its reservation, and
+// the same reservation pays for calls to it.
+func TestCallOfADestroyedDomainEndsOnce(t *testing.T) {
 	serve(t)
-	h, err := xenctl.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	m := module(t)
+	m, h := host.Module(t)
 	reserve(t, m)
-	id := domid(t, "vlib2")
-	run(t, "vlibmaster", "adopt", "vlib2", "--budget", "10ms", "--period", "100ms")
-	uuid := of(t, "vlib2").UUID
+	id := host.DomainID(t, "vlib2")
+	host.Run(t, "vlibmaster", "adopt", "vlib2", "--budget", "10ms", "--period", "100ms")
+	uuid := adopted(t, "vlib2").UUIDs()
 	c := paid(t, m, id)
 	echo(t, c)
 	ends := make(chan error, 10)
 	p := begin(context.Background(), t, c, "while :; do :; done", ends)
-	eventually(t, "the call is active", func() bool {
+	testkit.Eventually(t, "the call is active", func() bool {
 		r, err := m.Reservation(payer)
 		return err == nil && r.Call == vlib.CallActive
 	})
-	run(t, "xenstore-write", fmt.Sprintf("/local/domain/%d/control/shutdown", id), "suspend")
+	host.Run(t, "xenstore-write", fmt.Sprintf("/local/domain/%d/control/shutdown", id), "suspend")
 	begun := time.Now()
-	eventually(t, "the domain is suspended", func() bool {
+	testkit.Eventually(t, "the domain is suspended", func() bool {
 		info, err := h.DomainInfo(id)
 		return err == nil && info.Shutdown && info.ShutdownReason == xenctl.ShutdownSuspend
 	})
-	t.Logf("it was suspended after %v, in the middle of a call", time.Since(begun))
+	t.Logf("it was suspended after %v, during a call", time.Since(begun))
 	if len(ends) != 0 {
 		t.Errorf("the call ended: %v", <-ends)
 	}
 	begun = time.Now()
-	run(t, "xl", "destroy", "vlib2")
+	host.Run(t, "xl", "destroy", "vlib2")
 	if _, err := p.Result(); !errors.Is(err, vlibcall.ErrGone) {
 		t.Errorf("the call ended with %v", err)
 	}
 	t.Logf("the call ended after %v", time.Since(begun))
 	if _, err := c.Call(t.Context(), builtin.Library, builtin.Echo, nil, nil); !errors.Is(err, vlibcall.ErrGone) && !errors.Is(err, vlibcall.ErrReservation) {
-		t.Errorf("a call to who is gone, which the channel or the module says: %v", err)
+		t.Errorf("a call to a destroyed domain: %v", err)
 	}
 	c.Close() // waits for callbacks
 	if len(ends) != 1 {
@@ -253,40 +224,25 @@ func TestRestartedInMidCall(t *testing.T) {
 	if r, err := m.Reservation(payer); err != nil || !r.Call.Over() {
 		t.Errorf("the payer's call is %v, %v", r.Call, err)
 	}
-	eventually(t, "the master sees that it is gone", func() bool { return of(t, "vlib2").Domain == "" })
-	run(t, "xl", "create", "/etc/xen/vlib2.cfg", "uuid='"+uuid+"'")
-	again := domid(t, "vlib2")
-	eventually(t, "the adoption follows", func() bool {
-		s := of(t, "vlib2")
-		return s.Domain == strconv.Itoa(int(again)) && s.Problem == "" && s.Foreground > 0
+	testkit.Eventually(t, "the master notices that it is destroyed", func() bool { return adopted(t, "vlib2").On() == "" })
+	host.Run(t, "xl", "create", "/etc/xen/vlib2.cfg", "uuid='"+uuid+"'")
+	again := host.DomainID(t, "vlib2")
+	testkit.Eventually(t, "it is adopted again", func() bool {
+		s := adopted(t, "vlib2")
+		return s.On() == strconv.Itoa(int(again)) && s.Problem == "" && s.Foreground > 0
 	})
-	run(t, "vlibmaster", "release", "vlib2")
-	eventually(t, "its server is up", func() bool {
-		_, status := command(t, "xenstore-exists", fmt.Sprintf("/local/domain/%d/data/vlibos/1/server", again))
+	host.Run(t, "vlibmaster", "release", "vlib2")
+	testkit.Eventually(t, "its server is up", func() bool {
+		_, status := host.Command(t, "xenstore-exists", fmt.Sprintf("/local/domain/%d/data/vlibos/1/server", again))
 		return status == 0
 	})
 	echo(t, paid(t, m, again))
 }
 
-func xenstored(t *testing.T) int {
-	t.Helper()
-	text, err := os.ReadFile("/run/xen/xenstored.pid")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pid
-}
-
-// TestXenstoredDies is the last of all: it does not come back.
-func TestXenstoredDies(t *testing.T) {
+// It is the last test: xenstored cannot be started again.
+func TestBudgetsAndCallsOutliveXenstored(t *testing.T) {
 	c := inUse(t)
-	if err := unix.Kill(xenstored(t), unix.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	host.FindXenstored(t).Kill(t)
 	withoutXenstored(t, c, 10*time.Second)
-	run(t, "vlibmaster", "release", "vlib1")
+	host.Run(t, "vlibmaster", "release", "vlib1")
 }

@@ -19,12 +19,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // The handshake, on a SOCK_SEQPACKET unix socket, little-endian:
 //
-//	client: revision u64, size u64, generation u64; and, if one pays,
-//	        reservation u64
+//	client: revision u64, size u64, generation u64; and, if a reservation
+//	        pays, its number u64
 //	server: u64 0 and three descriptors: the memfd, the event that the
 //	        server waits for, the event that the client waits for;
 //	        or u64 status, an error text, and no descriptor
@@ -43,16 +44,16 @@ const handshakeTimeout = 10 * time.Second
 const DefaultRoot = "/run/vlibos/native"
 
 // Socket is the path of the socket for port of the domain in directory dir.
-func Socket(dir string, port uint32) string {
+func Socket(dir string, port transport.Port) string {
 	return filepath.Join(dir, strconv.FormatUint(uint64(port), 10)+".sock")
 }
 
-// Domain is a vlibcall.Dialer for the native domain whose sockets are in the
+// Domain is a transport.Dialer for the native domain whose sockets are in the
 // directory that it names.
 type Domain string
 
-// Dial implements vlibcall.Dialer. Nobody there is vlibcall.ErrGone.
-func (d Domain) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
+// Dial implements transport.Dialer. Without a server it is vlibcall.ErrGone.
+func (d Domain) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, handshakeTimeout)
@@ -66,13 +67,15 @@ func (d Domain) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndp
 		return nil, err
 	}
 	ep, err := handshake(ctx, conn, o)
+	if err == nil && o.Reservation != 0 {
+		if err = ep.pay(string(d), uint32(o.Reservation)); err != nil {
+			err = errors.Join(err, ep.Close())
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	if o.Reservation == 0 {
-		return ep, nil
-	}
-	return payerOf(ep, string(d), o.Reservation)
+	return ep, nil
 }
 
 // connectSlice is how long a connect waits before it looks at its context.
@@ -108,7 +111,7 @@ func connect(ctx context.Context, path string) (*net.UnixConn, error) {
 	return conn.(*net.UnixConn), nil
 }
 
-// Conn is a vlibcall.Dialer over one connected SOCK_SEQPACKET socket, for
+// Conn is a transport.Dialer over one connected SOCK_SEQPACKET socket, for
 // example half of a socket pair that a child process has the other half of.
 // It can be dialled once, and owns the socket.
 type Conn struct {
@@ -119,8 +122,8 @@ type Conn struct {
 // NewConn takes over conn.
 func NewConn(conn *net.UnixConn) *Conn { return &Conn{conn: conn} }
 
-// Dial implements vlibcall.Dialer.
-func (c *Conn) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
+// Dial implements transport.Dialer.
+func (c *Conn) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
 	if o.Reservation != 0 {
 		return nil, fmt.Errorf("%w: %d: a socket pair has no domain with a ledger", vlibcall.ErrReservation, o.Reservation)
 	}
@@ -138,7 +141,7 @@ func (c *Conn) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpo
 	return ep, nil
 }
 
-func handshake(ctx context.Context, conn *net.UnixConn, o vlibcall.Offer) (*endpoint, error) {
+func handshake(ctx context.Context, conn *net.UnixConn, o transport.Offer) (*endpoint, error) {
 	ep, err := shakeHands(ctx, conn, o)
 	if err != nil {
 		conn.Close()
@@ -148,7 +151,7 @@ func handshake(ctx context.Context, conn *net.UnixConn, o vlibcall.Offer) (*endp
 	return ep, nil
 }
 
-func shakeHands(ctx context.Context, conn *net.UnixConn, o vlibcall.Offer) (*endpoint, error) {
+func shakeHands(ctx context.Context, conn *net.UnixConn, o transport.Offer) (*endpoint, error) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		deadline = time.Now().Add(handshakeTimeout)
@@ -157,7 +160,7 @@ func shakeHands(ctx context.Context, conn *net.UnixConn, o vlibcall.Offer) (*end
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 
-	hello := binary.LittleEndian.AppendUint64(nil, uint64(vlibcall.Revision))
+	hello := binary.LittleEndian.AppendUint64(nil, uint64(transport.Revision))
 	hello = binary.LittleEndian.AppendUint64(hello, uint64(o.Size))
 	hello = binary.LittleEndian.AppendUint64(hello, o.Generation)
 	if o.Reservation != 0 {
@@ -195,7 +198,7 @@ func shakeHands(ctx context.Context, conn *net.UnixConn, o vlibcall.Offer) (*end
 }
 
 // refusal is what the server said instead of a welcome.
-func refusal(status uint64, detail []byte, o vlibcall.Offer) error {
+func refusal(status uint64, detail []byte, o transport.Offer) error {
 	err := vlibcall.ReceivedStatus(vlibcall.Status(min(status, math.MaxUint16)), detail)
 	if o.Reservation != 0 && errors.Is(err, vlibcall.ErrDenied) {
 		return fmt.Errorf("%w: %w", vlibcall.ErrReservation, err)

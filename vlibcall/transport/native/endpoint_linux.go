@@ -13,35 +13,49 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
-// endpoint is one side of a channel. It implements
-// vlibcall.Endpoint and, on the client's side, vlibcall.ClientEndpoint.
+// endpoint is one side of a channel. It implements transport.ClientEndpoint and
+// transport.ServerEndpoint.
 type endpoint struct {
 	mem    []byte
 	remote *event // the peer waits for it
 	local  *event // we wait for it
 	w      *waiter
-	conn   *net.UnixConn // its end tells of the peer's
+	conn   *net.UnixConn // closes when the peer does or dies
 	gone   atomic.Bool
 
 	watch sync.WaitGroup // of the goroutine that reads conn
 	once  sync.Once
 	err   error
-	lost  func() // the peer is gone: wakes who waits
-	leave func() // at Close: out of what waits for it
+	lost  func() // the peer is gone: wakes the waiter
+	leave func() // at Close: leaves the set of what is waited for
 	freed func() // after Close, or nil
-	peer  Peer   // of a guarded listener's
-	lent  *Lent  // of a guarded listener's, until freed
 
-	bill *billed // what the server gets instead; nil: nobody pays
+	payment *payment // the client's side; nil: no reservation pays
+
+	// The server's side.
+	peer        *transport.Peer // nil: the listener is not guarded
+	lent        *Lent           // of a guarded listener, until freed
+	reservation uint32          // that pays for this channel's calls; 0: none
+	ledger      *ledger.Keeper  // of the domain, if a reservation pays
 }
 
-// Peer is who opened the channel, on the side of a guarded [Listener].
-func (e *endpoint) Peer() Peer { return e.peer }
+// Peer implements transport.ServerEndpoint: a guarded [Listener] knows it.
+func (e *endpoint) Peer() (p transport.Peer, ok bool) {
+	if e.peer == nil {
+		return p, false
+	}
+	return *e.peer, true
+}
 
-func (e *endpoint) Header() []byte        { return e.mem[:vlibcall.HeaderSize:vlibcall.HeaderSize] }
-func (e *endpoint) Data() ([]byte, error) { return e.mem[vlibcall.HeaderSize:], nil }
+// NotifyLate implements transport.ServerEndpoint: one system call either way.
+func (e *endpoint) NotifyLate() error { return e.Notify() }
+
+func (e *endpoint) Header() []byte        { return e.mem[:transport.HeaderSize:transport.HeaderSize] }
+func (e *endpoint) Data() ([]byte, error) { return e.mem[transport.HeaderSize:], nil }
 func (e *endpoint) Notify() error         { return e.remote.signal() }
 func (e *endpoint) Interrupt()            { e.w.stop() }
 
@@ -60,22 +74,20 @@ func (e *endpoint) Gone() error {
 	return fmt.Errorf("%w: its process closed the channel or died", vlibcall.ErrGone)
 }
 
-// watchPeer marks the endpoint as gone when the peer's socket closes. The
-// socket carries nothing after the handshake but, where a reservation pays, bytes
-// to the server that a call was given up; whatever else comes is an end too. The
-// events are the peer's as well, who may have made them useless.
+// watchPeer marks the endpoint as gone when the peer's socket closes. After the
+// handshake the socket carries only bytes to the server which say that a call was
+// given up, where a reservation pays; anything else counts as its end too. Events
+// cannot tell: the peer has them as well, and may have made them useless.
 func (e *endpoint) watchPeer() {
 	e.watch.Go(func() {
-		for b := make([]byte, 1); ; e.bill.heard() {
-			if n, err := e.conn.Read(b); n == 0 || err != nil || e.bill == nil {
+		for b := make([]byte, 1); ; e.heard() {
+			if n, err := e.conn.Read(b); n == 0 || err != nil || e.reservation == 0 {
 				break
 			}
 		}
 		e.gone.Store(true)
 		e.lost()
-		if e.bill != nil {
-			e.bill.heard()
-		}
+		e.heard()
 	})
 }
 
@@ -95,6 +107,9 @@ func (e *endpoint) Close() error {
 		e.conn.Close()
 		e.watch.Wait()
 		e.err = e.release()
+		if e.payment != nil {
+			e.err = errors.Join(e.err, e.payment.ledger.Close())
+		}
 		if e.freed != nil {
 			e.freed()
 		}

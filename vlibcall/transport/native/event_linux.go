@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // event is an eventfd. The other side has the same one.
@@ -52,7 +52,7 @@ func (e *event) signal() error {
 	defer e.mu.RUnlock()
 	switch {
 	case e.fd < 0:
-		return vlibcall.ErrClosed
+		return os.ErrClosed
 	case e.safe != nil:
 		return e.safe.submit(&e.kick)
 	case e.distrusted:
@@ -130,16 +130,16 @@ func (w *waiter) remove(e *event) {
 
 // wait blocks its thread until an event is signalled. It bypasses the Go
 // netpoller, which would need two more system calls and a goroutine switch.
-// Key 0 is a nudge. Errors as for vlibcall.ClientEndpoint.Wait.
+// Key 0 is a nudge. Errors as for transport.ClientEndpoint.Wait.
 func (w *waiter) wait(deadline time.Time) (key int32, err error) {
 	w.waiting.Lock()
 	defer w.waiting.Unlock()
 	for {
 		if w.closed.Load() {
-			return 0, vlibcall.ErrClosed
+			return 0, os.ErrClosed
 		}
 		if w.interrupt.Swap(false) {
-			return 0, vlibcall.ErrInterrupted
+			return 0, transport.ErrInterrupted
 		}
 		if w.nudged.Swap(false) {
 			return 0, nil
@@ -164,7 +164,7 @@ func (w *waiter) wait(deadline time.Time) (key int32, err error) {
 
 func (w *waiter) stop() {
 	w.interrupt.Store(true)
-	w.wake.signal() // fails only when closed, and then nobody waits
+	w.wake.signal() // fails only when closed, and then there is no waiter
 }
 
 // nudge makes wait return, to look at what is no event.

@@ -13,25 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// Peer is the process that opened a channel, as the kernel knew it when it
-// connected.
-type Peer struct {
-	PID      int32
-	UID, GID uint32
-	Groups   []uint32 // supplementary
-}
-
-// Guard decides about the clients of a socket to which everybody can connect.
+// Guard decides about the clients of a socket to which every user can connect.
 // Its methods may be called at the same time.
 type Guard interface {
-	// Admit is asked about each client before it says anything. What the
-	// error says is what the client hears.
-	Admit(Peer) (Place, error)
+	// Admit is asked about each client before anything is read from it. The
+	// client is told the error.
+	Admit(transport.Peer) (Place, error)
 }
 
-// Place is one client's at a guarded listener.
+// Place is one client's place at a guarded listener.
 type Place interface {
 	// Grow is asked before size bytes of channel are made.
 	Grow(size int) error
@@ -49,15 +42,15 @@ const (
 	refusalTime = time.Second
 )
 
-// ListenGuarded is [Listen] for clients that are not trusted: everybody can
+// ListenGuarded is [Listen] for clients that are not trusted: every user can
 // connect, guard decides whether there will be a channel, and nothing that a
 // client does with its descriptors holds up the server. A [vlibcall.Server] is
 // set to InOrder.
-func ListenGuarded(dir string, port uint32, guard Guard) (*Listener, error) {
+func ListenGuarded(dir string, port transport.Port, guard Guard) (*Listener, error) {
 	return listenAt(dir, port, guard)
 }
 
-// open lets everybody connect, whatever the umask is.
+// open lets every user connect, whatever the umask is.
 func open(path string) error {
 	if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -71,7 +64,7 @@ func (l *Listener) Unanswered() (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, ep := range l.channels {
-		if vlibcall.Unanswered(ep.Header()) { // it is unmapped when it is no longer here
+		if transport.Unanswered(ep.Header()) { // it is unmapped when it is no longer here
 			n++
 		}
 	}
@@ -81,8 +74,8 @@ func (l *Listener) Unanswered() (n int) {
 // visitor is a client that shakes hands.
 type visitor struct {
 	conn    *net.UnixConn
-	peer    Peer
-	place   Place // nil if not guarded, or refused
+	peer    *transport.Peer // nil if not guarded
+	place   Place           // nil if not guarded, or refused
 	refusal error
 	done    func() // at leave, besides
 }
@@ -99,7 +92,7 @@ func (l *Listener) receive(conn *net.UnixConn) (visitor, bool) {
 		v.refusal = &vlibcall.StatusError{Status: vlibcall.StatusDenied, Detail: fmt.Sprintf("%d channels are open, the most: close one", mostChannels)}
 	default:
 		if v.peer, v.refusal = peerOf(conn); v.refusal == nil {
-			v.place, v.refusal = l.guard.Admit(v.peer)
+			v.place, v.refusal = l.guard.Admit(*v.peer)
 		}
 		if v.refusal == nil {
 			return v, true
@@ -170,19 +163,20 @@ func (v visitor) leave(m *Lent) {
 	}
 }
 
-// peerOf asks the kernel who connected.
-func peerOf(conn *net.UnixConn) (p Peer, err error) {
+// peerOf asks the kernel which process connected.
+func peerOf(conn *net.UnixConn) (*transport.Peer, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return p, err
+		return nil, err
 	}
+	p := new(transport.Peer)
 	cerr := raw.Control(func(fd uintptr) {
 		var cred *unix.Ucred
 		if cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err != nil {
 			err = os.NewSyscallError("getsockopt SO_PEERCRED", err)
 			return
 		}
-		p = Peer{PID: cred.Pid, UID: cred.Uid, GID: cred.Gid}
+		*p = transport.Peer{PID: cred.Pid, UID: cred.Uid, GID: cred.Gid}
 		p.Groups, err = groupsOf(fd)
 	})
 	if cerr != nil {

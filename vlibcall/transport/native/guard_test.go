@@ -19,19 +19,20 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/conformance"
 )
 
-// door is a guard that counts who is inside.
+// door is a guard that counts its clients.
 type door struct {
-	refuse func(Peer) error // nil: nobody
+	refuse func(transport.Peer) error // nil: none
 
 	mu            sync.Mutex
 	places, bytes int
 	most          int // bytes; 0: any
-	last          Peer
+	last          transport.Peer
 	keeps         bool    // what clients may still hold, which the test closes
-	kept          []*Lent // in the order of leaving
+	left          []*Lent // in the order of leaving
 }
 
 type doorPlace struct {
@@ -39,7 +40,7 @@ type doorPlace struct {
 	size int
 }
 
-func (d *door) Admit(p Peer) (Place, error) {
+func (d *door) Admit(p transport.Peer) (Place, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.last = p
@@ -67,7 +68,7 @@ func (p *doorPlace) Leave(m *Lent) {
 	p.d.mu.Lock()
 	defer p.d.mu.Unlock()
 	if p.d.keeps {
-		p.d.kept = append(p.d.kept, m)
+		p.d.left = append(p.d.left, m)
 	} else {
 		m.Close()
 	}
@@ -82,7 +83,7 @@ func (d *door) inside() (places, bytes int) {
 }
 
 func TestGuardedConformance(t *testing.T) {
-	vlibtest.Conformance(t, func(t *testing.T) (vlibcall.Listener, vlibcall.Dialer) {
+	conformance.Run(t, func(t *testing.T) (transport.Listener, transport.Dialer) {
 		dir, d := t.TempDir(), new(door)
 		l, err := ListenGuarded(dir, 1, d)
 		if err != nil {
@@ -124,7 +125,7 @@ func serveGuarded(t *testing.T, d *door) (dir string) {
 
 func echoes(t *testing.T, dir string) {
 	t.Helper()
-	c, err := vlibcall.Open(t.Context(), Domain(dir), 1, 8192, vlibcall.Options{Timeout: 20 * time.Second})
+	c, err := vlibcall.Open(t.Context(), Domain(dir), vlibcall.Options{Size: 8192, Timeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +157,7 @@ func TestPeerGroups(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("other users: needs root")
 	}
-	d := &door{refuse: func(p Peer) error { return errors.New("seen") }}
+	d := &door{refuse: func(p transport.Peer) error { return errors.New("seen") }}
 	dir := serveGuarded(t, d)
 	for path := dir; path != os.TempDir() && path != "/"; path = filepath.Dir(path) {
 		if err := os.Chmod(path, 0o755); err != nil {
@@ -184,17 +185,17 @@ func TestDialForParent(t *testing.T) {
 	if dir == "" {
 		t.Skip("only as a child")
 	}
-	_, err := Domain(dir).Dial(t.Context(), vlibcall.Offer{Port: 1, Size: 8192})
+	_, err := Domain(dir).Dial(t.Context(), transport.Offer{Port: 1, Size: 8192})
 	if err == nil || !strings.Contains(err.Error(), "seen") {
 		t.Error(err)
 	}
 }
 
 func TestGuardRefuses(t *testing.T) {
-	d := &door{most: 16 << 10, refuse: func(Peer) error { return fmt.Errorf("%w: not you", vlibcall.ErrDenied) }}
+	d := &door{most: 16 << 10, refuse: func(transport.Peer) error { return fmt.Errorf("%w: not you", vlibcall.ErrDenied) }}
 	dir := serveGuarded(t, d)
-	// More than are told why, who say nothing: they go away in a second, and
-	// keep nobody out for longer.
+	// More silent clients than are told why: they are closed in a second, and keep
+	// no other client out for longer.
 	var silent []net.Conn
 	for range 3 * mostRefused {
 		c, err := net.Dial("unixpacket", Socket(dir, 1))
@@ -207,12 +208,12 @@ func TestGuardRefuses(t *testing.T) {
 	for _, c := range silent {
 		c.SetReadDeadline(time.Now().Add(30 * time.Second))
 		if _, err := c.Read(make([]byte, 2000)); errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatal("a client that is refused and says nothing is kept")
+			t.Fatal("a client that is refused and says nothing is left")
 		}
 	}
-	_, err := Domain(dir).Dial(t.Context(), vlibcall.Offer{Port: 1, Size: 8192})
+	_, err := Domain(dir).Dial(t.Context(), transport.Offer{Port: 1, Size: 8192})
 	for end := time.Now().Add(20 * time.Second); errors.Is(err, vlibcall.ErrGone) && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		_, err = Domain(dir).Dial(t.Context(), vlibcall.Offer{Port: 1, Size: 8192})
+		_, err = Domain(dir).Dial(t.Context(), transport.Offer{Port: 1, Size: 8192})
 	}
 	if !errors.Is(err, vlibcall.ErrDenied) || !strings.Contains(err.Error(), "not you") {
 		t.Errorf("refused: %v", err)
@@ -220,18 +221,18 @@ func TestGuardRefuses(t *testing.T) {
 	d.mu.Lock()
 	d.refuse = nil
 	d.mu.Unlock()
-	if _, err := Domain(dir).Dial(t.Context(), vlibcall.Offer{Port: 1, Size: 32 << 10}); !errors.Is(err, vlibcall.ErrDenied) {
+	if _, err := Domain(dir).Dial(t.Context(), transport.Offer{Port: 1, Size: 32 << 10}); !errors.Is(err, vlibcall.ErrDenied) {
 		t.Errorf("too many bytes: %v", err)
 	}
 	echoes(t, dir)
 }
 
-// TestClientCannotHoldUpTheServer: a client makes its events block who signals
-// them, fills them, and dies; the server serves on.
+// TestClientCannotHoldUpTheServer: a client makes its events block their signaller,
+// fills them, and dies; the server continues to serve.
 func TestClientCannotHoldUpTheServer(t *testing.T) {
 	dir := serveGuarded(t, new(door))
 	for _, die := range []bool{false, true} {
-		client, err := Domain(dir).Dial(t.Context(), vlibcall.Offer{Port: 1, Size: 8192})
+		client, err := Domain(dir).Dial(t.Context(), transport.Offer{Port: 1, Size: 8192})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // hold opens a channel by hand, closes it, and returns its memory, which a
@@ -24,7 +26,7 @@ func hold(t *testing.T, dir string, d *door) (memory int, _ *Lent) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hello := binary.LittleEndian.AppendUint64(nil, uint64(vlibcall.Revision))
+	hello := binary.LittleEndian.AppendUint64(nil, uint64(transport.Revision))
 	hello = binary.LittleEndian.AppendUint64(hello, rogueSize)
 	hello = binary.LittleEndian.AppendUint64(hello, 1)
 	if _, err := conn.Write(hello); err != nil {
@@ -38,19 +40,19 @@ func hold(t *testing.T, dir string, d *door) (memory int, _ *Lent) {
 	}
 	fds[1:].close()
 	conn.Close()
-	eventually(t, "the server has closed the channel", func() bool {
+	testkit.Eventually(t, "the server has closed the channel", func() bool {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		return len(d.kept) == 1
+		return len(d.left) == 1
 	})
-	m := d.kept[0]
-	d.kept = nil
+	m := d.left[0]
+	d.left = nil
 	return fds[0], m
 }
 
 // Memory of a closed channel is the client's for as long as anything of it is
 // left, in whatever form.
-func TestMemoryIsKnownToBeHeld(t *testing.T) {
+func TestMemoryThatAClientStillHasIsKnown(t *testing.T) {
 	for name, keep := range map[string]func(memory int) (release func(), err error){
 		"a duplicate": func(memory int) (func(), error) {
 			fd, err := unix.Dup(memory)
@@ -80,8 +82,8 @@ func TestMemoryIsKnownToBeHeld(t *testing.T) {
 				t.Error("it is held, and said to be released")
 			}
 			release()
-			// What was on its way is freed by a worker of the kernel.
-			eventually(t, "it is released", m.Released)
+			// The kernel frees a message on its way in a worker of its own.
+			testkit.Eventually(t, "it is released", m.Released)
 		})
 	}
 }
@@ -114,11 +116,11 @@ func TestChannelsAreBounded(t *testing.T) {
 	for range mostChannels {
 		places <- struct{}{}
 	}
-	if _, err := d.Dial(t.Context(), vlibcall.Offer{Port: 1, Size: 8192}); !errors.Is(err, vlibcall.ErrDenied) {
+	if _, err := d.Dial(t.Context(), transport.Offer{Port: 1, Size: 8192}); !errors.Is(err, vlibcall.ErrDenied) {
 		t.Error(err)
 	}
 	<-places
-	ep, err := d.Dial(t.Context(), vlibcall.Offer{Port: 1, Size: 8192})
+	ep, err := d.Dial(t.Context(), transport.Offer{Port: 1, Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}

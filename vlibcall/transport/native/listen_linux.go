@@ -18,19 +18,20 @@ import (
 
 	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
-// Listener implements vlibcall.Listener.
+// Listener implements transport.Listener.
 type Listener struct {
 	w      *waiter
 	socket *net.UnixListener // nil for Accepted
 	work   sync.WaitGroup    // accepting, shaking hands
-	guard  Guard             // nil: whoever can connect is welcome
+	guard  Guard             // nil: every client that can connect gets a channel
 	ledger *ledger.Keeper    // nil: no reservation can pay
-	unpaid error             // why there is none
-	// Unguarded, places bounds the channels; refusing bounds how many that are
-	// refused are told why.
+	unpaid error             // why there is no ledger
+	// places bounds the channels of a listener without a guard; refusing bounds how
+	// many refused clients are told why.
 	places, refusing chan struct{}
 
 	mu       sync.Mutex
@@ -52,9 +53,9 @@ const mostChannels = 512
 // makes if need be. A socket that a dead server left is replaced; a live one
 // is an error. A process that may connect is trusted not to hold up the server: by the
 // socket's mode these are its own user and root. [ListenGuarded] is for others.
-func Listen(dir string, port uint32) (*Listener, error) { return listenAt(dir, port, nil) }
+func Listen(dir string, port transport.Port) (*Listener, error) { return listenAt(dir, port, nil) }
 
-func listenAt(dir string, port uint32, guard Guard) (*Listener, error) {
+func listenAt(dir string, port transport.Port, guard Guard) (*Listener, error) {
 	path := Socket(dir, port)
 	if err := unixpath.Check(path); err != nil {
 		return nil, err
@@ -84,7 +85,7 @@ func listenAt(dir string, port uint32, guard Guard) (*Listener, error) {
 		return nil, errors.Join(err, socket.Close())
 	}
 	l.socket = socket
-	l.keepLedger(dir)
+	l.openLedger(dir)
 	l.work.Go(l.accept)
 	return l, nil
 }
@@ -193,36 +194,32 @@ func (l *Listener) serverEndpoint(v visitor) (_ *endpoint, memory *os.File, err 
 	revision := binary.LittleEndian.Uint64(hello)
 	size := binary.LittleEndian.Uint64(hello[8:])
 	generation := binary.LittleEndian.Uint64(hello[16:])
-	if revision != uint64(vlibcall.Revision) {
-		return nil, nil, fmt.Errorf("%w: channel revision %d, this server speaks %d", vlibcall.ErrBadRequest, revision, vlibcall.Revision)
+	if revision != uint64(transport.Revision) {
+		return nil, nil, fmt.Errorf("%w: channel revision %d, this server speaks %d", vlibcall.ErrBadRequest, revision, transport.Revision)
 	}
 	if size > MaxSize {
 		return nil, nil, fmt.Errorf("%w: %d bytes, this server grants at most %d", vlibcall.ErrTooLarge, size, MaxSize)
 	}
-	if err := vlibcall.CheckSize(int(size)); err != nil {
+	if err := transport.CheckSize(int(size)); err != nil {
 		return nil, nil, err
 	}
-	var bill *billed
+	e := &endpoint{conn: v.conn, peer: v.peer, ledger: l.ledger, leave: func() {}}
 	if n == payingSize {
-		if bill, err = l.bill(binary.LittleEndian.Uint64(hello[helloSize:])); err != nil {
+		if e.reservation, err = l.mayPay(binary.LittleEndian.Uint64(hello[helloSize:])); err != nil {
 			return nil, nil, err
 		}
 	}
 	if err := v.grow(int(size)); err != nil {
 		return nil, nil, err
 	}
-	e := &endpoint{conn: v.conn, peer: v.peer, leave: func() {}}
 	if memory, err = v.equip(e, int(size)); err == nil {
-		err = vlibcall.Format(e.Header(), int(size), generation)
+		err = transport.Format(e.Header(), int(size), generation)
 	}
 	if err != nil {
 		if memory != nil {
 			memory.Close()
 		}
 		return nil, nil, errors.Join(err, e.release(), e.lent.Close())
-	}
-	if bill != nil {
-		bill.endpoint, e.bill = e, bill
 	}
 	return e, memory, nil
 }
@@ -231,7 +228,7 @@ func (l *Listener) add(ep *endpoint) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return vlibcall.ErrClosed
+		return os.ErrClosed
 	}
 	for key := l.lastKey + 1; ; key++ {
 		if _, taken := l.channels[key]; key > 0 && !taken {
@@ -284,26 +281,26 @@ func (l *Listener) nextLost() *endpoint {
 	return ep
 }
 
-// Wait implements vlibcall.Listener.
-func (l *Listener) Wait(deadline time.Time) (vlibcall.Endpoint, error) {
+// Wait implements transport.Listener.
+func (l *Listener) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
 	for {
 		if ep := l.nextLost(); ep != nil {
-			return ep.public(), nil
+			return ep, nil
 		}
 		key, err := l.w.wait(deadline)
 		if err != nil {
 			return nil, err
 		}
 		if ep := l.next(key); ep != nil {
-			return ep.public(), nil
+			return ep, nil
 		}
 	}
 }
 
-// Interrupt implements vlibcall.Listener.
+// Interrupt implements transport.Listener.
 func (l *Listener) Interrupt() { l.w.stop() }
 
-// Close implements vlibcall.Listener.
+// Close implements transport.Listener.
 func (l *Listener) Close() error {
 	l.mu.Lock()
 	if l.closed {

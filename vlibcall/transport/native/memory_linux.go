@@ -108,8 +108,8 @@ func (l *Lent) lease() error {
 // frees it.
 func (l *Lent) Released() bool { return !errors.Is(l.lease(), unix.EAGAIN) }
 
-// Close lets go of the memory, and of knowing whether the client has it. None
-// (nil) can be closed, too.
+// Close frees this side's memory; whether the client has it is no longer known. It
+// may be called on nil.
 func (l *Lent) Close() error {
 	if l == nil {
 		return nil

@@ -12,16 +12,17 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/conformance"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
-func listen(t *testing.T) (vlibcall.Listener, vlibcall.Dialer) {
+func listen(t *testing.T) (transport.Listener, transport.Dialer) {
 	dir := t.TempDir()
 	l, err := Listen(dir, 1)
 	if err != nil {
@@ -30,7 +31,7 @@ func listen(t *testing.T) (vlibcall.Listener, vlibcall.Dialer) {
 	return l, Domain(dir)
 }
 
-func TestConformance(t *testing.T) { vlibtest.Conformance(t, listen) }
+func TestConformance(t *testing.T) { conformance.Run(t, listen) }
 
 func TestSocketPair(t *testing.T) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
@@ -57,14 +58,14 @@ func TestSocketPair(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx) }()
 	d := NewConn(conns[1])
-	c, err := vlibcall.Open(context.Background(), d, 1, 8192, vlibcall.Options{})
+	c, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if out, err := c.Call(context.Background(), "t", "echo", []byte("x"), nil); string(out) != "x" || err != nil {
 		t.Errorf("%q, %v", out, err)
 	}
-	if _, err := vlibcall.Open(context.Background(), d, 1, 8192, vlibcall.Options{}); err == nil {
+	if _, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Size: 8192}); err == nil {
 		t.Error("a second channel over one pair")
 	}
 	c.Close()
@@ -76,8 +77,8 @@ func TestSocketPair(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Domain(dir).Dial(context.Background(), vlibcall.Offer{Port: 1, Size: 8192}); !errors.Is(err, vlibcall.ErrGone) {
-		t.Errorf("nobody there: %v", err)
+	if _, err := Domain(dir).Dial(context.Background(), transport.Offer{Port: 1, Size: 8192}); !errors.Is(err, vlibcall.ErrGone) {
+		t.Errorf("no server: %v", err)
 	}
 	l, err := Listen(dir, 1)
 	if err != nil {
@@ -86,14 +87,14 @@ func TestRefusals(t *testing.T) {
 	if _, err := Listen(dir, 1); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("second server: %v", err)
 	}
-	_, err = Domain(dir).Dial(context.Background(), vlibcall.Offer{Port: 1, Size: MaxSize + 4096})
+	_, err = Domain(dir).Dial(context.Background(), transport.Offer{Port: 1, Size: MaxSize + 4096})
 	if !errors.Is(err, vlibcall.ErrTooLarge) || !strings.Contains(err.Error(), fmt.Sprint("at most ", MaxSize)) {
 		t.Errorf("too large: %v", err)
 	}
 	if err := l.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := l.Wait(time.Time{}); !errors.Is(err, vlibcall.ErrClosed) {
+	if _, err := l.Wait(time.Time{}); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Wait after Close: %v", err)
 	}
 }
@@ -106,7 +107,7 @@ func TestNothingLeaksOverThousandChannels(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx) }()
 	round := func() {
-		c, err := vlibcall.Open(context.Background(), d, 1, 8192, vlibcall.Options{})
+		c, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Size: 8192})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,16 +126,12 @@ func TestNothingLeaksOverThousandChannels(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(fds) > 20 {
-		t.Errorf("%d descriptors are open", len(fds))
+	if n := len(testkit.Descriptors()); n > 20 {
+		t.Errorf("%d descriptors are open", n)
 	}
 	if n := strings.Count(string(maps), "vlibos-channel"); n != 0 {
 		t.Errorf("%d channels are mapped", n)

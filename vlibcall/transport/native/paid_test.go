@@ -13,6 +13,7 @@ import (
 
 	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
@@ -48,7 +49,7 @@ func own(t *testing.T) {
 }
 
 // serve serves functions over l until the end of the test.
-func serve(t *testing.T, l vlibcall.Listener, functions map[string]vlibcall.Handler) {
+func serve(t *testing.T, l transport.Listener, functions map[string]vlibcall.Handler) {
 	t.Helper()
 	s := vlibcall.NewServer(l)
 	for name, f := range functions {
@@ -88,7 +89,7 @@ func TestPaid(t *testing.T) {
 	}
 	defer book.Close()
 	open := func() (*vlibcall.Channel, error) {
-		return vlibcall.Open(t.Context(), Domain(dir), 1, 8192, vlibcall.Options{Reservation: 7})
+		return vlibcall.Open(t.Context(), Domain(dir), vlibcall.Options{Size: 8192, Reservation: 7})
 	}
 	if _, err := open(); !errors.Is(err, vlibcall.ErrReservation) || !strings.Contains(err.Error(), "--calls") {
 		t.Fatalf("a reservation that may not: %v", err)
@@ -111,7 +112,8 @@ func TestPaid(t *testing.T) {
 		t.Errorf("claim %+v, cost %+v", claim, receipt.Cost)
 	}
 
-	// A call that was given up is nobody's, while the server is still at it.
+	// A call that was given up is charged to no reservation, while the server is still
+	// serving it.
 	ctx, cancel := context.WithCancel(t.Context())
 	p := c.Go(ctx, "t", "wait", nil, nil)
 	<-begun
@@ -172,7 +174,7 @@ func TestNoLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	serve(t, l, nil)
-	_, err = vlibcall.Open(t.Context(), Domain(dir), 1, 8192, vlibcall.Options{Reservation: 7})
+	_, err = vlibcall.Open(t.Context(), Domain(dir), vlibcall.Options{Size: 8192, Reservation: 7})
 	if !errors.Is(err, vlibcall.ErrReservation) || !strings.Contains(err.Error(), "cgroup run") {
 		t.Errorf("%v", err)
 	}

@@ -33,8 +33,8 @@ func receive(oob []byte) (fds received) {
 	return fds
 }
 
-// close closes all. What has a file system behind it is closed aside: the
-// other process may be that file system (FUSE), and answer never.
+// close closes all. A descriptor of a file system is closed in a goroutine of its
+// own: the other process may be that file system (FUSE), and never answer.
 func (fds received) close() {
 	for _, fd := range fds {
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0); err == nil || !strings.HasPrefix(kindOf(fd), "/") {

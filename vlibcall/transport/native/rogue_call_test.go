@@ -12,16 +12,17 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
-// callTimeout is that of calls that a rogue does not answer, patience that of
-// all that ends otherwise.
-const callTimeout, patience = 50 * time.Millisecond, 20 * time.Second
+// callTimeout is that of calls that a rogue does not answer.
+const callTimeout = 50 * time.Millisecond
 
 // fill makes an eventfd one that blocks the process that writes to it, for both sides.
-// Nobody else fills it.
+// Nothing else fills it.
 func fill(t *testing.T, fd int) {
 	full := [8]byte{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 	err := unix.SetNonblock(fd, true)
@@ -47,7 +48,7 @@ var acts = map[string]struct {
 	"talks":      {func(r *rogue, _ <-chan struct{}) { r.client.Write([]byte("hello")) }, vlibcall.ErrGone},
 	"sends more": {func(r *rogue, _ <-chan struct{}) { say(r.client, 0, r.events[0], r.events[1]) }, vlibcall.ErrGone},
 	"leaves": {func(r *rogue, _ <-chan struct{}) {
-		r.page[vlibcall.ServerAlive] = 0
+		r.page[transport.ServerAlive] = 0
 		r.signal()
 	}, vlibcall.ErrGone},
 	"signals without end": {func(r *rogue, stop <-chan struct{}) {
@@ -62,12 +63,12 @@ var acts = map[string]struct {
 	}, vlibcall.ErrTimeout},
 	"answers no call":    {answering(999, 0), vlibcall.ErrProtocol},
 	"answers the next":   {answering(2, 0), vlibcall.ErrProtocol},
-	"answers too much":   {answering(1, vlibtest.ReplyShapeOf(1<<31, 0, false)), vlibcall.ErrProtocol},
-	"too much in a page": {answering(1, vlibtest.ReplyShapeOf(vlibcall.InlineSize+1, 0, true)), vlibcall.ErrProtocol},
-	"an unknown status":  {answering(1, vlibtest.ReplyShapeOf(0, 999, true)), vlibcall.ErrProtocol},
+	"answers too much":   {answering(1, memory.ReplyShapeOf(1<<31, 0, false)), vlibcall.ErrProtocol},
+	"too much in a page": {answering(1, memory.ReplyShapeOf(transport.InlineSize+1, 0, true)), vlibcall.ErrProtocol},
+	"an unknown status":  {answering(1, memory.ReplyShapeOf(0, 999, true)), vlibcall.ErrProtocol},
 	"answers twice": {func(r *rogue, _ <-chan struct{}) {
-		r.page.Answer(1, vlibtest.ReplyShapeOf(0, 0, true))
-		r.page.Answer(2, vlibtest.ReplyShapeOf(0, 0, true))
+		r.page.Answer(1, memory.ReplyShapeOf(0, 0, true))
+		r.page.Answer(2, memory.ReplyShapeOf(0, 0, true))
 		r.signal()
 	}, vlibcall.ErrProtocol},
 	"scribbles": {func(r *rogue, stop <-chan struct{}) {
@@ -77,10 +78,10 @@ var acts = map[string]struct {
 			case <-stop:
 				return
 			default:
-				at := []int{vlibtest.RequestShape, vlibtest.RequestTime, vlibtest.ReplyShape, vlibtest.ReplyWaiting, vlibtest.ReplyInline}[rnd.IntN(5)]
+				at := []int{memory.RequestShape, memory.RequestTime, memory.ReplyShape, memory.ReplyWaiting, memory.ReplyInline}[rnd.IntN(5)]
 				r.page.Word(at).Store(rnd.Uint64())
-				id := r.page.Word(vlibtest.RequestID).Load()
-				r.page.Word(vlibtest.ReplyID).Store(id)
+				id := r.page.Word(memory.RequestID).Load()
+				r.page.Word(memory.ReplyID).Store(id)
 			}
 		}
 	}, nil},
@@ -121,12 +122,12 @@ func TestLiesInACallAreErrors(t *testing.T) {
 				now := *r
 				offered <- &now
 			})
-			timeout := patience
+			timeout := testkit.Patience
 			if a.want == nil || errors.Is(a.want, vlibcall.ErrTimeout) {
 				timeout = callTimeout
 			}
 			converse := func() {
-				c, err := vlibcall.Open(t.Context(), Domain(r.dir), 1, rogueSize, vlibcall.Options{Timeout: timeout})
+				c, err := vlibcall.Open(t.Context(), Domain(r.dir), vlibcall.Options{Size: rogueSize, Timeout: timeout})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -160,7 +161,7 @@ func TestLiesInACallAreErrors(t *testing.T) {
 			for range 3 {
 				converse()
 			}
-			eventually(t, "what was received is closed", func() bool {
+			testkit.Eventually(t, "what was received is closed", func() bool {
 				now := inUse(t)
 				return now.descriptors <= before.descriptors && now.maps <= before.maps
 			})
@@ -188,7 +189,7 @@ func TestFullEventsHoldUpNoCaller(t *testing.T) {
 			}
 		}()
 	})
-	c, err := vlibcall.Open(t.Context(), Domain(r.dir), 1, rogueSize, vlibcall.Options{Timeout: callTimeout})
+	c, err := vlibcall.Open(t.Context(), Domain(r.dir), vlibcall.Options{Size: rogueSize, Timeout: callTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +215,7 @@ func TestSignalsWithoutAsynchronousIO(t *testing.T) {
 		fill(t, full)
 		r.offer(conn, hello, honest, full, r.eventfd())
 	})
-	c, err := vlibcall.Open(t.Context(), Domain(r.dir), 1, rogueSize, vlibcall.Options{Timeout: callTimeout})
+	c, err := vlibcall.Open(t.Context(), Domain(r.dir), vlibcall.Options{Size: rogueSize, Timeout: callTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +266,7 @@ func TestFullBacklogIsWaitedFor(t *testing.T) {
 	}
 	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := Domain(dir).Dial(short, vlibcall.Offer{Port: 1, Size: 8192}); !errors.Is(err, vlibcall.ErrTimeout) {
+	if _, err := Domain(dir).Dial(short, transport.Offer{Port: 1, Size: 8192}); !errors.Is(err, vlibcall.ErrTimeout) {
 		t.Errorf("no server accepts: %v", err)
 	}
 	// A socket whose queue is full is no dead one's.
@@ -275,7 +276,7 @@ func TestFullBacklogIsWaitedFor(t *testing.T) {
 	}
 	result := make(chan error)
 	go func() {
-		_, err := Domain(dir).Dial(t.Context(), vlibcall.Offer{Port: 1, Size: 8192})
+		_, err := Domain(dir).Dial(t.Context(), transport.Offer{Port: 1, Size: 8192})
 		result <- err
 	}()
 	for range len(waiting) + 1 {

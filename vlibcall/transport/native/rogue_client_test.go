@@ -12,7 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // What clients of a guarded socket say and hand over, and wherever they hang up,
@@ -26,17 +27,17 @@ func TestLiesOfClientsLeaveNothing(t *testing.T) {
 		}
 		return b
 	}
-	hellos := [][]byte{make([]byte, 1000), words(uint64(vlibcall.Revision), 8192, 1, 7)}
+	hellos := [][]byte{make([]byte, 1000), words(uint64(transport.Revision), 8192, 1, 7)}
 	for n := range 2 * payingSize {
 		hellos = append(hellos, make([]byte, n))
 	}
 	for _, size := range []uint64{0, 1, 4096, 8191, 8193, MaxSize + 4096, math.MaxInt64, math.MaxUint64, 1<<32 + 8192} {
-		hellos = append(hellos, words(uint64(vlibcall.Revision), size, 1))
+		hellos = append(hellos, words(uint64(transport.Revision), size, 1))
 	}
 	for _, revision := range []uint64{0, 1 << 32, math.MaxUint64} {
 		hellos = append(hellos, words(revision, 8192, 1))
 	}
-	good := words(uint64(vlibcall.Revision), 8192, 1)
+	good := words(uint64(transport.Revision), 8192, 1)
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +45,7 @@ func TestLiesOfClientsLeaveNothing(t *testing.T) {
 	defer null.Close()
 	echoes(t, dir)
 	nothing := func() bool { places, bytes := d.inside(); return places == 0 && bytes == 0 }
-	eventually(t, "the first client is gone", nothing)
+	testkit.Eventually(t, "the first client is gone", nothing)
 	before := inUse(t)
 	for _, hello := range append(hellos, good) {
 		for _, reads := range []bool{false, true} {
@@ -57,7 +58,7 @@ func TestLiesOfClientsLeaveNothing(t *testing.T) {
 				t.Error(err)
 			}
 			if reads {
-				conn.SetDeadline(time.Now().Add(patience))
+				conn.SetDeadline(time.Now().Add(testkit.Patience))
 				b := make([]byte, 2000)
 				n, err := conn.Read(b) // what is handed over with it is dropped
 				if fmt.Sprint(hello) != fmt.Sprint(good) && n > 0 && binary.LittleEndian.Uint64(b) == 0 {
@@ -68,7 +69,7 @@ func TestLiesOfClientsLeaveNothing(t *testing.T) {
 		}
 	}
 	echoes(t, dir)
-	eventually(t, "nothing is left of them", func() bool {
+	testkit.Eventually(t, "nothing is left of them", func() bool {
 		now := inUse(t)
 		return nothing() && now.descriptors <= before.descriptors && now.maps <= before.maps
 	})

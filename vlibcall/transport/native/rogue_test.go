@@ -12,17 +12,18 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
 // rogueSize is that of all channels that a rogue is asked for.
-const rogueSize = 3 * vlibcall.HeaderSize
+const rogueSize = 3 * transport.HeaderSize
 
 // rogue is a server that does with each client what it likes.
 type rogue struct {
@@ -32,7 +33,7 @@ type rogue struct {
 	welcome func(r *rogue, conn *net.UnixConn, hello []byte)
 
 	client *net.UnixConn // the last
-	page   vlibtest.Page // of the channel that it offered, if it mapped one
+	page   memory.Page   // of the channel that it offered, if it mapped one
 	events [2]int        // that it waits for, that its client waits for
 	keep   []*os.File
 }
@@ -114,7 +115,7 @@ func (r *rogue) plain() int {
 	return fd
 }
 
-// fullPipe blocks who writes.
+// fullPipe is a pipe that blocks its writer.
 func (r *rogue) fullPipe() int {
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
@@ -143,12 +144,12 @@ func say(conn *net.UnixConn, status uint64, fds ...int) {
 
 // offer says what an honest server does, with a header that tamper has changed,
 // and with these events.
-func (r *rogue) offer(conn *net.UnixConn, hello []byte, tamper func(vlibtest.Page), theirs, ours int) {
+func (r *rogue) offer(conn *net.UnixConn, hello []byte, tamper func(memory.Page), theirs, ours int) {
 	memory := r.memfd(rogueSize, seals)
 	page, err := unix.Mmap(memory, 0, rogueSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err == nil {
 		r.page = page
-		err = vlibcall.Format(page[:vlibcall.HeaderSize], rogueSize, binary.LittleEndian.Uint64(hello[16:]))
+		err = transport.Format(page[:transport.HeaderSize], rogueSize, binary.LittleEndian.Uint64(hello[16:]))
 	}
 	if err != nil {
 		r.t.Error(err)
@@ -159,7 +160,7 @@ func (r *rogue) offer(conn *net.UnixConn, hello []byte, tamper func(vlibtest.Pag
 	say(conn, 0, memory, theirs, ours)
 }
 
-func honest(vlibtest.Page) {}
+func honest(memory.Page) {}
 
 // misdeeds are lies at each step of the handshake.
 var misdeeds = map[string]struct {
@@ -208,11 +209,11 @@ var misdeeds = map[string]struct {
 	"an event that is a poller":    eventOf(func(r *rogue) int { return r.file(unix.EpollCreate1(unix.EPOLL_CLOEXEC)) }),
 	"an event that is a path":      eventOf(func(r *rogue) int { return r.file(unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)) }),
 	"an own event that is a file":  {func(r *rogue, conn *net.UnixConn, hello []byte) { r.offer(conn, hello, honest, r.eventfd(), r.plain()) }, vlibcall.ErrProtocol},
-	"a header of zeroes":           headerOf(func(p vlibtest.Page) { clear(p[:vlibcall.HeaderSize]) }),
-	"another revision":             headerOf(func(p vlibtest.Page) { p.Word(vlibtest.RevisionWord).Add(1) }),
-	"another generation":           headerOf(func(p vlibtest.Page) { p.Word(vlibtest.Generation).Add(1) }),
-	"another size":                 headerOf(func(p vlibtest.Page) { p.Word(vlibtest.Size).Store(1 << 62) }),
-	"an answer to no call":         headerOf(func(p vlibtest.Page) { p.Answer(1, 0) }),
+	"a header of zeroes":           headerOf(func(p memory.Page) { clear(p[:transport.HeaderSize]) }),
+	"another revision":             headerOf(func(p memory.Page) { p.Word(memory.RevisionWord).Add(1) }),
+	"another generation":           headerOf(func(p memory.Page) { p.Word(memory.Generation).Add(1) }),
+	"another size":                 headerOf(func(p memory.Page) { p.Word(memory.Size).Store(1 << 62) }),
+	"an answer to no call":         headerOf(func(p memory.Page) { p.Answer(1, 0) }),
 }
 
 type misdeed = struct {
@@ -230,7 +231,7 @@ func eventOf(f func(*rogue) int) misdeed {
 	}, vlibcall.ErrProtocol}
 }
 
-func headerOf(tamper func(vlibtest.Page)) misdeed {
+func headerOf(tamper func(memory.Page)) misdeed {
 	return misdeed{func(r *rogue, conn *net.UnixConn, hello []byte) {
 		r.offer(conn, hello, tamper, r.eventfd(), r.eventfd())
 	}, vlibcall.ErrProtocol}
@@ -259,14 +260,14 @@ func TestLiesInTheHandshakeAreErrors(t *testing.T) {
 	for name, m := range misdeeds {
 		t.Run(name, func(t *testing.T) {
 			r := newRogue(t, m.welcome)
-			timeout := patience
+			timeout := testkit.Patience
 			if errors.Is(m.want, vlibcall.ErrTimeout) {
 				timeout = callTimeout
 			}
 			dial := func() {
 				ctx, cancel := context.WithTimeout(t.Context(), timeout)
 				defer cancel()
-				c, err := vlibcall.Open(ctx, Domain(r.dir), 1, rogueSize, vlibcall.Options{})
+				c, err := vlibcall.Open(ctx, Domain(r.dir), vlibcall.Options{Size: rogueSize})
 				if !errors.Is(err, m.want) {
 					t.Errorf("%v, want %v", err, m.want)
 				}
@@ -281,7 +282,7 @@ func TestLiesInTheHandshakeAreErrors(t *testing.T) {
 				dial()
 			}
 			// The rogue itself may have the last client only now, or not yet.
-			eventually(t, "what was received is closed", func() bool {
+			testkit.Eventually(t, "what was received is closed", func() bool {
 				now := inUse(t)
 				return now.descriptors < before.descriptors+dials/2 && now.maps <= before.maps
 			})
@@ -293,19 +294,9 @@ func TestLiesInTheHandshakeAreErrors(t *testing.T) {
 type use struct{ descriptors, maps int }
 
 func inUse(t *testing.T) use {
-	fds, err := os.ReadDir("/proc/self/fd")
-	maps, merr := os.ReadFile("/proc/self/maps")
-	if err := errors.Join(err, merr); err != nil {
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
 		t.Fatal(err)
 	}
-	return use{len(fds), strings.Count(string(maps), "memfd:")}
-}
-
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !f(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
+	return use{len(testkit.Descriptors()), strings.Count(string(maps), "memfd:")}
 }

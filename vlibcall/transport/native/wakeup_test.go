@@ -29,7 +29,7 @@ func TestNoWakeupIsLost(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx) }()
 	const spin = 20 * time.Microsecond
-	c, err := vlibcall.Open(ctx, Domain(dir), 1, 8192, vlibcall.Options{MaxSpin: spin, Timeout: 10 * time.Second})
+	c, err := vlibcall.Open(ctx, Domain(dir), vlibcall.Options{Size: 8192, MaxSpin: spin, Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/vlibos/vlibos/evtchn"
 	"github.com/vlibos/vlibos/grant"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // clientEndpoint is Dom0's side of a channel.
@@ -25,10 +26,8 @@ type clientEndpoint struct {
 	id      channelID
 	dir     string // of the server, in xenstore
 	size    int
-	parks   bool          // the guest cannot say when it is done with a call
-	payer   uint32        // reservation; 0: none
-	ending  ending        // of its payments
-	changed chan struct{} // the answer's node may have changed, or all is lost
+	payment *payment      // nil: no reservation pays
+	changed chan struct{} // the answer's node may have changed, or the domain is gone
 
 	gone     atomic.Pointer[error]
 	news     atomic.Uint64 // counts changes of the answer's node
@@ -51,8 +50,8 @@ func (e *clientEndpoint) node(kind string) string { return e.dir + "/" + kind + 
 // askAgain is how often a Dial looks whether its request still stands.
 const askAgain = time.Second
 
-// ask writes the request and waits for the guest's answer, whose node the
-// domain watches.
+// ask writes the request and waits for the guest's answer, whose node the domain
+// watches.
 func (e *clientEndpoint) ask(ctx context.Context, r request) (answer, error) {
 	if err := e.domain.store.Write(ctx, e.node("request"), []byte(r.String())); err != nil {
 		return answer{}, err
@@ -97,8 +96,8 @@ func (e *clientEndpoint) ask(ctx context.Context, r request) (answer, error) {
 	}
 }
 
-// renew writes the request again if a server that started meanwhile has swept
-// it away with what its predecessor left.
+// renew writes the request again if a server that has started meanwhile removed
+// it with what its predecessor had left.
 func (e *clientEndpoint) renew(ctx context.Context, r request) error {
 	_, err := e.domain.store.Read(ctx, e.node("request"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -107,8 +106,8 @@ func (e *clientEndpoint) renew(ctx context.Context, r request) error {
 	return err
 }
 
-// attach maps the header page, binds the event channel and copies the
-// directory. What it made so far, Close undoes.
+// attach maps the header page, binds the event channel and copies the directory.
+// Close undoes what it has done before an error.
 func (e *clientEndpoint) attach(a answer) (err error) {
 	e.port, err = e.events.BindInterdomain(e.domain.id, evtchn.Port(a.port))
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM) {
@@ -118,8 +117,11 @@ func (e *clientEndpoint) attach(a answer) (err error) {
 	if err != nil {
 		return err
 	}
+	if e.payment != nil {
+		e.payment.port = e.port
+	}
 	e.header, err = e.domain.mapper.Map(e.domain.id, []uint32{a.header}, true, &grant.Notify{
-		Clear: true, Offset: vlibcall.ClientAlive,
+		Clear: true, Offset: transport.ClientAlive,
 		Signal: true, Port: uint32(e.port),
 	})
 	if err != nil {
@@ -149,13 +151,21 @@ func repeated(refs []uint32) (ref uint32, found bool) {
 	return 0, false
 }
 
-// badGrant blames the guest for what it named: gntdev says EINVAL for all that
-// Xen refuses.
+// badGrant says that the guest named a page that Dom0 may not map: gntdev answers
+// EINVAL for all that Xen refuses.
 func (e *clientEndpoint) badGrant(err error) error {
 	if ref := (*grant.RefError)(nil); errors.As(err, &ref) || errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("%w: domain %d named a page that it does not grant: %w", vlibcall.ErrProtocol, e.domain.id, err)
 	}
 	return err
+}
+
+// Payment implements transport.ClientEndpoint.
+func (e *clientEndpoint) Payment() transport.Payment {
+	if e.payment == nil {
+		return nil
+	}
+	return e.payment
 }
 
 func (e *clientEndpoint) Header() []byte { return e.header.Bytes() }
@@ -188,9 +198,9 @@ func (e *clientEndpoint) Wait(deadline time.Time) error {
 func waitError(err error) error {
 	switch {
 	case errors.Is(err, evtchn.ErrInterrupted):
-		return vlibcall.ErrInterrupted
+		return transport.ErrInterrupted
 	case errors.Is(err, os.ErrClosed):
-		return vlibcall.ErrClosed
+		return os.ErrClosed
 	}
 	return err
 }
@@ -202,7 +212,7 @@ func (e *clientEndpoint) Gone() error {
 	return nil
 }
 
-// lost marks the channel as dead and wakes who waits for it.
+// lost marks the channel as dead and wakes its waiters.
 func (e *clientEndpoint) lost(why error) {
 	e.gone.CompareAndSwap(nil, &why)
 	e.poke()
@@ -216,7 +226,7 @@ func (e *clientEndpoint) poke() {
 	}
 }
 
-// nodeChanged looks whether the guest took the channel back.
+// nodeChanged looks whether the guest has removed the channel.
 func (e *clientEndpoint) nodeChanged() {
 	e.news.Add(1)
 	if !e.answered.Load() {
@@ -231,10 +241,7 @@ func (e *clientEndpoint) nodeChanged() {
 func (e *clientEndpoint) Close() error {
 	e.once.Do(func() {
 		e.domain.remove(e)
-		if e.payer != 0 {
-			e.ending.close()
-			answered.remove(e.payer, &e.ending)
-		}
+		e.payment.close()
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		var errs []error
@@ -254,10 +261,10 @@ func (e *clientEndpoint) Close() error {
 	return e.err
 }
 
-// withdraw removes the request of a channel that was never mapped: the guest
-// has no other sign that nobody wants it, and takes it for that in the end if
-// this fails. It may take as long as xenstored is busy, which is why Close does
-// not wait for it.
+// withdraw removes the request of a channel that was never mapped: the guest has
+// no other sign that the client has left, and drops the channel after
+// attachTimeout if this fails. It takes as long as xenstored is busy, so Close
+// does not wait for it.
 func (e *clientEndpoint) withdraw() {
 	ctx, cancel := context.WithTimeout(e.domain.ctx, withdrawTimeout)
 	defer cancel()

@@ -6,7 +6,7 @@
 //
 // The guest allocates and grants, Dom0 maps: so a guest cannot pin Dom0's
 // memory, and the memory is charged to the domain that serves. The handshake
-// is specified in docs/channel.md; it lives below data/vlibos in the guest's
+// is specified in docs/reference/channel.md; it lives below data/vlibos in the guest's
 // home, which a guest may write on every toolstack.
 //
 // It is for Dom0 and unprivileged guests on one host. It is not for calls

@@ -13,17 +13,23 @@ import (
 	"testing"
 
 	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/vlibtest"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/conformance"
 )
 
 var nextPort atomic.Uint32
 
-func listen(t *testing.T) (vlibcall.Listener, vlibcall.Dialer) {
-	port := 100 + nextPort.Add(1)
+func listen(t *testing.T) (transport.Listener, transport.Dialer) {
+	port := transport.Port(100 + nextPort.Add(1))
 	l, err := Listen(context.Background(), port)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return l, atPort{open(t), port}
+}
+
+// open opens this domain's vLib OSes until the end of the test.
+func open(t *testing.T) *Domain {
 	d, err := Open(context.Background(), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -33,29 +39,25 @@ func listen(t *testing.T) (vlibcall.Listener, vlibcall.Dialer) {
 			t.Error(err)
 		}
 	})
-	return l, atPort{d, port}
+	return d
 }
 
 // atPort dials always the same port.
 type atPort struct {
 	d    *Domain
-	port uint32
+	port transport.Port
 }
 
-func (p atPort) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
+func (p atPort) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
 	o.Port = p.port
 	return p.d.Dial(ctx, o)
 }
 
-func TestConformance(t *testing.T) { vlibtest.Conformance(t, listen) }
+func TestConformance(t *testing.T) { conformance.Run(t, listen) }
 
-func TestNobodyThere(t *testing.T) {
-	d, err := Open(context.Background(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	_, err = vlibcall.Open(context.Background(), d, 99, 8192, vlibcall.Options{})
+func TestDialWithoutAServerIsGone(t *testing.T) {
+	d := open(t)
+	_, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Port: 99, Size: 8192})
 	if !errors.Is(err, vlibcall.ErrGone) {
 		t.Errorf("no server: %v", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/vlibos/vlibos/evtchn"
 	"github.com/vlibos/vlibos/grant"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
 
@@ -27,19 +28,20 @@ const (
 )
 
 // Domain is Dom0's way to the vLib OS servers of one guest. It implements
-// vlibcall.Dialer, is safe for concurrent use, and must outlive the channels
+// transport.Dialer, is safe for concurrent use, and must outlive the channels
 // opened through it.
 type Domain struct {
 	id     uint16
 	store  *xenstore.Client
+	own    bool // store is closed with the domain
 	mapper *grant.Mapper
 	module *module         // nil where the hypervisor has none
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup // watching, withdrawing
 
-	watching sync.Mutex          // held while xenstored is talked to about watches
-	watched  map[uint32]struct{} // ports whose channel nodes are watched
+	watching sync.Mutex                  // held while xenstored is talked to about watches
+	watched  map[transport.Port]struct{} // ports whose channel nodes are watched
 
 	mu       sync.Mutex // never held while xenstored is talked to
 	channels map[channelID]*clientEndpoint
@@ -52,18 +54,28 @@ func Open(ctx context.Context, domid uint16) (*Domain, error) {
 	if err != nil {
 		return nil, err
 	}
+	d, err := OpenBy(ctx, store, domid)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	d.own = true
+	return d, nil
+}
+
+// OpenBy is Open by a connection to xenstored that the caller has, and closes
+// after the Domain.
+func OpenBy(ctx context.Context, store *xenstore.Client, domid uint16) (*Domain, error) {
 	mapper, err := grant.OpenMapper()
 	if err != nil {
-		store.Close()
 		return nil, err
 	}
 	module, err := openModule()
 	if err != nil {
-		return nil, errors.Join(err, mapper.Close(), store.Close())
+		return nil, errors.Join(err, mapper.Close())
 	}
 	d := &Domain{
 		id: domid, store: store, mapper: mapper, module: module,
-		watched:  make(map[uint32]struct{}),
+		watched:  make(map[transport.Port]struct{}),
 		channels: make(map[channelID]*clientEndpoint),
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
@@ -79,15 +91,18 @@ func Open(ctx context.Context, domid uint16) (*Domain, error) {
 // Close frees what Open made. Channels must be closed before.
 func (d *Domain) Close() error {
 	d.cancel()
-	err := d.store.Close()
 	d.work.Wait()
-	return errors.Join(err, d.mapper.Close(), d.module.Close())
+	err := errors.Join(d.mapper.Close(), d.module.Close())
+	if d.own {
+		err = errors.Join(err, d.store.Close())
+	}
+	return err
 }
 
-// Dial implements vlibcall.Dialer. No server on that port, or no such
+// Dial implements transport.Dialer. No server on that port, or no such
 // domain, is vlibcall.ErrGone; a server that does not answer within ctx or
 // ten seconds vlibcall.ErrTimeout.
-func (d *Domain) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEndpoint, error) {
+func (d *Domain) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	e, err := d.dial(ctx, o)
@@ -100,16 +115,16 @@ func (d *Domain) Dial(ctx context.Context, o vlibcall.Offer) (vlibcall.ClientEnd
 	return nil, err
 }
 
-func (d *Domain) dial(ctx context.Context, o vlibcall.Offer) (*clientEndpoint, error) {
+func (d *Domain) dial(ctx context.Context, o transport.Offer) (*clientEndpoint, error) {
 	dir := home(d.id) + serverDir(o.Port)
-	parks, release, err := d.admit(ctx, dir, o.Reservation)
+	parks, release, err := d.admit(ctx, dir, uint32(o.Reservation))
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	e := &clientEndpoint{
-		domain: d, parks: parks, id: channelID(rand.Uint64()), dir: dir, size: o.Size,
-		changed: make(chan struct{}, 1), payer: o.Reservation,
+		domain: d, id: channelID(rand.Uint64()), dir: dir, size: o.Size,
+		changed: make(chan struct{}, 1),
 	}
 	if err := d.greet(ctx, e.dir, o); err != nil {
 		return nil, err
@@ -124,11 +139,10 @@ func (d *Domain) dial(ctx context.Context, o vlibcall.Offer) (*clientEndpoint, e
 		e.events.Close()
 		return nil, err
 	}
-	if e.payer != 0 {
-		e.ending.finish = func(request uint64) error { return e.finish(e.payer, request) }
-		answered.add(e.payer, &e.ending)
+	if o.Reservation != 0 {
+		e.payment = newPayment(d.module, d.id, uint32(o.Reservation), parks)
 	}
-	a, err := e.ask(ctx, request{vlibcall.Revision, o.Size, o.Generation})
+	a, err := e.ask(ctx, request{transport.Revision, o.Size, o.Generation})
 	if err == nil {
 		err = e.attach(a)
 	}
@@ -139,7 +153,7 @@ func (d *Domain) dial(ctx context.Context, o vlibcall.Offer) (*clientEndpoint, e
 }
 
 // greet reads what the server speaks.
-func (d *Domain) greet(ctx context.Context, dir string, o vlibcall.Offer) error {
+func (d *Domain) greet(ctx context.Context, dir string, o transport.Offer) error {
 	text, err := d.store.Read(ctx, dir+"/server")
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: domain %d has no server on port %d (no node %s/server)", vlibcall.ErrGone, d.id, o.Port, dir)
@@ -151,9 +165,9 @@ func (d *Domain) greet(ctx context.Context, dir string, o vlibcall.Offer) error 
 	if err != nil {
 		return fmt.Errorf("%w: node %s/server: %w", vlibcall.ErrProtocol, dir, err)
 	}
-	if g.revision != vlibcall.Revision {
+	if g.revision != transport.Revision {
 		return fmt.Errorf("%w: the server of domain %d speaks channel revision %d, this client %d: update the older one",
-			vlibcall.ErrProtocol, d.id, g.revision, vlibcall.Revision)
+			vlibcall.ErrProtocol, d.id, g.revision, transport.Revision)
 	}
 	if uint64(o.Size) > g.maxSize {
 		return fmt.Errorf("%w: channel of %d bytes, the server of domain %d grants at most %d",
@@ -200,7 +214,7 @@ func (d *Domain) all(dir string) []*clientEndpoint {
 // watchPort makes sure that the channel nodes of a port are watched. One
 // watch serves all channels: xenstored keeps a list of them and looks
 // through it at each write.
-func (d *Domain) watchPort(ctx context.Context, port uint32) error {
+func (d *Domain) watchPort(ctx context.Context, port transport.Port) error {
 	d.watching.Lock()
 	defer d.watching.Unlock()
 	if _, ok := d.watched[port]; ok {
@@ -217,13 +231,14 @@ func (d *Domain) watchPort(ctx context.Context, port uint32) error {
 }
 
 func (d *Domain) watchChannels(w *xenstore.Watch, dir string) {
+	defer w.Close()
 	for {
 		ev, err := w.Next(d.ctx)
 		if err != nil {
-			return // closed, or xenstored died: running calls go on without it
+			return // closed, or xenstored died: calls continue without it
 		}
-		// Other paths are no channel's, and there may be many: a guest writes
-		// there what it likes.
+		// Other paths are no channel's, and there may be many: a guest may write
+		// anything there.
 		if ev.Path == dir+"/channel" {
 			for _, e := range d.all(dir) {
 				e.nodeChanged()
@@ -238,6 +253,7 @@ func (d *Domain) watchChannels(w *xenstore.Watch, dir string) {
 
 // watchLife notices the domain's end.
 func (d *Domain) watchLife(w *xenstore.Watch) {
+	defer w.Close()
 	for {
 		if _, err := w.Next(d.ctx); err != nil {
 			return

@@ -5,17 +5,17 @@ package xen
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/vlibos/vlibos/evtchn"
-	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// ear is how a server listens through the hypervisor's module: the domain is
-// off every CPU until it is called, and what it executes for a call is the
-// caller's to pay. It is used by the server's goroutine alone.
+// ear is how a server listens through the hypervisor's module: the domain is off
+// every CPU until it is called, and what it executes for a call is charged to the
+// caller's reservation. Only the server's goroutine uses it.
 type ear struct {
 	listen   func(vlib.Served) (uint32, error)
 	complete func(vlib.Served) error
@@ -24,12 +24,12 @@ type ear struct {
 
 	fromUserMode bool // by an instruction that the kernel does not see
 
-	served vlib.Served // the request that it took up, or the call that it was told of
+	served vlib.Served // the request that it took up, or the call that the module named
 	turns  int
 }
 
-// eventsEvery is how many times it listens before it looks at events first:
-// whoever is called all the time must still see that channels were closed.
+// eventsEvery is how many times it listens before it looks at events first: a
+// server that is called without a pause must still see that channels were closed.
 const eventsEvery = 16
 
 // openEar finds a way to the module: by the kernel's device, which needs
@@ -83,21 +83,22 @@ func (l *Listener) hear() (*serverEndpoint, error) {
 	port, err := r.listen(served)
 	switch {
 	case err == nil:
-		// Done with whichever call that was, if there is no request to take up.
+		// If its channel has no request, the next listen ends that call.
 		r.served = vlib.Served{Port: port}
 		if e := l.at(evtchn.Port(port)); e != nil {
 			return e, nil
 		}
-		return nil, evtchn.ErrInterrupted // by a channel that was closed: the next turn ends its call
+		return nil, evtchn.ErrInterrupted // the channel was closed: the next turn ends its call
 	case errors.Is(err, vlib.ErrOpen):
 		return nil, nil
 	}
 	return nil, l.refused(err, served)
 }
 
-// refused: nobody told the module of this domain, so there is no call to end.
+// refused is nil where Dom0 has not told the module of this domain: then there is
+// no call to end.
 func (l *Listener) refused(err error, served vlib.Served) error {
-	if !errors.Is(err, vlib.ErrNotPermitted) {
+	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
 	if served.Signal {
@@ -106,7 +107,7 @@ func (l *Listener) refused(err error, served vlib.Served) error {
 	return nil
 }
 
-// end says that the server is done with a request, but does not listen yet.
+// end says that the server is done with a request, and does not listen yet.
 func (l *Listener) end(served vlib.Served) error {
 	if served.Port == 0 {
 		return nil
@@ -131,20 +132,20 @@ func (l *Listener) at(port evtchn.Port) *serverEndpoint {
 	return l.byPort[port]
 }
 
-// Bill implements vlibcall.Biller. An event alone, of a channel that was opened,
-// say, is nothing that the server is done with: a call may have come since it
-// looked, and would end unserved.
-func (e *serverEndpoint) Bill(request uint64) error {
+// Begin implements transport.ServerEndpoint. An event without a request, of a
+// channel that was just opened for example, begins nothing that the server could
+// end: a call may have come since it looked, and would end unserved.
+func (e *serverEndpoint) Begin(request uint64) error {
 	if r := e.l.ear; r != nil {
 		r.served = vlib.Served{Port: uint32(e.port), Number: request}
 	}
 	return nil
 }
 
-// Billed implements vlibcall.Biller: the next Wait says it.
-func (e *serverEndpoint) Billed() {}
+// End implements transport.ServerEndpoint: the next Wait says it.
+func (e *serverEndpoint) End() {}
 
-// NotifyLate implements vlibcall.LateNotifier.
+// NotifyLate implements transport.ServerEndpoint.
 func (e *serverEndpoint) NotifyLate() error {
 	if r := e.l.ear; r != nil && r.served.Port == uint32(e.port) {
 		r.served.Signal = true
@@ -152,8 +153,3 @@ func (e *serverEndpoint) NotifyLate() error {
 	}
 	return e.Notify()
 }
-
-var (
-	_ vlibcall.LateNotifier = (*serverEndpoint)(nil)
-	_ vlibcall.Biller       = (*serverEndpoint)(nil)
-)

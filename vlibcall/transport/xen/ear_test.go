@@ -37,7 +37,7 @@ func TestDoneWithWhatWasServed(t *testing.T) {
 	hear(e) // told of a call, found nothing: done with it
 	l.ear.served = vlib.Served{}
 	for request := uint64(1); request <= 2; request++ { // an event came by it, and requests were there
-		if err := e.Bill(request); err != nil {
+		if err := e.Begin(request); err != nil {
 			t.Fatal(err)
 		}
 	}

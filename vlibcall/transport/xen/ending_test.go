@@ -66,7 +66,7 @@ func TestCloseEndsTheLastAnswer(t *testing.T) {
 func TestAnswersOfAReservationAreEnded(t *testing.T) {
 	all := endings{of: make(map[uint32]map[*ending]struct{})}
 	one, ends := finishing()
-	other, kept := finishing()
+	other, otherEnds := finishing()
 	all.add(5, one)
 	all.add(6, other)
 	if all.end(5) {
@@ -84,7 +84,7 @@ func TestAnswersOfAReservationAreEnded(t *testing.T) {
 		t.Errorf("a channel that is gone is still there: %v", all.of)
 	}
 	other.close()
-	if got := <-kept; got != 4 {
+	if got := <-otherEnds; got != 4 {
 		t.Errorf("request %d is ended, want 4", got)
 	}
 }

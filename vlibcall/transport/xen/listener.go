@@ -5,20 +5,18 @@ package xen
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/vlibos/vlibos/evtchn"
 	"github.com/vlibos/vlibos/grant"
-	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
 
-// clientDomain is whom this guest grants its channels to.
+// clientDomain is the domain that this guest grants its channels to.
 const clientDomain = 0
 
 // storeTimeout bounds one conversation with xenstored.
@@ -28,7 +26,7 @@ const storeTimeout = 30 * time.Second
 // gntalloc limit allows may be less.
 const MaxSize = 64 << 20
 
-// Listener is a server's side in a guest. It implements vlibcall.Listener.
+// Listener is a server's side in a guest. It implements transport.Listener.
 type Listener struct {
 	dir    string
 	store  *xenstore.Client
@@ -50,7 +48,7 @@ type Listener struct {
 
 // Listen announces a server on port of this guest. What an earlier server on
 // that port left in xenstore is removed: its channels end.
-func Listen(ctx context.Context, port uint32) (_ *Listener, err error) {
+func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 	l := &Listener{
 		dir:    serverDir(port),
 		byID:   make(map[channelID]*serverEndpoint),
@@ -89,122 +87,15 @@ func Listen(ctx context.Context, port uint32) (_ *Listener, err error) {
 			return nil, err
 		}
 	}
-	if err = l.store.Write(ctx, l.dir+"/server", []byte(greeting{vlibcall.Revision, MaxSize}.String())); err != nil {
+	if err = l.store.Write(ctx, l.dir+"/server", []byte(greeting{transport.Revision, MaxSize}.String())); err != nil {
 		return nil, err
 	}
 	l.work.Go(func() { l.accept(w) })
 	return l, nil
 }
 
-// accept answers requests until Close.
-func (l *Listener) accept(w *xenstore.Watch) {
-	for {
-		ev, err := w.Next(l.ctx)
-		if err != nil {
-			return // closed, or xenstored died: the channels there are go on
-		}
-		id, ok := parseChannelID(strings.TrimPrefix(ev.Path, l.dir+"/request/"))
-		if ok {
-			l.look(id)
-			continue
-		}
-		names, err := l.store.Directory(l.ctx, l.dir+"/request")
-		if err != nil {
-			continue
-		}
-		for _, name := range names {
-			if id, ok := parseChannelID(name); ok {
-				l.look(id)
-			}
-		}
-	}
-}
-
-// look makes the channel of a new request, and marks the one of a request
-// that is gone.
-func (l *Listener) look(id channelID) {
-	text, err := l.store.Read(l.ctx, l.dir+"/request/"+id.String())
-	l.mu.Lock()
-	e := l.byID[id]
-	l.mu.Unlock()
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && e != nil:
-		e.leave()
-	case err == nil && e == nil:
-		a, err := l.offer(id, string(text))
-		value := a.String()
-		if err != nil {
-			value = refusal(err)
-		}
-		if err := l.store.Write(l.ctx, l.dir+"/channel/"+id.String(), []byte(value)); err != nil {
-			l.drop(id) // the client times out
-		}
-	}
-}
-
-// drop gives up a channel that its client will not hear of.
-func (l *Listener) drop(id channelID) {
-	l.mu.Lock()
-	e := l.byID[id]
-	l.mu.Unlock()
-	if e != nil {
-		e.leave()
-	}
-}
-
-// offer allocates a channel.
-func (l *Listener) offer(id channelID, text string) (a answer, err error) {
-	r, err := parseRequest(text)
-	if err != nil {
-		return a, fmt.Errorf("%w: %w", vlibcall.ErrBadRequest, err)
-	}
-	if r.size > MaxSize {
-		return a, fmt.Errorf("%w: %d bytes, this server grants at most %d", vlibcall.ErrTooLarge, r.size, MaxSize)
-	}
-	pages, err := l.alloc.Alloc(clientDomain, r.size/pageSize, true)
-	if errors.Is(err, grant.ErrLimit) {
-		return a, &vlibcall.StatusError{Status: vlibcall.StatusTooLarge, Detail: err.Error()}
-	}
-	if err != nil {
-		return a, err
-	}
-	e := &serverEndpoint{l: l, id: id, pages: pages}
-	if err := vlibcall.Format(e.Header(), r.size, r.generation); err != nil {
-		return a, errors.Join(err, pages.Free())
-	}
-	refs := pages.Refs()
-	data, _ := e.Data()
-	writeDirectory(data, refs[1:])
-	if e.port, err = l.events.BindUnbound(clientDomain); err != nil {
-		return a, errors.Join(err, pages.Free())
-	}
-	err = pages.SetNotify(grant.Notify{
-		Clear: true, Offset: vlibcall.ServerAlive,
-		Signal: true, Port: uint32(e.port),
-	})
-	if err == nil {
-		err = l.add(e)
-	}
-	if err != nil {
-		return a, errors.Join(err, l.events.Unbind(e.port), pages.Free())
-	}
-	return answer{header: refs[0], directory: refs[1], port: uint32(e.port)}, nil
-}
-
-func (l *Listener) add(e *serverEndpoint) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return vlibcall.ErrClosed
-	}
-	l.byID[e.id] = e
-	l.byPort[e.port] = e
-	e.attach = time.AfterFunc(attachTimeout, e.expire)
-	return nil
-}
-
-// Wait implements vlibcall.Listener.
-func (l *Listener) Wait(deadline time.Time) (vlibcall.Endpoint, error) {
+// Wait implements transport.Listener.
+func (l *Listener) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
 	for {
 		if e, err := l.handed(); e != nil || err != nil {
 			if ferr := l.flush(); ferr != nil {
@@ -248,12 +139,12 @@ func (l *Listener) event(deadline time.Time) (*serverEndpoint, error) {
 
 // handed returns what does not come as an event: an interrupt, a channel
 // that xenstore says is over.
-func (l *Listener) handed() (vlibcall.Endpoint, error) {
+func (l *Listener) handed() (transport.ServerEndpoint, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.interrupted {
 		l.interrupted = false
-		return nil, vlibcall.ErrInterrupted
+		return nil, transport.ErrInterrupted
 	}
 	if len(l.over) > 0 {
 		e := l.over[0]
@@ -263,15 +154,7 @@ func (l *Listener) handed() (vlibcall.Endpoint, error) {
 	return nil, nil
 }
 
-// hand passes a channel to the server's goroutine.
-func (l *Listener) hand(e *serverEndpoint) {
-	l.mu.Lock()
-	l.over = append(l.over, e)
-	l.mu.Unlock()
-	l.events.Interrupt()
-}
-
-// Interrupt implements vlibcall.Listener.
+// Interrupt implements transport.Listener.
 func (l *Listener) Interrupt() {
 	l.mu.Lock()
 	l.interrupted = true
@@ -279,23 +162,7 @@ func (l *Listener) Interrupt() {
 	l.events.Interrupt()
 }
 
-// forget takes a closed channel off the books and out of xenstore.
-func (l *Listener) forget(e *serverEndpoint) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.byID, e.id)
-	delete(l.byPort, e.port)
-	if l.closed {
-		return // the whole directory goes
-	}
-	l.work.Go(func() {
-		// Nodes that stay behind, because xenstored is gone, cost nothing.
-		l.store.Remove(l.ctx, l.dir+"/request/"+e.id.String())
-		l.store.Remove(l.ctx, l.dir+"/channel/"+e.id.String())
-	})
-}
-
-// Close implements vlibcall.Listener. It takes the server's nodes out of
+// Close implements transport.Listener. It takes the server's nodes out of
 // xenstore.
 func (l *Listener) Close() error {
 	l.mu.Lock()

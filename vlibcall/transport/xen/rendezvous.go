@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // The nodes of the handshake, below the guest's home directory:
@@ -20,7 +21,9 @@ import (
 // A node holds words of the form key=value, one space between two, in this
 // order. Everything that a guest wrote is parsed strictly.
 
-func serverDir(port uint32) string { return "data/vlibos/" + strconv.FormatUint(uint64(port), 10) }
+func serverDir(port transport.Port) string {
+	return "data/vlibos/" + strconv.FormatUint(uint64(port), 10)
+}
 
 // home is the guest's home directory as Dom0 sees it.
 func home(domid uint16) string {
@@ -82,13 +85,13 @@ func parseRequest(s string) (r request, err error) {
 	if err != nil {
 		return r, err
 	}
-	if v[0] != uint64(vlibcall.Revision) {
-		return r, fmt.Errorf("channel revision %d, this server speaks %d", v[0], vlibcall.Revision)
+	if v[0] != uint64(transport.Revision) {
+		return r, fmt.Errorf("channel revision %d, this server speaks %d", v[0], transport.Revision)
 	}
-	if v[1] > vlibcall.MaxSize {
-		return r, fmt.Errorf("channel of %d bytes, at most %d", v[1], vlibcall.MaxSize)
+	if v[1] > transport.MaxSize {
+		return r, fmt.Errorf("channel of %d bytes, at most %d", v[1], transport.MaxSize)
 	}
-	return request{uint32(v[0]), int(v[1]), v[2]}, vlibcall.CheckSize(int(v[1]))
+	return request{uint32(v[0]), int(v[1]), v[2]}, transport.CheckSize(int(v[1]))
 }
 
 // answer tells where the channel is: the grant of its header page, the grant
@@ -126,7 +129,7 @@ func parseRefusal(s string) (err error, ok bool) {
 	if err != nil {
 		return fmt.Errorf("%w: refusal %.80q begins with no status", vlibcall.ErrProtocol, s), true
 	}
-	// One line: a second one could pass for somebody else's in a log.
+	// One line: a second one could pass for another program's in a log.
 	detail = strings.Join(strings.Fields(detail), " ")
 	return vlibcall.ReceivedStatus(vlibcall.Status(status), []byte(detail[:min(len(detail), maxRefusal)])), true
 }

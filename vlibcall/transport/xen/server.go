@@ -12,6 +12,7 @@ import (
 	"github.com/vlibos/vlibos/evtchn"
 	"github.com/vlibos/vlibos/grant"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // attachTimeout is how long a channel waits for its client to map it. A
@@ -38,22 +39,25 @@ func (e *serverEndpoint) Data() ([]byte, error) { return e.pages.Bytes()[pageSiz
 func (e *serverEndpoint) Notify() error { return e.l.events.Notify(e.port) }
 
 func (e *serverEndpoint) Gone() error {
-	if e.left.Load() || vlibcall.ClientLeft(e.Header()) {
+	if e.left.Load() || transport.ClientLeft(e.Header()) {
 		return fmt.Errorf("%w: the client of channel %v has left", vlibcall.ErrGone, e.id)
 	}
 	return nil
 }
 
+// Peer implements transport.ServerEndpoint: Dom0 does not say which process calls.
+func (e *serverEndpoint) Peer() (p transport.Peer, ok bool) { return p, false }
+
 // leave makes the server drop the channel.
 func (e *serverEndpoint) leave() {
 	e.left.Store(true)
-	e.l.hand(e)
+	e.l.pass(e)
 }
 
 // expire is leave for a client that never came.
 func (e *serverEndpoint) expire() {
 	e.mu.Lock()
-	expired := !e.done && !vlibcall.ClientCame(e.Header())
+	expired := !e.done && !transport.ClientCame(e.Header())
 	e.mu.Unlock()
 	if expired {
 		e.leave()

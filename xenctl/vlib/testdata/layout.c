@@ -52,7 +52,7 @@ int main(void)
     VALUE(VLIB_DOMAIN_parks);
     VALUE(VLIB_DOMAIN_critical);
     VALUE(VLIB_DOMAIN_user_mode);
-    VALUE(VLIB_NOBODY);
+    VALUE(VLIB_NO_DOMAIN);
     VALUE(VLIB_CALL_none);
     VALUE(VLIB_CALL_queued);
     VALUE(VLIB_CALL_active);

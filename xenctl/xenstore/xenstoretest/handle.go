@@ -6,20 +6,20 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/protocol"
 )
 
-// transaction is a copy of the store, and what has to be told when it becomes
-// the store.
+// transaction is a copy of the store, and the changes to report when it is
+// committed.
 type transaction struct {
 	base    uint64 // the store's generation at its start
 	store   *store
 	changed []string
 }
 
-// do carries out one request, with Server.mu held. It returns the answer and
-// the paths that changed for everyone.
-func (c *connection) do(m wire.Message) (answer []byte, changed []string, err error) {
+// do executes one request. The caller holds Server.mu. It returns the answer
+// and the paths that changed for all clients.
+func (c *connection) do(m protocol.Message) (answer []byte, changed []string, err error) {
 	s := c.server.store
 	var tx *transaction
 	if m.Tx != 0 {
@@ -29,13 +29,13 @@ func (c *connection) do(m wire.Message) (answer []byte, changed []string, err er
 		s = tx.store
 	}
 	switch m.Type {
-	case wire.TransactionStart:
+	case protocol.TransactionStart:
 		return c.start()
-	case wire.TransactionEnd:
+	case protocol.TransactionEnd:
 		return c.end(m, tx)
-	case wire.Watch, wire.Unwatch:
+	case protocol.Watch, protocol.Unwatch:
 		return c.watch(m)
-	case wire.GetDomainPath, wire.IsDomainIntroduced:
+	case protocol.GetDomainPath, protocol.IsDomainIntroduced:
 		return domain(m)
 	}
 	arg, rest, ok := strings.Cut(string(m.Payload), "\x00")
@@ -57,18 +57,18 @@ func (c *connection) do(m wire.Message) (answer []byte, changed []string, err er
 	return answer, []string{path}, nil
 }
 
-var done = wire.Join("OK")
+var done = protocol.Join("OK")
 
-// do carries out a request for one node.
-func (s *store) do(kind wire.Type, path, rest string) (answer []byte, wrote bool, err error) {
+// do executes a request for one node.
+func (s *store) do(kind protocol.Type, path, rest string) (answer []byte, wrote bool, err error) {
 	switch kind {
-	case wire.Write:
+	case protocol.Write:
 		s.write(path, []byte(rest))
 		return done, true, nil
-	case wire.Mkdir:
+	case protocol.Mkdir:
 		s.mkdir(path)
 		return done, true, nil
-	case wire.Remove:
+	case protocol.Remove:
 		return done, true, s.remove(path)
 	}
 	n, err := s.get(path)
@@ -76,17 +76,17 @@ func (s *store) do(kind wire.Type, path, rest string) (answer []byte, wrote bool
 		return nil, false, err
 	}
 	switch kind {
-	case wire.Read:
+	case protocol.Read:
 		return n.value, false, nil
-	case wire.Directory:
-		return wire.Join(s.children(path)...), false, nil
-	case wire.DirectoryPart:
+	case protocol.Directory:
+		return protocol.Join(s.children(path)...), false, nil
+	case protocol.DirectoryPart:
 		answer, err := s.part(path, strings.TrimSuffix(rest, "\x00"))
 		return answer, false, err
-	case wire.GetPerms:
-		return wire.Join(n.perms...), false, nil
-	case wire.SetPerms:
-		perms, err := wire.List([]byte(rest))
+	case protocol.GetPerms:
+		return protocol.Join(n.perms...), false, nil
+	case protocol.SetPerms:
+		perms, err := protocol.List([]byte(rest))
 		if err != nil || len(perms) == 0 {
 			return nil, false, errInvalid
 		}
@@ -97,15 +97,15 @@ func (s *store) do(kind wire.Type, path, rest string) (answer []byte, wrote bool
 }
 
 // part returns as many names from an offset on as fit, after the node's
-// generation; behind the last name comes an empty one.
+// generation; an empty name follows the last one.
 func (s *store) part(path, offset string) ([]byte, error) {
 	from, err := strconv.Atoi(offset)
 	if err != nil || from < 0 {
 		return nil, errInvalid
 	}
-	list := wire.Join(s.children(path)...)
-	answer := wire.Join(strconv.FormatUint(s.nodes[path].generation, 10))
-	room := wire.PayloadMax - len(answer) - 1
+	list := protocol.Join(s.children(path)...)
+	answer := protocol.Join(strconv.FormatUint(s.nodes[path].generation, 10))
+	room := protocol.PayloadMax - len(answer) - 1
 	if from > len(list) {
 		from = len(list)
 	}
@@ -120,15 +120,15 @@ func (s *store) part(path, offset string) ([]byte, error) {
 func (c *connection) start() ([]byte, []string, error) {
 	c.lastTx++
 	c.transactions[c.lastTx] = &transaction{base: c.server.store.generation, store: c.server.store.clone()}
-	return wire.Join(strconv.FormatUint(uint64(c.lastTx), 10)), nil, nil
+	return protocol.Join(strconv.FormatUint(uint64(c.lastTx), 10)), nil, nil
 }
 
-func (c *connection) end(m wire.Message, tx *transaction) ([]byte, []string, error) {
+func (c *connection) end(m protocol.Message, tx *transaction) ([]byte, []string, error) {
 	if tx == nil {
 		return nil, nil, errInvalid
 	}
 	delete(c.transactions, m.Tx)
-	verdict, _ := wire.Text(m.Payload)
+	verdict, _ := protocol.Text(m.Payload)
 	switch {
 	case verdict == "F":
 		return done, nil, nil
@@ -141,33 +141,33 @@ func (c *connection) end(m wire.Message, tx *transaction) ([]byte, []string, err
 	return done, tx.changed, nil
 }
 
-func domain(m wire.Message) ([]byte, []string, error) {
-	id, _ := wire.Text(m.Payload)
+func domain(m protocol.Message) ([]byte, []string, error) {
+	id, _ := protocol.Text(m.Payload)
 	if _, err := strconv.ParseUint(id, 10, 16); err != nil {
 		return nil, nil, errInvalid
 	}
-	if m.Type == wire.GetDomainPath {
-		return wire.Join("/local/domain/" + id), nil, nil
+	if m.Type == protocol.GetDomainPath {
+		return protocol.Join("/local/domain/" + id), nil, nil
 	}
 	if id == "0" {
-		return wire.Join("T"), nil, nil
+		return protocol.Join("T"), nil, nil
 	}
-	return wire.Join("F"), nil, nil
+	return protocol.Join("F"), nil, nil
 }
 
-// watch is one registration, in the client's own words.
+// watch is one registration, as the client wrote it.
 type watch struct {
 	path, token string
 }
 
-// event is to be sent to a client.
+// event is an event to send to a client.
 type event struct {
 	to          *connection
 	path, token string
 }
 
-func (c *connection) watch(m wire.Message) ([]byte, []string, error) {
-	list, err := wire.List(m.Payload)
+func (c *connection) watch(m protocol.Message) ([]byte, []string, error) {
+	list, err := protocol.List(m.Payload)
 	if err != nil || len(list) != 2 {
 		return nil, nil, errInvalid
 	}
@@ -182,9 +182,9 @@ func (c *connection) watch(m wire.Message) ([]byte, []string, error) {
 		}
 	}
 	switch {
-	case m.Type == wire.Watch && at >= 0:
+	case m.Type == protocol.Watch && at >= 0:
 		return nil, nil, errExists
-	case m.Type == wire.Watch:
+	case m.Type == protocol.Watch:
 		c.watches = append(c.watches, w)
 	case at < 0:
 		return nil, nil, errMissing
@@ -201,8 +201,8 @@ func (w watch) absolute() (string, error) {
 	return absolute(w.path)
 }
 
-// events returns who has to be told of changed paths, with Server.mu held. A
-// relative watch is told a relative path.
+// events returns the events for changed paths. The caller holds Server.mu. A
+// relative watch gets relative paths.
 func (s *Server) events(changed []string) []event {
 	var events []event
 	for _, path := range changed {

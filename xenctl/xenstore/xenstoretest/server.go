@@ -9,19 +9,19 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/vlibos/vlibos/xenctl/xenstore/internal/wire"
+	"github.com/vlibos/vlibos/xenctl/xenstore/internal/protocol"
 )
 
-// Request is what an interceptor sees of a request.
+// Request is a request as an interceptor sees it.
 type Request struct {
 	Type, ID, Tx uint32
 	Payload      []byte
 }
 
-// Interceptor is asked before the daemon handles a request. It may write raw
-// bytes to the client, wait, or close the connection. When it returns true the
-// daemon does nothing about the request. It runs on the connection's goroutine:
-// while it waits, that client's further requests wait, as in a real daemon.
+// Interceptor is called before the daemon handles a request. It may write raw
+// bytes to the client, wait, or close the connection. If it returns true the
+// daemon ignores the request. It runs on the connection's goroutine: while it
+// waits, that client's further requests wait, as in a real daemon.
 type Interceptor func(conn net.Conn, request Request) bool
 
 // Server is a running daemon.
@@ -77,7 +77,8 @@ func (s *Server) Requests() int {
 	return s.requests
 }
 
-// Open returns the transactions and watches that clients hold at the moment.
+// Open returns the transactions and watches that clients have open at the
+// moment.
 func (s *Server) Open() (transactions, watches int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,10 +133,10 @@ type connection struct {
 	server *Server
 	conn   net.Conn
 
-	// write keeps answers and events of other clients' changes apart.
+	// write separates answers from events of other clients' changes.
 	write sync.Mutex
 
-	// Guarded by Server.mu.
+	// Server.mu guards the fields below.
 	transactions map[uint32]*transaction
 	lastTx       uint32
 	watches      []watch
@@ -149,7 +150,7 @@ func (c *connection) serve() {
 		c.server.mu.Unlock()
 	}()
 	for {
-		m, err := wire.Receive(c.conn)
+		m, err := protocol.Receive(c.conn)
 		if err != nil {
 			return
 		}
@@ -164,20 +165,20 @@ func (c *connection) serve() {
 	}
 }
 
-// handle answers one request and then sends the events it has caused, so that
-// the client which caused them has its answer first.
-func (c *connection) handle(m wire.Message) {
+// handle answers one request and then sends the events that it caused, so that
+// the client that caused them has its answer first.
+func (c *connection) handle(m protocol.Message) {
 	c.server.mu.Lock()
 	payload, changed, err := c.do(m)
-	answer := wire.Message{Type: m.Type, Request: m.Request, Tx: m.Tx, Payload: payload}
-	if err == nil && len(payload) > wire.PayloadMax {
+	answer := protocol.Message{Type: m.Type, Request: m.Request, Tx: m.Tx, Payload: payload}
+	if err == nil && len(payload) > protocol.PayloadMax {
 		err = errTooBig
 	}
 	if err != nil {
-		answer.Type, answer.Payload, changed = wire.Error, wire.Join(string(err.(refusal))), nil
+		answer.Type, answer.Payload, changed = protocol.Error, protocol.Join(string(err.(refusal))), nil
 	}
 	events := c.server.events(changed)
-	if err == nil && m.Type == wire.Watch {
+	if err == nil && m.Type == protocol.Watch {
 		added := c.watches[len(c.watches)-1]
 		events = append(events, event{c, added.path, added.token})
 	}
@@ -185,13 +186,13 @@ func (c *connection) handle(m wire.Message) {
 
 	c.send(answer)
 	for _, e := range events {
-		e.to.send(wire.Message{Type: wire.WatchEvent, Payload: wire.Join(e.path, e.token)})
+		e.to.send(protocol.Message{Type: protocol.WatchEvent, Payload: protocol.Join(e.path, e.token)})
 	}
 }
 
-// send ignores errors: a client that has gone is noticed by its reader.
-func (c *connection) send(m wire.Message) {
+// send ignores errors: the reader notices a closed client.
+func (c *connection) send(m protocol.Message) {
 	c.write.Lock()
 	defer c.write.Unlock()
-	_, _ = c.conn.Write(wire.Append(nil, m))
+	_, _ = c.conn.Write(protocol.Append(nil, m))
 }

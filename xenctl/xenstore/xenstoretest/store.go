@@ -25,8 +25,8 @@ const (
 	defaultPerm         = "n0"
 )
 
-// node is one immutable version of a node: a change makes a new one, so that
-// stores can share them.
+// node is one immutable version of a node: a change makes a new version, so
+// that stores can share them.
 type node struct {
 	value      []byte
 	perms      []string
@@ -78,19 +78,19 @@ func (s *store) get(path string) (*node, error) {
 	return n, nil
 }
 
-// replace puts a new version of a node in its place.
+// replace stores a new version of a node.
 func (s *store) replace(path string, value []byte, perms []string) {
 	s.generation++
 	s.nodes[path] = &node{value: value, perms: perms, generation: s.generation}
 }
 
-// touch marks that a node's list of children changed.
+// touch records that a node's list of children changed.
 func (s *store) touch(path string) {
 	n := s.nodes[path]
 	s.replace(path, n.value, n.perms)
 }
 
-// mkdir makes a node and those above it; new nodes have their parent's
+// mkdir makes a node and its parents; new nodes have their parent's
 // permissions.
 func (s *store) mkdir(path string) {
 	if s.nodes[path] != nil {
@@ -107,7 +107,7 @@ func (s *store) write(path string, value []byte) {
 	s.replace(path, value, s.nodes[path].perms)
 }
 
-// remove takes a node and all below it away.
+// remove removes a node and everything below it.
 func (s *store) remove(path string) error {
 	if path == "/" {
 		return errInvalid

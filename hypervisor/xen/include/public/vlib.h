@@ -6,14 +6,14 @@
  *                void *arg, unsigned long a4)
  *
  * Times are nanoseconds of Xen's system time. Structures are the same for 32-
- * and 64-bit callers: fixed widths, padded, no pointers; each begins with the
- * version of this interface, which the caller fills in. docs/abi.md describes
- * every sub-operation with its arguments, errors and permission.
+ * and 64-bit callers: fixed widths, padded, no pointers. Each begins with the
+ * version of this interface, which the caller fills in.
+ * docs/reference/hypercall.md describes every sub-operation with its arguments,
+ * errors and permission.
  *
  * -ENOSYS: this hypervisor has no module.
  * -EOPNOTSUPP: this module has no such sub-operation.
- * -EBADMSG: the structure's version is not VLIB_ABI_VERSION, which stands there
- * now.
+ * -EBADMSG: the structure's version was not VLIB_ABI_VERSION, which it now is.
  */
 #ifndef __XEN_PUBLIC_VLIB_H__
 #define __XEN_PUBLIC_VLIB_H__
@@ -23,11 +23,11 @@
 #define VLIB_ABI_VERSION            2
 
 /*
- * Sub-operations whose arguments are all values. The first three are every
- * domain's, about itself.
+ * Sub-operations whose arguments are all values. The first three are for every
+ * domain, about itself.
  */
 #define VLIB_OP_version             0  /* -> VLIB_ABI_VERSION */
-/* a1: port served, 0: none; a2: 1 signal it; arg: request served */
+/* a1: port served, 0: none; a2: 1: signal it; arg: request served */
 #define VLIB_OP_listen              1
 #define VLIB_OP_complete            2
 /*
@@ -35,9 +35,9 @@
  * a4: request -> VLIB_BEGUN_*
  */
 #define VLIB_OP_call                3
-/* a1, a2: as of call, arg: request, 0: all calls of the reservation */
+/* a1, a2: as in call; arg: request, 0: all calls of the reservation */
 #define VLIB_OP_cancel              4
-/* a1: domid, a2: 0 take, arg: longest time -> number; a2: number to drop */
+/* a1: domid; a2: 0: take, arg: longest time -> number; a2: number to drop */
 #define VLIB_OP_hold                5
 #define VLIB_OP_lease               6  /* a1: time, 0: no lease */
 #define VLIB_OP_charge              7  /* a1: reservation, a2: time */
@@ -56,7 +56,7 @@
 #define VLIB_OP_get_cpu             34 /* struct vlib_cpu_info */
 #define VLIB_OP_get_counters        35 /* struct vlib_counters */
 
-/* Bounds of what is accepted. */
+/* Limits. */
 #define VLIB_MAX_RESERVATIONS       4096
 #define VLIB_MIN_BUDGET             20000ULL        /* 20 us */
 #define VLIB_MIN_PERIOD             200000ULL       /* 200 us */
@@ -66,12 +66,12 @@
 #define VLIB_MAX_TIMEOUT            3600000000000ULL /* 1 h */
 #define VLIB_MAX_CALLS              2  /* under way on one reservation */
 
-/* What call did. */
+/* The result of a call. */
 #define VLIB_BEGUN_active           0
 #define VLIB_BEGUN_queued           1
-#define VLIB_BEGUN_served           2  /* the server had found the request */
+#define VLIB_BEGUN_served           2  /* the server had already found it */
 
-#define VLIB_FEATURE_host           (1U << 0) /* Dom0 itself is under sched=vlib */
+#define VLIB_FEATURE_host           (1U << 0) /* Dom0 is under sched=vlib */
 #define VLIB_FEATURE_counters       (1U << 1) /* there are uncore counters */
 
 struct vlib_info {
@@ -81,14 +81,14 @@ struct vlib_info {
     uint32_t max_reservations;
     uint32_t reservations;      /* in use */
     uint32_t domains;           /* known to the module */
-    uint32_t cpus;              /* that the scheduler drives */
+    uint32_t cpus;              /* driven by the scheduler */
     uint32_t counters;          /* VLIB_COUNTERS_* */
-    uint64_t lease;             /* left of it, 0: none runs */
+    uint64_t lease;             /* remaining time, 0: none runs */
     uint64_t leases_lost;
-    uint64_t floor_budget;      /* kept for control domains on each CPU */
+    uint64_t floor_budget;      /* reserved for control domains on each CPU */
     uint64_t floor_period;
     uint64_t slice;             /* of background time */
-    uint64_t late;              /* how late a budget's end may come */
+    uint64_t late;              /* how late a budget may end */
 };
 
 /* Creates reservation id, or changes it. */
@@ -97,16 +97,18 @@ struct vlib_reserve {
     uint32_t id;                /* 1 .. VLIB_MAX_RESERVATIONS - 1 */
     uint64_t budget;            /* C */
     uint64_t period;            /* T */
-    /* Out, of -ENOSPC: where it does not fit, and which would miss. */
+    /*
+     * Out, with -ENOSPC: the CPU it does not fit on, the task that would miss.
+     */
     uint32_t cpu;
-    uint32_t misses;            /* reservation; 0: the control domains' floor */
-    uint64_t response;          /* the response time that was found */
+    uint32_t misses;            /* reservation; 0: control domains' floor */
+    uint64_t response;          /* the response time found for that task */
 };
 
 /*
- * adopt: the domain runs on the reservation, always; id 0: on none.
- * allow: calls to the domain may bring the reservation; VLIB_BIND_remove: no
- * longer.
+ * adopt: the domain always runs on the reservation; id 0: on none.
+ * allow: the reservation may be charged for calls to the domain;
+ * VLIB_BIND_remove: no longer.
  */
 struct vlib_bind {
     uint32_t version;
@@ -125,18 +127,18 @@ struct vlib_domctl {
     uint32_t set;               /* flags to set */
     uint32_t clear;             /* flags to clear */
 #define VLIB_DOMAIN_listens         (1U << 0) /* it may listen */
-#define VLIB_DOMAIN_stop_time       (1U << 1) /* its time stands still, gated */
-#define VLIB_DOMAIN_closed          (1U << 2) /* the gate is kept closed */
+#define VLIB_DOMAIN_stop_time       (1U << 1) /* its time stops while gated */
+#define VLIB_DOMAIN_closed          (1U << 2) /* its gate is always closed */
 /*
  * It cannot listen by hypercall: its gate is open while a call is active, and
- * the caller says with VLIB_OP_finish when it has the answer.
+ * the caller reports with VLIB_OP_finish that it has the answer.
  */
 #define VLIB_DOMAIN_parks           (1U << 3)
 #define VLIB_DOMAIN_critical        (1U << 4) /* the throttle spares it */
-#define VLIB_DOMAIN_user_mode       (1U << 5) /* its user mode may listen, too */
+#define VLIB_DOMAIN_user_mode       (1U << 5) /* user mode may listen, too */
 };
 
-/* idle of each period is denied to background time; 0: none is. */
+/* Background time is denied for 'idle' in each period; 0: never. */
 struct vlib_throttle {
     uint32_t version;
     uint32_t cpu;
@@ -144,11 +146,11 @@ struct vlib_throttle {
     uint64_t idle;
 };
 
-/* What a reservation paid, or one call of it. */
+/* The cost of a reservation, or of one of its calls. */
 struct vlib_cost {
     uint64_t foreground;        /* CPU time with budget */
     uint64_t background;        /* CPU time without */
-    uint64_t throttled;         /* runnable, and denied background time */
+    uint64_t throttled;         /* runnable, but denied background time */
     uint64_t deschedules;       /* taken off a CPU while runnable */
 };
 
@@ -157,11 +159,11 @@ struct vlib_reservation_info {
     uint32_t id;
     uint64_t budget;
     uint64_t period;
-    int64_t left;               /* budget now; below 0: overrun, carried */
+    int64_t left;               /* budget now; below 0: overrun, carried over */
     uint64_t next;              /* time until the next refill */
     uint32_t refills;           /* entries in the refill list */
-    uint32_t domid;             /* that runs on it, or VLIB_NOBODY */
-#define VLIB_NOBODY                 0xffffffffU
+    uint32_t domid;             /* runs on it, or VLIB_NO_DOMAIN */
+#define VLIB_NO_DOMAIN              0xffffffffU
     uint32_t call;              /* VLIB_CALL_* */
 #define VLIB_CALL_none              0
 #define VLIB_CALL_queued            1
@@ -169,16 +171,16 @@ struct vlib_reservation_info {
 #define VLIB_CALL_done              3
 #define VLIB_CALL_cancelled         4
 #define VLIB_CALL_timeout           5
-#define VLIB_CALL_gone              6 /* the domain went away */
-    uint32_t unadmitted;        /* CPUs of its domains it is not admitted on */
+#define VLIB_CALL_gone              6 /* the domain is gone */
+    uint32_t unadmitted;        /* CPUs of its domains without admission */
     struct vlib_cost total;
-    /* The call that was made last: of a request of the caller's port. */
-    uint64_t calls;             /* how many there have been */
+    /* The most recent call, for a request of the caller's port. */
+    uint64_t calls;             /* number of calls so far */
     uint64_t request;
     uint32_t port;
     uint32_t pad;
-    uint64_t queued;            /* time before it began */
-    uint64_t wall;              /* time since, or until its end */
+    uint64_t queued;            /* time before it was active */
+    uint64_t wall;              /* time since then, or until its end */
     struct vlib_cost cost;
 };
 
@@ -186,15 +188,14 @@ struct vlib_domain_info {
     uint32_t version;
     uint32_t domid;
     uint32_t flags;             /* VLIB_DOMAIN_* */
-    uint32_t open;              /* the gate is */
+    uint32_t open;              /* 1: the gate is open */
     uint32_t listening;
     uint32_t reservation;       /* it runs on; 0: none */
     uint32_t queued;            /* calls that wait */
     uint32_t holds;
-    uint32_t active;            /* a call is */
-    uint32_t busy;              /* reservation whose call was given up, and that */
-                                /* it may be at; 0: none */
-    uint64_t stopped;           /* how far its time is behind */
+    uint32_t active;            /* 1: a call is active */
+    uint32_t busy;              /* reservation of a call given up; 0: none */
+    uint64_t stopped;           /* time for which its clock was stopped */
     uint64_t calls;             /* completed */
     struct vlib_cost total;
 };
@@ -202,26 +203,26 @@ struct vlib_domain_info {
 struct vlib_cpu_info {
     uint32_t version;
     uint32_t cpu;
-    uint64_t foreground;        /* time given, since the CPU joined */
+    uint64_t foreground;        /* CPU time since the CPU joined */
     uint64_t background;
     uint64_t idle;
-    uint64_t denied;            /* of idle: background time denied */
+    uint64_t denied;            /* background time denied, of idle */
     uint64_t decisions;
-    uint64_t remote;            /* other CPUs made this one decide */
-    uint64_t period;            /* the throttle */
+    uint64_t remote;            /* decisions requested by other CPUs */
+    uint64_t period;            /* of the throttle */
     uint64_t throttle;
-    uint64_t admitted;          /* sum of C / T, in millionths, with the floor */
-    uint64_t overrun;           /* the largest past a budget, since this was read */
-    uint64_t worst;             /* the largest since the CPU joined */
+    uint64_t admitted;          /* sum of C / T, in millionths, with floor */
+    uint64_t overrun;           /* largest overrun since this was read */
+    uint64_t worst;             /* largest overrun since the CPU joined */
 };
 
 /*
  * Average memory latency = occupancy / requests, in cycles of the unit that
- * counts, over the time between two readings. Both wrap at 2^width.
+ * counts, between two readings. Both wrap at 2^width.
  */
 struct vlib_counters {
     uint32_t version;
-    uint32_t cpu;               /* whose package, and whose cache misses */
+    uint32_t cpu;               /* its package and its cache misses */
     uint32_t kind;
 #define VLIB_COUNTERS_none          0
 #define VLIB_COUNTERS_intel_arb     1
@@ -231,7 +232,7 @@ struct vlib_counters {
     uint64_t time;
     uint64_t requests;
     uint64_t occupancy;
-    uint64_t misses;            /* of the last-level cache, by this CPU */
+    uint64_t misses;            /* of this CPU in the last-level cache */
     uint32_t misses_width;      /* bits; 0: not counted */
     uint32_t pad;
 };

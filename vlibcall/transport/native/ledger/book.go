@@ -16,8 +16,8 @@ import (
 	"github.com/vlibos/vlibos/internal/clock"
 )
 
-// Book is the master's end. It maps nothing, so that a server that cuts the
-// file off hurts nobody. It is for one goroutine at a time.
+// Book is the master's end. It maps nothing, so that a server that truncates
+// the file harms no other process. It is for one goroutine at a time.
 type Book struct {
 	file *os.File
 	buf  [2*(atStart+8-atSequence) + 8]byte
@@ -73,7 +73,7 @@ type Claim struct {
 const tries = 4
 
 // Read reads what the server says of some reservations into c, at one moment.
-// It reports false if the server does not say: it lets nobody read.
+// It reports false if the server does not say, by changing the file without end.
 func (b *Book) Read(c *Claim) bool {
 	head, again, used := b.buf[:atStart+8-atSequence], b.buf[atStart+8-atSequence:][:atStart+8-atSequence], b.buf[len(b.buf)-8:]
 	for range tries {

@@ -129,8 +129,8 @@ func (k *Keeper) Begin(owner any, r uint32) error {
 	return nil
 }
 
-// End says that owner's call has ended, or that nobody pays for it any more. It
-// does nothing if it has been said.
+// End says that owner's call has ended, or that its payment has. It does nothing if
+// it was said before.
 func (k *Keeper) End(owner any) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

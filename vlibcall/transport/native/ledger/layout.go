@@ -47,5 +47,5 @@ func slot(r uint32) int { return atSlots + int(r)*slotSize }
 
 func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
-// duration of a word that anybody may have written.
+// duration of a word that the peer may have written.
 func duration(v uint64) time.Duration { return time.Duration(min(v, 1<<62)) }

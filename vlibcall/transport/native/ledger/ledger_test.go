@@ -146,8 +146,8 @@ func TestOneServer(t *testing.T) {
 	must(t, again.Close())
 }
 
-// What is read is of one moment, while calls come and go.
-func TestMoment(t *testing.T) {
+// A read is of one moment, while calls begin and end.
+func TestReadIsOfOneMoment(t *testing.T) {
 	k, b, _, c := newLedger(t)
 	must(t, b.Allow(5, true))
 	must(t, b.Renew(time.Hour))

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Permissions: XSM's answer for control domains, and user mode's. */
+/*
+ * Permissions: XSM's answer for control domains, and the answer for user mode.
+ */
 #include "module.h"
 
 bool vlib_user_cmd(unsigned long cmd)
@@ -17,8 +19,9 @@ bool vlib_user_cmd(unsigned long cmd)
 }
 
 /*
- * As Xen decides on its own schedulers, in two steps each: Flask allows all in
- * the first and decides in the second; without Flask it is the first.
+ * Asks XSM in two steps, as Xen does for its own schedulers: Flask allows
+ * everything in the first step and decides in the second. Without Flask the
+ * first step decides.
  */
 int vlib_may_control_host(bool change)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is entered into a reservation's account: use, and its holder. */
+/*
+ * Entries in a reservation's account: what was used, and which vCPU holds it.
+ */
 #include "runqueue.h"
 
 void vlib_account_init(struct vlib_account *a, unsigned int id,
@@ -47,8 +49,9 @@ void vlib_account_charge(struct vlib_account *a, s_time_t used, s_time_t now)
 {
     spin_lock(&a->lock);
     /*
-     * What came long ago would be used, and be back, in the past. It is dated
-     * from when it can have begun at the latest, as in vlib_charge().
+     * The use ended now, and so began at the latest 'used' ago. Without this
+     * date a budget that became available long ago would be used, and be
+     * replenished, in the past. vlib_charge() dates use in the same way.
      */
     if ( !a->holder )
         vlib_server_wake(&a->server, now - used);
@@ -56,8 +59,8 @@ void vlib_account_charge(struct vlib_account *a, s_time_t used, s_time_t now)
     a->usage.foreground += used;
     if ( a->holder )
     {
-        a->elsewhere += used; /* is not what the holder overruns by */
-        vlib_kick(a->holds_on); /* its budget ends earlier */
+        a->elsewhere += used; /* not a part of the holder's overrun */
+        vlib_kick(a->holds_on); /* its budget now ends earlier */
     }
     spin_unlock(&a->lock);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "admission.h"
 
-/* One more value for the response time, from what the last one lets in. */
+/*
+ * The next value for the response time: the demand that the last value admits.
+ */
 static void next_value(struct vlib_analysis *a, s_time_t last)
 {
     a->last = last;
@@ -18,11 +20,11 @@ void vlib_analysis_begin(struct vlib_analysis *a, const struct vlib_task *tasks,
 }
 
 /*
- * A response time is the least fixed point of r = C + late +
- * sum of ceil(r / Tj) Cj + late, or a value beyond the period. It is not below
- * that of the task before, so the search begins there: all tasks together take
- * the steps of one. Periods are at most VLIB_MAX_PERIOD, so nothing overflows
- * before it is beyond.
+ * A response time is the least fixed point of r = C + late + sum of ceil(r /
+ * Tj) Cj + late, or a value beyond the period. It is at least that of the task
+ * before. The search begins there, so that all tasks together take as many
+ * steps as the last one. Periods are at most VLIB_MAX_PERIOD, so no sum
+ * overflows before it is beyond the period.
  */
 enum vlib_outcome vlib_analysis_continue(struct vlib_analysis *a,
                                          unsigned int steps,

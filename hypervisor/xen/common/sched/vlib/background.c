@@ -83,7 +83,7 @@ struct vlib_entity *vlib_background_first(const struct vlib_runqueue *q,
     return member(first);
 }
 
-/* The group's share or turn has changed: its places in line follow. */
+/* Reorders a group whose share or turn has changed. */
 static void move_on(struct vlib_runqueue *q, struct vlib_group *g)
 {
     unsigned int spared;
@@ -117,7 +117,7 @@ void vlib_background_charge(struct vlib_runqueue *q, struct vlib_entity *e,
     e->share += used;
     g->share += used;
     move_on(q, g);
-    /* What comes later is not behind the least, nor before it. */
+    /* An entity that joins later begins level with the least. */
     g->least = max(g->least, least_of(e->share, &g->member[0],
                                       &g->member[1]));
     q->share = max(q->share, least_of(g->share, &q->background, &q->spared));

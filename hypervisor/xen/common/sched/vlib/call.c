@@ -1,32 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Calls: a caller's reservation pays for what a domain executes, until the
- * domain's server says that it has served the request, or the caller that it
+ * A call lets a domain run on its caller's reservation until the domain's
+ * server reports that it has served the request, or the caller reports that it
  * has the answer.
  *
  *   queued -> active -> done
  *        \         \-> cancelled, timeout, gone
  *         \-> done, cancelled, timeout, gone
  *
- * A call stands for one request, which its caller's port and a number identify.
- * The numbers of a port go up, and its client has one request under way at a
- * time: who asks for one has the answers to those before it, or gave them up.
+ * A call is made for one request, which the caller's port and a number
+ * identify. The request numbers of a port increase, and its client has one
+ * request under way at a time: a client that makes a request has the answers
+ * to its earlier ones, or has given them up.
  *
- * One call at a time is active in a domain; the others wait in the order in
- * which they came. A domain that is still busy with a call that was given up
- * finishes that in background time, on no reservation, before the next begins.
+ * One call at a time is active in a domain; the others wait in order of
+ * arrival. A domain that is still busy with a call that was given up finishes
+ * it in background time, on no reservation, before the next call begins.
  *
  * The server may find a request in its channel before the call for it arrives,
- * or before its turn. The last one that it has named so is kept, and its call
- * is done as soon as it arrives, or its turn comes.
+ * or before its turn. The module remembers the last request that the server
+ * found in this way; its call is done as soon as it arrives, or as its turn
+ * comes.
  */
 #include "module.h"
 
-/* How many late calls end at once, before others may have the lock. */
+/* The number of late calls that end in one go, before vlib_lock is released. */
 #define LATE_AT_ONCE 32
 
-static struct vlib_heap deadlines; /* of all that are queued or active */
-static LIST_HEAD(unsignalled);     /* those whose server is still to be told */
+static struct vlib_heap deadlines; /* of all calls that are queued or active */
+static LIST_HEAD(unsignalled);     /* calls whose server is to be signalled */
 
 void vlib_call_init(struct vlib_reservation *r)
 {
@@ -41,7 +43,7 @@ void vlib_call_init(struct vlib_reservation *r)
     r->last = &r->calls[0];
 }
 
-/* The domain in which it has a call, queued or active; or NULL. */
+/* The domain in which r has a call, queued or active; or NULL. */
 struct vlib_domain *vlib_call_domain(const struct vlib_reservation *r)
 {
     unsigned int i;
@@ -52,12 +54,12 @@ struct vlib_domain *vlib_call_domain(const struct vlib_reservation *r)
     return NULL;
 }
 
-/* The domain that runs on it by a call; or NULL. */
+/* The domain that runs on r because of a call; or NULL. */
 struct vlib_domain *vlib_call_runs(const struct vlib_reservation *r)
 {
     struct vlib_domain *vd = vlib_call_domain(r);
 
-    return vd && vd->active && vd->active->payer == r ? vd : NULL;
+    return vd && vd->active && vd->active->reservation == r ? vd : NULL;
 }
 
 void vlib_call_deadline(struct vlib_call *c, s_time_t timeout)
@@ -86,9 +88,9 @@ static void activate(struct vlib_call *c, struct vlib_domain *vd)
     vd->delivered = false;
     c->state = VLIB_CALL_active;
     c->started = NOW();
-    c->before = vlib_reservation_usage(c->payer);
+    c->before = vlib_reservation_usage(c->reservation);
     vd->unsettled = false;
-    vlib_domain_attach(vd, &c->payer->account);
+    vlib_domain_attach(vd, &c->reservation->account);
     vlib_gate_apply(vd);
 }
 
@@ -98,8 +100,8 @@ static bool found(const struct vlib_domain *vd, const struct vlib_call *c)
 }
 
 /*
- * Takes the next call, if the domain is free for it. Whoever ends one asks for
- * the next and then applies what the end has changed.
+ * Activates the next call if the domain is free for it. Callers that end a
+ * call use this to begin the next, and then apply the changes.
  */
 struct vlib_call *vlib_call_next(struct vlib_domain *vd)
 {
@@ -125,21 +127,21 @@ void vlib_call_applied(struct vlib_domain *vd)
     vlib_domain_settle(vd);
 }
 
-/* The domain may still be at it, unless it knew nothing of it. */
+/* The domain may still be serving c, unless its server was never told of it. */
 static void abandon(struct vlib_domain *vd, const struct vlib_call *c)
 {
-    vd->abandoned = c->payer->account.id;
+    vd->abandoned = c->reservation->account.id;
     vd->abandoned_port = c->caller_port;
     vd->abandoned_request = c->request;
 }
 
 /*
- * Ends a call that is queued or active. A domain that was at it and knew, or
- * may find out by itself, is busy until it says otherwise.
+ * Ends a call that is queued or active. A domain that was told of the call, or
+ * that may have found it by itself, stays busy until it reports otherwise.
  */
 void vlib_call_end(struct vlib_call *c, unsigned int state)
 {
-    struct vlib_account *a = &c->payer->account;
+    struct vlib_account *a = &c->reservation->account;
     struct vlib_domain *vd = c->domain;
     unsigned long flags;
 
@@ -170,8 +172,8 @@ void vlib_call_end(struct vlib_call *c, unsigned int state)
 }
 
 /*
- * Ends a call before it is done, and goes on to the next. That can begin only
- * in a domain that listens, which needs no event.
+ * Ends a call before it is done, and begins the next. The next one can begin
+ * only in a domain that listens, which needs no event.
  */
 void vlib_call_give_up(struct vlib_call *c, unsigned int state)
 {
@@ -197,7 +199,7 @@ bool vlib_call_stop(struct vlib_reservation *r, unsigned int state)
     return any;
 }
 
-/* Goes on to the next call, which nothing but an event tells the server of. */
+/* Begins the next call. An event is the only way to tell the server of it. */
 void vlib_call_resume(struct vlib_domain *vd)
 {
     struct vlib_call *next = vlib_call_next(vd);
@@ -207,7 +209,9 @@ void vlib_call_resume(struct vlib_domain *vd)
         list_add_tail(&next->tell, &unsignalled);
 }
 
-/* Signals what has begun. Without vlib_lock, after what may have begun it. */
+/*
+ * Signals calls that have begun. Without vlib_lock, after they may have begun.
+ */
 void vlib_call_signal(void)
 {
     if ( likely(list_empty(&unsignalled)) )
@@ -229,8 +233,8 @@ void vlib_call_signal(void)
 }
 
 /*
- * The reservation goes, and with it who could say that a domain which parks is
- * done with what was given up.
+ * The reservation is removed. A domain that parks would wait for this
+ * reservation's caller to report the end of an abandoned call; it is released.
  */
 void vlib_call_forget(unsigned int id)
 {
@@ -244,7 +248,7 @@ void vlib_call_forget(unsigned int id)
         }
 }
 
-/* Ends what is late; returns when the next will be. */
+/* Ends calls that are late; returns the time of the next deadline. */
 s_time_t vlib_call_expire(s_time_t now)
 {
     unsigned int n = 0;

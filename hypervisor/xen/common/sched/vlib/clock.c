@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Guest time that stands still while the gate is closed. A guest's system time
- * is Xen's less the time it was stopped; it is published anew whenever one of
- * its vCPUs is put on a CPU, which is before the guest can look.
+ * Guest time that stops while the gate is closed. A guest's system time is
+ * Xen's less the time for which the guest was stopped. It is published again
+ * whenever one of its vCPUs is put on a CPU, before the guest can read it.
  *
- * Absolute times that the guest names, for its timers, are its own: they are
+ * Guests give absolute times, for their timers, in guest time. They are
  * converted where Xen takes them.
  */
 #include "module.h"
 
-/* By domain number, because it must outlive a stay in another pool. */
+/* By domain number: it must outlive the domain's stay in another pool. */
 static s_time_t *stopped_time;
 
 int vlib_clock_init(void)
@@ -48,7 +48,7 @@ void vlib_publish_time(const struct vcpu *v, uint64_t *system_time)
     *system_time -= vlib_clock_stopped(v->domain->domain_id);
 }
 
-/* Guests name times that have wrapped, too: those are Xen's to judge. */
+/* A guest may give a time that has wrapped; Xen decides what that means. */
 s_time_t vlib_host_time(const struct vcpu *v, s_time_t guest)
 {
     s_time_t stopped = vlib_clock_stopped(v->domain->domain_id);

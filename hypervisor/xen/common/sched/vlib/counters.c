@@ -4,8 +4,8 @@
  * Dom0. Register numbers: Intel SDM vol. 4 (ARB), Intel Xeon Scalable uncore
  * performance monitoring reference (CHA), AMD PPR for families 17h and 19h.
  *
- * Occupancy is what is outstanding, added up each cycle; AMD's counts sixteen
- * cycles (17h) or ten nanoseconds (19h) at a time.
+ * Occupancy is the number of outstanding requests, summed over all cycles.
+ * A count of AMD's stands for sixteen cycles (17h) or ten nanoseconds (19h).
  */
 #include <asm/msr.h>
 #include <asm/processor.h>
@@ -17,7 +17,7 @@ struct source {
     unsigned int occupancy_select, requests_select;
     uint64_t occupancy_event, requests_event;
     unsigned int occupancy, requests;   /* the counters */
-    unsigned int enable;                /* a register to write first */
+    unsigned int enable;                /* register to write first */
     uint64_t enable_value;
     unsigned int filter;
     uint64_t filter_value;
@@ -41,7 +41,7 @@ static const struct source intel_arb = { /* Skylake to Comet Lake */
     .enable = 0xe01, .enable_value = 1ULL << 29,
 };
 
-/* One of the CHAs: addresses are hashed over them, so it stands for all. */
+/* One of the CHAs. Addresses are hashed over all, so one represents them. */
 static const struct source intel_cha = { /* Skylake-SP, Cascade Lake */
     .kind = VLIB_COUNTERS_intel_cha, .width = 48,
     .occupancy_select = 0xe01, .requests_select = 0xe02,
@@ -72,7 +72,10 @@ static const struct source amd_l3_19h = {
 
 static const struct source *by_model(void)
 {
-    /* Below another hypervisor the registers are its own, if anybody's. */
+    /*
+     * Below another hypervisor these registers, if present, are that
+     * hypervisor's.
+     */
     if ( cpu_has_hypervisor )
         return NULL;
     if ( boot_cpu_data.x86_vendor == X86_VENDOR_AMD )
@@ -113,7 +116,7 @@ struct reading {
     int rc;
 };
 
-/* On the CPU that was asked for: it is in the package, or the cache's domain. */
+/* Runs on the CPU given: counters belong to its package, or its cache. */
 static void cf_check read_here(void *data)
 {
     struct reading *r = data;
@@ -134,7 +137,7 @@ unsigned int vlib_counters_kind(void)
     return s ? s->kind : VLIB_COUNTERS_none;
 }
 
-/* The last-level cache's misses are not counted: the PMU is the guests'. */
+/* Misses of the last-level cache are not counted: guests use the PMU. */
 int vlib_counters_read(struct vlib_counters *op)
 {
     struct reading r = { .source = by_model(), .op = op };

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The domains that the module was told of, and their vCPUs. */
+/* The domains that the module knows, and their vCPUs. */
 #include "module.h"
 
 DEFINE_SPINLOCK(vlib_lock);
 LIST_HEAD(vlib_domains);
 unsigned int vlib_nr_domains;
 
-/* In one hold of vlib_lock. */
+/* Limits for one critical section of vlib_lock. */
 #define SWEPT_AT_ONCE   64
-#define DROPPED_AT_ONCE 64  /* calls, vCPUs, reservations of one */
+#define DROPPED_AT_ONCE 64  /* calls, vCPUs and reservations of one */
 
-static unsigned int records, to_sweep; /* with those that are gone */
+static unsigned int records, to_sweep; /* including domains that are gone */
 
 /*
- * Where they are found, by the number of their domain: those that the module
- * was told of, and all vCPUs under this scheduler, of any domain.
+ * Hash table by domain number: domains that the module knows, and all vCPUs
+ * under this scheduler, of any domain.
  */
 static struct place {
     struct vlib_domain *domains;
@@ -36,7 +36,7 @@ void vlib_domain_arrive(struct vlib_unit *vu)
     vlib_domain_join(vu);
 }
 
-/* It leaves. */
+/* A vCPU leaves this scheduler. */
 void vlib_domain_depart(struct vlib_unit *vu)
 {
     struct vlib_unit **at = &place_of(vu->unit->domain)->units;
@@ -48,8 +48,8 @@ void vlib_domain_depart(struct vlib_unit *vu)
 }
 
 /*
- * A record may outlive its domain by a second, until the sweep: the number and
- * the structure together say that it is still the same.
+ * A record may outlive its domain by a second, until the sweep. Number and
+ * structure together show that it is still the same domain.
  */
 struct vlib_domain *vlib_domain_find(const struct domain *d)
 {
@@ -62,8 +62,9 @@ struct vlib_domain *vlib_domain_find(const struct domain *d)
 }
 
 /*
- * Finds it, or makes it: the vCPUs under this scheduler join it. That is enough
- * for one hold of the lock: then the answer is -ERESTART, and 0 next time.
+ * Finds the domain's record or makes one, which its vCPUs under this scheduler
+ * join. Making one is enough work for one critical section: the answer is then
+ * -ERESTART, and 0 next time.
  */
 int vlib_domain_make(struct domain *d, struct vlib_domain **made)
 {
@@ -95,7 +96,7 @@ int vlib_domain_make(struct domain *d, struct vlib_domain **made)
     return -ERESTART;
 }
 
-/* Whether it is under this scheduler, as far as that can be said now. */
+/* Whether the domain has vCPUs under this scheduler at the moment. */
 bool vlib_domain_here(const struct domain *d)
 {
     const struct vlib_unit *vu;
@@ -106,10 +107,10 @@ bool vlib_domain_here(const struct domain *d)
     return false;
 }
 
-static struct vlib_account *payer_of(const struct vlib_domain *vd)
+static struct vlib_account *account_of(const struct vlib_domain *vd)
 {
     if ( vd->active )
-        return &vd->active->payer->account;
+        return &vd->active->reservation->account;
     return vd->adopter ? &vd->adopter->account : NULL;
 }
 
@@ -124,11 +125,11 @@ void vlib_domain_join(struct vlib_unit *vu)
     vu->domain = vd;
     list_add_tail(&vu->list, &vd->units);
     lock = vlib_unit_lock(vu, &flags);
-    vlib_attach(&vu->entity, payer_of(vd), NOW());
+    vlib_attach(&vu->entity, account_of(vd), NOW());
     vlib_spare(&vu->entity, vd->flags & VLIB_DOMAIN_critical, NOW());
     vu->gated = !vd->open;
     vlib_unit_unlock(lock, flags, vu);
-    vlib_gate_apply(vd); /* the first has come */
+    vlib_gate_apply(vd); /* if this was the first vCPU */
 }
 
 void vlib_domain_leave(struct vlib_unit *vu)
@@ -146,10 +147,10 @@ void vlib_domain_leave(struct vlib_unit *vu)
     vlib_unit_unlock(lock, flags, vu);
     list_del_init(&vu->list);
     vu->domain = NULL;
-    vlib_gate_apply(vd); /* the last has gone */
+    vlib_gate_apply(vd); /* if this was the last vCPU */
 }
 
-/* Who pays for all vCPUs from now on. */
+/* Makes all vCPUs run on a from now on. */
 void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a)
 {
     struct vlib_unit *vu;
@@ -164,7 +165,7 @@ void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a)
     }
 }
 
-/* Whether the throttle spares its vCPUs is as its flags say now. */
+/* Applies the critical flag to all vCPUs. */
 void vlib_domain_spare(struct vlib_domain *vd)
 {
     struct vlib_unit *vu;
@@ -180,18 +181,18 @@ void vlib_domain_spare(struct vlib_domain *vd)
 }
 
 /*
- * After a call: who pays from now on. Behind a closed gate that can wait: what
- * it takes to get off the CPU is the last caller's.
+ * Sets the account of a domain after a call. Behind a closed gate this can
+ * wait: the last caller pays for the time until the vCPUs leave their CPUs.
  */
 void vlib_domain_settle(struct vlib_domain *vd)
 {
     if ( !vd->unsettled || !vd->open )
         return;
     vd->unsettled = false;
-    vlib_domain_attach(vd, payer_of(vd));
+    vlib_domain_attach(vd, account_of(vd));
 }
 
-/* A reservation goes: nobody may be left to it. */
+/* A reservation is removed: no domain may still refer to it. */
 void vlib_domain_settle_all(void)
 {
     struct vlib_domain *vd;
@@ -201,11 +202,11 @@ void vlib_domain_settle_all(void)
         if ( !vd->unsettled )
             continue;
         vd->unsettled = false;
-        vlib_domain_attach(vd, payer_of(vd));
+        vlib_domain_attach(vd, account_of(vd));
     }
 }
 
-/* Brings the accounts up to now. */
+/* Brings the accounts up to date. */
 void vlib_domain_charge(struct vlib_domain *vd)
 {
     struct vlib_unit *vu;
@@ -251,7 +252,7 @@ void vlib_domain_cpus(const struct vlib_domain *vd, cpumask_t *cpus)
     rcu_read_unlock(&sched_res_rculock);
 }
 
-/* It is not found any more: its number means another domain now. */
+/* Removes the record from the table: its number is another domain's now. */
 static void lose(struct vlib_domain *vd)
 {
     struct vlib_domain **at =
@@ -265,7 +266,7 @@ static void lose(struct vlib_domain *vd)
     vlib_clock_reset(vd->domid);
 }
 
-/* Takes one thing from it; says whether there was one. */
+/* Removes one item of the domain; returns whether there was one. */
 static bool drop_one(struct vlib_domain *vd)
 {
     if ( vd->active )
@@ -281,8 +282,8 @@ static bool drop_one(struct vlib_domain *vd)
 }
 
 /*
- * The domain is gone: its calls end, and its vCPUs belong to no reservation.
- * The sweep does the rest, in holds of the lock of its own.
+ * The domain is gone: its calls end, and its vCPUs leave their reservations.
+ * The sweep does the rest, in critical sections of its own.
  */
 bool vlib_domain_drop(struct vlib_domain *vd)
 {
@@ -313,15 +314,15 @@ static bool is_there(const struct vlib_domain *vd)
 }
 
 /*
- * From now on all records are looked at: of domains that are dead, or were in
- * another pool then.
+ * Begins to examine all records, for domains that are dead, or that were in
+ * another pool when they died.
  */
 void vlib_domain_sweep_all(void)
 {
     to_sweep = records;
 }
 
-/* Goes on with that. */
+/* Continues the sweep; returns whether there is more to do. */
 bool vlib_domain_sweep(void)
 {
     unsigned int n;

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The gate: closed, it keeps every vCPU of a domain off every CPU. Closing is
- * not waited for: a vCPU that runs elsewhere is interrupted and leaves at once.
- * A hold keeps it open until its owner drops it or its time is over.
+ * The gate: while it is closed, it keeps every vCPU of a domain off every CPU.
+ * Closing does not wait: a vCPU that runs elsewhere is interrupted and leaves
+ * at once. A hold keeps the gate open until its owner drops it or its time is
+ * over.
  */
 #include "module.h"
 
 #define APPLIED_AT_ONCE 16
 
 /*
- * Where it has no vCPU of its, in another pool, say, a gate would keep nothing
- * off: it is open there, which a server that listens is told.
+ * A domain without a vCPU under this scheduler, for example in another pool,
+ * cannot be gated. Its gate is open, and a listening server is told so.
  */
 static bool wanted(const struct vlib_domain *vd)
 {
@@ -45,8 +46,9 @@ static void open(struct vlib_unit *vu)
 }
 
 /*
- * How long nothing of the domain ran: from when the last of its vCPUs was off,
- * not from when the gate was told to close, or its clock would go back.
+ * How long nothing of the domain ran. It counts from when the last vCPU had
+ * left its CPU, not from the order to close: else the guest's clock would go
+ * back.
  */
 static s_time_t stopped(struct vlib_domain *vd, s_time_t now)
 {
@@ -89,8 +91,8 @@ void vlib_gate_apply(struct vlib_domain *vd)
 }
 
 /*
- * All gates, after what concerns all: a few in one hold of the lock. A domain
- * that comes meanwhile has its gate right from the start.
+ * Applies all gates after a change that concerns all, a few in one critical
+ * section. A domain that arrives meanwhile has its gate right from the start.
  */
 void vlib_gate_apply_all(void)
 {
@@ -119,7 +121,7 @@ void vlib_gate_apply_all(void)
     spin_unlock(&vlib_lock);
 }
 
-/* Ends those holds that are over, or the one of that number; says how many. */
+/* Ends expired holds and the one with that number; returns how many. */
 static unsigned int end_holds(struct vlib_domain *vd, s_time_t now,
                               uint32_t number)
 {
@@ -142,7 +144,7 @@ static unsigned int end_holds(struct vlib_domain *vd, s_time_t now,
     return ended;
 }
 
-/* Returns the number of the hold, by which it is dropped. */
+/* Returns the number of the hold; its owner drops it by that. */
 static long take(struct vlib_domain *vd, s_time_t limit)
 {
     static uint32_t last;
@@ -169,7 +171,7 @@ static long drop(struct vlib_domain *vd, unsigned long number)
     for ( i = 0; i < VLIB_MAX_HOLDS && vd->hold[i].number != number; i++ )
         ;
     if ( i == VLIB_MAX_HOLDS )
-        return -ENOENT; /* it was over before */
+        return -ENOENT; /* it has expired */
     end_holds(vd, 0, number);
     vlib_gate_apply(vd);
     return 0;

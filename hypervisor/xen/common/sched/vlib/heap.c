@@ -11,7 +11,7 @@ static unsigned int rank(const struct vlib_node *n)
     return n ? n->rank : 0;
 }
 
-/* The shorter way to an end is the right one. Says whether n's rank changed. */
+/* Makes the right path the shorter one. Returns whether n's rank changed. */
 static bool settle(struct vlib_node *n)
 {
     unsigned int old = n->rank;
@@ -27,7 +27,7 @@ static bool settle(struct vlib_node *n)
     return n->rank != old;
 }
 
-/* Along the right ways of both, down and up again: no recursion. */
+/* Merges along both right paths, down and up again, without recursion. */
 static struct vlib_node *merge(struct vlib_node *a, struct vlib_node *b)
 {
     struct vlib_node *top = NULL, *last = NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A leftist heap: smallest key first, equal keys in the order of their second
- * key. Nodes live in what they order, so nothing is allocated. Insert and
- * remove, of any node, are O(log n).
+ * A leftist heap: smallest key first; equal keys in the order of their second
+ * key. Nodes are members of what they order, so nothing is allocated.
+ * Insertion, and removal of any node, are O(log n).
  */
 #ifndef VLIB_HEAP_H
 #define VLIB_HEAP_H
@@ -11,7 +11,7 @@
 
 struct vlib_node {
     struct vlib_node *parent, *left, *right;
-    unsigned int rank;          /* nodes on the way right to the end */
+    unsigned int rank;          /* nodes on the right path to its end */
     bool queued;
     s_time_t key;
     uint64_t second;

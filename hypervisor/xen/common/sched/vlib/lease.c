@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The lease: whoever drives the module renews it, and if it does not, all gates
- * open and all throttles lift until it does. With it, the other things that
- * time brings about: calls that are late, or whose callers are gone, holds
- * that are over, domains that are gone, CPUs that a reservation must be
- * admitted on anew.
+ * The lease: the program that drives the module renews it. When it expires,
+ * all gates open and all throttles are lifted until it is renewed.
+ *
+ * The timer does the rest that depends on time: it ends calls that are late or
+ * whose callers are gone, expired holds and dead domains, and admits
+ * reservations to the CPUs to which their vCPUs have moved.
  */
 #include "module.h"
 
 #define ROUND SECONDS(1)
-#define SOON  MICROSECS(500) /* most of the time is for others */
+#define SOON  MICROSECS(500) /* most of the time is left to others */
 
 bool __read_mostly vlib_lease_lost;
 static s_time_t lease_until; /* 0: none */
@@ -18,7 +19,7 @@ static struct timer timer;
 static s_time_t armed = VLIB_NEVER;
 static bool ready;
 
-/* Says whether it was lost just now. */
+/* Returns whether the lease has expired just now. */
 static bool expire_lease(s_time_t now)
 {
     if ( !lease_until || lease_until > now )
@@ -30,7 +31,7 @@ static bool expire_lease(s_time_t now)
     return true;
 }
 
-/* Each second; and, until they are done, soon after one another. */
+/* A sweep and a review each second, in steps that follow each other soon. */
 static s_time_t rounds(s_time_t now)
 {
     static s_time_t next_round;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a domain's server says: which request it has served, and whether it
+ * Reports of a domain's server: which request it has served, and whether it
  * waits for the next.
  */
 #include "module.h"
 
-/* The domain that asks, if it may listen. */
+/* The calling domain, if it may listen. */
 static struct vlib_domain *listener(void)
 {
     struct vlib_domain *vd = vlib_domain_find(current->domain);
@@ -14,8 +14,8 @@ static struct vlib_domain *listener(void)
 }
 
 /*
- * The server is done with a request, and so with what its port asked for
- * before; it is at nothing else. Request 0: the one that it was told of.
+ * The server has finished a request, and so all earlier ones of that port; it
+ * works on nothing else. Request 0 means the one that it was told of.
  */
 static void served(struct vlib_domain *vd, evtchn_port_t port,
                    uint64_t request)
@@ -39,7 +39,7 @@ static void served(struct vlib_domain *vd, evtchn_port_t port,
     }
 }
 
-/* The port of a call that the server has not been told of; 0: there is none. */
+/* The port of a call that the server was not yet told of; 0: there is none. */
 static long deliver(struct vlib_domain *vd)
 {
     vlib_call_next(vd);
@@ -90,7 +90,7 @@ long vlib_listen(unsigned long port, unsigned long flags, uint64_t request)
                   : rc;
 }
 
-/* As listen, for a server that goes on to wait for events. */
+/* As listen, for a server that then waits for events. */
 long vlib_complete(unsigned long port, unsigned long flags, uint64_t request)
 {
     struct domain *d = current->domain;

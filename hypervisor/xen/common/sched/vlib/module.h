@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of the module share. Locks, from the outside in:
+ * Declarations shared by the files of the module. Locks, outermost first:
  *
- *   vlib_lock            domains, reservations, calls: their lists and states
+ *   vlib_lock                domains, reservations, calls: lists and states
  *   a CPU's scheduler lock   its runqueue, and the vCPUs on it
  *   an account's lock        its budget and use
  *
- * vlib_lock is never taken from an interrupt, nor with a scheduler lock held.
- * Events are sent without any of them.
+ * vlib_lock is never taken in an interrupt, nor with a scheduler lock held.
+ * Events are sent with none of them held.
  */
 #ifndef VLIB_MODULE_H
 #define VLIB_MODULE_H
@@ -27,21 +27,21 @@
 struct vlib_unit {
     struct vlib_entity entity;
     struct sched_unit *unit;
-    struct vlib_domain *domain; /* NULL: the module was never told of it */
+    struct vlib_domain *domain; /* NULL: the module does not know it */
     struct list_head list;      /* in domain->units, or on its own */
-    struct vlib_unit *next;     /* of those that are found in the same place */
+    struct vlib_unit *next;     /* in the same place of the hash table */
     bool gated;
-    unsigned int residence;     /* the CPU where it is counted as living */
+    unsigned int residence;     /* CPU on which it is counted as a resident */
     s_time_t off_since;         /* when it last left a CPU */
 };
 
-/* A request of a caller's port, and what a reservation pays for it. */
+/* A request of a caller's port, and its cost to the reservation. */
 struct vlib_call {
-    struct vlib_reservation *payer;
+    struct vlib_reservation *reservation;
     unsigned int state;         /* VLIB_CALL_* */
     struct vlib_domain *domain; /* queued at, or active in; NULL: it is over */
     struct list_head list;      /* in domain->queue */
-    struct list_head tell;      /* the server is still to be told */
+    struct list_head tell;      /* in unsignalled, until its server is told */
     struct vlib_node late;      /* among all that are not over, by deadline */
     struct domain *caller;
     evtchn_port_t caller_port, callee_port;
@@ -53,13 +53,13 @@ struct vlib_call {
 
 struct vlib_reservation {
     struct vlib_account account;
-    struct list_head list;      /* of all, in the order of their review */
+    struct list_head list;      /* of all, in order of review */
     struct list_head callees;   /* struct vlib_callee */
     unsigned int nr_callees;
     struct vlib_domain *adopted;
-    struct vlib_call calls[VLIB_MAX_CALLS]; /* all in one domain */
-    struct vlib_call *last;     /* the call that was made last */
-    uint64_t count;             /* calls that were made */
+    struct vlib_call calls[VLIB_MAX_CALLS]; /* all of them in one domain */
+    struct vlib_call *last;     /* the most recent call */
+    uint64_t count;             /* calls made so far */
 };
 
 /* A domain that a reservation may call. */
@@ -72,36 +72,36 @@ struct vlib_callee {
 
 /* A hold of a gate. */
 struct vlib_hold {
-    uint32_t number;            /* known to its owner; 0: not in force */
+    uint32_t number;            /* by which its owner drops it; 0: not in use */
     s_time_t until;
 };
 
-/* A domain that the module was told of. */
+/* A domain that the module knows. */
 struct vlib_domain {
     struct list_head list;      /* of all */
-    struct vlib_domain *next;   /* of those that are found in the same place */
-    struct domain *domain;      /* compared, followed only while it has units */
+    struct vlib_domain *next;   /* in the same place of the hash table */
+    struct domain *domain;      /* dereferenced only while it has units */
     domid_t domid;
-    bool gone;                  /* not found any more: taken apart */
+    bool gone;                  /* removed from the table, being dismantled */
     uint32_t flags;             /* VLIB_DOMAIN_* */
     struct list_head units;
     struct list_head callers;   /* struct vlib_callee */
     struct vlib_reservation *adopter;
-    bool open;                  /* the gate, as it was applied */
+    bool open;                  /* the gate, as applied */
     s_time_t closed_at;
     /* Calls. */
     bool listening;             /* in LISTEN: nothing else runs there */
-    bool delivered;             /* the server knows of the active call */
+    bool delivered;             /* the server was told of the active call */
     struct vlib_call *active;
-    unsigned int abandoned;     /* reservation whose cancelled call it is at */
+    unsigned int abandoned;     /* reservation of a call given up; or 0 */
     evtchn_port_t abandoned_port;   /* the caller's */
     uint64_t abandoned_request;
-    evtchn_port_t found_port;   /* of a request served before its call; 0 */
+    evtchn_port_t found_port;   /* of a request served before its call; or 0 */
     uint64_t found_request;
     struct list_head queue;     /* struct vlib_call */
-    bool unsettled;             /* its vCPUs are with the last call's payer */
+    bool unsettled;             /* its vCPUs are on the last call's account */
     unsigned int queued;
-    unsigned int holds;         /* of hold[], those that are in force */
+    unsigned int holds;         /* holds in force */
     struct vlib_hold hold[VLIB_MAX_HOLDS];
     s_time_t hold_ends;         /* the first of them */
     uint64_t calls;
@@ -130,9 +130,9 @@ static inline void vlib_unit_unlock(spinlock_t *lock, unsigned long flags,
 /* scheduler.c */
 bool vlib_is_ours(const struct scheduler *s);
 bool vlib_drives(unsigned int cpu);         /* under sched_res_rculock; */
-struct vlib_runqueue *vlib_runqueue(unsigned int cpu); /* with its lock, too */
+struct vlib_runqueue *vlib_runqueue(unsigned int cpu); /* also under its lock */
 void vlib_unit_start(struct vlib_unit *vu); /* with its scheduler lock, */
-void vlib_unit_stop(struct vlib_unit *vu);  /* both */
+void vlib_unit_stop(struct vlib_unit *vu);  /* both: under its lock */
 
 /* domain.c: all under vlib_lock. */
 extern struct list_head vlib_domains;
@@ -144,9 +144,9 @@ void vlib_domain_join(struct vlib_unit *vu);
 void vlib_domain_leave(struct vlib_unit *vu);
 void vlib_domain_arrive(struct vlib_unit *vu);
 void vlib_domain_depart(struct vlib_unit *vu);
-bool vlib_domain_drop(struct vlib_domain *vd); /* says whether all is done */
+bool vlib_domain_drop(struct vlib_domain *vd); /* whether it is finished */
 void vlib_domain_sweep_all(void);
-bool vlib_domain_sweep(void);               /* says whether there is more */
+bool vlib_domain_sweep(void);               /* whether there is more */
 void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a);
 void vlib_domain_spare(struct vlib_domain *vd);
 void vlib_domain_settle(struct vlib_domain *vd);
@@ -157,9 +157,9 @@ void vlib_domain_cpus(const struct vlib_domain *vd, cpumask_t *cpus);
 
 /* gate.c: under vlib_lock. */
 void vlib_gate_apply(struct vlib_domain *vd);
-void vlib_gate_apply_all(void); /* not under it */
+void vlib_gate_apply_all(void); /* vlib_lock free */
 s_time_t vlib_hold_expire(s_time_t now);
-long vlib_hold(domid_t domid, unsigned long number, s_time_t limit); /* not */
+long vlib_hold(domid_t domid, unsigned long number, s_time_t limit); /* free */
 
 /* order.c: reservations by number and by period, all under vlib_lock. */
 extern struct vlib_reservation *vlib_order[]; /* by period */
@@ -169,7 +169,7 @@ struct vlib_reservation *vlib_reservation_find(unsigned long id);
 void vlib_order_insert(struct vlib_reservation *r);
 void vlib_order_remove(struct vlib_reservation *r);
 
-/* trial.c: under vlib_lock. */
+/* trial.c: all under vlib_lock. */
 struct vlib_refusal {
     unsigned int cpu;           /* on which it does not fit */
     unsigned int misses;        /* the reservation that would miss */
@@ -177,9 +177,9 @@ struct vlib_refusal {
 };
 
 /*
- * Says whether r fits with these values on these CPUs: 0, -ENOSPC, or -ERESTART
- * if it is not known yet and the same is to be asked again, after vlib_lock was
- * free. An answer is given once.
+ * Returns whether r fits with these values on these CPUs: 0, -ENOSPC, or
+ * -ERESTART if that is not known yet. The caller then releases vlib_lock and
+ * asks the same again. Each answer is given once.
  */
 int vlib_trial(const struct vlib_reservation *r, s_time_t budget,
                s_time_t period, const cpumask_t *cpus,
@@ -201,7 +201,7 @@ unsigned int vlib_reservation_unadmitted(const struct vlib_reservation *r);
 uint64_t vlib_admitted(unsigned int cpu);
 s_time_t vlib_late(void);
 
-/* call.c: but for the last two under vlib_lock. */
+/* call.c: under vlib_lock, but for the last two. */
 void vlib_call_init(struct vlib_reservation *r);
 struct vlib_domain *vlib_call_domain(const struct vlib_reservation *r);
 struct vlib_domain *vlib_call_runs(const struct vlib_reservation *r);
@@ -249,7 +249,7 @@ void vlib_clock_stop(domid_t domid, s_time_t time);
 void vlib_clock_reset(domid_t domid);
 s_time_t vlib_clock_stopped(domid_t domid);
 
-/* access.c: 0, or why not; change: or only read */
+/* access.c: 0, or the error; 'change' is false for read-only operations. */
 int vlib_may_control_host(bool change);
 int vlib_may_control(struct domain *d, bool change);
 

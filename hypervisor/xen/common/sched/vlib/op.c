@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The hypercall: who may, what is copied, which file does it. */
+/* The hypercall: checks permission, copies arguments, dispatches. */
 #include <xen/guest_access.h>
 #include <xen/nospec.h>
 
@@ -74,7 +74,7 @@ static int reservation_info(struct vlib_reservation_info *op)
     memset(op, 0, sizeof(*op));
     op->version = VLIB_ABI_VERSION;
     op->id = r->account.id;
-    op->domid = vd ? vd->domid : VLIB_NOBODY;
+    op->domid = vd ? vd->domid : VLIB_NO_DOMAIN;
     op->unadmitted = vlib_reservation_unadmitted(r);
     op->call = c->state;
     op->calls = r->count;
@@ -116,7 +116,7 @@ static int domain_info(struct vlib_domain_info *op, struct domain *d)
     op->open = vd->open;
     op->listening = vd->listening;
     if ( vd->active )
-        op->reservation = vd->active->payer->account.id;
+        op->reservation = vd->active->reservation->account.id;
     else if ( vd->adopter )
         op->reservation = vd->adopter->account.id;
     op->queued = vd->queued;
@@ -155,7 +155,10 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
     vd->flags = (vd->flags | op->set) & ~op->clear;
     if ( !(vd->flags & VLIB_DOMAIN_listens) )
         vd->listening = false;
-    /* Who listens in another way will not say that it is done with a call. */
+    /*
+     * A server that listens in a new way will not report the end of an old
+     * call.
+     */
     if ( (before ^ vd->flags) & (VLIB_DOMAIN_listens | VLIB_DOMAIN_parks) )
         vd->abandoned = 0;
     if ( (before ^ vd->flags) & VLIB_DOMAIN_critical )
@@ -200,7 +203,7 @@ static int cpu_info(struct vlib_cpu_info *op)
     return q ? 0 : -EXDEV;
 }
 
-/* Sub-operations on the host: with vlib_lock held. */
+/* Sub-operations on the host, under vlib_lock. */
 static int host_op(unsigned long cmd, union vlib_arg *u)
 {
     switch ( cmd )
@@ -241,8 +244,8 @@ static int domain_op(unsigned long cmd, union vlib_arg *u, struct domain *d)
 
 static const struct {
     uint8_t size;
-    uint8_t domid;  /* where the domain's number is; 0: it concerns the host */
-    bool changes;   /* or only reads */
+    uint8_t domid;  /* offset of the domain's number; 0: host */
+    bool changes;   /* false: it only reads */
 } shapes[] = {
 #define HOST(op, type, changes) \
     [VLIB_OP_##op] = { sizeof(struct type), 0, changes }
@@ -284,7 +287,7 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
         return -EFAULT;
     if ( u.version != VLIB_ABI_VERSION )
     {
-        /* So that the caller can name both. */
+        /* So that the caller can report both versions. */
         u.version = VLIB_ABI_VERSION;
         return raw_copy_to_guest(arg.p, &u, sizeof(u.version)) ? -EFAULT
                                                                : -EBADMSG;
@@ -305,7 +308,7 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
         rc = vlib_counters_read(&u.counters);
     else if ( !rc )
     {
-        /* Against destruction; a move to another pool it may meet. */
+        /* Excludes destruction. A move to another pool may happen meanwhile. */
         if ( !domctl_lock_acquire() )
         {
             if ( d )
@@ -321,7 +324,7 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
     }
     if ( d )
         rcu_unlock_domain(d);
-    if ( rc == -ERESTART ) /* there is more to do, in another hold of locks */
+    if ( rc == -ERESTART ) /* more to do, in another critical section */
         return hypercall_create_continuation(__HYPERVISOR_vlib_op, "lllh", cmd,
                                              0UL, 0UL, arg);
     if ( (!rc || rc == -ENOSPC) &&
@@ -331,8 +334,8 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
 }
 
 /*
- * Whether a charge is at most a period, and neither it nor those before it put
- * the next refill off by more than an hour.
+ * Whether a charge is at most one period, and this charge and earlier ones
+ * delay the next refill by at most an hour.
  */
 static bool chargeable(struct vlib_reservation *r, s_time_t time)
 {
@@ -347,7 +350,7 @@ static bool chargeable(struct vlib_reservation *r, s_time_t time)
     return ok;
 }
 
-/* Time that a Dom0 thread used itself. */
+/* Charges CPU time that a thread of Dom0 has used. */
 static long charge(unsigned long id, s_time_t time)
 {
     struct vlib_reservation *r;

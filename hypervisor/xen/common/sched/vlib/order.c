@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reservations by number, and in the order of their periods, those with equal
- * ones in the order in which they came.
+ * Reservations by number, and in order of their periods; those with equal
+ * periods in order of creation.
  */
 #include <xen/nospec.h>
 
@@ -23,7 +23,7 @@ static s_time_t period_of(const struct vlib_reservation *r)
     return r->account.server.period;
 }
 
-/* The first place whose period is at least that; or longer than that. */
+/* The first place whose period is at least this one, or longer than it. */
 static unsigned int place_of(s_time_t period, bool longer)
 {
     unsigned int low = 0, high = vlib_nr_reservations;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What server.c, heap.c, admission.c and runqueue.c need of Xen. They know
- * nothing else of it, so the test harness can put its own in its place.
+ * All that server.c, heap.c, admission.c and runqueue.c need of Xen. The test
+ * harness provides its own version instead.
  */
 #ifndef VLIB_PLATFORM_H
 #define VLIB_PLATFORM_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What callers say of their requests: that one is to be served and paid for,
- * that it is given up, that its answer has come.
+ * Reports of callers: a request is to be served and paid for, a request is
+ * given up, an answer has arrived.
  */
 #include "module.h"
 
@@ -27,7 +27,7 @@ static int peer(struct domain *caller, evtchn_port_t port,
     return rc;
 }
 
-/* What a call is for. */
+/* A request to be served. */
 struct order {
     struct domain *caller;
     evtchn_port_t caller_port, callee_port;
@@ -35,17 +35,17 @@ struct order {
     s_time_t timeout;
 };
 
-/* Whether it is one of the same channel; another may have had the port. */
+/* Whether c is of the same channel: its port may be in use by another now. */
 static bool same_channel(const struct vlib_call *c, const struct order *o)
 {
     return c->callee_port == o->callee_port && c->request <= o->request;
 }
 
 /*
- * The place for a call: that of the same request, if it is under way; else that
- * of one which the port's client waits for no longer, because it is queued and
- * was answered all the same, or was another channel's; else a free one. NULL:
- * the reservation is busy.
+ * The slot for a call. It is, in this order: the slot of the same request, if
+ * that is under way; the slot of a request for which the port's client no
+ * longer waits, because it is queued and was answered all the same, or because
+ * it was another channel's; a free slot; or NULL: the reservation is busy.
  */
 static struct vlib_call *place(struct vlib_reservation *r,
                                const struct vlib_domain *vd,
@@ -80,11 +80,14 @@ static void make(struct vlib_call *c, const struct order *o)
     c->request = o->request;
     c->queued = c->started = c->ended = NOW();
     memset(&c->cost, 0, sizeof(c->cost));
-    c->payer->last = c;
-    c->payer->count++;
+    c->reservation->last = c;
+    c->reservation->count++;
 }
 
-/* Of the first request of a port, what was found was another channel's. */
+/*
+ * Whether the server has found it. Request 1 is the first of its channel: an
+ * earlier finding of that number was another channel's.
+ */
 static bool found_before(const struct vlib_domain *vd, const struct order *o)
 {
     return vd->found_port == o->callee_port &&
@@ -119,7 +122,7 @@ static long begin(struct vlib_call *c, struct vlib_domain *vd,
     if ( vlib_call_next(vd) != c )
         return VLIB_BEGUN_queued;
     if ( !vd->listening )
-        *signal = c->caller_port; /* nothing else tells the server */
+        *signal = c->caller_port; /* the server learns of it in no other way */
     return VLIB_BEGUN_active;
 }
 
@@ -138,7 +141,7 @@ long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
     struct vlib_call *c;
     long rc;
 
-    /* It is signalled later, and so must still be there: Dom0 always is. */
+    /* The call is signalled later. Dom0 will still exist then. */
     if ( caller != hardware_domain )
         return -EPERM;
     if ( timeout <= 0 || timeout > VLIB_MAX_TIMEOUT )
@@ -183,7 +186,7 @@ static bool is(const struct vlib_call *c, domid_t domid, evtchn_port_t port)
     return c->domain && c->domain->domid == domid && c->caller_port == port;
 }
 
-/* Gives up a request; request 0: whatever the reservation calls. */
+/* Gives up a request; request 0: any call of the reservation. */
 long vlib_cancel(domid_t domid, evtchn_port_t port, unsigned long id,
                  uint64_t request)
 {
@@ -208,7 +211,7 @@ long vlib_cancel(domid_t domid, evtchn_port_t port, unsigned long id,
     return rc;
 }
 
-/* Of one domain: a request is answered, and so are those before it. */
+/* For one domain: a request and all earlier ones are answered. */
 static bool answered(struct vlib_reservation *r, struct vlib_domain *vd,
                      evtchn_port_t port, uint64_t request)
 {
@@ -235,8 +238,8 @@ static bool answered(struct vlib_reservation *r, struct vlib_domain *vd,
 }
 
 /*
- * The caller has its answer: of a call that is active or queued, or was given
- * up before. Request 0: of all of the reservation's.
+ * The caller has its answer, to a call that is active or queued, or was given
+ * up before. Request 0: to all calls of the reservation.
  */
 long vlib_finish(domid_t domid, evtchn_port_t port, unsigned long id,
                  uint64_t request)
@@ -260,9 +263,9 @@ long vlib_finish(domid_t domid, evtchn_port_t port, unsigned long id,
 }
 
 /*
- * A caller whose end of the event channel is closed waits for no answer: its
- * process died, or the channel ended. The calls that are queued can wait until
- * they begin.
+ * A caller whose end of the event channel is closed does not wait for an
+ * answer: its process has died, or the channel was closed. Calls that are
+ * queued are examined when they begin.
  */
 void vlib_call_sweep(void)
 {

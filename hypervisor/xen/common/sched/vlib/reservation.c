@@ -1,37 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reservations: made, changed, given to domains, admitted to CPUs.
+ * Reservations: created, changed, given to domains, admitted to CPUs.
  *
  * A reservation is admitted on every CPU on which a domain that runs on it, or
- * that it may call, has a vCPU. Where it is not, because a vCPU was moved
- * there, it gives background time only, until the next review admits it.
+ * that it may call, has a vCPU. On a CPU where it is not admitted, because a
+ * vCPU was moved there, it gives background time only, until a review admits
+ * it.
  */
 #include <xen/param.h>
 
 #include "module.h"
 
 /*
- * Xen's own option, which it does not export: timers that are due within so
+ * Xen's own option, which it does not export. Timers that are due within this
  * many nanoseconds fire together, so the first of them fires late.
  */
 static unsigned int __read_mostly timer_slop = 50000;
 integer_param("timer_slop", timer_slop);
 
-/* The way of an interrupt. */
+/* The time that an interrupt takes to arrive, in nanoseconds. */
 #define INTERRUPT 10000
 
 /*
- * A review looks at all reservations, so many in one hold of vlib_lock, and
- * gives up when so many did not fit: a trial of thousands is expensive.
+ * A review examines all reservations, at most this many in one critical
+ * section of vlib_lock. It ends early when this many did not fit, since each
+ * trial among thousands of reservations is expensive.
  */
 #define REVIEWED_AT_ONCE 64
 #define REFUSED_AT_MOST  4
 
-static LIST_HEAD(reviewed);         /* all, the next one first */
+static LIST_HEAD(reviewed);         /* all, the next to review first */
 static unsigned int to_review, refused;
-static uint64_t shares[NR_CPUS];    /* sum of C / T there, in millionths */
+static uint64_t shares[NR_CPUS];    /* sum of C / T, in millionths */
 
-/* By how much a budget's end may come late. */
+/* How late a budget may end, in nanoseconds. */
 s_time_t vlib_late(void)
 {
     return (s_time_t)timer_slop + INTERRUPT;
@@ -61,23 +63,23 @@ static void needed(const struct vlib_reservation *r, cpumask_t *cpus)
 }
 
 /* The domain that runs on it now, or NULL. */
-static struct vlib_domain *payee(const struct vlib_reservation *r)
+static struct vlib_domain *running_domain(const struct vlib_reservation *r)
 {
     if ( vlib_call_runs(r) )
         return vlib_call_runs(r);
     return r->adopted && !r->adopted->active ? r->adopted : NULL;
 }
 
-/* Makes those that pay from it look again. */
+/* Re-evaluates the vCPUs that run on it. */
 static void requeue(struct vlib_reservation *r)
 {
-    struct vlib_domain *vd = payee(r);
+    struct vlib_domain *vd = running_domain(r);
 
     if ( vd )
         vlib_domain_attach(vd, &r->account);
 }
 
-/* Enters it into the sums of its CPUs, or takes it out. */
+/* Adds it to, or subtracts it from, the sums of its CPUs. */
 static void weigh(const struct vlib_reservation *r, bool in)
 {
     const struct vlib_server *s = &r->account.server;
@@ -141,8 +143,8 @@ int vlib_reservation_set(struct vlib_reserve *op)
     }
     if ( rc )
         return rc;
-    if ( payee(r) )
-        vlib_domain_charge(payee(r)); /* what ran up to now, by the old */
+    if ( running_domain(r) )
+        vlib_domain_charge(running_domain(r)); /* at the old values */
     weigh(r, false);
     vlib_order_remove(r);
     spin_lock_irqsave(&r->account.lock, flags);
@@ -193,7 +195,7 @@ int vlib_reservation_remove(unsigned int id)
     return 0;
 }
 
-/* Admits r for the CPUs of one more domain. */
+/* Admits r on the CPUs of one more domain. */
 static int extend(struct vlib_reservation *r, struct vlib_domain *vd,
                   struct vlib_bind *op)
 {
@@ -314,8 +316,8 @@ int vlib_reservation_allow(struct vlib_bind *op, struct domain *d)
 }
 
 /*
- * The domain is gone: takes one reservation from it that may call it or that it
- * runs on. Says whether there was one.
+ * The domain is gone: removes one reservation that it runs on, or by which it
+ * may be called. Returns whether there was one.
  */
 bool vlib_reservation_forget_one(struct vlib_domain *vd)
 {
@@ -333,14 +335,14 @@ bool vlib_reservation_forget_one(struct vlib_domain *vd)
     return true;
 }
 
-/* From now on all are reviewed: vCPUs may have moved. */
+/* Begins to review all: vCPUs may have moved. */
 void vlib_reservation_review_all(void)
 {
     to_review = vlib_nr_reservations;
     refused = 0;
 }
 
-/* Gives up the CPUs that its vCPUs have left, and asks for the new. */
+/* Gives up the CPUs that its vCPUs have left, and asks for the new ones. */
 static int review(struct vlib_reservation *r)
 {
     struct vlib_refusal refusal;
@@ -364,7 +366,7 @@ static int review(struct vlib_reservation *r)
     return rc;
 }
 
-/* Goes on with a review. Says whether there is more to do soon. */
+/* Continues a review. Returns whether there is more to do soon. */
 bool vlib_reservation_review(void)
 {
     unsigned int n;
@@ -387,7 +389,7 @@ bool vlib_reservation_review(void)
     return to_review;
 }
 
-/* On how many of the CPUs that it needs it is not admitted. */
+/* The number of CPUs that it needs and on which it is not admitted. */
 unsigned int vlib_reservation_unadmitted(const struct vlib_reservation *r)
 {
     cpumask_t cpus;
@@ -397,7 +399,7 @@ unsigned int vlib_reservation_unadmitted(const struct vlib_reservation *r)
     return cpumask_weight(&cpus);
 }
 
-/* Sum of C / T on a CPU, in millionths, the floor included. */
+/* Sum of C / T on a CPU, in millionths, including the floor. */
 uint64_t vlib_admitted(unsigned int cpu)
 {
     return shares[cpu] + VLIB_FLOOR_BUDGET * 1000000ULL / VLIB_FLOOR_PERIOD;

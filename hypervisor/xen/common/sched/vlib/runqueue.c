@@ -29,9 +29,9 @@ void vlib_entity_init(struct vlib_entity *e, struct vlib_group *groups,
     INIT_LIST_HEAD(&e->contends);
 }
 
-/* Who pays for e while it is on q. */
-static struct vlib_account *payer(struct vlib_runqueue *q,
-                                  const struct vlib_entity *e)
+/* The account that is charged for e while e is on q; NULL: none. */
+static struct vlib_account *account_of(struct vlib_runqueue *q,
+                                       const struct vlib_entity *e)
 {
     if ( e->account )
         return e->account;
@@ -48,9 +48,10 @@ static bool may_hold(const struct vlib_runqueue *q,
 }
 
 /*
- * Decides whether e is in the foreground. From ready_since on nothing but what
- * has a shorter period keeps e from its budget; what became usable earlier must
- * count from then, or e would run twice in a row on it. a is locked.
+ * Decides whether e is in the foreground. From ready_since on, only entities
+ * with a shorter period keep e from its budget. Budget that became available
+ * earlier must count from then, or e would run on it twice in a row. a is
+ * locked.
  */
 static void settle(struct vlib_runqueue *q, struct vlib_entity *e,
                    struct vlib_account *a, s_time_t now)
@@ -77,10 +78,10 @@ static void settle(struct vlib_runqueue *q, struct vlib_entity *e,
     }
 }
 
-/* Puts e on the heaps where it belongs now. */
+/* Inserts e into the heaps to which it belongs now. */
 static void place(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
 {
-    struct vlib_account *a = payer(q, e);
+    struct vlib_account *a = account_of(q, e);
     s_time_t period = 0;
 
     e->foreground = false;
@@ -97,7 +98,7 @@ static void place(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
         vlib_background_insert(q, e);
 }
 
-/* Takes e off the heaps. */
+/* Removes e from the heaps. */
 static void displace(struct vlib_runqueue *q, struct vlib_entity *e)
 {
     if ( e->ready.queued && e->foreground )
@@ -109,10 +110,10 @@ static void displace(struct vlib_runqueue *q, struct vlib_entity *e)
     list_del_init(&e->contends);
 }
 
-/* e gives up what it may hold. */
+/* e gives up its hold of the account, if any. */
 static void forgo(struct vlib_runqueue *q, struct vlib_entity *e)
 {
-    struct vlib_account *a = payer(q, e);
+    struct vlib_account *a = account_of(q, e);
 
     if ( !a )
         return;
@@ -178,7 +179,7 @@ void vlib_charge(struct vlib_runqueue *q, s_time_t now)
         q->idle_time += used;
         return;
     }
-    a = payer(q, e);
+    a = account_of(q, e);
     if ( a )
         vlib_account_use(a, q, used, now);
     if ( e->foreground )
@@ -194,7 +195,7 @@ void vlib_charge(struct vlib_runqueue *q, s_time_t now)
     }
 }
 
-/* Takes e, queued or running, from where it is, which is about to change. */
+/* Takes e, queued or running, out of its place before a change. */
 static void lift_out(struct vlib_runqueue *q, struct vlib_entity *e,
                      s_time_t now)
 {
@@ -219,7 +220,7 @@ void vlib_attach(struct vlib_entity *e, struct vlib_account *a, s_time_t now)
         e->ready_since = VLIB_NEVER;
     e->account = a;
     if ( q->running == e )
-        e->foreground = false; /* until the decision that now follows */
+        e->foreground = false; /* until the decision that follows */
     else
         place(q, e, now);
     vlib_kick(q->cpu);
@@ -249,14 +250,14 @@ bool vlib_preempts(const struct vlib_runqueue *q, const struct vlib_entity *e)
     const struct vlib_entity *r = q->running;
 
     if ( e->refill.queued && e->refill.key < q->until )
-        return true; /* the timer comes too late for it */
+        return true; /* the planned decision is too late for it */
     if ( !r )
         return e->foreground || e->spared || !q->denying;
     if ( e->foreground )
         return !r->foreground || e->ready.key < r->ready.key;
     if ( r->foreground || (q->denying && !e->spared) )
         return false;
-    /* What ran alone has no slice, and ends it now that it is not. */
+    /* A vCPU that ran alone has no slice; it ends now that there is another. */
     return q->until > q->since + VLIB_SLICE ||
            vlib_background_behind(q, e, r);
 }
@@ -276,19 +277,19 @@ static bool denied(const struct vlib_runqueue *q, s_time_t now, s_time_t *until)
     return phase < q->idle;
 }
 
-/* e looks anew whether it is in the foreground. */
-static void place_anew(struct vlib_runqueue *q, struct vlib_entity *e,
-                       s_time_t now)
+/* Decides again whether e is in the foreground. */
+static void reassess(struct vlib_runqueue *q, struct vlib_entity *e,
+                     s_time_t now)
 {
     note_denied(q, e);
     displace(q, e);
     place(q, e, now);
 }
 
-/* Whether what e waited for has been given up since. */
+/* Whether the holder for which e waited has left. */
 static bool given_up(struct vlib_runqueue *q, const struct vlib_entity *e)
 {
-    struct vlib_account *a = payer(q, e);
+    struct vlib_account *a = account_of(q, e);
     bool waits;
 
     spin_lock(&a->lock);
@@ -298,8 +299,9 @@ static bool given_up(struct vlib_runqueue *q, const struct vlib_entity *e)
 }
 
 /*
- * What waits for a refill or a holder looks whether it came. The lock is held:
- * each look is one of those that a decision may take.
+ * Re-evaluates entities that wait for a refill or a holder, if it has come.
+ * The lock is held: each counts towards the number that a decision may
+ * examine.
  */
 static void review(struct vlib_runqueue *q, s_time_t now, unsigned int *looks)
 {
@@ -308,7 +310,7 @@ static void review(struct vlib_runqueue *q, s_time_t now, unsigned int *looks)
     while ( *looks && q->refills.first && q->refills.first->key <= now )
     {
         --*looks;
-        place_anew(q, node_entity(q->refills.first, refill), now);
+        reassess(q, node_entity(q->refills.first, refill), now);
     }
     list_for_each_entry_safe ( e, after, &q->contending, contends )
     {
@@ -317,11 +319,11 @@ static void review(struct vlib_runqueue *q, s_time_t now, unsigned int *looks)
         if ( !given_up(q, e) )
             continue;
         --*looks;
-        place_anew(q, e, now);
+        reassess(q, e, now);
     }
 }
 
-/* The first of the foreground that has budget: it becomes the holder. */
+/* The first in the foreground that has budget; it becomes the holder. */
 static struct vlib_entity *pick_foreground(struct vlib_runqueue *q,
                                            s_time_t now, s_time_t *until,
                                            unsigned int *looks)
@@ -329,7 +331,7 @@ static struct vlib_entity *pick_foreground(struct vlib_runqueue *q,
     for ( ; *looks && q->foreground.first; --*looks )
     {
         struct vlib_entity *e = node_entity(q->foreground.first, ready);
-        struct vlib_account *a = payer(q, e);
+        struct vlib_account *a = account_of(q, e);
         bool may;
 
         spin_lock(&a->lock);
@@ -346,7 +348,7 @@ static struct vlib_entity *pick_foreground(struct vlib_runqueue *q,
         displace(q, e);
         if ( may )
             return e;
-        place(q, e, now); /* others on its reservation took the budget */
+        place(q, e, now); /* others on its reservation used the budget */
     }
     return NULL;
 }
@@ -368,7 +370,7 @@ static struct vlib_entity *pick_background(struct vlib_runqueue *q,
     displace(q, e);
     if ( q->spared.first || q->background.first )
         *until = min(*until, (s_time_t)(now + VLIB_SLICE));
-    a = payer(q, e);
+    a = account_of(q, e);
     if ( a && cpumask_test_cpu(q->cpu, &a->admitted) )
     {
         s_time_t refill;
@@ -382,7 +384,7 @@ static struct vlib_entity *pick_background(struct vlib_runqueue *q,
     return e;
 }
 
-/* Ends a turn: what ran is queued again. */
+/* Ends a turn: the running vCPU is queued again. */
 static void put_back(struct vlib_runqueue *q, s_time_t now)
 {
     struct vlib_entity *e = q->running;

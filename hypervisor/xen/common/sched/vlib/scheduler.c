@@ -1,36 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The scheduler, as Xen calls it. What it decides is in runqueue.c; here is
- * what moves vCPUs on and off the runqueues. A vCPU stays on the CPU that it
- * was put on: partitioned, as the analysis assumes.
+ * The scheduler's interface to Xen. Decisions are made in runqueue.c; this
+ * file moves vCPUs on and off the runqueues. A vCPU stays on the CPU on which
+ * it was placed: scheduling is partitioned, as the analysis assumes.
  */
 #include <xen/softirq.h>
 
 #include "module.h"
 
-/* null's number, which no distribution builds: stock tools accept it. */
+/* The number of null, which no distribution builds: stock tools accept it. */
 #define SCHEDULER_ID XEN_SCHEDULER_NULL
 
 /*
- * Shorter than the first it is not worth to set a timer. The second is how long
- * a vCPU runs before the scheduler looks again, whatever it expects: it bounds
- * what a lost kick could do, and is what emulators that count instructions need
- * to let the other CPUs run.
+ * A timer is not worth setting for less than MIN_TIMER. A vCPU runs for
+ * at most MAX_TIMER before the scheduler decides again: that bounds the effect
+ * of a lost kick, and emulators that count instructions need it to let the
+ * other CPUs run.
  */
 #define MIN_TIMER 10000LL
 #define MAX_TIMER 2000000LL
 
 static const struct scheduler sched_vlib_def;
 
-/* What a domain has of a pool while it is in it. */
+/* A domain's data in a pool, while it is there. */
 struct stay {
     struct domain *domain;
     struct vlib_group groups[]; /* by CPU */
 };
 
 /*
- * How many vCPUs live on each CPU, runnable or not. It is not in the runqueue:
- * that is looked at under its lock alone, as its CPU may leave the pool, and
+ * How many vCPUs live on each CPU, runnable or not. It is not in the runqueue,
+ * which may be read under its lock only, as its CPU may leave the pool, while
  * placing a vCPU compares all CPUs.
  */
 static atomic_t residents[NR_CPUS];
@@ -62,7 +62,7 @@ static struct vlib_runqueue *unit_queue(const struct sched_unit *unit)
     return unit->res->sched_priv;
 }
 
-/* What waited there for a reservation may have left, and the CPU after it. */
+/* The vCPU that waited there may be elsewhere by now, and the CPU offline. */
 void vlib_kick(unsigned int cpu)
 {
     if ( cpu_online(cpu) )
@@ -107,7 +107,7 @@ static void *cf_check vlib_alloc_udata(const struct scheduler *ops,
                                        struct sched_unit *unit, void *dd)
 {
     struct vlib_unit *vu = xzalloc(struct vlib_unit);
-    struct stay *stay = dd; /* an idle domain's is NULL: it is never queued */
+    struct stay *stay = dd; /* an idle domain has none: it is never queued */
 
     if ( !vu )
         return NULL;
@@ -168,7 +168,7 @@ static spinlock_t *cf_check vlib_switch_sched(struct scheduler *ops,
 
 /*
  * The CPU with the fewest vCPUs among those allowed, the preferred ones first.
- * Where the unit is now is good enough if it is allowed.
+ * The unit's present CPU is good enough if it is allowed.
  */
 static struct sched_resource *place(const struct sched_unit *unit, bool stay)
 {
@@ -192,7 +192,7 @@ static struct sched_resource *place(const struct sched_unit *unit, bool stay)
         if ( best != nr_cpu_ids )
             return get_sched_res(best);
     }
-    /* There must always be one, even if only to say where it is not running. */
+    /* A unit must always have a CPU, even while it does not run. */
     cpumask_and(mask, unit->cpu_hard_affinity, pool);
     return get_sched_res(cpumask_any(mask));
 }
@@ -247,7 +247,7 @@ static void cf_check vlib_remove_unit(const struct scheduler *ops,
     spin_unlock(&vlib_lock);
 }
 
-/* It may not run: off the queue, or off the CPU at once, and charged then. */
+/* It may not run: off the queue, or off its CPU at once, and charged then. */
 void vlib_unit_stop(struct vlib_unit *vu)
 {
     unsigned int cpu = sched_unit_master(vu->unit);
@@ -258,7 +258,7 @@ void vlib_unit_stop(struct vlib_unit *vu)
         vlib_dequeue(vu->entity.queue, &vu->entity, NOW());
 }
 
-/* It is runnable: on the queue, and on the CPU if it comes before what runs. */
+/* It is runnable: on the queue, and on the CPU if it goes before what runs. */
 void vlib_unit_start(struct vlib_unit *vu)
 {
     struct vlib_runqueue *q = unit_queue(vu->unit);

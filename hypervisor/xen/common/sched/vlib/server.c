@@ -13,11 +13,11 @@ static void pop(struct vlib_server *s)
 }
 
 /*
- * The list is full, and one more comes: makes room. Of two neighbours the
- * earlier joins the later one, which can only make the server slower, and the
- * less so, the smaller they are: those that are smallest together. The first is
- * left alone, as it may be in use. Returns the place of the later one of them,
- * VLIB_REFILLS if it is the new one.
+ * Makes room for one more in a full list. Of two neighbours the earlier joins
+ * the later one. This can only make the server slower; it does so least with
+ * the pair whose sum is smallest. The first is left alone, as it may be in
+ * use. Returns the place of the later one of the pair, VLIB_REFILLS if that is
+ * the new one.
  */
 static unsigned int smallest_pair(struct vlib_server *s, s_time_t amount)
 {
@@ -124,7 +124,7 @@ void vlib_server_charge(struct vlib_server *s, s_time_t used)
 {
     unsigned int i;
 
-    /* Whole budgets put every refill off by as many periods. */
+    /* Each whole budget used delays every refill by one period. */
     if ( used >= s->budget )
     {
         s_time_t periods = used / s->budget;

@@ -2,11 +2,11 @@
 /*
  * A sporadic server: budget C every period T, kept as a list of refills.
  *
- * Each refill is a part of C with the time from which it may be used. What is
- * used of it comes back one period after that time, so that no window of
- * length T sees more than C, but for use that others had put off, and a server
- * that always wants to run gets C in every T. The amounts add up to C at all
- * times; an overrun is taken out of refills that are still to come.
+ * Each refill is a part of C with the time from which it may be used. The used
+ * part comes back one period after that time. So no window of length T sees
+ * more than C, but for use that others had delayed, and a server that always
+ * wants to run gets C in every T. The amounts add up to C at all times; an
+ * overrun is subtracted from refills that are still to come.
  *
  * B. Sprunt, L. Sha, J. Lehoczky: Aperiodic Task Scheduling for Hard Real-Time
  * Systems, 1989; M. Stanovich et al.: Defects of the POSIX Sporadic Server and
@@ -18,8 +18,8 @@
 #include "platform.h"
 
 /*
- * Use in small pieces makes many refills. With 32 entries, use of all of C in
- * pieces of 10 us still finds 95 % of it in time; with 8 it was two thirds.
+ * Use in small pieces makes many refills. With 32 entries, a vCPU that uses
+ * all of C in pieces of 10 us gets 95 % of it in time; with 8, two thirds.
  */
 #define VLIB_REFILLS 32
 
@@ -38,15 +38,15 @@ void vlib_server_init(struct vlib_server *s, s_time_t budget, s_time_t period,
                       s_time_t now);
 
 /*
- * Changes C and T. What has been used, of whatever C, is not given back by it:
- * until all of the old C is there, the new one is at the time when that would
- * have been or a new period from now, whichever is first; what it is larger
- * by, a new period from now.
+ * Changes C and T. This gives no used budget back. Until all of the old C is
+ * available, the new C is available when the old would have been, or a new
+ * period from now, whichever is first. The amount by which C grows is
+ * available a new period from now.
  */
 void vlib_server_change(struct vlib_server *s, s_time_t budget,
                         s_time_t period, s_time_t now);
 
-/* The server wants to run again, after it did not, or on another CPU. */
+/* The server becomes ready again after a pause, or on another CPU. */
 void vlib_server_wake(struct vlib_server *s, s_time_t now);
 
 void vlib_server_charge(struct vlib_server *s, s_time_t used);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The per-CPU throttle's control; runqueue.c obeys it. */
+/* Control of the per-CPU throttle; runqueue.c carries it out. */
 #include "module.h"
 
 static void set(unsigned int cpu, s_time_t period, s_time_t idle)

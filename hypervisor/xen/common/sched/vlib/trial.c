@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Whether a reservation fits on CPUs, beside those that are admitted there. It
- * is found out in steps, between which vlib_lock is free: with thousands of
- * reservations all of them take a second. One such trial is under way at a
- * time. Whoever wants another one goes on with this one meanwhile.
+ * A trial decides whether a reservation fits on CPUs, beside those that are
+ * admitted there. It runs in steps, between which vlib_lock is free: with
+ * thousands of reservations all steps take a second. One trial at a time is
+ * under way; a caller that wants another one advances this one first.
  *
- * What is admitted grows by the outcome of a trial alone, in the same hold of
- * the lock. So an outcome of "fits" holds, whatever was taken back meanwhile.
+ * Only a trial's outcome makes the admitted set grow, in the same critical
+ * section. So an outcome of "fits" holds, whatever is removed meanwhile.
  */
 #include "module.h"
 
-/* In one hold of the lock: about 100 us. */
-#define GATHERED_AT_ONCE 512    /* reservations looked at */
-#define STEPS_AT_ONCE    2048   /* of the analysis */
+/* Limits for one critical section: about 100 us. */
+#define GATHERED_AT_ONCE 512    /* reservations examined */
+#define STEPS_AT_ONCE    2048   /* steps of the analysis */
 
-/* Whoever began a trial and does not come back loses it. */
+/* A trial whose caller does not come back for so long is discarded. */
 #define STALE MILLISECS(50)
 
 static struct {
-    const struct vlib_reservation *r;   /* NULL: none is under way */
+    const struct vlib_reservation *r;   /* NULL: no trial is under way */
     s_time_t budget, period;
-    cpumask_t cpus, left;       /* that were asked for; without an outcome */
-    unsigned int cpu;           /* that it is at */
-    s_time_t touched;           /* by the caller that began it */
+    cpumask_t cpus, left;       /* asked for; still without an outcome */
+    unsigned int cpu;           /* the one being examined */
+    s_time_t touched;           /* last call of the one that began it */
     enum vlib_outcome outcome;
-    bool analysing;             /* or still gathering tasks */
-    bool floor_in, own_in;      /* tasks has them */
-    unsigned int place, n;      /* in vlib_order, in tasks */
-    uint64_t revision;          /* of vlib_order, when it was begun to gather */
+    bool analysing;             /* false: gathering tasks */
+    bool floor_in, own_in;      /* tasks contains them */
+    unsigned int place, n;      /* next in vlib_order; number of tasks */
+    uint64_t revision;          /* of vlib_order, when gathering began */
     struct vlib_analysis analysis;
     struct vlib_verdict verdict;
 } trial;
@@ -40,7 +40,7 @@ static void add(unsigned int id, s_time_t budget, s_time_t period)
                                            .period = period };
 }
 
-/* The floor goes before what has its period, the reservation after. */
+/* Equal periods: the floor goes first, and the new reservation last. */
 static void add_special(s_time_t before)
 {
     bool floor = !trial.floor_in && VLIB_FLOOR_PERIOD <= before;
@@ -72,7 +72,7 @@ static void begin_cpu(void)
         trial.outcome = VLIB_FITS;
 }
 
-/* Collects what is admitted on the CPU, in the order of periods. */
+/* Collects reservations admitted on the CPU, in order of their periods. */
 static void gather(void)
 {
     unsigned int end;
@@ -97,7 +97,7 @@ static void gather(void)
     trial.analysing = true;
 }
 
-static void go_on(void)
+static void advance(void)
 {
     if ( trial.outcome != VLIB_UNDECIDED )
         return;
@@ -148,13 +148,13 @@ int vlib_trial(const struct vlib_reservation *r, s_time_t budget,
     {
         if ( trial.r && NOW() - trial.touched < STALE )
         {
-            go_on();
+            advance();
             return -ERESTART;
         }
         begin(r, budget, period, cpus);
     }
     trial.touched = NOW();
-    go_on();
+    advance();
     if ( trial.outcome == VLIB_UNDECIDED )
         return -ERESTART;
     trial.r = NULL;

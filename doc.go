@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package vlibos calls functions that live in another domain: of a shared library
+// there, or of a server that registers its own. It is for tools in Dom0, for users
+// whom the master's rules allow it, and for servers in a guest; without Xen it
+// calls between processes.
+//
+//	domain, err := vlibos.Open(ctx, "web")
+//	if err != nil {
+//		return err
+//	}
+//	defer domain.Close()
+//	cos, err := domain.CallC(ctx, "libm.so.6", "cos", "f64(f64)", 0.5)
+//
+// [Open] finds a domain by its name, number or UUID, and opens a channel to its
+// vLib OS server. [Domain.CallC] calls a C function, [Domain.Call] a function of
+// the server; [Domain.Go] and [Domain.Session] are calls that do not block, and
+// many calls of one function. [Options] say what differs from the defaults.
+//
+// [Reserve] asks the host's master for a budget of CPU time, from which the calls
+// are paid. [NewServer] makes the other side: functions of one's own.
+//
+// # Errors
+//
+// Test with errors.Is. A call whose time is over is context.DeadlineExceeded, a
+// call on a domain that was closed os.ErrClosed, what the user may not do
+// fs.ErrPermission. A domain that does not exist is host.ErrNoDomain of package
+// dom0/host, a domain without a server directory.ErrNoServer of dom0/directory. How
+// a call itself can fail (no such function, crashed, gone, too large) is in package
+// vlibcall.
+//
+// # What it is not for
+//
+// What the package does is open channels: programs that need their parts (calls
+// without an allocation, receipts, transports) use [Domain.Channel] and package
+// vlibcall. It does not contain the master, and starts no domain.
+package vlibos

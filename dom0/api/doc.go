@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package api is what a master and its clients say to each other: messages, and
+// the paths under which they are sent. They travel as JSON over HTTP, over a unix
+// socket that root alone may use. Package dom0/client asks, package dom0/control
+// answers.
+//
+//	POST /v1/reserve  a Reservation that is wanted → the Reservation
+//	POST /v1/release  Ended: {"domain"} or {"reservation"} → the Reservation that was
+//	POST /v1/try      [Reservation…] → Trial
+//	GET  /v1/host     → Host
+//	GET  /v1/calls    → Calls
+//	GET  /metrics     → what Prometheus reads (package dom0/metrics)
+//
+// A refusal is an HTTP error with a Failure, which says its kind: the client turns
+// it into the error that it was.
+package api
+
+// The paths.
+const (
+	PathReserve = "/v1/reserve"
+	PathRelease = "/v1/release"
+	PathTry     = "/v1/try"
+	PathHost    = "/v1/host"
+	PathCalls   = "/v1/calls"
+)
+
+// DefaultRunDir is the master's directory, SocketName the name of its socket there.
+const (
+	DefaultRunDir = "/run/vlibos"
+	SocketName    = "control.sock"
+)

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/vlibos/vlibos/dom0/host"
+)
+
+// Reservation is a reservation as the master keeps it. In a request the domains
+// are named by reference, a number, a name or a UUID, in Domain.Name; the number
+// of the reservation, Name of a domain's, CPUs, Configured and Waits are the
+// master's to fill in.
+type Reservation struct {
+	host.Reservation
+	// Name is for people: of the domain, of the command, or of the rule, which
+	// it identifies.
+	Name string `json:"name,omitempty"`
+	// CPUs are those on which the holder and the callees were last: the budget is
+	// promised on each.
+	CPUs       []int `json:"cpus,omitempty"`
+	Configured bool  `json:"configured,omitempty"` // by the configuration, not by a command
+	// Waits says that the reservation does not fit where its domains are. Until it
+	// does, nothing is promised on any CPU, and the host does not have it.
+	Waits bool `json:"waits,omitempty"`
+}
+
+// Status is a reservation and how it fares.
+type Status struct {
+	Reservation
+	host.Usage
+	// Absent says that the configuration names a domain that was never there.
+	Absent bool `json:"absent,omitempty"`
+	// Problem is why the reservation is not in force, or why its use cannot be
+	// read.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Copy shares no domain with the reservation.
+func (r Reservation) Copy() Reservation {
+	if r.Domain != nil {
+		d := *r.Domain
+		r.Domain = &d
+	}
+	r.Callees = slices.Clone(r.Callees)
+	return r
+}
+
+// Domains are the reservation's domains: the one that holds it, or its callees.
+// They can be changed.
+func (r *Reservation) Domains() []*host.Domain {
+	var all []*host.Domain
+	if r.Domain != nil {
+		all = append(all, r.Domain)
+	}
+	for i := range r.Callees {
+		all = append(all, &r.Callees[i].Domain)
+	}
+	return all
+}
+
+// Running reports whether the holder runs, or without a holder any callee.
+func (r Reservation) Running() bool {
+	if r.Threads != nil {
+		return true
+	}
+	for _, d := range r.Domains() {
+		if d.ID != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// On names what the reservation is on: the number of a domain that runs, or
+// threads. It is empty if nothing runs.
+func (r Reservation) On() string {
+	if r.Threads != nil {
+		return r.Threads.String()
+	}
+	return r.each(func(d *host.Domain) string { return d.ID })
+}
+
+// UUIDs are those of its domains.
+func (r Reservation) UUIDs() string {
+	return r.each(func(d *host.Domain) string { return d.UUID })
+}
+
+func (r Reservation) each(word func(*host.Domain) string) string {
+	var words []string
+	for _, d := range r.Domains() {
+		if w := word(d); w != "" {
+			words = append(words, w)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// Share is the part of a CPU that the reservation promises, 0 to 1; 0 while it
+// waits.
+func (r Reservation) Share() float64 {
+	if r.Waits {
+		return 0
+	}
+	return float64(r.Budget) / float64(r.Period)
+}
+
+// Trial is what was assumed about reservations that would fit.
+type Trial struct {
+	Absent []string `json:"absent"` // domains that are not there yet
+	CPUs   []int    `json:"cpus"`   // on which those were tried; none if there are none
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package master
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vlibos/vlibos/dom0/host"
+)
+
+// errNone is the ErrNoDomain of a reference that means no domain, rather than
+// several.
+var errNone = fmt.Errorf("%w", host.ErrNoDomain)
+
+// find returns the domain that ref means: a number, a name or a UUID.
+func find(all []host.Domain, ref string) (host.Domain, error) {
+	var found []host.Domain
+	for _, d := range all {
+		if d.ID == ref {
+			return d, nil
+		}
+		if d.Means(ref) {
+			found = append(found, d)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return host.Domain{}, fmt.Errorf("domain %.80q: %w: there are %s", ref, errNone, describe(all))
+	}
+	return host.Domain{}, fmt.Errorf("domain %.80q: %w that only this name means: use one of %s", ref, host.ErrNoDomain, describe(found))
+}
+
+// mostNamed bounds how many domains an error lists.
+const mostNamed = 20
+
+func describe(all []host.Domain) string {
+	var names []string
+	for i, d := range all {
+		if i == mostNamed {
+			names = append(names, fmt.Sprintf("%d more", len(all)-i))
+			break
+		}
+		names = append(names, d.String())
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// locate finds an entry's domains and the CPUs where its holder and callees are. It
+// reports whether they are as they were. An error says why that is not known, and
+// nothing has moved then; or that no domain was ever there for the entry.
+func (t *table) locate(ctx context.Context, all []host.Domain, e *entry) (as bool, err error) {
+	var cpus []int
+	if e.Threads != nil {
+		if cpus, err = t.host.MemberCPUs(*e.Threads); err != nil {
+			cpus = e.CPUs
+		}
+	}
+	as = true
+	for i, d := range e.Domains() {
+		now, missing := t.current(ctx, all, e, d, e.refs[min(i, len(e.refs)):])
+		as = as && same(*d, now)
+		err = cmp.Or(err, missing, now.Err)
+		*d = now
+		cpus = append(slices.Clip(cpus), now.CPUs...)
+	}
+	if e.old = false; e.Domain != nil {
+		e.Name = e.Domain.Name
+	}
+	slices.Sort(cpus)
+	if cpus = slices.Compact(cpus); err != nil || !e.Running() {
+		return as, err
+	}
+	as = as && slices.Equal(cpus, e.CPUs)
+	e.CPUs = cpus
+	return as, nil
+}
+
+// current is one of an entry's domains as it is now; one without ID if it is not
+// there, with an error if it never was. A domain that holds a reservation is the one
+// that it was as long as it lives, or else the one with its UUID: toolstacks change
+// names, and give a domain another UUID while it is destroyed. A callee is the domain
+// that the configuration names, since that is the one that calls go to.
+func (t *table) current(ctx context.Context, all []host.Domain, e *entry, d *host.Domain, refs []string) (host.Domain, error) {
+	holder := d == e.Domain
+	alive := slices.IndexFunc(all, func(n host.Domain) bool { return n.ID == d.ID && t.lives(ctx, e, d, n) })
+	at, missing := alive, error(nil)
+	if at < 0 && d.UUID != "" {
+		at = slices.IndexFunc(all, func(n host.Domain) bool { return n.UUID == d.UUID && !(holder && t.taken(e, n)) })
+	}
+	if len(refs) > 0 && (at < 0 || !holder) {
+		var n host.Domain
+		switch n, missing = find(all, refs[0]); {
+		case missing != nil:
+		case holder && t.taken(e, n):
+			missing = fmt.Errorf("domain %s: %w: it holds reservation %d already", n, host.ErrNotAllowed, t.of(n).ID)
+		default:
+			at = slices.IndexFunc(all, func(o host.Domain) bool { return same(n, o) })
+		}
+	}
+	switch {
+	case at >= 0:
+		now := all[at]
+		if holder {
+			e.uuid = now.UUID
+		}
+		if at == alive {
+			now.UUID = cmp.Or(d.UUID, now.UUID)
+		}
+		now.Name = cmp.Or(now.Name, d.Name)
+		return now, nil
+	case d.UUID != "":
+		missing = nil // it was there, and may come again
+	}
+	return host.Domain{UUID: d.UUID, Name: d.Name}, missing
+}
+
+// taken reports whether a domain holds the reservation of another entry.
+func (t *table) taken(e *entry, d host.Domain) bool {
+	return t.first(func(o *entry) bool { return o.ID != e.ID && o.holds(d) }) != nil
+}
+
+// lives reports whether an entry's domain is the one that there is now. The domain
+// that held an earlier master's reservation is known to the host.
+func (t *table) lives(ctx context.Context, e *entry, d *host.Domain, now host.Domain) bool {
+	if !e.old {
+		return same(*d, now)
+	}
+	if d != e.Domain || d.ID != now.ID {
+		return false
+	}
+	r := e.onHost()
+	r.Domain = &now
+	_, err := t.host.Usage(ctx, r)
+	return !errors.Is(err, host.ErrNoDomain)
+}

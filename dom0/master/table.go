@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package master
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+// Reservations with these numbers are the master's. Tools may make their own with
+// lower numbers.
+const (
+	firstReservation = 2048
+	lastReservation  = 4095
+)
+
+// entry is a reservation with what the master knows of it.
+type entry struct {
+	api.Reservation
+	// refs are how the configuration names its domains; none: a command made it.
+	refs    []string
+	uuid    string // that the domain has now, whatever UUID it was reserved under
+	problem error  // why the reservation is not in force, as far as is known
+	told    bool   // the host has it as it is here
+	old     bool   // an earlier master's, whose domains have not been found yet
+	resume  bool   // an earlier master's, of which the host has not been told yet
+}
+
+// running reports whether its domain, or a callee, is known to be there.
+func (e *entry) running() bool { return !e.old && e.Running() }
+
+// holds reports whether it is held by the domain, in which d.UUID does not count.
+func (e *entry) holds(d host.Domain) bool {
+	return e.Domain != nil && e.running() && same(*e.Domain, d)
+}
+
+// String names the reservation in messages.
+func (e *entry) String() string {
+	switch e.Kind() {
+	case host.KindDomain:
+		if e.Domain.ID == "" {
+			return fmt.Sprintf("domain %.80q", e.Name)
+		}
+		return "domain " + e.Domain.String()
+	case host.KindThreads:
+		return e.Threads.String()
+	}
+	return "calls of " + e.Name
+}
+
+// onHost is the reservation as the host is told of it: without callees that are not
+// there.
+func (e *entry) onHost() host.Reservation {
+	r := e.Copy().Reservation
+	r.Callees = slices.DeleteFunc(r.Callees, func(c host.Callee) bool { return c.ID == "" })
+	r.Resume = e.resume
+	return r
+}
+
+// same reports whether b is the domain that a was, whatever else of it has changed.
+func same(a, b host.Domain) bool { return a.ID == b.ID && a.Generation == b.Generation }
+
+// table is all reservations of a host, by number.
+type table struct {
+	host    host.Host
+	entries map[uint32]*entry
+}
+
+// inOrder are the entries by number.
+func (t *table) inOrder() []*entry {
+	return slices.SortedFunc(maps.Values(t.entries), func(a, b *entry) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+// first is the entry of the lowest number that is meant; nil: none.
+func (t *table) first(meant func(*entry) bool) (found *entry) {
+	for _, e := range t.entries {
+		if (found == nil || e.ID < found.ID) && meant(e) {
+			found = e
+		}
+	}
+	return found
+}
+
+// of is the entry of a domain: the one that it holds, or one that waits for a
+// domain of its UUID; nil: none.
+func (t *table) of(d host.Domain) *entry {
+	if e := t.first(func(e *entry) bool { return e.holds(d) }); e != nil {
+		return e
+	}
+	return t.first(func(e *entry) bool { return e.Domain != nil && !e.running() && e.Domain.UUID == d.UUID })
+}
+
+// number is the lowest that neither table uses.
+func (t *table) number(other *table) (uint32, error) {
+	for id := uint32(firstReservation); id <= lastReservation; id++ {
+		if t.entries[id] == nil && other.entries[id] == nil {
+			return id, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: there are %d: release one", api.ErrFull, len(t.entries))
+}
+
+// fits returns why a reservation cannot be had beside all others where its domains
+// are; a *host.Refusal if a CPU has no room.
+func (t *table) fits(e *entry) error {
+	if err := t.able(e); err != nil {
+		return err
+	}
+	for _, d := range e.Domains() {
+		if d.Control {
+			return fmt.Errorf("domain %s: %w", d, api.ErrControl)
+		}
+		if err := cmp.Or(d.Err, t.free(e, d)); err != nil {
+			return err
+		}
+	}
+	return t.admit(e.Task, e.CPUs)
+}
+
+// able is where it stands what a reservation may be: on this host, and with this
+// holder.
+func (t *table) able(e *entry) error {
+	can := t.host.Can()
+	switch {
+	case e.Threads != nil && !can.Threads:
+		return fmt.Errorf("reservations of threads are %w: host %s cannot charge callees to them", host.ErrNotHere, t.host.Name())
+	case len(e.Callees) > 0 && !can.Calls:
+		return fmt.Errorf("host %s charges no domain's calls to a reservation: it is %w: leave out budget and period", t.host.Name(), host.ErrNotHere)
+	case e.Domain != nil && len(e.Callees) > 0:
+		return fmt.Errorf("%w: a reservation that a domain holds has no callees", host.ErrNotAllowed)
+	case e.Kind() == host.KindNone && len(e.Callees) == 0:
+		return fmt.Errorf("%w: a reservation has a holder or a callee", host.ErrNotAllowed)
+	}
+	return cmp.Or(e.Validate(), e.Class.Check())
+}
+
+// free returns why a domain cannot hold a reservation, or be its callee, beside the
+// other entries.
+func (t *table) free(e *entry, d *host.Domain) error {
+	holder := d == e.Domain
+	for _, o := range t.entries {
+		switch {
+		case d.ID == "" || o.ID == e.ID:
+		case holder && o.Domain != nil && o.running() && o.Domain.UUID == d.UUID:
+			return fmt.Errorf("domain %s: %w: domain %s holds the reservation of its UUID, release that first", d, host.ErrNotAllowed, o.Domain)
+		case t.host.Can().Both:
+		case !holder && o.holds(*d):
+			return fmt.Errorf("calls to domain %s: %w: it is adopted, and so pays for itself: release it first, or leave out budget and period", d, host.ErrNotAllowed)
+		case holder && o.calls(*d):
+			return fmt.Errorf("domain %s: %w: reservation %d (%s) pays for calls to it", d, host.ErrNotAllowed, o.ID, o)
+		}
+	}
+	return nil
+}
+
+// calls reports whether a domain is a callee.
+func (e *entry) calls(d host.Domain) bool {
+	return slices.ContainsFunc(e.Callees, func(c host.Callee) bool { return c.ID != "" && same(c.Domain, d) })
+}
+
+// admit tells whether a reservation fits on each of the CPUs, beside all others
+// there.
+func (t *table) admit(task rtsched.Task, cpus []int) error {
+	_, late := t.host.Floor()
+	for _, cpu := range cpus {
+		if miss := rtsched.Admit(append(t.tasks(cpu, task.ID), task), late); miss != nil {
+			most := task.Period
+			for _, cpu := range cpus {
+				most = min(most, rtsched.Most(t.tasks(cpu, task.ID), task, late))
+			}
+			return &host.Refusal{CPU: cpu, Miss: *miss, Most: max(most, 0), Name: t.name(miss.Task.ID)}
+		}
+	}
+	return nil
+}
+
+// tasks are what is promised on a CPU, but for the reservation of a number.
+func (t *table) tasks(cpu int, but uint32) []rtsched.Task {
+	var tasks []rtsched.Task
+	if floor, _ := t.host.Floor(); floor.Budget > 0 {
+		tasks = append(tasks, floor)
+	}
+	for _, e := range t.entries {
+		if e.ID != but && !e.Waits && slices.Contains(e.CPUs, cpu) {
+			tasks = append(tasks, e.Task)
+		}
+	}
+	return tasks
+}
+
+// name of a reservation, for people.
+func (t *table) name(id uint32) string {
+	switch e := t.entries[id]; {
+	case e == nil:
+		return ""
+	case e.Kind() == host.KindNone:
+		return e.String()
+	default:
+		return e.Name
+	}
+}

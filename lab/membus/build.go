@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package membus
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/vlibos/vlibos/lab/cachedir"
+	"github.com/vlibos/vlibos/lab/image"
+)
+
+//go:embed plugin
+var sources embed.FS
+
+const (
+	compiler  = "gcc"
+	sourceDir = "plugin"
+	program   = sourceDir + "/memory.c"
+	pluginSO  = "memory.so"
+)
+
+// flags compile the plugin; warnings are errors.
+var flags = []string{"-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-fvisibility=hidden", "-shared", "-fPIC"}
+
+// Cache is the folder contended in the lab's cache, with headers and plugins. Any number
+// of processes may share it.
+//
+//	lock                   flock: taken during a download or a compilation
+//	header/QEMU/           qemu-plugin.h of a version of QEMU; a folder of that name is complete
+//	plugin/KEY/memory.so   compiled plugins; a folder of that name is complete
+type Cache struct {
+	base *image.Cache
+	dir  string
+}
+
+const folder = "contended"
+
+// NewCache returns the cache of plugins in a cache of the lab.
+func NewCache(c *image.Cache) *Cache { return &Cache{base: c, dir: filepath.Join(c.Dir, folder)} }
+
+// Build returns the path of the plugin for the emulator that the package pkg installed. It
+// compiles the plugin if there is none of this content. It asks a package source only for
+// the header, the first time for a version of QEMU. It reports what it does on log. Of two
+// processes that call it at once, one builds.
+func (c *Cache) Build(ctx context.Context, pkg string, log io.Writer) (string, error) {
+	unlock, err := c.base.Lock(ctx, filepath.Join(folder, "lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	include, err := c.header(ctx, pkg, log)
+	if err != nil {
+		return "", err
+	}
+	key, err := c.key(ctx, include)
+	if err != nil {
+		return "", err
+	}
+	plugin := filepath.Join(c.dir, "plugin", key, pluginSO)
+	if _, err := os.Stat(plugin); !errors.Is(err, fs.ErrNotExist) {
+		return plugin, err
+	}
+	fmt.Fprintln(log, "compiling the emulator's memory model")
+	return plugin, c.compile(ctx, include, filepath.Dir(plugin))
+}
+
+// key names the content of all that determines the plugin's bytes.
+func (c *Cache) key(ctx context.Context, include string) (string, error) {
+	h := sha256.New()
+	out, err := exec.CommandContext(ctx, compiler, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("version of %s: %w", compiler, err)
+	}
+	banner, _, _ := strings.Cut(string(out), "\n")
+	fmt.Fprintln(h, banner, flags)
+	header, err := os.ReadFile(filepath.Join(include, headerName))
+	if err != nil {
+		return "", err
+	}
+	h.Write(header)
+	err = fs.WalkDir(sources, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := sources.ReadFile(name)
+		fmt.Fprintf(h, "%s %d\n%s", name, len(data), data)
+		return err
+	})
+	return hex.EncodeToString(h.Sum(nil))[:16], err
+}
+
+// compile makes the folder dir with the plugin.
+func (c *Cache) compile(ctx context.Context, include, dir string) error {
+	return cachedir.Make(c.dir, dir, func(tmp, out string) error {
+		if err := os.CopyFS(tmp, sources); err != nil {
+			return err
+		}
+		args := append(flags[:len(flags):len(flags)], "-I", include, "-I", filepath.Join(tmp, sourceDir), "-o", filepath.Join(out, pluginSO), filepath.Join(tmp, program))
+		if text, err := exec.CommandContext(ctx, compiler, args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("compile the emulator's memory model with %s: %w: %s", compiler, err, strings.TrimSpace(string(text)))
+		}
+		return nil
+	})
+}

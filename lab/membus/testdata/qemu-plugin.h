@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The part of QEMU's plugin interface that memory.c uses, for its test. */
+#ifndef STUB_QEMU_PLUGIN_H
+#define STUB_QEMU_PLUGIN_H
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define QEMU_PLUGIN_EXPORT
+#define QEMU_PLUGIN_VERSION 1
+
+typedef uint64_t qemu_plugin_id_t;
+typedef uint32_t qemu_plugin_meminfo_t;
+typedef struct {
+    bool system_emulation;
+    struct {
+        int smp_vcpus;
+    } system;
+} qemu_info_t;
+
+enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
+enum qemu_plugin_mem_rw { QEMU_PLUGIN_MEM_RW = 3 };
+
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+struct qemu_plugin_hwaddr;
+
+typedef void (*mem_cb)(unsigned int, qemu_plugin_meminfo_t, uint64_t, void *);
+typedef void (*trans_cb)(qemu_plugin_id_t, struct qemu_plugin_tb *);
+
+size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *,
+                                                 size_t);
+void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *, mem_cb,
+                                      enum qemu_plugin_cb_flags,
+                                      enum qemu_plugin_mem_rw, void *);
+void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, trans_cb);
+struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(qemu_plugin_meminfo_t,
+                                                  uint64_t);
+bool qemu_plugin_hwaddr_is_io(const struct qemu_plugin_hwaddr *);
+uint64_t qemu_plugin_hwaddr_phys_addr(const struct qemu_plugin_hwaddr *);
+
+#endif

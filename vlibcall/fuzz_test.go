@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlibcall_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
+)
+
+// FuzzHeader puts any bytes anywhere into what a server can write before the
+// client has attached.
+func FuzzHeader(f *testing.F) {
+	f.Add(uint16(0), []byte("vLibOS\x00\x02"))
+	f.Add(uint16(0x480), []byte{1})
+	f.Add(uint16(0x480), []byte{1, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0})
+	f.Add(uint16(0x980), []byte{0, 1})
+	f.Add(uint16(0x900), []byte{0})
+	f.Fuzz(func(t *testing.T, at uint16, junk []byte) {
+		r := newRogue()
+		var original []byte
+		r.tamper = func(p memory.Page) {
+			original = bytes.Clone(p)
+			copy(p[int(at)%len(p):], junk)
+		}
+		start := time.Now()
+		c, err := vlibcall.Open(context.Background(), r, vlibcall.Options{Size: 8192, Timeout: time.Millisecond})
+		if err != nil {
+			if !errors.Is(err, vlibcall.ErrProtocol) {
+				t.Errorf("open: untyped %v", err)
+			}
+			return
+		}
+		if !bytes.Equal(original[:0x20], r.page[:0x20]) {
+			t.Errorf("accepted an identity of % x", r.page[:0x20])
+		}
+		for range 2 {
+			if _, err := c.Call(context.Background(), "t", "f", make([]byte, 1000), nil); err == nil {
+				t.Error("an answer without a server")
+			} else if !isTyped(err) {
+				t.Errorf("call: untyped %v", err)
+			}
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		within(t, "all of it", start)
+	})
+}
+
+// FuzzReply answers with any id and shape; the model below says what must
+// come of it.
+func FuzzReply(f *testing.F) {
+	f.Add(uint64(1), uint64(0), uint16(10), []byte("x"))
+	f.Add(uint64(1), memory.ReplyShapeOf(3, 0, true), uint16(10), []byte("abc"))
+	f.Add(uint64(1), memory.ReplyShapeOf(4096, 0, false), uint16(10), []byte("abc"))
+	f.Add(uint64(1), memory.ReplyShapeOf(3000, 0, false), uint16(2000), []byte("abc"))
+	f.Add(uint64(1), memory.ReplyShapeOf(2000, 1, false), uint16(2000), []byte("\x1b[2J"))
+	f.Add(uint64(0), uint64(0), uint16(0), []byte{})
+	f.Add(uint64(1), uint64(1<<64-1), uint16(0), []byte{})
+	f.Fuzz(func(t *testing.T, id, shape uint64, input uint16, text []byte) {
+		const size, names = 8192, 3 // "t", NUL, "f"
+		request := names + int(input)
+		if request > size-transport.HeaderSize {
+			t.Skip("the request does not fit")
+		}
+		offset := 0 // of the output in the data area
+		if request > transport.InlineSize {
+			offset = (request + 63) &^ 63
+		}
+		length, status, inline := int(uint32(shape)), uint16(shape>>32), shape>>48&1 != 0
+		var area []byte
+		r := newRogue()
+		timeout := bound
+		if id == 0 {
+			timeout = 20 * time.Millisecond
+		}
+		c, err := vlibcall.Open(context.Background(), r, vlibcall.Options{Size: size, Timeout: timeout})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := r.answer(t, func(p memory.Page, data []byte) {
+			area = p[memory.ReplyInline : memory.ReplyInline+transport.InlineSize]
+			if !inline {
+				area = data[min(offset, len(data)):]
+			}
+			copy(area, text)
+			p.Answer(id, shape)
+		})
+		start := time.Now()
+		out, err := c.Call(context.Background(), "t", "f", make([]byte, input), nil)
+		within(t, "the call", start)
+		<-done
+		var want error
+		switch {
+		case id == 0:
+			want = vlibcall.ErrTimeout
+		case id != 1, length > len(area), status > uint16(vlibcall.StatusUnpaid):
+			want = vlibcall.ErrProtocol
+		case status != 0:
+			want = (&vlibcall.StatusError{Status: vlibcall.Status(status)}).Unwrap()
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+		if want == nil && !bytes.Equal(out, area[:length]) {
+			t.Errorf("output of %d bytes is not what stood in the channel", len(out))
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package transport
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrInterrupted is what [ClientEndpoint].Wait and [Listener].Wait return after
+// an Interrupt.
+var ErrInterrupted = errors.New("interrupted")
+
+// Port says which server of a domain.
+type Port uint32
+
+// Reservation is the number of a reservation; 0 is none.
+type Reservation uint32
+
+// Offer is what a client asks of a transport.
+type Offer struct {
+	Port       Port   // of the server in the domain
+	Size       int    // bytes, header included; CheckSize accepts it
+	Generation uint64 // random; the server copies it into the header
+	// Reservation pays for all calls of the channel; 0: none. A transport that
+	// knows no reservations refuses any other with vlibcall.ErrReservation.
+	Reservation Reservation
+}
+
+// Dialer opens channels to one domain.
+type Dialer interface {
+	// Dial returns an endpoint whose header page the peer has formatted; the
+	// caller verifies it.
+	Dial(ctx context.Context, offer Offer) (ClientEndpoint, error)
+}
+
+// Endpoint is one side of one channel: its memory and the peer's event. It is
+// safe for concurrent use.
+type Endpoint interface {
+	// Header is the header page, HeaderSize bytes, valid until Close.
+	Header() []byte
+	// Data is the rest of the channel. The first use may map it. Valid until
+	// Close.
+	Data() ([]byte, error)
+	// Notify signals the peer's event. It does not block.
+	Notify() error
+	// Gone is nil while the peer exists as far as the transport knows. After
+	// that it is an error that matches vlibcall.ErrGone and says what became of
+	// the peer. It is cheap enough to poll.
+	Gone() error
+	// Close frees memory and event, and interrupts a Wait. The caller makes sure
+	// that the memory is no longer in use. Idempotent.
+	Close() error
+}
+
+// ClientEndpoint is the client's side, which has an event of its own. Wait is
+// for one goroutine at a time.
+type ClientEndpoint interface {
+	Endpoint
+	// Wait blocks until the peer signals (nil; may be spurious), the deadline
+	// passes (os.ErrDeadlineExceeded; the zero time never does), the peer is
+	// lost (nil, then see Gone), or Interrupt was called (ErrInterrupted). It
+	// keeps its thread and burns no CPU.
+	Wait(deadline time.Time) error
+	// Interrupt makes the current Wait, or else the next one, return
+	// ErrInterrupted.
+	Interrupt()
+	// Payment is how the reservation of the Offer pays; nil if it named none.
+	Payment() Payment
+}
+
+// Payment says when the reservation of a channel pays for what the peer's
+// domain executes (docs/explanation/scheduling.md). Requests have the channel's numbers.
+type Payment interface {
+	// Begin signals the peer as Notify does. From then on the reservation pays,
+	// until the server has served the request, for at most timeout (0: as long
+	// as the scheduler allows).
+	Begin(request uint64, timeout time.Duration) error
+	// Urge is Begin for a request that was given up. The server may be serving
+	// it already, or may never have heard of it.
+	Urge(request uint64, timeout time.Duration) error
+	// End says that the answer has come. The payment ends within some
+	// milliseconds, whatever the server does.
+	End(request uint64) error
+	// GiveUp says that the client no longer waits for the answer.
+	GiveUp(request uint64) error
+	// Cost is that of the last request, ended or given up.
+	Cost(request uint64) (Cost, error)
+}
+
+// Cost is what a call made its domain use, and wait for.
+type Cost struct {
+	Queued      time.Duration // before the domain began
+	Foreground  time.Duration // CPU time on the reservation's budget
+	Background  time.Duration // CPU time beyond the budget
+	Throttled   time.Duration // the domain could have run in background, and the throttle stopped it
+	Deschedules uint64        // how often the domain was taken off a CPU while it wanted to run
+}
+
+// Listener is the server's side: it accepts channels and returns those that
+// were signalled, in the order of their signals. Wait is for one goroutine,
+// which also uses the endpoints; Interrupt and Close are for any.
+type Listener interface {
+	// Wait blocks until a channel was signalled, lost its client, or was closed
+	// by it, and returns that channel. The server closes an endpoint whose Gone
+	// is not nil. Errors as for ClientEndpoint.Wait; os.ErrClosed after Close.
+	Wait(deadline time.Time) (ServerEndpoint, error)
+	// Interrupt makes the current Wait, or else the next one, return
+	// ErrInterrupted.
+	Interrupt()
+	// Close refuses new channels and closes all that are open. Idempotent.
+	Close() error
+}
+
+// ServerEndpoint is the server's side of a channel.
+type ServerEndpoint interface {
+	Endpoint
+	// NotifyLate signals the peer's event, at the latest in the listener's next
+	// Wait: a transport that can do both in one system call saves one.
+	NotifyLate() error
+	// Begin says that the server takes a request up. An error is the client's:
+	// its reservation does not pay, and the request is not served.
+	Begin(request uint64) error
+	// End says that the request has been served; its answer is published next.
+	End()
+	// Peer is the process that opened the channel; ok is false where the
+	// transport does not know.
+	Peer() (p Peer, ok bool)
+}
+
+// Peer is a process that opened a channel, as the kernel knew it when it
+// connected.
+type Peer struct {
+	PID      int32
+	UID, GID uint32
+	Groups   []uint32 // supplementary
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlibos
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/receipt"
+	"github.com/vlibos/vlibos/vlibcall/transport"
+)
+
+// Options of a domain's channel. The zero value is a sensible default.
+type Options struct {
+	// Host is where domains are looked for: "xen", "native" (processes of this
+	// machine), or "gateway" (what the master lets users other than root call).
+	// Default: $VLIBOS_HOST, or Xen where there is one, else native; for users other
+	// than root the gateway first.
+	Host string
+	// Port of the server in the domain; default vlibcall.DefaultPort.
+	Port transport.Port
+	// Size of the channel in bytes, a multiple of 4096, into which input and output
+	// of a call have to fit. Default vlibcall.DefaultSize.
+	Size int
+	// Timeout of a call whose context has no earlier deadline, and of Open. 0:
+	// none.
+	Timeout time.Duration
+	// Wait is how calls wait for their answers.
+	Wait vlibcall.WaitPolicy
+	// Reservation pays for the calls. 0: the one that 'vlibmaster run' started this
+	// program on, if it did.
+	Reservation transport.Reservation
+	// Unpaid means that no reservation pays, even if the program was started on one.
+	Unpaid bool
+
+	// RunDir is the master's directory; default $VLIBOS_RUN_DIR, or /run/vlibos.
+	RunDir string
+	// NativeDir has the native domains; default $VLIBOS_NATIVE_DIR, or
+	// /run/vlibos/native.
+	NativeDir string
+	// NotCounted is told why the calls are not counted for 'vlibmaster top',
+	// although a master serves this host. nil: nothing is.
+	NotCounted func(error)
+}
+
+// Domain is an open channel to the vLib OS of a domain. It is safe for concurrent
+// use; its calls are served one at a time, in the order in which they were made.
+type Domain struct {
+	channel *vlibcall.Channel
+	found   *directory.Domain
+	all     directory.Directory
+	book    *receipt.Book // nil: its calls are not counted
+}
+
+// Open opens a channel to the vLib OS of a domain, which ref names: on Xen by its
+// number, name or UUID, on a native host by its name. The caller closes it.
+func Open(ctx context.Context, ref string) (*Domain, error) { return Options{}.Open(ctx, ref) }
+
+// Open is [Open] with options.
+func (o Options) Open(ctx context.Context, ref string) (_ *Domain, err error) {
+	channel := vlibcall.Options{Port: o.Port, Size: o.Size, Timeout: o.Timeout, Wait: o.Wait, Reservation: o.Reservation}
+	if o.Reservation == 0 && !o.Unpaid {
+		if channel.Reservation, err = started(); err != nil {
+			return nil, err
+		}
+	}
+	if o.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
+		defer cancel()
+	}
+	d := new(Domain)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	if d.all, err = directory.Open(ctx, directory.Config{
+		Host: cmp.Or(o.Host, os.Getenv("VLIBOS_HOST")), NativeDir: o.nativeDir(), GatewayDir: filepath.Join(o.runDir(), filepath.Base(directory.DefaultGatewayDir)),
+	}); err != nil {
+		return nil, err
+	}
+	if d.found, err = d.all.Lookup(ctx, ref); err != nil {
+		return nil, err
+	}
+	d.count(o, &channel)
+	if d.channel, err = vlibcall.Open(ctx, d.found, channel); err != nil {
+		return nil, d.explain(err)
+	}
+	return d, nil
+}
+
+func (o Options) runDir() string {
+	return cmp.Or(o.RunDir, os.Getenv("VLIBOS_RUN_DIR"), api.DefaultRunDir)
+}
+
+func (o Options) nativeDir() string { return cmp.Or(o.NativeDir, os.Getenv("VLIBOS_NATIVE_DIR")) }
+
+// count has the calls counted for the master, if this host has one and this user
+// may. A call does not fail because it cannot be counted.
+func (d *Domain) count(o Options, channel *vlibcall.Options) {
+	book, err := receipt.Open(o.runDir())
+	switch {
+	case err == nil:
+		channel.Record = book.Recorder(receipt.Self(), cmp.Or(d.found.UUID, d.found.ID), d.found.Name).Record
+		d.book = book
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), o.NotCounted == nil:
+	default:
+		o.NotCounted(err)
+	}
+}
+
+// explain adds the domain to an error that does not name it.
+func (d *Domain) explain(err error) error {
+	if named := (*directory.Error)(nil); err == nil || errors.As(err, &named) {
+		return err
+	}
+	return fmt.Errorf("domain %s: %w", d.found, err)
+}
+
+// String is how messages name the domain: its number on Xen, and its name.
+func (d *Domain) String() string { return d.found.String() }
+
+// Channel is the domain's, for what has no method here.
+func (d *Domain) Channel() *vlibcall.Channel { return d.channel }
+
+// Close ends the channel. Calls that are under way return os.ErrClosed, and Close
+// waits for them. Idempotent.
+func (d *Domain) Close() error {
+	var errs []error
+	if d.channel != nil {
+		errs = append(errs, d.channel.Close())
+	}
+	if d.found != nil {
+		errs = append(errs, d.found.Close())
+	}
+	if d.book != nil {
+		errs = append(errs, d.book.Close())
+	}
+	if d.all != nil {
+		errs = append(errs, d.all.Close())
+	}
+	return errors.Join(errs...)
+}
