@@ -12,8 +12,7 @@
 // # The thread
 //
 // It goes before all else by SCHED_DEADLINE, for 0.9 ms in every 2, and yet gives
-// way to what the Go runtime has to do. Where it may not be that (a cpuset of a
-// part of the CPUs) it is SCHED_FIFO; then, on a machine with one CPU, the
-// runtime may hold it up for a second once in about a thousand collections of
-// garbage.
+// way to what the Go runtime has to do. Where it may not have a deadline (a cpuset
+// of a part of the CPUs) it is SCHED_FIFO. Beside it is an [assistant], which runs
+// no Go code: it visits CPUs, and has the process catch up when the keeper is late.
 package keeper
