@@ -149,7 +149,7 @@ func groupedCommands() (all []*cli.Command) {
 	add(measuring, topCommand(), calibrateCommand(), calibrateLoadCommand())
 	add(measuring, command.New(command.Config{Name: "bench", Program: "vlibmaster"})...)
 	add(thisProgram, versionCommand(), completionCommand(), printCommand())
-	add("", guardCommands()...)
+	add("", guardCommand())
 	return all
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package guard
+package keeper
 
 import (
 	"errors"
@@ -17,7 +17,7 @@ import (
 
 // What the guard is told, a line each; a number is a lease in nanoseconds.
 const (
-	sayLeave = "leave" // nobody renews any more, another process may take over
+	sayLeave = "leave" // the daemon renews no more, another process may take over
 	sayDone  = "done"  // there is nothing to guard
 )
 
@@ -44,9 +44,9 @@ type Lease struct {
 	note string
 }
 
-// New returns a lease whose guard is that command: it calls [Run] with its
+// NewLease returns a lease whose guard is that command: it calls [Guard] with its
 // standard input, which is a socket.
-func New(command []string) *Lease { return &Lease{command: command} }
+func NewLease(command []string) *Lease { return &Lease{command: command} }
 
 // Note is something that the guard is to know from the next Renew on: one line.
 func (l *Lease) Note(text string) {

@@ -8,9 +8,9 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
-// bill tells what each reservation owes for a callee, by what the callee's server
+// debts tell what each reservation owes for a callee, by what the callee's server
 // claims and what the kernel says that its cgroup has used. It touches no system.
-type bill struct {
+type debts struct {
 	usage   time.Duration // the cgroup's, at the last reading
 	claimed map[uint32]time.Duration
 	owed    map[uint32]time.Duration // what was returned last
@@ -21,14 +21,14 @@ type bill struct {
 // at one moment. The rest of such a claim is a lie.
 const carried = 100 * time.Microsecond
 
-func newBill(usage time.Duration) bill {
-	return bill{usage: usage, claimed: make(map[uint32]time.Duration), owed: make(map[uint32]time.Duration)}
+func newDebts(usage time.Duration) debts {
+	return debts{usage: usage, claimed: make(map[uint32]time.Duration), owed: make(map[uint32]time.Duration)}
 }
 
 // read says what is owed since the last reading, in all no more than was used,
-// and what was used for nobody. Who is not in the claim owes nothing. The map is
+// and what was used for none. A reservation that is not in the claim owes nothing. The map is
 // good until the next reading.
-func (b *bill) read(usage time.Duration, c ledger.Claim) (owed map[uint32]time.Duration, unpaid time.Duration) {
+func (b *debts) read(usage time.Duration, c ledger.Claim) (owed map[uint32]time.Duration, unpaid time.Duration) {
 	ran := max(usage-b.usage, 0)
 	b.usage = usage
 	owed = b.owed
@@ -47,7 +47,7 @@ func (b *bill) read(usage time.Duration, c ledger.Claim) (owed map[uint32]time.D
 		owed[r] = part
 		b.claimed[r] = max(was+part, claim-carried)
 	}
-	// Who is being served first: nobody else can have used anything since.
+	// The one that is being served first: no other can have used anything since.
 	if _, ok := c.Used[c.Serving]; ok {
 		charge(c.Serving)
 	}
@@ -60,7 +60,7 @@ func (b *bill) read(usage time.Duration, c ledger.Claim) (owed map[uint32]time.D
 }
 
 // begin adds a reservation, which owes nothing of what is claimed before.
-func (b *bill) begin(r uint32, claimed time.Duration) { b.claimed[r] = claimed }
+func (b *debts) begin(r uint32, claimed time.Duration) { b.claimed[r] = claimed }
 
 // end drops one.
-func (b *bill) end(r uint32) { delete(b.claimed, r) }
+func (b *debts) end(r uint32) { delete(b.claimed, r) }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package guard
+package keeper
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ import (
 // undone are the calls of undo.
 type undone struct{ first, dead bool }
 
-// started runs the state machine; the lock is held by nobody else.
+// started runs the state machine; no other has the lock.
 func started(t *testing.T) (lines chan string, calls chan undone, ended chan error) {
 	t.Helper()
 	lock, err := os.Create(filepath.Join(t.TempDir(), "lock"))
@@ -27,7 +27,7 @@ func started(t *testing.T) (lines chan string, calls chan undone, ended chan err
 	t.Cleanup(func() { lock.Close() })
 	lines, calls, ended = make(chan string), make(chan undone, 100), make(chan error, 1)
 	go func() {
-		ended <- run(lines, func() {}, func(first, dead bool) error { calls <- undone{first, dead}; return nil }, lock)
+		ended <- run(lines, func() {}, func(first, dead bool, _ string) error { calls <- undone{first, dead}; return nil }, lock)
 	}()
 	return lines, calls, ended
 }
@@ -51,7 +51,7 @@ func want(t *testing.T, calls chan undone, ended chan error, all ...undone) {
 
 const long, short = "60000000000", "1000000"
 
-func TestGuard(t *testing.T) {
+func TestGuardUndoesWhenTheLeaseEnds(t *testing.T) {
 	t.Run("the daemon dies", func(t *testing.T) {
 		lines, calls, ended := started(t)
 		lines <- long
@@ -99,8 +99,8 @@ func TestGuard(t *testing.T) {
 	})
 }
 
-// Who has taken over has a guard of its own, whose lock says so.
-func TestTakenOver(t *testing.T) {
+// A process that has taken over has a guard of its own, whose lock says so.
+func TestGuardLeavesWhatAnotherHasTakenOver(t *testing.T) {
 	name := t.TempDir()
 	open := func() *os.File {
 		f, err := Share(name)
@@ -112,12 +112,15 @@ func TestTakenOver(t *testing.T) {
 	}
 	ours := open()
 	open()
-	lines := make(chan string, 2)
-	lines <- "300000000"
-	lines <- sayLeave
-	close(lines)
-	if err := run(lines, func() {}, func(bool, bool) error { t.Error("undone"); return nil }, ours); err != nil {
-		t.Error(err)
+	for _, words := range [][]string{{"300000000", sayLeave}, {"60000000000"}} {
+		lines := make(chan string, len(words))
+		for _, w := range words {
+			lines <- w
+		}
+		close(lines)
+		if err := run(lines, func() {}, func(bool, bool, string) error { t.Error("undone"); return nil }, ours); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -128,8 +131,8 @@ func TestMain(m *testing.M) {
 	}
 	lock, err := Share(os.Args[2])
 	if err == nil {
-		err = Run(os.Stdin, func(_, _ bool) error {
-			return os.WriteFile(filepath.Join(os.Args[2], "undone"), nil, 0o600)
+		err = Guard(os.Stdin, func(_, _ bool, note string) error {
+			return os.WriteFile(filepath.Join(os.Args[2], "undone"), []byte(note), 0o600)
 		}, lock)
 	}
 	if err != nil {
@@ -140,22 +143,22 @@ func TestMain(m *testing.M) {
 }
 
 // leased returns a lease of a real guard, and whether that has undone.
-func leased(t *testing.T) (*Lease, func() bool) {
+func leased(t *testing.T) (*Lease, func() (note string, undone bool)) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	l := New([]string{self, "guard", dir})
+	l := NewLease([]string{self, "guard", dir})
 	t.Cleanup(func() {
 		if err := l.Leave(false); err != nil {
 			t.Error(err)
 		}
 	})
-	return l, func() bool {
-		_, err := os.Stat(filepath.Join(dir, "undone"))
-		return err == nil
+	return l, func() (string, bool) {
+		note, err := os.ReadFile(filepath.Join(dir, "undone"))
+		return string(note), err == nil
 	}
 }
 
@@ -173,6 +176,20 @@ func send(t *testing.T, pid int, s unix.Signal) {
 	}
 }
 
+// The guard has the note of the last renewal when it undoes.
+func TestGuardHasTheLastNote(t *testing.T) {
+	l, undone := leased(t)
+	for _, note := range []string{"one two", "three"} {
+		l.Note(note)
+		renew(t, l, time.Minute, false)
+	}
+	if err := l.to.Close(); err != nil { // as when the daemon dies
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, "the guard undoes by its note", func() bool { note, _ := undone(); return note == "three" })
+	l.abandon()
+}
+
 func TestLeaseIsLostAfterItsEnd(t *testing.T) {
 	l, undone := leased(t)
 	if l.Runs() || l.Guard() != 0 {
@@ -182,13 +199,13 @@ func TestLeaseIsLostAfterItsEnd(t *testing.T) {
 		t.Error("a lease of 0")
 	}
 	renew(t, l, time.Minute, false)
-	if undone() {
+	if _, undone := undone(); undone {
 		t.Error("undone while the lease runs")
 	}
 	if _, err := l.Renew(time.Nanosecond); err != nil {
 		t.Error(err)
 	}
-	testkit.Eventually(t, "the guard undoes", undone)
+	testkit.Eventually(t, "the guard undoes", func() bool { _, ok := undone(); return ok })
 	renew(t, l, time.Minute, true)
 	if err := l.Leave(false); err != nil || l.Runs() {
 		t.Errorf("%v, runs %v", err, l.Runs())
@@ -212,7 +229,7 @@ func TestStoppedGuardIsReplaced(t *testing.T) {
 	if err := l.to.Close(); err != nil { // as when the daemon dies
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, "the guard undoes", undone)
+	testkit.Eventually(t, "the guard undoes", func() bool { _, ok := undone(); return ok })
 	l.abandon()
 }
 
@@ -247,7 +264,7 @@ func TestStoppedGuardIsReplacedAtTheEnd(t *testing.T) {
 	if err := l.Leave(true); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, "the guard undoes", undone)
+	testkit.Eventually(t, "the guard undoes", func() bool { _, ok := undone(); return ok })
 }
 
 // Leave does not wait for a guard that is stopped.
@@ -266,7 +283,7 @@ func TestLeaveEndsAStoppedGuard(t *testing.T) {
 
 // A guard that cannot begin is an error of the lease, which does not run.
 func TestGuardThatEndsAtOnceIsAnError(t *testing.T) {
-	l := New([]string{"true"})
+	l := NewLease([]string{"true"})
 	if _, err := l.Renew(time.Minute); err == nil || l.Runs() {
 		t.Errorf("%v, runs %v", err, l.Runs())
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package loop
+package keeper
 
 import (
 	"context"
@@ -13,10 +13,11 @@ import (
 	"github.com/vlibos/vlibos/internal/clock"
 )
 
-func TestLoop(t *testing.T) {
+func TestThreadRunsWhatIsDueAndWhatIsAskedFor(t *testing.T) {
 	var steps atomic.Int64
 	due := make(chan struct{}, 100)
-	l, err := Start(func() time.Duration {
+	l := new(thread)
+	err := l.start(func() time.Duration {
 		if steps.Add(1) <= 3 {
 			due <- struct{}{}
 			return clock.Monotonic() + time.Millisecond
@@ -29,20 +30,20 @@ func TestLoop(t *testing.T) {
 	for range 3 {
 		<-due
 	}
-	// It sleeps for an hour now, and answers all the same.
+	// It sleeps for an hour now, and answers anyway.
 	ran := false
 	if err := l.Do(t.Context(), func() { ran = true }); err != nil || !ran {
 		t.Errorf("%v, ran %v", err, ran)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := l.Do(gone, func() { t.Error("ran for somebody who had gone") }); !errors.Is(err, context.Canceled) {
+	if err := l.Do(gone, func() { t.Error("ran for a caller that had gone") }); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if first, err := l.Stop(); !first || err != nil {
+	if first, err := l.stop(); !first || err != nil {
 		t.Errorf("%v, %v", first, err)
 	}
-	if first, err := l.Stop(); first || err != nil {
+	if first, err := l.stop(); first || err != nil {
 		t.Errorf("again: %v, %v", first, err)
 	}
 	if err := l.Do(t.Context(), func() { t.Error("ran after the end") }); !errors.Is(err, os.ErrClosed) {

@@ -20,7 +20,7 @@ type hypervisor interface {
 	Pool(id uint32) (xenctl.Pool, error)
 }
 
-// lowest is the weight of who has no budget.
+// lowest is the weight of a domain without budget.
 const lowest = 1
 
 // foreground gives a domain what it has with budget, or what it has without.
@@ -30,20 +30,20 @@ func (e *entry) foreground(x hypervisor, info xenctl.DomainInfo, on bool) error 
 	case e.front == 0 && on:
 		return e.unpause(x)
 	case e.front == 0:
-		return e.hold(x)
+		return e.stop(x)
 	}
 	return e.weigh(x, info, e.want(on))
 }
 
 // weigh changes the weight of a domain while it is off its CPUs for a moment:
-// credit2 charges what somebody runs when they leave the CPU, by the weight that
-// they have then, and looks at who is to run when somebody wakes, not when a
-// weight changes.
+// credit2 charges what a vCPU runs when it leaves the CPU, by the weight that it
+// has then, and looks at which is to run when one wakes, not when a weight
+// changes.
 func (e *entry) weigh(x hypervisor, info xenctl.DomainInfo, weight uint16) error {
 	if info.Paused || info.Blocked {
 		return e.setWeight(x, weight)
 	}
-	err := e.hold(x)
+	err := e.stop(x)
 	if err == nil {
 		err = e.setWeight(x, weight)
 	}
@@ -65,7 +65,7 @@ func (e *entry) setWeight(x hypervisor, weight uint16) error {
 		return err
 	}
 	if !e.ours(w.Weight) {
-		e.before.Store(uint32(w.Weight)) // somebody has set another
+		e.before.Store(uint32(w.Weight)) // an operator has set another
 	}
 	w.Weight = weight
 	return x.SetWeight(domid, s, w)
@@ -74,8 +74,8 @@ func (e *entry) setWeight(x hypervisor, weight uint16) error {
 // ours reports whether a weight is one that is set here.
 func (e *entry) ours(weight uint16) bool { return weight == lowest || uint32(weight) == e.front }
 
-// hold pauses a domain, once more if others have.
-func (e *entry) hold(x hypervisor) error {
+// stop pauses a domain, once more if others have.
+func (e *entry) stop(x hypervisor) error {
 	if !e.pause.CompareAndSwap(none, pausing) {
 		return nil // it is
 	}
@@ -87,7 +87,7 @@ func (e *entry) hold(x hypervisor) error {
 	return nil
 }
 
-// unpause takes back what hold has done, unless the guard has.
+// unpause takes back what stop has done, unless the guard has.
 func (e *entry) unpause(x hypervisor) error {
 	if !e.pause.CompareAndSwap(paused, unpausing) {
 		return nil
@@ -97,7 +97,7 @@ func (e *entry) unpause(x hypervisor) error {
 
 func (e *entry) unpaused(err error) error {
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, xenctl.ErrNoDomain) {
-		err = nil // somebody has undone more pauses than were theirs, or it is gone
+		err = nil // an operator has undone more pauses than were theirs, or it is gone
 	}
 	if err == nil {
 		e.pause.Store(none)
@@ -152,7 +152,7 @@ func (e *entry) restore(x hypervisor, info xenctl.DomainInfo) error {
 }
 
 // release undoes a pause. Of a step that was begun and not finished Xen's flag
-// tells what became of it; were the domain also paused by somebody else in that
+// tells what became of it; were the domain also paused by an operator in that
 // moment, that pause would be undone.
 func (e *entry) release(x hypervisor, info xenctl.DomainInfo) error {
 	state := e.pause.Load()
