@@ -3,6 +3,7 @@
 package api
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/vlibos/vlibos/dom0/host"
@@ -35,6 +36,16 @@ type Status struct {
 	// Problem is why the reservation is not in force, or why its use cannot be
 	// read.
 	Problem string `json:"problem,omitempty"`
+}
+
+// Copy shares no domain with the reservation.
+func (r Reservation) Copy() Reservation {
+	if r.Domain != nil {
+		d := *r.Domain
+		r.Domain = &d
+	}
+	r.Callees = slices.Clone(r.Callees)
+	return r
 }
 
 // Domains are the reservation's domains: the one that holds it, or its callees.

@@ -55,7 +55,7 @@ func (w *words) UnmarshalTOML(v any) error {
 	return nil
 }
 
-// command is a program and its arguments: no shell takes it apart.
+// command is a program and its arguments, without a shell.
 type command []string
 
 // UnmarshalTOML implements toml.Unmarshaler.
@@ -67,7 +67,7 @@ func (c *command) UnmarshalTOML(v any) error {
 }
 
 func (a allowTOML) rule() (r policy.Rule, err error) {
-	if r.Who, r.ID, err = a.who(); err != nil {
+	if r.Who, r.ID, err = a.subject(); err != nil {
 		return r, err
 	}
 	r.IsGroup = a.Group != nil
@@ -87,8 +87,8 @@ func (a allowTOML) rule() (r policy.Rule, err error) {
 	return r, err
 }
 
-// who may call, by the kernel's number.
-func (a allowTOML) who() (string, uint32, error) {
+// subject is the user or group that may call, with the kernel's number.
+func (a allowTOML) subject() (string, uint32, error) {
 	if (len(a.User) == 1) == (len(a.Group) == 1) || len(a.User)+len(a.Group) > 1 {
 		return "", 0, errors.New("it needs one user or one group: a name or a number")
 	}
@@ -143,19 +143,18 @@ func check(r policy.Rule) error {
 	return nil
 }
 
-// socketName tells whether a domain's name can be that of a directory of
-// sockets.
+// socketName checks that a domain's name can be that of a directory of sockets.
 func socketName(domain string) error {
 	switch {
 	case domain == "":
 		return errors.New("domain is missing: a name or a UUID")
 	case domain == ".", domain == "..", len(domain) > 64, strings.ContainsAny(domain, "/\x00"):
-		return fmt.Errorf("domain %.80q: its sockets would be in a directory of that name, which there cannot be: write the UUID", domain)
+		return fmt.Errorf("domain %.80q: its sockets are in a directory of its name, and this name is not possible: write the UUID", domain)
 	}
 	return nil
 }
 
-// domainTOML says what becomes of a domain whose vLib OS hangs.
+// domainTOML says what to do when the vLib OS of a domain hangs.
 type domainTOML struct {
 	Name        ref      `toml:"name"`
 	Listens     bool     `toml:"listens"`
@@ -182,7 +181,7 @@ func (d domainTOML) wedging(before []policy.Wedging) (policy.Wedging, error) {
 	case d.Name == "":
 		return w, errors.New("name is missing: a domain's name or UUID")
 	case slices.ContainsFunc(before, func(b policy.Wedging) bool { return b.Domain == w.Domain }):
-		return w, fmt.Errorf("domain %q stands here a second time", d.Name)
+		return w, fmt.Errorf("duplicate [[domain]] %q", d.Name)
 	case w.After < leastWedged || w.After > mostWedged:
 		return w, fmt.Errorf("domain %q: wedged_after %v is out of range: %v to %v", d.Name, w.After, leastWedged, mostWedged)
 	case d.OnWedge != "" && d.OnWedge != report && d.OnWedge != restart:
@@ -190,7 +189,7 @@ func (d domainTOML) wedging(before []policy.Wedging) (policy.Wedging, error) {
 	case d.OnWedge == restart && (len(d.Restart) == 0 || d.Restart[0] == ""):
 		return w, fmt.Errorf("domain %q: restart is missing: the command and its arguments, as in [\"xl\", \"reboot\", \"-F\", %q]", d.Name, d.Name)
 	case d.OnWedge != restart && d.Restart != nil:
-		return w, fmt.Errorf("domain %q: the command restart is of no use without on_wedge = %q", d.Name, restart)
+		return w, fmt.Errorf("domain %q: restart is only used with on_wedge = %q", d.Name, restart)
 	}
 	return w, nil
 }

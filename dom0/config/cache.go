@@ -12,7 +12,7 @@ import (
 	"github.com/vlibos/vlibos/throttle/cache"
 )
 
-// Cache is a class of cache and memory bandwidth, and who is in it.
+// Cache is a class of cache and memory bandwidth, with its domains.
 type Cache struct {
 	cache.Class
 	Domains []string // names or UUIDs; Others: all that no class names
@@ -53,7 +53,7 @@ func (t cacheTOML) parse(before []Cache) (Cache, error) {
 	}
 	for _, b := range before {
 		if b.Name == c.Name {
-			return Cache{}, fmt.Errorf("cache: class %q stands here a second time", c.Name)
+			return Cache{}, fmt.Errorf("cache: duplicate class %q", c.Name)
 		}
 	}
 	if len(t.Domains) == 0 {

@@ -47,7 +47,7 @@ func TestCacheErrorsSayWhere(t *testing.T) {
 		"[[cache]]\nname = '../a'\nl3 = '50%'":                             "letters, digits",
 		"[[cache]]\nname = 'a'\nl3 = '50%'":                                "domains is missing",
 		"[[cache]]\nname = 'a'\nl3_code = '5%'":                            "l3_code and l3_data together",
-		first + first:                                                      ":5: cache: class \"a\" stands here a second time",
+		first + first:                                                      ":5: cache: duplicate class \"a\"",
 		first + strings.Replace(first, "'a'", "'b'", 1):                    ":5: cache: domain \"web\" is in class \"a\" already",
 		"[[cache]]\nname = 'a'\nl3 = '50%'\ndomains = ['web', 'web']\n":    "domain \"web\" is in class \"a\" already",
 		"[[cache]]\nname = 'a'\nl3 = '50%'\ndomains = ['']\n":              "is empty",

@@ -2,7 +2,7 @@
 
 // Package config reads the master's configuration, a TOML file:
 //
-//	host = "auto"     # or xen, native
+//	host = "auto"     # or module, stock, native
 //
 //	[[adopt]]
 //	domain = "web"        # name or UUID
@@ -12,7 +12,7 @@
 //	[metrics]
 //	listen = "127.0.0.1:9477"  # for Prometheus; without: only the control socket
 //
-//	[[allow]]             # who may call by the master's sockets
+//	[[allow]]             # a user that may call by the master's sockets
 //	user = "alice"        # or group = "analysts", or numbers
 //	domain = "web"
 //	library = "libz.so.1" # "*" for all
@@ -21,18 +21,18 @@
 //	budget = "2ms"        # with period: what pays for the calls
 //	period = "20ms"
 //
-//	[[domain]]            # what becomes of one whose vLib OS hangs
+//	[[domain]]            # what to do when the vLib OS of a domain hangs
 //	name = "web"
 //	on_wedge = "restart"
 //	restart = ["xl", "reboot", "-F", "web"]
 //
-//	[throttle]            # without it, nobody is throttled
+//	[throttle]            # without it, nothing is throttled
 //	source = "probe"      # or auto, uncore, requests, model
 //	probe_cpu = 0
 //	policy = "threshold"  # or feedback, rate, none
 //	threshold_ns = 180
 //
-// What is unknown or impossible is refused with file and line.
+// Unknown keys and impossible values are refused with file and line.
 package config
 
 // DefaultFile is read if it is there and no other is named.

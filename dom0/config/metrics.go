@@ -11,8 +11,8 @@ type metricsTOML struct {
 	Listen word `toml:"listen"`
 }
 
-// check refuses what is no address of this host. A name would be looked up when
-// the master starts, by a network that may not be there yet.
+// check wants an IP address and a port. A name would have to be looked up when the
+// master starts, and the network may not be there yet.
 func (m metricsTOML) check() error {
 	if m.Listen == "" {
 		return nil

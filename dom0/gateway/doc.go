@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package gateway lets unprivileged tools call: for each vLib OS that a rule
-// names (package policy) it is a server on a unix socket, by the channel
-// protocol itself, and calls on over a channel of its own. Who may call what is
-// decided for each call, by what the kernel says of who connected.
+// Package gateway lets tools of users other than root call. For each vLib OS that a
+// rule names (package policy) it serves a unix socket with the channel protocol, and
+// forwards the calls over a channel of its own. Each call is decided by the rules,
+// from the credentials that the kernel has of the peer.
 //
-// Calls of one socket are made one after the other, in the order in which they
-// came, as the vLib OS serves them. What hangs costs its caller the timeout of
-// the rule, and others their place in the queue, nothing else.
+// The calls of one socket are made one after the other, in the order of arrival, as
+// the vLib OS serves them. A call that hangs costs its caller the rule's timeout, and
+// delays the calls behind it by as much.
 //
-// It does not interpret calls, keeps no budget, and knows no host.
+// The gateway does not interpret calls, and budgets are the master's.
 package gateway

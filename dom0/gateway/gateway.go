@@ -19,35 +19,35 @@ import (
 
 // Options of a gateway.
 type Options struct {
-	// Dir has the sockets, DIR/DOMAIN/PORT.sock. It is the gateway's alone:
-	// what lies there is a dead one's, and removed.
+	// Dir has the sockets, DIR/DOMAIN/PORT.sock. It is the gateway's alone: what
+	// an earlier one left there is removed.
 	Dir string
-	// Find opens a way to the domain with that name or UUID.
+	// Find opens the domain with that name or UUID.
 	Find func(ctx context.Context, domain string) (Domain, error)
-	// Pay returns the reservation that pays for a rule's calls, ready for the
-	// domain as it is now. nil: nobody pays for calls.
+	// Pay returns the reservation that pays for a rule's calls to the domain as it
+	// is now. nil: the host charges no calls.
 	Pay func(ctx context.Context, r policy.Rule) (reservation uint32, err error)
-	// Stuck returns those of some domains that calls wait for and that are at
-	// none that anybody waits for, whoever made them. nil: the host cannot
-	// tell.
+	// Stuck returns those of some domains whose servers hang, as the host sees it:
+	// calls wait, from wherever they came, and the server is at a call that was
+	// given up. nil: the host does not see that.
 	Stuck func(ctx context.Context, domains []string) ([]string, error)
 	Log   *slog.Logger
 }
 
-// Gateway is a host's. Its methods may be called at the same time.
+// Gateway serves the sockets of one host. Its methods may be called at the same time.
 type Gateway struct {
 	o     Options
 	quota *quota
 	allow atomic.Pointer[policy.Rules]
 
-	mu      sync.Mutex // a new configuration, and what it brings
+	mu      sync.Mutex // also held from Prepare to the end of the change
 	targets map[policy.Target]*target
 	guards  map[string]*guard // by domain
 	others  others
 }
 
-// Open makes a gateway that serves nothing yet. The caller makes sure that
-// there is one for Dir.
+// Open makes a gateway that serves nothing yet. The caller makes sure that Dir has
+// no other.
 func Open(o Options) (*Gateway, error) {
 	if err := os.RemoveAll(o.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -60,12 +60,12 @@ func Open(o Options) (*Gateway, error) {
 	return g, os.Chmod(o.Dir, 0o755) // whatever the umask is
 }
 
-// Reachable is an error if users other than root cannot come to the sockets.
+// Reachable returns an error if users other than root cannot reach the sockets.
 func (g *Gateway) Reachable() error {
 	parent := filepath.Dir(g.o.Dir)
 	info, err := os.Stat(parent)
 	if err == nil && info.Mode()&0o001 == 0 {
-		err = fmt.Errorf("%s has the sockets for calls by users, who may not enter it: chmod 755 %s", parent, parent)
+		err = fmt.Errorf("%s has the sockets for users other than root, but they may not enter it: chmod 755 %s", parent, parent)
 	}
 	return err
 }
@@ -74,25 +74,18 @@ func (g *Gateway) rules() policy.Rules { return *g.allow.Load() }
 
 func (g *Gateway) dir(t policy.Target) string { return filepath.Join(g.o.Dir, t.Domain) }
 
-// payer is the key of the reservation that pays for a rule's calls.
-func (g *Gateway) payer(r *policy.Rule) string {
-	if r.Budget == 0 {
-		return ""
-	}
-	return r.Key()
-}
-
+// pay returns the reservation that pays for a rule's calls; 0: none does.
 func (g *Gateway) pay(ctx context.Context, r *policy.Rule) (uint32, error) {
 	switch {
 	case r.Budget == 0:
 		return 0, nil
 	case g.o.Pay == nil:
-		return 0, fmt.Errorf("nobody pays for calls on this host")
+		return 0, errors.New("this host charges no calls to a reservation")
 	}
 	return g.o.Pay(ctx, *r)
 }
 
-// Change is a configuration that can be taken: its sockets are there.
+// Change is a new configuration whose sockets are there already.
 type Change struct {
 	g       *Gateway
 	rules   policy.Rules
@@ -100,8 +93,8 @@ type Change struct {
 	added   []*target
 }
 
-// Prepare makes the sockets that new rules need. An error leaves all as it was.
-// The change ends with Commit or Abort; until then there is no other.
+// Prepare makes the sockets that new rules need. After an error all is as it was.
+// The change ends with Commit or Abort; until then other changes wait.
 func (g *Gateway) Prepare(rules policy.Rules, wedging []policy.Wedging) (*Change, error) {
 	g.mu.Lock()
 	c := &Change{g: g, rules: rules, wedging: wedging}
@@ -120,7 +113,7 @@ func (g *Gateway) Prepare(rules policy.Rules, wedging []policy.Wedging) (*Change
 	return c, nil
 }
 
-// Abort takes the sockets away again.
+// Abort removes the new sockets.
 func (c *Change) Abort() {
 	defer c.g.mu.Unlock()
 	for _, t := range c.added {
@@ -129,8 +122,8 @@ func (c *Change) Abort() {
 	}
 }
 
-// Commit has the new rules hold, for calls of channels that are open already
-// too, and ends those to what no rule names any more.
+// Commit puts the new rules in force, also for open channels, and closes the sockets
+// that no rule names any more.
 func (c *Change) Commit() {
 	g := c.g
 	defer g.mu.Unlock()
@@ -149,8 +142,7 @@ func (c *Change) Commit() {
 	g.watch(c.wedging)
 }
 
-// Close ends all calls that are under way, as cancelled, and removes the
-// sockets.
+// Close cancels the calls that are under way, and removes the sockets.
 func (g *Gateway) Close() error {
 	c, err := g.Prepare(nil, nil)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-// What one user, and all together, can have of the daemon's: a channel is
-// four descriptors, and the one call that can wait in it.
+// Limits of one user, and of all together. A channel costs the daemon four
+// descriptors, its memory, and one call that can wait in it.
 const (
 	userChannels = 16
 	userBytes    = 16 << 20
@@ -19,32 +19,32 @@ const (
 	allBytes     = 256 << 20
 )
 
-// quota is what users have of the daemon's.
+// quota counts what the users' channels cost the daemon.
 type quota struct {
 	mu    sync.Mutex
 	users map[uint32]*use
 	all   use
-	kept  map[*seat]*native.Lent // closed channels whose clients may have the memory still
+	lent  map[*seat]*native.Lent // of closed channels, whose clients may still hold the memory
 }
 
 type use struct{ channels, bytes int }
 
 func newQuota() *quota {
-	return &quota{users: make(map[uint32]*use), kept: make(map[*seat]*native.Lent)}
+	return &quota{users: make(map[uint32]*use), lent: make(map[*seat]*native.Lent)}
 }
 
 func tooMuch(format string, args ...any) error {
 	return &vlibcall.StatusError{Status: vlibcall.StatusDenied, Detail: fmt.Sprintf(format, args...)}
 }
 
-// enter takes a channel of the user's.
+// enter counts a new channel of the user's.
 func (q *quota) enter(user uint32) (*seat, error) {
 	s := &seat{q: q, user: user}
 	return s, q.take(s, use{channels: 1})
 }
 
-// take adds what is wanted to the seat, if what clients have given back since
-// makes room for it.
+// take gives a seat more, if there is room, or if the memory that clients have
+// released since makes room.
 func (q *quota) take(s *seat, want use) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -66,9 +66,9 @@ func (q *quota) room(user uint32, want use) error {
 	}
 	switch {
 	case u.channels+want.channels > userChannels:
-		return tooMuch("user %d has %d channels open through vlibmaster, the most: close one, and what still holds its memory", user, u.channels)
+		return tooMuch("user %d has %d channels open through vlibmaster, which is the limit: close one, and what still holds its memory", user, u.channels)
 	case q.all.channels+want.channels > allChannels:
-		return tooMuch("vlibmaster has %d channels open, the most of all users together: try again later", q.all.channels)
+		return tooMuch("vlibmaster has %d channels open, which is the limit for all users together: try again later", q.all.channels)
 	case u.bytes+want.bytes > userBytes:
 		return tooMuch("user %d has %d bytes of channels open through vlibmaster, %d more are more than %d: open a smaller one", user, u.bytes, want.bytes, userBytes)
 	case q.all.bytes+want.bytes > allBytes:
@@ -77,7 +77,7 @@ func (q *quota) room(user uint32, want use) error {
 	return nil
 }
 
-// add gives a seat more, or takes it back where what is negative.
+// add gives a seat more, or less where what is negative.
 func (q *quota) add(s *seat, what use) {
 	u := q.users[s.user]
 	if u == nil {
@@ -93,17 +93,17 @@ func (q *quota) add(s *seat, what use) {
 	}
 }
 
-// free gives back all of a seat. The kernel frees its memory.
+// free takes all from a seat. The kernel frees its memory.
 func (q *quota) free(s *seat, m *native.Lent) {
-	m.Close() // of an open file without data of its own
+	m.Close() // cannot lose data
 	q.add(s, use{-s.channels, -s.bytes})
 }
 
-// sweep gives back what clients no longer hold.
+// sweep frees the seats whose memory clients no longer hold.
 func (q *quota) sweep() {
-	for s, m := range q.kept {
+	for s, m := range q.lent {
 		if m.Released() {
-			delete(q.kept, s)
+			delete(q.lent, s)
 			q.free(s, m)
 		}
 	}
@@ -116,18 +116,17 @@ func (q *quota) look() {
 	q.sweep()
 }
 
-// close forgets what clients still hold, at the end of the gateway.
+// close frees all seats at the end of the gateway.
 func (q *quota) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for s, m := range q.kept {
+	for s, m := range q.lent {
 		q.free(s, m)
 	}
-	clear(q.kept)
+	clear(q.lent)
 }
 
-// seat is one channel of a user's: its own part of what the user has. It
-// implements native.Place.
+// seat is one channel of a user, with what it costs. It implements native.Place.
 type seat struct {
 	q    *quota
 	user uint32
@@ -137,8 +136,8 @@ type seat struct {
 // Grow implements native.Place.
 func (s *seat) Grow(size int) error { return s.q.take(s, use{bytes: size}) }
 
-// Leave implements native.Place. A client can keep the memory of a channel that
-// is closed: it counts until the client lets go of it.
+// Leave implements native.Place. A client can hold the memory of a closed channel: it
+// counts until the client releases it.
 func (s *seat) Leave(m *native.Lent) {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()
@@ -146,5 +145,5 @@ func (s *seat) Leave(m *native.Lent) {
 		s.q.free(s, m)
 		return
 	}
-	s.q.kept[s] = m
+	s.q.lent[s] = m
 }

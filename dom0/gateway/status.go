@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// counts of a target's calls, since it is there.
+// counts of a target's calls, since the rules name it.
 type counts struct {
 	clients, calls, answered, failed, timeouts, expired, refused atomic.Uint64
 }
@@ -21,7 +21,7 @@ type counts struct {
 func (t *target) status() api.Target {
 	waiting := t.listen.Unanswered()
 	if t.busy.Load() {
-		waiting-- // it is under way
+		waiting-- // one is under way
 	}
 	return api.Target{
 		Domain: t.Domain, Port: transport.Port(t.Port), Clients: t.clients.Load(), Waiting: max(waiting, 0), Calls: t.calls.Load(),
@@ -29,7 +29,7 @@ func (t *target) status() api.Target {
 	}
 }
 
-// List says how the targets fare, by name.
+// List returns the targets, by name.
 func (g *Gateway) List() []api.Target {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -43,7 +43,7 @@ func (g *Gateway) List() []api.Target {
 	return all
 }
 
-// Watched lists all that are watched, by name.
+// Watched returns the domains that are watched, by name.
 func (g *Gateway) Watched() []api.Watched {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -58,7 +58,7 @@ func (g *Gateway) Watched() []api.Watched {
 	return all
 }
 
-// Wedged lists those of them that do not come back.
+// Wedged returns those of them that are wedged.
 func (g *Gateway) Wedged() []api.Watched {
 	return slices.DeleteFunc(g.Watched(), func(w api.Watched) bool { return !w.Wedged })
 }

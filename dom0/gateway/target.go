@@ -15,8 +15,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-// target is a vLib OS that the rules name, with the socket by which it is
-// called.
+// target is a vLib OS that the rules name, with the socket for calls to it.
 type target struct {
 	policy.Target
 	g      *Gateway
@@ -26,13 +25,13 @@ type target struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{}
-	room   []byte // of answers, used again
+	room   []byte // for the next answer
 
 	busy atomic.Bool // a call is under way
 	counts
 }
 
-// mostRoom is the largest answer whose memory is kept for the next.
+// mostRoom bounds the memory that is reused for the next answer.
 const mostRoom = 64 << 10
 
 // newTarget listens on the target's socket. run serves it.
@@ -55,11 +54,11 @@ func (t *target) run() {
 	defer close(t.done)
 	err := errors.Join(t.server.Serve(t.ctx), t.ways.close())
 	if err != nil {
-		t.g.o.Log.Error("calls are served no longer", "domain", t.Domain, "port", t.Port, "error", err)
+		t.g.o.Log.Error("calls are no longer served", "domain", t.Domain, "port", t.Port, "error", err)
 	}
 }
 
-// close ends what is under way and waits for it.
+// close cancels the calls that are under way, and waits for their end.
 func (t *target) close() {
 	t.cancel()
 	<-t.done
@@ -67,8 +66,8 @@ func (t *target) close() {
 
 // Admit implements native.Guard.
 func (t *target) Admit(p transport.Peer) (native.Place, error) {
-	if who := callerOf(p); !t.g.rules().Concern(who, t.Target) {
-		return nil, denied(policy.Missing(who, t.Target, "", ""))
+	if c := callerOf(p); !t.g.rules().Concern(c, t.Target) {
+		return nil, denied(policy.Missing(c, t.Target, "", ""))
 	}
 	s, err := t.g.quota.enter(p.UID)
 	if err != nil {
@@ -97,26 +96,25 @@ func denied(text string) error {
 	return &vlibcall.StatusError{Status: vlibcall.StatusDenied, Detail: text}
 }
 
-// call is the handler of all functions: it makes the call if a rule lets the
-// client.
+// call is the handler of all functions: it forwards the call if a rule allows it.
 func (t *target) call(c *vlibcall.Call) error {
 	t.busy.Store(true)
 	defer t.busy.Store(false)
 	if c.Cancelled() {
 		t.expired.Add(1)
-		return vlibcall.ErrCancelled // it waited for its turn for as long as it wanted
+		return vlibcall.ErrCancelled // it was given up before its turn
 	}
 	library, function := c.Library(), c.Function()
 	peer, ok := c.Peer()
 	if !ok {
 		return denied("the client is unknown")
 	}
-	who := callerOf(peer)
+	caller := callerOf(peer)
 	rules := t.g.allow.Load()
-	rule := rules.Decide(who, t.Target, library, function)
+	rule := rules.Decide(caller, t.Target, library, function)
 	if rule == nil {
 		t.refused.Add(1)
-		return denied(policy.Missing(who, t.Target, library, function))
+		return denied(policy.Missing(caller, t.Target, library, function))
 	}
 	t.calls.Add(1)
 	err := t.forward(c, rules, rule, library, function)
@@ -143,7 +141,11 @@ func (t *target) forward(c *vlibcall.Call, rules *policy.Rules, rule *policy.Rul
 		return err
 	}
 	// What fits into the client's channel fits into one of that size.
-	w, err := t.ways.get(ctx, t.g.payer(rule), rules, size, func() (uint32, error) { return t.g.pay(ctx, rule) })
+	key := "" // of calls that no reservation pays for
+	if rule.Budget > 0 {
+		key = rule.Key()
+	}
+	w, err := t.ways.get(ctx, key, rules, size, func() (uint32, error) { return t.g.pay(ctx, rule) })
 	if err != nil {
 		return err
 	}
@@ -158,7 +160,7 @@ func (t *target) forward(c *vlibcall.Call, rules *policy.Rules, rule *policy.Rul
 	return c.Reply(out)
 }
 
-// verdict is what the client hears of a call that was not answered.
+// verdict is the client's error for a call that was not answered.
 func (t *target) verdict(c *vlibcall.Call, rule *policy.Rule, err error) error {
 	if answer := (*vlibcall.StatusError)(nil); errors.As(err, &answer) {
 		return answer // the vLib OS's own
@@ -166,7 +168,7 @@ func (t *target) verdict(c *vlibcall.Call, rule *policy.Rule, err error) error {
 	s := &vlibcall.StatusError{Status: vlibcall.StatusFailed, Detail: err.Error()}
 	switch {
 	case t.ctx.Err() != nil:
-		s.Status, s.Detail = vlibcall.StatusCancelled, "vlibmaster ends, or serves this domain no longer"
+		s.Status, s.Detail = vlibcall.StatusCancelled, "vlibmaster ends, or no longer serves this domain"
 	case c.Cancelled():
 		return vlibcall.ErrCancelled
 	case errors.Is(err, vlibcall.ErrTimeout):

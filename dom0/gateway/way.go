@@ -18,22 +18,22 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// Domain is a way to one domain, as directory.Domain is. The gateway closes it.
+// Domain is an open domain, as directory.Domain is. The gateway closes it.
 type Domain interface {
 	transport.Dialer
 	io.Closer
 }
 
 const (
-	// leastSize is that of a channel to a vLib OS, in bytes: most calls fit,
-	// and it need not be made anew for the next.
+	// leastSize of a channel, in bytes. Most calls fit into that, so that the
+	// channel need not be replaced by a larger one.
 	leastSize = 64 << 10
-	// idleWay is when an unused channel is closed.
+	// idleWay is how long an unused channel stays open.
 	idleWay = time.Minute
-	// openAgain is how soon after a channel could not be opened it is tried
-	// again: others are not to be kept busy by calls to nobody.
+	// openAgain is how long a channel that could not be opened is not tried again:
+	// calls to an absent vLib OS must not delay others.
 	openAgain = time.Second
-	// openTime bounds an opening, besides the call's own time.
+	// openTime bounds an opening, as the call's timeout does.
 	openTime = 5 * time.Second
 )
 
@@ -42,17 +42,17 @@ type way struct {
 	*vlibcall.Channel
 	domain Domain
 	size   int
-	rules  *policy.Rules // under which it is paid
+	rules  *policy.Rules // under which its reservation was found
 	used   time.Time     // last
-	busy   bool          // a call is made now
-	hung   bool          // a call was given up, and its answer may be outstanding
+	busy   bool          // a call is under way
+	hung   bool          // a call was given up, and the vLib OS may still be at it
 }
 
-// unanswered reports whether the vLib OS is at a call that was given up, and
-// says that it is done when it is. The caller has the ways' lock.
+// unanswered reports whether the vLib OS is still at a call that was given up. If its
+// answer has come, the call ends. The caller holds the lock of ways.
 func (w *way) unanswered() bool {
 	if w.hung {
-		// A failure is the next call's too, which reports it.
+		// The next call has the same error, and reports it.
 		w.hung, _ = w.Settle()
 	}
 	return w.hung
@@ -60,20 +60,21 @@ func (w *way) unanswered() bool {
 
 func (w *way) close() error { return errors.Join(w.Channel.Close(), w.domain.Close()) }
 
-// ways are a target's, one for each reservation that pays, and one for calls
-// that nobody pays.
+// ways are the channels to a target: one for each reservation that pays for calls,
+// and one for calls that none pays for.
 type ways struct {
 	find   func(ctx context.Context) (Domain, error)
 	port   uint32
-	told   bool // the host tells of servers that hang at paid calls
+	told   bool // the host sees servers that hang at paid calls
 	mu     sync.Mutex
-	open   map[string]*way // by the rule's key; "": not paid
-	left   []*way          // replaced, but a call is still unanswered there
+	open   map[string]*way // by the rule's key; "": no reservation pays
+	left   []*way          // replaced, with a call that is still unanswered
 	failed map[string]failure
 }
 
-// failure is of an opening: of channels of that size and above, since a larger
-// one needs more of the guest; of all, if nothing is there to be called.
+// failure is why a channel could not be opened. It holds for channels of that size and
+// above, since a larger one needs more memory of the guest; for all if there is nothing
+// to call.
 type failure struct {
 	err  error
 	size int // in bytes; 0: all
@@ -96,23 +97,23 @@ func newWays(find func(ctx context.Context) (Domain, error), port uint32, told b
 	return &ways{find: find, port: port, told: told, open: make(map[string]*way), failed: make(map[string]failure)}
 }
 
-// get returns a channel of at least size bytes. Under other rules than before the
-// number of a reservation may be another's: what is paid is paid anew. The next
-// channel is there before the last one goes, so that one that cannot be had
-// costs its caller an error and others nothing. One goroutine at a time.
+// get returns a channel of at least size bytes. Under new rules the number of a
+// reservation may mean another one, so that the reservation is asked for anew. A new
+// channel is opened before the old one is closed: if that fails, only this caller has
+// an error. One goroutine at a time.
 func (ws *ways) get(ctx context.Context, key string, rules *policy.Rules, size int, pay func() (uint32, error)) (*way, error) {
-	// Powers of two, so that growing does not become a habit.
+	// Powers of two, so that a channel grows seldom.
 	size = max(leastSize, 1<<bits.Len(uint(size-1)))
 	ws.mu.Lock()
 	for _, w := range ws.open {
-		w.unanswered() // what has come lets this call begin
+		w.unanswered() // an answer that has come frees the vLib OS
 	}
 	maps.DeleteFunc(ws.failed, func(_ string, f failure) bool { return f.over() })
 	w := ws.open[key]
 	good := w != nil && w.Gone() == nil && (key == "" || w.rules == rules)
 	usable := good && w.size >= size
 	if usable {
-		w.busy = true // from here on nobody else closes it
+		w.busy = true // stuck and shed do not close it
 	}
 	f, failed := ws.failed[key]
 	ws.mu.Unlock()
@@ -135,7 +136,7 @@ func (ws *ways) get(ctx context.Context, key string, rules *policy.Rules, size i
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if err != nil {
-		// That one caller had no time is nothing to tell the next one.
+		// The timeout of one caller is no reason to refuse the next.
 		if ctx.Err() == nil {
 			ws.failed[key] = newFailure(err, size)
 		}
@@ -146,9 +147,8 @@ func (ws *ways) get(ctx context.Context, key string, rules *policy.Rules, size i
 	return next, nil
 }
 
-// shed closes the channels that are not in use, which take what a guest grants
-// in all, and reports whether there were any. They are made again when they are
-// needed.
+// shed closes the channels that are not in use, since they count to what a guest grants
+// in all, and reports whether there were any. They are opened again when needed.
 func (ws *ways) shed() bool {
 	ws.mu.Lock()
 	var idle []*way
@@ -160,7 +160,7 @@ func (ws *ways) shed() bool {
 	}
 	ws.mu.Unlock()
 	for _, w := range idle {
-		w.close() // as in stuck
+		w.close() // its error would change nothing
 	}
 	return len(idle) > 0
 }
@@ -183,7 +183,7 @@ func (ws *ways) make(ctx context.Context, size int, pay func() (uint32, error)) 
 	return &way{Channel: ch, domain: d, size: size, busy: true}, nil
 }
 
-// done notes how the call for which get gave the channel went.
+// done notes how the call ended for which get returned the channel.
 func (ws *ways) done(w *way, err error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -195,29 +195,29 @@ func (ws *ways) done(w *way, err error) {
 	}
 }
 
-// drop closes a channel, or keeps it for as long as an answer is outstanding
-// there: whether it comes says whether the vLib OS is wedged. Where the host
-// tells of paid calls, what is outstanding is over when the next channel is paid.
+// drop closes a channel, or leaves it open while an answer is outstanding: whether the
+// answer comes shows whether the vLib OS is wedged. Where the host sees paid calls,
+// asking for the reservation of the next channel ends such a call.
 func (ws *ways) drop(key string, w *way) {
 	ws.mu.Lock()
 	if ws.open[key] != w {
 		ws.mu.Unlock()
-		return // it was idle, and closed
+		return // stuck has closed it
 	}
 	delete(ws.open, key)
-	keep := (key == "" || !ws.told) && w.unanswered()
-	if keep {
+	stays := (key == "" || !ws.told) && w.unanswered()
+	if stays {
 		ws.left = append(ws.left, w)
 	}
 	ws.mu.Unlock()
-	if !keep {
-		w.close() // the other side is gone, or the next channel is larger
+	if !stays {
+		w.close() // its error would change nothing
 	}
 }
 
-// stuck reports whether a call is unanswered that was given up, and closes what
-// is of no more use. Where the host tells of paid calls these do not count:
-// one may never have begun, its server was then not told, and is at nothing.
+// stuck reports whether a call that was given up is still unanswered, and closes idle
+// channels. Where the host sees paid calls, these do not count: such a call may never
+// have begun, and then the server is at nothing.
 func (ws *ways) stuck(now time.Time) bool {
 	ws.mu.Lock()
 	var idle []*way
@@ -231,24 +231,24 @@ func (ws *ways) stuck(now time.Time) bool {
 			delete(ws.open, key)
 		}
 	}
-	kept := ws.left[:0]
+	left := ws.left[:0]
 	for _, w := range ws.left {
 		if w.unanswered() {
-			kept, stuck = append(kept, w), true
+			left, stuck = append(left, w), true
 		} else {
 			idle = append(idle, w)
 		}
 	}
-	clear(ws.left[len(kept):])
-	ws.left = kept
+	clear(ws.left[len(left):])
+	ws.left = left
 	ws.mu.Unlock()
 	for _, w := range idle {
-		w.close() // nobody uses it, and nobody could do anything about a failure
+		w.close() // its error would change nothing
 	}
 	return stuck
 }
 
-// close closes all. Nobody calls any more.
+// close closes all, after the last call.
 func (ws *ways) close() error {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

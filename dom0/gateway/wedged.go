@@ -18,33 +18,32 @@ import (
 )
 
 const (
-	// lookEvery is how often vLib OSes are looked at, askEvery how often the
-	// host is asked, which costs more.
+	// lookEvery is how often channels are checked, askEvery how often the host is
+	// asked, which costs more.
 	lookEvery = 250 * time.Millisecond
 	askEvery  = time.Second
-	// restartTime is what a restart command has.
+	// restartTime bounds a restart command.
 	restartTime = time.Minute
-	// restartWords is how much of its output is logged, in bytes.
+	// restartWords bounds the output of it that is logged, in bytes.
 	restartWords = 2 << 10
 )
 
-// guard is a domain that is watched, and what was found.
+// guard is a domain that is watched.
 type guard struct {
 	policy.Wedging
 	wedge   policy.Wedge
 	running bool // the restart command
 }
 
-// others is what the host said last of calls that did not come by the
-// gateway.
+// others is the host's last answer about calls that did not come through the gateway.
 type others struct {
 	asked   time.Time
 	stuck   []string
 	problem string
 }
 
-// watch has the domains of the rules watched, and those that are named
-// besides. What is known of a domain is kept. The caller has g.mu.
+// watch sets which domains are watched: those of the rules, and those that are named.
+// It forgets nothing about a domain. The caller holds g.mu.
 func (g *Gateway) watch(named []policy.Wedging) {
 	all := slices.Clone(named)
 	for what := range g.targets {
@@ -65,8 +64,8 @@ func (g *Gateway) watch(named []policy.Wedging) {
 	}
 }
 
-// Run watches the vLib OSes, and what clients keep of closed channels, until ctx
-// ends.
+// Run watches the vLib OSes, and the memory that clients hold of closed channels, until
+// ctx ends.
 func (g *Gateway) Run(ctx context.Context) error {
 	var restarts sync.WaitGroup
 	defer restarts.Wait()
@@ -96,13 +95,13 @@ func (g *Gateway) look(ctx context.Context, restarts *sync.WaitGroup) {
 	g.ask(ctx, now)
 	for name, gu := range g.guards {
 		if gu.running {
-			continue // what is seen meanwhile says nothing
+			continue // the domain restarts
 		}
 		g.judge(ctx, gu, now, stuck[name] || slices.Contains(g.others.stuck, name), restarts)
 	}
 }
 
-// ask asks the host about calls that did not come by here, if it is time.
+// ask asks the host about all calls, if it is time.
 func (g *Gateway) ask(ctx context.Context, now time.Time) {
 	o := &g.others
 	if g.o.Stuck == nil || now.Sub(o.asked) < askEvery {
@@ -117,7 +116,7 @@ func (g *Gateway) ask(ctx context.Context, now time.Time) {
 		problem = err.Error()
 	}
 	if problem != "" && problem != o.problem {
-		g.o.Log.Warn("cannot tell which domains' servers hang", "error", err)
+		g.o.Log.Warn("which servers hang is not known", "error", err)
 	}
 	*o = others{now, stuck, problem}
 }
@@ -139,7 +138,7 @@ func (g *Gateway) judge(ctx context.Context, gu *guard, now time.Time, stuck boo
 		gu.running = true
 		domain, command := gu.Domain, gu.Restart
 		restarts.Go(func() {
-			// Half a restart is worse than an end that takes a while.
+			// The daemon's end waits: half a restart would be worse.
 			output, err := restart(context.WithoutCancel(ctx), command)
 			if err != nil {
 				g.o.Log.Error("the restart command failed", "domain", domain, "error", err, "output", output)
@@ -153,8 +152,8 @@ func (g *Gateway) judge(ctx context.Context, gu *guard, now time.Time, stuck boo
 	}
 }
 
-// restart runs the command, without a shell, for a bounded time. What it leaves
-// running that keeps its output open does not hold it up.
+// restart runs the command, without a shell, for a bounded time. It does not wait for
+// background processes that the command leaves.
 func restart(ctx context.Context, command []string) (output string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, restartTime)
 	defer cancel()
@@ -174,7 +173,7 @@ func restart(ctx context.Context, command []string) (output string, err error) {
 	return words.String(), err
 }
 
-// firstWords keeps the beginning of what is written.
+// firstWords has the beginning of what is written to it.
 type firstWords struct{ b bytes.Buffer }
 
 func (w *firstWords) Write(b []byte) (int, error) {

@@ -18,18 +18,18 @@ type Refusal struct {
 	CPU  int
 	Miss rtsched.Miss  // the reservation that would not have its budget in time
 	Most time.Duration // the largest budget that would fit in the period asked for; 0: none, or not known
-	Name string        // of whose reservation Miss is, if it is known
+	Name string        // of the holder of Miss, if it is known
 }
 
 func (r *Refusal) Error() string {
-	who := fmt.Sprintf("reservation %d", r.Miss.Task.ID)
+	late := fmt.Sprintf("reservation %d", r.Miss.Task.ID)
 	switch {
 	case r.Miss.Task.ID == 0:
-		who = "what is kept for the control domain"
+		late = "the control domain's reservation"
 	case r.Name != "":
-		who += " (" + r.Name + ")"
+		late += " (" + r.Name + ")"
 	}
-	text := fmt.Sprintf("%v: on CPU %d %s would have its budget only after %v", ErrNotAdmitted, r.CPU, who, r.Miss.Response)
+	text := fmt.Sprintf("%v: on CPU %d %s would have its budget only after %v", ErrNotAdmitted, r.CPU, late, r.Miss.Response)
 	if r.Miss.Task.Period > 0 {
 		text += fmt.Sprintf(" of its period of %v", r.Miss.Task.Period)
 	}

@@ -91,51 +91,42 @@ func (t *table) locate(ctx context.Context, all []host.Domain, e *entry) (as boo
 // names, and give a domain another UUID while it is destroyed. A callee is the domain
 // that the configuration names, since that is the one that calls go to.
 func (t *table) current(ctx context.Context, all []host.Domain, e *entry, d *host.Domain, refs []string) (host.Domain, error) {
-	var missing error
-	named := func() int {
-		n, err := find(all, refs[0])
-		missing = err
-		return slices.IndexFunc(all, func(o host.Domain) bool { return err == nil && same(n, o) })
+	holder := d == e.Domain
+	alive := slices.IndexFunc(all, func(n host.Domain) bool { return n.ID == d.ID && t.lives(ctx, e, d, n) })
+	at, missing := alive, error(nil)
+	if at < 0 && d.UUID != "" {
+		at = slices.IndexFunc(all, func(n host.Domain) bool { return n.UUID == d.UUID && !(holder && t.taken(e, n)) })
 	}
-	tries := []func() int{
-		func() int {
-			return slices.IndexFunc(all, func(n host.Domain) bool { return n.ID == d.ID && t.lives(ctx, e, d, n) })
-		},
-		func() int {
-			return slices.IndexFunc(all, func(n host.Domain) bool { return d.UUID != "" && n.UUID == d.UUID })
-		},
+	if len(refs) > 0 && (at < 0 || !holder) {
+		var n host.Domain
+		switch n, missing = find(all, refs[0]); {
+		case missing != nil:
+		case holder && t.taken(e, n):
+			missing = fmt.Errorf("domain %s: %w: it holds reservation %d already", n, host.ErrNotAllowed, t.of(n).ID)
+		default:
+			at = slices.IndexFunc(all, func(o host.Domain) bool { return same(n, o) })
+		}
 	}
 	switch {
-	case len(refs) == 0:
-	case d == e.Domain:
-		tries = append(tries, named)
-	default:
-		tries = slices.Insert(tries, 0, named)
-	}
-	for _, try := range tries {
-		i := try()
-		if i < 0 {
-			continue
-		}
-		now := all[i]
-		if o := t.first(func(o *entry) bool { return o.ID != e.ID && o.holds(now) }); o != nil && d == e.Domain {
-			missing = fmt.Errorf("domain %s: %w: it holds reservation %d already", now, host.ErrNotAllowed, o.ID)
-			continue
-		}
-		if d == e.Domain {
+	case at >= 0:
+		now := all[at]
+		if holder {
 			e.uuid = now.UUID
 		}
-		if d.UUID != "" && t.lives(ctx, e, d, now) {
-			now.UUID = d.UUID
+		if at == alive {
+			now.UUID = cmp.Or(d.UUID, now.UUID)
 		}
 		now.Name = cmp.Or(now.Name, d.Name)
 		return now, nil
+	case d.UUID != "":
+		missing = nil // it was there, and may come again
 	}
-	gone := host.Domain{UUID: d.UUID, Name: d.Name}
-	if d.UUID != "" {
-		return gone, nil
-	}
-	return gone, missing
+	return host.Domain{UUID: d.UUID, Name: d.Name}, missing
+}
+
+// taken reports whether a domain holds the reservation of another entry.
+func (t *table) taken(e *entry, d host.Domain) bool {
+	return t.first(func(o *entry) bool { return o.ID != e.ID && o.holds(d) }) != nil
 }
 
 // lives reports whether an entry's domain is the one that there is now. The domain

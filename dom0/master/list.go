@@ -19,7 +19,7 @@ func (m *Master) List(ctx context.Context) ([]api.Status, error) {
 	all := make([]api.Status, 0, len(m.entries))
 	var errs []error
 	for _, e := range m.inOrder() {
-		s := api.Status{Reservation: e.copy(), Absent: !e.Running() && e.UUIDs() == ""}
+		s := api.Status{Reservation: e.Copy(), Absent: !e.Running() && e.UUIDs() == ""}
 		if e.problem != nil {
 			s.Problem = e.problem.Error()
 		}

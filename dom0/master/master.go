@@ -92,7 +92,7 @@ func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reserva
 	if e.refs = nil; was != nil {
 		e.refs = was.refs // the configuration still calls the domain so
 	}
-	return e.Reservation, m.enter(ctx, e)
+	return e.Copy(), m.enter(ctx, e)
 }
 
 // enter makes what was found to fit, or leaves all as it was.
@@ -157,11 +157,12 @@ func (t *table) match(all []host.Domain, want api.Reservation) *entry {
 // number that neither table uses. It comes with an error if its domains are not
 // there.
 func (t *table) resolve(ctx context.Context, all []host.Domain, want api.Reservation, was *entry, other *table) (*entry, error) {
-	e := &entry{Reservation: want}
-	for _, d := range want.Domains() {
+	e := &entry{Reservation: want.Copy()}
+	e.ID, e.CPUs, e.Waits = 0, nil, false
+	for _, d := range e.Domains() {
 		e.refs = append(e.refs, d.Name)
+		*d = host.Domain{Name: d.Name}
 	}
-	e.Reservation = e.copy()
 	if e.Domain != nil {
 		e.Class = cmp.Or(e.Class, host.Batch)
 	}
@@ -202,7 +203,7 @@ func (m *Master) Release(ctx context.Context, ref string) (api.Reservation, erro
 	if err != nil {
 		return api.Reservation{}, err
 	}
-	return e.Reservation, m.end(ctx, e)
+	return e.Copy(), m.end(ctx, e)
 }
 
 // Unreserve ends a reservation of threads, which are ordinary then.
@@ -213,7 +214,7 @@ func (m *Master) Unreserve(ctx context.Context, id uint32) (api.Reservation, err
 	if e == nil || e.Threads == nil {
 		return api.Reservation{}, fmt.Errorf("reservation %d: %w", id, api.ErrNotReserved)
 	}
-	return e.Reservation, m.end(ctx, e)
+	return e.Copy(), m.end(ctx, e)
 }
 
 func (m *Master) end(ctx context.Context, e *entry) error {

@@ -3,6 +3,7 @@
 package master
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -84,7 +85,7 @@ func (m *Master) Review(ctx context.Context) error {
 		return err
 	}
 	var errs []error
-	var had, had0 []*entry // that had room, and that had none
+	var had, waited []*entry // for room
 	for _, e := range m.inOrder() {
 		if e.told && e.Threads != nil {
 			if _, err := m.host.Usage(ctx, e.onHost()); err != nil {
@@ -95,10 +96,13 @@ func (m *Master) Review(ctx context.Context) error {
 		ran := e.running()
 		as, err := m.locate(ctx, all, e)
 		switch {
-		case e.Threads != nil && errors.Is(err, host.ErrNoMembers):
-			err = nil // the one that was named has ended; others may not have
 		case errors.Is(err, errNone):
 			err = errAbsent
+		case e.Threads != nil && errors.Is(err, host.ErrNoMembers):
+			if e.told {
+				continue // the process that was named has ended; others have not
+			}
+			err = nil // the host knows whether others are left
 		}
 		switch {
 		case err != nil:
@@ -109,14 +113,14 @@ func (m *Master) Review(ctx context.Context) error {
 			}
 		case as && e.told && e.problem == nil:
 		case e.Waits:
-			had0 = append(had0, e)
+			waited = append(waited, e)
 		default:
 			// Threads cannot be taken off: they count where they are.
 			e.Waits = e.Threads == nil
 			had = append(had, e)
 		}
 	}
-	for _, e := range append(had, had0...) {
+	for _, e := range append(had, waited...) {
 		errs = append(errs, m.again(ctx, e))
 	}
 	return errors.Join(append(errs, m.write())...)
@@ -128,9 +132,9 @@ func (m *Master) Review(ctx context.Context) error {
 func (m *Master) again(ctx context.Context, e *entry) error {
 	err := m.fits(e)
 	fits := err == nil
-	if fits {
+	if fits || e.Threads != nil && e.resume {
 		e.Waits = false
-		err = m.tell(ctx, e)
+		err = cmp.Or(m.tell(ctx, e), err)
 	}
 	switch {
 	case err == nil:

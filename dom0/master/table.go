@@ -54,20 +54,11 @@ func (e *entry) String() string {
 	return "calls of " + e.Name
 }
 
-// copy shares nothing with the entry.
-func (e *entry) copy() api.Reservation {
-	r := e.Reservation
-	if r.Domain != nil {
-		d := *r.Domain
-		r.Domain = &d
-	}
-	r.Callees = slices.Clone(r.Callees)
-	return r
-}
-
-// onHost is the reservation as the host is told of it.
+// onHost is the reservation as the host is told of it: without callees that are not
+// there.
 func (e *entry) onHost() host.Reservation {
-	r := e.Reservation.Reservation
+	r := e.Copy().Reservation
+	r.Callees = slices.DeleteFunc(r.Callees, func(c host.Callee) bool { return c.ID == "" })
 	r.Resume = e.resume
 	return r
 }
@@ -87,12 +78,13 @@ func (t *table) inOrder() []*entry {
 }
 
 // first is the entry of the lowest number that is meant; nil: none.
-func (t *table) first(meant func(*entry) bool) *entry {
-	all := t.inOrder()
-	if i := slices.IndexFunc(all, meant); i >= 0 {
-		return all[i]
+func (t *table) first(meant func(*entry) bool) (found *entry) {
+	for _, e := range t.entries {
+		if (found == nil || e.ID < found.ID) && meant(e) {
+			found = e
+		}
 	}
-	return nil
+	return found
 }
 
 // of is the entry of a domain: the one that it holds, or one that waits for a
@@ -152,7 +144,7 @@ func (t *table) able(e *entry) error {
 // other entries.
 func (t *table) free(e *entry, d *host.Domain) error {
 	holder := d == e.Domain
-	for _, o := range t.inOrder() {
+	for _, o := range t.entries {
 		switch {
 		case d.ID == "" || o.ID == e.ID:
 		case holder && o.Domain != nil && o.running() && o.Domain.UUID == d.UUID:
@@ -194,7 +186,7 @@ func (t *table) tasks(cpu int, but uint32) []rtsched.Task {
 	if floor, _ := t.host.Floor(); floor.Budget > 0 {
 		tasks = append(tasks, floor)
 	}
-	for _, e := range t.inOrder() {
+	for _, e := range t.entries {
 		if e.ID != but && !e.Waits && slices.Contains(e.CPUs, cpu) {
 			tasks = append(tasks, e.Task)
 		}

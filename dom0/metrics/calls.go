@@ -21,18 +21,18 @@ var (
 	callBackground  = describe("call_background_seconds_total", "CPU time of paid calls beyond the budget.", callLabels...)
 	callThrottled   = describe("call_throttled_seconds_total", "Time in which paid calls could have run in background, and were not let.", callLabels...)
 	callDeschedules = describe("call_deschedules_total", "How often the domain was taken off a CPU in a paid call while it wanted to run.", callLabels...)
-	callErrors      = describe("call_errors_total", "Calls that failed, by kind; those that there were none of are missing.", append(callLabels, "kind")...)
+	callErrors      = describe("call_errors_total", "Calls that failed, by kind; kinds without a failure are missing.", append(callLabels, "kind")...)
 
-	books         = describe("receipt_books", "Processes that count their calls now.")
-	booksRejected = describe("receipt_books_rejected_total", "Files that were no books of receipts, or broken: their calls are not counted.")
-	overflow      = describe("receipt_overflow", "Whether there were more callers and functions than are told apart; the rest is counted as (other).")
+	books         = describe("receipt_books", "Processes that record their calls now.")
+	booksRejected = describe("receipt_books_rejected_total", "Files that were no receipts, or broken: their calls are not counted.")
+	overflow      = describe("receipt_overflow", "Whether there were more callers and functions than have series of their own; the rest is counted as (other).")
 )
 
 var callDescs = []*prometheus.Desc{callDuration, callCPU, callQueued, callForeground, callBackground, callThrottled, callDeschedules, callErrors,
 	books, booksRejected, overflow}
 
-// Buckets are from 1.024 µs to 68.7 s, each twice the one before it: edges that
-// receipt's histograms have too, so that counts are exact.
+// Buckets are from 1.024 µs to 68.7 s, each twice the one before it. Receipts have
+// these edges too, so that counts are exact.
 const firstPower, lastPower = 10, 36
 
 func collectCalls(to chan<- prometheus.Metric, all []receipt.Account, h receipt.Health) {
@@ -46,7 +46,7 @@ func collectCalls(to chan<- prometheus.Metric, all []receipt.Account, h receipt.
 			counter(to, callErrors, float64(n), append(labels[:len(labels):len(labels)], kind)...)
 		}
 		if a.CPU.Count() == 0 {
-			continue // nobody paid
+			continue // no call was paid
 		}
 		histogram(to, callCPU, &a.CPU, labels)
 		histogram(to, callQueued, &a.Queued, labels)

@@ -14,7 +14,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
-// Source is where the figures come from.
+// Source is what a collector asks.
 type Source struct {
 	Master interface {
 		Host() string
@@ -34,7 +34,7 @@ type Source struct {
 	}
 }
 
-// Build is which program this is.
+// Build identifies the program.
 type Build struct{ Version, Commit, Go string }
 
 // collector asks its source for each scrape.
@@ -44,7 +44,7 @@ type collector struct {
 	called called
 }
 
-// New returns the collector of the metrics whose names begin with vlibos_.
+// New returns the collector of all metrics whose names begin with vlibos_.
 func New(s Source, b Build) prometheus.Collector { return &collector{Source: s, Build: b} }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -54,7 +54,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 var (
 	buildInfo = describe("build_info", "Always 1; the labels say which vlibmaster serves, on which host.", "version", "commit", "go_version", "host")
 
-	collected = describe("collection_success", "Whether what the metrics of this part come from could be read: reservations, calls, or gateway.", "part")
+	collected = describe("collection_success", "Whether the source of this part could be read: reservations, calls, or gateway.", "part")
 
 	leaseLost    = describe("lease_lost_total", "How often the master was late to renew its lease, and gates and throttles had opened.")
 	reviewErrors = describe("review_errors_total", "Reviews of the domains, two a second, that failed.")
@@ -71,8 +71,8 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. A part that cannot be read is
-// missing; the others are there.
+// Collect implements prometheus.Collector. A part that cannot be read is missing; the
+// others are not.
 func (c *collector) Collect(to chan<- prometheus.Metric) {
 	gauge(to, buildInfo, 1, c.Version, c.Commit, c.Go, c.Master.Host())
 	h := c.Master.Health()

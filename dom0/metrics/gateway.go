@@ -8,8 +8,6 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 var (
@@ -17,7 +15,7 @@ var (
 	gatewayQueue    = onTarget("queue_length", "Calls of users other than root that wait for their turn, as far as their clients say.")
 	gatewayCalls    = onTarget("calls_total", "Calls of users other than root that have ended: done, failed, timeout (given up) or denied by the rules.", "outcome")
 	gatewayWedged   = describe("gateway_wedged", "Whether the domain's vLib OS does not come back from a call.", "uuid", "name")
-	gatewayRestarts = describe("gateway_restarts_total", "How often the domain was restarted because its vLib OS was wedged.", "uuid", "name")
+	gatewayRestarts = describe("gateway_restarts_total", "Restarts of the domain because its vLib OS was wedged.", "uuid", "name")
 )
 
 var gatewayDescs = []*prometheus.Desc{gatewayClients, gatewayQueue, gatewayCalls, gatewayWedged, gatewayRestarts}
@@ -26,8 +24,8 @@ func onTarget(name, help string, more ...string) *prometheus.Desc {
 	return describe("gateway_"+name, help, append([]string{"uuid", "name", "port"}, more...)...)
 }
 
-// called remembers which domains the rules' names mean: a domain that is gone for
-// a while is shown as it was.
+// called remembers which domains the names in rules mean, so that a domain that is gone
+// for a while keeps its labels.
 type called struct {
 	mu    sync.Mutex
 	known map[string]identity
@@ -36,7 +34,8 @@ type called struct {
 // identity of a domain, as labels.
 type identity struct{ uuid, name string }
 
-// identify returns whom the names mean; one that was never there has no UUID.
+// identify returns the domains that names mean. A domain that was never there has no
+// UUID.
 func (c *collector) identify(ctx context.Context, refs []string) (map[string]identity, error) {
 	found, err := c.Master.Identify(ctx, refs)
 	c.called.mu.Lock()
@@ -57,7 +56,7 @@ func (c *collector) identify(ctx context.Context, refs []string) (map[string]ide
 	return now, err
 }
 
-// collectGateway adds up what the rules name twice: by a name and by a UUID.
+// collectGateway adds up targets that are one domain, named by a name and by a UUID.
 func (c *collector) collectGateway(ctx context.Context, to chan<- prometheus.Metric) error {
 	targets, watched := c.Gateway.List(), c.Gateway.Watched()
 	var refs []string
@@ -67,16 +66,16 @@ func (c *collector) collectGateway(ctx context.Context, to chan<- prometheus.Met
 	for _, w := range watched {
 		refs = append(refs, w.Domain)
 	}
-	who, err := c.identify(ctx, refs)
+	ids, err := c.identify(ctx, refs)
 
 	type target struct {
 		identity
-		port transport.Port
+		port string
 	}
 	type sums struct{ clients, waiting, done, failed, timeouts, denied uint64 }
 	ports := make(map[target]sums)
 	for _, t := range targets {
-		key := target{who[t.Domain], t.Port}
+		key := target{ids[t.Domain], strconv.FormatUint(uint64(t.Port), 10)}
 		s := ports[key]
 		s.clients, s.waiting = s.clients+t.Clients, s.waiting+uint64(t.Waiting)
 		s.done, s.failed = s.done+t.Done, s.failed+t.Failed-min(t.Timeouts, t.Failed) // counted one after the other
@@ -84,7 +83,7 @@ func (c *collector) collectGateway(ctx context.Context, to chan<- prometheus.Met
 		ports[key] = s
 	}
 	for key, s := range ports {
-		l := []string{key.uuid, key.name, strconv.FormatUint(uint64(key.port), 10)}
+		l := []string{key.uuid, key.name, key.port}
 		gauge(to, gatewayClients, float64(s.clients), l...)
 		gauge(to, gatewayQueue, float64(s.waiting), l...)
 		counter(to, gatewayCalls, float64(s.done), append(l, "done")...)
@@ -99,8 +98,8 @@ func (c *collector) collectGateway(ctx context.Context, to chan<- prometheus.Met
 	}
 	wedges := make(map[identity]wedge)
 	for _, w := range watched {
-		sum := wedges[who[w.Domain]]
-		wedges[who[w.Domain]] = wedge{sum.now || w.Wedged, sum.restarts + w.Restarts}
+		sum := wedges[ids[w.Domain]]
+		wedges[ids[w.Domain]] = wedge{sum.now || w.Wedged, sum.restarts + w.Restarts}
 	}
 	for id, w := range wedges {
 		gauge(to, gatewayWedged, truth(w.now), id.uuid, id.name)

@@ -15,15 +15,15 @@ import (
 // Path is where metrics are.
 const Path = "/metrics"
 
-// What a scrape may take, and how many may be under way: whoever can reach the
-// address may ask.
+// longest bounds a scrape, atOnce how many run at once: any process that reaches the
+// address may scrape.
 const (
 	longest = 10 * time.Second
 	atOnce  = 4
 )
 
-// Handler answers scrapes. Besides the master's metrics it has those of its
-// process (process_*) and of Go's runtime (go_*), and more.
+// Handler answers scrapes: with the master's metrics, those of its process (process_*)
+// and of Go's runtime (go_*), and more.
 func Handler(s Source, b Build, log *slog.Logger, more ...prometheus.Collector) http.Handler {
 	r := prometheus.NewRegistry()
 	r.MustRegister(more...)

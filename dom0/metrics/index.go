@@ -15,8 +15,8 @@ const index = `<!doctype html>
 <body><h1>vlibmaster</h1><p>The master of this host. <a href="` + Path + `">Metrics</a>, for Prometheus.</p></body></html>
 `
 
-// Index is the page of a browser that was given the address alone.
+// Index is the page at the bare address.
 func Index(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	io.WriteString(w, index) // a client that left is no error here
+	io.WriteString(w, index) // the client may have left
 }

@@ -8,12 +8,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Reloads are the metrics of how the master took its configuration, named as
-// Prometheus names its own. It is a prometheus.Collector, and safe for concurrent
-// use.
+// Reloads are the metrics about reading the configuration, with the names that
+// Prometheus gives its own. It is a prometheus.Collector, and safe for concurrent use.
 type Reloads struct{ successful, at prometheus.Gauge }
 
-// NewReloads makes the metrics of a master that has taken no configuration yet.
+// NewReloads makes the metrics before the first configuration.
 func NewReloads() *Reloads {
 	gauge := func(name, help string) prometheus.Gauge {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "vlibos", Name: name, Help: help})
@@ -24,8 +23,7 @@ func NewReloads() *Reloads {
 	}
 }
 
-// Done records a reading of the configuration that ended now; err is why it was
-// not taken.
+// Done records that a configuration was taken, or why not.
 func (r *Reloads) Done(err error) {
 	if err != nil {
 		r.successful.Set(0)

@@ -15,7 +15,7 @@ var (
 	throttleState     = describe("throttle_state", "1 for the state that the throttle is in: closed, or open because of the policy, warming, the source, or late.", "state")
 	throttleLatency   = describe("throttle_latency_seconds", "Latency of memory in the last period, on average; missing while there is none.")
 	throttlePeriod    = describe("throttle_period_seconds", "Every so often the throttle decides.")
-	throttleIdle      = describe("throttle_idle_ratio", "Share of the time in which the CPU runs nobody in background, 0 to 1.", "cpu")
+	throttleIdle      = describe("throttle_idle_ratio", "Share of the time in which the CPU runs nothing in background, 0 to 1.", "cpu")
 	throttleDecisions = describe("throttle_decisions_total", "Decisions since the throttle was started.")
 	throttleClosed    = describe("throttle_closed_decisions_total", "Decisions by which some CPU idles.")
 	throttleUnhealthy = describe("throttle_unhealthy_decisions_total", "Decisions to open all, since the source of latency was not healthy.")

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// All stands for every library, or every function, but not for running commands
+// All means every library, or every function, but not the function that runs commands
 // (vlib run).
 const All = "*"
 
-// Rule lets the processes of a user, or of a group, call.
+// Rule allows calls to the processes of a user or a group.
 type Rule struct {
-	Who     string // as it was written: `user "alice"`
+	Who     string // as the configuration has it: `user "alice"`
 	ID      uint32 // of the user or group
 	IsGroup bool
 
@@ -25,8 +25,8 @@ type Rule struct {
 
 	// Timeout is the longest that a call may take once it is its turn.
 	Timeout time.Duration
-	// Budget in every Period pays for the rule's calls, those of all its
-	// users together; 0: nobody pays.
+	// Budget in every Period pays for the rule's calls, of all its users together. 0: no
+	// reservation pays for them.
 	Budget, Period time.Duration
 }
 
@@ -38,13 +38,12 @@ type Target struct {
 
 func (t Target) String() string { return fmt.Sprintf("domain %s, port %d", t.Domain, t.Port) }
 
-// Key tells the rules of one configuration apart, and knows them again in the
-// next.
+// Key identifies the rule in its configuration, and in the next one.
 func (r Rule) Key() string {
 	return fmt.Sprintf("%s %s/%d %q %q", r.Who, r.Domain, r.Port, r.Library, r.Functions)
 }
 
-// Caller is a process as the kernel knows it.
+// Caller has the credentials of a process, from the kernel.
 type Caller struct {
 	UID, GID uint32
 	Groups   []uint32
@@ -57,11 +56,11 @@ func (r Rule) concerns(c Caller) bool {
 	return r.ID == c.UID
 }
 
-// The function that runs commands, as package builtin has it.
+// The function that runs commands; see package builtin.
 const runLibrary, runFunction = "vlib", "run"
 
-// covers is what the rule names. [All] does not stand for running commands, which
-// is every library's function and more: that is named by both words.
+// covers reports whether the rule names a function. [All] does not cover running
+// commands, which can do more than any library: that has to be named by both words.
 func (r Rule) covers(library, function string) bool {
 	if library == runLibrary && function == runFunction {
 		return r.Library == library && slices.Contains(r.Functions, function)
@@ -69,11 +68,10 @@ func (r Rule) covers(library, function string) bool {
 	return (r.Library == All || r.Library == library) && (slices.Contains(r.Functions, All) || slices.Contains(r.Functions, function))
 }
 
-// Rules are a configuration's. Of several that let a call be made the first
-// counts.
+// Rules are those of a configuration. The first that allows a call decides.
 type Rules []Rule
 
-// Decide returns the rule that lets a call be made; nil if there is none.
+// Decide returns the rule that allows a call; nil if there is none.
 func (rs Rules) Decide(c Caller, t Target, library, function string) *Rule {
 	for i := range rs {
 		if r := &rs[i]; r.Target == t && r.concerns(c) && r.covers(library, function) {
@@ -88,7 +86,7 @@ func (rs Rules) Concern(c Caller, t Target) bool {
 	return slices.ContainsFunc(rs, func(r Rule) bool { return r.Target == t && r.concerns(c) })
 }
 
-// Targets are those that the rules name, each once.
+// Targets are all targets that the rules name.
 func (rs Rules) Targets() []Target {
 	var all []Target
 	for _, r := range rs {
@@ -99,9 +97,8 @@ func (rs Rules) Targets() []Target {
 	return all
 }
 
-// Missing is the rule that would let a call be made, in the words of the
-// configuration. It says nothing of the rules that there are: the caller may
-// not know them.
+// Missing is the rule that would allow a call, as the configuration would have it. It
+// tells the caller nothing of the rules that there are.
 func Missing(c Caller, t Target, library, function string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "no rule of vlibmaster's configuration lets user %d call it: [[allow]] user = %d, domain = %q, port = %d", c.UID, c.UID, t.Domain, t.Port)
