@@ -28,15 +28,15 @@ const MaxSize = 64 << 20
 
 // Listener is the server's side in a guest. It implements transport.Listener.
 type Listener struct {
-	dir    string
-	store  *xenstore.Client
-	alloc  *grant.Allocator
-	events *evtchn.Handle
-	ear    *ear  // nil: it waits for events only,
-	deaf   error // for this reason
-	work   sync.WaitGroup
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
+	dir      string
+	store    *xenstore.Client
+	alloc    *grant.Allocator
+	events   *evtchn.Handle
+	module   *moduleListener // nil: it waits for events only,
+	noModule error           // for this reason
+	work     sync.WaitGroup
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
 
 	mu          sync.Mutex
 	byID        map[channelID]*serverEndpoint
@@ -69,7 +69,7 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 	if l.events, err = evtchn.Open(); err != nil {
 		return nil, err
 	}
-	l.ear, l.deaf = openEar()
+	l.module, l.noModule = openModuleListener()
 	if err = l.store.Remove(ctx, l.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.ear != nil && l.ear.fromUserMode {
+	if l.module != nil && l.module.fromUserMode {
 		if err = l.store.Write(ctx, l.dir+"/listens", []byte(fromUserMode)); err != nil {
 			return nil, err
 		}
@@ -103,7 +103,7 @@ func (l *Listener) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
 			}
 			return e, err
 		}
-		switch e, err := l.hear(); {
+		switch e, err := l.awaitCall(); {
 		case errors.Is(err, evtchn.ErrInterrupted):
 			continue
 		case err != nil:
@@ -194,8 +194,8 @@ func (l *Listener) Close() error {
 func (l *Listener) release() error {
 	l.cancel()
 	var errs []error
-	if l.ear != nil {
-		errs = append(errs, l.ear.close())
+	if l.module != nil {
+		errs = append(errs, l.module.close())
 	}
 	if l.events != nil {
 		errs = append(errs, l.events.Close())
