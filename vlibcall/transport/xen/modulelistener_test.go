@@ -30,13 +30,13 @@ func TestOnlyServedRequestsAreEnded(t *testing.T) {
 			t.Fatalf("%v, %v, want %v", got, err, want)
 		}
 	}
-	if l.at(5) != e { // an event came by it
+	if l.at(5) != e { // an event of the channel
 		t.Fatal("not found")
 	}
-	await(e) // there was no request: done with nothing
-	await(e) // told of a call, found nothing: done with it
+	await(e) // there was no request: reports nothing
+	await(e) // told of a call, found no request: reports its end
 	l.module.served = vlib.Served{}
-	for request := uint64(1); request <= 2; request++ { // an event came by it, and requests were there
+	for request := uint64(1); request <= 2; request++ { // an event of the channel, with requests
 		if err := e.Begin(request); err != nil {
 			t.Fatal(err)
 		}
@@ -45,10 +45,10 @@ func TestOnlyServedRequestsAreEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	called = 9
-	await(nil) // of a channel that is closed
+	await(nil) // a call of a closed channel
 	called = 5
 	await(e)
 	if want := []vlib.Served{{}, {Port: 5}, {Port: 5, Number: 2, Signal: true}, {Port: 9}}; !slices.Equal(said, want) {
-		t.Errorf("said to be done with %v, want %v", said, want)
+		t.Errorf("reported %v, want %v", said, want)
 	}
 }
