@@ -26,15 +26,16 @@ type Options struct {
 	// Default: $VLIBOS_HOST, or Xen where there is one, else native; for users other
 	// than root the gateway first.
 	Host string
-	// Port of the server in the domain; default vlibcall.DefaultPort.
+	// Port of the server in the domain; default 1 (vlibcall.DefaultPort).
 	Port transport.Port
 	// Size of the channel in bytes, a multiple of 4096, into which input and output
-	// of a call have to fit. Default vlibcall.DefaultSize.
+	// of a call have to fit. Default 64 KiB (vlibcall.DefaultSize).
 	Size int
 	// Timeout of a call whose context has no earlier deadline, and of Open. 0:
 	// none.
 	Timeout time.Duration
-	// Wait is how calls wait for their answers.
+	// Wait is how calls wait for their answers: they spin for as long as that pays,
+	// then sleep, unless it is vlibcall.Block or vlibcall.Spin.
 	Wait vlibcall.WaitPolicy
 	// Reservation pays for the calls. 0: the one that 'vlibmaster run' started this
 	// program on, if it did.
