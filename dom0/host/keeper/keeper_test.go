@@ -53,8 +53,8 @@ func (s *subject) Restore() error {
 	return s.undoErr
 }
 
-func (s *subject) Close(kept bool) error {
-	s.did = append(s.did, map[bool]string{true: "leave", false: "close"}[kept])
+func (s *subject) Close(left bool) error {
+	s.did = append(s.did, map[bool]string{true: "leave", false: "close"}[left])
 	return nil
 }
 

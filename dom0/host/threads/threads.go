@@ -89,7 +89,7 @@ func Ended(err error) error {
 type Threads struct {
 	set     *Set
 	id      uint32
-	who     host.Members
+	meant   host.Members
 	period  time.Duration
 	cpus    []int // of members, by this system's numbers
 	members members
@@ -105,10 +105,10 @@ type Threads struct {
 }
 
 func (s *Set) open(r host.Reservation, cpus []int) (*Threads, error) {
-	t := &Threads{set: s, id: r.ID, who: *r.Threads, period: r.Period, cpus: cpus, has: make(map[int]int)}
+	t := &Threads{set: s, id: r.ID, meant: *r.Threads, period: r.Period, cpus: cpus, has: make(map[int]int)}
 	var err error
-	if t.who.TID != 0 {
-		t.members, err = openOne(t.who)
+	if t.meant.TID != 0 {
+		t.members, err = openOne(t.meant)
 	} else {
 		t.members, err = openGroup(r)
 	}
