@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -71,25 +68,17 @@ func (p *Host) Threads(name string) ([]int, error) {
 
 // threadsOf lists those of a cgroup and of those below it.
 func threadsOf(dir string, version int) ([]int, error) {
-	file := "tasks"
-	if version == 2 {
-		file = "cgroup.threads"
-	}
-	var tids []int
+	var all []int
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !e.IsDir() {
 			return err
 		}
-		text, err := os.ReadFile(filepath.Join(path, file))
+		tids, err := cgroup.Threads(path, version)
 		if errors.Is(err, unix.EOPNOTSUPP) {
 			return nil // a domain of threads: they are listed where its root is
 		}
-		for word := range strings.FieldsSeq(string(text)) {
-			if tid, err := strconv.Atoi(word); err == nil && tid > 0 {
-				tids = append(tids, tid)
-			}
-		}
+		all = append(all, tids...)
 		return err
 	})
-	return tids, err
+	return all, err
 }

@@ -103,7 +103,7 @@ func Undo(note string) error {
 			_ = cgroup.Write(filepath.Join(tree.Root, Parent, "cpu.idle"), "0") // where there is such a file
 		}
 		for _, id := range n.groups {
-			tids, err := numbers(filepath.Join(tree.Root, name(id), lists[tree.Version]), 1<<16)
+			tids, err := cgroup.Threads(filepath.Join(tree.Root, name(id)), tree.Version)
 			if cgroup.Gone(err) {
 				continue // it is in another tree, or has ended
 			}
