@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,6 +37,9 @@ type Options struct {
 	// Renewed is called in the keeper's thread when the lease is, for d; lost
 	// says that the guard may have undone everything before. nil: nothing.
 	Renewed func(d time.Duration, lost bool) error
+	// Late is called in the keeper's thread when what it said to be done if it
+	// was too late has been done; nil: nothing.
+	Late func()
 	// Depleted is called in the keeper's thread when a budget is found to be
 	// gone, with how much more than that was used. For measurements; it must
 	// not block. nil: nothing.
@@ -72,9 +76,7 @@ func (k *Keeper) Lease() *Lease { return k.lease }
 // step looks at all entries that are due.
 func (k *Keeper) step() time.Duration {
 	now := clock.Monotonic()
-	if k.assistant != nil {
-		k.assistant.back()
-	}
+	k.back()
 	for len(k.order) > 0 && k.order[0].due <= now {
 		k.lateness = max(k.lateness, now-k.order[0].due)
 		k.Look(k.order[0])
@@ -90,6 +92,46 @@ func (k *Keeper) step() time.Duration {
 		k.assistant.expect(next)
 	}
 	return next
+}
+
+// back does again what the assistant has undone, if the keeper was too late.
+func (k *Keeper) back() {
+	if k.assistant == nil || !k.assistant.acted() {
+		return
+	}
+	if k.fifo {
+		_ = Realtime() // which was allowed before
+	}
+	if k.o.Late != nil {
+		k.o.Late()
+	}
+	for _, e := range slices.Collect(k.Entries()) {
+		e.anew = true
+		k.Look(e)
+	}
+}
+
+// Watch says which policy a thread is to have if the keeper is too late to end its
+// foreground. Unwatch ends that.
+func (k *Keeper) Watch(tid, policy int) {
+	if k.assistant != nil {
+		k.assistant.watch(tid, policy)
+	}
+}
+
+// Unwatch ends what Watch has begun, if it has.
+func (k *Keeper) Unwatch(tid int) {
+	if k.assistant != nil {
+		k.assistant.unwatch(tid)
+	}
+}
+
+// WriteWhenLate says what is to be written to a file, up to 8 bytes, if the keeper
+// is too late. Options.Late undoes that. "" ends it.
+func (k *Keeper) WriteWhenLate(file int, text string) {
+	if k.assistant != nil {
+		k.assistant.write(file, text)
+	}
 }
 
 // Look reads what an entry has used, charges it, and does what follows from it.

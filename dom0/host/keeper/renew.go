@@ -64,9 +64,6 @@ func (k *Keeper) renew(d time.Duration) (lost bool, err error) {
 		if len(k.entries) > 0 {
 			_ = k.Realtime() // it may be allowed by now; Notes say it
 		}
-		if k.assistant != nil {
-			k.assistant.list()
-		}
 		if k.o.Renewed != nil {
 			again = k.o.Renewed(d, lost)
 		}

@@ -27,31 +27,38 @@ const mostRounds = 16
 // inherit it. unix.EPERM if there must not be real-time threads there, which is
 // so in version 1 if the kernel shares real-time among cgroups.
 func setPriority(dir string, version, priority int) error {
+	_, err := prioritise(dir, version, priority)
+	return err
+}
+
+// prioritise is setPriority, and returns the threads.
+func prioritise(dir string, version, priority int) (all []int, err error) {
 	done := make(map[int]bool)
 	for range mostRounds {
 		news := false
 		tids, err := threadsOf(dir, version)
 		if err != nil {
-			return err
+			return all, err
 		}
 		for _, tid := range tids {
 			if done[tid] {
 				continue
 			}
 			done[tid], news = true, true
+			all = append(all, tid)
 			policy := unix.SCHED_NORMAL
 			if priority > 0 {
 				policy = unix.SCHED_FIFO
 			}
 			if err := keeper.SetScheduler(tid, policy, priority); err != nil && err != unix.ESRCH {
-				return err
+				return all, err
 			}
 		}
 		if !news {
-			return nil
+			return all, nil
 		}
 	}
-	return fmt.Errorf("%s: %w", dir, errForking)
+	return all, fmt.Errorf("%s: %w", dir, errForking)
 }
 
 // Threads lists the threads of a domain; host.ErrNoDomain.
