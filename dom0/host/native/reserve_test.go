@@ -212,6 +212,7 @@ func TestReserveCaller(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, _ Options) {
 		db := startServer(t, p, "db")
 		m, begin, _ := startCaller(t, p, "db")
+		before := ran(t, m.PID)
 		reserve(t, p, 7, m, 10*ms, 100*ms, db)
 		begin(7)
 		first, begun := reserved(t, p, 7), time.Now()
@@ -233,7 +234,7 @@ func TestReserveCaller(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		own := ran(t, m.PID)
+		own := ran(t, m.PID) - before
 		t.Logf("in %v: %v in foreground, %v in all: own %v, callee's %v, %d budgets ended there", took, front, all, own, slot.Used, slot.Deschedules)
 		if math.Abs(float64(all-own-slot.Used)) > 0.1*float64(all) || own < all/4 || slot.Used < all/4 {
 			t.Errorf("%v are charged, own %v and callee's %v", all, own, slot.Used)
