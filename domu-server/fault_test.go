@@ -78,7 +78,7 @@ func TestWorkerThatCrashedBetweenCallsIsReplaced(t *testing.T) {
 	}
 }
 
-func TestLibraryThatDamagesItsChannel(t *testing.T) {
+func TestDamagedChannelEndsTheWorker(t *testing.T) {
 	v := serve(t, Options{})
 	v.number("scribble_later", "i32()")
 	var err error

@@ -179,7 +179,7 @@ func TestEachErrorHasItsReason(t *testing.T) {
 }
 
 // The channel size that the error recommends is sufficient.
-func TestResultThatNeedsLargerChannel(t *testing.T) {
+func TestTooLargeResultNamesTheChannelSize(t *testing.T) {
 	v := serve(t, Options{})
 	small := v.open(8192)
 	req := request(t, "void(out:10000,u64)", "10000")

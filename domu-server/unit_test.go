@@ -15,7 +15,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-func TestHeadAndTailOfOutput(t *testing.T) {
+func TestHeadAndTailAreTheEndsOfOutput(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		writes := rapid.SliceOf(rapid.SliceOfN(rapid.Byte(), 0, 2*tailSize)).Draw(t, "writes")
 		h := head{limit: rapid.IntRange(0, 3*tailSize).Draw(t, "limit")}

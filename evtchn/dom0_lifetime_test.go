@@ -16,7 +16,7 @@ import (
 
 // Close, while one goroutine waits and others notify, lets no goroutine hang
 // and none use a descriptor number that another file has by then.
-func TestLabCloseAmongUsers(t *testing.T) {
+func TestLabCloseUnblocksAndAffectsNoOtherFile(t *testing.T) {
 	// The first file that a program opens adds two descriptors of the Go
 	// runtime's poller.
 	if err := open(t).Close(); err != nil {

@@ -64,7 +64,7 @@ func mapOne(t *testing.T, ref uint32, writable bool, n *Notify) *Mapping {
 	return mapping
 }
 
-func TestLabNotifyOnUnmap(t *testing.T) {
+func TestLabUnmapNotifiesTheGranter(t *testing.T) {
 	m := mapper(t)
 	pages := alloc(t, allocator(t), 2, true)
 	here, there := newBell(t), newBell(t)
@@ -87,7 +87,7 @@ func TestLabNotifyOnUnmap(t *testing.T) {
 	}
 }
 
-func TestLabNotifyOnFree(t *testing.T) {
+func TestLabFreeNotifiesTheMapper(t *testing.T) {
 	pages := alloc(t, allocator(t), 2, true)
 	mapping := mapPages(t, mapper(t), pages, true, nil)
 	here, there := newBell(t), newBell(t)
@@ -108,7 +108,7 @@ func TestLabNotifyOnFree(t *testing.T) {
 }
 
 // The kernel notifies for a killed process, too.
-func TestLabNotifyOnDeath(t *testing.T) {
+func TestLabDeathOfTheMapperNotifiesTheGranter(t *testing.T) {
 	if os.Getenv(childMode) != "" {
 		ring := newBell(t).interdomain(t, childNumber(t, childPort))
 		mapping := mapOne(t, childNumber(t, childRef), true, &Notify{Clear: true, Offset: 7, Signal: true, Port: ring})

@@ -37,7 +37,7 @@ func TestLimitErrorNamesTheWayOut(t *testing.T) {
 	}
 }
 
-func TestReadLimit(t *testing.T) {
+func TestLimitIsReadFromItsParameter(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "limit")
 	for content, want := range map[string]struct {

@@ -99,7 +99,7 @@ func these(t *testing.T, c lab.Config, wanted func(pkg, test string) bool, pkgs 
 func TestDevicesWorkInDom0(t *testing.T) {
 	// The order matters: the last two destroy a DomU each.
 	inDom0(t, lab.Config{DomUs: 2, Timeout: 15 * time.Minute},
-		"evtchn", "xenctl", "transport/xen", "xenctl/xenstore", "grant")
+		"evtchn", "xenctl", "vlibcall/transport/xen", "xenctl/xenstore", "grant")
 }
 
 // rogueGuest runs the tests against guests that break every rule.

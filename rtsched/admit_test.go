@@ -129,7 +129,7 @@ func drawTask(t *rapid.T) Task {
 	return Task{1, time.Duration(rapid.Int64Range(int64(MinBudget), int64(max(period/4, MinBudget))).Draw(t, "budget")), period}
 }
 
-func TestMostIsTheBoundary(t *testing.T) {
+func TestMostIsTheLargestBudgetAdmitted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tasks := rapid.SliceOfN(rapid.Custom(drawTask), 0, 6).Draw(t, "tasks")
 		mine := drawTask(t)

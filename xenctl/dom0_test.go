@@ -163,7 +163,7 @@ func TestLabPausesAreCounted(t *testing.T) {
 	}
 }
 
-func TestLabInterfaceVersions(t *testing.T) {
+func TestLabInterfaceVersionsAreXens(t *testing.T) {
 	h := open(t)
 	if got := acceptedVersion(h.askDomctl); got != domctlVersion {
 		t.Errorf("Xen speaks domctl %#x, this package %#x", got, domctlVersion)
@@ -187,7 +187,7 @@ func TestLabInterfaceVersions(t *testing.T) {
 	t.Log(err)
 }
 
-func TestLabListInSmallBatches(t *testing.T) {
+func TestLabListInSmallBatchesIsComplete(t *testing.T) {
 	h := open(t)
 	all, err := h.Domains()
 	if err != nil {
@@ -215,7 +215,7 @@ func TestLabLockedMemoryServesHypercalls(t *testing.T) {
 	}
 }
 
-func TestLabConcurrentUse(t *testing.T) {
+func TestLabConcurrentCallsHaveTheirOwnResults(t *testing.T) {
 	h := open(t)
 	want := guest(t, h)
 	var users sync.WaitGroup
@@ -237,7 +237,7 @@ func TestLabConcurrentUse(t *testing.T) {
 	users.Wait()
 }
 
-func TestLabCloseAmongUsers(t *testing.T) {
+func TestLabCloseDuringCallsIsAnError(t *testing.T) {
 	for range 50 {
 		h := open(t)
 		var users sync.WaitGroup

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestOpenWithoutXen(t *testing.T) {
+func TestOpenWithoutXenNamesTheModule(t *testing.T) {
 	if _, err := os.Stat("/dev/xen/privcmd"); err == nil {
 		t.Skip("this is a Xen domain; the lab tests cover it")
 	}
@@ -50,7 +50,7 @@ func TestErrorsAreDistinct(t *testing.T) {
 	}
 }
 
-func TestAcceptedVersion(t *testing.T) {
+func TestAcceptedVersionOfXenIsFound(t *testing.T) {
 	speaks := func(v uint32, answer error) func(uint32) error {
 		return func(asked uint32) error {
 			if asked == v {

@@ -49,7 +49,7 @@ func jsonFlag(category string) cli.Flag {
 }
 
 func timeoutFlag(category string, value time.Duration) cli.Flag {
-	return &cliflag.Duration{Category: category, Name: "timeout", Value: value, Usage: "how long the answer may take, for example 500ms or 2m; 0: for ever"}
+	return &cliflag.Duration{Category: category, Name: "timeout", Value: value, Usage: "how long the answer may take, for example 500ms or 2m; 0: no limit"}
 }
 
 func callCommand() *cli.Command {

@@ -149,7 +149,7 @@ func interruptible(ctx context.Context, ch *vlibcall.Channel) (stop func()) {
 	closed := make(chan struct{})
 	cancel := context.AfterFunc(ctx, func() {
 		defer close(closed)
-		ch.Close() // whoever opened it closes it again, and hears of a failure
+		ch.Close() // the opener closes it again and gets the error
 	})
 	return func() {
 		if !cancel() {

@@ -129,15 +129,16 @@ func serveAction(c *cli.Context) (err error) {
 	// A configuration is applied as a whole or not at all.
 	take := func(cfg config.Config) error {
 		return exports.move(cfg.MetricsListen, func() error {
-			return caches.Move(ctx, cfg.Cache, func() error {
+			err := caches.Move(ctx, cfg.Cache, func() error {
 				return t.Move(cfg.Throttle, func() error { return take(ctx, cfg, m, g) })
 			})
+			reloads.Done(err) // before the metrics are served
+			return err
 		})
 	}
 	if err := take(cfg); err != nil {
 		return err
 	}
-	reloads.Done(nil)
 	l, err := control.Listen(filepath.Join(c.String("run-dir"), socketName))
 	if err != nil {
 		return err

@@ -147,43 +147,42 @@ func parse(text string) (Config, int, error) {
 	if err != nil {
 		return Config{}, 0, err
 	}
+	fail := func(err error, table, key string, n int) (Config, int, error) {
+		return Config{}, lineOf(text, table, key, n), err
+	}
 	if unknown := md.Undecoded(); len(unknown) > 0 {
-		return Config{}, lineOfKey(text, unknown[0]), fmt.Errorf("unknown key %q: %s", unknown[0], known())
+		key := unknown[0]
+		last := len(key) - 1
+		return fail(fmt.Errorf("unknown key %q: %s", key, known()), key[:last].String(), key[last], -1)
 	}
-	c := Config{Host: string(t.Host)}
-	if c.Host == "" {
-		c.Host = directory.Auto
-	}
+	c := Config{Host: cmp.Or(string(t.Host), directory.Auto), MetricsListen: string(t.Metrics.Listen)}
 	if !slices.Contains(directory.Hosts, c.Host) {
-		return Config{}, lineOfKey(text, toml.Key{"host"}), fmt.Errorf("host %q: there are %s", t.Host, strings.Join(directory.Hosts, ", "))
+		return fail(fmt.Errorf("host %q: there are %s", t.Host, strings.Join(directory.Hosts, ", ")), "", "host", 0)
 	}
 	if err := t.Metrics.check(); err != nil {
-		return Config{}, lineOfKey(text, toml.Key{"metrics", "listen"}), err
+		return fail(err, "metrics", "listen", 0)
 	}
-	c.MetricsListen = string(t.Metrics.Listen)
 	for i, a := range t.Adopt {
 		r, err := a.reservation(c.Adopt)
 		if err != nil {
-			return Config{}, lineOfTable(text, "adopt", i), err
+			return fail(err, "adopt", "", i)
 		}
 		c.Adopt = append(c.Adopt, r)
 	}
-	keys := make(map[string]bool)
 	for i, a := range t.Allow {
 		r, err := a.rule()
-		if err == nil && keys[r.Key()] {
+		if err == nil && slices.ContainsFunc(c.Allow, func(b policy.Rule) bool { return b.Key() == r.Key() }) {
 			err = errors.New("duplicate rule")
 		}
 		if err != nil {
-			return Config{}, lineOfTable(text, "allow", i), err
+			return fail(err, "allow", "", i)
 		}
-		keys[r.Key()] = true
 		c.Allow = append(c.Allow, r)
 	}
 	for i, d := range t.Domain {
 		w, err := d.wedging(c.Domains)
 		if err != nil {
-			return Config{}, lineOfTable(text, "domain", i), err
+			return fail(err, "domain", "", i)
 		}
 		c.Domains = append(c.Domains, w)
 		if d.Listens {
@@ -193,13 +192,13 @@ func parse(text string) (Config, int, error) {
 	if t.Throttle != nil {
 		var key string
 		if c.Throttle, key, err = t.Throttle.parse(); err != nil {
-			return Config{}, lineInTable(text, "throttle", key), fmt.Errorf("throttle: %w", err)
+			return fail(fmt.Errorf("throttle: %w", err), "throttle", key, 0)
 		}
 	}
 	for i, t := range t.Cache {
 		class, err := t.parse(c.Cache)
 		if err != nil {
-			return Config{}, lineOfTable(text, "cache", i), err
+			return fail(err, "cache", "", i)
 		}
 		c.Cache = append(c.Cache, class)
 	}

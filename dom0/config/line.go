@@ -2,42 +2,35 @@
 
 package config
 
-import (
-	"strings"
-
-	"github.com/BurntSushi/toml"
-)
+import "strings"
 
 // The TOML package reports the line of what it refuses, but not of what it accepts.
 
-// lineOfKey is the first line that sets the key, in whatever table; 0: none
-// that is written plainly.
-func lineOfKey(text string, key toml.Key) int {
-	return line(text, func(words string) bool {
-		name, _, ok := strings.Cut(words, "=")
-		return ok && strings.Trim(strings.TrimSpace(name), `"'`) == key[len(key)-1] ||
-			strings.Trim(words, "[] ") == key.String() && strings.HasPrefix(words, "[")
-	})
-}
-
-// lineOfTable is where the nth table of an array begins.
-func lineOfTable(text, name string, n int) int {
-	return line(text, func(words string) bool {
-		if strings.HasPrefix(words, "[[") && strings.Trim(strings.SplitN(words, "#", 2)[0], "[] ") == name {
-			n--
+// lineOf is the first line, from 1, that sets a key in the nth table of that name, of
+// any if n is negative; or else the table's first line. A name without a key is the
+// table. 0: none of them is written plainly.
+func lineOf(text, table, key string, n int) (header int) {
+	in, at := table == "", 0
+	for line := range strings.Lines(text) {
+		at++
+		line, _, _ = strings.Cut(line, "#")
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "[") {
+			name := strings.Trim(line, "[] ")
+			if in = name == table; in {
+				n--
+			}
+			if in = in && n < 0; in && header == 0 || name == table+"."+key || table == "" && name == key {
+				header = at
+			}
+			if header > 0 && (key == "" || !in) {
+				return header
+			}
+			continue
 		}
-		return n < 0
-	})
-}
-
-// line is the number of the first line that is meant, from 1; 0: none is.
-func line(text string, meant func(words string) bool) int {
-	n := 0
-	for words := range strings.Lines(text) {
-		n++
-		if meant(strings.TrimSpace(words)) {
-			return n
+		name, _, ok := strings.Cut(line, "=")
+		if in && ok && strings.Trim(strings.TrimSpace(name), `"'`) == key {
+			return at
 		}
 	}
-	return 0
+	return header
 }

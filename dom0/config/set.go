@@ -24,7 +24,7 @@ func SetThrottle(text string, values []Value) (string, error) {
 	} else {
 		lines[last] += "\n"
 	}
-	if lineInTable(text, "throttle", "") == 0 {
+	if lineOf(text, "throttle", "", 0) == 0 {
 		if len(lines) > 0 {
 			lines = append(lines, "\n")
 		}
@@ -33,7 +33,7 @@ func SetThrottle(text string, values []Value) (string, error) {
 	for _, v := range values {
 		set := fmt.Sprintf("%s = %s\n", v.Key, v.Text)
 		now := strings.Join(lines, "")
-		at, table := lineInTable(now, "throttle", v.Key), lineInTable(now, "throttle", "")
+		at, table := lineOf(now, "throttle", v.Key, 0), lineOf(now, "throttle", "", 0)
 		if at != table {
 			if _, comment, ok := strings.Cut(lines[at-1], "#"); ok {
 				set = strings.TrimSuffix(set, "\n") + " #" + comment

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/BurntSushi/toml"
-
 	"github.com/vlibos/vlibos/internal/cpulist"
 	"github.com/vlibos/vlibos/throttle"
 )
@@ -96,28 +94,4 @@ func (t throttleTOML) parse() (c *Throttle, key string, err error) {
 		return nil, "policy", err
 	}
 	return c, "", nil
-}
-
-// lineInTable is the first line that sets a key in [table], or else the table's.
-func lineInTable(text, table, key string) int {
-	in, header := false, 0
-	n := 0
-	found := line(text, func(words string) bool {
-		n++
-		if strings.HasPrefix(words, "[") {
-			in = strings.Trim(strings.SplitN(words, "#", 2)[0], "[] ") == table && !strings.HasPrefix(words, "[[")
-			if in {
-				header = n
-			}
-		}
-		name, _, ok := strings.Cut(words, "=")
-		return in && ok && strings.Trim(strings.TrimSpace(name), `"'`) == key
-	})
-	if found == 0 {
-		found = header
-	}
-	if found == 0 {
-		return lineOfKey(text, toml.Key{table})
-	}
-	return found
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
-func TestClass(t *testing.T) {
+func TestClassStaysUnlessAskedFor(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 0))
 	dir := t.TempDir()
 	m := open(t, h, dir)

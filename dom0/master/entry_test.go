@@ -90,7 +90,7 @@ func TestStateOfAnotherVersionIsRefused(t *testing.T) {
 func TestCalleeOfThreadsIsFollowed(t *testing.T) {
 	h := newReservingHost(domain("1", "db", 1))
 	m := open(t, h, t.TempDir())
-	id := reserve(t, m, claim(7, 10, "db")).ID
+	id := reserve(t, m, threads(7, 10, "db")).ID
 	h.all[0].ID, h.all[0].Generation = "2", 1
 	review(t, m)
 	if c := h.held[id].Callees; len(c) != 1 || c[0].ID != "2" {

@@ -22,7 +22,7 @@ func stateFile(f *testing.F) []byte {
 	}
 	_, err = m.Reserve(f.Context(), reservation("web", 40*ms, 100*ms))
 	if err == nil {
-		_, err = m.Reserve(f.Context(), claim(7, 20, "db"))
+		_, err = m.Reserve(f.Context(), threads(7, 20, "db"))
 	}
 	b, readErr := os.ReadFile(filepath.Join(dir, "state.json"))
 	if err != nil || readErr != nil || m.Close() != nil {

@@ -74,7 +74,7 @@ func list(t *testing.T, m *Master) []api.Status {
 	return all
 }
 
-func TestAdopt(t *testing.T) {
+func TestReservationIsChangedByAnyReference(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 0, 1), domain("3", "db", 1), host.Domain{ID: "0", UUID: "0", Name: "Domain-0", CPUs: []int{0, 1}, Control: true})
 	m := open(t, h, t.TempDir())
 	a := adopt(t, m, "web", 10*ms, 100*ms)
@@ -146,7 +146,7 @@ func TestTryChangesNothing(t *testing.T) {
 	}
 }
 
-func TestRestart(t *testing.T) {
+func TestNextMasterFindsReservations(t *testing.T) {
 	h, dir := newHost(domain("1", "web", 0), domain("2", "db", 0)), t.TempDir()
 	m := open(t, h, dir)
 	a := adopt(t, m, "web", 10*ms, 100*ms)
@@ -177,7 +177,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-func TestReview(t *testing.T) {
+func TestReservationFollowsItsDomain(t *testing.T) {
 	h := newHost(domain("1", "web", 0))
 	m := open(t, h, t.TempDir())
 	a := adopt(t, m, "web", 10*ms, 100*ms)
@@ -254,7 +254,7 @@ func TestRunRenewsTheLease(t *testing.T) {
 	}
 }
 
-func TestConfigure(t *testing.T) {
+func TestConfigurationIsTakenAsAWhole(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 0))
 	m := open(t, h, t.TempDir())
 	configure := func(wishes ...api.Reservation) error { return m.Configure(t.Context(), wishes) }

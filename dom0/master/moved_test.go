@@ -12,7 +12,7 @@ import (
 
 // What pays for calls to a domain that is moved onto a full CPU pays for none
 // until it fits.
-func TestPayerOfAMovedDomain(t *testing.T) {
+func TestRuleOfAMovedDomainWaits(t *testing.T) {
 	h := newPayHost(domain("1", "web", 0), domain("2", "db", 1))
 	m := open(t, h, t.TempDir())
 	configure(t, m, rule("a", "web"))
@@ -34,7 +34,7 @@ func TestPayerOfAMovedDomain(t *testing.T) {
 
 // A domain with another handle is freed from what pays for its calls as the one
 // that it is.
-func TestPayerOfADomainWithANewHandle(t *testing.T) {
+func TestRuleOfADomainWithANewHandle(t *testing.T) {
 	h := newPayHost(domain("1", "web", 0))
 	m := open(t, h, t.TempDir())
 	configure(t, m, rule("a", "web"))
@@ -56,7 +56,7 @@ func TestPayerOfADomainWithANewHandle(t *testing.T) {
 func TestThreadsAreFollowed(t *testing.T) {
 	h := newReservingHost(domain("1", "web", 1))
 	m := open(t, h, t.TempDir())
-	reserve(t, m, claim(7, 60))
+	reserve(t, m, threads(7, 60))
 	adopt(t, m, "web", 60*ms, 100*ms)
 	h.on[7] = []int{1}
 	review(t, m)

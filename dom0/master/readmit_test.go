@@ -164,7 +164,7 @@ func TestMovedOntoAFullCPU(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	m = open(t, h, dir) // who had room keeps it
+	m = open(t, h, dir) // a domain that had room keeps it
 	on(t, m, h, "web", "1")
 	without(t, m, h, "db")
 	adopt(t, m, "web", 20*ms, 100*ms)

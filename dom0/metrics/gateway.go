@@ -8,8 +8,6 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 var (
@@ -72,12 +70,12 @@ func (c *collector) collectGateway(ctx context.Context, to chan<- prometheus.Met
 
 	type target struct {
 		identity
-		port transport.Port
+		port string
 	}
 	type sums struct{ clients, waiting, done, failed, timeouts, denied uint64 }
 	ports := make(map[target]sums)
 	for _, t := range targets {
-		key := target{ids[t.Domain], t.Port}
+		key := target{ids[t.Domain], strconv.FormatUint(uint64(t.Port), 10)}
 		s := ports[key]
 		s.clients, s.waiting = s.clients+t.Clients, s.waiting+uint64(t.Waiting)
 		s.done, s.failed = s.done+t.Done, s.failed+t.Failed-min(t.Timeouts, t.Failed) // counted one after the other
@@ -85,7 +83,7 @@ func (c *collector) collectGateway(ctx context.Context, to chan<- prometheus.Met
 		ports[key] = s
 	}
 	for key, s := range ports {
-		l := []string{key.uuid, key.name, strconv.FormatUint(uint64(key.port), 10)}
+		l := []string{key.uuid, key.name, key.port}
 		gauge(to, gatewayClients, float64(s.clients), l...)
 		gauge(to, gatewayQueue, float64(s.waiting), l...)
 		counter(to, gatewayCalls, float64(s.done), append(l, "done")...)

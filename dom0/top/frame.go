@@ -96,7 +96,7 @@ func (f *Frame) reservation(before []api.Status, s api.Status) Reservation {
 	}
 	share := func(before, now time.Duration) *float64 {
 		if now < before || f.Interval <= 0 {
-			return nil // it was made anew
+			return nil // it was made again
 		}
 		v := float64(now-before) / float64(f.Interval)
 		return &v

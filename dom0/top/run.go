@@ -57,7 +57,8 @@ func Run(ctx context.Context, o Options) error {
 	defer cancel()
 	// With SSH_TTY, bubbletea does not ask the terminal for its modes: Linux's own
 	// console prints that question.
-	p := tea.NewProgram(d, tea.WithInput(o.In), tea.WithOutput(o.Out), tea.WithoutSignalHandler(),
+	var p *tea.Program
+	p = tea.NewProgram(d, tea.WithInput(input{o.In, func() { p.Quit() }}), tea.WithOutput(o.Out), tea.WithoutSignalHandler(),
 		tea.WithEnvironment(append(os.Environ(), "SSH_TTY=")))
 	// With WithContext, bubbletea would not wait for its own goroutines.
 	defer context.AfterFunc(ctx, p.Quit)()
@@ -69,6 +70,20 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("interrupted: %w", ctx.Err())
 	}
 	return err
+}
+
+// input calls ended when the terminal is gone; bubbletea would wait for keys.
+type input struct {
+	*os.File
+	ended func()
+}
+
+func (i input) Read(b []byte) (int, error) {
+	n, err := i.File.Read(b)
+	if err != nil {
+		i.ended()
+	}
+	return n, err
 }
 
 // Init implements tea.Model. Shares need two samples, so the second follows soon.

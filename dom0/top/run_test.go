@@ -269,3 +269,23 @@ func TestEveryWayOutGivesTheTerminalBack(t *testing.T) {
 		}
 	})
 }
+
+func TestTheDisplayEndsWithItsTerminal(t *testing.T) {
+	m, s, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	a := new(asked)
+	done := make(chan error, 1)
+	go func() { done <- Run(t.Context(), Options{Ask: a.ask, Every: 5 * ms, In: s, Out: s}) }()
+	if _, err := m.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	m.Close()
+	select {
+	case <-done: // with or without an error: the user has gone
+	case <-time.After(testkit.Patience):
+		t.Fatal("it does not end")
+	}
+}

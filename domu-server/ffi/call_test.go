@@ -89,7 +89,7 @@ func counting(n int) string {
 	return b.String()
 }
 
-func TestCRC32OfAMebibyte(t *testing.T) {
+func TestLargeInputIsPassedToTheFunction(t *testing.T) {
 	data := make([]byte, 1<<20)
 	rand.Read(data)
 	req := request(t, "u64(u64,in,u32)", "0", "text:", "1048576")
@@ -99,7 +99,7 @@ func TestCRC32OfAMebibyte(t *testing.T) {
 	}
 }
 
-func TestQsortRecords(t *testing.T) {
+func TestCallbackSortsACopyOfTheRecords(t *testing.T) {
 	const width, n = 16, 2000
 	records := make([]string, n)
 	for i := range records {

@@ -9,6 +9,9 @@ struct fake_lock_kind fake_module_lock = { "the module's", 0 };
 struct fake_lock_kind fake_scheduler_lock = { "a CPU's", 0 };
 struct fake_lock_kind fake_account_lock = { "an account's", 0 };
 struct fake_lock_kind fake_domctl_lock = { "Xen's domctl", 0 };
+struct fake_lock_kind fake_event_lock = { "a domain's event", 0 };
+unsigned int fake_nospec;
+void (*fake_meanwhile)(void);
 cpumask_t fake_online;
 s_time_t fake_now;
 struct timer *fake_timer;
@@ -26,21 +29,29 @@ void __sanitizer_cov_trace_pc(void)
     fake_blocks++;
 }
 
-/* A runqueue may be accessed only under its lock. */
-static void touchable(const spinlock_t *l, bool may)
+static void permit(void *p, size_t size, bool may)
+{
+    if ( may )
+        ASAN_UNPOISON_MEMORY_REGION(p, size);
+    else
+        ASAN_POISON_MEMORY_REGION(p, size);
+}
+
+/* A runqueue, and an account's use, may be accessed only under their locks. */
+static void touchable(spinlock_t *l, bool may)
 {
     unsigned int i;
 
+    if ( !l->kind )
+        permit(&container_of(l, struct vlib_account, lock)->usage,
+              sizeof(struct vlib_usage), may);
     for ( i = 0; l->kind == &fake_scheduler_lock && i < MAX_CPUS; i++ )
     {
         void *q = machine.cpu[i] ? machine.cpu[i]->sched_priv : NULL;
 
         if ( !q || l != machine.cpu[i]->schedule_lock )
             continue;
-        if ( may )
-            ASAN_UNPOISON_MEMORY_REGION(q, sizeof(struct vlib_runqueue));
-        else
-            ASAN_POISON_MEMORY_REGION(q, sizeof(struct vlib_runqueue));
+        permit(q, sizeof(struct vlib_runqueue), may);
     }
 }
 
@@ -60,6 +71,14 @@ void spin_unlock(spinlock_t *l)
     touchable(l, false);
     l->locked = false;
     k->longest = max(k->longest, fake_blocks - l->since);
+    if ( fake_meanwhile && k == &fake_module_lock )
+    {
+        void (*run)(void) = fake_meanwhile;
+
+        fake_meanwhile = NULL;
+        run();
+        fake_meanwhile = run;
+    }
 }
 
 unsigned int cpumask_weight(const cpumask_t *m)

@@ -6,7 +6,8 @@
  *
  * Locks record how much was done while they were held, by kind of lock, in
  * basic blocks of the module's code (-fsanitize-coverage=trace-pc). Accesses
- * that need RCU or a lock are checked; the sanitizer detects the use of freed
+ * that need RCU or a lock are checked: runqueues and the use in accounts are
+ * poisoned while their locks are free. The sanitizer detects the use of freed
  * memory.
  */
 #ifndef VLIB_FAKEXEN_H
@@ -32,13 +33,15 @@ struct fake_lock_kind {
     uint64_t longest;               /* blocks in one critical section */
 };
 extern struct fake_lock_kind fake_module_lock, fake_scheduler_lock,
-    fake_account_lock, fake_domctl_lock;
+    fake_account_lock, fake_domctl_lock, fake_event_lock;
 
 typedef struct {
     struct fake_lock_kind *kind;    /* NULL: an account's lock */
     bool locked;
     uint64_t since;
 } spinlock_t;
+
+extern void (*fake_meanwhile)(void); /* another CPU, when it may */
 
 #define DEFINE_SPINLOCK(name) spinlock_t name = { &fake_module_lock, false, 0 }
 #define spin_lock_init(l) (*(l) = (spinlock_t){ 0 })
@@ -64,7 +67,8 @@ void spin_unlock(spinlock_t *l);
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define ERR_PTR(e) ((void *)(long)(e))
 #define IS_ERR(p) ((unsigned long)(p) >= -4095UL)
-#define array_index_nospec(i, n) ((i) < (n) ? (i) : 0)
+extern unsigned int fake_nospec;    /* how many indices were clamped */
+#define array_index_nospec(i, n) (fake_nospec++, (i) < (n) ? (i) : 0)
 #define smp_wmb() ((void)0)
 #define read_atomic(p) (*(p))
 #define write_atomic(p, x) (*(p) = (x))

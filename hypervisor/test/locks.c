@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * How much is done in one critical section, at the largest accepted numbers of
- * reservations, callers, callees and vCPUs. It is measured in basic blocks of
- * the module's code: 50,000 of them are 100 us at 3 GHz and six cycles each.
+ * domains, reservations, callers, callees and vCPUs. It is measured in basic
+ * blocks of the module's code: 50,000 of them are 100 us at 3 GHz and six
+ * cycles each.
  */
 #include "check.h"
 #include "locks.h"
@@ -19,6 +20,11 @@
 #define CALLED 3
 #define CROWD  (VLIB_MAX_RESERVATIONS - 1) /* reservation with many vCPUs */
 #define CALLER 1                    /* reservation with many callees */
+#define PASSER (CROWD - 1)          /* reservation that calls all domains */
+
+#define CALLEES    FIRST            /* the numbers of all domains */
+#define CALLEES_END (CALLEES + VLIB_MAX_RESERVATIONS - 1)
+#define WIDE_EVERY 30               /* of these, one has many vCPUs */
 
 static struct domain *dom0;
 static uint64_t longest;
@@ -138,7 +144,7 @@ static void settings(void)
 /* All at once: refills, an expired lease, domains that were moved. */
 static void events(void)
 {
-    unsigned int id, round, admitted_there = 0;
+    unsigned int id, d, i, round, admitted_there = 0;
 
     machine_run(SMALL * 2 * MS);    /* all budgets are used up */
     note("run");
@@ -155,17 +161,23 @@ static void events(void)
     note("a lease expires");
     CHECK(!machine_call(dom0, VLIB_OP_lease, 0, 0, NULL), "lease");
     note("a lease is renewed");
-    for ( id = CALLER + 1; id < SMALL; id++ )
-        cpumask_set_cpu(2, &machine.domain[FIRST + id]->unit[0]->affinity);
+    for ( d = CALLEES; d < CALLEES_END; d++ )
+        for ( i = 0; i < machine.domain[d]->units; i++ )
+            cpumask_set_cpu(2, &machine.domain[d]->unit[i]->affinity);
     machine_remove_cpu(1);
     note("a CPU leaves");
     for ( round = 0; round < 20 && !admitted_there; round++ )
     {
         machine_run(1000 * MS);
         note("moved domains are reviewed");
-        for ( id = CALLER + 1; id < SMALL; id++ )
-            admitted_there += cpumask_test_cpu(
-                2, &vlib_reservation_find(id)->account.admitted);
+        for ( id = CALLER + 1; id < PASSER - 8; id++ )
+        {
+            const cpumask_t *there =
+                &vlib_reservation_find(id)->account.admitted;
+
+            admitted_there += cpumask_test_cpu(2, there) &&
+                              !cpumask_test_cpu(1, there);
+        }
     }
     CHECK(admitted_there, "no moved domain is admitted");
 }
@@ -185,7 +197,227 @@ static void ends(void)
     machine_run(2000 * MS);
     note("destroyed domains are swept");
     call("info", VLIB_OP_info, &info, 0);
-    CHECK(info.domains == SMALL - 2, "%u domains", info.domains);
+    CHECK(info.domains == CALLEES_END - CALLEES, "%u domains",
+          info.domains);
+}
+
+static bool wide(domid_t domid)
+{
+    return domid % WIDE_EVERY == 0;
+}
+
+static void flags(domid_t domid, uint32_t set, uint32_t clear)
+{
+    struct vlib_domctl op = { VERSION, .domid = domid, .set = set,
+                              .clear = clear };
+
+    call("flags", VLIB_OP_domain, &op, 0);
+}
+
+/* A caller's request 1 at its port 1, which leads there. */
+static long ask(unsigned int id, domid_t domid, s_time_t timeout)
+{
+    dom0->evtchn[1] = (struct evtchn){
+        .state = ECS_INTERDOMAIN,
+        .u.interdomain = { machine.domain[domid], 1 },
+    };
+    machine_call(dom0, VLIB_OP_version, 0, 0, NULL);
+    return vlib_call(domid, 1, id, timeout, 1);
+}
+
+/* As many domains as there can be reservations, all told of. */
+static void come(void)
+{
+    unsigned int d;
+
+    for ( d = CALLEES; d < CALLEES_END; d++ )
+    {
+        if ( !machine.domain[d] )
+            machine_domain(d, wide(d) ? 128 : 1, 1, 1);
+        flags(d, VLIB_DOMAIN_parks, 0);
+        note("a domain comes");
+    }
+}
+
+/* One reservation calls each of them, and has its answer or gives it up. */
+static void pass(bool answered)
+{
+    unsigned int d;
+
+    for ( d = CALLEES; d < CALLEES_END; d++ )
+    {
+        struct vlib_reservation *r = vlib_reservation_find(PASSER);
+        long rc;
+
+        cpumask_clear(&r->account.admitted);
+        admitted(PASSER, machine.domain[d]->unit[0]->res->master_cpu);
+        bind("allow", VLIB_OP_allow, PASSER, d, 0);
+        rc = ask(PASSER, d, 1000 * MS);
+        CHECK(rc == VLIB_BEGUN_active, "call %u: %ld", d, rc);
+        rc = answered ? vlib_finish(d, 1, PASSER, 1)
+                      : vlib_cancel(d, 1, PASSER, 1);
+        CHECK(!rc, "end call %u: %ld", d, rc);
+        note("a call ends");
+        bind("disallow", VLIB_OP_allow, PASSER, d, VLIB_BIND_remove);
+    }
+}
+
+static void anew(unsigned int id)
+{
+    struct vlib_reserve op = { VERSION, .id = id };
+
+    call("end one that was everywhere", VLIB_OP_unreserve, &op, 0);
+    reserve("make", id, VLIB_MIN_BUDGET, period(id), 0);
+}
+
+static struct vlib_domain *told(unsigned int d)
+{
+    return vlib_domain_find(machine.domain[d]);
+}
+
+/* A reservation that was in all domains goes, or is done with them. */
+static void leave(void)
+{
+    struct vlib_bind op = { VERSION, .id = PASSER, .domid = CALLED,
+                            .flags = VLIB_BIND_remove };
+    unsigned int d;
+
+    call("disallow", VLIB_OP_allow, &op, 0);
+    pass(true);
+    anew(PASSER);
+    pass(false);
+    for ( d = CALLEES; d < CALLEES_END; d++ )
+        CHECK(told(d)->abandoned == PASSER && told(d)->open, "domain %u", d);
+    CHECK(!vlib_finish(0, 0, PASSER, 0), "all that was given up");
+    note("all that was given up is answered");
+    for ( d = CALLEES; d < CALLEES_END; d++ )
+        CHECK(!told(d)->abandoned && !told(d)->open, "domain %u", d);
+    CHECK(vlib_finish(0, 0, PASSER, 0) == -ESRCH, "there is nothing left");
+    pass(false);
+    anew(PASSER);
+    for ( d = CALLEES; d < CALLEES_END; d++ )
+        CHECK(!told(d)->abandoned && !told(d)->open, "domain %u", d);
+}
+
+/* Reservations may call as many domains as they can, each of many vCPUs. */
+static void wide_callees(void)
+{
+    struct vlib_reservation_info info = { VERSION };
+    unsigned int id, d;
+
+    for ( id = PASSER; id > PASSER - 8; id-- )
+    {
+        struct vlib_reservation *r = vlib_reservation_find(id);
+
+        admitted(id, 1);
+        for ( d = CALLEES_END; r->nr_callees < VLIB_MAX_CALLEES; d-- )
+            if ( machine.domain[d - 1]->units == 128 )
+                bind("allow a wide domain", VLIB_OP_allow, id, d - 1, 0);
+        info.id = id;
+        call("get one with wide callees", VLIB_OP_get_reservation, &info, 0);
+        reserve("change one with wide callees", id, VLIB_MIN_BUDGET,
+                period(3), 0);
+    }
+    machine_run(3000 * MS);
+    note("those with wide callees are reviewed");
+    for ( id = PASSER; id > PASSER - 8; id-- )
+        anew(id);
+}
+
+/* Calls to all of them that reservations are left for; says how many. */
+static unsigned int call_all(s_time_t timeout)
+{
+    unsigned int id, calls = 0;
+
+    for ( id = SMALL; id < PASSER - 8; id++, calls++ )
+    {
+        unsigned int d = CALLEES_END - 1 - calls;
+        struct vlib_reservation *r = vlib_reservation_find(id);
+        long rc;
+
+        if ( !vlib_reservation_allows(r, told(d)) )
+        {
+            cpumask_set_cpu(1, &r->account.admitted);
+            bind("allow", VLIB_OP_allow, id, d, 0);
+        }
+        rc = ask(id, d, timeout);
+        CHECK(rc == VLIB_BEGUN_active, "call %u: %ld", d, rc);
+    }
+    return calls;
+}
+
+static unsigned int active(void)
+{
+    unsigned int d, n = 0;
+
+    for ( d = CALLEES; d < CALLEES_END; d++ )
+        n += !!told(d)->active;
+    return n;
+}
+
+static void sweep(void)
+{
+    struct timer *t = fake_timer;
+
+    fake_now += MS;
+    if ( !t || t->at > fake_now )
+        return;
+    fake_timer = NULL;
+    t->function(NULL);
+}
+
+/* A lease comes back: no gate is passed over, whatever is swept meanwhile. */
+static void all_gates(void)
+{
+    unsigned int d;
+
+    CHECK(!machine_call(dom0, VLIB_OP_lease, MS, 0, NULL), "lease");
+    machine_run(2000 * MS);
+    note("a lease is lost");
+    for ( d = CALLEES; d < CALLEES_END; d++ )
+        CHECK(told(d)->open, "domain %u", d);
+    fake_now += 2000 * MS;
+    fake_meanwhile = sweep;
+    CHECK(!machine_call(dom0, VLIB_OP_lease, 0, 0, NULL), "lease");
+    fake_meanwhile = NULL;
+    note("a lease is renewed");
+    for ( d = CALLEES; d < CALLEES_END; d++ )
+        CHECK(!told(d)->open, "the gate of domain %u is open", d);
+}
+
+/* All calls end at once, and all holds. */
+static void at_once(void)
+{
+    unsigned int d;
+
+    CHECK(active() == 0 && call_all(10 * MS) == active(), "calls");
+    machine_run(1000 * MS);
+    note("all calls are late");
+    CHECK(active() == 0, "%u calls are late", active());
+    for ( d = CALLEES; d < CALLEES_END; d++ )
+        flags(d, 0, VLIB_DOMAIN_parks);
+    for ( d = CALLEES; d < CALLEES_END; d++ )
+        flags(d, VLIB_DOMAIN_parks, 0);
+    call_all(VLIB_MAX_TIMEOUT);
+    dom0->evtchn[1].state = 0;
+    machine_run(2000 * MS);
+    note("all callers die");
+    CHECK(active() == 0, "%u callers died", active());
+    for ( d = CALLEES; d < CALLEES_END; d++ )
+    {
+        flags(d, VLIB_DOMAIN_closed, VLIB_DOMAIN_parks);
+        CHECK(machine_call(dom0, VLIB_OP_hold, d, 0, (void *)(10 * MS)) > 0,
+              "hold %u", d);
+        note("hold");
+        CHECK(told(d)->open, "domain %u is not held", d);
+    }
+    machine_run(1000 * MS);
+    note("all holds end");
+    for ( d = CALLEES; d < CALLEES_END; d++ )
+        CHECK(!told(d)->open, "the hold of domain %u has not ended", d);
+    all_gates();
+    for ( d = CALLEES; d < CALLEES_END; d++ )
+        flags(d, 0, VLIB_DOMAIN_closed);
 }
 
 void locks_are_short(struct domain *control)
@@ -193,6 +425,10 @@ void locks_are_short(struct domain *control)
     dom0 = control;
     fill();
     settings();
+    come();
+    leave();
+    wide_callees();
+    at_once();
     events();
     ends();
     printf("whole: %"PRIu64" of %u basic blocks under a lock at most\n",

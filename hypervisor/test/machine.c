@@ -131,6 +131,7 @@ struct domain *machine_domain(domid_t domid, unsigned int vcpus,
 
     d->domain_id = domid;
     d->is_privileged = !domid;
+    d->event_lock.kind = &fake_event_lock;
     machine.domain[domid] = d;
     d->sched_priv = must(fake_scheduler.alloc_domdata(&fake_scheduler, d));
     d->units = vcpus;

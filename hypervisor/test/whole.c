@@ -90,6 +90,16 @@ static void guests_may_not(struct domain *guest)
               machine.asked);
     }
     fake_flask = false;
+    for ( i = 0; i < ARRAY_SIZE(ops); i++ )
+    {
+        unsigned int before = fake_nospec;
+
+        if ( ops[i].cmd < VLIB_OP_info )
+            continue;
+        machine_call(guest, ops[i].cmd, 0, 0, &(uint32_t[64]){ 0 });
+        CHECK(fake_nospec > before, "sub-operation %lu is an index that is "
+              "not clamped", ops[i].cmd);
+    }
     CHECK(machine_call(guest, VLIB_OP_version, 0, 0, NULL) ==
           VLIB_ABI_VERSION, "a guest cannot read the version");
     CHECK(machine_call(guest, VLIB_OP_call, 1, 1, (void *)1) == -EPERM,

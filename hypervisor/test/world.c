@@ -28,6 +28,12 @@ int vlib_may_control(struct domain *d, bool change)
     return d && change ? 0 : -EPERM;
 }
 
+struct vlib_domain *vlib_domain_named(domid_t domid,
+                                      const struct vlib_domain *after)
+{
+    return domid == DOMAIN && !after ? &world.vd : NULL;
+}
+
 struct vlib_domain *vlib_domain_find(const struct domain *d)
 {
     return d == &world.guest ? &world.vd : NULL;
@@ -108,6 +114,8 @@ void world_init(void)
     for ( c = 0; c < CLIENTS; c++ )
         if ( world.r[c].last )
             vlib_call_stop(&world.r[c], VLIB_CALL_cancelled);
+    if ( world.vd.gate.next )
+        vlib_gate_go(&world.vd);
     memset(&world, 0, sizeof(world));
     system_time += SECOND;
     world.timer = VLIB_NEVER;
@@ -119,6 +127,8 @@ void world_init(void)
     INIT_LIST_HEAD(&world.vd.units);
     list_add_tail(&world.unit.list, &world.vd.units);
     INIT_LIST_HEAD(&world.vd.queue);
+    INIT_LIST_HEAD(&world.vd.busy);
+    vlib_gate_come(&world.vd);
     INIT_LIST_HEAD(&vlib_domains);
     list_add_tail(&world.vd.list, &vlib_domains);
     for ( c = 0; c < CLIENTS; c++ )

@@ -42,7 +42,7 @@ func file(t *testing.T) (string, *Writer) {
 	return name, w
 }
 
-func TestMeanAndQuantile(t *testing.T) {
+func TestLatencyIsTheMeanOrAQuantile(t *testing.T) {
 	for q, want := range map[float64]float64{0: 1990, 0.5: 1000, 0.98: 1000, 0.995: 100_000} {
 		name, w := file(t)
 		w.Add(1, time.Second) // before the first reading

@@ -14,7 +14,7 @@ import (
 
 // Dom0 survives requests about a domain that is called, gated and reserved for
 // while it is destroyed. This is the last test: vlib2 does not come back.
-func TestLabFuzzDomainDies(t *testing.T) {
+func TestLabFuzzSurvivesADyingDomain(t *testing.T) {
 	b := openBench(t)
 	seed := seedOf(t)
 	t.Logf("seed %d", seed)

@@ -57,7 +57,7 @@ func TestWatchMergesAndResyncs(t *testing.T) {
 	}
 }
 
-func TestWatchQueueIsExact(t *testing.T) {
+func TestWatchRemembersAsManyPathsAsPromised(t *testing.T) {
 	w := &Watch{path: "/w", wake: make(chan struct{}, 1), waiting: map[string]struct{}{}}
 	for i := range watchQueue {
 		w.add(fmt.Sprint(i))
@@ -86,7 +86,7 @@ func TestWatchQueueIsExact(t *testing.T) {
 	}
 }
 
-func TestWatchHasManyTakers(t *testing.T) {
+func TestEachEventGoesToOneWaiter(t *testing.T) {
 	s := daemon(t)
 	c := connect(t, s.Path)
 	w, err := c.Watch(within(t), "/w")

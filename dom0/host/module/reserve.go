@@ -157,9 +157,9 @@ func (p *Host) Clear(_ context.Context, id uint32) error {
 	return nil
 }
 
-// Stuck implements host.Host. Each active call has a caller. Without a call, the
-// gate of a domain that parks is open only for a call that was given up, or if
-// somebody holds it.
+// Stuck implements host.Host. An active call has a caller. Without a call, the
+// gate of a domain that parks is open only for a call that was given up, or
+// while a caller holds it.
 func (p *Host) Stuck(_ context.Context, d host.Domain) (bool, error) {
 	domid, err := domains.Number(d)
 	if err != nil {

@@ -24,9 +24,6 @@
  */
 #include "module.h"
 
-/* The number of late calls that end in one go, before vlib_lock is released. */
-#define LATE_AT_ONCE 32
-
 static struct vlib_heap deadlines; /* of all calls that are queued or active */
 static LIST_HEAD(unsignalled);     /* calls whose server is to be signalled */
 
@@ -36,11 +33,12 @@ void vlib_call_init(struct vlib_reservation *r)
 
     for ( i = 0; i < VLIB_MAX_CALLS; i++ )
     {
-        r->calls[i].payer = r;
+        r->calls[i].reservation = r;
         INIT_LIST_HEAD(&r->calls[i].list);
         INIT_LIST_HEAD(&r->calls[i].tell);
     }
     r->last = &r->calls[0];
+    INIT_LIST_HEAD(&r->busy);
 }
 
 /* The domain in which r has a call, queued or active; or NULL. */
@@ -133,6 +131,14 @@ static void abandon(struct vlib_domain *vd, const struct vlib_call *c)
     vd->abandoned = c->reservation->account.id;
     vd->abandoned_port = c->caller_port;
     vd->abandoned_request = c->request;
+    list_add_tail(&vd->busy, &c->reservation->busy);
+}
+
+/* It is at nothing any more that was given up. */
+void vlib_call_free(struct vlib_domain *vd)
+{
+    vd->abandoned = 0;
+    list_del_init(&vd->busy);
 }
 
 /*
@@ -235,27 +241,40 @@ void vlib_call_signal(void)
 /*
  * The reservation is removed. A domain that parks would wait for this
  * reservation's caller to report the end of an abandoned call; it is released.
+ * Returns whether there were such domains; there may be more.
  */
-void vlib_call_forget(unsigned int id)
+bool vlib_call_forget(struct vlib_reservation *r)
 {
-    struct vlib_domain *vd;
+    unsigned int work = 0;
 
-    list_for_each_entry ( vd, &vlib_domains, list )
-        if ( vd->abandoned == id && (vd->flags & VLIB_DOMAIN_parks) )
-        {
-            vd->abandoned = 0;
-            vlib_call_resume(vd);
-        }
+    while ( !list_empty(&r->busy) && work < VLIB_UNITS_AT_ONCE )
+    {
+        struct vlib_domain *vd = list_entry(r->busy.next, struct vlib_domain,
+                                            busy);
+
+        work += vlib_domain_work(vd);
+        list_del_init(&vd->busy);
+        if ( !(vd->flags & VLIB_DOMAIN_parks) )
+            continue; /* its server says so when it listens */
+        vlib_call_free(vd);
+        vlib_call_resume(vd);
+    }
+    return work;
 }
 
 /* Ends calls that are late; returns the time of the next deadline. */
 s_time_t vlib_call_expire(s_time_t now)
 {
-    unsigned int n = 0;
+    unsigned int work = 0;
 
     while ( deadlines.first && deadlines.first->key <= now &&
-            n++ < LATE_AT_ONCE )
-        vlib_call_give_up(container_of(deadlines.first, struct vlib_call,
-                                       late), VLIB_CALL_timeout);
+            work < VLIB_UNITS_AT_ONCE )
+    {
+        struct vlib_call *c = container_of(deadlines.first, struct vlib_call,
+                                           late);
+
+        work += vlib_domain_work(c->domain);
+        vlib_call_give_up(c, VLIB_CALL_timeout);
+    }
     return deadlines.first ? max(deadlines.first->key, now) : VLIB_NEVER;
 }

@@ -7,7 +7,7 @@ LIST_HEAD(vlib_domains);
 unsigned int vlib_nr_domains;
 
 /* Limits for one critical section of vlib_lock. */
-#define SWEPT_AT_ONCE   64
+#define SWEPT_AT_ONCE   32
 #define DROPPED_AT_ONCE 64  /* calls, vCPUs and reservations of one */
 
 static unsigned int records, to_sweep; /* including domains that are gone */
@@ -62,6 +62,21 @@ struct vlib_domain *vlib_domain_find(const struct domain *d)
 }
 
 /*
+ * Returns the first record of a domain number, or the next after another. There
+ * can be two: a domain that has gone may have had the number before.
+ */
+struct vlib_domain *vlib_domain_named(domid_t domid,
+                                      const struct vlib_domain *after)
+{
+    struct vlib_domain *vd = after ? after->next
+                                   : places[domid % ARRAY_SIZE(places)].domains;
+
+    while ( vd && vd->domid != domid )
+        vd = vd->next;
+    return vd;
+}
+
+/*
  * Finds the domain's record or makes one, which its vCPUs under this scheduler
  * join. Making one is enough work for one critical section: the answer is then
  * -ERESTART, and 0 next time.
@@ -83,6 +98,9 @@ int vlib_domain_make(struct domain *d, struct vlib_domain **made)
     INIT_LIST_HEAD(&vd->units);
     INIT_LIST_HEAD(&vd->queue);
     INIT_LIST_HEAD(&vd->callers);
+    INIT_LIST_HEAD(&vd->payee);
+    INIT_LIST_HEAD(&vd->busy);
+    vlib_gate_come(vd);
     vlib_clock_reset(vd->domid);
     list_add_tail(&vd->list, &vlib_domains);
     vd->next = place_of(d)->domains;
@@ -124,6 +142,7 @@ void vlib_domain_join(struct vlib_unit *vu)
         return;
     vu->domain = vd;
     list_add_tail(&vu->list, &vd->units);
+    vd->nr_units++;
     lock = vlib_unit_lock(vu, &flags);
     vlib_attach(&vu->entity, account_of(vd), NOW());
     vlib_spare(&vu->entity, vd->flags & VLIB_DOMAIN_critical, NOW());
@@ -146,6 +165,7 @@ void vlib_domain_leave(struct vlib_unit *vu)
     vu->gated = false;
     vlib_unit_unlock(lock, flags, vu);
     list_del_init(&vu->list);
+    vd->nr_units--;
     vu->domain = NULL;
     vlib_gate_apply(vd); /* if this was the last vCPU */
 }
@@ -155,6 +175,11 @@ void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a)
 {
     struct vlib_unit *vu;
 
+    list_del_init(&vd->payee);
+    if ( a )
+        list_add_tail(&vd->payee,
+                      &container_of(a, struct vlib_reservation,
+                                    account)->payees);
     list_for_each_entry ( vu, &vd->units, list )
     {
         unsigned long flags;
@@ -192,18 +217,25 @@ void vlib_domain_settle(struct vlib_domain *vd)
     vlib_domain_attach(vd, account_of(vd));
 }
 
-/* A reservation is removed: no domain may still refer to it. */
-void vlib_domain_settle_all(void)
+/*
+ * A reservation is removed, on which nothing runs any more: moves domains whose
+ * vCPUs are still attached to it. Returns whether there were any; there may be
+ * more.
+ */
+bool vlib_domain_settle_all(struct vlib_reservation *r)
 {
-    struct vlib_domain *vd;
+    unsigned int work = 0;
 
-    list_for_each_entry ( vd, &vlib_domains, list )
+    while ( !list_empty(&r->payees) && work < VLIB_UNITS_AT_ONCE )
     {
-        if ( !vd->unsettled )
-            continue;
+        struct vlib_domain *vd = list_entry(r->payees.next,
+                                            struct vlib_domain, payee);
+
+        work += vlib_domain_work(vd);
         vd->unsettled = false;
         vlib_domain_attach(vd, account_of(vd));
     }
+    return work;
 }
 
 /* Brings the accounts up to date. */
@@ -262,6 +294,7 @@ static void lose(struct vlib_domain *vd)
         at = &(*at)->next;
     *at = vd->next;
     vd->gone = true;
+    vlib_gate_go(vd);
     vlib_nr_domains--;
     vlib_clock_reset(vd->domid);
 }
@@ -296,6 +329,8 @@ bool vlib_domain_drop(struct vlib_domain *vd)
         if ( drop_one(vd) )
             continue;
         list_del(&vd->list);
+        list_del(&vd->payee);
+        list_del(&vd->busy);
         records--;
         xfree(vd);
         return true;
@@ -338,7 +373,11 @@ bool vlib_domain_sweep(void)
         }
         vd = list_entry(vlib_domains.next, struct vlib_domain, list);
         if ( is_there(vd) )
+        {
             list_move_tail(&vd->list, &vlib_domains);
+            if ( vlib_call_check(vd) )
+                n += vd->nr_units;
+        }
         else if ( !vlib_domain_drop(vd) )
             return true;
         else

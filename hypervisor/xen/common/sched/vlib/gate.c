@@ -7,7 +7,20 @@
  */
 #include "module.h"
 
-#define APPLIED_AT_ONCE 16
+static LIST_HEAD(gates);            /* all, the next one first */
+static struct vlib_heap hold_ends;  /* of all domains with holds */
+
+void vlib_gate_come(struct vlib_domain *vd)
+{
+    list_add_tail(&vd->gate, &gates);
+}
+
+void vlib_gate_go(struct vlib_domain *vd)
+{
+    list_del_init(&vd->gate);
+    if ( vd->hold_ends.queued )
+        vlib_heap_remove(&hold_ends, &vd->hold_ends);
+}
 
 /*
  * A domain without a vCPU under this scheduler, for example in another pool,
@@ -93,6 +106,8 @@ void vlib_gate_apply(struct vlib_domain *vd)
 /*
  * Applies all gates after a change that concerns all, a few in one critical
  * section. A domain that arrives meanwhile has its gate right from the start.
+ * Only this function changes the order of the list, so that nothing is passed
+ * over; if it is called meanwhile, some gates are only applied twice.
  */
 void vlib_gate_apply_all(void)
 {
@@ -102,30 +117,46 @@ void vlib_gate_apply_all(void)
     spin_lock(&vlib_lock);
     left = vlib_nr_domains;
     do {
-        unsigned int n;
+        unsigned int work = 0;
 
-        for ( n = 0; n < APPLIED_AT_ONCE && left; n++, left-- )
+        while ( left && !list_empty(&gates) && work < VLIB_UNITS_AT_ONCE )
         {
-            struct vlib_domain *vd;
+            struct vlib_domain *vd = list_entry(gates.next, struct vlib_domain,
+                                                gate);
 
-            if ( list_empty(&vlib_domains) )
-                break;
-            vd = list_entry(vlib_domains.next, struct vlib_domain, list);
-            list_move_tail(&vd->list, &vlib_domains);
+            list_move_tail(&vd->gate, &gates);
             vlib_gate_apply(vd);
+            work += vlib_domain_work(vd);
+            left--;
         }
-        more = n == APPLIED_AT_ONCE;
+        more = work >= VLIB_UNITS_AT_ONCE;
         spin_unlock(&vlib_lock);
         spin_lock(&vlib_lock);
     } while ( more );
     spin_unlock(&vlib_lock);
 }
 
-/* Ends expired holds and the one with that number; returns how many. */
-static unsigned int end_holds(struct vlib_domain *vd, s_time_t now,
-                              uint32_t number)
+/* Updates when the first of the domain's holds ends. */
+static void hold_until(struct vlib_domain *vd)
 {
-    unsigned int i, ended = 0;
+    s_time_t first = VLIB_NEVER;
+    unsigned int i;
+
+    for ( i = 0; i < VLIB_MAX_HOLDS; i++ )
+        if ( vd->hold[i].number )
+            first = min(first, vd->hold[i].until);
+    if ( vd->hold_ends.queued )
+        vlib_heap_remove(&hold_ends, &vd->hold_ends);
+    if ( !vd->holds )
+        return;
+    vlib_heap_insert(&hold_ends, &vd->hold_ends, first, 0);
+    vlib_housekeeping_by(first);
+}
+
+/* Ends those holds that are over, or the one of that number. */
+static void end_holds(struct vlib_domain *vd, s_time_t now, uint32_t number)
+{
+    unsigned int i;
 
     for ( i = 0; i < VLIB_MAX_HOLDS; i++ )
     {
@@ -135,13 +166,8 @@ static unsigned int end_holds(struct vlib_domain *vd, s_time_t now,
             continue;
         h->number = 0;
         vd->holds--;
-        ended++;
     }
-    vd->hold_ends = VLIB_NEVER;
-    for ( i = 0; i < VLIB_MAX_HOLDS; i++ )
-        if ( vd->hold[i].number )
-            vd->hold_ends = min(vd->hold_ends, vd->hold[i].until);
-    return ended;
+    hold_until(vd);
 }
 
 /* Returns the number of the hold; its owner drops it by that. */
@@ -158,8 +184,7 @@ static long take(struct vlib_domain *vd, s_time_t limit)
     last = last == INT_MAX ? 1 : last + 1;
     vd->hold[i] = (struct vlib_hold){ .number = last, .until = NOW() + limit };
     vd->holds++;
-    vd->hold_ends = min(vd->hold_ends, vd->hold[i].until);
-    vlib_housekeeping_by(vd->hold_ends);
+    hold_until(vd);
     vlib_gate_apply(vd);
     return last;
 }
@@ -202,18 +227,20 @@ long vlib_hold(domid_t domid, unsigned long number, s_time_t limit)
     return rc;
 }
 
+/* Ends those that are over; returns when the next will be. */
 s_time_t vlib_hold_expire(s_time_t now)
 {
-    s_time_t next = VLIB_NEVER;
-    struct vlib_domain *vd;
+    unsigned int work = 0;
 
-    list_for_each_entry ( vd, &vlib_domains, list )
+    while ( hold_ends.first && hold_ends.first->key <= now &&
+            work < VLIB_UNITS_AT_ONCE )
     {
-        if ( !vd->holds )
-            continue;
-        if ( vd->hold_ends <= now && end_holds(vd, now, 0) )
-            vlib_gate_apply(vd);
-        next = min(next, vd->hold_ends);
+        struct vlib_domain *vd = container_of(hold_ends.first,
+                                              struct vlib_domain, hold_ends);
+
+        work += vlib_domain_work(vd);
+        end_holds(vd, now, 0);
+        vlib_gate_apply(vd);
     }
-    return next;
+    return hold_ends.first ? max(hold_ends.first->key, now) : VLIB_NEVER;
 }

@@ -35,7 +35,6 @@ static bool expire_lease(s_time_t now)
 static s_time_t rounds(s_time_t now)
 {
     static s_time_t next_round;
-    bool more;
 
     if ( now >= next_round )
     {
@@ -43,8 +42,7 @@ static s_time_t rounds(s_time_t now)
         vlib_domain_sweep_all();
         vlib_reservation_review_all();
     }
-    more = vlib_domain_sweep();
-    if ( vlib_reservation_review() || more )
+    if ( vlib_domain_sweep() || vlib_reservation_review() )
         return now + SOON;
     return vlib_nr_domains ? next_round : VLIB_NEVER;
 }
@@ -64,7 +62,6 @@ static void cf_check housekeeping(void *unused)
     if ( lost )
         vlib_gate_apply_all();
     spin_lock(&vlib_lock);
-    vlib_call_sweep();
     vlib_housekeeping_by(vlib_call_expire(now));
     spin_unlock(&vlib_lock);
     spin_lock(&vlib_lock);

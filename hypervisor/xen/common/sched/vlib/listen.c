@@ -23,7 +23,7 @@ static void served(struct vlib_domain *vd, evtchn_port_t port,
     struct vlib_call *c = vd->active;
     bool named = false;
 
-    vd->abandoned = 0;
+    vlib_call_free(vd);
     if ( !port )
         return;
     if ( c && c->callee_port == port &&

@@ -60,6 +60,8 @@ struct vlib_reservation {
     struct vlib_call calls[VLIB_MAX_CALLS]; /* all of them in one domain */
     struct vlib_call *last;     /* the most recent call */
     uint64_t count;             /* calls made so far */
+    struct list_head payees;    /* domains whose vCPUs are attached to it */
+    struct list_head busy;      /* domains that work on calls it gave up */
 };
 
 /* A domain that a reservation may call. */
@@ -85,15 +87,19 @@ struct vlib_domain {
     bool gone;                  /* removed from the table, being dismantled */
     uint32_t flags;             /* VLIB_DOMAIN_* */
     struct list_head units;
+    unsigned int nr_units;
+    struct list_head payee;     /* in its payer's payees, or on its own */
     struct list_head callers;   /* struct vlib_callee */
     struct vlib_reservation *adopter;
     bool open;                  /* the gate, as applied */
+    struct list_head gate;      /* in the list of all gates */
     s_time_t closed_at;
     /* Calls. */
     bool listening;             /* in LISTEN: nothing else runs there */
     bool delivered;             /* the server was told of the active call */
     struct vlib_call *active;
     unsigned int abandoned;     /* reservation of a call given up; or 0 */
+    struct list_head busy;      /* in that reservation's list, or on its own */
     evtchn_port_t abandoned_port;   /* the caller's */
     uint64_t abandoned_request;
     evtchn_port_t found_port;   /* of a request served before its call; or 0 */
@@ -103,11 +109,22 @@ struct vlib_domain {
     unsigned int queued;
     unsigned int holds;         /* holds in force */
     struct vlib_hold hold[VLIB_MAX_HOLDS];
-    s_time_t hold_ends;         /* the first of them */
+    struct vlib_node hold_ends; /* the first of them, among all domains' */
     uint64_t calls;
 };
 
 extern spinlock_t vlib_lock;
+
+/*
+ * Work on many domains stops after this many vCPUs, and continues in another
+ * hold of vlib_lock. Work on one domain is done in one hold.
+ */
+#define VLIB_UNITS_AT_ONCE 32
+
+static inline unsigned int vlib_domain_work(const struct vlib_domain *vd)
+{
+    return 1 + vd->nr_units;
+}
 
 /*
  * The scheduler lock of the CPU where vu is. The CPU's struct sched_resource,
@@ -138,6 +155,8 @@ void vlib_unit_stop(struct vlib_unit *vu);  /* both: under its lock */
 extern struct list_head vlib_domains;
 extern unsigned int vlib_nr_domains; /* without those that are gone */
 struct vlib_domain *vlib_domain_find(const struct domain *d);
+struct vlib_domain *vlib_domain_named(domid_t domid,
+                                      const struct vlib_domain *after);
 int vlib_domain_make(struct domain *d, struct vlib_domain **made);
 bool vlib_domain_here(const struct domain *d);
 void vlib_domain_join(struct vlib_unit *vu);
@@ -150,13 +169,15 @@ bool vlib_domain_sweep(void);               /* whether there is more */
 void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a);
 void vlib_domain_spare(struct vlib_domain *vd);
 void vlib_domain_settle(struct vlib_domain *vd);
-void vlib_domain_settle_all(void);
+bool vlib_domain_settle_all(struct vlib_reservation *r); /* says whether some */
 void vlib_domain_charge(struct vlib_domain *vd);
 void vlib_domain_usage(struct vlib_domain *vd, struct vlib_usage *sum);
 void vlib_domain_cpus(const struct vlib_domain *vd, cpumask_t *cpus);
 
 /* gate.c: under vlib_lock. */
 void vlib_gate_apply(struct vlib_domain *vd);
+void vlib_gate_come(struct vlib_domain *vd);
+void vlib_gate_go(struct vlib_domain *vd);
 void vlib_gate_apply_all(void); /* vlib_lock free */
 s_time_t vlib_hold_expire(s_time_t now);
 long vlib_hold(domid_t domid, unsigned long number, s_time_t limit); /* free */
@@ -214,7 +235,8 @@ void vlib_call_resume(struct vlib_domain *vd);
 void vlib_call_end(struct vlib_call *c, unsigned int state);
 void vlib_call_give_up(struct vlib_call *c, unsigned int state);
 bool vlib_call_stop(struct vlib_reservation *r, unsigned int state);
-void vlib_call_forget(unsigned int id);
+void vlib_call_free(struct vlib_domain *vd);
+bool vlib_call_forget(struct vlib_reservation *r); /* says whether some */
 s_time_t vlib_call_expire(s_time_t now);
 void vlib_call_signal(void);
 
@@ -225,7 +247,7 @@ long vlib_cancel(domid_t domid, evtchn_port_t port, unsigned long id,
                  uint64_t request);
 long vlib_finish(domid_t domid, evtchn_port_t port, unsigned long id,
                  uint64_t request);
-void vlib_call_sweep(void);     /* under vlib_lock */
+bool vlib_call_check(struct vlib_domain *vd);   /* under vlib_lock */
 
 /* listen.c: port is the server's. */
 long vlib_listen(unsigned long port, unsigned long flags, uint64_t request);

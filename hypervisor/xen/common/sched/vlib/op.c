@@ -160,7 +160,7 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
      * call.
      */
     if ( (before ^ vd->flags) & (VLIB_DOMAIN_listens | VLIB_DOMAIN_parks) )
-        vd->abandoned = 0;
+        vlib_call_free(vd);
     if ( (before ^ vd->flags) & VLIB_DOMAIN_critical )
         vlib_domain_spare(vd);
     vlib_call_resume(vd);

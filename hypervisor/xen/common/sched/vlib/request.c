@@ -229,7 +229,7 @@ static bool answered(struct vlib_reservation *r, struct vlib_domain *vd,
          (!request || (vd->abandoned_port == port &&
                        vd->abandoned_request <= request)) )
     {
-        vd->abandoned = 0;
+        vlib_call_free(vd);
         any = true;
     }
     if ( any )
@@ -237,26 +237,45 @@ static bool answered(struct vlib_reservation *r, struct vlib_domain *vd,
     return any;
 }
 
+/* A domain in which a reservation has a call, or gave one up; or NULL. */
+static struct vlib_domain *next_of(const struct vlib_reservation *r)
+{
+    if ( vlib_call_domain(r) || list_empty(&r->busy) )
+        return vlib_call_domain(r);
+    return list_entry(r->busy.next, struct vlib_domain, busy);
+}
+
 /*
  * The caller has its answer, to a call that is active or queued, or was given
- * up before. Request 0: to all calls of the reservation.
+ * up before. Request 0: to all calls of the reservation, in all domains.
  */
 long vlib_finish(domid_t domid, evtchn_port_t port, unsigned long id,
                  uint64_t request)
 {
     struct vlib_reservation *r;
-    struct vlib_domain *vd;
+    struct vlib_domain *vd = NULL;
+    unsigned int work = 0;
     long rc = -ESRCH;
 
     spin_lock(&vlib_lock);
-    r = vlib_reservation_find(id);
-    if ( !r )
+    while ( (r = vlib_reservation_find(id)) != NULL )
+    {
+        vd = request ? vlib_domain_named(domid, vd) : next_of(r);
+        if ( !vd )
+            break;
+        if ( answered(r, vd, port, request) )
+            rc = 0;
+        if ( request )
+            continue;
+        work += vlib_domain_work(vd);
+        if ( work < VLIB_UNITS_AT_ONCE )
+            continue;
+        work = 0;
+        spin_unlock(&vlib_lock);
+        spin_lock(&vlib_lock);
+    }
+    if ( !r && rc )
         rc = -ENOENT;
-    else
-        list_for_each_entry ( vd, &vlib_domains, list )
-            if ( (!request || vd->domid == domid) &&
-                 answered(r, vd, port, request) )
-                rc = 0;
     spin_unlock(&vlib_lock);
     vlib_call_signal();
     return rc;
@@ -264,20 +283,18 @@ long vlib_finish(domid_t domid, evtchn_port_t port, unsigned long id,
 
 /*
  * A caller whose end of the event channel is closed does not wait for an
- * answer: its process has died, or the channel was closed. Calls that are
- * queued are examined when they begin.
+ * answer: its process has died, or the channel was closed. Ends the active call
+ * if it is of such a caller, and returns whether it was. Calls that are queued
+ * are examined when they begin.
  */
-void vlib_call_sweep(void)
+bool vlib_call_check(struct vlib_domain *vd)
 {
-    struct vlib_domain *vd;
+    struct vlib_call *c = vd->active;
+    evtchn_port_t other;
 
-    list_for_each_entry ( vd, &vlib_domains, list )
-    {
-        struct vlib_call *c = vd->active;
-        evtchn_port_t other;
-
-        if ( c && (peer(c->caller, c->caller_port, vd->domain, &other) ||
-                   other != c->callee_port) )
-            vlib_call_give_up(c, VLIB_CALL_cancelled);
-    }
+    if ( !c || (!peer(c->caller, c->caller_port, vd->domain, &other) &&
+                other == c->callee_port) )
+        return false;
+    vlib_call_give_up(c, VLIB_CALL_cancelled);
+    return true;
 }

@@ -22,7 +22,7 @@ integer_param("timer_slop", timer_slop);
 #define INTERRUPT 10000
 
 /*
- * A review examines all reservations, at most this many in one critical
+ * A review examines all reservations, at most this many vCPUs in one critical
  * section of vlib_lock. It ends early when this many did not fit, since each
  * trial among thousands of reservations is expensive.
  */
@@ -111,6 +111,7 @@ static struct vlib_reservation *make(unsigned int id, s_time_t budget,
         return NULL;
     vlib_account_init(&r->account, id, budget, period, NOW());
     INIT_LIST_HEAD(&r->callees);
+    INIT_LIST_HEAD(&r->payees);
     vlib_call_init(r);
     list_add_tail(&r->list, &reviewed);
     vlib_order_insert(r);
@@ -174,17 +175,29 @@ static void release_domain(struct vlib_reservation *r)
         vlib_domain_attach(vd, NULL);
 }
 
+/* Takes one kind of domain from it; says whether there was any. */
+static bool leave(struct vlib_reservation *r)
+{
+    if ( vlib_call_stop(r, VLIB_CALL_cancelled) || vlib_call_forget(r) )
+        return true;
+    if ( !r->adopted )
+        return vlib_domain_settle_all(r);
+    release_domain(r);
+    return true;
+}
+
+/*
+ * -ERESTART: it has left some of its domains, which is enough for one hold of
+ * the lock.
+ */
 int vlib_reservation_remove(unsigned int id)
 {
     struct vlib_reservation *r = vlib_reservation_find(id);
 
     if ( !r )
         return -ENOENT;
-    vlib_call_stop(r, VLIB_CALL_cancelled);
-    vlib_call_forget(id);
-    vlib_domain_settle_all();
-    if ( r->adopted )
-        release_domain(r);
+    if ( leave(r) )
+        return -ERESTART;
     while ( !list_empty(&r->callees) )
         disallow(r, list_entry(r->callees.next, struct vlib_callee, list));
     weigh(r, false);
@@ -366,12 +379,23 @@ static int review(struct vlib_reservation *r)
     return rc;
 }
 
+/* The number of vCPUs and domains that a review of r examines; at least 1. */
+static unsigned int width(const struct vlib_reservation *r)
+{
+    unsigned int n = r->adopted ? vlib_domain_work(r->adopted) : 1;
+    const struct vlib_callee *c;
+
+    list_for_each_entry ( c, &r->callees, list )
+        n += vlib_domain_work(c->domain);
+    return n;
+}
+
 /* Continues a review. Returns whether there is more to do soon. */
 bool vlib_reservation_review(void)
 {
-    unsigned int n;
+    unsigned int n = 0;
 
-    for ( n = 0; n < REVIEWED_AT_ONCE && to_review; n++ )
+    while ( n < REVIEWED_AT_ONCE && to_review )
     {
         struct vlib_reservation *r;
 
@@ -385,6 +409,7 @@ bool vlib_reservation_review(void)
             break;
         list_move_tail(&r->list, &reviewed);
         to_review--;
+        n += width(r);
     }
     return to_review;
 }

@@ -11,32 +11,32 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// A server says that it is done with what it was told of or has found a request
-// in, and with nothing that it only looked at.
-func TestDoneWithWhatWasServed(t *testing.T) {
+// A server reports the end of requests that it was told of or has found, and of
+// nothing else.
+func TestOnlyServedRequestsAreEnded(t *testing.T) {
 	var said []vlib.Served
 	called := uint32(5)
 	l := &Listener{byPort: make(map[evtchn.Port]*serverEndpoint)}
-	l.ear = &ear{listen: func(s vlib.Served) (uint32, error) {
+	l.module = &moduleListener{listen: func(s vlib.Served) (uint32, error) {
 		said = append(said, s)
 		return called, nil
 	}}
 	e := &serverEndpoint{l: l, port: 5}
 	l.byPort[5] = e
-	hear := func(want *serverEndpoint) {
+	await := func(want *serverEndpoint) {
 		t.Helper()
-		got, err := l.hear()
+		got, err := l.awaitCall()
 		if got != want || want == nil && !errors.Is(err, evtchn.ErrInterrupted) || want != nil && err != nil {
 			t.Fatalf("%v, %v, want %v", got, err, want)
 		}
 	}
-	if l.at(5) != e { // an event came by it
+	if l.at(5) != e { // an event of the channel
 		t.Fatal("not found")
 	}
-	hear(e) // there was no request: done with nothing
-	hear(e) // told of a call, found nothing: done with it
-	l.ear.served = vlib.Served{}
-	for request := uint64(1); request <= 2; request++ { // an event came by it, and requests were there
+	await(e) // there was no request: reports nothing
+	await(e) // told of a call, found no request: reports its end
+	l.module.served = vlib.Served{}
+	for request := uint64(1); request <= 2; request++ { // an event of the channel, with requests
 		if err := e.Begin(request); err != nil {
 			t.Fatal(err)
 		}
@@ -45,10 +45,10 @@ func TestDoneWithWhatWasServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	called = 9
-	hear(nil) // of a channel that is closed
+	await(nil) // a call of a closed channel
 	called = 5
-	hear(e)
+	await(e)
 	if want := []vlib.Served{{}, {Port: 5}, {Port: 5, Number: 2, Signal: true}, {Port: 9}}; !slices.Equal(said, want) {
-		t.Errorf("said to be done with %v, want %v", said, want)
+		t.Errorf("reported %v, want %v", said, want)
 	}
 }

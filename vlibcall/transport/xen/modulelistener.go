@@ -13,10 +13,10 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// ear is how a server listens through the hypervisor's module: the domain is off
-// every CPU until it is called, and what it executes for a call is charged to the
+// moduleListener listens through the hypervisor's module: the domain is off every
+// CPU until it is called, and what it executes for a call is charged to the
 // caller's reservation. Only the server's goroutine uses it.
-type ear struct {
+type moduleListener struct {
 	listen   func(vlib.Served) (uint32, error)
 	complete func(vlib.Served) error
 	close    func() error
@@ -24,23 +24,23 @@ type ear struct {
 
 	fromUserMode bool // by an instruction that the kernel does not see
 
-	served vlib.Served // the request that it took up, or the call that the module named
+	served vlib.Served // the request that it began, or the call that the module reported
 	turns  int
 }
 
-// eventsEvery is how many times it listens before it looks at events first: a
-// server that is called without a pause must still see that channels were closed.
+// eventsEvery is how many times it listens before it checks events first: a server
+// that is called without a pause must still notice closed channels.
 const eventsEvery = 16
 
-// openEar finds a way to the module: by the kernel's device, which needs
-// xen-privcmd's unrestricted=1, or by an instruction, which a PVH guest may
-// use. Else it says why there is none.
-func openEar() (*ear, error) {
+// openModuleListener reaches the module through the kernel's device, which needs
+// xen-privcmd's unrestricted=1, or by an instruction, which a PVH guest may use.
+// The error says why neither is possible.
+func openModuleListener() (*moduleListener, error) {
 	h, err := xenctl.Open()
 	if err == nil {
 		var m *vlib.Module
 		if m, err = vlib.Open(h); err == nil {
-			return &ear{listen: m.Listen, complete: m.Complete, close: h.Close, manner: "by hypercall"}, nil
+			return &moduleListener{listen: m.Listen, complete: m.Complete, close: h.Close, manner: "by hypercall"}, nil
 		}
 		err = errors.Join(err, h.Close())
 	}
@@ -54,21 +54,21 @@ func openEar() (*ear, error) {
 	if derr != nil {
 		return nil, fmt.Errorf("%w (xen_privcmd.unrestricted=1 on the guest kernel's command line allows it); %w", err, derr)
 	}
-	return &ear{listen: d.Listen, complete: d.Complete, close: func() error { return nil }, manner: "by hypercall from user mode", fromUserMode: true}, nil
+	return &moduleListener{listen: d.Listen, complete: d.Complete, close: func() error { return nil }, manner: "by hypercall from user mode", fromUserMode: true}, nil
 }
 
-// Manner says how this server listens.
+// Manner describes how this server listens.
 func (l *Listener) Manner() string {
-	if l.ear == nil {
-		return fmt.Sprintf("by events (%v)", l.deaf)
+	if l.module == nil {
+		return fmt.Sprintf("by events (%v)", l.noModule)
 	}
-	return l.ear.manner
+	return l.module.manner
 }
 
-// hear ends the request that the server was at, and waits until the domain is
-// called. A nil endpoint without an error says to wait for events.
-func (l *Listener) hear() (*serverEndpoint, error) {
-	r := l.ear
+// awaitCall ends the request that the server has served, and waits until the
+// domain is called. A nil endpoint without an error means to wait for events.
+func (l *Listener) awaitCall() (*serverEndpoint, error) {
+	r := l.module
 	if r == nil {
 		return nil, nil
 	}
@@ -95,8 +95,8 @@ func (l *Listener) hear() (*serverEndpoint, error) {
 	return nil, l.refused(err, served)
 }
 
-// refused is nil where Dom0 has not told the module of this domain: then there is
-// no call to end.
+// refused is nil if the module does not know this domain: then there is no call to
+// end.
 func (l *Listener) refused(err error, served vlib.Served) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
@@ -107,17 +107,17 @@ func (l *Listener) refused(err error, served vlib.Served) error {
 	return nil
 }
 
-// end says that the server is done with a request, and does not listen yet.
+// end reports that the server has finished a request, and does not listen yet.
 func (l *Listener) end(served vlib.Served) error {
 	if served.Port == 0 {
 		return nil
 	}
-	return l.refused(l.ear.complete(served), served)
+	return l.refused(l.module.complete(served), served)
 }
 
 // flush is end for a Wait that returns without listening.
 func (l *Listener) flush() error {
-	r := l.ear
+	r := l.module
 	if r == nil {
 		return nil
 	}
@@ -132,22 +132,22 @@ func (l *Listener) at(port evtchn.Port) *serverEndpoint {
 	return l.byPort[port]
 }
 
-// Begin implements transport.ServerEndpoint. An event without a request, of a
-// channel that was just opened for example, begins nothing that the server could
-// end: a call may have come since it looked, and would end unserved.
+// Begin implements transport.ServerEndpoint. An event without a request, for
+// example of a new channel, begins nothing that the server could end: a call that
+// has arrived since would end unserved.
 func (e *serverEndpoint) Begin(request uint64) error {
-	if r := e.l.ear; r != nil {
+	if r := e.l.module; r != nil {
 		r.served = vlib.Served{Port: uint32(e.port), Number: request}
 	}
 	return nil
 }
 
-// End implements transport.ServerEndpoint: the next Wait says it.
+// End implements transport.ServerEndpoint: the next Wait reports it.
 func (e *serverEndpoint) End() {}
 
 // NotifyLate implements transport.ServerEndpoint.
 func (e *serverEndpoint) NotifyLate() error {
-	if r := e.l.ear; r != nil && r.served.Port == uint32(e.port) {
+	if r := e.l.module; r != nil && r.served.Port == uint32(e.port) {
 		r.served.Signal = true
 		return nil
 	}

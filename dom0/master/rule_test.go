@@ -37,7 +37,7 @@ func pay(t *testing.T, m *Master, key string) uint32 {
 	return id
 }
 
-func TestPay(t *testing.T) {
+func TestRuleHasOneReservation(t *testing.T) {
 	h := newPayHost(domain("1", "web", 0), domain("2", "db", 0), host.Domain{ID: "0", UUID: "0", Control: true})
 	dir := t.TempDir()
 	m := open(t, h, dir)
@@ -87,7 +87,7 @@ func TestPay(t *testing.T) {
 	if pay(t, m, "b") != b || len(h.pays) != 1 || !slices.Equal(h.freed, []string{"3"}) {
 		t.Errorf("%v, freed %v", h.pays, h.freed)
 	}
-	// A payer waits for its domain, and keeps its number.
+	// A rule waits for its domain, and keeps its number.
 	web := h.all[0]
 	h.all = h.all[1:]
 	configure(t, m, rule("b", "web"))
@@ -104,7 +104,7 @@ func TestPay(t *testing.T) {
 	}
 }
 
-func TestPayFails(t *testing.T) {
+func TestReservationThatCannotBeEndedStays(t *testing.T) {
 	h := newPayHost(domain("1", "web", 0))
 	m := open(t, h, t.TempDir())
 	configure(t, m, rule("a", "web"))
@@ -122,7 +122,7 @@ func TestPayFails(t *testing.T) {
 		t.Error(err)
 	}
 	if plain.Watches() || !m.Watches() {
-		t.Error("who watches")
+		t.Error("which host watches")
 	}
 	if _, err := plain.Stuck(t.Context(), nil); !errors.Is(err, host.ErrNotHere) {
 		t.Error(err)
@@ -133,7 +133,7 @@ func TestPayFails(t *testing.T) {
 	}
 }
 
-func TestListPaid(t *testing.T) {
+func TestRuleOfAStoppedDomainIsListed(t *testing.T) {
 	h := newPayHost(domain("1", "web", 0), domain("2", "db", 0))
 	m := open(t, h, t.TempDir())
 	configure(t, m, rule("b", "db"), rule("a", "web"))
@@ -158,9 +158,9 @@ func TestListPaid(t *testing.T) {
 	}
 }
 
-// TestPayAdopted: where a domain is one weight, it is adopted or its calls are
+// Where a domain is one weight, it is adopted or its calls are
 // paid; a configuration that wants both is refused as a whole.
-func TestPayAdopted(t *testing.T) {
+func TestDomainIsAdoptedOrCalledWhereItIsOneWeight(t *testing.T) {
 	h := newPayHost(domain("1", "web", 0))
 	web := reservation("web", 10*ms, 100*ms)
 	m := open(t, h, t.TempDir())
@@ -178,9 +178,9 @@ func TestPayAdopted(t *testing.T) {
 	}
 }
 
-// TestConfigureNumbers: a wish that is new does not get the number that one
+// A new reservation does not get the number that one
 // behind it has.
-func TestConfigureNumbers(t *testing.T) {
+func TestNewReservationTakesNoUsedNumber(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 1))
 	m := open(t, h, t.TempDir())
 	db := reservation("db", 10*ms, 100*ms)

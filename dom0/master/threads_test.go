@@ -13,8 +13,8 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// claim is a reservation that threads want.
-func claim(pid int, budget time.Duration, calls ...string) api.Reservation {
+// threads is a reservation that threads want.
+func threads(pid int, budget time.Duration, calls ...string) api.Reservation {
 	r := api.Reservation{
 		Reservation: host.Reservation{Task: rtsched.Task{Budget: budget * ms, Period: 100 * ms}, Holder: host.Holder{Threads: &host.Members{PID: pid}}},
 		Name:        "tool",
@@ -35,17 +35,17 @@ func reserve(t *testing.T, m *Master, want api.Reservation) api.Reservation {
 }
 
 // Threads are admitted where they run and where they call, beside the adopted,
-// who are admitted beside them.
-func TestReserve(t *testing.T) {
+// which are admitted beside them.
+func TestThreadsAreAdmittedWhereTheyRunAndCall(t *testing.T) {
 	h := newReservingHost(domain("1", "web", 0), domain("2", "db", 1), domain("3", "shop", 1), host.Domain{ID: "0", UUID: "0", Control: true})
 	m := open(t, h, t.TempDir())
 	a := adopt(t, m, "web", 40*ms, 100*ms)
-	held := reserve(t, m, claim(7, 40, "db", "uuid-db"))
+	held := reserve(t, m, threads(7, 40, "db", "uuid-db"))
 	if r := h.held[held.ID]; held.ID == a.ID || !slices.Equal(held.CPUs, []int{0, 1}) || len(r.Callees) != 1 || r.Callees[0].ID != "2" {
 		t.Errorf("%+v, host %+v", held, r)
 	}
 	var refusal *host.Refusal
-	if _, err := m.Reserve(t.Context(), claim(7, 40)); !errors.As(err, &refusal) || refusal.CPU != 0 || refusal.Most == 0 {
+	if _, err := m.Reserve(t.Context(), threads(7, 40)); !errors.As(err, &refusal) || refusal.CPU != 0 || refusal.Most == 0 {
 		t.Errorf("too much where it runs: %v", err)
 	}
 	if _, err := m.Reserve(t.Context(), reservation("shop", 80*ms, 100*ms)); !errors.As(err, &refusal) || refusal.CPU != 1 {
@@ -55,14 +55,14 @@ func TestReserve(t *testing.T) {
 		t.Errorf("an adoption of a callee: %v", err)
 	}
 	for _, c := range []struct {
-		claim api.Reservation
+		asked api.Reservation
 		want  error
 	}{
-		{claim(99, 1), host.ErrNoMembers}, {claim(7, 1, "nobody"), host.ErrNoDomain},
-		{claim(7, 1, "0"), api.ErrControl}, {claim(7, 1, "web"), host.ErrNotAllowed},
+		{threads(99, 1), host.ErrNoMembers}, {threads(7, 1, "nobody"), host.ErrNoDomain},
+		{threads(7, 1, "0"), api.ErrControl}, {threads(7, 1, "web"), host.ErrNotAllowed},
 	} {
-		if _, err := m.Reserve(t.Context(), c.claim); !errors.Is(err, c.want) {
-			t.Errorf("%+v: %v, want %v", c.claim, err, c.want)
+		if _, err := m.Reserve(t.Context(), c.asked); !errors.Is(err, c.want) {
+			t.Errorf("%+v: %v, want %v", c.asked, err, c.want)
 		}
 	}
 	if all := listed(t, m, host.KindThreads); len(all) != 1 || all[0].Foreground != 7 {
@@ -76,16 +76,16 @@ func TestReserve(t *testing.T) {
 	}
 	adopt(t, m, "db", 80*ms, 100*ms)
 	h.fail = errors.New("broken")
-	if _, err := m.Reserve(t.Context(), claim(7, 1)); err == nil || len(listed(t, m, host.KindThreads)) != 0 {
+	if _, err := m.Reserve(t.Context(), threads(7, 1)); err == nil || len(listed(t, m, host.KindThreads)) != 0 {
 		t.Errorf("what failed is held: %v", m.entries)
 	}
 }
 
-// The next master has those that still run, and a review forgets who ended.
-func TestReserveResume(t *testing.T) {
+// The next master has those that still run, and a review forgets those that have ended.
+func TestNextMasterHasTheThreadsThatRun(t *testing.T) {
 	h, dir := newReservingHost(domain("2", "db", 1)), t.TempDir()
 	m := open(t, h, dir)
-	one, two := reserve(t, m, claim(7, 10, "db")), reserve(t, m, claim(8, 10))
+	one, two := reserve(t, m, threads(7, 10, "db")), reserve(t, m, threads(8, 10))
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestReserveResume(t *testing.T) {
 	if len(m.entries) != 1 || m.entries[one.ID] == nil || h.resumed != 2 || len(h.held[one.ID].Callees) != 1 {
 		t.Errorf("%v, %d resumed", m.entries, h.resumed)
 	}
-	if got := reserve(t, m, claim(7, 1)); got.ID != two.ID {
+	if got := reserve(t, m, threads(7, 1)); got.ID != two.ID {
 		t.Errorf("the number %d is not free again, but %d", two.ID, got.ID)
 	}
 	delete(h.on, 7)
@@ -107,9 +107,9 @@ func TestReserveResume(t *testing.T) {
 }
 
 // A host that cannot charge callees says so.
-func TestReserveNotHere(t *testing.T) {
+func TestHostWithoutThreadsSaysSo(t *testing.T) {
 	m := open(t, newHost(), t.TempDir())
-	if _, err := m.Reserve(t.Context(), claim(7, 1)); !errors.Is(err, host.ErrNotHere) {
+	if _, err := m.Reserve(t.Context(), threads(7, 1)); !errors.Is(err, host.ErrNotHere) {
 		t.Errorf("%v", err)
 	}
 }
