@@ -39,7 +39,7 @@ func TestManyCPUs(t *testing.T) {
 var long = []string{
 	"TestWallClockChangesNoBudget", "TestThreadAndCalleeShareOneBudget", "TestBudgetsAndCallsNeedNoXenstored",
 	"TestGuestOverItsXenstoreQuotaStillServes", "TestCallOfADestroyedDomainEndsOnce", "TestBudgetsAndCallsOutliveXenstored",
-	"TestDomainIsPausedWhereThereAreNoWeights",
+	"TestStockKeeperStaysInTimeDuringCollections", "TestDomainIsPausedWhereThereAreNoWeights",
 }
 
 // TestServing tests the daemon as an operator uses it: where the module keeps budgets,

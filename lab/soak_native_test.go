@@ -24,9 +24,9 @@ func TestSoakNativeHost(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "native.test")
 	goTest(t, "-c", "-o", program, pkg)
 	result, stdout, stderr := boot(t, lab.Config{
-		Mode: lab.Counted, Timeout: 15 * time.Minute,
+		Mode: lab.Counted, Timeout: 40 * time.Minute,
 		Add:  []lab.File{{Host: program, Guest: "/tests/native.test"}},
-		Args: []string{"env", "VLIBOS_COUNTED=1", "/tests/native.test", "-test.v", "-test.timeout", "10m", "-test.skip", leftOut},
+		Args: []string{"env", "VLIBOS_COUNTED=30s", "/tests/native.test", "-test.v", "-test.timeout", "30m", "-test.skip", leftOut},
 	}, true)
 	for _, test := range strings.Fields(goTest(t, "-list", "^Test", pkg)) {
 		wanted := strings.HasPrefix(test, "Test") && !regexp.MustCompile(leftOut).MatchString(test)

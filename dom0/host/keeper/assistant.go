@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"runtime"
-	"strconv"
 	"structs"
 	"sync/atomic"
 	"time"
@@ -26,10 +25,9 @@ const (
 	visitPatience = time.Millisecond
 	// tooLate is by how much the keeper may be late before its assistant acts.
 	tooLate = 5 * time.Millisecond
-	// maxThreads is of how many threads of the process the assistant knows.
-	maxThreads = 512
-	// urgent is what it makes them.
-	urgent = unix.SCHED_FIFO | unix.SCHED_RESET_ON_FORK
+	// maxThreads is of how many threads the assistant knows. Others are in
+	// foreground for as long as the keeper is late.
+	maxThreads = 4096
 	// noDeadline is one that does not come, and yet a time for the kernel.
 	noDeadline = 1 << 62
 )
@@ -43,14 +41,15 @@ const (
 // for good whose deadline's timer went off while it was SCHED_FIFO
 // (dl_task_timer in kernel/sched/deadline.c).
 //
-// It makes all of the process real-time while the keeper is too late: the keeper
-// may have to wait for the runtime's collector, and that for a CPU that those
-// have whose budget the keeper is to end.
+// It ends all foreground that could keep the keeper from being back when that is
+// too late: the keeper may have to wait for the Go runtime's collector, and that
+// for a CPU on which a thread with budget goes before it.
 type assistant struct {
 	mem  []byte
 	page *page
 	tid  int
-	acts uint32 // how often it has acted, as far as the keeper knows
+	at   map[int]int // where in the page a thread is
+	acts uint32      // how often it has acted, as far as the keeper knows
 }
 
 // page is what both threads share.
@@ -63,14 +62,20 @@ type page struct {
 	tid      atomic.Uint32 // 0 when it has ended, by the kernel
 	acting   atomic.Uint32 // 1 while it may act
 	acts     atomic.Uint32
-	param    [1]int32      // a struct sched_param
+	param    [1]int32 // a struct sched_param of 0
+	length   uint32   // of text; 0: there is no file
+	file     int32    // where it writes text
+	text     [8]byte
 	deadline atomic.Int64  // by CLOCK_MONOTONIC, in ns: it acts then
 	until    [2]int64      // the assistant's struct timespec
 	threads  atomic.Uint32 // how many there are
 	_        uint32
 	sets     [maxVisits]unix.CPUSet
-	thread   [maxThreads]int32
+	thread   [maxThreads]watched
 }
+
+// watched is a thread, and the policy that it gets when the keeper is too late.
+type watched struct{ tid, policy int32 }
 
 const setSize = int(unsafe.Sizeof(unix.CPUSet{}))
 
@@ -85,8 +90,7 @@ func newAssistant() (*assistant, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)
 	}
-	a := &assistant{mem: mem, page: (*page)(unsafe.Pointer(&mem[0]))}
-	a.page.param[0] = priority
+	a := &assistant{mem: mem, page: (*page)(unsafe.Pointer(&mem[0])), at: make(map[int]int)}
 	a.page.tid.Store(1) // until it has ended
 	a.page.deadline.Store(noDeadline)
 	runtime.LockOSThread()
@@ -103,7 +107,7 @@ func newAssistant() (*assistant, error) {
 	if a.tid < 0 {
 		return nil, errors.Join(os.NewSyscallError("clone", unix.Errno(-a.tid)), err, unix.Munmap(mem))
 	}
-	if err := SetScheduler(a.tid, urgent, priority); err != nil {
+	if err := SetScheduler(a.tid, unix.SCHED_FIFO|unix.SCHED_RESET_ON_FORK, priority); err != nil {
 		return nil, errors.Join(os.NewSyscallError("sched_setscheduler", err), a.close())
 	}
 	return a, nil
@@ -136,31 +140,45 @@ func (a *assistant) wake() {
 	futex(&a.page.changes, futexWake, 1, 0)
 }
 
-// list finds the threads of the process that are ordinary ones. Others have their
-// policy for a reason.
-func (a *assistant) list() {
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return // it knows those that there were
-	}
-	n := 0
-	for _, task := range tasks {
-		tid, err := strconv.Atoi(task.Name())
-		if err != nil || n == maxThreads {
-			continue
-		}
-		if attr, err := unix.SchedGetAttr(tid, 0); err == nil && attr.Policy == unix.SCHED_NORMAL {
-			a.page.thread[n] = int32(tid)
-			n++
+// watch says which policy a thread is to have if the keeper is too late.
+func (a *assistant) watch(tid, policy int) {
+	i, ok := a.at[tid]
+	if !ok {
+		if i = int(a.page.threads.Load()); i == maxThreads {
+			return
 		}
 	}
-	a.page.threads.Store(uint32(n))
+	a.at[tid] = i
+	a.page.thread[i] = watched{int32(tid), int32(policy)}
+	if !ok {
+		a.page.threads.Add(1)
+	}
+}
+
+// unwatch ends that.
+func (a *assistant) unwatch(tid int) {
+	i, ok := a.at[tid]
+	if !ok {
+		return
+	}
+	last := a.page.thread[len(a.at)-1]
+	a.page.thread[i], a.at[int(last.tid)] = last, i
+	delete(a.at, tid)
+	a.page.threads.Store(uint32(len(a.at)))
+}
+
+// write says what is to be written to a file if the keeper is too late; "" ends
+// that.
+func (a *assistant) write(file int, text string) {
+	a.page.length = 0
+	a.page.file = int32(file)
+	a.page.length = uint32(copy(a.page.text[:], text))
 }
 
 // expect says when the keeper is to be back.
 func (a *assistant) expect(due time.Duration) {
 	deadline := int64(noDeadline)
-	if due < noDeadline-tooLate {
+	if due < noDeadline-tooLate && (len(a.at) > 0 || a.page.length > 0) {
 		deadline = int64(due + tooLate)
 	}
 	if before := a.page.deadline.Swap(deadline); deadline < before {
@@ -168,19 +186,15 @@ func (a *assistant) expect(due time.Duration) {
 	}
 }
 
-// back makes the threads ordinary ones again if the keeper was too late.
-func (a *assistant) back() {
+// acted reports whether the keeper was too late since the last time.
+func (a *assistant) acted() bool {
 	for a.page.acting.Load() != 0 {
 		unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 	}
 	acts := a.page.acts.Load()
-	if acts == a.acts {
-		return
-	}
+	late := acts != a.acts
 	a.acts = acts
-	for _, tid := range a.page.thread[:a.page.threads.Load()] {
-		_ = SetScheduler(int(tid), unix.SCHED_NORMAL, 0) // it may have ended
-	}
+	return late
 }
 
 // busy says that the keeper is at work from now on.

@@ -4,6 +4,7 @@
 #include "go_asm.h"
 
 // System calls, flags and errors of Linux on x86-64.
+#define SYS_PWRITE64           18
 #define SYS_CLONE              56
 #define SYS_EXIT               60
 #define SYS_SCHED_SETSCHEDULER 144
@@ -82,15 +83,25 @@ wait:
 
 act:
 	TESTL R13, R13
-	JEQ  acted
-	MOVL (R14), DI
-	MOVL $const_urgent, SI
+	JEQ  write
+	MOVL watched_tid(R14), DI
+	MOVL watched_policy(R14), SI
 	LEAQ page_param(R12), DX
 	MOVQ $SYS_SCHED_SETSCHEDULER, AX
 	SYSCALL
-	ADDQ $4, R14
+	ADDQ $watched__size, R14
 	DECL R13
 	JMP  act
+
+write:
+	MOVL page_length(R12), DX
+	TESTL DX, DX
+	JEQ  acted
+	MOVL page_file(R12), DI
+	LEAQ page_text(R12), SI
+	XORQ R10, R10
+	MOVQ $SYS_PWRITE64, AX
+	SYSCALL
 
 acted:
 	MOVL $0, page_acting(R12)

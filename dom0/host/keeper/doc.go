@@ -14,5 +14,5 @@
 // It goes before all else by SCHED_DEADLINE, for 0.9 ms in every 2, and yet gives
 // way to what the Go runtime has to do. Where it may not have a deadline (a cpuset
 // of a part of the CPUs) it is SCHED_FIFO. Beside it is an [assistant], which runs
-// no Go code: it visits CPUs, and has the process catch up when the keeper is late.
+// no Go code: it visits CPUs, and ends foreground when the keeper is late.
 package keeper

@@ -23,9 +23,9 @@ type Subject interface {
 	// Restore gives it what it had before the first Apply, and may be called
 	// again if that fails. Of what is gone there is nothing to be done.
 	Restore() error
-	// Close frees what this process has of it. kept says that it is left as it
-	// is, to be given back by the guard or by another process.
-	Close(kept bool) error
+	// Close frees what this process has of it. left says that it stays as
+	// it is, to be given back by the guard or by another process.
+	Close(left bool) error
 }
 
 // Entry is one reservation that is kept.

@@ -10,7 +10,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/host"
@@ -37,6 +37,9 @@ type Options struct {
 	// Renewed is called in the keeper's thread when the lease is, for d; lost
 	// says that the guard may have undone everything before. nil: nothing.
 	Renewed func(d time.Duration, lost bool) error
+	// Late is called in the keeper's thread when what it said to be done if it
+	// was too late has been done; nil: nothing.
+	Late func()
 	// Depleted is called in the keeper's thread when a budget is found to be
 	// gone, with how much more than that was used. For measurements; it must
 	// not block. nil: nothing.
@@ -52,6 +55,9 @@ type Keeper struct {
 	entries map[uint32]*Entry
 	order   schedule
 	notes   map[uint32]string // to the guard
+
+	renewing sync.Mutex // a renewal, which says what is noted
+	lost     bool       // the lease was over before the last, which Renew has to say
 
 	lateness time.Duration // the largest with which a look began
 }
@@ -70,9 +76,7 @@ func (k *Keeper) Lease() *Lease { return k.lease }
 // step looks at all entries that are due.
 func (k *Keeper) step() time.Duration {
 	now := clock.Monotonic()
-	if k.assistant != nil {
-		k.assistant.back()
-	}
+	k.back()
 	for len(k.order) > 0 && k.order[0].due <= now {
 		k.lateness = max(k.lateness, now-k.order[0].due)
 		k.Look(k.order[0])
@@ -88,6 +92,46 @@ func (k *Keeper) step() time.Duration {
 		k.assistant.expect(next)
 	}
 	return next
+}
+
+// back does again what the assistant has undone, if the keeper was too late.
+func (k *Keeper) back() {
+	if k.assistant == nil || !k.assistant.acted() {
+		return
+	}
+	if k.fifo {
+		_ = Realtime() // which was allowed before
+	}
+	if k.o.Late != nil {
+		k.o.Late()
+	}
+	for _, e := range slices.Collect(k.Entries()) {
+		e.anew = true
+		k.Look(e)
+	}
+}
+
+// Watch says which policy a thread is to have if the keeper is too late to end its
+// foreground. Unwatch ends that.
+func (k *Keeper) Watch(tid, policy int) {
+	if k.assistant != nil {
+		k.assistant.watch(tid, policy)
+	}
+}
+
+// Unwatch ends what Watch has begun, if it has.
+func (k *Keeper) Unwatch(tid int) {
+	if k.assistant != nil {
+		k.assistant.unwatch(tid)
+	}
+}
+
+// WriteWhenLate says what is to be written to a file, up to 8 bytes, if the keeper
+// is too late. Options.Late undoes that. "" ends it.
+func (k *Keeper) WriteWhenLate(file int, text string) {
+	if k.assistant != nil {
+		k.assistant.write(file, text)
+	}
 }
 
 // Look reads what an entry has used, charges it, and does what follows from it.
@@ -212,11 +256,19 @@ func (k *Keeper) Entries() iter.Seq[*Entry] { return maps.Values(k.entries) }
 // Len is how many there are.
 func (k *Keeper) Len() int { return len(k.entries) }
 
+// look is Look at the entry of a reservation; nil: there is none any more.
+func (k *Keeper) look(id uint32) *Entry {
+	if e := k.entries[id]; e != nil {
+		k.Look(e)
+	}
+	return k.entries[id]
+}
+
 // Change changes an entry, which is looked at then. It reports whether there is
 // one.
 func (k *Keeper) Change(ctx context.Context, id uint32, change func(*Entry) error) (known bool, err error) {
 	failed := k.Do(ctx, func() {
-		e := k.entries[id]
+		e := k.look(id)
 		if known = e != nil; !known {
 			return
 		}
@@ -242,86 +294,14 @@ func (k *Keeper) Unreserve(ctx context.Context, id uint32) (err error) {
 // Usage is what was used of a reservation; [ErrGone] if there is none.
 func (k *Keeper) Usage(ctx context.Context, id uint32) (u host.Usage, err error) {
 	failed := k.Do(ctx, func() {
-		e := k.entries[id]
-		if e != nil {
-			k.Look(e)
-		}
-		if e == nil || k.entries[id] == nil {
+		e := k.look(id)
+		if e == nil {
 			err = fmt.Errorf("reservation %d: %w", id, ErrGone)
 			return
 		}
 		u, err = e.Account.Usage(clock.Monotonic()), e.err
 	})
 	return u, errors.Join(failed, err)
-}
-
-// Secure has the guard know what it would have to undo for a reservation that is
-// about to be kept, if the lease does not say that yet: nothing is done that
-// would stay if this process died.
-func (k *Keeper) Secure(ctx context.Context, id uint32, note string) error {
-	known := false
-	err := k.Do(ctx, func() {
-		if known = k.notes[id] == note && k.lease.Runs(); note != "" {
-			k.notes[id] = note
-		}
-	})
-	if err != nil || known {
-		return err
-	}
-	err = k.Renew(max(firstLease, time.Until(k.lease.ends())))
-	if errors.Is(err, host.ErrLease) {
-		err = nil // all others are kept again
-	}
-	return err
-}
-
-// Forget takes back what Secure said.
-func (k *Keeper) Forget(ctx context.Context, id uint32) error {
-	return k.Do(ctx, func() { delete(k.notes, id) })
-}
-
-// Renew renews the lease; the first call starts the guard. host.ErrLease says
-// that it was over: what is kept is applied again, and the new lease runs.
-func (k *Keeper) Renew(d time.Duration) error {
-	ctx := context.Background()
-	if err := k.Do(ctx, func() { k.lease.Note(k.note()) }); err != nil {
-		return err
-	}
-	lost, err := k.lease.Renew(d)
-	if lost {
-		err = errors.Join(host.ErrLease, err)
-	}
-	var again error
-	failed := k.Do(ctx, func() {
-		if len(k.entries) > 0 {
-			_ = k.Realtime() // it may be allowed by now; Notes say it
-		}
-		if k.assistant != nil {
-			k.assistant.list()
-		}
-		if k.o.Renewed != nil {
-			again = k.o.Renewed(d, lost)
-		}
-		if lost {
-			for _, e := range slices.Collect(k.Entries()) {
-				e.anew = true
-				k.Look(e)
-			}
-		}
-	})
-	return errors.Join(err, failed, again)
-}
-
-// Idle reports whether there is nothing that a guard would have to undo, and no
-// guard.
-func (k *Keeper) Idle(ctx context.Context) (idle bool, err error) {
-	err = k.Do(ctx, func() { idle = len(k.entries)+len(k.notes) == 0 && k.lease.Guard() == 0 })
-	return idle, err
-}
-
-// note is what the guard is to know of all entries: words, in one line.
-func (k *Keeper) note() string {
-	return strings.Join(slices.Collect(maps.Values(k.notes)), " ")
 }
 
 // Notes say, for people, what keeps budgets from being kept as well as they could

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/internal/testkit"
@@ -53,8 +55,8 @@ func (s *subject) Restore() error {
 	return s.undoErr
 }
 
-func (s *subject) Close(kept bool) error {
-	s.did = append(s.did, map[bool]string{true: "leave", false: "close"}[kept])
+func (s *subject) Close(left bool) error {
+	s.did = append(s.did, map[bool]string{true: "leave", false: "close"}[left])
 	return nil
 }
 
@@ -217,45 +219,64 @@ func TestLostLeaseIsAppliedAgain(t *testing.T) {
 	s.want(t, "added, applied again and left", "foreground", "foreground", "leave")
 }
 
-// Threads of the process are as they were when the keeper is back, and those
-// that are not ordinary are left alone.
-func TestProcessIsRealtimeWhileTheKeeperIsLate(t *testing.T) {
+// A thread loses its priority, and a file has the other text, while the keeper is
+// late; and all is applied again when it is back.
+func TestForegroundEndsWhileTheKeeperIsLate(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("not root: real-time threads are root's")
 	}
-	k := New(Options{Guard: []string{"true"}})
+	k, s := New(Options{Guard: []string{"true"}}), newSubject(time.Minute, time.Hour)
 	if err := k.Start(); err != nil {
 		t.Fatal(err)
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	file, err := os.Create(filepath.Join(t.TempDir(), "weight"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	stop, tids, ended := make(chan bool), make(chan int), make(chan bool)
+	for range 2 {
+		go func() {
+			runtime.LockOSThread() // the thread ends with the goroutine
+			tids <- unix.Gettid()
+			<-stop
+			ended <- true
+		}()
+	}
+	one, other := <-tids, <-tids
+	var late []string
 	if err := k.Do(t.Context(), func() {
-		if err := k.Realtime(); err != nil {
-			t.Fatal(err)
+		if err := errors.Join(k.Realtime(), k.Add(1, s, s), SetScheduler(one, unix.SCHED_FIFO, 1), SetScheduler(other, unix.SCHED_FIFO, 1)); err != nil {
+			t.Error(err)
+			return
 		}
-		k.assistant.list()
+		k.Watch(one, unix.SCHED_NORMAL)
+		k.Watch(other, unix.SCHED_NORMAL)
+		k.Unwatch(other)
+		k.WriteWhenLate(int(file.Fd()), "1")
 		k.assistant.expect(clock.Monotonic())
-		for end := clock.Monotonic() + 10*time.Second; k.assistant.page.acts.Load() == 0 || k.assistant.page.acting.Load() != 0; {
-			if clock.Monotonic() > end {
-				t.Error("the assistant does nothing")
-				break
-			}
+		a := k.assistant.page
+		if !testkit.Holds(func() bool { return a.acts.Load() > 0 && a.acting.Load() == 0 }) {
+			t.Error("the assistant does nothing")
 		}
-		for _, tid := range k.assistant.page.thread[:k.assistant.page.threads.Load()] {
-			if p := policyOf(int(tid)); p != "FIFO" && p != "" {
-				t.Errorf("thread %d is %s while the keeper is late", tid, p)
-			}
-		}
-		k.assistant.back()
-		for _, tid := range k.assistant.page.thread[:k.assistant.page.threads.Load()] {
-			if p := policyOf(int(tid)); p != "NORMAL" && p != "" {
-				t.Errorf("thread %d is %s when the keeper is back", tid, p)
-			}
-		}
+		late = []string{policyOf(one), policyOf(other)}
 	}); err != nil {
 		t.Fatal(err)
+	}
+	if want := []string{"NORMAL", "FIFO"}; !slices.Equal(late, want) {
+		t.Errorf("the threads are %v, want %v", late, want)
+	}
+	if text, err := os.ReadFile(file.Name()); string(text) != "1" {
+		t.Errorf("the file has %q, %v", text, err)
+	}
+	if err := k.Do(t.Context(), func() {}); err != nil { // after it has been back
+		t.Error(err)
 	}
 	if _, err := k.Close(false); err != nil {
 		t.Error(err)
 	}
+	s.want(t, "added, and applied again", "foreground", "foreground", "leave")
+	close(stop)
+	<-ended
+	<-ended
 }

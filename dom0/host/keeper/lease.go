@@ -34,7 +34,7 @@ const (
 type Lease struct {
 	command []string
 
-	talk  sync.Mutex // held while the guard is spoken to, which may take seconds
+	talk  sync.Mutex // locked while the guard is spoken to, which may take seconds
 	guard *exec.Cmd
 	to    *os.File // a socket, the other end of which is the guard's standard input
 

@@ -14,6 +14,7 @@ const (
 // rank is how the keeper's thread is scheduled.
 type rank struct {
 	realtime  bool       // before all others
+	fifo      bool       // by SCHED_FIFO, else by SCHED_DEADLINE
 	refused   error      // why it is not, though it was to be
 	assistant *assistant // nil: it may not have one
 }
@@ -27,8 +28,8 @@ type rank struct {
 // place. The thread then spins and yields until that is over. A SCHED_FIFO one
 // yields to nothing; on the CPU where the runtime's other thread was, it spins
 // for as long as the kernel lets it, which is 0.95 s. One with a deadline has
-// given up what is left of its period, and a SCHED_FIFO one yields to those that the
-// assistant makes its like.
+// given up what is left of its period; of a SCHED_FIFO one the assistant makes an
+// ordinary one, until it is back.
 func (r *rank) raise() {
 	// The kernel takes the bits of the CPUs that there are, and refuses a
 	// deadline to a thread that is bound to some of them.
@@ -40,13 +41,16 @@ func (r *rank) raise() {
 		Runtime: runtimeOf, Deadline: periodOf, Period: periodOf,
 	}
 	r.refused = nil
-	if unix.SchedSetAttr(0, &attr, 0) != nil {
+	fifo := unix.SchedSetAttr(0, &attr, 0) != nil
+	if fifo {
+		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) // for when it is an ordinary one
 		r.refused = Realtime()
 	}
 	if r.realtime = r.refused == nil; r.realtime && r.assistant == nil {
 		r.assistant, _ = newAssistant() // without one, counters are as of the last tick
 	}
-	if r.assistant != nil {
-		r.assistant.list()
+	if fifo && r.assistant != nil {
+		r.assistant.watch(unix.Gettid(), unix.SCHED_NORMAL)
 	}
+	r.fifo = fifo
 }

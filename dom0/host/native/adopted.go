@@ -234,9 +234,9 @@ func (d *adopted) Restore() error {
 }
 
 // Close implements [keeper.Subject].
-func (d *adopted) Close(kept bool) error {
+func (d *adopted) Close(left bool) error {
 	var err error
-	if kept {
+	if left {
 		err = gone(d.k.raise(d.group, d.period, false))
 	}
 	return errors.Join(err, d.group.close())

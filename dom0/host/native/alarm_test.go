@@ -26,7 +26,7 @@ func alarmed(t *testing.T, p *Host) {
 	}
 }
 
-// watched is whether all sleep and the alarm is on, and who of them is looked at.
+// watched is whether all sleep and the alarm is on, and which are looked at.
 func watched(t *testing.T, p *Host) (armed bool, awake int) {
 	t.Helper()
 	if err := p.k.Do(ctx, func() {
@@ -60,12 +60,12 @@ func TestAlarm(t *testing.T) {
 			t.Fatal(err)
 		}
 		if rings(100 * ms) {
-			t.Error("it goes off, and nobody runs")
+			t.Error("it goes off, and nothing runs")
 		}
 		d, _ := start(t, p, "spinner", spin)
 		pin(t, p, d, lastCPU(t, p))
 		if !rings(10 * time.Second) {
-			t.Error("it does not go off, and somebody runs")
+			t.Error("it does not go off, and a domain runs")
 		}
 		if err := a.set(false); err != nil {
 			t.Fatal(err)
@@ -101,7 +101,7 @@ func TestAlarmWakesKeeper(t *testing.T) {
 		begin("idle", "sleep 1000", 1)
 		d, cmd := begin("later", "sleep 1; "+spin, 2)
 		testkit.Eventually(t, "all sleep and the alarm is on", allSleep)
-		testkit.Eventually(t, "who runs is charged", func() bool { return usage(t, p, d, 2).Foreground > 20*ms })
+		testkit.Eventually(t, "what runs is charged", func() bool { return usage(t, p, d, 2).Foreground > 20*ms })
 		if armed, awake := watched(t, p); armed || awake != 1 {
 			t.Errorf("armed %v, %d awake", armed, awake)
 		}
@@ -110,7 +110,7 @@ func TestAlarmWakesKeeper(t *testing.T) {
 		}
 		testkit.Eventually(t, "all sleep again", allSleep)
 		begin("stranger", spin, 0)
-		testkit.Eventually(t, "the alarm is off: somebody who is not adopted runs all the time", func() bool {
+		testkit.Eventually(t, "the alarm is off: a domain that is not adopted runs all the time", func() bool {
 			armed, awake := watched(t, p)
 			return !armed && awake == 0
 		})

@@ -39,7 +39,7 @@ type callee struct {
 	owed  map[uint32]time.Duration // and not yet charged
 
 	serving    uint32
-	orphaned   bool // it is at a call whose payer has ended
+	orphaned   bool // it is at a call, and the reservation that paid for it has ended
 	foreground bool
 	anew       bool          // what it has may be something else
 	began      time.Duration // the window

@@ -177,7 +177,7 @@ func (a *caller) dismiss() error {
 }
 
 // Close implements [keeper.Subject]. The last to leave a callee frees it.
-func (a *caller) Close(kept bool) (err error) {
+func (a *caller) Close(left bool) (err error) {
 	for _, c := range a.calls {
 		delete(c.users, a.r.ID)
 		if len(c.users) == 0 {
@@ -186,7 +186,7 @@ func (a *caller) Close(kept bool) (err error) {
 		}
 	}
 	if a.threads != nil {
-		err = errors.Join(err, a.threads.Close(kept))
+		err = errors.Join(err, a.threads.Close(left))
 	}
 	return err
 }

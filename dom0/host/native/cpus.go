@@ -55,7 +55,7 @@ func (p *Host) cpusOf(name string) ([]int, error) {
 	if p.layout.cpuset.version != 0 {
 		return p.cpuset(name)
 	}
-	pids, err := processes(filepath.Join(p.layout.cpu.dir, name))
+	pids, err := cgroup.Processes(filepath.Join(p.layout.cpu.dir, name))
 	if err != nil {
 		return nil, err
 	}

@@ -11,28 +11,25 @@
 //
 // # Budgets
 //
-// The kernel has no sporadic servers, so one thread here, the keeper, keeps
-// them: it reads what a domain has used when its budget can be gone, and then
-// makes the cgroup idle (cpu.idle), which leaves it the time that nobody else
-// wants; at the refill it makes it as heavy as cgroups can be. Domains with
-// budget share a CPU equally, not by period.
+// The kernel has no sporadic servers, so [keeper] keeps them: it reads what a
+// domain has used when its budget can be gone, and then makes the cgroup idle
+// (cpu.idle), which leaves it the time that no other wants; at the refill it makes
+// it as heavy as cgroups can be. Domains with budget share a CPU equally, not by
+// period.
 //
 // Before Linux 6.6 a cgroup that ran as an idle one makes up for that before its
-// weight counts. There the threads of who has budget are real-time ones instead,
-// at a priority by its period. A scheduling policy that such a thread had before
-// is lost; and if a domain is on the only CPU that this process may use, the Go
-// runtime, which now and then waits for threads that are not real-time, can keep
-// the keeper from ending its foreground for a second, which it pays back. Where
-// the kernel shares real-time among cgroups of version 1 (CONFIG_RT_GROUP_SCHED)
-// it is weights all the same, and budgets come late.
+// weight counts. There the threads of a domain with budget are real-time ones
+// instead, at a priority by its period. A scheduling policy that such a thread had
+// before is lost. Where the kernel shares real-time among cgroups of version 1
+// (CONFIG_RT_GROUP_SCHED) it is weights all the same, and budgets come late.
 //
 // Threads of this system on reservations, and reservations that pay for calls
-// alone ([Host.Pay]), are kept by a second thread: it charges the domains
-// that they call by the ledgers of these, and makes them foreground or idle by
-// whose call they serve.
+// alone, are charged for the domains that they call by the ledgers of these, which
+// are foreground or idle by the reservation whose call they serve.
 //
-// Who sleeps with a budget of less than 3 ms and wakes up can run for 3 ms in
-// foreground before that is noticed. It pays for it out of the budgets to come.
+// A domain that sleeps with a budget of less than 3 ms and wakes up can run for 3
+// ms in foreground before that is noticed. It pays for it out of the budgets to
+// come.
 //
 // Weights count among siblings only. So while they are used the parent is 19
 // times as heavy as a task outside it: one busy task outside keeps the floor of a

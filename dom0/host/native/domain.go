@@ -127,7 +127,7 @@ func evacuateOnce(dir, to string) error {
 			}
 		}
 	}
-	pids, err := processes(dir)
+	pids, err := cgroup.Processes(dir)
 	if err != nil && !cgroup.Gone(err) {
 		return err
 	}
@@ -141,26 +141,6 @@ func evacuateOnce(dir, to string) error {
 		return &fs.PathError{Op: "rmdir", Path: dir, Err: err}
 	}
 	return nil
-}
-
-// processes of one cgroup. Those of other PID namespaces read as 0 and cannot
-// be named. A threaded cgroup lists threads alone; the number of any thread
-// means its process where processes are moved (Linux, cgroup-v2.rst, Threads).
-func processes(dir string) ([]int, error) {
-	text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
-	if errors.Is(err, unix.EOPNOTSUPP) {
-		text, err = os.ReadFile(filepath.Join(dir, "cgroup.threads"))
-	}
-	if err != nil {
-		return nil, err
-	}
-	var pids []int
-	for word := range strings.FieldsSeq(string(text)) {
-		if pid, err := strconv.Atoi(word); err == nil && pid > 0 {
-			pids = append(pids, pid)
-		}
-	}
-	return pids, nil
 }
 
 // Domains implements host.Host: every cgroup below the parent. Its CPUs

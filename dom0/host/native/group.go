@@ -41,6 +41,7 @@ type group struct {
 	freezeFile *os.File // nil for the parent
 	members    *members // nil for the parent
 	freezer2   bool
+	realtime   []int // its threads that were made so
 	buf        [64]byte
 }
 

@@ -201,7 +201,7 @@ func TestDaemonDies(t *testing.T) {
 				if limit := testLease + 500*time.Millisecond; timed() && took > limit {
 					t.Errorf("gate open after %v, want within the lease of %v", took, testLease)
 				}
-				testkit.Eventually(t, "somebody runs", func() bool { return !frozen(t, p, "gated") })
+				testkit.Eventually(t, "it runs", func() bool { return !frozen(t, p, "gated") })
 				if signal == unix.SIGSTOP {
 					if err := cmd.Process.Signal(unix.SIGCONT); err != nil {
 						t.Fatal(err)
@@ -277,7 +277,7 @@ func TestGate(t *testing.T) {
 	})
 }
 
-// What Close leaves closed opens when the lease is over, unless somebody took over.
+// What Close leaves closed opens when the lease is over, unless another process took over.
 func TestCloseLeaves(t *testing.T) {
 	waits(t, func(t *testing.T, p *Host, o Options) {
 		d, _ := start(t, p, "gated", spin)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -55,7 +56,7 @@ func startKeeping(o Options, l layout) (_ *keeping, err error) {
 		}
 	}
 	k.Keeper = keeper.New(keeper.Options{
-		Guard: o.Guard, Files: files, Also: k.also, Renewed: k.renewed, Depleted: o.Depleted,
+		Guard: o.Guard, Files: files, Also: k.also, Renewed: k.renewed, Late: k.late, Depleted: o.Depleted,
 	})
 	k.denials.leased = k.Lease().Runs
 	if err := k.Start(); err != nil {
@@ -138,10 +139,23 @@ func (k *keeping) weighParent() error {
 	} else {
 		err = k.parent.restore()
 	}
-	if err == nil {
-		k.heavy = want
+	if err != nil {
+		return err
 	}
-	return err
+	k.heavy = want
+	if want { // and light while the keeper is late: it may wait for its own process
+		k.WriteWhenLate(int(k.parent.dial.weight.Fd()), strconv.Itoa(lightest.of(k.parent.version)))
+	} else {
+		k.WriteWhenLate(-1, "")
+	}
+	return nil
+}
+
+// late makes the parent heavy again.
+func (k *keeping) late() {
+	if k.heavy {
+		_ = k.parent.dial.write(k.parent.dial.last) // what is gone has no weight
+	}
 }
 
 // byPriority reports whether domains below the parent are raised by real-time
@@ -173,9 +187,15 @@ func (k *keeping) raise(g *group, period time.Duration, foreground bool) error {
 		if foreground {
 			priority = rtsched.Priority(period, keeper.Levels)
 		}
+		k.unwatch(g)
 		err := g.setIdle()
 		if err == nil {
-			err = setPriority(g.dir, g.version, priority)
+			g.realtime, err = prioritise(g.dir, g.version, priority)
+		}
+		for _, tid := range g.realtime {
+			if foreground {
+				k.Watch(tid, unix.SCHED_NORMAL)
+			}
 		}
 		if !errors.Is(err, unix.EPERM) {
 			return err
@@ -188,6 +208,14 @@ func (k *keeping) raise(g *group, period time.Duration, foreground bool) error {
 		return g.setWeight(heaviest)
 	}
 	return g.setIdle()
+}
+
+// unwatch forgets which threads of a cgroup are real-time.
+func (k *keeping) unwatch(g *group) {
+	for _, tid := range g.realtime {
+		k.Unwatch(tid)
+	}
+	g.realtime = nil
 }
 
 // useWeights gives up on real-time threads, which this kernel or this process'
@@ -206,6 +234,7 @@ func (k *keeping) useWeights() error {
 // lower gives a cgroup what it had. Of one that is gone there is nothing to do.
 func (k *keeping) lower(g *group) error {
 	var err error
+	k.unwatch(g)
 	if k.byPriority {
 		err = setPriority(g.dir, g.version, 0)
 	}

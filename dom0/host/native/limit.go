@@ -14,8 +14,7 @@ import (
 // limitPeriod is the kernel's default, in µs.
 const limitPeriod = 100_000
 
-// Limit caps a domain at a share of one CPU, whether or not somebody else wants
-// it, by the kernel's own means; 1 or more ends that. It is what one has without
+// Limit caps a domain at a share of one CPU, whether or not another wants it, by the kernel's own means; 1 or more ends that. It is what one has without
 // reservations, to compare with.
 func (p *Host) Limit(d host.Domain, share float64) error {
 	if err := p.exists(d.ID); err != nil {
@@ -49,7 +48,7 @@ func (p *Host) Limit(d host.Domain, share float64) error {
 }
 
 // Dissolve removes the parent cgroup, in which no domain may be any more, after
-// Close. It is for who made one for a while.
+// Close. It is for a program that made one for a while.
 func (p *Host) Dissolve() error {
 	for _, h := range p.layout.places() {
 		if err := evacuate(h.dir, filepath.Dir(h.dir), 0); err != nil && !cgroup.Gone(err) {

@@ -199,11 +199,11 @@ func adopt(t testing.TB, p *Host, d host.Domain, id uint32, budget, period time.
 	}
 }
 
-// on, held and calls are reservations that a domain holds, that threads hold, and
+// on, threadsOn and calls are reservations that a domain holds, that threads hold, and
 // that pay for calls alone.
 func on(d host.Domain, id uint32) host.Reservation { return d.On(rtsched.Task{ID: id}) }
 
-func held(id uint32) host.Reservation {
+func threadsOn(id uint32) host.Reservation {
 	return host.Reservation{Task: rtsched.Task{ID: id}, Holder: host.Holder{Threads: new(host.Members)}}
 }
 

@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
 const (
@@ -29,11 +31,7 @@ type members struct {
 }
 
 func openMembers(h hierarchy, name string) (*members, error) {
-	file := "tasks"
-	if h.version == 2 {
-		file = "cgroup.threads"
-	}
-	f, err := os.Open(filepath.Join(h.dir, name, file))
+	f, err := os.Open(filepath.Join(h.dir, name, cgroup.ThreadList(h.version)))
 	if err != nil {
 		return nil, err
 	}

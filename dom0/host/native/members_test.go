@@ -55,7 +55,7 @@ func TestRunnable(t *testing.T) {
 	}{
 		{"", false},
 		{"x\n-\n", false},
-		{fmt.Sprintf("%d\n", 1<<22+1), false}, // nobody has that number
+		{fmt.Sprintf("%d\n", 1<<22+1), false}, // no thread has that number
 		{fmt.Sprintf("%d\n", asleep), false},
 		{fmt.Sprintf("%d\n%d\n", asleep, busy), true},
 		{fmt.Sprintf("%d\n", busy), true},

@@ -149,10 +149,10 @@ func TestDomainIsOrdinaryAfterItsLastPayingReservation(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := shares(t, p, "db"); got != standard.text(p.layout.cpu.version) {
-			t.Errorf("nobody pays, and the weight is %s", got)
+			t.Errorf("no reservation pays, and the weight is %s", got)
 		}
-		if err := p.Reserve(ctx, calls(domain("nobody"), task(2048, ms, 10*ms))); !errors.Is(err, host.ErrNoDomain) {
-			t.Errorf("paying for nobody: %v", err)
+		if err := p.Reserve(ctx, calls(domain("none"), task(2048, ms, 10*ms))); !errors.Is(err, host.ErrNoDomain) {
+			t.Errorf("paying for no domain: %v", err)
 		}
 	})
 }

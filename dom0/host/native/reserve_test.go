@@ -51,7 +51,7 @@ func reserve(t *testing.T, p *Host, id uint32, m host.Members, budget, period ti
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := p.Unreserve(ctx, held(id)); err != nil {
+		if err := p.Unreserve(ctx, threadsOn(id)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -59,7 +59,7 @@ func reserve(t *testing.T, p *Host, id uint32, m host.Members, budget, period ti
 
 func reserved(t *testing.T, p *Host, id uint32) host.Usage {
 	t.Helper()
-	u, err := p.Usage(ctx, held(id))
+	u, err := p.Usage(ctx, threadsOn(id))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestReserveSpinner(t *testing.T) {
 		reserve(t, p, 1, m, 10*ms, 100*ms)
 		first, begun := reserved(t, p, 1), time.Now()
 		seen := map[uint32]bool{}
-		// On one CPU nobody sees a thread that goes before all others.
+		// On one CPU no other sees a thread that goes before all others.
 		both := func() bool {
 			return seen[unix.SCHED_IDLE] && (seen[unix.SCHED_FIFO] || runtime.NumCPU() == 1)
 		}
@@ -101,7 +101,7 @@ func TestReserveSpinner(t *testing.T) {
 		if most := (took/(100*ms) + 1) * 40 * ms; front > most || front == 0 {
 			t.Errorf("%v of foreground in %v, want at most %v", front, took, most)
 		}
-		if err := p.Unreserve(ctx, held(1)); err != nil {
+		if err := p.Unreserve(ctx, threadsOn(1)); err != nil {
 			t.Fatal(err)
 		}
 		if got := policyOf(t, m.PID); got != unix.SCHED_NORMAL {
@@ -151,7 +151,7 @@ func TestUnreserveMovesBackToTheOrigin(t *testing.T) {
 			if at, err := tree.Of(m.PID); err != nil || at == home {
 				t.Errorf("on its reservation it is in %q, %v", at, err)
 			}
-			if err := q.Unreserve(ctx, held(9)); err != nil {
+			if err := q.Unreserve(ctx, threadsOn(9)); err != nil {
 				t.Fatal(err)
 			}
 			if at, err := tree.Of(m.PID); err != nil || at != home {
@@ -172,7 +172,7 @@ func TestUnreserveRestoresPolicies(t *testing.T) {
 			}
 			reserve(t, p, 1, m, 10*ms, 100*ms)
 			testkit.Eventually(t, "it is on the reservation", func() bool { return policyOf(t, m.PID) == unix.SCHED_IDLE })
-			if err := p.Unreserve(ctx, held(1)); err != nil {
+			if err := p.Unreserve(ctx, threadsOn(1)); err != nil {
 				t.Fatal(err)
 			}
 			attr, err := unix.SchedGetAttr(m.PID, 0)
@@ -212,6 +212,7 @@ func TestReserveCaller(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, _ Options) {
 		db := startServer(t, p, "db")
 		m, begin, _ := startCaller(t, p, "db")
+		before := ran(t, m.PID)
 		reserve(t, p, 7, m, 10*ms, 100*ms, db)
 		begin(7)
 		first, begun := reserved(t, p, 7), time.Now()
@@ -233,7 +234,7 @@ func TestReserveCaller(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		own := ran(t, m.PID)
+		own := ran(t, m.PID) - before
 		t.Logf("in %v: %v in foreground, %v in all: own %v, callee's %v, %d budgets ended there", took, front, all, own, slot.Used, slot.Deschedules)
 		if math.Abs(float64(all-own-slot.Used)) > 0.1*float64(all) || own < all/4 || slot.Used < all/4 {
 			t.Errorf("%v are charged, own %v and callee's %v", all, own, slot.Used)
@@ -245,7 +246,7 @@ func TestReserveCaller(t *testing.T) {
 }
 
 // A caller that is killed frees its budget, and what its callee is still at is
-// nobody's.
+// no reservation's.
 func TestReserveCallerDies(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, _ Options) {
 		db := startServer(t, p, "db")
@@ -270,7 +271,7 @@ func TestReserveCallerDies(t *testing.T) {
 		begin(7) // behind it: what begins later would be refused, and not run
 		kill()
 		testkit.Eventually(t, "the reservation has ended", func() bool {
-			_, err := p.Usage(ctx, held(7))
+			_, err := p.Usage(ctx, threadsOn(7))
 			return errors.Is(err, host.ErrNoMembers)
 		})
 		testkit.Eventually(t, "the callee is in background", func() bool { return backgrounded(t, p, "db") })
@@ -332,7 +333,7 @@ func TestReserveThread(t *testing.T) {
 		}
 		end()
 		testkit.Eventually(t, "the reservation has ended", func() bool {
-			_, err := p.Usage(ctx, held(5))
+			_, err := p.Usage(ctx, threadsOn(5))
 			return errors.Is(err, host.ErrNoMembers)
 		})
 	})

@@ -42,7 +42,7 @@ func periods() int {
 	return 16
 }
 
-// leftAlone checks the share of a domain that nobody but the keeper looks at, in
+// leftAlone checks the share of a domain that only the keeper looks at, in
 // its own time: between two of its looks a third of a period may pass. What it
 // ran in background delays its next foreground by as much, see docs/explanation/keeper.md;
 // both together are its budget, or more.

@@ -46,7 +46,7 @@ func TestThreadedCgroupIsTakenApart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if pids, err := processes(inner); err != nil || len(pids) != 1 || pids[0] != c.Process.Pid {
+	if pids, err := cgroup.Processes(inner); err != nil || len(pids) != 1 || pids[0] != c.Process.Pid {
 		t.Errorf("%v, %v", pids, err)
 	}
 	if err := evacuate(dir, m.V2, 5*time.Second); err != nil {

@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -30,31 +27,38 @@ const mostRounds = 16
 // inherit it. unix.EPERM if there must not be real-time threads there, which is
 // so in version 1 if the kernel shares real-time among cgroups.
 func setPriority(dir string, version, priority int) error {
+	_, err := prioritise(dir, version, priority)
+	return err
+}
+
+// prioritise is setPriority, and returns the threads.
+func prioritise(dir string, version, priority int) (all []int, err error) {
 	done := make(map[int]bool)
 	for range mostRounds {
 		news := false
 		tids, err := threadsOf(dir, version)
 		if err != nil {
-			return err
+			return all, err
 		}
 		for _, tid := range tids {
 			if done[tid] {
 				continue
 			}
 			done[tid], news = true, true
+			all = append(all, tid)
 			policy := unix.SCHED_NORMAL
 			if priority > 0 {
 				policy = unix.SCHED_FIFO
 			}
 			if err := keeper.SetScheduler(tid, policy, priority); err != nil && err != unix.ESRCH {
-				return err
+				return all, err
 			}
 		}
 		if !news {
-			return nil
+			return all, nil
 		}
 	}
-	return fmt.Errorf("%s: %w", dir, errForking)
+	return all, fmt.Errorf("%s: %w", dir, errForking)
 }
 
 // Threads lists the threads of a domain; host.ErrNoDomain.
@@ -71,25 +75,17 @@ func (p *Host) Threads(name string) ([]int, error) {
 
 // threadsOf lists those of a cgroup and of those below it.
 func threadsOf(dir string, version int) ([]int, error) {
-	file := "tasks"
-	if version == 2 {
-		file = "cgroup.threads"
-	}
-	var tids []int
+	var all []int
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !e.IsDir() {
 			return err
 		}
-		text, err := os.ReadFile(filepath.Join(path, file))
+		tids, err := cgroup.Threads(path, version)
 		if errors.Is(err, unix.EOPNOTSUPP) {
 			return nil // a domain of threads: they are listed where its root is
 		}
-		for word := range strings.FieldsSeq(string(text)) {
-			if tid, err := strconv.Atoi(word); err == nil && tid > 0 {
-				tids = append(tids, tid)
-			}
-		}
+		all = append(all, tids...)
 		return err
 	})
-	return tids, err
+	return all, err
 }

@@ -96,13 +96,13 @@ func (k *keeping) renewed(time.Duration, bool) error {
 }
 
 func (k *keeping) sweep() error {
-	kept := make(map[*entry]bool)
+	used := make(map[*entry]bool)
 	for e := range k.Entries() {
-		kept[k.of(e).entry] = true
+		used[k.of(e).entry] = true
 	}
 	var errs []error
 	for i := range k.ledger.entries {
-		if e := &k.ledger.entries[i]; e.used.Load() != 0 && !kept[e] {
+		if e := &k.ledger.entries[i]; e.used.Load() != 0 && !used[e] {
 			errs = append(errs, e.giveBack(k.xen, true, true))
 		}
 	}

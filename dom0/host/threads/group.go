@@ -26,9 +26,6 @@ const Parent = "vlibos-threads"
 // came from, by its path in the tree.
 const origin cgroup.Attribute = "vlibos.origin"
 
-// lists has the files with the threads of a cgroup, by version.
-var lists = map[int]string{1: "tasks", 2: "cgroup.threads"}
-
 // group is a process and all that it starts, in a cgroup.
 type group struct {
 	tree  cgroup.Tree
@@ -114,7 +111,7 @@ func (l *lister) read(file string, version int) ([]int, error) {
 			return nil, err
 		}
 	}
-	l.tids = appendNumbers(l.tids[:0], l.text[:n])
+	l.tids = cgroup.AppendNumbers(l.tids[:0], l.text[:n])
 	return l.tids, nil
 }
 
@@ -123,21 +120,6 @@ func (l *lister) close() error {
 		return nil
 	}
 	return l.file.Close()
-}
-
-// appendNumbers appends the numbers of a list, one a line; the last line may
-// have been cut off. 0 is a thread of another PID namespace.
-func appendNumbers(all []int, text []byte) []int {
-	v := 0
-	for _, c := range text {
-		switch {
-		case c >= '0' && c <= '9':
-			v = 10*v + int(c-'0')
-		case v > 0:
-			all, v = append(all, v), 0
-		}
-	}
-	return all
 }
 
 // idle leaves a cgroup the time that no other wants: a thread that is in
@@ -195,7 +177,7 @@ func (g *group) usage() (time.Duration, error) { return g.meter.Usage() }
 
 func (g *group) threads() ([]int, error) {
 	if g.file == "" {
-		g.file = filepath.Join(g.dir, lists[g.tree.Version])
+		g.file = filepath.Join(g.dir, cgroup.ThreadList(g.tree.Version))
 	}
 	return g.list.read(g.file, g.tree.Version)
 }
@@ -241,7 +223,7 @@ func (g *group) clear() error {
 		if err != unix.EBUSY || time.Now().After(end) {
 			return &fs.PathError{Op: "rmdir", Path: g.dir, Err: err}
 		}
-		pids, err := numbers(filepath.Join(g.dir, "cgroup.procs"), MaxThreads)
+		pids, err := cgroup.Processes(g.dir)
 		if err != nil && !cgroup.Gone(err) {
 			return err
 		}
@@ -256,20 +238,6 @@ func (g *group) clear() error {
 			}
 		}
 	}
-}
-
-// numbers reads numbers, one a line, and not many more than most.
-func numbers(file string, most int) ([]int, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, int64(8*most)))
-	if err != nil {
-		return nil, err
-	}
-	return appendNumbers(nil, text), nil
 }
 
 // explain adds the way out to what the kernel refuses.

@@ -59,8 +59,8 @@ type noted struct {
 // one thread, which is in none; and the policies that the guard is to give back.
 func (t *Threads) note() string {
 	words := fmt.Sprintf("group=%d", t.id)
-	if t.who.TID != 0 {
-		words = fmt.Sprintf("thread=%d/%d/%d", t.who.PID, t.who.TID, t.who.Start)
+	if t.meant.TID != 0 {
+		words = fmt.Sprintf("thread=%d/%d/%d", t.meant.PID, t.meant.TID, t.meant.Start)
 	}
 	for tid, a := range t.had {
 		words += fmt.Sprintf(" policy=%d/%d/%d/%d", tid, a.Policy, a.Nice, a.Priority)
@@ -83,7 +83,7 @@ func readNote(text string) (n noted, err error) {
 		} else if got, _ := fmt.Sscanf(word, "policy=%d/%d/%d/%d", &tid, &a.Policy, &a.Nice, &a.Priority); got == 4 {
 			n.had[tid] = &a
 		} else {
-			err = errors.Join(err, fmt.Errorf("guard: %.40q is nothing that is kept", word))
+			err = errors.Join(err, fmt.Errorf("guard: %.40q is no thread on a reservation", word))
 		}
 	}
 	return n, err
@@ -103,7 +103,7 @@ func Undo(note string) error {
 			_ = cgroup.Write(filepath.Join(tree.Root, Parent, "cpu.idle"), "0") // where there is such a file
 		}
 		for _, id := range n.groups {
-			tids, err := numbers(filepath.Join(tree.Root, name(id), lists[tree.Version]), 1<<16)
+			tids, err := cgroup.Threads(filepath.Join(tree.Root, name(id)), tree.Version)
 			if cgroup.Gone(err) {
 				continue // it is in another tree, or has ended
 			}

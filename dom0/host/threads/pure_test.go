@@ -5,7 +5,6 @@ package threads
 import (
 	"errors"
 	"os"
-	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -13,20 +12,6 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/host/keeper"
 )
-
-func TestNumbersThatAreCutOffAreLeftOut(t *testing.T) {
-	for text, want := range map[string][]int{
-		"":             nil,
-		"1\n22\n333\n": {1, 22, 333},
-		"0\n5\n":       {5},
-		"1\n22\n3":     {1, 22}, // 3 may have been 333
-		"x\n\n7\n":     {7},
-	} {
-		if got := appendNumbers(nil, []byte(text)); !slices.Equal(got, want) {
-			t.Errorf("%q: %v, want %v", text, got, want)
-		}
-	}
-}
 
 func TestMembersAreKnownByTheirStart(t *testing.T) {
 	m := host.Members{PID: os.Getpid()}

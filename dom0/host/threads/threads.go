@@ -89,7 +89,7 @@ func Ended(err error) error {
 type Threads struct {
 	set     *Set
 	id      uint32
-	who     host.Members
+	meant   host.Members
 	period  time.Duration
 	cpus    []int // of members, by this system's numbers
 	members members
@@ -105,10 +105,10 @@ type Threads struct {
 }
 
 func (s *Set) open(r host.Reservation, cpus []int) (*Threads, error) {
-	t := &Threads{set: s, id: r.ID, who: *r.Threads, period: r.Period, cpus: cpus, has: make(map[int]int)}
+	t := &Threads{set: s, id: r.ID, meant: *r.Threads, period: r.Period, cpus: cpus, has: make(map[int]int)}
 	var err error
-	if t.who.TID != 0 {
-		t.members, err = openOne(t.who)
+	if t.meant.TID != 0 {
+		t.members, err = openOne(t.meant)
 	} else {
 		t.members, err = openGroup(r)
 	}
@@ -194,7 +194,7 @@ func (t *Threads) Apply(s keeper.State, anew bool) (time.Duration, error) {
 		t.policy = rtsched.Priority(t.period, keeper.Levels)
 	}
 	if now := clock.Monotonic(); anew || now-t.renewed >= presence {
-		clear(t.has)
+		t.unwatch()
 		t.renewed = now
 	}
 	for _, tid := range t.tids {
@@ -206,13 +206,27 @@ func (t *Threads) Apply(s keeper.State, anew bool) (time.Duration, error) {
 			return 0, fmt.Errorf("thread %d: %w: its cgroup may give no real-time (cpu.rt_runtime_us)", tid, err)
 		}
 		t.has[tid] = t.policy
+		if t.policy > background {
+			t.set.keeper.Watch(tid, unix.SCHED_IDLE)
+		} else {
+			t.set.keeper.Unwatch(tid)
+		}
 	}
 	return presence, nil
+}
+
+// unwatch forgets what threads were made.
+func (t *Threads) unwatch() {
+	for tid := range t.has {
+		t.set.keeper.Unwatch(tid)
+	}
+	clear(t.has)
 }
 
 // Restore implements [keeper.Subject]: members are what they were, where they
 // were.
 func (t *Threads) Restore() error {
+	t.unwatch()
 	all, _ := t.members.threads() // if they cannot be listed, they have ended
 	return errors.Join(t.had.giveBack(all), t.members.release())
 }
