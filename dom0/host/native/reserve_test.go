@@ -189,30 +189,12 @@ func backgrounded(t *testing.T, p *Host, name string) bool {
 	return content(t, filepath.Join(p.layout.cpu.dir, name, "cpu.idle")) == "1"
 }
 
-// ran is the CPU time that a process has used.
-func ran(t *testing.T, pid int) (sum time.Duration) {
-	t.Helper()
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		var used time.Duration
-		text, _ := os.ReadFile(file) // the thread may have ended
-		if _, err := fmt.Sscan(string(text), &used); err == nil {
-			sum += used
-		}
-	}
-	return sum
-}
-
 // What a process uses and what it makes a callee use are one account, to the
 // look; and the callee is in background when the budget is gone.
 func TestReserveCaller(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, _ Options) {
 		db := startServer(t, p, "db")
 		m, begin, _ := startCaller(t, p, "db")
-		before := ran(t, m.PID)
 		reserve(t, p, 7, m, 10*ms, 100*ms, db)
 		begin(7)
 		first, begun := reserved(t, p, 7), time.Now()
@@ -234,7 +216,10 @@ func TestReserveCaller(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		own := ran(t, m.PID) - before
+		var own time.Duration
+		if err := p.k.Do(ctx, func() { own = p.k.callees["db"].users[7].threads.Used() }); err != nil {
+			t.Fatal(err)
+		}
 		t.Logf("in %v: %v in foreground, %v in total: own %v, callee's %v, %d budgets ended there", took, front, all, own, slot.Used, slot.Deschedules)
 		if math.Abs(float64(all-own-slot.Used)) > 0.1*float64(all) || own < all/4 || slot.Used < all/4 {
 			t.Errorf("%v are charged, own %v and callee's %v", all, own, slot.Used)

@@ -134,6 +134,10 @@ func (t *Threads) begin() (err error) {
 	return err
 }
 
+// Used is the CPU time of the members themselves, as of the last look; of a process
+// since it is on the reservation.
+func (t *Threads) Used() time.Duration { return t.used }
+
 // Read implements [keeper.Subject].
 func (t *Threads) Read() (keeper.Reading, error) { return t.ReadWith(nil) }
 
