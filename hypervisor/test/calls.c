@@ -90,8 +90,8 @@ static void polled_requests_are_counted(void)
     CHECK(world_listen(THERE(0), 5) == CONTINUED, "LISTEN does not wait");
     CHECK(world_call(0, 5, SECOND) == VLIB_BEGUN_served, "request 5 began");
     CHECK(!world.vd.open, "the gate is open for request 5");
-    CHECK(world.r[0].count == 5 && world.vd.calls == 5, "%lu, %lu",
-          world.r[0].count, world.vd.calls);
+    CHECK(world.r[0].count == 5 && world.vd.calls == 5,
+          "%lu are counted, %lu done", world.r[0].count, world.vd.calls);
 }
 
 static void answered_call_is_paid_no_longer(void)
@@ -111,7 +111,7 @@ static void answered_call_is_paid_no_longer(void)
     world.guest.pending[THERE(0)] = false;
     CHECK(world_call(0, 2, SECOND) == VLIB_BEGUN_active,
           "request 2 did not begin");
-    CHECK(world.guest.pending[THERE(0)], "no event");
+    CHECK(world.guest.pending[THERE(0)], "the server got no event");
 }
 
 /* A client ends, or gives up, its own request and no other. */

@@ -156,10 +156,10 @@ static void events(void)
     }
     machine_run(100 * MS);
     note("run");
-    CHECK(!machine_call(dom0, VLIB_OP_lease, MS, 0, NULL), "lease");
+    CHECK(!machine_call(dom0, VLIB_OP_lease, MS, 0, NULL), "no lease");
     machine_run(10 * MS);
     note("a lease expires");
-    CHECK(!machine_call(dom0, VLIB_OP_lease, 0, 0, NULL), "lease");
+    CHECK(!machine_call(dom0, VLIB_OP_lease, 0, 0, NULL), "no lease");
     note("a lease is renewed");
     for ( d = CALLEES; d < CALLEES_END; d++ )
         for ( i = 0; i < machine.domain[d]->units; i++ )
@@ -371,14 +371,14 @@ static void all_gates(void)
 {
     unsigned int d;
 
-    CHECK(!machine_call(dom0, VLIB_OP_lease, MS, 0, NULL), "lease");
+    CHECK(!machine_call(dom0, VLIB_OP_lease, MS, 0, NULL), "no lease");
     machine_run(2000 * MS);
     note("a lease expires");
     for ( d = CALLEES; d < CALLEES_END; d++ )
         CHECK(told(d)->open, "domain %u", d);
     fake_now += 2000 * MS;
     fake_meanwhile = sweep;
-    CHECK(!machine_call(dom0, VLIB_OP_lease, 0, 0, NULL), "lease");
+    CHECK(!machine_call(dom0, VLIB_OP_lease, 0, 0, NULL), "no lease");
     fake_meanwhile = NULL;
     note("a lease is renewed");
     for ( d = CALLEES; d < CALLEES_END; d++ )
@@ -390,7 +390,8 @@ static void at_once(void)
 {
     unsigned int d;
 
-    CHECK(active() == 0 && call_all(10 * MS) == active(), "calls");
+    CHECK(active() == 0 && call_all(10 * MS) == active(),
+          "not all calls are active");
     machine_run(1000 * MS);
     note("all calls are late");
     CHECK(active() == 0, "%u calls are late", active());
