@@ -31,7 +31,7 @@
 //
 // # What it is not for
 //
-// What the package does is open channels: programs that need their parts (calls
-// without an allocation, receipts, transports) use [Domain.Channel] and package
-// vlibcall. It does not contain the master, and starts no domain.
+// Calls without an allocation, what a call cost, and transports of one's own are in
+// package vlibcall: [Domain.Channel] leads there. The package does not contain the
+// master, and starts no domain.
 package vlibos

@@ -20,7 +20,7 @@ type ServerOptions struct {
 	// Name is that of the native domain; default the machine's host name. It means
 	// nothing in a Xen guest, whose name the toolstack gives.
 	Name string
-	// Port that clients name; default vlibcall.DefaultPort.
+	// Port that clients name; default 1 (vlibcall.DefaultPort).
 	Port transport.Port
 	// NativeDir has the native domains; default $VLIBOS_NATIVE_DIR, or
 	// /run/vlibos/native.
@@ -29,14 +29,16 @@ type ServerOptions struct {
 	Native bool
 }
 
-// Server serves functions to callers in Dom0, one call at a time: it makes its
-// program, in a guest, a vLib OS. Server.Handle of the embedded server registers a
-// function that works in the channel's memory.
+// Server serves functions to callers in Dom0, one call at a time: it makes the guest
+// that its program runs in a vLib OS. Register functions with [Server.HandleFunc],
+// then call Serve(ctx), which serves until ctx is done (nil) or the transport fails.
+// Handle of the embedded server registers a function that works in the channel's
+// memory, without copies.
 type Server struct{ *vlibcall.Server }
 
-// NewServer announces a server: in a Xen guest (root, with the modules xen-evtchn
-// and xen-gntalloc) by xenstore, elsewhere by a socket of a native domain. Its
-// Serve serves until the end of a context; its Close ends one that never served.
+// NewServer announces a server: in a Xen guest (as root, with the kernel modules
+// xen-evtchn and xen-gntalloc) in xenstore, elsewhere by a socket of a native domain.
+// Serve closes it when it returns; Close closes a server that never served.
 func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	l, err := o.listen(ctx)
 	if err != nil {

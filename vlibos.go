@@ -26,15 +26,16 @@ type Options struct {
 	// Default: $VLIBOS_HOST, or Xen where there is one, else native; for users other
 	// than root the gateway first.
 	Host string
-	// Port of the server in the domain; default vlibcall.DefaultPort.
+	// Port of the server in the domain; default 1 (vlibcall.DefaultPort).
 	Port transport.Port
 	// Size of the channel in bytes, a multiple of 4096, into which input and output
-	// of a call have to fit. Default vlibcall.DefaultSize.
+	// of a call have to fit. Default 64 KiB (vlibcall.DefaultSize).
 	Size int
 	// Timeout of a call whose context has no earlier deadline, and of Open. 0:
 	// none.
 	Timeout time.Duration
-	// Wait is how calls wait for their answers.
+	// Wait is how calls wait for their answers: they spin for as long as that pays,
+	// then sleep, unless it is vlibcall.Block or vlibcall.Spin.
 	Wait vlibcall.WaitPolicy
 	// Reservation pays for the calls. 0: the one that 'vlibmaster run' started this
 	// program on, if it did.
@@ -65,12 +66,21 @@ type Domain struct {
 // number, name or UUID, on a native host by its name. The caller closes it.
 func Open(ctx context.Context, ref string) (*Domain, error) { return Options{}.Open(ctx, ref) }
 
-// Open is [Open] with options.
-func (o Options) Open(ctx context.Context, ref string) (_ *Domain, err error) {
+// Open is the function [Open] with options.
+func (o Options) Open(ctx context.Context, ref string) (*Domain, error) {
+	d := new(Domain)
+	if err := d.open(ctx, ref, o); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// open leaves what it opened to Close.
+func (d *Domain) open(ctx context.Context, ref string, o Options) (err error) {
 	channel := vlibcall.Options{Port: o.Port, Size: o.Size, Timeout: o.Timeout, Wait: o.Wait, Reservation: o.Reservation}
 	if o.Reservation == 0 && !o.Unpaid {
 		if channel.Reservation, err = started(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if o.Timeout > 0 {
@@ -78,25 +88,17 @@ func (o Options) Open(ctx context.Context, ref string) (_ *Domain, err error) {
 		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
 		defer cancel()
 	}
-	d := new(Domain)
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, d.Close())
-		}
-	}()
 	if d.all, err = directory.Open(ctx, directory.Config{
 		Host: cmp.Or(o.Host, os.Getenv("VLIBOS_HOST")), NativeDir: o.nativeDir(), GatewayDir: filepath.Join(o.runDir(), filepath.Base(directory.DefaultGatewayDir)),
 	}); err != nil {
-		return nil, err
+		return err
 	}
 	if d.found, err = d.all.Lookup(ctx, ref); err != nil {
-		return nil, err
+		return err
 	}
 	d.count(o, &channel)
-	if d.channel, err = vlibcall.Open(ctx, d.found, channel); err != nil {
-		return nil, d.explain(err)
-	}
-	return d, nil
+	d.channel, err = vlibcall.Open(ctx, d.found, channel)
+	return d.explain(err)
 }
 
 func (o Options) runDir() string {
@@ -133,8 +135,8 @@ func (d *Domain) String() string { return d.found.String() }
 // Channel is the domain's, for what has no method here.
 func (d *Domain) Channel() *vlibcall.Channel { return d.channel }
 
-// Close ends the channel. Calls that are under way return os.ErrClosed, and Close
-// waits for them. Idempotent.
+// Close ends the channel. Calls under way return os.ErrClosed, and Close waits for
+// them. Idempotent.
 func (d *Domain) Close() error {
 	var errs []error
 	if d.channel != nil {

@@ -26,7 +26,7 @@ func TestSoakNativeHost(t *testing.T) {
 	result, stdout, stderr := boot(t, lab.Config{
 		Mode: lab.Counted, Timeout: 15 * time.Minute,
 		Add:  []lab.File{{Host: program, Guest: "/tests/native.test"}},
-		Args: []string{"/tests/native.test", "-test.v", "-test.timeout", "10m", "-test.skip", leftOut},
+		Args: []string{"env", "VLIBOS_COUNTED=1", "/tests/native.test", "-test.v", "-test.timeout", "10m", "-test.skip", leftOut},
 	}, true)
 	for _, test := range strings.Fields(goTest(t, "-list", "^Test", pkg)) {
 		wanted := strings.HasPrefix(test, "Test") && !regexp.MustCompile(leftOut).MatchString(test)

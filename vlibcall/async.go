@@ -23,10 +23,10 @@ func (p *Pending) Result() ([]byte, error) {
 	return p.output, p.err
 }
 
-// Go calls without blocking (vLib_async_call). The call takes its place in
-// the channel's queue before Go returns; input must stay as it is until the
-// call has ended. callback may be nil; it runs in a goroutine of the
-// channel's, and Close waits for it.
+// Go calls without blocking (vLib_async_call). The call takes its place in the
+// channel's queue before Go returns. input must not change before the call has
+// ended. callback may be nil; it runs in a goroutine of the channel, for which
+// Close waits.
 func (c *Channel) Go(ctx context.Context, library, function string, input []byte, callback func(output []byte, err error)) *Pending {
 	p := &Pending{done: make(chan struct{})}
 	m := message{library, function, input, 0}
@@ -55,8 +55,8 @@ func (c *Channel) Go(ctx context.Context, library, function string, input []byte
 	return p
 }
 
-// callLater is what is left to do of a call that has a place in the queue, or
-// could not get one.
+// callLater does the rest of a call that has a place in the queue, or could not
+// get one.
 func (c *Channel) callLater(ctx context.Context, start time.Time, ticket chan struct{}, err error, m message) (output []byte, _ error) {
 	if c.opts.Record != nil {
 		output, _, err = c.receipt(ctx, start, ticket, err, m, nil)

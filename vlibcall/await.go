@@ -12,7 +12,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// spins is how long to spin now.
+// spins is how long to spin this time.
 func (c *Channel) spins() time.Duration {
 	switch c.opts.Wait {
 	case Block:
@@ -23,8 +23,7 @@ func (c *Channel) spins() time.Duration {
 	return c.spin.window
 }
 
-// setWaiting avoids the store, and the cache miss it costs the server, when
-// nothing changes.
+// setWaiting stores only changes: a store costs the server a cache miss.
 func (c *Channel) setWaiting(w bool) {
 	var v uint32
 	if w {
@@ -72,8 +71,8 @@ func (c *Channel) sleep(ctx context.Context, deadline time.Time) error {
 		if err != nil {
 			return err
 		}
-		// A server that signals without end keeps Wait from ever reaching the
-		// deadline: from the second round on, this side looks at the clock.
+		// A server that signals without end prevents that Wait reaches the
+		// deadline: from the second round on, this side checks the clock.
 		if woken && !deadline.IsZero() && !time.Now().Before(deadline) {
 			return timeoutOf(os.ErrDeadlineExceeded)
 		}
@@ -122,7 +121,7 @@ func (c *Channel) spinFor(ctx context.Context, window time.Duration, deadline ti
 	}
 }
 
-// answered looks once for the answer to request c.id.
+// answered checks once for the answer to request c.id.
 func (c *Channel) answered() (bool, error) {
 	got := c.h.Reply.ID.Load()
 	if got == c.id {
@@ -134,7 +133,7 @@ func (c *Channel) answered() (bool, error) {
 	return false, nil
 }
 
-// wanted is pulse for a call that the end of its session ends too.
+// wanted is pulse for a call that also ends with its session.
 func (c *Channel) wanted(ctx context.Context) error {
 	if c.ending.Load() {
 		return errClosed
@@ -142,7 +141,7 @@ func (c *Channel) wanted(ctx context.Context) error {
 	return c.pulse(ctx)
 }
 
-// pulse says why it is no use to wait on.
+// pulse returns the reason why waiting is of no use any more; nil: none.
 func (c *Channel) pulse(ctx context.Context) error {
 	if c.closed.Load() {
 		return errClosed
@@ -160,7 +159,7 @@ func (c *Channel) pulse(ctx context.Context) error {
 }
 
 // timeoutOf turns the end of a context or a deadline into ErrTimeout, which
-// still matches what the context would have said.
+// still matches the context's own error.
 func timeoutOf(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -9,24 +9,24 @@ import (
 	"time"
 )
 
-// grace is what a server adds to a client's timeout. The client's own clock is
-// to come first and say whose fault it was; the server's is for a client that
-// can no longer cancel.
+// grace is what a server adds to a client's timeout. Normally the client's own
+// clock ends the call first, with the right reason. The server's clock is for a
+// client that can no longer cancel.
 const grace = time.Second
 
-// cancelPoll is how often a cancelWatch looks. It bounds how long a server
+// cancelPoll is the interval of a cancelWatch. It limits how long a server
 // stays busy for a client that has left.
 const cancelPoll = 5 * time.Millisecond
 
-// cancelWatch turns a client's cancel word into the end of a context. It
-// polls, because the one goroutine that hears the channel's event is busy
-// with the call itself.
+// cancelWatch turns a client's cancel word into the end of a context. It polls,
+// because the only goroutine that receives the channel's event is busy with the
+// call itself.
 type cancelWatch struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	mu      sync.Mutex // held while the channel is looked at
-	call    *Call      // nil once stopped: the memory may be gone
+	mu      sync.Mutex // held while the channel is read
+	call    *Call      // nil once stopped: the memory may be unmapped
 	timeout *time.Timer
 	poll    *time.Timer
 }

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// DefaultPort is that of a server that was given no other.
+	// DefaultPort is the port of a server for which none was given.
 	DefaultPort transport.Port = 1
 	// DefaultSize of a channel, in bytes: it passes 60 KiB in and out together.
 	DefaultSize = 64 << 10
@@ -35,10 +35,10 @@ type Options struct {
 	// what sleeping and waking costs.
 	MaxSpin time.Duration
 	// Timeout of a call whose context has no earlier deadline. 0: none. It
-	// takes less time than a context with a deadline, which allocates.
+	// costs less than a context with a deadline, which allocates.
 	Timeout time.Duration
-	// Reservation pays for what the domain executes for this channel's calls
-	// (docs/explanation/scheduling.md), one call at a time. 0: none.
+	// Reservation is charged for everything that the domain executes for this
+	// channel's calls (docs/explanation/scheduling.md), one call at a time. 0: none.
 	Reservation transport.Reservation
 	// Record, if not nil, gets what each call cost and the error of its caller
 	// when the call has ended. It runs in the call's goroutine, so several may run
@@ -58,20 +58,20 @@ type Channel struct {
 	spin    adaptiveSpin
 	async   sync.WaitGroup
 	closed  atomic.Bool
-	ending  atomic.Bool // a session ends, and the call that is under way with it
+	ending  atomic.Bool // a session ends, together with its call under way
 
 	use sync.Mutex // held while the memory is used; Close takes it last
 
 	// The fields below are under use.
 	id          uint64 // of the last request
-	outstanding bool   // its answer is still to come, and is not waited for
+	outstanding bool   // the answer to an abandoned request is still missing
 	broken      error  // after a protocol violation
 
 	library, function string // of the last call that named them
 
 	waits waits
 
-	abandoned atomic.Bool // outstanding, because its caller gave up
+	abandoned atomic.Bool // outstanding, because the caller gave up
 	late      atomic.Uint64
 }
 
@@ -118,17 +118,17 @@ func open(ctx context.Context, d transport.Dialer, opts Options) (*Channel, erro
 	}, nil
 }
 
-// MaxInput is how many bytes of input a call of this function can carry.
+// MaxInput is the largest input of a call of this function, in bytes.
 func (c *Channel) MaxInput(library, function string) int {
 	return c.opts.Size - transport.HeaderSize - packRequest(0, len(library), len(function), 0).inputOffset()
 }
 
-// LateAnswers is how many answers came after their caller had given up, and were
-// dropped.
+// LateAnswers is the number of answers that were dropped because their caller
+// had given up.
 func (c *Channel) LateAnswers() uint64 { return c.late.Load() }
 
-// Gone is nil while the server exists, as far as can be seen without asking it;
-// then it says why it does not. A call that is under way finds out by itself.
+// Gone is nil while the server exists, as far as this side can see without a
+// call. Otherwise it is the reason. A call that is under way notices by itself.
 func (c *Channel) Gone() error {
 	if !c.use.TryLock() {
 		return nil
@@ -140,11 +140,11 @@ func (c *Channel) Gone() error {
 	return c.pulse(context.Background())
 }
 
-// Settle drops the answer to a call that was given up, if it has come since. It
+// Settle drops the answer to an abandoned call, if it has arrived since. It
 // does not wait; the next call does the same, and waits. Settle reports whether
-// the server is still serving such a call, as far as can be seen: the answer has
-// not come, and the server is not gone. A vLib OS that learns only from its
-// callers when a call is over serves other callers after a Settle.
+// the server still serves such a call, as far as this side can see: the answer
+// is missing, and the server is not gone. A vLib OS that learns the end of a
+// call only from its callers can serve other callers after a Settle.
 func (c *Channel) Settle() (unanswered bool, err error) {
 	if !c.use.TryLock() {
 		return c.abandoned.Load(), nil // a call is under way, and waits for that answer first

@@ -10,7 +10,7 @@ import (
 	"github.com/vlibos/vlibos/internal/printable"
 )
 
-// Status is the server's verdict on a call, as it stands in a reply.
+// Status is the result of a call in a reply.
 type Status uint16
 
 // The statuses of revision 1.
@@ -20,18 +20,18 @@ const (
 	StatusNoLibrary         // the server has no such library
 	StatusNoFunction        // the library has no such function
 	StatusSignature         // the signature is malformed or does not fit the input
-	StatusCrashed           // the function took its process down
-	StatusCancelled         // stopped because the client gave up or the time was over
+	StatusCrashed           // the function crashed its process
+	StatusCancelled         // stopped because the client gave up, or its time was over
 	StatusTooLarge          // the output does not fit into the channel
 	StatusBadRequest        // lengths or flags that make no sense
 	StatusDenied            // the server's policy forbids it
-	StatusTimeout           // of a server that calls another: that call's time was over
-	StatusGone              // of a server that calls another: that one is gone
-	StatusUnpaid            // of a server that calls another: the reservation cannot pay
+	StatusTimeout           // of a server that calls another one: that call timed out
+	StatusGone              // of a server that calls another one: that server is gone
+	StatusUnpaid            // of a server that calls another one: the reservation cannot be charged
 )
 
-// What a call can end with besides its output. Test with errors.Is. A call on a
-// channel that this side has closed ends with os.ErrClosed.
+// Errors of calls; test with errors.Is. A call on a channel that this side has
+// closed ends with os.ErrClosed.
 var (
 	ErrFailed     = errors.New("the function failed")
 	ErrNoLibrary  = errors.New("no such library")
@@ -56,7 +56,7 @@ var (
 	ErrReservation = errors.New("no call on this reservation")
 )
 
-// errClosed is os.ErrClosed in words for what is no file.
+// errClosed is os.ErrClosed with a text for things that are not files.
 var errClosed error = closedError{}
 
 type closedError struct{}
@@ -106,9 +106,9 @@ func (e *StatusError) Unwrap() error {
 	return statusErrors[e.Status]
 }
 
-// ReceivedStatus is the error for a status and a detail that a peer sent: a
-// StatusError whose detail is short and printable, or ErrProtocol for a status
-// that there is not.
+// ReceivedStatus is the error for a status and a detail from a peer: a
+// StatusError whose detail is short and printable, or ErrProtocol for an
+// unknown status.
 func ReceivedStatus(status Status, detail []byte) error {
 	if status == StatusOK || int(status) >= len(statusErrors) {
 		return protocolError("unknown status %d", status)
@@ -116,7 +116,8 @@ func ReceivedStatus(status Status, detail []byte) error {
 	return &StatusError{Status: status, Detail: printable.Text(string(detail[:min(len(detail), maxDetail)]))}
 }
 
-// StatusOf is the inverse: how the error of a handler or a transport travels.
+// StatusOf is the inverse: the status and detail for the error of a handler or
+// a transport.
 func StatusOf(err error) (Status, string) {
 	if se := (*StatusError)(nil); errors.As(err, &se) {
 		return se.Status, se.Detail
@@ -133,7 +134,7 @@ func StatusOf(err error) (Status, string) {
 	return StatusFailed, err.Error()
 }
 
-// OpError says which operation of this package failed, and on what.
+// OpError names the operation of this package that failed, and its object.
 type OpError struct {
 	Op     string // "open", "call", "session"
 	Target string // "port 3", "libm.so.6:cos"

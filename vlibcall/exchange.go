@@ -19,7 +19,7 @@ type message struct {
 	flags             uint16
 }
 
-// check refuses names that cannot travel. Those of the last call can.
+// check refuses names that cannot be sent. Those of the last call are valid.
 func (c *Channel) check(m *message) error {
 	if m.flags&(flagSession|flagSessionEnd) != 0 && m.flags&flagSessionOpen == 0 {
 		return nil // the session has its names
@@ -87,7 +87,7 @@ func (c *Channel) converse(ctx context.Context, m *message, dst []byte) ([]byte,
 		c.outstanding = true
 		c.abandoned.Store(true)
 		c.h.Cancel.Store(c.id)
-		c.ep.Notify() // the caller hears why there is no answer, which matters more
+		c.ep.Notify() // the caller gets the reason for the missing answer, which matters more
 		c.giveUp()
 		return nil, err
 	}
@@ -97,15 +97,15 @@ func (c *Channel) converse(ctx context.Context, m *message, dst []byte) ([]byte,
 	return c.take(shape, dst)
 }
 
-// settle waits for the answer to an earlier request that was given up, and drops
-// it: until then the server may still use the memory.
+// settle waits for the answer to an abandoned request, and drops it: until then
+// the server may still use the memory.
 func (c *Channel) settle(ctx context.Context, deadline time.Time) error {
 	if c.outstanding {
 		if err := c.urge(deadline); err != nil {
 			return err
 		}
 		if err := c.await(ctx, deadline); err != nil {
-			c.giveUp() // urge had begun to pay again
+			c.giveUp() // urge has begun another charge
 			if errors.Is(err, ErrTimeout) {
 				err = fmt.Errorf("the server is still busy with an abandoned call: %w", err)
 			}
@@ -122,7 +122,7 @@ func (c *Channel) settle(ctx context.Context, deadline time.Time) error {
 	return nil
 }
 
-// answeredLate notes that nothing is outstanding any more.
+// answeredLate records that no answer is outstanding any more.
 func (c *Channel) answeredLate() {
 	if c.abandoned.Swap(false) {
 		c.late.Add(1)
@@ -167,7 +167,7 @@ func (c *Channel) post(m *message, deadline time.Time) (requestShape, error) {
 	r.ID.Swap(c.id)
 	if c.h.Reply.Waiting.Load() != 0 {
 		if err := c.signal(deadline); err != nil {
-			c.outstanding = true // the server may find it all the same
+			c.outstanding = true // the server may find it nevertheless
 			c.abandoned.Store(true)
 			return 0, err
 		}
@@ -175,8 +175,8 @@ func (c *Channel) post(m *message, deadline time.Time) (requestShape, error) {
 	return shape, nil
 }
 
-// signal wakes the server, on the reservation if there is one. A server that does
-// not wait is still serving an earlier call, and is paid for.
+// signal wakes the server, charging the reservation if there is one. A server
+// that does not wait is still serving an earlier call, and charges it.
 func (c *Channel) signal(deadline time.Time) error {
 	if c.payment == nil {
 		return c.ep.Notify()
@@ -184,8 +184,8 @@ func (c *Channel) signal(deadline time.Time) error {
 	return c.refused(c.payment.Begin(c.id, left(deadline)))
 }
 
-// urge wakes a server that may not know of a request that was given up: its
-// domain does not run unless it is paid.
+// urge wakes a server that may not know of an abandoned request: its domain
+// does not run unless a reservation is charged.
 func (c *Channel) urge(deadline time.Time) error {
 	if c.payment == nil || c.h.Reply.ID.Load() == c.id {
 		return nil
@@ -193,7 +193,7 @@ func (c *Channel) urge(deadline time.Time) error {
 	return c.refused(c.payment.Urge(c.id, left(deadline)))
 }
 
-// refused says that the reservation is the reason of an error.
+// refused adds that the reservation is the reason of an error.
 func (c *Channel) refused(err error) error {
 	if err == nil {
 		return nil
@@ -209,7 +209,7 @@ func left(deadline time.Time) time.Duration {
 	return max(time.Until(deadline), 1)
 }
 
-// paid says that an answer has come.
+// paid reports that an answer has arrived.
 func (c *Channel) paid() error {
 	if c.payment == nil {
 		return nil
@@ -217,7 +217,7 @@ func (c *Channel) paid() error {
 	return c.payment.End(c.id)
 }
 
-// giveUp ends the payment for the last request. The caller already has an error
+// giveUp ends the charge for the last request. The caller already has an error
 // to report, so one of GiveUp is dropped.
 func (c *Channel) giveUp() {
 	if c.payment != nil {
@@ -236,7 +236,7 @@ func (c *Channel) data() ([]byte, error) {
 	return data, nil
 }
 
-// take copies the answer out, within the bounds of what this side knows.
+// take copies the answer out, within the limits that this side knows.
 func (c *Channel) take(asked requestShape, dst []byte) ([]byte, error) {
 	shape := replyShape(c.h.Reply.Shape.Load())
 	n := shape.output()
@@ -264,8 +264,8 @@ func (c *Channel) take(asked requestShape, dst []byte) ([]byte, error) {
 	return nil, err
 }
 
-// violated marks the channel as dead: after one violation no word in it can be
-// believed.
+// violated marks the channel as dead: after one violation none of its words can
+// be trusted.
 func (c *Channel) violated(format string, args ...any) error {
 	c.broken = protocolError(format, args...)
 	return c.broken

@@ -14,8 +14,8 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
-// FuzzHeader puts any bytes anywhere into what a server can write before the
-// client has attached.
+// FuzzHeader writes arbitrary bytes to the memory that a server can write
+// before the client has attached.
 func FuzzHeader(f *testing.F) {
 	f.Add(uint16(0), []byte("vLibOS\x00\x02"))
 	f.Add(uint16(0x480), []byte{1})
@@ -54,8 +54,8 @@ func FuzzHeader(f *testing.F) {
 	})
 }
 
-// FuzzReply answers with any id and shape; the model below says what must
-// come of it.
+// FuzzReply answers with any id and shape; the model below computes the right
+// result.
 func FuzzReply(f *testing.F) {
 	f.Add(uint64(1), uint64(0), uint16(10), []byte("x"))
 	f.Add(uint64(1), memory.ReplyShapeOf(3, 0, true), uint16(10), []byte("abc"))

@@ -16,11 +16,11 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
-// rogue is a vLib OS in memory whose kernel does with the shared memory what
-// it likes. There is no honest server behind it.
+// rogue is a vLib OS in memory whose kernel writes arbitrary data to the shared
+// memory. There is no honest server.
 type rogue struct {
 	*memory.Listener
-	// tamper may change the fresh header page before the client looks at it.
+	// tamper may change the fresh header page before the client reads it.
 	tamper func(p memory.Page)
 	page   memory.Page // of the last channel
 	client transport.ClientEndpoint
@@ -40,8 +40,8 @@ func (r *rogue) Dial(ctx context.Context, o transport.Offer) (transport.ClientEn
 	return ep, nil
 }
 
-// answer waits for the next signal and lets f do what it wants with the
-// channel, then signals the client.
+// answer waits for the next signal, calls f to change the channel, and signals
+// the client.
 func (r *rogue) answer(t testing.TB, f func(p memory.Page, data []byte)) (done <-chan struct{}) {
 	c := make(chan struct{})
 	go func() {
@@ -58,7 +58,7 @@ func (r *rogue) answer(t testing.TB, f func(p memory.Page, data []byte)) (done <
 	return c
 }
 
-// typed are the ends of a call that a rogue may bring about.
+// typed are the errors with which a rogue may end a call.
 var typed = []error{
 	vlibcall.ErrProtocol, vlibcall.ErrTimeout, vlibcall.ErrGone, vlibcall.ErrFailed, vlibcall.ErrNoLibrary,
 	vlibcall.ErrNoFunction, vlibcall.ErrSignature, vlibcall.ErrCrashed, vlibcall.ErrCancelled,
@@ -84,7 +84,7 @@ func within(t testing.TB, what string, start time.Time) {
 	}
 }
 
-func TestHeaderThatIsNotOne(t *testing.T) {
+func TestInvalidHeaderIsRefused(t *testing.T) {
 	for name, tamper := range map[string]func(memory.Page){
 		"magic":       func(p memory.Page) { p.Word(memory.Magic).Add(1) },
 		"revision":    func(p memory.Page) { p.Word(memory.RevisionWord).Add(1) },
@@ -118,13 +118,13 @@ func TestHeaderThatIsNotOne(t *testing.T) {
 	}
 }
 
-func TestAnswers(t *testing.T) {
+func TestInvalidAnswersAreErrors(t *testing.T) {
 	long := strings.Repeat("x", 2000)
 	for _, tt := range []struct {
 		name   string
 		answer func(p memory.Page, data []byte)
 		want   error
-		dead   bool // the channel is of no more use
+		dead   bool // the channel cannot be used any more
 	}{
 		{"unknown id", func(p memory.Page, _ []byte) { p.Answer(77, 0) }, vlibcall.ErrProtocol, true},
 		{"id of the future", func(p memory.Page, _ []byte) { p.Answer(3, 0) }, vlibcall.ErrProtocol, true},
@@ -180,8 +180,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// A word that is loaded twice is a word that differs.
-func TestScribbler(t *testing.T) {
+// A word loaded twice may have two values.
+func TestChangingAnswersAreChecked(t *testing.T) {
 	for _, wait := range []vlibcall.WaitPolicy{vlibcall.SpinThenBlock, vlibcall.Block, vlibcall.Spin} {
 		r := newRogue()
 		var scribbling sync.WaitGroup
@@ -221,8 +221,8 @@ func TestScribbler(t *testing.T) {
 	}
 }
 
-// scribble writes what a server may write, in the order that hurts: plausible
-// ids with shapes that change between good and bad.
+// scribble writes what a server may write, in the worst order: plausible ids
+// with shapes that alternate between valid and invalid.
 func scribble(p memory.Page, stop <-chan struct{}) {
 	shapes := []uint64{
 		0, memory.ReplyShapeOf(8, 0, true), memory.ReplyShapeOf(1<<32-1, 0, true), memory.ReplyShapeOf(1<<31, 0, false),

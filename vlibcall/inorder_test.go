@@ -14,9 +14,9 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
-// TestInOrder: a client whose next request always stands in the channel when
-// the last was answered does not keep the others out.
-func TestInOrder(t *testing.T) {
+// A client whose next request is always in the channel when its last one is
+// answered does not keep the other clients out.
+func TestBusyClientDoesNotKeepOthersOut(t *testing.T) {
 	l := memory.NewListener()
 	s := vlibcall.NewServer(l)
 	s.InOrder = true
@@ -70,7 +70,7 @@ func TestInOrder(t *testing.T) {
 	}
 }
 
-func TestSettle(t *testing.T) {
+func TestSettleDropsALateAnswer(t *testing.T) {
 	l := memory.NewListener()
 	s := vlibcall.NewServer(l)
 	release := make(chan struct{})

@@ -10,18 +10,18 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// Receipt is what one call cost.
+// Receipt is the cost of one call.
 type Receipt struct {
-	// Wall is from the question to the answer, or to the error, as the
-	// caller saw it: its place in the channel's queue included.
+	// Wall is the time from request to answer, or to the error, as the caller
+	// measured it, including the wait in the channel's queue.
 	Wall time.Duration
-	// Cost as the host's scheduler measured it; nil if no reservation paid, the
-	// call was refused, or the scheduler does not say.
+	// Cost as the host's scheduler measured it; nil if no reservation was
+	// charged, the call was refused, or the scheduler does not measure it.
 	Cost *transport.Cost
 }
 
-// CallReceipt is Call, and also returns what the call cost, after an error too.
-// It takes one more question to the scheduler.
+// CallReceipt is Call, and also returns the cost of the call, even after an
+// error. It asks the scheduler one more question.
 func (c *Channel) CallReceipt(ctx context.Context, library, function string, input, dst []byte) ([]byte, Receipt, error) {
 	start := time.Now()
 	ticket, err := c.turn.enter()
@@ -45,8 +45,8 @@ func (c *Channel) receipt(ctx context.Context, start time.Time, ticket chan stru
 	return dst, r, err
 }
 
-// receiptInTurn is callInTurn that asks, before another call can begin, what
-// this one cost.
+// receiptInTurn is callInTurn, and then reads the cost of the call before
+// another call can begin.
 func (c *Channel) receiptInTurn(ctx context.Context, ticket chan struct{}, m message, dst []byte) ([]byte, *transport.Cost, error) {
 	if ticket != nil {
 		if err := c.turn.await(ctx, ticket); err != nil {
@@ -59,7 +59,7 @@ func (c *Channel) receiptInTurn(ctx context.Context, ticket chan struct{}, m mes
 	if c.payment == nil || c.lastID() == before || errors.Is(err, ErrReservation) {
 		return dst, nil, err
 	}
-	// A cost that cannot be read does not spoil the answer.
+	// A cost that cannot be read does not affect the answer.
 	if cost, failed := c.payment.Cost(c.lastID()); failed == nil {
 		return dst, &cost, err
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
-// bank is a Dialer whose channels' calls cost what it says.
+// bank is a Dialer whose channels' calls cost what the test sets.
 type bank struct {
 	transport.Dialer
 	refuse, silent error
@@ -50,7 +50,7 @@ func (b *bank) note(what string) {
 	b.asked = append(b.asked, what)
 }
 
-// told returns what the bank was asked since the last time.
+// told returns the calls of its methods since the last time.
 func (b *bank) told() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -104,7 +104,7 @@ const nap = 20 * time.Millisecond
 
 func opened(t *testing.T, d transport.Dialer, o vlibcall.Options) *vlibcall.Channel {
 	t.Helper()
-	o.Size, o.Wait = 8192, vlibcall.Block // so that each call asks the payer to begin
+	o.Size, o.Wait = 8192, vlibcall.Block // so that each call begins a charge
 	c, err := vlibcall.Open(t.Context(), d, o)
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +117,7 @@ func opened(t *testing.T, d transport.Dialer, o vlibcall.Options) *vlibcall.Chan
 	return c
 }
 
-func TestReceiptWithoutPayer(t *testing.T) {
+func TestReceiptWithoutReservationHasWallTimeOnly(t *testing.T) {
 	c := opened(t, serving(t), vlibcall.Options{})
 	out, r, err := c.CallReceipt(t.Context(), "t", "echo", []byte("x"), nil)
 	if string(out) != "x" || err != nil || r.Cost != nil || r.Wall <= 0 {
@@ -132,8 +132,8 @@ func TestReceiptWithoutPayer(t *testing.T) {
 	}
 }
 
-// The time of the calls before it in the queue is in a call's own.
-func TestReceiptHasTheQueue(t *testing.T) {
+// A call's time includes the wait for calls ahead of it.
+func TestReceiptIncludesTheQueue(t *testing.T) {
 	c := opened(t, serving(t), vlibcall.Options{})
 	first := c.Go(t.Context(), "t", "sleep", nil, nil)
 	second := c.Go(t.Context(), "t", "sleep", nil, nil)
@@ -149,7 +149,7 @@ func TestReceiptHasTheQueue(t *testing.T) {
 	<-second.Done()
 }
 
-func TestReceiptOfPayer(t *testing.T) {
+func TestReceiptHasTheCostOfItsReservation(t *testing.T) {
 	b := &bank{Dialer: serving(t), cost: transport.Cost{Foreground: 3, Background: 4, Queued: 1, Throttled: 2, Deschedules: 5}}
 	c := opened(t, b, vlibcall.Options{Reservation: 7})
 	call := func(ctx context.Context, function string) (vlibcall.Receipt, []string, error) {
@@ -157,7 +157,7 @@ func TestReceiptOfPayer(t *testing.T) {
 		_, r, err := c.CallReceipt(ctx, "t", function, nil, nil)
 		return r, b.told(), err
 	}
-	// The server sleeps before it is called, so that the call begins with the payer.
+	// The server sleeps before it is called, so that the call begins a charge.
 	settled := func() {
 		for b.page.Word(memory.ReplyWaiting).Load() == 0 {
 			runtime.Gosched()
@@ -200,7 +200,8 @@ func TestReceiptOfPayer(t *testing.T) {
 	b.refuse = nil
 }
 
-// A late answer is paid for while it is waited for, and no longer.
+// A reservation is charged for a late answer while the client waits for it, and
+// no longer.
 func TestLateAnswerIsGivenUpAgain(t *testing.T) {
 	b := &bank{Dialer: serving(t)}
 	c := opened(t, b, vlibcall.Options{Reservation: 7})
@@ -217,7 +218,8 @@ func TestLateAnswerIsGivenUpAgain(t *testing.T) {
 	}
 }
 
-// The end of a session is not waited for, and its payment not left to the server.
+// The client does not wait for the end of a session, and the server does not
+// decide on the end of its charge.
 func TestEndOfASessionIsPaidNoLonger(t *testing.T) {
 	b := &bank{Dialer: serving(t)}
 	c := opened(t, b, vlibcall.Options{Reservation: 7})
@@ -234,7 +236,7 @@ func TestEndOfASessionIsPaidNoLonger(t *testing.T) {
 	}
 }
 
-func TestRecord(t *testing.T) {
+func TestRecordGetsEachCallAndItsError(t *testing.T) {
 	var mu sync.Mutex
 	var got []string
 	c := opened(t, serving(t), vlibcall.Options{Record: func(library, function string, r vlibcall.Receipt, err error) {

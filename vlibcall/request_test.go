@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
-// rawClient writes requests by hand.
+// rawClient writes requests word by word.
 type rawClient struct {
 	page memory.Page
 	data []byte
@@ -21,7 +21,8 @@ type rawClient struct {
 	id   uint64
 }
 
-// serveHonest runs a server, and returns a raw client and a way to honest ones.
+// serveHonest runs a server, and returns a raw client and a dialer for honest
+// ones.
 func serveHonest(t testing.TB) (*rawClient, transport.Dialer) {
 	t.Helper()
 	l := memory.NewListener()
@@ -85,7 +86,7 @@ func requestShape(input uint32, library, function uint8) uint64 {
 	return uint64(input) | uint64(library)<<32 | uint64(function)<<40
 }
 
-func TestMalformedRequests(t *testing.T) {
+func TestMalformedRequestsAreRefused(t *testing.T) {
 	r, d := serveHonest(t)
 	for _, tt := range []struct {
 		name  string
@@ -120,7 +121,7 @@ func TestMalformedRequests(t *testing.T) {
 			t.Errorf("%s: status %d, want %d", tt.name, got, tt.want)
 		}
 	}
-	// An id that goes back is a request like any other.
+	// A request whose id is smaller is a request like any other.
 	r.id = 0
 	if got := r.ask(t, requestShape(3, 1, 4)|inline, []byte("t\x00echoabc"), nil); got != vlibcall.StatusOK {
 		t.Errorf("id that was used before: status %d", got)
@@ -128,7 +129,7 @@ func TestMalformedRequests(t *testing.T) {
 	honest(t, d)
 }
 
-// honest is a client that what others do does not reach.
+// honest is a client that other clients must not affect.
 func honest(t testing.TB, d transport.Dialer) {
 	t.Helper()
 	c, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Size: 8192, Timeout: bound})
@@ -141,8 +142,8 @@ func honest(t testing.TB, d transport.Dialer) {
 	}
 }
 
-// A time limit beyond all clocks is no limit, not one that is over.
-func TestLongestTimeLimit(t *testing.T) {
+// A time limit beyond all clocks means no limit.
+func TestLongestTimeLimitIsNoLimit(t *testing.T) {
 	r, d := serveHonest(t)
 	for _, limit := range []uint64{1<<64 - 1, 1<<63 - 1, 1 << 63} {
 		r.page.Word(memory.RequestTime).Store(limit)
@@ -162,7 +163,7 @@ func TestLongestTimeLimit(t *testing.T) {
 	}
 }
 
-// FuzzRequest: whatever a client asks, the server answers it and serves the next.
+// FuzzRequest: the server answers any request, and then serves the next.
 func FuzzRequest(f *testing.F) {
 	f.Add(requestShape(3, 1, 4)|inline, []byte("t\x00echoabc"), []byte{})
 	f.Add(requestShape(3, 1, 4), []byte{}, []byte("t\x00echoabc"))
@@ -179,9 +180,9 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// A server that the transport cannot signal any more is not blamed for the
-// answer that it gives to the request it could not be told of.
-func TestNotifyThatFails(t *testing.T) {
+// A server that the transport can no longer signal is not blamed for its answer
+// to a request of which it could not be told.
+func TestFailedNotifyFailsItsCallOnly(t *testing.T) {
 	l := memory.NewListener()
 	mute := &muteDialer{Dialer: l}
 	c, err := vlibcall.Open(context.Background(), mute, vlibcall.Options{Size: 8192, Timeout: bound})

@@ -39,8 +39,7 @@ func newConn(s *Server, ep transport.ServerEndpoint) (*conn, error) {
 	return &conn{server: s, ep: ep, h: h}, nil
 }
 
-// notify signals the client: together with the next wait, if nothing comes in
-// between.
+// notify signals the client, in one system call with the next wait if possible.
 func (cn *conn) notify() {
 	if cn.server.window(cn) == 0 {
 		cn.ep.NotifyLate()
@@ -55,7 +54,7 @@ func (cn *conn) setWaiting(v uint32) {
 	}
 }
 
-// request takes a new request from the channel, nil if there is none.
+// request takes a new request from the channel; nil if there is none.
 func (cn *conn) request() *Call {
 	id := cn.h.Request.ID.Load()
 	if id == cn.last {
@@ -76,7 +75,7 @@ type Call struct {
 	id        uint64
 	shape     requestShape
 	malformed error
-	unpaid    error // why the reservation does not pay
+	unpaid    error // the reason if no reservation is charged
 	input     []byte
 	output    replyShape
 	watch     *cancelWatch
@@ -107,11 +106,11 @@ func (c *Call) load() error {
 		c.conn.session = false // its client ended it by calling another function
 	}
 	if string(area[:n]) == string(c.conn.names[:c.conn.namesLen]) {
-		return nil // the copy is good, and so is its handler
+		return nil // the copy is right, and so is its handler
 	}
 	c.conn.handler = nil
 	c.conn.namesLen = copy(c.conn.names[:], area[:n])
-	// Looked for in the copy: what is in the channel may change.
+	// Searched in the copy: the channel's contents may change.
 	key := c.conn.names[:n]
 	if bytes.IndexByte(key, 0) != c.shape.library() || bytes.LastIndexByte(key, 0) != c.shape.library() {
 		c.conn.namesLen = 0
@@ -120,10 +119,10 @@ func (c *Call) load() error {
 	return nil
 }
 
-// Peer is the process that calls; ok is false where the transport does not know.
+// Peer is the calling process; ok is false if the transport does not know it.
 func (c *Call) Peer() (p transport.Peer, ok bool) { return c.conn.ep.Peer() }
 
-// ChannelSize is that of the call's channel, header included, in bytes.
+// ChannelSize is the size of the call's channel, including the header, in bytes.
 func (c *Call) ChannelSize() (int, error) {
 	data, err := c.conn.ep.Data()
 	return transport.HeaderSize + len(data), err
@@ -139,8 +138,8 @@ func (c *Call) Function() string {
 	return string(names(c.conn.names[:c.conn.namesLen]).function())
 }
 
-// Input is the client's data, in the channel: the client can change it
-// while it is read. A handler that checks first and uses later copies it.
+// Input is the client's data, in the channel: the client can change it while it
+// is read. A handler that checks it before use must copy it.
 func (c *Call) Input() []byte { return c.input }
 
 // Room is the largest output that this call can carry, in bytes.
@@ -152,8 +151,8 @@ func (c *Call) Room() int {
 	return max(transport.InlineSize, len(data)-c.shape.outputOffset())
 }
 
-// Reserve makes the output n bytes long and returns them, in the channel,
-// with whatever stood there before. ErrTooLarge if they do not fit.
+// Reserve makes the output n bytes long and returns it, in the channel, with
+// its previous contents. ErrTooLarge: it does not fit.
 func (c *Call) Reserve(n int) ([]byte, error) {
 	if n <= transport.InlineSize {
 		c.output = packReply(n, StatusOK, flagReplyInline)
@@ -189,14 +188,14 @@ func (c *Call) Cancelled() bool {
 	return c.conn.h.Cancel.Load() == c.id || c.conn.ep.Gone() != nil
 }
 
-// Timeout is how long the client wanted the call to take at most; 0 if it
-// named none.
+// Timeout is the longest time that the client allows for the call; 0 if it gave
+// none.
 func (c *Call) Timeout() time.Duration {
 	return time.Duration(min(c.conn.h.Request.Timeout.Load(), 1<<63-1))
 }
 
-// Context is done when the client cancels, is gone, or the time it gave is
-// over. It ends with the call.
+// Context is done when the client cancels, is gone, or its time is over. It
+// ends with the call.
 func (c *Call) Context(parent context.Context) context.Context {
 	if c.watch == nil {
 		c.watch = watchCancel(parent, c)
@@ -220,8 +219,8 @@ func (c *Call) Done(err error) {
 	plainStore(&r.Shape, uint64(shape))
 	r.ID.Swap(c.id)
 	if c.conn.h.Request.Waiting.Load() != 0 {
-		// A client that cannot be signalled is gone, and its channel is
-		// dropped when the transport says so.
+		// A client that cannot be signalled is gone, and its channel is dropped
+		// when the transport reports that.
 		c.conn.notify()
 	}
 	c.conn.server.recent = c.conn

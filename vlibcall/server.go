@@ -25,16 +25,16 @@ type Resolver func(library, function string) (Handler, error)
 // Server serves the calls to one vLib OS, one at a time, in the order of
 // their arrival over all its channels.
 type Server struct {
-	// Linger is how long the server polls a channel after it answered
-	// there, before it listens to all again. 0, the default, gives the CPU
-	// away at once; more suits clients that spin.
+	// Linger is how long the server polls a channel after an answer, before it
+	// listens to all again. 0, the default, gives the CPU away at once; a
+	// longer time suits clients that spin.
 	Linger time.Duration
 	// SessionIdle is the same within a session. Default 1 ms.
 	SessionIdle time.Duration
-	// InOrder is for clients that do not trust one another: channels are
-	// served strictly in the order of their signals. The one that was
-	// answered last is not looked at before the others, whatever Linger and
-	// SessionIdle say: a client that calls again at once would keep them out.
+	// InOrder is for clients that do not trust one another: channels are served
+	// strictly in the order of their signals. The one answered last is not
+	// polled before the others, whatever Linger and SessionIdle are, since a
+	// client that calls again at once would keep the others out.
 	InOrder bool
 
 	l        transport.Listener
@@ -48,8 +48,7 @@ type Server struct {
 	waits  waits
 }
 
-// NewServer returns a server for the channels of l, which it owns from now
-// on.
+// NewServer returns a server for the channels of l, which it then owns.
 func NewServer(l transport.Listener) *Server {
 	return &Server{
 		SessionIdle: time.Millisecond,
@@ -59,7 +58,7 @@ func NewServer(l transport.Listener) *Server {
 	}
 }
 
-// Handle registers a function. Safe while serving.
+// Handle registers a function. It may be called while serving.
 func (s *Server) Handle(library, function string, h Handler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +66,7 @@ func (s *Server) Handle(library, function string, h Handler) {
 	s.changes.Add(1)
 }
 
-// HandleRest registers what finds all other functions.
+// HandleRest registers a resolver for all other functions.
 func (s *Server) HandleRest(r Resolver) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,7 +108,7 @@ func ignoreEnd(ctx context.Context, err error) error {
 	return err
 }
 
-// run keeps a handler's panic inside its call.
+// run limits a handler's panic to its call.
 func run(h Handler, c *Call) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -119,8 +118,8 @@ func run(h Handler, c *Call) (err error) {
 	return h(c)
 }
 
-// Close closes the listener and all channels. Not while Serve or Listen
-// runs; end those by their context.
+// Close closes the listener and all channels. It must not be called while Serve
+// or Listen runs; end those by their context.
 func (s *Server) Close() error {
 	err := s.l.Close()
 	for ep := range s.conns {
@@ -131,9 +130,9 @@ func (s *Server) Close() error {
 	return err
 }
 
-// Listen blocks until a client calls (vLib_listen). The caller serves the
-// call and ends it with Call.Done before it listens again. Errors: ctx.Err,
-// os.ErrClosed, or what the transport reports.
+// Listen blocks until a client calls (vLib_listen). The caller serves the call
+// and ends it with Call.Done before it listens again. Errors: ctx.Err,
+// os.ErrClosed, or those of the transport.
 func (s *Server) Listen(ctx context.Context) (*Call, error) {
 	if ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, s.l.Interrupt)
@@ -157,7 +156,7 @@ func (s *Server) listen(ctx context.Context) (*Call, error) {
 	}
 }
 
-// next returns the next request from anywhere.
+// next returns the next request of any channel.
 func (s *Server) next(ctx context.Context) (*Call, error) {
 	if c := s.poll(); c != nil {
 		return c, nil
@@ -180,7 +179,7 @@ func (s *Server) next(ctx context.Context) (*Call, error) {
 	}
 }
 
-// visit looks at a channel that was signalled.
+// visit examines a channel that was signalled.
 func (s *Server) visit(ep transport.ServerEndpoint) *Call {
 	cn := s.conns[ep]
 	if ep.Gone() != nil {
@@ -203,7 +202,7 @@ func (s *Server) drop(ep transport.ServerEndpoint) {
 		s.recent = nil
 	}
 	delete(s.conns, ep)
-	ep.Close() // nothing can be done about a failure, and its client is gone
+	ep.Close() // a failure cannot be handled, and its client is gone
 }
 
 // poll spins on the channel that was served last.
@@ -214,8 +213,8 @@ func (s *Server) poll() *Call {
 	}
 	s.recent = nil
 	if s.InOrder {
-		// Clients were told that the server sleeps, so a new request came with a
-		// signal.
+		// Clients were told that the server sleeps, so a new request came with
+		// a signal.
 		return nil
 	}
 	if window := s.window(cn); window > 0 {
@@ -224,8 +223,8 @@ func (s *Server) poll() *Call {
 		}
 	}
 	cn.setWaiting(1)
-	// A request that came between the last look and the store above did
-	// not signal.
+	// A request that arrived between the last check and the store above did not
+	// signal.
 	return cn.request()
 }
 
@@ -240,7 +239,7 @@ func (s *Server) window(cn *conn) time.Duration {
 	return s.Linger
 }
 
-// spin polls one channel, which then need not signal.
+// spin polls one channel, whose client need not signal.
 func (cn *conn) spin(window time.Duration) *Call {
 	cn.setWaiting(0)
 	var start time.Time
@@ -262,8 +261,8 @@ func (cn *conn) spin(window time.Duration) *Call {
 	}
 }
 
-// control answers what is not for a handler: malformed requests, those that no
-// reservation pays for, and the beginning and end of a session.
+// control answers requests that are not for a handler: malformed ones, those
+// for which no reservation is charged, and the beginning and end of a session.
 func (s *Server) control(c *Call) bool {
 	var err error
 	switch flags := c.shape.flags(); {
@@ -284,8 +283,8 @@ func (s *Server) control(c *Call) bool {
 	return true
 }
 
-// lookup finds the handler that a channel's call names. One that was
-// registered is remembered: most calls of a channel name the same.
+// lookup finds the handler for a channel's call. A registered one is
+// remembered: most calls of a channel have the same names.
 func (s *Server) lookup(cn *conn) (Handler, error) {
 	changes := s.changes.Load()
 	if cn.handler != nil && cn.changes == changes {

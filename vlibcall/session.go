@@ -28,8 +28,8 @@ type Session struct {
 	closed atomic.Bool
 }
 
-// endTime bounds how long Close waits for a server that is still serving a call
-// which was given up.
+// endTime limits how long Close waits for a server that still serves an
+// abandoned call.
 const endTime = time.Second
 
 // Session opens a session for one function. It blocks like Call until the
@@ -60,8 +60,9 @@ func (c *Channel) openSession(ctx context.Context, library, function string) (*S
 	return &Session{c: c, library: library, name: function}, nil
 }
 
-// Call is Channel.Call within the session: no names travel, both sides poll.
-// One at a time. Its receipt has no Cost: to the scheduler a session is one call.
+// Call is Channel.Call within the session: it sends no names, and both sides
+// poll. One at a time. Its receipt has no Cost: to the scheduler a session is
+// one call.
 func (s *Session) Call(ctx context.Context, input, dst []byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,10 +83,10 @@ func (s *Session) Call(ctx context.Context, input, dst []byte) ([]byte, error) {
 	return dst, err
 }
 
-// Close sends the end mark and gives the channel back. A call that is under way
-// returns os.ErrClosed. A server that is serving a call which was given up may
-// hear of the end only by the channel's next call: then Close returns ErrTimeout,
-// after a second at most. Idempotent.
+// Close sends the end mark and frees the channel for other calls. A call under
+// way returns os.ErrClosed. A server that serves an abandoned call may learn of
+// the end only with the channel's next call: then Close returns ErrTimeout,
+// after at most a second. Idempotent.
 func (s *Session) Close() error {
 	if s.closed.Swap(true) {
 		return nil

@@ -14,8 +14,8 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
-// stuckServer serves t:hang, which returns when it is let, and t:echo. It polls
-// a session's channel for longer than a test may take.
+// stuckServer serves t:hang, which returns when the test lets it, and t:echo.
+// It polls a session's channel for longer than a test may take.
 func stuckServer(t *testing.T) (_ transport.Dialer, hangs, let chan struct{}) {
 	l := memory.NewListener()
 	s := vlibcall.NewServer(l)
@@ -35,7 +35,7 @@ func stuckServer(t *testing.T) (_ transport.Dialer, hangs, let chan struct{}) {
 	return l, hangs, let
 }
 
-// ends waits for what must end by itself.
+// ends waits for something that must end by itself.
 func ends(t *testing.T, what string, f func() error) error {
 	t.Helper()
 	done := make(chan error, 1)
@@ -49,7 +49,7 @@ func ends(t *testing.T, what string, f func() error) error {
 	}
 }
 
-// The handler returns only after Close has, so that nothing else can end it.
+// The handler returns only after Close, so that it cannot end Close.
 func TestSessionCloseEndsWhileTheServerHangs(t *testing.T) {
 	for _, wait := range []vlibcall.WaitPolicy{vlibcall.Block, vlibcall.Spin} {
 		for _, given := range []time.Duration{0, 20 * time.Millisecond} { // up, before Close
@@ -88,8 +88,8 @@ func TestSessionCloseEndsWhileTheServerHangs(t *testing.T) {
 			if err := <-result; !errors.Is(err, want) {
 				t.Errorf("the call: %v, want %v", err, want)
 			}
-			// The channel is whole, and the session over at the server too: it
-			// looks at others.
+			// The channel can still be used, and the server has ended the
+			// session, too: it serves others.
 			close(let)
 			if out, err := c.Call(t.Context(), "t", "echo", []byte("x"), nil); string(out) != "x" || err != nil {
 				t.Errorf("%q, %v", out, err)
@@ -108,7 +108,7 @@ func TestSessionCloseEndsWhileTheServerHangs(t *testing.T) {
 	}
 }
 
-// Close of the channel ends a Close of its session that waits.
+// Closing the channel ends a waiting Close of its session.
 func TestChannelCloseEndsTheSession(t *testing.T) {
 	d, hangs, let := stuckServer(t)
 	defer close(let)

@@ -7,8 +7,8 @@ import "github.com/vlibos/vlibos/vlibcall/transport"
 // MaxName is the longest library or function name, in bytes.
 const MaxName = 255
 
-// inputAlign suits every type of C, so that a server can hand the input to a
-// function where it stands.
+// inputAlign suits every C type, so that a server can pass the input to a
+// function in place.
 const inputAlign = 16
 
 // Flags of a request.
@@ -46,7 +46,7 @@ func (s requestShape) names() int {
 // inputOffset is where the input begins in its area.
 func (s requestShape) inputOffset() int { return align(s.names(), inputAlign) }
 
-// bytes is what the request takes in its area: names, then input.
+// bytes is the size of the request in its area: names, then input.
 func (s requestShape) bytes() int { return s.inputOffset() + s.input() }
 
 func align(n, to int) int { return (n + to - 1) &^ (to - 1) }
@@ -62,9 +62,9 @@ func (s replyShape) output() int    { return int(uint32(s)) }
 func (s replyShape) status() Status { return Status(uint16(s >> 32)) }
 func (s replyShape) flags() uint16  { return uint16(s >> 48) }
 
-// outputOffset is where the output begins in the data area: behind the
-// request when that is there too, so that a handler can read the one while
-// it writes the other.
+// outputOffset is where the output begins in the data area: after the request
+// if that is there too, so that a handler can read one while it writes the
+// other.
 func (s requestShape) outputOffset() int {
 	if s.flags()&flagRequestInline != 0 {
 		return 0

@@ -13,8 +13,8 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// storm is an endpoint whose event is always pending: its Wait never comes to
-// look at the deadline.
+// storm is an endpoint whose event is always pending: its Wait never reaches
+// the deadline.
 type storm struct{ transport.ClientEndpoint }
 
 func (storm) Wait(time.Time) error {
@@ -29,8 +29,8 @@ func (d stormDialer) Dial(ctx context.Context, o transport.Offer) (transport.Cli
 	return storm{ep}, err
 }
 
-// Events without end must not keep a caller from its timeout.
-func TestEventStorm(t *testing.T) {
+// Endless events do not delay a caller's timeout.
+func TestEndlessEventsDoNotDelayTheTimeout(t *testing.T) {
 	for _, wait := range []vlibcall.WaitPolicy{vlibcall.SpinThenBlock, vlibcall.Block} {
 		c, err := vlibcall.Open(context.Background(), stormDialer{newRogue()}, vlibcall.Options{Size: 8192, Wait: wait, Timeout: 30 * time.Millisecond})
 		if err != nil {

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// turn serialises the calls of one channel in the order of their arrival.
-// sync.Mutex is neither FIFO nor abandonable, and a call must be both.
+// turn serialises the calls of one channel in order of arrival. sync.Mutex is
+// neither FIFO nor can a waiter give up, and calls need both.
 //
 //	free ──enter──▶ taken ──enter──▶ watched
 //	  ▲───leave──────┘  ▲──last waiter─┘ │
@@ -31,7 +31,7 @@ const (
 	turnWatched // look at the queue under mu
 )
 
-// enter takes a place. A nil ticket means that the turn is the caller's now.
+// enter takes a place. A nil ticket means that it is the caller's turn now.
 func (t *turn) enter() (ticket chan struct{}, err error) {
 	if t.state.CompareAndSwap(turnFree, turnTaken) {
 		return nil, nil
@@ -43,7 +43,7 @@ func (t *turn) enter() (ticket chan struct{}, err error) {
 	}
 	for !t.state.CompareAndSwap(turnTaken, turnWatched) && t.state.Load() != turnWatched {
 		if t.state.CompareAndSwap(turnFree, turnTaken) {
-			return nil, nil // it was given back just now
+			return nil, nil // the turn was freed just now
 		}
 	}
 	ticket = make(chan struct{})
@@ -51,8 +51,7 @@ func (t *turn) enter() (ticket chan struct{}, err error) {
 	return ticket, nil
 }
 
-// await blocks until the ticket's turn has come. On error the place is given
-// up.
+// await blocks until it is the ticket's turn. On error it gives up the place.
 func (t *turn) await(ctx context.Context, ticket chan struct{}) error {
 	select {
 	case <-ticket:
@@ -84,7 +83,7 @@ func (t *turn) forget(ticket chan struct{}) bool {
 	return false
 }
 
-// leave hands the turn to the next in the queue.
+// leave passes the turn to the next in the queue.
 func (t *turn) leave() {
 	if t.state.CompareAndSwap(turnTaken, turnFree) {
 		return
@@ -102,8 +101,8 @@ func (t *turn) leave() {
 	}
 }
 
-// close refuses newcomers and sends the waiters away with os.ErrClosed. The one
-// whose turn it is still leaves by itself.
+// close refuses new calls and ends waiting ones with os.ErrClosed. The call
+// whose turn it is ends by itself.
 func (t *turn) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

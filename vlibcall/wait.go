@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// WaitPolicy is how a client waits for its answer.
+// WaitPolicy is the way in which a client waits for its answer.
 type WaitPolicy uint8
 
 const (
-	// SpinThenBlock spins for as long as that has lately been worth it,
-	// then sleeps. The default.
+	// SpinThenBlock spins as long as that was worth it lately, then sleeps. The
+	// default.
 	SpinThenBlock WaitPolicy = iota
 	// Block sleeps at once: least CPU, one wake-up a call.
 	Block
@@ -33,19 +33,19 @@ func (p WaitPolicy) String() string {
 }
 
 const (
-	// checkEvery polls the spinner looks at the clock, the context and the
-	// peer's pulse.
+	// checkEvery is the number of polls after which a spinning client checks
+	// the clock, the context and the peer.
 	checkEvery = 32
-	// forever is the window of a spinner that never sleeps.
+	// forever is the window of a client that never sleeps.
 	forever time.Duration = 1<<63 - 1
-	// minSpin is where an adaptive spin starts to grow.
+	// minSpin is the first length of an adaptive spin.
 	minSpin = 2 * time.Microsecond
 )
 
 // adaptiveSpin decides how long to spin before sleeping, as Linux's
-// halt-polling does for an idle vCPU: a sleep that ended sooner than limit
-// would have been better spun through, so the next spin is longer; a longer
-// one means that spinning was wasted, so the next call does not spin.
+// halt-polling does for an idle vCPU. After a sleep shorter than limit,
+// spinning would have been better, so the next spin is longer. After a longer
+// one the spinning was wasted, so the next call does not spin.
 type adaptiveSpin struct {
 	limit, window time.Duration
 }

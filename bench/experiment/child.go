@@ -14,7 +14,6 @@ import (
 	"github.com/vlibos/vlibos/bench/native"
 	"github.com/vlibos/vlibos/bench/tail"
 	host "github.com/vlibos/vlibos/dom0/host/native"
-	"github.com/vlibos/vlibos/dom0/host/threads"
 )
 
 // Child is one of an experiment's processes; args say which.
@@ -30,8 +29,6 @@ func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 		return native.Keeper(ctx, arg, self, in, out)
 	case corunner.Guard:
 		return host.Guard(os.Stdin, arg)
-	case "thread-guard":
-		return threads.Guard(os.Stdin)
 	case "lidar":
 		return lidar.Task()
 	case "job":

@@ -134,8 +134,8 @@ func Keeper(ctx context.Context, dir string, self Command, in io.Reader, out io.
 	var mu sync.Mutex
 	var over []time.Duration
 	p, err := keeper.Open(keeper.Options{
-		Servers: dir,
-		Guard:   self("guard", keeper.DefaultParent).Args, ThreadGuard: self("thread-guard").Args,
+		Servers:  dir,
+		Guard:    self("guard", keeper.DefaultParent).Args,
 		Depleted: func(_ uint32, by time.Duration) { mu.Lock(); defer mu.Unlock(); over = append(over, by) },
 	})
 	if errors.Is(err, host.ErrNotHere) || errors.Is(err, host.ErrNotAllowed) {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/vlibos/vlibos/bench"
 	host "github.com/vlibos/vlibos/dom0/host/native"
-	"github.com/vlibos/vlibos/dom0/host/threads"
 	"github.com/vlibos/vlibos/internal/testkit"
 )
 
@@ -27,8 +26,6 @@ func TestMain(m *testing.M) {
 			err = Keeper(context.Background(), os.Args[2], self, os.Stdin, os.Stdout)
 		case "guard":
 			err = host.Guard(os.Stdin, os.Args[2])
-		case "thread-guard":
-			err = threads.Guard(os.Stdin)
 		default:
 			err = Peer(context.Background(), os.Args[1], os.Stdin, os.Stdout)
 		}

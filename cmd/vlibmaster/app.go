@@ -124,10 +124,22 @@ const groupTemplate = `{{range $group := .Metadata.groups}}
    {{$group}}{{range $.VisibleCommands}}{{if eq $group (or .Category "` + thisProgram + `")}}
      {{join .Names ", "}}{{"\t"}}{{.Usage}}{{end}}{{end}}{{end}}`
 
+// categoryTemplate is the part of cli's templates that repeats the group in the help of
+// each command.
+const categoryTemplate = `{{if .Category}}
+
+CATEGORY:
+   {{.Category}}{{end}}`
+
 func groupedCommands() (all []*cli.Command) {
 	add := func(group string, commands ...*cli.Command) {
 		for _, c := range commands {
 			c.Category = group
+			c.CustomHelpTemplate = cli.CommandHelpTemplate
+			if len(c.Subcommands) > 0 {
+				c.CustomHelpTemplate = cli.SubcommandHelpTemplate
+			}
+			c.CustomHelpTemplate = strings.Replace(c.CustomHelpTemplate, categoryTemplate, "", 1)
 		}
 		all = append(all, commands...)
 	}
@@ -137,7 +149,7 @@ func groupedCommands() (all []*cli.Command) {
 	add(measuring, topCommand(), calibrateCommand(), calibrateLoadCommand())
 	add(measuring, command.New(command.Config{Name: "bench", Program: "vlibmaster"})...)
 	add(thisProgram, versionCommand(), completionCommand(), printCommand())
-	add("", guardCommands()...)
+	add("", guardCommand())
 	return all
 }
 

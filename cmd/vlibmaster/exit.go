@@ -72,9 +72,9 @@ var verdicts = []struct {
 	{command.ErrUsage, exitUsage},
 	{errArgument, exitArgument},
 	{vlibcall.ErrProtocol, exitProtocol},
+	{vlibcall.ErrReservation, exitUnpaid}, // also where the module does not know the domain
 	{host.ErrNoDomain, exitNoDomain},
 	{directory.ErrNoXen, exitNoXen},
-	{vlibcall.ErrReservation, exitUnpaid},
 	{errIncomplete, exitNoXen},
 	{host.ErrNotHere, exitNoXen},
 	{config.ErrConfig, exitConfig},

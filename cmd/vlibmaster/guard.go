@@ -3,25 +3,33 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/vlibos/vlibos/dom0/host/module"
 	"github.com/vlibos/vlibos/dom0/host/native"
 	"github.com/vlibos/vlibos/dom0/host/stock"
 	"github.com/vlibos/vlibos/dom0/host/threads"
 )
 
-// guardCommands are the processes that hosts start beside the master.
-func guardCommands() []*cli.Command {
-	return []*cli.Command{guardCommand("native-guard", native.Guard), guardCommand("stock-guard", stock.Guard),
-		guardCommand("thread-guard", func(daemon io.ReadWriter, _ string) error { return threads.Guard(daemon) })}
+// guards are what undoes, for each host.
+var guards = map[string]func(daemon io.ReadWriter, of string) error{
+	module.Name: threads.Guard, native.Name: native.Guard, stock.Name: stock.Guard,
 }
 
-func guardCommand(name string, guard func(daemon io.ReadWriter, what string) error) *cli.Command {
+// guardCommand is run by the hosts themselves, beside the master.
+func guardCommand() *cli.Command {
 	return &cli.Command{
-		Name: name, Hidden: true,
-		Action: func(c *cli.Context) error { return guard(os.Stdin, c.Args().First()) },
+		Name: "guard", Hidden: true, ArgsUsage: "HOST [OF]",
+		Action: func(c *cli.Context) error {
+			guard := guards[c.Args().First()]
+			if guard == nil {
+				return fmt.Errorf("guard: there is no host %.80q", c.Args().First())
+			}
+			return guard(os.Stdin, c.Args().Get(1))
+		},
 	}
 }

@@ -70,7 +70,7 @@ func TestPageHasAll(t *testing.T) {
 			t.Errorf("the page does not explain exit code %d", e.code)
 		}
 	}
-	if strings.Contains(page, "native-guard") {
+	if strings.Contains(page, "guard HOST") {
 		t.Error("the page has a hidden command")
 	}
 }

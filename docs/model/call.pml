@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The protocol between clients, the module in Xen and one server. README.md
- * says what is checked, and how.
+ * says which properties are checked, and how.
  *
- * A step is what the real parts do at once: they load or store one word of a
- * channel, or make a hypercall, which the module carries out under its lock.
+ * A step is one that the real parts do at once: they load or store one word of
+ * a channel, or make a hypercall, which the module executes under its lock.
  *
  * Mutations, which must fail:
  *   BY_PORT   the rule before requests had numbers in the module: LISTEN ends
- *             the call of a port, and one flag says that another was asked for
- *   NO_TIMER  a client does not end what was answered
+ *             the call of a port, and one flag says that another request came
+ *   NO_TIMER  a client does not end answered calls
  *
- * Options, which leave more to happen:
+ * Options, which allow more behaviour:
  *   LINGER    the server polls a channel for a while: its client does not call
- *   HELD      Dom0 holds the gate open: LISTEN says so, and the server waits
- *             for events
- *   MUTE      at some time the server begins to wait for events alone
- *   FAR       the deadline of who gives nothing up is an hour away
+ *   OPENED    Dom0 holds the gate open: LISTEN reports that, and the server
+ *             waits for events
+ *   MUTE      at some time the server begins to wait for events only
+ *   FAR       the deadline of a client that gives nothing up is an hour away
  */
 #ifndef REQUESTS
 #define REQUESTS 2 /* of each client: numbers 1 .. REQUESTS */
 #endif
 #define CLIENTS  2
-#define NOBODY   CLIENTS
+#define NONE     CLIENTS
 #define AT_ONCE  2 /* calls of one reservation in the module */
 
 mtype = { over, queued, running } /* a call */
@@ -43,14 +43,14 @@ bool event[CLIENTS];        /* pending at the server */
 mtypes call[CLIENTS];
 chan queue = [CLIENTS * AT_ONCE] of { byte, byte };
 byte waiters;               /* in the queue */
-byte at = NOBODY, number;   /* the call that is active */
-bool told;                  /* the server knows of it */
+byte at = NONE, number;     /* the call that is active */
+bool told;                  /* the server was told of it */
 bool listening;
-byte busy = NOBODY, with;   /* a call given up, which the server may be at */
-byte found = NOBODY, which; /* a request served before it was called */
+byte busy = NONE, with;     /* a call given up that the server may serve */
+byte found = NONE, which;   /* a request served before it was called */
 bool again[CLIENTS];        /* BY_PORT */
 
-/* What is checked. */
+/* State for the checks. */
 bytes uncounted[CLIENTS];   /* calls made, less those that the module counted */
 flags hasty[CLIENTS];       /* the client may give the request up */
 byte left = CLIENTS;        /* clients that have not ended */
@@ -73,7 +73,7 @@ inline end_call(c, n, how)
     assert(how != done || answered[c] >= n); /* no call ends unserved */
     if
     :: call[c].r[n] == running ->
-        at = NOBODY; number = 0; told = false;
+        at = NONE; number = 0; told = false;
         if
         :: how != done && !listening -> busy = c; with = n
         :: else
@@ -90,7 +90,7 @@ inline end_call(c, n, how)
 #endif
 }
 
-/* Of one port: the call of request n, and of those before it, are done. */
+/* Ends as done, for one port, the calls of request n and of earlier ones. */
 inline end_up_to(c, n)
 {
     i = 1;
@@ -102,17 +102,17 @@ inline end_up_to(c, n)
     i = 0
 }
 
-/* A server that does not listen is told by an event, where tell says so. */
+/* Begins the next call. A server that does not listen gets an event if tell. */
 inline start_next(tell)
 {
     do
-    :: at == NOBODY && busy == NOBODY && waiters > 0 ->
+    :: at == NONE && busy == NONE && waiters > 0 ->
         queue?j, i;
         waiters--;
         if
         :: j == found && i == which ->
             assert(answered[j] >= i);
-            found = NOBODY; which = 0;
+            found = NONE; which = 0;
             call[j].r[i] = over
         :: else ->
             at = j; number = i; told = false;
@@ -137,18 +137,18 @@ inline CALL(c, n)
         uncounted[c].r[n]++;
         if
         :: at == c -> again[c] = true
-        :: at != c && (live(c, 1) || live(c, REQUESTS)) /* it finds what is asked now */
+        :: at != c && (live(c, 1) || live(c, REQUESTS)) /* it finds this one */
         :: else -> enqueue(c, n)
         fi;
 #else
         if
-        :: live(c, n) /* it has a new deadline */
+        :: live(c, n) /* it gets a new deadline */
         :: !live(c, n) && found == c && which == n && n > 1 ->
             assert(answered[c] >= n);
             call[c].r[n] = over
         :: else ->
             uncounted[c].r[n]++;
-            /* A client asks when what it asked before is over. */
+            /* A client that makes a request has ended its earlier ones. */
             i = 1;
             do
             :: i < n && call[c].r[i] == queued -> end_call(c, i, done); i++
@@ -158,7 +158,7 @@ inline CALL(c, n)
             enqueue(c, n)
         fi;
         if
-        :: found == c -> found = NOBODY; which = 0
+        :: found == c -> found = NONE; which = 0
         :: else
         fi;
 #endif
@@ -170,7 +170,7 @@ inline CANCEL(c, n)
 {
     d_step {
 #ifdef BY_PORT
-        i = 1; /* whichever it is */
+        i = 1; /* any request */
         do
         :: i <= n && live(c, i) -> end_call(c, i, given_up); i++
         :: i <= n && !live(c, i) -> i++
@@ -191,19 +191,19 @@ inline FINISH(c, n)
     d_step {
         end_up_to(c, n);
         if
-        :: busy == c && with <= n -> busy = NOBODY; with = 0
+        :: busy == c && with <= n -> busy = NONE; with = 0
         :: else
         fi;
         start_next(true)
     }
 }
 
-/* What LISTEN and COMPLETE say of the request that was served. */
+/* LISTEN and COMPLETE report the served request. */
 inline served(c, n)
 {
-    busy = NOBODY; with = 0;
+    busy = NONE; with = 0;
     if
-    :: c == NOBODY
+    :: c == NONE
     :: else ->
 #ifdef BY_PORT
         if
@@ -221,7 +221,7 @@ inline served(c, n)
     fi
 }
 
-/* LISTEN returns the port of the call that is active. */
+/* LISTEN returns the port of the active call. */
 inline hear()
 {
     told = true;
@@ -230,7 +230,7 @@ inline hear()
     port = at
 }
 
-/* It ends what it has served before it looks where it was signalled. */
+/* The server ends the served call before it examines the signalled channel. */
 inline heard(x)
 {
     atomic {
@@ -238,7 +238,7 @@ inline heard(x)
         event[x] = false;
         served(port, last[port % CLIENTS]);
         start_next(true);
-        port = NOBODY;
+        port = NONE;
         c = x
     }
 }
@@ -254,7 +254,7 @@ proctype client(byte c)
         :: hasty[c].r[n] = true
         :: skip
         fi };
-        /* The answer to what was given up comes first, and is paid for. */
+        /* The answer to an abandoned request comes first, and is charged. */
         do
         :: atomic { outstanding -> hasty[c].r[n - 1] = hasty[c].r[n] };
             if
@@ -283,7 +283,7 @@ proctype client(byte c)
     od
 }
 
-/* The client's timer ends what is answered, in case that the server does not. */
+/* The client's timer ends answered calls, in case the server does not. */
 proctype timer(byte c)
 {
     byte n, i, j;
@@ -295,8 +295,8 @@ end:
 }
 
 /*
- * The module's timer. The deadline of a call is its caller's: it may pass when
- * the caller is one that gives up, or has its answer.
+ * The module's timer. The caller chooses the deadline of a call: it may pass if
+ * the caller gives requests up, or has its answer.
  */
 proctype deadline(byte c; byte n)
 {
@@ -319,9 +319,9 @@ end:
 proctype server()
 {
     byte last[CLIENTS]; /* request taken */
-    byte port = NOBODY; /* of the request served, which the module is not told */
+    byte port = NONE; /* of the served request, not yet reported */
     byte c, i, j;
-    bool held;
+    bool opened;
 
     goto turn;
 
@@ -346,7 +346,7 @@ look:
         :: else
         fi;
 #endif
-        goto look /* and looks once more before it listens */
+        goto look /* a last look before it listens */
     :: else
     fi;
 
@@ -358,22 +358,22 @@ turn:
     fi;
 #endif
     if
-    :: heard(0) /* now and then it looks at events first */
+    :: heard(0) /* sometimes it examines events first */
     :: heard(1)
     :: atomic {
         served(port, last[port % CLIENTS]);
         start_next(false);
-        port = NOBODY;
+        port = NONE;
         if
-        :: at != NOBODY && !told -> hear(); goto look
-        :: at != NOBODY && told -> goto wait
-        :: at == NOBODY -> listening = true
+        :: at != NONE && !told -> hear(); goto look
+        :: at != NONE && told -> goto wait
+        :: at == NONE -> listening = true
         fi };
         if /* the gate is closed */
-        :: atomic { at != NOBODY -> hear(); goto look }
-#ifdef HELD
-        :: atomic { at == NOBODY && !held ->
-            held = true; listening = false; goto wait }
+        :: atomic { at != NONE -> hear(); goto look }
+#ifdef OPENED
+        :: atomic { at == NONE && !opened ->
+            opened = true; listening = false; goto wait }
 #endif
         fi
     fi;
@@ -388,18 +388,18 @@ end:
     goto look
 }
 
-/* When nothing can happen any more: */
+/* The final state, when nothing can happen any more. */
 proctype judge()
 {
     byte c, n;
 
     timeout ->
-    /* A server that never says it has done with what was given up stays busy. */
+    /* A server that never reports the end of an abandoned call stays busy. */
     if
-    :: mute && busy != NOBODY
+    :: mute && busy != NONE
     :: else -> assert(left == 0)       /* no call is lost */
     fi;
-    assert(at == NOBODY);              /* nobody pays any more */
+    assert(at == NONE);                /* no reservation is charged any more */
     for ( c : 0 .. CLIENTS - 1 ) {
         for ( n : 1 .. REQUESTS ) {
             assert(left || !live(c, n));

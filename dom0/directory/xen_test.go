@@ -166,6 +166,30 @@ func TestXenGuestHidesNoOthers(t *testing.T) {
 	}
 }
 
+// Looking a domain up and opening the way to it takes one connection to xenstored,
+// and closing that way leaves the connection to the directory.
+func TestCallByNameOpensXenstoreOnce(t *testing.T) {
+	s := storeWith(t, someDomains)
+	p := openDirectory(t, Config{Host: Xen})
+	d, err := p.Lookup(t.Context(), "vlib1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := s.Connections()
+	if _, err := d.Dial(t.Context(), transport.Offer{Port: 1, Size: 8192}); err == nil {
+		t.Error("a channel without a guest")
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := p.Lookup(t.Context(), "vlib1"); err != nil {
+		t.Errorf("after the domain is closed: %v", err)
+	}
+	if n := s.Connections() - before; n != 0 {
+		t.Errorf("%d more connections than the directory's", n)
+	}
+}
+
 func TestXenNotPermitted(t *testing.T) {
 	s := storeWith(t, someDomains)
 	p := openDirectory(t, Config{Host: Xen})

@@ -13,7 +13,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/client"
 	"github.com/vlibos/vlibos/dom0/directory"
-	"github.com/vlibos/vlibos/dom0/host/loop"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
 	"github.com/vlibos/vlibos/dom0/memory/psr"
 	"github.com/vlibos/vlibos/dom0/memory/resctrl"
 	"github.com/vlibos/vlibos/vlibcall/transport"
@@ -66,7 +66,7 @@ func tryRealtime() error {
 	tried := make(chan error)
 	go func() {
 		runtime.LockOSThread() // the thread ends with the goroutine
-		tried <- loop.Realtime()
+		tried <- keeper.Realtime()
 	}()
 	return <-tried
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/vlibos/vlibos/dom0/directory"
-	"github.com/vlibos/vlibos/dom0/host/loop"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
 )
 
 // Level is the severity of a finding.
@@ -57,7 +57,7 @@ func (f Facts) realtime() []Finding {
 	if f.Realtime == "" || !f.Root {
 		return nil
 	}
-	return []Finding{{Note, "realtime", "a process here may not have a real-time thread: budgets that the master keeps end late, and Dom0's threads get none: " + f.Realtime, loop.Remedy}}
+	return []Finding{{Note, "realtime", "a process here may not have a real-time thread: budgets that the master keeps end late, and Dom0's threads get none: " + f.Realtime, keeper.Remedy}}
 }
 
 // Verdict is the worst level of the findings: OK, Missing or Denied. A host without a

@@ -27,8 +27,8 @@ const ms = time.Millisecond
 
 // TestMain also is the processes that the tests start.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 2 && os.Args[1] == "native-guard" {
-		if err := nativehost.Guard(os.Stdin, os.Args[2]); err != nil {
+	if len(os.Args) > 3 && os.Args[1] == "guard" {
+		if err := nativehost.Guard(os.Stdin, os.Args[3]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -95,15 +95,16 @@ func (t *table) current(ctx context.Context, all []host.Domain, e *entry, d *hos
 	alive := slices.IndexFunc(all, func(n host.Domain) bool { return n.ID == d.ID && t.lives(ctx, e, d, n) })
 	at, missing := alive, error(nil)
 	if at < 0 && d.UUID != "" {
-		at = slices.IndexFunc(all, func(n host.Domain) bool { return n.UUID == d.UUID && !(holder && t.taken(e, n)) })
+		at = slices.IndexFunc(all, func(n host.Domain) bool { return n.UUID == d.UUID && !(holder && t.other(e, n) != nil) })
 	}
 	if len(refs) > 0 && (at < 0 || !holder) {
 		var n host.Domain
-		switch n, missing = find(all, refs[0]); {
-		case missing != nil:
-		case holder && t.taken(e, n):
-			missing = fmt.Errorf("domain %s: %w: it holds reservation %d already", n, host.ErrNotAllowed, t.of(n).ID)
-		default:
+		if n, missing = find(all, refs[0]); missing == nil && holder {
+			if o := t.other(e, n); o != nil {
+				missing = fmt.Errorf("domain %s: %w: it has reservation %d already", n, host.ErrNotAllowed, o.ID)
+			}
+		}
+		if missing == nil {
 			at = slices.IndexFunc(all, func(o host.Domain) bool { return same(n, o) })
 		}
 	}
@@ -124,9 +125,12 @@ func (t *table) current(ctx context.Context, all []host.Domain, e *entry, d *hos
 	return host.Domain{UUID: d.UUID, Name: d.Name}, missing
 }
 
-// taken reports whether a domain holds the reservation of another entry.
-func (t *table) taken(e *entry, d host.Domain) bool {
-	return t.first(func(o *entry) bool { return o.ID != e.ID && o.holds(d) }) != nil
+// other is another entry than e that a domain holds, or that is for its UUID while e is
+// not; nil: none.
+func (t *table) other(e *entry, d host.Domain) *entry {
+	return t.first(func(o *entry) bool {
+		return o.ID != e.ID && o.Domain != nil && (o.holds(d) || o.Domain.UUID == d.UUID && e.Domain.UUID != d.UUID)
+	})
 }
 
 // lives reports whether an entry's domain is the one that there is now. The domain

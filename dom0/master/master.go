@@ -83,6 +83,9 @@ func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reserva
 	want.Configured = false
 	was := m.match(all, want)
 	e, err := m.resolve(ctx, all, want, was, &m.table)
+	if err == nil && !e.Running() { // it was there before
+		_, err = find(all, want.Domain.Name)
+	}
 	if err == nil {
 		err = m.fits(e)
 	}

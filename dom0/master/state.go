@@ -95,12 +95,12 @@ func (s *state) read() (all []api.Reservation, bad []error, err error) {
 func sound(all []api.Reservation) (good []api.Reservation, bad []error) {
 	used, known := make(map[uint32]bool), make(map[string]bool)
 	for _, r := range all {
-		key := r.Name // of a rule
+		key := "" // several may be of one process, and wait for domains of one name
 		switch {
-		case r.Threads != nil:
-			key = "" // several may be of one process
-		case r.Domain != nil:
-			key = "domain " + cmp.Or(r.Domain.UUID, r.Name)
+		case r.Domain != nil && r.Domain.UUID != "":
+			key = "domain " + r.Domain.UUID
+		case r.Kind() == host.KindNone:
+			key = "rule " + r.Name
 		}
 		err := cmp.Or(r.Validate(), r.Class.Check())
 		switch {

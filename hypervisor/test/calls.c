@@ -188,10 +188,10 @@ static void dead_caller_pays_no_longer(void)
     listening();
     called(0, 1);
     CHECK(world_call(1, 1, SECOND) == VLIB_BEGUN_queued, "client 1's began");
-    CHECK(!vlib_call_check(&world.vd), "a caller that is there is given up");
+    CHECK(!vlib_call_check(&world.vd), "a living caller is given up");
     state(0, 1, VLIB_CALL_active);
     world.dom0.port[HERE(0)].state = 0;
-    CHECK(vlib_call_check(&world.vd), "it is dead");
+    CHECK(vlib_call_check(&world.vd), "a dead caller is not given up");
     state(0, 1, VLIB_CALL_cancelled);
     state(1, 1, VLIB_CALL_queued); /* the server still works on the first */
     CHECK(world_listen(THERE(0), 0) == THERE(1), "the server is not told");

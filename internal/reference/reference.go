@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package reference compares pages of docs/reference with the code that they
-// describe, for tests. With -update a test writes what it would have compared.
+// describe, for tests. With VLIBOS_UPDATE=1 in the environment a test writes the
+// part of a page that it would have compared.
 package reference
 
 import (
-	"flag"
 	"os"
 	"strings"
 	"testing"
 )
-
-var update = flag.Bool("update", false, "write the generated parts of docs/reference")
 
 // Check compares the part of a page between the two lines that name it with
 // text. The lines are
@@ -33,8 +31,8 @@ func Check(t *testing.T, page, name, text string) {
 	if old == text {
 		return
 	}
-	if !*update {
-		t.Errorf("%s: the part %s differs from the code: run this test with -update", page, name)
+	if os.Getenv("VLIBOS_UPDATE") != "1" {
+		t.Errorf("%s: the part %s differs from the code: run this test with VLIBOS_UPDATE=1", page, name)
 		return
 	}
 	if err := os.WriteFile(page, []byte(before+begin+text+end+after), 0o644); err != nil {

@@ -17,7 +17,7 @@ func frame(header, rest string) []byte {
 	return append(append(b, header...), rest...)
 }
 
-func TestCommandThereAndBack(t *testing.T) {
+func TestCommandIsDecodedAsEncoded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringMatching(`[^\x00]{1,9}`)
 		want := Command{
@@ -51,7 +51,7 @@ func TestTimeoutIsNotRoundedToNone(t *testing.T) {
 	}
 }
 
-func TestBadCommands(t *testing.T) {
+func TestInvalidCommandsAreRefused(t *testing.T) {
 	for _, c := range []Command{
 		{},
 		{Argv: []string{""}},
@@ -85,7 +85,7 @@ func TestBadCommands(t *testing.T) {
 	}
 }
 
-func TestOutcomeThereAndBack(t *testing.T) {
+func TestOutcomeIsDecodedAsEncoded(t *testing.T) {
 	for _, want := range []Outcome{
 		{Stdout: []byte{}, Stderr: []byte{}},
 		{ExitStatus: 255, Stdout: []byte("a"), Stderr: []byte("\xff\x00")},
@@ -111,7 +111,7 @@ func TestOutcomeThereAndBack(t *testing.T) {
 	}
 }
 
-func TestBadOutcomes(t *testing.T) {
+func TestInvalidOutcomesAreRefused(t *testing.T) {
 	for _, tt := range []struct{ header, rest, want string }{
 		{`{"exit_status":256}`, "", "exit status 256"},
 		{`{"exit_status":-1}`, "", "exit status -1"},

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// A Command is what run is asked to do.
+// A Command is the input of run.
 type Command struct {
 	Argv    []string
 	Env     []string      // "NAME=VALUE"
@@ -43,7 +43,7 @@ func (c *Command) Append(dst []byte) ([]byte, error) {
 	return b, nil
 }
 
-// Decode reads an encoded command. Stdin is a part of b, the rest is copied.
+// Decode reads an encoded command. Stdin is a part of b; the rest is copied.
 func (c *Command) Decode(b []byte) error {
 	header, stdin, err := splitFrame(b)
 	if err != nil {
@@ -88,7 +88,7 @@ func (c *Command) check() error {
 	return nil
 }
 
-// checkString reports what JSON or execve would change or cut off.
+// checkString refuses strings that JSON or execve would change or truncate.
 func checkString(what, s string) error {
 	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
 		return fmt.Errorf("%s %.80q is not UTF-8 without NUL: pass such bytes on standard input", what, s)

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package builtin is the encoding of what every vLib OS server offers beside
-// the libraries of its guest: the functions of the library "vlib".
+// Package builtin encodes the functions that every vLib OS server has in
+// addition to the libraries of its guest: those of the library "vlib".
 //
 //	echo      input: anything            output: the input
 //	services  input: ignored             output: JSON, see [Info]
 //	run       input: see [Command]       output: see [Outcome]
 //
-// It is for both ends, and for authors of one of them in another
-// language. It runs nothing itself.
+// It is for both ends, and for authors of one of them in another language. It
+// executes nothing itself.
 //
 // # Encoding of run, revision 1
 //
-// Input and output have the same form: a JSON object for what is small and
-// structured, then bytes as they are.
+// Input and output have the same form: a JSON object for small, structured
+// data, then bytes unchanged.
 //
 //	0   u32  H, length of the object, little-endian, at most 1 MiB
 //	4   H bytes, the JSON object, UTF-8
@@ -28,8 +28,8 @@
 //	timeout_ms  integer; the command is killed then. 0 or absent:
 //	            the server's own limit, which holds in any case
 //
-// A server refuses an object with other members: it would not do what they
-// ask. No string contains NUL.
+// A server refuses an object with other members, since it would ignore what
+// they ask for. No string contains NUL.
 //
 // Output: the bytes are what the command wrote to standard output, then what
 // it wrote to standard error. The object:

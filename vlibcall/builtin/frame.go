@@ -32,7 +32,7 @@ func appendFrame(dst []byte, header any, parts ...[]byte) ([]byte, error) {
 }
 
 // splitFrame returns a copy of the JSON, which a peer that shares the memory
-// can then no longer change, and the bytes behind it in place.
+// cannot change, and the bytes after it in place.
 func splitFrame(b []byte) (header, rest []byte, err error) {
 	if len(b) < prefix {
 		return nil, nil, fmt.Errorf("%d bytes where %d are the length of the header", len(b), prefix)

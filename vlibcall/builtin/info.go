@@ -9,7 +9,7 @@ import (
 	"github.com/vlibos/vlibos/internal/printable"
 )
 
-// Info is what services answers: what a server is and what it offers.
+// Info is the output of services: a server and its offer.
 type Info struct {
 	Name      string   `json:"name"`
 	Version   string   `json:"version"`
@@ -32,7 +32,7 @@ type Function struct {
 
 // Libraries says which libraries of the guest may be called.
 type Libraries struct {
-	// AnySoname: whatever the guest's dynamic linker finds, by soname.
+	// AnySoname allows each soname that the guest's dynamic linker finds.
 	AnySoname bool `json:"any_soname"`
 	// Sonames that may be called if AnySoname is false.
 	Sonames []string `json:"sonames"`
@@ -43,7 +43,7 @@ type Libraries struct {
 // Worker describes the processes in which libraries run.
 type Worker struct {
 	Path    string   `json:"path"`
-	Problem string   `json:"problem,omitempty"` // why none can be started
+	Problem string   `json:"problem,omitempty"` // the reason if none can be started
 	Running []string `json:"running"`           // their libraries, last used first
 }
 
@@ -51,14 +51,14 @@ type Worker struct {
 type Limits struct {
 	MaxRunTimeMS int64 `json:"max_run_time_ms"` // of one call of a library or of run
 	MaxOutput    int   `json:"max_output"`      // of run, bytes for each of stdout and stderr
-	MaxWorkers   int   `json:"max_workers"`     // that are kept when idle
+	MaxWorkers   int   `json:"max_workers"`     // that are kept while idle
 	WorkerSize   int   `json:"worker_size"`     // of a worker's channel: request and result together, bytes
 }
 
 const maxInfo = 1 << 20
 
-// Decode reads what services answered, whatever a hostile server made of it:
-// afterwards every string is printable.
+// Decode reads the output of services, even from a hostile server: afterwards
+// every string is printable.
 func (i *Info) Decode(b []byte) error {
 	if len(b) > maxInfo {
 		return fmt.Errorf("decode services: %d bytes, more than %d", len(b), maxInfo)

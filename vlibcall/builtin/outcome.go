@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// An Outcome is what became of a command.
+// An Outcome is how a command ended, and its output.
 type Outcome struct {
 	ExitStatus int
 	Signal     int  // that ended the command; 0: it ended by itself
@@ -17,7 +17,7 @@ type Outcome struct {
 	StdoutTruncated, StderrTruncated bool // there was more
 }
 
-// MaxOutcomeOverhead is what an encoded outcome takes at most beside its
+// MaxOutcomeOverhead is the largest size of an encoded outcome without its
 // output, in bytes.
 const MaxOutcomeOverhead = 256
 
@@ -51,8 +51,8 @@ func (o *Outcome) Append(dst []byte) ([]byte, error) {
 	return b, nil
 }
 
-// Decode reads an encoded outcome, whatever a hostile server made of it.
-// Stdout and Stderr are parts of b.
+// Decode reads an encoded outcome, even from a hostile server. Stdout and
+// Stderr are parts of b.
 func (o *Outcome) Decode(b []byte) error {
 	header, rest, err := splitFrame(b)
 	if err != nil {

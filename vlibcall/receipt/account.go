@@ -13,11 +13,11 @@ type Caller struct {
 	Comm string `json:"comm"` // the executable's name, at most 15 bytes of it
 }
 
-// Other stands for the library and the function of calls for whose own there
-// was no room; in the daemon's totals also for their caller and domain.
+// Other stands for library and function of calls for which there was no room;
+// in the daemon's totals also for their caller and domain.
 const Other = "(other)"
 
-// Key says whose calls, of what.
+// Key identifies an account: the caller, and the called function.
 type Key struct {
 	Caller
 	Domain   string `json:"domain"` // the UUID; on the native host the name
@@ -30,15 +30,15 @@ func (k Key) compare(l Key) int {
 		cmp.Compare(k.UID, l.UID), cmp.Compare(k.Comm, l.Comm))
 }
 
-// Account is what calls cost since the daemon that says so began, or their
-// caller if that was later. Counters never go backwards.
+// Account is the cost of calls since the reporting daemon began, or since their
+// caller began if that was later. Counters never go backwards.
 type Account struct {
 	Key
-	Name string `json:"name"` // of the domain, as its last caller knew it
+	Name string `json:"name"` // of the domain, as its last caller reported it
 
 	Wall Histogram `json:"wall"` // all calls; Receipt.Wall
-	// Of calls that a reservation paid for, whose scheduler says what they
-	// cost; see transport.Cost.
+	// The following have calls for which a reservation was charged, on a
+	// scheduler that measures; see transport.Cost.
 	CPU         Histogram     `json:"cpu"` // foreground and background together
 	Queued      Histogram     `json:"queued"`
 	Foreground  time.Duration `json:"foreground_ns"`
@@ -46,7 +46,7 @@ type Account struct {
 	Throttled   time.Duration `json:"throttled_ns"`
 	Deschedules uint64        `json:"deschedules"`
 
-	Errors map[string]uint64 `json:"errors"` // calls that failed, by kind; they are in Wall too
+	Errors map[string]uint64 `json:"errors"` // failed calls by kind; Wall has them, too
 }
 
 // Failed is how many calls failed.
@@ -58,7 +58,7 @@ func (a *Account) Failed() uint64 {
 	return n
 }
 
-// counters are words as they were at one time.
+// counters are words at one time.
 type counters [wordCount]uint64
 
 // account reads counters.

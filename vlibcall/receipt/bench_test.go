@@ -22,8 +22,8 @@ func recorder(b *testing.B) *Recorder {
 	return book.Recorder(Self(), "1c9a7d3e-0b6c-4f5e-9a57-2f1f7d1f0b11", "web")
 }
 
-// BenchmarkRecord is what a call is slower by: /wall of a call without a
-// reservation, /paid of one with its cost.
+// BenchmarkRecord is the time that recording adds to a call: /wall without a
+// reservation, /paid with its cost.
 func BenchmarkRecord(b *testing.B) {
 	for name, r := range map[string]vlibcall.Receipt{"wall": {Wall: 5000}, "paid": {Wall: 5000, Cost: &cost}} {
 		b.Run(name, func(b *testing.B) {
@@ -36,7 +36,7 @@ func BenchmarkRecord(b *testing.B) {
 	}
 }
 
-// BenchmarkRead is what the daemon does for a scrape, for each book of eight
+// BenchmarkRead is the daemon's work for a scrape, for each book of eight
 // functions.
 func BenchmarkRead(b *testing.B) {
 	dir := b.TempDir()

@@ -19,17 +19,17 @@ import (
 // directory of the books in the master's.
 const directory = "receipts"
 
-// Names of a book, and of one that is being made.
+// Names of a book, and of one that is being created.
 const (
 	bookSuffix = ".book"
 	newPrefix  = ".new-"
 )
 
-// maxBooks bounds what a daemon has to read, and what tools leave behind when
-// there is none.
+// maxBooks limits the books that a daemon has to read, and those that tools
+// leave behind while there is no daemon.
 const maxBooks = 1024
 
-// ErrFull says that there are so many books that no more are made.
+// ErrFull reports that there are too many books to create another.
 var ErrFull = errors.New("too many books of receipts")
 
 // Book counts the calls of this process. It is safe for concurrent use.
@@ -37,12 +37,12 @@ type Book struct {
 	mem []byte
 
 	mu   sync.Mutex
-	file *os.File // its lock says that this process lives; nil: closed
+	file *os.File // its lock shows that this process lives; nil: closed
 }
 
 // Open makes this process's book for the daemon whose files are in dir. Errors:
-// fs.ErrNotExist, there is no daemon's directory; fs.ErrPermission, it is not
-// this user's to write; ErrFull.
+// fs.ErrNotExist: the daemon's directory does not exist; fs.ErrPermission: this
+// user may not write to it; ErrFull.
 func Open(dir string) (_ *Book, err error) {
 	shelf := filepath.Join(dir, directory)
 	if err := os.Mkdir(shelf, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
@@ -66,7 +66,7 @@ func Open(dir string) (_ *Book, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("book of receipts %s: %w", name, err)
 	}
-	// The daemon sees it only now that it is whole and locked.
+	// The daemon sees the book only now that it is complete and locked.
 	if err := os.Rename(name, filepath.Join(shelf, id+bookSuffix)); err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func room(dir string) error {
 	if len(names) == maxBooks {
 		return fmt.Errorf("%s has %d: %w: is a vlibmaster running, which would clear it?", dir, maxBooks, ErrFull)
 	}
-	if len(names) == 0 { // then io.EOF is what is expected
+	if len(names) == 0 { // then io.EOF is expected
 		return nil
 	}
 	return err
@@ -103,7 +103,7 @@ func newBook(f *os.File) (*Book, error) {
 		return nil, err
 	}
 	b := &Book{mem: mem, file: f}
-	// A call that has just ended may still count after Close.
+	// A call that has just ended may still be counted after Close.
 	runtime.AddCleanup(b, func(mem []byte) { unix.Munmap(mem) }, mem)
 	if err := b.allocate(0, page+recordSize); err != nil {
 		return nil, err
@@ -120,8 +120,8 @@ func newBook(f *os.File) (*Book, error) {
 	return b, nil
 }
 
-// allocate gives the file memory. Without, a full file system would be a signal
-// that ends the process at the first count.
+// allocate reserves memory for the file. Without it, a full file system would
+// be a signal that ends the process at the first count.
 func (b *Book) allocate(offset, n int) error {
 	for {
 		err := unix.Fallocate(int(b.file.Fd()), 0, int64(offset), int64(n))
@@ -139,8 +139,7 @@ func (b *Book) Recorder(c Caller, domain, name string) *Recorder {
 	return r
 }
 
-// place returns the counters for a function, and whether they will always be
-// these.
+// place returns the counters for a function, and whether they are final.
 func (b *Book) place(r *Recorder, p place) (_ *words, final bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -174,7 +173,7 @@ func (c *record) is(r *Recorder, p place) bool {
 		filled(c.library[:], p.library) && filled(c.function[:], p.function)
 }
 
-// fill writes a string and a NUL, cut off if it does not fit.
+// fill writes a string and a NUL, truncated to the field.
 func fill(field []byte, s string) { field[copy(field[:len(field)-1], s)] = 0 }
 
 func filled(field []byte, s string) bool {
@@ -198,7 +197,7 @@ func (b *Book) Close() error {
 	}
 	f := b.file
 	b.file = nil
-	// The memory that stays mapped would keep the lock.
+	// The mapped memory would keep the lock.
 	return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close())
 }
 

@@ -58,7 +58,7 @@ func (s *Shelf) must(t *testing.T) ([]Account, Health) {
 
 var cost = transport.Cost{Foreground: 3000, Background: 1000, Queued: 500, Throttled: 7, Deschedules: 2}
 
-func TestWhatIsRecordedIsRead(t *testing.T) {
+func TestRecordedCallsAreRead(t *testing.T) {
 	dir := t.TempDir()
 	s := shelf(t, dir)
 	b := open(t, dir)
@@ -88,7 +88,7 @@ func TestWhatIsRecordedIsRead(t *testing.T) {
 	}
 }
 
-// What a closed book had stays in the totals, and its file does not.
+// The calls of a closed book stay in the totals; its file is removed.
 func TestClosedBookIsFoldedOnce(t *testing.T) {
 	dir := t.TempDir()
 	s := shelf(t, dir)
@@ -120,8 +120,8 @@ func TestClosedBookIsFoldedOnce(t *testing.T) {
 	}
 }
 
-// Many goroutines count, while a daemon reads; all is there in the end, and
-// nothing goes backwards.
+// Many goroutines count while a daemon reads: all calls are counted in the end,
+// and no counter goes backwards.
 func TestConcurrentCounting(t *testing.T) {
 	dir := t.TempDir()
 	s := shelf(t, dir)
@@ -160,7 +160,7 @@ func TestConcurrentCounting(t *testing.T) {
 	}
 }
 
-func TestNoRoom(t *testing.T) {
+func TestFunctionsWithoutRoomCountTogether(t *testing.T) {
 	dir := t.TempDir()
 	s := shelf(t, dir)
 	r := open(t, dir).Recorder(Self(), "d", "d")
@@ -183,8 +183,8 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
-// The daemon's own bound.
-func TestManyCallers(t *testing.T) {
+// The daemon's own limit.
+func TestCallersWithoutRoomCountTogether(t *testing.T) {
 	dir := t.TempDir()
 	s := shelf(t, dir)
 	calls := 0
@@ -205,7 +205,7 @@ func TestManyCallers(t *testing.T) {
 	}
 }
 
-func TestWhereThereIsNoDaemon(t *testing.T) {
+func TestNoBookWithoutADaemon(t *testing.T) {
 	if _, err := Open(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
@@ -228,7 +228,7 @@ func TestWhereThereIsNoDaemon(t *testing.T) {
 	open(t, dir)
 }
 
-func TestShelfIsThisUsersAlone(t *testing.T) {
+func TestShelfOthersCanWriteIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, directory), 0o700); err != nil {
 		t.Fatal(err)
@@ -248,7 +248,7 @@ func TestShelfIsThisUsersAlone(t *testing.T) {
 	}
 }
 
-func TestRunTidies(t *testing.T) {
+func TestRunRemovesBooksOfDeadProcesses(t *testing.T) {
 	dir := t.TempDir()
 	s := shelf(t, dir)
 	open(t, dir).Close()
@@ -265,9 +265,9 @@ func TestRunTidies(t *testing.T) {
 	}
 }
 
-// The file is an interface between versions that run at the same time: what
-// changes it must change the revision.
-func TestLayout(t *testing.T) {
+// The file is an interface between versions that run at the same time. A change
+// of its layout must change the revision.
+func TestBookHasTheLayoutOfItsRevision(t *testing.T) {
 	var r record
 	for what, is := range map[string][2]int{
 		"record":   {recordSize, 9152},

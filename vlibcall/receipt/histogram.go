@@ -9,16 +9,16 @@ import (
 )
 
 // A histogram is log-linear, as HDR histograms are: eight buckets for each
-// power of two. Bucket 0 is for 0 ns, the next eight for 1 to 8 ns, then each
-// holds what is above the edge of the one before it, up to its own edge. The
-// last has no upper end.
+// power of two. Bucket 0 is for 0 ns, the next eight for 1 to 8 ns. Each
+// further one has the times above the edge of the one before it, up to its own
+// edge. The last has no upper end.
 const (
 	perOctave = 8
 	octaves   = 40 // from 8 ns to 2^43 ns, 2 hours and 26 minutes
 	buckets   = 1 + perOctave + perOctave*octaves
 )
 
-// bucketOf is where a time is counted.
+// bucketOf is the bucket for a time.
 func bucketOf(d time.Duration) int {
 	if d <= 0 {
 		return 0
@@ -31,8 +31,8 @@ func bucketOf(d time.Duration) int {
 	return min(shift*perOctave+int(v>>shift)+1, buckets-1)
 }
 
-// edge is the largest time of a bucket; of the last, the smallest that the next
-// would have.
+// edge is the largest time of a bucket; for the last one, the smallest time
+// beyond.
 func edge(bucket int) time.Duration {
 	if bucket <= perOctave {
 		return time.Duration(bucket)
@@ -42,8 +42,8 @@ func edge(bucket int) time.Duration {
 	return time.Duration(uint64(n%perOctave+perOctave+1) << shift)
 }
 
-// value stands for all times of a bucket. It is the harmonic mean of its ends,
-// which is furthest from neither: a 17th at most.
+// value represents all times of a bucket. It is the harmonic mean of its ends,
+// which minimises the error: at most a 17th.
 func value(bucket int) time.Duration {
 	if bucket <= perOctave {
 		return time.Duration(bucket)
@@ -52,13 +52,13 @@ func value(bucket int) time.Duration {
 	return time.Duration(2*low*high/(low+high) + 0.5)
 }
 
-// Histogram says how often something took how long.
+// Histogram counts durations by size.
 type Histogram struct {
-	Sum    time.Duration // exact; the largest there is if it would be more
+	Sum    time.Duration // exact; the largest possible if it would overflow
 	counts [buckets]uint64
 }
 
-// Count is how many times there are.
+// Count is the number of durations.
 func (h *Histogram) Count() uint64 {
 	var n uint64
 	for _, c := range h.counts {
@@ -67,8 +67,8 @@ func (h *Histogram) Count() uint64 {
 	return n
 }
 
-// Quantile is the time that a share q of all took at most, right to 6 %; 0 of
-// nothing.
+// Quantile is the time that a share q of all durations did not exceed, with an
+// error of at most 6 %; 0 if there are none.
 func (h *Histogram) Quantile(q float64) time.Duration {
 	n := h.Count()
 	if n == 0 {
@@ -84,8 +84,8 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 	return value(buckets - 1)
 }
 
-// Below is how many took at most 2^power nanoseconds: exact, since that is an
-// edge.
+// Below is the number of durations of at most 2^power nanoseconds: exact, since
+// that is an edge.
 func (h *Histogram) Below(power int) uint64 {
 	var n uint64
 	for i := 0; i < buckets-1 && edge(i) <= 1<<power; i++ {
@@ -94,7 +94,7 @@ func (h *Histogram) Below(power int) uint64 {
 	return n
 }
 
-// Since is what came to h after it was earlier.
+// Since is what was added to h since earlier.
 func (h Histogram) Since(earlier Histogram) Histogram {
 	h.Sum = max(h.Sum-earlier.Sum, 0)
 	for i, c := range earlier.counts {
@@ -103,7 +103,7 @@ func (h Histogram) Since(earlier Histogram) Histogram {
 	return h
 }
 
-// Plus is both together.
+// Plus is the sum of both.
 func (h Histogram) Plus(other Histogram) Histogram {
 	h.Sum = sum(h.Sum, other.Sum)
 	for i, c := range other.counts {
@@ -146,7 +146,7 @@ func (h *Histogram) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// add does not wrap: a counter that did would seem to go backwards.
+// add saturates: a counter that wraps would seem to go backwards.
 func add(a, b uint64) uint64 {
 	if s := a + b; s >= a {
 		return s

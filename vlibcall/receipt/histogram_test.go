@@ -20,9 +20,9 @@ func histogramOf(times ...time.Duration) (h Histogram) {
 	return h
 }
 
-// Each time is in the bucket whose edges are around it, and what stands for it
-// is not further away than promised.
-func TestBuckets(t *testing.T) {
+// Each time is in the bucket whose edges enclose it, and the value of the
+// bucket has at most the promised error.
+func TestBucketsEncloseTheirTimes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := time.Duration(rapid.Int64Range(0, int64(edge(buckets-1))).Draw(t, "d"))
 		if rapid.Bool().Draw(t, "small") {
@@ -46,7 +46,7 @@ func TestBuckets(t *testing.T) {
 	}
 }
 
-func TestQuantiles(t *testing.T) {
+func TestQuantilesHaveTheirPrecision(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ns := rapid.SliceOfN(rapid.Int64Range(0, int64(2*time.Hour)), 1, 200).Draw(t, "ns")
 		q := rapid.Float64Range(0, 1).Draw(t, "q")
@@ -76,7 +76,7 @@ func TestBelowIsExact(t *testing.T) {
 	}
 }
 
-func TestDifferenceAndSum(t *testing.T) {
+func TestDifferenceNeverGoesBackwards(t *testing.T) {
 	a := histogramOf(5, 100, 7000)
 	b := a.Plus(histogramOf(100, 1<<30))
 	if got := b.Since(a); got != histogramOf(100, 1<<30) {
@@ -93,7 +93,7 @@ func TestDifferenceAndSum(t *testing.T) {
 	}
 }
 
-func TestJSON(t *testing.T) {
+func TestHistogramIsReadAsWritten(t *testing.T) {
 	h := histogramOf(0, 1, 1000, 1000, 5*time.Second, 100*time.Hour)
 	b, err := json.Marshal(h)
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// kinds are what calls end with, in the order of the file: the first that
-// matches. The last is for all others. Names are an interface: they do not
-// change.
+// kinds are the ways in which a call can end, in the order of the file: the
+// first that matches. The last one is for all others. Names are an interface:
+// they do not change.
 var kinds = [...]struct {
 	name string
 	err  error
@@ -33,7 +33,7 @@ var kinds = [...]struct {
 	{"other", nil},
 }
 
-// kindOf is the place of an error in kinds.
+// kindOf is the index of an error in kinds.
 func kindOf(err error) int {
 	for i, k := range kinds[:len(kinds)-1] {
 		if errors.Is(err, k.err) {

@@ -8,14 +8,15 @@ import (
 	"unsafe"
 )
 
-// A book's file: a page that says what it is, then records. A record
-// below header.used is complete but for its counters, which continue to grow. The first one, Other, is there from the start.
+// A book's file: a page that describes it, then records. A record below
+// header.used is complete but for its counters, which continue to grow. The
+// first one, Other, always exists.
 const (
 	magic    = 0x314b4f4f42424c56 // "VLBBOOK1", as a little-endian machine writes it
 	revision = 1
 	page     = 4096
-	// capacity in records. What comes when they are in use is counted in the
-	// first.
+	// capacity in records. Calls that come when all are in use are counted in
+	// the first.
 	capacity = 64
 	// maxName is vlibcall's, and a file name's.
 	maxName = 255
@@ -29,7 +30,7 @@ type header struct {
 	magic    uint64
 	revision uint32
 	size     uint32        // of a record
-	used     atomic.Uint64 // records, published when they are complete
+	used     atomic.Uint64 // records, published when complete
 }
 
 type record struct {
@@ -42,11 +43,11 @@ type record struct {
 	library  [maxName + 1]byte
 	function [maxName + 1]byte
 	words    words
-	_        [40]byte // to a whole number of cache lines
+	_        [40]byte // pads to a whole number of cache lines
 }
 
-// words are all counters of a record: for wall, queued and CPU time the buckets,
-// then sums. That of CPU time is foreground's and background's.
+// words are all counters of a record: the buckets for wall, queued and CPU
+// time, then sums. CPU time has a sum for foreground and one for background.
 type words [wordCount]atomic.Uint64
 
 const (
@@ -63,7 +64,7 @@ const (
 	wordCount     = errorsAt + len(kinds)
 )
 
-// headerOf and recordOf look at a mapped book. The memory is fileSize bytes.
+// headerOf and recordOf interpret a mapped book. The memory is fileSize bytes.
 func headerOf(mem []byte) *header { return (*header)(unsafe.Pointer(&mem[:page][0])) }
 
 func recordOf(mem []byte, i int) *record {

@@ -10,23 +10,23 @@ import (
 	"github.com/vlibos/vlibos/internal/printable"
 )
 
-// errBook says that a file is no book.
+// errBook reports that a file is not a book.
 var errBook = errors.New("no book of receipts")
 
-// line is one record, as it was found.
+// line is one record as read.
 type line struct {
 	key      Key
 	name     string
 	counters counters
 }
 
-// readBook reads a mapped book. Whatever its bytes are, and even if the file
-// becomes shorter meanwhile, the answer is lines or an error.
+// readBook reads a mapped book. With any contents, and even if the file becomes
+// shorter meanwhile, the result is lines or an error.
 func readBook(mem []byte) (lines []line, err error) {
 	if len(mem) != fileSize {
 		return nil, fmt.Errorf("%w: %d bytes, want %d", errBook, len(mem), fileSize)
 	}
-	// Pages that are no longer there fault.
+	// Access to pages that no longer exist faults.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if fault := recover(); fault != nil {

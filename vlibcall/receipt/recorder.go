@@ -26,8 +26,8 @@ type Recorder struct {
 
 type place struct{ library, function string }
 
-// Record counts a call: a vlibcall.Options.Record. A call of a function that is
-// new to the book takes a place in it, which costs some microseconds.
+// Record counts a call; it is a vlibcall.Options.Record. A call of a function
+// that is new to the book takes a place in it, which costs some microseconds.
 func (r *Recorder) Record(library, function string, rc vlibcall.Receipt, err error) {
 	w := (*r.places.Load())[place{library, function}]
 	if w == nil {
@@ -58,8 +58,8 @@ func (w *words) add(at int, n uint64) {
 	}
 }
 
-// maxPlaces bounds what a recorder remembers: tools that make names up must not
-// fill memory.
+// maxPlaces limits what a recorder remembers: tools that invent names must not
+// fill the memory.
 const maxPlaces = 1024
 
 // enter finds a place for a function in the book.

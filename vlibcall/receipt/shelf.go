@@ -18,37 +18,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tidyEvery is how often books of dead processes are taken from the shelf while
-// there are no questions: a file of some 20 KiB that a process leaves must not wait
-// for one. staleAfter is when a book that was never finished is one.
+// tidyEvery is how often books of dead processes are removed from the shelf
+// when it is not read: the file of some 20 KiB that a process leaves must not
+// wait for a reader. staleAfter is the age at which an incomplete book is
+// removed.
 const (
 	tidyEvery  = 10 * time.Second
 	staleAfter = time.Minute
 )
 
-// Shelf is the daemon's view of all books. It is safe for concurrent use.
+// Shelf is the daemon's side of all books. It is safe for concurrent use.
 type Shelf struct {
 	dir string
 	log *slog.Logger
 
 	mu       sync.Mutex
-	books    map[string]*seenBook // by file name, of processes that live
+	books    map[string]*seenBook // by file name, of living processes
 	totals   totals
 	rejected uint64
 }
 
-// seenBook is what was added to the totals of a book that is still written.
+// seenBook is what the totals have of a book that is still written.
 type seenBook struct {
 	inode    uint64
 	seen     []counters
-	rejected bool // and that was counted and logged
+	rejected bool // and was counted and logged
 }
 
-// Health is how the reading of books itself fares.
+// Health is the state of reading books.
 type Health struct {
 	Books    int    `json:"books"`    // of processes that live
-	Rejected uint64 `json:"rejected"` // files that were no books, or broken
-	Overflow bool   `json:"overflow"` // there were more callers and functions than are told apart
+	Rejected uint64 `json:"rejected"` // files that were not books, or were damaged
+	Overflow bool   `json:"overflow"` // there were more callers and functions than the totals distinguish
 }
 
 // OpenShelf makes the shelf of the daemon whose files are in dir.
@@ -100,7 +101,7 @@ func (s *Shelf) Read() ([]Account, Health, error) {
 	return s.totals.accounts(), h, err
 }
 
-// look adds what all books have more than before.
+// look adds the increase of all books to the totals.
 func (s *Shelf) look() error {
 	d, err := os.Open(s.dir)
 	if err != nil {
@@ -129,7 +130,7 @@ func (s *Shelf) look() error {
 	return nil
 }
 
-// visit reads a book. If its process is dead, that was the last time.
+// visit reads a book. If its process is dead, this is the last time.
 func (s *Shelf) visit(name string) {
 	f, st, err := s.open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -158,7 +159,7 @@ func (s *Shelf) visit(name string) {
 	}
 }
 
-// open opens a file of the shelf, whatever it may be, without waiting.
+// open opens any file of the shelf without blocking.
 func (s *Shelf) open(name string) (*os.File, *unix.Stat_t, error) {
 	path := filepath.Join(s.dir, name)
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
@@ -188,7 +189,7 @@ func readFile(f *os.File, st *unix.Stat_t) ([]line, error) {
 	return lines, errors.Join(err, unix.Munmap(mem))
 }
 
-// reject counts a file that is no book, once.
+// reject counts a file that is not a book, once.
 func (s *Shelf) reject(name string, inode uint64, err error) {
 	b := s.books[name]
 	if b == nil || b.inode != inode {
@@ -203,11 +204,11 @@ func (s *Shelf) reject(name string, inode uint64, err error) {
 	s.log.Warn("a book of receipts cannot be read: its calls are not counted", "file", filepath.Join(s.dir, name), "error", err)
 }
 
-// sweep removes a book that its process did not live to finish.
+// sweep removes a book whose process died before it was complete.
 func (s *Shelf) sweep(name string) {
 	f, st, err := s.open(name)
 	if err != nil {
-		return // it was finished just now, or is no book
+		return // it was completed just now, or is not a book
 	}
 	defer f.Close()
 	if time.Since(time.Unix(st.Mtim.Unix())) > staleAfter && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {

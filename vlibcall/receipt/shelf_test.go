@@ -19,7 +19,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// child counts until it is killed, and says so.
+// child counts until it is killed, and reports when it begins.
 func child(dir string) {
 	b, err := Open(dir)
 	if err != nil {
@@ -63,8 +63,8 @@ func calls(t *testing.T, s *Shelf) (n uint64) {
 	return n
 }
 
-// A process that is killed while it counts leaves what it had counted.
-func TestKilledWriter(t *testing.T) {
+// The calls that a killed process had counted are not lost.
+func TestCallsOfAKilledProcessAreCounted(t *testing.T) {
 	dir := t.TempDir()
 	s := shelf(t, dir)
 	c := start(t, dir)
@@ -86,8 +86,9 @@ func TestKilledWriter(t *testing.T) {
 	}
 }
 
-// Counts that were read stay known after their book is truncated or overwritten.
-func TestSpoiltBook(t *testing.T) {
+// Calls that were read stay counted after their book is truncated or
+// overwritten.
+func TestCallsOfADamagedBookStayCounted(t *testing.T) {
 	for name, spoil := range map[string]func(file string) error{
 		"empty":     func(file string) error { return os.Truncate(file, 0) },
 		"short":     func(file string) error { return os.Truncate(file, int64(fileSize-1)) },
@@ -167,8 +168,8 @@ func TestFileThatShrinksUnderTheReader(t *testing.T) {
 	}
 }
 
-// What else can lie in the directory.
-func TestStrangeFiles(t *testing.T) {
+// Other things that may be in the directory.
+func TestOtherFilesAreRejectedOnce(t *testing.T) {
 	dir := t.TempDir()
 	s := shelf(t, dir)
 	at := func(name string) string { return filepath.Join(dir, directory, name) }
@@ -199,8 +200,8 @@ func TestStrangeFiles(t *testing.T) {
 	}
 }
 
-// FuzzReadBook spoils a book of one record: its header, the record's names, and
-// one of its counters.
+// FuzzReadBook damages a book of one record: its header, the record's names,
+// and one of its counters.
 func FuzzReadBook(f *testing.F) {
 	good := make([]byte, 24)
 	binary.LittleEndian.PutUint64(good, magic)

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// maxKeys bounds what a daemon remembers, and the series that it exports. When
-// they are in use, a caller that has not called for forgetAfter makes room: domains
-// come and go.
+// maxKeys limits what a daemon remembers, and the series that it exports. When
+// all are in use, a caller that has not called for forgetAfter makes room,
+// since domains come and go.
 const (
 	maxKeys     = 256
 	forgetAfter = time.Hour
 )
 
-// otherKey is for callers without room, and for those that made room.
+// otherKey is for callers without room, and for those that have made room.
 var otherKey = Key{Caller: Caller{UID: ^uint32(0), Comm: Other}, Domain: Other, Library: Other, Function: Other}
 
-// totals only grow: what a book has lost since it was last read is not taken
-// away again, and what is forgotten is added to otherKey.
+// totals only grow: a decrease of a book is ignored, and forgotten totals are
+// added to otherKey.
 type totals struct {
 	all      map[Key]*total
 	overflow bool // some were added to otherKey
@@ -31,8 +31,8 @@ type total struct {
 	changed  time.Time
 }
 
-// add counts what is in lines and was not yet in seen, of the same book, and
-// returns what is now.
+// add adds the difference between lines and seen, of the same book, and returns
+// the new state of the book.
 func (t *totals) add(seen []counters, lines []line, now time.Time) []counters {
 	for len(seen) < len(lines) {
 		seen = append(seen, counters{})
@@ -50,8 +50,8 @@ func (t *totals) add(seen []counters, lines []line, now time.Time) []counters {
 	return seen
 }
 
-// since is what c has more than before; a counter that went backwards has
-// nothing more.
+// since is the increase of c since before; a counter that went backwards has
+// none.
 func (c *counters) since(before *counters) (more counters, changed bool) {
 	for i, n := range c {
 		if n > before[i] {
@@ -67,7 +67,7 @@ func (c *counters) add(more *counters) {
 	}
 }
 
-// of is the total for a key, or for all those that found no room.
+// of is the total for a key, or the common one for keys without room.
 func (t *totals) of(k Key, now time.Time) *total {
 	if to := t.all[k]; to != nil {
 		return to
@@ -84,7 +84,7 @@ func (t *totals) of(k Key, now time.Time) *total {
 	return to
 }
 
-// forget makes room, if some caller has not called for long.
+// forget makes room if some caller has not called for a long time.
 func (t *totals) forget(now time.Time) bool {
 	oldest := otherKey
 	for k, to := range t.all {

@@ -14,8 +14,9 @@ func lineOf(function string, n uint64) line {
 	return l
 }
 
-// A caller that has not called for long makes room, and its calls are not lost.
-func TestRoomIsMade(t *testing.T) {
+// A caller that has not called for a long time makes room; its calls are not
+// lost.
+func TestOldestCallerMakesRoom(t *testing.T) {
 	sums := totals{all: make(map[Key]*total)}
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	has := func(function string) bool { return sums.all[lineOf(function, 0).key] != nil }
@@ -44,8 +45,8 @@ func TestRoomIsMade(t *testing.T) {
 	}
 }
 
-// A book without calls takes no room.
-func TestNothingTakesNoRoom(t *testing.T) {
+// A book without calls needs no room.
+func TestEmptyBookTakesNoRoom(t *testing.T) {
 	sums := totals{all: make(map[Key]*total)}
 	if sums.add(nil, []line{lineOf("f", 0)}, time.Now()); len(sums.all) != 0 {
 		t.Errorf("%v", sums.accounts())

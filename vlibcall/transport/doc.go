@@ -16,8 +16,8 @@
 // # Errors
 //
 // A transport returns errors that match vlibcall.ErrGone (there is no peer),
-// vlibcall.ErrTimeout (the peer does not answer), vlibcall.ErrProtocol (what the
-// peer hands over is not what it must be), vlibcall.ErrReservation (the
-// reservation cannot pay), os.ErrClosed (this side has closed) and
+// vlibcall.ErrTimeout (the peer does not answer), vlibcall.ErrProtocol (the
+// peer passed something invalid), vlibcall.ErrReservation (the reservation
+// cannot be charged), os.ErrClosed (this side has closed) and
 // os.ErrDeadlineExceeded where the methods below say so.
 package transport

@@ -16,41 +16,40 @@ const (
 	Revision uint32 = 1
 	// HeaderSize in bytes: the page in front of the data area.
 	HeaderSize = 4096
-	// MaxSize of a channel in bytes, header included. Lengths are 32-bit words;
-	// the bound is far below that so that no sum can overflow.
+	// MaxSize of a channel in bytes, including the header. Lengths are 32-bit
+	// words; the limit is far below that, so that no sum can overflow.
 	MaxSize = 1 << 30
-	// InlineSize is how many bytes fit into the header page each way, names
-	// included. A call that needs no more never touches (or maps) the data area.
+	// InlineSize is how many bytes fit into the header page in each direction,
+	// including names. A smaller call never touches (or maps) the data area.
 	InlineSize = 992
-	// Line is a cache line: what data is aligned to.
+	// Line is the size of a cache line, to which data is aligned.
 	Line = 64
 )
 
-// ClientAlive and ServerAlive are the offsets in the header page of the byte
-// that a transport asks its kernel to clear when that side unmaps the channel or
-// dies.
+// ClientAlive and ServerAlive are offsets in the header page. A transport asks
+// its kernel to clear the byte there when that side unmaps the channel or dies.
 const (
 	ClientAlive = 0x900
 	ServerAlive = 0x980
 )
 
-// What Header.ClientAlive and Header.ServerAlive contain; 0 once that side has
+// Values of Header.ClientAlive and Header.ServerAlive; 0 once that side has
 // left.
 const (
 	attached = 1
 	offered  = 2 // the client has not come yet
 )
 
-// Header is the first page of a channel. Little-endian; offsets are golden in
-// header_test.go and listed in docs/reference/channel.md. What one side polls and the other
-// side writes share a cache line with the payload behind it, in 128-byte pairs,
-// because the adjacent-line prefetcher fetches pairs.
+// Header is the first page of a channel. Little-endian; header_test.go has the
+// offsets, and docs/reference/channel.md lists them. Words that one side polls
+// and the other side writes share a cache line with the payload after them, in
+// 128-byte pairs, because the adjacent-line prefetcher fetches pairs.
 //
-// Each side publishes an ID and then looks whether the other is waiting; or says
-// that it waits, and then looks for an ID. So that not both miss each other, store
-// and load must not change places: these words are stored by Swap. Store is the
-// same instruction on amd64, but not for the race detector, whose Store is a plain
-// one: there one wake-up in some fifty thousand calls was lost.
+// Each side publishes an ID and then checks whether the other one waits, or
+// announces that it waits and then checks for an ID. Store and load must not be
+// reordered, or both could miss each other, so these words are stored by Swap.
+// Store is the same instruction on amd64, but under the race detector it is a
+// plain store: there one wake-up in some fifty thousand calls was lost.
 type Header struct {
 	_ structs.HostLayout
 
@@ -100,7 +99,7 @@ func HeaderOf(page []byte) (*Header, error) {
 	return (*Header)(unsafe.Pointer(&page[0])), nil
 }
 
-// Format writes the identity of a channel of size bytes into its fresh, zeroed
+// Format writes the identity of a channel of size bytes into its new, zeroed
 // header page. The server's side does so before it offers the channel.
 func Format(page []byte, size int, generation uint64) error {
 	h, err := HeaderOf(page)
@@ -119,8 +118,8 @@ func Format(page []byte, size int, generation uint64) error {
 	return nil
 }
 
-// CheckSize says whether a channel may have size bytes, header included: a whole
-// number of 4096-byte pages, at least one beside the header.
+// CheckSize checks the size of a channel, including the header: a multiple of
+// 4096 bytes, with at least one page after the header.
 func CheckSize(size int) error {
 	if size < 2*HeaderSize || size > MaxSize || size%HeaderSize != 0 {
 		return fmt.Errorf("channel size %d: want a multiple of %d from %d to %d bytes",
@@ -129,8 +128,8 @@ func CheckSize(size int) error {
 	return nil
 }
 
-// Attach says that the client has come, after it has checked that the channel is
-// the one that it asked for. The error names what the peer has written instead.
+// Attach records that the client has come, after checking that the channel is
+// the requested one. The error names the peer's wrong value.
 func (h *Header) Attach(size int, generation uint64) error {
 	magic := atomic.LoadUint64(&h.magic)
 	revision := atomic.LoadUint32(&h.revision)
@@ -165,20 +164,20 @@ func ClientLeft(page []byte) bool { return clientState(page) == 0 }
 
 func clientState(page []byte) uint32 { return header(page).ClientAlive.Load() & 0xff }
 
-// GivenUp reports whether the client no longer waits for the request that stands
-// in the channel with this header page.
+// GivenUp reports whether the client no longer waits for the request in the
+// channel with this header page.
 func GivenUp(page []byte) bool {
 	h := header(page)
 	id := h.Request.ID.Load()
 	return id != 0 && h.Cancel.Load() == id
 }
 
-// Unanswered reports whether a request without an answer stands in the channel
-// with this header page, as far as the client says.
+// Unanswered reports whether the channel with this header page has an
+// unanswered request, according to the client.
 func Unanswered(page []byte) bool {
 	h := header(page)
 	return h.Request.ID.Load() != h.Reply.ID.Load()
 }
 
-// header is HeaderOf for a page that was formatted.
+// header is HeaderOf for a formatted page.
 func header(page []byte) *Header { return (*Header)(unsafe.Pointer(&page[0])) }

@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// ErrInterrupted is what [ClientEndpoint].Wait and [Listener].Wait return after
+// ErrInterrupted is returned by [ClientEndpoint].Wait and [Listener].Wait after
 // an Interrupt.
 var ErrInterrupted = errors.New("interrupted")
 
-// Port says which server of a domain.
+// Port identifies a server of a domain.
 type Port uint32
 
 // Reservation is the number of a reservation; 0 is none.
 type Reservation uint32
 
-// Offer is what a client asks of a transport.
+// Offer is a client's request for a channel.
 type Offer struct {
 	Port       Port   // of the server in the domain
 	Size       int    // bytes, header included; CheckSize accepts it
 	Generation uint64 // random; the server copies it into the header
-	// Reservation pays for all calls of the channel; 0: none. A transport that
-	// knows no reservations refuses any other with vlibcall.ErrReservation.
+	// Reservation is charged for all calls of the channel; 0: none. A transport
+	// without reservations refuses any other with vlibcall.ErrReservation.
 	Reservation Reservation
 }
 
@@ -46,8 +46,8 @@ type Endpoint interface {
 	// Notify signals the peer's event. It does not block.
 	Notify() error
 	// Gone is nil while the peer exists as far as the transport knows. After
-	// that it is an error that matches vlibcall.ErrGone and says what became of
-	// the peer. It is cheap enough to poll.
+	// that it is an error that matches vlibcall.ErrGone and says how the peer
+	// ended. It is cheap enough to poll.
 	Gone() error
 	// Close frees memory and event, and interrupts a Wait. The caller makes sure
 	// that the memory is no longer in use. Idempotent.
@@ -61,46 +61,47 @@ type ClientEndpoint interface {
 	// Wait blocks until the peer signals (nil; may be spurious), the deadline
 	// passes (os.ErrDeadlineExceeded; the zero time never does), the peer is
 	// lost (nil, then see Gone), or Interrupt was called (ErrInterrupted). It
-	// keeps its thread and burns no CPU.
+	// blocks its thread and uses no CPU time.
 	Wait(deadline time.Time) error
 	// Interrupt makes the current Wait, or else the next one, return
 	// ErrInterrupted.
 	Interrupt()
-	// Payment is how the reservation of the Offer pays; nil if it named none.
+	// Payment charges the reservation of the Offer; nil if it named none.
 	Payment() Payment
 }
 
-// Payment says when the reservation of a channel pays for what the peer's
-// domain executes (docs/explanation/scheduling.md). Requests have the channel's numbers.
+// Payment controls when the reservation of a channel is charged for what the
+// peer's domain executes (docs/explanation/scheduling.md). Requests have the
+// channel's numbers.
 type Payment interface {
-	// Begin signals the peer as Notify does. From then on the reservation pays,
-	// until the server has served the request, for at most timeout (0: as long
-	// as the scheduler allows).
+	// Begin signals the peer as Notify does. From then on the reservation is
+	// charged, until the server has served the request, for at most timeout (0:
+	// as long as the scheduler allows).
 	Begin(request uint64, timeout time.Duration) error
-	// Urge is Begin for a request that was given up. The server may be serving
-	// it already, or may never have heard of it.
+	// Urge is Begin for an abandoned request. The server may be serving it
+	// already, or may not know of it.
 	Urge(request uint64, timeout time.Duration) error
-	// End says that the answer has come. The payment ends within some
+	// End reports that the answer has arrived. The charge ends within some
 	// milliseconds, whatever the server does.
 	End(request uint64) error
-	// GiveUp says that the client no longer waits for the answer.
+	// GiveUp reports that the client no longer waits for the answer.
 	GiveUp(request uint64) error
-	// Cost is that of the last request, ended or given up.
+	// Cost is the cost of the last request, ended or given up.
 	Cost(request uint64) (Cost, error)
 }
 
-// Cost is what a call made its domain use, and wait for.
+// Cost is the CPU time that a call made its domain use, and its waits.
 type Cost struct {
 	Queued      time.Duration // before the domain began
 	Foreground  time.Duration // CPU time on the reservation's budget
 	Background  time.Duration // CPU time beyond the budget
-	Throttled   time.Duration // the domain could have run in background, and the throttle stopped it
-	Deschedules uint64        // how often the domain was taken off a CPU while it wanted to run
+	Throttled   time.Duration // the domain was ready to run in background, and throttled
+	Deschedules uint64        // how often the domain was taken off a CPU while it was runnable
 }
 
 // Listener is the server's side: it accepts channels and returns those that
-// were signalled, in the order of their signals. Wait is for one goroutine,
-// which also uses the endpoints; Interrupt and Close are for any.
+// were signalled, in the order of their signals. One goroutine may call Wait
+// and use the endpoints; any may call Interrupt and Close.
 type Listener interface {
 	// Wait blocks until a channel was signalled, lost its client, or was closed
 	// by it, and returns that channel. The server closes an endpoint whose Gone
@@ -119,17 +120,18 @@ type ServerEndpoint interface {
 	// NotifyLate signals the peer's event, at the latest in the listener's next
 	// Wait: a transport that can do both in one system call saves one.
 	NotifyLate() error
-	// Begin says that the server takes a request up. An error is the client's:
-	// its reservation does not pay, and the request is not served.
+	// Begin reports that the server begins a request. An error is for the
+	// client: its reservation is not charged, and the request is not served.
 	Begin(request uint64) error
-	// End says that the request has been served; its answer is published next.
+	// End reports that the request has been served; its answer is published
+	// next.
 	End()
-	// Peer is the process that opened the channel; ok is false where the
-	// transport does not know.
+	// Peer is the process that opened the channel; ok is false if the transport
+	// does not know it.
 	Peer() (p Peer, ok bool)
 }
 
-// Peer is a process that opened a channel, as the kernel knew it when it
+// Peer is a process that opened a channel, as known to the kernel when it
 // connected.
 type Peer struct {
 	PID      int32

@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
 	"github.com/vlibos/vlibos/dom0/host/threads"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// account is the account of a reservation of threads, in the module. It implements
-// threads.Account.
-type account struct {
+// threadAccount is a reservation of threads whose account is in the module. It
+// implements [keeper.Subject] and [keeper.Account].
+type threadAccount struct {
+	*threads.Threads
 	p    *Host
 	r    host.Reservation
 	wide int // CPUs of the callee that has most
@@ -22,11 +24,9 @@ type account struct {
 	last vlib.Reservation
 }
 
-var _ threads.Account = (*account)(nil)
-
 // openAccount makes the reservation, or finds the one that it resumes.
-func (p *Host) openAccount(r host.Reservation) (*account, error) {
-	a := &account{p: p, r: r}
+func (p *Host) openAccount(t *threads.Threads, r host.Reservation) (*threadAccount, error) {
+	a := &threadAccount{Threads: t, p: p, r: r}
 	_, err := p.m.Reservation(r.ID)
 	switch {
 	case err == nil && !r.Resume:
@@ -39,13 +39,13 @@ func (p *Host) openAccount(r host.Reservation) (*account, error) {
 		return nil, err
 	}
 	if err := a.change(r); err != nil {
-		return nil, errors.Join(err, a.Close())
+		return nil, errors.Join(err, p.end(r))
 	}
 	return a, nil
 }
 
 // change gives it budget, period and callees.
-func (a *account) change(r host.Reservation) error {
+func (a *threadAccount) change(r host.Reservation) error {
 	a.r, a.wide = r, 0
 	for _, c := range r.Callees {
 		a.wide = max(a.wide, len(c.CPUs))
@@ -58,43 +58,44 @@ func (a *account) change(r host.Reservation) error {
 // and so has it back late by what callees used in between.
 const fineness = 10
 
-// Charge implements threads.Account.
-func (a *account) Charge(_ time.Duration, u threads.Use) (threads.State, error) {
-	if !u.Foreground {
-		a.own += u.Own
-		u.Own = 0
-	}
-	for u.Own > 0 { // the module takes no more than a period at once
-		part := min(u.Own, a.r.Period)
-		if err := a.p.m.Charge(a.r.ID, part); err != nil {
-			return threads.State{}, err
-		}
-		u.Own -= part
-	}
-	r, err := a.p.m.Reservation(a.r.ID)
-	if err != nil {
-		return threads.State{}, err
-	}
-	a.last = r
-	s := threads.State{Left: r.Left, Next: r.Next, Wide: a.wide}
-	if a.wide > 0 && r.Left > 0 {
-		s.Look = r.Budget / fineness
-	}
-	return s, nil
+// Read implements [keeper.Subject]. The module accounts for callees by itself.
+func (a *threadAccount) Read() (keeper.Reading, error) {
+	r, err := a.Threads.Read()
+	r.CPUs += a.wide
+	return r, err
 }
 
-// Where implements threads.Account: the module accounts for callees by itself.
-func (a *account) Where() []int { return nil }
+// Charge implements [keeper.Account].
+func (a *threadAccount) Charge(r keeper.Reading) (s keeper.State, err error) {
+	a.own += r.Back
+	for r.Used > 0 { // the module takes no more than a period at once
+		part := min(r.Used, a.r.Period)
+		if err := a.p.m.Charge(a.r.ID, part); err != nil {
+			return s, err
+		}
+		r.Used -= part
+	}
+	if a.last, err = a.p.m.Reservation(a.r.ID); err != nil {
+		return s, err
+	}
+	return keeper.State{Foreground: a.last.Left > 0, Left: a.last.Left, Next: a.last.Next}, nil
+}
 
-// Usage implements threads.Account.
-func (a *account) Usage(time.Duration) host.Usage {
+// Usage implements [keeper.Account].
+func (a *threadAccount) Usage(time.Duration) host.Usage {
 	u := usage(a.last)
 	u.Background += a.own
 	return u
 }
 
-// Close implements threads.Account.
-func (a *account) Close() error { return a.p.end(a.r) }
+// Apply implements [keeper.Subject].
+func (a *threadAccount) Apply(s keeper.State, anew bool) (time.Duration, error) {
+	within, err := a.Threads.Apply(s, anew)
+	if a.wide > 0 && s.Foreground {
+		within = min(within, a.last.Budget/fineness)
+	}
+	return within, err
+}
 
-// Leave implements threads.Account: the module keeps it.
-func (a *account) Leave() error { return nil }
+// Restore implements [keeper.Subject].
+func (a *threadAccount) Restore() error { return errors.Join(a.p.end(a.r), a.Threads.Restore()) }

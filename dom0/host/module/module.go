@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
 	"github.com/vlibos/vlibos/dom0/host/threads"
 	"github.com/vlibos/vlibos/dom0/internal/domains"
 	"github.com/vlibos/vlibos/rtsched"
@@ -31,7 +32,8 @@ type Host struct {
 	info  vlib.Info
 	own   *os.File // the host's lock, once it is owned
 
-	threads *threads.Keeper
+	keeper  *keeper.Keeper
+	threads *threads.Set
 
 	mu      sync.Mutex
 	callees map[uint16]*callee
@@ -47,7 +49,8 @@ func Open(ctx context.Context) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Host{h: h, threads: threads.New([]string{self, "thread-guard"}), callees: make(map[uint16]*callee)}
+	p := &Host{h: h, keeper: keeper.New(keeper.Options{Guard: []string{self, "guard", Name}}), callees: make(map[uint16]*callee)}
+	p.threads = threads.NewSet(p.keeper)
 	if p.m, err = vlib.Open(h); err == nil {
 		p.info, err = p.m.Info()
 	}
@@ -61,6 +64,9 @@ func Open(ctx context.Context) (*Host, error) {
 	}
 	if err != nil {
 		return nil, errors.Join(err, h.Close())
+	}
+	if err := p.keeper.Start(); err != nil {
+		return nil, errors.Join(err, p.store.Close(), h.Close())
 	}
 	// Under this project's scheduler a vCPU stays where it was put.
 	p.list = domains.New(h, p.store, func(_ uint16, v xenctl.VCPU) ([]int, error) { return []int{v.CPU}, nil })
@@ -76,13 +82,13 @@ func (p *Host) Own() (err error) {
 	return err
 }
 
-// Notes implements host.Host: the hypervisor keeps budgets, and threads
-// are refused where the keeper cannot be real-time.
-func (p *Host) Notes() []string { return nil }
+// Notes implements host.Host: the hypervisor keeps domains' budgets.
+func (p *Host) Notes() []string { return p.keeper.Notes() }
 
 // Close implements host.Host.
 func (p *Host) Close() error {
-	err := errors.Join(p.threads.Close(), p.store.Close(), p.h.Close())
+	_, err := p.keeper.Close(false)
+	err = errors.Join(err, p.store.Close(), p.h.Close())
 	if p.own != nil {
 		err = errors.Join(err, p.own.Close())
 	}
@@ -99,9 +105,14 @@ func (p *Host) Domains(ctx context.Context) ([]host.Domain, error) {
 	return p.list.All(ctx)
 }
 
-// Renew implements host.Host.
+// Renew implements host.Host. A guard has nothing to undo before there are
+// threads on reservations.
 func (p *Host) Renew(d time.Duration) error {
-	return errors.Join(p.m.Lease(d), p.threads.Renew(context.Background(), d))
+	idle, err := p.keeper.Idle(context.Background())
+	if err == nil && !idle {
+		err = p.keeper.Renew(d)
+	}
+	return errors.Join(p.m.Lease(d), err)
 }
 
 var _ host.Host = (*Host)(nil)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
 	"github.com/vlibos/vlibos/dom0/host/threads"
 	"github.com/vlibos/vlibos/dom0/internal/domains"
 	"github.com/vlibos/vlibos/rtsched"
@@ -51,13 +52,14 @@ func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
 	if err != nil && !(errors.Is(err, host.ErrNoMembers) && r.Resume) {
 		return err
 	}
-	return p.threads.Reserve(ctx, r, vcpus, func() (threads.Account, error) {
-		a, err := p.openAccount(r)
-		if err != nil {
-			return nil, err
-		}
-		return a, nil
-	}, func(a threads.Account) error { return a.(*account).change(r) })
+	return p.threads.Reserve(ctx, r, vcpus, func(t *threads.Threads) (keeper.Subject, keeper.Account, error) {
+		a, err := p.openAccount(t, r)
+		return a, a, err
+	}, func(e *keeper.Entry) error {
+		a := e.Subject.(*threadAccount)
+		a.Change(r.Period, vcpus)
+		return a.change(r)
+	})
 }
 
 // reserve makes a reservation, or changes it, and gives it its domains. A
@@ -103,7 +105,7 @@ func (p *Host) adopt(d host.Domain, r host.Reservation) error {
 // Unreserve implements host.Host.
 func (p *Host) Unreserve(ctx context.Context, r host.Reservation) error {
 	if r.Threads != nil {
-		return p.threads.Unreserve(ctx, r.ID)
+		return p.keeper.Unreserve(ctx, r.ID)
 	}
 	return p.end(r)
 }
@@ -125,7 +127,8 @@ func (p *Host) end(r host.Reservation) error {
 // Usage implements host.Host.
 func (p *Host) Usage(ctx context.Context, r host.Reservation) (host.Usage, error) {
 	if r.Threads != nil {
-		return p.threads.Usage(ctx, r.ID)
+		u, err := p.keeper.Usage(ctx, r.ID)
+		return u, threads.Ended(err)
 	}
 	is, err := p.m.Reservation(r.ID)
 	switch {

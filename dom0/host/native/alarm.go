@@ -17,14 +17,14 @@ import (
 const alarmAfter = 500 * time.Microsecond
 
 // alarm goes off when a cgroup of version 2, or one below it, has run for a
-// while: who waits for it need not look. There is an event on each CPU that
+// while: a keeper that waits for it need not look. There is an event on each CPU that
 // counts the cgroup's time there, as perf_event_open(2) says.
 type alarm struct {
 	epoll  int
 	events map[int]event // by CPU
 }
 
-// event is its file and the ring that it writes to, which nobody reads and
+// event is its file and the ring that it writes to, which is not read and
 // without which it cannot be waited for.
 type event struct {
 	fd   int

@@ -20,7 +20,7 @@ func alarmed(t *testing.T, p *Host) {
 	if p.layout.usage.version != 2 {
 		t.Skip("version 1 counts")
 	}
-	if p.keeper.alarm == nil {
+	if p.k.alarm == nil {
 		_, err := openAlarm(p.layout.usage.dir)
 		t.Skipf("this kernel has none: %v", err)
 	}
@@ -29,8 +29,8 @@ func alarmed(t *testing.T, p *Host) {
 // watched is whether all sleep and the alarm is on, and who of them is looked at.
 func watched(t *testing.T, p *Host) (armed bool, awake int) {
 	t.Helper()
-	if err := p.keeper.Do(ctx, func() {
-		armed, awake = p.keeper.watch.armed, len(p.keeper.kept)-len(p.keeper.watch.sleepers)
+	if err := p.k.Do(ctx, func() {
+		armed, awake = p.k.watch.armed, len(p.k.adopted)-len(p.k.watch.sleepers)
 	}); err != nil {
 		t.Fatal(err)
 	}

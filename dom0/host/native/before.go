@@ -14,6 +14,14 @@ import (
 	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
+const (
+	// before is what a weight file's cgroup had before this package set anything.
+	before cgroup.Attribute = "vlibos.before"
+	// stopped says of the file by which a cgroup is stopped that this package has
+	// stopped it.
+	stopped cgroup.Attribute = "vlibos.stopped"
+)
+
 // settings are what a cgroup has beside its siblings: its weight, in the units
 // of its version, and whether it goes after all that are not idle. An idle one
 // has no weight of its own.
@@ -181,8 +189,8 @@ func put(f *os.File, v int) error {
 }
 
 // restoreAll gives the cgroups below a parent, and the parent, what they had, but
-// those that are kept. What is gone needs nothing.
-func restoreAll(dir string, version int, kept func(name string) bool, forget bool) error {
+// those that are in use. What is gone needs nothing.
+func restoreAll(dir string, version int, used func(name string) bool, forget bool) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		if cgroup.Gone(err) {
@@ -198,7 +206,7 @@ func restoreAll(dir string, version int, kept func(name string) bool, forget boo
 	}
 	var errs []error
 	for _, name := range names {
-		if kept(name) {
+		if used(name) {
 			continue
 		}
 		d, err := openDial(filepath.Join(dir, name), version)

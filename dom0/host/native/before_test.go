@@ -86,7 +86,7 @@ func TestReleaseRestoresWhatWas(t *testing.T) {
 				adopt(t, p, d, 1, 5*ms, 50*ms)
 				for _, background := range []bool{true, false} {
 					testkit.Eventually(t, "the domain is in either", func() bool {
-						if p.realtime {
+						if p.k.byPriority {
 							return (policy(t, cmd.Process.Pid) != unix.SCHED_FIFO) == background
 						}
 						return backgrounded(t, p, "d") == background
@@ -130,7 +130,7 @@ func TestGuardRestoresWhatWas(t *testing.T) {
 		give(t, p, "other", other, false)
 		give(t, p, "", parent, false)
 		cmd, _ := startDaemon(t, o)
-		if has(t, p, "kept", kept, false) || !p.realtime && has(t, p, "", parent, false) {
+		if has(t, p, "kept", kept, false) || !p.k.byPriority && has(t, p, "", parent, false) {
 			t.Error("the daemon does nothing")
 		}
 		if err := cmd.Process.Kill(); err != nil {

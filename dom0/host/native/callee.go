@@ -7,85 +7,62 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/vlibos/vlibos/dom0/host/loop"
 	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
 const (
-	// window is over how much time it is seen what a callee uses for nobody.
+	// window is over how much time it is seen what a callee uses for no caller.
 	// More than half of it, and more than a server's own work around the
 	// shortest calls is, makes it background until the next.
 	window     = 10 * time.Millisecond
 	aroundCall = 8 // times what the call is
-	// calleeLook is how often a callee is looked at by those with budget who
-	// may call it, while it is in background, or others have none who may.
+	// calleeLook is how often those with budget that may call a callee look at
+	// it, while it is in background, or others that may have none.
 	calleeLook = time.Millisecond
+	// firstLease is how long a reservation may pay until the lease is renewed.
+	firstLease = 2 * time.Second
 )
 
-// callee is a domain that reservations of threads, or for calls alone, pay for. It is the threads'
-// keeper's.
+// callee is a domain that reservations pay for, of threads or for calls alone.
 type callee struct {
+	k     *keeping
 	name  string
 	dir   string // with its ledger
 	group *group
-	above *parentWeight
 	cpus  []int
 	book  *ledger.Book // nil: there is none just now
-	lease time.Duration
-	bill  bill
+	debts debts
 	said  ledger.Claim // the last
-	users map[uint32]*purse
+	users map[uint32]*caller
 	owed  map[uint32]time.Duration // and not yet charged
 
-	realtime   bool // raised by priority, not by weight
 	serving    uint32
 	orphaned   bool // it is at a call whose payer has ended
 	foreground bool
+	anew       bool          // what it has may be something else
 	began      time.Duration // the window
-	unpaid     time.Duration // used for nobody in it
-	paid       time.Duration // and for somebody
+	unpaid     time.Duration // used for no caller in it
+	paid       time.Duration // and for callers
 	guilty     bool
 }
 
-// firstLease is how long who may call may, until the lease is renewed.
-const firstLease = 2 * time.Second
-
-func (p *Host) openCallee(name string, cpus []int, now time.Duration) (_ *callee, err error) {
+func (k *keeping) openCallee(name string, cpus []int, now time.Duration) (*callee, error) {
 	c := &callee{
-		name: name, dir: filepath.Join(p.servers, name), cpus: cpus, lease: firstLease,
-		realtime: p.realtime, users: make(map[uint32]*purse), owed: make(map[uint32]time.Duration), foreground: true, began: now,
+		k: k, name: name, dir: filepath.Join(k.servers, name), cpus: cpus,
+		users: make(map[uint32]*caller), owed: make(map[uint32]time.Duration), began: now,
 	}
-	var usage time.Duration
-	if c.group, err = openGroup(p.layout, name); err == nil {
-		usage, err = c.group.usage()
+	err := c.open()
+	if err != nil && c.group != nil {
+		err = errors.Join(err, k.lower(c.group), c.group.close())
 	}
-	if err == nil {
-		c.bill = newBill(usage)
-		err = p.weight.raise()
-	}
-	if err == nil {
-		if err = c.raise(true); err != nil {
-			err = errors.Join(err, p.weight.lower())
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, c.leave())
-	}
-	c.above = p.weight
-	return c, nil
+	return c, err
 }
 
-// renew finds the domain again if it was made anew, on the CPUs where it is now.
-func (c *callee) renew(l layout, cpus []int) error {
-	c.cpus = cpus
-	if _, err := c.group.usage(); !cgroup.Gone(err) {
-		return err
-	}
-	g, err := openGroup(l, c.name)
+// open opens its cgroup and makes it foreground.
+func (c *callee) open() error {
+	g, err := openGroup(c.k.layout, c.name)
 	if err != nil {
 		return err
 	}
@@ -93,39 +70,37 @@ func (c *callee) renew(l layout, cpus []int) error {
 	if err != nil {
 		return errors.Join(err, g.close())
 	}
-	_ = c.group.close() // of what is gone nothing is left to be done
-	c.group, c.bill.usage = g, usage
-	c.foreground = true
-	return c.raise(true)
-}
-
-// leave frees what this process has of it.
-func (c *callee) leave() error {
-	var errs []error
-	if c.book != nil {
-		errs = append(errs, c.book.Close())
-	}
 	if c.group != nil {
-		errs = append(errs, c.group.close())
+		_ = c.group.close() // of what is gone nothing is left to be done
+	} else {
+		c.debts = newDebts(usage)
 	}
-	return errors.Join(errs...)
+	c.group, c.debts.usage, c.anew = g, usage, true
+	return c.set(true)
 }
 
-// close gives it what it had, if it is there.
+// renew finds the domain again if it was made anew, on the CPUs where it is now.
+func (c *callee) renew(cpus []int) error {
+	c.cpus = cpus
+	if _, err := c.group.usage(); !cgroup.Gone(err) {
+		return err
+	}
+	return c.open()
+}
+
+// close frees what this process has of it.
 func (c *callee) close() error {
-	err := c.group.restore()
-	if err == nil && c.realtime {
-		err = setPriority(c.group.dir, c.group.version, 0)
+	err := c.group.close()
+	if c.book != nil {
+		err = errors.Join(err, c.book.Close())
 	}
-	if cgroup.Gone(err) {
-		err = nil
-	}
-	return errors.Join(err, c.above.lower(), c.leave())
+	return err
 }
 
-// admit lets a reservation pay. A patient one may before there is a server.
-func (c *callee) admit(id uint32, p *purse, patient bool) error {
-	if err := c.reopen(); err != nil && !patient {
+// admit lets a reservation pay. One for calls alone may before there is a server.
+func (c *callee) admit(a *caller) error {
+	id := a.r.ID
+	if err := c.reopen(); err != nil && a.threads != nil {
 		return err
 	}
 	claim := ledger.Claim{Used: map[uint32]time.Duration{id: 0}}
@@ -134,19 +109,17 @@ func (c *callee) admit(id uint32, p *purse, patient bool) error {
 		c.book.Read(&claim) // a server that does not say has nothing that is owed
 		err = c.book.Allow(id, true)
 	}
-	c.bill.begin(id, claim.Used[id])
-	c.users[id] = p
-	if c.realtime && c.foreground {
-		err = errors.Join(err, c.raise(true)) // it may go before more than it did
-	}
-	return err
+	c.debts.begin(id, claim.Used[id])
+	c.users[id] = a
+	c.anew = true // it may go before more than it did
+	return errors.Join(err, c.set(c.foreground))
 }
 
 // dismiss ends that. A server that is gone needs not be told.
 func (c *callee) dismiss(id uint32) {
 	delete(c.users, id)
 	delete(c.owed, id)
-	c.bill.end(id)
+	c.debts.end(id)
 	if c.book != nil {
 		_ = c.book.Allow(id, false)
 	}
@@ -159,10 +132,10 @@ func (c *callee) claim() ledger.Claim {
 	}
 	clear(c.said.Used)
 	for id := range c.users {
-		c.said.Used[id] = c.bill.claimed[id]
+		c.said.Used[id] = c.debts.claimed[id]
 	}
 	if c.reopen() != nil || !c.book.Read(&c.said) {
-		return ledger.Claim{} // nobody owes what nobody says
+		return ledger.Claim{} // nothing is owed of which the server says nothing
 	}
 	return c.said
 }
@@ -181,7 +154,7 @@ func (c *callee) reopen() error {
 	if err != nil {
 		return err
 	}
-	err = book.Renew(c.lease)
+	err = book.Renew(c.k.lease)
 	for id := range c.users {
 		err = errors.Join(err, book.Allow(id, true))
 	}
@@ -199,7 +172,7 @@ func (c *callee) read(now time.Duration) error {
 	if err != nil {
 		return err
 	}
-	owed, unpaid := c.bill.read(usage, claim)
+	owed, unpaid := c.debts.read(usage, claim)
 	for id, d := range owed {
 		c.owed[id] += d
 		c.paid += d
@@ -216,28 +189,38 @@ func (c *callee) read(now time.Duration) error {
 	return nil
 }
 
-// decide makes it foreground if who is being served has budget, or if it is at
-// nobody's call and does next to nothing: so it is ready for the next, of which
-// nobody is told.
+// decide makes it foreground if the reservation of the call that it serves has
+// budget, or if it serves none and does next to nothing: so it is ready for the
+// next, of which the keeper is not told.
 func (c *callee) decide() error {
 	want := !c.guilty && !c.orphaned
 	if payer := c.users[c.serving]; payer != nil {
 		want = payer.foreground
 		if c.foreground && !want {
-			payer.descheduled(c)
+			payer.ended[c]++
 		}
 	}
-	if want == c.foreground {
+	return c.set(want)
+}
+
+// set makes it foreground, before all that have longer periods than the shortest
+// of its callers; or background.
+func (c *callee) set(foreground bool) error {
+	if foreground == c.foreground && !c.anew {
 		return nil
 	}
-	if err := c.raise(want); err != nil {
+	period := rtsched.MaxPeriod
+	for _, u := range c.users {
+		period = min(period, u.r.Period)
+	}
+	if err := c.k.raise(c.group, period, foreground); err != nil {
 		return err
 	}
-	c.foreground = want
+	c.foreground, c.anew = foreground, false
 	return nil
 }
 
-// owing reports whether one of those who may call it has no budget.
+// owing reports whether one of the reservations that may call it has no budget.
 func (c *callee) owing() bool {
 	for _, u := range c.users {
 		if !u.foreground {
@@ -245,28 +228,4 @@ func (c *callee) owing() bool {
 		}
 	}
 	return false
-}
-
-// raise lets it go before all that have longer periods than the shortest of its
-// callers, or after all that are not idle; see keeper.raise.
-func (c *callee) raise(foreground bool) error {
-	if c.realtime {
-		period := rtsched.MaxPeriod
-		for _, u := range c.users {
-			period = min(period, u.period)
-		}
-		priority := 0
-		if foreground {
-			priority = rtsched.Priority(period, loop.Levels)
-		}
-		err := errors.Join(c.group.setIdle(), setPriority(c.group.dir, c.group.version, priority))
-		if !errors.Is(err, unix.EPERM) {
-			return err
-		}
-		c.realtime = false
-	}
-	if foreground {
-		return c.group.setWeight(heaviest)
-	}
-	return c.group.setIdle()
 }

@@ -39,7 +39,8 @@ func TestChurn(t *testing.T) {
 			all.Go(func() {
 				r := rand.New(rand.NewPCG(uint64(w), 1))
 				for range steps {
-					if err := live(q, fmt.Sprintf("w%d-%d", w, r.IntN(domains/workers)), r); err != nil {
+					n := w*domains/workers + r.IntN(domains/workers)
+					if err := live(q, fmt.Sprint("d", n), uint32(n+1), r); err != nil {
 						t.Error(err)
 						return
 					}
@@ -56,9 +57,9 @@ func TestChurn(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if err := q.keeper.Do(ctx, func() {
-			if len(q.keeper.kept)+len(q.keeper.order)+len(q.keeper.watch.sleepers) > 0 {
-				t.Errorf("still kept: %v", q.keeper.kept)
+		if err := q.k.Do(ctx, func() {
+			if len(q.k.adopted)+q.k.Len()+len(q.k.watch.sleepers) > 0 {
+				t.Errorf("still kept: %v", q.k.adopted)
 			}
 		}); err != nil {
 			t.Fatal(err)
@@ -74,7 +75,7 @@ func TestChurn(t *testing.T) {
 }
 
 // live does one thing to a domain. That it may not be there is what is tested.
-func live(p *Host, name string, r *rand.Rand) error {
+func live(p *Host, name string, id uint32, r *rand.Rand) error {
 	d := domain(name)
 	var err error
 	switch r.IntN(10) {
@@ -85,13 +86,13 @@ func live(p *Host, name string, r *rand.Rand) error {
 		}
 	case 3, 4:
 		period := time.Duration(r.IntN(100)+1) * ms
-		err = p.Reserve(ctx, d.On(task(1, period/time.Duration(r.IntN(20)+1), period)))
+		err = p.Reserve(ctx, d.On(task(id, period/time.Duration(r.IntN(20)+1), period)))
 	case 5:
-		err = p.Unreserve(ctx, on(d, 1))
+		err = p.Unreserve(ctx, on(d, id))
 	case 6:
 		err = p.Gate(ctx, d, r.IntN(2) == 0)
 	case 7:
-		_, err = p.Usage(ctx, on(d, 1))
+		_, err = p.Usage(ctx, on(d, id))
 	case 8:
 		err = p.Remove(ctx, name)
 	case 9:

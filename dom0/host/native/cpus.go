@@ -36,9 +36,9 @@ func (p *Host) Pin(ctx context.Context, name string, cpus []int) error {
 	if err := cgroup.Write(filepath.Join(p.layout.cpuset.dir, name, "cpuset.cpus"), cpulist.Format(cpus)); err != nil {
 		return fmt.Errorf("domain %q on CPUs %v: %w", name, cpus, explain(err))
 	}
-	return p.keeper.Do(ctx, func() {
-		if d := p.keeper.kept[name]; d != nil {
-			p.keeper.move(d, cpus)
+	return p.k.Do(ctx, func() {
+		if d := p.k.adopted[name]; d != nil {
+			p.k.move(d, cpus)
 		}
 	})
 }

@@ -80,7 +80,7 @@ func (p *Host) Remove(ctx context.Context, name string) error {
 	if err := p.exists(name); err != nil {
 		return err
 	}
-	if err := p.release(ctx, name, nil); err != nil {
+	if err := p.release(ctx, name); err != nil {
 		return err
 	}
 	err := p.layout.freeze(ctx, name, false)

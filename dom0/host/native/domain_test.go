@@ -128,7 +128,7 @@ func TestAdopt(t *testing.T) {
 			}
 		}
 		testkit.Eventually(t, "dropped", func() (dropped bool) {
-			if err := p.keeper.Do(ctx, func() { dropped = len(p.keeper.kept) == 0 }); err != nil {
+			if err := p.k.Do(ctx, func() { dropped = p.k.Len() == 0 }); err != nil {
 				t.Fatal(err)
 			}
 			return dropped

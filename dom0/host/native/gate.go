@@ -135,7 +135,7 @@ func (p *Host) Gate(ctx context.Context, d host.Domain, closed bool) error {
 	if err := p.exists(d.ID); err != nil {
 		return err
 	}
-	if closed && !p.lease.Runs() {
+	if closed && !p.k.Lease().Runs() {
 		return p.noLease(d.ID)
 	}
 	err := p.gate(ctx, d.ID, closed)
@@ -145,7 +145,7 @@ func (p *Host) Gate(ctx context.Context, d host.Domain, closed bool) error {
 	if cgroup.Gone(err) {
 		return fmt.Errorf("domain %q: %w: %w", d.ID, host.ErrNoDomain, err)
 	}
-	if closed && !p.lease.Runs() {
+	if closed && !p.k.Lease().Runs() {
 		// The guard may have been by before the gate closed.
 		err = errors.Join(p.noLease(d.ID), p.gate(context.WithoutCancel(ctx), d.ID, false))
 	}
@@ -158,7 +158,7 @@ func (p *Host) Gate(ctx context.Context, d host.Domain, closed bool) error {
 // gate asks in the keeper's thread, whose throttle stops domains by the same
 // means.
 func (p *Host) gate(ctx context.Context, name string, closed bool) (err error) {
-	failed := p.keeper.Do(ctx, func() { err = p.keeper.gate(p.layout, name, closed) })
+	failed := p.k.Do(ctx, func() { err = p.k.gate(name, closed) })
 	return errors.Join(failed, err)
 }
 

@@ -9,13 +9,14 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/vlibos/vlibos/dom0/host/guard"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
+	"github.com/vlibos/vlibos/dom0/host/threads"
 	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
 // Guard is all that the guard's process does: it opens the gates of all domains
-// below the parent and gives all their cgroups what they had when the daemon does
-// not renew its lease, as [guard.Run] says.
+// below the parent, and gives all their cgroups, and threads on reservations,
+// what they had when the daemon does not renew its lease, as [keeper.Guard] says.
 func Guard(daemon io.ReadWriter, parent string) error {
 	m, err := cgroup.FindMounts()
 	if err != nil {
@@ -25,8 +26,9 @@ func Guard(daemon io.ReadWriter, parent string) error {
 	if err != nil {
 		return err
 	}
-	hurry()
-	return guard.Run(daemon, func(first, dead bool) error { return open(m, parent, first, dead) }, lock)
+	return keeper.Guard(daemon, func(first, dead bool, note string) error {
+		return errors.Join(open(m, parent, first, dead), threads.Undo(note))
+	}, lock)
 }
 
 // lockGuards shares a lock with all guards of one parent.
@@ -35,7 +37,7 @@ func lockGuards(m cgroup.Mounts, parent string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return guard.Share(dir)
+	return keeper.Share(dir)
 }
 
 // guardDir is the parent's folder by which all processes that rule it find each

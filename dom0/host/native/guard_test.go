@@ -144,7 +144,7 @@ func guardOf(t *testing.T, daemon int) int {
 		text, _ := os.ReadFile(file) // its thread may have ended
 		for word := range strings.FieldsSeq(string(text)) {
 			line, _ := os.ReadFile("/proc/" + word + "/cmdline")
-			if pid, err := strconv.Atoi(word); err == nil && strings.Contains(string(line), "native-guard") {
+			if pid, err := strconv.Atoi(word); err == nil && strings.Contains(string(line), "\x00guard\x00") {
 				return pid
 			}
 		}
@@ -257,15 +257,15 @@ func TestGate(t *testing.T) {
 			t.Error(err)
 		}
 		// A guard that was killed is replaced.
-		if err := unix.Kill(p.lease.Guard(), unix.SIGKILL); err != nil {
+		if err := unix.Kill(p.k.Lease().Guard(), unix.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
 		testkit.Eventually(t, "new guard", func() bool {
-			pid := p.lease.Guard()
+			pid := p.k.Lease().Guard()
 			if err := p.Renew(time.Minute); err != nil {
 				t.Fatal(err)
 			}
-			return p.lease.Guard() != pid
+			return p.k.Lease().Guard() != pid
 		})
 		// Removing opens the gate.
 		if err := p.Gate(ctx, d, true); err != nil {

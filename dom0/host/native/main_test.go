@@ -18,7 +18,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/host"
-	dom0threads "github.com/vlibos/vlibos/dom0/host/threads"
 	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/internal/flock"
 	"github.com/vlibos/vlibos/internal/testkit"
@@ -31,14 +30,12 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		var err error
 		switch os.Args[1] {
-		case "native-guard":
-			err = Guard(os.Stdin, os.Args[2])
-		case "thread-guard":
-			err = dom0threads.Guard(os.Stdin)
+		case "guard":
+			err = Guard(os.Stdin, os.Args[3])
 		case "server":
 			err = server(os.Args[2])
 		case "caller":
-			err = caller(os.Args[2])
+			err = runCaller(os.Args[2])
 		case "daemon":
 			err = daemon(os.Args[2])
 		case "meek":
@@ -115,8 +112,8 @@ func eachVersion(t *testing.T, begin func(*testing.T), f func(t *testing.T, p *H
 				}
 			})
 			p = open1(t, o)
-			t.Logf("cpu v%d, usage v%d, freezer v%d, cpuset v%d, real-time %v", p.layout.cpu.version, p.layout.usage.version,
-				p.layout.freezer.version, p.layout.cpuset.version, p.keeper.thread.Realtime)
+			t.Logf("cpu v%d, usage v%d, freezer v%d, cpuset v%d", p.layout.cpu.version, p.layout.usage.version,
+				p.layout.freezer.version, p.layout.cpuset.version)
 			f(t, p, o)
 		})
 	}
@@ -142,7 +139,7 @@ func open1(t testing.TB, o Options) *Host {
 		t.Fatal(err)
 	}
 	// The keeper has started when it answers.
-	if err := p.keeper.Do(ctx, func() {}); err != nil {
+	if err := p.k.Do(ctx, func() {}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -4,7 +4,6 @@ package native
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -13,9 +12,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/host"
-	"github.com/vlibos/vlibos/dom0/host/guard"
-	"github.com/vlibos/vlibos/dom0/host/loop"
-	dom0threads "github.com/vlibos/vlibos/dom0/host/threads"
+	"github.com/vlibos/vlibos/dom0/host/threads"
 	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/internal/flock"
 	"github.com/vlibos/vlibos/rtsched"
@@ -40,14 +37,11 @@ type Options struct {
 	// Default 2 if it has the CPU controller, else 1.
 	Version int
 	// Guard is the command that calls [Guard]; default this executable
-	// with the arguments "native-guard" and the parent.
+	// with the arguments "guard", "native" and the parent.
 	Guard []string
-	// ThreadGuard is the command that calls [dom0threads.Guard]; default this
-	// executable with the argument "thread-guard".
-	ThreadGuard []string
-	// Depleted is called in the keeper's thread when a budget of threads is
-	// found to be gone, with how much more than that was used. For
-	// measurements; it must not block.
+	// Depleted is called in the keeper's thread when a budget is found to be
+	// gone, with how much more than that was used. For measurements; it must
+	// not block.
 	Depleted func(reservation uint32, over time.Duration)
 	// Servers has the domains' servers, a directory each, with their ledgers;
 	// default the transport's.
@@ -56,20 +50,11 @@ type Options struct {
 
 // Host is this machine. It implements [host.Host].
 type Host struct {
-	layout layout
-	keeper *keeper
-	lease  *guard.Lease
-	weight *parentWeight
-	swept  bool // the keeper's: what earlier processes left is undone
-
-	own    *os.File // the host's lock, once it is owned
-	parent string
-
-	realtime bool // who has budget is raised by priority, not by weight
-	servers  string
-	depleted func(reservation uint32, over time.Duration) // may be nil
-	threads  *dom0threads.Keeper
-	callees  map[string]*callee // the threads' keeper's
+	layout  layout
+	parent  string
+	k       *keeping
+	threads *threads.Set
+	own     *os.File // the host's lock, once it is owned
 }
 
 var _ host.Host = (*Host)(nil)
@@ -110,34 +95,19 @@ func Open(o Options) (*Host, error) {
 	if err := l.prepare(); err != nil {
 		return nil, err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	if len(o.Guard) == 0 {
-		o.Guard = []string{self, "native-guard", o.Parent}
-	}
-	if len(o.ThreadGuard) == 0 {
-		o.ThreadGuard = []string{self, "thread-guard"}
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		o.Guard = []string{self, "guard", Name, o.Parent}
 	}
 	o.Servers = cmp.Or(o.Servers, transport.DefaultRoot)
-	parent, err := openGroup(l, "")
+	k, err := startKeeping(o, l)
 	if err != nil {
 		return nil, err
 	}
-	realtime, err := byPriority(l)
-	if err != nil {
-		return nil, errors.Join(err, parent.close())
-	}
-	weight, lease := &parentWeight{parent: parent}, guard.New(o.Guard)
-	k, err := startKeeper(parent, l.usage, weight, !realtime, lease)
-	if err != nil {
-		return nil, errors.Join(err, parent.close())
-	}
-	return &Host{
-		layout: l, keeper: k, lease: lease, weight: weight, parent: o.Parent, realtime: realtime,
-		servers: o.Servers, depleted: o.Depleted, threads: dom0threads.New(o.ThreadGuard), callees: make(map[string]*callee),
-	}, nil
+	return &Host{layout: l, parent: o.Parent, k: k, threads: threads.NewSet(k.Keeper)}, nil
 }
 
 // Name implements host.Host.
@@ -165,15 +135,7 @@ func (p *Host) Own() error {
 }
 
 // Notes implements host.Host.
-func (p *Host) Notes() (notes []string) {
-	// A keeper that has ended keeps nothing that could be late.
-	_ = p.keeper.Do(context.Background(), func() {
-		if t := p.keeper.thread; t.Refused != nil && len(p.keeper.kept) > 0 {
-			notes = append(notes, loop.Note(t.Refused))
-		}
-	})
-	return notes
-}
+func (p *Host) Notes() []string { return p.k.Notes() }
 
 // Floor implements host.Host: the parent's weight leaves it to others.
 func (p *Host) Floor() (rtsched.Task, time.Duration) {
@@ -185,54 +147,15 @@ func (p *Host) Floor() (rtsched.Task, time.Duration) {
 // called again in time. host.ErrLease says that this may have happened:
 // budgets are kept again, gates are open, and the new lease runs. What an earlier
 // process did to domains that are not adopted is undone.
-func (p *Host) Renew(d time.Duration) error {
-	lost, err := p.lease.Renew(d)
-	err = errors.Join(err, p.renewCallees(d), p.threads.Renew(context.Background(), d), p.sweep())
-	if !lost {
-		return err
-	}
-	return errors.Join(host.ErrLease, err, p.keeper.Do(context.Background(), p.keeper.reapply), p.reapplyCallees())
-}
-
-// sweep gives back, once, what earlier processes did to domains that are neither
-// adopted nor called now, and that no guard has given back.
-func (p *Host) sweep() (err error) {
-	ctx := context.Background()
-	failed := p.keeper.Do(ctx, func() {
-		if k := p.keeper; len(k.kept) > 0 && !k.thread.Realtime {
-			k.thread.Start() // it may be allowed by now
-		}
-		if p.swept {
-			return
-		}
-		used := map[string]bool{"": p.weight.raised()}
-		for name := range p.keeper.kept {
-			used[name] = true
-		}
-		err = p.threads.Do(ctx, func() {
-			for name := range p.callees {
-				used[name] = true
-			}
-		})
-		if err == nil {
-			err = restoreAll(p.layout.cpu.dir, p.layout.cpu.version, func(name string) bool { return used[name] }, true)
-		}
-		p.swept = err == nil
-	})
-	return errors.Join(failed, err)
-}
+func (p *Host) Renew(d time.Duration) error { return p.k.Renew(d) }
 
 // Close implements host.Host. What is adopted is in background, and what
 // is gated stays so, for what is left of the lease, within which another process
 // can take over.
 func (p *Host) Close() error {
-	err := p.threads.Close()
-	needed := p.weight.raised()
-	err = errors.Join(err, p.keeper.stop())
-	err = errors.Join(err, p.lease.Leave(needed || len(p.keeper.kept) > 0 || p.layout.anyFrozen()))
-	if p.own != nil {
+	first, err := p.k.stop()
+	if first && p.own != nil {
 		err = errors.Join(err, p.own.Close())
-		p.own = nil
 	}
 	return err
 }

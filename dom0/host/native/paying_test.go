@@ -25,6 +25,9 @@ import (
 
 func payFor(t *testing.T, p *Host, d host.Domain, id uint32, budget, period time.Duration) {
 	t.Helper()
+	if err := p.Renew(time.Minute); err != nil {
+		t.Fatal(err)
+	}
 	if err := p.Reserve(ctx, calls(d, task(id, budget, period))); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +50,7 @@ func paid(t *testing.T, p *Host, id uint32) host.Usage {
 // paidChannel is one whose calls a reservation pays for.
 func paidChannel(t *testing.T, p *Host, name string, id uint32) *vlibcall.Channel {
 	t.Helper()
-	c, err := vlibcall.Open(ctx, channels.Domain(filepath.Join(p.servers, name)), vlibcall.Options{Size: 8192, Reservation: transport.Reservation(id)})
+	c, err := vlibcall.Open(ctx, channels.Domain(filepath.Join(p.k.servers, name)), vlibcall.Options{Size: 8192, Reservation: transport.Reservation(id)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +111,7 @@ func TestPay(t *testing.T) {
 
 func slotOf(t *testing.T, p *Host, name string, id uint32) ledger.Slot {
 	t.Helper()
-	r, err := ledger.OpenReader(filepath.Join(p.servers, name))
+	r, err := ledger.OpenReader(filepath.Join(p.k.servers, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +142,7 @@ func TestDomainIsOrdinaryAfterItsLastPayingReservation(t *testing.T) {
 		if _, err := p.Usage(ctx, calls(host.Domain{}, rtsched.Task{ID: 2048})); !errors.Is(err, host.ErrNoDomain) {
 			t.Errorf("what it used: %v", err)
 		}
-		if got := shares(t, p, "db"); !p.realtime && got != heaviest.text(p.layout.cpu.version) {
+		if got := shares(t, p, "db"); !p.k.byPriority && got != heaviest.text(p.layout.cpu.version) {
 			t.Errorf("another still pays, and the weight is %s", got)
 		}
 		if err := p.Unreserve(ctx, calls(db, rtsched.Task{ID: 2049})); err != nil {
@@ -158,7 +161,7 @@ func TestDomainIsOrdinaryAfterItsLastPayingReservation(t *testing.T) {
 // anew is found again.
 func TestPayAgain(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, _ Options) {
-		p.servers = t.TempDir()
+		p.k.servers = t.TempDir()
 		db, _ := start(t, p, "db", "sleep 1000") // there is no server yet
 		payFor(t, p, db, 2048, 50*ms, 100*ms)
 		if err := p.Remove(ctx, "db"); err != nil {
@@ -220,7 +223,7 @@ func payer(arg, servers string) error {
 func TestPayerDies(t *testing.T) {
 	waits(t, func(t *testing.T, p *Host, o Options) {
 		startServer(t, p, "db")
-		cmd := exec.Command(os.Args[0], "payer", fmt.Sprintf("%d:%s", o.Version, o.Parent), p.servers)
+		cmd := exec.Command(os.Args[0], "payer", fmt.Sprintf("%d:%s", o.Version, o.Parent), p.k.servers)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()
 		if err != nil {

@@ -59,10 +59,10 @@ func use(d time.Duration) {
 // startServer makes a domain with a server in it.
 func startServer(t *testing.T, p *Host, name string) host.Domain {
 	t.Helper()
-	if p.servers == channels.DefaultRoot {
-		p.servers = t.TempDir()
+	if p.k.servers == channels.DefaultRoot {
+		p.k.servers = t.TempDir()
 	}
-	dir := filepath.Join(p.servers, name)
+	dir := filepath.Join(p.k.servers, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -104,9 +104,9 @@ func startServer(t *testing.T, p *Host, name string) host.Domain {
 	return d
 }
 
-// caller is the test binary as one that burns half itself, half by calls, until
+// runCaller is the test binary as one that burns half itself, half by calls, until
 // it is killed. It begins when a line with its reservation comes.
-func caller(dir string) error {
+func runCaller(dir string) error {
 	var reservation uint32
 	if _, err := fmt.Scanln(&reservation); err != nil {
 		return err
@@ -127,7 +127,7 @@ func caller(dir string) error {
 // startCaller makes a caller of the domain that begins when it is told.
 func startCaller(t *testing.T, p *Host, name string) (m host.Members, begin func(reservation uint32), kill func()) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "caller", filepath.Join(p.servers, name))
+	cmd := exec.Command(os.Args[0], "caller", filepath.Join(p.k.servers, name))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -6,11 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/vlibos/vlibos/dom0/host"
-	dom0threads "github.com/vlibos/vlibos/dom0/host/threads"
-	"github.com/vlibos/vlibos/internal/clock"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
+	"github.com/vlibos/vlibos/dom0/host/threads"
+	"github.com/vlibos/vlibos/throttle"
+	"github.com/vlibos/vlibos/throttle/uncore"
 )
 
 // Can implements host.Host. A domain that holds a reservation is no callee: one
@@ -20,14 +21,14 @@ func (p *Host) Can() host.Abilities {
 }
 
 // MemberCPUs implements host.Host.
-func (p *Host) MemberCPUs(m host.Members) ([]int, error) { return dom0threads.Affinity(m) }
+func (p *Host) MemberCPUs(m host.Members) ([]int, error) { return threads.Affinity(m) }
 
 // Reserve implements host.Host. Callees are charged by the ledger that their server
 // keeps. For threads it must run, in the cgroup of the domain; without a holder it
 // may come later.
 func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
 	if r.Domain != nil {
-		return p.adopt(ctx, *r.Domain, r)
+		return p.adopt(ctx, r)
 	}
 	for _, c := range r.Callees {
 		if err := p.exists(c.ID); err != nil {
@@ -35,62 +36,74 @@ func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
 		}
 	}
 	var cpus []int
-	if r.Threads != nil {
-		var err error
-		cpus, err = p.MemberCPUs(*r.Threads)
-		if errors.Is(err, host.ErrNoMembers) && r.Resume {
-			cpus, err = p.CPUs() // those that are left of it
+	change := func(e *keeper.Entry) error {
+		a, ok := e.Subject.(*caller)
+		if !ok {
+			return fmt.Errorf("reservation %d: %w: a domain runs on it", r.ID, host.ErrNotAllowed)
 		}
-		if err != nil {
+		return a.change(r, cpus)
+	}
+	if r.Threads == nil {
+		known, err := p.k.Change(ctx, r.ID, change)
+		if known || err != nil {
 			return err
 		}
+		failed := p.k.Do(ctx, func() {
+			var a *caller
+			if a, err = p.k.openCaller(nil, r); err == nil {
+				err = p.k.Add(r.ID, a, a)
+			}
+		})
+		return errors.Join(failed, err)
 	}
-	return p.threads.Reserve(ctx, r, cpus, func() (dom0threads.Account, error) {
-		a, err := p.openPurse(r, r.Threads == nil, clock.Monotonic())
-		if err != nil {
-			return nil, err
-		}
-		return a, nil
-	}, func(a dom0threads.Account) error { return a.(*purse).change(r) })
-}
-
-// change changes the account as far as it has to be.
-func (a *purse) change(r host.Reservation) (err error) {
-	changed := a.budget != r.Budget || a.period != r.Period
-	if changed {
-		a.server.Change(r.Budget, r.Period, clock.Monotonic())
-		a.budget, a.period = r.Budget, r.Period
+	cpus, err := p.MemberCPUs(*r.Threads)
+	if errors.Is(err, host.ErrNoMembers) && r.Resume {
+		cpus, err = p.CPUs() // those that are left of it
 	}
-	for _, d := range r.Callees {
-		c := a.host.callees[d.ID]
-		if c == nil || c.users[r.ID] == nil {
-			return fmt.Errorf("domain %q: %w: reservation %d pays for calls to another", d.ID, host.ErrNotAllowed, r.ID)
-		}
-		err = errors.Join(err, c.renew(a.host.layout, d.CPUs))
-		if changed && err == nil {
-			err = c.raise(c.foreground) // its priority may be another
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	return p.threads.Reserve(ctx, r, cpus, func(t *threads.Threads) (keeper.Subject, keeper.Account, error) {
+		a, err := p.k.openCaller(t, r)
+		return a, a, err
+	}, change)
 }
 
 // Unreserve implements host.Host. The last reservation that pays for calls to a
 // domain gives the domain what it had.
 func (p *Host) Unreserve(ctx context.Context, r host.Reservation) error {
-	if r.Domain != nil {
-		return p.release(ctx, r.Domain.ID, &r.ID)
+	if r.Domain == nil {
+		return p.k.Unreserve(ctx, r.ID)
 	}
-	return p.threads.Unreserve(ctx, r.ID)
+	var err error
+	failed := p.k.Do(ctx, func() {
+		if d := p.k.adopted[r.Domain.ID]; d != nil && d.id == r.ID {
+			err = p.k.Drop(p.k.Entry(r.ID))
+		}
+	})
+	if err = errors.Join(failed, err); err != nil {
+		return fmt.Errorf("releasing domain %q: %w", r.Domain.ID, explain(err))
+	}
+	return nil
 }
 
 // Usage implements host.Host.
-func (p *Host) Usage(ctx context.Context, r host.Reservation) (host.Usage, error) {
+func (p *Host) Usage(ctx context.Context, r host.Reservation) (u host.Usage, err error) {
 	if r.Domain != nil {
-		return p.usage(ctx, *r.Domain, r.ID)
+		var runs bool
+		err = p.k.Do(ctx, func() { d := p.k.adopted[r.Domain.ID]; runs = d != nil && d.id == r.ID })
+		if err == nil && !runs {
+			err = fmt.Errorf("domain %q: %w on reservation %d", r.Domain.ID, host.ErrNoDomain, r.ID)
+		}
 	}
-	u, err := p.threads.Usage(ctx, r.ID)
-	if r.Threads == nil && errors.Is(err, host.ErrNoMembers) {
-		err = fmt.Errorf("reservation %d: %w that it pays for", r.ID, host.ErrNoDomain)
+	if err == nil {
+		u, err = p.k.Usage(ctx, r.ID)
+	}
+	switch {
+	case r.Threads != nil:
+		err = threads.Ended(err)
+	case errors.Is(err, keeper.ErrGone):
+		err = fmt.Errorf("%w: %w", host.ErrNoDomain, err)
 	}
 	return u, err
 }
@@ -102,23 +115,6 @@ func (p *Host) Clear(context.Context, uint32) error { return nil }
 // Stuck implements host.Host.
 func (p *Host) Stuck(context.Context, host.Domain) (bool, error) { return false, host.ErrNotHere }
 
-// renewCallees lets those pay who may for as long as the lease.
-func (p *Host) renewCallees(d time.Duration) error {
-	return p.threads.Do(context.Background(), func() {
-		for _, c := range p.callees {
-			c.lease = d
-			if c.book != nil {
-				_ = c.book.Renew(d) // if the file is gone, the next look finds out
-			}
-		}
-	})
-}
-
-// reapplyCallees sets the weights of callees anew, after somebody else has.
-func (p *Host) reapplyCallees() error {
-	return p.threads.Do(context.Background(), func() {
-		for _, c := range p.callees {
-			_ = c.raise(c.foreground) // who is gone has no weight
-		}
-	})
-}
+// LatencySource implements host.Host: bare metal has counters, virtual machines
+// have none.
+func (p *Host) LatencySource(cpus []int) (throttle.Source, error) { return uncore.Open(cpus) }

@@ -86,19 +86,20 @@ func share(t *testing.T, p *Host, budgets time.Duration) {
 	first := usage(t, p, d, 1)
 	for clock.Monotonic()-begin < duration {
 		time.Sleep(2 * time.Millisecond)
-		// With the keeper's own time: this goroutine is put off by who spins.
-		if err := p.keeper.Do(ctx, func() {
-			a := p.keeper.kept[d.ID]
-			p.keeper.look(a)
-			samples = append(samples, sample{a.Seen, a.Front})
-			over = append(over, a.Pending())
+		// With the keeper's own time: this goroutine is put off by those that spin.
+		if err := p.k.Do(ctx, func() {
+			a := p.k.adopted[d.ID]
+			p.k.Look(p.k.Entry(1))
+			now := clock.Monotonic()
+			samples = append(samples, sample{now, a.Usage(now).Foreground})
+			over = append(over, a.Overrun())
 		}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	last, took := usage(t, p, d, 1), clock.Monotonic()-begin
 	var worst, lateness time.Duration
-	if err := p.keeper.Do(ctx, func() { lateness, p.keeper.lateness = p.keeper.lateness, 0 }); err != nil {
+	if err := p.k.Do(ctx, func() { lateness = p.k.Lateness() }); err != nil {
 		t.Fatal(err)
 	}
 	from := 0

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/host"
-	"github.com/vlibos/vlibos/dom0/host/loop"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
 	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
@@ -33,7 +33,7 @@ func setPriority(dir string, version, priority int) error {
 	done := make(map[int]bool)
 	for range mostRounds {
 		news := false
-		tids, err := threads(dir, version)
+		tids, err := threadsOf(dir, version)
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func setPriority(dir string, version, priority int) error {
 			if priority > 0 {
 				policy = unix.SCHED_FIFO
 			}
-			if err := loop.SetScheduler(tid, policy, priority); err != nil && err != unix.ESRCH {
+			if err := keeper.SetScheduler(tid, policy, priority); err != nil && err != unix.ESRCH {
 				return err
 			}
 		}
@@ -62,15 +62,15 @@ func (p *Host) Threads(name string) ([]int, error) {
 	if err := p.exists(name); err != nil {
 		return nil, err
 	}
-	tids, err := threads(filepath.Join(p.layout.cpu.dir, name), p.layout.cpu.version)
+	tids, err := threadsOf(filepath.Join(p.layout.cpu.dir, name), p.layout.cpu.version)
 	if cgroup.Gone(err) {
 		return nil, fmt.Errorf("domain %q: %w", name, host.ErrNoDomain)
 	}
 	return tids, err
 }
 
-// threads of a cgroup and of those below it.
-func threads(dir string, version int) ([]int, error) {
+// threadsOf lists those of a cgroup and of those below it.
+func threadsOf(dir string, version int) ([]int, error) {
 	file := "tasks"
 	if version == 2 {
 		file = "cgroup.threads"

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/host"
-	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
 	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/internal/cpulist"
 	"github.com/vlibos/vlibos/rtsched"
@@ -23,7 +23,7 @@ import (
 // At each begin and end only the domains of that CPU are looked at: with many
 // CPUs, these are many in a period.
 type denials struct {
-	due    time.Duration // when one begins or ends; never if there are none
+	due    time.Duration // when one begins or ends; keeper.Never if there are none
 	on     []throttled
 	now    [cpulist.Max + 1]bool // CPUs that deny it, as of the last look
 	stale  bool                  // which domain is on which CPU has to be found anew
@@ -35,7 +35,7 @@ type throttled struct {
 	denial
 	cpu     int
 	changed bool
-	domains []*kept
+	domains []*adopted
 }
 
 // denial begins with each whole number of periods of the clock, so that those of
@@ -53,8 +53,8 @@ func (d denial) at(now time.Duration) (denied bool, until time.Duration) {
 
 // denied reports whether a domain has to stop: it is in background and not
 // spared, and one of its CPUs gives no such time now.
-func (s *denials) denied(d *kept) bool {
-	return !d.Foreground && !d.spared && len(s.on) > 0 && slices.ContainsFunc(d.on, func(c int) bool { return s.now[c] })
+func (s *denials) denied(d *adopted) bool {
+	return !d.foreground && !d.spared && len(s.on) > 0 && slices.ContainsFunc(d.on, func(c int) bool { return s.now[c] })
 }
 
 // Throttle implements host.Host. A domain that may run on several CPUs
@@ -65,13 +65,13 @@ func (p *Host) Throttle(ctx context.Context, cpu int, period, idle time.Duration
 		return fmt.Errorf("throttle CPU %d: there are 0 to %d: %w", cpu, cpulist.Max, host.ErrNotAllowed)
 	case period < rtsched.MinPeriod || period > rtsched.MaxPeriod || idle < 0 || idle > period:
 		return fmt.Errorf("throttle CPU %d for %v of %v: %w: periods of %v to %v, and no more than all of one", cpu, idle, period, rtsched.ErrRange, rtsched.MinPeriod, rtsched.MaxPeriod)
-	case idle > 0 && !p.lease.Runs():
+	case idle > 0 && !p.k.Lease().Runs():
 		return fmt.Errorf("throttle CPU %d: %w: renew it first", cpu, host.ErrLease)
 	}
-	return p.keeper.Do(ctx, func() { p.keeper.throttle(cpu, denial{period, idle}) })
+	return p.k.Do(ctx, func() { p.k.throttle(cpu, denial{period, idle}) })
 }
 
-func (k *keeper) throttle(cpu int, d denial) {
+func (k *keeping) throttle(cpu int, d denial) {
 	s := &k.denials
 	at := slices.IndexFunc(s.on, func(t throttled) bool { return t.cpu == cpu })
 	switch {
@@ -82,7 +82,7 @@ func (k *keeper) throttle(cpu int, d denial) {
 	case d.idle > 0:
 		s.on[at].denial = d
 	default:
-		// Who was on it is looked at once more, and then no more.
+		// Its domains are looked at once more, and then no more.
 		s.on[at].denial = denial{d.period, 0}
 		k.deny()
 		at = slices.IndexFunc(s.on, func(t throttled) bool { return t.cpu == cpu })
@@ -93,8 +93,8 @@ func (k *keeper) throttle(cpu int, d denial) {
 	k.deny()
 }
 
-// deny stops who has to, and lets go on who may.
-func (k *keeper) deny() {
+// deny freezes throttled domains and thaws the others.
+func (k *keeping) deny() {
 	s := &k.denials
 	if !s.leased() {
 		// What cannot be lifted is gone, which the next look finds out.
@@ -102,10 +102,10 @@ func (k *keeper) deny() {
 		return
 	}
 	if s.stale {
-		s.find(k.order)
+		s.find(k.adopted)
 	}
 	now := clock.Monotonic()
-	s.due = never
+	s.due = keeper.Never
 	for i := range s.on {
 		t := &s.on[i]
 		denied, until := t.at(now)
@@ -118,15 +118,14 @@ func (k *keeper) deny() {
 			continue
 		}
 		for _, d := range t.domains {
-			if err := d.setHeld(s.denied(d)); err != nil && !cgroup.Gone(err) {
-				d.err = err
-			}
+			k.pause(d)
 		}
 	}
 }
 
-// find finds who is on which CPU. Who is new there waits for the next change.
-func (s *denials) find(all schedule) {
+// find finds which domain is on which CPU. One that is new there waits for the
+// next change.
+func (s *denials) find(all map[string]*adopted) {
 	s.stale = false
 	for i := range s.on {
 		t := &s.on[i]
@@ -140,59 +139,64 @@ func (s *denials) find(all schedule) {
 }
 
 // lift ends all throttles.
-func (k *keeper) lift() error {
+func (k *keeping) lift() error {
 	s := &k.denials
 	for _, t := range s.on {
 		s.now[t.cpu] = false
 	}
-	s.on, s.due = nil, never
+	s.on, s.due = nil, keeper.Never
 	var errs []error
-	for _, d := range k.kept {
-		if err := d.setHeld(false); !cgroup.Gone(err) {
-			errs = append(errs, err)
-		}
+	for _, d := range k.adopted {
+		errs = append(errs, gone(d.setPaused(false)))
 	}
 	return errors.Join(errs...)
 }
 
 // gate is one that this process closes or opens.
-func (k *keeper) gate(l layout, name string, closed bool) error {
-	err := l.askFreeze(name, closed)
-	if d := k.kept[name]; d != nil && err == nil {
+func (k *keeping) gate(name string, closed bool) error {
+	err := k.layout.askFreeze(name, closed)
+	if d := k.adopted[name]; d != nil && err == nil {
 		d.gated = closed
-		d.held.end(clock.Monotonic())
+		d.throttled.end(clock.Monotonic())
 	}
 	return err
 }
 
-// hold is what the throttle does to a domain.
-type hold struct {
+// pause is what the throttle does to a domain.
+type pause struct {
 	on     bool
 	since  time.Duration
 	sum    time.Duration
 	used   time.Duration // CPU time when it was last let go
-	before bool          // it was held once
+	before bool          // it was stopped once
 }
 
-// total is how long it was held and would have run.
-func (h *hold) total(now time.Duration) time.Duration {
+// total is how long it was stopped and would have run.
+func (h *pause) total(now time.Duration) time.Duration {
 	if h.on {
 		return h.sum + now - h.since
 	}
 	return h.sum
 }
 
-func (h *hold) end(now time.Duration) {
+func (h *pause) end(now time.Duration) {
 	if h.on {
 		h.sum += now - h.since
 	}
 	h.on, h.before = false, true
 }
 
-// setHeld stops a domain or lets it go on. A closed gate stays closed, whoever
-// closed it.
-func (d *kept) setHeld(on bool) error {
-	if on == d.held.on || d.gated {
+// pause stops a domain or lets it go on as CPUs deny it background time.
+func (k *keeping) pause(d *adopted) {
+	if err := gone(d.setPaused(k.denials.denied(d))); err != nil {
+		k.Entry(d.id).Fail(err)
+	}
+}
+
+// setPaused stops a domain or lets it go on. A closed gate stays closed, also if
+// another process closed it.
+func (d *adopted) setPaused(on bool) error {
+	if on == d.throttled.on || d.gated {
 		return nil
 	}
 	now := clock.Monotonic()
@@ -203,19 +207,19 @@ func (d *kept) setHeld(on bool) error {
 		if err := d.group.setFrozen(true); err != nil {
 			return err
 		}
-		d.held.on, d.held.since = true, now
+		d.throttled.on, d.throttled.since = true, now
 		return nil
 	}
-	// Stopped, what it has used is exact. Who has not run since the last time
-	// would not have now.
+	// Stopped, what it has used is exact. One that has not run since the last
+	// time would not have now.
 	used, err := d.group.usage()
 	if err != nil {
 		return err
 	}
-	if d.held.before && used == d.held.used {
-		d.held.since = now
+	if d.throttled.before && used == d.throttled.used {
+		d.throttled.since = now
 	}
-	d.held.used = used
-	d.held.end(now)
+	d.throttled.used = used
+	d.throttled.end(now)
 	return d.group.setFrozen(false)
 }

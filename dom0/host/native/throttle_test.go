@@ -14,7 +14,7 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-func TestDenial(t *testing.T) {
+func TestDenialIsAtTheBeginOfEachPeriod(t *testing.T) {
 	const ms = time.Millisecond
 	d := denial{10 * ms, 3 * ms}
 	for _, c := range []struct {
@@ -26,9 +26,9 @@ func TestDenial(t *testing.T) {
 			t.Errorf("at %v: %v until %v", c.now, denied, until)
 		}
 	}
-	two, one := &kept{on: []int{0, 1}}, &kept{on: []int{0}}
+	two, one := &adopted{on: []int{0, 1}}, &adopted{on: []int{0}}
 	s := denials{on: []throttled{{denial: d, cpu: 1}}, stale: true}
-	s.find(schedule{two, one})
+	s.find(map[string]*adopted{"two": two, "one": one})
 	if len(s.on[0].domains) != 1 || s.on[0].domains[0] != two {
 		t.Errorf("on CPU 1: %v", s.on[0].domains)
 	}
@@ -37,16 +37,16 @@ func TestDenial(t *testing.T) {
 	}
 	s.now[1] = true
 	if !s.denied(two) || s.denied(one) {
-		t.Error("not who is on a CPU that is throttled")
+		t.Error("not one that is on a CPU that is throttled")
 	}
-	two.Foreground = true
+	two.foreground = true
 	if s.denied(two) {
-		t.Error("somebody with budget is denied time")
+		t.Error("a domain with budget is denied time")
 	}
 }
 
-func TestHold(t *testing.T) {
-	h := hold{on: true, since: 10}
+func TestThrottledTimeIsThatOfPauses(t *testing.T) {
+	h := pause{on: true, since: 10}
 	if h.total(15) != 5 {
 		t.Error(h.total(15))
 	}
@@ -185,7 +185,7 @@ func TestThrottleEnds(t *testing.T) {
 			if err := p.Renew(50 * time.Millisecond); err != nil {
 				t.Fatal(err)
 			}
-			testkit.Eventually(t, "lease", func() bool { return !p.lease.Runs() && p.open(t, d.ID) })
+			testkit.Eventually(t, "lease", func() bool { return !p.k.Lease().Runs() && p.open(t, d.ID) })
 			// The next lease does not bring it back.
 			if err := p.Renew(time.Minute); !errors.Is(err, host.ErrLease) {
 				t.Error(err)
@@ -221,16 +221,15 @@ func TestThrottleEnds(t *testing.T) {
 // A period of the throttle over 1,000 domains on 64 CPUs, each of which begins
 // and ends at its own time, without what stopping somebody costs the kernel.
 func BenchmarkDeny(b *testing.B) {
-	k := &keeper{kept: map[string]*kept{}, denials: denials{stale: true, leased: func() bool { return true }}}
+	k := &keeping{adopted: map[string]*adopted{}, denials: denials{stale: true, leased: func() bool { return true }}}
 	for i := range 1000 {
-		d := &kept{name: fmt.Sprint(i), on: []int{i % 64, (i + 1) % 64}, gated: true}
-		k.kept[d.name] = d
-		k.order = append(k.order, d)
+		d := &adopted{name: fmt.Sprint(i), on: []int{i % 64, (i + 1) % 64}, gated: true}
+		k.adopted[d.name] = d
 	}
 	for c := range 64 {
 		k.denials.on = append(k.denials.on, throttled{denial: denial{time.Millisecond, 500 * time.Microsecond}, cpu: c})
 	}
-	k.denials.find(k.order)
+	k.denials.find(k.adopted)
 	for b.Loop() {
 		for c := range 64 {
 			// As if this CPU's time had come, and then come again.

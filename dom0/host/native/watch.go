@@ -3,24 +3,24 @@
 package native
 
 import (
-	"math"
 	"slices"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/host/keeper"
 	"github.com/vlibos/vlibos/internal/clock"
 )
 
-// watch is over those that sleep with their budget. They are not looked at one
-// by one: as long as the parent has used no more than those who are awake, they
-// have not used anything. Where all sleep, and the parent has an alarm, not even
-// the parent is looked at.
+// watch is over domains that sleep with their budget. They are not polled
+// individually: as long as the parent has used no more than those that are awake,
+// they have not used anything. Where all sleep, and the parent has an alarm, not
+// even the parent is looked at.
 type watch struct {
-	due      time.Duration // never if nobody sleeps
-	sleepers map[*kept]bool
+	due      time.Duration // keeper.Never if none sleeps
+	sleepers map[*adopted]bool
 	on       []int         // CPUs of sleepers
 	bite     time.Duration // the least that a sleeper can be left alone
 	changed  bool          // both have to be found anew
-	unknown  time.Duration // what the parent had used and nobody is known to have
+	unknown  time.Duration // what the parent had used and no domain is known to have
 	unsure   bool          // that is of other domains than there are now
 	armed    bool          // the alarm is on
 	rang     time.Duration // when it went off
@@ -28,7 +28,6 @@ type watch struct {
 }
 
 const (
-	never = time.Duration(math.MaxInt64)
 	// What of a sleeper's use goes unnoticed: readings are not at one moment.
 	watchSlack = 100 * time.Microsecond
 	// So long a domain that wakes up can run on a budget that is smaller,
@@ -40,20 +39,20 @@ const (
 )
 
 // sleep puts a domain under watch.
-func (k *keeper) sleep(d *kept, now time.Duration) {
+func (k *keeping) sleep(d *adopted, now time.Duration) {
 	w := &k.watch
 	if w.sleepers == nil {
-		w.sleepers = map[*kept]bool{}
+		w.sleepers = map[*adopted]bool{}
 	}
 	if len(w.sleepers) == 0 {
-		w.due = never
+		w.due = keeper.Never
 	}
 	w.sleepers[d], w.changed = true, true
-	w.due = min(w.due, now+max(d.Bite(now), minWatch))
+	w.due = min(w.due, now+max(d.bite(now), minWatch))
 }
 
-// awake takes it from there.
-func (k *keeper) awake(d *kept) {
+// wake takes it from there.
+func (k *keeping) wake(d *adopted) {
 	if k.watch.sleepers[d] {
 		delete(k.watch.sleepers, d)
 		k.watch.changed = true
@@ -61,20 +60,20 @@ func (k *keeper) awake(d *kept) {
 }
 
 // watchSleepers looks at sleepers if one of them may have run.
-func (k *keeper) watchSleepers() {
+func (k *keeping) watchSleepers() {
 	w := &k.watch
 	if len(w.sleepers) == 0 {
-		w.due = never
+		w.due = keeper.Never
 		k.arm(false)
 		return
 	}
 	if w.changed {
 		w.find()
 	}
-	k.thread.Visit(w.on)
+	k.Visit(w.on)
 	unknown, err := k.parent.usage() // before the others, so that these account for all of it
-	if len(w.sleepers) < len(k.kept) {
-		for _, d := range k.kept {
+	if len(w.sleepers) < len(k.adopted) {
+		for _, d := range k.adopted {
 			if w.sleepers[d] {
 				continue
 			}
@@ -93,7 +92,7 @@ func (k *keeper) watchSleepers() {
 	}
 	if err != nil || w.unsure || unknown-w.unknown > watchSlack {
 		for d := range w.sleepers {
-			k.look(d)
+			k.Look(k.Entry(d.id))
 		}
 		w.unknown, w.unsure = unknown, err != nil
 	} else {
@@ -102,15 +101,15 @@ func (k *keeper) watchSleepers() {
 	if w.changed {
 		w.find()
 	}
-	k.arm(len(w.sleepers) == len(k.kept) && len(k.kept) > 0 && now >= w.noisy)
-	w.due = never
+	k.arm(len(w.sleepers) == len(k.adopted) && len(k.adopted) > 0 && now >= w.noisy)
+	w.due = keeper.Never
 	if len(w.sleepers) > 0 && !w.armed {
 		w.due = clock.Monotonic() + max(w.bite, minWatch)
 	}
 }
 
 // arm switches the alarm on, if there is one that would do, or off.
-func (k *keeper) arm(on bool) {
+func (k *keeping) arm(on bool) {
 	w := &k.watch
 	on = on && k.alarm != nil && k.alarm.covers(w.on)
 	if on == w.armed {
@@ -122,8 +121,8 @@ func (k *keeper) arm(on bool) {
 }
 
 // known is what all domains were seen to have used.
-func (k *keeper) known() (sum time.Duration) {
-	for _, d := range k.order {
+func (k *keeping) known() (sum time.Duration) {
+	for _, d := range k.adopted {
 		sum += d.raw
 	}
 	return sum
@@ -132,10 +131,10 @@ func (k *keeper) known() (sum time.Duration) {
 // find finds where sleepers are, and how long they can be left alone: what they
 // have of their budgets only gets more.
 func (w *watch) find() {
-	w.changed, w.bite, w.on = false, never, w.on[:0]
+	w.changed, w.bite, w.on = false, keeper.Never, w.on[:0]
 	now := clock.Monotonic()
 	for d := range w.sleepers {
-		w.bite = min(w.bite, d.Bite(now))
+		w.bite = min(w.bite, d.bite(now))
 		w.on = append(w.on, d.on...)
 	}
 	slices.Sort(w.on)

@@ -5,37 +5,46 @@ package stock
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/vlibos/vlibos/dom0/host"
-	"github.com/vlibos/vlibos/dom0/host/account"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
 	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// With budget a domain is so many times as heavy as Dom0, which keeps a
-// twentieth of a CPU that both want: without that it could not take the budget
-// away again.
-const heavier = 19
+// keeping is what keeps domains. Its methods are for the keeper's thread.
+type keeping struct {
+	*keeper.Keeper
+	xen    hypervisor
+	ledger *ledger
+}
 
-func (k *keeper) adopt(domid uint16, cpus int, r rtsched.Task) error {
-	for _, d := range []*kept{k.kept[domid], k.on(r.ID)} {
-		if d != nil {
-			k.look(d) // forgets it if this is another domain of that number
+func newKeeping(x hypervisor, l *ledger, guard []string) *keeping {
+	k := &keeping{xen: x, ledger: l}
+	k.Keeper = keeper.New(keeper.Options{Guard: guard, Renewed: k.renewed})
+	return k
+}
+
+func (k *keeping) adopt(domid uint16, cpus int, r rtsched.Task) error {
+	for _, e := range slices.Collect(k.Entries()) {
+		if e.ID == r.ID || k.of(e).entry.domid == uint32(domid) {
+			k.Look(e) // drops it if this is another domain of that number
 		}
 	}
-	if d := k.on(r.ID); d != nil && d.entry.domid != uint32(domid) {
-		return fmt.Errorf("domain %d runs on reservation %d, release it from that first: %w", d.entry.domid, r.ID, host.ErrNotAllowed)
-	}
-	if d := k.kept[domid]; d != nil {
-		if d.id != r.ID {
-			return fmt.Errorf("domain %d runs on reservation %d, release it from that first: %w", domid, d.id, host.ErrNotAllowed)
+	for e := range k.Entries() {
+		switch d := k.of(e); {
+		case e.ID == r.ID && d.entry.domid == uint32(domid):
+			d.account.Change(r, clock.Monotonic())
+			d.cpus, d.stale = cpus, true
+			k.Look(e)
+			return e.Err()
+		case e.ID == r.ID || d.entry.domid == uint32(domid):
+			return fmt.Errorf("domain %d runs on reservation %d, release it from that first: %w", d.entry.domid, e.ID, host.ErrNotAllowed)
 		}
-		d.Change(r, cpus, clock.Monotonic())
-		d.stale = true
-		k.look(d)
-		return d.err
 	}
-	k.hurry()
+	_ = k.Realtime() // Notes say it
 	info, err := k.xen.DomainInfo(domid)
 	if err != nil {
 		return err
@@ -53,47 +62,49 @@ func (k *keeper) adopt(domid uint16, cpus int, r rtsched.Task) error {
 		return err
 	}
 	now := clock.Monotonic()
-	d := &kept{Account: account.New(r, cpus, now), id: r.ID, entry: e, total: info.CPUTime, unset: true, due: now}
-	k.kept[domid] = d
-	k.look(d)
-	if d.err != nil && k.kept[domid] == d {
-		return errors.Join(d.err, k.release(d))
-	}
-	return d.err
+	d := &domain{keeping: k, account: keeper.NewAccount(r, now), entry: e, cpus: cpus, total: info.CPUTime, read: now}
+	return k.Add(r.ID, d, d.account)
 }
 
-// on is the domain that runs on a reservation; nil: none.
-func (k *keeper) on(id uint32) *kept {
-	for _, d := range k.kept {
-		if d.id == id {
-			return d
-		}
-	}
-	return nil
-}
+// of is the domain of an entry: stock hosts keep nothing else.
+func (k *keeping) of(e *keeper.Entry) *domain { return e.Subject.(*domain) }
 
-// release gives a domain back all that it had.
-func (k *keeper) release(d *kept) error {
-	if err := d.entry.giveBack(k.xen, true, true); err != nil {
-		return err
+func (k *keeping) usage(domid uint16, id uint32) (host.Usage, error) {
+	e := k.Entry(id)
+	if e != nil {
+		k.Look(e) // may drop it
+		e = k.Entry(id)
 	}
-	k.forget(d)
-	return nil
-}
-
-func (k *keeper) usage(domid uint16, id uint32) (host.Usage, error) {
-	if d := k.kept[domid]; d != nil {
-		k.look(d) // may forget it
-	}
-	d := k.kept[domid]
-	if d == nil || d.id != id {
+	if e == nil || k.of(e).entry.domid != uint32(domid) {
 		if info, err := k.xen.DomainInfo(domid); err == nil && k.ledger.has(info, id) {
 			return host.Usage{}, fmt.Errorf("domain %d is on reservation %d by an earlier master", domid, id)
 		}
 		return host.Usage{}, fmt.Errorf("domain %d: %w on reservation %d", domid, host.ErrNoDomain, id)
 	}
-	now := clock.Monotonic()
-	return host.Usage{
-		Foreground: d.Front, Background: d.Back, Left: d.Server.Left(now), Next: max(d.Server.Next()-now, 0),
-	}, d.err
+	return e.Usage(clock.Monotonic()), e.Err()
+}
+
+// renewed is where the facts of the host are read again from which it was decided
+// what to do, and where what an earlier process did to domains that are not kept
+// is undone.
+func (k *keeping) renewed(time.Duration, bool) error {
+	for _, e := range slices.Collect(k.Entries()) {
+		k.of(e).stale = true
+		k.Look(e)
+	}
+	return k.sweep()
+}
+
+func (k *keeping) sweep() error {
+	kept := make(map[*entry]bool)
+	for e := range k.Entries() {
+		kept[k.of(e).entry] = true
+	}
+	var errs []error
+	for i := range k.ledger.entries {
+		if e := &k.ledger.entries[i]; e.used.Load() != 0 && !kept[e] {
+			errs = append(errs, e.giveBack(k.xen, true, true))
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package stock is the host of a Xen host whose hypervisor is unmodified.
+// Package stock keeps budgets on a Xen host whose hypervisor is unmodified.
 //
-// Xen's schedulers have no sporadic servers, so one thread here, the keeper,
-// keeps them: it reads what a domain has used when its budget can be gone, and
-// then gives it the lowest weight there is, which leaves it the time that
-// nobody else wants; at the refill it makes it heavy. Under a scheduler
+// Xen's schedulers have no sporadic servers, so [keeper] keeps them: it reads
+// what a domain has used when its budget can be gone, and then gives it the
+// lowest weight there is, which leaves it the time that no other wants; at the
+// refill it makes it heavy. Under a scheduler
 // without weights (null, RTDS, ARINC653) a domain is paused instead, and has
 // no leftover time. Domains with budget share a CPU by weight, not by period.
 //
@@ -14,26 +14,19 @@
 // Weights, and pauses that are ours, stand in the [ledger] before Xen is told,
 // so that a guard process gives back exactly that when the daemon does not
 // renew its lease, and the next daemon knows what the weight was. A weight that
-// somebody else sets meanwhile is the domain's from then on: it is what is
-// given back. Xen counts pauses: 'xl pause' stays in force whatever is done
+// an operator sets meanwhile is the domain's from then on: it is what is given
+// back. Xen counts pauses: 'xl pause' stays in force whatever is done
 // here. A domain is its number for as long as it lives, whatever its handle. What
 // was decided from its pool, from Dom0's weight or from its own is decided again
 // with each lease.
 //
-// # The keeper
-//
-// It goes before all else in Dom0, by SCHED_DEADLINE, for 0.9 ms in every 2. Bound
-// to some of Dom0's CPUs (taskset, CPUAffinity) it cannot be that; it is
-// SCHED_FIFO then, and where Dom0 has one CPU the Go runtime may hold it up for a
-// second once in about a thousand collections of garbage.
-//
 // # Limits
 //
-// The end of a budget is noticed by a timer in Dom0, and credit2 leaves who
+// The end of a budget is noticed by a timer in Dom0, and credit2 leaves what
 // runs on the CPU for its rate limit, 1 ms. What is used too much is taken from
-// the budgets to come, so that shares are right in the long run. Who has used
-// background time under credit2 owes for it, and may wait some milliseconds
-// when the budget is there again: periods below 50 ms are not kept well.
+// the budgets to come, so that shares are right in the long run. A domain that
+// has used background time under credit2 owes for it, and may wait some
+// milliseconds when the budget is there again: periods below 50 ms are not kept well.
 // While a domain has budget it is 19 times as heavy as Dom0, which so keeps a
 // twentieth of a CPU that both want; it is best to give Dom0 a CPU of its own.
 package stock

@@ -35,7 +35,7 @@ type entry struct {
 	_         structs.HostLayout
 	used      atomic.Uint32
 	pause     atomic.Uint32 // below
-	before    atomic.Uint32 // its weight when nobody here has set it
+	before    atomic.Uint32 // its weight when it was not set here
 	front     uint32        // the weight that it has with budget; 0: it is paused without
 	pool      uint32
 	scheduler uint32

@@ -26,32 +26,26 @@ func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
 	if err != nil {
 		return err
 	}
-	if !p.lease.Runs() {
-		// Nothing is done that would stay if this process died.
-		if err := p.Renew(firstLease); err != nil && !errors.Is(err, host.ErrLease) {
-			return err
-		}
+	if err := p.take(); err != nil {
+		return err
 	}
-	failed := p.keeper.Do(ctx, func() { err = p.keeper.adopt(domid, len(r.Domain.CPUs), r.Task) })
+	if err := p.keeping.Secure(ctx, r.ID, ""); err != nil {
+		return err
+	}
+	failed := p.keeping.Do(ctx, func() { err = p.keeping.adopt(domid, len(r.Domain.CPUs), r.Task) })
 	return explain(errors.Join(failed, err))
 }
 
 // Unreserve implements host.Host. The keeper knows what runs on the reservation,
 // whatever the master knows of the domain.
-func (p *Host) Unreserve(ctx context.Context, r host.Reservation) (err error) {
-	failed := p.keeper.Do(ctx, func() {
-		if kept := p.keeper.on(r.ID); kept != nil {
-			err = p.keeper.release(kept)
-		}
-	})
-	if err = errors.Join(failed, err); err != nil {
+func (p *Host) Unreserve(ctx context.Context, r host.Reservation) error {
+	if err := p.keeping.Unreserve(ctx, r.ID); err != nil {
 		return fmt.Errorf("unreserve %d: %w", r.ID, err)
 	}
 	return nil
 }
 
-// Usage implements host.Host. The overrun of a budget is in none of its sums until
-// the refill comes from which it is taken.
+// Usage implements host.Host.
 func (p *Host) Usage(ctx context.Context, r host.Reservation) (u host.Usage, err error) {
 	if r.Domain == nil {
 		return u, host.ErrNotHere
@@ -60,7 +54,7 @@ func (p *Host) Usage(ctx context.Context, r host.Reservation) (u host.Usage, err
 	if err != nil {
 		return u, err
 	}
-	failed := p.keeper.Do(ctx, func() { u, err = p.keeper.usage(domid, r.ID) })
+	failed := p.keeping.Do(ctx, func() { u, err = p.keeping.usage(domid, r.ID) })
 	return u, errors.Join(failed, err)
 }
 

@@ -13,8 +13,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/host"
-	"github.com/vlibos/vlibos/dom0/host/guard"
-	"github.com/vlibos/vlibos/dom0/host/loop"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
 	"github.com/vlibos/vlibos/dom0/internal/domains"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/xenctl"
@@ -28,27 +27,22 @@ const Name = "stock"
 // Dom0's timer and the keeper's way to the CPU, a millisecond each.
 const late = 2 * time.Millisecond
 
-// firstLease holds from the first adoption until the master renews it.
-const firstLease = 2 * time.Second
-
 // Options of Open.
 type Options struct {
 	// Dir is where the ledger is kept. It must be empty after a boot.
 	Dir string
 	// Guard is the command that calls [Guard]; default this executable with
-	// the arguments "stock-guard" and the ledger.
+	// the arguments "guard", "stock" and the ledger.
 	Guard []string
 }
 
 // Host is this host. It implements [host.Host].
 type Host struct {
-	h      *xenctl.Handle
-	store  *xenstore.Client
-	list   *domains.List
-	ledger *ledger
-	keeper *keeper
-	lease  *guard.Lease
-	name   string // of the ledger
+	h       *xenctl.Handle
+	store   *xenstore.Client
+	list    *domains.List
+	keeping *keeping
+	name    string // of the ledger
 
 	mu   sync.Mutex
 	lock *os.File // on the ledger, from the first lease on
@@ -68,9 +62,9 @@ func Open(ctx context.Context, o Options) (*Host, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.Guard = []string{self, "stock-guard", name}
+		o.Guard = []string{self, "guard", Name, name}
 	}
-	p := &Host{lease: guard.New(o.Guard), name: name}
+	p := &Host{name: name}
 	var err error
 	if p.h, err = xenctl.Open(); err != nil {
 		return nil, err
@@ -79,11 +73,13 @@ func Open(ctx context.Context, o Options) (*Host, error) {
 		return nil, errors.Join(err, p.h.Close())
 	}
 	p.list = domains.New(p.h, p.store, p.cpusOf)
-	if p.ledger, err = openLedger(name); err != nil {
+	l, err := openLedger(name)
+	if err != nil {
 		return nil, errors.Join(err, p.store.Close(), p.h.Close())
 	}
-	if p.keeper, err = startKeeper(p.h, p.ledger); err != nil {
-		return nil, errors.Join(err, p.ledger.close(), p.store.Close(), p.h.Close())
+	p.keeping = newKeeping(p.h, l, o.Guard)
+	if err := p.keeping.Start(); err != nil {
+		return nil, errors.Join(err, l.close(), p.store.Close(), p.h.Close())
 	}
 	return p, nil
 }
@@ -115,15 +111,7 @@ func (p *Host) Own() (err error) {
 }
 
 // Notes implements host.Host.
-func (p *Host) Notes() (notes []string) {
-	// A keeper that has ended keeps nothing that could be late.
-	_ = p.keeper.Do(context.Background(), func() {
-		if p.keeper.refused != nil && len(p.keeper.kept) > 0 {
-			notes = append(notes, loop.Note(p.keeper.refused))
-		}
-	})
-	return notes
-}
+func (p *Host) Notes() []string { return p.keeping.Notes() }
 
 // Floor implements host.Host: weights leave it to Dom0.
 func (p *Host) Floor() (rtsched.Task, time.Duration) {
@@ -142,8 +130,7 @@ func (p *Host) Renew(d time.Duration) error {
 	if err := p.take(); err != nil {
 		return err
 	}
-	lost, err := p.lease.Renew(d)
-	return errors.Join(err, p.keeper.renewed(lost))
+	return p.keeping.Renew(d)
 }
 
 // take says that this process keeps domains now, by a lock that all who do and
@@ -152,7 +139,7 @@ func (p *Host) take() (err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.lock == nil {
-		p.lock, err = guard.Share(p.name)
+		p.lock, err = keeper.Share(p.name)
 	}
 	return err
 }
@@ -160,15 +147,14 @@ func (p *Host) take() (err error) {
 // Close implements host.Host. What is adopted stays so for what is left
 // of the lease, within which another process can take over.
 func (p *Host) Close() error {
-	first, err := p.keeper.Stop()
+	first, err := p.keeping.Close(false)
 	if !first {
 		return err
 	}
-	err = errors.Join(err, p.lease.Leave(len(p.keeper.kept) > 0))
 	for _, f := range []*os.File{p.lock, p.own} {
 		if f != nil {
 			err = errors.Join(err, f.Close())
 		}
 	}
-	return errors.Join(err, p.ledger.close(), p.store.Close(), p.h.Close())
+	return errors.Join(err, p.keeping.ledger.close(), p.store.Close(), p.h.Close())
 }

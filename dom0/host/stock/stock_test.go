@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/host"
-	"github.com/vlibos/vlibos/internal/clock"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/xenctl"
 )
@@ -125,7 +125,7 @@ func (e *entry) told(t *testing.T, h *fakeHost, foreground bool) {
 	}
 }
 
-func TestWeights(t *testing.T) {
+func TestWeightsFollowTheBudgetAndAreGivenBack(t *testing.T) {
 	h, l := newHost(), newLedger(t)
 	e := newEntry(t, l, h, 4864)
 	want := func(what string, weight uint16, kicks int) {
@@ -140,11 +140,11 @@ func TestWeights(t *testing.T) {
 	want("background", 1, 2)
 	h.info.Blocked = true
 	e.told(t, h, true)
-	want("who sleeps is not kicked", 4864, 2)
+	want("a sleeping domain is not paused", 4864, 2)
 	h.info.Blocked = false
 	h.weight.Weight = 512
 	e.told(t, h, false)
-	want("somebody has set another", 1, 3)
+	want("an operator has set another", 1, 3)
 	if err := l.giveBack(h, true, false); err != nil {
 		t.Error(err)
 	}
@@ -157,7 +157,7 @@ func TestWeights(t *testing.T) {
 }
 
 // An operator's pause stays, whatever is done in between.
-func TestOthersPauses(t *testing.T) {
+func TestPauseOfAnOperatorStays(t *testing.T) {
 	for _, front := range []uint16{0, 4864} {
 		h, l := newHost(), newLedger(t)
 		e := newEntry(t, l, h, front)
@@ -204,7 +204,7 @@ func (k *killer) SetWeight(id uint16, s xenctl.Scheduler, w xenctl.Weight) error
 }
 
 // Whenever the daemon dies, what it did is undone once, and nothing else.
-func TestDaemonDies(t *testing.T) {
+func TestGuardUndoesWhateverTheDaemonWasAt(t *testing.T) {
 	for _, front := range []uint16{0, 4864} {
 		for _, at := range []string{"pause", "unpause", "weight"} {
 			for _, before := range []bool{true, false} {
@@ -238,7 +238,7 @@ func TestDaemonDies(t *testing.T) {
 }
 
 // Another domain that has the number is not touched.
-func TestOtherDomain(t *testing.T) {
+func TestAnotherDomainOfTheNumberIsLeftAlone(t *testing.T) {
 	h, l := newHost(), newLedger(t)
 	e := newEntry(t, l, h, 0)
 	e.told(t, h, false)
@@ -248,14 +248,19 @@ func TestOtherDomain(t *testing.T) {
 	}
 }
 
-// newKeeper has no thread of its own, which so is none to be made real-time.
-func newKeeper(h *fakeHost, l *ledger) *keeper {
-	return &keeper{xen: h, ledger: l, kept: map[uint16]*kept{}, realtime: true}
+// only is the entry of the one domain that is kept.
+func (k *keeping) only(t *testing.T) *keeper.Entry {
+	t.Helper()
+	for e := range k.Entries() {
+		return e
+	}
+	t.Fatal("no domain is kept")
+	return nil
 }
 
-func TestKeeper(t *testing.T) {
+func TestDomainIsKeptFromAdoptionToRelease(t *testing.T) {
 	h, l := newHost(), newLedger(t)
-	k := newKeeper(h, l)
+	k := newKeeping(h, l, nil) // without a thread
 	r := rtsched.Task{ID: 2048, Budget: 10 * ms, Period: time.Hour}
 	if err := k.adopt(3, 1, r); err != nil || h.weight.Weight != 4864 {
 		t.Fatalf("%v, weight %d", err, h.weight.Weight)
@@ -263,14 +268,14 @@ func TestKeeper(t *testing.T) {
 	if err := k.adopt(3, 1, rtsched.Task{ID: 2049, Budget: ms, Period: time.Hour}); !errors.Is(err, host.ErrNotAllowed) {
 		t.Error(err)
 	}
-	d := k.kept[3]
+	e := k.only(t)
 	h.info.CPUTime += 4 * ms
-	if k.look(d); d.due > clock.Monotonic()+6*ms || h.weight.Weight != 4864 {
-		t.Errorf("next look in %v, weight %d", d.due-clock.Monotonic(), h.weight.Weight)
+	if k.Look(e); h.weight.Weight != 4864 {
+		t.Errorf("weight %d with budget", h.weight.Weight)
 	}
 	h.info.CPUTime += 6 * ms
-	if k.look(d); h.weight.Weight != lowest || d.due < clock.Monotonic()+time.Minute {
-		t.Errorf("without budget: next look in %v, weight %d", d.due-clock.Monotonic(), h.weight.Weight)
+	if k.Look(e); h.weight.Weight != lowest {
+		t.Errorf("weight %d without budget", h.weight.Weight)
 	}
 	h.info.CPUTime += 3 * ms
 	u, err := k.usage(3, 2048)
@@ -281,17 +286,17 @@ func TestKeeper(t *testing.T) {
 	if err := l.giveBack(h, true, false); err != nil || h.weight.Weight != 300 {
 		t.Errorf("%v, weight %d", err, h.weight.Weight)
 	}
-	d.unset = true
-	if k.look(d); h.weight.Weight != lowest {
+	e.Anew()
+	if k.Look(e); h.weight.Weight != lowest {
 		t.Errorf("weight %d after the lease was lost", h.weight.Weight)
 	}
-	if err := k.release(d); err != nil || h.weight.Weight != 300 || len(k.kept) != 0 || d.entry.used.Load() != 0 {
+	if err := k.Drop(e); err != nil || h.weight.Weight != 300 || k.Len() != 0 || l.used() != 0 {
 		t.Errorf("released: %v, weight %d", err, h.weight.Weight)
 	}
 	if _, err := k.usage(3, 2048); !errors.Is(err, host.ErrNoDomain) {
 		t.Error(err)
 	}
-	// What an earlier daemon did to domains that nobody keeps is undone.
+	// What an earlier daemon did to domains that are not kept is undone.
 	newEntry(t, l, h, 4864).told(t, h, false)
 	if err := k.sweep(); err != nil || h.weight.Weight != 300 {
 		t.Errorf("swept: %v, weight %d", err, h.weight.Weight)
@@ -301,16 +306,16 @@ func TestKeeper(t *testing.T) {
 		t.Fatalf("%v, %d pauses", err, h.pauses)
 	}
 	h.info.CPUTime += 10 * ms
-	if k.look(k.kept[3]); h.pauses != 1 {
+	if k.Look(k.only(t)); h.pauses != 1 {
 		t.Errorf("%d pauses, where there are no weights", h.pauses)
 	}
 	h.gone = true
-	if _, err := k.usage(3, 2048); !errors.Is(err, host.ErrNoDomain) || len(k.kept) != 0 {
-		t.Errorf("%v; kept: %d", err, len(k.kept))
+	if _, err := k.usage(3, 2048); !errors.Is(err, host.ErrNoDomain) || k.Len() != 0 {
+		t.Errorf("%v; kept: %d", err, k.Len())
 	}
 }
 
-func TestLedgerOfAnotherProgram(t *testing.T) {
+func TestLedgerOfAnotherProgramIsRefused(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "ledger")
 	l, err := openLedger(name)
 	if err != nil {

@@ -140,8 +140,8 @@ func appendNumbers(all []int, text []byte) []int {
 	return all
 }
 
-// idle leaves a cgroup the time that no other wants: who is in background in one
-// below is that only if all of it is. Real-time threads are above it. Kernels
+// idle leaves a cgroup the time that no other wants: a thread that is in
+// background in one below is that only if all of the cgroup is. Real-time threads are above it. Kernels
 // before 5.15, and trees without the CPU controller, have no such file.
 func idle(dir string) error {
 	if err := cgroup.Write(filepath.Join(dir, "cpu.idle"), "1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -200,8 +200,8 @@ func (g *group) threads() ([]int, error) {
 	return g.list.read(g.file, g.tree.Version)
 }
 
-func (g *group) release() error { return errors.Join(g.leave(), g.clear()) }
-func (g *group) leave() error   { return errors.Join(g.meter.Close(), g.list.close()) }
+func (g *group) release() error { return g.clear() }
+func (g *group) close() error   { return errors.Join(g.meter.Close(), g.list.close()) }
 
 // patience bounds how long processes that fork are moved after.
 const patience = time.Second

@@ -13,13 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/host"
-	"github.com/vlibos/vlibos/dom0/host/guard"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
 	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
-// Guard is all that the guard's process does: when the keeper does not renew its
-// lease, it makes all threads on reservations ordinary, as [guard.Run] says.
-func Guard(daemon io.ReadWriter) error {
+// Guard is all that the guard's process of a host does that keeps nothing but
+// threads: when the keeper does not renew its lease, it gives them the policies
+// that they had, as [keeper.Guard] says.
+func Guard(daemon io.ReadWriter, _ string) error {
 	trees, err := cgroup.Trees()
 	if err != nil {
 		return err
@@ -28,10 +29,7 @@ func Guard(daemon io.ReadWriter) error {
 	if err != nil {
 		return err
 	}
-	return guard.RunNoted(daemon, func(_, _ bool, text string) error {
-		singles, err := readNotes(text)
-		return errors.Join(err, reset(trees, singles))
-	}, lock)
+	return keeper.Guard(daemon, func(_, _ bool, note string) error { return Undo(note) }, lock)
 }
 
 // lockGuards shares a lock with all guards: on the root of the first tree.
@@ -43,62 +41,78 @@ func lockGuards(trees []cgroup.Tree) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
-	f, err := guard.Share(dir)
+	f, err := keeper.Share(dir)
 	if err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
 	return f, nil
 }
 
-// note is what the guard is told of a thread that is in no cgroup of ours.
-func note(m host.Members) string { return fmt.Sprintf("%d/%d/%d", m.PID, m.TID, m.Start) }
-
-func readNotes(text string) ([]host.Members, error) {
-	var singles []host.Members
-	for word := range strings.FieldsSeq(text) {
-		var m host.Members
-		if n, err := fmt.Sscanf(word, "%d/%d/%d", &m.PID, &m.TID, &m.Start); n != 3 || err != nil {
-			return singles, fmt.Errorf("guard: %.40q is no thread", word)
-		}
-		singles = append(singles, m)
-	}
-	return singles, nil
+// noted is what the guard knows of all reservations with threads.
+type noted struct {
+	groups  []uint32
+	singles []host.Members
+	had     policies
 }
 
-// reset makes all threads ordinary that are in cgroups of ours, and these.
-func reset(trees []cgroup.Tree, singles []host.Members) error {
-	var errs []error
-	ordinaries := func(tids []int) {
-		for _, tid := range tids {
-			if !ours(tid) {
-				continue
-			}
-			if err := setPolicy(tid, ordinary); err != nil && !errors.Is(err, unix.ESRCH) {
-				errs = append(errs, fmt.Errorf("thread %d: %w", tid, err))
-			}
+// note is what the guard is told of these: the number of a cgroup of ours, or the
+// one thread, which is in none; and the policies that the guard is to give back.
+func (t *Threads) note() string {
+	words := fmt.Sprintf("group=%d", t.id)
+	if t.who.TID != 0 {
+		words = fmt.Sprintf("thread=%d/%d/%d", t.who.PID, t.who.TID, t.who.Start)
+	}
+	for tid, a := range t.had {
+		words += fmt.Sprintf(" policy=%d/%d/%d/%d", tid, a.Policy, a.Nice, a.Priority)
+	}
+	return words
+}
+
+// readNote keeps what it understands.
+func readNote(text string) (n noted, err error) {
+	n.had = make(policies)
+	for word := range strings.FieldsSeq(text) {
+		var m host.Members
+		var id uint32
+		var tid int
+		a := unix.SchedAttr{Size: unix.SizeofSchedAttr}
+		if got, _ := fmt.Sscanf(word, "group=%d", &id); got == 1 {
+			n.groups = append(n.groups, id)
+		} else if got, _ := fmt.Sscanf(word, "thread=%d/%d/%d", &m.PID, &m.TID, &m.Start); got == 3 {
+			n.singles = append(n.singles, m)
+		} else if got, _ := fmt.Sscanf(word, "policy=%d/%d/%d/%d", &tid, &a.Policy, &a.Nice, &a.Priority); got == 4 {
+			n.had[tid] = &a
+		} else {
+			err = errors.Join(err, fmt.Errorf("guard: %.40q is nothing that is kept", word))
 		}
 	}
+	return n, err
+}
+
+// Undo gives the threads of a note the policies that they had.
+func Undo(note string) error {
+	n, err := readNote(note)
+	if len(n.groups)+len(n.singles) == 0 {
+		return err
+	}
+	errs := []error{err}
+	trees, err := cgroup.Trees()
+	errs = append(errs, err)
 	for _, tree := range trees {
-		parent := filepath.Join(tree.Root, Parent)
-		entries, err := os.ReadDir(parent)
-		if err != nil {
-			continue // it is not in this tree
+		if len(n.groups) > 0 {
+			_ = cgroup.Write(filepath.Join(tree.Root, Parent, "cpu.idle"), "0") // where there is such a file
 		}
-		_ = cgroup.Write(filepath.Join(parent, "cpu.idle"), "0") // where there is such a file
-		for _, e := range entries {
-			if !e.IsDir() {
-				continue
+		for _, id := range n.groups {
+			tids, err := numbers(filepath.Join(tree.Root, name(id), lists[tree.Version]), 1<<16)
+			if cgroup.Gone(err) {
+				continue // it is in another tree, or has ended
 			}
-			tids, err := numbers(filepath.Join(parent, e.Name(), lists[tree.Version]), 1<<16)
-			if err != nil && !cgroup.Gone(err) {
-				errs = append(errs, err)
-			}
-			ordinaries(tids)
+			errs = append(errs, err, n.had.giveBack(tids))
 		}
 	}
-	for _, m := range singles {
+	for _, m := range n.singles {
 		if Check(m) == nil {
-			ordinaries([]int{m.TID})
+			errs = append(errs, n.had.giveBack([]int{m.TID}))
 		}
 	}
 	return errors.Join(errs...)

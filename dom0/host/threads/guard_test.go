@@ -7,23 +7,27 @@ import (
 	"slices"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
 func lockThread() { runtime.LockOSThread() }
 
-func TestNotes(t *testing.T) {
-	want := []host.Members{{PID: 5, TID: 6, Start: 7}, {PID: 8, TID: 9, Start: 10}}
-	got, err := readNotes(note(want[0]) + " " + note(want[1]))
-	if !slices.Equal(got, want) || err != nil {
-		t.Errorf("%v, %v", got, err)
+func TestGuardReadsWhatItIsTold(t *testing.T) {
+	one := &Threads{id: 7, who: host.Members{PID: 5}, had: policies{5: {Policy: unix.SCHED_BATCH, Nice: -3}}}
+	two := &Threads{id: 8, who: host.Members{PID: 8, TID: 9, Start: 10}}
+	n, err := readNote(one.note() + " " + two.note())
+	if err != nil || !slices.Equal(n.groups, []uint32{7}) || !slices.Equal(n.singles, []host.Members{two.who}) ||
+		len(n.had) != 1 || n.had[5] == nil || n.had[5].Policy != unix.SCHED_BATCH || n.had[5].Nice != -3 {
+		t.Errorf("%+v, %v", n, err)
 	}
-	if got, err := readNotes(""); len(got) != 0 || err != nil {
-		t.Errorf("%v, %v", got, err)
+	if n, err := readNote(""); len(n.groups)+len(n.singles)+len(n.had) != 0 || err != nil {
+		t.Errorf("%+v, %v", n, err)
 	}
-	for _, bad := range []string{"5", "5/6", "5/a/7"} {
-		if _, err := readNotes("1/2/3 " + bad); err == nil {
-			t.Errorf("%q is a thread", bad)
+	for _, bad := range []string{"5", "thread=5/6", "thread=5/a/7", "policy=1", "group=x"} {
+		if n, err := readNote("group=1 " + bad); err == nil || len(n.groups) != 1 {
+			t.Errorf("%q: %+v", bad, n)
 		}
 	}
 }

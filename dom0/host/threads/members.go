@@ -18,7 +18,7 @@ import (
 // MaxThreads that one reservation makes real-time.
 const MaxThreads = 512
 
-// members are who runs on a reservation.
+// members are the threads that run on a reservation.
 type members interface {
 	// usage is their CPU time, exact up to when each was last preempted.
 	usage() (time.Duration, error)
@@ -26,9 +26,9 @@ type members interface {
 	// than MaxThreads are not all.
 	threads() ([]int, error)
 	// release leaves them as if they never had been on it, but for their
-	// policy; leave frees what this process has of them.
+	// policy; close frees what this process has of them.
 	release() error
-	leave() error
+	close() error
 }
 
 // one is a single thread.
@@ -71,16 +71,8 @@ func (o *one) threads() ([]int, error) {
 	return []int{o.TID}, nil
 }
 
-func (o *one) release() error { return o.stat.Close() }
-func (o *one) leave() error   { return o.stat.Close() }
-
-// nobody is for reservations that pay for calls alone.
-type nobody struct{}
-
-func (nobody) usage() (time.Duration, error) { return 0, nil }
-func (nobody) threads() ([]int, error)       { return nil, nil }
-func (nobody) release() error                { return nil }
-func (nobody) leave() error                  { return nil }
+func (o *one) release() error { return nil }
+func (o *one) close() error   { return o.stat.Close() }
 
 // Check says whether members are still those that were meant: ErrNoMembers if
 // they have ended.

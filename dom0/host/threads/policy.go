@@ -3,9 +3,12 @@
 package threads
 
 import (
+	"errors"
+	"fmt"
+
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0/host/loop"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
 )
 
 // Policies besides SCHED_FIFO, which is its priority.
@@ -18,20 +21,20 @@ const (
 func setPolicy(tid, policy int) error {
 	switch policy {
 	case background:
-		return loop.SetScheduler(tid, unix.SCHED_IDLE, 0)
+		return keeper.SetScheduler(tid, unix.SCHED_IDLE, 0)
 	case ordinary:
-		return loop.SetScheduler(tid, unix.SCHED_NORMAL, 0)
+		return keeper.SetScheduler(tid, unix.SCHED_NORMAL, 0)
 	}
-	return loop.SetScheduler(tid, unix.SCHED_FIFO|unix.SCHED_RESET_ON_FORK, policy)
+	return keeper.SetScheduler(tid, unix.SCHED_FIFO|unix.SCHED_RESET_ON_FORK, policy)
 }
 
 // ours reports whether a thread's policy is one that only this package gives.
 func ours(tid int) bool {
 	attr, err := unix.SchedGetAttr(tid, 0)
-	return err == nil && (attr.Policy == unix.SCHED_FIFO && attr.Priority <= loop.Levels || attr.Policy == unix.SCHED_IDLE)
+	return err == nil && (attr.Policy == unix.SCHED_FIFO && attr.Priority <= keeper.Levels || attr.Policy == unix.SCHED_IDLE)
 }
 
-// policies are those of threads that are not ordinary. What they fork on a
+// policies are those of threads that were not ordinary. What they fork on a
 // reservation is ordinary.
 type policies map[int]*unix.SchedAttr
 
@@ -44,4 +47,22 @@ func policiesOf(m members) policies {
 		}
 	}
 	return had
+}
+
+// giveBack makes threads what they were: ordinary, but those that were not. What
+// the kernel does not allow again, such as a deadline, is ordinary.
+func (had policies) giveBack(tids []int) error {
+	var errs []error
+	for _, tid := range tids {
+		if !ours(tid) {
+			continue
+		}
+		if attr := had[tid]; attr != nil && unix.SchedSetAttr(tid, attr, 0) == nil {
+			continue
+		}
+		if err := setPolicy(tid, ordinary); err != nil && !errors.Is(err, unix.ESRCH) {
+			errs = append(errs, fmt.Errorf("thread %d: %w", tid, err))
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/dom0/host"
-	"github.com/vlibos/vlibos/dom0/host/loop"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
 )
 
-func TestAppendNumbers(t *testing.T) {
+func TestNumbersThatAreCutOffAreLeftOut(t *testing.T) {
 	for text, want := range map[string][]int{
 		"":             nil,
 		"1\n22\n333\n": {1, 22, 333},
@@ -28,7 +28,7 @@ func TestAppendNumbers(t *testing.T) {
 	}
 }
 
-func TestStart(t *testing.T) {
+func TestMembersAreKnownByTheirStart(t *testing.T) {
 	m := host.Members{PID: os.Getpid()}
 	start, err := host.Start(m)
 	if err != nil || start == 0 {
@@ -50,8 +50,7 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// Policies come and go, and niceness stays.
-func TestPolicy(t *testing.T) {
+func TestPoliciesComeAndGoAndNicenessStays(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("not root: real-time policies are root's")
 	}
@@ -66,7 +65,7 @@ func TestPolicy(t *testing.T) {
 	if err := unix.Setpriority(unix.PRIO_PROCESS, tid, 5); err != nil {
 		t.Fatal(err)
 	}
-	for _, policy := range []int{loop.Levels, background, 1, ordinary} {
+	for _, policy := range []int{keeper.Levels, background, 1, ordinary} {
 		if err := setPolicy(tid, policy); err != nil {
 			t.Fatal(err)
 		}

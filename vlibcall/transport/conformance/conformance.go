@@ -21,11 +21,11 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// Listen makes a fresh vLib OS for a test: its listener, and the dialer that
+// Listen makes a new vLib OS for a test: its listener, and the dialer that
 // reaches it.
 type Listen func(t *testing.T) (transport.Listener, transport.Dialer)
 
-// Run checks that a transport carries calls as package vlibcall promises them.
+// Run checks that a transport carries calls as package vlibcall specifies.
 func Run(t *testing.T, listen Listen) {
 	for _, tt := range []struct {
 		name string
@@ -130,7 +130,7 @@ func testVerdicts(t *testing.T, listen Listen) {
 
 func testTimeoutAndCancelLeaveTheChannelUsable(t *testing.T, listen Listen) {
 	c := open(t, serve(t, listen), vlibcall.Options{Size: 8192})
-	// Long enough to ask on a machine that others keep busy.
+	// Long enough to call on a busy machine.
 	const soon = 100 * time.Millisecond
 	short, stop := context.WithTimeout(context.Background(), soon)
 	defer stop()
@@ -281,7 +281,7 @@ func testServerThatStops(t *testing.T, listen Listen) {
 		if err == nil {
 			c.Cancelled()
 		}
-		done <- errors.Join(err, s.Close()) // dies with the call in its hands
+		done <- errors.Join(err, s.Close()) // dies while it serves the call
 	}()
 	c := open(t, d, vlibcall.Options{Size: 8192})
 	if _, err := c.Call(context.Background(), "t", "hang", nil, nil); !errors.Is(err, vlibcall.ErrGone) {

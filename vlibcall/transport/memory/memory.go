@@ -134,9 +134,8 @@ func (l *Listener) forget(ep *endpoint) {
 	delete(l.all, ep)
 }
 
-// endpoint is one side, the client's or the server's. Events are a channel with
-// room for one: an event that is already pending absorbs the next, as an event
-// channel does.
+// endpoint is one side, the client's or the server's. Events are a Go channel
+// of capacity one: as with an event channel, a pending event absorbs the next.
 type endpoint struct {
 	mem      []byte
 	peer     *endpoint

@@ -7,9 +7,9 @@ import (
 	"unsafe"
 )
 
-// Page is a channel's header page as a peer sees it that breaks the protocol:
-// words at the offsets of docs/reference/channel.md, to be written in any order and at any
-// time.
+// Page is a channel's header page as used by a peer that breaks the protocol:
+// words at the offsets of docs/reference/channel.md, written in any order and
+// at any time.
 type Page []byte
 
 // The words of a header page.
@@ -40,7 +40,7 @@ func (p Page) Answer(id, shape uint64) {
 }
 
 // ReplyShapeOf packs a reply's shape: the output's length, the status, and
-// whether the output stands in the header page.
+// whether the output is in the header page.
 func ReplyShapeOf(length uint32, status uint16, inline bool) uint64 {
 	s := uint64(length) | uint64(status)<<32
 	if inline {

@@ -27,7 +27,8 @@ func (l *Listener) openLedger(dir string) {
 	}
 }
 
-// mayPay is the reservation that a client named, or says why it cannot pay.
+// mayPay returns the reservation that a client named, or why it cannot be
+// charged.
 func (l *Listener) mayPay(reservation uint64) (uint32, error) {
 	id := uint32(min(reservation, ledger.MaxReservation))
 	err := l.unpaid
@@ -73,9 +74,9 @@ func (e *endpoint) abandoned() bool {
 	return e.gone.Load() || transport.GivenUp(e.Header())
 }
 
-// heard is called for each byte from the client, which says that it has given a
-// call up, and when the client is gone. The byte may come when the next call is
-// under way.
+// heard is called for each byte from the client, by which it reports that it
+// has given up a call, and when the client is gone. The byte may arrive when
+// the next call is under way.
 func (e *endpoint) heard() {
 	if e.reservation != 0 && e.abandoned() {
 		e.End()

@@ -81,8 +81,8 @@ func (d Domain) Dial(ctx context.Context, o transport.Offer) (transport.ClientEn
 // connectSlice is how long a connect waits before it looks at its context.
 const connectSlice = 100 * time.Millisecond
 
-// connect waits for its place in the queue of the socket, if others have filled
-// that. A blocking connect keeps the place; one that is tried again does not.
+// connect waits for its place in the queue of the socket if others have filled
+// it. A blocking connect keeps its place; a repeated one does not.
 func connect(ctx context.Context, path string) (*net.UnixConn, error) {
 	fail := func(err error) error { return &os.PathError{Op: "connect", Path: path, Err: err} }
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
@@ -197,7 +197,7 @@ func shakeHands(ctx context.Context, conn *net.UnixConn, o transport.Offer) (*en
 	return ep, nil
 }
 
-// refusal is what the server said instead of a welcome.
+// refusal is the error that the server sent instead of a welcome.
 func refusal(status uint64, detail []byte, o transport.Offer) error {
 	err := vlibcall.ReceivedStatus(vlibcall.Status(min(status, math.MaxUint16)), detail)
 	if o.Reservation != 0 && errors.Is(err, vlibcall.ErrDenied) {
@@ -214,7 +214,7 @@ func clientEndpoint(conn *net.UnixConn, fds received, size int) (*endpoint, erro
 	return e, nil
 }
 
-// equip gives the client's endpoint what the server sent.
+// equip completes the client's endpoint with the received descriptors.
 func (e *endpoint) equip(fds received, size int) (err error) {
 	if e.mem, err = mapMemory(fds[0], size); err != nil {
 		return err

@@ -22,7 +22,7 @@ import (
 type endpoint struct {
 	mem    []byte
 	remote *event // the peer waits for it
-	local  *event // we wait for it
+	local  *event // this side waits for it
 	w      *waiter
 	conn   *net.UnixConn // closes when the peer does or dies
 	gone   atomic.Bool
@@ -31,16 +31,16 @@ type endpoint struct {
 	once  sync.Once
 	err   error
 	lost  func() // the peer is gone: wakes the waiter
-	leave func() // at Close: leaves the set of what is waited for
+	leave func() // at Close: removes it from the waiter
 	freed func() // after Close, or nil
 
-	payment *payment // the client's side; nil: no reservation pays
+	payment *payment // the client's side; nil: no reservation is charged
 
 	// The server's side.
 	peer        *transport.Peer // nil: the listener is not guarded
 	lent        *Lent           // of a guarded listener, until freed
-	reservation uint32          // that pays for this channel's calls; 0: none
-	ledger      *ledger.Keeper  // of the domain, if a reservation pays
+	reservation uint32          // charged for this channel's calls; 0: none
+	ledger      *ledger.Keeper  // of the domain, if a reservation is charged
 }
 
 // Peer implements transport.ServerEndpoint: a guarded [Listener] knows it.
@@ -75,9 +75,10 @@ func (e *endpoint) Gone() error {
 }
 
 // watchPeer marks the endpoint as gone when the peer's socket closes. After the
-// handshake the socket carries only bytes to the server which say that a call was
-// given up, where a reservation pays; anything else counts as its end too. Events
-// cannot tell: the peer has them as well, and may have made them useless.
+// handshake, and only with a reservation, the socket carries bytes to the
+// server, each of which reports an abandoned call; anything else also ends the
+// peer. Events cannot show the end: the peer has them as well, and may have
+// disabled them.
 func (e *endpoint) watchPeer() {
 	e.watch.Go(func() {
 		for b := make([]byte, 1); ; e.heard() {
@@ -91,8 +92,7 @@ func (e *endpoint) watchPeer() {
 	})
 }
 
-// release frees an endpoint at which no call waits any more, but for its
-// socket.
+// release frees an endpoint at which no call waits any more, except its socket.
 func (e *endpoint) release() error {
 	e.leave()
 	errs := []error{e.remote.close(), e.local.close()}

@@ -20,8 +20,8 @@ import (
 type event struct {
 	mu         sync.RWMutex // held for reading while fd is in use
 	fd         int          // -1 once closed
-	distrusted bool         // the other side
-	safe       *signaller   // signals then, if there is one
+	distrusted bool         // of the other side
+	safe       *signaller   // signals instead, if there is one
 	kick       *iocb        // what it submits
 }
 
@@ -33,9 +33,9 @@ func newEvent() (*event, error) {
 	return &event{fd: fd}, nil
 }
 
-// distrust makes signal one that does not block whatever the other side does.
-// Where there is no signaller to be had, the other side can still block one that
-// it makes block in the very moment of a signal.
+// distrust makes signal non-blocking whatever the other side does. Without a
+// signaller the other side can still block a signal, if it makes the event
+// blocking in the same moment.
 func (e *event) distrust() {
 	e.distrusted = true
 	if s, err := openSignaller(); err == nil {
@@ -45,7 +45,7 @@ func (e *event) distrust() {
 
 var one = [8]byte{1}
 
-// signal adds one. Nothing ever reads the counter, because waiters are
+// signal adds one. The counter is never read, because waiters are
 // edge-triggered: it would overflow after 2^64 signals.
 func (e *event) signal() error {
 	e.mu.RLock()
@@ -59,19 +59,19 @@ func (e *event) signal() error {
 		if err := unix.SetNonblock(e.fd, true); err != nil {
 			return os.NewSyscallError("fcntl F_SETFL", err)
 		}
-		if _, err := unix.Write(e.fd, one[:]); err != nil && !errors.Is(err, unix.EAGAIN) { // it was filled
+		if _, err := unix.Write(e.fd, one[:]); err != nil && !errors.Is(err, unix.EAGAIN) { // it was full
 			return os.NewSyscallError("write eventfd", err)
 		}
 		return nil
 	}
-	// It does not block, so the Go scheduler need not know of it.
+	// It does not block, so the Go scheduler need not be told.
 	if _, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(e.fd), uintptr(unsafe.Pointer(&one)), 8); errno != 0 {
 		return os.NewSyscallError("write eventfd", errno)
 	}
 	return nil
 }
 
-// close is for an event that was never made, too.
+// close works for an event that was never made, too.
 func (e *event) close() error {
 	if e == nil {
 		return nil
@@ -86,9 +86,9 @@ func (e *event) close() error {
 	return err
 }
 
-// waiter sleeps on several events with one system call a wake-up: the epoll
-// entries are edge-triggered, so an event needs no read, and the kernel
-// keeps them in the order in which they were signalled.
+// waiter sleeps on several events with one system call for each wake-up: the
+// epoll entries are edge-triggered, so an event needs no read, and the kernel
+// keeps them in the order of their signals.
 type waiter struct {
 	epoll     int
 	wake      *event // of interrupt and close; key 0
@@ -115,22 +115,22 @@ func newWaiter() (*waiter, error) {
 	return w, nil
 }
 
-// add makes wait return key when e is signalled. Keys are the caller's; 0 is
-// taken.
+// add makes wait return key when e is signalled. The caller chooses keys,
+// except 0.
 func (w *waiter) add(e *event, key int32) error {
 	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: key}
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(w.epoll, unix.EPOLL_CTL_ADD, e.fd, &ev))
 }
 
-// remove must come before e is closed: its peer holds the same eventfd, so
-// closing it would not take it out of the epoll set.
+// remove must be called before e is closed: the peer has the same eventfd, so
+// closing this side's does not remove it from the epoll set.
 func (w *waiter) remove(e *event) {
 	unix.EpollCtl(w.epoll, unix.EPOLL_CTL_DEL, e.fd, nil)
 }
 
 // wait blocks its thread until an event is signalled. It bypasses the Go
-// netpoller, which would need two more system calls and a goroutine switch.
-// Key 0 is a nudge. Errors as for transport.ClientEndpoint.Wait.
+// netpoller, which would need two more system calls and a goroutine switch. Key
+// 0 is a nudge. Errors are those of transport.ClientEndpoint.Wait.
 func (w *waiter) wait(deadline time.Time) (key int32, err error) {
 	w.waiting.Lock()
 	defer w.waiting.Unlock()
@@ -167,7 +167,7 @@ func (w *waiter) stop() {
 	w.wake.signal() // fails only when closed, and then there is no waiter
 }
 
-// nudge makes wait return, to look at what is no event.
+// nudge makes wait return for something that is not an event.
 func (w *waiter) nudge() {
 	w.nudged.Store(true)
 	w.wake.signal() // as in stop

@@ -17,40 +17,40 @@ import (
 )
 
 // Guard decides about the clients of a socket to which every user can connect.
-// Its methods may be called at the same time.
+// Its methods may be called concurrently.
 type Guard interface {
-	// Admit is asked about each client before anything is read from it. The
-	// client is told the error.
+	// Admit is called for each client before anything is read from it. The
+	// client gets the error.
 	Admit(transport.Peer) (Place, error)
 }
 
 // Place is one client's place at a guarded listener.
 type Place interface {
-	// Grow is asked before size bytes of channel are made.
+	// Grow is called before size bytes of channel are allocated.
 	Grow(size int) error
-	// Leave is called once, when the channel is closed, with what watches over
-	// the memory that the client may still hold; nil: there is none. The place
+	// Leave is called once, when the channel is closed, with a watch over the
+	// memory that the client may still have; nil: there is none. The place
 	// closes it.
 	Leave(*Lent)
 }
 
 const (
-	// mostRefused bounds how many clients at once are told why they are
-	// refused, and refusalTime for how long each is listened to: they have no
-	// place of their own. Others find the connection closed.
+	// mostRefused limits how many refused clients at once get the reason, and
+	// refusalTime how long the server waits for each: they have no place of
+	// their own. Further ones find the connection closed.
 	mostRefused = 32
 	refusalTime = time.Second
 )
 
-// ListenGuarded is [Listen] for clients that are not trusted: every user can
-// connect, guard decides whether there will be a channel, and nothing that a
-// client does with its descriptors holds up the server. A [vlibcall.Server] is
-// set to InOrder.
+// ListenGuarded is [Listen] for untrusted clients: every user can connect,
+// guard decides whether there will be a channel, and nothing that a client does
+// with its descriptors delays the server. A [vlibcall.Server] must be set to
+// InOrder.
 func ListenGuarded(dir string, port transport.Port, guard Guard) (*Listener, error) {
 	return listenAt(dir, port, guard)
 }
 
-// open lets every user connect, whatever the umask is.
+// open lets every user connect, with any umask.
 func open(path string) error {
 	if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -58,20 +58,21 @@ func open(path string) error {
 	return os.Chmod(path, 0o666)
 }
 
-// Unanswered is in how many channels a request has no answer, the one that is
-// served included. Clients can make it wrong, by one for each of their channels.
+// Unanswered is the number of channels with an unanswered request, including
+// the one being served. Clients can falsify it, by one for each of their
+// channels.
 func (l *Listener) Unanswered() (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, ep := range l.channels {
-		if transport.Unanswered(ep.Header()) { // it is unmapped when it is no longer here
+		if transport.Unanswered(ep.Header()) { // it stays mapped while it is in the list
 			n++
 		}
 	}
 	return n
 }
 
-// visitor is a client that shakes hands.
+// visitor is a client during its handshake.
 type visitor struct {
 	conn    *net.UnixConn
 	peer    *transport.Peer // nil if not guarded
@@ -80,7 +81,7 @@ type visitor struct {
 	done    func() // at leave, besides
 }
 
-// receive asks the guard, if there is one, before anything is spent on a
+// receive calls the guard, if there is one, before anything is spent on a
 // client.
 func (l *Listener) receive(conn *net.UnixConn) (visitor, bool) {
 	v := visitor{conn: conn}
@@ -105,7 +106,7 @@ func (l *Listener) receive(conn *net.UnixConn) (visitor, bool) {
 	return v, true
 }
 
-// take takes a place of those until leave, if one is free.
+// take takes one of those places until leave, if one is free.
 func (v *visitor) take(places chan struct{}) bool {
 	select {
 	case places <- struct{}{}:
@@ -130,8 +131,7 @@ func (v visitor) grow(size int) error {
 	return v.place.Grow(size)
 }
 
-// equip makes what a server's endpoint needs, and the memory as the client
-// gets it.
+// equip makes the parts of a server's endpoint, and the memory for the client.
 func (v visitor) equip(e *endpoint, size int) (memory *os.File, err error) {
 	if memory, err = newMemory(size); err != nil {
 		return nil, err
@@ -153,7 +153,7 @@ func (v visitor) equip(e *endpoint, size int) (memory *os.File, err error) {
 	return memory, err
 }
 
-// leave gives back what the visitor took of the guard's.
+// leave returns the visitor's place to the guard.
 func (v visitor) leave(m *Lent) {
 	if v.place != nil {
 		v.place.Leave(m)
@@ -185,8 +185,8 @@ func peerOf(conn *net.UnixConn) (*transport.Peer, error) {
 	return p, err
 }
 
-// groupsOf are the supplementary groups: SO_PEERGROUPS says how many there are
-// where they do not fit.
+// groupsOf are the supplementary groups: SO_PEERGROUPS returns their number if
+// the buffer is too small.
 func groupsOf(fd uintptr) ([]uint32, error) {
 	groups := make([]uint32, 32)
 	for range 2 {

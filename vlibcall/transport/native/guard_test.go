@@ -31,7 +31,7 @@ type door struct {
 	places, bytes int
 	most          int // bytes; 0: any
 	last          transport.Peer
-	keeps         bool    // what clients may still hold, which the test closes
+	keeps         bool    // watches of clients' memory, which the test closes
 	left          []*Lent // in the order of leaving
 }
 
@@ -152,8 +152,8 @@ func TestGuardKnowsItsClients(t *testing.T) {
 	}
 }
 
-// TestPeerGroups: a child with many groups is asked about with all of them.
-func TestPeerGroups(t *testing.T) {
+// A child with many groups is admitted with all of them.
+func TestGuardGetsAllGroups(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("other users: needs root")
 	}
@@ -191,11 +191,11 @@ func TestDialForParent(t *testing.T) {
 	}
 }
 
-func TestGuardRefuses(t *testing.T) {
+func TestRefusedClientsGetTheReason(t *testing.T) {
 	d := &door{most: 16 << 10, refuse: func(transport.Peer) error { return fmt.Errorf("%w: not you", vlibcall.ErrDenied) }}
 	dir := serveGuarded(t, d)
-	// More silent clients than are told why: they are closed in a second, and keep
-	// no other client out for longer.
+	// More silent clients than get a reason: they are closed within a second,
+	// and delay no other client for longer.
 	var silent []net.Conn
 	for range 3 * mostRefused {
 		c, err := net.Dial("unixpacket", Socket(dir, 1))
@@ -227,8 +227,8 @@ func TestGuardRefuses(t *testing.T) {
 	echoes(t, dir)
 }
 
-// TestClientCannotHoldUpTheServer: a client makes its events block their signaller,
-// fills them, and dies; the server continues to serve.
+// A client makes its events block the process that signals them, fills them,
+// and dies; the server continues to serve.
 func TestClientCannotHoldUpTheServer(t *testing.T) {
 	dir := serveGuarded(t, new(door))
 	for _, die := range []bool{false, true} {

@@ -18,8 +18,8 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// hold opens a channel by hand, closes it, and returns its memory, which a
-// client can keep, and what the server knows of that.
+// hold opens and closes a channel step by step. It returns the channel's
+// memory, which a client can keep, and the server's watch over it.
 func hold(t *testing.T, dir string, d *door) (memory int, _ *Lent) {
 	t.Helper()
 	conn, err := connect(t.Context(), Socket(dir, 1))
@@ -50,8 +50,8 @@ func hold(t *testing.T, dir string, d *door) (memory int, _ *Lent) {
 	return fds[0], m
 }
 
-// Memory of a closed channel is the client's for as long as anything of it is
-// left, in whatever form.
+// A client has the memory of a closed channel as long as any reference to it
+// remains, of any kind.
 func TestMemoryThatAClientStillHasIsKnown(t *testing.T) {
 	for name, keep := range map[string]func(memory int) (release func(), err error){
 		"a duplicate": func(memory int) (func(), error) {
@@ -88,7 +88,7 @@ func TestMemoryThatAClientStillHasIsKnown(t *testing.T) {
 	}
 }
 
-// Another open file of the memory would outlive what is watched.
+// Another open file of the memory would escape the watch.
 func TestMemoryCannotBeOpenedAgain(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("another user: needs root")
@@ -108,7 +108,8 @@ func TestMemoryCannotBeOpenedAgain(t *testing.T) {
 	}
 }
 
-// Clients of an unguarded listener are bounded, and told so.
+// The number of an unguarded listener's clients is limited, and excess ones get
+// the reason.
 func TestChannelsAreBounded(t *testing.T) {
 	l, d := listen(t)
 	defer l.Close()

@@ -26,18 +26,18 @@ import (
 type Listener struct {
 	w      *waiter
 	socket *net.UnixListener // nil for Accepted
-	work   sync.WaitGroup    // accepting, shaking hands
+	work   sync.WaitGroup    // accepting, handshakes
 	guard  Guard             // nil: every client that can connect gets a channel
-	ledger *ledger.Keeper    // nil: no reservation can pay
+	ledger *ledger.Keeper    // nil: no reservation can be charged
 	unpaid error             // why there is no ledger
-	// places bounds the channels of a listener without a guard; refusing bounds how
-	// many refused clients are told why.
+	// places limits the channels of a listener without a guard; refusing limits
+	// how many refused clients get the reason.
 	places, refusing chan struct{}
 
 	mu       sync.Mutex
 	shaking  map[*net.UnixConn]struct{}
 	channels map[int32]*endpoint
-	lost     []*endpoint // whose peers are gone, to be handed out
+	lost     []*endpoint // whose peers are gone, for Wait to return
 	lastKey  int32
 	closed   bool
 }
@@ -45,14 +45,15 @@ type Listener struct {
 // MaxSize of a channel, in bytes.
 const MaxSize = 64 << 20
 
-// mostChannels is how many a listener has at once that no guard counts: each is
-// three descriptors.
+// mostChannels is the largest number of channels of a listener without a guard:
+// each uses three descriptors.
 const mostChannels = 512
 
 // Listen serves port of the native domain with the directory dir, which it
-// makes if need be. A socket that a dead server left is replaced; a live one
-// is an error. A process that may connect is trusted not to hold up the server: by the
-// socket's mode these are its own user and root. [ListenGuarded] is for others.
+// makes if necessary. The socket of a dead server is replaced; that of a live
+// one is an error. A process that may connect is trusted not to delay the
+// server: by the socket's mode these are processes of its own user and of root.
+// [ListenGuarded] is for others.
 func Listen(dir string, port transport.Port) (*Listener, error) { return listenAt(dir, port, nil) }
 
 func listenAt(dir string, port transport.Port, guard Guard) (*Listener, error) {
@@ -90,8 +91,8 @@ func listenAt(dir string, port transport.Port, guard Guard) (*Listener, error) {
 	return l, nil
 }
 
-// Accepted serves the one channel of a connected socket, the other half of
-// what Conn dials. It owns the socket.
+// Accepted serves the one channel of a connected socket, the other half of the
+// one that Conn dials. It owns the socket.
 func Accepted(conn *net.UnixConn) (*Listener, error) {
 	l, err := newListener()
 	if err != nil {
@@ -123,7 +124,7 @@ func (l *Listener) accept() {
 			return
 		}
 		if err != nil {
-			time.Sleep(10 * time.Millisecond) // out of descriptors: some will come free
+			time.Sleep(10 * time.Millisecond) // out of descriptors until some are closed
 			continue
 		}
 		if v, ok := l.receive(conn); ok {
@@ -178,7 +179,7 @@ func (l *Listener) welcome(v visitor) {
 	ep.watchPeer()
 }
 
-// serverEndpoint reads what the client asks for and makes it.
+// serverEndpoint reads the client's request and makes the endpoint.
 func (l *Listener) serverEndpoint(v visitor) (_ *endpoint, memory *os.File, err error) {
 	hello := make([]byte, payingSize+1)
 	n, err := v.conn.Read(hello)
@@ -255,7 +256,7 @@ func (l *Listener) add(ep *endpoint) error {
 	return nil
 }
 
-// lose has Wait hand an endpoint out whose peer is gone.
+// lose makes Wait return an endpoint whose peer is gone.
 func (l *Listener) lose(ep *endpoint) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -263,7 +264,7 @@ func (l *Listener) lose(ep *endpoint) {
 	l.w.nudge()
 }
 
-// next is the endpoint that a key of the waiter stands for; nil: none any more.
+// next is the endpoint for a key of the waiter; nil: it is no longer there.
 func (l *Listener) next(key int32) *endpoint {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// seals keep the other side from shrinking the memory under a reader, which
+// seals prevent the other side from shrinking the memory under a reader, which
 // would be a SIGBUS, and from growing it.
 const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
 
@@ -35,9 +35,9 @@ func newMemory(size int) (*os.File, error) {
 }
 
 // mapMemory maps size bytes of fd, which came from another process. It must be
-// a memfd on tmpfs: elsewhere a page that is missing may be a SIGBUS (hugetlbfs)
-// or wait for another process (FUSE). Only memfds have seals, and asking for
-// them asks no file system, so that comes first.
+// a memfd on tmpfs: elsewhere a missing page may be a SIGBUS (hugetlbfs) or
+// wait for another process (FUSE). Only memfds have seals, and reading them
+// involves no file system, so they are checked first.
 func mapMemory(fd, size int) ([]byte, error) {
 	got, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
 	if err != nil || got&seals != seals {
@@ -58,20 +58,20 @@ func mapMemory(fd, size int) ([]byte, error) {
 	return mem, os.NewSyscallError("mmap", err)
 }
 
-// Lent is a channel's memory for as long as its client may hold it: by its
-// descriptor, by duplicates of that, by mappings. The memory stays allocated
-// until the last of them is gone, whatever this side closes. For one goroutine
-// at a time.
+// Lent is a channel's memory while its client may have it, by its descriptor,
+// by duplicates, by mappings. The memory stays allocated until the last of them
+// is gone, whatever this side closes. One goroutine at a time may use it.
 type Lent struct{ own *os.File }
 
-// lend turns fresh memory, which it takes over, into what the client gets and
-// what watches over it. The client's is an open file of its own, which it can
-// duplicate; it cannot open another, because the file's mode allows none.
+// lend turns new memory, which it takes over, into the client's file and a
+// watch over it. The client's is an open file of its own, which it can
+// duplicate; it cannot open another one, because the file's mode allows no
+// access.
 func lend(fresh *os.File) (client *os.File, _ *Lent, err error) {
-	// An open file counts as a writer if it was opened by name, and the
-	// descriptor of memfd_create was not.
+	// A file counts as opened for writing if it was opened by name; the
+	// descriptor of memfd_create does not.
 	own, err := os.OpenFile(fdPath(fresh), os.O_RDWR, 0)
-	fresh.Close() // what it was is open by own
+	fresh.Close() // own has the same file open
 	if err != nil {
 		return nil, nil, err
 	}
@@ -97,19 +97,19 @@ func lend(fresh *os.File) (client *os.File, _ *Lent, err error) {
 
 func fdPath(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
 
-// lease succeeds if no other open file of the memory is there: the kernel grants
-// a write lease to a sole user only (fcntl(2), F_SETLEASE).
+// lease succeeds if there is no other open file of the memory: the kernel
+// grants a write lease to a sole user only (fcntl(2), F_SETLEASE).
 func (l *Lent) lease() error {
 	_, err := unix.FcntlInt(l.own.Fd(), unix.F_SETLEASE, unix.F_WRLCK)
 	return err
 }
 
-// Released reports whether the client holds the memory no longer. Then Close
-// frees it.
+// Released reports whether the client has released the memory. Then Close frees
+// it.
 func (l *Lent) Released() bool { return !errors.Is(l.lease(), unix.EAGAIN) }
 
-// Close frees this side's memory; whether the client has it is no longer known. It
-// may be called on nil.
+// Close frees this side's memory; afterwards the client's references are
+// unknown. It may be called on nil.
 func (l *Lent) Close() error {
 	if l == nil {
 		return nil

@@ -33,7 +33,7 @@ func listen(t *testing.T) (transport.Listener, transport.Dialer) {
 
 func TestConformance(t *testing.T) { conformance.Run(t, listen) }
 
-func TestSocketPair(t *testing.T) {
+func TestSocketPairCarriesOneChannel(t *testing.T) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)

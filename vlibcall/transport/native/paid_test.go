@@ -17,7 +17,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
-// own puts this process in a cgroup of its own for the time of the test, as
+// own puts this process into a cgroup of its own for the time of the test, as
 // 'vlibmaster cgroup run' does.
 func own(t *testing.T) {
 	t.Helper()
@@ -71,7 +71,7 @@ func burn(d time.Duration) {
 	}
 }
 
-func TestPaid(t *testing.T) {
+func TestCallsAreChargedToTheirReservation(t *testing.T) {
 	own(t)
 	dir := t.TempDir()
 	l, err := Listen(dir, 1)
@@ -107,12 +107,12 @@ func TestPaid(t *testing.T) {
 	if !book.Read(&claim) || err != nil || receipt.Cost == nil {
 		t.Fatalf("%+v, %v", receipt, err)
 	}
-	// A machine that is busy takes CPU time from the loop, at most most of it.
+	// On a busy machine the loop may get only a part of the CPU time.
 	if got := receipt.Cost.Foreground; claim.Serving != 0 || claim.Used[7] != got || got < time.Millisecond || got > time.Second {
 		t.Errorf("claim %+v, cost %+v", claim, receipt.Cost)
 	}
 
-	// A call that was given up is charged to no reservation, while the server is still
+	// An abandoned call is charged to no reservation, while the server is still
 	// serving it.
 	ctx, cancel := context.WithCancel(t.Context())
 	p := c.Go(ctx, "t", "wait", nil, nil)
@@ -138,7 +138,7 @@ func TestPaid(t *testing.T) {
 		t.Errorf("the next call: %v, %d late answers", err, c.LateAnswers())
 	}
 
-	// So is one whose caller has gone.
+	// Neither is a call whose caller is gone.
 	p = c.Go(t.Context(), "t", "wait", nil, nil)
 	<-begun
 	if !book.Read(&claim) || claim.Serving != 7 {
@@ -149,7 +149,7 @@ func TestPaid(t *testing.T) {
 	free("gone")
 	release <- true
 
-	// A reservation that ended in between pays no more.
+	// A reservation that has ended meanwhile is not charged any more.
 	c, err = open()
 	if err != nil {
 		t.Fatal(err)
@@ -163,8 +163,8 @@ func TestPaid(t *testing.T) {
 	}
 }
 
-// A server in no cgroup of its own says why it takes no reservation.
-func TestNoLedger(t *testing.T) {
+// A server in no cgroup of its own says why it can charge no reservation.
+func TestServerWithoutACgroupSaysWhy(t *testing.T) {
 	if _, _, err := cgroup.Own(); err == nil {
 		t.Skip("this process is in a cgroup of its own")
 	}

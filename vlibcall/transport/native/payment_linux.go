@@ -13,7 +13,7 @@ import (
 )
 
 // payment implements transport.Payment for a client. The server keeps the
-// account; the client says when it gives up, and reads what a call has cost.
+// account; the client reports when it gives up, and reads the cost of a call.
 type payment struct {
 	endpoint    *endpoint
 	reservation uint32
@@ -21,7 +21,7 @@ type payment struct {
 	was, last   ledger.Slot // before the last call, and after it
 }
 
-// pay has a reservation pay for the channel's calls.
+// pay makes a reservation be charged for the channel's calls.
 func (e *endpoint) pay(dir string, reservation uint32) error {
 	r, err := ledger.OpenReader(dir)
 	if err != nil {
@@ -53,7 +53,7 @@ func (p *payment) End(uint64) (err error) {
 	return err
 }
 
-// sayTimeout bounds the wait for a server that reads no bytes.
+// sayTimeout limits the wait for a server that does not read the bytes.
 const sayTimeout = 100 * time.Millisecond
 
 // GiveUp implements transport.Payment.
@@ -65,8 +65,8 @@ func (p *payment) GiveUp(request uint64) error {
 	return errors.Join(err, p.End(request))
 }
 
-// Cost implements transport.Payment. What the master has not looked at yet counts
-// as foreground.
+// Cost implements transport.Payment. Use that the master has not examined yet
+// counts as foreground.
 func (p *payment) Cost(uint64) (transport.Cost, error) {
 	back := max(p.last.Background-p.was.Background, 0)
 	return transport.Cost{

@@ -13,12 +13,12 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// received are descriptors from another process: of what, is to be found out.
-// They are close-on-exec.
+// received are descriptors from another process, of unknown kinds. They are
+// close-on-exec.
 type received []int
 
-// receive takes the descriptors out of control messages, all of them whatever
-// else is there.
+// receive takes all descriptors out of control messages, whatever else they
+// contain.
 func receive(oob []byte) (fds received) {
 	for len(oob) >= unix.CmsgLen(0) {
 		h, data, rest, err := unix.ParseOneSocketControlMessage(oob)
@@ -33,8 +33,9 @@ func receive(oob []byte) (fds received) {
 	return fds
 }
 
-// close closes all. A descriptor of a file system is closed in a goroutine of its
-// own: the other process may be that file system (FUSE), and never answer.
+// close closes all. A descriptor of a file system is closed in a goroutine of
+// its own: the other process may implement that file system (FUSE), and never
+// answer.
 func (fds received) close() {
 	for _, fd := range fds {
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0); err == nil || !strings.HasPrefix(kindOf(fd), "/") {
@@ -45,8 +46,8 @@ func (fds received) close() {
 	}
 }
 
-// kindOf names what a descriptor is of, without asking that: "anon_inode:[eventfd]",
-// or a path.
+// kindOf names the kind of a descriptor without using it:
+// "anon_inode:[eventfd]", or a path.
 func kindOf(fd int) string {
 	kind, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
 	if err != nil {
@@ -55,8 +56,8 @@ func kindOf(fd int) string {
 	return kind
 }
 
-// adoptEvent duplicates the descriptor, if it is an eventfd's: what else can be
-// written to or waited for may block, or be another's.
+// adoptEvent duplicates the descriptor if it is an eventfd: writing to or
+// waiting for anything else may block, or affect another process.
 func adoptEvent(fd int) (*event, error) {
 	if kind := kindOf(fd); kind != "anon_inode:[eventfd]" {
 		return nil, fmt.Errorf("%w: the event is %.80q, want an eventfd", vlibcall.ErrProtocol, kind)

@@ -18,10 +18,10 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
-// callTimeout is that of calls that a rogue does not answer.
+// callTimeout is the timeout of calls that a rogue does not answer.
 const callTimeout = 50 * time.Millisecond
 
-// fill makes an eventfd one that blocks the process that writes to it, for both sides.
+// fill makes an eventfd block the process that writes to it, for both sides.
 // Nothing else fills it.
 func fill(t *testing.T, fd int) {
 	full := [8]byte{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
@@ -37,11 +37,11 @@ func fill(t *testing.T, fd int) {
 	}
 }
 
-// acts are what a rogue does once it is called, in the channel that it offered
-// as an honest server would. Each ends when stop is closed.
+// acts are a rogue's deeds once it is called, in the channel that it offered as
+// an honest server would. Each ends when stop is closed.
 var acts = map[string]struct {
 	act  func(r *rogue, stop <-chan struct{})
-	want error // of the first call; nil: it may end in any way, as may others
+	want error // of the first call; nil: any end, as for later calls
 }{
 	"nothing":    {func(*rogue, <-chan struct{}) {}, vlibcall.ErrTimeout},
 	"hangs up":   {func(r *rogue, _ <-chan struct{}) { r.client.CloseWrite() }, vlibcall.ErrGone},
@@ -72,7 +72,7 @@ var acts = map[string]struct {
 		r.signal()
 	}, vlibcall.ErrProtocol},
 	"scribbles": {func(r *rogue, stop <-chan struct{}) {
-		// What the client has checked is another thing when it is used.
+		// The client's data changes between check and use.
 		for rnd := rand.New(rand.NewPCG(1, 2)); ; {
 			select {
 			case <-stop:
@@ -94,8 +94,8 @@ func answering(id, shape uint64) func(*rogue, <-chan struct{}) {
 	}
 }
 
-// signal wakes the client. A counter that the rogue has filled itself is
-// nothing to wait for.
+// signal wakes the client. A counter that the rogue itself has filled is not
+// waited for.
 func (r *rogue) signal() { _, _ = unix.Write(r.events[1], one[:]) }
 
 // called waits for the client's signal.
@@ -111,8 +111,8 @@ func (r *rogue) called() {
 	}
 }
 
-// Each lie is an error of its kind, in time, and leaves nothing open; Close
-// ends whatever the server does.
+// Each lie is an error of its kind, in time, and leaves nothing open. Close
+// returns whatever the server does.
 func TestLiesInACallAreErrors(t *testing.T) {
 	for name, a := range acts {
 		t.Run(name, func(t *testing.T) {
@@ -169,8 +169,9 @@ func TestLiesInACallAreErrors(t *testing.T) {
 	}
 }
 
-// A server that makes the events block the process that signals them, and fills them at
-// any moment, costs its caller the timeout of a call, and Close nothing.
+// A server that makes the events block the process that signals them, and fills
+// them at any moment, costs its caller the timeout of a call, and does not
+// delay Close.
 func TestFullEventsHoldUpNoCaller(t *testing.T) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	r := newRogue(t, func(r *rogue, conn *net.UnixConn, hello []byte) {
@@ -179,7 +180,7 @@ func TestFullEventsHoldUpNoCaller(t *testing.T) {
 		fill(t, r.events[1])
 		go func() {
 			defer close(done)
-			for { // between a look at the event and its use
+			for { // between a check of the event and its use
 				select {
 				case <-stop:
 					return
@@ -205,8 +206,8 @@ func TestFullEventsHoldUpNoCaller(t *testing.T) {
 	<-done
 }
 
-// Others may have all contexts of asynchronous I/O that the machine allows.
-func TestSignalsWithoutAsynchronousIO(t *testing.T) {
+// Others may use all contexts of asynchronous I/O that the machine allows.
+func TestSignalsWorkWithoutAsynchronousIO(t *testing.T) {
 	had, open := signals.one, signals.open
 	signals.one, signals.open = nil, func() (*signaller, error) { return nil, unix.EAGAIN }
 	defer func() { signals.one, signals.open = had, open }()
@@ -226,7 +227,7 @@ func TestSignalsWithoutAsynchronousIO(t *testing.T) {
 		t.Error(err)
 	}
 	echoes(t, serveGuarded(t, new(door)))
-	// The next channel has what there is again.
+	// The next channel uses asynchronous I/O again.
 	signals.open = open
 	e, err := newEvent()
 	if err != nil {
@@ -269,7 +270,7 @@ func TestFullBacklogIsWaitedFor(t *testing.T) {
 	if _, err := Domain(dir).Dial(short, transport.Offer{Port: 1, Size: 8192}); !errors.Is(err, vlibcall.ErrTimeout) {
 		t.Errorf("no server accepts: %v", err)
 	}
-	// A socket whose queue is full is no dead one's.
+	// A socket with a full queue is not that of a dead server.
 	if l, err := Listen(dir, 1); err == nil {
 		l.Close()
 		t.Fatal("a second server")

@@ -16,8 +16,8 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// What clients of a guarded socket say and hand over, and wherever they hang up,
-// leaves nothing of them, and others are served.
+// After any messages and descriptors from clients of a guarded socket, and
+// wherever these close it, nothing of them remains, and others are served.
 func TestLiesOfClientsLeaveNothing(t *testing.T) {
 	d := new(door)
 	dir := serveGuarded(t, d)

@@ -22,19 +22,19 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
-// rogueSize is that of all channels that a rogue is asked for.
+// rogueSize is the size of all channels requested from a rogue.
 const rogueSize = 3 * transport.HeaderSize
 
-// rogue is a server that does with each client what it likes.
+// rogue is a server that treats each client in an arbitrary way.
 type rogue struct {
 	t   *testing.T
 	dir string
-	// hello is what the client said.
+	// hello is the client's message.
 	welcome func(r *rogue, conn *net.UnixConn, hello []byte)
 
 	client *net.UnixConn // the last
 	page   memory.Page   // of the channel that it offered, if it mapped one
-	events [2]int        // that it waits for, that its client waits for
+	events [2]int        // that it waits for; that its client waits for
 	keep   []*os.File
 }
 
@@ -68,7 +68,7 @@ func newRogue(t *testing.T, welcome func(*rogue, *net.UnixConn, []byte)) *rogue 
 	return r
 }
 
-// end forgets the last client.
+// end frees what it has for the last client.
 func (r *rogue) end() {
 	if r.client != nil {
 		r.client.Close()
@@ -142,8 +142,8 @@ func say(conn *net.UnixConn, status uint64, fds ...int) {
 	_, _, _ = conn.WriteMsgUnix(binary.LittleEndian.AppendUint64(nil, status), unix.UnixRights(fds...), nil)
 }
 
-// offer says what an honest server does, with a header that tamper has changed,
-// and with these events.
+// offer sends an honest server's message, with a header that tamper has
+// changed, and with these events.
 func (r *rogue) offer(conn *net.UnixConn, hello []byte, tamper func(memory.Page), theirs, ours int) {
 	memory := r.memfd(rogueSize, seals)
 	page, err := unix.Mmap(memory, 0, rogueSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
@@ -237,7 +237,7 @@ func headerOf(tamper func(memory.Page)) misdeed {
 	}, vlibcall.ErrProtocol}
 }
 
-// emptyWith sends descriptors with no byte at all, which unix.Sendmsg never does.
+// emptyWith sends descriptors without any byte, which unix.Sendmsg never does.
 func emptyWith(conn *net.UnixConn, fds ...int) {
 	rights := unix.UnixRights(fds...)
 	message := unix.Msghdr{Control: &rights[0]}
@@ -290,7 +290,7 @@ func TestLiesInTheHandshakeAreErrors(t *testing.T) {
 	}
 }
 
-// use is what a process has.
+// use is a process's descriptors and mappings.
 type use struct{ descriptors, maps int }
 
 func inUse(t *testing.T) use {

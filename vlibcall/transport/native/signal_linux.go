@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Both sides of a channel hold the same eventfd, flags and counter included. A
-// peer can fill the counter and clear O_NONBLOCK, at any moment, and then a
+// Both sides of a channel have the same eventfd, including flags and counter. A
+// peer can fill the counter and clear O_NONBLOCK at any moment, and then a
 // write blocks for as long as the peer likes. The kernel signals an eventfd
 // without waiting when asynchronous I/O completes (io_submit(2),
-// IOCB_FLAG_RESFD): so a signal here is an empty read of /dev/null that
-// completes at once. It costs 0.2 µs more than a write, and the process some
-// 30 ms at its end; a timerfd, which never blocks either, costs 20 µs a signal
-// on a virtual machine.
+// IOCB_FLAG_RESFD). So a signal here is an empty read of /dev/null that
+// completes at once. It costs 0.2 µs more than a write, and the process some 30
+// ms at its end. A timerfd never blocks either, but costs 20 µs a signal on a
+// virtual machine.
 
 // iocb is struct iocb of linux/aio_abi.h.
 type iocb struct {
@@ -44,8 +44,8 @@ const (
 	flagResfd = 1
 )
 
-// ioEventSize is that of struct io_event in bytes, drained how many completed
-// requests are taken away at once.
+// ioEventSize is the size of struct io_event in bytes; drained is how many
+// completed requests are removed at once.
 const ioEventSize, drained = 32, 64
 
 // signaller is this process's context of asynchronous I/O. It lives as long as
@@ -55,8 +55,8 @@ type signaller struct {
 	null    *os.File
 }
 
-// signals has the one signaller, once it could be had: contexts are bounded for
-// all users of a machine together (fs.aio-max-nr), and others may have them all.
+// signals has the only signaller, once it could be made: contexts are limited
+// for all users of a machine together (fs.aio-max-nr), and others may use all.
 var signals = struct {
 	mu   sync.Mutex
 	one  *signaller
@@ -84,15 +84,15 @@ func newSignaller() (*signaller, error) {
 	return s, nil
 }
 
-// request makes what submit submits to signal fd.
+// request makes the request with which submit signals fd.
 func (s *signaller) request(fd int) *iocb {
 	return &iocb{opcode: cmdPread, fd: uint32(s.null.Fd()), flags: flagResfd, resfd: uint32(fd)}
 }
 
-// submit signals. EINVAL means that the request's descriptor is no eventfd.
+// submit signals. EINVAL means that the request's descriptor is not an eventfd.
 func (s *signaller) submit(request **iocb) error {
 	for {
-		// It does not block, so the Go scheduler need not know of it.
+		// It does not block, so the Go scheduler need not be told.
 		_, _, errno := unix.RawSyscall(unix.SYS_IO_SUBMIT, s.context, 1, uintptr(unsafe.Pointer(request)))
 		if errno == 0 {
 			return nil
@@ -100,7 +100,7 @@ func (s *signaller) submit(request **iocb) error {
 		if errno != unix.EAGAIN {
 			return os.NewSyscallError("io_submit", errno)
 		}
-		// The ring is full of requests that have completed.
+		// The ring is full of completed requests.
 		var events [drained * ioEventSize]byte
 		var now unix.Timespec
 		_, _, errno = unix.Syscall6(unix.SYS_IO_GETEVENTS, s.context, 0, drained, uintptr(unsafe.Pointer(&events)), uintptr(unsafe.Pointer(&now)), 0)

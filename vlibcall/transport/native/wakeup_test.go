@@ -10,9 +10,9 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-// Both sides decide to sleep at about the moment at which the other's word comes:
-// no wake-up is lost. With the race detector as well, where it takes more than
-// atomic stores; see vlibcall's layout.
+// Both sides decide to sleep at about the moment at which the other's message
+// arrives: no wake-up is lost. This holds under the race detector, too, where
+// atomic stores are not enough; see transport.Header.
 func TestNoWakeupIsLost(t *testing.T) {
 	dir := t.TempDir()
 	l, err := Listen(dir, 1)
@@ -46,7 +46,7 @@ func TestNoWakeupIsLost(t *testing.T) {
 	}
 }
 
-// spend is up to 25 µs here.
+// spend spins for a short time here, up to 25 µs.
 func spend(d time.Duration) {
 	for begun := time.Now(); time.Since(begun) < d; {
 	}

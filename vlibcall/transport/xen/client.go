@@ -26,7 +26,7 @@ type clientEndpoint struct {
 	id      channelID
 	dir     string // of the server, in xenstore
 	size    int
-	payment *payment      // nil: no reservation pays
+	payment *payment      // nil: no reservation is charged
 	changed chan struct{} // the answer's node may have changed, or the domain is gone
 
 	gone     atomic.Pointer[error]
@@ -47,11 +47,11 @@ type clientEndpoint struct {
 
 func (e *clientEndpoint) node(kind string) string { return e.dir + "/" + kind + "/" + e.id.String() }
 
-// askAgain is how often a Dial looks whether its request still stands.
+// askAgain is how often a Dial checks whether its request is still there.
 const askAgain = time.Second
 
-// ask writes the request and waits for the guest's answer, whose node the domain
-// watches.
+// ask writes the request and waits for the guest's answer, on a watch of the
+// domain.
 func (e *clientEndpoint) ask(ctx context.Context, r request) (answer, error) {
 	if err := e.domain.store.Write(ctx, e.node("request"), []byte(r.String())); err != nil {
 		return answer{}, err
@@ -89,7 +89,7 @@ func (e *clientEndpoint) ask(ctx context.Context, r request) (answer, error) {
 		}
 		e.answered.Store(true)
 		if e.news.Load() != news {
-			// It changed while that still counted as news of an answer.
+			// It changed while changes still counted as news of an answer.
 			e.nodeChanged()
 		}
 		return a, nil
@@ -97,7 +97,7 @@ func (e *clientEndpoint) ask(ctx context.Context, r request) (answer, error) {
 }
 
 // renew writes the request again if a server that has started meanwhile removed
-// it with what its predecessor had left.
+// it with its predecessor's nodes.
 func (e *clientEndpoint) renew(ctx context.Context, r request) error {
 	_, err := e.domain.store.Read(ctx, e.node("request"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -106,8 +106,8 @@ func (e *clientEndpoint) renew(ctx context.Context, r request) error {
 	return err
 }
 
-// attach maps the header page, binds the event channel and copies the directory.
-// Close undoes what it has done before an error.
+// attach maps the header page, binds the event channel and copies the
+// directory. After an error Close undoes what attach has done.
 func (e *clientEndpoint) attach(a answer) (err error) {
 	e.port, err = e.events.BindInterdomain(e.domain.id, evtchn.Port(a.port))
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM) {
@@ -139,7 +139,7 @@ func (e *clientEndpoint) attach(a answer) (err error) {
 	return nil
 }
 
-// repeated finds a reference that is there more than once.
+// repeated finds a reference that occurs more than once.
 func repeated(refs []uint32) (ref uint32, found bool) {
 	seen := make(map[uint32]struct{}, len(refs))
 	for _, ref := range refs {
@@ -151,8 +151,8 @@ func repeated(refs []uint32) (ref uint32, found bool) {
 	return 0, false
 }
 
-// badGrant says that the guest named a page that Dom0 may not map: gntdev answers
-// EINVAL for all that Xen refuses.
+// badGrant reports that the guest named a page that Dom0 may not map: gntdev
+// returns EINVAL for each refusal by Xen.
 func (e *clientEndpoint) badGrant(err error) error {
 	if ref := (*grant.RefError)(nil); errors.As(err, &ref) || errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("%w: domain %d named a page that it does not grant: %w", vlibcall.ErrProtocol, e.domain.id, err)
@@ -226,7 +226,7 @@ func (e *clientEndpoint) poke() {
 	}
 }
 
-// nodeChanged looks whether the guest has removed the channel.
+// nodeChanged checks whether the guest has removed the channel.
 func (e *clientEndpoint) nodeChanged() {
 	e.news.Add(1)
 	if !e.answered.Load() {
@@ -249,8 +249,8 @@ func (e *clientEndpoint) Close() error {
 			errs = append(errs, e.data.Unmap())
 		}
 		if e.header != nil {
-			// The unmapping tells the server, which removes the nodes: they
-			// are the guest's, in number and in memory.
+			// The unmapping tells the server, which removes the nodes: their
+			// number and memory are the guest's.
 			errs = append(errs, e.header.Unmap(), e.events.Close())
 		} else {
 			errs = append(errs, e.events.Close())
@@ -261,8 +261,8 @@ func (e *clientEndpoint) Close() error {
 	return e.err
 }
 
-// withdraw removes the request of a channel that was never mapped: the guest has
-// no other sign that the client has left, and drops the channel after
+// withdraw removes the request of a channel that was never mapped. The guest
+// has no other sign that the client has left, and drops the channel after
 // attachTimeout if this fails. It takes as long as xenstored is busy, so Close
 // does not wait for it.
 func (e *clientEndpoint) withdraw() {

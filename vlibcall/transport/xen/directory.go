@@ -4,17 +4,17 @@ package xen
 
 import "encoding/binary"
 
-// A channel is too many pages for their grant references to fit into
-// xenstore. Until the client has copied them they stand in the data area
-// itself, from its first page on, which costs no page more: refsPerPage
-// references to data pages in order, then one to the page with the next
-// ones (which is the second data page, and so on), 0 on the last.
+// A channel has too many pages for their grant references to fit into xenstore.
+// Until the client has copied the references they are in the data area itself,
+// from its first page on, which needs no extra page: refsPerPage references to
+// data pages in order, then one to the page with the next references (the
+// second data page, and so on), 0 on the last.
 const (
 	pageSize    = 4096
 	refsPerPage = pageSize/4 - 1
 )
 
-// directoryPages is how many pages hold the references to n data pages.
+// directoryPages is how many pages the references to n data pages need.
 func directoryPages(n int) int { return (n + refsPerPage - 1) / refsPerPage }
 
 // writeDirectory writes refs, those of the data pages, into data.
@@ -33,8 +33,8 @@ func writeDirectory(data []byte, refs []uint32) {
 	}
 }
 
-// readDirectory collects n references. read copies the page behind a
-// reference. The chain is as long as n says, whatever the guest wrote.
+// readDirectory collects n references. read copies the page of a reference. The
+// chain is as long as n requires, whatever the guest wrote.
 func readDirectory(first uint32, n int, read func(ref uint32, page []byte) error) ([]uint32, error) {
 	refs := make([]uint32, 0, n)
 	page := make([]byte, pageSize)

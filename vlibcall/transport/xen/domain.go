@@ -22,12 +22,11 @@ import (
 const (
 	// dialTimeout bounds a Dial whose context has no deadline.
 	dialTimeout = 10 * time.Second
-	// withdrawTimeout bounds what is done in the background about a Dial that
-	// failed.
+	// withdrawTimeout limits the work in the background after a failed Dial.
 	withdrawTimeout = 30 * time.Second
 )
 
-// Domain is Dom0's way to the vLib OS servers of one guest. It implements
+// Domain reaches the vLib OS servers of one guest from Dom0. It implements
 // transport.Dialer, is safe for concurrent use, and must outlive the channels
 // opened through it.
 type Domain struct {
@@ -40,12 +39,12 @@ type Domain struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup // watching, withdrawing
 
-	watching sync.Mutex                  // held while xenstored is talked to about watches
+	watching sync.Mutex                  // held during requests to xenstored about watches
 	watched  map[transport.Port]struct{} // ports whose channel nodes are watched
 
-	mu       sync.Mutex // never held while xenstored is talked to
+	mu       sync.Mutex // never held during requests to xenstored
 	channels map[channelID]*clientEndpoint
-	gone     error // once the domain is
+	gone     error // set once the domain is gone
 }
 
 // Open prepares for channels to the guest domid. The caller closes it.
@@ -62,8 +61,8 @@ func Open(ctx context.Context, domid uint16) (*Domain, error) {
 	return d, nil
 }
 
-// OpenBy is Open by a connection to xenstored that the caller has, and closes
-// after the Domain.
+// OpenBy is Open on the caller's connection to xenstored, which the caller
+// closes after the Domain.
 func OpenBy(ctx context.Context, store *xenstore.Client, domid uint16) (*Domain, error) {
 	mapper, err := grant.OpenMapper()
 	if err != nil {
@@ -88,7 +87,7 @@ func OpenBy(ctx context.Context, store *xenstore.Client, domid uint16) (*Domain,
 	return d, nil
 }
 
-// Close frees what Open made. Channels must be closed before.
+// Close frees what Open made. Channels must be closed first.
 func (d *Domain) Close() error {
 	d.cancel()
 	d.work.Wait()
@@ -152,7 +151,7 @@ func (d *Domain) dial(ctx context.Context, o transport.Offer) (*clientEndpoint, 
 	return e, nil
 }
 
-// greet reads what the server speaks.
+// greet reads the server's revision and limits.
 func (d *Domain) greet(ctx context.Context, dir string, o transport.Offer) error {
 	text, err := d.store.Read(ctx, dir+"/server")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -211,9 +210,9 @@ func (d *Domain) all(dir string) []*clientEndpoint {
 	return es
 }
 
-// watchPort makes sure that the channel nodes of a port are watched. One
-// watch serves all channels: xenstored keeps a list of them and looks
-// through it at each write.
+// watchPort ensures that the channel nodes of a port are watched. One watch
+// serves all channels, since xenstored searches its list of watches at each
+// write.
 func (d *Domain) watchPort(ctx context.Context, port transport.Port) error {
 	d.watching.Lock()
 	defer d.watching.Unlock()
@@ -237,8 +236,8 @@ func (d *Domain) watchChannels(w *xenstore.Watch, dir string) {
 		if err != nil {
 			return // closed, or xenstored died: calls continue without it
 		}
-		// Other paths are no channel's, and there may be many: a guest may write
-		// anything there.
+		// Other paths belong to no channel, and there may be many: a guest may
+		// write anything there.
 		if ev.Path == dir+"/channel" {
 			for _, e := range d.all(dir) {
 				e.nodeChanged()
@@ -251,7 +250,7 @@ func (d *Domain) watchChannels(w *xenstore.Watch, dir string) {
 	}
 }
 
-// watchLife notices the domain's end.
+// watchLife notices the end of the domain.
 func (d *Domain) watchLife(w *xenstore.Watch) {
 	defer w.Close()
 	for {

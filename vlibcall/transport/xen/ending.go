@@ -8,30 +8,31 @@ import (
 	"time"
 )
 
-// endsWithin is how long after its answer a call is left to its server to end,
-// which listens within microseconds as a rule. It passes twice at most before
-// the client ends the call: the payment is over within 10 ms of the answer.
+// endsWithin is how long after its answer a call is left to its server to end;
+// usually the server listens within microseconds. It passes at most twice
+// before the client ends the call: the charge ends within 10 ms of the answer.
 const endsWithin = 3 * time.Millisecond
 
-// ending ends the payment for requests that are answered, whatever the server
-// does. The client cannot see whether the server has listened: what stands in
-// the channel may be a lie, and to ask the module costs as much as to tell it. So
-// one timer a channel says FINISH of the last answer when no newer one has come
-// for a while. It costs a store a call; the timer runs every few milliseconds
-// while there are calls, and makes one hypercall when they stop.
+// ending ends the charge for answered requests, whatever the server does. The
+// client cannot see whether the server has listened: the contents of the
+// channel may be false, and asking the module costs as much as telling it. So
+// one timer for each channel finishes the last answered request when no newer
+// answer has come for a while. It costs a store for each call. The timer runs
+// every few milliseconds while there are calls, and makes one hypercall when
+// they stop.
 type ending struct {
 	finish   func(request uint64) error
-	answered atomic.Uint64 // the last request that was
+	answered atomic.Uint64 // the last answered request
 	armed    atomic.Bool
-	finished atomic.Uint64 // the last request that FINISH was said of
+	finished atomic.Uint64 // the last request that was finished by FINISH
 
 	mu     sync.Mutex
 	timer  *time.Timer
-	seen   uint64 // what was answered when the timer was set
+	seen   uint64 // answered when the timer was set
 	closed bool
 }
 
-// watch notes an answer.
+// watch records an answer.
 func (w *ending) watch(request uint64) {
 	w.answered.Store(request)
 	if !w.armed.Load() && w.armed.CompareAndSwap(false, true) {
@@ -39,7 +40,7 @@ func (w *ending) watch(request uint64) {
 	}
 }
 
-// set has the timer look again. The caller has armed it.
+// set restarts the timer. The caller has armed it.
 func (w *ending) set() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -54,7 +55,8 @@ func (w *ending) set() {
 	}
 }
 
-// look ends what was answered before the timer was set, if that is the last.
+// look ends what was answered before the timer was set, if that is the last
+// answer.
 func (w *ending) look() {
 	w.mu.Lock()
 	seen := w.seen
@@ -63,15 +65,15 @@ func (w *ending) look() {
 		w.set()
 		return
 	}
-	w.end() // a failure here is the next call's to report
+	w.end() // a failure is reported by the next call
 	w.armed.Store(false)
 	if w.answered.Load() != seen && w.armed.CompareAndSwap(false, true) {
-		w.set() // an answer came meanwhile, and found the timer armed
+		w.set() // an answer came meanwhile, with the timer armed
 	}
 }
 
-// end ends what is answered now, if it was not before, and reports whether it
-// did.
+// end ends the last answered request, unless it was ended before, and reports
+// whether it did.
 func (w *ending) end() bool {
 	request := w.answered.Load()
 	if w.finished.Swap(request) == request {
@@ -80,7 +82,7 @@ func (w *ending) end() bool {
 	return w.finish(request) == nil
 }
 
-// close ends what is answered; nothing follows.
+// close ends the last answered request; no further one follows.
 func (w *ending) close() {
 	w.mu.Lock()
 	w.closed = true
@@ -91,8 +93,8 @@ func (w *ending) close() {
 	w.end()
 }
 
-// endings are those of this process, by reservation: a reservation is good for
-// few calls at once, and must not be busy with what is answered.
+// endings are those of this process, by reservation: a reservation allows few
+// calls at once, and should not be busy with answered ones.
 type endings struct {
 	mu sync.Mutex
 	of map[uint32]map[*ending]struct{}
@@ -118,8 +120,8 @@ func (a *endings) remove(reservation uint32, w *ending) {
 	}
 }
 
-// end ends all that is answered on a reservation, and reports whether there was
-// any.
+// end ends all answered calls of a reservation, and reports whether there was
+// one.
 func (a *endings) end(reservation uint32) (any bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// finishing is an ending and the requests that it says FINISH of.
+// finishing is an ending and the requests that it finishes.
 func finishing() (*ending, chan uint64) {
 	finished := make(chan uint64, 100)
 	return &ending{finish: func(request uint64) error {
@@ -15,8 +15,8 @@ func finishing() (*ending, chan uint64) {
 	}}, finished
 }
 
-// A server that answers and never listens again is paid for no longer: the
-// client ends the call, once, and each time that it stops calling.
+// A server that answers and never listens again is not charged for any longer:
+// the client ends the call, once, each time that it stops calling.
 func TestAnsweredCallIsPaidNoLonger(t *testing.T) {
 	w, finished := finishing()
 	for request := uint64(1); request <= 3; request++ {
@@ -31,8 +31,8 @@ func TestAnsweredCallIsPaidNoLonger(t *testing.T) {
 	}
 }
 
-// While calls follow one another, none costs a hypercall more: what is ended is
-// the last.
+// While calls follow one another none costs an additional hypercall: only the
+// last one is ended.
 func TestOnlyTheLastAnswerIsEnded(t *testing.T) {
 	w, finished := finishing()
 	const last = 1000
@@ -40,7 +40,7 @@ func TestOnlyTheLastAnswerIsEnded(t *testing.T) {
 		w.watch(request)
 	}
 	for got := uint64(0); got != last; {
-		next := <-finished // one before the last, if this thread was held up
+		next := <-finished // an earlier one, if this thread was delayed
 		if next <= got {
 			t.Fatalf("request %d is ended after %d", next, got)
 		}
@@ -55,14 +55,13 @@ func TestCloseEndsTheLastAnswer(t *testing.T) {
 	if got := <-finished; got != 7 {
 		t.Errorf("request %d is ended, want 7", got)
 	}
-	w.watch(8) // a call that is closed under way
+	w.watch(8) // a call that is closed while under way
 	if len(finished) != 0 {
 		t.Errorf("request %d is ended after the channel", <-finished)
 	}
 }
 
-// A reservation that is busy is so no longer with what this process has the
-// answers to.
+// A busy reservation is freed of calls whose answers this process has.
 func TestAnswersOfAReservationAreEnded(t *testing.T) {
 	all := endings{of: make(map[uint32]map[*ending]struct{})}
 	one, ends := finishing()

@@ -19,24 +19,24 @@ import (
 // clientDomain is the domain that this guest grants its channels to.
 const clientDomain = 0
 
-// storeTimeout bounds one conversation with xenstored.
+// storeTimeout limits one exchange with xenstored.
 const storeTimeout = 30 * time.Second
 
-// MaxSize of a channel that a Listener grants, in bytes. What the guest's
-// gntalloc limit allows may be less.
+// MaxSize of a channel that a Listener grants, in bytes. The guest's gntalloc
+// limit may allow less.
 const MaxSize = 64 << 20
 
-// Listener is a server's side in a guest. It implements transport.Listener.
+// Listener is the server's side in a guest. It implements transport.Listener.
 type Listener struct {
-	dir    string
-	store  *xenstore.Client
-	alloc  *grant.Allocator
-	events *evtchn.Handle
-	ear    *ear  // nil: it waits for events alone,
-	deaf   error // because of this
-	work   sync.WaitGroup
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
+	dir      string
+	store    *xenstore.Client
+	alloc    *grant.Allocator
+	events   *evtchn.Handle
+	module   *moduleListener // nil: it waits for events only,
+	noModule error           // for this reason
+	work     sync.WaitGroup
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
 
 	mu          sync.Mutex
 	byID        map[channelID]*serverEndpoint
@@ -46,8 +46,8 @@ type Listener struct {
 	closed      bool
 }
 
-// Listen announces a server on port of this guest. What an earlier server on
-// that port left in xenstore is removed: its channels end.
+// Listen announces a server on port of this guest. It removes the nodes of an
+// earlier server on that port from xenstore: that server's channels end.
 func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 	l := &Listener{
 		dir:    serverDir(port),
@@ -69,7 +69,7 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 	if l.events, err = evtchn.Open(); err != nil {
 		return nil, err
 	}
-	l.ear, l.deaf = openEar()
+	l.module, l.noModule = openModuleListener()
 	if err = l.store.Remove(ctx, l.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.ear != nil && l.ear.fromUserMode {
+	if l.module != nil && l.module.fromUserMode {
 		if err = l.store.Write(ctx, l.dir+"/listens", []byte(fromUserMode)); err != nil {
 			return nil, err
 		}
@@ -103,7 +103,7 @@ func (l *Listener) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
 			}
 			return e, err
 		}
-		switch e, err := l.hear(); {
+		switch e, err := l.awaitCall(); {
 		case errors.Is(err, evtchn.ErrInterrupted):
 			continue
 		case err != nil:
@@ -113,7 +113,7 @@ func (l *Listener) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
 		}
 		e, err := l.event(deadline)
 		if errors.Is(err, evtchn.ErrInterrupted) {
-			continue // what for, handed knows
+			continue // handed knows the reason
 		}
 		if err != nil {
 			return nil, waitError(err)
@@ -137,8 +137,8 @@ func (l *Listener) event(deadline time.Time) (*serverEndpoint, error) {
 	return e, l.events.Unmask(port)
 }
 
-// handed returns what does not come as an event: an interrupt, a channel
-// that xenstore says is over.
+// handed returns what does not arrive as an event: an interrupt, or a channel
+// that has ended according to xenstore.
 func (l *Listener) handed() (transport.ServerEndpoint, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -162,7 +162,7 @@ func (l *Listener) Interrupt() {
 	l.events.Interrupt()
 }
 
-// Close implements transport.Listener. It takes the server's nodes out of
+// Close implements transport.Listener. It removes the server's nodes from
 // xenstore.
 func (l *Listener) Close() error {
 	l.mu.Lock()
@@ -190,12 +190,12 @@ func (l *Listener) Close() error {
 	return errors.Join(append(errs, l.release())...)
 }
 
-// release closes what Listen opened, as far as it came.
+// release closes what Listen has opened so far.
 func (l *Listener) release() error {
 	l.cancel()
 	var errs []error
-	if l.ear != nil {
-		errs = append(errs, l.ear.close())
+	if l.module != nil {
+		errs = append(errs, l.module.close())
 	}
 	if l.events != nil {
 		errs = append(errs, l.events.Close())
@@ -210,7 +210,7 @@ func (l *Listener) release() error {
 }
 
 // Available reports whether this machine is a Xen domain whose kernel lets a
-// process listen; the error names the device that is missing.
+// process listen; the error names the missing device.
 func Available() error {
 	for _, dev := range []string{"/dev/xen/evtchn", "/dev/xen/gntalloc", "/dev/xen/xenbus"} {
 		if _, err := os.Stat(dev); err != nil {

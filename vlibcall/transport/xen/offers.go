@@ -40,8 +40,8 @@ func (l *Listener) accept(w *xenstore.Watch) {
 	}
 }
 
-// look makes the channel of a new request, and marks the one of a request
-// that is gone.
+// look makes the channel of a new request, and marks the channel of a removed
+// one.
 func (l *Listener) look(id channelID) {
 	text, err := l.store.Read(l.ctx, l.dir+"/request/"+id.String())
 	l.mu.Lock()
@@ -62,7 +62,7 @@ func (l *Listener) look(id channelID) {
 	}
 }
 
-// drop gives up a channel that its client will not hear of.
+// drop gives up a channel of which its client will not learn.
 func (l *Listener) drop(id channelID) {
 	l.mu.Lock()
 	e := l.byID[id]
@@ -131,7 +131,7 @@ func (l *Listener) pass(e *serverEndpoint) {
 	l.events.Interrupt()
 }
 
-// forget takes a closed channel off the books and out of xenstore.
+// forget removes a closed channel from the lists and from xenstore.
 func (l *Listener) forget(e *serverEndpoint) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -141,7 +141,7 @@ func (l *Listener) forget(e *serverEndpoint) {
 		return // the whole directory goes
 	}
 	l.work.Go(func() {
-		// Nodes that stay behind, because xenstored is gone, cost nothing.
+		// Nodes that remain, because xenstored is gone, cost nothing.
 		l.store.Remove(l.ctx, l.dir+"/request/"+e.id.String())
 		l.store.Remove(l.ctx, l.dir+"/channel/"+e.id.String())
 	})

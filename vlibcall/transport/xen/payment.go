@@ -16,13 +16,13 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// module is the hypervisor's, with the handle it is reached by.
+// module is the hypervisor's module, and the handle through which it is used.
 type module struct {
 	*vlib.Module
 	xen *xenctl.Handle
 }
 
-// openModule is nil without an error where there is none.
+// openModule returns nil without an error where there is none.
 func openModule() (*module, error) {
 	h, err := xenctl.Open()
 	if err != nil {
@@ -46,9 +46,9 @@ func (m *module) Close() error {
 }
 
 // admit checks whether a channel on a reservation (0: on none) is possible, and
-// opens the domain's gate until release, so that the guest can make the channel.
-// parks says that the guest cannot listen by hypercall. dir is the server's
-// directory in xenstore.
+// opens the domain's gate until release, so that the guest can make the
+// channel. parks reports that the guest cannot listen by hypercall. dir is the
+// server's directory in xenstore.
 func (d *Domain) admit(ctx context.Context, dir string, reservation uint32) (parks bool, release func(), err error) {
 	if d.module == nil {
 		if reservation != 0 {
@@ -80,11 +80,12 @@ func (d *Domain) admit(ctx context.Context, dir string, reservation uint32) (par
 	if err != nil {
 		return false, nil, err
 	}
-	// A hold that is over, or whose domain is gone, needs no Drop.
+	// A hold that has ended, or whose domain is gone, needs no Drop.
 	return state.Flags&vlib.Parks != 0, func() { d.module.Drop(d.id, hold) }, nil
 }
 
-// allowUserMode lets a server listen from user mode, if it says that it does.
+// allowUserMode lets a server listen from user mode, if it announces that it
+// does.
 func (d *Domain) allowUserMode(ctx context.Context, dir string, flags vlib.DomainFlags) error {
 	if flags&(vlib.Listens|vlib.UserMode) != vlib.Listens {
 		return nil
@@ -99,13 +100,13 @@ func (d *Domain) allowUserMode(ctx context.Context, dir string, flags vlib.Domai
 	return d.module.SetDomain(d.id, vlib.UserMode, 0)
 }
 
-// payment implements transport.Payment by the module.
+// payment implements transport.Payment with the module.
 type payment struct {
 	module      *module
 	domain      uint16
-	port        evtchn.Port // of the channel, once that is bound
+	port        evtchn.Port // of the channel, once bound
 	reservation uint32
-	parks       bool // the guest cannot say when it is done with a call
+	parks       bool // the guest cannot report the end of a call
 	ending      ending
 }
 
@@ -116,7 +117,7 @@ func newPayment(m *module, domain uint16, reservation uint32, parks bool) *payme
 	return p
 }
 
-// close ends what is paid for. There may be no payment (nil).
+// close ends the charge. There may be no payment (nil).
 func (p *payment) close() {
 	if p != nil {
 		p.ending.close()
@@ -124,8 +125,8 @@ func (p *payment) close() {
 	}
 }
 
-// Begin implements transport.Payment. If the reservation is busy, it may be with
-// calls whose answers this process has: those are ended.
+// Begin implements transport.Payment. If the reservation is busy, this may be
+// with calls whose answers this process has: those are ended.
 func (p *payment) Begin(request uint64, timeout time.Duration) error {
 	if timeout == 0 || timeout > vlib.MaxTimeout {
 		timeout = vlib.MaxTimeout
@@ -142,7 +143,7 @@ func (p *payment) request(number uint64) vlib.Request {
 }
 
 // Urge implements transport.Payment. The gate of a domain that parks stays open
-// while it serves what was given up.
+// while it serves an abandoned request.
 func (p *payment) Urge(request uint64, timeout time.Duration) error {
 	if p.parks {
 		if state, err := p.module.Domain(p.domain); err != nil || state.Open {
@@ -161,7 +162,7 @@ func (p *payment) End(request uint64) error {
 	return nil
 }
 
-// finish ends the payment for a request that is answered.
+// finish ends the charge for an answered request.
 func (p *payment) finish(request uint64) error {
 	return overIsFine(p.module.Finish(p.reservation, p.request(request)))
 }
@@ -172,16 +173,17 @@ func (p *payment) GiveUp(request uint64) error {
 }
 
 const (
-	// listensAgain is how long a server may take from its answer to listening,
-	// which ends the call. A client that polls has the answer before that.
+	// listensAgain is how long a server may take from its answer until it
+	// listens, which ends the call. A client that polls has the answer before
+	// that.
 	listensAgain = time.Millisecond
-	// atOnce is how long it takes as a rule. If it takes longer, the server may
-	// need the CPU that this thread is on, also in an emulator that runs one CPU
-	// at a time.
+	// atOnce is how long that usually takes. If it takes longer, the server may
+	// need the CPU of this thread, or run in an emulator that runs one CPU at a
+	// time.
 	atOnce = 10 * time.Microsecond
 )
 
-// Cost implements transport.Payment. It ends the payment of a server that does
+// Cost implements transport.Payment. It ends the charge of a server that does
 // something else after its answer.
 func (p *payment) Cost(request uint64) (transport.Cost, error) {
 	r, err := p.module.Reservation(p.reservation)
@@ -205,7 +207,8 @@ func (p *payment) Cost(request uint64) (transport.Cost, error) {
 	}, err
 }
 
-// overIsFine: the module may have ended the call itself.
+// overIsFine ignores that a call has ended: the module may have ended it
+// itself.
 func overIsFine(err error) error {
 	if errors.Is(err, vlib.ErrNoCall) {
 		return nil

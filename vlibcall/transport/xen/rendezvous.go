@@ -18,7 +18,7 @@ import (
 //	data/vlibos/<port>/request/<id>  Dom0:  request
 //	data/vlibos/<port>/channel/<id>  guest: answer
 //
-// A node holds words of the form key=value, one space between two, in this
+// A node has words of the form key=value, separated by one space, in this
 // order. Everything that a guest wrote is parsed strictly.
 
 func serverDir(port transport.Port) string {
@@ -30,9 +30,9 @@ func home(domid uint16) string {
 	return "/local/domain/" + strconv.FormatUint(uint64(domid), 10) + "/"
 }
 
-// fromUserMode is what a server writes that listens by an instruction, which the
-// module takes from user mode only where Dom0 allows it. In the guest only root
-// may write the node, so no other program can ask for it.
+// fromUserMode is written by a server that listens by an instruction. The
+// module accepts the instruction from user mode only where Dom0 allows it. In
+// the guest only root may write the node, so no other program can request it.
 const fromUserMode = "user-mode"
 
 // channelID names a channel in xenstore.
@@ -48,7 +48,7 @@ func parseChannelID(s string) (channelID, bool) {
 	return channelID(v), true
 }
 
-// greeting says that a server listens, and what it speaks.
+// greeting announces that a server listens, its revision and its limits.
 type greeting struct {
 	revision uint32
 	maxSize  uint64 // bytes of one channel
@@ -69,7 +69,7 @@ func parseGreeting(s string) (g greeting, err error) {
 	return greeting{uint32(v[0]), v[1]}, nil
 }
 
-// request asks for a channel.
+// request is a request for a channel.
 type request struct {
 	revision   uint32
 	size       int
@@ -94,8 +94,8 @@ func parseRequest(s string) (r request, err error) {
 	return request{uint32(v[0]), int(v[1]), v[2]}, transport.CheckSize(int(v[1]))
 }
 
-// answer tells where the channel is: the grant of its header page, the grant
-// of the first data page, which holds the directory, and the event channel.
+// answer has the location of a channel: the grant of its header page, the grant
+// of the first data page, which has the directory, and the event channel.
 type answer struct {
 	header, directory uint32 // grant references
 	port              uint32 // event channel in the guest
@@ -105,11 +105,11 @@ func (a answer) String() string {
 	return fmt.Sprintf("header=%d directory=%d port=%d", a.header, a.directory, a.port)
 }
 
-// refusalPrefix begins an answer that is none: error=<status> <text>, where
-// the status is one of a call's reply.
+// refusalPrefix begins a refusal: error=<status> <text>, with one of the
+// statuses of a call's reply.
 const refusalPrefix = "error="
 
-// maxRefusal is how much of a reason is shown, in bytes.
+// maxRefusal is how many bytes of a reason are shown.
 const maxRefusal = 500
 
 func refusal(err error) string {
@@ -117,8 +117,7 @@ func refusal(err error) string {
 	return fmt.Sprintf("%s%d %s", refusalPrefix, status, detail)
 }
 
-// parseRefusal returns the error that a refusal stands for; ok is false when s
-// is none.
+// parseRefusal returns the error of a refusal; ok is false if s is not one.
 func parseRefusal(s string) (err error, ok bool) {
 	s, ok = strings.CutPrefix(s, refusalPrefix)
 	if !ok {
@@ -129,7 +128,7 @@ func parseRefusal(s string) (err error, ok bool) {
 	if err != nil {
 		return fmt.Errorf("%w: refusal %.80q begins with no status", vlibcall.ErrProtocol, s), true
 	}
-	// One line: a second one could pass for another program's in a log.
+	// One line: a second one could be taken for another program's in a log.
 	detail = strings.Join(strings.Fields(detail), " ")
 	return vlibcall.ReceivedStatus(vlibcall.Status(status), []byte(detail[:min(len(detail), maxRefusal)])), true
 }
@@ -147,7 +146,7 @@ func parseAnswer(s string) (a answer, err error) {
 	return answer{uint32(v[0]), uint32(v[1]), uint32(v[2])}, nil
 }
 
-// parseWords wants exactly the keys, in order, with decimal values.
+// parseWords requires exactly these keys, in order, with decimal values.
 func parseWords(s string, keys ...string) ([]uint64, error) {
 	words := strings.Split(s, " ")
 	if len(words) != len(keys) {

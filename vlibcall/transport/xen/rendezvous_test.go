@@ -12,7 +12,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
-func TestWordsRoundTrip(t *testing.T) {
+func TestNodesAreReadAsWritten(t *testing.T) {
 	g := greeting{1, 64 << 20}
 	if got, err := parseGreeting(g.String()); got != g || err != nil {
 		t.Errorf("%v: %v, %v", g, got, err)
@@ -31,7 +31,7 @@ func TestWordsRoundTrip(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotAnAnswer(t *testing.T) {
+func TestInvalidNodesAreRefused(t *testing.T) {
 	for _, text := range []string{
 		"", " ", "header=1", "header=1 directory=2 port=", "header=1 directory=2 port=-1",
 		"header=1 directory=2 port=4294967296", "directory=2 header=1 port=3",
@@ -88,7 +88,7 @@ func FuzzParseAnswer(f *testing.F) {
 	})
 }
 
-func TestDirectory(t *testing.T) {
+func TestDirectoryIsReadAsWritten(t *testing.T) {
 	for _, n := range []int{1, 2, refsPerPage, refsPerPage + 1, 2*refsPerPage + 7, 4095} {
 		refs := make([]uint32, n)
 		pages := make(map[uint32][]byte)
@@ -113,7 +113,7 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
-func TestDirectoryThatLoops(t *testing.T) {
+func TestLoopingDirectoryIsReadOnce(t *testing.T) {
 	reads := 0
 	refs, err := readDirectory(7, 4095, func(_ uint32, page []byte) error {
 		reads++

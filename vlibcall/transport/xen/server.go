@@ -15,8 +15,8 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// attachTimeout is how long a channel waits for its client to map it. A
-// client that died between asking and mapping leaves no other trace.
+// attachTimeout is how long a channel waits for its client to map it. A client
+// that dies between request and mapping leaves no other sign.
 const attachTimeout = 30 * time.Second
 
 // serverEndpoint is the guest's side of a channel.
@@ -26,9 +26,9 @@ type serverEndpoint struct {
 	pages  *grant.Pages
 	port   evtchn.Port
 	attach *time.Timer
-	left   atomic.Bool // the client took its request back, or never came
+	left   atomic.Bool // the client withdrew its request, or never came
 
-	mu   sync.Mutex // Close against expire
+	mu   sync.Mutex // between Close and expire
 	done bool
 }
 
@@ -45,7 +45,8 @@ func (e *serverEndpoint) Gone() error {
 	return nil
 }
 
-// Peer implements transport.ServerEndpoint: Dom0 does not say which process calls.
+// Peer implements transport.ServerEndpoint: Dom0 does not report which process
+// calls.
 func (e *serverEndpoint) Peer() (p transport.Peer, ok bool) { return p, false }
 
 // leave makes the server drop the channel.
@@ -73,6 +74,6 @@ func (e *serverEndpoint) Close() error {
 	e.done = true
 	e.attach.Stop()
 	e.l.forget(e)
-	// The pages first: freeing them signals the client through the port.
+	// Pages first: freeing them signals the client through the port.
 	return errors.Join(e.pages.Free(), e.l.events.Unbind(e.port))
 }

@@ -39,6 +39,7 @@ type Server struct {
 	intercept Interceptor
 	store     *store
 	requests  int
+	accepted  int
 }
 
 // Start runs a daemon with an empty store. The caller closes it.
@@ -75,6 +76,13 @@ func (s *Server) Requests() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.requests
+}
+
+// Connections returns how many clients have connected.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accepted
 }
 
 // Open returns the transactions and watches that clients have open at the
@@ -123,6 +131,7 @@ func (s *Server) accept() {
 			_ = conn.Close()
 		}
 		s.conns[c] = struct{}{}
+		s.accepted++
 		s.mu.Unlock()
 		s.routines.Go(c.serve)
 	}

@@ -16,14 +16,14 @@ import (
 	"github.com/vlibos/vlibos/internal/clock"
 )
 
-// Book is the master's end. It maps nothing, so that a server that truncates
-// the file harms no other process. It is for one goroutine at a time.
+// Book is the master's side. It maps nothing, so that a server that truncates
+// the file affects no other process. One goroutine at a time may use it.
 type Book struct {
 	file *os.File
 	buf  [2*(atStart+8-atSequence) + 8]byte
 }
 
-// OpenBook opens the ledger of the domain in directory dir. ErrNone if there is
+// OpenBook opens the ledger of the domain in directory dir. ErrNone: there is
 // none.
 func OpenBook(dir string) (*Book, error) {
 	f, err := open(dir, os.O_RDWR)
@@ -33,7 +33,7 @@ func OpenBook(dir string) (*Book, error) {
 	return &Book{file: f}, nil
 }
 
-// open opens a file that its owner may have made to be something else.
+// open opens a file that its owner may have replaced by anything.
 func open(dir string, flags int) (*os.File, error) {
 	path := File(dir)
 	f, err := os.OpenFile(path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
@@ -56,24 +56,25 @@ func open(dir string, flags int) (*os.File, error) {
 	return f, nil
 }
 
-// Current reports whether the file is still the one that its name leads to.
+// Current reports whether the file is still the one with that name.
 func (b *Book) Current() bool {
 	var st unix.Stat_t
 	return unix.Fstat(int(b.file.Fd()), &st) == nil && st.Nlink > 0
 }
 
-// Claim is what a server says.
+// Claim is the server's report.
 type Claim struct {
 	Serving uint32        // the reservation whose call is under way; 0: none
-	Start   time.Duration // what its cgroup had used when that began
+	Start   time.Duration // use of its cgroup when that call began
 	Used    map[uint32]time.Duration
 }
 
-// tries is how often a ledger that changes is read again.
+// tries is how often a changing ledger is read.
 const tries = 4
 
-// Read reads what the server says of some reservations into c, at one moment.
-// It reports false if the server does not say, by changing the file without end.
+// Read reads the server's report on some reservations into c, as of one moment.
+// It returns false if the server prevents that by changing the file without
+// end.
 func (b *Book) Read(c *Claim) bool {
 	head, again, used := b.buf[:atStart+8-atSequence], b.buf[atStart+8-atSequence:][:atStart+8-atSequence], b.buf[len(b.buf)-8:]
 	for range tries {
@@ -98,7 +99,7 @@ func (b *Book) Read(c *Claim) bool {
 	return false
 }
 
-// Allow says whether a reservation may pay.
+// Allow sets whether a reservation may be charged.
 func (b *Book) Allow(r uint32, may bool) error {
 	v := uint64(0)
 	if may {
@@ -107,13 +108,13 @@ func (b *Book) Allow(r uint32, may bool) error {
 	return b.write(slot(r)+slotAllowed, v)
 }
 
-// Renew says that budgets are kept for that long from now.
+// Renew promises that budgets are enforced for that long from now.
 func (b *Book) Renew(d time.Duration) error {
 	return b.write(atUntil, uint64(clock.Monotonic()+d))
 }
 
-// Note says what a reservation's calls have used beyond its budget, and how
-// often it ended in one.
+// Note records the use of a reservation's calls beyond its budget, and how
+// often the budget ended in a call.
 func (b *Book) Note(r uint32, background time.Duration, deschedules uint64) error {
 	return errors.Join(b.write(slot(r)+slotBackground, uint64(background)), b.write(slot(r)+slotDeschedules, deschedules))
 }

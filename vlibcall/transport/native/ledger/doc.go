@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ledger is a file in a native domain's directory by which the domain's
-// server and the host's master share one account, without a message between them
-// when a call begins or ends: the server writes which reservation it serves, and
-// what its cgroup had used when it began ([Keeper]); the master writes which
-// reservations may pay, and what was beyond budgets ([Book]); a client reads what
-// its last call cost ([Reader]).
+// Package ledger is a file in a native domain's directory through which the
+// domain's server and the host's master share one account, without a message
+// when a call begins or ends. The server writes which reservation it serves,
+// and the use of its cgroup at the beginning ([Keeper]). The master writes
+// which reservations may be charged, and the use beyond budgets ([Book]). A
+// client reads the cost of its last call ([Reader]).
 //
-// The file is the server's, so all that the master and clients read of it is
-// a claim. The master lets a server charge no more than the kernel says that the
-// server's cgroup has run, and only to reservations that named the domain as a callee.
+// The file is the server's, so everything that the master and clients read from
+// it is only a claim. The master lets a server charge at most the time that its
+// cgroup has run according to the kernel, and only to reservations that named
+// the domain as a callee.
 //
 // # The file, revision 1
 //

@@ -18,27 +18,27 @@ import (
 	"github.com/vlibos/vlibos/internal/clock"
 )
 
-// Keeper is the server's end. It is safe for concurrent use.
+// Keeper is the server's side. It is safe for concurrent use.
 type Keeper struct {
 	file  *os.File // locked as long as the server lives
 	mem   []byte
 	path  string
 	mu    sync.Mutex
 	meter meter
-	owner any // whose call is under way
+	owner any // of the call under way
 	who   uint32
 	start time.Duration
 }
 
-// meter is what a Keeper needs of a *cgroup.Meter.
+// meter is the part of *cgroup.Meter that a Keeper uses.
 type meter interface {
 	Usage() (time.Duration, error)
 	Close() error
 }
 
 // Keep makes the ledger of the domain in directory dir. ErrNone says why there
-// can be none: this process is in no cgroup of its own, or another server of the
-// domain keeps it.
+// is none: this process is in no cgroup of its own, or another server of the
+// domain has the ledger.
 func Keep(dir string) (*Keeper, error) {
 	tree, path, err := cgroup.Own()
 	if err != nil {
@@ -90,8 +90,8 @@ func (k *Keeper) word(at int) *atomic.Uint64 {
 	return (*atomic.Uint64)(unsafe.Pointer(&k.mem[at]))
 }
 
-// May says why a reservation may not pay for calls to this domain now, which
-// wraps ErrDenied, or nil.
+// May returns why a reservation may not be charged for calls to this domain
+// now, wrapping ErrDenied, or nil.
 func (k *Keeper) May(r uint32) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -110,7 +110,7 @@ func (k *Keeper) may(r uint32) error {
 	return nil
 }
 
-// Begin says that a call begins for which r pays, by owner's channel.
+// Begin records that a call of owner's channel begins, charged to r.
 func (k *Keeper) Begin(owner any, r uint32) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -129,8 +129,8 @@ func (k *Keeper) Begin(owner any, r uint32) error {
 	return nil
 }
 
-// End says that owner's call has ended, or that its payment has. It does nothing if
-// it was said before.
+// End records that owner's call, or its charge, has ended. Further calls do
+// nothing.
 func (k *Keeper) End(owner any) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -158,9 +158,8 @@ func (k *Keeper) change(f func()) {
 	k.word(atSequence).Add(1)
 }
 
-// usage is exact for the calling thread: that it asks for its own clock makes
-// the kernel count what it has just run. Others that run now are as of the
-// last tick.
+// usage is exact for the calling thread: reading its own clock makes the kernel
+// account for it. Other running threads are as of the last tick.
 func (k *Keeper) usage() (time.Duration, error) {
 	clock.Thread()
 	return k.meter.Usage()

@@ -34,13 +34,13 @@ const (
 	size = atSlots + MaxReservation*slotSize
 )
 
-// Errors that callers tell apart.
+// Errors that callers distinguish.
 var (
 	ErrNone   = errors.New("the server keeps no ledger")
 	ErrDenied = errors.New("the reservation may not pay for calls to this domain")
 )
 
-// File is the ledger's path, of the domain in directory dir.
+// File is the path of the ledger of the domain in directory dir.
 func File(dir string) string { return filepath.Join(dir, Name) }
 
 func slot(r uint32) int { return atSlots + int(r)*slotSize }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// clock is a cgroup that has used what the test says.
+// counter is a cgroup whose use the test sets.
 type counter struct{ used atomic.Int64 }
 
 func (c *counter) Usage() (time.Duration, error) { return time.Duration(c.used.Load()), nil }
@@ -47,7 +47,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func TestCall(t *testing.T) {
+func TestCallIsReportedAndCharged(t *testing.T) {
 	k, b, r, c := newLedger(t)
 	owner, other := new(int), new(int)
 	refused := func(way string) {
@@ -73,7 +73,7 @@ func TestCall(t *testing.T) {
 	}
 	k.End(owner)
 	c.used.Store(1000)
-	k.End(owner) // was said
+	k.End(owner) // has ended already
 	if !b.Read(&claim) || claim.Serving != 0 || claim.Used[5] != 30 || claim.Used[6] != 0 {
 		t.Errorf("after it: %+v", claim)
 	}
@@ -90,8 +90,9 @@ func TestCall(t *testing.T) {
 	}
 }
 
-// A ledger is the server's: whatever it does with the file, the master reads on.
-func TestHostile(t *testing.T) {
+// The ledger is the server's: whatever it does with the file, the master can
+// read on.
+func TestHostileServerCannotStopTheMaster(t *testing.T) {
 	k, b, r, _ := newLedger(t)
 	claim := Claim{Used: map[uint32]time.Duration{5: 0}}
 	k.word(atSequence).Store(7)
@@ -122,7 +123,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-func TestOneServer(t *testing.T) {
+func TestDomainHasOneLedger(t *testing.T) {
 	k, _, _, c := newLedger(t)
 	dir := strings.TrimSuffix(k.path, "/"+Name)
 	if _, err := keep(dir, c); !errors.Is(err, ErrNone) {
@@ -141,7 +142,7 @@ func TestOneServer(t *testing.T) {
 	if _, err := OpenBook(dir); !errors.Is(err, ErrNone) {
 		t.Errorf("no ledger: %v", err)
 	}
-	again, err := keep(dir, c) // what a dead server left is replaced
+	again, err := keep(dir, c) // replaces the ledger of a dead server
 	must(t, err)
 	must(t, again.Close())
 }
@@ -174,7 +175,7 @@ func TestReadIsOfOneMoment(t *testing.T) {
 			continue
 		}
 		seen++
-		// All before the call under way is in what was used.
+		// All use before the call under way is in Used.
 		if claim.Serving == 5 && claim.Start != claim.Used[5] {
 			t.Fatalf("%+v", claim)
 		}

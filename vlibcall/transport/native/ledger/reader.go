@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Reader is a client's end.
+// Reader is a client's side.
 type Reader struct {
 	file *os.File
 }
 
-// OpenReader opens the ledger of the domain in directory dir. ErrNone if there
-// is none.
+// OpenReader opens the ledger of the domain in directory dir. ErrNone: there is
+// none.
 func OpenReader(dir string) (*Reader, error) {
 	f, err := open(dir, os.O_RDONLY)
 	if err != nil {
@@ -22,14 +22,14 @@ func OpenReader(dir string) (*Reader, error) {
 	return &Reader{f}, nil
 }
 
-// Slot is what is written of one reservation.
+// Slot is the entry of one reservation.
 type Slot struct {
 	Used, Last  time.Duration // by all its calls, and by the last
 	Background  time.Duration // by all, beyond the budget
 	Deschedules uint64
 }
 
-// Read reads what is written of a reservation.
+// Read reads the entry of a reservation.
 func (r *Reader) Read(reservation uint32) (Slot, error) {
 	var b [slotSize]byte
 	if _, err := r.file.ReadAt(b[:], int64(slot(min(reservation, MaxReservation-1)))); err != nil {

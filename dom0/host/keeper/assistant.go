@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keeper
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"strconv"
+	"structs"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/internal/clock"
+)
+
+const (
+	// maxVisits is on how many CPUs at most counters are brought up to date. On
+	// more, they are as of the last tick.
+	maxVisits = 8
+	// visitPatience bounds a visit: the kernel may keep all real-time threads
+	// from running for a while (sched_rt_runtime_us).
+	visitPatience = time.Millisecond
+	// tooLate is by how much the keeper may be late before its assistant acts.
+	tooLate = 5 * time.Millisecond
+	// maxThreads is of how many threads of the process the assistant knows.
+	maxThreads = 512
+	// urgent is what it makes them.
+	urgent = unix.SCHED_FIFO | unix.SCHED_RESET_ON_FORK
+	// noDeadline is one that does not come, and yet a time for the kernel.
+	noDeadline = 1 << 62
+)
+
+// assistant is a SCHED_FIFO thread that runs no Go code, so that there is no
+// moment at which the Go runtime could hold it. It does two things for the keeper.
+//
+// It visits CPUs, where whatever runs is preempted and thereby accounted for. The
+// keeper cannot: a thread with a deadline may not be bound to a CPU, and one that
+// changes between both policies is lost, for the kernel leaves a thread throttled
+// for good whose deadline's timer went off while it was SCHED_FIFO
+// (dl_task_timer in kernel/sched/deadline.c).
+//
+// It makes all of the process real-time while the keeper is too late: the keeper
+// may have to wait for the runtime's collector, and that for a CPU that those
+// have whose budget the keeper is to end.
+type assistant struct {
+	mem  []byte
+	page *page
+	tid  int
+	acts uint32 // how often it has acted, as far as the keeper knows
+}
+
+// page is what both threads share.
+type page struct {
+	_        structs.HostLayout
+	changes  atomic.Uint32 // more than before if there is something new here
+	request  atomic.Uint32 // the number of the visit that is asked for
+	done     atomic.Uint32 // of the last that has ended
+	count    uint32        // of CPUs; 0: the assistant ends
+	tid      atomic.Uint32 // 0 when it has ended, by the kernel
+	acting   atomic.Uint32 // 1 while it may act
+	acts     atomic.Uint32
+	param    [1]int32      // a struct sched_param
+	deadline atomic.Int64  // by CLOCK_MONOTONIC, in ns: it acts then
+	until    [2]int64      // the assistant's struct timespec
+	threads  atomic.Uint32 // how many there are
+	_        uint32
+	sets     [maxVisits]unix.CPUSet
+	thread   [maxThreads]int32
+}
+
+const setSize = int(unsafe.Sizeof(unix.CPUSet{}))
+
+// startAssistant makes the thread, and returns its number or an errno below 0.
+// The caller has blocked all signals.
+//
+//go:noescape
+func startAssistant(p *page) int
+
+func newAssistant() (*assistant, error) {
+	mem, err := unix.Mmap(-1, 0, int(unsafe.Sizeof(page{})), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return nil, os.NewSyscallError("mmap", err)
+	}
+	a := &assistant{mem: mem, page: (*page)(unsafe.Pointer(&mem[0]))}
+	a.page.param[0] = priority
+	a.page.tid.Store(1) // until it has ended
+	a.page.deadline.Store(noDeadline)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, was unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &was); err != nil {
+		return nil, errors.Join(os.NewSyscallError("rt_sigprocmask", err), unix.Munmap(mem))
+	}
+	a.tid = startAssistant(a.page)
+	err = unix.PthreadSigmask(unix.SIG_SETMASK, &was, nil)
+	if a.tid < 0 {
+		return nil, errors.Join(os.NewSyscallError("clone", unix.Errno(-a.tid)), err, unix.Munmap(mem))
+	}
+	if err := SetScheduler(a.tid, urgent, priority); err != nil {
+		return nil, errors.Join(os.NewSyscallError("sched_setscheduler", err), a.close())
+	}
+	return a, nil
+}
+
+// visit returns when the thread was on these CPUs. A CPU that is offline or not
+// allowed has nothing to be accounted for, or is read as of the last tick.
+func (a *assistant) visit(cpus []int) {
+	if len(cpus) == 0 || len(cpus) > maxVisits || a.page.done.Load() != a.page.request.Load() {
+		return
+	}
+	var here uint32
+	unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&here)), 0, 0)
+	if len(cpus) == 1 && cpus[0] == int(here) {
+		return // the keeper has preempted it
+	}
+	for i, c := range cpus {
+		a.page.sets[i].Zero()
+		a.page.sets[i].Set(c)
+	}
+	a.page.count = uint32(len(cpus))
+	before := a.page.done.Load()
+	a.page.request.Store(before + 1)
+	a.wake()
+	futex(&a.page.done, futexWait, before, visitPatience)
+}
+
+func (a *assistant) wake() {
+	a.page.changes.Add(1)
+	futex(&a.page.changes, futexWake, 1, 0)
+}
+
+// list finds the threads of the process that are ordinary ones. Others have their
+// policy for a reason.
+func (a *assistant) list() {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return // it knows those that there were
+	}
+	n := 0
+	for _, task := range tasks {
+		tid, err := strconv.Atoi(task.Name())
+		if err != nil || n == maxThreads {
+			continue
+		}
+		if attr, err := unix.SchedGetAttr(tid, 0); err == nil && attr.Policy == unix.SCHED_NORMAL {
+			a.page.thread[n] = int32(tid)
+			n++
+		}
+	}
+	a.page.threads.Store(uint32(n))
+}
+
+// expect says when the keeper is to be back.
+func (a *assistant) expect(due time.Duration) {
+	deadline := int64(noDeadline)
+	if due < noDeadline-tooLate {
+		deadline = int64(due + tooLate)
+	}
+	if before := a.page.deadline.Swap(deadline); deadline < before {
+		a.wake()
+	}
+}
+
+// back makes the threads ordinary ones again if the keeper was too late.
+func (a *assistant) back() {
+	for a.page.acting.Load() != 0 {
+		unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+	}
+	acts := a.page.acts.Load()
+	if acts == a.acts {
+		return
+	}
+	a.acts = acts
+	for _, tid := range a.page.thread[:a.page.threads.Load()] {
+		_ = SetScheduler(int(tid), unix.SCHED_NORMAL, 0) // it may have ended
+	}
+}
+
+// busy says that the keeper is at work from now on.
+func (a *assistant) busy() {
+	if soon, before := int64(clock.Monotonic()+tooLate), a.page.deadline.Load(); before < soon {
+		a.page.deadline.CompareAndSwap(before, soon)
+	}
+}
+
+// close ends the thread.
+func (a *assistant) close() error {
+	for done := a.page.done.Load(); done != a.page.request.Load(); done = a.page.done.Load() {
+		futex(&a.page.done, futexWait, done, visitPatience)
+	}
+	a.page.count = 0
+	a.page.request.Add(1)
+	a.wake()
+	for a.page.tid.Load() != 0 {
+		futex(&a.page.tid, futexWaitShared, 1, visitPatience)
+	}
+	return unix.Munmap(a.mem)
+}
+
+const (
+	futexWaitShared = 0   // FUTEX_WAIT, FUTEX_WAIT_PRIVATE and FUTEX_WAKE_PRIVATE
+	futexWait       = 128 // of <linux/futex.h>
+	futexWake       = 129
+)
+
+// futex is futex(2), of which the runtime is not told: no wait is longer than
+// visitPatience.
+func futex(word *atomic.Uint32, op int, value uint32, patience time.Duration) {
+	ts := unix.NsecToTimespec(int64(patience))
+	unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), uintptr(op), uintptr(value), uintptr(unsafe.Pointer(&ts)), 0, 0)
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keeper
+
+import (
+	"errors"
+	"time"
+)
+
+// ErrGone says that what an entry keeps is no more.
+var ErrGone = errors.New("nothing runs on the reservation")
+
+// Subject is what a host supplies for one reservation. The keeper calls it in
+// its thread.
+type Subject interface {
+	// Read says what was used since the last time. [ErrGone] says that there
+	// is nothing left to be read.
+	Read() (Reading, error)
+	// Apply makes it foreground or background, after every charge. anew says
+	// that it may have something else. It returns within which time there is
+	// to be another look whatever is left of the budget; 0: at any.
+	Apply(s State, anew bool) (within time.Duration, err error)
+	// Restore gives it what it had before the first Apply, and may be called
+	// again if that fails. Of what is gone there is nothing to be done.
+	Restore() error
+	// Close frees what this process has of it. kept says that it is left as it
+	// is, to be given back by the guard or by another process.
+	Close(kept bool) error
+}
+
+// Entry is one reservation that is kept.
+type Entry struct {
+	ID uint32
+	Subject
+	Account
+
+	applied bool  // it is in foreground
+	anew    bool  // what it has may be something else
+	err     error // of the last look
+	due     time.Duration
+	index   int // in the schedule
+}
+
+// Err is of the last look at the entry.
+func (e *Entry) Err() error { return e.err }
+
+// Foreground reports whether it is in foreground.
+func (e *Entry) Foreground() bool { return e.applied }
+
+// Fail is an error of the entry until the next look.
+func (e *Entry) Fail(err error) { e.err = err }
+
+// Anew says that what the entry has may be something else than was applied.
+func (e *Entry) Anew() { e.anew = true }
+
+// schedule is a heap by due.
+type schedule []*Entry
+
+func (s schedule) Len() int           { return len(s) }
+func (s schedule) Less(i, j int) bool { return s[i].due < s[j].due }
+func (s schedule) Swap(i, j int) {
+	s[i], s[j] = s[j], s[i]
+	s[i].index, s[j].index = i, j
+}
+
+// Push implements heap.Interface.
+func (s *schedule) Push(x any) {
+	e := x.(*Entry)
+	e.index = len(*s)
+	*s = append(*s, e)
+}
+
+// Pop implements heap.Interface.
+func (s *schedule) Pop() any {
+	old := *s
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*s = old[:len(old)-1]
+	return e
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keeper
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/clock"
+)
+
+const (
+	// retry is after how long an entry is looked at again that had an error.
+	retry = 100 * time.Millisecond
+	// firstLease holds until the master renews it with all others.
+	firstLease = 2 * time.Second
+	// Never is a time that does not come.
+	Never = time.Duration(1<<63 - 1)
+)
+
+// Options of [New].
+type Options struct {
+	// Guard is the command of the guard, which calls [Guard].
+	Guard []string
+	// Also does what else is due, and returns when more is; nil: nothing.
+	Also func() time.Duration
+	// Files that can be read end the wait for what is due.
+	Files []int
+	// Renewed is called in the keeper's thread when the lease is, for d; lost
+	// says that the guard may have undone everything before. nil: nothing.
+	Renewed func(d time.Duration, lost bool) error
+	// Depleted is called in the keeper's thread when a budget is found to be
+	// gone, with how much more than that was used. For measurements; it must
+	// not block. nil: nothing.
+	Depleted func(id uint32, over time.Duration)
+}
+
+// Keeper is the one thread that keeps the budgets of a host. All methods but
+// those that take a context, Notes, Renew and Close are for that thread.
+type Keeper struct {
+	thread
+	o       Options
+	lease   *Lease
+	entries map[uint32]*Entry
+	order   schedule
+	notes   map[uint32]string // to the guard
+
+	lateness time.Duration // the largest with which a look began
+}
+
+// New returns a keeper that keeps nothing yet.
+func New(o Options) *Keeper {
+	return &Keeper{o: o, lease: NewLease(o.Guard), entries: map[uint32]*Entry{}, notes: map[uint32]string{}}
+}
+
+// Start starts the thread. Before, the caller is that.
+func (k *Keeper) Start() error { return k.start(k.step, k.o.Files...) }
+
+// Lease is the keeper's.
+func (k *Keeper) Lease() *Lease { return k.lease }
+
+// step looks at all entries that are due.
+func (k *Keeper) step() time.Duration {
+	now := clock.Monotonic()
+	if k.assistant != nil {
+		k.assistant.back()
+	}
+	for len(k.order) > 0 && k.order[0].due <= now {
+		k.lateness = max(k.lateness, now-k.order[0].due)
+		k.Look(k.order[0])
+	}
+	next := Never
+	if k.o.Also != nil {
+		next = k.o.Also()
+	}
+	if len(k.order) > 0 {
+		next = min(next, k.order[0].due)
+	}
+	if k.assistant != nil {
+		k.assistant.expect(next)
+	}
+	return next
+}
+
+// Look reads what an entry has used, charges it, and does what follows from it.
+// One that is gone is dropped.
+func (k *Keeper) Look(e *Entry) {
+	if k.assistant != nil {
+		k.assistant.busy()
+	}
+	wait, err := k.charge(e)
+	if errors.Is(err, ErrGone) {
+		if err = k.Drop(e); err == nil {
+			e.err = ErrGone
+			return
+		}
+	}
+	if e.err = err; err != nil {
+		wait = retry
+		if e.applied { // nothing keeps its budget
+			_, failed := e.Apply(State{}, true)
+			e.applied = failed != nil
+		}
+	}
+	e.due = clock.Monotonic() + wait
+	heap.Fix(&k.order, e.index)
+}
+
+// charge returns in what time there is to be another look.
+func (k *Keeper) charge(e *Entry) (time.Duration, error) {
+	r, err := e.Read()
+	if err != nil {
+		return 0, err
+	}
+	s, err := e.Charge(r)
+	if err != nil {
+		return 0, err
+	}
+	if e.applied && !s.Foreground && k.o.Depleted != nil {
+		k.o.Depleted(e.ID, s.Overrun)
+	}
+	within, err := e.Apply(s, e.anew || s.Foreground != e.applied)
+	if err != nil {
+		e.anew = true
+		return 0, err
+	}
+	e.applied, e.anew = s.Foreground, false
+	wait, least := s.Next, r.Least
+	if least == 0 {
+		least = MinLook
+	}
+	if s.Foreground {
+		wait = s.Left / time.Duration(max(r.CPUs, 1))
+		if s.Asleep {
+			wait = max(wait, r.Rest)
+		}
+	}
+	if within > 0 {
+		wait = min(wait, within)
+	}
+	return max(wait, least), nil
+}
+
+// Realtime makes the thread go before all others, if it does not yet and may.
+// Not before there is an entry: a process with a real-time thread may enter no
+// cgroup that shares real-time.
+func (k *Keeper) Realtime() error {
+	if !k.realtime && k.ended != nil {
+		k.raise()
+	}
+	return k.refused
+}
+
+// Lateness is the most by which a look began too late. For measurements.
+func (k *Keeper) Lateness() time.Duration { return k.lateness }
+
+// Visit has these CPUs account for what runs on them now.
+func (k *Keeper) Visit(cpus []int) {
+	if k.assistant != nil {
+		k.assistant.visit(cpus)
+	}
+}
+
+// Add begins to keep what s is, and looks at it. If that fails s is given back
+// what it had, and closed.
+func (k *Keeper) Add(id uint32, s Subject, a Account) error {
+	if k.entries[id] != nil {
+		// Nothing was done to s yet.
+		return errors.Join(fmt.Errorf("reservation %d is there already: release it first: %w", id, host.ErrNotAllowed), s.Close(false))
+	}
+	e := &Entry{ID: id, Subject: s, Account: a, anew: true}
+	k.entries[id] = e
+	heap.Push(&k.order, e)
+	k.Look(e)
+	if e.err != nil && k.entries[id] == e {
+		k.remove(e)
+		return errors.Join(e.err, s.Restore(), s.Close(false))
+	}
+	return e.err
+}
+
+// Drop ends keeping an entry, which gets what it had. It is kept if that fails.
+func (k *Keeper) Drop(e *Entry) error {
+	if err := e.Restore(); err != nil {
+		e.anew = true
+		return err
+	}
+	k.remove(e)
+	return e.Close(false)
+}
+
+func (k *Keeper) remove(e *Entry) {
+	heap.Remove(&k.order, e.index)
+	delete(k.entries, e.ID)
+	delete(k.notes, e.ID)
+}
+
+// Entry is that of a reservation; nil: there is none.
+func (k *Keeper) Entry(id uint32) *Entry { return k.entries[id] }
+
+// Entries are all.
+func (k *Keeper) Entries() iter.Seq[*Entry] { return maps.Values(k.entries) }
+
+// Len is how many there are.
+func (k *Keeper) Len() int { return len(k.entries) }
+
+// Change changes an entry, which is looked at then. It reports whether there is
+// one.
+func (k *Keeper) Change(ctx context.Context, id uint32, change func(*Entry) error) (known bool, err error) {
+	failed := k.Do(ctx, func() {
+		e := k.entries[id]
+		if known = e != nil; !known {
+			return
+		}
+		if err = change(e); err == nil {
+			e.anew = true
+			k.Look(e)
+			err = e.err
+		}
+	})
+	return known, errors.Join(failed, err)
+}
+
+// Unreserve ends a reservation; one that there is not has ended.
+func (k *Keeper) Unreserve(ctx context.Context, id uint32) (err error) {
+	failed := k.Do(ctx, func() {
+		if e := k.entries[id]; e != nil {
+			err = k.Drop(e)
+		}
+	})
+	return errors.Join(failed, err)
+}
+
+// Usage is what was used of a reservation; [ErrGone] if there is none.
+func (k *Keeper) Usage(ctx context.Context, id uint32) (u host.Usage, err error) {
+	failed := k.Do(ctx, func() {
+		e := k.entries[id]
+		if e != nil {
+			k.Look(e)
+		}
+		if e == nil || k.entries[id] == nil {
+			err = fmt.Errorf("reservation %d: %w", id, ErrGone)
+			return
+		}
+		u, err = e.Account.Usage(clock.Monotonic()), e.err
+	})
+	return u, errors.Join(failed, err)
+}
+
+// Secure has the guard know what it would have to undo for a reservation that is
+// about to be kept, if the lease does not say that yet: nothing is done that
+// would stay if this process died.
+func (k *Keeper) Secure(ctx context.Context, id uint32, note string) error {
+	known := false
+	err := k.Do(ctx, func() {
+		if known = k.notes[id] == note && k.lease.Runs(); note != "" {
+			k.notes[id] = note
+		}
+	})
+	if err != nil || known {
+		return err
+	}
+	err = k.Renew(max(firstLease, time.Until(k.lease.ends())))
+	if errors.Is(err, host.ErrLease) {
+		err = nil // all others are kept again
+	}
+	return err
+}
+
+// Forget takes back what Secure said.
+func (k *Keeper) Forget(ctx context.Context, id uint32) error {
+	return k.Do(ctx, func() { delete(k.notes, id) })
+}
+
+// Renew renews the lease; the first call starts the guard. host.ErrLease says
+// that it was over: what is kept is applied again, and the new lease runs.
+func (k *Keeper) Renew(d time.Duration) error {
+	ctx := context.Background()
+	if err := k.Do(ctx, func() { k.lease.Note(k.note()) }); err != nil {
+		return err
+	}
+	lost, err := k.lease.Renew(d)
+	if lost {
+		err = errors.Join(host.ErrLease, err)
+	}
+	var again error
+	failed := k.Do(ctx, func() {
+		if len(k.entries) > 0 {
+			_ = k.Realtime() // it may be allowed by now; Notes say it
+		}
+		if k.assistant != nil {
+			k.assistant.list()
+		}
+		if k.o.Renewed != nil {
+			again = k.o.Renewed(d, lost)
+		}
+		if lost {
+			for _, e := range slices.Collect(k.Entries()) {
+				e.anew = true
+				k.Look(e)
+			}
+		}
+	})
+	return errors.Join(err, failed, again)
+}
+
+// Idle reports whether there is nothing that a guard would have to undo, and no
+// guard.
+func (k *Keeper) Idle(ctx context.Context) (idle bool, err error) {
+	err = k.Do(ctx, func() { idle = len(k.entries)+len(k.notes) == 0 && k.lease.Guard() == 0 })
+	return idle, err
+}
+
+// note is what the guard is to know of all entries: words, in one line.
+func (k *Keeper) note() string {
+	return strings.Join(slices.Collect(maps.Values(k.notes)), " ")
+}
+
+// Notes say, for people, what keeps budgets from being kept as well as they could
+// be. A keeper that has ended keeps nothing that could be late.
+func (k *Keeper) Notes() (notes []string) {
+	_ = k.Do(context.Background(), func() {
+		if k.refused != nil && len(k.entries) > 0 {
+			notes = append(notes, note(k.refused))
+		}
+	})
+	return notes
+}
+
+// Close ends the thread and leaves all entries to the guard, or to another
+// process, for what is left of the lease. needed says that the guard has
+// something to undo besides. It reports whether it had not been called before.
+func (k *Keeper) Close(needed bool) (bool, error) {
+	first, err := k.stop()
+	if !first {
+		return false, err
+	}
+	errs := []error{err}
+	for e := range k.Entries() {
+		errs = append(errs, e.Close(true))
+	}
+	return true, errors.Join(append(errs, k.lease.Leave(needed || len(k.entries) > 0))...)
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keeper
+
+import "golang.org/x/sys/unix"
+
+// A thread with a deadline has so much of a CPU in every period, in nanoseconds:
+// the kernel admits two of them where there is one CPU.
+const (
+	runtimeOf = 900_000
+	periodOf  = 2_000_000
+)
+
+// rank is how the keeper's thread is scheduled.
+type rank struct {
+	realtime  bool       // before all others
+	refused   error      // why it is not, though it was to be
+	assistant *assistant // nil: it may not have one
+}
+
+// raise makes the calling thread one that goes before all others and yet gives
+// way (SCHED_DEADLINE). Where that is refused it is SCHED_FIFO, or else as nice
+// as it may be, and refused says why.
+//
+// The Go runtime holds a goroutine that wakes from a system call for the moment
+// in which its collector reads the stack, or its monitor takes the goroutine's
+// place. The thread then spins and yields until that is over. A SCHED_FIFO one
+// yields to nothing; on the CPU where the runtime's other thread was, it spins
+// for as long as the kernel lets it, which is 0.95 s. One with a deadline has
+// given up what is left of its period, and a SCHED_FIFO one yields to those that the
+// assistant makes its like.
+func (r *rank) raise() {
+	// The kernel takes the bits of the CPUs that there are, and refuses a
+	// deadline to a thread that is bound to some of them.
+	var all unix.CPUSet
+	all.Fill()
+	_ = unix.SchedSetaffinity(0, &all)
+	attr := unix.SchedAttr{
+		Size: unix.SizeofSchedAttr, Policy: unix.SCHED_DEADLINE, Flags: unix.SCHED_FLAG_RESET_ON_FORK,
+		Runtime: runtimeOf, Deadline: periodOf, Period: periodOf,
+	}
+	r.refused = nil
+	if unix.SchedSetAttr(0, &attr, 0) != nil {
+		r.refused = Realtime()
+	}
+	if r.realtime = r.refused == nil; r.realtime && r.assistant == nil {
+		r.assistant, _ = newAssistant() // without one, counters are as of the last tick
+	}
+	if r.assistant != nil {
+		r.assistant.list()
+	}
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
+	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/clock"
+)
+
+// presence is after how long, or twice that, a domain that sleeps is looked at.
+const presence = time.Second
+
+// adopted is a domain that runs on a reservation. It implements [keeper.Subject] and [keeper.Account].
+type adopted struct {
+	*keeper.SporadicAccount
+	k      *keeping
+	name   string
+	id     uint32
+	period time.Duration
+	group  *group
+	on     []int // its CPUs
+	spared bool  // by the throttle
+
+	total  time.Duration // reading up to which it is charged
+	raw    time.Duration // last reading
+	parent time.Duration // the parent's reading at the last look
+	used   time.Duration // at the last look
+	awake  bool          // it wanted to run at the last look
+
+	foreground, asleep bool
+	throttled          pause // what the throttle does to it
+	gated              bool  // its gate is closed, as far as this process did that
+}
+
+// adopt puts a domain on a reservation, or changes the one that it has.
+func (p *Host) adopt(ctx context.Context, r host.Reservation) error {
+	name := r.Domain.ID
+	if err := p.exists(name); err != nil {
+		return err
+	}
+	cpus, err := p.cpusOf(name)
+	if err != nil {
+		return fmt.Errorf("domain %q: %w", name, explain(err))
+	}
+	g, err := openGroup(p.layout, name)
+	if err != nil {
+		return fmt.Errorf("domain %q: %w", name, err)
+	}
+	if failed := p.k.Do(ctx, func() { err = p.k.adopt(name, g, cpus, r) }); failed != nil {
+		err = errors.Join(failed, g.close())
+	}
+	if err != nil {
+		return fmt.Errorf("domain %q: %w", name, explain(err))
+	}
+	return nil
+}
+
+// adopt takes g.
+func (k *keeping) adopt(name string, g *group, cpus []int, r host.Reservation) error {
+	for _, e := range []*keeper.Entry{k.Entry(r.ID), k.entryOf(name)} {
+		if e != nil && k.Entry(e.ID) == e {
+			k.Look(e) // drops it if this is another cgroup of that name
+		}
+	}
+	d := k.adopted[name]
+	if d == nil {
+		return k.begin(name, g, cpus, r)
+	}
+	if err := g.close(); err != nil {
+		return err
+	}
+	if d.id != r.ID {
+		return fmt.Errorf("it runs on reservation %d, release it from that first: %w", d.id, host.ErrNotAllowed)
+	}
+	d.Change(r.Task, clock.Monotonic())
+	d.period, d.spared = r.Period, r.Class == host.Critical
+	k.move(d, cpus)
+	e := k.Entry(d.id)
+	e.Anew() // its priority is another
+	k.Look(e)
+	if k.watch.sleepers[d] {
+		k.sleep(d, clock.Monotonic()) // its budget is another
+	}
+	return e.Err()
+}
+
+// begin begins to keep a domain. What it has used before is not charged.
+func (k *keeping) begin(name string, g *group, cpus []int, r host.Reservation) error {
+	if k.Realtime() != nil { // Notes say it
+		k.byPriority = false
+	}
+	d := &adopted{
+		SporadicAccount: keeper.NewAccount(r.Task, clock.Monotonic()), k: k, name: name, id: r.ID, period: r.Period,
+		group: g, on: cpus, spared: r.Class == host.Critical,
+	}
+	var err error
+	if d.total, err = g.usage(); err == nil {
+		d.parent, err = k.parent.usage()
+	}
+	if err != nil {
+		return errors.Join(err, g.close())
+	}
+	d.raw = d.total
+	k.adopted[name] = d
+	k.watch.unsure, k.denials.stale = true, true
+	if err := k.weighParent(); err != nil {
+		return errors.Join(err, d.Restore(), g.close())
+	}
+	return k.Add(r.ID, d, d)
+}
+
+// entryOf is the adopted domain's; nil: it is not adopted.
+func (k *keeping) entryOf(name string) *keeper.Entry {
+	if d := k.adopted[name]; d != nil {
+		return k.Entry(d.id)
+	}
+	return nil
+}
+
+// release ends the reservation on which a domain runs, if there is one.
+func (p *Host) release(ctx context.Context, name string) (err error) {
+	failed := p.k.Do(ctx, func() {
+		if e := p.k.entryOf(name); e != nil {
+			err = p.k.Drop(e)
+		}
+	})
+	if err = errors.Join(failed, err); err != nil {
+		return fmt.Errorf("releasing domain %q: %w", name, explain(err))
+	}
+	return nil
+}
+
+// Read implements [keeper.Subject].
+func (d *adopted) Read() (keeper.Reading, error) {
+	r, err := d.read()
+	return r, absent(err)
+}
+
+func (d *adopted) read() (r keeper.Reading, err error) {
+	total, err := d.group.usage()
+	if err != nil {
+		return r, err
+	}
+	// The kernel counts what runs now up to the last tick, and exactly once
+	// it is preempted. What slept and still does needs no such visit.
+	awake := false
+	if total != d.total || !d.asleep {
+		awake = d.group.members.runnable()
+		d.k.Visit(d.on)
+		if total, err = d.group.usage(); err != nil {
+			return r, err
+		}
+	}
+	parent, err := d.k.parent.usage()
+	if err != nil {
+		return r, err
+	}
+	now := clock.Monotonic()
+	d.used = max(total-d.total, 0)
+	r = keeper.Reading{
+		Now: now, Used: d.used, Others: max(parent-d.parent-d.used, 0), Contended: d.contended(), Awake: awake && d.awake,
+		Disturbed: keeper.Disturbance, CPUs: len(d.on),
+		// The watch is over one that sleeps. That they are there is found out
+		// now and then, of all at once.
+		Rest: (now + 2*presence).Truncate(presence) - now,
+	}
+	d.total, d.raw, d.awake, d.parent = total, total, awake, parent
+	return r, nil
+}
+
+// contended reports whether another domain with budget may be where d is.
+func (d *adopted) contended() bool {
+	for _, o := range d.k.adopted {
+		if o != d && o.foreground && !o.asleep && slices.ContainsFunc(o.on, func(c int) bool { return slices.Contains(d.on, c) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// Apply implements [keeper.Subject].
+func (d *adopted) Apply(s keeper.State, anew bool) (within time.Duration, err error) {
+	if s.Foreground && !s.Asleep && (!d.foreground || d.used == 0 && (d.awake || s.Unsure)) {
+		// One that has become heavier is picked at the next tick, or when the
+		// keeper has been on its CPU once more.
+		within = keeper.MinLook
+	}
+	d.foreground, d.asleep = s.Foreground, s.Foreground && s.Asleep
+	if anew {
+		if err := d.k.raise(d.group, d.period, s.Foreground); err != nil {
+			return 0, absent(err)
+		}
+		if err := d.setPaused(d.k.denials.denied(d)); err != nil {
+			return 0, absent(err)
+		}
+	}
+	if !d.asleep {
+		d.k.wake(d)
+	} else if !d.k.watch.sleepers[d] {
+		d.k.sleep(d, clock.Monotonic())
+	}
+	return within, nil
+}
+
+// Usage implements [keeper.Account].
+func (d *adopted) Usage(now time.Duration) host.Usage {
+	u := d.SporadicAccount.Usage(now)
+	u.Throttled = d.throttled.total(now)
+	return u
+}
+
+// bite is how long it can be left alone with its budget.
+func (d *adopted) bite(now time.Duration) time.Duration {
+	return max(d.SporadicAccount.Usage(now).Left/time.Duration(max(len(d.on), 1)), keeper.MinLook)
+}
+
+// Restore implements [keeper.Subject].
+func (d *adopted) Restore() error {
+	if err := errors.Join(gone(d.setPaused(false)), d.k.lower(d.group)); err != nil {
+		return err
+	}
+	delete(d.k.adopted, d.name)
+	d.k.wake(d)
+	d.k.watch.unsure, d.k.denials.stale = true, true
+	return d.k.weighParent()
+}
+
+// Close implements [keeper.Subject].
+func (d *adopted) Close(kept bool) error {
+	var err error
+	if kept {
+		err = gone(d.k.raise(d.group, d.period, false))
+	}
+	return errors.Join(err, d.group.close())
+}
+
+// move says that a domain is on other CPUs.
+func (k *keeping) move(d *adopted, cpus []int) {
+	d.on = cpus
+	k.denials.stale = true
+	k.pause(d)
+}
+
+// absent says in the keeper's words that a cgroup is gone.
+func absent(err error) error {
+	if cgroup.Gone(err) {
+		return fmt.Errorf("%w: %w", keeper.ErrGone, err)
+	}
+	return err
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/host/keeper"
+	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/clock"
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+// keeping is what the keeper's thread has of this machine. Its methods are for
+// that thread.
+type keeping struct {
+	*keeper.Keeper
+	layout  layout
+	servers string // the folder of the domains' servers
+	parent  *group
+	alarm   *alarm // nil: the machine has none for the parent
+
+	lease      time.Duration // for which reservations may pay
+	heavy      bool          // the parent weighs more than its siblings
+	byPriority bool          // foreground is threads' priority, not a cgroup's weight
+	swept      bool          // what earlier processes left is undone
+	adopted    map[string]*adopted
+	callees    map[string]*callee
+	watch      watch
+	denials    denials
+}
+
+func startKeeping(o Options, l layout) (_ *keeping, err error) {
+	k := &keeping{
+		layout: l, servers: o.Servers, adopted: make(map[string]*adopted), callees: make(map[string]*callee),
+		denials: denials{due: keeper.Never}, lease: firstLease,
+	}
+	if k.byPriority, err = byPriority(l); err != nil {
+		return nil, err
+	}
+	if k.parent, err = openGroup(l, ""); err != nil {
+		return nil, err
+	}
+	var files []int
+	if l.usage.version == 2 {
+		if k.alarm, _ = openAlarm(l.usage.dir); k.alarm != nil { // without one it looks
+			files = append(files, k.alarm.epoll)
+		}
+	}
+	k.Keeper = keeper.New(keeper.Options{
+		Guard: o.Guard, Files: files, Also: k.also, Renewed: k.renewed, Depleted: o.Depleted,
+	})
+	k.denials.leased = k.Lease().Runs
+	if err := k.Start(); err != nil {
+		return nil, errors.Join(err, k.free())
+	}
+	return k, nil
+}
+
+// free frees what is open.
+func (k *keeping) free() error {
+	err := k.parent.close()
+	if k.alarm != nil {
+		err = errors.Join(err, k.alarm.close())
+	}
+	return err
+}
+
+// stop ends all throttles, and leaves domains in background, for nothing would
+// end a foreground.
+func (k *keeping) stop() (first bool, err error) {
+	if k.Do(context.Background(), func() { err = k.lift() }) != nil {
+		return false, nil // it was stopped before
+	}
+	first, failed := k.Close(k.layout.anyFrozen())
+	return first, errors.Join(err, failed, k.free())
+}
+
+// also does what is due besides looks at entries.
+func (k *keeping) also() time.Duration {
+	now := clock.Monotonic()
+	if k.watch.due <= now || k.watch.armed {
+		k.watchSleepers()
+	}
+	if k.denials.due <= now {
+		k.deny()
+	}
+	return min(k.watch.due, k.denials.due)
+}
+
+// renewed gives callees' servers the lease that this process has, and gives back,
+// once, what earlier processes did to domains that are not kept now, and that no
+// guard has given back. After a lost lease gates are open and throttles are over,
+// and weights have to be set anew.
+func (k *keeping) renewed(d time.Duration, lost bool) (err error) {
+	k.lease = d
+	for _, c := range k.callees {
+		c.anew = c.anew || lost
+		if c.book != nil {
+			_ = c.book.Renew(d) // if the file is gone, the next look finds out
+		}
+	}
+	if lost {
+		for _, d := range k.adopted {
+			d.gated = false
+		}
+		k.heavy = false
+		// What cannot be lifted is gone, which looks find out.
+		err = errors.Join(k.weighParent(), gone(k.lift()))
+	}
+	if k.swept {
+		return err
+	}
+	swept := restoreAll(k.layout.cpu.dir, k.layout.cpu.version, func(name string) bool {
+		return name == "" && k.heavy || k.adopted[name] != nil || k.callees[name] != nil
+	}, true)
+	k.swept = swept == nil
+	return errors.Join(err, swept)
+}
+
+// weighParent makes the parent heavy as long as something below it has a claim to
+// CPU time: adopted domains that are raised by weight, and callees.
+func (k *keeping) weighParent() error {
+	want := len(k.callees) > 0 || len(k.adopted) > 0 && !k.byPriority
+	if want == k.heavy {
+		return nil
+	}
+	var err error
+	if want {
+		err = k.parent.setWeight(parental)
+	} else {
+		err = k.parent.restore()
+	}
+	if err == nil {
+		k.heavy = want
+	}
+	return err
+}
+
+// byPriority reports whether domains below the parent are raised by real-time
+// priority, and not by weight: before Linux 6.6 a cgroup that ran at the lowest
+// weight has to make up for that, however heavy it becomes, before it runs again.
+// A kernel that shares real-time among cgroups of version 1 keeps it from those
+// that have no share, and all shares of a machine must not sum up to more than
+// one CPU's.
+func byPriority(l layout) (bool, error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return false, os.NewSyscallError("uname", err)
+	}
+	release := unix.ByteSliceToString(u.Release[:])
+	var major, minor int
+	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
+		return false, fmt.Errorf("release %q of the kernel: %w", release, err)
+	}
+	_, err := os.Stat(filepath.Join(l.cpu.dir, "cpu.rt_runtime_us"))
+	return (major < 6 || major == 6 && minor < 6) && err != nil, nil
+}
+
+// raise lets a cgroup go before all that have longer periods, or after all that
+// are not idle. The cgroup of real-time threads is idle all the time, which
+// matters to them only while they are ordinary ones.
+func (k *keeping) raise(g *group, period time.Duration, foreground bool) error {
+	if k.byPriority {
+		priority := 0
+		if foreground {
+			priority = rtsched.Priority(period, keeper.Levels)
+		}
+		err := g.setIdle()
+		if err == nil {
+			err = setPriority(g.dir, g.version, priority)
+		}
+		if !errors.Is(err, unix.EPERM) {
+			return err
+		}
+		if err := k.useWeights(); err != nil {
+			return err
+		}
+	}
+	if foreground {
+		return g.setWeight(heaviest)
+	}
+	return g.setIdle()
+}
+
+// useWeights gives up on real-time threads, which this kernel or this process'
+// rights do not allow.
+func (k *keeping) useWeights() error {
+	k.byPriority = false
+	for e := range k.Entries() {
+		e.Anew()
+	}
+	for _, c := range k.callees {
+		c.anew = true
+	}
+	return k.weighParent()
+}
+
+// lower gives a cgroup what it had. Of one that is gone there is nothing to do.
+func (k *keeping) lower(g *group) error {
+	var err error
+	if k.byPriority {
+		err = setPriority(g.dir, g.version, 0)
+	}
+	return gone(errors.Join(err, g.restore()))
+}
+
+// gone leaves out that a cgroup is gone.
+func gone(err error) error {
+	if cgroup.Gone(err) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stock
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/host/keeper"
+	"github.com/vlibos/vlibos/internal/clock"
+	"github.com/vlibos/vlibos/xenctl"
+)
+
+const (
+	// idle is how long at least a domain that sleeps is left alone.
+	idle = 5 * time.Millisecond
+	// With budget a domain is so many times as heavy as Dom0, which keeps a
+	// twentieth of a CPU that both want: without that it could not take the
+	// budget away again.
+	heavier = 19
+)
+
+// domain is an adopted one. It implements [keeper.Subject].
+type domain struct {
+	*keeping
+	account *keeper.SporadicAccount
+	entry   *entry
+	cpus    int
+
+	info       xenctl.DomainInfo // as it was last read
+	total      time.Duration     // CPU time up to which it is charged
+	read       time.Duration     // when that was
+	waited     bool              // it wanted to run then
+	foreground bool              // it has what it has in foreground
+	unset      bool              // or another process has changed that
+	stale      bool              // what is done to it has to be decided again
+}
+
+// Read implements [keeper.Subject].
+func (d *domain) Read() (r keeper.Reading, err error) {
+	info, err := d.xen.DomainInfo(uint16(d.entry.domid))
+	if err == nil && !d.entry.of(info) {
+		err = fmt.Errorf("%w: it is being destroyed", xenctl.ErrNoDomain)
+	}
+	if errors.Is(err, xenctl.ErrNoDomain) {
+		err = fmt.Errorf("%w: %w", keeper.ErrGone, err)
+	}
+	if err != nil {
+		return r, err
+	}
+	d.entry.saw(info)
+	d.info = info
+	now := clock.Monotonic()
+	if d.stale || info.CPUPool != d.entry.pool {
+		if err := d.settle(); err != nil {
+			return r, err
+		}
+	}
+	waiting := !info.Blocked && !info.Shutdown && !(info.Paused && d.entry.pause.Load() == none)
+	r = keeper.Reading{
+		Now: now, Used: max(info.CPUTime-d.total, 0), Waiting: waiting,
+		CPUs: d.cpus, Disturbed: keeper.Disturbance, Rest: idle,
+	}
+	if waiting && d.waited {
+		// Xen had others run. It had not slept in between, as far as can
+		// be told.
+		r.Others, r.Contended = now-d.read-r.Used, true
+	}
+	d.total, d.read, d.waited = info.CPUTime, now, waiting
+	return r, nil
+}
+
+// Apply implements [keeper.Subject].
+func (d *domain) Apply(s keeper.State, anew bool) (time.Duration, error) {
+	if !anew && !d.unset {
+		return 0, nil
+	}
+	err := d.entry.foreground(d.xen, d.info, s.Foreground)
+	if err == nil {
+		d.foreground, d.unset = s.Foreground, false
+	}
+	return 0, err
+}
+
+// Restore implements [keeper.Subject].
+func (d *domain) Restore() error { return d.entry.giveBack(d.xen, true, true) }
+
+// Close implements [keeper.Subject]: the ledger has all that there is.
+func (d *domain) Close(bool) error { return nil }
+
+// settle decides again what is done to a domain: it may be in another pool,
+// Dom0 may have another weight, or an operator may have set the domain's.
+func (d *domain) settle() error {
+	p, err := d.place(d.info)
+	if err != nil {
+		return err
+	}
+	weight, err := d.weight(d.info, p)
+	if err != nil {
+		return err
+	}
+	d.stale = false
+	old := d.entry
+	was := old.place()
+	if p == was {
+		d.unset = d.unset || p.front != 0 && weight != old.want(d.foreground)
+		return nil
+	}
+	if p.pool == was.pool && p.scheduler == was.scheduler && old.ours(weight) {
+		weight = uint16(old.before.Load())
+	}
+	// Until the old entry goes there are two, each of which undoes its own.
+	e, err := d.ledger.add(d.info, old.id, p, weight)
+	if err != nil {
+		return err
+	}
+	d.entry, d.unset = e, true
+	if err := old.unpause(d.xen); err != nil {
+		return err // the old entry is swept
+	}
+	old.used.Store(0)
+	return nil
+}
+
+// place says where a domain is, and what it is to weigh there with budget.
+func (k *keeping) place(info xenctl.DomainInfo) (place, error) {
+	pool, err := k.xen.Pool(info.CPUPool)
+	if err != nil {
+		return place{}, err
+	}
+	p := place{info.CPUPool, pool.Scheduler, 0}
+	if !p.scheduler.Weighs() {
+		return p, nil
+	}
+	p.front = 1<<16 - 1
+	// If Dom0 is under another scheduler, it has other CPUs.
+	if w, err := k.xen.Weight(0, p.scheduler); err == nil {
+		p.front = uint16(min(heavier*int(w.Weight), 1<<16-1))
+	}
+	return p, nil
+}
+
+// weight is what a domain weighs at a place; none where there are no weights.
+func (k *keeping) weight(info xenctl.DomainInfo, p place) (uint16, error) {
+	if p.front == 0 {
+		return 0, nil
+	}
+	w, err := k.xen.Weight(info.ID, p.scheduler)
+	return w.Weight, err
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stock
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/xenctl"
+)
+
+// hypervisor is what is needed of a *xenctl.Handle.
+type hypervisor interface {
+	DomainInfo(domid uint16) (xenctl.DomainInfo, error)
+	Pause(domid uint16) error
+	Unpause(domid uint16) error
+	Weight(domid uint16, s xenctl.Scheduler) (xenctl.Weight, error)
+	SetWeight(domid uint16, s xenctl.Scheduler, w xenctl.Weight) error
+	Pool(id uint32) (xenctl.Pool, error)
+}
+
+// lowest is the weight of a domain without budget.
+const lowest = 1
+
+// foreground gives a domain what it has with budget, or what it has without.
+// Info is as of just now.
+func (e *entry) foreground(x hypervisor, info xenctl.DomainInfo, on bool) error {
+	switch {
+	case e.front == 0 && on:
+		return e.unpause(x)
+	case e.front == 0:
+		return e.stop(x)
+	}
+	return e.weigh(x, info, e.want(on))
+}
+
+// weigh changes the weight of a domain while it is off its CPUs for a moment:
+// credit2 charges what a vCPU runs when it leaves the CPU, by the weight that it
+// has then, and looks at which is to run when one wakes, not when a weight
+// changes.
+func (e *entry) weigh(x hypervisor, info xenctl.DomainInfo, weight uint16) error {
+	if info.Paused || info.Blocked {
+		return e.setWeight(x, weight)
+	}
+	err := e.stop(x)
+	if err == nil {
+		err = e.setWeight(x, weight)
+	}
+	return errors.Join(err, e.unpause(x))
+}
+
+// want is the weight that a domain is to have here.
+func (e *entry) want(foreground bool) uint16 {
+	if foreground {
+		return uint16(e.front)
+	}
+	return lowest
+}
+
+func (e *entry) setWeight(x hypervisor, weight uint16) error {
+	domid, s := uint16(e.domid), xenctl.Scheduler(e.scheduler)
+	w, err := x.Weight(domid, s)
+	if err != nil {
+		return err
+	}
+	if !e.ours(w.Weight) {
+		e.before.Store(uint32(w.Weight)) // an operator has set another
+	}
+	w.Weight = weight
+	return x.SetWeight(domid, s, w)
+}
+
+// ours reports whether a weight is one that is set here.
+func (e *entry) ours(weight uint16) bool { return weight == lowest || uint32(weight) == e.front }
+
+// stop pauses a domain, once more if others have.
+func (e *entry) stop(x hypervisor) error {
+	if !e.pause.CompareAndSwap(none, pausing) {
+		return nil // it is
+	}
+	if err := x.Pause(uint16(e.domid)); err != nil {
+		e.pause.CompareAndSwap(pausing, none)
+		return err
+	}
+	e.pause.CompareAndSwap(pausing, paused) // else the guard has undone it
+	return nil
+}
+
+// unpause takes back what stop has done, unless the guard has.
+func (e *entry) unpause(x hypervisor) error {
+	if !e.pause.CompareAndSwap(paused, unpausing) {
+		return nil
+	}
+	return e.unpaused(x.Unpause(uint16(e.domid)))
+}
+
+func (e *entry) unpaused(err error) error {
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, xenctl.ErrNoDomain) {
+		err = nil // an operator has undone more pauses than were theirs, or it is gone
+	}
+	if err == nil {
+		e.pause.Store(none)
+	} else {
+		e.pause.Store(paused)
+	}
+	return err
+}
+
+// giveBack undoes all that was done to a domain, and forgets it if that is the
+// end of it. It may be called by another process than the one that did it, while
+// that is stopped or dead, and again.
+func (e *entry) giveBack(x hypervisor, weight, forget bool) error {
+	info, err := x.DomainInfo(uint16(e.domid))
+	if err != nil && !errors.Is(err, xenctl.ErrNoDomain) {
+		return err
+	}
+	if err != nil || !e.of(info) {
+		if forget {
+			e.used.Store(0)
+		}
+		return nil
+	}
+	var errs []error
+	if weight && e.front != 0 {
+		errs = append(errs, e.restore(x, info))
+	}
+	errs = append(errs, e.release(x, info))
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if forget {
+		e.used.Store(0)
+	}
+	return nil
+}
+
+// restore gives a domain the weight that it had. One that is in another pool now
+// has lost all weights of this one: Xen gives it the default on its way.
+func (e *entry) restore(x hypervisor, info xenctl.DomainInfo) error {
+	domid, s := uint16(e.domid), xenctl.Scheduler(e.scheduler)
+	pool, err := x.Pool(info.CPUPool)
+	if err != nil || info.CPUPool != e.pool || pool.Scheduler != s {
+		return err
+	}
+	w, err := x.Weight(domid, s)
+	if err != nil || !e.ours(w.Weight) {
+		return err
+	}
+	w.Weight = uint16(e.before.Load())
+	return x.SetWeight(domid, s, w)
+}
+
+// release undoes a pause. Of a step that was begun and not finished Xen's flag
+// tells what became of it; were the domain also paused by an operator in that
+// moment, that pause would be undone.
+func (e *entry) release(x hypervisor, info xenctl.DomainInfo) error {
+	state := e.pause.Load()
+	if state == none || state != paused && !info.Paused {
+		return nil
+	}
+	if !e.pause.CompareAndSwap(state, unpausing) {
+		return nil // the daemon goes on
+	}
+	return e.unpaused(x.Unpause(uint16(e.domid)))
+}

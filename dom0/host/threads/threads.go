@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package threads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/keeper"
+	"github.com/vlibos/vlibos/internal/cgroup"
+	"github.com/vlibos/vlibos/internal/clock"
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+const (
+	// minLook is the shortest time between two looks at a reservation.
+	minLook = 50 * time.Microsecond
+	// presence is the longest: whether its members are there, and are what they
+	// were made.
+	presence = time.Second
+)
+
+// Set is the reservations of one host on which threads run.
+type Set struct {
+	keeper *keeper.Keeper
+	all    map[*Threads]bool // the keeper's thread's
+}
+
+// NewSet returns one of which that keeper has the reservations.
+func NewSet(k *keeper.Keeper) *Set { return &Set{keeper: k, all: make(map[*Threads]bool)} }
+
+// Reserve puts threads, which may run on these CPUs, on a reservation. begin
+// makes what is kept, in the keeper's thread, when all else has been found to be
+// good; what it returns has the threads, and gives them back. If the reservation
+// is there, change changes it.
+func (s *Set) Reserve(ctx context.Context, r host.Reservation, cpus []int,
+	begin func(*Threads) (keeper.Subject, keeper.Account, error), change func(*keeper.Entry) error) error {
+	known, err := s.keeper.Change(ctx, r.ID, change)
+	if known || err != nil {
+		return err
+	}
+	t, err := s.open(r, cpus)
+	if err != nil {
+		return err
+	}
+	free := func() error { return errors.Join(t.Restore(), t.Close(false), s.keeper.Forget(ctx, r.ID)) }
+	if err := s.keeper.Secure(ctx, r.ID, t.note()); err != nil {
+		return errors.Join(err, free())
+	}
+	failed := s.keeper.Do(ctx, func() {
+		var subject keeper.Subject
+		var a keeper.Account
+		if err = t.begin(); err == nil {
+			subject, a, err = begin(t)
+		}
+		if err != nil {
+			err = errors.Join(err, t.Restore(), t.Close(false))
+			return
+		}
+		err = s.keeper.Add(r.ID, subject, a)
+	})
+	switch {
+	case failed != nil:
+		return errors.Join(failed, free())
+	case err != nil:
+		return errors.Join(err, s.keeper.Forget(ctx, r.ID))
+	}
+	return nil
+}
+
+// Change changes the period, and the CPUs on which the threads may run.
+func (t *Threads) Change(period time.Duration, cpus []int) { t.period, t.cpus = period, cpus }
+
+// Ended says in the words of hosts that a reservation of threads has ended.
+func Ended(err error) error {
+	if errors.Is(err, keeper.ErrGone) {
+		err = fmt.Errorf("%w: its members have ended: %w", host.ErrNoMembers, err)
+	}
+	return err
+}
+
+// Threads are the members of one reservation. It implements [keeper.Subject].
+type Threads struct {
+	set     *Set
+	id      uint32
+	who     host.Members
+	period  time.Duration
+	cpus    []int // of members, by this system's numbers
+	members members
+
+	tids    []int         // as they were last listed
+	visits  []int         // CPUs that are visited at a look
+	used    time.Duration // reading up to which it is charged
+	beside  time.Duration // what others had used at the last look
+	policy  int           // that its threads are to have
+	has     map[int]int   // the policy that each was given
+	had     policies      // before any was
+	renewed time.Duration // when all were given theirs
+}
+
+func (s *Set) open(r host.Reservation, cpus []int) (*Threads, error) {
+	t := &Threads{set: s, id: r.ID, who: *r.Threads, period: r.Period, cpus: cpus, has: make(map[int]int)}
+	var err error
+	if t.who.TID != 0 {
+		t.members, err = openOne(t.who)
+	} else {
+		t.members, err = openGroup(r)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !r.Resume {
+		t.had = policiesOf(t.members)
+	}
+	return t, nil
+}
+
+// begin begins to count what the members use.
+func (t *Threads) begin() (err error) {
+	if err := t.set.keeper.Realtime(); err != nil {
+		return fmt.Errorf("threads on reservations: %w: the keeper cannot be a real-time thread: %w: %s", host.ErrNotAllowed, err, keeper.Remedy)
+	}
+	t.set.keeper.Visit(t.cpus)
+	if t.used, err = t.members.usage(); err == nil {
+		t.set.all[t] = true
+		t.beside = t.others()
+	}
+	return err
+}
+
+// Read implements [keeper.Subject].
+func (t *Threads) Read() (keeper.Reading, error) { return t.ReadWith(nil) }
+
+// ReadWith is Read where callees run on those CPUs for the reservation now.
+func (t *Threads) ReadWith(callees []int) (r keeper.Reading, err error) {
+	t.tids, err = t.members.threads()
+	switch {
+	case cgroup.Gone(err), err == nil && len(t.tids) == 0:
+		return r, keeper.ErrGone
+	case err != nil:
+		return r, err
+	}
+	if t.policy != background || len(callees) > 0 {
+		t.visits = append(append(t.visits[:0], t.cpus...), callees...)
+		slices.Sort(t.visits)
+		t.visits = slices.Compact(t.visits)
+		t.set.keeper.Visit(t.visits)
+	}
+	used, err := t.members.usage()
+	if err != nil {
+		return r, err
+	}
+	own, beside := max(used-t.used, 0), t.others()
+	r = keeper.Reading{
+		Now: clock.Monotonic(), Others: max(beside-t.beside, 0), Contended: true,
+		Awake: true, // a caller waits for its callee: one after the other
+		CPUs:  min(len(t.tids), len(t.cpus)), Least: minLook,
+	}
+	if t.policy == background {
+		r.Back = own
+	} else {
+		r.Used = own
+	}
+	t.used, t.beside = used, beside
+	return r, nil
+}
+
+// others is what threads have used that go before these where these are. A
+// reservation that ends takes its use with it, which makes one look's others 0.
+func (t *Threads) others() (sum time.Duration) {
+	for o := range t.set.all {
+		if o == t || o.period > t.period || !slices.ContainsFunc(o.cpus, func(c int) bool { return slices.Contains(t.cpus, c) }) {
+			continue
+		}
+		if used, err := o.members.usage(); err == nil {
+			sum += used
+		}
+	}
+	return sum
+}
+
+// Apply implements [keeper.Subject]: it gives threads the policy that they are to
+// have. A number may be another thread's by now, and a thread may have been given
+// another policy: what each has is told anew every now and then.
+func (t *Threads) Apply(s keeper.State, anew bool) (time.Duration, error) {
+	t.policy = background
+	if s.Foreground && len(t.tids) <= MaxThreads {
+		t.policy = rtsched.Priority(t.period, keeper.Levels)
+	}
+	if now := clock.Monotonic(); anew || now-t.renewed >= presence {
+		clear(t.has)
+		t.renewed = now
+	}
+	for _, tid := range t.tids {
+		if had, ok := t.has[tid]; ok && had == t.policy {
+			continue
+		}
+		err := setPolicy(tid, t.policy)
+		if err != nil && !errors.Is(err, unix.ESRCH) {
+			return 0, fmt.Errorf("thread %d: %w: its cgroup may give no real-time (cpu.rt_runtime_us)", tid, err)
+		}
+		t.has[tid] = t.policy
+	}
+	return presence, nil
+}
+
+// Restore implements [keeper.Subject]: members are what they were, where they
+// were.
+func (t *Threads) Restore() error {
+	all, _ := t.members.threads() // if they cannot be listed, they have ended
+	return errors.Join(t.had.giveBack(all), t.members.release())
+}
+
+// Close implements [keeper.Subject].
+func (t *Threads) Close(bool) error {
+	delete(t.set.all, t)
+	return t.members.close()
+}
