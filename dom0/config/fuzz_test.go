@@ -10,8 +10,8 @@ import (
 	"github.com/vlibos/vlibos/dom0/directory"
 )
 
-// Whatever is in a file, it is a configuration that a master can take, or an error
-// with a line that the file has.
+// Any file is a configuration that a master can use, or an error with a line of
+// the file.
 func FuzzConfiguration(f *testing.F) {
 	f.Add(Example())
 	f.Add(Installed())
@@ -45,10 +45,10 @@ func FuzzConfiguration(f *testing.F) {
 				t.Errorf("%+v: %v", class, err)
 			}
 		}
-		// What calibrate writes into it can be read again.
+		// The values that calibrate writes can be read again.
 		set, err := SetThrottle(text, []Value{{"source", `"auto"`}, {"threshold_ns", "5.0"}})
 		if err != nil {
-			return // it says so, and writes nothing
+			return // it reports that, and writes nothing
 		}
 		if again, _, err := parse(set); err != nil || again.Throttle == nil || len(again.Adopt) != len(c.Adopt) {
 			t.Errorf("became %q: %v", set, errors.Join(err))

@@ -76,7 +76,7 @@ func TestSetThrottle(t *testing.T) {
 			continue
 		}
 		if again, err := SetThrottle(got, values); err != nil || again != got {
-			t.Errorf("%q a second time: %v\n%s", before, err, again)
+			t.Errorf("%q set again: %v\n%s", before, err, again)
 		}
 	}
 	for _, before := range []string{"host = 'kvm'", "throttle = { threshold_ns = 4 }", "a\nb"} {

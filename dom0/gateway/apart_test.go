@@ -20,8 +20,8 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-// grants is a guest that grants most bytes at once; more is said to be too
-// large, or fails in some other way.
+// grants is a guest that grants at most most bytes at once; a larger request is
+// too large, or fails in another way.
 type grants struct {
 	Domain
 	most int
@@ -76,8 +76,8 @@ func newGrantingHost(t *testing.T, more error) (_ *fakeHost, dialled *int) {
 	}), dialled
 }
 
-// A user who calls by a channel that the guest cannot grant fails; others, who
-// call by small ones, do not.
+// A user with a channel that the guest cannot grant gets an error; other users
+// with small channels do not.
 func TestTooLargeIsItsCallersFailure(t *testing.T) {
 	for name, more := range map[string]error{"too large": vlibcall.ErrTooLarge, "out of memory": errors.New("out of memory")} {
 		t.Run(name, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestTooLargeIsItsCallersFailure(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer small.Close()
-			for range 20 { // the first before there is a channel to the guest
+			for range 20 { // the first one before there is a channel to the guest
 				if _, err := call(big, "echo", "x"); err == nil || !errors.Is(err, more) && errors.Is(more, vlibcall.ErrTooLarge) {
 					t.Errorf("8 MiB: %v, want %v", err, more)
 				}
@@ -107,8 +107,8 @@ func TestTooLargeIsItsCallersFailure(t *testing.T) {
 	}
 }
 
-// All that a guest grants can be had at once, whatever smaller channel there
-// was; and a channel that there is serves on when a larger one fails.
+// Users can have everything that a guest grants, whatever smaller channels
+// existed before. An existing channel still serves when a larger one fails.
 func TestChannelsGrowToWhatTheGuestGrants(t *testing.T) {
 	h, dialled := newGrantingHost(t, errors.New("no"))
 	h.vlibOS("web", nil)
@@ -142,7 +142,7 @@ func TestChannelsGrowToWhatTheGuestGrants(t *testing.T) {
 	h.echoes(all)
 }
 
-// keepMemory opens a channel by hand, closes it, and keeps its memory.
+// keepMemory opens a channel step by step, closes it, and keeps its memory.
 func (h *fakeHost) keepMemory(domain string, size uint64) (memory int, err error) {
 	conn, err := net.Dial("unixpacket", native.Socket(filepath.Join(h.o.Dir, domain), 1))
 	if err != nil {
@@ -174,14 +174,14 @@ func (h *fakeHost) keepMemory(domain string, size uint64) (memory int, err error
 	return fds[0], nil
 }
 
-// Memory that a user keeps of closed channels counts, until it is given back.
-func TestKeptMemoryCounts(t *testing.T) {
+// Memory of closed channels that a user has counts until it is released.
+func TestMemoryOfClosedChannelsCounts(t *testing.T) {
 	h := newHost(t, nil)
 	h.vlibOS("web", nil)
 	h.configure(nil, mine("web", testkit.Patience))
-	var kept []int
+	var memories []int
 	defer func() {
-		for _, fd := range kept {
+		for _, fd := range memories {
 			unix.Close(fd)
 		}
 	}()
@@ -189,24 +189,25 @@ func TestKeptMemoryCounts(t *testing.T) {
 	for range 30 {
 		fd, err := h.keepMemory("web", size)
 		if err == nil {
-			kept = append(kept, fd)
+			memories = append(memories, fd)
 		}
 		testkit.Eventually(t, "the channel is closed", func() bool { return h.List()[0].Clients == 0 })
 	}
-	if len(kept) != 2 {
-		t.Errorf("a user keeps %d bytes, and may have %d", len(kept)*size, userBytes)
+	if len(memories) != 2 {
+		t.Errorf("a user has %d bytes; at most %d are allowed", len(memories)*size, userBytes)
 	}
-	// The rules do not name the domain for a while: the memory is held all the same.
+	// For a while no rule names the domain: the memory still counts.
 	h.configure(nil)
 	h.configure(nil, mine("web", testkit.Patience))
 	if _, err := h.open("web", size, testkit.Patience); !errors.Is(err, vlibcall.ErrDenied) {
 		t.Error(err)
 	}
-	for _, fd := range kept {
+	for _, fd := range memories {
 		unix.Close(fd)
 	}
-	kept = nil
-	// A process that another test has just forked has them for a moment, too.
+	memories = nil
+	// A process that another test has just forked has the memory for a moment,
+	// too.
 	var c *vlibcall.Channel
 	testkit.Eventually(t, "the memory is free", func() bool {
 		var err error

@@ -12,8 +12,8 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-// BenchmarkCall makes calls of 64 bytes each way through the gateway and
-// directly, ten of each in turn, and prints both and the ratio.
+// BenchmarkCall makes calls of 64 bytes in each direction through the gateway
+// and directly, ten of each in turn, and prints both times and their ratio.
 func BenchmarkCall(b *testing.B) {
 	h := openHost(b, nil)
 	h.vlibOS("web", nil)

@@ -19,22 +19,23 @@ import (
 
 // Options of a gateway.
 type Options struct {
-	// Dir has the sockets, DIR/DOMAIN/PORT.sock. It is the gateway's alone: what
-	// an earlier one left there is removed.
+	// Dir has the sockets, DIR/DOMAIN/PORT.sock. It is for the gateway only:
+	// sockets that an earlier one left are removed.
 	Dir string
 	// Find opens the domain with that name or UUID.
 	Find func(ctx context.Context, domain string) (Domain, error)
-	// Pay returns the reservation that pays for a rule's calls to the domain as it
-	// is now. nil: the host charges no calls.
+	// Pay returns the reservation that is charged for a rule's calls to the
+	// domain as it is now. nil: the host charges no calls.
 	Pay func(ctx context.Context, r policy.Rule) (reservation uint32, err error)
-	// Stuck returns those of some domains whose servers hang, as the host sees it:
-	// calls wait, from wherever they came, and the server is at a call that was
-	// given up. nil: the host does not see that.
+	// Stuck returns those of some domains whose servers hang according to the
+	// host: calls wait, of any origin, and the server works on an abandoned
+	// call. nil: the host cannot tell.
 	Stuck func(ctx context.Context, domains []string) ([]string, error)
 	Log   *slog.Logger
 }
 
-// Gateway serves the sockets of one host. Its methods may be called at the same time.
+// Gateway serves the sockets of one host. Its methods may be called
+// concurrently.
 type Gateway struct {
 	o     Options
 	quota *quota
@@ -46,8 +47,8 @@ type Gateway struct {
 	others  others
 }
 
-// Open makes a gateway that serves nothing yet. The caller makes sure that Dir has
-// no other.
+// Open makes a gateway that serves nothing yet. The caller ensures that no
+// other gateway uses Dir.
 func Open(o Options) (*Gateway, error) {
 	if err := os.RemoveAll(o.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -57,7 +58,7 @@ func Open(o Options) (*Gateway, error) {
 	}
 	g := &Gateway{o: o, quota: newQuota(), targets: make(map[policy.Target]*target), guards: make(map[string]*guard)}
 	g.allow.Store(new(policy.Rules))
-	return g, os.Chmod(o.Dir, 0o755) // whatever the umask is
+	return g, os.Chmod(o.Dir, 0o755) // with any umask
 }
 
 // Reachable returns an error if users other than root cannot reach the sockets.
@@ -74,7 +75,7 @@ func (g *Gateway) rules() policy.Rules { return *g.allow.Load() }
 
 func (g *Gateway) dir(t policy.Target) string { return filepath.Join(g.o.Dir, t.Domain) }
 
-// pay returns the reservation that pays for a rule's calls; 0: none does.
+// pay returns the reservation that is charged for a rule's calls; 0: none.
 func (g *Gateway) pay(ctx context.Context, r *policy.Rule) (uint32, error) {
 	switch {
 	case r.Budget == 0:
@@ -85,7 +86,7 @@ func (g *Gateway) pay(ctx context.Context, r *policy.Rule) (uint32, error) {
 	return g.o.Pay(ctx, *r)
 }
 
-// Change is a new configuration whose sockets are there already.
+// Change is a new configuration whose sockets exist already.
 type Change struct {
 	g       *Gateway
 	rules   policy.Rules
@@ -93,8 +94,8 @@ type Change struct {
 	added   []*target
 }
 
-// Prepare makes the sockets that new rules need. After an error all is as it was.
-// The change ends with Commit or Abort; until then other changes wait.
+// Prepare makes the sockets that new rules need. After an error nothing has
+// changed. The change ends with Commit or Abort; until then other changes wait.
 func (g *Gateway) Prepare(rules policy.Rules, wedging []policy.Wedging) (*Change, error) {
 	g.mu.Lock()
 	c := &Change{g: g, rules: rules, wedging: wedging}
@@ -118,11 +119,11 @@ func (c *Change) Abort() {
 	defer c.g.mu.Unlock()
 	for _, t := range c.added {
 		t.close()
-		os.Remove(c.g.dir(t.Target)) // unless others are in it
+		os.Remove(c.g.dir(t.Target)) // unless it has others' sockets
 	}
 }
 
-// Commit puts the new rules in force, also for open channels, and closes the sockets
+// Commit applies the new rules, to open channels too, and closes the sockets
 // that no rule names any more.
 func (c *Change) Commit() {
 	g := c.g

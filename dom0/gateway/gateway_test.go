@@ -18,7 +18,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-func TestCalls(t *testing.T) {
+func TestCallsAreForwardedWithTheirErrors(t *testing.T) {
 	h := newHost(t, nil)
 	h.vlibOS("web", map[string]vlibcall.Handler{
 		"bad":  func(*vlibcall.Call) error { return errors.New("it is broken") },
@@ -39,7 +39,7 @@ func TestCalls(t *testing.T) {
 		t.Error(err)
 	}
 	h.echoes(c)
-	// A session is calls like others.
+	// Calls of a session are like others.
 	s, err := c.Session(t.Context(), "t", "echo")
 	if err != nil {
 		t.Fatal(err)
@@ -52,14 +52,14 @@ func TestCalls(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	// A denied function is denied in a session too.
+	// A denied function is denied in a session, too.
 	if s, err = c.Session(t.Context(), "t", "else"); err == nil {
 		if _, err = s.Call(t.Context(), nil, nil); !errors.Is(err, vlibcall.ErrDenied) {
 			t.Error(err)
 		}
 		s.Close()
 	}
-	// What needs a larger channel makes the gateway's grow.
+	// For larger calls the gateway opens a larger channel.
 	big, err := h.open("web", 4<<20, testkit.Patience)
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-func TestWhoMayNotConnect(t *testing.T) {
+func TestUsersWithoutARuleAreRefused(t *testing.T) {
 	h := newHost(t, nil)
 	h.vlibOS("web", nil)
 	stranger := mine("web", time.Second)
@@ -87,7 +87,7 @@ func TestWhoMayNotConnect(t *testing.T) {
 	if _, err := h.open("nobody", 8192, time.Second); !errors.Is(err, vlibcall.ErrGone) {
 		t.Error(err)
 	}
-	// A rule that comes, and one that goes.
+	// A rule is added, and one is removed.
 	h.configure(nil, stranger, mine("web", testkit.Patience))
 	c := h.client("web", 0)
 	h.echoes(c)
@@ -104,7 +104,7 @@ func TestWhoMayNotConnect(t *testing.T) {
 	}
 }
 
-func TestPrepareIsAllOrNothing(t *testing.T) {
+func TestFailedPrepareChangesNothing(t *testing.T) {
 	h := newHost(t, nil)
 	h.vlibOS("web", nil)
 	h.configure(nil, mine("web", testkit.Patience))
@@ -128,7 +128,7 @@ func TestPrepareIsAllOrNothing(t *testing.T) {
 	h.echoes(c)
 }
 
-func TestQuota(t *testing.T) {
+func TestChannelsOfAUserAreLimited(t *testing.T) {
 	h := newHost(t, nil)
 	h.vlibOS("web", nil)
 	h.configure(nil, mine("web", testkit.Patience))
@@ -158,7 +158,7 @@ func TestQuota(t *testing.T) {
 	}
 }
 
-func TestTimeouts(t *testing.T) {
+func TestCallsEndByTheRulesTimeout(t *testing.T) {
 	h := newHost(t, nil)
 	began, cancelled := make(chan struct{}, 10), make(chan struct{}, 10)
 	h.vlibOS("web", map[string]vlibcall.Handler{"hang": func(c *vlibcall.Call) error {
@@ -180,7 +180,7 @@ func TestTimeouts(t *testing.T) {
 	<-cancelled
 	h.configure(nil, mine("web", testkit.Patience))
 	h.echoes(c)
-	// A client that gives up.
+	// A client gives up.
 	ctx, cancel := context.WithCancel(t.Context())
 	p := c.Go(ctx, "t", "hang", nil, nil)
 	<-began
@@ -189,7 +189,7 @@ func TestTimeouts(t *testing.T) {
 		t.Error("the client's:", err)
 	}
 	<-cancelled
-	// One that dies cancels its call.
+	// A client that dies cancels its call.
 	dying := h.client("web", testkit.Patience)
 	p = dying.Go(t.Context(), "t", "hang", nil, nil)
 	<-began

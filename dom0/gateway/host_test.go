@@ -25,7 +25,7 @@ import (
 
 const ms = time.Millisecond
 
-// TestMain also is the processes that the tests start.
+// TestMain is also the main function of the processes that the tests start.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 3 && os.Args[1] == "guard" {
 		if err := nativehost.Guard(os.Stdin, os.Args[3]); err != nil {
@@ -38,14 +38,14 @@ func TestMain(m *testing.M) {
 		f()
 		return
 	}
-	// What parallel tests wait for needs no CPU.
-	if err := flag.Set("test.parallel", "16"); err != nil { // if the command line says nothing else
+	// Parallel tests wait for things that need no CPU.
+	if err := flag.Set("test.parallel", "16"); err != nil { // unless the command line sets it
 		panic(err)
 	}
 	testkit.Main(m)
 }
 
-// host has native domains, and a gateway to them.
+// fakeHost has native domains, and a gateway to them.
 type fakeHost struct {
 	*Gateway
 	t   testing.TB
@@ -53,7 +53,7 @@ type fakeHost struct {
 	log *words
 }
 
-// words are what was logged.
+// words are the logged messages.
 type words struct {
 	mu sync.Mutex
 	b  strings.Builder
@@ -71,8 +71,8 @@ func (w *words) count(text string) int {
 	return strings.Count(w.b.String(), text)
 }
 
-// newHost makes one for a test that may run beside others: what they wait for is
-// other processes, and time.
+// newHost makes a host for a test that may run beside others: these wait for
+// other processes, and for time.
 func newHost(t *testing.T, change func(*Options)) *fakeHost {
 	t.Helper()
 	t.Parallel()
@@ -167,7 +167,7 @@ func (h *fakeHost) vlibOS(name string, functions map[string]vlibcall.Handler) (s
 	return stop
 }
 
-// open is a client's channel, with the timeout of its calls.
+// open opens a client's channel, with the timeout of its calls.
 func (h *fakeHost) open(domain string, size int, timeout time.Duration) (*vlibcall.Channel, error) {
 	return vlibcall.Open(h.t.Context(), native.Domain(filepath.Join(h.o.Dir, domain)), vlibcall.Options{Size: size, Timeout: timeout})
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // post makes a call of t:function in a channel of its own, and returns when it
-// is in the queue: a channel's methods return when it is over.
+// is in the queue: a channel's methods return only when the call has ended.
 func (h *fakeHost) post(domain, function, input string) {
 	h.t.Helper()
 	dir := filepath.Join(h.o.Dir, domain)
@@ -36,9 +36,8 @@ func (h *fakeHost) post(domain, function, input string) {
 	}
 }
 
-// TestFIFO: calls that queue while the vLib OS is busy are made in the order in
-// which they came.
-func TestFIFO(t *testing.T) {
+// Calls that queue while the vLib OS is busy are made in order of arrival.
+func TestQueuedCallsAreMadeInOrder(t *testing.T) {
 	h := newHost(t, nil)
 	var mu sync.Mutex
 	var order []string

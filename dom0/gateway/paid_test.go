@@ -25,7 +25,7 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// payingHost is a host whose master keeps the budgets of rules.
+// payingHost is a host whose master enforces the budgets of rules.
 type payingHost struct {
 	*fakeHost
 	machine *native.Host
@@ -66,7 +66,7 @@ func newPayingHost(t *testing.T) *payingHost {
 	return ph
 }
 
-// configure takes rules as the daemon does.
+// configure applies rules as the daemon does.
 func (ph *payingHost) configure(wedging []policy.Wedging, rules ...policy.Rule) {
 	ph.t.Helper()
 	c, err := ph.Prepare(rules, wedging)
@@ -86,7 +86,7 @@ func (ph *payingHost) configure(wedging []policy.Wedging, rules ...policy.Rule) 
 	c.Commit()
 }
 
-// joins makes a domain of a process.
+// joins makes a process a domain.
 func (ph *payingHost) joins(name string, cmd *exec.Cmd, cpu int) {
 	ph.t.Helper()
 	err := ph.machine.Create(name, cmd.Process.Pid)
@@ -113,10 +113,10 @@ func (ph *payingHost) paid() []api.Status {
 	return all
 }
 
-// What an ordinary user's call burns beyond the budget of its rule gives way to
-// one that always wants the CPU; a call that hangs is found; a rule that goes
+// CPU time that a user's call needs beyond the budget of its rule yields to a
+// domain that always wants the CPU. A hanging call is found, and a removed rule
 // frees its reservation.
-func TestPaid(t *testing.T) {
+func TestCallBeyondItsRulesBudgetYields(t *testing.T) {
 	ph := newPayingHost(t)
 	for path := ph.o.Dir; path != os.TempDir() && path != "/"; path = filepath.Dir(path) {
 		if err := os.Chmod(path, 0o755); err != nil {
@@ -130,7 +130,7 @@ func TestPaid(t *testing.T) {
 	cpu := cpus[len(cpus)-1]
 	server := startChild(t, "member", filepath.Join(ph.dir, "web"), nil)
 	ph.joins("web", server.Cmd, cpu)
-	server.asks("") // it is where it belongs
+	server.asks("") // it is in its cgroup
 	server.says("serving")
 	busy := exec.Command("sh", "-c", "while :; do :; done")
 	if err := busy.Start(); err != nil {
@@ -158,13 +158,12 @@ func TestPaid(t *testing.T) {
 	if all := front + back; all < burnt || all > 2*burnt {
 		t.Errorf("%v are charged, %v were burnt", all, burnt)
 	}
-	// One period more may have begun than ended; what a late look let through
-	// is paid back.
+	// One more period may have begun than ended. Overruns are paid back later.
 	if most := (took/period + 2) * 2 * budget; front > most || front < budget || back == 0 {
 		t.Errorf("%v of foreground in %v, want at most %v; %v of background", front, took, most, back)
 	}
 
-	// The rule is another, its reservation is the same.
+	// The rule has changed; its reservation is the same.
 	rule.Budget, rule.Timeout = 2*budget, 300*ms
 	wedging := []policy.Wedging{{Domain: "web", After: 500 * ms}}
 	ph.configure(wedging, rule)
@@ -184,9 +183,9 @@ func TestPaid(t *testing.T) {
 	}
 }
 
-// TestPaidAnew: under another configuration the number of a reservation may be
-// another rule's, so a rule asks for its own again.
-func TestPaidAnew(t *testing.T) {
+// Under another configuration a reservation's number may be another rule's, so
+// a rule asks for its own again.
+func TestNewConfigurationAsksForReservationsAgain(t *testing.T) {
 	var asked atomic.Int32
 	h := newHost(t, func(o *Options) {
 		o.Pay = func(context.Context, policy.Rule) (uint32, error) { asked.Add(1); return 0, nil }

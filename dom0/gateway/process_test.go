@@ -32,7 +32,8 @@ var children = map[string]func(){"server": serveChild, "member": memberChild, "c
 // burnt is what t:burn uses of a CPU.
 const burnt = 200 * ms
 
-// memberChild is a vLib OS that begins when it is told that it is in its cgroup.
+// memberChild is a vLib OS that begins when the test has put it into its
+// cgroup.
 func memberChild() {
 	bufio.NewReader(os.Stdin).ReadString('\n')
 	serveChild()
@@ -68,8 +69,8 @@ func threadTime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// clientChild calls, as whoever it was made, the function that each line of
-// its input names, in one channel, and says how that ended.
+// clientChild calls, with the user of its process, the function that each line
+// of its input names, in one channel, and prints the result.
 func clientChild() {
 	c, err := vlibcall.Open(context.Background(), native.Domain(os.Getenv(dirEnv)), vlibcall.Options{Size: 8192, Timeout: testkit.Patience})
 	fmt.Println("open:", err)
@@ -82,7 +83,7 @@ func clientChild() {
 	}
 }
 
-// child is a process whose lines are read.
+// child is a process whose output is read line by line.
 type child struct {
 	*exec.Cmd
 	t     testing.TB
@@ -149,8 +150,7 @@ func (h *fakeHost) killable(name string) *child {
 	return c
 }
 
-// TestDomainsComeAndGo: a vLib OS is not there, is there, dies in mid-call, and
-// comes again.
+// A vLib OS is absent, is there, dies during a call, and comes back.
 func TestDomainsComeAndGo(t *testing.T) {
 	h := newHost(t, nil)
 	h.configure(nil, mine("web", testkit.Patience))
@@ -171,13 +171,13 @@ func TestDomainsComeAndGo(t *testing.T) {
 		if _, err := p.Result(); !errors.Is(err, vlibcall.ErrGone) {
 			t.Error("it died in mid-call:", err)
 		}
-		server.Process.Wait() // before that its socket may still be there
+		server.Process.Wait() // before that its socket may still exist
 	}
 }
 
-// TestCallerIsKilled: its call is given up; others are served when the vLib OS
-// is there again.
-func TestCallerIsKilled(t *testing.T) {
+// The call of a killed caller is given up; others are served when the vLib OS
+// is free again.
+func TestCallOfAKilledCallerIsGivenUp(t *testing.T) {
 	h := newHost(t, nil)
 	began, cancelled := make(chan struct{}), make(chan struct{})
 	h.vlibOS("web", map[string]vlibcall.Handler{"hang": func(c *vlibcall.Call) error {
@@ -190,7 +190,7 @@ func TestCallerIsKilled(t *testing.T) {
 	caller := startChild(t, "client", filepath.Join(h.o.Dir, "web"), nil)
 	caller.says("open: <nil>")
 	caller.asks("hang")
-	select { // a call that is given up before is not made
+	select { // a call that was given up earlier is not made
 	case <-began:
 	case <-time.After(testkit.Patience):
 		t.Fatal("the call is not made")
@@ -199,14 +199,14 @@ func TestCallerIsKilled(t *testing.T) {
 	select {
 	case <-cancelled:
 	case <-time.After(testkit.Patience):
-		t.Fatal("the call of a dead caller goes on")
+		t.Fatal("the call of a dead caller continues")
 	}
 	h.echoes(h.client("web", testkit.Patience))
 	testkit.Eventually(t, "its channel is given back", func() bool { return h.List()[0].Clients == 1 })
 }
 
-// TestOtherUsers: who the kernel says they are decides.
-func TestOtherUsers(t *testing.T) {
+// The kernel's credentials of a caller decide.
+func TestRulesDecideByTheKernelsCredentials(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("other users: needs root")
 	}
@@ -236,7 +236,8 @@ func TestOtherUsers(t *testing.T) {
 	member.says("no such function")
 	stranger := startChild(t, "client", dir, &syscall.Credential{Uid: 70001, Gid: 70000})
 	stranger.says("denied by the server: no rule of vlibmaster's configuration lets user 70001")
-	// What one user has open is nothing to another: it has all that it may.
+	// The channels of one user do not count for another, which may open as
+	// many.
 	var open []*child
 	for range userChannels - 1 {
 		c := startChild(t, "client", dir, &syscall.Credential{Uid: 65534, Gid: 65534})

@@ -10,8 +10,8 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-// Limits of one user, and of all together. A channel costs the daemon four
-// descriptors, its memory, and one call that can wait in it.
+// Limits of one user, and of all users together. A channel costs the daemon
+// four descriptors, its memory, and one call that can wait in it.
 const (
 	userChannels = 16
 	userBytes    = 16 << 20
@@ -24,7 +24,7 @@ type quota struct {
 	mu    sync.Mutex
 	users map[uint32]*use
 	all   use
-	lent  map[*seat]*native.Lent // of closed channels, whose clients may still hold the memory
+	lent  map[*seat]*native.Lent // of closed channels whose clients may still have the memory
 }
 
 type use struct{ channels, bytes int }
@@ -37,13 +37,13 @@ func tooMuch(format string, args ...any) error {
 	return &vlibcall.StatusError{Status: vlibcall.StatusDenied, Detail: fmt.Sprintf(format, args...)}
 }
 
-// enter counts a new channel of the user's.
+// enter counts a new channel of the user.
 func (q *quota) enter(user uint32) (*seat, error) {
 	s := &seat{q: q, user: user}
 	return s, q.take(s, use{channels: 1})
 }
 
-// take gives a seat more, if there is room, or if the memory that clients have
+// take adds to a seat if there is room, or if the memory that clients have
 // released since makes room.
 func (q *quota) take(s *seat, want use) error {
 	q.mu.Lock()
@@ -77,7 +77,7 @@ func (q *quota) room(user uint32, want use) error {
 	return nil
 }
 
-// add gives a seat more, or less where what is negative.
+// add adds to a seat, or subtracts where what is negative.
 func (q *quota) add(s *seat, what use) {
 	u := q.users[s.user]
 	if u == nil {
@@ -93,13 +93,13 @@ func (q *quota) add(s *seat, what use) {
 	}
 }
 
-// free takes all from a seat. The kernel frees its memory.
+// free frees all of a seat. The kernel frees its memory.
 func (q *quota) free(s *seat, m *native.Lent) {
-	m.Close() // cannot lose data
+	m.Close() // loses no data on an error
 	q.add(s, use{-s.channels, -s.bytes})
 }
 
-// sweep frees the seats whose memory clients no longer hold.
+// sweep frees the seats whose memory clients have released.
 func (q *quota) sweep() {
 	for s, m := range q.lent {
 		if m.Released() {
@@ -109,7 +109,7 @@ func (q *quota) sweep() {
 	}
 }
 
-// look is sweep, from time to time.
+// look sweeps from time to time.
 func (q *quota) look() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -136,8 +136,8 @@ type seat struct {
 // Grow implements native.Place.
 func (s *seat) Grow(size int) error { return s.q.take(s, use{bytes: size}) }
 
-// Leave implements native.Place. A client can hold the memory of a closed channel: it
-// counts until the client releases it.
+// Leave implements native.Place. A client can hold the memory of a closed
+// channel: it counts until the client releases it.
 func (s *seat) Leave(m *native.Lent) {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()

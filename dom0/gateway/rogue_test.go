@@ -18,7 +18,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-// rogue listens as a domain's server, and leaves what comes to welcome.
+// rogue listens as a domain's server, and passes connections to welcome.
 func (h *fakeHost) rogue(name string, welcome func(conn *net.UnixConn, hello []byte) (keep []int)) {
 	h.t.Helper()
 	dir := filepath.Join(h.dir, name)
@@ -84,8 +84,8 @@ func deaf(t *testing.T) func(conn *net.UnixConn, hello []byte) []int {
 	}
 }
 
-// A server that lies, or says nothing, costs those who call it their timeout;
-// calls of others go on, and the gateway ends.
+// A server that sends lies, or nothing, costs its callers their timeout. Calls
+// of others continue, and the gateway can end.
 func TestRoguesCostTheirCallersOnly(t *testing.T) {
 	for name, welcome := range map[string]func(conn *net.UnixConn, hello []byte) []int{
 		"deaf":   deaf(t),

@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// counts of a target's calls, since the rules name it.
+// counts are the calls of a target since the rules name it.
 type counts struct {
 	clients, calls, answered, failed, timeouts, expired, refused atomic.Uint64
 }
@@ -21,7 +21,7 @@ type counts struct {
 func (t *target) status() api.Target {
 	waiting := t.listen.Unanswered()
 	if t.busy.Load() {
-		waiting-- // one is under way
+		waiting-- // one of them is under way
 	}
 	return api.Target{
 		Domain: t.Domain, Port: transport.Port(t.Port), Clients: t.clients.Load(), Waiting: max(waiting, 0), Calls: t.calls.Load(),
@@ -58,7 +58,7 @@ func (g *Gateway) Watched() []api.Watched {
 	return all
 }
 
-// Wedged returns those of them that are wedged.
+// Wedged returns those of the watched domains that are wedged.
 func (g *Gateway) Wedged() []api.Watched {
 	return slices.DeleteFunc(g.Watched(), func(w api.Watched) bool { return !w.Wedged })
 }

@@ -31,7 +31,7 @@ type target struct {
 	counts
 }
 
-// mostRoom bounds the memory that is reused for the next answer.
+// mostRoom limits the memory that is reused for the next answer.
 const mostRoom = 64 << 10
 
 // newTarget listens on the target's socket. run serves it.
@@ -140,8 +140,9 @@ func (t *target) forward(c *vlibcall.Call, rules *policy.Rules, rule *policy.Rul
 	if err != nil {
 		return err
 	}
-	// What fits into the client's channel fits into one of that size.
-	key := "" // of calls that no reservation pays for
+	// A request that fits into the client's channel fits into one of the same
+	// size.
+	key := "" // of calls that are charged to no reservation
 	if rule.Budget > 0 {
 		key = rule.Key()
 	}

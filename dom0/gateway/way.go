@@ -25,15 +25,15 @@ type Domain interface {
 }
 
 const (
-	// leastSize of a channel, in bytes. Most calls fit into that, so that the
+	// leastSize of a channel, in bytes. Most calls fit into it, so that the
 	// channel need not be replaced by a larger one.
 	leastSize = 64 << 10
 	// idleWay is how long an unused channel stays open.
 	idleWay = time.Minute
-	// openAgain is how long a channel that could not be opened is not tried again:
-	// calls to an absent vLib OS must not delay others.
+	// openAgain is how long the gateway waits before it tries again to open a
+	// channel: calls to an absent vLib OS must not delay others.
 	openAgain = time.Second
-	// openTime bounds an opening, as the call's timeout does.
+	// openTime limits an opening, as does the call's timeout.
 	openTime = 5 * time.Second
 )
 
@@ -45,11 +45,11 @@ type way struct {
 	rules  *policy.Rules // under which its reservation was found
 	used   time.Time     // last
 	busy   bool          // a call is under way
-	hung   bool          // a call was given up, and the vLib OS may still be at it
+	hung   bool          // a call was given up, and the vLib OS may still serve it
 }
 
-// unanswered reports whether the vLib OS is still at a call that was given up. If its
-// answer has come, the call ends. The caller holds the lock of ways.
+// unanswered reports whether the vLib OS still serves an abandoned call. If its
+// answer has arrived, the call ends. The caller holds the lock of ways.
 func (w *way) unanswered() bool {
 	if w.hung {
 		// The next call has the same error, and reports it.
@@ -60,21 +60,21 @@ func (w *way) unanswered() bool {
 
 func (w *way) close() error { return errors.Join(w.Channel.Close(), w.domain.Close()) }
 
-// ways are the channels to a target: one for each reservation that pays for calls,
-// and one for calls that none pays for.
+// ways are the channels to a target: one for each reservation that is charged
+// for calls, and one for calls without.
 type ways struct {
 	find   func(ctx context.Context) (Domain, error)
 	port   uint32
-	told   bool // the host sees servers that hang at paid calls
+	told   bool // the host sees servers that hang in calls with a reservation
 	mu     sync.Mutex
-	open   map[string]*way // by the rule's key; "": no reservation pays
+	open   map[string]*way // by the rule's key; "": no reservation
 	left   []*way          // replaced, with a call that is still unanswered
 	failed map[string]failure
 }
 
-// failure is why a channel could not be opened. It holds for channels of that size and
-// above, since a larger one needs more memory of the guest; for all if there is nothing
-// to call.
+// failure is why a channel could not be opened. It holds for channels of that
+// size and above, since a larger one needs more memory of the guest, or for all
+// if there is no server.
 type failure struct {
 	err  error
 	size int // in bytes; 0: all
@@ -97,16 +97,16 @@ func newWays(find func(ctx context.Context) (Domain, error), port uint32, told b
 	return &ways{find: find, port: port, told: told, open: make(map[string]*way), failed: make(map[string]failure)}
 }
 
-// get returns a channel of at least size bytes. Under new rules the number of a
-// reservation may mean another one, so that the reservation is asked for anew. A new
-// channel is opened before the old one is closed: if that fails, only this caller has
-// an error. One goroutine at a time.
+// get returns a channel of at least size bytes. Under new rules a reservation's
+// number may mean another one, so get asks for the reservation again. A new
+// channel is opened before the old one is closed: if that fails, only this
+// caller gets an error. One goroutine at a time.
 func (ws *ways) get(ctx context.Context, key string, rules *policy.Rules, size int, pay func() (uint32, error)) (*way, error) {
-	// Powers of two, so that a channel grows seldom.
+	// Powers of two, so that a channel rarely grows.
 	size = max(leastSize, 1<<bits.Len(uint(size-1)))
 	ws.mu.Lock()
 	for _, w := range ws.open {
-		w.unanswered() // an answer that has come frees the vLib OS
+		w.unanswered() // an answer that has arrived frees the vLib OS
 	}
 	maps.DeleteFunc(ws.failed, func(_ string, f failure) bool { return f.over() })
 	w := ws.open[key]
@@ -147,8 +147,9 @@ func (ws *ways) get(ctx context.Context, key string, rules *policy.Rules, size i
 	return next, nil
 }
 
-// shed closes the channels that are not in use, since they count to what a guest grants
-// in all, and reports whether there were any. They are opened again when needed.
+// shed closes unused channels, since they count towards the total that a guest
+// grants, and reports whether there were any. They are opened again when
+// needed.
 func (ws *ways) shed() bool {
 	ws.mu.Lock()
 	var idle []*way
@@ -183,7 +184,7 @@ func (ws *ways) make(ctx context.Context, size int, pay func() (uint32, error)) 
 	return &way{Channel: ch, domain: d, size: size, busy: true}, nil
 }
 
-// done notes how the call ended for which get returned the channel.
+// done records how the call in the channel from get has ended.
 func (ws *ways) done(w *way, err error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -195,9 +196,10 @@ func (ws *ways) done(w *way, err error) {
 	}
 }
 
-// drop closes a channel, or leaves it open while an answer is outstanding: whether the
-// answer comes shows whether the vLib OS is wedged. Where the host sees paid calls,
-// asking for the reservation of the next channel ends such a call.
+// drop closes a channel, or leaves it open while an answer is outstanding: the
+// answer, or its absence, shows whether the vLib OS is wedged. Where the host
+// sees calls with a reservation, asking for the reservation of the next channel
+// ends such a call.
 func (ws *ways) drop(key string, w *way) {
 	ws.mu.Lock()
 	if ws.open[key] != w {
@@ -215,9 +217,9 @@ func (ws *ways) drop(key string, w *way) {
 	}
 }
 
-// stuck reports whether a call that was given up is still unanswered, and closes idle
-// channels. Where the host sees paid calls, these do not count: such a call may never
-// have begun, and then the server is at nothing.
+// stuck reports whether an abandoned call is still unanswered, and closes idle
+// channels. Where the host sees calls with a reservation, these do not count:
+// such a call may never have begun, and then the server serves nothing.
 func (ws *ways) stuck(now time.Time) bool {
 	ws.mu.Lock()
 	var idle []*way
@@ -248,7 +250,7 @@ func (ws *ways) stuck(now time.Time) bool {
 	return stuck
 }
 
-// close closes all, after the last call.
+// close closes all channels, after the last call.
 func (ws *ways) close() error {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

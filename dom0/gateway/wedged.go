@@ -18,13 +18,13 @@ import (
 )
 
 const (
-	// lookEvery is how often channels are checked, askEvery how often the host is
-	// asked, which costs more.
+	// lookEvery is how often channels are checked; askEvery is how often the
+	// host is asked, which costs more.
 	lookEvery = 250 * time.Millisecond
 	askEvery  = time.Second
-	// restartTime bounds a restart command.
+	// restartTime limits a restart command.
 	restartTime = time.Minute
-	// restartWords bounds the output of it that is logged, in bytes.
+	// restartWords is how much of its output is logged, in bytes.
 	restartWords = 2 << 10
 )
 
@@ -35,15 +35,16 @@ type guard struct {
 	running bool // the restart command
 }
 
-// others is the host's last answer about calls that did not come through the gateway.
+// others is the host's last answer about calls that did not come through the
+// gateway.
 type others struct {
 	asked   time.Time
 	stuck   []string
 	problem string
 }
 
-// watch sets which domains are watched: those of the rules, and those that are named.
-// It forgets nothing about a domain. The caller holds g.mu.
+// watch sets the domains to watch: those of the rules, and those named. It
+// keeps the state of a domain. The caller holds g.mu.
 func (g *Gateway) watch(named []policy.Wedging) {
 	all := slices.Clone(named)
 	for what := range g.targets {
@@ -64,8 +65,8 @@ func (g *Gateway) watch(named []policy.Wedging) {
 	}
 }
 
-// Run watches the vLib OSes, and the memory that clients hold of closed channels, until
-// ctx ends.
+// Run watches the vLib OSes, and the memory of closed channels that clients
+// have, until ctx ends.
 func (g *Gateway) Run(ctx context.Context) error {
 	var restarts sync.WaitGroup
 	defer restarts.Wait()
@@ -101,7 +102,7 @@ func (g *Gateway) look(ctx context.Context, restarts *sync.WaitGroup) {
 	}
 }
 
-// ask asks the host about all calls, if it is time.
+// ask asks the host about all calls, if it is due.
 func (g *Gateway) ask(ctx context.Context, now time.Time) {
 	o := &g.others
 	if g.o.Stuck == nil || now.Sub(o.asked) < askEvery {
@@ -116,7 +117,7 @@ func (g *Gateway) ask(ctx context.Context, now time.Time) {
 		problem = err.Error()
 	}
 	if problem != "" && problem != o.problem {
-		g.o.Log.Warn("which servers hang is not known", "error", err)
+		g.o.Log.Warn("cannot find out which servers hang", "error", err)
 	}
 	*o = others{now, stuck, problem}
 }
@@ -138,7 +139,7 @@ func (g *Gateway) judge(ctx context.Context, gu *guard, now time.Time, stuck boo
 		gu.running = true
 		domain, command := gu.Domain, gu.Restart
 		restarts.Go(func() {
-			// The daemon's end waits: half a restart would be worse.
+			// The end of the daemon waits: half a restart would be worse.
 			output, err := restart(context.WithoutCancel(ctx), command)
 			if err != nil {
 				g.o.Log.Error("the restart command failed", "domain", domain, "error", err, "output", output)
@@ -152,8 +153,8 @@ func (g *Gateway) judge(ctx context.Context, gu *guard, now time.Time, stuck boo
 	}
 }
 
-// restart runs the command, without a shell, for a bounded time. It does not wait for
-// background processes that the command leaves.
+// restart runs the command, without a shell, for a limited time. It does not
+// wait for background processes of the command.
 func restart(ctx context.Context, command []string) (output string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, restartTime)
 	defer cancel()
@@ -173,7 +174,7 @@ func restart(ctx context.Context, command []string) (output string, err error) {
 	return words.String(), err
 }
 
-// firstWords has the beginning of what is written to it.
+// firstWords stores the beginning of its input.
 type firstWords struct{ b bytes.Buffer }
 
 func (w *firstWords) Write(b []byte) (int, error) {

@@ -19,9 +19,9 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
-// TestWedged: found and logged once, queued calls end by their own timeouts,
-// and when the server comes back after all, so do calls.
-func TestWedged(t *testing.T) {
+// A wedged vLib OS is found and logged once. Queued calls end by their own
+// timeouts, and when the server comes back, calls succeed again.
+func TestWedgedServerIsReportedUntilItIsBack(t *testing.T) {
 	h := newHost(t, nil)
 	release := make(chan struct{})
 	h.vlibOS("web", map[string]vlibcall.Handler{"hang": func(*vlibcall.Call) error { <-release; return nil }})
@@ -36,7 +36,7 @@ func TestWedged(t *testing.T) {
 	if _, err := call(other, "echo", ""); !errors.Is(err, vlibcall.ErrTimeout) || !strings.Contains(err.Error(), "abandoned call") {
 		t.Error("behind it:", err)
 	}
-	// A channel that was replaced is watched on.
+	// A replaced channel is still watched.
 	big, err := h.open("web", 1<<20, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -70,8 +70,8 @@ func TestWedged(t *testing.T) {
 	h.echoes(c)
 }
 
-// TestRestart: the command is run once, and the queue goes on.
-func TestRestart(t *testing.T) {
+// The command is run once, and the queue is served again.
+func TestRestartCommandRunsOnce(t *testing.T) {
 	h := newHost(t, nil)
 	server := h.killable("web")
 	ran := filepath.Join(t.TempDir(), "ran")
@@ -93,13 +93,13 @@ func TestRestart(t *testing.T) {
 	server.Wait() // until then its socket is there
 	h.killable("web")
 	allow(testkit.Patience)
-	testkit.Eventually(t, "the queue goes on", func() bool {
+	testkit.Eventually(t, "the queue is served", func() bool {
 		_, err := call(waiting, "echo", "x")
 		return err == nil
 	})
 	h.echoes(c)
 	testkit.Eventually(t, "it is not wedged", func() bool { return len(h.Wedged()) == 0 })
-	// Again at once: it is found, and not restarted before the pause.
+	// Wedged again at once: it is reported, and not restarted before the pause.
 	allow(200 * ms)
 	if _, err := call(c, "hang", ""); !errors.Is(err, vlibcall.ErrTimeout) {
 		t.Error(err)
@@ -113,7 +113,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-func TestRestartCommands(t *testing.T) {
+func TestRestartCommandIsBoundedAndWithoutAShell(t *testing.T) {
 	for _, tt := range []struct {
 		command []string
 		fails   bool
@@ -123,7 +123,7 @@ func TestRestartCommands(t *testing.T) {
 		{[]string{"false"}, true, 0},
 		{[]string{"/no/such/command"}, true, 0},
 		{[]string{"sh", "-c", "yes | head -c 100000"}, false, restartWords},
-		// What stays in the background does not hold it up.
+		// A background process does not delay it.
 		{[]string{"sh", "-c", "sleep 20 & echo done"}, false, 5},
 		{[]string{"echo", "$HOME;`true`"}, false, 13}, // no shell
 	} {
@@ -141,9 +141,8 @@ func TestRestartCommands(t *testing.T) {
 	}
 }
 
-// TestOthersWedgeIt: what the host sees of calls that did not come by the
-// gateway.
-func TestOthersWedgeIt(t *testing.T) {
+// The host reports calls that did not come through the gateway.
+func TestServerWedgedByOtherCallsIsFound(t *testing.T) {
 	var stuck atomic.Bool
 	h := newHost(t, func(o *Options) {
 		o.Stuck = func(_ context.Context, domains []string) ([]string, error) {
@@ -163,9 +162,9 @@ func TestOthersWedgeIt(t *testing.T) {
 	testkit.Eventually(t, "it is back", func() bool { return len(h.Wedged()) == 0 })
 }
 
-// TestCircle: A calls B calls A, all through the gateway. A is still at the
-// first call when the second comes, which ends by its timeout.
-func TestCircle(t *testing.T) {
+// A calls B, and B calls A, all through the gateway. A still serves the first
+// call when the second arrives, which ends by its timeout.
+func TestCircularCallEndsByItsTimeout(t *testing.T) {
 	h := newHost(t, nil)
 	through := func(domain string) vlibcall.Handler {
 		return func(c *vlibcall.Call) error {

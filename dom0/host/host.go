@@ -66,12 +66,13 @@ type Host interface {
 	// if they have ended.
 	MemberCPUs(Members) ([]int, error)
 
-	// Reserve makes a reservation, or changes the one of that number: budget,
-	// period, class, callees, and the domain that holds it, which may have been
-	// made anew. What was used is not forgotten. It may be repeated. The holder
-	// runs on the budget in every period, and beyond that in background; so does
-	// a callee while it serves a call that the reservation pays for. A callee
-	// that serves no call runs in background or not at all.
+	// Reserve makes a reservation, or changes the one that has this number:
+	// budget, period, class, callees, and the domain that holds it, which may
+	// have been recreated. The CPU time used so far stays on the account.
+	// Reserve may be repeated. The holder runs on the budget in every period,
+	// and beyond that in background; so does a callee while it serves a call
+	// that the reservation pays for. A callee that serves no call runs in
+	// background or not at all.
 	//
 	// Errors: ErrNoDomain, ErrNoMembers, a *Refusal, ErrNotHere. After an error
 	// all is as it was before.

@@ -28,7 +28,7 @@ func TestClassStaysUnlessAskedFor(t *testing.T) {
 	if _, err := m.Reserve(t.Context(), reservation("web", ms, 10*ms, "fast")); !errors.Is(err, host.ErrClass) {
 		t.Error(err)
 	}
-	// It outlives the daemon and the domain.
+	// The class outlives the daemon and the domain.
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}

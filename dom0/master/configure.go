@@ -13,12 +13,13 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
-// Configure makes the reservations that a configuration wants, and ends those that
-// an earlier one wanted. One whose domain does not run is an entry that waits for
-// the domain. One that does not fit is an error, and nothing is changed; but which
-// domains run when a master starts is no reason to refuse its first configuration:
-// what does not fit waits then, and so does what waited before. Reservations that
-// are made, changed or ended by a command stay so until the next Configure.
+// Configure makes the reservations of a configuration, and ends those of an
+// earlier one. A reservation whose domain does not run is an entry that waits
+// for the domain. A reservation that does not fit is an error, and nothing is
+// changed. But the domains that happen to run when a master starts are no
+// reason to refuse its first configuration: reservations that do not fit wait
+// then, as do those that waited before. Reservations that a command made,
+// changed or ended stay so until the next Configure.
 func (m *Master) Configure(ctx context.Context, want []api.Reservation) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -32,7 +33,7 @@ func (m *Master) Configure(ctx context.Context, want []api.Reservation) error {
 		w.Configured = true
 		was := m.match(all, w)
 		if was != nil && what.entries[was.ID] != nil && what.entries[was.ID] != was {
-			was = nil // another of this configuration
+			was = nil // it belongs to another entry of this configuration
 		}
 		e, err := what.resolve(ctx, all, w, was, &m.table)
 		if errors.Is(err, errNone) {
@@ -58,7 +59,7 @@ func (m *Master) Configure(ctx context.Context, want []api.Reservation) error {
 			errs = append(errs, m.end(ctx, e))
 		}
 	}
-	// What becomes less makes room for what becomes more.
+	// Reservations that shrink make room for those that grow.
 	slices.SortStableFunc(next, func(a, b *entry) int { return cmp.Compare(m.growth(a), m.growth(b)) })
 	for _, e := range next {
 		switch was := m.entries[e.ID]; {
@@ -76,7 +77,7 @@ func (m *Master) Configure(ctx context.Context, want []api.Reservation) error {
 	return errors.Join(append(errs, m.write())...)
 }
 
-// without is a table to think with, of all entries but some.
+// without is a copy of the table without some entries, for planning.
 func (m *Master) without(some func(*entry) bool) *table {
 	t := &table{m.host, make(map[uint32]*entry)}
 	for id, e := range m.entries {
@@ -87,25 +88,25 @@ func (m *Master) without(some func(*entry) bool) *table {
 	return t
 }
 
-// mayPass reports whether an error may pass by itself.
+// mayPass reports whether an error may disappear by itself.
 func mayPass(e *entry, err error) bool {
 	unknown := slices.ContainsFunc(e.Domains(), func(d *host.Domain) bool { return d.Err != nil })
 	return unknown || errors.Is(err, host.ErrNotAdmitted) || errors.Is(err, host.ErrNoDomain)
 }
 
 // wait enters a reservation that cannot be had now, and takes its domain off
-// whatever it was on.
+// its earlier one.
 func (m *Master) wait(ctx context.Context, e, was *entry) error {
 	err := e.problem
 	m.entries[e.ID] = e
 	if e.problem = nil; was != nil {
-		e.problem = was.problem // so that what is known is not logged again
+		e.problem = was.problem // so that a known problem is not logged again
 	}
 	m.troubled(e, err)
 	return m.off(ctx, e)
 }
 
-// growth is by how much of a CPU a reservation is more than it was.
+// growth is the increase of a reservation as a share of a CPU.
 func (m *Master) growth(e *entry) float64 {
 	if was := m.entries[e.ID]; was != nil {
 		return e.Share() - was.Share()
@@ -113,10 +114,10 @@ func (m *Master) growth(e *entry) float64 {
 	return e.Share()
 }
 
-// Try tells whether reservations would fit beside those that there are, together,
-// and changes nothing. A domain that is not there is tried on all CPUs on which any
-// domain may run: on which of them it will run is not known. The first reservation
-// that does not fit is the error.
+// Try checks whether reservations would fit beside the existing ones, all
+// together, and changes nothing. A domain that does not exist yet is tried on
+// all CPUs on which any domain may run, since its CPUs are unknown. The first
+// reservation that does not fit is the error.
 func (m *Master) Try(ctx context.Context, want []api.Reservation) (api.Trial, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -149,8 +150,8 @@ func (m *Master) Try(ctx context.Context, want []api.Reservation) (api.Trial, er
 	return t, nil
 }
 
-// cpus are those on which any domain may run; where there is no domain, the
-// host's, if it says which.
+// cpus are the CPUs on which any domain may run; without domains the host's
+// CPUs, if it reports them.
 func (m *Master) cpus(all []host.Domain) (cpus []int, err error) {
 	for _, d := range all {
 		cpus = append(cpus, d.CPUs...)

@@ -14,8 +14,8 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
-// A rule of a domain that was never there is an entry with a reason, and in force
-// when the domain comes.
+// A rule for a domain that never existed is an entry with a reason, and in
+// force when the domain comes.
 func TestRuleOfAnAbsentDomainIsListed(t *testing.T) {
 	h := newPayHost()
 	m := open(t, h, t.TempDir())
@@ -31,7 +31,7 @@ func TestRuleOfAnAbsentDomainIsListed(t *testing.T) {
 	}
 }
 
-// What a configuration wants of a domain that does not run holds when it runs.
+// A configuration's budget for a domain that does not run applies when it runs.
 func TestStoppedDomainTakesTheNewBudget(t *testing.T) {
 	h := newHost(domain("1", "web", 0))
 	m := open(t, h, t.TempDir())
@@ -48,8 +48,8 @@ func TestStoppedDomainTakesTheNewBudget(t *testing.T) {
 	}
 }
 
-// A domain that is started anew with another UUID has the reservation that the
-// configuration gives to its name: there is no second one beside it.
+// A domain that is restarted with another UUID has the reservation that the
+// configuration gives to its name, and no second one.
 func TestConfiguredNameFollowsANewUUID(t *testing.T) {
 	h := newPayHost(domain("1", "web", 0))
 	m := open(t, h, t.TempDir())
@@ -62,7 +62,7 @@ func TestConfiguredNameFollowsANewUUID(t *testing.T) {
 	}
 }
 
-// Two tables that mean one domain are refused, at the first configuration too.
+// Two tables for one domain are refused, at the first configuration too.
 func TestTwoReferencesToOneDomainAreRefused(t *testing.T) {
 	h := newHost(domain("1", "web", 0))
 	m := open(t, h, t.TempDir())
@@ -72,7 +72,8 @@ func TestTwoReferencesToOneDomainAreRefused(t *testing.T) {
 	}
 }
 
-// The file of another version is refused, with its name and the way out.
+// The file of another version is refused; the error has its name and the
+// remedy.
 func TestStateOfAnotherVersionIsRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
 	for _, text := range []string{`{"adopted": []}`, `{"version": 3, "reservations": []}`} {
@@ -86,24 +87,24 @@ func TestStateOfAnotherVersionIsRefused(t *testing.T) {
 	}
 }
 
-// The host is told of a callee that was made anew.
+// The host is told of a recreated callee.
 func TestCalleeOfThreadsIsFollowed(t *testing.T) {
 	h := newReservingHost(domain("1", "db", 1))
 	m := open(t, h, t.TempDir())
 	id := reserve(t, m, threads(7, 10, "db")).ID
 	h.all[0].ID, h.all[0].Generation = "2", 1
 	review(t, m)
-	if c := h.held[id].Callees; len(c) != 1 || c[0].ID != "2" {
+	if c := h.threads[id].Callees; len(c) != 1 || c[0].ID != "2" {
 		t.Errorf("%+v", c)
 	}
 	h.all = nil
 	review(t, m)
-	if all := listed(t, m, host.KindThreads); len(all) != 1 || all[0].Problem != "" || len(h.held[id].Callees) != 0 {
-		t.Errorf("%+v, host %+v", all, h.held[id])
+	if all := listed(t, m, host.KindThreads); len(all) != 1 || all[0].Problem != "" || len(h.threads[id].Callees) != 0 {
+		t.Errorf("%+v, host %+v", all, h.threads[id])
 	}
 }
 
-// What a request says of things that are the master's to know is not believed.
+// The master ignores what a request says about the master's own data.
 func TestRequestSaysNothingThatIsTheMasters(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 1))
 	m := open(t, h, t.TempDir())

@@ -12,7 +12,7 @@ import (
 	"github.com/vlibos/vlibos/throttle"
 )
 
-// fakeHost is a host that only remembers.
+// fakeHost is a host that only records.
 type fakeHost struct {
 	can     host.Abilities
 	all     []host.Domain
@@ -20,23 +20,23 @@ type fakeHost struct {
 	adopted map[uint32]string // reservation → domain
 	pays    map[uint32]string // reservation → domain, and whether its server listens
 	callees map[uint32]host.Domain
-	held    map[uint32]host.Reservation
-	freed   []string // domains that no reservation pays for any more
+	threads map[uint32]host.Reservation
+	freed   []string // domains that no reservation is charged for any more
 	tasks   map[uint32]rtsched.Task
 	spared  map[uint32]bool
 	fail    error
-	broken  map[string]error // what reading the use of a domain gives
+	broken  map[string]error // errors of reading the use of a domain
 	renewed int
 	resumed int
 	cleared []uint32
 	stuck   string
-	owned   error // by another
+	owned   error // set: another master owns the host
 	notes   []string
 }
 
 func newHost(domains ...host.Domain) *fakeHost {
 	return &fakeHost{
-		all: domains, adopted: make(map[uint32]string), pays: make(map[uint32]string), callees: make(map[uint32]host.Domain), held: make(map[uint32]host.Reservation),
+		all: domains, adopted: make(map[uint32]string), pays: make(map[uint32]string), callees: make(map[uint32]host.Domain), threads: make(map[uint32]host.Reservation),
 		tasks: make(map[uint32]rtsched.Task), spared: make(map[uint32]bool),
 	}
 }
@@ -89,7 +89,7 @@ func (h *fakeHost) Reserve(_ context.Context, r host.Reservation) error {
 		if _, err := h.MemberCPUs(*r.Threads); err != nil {
 			return err
 		}
-		h.held[r.ID] = r
+		h.threads[r.ID] = r
 	default:
 		h.pays[r.ID], h.callees[r.ID] = fmt.Sprint(r.Callees[0].ID, r.Callees[0].Listens), r.Callees[0].Domain
 	}
@@ -100,7 +100,7 @@ func (h *fakeHost) Reserve(_ context.Context, r host.Reservation) error {
 func (h *fakeHost) Unreserve(_ context.Context, r host.Reservation) error {
 	if r.Kind() != host.KindNone {
 		delete(h.adopted, r.ID)
-		delete(h.held, r.ID)
+		delete(h.threads, r.ID)
 		return h.fail
 	}
 	if h.fail != nil {
@@ -128,7 +128,7 @@ func (h *fakeHost) Usage(_ context.Context, r host.Reservation) (host.Usage, err
 		}
 		return u, h.broken[r.Domain.ID]
 	case host.KindThreads:
-		if r, ok := h.held[r.ID]; !ok || h.on[r.Threads.PID] == nil {
+		if r, ok := h.threads[r.ID]; !ok || h.on[r.Threads.PID] == nil {
 			return host.Usage{}, host.ErrNoMembers
 		}
 		return u, nil

@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
-// errNone is the ErrNoDomain of a reference that means no domain, rather than
+// errNone is the ErrNoDomain of a reference that means no domain, as opposed to
 // several.
 var errNone = fmt.Errorf("%w", host.ErrNoDomain)
 
@@ -37,7 +37,7 @@ func find(all []host.Domain, ref string) (host.Domain, error) {
 	return host.Domain{}, fmt.Errorf("domain %.80q: %w that only this name means: use one of %s", ref, host.ErrNoDomain, describe(found))
 }
 
-// mostNamed bounds how many domains an error lists.
+// mostNamed limits how many domains an error lists.
 const mostNamed = 20
 
 func describe(all []host.Domain) string {
@@ -55,9 +55,10 @@ func describe(all []host.Domain) string {
 	return strings.Join(names, ", ")
 }
 
-// locate finds an entry's domains and the CPUs where its holder and callees are. It
-// reports whether they are as they were. An error says why that is not known, and
-// nothing has moved then; or that no domain was ever there for the entry.
+// locate finds an entry's domains and the CPUs of its holder and callees. It
+// reports whether they are unchanged. An error says why that is unknown, in
+// which case nothing is considered moved, or that no domain ever existed for
+// the entry.
 func (t *table) locate(ctx context.Context, all []host.Domain, e *entry) (as bool, err error) {
 	var cpus []int
 	if e.Threads != nil {
@@ -85,11 +86,12 @@ func (t *table) locate(ctx context.Context, all []host.Domain, e *entry) (as boo
 	return as, nil
 }
 
-// current is one of an entry's domains as it is now; one without ID if it is not
-// there, with an error if it never was. A domain that holds a reservation is the one
-// that it was as long as it lives, or else the one with its UUID: toolstacks change
-// names, and give a domain another UUID while it is destroyed. A callee is the domain
-// that the configuration names, since that is the one that calls go to.
+// current is one of an entry's domains as it is now; one without ID if it does
+// not exist, with an error if it never did. The holder of a reservation is the
+// same domain as long as it lives, and otherwise the one with its UUID:
+// toolstacks change names, and give a domain another UUID while they destroy
+// it. A callee is the domain that the configuration names, since calls go to
+// that one.
 func (t *table) current(ctx context.Context, all []host.Domain, e *entry, d *host.Domain, refs []string) (host.Domain, error) {
 	holder := d == e.Domain
 	alive := slices.IndexFunc(all, func(n host.Domain) bool { return n.ID == d.ID && t.lives(ctx, e, d, n) })
@@ -120,21 +122,21 @@ func (t *table) current(ctx context.Context, all []host.Domain, e *entry, d *hos
 		now.Name = cmp.Or(now.Name, d.Name)
 		return now, nil
 	case d.UUID != "":
-		missing = nil // it was there, and may come again
+		missing = nil // it existed, and may come again
 	}
 	return host.Domain{UUID: d.UUID, Name: d.Name}, missing
 }
 
-// other is another entry than e that a domain holds, or that is for its UUID while e is
-// not; nil: none.
+// other is another entry than e that a domain holds, or that is for the
+// domain's UUID while e is not; nil: none.
 func (t *table) other(e *entry, d host.Domain) *entry {
 	return t.first(func(o *entry) bool {
 		return o.ID != e.ID && o.Domain != nil && (o.holds(d) || o.Domain.UUID == d.UUID && e.Domain.UUID != d.UUID)
 	})
 }
 
-// lives reports whether an entry's domain is the one that there is now. The domain
-// that held an earlier master's reservation is known to the host.
+// lives reports whether an entry's domain is the one that exists now. The host
+// knows the domain that held an earlier master's reservation.
 func (t *table) lives(ctx context.Context, e *entry, d *host.Domain, now host.Domain) bool {
 	if !e.old {
 		return same(*d, now)

@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// stateFile is the state that a master with a reservation of each kind leaves.
+// stateFile is the state of a master with a reservation of each kind.
 func stateFile(f *testing.F) []byte {
 	dir := f.TempDir()
 	m, err := Open(f.Context(), fuzzedHost(), dir, slog.New(slog.DiscardHandler))
@@ -35,9 +35,9 @@ func fuzzedHost() *fakeHost {
 	return newReservingHost(domain("1", "web", 0), domain("2", "db", 0, 1))
 }
 
-// Whatever is in the state file, a master goes on with it, or says which file it
-// cannot read; and the host is told of valid reservations alone, of which those of
-// domains fit beside all others.
+// With any state file, a master continues from it, or names the file that it
+// cannot read. The host gets valid reservations only, and those of domains fit
+// beside all others.
 func FuzzState(f *testing.F) {
 	whole := string(stateFile(f))
 	f.Add(whole)
@@ -78,7 +78,7 @@ func FuzzState(f *testing.F) {
 					tasks, domains = append(tasks, task), domains+1
 				}
 			}
-			for _, r := range h.held {
+			for _, r := range h.threads {
 				if err := r.Validate(); err != nil || h.adopted[r.ID] != "" {
 					t.Errorf("%+v: %v", r, err)
 				}

@@ -4,15 +4,15 @@ package master
 
 import "sync/atomic"
 
-// Health is how the master itself has fared since it was opened.
+// Health counts problems of the master itself since it was opened.
 type Health struct {
-	LeaseLost    uint64 // how often it was late to renew, and gates and throttles had opened
+	LeaseLost    uint64 // times that it renewed late, when gates and throttles had opened
 	ReviewErrors uint64 // reviews of the domains that failed
 }
 
 type health struct{ leaseLost, reviewErrors atomic.Uint64 }
 
-// Health counts what the log has in words.
+// Health returns counts of the problems that the log describes.
 func (m *Master) Health() Health {
 	return Health{LeaseLost: m.health.leaseLost.Load(), ReviewErrors: m.health.reviewErrors.Load()}
 }

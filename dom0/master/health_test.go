@@ -12,7 +12,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
-// late is a host whose master was late each time.
+// late is a host whose master is late each time.
 type late struct{ *fakeHost }
 
 func (late) Renew(time.Duration) error { return fmt.Errorf("renew: %w", host.ErrLease) }

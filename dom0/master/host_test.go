@@ -12,7 +12,7 @@ import (
 	"github.com/vlibos/vlibos/internal/flock"
 )
 
-// One host has one master, whatever folders it is given.
+// A host has one master, even if the masters' folders differ.
 func TestOwnedHostIsRefused(t *testing.T) {
 	h, dir := newHost(), t.TempDir()
 	h.owned = fmt.Errorf("the device: %w", flock.ErrTaken)
@@ -23,7 +23,7 @@ func TestOwnedHostIsRefused(t *testing.T) {
 	open(t, h, dir)
 }
 
-// What the host notes is logged once.
+// A note of the host is logged once.
 func TestNotesAreLoggedOnce(t *testing.T) {
 	h := newHost()
 	m := open(t, h, t.TempDir())

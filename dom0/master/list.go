@@ -11,8 +11,8 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
-// List returns all reservations, by number. One whose use cannot be read has a
-// problem; the error says the same.
+// List returns all reservations, by number. A reservation whose use cannot be
+// read has a problem; the error is the same.
 func (m *Master) List(ctx context.Context) ([]api.Status, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -28,9 +28,9 @@ func (m *Master) List(ctx context.Context) ([]api.Status, error) {
 			s.Usage, err = m.host.Usage(ctx, e.onHost())
 			switch {
 			case errors.Is(err, host.ErrNoMembers):
-				continue // the next review finds out the same
+				continue // the next review notices, too
 			case errors.Is(err, host.ErrNoDomain):
-				// It is gone, or the host lost it: the next review finds out.
+				// It is gone, or the host has lost it: the next review notices.
 				for _, d := range s.Domains() {
 					d.ID = ""
 				}
@@ -45,10 +45,10 @@ func (m *Master) List(ctx context.Context) ([]api.Status, error) {
 	return all, errors.Join(errs...)
 }
 
-// Pay returns the number of the configured reservation of that name, which pays for
-// calls to its domain as it is now. Its one caller asks for it before it opens a
-// channel: what an earlier channel left unanswered is taken as done. Errors are
-// those of Reserve.
+// Pay returns the number of the configured reservation with that name, which is
+// charged for calls to its domain as it is now. Its only caller asks for it
+// before it opens a channel: calls that an earlier channel left unanswered are
+// considered ended. Errors are those of Reserve.
 func (m *Master) Pay(ctx context.Context, name string) (reservation uint32, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -74,7 +74,8 @@ func (m *Master) Pay(ctx context.Context, name string) (reservation uint32, err 
 	return e.ID, errors.Join(m.write(), m.host.Clear(ctx, e.ID))
 }
 
-// Identify returns those of some domains, by number, name or UUID, that are there.
+// Identify returns the existing ones of some domains, given by number, name or
+// UUID.
 func (m *Master) Identify(ctx context.Context, refs []string) (map[string]host.Domain, error) {
 	all, err := m.host.Domains(ctx)
 	if err != nil {
@@ -89,11 +90,11 @@ func (m *Master) Identify(ctx context.Context, refs []string) (map[string]host.D
 	return found, nil
 }
 
-// Watches reports whether the host sees which servers hang.
+// Watches reports whether the host can see which servers hang.
 func (m *Master) Watches() bool { return m.host.Can().Stuck }
 
-// Stuck returns those of some domains whose servers hang; see [host.Host]. Domains
-// that are not there are left out.
+// Stuck returns those of some domains whose servers hang; see [host.Host].
+// Domains that do not exist are left out.
 func (m *Master) Stuck(ctx context.Context, refs []string) (stuck []string, err error) {
 	if !m.Watches() {
 		return nil, fmt.Errorf("which servers hang is %w", host.ErrNotHere)

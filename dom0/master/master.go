@@ -16,21 +16,21 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
-// Master assigns one host's reservations. Its methods may be called at the same
-// time.
+// Master assigns one host's reservations. Its methods may be called
+// concurrently.
 type Master struct {
 	state  *state
 	log    *slog.Logger
 	health health
 
 	mu         sync.Mutex
-	table               // all that there are
-	configured bool     // there was a configuration
-	notes      []string // that the host had last
+	table               // all entries
+	configured bool     // Configure was called
+	notes      []string // the host's last notes
 }
 
-// Open makes the one master of a host, with the reservations that an earlier one
-// left in dir. ErrRunning: the host, or dir, has a master.
+// Open makes the only master of a host, with the reservations that an earlier
+// one left in dir. ErrRunning: the host, or dir, has a master.
 func Open(ctx context.Context, p host.Host, dir string, log *slog.Logger) (*Master, error) {
 	s, err := openState(dir)
 	if err != nil {
@@ -65,9 +65,9 @@ func (m *Master) Notes() []string { return m.host.Notes() }
 // Host is the name of the host.
 func (m *Master) Host() string { return m.host.Name() }
 
-// Reserve gives a domain or threads a reservation: the budget in every period, and
-// beyond that background time. Again for the same domain it changes the
-// reservation; the class stays if none is asked for. Errors: host.ErrNoDomain,
+// Reserve gives a domain or threads a reservation: the budget in every period,
+// and beyond that background time. If the domain has one already, it changes
+// that; the class stays unless one is given. Errors: host.ErrNoDomain,
 // host.ErrNoMembers, host.ErrNotHere, host.ErrNotAllowed, a *host.Refusal,
 // host.ErrClass, rtsched.ErrRange, api.ErrControl and api.ErrFull.
 func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reservation, error) {
@@ -83,7 +83,7 @@ func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reserva
 	want.Configured = false
 	was := m.match(all, want)
 	e, err := m.resolve(ctx, all, want, was, &m.table)
-	if err == nil && !e.Running() { // it was there before
+	if err == nil && !e.Running() { // it existed before
 		_, err = find(all, want.Domain.Name)
 	}
 	if err == nil {
@@ -93,16 +93,16 @@ func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reserva
 		return api.Reservation{}, fmt.Errorf("reserve for %s: %w", e, err)
 	}
 	if e.refs = nil; was != nil {
-		e.refs = was.refs // the configuration still calls the domain so
+		e.refs = was.refs // the configuration still uses these references
 	}
 	return e.Copy(), m.enter(ctx, e)
 }
 
-// enter makes what was found to fit, or leaves all as it was.
+// enter puts an entry that fits in force, or leaves everything as it was.
 func (m *Master) enter(ctx context.Context, e *entry) error {
 	was := m.entries[e.ID]
 	m.entries[e.ID] = e
-	// What is written first is found again whatever happens next.
+	// An entry that is saved first is found again whatever happens next.
 	err := m.write()
 	if err == nil {
 		err = m.tell(ctx, e)
@@ -117,7 +117,7 @@ func (m *Master) enter(ctx context.Context, e *entry) error {
 	return errors.Join(fmt.Errorf("reserve for %s: %w", e, err), m.write())
 }
 
-// tell has the host make a reservation, or change it.
+// tell makes the host create or change a reservation.
 func (m *Master) tell(ctx context.Context, e *entry) error {
 	if err := m.host.Reserve(ctx, e.onHost()); err != nil {
 		return m.named(err)
@@ -129,7 +129,7 @@ func (m *Master) tell(ctx context.Context, e *entry) error {
 	return nil
 }
 
-// named adds to a host's refusal the name of the reservation that it speaks of.
+// named adds the name of the reservation concerned to a host's refusal.
 func (m *Master) named(err error) error {
 	if r := (*host.Refusal)(nil); errors.As(err, &r) && r.Name == "" {
 		r.Name = m.name(r.Miss.Task.ID)
@@ -137,7 +137,7 @@ func (m *Master) named(err error) error {
 	return err
 }
 
-// match is the entry that is wanted anew; nil: there is none.
+// match is the existing entry for a wanted reservation; nil: there is none.
 func (t *table) match(all []host.Domain, want api.Reservation) *entry {
 	switch want.Kind() {
 	case host.KindThreads:
@@ -156,9 +156,9 @@ func (t *table) match(all []host.Domain, want api.Reservation) *entry {
 	})
 }
 
-// resolve is the entry for what is wanted, in place of the one that was, or with a
-// number that neither table uses. It comes with an error if its domains are not
-// there.
+// resolve is the entry for a wanted reservation, in place of the earlier one,
+// or with a number that neither table uses. It comes with an error if its
+// domains do not exist.
 func (t *table) resolve(ctx context.Context, all []host.Domain, want api.Reservation, was *entry, other *table) (*entry, error) {
 	e := &entry{Reservation: want.Copy()}
 	e.ID, e.CPUs, e.Waits = 0, nil, false
@@ -197,8 +197,8 @@ func (t *table) resolve(ctx context.Context, all []host.Domain, want api.Reserva
 	return e, err
 }
 
-// Release takes the reservation of a domain away: it runs as if it had never been
-// adopted. A domain that does not run is meant by its name or UUID.
+// Release removes the reservation of a domain, which then runs as if it had
+// never been adopted. A domain that does not run is given by its name or UUID.
 func (m *Master) Release(ctx context.Context, ref string) (api.Reservation, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -209,7 +209,7 @@ func (m *Master) Release(ctx context.Context, ref string) (api.Reservation, erro
 	return e.Copy(), m.end(ctx, e)
 }
 
-// Unreserve ends a reservation of threads, which are ordinary then.
+// Unreserve ends a reservation of threads, which then run as ordinary ones.
 func (m *Master) Unreserve(ctx context.Context, id uint32) (api.Reservation, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -251,7 +251,7 @@ func (m *Master) lookup(ref string) (*entry, error) {
 	return by[d.ID], err
 }
 
-// write saves the table, unless that is what was saved last.
+// write saves the table if it has changed.
 func (m *Master) write() error {
 	all := make([]api.Reservation, 0, len(m.entries))
 	for _, e := range m.inOrder() {

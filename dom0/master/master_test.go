@@ -40,7 +40,7 @@ func open(t *testing.T, p host.Host, dir string) *Master {
 	return m
 }
 
-// reservation is one wanted for a domain.
+// reservation is a request for a domain.
 func reservation(ref string, budget, period time.Duration, class ...host.Class) api.Reservation {
 	r := api.Reservation{Reservation: host.Domain{Name: ref}.On(rtsched.Task{Budget: budget, Period: period})}
 	for _, c := range class {
@@ -87,7 +87,7 @@ func TestReservationIsChangedByAnyReference(t *testing.T) {
 	}
 	for ref, want := range map[string]error{
 		"nobody": host.ErrNoDomain, "": host.ErrNoDomain, "Domain-0": api.ErrControl, "0": api.ErrControl,
-		"db": host.ErrNoDomain, // two of that name
+		"db": host.ErrNoDomain, // two with that name
 	} {
 		if _, err := m.Reserve(t.Context(), reservation(ref, ms, 100*ms)); !errors.Is(err, want) {
 			t.Errorf("adopt %q: %v, want %v", ref, err, want)
@@ -120,11 +120,12 @@ func TestRefusalNamesWhatWouldFit(t *testing.T) {
 		t.Errorf("%q", err)
 	}
 	if h.tasks[firstReservation+1].Budget != 80*ms {
-		t.Error("the refusal changed what was")
+		t.Error("the refusal changed the reservation")
 	}
 	adopt(t, m, "db", r.Most, 200*ms)
 	adopt(t, m, "other", 90*ms, 100*ms) // on a CPU of its own
-	// A shorter period goes first; whom it would hurt is named.
+	// A shorter period goes first; the refusal names the reservation that would
+	// miss.
 	_, err = m.Reserve(t.Context(), reservation("web", 60*ms, 100*ms))
 	if !errors.As(err, &r) || r.Name != "db" || !strings.Contains(err.Error(), "(db)") {
 		t.Errorf("%v", err)
@@ -157,7 +158,7 @@ func TestNextMasterFindsReservations(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	h.all = []host.Domain{domain("7", "web", 1)} // started anew, elsewhere; db is gone
+	h.all = []host.Domain{domain("7", "web", 1)} // restarted, on another CPU; db is gone
 	m = open(t, h, dir)
 	s := list(t, m)
 	if len(s) != 2 || s[0].On() != "7" || s[0].ID != a.ID || s[0].CPUs[0] != 1 || s[1].On() != "" {
@@ -276,14 +277,14 @@ func TestConfigurationIsTakenAsAWhole(t *testing.T) {
 	if s := list(t, m); len(s) != 3 || s[0].Configured || !s[1].Configured || !s[2].Configured || h.adopted[s[2].ID] != "3" {
 		t.Errorf("%+v, host %v", s, h.adopted)
 	}
-	// All of it, or nothing.
+	// The configuration applies as a whole, or not at all.
 	if err := configure(reservation("web", 5*ms, 100*ms), reservation("later", 95*ms, 100*ms)); !errors.Is(err, host.ErrNotAdmitted) {
 		t.Errorf("too much: %v", err)
 	}
 	if s := list(t, m); len(s) != 3 || s[1].Budget != 20*ms || s[2].Budget != 30*ms {
 		t.Errorf("%+v", s)
 	}
-	// By hand holds until the next configuration.
+	// A command's change holds until the next configuration.
 	if _, err := m.Release(t.Context(), "later"); err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
-// What pays for calls to a domain that is moved onto a full CPU pays for none
-// until it fits.
+// A reservation for calls to a domain that moves onto a full CPU is charged for
+// none until it fits.
 func TestRuleOfAMovedDomainWaits(t *testing.T) {
 	h := newPayHost(domain("1", "web", 0), domain("2", "db", 1))
 	m := open(t, h, t.TempDir())
@@ -32,8 +32,8 @@ func TestRuleOfAMovedDomainWaits(t *testing.T) {
 	}
 }
 
-// A domain with another handle is freed from what pays for its calls as the one
-// that it is.
+// A domain with another handle is the same domain when the reservation for its
+// calls ends.
 func TestRuleOfADomainWithANewHandle(t *testing.T) {
 	h := newPayHost(domain("1", "web", 0))
 	m := open(t, h, t.TempDir())
@@ -51,8 +51,8 @@ func TestRuleOfADomainWithANewHandle(t *testing.T) {
 	}
 }
 
-// Threads that are moved onto a full CPU keep their reservation, with a problem;
-// they count where they are.
+// Threads that move onto a full CPU keep their reservation, with a problem, and
+// count there.
 func TestThreadsAreFollowed(t *testing.T) {
 	h := newReservingHost(domain("1", "web", 1))
 	m := open(t, h, t.TempDir())

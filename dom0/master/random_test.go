@@ -15,9 +15,10 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// Whatever happens to domains, and whatever is asked for: after a review what the host
-// has fits on every CPU, a domain holds one reservation at most, an entry without a
-// problem is in force, and one with a problem, or without its domain, is in the list.
+// After any events of domains and any requests, and a review: the host's
+// reservations fit on every CPU, a domain holds at most one reservation, an
+// entry without a problem is in force, and one with a problem, or without its
+// domain, is in the list.
 func TestPromisesHoldWhateverHappens(t *testing.T) {
 	for seed := range uint64(8) {
 		r := rand.New(rand.NewPCG(seed, 7))
@@ -48,7 +49,7 @@ func TestPromisesHoldWhateverHappens(t *testing.T) {
 			id := pick().ID
 			h.all = slices.DeleteFunc(h.all, func(d host.Domain) bool { return d.ID == id })
 			for number, on := range h.adopted {
-				if on == id { // the host's go with their domain
+				if on == id { // the host drops those of a domain that ends
 					delete(h.adopted, number)
 					delete(h.tasks, number)
 				}
@@ -72,7 +73,7 @@ func TestPromisesHoldWhateverHappens(t *testing.T) {
 			case 4:
 				pick().UUID = fmt.Sprint("u-d", r.IntN(6))
 			case 5:
-				m.Reserve(t.Context(), reservation(ref, budget, period)) // refused or not
+				m.Reserve(t.Context(), reservation(ref, budget, period)) // may be refused
 			case 6:
 				m.Reserve(t.Context(), threads(7+r.IntN(2), time.Duration(r.IntN(20)), ref))
 			case 7:
@@ -123,7 +124,7 @@ func promises(t *testing.T, m *Master, h *fakeHost, seed uint64) {
 		for _, s := range list(t, m) {
 			_, adopted := h.adopted[s.ID]
 			_, pays := h.pays[s.ID]
-			inForce := adopted || pays || h.held[s.ID].Threads != nil
+			inForce := adopted || pays || h.threads[s.ID].Threads != nil
 			if other, ok := holder[h.adopted[s.ID]]; adopted && ok && other != s.ID {
 				t.Errorf("seed %d: domain %s is on %d and %d", seed, h.adopted[s.ID], other, s.ID)
 			}

@@ -30,7 +30,7 @@ func statusOf(t *testing.T, m *Master, name string) api.Status {
 	return all[i]
 }
 
-// on fails unless the host has a domain on the reservation of that name.
+// on fails unless the host has a domain on the reservation with that name.
 func on(t *testing.T, m *Master, h *fakeHost, name, id string) {
 	t.Helper()
 	if s := statusOf(t, m, name); s.On() != id || s.Problem != "" || s.Waits || h.adopted[s.ID] != id {
@@ -38,7 +38,8 @@ func on(t *testing.T, m *Master, h *fakeHost, name, id string) {
 	}
 }
 
-// without fails unless it does not fit, visibly, and the host has nothing for it.
+// without fails unless the reservation visibly does not fit, and the host has
+// nothing for it.
 func without(t *testing.T, m *Master, h *fakeHost, name string) {
 	t.Helper()
 	s := statusOf(t, m, name)
@@ -47,7 +48,7 @@ func without(t *testing.T, m *Master, h *fakeHost, name string) {
 	}
 }
 
-// A domain is its number as long as it lives, whatever its handle is.
+// A domain is its number as long as it lives, with any handle.
 func TestNewHandleStaysAdopted(t *testing.T) {
 	for _, ref := range []string{"uuid-web", "another", "web", "1"} {
 		h, dir := newHost(domain("1", "web", 0)), t.TempDir()
@@ -71,7 +72,7 @@ func TestNewHandleStaysAdopted(t *testing.T) {
 	}
 }
 
-// What was released by hand stays so, whatever handle it has then.
+// A domain that a command released stays released, with any handle.
 func TestReleasedByHandStaysSoUnderANewHandle(t *testing.T) {
 	h := newHost(domain("1", "web", 0))
 	m := open(t, h, t.TempDir())
@@ -88,8 +89,8 @@ func TestReleasedByHandStaysSoUnderANewHandle(t *testing.T) {
 	}
 }
 
-// A domain that is being destroyed has another handle, and the one that is made
-// anew has its old one: that waits until the number is free.
+// A domain that is being destroyed has another handle, and its recreated
+// successor has the old one: that one waits until the number is free.
 func TestReservationFollowsTheUUIDWhenTheDomainIsGone(t *testing.T) {
 	h := newHost(domain("1", "web", 0))
 	m := open(t, h, t.TempDir())
@@ -106,7 +107,7 @@ func TestReservationFollowsTheUUIDWhenTheDomainIsGone(t *testing.T) {
 	on(t, m, h, "web", "2")
 }
 
-// Another domain that has the number is not the one that had it.
+// Another domain with the same number is not the earlier one.
 func TestNumberGivenAgainIsAnotherDomain(t *testing.T) {
 	h := newHost(domain("1", "web", 0))
 	m := open(t, h, t.TempDir())
@@ -114,7 +115,7 @@ func TestNumberGivenAgainIsAnotherDomain(t *testing.T) {
 	h.all[0].Generation = 1
 	delete(h.adopted, a.ID) // it went with its domain
 	review(t, m)
-	on(t, m, h, "web", "1") // it has its UUID
+	on(t, m, h, "web", "1") // it has the UUID
 	h.all[0] = domain("1", "other", 0)
 	h.all[0].Generation = 2
 	delete(h.adopted, a.ID)
@@ -124,7 +125,8 @@ func TestNumberGivenAgainIsAnotherDomain(t *testing.T) {
 	}
 }
 
-// What the host has lost is found out by reading, and done again.
+// A reservation that the host has lost is noticed when it is read, and made
+// again.
 func TestLostReservationIsMadeAgain(t *testing.T) {
 	h := newHost(domain("1", "web", 0))
 	m := open(t, h, t.TempDir())
@@ -147,8 +149,8 @@ func TestNameIsFollowed(t *testing.T) {
 	}
 }
 
-// A domain that is moved onto a full CPU runs without its reservation, counts
-// nowhere, and has it again when there is room; by whatever makes room.
+// A domain that moves onto a full CPU runs without its reservation, which
+// counts nowhere, and gets it again when there is room, whatever makes it.
 func TestMovedOntoAFullCPU(t *testing.T) {
 	h, dir := newHost(domain("1", "web", 0), domain("2", "db", 1)), t.TempDir()
 	m := open(t, h, dir)
@@ -179,7 +181,7 @@ func TestMovedOntoAFullCPU(t *testing.T) {
 	on(t, m, h, "db", "2")
 }
 
-// Domains that change places do not stand in each other's way.
+// Domains that exchange places do not block each other.
 func TestDomainsChangePlaces(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 1))
 	m := open(t, h, t.TempDir())
@@ -191,7 +193,8 @@ func TestDomainsChangePlaces(t *testing.T) {
 	on(t, m, h, "db", "2")
 }
 
-// Domains whose CPUs cannot be found out keep what they have, and say why.
+// Domains whose CPUs cannot be determined keep their reservations, and report
+// the reason.
 func TestDomainWhoseCPUsAreNotKnown(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 0))
 	m := open(t, h, t.TempDir())
@@ -202,7 +205,7 @@ func TestDomainWhoseCPUsAreNotKnown(t *testing.T) {
 		t.Errorf("%+v, host %v", s, h.adopted)
 	}
 	if _, err := m.Reserve(t.Context(), reservation("web", ms, 100*ms)); err == nil {
-		t.Error("adopted wherever it is")
+		t.Error("adopted on unknown CPUs")
 	}
 	adopt(t, m, "db", 10*ms, 100*ms)
 	h.all[0].CPUs, h.all[0].Err = []int{0}, nil
@@ -210,8 +213,8 @@ func TestDomainWhoseCPUsAreNotKnown(t *testing.T) {
 	on(t, m, h, "web", "1")
 }
 
-// Two configured domains that do not fit both: the one that comes later is shown
-// with the reason, and adopted at the first review after the other's release.
+// Of two configured domains that do not both fit, the later one is listed with
+// the reason, and adopted at the first review after the other one's release.
 func TestConfiguredDomainWaitsForRoom(t *testing.T) {
 	h, dir := newHost(domain("1", "web", 0)), t.TempDir()
 	m := open(t, h, dir)
@@ -227,12 +230,12 @@ func TestConfiguredDomainWaitsForRoom(t *testing.T) {
 	review(t, m)
 	on(t, m, h, "web", "1")
 	without(t, m, h, "db")
-	configured() // the same configuration is no error
+	configured() // the same configuration is not an error
 	without(t, m, h, "db")
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	m = open(t, h, dir) // nor does it keep the next master from its work
+	m = open(t, h, dir) // nor does it stop the next master
 	configured()
 	on(t, m, h, "web", "1")
 	without(t, m, h, "db")
@@ -252,8 +255,8 @@ func TestConfiguredDomainWaitsForRoom(t *testing.T) {
 	on(t, m, h, "db", "2")
 }
 
-// The first configuration of a master is taken whichever domains run: what they
-// had before is no reason against it.
+// The first configuration of a master is accepted whatever domains run: their
+// earlier reservations are no reason to refuse it.
 func TestFirstConfigurationThatDoesNotFitWaits(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 0))
 	m := open(t, h, t.TempDir())
@@ -270,8 +273,8 @@ func TestFirstConfigurationThatDoesNotFitWaits(t *testing.T) {
 	on(t, m, h, "web", "1")
 }
 
-// What the configuration names and no domain is called is listed, from the first
-// configuration on.
+// A configured name that no domain has is listed, from the first configuration
+// on.
 func TestMisspelledDomainIsListedAsAbsent(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "twin", 0), domain("3", "twin", 0))
 	m := open(t, h, t.TempDir())
@@ -291,11 +294,11 @@ func TestMisspelledDomainIsListedAsAbsent(t *testing.T) {
 	h.all = h.all[:3]
 	review(t, m)
 	if s := statusOf(t, m, "wbe"); s.Absent || s.On() != "" || len(list(t, m)) != 2 {
-		t.Errorf("it was there once: %+v", list(t, m))
+		t.Errorf("it existed once: %+v", list(t, m))
 	}
 }
 
-// One entry whose use cannot be read is a problem of this entry.
+// One entry whose use cannot be read is a problem of that entry only.
 func TestOneEntrysFailureIsNotTheLists(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 0))
 	m := open(t, h, t.TempDir())

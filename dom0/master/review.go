@@ -13,14 +13,14 @@ import (
 )
 
 // Lease is how long closed gates and throttles outlive a daemon that does not
-// renew them; reviewEvery is how often it does, and reviews its entries.
+// renew them; reviewEvery is how often it renews them and reviews its entries.
 const (
 	Lease       = 2 * time.Second
 	reviewEvery = 500 * time.Millisecond
 )
 
-// Run renews the lease and reviews the entries until ctx ends. After each round it
-// calls beat, whose error ends it.
+// Run renews the lease and reviews the entries until ctx ends. After each round
+// it calls beat, whose error ends Run.
 func (m *Master) Run(ctx context.Context, beat func() error) error {
 	tick := time.NewTicker(reviewEvery)
 	defer tick.Stop()
@@ -32,8 +32,8 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 		case err != nil:
 			return err
 		}
-		// What is not possible now may be possible in a moment: xenstored restarts,
-		// a domain is half there.
+		// A failure now may succeed in a moment: xenstored may be restarting,
+		// or a domain only half created.
 		if err := m.Review(ctx); err != nil && ctx.Err() == nil {
 			m.health.reviewErrors.Add(1)
 			m.log.Warn("review of the reservations", "error", err)
@@ -49,7 +49,7 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 	}
 }
 
-// noted logs the host's notes that are new.
+// noted logs new notes of the host.
 func (m *Master) noted() {
 	notes := m.host.Notes()
 	for _, n := range notes {
@@ -60,7 +60,7 @@ func (m *Master) noted() {
 	m.notes = notes
 }
 
-// errAbsent is the problem of an entry whose domain was never there.
+// errAbsent is the problem of an entry whose domain never existed.
 var errAbsent = absent{}
 
 type absent struct{}
@@ -68,11 +68,11 @@ type absent struct{}
 func (absent) Error() string { return "no domain has that name, number or UUID" }
 func (absent) Unwrap() error { return host.ErrNoDomain }
 
-// Review decides again all that was decided from what can change: domains were
-// started anew or moved to other CPUs, a domain of the configuration came, room was
-// made. Entries that are not as they were are tested together where they are now:
-// they count from when they have been found to fit there, those first that had room
-// before. One entry's failure is no other's.
+// Review repeats all decisions that depend on things that change: domains may
+// have been restarted or moved to other CPUs, a configured domain may have
+// come, room may have been made. Changed entries are tested together where they
+// are now. Each counts once it is found to fit; those that had room before go
+// first. One entry's failure affects no other.
 func (m *Master) Review(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -100,7 +100,7 @@ func (m *Master) Review(ctx context.Context) error {
 			err = errAbsent
 		case e.Threads != nil && errors.Is(err, host.ErrNoMembers):
 			if e.told {
-				continue // the process that was named has ended; others have not
+				continue // the named process has ended, others have not
 			}
 			err = nil // the host knows whether others are left
 		}
@@ -126,9 +126,9 @@ func (m *Master) Review(ctx context.Context) error {
 	return errors.Join(append(errs, m.write())...)
 }
 
-// again puts an entry in force if it fits where it is now, or takes it out of force.
-// Threads that do not fit keep their budget, and nothing else is admitted beside
-// them.
+// again puts an entry in force if it fits where it is now, or out of force.
+// Threads that do not fit keep their budget, and nothing else is admitted
+// beside them.
 func (m *Master) again(ctx context.Context, e *entry) error {
 	err := m.fits(e)
 	fits := err == nil
@@ -151,7 +151,7 @@ func (m *Master) again(ctx context.Context, e *entry) error {
 	return nil
 }
 
-// off takes a reservation that the host may have from it.
+// off removes a reservation from the host, if it has it.
 func (m *Master) off(ctx context.Context, e *entry) error {
 	if !e.told && !e.resume {
 		return nil
@@ -163,7 +163,8 @@ func (m *Master) off(ctx context.Context, e *entry) error {
 	return err
 }
 
-// ended forgets threads that have ended. Another error is returned.
+// ended removes the entry of threads that have ended. It returns any other
+// error.
 func (m *Master) ended(ctx context.Context, e *entry, err error) error {
 	if !errors.Is(err, host.ErrNoMembers) {
 		return err
@@ -171,8 +172,8 @@ func (m *Master) ended(ctx context.Context, e *entry, err error) error {
 	return m.end(ctx, e)
 }
 
-// troubled notes why a reservation is not in force, or why that is not known. It is
-// logged once.
+// troubled records why a reservation is not in force, or why that is unknown.
+// It is logged once.
 func (m *Master) troubled(e *entry, err error) {
 	if e.problem == nil || e.problem.Error() != err.Error() {
 		m.log.Warn("a reservation is not in force", "for", e.String(), "name", e.Name, "reservation", e.ID, "error", err)

@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// rule is a reservation that pays for calls to a domain.
+// rule is a reservation for calls to a domain.
 func rule(name, domain string) api.Reservation {
 	return api.Reservation{
 		Reservation: host.Reservation{Task: rtsched.Task{Budget: 10 * ms, Period: 100 * ms}, Callees: []host.Callee{{Domain: host.Domain{Name: domain}}}},
@@ -60,14 +60,14 @@ func TestRuleHasOneReservation(t *testing.T) {
 	if err := m.Configure(t.Context(), []api.Reservation{rule("0", "0")}); !errors.Is(err, api.ErrControl) {
 		t.Error(err)
 	}
-	// A domain that comes, and one that comes again under another number.
+	// A domain that comes, and one that comes again with another number.
 	h.all = append(h.all, domain("3", "new", 0))
 	later := pay(t, m, "later")
 	h.all[0].ID = "7"
 	if again := pay(t, m, "a"); again != a || h.pays[a] != "7false" || h.pays[later] != "3false" {
 		t.Errorf("%d, %v", again, h.pays)
 	}
-	// What is paid for is not given to others.
+	// The share of a rule's reservation is not given to others.
 	_, err := m.Reserve(t.Context(), reservation("web", 60*ms, 100*ms))
 	if !errors.Is(err, host.ErrNotAdmitted) {
 		t.Error(err)
@@ -78,7 +78,8 @@ func TestRuleHasOneReservation(t *testing.T) {
 	if !errors.Is(err, host.ErrNotAdmitted) || !strings.Contains(err.Error(), "calls of") || h.tasks[a].Budget != 10*ms || len(h.pays) != 3 {
 		t.Errorf("%v, %v", err, h.pays)
 	}
-	// The next master knows, and gives back what is not wanted.
+	// The next master knows the reservation, and ends it if it is no longer
+	// wanted.
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +116,7 @@ func TestReservationThatCannotBeEndedStays(t *testing.T) {
 	h.fail = nil
 	configure(t, m)
 	if len(h.pays) != 0 {
-		t.Error("what could not be given back was forgotten:", h.pays)
+		t.Error("a reservation that could not be ended was forgotten:", h.pays)
 	}
 	plain := open(t, newHost(domain("1", "web", 0)), t.TempDir())
 	if err := plain.Configure(t.Context(), []api.Reservation{rule("a", "web")}); !errors.Is(err, host.ErrNotHere) || !strings.Contains(err.Error(), "leave out budget") {
@@ -137,7 +138,7 @@ func TestRuleOfAStoppedDomainIsListed(t *testing.T) {
 	h := newPayHost(domain("1", "web", 0), domain("2", "db", 0))
 	m := open(t, h, t.TempDir())
 	configure(t, m, rule("b", "db"), rule("a", "web"))
-	delete(h.pays, pay(t, m, "a")) // its domain has gone
+	delete(h.pays, pay(t, m, "a")) // its domain is gone
 	all := listed(t, m, host.KindNone)
 	if len(all) != 2 {
 		t.Fatalf("%+v", all)
@@ -158,8 +159,8 @@ func TestRuleOfAStoppedDomainIsListed(t *testing.T) {
 	}
 }
 
-// Where a domain is one weight, it is adopted or its calls are
-// paid; a configuration that wants both is refused as a whole.
+// Where a domain has a single weight, it is either adopted or its calls are
+// charged. A configuration with both is refused as a whole.
 func TestDomainIsAdoptedOrCalledWhereItIsOneWeight(t *testing.T) {
 	h := newPayHost(domain("1", "web", 0))
 	web := reservation("web", 10*ms, 100*ms)
@@ -178,8 +179,7 @@ func TestDomainIsAdoptedOrCalledWhereItIsOneWeight(t *testing.T) {
 	}
 }
 
-// A new reservation does not get the number that one
-// behind it has.
+// A new reservation does not get the number of a later one.
 func TestNewReservationTakesNoUsedNumber(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 1))
 	m := open(t, h, t.TempDir())

@@ -18,22 +18,22 @@ import (
 	"github.com/vlibos/vlibos/internal/flock"
 )
 
-// DefaultDir is where a running master keeps what it knows. It is empty after
-// the host was booted, as the host's reservations are.
+// DefaultDir is where a running master saves its state. It is empty after a
+// boot of the host, as are the host's reservations.
 const DefaultDir = "/run/vlibos"
 
-// ErrRunning says that another master has the host.
+// ErrRunning reports that another master has the host.
 var ErrRunning = errors.New("another vlibmaster serves this host")
 
-// state is what outlives the daemon: the file state.json, and the lock by which
-// one daemon only uses the folder.
+// state is the part that outlives the daemon: the file state.json, and the lock
+// that gives one daemon the folder.
 type state struct {
 	dir     string
 	lock    *os.File
-	written []byte // last
+	written []byte // the last one
 }
 
-// stateJSON is the file. Version changes with what the fields mean.
+// stateJSON is the file. Version changes with the meaning of the fields.
 type stateJSON struct {
 	Version      int               `json:"version"`
 	Reservations []api.Reservation `json:"reservations"`
@@ -59,7 +59,7 @@ func openState(dir string) (*state, error) {
 	return &state{dir: dir, lock: f}, nil
 }
 
-// running says what a lock that is taken means here.
+// running explains a lock that is taken.
 func running(err error) error {
 	if errors.Is(err, flock.ErrTaken) {
 		return fmt.Errorf("%w: %w", ErrRunning, err)
@@ -69,7 +69,8 @@ func running(err error) error {
 
 func (s *state) file() string { return filepath.Join(s.dir, "state.json") }
 
-// read returns what an earlier daemon wrote, and why entries are left out of it.
+// read returns the entries that an earlier daemon wrote, and the reasons for
+// left-out ones.
 func (s *state) read() (all []api.Reservation, bad []error, err error) {
 	b, err := os.ReadFile(s.file())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -90,12 +91,13 @@ func (s *state) read() (all []api.Reservation, bad []error, err error) {
 	return all, bad, nil
 }
 
-// sound leaves out entries that no daemon writes, and says why: a bad one costs no
-// other its place. Of two with one number, domain or rule the first stays.
+// sound leaves out entries that no daemon writes, with the reasons: a bad entry
+// does not affect others. Of two with the same number, domain or rule the first
+// stays.
 func sound(all []api.Reservation) (good []api.Reservation, bad []error) {
 	used, known := make(map[uint32]bool), make(map[string]bool)
 	for _, r := range all {
-		key := "" // several may be of one process, and wait for domains of one name
+		key := "" // several may be of one process, or wait for domains with one name
 		switch {
 		case r.Domain != nil && r.Domain.UUID != "":
 			key = "domain " + r.Domain.UUID
@@ -121,7 +123,7 @@ func sound(all []api.Reservation) (good []api.Reservation, bad []error) {
 	return good, bad
 }
 
-// write replaces the file as a whole, if it is to be another.
+// write replaces the file as a whole, if it has changed.
 func (s *state) write(all []api.Reservation) error {
 	b, err := json.MarshalIndent(stateJSON{stateVersion, all}, "", "\t")
 	if err != nil {
@@ -137,5 +139,5 @@ func (s *state) write(all []api.Reservation) error {
 	return err
 }
 
-// close gives the lock back.
+// close releases the lock.
 func (s *state) close() error { return s.lock.Close() }

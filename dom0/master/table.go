@@ -13,29 +13,30 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// Reservations with these numbers are the master's. Tools may make their own with
-// lower numbers.
+// Reservations with these numbers are the master's. Tools may make their own
+// with lower numbers.
 const (
 	firstReservation = 2048
 	lastReservation  = 4095
 )
 
-// entry is a reservation with what the master knows of it.
+// entry is a reservation with the master's knowledge of it.
 type entry struct {
 	api.Reservation
-	// refs are how the configuration names its domains; none: a command made it.
+	// refs are the configuration's names of its domains; none: a command made
+	// it.
 	refs    []string
-	uuid    string // that the domain has now, whatever UUID it was reserved under
-	problem error  // why the reservation is not in force, as far as is known
-	told    bool   // the host has it as it is here
+	uuid    string // the domain's present UUID, which may differ from the reserved one
+	problem error  // why the reservation is not in force, if known
+	told    bool   // the host has this reservation, unchanged
 	old     bool   // an earlier master's, whose domains have not been found yet
-	resume  bool   // an earlier master's, of which the host has not been told yet
+	resume  bool   // an earlier master's, which the host has not been told yet
 }
 
-// running reports whether its domain, or a callee, is known to be there.
+// running reports whether its domain, or a callee, is known to exist.
 func (e *entry) running() bool { return !e.old && e.Running() }
 
-// holds reports whether it is held by the domain, in which d.UUID does not count.
+// holds reports whether the domain holds it; d.UUID does not matter.
 func (e *entry) holds(d host.Domain) bool {
 	return e.Domain != nil && e.running() && same(*e.Domain, d)
 }
@@ -54,8 +55,8 @@ func (e *entry) String() string {
 	return "calls of " + e.Name
 }
 
-// onHost is the reservation as the host is told of it: without callees that are not
-// there.
+// onHost is the reservation as given to the host: without callees that do not
+// exist.
 func (e *entry) onHost() host.Reservation {
 	r := e.Copy().Reservation
 	r.Callees = slices.DeleteFunc(r.Callees, func(c host.Callee) bool { return c.ID == "" })
@@ -63,7 +64,8 @@ func (e *entry) onHost() host.Reservation {
 	return r
 }
 
-// same reports whether b is the domain that a was, whatever else of it has changed.
+// same reports whether b is the same domain as a, even if other properties
+// differ.
 func same(a, b host.Domain) bool { return a.ID == b.ID && a.Generation == b.Generation }
 
 // table is all reservations of a host, by number.
@@ -77,7 +79,7 @@ func (t *table) inOrder() []*entry {
 	return slices.SortedFunc(maps.Values(t.entries), func(a, b *entry) int { return cmp.Compare(a.ID, b.ID) })
 }
 
-// first is the entry of the lowest number that is meant; nil: none.
+// first is the matching entry with the lowest number; nil: none.
 func (t *table) first(meant func(*entry) bool) (found *entry) {
 	for _, e := range t.entries {
 		if (found == nil || e.ID < found.ID) && meant(e) {
@@ -88,7 +90,7 @@ func (t *table) first(meant func(*entry) bool) (found *entry) {
 }
 
 // of is the entry of a domain: the one that it holds, or one that waits for a
-// domain of its UUID; nil: none.
+// domain with its UUID; nil: none.
 func (t *table) of(d host.Domain) *entry {
 	if e := t.first(func(e *entry) bool { return e.holds(d) }); e != nil {
 		return e
@@ -96,7 +98,7 @@ func (t *table) of(d host.Domain) *entry {
 	return t.first(func(e *entry) bool { return e.Domain != nil && !e.running() && e.Domain.UUID == d.UUID })
 }
 
-// number is the lowest that neither table uses.
+// number is the lowest number that neither table uses.
 func (t *table) number(other *table) (uint32, error) {
 	for id := uint32(firstReservation); id <= lastReservation; id++ {
 		if t.entries[id] == nil && other.entries[id] == nil {
@@ -106,8 +108,8 @@ func (t *table) number(other *table) (uint32, error) {
 	return 0, fmt.Errorf("%w: there are %d: release one", api.ErrFull, len(t.entries))
 }
 
-// fits returns why a reservation cannot be had beside all others where its domains
-// are; a *host.Refusal if a CPU has no room.
+// fits returns why a reservation cannot be in force beside all others where its
+// domains are; a *host.Refusal if a CPU has no room.
 func (t *table) fits(e *entry) error {
 	if err := t.able(e); err != nil {
 		return err
@@ -123,8 +125,7 @@ func (t *table) fits(e *entry) error {
 	return t.admit(e.Task, e.CPUs)
 }
 
-// able is where it stands what a reservation may be: on this host, and with this
-// holder.
+// able returns why this host does not support a reservation with this holder.
 func (t *table) able(e *entry) error {
 	can := t.host.Can()
 	switch {
@@ -140,8 +141,8 @@ func (t *table) able(e *entry) error {
 	return cmp.Or(e.Validate(), e.Class.Check())
 }
 
-// free returns why a domain cannot hold a reservation, or be its callee, beside the
-// other entries.
+// free returns why a domain cannot hold a reservation, or be its callee, beside
+// the other entries.
 func (t *table) free(e *entry, d *host.Domain) error {
 	holder := d == e.Domain
 	for _, o := range t.entries {
@@ -164,8 +165,8 @@ func (e *entry) calls(d host.Domain) bool {
 	return slices.ContainsFunc(e.Callees, func(c host.Callee) bool { return c.ID != "" && same(c.Domain, d) })
 }
 
-// admit tells whether a reservation fits on each of the CPUs, beside all others
-// there.
+// admit checks whether a reservation fits on each of the CPUs, beside all
+// others there.
 func (t *table) admit(task rtsched.Task, cpus []int) error {
 	_, late := t.host.Floor()
 	for _, cpu := range cpus {
@@ -180,7 +181,7 @@ func (t *table) admit(task rtsched.Task, cpus []int) error {
 	return nil
 }
 
-// tasks are what is promised on a CPU, but for the reservation of a number.
+// tasks are the reservations on a CPU, except the one with that number.
 func (t *table) tasks(cpu int, but uint32) []rtsched.Task {
 	var tasks []rtsched.Task
 	if floor, _ := t.host.Floor(); floor.Budget > 0 {

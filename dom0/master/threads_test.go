@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// threads is a reservation that threads want.
+// threads is a reservation for threads.
 func threads(pid int, budget time.Duration, calls ...string) api.Reservation {
 	r := api.Reservation{
 		Reservation: host.Reservation{Task: rtsched.Task{Budget: budget * ms, Period: 100 * ms}, Holder: host.Holder{Threads: &host.Members{PID: pid}}},
@@ -34,15 +34,15 @@ func reserve(t *testing.T, m *Master, want api.Reservation) api.Reservation {
 	return r
 }
 
-// Threads are admitted where they run and where they call, beside the adopted,
-// which are admitted beside them.
+// Threads are admitted where they run and where they call, beside adopted
+// domains, which in turn are admitted beside them.
 func TestThreadsAreAdmittedWhereTheyRunAndCall(t *testing.T) {
 	h := newReservingHost(domain("1", "web", 0), domain("2", "db", 1), domain("3", "shop", 1), host.Domain{ID: "0", UUID: "0", Control: true})
 	m := open(t, h, t.TempDir())
 	a := adopt(t, m, "web", 40*ms, 100*ms)
-	held := reserve(t, m, threads(7, 40, "db", "uuid-db"))
-	if r := h.held[held.ID]; held.ID == a.ID || !slices.Equal(held.CPUs, []int{0, 1}) || len(r.Callees) != 1 || r.Callees[0].ID != "2" {
-		t.Errorf("%+v, host %+v", held, r)
+	made := reserve(t, m, threads(7, 40, "db", "uuid-db"))
+	if r := h.threads[made.ID]; made.ID == a.ID || !slices.Equal(made.CPUs, []int{0, 1}) || len(r.Callees) != 1 || r.Callees[0].ID != "2" {
+		t.Errorf("%+v, host %+v", made, r)
 	}
 	var refusal *host.Refusal
 	if _, err := m.Reserve(t.Context(), threads(7, 40)); !errors.As(err, &refusal) || refusal.CPU != 0 || refusal.Most == 0 {
@@ -68,20 +68,21 @@ func TestThreadsAreAdmittedWhereTheyRunAndCall(t *testing.T) {
 	if all := listed(t, m, host.KindThreads); len(all) != 1 || all[0].Foreground != 7 {
 		t.Errorf("%+v", all)
 	}
-	if _, err := m.Unreserve(t.Context(), held.ID); err != nil || len(h.held) != 0 {
-		t.Errorf("%v, %v", h.held, err)
+	if _, err := m.Unreserve(t.Context(), made.ID); err != nil || len(h.threads) != 0 {
+		t.Errorf("%v, %v", h.threads, err)
 	}
-	if _, err := m.Unreserve(t.Context(), held.ID); !errors.Is(err, api.ErrNotReserved) {
+	if _, err := m.Unreserve(t.Context(), made.ID); !errors.Is(err, api.ErrNotReserved) {
 		t.Errorf("again: %v", err)
 	}
 	adopt(t, m, "db", 80*ms, 100*ms)
 	h.fail = errors.New("broken")
 	if _, err := m.Reserve(t.Context(), threads(7, 1)); err == nil || len(listed(t, m, host.KindThreads)) != 0 {
-		t.Errorf("what failed is held: %v", m.entries)
+		t.Errorf("a failed reservation is in the table: %v", m.entries)
 	}
 }
 
-// The next master has those that still run, and a review forgets those that have ended.
+// The next master has the threads that still run, and a review removes those
+// that have ended.
 func TestNextMasterHasTheThreadsThatRun(t *testing.T) {
 	h, dir := newReservingHost(domain("2", "db", 1)), t.TempDir()
 	m := open(t, h, dir)
@@ -91,7 +92,7 @@ func TestNextMasterHasTheThreadsThatRun(t *testing.T) {
 	}
 	delete(h.on, 8)
 	m = open(t, h, dir)
-	if len(m.entries) != 1 || m.entries[one.ID] == nil || h.resumed != 2 || len(h.held[one.ID].Callees) != 1 {
+	if len(m.entries) != 1 || m.entries[one.ID] == nil || h.resumed != 2 || len(h.threads[one.ID].Callees) != 1 {
 		t.Errorf("%v, %d resumed", m.entries, h.resumed)
 	}
 	if got := reserve(t, m, threads(7, 1)); got.ID != two.ID {
@@ -106,7 +107,7 @@ func TestNextMasterHasTheThreadsThatRun(t *testing.T) {
 	}
 }
 
-// A host that cannot charge callees says so.
+// A host that cannot charge callees reports that.
 func TestHostWithoutThreadsSaysSo(t *testing.T) {
 	m := open(t, newHost(), t.TempDir())
 	if _, err := m.Reserve(t.Context(), threads(7, 1)); !errors.Is(err, host.ErrNotHere) {

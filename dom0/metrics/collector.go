@@ -14,7 +14,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
-// Source is what a collector asks.
+// Source is the source of the figures.
 type Source struct {
 	Master interface {
 		Host() string
@@ -27,7 +27,7 @@ type Source struct {
 		Watched() []api.Watched
 	}
 	Throttle interface {
-		Status() *api.Throttle // nil: there is none
+		Status() *api.Throttle // nil: no throttle runs
 	}
 	Calls interface {
 		Read() ([]receipt.Account, receipt.Health, error)
@@ -37,7 +37,7 @@ type Source struct {
 // Build identifies the program.
 type Build struct{ Version, Commit, Go string }
 
-// collector asks its source for each scrape.
+// collector reads its source for each scrape.
 type collector struct {
 	Source
 	Build
@@ -52,7 +52,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	buildInfo = describe("build_info", "Always 1; the labels say which vlibmaster serves, on which host.", "version", "commit", "go_version", "host")
+	buildInfo = describe("build_info", "Always 1; the labels have vlibmaster's version and its host.", "version", "commit", "go_version", "host")
 
 	collected = describe("collection_success", "Whether the source of this part could be read: reservations, calls, or gateway.", "part")
 
@@ -71,8 +71,8 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. A part that cannot be read is missing; the
-// others are not.
+// Collect implements prometheus.Collector. A part that cannot be read is
+// missing, and only that part.
 func (c *collector) Collect(to chan<- prometheus.Metric) {
 	gauge(to, buildInfo, 1, c.Version, c.Commit, c.Go, c.Master.Host())
 	h := c.Master.Health()

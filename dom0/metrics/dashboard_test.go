@@ -13,8 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// exported are the metrics that there are, as Prometheus stores them, each with
-// its labels.
+// exported are the existing metrics, as Prometheus stores them, each with its
+// labels.
 func exported(t *testing.T) map[string][]string {
 	t.Helper()
 	r := prometheus.NewPedanticRegistry()
@@ -77,9 +77,9 @@ var (
 	labelQuery = regexp.MustCompile(`^label_values\((vlibos_\w+), (\w+)\)$`)
 )
 
-// Every expression of the dashboard is about metrics, and labels, that there are;
-// and every metric is on it.
-func TestDashboard(t *testing.T) {
+// Every expression of the dashboard uses existing metrics and labels, and every
+// metric is on it.
+func TestDashboardHasEveryMetricAndNoOther(t *testing.T) {
 	d, all := readDashboard(t), exported(t)
 	if d.Title == "" || d.UID == "" || d.SchemaVersion == 0 || len(d.Panels) < 10 {
 		t.Fatalf("%+v", d)
@@ -122,7 +122,7 @@ func checkExpression(t *testing.T, all map[string][]string, expr, legendFormat s
 	if len(selectors) == 0 {
 		t.Errorf("%s: no metric", expr)
 	}
-	kept := []string(nil)
+	left := []string(nil)
 	for _, s := range selectors {
 		labels, ok := all[s[1]]
 		if !ok {
@@ -133,24 +133,24 @@ func checkExpression(t *testing.T, all map[string][]string, expr, legendFormat s
 				t.Errorf("%s: %s has no label %s", expr, s[1], m[1])
 			}
 		}
-		// A counter is shown as a rate, and nothing else is.
+		// A counter is shown as a rate; nothing else is.
 		before, _, _ := strings.Cut(expr, s[0])
 		rated := strings.HasSuffix(before, "rate(") || strings.HasSuffix(before, "increase(")
 		if counts := regexp.MustCompile(`_(total|count|sum|bucket)$`).MatchString(s[1]); counts != rated {
 			t.Errorf("%s: %s: rate or increase: %v", expr, s[1], rated)
 		}
-		kept = labels
+		left = labels
 	}
 	for _, g := range grouping.FindAllStringSubmatch(expr, -1) {
-		kept = strings.Split(g[1], ", ")
-		for _, l := range kept {
+		left = strings.Split(g[1], ", ")
+		for _, l := range left {
 			if labels := all[selectors[0][1]]; !slices.Contains(labels, l) {
 				t.Errorf("%s: by %s", expr, l)
 			}
 		}
 	}
 	for _, l := range legend.FindAllStringSubmatch(legendFormat, -1) {
-		if !slices.Contains(kept, l[1]) {
+		if !slices.Contains(left, l[1]) {
 			t.Errorf("%s: the legend names %s", expr, l[1])
 		}
 	}

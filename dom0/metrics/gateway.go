@@ -24,8 +24,8 @@ func onTarget(name, help string, more ...string) *prometheus.Desc {
 	return describe("gateway_"+name, help, append([]string{"uuid", "name", "port"}, more...)...)
 }
 
-// called remembers which domains the names in rules mean, so that a domain that is gone
-// for a while keeps its labels.
+// called remembers the domains that the names in rules mean, so that a domain
+// that is gone for a while keeps its labels.
 type called struct {
 	mu    sync.Mutex
 	known map[string]identity
@@ -34,8 +34,8 @@ type called struct {
 // identity of a domain, as labels.
 type identity struct{ uuid, name string }
 
-// identify returns the domains that names mean. A domain that was never there has no
-// UUID.
+// identify returns the domains that names mean. A domain that never existed has
+// no UUID.
 func (c *collector) identify(ctx context.Context, refs []string) (map[string]identity, error) {
 	found, err := c.Master.Identify(ctx, refs)
 	c.called.mu.Lock()
@@ -56,7 +56,8 @@ func (c *collector) identify(ctx context.Context, refs []string) (map[string]ide
 	return now, err
 }
 
-// collectGateway adds up targets that are one domain, named by a name and by a UUID.
+// collectGateway adds up targets that are the same domain, named by its name
+// and by its UUID.
 func (c *collector) collectGateway(ctx context.Context, to chan<- prometheus.Metric) error {
 	targets, watched := c.Gateway.List(), c.Gateway.Watched()
 	var refs []string
@@ -78,7 +79,7 @@ func (c *collector) collectGateway(ctx context.Context, to chan<- prometheus.Met
 		key := target{ids[t.Domain], strconv.FormatUint(uint64(t.Port), 10)}
 		s := ports[key]
 		s.clients, s.waiting = s.clients+t.Clients, s.waiting+uint64(t.Waiting)
-		s.done, s.failed = s.done+t.Done, s.failed+t.Failed-min(t.Timeouts, t.Failed) // counted one after the other
+		s.done, s.failed = s.done+t.Done, s.failed+t.Failed-min(t.Timeouts, t.Failed) // the counters are read one after the other
 		s.timeouts, s.denied = s.timeouts+t.Timeouts+t.Expired, s.denied+t.Refused
 		ports[key] = s
 	}

@@ -12,11 +12,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Path is where metrics are.
+// Path is the path of the metrics.
 const Path = "/metrics"
 
-// longest bounds a scrape, atOnce how many run at once: any process that reaches the
-// address may scrape.
+// longest limits a scrape, and atOnce how many run concurrently: any process
+// that reaches the address may scrape.
 const (
 	longest = 10 * time.Second
 	atOnce  = 4

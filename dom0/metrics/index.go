@@ -7,7 +7,8 @@ import (
 	"net/http"
 )
 
-// IndexPattern is where Index is, as http.ServeMux has it: "/" and nothing below.
+// IndexPattern is the pattern of Index for http.ServeMux: "/" and nothing
+// below.
 const IndexPattern = "GET /{$}"
 
 const index = `<!doctype html>
@@ -15,7 +16,7 @@ const index = `<!doctype html>
 <body><h1>vlibmaster</h1><p>The master of this host. <a href="` + Path + `">Metrics</a>, for Prometheus.</p></body></html>
 `
 
-// Index is the page at the bare address.
+// Index is the page at the address without a path.
 func Index(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	io.WriteString(w, index) // the client may have left

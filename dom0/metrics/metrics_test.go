@@ -26,7 +26,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// host says what it is told to.
+// fakeHost reports what the test sets.
 type fakeHost struct {
 	all  []api.Status
 	fail error
@@ -67,7 +67,7 @@ func (targets) Watched() []api.Watched {
 	return []api.Watched{{Domain: "web", Wedged: true, For: time.Minute, Restarts: 2}, {Domain: "U-1", Restarts: 1}, {Domain: "gone\xff"}}
 }
 
-// throttleOf is one that is closed, but when it is off.
+// throttleOf is a throttle that is closed, unless it is off.
 type throttleOf struct{ off bool }
 
 func (t throttleOf) Status() *api.Throttle {
@@ -140,7 +140,7 @@ func exposition(t *testing.T, s Source) string {
 	return string(b)
 }
 
-func TestFigures(t *testing.T) {
+func TestFiguresOfAllPartsAreExported(t *testing.T) {
 	text := exposition(t, source(t))
 	const web, reserved, crc = `{name="web",uuid="u-1"}`, `{holder="domain",name="web",reservation="2048",uuid="u-1"}`, `comm="tool",function="crc32",library="libz.so.1",name="web",uid="33",uuid="u-1"`
 	for _, want := range []string{
@@ -203,7 +203,8 @@ func TestFigures(t *testing.T) {
 			t.Errorf("no %s", want)
 		}
 	}
-	// Of who does not run nothing is known, and 0 would look like a restart.
+	// The use of a domain that does not run is unknown, and 0 would look like a
+	// restart.
 	if strings.Contains(text, `foreground_seconds_total{holder="domain",name="db"`) {
 		t.Error("time of a domain that does not run")
 	}
@@ -212,9 +213,9 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-// Every line is a metric, whatever names guests have chosen.
-// What does not fit where its domain is counts on no CPU, has a problem and no use;
-// what no domain is called is absent, each of them by its name.
+// A reservation that does not fit on its domain's CPUs counts on no CPU, and
+// has a problem and no use. One whose domain does not exist is absent. Each is
+// exported by its name.
 func TestDomainsWithoutTheirReservation(t *testing.T) {
 	s := source(t)
 	web, db := status("u-1", "web", "1"), status("u-2", "db", "2")
@@ -244,7 +245,7 @@ func TestDomainsWithoutTheirReservation(t *testing.T) {
 	}
 }
 
-func TestHostileNames(t *testing.T) {
+func TestHostileNamesStayWithinTheirLine(t *testing.T) {
 	text := exposition(t, source(t))
 	// A name, labels without a raw line break or control character, a number.
 	line := regexp.MustCompile(`^[a-z_][a-z0-9_]*(\{([a-z_]+="([^"\\\pC]|\\[\\"n])*",?)*\})? (\S+)$`)
@@ -267,7 +268,7 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-func TestLint(t *testing.T) {
+func TestMetricsFollowPrometheusConventions(t *testing.T) {
 	r := prometheus.NewPedanticRegistry()
 	r.MustRegister(New(source(t), build))
 	problems, err := testutil.GatherAndLint(r)
@@ -279,7 +280,8 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// What cannot be read is missing, and said to be; the rest is there.
+// A part that cannot be read is missing, and reported; the other parts are
+// there.
 func TestPartsFailAlone(t *testing.T) {
 	s := source(t)
 	s.Master = &fakeHost{fail: errors.New("xenstored does not answer")}
@@ -298,9 +300,9 @@ func TestPartsFailAlone(t *testing.T) {
 	}
 }
 
-// A domain that is gone for a while keeps its series, and who throttles nothing
+// A domain that is gone for a while keeps its series. One that never throttled
 // has none.
-func TestNamesAreRemembered(t *testing.T) {
+func TestAbsentDomainsKeepTheirLabels(t *testing.T) {
 	s, m := source(t), &fakeHost{}
 	s.Master, s.Throttle = m, throttleOf{off: true}
 	h := Handler(s, build, slog.New(slog.DiscardHandler))

@@ -13,8 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// docs/reference/metrics.md lists every metric with its type and labels, and
-// none that there is not. What it calls "call" are callLabels.
+// docs/reference/metrics.md lists every metric with its type and labels, and no
+// other. "call" on the page means callLabels.
 func TestReferenceOfMetricsIsWhatIsExported(t *testing.T) {
 	page, err := os.ReadFile("../../docs/reference/metrics.md")
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Reloads are the metrics about reading the configuration, with the names that
-// Prometheus gives its own. It is a prometheus.Collector, and safe for concurrent use.
+// Reloads are the metrics of reading the configuration, named as Prometheus
+// names its own. It is a prometheus.Collector, and safe for concurrent use.
 type Reloads struct{ successful, at prometheus.Gauge }
 
 // NewReloads makes the metrics before the first configuration.
@@ -23,7 +23,7 @@ func NewReloads() *Reloads {
 	}
 }
 
-// Done records that a configuration was taken, or why not.
+// Done records that a configuration was accepted, or the error.
 func (r *Reloads) Done(err error) {
 	if err != nil {
 		r.successful.Set(0)

@@ -42,7 +42,7 @@ func TestLastReloadIsShown(t *testing.T) {
 	}
 }
 
-// Whoever types the address into a browser finds the metrics.
+// A browser at the bare address shows the way to the metrics.
 func TestIndexLinksToTheMetrics(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc(IndexPattern, Index)

@@ -11,25 +11,25 @@ import (
 )
 
 var (
-	budget     = reservation("budget_seconds", "CPU time that is promised in every period.")
-	period     = reservation("period_seconds", "How often there is a new budget.")
+	budget     = reservation("budget_seconds", "CPU time guaranteed in every period.")
+	period     = reservation("period_seconds", "Length of the period of the budget.")
 	running    = reservation("running", "Whether the domain runs, or the threads; otherwise the reservation waits for the domain.")
 	absent     = reservation("absent", "Whether the configuration names a domain and none has that name, number or UUID: a typing error, or the domain was never started.")
 	problem    = reservation("problem", "Whether the domain or the threads run without the reservation; 'vlibmaster ps' says why.")
 	foreground = reservation("foreground_seconds_total", "CPU time on the budget, since the reservation was made.")
 	background = reservation("background_seconds_total", "CPU time beyond the budget, that no other had reserved.")
 	throttled  = reservation("throttled_seconds_total", "How long the throttle kept it from running in background.")
-	left       = reservation("left_seconds", "What is left of the budget now.")
+	left       = reservation("left_seconds", "Unused part of the budget.")
 	nextRefill = reservation("next_refill_seconds", "Time until budget comes back.")
 
-	cpuReserved = describe("cpu_reserved_ratio", "Share of a CPU that is promised to reservations, 0 to 1.", "cpu")
+	cpuReserved = describe("cpu_reserved_ratio", "Share of a CPU that is guaranteed to reservations, 0 to 1.", "cpu")
 )
 
 var reservationDescs = []*prometheus.Desc{budget, period, running, absent, problem, foreground, background, throttled, left, nextRefill, cpuReserved}
 
-// reservation describes a metric of one. What holds it is domain, threads, or calls
-// where it pays for calls alone. uuid is the domain's, or the callees'; name the
-// domain's, the command's or the rule's.
+// reservation describes a metric of a reservation. The label holder is domain,
+// threads, or calls for one that is charged for calls only. uuid is the
+// domain's, or the callees'; name is the domain's, the command's or the rule's.
 func reservation(name, help string) *prometheus.Desc {
 	return describe("reservation_"+name, help, "holder", "reservation", "uuid", "name")
 }
@@ -48,7 +48,7 @@ func collectReservations(to chan<- prometheus.Metric, all []api.Status) {
 		gauge(to, absent, truth(s.Absent), l...)
 		gauge(to, problem, truth(runs && s.Problem != ""), l...)
 		if !runs || s.Problem != "" {
-			continue // what was used is not known: 0 would be a lie
+			continue // the use is unknown: 0 would be wrong
 		}
 		counter(to, foreground, s.Foreground.Seconds(), l...)
 		counter(to, background, s.Background.Seconds(), l...)

@@ -11,16 +11,16 @@ import (
 )
 
 var (
-	throttleInfo      = describe("throttle_info", "Always 1 while a throttle runs; the labels say what measures, what decides, and how each CPU's traffic is known.", "source", "policy", "traffic")
+	throttleInfo      = describe("throttle_info", "Always 1 while a throttle runs; the labels name its source, its policy, and how each CPU's traffic is determined.", "source", "policy", "traffic")
 	throttleState     = describe("throttle_state", "1 for the state that the throttle is in: closed, or open because of the policy, warming, the source, or late.", "state")
-	throttleLatency   = describe("throttle_latency_seconds", "Latency of memory in the last period, on average; missing while there is none.")
-	throttlePeriod    = describe("throttle_period_seconds", "Every so often the throttle decides.")
-	throttleIdle      = describe("throttle_idle_ratio", "Share of the time in which the CPU runs nothing in background, 0 to 1.", "cpu")
+	throttleLatency   = describe("throttle_latency_seconds", "Average latency of memory in the last period; missing while it is unknown.")
+	throttlePeriod    = describe("throttle_period_seconds", "Time between two decisions of the throttle.")
+	throttleIdle      = describe("throttle_idle_ratio", "Share of the time in which the CPU gives no background time, 0 to 1.", "cpu")
 	throttleDecisions = describe("throttle_decisions_total", "Decisions since the throttle was started.")
-	throttleClosed    = describe("throttle_closed_decisions_total", "Decisions by which some CPU idles.")
+	throttleClosed    = describe("throttle_closed_decisions_total", "Decisions that made a CPU idle.")
 	throttleUnhealthy = describe("throttle_unhealthy_decisions_total", "Decisions to open all, since the source of latency was not healthy.")
 	throttleDropped   = describe("throttle_dropped_policies_total", "Policies that failed, and were replaced by the next.")
-	throttleLate      = describe("throttle_late_total", "How often no decision came for long, and all CPUs were opened.")
+	throttleLate      = describe("throttle_late_total", "How often a decision was overdue, and all CPUs were opened.")
 )
 
 var throttleDescs = []*prometheus.Desc{throttleInfo, throttleState, throttleLatency, throttlePeriod, throttleIdle, throttleDecisions, throttleClosed,

@@ -104,8 +104,9 @@ static void random_set(struct seed *s)
         return;
     }
     refused++;
-    CHECK(verdict.id >= 1 && verdict.id <= count, "task %u", verdict.id);
-    CHECK(verdict.response > before[verdict.id - 1].period, "response %ld",
+    CHECK(verdict.id >= 1 && verdict.id <= count,
+          "refused because of task %u", verdict.id);
+    CHECK(verdict.response > before[verdict.id - 1].period, "in time after %ld",
           verdict.response);
 }
 
@@ -126,13 +127,14 @@ static void extremes(void)
     late = 0;
     fill(1, 10 * S, 10 * S, 0);
     CHECK(admit(tasks, count, 0, &verdict), "refused all of one CPU");
-    CHECK(!admit(tasks, count, 1, &verdict), "and late");
-    CHECK(verdict.id == 1 && verdict.response == 10 * S + 1, "%ld",
-          verdict.response);
+    CHECK(!admit(tasks, count, 1, &verdict),
+          "admitted all of one CPU, and late");
+    CHECK(verdict.id == 1 && verdict.response == 10 * S + 1,
+          "response time %ld", verdict.response);
     fill(0, 0, 0, 0);
-    CHECK(admit(tasks, count, 60000, &verdict), "nobody");
+    CHECK(admit(tasks, count, 60000, &verdict), "refused no task");
     fill(1024, 10 * S, 10 * S, 0);
-    CHECK(!admit(tasks, count, 0, &verdict), "1,024 CPUs' worth");
+    CHECK(!admit(tasks, count, 0, &verdict), "admitted 1,024 CPUs' worth");
     fill(1024, 10 * S / 1024, 10 * S, 0);
     CHECK(admit(tasks, count, 0, &verdict), "refused all of one CPU");
     fill(1024, 10 * S / 1024 + 1, 10 * S, 0);
@@ -148,12 +150,12 @@ static void extremes(void)
     /* The response time of each takes hundreds of steps from the one before. */
     fill(1001, 20000, 10 * S, 1);
     tasks[0] = (struct vlib_task){ 1, 199600, 200000 };
-    CHECK(admit(tasks, count, 0, &verdict), "slowly");
+    CHECK(admit(tasks, count, 0, &verdict), "refused after many steps");
     tasks[0] = (struct vlib_task){ 1, 199999, 200000 };
     tasks[1] = (struct vlib_task){ 2, 50000, 10 * S };
-    CHECK(admit(tasks, 2, 0, &verdict), "exactly all");
+    CHECK(admit(tasks, 2, 0, &verdict), "refused exactly one CPU");
     tasks[1].budget++;
-    CHECK(!admit(tasks, 2, 0, &verdict), "one more");
+    CHECK(!admit(tasks, 2, 0, &verdict), "admitted 1 ns more than one CPU");
 }
 
 int main(int argc, char **argv)

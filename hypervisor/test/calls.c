@@ -90,8 +90,8 @@ static void polled_requests_are_counted(void)
     CHECK(world_listen(THERE(0), 5) == CONTINUED, "LISTEN does not wait");
     CHECK(world_call(0, 5, SECOND) == VLIB_BEGUN_served, "request 5 began");
     CHECK(!world.vd.open, "the gate is open for request 5");
-    CHECK(world.r[0].count == 5 && world.vd.calls == 5, "%lu, %lu",
-          world.r[0].count, world.vd.calls);
+    CHECK(world.r[0].count == 5 && world.vd.calls == 5,
+          "%lu are counted, %lu done", world.r[0].count, world.vd.calls);
 }
 
 static void answered_call_is_paid_no_longer(void)
@@ -111,7 +111,7 @@ static void answered_call_is_paid_no_longer(void)
     world.guest.pending[THERE(0)] = false;
     CHECK(world_call(0, 2, SECOND) == VLIB_BEGUN_active,
           "request 2 did not begin");
-    CHECK(world.guest.pending[THERE(0)], "no event");
+    CHECK(world.guest.pending[THERE(0)], "the server got no event");
 }
 
 /* A client ends, or gives up, its own request and no other. */
@@ -188,10 +188,10 @@ static void dead_caller_pays_no_longer(void)
     listening();
     called(0, 1);
     CHECK(world_call(1, 1, SECOND) == VLIB_BEGUN_queued, "client 1's began");
-    CHECK(!vlib_call_check(&world.vd), "a caller that is there is given up");
+    CHECK(!vlib_call_check(&world.vd), "a living caller is given up");
     state(0, 1, VLIB_CALL_active);
     world.dom0.port[HERE(0)].state = 0;
-    CHECK(vlib_call_check(&world.vd), "it is dead");
+    CHECK(vlib_call_check(&world.vd), "a dead caller is not given up");
     state(0, 1, VLIB_CALL_cancelled);
     state(1, 1, VLIB_CALL_queued); /* the server still works on the first */
     CHECK(world_listen(THERE(0), 0) == THERE(1), "the server is not told");

@@ -37,10 +37,10 @@ static unsigned int valid(const struct vlib_node *n,
 {
     if ( !n )
         return 0;
-    CHECK(n->queued && n->parent == parent, "wrong parent");
+    CHECK(n->queued && n->parent == parent, "a node has the wrong parent");
     CHECK(!parent || precedes(parent, n), "a node is before its parent");
     CHECK(rank_of(n->left) >= rank_of(n->right), "the heap leans to the right");
-    CHECK(n->rank == rank_of(n->right) + 1, "rank %u", n->rank);
+    CHECK(n->rank == rank_of(n->right) + 1, "a node has rank %u", n->rank);
     return 1 + valid(n->left, n) + valid(n->right, n);
 }
 

@@ -43,22 +43,23 @@ static void queued(const struct cpu *c, const struct task *t)
     bool contends = !list_empty(&e->contends);
     unsigned int n = t - sim.task;
 
-    CHECK(e->ready.queued && root(&e->ready) == h->first, "task %u", n);
+    CHECK(e->ready.queued && root(&e->ready) == h->first,
+          "task %u is on the wrong heap", n);
     if ( !e->foreground )
         CHECK(g->node[e->spared].queued && root(&g->node[e->spared]) ==
               (e->spared ? q->spared.first : q->background.first) &&
               g->node[e->spared].key == g->share, "task %u: its domain", n);
     CHECK(!e->refill.queued || root(&e->refill) == q->refills.first,
-          "task %u", n);
+          "task %u waits for a refill elsewhere", n);
     if ( e->foreground )
     {
-        CHECK(!e->refill.queued && !contends, "task %u", n);
+        CHECK(!e->refill.queued && !contends, "task %u waits with budget", n);
         return;
     }
     if ( has_budget(t) )
         CHECK(holder_elsewhere(t), "task %u has budget", n);
     if ( !account_of(t) || !cpumask_test_cpu(t->cpu, &account_of(t)->admitted) )
-        CHECK(!e->refill.queued && !contends, "task %u", n);
+        CHECK(!e->refill.queued && !contends, "task %u waits unadmitted", n);
     else
         CHECK(e->refill.queued != contends, "task %u waits wrongly", n);
     if ( e->refill.queued )
@@ -74,15 +75,17 @@ static void running(const struct cpu *c, const struct task *t)
     unsigned int n = t - sim.task;
 
     CHECK(!e->ready.queued && !e->refill.queued && list_empty(&e->contends),
-          "task %u", n);
+          "task %u runs and is queued", n);
     if ( e->foreground )
     {
-        CHECK(has_budget(t) && account_of(t)->holder == e, "task %u", n);
+        CHECK(has_budget(t) && account_of(t)->holder == e,
+              "task %u is not the holder", n);
         if ( !c->queue.foreground.first )
             return;
         other = container_of(c->queue.foreground.first, struct vlib_entity,
                              ready);
-        CHECK(account_of(t)->server.period <= other->ready.key, "task %u", n);
+        CHECK(account_of(t)->server.period <= other->ready.key,
+              "task %u runs before a shorter period", n);
         return;
     }
     CHECK(!c->queue.foreground.first,
@@ -111,13 +114,13 @@ static void chosen(const struct cpu *c)
 
     if ( !q->running )
     {
-        CHECK(!q->foreground.first && !q->spared.first, "CPU %u", q->cpu);
+        CHECK(!q->foreground.first && !q->spared.first, "CPU %u idles", q->cpu);
         CHECK(denies || !q->background.first, "CPU %u is idle", q->cpu);
     }
     else if ( !q->running->foreground && !q->running->spared )
         CHECK(!denies, "CPU %u runs a denied task", q->cpu);
-    CHECK(!q->refills.first || q->refills.first->key > sim.now, "CPU %u",
-          q->cpu);
+    CHECK(!q->refills.first || q->refills.first->key > sim.now,
+          "CPU %u missed a refill", q->cpu);
 }
 
 /* An account's holder is in the foreground, and runs on that account. */
@@ -146,10 +149,10 @@ void invariants_decided(const struct cpu *c, s_time_t until)
     {
         const struct task *t = &sim.task[i];
 
-        CHECK(t->runnable == !!t->vlib.queue, "task %u", i);
+        CHECK(t->runnable == !!t->vlib.queue, "task %u: queue", i);
         if ( !t->runnable )
             CHECK(!t->vlib.ready.queued && !t->vlib.refill.queued &&
-                  list_empty(&t->vlib.contends), "task %u", i);
+                  list_empty(&t->vlib.contends), "task %u sleeps, queued", i);
         if ( t->vlib.queue != &c->queue )
             continue;
         if ( c->queue.running == &t->vlib )
@@ -173,11 +176,12 @@ static void background_passing(struct cpu *c, const struct vlib_entity *e,
 
     c->stint = waits(c) ? c->stint + to - sim.now : 0;
     CHECK(c->stint <= VLIB_SLICE + sim.late,
-          "task %u: %ld ns, others wait", n, c->stint);
+          "task %u ran %ld ns while others waited", n, c->stint);
     if ( e->spared )
         return;
     c->denied += denied(&c->queue, sim.now, to);
-    CHECK(c->denied <= sim.late, "task %u: %ld ns denied", n, c->denied);
+    CHECK(c->denied <= sim.late,
+          "task %u ran %ld ns though denied", n, c->denied);
 }
 
 static void idle_passing(struct cpu *c, s_time_t to)

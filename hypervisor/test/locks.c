@@ -156,10 +156,10 @@ static void events(void)
     }
     machine_run(100 * MS);
     note("run");
-    CHECK(!machine_call(dom0, VLIB_OP_lease, MS, 0, NULL), "lease");
+    CHECK(!machine_call(dom0, VLIB_OP_lease, MS, 0, NULL), "no lease");
     machine_run(10 * MS);
     note("a lease expires");
-    CHECK(!machine_call(dom0, VLIB_OP_lease, 0, 0, NULL), "lease");
+    CHECK(!machine_call(dom0, VLIB_OP_lease, 0, 0, NULL), "no lease");
     note("a lease is renewed");
     for ( d = CALLEES; d < CALLEES_END; d++ )
         for ( i = 0; i < machine.domain[d]->units; i++ )
@@ -214,7 +214,7 @@ static void flags(domid_t domid, uint32_t set, uint32_t clear)
     call("flags", VLIB_OP_domain, &op, 0);
 }
 
-/* A caller's request 1 at its port 1, which leads there. */
+/* A caller's request 1, at its port 1, which leads to the domain. */
 static long ask(unsigned int id, domid_t domid, s_time_t timeout)
 {
     dom0->evtchn[1] = (struct evtchn){
@@ -225,7 +225,7 @@ static long ask(unsigned int id, domid_t domid, s_time_t timeout)
     return vlib_call(domid, 1, id, timeout, 1);
 }
 
-/* As many domains as there can be reservations, all told of. */
+/* As many domains as reservations are possible, all known to the module. */
 static void come(void)
 {
     unsigned int d;
@@ -235,11 +235,11 @@ static void come(void)
         if ( !machine.domain[d] )
             machine_domain(d, wide(d) ? 128 : 1, 1, 1);
         flags(d, VLIB_DOMAIN_parks, 0);
-        note("a domain comes");
+        note("a domain is made known");
     }
 }
 
-/* One reservation calls each of them, and has its answer or gives it up. */
+/* One reservation calls each domain, and gets its answer or gives up. */
 static void pass(bool answered)
 {
     unsigned int d;
@@ -266,7 +266,7 @@ static void anew(unsigned int id)
 {
     struct vlib_reserve op = { VERSION, .id = id };
 
-    call("end one that was everywhere", VLIB_OP_unreserve, &op, 0);
+    call("end a reservation of all domains", VLIB_OP_unreserve, &op, 0);
     reserve("make", id, VLIB_MIN_BUDGET, period(id), 0);
 }
 
@@ -275,7 +275,7 @@ static struct vlib_domain *told(unsigned int d)
     return vlib_domain_find(machine.domain[d]);
 }
 
-/* A reservation that was in all domains goes, or is done with them. */
+/* A reservation of all domains is removed, or has finished with them. */
 static void leave(void)
 {
     struct vlib_bind op = { VERSION, .id = PASSER, .domid = CALLED,
@@ -288,18 +288,18 @@ static void leave(void)
     pass(false);
     for ( d = CALLEES; d < CALLEES_END; d++ )
         CHECK(told(d)->abandoned == PASSER && told(d)->open, "domain %u", d);
-    CHECK(!vlib_finish(0, 0, PASSER, 0), "all that was given up");
-    note("all that was given up is answered");
+    CHECK(!vlib_finish(0, 0, PASSER, 0), "cannot finish abandoned calls");
+    note("all abandoned calls are answered");
     for ( d = CALLEES; d < CALLEES_END; d++ )
         CHECK(!told(d)->abandoned && !told(d)->open, "domain %u", d);
-    CHECK(vlib_finish(0, 0, PASSER, 0) == -ESRCH, "there is nothing left");
+    CHECK(vlib_finish(0, 0, PASSER, 0) == -ESRCH, "there is a call left");
     pass(false);
     anew(PASSER);
     for ( d = CALLEES; d < CALLEES_END; d++ )
         CHECK(!told(d)->abandoned && !told(d)->open, "domain %u", d);
 }
 
-/* Reservations may call as many domains as they can, each of many vCPUs. */
+/* Reservations may call as many domains as possible, each with many vCPUs. */
 static void wide_callees(void)
 {
     struct vlib_reservation_info info = { VERSION };
@@ -319,12 +319,12 @@ static void wide_callees(void)
                 period(3), 0);
     }
     machine_run(3000 * MS);
-    note("those with wide callees are reviewed");
+    note("reservations with wide callees are reviewed");
     for ( id = PASSER; id > PASSER - 8; id-- )
         anew(id);
 }
 
-/* Calls to all of them that reservations are left for; says how many. */
+/* Calls all domains for which reservations are left; returns how many. */
 static unsigned int call_all(s_time_t timeout)
 {
     unsigned int id, calls = 0;
@@ -366,19 +366,19 @@ static void sweep(void)
     t->function(NULL);
 }
 
-/* A lease comes back: no gate is passed over, whatever is swept meanwhile. */
+/* A lease is renewed: no gate is skipped, even during a sweep. */
 static void all_gates(void)
 {
     unsigned int d;
 
-    CHECK(!machine_call(dom0, VLIB_OP_lease, MS, 0, NULL), "lease");
+    CHECK(!machine_call(dom0, VLIB_OP_lease, MS, 0, NULL), "no lease");
     machine_run(2000 * MS);
-    note("a lease is lost");
+    note("a lease expires");
     for ( d = CALLEES; d < CALLEES_END; d++ )
         CHECK(told(d)->open, "domain %u", d);
     fake_now += 2000 * MS;
     fake_meanwhile = sweep;
-    CHECK(!machine_call(dom0, VLIB_OP_lease, 0, 0, NULL), "lease");
+    CHECK(!machine_call(dom0, VLIB_OP_lease, 0, 0, NULL), "no lease");
     fake_meanwhile = NULL;
     note("a lease is renewed");
     for ( d = CALLEES; d < CALLEES_END; d++ )
@@ -390,7 +390,8 @@ static void at_once(void)
 {
     unsigned int d;
 
-    CHECK(active() == 0 && call_all(10 * MS) == active(), "calls");
+    CHECK(active() == 0 && call_all(10 * MS) == active(),
+          "not all calls are active");
     machine_run(1000 * MS);
     note("all calls are late");
     CHECK(active() == 0, "%u calls are late", active());

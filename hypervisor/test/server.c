@@ -164,10 +164,11 @@ static void full_list(void)
         /* Nothing comes back earlier than one period after its use. */
         for ( t = 1; t <= i + 1; t++ )
             CHECK(vlib_server_left(&server, 100000 + 10 * t - 1) <=
-                  1000 - (i + 1) + t - 1, "early");
+                  1000 - (i + 1) + t - 1, "a refill comes early");
     }
     CHECK(server.count == VLIB_REFILLS, "%u refills", server.count);
-    CHECK(vlib_server_left(&server, 100000 + 10 * i) == 1000, "comes late");
+    CHECK(vlib_server_left(&server, 100000 + 10 * i) == 1000,
+          "a refill comes late");
 }
 
 /*
@@ -252,7 +253,8 @@ static void random_changes(struct seed *s)
         budget = seed_range(s, 100, period);
         vlib_server_change(&server, budget, period, now);
         valid();
-        CHECK(server.budget == budget && server.period == period, "forgotten");
+        CHECK(server.budget == budget && server.period == period,
+              "the change is forgotten");
         CHECK(vlib_server_left(&server, now + period) == budget,
               "a refill is lost");
         if ( was_full )
@@ -270,12 +272,12 @@ static void toggled(void)
     vlib_server_charge(&server, 2 * MS);
     vlib_server_change(&server, MS, 20 * MS, 3 * MS);
     vlib_server_change(&server, 2 * MS, 10 * MS, 3 * MS);
-    CHECK(vlib_server_left(&server, 10 * MS - 1) == 0, "early");
-    CHECK(vlib_server_left(&server, 10 * MS) == MS, "lost");
-    CHECK(vlib_server_left(&server, 13 * MS) == 2 * MS, "lost");
+    CHECK(vlib_server_left(&server, 10 * MS - 1) == 0, "a refill comes early");
+    CHECK(vlib_server_left(&server, 10 * MS) == MS, "a refill is lost");
+    CHECK(vlib_server_left(&server, 13 * MS) == 2 * MS, "a refill is lost");
     vlib_server_change(&server, 2 * MS, 10 * MS, 3 * MS);
-    CHECK(vlib_server_left(&server, 13 * MS - 1) == 0, "early");
-    CHECK(vlib_server_left(&server, 13 * MS) == 2 * MS, "lost");
+    CHECK(vlib_server_left(&server, 13 * MS - 1) == 0, "a refill comes early");
+    CHECK(vlib_server_left(&server, 13 * MS) == 2 * MS, "a refill is lost");
 }
 
 static void wake_any_time(struct seed *s)
@@ -291,8 +293,10 @@ static void wake_any_time(struct seed *s)
         left = vlib_server_left(&server, at);
         vlib_server_wake(&server, at);
         valid();
-        CHECK(vlib_server_left(&server, at) == left, "by waking at %ld", at);
-        CHECK(!left || vlib_server_next(&server) >= at, "old refill");
+        CHECK(vlib_server_left(&server, at) == left,
+              "changed by waking at %ld", at);
+        CHECK(!left || vlib_server_next(&server) >= at,
+              "a refill is in the past");
         vlib_server_charge(&server, seed_range(s, 0, 1100));
         now += seed_range(s, 0, 3000);
     }

@@ -105,29 +105,31 @@ static void guests_may_not(struct domain *guest)
     CHECK(machine_call(guest, VLIB_OP_call, 1, 1, (void *)1) == -EPERM,
           "a guest may call");
     for ( i = 9; i < 40; i++ )
-        CHECK(machine_call(dom0, i, 0, 0, NULL) < 0, "sub-operation %u", i);
+        CHECK(machine_call(dom0, i, 0, 0, NULL) < 0,
+              "unknown sub-operation %u", i);
 }
 
 /* A domain may listen from user mode only where Dom0 allowed that. */
 static void user_mode(struct domain *guest)
 {
     machine_call(guest, VLIB_OP_version, 0, 0, NULL);
-    CHECK(vlib_user_cmd(VLIB_OP_version), "version");
-    CHECK(!flags(guest->domain_id, VLIB_DOMAIN_listens, 0), "flags");
+    CHECK(vlib_user_cmd(VLIB_OP_version), "user mode cannot read the version");
+    CHECK(!flags(guest->domain_id, VLIB_DOMAIN_listens, 0), "cannot set flags");
     machine_call(guest, VLIB_OP_version, 0, 0, NULL);
     CHECK(!vlib_user_cmd(VLIB_OP_listen) && !vlib_user_cmd(VLIB_OP_complete),
           "user mode may listen without permission");
-    CHECK(!flags(guest->domain_id, VLIB_DOMAIN_user_mode, 0), "flags");
+    CHECK(!flags(guest->domain_id, VLIB_DOMAIN_user_mode, 0),
+          "cannot set flags");
     machine_call(guest, VLIB_OP_version, 0, 0, NULL);
     CHECK(vlib_user_cmd(VLIB_OP_listen) && vlib_user_cmd(VLIB_OP_complete),
-          "allowed");
+          "user mode may not listen though allowed");
     CHECK(!vlib_user_cmd(VLIB_OP_call) && !vlib_user_cmd(VLIB_OP_info),
           "user mode may do more than listen");
     machine_call(dom0, VLIB_OP_version, 0, 0, NULL);
     CHECK(!vlib_user_cmd(VLIB_OP_listen),
           "user mode of another domain may listen");
     CHECK(!flags(guest->domain_id, 0, VLIB_DOMAIN_listens |
-                 VLIB_DOMAIN_user_mode), "flags");
+                 VLIB_DOMAIN_user_mode), "cannot set flags");
 }
 
 static long take(domid_t domid, s_time_t limit)
@@ -146,24 +148,27 @@ static void holds_have_owners(struct domain *guest)
     domid_t domid = guest->domain_id;
     long first, other, i;
 
-    CHECK(!flags(domid, VLIB_DOMAIN_closed, 0), "flags");
+    CHECK(!flags(domid, VLIB_DOMAIN_closed, 0), "cannot set flags");
     first = take(domid, 10 * MS);
     other = take(domid, 1000 * MS);
-    CHECK(first > 0 && other > 0 && first != other, "%ld, %ld", first, other);
-    CHECK(info(domid).open && info(domid).holds == 2, "not held");
+    CHECK(first > 0 && other > 0 && first != other,
+          "holds %ld and %ld", first, other);
+    CHECK(info(domid).open && info(domid).holds == 2,
+          "the gate has no two holds");
     machine_run(20 * MS);
     CHECK(info(domid).open && info(domid).holds == 1,
           "the second hold has ended");
     CHECK(drop(domid, first) == -ENOENT, "a late drop was accepted");
     CHECK(info(domid).open, "a late drop ended another's hold");
-    CHECK(!drop(domid, other) && !info(domid).open, "dropped");
-    CHECK(drop(domid, other) == -ENOENT, "twice");
+    CHECK(!drop(domid, other) && !info(domid).open,
+          "the gate is open after the drop");
+    CHECK(drop(domid, other) == -ENOENT, "a second drop was accepted");
     for ( i = 0; i < VLIB_MAX_HOLDS; i++ )
-        CHECK(take(domid, 10 * MS) > 0, "hold %ld", i);
+        CHECK(take(domid, 10 * MS) > 0, "hold %ld refused", i);
     CHECK(take(domid, 10 * MS) == -EBUSY, "too many holds were accepted");
     machine_run(20 * MS);
-    CHECK(!info(domid).open && take(domid, MS) > 0, "they end");
-    CHECK(!flags(domid, 0, VLIB_DOMAIN_closed), "flags");
+    CHECK(!info(domid).open && take(domid, MS) > 0, "expired holds do not end");
+    CHECK(!flags(domid, 0, VLIB_DOMAIN_closed), "cannot set flags");
     machine_run(10 * MS);
 }
 
@@ -173,7 +178,7 @@ static void listener_moves(struct domain *guest)
     domid_t domid = guest->domain_id;
     long rc;
 
-    CHECK(!flags(domid, VLIB_DOMAIN_listens, 0), "flags");
+    CHECK(!flags(domid, VLIB_DOMAIN_listens, 0), "cannot set flags");
     machine_patience = 3;
     rc = machine_call(guest, VLIB_OP_listen, 0, 0, NULL);
     CHECK(rc == -EAGAIN && machine.continuations == 3 && !info(domid).open,
@@ -186,13 +191,14 @@ static void listener_moves(struct domain *guest)
     machine_move_back(guest, 1);
     CHECK(info(domid).open && !info(domid).listening,
           "a server that waits for events is gated");
-    CHECK(!flags(domid, VLIB_DOMAIN_closed, VLIB_DOMAIN_listens), "flags");
+    CHECK(!flags(domid, VLIB_DOMAIN_closed, VLIB_DOMAIN_listens),
+          "cannot set flags");
     machine_move_away(guest);
-    CHECK(info(domid).open, "away");
+    CHECK(info(domid).open, "a closed gate in another pool");
     machine_move_back(guest, 1);
     CHECK(!info(domid).open, "the gate is open after the return");
     machine_patience = 100000;
-    CHECK(!flags(domid, 0, VLIB_DOMAIN_closed), "flags");
+    CHECK(!flags(domid, 0, VLIB_DOMAIN_closed), "cannot set flags");
 }
 
 /* A CPU with reservations can leave its pool, and return. */
@@ -201,18 +207,20 @@ static void cpu_leaves(struct domain *guest)
     domid_t domid = guest->domain_id;
     struct vlib_cpu_info cpu = { VERSION, .cpu = 1 };
 
-    CHECK(!reserve(1, 2 * MS, 10 * MS), "reserve");
-    CHECK(!bind(VLIB_OP_adopt, 1, domid), "adopt");
+    CHECK(!reserve(1, 2 * MS, 10 * MS), "cannot reserve");
+    CHECK(!bind(VLIB_OP_adopt, 1, domid), "cannot adopt");
     machine_run(50 * MS);
     machine_remove_cpu(1);
-    CHECK(machine_call(dom0, VLIB_OP_get_cpu, 0, 0, &cpu) == -EXDEV, "away");
-    CHECK(!reserve(1, 3 * MS, 10 * MS), "reserve");
+    CHECK(machine_call(dom0, VLIB_OP_get_cpu, 0, 0, &cpu) == -EXDEV,
+          "the CPU is still driven");
+    CHECK(!reserve(1, 3 * MS, 10 * MS), "cannot reserve");
     CHECK(!machine_call(dom0, VLIB_OP_charge, 1, (unsigned long)MS, NULL),
-          "charge");
+          "cannot charge");
     machine_run(1500 * MS);
     machine_add_cpu(1);
     machine_run(50 * MS);
-    CHECK(!machine_call(dom0, VLIB_OP_get_cpu, 0, 0, &cpu), "back");
+    CHECK(!machine_call(dom0, VLIB_OP_get_cpu, 0, 0, &cpu),
+          "the CPU is not driven again");
     CHECK(!bind(VLIB_OP_adopt, 0, domid), "release");
     CHECK(!machine_call(dom0, VLIB_OP_unreserve, 0, 0,
                         &(struct vlib_reserve){ VERSION, .id = 1 }), "end");
@@ -227,15 +235,15 @@ static void late_follows_slop(struct domain *guest)
 
     CHECK(!machine_call(dom0, VLIB_OP_info, 0, 0, &op) && op.late == 60000,
           "%lu", (unsigned long)op.late);
-    CHECK(!reserve(1, MS, 10 * MS), "reserve");
-    CHECK(!bind(VLIB_OP_adopt, 1, guest->domain_id), "adopt");
+    CHECK(!reserve(1, MS, 10 * MS), "cannot reserve");
+    CHECK(!bind(VLIB_OP_adopt, 1, guest->domain_id), "cannot adopt");
     fake_set_timer_slop(9 * MS);
     CHECK(reserve(1, MS, 9 * MS) == -ENOSPC,
           "admitted with too small a margin");
     CHECK(!machine_call(dom0, VLIB_OP_info, 0, 0, &op) && op.late == 9010000,
           "%lu", (unsigned long)op.late);
     fake_set_timer_slop(50000);
-    CHECK(!reserve(1, MS, 9 * MS), "reserve");
+    CHECK(!reserve(1, MS, 9 * MS), "cannot reserve");
     CHECK(!machine_call(dom0, VLIB_OP_unreserve, 0, 0,
                         &(struct vlib_reserve){ VERSION, .id = 1 }), "end");
 }

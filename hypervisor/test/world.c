@@ -115,7 +115,7 @@ void world_init(void)
         if ( world.r[c].last )
             vlib_call_stop(&world.r[c], VLIB_CALL_cancelled);
     if ( world.vd.gate.next )
-        vlib_gate_go(&world.vd);
+        vlib_gate_remove(&world.vd);
     memset(&world, 0, sizeof(world));
     system_time += SECOND;
     world.timer = VLIB_NEVER;
@@ -128,7 +128,7 @@ void world_init(void)
     list_add_tail(&world.unit.list, &world.vd.units);
     INIT_LIST_HEAD(&world.vd.queue);
     INIT_LIST_HEAD(&world.vd.busy);
-    vlib_gate_come(&world.vd);
+    vlib_gate_insert(&world.vd);
     INIT_LIST_HEAD(&vlib_domains);
     list_add_tail(&world.vd.list, &vlib_domains);
     for ( c = 0; c < CLIENTS; c++ )

@@ -66,11 +66,6 @@ var names = map[string]string{
 	"wire":  "protocol, encoding, format",
 }
 
-// notYet are the rooms whose text is still to be rewritten. It gets shorter.
-var notYet = []string{
-	"dom0",
-}
-
 // usual are names with such words that are Xen's own or plain English.
 var usual = regexp.MustCompile(`^xs_wire$|ByHand`)
 

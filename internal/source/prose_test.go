@@ -13,14 +13,13 @@ import (
 	"testing"
 )
 
-var rooms = flag.String("rooms", "", "files and folders, by commas, in which TestProse finds everything, also those that are not clean yet; all: the whole tree")
+var rooms = flag.String("rooms", "", "files and folders, by commas, to which TestProseIsPlainEnglish is limited; the whole tree by default")
 
 // Comments, messages, pages and names are plain English: the forms and names in
-// prose_forms_test.go are not in the tree. For what is left of one room, and of
-// all:
+// prose_forms_test.go are not in the tree. The findings of some files and folders
+// only:
 //
 //	go test ./internal/source -run Prose -rooms dom0/master,README.md
-//	go test ./internal/source -run Prose -rooms all
 func TestProseIsPlainEnglish(t *testing.T) {
 	files := 0
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
@@ -49,26 +48,15 @@ func TestProseIsPlainEnglish(t *testing.T) {
 	}
 }
 
-// wanted reports whether a file is one of the rooms that were asked for; without
-// any, of those that are clean.
+// wanted reports whether a file is in one of the rooms that were asked for;
+// without any, whether it is in the tree.
 func wanted(name string) bool {
-	in := func(room string) bool {
-		return name == room || strings.HasPrefix(name, strings.TrimSuffix(room, "/")+"/")
-	}
-	if *rooms == "all" {
-		return true
-	}
 	for _, room := range strings.Split(*rooms, ",") {
-		if room != "" && in(room) {
+		if name == room || strings.HasPrefix(name, strings.TrimSuffix(room, "/")+"/") {
 			return true
 		}
 	}
-	for _, room := range notYet {
-		if in(room) {
-			return false
-		}
-	}
-	return *rooms == ""
+	return *rooms == "" || *rooms == "all"
 }
 
 // prose are a file's banned forms and names, each with what to write instead.

@@ -62,7 +62,7 @@ func read(path, text string) ([]passage, []identifier) {
 		return goText(text)
 	case cFile.MatchString(path):
 		return cText(text)
-	case strings.HasSuffix(path, ".md"):
+	case strings.HasSuffix(path, ".md"), strings.HasSuffix(path, ".html"), strings.HasSuffix(path, ".json"):
 		return pageText(text), nil
 	case strings.HasSuffix(path, ".txtar"):
 		return scriptText(text), nil

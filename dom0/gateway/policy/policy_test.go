@@ -10,7 +10,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/builtin"
 )
 
-func TestDecide(t *testing.T) {
+func TestFirstRuleThatAllowsACallDecides(t *testing.T) {
 	web, db := Target{"web", 1}, Target{"db", 1}
 	rules := Rules{
 		{Who: "alice", ID: 1000, Target: web, Library: "libz.so.1", Functions: []string{"crc32", "adler32"}, Timeout: 1},
@@ -88,7 +88,7 @@ func TestRunningCommandsIsAllowedByNameAlone(t *testing.T) {
 	}
 }
 
-func TestWedge(t *testing.T) {
+func TestWedgedDomainIsReportedAndRestartedWithPauses(t *testing.T) {
 	start := time.Unix(1000, 0)
 	w := Wedge{After: 10 * time.Second, Restarts: true}
 	type step struct {
@@ -106,15 +106,16 @@ func TestWedge(t *testing.T) {
 	}
 	const s, m, h = time.Second, time.Minute, time.Hour
 	run(step{0, false, Nothing}, step{1 * s, true, Nothing}, step{9 * s, true, Nothing}, step{10 * s, false, Nothing},
-		// Begins anew.
+		// It begins again.
 		step{11 * s, true, Nothing}, step{20 * s, true, Nothing}, step{21 * s, true, Restart}, step{22 * s, true, Nothing},
 		step{30 * s, false, Back}, step{31 * s, false, Nothing},
-		// Wedged again within the pause: found, and restarted after it.
+		// Wedged again within the pause: it is reported at once, and restarted
+		// after the pause.
 		step{40 * s, true, Nothing}, step{50 * s, true, Found}, step{51 * s, true, Nothing}, step{81 * s, true, Restart},
-		// The restart was of no use: the next one after twice the pause.
+		// The restart did not help: the next one comes after twice the pause.
 		step{81*s + m, true, Nothing}, step{81*s + 2*m, true, Restart}, step{81*s + 5*m, true, Nothing}, step{81*s + 6*m, true, Restart},
 		step{7 * m, true, Nothing}, step{8 * m, false, Back},
-		// Well for long: all is forgotten.
+		// Well for a long time: the history is forgotten.
 		step{3 * h, true, Nothing}, step{3*h + 10*s, true, Restart}, step{3*h + 11*s, false, Back},
 		step{3*h + 20*s, true, Nothing}, step{3*h + 71*s, true, Restart})
 	if w.Count != 6 {

@@ -15,7 +15,7 @@ const All = "*"
 
 // Rule allows calls to the processes of a user or a group.
 type Rule struct {
-	Who     string // as the configuration has it: `user "alice"`
+	Who     string // as in the configuration: `user "alice"`
 	ID      uint32 // of the user or group
 	IsGroup bool
 
@@ -23,10 +23,10 @@ type Rule struct {
 	Library   string   // All, or one
 	Functions []string // All, or some
 
-	// Timeout is the longest that a call may take once it is its turn.
+	// Timeout is the longest time of a call from its turn.
 	Timeout time.Duration
-	// Budget in every Period pays for the rule's calls, of all its users together. 0: no
-	// reservation pays for them.
+	// Budget in every Period is charged for the rule's calls, of all its users
+	// together. 0: they are charged to no reservation.
 	Budget, Period time.Duration
 }
 
@@ -38,7 +38,7 @@ type Target struct {
 
 func (t Target) String() string { return fmt.Sprintf("domain %s, port %d", t.Domain, t.Port) }
 
-// Key identifies the rule in its configuration, and in the next one.
+// Key identifies the rule in its configuration and in the next one.
 func (r Rule) Key() string {
 	return fmt.Sprintf("%s %s/%d %q %q", r.Who, r.Domain, r.Port, r.Library, r.Functions)
 }
@@ -59,8 +59,9 @@ func (r Rule) concerns(c Caller) bool {
 // The function that runs commands; see package builtin.
 const runLibrary, runFunction = "vlib", "run"
 
-// covers reports whether the rule names a function. [All] does not cover running
-// commands, which can do more than any library: that has to be named by both words.
+// covers reports whether the rule names a function. [All] does not cover
+// running commands, which can do more than any library: both words must be
+// named.
 func (r Rule) covers(library, function string) bool {
 	if library == runLibrary && function == runFunction {
 		return r.Library == library && slices.Contains(r.Functions, function)
@@ -81,7 +82,7 @@ func (rs Rules) Decide(c Caller, t Target, library, function string) *Rule {
 	return nil
 }
 
-// Concern reports whether the caller may call anything of the target.
+// Concern reports whether the caller may call any function of the target.
 func (rs Rules) Concern(c Caller, t Target) bool {
 	return slices.ContainsFunc(rs, func(r Rule) bool { return r.Target == t && r.concerns(c) })
 }
@@ -97,8 +98,8 @@ func (rs Rules) Targets() []Target {
 	return all
 }
 
-// Missing is the rule that would allow a call, as the configuration would have it. It
-// tells the caller nothing of the rules that there are.
+// Missing is the rule that would allow a call, as written in the configuration.
+// It tells the caller nothing about existing rules.
 func Missing(c Caller, t Target, library, function string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "no rule of vlibmaster's configuration lets user %d call it: [[allow]] user = %d, domain = %q, port = %d", c.UID, c.UID, t.Domain, t.Port)

@@ -4,8 +4,7 @@ package policy
 
 import "time"
 
-// WedgedAfter is when a vLib OS counts as wedged unless the configuration says
-// otherwise.
+// WedgedAfter is the default time after which a vLib OS counts as wedged.
 const WedgedAfter = 10 * time.Second
 
 // A restart is not repeated before restartPause, then twice that, up to
@@ -16,15 +15,15 @@ const (
 	calm         = time.Hour
 )
 
-// Event is what a look at a vLib OS brings.
+// Event is the result of a check of a vLib OS.
 type Event int
 
 // The events.
 const (
 	Nothing Event = iota
-	Found         // it is wedged: to be reported, once
-	Restart       // and, or still, wedged: it is to be restarted
-	Back          // it is wedged no longer
+	Found         // it is wedged; reported once
+	Restart       // it is wedged, and should be restarted
+	Back          // it is no longer wedged
 )
 
 // Wedge decides about one vLib OS. It is wedged when a call to it was given up,
@@ -46,7 +45,7 @@ type Wedge struct {
 	pause     time.Duration // before the one after that
 }
 
-// Look says what to do at now about one that is stuck, or not.
+// Look returns what to do at now about a vLib OS that is stuck, or not.
 func (w *Wedge) Look(now time.Time, stuck bool) Event {
 	if !stuck {
 		was := w.Known
@@ -83,10 +82,10 @@ func (w *Wedge) Look(now time.Time, stuck bool) Event {
 	return Found
 }
 
-// Next is when a restart may come again.
+// Next is the earliest time of another restart.
 func (w *Wedge) Next() time.Time { return w.notBefore }
 
-// Wedging is what the configuration says of a domain.
+// Wedging is the configuration of a domain.
 type Wedging struct {
 	Domain  string // name or UUID
 	After   time.Duration

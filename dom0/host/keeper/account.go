@@ -70,11 +70,12 @@ type State struct {
 // SporadicAccount infers from readings of a counter what a reservation used on
 // its budget, which is a sporadic server's.
 //
-// FOREGROUND is CPU time that a budget has paid for. What was used beyond the
-// budget before a look noticed, the overrun, is taken from the next refill, and
-// is foreground when that comes; whole budgets of overrun are background, for
-// no refill in sight pays for them. All that is used without budget is
-// background. So foreground + background + overrun is the CPU time used at any
+// FOREGROUND is CPU time that a budget has paid for. The overrun is the time
+// used beyond the budget before a look noticed. It is taken from the next
+// refill, and is foreground when that comes; whole budgets of overrun are
+// background, for no refill in sight pays for them. All time used without
+// budget is background. So foreground + background + overrun is the CPU time
+// used at any
 // moment, no sum shrinks, and no period has more foreground than the budget,
 // but for the time by which looks are late.
 type SporadicAccount struct {

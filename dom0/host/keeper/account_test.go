@@ -167,8 +167,9 @@ func TestAllOfTheBudgetIsHadInEveryPeriod(t *testing.T) {
 	}
 }
 
-// What is known to have waited for its budget has had a claim to it since it
-// came; what sleeps, from when it wants to run.
+// A task that is known to have waited for its budget has had a claim to it
+// since it woke up; a task that sleeps has one from the time when it wants to
+// run.
 func TestWaitingIsAClaimToTheBudget(t *testing.T) {
 	a := NewAccount(rtsched.Task{ID: 1, Budget: 10 * ms, Period: 100 * ms}, 0)
 	look := func(now, used time.Duration, waiting bool) State {

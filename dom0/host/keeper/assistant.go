@@ -35,11 +35,11 @@ const (
 // assistant is a SCHED_FIFO thread that runs no Go code, so that there is no
 // moment at which the Go runtime could hold it. It does two things for the keeper.
 //
-// It visits CPUs, where whatever runs is preempted and thereby accounted for. The
-// keeper cannot: a thread with a deadline may not be bound to a CPU, and one that
-// changes between both policies is lost, for the kernel leaves a thread throttled
-// for good whose deadline's timer went off while it was SCHED_FIFO
-// (dl_task_timer in kernel/sched/deadline.c).
+// It visits CPUs, where the running thread is preempted and thereby accounted
+// for. The keeper cannot: a thread with a deadline may not be bound to a CPU,
+// and one that changes between both policies is lost: the kernel never runs a
+// thread again that was throttled and whose deadline's timer went off while it
+// was SCHED_FIFO (dl_task_timer in kernel/sched/deadline.c).
 //
 // It ends all foreground that could keep the keeper from being back when that is
 // too late: the keeper may have to wait for the Go runtime's collector, and that

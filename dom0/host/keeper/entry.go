@@ -13,13 +13,14 @@ var ErrGone = errors.New("nothing runs on the reservation")
 // Subject is what a host supplies for one reservation. The keeper calls it in
 // its thread.
 type Subject interface {
-	// Read says what was used since the last time. [ErrGone] says that there
-	// is nothing left to be read.
+	// Read says what was used since the last time. [ErrGone] says that there is
+	// nothing left to read.
 	Read() (Reading, error)
-	// Apply makes it foreground or background, after every charge. anew says
-	// that it may have something else. It returns within which time there is
-	// to be another look whatever is left of the budget; 0: at any.
-	Apply(s State, anew bool) (within time.Duration, err error)
+	// Apply makes it foreground or background, after every charge. reapply says
+	// that the policy or the weight may have changed since the last Apply.
+	// Apply returns the time within which there has to be another look,
+	// whatever is left of the budget; 0 sets no limit.
+	Apply(s State, reapply bool) (within time.Duration, err error)
 	// Restore gives it what it had before the first Apply, and may be called
 	// again if that fails. Of what is gone there is nothing to be done.
 	Restore() error
@@ -35,7 +36,7 @@ type Entry struct {
 	Account
 
 	applied bool  // it is in foreground
-	anew    bool  // what it has may be something else
+	reapply bool  // the next Apply sets everything again
 	err     error // of the last look
 	due     time.Duration
 	index   int // in the schedule
@@ -50,8 +51,8 @@ func (e *Entry) Foreground() bool { return e.applied }
 // Fail is an error of the entry until the next look.
 func (e *Entry) Fail(err error) { e.err = err }
 
-// Anew says that what the entry has may be something else than was applied.
-func (e *Entry) Anew() { e.anew = true }
+// Reapply makes the next look apply the policy again, also if it is the same.
+func (e *Entry) Reapply() { e.reapply = true }
 
 // schedule is a heap by due.
 type schedule []*Entry

@@ -108,7 +108,7 @@ func (k *Keeper) back() {
 		k.o.Late()
 	}
 	for _, e := range slices.Collect(k.Entries()) {
-		e.anew = true
+		e.reapply = true
 		k.Look(e)
 	}
 }
@@ -173,12 +173,12 @@ func (k *Keeper) charge(e *Entry) (time.Duration, error) {
 	if e.applied && !s.Foreground && k.o.Depleted != nil {
 		k.o.Depleted(e.ID, s.Overrun)
 	}
-	within, err := e.Apply(s, e.anew || s.Foreground != e.applied)
+	within, err := e.Apply(s, e.reapply || s.Foreground != e.applied)
 	if err != nil {
-		e.anew = true
+		e.reapply = true
 		return 0, err
 	}
-	e.applied, e.anew = s.Foreground, false
+	e.applied, e.reapply = s.Foreground, false
 	wait, least := s.Next, r.Least
 	if least == 0 {
 		least = MinLook
@@ -222,7 +222,7 @@ func (k *Keeper) Add(id uint32, s Subject, a Account) error {
 		// Nothing was done to s yet.
 		return errors.Join(fmt.Errorf("reservation %d is there already: release it first: %w", id, host.ErrNotAllowed), s.Close(false))
 	}
-	e := &Entry{ID: id, Subject: s, Account: a, anew: true}
+	e := &Entry{ID: id, Subject: s, Account: a, reapply: true}
 	k.entries[id] = e
 	heap.Push(&k.order, e)
 	k.Look(e)
@@ -236,7 +236,7 @@ func (k *Keeper) Add(id uint32, s Subject, a Account) error {
 // Drop ends keeping an entry, which gets what it had. It is kept if that fails.
 func (k *Keeper) Drop(e *Entry) error {
 	if err := e.Restore(); err != nil {
-		e.anew = true
+		e.reapply = true
 		return err
 	}
 	k.remove(e)
@@ -275,7 +275,7 @@ func (k *Keeper) Change(ctx context.Context, id uint32, change func(*Entry) erro
 			return
 		}
 		if err = change(e); err == nil {
-			e.anew = true
+			e.reapply = true
 			k.Look(e)
 			err = e.err
 		}

@@ -43,8 +43,8 @@ func (s *subject) Read() (Reading, error) {
 	return Reading{Now: clock.Monotonic(), Used: used, Awake: true}, s.readErr
 }
 
-func (s *subject) Apply(st State, anew bool) (time.Duration, error) {
-	if anew {
+func (s *subject) Apply(st State, reapply bool) (time.Duration, error) {
+	if reapply {
 		s.did = append(s.did, map[bool]string{true: "foreground", false: "background"}[st.Foreground])
 	}
 	return s.within, s.applyErr
@@ -80,7 +80,7 @@ func TestEntryIsForegroundWhileItHasBudget(t *testing.T) {
 	s.want(t, "added", "foreground")
 	k.Look(e)
 	s.want(t, "as before")
-	e.Anew()
+	e.Reapply()
 	k.Look(e)
 	s.want(t, "undone by another process", "foreground")
 	s.used = 12 * ms
@@ -101,7 +101,7 @@ func TestEntryIsForegroundWhileItHasBudget(t *testing.T) {
 	s.want(t, "dropped", "restore", "close")
 }
 
-// What cannot be read or charged is in background until it can.
+// An entry that cannot be read or charged is in background until it can.
 func TestEntryThatCannotBeReadIsInBackground(t *testing.T) {
 	k, s := New(Options{}), newSubject(10*ms, time.Hour)
 	if err := k.Add(1, s, s); err != nil {
@@ -120,7 +120,7 @@ func TestEntryThatCannotBeReadIsInBackground(t *testing.T) {
 	s.want(t, "repaired", "foreground")
 }
 
-// What was done is undone until that succeeds.
+// The keeper tries to undo its changes until that succeeds.
 func TestUndoIsRepeatedUntilItIsDone(t *testing.T) {
 	k, s, broken := New(Options{}), newSubject(10*ms, time.Hour), errors.New("broken")
 	if err := k.Add(1, s, s); err != nil {

@@ -55,7 +55,7 @@ func (l *Lease) Note(text string) {
 	l.note = text
 }
 
-// Renew begins a lease, or begins it anew; the first starts the guard. When it
+// Renew begins a lease, or extends it; the first starts the guard. When it
 // returns nil the guard has answered, so the lease is in force. It reports
 // whether a guard may have undone everything since the last.
 func (l *Lease) Renew(d time.Duration) (lost bool, err error) {

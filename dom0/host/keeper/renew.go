@@ -69,7 +69,7 @@ func (k *Keeper) renew(d time.Duration) (lost bool, err error) {
 		}
 		if lost {
 			for _, e := range slices.Collect(k.Entries()) {
-				e.anew = true
+				e.reapply = true
 				k.Look(e)
 			}
 		}

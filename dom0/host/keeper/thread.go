@@ -29,9 +29,9 @@ type thread struct {
 	ended  chan struct{}
 }
 
-// start starts it. In it step does what is due and returns when, by
-// [clock.Monotonic], more is; it runs earlier if one of the files can be read.
-// What Do asks for runs between two steps.
+// start starts the thread. In it step does the work that is due and returns the
+// time, by [clock.Monotonic], at which more is due; it runs earlier if one of
+// the files can be read. The functions passed to Do run between two steps.
 func (t *thread) start(step func() time.Duration, files ...int) error {
 	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
@@ -86,7 +86,8 @@ func (t *thread) run() {
 	}
 }
 
-// commands runs what others asked for, and reports whether to go on.
+// commands runs the functions that were passed to Do, and reports false once
+// the thread is to end.
 func (t *thread) commands() bool {
 	for {
 		t.mu.Lock()

@@ -89,8 +89,8 @@ func (a *threadAccount) Usage(time.Duration) host.Usage {
 }
 
 // Apply implements [keeper.Subject].
-func (a *threadAccount) Apply(s keeper.State, anew bool) (time.Duration, error) {
-	within, err := a.Threads.Apply(s, anew)
+func (a *threadAccount) Apply(s keeper.State, reapply bool) (time.Duration, error) {
+	within, err := a.Threads.Apply(s, reapply)
 	if a.wide > 0 && s.Foreground {
 		within = min(within, a.last.Budget/fineness)
 	}

@@ -84,7 +84,7 @@ func (k *keeping) adopt(name string, g *group, cpus []int, r host.Reservation) e
 	d.period, d.spared = r.Period, r.Class == host.Critical
 	k.move(d, cpus)
 	e := k.Entry(d.id)
-	e.Anew() // its priority is another
+	e.Reapply() // its priority may be different
 	k.Look(e)
 	if k.watch.sleepers[d] {
 		k.sleep(d, clock.Monotonic()) // its budget is another
@@ -187,14 +187,14 @@ func (d *adopted) contended() bool {
 }
 
 // Apply implements [keeper.Subject].
-func (d *adopted) Apply(s keeper.State, anew bool) (within time.Duration, err error) {
+func (d *adopted) Apply(s keeper.State, reapply bool) (within time.Duration, err error) {
 	if s.Foreground && !s.Asleep && (!d.foreground || d.used == 0 && (d.awake || s.Unsure)) {
 		// One that has become heavier is picked at the next tick, or when the
 		// keeper has been on its CPU once more.
 		within = keeper.MinLook
 	}
 	d.foreground, d.asleep = s.Foreground, s.Foreground && s.Asleep
-	if anew {
+	if reapply {
 		if err := d.k.raise(d.group, d.period, s.Foreground); err != nil {
 			return 0, absent(err)
 		}

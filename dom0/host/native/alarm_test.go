@@ -80,8 +80,8 @@ func TestAlarm(t *testing.T) {
 	})
 }
 
-// Who sleeps is not looked at, and is when it runs; others that run all the time
-// do not keep the keeper up.
+// A domain that sleeps is not looked at, and is looked at when it runs; other
+// domains that run all the time do not keep the keeper awake.
 func TestAlarmWakesKeeper(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, _ Options) {
 		alarmed(t, p)

@@ -188,8 +188,8 @@ func put(f *os.File, v int) error {
 	return err
 }
 
-// restoreAll gives the cgroups below a parent, and the parent, what they had, but
-// those that are in use. What is gone needs nothing.
+// restoreAll gives the cgroups below a parent, and the parent, the weights that
+// they had, but for the cgroups in use. It ignores a cgroup that is gone.
 func restoreAll(dir string, version int, used func(name string) bool, forget bool) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -122,22 +122,22 @@ func TestReleaseRestoresWhatWasSetMeanwhile(t *testing.T) {
 // A guard gives a domain of a dead daemon what it had, and touches no other.
 func TestGuardRestoresWhatWas(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, o Options) {
-		for _, name := range []string{"gated", "kept", "other"} {
+		for _, name := range []string{"gated", "budgeted", "other"} {
 			start(t, p, name, spin)
 		}
-		kept, other, parent := weight{v1: 5000, v2: 500}, weight{v1: 77, v2: 7}, weight{v1: 2048, v2: 200}
-		give(t, p, "kept", kept, false)
+		budgeted, other, parent := weight{v1: 5000, v2: 500}, weight{v1: 77, v2: 7}, weight{v1: 2048, v2: 200}
+		give(t, p, "budgeted", budgeted, false)
 		give(t, p, "other", other, false)
 		give(t, p, "", parent, false)
 		cmd, _ := startDaemon(t, o)
-		if has(t, p, "kept", kept, false) || !p.k.byPriority && has(t, p, "", parent, false) {
+		if has(t, p, "budgeted", budgeted, false) || !p.k.byPriority && has(t, p, "", parent, false) {
 			t.Error("the daemon does nothing")
 		}
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		testkit.Eventually(t, "weights are back", func() bool {
-			return has(t, p, "kept", kept, false) && has(t, p, "", parent, false) && !recorded(t, p, "kept")
+			return has(t, p, "budgeted", budgeted, false) && has(t, p, "", parent, false) && !recorded(t, p, "budgeted")
 		})
 		if !has(t, p, "other", other, false) {
 			t.Errorf("the other domain has weight %s", shares(t, p, "other"))
@@ -148,7 +148,7 @@ func TestGuardRestoresWhatWas(t *testing.T) {
 // A guard opens what its daemon has closed, and leaves stopped what an operator has.
 func TestGuardLeavesWhatAnOperatorStopped(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, o Options) {
-		for _, name := range []string{"gated", "kept", "other"} {
+		for _, name := range []string{"gated", "budgeted", "other"} {
 			start(t, p, name, spin)
 		}
 		control := filepath.Join(p.layout.freezer.dir, "other", p.layout.freezeControl())
@@ -159,10 +159,10 @@ func TestGuardLeavesWhatAnOperatorStopped(t *testing.T) {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		testkit.Eventually(t, "its gate is open", func() bool { return p.open(t, "gated") && p.open(t, "kept") && p.light(t) })
+		testkit.Eventually(t, "its gate is open", func() bool { return p.open(t, "gated") && p.open(t, "budgeted") && p.light(t) })
 		testkit.Eventually(t, "guard ends", func() bool { return !guarded(t, o.Parent) })
 		if p.open(t, "other") {
-			t.Error("what an operator has stopped goes on")
+			t.Error("the guard has resumed a domain that an operator had stopped")
 		}
 	})
 }

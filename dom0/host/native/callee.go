@@ -41,7 +41,7 @@ type callee struct {
 	serving    uint32
 	orphaned   bool // it is at a call, and the reservation that paid for it has ended
 	foreground bool
-	anew       bool          // what it has may be something else
+	reapply    bool          // the next set gives everything again
 	began      time.Duration // the window
 	unpaid     time.Duration // used for no caller in it
 	paid       time.Duration // and for callers
@@ -75,11 +75,12 @@ func (c *callee) open() error {
 	} else {
 		c.debts = newDebts(usage)
 	}
-	c.group, c.debts.usage, c.anew = g, usage, true
+	c.group, c.debts.usage, c.reapply = g, usage, true
 	return c.set(true)
 }
 
-// renew finds the domain again if it was made anew, on the CPUs where it is now.
+// renew finds the domain again if it was recreated, on the CPUs where it is
+// now.
 func (c *callee) renew(cpus []int) error {
 	c.cpus = cpus
 	if _, err := c.group.usage(); !cgroup.Gone(err) {
@@ -111,11 +112,11 @@ func (c *callee) admit(a *caller) error {
 	}
 	c.debts.begin(id, claim.Used[id])
 	c.users[id] = a
-	c.anew = true // it may go before more than it did
+	c.reapply = true // its priority may be higher now
 	return errors.Join(err, c.set(c.foreground))
 }
 
-// dismiss ends that. A server that is gone needs not be told.
+// dismiss ends that. It does not tell a server that is gone.
 func (c *callee) dismiss(id uint32) {
 	delete(c.users, id)
 	delete(c.owed, id)
@@ -140,8 +141,8 @@ func (c *callee) claim() ledger.Claim {
 	return c.said
 }
 
-// reopen finds the ledger of a server that was started, or started anew. The
-// next look tries again if there is none.
+// reopen finds the ledger of a server that was started or restarted. The next
+// look tries again if there is none.
 func (c *callee) reopen() error {
 	if c.book != nil && c.book.Current() {
 		return nil
@@ -206,7 +207,7 @@ func (c *callee) decide() error {
 // set makes it foreground, before all that have longer periods than the shortest
 // of its callers; or background.
 func (c *callee) set(foreground bool) error {
-	if foreground == c.foreground && !c.anew {
+	if foreground == c.foreground && !c.reapply {
 		return nil
 	}
 	period := rtsched.MaxPeriod
@@ -216,7 +217,7 @@ func (c *callee) set(foreground bool) error {
 	if err := c.k.raise(c.group, period, foreground); err != nil {
 		return err
 	}
-	c.foreground, c.anew = foreground, false
+	c.foreground, c.reapply = foreground, false
 	return nil
 }
 

@@ -63,7 +63,7 @@ func (k *keeping) openCaller(t *threads.Threads, r host.Reservation) (_ *caller,
 	return a, nil
 }
 
-// change gives it another budget, and finds callees again that were made anew.
+// change gives it another budget, and finds callees again that were recreated.
 func (a *caller) change(r host.Reservation, cpus []int) error {
 	if a.threads != nil {
 		a.threads.Change(r.Period, cpus)
@@ -81,7 +81,7 @@ func (a *caller) change(r host.Reservation, cpus []int) error {
 		if err := c.renew(d.CPUs); err != nil {
 			return err
 		}
-		c.anew = c.anew || changed // its priority may be another
+		c.reapply = c.reapply || changed // its priority may be another
 	}
 	return nil
 }
@@ -124,10 +124,10 @@ func (a *caller) Read() (r keeper.Reading, err error) {
 }
 
 // Apply implements [keeper.Subject].
-func (a *caller) Apply(s keeper.State, anew bool) (within time.Duration, err error) {
+func (a *caller) Apply(s keeper.State, reapply bool) (within time.Duration, err error) {
 	a.foreground, within = s.Foreground, presence
 	if a.threads != nil {
-		if within, err = a.threads.Apply(s, anew); err != nil {
+		if within, err = a.threads.Apply(s, reapply); err != nil {
 			return 0, err
 		}
 	}

@@ -20,8 +20,8 @@ import (
 )
 
 // 200 domains appear, are adopted, gated, changed and released, and go in every
-// order; with VLIBOS_SOAK for about 5 minutes a version. What is left is looked
-// for here and, for goroutines and cgroups, by TestMain and versions.
+// order; with VLIBOS_SOAK for about 5 minutes a version. The test looks for
+// leftovers here; TestMain and versions look for goroutines and cgroups.
 func TestChurn(t *testing.T) {
 	steps := 600
 	if os.Getenv("VLIBOS_SOAK") != "" {

@@ -24,12 +24,12 @@ func TestDebtsAreWhatIsClaimedAndWasUsed(t *testing.T) {
 		{1200, ledger.Claim{Serving: 1, Start: 1120, Used: map[uint32]time.Duration{1: 50, 2: 0}}, 80, 0, 20},
 		{1300, ledger.Claim{Serving: 2, Start: 1260, Used: map[uint32]time.Duration{1: 180, 2: 0}}, 50, 40, 10},
 		{1400, ledger.Claim{Used: map[uint32]time.Duration{1: 180, 2: 100}}, 0, 60, 40},
-		// A server that was started anew counts from 0.
+		// A server that was restarted counts from 0.
 		{1500, ledger.Claim{Used: map[uint32]time.Duration{1: 30, 2: 0}}, 30, 0, 70},
-		// One that lies gets what it ran.
+		// One that claims more than it ran is charged for what it ran.
 		{1600, ledger.Claim{Used: map[uint32]time.Duration{1: 1 << 60, 2: 0}}, 100, 0, 0},
 		{1600, ledger.Claim{Serving: 1, Start: 0, Used: map[uint32]time.Duration{1: 1 << 60, 2: 1 << 60}}, 0, 0, 0},
-		// What does not say, owes nothing.
+		// A server that claims nothing owes nothing.
 		{1700, ledger.Claim{}, 0, 0, 100},
 	} {
 		owed, unpaid := b.read(step.usage, step.claim)
@@ -76,7 +76,7 @@ func TestAllThatACalleeUsesIsOwedOrUnpaidOnce(t *testing.T) {
 				read()
 			case 1:
 				if claim.Serving == 0 {
-					claim.Serving, claim.Start = uint32(rapid.IntRange(1, 2).Draw(t, "who")), usage
+					claim.Serving, claim.Start = uint32(rapid.IntRange(1, 2).Draw(t, "caller")), usage
 				}
 			case 2:
 				if claim.Serving != 0 {

@@ -74,8 +74,9 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Remove takes a domain apart: its gate is opened, its processes go on in the
-// cgroup above the parent, its cgroups are removed. ErrNoDomain if it is none.
+// Remove takes a domain apart: its gate is opened, its processes are moved to
+// the cgroup above the parent, its cgroups are removed. It returns ErrNoDomain
+// if there is no such domain.
 func (p *Host) Remove(ctx context.Context, name string) error {
 	if err := p.exists(name); err != nil {
 		return err

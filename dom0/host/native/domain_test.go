@@ -76,7 +76,7 @@ func TestDomains(t *testing.T) {
 			}
 		}
 		if err := cmd.Process.Signal(unix.Signal(0)); err != nil {
-			t.Errorf("its process did not go on: %v", err)
+			t.Errorf("its process has ended: %v", err)
 		}
 	})
 }
@@ -142,7 +142,8 @@ func TestAdopt(t *testing.T) {
 	})
 }
 
-// Who has budget is real-time where that is needed, else heavy.
+// A domain with budget is real-time where that is needed, else it has the heavy
+// weight.
 func TestForeground(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, _ Options) {
 		d, cmd := start(t, p, "d", "sleep 1000 & wait")

@@ -35,8 +35,8 @@ func freezeWord(version2, on bool) string {
 	return "THAWED"
 }
 
-// freeze stops every process of a domain, or lets them go on. Stopping takes
-// effect as each process comes to a safe point; freeze waits for the last.
+// freeze stops every process of a domain, or resumes them. Each process stops
+// when it reaches a safe point; freeze waits for the last.
 func (l layout) freeze(ctx context.Context, name string, closed bool) error {
 	if err := l.askFreeze(name, closed); err != nil || !closed {
 		return err
@@ -52,9 +52,10 @@ func (l layout) askFreeze(name string, on bool) error {
 	return explain(errors.Join(stop(f, l.freezer.version == 2, on), f.Close()))
 }
 
-// stop has the kernel stop a cgroup by its file, each process as it comes to a
-// safe point, or lets it go on. The file says that this was done here, so that a
-// guard opens what was closed here and nothing else.
+// stop has the kernel stop the processes of a cgroup by its file, each when it
+// reaches a safe point, or resumes them. An attribute of the file says that
+// this was done here, so that a guard opens the gates closed here and no
+// others.
 func stop(f *os.File, version2, on bool) error {
 	if on {
 		if err := stopped.Write(f, "1"); err != nil {
@@ -67,8 +68,8 @@ func stop(f *os.File, version2, on bool) error {
 	return stopped.Remove(f)
 }
 
-// reopen lets a cgroup go on that was stopped here, by this process or another.
-// Forget says that it will not be stopped again.
+// reopen resumes a cgroup that was stopped here, by this process or another.
+// forget says that it will not be stopped again.
 func reopen(file string, version2, forget bool) error {
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
@@ -125,9 +126,9 @@ func (l layout) anyFrozen() bool {
 	return false
 }
 
-// Gate stops every process of a domain, or lets them go on. To close one, a
-// lease must run ([Host.Renew]), and all have stopped when it returns; ctx
-// bounds the wait for that, and the gate stays closed if it ends early.
+// Gate stops every process of a domain, or resumes them. To close one, a lease
+// must run ([Host.Renew]), and all have stopped when it returns; ctx bounds the
+// wait for that, and the gate stays closed if it ends early.
 func (p *Host) Gate(ctx context.Context, d host.Domain, closed bool) error {
 	if d.Control {
 		return fmt.Errorf("domain %q: gating a control domain: %w", d.ID, host.ErrNotAllowed)

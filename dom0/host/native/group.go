@@ -108,5 +108,5 @@ func (g *group) isFrozen() (bool, error) {
 	return string(bytes.TrimSpace(g.buf[:n])) != freezeWord(g.freezer2, false), nil
 }
 
-// setFrozen stops the cgroup's processes, or lets them go on. It does not wait.
+// setFrozen stops the cgroup's processes, or resumes them. It does not wait.
 func (g *group) setFrozen(on bool) error { return stop(g.freezeFile, g.freezer2, on) }

@@ -46,7 +46,7 @@ func daemon(arg string) error {
 		return err
 	}
 	r := task(1, 10*time.Millisecond, 100*time.Millisecond)
-	if err := p.Reserve(context.Background(), domain("kept").On(r)); err != nil {
+	if err := p.Reserve(context.Background(), domain("budgeted").On(r)); err != nil {
 		return err
 	}
 	cpus, err := p.CPUs()
@@ -99,10 +99,10 @@ func (p *Host) open(t *testing.T, name string) bool {
 // default weights, of a domain and of the parent
 func (p *Host) light(t *testing.T) bool {
 	want := standard.text(p.layout.cpu.version)
-	return shares(t, p, "kept") == want && shares(t, p, "") == want
+	return shares(t, p, "budgeted") == want && shares(t, p, "") == want
 }
 
-// startDaemon starts one that keeps the domains "kept" and "gated", and returns
+// startDaemon starts one that keeps the domains "budgeted" and "gated", and returns
 // when it does.
 func startDaemon(t *testing.T, o Options) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
@@ -123,7 +123,7 @@ func startDaemon(t *testing.T, o Options) (*exec.Cmd, *bufio.Scanner) {
 		_ = cmd.Process.Kill()
 		_, _ = io.Copy(io.Discard, out)
 		_ = cmd.Wait()
-		// The guard lets go of the parent when it is done.
+		// The guard closes the parent when it is done.
 		testkit.Eventually(t, "guard ends", func() bool { return !guarded(t, o.Parent) })
 	})
 	lines := bufio.NewScanner(out)
@@ -157,7 +157,7 @@ func guardOf(t *testing.T, daemon int) int {
 func TestStoppedGuardThenDeadDaemon(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, o Options) {
 		start(t, p, "gated", spin)
-		start(t, p, "kept", spin)
+		start(t, p, "budgeted", spin)
 		cmd, _ := startDaemon(t, o)
 		guard := guardOf(t, cmd.Process.Pid)
 		if guard == 0 {
@@ -182,20 +182,20 @@ func TestDaemonDies(t *testing.T) {
 		for _, signal := range []unix.Signal{unix.SIGKILL, unix.SIGSTOP} {
 			t.Run(signal.String(), func(t *testing.T) {
 				start(t, p, "gated", spin)
-				start(t, p, "kept", spin)
+				start(t, p, "budgeted", spin)
 				cmd, lines := startDaemon(t, o)
 				// Longer than the lease: it is renewed.
 				time.Sleep(testLease + testLease/2)
 				if p.open(t, "gated") || !frozen(t, p, "gated") || p.light(t) {
 					t.Fatalf("open %v, weights standard %v while the daemon lives", p.open(t, "gated"), p.light(t))
 				}
-				testkit.Eventually(t, "throttled", func() bool { return !p.open(t, "kept") })
+				testkit.Eventually(t, "throttled", func() bool { return !p.open(t, "budgeted") })
 				if err := cmd.Process.Signal(signal); err != nil {
 					t.Fatal(err)
 				}
 				took := testkit.Eventually(t, "gate", func() bool { return p.open(t, "gated") })
 				more := testkit.Eventually(t, "weights", func() bool { return p.light(t) })
-				lifted := testkit.Eventually(t, "throttle", func() bool { return p.open(t, "kept") })
+				lifted := testkit.Eventually(t, "throttle", func() bool { return p.open(t, "budgeted") })
 				t.Logf("%v: throttle lifted %v after that", signal, lifted)
 				t.Logf("%v: gate open after %v, weights %v later, lease %v", signal, took, more, testLease)
 				if limit := testLease + 500*time.Millisecond; timed() && took > limit {
@@ -281,7 +281,7 @@ func TestGate(t *testing.T) {
 func TestCloseLeaves(t *testing.T) {
 	waits(t, func(t *testing.T, p *Host, o Options) {
 		d, _ := start(t, p, "gated", spin)
-		start(t, p, "kept", spin)
+		start(t, p, "budgeted", spin)
 		for _, taken := range []bool{false, true} {
 			q := open1(t, o)
 			if err := q.Renew(2 * testLease); err != nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
-// A domain of which only some of the cgroups are there, as a creation or removal
-// that was interrupted leaves it, is an error of what is asked for it, and the
-// host goes on.
+// A domain that lacks some of its cgroups, as an interrupted creation or
+// removal leaves it, makes every operation on it fail, and the host serves the
+// others.
 func TestHalfADomainIsAnError(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, _ Options) {
 		places := p.layout.places()

@@ -78,7 +78,7 @@ func meek() error {
 	return unix.Exec("/proc/self/exe", append([]string{os.Args[0]}, os.Args[2:]...), os.Environ())
 }
 
-// refused adopts the domain "kept" of a parent, "version:parent", and prints what is to be noted.
+// refused adopts the domain "budgeted" of a parent, "version:parent", and prints what is to be noted.
 func refused(arg string) error {
 	version, parent, _ := strings.Cut(arg, ":")
 	v, err := strconv.Atoi(version)
@@ -90,17 +90,17 @@ func refused(arg string) error {
 		return err
 	}
 	fmt.Println(len(p.Notes()), "before")
-	err = p.Reserve(context.Background(), domain("kept").On(task(1, 10*ms, 100*ms)))
+	err = p.Reserve(context.Background(), domain("budgeted").On(task(1, 10*ms, 100*ms)))
 	for _, n := range p.Notes() {
 		fmt.Println(n)
 	}
-	return errors.Join(err, p.Unreserve(context.Background(), on(domain("kept"), 1)), p.Close())
+	return errors.Join(err, p.Unreserve(context.Background(), on(domain("budgeted"), 1)), p.Close())
 }
 
 // A keeper that may not be real-time says so, from when it keeps a budget on.
 func TestKeeperWithoutRealtimeSaysSo(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, o Options) {
-		start(t, p, "kept", "sleep 1000")
+		start(t, p, "budgeted", "sleep 1000")
 		self, err := os.Executable()
 		if err != nil {
 			t.Fatal(err)

@@ -96,14 +96,14 @@ func (k *keeping) also() time.Duration {
 	return min(k.watch.due, k.denials.due)
 }
 
-// renewed gives callees' servers the lease that this process has, and gives back,
-// once, what earlier processes did to domains that are not kept now, and that no
-// guard has given back. After a lost lease gates are open and throttles are over,
-// and weights have to be set anew.
+// renewed gives callees' servers the lease that this process has. Once, it
+// undoes what earlier processes did to domains that are not adopted now, and
+// that no guard has undone. After a lost lease gates are open and throttles are
+// over, and weights have to be set again.
 func (k *keeping) renewed(d time.Duration, lost bool) (err error) {
 	k.lease = d
 	for _, c := range k.callees {
-		c.anew = c.anew || lost
+		c.reapply = c.reapply || lost
 		if c.book != nil {
 			_ = c.book.Renew(d) // if the file is gone, the next look finds out
 		}
@@ -113,7 +113,8 @@ func (k *keeping) renewed(d time.Duration, lost bool) (err error) {
 			d.gated = false
 		}
 		k.heavy = false
-		// What cannot be lifted is gone, which looks find out.
+		// A domain that cannot be resumed is gone; the next look at it finds
+		// that.
 		err = errors.Join(k.weighParent(), gone(k.lift()))
 	}
 	if k.swept {
@@ -223,10 +224,10 @@ func (k *keeping) unwatch(g *group) {
 func (k *keeping) useWeights() error {
 	k.byPriority = false
 	for e := range k.Entries() {
-		e.Anew()
+		e.Reapply()
 	}
 	for _, c := range k.callees {
-		c.anew = true
+		c.reapply = true
 	}
 	return k.weighParent()
 }

@@ -84,7 +84,8 @@ func (l *layout) prepare() error {
 		if err := os.MkdirAll(h.dir, 0o755); err != nil {
 			return explain(err)
 		}
-		// Whoever may open the parent may lock it, and so keep guards waiting.
+		// A process that can open the parent can lock it, and so make guards
+		// wait.
 		if err := os.Chmod(h.dir, 0o711); err != nil {
 			return explain(err)
 		}

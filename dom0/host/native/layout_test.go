@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
-// What is taken from where; no cgroup is touched.
+// The controllers are taken from the right hierarchies; no cgroup is touched.
 func TestChoose(t *testing.T) {
 	v2 := t.TempDir()
 	have := func(controllers string) {

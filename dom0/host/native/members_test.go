@@ -68,7 +68,7 @@ func TestRunnable(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := m.runnable()
-		// Who has just written, and is about to sleep, still runs.
+		// A process that has just written, and is about to sleep, still runs.
 		for i := 0; got != tt.want && i < 1000; i++ {
 			got = m.runnable()
 		}

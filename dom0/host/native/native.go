@@ -125,7 +125,7 @@ func (p *Host) Own() error {
 	if err != nil {
 		return err
 	}
-	// Whoever may open it may lock it.
+	// A process that can open it can lock it.
 	name := filepath.Join(dir, "cgroup.procs")
 	if err := os.Chmod(name, 0o600); err != nil {
 		return explain(err)
@@ -149,8 +149,8 @@ func (p *Host) Floor() (rtsched.Task, time.Duration) {
 // process did to domains that are not adopted is undone.
 func (p *Host) Renew(d time.Duration) error { return p.k.Renew(d) }
 
-// Close implements host.Host. What is adopted is in background, and what
-// is gated stays so, for what is left of the lease, within which another process
+// Close implements host.Host. Adopted domains are in background, and gated
+// domains stay gated, for the rest of the lease, within which another process
 // can take over.
 func (p *Host) Close() error {
 	first, err := p.k.stop()

@@ -157,8 +157,8 @@ func TestDomainIsOrdinaryAfterItsLastPayingReservation(t *testing.T) {
 	})
 }
 
-// A budget that changes keeps what was used; a domain, or a server, that is made
-// anew is found again.
+// The time used stays on the account when the budget changes; a domain, or a
+// server, that is recreated is found again.
 func TestPayAgain(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, _ Options) {
 		p.k.servers = t.TempDir()

@@ -206,7 +206,7 @@ func TestReserveCaller(t *testing.T) {
 		if most := (took/(100*ms) + 1) * 40 * ms; front > most {
 			t.Errorf("%v of foreground in %v, want at most %v", front, took, most)
 		}
-		// The kernel's and the server's counters say the same; the caller goes on.
+		// The kernel's and the server's counters agree; the caller still runs.
 		book, err := ledger.OpenReader(filepath.Join(p.k.servers, "db"))
 		if err != nil {
 			t.Fatal(err)
@@ -220,7 +220,7 @@ func TestReserveCaller(t *testing.T) {
 		if err := p.k.Do(ctx, func() { own = p.k.callees["db"].users[7].threads.Used() }); err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("in %v: %v in foreground, %v in all: own %v, callee's %v, %d budgets ended there", took, front, all, own, slot.Used, slot.Deschedules)
+		t.Logf("in %v: %v in foreground, %v in total: own %v, callee's %v, %d budgets ended there", took, front, all, own, slot.Used, slot.Deschedules)
 		if math.Abs(float64(all-own-slot.Used)) > 0.1*float64(all) || own < all/4 || slot.Used < all/4 {
 			t.Errorf("%v are charged, own %v and callee's %v", all, own, slot.Used)
 		}

@@ -56,6 +56,6 @@ func TestThreadedCgroupIsTakenApart(t *testing.T) {
 		t.Errorf("the cgroup is still there: %v", err)
 	}
 	if err := c.Process.Signal(unix.Signal(0)); err != nil {
-		t.Errorf("the process has not gone on: %v", err)
+		t.Errorf("the process has ended: %v", err)
 	}
 }

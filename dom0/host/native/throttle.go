@@ -26,7 +26,7 @@ type denials struct {
 	due    time.Duration // when one begins or ends; keeper.Never if there are none
 	on     []throttled
 	now    [cpulist.Max + 1]bool // CPUs that deny it, as of the last look
-	stale  bool                  // which domain is on which CPU has to be found anew
+	stale  bool                  // which domain is on which CPU has to be found again
 	leased func() bool
 }
 
@@ -97,7 +97,7 @@ func (k *keeping) throttle(cpu int, d denial) {
 func (k *keeping) deny() {
 	s := &k.denials
 	if !s.leased() {
-		// What cannot be lifted is gone, which the next look finds out.
+		// A domain that cannot be resumed is gone; the next look finds that.
 		_ = k.lift()
 		return
 	}
@@ -162,12 +162,12 @@ func (k *keeping) gate(name string, closed bool) error {
 	return err
 }
 
-// pause is what the throttle does to a domain.
+// pause says how the throttle has stopped a domain.
 type pause struct {
 	on     bool
 	since  time.Duration
 	sum    time.Duration
-	used   time.Duration // CPU time when it was last let go
+	used   time.Duration // CPU time when it was last resumed
 	before bool          // it was stopped once
 }
 
@@ -186,14 +186,14 @@ func (h *pause) end(now time.Duration) {
 	h.on, h.before = false, true
 }
 
-// pause stops a domain or lets it go on as CPUs deny it background time.
+// pause stops a domain, or resumes it, as CPUs deny it background time.
 func (k *keeping) pause(d *adopted) {
 	if err := gone(d.setPaused(k.denials.denied(d))); err != nil {
 		k.Entry(d.id).Fail(err)
 	}
 }
 
-// setPaused stops a domain or lets it go on. A closed gate stays closed, also if
+// setPaused stops a domain, or resumes it. A closed gate stays closed, also if
 // another process closed it.
 func (d *adopted) setPaused(on bool) error {
 	if on == d.throttled.on || d.gated {

@@ -112,7 +112,8 @@ func TestThrottle(t *testing.T) {
 	})
 }
 
-// Who is spared goes on under a full throttle, until it is not spared any more.
+// A critical domain runs under a full throttle, until it is not critical any
+// more.
 func TestCriticalDomainIsSpared(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, _ Options) {
 		d, _ := spinning(t, p, 10*time.Millisecond, 10*time.Millisecond)

@@ -18,23 +18,24 @@ type watch struct {
 	due      time.Duration // keeper.Never if none sleeps
 	sleepers map[*adopted]bool
 	on       []int         // CPUs of sleepers
-	bite     time.Duration // the least that a sleeper can be left alone
-	changed  bool          // both have to be found anew
-	unknown  time.Duration // what the parent had used and no domain is known to have
-	unsure   bool          // that is of other domains than there are now
+	bite     time.Duration // the shortest time in which a sleeper can use up its budget
+	changed  bool          // both have to be found again
+	unknown  time.Duration // CPU time of the parent that belongs to no known domain
+	unsure   bool          // unknown was found for other domains than there are now
 	armed    bool          // the alarm is on
-	rang     time.Duration // when it went off
+	rang     time.Duration // when the alarm went off
 	noisy    time.Duration // until when it is not used
 }
 
 const (
-	// What of a sleeper's use goes unnoticed: readings are not at one moment.
+	// The part of a sleeper's use that may go unnoticed: readings are not at
+	// one moment.
 	watchSlack = 100 * time.Microsecond
-	// So long a domain that wakes up can run on a budget that is smaller,
-	// once: it pays that back.
+	// The time for which a domain that wakes up can run on a budget that is
+	// smaller, once: it pays that back.
 	minWatch = 5 * time.Millisecond
-	// An alarm that goes off twice in so long, for others in the parent, saves
-	// nothing.
+	// An alarm that goes off twice within this time, for other domains in the
+	// parent, saves nothing.
 	tooOften = 100 * time.Millisecond
 )
 
@@ -115,8 +116,8 @@ func (k *keeping) arm(on bool) {
 	if on == w.armed {
 		return
 	}
-	// What cannot be switched on is not relied on, and what cannot be switched
-	// off wakes the keeper for nothing.
+	// An alarm that cannot be switched on is not relied on; one that cannot be
+	// switched off wakes the keeper needlessly.
 	w.armed = k.alarm.set(on) == nil && on
 }
 

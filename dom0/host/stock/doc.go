@@ -11,22 +11,23 @@
 //
 // # What is done to a domain is undone
 //
-// Weights, and pauses that are ours, stand in the [ledger] before Xen is told,
-// so that a guard process gives back exactly that when the daemon does not
+// Weights, and pauses that are ours, are written to the [ledger] before Xen is
+// told, so that a guard process undoes exactly those when the daemon does not
 // renew its lease, and the next daemon knows what the weight was. A weight that
-// an operator sets meanwhile is the domain's from then on: it is what is given
-// back. Xen counts pauses: 'xl pause' stays in force whatever is done
-// here. A domain is its number for as long as it lives, whatever its handle. What
-// was decided from its pool, from Dom0's weight or from its own is decided again
-// with each lease.
+// an operator sets meanwhile is the domain's from then on: that weight is
+// restored. Xen counts pauses: 'xl pause' stays in force whatever is done here.
+// A domain is identified by its number while it lives, whatever its handle. A
+// decision that depends on the domain's pool, on Dom0's weight or on its own is
+// made again with each lease.
 //
 // # Limits
 //
-// The end of a budget is noticed by a timer in Dom0, and credit2 leaves what
-// runs on the CPU for its rate limit, 1 ms. What is used too much is taken from
-// the budgets to come, so that shares are right in the long run. A domain that
-// has used background time under credit2 owes for it, and may wait some
-// milliseconds when the budget is there again: periods below 50 ms are not kept well.
+// The end of a budget is noticed by a timer in Dom0, and credit2 does not
+// preempt a running domain before its rate limit, 1 ms. Time used too much is
+// taken from the budgets to come, so that shares are right in the long run. A
+// domain that has used background time under credit2 has less credit, and may
+// wait some milliseconds when the budget is there again: with periods below 50
+// ms a domain gets less than its budget.
 // While a domain has budget it is 19 times as heavy as Dom0, which so keeps a
 // twentieth of a CPU that both want; it is best to give Dom0 a CPU of its own.
 package stock

@@ -72,8 +72,8 @@ func (d *domain) Read() (r keeper.Reading, err error) {
 }
 
 // Apply implements [keeper.Subject].
-func (d *domain) Apply(s keeper.State, anew bool) (time.Duration, error) {
-	if !anew && !d.unset {
+func (d *domain) Apply(s keeper.State, reapply bool) (time.Duration, error) {
+	if !reapply && !d.unset {
 		return 0, nil
 	}
 	err := d.entry.foreground(d.xen, d.info, s.Foreground)

@@ -77,8 +77,8 @@ func TestGuardUndoesUnderANewHandle(t *testing.T) {
 	}
 }
 
-// A domain that has a number anew is not the one that had it, with the handle of
-// that one or with another.
+// A domain that has the number of an earlier one is another domain, with the
+// same handle or a different one.
 func TestNumberGivenAgainIsAnotherDomain(t *testing.T) {
 	k, h, _ := depleted(t)
 	h.info.CPUTime, h.weight, h.pauses = 5*ms, xenctl.Weight{Weight: 1}, 1
@@ -192,7 +192,7 @@ func TestPoolThatCannotBeLookedUp(t *testing.T) {
 	k.released(t, h, e, 256)
 }
 
-// What was decided from Dom0's weight is decided again when that is another.
+// A weight that depends on Dom0's weight is set again when that changes.
 func TestWeightOfDom0IsFollowed(t *testing.T) {
 	k, h, e := depleted(t)
 	h.dom0 = 512

@@ -56,9 +56,9 @@ func (e *entry) place() place {
 	return place{e.pool, xenctl.Scheduler(e.scheduler), uint16(e.front)}
 }
 
-// What is done about pausing a domain. Each step is written before the next, so
-// that a process that dies in between leaves no doubt but whether Xen has done
-// what it was just told; Xen's own flag then says that.
+// The states of a pause of ours. Each step is written before the next, so that
+// after a process died in between only one question is open: whether Xen has
+// done the last thing it was told. Xen's own flag answers it.
 //
 //	none → pausing → paused → unpausing → none
 const (

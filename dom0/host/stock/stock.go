@@ -133,8 +133,8 @@ func (p *Host) Renew(d time.Duration) error {
 	return p.keeping.Renew(d)
 }
 
-// take says that this process keeps domains now, by a lock that all who do and
-// all guards of one ledger share.
+// take says that this process keeps domains now, by a lock that all such
+// processes and all guards of one ledger share.
 func (p *Host) take() (err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -144,8 +144,8 @@ func (p *Host) take() (err error) {
 	return err
 }
 
-// Close implements host.Host. What is adopted stays so for what is left
-// of the lease, within which another process can take over.
+// Close implements host.Host. Adopted domains stay so for the rest of the
+// lease, within which another process can take over.
 func (p *Host) Close() error {
 	first, err := p.keeping.Close(false)
 	if !first {

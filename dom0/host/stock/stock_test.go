@@ -258,7 +258,7 @@ func (k *keeping) only(t *testing.T) *keeper.Entry {
 	return nil
 }
 
-func TestDomainIsKeptFromAdoptionToRelease(t *testing.T) {
+func TestDomainHasItsBudgetFromAdoptionToRelease(t *testing.T) {
 	h, l := newHost(), newLedger(t)
 	k := newKeeping(h, l, nil) // without a thread
 	r := rtsched.Task{ID: 2048, Budget: 10 * ms, Period: time.Hour}
@@ -286,7 +286,7 @@ func TestDomainIsKeptFromAdoptionToRelease(t *testing.T) {
 	if err := l.giveBack(h, true, false); err != nil || h.weight.Weight != 300 {
 		t.Errorf("%v, weight %d", err, h.weight.Weight)
 	}
-	e.Anew()
+	e.Reapply()
 	if k.Look(e); h.weight.Weight != lowest {
 		t.Errorf("weight %d after the lease was lost", h.weight.Weight)
 	}

@@ -160,7 +160,7 @@ func (e *entry) release(x hypervisor, info xenctl.DomainInfo) error {
 		return nil
 	}
 	if !e.pause.CompareAndSwap(state, unpausing) {
-		return nil // the daemon goes on
+		return nil // the daemon handles it
 	}
 	return e.unpaused(x.Unpause(uint16(e.domid)))
 }

@@ -190,15 +190,15 @@ func (t *Threads) others() (sum time.Duration) {
 	return sum
 }
 
-// Apply implements [keeper.Subject]: it gives threads the policy that they are to
-// have. A number may be another thread's by now, and a thread may have been given
-// another policy: what each has is told anew every now and then.
-func (t *Threads) Apply(s keeper.State, anew bool) (time.Duration, error) {
+// Apply implements [keeper.Subject]: it gives threads the policy that they are
+// to have. A number may be another thread's by now, and a thread may have been
+// given another policy: from time to time every thread's policy is set again.
+func (t *Threads) Apply(s keeper.State, reapply bool) (time.Duration, error) {
 	t.policy = background
 	if s.Foreground && len(t.tids) <= MaxThreads {
 		t.policy = rtsched.Priority(t.period, keeper.Levels)
 	}
-	if now := clock.Monotonic(); anew || now-t.renewed >= presence {
+	if now := clock.Monotonic(); reapply || now-t.renewed >= presence {
 		t.unwatch()
 		t.renewed = now
 	}

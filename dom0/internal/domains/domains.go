@@ -20,18 +20,18 @@ import (
 // patience is how long xenstored may take for the names in one listing.
 const patience = 200 * time.Millisecond
 
-// Hypervisor is what finding domains needs of a *xenctl.Handle.
+// Hypervisor is the part of *xenctl.Handle that finds domains.
 type Hypervisor interface {
 	Domains() ([]xenctl.DomainInfo, error)
 	VCPU(domid uint16, vcpu int) (xenctl.VCPU, error)
 }
 
-// Store is what naming them needs of a *xenstore.Client.
+// Store is the part of *xenstore.Client that names them.
 type Store interface {
 	Read(ctx context.Context, path string) ([]byte, error)
 }
 
-// List finds domains. Its methods may be called at the same time.
+// List finds domains. Its methods may be called concurrently.
 type List struct {
 	h     Hypervisor
 	store Store
@@ -42,30 +42,30 @@ type List struct {
 	born  uint64 // the last generation
 }
 
-// known is what was last seen of a domain.
+// known is the last state of a domain.
 type known struct {
 	generation uint64
 	used       time.Duration
-	name       string // as xenstored last said
+	name       string // from xenstored's last answer
 }
 
 // slack is by how much a domain's CPU time may seem to shrink: it is the sum of
 // readings of several CPUs' clocks.
 const slack = time.Millisecond
 
-// Another reports whether a record is of another domain than the one of that
-// number that had used so much CPU time. Xen gives numbers again, and toolstacks
-// change handles, but a domain's CPU time only grows. (Xen 4.17 counts no
-// generations of a number.)
+// Another reports whether a record belongs to another domain than the one with
+// that number that had used that much CPU time. Xen reuses numbers, and
+// toolstacks change handles, but a domain's CPU time only grows. (Xen 4.17 has
+// no generations of a number.)
 func Another(info xenctl.DomainInfo, used time.Duration) bool { return info.CPUTime+slack < used }
 
-// New returns a list. CPUs says on which a vCPU may run.
+// New returns a list. cpus returns the CPUs on which a vCPU may run.
 func New(h Hypervisor, s Store, cpus func(domid uint16, v xenctl.VCPU) ([]int, error)) *List {
 	return &List{h: h, store: s, cpus: cpus}
 }
 
-// All returns all domains that there are now. Where xenstored does not answer,
-// a domain has the name that it had, or none.
+// All returns all domains. If xenstored does not answer, a domain has its last
+// known name, or none.
 func (l *List) All(ctx context.Context) ([]host.Domain, error) {
 	infos, err := l.h.Domains()
 	if err != nil {
@@ -77,7 +77,7 @@ func (l *List) All(ctx context.Context) ([]host.Domain, error) {
 	for _, info := range infos {
 		cpus, err := l.cpusOf(info)
 		if errors.Is(err, xenctl.ErrNoDomain) {
-			continue // it went meanwhile
+			continue // it has ended meanwhile
 		}
 		all = append(all, host.Domain{
 			ID: strconv.Itoa(int(info.ID)), Generation: now[info.ID].generation, UUID: UUID(info.UUID), Name: now[info.ID].name,
@@ -87,7 +87,7 @@ func (l *List) All(ctx context.Context) ([]host.Domain, error) {
 	return all, nil
 }
 
-// ask returns what is known of domains, by their numbers.
+// ask returns the state of domains, by their numbers.
 func (l *List) ask(ctx context.Context, infos []xenctl.DomainInfo) map[uint16]known {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -130,8 +130,8 @@ func (l *List) cpusOf(info xenctl.DomainInfo) ([]int, error) {
 	return slices.Compact(all), nil
 }
 
-// Own locks the Xen host for this process: the device by which Dom0 rules it is
-// one, in whichever namespaces a process runs.
+// Own locks the Xen host for this process: Dom0 controls it through one device,
+// in whatever namespaces a process runs.
 func Own() (*os.File, error) { return flock.Take("/dev/xen/privcmd", os.O_RDWR) }
 
 // UUID is a domain's handle as the toolstack writes it.
@@ -143,7 +143,7 @@ func UUID(b [16]byte) string {
 func Number(d host.Domain) (uint16, error) {
 	n, err := strconv.ParseUint(d.ID, 10, 16)
 	if err != nil {
-		return 0, fmt.Errorf("%w: %q is no domain's number", host.ErrNoDomain, d.ID)
+		return 0, fmt.Errorf("%w: %q is not a domain's number", host.ErrNoDomain, d.ID)
 	}
 	return uint16(n), nil
 }

@@ -45,7 +45,7 @@ func (s *store) Read(ctx context.Context, path string) ([]byte, error) {
 	return nil, context.Canceled
 }
 
-func TestAll(t *testing.T) {
+func TestListKeepsNamesWithoutXenstored(t *testing.T) {
 	h := fakeHost{
 		0: {ID: 0, MaxVCPUID: 0}, 1: {ID: 1, MaxVCPUID: 2, UUID: [16]byte{0xab, 15: 1}, CPUTime: time.Minute}, 2: {ID: 2, Dying: true},
 		3: {ID: 3, MaxVCPUID: -1, Xenstore: true}, 4: {ID: 4, MaxVCPUID: 0},
@@ -77,19 +77,19 @@ func TestAll(t *testing.T) {
 	if took := time.Since(begun); took > 10*patience {
 		t.Errorf("without xenstored it takes %v", took)
 	}
-	// Under another handle it is the same domain, with its name.
+	// With another handle it is the same domain, with the same name.
 	h[1] = xenctl.DomainInfo{ID: 1, MaxVCPUID: 0, UUID: [16]byte{1}, CPUTime: time.Minute}
 	if got := all(); got[1].Name != "web" || got[1].Generation != 2 {
 		t.Errorf("%+v", got[1])
 	}
-	// Another domain of that number has not its name.
+	// Another domain with that number does not have its name.
 	h[1] = xenctl.DomainInfo{ID: 1, MaxVCPUID: 0, UUID: [16]byte{1}}
 	if got := all(); got[1].Name != "" || got[1].Generation <= 3 {
 		t.Errorf("%+v", got[1])
 	}
 }
 
-// A domain whose CPUs cannot be found out does not hide the others.
+// A domain whose CPUs cannot be determined does not hide the others.
 func TestOneDomainsFailureIsNotTheLists(t *testing.T) {
 	h := fakeHost{1: {ID: 1}, 2: {ID: 2}}
 	failed := errors.New("its pool is gone")
@@ -105,7 +105,7 @@ func TestOneDomainsFailureIsNotTheLists(t *testing.T) {
 	}
 }
 
-func TestNumber(t *testing.T) {
+func TestNumberOfADomainIsParsedOrRefused(t *testing.T) {
 	if n, err := Number(host.Domain{ID: "7"}); n != 7 || err != nil {
 		t.Error(n, err)
 	}

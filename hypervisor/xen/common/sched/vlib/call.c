@@ -134,7 +134,7 @@ static void abandon(struct vlib_domain *vd, const struct vlib_call *c)
     list_add_tail(&vd->busy, &c->reservation->busy);
 }
 
-/* It is at nothing any more that was given up. */
+/* The domain has finished its abandoned call. */
 void vlib_call_free(struct vlib_domain *vd)
 {
     vd->abandoned = 0;
@@ -255,7 +255,7 @@ bool vlib_call_forget(struct vlib_reservation *r)
         work += vlib_domain_work(vd);
         list_del_init(&vd->busy);
         if ( !(vd->flags & VLIB_DOMAIN_parks) )
-            continue; /* its server says so when it listens */
+            continue; /* its server reports the end when it listens */
         vlib_call_free(vd);
         vlib_call_resume(vd);
     }

@@ -62,8 +62,8 @@ struct vlib_domain *vlib_domain_find(const struct domain *d)
 }
 
 /*
- * Returns the first record of a domain number, or the next after another. There
- * can be two: a domain that has gone may have had the number before.
+ * Returns the first record of a domain number, or the next one after another.
+ * There can be two: a domain that is gone may have had the number before.
  */
 struct vlib_domain *vlib_domain_named(domid_t domid,
                                       const struct vlib_domain *after)
@@ -98,9 +98,9 @@ int vlib_domain_make(struct domain *d, struct vlib_domain **made)
     INIT_LIST_HEAD(&vd->units);
     INIT_LIST_HEAD(&vd->queue);
     INIT_LIST_HEAD(&vd->callers);
-    INIT_LIST_HEAD(&vd->payee);
+    INIT_LIST_HEAD(&vd->attached);
     INIT_LIST_HEAD(&vd->busy);
-    vlib_gate_come(vd);
+    vlib_gate_insert(vd);
     vlib_clock_reset(vd->domid);
     list_add_tail(&vd->list, &vlib_domains);
     vd->next = place_of(d)->domains;
@@ -175,11 +175,11 @@ void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a)
 {
     struct vlib_unit *vu;
 
-    list_del_init(&vd->payee);
+    list_del_init(&vd->attached);
     if ( a )
-        list_add_tail(&vd->payee,
+        list_add_tail(&vd->attached,
                       &container_of(a, struct vlib_reservation,
-                                    account)->payees);
+                                    account)->attached);
     list_for_each_entry ( vu, &vd->units, list )
     {
         unsigned long flags;
@@ -226,10 +226,10 @@ bool vlib_domain_settle_all(struct vlib_reservation *r)
 {
     unsigned int work = 0;
 
-    while ( !list_empty(&r->payees) && work < VLIB_UNITS_AT_ONCE )
+    while ( !list_empty(&r->attached) && work < VLIB_UNITS_AT_ONCE )
     {
-        struct vlib_domain *vd = list_entry(r->payees.next,
-                                            struct vlib_domain, payee);
+        struct vlib_domain *vd = list_entry(r->attached.next,
+                                            struct vlib_domain, attached);
 
         work += vlib_domain_work(vd);
         vd->unsettled = false;
@@ -294,7 +294,7 @@ static void lose(struct vlib_domain *vd)
         at = &(*at)->next;
     *at = vd->next;
     vd->gone = true;
-    vlib_gate_go(vd);
+    vlib_gate_remove(vd);
     vlib_nr_domains--;
     vlib_clock_reset(vd->domid);
 }
@@ -329,7 +329,7 @@ bool vlib_domain_drop(struct vlib_domain *vd)
         if ( drop_one(vd) )
             continue;
         list_del(&vd->list);
-        list_del(&vd->payee);
+        list_del(&vd->attached);
         list_del(&vd->busy);
         records--;
         xfree(vd);

@@ -10,12 +10,12 @@
 static LIST_HEAD(gates);            /* all, the next one first */
 static struct vlib_heap hold_ends;  /* of all domains with holds */
 
-void vlib_gate_come(struct vlib_domain *vd)
+void vlib_gate_insert(struct vlib_domain *vd)
 {
     list_add_tail(&vd->gate, &gates);
 }
 
-void vlib_gate_go(struct vlib_domain *vd)
+void vlib_gate_remove(struct vlib_domain *vd)
 {
     list_del_init(&vd->gate);
     if ( vd->hold_ends.queued )
@@ -106,8 +106,8 @@ void vlib_gate_apply(struct vlib_domain *vd)
 /*
  * Applies all gates after a change that concerns all, a few in one critical
  * section. A domain that arrives meanwhile has its gate right from the start.
- * Only this function changes the order of the list, so that nothing is passed
- * over; if it is called meanwhile, some gates are only applied twice.
+ * Only this function changes the order of the list, so that no gate is skipped;
+ * if it is called meanwhile, some gates are applied twice.
  */
 void vlib_gate_apply_all(void)
 {
@@ -153,7 +153,7 @@ static void hold_until(struct vlib_domain *vd)
     vlib_housekeeping_by(first);
 }
 
-/* Ends those holds that are over, or the one of that number. */
+/* Ends expired holds and the one with that number. */
 static void end_holds(struct vlib_domain *vd, s_time_t now, uint32_t number)
 {
     unsigned int i;
@@ -227,7 +227,7 @@ long vlib_hold(domid_t domid, unsigned long number, s_time_t limit)
     return rc;
 }
 
-/* Ends those that are over; returns when the next will be. */
+/* Ends expired holds; returns when the next one ends. */
 s_time_t vlib_hold_expire(s_time_t now)
 {
     unsigned int work = 0;

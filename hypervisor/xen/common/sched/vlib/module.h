@@ -60,8 +60,8 @@ struct vlib_reservation {
     struct vlib_call calls[VLIB_MAX_CALLS]; /* all of them in one domain */
     struct vlib_call *last;     /* the most recent call */
     uint64_t count;             /* calls made so far */
-    struct list_head payees;    /* domains whose vCPUs are attached to it */
-    struct list_head busy;      /* domains that work on calls it gave up */
+    struct list_head attached;  /* domains whose vCPUs run on it */
+    struct list_head busy;      /* domains that serve its abandoned calls */
 };
 
 /* A domain that a reservation may call. */
@@ -88,7 +88,7 @@ struct vlib_domain {
     uint32_t flags;             /* VLIB_DOMAIN_* */
     struct list_head units;
     unsigned int nr_units;
-    struct list_head payee;     /* in its payer's payees, or on its own */
+    struct list_head attached;  /* in its reservation's attached, or alone */
     struct list_head callers;   /* struct vlib_callee */
     struct vlib_reservation *adopter;
     bool open;                  /* the gate, as applied */
@@ -99,7 +99,7 @@ struct vlib_domain {
     bool delivered;             /* the server was told of the active call */
     struct vlib_call *active;
     unsigned int abandoned;     /* reservation of a call given up; or 0 */
-    struct list_head busy;      /* in that reservation's list, or on its own */
+    struct list_head busy;      /* in that reservation's busy, or alone */
     evtchn_port_t abandoned_port;   /* the caller's */
     uint64_t abandoned_request;
     evtchn_port_t found_port;   /* of a request served before its call; or 0 */
@@ -109,7 +109,7 @@ struct vlib_domain {
     unsigned int queued;
     unsigned int holds;         /* holds in force */
     struct vlib_hold hold[VLIB_MAX_HOLDS];
-    struct vlib_node hold_ends; /* the first of them, among all domains' */
+    struct vlib_node hold_ends; /* the first hold, among all domains' */
     uint64_t calls;
 };
 
@@ -117,7 +117,7 @@ extern spinlock_t vlib_lock;
 
 /*
  * Work on many domains stops after this many vCPUs, and continues in another
- * hold of vlib_lock. Work on one domain is done in one hold.
+ * critical section of vlib_lock. Work on one domain is done in one of them.
  */
 #define VLIB_UNITS_AT_ONCE 32
 
@@ -176,8 +176,8 @@ void vlib_domain_cpus(const struct vlib_domain *vd, cpumask_t *cpus);
 
 /* gate.c: under vlib_lock. */
 void vlib_gate_apply(struct vlib_domain *vd);
-void vlib_gate_come(struct vlib_domain *vd);
-void vlib_gate_go(struct vlib_domain *vd);
+void vlib_gate_insert(struct vlib_domain *vd);
+void vlib_gate_remove(struct vlib_domain *vd);
 void vlib_gate_apply_all(void); /* vlib_lock free */
 s_time_t vlib_hold_expire(s_time_t now);
 long vlib_hold(domid_t domid, unsigned long number, s_time_t limit); /* free */

@@ -111,7 +111,7 @@ static struct vlib_reservation *make(unsigned int id, s_time_t budget,
         return NULL;
     vlib_account_init(&r->account, id, budget, period, NOW());
     INIT_LIST_HEAD(&r->callees);
-    INIT_LIST_HEAD(&r->payees);
+    INIT_LIST_HEAD(&r->attached);
     vlib_call_init(r);
     list_add_tail(&r->list, &reviewed);
     vlib_order_insert(r);
@@ -175,7 +175,7 @@ static void release_domain(struct vlib_reservation *r)
         vlib_domain_attach(vd, NULL);
 }
 
-/* Takes one kind of domain from it; says whether there was any. */
+/* Removes its domains of one kind; returns whether there were any. */
 static bool leave(struct vlib_reservation *r)
 {
     if ( vlib_call_stop(r, VLIB_CALL_cancelled) || vlib_call_forget(r) )
@@ -187,8 +187,8 @@ static bool leave(struct vlib_reservation *r)
 }
 
 /*
- * -ERESTART: it has left some of its domains, which is enough for one hold of
- * the lock.
+ * -ERESTART: it has left some of its domains, which is enough for one critical
+ * section.
  */
 int vlib_reservation_remove(unsigned int id)
 {
