@@ -20,9 +20,6 @@ type Server struct {
 	*vlibcall.Channel
 }
 
-// port is the server's.
-const port = 1
-
 // channelSize in bytes has room for a command's output.
 const channelSize = 16 * transport.HeaderSize
 

@@ -93,6 +93,7 @@ type Threads struct {
 	period  time.Duration
 	cpus    []int // of members, by this system's numbers
 	members members
+	begun   bool // it is in the set
 
 	tids    []int         // as they were last listed
 	visits  []int         // CPUs that are visited at a look
@@ -128,7 +129,7 @@ func (t *Threads) begin() (err error) {
 	}
 	t.set.keeper.Visit(t.cpus)
 	if t.used, err = t.members.usage(); err == nil {
-		t.set.all[t] = true
+		t.set.all[t], t.begun = true, true
 		t.beside = t.others()
 	}
 	return err
@@ -237,6 +238,8 @@ func (t *Threads) Restore() error {
 
 // Close implements [keeper.Subject].
 func (t *Threads) Close(bool) error {
-	delete(t.set.all, t)
+	if t.begun { // else it is not the keeper's thread's yet
+		delete(t.set.all, t)
+	}
 	return t.members.close()
 }
