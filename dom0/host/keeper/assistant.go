@@ -70,14 +70,15 @@ type page struct {
 	until    [2]int64      // the assistant's struct timespec
 	threads  atomic.Uint32 // how many there are
 	_        uint32
-	sets     [maxVisits]unix.CPUSet
+	sets     [maxVisits]cpuSet
 	thread   [maxThreads]watched
 }
 
 // watched is a thread, and the policy that it gets when the keeper is too late.
 type watched struct{ tid, policy int32 }
 
-const setSize = int(unsafe.Sizeof(unix.CPUSet{}))
+// cpuSet has a size that the assembly knows.
+type cpuSet struct{ unix.CPUSet }
 
 // startAssistant makes the thread, and returns its number or an errno below 0.
 // The caller has blocked all signals.

@@ -115,11 +115,11 @@ visit:
 
 next:
 	XORQ DI, DI
-	MOVQ $const_setSize, SI
+	MOVQ $cpuSet__size, SI
 	MOVQ R14, DX
 	MOVQ $SYS_SCHED_SETAFFINITY, AX
 	SYSCALL
-	ADDQ $const_setSize, R14
+	ADDQ $cpuSet__size, R14
 	DECL R13
 	JNE  next
 	MOVL page_request(R12), AX

@@ -77,9 +77,11 @@ func (k *Keeper) Lease() *Lease { return k.lease }
 // step looks at all entries that are due.
 func (k *Keeper) step() time.Duration {
 	now := clock.Monotonic()
+	if len(k.order) > 0 {
+		k.lateness = max(k.lateness, now-k.order[0].due)
+	}
 	k.back()
 	for len(k.order) > 0 && k.order[0].due <= now {
-		k.lateness = max(k.lateness, now-k.order[0].due)
 		k.Look(k.order[0])
 	}
 	next := Never
