@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package host is what the master needs of a host: the domains, reservations of
-// CPU time, and what was used of them.
+// Package host is the interface of the master to a host: its domains,
+// reservations of CPU time, and the time used of them.
 //
-// Its subdirectories are the hosts that there are. CPU numbers are the host's.
+// Its subdirectories are the hosts. CPU numbers are the host's.
 package host
 
 import (
@@ -79,13 +79,13 @@ type Host interface {
 	Reserve(context.Context, Reservation) error
 
 	// Unreserve ends a reservation: its holder and callees run as if they had
-	// never been on it, and a call that it pays for ends. A reservation, domain
-	// or thread that is gone is no error.
+	// never been on it, and a call that it pays for ends. It is no error if the
+	// reservation, domain or thread is gone.
 	Unreserve(context.Context, Reservation) error
 
-	// Usage is what the reservation has used. ErrNoDomain if the host does not
-	// have that domain on it, or has none of its callees; ErrNoMembers if its
-	// threads have ended.
+	// Usage is the CPU time used on the reservation. ErrNoDomain if the host
+	// does not have that domain on it, or has none of its callees; ErrNoMembers
+	// if its threads have ended.
 	Usage(context.Context, Reservation) (Usage, error)
 
 	// Clear ends the call that a reservation pays for, if there is one: its
@@ -109,12 +109,12 @@ type Host interface {
 	LatencySource(cpus []int) (throttle.Source, error)
 
 	// Renew keeps closed gates and throttles for that long from now. Those that
-	// are not renewed open by themselves, also when this process is dead.
+	// are not renewed are opened automatically, also when this process is dead.
 	// ErrLease says that this has happened since the last call; the new lease
 	// runs.
 	Renew(time.Duration) error
 
-	// Close ends the use of the host. Reservations stay for what is left of the
+	// Close ends the use of the host. Reservations stay for the rest of the
 	// lease.
 	Close() error
 }

@@ -19,10 +19,10 @@ const (
 	Disturbance = 200 * time.Microsecond
 )
 
-// Account is where the use of a reservation is charged. The keeper calls it in
+// Account charges the CPU time used on a reservation. The keeper calls it in
 // its thread.
 type Account interface {
-	// Charge charges what was used since the last reading.
+	// Charge charges the time used since the last reading.
 	Charge(Reading) (State, error)
 	// Usage is the sum of all charges.
 	Usage(now time.Duration) host.Usage
@@ -33,10 +33,10 @@ type Account interface {
 type Reading struct {
 	Now  time.Duration // when the counters were read
 	Used time.Duration
-	Back time.Duration // used besides, known to be without budget
+	Back time.Duration // used in addition, known to be without budget
 
-	// Others is what others used meanwhile: an entry that may have waited for
-	// that is not taken for asleep.
+	// Others is the time that others used meanwhile: an entry that may have
+	// waited for them is not taken to be asleep.
 	Others time.Duration
 	// Contended says that one of the others may have had as good a claim to the
 	// CPU. Only then can a budget be put off and be used close to the next.
@@ -50,14 +50,14 @@ type Reading struct {
 	// Disturbed is the longest gap in its run that is no sleep.
 	Disturbed time.Duration
 
-	CPUs int // on so many it can use its budget at once; 0 is 1
+	CPUs int // number of CPUs on which it can use its budget at once; 0 is 1
 	// Least is the shortest time until the next look; 0 is MinLook.
 	Least time.Duration
 	// Rest is how long at least it is left alone while it sleeps with budget.
 	Rest time.Duration
 }
 
-// State is what an account says after a charge.
+// State is an account's answer to a charge.
 type State struct {
 	Foreground bool          // it has budget
 	Asleep     bool          // no part of it wanted to run
@@ -75,9 +75,8 @@ type State struct {
 // refill, and is foreground when that comes; whole budgets of overrun are
 // background, for no refill in sight pays for them. All time used without
 // budget is background. So foreground + background + overrun is the CPU time
-// used at any
-// moment, no sum shrinks, and no period has more foreground than the budget,
-// but for the time by which looks are late.
+// used at any moment, no sum shrinks, and no period has more foreground than
+// the budget, but for the time by which looks are late.
 type SporadicAccount struct {
 	server     *rtsched.Server
 	budget     time.Duration
@@ -99,7 +98,7 @@ func NewAccount(t rtsched.Task, now time.Duration) *SporadicAccount {
 	}
 }
 
-// Change changes budget and period. Nothing that was used is forgotten.
+// Change changes budget and period. The time already used stays charged.
 func (a *SporadicAccount) Change(t rtsched.Task, now time.Duration) {
 	a.server.Change(t.Budget, t.Period, now)
 	a.budget = t.Budget
@@ -112,7 +111,8 @@ func (a *SporadicAccount) Charge(r Reading) (State, error) {
 	a.back += r.Back
 	switch {
 	case !a.foreground:
-		// Whether it slept or waited cannot be told: it waits for all others.
+		// Whether it slept or waited is unknown: it is taken to have waited for
+		// all others.
 		a.back += r.Used
 	case r.Used == 0:
 		if elapsed < tellsSleep {
@@ -166,8 +166,8 @@ func (a *SporadicAccount) state(now time.Duration, unsure bool, over time.Durati
 	}
 }
 
-// charge takes what was used beyond the budget from the next refill, and returns
-// how much that is.
+// charge takes the time used beyond the budget from the next refill, and
+// returns that time.
 func (a *SporadicAccount) charge(used, now time.Duration) time.Duration {
 	paid := min(used, a.server.Left(now))
 	over := used - paid
@@ -186,6 +186,6 @@ func (a *SporadicAccount) Usage(now time.Duration) host.Usage {
 	}
 }
 
-// Overrun is what was used beyond the budget in foreground and is not paid for
+// Overrun is the time used beyond the budget in foreground that is not paid for
 // yet.
 func (a *SporadicAccount) Overrun() time.Duration { return a.overrun }

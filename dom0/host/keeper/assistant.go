@@ -18,17 +18,17 @@ import (
 
 const (
 	// maxVisits is on how many CPUs at most counters are brought up to date. On
-	// more, they are as of the last tick.
+	// more CPUs the counters are as of the last tick.
 	maxVisits = 8
 	// visitPatience bounds a visit: the kernel may keep all real-time threads
 	// from running for a while (sched_rt_runtime_us).
 	visitPatience = time.Millisecond
 	// tooLate is by how much the keeper may be late before its assistant acts.
 	tooLate = 5 * time.Millisecond
-	// maxThreads is of how many threads the assistant knows. Others are in
+	// maxThreads is how many threads the assistant can watch. Others stay in
 	// foreground for as long as the keeper is late.
 	maxThreads = 4096
-	// noDeadline is one that does not come, and yet a time for the kernel.
+	// noDeadline is a time that is never reached, and that the kernel accepts.
 	noDeadline = 1 << 62
 )
 
@@ -48,16 +48,16 @@ type assistant struct {
 	mem  []byte
 	page *page
 	tid  int
-	at   map[int]int // where in the page a thread is
+	at   map[int]int // index of a thread in the page
 	acts uint32      // how often it has acted, as far as the keeper knows
 }
 
-// page is what both threads share.
+// page is shared by both threads.
 type page struct {
 	_        structs.HostLayout
-	changes  atomic.Uint32 // more than before if there is something new here
+	changes  atomic.Uint32 // incremented when the page has changed
 	request  atomic.Uint32 // the number of the visit that is asked for
-	done     atomic.Uint32 // of the last that has ended
+	done     atomic.Uint32 // the number of the last visit that has ended
 	count    uint32        // of CPUs; 0: the assistant ends
 	tid      atomic.Uint32 // 0 when it has ended, by the kernel
 	acting   atomic.Uint32 // 1 while it may act
@@ -92,7 +92,7 @@ func newAssistant() (*assistant, error) {
 		return nil, os.NewSyscallError("mmap", err)
 	}
 	a := &assistant{mem: mem, page: (*page)(unsafe.Pointer(&mem[0])), at: make(map[int]int)}
-	a.page.tid.Store(1) // until it has ended
+	a.page.tid.Store(1) // until the thread has ended
 	a.page.deadline.Store(noDeadline)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -114,8 +114,9 @@ func newAssistant() (*assistant, error) {
 	return a, nil
 }
 
-// visit returns when the thread was on these CPUs. A CPU that is offline or not
-// allowed has nothing to be accounted for, or is read as of the last tick.
+// visit returns when the assistant has run on these CPUs. A CPU that is offline
+// or not allowed has nothing to be accounted for, or is read as of the last
+// tick.
 func (a *assistant) visit(cpus []int) {
 	if len(cpus) == 0 || len(cpus) > maxVisits || a.page.done.Load() != a.page.request.Load() {
 		return
@@ -156,7 +157,7 @@ func (a *assistant) watch(tid, policy int) {
 	}
 }
 
-// unwatch ends that.
+// unwatch ends watch.
 func (a *assistant) unwatch(tid int) {
 	i, ok := a.at[tid]
 	if !ok {
@@ -168,15 +169,15 @@ func (a *assistant) unwatch(tid int) {
 	a.page.threads.Store(uint32(len(a.at)))
 }
 
-// write says what is to be written to a file if the keeper is too late; "" ends
-// that.
+// write names the text that is to be written to a file if the keeper is too
+// late; "" cancels it.
 func (a *assistant) write(file int, text string) {
 	a.page.length = 0
 	a.page.file = int32(file)
 	a.page.length = uint32(copy(a.page.text[:], text))
 }
 
-// expect says when the keeper is to be back.
+// expect sets the time when the keeper is to be back.
 func (a *assistant) expect(due time.Duration) {
 	deadline := int64(noDeadline)
 	if due < noDeadline-tooLate && (len(a.at) > 0 || a.page.length > 0) {
@@ -225,7 +226,7 @@ const (
 	futexWake       = 129
 )
 
-// futex is futex(2), of which the runtime is not told: no wait is longer than
+// futex is futex(2) without the runtime's knowledge: no wait is longer than
 // visitPatience.
 func futex(word *atomic.Uint32, op int, value uint32, patience time.Duration) {
 	ts := unix.NsecToTimespec(int64(patience))

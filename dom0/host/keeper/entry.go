@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// ErrGone says that what an entry keeps is no more.
+// ErrGone says that the domain or threads of an entry are gone.
 var ErrGone = errors.New("nothing runs on the reservation")
 
 // Subject is what a host supplies for one reservation. The keeper calls it in
 // its thread.
 type Subject interface {
-	// Read says what was used since the last time. [ErrGone] says that there is
-	// nothing left to read.
+	// Read returns the time used since the last call. [ErrGone] says that there
+	// is nothing left to read.
 	Read() (Reading, error)
 	// Apply makes it foreground or background, after every charge. reapply says
 	// that the policy or the weight may have changed since the last Apply.
 	// Apply returns the time within which there has to be another look,
 	// whatever is left of the budget; 0 sets no limit.
 	Apply(s State, reapply bool) (within time.Duration, err error)
-	// Restore gives it what it had before the first Apply, and may be called
-	// again if that fails. Of what is gone there is nothing to be done.
+	// Restore restores what it had before the first Apply, and may be called
+	// again if that fails. It ignores what is gone.
 	Restore() error
-	// Close frees what this process has of it. left says that it stays as
-	// it is, to be given back by the guard or by another process.
+	// Close frees what this process holds of it. left says that it stays as it
+	// is, to be restored by the guard or by another process.
 	Close(left bool) error
 }
 
@@ -42,19 +42,19 @@ type Entry struct {
 	index   int // in the schedule
 }
 
-// Err is of the last look at the entry.
+// Err is the error of the last look at the entry.
 func (e *Entry) Err() error { return e.err }
 
 // Foreground reports whether it is in foreground.
 func (e *Entry) Foreground() bool { return e.applied }
 
-// Fail is an error of the entry until the next look.
+// Fail sets the error of the entry until the next look.
 func (e *Entry) Fail(err error) { e.err = err }
 
 // Reapply makes the next look apply the policy again, also if it is the same.
 func (e *Entry) Reapply() { e.reapply = true }
 
-// schedule is a heap by due.
+// schedule is a heap, ordered by due.
 type schedule []*Entry
 
 func (s schedule) Len() int           { return len(s) }

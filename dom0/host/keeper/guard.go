@@ -16,27 +16,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// again is how often a guard undoes what was done after the lease is over: the
-// process that it guards may have been stopped just before it did something.
+// again is how often a guard undoes the daemon's changes after the lease is
+// over: the daemon may have been stopped just before it made one.
 const again = time.Second
 
-// Undo undoes what the daemon did. first says that it is the first time since
-// the lease was over; dead, that the daemon does nothing any more and that no
-// other has taken over. note is what the daemon has told; see [Lease.Note].
+// Undo undoes the daemon's changes. first says that it is the first time since
+// the lease was over; dead, that the daemon makes no more changes and that no
+// other has taken over. note is the daemon's last note; see [Lease.Note].
 type Undo func(first, dead bool, note string) error
 
 // Guard is all that a guard's process does: it reads leases from the daemon, a
 // line with nanoseconds and a note each, and answers each line once it is in
 // force. If the next does not come in time, or the daemon's end is closed, it
 // calls undo. It returns when the daemon's end has been closed. It ignores the
-// signals that ask a process to end. The lock, which it closes, is one that all
-// guards of the same things have by [Share].
+// signals that ask a process to end. It closes lock, which all guards of the
+// same things share by [Share].
 func Guard(daemon io.ReadWriter, undo Undo, lock *os.File) error {
 	// A daemon that dies before it reads an answer must not end its guard.
 	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGPIPE)
 	hurry()
 	lines := make(chan string)
-	// An error says that the daemon is dead, which lines say, too.
+	// An error says that the daemon is dead; the lines say so, too.
 	answer := func() { _, _ = daemon.Write([]byte{answered}) }
 	answer()
 	go func() {
@@ -50,15 +50,15 @@ func Guard(daemon io.ReadWriter, undo Undo, lock *os.File) error {
 	return errors.Join(run(lines, answer, undo, lock), lock.Close())
 }
 
-// answered is what the guard says when it has begun, and to each line.
+// answered is the guard's answer when it has begun, and to each line.
 const answered = '.'
 
 // mostNote bounds a line to the guard, in bytes.
 const mostNote = 1 << 20
 
-// Share opens a file or folder and shares its lock, LOCK_SH, with all others that
-// do. It waits for a process that has it alone: a guard that gives back what a
-// dead daemon did. The caller closes it.
+// Share opens a file or folder and shares its lock, LOCK_SH, with all other
+// users of it. It waits for a process that has the lock alone: a guard that
+// undoes the changes of a dead daemon. The caller closes it.
 func Share(name string) (*os.File, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -70,12 +70,12 @@ func Share(name string) (*os.File, error) {
 	return f, nil
 }
 
-// dying is how long a process that is dead may still have its files.
+// dying is how long a process that is dead may still have its files open.
 const dying = time.Second
 
-// alone takes the lock for the caller alone, within that time. Another process
-// that has taken over has it, too, or its guard does, and gives back what is not
-// its own.
+// alone takes the lock for the caller alone, within that time. It fails if
+// another process that has taken over holds the lock, or its guard does; that
+// one undoes changes that are not its own.
 func alone(lock *os.File, within time.Duration) bool {
 	for end := time.Now().Add(within); ; time.Sleep(5 * time.Millisecond) {
 		if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
@@ -97,7 +97,7 @@ func alone(lock *os.File, within time.Duration) bool {
 //	                ├── leave ──→ leaving ── time over: undoes unless another guards, end
 //	                └── done: end
 //
-// Every line but a malformed one is answered when it has been taken.
+// Every well-formed line is answered once it is in force.
 func run(lines <-chan string, answer func(), undo Undo, lock *os.File) error {
 	timer := time.NewTimer(0)
 	<-timer.C

@@ -18,11 +18,11 @@ import (
 )
 
 const (
-	// retry is after how long an entry is looked at again that had an error.
+	// retry is after how long an entry with an error is looked at again.
 	retry = 100 * time.Millisecond
 	// firstLease holds until the master renews it with all others.
 	firstLease = 2 * time.Second
-	// Never is a time that does not come.
+	// Never is a time that is never reached.
 	Never = time.Duration(1<<63 - 1)
 )
 
@@ -30,15 +30,16 @@ const (
 type Options struct {
 	// Guard is the command of the guard, which calls [Guard].
 	Guard []string
-	// Also does what else is due, and returns when more is; nil: nothing.
+	// Also does other work that is due, and returns when more is; nil: none.
 	Also func() time.Duration
 	// Files that can be read end the wait for what is due.
 	Files []int
-	// Renewed is called in the keeper's thread when the lease is, for d; lost
-	// says that the guard may have undone everything before. nil: nothing.
+	// Renewed is called in the keeper's thread when the lease is renewed, for
+	// d; lost says that the guard may have undone everything before. nil: no
+	// call.
 	Renewed func(d time.Duration, lost bool) error
-	// Late is called in the keeper's thread when what it said to be done if it
-	// was too late has been done; nil: nothing.
+	// Late is called in the keeper's thread after the assistant acted because
+	// the keeper was too late; nil: no call.
 	Late func()
 	// Depleted is called in the keeper's thread when a budget is found to be
 	// gone, with how much more than that was used. For measurements; it must
@@ -46,7 +47,7 @@ type Options struct {
 	Depleted func(id uint32, over time.Duration)
 }
 
-// Keeper is the one thread that keeps the budgets of a host. All methods but
+// Keeper is the one thread that keeps the budgets of a host. All methods except
 // those that take a context, Notes, Renew and Close are for that thread.
 type Keeper struct {
 	thread
@@ -54,23 +55,23 @@ type Keeper struct {
 	lease   *Lease
 	entries map[uint32]*Entry
 	order   schedule
-	notes   map[uint32]string // to the guard
+	notes   map[uint32]string // for the guard
 
 	renewing sync.Mutex // a renewal, which says what is noted
-	lost     bool       // the lease was over before the last, which Renew has to say
+	lost     bool       // the lease before the last was over; Renew has to report it
 
-	lateness time.Duration // the largest with which a look began
+	lateness time.Duration // the most by which a look began late
 }
 
-// New returns a keeper that keeps nothing yet.
+// New returns a keeper without entries.
 func New(o Options) *Keeper {
 	return &Keeper{o: o, lease: NewLease(o.Guard), entries: map[uint32]*Entry{}, notes: map[uint32]string{}}
 }
 
-// Start starts the thread. Before, the caller is that.
+// Start starts the thread. Before that the caller acts as the thread.
 func (k *Keeper) Start() error { return k.start(k.step, k.o.Files...) }
 
-// Lease is the keeper's.
+// Lease returns the keeper's lease.
 func (k *Keeper) Lease() *Lease { return k.lease }
 
 // step looks at all entries that are due.
@@ -96,7 +97,7 @@ func (k *Keeper) step() time.Duration {
 	return next
 }
 
-// back does again what the assistant has undone, if the keeper was too late.
+// back reverts the assistant's changes, if the keeper was too late.
 func (k *Keeper) back() {
 	if k.assistant == nil || !k.assistant.acted() {
 		return
@@ -113,31 +114,31 @@ func (k *Keeper) back() {
 	}
 }
 
-// Watch says which policy a thread is to have if the keeper is too late to end its
-// foreground. Unwatch ends that.
+// Watch sets the policy that a thread is to have if the keeper is too late to
+// end its foreground. Unwatch ends that.
 func (k *Keeper) Watch(tid, policy int) {
 	if k.assistant != nil {
 		k.assistant.watch(tid, policy)
 	}
 }
 
-// Unwatch ends what Watch has begun, if it has.
+// Unwatch ends Watch, if there was one.
 func (k *Keeper) Unwatch(tid int) {
 	if k.assistant != nil {
 		k.assistant.unwatch(tid)
 	}
 }
 
-// WriteWhenLate says what is to be written to a file, up to 8 bytes, if the keeper
-// is too late. Options.Late undoes that. "" ends it.
+// WriteWhenLate sets the text, up to 8 bytes, that is to be written to a file
+// if the keeper is too late. Options.Late undoes that. "" cancels it.
 func (k *Keeper) WriteWhenLate(file int, text string) {
 	if k.assistant != nil {
 		k.assistant.write(file, text)
 	}
 }
 
-// Look reads what an entry has used, charges it, and does what follows from it.
-// One that is gone is dropped.
+// Look reads the time that an entry has used, charges it, and applies the
+// result. An entry that is gone is dropped.
 func (k *Keeper) Look(e *Entry) {
 	if k.assistant != nil {
 		k.assistant.busy()
@@ -151,7 +152,7 @@ func (k *Keeper) Look(e *Entry) {
 	}
 	if e.err = err; err != nil {
 		wait = retry
-		if e.applied { // nothing keeps its budget
+		if e.applied { // its budget is not kept: no foreground
 			_, failed := e.Apply(State{}, true)
 			e.applied = failed != nil
 		}
@@ -160,7 +161,7 @@ func (k *Keeper) Look(e *Entry) {
 	heap.Fix(&k.order, e.index)
 }
 
-// charge returns in what time there is to be another look.
+// charge returns the time until the next look.
 func (k *Keeper) charge(e *Entry) (time.Duration, error) {
 	r, err := e.Read()
 	if err != nil {
@@ -208,18 +209,18 @@ func (k *Keeper) Realtime() error {
 // Lateness is the most by which a look began too late. For measurements.
 func (k *Keeper) Lateness() time.Duration { return k.lateness }
 
-// Visit has these CPUs account for what runs on them now.
+// Visit makes these CPUs account for the threads that run on them now.
 func (k *Keeper) Visit(cpus []int) {
 	if k.assistant != nil {
 		k.assistant.visit(cpus)
 	}
 }
 
-// Add begins to keep what s is, and looks at it. If that fails s is given back
-// what it had, and closed.
+// Add adds an entry for s, and looks at it. If that fails s is restored and
+// closed.
 func (k *Keeper) Add(id uint32, s Subject, a Account) error {
 	if k.entries[id] != nil {
-		// Nothing was done to s yet.
+		// s was not changed yet.
 		return errors.Join(fmt.Errorf("reservation %d is there already: release it first: %w", id, host.ErrNotAllowed), s.Close(false))
 	}
 	e := &Entry{ID: id, Subject: s, Account: a, reapply: true}
@@ -233,7 +234,8 @@ func (k *Keeper) Add(id uint32, s Subject, a Account) error {
 	return e.err
 }
 
-// Drop ends keeping an entry, which gets what it had. It is kept if that fails.
+// Drop removes an entry and restores its subject. The entry stays if that
+// fails.
 func (k *Keeper) Drop(e *Entry) error {
 	if err := e.Restore(); err != nil {
 		e.reapply = true
@@ -249,16 +251,16 @@ func (k *Keeper) remove(e *Entry) {
 	delete(k.notes, e.ID)
 }
 
-// Entry is that of a reservation; nil: there is none.
+// Entry returns the entry of a reservation; nil: there is none.
 func (k *Keeper) Entry(id uint32) *Entry { return k.entries[id] }
 
-// Entries are all.
+// Entries are all entries.
 func (k *Keeper) Entries() iter.Seq[*Entry] { return maps.Values(k.entries) }
 
-// Len is how many there are.
+// Len is the number of entries.
 func (k *Keeper) Len() int { return len(k.entries) }
 
-// look is Look at the entry of a reservation; nil: there is none any more.
+// look calls Look for the entry of a reservation; nil: there is none any more.
 func (k *Keeper) look(id uint32) *Entry {
 	if e := k.entries[id]; e != nil {
 		k.Look(e)
@@ -266,8 +268,7 @@ func (k *Keeper) look(id uint32) *Entry {
 	return k.entries[id]
 }
 
-// Change changes an entry, which is looked at then. It reports whether there is
-// one.
+// Change changes an entry, and looks at it. It reports whether there is one.
 func (k *Keeper) Change(ctx context.Context, id uint32, change func(*Entry) error) (known bool, err error) {
 	failed := k.Do(ctx, func() {
 		e := k.look(id)
@@ -283,7 +284,7 @@ func (k *Keeper) Change(ctx context.Context, id uint32, change func(*Entry) erro
 	return known, errors.Join(failed, err)
 }
 
-// Unreserve ends a reservation; one that there is not has ended.
+// Unreserve ends a reservation. It is no error if there is none.
 func (k *Keeper) Unreserve(ctx context.Context, id uint32) (err error) {
 	failed := k.Do(ctx, func() {
 		if e := k.entries[id]; e != nil {
@@ -293,7 +294,7 @@ func (k *Keeper) Unreserve(ctx context.Context, id uint32) (err error) {
 	return errors.Join(failed, err)
 }
 
-// Usage is what was used of a reservation; [ErrGone] if there is none.
+// Usage is the time used on a reservation; [ErrGone] if there is none.
 func (k *Keeper) Usage(ctx context.Context, id uint32) (u host.Usage, err error) {
 	failed := k.Do(ctx, func() {
 		e := k.look(id)
@@ -306,8 +307,8 @@ func (k *Keeper) Usage(ctx context.Context, id uint32) (u host.Usage, err error)
 	return u, errors.Join(failed, err)
 }
 
-// Notes say, for people, what keeps budgets from being kept as well as they could
-// be. A keeper that has ended keeps nothing that could be late.
+// Notes say, for people, why budgets are kept less well than they could be. A
+// keeper that has ended has no notes.
 func (k *Keeper) Notes() (notes []string) {
 	_ = k.Do(context.Background(), func() {
 		if k.refused != nil && len(k.entries) > 0 {
@@ -318,8 +319,8 @@ func (k *Keeper) Notes() (notes []string) {
 }
 
 // Close ends the thread and leaves all entries to the guard, or to another
-// process, for what is left of the lease. needed says that the guard has
-// something to undo besides. It reports whether it had not been called before.
+// process, for the rest of the lease. needed says that the guard has other
+// changes to undo. Close reports whether this is its first call.
 func (k *Keeper) Close(needed bool) (bool, error) {
 	first, err := k.stop()
 	if !first {

@@ -15,15 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the guard is told, a line each; a number is a lease in nanoseconds.
+// Lines to the guard; a number is a lease in nanoseconds.
 const (
 	sayLeave = "leave" // the daemon renews no more, another process may take over
 	sayDone  = "done"  // there is nothing to guard
 )
 
 const (
-	// answerWithin is how long a guard may take to answer. One that is stopped,
-	// or stuck, is not a guard: another takes its place.
+	// answerWithin is how long a guard may take to answer. A guard that is
+	// stopped or stuck is replaced by another.
 	answerWithin = time.Second
 	// startWithin is how long the process of a guard may take to begin: it waits
 	// for an older guard that is undoing.
@@ -34,7 +34,7 @@ const (
 type Lease struct {
 	command []string
 
-	talk  sync.Mutex // locked while the guard is spoken to, which may take seconds
+	talk  sync.Mutex // locked while the daemon talks to the guard, which may take seconds
 	guard *exec.Cmd
 	to    *os.File // a socket, the other end of which is the guard's standard input
 
@@ -48,7 +48,7 @@ type Lease struct {
 // standard input, which is a socket.
 func NewLease(command []string) *Lease { return &Lease{command: command} }
 
-// Note is something that the guard is to know from the next Renew on: one line.
+// Note sets one line that the guard is to know from the next Renew on.
 func (l *Lease) Note(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,8 +70,8 @@ func (l *Lease) Renew(d time.Duration) (lost bool, err error) {
 	return !end.IsZero() && !time.Now().Before(end), err
 }
 
-// renew renews the lease with the guard. A guard that does not answer was killed
-// or stopped, by a user or for want of memory: a new one takes its place.
+// renew renews the lease with the guard. A guard that does not answer was
+// killed or stopped, by a user or for want of memory: a new one replaces it.
 func (l *Lease) renew(d time.Duration) (err error) {
 	for range 2 {
 		if l.guard == nil {
@@ -84,7 +84,8 @@ func (l *Lease) renew(d time.Duration) (err error) {
 		l.mu.Unlock()
 		now := time.Now()
 		if err = l.say(line); err == nil {
-			// The guard counts from a little later, and must not be first.
+			// The guard counts from a little later: its lease must not end
+			// first.
 			l.mu.Lock()
 			l.end = now.Add(d - d/8)
 			l.mu.Unlock()
@@ -95,7 +96,7 @@ func (l *Lease) renew(d time.Duration) (err error) {
 	return fmt.Errorf("guard %q: %w", l.command[0], err)
 }
 
-// Runs reports whether what is done now is undone by the guard alone.
+// Runs reports whether a change made now is undone by the guard.
 func (l *Lease) Runs() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -115,7 +116,7 @@ func (l *Lease) Guard() int {
 	return l.pid
 }
 
-// has says which guard there is; 0: none.
+// has records the guard's process number; 0: none.
 func (l *Lease) has(pid int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -133,7 +134,7 @@ func (l *Lease) start() error {
 	to, theirs := os.NewFile(uintptr(pair[0]), "guard"), os.NewFile(uintptr(pair[1]), "daemon")
 	cmd := exec.Command(l.command[0], l.command[1:]...)
 	cmd.Stdin, cmd.Stderr = theirs, os.Stderr
-	// What a terminal sends to the daemon is not meant for the guard.
+	// A terminal's signals to the daemon are not meant for the guard.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err == nil {
 		err = cmd.Start()
@@ -175,8 +176,8 @@ func (l *Lease) answer(within time.Duration) error {
 	return nil
 }
 
-// abandon makes an end of a guard that does not answer. Errors would say that
-// it has ended or by which signal, which is known.
+// abandon kills a guard that does not answer. Errors would only say that it has
+// ended or by which signal, which is known.
 func (l *Lease) abandon() {
 	l.has(0)
 	_ = l.guard.Process.Kill()
@@ -191,8 +192,8 @@ func (l *Lease) close() error {
 	return err
 }
 
-// Leave ends this side. A guard that is still needed is not waited for: it ends
-// with the lease.
+// Leave ends this side. It does not wait for a guard that is still needed: that
+// ends with the lease.
 func (l *Lease) Leave(needed bool) error {
 	l.talk.Lock()
 	defer l.talk.Unlock()
@@ -201,7 +202,7 @@ func (l *Lease) Leave(needed bool) error {
 	}
 	if !needed {
 		if l.say(sayDone) != nil {
-			l.abandon() // nothing is left for it to undo
+			l.abandon() // it has nothing left to undo
 			return nil
 		}
 		return errors.Join(l.guard.Wait(), l.close())

@@ -19,20 +19,20 @@ type rank struct {
 	assistant *assistant // nil: it may not have one
 }
 
-// raise makes the calling thread one that goes before all others and yet gives
-// way (SCHED_DEADLINE). Where that is refused it is SCHED_FIFO, or else as nice
-// as it may be, and refused says why.
+// raise makes the calling thread run before all others and yet give way
+// (SCHED_DEADLINE). Where that is refused the thread is SCHED_FIFO, or else has
+// the lowest nice value, and refused says why.
 //
-// The Go runtime holds a goroutine that wakes from a system call for the moment
-// in which its collector reads the stack, or its monitor takes the goroutine's
-// place. The thread then spins and yields until that is over. A SCHED_FIFO one
-// yields to nothing; on the CPU where the runtime's other thread was, it spins
-// for as long as the kernel lets it, which is 0.95 s. One with a deadline has
-// given up what is left of its period; of a SCHED_FIFO one the assistant makes an
+// The Go runtime holds a goroutine that wakes from a system call while its
+// collector reads the stack, or its monitor takes the goroutine's place. The
+// thread then spins and yields until that is over. A SCHED_FIFO thread yields
+// to no other; on the CPU where the runtime's other thread was, it spins for as
+// long as the kernel lets it, which is 0.95 s. A thread with a deadline gives
+// up the rest of its period; the assistant makes a SCHED_FIFO thread an
 // ordinary one, until it is back.
 func (r *rank) raise() {
-	// The kernel takes the bits of the CPUs that there are, and refuses a
-	// deadline to a thread that is bound to some of them.
+	// The kernel takes the bits of the existing CPUs, and refuses a deadline to
+	// a thread that is bound to some of them.
 	var all unix.CPUSet
 	all.Fill()
 	_ = unix.SchedSetaffinity(0, &all)
@@ -43,11 +43,11 @@ func (r *rank) raise() {
 	r.refused = nil
 	fifo := unix.SchedSetAttr(0, &attr, 0) != nil
 	if fifo {
-		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) // for when it is an ordinary one
+		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) // in effect while it is an ordinary one
 		r.refused = Realtime()
 	}
 	if r.realtime = r.refused == nil; r.realtime && r.assistant == nil {
-		r.assistant, _ = newAssistant() // without one, counters are as of the last tick
+		r.assistant, _ = newAssistant() // without the assistant, counters are as of the last tick
 	}
 	if fifo && r.assistant != nil {
 		r.assistant.watch(unix.Gettid(), unix.SCHED_NORMAL)

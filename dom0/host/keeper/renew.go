@@ -13,9 +13,8 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
-// Secure has the guard know what it would have to undo for a reservation that is
-// about to be kept, if the lease does not say that yet: nothing is done that
-// would stay if this process died.
+// Secure tells the guard what to undo for a reservation that is about to be
+// kept, unless it knows already: so no change outlives this process if it dies.
 func (k *Keeper) Secure(ctx context.Context, id uint32, note string) error {
 	known := false
 	err := k.Do(ctx, func() {
@@ -33,13 +32,14 @@ func (k *Keeper) Secure(ctx context.Context, id uint32, note string) error {
 	return err
 }
 
-// Forget takes back what Secure said.
+// Forget withdraws Secure's note.
 func (k *Keeper) Forget(ctx context.Context, id uint32) error {
 	return k.Do(ctx, func() { delete(k.notes, id) })
 }
 
 // Renew renews the lease; the first call starts the guard. host.ErrLease says
-// that it was over: what is kept is applied again, and the new lease runs.
+// that the lease was over: all entries are applied again, and the new lease
+// runs.
 func (k *Keeper) Renew(d time.Duration) error {
 	k.renewing.Lock()
 	defer k.renewing.Unlock()
@@ -51,7 +51,7 @@ func (k *Keeper) Renew(d time.Duration) error {
 	return err
 }
 
-// renew renews the lease with what the guard is to know now.
+// renew renews the lease with the guard's present notes.
 func (k *Keeper) renew(d time.Duration) (lost bool, err error) {
 	ctx := context.Background()
 	err = k.Do(ctx, func() { k.lease.Note(strings.Join(slices.Collect(maps.Values(k.notes)), " ")) })
@@ -77,7 +77,7 @@ func (k *Keeper) renew(d time.Duration) (lost bool, err error) {
 	return lost, errors.Join(err, failed, again)
 }
 
-// Idle reports whether there is nothing that a guard would have to undo, and no
+// Idle reports whether a guard would have nothing to undo, and there is no
 // guard.
 func (k *Keeper) Idle(ctx context.Context) (idle bool, err error) {
 	err = k.Do(ctx, func() { idle = len(k.entries)+len(k.notes) == 0 && k.lease.Guard() == 0 })

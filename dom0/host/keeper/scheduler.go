@@ -29,12 +29,12 @@ func SetScheduler(tid, policy, priority int) error {
 	return nil
 }
 
-// Realtime makes the calling thread real-time, so that others do not keep it
-// from looking at them; else as nice as it may be, and the error says why.
+// Realtime makes the calling thread real-time, so that others do not delay its
+// looks at them; else it sets the lowest nice value, and the error says why.
 func Realtime() error {
 	err := SetScheduler(0, unix.SCHED_FIFO|unix.SCHED_RESET_ON_FORK, priority)
 	if err != nil {
-		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) // without it, it is late more often
+		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) // without real-time it is late more often
 		return os.NewSyscallError("sched_setscheduler", err)
 	}
 	return nil
@@ -43,19 +43,19 @@ func Realtime() error {
 // Remedy is how a process gets real-time priority.
 const Remedy = "run it as root or with CAP_SYS_NICE, in a cgroup whose cpu.rt_runtime_us is not 0"
 
-// note says, for people, what follows if the keeper's thread is refused real-time
-// priority.
+// note says, for people, what follows if the kernel refuses real-time priority
+// to the keeper's thread.
 func note(err error) string {
 	return fmt.Sprintf("the keeper of budgets is refused real-time priority, so that budgets end late: %v: %s", err, Remedy)
 }
 
-// hurry makes all of this process real-time, and what it starts: domains in
-// foreground, which their keeper left so when it died, must not keep a guard from
-// what it is for.
+// hurry makes all of this process real-time, and the processes it starts:
+// domains in foreground, which their keeper left so when it died, must not
+// delay a guard.
 func hurry() {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
-		return // it is late then, as it is without the right to hurry
+		return // it may be late then
 	}
 	for _, task := range tasks {
 		if tid, err := strconv.Atoi(task.Name()); err == nil {

@@ -16,7 +16,8 @@ import (
 	"github.com/vlibos/vlibos/internal/clock"
 )
 
-// thread does what is due, on time, and in between what others ask of it.
+// thread does work that is due, on time, and in between runs functions of
+// others.
 type thread struct {
 	rank
 	step func() time.Duration
@@ -45,7 +46,8 @@ func (t *thread) start(step func() time.Duration, files ...int) error {
 	return nil
 }
 
-// stop ends the thread and waits for it. It reports whether it had not before.
+// stop ends the thread and waits for it. It reports whether this is its first
+// call.
 func (t *thread) stop() (bool, error) {
 	if t.Do(context.Background(), func() { t.mu.Lock(); t.closed = true; t.mu.Unlock() }) != nil {
 		return false, nil
@@ -58,7 +60,8 @@ func (t *thread) stop() (bool, error) {
 	return true, err
 }
 
-// Do has the thread run f, and returns when it has. os.ErrClosed if it will not.
+// Do runs f in the thread, and returns when f has. os.ErrClosed: the thread has
+// ended.
 func (t *thread) Do(ctx context.Context, f func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -70,7 +73,7 @@ func (t *thread) Do(ctx context.Context, f func()) error {
 		return fmt.Errorf("keeping budgets: %w", os.ErrClosed)
 	}
 	t.queue = append(t.queue, func() { f(); close(done) })
-	// The counter cannot be full, which is the one error there could be.
+	// The counter cannot be full, which is the only possible error.
 	_, _ = unix.Write(t.event, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	t.mu.Unlock()
 	<-done
@@ -79,7 +82,7 @@ func (t *thread) Do(ctx context.Context, f func()) error {
 
 func (t *thread) run() {
 	defer close(t.ended)
-	// The thread ends with this goroutine: what it became, no other is.
+	// The thread ends with this goroutine: no other goroutine gets its policy.
 	runtime.LockOSThread()
 	for t.commands() {
 		t.wait(t.step() - clock.Monotonic())

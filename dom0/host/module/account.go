@@ -30,7 +30,8 @@ func (p *Host) openAccount(t *threads.Threads, r host.Reservation) (*threadAccou
 	_, err := p.m.Reservation(r.ID)
 	switch {
 	case err == nil && !r.Resume:
-		// A number of the master's that the master does not know: a dead one's.
+		// The number is the master's, and the master does not know it: a dead
+		// one's.
 		err = p.m.Unreserve(r.ID)
 	case errors.Is(err, vlib.ErrNoReservation):
 		err = nil
@@ -53,9 +54,9 @@ func (a *threadAccount) change(r host.Reservation) error {
 	return a.p.reserve(r)
 }
 
-// fineness is how many looks there are in a budget that threads and callees use
-// in turn. The module takes a charge for the last that was used without a pause,
-// and so has it back late by what callees used in between.
+// fineness is the number of looks in a budget that threads and callees use in
+// turn. The module takes a charge to be the last time used without a pause, so
+// its refill is late by the time that callees used in between.
 const fineness = 10
 
 // Read implements [keeper.Subject]. The module accounts for callees by itself.

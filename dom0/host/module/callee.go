@@ -17,11 +17,11 @@ const gating = vlib.Listens | vlib.Parks
 // callee is a domain that reservations may be charged for.
 type callee struct {
 	users map[uint32]bool // the reservations
-	told  bool            // this host has set its flags, or an earlier master has
+	told  bool            // its flags were set, by this host or an earlier master
 }
 
-// allow makes domains the callees of a reservation: they run for calls alone from
-// then on. Those that it had besides are callees no longer.
+// allow makes domains the callees of a reservation: from then on they run for
+// calls alone. Its other callees are callees no longer.
 func (p *Host) allow(r host.Reservation) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,7 +79,7 @@ func (p *Host) gate(domid uint16, listens bool, r host.Reservation) error {
 	return nil
 }
 
-// dismiss ends what a reservation is to its callees. Callees of a configured
+// dismiss removes a reservation from its callees. Callees of a configured
 // reservation that this process has not made callees are an earlier master's.
 func (p *Host) dismiss(r host.Reservation) error {
 	p.mu.Lock()
@@ -112,7 +112,7 @@ func (p *Host) leave(domid uint16, id uint32) error {
 	return nil
 }
 
-// absent leaves out that a domain is gone.
+// absent drops the error of a domain that is gone.
 func absent(err error) error {
 	if errors.Is(err, vlib.ErrNoDomain) || errors.Is(err, vlib.ErrDying) {
 		return nil

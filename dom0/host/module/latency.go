@@ -9,7 +9,7 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// counters is what the source needs of a *vlib.Module.
+// counters is the part of a *vlib.Module that the source uses.
 type counters interface {
 	Counters(cpu int) (vlib.Counters, error)
 }

@@ -23,8 +23,8 @@ func (p *Host) Can() host.Abilities {
 	return host.Abilities{Threads: true, Calls: true, Both: true, Throttle: true, Stuck: true}
 }
 
-// MemberCPUs implements host.Host: Dom0's CPUs are its vCPUs, which stay where
-// they were put.
+// MemberCPUs implements host.Host: Dom0's CPUs are its vCPUs, which do not
+// move.
 func (p *Host) MemberCPUs(m host.Members) ([]int, error) {
 	vcpus, err := threads.Affinity(m)
 	if err != nil {
@@ -42,8 +42,8 @@ func (p *Host) MemberCPUs(m host.Members) ([]int, error) {
 	return slices.Compact(cpus), nil
 }
 
-// Reserve implements host.Host. The module has the account: it charges domains by
-// itself, and is told what threads use.
+// Reserve implements host.Host. The module has the account: it charges domains
+// by itself; the host reports the threads' use to it.
 func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
 	if r.Threads == nil {
 		return p.reserve(r)
@@ -62,8 +62,8 @@ func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
 	})
 }
 
-// reserve makes a reservation, or changes it, and gives it its domains. A
-// reservation that it made goes again if that fails.
+// reserve makes a reservation, or changes it, and sets its domains. If that
+// fails a new reservation is removed.
 func (p *Host) reserve(r host.Reservation) error {
 	was, err := p.m.Reservation(r.ID)
 	known := err == nil
@@ -183,7 +183,7 @@ func (p *Host) Throttle(_ context.Context, cpu int, period, idle time.Duration) 
 	return p.m.Throttle(cpu, period, idle)
 }
 
-// refusal is the module's refusal in the words of hosts.
+// refusal translates the module's refusals into those of hosts.
 func refusal(err error) error {
 	var n *vlib.NotAdmitted
 	switch {

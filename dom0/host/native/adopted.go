@@ -15,7 +15,8 @@ import (
 	"github.com/vlibos/vlibos/internal/clock"
 )
 
-// presence is after how long, or twice that, a domain that sleeps is looked at.
+// presence is how long a domain that sleeps is left alone: it is looked at
+// after that time, or twice that.
 const presence = time.Second
 
 // adopted is a domain that runs on a reservation. It implements [keeper.Subject] and [keeper.Account].
@@ -27,7 +28,7 @@ type adopted struct {
 	period time.Duration
 	group  *group
 	on     []int // its CPUs
-	spared bool  // by the throttle
+	spared bool  // the throttle does not stop it
 
 	total  time.Duration // reading up to which it is charged
 	raw    time.Duration // last reading
@@ -36,8 +37,8 @@ type adopted struct {
 	awake  bool          // it wanted to run at the last look
 
 	foreground, asleep bool
-	throttled          pause // what the throttle does to it
-	gated              bool  // its gate is closed, as far as this process did that
+	throttled          pause // how the throttle has stopped it
+	gated              bool  // its gate is closed, as far as this process closed it
 }
 
 // adopt puts a domain on a reservation, or changes the one that it has.
@@ -63,7 +64,7 @@ func (p *Host) adopt(ctx context.Context, r host.Reservation) error {
 	return nil
 }
 
-// adopt takes g.
+// adopt puts the domain of a group on a reservation.
 func (k *keeping) adopt(name string, g *group, cpus []int, r host.Reservation) error {
 	for _, e := range []*keeper.Entry{k.Entry(r.ID), k.entryOf(name)} {
 		if e != nil && k.Entry(e.ID) == e {
@@ -87,12 +88,12 @@ func (k *keeping) adopt(name string, g *group, cpus []int, r host.Reservation) e
 	e.Reapply() // its priority may be different
 	k.Look(e)
 	if k.watch.sleepers[d] {
-		k.sleep(d, clock.Monotonic()) // its budget is another
+		k.sleep(d, clock.Monotonic()) // its budget has changed
 	}
 	return e.Err()
 }
 
-// begin begins to keep a domain. What it has used before is not charged.
+// begin starts to keep a domain. The time it has used before is not charged.
 func (k *keeping) begin(name string, g *group, cpus []int, r host.Reservation) error {
 	if k.Realtime() != nil { // Notes say it
 		k.byPriority = false
@@ -117,7 +118,7 @@ func (k *keeping) begin(name string, g *group, cpus []int, r host.Reservation) e
 	return k.Add(r.ID, d, d)
 }
 
-// entryOf is the adopted domain's; nil: it is not adopted.
+// entryOf returns the adopted domain's entry; nil: it is not adopted.
 func (k *keeping) entryOf(name string) *keeper.Entry {
 	if d := k.adopted[name]; d != nil {
 		return k.Entry(d.id)
@@ -149,8 +150,9 @@ func (d *adopted) read() (r keeper.Reading, err error) {
 	if err != nil {
 		return r, err
 	}
-	// The kernel counts what runs now up to the last tick, and exactly once
-	// it is preempted. What slept and still does needs no such visit.
+	// The kernel counts a running thread up to the last tick, and exactly once
+	// it is preempted. A domain that slept and still sleeps needs no such
+	// visit.
 	awake := false
 	if total != d.total || !d.asleep {
 		awake = d.group.members.runnable()
@@ -168,8 +170,8 @@ func (d *adopted) read() (r keeper.Reading, err error) {
 	r = keeper.Reading{
 		Now: now, Used: d.used, Others: max(parent-d.parent-d.used, 0), Contended: d.contended(), Awake: awake && d.awake,
 		Disturbed: keeper.Disturbance, CPUs: len(d.on),
-		// The watch is over one that sleeps. That they are there is found out
-		// now and then, of all at once.
+		// The watch notices a sleeping domain that runs. All sleepers are
+		// looked at together from time to time, to find those that are gone.
 		Rest: (now + 2*presence).Truncate(presence) - now,
 	}
 	d.total, d.raw, d.awake, d.parent = total, total, awake, parent
@@ -189,8 +191,8 @@ func (d *adopted) contended() bool {
 // Apply implements [keeper.Subject].
 func (d *adopted) Apply(s keeper.State, reapply bool) (within time.Duration, err error) {
 	if s.Foreground && !s.Asleep && (!d.foreground || d.used == 0 && (d.awake || s.Unsure)) {
-		// One that has become heavier is picked at the next tick, or when the
-		// keeper has been on its CPU once more.
+		// A cgroup that has become heavier is picked at the next tick, or when
+		// the keeper has run on its CPU once more.
 		within = keeper.MinLook
 	}
 	d.foreground, d.asleep = s.Foreground, s.Foreground && s.Asleep
@@ -217,7 +219,7 @@ func (d *adopted) Usage(now time.Duration) host.Usage {
 	return u
 }
 
-// bite is how long it can be left alone with its budget.
+// bite is how long a domain can be left alone with its budget.
 func (d *adopted) bite(now time.Duration) time.Duration {
 	return max(d.SporadicAccount.Usage(now).Left/time.Duration(max(len(d.on), 1)), keeper.MinLook)
 }
@@ -242,14 +244,14 @@ func (d *adopted) Close(left bool) error {
 	return errors.Join(err, d.group.close())
 }
 
-// move says that a domain is on other CPUs.
+// move records that a domain is on other CPUs.
 func (k *keeping) move(d *adopted, cpus []int) {
 	d.on = cpus
 	k.denials.stale = true
 	k.pause(d)
 }
 
-// absent says in the keeper's words that a cgroup is gone.
+// absent turns the error of a cgroup that is gone into the keeper's.
 func absent(err error) error {
 	if cgroup.Gone(err) {
 		return fmt.Errorf("%w: %w", keeper.ErrGone, err)

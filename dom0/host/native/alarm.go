@@ -16,23 +16,23 @@ import (
 // alarmAfter is how much CPU time, on one CPU, sets off an alarm.
 const alarmAfter = 500 * time.Microsecond
 
-// alarm goes off when a cgroup of version 2, or one below it, has run for a
-// while: a keeper that waits for it need not look. There is an event on each CPU that
-// counts the cgroup's time there, as perf_event_open(2) says.
+// alarm reports that a cgroup of version 2, or one below it, has run for a
+// while: a keeper that waits for it need not look. There is an event on each
+// CPU that counts the cgroup's time there (perf_event_open(2)).
 type alarm struct {
 	epoll  int
 	events map[int]event // by CPU
 }
 
-// event is its file and the ring that it writes to, which is not read and
-// without which it cannot be waited for.
+// event is a file and the ring that it writes to. The ring is not read, but the
+// file cannot be waited for without it.
 type event struct {
 	fd   int
 	ring []byte
 }
 
-// openAlarm makes one that is off. The kernel may have no such events, or have
-// them with cgroups of version 1.
+// openAlarm opens an alarm that is off. The kernel may not have such events, or
+// may have them with cgroups of version 1.
 func openAlarm(dir string) (_ *alarm, err error) {
 	cpus, err := cpulist.Read("/sys/devices/system/cpu/online")
 	if err != nil {
@@ -69,7 +69,7 @@ func (a *alarm) add(group, cpu int) error {
 	if err != nil {
 		return os.NewSyscallError("perf_event_open", err)
 	}
-	// For reading alone, so that it is written over when it is full.
+	// Mapped for reading alone: the kernel then overwrites a full ring.
 	ring, err := unix.Mmap(fd, 0, 2*os.Getpagesize(), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
 		return errors.Join(os.NewSyscallError("mmap", err), unix.Close(fd))
@@ -78,7 +78,7 @@ func (a *alarm) add(group, cpu int) error {
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(a.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN}))
 }
 
-// covers reports whether it goes off for what runs on these CPUs.
+// covers reports whether the alarm notices threads that run on these CPUs.
 func (a *alarm) covers(cpus []int) bool {
 	for _, cpu := range cpus {
 		if _, ok := a.events[cpu]; !ok {
@@ -88,7 +88,7 @@ func (a *alarm) covers(cpus []int) bool {
 	return true
 }
 
-// set switches it on or off.
+// set switches the alarm on or off.
 func (a *alarm) set(on bool) error {
 	request := uint(unix.PERF_EVENT_IOC_DISABLE)
 	if on {

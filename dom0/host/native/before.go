@@ -15,25 +15,26 @@ import (
 )
 
 const (
-	// before is what a weight file's cgroup had before this package set anything.
+	// before is an attribute of a weight file: what the cgroup had before this
+	// package set anything.
 	before cgroup.Attribute = "vlibos.before"
-	// stopped says of the file by which a cgroup is stopped that this package has
-	// stopped it.
+	// stopped is an attribute of the file by which a cgroup is stopped: this
+	// package has stopped it.
 	stopped cgroup.Attribute = "vlibos.stopped"
 )
 
-// settings are what a cgroup has beside its siblings: its weight, in the units
-// of its version, and whether it goes after all that are not idle. An idle one
-// has no weight of its own.
+// settings are a cgroup's weight among its siblings, in the units of its
+// version, and whether it is idle: it then runs after all siblings that are not
+// idle, and has no weight of its own.
 type settings struct {
 	weight int
 	idle   bool
 }
 
-// same reports whether the kernel treats both alike.
+// same reports whether the kernel treats both the same way.
 func (s settings) same(o settings) bool { return s.idle == o.idle && (s.idle || s.weight == o.weight) }
 
-// recorded reads what a cgroup had; ok says that something was set.
+// recorded reads what a cgroup had; ok reports whether something was set.
 func (d *dial) recorded() (had settings, ok bool, err error) {
 	text, ok, err := before.Read(d.weight)
 	if err != nil || !ok {
@@ -51,8 +52,8 @@ type dial struct {
 	weight  *os.File
 	idle    *os.File // nil before Linux 5.15
 
-	last settings // what was set here last; the zero value: nothing was
-	had  settings // what was recorded then
+	last settings // the last settings set here; zero: none
+	had  settings // the settings recorded then
 }
 
 func openDial(dir string, version int) (d dial, err error) {
@@ -82,8 +83,8 @@ func (d *dial) close() error {
 	return err
 }
 
-// set makes the cgroup heavy, or idle. What it had is recorded before, and again
-// if another process has set it since.
+// set makes the cgroup heavy, or idle. Its settings are recorded before, and
+// again if another process has changed them since.
 func (d *dial) set(to settings) error {
 	now, err := d.read()
 	if err != nil {
@@ -96,7 +97,7 @@ func (d *dial) set(to settings) error {
 	switch begun := d.last != (settings{}); {
 	case begun && !now.same(d.last), !begun && !recorded:
 		had = now
-	case !recorded: // the guard of an earlier process has just given it back
+	case !recorded: // the guard of an earlier process has just restored it
 		had = d.had
 	}
 	if !recorded || had != d.had {
@@ -111,9 +112,9 @@ func (d *dial) set(to settings) error {
 	return nil
 }
 
-// restore gives the cgroup what it had, if something was set here or by an
-// earlier process, unless another process has set it since. Forget says that this
-// is the end of it: else it can be done again.
+// restore gives the cgroup the settings that it had, if this process or an
+// earlier one changed them, unless another process has changed them since.
+// forget removes the record; without it restore can be repeated.
 func (d *dial) restore(forget bool) error {
 	had, recorded, err := d.recorded()
 	if err != nil || !recorded {
@@ -134,7 +135,7 @@ func (d *dial) restore(forget bool) error {
 	return nil
 }
 
-// ours reports whether settings are some that are made here.
+// ours reports whether settings are some that this package sets.
 func (d *dial) ours(s settings) bool {
 	for _, w := range []weight{heaviest, lightest, parental} {
 		if s.idle || s.weight == w.of(d.version) {
@@ -153,7 +154,8 @@ func (d *dial) read() (s settings, err error) {
 	return s, err
 }
 
-// write heeds that the kernel takes no weight of an idle cgroup.
+// write sets both in the order that the kernel takes: it refuses a weight of an
+// idle cgroup.
 func (d *dial) write(s settings) error {
 	if d.idle != nil {
 		if err := put(d.idle, 0); err != nil {
@@ -169,7 +171,7 @@ func (d *dial) write(s settings) error {
 	return put(d.weight, s.weight)
 }
 
-// number reads a file that has one.
+// number reads a file that holds one number.
 func number(f *os.File) (int, error) {
 	var b [32]byte
 	n, err := f.ReadAt(b[:], 0)

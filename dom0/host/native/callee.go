@@ -13,13 +13,15 @@ import (
 )
 
 const (
-	// window is over how much time it is seen what a callee uses for no caller.
-	// More than half of it, and more than a server's own work around the
-	// shortest calls is, makes it background until the next.
+	// window is the time over which the keeper sums what a callee uses for no
+	// caller. If that is more than half of the window, and more than a server's
+	// own work around the shortest calls, the callee is in background until the
+	// next window.
 	window     = 10 * time.Millisecond
-	aroundCall = 8 // times what the call is
-	// calleeLook is how often those with budget that may call a callee look at
-	// it, while it is in background, or others that may have none.
+	aroundCall = 8 // times the duration of the call
+	// calleeLook is how often the keeper looks at a callee that reservations
+	// with budget may call while it is in background, or while others may have
+	// none.
 	calleeLook = time.Millisecond
 	// firstLease is how long a reservation may pay until the lease is renewed.
 	firstLease = 2 * time.Second
@@ -32,11 +34,11 @@ type callee struct {
 	dir   string // with its ledger
 	group *group
 	cpus  []int
-	book  *ledger.Book // nil: there is none just now
+	book  *ledger.Book // nil: there is none now
 	debts debts
-	said  ledger.Claim // the last
+	said  ledger.Claim // the last claim
 	users map[uint32]*caller
-	owed  map[uint32]time.Duration // and not yet charged
+	owed  map[uint32]time.Duration // not charged yet
 
 	serving    uint32
 	orphaned   bool // it is at a call, and the reservation that paid for it has ended
@@ -44,7 +46,7 @@ type callee struct {
 	reapply    bool          // the next set gives everything again
 	began      time.Duration // the window
 	unpaid     time.Duration // used for no caller in it
-	paid       time.Duration // and for callers
+	paid       time.Duration // used for callers in it
 	guilty     bool
 }
 
@@ -60,7 +62,7 @@ func (k *keeping) openCallee(name string, cpus []int, now time.Duration) (*calle
 	return c, err
 }
 
-// open opens its cgroup and makes it foreground.
+// open opens the callee's cgroup and makes it foreground.
 func (c *callee) open() error {
 	g, err := openGroup(c.k.layout, c.name)
 	if err != nil {
@@ -71,7 +73,7 @@ func (c *callee) open() error {
 		return errors.Join(err, g.close())
 	}
 	if c.group != nil {
-		_ = c.group.close() // of what is gone nothing is left to be done
+		_ = c.group.close() // nothing can be done with a cgroup that is gone
 	} else {
 		c.debts = newDebts(usage)
 	}
@@ -89,7 +91,7 @@ func (c *callee) renew(cpus []int) error {
 	return c.open()
 }
 
-// close frees what this process has of it.
+// close frees what this process holds of it.
 func (c *callee) close() error {
 	err := c.group.close()
 	if c.book != nil {
@@ -98,7 +100,8 @@ func (c *callee) close() error {
 	return err
 }
 
-// admit lets a reservation pay. One for calls alone may before there is a server.
+// admit lets a reservation pay. One for calls alone may be admitted before
+// there is a server.
 func (c *callee) admit(a *caller) error {
 	id := a.r.ID
 	if err := c.reopen(); err != nil && a.threads != nil {
@@ -107,7 +110,7 @@ func (c *callee) admit(a *caller) error {
 	claim := ledger.Claim{Used: map[uint32]time.Duration{id: 0}}
 	var err error
 	if c.book != nil {
-		c.book.Read(&claim) // a server that does not say has nothing that is owed
+		c.book.Read(&claim) // without a claim nothing is owed
 		err = c.book.Allow(id, true)
 	}
 	c.debts.begin(id, claim.Used[id])
@@ -116,7 +119,8 @@ func (c *callee) admit(a *caller) error {
 	return errors.Join(err, c.set(c.foreground))
 }
 
-// dismiss ends that. It does not tell a server that is gone.
+// dismiss ends the payments of a reservation. It does not tell a server that is
+// gone.
 func (c *callee) dismiss(id uint32) {
 	delete(c.users, id)
 	delete(c.owed, id)
@@ -126,7 +130,7 @@ func (c *callee) dismiss(id uint32) {
 	}
 }
 
-// claim is what the server says now, until the next is asked for.
+// claim is what the server claims now; the keeper asks once a look.
 func (c *callee) claim() ledger.Claim {
 	if c.said.Used == nil {
 		c.said.Used = make(map[uint32]time.Duration)
@@ -136,7 +140,7 @@ func (c *callee) claim() ledger.Claim {
 		c.said.Used[id] = c.debts.claimed[id]
 	}
 	if c.reopen() != nil || !c.book.Read(&c.said) {
-		return ledger.Claim{} // nothing is owed of which the server says nothing
+		return ledger.Claim{} // a server without claims is owed nothing
 	}
 	return c.said
 }
@@ -148,7 +152,7 @@ func (c *callee) reopen() error {
 		return nil
 	}
 	if c.book != nil {
-		_ = c.book.Close() // it was read, and written in single words
+		_ = c.book.Close() // it was read, and written in single words: no error matters
 		c.book = nil
 	}
 	book, err := ledger.OpenBook(c.dir)
@@ -166,7 +170,7 @@ func (c *callee) reopen() error {
 	return nil
 }
 
-// read finds what its callers owe.
+// read finds what the callee's callers owe.
 func (c *callee) read(now time.Duration) error {
 	claim := c.claim()
 	usage, err := c.group.usage()
@@ -190,9 +194,9 @@ func (c *callee) read(now time.Duration) error {
 	return nil
 }
 
-// decide makes it foreground if the reservation of the call that it serves has
-// budget, or if it serves none and does next to nothing: so it is ready for the
-// next, of which the keeper is not told.
+// decide makes the callee foreground if the reservation of the call that it
+// serves has budget, or if it serves none and does next to nothing: it is then
+// ready for the next call, of which the keeper is not told.
 func (c *callee) decide() error {
 	want := !c.guilty && !c.orphaned
 	if payer := c.users[c.serving]; payer != nil {
@@ -204,8 +208,8 @@ func (c *callee) decide() error {
 	return c.set(want)
 }
 
-// set makes it foreground, before all that have longer periods than the shortest
-// of its callers; or background.
+// set makes the callee foreground, before all domains with longer periods than
+// the shortest of its callers; or background.
 func (c *callee) set(foreground bool) error {
 	if foreground == c.foreground && !c.reapply {
 		return nil

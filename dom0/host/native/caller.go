@@ -32,7 +32,7 @@ type caller struct {
 	noted  map[*callee]time.Duration // what the callee's server knows of beyond
 }
 
-// openCaller makes the account. For calls alone servers may come later.
+// openCaller opens the account. For calls alone servers may start later.
 func (k *keeping) openCaller(t *threads.Threads, r host.Reservation) (_ *caller, err error) {
 	now := clock.Monotonic()
 	a := &caller{
@@ -81,7 +81,7 @@ func (a *caller) change(r host.Reservation, cpus []int) error {
 		if err := c.renew(d.CPUs); err != nil {
 			return err
 		}
-		c.reapply = c.reapply || changed // its priority may be another
+		c.reapply = c.reapply || changed // its priority may be different
 	}
 	return nil
 }
@@ -154,8 +154,8 @@ func (a *caller) Restore() error {
 	return err
 }
 
-// dismiss ends what it is to its callees. The last to leave one gives that what it
-// had.
+// dismiss removes the reservation from its callees. The last reservation to
+// leave a callee restores it.
 func (a *caller) dismiss() error {
 	var errs []error
 	for len(a.calls) > 0 {
@@ -176,7 +176,8 @@ func (a *caller) dismiss() error {
 	return errors.Join(append(errs, a.k.weighParent())...)
 }
 
-// Close implements [keeper.Subject]. The last to leave a callee frees it.
+// Close implements [keeper.Subject]. The last reservation to leave a callee
+// frees it.
 func (a *caller) Close(left bool) (err error) {
 	for _, c := range a.calls {
 		delete(c.users, a.r.ID)

@@ -24,8 +24,8 @@ func (p *Host) CPUs() ([]int, error) {
 	return cpulist.Read("/sys/devices/system/cpu/online")
 }
 
-// Pin keeps a domain on CPUs, whatever its processes ask for. If it is adopted,
-// its budget is kept on these from now on.
+// Pin keeps a domain on CPUs, whatever its processes ask for. The budget of an
+// adopted domain is kept on these CPUs from now on.
 func (p *Host) Pin(ctx context.Context, name string, cpus []int) error {
 	if err := p.exists(name); err != nil {
 		return err

@@ -8,8 +8,9 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport/native/ledger"
 )
 
-// debts tell what each reservation owes for a callee, by what the callee's server
-// claims and what the kernel says that its cgroup has used. It touches no system.
+// debts tell what each reservation owes for a callee, from the claims of the
+// callee's server and the time that the kernel has counted for its cgroup. It
+// makes no system calls.
 type debts struct {
 	usage   time.Duration // the cgroup's, at the last reading
 	claimed map[uint32]time.Duration
@@ -25,9 +26,10 @@ func newDebts(usage time.Duration) debts {
 	return debts{usage: usage, claimed: make(map[uint32]time.Duration), owed: make(map[uint32]time.Duration)}
 }
 
-// read says what is owed since the last reading, in all no more than was used,
-// and what was used for none. A reservation that is not in the claim owes nothing. The map is
-// good until the next reading.
+// read returns the time owed by each reservation since the last reading,
+// together no more than was used, and the time that was used for none. A
+// reservation that is not in the claim owes nothing. The map is valid until the
+// next reading.
 func (b *debts) read(usage time.Duration, c ledger.Claim) (owed map[uint32]time.Duration, unpaid time.Duration) {
 	ran := max(usage-b.usage, 0)
 	b.usage = usage
@@ -47,7 +49,7 @@ func (b *debts) read(usage time.Duration, c ledger.Claim) (owed map[uint32]time.
 		owed[r] = part
 		b.claimed[r] = max(was+part, claim-carried)
 	}
-	// The one that is being served first: no other can have used anything since.
+	// The one that is being served first: only it can have used time since.
 	if _, ok := c.Used[c.Serving]; ok {
 		charge(c.Serving)
 	}
@@ -59,8 +61,8 @@ func (b *debts) read(usage time.Duration, c ledger.Claim) (owed map[uint32]time.
 	return owed, ran
 }
 
-// begin adds a reservation, which owes nothing of what is claimed before.
+// begin adds a reservation, which does not owe the time claimed before.
 func (b *debts) begin(r uint32, claimed time.Duration) { b.claimed[r] = claimed }
 
-// end drops one.
+// end removes a reservation.
 func (b *debts) end(r uint32) { delete(b.claimed, r) }

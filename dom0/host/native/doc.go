@@ -6,46 +6,50 @@
 // and real caches.
 //
 // It does not isolate as a hypervisor does: processes share a kernel, and those
-// of root can leave their cgroup or take a real-time policy. Others hurt only
-// themselves, however much they fork.
+// of root can leave their cgroup or take a real-time policy. Other processes
+// hurt only themselves, however much they fork.
 //
 // # Budgets
 //
-// The kernel has no sporadic servers, so [keeper] keeps them: it reads what a
-// domain has used when its budget can be gone, and then makes the cgroup idle
-// (cpu.idle), which leaves it the time that no other wants; at the refill it makes
-// it as heavy as cgroups can be. Domains with budget share a CPU equally, not by
-// period.
+// The kernel has no sporadic servers, so [keeper] keeps them: it reads the CPU
+// time of a domain when its budget may be used up, and then makes the cgroup
+// idle (cpu.idle): it runs only when no other cgroup wants the CPU. At the
+// refill the keeper gives the cgroup the highest weight. Domains with budget
+// share a CPU equally, not by period.
 //
-// Before Linux 6.6 a cgroup that ran as an idle one makes up for that before its
-// weight counts. There the threads of a domain with budget are real-time ones
-// instead, at a priority by its period. A scheduling policy that such a thread had
-// before is lost. Where the kernel shares real-time among cgroups of version 1
-// (CONFIG_RT_GROUP_SCHED) it is weights all the same, and budgets come late.
+// Before Linux 6.6 a cgroup that ran as an idle one has to make up for that
+// time before its weight counts. There the threads of a domain with budget are
+// real-time threads instead, at a priority by its period. A scheduling policy
+// that such a thread had before is lost. Where the kernel shares real-time
+// among cgroups of version 1 (CONFIG_RT_GROUP_SCHED) weights are used all the
+// same, and budgets come late.
 //
 // Threads of this system on reservations, and reservations that pay for calls
-// alone, are charged for the domains that they call by the ledgers of these, which
-// are foreground or idle by the reservation whose call they serve.
+// alone, are charged for the domains that they call by the ledgers of these
+// domains. A called domain is foreground or idle by the reservation whose call
+// it serves.
 //
 // A domain that sleeps with a budget of less than 3 ms and wakes up can run for 3
 // ms in foreground before that is noticed. It pays for it out of the budgets to
 // come.
 //
 // Weights count among siblings only. So while they are used the parent is 19
-// times as heavy as a task outside it: one busy task outside keeps the floor of a
-// twentieth, several keep more, and then budgets come later. Real-time threads
-// leave the twentieth that the kernel keeps from them (sched_rt_runtime_us).
+// times as heavy as a task outside it: one busy task outside gets the floor of
+// a twentieth; several get more, and then budgets come later. Real-time threads
+// leave the twentieth that the kernel reserves for others
+// (sched_rt_runtime_us).
 //
-// The keeper needs CAP_SYS_NICE to be a real-time thread. Without, it may be
-// late by the time slices of those it keeps, and what it reads by a tick. A
-// program sets GOMAXPROCS to at least 4, so that of what the Go runtime runs
-// code with there is always some left when the keeper wakes.
+// The keeper needs CAP_SYS_NICE to be a real-time thread. Without it, the
+// keeper may be late by the time slices of the domains it keeps, and its
+// readings by a tick. A program sets GOMAXPROCS to at least 4, so that the Go
+// runtime has a processor (P) free when the keeper wakes.
 //
-// # What is done to a domain is undone
+// # Changes to a domain are undone
 //
-// What a cgroup had stands in an attribute of its weight file before something
-// else is set, and that it was stopped here in one of the file by which that is
-// done: so guards and later processes undo exactly that. See [cgroup.Attribute].
+// The settings of a cgroup are recorded in an attribute of its weight file
+// before they are changed; an attribute of the freezer's file records that the
+// cgroup was stopped here. So guards and later processes undo exactly these
+// changes. See [cgroup.Attribute].
 //
 // # Both versions of cgroups
 //

@@ -20,9 +20,10 @@ import (
 	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
-// Create makes a domain of processes, with all their threads and what they will
-// fork. To start a program in one, a process creates the domain with its own
-// number and then becomes the program (execve). If it fails, nothing is left.
+// Create makes a domain of processes, with all their threads and the processes
+// that they will fork. To start a program in one, a process creates the domain
+// with its own number and then becomes the program (execve). If Create fails,
+// it leaves nothing.
 func (p *Host) Create(name string, pids ...int) (err error) {
 	if err := CheckName(name); err != nil {
 		return err
@@ -44,7 +45,7 @@ func (p *Host) Create(name string, pids ...int) (err error) {
 			made = append(made, dir)
 		case i == 0 && errors.Is(err, fs.ErrExist):
 			return fmt.Errorf("%w: choose another name or remove it first", err)
-		case !errors.Is(err, fs.ErrExist): // what a Remove that was interrupted left is used
+		case !errors.Is(err, fs.ErrExist): // left by a Remove that was interrupted: used
 			return err
 		}
 	}
@@ -64,8 +65,8 @@ func (p *Host) Create(name string, pids ...int) (err error) {
 	return nil
 }
 
-// CheckName refuses what cannot be a domain's name: what is no directory of its
-// own, or may be a file of the kernel in the parent.
+// CheckName refuses a string that cannot be a domain's name: it is no directory
+// of its own, or may be a file of the kernel in the parent.
 func CheckName(name string) error {
 	if name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == '/' || r == 0x7f }) ||
 		strings.HasPrefix(name, ".") {
@@ -89,7 +90,7 @@ func (p *Host) Remove(ctx context.Context, name string) error {
 		err = nil
 	}
 	places := p.layout.places()
-	for _, h := range slices.Backward(places) { // the first last: it is there until all is done
+	for _, h := range slices.Backward(places) { // the first last: it exists until all is done
 		if err == nil {
 			err = evacuate(filepath.Join(h.dir, name), filepath.Dir(h.dir), 5*time.Second)
 		}
@@ -144,9 +145,9 @@ func evacuateOnce(dir, to string) error {
 	return nil
 }
 
-// Domains implements host.Host: every cgroup below the parent. Its CPUs
-// are its cpuset's, which no process can leave; where there is no such
-// controller, those that its processes have set for themselves by now.
+// Domains implements host.Host: every cgroup below the parent. A domain's CPUs
+// are its cpuset's, which no process can leave; without that controller, the
+// CPUs that its processes have set for themselves by now.
 func (p *Host) Domains(context.Context) ([]host.Domain, error) {
 	entries, err := os.ReadDir(p.layout.cpu.dir)
 	if err != nil {
@@ -164,7 +165,7 @@ func (p *Host) Domains(context.Context) ([]host.Domain, error) {
 			cpus, err = p.cpusOf(e.Name())
 		}
 		if cgroup.Gone(err) {
-			continue // it went meanwhile
+			continue // it was removed meanwhile
 		}
 		all = append(all, host.Domain{ID: e.Name(), Generation: dir.Ino, UUID: e.Name(), Name: e.Name(), CPUs: cpus, Err: explain(err)})
 	}

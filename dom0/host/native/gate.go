@@ -15,7 +15,7 @@ import (
 	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
-// freezeControl is the file in which stopping is asked for.
+// freezeControl is the file that stops a domain.
 func (l layout) freezeControl() string {
 	if l.freezer.version == 2 {
 		return "cgroup.freeze"
@@ -107,7 +107,7 @@ func (l layout) frozen(ctx context.Context, name string) error {
 	}
 }
 
-// anyFrozen reports whether a domain is stopped, or whether that is not known.
+// anyFrozen reports whether a domain is stopped, or whether that is unknown.
 func (l layout) anyFrozen() bool {
 	control, open := l.freezeControl(), freezeWord(l.freezer.version == 2, false)
 	entries, err := os.ReadDir(l.freezer.dir)
@@ -147,7 +147,7 @@ func (p *Host) Gate(ctx context.Context, d host.Domain, closed bool) error {
 		return fmt.Errorf("domain %q: %w: %w", d.ID, host.ErrNoDomain, err)
 	}
 	if closed && !p.k.Lease().Runs() {
-		// The guard may have been by before the gate closed.
+		// The guard may have run before the gate closed.
 		err = errors.Join(p.noLease(d.ID), p.gate(context.WithoutCancel(ctx), d.ID, false))
 	}
 	if err != nil {
@@ -156,7 +156,7 @@ func (p *Host) Gate(ctx context.Context, d host.Domain, closed bool) error {
 	return nil
 }
 
-// gate asks in the keeper's thread, whose throttle stops domains by the same
+// gate closes or opens in the keeper's thread, whose throttle uses the same
 // means.
 func (p *Host) gate(ctx context.Context, name string, closed bool) (err error) {
 	failed := p.k.Do(ctx, func() { err = p.k.gate(name, closed) })

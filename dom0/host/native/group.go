@@ -12,14 +12,14 @@ import (
 	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
-// weight is what a cgroup gets beside its siblings, in the units of either
+// weight is a cgroup's weight among its siblings, in the units of either
 // version.
 type weight struct{ v1, v2 int }
 
 var (
 	heaviest = weight{v1: 262144, v2: 10000}
 	lightest = weight{v1: 2, v2: 1}
-	// 19 times the standard: what is outside the parent keeps a twentieth.
+	// 19 times the standard: tasks outside the parent keep a twentieth.
 	parental = weight{v1: 19 * 1024, v2: 1900}
 )
 
@@ -31,8 +31,8 @@ func (w weight) of(version int) int {
 	return w.v1
 }
 
-// group is one cgroup with its files open, so that it is still the same cgroup
-// when another takes its name. It is for one goroutine.
+// group is one cgroup with its files open, so that it is the same cgroup even
+// after another has taken its name. It is for one goroutine.
 type group struct {
 	dir        string // of the CPU controller
 	version    int    // of that
@@ -88,18 +88,18 @@ func (g *group) close() error {
 // usage is the CPU time that the cgroup has used since it was made.
 func (g *group) usage() (time.Duration, error) { return g.meter.Usage() }
 
-// setIdle lets the cgroup go after all its siblings that are not idle.
+// setIdle makes the cgroup run after all its siblings that are not idle.
 func (g *group) setIdle() error { return g.dial.set(settings{idle: true}) }
 
-// setWeight also ends being idle.
+// setWeight also makes the cgroup not idle.
 func (g *group) setWeight(w weight) error {
 	return g.dial.set(settings{weight: w.of(g.version)})
 }
 
-// restore gives the cgroup the weight that it had, or has it be idle as it was.
+// restore gives the cgroup the weight and the idleness that it had.
 func (g *group) restore() error { return g.dial.restore(true) }
 
-// isFrozen reports whether the cgroup is stopped, or on the way to it.
+// isFrozen reports whether the cgroup is stopped, or is being stopped.
 func (g *group) isFrozen() (bool, error) {
 	n, err := g.freezeFile.ReadAt(g.buf[:], 0)
 	if n == 0 {

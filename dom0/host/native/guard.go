@@ -14,9 +14,10 @@ import (
 	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
-// Guard is all that the guard's process does: it opens the gates of all domains
-// below the parent, and gives all their cgroups, and threads on reservations,
-// what they had when the daemon does not renew its lease, as [keeper.Guard] says.
+// Guard is all that the guard's process does when the daemon does not renew its
+// lease, as [keeper.Guard] says: it opens the gates of all domains below the
+// parent, and restores the settings of their cgroups and of threads on
+// reservations.
 func Guard(daemon io.ReadWriter, parent string) error {
 	m, err := cgroup.FindMounts()
 	if err != nil {
@@ -40,8 +41,8 @@ func lockGuards(m cgroup.Mounts, parent string) (*os.File, error) {
 	return keeper.Share(dir)
 }
 
-// guardDir is the parent's folder by which all processes that rule it find each
-// other, however they prefer versions.
+// guardDir is the parent's folder by which all processes that control it find
+// each other, whichever version they prefer.
 func guardDir(m cgroup.Mounts, parent string) (string, error) {
 	for _, root := range roots(m) {
 		dir := filepath.Join(root, parent)
@@ -67,8 +68,9 @@ func roots(m cgroup.Mounts) []string {
 }
 
 // open opens every gate below the parent, in all hierarchies, that a daemon has
-// closed, and gives back all weights, the parent's too, which is done once. Forget says that no
-// process continues with them. A cgroup that is gone needs nothing.
+// closed. With weights it restores all weights, the parent's too, which is done
+// once. forget says that no process will use them again. A cgroup that is gone
+// is ignored.
 func open(m cgroup.Mounts, parent string, weights, forget bool) error {
 	var errs []error
 	for _, root := range roots(m) {

@@ -19,8 +19,8 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// keeping is what the keeper's thread has of this machine. Its methods are for
-// that thread.
+// keeping is the state of the keeper's thread on this machine. Its methods are
+// for that thread.
 type keeping struct {
 	*keeper.Keeper
 	layout  layout
@@ -51,7 +51,7 @@ func startKeeping(o Options, l layout) (_ *keeping, err error) {
 	}
 	var files []int
 	if l.usage.version == 2 {
-		if k.alarm, _ = openAlarm(l.usage.dir); k.alarm != nil { // without one it looks
+		if k.alarm, _ = openAlarm(l.usage.dir); k.alarm != nil { // without an alarm the keeper looks
 			files = append(files, k.alarm.epoll)
 		}
 	}
@@ -65,7 +65,7 @@ func startKeeping(o Options, l layout) (_ *keeping, err error) {
 	return k, nil
 }
 
-// free frees what is open.
+// free closes all open files.
 func (k *keeping) free() error {
 	err := k.parent.close()
 	if k.alarm != nil {
@@ -74,8 +74,8 @@ func (k *keeping) free() error {
 	return err
 }
 
-// stop ends all throttles, and leaves domains in background, for nothing would
-// end a foreground.
+// stop ends all throttles, and leaves domains in background: without a keeper
+// no foreground would end.
 func (k *keeping) stop() (first bool, err error) {
 	if k.Do(context.Background(), func() { err = k.lift() }) != nil {
 		return false, nil // it was stopped before
@@ -84,7 +84,7 @@ func (k *keeping) stop() (first bool, err error) {
 	return first, errors.Join(err, failed, k.free())
 }
 
-// also does what is due besides looks at entries.
+// also does the work that is due besides looks at entries.
 func (k *keeping) also() time.Duration {
 	now := clock.Monotonic()
 	if k.watch.due <= now || k.watch.armed {
@@ -105,7 +105,7 @@ func (k *keeping) renewed(d time.Duration, lost bool) (err error) {
 	for _, c := range k.callees {
 		c.reapply = c.reapply || lost
 		if c.book != nil {
-			_ = c.book.Renew(d) // if the file is gone, the next look finds out
+			_ = c.book.Renew(d) // if the file is gone, the next look finds that
 		}
 	}
 	if lost {
@@ -127,8 +127,8 @@ func (k *keeping) renewed(d time.Duration, lost bool) (err error) {
 	return errors.Join(err, swept)
 }
 
-// weighParent makes the parent heavy as long as something below it has a claim to
-// CPU time: adopted domains that are raised by weight, and callees.
+// weighParent makes the parent heavy as long as a cgroup below it has a claim
+// to CPU time: adopted domains that are raised by weight, and callees.
 func (k *keeping) weighParent() error {
 	want := len(k.callees) > 0 || len(k.adopted) > 0 && !k.byPriority
 	if want == k.heavy {
@@ -155,15 +155,15 @@ func (k *keeping) weighParent() error {
 // late makes the parent heavy again.
 func (k *keeping) late() {
 	if k.heavy {
-		_ = k.parent.dial.write(k.parent.dial.last) // what is gone has no weight
+		_ = k.parent.dial.write(k.parent.dial.last) // a cgroup that is gone has no weight
 	}
 }
 
 // byPriority reports whether domains below the parent are raised by real-time
 // priority, and not by weight: before Linux 6.6 a cgroup that ran at the lowest
-// weight has to make up for that, however heavy it becomes, before it runs again.
-// A kernel that shares real-time among cgroups of version 1 keeps it from those
-// that have no share, and all shares of a machine must not sum up to more than
+// weight has to make up for that, however heavy it becomes, before it runs
+// again. A kernel that shares real-time among cgroups of version 1 refuses it
+// to those without a share, and the sum of all shares of a machine is at most
 // one CPU's.
 func byPriority(l layout) (bool, error) {
 	var u unix.Utsname
@@ -179,7 +179,7 @@ func byPriority(l layout) (bool, error) {
 	return (major < 6 || major == 6 && minor < 6) && err != nil, nil
 }
 
-// raise lets a cgroup go before all that have longer periods, or after all that
+// raise makes a cgroup run before all with longer periods, or after all that
 // are not idle. The cgroup of real-time threads is idle all the time, which
 // matters to them only while they are ordinary ones.
 func (k *keeping) raise(g *group, period time.Duration, foreground bool) error {
@@ -219,8 +219,8 @@ func (k *keeping) unwatch(g *group) {
 	g.realtime = nil
 }
 
-// useWeights gives up on real-time threads, which this kernel or this process'
-// rights do not allow.
+// useWeights stops using real-time threads, because this kernel or this
+// process' rights do not allow them.
 func (k *keeping) useWeights() error {
 	k.byPriority = false
 	for e := range k.Entries() {
@@ -232,7 +232,8 @@ func (k *keeping) useWeights() error {
 	return k.weighParent()
 }
 
-// lower gives a cgroup what it had. Of one that is gone there is nothing to do.
+// lower gives a cgroup the settings that it had. It ignores a cgroup that is
+// gone.
 func (k *keeping) lower(g *group) error {
 	var err error
 	k.unwatch(g)
@@ -242,7 +243,7 @@ func (k *keeping) lower(g *group) error {
 	return gone(errors.Join(err, g.restore()))
 }
 
-// gone leaves out that a cgroup is gone.
+// gone drops the error of a cgroup that is gone.
 func gone(err error) error {
 	if cgroup.Gone(err) {
 		return nil

@@ -20,14 +20,14 @@ type hierarchy struct {
 	dir     string // root and the parent's name
 }
 
-// layout says where each of a domain's sides is.
+// layout says where each part of a domain is.
 type layout struct {
 	cpu, usage, freezer hierarchy
 	cpuset              hierarchy // may be missing
 }
 
-// choose finds a place for everything below parent. Version is the one that is
-// asked first for each; 0 for the default.
+// choose finds a place for everything below parent. version is the one that is
+// tried first for each; 0 for the default.
 func choose(m cgroup.Mounts, parent string, version int) (layout, error) {
 	two := map[string]bool{"usage": m.V2 != "", "freezer": m.V2 != ""}
 	if m.V2 != "" {
@@ -66,8 +66,8 @@ func choose(m cgroup.Mounts, parent string, version int) (layout, error) {
 	return l, nil
 }
 
-// places are the different directories of the layout. That of the CPU
-// controller is the first: there a domain is if it is at all.
+// places are the different directories of the layout. The CPU controller's is
+// the first: a domain exists if it is there.
 func (l layout) places() []hierarchy {
 	var all []hierarchy
 	for _, h := range []hierarchy{l.cpu, l.usage, l.freezer, l.cpuset} {
@@ -78,7 +78,7 @@ func (l layout) places() []hierarchy {
 	return all
 }
 
-// prepare makes the parent in all places and gives it its controllers.
+// prepare makes the parent in all places and enables its controllers.
 func (l *layout) prepare() error {
 	for _, h := range l.places() {
 		if err := os.MkdirAll(h.dir, 0o755); err != nil {
@@ -106,8 +106,8 @@ func (l *layout) prepare() error {
 	return nil
 }
 
-// enable gives a controller to the children of every directory from the root of
-// the hierarchy to the parent.
+// enable enables a controller for the children of every directory from the root
+// of the hierarchy to the parent.
 func enable(h hierarchy, controller string) error {
 	below, err := filepath.Rel(h.root, h.dir)
 	if err != nil {
@@ -128,8 +128,8 @@ func enable(h hierarchy, controller string) error {
 	return nil
 }
 
-// inheritAll fills the cpuset of the parent and of what is between it and the
-// root: version 1 leaves it empty, and an empty one takes no process.
+// inheritAll fills the cpuset of the parent and of the directories between it
+// and the root: version 1 leaves it empty, and an empty one takes no process.
 func inheritAll(h hierarchy) error {
 	below, err := filepath.Rel(h.root, h.dir)
 	if err != nil {
@@ -165,7 +165,7 @@ func inherit(dir string) error {
 	return nil
 }
 
-// explain adds the way out to what the kernel refuses. The error names the file.
+// explain adds what to do to the kernel's refusals. The error names the file.
 func explain(err error) error {
 	if cgroup.Denied(err) {
 		return fmt.Errorf("%w: %w: run as root or delegate the cgroup to this user", host.ErrNotAllowed, err)

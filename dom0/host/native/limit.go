@@ -14,8 +14,9 @@ import (
 // limitPeriod is the kernel's default, in µs.
 const limitPeriod = 100_000
 
-// Limit caps a domain at a share of one CPU, whether or not another wants it, by the kernel's own means; 1 or more ends that. It is what one has without
-// reservations, to compare with.
+// Limit caps a domain at a share of one CPU, whether or not another wants it,
+// by the kernel's own means; 1 or more removes the cap. It is the alternative
+// to reservations, for comparison.
 func (p *Host) Limit(d host.Domain, share float64) error {
 	if err := p.exists(d.ID); err != nil {
 		return err
@@ -47,8 +48,8 @@ func (p *Host) Limit(d host.Domain, share float64) error {
 	return nil
 }
 
-// Dissolve removes the parent cgroup, in which no domain may be any more, after
-// Close. It is for a program that made one for a while.
+// Dissolve removes the parent cgroup, which must not have domains any more,
+// after Close. It is for a program that made the parent temporarily.
 func (p *Host) Dissolve() error {
 	for _, h := range p.layout.places() {
 		if err := evacuate(h.dir, filepath.Dir(h.dir), 0); err != nil && !cgroup.Gone(err) {

@@ -14,11 +14,12 @@ import (
 )
 
 const (
-	// crowd is how many of a domain's threads are asked. One of which none of
-	// these runs is taken to sleep, which at worst dates its budgets later.
+	// crowd is how many of a domain's threads are examined. If none of these
+	// runs, the domain is taken to sleep, which at worst dates its budgets
+	// later.
 	crowd = 16
-	// seldom is after how many looks one that has more is asked again: the
-	// kernel makes the whole list for each.
+	// seldom is after how many looks a domain with more threads is examined
+	// again: the kernel makes the whole list for each look.
 	seldom = 64
 )
 
@@ -40,8 +41,8 @@ func openMembers(h hierarchy, name string) (*members, error) {
 
 func (m *members) close() error { return m.list.Close() }
 
-// runnable reports whether one of them runs, or waits for a CPU. False also
-// says that it cannot be told, such as of those in cgroups below.
+// runnable reports whether one of the threads runs, or waits for a CPU. It also
+// returns false if that is unknown, such as for threads in cgroups below.
 func (m *members) runnable() bool {
 	if m.skip > 0 {
 		m.skip--
@@ -59,8 +60,8 @@ func (m *members) runnable() bool {
 	return false
 }
 
-// runs reads the state of one, the first field behind the name, which may have
-// anything in it: see proc_pid_stat(5).
+// runs reads the state of a thread, the first field behind the name, which may
+// contain any characters: see proc_pid_stat(5).
 func (m *members) runs(id []byte) bool {
 	if _, err := strconv.Atoi(string(id)); err != nil {
 		return false

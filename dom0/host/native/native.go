@@ -22,7 +22,7 @@ import (
 // Name of this host.
 const Name = "native"
 
-// DefaultParent is the cgroup that has the domains.
+// DefaultParent is the cgroup that contains the domains.
 const DefaultParent = "vlibos"
 
 // late is by how much the keeper is late on a machine that others use too.
@@ -59,8 +59,8 @@ type Host struct {
 
 var _ host.Host = (*Host)(nil)
 
-// Possible is the error that Open with the zero Options would end with on this
-// machine, as far as that can be told without changing anything; as root.
+// Possible is the error with which Open with the zero Options would fail on
+// this machine, as far as that can be told without changing anything; as root.
 func Possible() error {
 	m, err := cgroup.FindMounts()
 	if err != nil {
@@ -70,8 +70,8 @@ func Possible() error {
 	return err
 }
 
-// Open opens the machine. Errors wrap [host.ErrNotHere] if it has no
-// cgroups that would do, [host.ErrNotAllowed] if they are not this user's.
+// Open opens the machine. Errors wrap [host.ErrNotHere] if it has no suitable
+// cgroups, [host.ErrNotAllowed] if this user may not use them.
 func Open(o Options) (*Host, error) {
 	if o.Parent == "" {
 		o.Parent = DefaultParent
@@ -113,8 +113,8 @@ func Open(o Options) (*Host, error) {
 // Name implements host.Host.
 func (p *Host) Name() string { return Name }
 
-// Own implements host.Host. Every parent is a host of its own, which knows
-// nothing of what others promise: a machine has one, but for tests and for users
+// Own implements host.Host. Every parent is a host of its own, which does not
+// know what others promise. A machine has one, except for tests and for users
 // to whom a cgroup was delegated.
 func (p *Host) Own() error {
 	m, err := cgroup.FindMounts()
@@ -142,11 +142,11 @@ func (p *Host) Floor() (rtsched.Task, time.Duration) {
 	return rtsched.Task{Budget: time.Millisecond, Period: 20 * time.Millisecond}, late
 }
 
-// Renew implements host.Host. The first call starts the guard, a
-// process that opens all gates and takes all weights back when it is not
-// called again in time. host.ErrLease says that this may have happened:
-// budgets are kept again, gates are open, and the new lease runs. What an earlier
-// process did to domains that are not adopted is undone.
+// Renew implements host.Host. The first call starts the guard, a process that
+// opens all gates and restores all weights when Renew is not called again in
+// time. host.ErrLease says that this may have happened: budgets are kept again,
+// gates are open, and the new lease runs. Changes of an earlier process to
+// domains that are not adopted are undone.
 func (p *Host) Renew(d time.Duration) error { return p.k.Renew(d) }
 
 // Close implements host.Host. Adopted domains are in background, and gated

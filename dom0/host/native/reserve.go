@@ -23,9 +23,9 @@ func (p *Host) Can() host.Abilities {
 // MemberCPUs implements host.Host.
 func (p *Host) MemberCPUs(m host.Members) ([]int, error) { return threads.Affinity(m) }
 
-// Reserve implements host.Host. Callees are charged by the ledger that their server
-// keeps. For threads it must run, in the cgroup of the domain; without a holder it
-// may come later.
+// Reserve implements host.Host. Callees are charged by the ledger of their
+// server. For threads the server must run, in the cgroup of the domain; without
+// a holder it may start later.
 func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
 	if r.Domain != nil {
 		return p.adopt(ctx, r)
@@ -58,7 +58,7 @@ func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
 	}
 	cpus, err := p.MemberCPUs(*r.Threads)
 	if errors.Is(err, host.ErrNoMembers) && r.Resume {
-		cpus, err = p.CPUs() // those that are left of it
+		cpus, err = p.CPUs() // the holder's remaining CPUs
 	}
 	if err != nil {
 		return err
@@ -69,8 +69,8 @@ func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
 	}, change)
 }
 
-// Unreserve implements host.Host. The last reservation that pays for calls to a
-// domain gives the domain what it had.
+// Unreserve implements host.Host. When the last reservation that pays for calls
+// to a domain ends, the domain gets back the settings that it had.
 func (p *Host) Unreserve(ctx context.Context, r host.Reservation) error {
 	if r.Domain == nil {
 		return p.k.Unreserve(ctx, r.ID)
@@ -108,8 +108,8 @@ func (p *Host) Usage(ctx context.Context, r host.Reservation) (u host.Usage, err
 	return u, err
 }
 
-// Clear implements host.Host: a server ends a payment by itself, when the call is
-// given up or its channel goes.
+// Clear implements host.Host: a server ends a payment by itself, when the call
+// is cancelled or its channel is closed.
 func (p *Host) Clear(context.Context, uint32) error { return nil }
 
 // Stuck implements host.Host.

@@ -15,17 +15,17 @@ import (
 	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
-// errForking says that threads came faster than they were found.
+// errForking says that threads were started faster than they were found.
 var errForking = errors.New("its threads multiply faster than they can be told their priority")
 
-// mostRounds bounds how often one looks for threads that came meanwhile.
+// mostRounds bounds the number of searches for threads started meanwhile.
 const mostRounds = 16
 
 // setPriority makes every thread of a cgroup, and of those below it, real-time
 // with that priority; with 0 it is an ordinary one again, as nice as it was.
-// Threads that they start meanwhile are found, those that they start later
-// inherit it. unix.EPERM if there must not be real-time threads there, which is
-// so in version 1 if the kernel shares real-time among cgroups.
+// Threads that they start meanwhile are found; threads started later inherit
+// it. The error is unix.EPERM if real-time threads are not allowed there, which
+// is so in version 1 if the kernel shares real-time among cgroups.
 func setPriority(dir string, version, priority int) error {
 	_, err := prioritise(dir, version, priority)
 	return err
@@ -61,7 +61,8 @@ func prioritise(dir string, version, priority int) (all []int, err error) {
 	return all, fmt.Errorf("%s: %w", dir, errForking)
 }
 
-// Threads lists the threads of a domain; host.ErrNoDomain.
+// Threads lists the threads of a domain. Its error is host.ErrNoDomain if there
+// is none.
 func (p *Host) Threads(name string) ([]int, error) {
 	if err := p.exists(name); err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func (p *Host) Threads(name string) ([]int, error) {
 	return tids, err
 }
 
-// threadsOf lists those of a cgroup and of those below it.
+// threadsOf lists the threads of a cgroup and of those below it.
 func threadsOf(dir string, version int) ([]int, error) {
 	var all []int
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {

@@ -82,7 +82,7 @@ func (k *keeping) throttle(cpu int, d denial) {
 	case d.idle > 0:
 		s.on[at].denial = d
 	default:
-		// Its domains are looked at once more, and then no more.
+		// Its domains are looked at for the last time.
 		s.on[at].denial = denial{d.period, 0}
 		k.deny()
 		at = slices.IndexFunc(s.on, func(t throttled) bool { return t.cpu == cpu })
@@ -123,8 +123,8 @@ func (k *keeping) deny() {
 	}
 }
 
-// find finds which domain is on which CPU. One that is new there waits for the
-// next change.
+// find finds which domain is on which CPU. A domain that is new on a CPU waits
+// for the next change.
 func (s *denials) find(all map[string]*adopted) {
 	s.stale = false
 	for i := range s.on {
@@ -152,7 +152,7 @@ func (k *keeping) lift() error {
 	return errors.Join(errs...)
 }
 
-// gate is one that this process closes or opens.
+// gate closes or opens a gate for this process.
 func (k *keeping) gate(name string, closed bool) error {
 	err := k.layout.askFreeze(name, closed)
 	if d := k.adopted[name]; d != nil && err == nil {
@@ -171,7 +171,7 @@ type pause struct {
 	before bool          // it was stopped once
 }
 
-// total is how long it was stopped and would have run.
+// total is how long the domain was stopped while it would have run.
 func (h *pause) total(now time.Duration) time.Duration {
 	if h.on {
 		return h.sum + now - h.since
@@ -210,8 +210,8 @@ func (d *adopted) setPaused(on bool) error {
 		d.throttled.on, d.throttled.since = true, now
 		return nil
 	}
-	// Stopped, what it has used is exact. One that has not run since the last
-	// time would not have now.
+	// The reading of a stopped domain is exact. A domain that has not run since
+	// it was last resumed would not run now.
 	used, err := d.group.usage()
 	if err != nil {
 		return err

@@ -11,9 +11,9 @@ import (
 )
 
 // watch is over domains that sleep with their budget. They are not polled
-// individually: as long as the parent has used no more than those that are awake,
-// they have not used anything. Where all sleep, and the parent has an alarm, not
-// even the parent is looked at.
+// individually: as long as the parent has used no more than the domains that
+// are awake, sleepers have used nothing. Where all sleep, and the parent has an
+// alarm, the parent is not read either.
 type watch struct {
 	due      time.Duration // keeper.Never if none sleeps
 	sleepers map[*adopted]bool
@@ -24,7 +24,7 @@ type watch struct {
 	unsure   bool          // unknown was found for other domains than there are now
 	armed    bool          // the alarm is on
 	rang     time.Duration // when the alarm went off
-	noisy    time.Duration // until when it is not used
+	noisy    time.Duration // until when the alarm is not used
 }
 
 const (
@@ -52,7 +52,7 @@ func (k *keeping) sleep(d *adopted, now time.Duration) {
 	w.due = min(w.due, now+max(d.bite(now), minWatch))
 }
 
-// wake takes it from there.
+// wake ends the watch over a domain.
 func (k *keeping) wake(d *adopted) {
 	if k.watch.sleepers[d] {
 		delete(k.watch.sleepers, d)
@@ -109,7 +109,7 @@ func (k *keeping) watchSleepers() {
 	}
 }
 
-// arm switches the alarm on, if there is one that would do, or off.
+// arm switches the alarm on, if there is a suitable one, or off.
 func (k *keeping) arm(on bool) {
 	w := &k.watch
 	on = on && k.alarm != nil && k.alarm.covers(w.on)
@@ -121,7 +121,7 @@ func (k *keeping) arm(on bool) {
 	w.armed = k.alarm.set(on) == nil && on
 }
 
-// known is what all domains were seen to have used.
+// known is the CPU time of all domains at their last reading.
 func (k *keeping) known() (sum time.Duration) {
 	for _, d := range k.adopted {
 		sum += d.raw
@@ -129,8 +129,8 @@ func (k *keeping) known() (sum time.Duration) {
 	return sum
 }
 
-// find finds where sleepers are, and how long they can be left alone: what they
-// have of their budgets only gets more.
+// find finds where sleepers are, and how long they can be left alone: while
+// they sleep their budgets only grow.
 func (w *watch) find() {
 	w.changed, w.bite, w.on = false, keeper.Never, w.on[:0]
 	now := clock.Monotonic()

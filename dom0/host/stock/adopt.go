@@ -14,7 +14,7 @@ import (
 	"github.com/vlibos/vlibos/rtsched"
 )
 
-// keeping is what keeps domains. Its methods are for the keeper's thread.
+// keeping keeps domains. Its methods are for the keeper's thread.
 type keeping struct {
 	*keeper.Keeper
 	xen    hypervisor
@@ -66,7 +66,7 @@ func (k *keeping) adopt(domid uint16, cpus int, r rtsched.Task) error {
 	return k.Add(r.ID, d, d.account)
 }
 
-// of is the domain of an entry: stock hosts keep nothing else.
+// of returns the domain of an entry: stock hosts keep nothing else.
 func (k *keeping) of(e *keeper.Entry) *domain { return e.Subject.(*domain) }
 
 func (k *keeping) usage(domid uint16, id uint32) (host.Usage, error) {
@@ -84,9 +84,8 @@ func (k *keeping) usage(domid uint16, id uint32) (host.Usage, error) {
 	return e.Usage(clock.Monotonic()), e.Err()
 }
 
-// renewed is where the facts of the host are read again from which it was decided
-// what to do, and where what an earlier process did to domains that are not kept
-// is undone.
+// renewed reads the facts of the host again on which decisions depend, and
+// undoes the changes of earlier processes to domains that are not adopted.
 func (k *keeping) renewed(time.Duration, bool) error {
 	for _, e := range slices.Collect(k.Entries()) {
 		k.of(e).stale = true

@@ -3,13 +3,13 @@
 // Package stock keeps budgets on a Xen host whose hypervisor is unmodified.
 //
 // Xen's schedulers have no sporadic servers, so [keeper] keeps them: it reads
-// what a domain has used when its budget can be gone, and then gives it the
-// lowest weight there is, which leaves it the time that no other wants; at the
-// refill it makes it heavy. Under a scheduler
-// without weights (null, RTDS, ARINC653) a domain is paused instead, and has
-// no leftover time. Domains with budget share a CPU by weight, not by period.
+// the CPU time of a domain when its budget may be used up, and then gives the
+// domain the lowest weight: it runs only when no other wants the CPU. At the
+// refill it makes the domain heavy. Under a scheduler without weights (null,
+// RTDS, ARINC653) a domain is paused instead, and gets no leftover time.
+// Domains with budget share a CPU by weight, not by period.
 //
-// # What is done to a domain is undone
+// # Changes to a domain are undone
 //
 // Weights, and pauses that are ours, are written to the [ledger] before Xen is
 // told, so that a guard process undoes exactly those when the daemon does not
@@ -28,6 +28,6 @@
 // domain that has used background time under credit2 has less credit, and may
 // wait some milliseconds when the budget is there again: with periods below 50
 // ms a domain gets less than its budget.
-// While a domain has budget it is 19 times as heavy as Dom0, which so keeps a
+// While a domain has budget it is 19 times as heavy as Dom0, which so gets a
 // twentieth of a CPU that both want; it is best to give Dom0 a CPU of its own.
 package stock

@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	// idle is how long at least a domain that sleeps is left alone.
+	// idle is for how long at least a domain that sleeps is not read.
 	idle = 5 * time.Millisecond
-	// With budget a domain is so many times as heavy as Dom0, which keeps a
-	// twentieth of a CPU that both want: without that it could not take the
-	// budget away again.
+	// heavier is how many times as heavy as Dom0 a domain with budget is. Dom0
+	// keeps a twentieth of a CPU that both want: without that it could not end
+	// the domain's foreground.
 	heavier = 19
 )
 
@@ -30,11 +30,11 @@ type domain struct {
 
 	info       xenctl.DomainInfo // as it was last read
 	total      time.Duration     // CPU time up to which it is charged
-	read       time.Duration     // when that was
+	read       time.Duration     // when total was read
 	waited     bool              // it wanted to run then
-	foreground bool              // it has what it has in foreground
-	unset      bool              // or another process has changed that
-	stale      bool              // what is done to it has to be decided again
+	foreground bool              // its weight or pause is that of foreground
+	unset      bool              // or another process has changed its weight
+	stale      bool              // its weights have to be decided again
 }
 
 // Read implements [keeper.Subject].
@@ -63,8 +63,8 @@ func (d *domain) Read() (r keeper.Reading, err error) {
 		CPUs: d.cpus, Disturbed: keeper.Disturbance, Rest: idle,
 	}
 	if waiting && d.waited {
-		// Xen had others run. It had not slept in between, as far as can
-		// be told.
+		// Xen had others run. As far as can be told the domain did not sleep in
+		// between.
 		r.Others, r.Contended = now-d.read-r.Used, true
 	}
 	d.total, d.read, d.waited = info.CPUTime, now, waiting
@@ -86,11 +86,11 @@ func (d *domain) Apply(s keeper.State, reapply bool) (time.Duration, error) {
 // Restore implements [keeper.Subject].
 func (d *domain) Restore() error { return d.entry.giveBack(d.xen, true, true) }
 
-// Close implements [keeper.Subject]: the ledger has all that there is.
+// Close implements [keeper.Subject]: the ledger stays for the next process.
 func (d *domain) Close(bool) error { return nil }
 
-// settle decides again what is done to a domain: it may be in another pool,
-// Dom0 may have another weight, or an operator may have set the domain's.
+// settle decides the domain's weights again: it may be in another pool, Dom0
+// may have another weight, or an operator may have set the domain's.
 func (d *domain) settle() error {
 	p, err := d.place(d.info)
 	if err != nil {
@@ -110,7 +110,8 @@ func (d *domain) settle() error {
 	if p.pool == was.pool && p.scheduler == was.scheduler && old.ours(weight) {
 		weight = uint16(old.before.Load())
 	}
-	// Until the old entry goes there are two, each of which undoes its own.
+	// Until the old entry is removed there are two, each of which undoes its
+	// own.
 	e, err := d.ledger.add(d.info, old.id, p, weight)
 	if err != nil {
 		return err
@@ -123,7 +124,7 @@ func (d *domain) settle() error {
 	return nil
 }
 
-// place says where a domain is, and what it is to weigh there with budget.
+// place says where a domain is, and its weight there with budget.
 func (k *keeping) place(info xenctl.DomainInfo) (place, error) {
 	pool, err := k.xen.Pool(info.CPUPool)
 	if err != nil {
@@ -134,14 +135,14 @@ func (k *keeping) place(info xenctl.DomainInfo) (place, error) {
 		return p, nil
 	}
 	p.front = 1<<16 - 1
-	// If Dom0 is under another scheduler, it has other CPUs.
+	// If Dom0 is under another scheduler, it runs on other CPUs.
 	if w, err := k.xen.Weight(0, p.scheduler); err == nil {
 		p.front = uint16(min(heavier*int(w.Weight), 1<<16-1))
 	}
 	return p, nil
 }
 
-// weight is what a domain weighs at a place; none where there are no weights.
+// weight is a domain's weight at a place; 0 where there are no weights.
 func (k *keeping) weight(info xenctl.DomainInfo, p place) (uint16, error) {
 	if p.front == 0 {
 		return 0, nil

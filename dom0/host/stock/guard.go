@@ -10,9 +10,9 @@ import (
 	"github.com/vlibos/vlibos/xenctl"
 )
 
-// Guard is all that the guard's process does: it gives weights back and undoes
-// pauses, as the ledger of that name has them, when the daemon does not renew
-// its lease, as [keeper.Guard] says.
+// Guard is all that the guard's process does when the daemon does not renew its
+// lease, as [keeper.Guard] says: it restores weights and undoes pauses that are
+// in the ledger of that name.
 func Guard(daemon io.ReadWriter, name string) error {
 	h, err := xenctl.Open()
 	if err != nil {
@@ -29,7 +29,7 @@ func Guard(daemon io.ReadWriter, name string) error {
 	return errors.Join(err, l.close(), h.Close())
 }
 
-// giveBack undoes all that the ledger has. Weights are given back once a lease,
+// giveBack undoes all changes in the ledger. Weights are restored once a lease,
 // pauses whenever it is called.
 func (l *ledger) giveBack(x hypervisor, weights, forget bool) error {
 	var errs []error

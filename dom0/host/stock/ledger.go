@@ -17,7 +17,7 @@ import (
 	"github.com/vlibos/vlibos/xenctl"
 )
 
-// ledger is a file, mapped by the daemon and its guard, of what was done to
+// ledger is a file, mapped by the daemon and its guard, of the changes made to
 // domains. It outlives the daemon however that ends. Its name has the layout's
 // version, so that a daemon of another version finds no entries that it would
 // misread; its own guard undoes those.
@@ -29,12 +29,13 @@ type ledger struct {
 // entries is how many reservations a master can have.
 const entries = 2048
 
-// entry is what was done to one domain at one place. Only the daemon writes what
-// is no atomic, and before it sets used: another place is another entry.
+// entry records the changes to one domain at one place. Only the daemon writes
+// the fields that are not atomic, and before it sets used: another place is
+// another entry.
 type entry struct {
 	_         structs.HostLayout
 	used      atomic.Uint32
-	pause     atomic.Uint32 // below
+	pause     atomic.Uint32 // none, pausing, paused or unpausing
 	before    atomic.Uint32 // its weight when it was not set here
 	front     uint32        // the weight that it has with budget; 0: it is paused without
 	pool      uint32
@@ -45,7 +46,7 @@ type entry struct {
 	pad       [24]byte
 }
 
-// place is where a domain is, and what follows from it.
+// place is where a domain is, and the weight that follows from it.
 type place struct {
 	pool      uint32
 	scheduler xenctl.Scheduler
@@ -68,7 +69,7 @@ const (
 	unpausing
 )
 
-// openLedger makes the file if it is not there.
+// openLedger creates the file if it does not exist.
 func openLedger(name string) (*ledger, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -105,11 +106,10 @@ func (e *entry) of(info xenctl.DomainInfo) bool {
 	return e.used.Load() != 0 && e.domid == uint32(info.ID) && !info.Dying && !domains.Another(info, time.Duration(e.ran.Load()))
 }
 
-// saw notes what a domain of the entry has used.
+// saw records the CPU time of the entry's domain.
 func (e *entry) saw(info xenctl.DomainInfo) { e.ran.Store(max(e.ran.Load(), uint64(info.CPUTime))) }
 
-// has reports whether something is done to a domain for a reservation, by
-// whatever process.
+// has reports whether any process has changed a domain for a reservation.
 func (l *ledger) has(info xenctl.DomainInfo, id uint32) bool {
 	for i := range l.entries {
 		if e := &l.entries[i]; e.of(info) && e.id == id {
@@ -119,7 +119,7 @@ func (l *ledger) has(info xenctl.DomainInfo, id uint32) bool {
 	return false
 }
 
-// add makes an entry of a domain to which nothing was done at that place.
+// add makes an entry of a domain that was not changed at that place.
 func (l *ledger) add(info xenctl.DomainInfo, id uint32, p place, before uint16) (*entry, error) {
 	for i := range l.entries {
 		e := &l.entries[i]

@@ -36,8 +36,8 @@ func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
 	return explain(errors.Join(failed, err))
 }
 
-// Unreserve implements host.Host. The keeper knows what runs on the reservation,
-// whatever the master knows of the domain.
+// Unreserve implements host.Host. The keeper knows which domain runs on the
+// reservation, whatever the master knows of the domain.
 func (p *Host) Unreserve(ctx context.Context, r host.Reservation) error {
 	if err := p.keeping.Unreserve(ctx, r.ID); err != nil {
 		return fmt.Errorf("unreserve %d: %w", r.ID, err)
@@ -78,7 +78,7 @@ func (p *Host) CPUs() ([]int, error) { return nil, host.ErrNotHere }
 // LatencySource implements host.Host.
 func (p *Host) LatencySource([]int) (throttle.Source, error) { return nil, host.ErrNotHere }
 
-// explain says what Xen's errors are in the words of hosts.
+// explain translates Xen's errors into those of hosts.
 func explain(err error) error {
 	if errors.Is(err, xenctl.ErrNoDomain) {
 		return fmt.Errorf("%w: %w", host.ErrNoDomain, err)

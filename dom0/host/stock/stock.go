@@ -23,13 +23,13 @@ import (
 // Name of this host.
 const Name = "stock"
 
-// late is by how much a budget's end may come late: credit2's rate limit, and
-// Dom0's timer and the keeper's way to the CPU, a millisecond each.
+// late is by how much the end of a budget may come late: credit2's rate limit,
+// and a millisecond each for Dom0's timer and for the keeper to get a CPU.
 const late = 2 * time.Millisecond
 
 // Options of Open.
 type Options struct {
-	// Dir is where the ledger is kept. It must be empty after a boot.
+	// Dir contains the ledger. It must be empty after a boot.
 	Dir string
 	// Guard is the command that calls [Guard]; default this executable with
 	// the arguments "guard", "stock" and the ledger.
@@ -42,11 +42,11 @@ type Host struct {
 	store   *xenstore.Client
 	list    *domains.List
 	keeping *keeping
-	name    string // of the ledger
+	name    string // the ledger's
 
 	mu   sync.Mutex
-	lock *os.File // on the ledger, from the first lease on
-	own  *os.File // the host's, once it is owned
+	lock *os.File // on the ledger, since the first lease
+	own  *os.File // the host's, once owned
 }
 
 var _ host.Host = (*Host)(nil)
@@ -84,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Host, error) {
 	return p, nil
 }
 
-// cpusOf are those on which a vCPU may be put: it moves among them.
+// cpusOf returns the CPUs on which a vCPU may run.
 func (p *Host) cpusOf(domid uint16, v xenctl.VCPU) ([]int, error) {
 	cpus, err := p.h.Affinity(domid, v.ID)
 	if err != nil {
@@ -121,11 +121,11 @@ func (p *Host) Floor() (rtsched.Task, time.Duration) {
 // Domains implements host.Host.
 func (p *Host) Domains(ctx context.Context) ([]host.Domain, error) { return p.list.All(ctx) }
 
-// Renew implements host.Host. It starts the guard, a process that gives
-// all weights back and undoes all pauses when it is not called again in time.
-// host.ErrLease says that this may have happened: budgets are kept again,
-// and the new lease runs. What an earlier process did to domains that are not
-// adopted is undone.
+// Renew implements host.Host. It starts the guard, a process that restores all
+// weights and undoes all pauses when Renew is not called again in time.
+// host.ErrLease says that this may have happened: budgets are kept again, and
+// the new lease runs. Changes of an earlier process to domains that are not
+// adopted are undone.
 func (p *Host) Renew(d time.Duration) error {
 	if err := p.take(); err != nil {
 		return err

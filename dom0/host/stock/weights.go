@@ -10,7 +10,7 @@ import (
 	"github.com/vlibos/vlibos/xenctl"
 )
 
-// hypervisor is what is needed of a *xenctl.Handle.
+// hypervisor is the part of a *xenctl.Handle that is used here.
 type hypervisor interface {
 	DomainInfo(domid uint16) (xenctl.DomainInfo, error)
 	Pause(domid uint16) error
@@ -23,8 +23,8 @@ type hypervisor interface {
 // lowest is the weight of a domain without budget.
 const lowest = 1
 
-// foreground gives a domain what it has with budget, or what it has without.
-// Info is as of just now.
+// foreground gives a domain the weight or pause with budget, or that without.
+// info is as of now.
 func (e *entry) foreground(x hypervisor, info xenctl.DomainInfo, on bool) error {
 	switch {
 	case e.front == 0 && on:
@@ -35,10 +35,9 @@ func (e *entry) foreground(x hypervisor, info xenctl.DomainInfo, on bool) error 
 	return e.weigh(x, info, e.want(on))
 }
 
-// weigh changes the weight of a domain while it is off its CPUs for a moment:
-// credit2 charges what a vCPU runs when it leaves the CPU, by the weight that it
-// has then, and looks at which is to run when one wakes, not when a weight
-// changes.
+// weigh changes the weight of a domain while it is briefly paused: credit2
+// charges the time of a vCPU when it leaves the CPU, by the weight that it has
+// then, and decides which vCPU runs when one wakes, not when a weight changes.
 func (e *entry) weigh(x hypervisor, info xenctl.DomainInfo, weight uint16) error {
 	if info.Paused || info.Blocked {
 		return e.setWeight(x, weight)
@@ -65,19 +64,19 @@ func (e *entry) setWeight(x hypervisor, weight uint16) error {
 		return err
 	}
 	if !e.ours(w.Weight) {
-		e.before.Store(uint32(w.Weight)) // an operator has set another
+		e.before.Store(uint32(w.Weight)) // an operator has set another weight
 	}
 	w.Weight = weight
 	return x.SetWeight(domid, s, w)
 }
 
-// ours reports whether a weight is one that is set here.
+// ours reports whether a weight is one that this package sets.
 func (e *entry) ours(weight uint16) bool { return weight == lowest || uint32(weight) == e.front }
 
-// stop pauses a domain, once more if others have.
+// stop pauses a domain, in addition to the pauses of others.
 func (e *entry) stop(x hypervisor) error {
 	if !e.pause.CompareAndSwap(none, pausing) {
-		return nil // it is
+		return nil // it is paused
 	}
 	if err := x.Pause(uint16(e.domid)); err != nil {
 		e.pause.CompareAndSwap(pausing, none)
@@ -87,7 +86,7 @@ func (e *entry) stop(x hypervisor) error {
 	return nil
 }
 
-// unpause takes back what stop has done, unless the guard has.
+// unpause undoes stop, unless the guard has.
 func (e *entry) unpause(x hypervisor) error {
 	if !e.pause.CompareAndSwap(paused, unpausing) {
 		return nil
@@ -97,7 +96,7 @@ func (e *entry) unpause(x hypervisor) error {
 
 func (e *entry) unpaused(err error) error {
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, xenctl.ErrNoDomain) {
-		err = nil // an operator has undone more pauses than were theirs, or it is gone
+		err = nil // an operator has undone more pauses than were theirs, or the domain is gone
 	}
 	if err == nil {
 		e.pause.Store(none)
@@ -107,9 +106,9 @@ func (e *entry) unpaused(err error) error {
 	return err
 }
 
-// giveBack undoes all that was done to a domain, and forgets it if that is the
-// end of it. It may be called by another process than the one that did it, while
-// that is stopped or dead, and again.
+// giveBack undoes all changes to a domain; forget removes the entry. It may be
+// called by another process than the one that made the changes, while that is
+// stopped or dead, and repeatedly.
 func (e *entry) giveBack(x hypervisor, weight, forget bool) error {
 	info, err := x.DomainInfo(uint16(e.domid))
 	if err != nil && !errors.Is(err, xenctl.ErrNoDomain) {
@@ -135,8 +134,9 @@ func (e *entry) giveBack(x hypervisor, weight, forget bool) error {
 	return nil
 }
 
-// restore gives a domain the weight that it had. One that is in another pool now
-// has lost all weights of this one: Xen gives it the default on its way.
+// restore gives a domain the weight that it had. A domain that is in another
+// pool now has lost all weights of this one: Xen sets the default when it
+// moves.
 func (e *entry) restore(x hypervisor, info xenctl.DomainInfo) error {
 	domid, s := uint16(e.domid), xenctl.Scheduler(e.scheduler)
 	pool, err := x.Pool(info.CPUPool)
@@ -151,9 +151,9 @@ func (e *entry) restore(x hypervisor, info xenctl.DomainInfo) error {
 	return x.SetWeight(domid, s, w)
 }
 
-// release undoes a pause. Of a step that was begun and not finished Xen's flag
-// tells what became of it; were the domain also paused by an operator in that
-// moment, that pause would be undone.
+// release undoes a pause. For a step that was begun and not finished, Xen's
+// flag tells whether it was done. If an operator also paused the domain in that
+// moment, that pause is undone.
 func (e *entry) release(x hypervisor, info xenctl.DomainInfo) error {
 	state := e.pause.Load()
 	if state == none || state != paused && !info.Paused {

@@ -22,11 +22,11 @@ import (
 // Parent is the cgroup whose children are reservations' processes, by number.
 const Parent = "vlibos-threads"
 
-// origin is, of the list of processes of a reservation's cgroup, where the process
-// came from, by its path in the tree.
+// origin is an attribute of the list of processes of a reservation's cgroup:
+// the cgroup that the process came from, by its path in the tree.
 const origin cgroup.Attribute = "vlibos.origin"
 
-// group is a process and all that it starts, in a cgroup.
+// group is a process and all processes it starts, in a cgroup.
 type group struct {
 	tree  cgroup.Tree
 	dir   string
@@ -37,8 +37,8 @@ type group struct {
 
 func name(id uint32) string { return filepath.Join(Parent, strconv.FormatUint(uint64(id), 10)) }
 
-// openGroup puts a process into the cgroup of a reservation; one that resumes
-// is there already, or has ended and left others there.
+// openGroup puts a process into the cgroup of a reservation. A process that
+// resumes is there already, or has ended and left others there.
 func openGroup(r host.Reservation) (*group, error) {
 	trees, err := cgroup.Trees()
 	if err != nil {
@@ -75,11 +75,11 @@ func (g *group) resume(id uint32) (err error) {
 	return err
 }
 
-// lister reads threads again and again without allocating, which a real-time
-// thread of a Go program had better not: it may have to help with a collection
-// of garbage that waits for threads which it keeps from running.
+// lister reads threads repeatedly without allocating: a real-time thread of a
+// Go program that allocates may have to help with a garbage collection that
+// waits for threads which it keeps from running.
 type lister struct {
-	file *os.File // of version 2, whose list is new whenever it is read
+	file *os.File // of version 2, whose list is fresh at each read
 	text []byte
 	tids []int
 }
@@ -122,9 +122,10 @@ func (l *lister) close() error {
 	return l.file.Close()
 }
 
-// idle leaves a cgroup the time that no other wants: a thread that is in
-// background in one below is that only if all of the cgroup is. Real-time threads are above it. Kernels
-// before 5.15, and trees without the CPU controller, have no such file.
+// idle makes a cgroup run only when no other wants the CPU: a thread in a
+// cgroup below is in background only if the whole cgroup is. Real-time threads
+// are above it. Kernels before 5.15, and trees without the CPU controller, have
+// no such file.
 func idle(dir string) error {
 	if err := cgroup.Write(filepath.Join(dir, "cpu.idle"), "1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return explain(err)
@@ -150,7 +151,7 @@ func (g *group) enter(r host.Reservation) (err error) {
 	if err := idle(parent); err != nil {
 		return err
 	}
-	if err := g.clear(); err != nil { // what was left of a reservation that is not known any more
+	if err := g.clear(); err != nil { // the rest of a reservation that is not known any more
 		return err
 	}
 	if err := os.Mkdir(g.dir, 0o755); err != nil {
@@ -185,10 +186,10 @@ func (g *group) threads() ([]int, error) {
 func (g *group) release() error { return g.clear() }
 func (g *group) close() error   { return errors.Join(g.meter.Close(), g.list.close()) }
 
-// patience bounds how long processes that fork are moved after.
+// patience bounds for how long processes that fork are followed.
 const patience = time.Second
 
-// cameFrom records where the process is to go back to, whichever process moves it.
+// cameFrom records the cgroup to move the process back to, by any process.
 func (g *group) cameFrom(path string) error {
 	f, err := os.Open(filepath.Join(g.dir, "cgroup.procs"))
 	if err != nil {
@@ -197,7 +198,7 @@ func (g *group) cameFrom(path string) error {
 	return errors.Join(origin.Write(f, path), f.Close())
 }
 
-// back is where the process came from; the root, if that is not known.
+// back is the cgroup that the process came from; the root, if that is unknown.
 func (g *group) back() string {
 	f, err := os.Open(filepath.Join(g.dir, "cgroup.procs"))
 	if err != nil {
@@ -231,7 +232,7 @@ func (g *group) clear() error {
 			word := strconv.Itoa(pid)
 			err := cgroup.Write(filepath.Join(g.tree.Root, to, "cgroup.procs"), word)
 			if err != nil && !errors.Is(err, unix.ESRCH) {
-				err = cgroup.Write(filepath.Join(g.tree.Root, "cgroup.procs"), word) // where it came from has gone
+				err = cgroup.Write(filepath.Join(g.tree.Root, "cgroup.procs"), word) // its cgroup is gone
 			}
 			if err != nil && !errors.Is(err, unix.ESRCH) {
 				return fmt.Errorf("process %d out of %s: %w", pid, g.dir, err)
@@ -240,7 +241,7 @@ func (g *group) clear() error {
 	}
 }
 
-// explain adds the way out to what the kernel refuses.
+// explain adds what to do to the kernel's refusals.
 func explain(err error) error {
 	if cgroup.Denied(err) {
 		return fmt.Errorf("%w: %w: run as root", host.ErrNotAllowed, err)

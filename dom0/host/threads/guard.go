@@ -17,9 +17,9 @@ import (
 	"github.com/vlibos/vlibos/internal/cgroup"
 )
 
-// Guard is all that the guard's process of a host does that keeps nothing but
-// threads: when the keeper does not renew its lease, it gives them the policies
-// that they had, as [keeper.Guard] says.
+// Guard is all that the guard's process does on a host that keeps only threads:
+// when the keeper does not renew its lease, it restores the threads' policies,
+// as [keeper.Guard] says.
 func Guard(daemon io.ReadWriter, _ string) error {
 	trees, err := cgroup.Trees()
 	if err != nil {
@@ -48,15 +48,16 @@ func lockGuards(trees []cgroup.Tree) (*os.File, error) {
 	return f, nil
 }
 
-// noted is what the guard knows of all reservations with threads.
+// noted is a guard's knowledge of all reservations with threads.
 type noted struct {
 	groups  []uint32
 	singles []host.Members
 	had     policies
 }
 
-// note is what the guard is told of these: the number of a cgroup of ours, or the
-// one thread, which is in none; and the policies that the guard is to give back.
+// note is the note to the guard on these threads: the number of a cgroup of
+// ours, or the one thread, which is in none; and the policies that the guard is
+// to restore.
 func (t *Threads) note() string {
 	words := fmt.Sprintf("group=%d", t.id)
 	if t.meant.TID != 0 {
@@ -68,7 +69,8 @@ func (t *Threads) note() string {
 	return words
 }
 
-// readNote keeps what it understands.
+// readNote reads the words of a note that it understands; the error names the
+// others.
 func readNote(text string) (n noted, err error) {
 	n.had = make(policies)
 	for word := range strings.FieldsSeq(text) {
@@ -89,7 +91,7 @@ func readNote(text string) (n noted, err error) {
 	return n, err
 }
 
-// Undo gives the threads of a note the policies that they had.
+// Undo restores the policies of the threads of a note.
 func Undo(note string) error {
 	n, err := readNote(note)
 	if len(n.groups)+len(n.singles) == 0 {

@@ -15,18 +15,18 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 )
 
-// MaxThreads that one reservation makes real-time.
+// MaxThreads is how many threads one reservation makes real-time.
 const MaxThreads = 512
 
 // members are the threads that run on a reservation.
 type members interface {
 	// usage is their CPU time, exact up to when each was last preempted.
 	usage() (time.Duration, error)
-	// threads are those that there are now, none if all have ended; more
-	// than MaxThreads are not all.
+	// threads are the present threads, none if all have ended; more than
+	// MaxThreads are cut off.
 	threads() ([]int, error)
-	// release leaves them as if they never had been on it, but for their
-	// policy; close frees what this process has of them.
+	// release leaves them as if they had never been on it, but for their
+	// policy; close frees what this process holds of them.
 	release() error
 	close() error
 }
@@ -74,8 +74,8 @@ func (o *one) threads() ([]int, error) {
 func (o *one) release() error { return nil }
 func (o *one) close() error   { return o.stat.Close() }
 
-// Check says whether members are still those that were meant: ErrNoMembers if
-// they have ended.
+// Check reports whether members are still the same: ErrNoMembers if they have
+// ended.
 func Check(m host.Members) error {
 	start, err := host.Start(m)
 	if err == nil && m.Start != 0 && start != m.Start {

@@ -49,8 +49,9 @@ func policiesOf(m members) policies {
 	return had
 }
 
-// giveBack makes threads what they were: ordinary, but those that were not. What
-// the kernel does not allow again, such as a deadline, is ordinary.
+// giveBack restores threads: those that were not ordinary get their policy, the
+// others are ordinary. A thread whose policy the kernel does not allow again,
+// such as a deadline, is ordinary.
 func (had policies) giveBack(tids []int) error {
 	var errs []error
 	for _, tid := range tids {

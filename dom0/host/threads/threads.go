@@ -21,8 +21,8 @@ import (
 const (
 	// minLook is the shortest time between two looks at a reservation.
 	minLook = 50 * time.Microsecond
-	// presence is the longest: whether its members are there, and are what they
-	// were made.
+	// presence is the longest: it checks that the members exist and have their
+	// policy.
 	presence = time.Second
 )
 
@@ -32,13 +32,13 @@ type Set struct {
 	all    map[*Threads]bool // the keeper's thread's
 }
 
-// NewSet returns one of which that keeper has the reservations.
+// NewSet returns the set of a keeper.
 func NewSet(k *keeper.Keeper) *Set { return &Set{keeper: k, all: make(map[*Threads]bool)} }
 
 // Reserve puts threads, which may run on these CPUs, on a reservation. begin
-// makes what is kept, in the keeper's thread, when all else has been found to be
-// good; what it returns has the threads, and gives them back. If the reservation
-// is there, change changes it.
+// makes the entry, in the keeper's thread, after all other checks; it returns
+// the subject that has the threads, and restores them. If the reservation
+// exists, change changes it.
 func (s *Set) Reserve(ctx context.Context, r host.Reservation, cpus []int,
 	begin func(*Threads) (keeper.Subject, keeper.Account, error), change func(*keeper.Entry) error) error {
 	known, err := s.keeper.Change(ctx, r.ID, change)
@@ -77,7 +77,7 @@ func (s *Set) Reserve(ctx context.Context, r host.Reservation, cpus []int,
 // Change changes the period, and the CPUs on which the threads may run.
 func (t *Threads) Change(period time.Duration, cpus []int) { t.period, t.cpus = period, cpus }
 
-// Ended says in the words of hosts that a reservation of threads has ended.
+// Ended translates the end of a reservation of threads into the error of hosts.
 func Ended(err error) error {
 	if errors.Is(err, keeper.ErrGone) {
 		err = fmt.Errorf("%w: its members have ended: %w", host.ErrNoMembers, err)
@@ -98,11 +98,11 @@ type Threads struct {
 	tids    []int         // as they were last listed
 	visits  []int         // CPUs that are visited at a look
 	used    time.Duration // reading up to which it is charged
-	beside  time.Duration // what others had used at the last look
+	beside  time.Duration // time that others had used at the last look
 	policy  int           // that its threads are to have
-	has     map[int]int   // the policy that each was given
-	had     policies      // before any was
-	renewed time.Duration // when all were given theirs
+	has     map[int]int   // the policy that each has been given
+	had     policies      // the policies before
+	renewed time.Duration // when all were last given theirs
 }
 
 func (s *Set) open(r host.Reservation, cpus []int) (*Threads, error) {
@@ -122,7 +122,7 @@ func (s *Set) open(r host.Reservation, cpus []int) (*Threads, error) {
 	return t, nil
 }
 
-// begin begins to count what the members use.
+// begin starts to count the members' time.
 func (t *Threads) begin() (err error) {
 	if err := t.set.keeper.Realtime(); err != nil {
 		return fmt.Errorf("threads on reservations: %w: the keeper cannot be a real-time thread: %w: %s", host.ErrNotAllowed, err, keeper.Remedy)
@@ -135,14 +135,14 @@ func (t *Threads) begin() (err error) {
 	return err
 }
 
-// Used is the CPU time of the members themselves, as of the last look; of a process
-// since it is on the reservation.
+// Used is the CPU time of the members themselves, as of the last look; of a
+// process since it is on the reservation.
 func (t *Threads) Used() time.Duration { return t.used }
 
 // Read implements [keeper.Subject].
 func (t *Threads) Read() (keeper.Reading, error) { return t.ReadWith(nil) }
 
-// ReadWith is Read where callees run on those CPUs for the reservation now.
+// ReadWith is Read while callees run on those CPUs for the reservation.
 func (t *Threads) ReadWith(callees []int) (r keeper.Reading, err error) {
 	t.tids, err = t.members.threads()
 	switch {
@@ -176,7 +176,7 @@ func (t *Threads) ReadWith(callees []int) (r keeper.Reading, err error) {
 	return r, nil
 }
 
-// others is what threads have used that go before these where these are. A
+// others is the time of threads that run before these on their CPUs. A
 // reservation that ends takes its use with it, which makes one look's others 0.
 func (t *Threads) others() (sum time.Duration) {
 	for o := range t.set.all {
@@ -220,7 +220,7 @@ func (t *Threads) Apply(s keeper.State, reapply bool) (time.Duration, error) {
 	return presence, nil
 }
 
-// unwatch forgets what threads were made.
+// unwatch ends the watch over these threads.
 func (t *Threads) unwatch() {
 	for tid := range t.has {
 		t.set.keeper.Unwatch(tid)
@@ -228,8 +228,8 @@ func (t *Threads) unwatch() {
 	clear(t.has)
 }
 
-// Restore implements [keeper.Subject]: members are what they were, where they
-// were.
+// Restore implements [keeper.Subject]: members get back their policies and
+// cgroups.
 func (t *Threads) Restore() error {
 	t.unwatch()
 	all, _ := t.members.threads() // if they cannot be listed, they have ended
