@@ -43,7 +43,6 @@ func (r *rank) raise() {
 	r.refused = nil
 	fifo := unix.SchedSetAttr(0, &attr, 0) != nil
 	if fifo {
-		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20) // in effect while it is an ordinary one
 		r.refused = Realtime()
 	}
 	if r.realtime = r.refused == nil; r.realtime && r.assistant == nil {
