@@ -281,6 +281,16 @@ func TestLeaveEndsAStoppedGuard(t *testing.T) {
 	}
 }
 
+// Leave does not wait for a guard that is stopped after its last answer.
+func TestLeaveEndsAGuardThatAnswersAndStops(t *testing.T) {
+	answer := "printf . >&0; "
+	l := NewLease([]string{"sh", "-c", answer + "read -r line; " + answer + "read -r line; " + answer + "kill -STOP $$"})
+	renew(t, l, time.Minute, false)
+	if err := l.Leave(false); err != nil || l.Runs() {
+		t.Errorf("%v, runs %v", err, l.Runs())
+	}
+}
+
 // A guard that cannot begin is an error of the lease, which does not run.
 func TestGuardThatEndsAtOnceIsAnError(t *testing.T) {
 	l := NewLease([]string{"true"})

@@ -201,11 +201,17 @@ func (l *Lease) Leave(needed bool) error {
 		return nil
 	}
 	if !needed {
+		// The guard has nothing left to undo: it is killed if it does not end.
 		if l.say(sayDone) != nil {
-			l.abandon() // it has nothing left to undo
+			l.abandon()
 			return nil
 		}
-		return errors.Join(l.guard.Wait(), l.close())
+		kill := time.AfterFunc(answerWithin, func() { _ = l.guard.Process.Kill() })
+		err := l.guard.Wait()
+		if !kill.Stop() {
+			err = nil
+		}
+		return errors.Join(err, l.close())
 	}
 	err := l.say(sayLeave)
 	if err != nil {
