@@ -206,8 +206,9 @@ func (l *Lease) Leave(needed bool) error {
 			l.abandon()
 			return nil
 		}
-		kill := time.AfterFunc(answerWithin, func() { _ = l.guard.Process.Kill() })
-		err := l.guard.Wait()
+		guard := l.guard
+		kill := time.AfterFunc(answerWithin, func() { _ = guard.Process.Kill() })
+		err := guard.Wait()
 		if !kill.Stop() {
 			err = nil
 		}
