@@ -72,7 +72,7 @@ func TestMachineWithoutCountersIsAnError(t *testing.T) {
 		"no room":          pmu("uncore_cha_0", "30", "0", "config:8-15"),
 		"only bits of":     pmu("uncore_cha_0", "30", "0", "config1:0-31"),
 		"names no CPU":     pmu("uncore_arb", "30", "", "config:8-15"),
-		`"0,x" is no list`: pmu("uncore_arb", "30", "0,x", "config:8-15"),
+		`"0,x" is not a list`: pmu("uncore_arb", "30", "0,x", "config:8-15"),
 		"invalid syntax":   pmu("uncore_arb", "x", "0", "config:8-15"),
 		`format "config:z`: pmu("uncore_arb", "9", "0", "config:z"),
 	} {
