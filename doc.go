@@ -15,19 +15,19 @@
 // [Open] finds a domain by its name, number or UUID, and opens a channel to its
 // vLib OS server. [Domain.CallC] calls a C function, [Domain.Call] a function of
 // the server; [Domain.Go] and [Domain.Session] are calls that do not block, and
-// many calls of one function. [Options] say what differs from the defaults.
+// many calls of one function. [Options] change the defaults.
 //
 // [Reserve] asks the host's master for a budget of CPU time, from which the calls
 // are paid. [NewServer] makes the other side: functions of one's own.
 //
 // # Errors
 //
-// Test with errors.Is. A call whose time is over is context.DeadlineExceeded, a
-// call on a domain that was closed os.ErrClosed, what the user may not do
-// fs.ErrPermission. A domain that does not exist is host.ErrNoDomain of package
-// dom0/host, a domain without a server directory.ErrNoServer of dom0/directory. How
-// a call itself can fail (no such function, crashed, gone, too large) is in package
-// vlibcall.
+// Test with errors.Is. A call whose time is over returns context.DeadlineExceeded. A
+// call on a domain that was closed returns os.ErrClosed. What the user may not do
+// returns fs.ErrPermission. A domain that does not exist is host.ErrNoDomain of package
+// dom0/host; a domain without a server is directory.ErrNoServer of dom0/directory.
+// Package vlibcall has the errors of a call itself: no such function, crashed, gone,
+// too large.
 //
 // # What it is not for
 //

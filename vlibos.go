@@ -132,7 +132,7 @@ func (d *Domain) explain(err error) error {
 // String is how messages name the domain: its number on Xen, and its name.
 func (d *Domain) String() string { return d.found.String() }
 
-// Channel is the domain's, for what has no method here.
+// Channel returns the channel under the domain, for operations that Domain lacks.
 func (d *Domain) Channel() *vlibcall.Channel { return d.channel }
 
 // Close ends the channel. Calls under way return os.ErrClosed, and Close waits for

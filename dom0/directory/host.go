@@ -15,8 +15,8 @@ import (
 
 // The hosts' names.
 const (
-	// Auto is Xen if there is one, else native; and for users other than root
-	// Gateway before that, for domains that are there.
+	// Auto is Xen, else native. For other users than root the gateway comes
+	// first, if it has the domain.
 	Auto    = "auto"
 	Xen     = "xen"
 	Native  = "native"

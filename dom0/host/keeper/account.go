@@ -53,7 +53,8 @@ type Reading struct {
 	CPUs int // number of CPUs on which it can use its budget at once; 0 is 1
 	// Least is the shortest time until the next look; 0 is MinLook.
 	Least time.Duration
-	// Rest is how long at least it is left alone while it sleeps with budget.
+	// Rest is the least time for which it is left alone while it sleeps with
+	// budget.
 	Rest time.Duration
 }
 
@@ -127,10 +128,10 @@ func (a *SporadicAccount) Charge(r Reading) (State, error) {
 			idle -= others
 		}
 		if a.asleep || a.fresh || idle > r.Disturbed {
-			// Of the moments at which it can have begun the last gives
-			// it nothing to which it has no claim. That holds also for
-			// a domain that has got budget and first had to make up for
-			// its last slice of background time.
+			// Take the last possible beginning: an earlier one could
+			// give budget that is not due. This holds also for a domain
+			// with new budget that first had to make up for its last
+			// slice of background time.
 			at := max(r.CPUs, 1)
 			if r.Awake {
 				at = 1

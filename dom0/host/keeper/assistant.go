@@ -17,18 +17,18 @@ import (
 )
 
 const (
-	// maxVisits is on how many CPUs at most counters are brought up to date. On
-	// more CPUs the counters are as of the last tick.
+	// maxVisits is the largest number of CPUs whose counters are updated. On
+	// further CPUs the counters are as of the last tick.
 	maxVisits = 8
 	// visitPatience bounds a visit: the kernel may keep all real-time threads
 	// from running for a while (sched_rt_runtime_us).
 	visitPatience = time.Millisecond
 	// tooLate is by how much the keeper may be late before its assistant acts.
 	tooLate = 5 * time.Millisecond
-	// maxThreads is how many threads the assistant can watch. Others stay in
-	// foreground for as long as the keeper is late.
+	// maxThreads is the largest number of threads that the assistant knows.
+	// Others stay in foreground for as long as the keeper is late.
 	maxThreads = 4096
-	// noDeadline is a time that is never reached, and that the kernel accepts.
+	// noDeadline is a time that never comes and that the kernel accepts.
 	noDeadline = 1 << 62
 )
 

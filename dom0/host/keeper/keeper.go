@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// retry is after how long an entry with an error is looked at again.
+	// retry is the time until an entry that had an error is looked at again.
 	retry = 100 * time.Millisecond
 	// firstLease holds until the master renews it with all others.
 	firstLease = 2 * time.Second
@@ -38,8 +38,8 @@ type Options struct {
 	// d; lost says that the guard may have undone everything before. nil: no
 	// call.
 	Renewed func(d time.Duration, lost bool) error
-	// Late is called in the keeper's thread after the assistant acted because
-	// the keeper was too late; nil: no call.
+	// Late is called in the keeper's thread after the assistant has acted for a
+	// late keeper; nil: no call.
 	Late func()
 	// Depleted is called in the keeper's thread when a budget is found to be
 	// gone, with how much more than that was used. For measurements; it must
@@ -68,7 +68,7 @@ func New(o Options) *Keeper {
 	return &Keeper{o: o, lease: NewLease(o.Guard), entries: map[uint32]*Entry{}, notes: map[uint32]string{}}
 }
 
-// Start starts the thread. Before that the caller acts as the thread.
+// Start starts the thread. Until then the caller acts as the thread.
 func (k *Keeper) Start() error { return k.start(k.step, k.o.Files...) }
 
 // Lease returns the keeper's lease.
@@ -254,7 +254,7 @@ func (k *Keeper) remove(e *Entry) {
 // Entry returns the entry of a reservation; nil: there is none.
 func (k *Keeper) Entry(id uint32) *Entry { return k.entries[id] }
 
-// Entries are all entries.
+// Entries returns all entries.
 func (k *Keeper) Entries() iter.Seq[*Entry] { return maps.Values(k.entries) }
 
 // Len is the number of entries.
@@ -284,7 +284,7 @@ func (k *Keeper) Change(ctx context.Context, id uint32, change func(*Entry) erro
 	return known, errors.Join(failed, err)
 }
 
-// Unreserve ends a reservation. It is no error if there is none.
+// Unreserve ends a reservation. An unknown number is no error.
 func (k *Keeper) Unreserve(ctx context.Context, id uint32) (err error) {
 	failed := k.Do(ctx, func() {
 		if e := k.entries[id]; e != nil {

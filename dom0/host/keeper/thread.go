@@ -60,7 +60,7 @@ func (t *thread) stop() (bool, error) {
 	return true, err
 }
 
-// Do runs f in the thread, and returns when f has. os.ErrClosed: the thread has
+// Do runs f in the thread and returns afterwards; os.ErrClosed if the thread has
 // ended.
 func (t *thread) Do(ctx context.Context, f func()) error {
 	if err := ctx.Err(); err != nil {
@@ -82,7 +82,8 @@ func (t *thread) Do(ctx context.Context, f func()) error {
 
 func (t *thread) run() {
 	defer close(t.ended)
-	// The thread ends with this goroutine: no other goroutine gets its policy.
+	// The thread ends with this goroutine: no other goroutine gets this thread,
+	// which has another priority.
 	runtime.LockOSThread()
 	for t.commands() {
 		t.wait(t.step() - clock.Monotonic())

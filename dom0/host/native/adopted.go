@@ -118,7 +118,7 @@ func (k *keeping) begin(name string, g *group, cpus []int, r host.Reservation) e
 	return k.Add(r.ID, d, d)
 }
 
-// entryOf returns the adopted domain's entry; nil: it is not adopted.
+// entryOf returns the adopted domain's entry; nil if it is not adopted.
 func (k *keeping) entryOf(name string) *keeper.Entry {
 	if d := k.adopted[name]; d != nil {
 		return k.Entry(d.id)

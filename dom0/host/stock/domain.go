@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// idle is for how long at least a domain that sleeps is not read.
+	// idle is the least time for which a sleeping domain is left alone.
 	idle = 5 * time.Millisecond
 	// heavier is how many times as heavy as Dom0 a domain with budget is. Dom0
 	// keeps a twentieth of a CPU that both want: without that it could not end
@@ -124,7 +124,8 @@ func (d *domain) settle() error {
 	return nil
 }
 
-// place says where a domain is, and its weight there with budget.
+// place says where a domain is, and which weight it gets there while it has
+// budget.
 func (k *keeping) place(info xenctl.DomainInfo) (place, error) {
 	pool, err := k.xen.Pool(info.CPUPool)
 	if err != nil {

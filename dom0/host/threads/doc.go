@@ -24,6 +24,6 @@
 //
 // # The guard
 //
-// Before a reservation begins the guard is told which threads are on it and
-// what their policies were, and restores those when the lease is over.
+// Before a reservation begins, the keeper tells the guard which threads are on it
+// and which policies they had. The guard restores those when the lease is over.
 package threads
