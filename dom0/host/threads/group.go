@@ -26,6 +26,9 @@ const Parent = "vlibos-threads"
 // came from, by its path in the tree.
 const origin cgroup.Attribute = "vlibos.origin"
 
+// before is, of the same list, the policies that its threads had.
+const before cgroup.Attribute = "vlibos.policies"
+
 // group is a process and all that it starts, in a cgroup.
 type group struct {
 	tree  cgroup.Tree
@@ -195,6 +198,27 @@ func (g *group) cameFrom(path string) error {
 		return err
 	}
 	return errors.Join(origin.Write(f, path), f.Close())
+}
+
+// remember records the policies that a later master is to give back. Too many for
+// an attribute are given back by this process and its guard alone.
+func (g *group) remember(had policies) {
+	if f, err := os.Open(filepath.Join(g.dir, "cgroup.procs")); err == nil {
+		_ = before.Write(f, had.note())
+		_ = f.Close()
+	}
+}
+
+// remembered is what an earlier master recorded.
+func (g *group) remembered() policies {
+	f, err := os.Open(filepath.Join(g.dir, "cgroup.procs"))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	text, _, _ := before.Read(f) // without it threads become ordinary
+	n, _ := readNote(text)
+	return n.had
 }
 
 // back is where the process came from; the root, if that is not known.
