@@ -62,6 +62,12 @@ func (m *Master) Configure(ctx context.Context, want []api.Reservation) error {
 	// Reservations that shrink make room for those that grow.
 	slices.SortStableFunc(next, func(a, b *entry) int { return cmp.Compare(m.growth(a), m.growth(b)) })
 	for _, e := range next {
+		if errors.Join(errs...) != nil && e.Running() && !e.Waits {
+			// What the host has refused may take the room that was planned for it.
+			if err := m.fits(e); err != nil {
+				e.Waits, e.problem = true, err
+			}
+		}
 		switch was := m.entries[e.ID]; {
 		case e.Waits:
 			errs = append(errs, m.wait(ctx, e, was))
@@ -71,6 +77,9 @@ func (m *Master) Configure(ctx context.Context, want []api.Reservation) error {
 			if err := m.enter(ctx, e); err != nil {
 				errs = append(errs, err)
 				m.entries[e.ID], e.problem = e, err
+				if was != nil {
+					e.granted = was.granted
+				}
 			}
 		}
 	}
@@ -84,6 +93,19 @@ func (m *Master) without(some func(*entry) bool) *table {
 		if !some(e) {
 			t.entries[id] = e
 		}
+	}
+	return t
+}
+
+// copied is a copy of the table and its entries.
+func (m *Master) copied() *table {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.without(func(*entry) bool { return false })
+	for id, e := range t.entries {
+		c := *e
+		c.Reservation = e.Copy()
+		t.entries[id] = &c
 	}
 	return t
 }
@@ -119,8 +141,8 @@ func (m *Master) growth(e *entry) float64 {
 // all CPUs on which any domain may run, since its CPUs are unknown. The first
 // reservation that does not fit is the error.
 func (m *Master) Try(ctx context.Context, want []api.Reservation) (api.Trial, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	// A trial may be long, and the master has a lease to renew: it is made on a copy.
+	what := m.copied()
 	t := api.Trial{Absent: []string{}, CPUs: []int{}}
 	all, err := m.host.Domains(ctx)
 	if err != nil {
@@ -130,15 +152,17 @@ func (m *Master) Try(ctx context.Context, want []api.Reservation) (api.Trial, er
 	if err != nil {
 		return t, err
 	}
-	what := m.without(func(*entry) bool { return false })
 	for _, w := range want {
+		if err := ctx.Err(); err != nil {
+			return t, err
+		}
 		for _, d := range w.Domains() {
 			if _, err := find(all, d.Name); errors.Is(err, errNone) && len(cpus) > 0 && d.Name != "" {
 				all = append(all, host.Domain{ID: d.Name, UUID: d.Name, Name: d.Name, CPUs: cpus})
 				t.Absent, t.CPUs = append(t.Absent, d.Name), cpus
 			}
 		}
-		e, err := what.resolve(ctx, all, w, what.match(all, w), &m.table)
+		e, err := what.resolve(ctx, all, w, what.match(all, w), what)
 		if err == nil {
 			err = what.fits(e)
 		}

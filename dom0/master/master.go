@@ -48,7 +48,7 @@ func Open(ctx context.Context, p host.Host, dir string, log *slog.Logger) (*Mast
 		log.Warn("an entry of the state is left out", "file", s.file(), "error", err)
 	}
 	for _, r := range before {
-		m.entries[r.ID] = &entry{Reservation: r, old: true, resume: true}
+		m.entries[r.ID] = &entry{Reservation: r, old: true, resume: true, granted: r.Task}
 	}
 	if err := m.Review(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
@@ -125,7 +125,7 @@ func (m *Master) tell(ctx context.Context, e *entry) error {
 	if !e.told || e.problem != nil {
 		m.log.Info("reserved", "for", e.String(), "name", e.Name, "reservation", e.ID, "budget", e.Budget, "period", e.Period, "class", e.Class)
 	}
-	e.told, e.resume, e.problem = true, false, nil
+	e.told, e.resume, e.problem, e.granted = true, false, nil, e.Task
 	return nil
 }
 
@@ -237,7 +237,7 @@ func (m *Master) lookup(ref string) (*entry, error) {
 		if e.Domain == nil {
 			continue
 		}
-		if strings.EqualFold(e.uuid, ref) {
+		if ref != "" && strings.EqualFold(e.uuid, ref) {
 			return e, nil
 		}
 		d := *e.Domain

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/rtsched"
 )
 
 // Lease is how long closed gates and throttles outlive a daemon that does not
@@ -78,7 +79,7 @@ func (m *Master) Review(ctx context.Context) error {
 	defer m.mu.Unlock()
 	m.noted()
 	if len(m.entries) == 0 {
-		return nil
+		return m.write() // it may have failed when the last one ended
 	}
 	all, err := m.host.Domains(ctx)
 	if err != nil {
@@ -158,7 +159,7 @@ func (m *Master) off(ctx context.Context, e *entry) error {
 	}
 	err := m.host.Unreserve(ctx, e.onHost())
 	if err == nil {
-		e.told, e.resume = false, false
+		e.told, e.resume, e.granted = false, false, rtsched.Task{}
 	}
 	return err
 }

@@ -26,11 +26,12 @@ type entry struct {
 	// refs are the configuration's names of its domains; none: a command made
 	// it.
 	refs    []string
-	uuid    string // the domain's present UUID, which may differ from the reserved one
-	problem error  // why the reservation is not in force, if known
-	told    bool   // the host has this reservation, unchanged
-	old     bool   // an earlier master's, whose domains have not been found yet
-	resume  bool   // an earlier master's, which the host has not been told yet
+	uuid    string       // the domain's present UUID, which may differ from the reserved one
+	problem error        // why the reservation is not in force, if known
+	told    bool         // the host has this reservation
+	granted rtsched.Task // budget and period that the host has; zero: none
+	old     bool         // an earlier master's, whose domains have not been found yet
+	resume  bool         // an earlier master's, which the host has not been told yet
 }
 
 // running reports whether its domain, or a callee, is known to exist.
@@ -39,6 +40,16 @@ func (e *entry) running() bool { return !e.old && e.Running() }
 // holds reports whether the domain holds it; d.UUID does not matter.
 func (e *entry) holds(d host.Domain) bool {
 	return e.Domain != nil && e.running() && same(*e.Domain, d)
+}
+
+// demand is what others find taken: where the host has refused a change, the
+// larger budget and the shorter period.
+func (e *entry) demand() rtsched.Task {
+	task := e.Task
+	if e.granted.Period > 0 {
+		task.Budget, task.Period = max(task.Budget, e.granted.Budget), min(task.Period, e.granted.Period)
+	}
+	return task
 }
 
 // String names the reservation in messages.
@@ -189,7 +200,7 @@ func (t *table) tasks(cpu int, but uint32) []rtsched.Task {
 	}
 	for _, e := range t.entries {
 		if e.ID != but && !e.Waits && slices.Contains(e.CPUs, cpu) {
-			tasks = append(tasks, e.Task)
+			tasks = append(tasks, e.demand())
 		}
 	}
 	return tasks

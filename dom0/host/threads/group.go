@@ -26,6 +26,9 @@ const Parent = "vlibos-threads"
 // the cgroup that the process came from, by its path in the tree.
 const origin cgroup.Attribute = "vlibos.origin"
 
+// before is an attribute of the same list: the policies that the threads had.
+const before cgroup.Attribute = "vlibos.policies"
+
 // group is a process and all processes it starts, in a cgroup.
 type group struct {
 	tree  cgroup.Tree
@@ -196,6 +199,27 @@ func (g *group) cameFrom(path string) error {
 		return err
 	}
 	return errors.Join(origin.Write(f, path), f.Close())
+}
+
+// remember records the policies for a later master to restore. If they are too
+// many for an attribute, only this process and its guard can restore them.
+func (g *group) remember(had policies) {
+	if f, err := os.Open(filepath.Join(g.dir, "cgroup.procs")); err == nil {
+		_ = before.Write(f, had.note())
+		_ = f.Close()
+	}
+}
+
+// remembered returns the policies that an earlier master recorded.
+func (g *group) remembered() policies {
+	f, err := os.Open(filepath.Join(g.dir, "cgroup.procs"))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	text, _, _ := before.Read(f) // without it threads become ordinary
+	n, _ := readNote(text)
+	return n.had
 }
 
 // back is the cgroup that the process came from; the root, if that is unknown.

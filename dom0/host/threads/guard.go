@@ -63,7 +63,11 @@ func (t *Threads) note() string {
 	if t.meant.TID != 0 {
 		words = fmt.Sprintf("thread=%d/%d/%d", t.meant.PID, t.meant.TID, t.meant.Start)
 	}
-	for tid, a := range t.had {
+	return words + t.had.note()
+}
+
+func (had policies) note() (words string) {
+	for tid, a := range had {
 		words += fmt.Sprintf(" policy=%d/%d/%d/%d", tid, a.Policy, a.Nice, a.Priority)
 	}
 	return words

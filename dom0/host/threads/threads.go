@@ -116,8 +116,13 @@ func (s *Set) open(r host.Reservation, cpus []int) (*Threads, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !r.Resume {
+	if g, ok := t.members.(*group); ok && r.Resume {
+		t.had = g.remembered()
+	} else if !r.Resume {
 		t.had = policiesOf(t.members)
+		if ok {
+			g.remember(t.had)
+		}
 	}
 	return t, nil
 }
