@@ -20,6 +20,7 @@ import (
 	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/signature"
+	"github.com/vlibos/vlibos/xenctl"
 )
 
 // The numbers are what scripts rely on.
@@ -59,6 +60,7 @@ func TestExitCodes(t *testing.T) {
 		{protocolViolation(status(vlibcall.StatusNoLibrary)), 13, "protocol"},
 		{&directory.Error{Err: directory.ErrNoXen}, 14, "no-host"},
 		{errIncomplete, 14, "no-host"},
+		{&xenctl.OpError{Op: "open", Err: xenctl.ErrNotSupported}, 14, "no-host"},
 		{stopped, 130, "interrupted"},
 		{fs.ErrPermission, 11, "not-permitted"},
 		{os.NewSyscallError("mkdir", unix.EACCES), 11, "not-permitted"},

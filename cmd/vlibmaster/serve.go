@@ -219,7 +219,7 @@ func reconfigure(c *cli.Context, take func(config.Config) error, log *slog.Logge
 func checkConfig(c *cli.Context) error {
 	cfg, err := loadConfig(c)
 	if err == nil {
-		_, err = fmt.Fprintf(c.App.Writer, "the configuration is right: adopt %d, allow %d, domain %d, cache %d\n", len(cfg.Adopt), len(cfg.Allow), len(cfg.Domains), len(cfg.Cache))
+		_, err = fmt.Fprintf(c.App.Writer, "the syntax is right: adopt %d, allow %d, domain %d, cache %d; whether it fits: vlibmaster admit FILE\n", len(cfg.Adopt), len(cfg.Allow), len(cfg.Domains), len(cfg.Cache))
 	}
 	return err
 }
