@@ -65,7 +65,7 @@ On SIGHUP the master reads it again and applies the whole file or nothing; then 
 has the reason, and the metric vlibos_config_last_reload_successful is 0. 'vlibmaster
 serve --check' only checks it, which 'systemctl reload vlibmaster' does first.`, master.Lease, indent(config.Example())),
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "check", Usage: "check the configuration and end"},
+			&cli.BoolFlag{Name: "check", Usage: "check the syntax of the configuration and end"},
 			&cli.StringFlag{Name: "config", Usage: "`FILE` with the configuration (default: " + config.DefaultFile + ", if it exists)"},
 			runDirFlag(),
 		},
