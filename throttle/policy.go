@@ -62,7 +62,7 @@ func New(name string, p Params) (Policy, error) {
 		}
 		return &rate{budget: p.Budget, most: p.Most}, nil
 	}
-	return nil, fmt.Errorf("there is no policy %q: expected one of %s", name, strings.Join(Policies, ", "))
+	return nil, fmt.Errorf("policy %q: want one of %s", name, strings.Join(Policies, ", "))
 }
 
 type none struct{}

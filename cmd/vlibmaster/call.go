@@ -65,7 +65,7 @@ func callCommand() *cli.Command {
 			&cli.StringSliceFlag{Category: input, Name: "env", Usage: "`NAME=VALUE` for the command of vlib run; may be repeated"},
 			timeoutFlag(wait, defaultTimeout),
 			portFlag(wait),
-			&cli.StringFlag{Category: wait, Name: "size", Usage: "`BYTES` of the channel, with k or m if you like (default: what the call needs)"},
+			&cli.StringFlag{Category: wait, Name: "size", Usage: "`BYTES` of the channel, with k or m if you like; rounded up to a multiple of 4k, at least 8k (default: what the call needs)"},
 			&cli.StringFlag{Category: wait, Name: "wait", Value: vlibcall.SpinThenBlock.String(), Usage: "`HOW` to wait for the answer: block, spin or spin-then-block"},
 			reservationFlag(wait),
 			&cli.IntFlag{Category: wait, Name: "repeat", Value: 1, Usage: "make the call `N` times and show the distribution of latencies"},

@@ -19,6 +19,8 @@ import (
 	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/xenctl"
+	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
 // exit is one way in which the command can end. Numbers and kinds are an
@@ -46,7 +48,7 @@ var (
 	exitTooLarge  = exit{12, "too-large", "the input or output does not fit into the channel", "--size makes it larger"}
 	exitProtocol  = exit{13, "protocol", "the vLib OS broke the channel protocol", "if it is of another version, update the older one; else do not trust that domain"}
 	exitNoXen     = exit{14, "no-host", "the host is missing or not complete: see 'vlibmaster doctor'", ""}
-	exitUnpaid    = exit{15, "reservation", "the reservation cannot pay for the call, or one must and none was named", "'vlibmaster doctor' says whether the hypervisor has the module"}
+	exitUnpaid    = exit{15, "reservation", "the reservation cannot pay for the call, or one must and none was named", ""}
 	exitNoMaster  = exit{16, "no-master", "no vlibmaster serves this host", ""}
 	exitNoRoom    = exit{17, "not-admitted", "the reservation does not fit beside the others", ""}
 	exitConfig    = exit{18, "configuration", "the configuration is wrong", ""}
@@ -76,6 +78,7 @@ var verdicts = []struct {
 	{host.ErrNoDomain, exitNoDomain},
 	{directory.ErrNoXen, exitNoXen},
 	{errIncomplete, exitNoXen},
+	{xenctl.ErrNotSupported, exitNoXen},
 	{host.ErrNotHere, exitNoXen},
 	{config.ErrConfig, exitConfig},
 	{api.ErrNoMaster, exitNoMaster},
@@ -155,6 +158,12 @@ func wayOut(err error) string {
 	var op *vlibcall.OpError
 	if e == exitTooLarge && errors.As(err, &op) && op.Op == "open" {
 		return "the server grants no larger channel: make --size, or the input, smaller"
+	}
+	if errors.Is(err, vlib.ErrAbsent) {
+		return "'vlibmaster doctor' says what is missing"
+	}
+	if e == exitNoXen && errors.Is(err, xenctl.ErrNotSupported) {
+		return "no Xen here, or not all of it: --host native, or see 'vlibmaster doctor'"
 	}
 	return e.way
 }

@@ -20,6 +20,8 @@ import (
 	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/signature"
+	"github.com/vlibos/vlibos/xenctl"
+	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
 // The numbers are what scripts rely on.
@@ -59,6 +61,7 @@ func TestExitCodes(t *testing.T) {
 		{protocolViolation(status(vlibcall.StatusNoLibrary)), 13, "protocol"},
 		{&directory.Error{Err: directory.ErrNoXen}, 14, "no-host"},
 		{errIncomplete, 14, "no-host"},
+		{&xenctl.OpError{Op: "open", Err: xenctl.ErrNotSupported}, 14, "no-host"},
 		{stopped, 130, "interrupted"},
 		{fs.ErrPermission, 11, "not-permitted"},
 		{os.NewSyscallError("mkdir", unix.EACCES), 11, "not-permitted"},
@@ -74,6 +77,23 @@ func TestExitCodes(t *testing.T) {
 		}
 		if e := exitOf(err); e.code != tt.code || e.kind != tt.kind {
 			t.Errorf("%v: %d %s, want %d %s", err, e.code, e.kind, tt.code, tt.kind)
+		}
+	}
+}
+
+// The doctor is a way out only where the host is not complete.
+func TestWayOutFitsTheCause(t *testing.T) {
+	for _, tt := range []struct {
+		err error
+		way string
+	}{
+		{fmt.Errorf("%w: 7: no vlibmaster", vlibcall.ErrReservation), ""},
+		{fmt.Errorf("%w: 7: %w", vlibcall.ErrReservation, vlib.ErrAbsent), "'vlibmaster doctor' says what is missing"},
+		{api.ErrNotReserved, ""},
+		{&xenctl.OpError{Op: "open", Err: xenctl.ErrNotSupported}, "no Xen here, or not all of it: --host native, or see 'vlibmaster doctor'"},
+	} {
+		if got := wayOut(tt.err); got != tt.way {
+			t.Errorf("%v: %q, want %q", tt.err, got, tt.way)
 		}
 	}
 }

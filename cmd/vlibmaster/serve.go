@@ -65,7 +65,7 @@ On SIGHUP the master reads it again and applies the whole file or nothing; then 
 has the reason, and the metric vlibos_config_last_reload_successful is 0. 'vlibmaster
 serve --check' only checks it, which 'systemctl reload vlibmaster' does first.`, master.Lease, indent(config.Example())),
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "check", Usage: "check the configuration and end"},
+			&cli.BoolFlag{Name: "check", Usage: "check the syntax of the configuration and end"},
 			&cli.StringFlag{Name: "config", Usage: "`FILE` with the configuration (default: " + config.DefaultFile + ", if it exists)"},
 			runDirFlag(),
 		},
@@ -219,7 +219,7 @@ func reconfigure(c *cli.Context, take func(config.Config) error, log *slog.Logge
 func checkConfig(c *cli.Context) error {
 	cfg, err := loadConfig(c)
 	if err == nil {
-		_, err = fmt.Fprintf(c.App.Writer, "the configuration is right: adopt %d, allow %d, domain %d, cache %d\n", len(cfg.Adopt), len(cfg.Allow), len(cfg.Domains), len(cfg.Cache))
+		_, err = fmt.Fprintf(c.App.Writer, "the syntax is right: adopt %d, allow %d, domain %d, cache %d; whether it fits: vlibmaster admit FILE\n", len(cfg.Adopt), len(cfg.Allow), len(cfg.Domains), len(cfg.Cache))
 	}
 	return err
 }

@@ -15,7 +15,7 @@ import (
 var (
 	// ErrNoMaster says that no master serves this host.
 	ErrNoMaster    = errors.New("no vlibmaster serves this host")
-	ErrNotAdopted  = errors.New("not adopted")
+	ErrNotAdopted  = errors.New("has no reservation")
 	ErrNotReserved = errors.New("no such reservation of threads")
 	ErrControl     = errors.New("a control domain has a reservation of its own")
 	ErrFull        = errors.New("all reservations are in use")

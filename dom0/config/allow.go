@@ -68,7 +68,7 @@ func (c *command) UnmarshalTOML(v any) error {
 
 func (a allowTOML) rule() (r policy.Rule, err error) {
 	if r.Who, r.ID, err = a.subject(); err != nil {
-		return r, err
+		return r, at(err, "user", "group")
 	}
 	r.IsGroup = a.Group != nil
 	r.Target = policy.Target{Domain: string(a.Domain), Port: uint32(vlibcall.DefaultPort)}
@@ -93,7 +93,7 @@ func (a allowTOML) subject() (string, uint32, error) {
 		return "", 0, errors.New("it needs one user or one group: a name or a number")
 	}
 	if len(a.User) == 1 {
-		id, err := number(a.User[0], func(name string) (string, error) {
+		id, err := number("user", a.User[0], func(name string) (string, error) {
 			u, err := user.Lookup(name)
 			if err != nil {
 				return "", err
@@ -102,7 +102,7 @@ func (a allowTOML) subject() (string, uint32, error) {
 		})
 		return fmt.Sprintf("user %q", a.User[0]), id, err
 	}
-	id, err := number(a.Group[0], func(name string) (string, error) {
+	id, err := number("group", a.Group[0], func(name string) (string, error) {
 		g, err := user.LookupGroup(name)
 		if err != nil {
 			return "", err
@@ -112,14 +112,15 @@ func (a allowTOML) subject() (string, uint32, error) {
 	return fmt.Sprintf("group %q", a.Group[0]), id, err
 }
 
-func number(text string, find func(string) (string, error)) (uint32, error) {
+// number is the kernel's number of a user or group, which kind says.
+func number(kind, text string, find func(string) (string, error)) (uint32, error) {
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err == nil {
 		return uint32(n), nil
 	}
 	id, err := find(text)
 	if err != nil {
-		return 0, fmt.Errorf("%w: a number is good too", err)
+		return 0, fmt.Errorf("%w: name a %s of this machine or a number", err, kind)
 	}
 	n, err = strconv.ParseUint(id, 10, 32)
 	return uint32(n), err
@@ -127,18 +128,22 @@ func number(text string, find func(string) (string, error)) (uint32, error) {
 
 func check(r policy.Rule) error {
 	if err := socketName(r.Domain); err != nil {
-		return err
+		return at(err, "domain")
 	}
-	if r.Library == "" || len(r.Functions) == 0 {
-		return fmt.Errorf("library and function are needed: names, or %q for all", policy.All)
+	needed := fmt.Errorf("library and function are needed: names, or %q for all", policy.All)
+	switch {
+	case r.Library == "":
+		return at(needed, "library")
+	case len(r.Functions) == 0:
+		return at(needed, "function")
 	}
-	for _, name := range append([]string{r.Library}, r.Functions...) {
+	for i, name := range append([]string{r.Library}, r.Functions...) {
 		if name == "" || len(name) > vlibcall.MaxName || strings.ContainsRune(name, 0) {
-			return fmt.Errorf("%.80q cannot be called: a name has 1 to %d bytes, and no NUL", name, vlibcall.MaxName)
+			return at(fmt.Errorf("%.80q cannot be called: a name has 1 to %d bytes, and no NUL", name, vlibcall.MaxName), []string{"library", "function"}[min(i, 1)])
 		}
 	}
 	if r.Timeout < 0 || r.Timeout > mostTimeout {
-		return fmt.Errorf("timeout %v is out of range: up to %v", r.Timeout, mostTimeout)
+		return at(fmt.Errorf("timeout %v is out of range: up to %v", r.Timeout, mostTimeout), "timeout")
 	}
 	return nil
 }
@@ -179,17 +184,17 @@ func (d domainTOML) wedging(before []policy.Wedging) (policy.Wedging, error) {
 	}
 	switch {
 	case d.Name == "":
-		return w, errors.New("name is missing: a domain's name or UUID")
+		return w, at(errors.New("name is missing: a domain's name or UUID"), "name")
 	case slices.ContainsFunc(before, func(b policy.Wedging) bool { return b.Domain == w.Domain }):
-		return w, fmt.Errorf("duplicate [[domain]] %q", d.Name)
+		return w, at(fmt.Errorf("duplicate [[domain]] %q", d.Name), "name")
 	case w.After < leastWedged || w.After > mostWedged:
-		return w, fmt.Errorf("domain %q: wedged_after %v is out of range: %v to %v", d.Name, w.After, leastWedged, mostWedged)
+		return w, at(fmt.Errorf("domain %q: wedged_after %v is out of range: %v to %v", d.Name, w.After, leastWedged, mostWedged), "wedged_after")
 	case d.OnWedge != "" && d.OnWedge != report && d.OnWedge != restart:
-		return w, fmt.Errorf("domain %q: on_wedge %q: %s or %s are allowed", d.Name, d.OnWedge, report, restart)
+		return w, at(fmt.Errorf("domain %q: on_wedge %q: want one of %s, %s", d.Name, d.OnWedge, report, restart), "on_wedge")
 	case d.OnWedge == restart && (len(d.Restart) == 0 || d.Restart[0] == ""):
-		return w, fmt.Errorf("domain %q: restart is missing: the command and its arguments, as in [\"xl\", \"reboot\", \"-F\", %q]", d.Name, d.Name)
+		return w, at(fmt.Errorf("domain %q: restart is missing: the command and its arguments, as in [\"xl\", \"reboot\", \"-F\", %q]", d.Name, d.Name), "restart", "on_wedge")
 	case d.OnWedge != restart && d.Restart != nil:
-		return w, fmt.Errorf("domain %q: restart is only used with on_wedge = %q", d.Name, restart)
+		return w, at(fmt.Errorf("domain %q: restart is only used with on_wedge = %q", d.Name, restart), "restart")
 	}
 	return w, nil
 }

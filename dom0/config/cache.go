@@ -49,24 +49,28 @@ func (t cacheTOML) parse(before []Cache) (Cache, error) {
 		Name: string(t.Name), L3: int(t.L3), L3Code: int(t.L3Code), L3Data: int(t.L3Data), L2: int(t.L2), Bandwidth: int(t.Bandwidth),
 	}}
 	if err := c.Validate(); err != nil {
-		return Cache{}, fmt.Errorf("cache: %w", err)
+		keys := []string{"l3_code", "l3_data"}
+		if (cache.Class{Name: c.Name, L3: 1}).Validate() != nil {
+			keys = []string{"name"}
+		}
+		return Cache{}, at(fmt.Errorf("cache: %w", err), keys...)
 	}
 	for _, b := range before {
 		if b.Name == c.Name {
-			return Cache{}, fmt.Errorf("cache: duplicate class %q", c.Name)
+			return Cache{}, at(fmt.Errorf("cache: duplicate class %q", c.Name), "name")
 		}
 	}
 	if len(t.Domains) == 0 {
-		return Cache{}, fmt.Errorf("cache: class %q: domains is missing: names or UUIDs, or %q for all that no class names", c.Name, Others)
+		return Cache{}, at(fmt.Errorf("cache: class %q: domains is missing: names or UUIDs, or %q for all that no class names", c.Name, Others), "domains")
 	}
 	for _, w := range t.Domains {
 		d := string(w)
 		if d == "" {
-			return Cache{}, errors.New("cache: domains: a name or a UUID is empty")
+			return Cache{}, at(errors.New("cache: domains: a name or a UUID is empty"), "domains")
 		}
 		for _, b := range append(before, c) {
 			if slices.Contains(b.Domains, d) {
-				return Cache{}, fmt.Errorf("cache: domain %q is in class %q already", d, b.Name)
+				return Cache{}, at(fmt.Errorf("cache: domain %q is in class %q already", d, b.Name), "domains")
 			}
 		}
 		c.Domains = append(c.Domains, d)

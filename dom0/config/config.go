@@ -63,12 +63,15 @@ type reservationTOML struct {
 func (r reservationTOML) task() (rtsched.Task, error) {
 	switch {
 	case r.Budget == nil:
-		return rtsched.Task{}, errors.New("budget is missing: time on a CPU, as in budget = \"10ms\"")
+		return rtsched.Task{}, at(errors.New("budget is missing: time on a CPU, as in budget = \"10ms\""), "period")
 	case r.Period == nil:
-		return rtsched.Task{}, errors.New("period is missing: in every such time there is the budget, as in period = \"100ms\"")
+		return rtsched.Task{}, at(errors.New("period is missing: in every such time there is the budget, as in period = \"100ms\""), "budget")
 	}
 	t := rtsched.Task{Budget: time.Duration(*r.Budget), Period: time.Duration(*r.Period)}
-	return t, t.Validate()
+	if err := (rtsched.Task{Budget: rtsched.MinBudget, Period: t.Period}).Validate(); err != nil {
+		return t, at(err, "period")
+	}
+	return t, at(t.Validate(), "budget")
 }
 
 // word is a string that the TOML package reports errors of with their line.
@@ -147,25 +150,25 @@ func parse(text string) (Config, int, error) {
 	if err != nil {
 		return Config{}, 0, err
 	}
-	fail := func(err error, table, key string, n int) (Config, int, error) {
-		return Config{}, lineOf(text, table, key, n), err
+	fail := func(err error, table string, n int) (Config, int, error) {
+		return Config{}, lineOfError(text, table, n, err), err
 	}
 	if unknown := md.Undecoded(); len(unknown) > 0 {
 		key := unknown[0]
 		last := len(key) - 1
-		return fail(fmt.Errorf("unknown key %q: %s", key, known()), key[:last].String(), key[last], -1)
+		return fail(at(fmt.Errorf("unknown key %q: %s", key, known(key)), key[last]), key[:last].String(), -1)
 	}
 	c := Config{Host: cmp.Or(string(t.Host), directory.Auto), MetricsListen: string(t.Metrics.Listen)}
 	if !slices.Contains(directory.Hosts, c.Host) {
-		return fail(fmt.Errorf("host %q: there are %s", t.Host, strings.Join(directory.Hosts, ", ")), "", "host", 0)
+		return fail(at(fmt.Errorf("host %q: want one of %s", t.Host, strings.Join(directory.Hosts, ", ")), "host"), "", 0)
 	}
 	if err := t.Metrics.check(); err != nil {
-		return fail(err, "metrics", "listen", 0)
+		return fail(at(err, "listen"), "metrics", 0)
 	}
 	for i, a := range t.Adopt {
 		r, err := a.reservation(c.Adopt)
 		if err != nil {
-			return fail(err, "adopt", "", i)
+			return fail(err, "adopt", i)
 		}
 		c.Adopt = append(c.Adopt, r)
 	}
@@ -175,14 +178,14 @@ func parse(text string) (Config, int, error) {
 			err = errors.New("duplicate rule")
 		}
 		if err != nil {
-			return fail(err, "allow", "", i)
+			return fail(err, "allow", i)
 		}
 		c.Allow = append(c.Allow, r)
 	}
 	for i, d := range t.Domain {
 		w, err := d.wedging(c.Domains)
 		if err != nil {
-			return fail(err, "domain", "", i)
+			return fail(err, "domain", i)
 		}
 		c.Domains = append(c.Domains, w)
 		if d.Listens {
@@ -190,15 +193,14 @@ func parse(text string) (Config, int, error) {
 		}
 	}
 	if t.Throttle != nil {
-		var key string
-		if c.Throttle, key, err = t.Throttle.parse(); err != nil {
-			return fail(fmt.Errorf("throttle: %w", err), "throttle", key, 0)
+		if c.Throttle, err = t.Throttle.parse(); err != nil {
+			return fail(fmt.Errorf("throttle: %w", err), "throttle", 0)
 		}
 	}
 	for i, t := range t.Cache {
 		class, err := t.parse(c.Cache)
 		if err != nil {
-			return fail(err, "cache", "", i)
+			return fail(err, "cache", i)
 		}
 		c.Cache = append(c.Cache, class)
 	}
@@ -210,13 +212,13 @@ func (a adoptTOML) reservation(before []api.Reservation) (r api.Reservation, err
 	name := string(a.Domain)
 	r.Domain, r.Class = &host.Domain{Name: name}, cmp.Or(host.Class(a.Class), host.Batch)
 	if err := r.Class.Check(); err != nil {
-		return r, err
+		return r, at(err, "class")
 	}
 	if name == "" {
-		return r, errors.New("domain is missing: a name or a UUID")
+		return r, at(errors.New("domain is missing: a name or a UUID"), "domain")
 	}
 	if slices.ContainsFunc(before, func(b api.Reservation) bool { return b.Domain.Name == name }) {
-		return r, fmt.Errorf("duplicate [[adopt]] for domain %q", name)
+		return r, at(fmt.Errorf("duplicate [[adopt]] for domain %q", name), "domain")
 	}
 	if r.Task, err = a.task(); err != nil {
 		return r, fmt.Errorf("domain %q: %w", name, err)

@@ -4,6 +4,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vlibos/vlibos/dom0/directory"
@@ -136,19 +137,22 @@ func Installed() string {
 	return b.String()
 }
 
-// known says which keys there are, for an error.
-func known() string {
-	text, table := "there are", ""
-	for i, k := range Keys {
+// known says which keys are possible where there is an unknown one.
+func known(unknown []string) string {
+	top, tables, in := []string{}, []string{}, []string{}
+	for _, k := range Keys {
 		switch {
-		case k.Table != table:
-			table = k.Table
-			text += "; in " + table + ": " + k.Name
-		case i == 0:
-			text += " " + k.Name
-		default:
-			text += ", " + k.Name
+		case k.Table == "":
+			top = append(top, k.Name)
+		case !slices.Contains(tables, k.Table):
+			tables = append(tables, k.Table)
+		}
+		if k.Table != "" && len(unknown) > 1 && strings.Trim(k.Table, "[]") == unknown[0] {
+			in = append(in, k.Name)
 		}
 	}
-	return text
+	if len(in) > 0 {
+		return "want one of " + strings.Join(in, ", ")
+	}
+	return fmt.Sprintf("want %s, or one of the tables %s", strings.Join(top, ", "), strings.Join(tables, ", "))
 }

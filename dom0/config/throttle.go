@@ -53,9 +53,8 @@ type throttleTOML struct {
 	Quantile  float64  `toml:"quantile"`
 }
 
-// parse returns the key of an error.
-func (t throttleTOML) parse() (c *Throttle, key string, err error) {
-	c = &Throttle{
+func (t throttleTOML) parse() (*Throttle, error) {
+	c := &Throttle{
 		Source: string(t.Source), Policy: string(t.Policy), Period: time.Duration(t.Period), CPUs: t.CPUs, ProbeCPU: -1,
 		ProbeMiB: t.ProbeMiB, Requests: string(t.Requests), Quantile: t.Quantile,
 		Params: throttle.Params{Threshold: t.Threshold, Most: t.Most, Budget: t.Budget},
@@ -74,24 +73,38 @@ func (t throttleTOML) parse() (c *Throttle, key string, err error) {
 	}
 	switch {
 	case !slices.Contains(Sources, c.Source):
-		return nil, "source", fmt.Errorf("source %q: one of %s is needed", c.Source, strings.Join(Sources, ", "))
+		return nil, at(fmt.Errorf("source %q: want one of %s", c.Source, strings.Join(Sources, ", ")), "source")
 	case c.Period < minPeriod || c.Period > maxPeriod:
-		return nil, "period", fmt.Errorf("period %v: %v to %v are allowed", c.Period, minPeriod, maxPeriod)
+		return nil, at(fmt.Errorf("period %v: %v to %v are allowed", c.Period, minPeriod, maxPeriod), "period")
 	case slices.ContainsFunc(c.CPUs, func(cpu int) bool { return cpu < 0 || cpu > cpulist.Max }):
-		return nil, "cpus", fmt.Errorf("cpus %v: 0 to %d are allowed", c.CPUs, cpulist.Max)
+		return nil, at(fmt.Errorf("cpus %v: 0 to %d are allowed", c.CPUs, cpulist.Max), "cpus")
 	case t.ProbeCPU != nil && (*t.ProbeCPU < 0 || *t.ProbeCPU > cpulist.Max):
-		return nil, "probe_cpu", fmt.Errorf("probe_cpu %d: 0 to %d are allowed", *t.ProbeCPU, cpulist.Max)
+		return nil, at(fmt.Errorf("probe_cpu %d: 0 to %d are allowed", *t.ProbeCPU, cpulist.Max), "probe_cpu")
 	case c.ProbeMiB < 0 || c.ProbeMiB > mostProbeMiB:
-		return nil, "probe_mib", fmt.Errorf("probe_mib %d: 0, for twice the last-level cache, to %d are allowed", c.ProbeMiB, mostProbeMiB)
+		return nil, at(fmt.Errorf("probe_mib %d: 0, for twice the last-level cache, to %d are allowed", c.ProbeMiB, mostProbeMiB), "probe_mib")
 	case c.Source == "probe" && c.ProbeCPU < 0:
-		return nil, "source", errors.New("source probe needs probe_cpu: a CPU of which it may use a hundredth")
+		return nil, at(errors.New("source probe needs probe_cpu: a CPU of which it may use a hundredth"), "source")
 	case c.Source == "requests" && c.Requests == "":
-		return nil, "source", errors.New("source requests needs requests: the file in which a program counts its requests")
+		return nil, at(errors.New("source requests needs requests: the file in which a program counts its requests"), "source")
 	case !(c.Quantile >= 0 && c.Quantile < 1):
-		return nil, "quantile", fmt.Errorf("quantile %v: 0 for the mean, or less than 1", c.Quantile)
+		return nil, at(fmt.Errorf("quantile %v: 0 for the mean, or less than 1", c.Quantile), "quantile")
 	}
 	if _, err := throttle.New(c.Policy, c.Params); err != nil {
-		return nil, "policy", err
+		return nil, at(err, c.wrongParam(), "policy")
 	}
-	return c, "", nil
+	return c, nil
+}
+
+// wrongParam is the key of the parameter that the policy refuses.
+func (c *Throttle) wrongParam() string {
+	_, most := throttle.New("none", throttle.Params{Most: c.Params.Most})
+	switch {
+	case most != nil:
+		return "most"
+	case !slices.Contains(throttle.Policies, c.Policy):
+		return "policy"
+	case c.Policy == "rate":
+		return "budget_per_s"
+	}
+	return "threshold_ns"
 }

@@ -40,15 +40,15 @@ cpus = [0, 1]
 func TestThrottleErrorsSayWhere(t *testing.T) {
 	for text, want := range map[string]string{
 		"[throttle]": ":1: throttle: policy threshold: a latency of 0 ns",
-		"[throttle]\nsource = 'pmu'\nthreshold_ns = 9":                                                        ":2: throttle: source \"pmu\": one of auto",
-		"[throttle]\nthreshold_ns = 9\npolicy = 'paper'":                                                      ":3: throttle: there is no policy \"paper\"",
+		"[throttle]\nsource = 'pmu'\nthreshold_ns = 9":                                                        ":2: throttle: source \"pmu\": want one of auto",
+		"[throttle]\nthreshold_ns = 9\npolicy = 'paper'":                                                      ":3: throttle: policy \"paper\": want one of none",
 		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\n[throttle]\nthreshold_ns = 9\nperiod = '1s'": ":7: throttle: period 1s",
 		"[throttle]\nthreshold_ns = 9\ncpus = [1, -1]":                                                        ":3: throttle: cpus",
 		"[throttle]\nthreshold_ns = 9\nsource = 'probe'":                                                      ":3: throttle: source probe needs probe_cpu",
 		"[throttle]\nthreshold_ns = 9\nprobe_cpu = -1":                                                        ":3: throttle: probe_cpu",
 		"[throttle]\nthreshold_ns = 9\nsource = 'requests'":                                                   ":3: throttle: source requests needs",
 		"[throttle]\nthreshold_ns = 9\nquantile = 1.0":                                                        ":3: throttle: quantile",
-		"[throttle]\nthreshold_ns = 9\nmost = 2.0":                                                            ":1: throttle: policy threshold: a largest",
+		"[throttle]\nthreshold_ns = 9\nmost = 2.0":                                                            ":3: throttle: policy threshold: a largest",
 		"[throttle]\npolicy = 'rate'":                                                                         ":2: throttle: policy rate: a budget",
 		"[throttle]\nthreshold_ns = 'x'":                                                                      "line 2",
 		"[throttle]\nthreshold_ns = 9\nlatency = 9":                                                           ":3: unknown key \"throttle.latency\"",

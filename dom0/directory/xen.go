@@ -78,8 +78,8 @@ func (p *xenDirectory) Lookup(ctx context.Context, ref string) (*Domain, error) 
 	}
 	return nil, &Error{
 		Target: fmt.Sprintf("domain %.80q", ref),
-		Err:    fmt.Errorf("%w that only this name means", host.ErrNoDomain),
-		Hint:   "use one of the numbers " + strings.Join(ids, ", "),
+		Err:    host.ErrSeveral,
+		Hint:   "use a number or UUID: " + strings.Join(ids, ", "),
 	}
 }
 

@@ -107,7 +107,7 @@ func TestXenLookup(t *testing.T) {
 		"":       `domain "": no such domain`,
 		"32752":  "no such domain", // DOMID_FIRST_RESERVED
 		"../3":   "no such domain",
-		"twin":   "use one of the numbers 13, 14",
+		"twin":   `domain "twin": several domains have this name: use a number or UUID: 13, 14`,
 		"\x1b[m": `domain "\x1b[m"`,
 	} {
 		_, err := p.Lookup(context.Background(), ref)

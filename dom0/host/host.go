@@ -21,9 +21,16 @@ var (
 	ErrNoDomain   = xenctl.ErrNoDomain // as hypercalls report it
 	ErrNotHere    = errors.New("not available on this host")
 	ErrNotAllowed = errors.New("the host may not do this")
+	ErrSeveral    = error(severalError{}) // an ErrNoDomain
 	ErrNoMembers  = errors.New("no such process or thread")
 	ErrLease      = errors.New("the lease is over")
 )
+
+// severalError is ErrSeveral.
+type severalError struct{}
+
+func (severalError) Error() string { return "several domains have this name" }
+func (severalError) Unwrap() error { return ErrNoDomain }
 
 // Abilities say what a host can do beyond keeping domains on reservations.
 type Abilities struct {
@@ -33,6 +40,9 @@ type Abilities struct {
 	Both     bool
 	Throttle bool // Throttle, CPUs and LatencySource
 	Stuck    bool
+	// Start is a command that starts a domain NAME, for the error that there is
+	// none; empty: a toolstack does.
+	Start string
 }
 
 // Host is a machine and how it keeps budgets. Methods may be called at the same

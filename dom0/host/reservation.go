@@ -79,7 +79,7 @@ var ErrClass = errors.New("no such class")
 // Check returns ErrClass for a name that is no class. The empty name is allowed.
 func (c Class) Check() error {
 	if c != "" && !slices.Contains(Classes, string(c)) {
-		return fmt.Errorf("class %.80q: %w: there are %s", string(c), ErrClass, strings.Join(Classes, ", "))
+		return fmt.Errorf("class %.80q: %w: want one of %s", string(c), ErrClass, strings.Join(Classes, ", "))
 	}
 	return nil
 }

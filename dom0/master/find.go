@@ -32,9 +32,24 @@ func find(all []host.Domain, ref string) (host.Domain, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return host.Domain{}, fmt.Errorf("domain %.80q: %w: there are %s", ref, errNone, describe(all))
+		return host.Domain{}, fmt.Errorf("domain %.80q: %w", ref, none(all))
 	}
-	return host.Domain{}, fmt.Errorf("domain %.80q: %w that only this name means: use one of %s", ref, host.ErrNoDomain, describe(found))
+	return host.Domain{}, fmt.Errorf("domain %.80q: %w: use a number or UUID: %s", ref, host.ErrSeveral, describe(found))
+}
+
+// find is the function of that name, whose error says how to start a domain that does
+// not exist.
+func (t *table) find(all []host.Domain, ref string) (host.Domain, error) {
+	d, err := find(all, ref)
+	if start := t.host.Can().Start; errors.Is(err, errNone) && start != "" {
+		err = fmt.Errorf("%w: start one with '%s'", err, start)
+	}
+	return d, err
+}
+
+// none is errNone with the domains that there are.
+func none(all []host.Domain) error {
+	return fmt.Errorf("%w: this host has: %s", errNone, describe(all))
 }
 
 // mostNamed limits how many domains an error lists.
@@ -101,7 +116,7 @@ func (t *table) current(ctx context.Context, all []host.Domain, e *entry, d *hos
 	}
 	if len(refs) > 0 && (at < 0 || !holder) {
 		var n host.Domain
-		if n, missing = find(all, refs[0]); missing == nil && holder {
+		if n, missing = t.find(all, refs[0]); missing == nil && holder {
 			if o := t.other(e, n); o != nil {
 				missing = fmt.Errorf("domain %s: %w: it has reservation %d already", n, host.ErrNotAllowed, o.ID)
 			}

@@ -84,7 +84,7 @@ func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reserva
 	was := m.match(all, want)
 	e, err := m.resolve(ctx, all, want, was, &m.table)
 	if err == nil && !e.Running() { // it existed before
-		_, err = find(all, want.Domain.Name)
+		_, err = m.find(all, want.Domain.Name)
 	}
 	if err == nil {
 		err = m.fits(e)
@@ -202,7 +202,7 @@ func (t *table) resolve(ctx context.Context, all []host.Domain, want api.Reserva
 func (m *Master) Release(ctx context.Context, ref string) (api.Reservation, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e, err := m.lookup(ref)
+	e, err := m.lookup(ctx, ref)
 	if err != nil {
 		return api.Reservation{}, err
 	}
@@ -229,8 +229,8 @@ func (m *Master) end(ctx context.Context, e *entry) error {
 	return m.write()
 }
 
-// lookup is the entry of the adopted domain that ref means.
-func (m *Master) lookup(ref string) (*entry, error) {
+// lookup is the entry of the adopted domain that ref means, or api.ErrNotAdopted.
+func (m *Master) lookup(ctx context.Context, ref string) (*entry, error) {
 	var all []host.Domain
 	by := make(map[string]*entry)
 	for _, e := range m.inOrder() {
@@ -245,10 +245,18 @@ func (m *Master) lookup(ref string) (*entry, error) {
 		by[d.ID], all = e, append(all, d)
 	}
 	d, err := find(all, ref)
-	if errors.Is(err, host.ErrNoDomain) {
-		return nil, fmt.Errorf("%w: %w", api.ErrNotAdopted, err)
+	if !errors.Is(err, errNone) {
+		return by[d.ID], err
 	}
-	return by[d.ID], err
+	if all, err = m.host.Domains(ctx); err == nil {
+		if _, missing := find(all, ref); errors.Is(missing, errNone) {
+			err = none(all)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("domain %.80q %w: %w", ref, api.ErrNotAdopted, err)
+	}
+	return nil, fmt.Errorf("domain %.80q %w: 'vlibmaster ps' lists those that have one", ref, api.ErrNotAdopted)
 }
 
 // write saves the table if it has changed.

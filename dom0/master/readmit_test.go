@@ -285,7 +285,7 @@ func TestMisspelledDomainIsListedAsAbsent(t *testing.T) {
 	if !s.Absent || s.On() != "" || s.Budget != 8*ms || !s.Configured || s.Problem != errAbsent.Error() || s.Class != host.Batch {
 		t.Errorf("%+v", s)
 	}
-	if s := statusOf(t, m, "twin"); !s.Absent || !strings.Contains(s.Problem, "use one of 2") {
+	if s := statusOf(t, m, "twin"); !s.Absent || !strings.Contains(s.Problem, "use a number or UUID: 2") {
 		t.Errorf("%+v", s)
 	}
 	h.all = append(h.all, domain("4", "wbe", 0))

@@ -57,7 +57,7 @@ func (e *entry) String() string {
 	switch e.Kind() {
 	case host.KindDomain:
 		if e.Domain.ID == "" {
-			return fmt.Sprintf("domain %.80q", e.Name)
+			return fmt.Sprintf("domain %.80q", cmp.Or(e.Name, e.Domain.Name))
 		}
 		return "domain " + e.Domain.String()
 	case host.KindThreads:

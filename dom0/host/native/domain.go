@@ -178,7 +178,7 @@ func (p *Host) exists(name string) error {
 	}
 	dir := filepath.Join(p.layout.cpu.dir, name)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("domain %q: %w: there is no cgroup %s: make it with: vlibmaster cgroup run", name, host.ErrNoDomain, dir)
+		return fmt.Errorf("domain %q: %w: there is no cgroup %s", name, host.ErrNoDomain, dir)
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ func Open(o Options) (*Host, error) {
 		}
 	}
 	if o.Version < 0 || o.Version > 2 {
-		return nil, fmt.Errorf("version %d of cgroups: there are 1 and 2", o.Version)
+		return nil, fmt.Errorf("version %d of cgroups: want one of 1, 2", o.Version)
 	}
 	m, err := cgroup.FindMounts()
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // Can implements host.Host. A domain that holds a reservation is no callee: one
 // cgroup has one weight.
 func (p *Host) Can() host.Abilities {
-	return host.Abilities{Threads: true, Calls: true, Throttle: true}
+	return host.Abilities{Threads: true, Calls: true, Throttle: true, Start: "vlibmaster cgroup run NAME -- COMMAND"}
 }
 
 // MemberCPUs implements host.Host.

@@ -84,7 +84,7 @@ func TestRefusalsHaveTheirExitStatus(t *testing.T) {
 		{[]string{"adopt", "vlib2", "--budget", "2562047h", "--period", "2562047h"}, 2, "10s"},
 		{[]string{"adopt", "0", "--budget", "1ms", "--period", "100ms"}, 11, "control"},
 		{[]string{"adopt", "nobody", "--budget", "1ms", "--period", "100ms"}, 3, "vlib2"},
-		{[]string{"release", "vlib2"}, 3, "not adopted"},
+		{[]string{"release", "vlib2"}, 3, "has no reservation: 'vlibmaster ps' lists"},
 		{[]string{"serve"}, 19, "another vlibmaster"},
 		{[]string{"serve", "--run-dir", t.TempDir()}, 19, "another vlibmaster"},
 		{[]string{"ps", "--run-dir", "/nowhere"}, 16, "vlibmaster serve"},

@@ -200,8 +200,8 @@ func shakeHands(ctx context.Context, conn *net.UnixConn, o transport.Offer) (*en
 // refusal is the error that the server sent instead of a welcome.
 func refusal(status uint64, detail []byte, o transport.Offer) error {
 	err := vlibcall.ReceivedStatus(vlibcall.Status(min(status, math.MaxUint16)), detail)
-	if o.Reservation != 0 && errors.Is(err, vlibcall.ErrDenied) {
-		return fmt.Errorf("%w: %w", vlibcall.ErrReservation, err)
+	if s := (*vlibcall.StatusError)(nil); o.Reservation != 0 && errors.As(err, &s) && s.Status == vlibcall.StatusDenied {
+		return fmt.Errorf("%w: %s", vlibcall.ErrReservation, s.Detail)
 	}
 	return fmt.Errorf("the server refused the channel: %w", err)
 }

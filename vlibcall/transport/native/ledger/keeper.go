@@ -103,9 +103,9 @@ func (k *Keeper) may(r uint32) error {
 	case k.mem == nil:
 		return ErrNone
 	case r == 0 || r >= MaxReservation || k.word(slot(r)+slotAllowed).Load() != 1:
-		return fmt.Errorf("%w: %d: name the domain with 'vlibmaster run --calls'", ErrDenied, r)
+		return fmt.Errorf("reservation %d %w, or does not exist: 'vlibmaster ps' lists them; name the domain with 'vlibmaster run --calls'", r, ErrDenied)
 	case clock.Monotonic() >= duration(k.word(atUntil).Load()):
-		return fmt.Errorf("%w: %d: no vlibmaster keeps its budget just now: start 'vlibmaster serve'", ErrDenied, r)
+		return fmt.Errorf("reservation %d %w: no vlibmaster keeps its budget just now: start 'vlibmaster serve'", r, ErrDenied)
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ const (
 // Errors that callers distinguish.
 var (
 	ErrNone   = errors.New("the server keeps no ledger")
-	ErrDenied = errors.New("the reservation may not pay for calls to this domain")
+	ErrDenied = errors.New("may not pay for calls to this domain")
 )
 
 // File is the path of the ledger of the domain in directory dir.
