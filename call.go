@@ -20,14 +20,14 @@ func (d *Domain) Call(ctx context.Context, library, function string, input []byt
 }
 
 // Go is [Domain.Call] without blocking: the call takes its place in the queue
-// before Go returns. Pending.Result waits for the output and returns it, and
+// before Go returns, and its time begins then. Pending.Result waits for the output and returns it, and
 // Pending.Done is closed when it is there. input must not change until then.
 func (d *Domain) Go(ctx context.Context, library, function string, input []byte) *vlibcall.Pending {
 	return d.channel.Go(ctx, library, function, input, nil)
 }
 
-// Session is for many calls of one function in a row: the vLib OS serves this
-// program alone until Session.Close, and neither side sleeps between two calls.
+// Session is for many calls of one function in a row: neither side sleeps between
+// two calls. Other calls of this Domain wait until Session.Close.
 // Session.Call(ctx, input, dst) makes one, and appends the output to dst[:0]. ctx
 // bounds the opening.
 func (d *Domain) Session(ctx context.Context, library, function string) (*vlibcall.Session, error) {

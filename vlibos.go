@@ -31,8 +31,8 @@ type Options struct {
 	// Size of the channel in bytes, a multiple of 4096, into which input and output
 	// of a call have to fit. Default 64 KiB (vlibcall.DefaultSize).
 	Size int
-	// Timeout of a call whose context has no earlier deadline, and of Open. 0:
-	// none.
+	// Timeout of a call whose context has no earlier deadline, its wait behind other
+	// calls included, and of Open. 0: none.
 	Timeout time.Duration
 	// Wait is how calls wait for their answers: they spin for as long as that pays,
 	// then sleep, unless it is vlibcall.Block or vlibcall.Spin.
