@@ -20,8 +20,9 @@ func (d *Domain) Call(ctx context.Context, library, function string, input []byt
 }
 
 // Go is [Domain.Call] without blocking: the call takes its place in the queue
-// before Go returns, and its time begins then. Pending.Result waits for the output and returns it, and
-// Pending.Done is closed when it is there. input must not change until then.
+// before Go returns, and its time begins then. Pending.Result waits for the output
+// and returns it, and Pending.Done is closed when it is there. input must not change
+// until then.
 func (d *Domain) Go(ctx context.Context, library, function string, input []byte) *vlibcall.Pending {
 	return d.channel.Go(ctx, library, function, input, nil)
 }

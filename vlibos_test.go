@@ -103,6 +103,23 @@ func TestErrorsAreTheUsualOnes(t *testing.T) {
 	}
 }
 
+// A server's name cannot lead out of the directory of domains, and a name that is
+// taken is refused with a way out.
+func TestServerHasANameOfItsOwn(t *testing.T) {
+	for name, want := range map[string]string{
+		"a/b": "name of a directory", "../x": "name of a directory", "..": "name of a directory",
+		"text": "choose another name or port",
+	} {
+		s, err := vlibos.NewServer(t.Context(), vlibos.ServerOptions{Name: name, Native: true})
+		if err == nil {
+			s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want …%s…", name, err, want)
+		}
+	}
+}
+
 func done() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -164,7 +181,7 @@ func TestExampleOfAReservationRuns(t *testing.T) {
 	ExampleReserve()
 	os.Stdout = stdout
 	w.Close()
-	if out, err := io.ReadAll(r); string(out) != "0.8775825618903728 <nil>\n" {
+	if out, err := io.ReadAll(r); string(out) != "0.8775825618903728\n" {
 		t.Errorf("%q, %v", out, err)
 	}
 }

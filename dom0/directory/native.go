@@ -50,8 +50,8 @@ func (p *nativeDirectory) Close() error { return nil }
 
 func (p *nativeDirectory) Lookup(ctx context.Context, ref string) (*Domain, error) {
 	for _, name := range slices.Compact([]string{ref, Canonical(ref)}) {
-		if !plainName(name) {
-			continue
+		if native.CheckName(name) != nil {
+			continue // it could be a path out of dir
 		}
 		info, err := os.Stat(filepath.Join(p.dir, name))
 		if err == nil && info.IsDir() {
@@ -66,12 +66,6 @@ func (p *nativeDirectory) Lookup(ctx context.Context, ref string) (*Domain, erro
 		return nil, err
 	}
 	return nil, noDomain(ref, all, p.dir, p.dir+" has none: "+p.via.start(ref, vlibcall.DefaultPort))
-}
-
-// plainName reports whether ref can be the name of a directory in dir, and not a
-// path out of it.
-func plainName(ref string) bool {
-	return ref != "" && ref != "." && ref != ".." && !strings.ContainsAny(ref, "/\x00")
 }
 
 func (p *nativeDirectory) Domains(context.Context) ([]*Domain, error) {

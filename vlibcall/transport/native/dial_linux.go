@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -46,6 +47,15 @@ const DefaultRoot = "/run/vlibos/native"
 // Socket is the path of the socket for port of the domain in directory dir.
 func Socket(dir string, port transport.Port) string {
 	return filepath.Join(dir, strconv.FormatUint(uint64(port), 10)+".sock")
+}
+
+// CheckName refuses what cannot be the name of a native domain: its sockets are in
+// a directory of that name.
+func CheckName(name string) error {
+	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
+		return fmt.Errorf("%.80q cannot be the name of a directory", name)
+	}
+	return nil
 }
 
 // Domain is a transport.Dialer for the native domain whose sockets are in the

@@ -66,9 +66,9 @@ func listenAt(dir string, port transport.Port, guard Guard) (*Listener, error) {
 	}
 	if probe, err := net.Dial("unixpacket", path); err == nil {
 		probe.Close()
-		return nil, fmt.Errorf("listen: %s is served by another process", path)
+		return nil, fmt.Errorf("listen: %s is served by another process: choose another name or port", path)
 	} else if errors.Is(err, unix.EAGAIN) { // its queue is full
-		return nil, fmt.Errorf("listen: %s is served by another process (%w)", path, err)
+		return nil, fmt.Errorf("listen: %s is served by another process (%w): choose another name or port", path, err)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
