@@ -96,6 +96,7 @@ func (d *Domain) open(ctx context.Context, ref string, o Options) (err error) {
 	if d.found, err = d.all.Lookup(ctx, ref); err != nil {
 		return err
 	}
+	channel.Peer = "domain " + d.found.String()
 	d.count(o, &channel)
 	d.channel, err = vlibcall.Open(ctx, d.found, channel)
 	return d.explain(err)
@@ -123,7 +124,8 @@ func (d *Domain) count(o Options, channel *vlibcall.Options) {
 
 // explain adds the domain to an error that does not name it.
 func (d *Domain) explain(err error) error {
-	if named := (*directory.Error)(nil); err == nil || errors.As(err, &named) {
+	named, op := (*directory.Error)(nil), (*vlibcall.OpError)(nil)
+	if err == nil || errors.As(err, &named) || errors.As(err, &op) && op.Peer != "" {
 		return err
 	}
 	return fmt.Errorf("domain %s: %w", d.found, err)

@@ -79,6 +79,16 @@ func TestErrorsAreTheUsualOnes(t *testing.T) {
 	_, noFunction := web.CallC(ctx, "libm.so.6", "csc", "f64(f64)", 0.5)
 	_, notOne := web.CallC(ctx, "libm.so.6", "cos", "f64(f65)", 0.5)
 	_, notFitting := web.CallC(ctx, "libm.so.6", "cos", "f64(f64)", "half")
+	_, pending := web.Go(ctx, "libnosuch.so", "f", nil).Result()
+	_, noSession := web.Session(ctx, "", "f")
+	session, err := web.Session(ctx, "libm.so.6", "cos")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, inSession := session.Call(ctx, []byte("text"), nil)
+	if err := session.Close(); err != nil {
+		t.Error(err)
+	}
 	_, tooMuch := vlibos.Reserve(ctx, vlibos.ReserveOptions{Budget: time.Second, Period: time.Second})
 	_, noMaster := vlibos.Reserve(ctx, vlibos.ReserveOptions{Budget: time.Millisecond, Period: time.Second, RunDir: t.TempDir()})
 	for what, tt := range map[string]struct {
@@ -89,8 +99,11 @@ func TestErrorsAreTheUsualOnes(t *testing.T) {
 		"no server":    {noServer, directory.ErrNoServer, "port 7"},
 		"closed":       {afterClose, os.ErrClosed, "domain text: call text:upper: closed"},
 		"no function":  {noFunction, vlibcall.ErrNoFunction, "domain web: call libm.so.6:csc"},
-		"no signature": {notOne, vlibcall.ErrSignature, "f65"},
-		"not the type": {notFitting, vlibcall.ErrSignature, "argument 1"},
+		"no signature": {notOne, vlibcall.ErrSignature, "domain web: call libm.so.6:cos"},
+		"not the type": {notFitting, vlibcall.ErrSignature, "domain web: call libm.so.6:cos"},
+		"pending":      {pending, vlibcall.ErrNoLibrary, "domain web: call libnosuch.so:f"},
+		"session":      {noSession, vlibcall.ErrBadRequest, "domain web: session :f"},
+		"in a session": {inSession, vlibcall.ErrBadRequest, "domain web: call libm.so.6:cos"},
 		"does not fit": {tooMuch, host.ErrNotAdmitted, ""},
 		"no master":    {noMaster, api.ErrNoMaster, ""},
 	} {

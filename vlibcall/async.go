@@ -66,7 +66,7 @@ func (c *Channel) callLater(ctx context.Context, start time.Time, ticket chan st
 		output, err = c.callInTurn(ctx, ticket, m, nil)
 	}
 	if err != nil {
-		return nil, callError(m.library, m.function, err)
+		return nil, c.failed("call", m.library, m.function, err)
 	}
 	return output, nil
 }

@@ -24,6 +24,9 @@ const (
 
 // Options of a channel. The zero value is a sensible default.
 type Options struct {
+	// Peer is how errors of calls name the server, for example "domain web"; empty:
+	// they do not.
+	Peer string
 	// Port of the server in the domain; default DefaultPort.
 	Port transport.Port
 	// Size of the channel in bytes, its header page included: a multiple of 4096.
@@ -182,13 +185,13 @@ func (c *Channel) Call(ctx context.Context, library, function string, input, dst
 		dst, err = c.callInTurn(ctx, ticket, m, dst)
 	}
 	if err != nil {
-		return nil, callError(library, function, err)
+		return nil, c.failed("call", library, function, err)
 	}
 	return dst, nil
 }
 
-func callError(library, function string, err error) error {
-	return &OpError{Op: "call", Target: library + ":" + function, Err: err}
+func (c *Channel) failed(op, library, function string, err error) error {
+	return &OpError{Peer: c.opts.Peer, Op: op, Target: library + ":" + function, Err: err}
 }
 
 func (c *Channel) callInTurn(ctx context.Context, ticket chan struct{}, m message, dst []byte) ([]byte, error) {

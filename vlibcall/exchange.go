@@ -145,8 +145,8 @@ func (c *Channel) post(m *message) (requestShape, error) {
 		shape = packRequest(len(m.input), len(m.library), len(m.function), m.flags|flagRequestInline)
 	} else {
 		if most := c.opts.Size - transport.HeaderSize; shape.bytes() > most {
-			return 0, fmt.Errorf("request of %d bytes in a channel with room for %d: open it with at least %d: %w",
-				shape.bytes(), most, (shape.bytes()+2*transport.HeaderSize-1)/transport.HeaderSize*transport.HeaderSize, ErrTooLarge)
+			return 0, fmt.Errorf("%w: %d bytes, room for %d: set Options.Size (--size) to %d or more", ErrTooLarge,
+				shape.bytes(), most, (shape.bytes()+2*transport.HeaderSize-1)/transport.HeaderSize*transport.HeaderSize)
 		}
 		data, err := c.data()
 		if err != nil {

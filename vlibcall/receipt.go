@@ -38,7 +38,7 @@ func (c *Channel) receipt(ctx context.Context, start time.Time, ticket chan stru
 	}
 	r.Wall = time.Since(start)
 	if err != nil {
-		dst, err = nil, callError(m.library, m.function, err)
+		dst, err = nil, c.failed("call", m.library, m.function, err)
 	}
 	if c.opts.Record != nil {
 		c.opts.Record(m.library, m.function, r, err)

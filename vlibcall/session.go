@@ -37,7 +37,7 @@ const endTime = time.Second
 func (c *Channel) Session(ctx context.Context, library, function string) (*Session, error) {
 	s, err := c.openSession(ctx, library, function)
 	if err != nil {
-		return nil, &OpError{Op: "session", Target: library + ":" + function, Err: err}
+		return nil, c.failed("session", library, function, err)
 	}
 	return s, nil
 }
@@ -68,7 +68,7 @@ func (s *Session) Call(ctx context.Context, input, dst []byte) ([]byte, error) {
 	}
 	dst, err := s.callInTurn(ctx, input, dst)
 	if err != nil {
-		dst, err = nil, callError(s.library, s.name, err)
+		dst, err = nil, s.c.failed("call", s.library, s.name, err)
 	}
 	if s.c.opts.Record != nil {
 		s.c.opts.Record(s.library, s.name, Receipt{Wall: time.Since(start)}, err)
