@@ -5,6 +5,7 @@ package vlibcall_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,6 +47,10 @@ func TestTimeoutBoundsTheWaitForATurn(t *testing.T) {
 				defer s.Close()
 			}
 			timeOut(t, func(i int) error { return tt.waiters[i%len(tt.waiters)](c) })
+			// A call that was never sent does not read like one of a slow server.
+			if err := ordinary(c); tt.session && !strings.Contains(err.Error(), "not sent, because earlier calls or a session") {
+				t.Error(err)
+			}
 		})
 	}
 	t.Run("behind slow calls of a session", func(t *testing.T) {

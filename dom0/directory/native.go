@@ -30,11 +30,14 @@ type words struct {
 	host   string
 	start  func(name string, port transport.Port) string // how a server comes to be there
 	denied string
+	// abandoned reports whether a domain's socket was left by a server that has
+	// ended; nil: that is not asked.
+	abandoned func(native.Domain, transport.Port) bool
 }
 
 func newNative(dir string) *nativeDirectory {
 	return &nativeDirectory{dir, words{
-		host: Native, denied: "run as the user who runs the server, or as root",
+		host: Native, abandoned: native.Domain.Abandoned, denied: "run as the user who runs the server, or as root",
 		start: func(name string, port transport.Port) string {
 			text := NativeServer(dir, name)
 			if port != vlibcall.DefaultPort {
@@ -111,6 +114,9 @@ func (p *nativeDirectory) domain(name string) (*Domain, error) {
 		}
 	}
 	slices.Sort(d.Ports)
+	if p.via.abandoned != nil {
+		d.abandoned = func(port transport.Port) bool { return p.via.abandoned(native.Domain(dir), port) }
+	}
 	return d, nil
 }
 

@@ -62,6 +62,12 @@ func CheckName(name string) error {
 // directory that it names.
 type Domain string
 
+// Abandoned reports whether the server of a port has ended and left its socket. It
+// connects, and does not say so of a socket to which this process may not.
+func (d Domain) Abandoned(port transport.Port) bool {
+	return errors.Is(probe(Socket(string(d), port)), syscall.ECONNREFUSED)
+}
+
 // Dial implements transport.Dialer. Without a server it is vlibcall.ErrGone.
 func (d Domain) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {
 	if _, ok := ctx.Deadline(); !ok {
