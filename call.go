@@ -15,24 +15,23 @@ import (
 // It blocks until the answer is there, ctx is done, Options.Timeout has passed, or
 // the vLib OS is gone.
 func (d *Domain) Call(ctx context.Context, library, function string, input []byte) ([]byte, error) {
-	output, err := d.channel.Call(ctx, library, function, input, nil)
-	return output, d.explain(err)
+	return d.channel.Call(ctx, library, function, input, nil)
 }
 
 // Go is [Domain.Call] without blocking: the call takes its place in the queue
-// before Go returns. Pending.Result waits for the output and returns it, and
-// Pending.Done is closed when it is there. input must not change until then.
+// before Go returns, and its time begins then. Pending.Result waits for the output
+// and returns it, and Pending.Done is closed when it is there. input must not change
+// until then.
 func (d *Domain) Go(ctx context.Context, library, function string, input []byte) *vlibcall.Pending {
 	return d.channel.Go(ctx, library, function, input, nil)
 }
 
-// Session is for many calls of one function in a row: the vLib OS serves this
-// program alone until Session.Close, and neither side sleeps between two calls.
+// Session is for many calls of one function in a row: neither side sleeps between
+// two calls. Other calls of this Domain wait until Session.Close.
 // Session.Call(ctx, input, dst) makes one, and appends the output to dst[:0]. ctx
 // bounds the opening.
 func (d *Domain) Session(ctx context.Context, library, function string) (*vlibcall.Session, error) {
-	s, err := d.channel.Session(ctx, library, function)
-	return s, d.explain(err)
+	return d.channel.Session(ctx, library, function)
 }
 
 // Result is what a C function has returned.
@@ -56,13 +55,9 @@ type Result struct {
 // An error that matches vlibcall.ErrSignature says that signature and arguments do
 // not fit each other; nothing was called.
 func (d *Domain) CallC(ctx context.Context, library, function, sig string, args ...any) (*Result, error) {
-	request, err := encode(sig, args)
+	request, input, err := encode(sig, args)
 	if err != nil {
-		return nil, fmt.Errorf("%s:%s: %w: %w", library, function, vlibcall.ErrSignature, err)
-	}
-	input, err := request.Append(nil)
-	if err != nil {
-		return nil, fmt.Errorf("%s:%s: %w: %w", library, function, vlibcall.ErrSignature, err)
+		return nil, d.explain(&vlibcall.OpError{Op: "call", Target: library + ":" + function, Err: fmt.Errorf("%w: %w", vlibcall.ErrSignature, err)})
 	}
 	output, err := d.Call(ctx, library, function, input)
 	if err != nil {
@@ -79,10 +74,13 @@ func (d *Domain) CallC(ctx context.Context, library, function, sig string, args 
 	return result, nil
 }
 
-func encode(sig string, args []any) (*signature.Request, error) {
+func encode(sig string, args []any) (r *signature.Request, input []byte, err error) {
 	s, err := signature.Parse(sig)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		r, err = signature.NewRequest(s, args...)
 	}
-	return signature.NewRequest(s, args...)
+	if err == nil {
+		input, err = r.Append(nil)
+	}
+	return r, input, err
 }

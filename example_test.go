@@ -182,5 +182,8 @@ func ExampleReserve() {
 	}
 	defer domain.Close()
 	cos, err := domain.CallC(ctx, "libm.so.6", "cos", "f64(f64)", 0.5)
-	fmt.Println(cos.Value, err)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(cos.Value)
 }

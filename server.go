@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -18,7 +19,8 @@ import (
 // ServerOptions say where a server listens. The zero value is a sensible default.
 type ServerOptions struct {
 	// Name is that of the native domain; default the machine's host name. It means
-	// nothing in a Xen guest, whose name the toolstack gives.
+	// nothing in a Xen guest, whose name the toolstack gives. It is the name of a
+	// directory, so it has no slash.
 	Name string
 	// Port that clients name; default 1 (vlibcall.DefaultPort).
 	Port transport.Port
@@ -62,6 +64,9 @@ func (o ServerOptions) listen(ctx context.Context) (transport.Listener, error) {
 		if name, err = os.Hostname(); err != nil {
 			return nil, err
 		}
+	}
+	if err := native.CheckName(name); err != nil {
+		return nil, fmt.Errorf("name of the server: %w", err)
 	}
 	dir := cmp.Or(o.NativeDir, os.Getenv("VLIBOS_NATIVE_DIR"), native.DefaultRoot)
 	l, err := native.Listen(filepath.Join(dir, name), port)

@@ -31,8 +31,8 @@ type Options struct {
 	// Size of the channel in bytes, a multiple of 4096, into which input and output
 	// of a call have to fit. Default 64 KiB (vlibcall.DefaultSize).
 	Size int
-	// Timeout of a call whose context has no earlier deadline, and of Open. 0:
-	// none.
+	// Timeout of a call whose context has no earlier deadline, its wait behind other
+	// calls included, and of Open. 0: none.
 	Timeout time.Duration
 	// Wait is how calls wait for their answers: they spin for as long as that pays,
 	// then sleep, unless it is vlibcall.Block or vlibcall.Spin.
@@ -96,6 +96,7 @@ func (d *Domain) open(ctx context.Context, ref string, o Options) (err error) {
 	if d.found, err = d.all.Lookup(ctx, ref); err != nil {
 		return err
 	}
+	channel.Peer = "domain " + d.found.String()
 	d.count(o, &channel)
 	d.channel, err = vlibcall.Open(ctx, d.found, channel)
 	return d.explain(err)
@@ -123,7 +124,8 @@ func (d *Domain) count(o Options, channel *vlibcall.Options) {
 
 // explain adds the domain to an error that does not name it.
 func (d *Domain) explain(err error) error {
-	if named := (*directory.Error)(nil); err == nil || errors.As(err, &named) {
+	named, op := (*directory.Error)(nil), (*vlibcall.OpError)(nil)
+	if err == nil || errors.As(err, &named) || errors.As(err, &op) && op.Peer != "" {
 		return err
 	}
 	return fmt.Errorf("domain %s: %w", d.found, err)

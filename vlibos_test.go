@@ -79,6 +79,16 @@ func TestErrorsAreTheUsualOnes(t *testing.T) {
 	_, noFunction := web.CallC(ctx, "libm.so.6", "csc", "f64(f64)", 0.5)
 	_, notOne := web.CallC(ctx, "libm.so.6", "cos", "f64(f65)", 0.5)
 	_, notFitting := web.CallC(ctx, "libm.so.6", "cos", "f64(f64)", "half")
+	_, pending := web.Go(ctx, "libnosuch.so", "f", nil).Result()
+	_, noSession := web.Session(ctx, "", "f")
+	session, err := web.Session(ctx, "libm.so.6", "cos")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, inSession := session.Call(ctx, []byte("text"), nil)
+	if err := session.Close(); err != nil {
+		t.Error(err)
+	}
 	_, tooMuch := vlibos.Reserve(ctx, vlibos.ReserveOptions{Budget: time.Second, Period: time.Second})
 	_, noMaster := vlibos.Reserve(ctx, vlibos.ReserveOptions{Budget: time.Millisecond, Period: time.Second, RunDir: t.TempDir()})
 	for what, tt := range map[string]struct {
@@ -89,8 +99,11 @@ func TestErrorsAreTheUsualOnes(t *testing.T) {
 		"no server":    {noServer, directory.ErrNoServer, "port 7"},
 		"closed":       {afterClose, os.ErrClosed, "domain text: call text:upper: closed"},
 		"no function":  {noFunction, vlibcall.ErrNoFunction, "domain web: call libm.so.6:csc"},
-		"no signature": {notOne, vlibcall.ErrSignature, "f65"},
-		"not the type": {notFitting, vlibcall.ErrSignature, "argument 1"},
+		"no signature": {notOne, vlibcall.ErrSignature, "domain web: call libm.so.6:cos"},
+		"not the type": {notFitting, vlibcall.ErrSignature, "domain web: call libm.so.6:cos"},
+		"pending":      {pending, vlibcall.ErrNoLibrary, "domain web: call libnosuch.so:f"},
+		"session":      {noSession, vlibcall.ErrBadRequest, "domain web: session :f"},
+		"in a session": {inSession, vlibcall.ErrBadRequest, "domain web: call libm.so.6:cos"},
 		"does not fit": {tooMuch, host.ErrNotAdmitted, ""},
 		"no master":    {noMaster, api.ErrNoMaster, ""},
 	} {
@@ -100,6 +113,23 @@ func TestErrorsAreTheUsualOnes(t *testing.T) {
 	}
 	if _, err := web.Call(done(), "vlib", "echo", nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("call with a context that has ended: %v", err)
+	}
+}
+
+// A server's name cannot lead out of the directory of domains, and a name that is
+// taken is refused with a way out.
+func TestServerHasANameOfItsOwn(t *testing.T) {
+	for name, want := range map[string]string{
+		"a/b": "name of a directory", "../x": "name of a directory", "..": "name of a directory",
+		"text": "choose another name or port",
+	} {
+		s, err := vlibos.NewServer(t.Context(), vlibos.ServerOptions{Name: name, Native: true})
+		if err == nil {
+			s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want …%s…", name, err, want)
+		}
 	}
 }
 
@@ -164,7 +194,7 @@ func TestExampleOfAReservationRuns(t *testing.T) {
 	ExampleReserve()
 	os.Stdout = stdout
 	w.Close()
-	if out, err := io.ReadAll(r); string(out) != "0.8775825618903728 <nil>\n" {
+	if out, err := io.ReadAll(r); string(out) != "0.8775825618903728\n" {
 		t.Errorf("%q, %v", out, err)
 	}
 }

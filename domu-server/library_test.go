@@ -152,6 +152,9 @@ func TestEachErrorHasItsReason(t *testing.T) {
 		detail            string
 	}{
 		{"libnosuch.so.1", "f", encoded, vlibcall.ErrNoLibrary, "libnosuch.so.1"},
+		{"libnosuch.so.1", "f", []byte("hello"), vlibcall.ErrNoLibrary, "libnosuch.so.1"},
+		{"libm.so.6", "cos", []byte("hello"), vlibcall.ErrBadRequest, "libm.so.6 is a C library: its functions need a signature"},
+		{"libm.so.6", "cos", []byte("some text"), vlibcall.ErrBadRequest, "need a signature"},
 		{"../libm.so.6", "f", encoded, vlibcall.ErrNoLibrary, "soname"},
 		{library("libnosuch.so"), "f", encoded, vlibcall.ErrNoLibrary, "no such file"},
 		{library("library.c"), "f", encoded, vlibcall.ErrNoLibrary, "library.c"},

@@ -24,12 +24,12 @@ func (p *Pending) Result() ([]byte, error) {
 }
 
 // Go calls without blocking (vLib_async_call). The call takes its place in the
-// channel's queue before Go returns. input must not change before the call has
+// channel's queue before Go returns, and its time begins then. input must not change before the call has
 // ended. callback may be nil; it runs in a goroutine of the channel, for which
 // Close waits.
 func (c *Channel) Go(ctx context.Context, library, function string, input []byte, callback func(output []byte, err error)) *Pending {
 	p := &Pending{done: make(chan struct{})}
-	m := message{library, function, input, 0}
+	m := c.message(ctx, library, function, input, 0)
 	var start time.Time
 	if c.opts.Record != nil {
 		start = time.Now()
@@ -66,7 +66,7 @@ func (c *Channel) callLater(ctx context.Context, start time.Time, ticket chan st
 		output, err = c.callInTurn(ctx, ticket, m, nil)
 	}
 	if err != nil {
-		return nil, callError(m.library, m.function, err)
+		return nil, c.failed("call", m.library, m.function, err)
 	}
 	return output, nil
 }

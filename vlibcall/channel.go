@@ -24,6 +24,9 @@ const (
 
 // Options of a channel. The zero value is a sensible default.
 type Options struct {
+	// Peer is how errors of calls name the server, for example "domain web"; empty:
+	// they do not.
+	Peer string
 	// Port of the server in the domain; default DefaultPort.
 	Port transport.Port
 	// Size of the channel in bytes, its header page included: a multiple of 4096.
@@ -34,8 +37,9 @@ type Options struct {
 	// MaxSpin bounds the spinning of SpinThenBlock. Default 50 µs, about
 	// what sleeping and waking costs.
 	MaxSpin time.Duration
-	// Timeout of a call whose context has no earlier deadline. 0: none. It
-	// costs less than a context with a deadline, which allocates.
+	// Timeout of a call whose context has no earlier deadline, its wait behind
+	// other calls and sessions of the channel included. 0: none. It costs less
+	// than a context with a deadline, which allocates.
 	Timeout time.Duration
 	// Reservation is charged for everything that the domain executes for this
 	// channel's calls (docs/explanation/scheduling.md), one call at a time. 0: none.
@@ -175,25 +179,24 @@ func (c *Channel) Call(ctx context.Context, library, function string, input, dst
 		dst, _, err := c.CallReceipt(ctx, library, function, input, dst)
 		return dst, err
 	}
+	m := c.message(ctx, library, function, input, 0)
 	ticket, err := c.turn.enter()
 	if err == nil {
-		dst, err = c.callInTurn(ctx, ticket, message{library, function, input, 0}, dst)
+		dst, err = c.callInTurn(ctx, ticket, m, dst)
 	}
 	if err != nil {
-		return nil, callError(library, function, err)
+		return nil, c.failed("call", library, function, err)
 	}
 	return dst, nil
 }
 
-func callError(library, function string, err error) error {
-	return &OpError{Op: "call", Target: library + ":" + function, Err: err}
+func (c *Channel) failed(op, library, function string, err error) error {
+	return &OpError{Peer: c.opts.Peer, Op: op, Target: library + ":" + function, Err: err}
 }
 
 func (c *Channel) callInTurn(ctx context.Context, ticket chan struct{}, m message, dst []byte) ([]byte, error) {
-	if ticket != nil {
-		if err := c.turn.await(ctx, ticket); err != nil {
-			return nil, timeoutOf(err)
-		}
+	if err := c.turn.await(ctx, m.deadline, ticket); err != nil {
+		return nil, err
 	}
 	defer c.turn.leave()
 	return c.exchange(ctx, m, dst)

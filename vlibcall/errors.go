@@ -136,12 +136,21 @@ func StatusOf(err error) (Status, string) {
 
 // OpError names the operation of this package that failed, and its object.
 type OpError struct {
+	Peer   string // Options.Peer of the channel
 	Op     string // "open", "call", "session"
 	Target string // "port 3", "libm.so.6:cos"
 	Err    error
 }
 
-func (e *OpError) Error() string { return e.Op + " " + e.Target + ": " + e.Err.Error() }
+func (e *OpError) Error() string {
+	text := e.Op + " " + e.Target + ": " + e.Err.Error()
+	if e.Peer != "" {
+		text = e.Peer + ": " + text
+	}
+	return text
+}
+
+// Unwrap returns the reason.
 func (e *OpError) Unwrap() error { return e.Err }
 
 func protocolError(format string, args ...any) error {

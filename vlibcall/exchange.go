@@ -17,6 +17,19 @@ type message struct {
 	library, function string // both empty within a session
 	input             []byte
 	flags             uint16
+	deadline          time.Time // also of the wait for its turn; zero: none
+}
+
+// message is a request whose time begins now.
+func (c *Channel) message(ctx context.Context, library, function string, input []byte, flags uint16) message {
+	m := message{library: library, function: function, input: input, flags: flags}
+	if c.opts.Timeout != 0 {
+		m.deadline = time.Now().Add(c.opts.Timeout)
+	}
+	if d, ok := ctx.Deadline(); ok && (m.deadline.IsZero() || d.Before(m.deadline)) {
+		m.deadline = d
+	}
+	return m
 }
 
 // check refuses names that cannot be sent. Those of the last call are valid.
@@ -62,20 +75,13 @@ func (c *Channel) converse(ctx context.Context, m *message, dst []byte) ([]byte,
 	if err := c.check(m); err != nil {
 		return nil, err
 	}
-	var deadline time.Time
-	if c.opts.Timeout != 0 {
-		deadline = time.Now().Add(c.opts.Timeout)
-	}
-	if d, ok := ctx.Deadline(); ok && (deadline.IsZero() || d.Before(deadline)) {
-		deadline = d
-	}
 	if err := ctx.Err(); err != nil {
 		return nil, timeoutOf(err)
 	}
-	if err := c.settle(ctx, deadline); err != nil {
+	if err := c.settle(ctx, m.deadline); err != nil {
 		return nil, err
 	}
-	shape, err := c.post(m, deadline)
+	shape, err := c.post(m)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +89,7 @@ func (c *Channel) converse(ctx context.Context, m *message, dst []byte) ([]byte,
 		c.outstanding = true
 		return nil, c.paid() // its answer is not waited for, so not paid for either
 	}
-	if err := c.await(ctx, deadline); err != nil {
+	if err := c.await(ctx, m.deadline); err != nil {
 		c.outstanding = true
 		c.abandoned.Store(true)
 		c.h.Cancel.Store(c.id)
@@ -131,7 +137,7 @@ func (c *Channel) answeredLate() {
 }
 
 // post writes the request and publishes it.
-func (c *Channel) post(m *message, deadline time.Time) (requestShape, error) {
+func (c *Channel) post(m *message) (requestShape, error) {
 	r := &c.h.Request
 	shape := packRequest(len(m.input), len(m.library), len(m.function), m.flags)
 	area := r.Inline[:]
@@ -139,8 +145,8 @@ func (c *Channel) post(m *message, deadline time.Time) (requestShape, error) {
 		shape = packRequest(len(m.input), len(m.library), len(m.function), m.flags|flagRequestInline)
 	} else {
 		if most := c.opts.Size - transport.HeaderSize; shape.bytes() > most {
-			return 0, fmt.Errorf("request of %d bytes in a channel with room for %d: open it with at least %d: %w",
-				shape.bytes(), most, (shape.bytes()+2*transport.HeaderSize-1)/transport.HeaderSize*transport.HeaderSize, ErrTooLarge)
+			return 0, fmt.Errorf("%w: %d bytes, room for %d: set Options.Size (--size) to %d or more", ErrTooLarge,
+				shape.bytes(), most, (shape.bytes()+2*transport.HeaderSize-1)/transport.HeaderSize*transport.HeaderSize)
 		}
 		data, err := c.data()
 		if err != nil {
@@ -148,7 +154,7 @@ func (c *Channel) post(m *message, deadline time.Time) (requestShape, error) {
 		}
 		area = data
 	}
-	limit := uint64(left(deadline))
+	limit := uint64(left(m.deadline))
 	if r.Timeout.Load() != limit {
 		r.Timeout.Store(limit)
 	}
@@ -166,7 +172,7 @@ func (c *Channel) post(m *message, deadline time.Time) (requestShape, error) {
 	c.id++
 	r.ID.Swap(c.id)
 	if c.h.Reply.Waiting.Load() != 0 {
-		if err := c.signal(deadline); err != nil {
+		if err := c.signal(m.deadline); err != nil {
 			c.outstanding = true // the server may find it nevertheless
 			c.abandoned.Store(true)
 			return 0, err

@@ -24,8 +24,9 @@ type Receipt struct {
 // error. It asks the scheduler one more question.
 func (c *Channel) CallReceipt(ctx context.Context, library, function string, input, dst []byte) ([]byte, Receipt, error) {
 	start := time.Now()
+	m := c.message(ctx, library, function, input, 0)
 	ticket, err := c.turn.enter()
-	return c.receipt(ctx, start, ticket, err, message{library, function, input, 0}, dst)
+	return c.receipt(ctx, start, ticket, err, m, dst)
 }
 
 // receipt makes a call that began at start and has a place in the queue, or
@@ -37,7 +38,7 @@ func (c *Channel) receipt(ctx context.Context, start time.Time, ticket chan stru
 	}
 	r.Wall = time.Since(start)
 	if err != nil {
-		dst, err = nil, callError(m.library, m.function, err)
+		dst, err = nil, c.failed("call", m.library, m.function, err)
 	}
 	if c.opts.Record != nil {
 		c.opts.Record(m.library, m.function, r, err)
@@ -48,10 +49,8 @@ func (c *Channel) receipt(ctx context.Context, start time.Time, ticket chan stru
 // receiptInTurn is callInTurn, and then reads the cost of the call before
 // another call can begin.
 func (c *Channel) receiptInTurn(ctx context.Context, ticket chan struct{}, m message, dst []byte) ([]byte, *transport.Cost, error) {
-	if ticket != nil {
-		if err := c.turn.await(ctx, ticket); err != nil {
-			return nil, nil, timeoutOf(err)
-		}
+	if err := c.turn.await(ctx, m.deadline, ticket); err != nil {
+		return nil, nil, err
 	}
 	defer c.turn.leave()
 	before := c.lastID()

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -24,7 +23,7 @@ type Session struct {
 	library string
 	name    string
 
-	mu     sync.Mutex // held by a call
+	turn   turn // of the session's calls
 	closed atomic.Bool
 }
 
@@ -38,22 +37,21 @@ const endTime = time.Second
 func (c *Channel) Session(ctx context.Context, library, function string) (*Session, error) {
 	s, err := c.openSession(ctx, library, function)
 	if err != nil {
-		return nil, &OpError{Op: "session", Target: library + ":" + function, Err: err}
+		return nil, c.failed("session", library, function, err)
 	}
 	return s, nil
 }
 
 func (c *Channel) openSession(ctx context.Context, library, function string) (*Session, error) {
+	m := c.message(ctx, library, function, nil, flagSession|flagSessionOpen)
 	ticket, err := c.turn.enter()
 	if err != nil {
 		return nil, err
 	}
-	if ticket != nil {
-		if err := c.turn.await(ctx, ticket); err != nil {
-			return nil, timeoutOf(err)
-		}
+	if err := c.turn.await(ctx, m.deadline, ticket); err != nil {
+		return nil, err
 	}
-	if _, err := c.exchange(ctx, message{library, function, nil, flagSession | flagSessionOpen}, nil); err != nil {
+	if _, err := c.exchange(ctx, m, nil); err != nil {
 		c.turn.leave()
 		return nil, err
 	}
@@ -64,23 +62,34 @@ func (c *Channel) openSession(ctx context.Context, library, function string) (*S
 // poll. One at a time. Its receipt has no Cost: to the scheduler a session is
 // one call.
 func (s *Session) Call(ctx context.Context, input, dst []byte) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed.Load() {
-		return nil, callError(s.library, s.name, errClosed)
-	}
 	var start time.Time
 	if s.c.opts.Record != nil {
 		start = time.Now()
 	}
-	dst, err := s.c.exchange(ctx, message{"", "", input, flagSession}, dst)
+	dst, err := s.callInTurn(ctx, input, dst)
 	if err != nil {
-		dst, err = nil, callError(s.library, s.name, err)
+		dst, err = nil, s.c.failed("call", s.library, s.name, err)
 	}
 	if s.c.opts.Record != nil {
 		s.c.opts.Record(s.library, s.name, Receipt{Wall: time.Since(start)}, err)
 	}
 	return dst, err
+}
+
+func (s *Session) callInTurn(ctx context.Context, input, dst []byte) ([]byte, error) {
+	m := s.c.message(ctx, "", "", input, flagSession)
+	ticket, err := s.turn.enter()
+	if err == nil {
+		err = s.turn.await(ctx, m.deadline, ticket)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer s.turn.leave()
+	if s.closed.Load() {
+		return nil, errClosed
+	}
+	return s.c.exchange(ctx, m, dst)
 }
 
 // Close sends the end mark and frees the channel for other calls. A call under
@@ -93,13 +102,16 @@ func (s *Session) Close() error {
 	}
 	s.c.ending.Store(true)
 	s.c.ep.Interrupt()
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	// The call under way ends, and those behind it find the session closed.
+	if ticket, err := s.turn.enter(); err == nil && ticket != nil {
+		<-ticket
+	}
+	defer s.turn.leave()
 	s.c.ending.Store(false)
 	defer s.c.turn.leave()
 	ctx, cancel := context.WithTimeout(context.Background(), endTime)
 	defer cancel()
-	_, err := s.c.exchange(ctx, message{"", "", nil, flagSessionEnd}, nil)
+	_, err := s.c.exchange(ctx, s.c.message(ctx, "", "", nil, flagSessionEnd), nil)
 	if errors.Is(err, os.ErrClosed) || errors.Is(err, ErrGone) {
 		return nil // there is no server to tell
 	}

@@ -4,8 +4,11 @@ package vlibcall
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // turn serialises the calls of one channel in order of arrival. sync.Mutex is
@@ -52,16 +55,22 @@ func (t *turn) enter() (ticket chan struct{}, err error) {
 }
 
 // await blocks until it is the ticket's turn. On error it gives up the place.
-func (t *turn) await(ctx context.Context, ticket chan struct{}) error {
+func (t *turn) await(ctx context.Context, deadline time.Time, ticket chan struct{}) error {
+	if ticket == nil {
+		return nil
+	}
+	var over <-chan time.Time
+	if !deadline.IsZero() {
+		timer := time.NewTimer(time.Until(deadline))
+		defer timer.Stop()
+		over = timer.C
+	}
 	select {
 	case <-ticket:
+	case <-over:
+		return t.giveUp(ticket, os.ErrDeadlineExceeded)
 	case <-ctx.Done():
-		if !t.forget(ticket) {
-			// The turn came at the same moment: pass it on.
-			<-ticket
-			t.leave()
-		}
-		return ctx.Err()
+		return t.giveUp(ticket, ctx.Err())
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,6 +78,16 @@ func (t *turn) await(ctx context.Context, ticket chan struct{}) error {
 		return errClosed
 	}
 	return nil
+}
+
+// giveUp leaves the queue, and says that the server knows nothing of the call.
+func (t *turn) giveUp(ticket chan struct{}, why error) error {
+	if !t.forget(ticket) {
+		// The turn came at the same moment: pass it on.
+		<-ticket
+		t.leave()
+	}
+	return fmt.Errorf("not sent, because earlier calls or a session still use the channel: %w", timeoutOf(why))
 }
 
 func (t *turn) forget(ticket chan struct{}) bool {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -74,8 +73,8 @@ func options(c *cli.Context) (domuserver.Options, error) {
 			return o, err
 		}
 	}
-	if strings.ContainsRune(o.Name, filepath.Separator) || o.Name == "." || o.Name == ".." {
-		return o, usagef("--name %q cannot be the name of a directory", o.Name)
+	if err := native.CheckName(o.Name); err != nil {
+		return o, usagef("--name %w", err)
 	}
 	if o.Transport == "auto" {
 		o.Transport = bestTransport()

@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/vlibos/vlibos/domu-server/ffi"
 	"github.com/vlibos/vlibos/vlibcall"
@@ -19,18 +20,22 @@ type library struct {
 	request signature.Request
 }
 
-// serve calls the function that c names. The result is written into c's output,
+// serve calls the function that c names. A library that does not exist is reported
+// before what is wrong with the input. The result is written into c's output,
 // without a copy unless it is small.
 func (l *library) serve(c *vlibcall.Call) error {
-	if err := l.request.Decode(c.Input()); err != nil {
-		return verdict(err)
-	}
 	if l.loaded == nil {
 		loaded, err := ffi.Open(l.name)
 		if err != nil {
 			return verdict(err)
 		}
 		l.loaded = loaded
+	}
+	if err := l.request.Decode(c.Input()); err != nil {
+		if malformed := (*signature.FormatError)(nil); errors.As(err, &malformed) {
+			err = fmt.Errorf("%s is a C library: its functions need a signature (Domain.CallC, or --sig): %w", l.name, err)
+		}
+		return verdict(err)
 	}
 	room, err := c.Reserve(c.Room())
 	if err != nil {

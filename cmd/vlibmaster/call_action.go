@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -72,19 +71,10 @@ func makeCall(c *cli.Context, o *callOptions, f form) (r *outcome, err error) {
 		r.answer, err = f.answer(output)
 	}
 	if err != nil {
-		return r, explain(d, hintRaw(o, err))
+		return r, explain(d, err)
 	}
 	r.answer.failed = explain(d, r.answer.failed)
 	return r, nil
-}
-
-// hintRaw says what may be wrong when a C function was called without its
-// signature.
-func hintRaw(o *callOptions, err error) error {
-	if o.signature == "" && (errors.Is(err, vlibcall.ErrBadRequest) || errors.Is(err, vlibcall.ErrSignature)) {
-		return fmt.Errorf("%w; without --sig the input went as it is, a C function needs its signature", err)
-	}
-	return err
 }
 
 type callJSON struct {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vlibos/vlibos"
 	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/vlibcall"
 )
 
 // openDomain opens a channel to the domain that ref names, as the command line says.
@@ -29,7 +30,8 @@ func openDomain(c *cli.Context, ref string, o vlibos.Options) (*vlibos.Domain, e
 
 // explain adds the domain to an error that does not name it.
 func explain(d *vlibos.Domain, err error) error {
-	if named := (*directory.Error)(nil); err == nil || errors.As(err, &named) {
+	named, op := (*directory.Error)(nil), (*vlibcall.OpError)(nil)
+	if err == nil || errors.As(err, &named) || errors.As(err, &op) && op.Peer != "" {
 		return err
 	}
 	return fmt.Errorf("domain %s: %w", d, err)

@@ -19,6 +19,7 @@ import (
 	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/builtin"
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
@@ -156,8 +157,13 @@ func message(err error) string {
 func wayOut(err error) string {
 	e := exitOf(err)
 	var op *vlibcall.OpError
-	if e == exitTooLarge && errors.As(err, &op) && op.Op == "open" {
-		return "the server grants no larger channel: make --size, or the input, smaller"
+	if errors.As(err, &op) {
+		switch {
+		case e == exitTooLarge && op.Op == "open":
+			return "the server grants no larger channel: make --size, or the input, smaller"
+		case e == exitNoLibrary && op.Target == builtin.Library+":"+builtin.Services:
+			return "this server lists nothing: it is no vlib-server"
+		}
 	}
 	if errors.Is(err, vlib.ErrAbsent) {
 		return "'vlibmaster doctor' says what is missing"

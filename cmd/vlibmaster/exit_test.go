@@ -123,3 +123,16 @@ func TestMessageIsOneHarmlessLine(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// A way out is not the command that has just failed.
+func TestServicesIsNoWayOutOfItself(t *testing.T) {
+	missing := &vlibcall.StatusError{Status: vlibcall.StatusNoLibrary, Detail: "vlib"}
+	for function, want := range map[string]string{
+		"services": "(this server lists nothing: it is no vlib-server)",
+		"echo":     "('vlibmaster services DOMAIN' lists what it serves)",
+	} {
+		if got := message(&vlibcall.OpError{Op: "call", Target: "vlib:" + function, Err: missing}); !strings.HasSuffix(got, want) {
+			t.Errorf("%s: %s, want …%s", function, got, want)
+		}
+	}
+}

@@ -30,9 +30,10 @@ type Domain struct {
 	UUID  string           // empty on the native host
 	Ports []transport.Port // on which a server was announced when it was looked up
 
-	open     func(ctx context.Context) (dialer, error)
-	noServer func(port transport.Port) string // how to start one
-	denied   string                           // what to do when it is not permitted
+	open      func(ctx context.Context) (dialer, error)
+	noServer  func(port transport.Port) string // how to start one
+	denied    string                           // what to do when it is not permitted
+	abandoned func(port transport.Port) bool   // nil: what is announced counts as served
 
 	mu     sync.Mutex
 	t      dialer
@@ -111,11 +112,34 @@ func (d *Domain) Close() error {
 // Serves reports whether a server was announced on port.
 func (d *Domain) Serves(port transport.Port) bool { return slices.Contains(d.Ports, port) }
 
+// Listening divides Ports: on some a server listens now, on the others one has left
+// its socket. On the native host it connects to each.
+func (d *Domain) Listening() (ports, left []transport.Port) {
+	for _, port := range d.Ports {
+		if d.abandoned != nil && d.abandoned(port) {
+			left = append(left, port)
+		} else {
+			ports = append(ports, port)
+		}
+	}
+	return ports, left
+}
+
 func (d *Domain) wayToServer(port transport.Port) string {
-	if d.Serves(port) || len(d.Ports) == 0 {
+	ports, _ := d.Listening()
+	if len(ports) == 0 || slices.Contains(ports, port) {
 		return d.noServer(port)
 	}
-	return fmt.Sprintf("one listens on port %s; %s", joinPorts(d.Ports), d.noServer(port))
+	return fmt.Sprintf("one listens on port %s; %s", joinPorts(ports), d.noServer(port))
+}
+
+// listed is String where other domains are listed: one whose servers have ended says
+// so, and one of which that cannot be seen does not.
+func (d *Domain) listed() string {
+	if ports, _ := d.Listening(); d.abandoned != nil && len(ports) == 0 {
+		return d.String() + " (no server)"
+	}
+	return d.String()
 }
 
 func joinPorts(ports []transport.Port) string {
@@ -137,7 +161,7 @@ func noDomain(ref string, all []*Domain, where, ifNone string) error {
 			names = append(names, fmt.Sprintf("%d more", len(all)-i))
 			break
 		}
-		names = append(names, d.String())
+		names = append(names, d.listed())
 	}
 	way := ifNone
 	if len(names) > 0 {

@@ -30,11 +30,14 @@ type words struct {
 	host   string
 	start  func(name string, port transport.Port) string // how a server comes to be there
 	denied string
+	// abandoned reports whether a domain's socket was left by a server that has
+	// ended; nil: that is not asked.
+	abandoned func(native.Domain, transport.Port) bool
 }
 
 func newNative(dir string) *nativeDirectory {
 	return &nativeDirectory{dir, words{
-		host: Native, denied: "run as the user who runs the server, or as root",
+		host: Native, abandoned: native.Domain.Abandoned, denied: "run as the user who runs the server, or as root",
 		start: func(name string, port transport.Port) string {
 			text := NativeServer(dir, name)
 			if port != vlibcall.DefaultPort {
@@ -50,8 +53,8 @@ func (p *nativeDirectory) Close() error { return nil }
 
 func (p *nativeDirectory) Lookup(ctx context.Context, ref string) (*Domain, error) {
 	for _, name := range slices.Compact([]string{ref, Canonical(ref)}) {
-		if !plainName(name) {
-			continue
+		if native.CheckName(name) != nil {
+			continue // it could be a path out of dir
 		}
 		info, err := os.Stat(filepath.Join(p.dir, name))
 		if err == nil && info.IsDir() {
@@ -66,12 +69,6 @@ func (p *nativeDirectory) Lookup(ctx context.Context, ref string) (*Domain, erro
 		return nil, err
 	}
 	return nil, noDomain(ref, all, p.dir, p.dir+" has none: "+p.via.start(ref, vlibcall.DefaultPort))
-}
-
-// plainName reports whether ref can be the name of a directory in dir, and not a
-// path out of it.
-func plainName(ref string) bool {
-	return ref != "" && ref != "." && ref != ".." && !strings.ContainsAny(ref, "/\x00")
 }
 
 func (p *nativeDirectory) Domains(context.Context) ([]*Domain, error) {
@@ -117,6 +114,9 @@ func (p *nativeDirectory) domain(name string) (*Domain, error) {
 		}
 	}
 	slices.Sort(d.Ports)
+	if p.via.abandoned != nil {
+		d.abandoned = func(port transport.Port) bool { return p.via.abandoned(native.Domain(dir), port) }
+	}
 	return d, nil
 }
 

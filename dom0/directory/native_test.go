@@ -86,12 +86,23 @@ func TestNativeNobodyListens(t *testing.T) {
 	}
 	for port, want := range map[transport.Port]string{
 		1: `start one with: vlib-server --transport native --name 'it'\''s'`,
-		2: "one listens on port 1; start one with: ",
+		2: "2.sock: start one with: ",
 	} {
 		_, err := vlibcall.Open(context.Background(), d, vlibcall.Options{Port: port, Size: 8192})
 		if !errors.Is(err, ErrNoServer) || !errors.Is(err, vlibcall.ErrGone) || !strings.Contains(err.Error(), want) {
 			t.Errorf("port %d: %v, want …%s…", port, err, want)
 		}
+	}
+	if ports, left := d.Listening(); len(ports) != 0 || !slices.Equal(left, []transport.Port{1}) {
+		t.Errorf("listening %v, left %v", ports, left)
+	}
+	live, err := native.Listen(filepath.Join(dir, "web"), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	if _, err := p.Lookup(context.Background(), "nope"); err == nil || !strings.HasSuffix(err.Error(), " has it's (no server), web") {
+		t.Errorf("a list of domains: %v", err)
 	}
 	_, err = vlibcall.Open(context.Background(), d, vlibcall.Options{Size: native.MaxSize + 4096})
 	if !errors.Is(err, vlibcall.ErrTooLarge) {

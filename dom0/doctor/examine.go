@@ -129,8 +129,8 @@ func listDomains(ctx context.Context, cfg directory.Config) ([]Domain, string) {
 		return list, err.Error()
 	}
 	for _, d := range all {
-		ports := append([]transport.Port{}, d.Ports...)
-		list = append(list, Domain{ID: d.ID, Name: d.Name, UUID: d.UUID, Ports: ports})
+		ports, left := d.Listening()
+		list = append(list, Domain{ID: d.ID, Name: d.Name, UUID: d.UUID, Ports: append([]transport.Port{}, ports...), Left: left})
 	}
 	return list, ""
 }

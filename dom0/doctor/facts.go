@@ -71,12 +71,14 @@ type Device struct {
 	Usable bool   `json:"usable"` // by this process
 }
 
-// Domain is a domain and the ports of the servers in it.
+// Domain is a domain and the ports of the servers in it. Left are those on which a
+// server that has ended left its socket.
 type Domain struct {
 	ID    string           `json:"id"`
 	Name  string           `json:"name,omitempty"`
 	UUID  string           `json:"uuid,omitempty"`
 	Ports []transport.Port `json:"ports"`
+	Left  []transport.Port `json:"left,omitempty"`
 }
 
 // NativeFacts describe the directory of native domains.

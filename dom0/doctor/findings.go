@@ -167,6 +167,10 @@ func (d Domain) finding(remedy string) Finding {
 	if d.Name != "" && d.Name != d.ID {
 		name += fmt.Sprintf(" (%s)", d.Name)
 	}
+	if len(d.Ports) == 0 && len(d.Left) > 0 {
+		left := strings.Trim(fmt.Sprint(d.Left), "[]")
+		return Finding{Note, "domain", name + " has no vLib OS server: one left its socket on port " + left + ", and nothing listens", remedy}
+	}
 	if len(d.Ports) == 0 {
 		return Finding{Note, "domain", name + " has no vLib OS server", remedy}
 	}

@@ -6,9 +6,11 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -199,10 +201,17 @@ func TestEveryProblemHasARemedy(t *testing.T) {
 
 func TestExamineListsNativeDomains(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, "web"), 0o755); err != nil {
+	server, err := native.Listen(filepath.Join(dir, "web"), 4)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "web", "4.sock"), nil, 0o600); err != nil {
+	defer server.Close()
+	dead, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: filepath.Join(dir, "web", "5.sock"), Net: "unixpacket"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.SetUnlinkOnClose(false)
+	if err := dead.Close(); err != nil {
 		t.Fatal(err)
 	}
 	m := client.New(filepath.Join(dir, "control.sock"))
@@ -215,9 +224,18 @@ func TestExamineListsNativeDomains(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	for _, list := range [][]Domain{f.Domains, f.Native.Domains} {
-		if len(list) != 1 || list[0].ID != "web" || len(list[0].Ports) != 1 || list[0].Ports[0] != 4 {
+		if len(list) != 1 || list[0].ID != "web" || len(list[0].Ports) != 1 || list[0].Ports[0] != 4 ||
+			len(list[0].Left) != 1 || list[0].Left[0] != 5 {
 			t.Errorf("%+v", list)
 		}
+	}
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f = Examine(context.Background(), directory.Config{Host: directory.Native, NativeDir: dir}, m)
+	const want = "web has no vLib OS server: one left its socket on port 5, and nothing listens"
+	if !slices.ContainsFunc(f.Findings(), func(f Finding) bool { return f.Level == Note && f.Text == want }) {
+		t.Errorf("%+v, want %s", f.Findings(), want)
 	}
 }
 

@@ -18,8 +18,8 @@ import (
 //
 // Bytes are kept, not copied. Errors about one value are of type [*ArgError].
 func NewRequest(s *Signature, args ...any) (*Request, error) {
-	if len(args) != s.numValues() {
-		return nil, fmt.Errorf("signature %s takes %d values (out and null take none), found %d", s, s.numValues(), len(args))
+	if err := s.checkCount(len(args)); err != nil {
+		return nil, err
 	}
 	r := &Request{Signature: s, Args: make([]Value, len(s.args))}
 	for i, t := range s.args {
@@ -28,7 +28,7 @@ func NewRequest(s *Signature, args ...any) (*Request, error) {
 		}
 		v, ok := valueOf(t.Kind, args[0])
 		if !ok {
-			return nil, &ArgError{Arg: i + 1, Type: t.String(), Problem: fmt.Sprintf("a Go %T with the value %.40v is none", args[0], args[0])}
+			return nil, &ArgError{Arg: i + 1, Type: t.String(), Problem: "want " + wanted(t.Kind) + ", got " + described(args[0])}
 		}
 		r.Args[i], args = v, args[1:]
 	}
@@ -36,6 +36,44 @@ func NewRequest(s *Signature, args ...any) (*Request, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// checkCount refuses another number of values than the signature takes.
+func (s *Signature) checkCount(got int) error {
+	want := s.numValues()
+	if got == want {
+		return nil
+	}
+	unit := "values"
+	if want == 1 {
+		unit = "value"
+	}
+	return fmt.Errorf("signature %s takes %d %s (out and null take none), got %d", s, want, unit, got)
+}
+
+// wanted says which Go values valueOf takes for a kind.
+func wanted(k Kind) string {
+	switch {
+	case k.Signed() || k.Unsigned():
+		return "an integer that fits"
+	case k.Float():
+		return "a float32 or float64"
+	case k == Bool:
+		return "a bool"
+	case k == In || k == IO:
+		return "bytes or a string"
+	}
+	return "a string"
+}
+
+func described(arg any) string {
+	switch arg := arg.(type) {
+	case nil:
+		return "nil"
+	case string:
+		return fmt.Sprintf("the Go string %.40q", arg)
+	}
+	return fmt.Sprintf("the Go %T %.40v", arg, arg)
 }
 
 func valueOf(k Kind, arg any) (v Value, ok bool) {

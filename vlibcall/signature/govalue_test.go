@@ -46,6 +46,10 @@ func TestGoValueThatDoesNotFitIsRefused(t *testing.T) {
 			t.Errorf("%s of %#v: %v", tt.signature, tt.arg, err)
 		}
 	}
+	_, err := NewRequest(parsed(t, "f64(f64)"), "x")
+	if want := `argument 1 (f64): want a float32 or float64, got the Go string "x"`; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
 	if _, err := NewRequest(parsed(t, "void(i8)")); err == nil {
 		t.Error("a value is missing, and there is no error")
 	}

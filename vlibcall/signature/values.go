@@ -29,8 +29,8 @@ type Loader func(name string, limit int) ([]byte, error)
 // load is asked for @FILE; it may be nil if none are allowed. Errors about one
 // value are of type [*ArgError].
 func ParseValues(s *Signature, words []string, load Loader) (*Request, error) {
-	if len(words) != s.numValues() {
-		return nil, fmt.Errorf("signature %s takes %d values (out and null take none), found %d", s, s.numValues(), len(words))
+	if err := s.checkCount(len(words)); err != nil {
+		return nil, err
 	}
 	p := valueParser{req: &Request{Signature: s, Args: make([]Value, len(s.args))}, words: make([]string, len(s.args)), load: load}
 	for i, t := range s.args {

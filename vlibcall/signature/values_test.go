@@ -55,8 +55,8 @@ func TestParseValuesErrors(t *testing.T) {
 		words []string
 		want  string
 	}{
-		{"f64(f64)", nil, "signature f64(f64) takes 1 values (out and null take none), found 0"},
-		{"i32(out:4,null)", []string{"1"}, "takes 0 values (out and null take none), found 1"},
+		{"f64(f64)", nil, "signature f64(f64) takes 1 value (out and null take none), got 0"},
+		{"i32(out:4,null)", []string{"1"}, "takes 0 values (out and null take none), got 1"},
 		{"void(f64,u8)", []string{"1", "256"}, "argument 2 (u8): 256 is out of range, 0 to 255"},
 		{"void(u8)", []string{"-1"}, "argument 1 (u8): -1 is out of range, 0 to 255"},
 		{"void(i8)", []string{"-129"}, "-129 is out of range, -128 to 127"},

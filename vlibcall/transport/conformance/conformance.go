@@ -114,7 +114,7 @@ func testVerdicts(t *testing.T, listen Listen) {
 		{"u", "echo", 0, vlibcall.ErrNoLibrary, "u"},
 		{"t", "nope", 0, vlibcall.ErrNoFunction, "nope in t"},
 		{"t", "big", 0, vlibcall.ErrTooLarge, "at least 1052672"},
-		{"t", "echo", 5000, vlibcall.ErrTooLarge, "at least 12288"},
+		{"t", "echo", 5000, vlibcall.ErrTooLarge, "(--size) to 12288 or more"},
 		{strings.Repeat("x", 256), "f", 0, vlibcall.ErrBadRequest, "at most 255"},
 		{"a\x00b", "f", 0, vlibcall.ErrBadRequest, "NUL"},
 	} {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -48,9 +49,24 @@ func Socket(dir string, port transport.Port) string {
 	return filepath.Join(dir, strconv.FormatUint(uint64(port), 10)+".sock")
 }
 
+// CheckName refuses what cannot be the name of a native domain: its sockets are in
+// a directory of that name.
+func CheckName(name string) error {
+	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
+		return fmt.Errorf("%.80q cannot be the name of a directory", name)
+	}
+	return nil
+}
+
 // Domain is a transport.Dialer for the native domain whose sockets are in the
 // directory that it names.
 type Domain string
+
+// Abandoned reports whether the server of a port has ended and left its socket. It
+// connects, and does not say so of a socket to which this process may not.
+func (d Domain) Abandoned(port transport.Port) bool {
+	return errors.Is(probe(Socket(string(d), port)), syscall.ECONNREFUSED)
+}
 
 // Dial implements transport.Dialer. Without a server it is vlibcall.ErrGone.
 func (d Domain) Dial(ctx context.Context, o transport.Offer) (transport.ClientEndpoint, error) {

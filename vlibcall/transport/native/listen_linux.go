@@ -64,11 +64,8 @@ func listenAt(dir string, port transport.Port, guard Guard) (*Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	if probe, err := net.Dial("unixpacket", path); err == nil {
-		probe.Close()
-		return nil, fmt.Errorf("listen: %s is served by another process", path)
-	} else if errors.Is(err, unix.EAGAIN) { // its queue is full
-		return nil, fmt.Errorf("listen: %s is served by another process (%w)", path, err)
+	if probe(path) == nil {
+		return nil, fmt.Errorf("listen: %s is served by another process: choose another name or port", path)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -89,6 +86,18 @@ func listenAt(dir string, port transport.Port, guard Guard) (*Listener, error) {
 	l.openLedger(dir)
 	l.work.Go(l.accept)
 	return l, nil
+}
+
+// probe connects to a server, and returns nil if there is one.
+func probe(path string) error {
+	conn, err := net.Dial("unixpacket", path)
+	switch {
+	case err == nil:
+		return conn.Close()
+	case errors.Is(err, unix.EAGAIN): // its queue is full
+		return nil
+	}
+	return err
 }
 
 // Accepted serves the one channel of a connected socket, the other half of the

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vlibcall_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/vlibcall"
+)
+
+// crowd is so many that they would outlast the test's patience if each waited for
+// the time-outs of those before it.
+const crowd = 100
+
+// What a call waits for before it is sent counts against its time.
+func TestTimeoutBoundsTheWaitForATurn(t *testing.T) {
+	ctx := context.Background()
+	type call func(*vlibcall.Channel) error
+	ordinary := func(c *vlibcall.Channel) error { _, err := c.Call(ctx, "t", "hang", nil, nil); return err }
+	reported := func(c *vlibcall.Channel) error { _, _, err := c.CallReceipt(ctx, "t", "hang", nil, nil); return err }
+	later := func(c *vlibcall.Channel) error { _, err := c.Go(ctx, "t", "hang", nil, nil).Result(); return err }
+	opening := func(c *vlibcall.Channel) error { _, err := c.Session(ctx, "t", "hang"); return err }
+	for what, tt := range map[string]struct {
+		session bool
+		waiters []call
+	}{
+		"beside an open session": {true, []call{ordinary, reported, later, opening}},
+		"behind slow calls":      {false, []call{ordinary, reported, later}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			d, _, let := stuckServer(t)
+			defer close(let)
+			c, err := vlibcall.Open(ctx, d, vlibcall.Options{Size: 8192, Timeout: 400 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if tt.session {
+				s, err := c.Session(ctx, "t", "echo")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+			}
+			timeOut(t, func(i int) error { return tt.waiters[i%len(tt.waiters)](c) })
+			// A call that was never sent does not read like one of a slow server.
+			if err := ordinary(c); tt.session && !strings.Contains(err.Error(), "not sent, because earlier calls or a session") {
+				t.Error(err)
+			}
+		})
+	}
+	t.Run("behind slow calls of a session", func(t *testing.T) {
+		d, _, let := stuckServer(t)
+		defer close(let)
+		c, err := vlibcall.Open(ctx, d, vlibcall.Options{Size: 8192, Timeout: 400 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		s, err := c.Session(ctx, "t", "hang")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		timeOut(t, func(int) error { _, err := s.Call(ctx, nil, nil); return err })
+	})
+}
+
+// timeOut makes a crowd of calls at the same time.
+func timeOut(t *testing.T, call func(i int) error) {
+	t.Helper()
+	results := make(chan error, crowd)
+	for i := range crowd {
+		go func() { results <- call(i) }()
+	}
+	for range crowd {
+		err := ends(t, "a call whose time is over", func() error { return <-results })
+		if !errors.Is(err, vlibcall.ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("%v, want a time-out", err)
+		}
+	}
+}
