@@ -68,13 +68,13 @@ func TestMaskOfCPUsMayBeARange(t *testing.T) {
 
 func TestMachineWithoutCountersIsAnError(t *testing.T) {
 	for what, files := range map[string]map[string]string{
-		"has none of":      {"cpu/type": "4", "uncore_imc_0/type": "20"},
-		"no room":          pmu("uncore_cha_0", "30", "0", "config:8-15"),
-		"only bits of":     pmu("uncore_cha_0", "30", "0", "config1:0-31"),
-		"names no CPU":     pmu("uncore_arb", "30", "", "config:8-15"),
+		"has none of":         {"cpu/type": "4", "uncore_imc_0/type": "20"},
+		"no room":             pmu("uncore_cha_0", "30", "0", "config:8-15"),
+		"only bits of":        pmu("uncore_cha_0", "30", "0", "config1:0-31"),
+		"names no CPU":        pmu("uncore_arb", "30", "", "config:8-15"),
 		`"0,x" is not a list`: pmu("uncore_arb", "30", "0,x", "config:8-15"),
-		"invalid syntax":   pmu("uncore_arb", "x", "0", "config:8-15"),
-		`format "config:z`: pmu("uncore_arb", "9", "0", "config:z"),
+		"invalid syntax":      pmu("uncore_arb", "x", "0", "config:8-15"),
+		`format "config:z`:    pmu("uncore_arb", "9", "0", "config:z"),
 	} {
 		_, err := open(tree(t, files), nil)
 		if !errors.Is(err, throttle.ErrNoSource) || !strings.Contains(fmt.Sprint(err), what) {
