@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -169,11 +171,29 @@ func renew(t *testing.T, l *Lease, d time.Duration, wantLost bool) {
 	}
 }
 
+// send sends a signal. SIGSTOP is waited for: until each thread has stopped, one of
+// them can still answer.
 func send(t *testing.T, pid int, s unix.Signal) {
 	t.Helper()
 	if err := unix.Kill(pid, s); err != nil {
 		t.Fatal(err)
 	}
+	if s == unix.SIGSTOP {
+		testkit.Eventually(t, "the guard is stopped", func() bool { return stopped(t, pid) })
+	}
+}
+
+// stopped reports whether all threads of a process are stopped, see proc(5).
+func stopped(t *testing.T, pid int) bool {
+	t.Helper()
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil || len(tasks) == 0 {
+		t.Fatalf("threads of process %d: %v", pid, err)
+	}
+	return !slices.ContainsFunc(tasks, func(file string) bool {
+		text, err := os.ReadFile(file)
+		return err == nil && !strings.Contains(string(text), "State:\tT")
+	})
 }
 
 // The guard has the note of the last renewal when it undoes.

@@ -78,7 +78,7 @@ func TestManagerSwapsPoliciesAndUndoesWhatFails(t *testing.T) {
 		"no CPU 7":        {Source: "requests", Requests: file, Policy: "none", Period: time.Millisecond, CPUs: []int{7}},
 		"needs probe_cpu": {Source: "auto", Policy: "none", Period: time.Millisecond, ProbeCPU: -1},
 		"no such file":    {Source: "requests", Requests: file + "x", Policy: "none", Period: time.Millisecond},
-		"no policy":       {Source: "requests", Requests: file, Policy: "x", Period: time.Millisecond},
+		`policy "x"`:      {Source: "requests", Requests: file, Policy: "x", Period: time.Millisecond},
 	} {
 		if err := m.Set(&bad); err == nil || !strings.Contains(err.Error(), want) || m.loop != loop {
 			t.Errorf("%v, want %q", err, want)
