@@ -143,6 +143,9 @@ func serveAction(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := m.Renew(); err != nil {
+		return errors.Join(err, l.Close())
+	}
 	log.Info("serving", "host", p.Name(), "socket", l.Addr().String())
 	if err := notifyReady(); err != nil {
 		return errors.Join(err, l.Close())

@@ -20,17 +20,25 @@ const (
 	reviewEvery = 500 * time.Millisecond
 )
 
+// Renew begins the lease, or renews it. Gates are closed and throttles hold as long as
+// it runs, so a master renews it before it serves.
+func (m *Master) Renew() error {
+	err := m.host.Renew(Lease)
+	if errors.Is(err, host.ErrLease) {
+		m.health.leaseLost.Add(1)
+		m.log.Warn("this master was late: gates and throttles were opened", "lease", Lease, "error", err)
+		return nil
+	}
+	return err
+}
+
 // Run renews the lease and reviews the entries until ctx ends. After each round
 // it calls beat, whose error ends Run.
 func (m *Master) Run(ctx context.Context, beat func() error) error {
 	tick := time.NewTicker(reviewEvery)
 	defer tick.Stop()
 	for {
-		switch err := m.host.Renew(Lease); {
-		case errors.Is(err, host.ErrLease):
-			m.health.leaseLost.Add(1)
-			m.log.Warn("this master was late: gates and throttles were opened", "lease", Lease, "error", err)
-		case err != nil:
+		if err := m.Renew(); err != nil {
 			return err
 		}
 		// A failure now may succeed in a moment: xenstored may be restarting,

@@ -108,11 +108,12 @@ func (p *Host) Domains(ctx context.Context) ([]host.Domain, error) {
 // Renew implements host.Host. A guard has nothing to undo before there are
 // threads on reservations.
 func (p *Host) Renew(d time.Duration) error {
-	idle, err := p.keeper.Idle(context.Background())
-	if err == nil && !idle {
-		err = p.keeper.Renew(d)
+	err := p.m.Lease(d)
+	idle, failed := p.keeper.Idle(context.Background())
+	if failed == nil && !idle {
+		failed = p.keeper.Renew(d)
 	}
-	return errors.Join(p.m.Lease(d), err)
+	return errors.Join(err, failed)
 }
 
 var _ host.Host = (*Host)(nil)
