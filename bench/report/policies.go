@@ -92,7 +92,7 @@ func curves(all []bench.Record) (charts []chart) {
 			lines = append(lines, plot(w.label, w.class, dash(i), p))
 		}
 		if len(lines) > 0 {
-			charts = append(charts, xy(kind.id, "Slowdown against work: "+kind.title, "work of the job, per cent of that without control; upwards: time of a request of "+kind.title+" over that alone", lines, 1.3))
+			charts = append(charts, xy(kind.id, "Slowdown against work: "+kind.title, "work of the job, per cent of that without control; upwards: time of the program's request over that alone", lines, 1.3))
 		}
 	}
 	return charts
