@@ -11,8 +11,5 @@ import (
 
 // docs/reference/vlibbench.md is the program's help.
 func TestReferenceIsTheHelp(t *testing.T) {
-	app := newApp(nil, nil, nil)
-	page := manpage.Page{Name: app.Name, Summary: app.Usage, Text: app.Description}
-	page.Groups = append([]manpage.Group{manpage.Flags("FLAGS", app.Flags), {Title: "COMMANDS"}}, manpage.Commands(app.Name, app.Commands)...)
-	reference.Check(t, "../../docs/reference/vlibbench.md", "help", page.Markdown())
+	reference.Check(t, "../../docs/reference/vlibbench.md", "help", manpage.Help(newApp(nil, nil, nil)).Markdown())
 }

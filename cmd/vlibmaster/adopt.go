@@ -52,7 +52,7 @@ func releaseCommand() *cli.Command {
 
 // toMaster makes the client of a command.
 func toMaster(c *cli.Context) *client.Client {
-	return client.New(filepath.Join(c.String("run-dir"), socketName))
+	return client.New(filepath.Join(c.String("run-dir"), api.SocketName))
 }
 
 // oneDomain is the argument of a command about one.

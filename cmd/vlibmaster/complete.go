@@ -17,6 +17,7 @@ import (
 
 	"github.com/vlibos/vlibos/bench/command"
 	"github.com/vlibos/vlibos/bench/corunner"
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/client"
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/host"
@@ -151,7 +152,7 @@ func (c *cursor) adopted() (all []string) {
 	if len(c.words) > 0 {
 		return nil
 	}
-	m := client.New(filepath.Join(c.get("run-dir"), socketName))
+	m := client.New(filepath.Join(c.get("run-dir"), api.SocketName))
 	defer m.Close()
 	known, err := m.Host(c.ctx)
 	if err != nil {

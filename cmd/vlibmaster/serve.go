@@ -139,7 +139,7 @@ func serveAction(c *cli.Context) (err error) {
 	if err := take(cfg); err != nil {
 		return err
 	}
-	l, err := control.Listen(filepath.Join(c.String("run-dir"), socketName))
+	l, err := control.Listen(filepath.Join(c.String("run-dir"), api.SocketName))
 	if err != nil {
 		return err
 	}
@@ -170,8 +170,6 @@ func serveAction(c *cli.Context) (err error) {
 		},
 	)
 }
-
-var socketName = api.SocketName
 
 // together runs parts until one ends, and then ends the others.
 func together(ctx context.Context, parts ...func(context.Context) error) error {

@@ -13,6 +13,12 @@ func Flags(title string, flags []cli.Flag) Group {
 	return Group{Title: title, Entries: entries(flags)}
 }
 
+// Help returns a page with a program's help: its text, flags and commands.
+func Help(app *cli.App) Page {
+	groups := append([]Group{Flags("FLAGS", app.Flags), {Title: "COMMANDS"}}, Commands(app.Name, app.Commands)...)
+	return Page{Name: app.Name, Summary: app.Usage, Text: app.Description, Groups: groups}
+}
+
 // Commands describes commands and their subcommands, in one group for each.
 func Commands(program string, commands []*cli.Command) []Group {
 	var groups []Group

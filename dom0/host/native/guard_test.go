@@ -30,12 +30,7 @@ const testLease, testRenewal = time.Second, 100 * time.Millisecond
 // daemon adopts, throttles and gates domains of a parent, "version:parent", and renews until
 // it is killed. It says "ready" when all of that is done.
 func daemon(arg string) error {
-	version, parent, _ := strings.Cut(arg, ":")
-	v, err := strconv.Atoi(version)
-	if err != nil {
-		return err
-	}
-	p, err := Open(Options{Parent: parent, Version: v})
+	p, err := openNamed(arg, Options{})
 	if err != nil {
 		return err
 	}

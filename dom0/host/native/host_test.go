@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -80,12 +79,7 @@ func meek() error {
 
 // refused adopts the domain "budgeted" of a parent, "version:parent", and prints what is to be noted.
 func refused(arg string) error {
-	version, parent, _ := strings.Cut(arg, ":")
-	v, err := strconv.Atoi(version)
-	if err != nil {
-		return err
-	}
-	p, err := Open(Options{Parent: parent, Version: v})
+	p, err := openNamed(arg, Options{})
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -288,3 +289,15 @@ func shares(t testing.TB, p *Host, name string) string {
 var standard = weight{v1: 1024, v2: 100}
 
 func (w weight) text(version int) string { return fmt.Sprint(w.of(version)) }
+
+// openNamed opens the host of a parent, which another process of the tests names
+// "version:parent".
+func openNamed(name string, o Options) (*Host, error) {
+	version, parent, _ := strings.Cut(name, ":")
+	v, err := strconv.Atoi(version)
+	if err != nil {
+		return nil, err
+	}
+	o.Parent, o.Version = parent, v
+	return Open(o)
+}

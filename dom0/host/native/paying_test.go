@@ -9,8 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -189,12 +187,7 @@ func TestPayAgain(t *testing.T) {
 
 // payer is a daemon that pays for calls to the domain db until it is killed.
 func payer(arg, servers string) error {
-	version, parent, _ := strings.Cut(arg, ":")
-	v, err := strconv.Atoi(version)
-	if err != nil {
-		return err
-	}
-	p, err := Open(Options{Parent: parent, Version: v, Servers: servers})
+	p, err := openNamed(arg, Options{Servers: servers})
 	if err != nil {
 		return err
 	}
