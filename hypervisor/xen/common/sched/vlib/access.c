@@ -2,6 +2,7 @@
 /*
  * Permissions: XSM's answer for control domains, and the answer for user mode.
  */
+#include "compat.h"
 #include "module.h"
 
 bool vlib_user_cmd(unsigned long cmd)
@@ -25,7 +26,7 @@ bool vlib_user_cmd(unsigned long cmd)
  */
 int vlib_may_control_host(bool change)
 {
-    int rc = xsm_sysctl(XSM_PRIV, XEN_SYSCTL_scheduler_op);
+    int rc = vlib_xsm_sysctl(XEN_SYSCTL_scheduler_op);
 
     return rc ?: xsm_sysctl_scheduler_op(XSM_HOOK,
                                          change ? XEN_SYSCTL_SCHEDOP_putinfo
@@ -34,7 +35,7 @@ int vlib_may_control_host(bool change)
 
 int vlib_may_control(struct domain *d, bool change)
 {
-    int rc = xsm_domctl(XSM_OTHER, d, XEN_DOMCTL_scheduler_op, 0);
+    int rc = vlib_xsm_domctl(d, XEN_DOMCTL_scheduler_op);
 
     return rc ?: xsm_domctl_scheduler_op(XSM_HOOK, d,
                                          change ? XEN_DOMCTL_SCHEDOP_putinfo
