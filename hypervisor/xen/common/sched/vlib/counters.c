@@ -11,7 +11,6 @@
 #include <asm/processor.h>
 
 #include "compat.h"
-#include "module.h"
 
 struct source {
     unsigned int kind, width;
