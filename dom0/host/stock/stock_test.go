@@ -72,6 +72,9 @@ func (h *fakeHost) DomainInfo(uint16) (xenctl.DomainInfo, error) {
 }
 
 func (h *fakeHost) Pause(uint16) error {
+	if h.gone {
+		return xenctl.ErrNoDomain
+	}
 	h.pauses++
 	h.kicks++
 	return nil
