@@ -114,7 +114,7 @@ func TestDomainOfSeveralVCPUsNeedsAsManyIdleCPUs(t *testing.T) {
 	}
 }
 
-// What cannot be read keeps a domain stopped, and no longer than until it can.
+// A domain stays stopped while idle times cannot be read, and no longer.
 func TestIdleTimesThatCannotBeReadStopNothingElse(t *testing.T) {
 	k, h, _ := undercredit(t)
 	idle := h.idle

@@ -36,8 +36,8 @@ func isPaused(t *testing.T, domain string) bool {
 	return strings.Contains(host.Run(t, "xl", "list", domain), "--p---")
 }
 
-// runsUndone waits until a domain is not paused for good, and checks that it then runs
-// for that part of a second.
+// runsUndone waits for a dead master's lease, and checks that the domain is then not paused
+// and runs for that part of a second.
 func runsUndone(t *testing.T, domain string, part float64) {
 	t.Helper()
 	time.Sleep(master.Lease)
