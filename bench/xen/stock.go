@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
@@ -88,12 +89,15 @@ func (s Samples) ofStock(scheduler, machine string) ([]bench.Record, error) {
 	for i, row := range stockRows {
 		name := fmt.Sprintf("stock.%s.%v_%v", scheduler, row.budget, row.period)
 		if !row.beside {
-			name += ".alone"
+			name += "." + alone
 		}
 		budget := 100 * float64(row.budget) / float64(row.period)
 		records = append(records, bench.Record{
 			Name: name, Value: foreground[i] / budget, Unit: "of budget", Better: bench.Higher, Machine: machine + ", sched=" + scheduler,
-			Raw: map[string]float64{"budget_percent": budget, "foreground_percent": foreground[i], "background_percent": background[i]},
+			Raw: map[string]float64{
+				"budget_ms": row.budget.Seconds() * 1000, "period_ms": row.period.Seconds() * 1000,
+				"foreground_percent": foreground[i], "background_percent": background[i],
+			},
 		})
 	}
 	return records, nil
@@ -101,13 +105,15 @@ func (s Samples) ofStock(scheduler, machine string) ([]bench.Record, error) {
 
 // StockTable writes the records of [Stock] as the table of docs.
 func StockTable(w io.Writer, records []bench.Record) error {
-	if _, err := fmt.Fprint(w, "\n| scheduler, budget, period | foreground | background |\n|---|---|---|\n"); err != nil {
-		return err
-	}
+	_, err := fmt.Fprint(w, "\n| scheduler | budget | period | foreground | background |\n|---|---|---|---|---|\n")
 	for _, r := range records {
-		if _, err := fmt.Fprintf(w, "| %s | %.1f %% | %.1f %% |\n", r.Name, r.Raw["foreground_percent"], r.Raw["background_percent"]); err != nil {
-			return err
+		scheduler := strings.Split(r.Name, ".")[1]
+		if strings.HasSuffix(r.Name, alone) {
+			scheduler += ", alone"
 		}
+		_, failed := fmt.Fprintf(w, "| %s | %v ms | %v ms | %.1f %% | %.1f %% |\n", scheduler,
+			r.Raw["budget_ms"], r.Raw["period_ms"], r.Raw["foreground_percent"], r.Raw["background_percent"])
+		err = errors.Join(err, failed)
 	}
-	return nil
+	return err
 }
