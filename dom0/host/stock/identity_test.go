@@ -132,6 +132,7 @@ func TestPoolMoveIsFollowed(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			k, h, e := depleted(t)
+			h.beside = waiting
 			h.migrate(tt.pool)
 			h.info.CPUTime += ms
 			if u, err := k.usage(3, 2048); err != nil || u.Foreground != 10*ms || u.Background != ms {
@@ -148,6 +149,7 @@ func TestPoolMoveIsFollowed(t *testing.T) {
 // From a pool whose scheduler has no weights the pause does not come along.
 func TestPoolMoveEndsThePause(t *testing.T) {
 	h := newHost()
+	h.beside = waiting
 	h.migrate(3)
 	k := newKeeping(h, newLedger(t), nil)
 	if err := k.adopt(3, on(task)); err != nil {

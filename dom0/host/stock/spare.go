@@ -13,49 +13,58 @@ import (
 )
 
 const (
-	// slice is how long a domain runs in background before its CPUs are probed
-	// again.
-	slice = 20 * time.Millisecond
-	// probe is how long the first probe takes.
-	probe = keeper.MinLook
-	// patience is the longest time between two probes of busy CPUs.
+	// glance is how often others are looked for while a domain runs in background,
+	// and bouts is how often in succession they are found before it is stopped: a
+	// domain that wakes for a moment goes first without that.
+	glance = 5 * time.Millisecond
+	bouts  = 3
+	// Idle times of a stopped domain's CPUs are read after probe, and then less
+	// and less often, up to patience.
+	probe    = keeper.MinLook
 	patience = 5 * time.Millisecond
+	// dear bounds the part of a CPU that the glances take.
+	dear = 50
 )
 
 // spare finds CPU time that no other domain wants, where the scheduler has no
-// weight that is low enough to leave it to the others: a domain in background is
-// stopped, and Xen says for how long its CPUs were idle meanwhile. If that is
-// half of the time or more, the domain runs for a slice.
+// weight that is low enough to leave it to the others.
 //
-//	           without budget                 slice over
-//	foreground ──────────────→ probing ←──────────────────── running
-//	     ↑                      │  ⟲ CPUs busy: later          ↑
-//	     └──── refill ──────────┴──────── CPUs idle ───────────┘
+//	             without budget, others wait
+//	foreground ──────────────────────────────→ stopped ⟲ its CPUs are busy
+//	     │ ↑                                    ↑   │
+//	     │ └────────────── refill ──────────────┤   │ idle for half of the time
+//	     │                                      │   ↓
+//	     └── without budget, none waits ───→ running in background
+//	                                  others want its CPUs for 10 ms: stopped
 //
-// Domains in background whose slices end at the same time share the CPUs. Those
-// that wait are given a slice with the one that is running when that has ended,
-// and from then on theirs end together.
+// A domain is resumed as seldom as possible: credit puts one that is resumed
+// before those that wake, until its next tick. Domains in background are no
+// others to each other: they share the CPUs.
 type spare struct {
-	due  time.Duration   // of the next probe; keeper.Never if no domain needs one
+	due  time.Duration   // of the next look; keeper.Never if no domain needs one
 	at   time.Duration   // when idle was read
 	idle []time.Duration // of each CPU, since it was brought up
 }
 
 // turn is one domain's.
 type turn struct {
-	runs  bool
-	since time.Duration // when it was told to run, or not to
-	wait  time.Duration // until the next probe
+	runs  bool          // in background
+	bouts int           // how often in succession others were found
+	since time.Duration // when it was stopped
+	wait  time.Duration // until idle times are read again
 }
 
-func (t *turn) end(now time.Duration) { *t = turn{since: now, wait: probe} }
-
-// yield ends the domain's slice, and has its CPUs probed.
+// yield is called when a domain has no budget any more, or may be elsewhere: it
+// is stopped if others wait.
 func (d *domain) yield() {
-	if !d.entry.lowers() {
-		d.turn.end(clock.Monotonic())
-		d.spare.due = 0
+	if d.entry.lowers() {
+		return
 	}
+	d.turn = turn{runs: true}
+	if d.contended(d.claims()) {
+		d.turn = turn{since: clock.Monotonic(), wait: probe}
+	}
+	d.spare.due = 0
 }
 
 // also is the work that is due besides looks at domains.
@@ -66,49 +75,125 @@ func (k *keeping) also() time.Duration {
 	return k.spare.due
 }
 
-// findSpare ends the probe that runs, and begins the next.
+// findSpare decides which domains run in background.
 func (k *keeping) findSpare() {
-	s := &k.spare
-	was, before := s.idle, s.at
-	idle, err := k.xen.IdleTimes()
-	now := clock.Monotonic()
-	free := func(c int) bool {
-		return c < len(idle) && c < len(was) && 2*(idle[c]-was[c]) >= now-before
-	}
-	ended := false
-	for e := range k.Entries() {
-		d := k.of(e)
-		switch {
-		case d.foreground || d.entry.lowers() || d.turn.runs && now < d.turn.since+slice:
-			continue
-		case d.turn.runs:
-			d.turn.end(now)
-			ended = true
-		case d.turn.since > before: // it was not stopped for all of the time
-			continue
-		case err == nil && d.fits(free):
-			d.turn = turn{runs: true, since: now}
-		default:
-			d.turn.wait = min(2*d.turn.wait, patience)
-			continue
-		}
-		if err := d.Pause(); err != nil {
-			k.Look(e) // finds what is wrong with it
-		}
-	}
-	if ended {
-		idle, _ = k.xen.IdleTimes() // without it no CPU is found to be free
-	}
-	s.idle, s.at, s.due = idle, clock.Monotonic(), keeper.Never
+	s, begun := &k.spare, clock.Monotonic()
+	var running, stopped []*domain
 	for e := range k.Entries() {
 		switch d := k.of(e); {
 		case d.foreground || d.entry.lowers():
 		case d.turn.runs:
-			s.due = min(s.due, d.turn.since+slice)
+			running = append(running, d)
 		default:
-			s.due = min(s.due, s.at+d.turn.wait)
+			stopped = append(stopped, d)
 		}
 	}
+	s.due = keeper.Never
+	var changed []*domain
+	shared := map[int]bool{} // CPUs that are left to domains in background
+	if len(running) > 0 {
+		all := k.claims()
+		for _, d := range running {
+			if d.turn.bouts++; !d.contended(all) {
+				d.turn.bouts = 0
+				for _, c := range d.on {
+					shared[c] = true
+				}
+			} else if d.turn.bouts >= bouts {
+				d.turn = turn{since: clock.Monotonic(), wait: probe}
+				changed, stopped = append(changed, d), append(stopped, d)
+			}
+		}
+	}
+	if len(stopped) > 0 {
+		idle, _ := k.xen.IdleTimes() // without them no CPU is found to be idle
+		now := clock.Monotonic()
+		free := func(c int) bool {
+			return shared[c] || c < len(idle) && c < len(s.idle) && 2*(idle[c]-s.idle[c]) >= now-s.at
+		}
+		for _, d := range stopped {
+			switch {
+			case d.turn.since > s.at: // it was not stopped for all of the time
+			case d.fits(free):
+				d.turn = turn{runs: true}
+				changed = append(changed, d)
+			default:
+				d.turn.wait = min(2*d.turn.wait, patience)
+			}
+		}
+		s.idle, s.at = idle, now
+	}
+	for _, d := range changed {
+		if err := d.Pause(); err != nil {
+			k.Look(k.Entry(d.entry.id)) // finds what is wrong with it
+		}
+	}
+	now := clock.Monotonic()
+	for _, d := range slices.Concat(running, stopped) {
+		wait := glance
+		if !d.turn.runs {
+			wait = d.turn.wait
+		}
+		s.due = min(s.due, now+max(wait, dear*(now-begun)))
+	}
+}
+
+// claims are the domains that want a CPU, by its number.
+type claims map[int]struct {
+	runs  uint16 // the domain that runs, if any does
+	any   bool
+	waits []uint16
+}
+
+// claims looks which domains want which CPU now. It leaves out those that run in
+// background, and all that cannot be read.
+func (k *keeping) claims() claims {
+	all := claims{}
+	infos, _ := k.xen.Domains()
+	for _, info := range infos {
+		if info.Blocked || info.Paused || info.Shutdown || info.Dying {
+			continue
+		}
+		for i := range info.MaxVCPUID + 1 {
+			v, err := k.xen.VCPU(info.ID, i)
+			if err != nil || !v.Online || v.Blocked {
+				continue
+			}
+			c := all[v.CPU]
+			if v.Running {
+				c.runs, c.any = info.ID, true
+			} else {
+				c.waits = append(c.waits, info.ID)
+			}
+			all[v.CPU] = c
+		}
+	}
+	return all
+}
+
+// contended reports whether another domain waits for one of the domain's CPUs,
+// or the domain waits for another's. A CPU that Dom0 has is Dom0's for this
+// look.
+func (d *domain) contended(all claims) bool {
+	for _, cpu := range d.on {
+		c := all[cpu]
+		for _, id := range c.waits {
+			if d.another(id) || id == d.info.ID && c.any && c.runs != 0 && d.another(c.runs) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// another reports whether a domain is one that does not run in background.
+func (d *domain) another(id uint16) bool {
+	for e := range d.Entries() {
+		if o := d.of(e); o.entry.domid == uint32(id) {
+			return o != d && (o.foreground || o.entry.lowers() || !o.turn.runs)
+		}
+	}
+	return uint32(id) != d.entry.domid
 }
 
 // fits reports whether each vCPU of the domain that wants to run has a free CPU,

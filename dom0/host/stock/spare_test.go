@@ -8,15 +8,21 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/host/keeper"
 	"github.com/vlibos/vlibos/internal/clock"
+	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
-// undercredit is [depleted] with the domain in a pool under credit.
+// waiting is a vCPU that wants CPU 1 and does not have it.
+var waiting = []xenctl.VCPU{{Online: true, CPU: 1}}
+
+// undercredit is [depleted] with the domain in a pool under credit, beside
+// another that waits for its CPU.
 func undercredit(t *testing.T) (*keeping, *fakeHost, *domain) {
 	t.Helper()
 	h := newHost()
 	h.migrate(2)
 	h.idle = make([]time.Duration, 2)
+	h.beside = waiting
 	k := newKeeping(h, newLedger(t), nil) // without a thread
 	if err := k.adopt(3, on(task)); err != nil || h.weight.Weight != heavier*standard || h.pauses != 0 {
 		t.Fatalf("%v, weight %d, %d pauses", err, h.weight.Weight, h.pauses)
@@ -24,14 +30,14 @@ func undercredit(t *testing.T) (*keeping, *fakeHost, *domain) {
 	h.info.CPUTime += 10 * ms
 	e := k.only(t)
 	if k.Look(e); h.pauses != 1 || k.spare.due > clock.Monotonic() {
-		t.Fatalf("without budget: %d pauses, probed in %v", h.pauses, k.spare.due-clock.Monotonic())
+		t.Fatalf("without budget: %d pauses, looked at in %v", h.pauses, k.spare.due-clock.Monotonic())
 	}
-	k.findSpare() // begins to probe
+	k.findSpare() // reads idle times for the first time
 	return k, h, k.of(e)
 }
 
-// probed ends a probe during which the domain's CPU was idle, or was not.
-func (h *fakeHost) probed(k *keeping, idle bool) {
+// looked is a look after a time in which the domain's CPU was idle, or was not.
+func (h *fakeHost) looked(k *keeping, idle bool) {
 	if idle {
 		h.idle[1] += time.Hour
 	}
@@ -40,27 +46,84 @@ func (h *fakeHost) probed(k *keeping, idle bool) {
 
 func TestDomainWithoutBudgetRunsWhileItsCPUIsIdle(t *testing.T) {
 	k, h, d := undercredit(t)
-	if h.probed(k, true); h.pauses != 0 || k.spare.due < clock.Monotonic()+slice/2 {
-		t.Fatalf("its CPU is idle: %d pauses, probed in %v", h.pauses, k.spare.due-clock.Monotonic())
-	}
-	if h.probed(k, false); h.pauses != 0 {
-		t.Fatal("stopped within its slice")
-	}
-	d.turn.since -= slice
-	if h.probed(k, true); h.pauses != 1 || k.spare.due > clock.Monotonic()+probe {
-		t.Errorf("its slice is over: %d pauses, probed in %v", h.pauses, k.spare.due-clock.Monotonic())
-	}
-	// Another domain runs: it stays stopped, and is looked after less often.
 	for range 10 {
-		if h.probed(k, false); h.pauses != 1 {
+		if h.looked(k, false); h.pauses != 1 {
 			t.Fatal("it runs although another wants the CPU")
 		}
 	}
 	if d.turn.wait != patience {
-		t.Errorf("probed every %v", d.turn.wait)
+		t.Errorf("idle times are read every %v", d.turn.wait)
 	}
-	if h.probed(k, true); h.pauses != 0 {
-		t.Error("stopped although its CPU is idle again")
+	h.beside = nil
+	if h.looked(k, true); h.pauses != 0 || k.spare.due < clock.Monotonic()+glance/2 {
+		t.Fatalf("its CPU is idle: %d pauses, looked at in %v", h.pauses, k.spare.due-clock.Monotonic())
+	}
+	// Another wakes for a moment, again and again: it is not resumed for that,
+	// which would put it before the other.
+	h.kicks = 0
+	for range 10 {
+		h.beside = waiting
+		h.looked(k, false)
+		h.looked(k, false)
+		h.beside = nil
+		h.looked(k, false)
+	}
+	if h.pauses != 0 || h.kicks != 0 {
+		t.Errorf("%d pauses, paused %d times", h.pauses, h.kicks)
+	}
+	h.beside = waiting
+	for range bouts {
+		h.looked(k, false)
+	}
+	if h.pauses != 1 || k.spare.due > clock.Monotonic()+probe {
+		t.Errorf("another wants the CPU: %d pauses, looked at in %v", h.pauses, k.spare.due-clock.Monotonic())
+	}
+}
+
+// One that waits behind another has not the CPU, unless that is Dom0, which
+// looks, or is in background as well.
+func TestDomainThatWaitsBehindAnotherIsContended(t *testing.T) {
+	k, h, d := undercredit(t)
+	h.pauses, h.vcpus = 0, waiting
+	for runs, want := range map[uint16]bool{0: false, 3: false, neighbour: true} {
+		all := k.claims()
+		c := all[1]
+		c.runs, c.any, c.waits = runs, true, []uint16{3}
+		all[1] = c
+		if d.contended(all) != want {
+			t.Errorf("behind domain %d: %v", runs, !want)
+		}
+	}
+	c := claims{1: {waits: []uint16{0}}}
+	if !d.contended(c) {
+		t.Error("Dom0 waits")
+	}
+	if d.on = []int{0}; d.contended(c) {
+		t.Error("another waits for another CPU")
+	}
+}
+
+// Domains in background share a CPU: one that is stopped joins one that runs.
+func TestDomainsInBackgroundShareACPU(t *testing.T) {
+	k, h, d := undercredit(t)
+	if !d.another(neighbour) {
+		t.Error("a domain that is not adopted is no other")
+	}
+	r := on(rtsched.Task{ID: 2049, Budget: ms, Period: time.Hour})
+	if err := k.adopt(neighbour, r); err != nil {
+		t.Fatal(err)
+	}
+	peer := k.of(k.Entry(2049))
+	if !d.another(neighbour) {
+		t.Error("a domain with budget is no other")
+	}
+	peer.foreground, peer.turn = false, turn{runs: true}
+	h.beside = nil
+	if h.looked(k, false); h.pauses != 0 || !peer.turn.runs {
+		t.Errorf("%d pauses, the other runs: %v", h.pauses, peer.turn.runs)
+	}
+	if d.another(neighbour) {
+		t.Error("a domain in background is another")
 	}
 }
 
@@ -69,21 +132,34 @@ func TestDomainWithoutBudgetRunsWhileItsCPUIsIdle(t *testing.T) {
 func TestIdleTimeBeforeAStopDoesNotCount(t *testing.T) {
 	k, h, d := undercredit(t)
 	d.yield()
-	if h.probed(k, true); h.pauses != 1 {
+	if h.looked(k, true); h.pauses != 1 {
 		t.Error("it runs")
 	}
 }
 
-// With budget again it runs whatever others want, and no probe stops it.
-func TestProbesLeaveForegroundAlone(t *testing.T) {
+// Where none waits when its budget ends, a domain runs on and is never stopped.
+func TestDomainAloneIsNotStopped(t *testing.T) {
+	k, h, d := undercredit(t)
+	e := k.only(t)
+	e.Account = keeper.NewAccount(task, clock.Monotonic())
+	k.Look(e)
+	h.kicks, h.beside, h.info.Running = 0, nil, true
+	h.info.CPUTime += 10 * ms
+	if k.Look(e); h.kicks != 0 || d.foreground || !d.turn.runs {
+		t.Errorf("paused %d times", h.kicks)
+	}
+}
+
+// With budget again it runs whatever others want, and no look stops it.
+func TestLooksForSpareTimeLeaveForegroundAlone(t *testing.T) {
 	k, h, d := undercredit(t)
 	e := k.only(t)
 	e.Account = keeper.NewAccount(task, clock.Monotonic())
 	if k.Look(e); h.pauses != 0 || !d.foreground {
 		t.Fatalf("%d pauses with budget", h.pauses)
 	}
-	if h.probed(k, false); h.pauses != 0 || k.spare.due != keeper.Never {
-		t.Errorf("%d pauses, probed at %v", h.pauses, k.spare.due)
+	if h.looked(k, false); h.pauses != 0 || k.spare.due != keeper.Never {
+		t.Errorf("%d pauses, looked at %v", h.pauses, k.spare.due)
 	}
 	// One that waits for the CPU is put in front, again and again.
 	h.info.Running, h.kicks = false, 0
@@ -105,11 +181,11 @@ func TestDomainOfSeveralVCPUsNeedsAsManyIdleCPUs(t *testing.T) {
 	d.on = []int{0, 1}
 	h.info.MaxVCPUID, d.info.MaxVCPUID = 1, 1
 	h.vcpus = []xenctl.VCPU{{Online: true}, {ID: 1, Online: true}}
-	if h.probed(k, true); h.pauses != 1 {
+	if h.looked(k, true); h.pauses != 1 {
 		t.Error("two vCPUs run where one CPU is idle")
 	}
 	h.vcpus[0].Blocked = true
-	if h.probed(k, true); h.pauses != 0 {
+	if h.looked(k, true); h.pauses != 0 {
 		t.Error("one vCPU does not run where one CPU is idle")
 	}
 }
@@ -124,7 +200,7 @@ func TestIdleTimesThatCannotBeReadStopNothingElse(t *testing.T) {
 	}
 	h.idle = idle
 	k.findSpare()
-	if h.probed(k, true); h.pauses != 0 {
+	if h.looked(k, true); h.pauses != 0 {
 		t.Error("it does not run")
 	}
 }
@@ -170,11 +246,11 @@ func TestWeightUnderCreditIsGivenBack(t *testing.T) {
 	k.released(t, h, e, lowest)
 }
 
-// A domain that is gone is dropped by a probe.
-func TestProbeOfADomainThatIsGone(t *testing.T) {
+// A domain that is gone is dropped.
+func TestSpareTimeOfADomainThatIsGone(t *testing.T) {
 	k, h, d := undercredit(t)
 	h.gone = true
-	if h.probed(k, true); d.turn.runs {
+	if h.looked(k, true); d.turn.runs {
 		k.Look(k.only(t))
 	}
 	if _, err := k.usage(3, 2048); err == nil || k.Len() != 0 || k.ledger.used() != 0 {

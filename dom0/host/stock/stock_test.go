@@ -31,15 +31,28 @@ type fakeHost struct {
 	gone   bool
 	idle   []time.Duration
 	vcpus  []xenctl.VCPU
+	beside []xenctl.VCPU // the neighbour's
 }
+
+// neighbour is the number of another domain on the host.
+const neighbour = 4
 
 func (h *fakeHost) IdleTimes() ([]time.Duration, error) { return slices.Clone(h.idle), nil }
 
-func (h *fakeHost) VCPU(_ uint16, vcpu int) (xenctl.VCPU, error) {
-	if vcpu >= len(h.vcpus) {
+func (h *fakeHost) Domains() ([]xenctl.DomainInfo, error) {
+	info, err := h.DomainInfo(3)
+	return []xenctl.DomainInfo{info, {ID: neighbour, MaxVCPUID: len(h.beside) - 1}}, err
+}
+
+func (h *fakeHost) VCPU(domid uint16, vcpu int) (xenctl.VCPU, error) {
+	all := h.vcpus
+	if domid == neighbour {
+		all = h.beside
+	}
+	if vcpu >= len(all) {
 		return xenctl.VCPU{}, xenctl.ErrNoDomain
 	}
-	return h.vcpus[vcpu], nil
+	return all[vcpu], nil
 }
 
 var errKilled = errors.New("the process ends here")
@@ -62,12 +75,15 @@ func (h *fakeHost) Pool(id uint32) (xenctl.Pool, error) {
 	return xenctl.Pool{ID: id, Scheduler: s}, nil
 }
 
-func (h *fakeHost) DomainInfo(uint16) (xenctl.DomainInfo, error) {
+func (h *fakeHost) DomainInfo(domid uint16) (xenctl.DomainInfo, error) {
 	if h.gone {
 		return xenctl.DomainInfo{}, xenctl.ErrNoDomain
 	}
 	info := h.info
 	info.Paused = h.pauses > 0
+	if domid == neighbour {
+		info.ID = neighbour
+	}
 	return info, nil
 }
 
@@ -333,6 +349,7 @@ func TestDomainHasItsBudgetFromAdoptionToRelease(t *testing.T) {
 		t.Errorf("swept: %v, weight %d", err, h.weight.Weight)
 	}
 	h.migrate(3)
+	h.beside = waiting
 	if err := k.adopt(3, on(r)); err != nil || h.pauses != 0 {
 		t.Fatalf("%v, %d pauses", err, h.pauses)
 	}

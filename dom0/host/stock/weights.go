@@ -20,6 +20,7 @@ type hypervisor interface {
 	SetWeight(domid uint16, s xenctl.Scheduler, w xenctl.Weight) error
 	Pool(id uint32) (xenctl.Pool, error)
 	VCPU(domid uint16, vcpu int) (xenctl.VCPU, error)
+	Domains() ([]xenctl.DomainInfo, error)
 	IdleTimes() ([]time.Duration, error)
 }
 
