@@ -80,8 +80,8 @@ func TestDomainWithoutBudgetRunsWhileItsCPUIsIdle(t *testing.T) {
 	}
 }
 
-// One that waits behind another has not the CPU, unless that is Dom0, which
-// looks, or is in background as well.
+// A domain that waits behind another is contended, unless the other is Dom0,
+// which looks, or in background as well.
 func TestDomainThatWaitsBehindAnotherIsContended(t *testing.T) {
 	k, h, d := undercredit(t)
 	h.pauses, h.vcpus = 0, waiting
