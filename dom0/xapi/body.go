@@ -29,7 +29,7 @@ type body struct {
 // of each has 5 to 10 KB; the first answer has each VM twice.
 const (
 	mostValue  = 4 << 20   // of one value that is decoded as a whole
-	mostAnswer = 512 << 20 // of an answer, which is decoded as it comes
+	mostAnswer = 512 << 20 // of an answer, which is decoded in pieces
 )
 
 func newBody(r io.Reader) *body {

@@ -98,7 +98,7 @@ func TestPoolSetsEntries(t *testing.T) {
 	}
 }
 
-// A VM's names and values are its operator's. What is remembered of them is limited.
+// A VM's names and values are its operator's. The pool limits what it remembers of them.
 func TestHostileNamesAreLimited(t *testing.T) {
 	x := xapitest.New()
 	log, _ := logger()
