@@ -162,11 +162,15 @@ func (m *Master) Try(ctx context.Context, want []api.Reservation) (api.Trial, er
 				if len(w.CPUs) > 0 {
 					on = w.CPUs
 				}
-				all = append(all, host.Domain{ID: d.Name, UUID: d.Name, Name: d.Name, CPUs: on})
+				all = append(all, host.Domain{ID: d.Name, UUID: d.Name, Name: cmp.Or(w.Name, d.Name), CPUs: on})
 				t.Absent, t.CPUs = append(t.Absent, d.Name), on
 			}
 		}
-		e, err := what.resolve(ctx, all, w, what.match(all, w), what)
+		was := what.earlier(all, w)
+		if w.Origin == api.FromXAPI && was != nil && was.Origin != api.FromXAPI {
+			continue // it keeps that
+		}
+		e, err := what.resolve(ctx, all, w, was, what)
 		if err == nil {
 			err = what.fits(e)
 		}

@@ -33,10 +33,8 @@ func (m *Master) Request(ctx context.Context, want []api.Reservation) ([]api.Sta
 	}
 	have, asked := make([]*entry, len(want)), make(map[*entry]bool)
 	for i, w := range want {
-		have[i] = m.match(all, w)
-		if e := m.first(func(e *entry) bool { return e.precedes(all, w) }); e != nil {
-			have[i] = e
-		}
+		w.Origin = api.FromXAPI
+		have[i] = m.earlier(all, w)
 		asked[have[i]] = true
 	}
 	var errs []error
@@ -104,14 +102,21 @@ func (m *Master) request(ctx context.Context, all []host.Domain, want api.Reserv
 	return was, err
 }
 
-// precedes reports whether an entry of another origin waits for a domain that a VM
-// is by now: its name may have come later than the entry, or the domain.
-func (e *entry) precedes(all []host.Domain, want api.Reservation) bool {
-	if e.Origin == api.FromXAPI || e.Domain == nil || e.running() || want.Domain == nil {
-		return false
+// earlier is the entry in whose place a wanted one comes, or which has precedence
+// over it; nil: none. The name of a VM may have come later than an entry that waits
+// for a domain with that name.
+func (t *table) earlier(all []host.Domain, want api.Reservation) *entry {
+	if want.Origin == api.FromXAPI && want.Domain != nil {
+		if d, err := find(all, want.Domain.Name); err == nil {
+			waits := func(e *entry) bool {
+				return e.Origin != api.FromXAPI && e.Domain != nil && !e.running() && slices.ContainsFunc(e.refs, d.Means)
+			}
+			if e := t.first(waits); e != nil {
+				return e
+			}
+		}
 	}
-	d, err := find(all, want.Domain.Name)
-	return err == nil && slices.ContainsFunc(e.refs, d.Means)
+	return t.match(all, want)
 }
 
 // errStarting is the problem of a request whose VM has no domain yet.

@@ -3,6 +3,8 @@
 package master
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -202,5 +204,29 @@ func TestVMAsksForAReservationOfItsCalls(t *testing.T) {
 	request(t, m, asks("uuid-web", 10*ms))
 	if s := list(t, m); len(s) != 1 || s[0].Kind() != host.KindDomain {
 		t.Errorf("%+v", s)
+	}
+}
+
+// A start is tried on the CPUs to which the VM will be pinned, and not at all if the
+// configuration has a reservation for it.
+func TestStartOfAVMIsTriedWhereItWillRun(t *testing.T) {
+	h := newHost(domain("1", "web", 0), domain("3", "other", 1))
+	m := open(t, h, t.TempDir())
+	adopt(t, m, "web", 60*ms, 100*ms)
+	start := asks("uuid-db", 60*ms)
+	start.Name, start.Origin = "db", api.FromXAPI
+	if _, err := m.Try(t.Context(), []api.Reservation{start}); !errors.Is(err, host.ErrNotAdmitted) {
+		t.Errorf("on all CPUs: %v", err)
+	}
+	start.CPUs = []int{1}
+	if trial, err := m.Try(t.Context(), []api.Reservation{start}); err != nil || !slices.Equal(trial.CPUs, []int{1}) {
+		t.Errorf("on its CPU: %+v, %v", trial, err)
+	}
+	start.CPUs = nil
+	if err := m.Configure(t.Context(), []api.Reservation{reservation("db", 10*ms, 100*ms)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Try(t.Context(), []api.Reservation{start}); err != nil {
+		t.Errorf("with the configuration's: %v", err)
 	}
 }

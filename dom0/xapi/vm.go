@@ -72,29 +72,29 @@ func (r *record) vm(ref string) *VM {
 		return nil
 	}
 	v := &VM{
-		Ref: ref, UUID: strings.ToLower(short(r.UUID)), Name: short(r.Name), Power: short(r.Power), Domid: int(r.Domid),
-		Host: short(r.ResidentOn), Mask: short(r.VCPUsParams["mask"]),
+		Ref: ref, UUID: strings.ToLower(Short(r.UUID)), Name: Short(r.Name), Power: Short(r.Power), Domid: int(r.Domid),
+		Host: Short(r.ResidentOn), Mask: Short(r.VCPUsParams["mask"]),
 	}
 	if v.Host == nullRef {
 		v.Host = ""
 	}
 	for _, t := range r.Tags[:min(len(r.Tags), mostEntries)] {
-		v.Tags = append(v.Tags, short(t))
+		v.Tags = append(v.Tags, Short(t))
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.OtherConfig)) {
 		if word, ours := strings.CutPrefix(key, Prefix); ours && len(v.Asked) < mostEntries {
 			if v.Asked == nil {
 				v.Asked = make(map[string]string)
 			}
-			v.Asked[short(word)] = short(r.OtherConfig[key])
+			v.Asked[Short(word)] = Short(r.OtherConfig[key])
 		}
 	}
 	return v
 }
 
-// short is the beginning of a text, without a part of a character at its end. It
-// shares no memory with the text.
-func short(s string) string {
+// Short is the beginning of a text, 512 bytes at most, without a part of a character at
+// its end. It shares no memory with a longer text.
+func Short(s string) string {
 	if len(s) <= mostText {
 		return s
 	}
