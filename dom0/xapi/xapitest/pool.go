@@ -186,7 +186,7 @@ var rest = func() string {
 		for _, name := range strings.Fields(f.names) {
 			value := f.value
 			if name == "recommendations" {
-				value = `"` + strings.Repeat(`<restriction field=\"memory-static-max\" max=\"1649267441664\"/>`, 20) + `"`
+				value = `"` + strings.Repeat(`<restriction field=\"memory-static-max\" max=\"1649267441664\"/>`, 60) + `"`
 			}
 			fmt.Fprintf(&b, ",%q:%s", name, value)
 		}
