@@ -188,7 +188,8 @@ func (b *Broker) Hook(ctx context.Context, h api.Hook) error {
 		return nil
 	}
 	v := pool.VM(h.UUID)
-	if h.Hook != api.HookStart || !refuse || v == nil || !reserves(v) {
+	// The hook runs in a reboot, too: a VM that runs is not to end there.
+	if h.Hook != api.HookStart || !refuse || v == nil || v.Power == "Running" || !reserves(v) {
 		pool.Poke()
 		return nil
 	}

@@ -186,6 +186,8 @@ func TestHookRefusesAStartOnlyIfThatIsConfigured(t *testing.T) {
 	if err := s.broker.Hook(t.Context(), start); !errors.Is(err, host.ErrNotAdmitted) {
 		t.Errorf("switched on: %v", err)
 	}
+	s.xapi.Change("OpaqueRef:"+db, func(v *xapitest.VM) { v.Power, v.Host, v.Domid = "Running", xapitest.HostRef, 6 })
+	testkit.Eventually(t, "a reboot is not refused", func() bool { return s.broker.Hook(t.Context(), start) == nil })
 	for _, h := range []api.Hook{{Hook: "vm-post-migrate", UUID: db}, {Hook: api.HookStart, UUID: "unknown"}, {Hook: api.HookStart, UUID: web}} {
 		if err := s.broker.Hook(t.Context(), h); err != nil {
 			t.Errorf("%+v: %v", h, err)
