@@ -7,9 +7,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http/httptest"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/vlibos/vlibos/dom0/xapi"
@@ -161,31 +165,92 @@ func TestPoolIsCompleteAfterFailures(t *testing.T) {
 	}
 }
 
-// An answer that is cut off at any byte changes nothing.
+// An answer that is cut off at any byte changes nothing: neither the first, with all VMs,
+// nor one with a change. The log has one line for it.
 func TestAnswerCutOffAtEveryByteChangesNothing(t *testing.T) {
+	whole := len(eventText(t, short()))
+	var parts sync.WaitGroup
+	at := make(chan int)
+	var changes atomic.Int32 // whose answers were cut off
+	for range 200 {
+		parts.Go(func() {
+			for cut := range at {
+				cutOff(t, cut, &changes)
+			}
+		})
+	}
+	for cut := 1; cut < whole; cut++ {
+		at <- cut
+	}
+	close(at)
+	parts.Wait()
+	t.Logf("cut off at %d bytes, and at %d with a change", whole-1, changes.Load())
+	if int(changes.Load()) < whole/3 {
+		t.Error("few changes were cut off")
+	}
+}
+
+// short has one VM, whose record is short.
+func short() *xapitest.XAPI {
 	x := xapitest.New()
 	x.Short = true
 	x.Add(vm(web, "web"))
-	o := x.Options(t)
-	whole := len(eventText(t, x))
+	return x
+}
+
+func cutOff(t *testing.T, cut int, changes *atomic.Int32) {
+	x := short()
 	log, lines := logger()
-	c := client(t, o)
-	for cut := 1; cut < whole; cut++ {
-		p := xapi.Follow(c, xapitest.Host, log)
-		x.Fail(xapitest.Fault{Method: "event.from", Cut: cut})
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { p.Run(ctx); close(done) }()
-		testkit.Eventually(t, "it fails", func() bool { _, _, err := p.Known(); return err != nil })
-		if known, n, _ := p.Known(); known || n != 0 || p.VM(web) != nil {
-			t.Errorf("cut off at byte %d: %d VMs", cut, n)
+	s := httptest.NewUnstartedServer(x)
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), fmt.Sprint(cut)))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	s.Listener.Close()
+	s.Listener, s.Config.ErrorLog = l, nil
+	s.Start()
+	defer s.Close()
+	c, err := xapi.New(xapi.Options{Address: l.Addr().String()})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer c.Close()
+	p := xapi.Follow(c, xapitest.Host, log)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	defer func() { cancel(); <-done }()
+	fault := xapitest.Fault{Method: "event.from", Cut: cut, Once: true}
+	x.Fail(fault)
+	go func() { p.Run(ctx); close(done) }()
+	failed := func() bool { _, _, err := p.Known(); return err != nil }
+	if !testkit.Holds(failed) {
+		t.Errorf("byte %d: the first answer did not fail", cut)
+	}
+	if known, n, _ := p.Known(); known || n != 0 {
+		t.Errorf("byte %d: %d VMs", cut, n)
+	}
+	if !testkit.Holds(func() bool { return p.VM(web) != nil }) {
+		t.Errorf("byte %d: the second answer was not taken", cut)
+	}
+	testkit.Holds(func() bool { return x.Calls("event.from") == 3 }) // it waits for a change
+	x.Fail(fault)
+	x.Set("OpaqueRef:"+web, "vlibos:budget", "90ms")
+	// It is shorter than the first, so that a late cut leaves it complete.
+	if !testkit.Holds(func() bool { return failed() || p.VM(web).Asked["budget"] == "90ms" }) {
+		t.Errorf("byte %d: the change did not come", cut)
+	}
+	if budget := p.VM(web).Asked["budget"]; failed() {
+		if changes.Add(1); budget != "10ms" {
+			t.Errorf("byte %d: %s", cut, budget)
 		}
-		cancel()
-		<-done
 	}
 	x.Fail(xapitest.Fault{})
-	if n := strings.Count(lines.String(), "level=WARN"); n != whole-1 {
-		t.Errorf("%d lines for %d failures", n, whole-1)
+	if !testkit.Holds(func() bool { return p.VM(web).Asked["budget"] == "90ms" }) {
+		t.Errorf("byte %d: the change is lost", cut)
 	}
-	t.Logf("cut off at %d bytes", whole-1)
+	if n := strings.Count(lines.String(), "level=WARN"); n > 2 {
+		t.Errorf("byte %d: %d lines:\n%s", cut, n, lines)
+	}
 }

@@ -108,6 +108,10 @@ func (b *Broker) Run(ctx context.Context, m Master, c Classes) error {
 	b.master = m
 	b.mu.Unlock()
 	for ctx.Err() == nil {
+		select {
+		case <-b.moved: // before it is followed
+		default:
+		}
 		part, cancel := context.WithCancel(ctx)
 		done := make(chan struct{})
 		go func() {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -23,8 +24,9 @@ type follower struct {
 	classes Classes
 	wanted  chan map[string]answer // the last answers, by VM
 
-	problem string // the last one, which was logged
-	refused map[string]string
+	last    []api.Reservation // requests that the master was told last
+	problem string            // the last one, which was logged
+	refused map[string]string // the last statuses of requests that are not understood
 }
 
 // answer is the status that a VM is to have.
@@ -39,20 +41,23 @@ func (f *follower) run(ctx context.Context) {
 	t := time.NewTicker(period)
 	defer t.Stop()
 	for {
+		always := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-f.pool.Changed():
 		case <-t.C:
+			always = true
 		}
 		if known, _, _ := f.pool.Known(); known {
-			f.carry(ctx)
+			f.carry(ctx, always)
 		}
 	}
 }
 
-// carry makes the master's reservations those that VMs ask for.
-func (f *follower) carry(ctx context.Context) {
+// carry makes the master's reservations those that VMs ask for, always or only if
+// these have changed.
+func (f *follower) carry(ctx context.Context, always bool) {
 	here := f.pool.Find(func(v *xapi.VM, here bool) bool { return here && asks(v) })
 	slices.SortFunc(here, func(a, b *xapi.VM) int { return cmp.Compare(a.UUID, b.UUID) })
 	var want []api.Reservation
@@ -67,6 +72,10 @@ func (f *follower) carry(ctx context.Context) {
 			want = append(want, r)
 		}
 	}
+	if !always && reflect.DeepEqual(want, f.last) {
+		return
+	}
+	f.last = want
 	has, err := f.master.Request(ctx, want)
 	if err != nil && ctx.Err() == nil && err.Error() != f.problem {
 		f.log.Warn("reservations that VMs ask for in XAPI", "error", err)

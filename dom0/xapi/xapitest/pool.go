@@ -244,13 +244,8 @@ func (x *XAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x.mu.Lock()
 	x.calls[q.Method]++
-	f := x.fault
-	if f.Method != "" && f.Method != q.Method {
-		f = Fault{}
-	} else if f.Once {
-		x.fault = Fault{}
-	}
 	x.mu.Unlock()
+	f := x.faultOf(q.Method, false)
 	select {
 	case <-time.After(f.Delay):
 	case <-r.Context().Done():
@@ -268,12 +263,28 @@ func (x *XAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f.Status != 0 {
 		w.WriteHeader(f.Status)
 	}
-	if f.Cut > 0 && f.Cut < b.Len() {
+	// The answer may have waited for a change.
+	if f := x.faultOf(q.Method, true); f.Cut > 0 && f.Cut < b.Len() {
 		w.Write(b.Bytes()[:f.Cut])
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler) // ends the connection
 	}
 	w.Write(b.Bytes())
+}
+
+// faultOf is how a call fails: at its end if the answer is to be cut off, else at its
+// beginning.
+func (x *XAPI) faultOf(method string, end bool) Fault {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	f := x.fault
+	if f.Method != "" && f.Method != method || end != (f.Cut > 0) {
+		return Fault{}
+	}
+	if f.Once {
+		x.fault = Fault{}
+	}
+	return f
 }
 
 // failure is an error of XAPI.
