@@ -106,10 +106,7 @@ func serveAction(c *cli.Context) (err error) {
 		return err
 	}
 	defer closing(&err, p)
-	xapi, err := broker.New(broker.Inventory, log)
-	if err != nil {
-		return err
-	}
+	xapi := broker.New(broker.Inventory, log)
 	named := xapi.Named(p)
 	m, err := master.Open(ctx, named, c.String("run-dir"), log)
 	if err != nil {

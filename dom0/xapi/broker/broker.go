@@ -3,6 +3,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,24 +51,21 @@ type Broker struct {
 
 var installation = regexp.MustCompile(`(?m)^INSTALLATION_UUID='([0-9a-fA-F-]{36})'$`)
 
-// New makes a broker, which follows nothing yet. inventory is the file of that
-// name.
-func New(inventory string, log *slog.Logger) (*Broker, error) {
+// New makes a broker, which follows nothing yet. inventory is the file of that name;
+// without it, or the host's UUID in it, the host has no XAPI.
+func New(inventory string, log *slog.Logger) *Broker {
 	b := &Broker{log: log, moved: make(chan struct{}, 1)}
 	text, err := os.ReadFile(inventory)
 	if errors.Is(err, fs.ErrNotExist) {
-		return b, nil
+		return b
 	}
-	if err != nil {
-		return nil, err
+	b.name, _ = os.Hostname() // which Linux always has
+	if found := installation.FindSubmatch(text); found != nil {
+		b.host = string(found[1])
+	} else {
+		log.Warn("XAPI is not followed: the host's UUID is not known", "file", inventory, "error", cmp.Or(err, errors.New("no line INSTALLATION_UUID='…'")))
 	}
-	found := installation.FindSubmatch(text)
-	if found == nil {
-		return nil, fmt.Errorf("%s has no line INSTALLATION_UUID='…'", inventory)
-	}
-	b.host = string(found[1])
-	b.name, err = os.Hostname()
-	return b, err
+	return b
 }
 
 // Move follows another XAPI, or none, and calls then. An error of either leaves

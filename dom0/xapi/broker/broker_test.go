@@ -4,6 +4,8 @@ package broker
 
 import (
 	"errors"
+	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -196,10 +198,8 @@ func TestHookRefusesAStartOnlyIfThatIsConfigured(t *testing.T) {
 }
 
 func TestHostWithoutXAPIFollowsNone(t *testing.T) {
-	b, err := New(filepath.Join(t.TempDir(), "none"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := filepath.Join(t.TempDir(), "inventory")
+	b := New(file, nil)
 	h := &fakeHost{}
 	if b.Named(h) != host.Host(h) {
 		t.Error("its host is another")
@@ -207,8 +207,13 @@ func TestHostWithoutXAPIFollowsNone(t *testing.T) {
 	if err := b.Move(config.XAPI{Enabled: true}, nil); err == nil || !strings.Contains(err.Error(), "this host has no XAPI") {
 		t.Error(err)
 	}
-	if err := b.Move(config.XAPI{}, func() error { return nil }); err != nil || b.Status().Followed {
-		t.Error(err)
+	if err := os.WriteFile(file, []byte("PRODUCT_BRAND='XCP-ng'\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log := new(text)
+	b = New(file, slog.New(slog.NewTextHandler(log, nil)))
+	if err := b.Move(config.XAPI{}, func() error { return nil }); err != nil || b.Status().Followed || !strings.Contains(log.String(), "no line INSTALLATION_UUID") {
+		t.Errorf("without a UUID: %v, %s", err, log)
 	}
 }
 

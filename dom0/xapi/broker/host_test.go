@@ -134,7 +134,12 @@ func domain(id, uuid, name string) host.Domain {
 // newSite has the domains web, 5, and db, 6, on one CPU, whose VMs ask for nothing.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{T: t, xapi: xapitest.New(), host: &fakeHost{on: make(map[string]rtsched.Task)}, log: new(text)}
+	return newSiteOf(t, xapitest.New())
+}
+
+func newSiteOf(t *testing.T, x *xapitest.XAPI) *site {
+	t.Helper()
+	s := &site{T: t, xapi: x, host: &fakeHost{on: make(map[string]rtsched.Task)}, log: new(text)}
 	s.host.run(domain("5", web, "web"), domain("6", db, "db"))
 	s.add(web, "web", 5)
 	s.add(db, "db", 6)
@@ -144,11 +149,9 @@ func newSite(t *testing.T) *site {
 	if err := os.WriteFile(inventory, []byte("PRODUCT_BRAND='XCP-ng'\nINSTALLATION_UUID='"+xapitest.Host+"'\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var err error
-	if s.broker, err = New(inventory, log); err != nil {
-		t.Fatal(err)
-	}
+	s.broker = New(inventory, log)
 	s.name = s.broker.name + ": "
+	var err error
 	if s.master, err = master.Open(t.Context(), s.broker.Named(s.host), t.TempDir(), log); err != nil {
 		t.Fatal(err)
 	}

@@ -70,10 +70,7 @@ func TestStormHelper(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	b, err := New(inventory, log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := New(inventory, log)
 	m, err := master.Open(t.Context(), b.Named(h), t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

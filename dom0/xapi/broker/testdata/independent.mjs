@@ -18,7 +18,7 @@ try {
   console.log('refused', error.code)
 }
 const status = () => xapi.getObjectByUuid(uuid).other_config['vlibos:status']
-while (status() === undefined) {
+while (!status()?.includes('in force')) {
   await new Promise(resolve => xapi.objects.once('finish', resolve))
 }
 console.log('status', status())

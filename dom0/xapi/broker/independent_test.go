@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package xapi_test
+package broker
 
 import (
 	"context"
-	"io"
-	"log/slog"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -53,17 +50,15 @@ func independent(t *testing.T) string {
 	return dir
 }
 
-// The fake XAPI is understood by a client that others wrote, and its changes arrive here.
-func TestIndependentClientUnderstandsTheFake(t *testing.T) {
+// A VM's budget is set by a client that others wrote, which reads the answer of the master.
+func TestIndependentClientSetsABudgetAndReadsTheAnswer(t *testing.T) {
 	dir := independent(t)
 	x := xapitest.New()
 	x.Plain = true
-	x.Add(xapitest.VM{UUID: web, Name: "web", Power: "Running", Domid: 5, Host: xapitest.HostRef})
-	s := httptest.NewServer(x)
-	defer s.Close()
-	p := follow(t, x, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	named(t, p, web, "web")
-
+	s := newSiteOf(t, x)
+	s.ask(web, "period=100ms")
+	server := httptest.NewServer(x)
+	defer server.Close()
 	script, err := os.ReadFile("testdata/independent.mjs")
 	if err != nil {
 		t.Fatal(err)
@@ -73,22 +68,14 @@ func TestIndependentClientUnderstandsTheFake(t *testing.T) {
 	if err := os.WriteFile(file, script, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command("node", file, s.URL, web)
-	var out, problems strings.Builder
-	c.Stdout, c.Stderr = &out, &problems
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "node", file, server.URL, web).CombinedOutput()
+	want := "name web\nrefused MAP_DUPLICATE_KEY\nstatus " + s.name + "in force: 10ms in every 100ms, domain 5\n"
+	if err != nil || string(out) != want {
+		t.Errorf("%v: it said %q, want %q", err, out, want)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- c.Wait() }()
-	testkit.Eventually(t, "the client's budget arrives", func() bool { return p.VM(web).Asked["budget"] == "10ms" || len(ended) > 0 })
-	if err := p.Set(t.Context(), p.VM(web), "status", "seen"); err != nil {
-		t.Error(err)
-	}
-	if err := <-ended; err != nil {
-		t.Fatalf("%v\n%s%s", err, &out, &problems)
-	}
-	if want := "name web\nrefused MAP_DUPLICATE_KEY\nstatus seen\n"; out.String() != want {
-		t.Errorf("it said %q, want %q\n%s", &out, want, &problems)
+	if s.host.budget("5") != 10*ms {
+		t.Errorf("the domain has %v", s.host.budget("5"))
 	}
 }
