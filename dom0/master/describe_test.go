@@ -118,4 +118,3 @@ func BenchmarkDomains(b *testing.B) {
 		})
 	}
 }
-
