@@ -25,18 +25,18 @@ func (m *Master) Domains(ctx context.Context) ([]api.Domain, error) {
 		id         string
 		generation uint64
 	}
-	held := make(map[key]uint32)
+	holds := make(map[key]uint32)
 	m.mu.Lock()
 	for _, e := range m.entries {
 		if e.Domain != nil && e.running() {
-			held[key{e.Domain.ID, e.Domain.Generation}] = e.ID
+			holds[key{e.Domain.ID, e.Domain.Generation}] = e.ID
 		}
 	}
 	m.mu.Unlock()
 	all := make([]api.Domain, 0, len(found))
 	for _, d := range found {
 		if w, ok := m.work(ctx, d); ok {
-			w.Reservation = held[key{d.ID, d.Generation}]
+			w.Reservation = holds[key{d.ID, d.Generation}]
 			all = append(all, w)
 		}
 	}
