@@ -25,7 +25,7 @@ const (
 )
 
 // dom0Tools must be in Dom0: its init starts them, and tests use them.
-var dom0Tools = []string{"xl", "xenstored", "xenconsoled", "xen-init-dom0", "xenconsole"}
+var dom0Tools = []string{"xl", "libxl-save-helper", "xenstored", "xenconsoled", "xen-init-dom0", "xenconsole"}
 
 // dom0Extras are added if the Xen series has them. They are for diagnosis.
 var dom0Extras = []string{"lsevtchn", "xenctx", "xenperf", "xen-hptool", "xenpm", "xentop", "xen-diag"}
@@ -41,7 +41,7 @@ var runtimeLibraries = []string{
 }
 
 var dom0Modules = []string{
-	"xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "virtio_pci", "virtio_console", "virtio_blk",
+	"xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "virtio_pci", "virtio_console", "virtio_blk", "virtio_net",
 	"xen-netback", "xen-blkback", "fuse",
 }
 
