@@ -24,6 +24,9 @@ const (
 	Init = "/init"
 )
 
+// DeviceModel is the package of the program that emulates an HVM guest's devices.
+const DeviceModel = "qemu-system-xen"
+
 // dom0Tools must be in Dom0: its init starts them, and tests use them.
 var dom0Tools = []string{"xl", "libxl-save-helper", "xenstored", "xenconsoled", "xen-init-dom0", "xenconsole"}
 
@@ -142,6 +145,13 @@ func (t *Tree) dom0(ctx context.Context, a *Archive, m *modules, xen string) err
 	if err := t.add(a, append(files, hypfs)...); err != nil {
 		return err
 	}
+	// HVM guests begin with it.
+	loader := "/usr/lib/xen-" + xen + "/boot/hvmloader"
+	host, ok := t.Host(loader)
+	if !ok {
+		return fmt.Errorf("no package contains %s", loader)
+	}
+	a.HostFile(loader, host)
 	a.File("/etc/xen/xl.conf", 0o644, nil)
 	a.Dir("/var/lib/xen")
 	a.Dir("/var/lib/xenstored")
