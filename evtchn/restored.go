@@ -53,14 +53,16 @@ func (h *Handle) Restored() (bool, error) {
 	}
 }
 
-// Release ends the wait in progress of a handle that is [Handle.Restored], with
-// an event of a port that the caller does not know.
+// Release makes the wait in progress of a handle that is [Handle.Restored] return:
+// [ErrInterrupted], or an event of a port that the caller does not know.
 func (h *Handle) Release() error {
 	fd, ok := h.acquire()
 	if !ok {
 		return nil
 	}
 	defer h.release()
+	// The new port may have the number of the handle's own.
+	h.interrupted.Store(true)
 	send, err := ioctlUnbound(fd, domidSelf)
 	if err == nil {
 		_, err = ioctlInterdomain(fd, domidSelf, send)
