@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -116,6 +117,7 @@ func save(t *testing.T) (file string) {
 func restore(t *testing.T, m *vlib.Module, file string) *vlibcall.Channel {
 	t.Helper()
 	host.Run(t, "xl", "restore", file)
+	host.Must(t, os.Remove(file)) // Dom0's files are in its memory
 	return gated(t, m)
 }
 
@@ -180,8 +182,9 @@ func TestDomainThatIsNotSavedGoesOn(t *testing.T) {
 	reserve(t, m)
 	c := gated(t, m)
 	id := host.DomainID(t, name)
+	files := t.TempDir()
 	for _, command := range [][]string{
-		{"save", "-c", name, filepath.Join(t.TempDir(), "saved")},
+		{"save", "-c", name, filepath.Join(files, "saved")},
 		{"migrate", "-s", "", name, "printf 'xl migration receiver ready, send binary domain data.\\n'; head -c 1000000 >/dev/null; exit 1"},
 	} {
 		p := c.Go(t.Context(), builtin.Library, builtin.Run, host.Shell(t, "sleep 3; echo awake"), nil)
@@ -190,6 +193,7 @@ func TestDomainThatIsNotSavedGoesOn(t *testing.T) {
 			return err == nil && r.Call == vlib.CallActive
 		})
 		out, status := host.Command(t, "xl", command...)
+		os.RemoveAll(filepath.Join(files, "saved"))
 		if failed := status != 0; failed != (command[0] == "migrate") {
 			t.Fatalf("xl %q: status %d\n%s", command, status, out)
 		}
