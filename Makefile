@@ -15,7 +15,7 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 # requires, so one pass of the linter sees every file.
 TAGS := browser,dom0,lab,packages,soak
 
-TESTS   := unit hypervisor lab contended browser packages timed
+TESTS   := unit hypervisor lab contended browser packages timed storm
 BENCHES := quick native corunner lab module stock service throttle table full
 
 export CGO_ENABLED = 0
@@ -139,6 +139,10 @@ installed = command -v $1 >/dev/null || $(INSTALL) $1 || { $(ROOT) apt-get updat
 # Times of this machine's cgroups and timers; the machine must be at rest.
 .test-timed:
 	VLIBOS_TIMED=1 go test -count 1 -v -run 'Share|Cost|DaemonDies' ./dom0/host/native
+
+# What following a large pool of XAPI's VMs needs.
+.test-storm:
+	VLIBOS_STORM=1m go test -count 1 -v -run 'Storm' ./dom0/xapi/broker
 
 # The packages are installed, upgraded and removed in a new Debian below the cache
 # folder. They are built twice to show that both builds are equal, and as a next
