@@ -16,7 +16,7 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 TAGS := browser,dom0,lab,packages,soak
 
 TESTS   := unit hypervisor lab contended browser packages timed storm
-BENCHES := quick native corunner lab module service throttle table full
+BENCHES := quick native corunner lab module stock service throttle table full
 
 export CGO_ENABLED = 0
 
@@ -176,6 +176,10 @@ installed = command -v $1 >/dev/null || $(INSTALL) $1 || { $(ROOT) apt-get updat
 .bench-module: hypervisor
 	$(MAKE) -s -C hypervisor/test decision | bin/vlibbench decision
 	bin/vlibbench module$(if $(SUITE),, --only vlib --only credit2)
+
+# Budgets that vlibmaster keeps without the module, one boot for each scheduler.
+.bench-stock: hypervisor
+	bin/vlibbench stock
 
 # memcached in a DomU beside DomUs that spin, on two Xens.
 .bench-service: hypervisor

@@ -190,5 +190,5 @@ func (fakeHost) Usage(context.Context, host.Reservation) (host.Usage, error) {
 type none struct{}
 
 func (none) List() []api.Target    { return nil }
-func (none) Wedged() []api.Watched { return nil }
+func (none) Watched() []api.Watched { return nil }
 func (none) Status() *api.Throttle { return nil }

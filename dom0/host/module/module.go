@@ -69,7 +69,7 @@ func Open(ctx context.Context) (*Host, error) {
 		return nil, errors.Join(err, p.store.Close(), h.Close())
 	}
 	// Under this project's scheduler a vCPU stays where it was put.
-	p.list = domains.New(h, p.store, func(_ uint16, v xenctl.VCPU) ([]int, error) { return []int{v.CPU}, nil })
+	p.list = domains.New(h, p.store, true)
 	return p, nil
 }
 
