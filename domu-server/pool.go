@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // idleMemory limits the channel memory that all idle workers have touched
@@ -48,7 +47,7 @@ func (p *pool) call(ctx context.Context, c *vlibcall.Call, library, function str
 	output, err := w.call(ctx, function, c.Input(), room)
 	if err == nil {
 		p.keep(w)
-		return finish(c, output)
+		return c.Reply(output)
 	}
 	var verdict *vlibcall.StatusError
 	switch {
@@ -67,16 +66,6 @@ func (p *pool) call(ctx context.Context, c *vlibcall.Call, library, function str
 }
 
 var errCancelled = errors.New("cancelled")
-
-// finish makes output the output of c. If it fits, output is already in
-// c.Reserve(c.Room()).
-func finish(c *vlibcall.Call, output []byte) error {
-	if len(output) > transport.InlineSize {
-		_, err := c.Reserve(len(output))
-		return err
-	}
-	return c.Reply(output)
-}
 
 // bury ends a worker that did not answer, and returns the reason.
 func (p *pool) bury(ctx context.Context, w *worker, function string, err error) error {

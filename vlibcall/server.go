@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,20 +25,36 @@ type Handler func(c *Call) error
 // Resolver finds a handler for a function that was not registered by Handle.
 type Resolver func(library, function string) (Handler, error)
 
-// Server serves the calls to one vLib OS, one at a time, in the order of
-// their arrival over all its channels.
+// Order is the order in which a server serves the channels that have requests.
+type Order uint8
+
+const (
+	// FIFO serves channels in the order of their signals, and all that a channel
+	// has before the next one: the order of the vLibOS paper, and the default.
+	FIFO Order = iota
+	// InTurn is for clients that do not trust one another: channels are served in
+	// the order of their signals, one request each, whatever Linger and SessionIdle
+	// are, since a client that calls again at once would keep the others out.
+	InTurn
+	// ByPeriod serves the client with the shortest period first, one request at a
+	// time; those without a period last. Clients say their period themselves.
+	ByPeriod
+)
+
+// Server serves the calls to one vLib OS. What its fields say is the policy of its
+// port; they are set before Serve or Listen.
 type Server struct {
+	// Order in which channels are served.
+	Order Order
+	// AtOnce is how many requests Serve serves at the same time, each in a goroutine
+	// of its own; then handlers must be safe for concurrent use. Default 1.
+	AtOnce int
 	// Linger is how long the server polls a channel after an answer, before it
 	// listens to all again. 0, the default, gives the CPU away at once; a
 	// longer time suits clients that spin.
 	Linger time.Duration
 	// SessionIdle is the same within a session. Default 1 ms.
 	SessionIdle time.Duration
-	// InOrder is for clients that do not trust one another: channels are served
-	// strictly in the order of their signals. The one answered last is not
-	// polled before the others, whatever Linger and SessionIdle are, since a
-	// client that calls again at once would keep the others out.
-	InOrder bool
 
 	l        transport.Listener
 	mu       sync.RWMutex // handlers, resolve
@@ -44,7 +63,10 @@ type Server struct {
 	changes  atomic.Uint64 // of handlers
 
 	conns  map[transport.ServerEndpoint]*conn
-	recent *conn // polled before listening
+	recent *conn   // polled before listening
+	ready  []*conn // that have requests, unless the order is FIFO
+	places chan struct{}
+	work   sync.WaitGroup // requests and closing channels, if AtOnce is more than 1
 	waits  waits
 }
 
@@ -78,8 +100,8 @@ func (s *Server) Functions(f func(library, function string)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for key := range s.handlers {
-		n := names(key)
-		f(string(n.library()), string(n.function()))
+		library, function, _ := strings.Cut(key, "\x00")
+		f(library, function)
 	}
 }
 
@@ -88,17 +110,34 @@ func (s *Server) Functions(f func(library, function string)) {
 func (s *Server) Serve(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, s.l.Interrupt)
 	defer stop()
+	if s.AtOnce > 1 {
+		s.places = make(chan struct{}, s.AtOnce)
+	}
 	for {
 		c, err := s.listen(ctx)
 		if err != nil {
+			s.work.Wait()
 			return errors.Join(s.Close(), ignoreEnd(ctx, err))
 		}
-		h, err := s.lookup(c.conn)
-		if err == nil {
-			err = run(h, c)
+		h, err := s.lookup(c.function)
+		if s.places == nil {
+			c.serve(h, err)
+			continue
 		}
-		c.Done(err)
+		s.places <- struct{}{}
+		s.work.Go(func() {
+			c.serve(h, err)
+			<-s.places
+		})
 	}
+}
+
+// serve serves a call by h, or answers with the reason why there is none.
+func (c *Call) serve(h Handler, err error) {
+	if err == nil {
+		err = run(h, c)
+	}
+	c.Done(err)
 }
 
 func ignoreEnd(ctx context.Context, err error) error {
@@ -126,7 +165,7 @@ func (s *Server) Close() error {
 		err = errors.Join(err, ep.Close())
 	}
 	clear(s.conns)
-	s.recent = nil
+	s.recent, s.ready = nil, nil
 	return err
 }
 
@@ -159,62 +198,139 @@ func (s *Server) listen(ctx context.Context) (*Call, error) {
 // next returns the next request of any channel.
 func (s *Server) next(ctx context.Context) (*Call, error) {
 	if c := s.poll(); c != nil {
-		return c, nil
+		return s.begin(c), nil
 	}
 	for {
-		s.waits.next()
-		ep, err := s.l.Wait(time.Time{})
-		if errors.Is(err, transport.ErrInterrupted) {
-			if err := ctx.Err(); err != nil {
+		if len(s.ready) > 0 {
+			if err := s.gather(); err != nil {
 				return nil, err
 			}
-			continue
+			if c := s.choose(); c != nil {
+				return s.begin(c), nil
+			}
+		}
+		cn, err := s.await(time.Time{})
+		if errors.Is(err, transport.ErrInterrupted) {
+			err = ctx.Err()
 		}
 		if err != nil {
 			return nil, err
 		}
-		if c := s.visit(ep); c != nil {
-			return c, nil
+		switch {
+		case cn == nil:
+		case s.Order != FIFO:
+			s.ready = append(s.ready, cn)
+		default:
+			if c := cn.request(); c != nil {
+				return s.begin(c), nil
+			}
 		}
 	}
 }
 
-// visit examines a channel that was signalled.
-func (s *Server) visit(ep transport.ServerEndpoint) *Call {
+// begin is called for each request that was taken.
+func (s *Server) begin(c *Call) *Call {
+	if s.AtOnce > 1 {
+		c.conn.serving.Add(1)
+		if s.places != nil {
+			c.conn.working.Add(1)
+		}
+	}
+	s.recent = c.conn
+	return c
+}
+
+// await waits for a channel with a signal; nil: it was dropped, or there is none yet.
+func (s *Server) await(deadline time.Time) (*conn, error) {
+	s.waits.next()
+	ep, err := s.l.Wait(deadline)
+	if err != nil {
+		return nil, err
+	}
 	cn := s.conns[ep]
 	if ep.Gone() != nil {
 		s.drop(ep)
-		return nil
+		return nil, nil
 	}
 	if cn == nil {
-		var err error
 		if cn, err = newConn(s, ep); err != nil {
 			s.drop(ep)
-			return nil
+			return nil, nil
 		}
 		s.conns[ep] = cn
 	}
-	return cn.request()
+	return cn, nil
+}
+
+// gather adds the channels that have been signalled meanwhile, and does not wait.
+func (s *Server) gather() error {
+	for {
+		cn, err := s.await(time.Unix(0, 1))
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil
+		case errors.Is(err, transport.ErrInterrupted):
+			s.l.Interrupt() // for the next wait
+			return nil
+		case err != nil:
+			return err
+		case cn != nil && !slices.Contains(s.ready, cn):
+			s.ready = append(s.ready, cn)
+		}
+	}
+}
+
+// choose takes a request of the ready channel whose turn it is.
+func (s *Server) choose() *Call {
+	for len(s.ready) > 0 {
+		i := 0
+		if s.Order == ByPeriod {
+			for j, cn := range s.ready {
+				if cn.period < s.ready[i].period {
+					i = j
+				}
+			}
+		}
+		cn := s.ready[i]
+		s.ready = slices.Delete(s.ready, i, i+1)
+		if c := cn.request(); c != nil {
+			return c
+		}
+	}
+	return nil
 }
 
 func (s *Server) drop(ep transport.ServerEndpoint) {
-	if s.recent != nil && s.recent.ep == ep {
+	cn := s.conns[ep]
+	if s.recent != nil && s.recent == cn {
 		s.recent = nil
 	}
+	s.ready = slices.DeleteFunc(s.ready, func(r *conn) bool { return r == cn })
 	delete(s.conns, ep)
-	ep.Close() // a failure cannot be handled, and its client is gone
+	// A failure to close cannot be handled, and the client is gone.
+	if s.places == nil || cn == nil {
+		ep.Close()
+		return
+	}
+	s.work.Go(func() {
+		cn.working.Wait() // handlers may use the memory
+		ep.Close()
+	})
 }
 
-// poll spins on the channel that was served last.
+// poll looks for the next request of the channel that was served last.
 func (s *Server) poll() *Call {
 	cn := s.recent
 	if cn == nil {
 		return nil
 	}
 	s.recent = nil
-	if s.InOrder {
-		// Clients were told that the server sleeps, so a new request came with
-		// a signal.
+	if s.Order != FIFO {
+		// What comes later comes with a signal, since clients were told that the
+		// server sleeps.
+		if cn.asked() {
+			s.ready = append(s.ready, cn)
+		}
 		return nil
 	}
 	if window := s.window(cn); window > 0 {
@@ -230,10 +346,10 @@ func (s *Server) poll() *Call {
 
 // window is how long to poll a channel after an answer.
 func (s *Server) window(cn *conn) time.Duration {
-	if s.InOrder {
+	if s.Order != FIFO {
 		return 0
 	}
-	if cn.session {
+	if cn.polled {
 		return s.SessionIdle
 	}
 	return s.Linger
@@ -244,7 +360,7 @@ func (cn *conn) spin(window time.Duration) *Call {
 	cn.setWaiting(0)
 	var start time.Time
 	for polls := 1; ; polls++ {
-		pause(&cn.h.Request.Inline[secondLine])
+		pause()
 		if c := cn.request(); c != nil {
 			return c
 		}
@@ -262,20 +378,16 @@ func (cn *conn) spin(window time.Duration) *Call {
 }
 
 // control answers requests that are not for a handler: malformed ones, those
-// for which no reservation is charged, and the beginning and end of a session.
+// for which no reservation is charged, and those that call nothing.
 func (s *Server) control(c *Call) bool {
 	var err error
-	switch flags := c.shape.flags(); {
+	switch {
 	case c.malformed != nil:
 		err = c.malformed
-	case flags&flagSessionEnd != 0:
-		c.conn.session = false
 	case c.unpaid != nil:
 		err = c.unpaid
-	case flags&flagSessionOpen != 0:
-		if _, err = s.lookup(c.conn); err == nil {
-			c.conn.session = true
-		}
+	case c.shape.flags()&flagNothing != 0:
+		_, err = s.lookup(c.function)
 	default:
 		return false
 	}
@@ -283,26 +395,24 @@ func (s *Server) control(c *Call) bool {
 	return true
 }
 
-// lookup finds the handler for a channel's call. A registered one is
-// remembered: most calls of a channel have the same names.
-func (s *Server) lookup(cn *conn) (Handler, error) {
+// lookup finds the handler for a function of a channel. A registered one is
+// remembered.
+func (s *Server) lookup(b *binding) (Handler, error) {
 	changes := s.changes.Load()
-	if cn.handler != nil && cn.changes == changes {
-		return cn.handler, nil
+	if b.handler != nil && b.changes == changes {
+		return b.handler, nil
 	}
-	key := names(cn.names[:cn.namesLen])
 	s.mu.RLock()
-	h, resolve := s.handlers[string(key)], s.resolve
+	h, resolve := s.handlers[b.library+"\x00"+b.function], s.resolve
 	s.mu.RUnlock()
 	if h != nil {
-		cn.handler, cn.changes = h, changes
+		b.handler, b.changes = h, changes
 		return h, nil
 	}
-	library, function := string(key.library()), string(key.function())
 	if resolve != nil {
-		return resolve(library, function)
+		return resolve(b.library, b.function)
 	}
-	return nil, s.unknown(library, function)
+	return nil, s.unknown(b.library, b.function)
 }
 
 func (s *Server) unknown(library, function string) error {
