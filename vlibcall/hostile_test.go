@@ -252,7 +252,6 @@ func scribble(p memory.Page, stop <-chan struct{}) {
 			at := memory.Slot(slot)
 			p.Word(at + memory.Shape).Store(shapes[i%len(shapes)])
 			p.Word(at + memory.Timeout).Store(rand.Uint64())
-			p.Word(at + memory.Line).Store(rand.Uint64())
 			if asked := p.Asked(slot); asked != 0 && i%5 == 0 {
 				p.Word(at + memory.Turn).Store(uint64(transport.TurnOf(asked, transport.Answered)))
 			}

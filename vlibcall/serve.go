@@ -306,7 +306,7 @@ func (c *Call) Done(err error) {
 		cn.notify()
 	}
 	if cn.server.places != nil {
-		cn.working.Done()
+		cn.server.ended(cn)
 	}
 }
 

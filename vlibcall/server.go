@@ -65,9 +65,13 @@ type Server struct {
 	conns  map[transport.ServerEndpoint]*conn
 	recent *conn   // polled before listening
 	ready  []*conn // that have requests, unless the order is FIFO
-	places chan struct{}
-	work   sync.WaitGroup // requests and closing channels, if AtOnce is more than 1
 	waits  waits
+
+	// If Serve serves several requests at the same time:
+	places     chan struct{}
+	work       sync.WaitGroup // goroutines that serve or close channels
+	underWay   atomic.Int32   // requests
+	eventsOnly atomic.Bool    // the listener waits only for events, or is about to wait
 }
 
 // NewServer returns a server for the channels of l, which it then owns.
@@ -209,8 +213,9 @@ func (s *Server) next(ctx context.Context) (*Call, error) {
 				return s.begin(c), nil
 			}
 		}
-		cn, err := s.await(time.Time{})
-		if errors.Is(err, transport.ErrInterrupted) {
+		cn, err := s.await(s.until())
+		s.eventsOnly.Store(false)
+		if errors.Is(err, transport.ErrInterrupted) || errors.Is(err, os.ErrDeadlineExceeded) {
 			err = ctx.Err()
 		}
 		if err != nil {
@@ -234,10 +239,33 @@ func (s *Server) begin(c *Call) *Call {
 		c.conn.serving.Add(1)
 		if s.places != nil {
 			c.conn.working.Add(1)
+			s.underWay.Add(1)
 		}
 	}
 	s.recent = c.conn
 	return c
+}
+
+// until is how long to wait for a signal. While requests are served in goroutines it
+// is not for ever, so that the transport does not give the domain's CPUs away; the
+// last of them interrupts the wait.
+func (s *Server) until() (deadline time.Time) {
+	if s.places == nil {
+		return deadline
+	}
+	s.eventsOnly.Store(true)
+	if s.underWay.Load() > 0 {
+		deadline = time.Now().Add(time.Hour)
+	}
+	return deadline
+}
+
+// ended is called when the answer of a goroutine is published.
+func (s *Server) ended(cn *conn) {
+	cn.working.Done()
+	if s.underWay.Add(-1) == 0 && s.eventsOnly.Load() {
+		s.l.Interrupt()
+	}
 }
 
 // await waits for a channel with a signal; nil: it was dropped, or there is none yet.

@@ -105,7 +105,10 @@ type Cost struct {
 type Listener interface {
 	// Wait blocks until a channel was signalled, lost its client, or was closed
 	// by it, and returns that channel. The server closes an endpoint whose Gone
-	// is not nil. Errors as for ClientEndpoint.Wait; os.ErrClosed after Close.
+	// is not nil. Errors as for ClientEndpoint.Wait; os.ErrClosed after Close. A
+	// wait without a deadline is for a server that has nothing to do: the domain's
+	// CPUs may be given away until the next call. With one that has passed it only
+	// looks.
 	Wait(deadline time.Time) (ServerEndpoint, error)
 	// Interrupt makes the current Wait, or else the next one, return
 	// ErrInterrupted.

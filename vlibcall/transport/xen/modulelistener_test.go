@@ -25,7 +25,7 @@ func TestOnlyServedRequestsAreEnded(t *testing.T) {
 	l.byPort[5] = e
 	await := func(want *serverEndpoint) {
 		t.Helper()
-		got, err := l.awaitCall()
+		got, err := l.awaitCall(time.Time{})
 		if got != want || want == nil && !errors.Is(err, evtchn.ErrInterrupted) || want != nil && err != nil {
 			t.Fatalf("%v, %v, want %v", got, err, want)
 		}
