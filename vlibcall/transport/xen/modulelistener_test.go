@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/vlibos/vlibos/evtchn"
 	"github.com/vlibos/vlibos/xenctl/vlib"
