@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log"
 	"slices"
+	"sync"
 
 	"github.com/vlibos/vlibos/vlibcall"
 )
@@ -16,13 +17,14 @@ import (
 // together, in bytes; a single one may have more.
 const idleMemory = 64 << 20
 
-// pool has the idle workers. A vLib OS serves one call at a time, so it needs
-// no lock: only the serving goroutine uses it.
+// pool has the idle workers. Calls that are served at the same time have workers of
+// their own, also those of one library.
 type pool struct {
 	path string
 	max  int
 	log  *log.Logger
 
+	mu   sync.Mutex
 	idle []*worker // most recently used first
 }
 
@@ -87,9 +89,7 @@ func (p *pool) bury(ctx context.Context, w *worker, function string, err error) 
 
 // take takes the library's worker out of the pool, or starts one.
 func (p *pool) take(ctx context.Context, library string) (*worker, error) {
-	if i := slices.IndexFunc(p.idle, func(w *worker) bool { return w.library == library }); i >= 0 {
-		w := p.idle[i]
-		p.idle = slices.Delete(p.idle, i, i+1)
+	if w := p.find(library); w != nil {
 		if !w.ended(0) {
 			return w, nil
 		}
@@ -99,21 +99,43 @@ func (p *pool) take(ctx context.Context, library string) (*worker, error) {
 	return startWorker(ctx, p.path, library)
 }
 
+// find takes the library's worker out of the pool; nil: there is none.
+func (p *pool) find(library string) *worker {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.IndexFunc(p.idle, func(w *worker) bool { return w.library == library })
+	if i < 0 {
+		return nil
+	}
+	w := p.idle[i]
+	p.idle = slices.Delete(p.idle, i, i+1)
+	return w
+}
+
 // keep puts a worker into the pool, and stops those that exceed its limits.
 func (p *pool) keep(w *worker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.idle = slices.Insert(p.idle, 0, w)
 	touched := 0
 	for i, w := range p.idle {
 		touched += w.touched
 		if i > 0 && (i >= p.max || touched > idleMemory) {
-			p.stop(i)
+			p.end(i)
 			return
 		}
 	}
 }
 
-// stop stops the workers from index i on.
-func (p *pool) stop(i int) {
+// stop stops all workers.
+func (p *pool) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end(0)
+}
+
+// end stops the workers from index i on. The caller has mu.
+func (p *pool) end(i int) {
 	for _, w := range p.idle[i:] {
 		w.stop()
 	}
@@ -122,6 +144,8 @@ func (p *pool) stop(i int) {
 }
 
 func (p *pool) running() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	names := make([]string, len(p.idle))
 	for i, w := range p.idle {
 		names[i] = w.library
