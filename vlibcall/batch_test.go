@@ -242,7 +242,7 @@ func TestNamesTravelOnce(t *testing.T) {
 	if err := call("sleep", "x"); err != nil || seen("sleep") {
 		t.Errorf("the second call: %v, %#x", err, shape())
 	}
-	// More functions than numbers: the oldest are bound anew.
+	// More functions than numbers: the numbers of the oldest are used again.
 	for round := range 2 {
 		for i := range 300 {
 			if err := call(fmt.Sprint("none", i), ""); !errors.Is(err, vlibcall.ErrNoFunction) || !strings.Contains(err.Error(), fmt.Sprint("none", i)) {

@@ -88,8 +88,8 @@ func (s *Server) begin(c *Call) *Call {
 	return c
 }
 
-// until is how long to wait for a signal. While requests are served in goroutines it
-// is not for ever, so that the transport does not give the domain's CPUs away; the
+// until is how long to wait for a signal. While requests are served in goroutines
+// there is a deadline, so that the transport does not give the domain's CPUs away; the
 // last of them interrupts the wait.
 func (s *Server) until() (deadline time.Time) {
 	if s.places == nil {

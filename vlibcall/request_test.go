@@ -115,7 +115,7 @@ func TestMalformedRequestsAreRefused(t *testing.T) {
 		{"unknown library", memory.ShapeOf(16, 3, bind), memory.Names("u", "echo"), vlibcall.StatusNoLibrary},
 		{"unknown function", memory.ShapeOf(16, 4, bind), memory.Names("t", "none"), vlibcall.StatusNoFunction},
 		{"again by number", memory.ShapeOf(0, 4, 0), "", vlibcall.StatusNoFunction},
-		{"bound anew", memory.ShapeOf(n, 4, bind), names, vlibcall.StatusOK},
+		{"bound again", memory.ShapeOf(n, 4, bind), names, vlibcall.StatusOK},
 		{"nothing", memory.ShapeOf(0, 1, memory.FlagNothing), "", vlibcall.StatusOK},
 		{"nothing of no function", memory.ShapeOf(0, 9, memory.FlagNothing), "", vlibcall.StatusBadRequest},
 		{"a session's call", memory.ShapeOf(3, 1, memory.FlagPoll), "abc", vlibcall.StatusOK},

@@ -275,8 +275,8 @@ func testBatchThatTimesOutLeavesTheChannelUsable(t *testing.T, listen Listen) {
 			t.Errorf("call %d after it: %q, %v", i, out, err)
 		}
 	}
-	if n := c.LateAnswers(); n != 3 {
-		t.Errorf("late answers dropped: %d, want 3", n)
+	if n := c.LateAnswers(); n != 4 {
+		t.Errorf("late answers dropped: %d, want 4", n)
 	}
 }
 
