@@ -82,6 +82,7 @@ type Channel struct {
 	broken    error  // after a protocol violation
 	functions functions
 	spin      adaptiveSpin
+	delay     delay
 	waits     waits
 
 	single party // of a goroutine that is alone on the channel

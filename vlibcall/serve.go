@@ -21,6 +21,7 @@ type conn struct {
 	period uint64 // of the client, in nanoseconds; the largest for none
 	next   uint64 // number of the next request
 	polled bool   // the last request asked for it
+	delay  delay  // of the first look for the next one
 	bound  []*binding
 	calls  []Call // one for each slot
 

@@ -51,8 +51,8 @@ func TestInvalidNodesAreRefused(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"revision=2 size=8192 generation=0", "revision=1 size=8191 generation=0",
-		"revision=1 size=18446744073709551615 generation=0", "revision=1 size=0 generation=0",
+		"revision=1 size=8192 generation=0", "revision=2 size=8191 generation=0",
+		"revision=2 size=18446744073709551615 generation=0", "revision=2 size=0 generation=0",
 	} {
 		if r, err := parseRequest(text); err == nil {
 			t.Errorf("%q is a request: %v", text, r)
