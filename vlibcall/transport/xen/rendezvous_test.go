@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 func TestNodesAreReadAsWritten(t *testing.T) {
@@ -17,7 +18,7 @@ func TestNodesAreReadAsWritten(t *testing.T) {
 	if got, err := parseGreeting(g.String()); got != g || err != nil {
 		t.Errorf("%v: %v, %v", g, got, err)
 	}
-	r := request{1, 8192, 1<<64 - 1}
+	r := request{transport.Revision, 8192, 1<<64 - 1}
 	if got, err := parseRequest(r.String()); got != r || err != nil {
 		t.Errorf("%v: %v, %v", r, got, err)
 	}
