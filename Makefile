@@ -15,8 +15,8 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 # requires, so one pass of the linter sees every file.
 TAGS := browser,dom0,lab,packages,soak
 
-TESTS   := unit hypervisor lab contended browser packages timed
-BENCHES := quick native corunner lab module service throttle table full
+TESTS   := unit hypervisor lab contended browser packages timed storm
+BENCHES := quick native corunner lab module stock service throttle table full
 
 export CGO_ENABLED = 0
 
@@ -140,6 +140,10 @@ installed = command -v $1 >/dev/null || $(INSTALL) $1 || { $(ROOT) apt-get updat
 .test-timed:
 	VLIBOS_TIMED=1 go test -count 1 -v -run 'Share|Cost|DaemonDies' ./dom0/host/native
 
+# What following a large pool of XAPI's VMs needs.
+.test-storm:
+	VLIBOS_STORM=1m go test -count 1 -v -run 'Storm' ./dom0/xapi/broker
+
 # The packages are installed, upgraded and removed in a new Debian below the cache
 # folder. They are built twice to show that both builds are equal, and as a next
 # version to upgrade to.
@@ -172,6 +176,10 @@ installed = command -v $1 >/dev/null || $(INSTALL) $1 || { $(ROOT) apt-get updat
 .bench-module: hypervisor
 	$(MAKE) -s -C hypervisor/test decision | bin/vlibbench decision
 	bin/vlibbench module$(if $(SUITE),, --only vlib --only credit2)
+
+# Budgets that vlibmaster keeps without the module, one boot for each scheduler.
+.bench-stock: hypervisor
+	bin/vlibbench stock
 
 # memcached in a DomU beside DomUs that spin, on two Xens.
 .bench-service: hypervisor

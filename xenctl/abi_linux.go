@@ -32,6 +32,7 @@ const (
 
 	sysctlVersion           = 0x15
 	sysctlGetDomainInfoList = 6
+	sysctlGetCPUInfo        = 8
 	sysctlCPUPoolOp         = 18
 	sysctlPSRAlloc          = 23
 
@@ -173,6 +174,20 @@ type getDomainInfoList struct {
 	buffer      uint64
 	numDomains  uint32
 	pad2        uint32
+}
+
+type getCPUInfo struct {
+	_       structs.HostLayout
+	maxCPUs uint32
+	pad1    uint32
+	buffer  uint64
+	numCPUs uint32
+	pad2    uint32
+}
+
+type cpuInfo struct {
+	_        structs.HostLayout
+	idleTime uint64
 }
 
 type cpuPoolOp struct {

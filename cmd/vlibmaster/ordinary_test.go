@@ -48,6 +48,9 @@ var ordinary = map[string]struct {
 	"services":       {args: "services x"},
 	"top":            {args: "top --once"},
 	"version":        {args: "version"},
+	"xapi":           {args: "xapi"},
+	"xapi status":    {args: "xapi status"},
+	"xapi hook":      {args: "xapi hook vm-pre-start -vmuuid x -reason none"},
 }
 
 // allCommands names every command of an app, subcommands by their whole name.

@@ -10,6 +10,8 @@
 //	POST /v1/try      [Reservation…] → Trial
 //	GET  /v1/host     → Host
 //	GET  /v1/calls    → Calls
+//	GET  /v1/xapi     → XAPI
+//	POST /v1/hook     a Hook that XAPI runs → an error, if it refuses a start
 //	GET  /metrics     → what Prometheus reads (package dom0/metrics)
 //
 // A refusal is an HTTP error with a Failure, which says its kind: the client turns
@@ -23,6 +25,8 @@ const (
 	PathTry     = "/v1/try"
 	PathHost    = "/v1/host"
 	PathCalls   = "/v1/calls"
+	PathXAPI    = "/v1/xapi"
+	PathHook    = "/v1/hook"
 )
 
 // DefaultRunDir is the master's directory, SocketName the name of its socket there.

@@ -85,6 +85,18 @@ func (c *Client) Calls(ctx context.Context) (all api.Calls, err error) {
 	return all, err
 }
 
+// XAPI says what the master knows of XAPI.
+func (c *Client) XAPI(ctx context.Context) (x api.XAPI, err error) {
+	err = c.ask(ctx, "GET", api.PathXAPI, nil, &x)
+	return x, err
+}
+
+// Hook tells the master of a hook that XAPI runs. host.ErrNotAdmitted: the VM is not to
+// start.
+func (c *Client) Hook(ctx context.Context, h api.Hook) error {
+	return c.ask(ctx, "POST", api.PathHook, h, &struct{}{})
+}
+
 func (c *Client) ask(ctx context.Context, method, path string, question, answer any) error {
 	if err := unixpath.Check(c.socket); err != nil {
 		return err

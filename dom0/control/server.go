@@ -102,7 +102,12 @@ func handler(m *master.Master, g Gateway, t Throttle, more []Extra) http.Handler
 
 // post answers requests of one kind.
 func post[R any](mux *http.ServeMux, path string, f func(ctx context.Context, r R) (any, error)) {
-	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, hr *http.Request) {
+	mux.Handle("POST "+path, posted(f))
+}
+
+// posted answers requests with a body.
+func posted[R any](f func(ctx context.Context, r R) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, hr *http.Request) {
 		var r R
 		d := json.NewDecoder(http.MaxBytesReader(w, hr.Body, mostRequest))
 		d.DisallowUnknownFields()
@@ -112,7 +117,7 @@ func post[R any](mux *http.ServeMux, path string, f func(ctx context.Context, r 
 		}
 		v, err := f(hr.Context(), r)
 		reply(w, v, err)
-	})
+	}
 }
 
 func reply(w http.ResponseWriter, v any, err error) {

@@ -80,7 +80,7 @@ func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reserva
 	if want.Kind() == host.KindNone {
 		return api.Reservation{}, fmt.Errorf("%w: only the configuration makes reservations without a holder", host.ErrNotAllowed)
 	}
-	want.Configured = false
+	want.Origin = api.FromCommand
 	was := m.match(all, want)
 	e, err := m.resolve(ctx, all, want, was, &m.table)
 	if err == nil && !e.Running() { // it existed before
@@ -152,7 +152,10 @@ func (t *table) match(all []host.Domain, want api.Reservation) *entry {
 		}
 	}
 	return t.first(func(e *entry) bool {
-		return e.Domain != nil && !e.running() && (e.Domain.Means(ref) || slices.Contains(e.refs, ref))
+		if e.Domain == nil || e.running() { // the domain has another handle for a while
+			return e.Domain != nil && ref != "" && strings.EqualFold(e.Domain.UUID, ref)
+		}
+		return e.Domain.Means(ref) || slices.Contains(e.refs, ref)
 	})
 }
 
@@ -205,6 +208,9 @@ func (m *Master) Release(ctx context.Context, ref string) (api.Reservation, erro
 	e, err := m.lookup(ctx, ref)
 	if err != nil {
 		return api.Reservation{}, err
+	}
+	if e.Origin == api.FromXAPI {
+		return api.Reservation{}, fmt.Errorf("release %s: %w: its VM asks for the reservation: xe vm-param-remove uuid=%s param-name=other-config param-key=vlibos:budget", e, host.ErrNotAllowed, e.UUIDs())
 	}
 	return e.Copy(), m.end(ctx, e)
 }

@@ -43,6 +43,7 @@ type Host struct {
 	list    *domains.List
 	keeping *keeping
 	name    string // the ledger's
+	floor   rtsched.Task
 
 	mu   sync.Mutex
 	lock *os.File // on the ledger, since the first lease
@@ -73,6 +74,9 @@ func Open(ctx context.Context, o Options) (*Host, error) {
 		return nil, errors.Join(err, p.h.Close())
 	}
 	p.list = domains.New(p.h, p.store, p.cpusOf)
+	if p.floor, err = findFloor(p.h, inventory); err != nil {
+		return nil, errors.Join(err, p.store.Close(), p.h.Close())
+	}
 	l, err := openLedger(name)
 	if err != nil {
 		return nil, errors.Join(err, p.store.Close(), p.h.Close())
@@ -113,10 +117,8 @@ func (p *Host) Own() (err error) {
 // Notes implements host.Host.
 func (p *Host) Notes() []string { return p.keeping.Notes() }
 
-// Floor implements host.Host: weights leave it to Dom0.
-func (p *Host) Floor() (rtsched.Task, time.Duration) {
-	return rtsched.Task{Budget: time.Millisecond, Period: 20 * time.Millisecond}, late
-}
+// Floor implements host.Host.
+func (p *Host) Floor() (rtsched.Task, time.Duration) { return p.floor, late }
 
 // Domains implements host.Host.
 func (p *Host) Domains(ctx context.Context) ([]host.Domain, error) { return p.list.All(ctx) }
