@@ -267,7 +267,7 @@ func (c *Channel) giveUp(p *party, err error) {
 		c.ep.Notify() // the caller gets the reason for the missing answer, which matters more
 	}
 	if c.payment != nil && (dropped || c.urged) && c.wanting == 0 {
-		c.payment.GiveUp(c.next - 1)
+		c.payment.GiveUp(c.charged)
 	}
 	if c.urged = false; p.asked == 0 && c.low != c.next && errors.Is(err, ErrTimeout) {
 		err = fmt.Errorf("the server is still busy with an abandoned call: %w", err)

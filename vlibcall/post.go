@@ -121,7 +121,8 @@ func (c *Channel) signal(until time.Time) error {
 	if c.payment == nil {
 		return c.ep.Notify()
 	}
-	return c.refused(c.payment.Begin(c.next-1, left(until)))
+	c.charged = c.next - 1
+	return c.refused(c.payment.Begin(c.charged, left(until)))
 }
 
 // urge wakes a server that may not know of the abandoned requests before those of p:
@@ -130,8 +131,8 @@ func (c *Channel) urge(p *party) error {
 	if c.payment == nil {
 		return nil
 	}
-	c.urged = true
-	return c.refused(c.payment.Urge(c.next-1, left(p.deadline)))
+	c.urged, c.charged = true, c.next-1
+	return c.refused(c.payment.Urge(c.charged, left(p.deadline)))
 }
 
 // refused adds that the reservation is the reason of an error.
@@ -150,7 +151,7 @@ func (c *Channel) settled() error {
 		return c.payment.End(c.next - 1)
 	case c.wanting == 0:
 		// The caller has its answers, and no reason to be told of an error.
-		c.payment.GiveUp(c.next - 1)
+		c.payment.GiveUp(c.charged)
 	}
 	return nil
 }

@@ -76,15 +76,17 @@ type ClientEndpoint interface {
 type Payment interface {
 	// Begin signals the peer as Notify does. From then on the reservation is
 	// charged, until the server has served the request, for at most timeout (0:
-	// as long as the scheduler allows).
+	// as long as the scheduler allows). The request is the last of a batch, and
+	// stands for the earlier ones of the channel.
 	Begin(request uint64, timeout time.Duration) error
 	// Urge is Begin for an abandoned request. The server may be serving it
 	// already, or may not know of it.
 	Urge(request uint64, timeout time.Duration) error
-	// End reports that the answer has arrived. The charge ends within some
+	// End reports that this answer and all earlier ones have arrived. The charge ends within some
 	// milliseconds, whatever the server does.
 	End(request uint64) error
-	// GiveUp reports that the client no longer waits for the answer.
+	// GiveUp reports that the client no longer waits for any answer; request is
+	// that of the last Begin.
 	GiveUp(request uint64) error
 	// Cost is the cost of the last request, ended or given up.
 	Cost(request uint64) (Cost, error)
