@@ -159,6 +159,52 @@ func TestRequestOutOfTurnIsNotServed(t *testing.T) {
 	}
 }
 
+// What a number stands for is a channel's own matter.
+func TestBoundNumberIsOfItsChannelAlone(t *testing.T) {
+	r, d := serveHonest(t)
+	if got := r.ask(t, memory.ShapeOf(uint32(len(names)), 7, memory.FlagNames), names, nil, nil); got != vlibcall.StatusOK {
+		t.Fatalf("status %d", got)
+	}
+	ep, err := d.Dial(t.Context(), transport.Offer{Port: 1, Size: 8192})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ep.Close()
+	other := &rawClient{page: memory.Page(ep.Header()), ep: ep}
+	other.page.Attach(1)
+	if got := other.ask(t, memory.ShapeOf(3, 7, 0), "abc", nil, nil); got != vlibcall.StatusBadRequest {
+		t.Errorf("a number of another channel: status %d", got)
+	}
+	if got := r.ask(t, memory.ShapeOf(3, 7, 0), "abc", nil, nil); got != vlibcall.StatusOK {
+		t.Errorf("its own: status %d", got)
+	}
+}
+
+// More requests than were agreed on are not looked at: the server knows how many
+// slots there are, and takes numbers in their order.
+func TestRequestsBeyondTheSlotsAreNotServed(t *testing.T) {
+	r, d := serveHonest(t)
+	r.page.Attach(16) // the server has not looked yet
+	r.page.Attach(2)
+	text := memory.ShapeOf(uint32(len(names)), 0, memory.FlagNames)
+	for slot := range 16 {
+		r.page.Ask(slot, uint64(slot+1), text, names)
+	}
+	r.ep.Notify()
+	honest(t, d)
+	for slot := range 16 {
+		if asked := r.page.Asked(slot); (asked == 0) != (slot < 2) {
+			t.Errorf("slot %d: request %d is unanswered", slot, asked)
+		}
+	}
+	r.page.Attach(16) // it agreed on 2
+	r.ep.Notify()
+	honest(t, d)
+	if r.page.Asked(2) != 3 {
+		t.Error("a third slot after the server had looked")
+	}
+}
+
 // A client that agrees on no valid number of slots gets no service.
 func TestInvalidInFlightIsRefused(t *testing.T) {
 	for _, inFlight := range []uint32{0, 3, 17, 32, 1<<32 - 1} {
