@@ -104,7 +104,7 @@ func (l *Listener) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
 			}
 			return e, err
 		}
-		switch e, err := l.awaitCall(); {
+		switch e, err := l.awaitCall(deadline); {
 		case errors.Is(err, evtchn.ErrInterrupted):
 			continue
 		case err != nil:
