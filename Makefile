@@ -145,7 +145,7 @@ installed = command -v $1 >/dev/null || $(INSTALL) $1 || { $(ROOT) apt-get updat
 
 # What following a large pool of XAPI's VMs needs.
 .test-storm:
-	VLIBOS_STORM=1m go test -count 1 -v -run 'Storm' ./dom0/xapi/broker
+	VLIBOS_STORM=1m go test -count 1 -v -run 'Storm|CutOff' ./dom0/xapi/...
 
 # The packages are installed, upgraded and removed in a new Debian below the cache
 # folder, of each release that they are for. They are built twice to show that both builds are equal, and as a next
