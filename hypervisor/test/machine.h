@@ -9,7 +9,7 @@
 #include "fakexen.h"
 #include "module.h"
 
-#define MAX_CPUS 8
+#define MAX_CPUS 64
 #define MAX_DOMAINS 5000
 
 struct machine {
@@ -17,9 +17,11 @@ struct machine {
     cpumask_t pool;             /* CPUs under the module's scheduler */
     struct domain *domain[MAX_DOMAINS];
     uint64_t kicked;
+    s_time_t due[MAX_CPUS];     /* a CPU's next decision */
     bool again;                 /* the hypercall asked to be repeated */
     unsigned long args[4];
     unsigned int continuations; /* of the last hypercall */
+    unsigned int moves;         /* of vCPUs, by the module */
     int asked;                  /* last XSM hook: whether to put or get */
 };
 extern struct machine machine;

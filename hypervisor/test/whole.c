@@ -16,7 +16,7 @@ static struct domain *dom0;
 static long reserve(unsigned int id, s_time_t budget, s_time_t period)
 {
     struct vlib_reserve op = { VERSION, .id = id, .budget = budget,
-                               .period = period };
+                               .period = period, .servers = 1 };
 
     return machine_call(dom0, VLIB_OP_reserve, 0, 0, &op);
 }
