@@ -172,7 +172,7 @@ struct sched_unit {
     bool migrated, runnable, idle;
     unsigned int unit_id;
     cpumask_t affinity;
-    cpumask_t *cpu_hard_affinity, *cpu_soft_affinity;
+    cpumask_t *cpu_hard_affinity;
     struct vcpu vcpu, *vcpu_list;
 };
 
@@ -231,7 +231,7 @@ struct sched_resource *get_sched_res(unsigned int cpu); /* under RCU */
 #define unit_runnable(u) ((u)->runnable)
 #define unit_runnable_state(u) ((u)->idle || (u)->runnable)
 /* Moves the vCPU to the CPU that the scheduler picks. */
-int vcpu_set_soft_affinity(struct vcpu *v, const cpumask_t *affinity);
+int vcpu_set_hard_affinity(struct vcpu *v, const cpumask_t *affinity);
 spinlock_t *pcpu_schedule_lock(unsigned int cpu);
 #define pcpu_schedule_lock_irq(cpu) pcpu_schedule_lock(cpu)
 #define pcpu_schedule_lock_irqsave(cpu, f) (*(f) = 0, pcpu_schedule_lock(cpu))

@@ -80,7 +80,10 @@ static s_time_t period(unsigned int id)
 /* Sets the CPU as if by admission: a trial for each one would take a minute. */
 static void admitted(unsigned int id, unsigned int cpu)
 {
-    cpumask_set_cpu(cpu, &vlib_reservation_find(id)->server[0]->admitted);
+    struct vlib_reservation *r = vlib_reservation_find(id);
+
+    cpumask_set_cpu(cpu, &r->server[0]->admitted);
+    cpumask_set_cpu(cpu, &r->cpus);
 }
 
 /* Half of the reservations are adopted; half may call one domain. */
@@ -337,7 +340,7 @@ static unsigned int call_all(s_time_t timeout)
 
         if ( !vlib_reservation_allows(r, told(d)) )
         {
-            cpumask_set_cpu(1, &r->server[0]->admitted);
+            admitted(id, 1);
             bind("allow", VLIB_OP_allow, id, d, 0);
         }
         rc = ask(id, d, timeout);

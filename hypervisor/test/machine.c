@@ -67,9 +67,9 @@ static void move(struct sched_unit *u)
     rcu_read_unlock(&sched_res_rculock);
 }
 
-int vcpu_set_soft_affinity(struct vcpu *v, const cpumask_t *affinity)
+int vcpu_set_hard_affinity(struct vcpu *v, const cpumask_t *affinity)
 {
-    CHECK(affinity == v->sched_unit->cpu_soft_affinity, "another affinity");
+    CHECK(affinity == v->sched_unit->cpu_hard_affinity, "another affinity");
     move(v->sched_unit);
     machine.moves++;
     return 0;
@@ -156,7 +156,6 @@ struct domain *machine_domain(domid_t domid, unsigned int vcpus,
         d->unit[i]->domain = d;
         d->unit[i]->unit_id = i;
         d->unit[i]->cpu_hard_affinity = &d->unit[i]->affinity;
-        d->unit[i]->cpu_soft_affinity = &d->unit[i]->affinity;
         d->unit[i]->vcpu = (struct vcpu){ d, d->unit[i] };
         d->unit[i]->vcpu_list = &d->unit[i]->vcpu;
         insert(d, i, first + i % cpus);

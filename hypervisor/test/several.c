@@ -225,6 +225,40 @@ static void servers_fill_the_cpus(void)
     }
 }
 
+/*
+ * A new server is pinned to a CPU that is full: one that may be elsewhere makes
+ * room, and is never without its budget.
+ */
+static void others_make_room(void)
+{
+    struct domain *d[4];
+    unsigned int i;
+    uint64_t before;
+
+    for ( i = 0; i < 3; i++ )
+    {
+        d[i] = guest(i + 1, 1, i ? 6 : 2, 1); /* CPUs 1 and 2; CPU 1 */
+        CHECK(!reserve(i + 1, 1, 30 * MS) && !adopt(i + 1, i + 1), "%u", i);
+    }
+    d[3] = guest(4, 1, 4, 2);
+    CHECK(place_of(d[1], 0) == 2 && place_of(d[2], 0) == 1, "CPUs %u and %u",
+          place_of(d[1], 0), place_of(d[2], 0));
+    machine_run(200 * MS);
+    before = server(2, 0).total.foreground + server(3, 0).total.foreground;
+    CHECK(!reserve(4, 1, 75 * MS) && !adopt(4, 4), "no room");
+    CHECK(place_of(d[1], 0) == 1, "CPU %u", place_of(d[1], 0));
+    machine_run(1000 * MS);
+    CHECK(server(2, 0).total.foreground + server(3, 0).total.foreground >=
+          before + 600 * MS, "a guarantee is broken");
+    share_is(4, 0, 1000 * MS, 75000, 0);
+    CHECK(reserve(4, 1, 96 * MS) == -ENOSPC && refused.cpu == 2, "no refusal");
+    for ( i = 0; i < 4; i++ )
+    {
+        end(i + 1);
+        machine_destroy(d[i]);
+    }
+}
+
 /* Several servers of one reservation on one CPU: affinity leaves no other. */
 static void one_cpu_is_enough(void)
 {
@@ -302,6 +336,7 @@ void several_servers(struct domain *control)
     vcpus_share_servers();
     refusals_name_the_vcpu();
     servers_fill_the_cpus();
+    others_make_room();
     one_cpu_is_enough();
     calls_have_several_servers();
 }

@@ -61,6 +61,7 @@ struct vlib_reservation {
     unsigned int id;
     unsigned int nr_servers;
     struct vlib_account *server[VLIB_MAX_SERVERS];
+    cpumask_t cpus;             /* on which any of them is admitted */
     struct vlib_usage past;     /* of servers that it has no longer */
     unsigned int to_review;     /* the server that a review examines next */
     struct list_head list;      /* in vlib_reviewed */
@@ -281,6 +282,8 @@ struct vlib_query {
     unsigned int only;          /* the one that is asked for, or VLIB_ALL */
 #define VLIB_ALL VLIB_MAX_SERVERS
     struct vlib_domain *added;  /* a domain that is to run on r, or NULL */
+    unsigned int leave;         /* the CPU that 'only' is to leave; 0: none */
+    unsigned int first;         /* the CPU that is tried first; 0: none */
 };
 
 /*
@@ -296,6 +299,15 @@ void vlib_trial_move(void);
 /* r or vd is no more; the other one may be NULL. */
 void vlib_trial_forget(const struct vlib_reservation *r,
                        const struct vlib_domain *vd);
+
+/* plan.c: the CPUs where a refused server may be; all under vlib_lock. */
+void vlib_plan_alternatives(unsigned int server, unsigned int cpu,
+                            cpumask_t *cpus);
+
+/* room.c: as vlib_trial(), but servers of others move if that makes room. */
+int vlib_fit(const struct vlib_query *q, struct vlib_refusal *refusal);
+void vlib_room_forget(const struct vlib_reservation *r,
+                      const struct vlib_domain *vd);
 
 /* reservation.c: all under vlib_lock. */
 int vlib_reservation_set(struct vlib_reserve *op);

@@ -11,16 +11,7 @@
 static LIST_HEAD(moves);
 static uint64_t nr_moves;
 
-static void keep_driven(cpumask_t *cpus)
-{
-    unsigned int cpu;
-
-    for_each_cpu ( cpu, cpus )
-        if ( !vlib_drives(cpu) )
-            cpumask_clear_cpu(cpu, cpus);
-}
-
-/* Under sched_res_rculock, and vlib_lock, which keeps the domain's pool. */
+/* Under vlib_lock, which keeps the domain's pool. */
 void vlib_unit_allowed(const struct vlib_unit *vu, cpumask_t *cpus)
 {
     const struct sched_unit *unit = vu->unit;
@@ -33,7 +24,6 @@ void vlib_unit_allowed(const struct vlib_unit *vu, cpumask_t *cpus)
             continue;
         affinity_balance_cpumask(unit, step, cpus);
         cpumask_and(cpus, cpus, pool);
-        keep_driven(cpus);
         if ( !cpumask_empty(cpus) )
             return;
     }
@@ -77,8 +67,8 @@ void vlib_moves(void)
         struct vlib_unit *vu = list_entry(moves.next, struct vlib_unit, move);
 
         list_del_init(&vu->move);
-        if ( vcpu_set_soft_affinity(vu->unit->vcpu_list,
-                                    vu->unit->cpu_soft_affinity) )
+        if ( vcpu_set_hard_affinity(vu->unit->vcpu_list,
+                                    vu->unit->cpu_hard_affinity) )
             write_atomic(&vu->place, vu->residence); /* it may not move now */
         else
             nr_moves++;

@@ -10,6 +10,13 @@
 #define PLANNED_AT_ONCE 8   /* vCPUs */
 #define SHIFTED_AT_MOST 8   /* servers of which one may leave a CPU */
 
+/*
+ * CPUs that are given up for others; and where a server makes room. Those with
+ * least reserved come first, so that more would hardly take it.
+ */
+#define RELIEVED_AT_MOST 24
+#define LEFT_AT_MOST     4
+
 #define trial vlib_trial_state
 
 static unsigned int server_of(const struct vlib_unit *vu)
@@ -72,7 +79,7 @@ static unsigned int least_reserved(const cpumask_t *cpus, unsigned int server,
                                    unsigned int now)
 {
     const struct vlib_server *s = vlib_values(trial.q.r);
-    uint64_t before = vlib_share(s->budget, s->period), least = 1000000;
+    uint64_t before = vlib_share(s->budget, s->period), least = 0;
     uint64_t own = vlib_share(trial.q.budget, trial.q.period);
     unsigned int cpu, best = nr_cpu_ids;
 
@@ -82,8 +89,11 @@ static unsigned int least_reserved(const cpumask_t *cpus, unsigned int server,
                          !cpumask_test_cpu(cpu, &trial.need[server]);
         uint64_t sum = vlib_admitted(cpu) - trial.have[cpu] * before + n * own;
 
-        if ( n > trial.limit[cpu] || sum > least ||
-             (sum == least && best != nr_cpu_ids && cpu != now) )
+        if ( n > trial.limit[cpu] || sum > 1000000 )
+            continue;
+        if ( cpu == trial.q.first && n == 1 )
+            return cpu;
+        if ( best < nr_cpu_ids && (sum > least || (sum == least && cpu != now)) )
             continue;
         least = sum;
         best = cpu;
@@ -97,7 +107,6 @@ void vlib_plan_continue(void)
     unsigned int n = 0;
     struct vlib_unit *vu;
 
-    rcu_read_lock(&sched_res_rculock);
     list_for_each_entry ( vu, &trial.movable->units, list )
     {
         unsigned int now = vlib_unit_place(vu);
@@ -113,20 +122,25 @@ void vlib_plan_continue(void)
         vu->planned = trial.number;
         ask(server_of(vu), vu->goal);
     }
-    rcu_read_unlock(&sched_res_rculock);
     if ( n <= PLANNED_AT_ONCE )
         examine_all();
 }
 
-/* The CPUs to which all vCPUs of a server that are planned here may move. */
-static void alternatives(unsigned int server, unsigned int cpu,
-                         cpumask_t *cpus)
+/*
+ * The CPUs on which a server may be with all its vCPUs that are planned on
+ * this one; without a domain that may be moved, only this one.
+ */
+void vlib_plan_alternatives(unsigned int server, unsigned int cpu,
+                            cpumask_t *cpus)
 {
     struct vlib_unit *vu;
     cpumask_t allowed;
     bool any = false;
 
     cpumask_clear(cpus);
+    cpumask_set_cpu(cpu, cpus);
+    if ( !trial.movable )
+        return;
     list_for_each_entry ( vu, &trial.movable->units, list )
     {
         if ( server_of(vu) != server || vu->planned != trial.number ||
@@ -157,26 +171,28 @@ static void shift(unsigned int server, unsigned int from, unsigned int to)
 
 bool vlib_plan_relieve(unsigned int cpu)
 {
-    unsigned int server = trial.q.servers, tries = 0, to = nr_cpu_ids;
+    unsigned int server = trial.q.servers, tries = 0, to;
     cpumask_t cpus;
 
     trial.limit[cpu] = trial.asked[cpu] - 1;
-    if ( !trial.movable )
+    if ( !trial.movable ||
+         trial.relieved++ == (trial.q.leave || trial.q.first
+                              ? LEFT_AT_MOST : RELIEVED_AT_MOST) )
         return false;
-    rcu_read_lock(&sched_res_rculock);
-    while ( to >= nr_cpu_ids && server-- && tries < SHIFTED_AT_MOST )
+    while ( server-- && tries < SHIFTED_AT_MOST )
     {
         if ( !asks_for(server) || !cpumask_test_cpu(cpu, &trial.need[server]) )
             continue;
         tries++;
-        alternatives(server, cpu, &cpus);
+        vlib_plan_alternatives(server, cpu, &cpus);
+        cpumask_clear_cpu(cpu, &cpus);
         to = least_reserved(&cpus, server, cpu);
+        if ( to >= nr_cpu_ids )
+            continue;
+        shift(server, cpu, to);
+        return true;
     }
-    rcu_read_unlock(&sched_res_rculock);
-    if ( to >= nr_cpu_ids )
-        return false;
-    shift(server, cpu, to);
-    return true;
+    return false;
 }
 
 /* A vCPU of any domain: its server needs the CPU where it is. */
@@ -242,6 +258,7 @@ void vlib_plan_begin(void)
 {
     unsigned int i;
 
+    trial.relieved = 0;
     trial.movable = movable(&trial.q);
     trial.planning = trial.q.added && trial.movable;
     for ( i = 0; i < trial.q.servers; i++ )

@@ -53,15 +53,19 @@ uint64_t vlib_share(s_time_t budget, s_time_t period)
 }
 
 /* Adds it to, or subtracts it from, the sums of its CPUs. */
-static void weigh(const struct vlib_reservation *r, bool in)
+static void weigh(struct vlib_reservation *r, bool in)
 {
     const struct vlib_server *s = vlib_values(r);
     uint64_t share = vlib_share(s->budget, s->period);
     unsigned int i, cpu;
 
+    cpumask_clear(&r->cpus);
     for ( i = 0; i < r->nr_servers; i++ )
+    {
         for_each_cpu ( cpu, &r->server[i]->admitted )
             shares[cpu] += in ? share : -share;
+        cpumask_or(&r->cpus, &r->cpus, &r->server[i]->admitted);
+    }
 }
 
 static void admit_server(struct vlib_account *a, const cpumask_t *cpus)
@@ -185,7 +189,7 @@ int vlib_reservation_set(struct vlib_reserve *op)
         return make(op);
     if ( op->servers != r->nr_servers && vlib_domain_settle_all(r) )
         return -ERESTART;
-    rc = vlib_trial(&q, &refusal);
+    rc = vlib_fit(&q, &refusal);
     if ( rc == -ENOSPC )
     {
         op->cpu = refusal.cpu;
@@ -262,7 +266,7 @@ static int extend(struct vlib_reservation *r, struct vlib_domain *vd,
         .servers = r->nr_servers, .only = VLIB_ALL, .added = vd,
     };
     struct vlib_refusal refusal;
-    int rc = vlib_trial(&q, &refusal);
+    int rc = vlib_fit(&q, &refusal);
 
     if ( rc == -ENOSPC )
     {

@@ -12,7 +12,7 @@
 #include "trial.h"
 
 /* Limits for one critical section: about 100 us. */
-#define GATHERED_AT_ONCE 512    /* servers examined */
+#define GATHERED_AT_ONCE 512    /* reservations and servers examined */
 #define STEPS_AT_ONCE    2048   /* steps of the analysis */
 
 /* A trial whose caller does not come back for so long is discarded. */
@@ -76,9 +76,10 @@ static void gather(void)
 
         if ( looks >= GATHERED_AT_ONCE )
             return;
-        looks += r->nr_servers;
-        if ( r == trial.q.r )
+        looks++;
+        if ( r == trial.q.r || !cpumask_test_cpu(trial.cpu, &r->cpus) )
             continue;
+        looks += r->nr_servers;
         for ( i = 0; i < r->nr_servers; i++ )
         {
             const struct vlib_account *a = r->server[i];
@@ -91,6 +92,7 @@ static void gather(void)
     }
     add_special(VLIB_NEVER);
     vlib_analysis_begin(&trial.analysis, tasks, trial.n, vlib_late());
+    vlib_analysis_from(&trial.analysis, trial.q.period);
     trial.analysing = true;
 }
 
@@ -148,6 +150,7 @@ static bool same(const struct vlib_query *q)
     return trial.q.r == q->r && trial.q.budget == q->budget &&
            trial.q.period == q->period && trial.q.servers == q->servers &&
            trial.q.only == q->only && trial.q.added == q->added &&
+           trial.q.leave == q->leave && trial.q.first == q->first &&
            unmoved();
 }
 
@@ -158,7 +161,9 @@ static void begin(const struct vlib_query *q)
     trial.places = 0;
     trial.outcome = VLIB_UNDECIDED;
     vlib_plan_begin();
-    if ( !trial.planning )
+    if ( q->leave && !vlib_plan_relieve(q->leave) )
+        trial.outcome = VLIB_MISSES;
+    else if ( !trial.planning )
         begin_cpu();
 }
 
@@ -209,4 +214,5 @@ void vlib_trial_forget(const struct vlib_reservation *r,
     if ( trial.q.r && (trial.q.r == r || (vd && (trial.q.added == vd ||
                                                  trial.movable == vd))) )
         trial.q.r = NULL;
+    vlib_room_forget(r, vd);
 }

@@ -15,6 +15,7 @@ struct vlib_trial_state {
     uint8_t asked[NR_CPUS];     /* how many servers need the CPU */
     uint8_t have[NR_CPUS];      /* how many are admitted there already */
     uint8_t limit[NR_CPUS];     /* how many it takes at most */
+    unsigned int relieved;      /* how often one was planned elsewhere */
     cpumask_t left;             /* still without an outcome */
     unsigned int cpu;           /* the one being examined */
     s_time_t touched;           /* last call of the one that began it */
