@@ -328,6 +328,65 @@ static void calls_have_several_servers(void)
     machine_destroy(d);
 }
 
+static uint64_t background(const struct domain *d)
+{
+    const struct vlib_unit *vu = d->unit[0]->priv;
+
+    return vu->entity.usage.background;
+}
+
+/* How much of a CPU each gets in background, in 1 / 1,000. */
+static void parts_are(struct domain *const *d, unsigned int n,
+                      unsigned int least, unsigned int most)
+{
+    uint64_t before[16];
+    unsigned int i;
+
+    for ( i = 0; i < n; i++ )
+        before[i] = background(d[i]);
+    machine_run(2000 * MS);
+    for ( i = 0; i < n; i++ )
+    {
+        uint64_t part = (background(d[i]) - before[i]) / (2 * MS);
+
+        CHECK(part >= least && part <= most, "%u has %"PRIu64", not %u to %u",
+              i, part, least, most);
+    }
+}
+
+/* Spinning vCPUs that were all on one CPU are spread, and then stay. */
+static void background_is_balanced(void)
+{
+    struct domain *d[10], *reserved, *pinned;
+    unsigned int i, moves;
+
+    for ( i = 0; i < 10; i++ )
+        d[i] = guest(i + 1, 1, ANY, 1);
+    machine_run(1000 * MS);
+    parts_are(d, 10, 490, 510);
+    moves = machine.moves;
+    machine_run(10000 * MS);
+    CHECK(machine.moves == moves, "%u moves without need",
+          machine.moves - moves);
+    pinned = guest(20, 1, 2, 1);
+    reserved = guest(21, 1, 4, 2);
+    CHECK(!reserve(1, 1, 80 * MS) && !adopt(1, 21), "not admitted");
+    /* CPU 2 has a fifth left, and one that wants it; the others one more. */
+    machine_run(2000 * MS);
+    CHECK(place_of(pinned, 0) == 1 && place_of(reserved, 0) == 2, "moved");
+    for ( i = 0; i < 10; i++ )
+        CHECK(place_of(d[i], 0) != 2, "%u is on a CPU without time", i);
+    parts_are(d, 10, 320, 510);
+    CHECK(machine.moves - moves <= 10, "%u moves", machine.moves - moves);
+    end(1);
+    machine_destroy(reserved);
+    machine_destroy(pinned);
+    machine_run(1000 * MS);
+    parts_are(d, 10, 490, 510);
+    for ( i = 0; i < 10; i++ )
+        machine_destroy(d[i]);
+}
+
 void several_servers(struct domain *control)
 {
     dom0 = control;
@@ -339,4 +398,5 @@ void several_servers(struct domain *control)
     others_make_room();
     one_cpu_is_enough();
     calls_have_several_servers();
+    background_is_balanced();
 }

@@ -62,6 +62,7 @@ type rawInfo struct {
 	floorPeriod     uint64
 	slice           uint64
 	late            uint64
+	moves           uint64
 }
 
 type rawReserve struct {

@@ -95,6 +95,7 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"offsetof(struct vlib_info, leases_lost)":            uint64(unsafe.Offsetof(i.leasesLost)),
 		"offsetof(struct vlib_info, floor_budget)":           uint64(unsafe.Offsetof(i.floorBudget)),
 		"offsetof(struct vlib_info, late)":                   uint64(unsafe.Offsetof(i.late)),
+		"offsetof(struct vlib_info, moves)":                  uint64(unsafe.Offsetof(i.moves)),
 		"offsetof(struct vlib_info, floor_period)":           uint64(unsafe.Offsetof(i.floorPeriod)),
 		"offsetof(struct vlib_info, slice)":                  uint64(unsafe.Offsetof(i.slice)),
 		"sizeof(struct vlib_reserve)":                        uint64(unsafe.Sizeof(r)),

@@ -82,6 +82,7 @@ int main(void)
     OFFSET(struct vlib_info, floor_period);
     OFFSET(struct vlib_info, slice);
     OFFSET(struct vlib_info, late);
+    OFFSET(struct vlib_info, moves);
     SIZE(struct vlib_reserve);
     OFFSET(struct vlib_reserve, version);
     OFFSET(struct vlib_reserve, id);

@@ -91,6 +91,7 @@ struct vlib_info {
     uint64_t floor_period;
     uint64_t slice;             /* of background time */
     uint64_t late;              /* how late a budget may end */
+    uint64_t moves;             /* of vCPUs to other CPUs, by the module */
 };
 
 /*

@@ -67,6 +67,9 @@ static void cf_check housekeeping(void *unused)
     spin_lock(&vlib_lock);
     vlib_housekeeping_by(rounds(now));
     spin_unlock(&vlib_lock);
+    spin_lock(&vlib_lock);
+    vlib_housekeeping_by(vlib_balance(now, now + SOON));
+    spin_unlock(&vlib_lock);
     vlib_moves();
 }
 

@@ -35,6 +35,7 @@ struct vlib_unit {
     unsigned int residence;     /* CPU on which it is counted as a resident */
     unsigned int place;         /* CPU on which it is, or is to be soon */
     struct list_head move;      /* in the list of units that are to move */
+    struct list_head all;       /* in vlib_units */
     unsigned int goal;          /* CPU for which the trial plans it */
     uint64_t planned;           /* number of the trial that has planned it */
     s_time_t off_since;         /* when it last left a CPU */
@@ -266,6 +267,12 @@ extern unsigned int vlib_nr_reservations;
 struct vlib_reservation *vlib_reservation_find(unsigned long id);
 void vlib_order_insert(struct vlib_reservation *r);
 void vlib_order_remove(struct vlib_reservation *r);
+
+/* balance.c: all under vlib_lock. */
+extern struct list_head vlib_units;
+void vlib_balance_join(struct vlib_unit *vu);
+void vlib_balance_leave(struct vlib_unit *vu);
+s_time_t vlib_balance(s_time_t now, s_time_t soon); /* when there is more */
 
 /* trial.c: all under vlib_lock. */
 struct vlib_refusal {

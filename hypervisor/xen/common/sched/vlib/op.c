@@ -47,6 +47,7 @@ static int info(struct vlib_info *op)
     op->floor_period = VLIB_FLOOR_PERIOD;
     op->slice = VLIB_SLICE;
     op->late = vlib_late();
+    op->moves = vlib_nr_moves();
     return 0;
 }
 

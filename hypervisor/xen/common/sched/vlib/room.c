@@ -62,7 +62,7 @@ static void consider(struct vlib_reservation *r, unsigned int cpu,
 /* Chooses the server that is to move next; returns whether there is one. */
 static bool choose(void)
 {
-    uint64_t best = UINT64_MAX;
+    uint64_t best = ~0ULL;
     unsigned int cpu, i;
 
     room.other.r = NULL;

@@ -117,6 +117,7 @@ static void *cf_check vlib_alloc_udata(const struct scheduler *ops,
     vu->number = unit->unit_id;
     INIT_LIST_HEAD(&vu->list);
     INIT_LIST_HEAD(&vu->move);
+    INIT_LIST_HEAD(&vu->all);
     return vu;
 }
 
@@ -244,6 +245,7 @@ static void cf_check vlib_insert_unit(const struct scheduler *ops,
     vu->off_since = NOW();
     spin_unlock_irq(lock);
     vlib_domain_arrive(vu);
+    vlib_balance_join(vu);
     spin_unlock(&vlib_lock);
 }
 
@@ -255,6 +257,7 @@ static void cf_check vlib_remove_unit(const struct scheduler *ops,
 
     spin_lock(&vlib_lock);
     vlib_domain_depart(vu);
+    vlib_balance_leave(vu);
     list_del_init(&vu->move);
     lock = unit_schedule_lock_irq(unit);
     if ( vu->entity.queue )

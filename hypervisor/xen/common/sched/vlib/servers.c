@@ -163,7 +163,7 @@ int vlib_reservation_info(struct vlib_reservation_info *op)
     op->port = c->caller_port;
     op->budget = vlib_values(r)->budget;
     op->period = vlib_values(r)->period;
-    op->next = UINT64_MAX;
+    op->next = ~0ULL;
     now = NOW();
     all = vlib_reservation_needs(r);
     for ( i = 0; i < r->nr_servers; i++ )
