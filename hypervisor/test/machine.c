@@ -50,21 +50,32 @@ static void migrate(struct sched_unit *u)
     rcu_read_unlock(&sched_res_rculock);
 }
 
+void machine_sleep(struct sched_unit *u)
+{
+    u->runnable = false;
+    machine_schedule(u->res->master_cpu);
+}
+
+void machine_wake(struct sched_unit *u)
+{
+    rcu_read_lock(&sched_res_rculock);
+    spin_lock(u->res->schedule_lock);
+    u->runnable = true;
+    fake_scheduler.wake(&fake_scheduler, u);
+    spin_unlock(u->res->schedule_lock);
+    rcu_read_unlock(&sched_res_rculock);
+}
+
 /* To the CPU that the scheduler picks. If it runs, it is taken off first. */
 static void move(struct sched_unit *u)
 {
     bool runnable = u->runnable;
 
-    u->runnable = false;
-    machine_schedule(u->res->master_cpu);
+    machine_sleep(u);
     u->runnable = runnable;
     migrate(u);
-    rcu_read_lock(&sched_res_rculock);
-    spin_lock(u->res->schedule_lock);
     if ( runnable )
-        fake_scheduler.wake(&fake_scheduler, u);
-    spin_unlock(u->res->schedule_lock);
-    rcu_read_unlock(&sched_res_rculock);
+        machine_wake(u);
 }
 
 int vcpu_set_hard_affinity(struct vcpu *v, const cpumask_t *affinity)
@@ -131,11 +142,8 @@ static void insert(struct domain *d, unsigned int i, unsigned int cpu)
                                               d->sched_priv));
     rcu_read_lock(&sched_res_rculock);
     fake_scheduler.insert_unit(&fake_scheduler, u);
-    spin_lock(u->res->schedule_lock);
-    u->runnable = true;
-    fake_scheduler.wake(&fake_scheduler, u);
-    spin_unlock(u->res->schedule_lock);
     rcu_read_unlock(&sched_res_rculock);
+    machine_wake(u);
 }
 
 struct domain *machine_domain(domid_t domid, unsigned int vcpus,

@@ -41,6 +41,10 @@ struct domain *machine_domain(domid_t domid, unsigned int vcpus,
                               unsigned int first, unsigned int cpus);
 void machine_destroy(struct domain *d);
 
+/* A vCPU sleeps, or wants to run. */
+void machine_sleep(struct sched_unit *u);
+void machine_wake(struct sched_unit *u);
+
 /* Moves a domain to another scheduler's pool, and back. */
 void machine_move_away(struct domain *d);
 void machine_move_back(struct domain *d, unsigned int cpu);

@@ -272,8 +272,133 @@ static void one_cpu_is_enough(void)
     machine_run(200 * MS);
     for ( i = 0; i < 4; i++ )
         share_is(1, i, 1000 * MS, 20000, 0);
-    d->unit[3]->runnable = false;   /* vCPU 3 is unplugged */
-    machine_schedule(2);
+    machine_sleep(d->unit[3]);      /* vCPU 3 is unplugged */
+    machine_run(200 * MS);
+    share_is(1, 3, 1000 * MS, 0, 0);
+    machine_wake(d->unit[3]);
+    machine_run(200 * MS);
+    share_is(1, 3, 1000 * MS, 20000, 0);
+    end(1);
+    machine_destroy(d);
+}
+
+/* A refusal names the vCPU; without room nowhere, nothing is admitted. */
+static void refusals_name_the_vcpu(void)
+{
+    struct domain *d = guest(1, 2, ANY, 1), *other = guest(2, 1, 2, 1);
+    struct vlib_cpu_info cpu = { VERSION, .cpu = 1 };
+    uint64_t admitted;
+
+    d->unit[1]->affinity.word[0] = 2; /* vCPU 1 is pinned to CPU 1 */
+    CHECK(!reserve(1, 1, 60 * MS) && !adopt(1, 2), "not admitted");
+    CHECK(!reserve(2, 2, 50 * MS), "not made");
+    machine_call(dom0, VLIB_OP_get_cpu, 0, 0, &cpu);
+    admitted = cpu.admitted;
+    CHECK(adopt(2, 1) == -ENOSPC && refused.server == 1 && refused.cpu == 1 &&
+          (refused.misses == 2 || refused.misses == 1),
+          "server %u on CPU %u because of %u", refused.server, refused.cpu,
+          refused.misses);
+    CHECK(info(2).unadmitted == 0 && info(2).domid == VLIB_NO_DOMAIN,
+          "a refused one is in use");
+    machine_call(dom0, VLIB_OP_get_cpu, 0, 0, &cpu);
+    CHECK(cpu.admitted == admitted, "a refusal leaves something admitted");
+    CHECK(!reserve(2, 2, 30 * MS) && !adopt(2, 1), "not admitted");
+    CHECK(place_of(d, 0) != 1 && place_of(d, 1) == 1, "CPUs %u and %u",
+          place_of(d, 0), place_of(d, 1));
+    CHECK(reserve(2, 2, 50 * MS) == -ENOSPC && refused.server == 1,
+          "server %u", refused.server);
+    end(1);
+    CHECK(!reserve(2, 2, 50 * MS), "not admitted, though there is room");
+    end(2);
+    machine_destroy(other);
+    machine_destroy(d);
+}
+
+/*
+ * Ten servers of 45 % fit on five CPUs, two on each, wherever the vCPUs were;
+ * the eleventh does not. Without a CPU they fit no more, and with it again.
+ */
+static void servers_fill_the_cpus(void)
+{
+    struct domain *d[11];
+    unsigned int i, unadmitted = 0;
+
+    for ( i = 0; i < 11; i++ )
+    {
+        d[i] = guest(i + 1, 1, ANY, 1 + i % 2);
+        CHECK(!reserve(i + 1, 1, 45 * MS), "not made");
+        CHECK(adopt(i + 1, i + 1) == (i < 10 ? 0 : -ENOSPC), "%u", i);
+    }
+    machine_run(200 * MS);
+    for ( i = 0; i < 10; i++ )
+        share_is(i + 1, 0, 1000 * MS, 45000, 0);
+    machine_remove_cpu(3);
+    machine_run(3000 * MS);
+    for ( i = 0; i < 10; i++ )
+        unadmitted += info(i + 1).unadmitted;
+    CHECK(unadmitted == 2, "%u have no CPU", unadmitted);
+    machine_add_cpu(3);
+    for ( i = 0; i < 10; i++ )
+        if ( info(i + 1).unadmitted )
+            CHECK(!reserve(i + 1, 1, 45 * MS), "not admitted again");
+    machine_run(3000 * MS);
+    for ( i = 0; i < 10; i++ )
+        share_is(i + 1, 0, 1000 * MS, 45000, 0);
+    for ( i = 0; i < 11; i++ )
+    {
+        end(i + 1);
+        machine_destroy(d[i]);
+    }
+}
+
+/*
+ * A new server is pinned to a CPU that is full: one that may be elsewhere makes
+ * room, and is never without its budget.
+ */
+static void others_make_room(void)
+{
+    struct domain *d[4];
+    unsigned int i;
+    uint64_t before;
+
+    for ( i = 0; i < 3; i++ )
+    {
+        d[i] = guest(i + 1, 1, i ? 6 : 2, 1); /* CPUs 1 and 2; CPU 1 */
+        CHECK(!reserve(i + 1, 1, 30 * MS) && !adopt(i + 1, i + 1), "%u", i);
+    }
+    d[3] = guest(4, 1, 4, 2);
+    CHECK(place_of(d[1], 0) == 2 && place_of(d[2], 0) == 1, "CPUs %u and %u",
+          place_of(d[1], 0), place_of(d[2], 0));
+    machine_run(200 * MS);
+    before = server(2, 0).total.foreground + server(3, 0).total.foreground;
+    CHECK(!reserve(4, 1, 75 * MS) && !adopt(4, 4), "no room");
+    CHECK(place_of(d[1], 0) == 1, "CPU %u", place_of(d[1], 0));
+    machine_run(1000 * MS);
+    CHECK(server(2, 0).total.foreground + server(3, 0).total.foreground >=
+          before + 600 * MS, "a guarantee is broken");
+    share_is(4, 0, 1000 * MS, 75000, 0);
+    CHECK(reserve(4, 1, 96 * MS) == -ENOSPC && refused.cpu == 2, "no refusal");
+    for ( i = 0; i < 4; i++ )
+    {
+        end(i + 1);
+        machine_destroy(d[i]);
+    }
+}
+
+/* Several servers of one reservation on one CPU: affinity leaves no other. */
+static void one_cpu_is_enough(void)
+{
+    struct domain *d = guest(1, 4, 4, 2);
+    unsigned int i;
+
+    CHECK(!reserve(1, 4, 25 * MS), "not made");
+    CHECK(adopt(1, 1) == -ENOSPC && refused.cpu == 2 && refused.server == 3,
+          "server %u, CPU %u", refused.server, refused.cpu);
+    CHECK(!reserve(1, 4, 20 * MS) && !adopt(1, 1), "not admitted");
+    machine_run(200 * MS);
+    for ( i = 0; i < 4; i++ )
+        share_is(1, i, 1000 * MS, 20000, 0);
+    machine_sleep(d->unit[3]);      /* vCPU 3 is unplugged */
     machine_run(200 * MS);
     share_is(1, 3, 1000 * MS, 0, 0);
     d->unit[3]->runnable = true;
