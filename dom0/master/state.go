@@ -39,7 +39,10 @@ type stateJSON struct {
 	Reservations []api.Reservation `json:"reservations"`
 }
 
-const stateVersion = 2
+const stateVersion = 3
+
+// oldVersion is the form without servers: each reservation has one.
+const oldVersion = 2
 
 // openState takes the lock.
 func openState(dir string) (*state, error) {
@@ -83,7 +86,7 @@ func (s *state) read() (all []api.Reservation, bad []error, err error) {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w: remove it, and adopt again what is to be adopted", s.file(), err)
 	}
-	if j.Version != stateVersion {
+	if j.Version != stateVersion && j.Version != oldVersion {
 		return nil, nil, fmt.Errorf("%s: a vlibmaster of another version wrote it (form %d, and this one reads %d): release what it lists with that version, or restart the host; then remove the file",
 			s.file(), j.Version, stateVersion)
 	}
@@ -104,7 +107,7 @@ func sound(all []api.Reservation) (good []api.Reservation, bad []error) {
 		case r.Kind() == host.KindNone:
 			key = "rule " + r.Name
 		}
-		err := cmp.Or(r.Validate(), r.Class.Check())
+		err := cmp.Or(r.Validate(), r.CheckServers(), r.Class.Check())
 		switch {
 		case err != nil:
 		case r.ID < firstReservation || r.ID > lastReservation:

@@ -5,7 +5,7 @@
  * CPUs that leave. Timers are late by up to the bound. At each step:
  *
  * 1. Each vCPU is on the server of its number.
- * 2. What is admitted on a CPU passes the analysis, and its sum is right.
+ * 2. Servers that are admitted on a CPU pass the analysis; their sum is right.
  * 3. No server has had more than its budgets in the time that passed.
  * 4. What CPUs say they did adds up to the time that passed.
  *
@@ -32,7 +32,7 @@
 static struct domain *dom0, *guest[DOMAINS + 1]; /* from 1 */
 static struct seed seed;
 static s_time_t late[CPUS];
-static uint64_t accepted, refused, kept;
+static uint64_t accepted, refused, guarantees;
 
 static unsigned int any(unsigned int lowest, unsigned int highest)
 {
@@ -322,7 +322,7 @@ static void observe(s_time_t time, bool guaranteed)
             if ( !guaranteed || !h->admitted || !is.admitted || !spun[i][s] ||
                  !spins(i, s) )
                 continue;
-            kept++;
+            guarantees++;
             periods = passed / h->period - 2;
             CHECK(got >= periods * (h->budget - LATE),
                   "server %u of %u: only %ld ns in %ld, C %ld T %ld", s, i,
@@ -379,6 +379,6 @@ int main(int argc, char **argv)
     }
     printf("moving: passed, %u sets, %"PRIu64" changes accepted, %"PRIu64
            " refused, %u moves, %"PRIu64" guarantees kept\n", SETS, accepted,
-           refused, machine.moves, kept);
+           refused, machine.moves, guarantees);
     return 0;
 }

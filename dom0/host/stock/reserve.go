@@ -32,7 +32,7 @@ func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
 	if err := p.keeping.Secure(ctx, r.ID, ""); err != nil {
 		return err
 	}
-	failed := p.keeping.Do(ctx, func() { err = p.keeping.adopt(domid, len(r.Domain.CPUs), r.Task) })
+	failed := p.keeping.Do(ctx, func() { err = p.keeping.adopt(domid, len(r.Domain.CPUs), r.Whole()) })
 	return explain(errors.Join(failed, err))
 }
 
