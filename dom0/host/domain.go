@@ -22,6 +22,7 @@ type Domain struct {
 	VCPUs      int    `json:"vcpus,omitempty"` // plugged or not; 0: not known
 	Err        error  `json:"-"`               // why its CPUs are not known
 	Control    bool   `json:"-"`               // it controls the host, and is never adopted, gated or throttled
+	Work       Work   `json:"-"`               // as far as the list has it; Host.Work has all
 }
 
 // Means reports whether a name or a UUID, which is written in either case, is the

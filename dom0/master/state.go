@@ -41,9 +41,6 @@ type stateJSON struct {
 
 const stateVersion = 3
 
-// oldVersion is the form without servers: each reservation has one.
-const oldVersion = 2
-
 // openState takes the lock.
 func openState(dir string) (*state, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -86,7 +83,7 @@ func (s *state) read() (all []api.Reservation, bad []error, err error) {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w: remove it, and adopt again what is to be adopted", s.file(), err)
 	}
-	if j.Version != stateVersion && j.Version != oldVersion {
+	if j.Version != stateVersion {
 		return nil, nil, fmt.Errorf("%s: a vlibmaster of another version wrote it (form %d, and this one reads %d): release what it lists with that version, or restart the host; then remove the file",
 			s.file(), j.Version, stateVersion)
 	}

@@ -136,7 +136,7 @@ func (t *table) fits(e *entry) error {
 	if d := e.Domain; d != nil && d.VCPUs > 0 && e.Number() > d.VCPUs {
 		return fmt.Errorf("%w: %d servers, and domain %s has %d vCPUs", host.ErrNotAdmitted, e.Number(), d, d.VCPUs)
 	}
-	err := t.admit(e, e.CPUs)
+	err := t.admit(e.Task, e.Each(), e.CPUs)
 	if err != nil && t.host.Can().Places && e.Domain != nil && t.elsewhere(e) {
 		return nil
 	}
@@ -193,11 +193,10 @@ func (e *entry) calls(d host.Domain) bool {
 	return slices.ContainsFunc(e.Callees, func(c host.Callee) bool { return c.ID != "" && same(c.Domain, d) })
 }
 
-// admit checks whether an entry's servers, spread over the CPUs, fit on each of
-// them, beside all others there.
-func (t *table) admit(e *entry, cpus []int) error {
+// admit checks whether so many servers of a reservation fit on each of the CPUs,
+// beside all others there.
+func (t *table) admit(task rtsched.Task, each int, cpus []int) error {
 	_, late := t.host.Floor()
-	task, each := e.Task, e.Each()
 	for _, cpu := range cpus {
 		if miss := rtsched.Admit(append(t.tasks(cpu, task.ID), slices.Repeat([]rtsched.Task{task}, each)...), late); miss != nil {
 			most := task.Period

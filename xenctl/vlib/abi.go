@@ -32,6 +32,7 @@ const (
 	opGetCPU         = 34
 	opGetCounters    = 35
 	opGetServer      = 36
+	opGetUse         = 37
 
 	featureHost     = 1 << 0
 	featureCounters = 1 << 1
@@ -165,6 +166,16 @@ type rawDomain struct {
 	stopped     uint64
 	calls       uint64
 	total       rawCost
+}
+
+type rawUse struct {
+	_       structs.HostLayout
+	version uint32
+	domid   uint32
+	vcpus   uint32
+	pad     uint32
+	waited  uint64
+	total   rawCost
 }
 
 type rawCPU struct {

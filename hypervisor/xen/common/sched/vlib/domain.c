@@ -252,21 +252,42 @@ void vlib_domain_charge(struct vlib_domain *vd)
     }
 }
 
-void vlib_domain_usage(struct vlib_domain *vd, struct vlib_usage *sum)
+/*
+ * Adds up the use of a domain's vCPUs under this scheduler, and how long they
+ * waited for a CPU. Returns how many there are.
+ */
+unsigned int vlib_domain_usage(const struct domain *d, struct vlib_usage *sum,
+                               uint64_t *waited)
 {
     struct vlib_unit *vu;
+    unsigned int n = 0;
 
     memset(sum, 0, sizeof(*sum));
-    list_for_each_entry ( vu, &vd->units, list )
+    *waited = 0;
+    for ( vu = place_of(d)->units; vu; vu = vu->next )
     {
+        s_time_t queued;
         unsigned long flags;
-        spinlock_t *lock = vlib_unit_lock(vu, &flags);
+        spinlock_t *lock;
 
+        if ( vu->unit->domain != d )
+            continue;
+        n++;
+        lock = vlib_unit_lock(vu, &flags);
+        queued = vu->entity.queued;
         if ( vu->entity.queue )
-            vlib_charge(vu->entity.queue, NOW());
+        {
+            s_time_t now = NOW();
+
+            vlib_charge(vu->entity.queue, now);
+            queued += now;
+        }
+        queued -= vu->entity.usage.foreground + vu->entity.usage.background;
+        *waited += max(queued, (s_time_t)0);
         vlib_usage_add(sum, &vu->entity.usage);
         vlib_unit_unlock(lock, flags, vu);
     }
+    return n;
 }
 
 /* Removes the record from the table: its number is another domain's now. */

@@ -19,6 +19,7 @@ union vlib_arg {
     struct vlib_domain_info domain_info;
     struct vlib_cpu_info cpu_info;
     struct vlib_counters counters;
+    struct vlib_use use;
 };
 
 static int info(struct vlib_info *op)
@@ -55,6 +56,7 @@ static int domain_info(struct vlib_domain_info *op, struct domain *d)
 {
     struct vlib_domain *vd = vlib_domain_find(d);
     struct vlib_usage usage;
+    uint64_t waited;
 
     if ( !vd )
         return -ENXIO;
@@ -74,9 +76,19 @@ static int domain_info(struct vlib_domain_info *op, struct domain *d)
     op->busy = vd->abandoned;
     op->stopped = vlib_clock_stopped(vd->domid);
     op->calls = vd->calls;
-    vlib_domain_usage(vd, &usage);
+    vlib_domain_usage(d, &usage, &waited);
     op->total = vlib_cost(&usage);
     return 0;
+}
+
+static int domain_use(struct vlib_use *op, const struct domain *d)
+{
+    struct vlib_usage usage;
+
+    op->pad = 0;
+    op->vcpus = vlib_domain_usage(d, &usage, &op->waited);
+    op->total = vlib_cost(&usage);
+    return op->vcpus ? 0 : -EXDEV;
 }
 
 static int domain_flags(const struct vlib_domctl *op, struct domain *d)
@@ -188,6 +200,8 @@ static int domain_op(unsigned long cmd, union vlib_arg *u, struct domain *d)
         return domain_flags(&u->domain, d);
     case VLIB_OP_get_domain:
         return domain_info(&u->domain_info, d);
+    case VLIB_OP_get_use:
+        return domain_use(&u->use, d);
     default:
         return -EOPNOTSUPP;
     }
@@ -215,6 +229,7 @@ static const struct {
     HOST(get_cpu, vlib_cpu_info, false),
     HOST(get_counters, vlib_counters, false),
     HOST(get_server, vlib_server_info, false),
+    DOMAIN(get_use, vlib_use, false),
 #undef HOST
 #undef DOMAIN
 };
