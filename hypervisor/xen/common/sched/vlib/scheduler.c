@@ -114,7 +114,10 @@ static void *cf_check vlib_alloc_udata(const struct scheduler *ops,
     vlib_entity_init(&vu->entity, stay ? stay->groups : NULL,
                      unit->domain->is_privileged);
     vu->unit = unit;
+    vu->number = unit->unit_id;
     INIT_LIST_HEAD(&vu->list);
+    INIT_LIST_HEAD(&vu->move);
+    INIT_LIST_HEAD(&vu->all);
     return vu;
 }
 
@@ -197,12 +200,25 @@ static struct sched_resource *place(const struct sched_unit *unit, bool stay)
     return get_sched_res(cpumask_any(mask));
 }
 
+/* The CPU to which the module moves the unit, if that is allowed; or NULL. */
+static struct sched_resource *destination(const struct sched_unit *unit)
+{
+    unsigned int cpu = vlib_unit_place(vlib_unit(unit));
+
+    return cpu != sched_unit_master(unit) && vlib_drives(cpu) &&
+           cpumask_test_cpu(cpu, unit->cpu_hard_affinity) &&
+           cpumask_test_cpu(cpu, cpupool_domain_master_cpumask(unit->domain))
+           ? get_sched_res(cpu) : NULL;
+}
+
 static struct sched_resource *pick(const struct sched_unit *unit, bool stay)
 {
     struct sched_resource *sr;
 
     rcu_read_lock(&sched_res_rculock);
-    sr = place(unit, stay);
+    sr = stay ? destination(unit) : NULL;
+    if ( !sr )
+        sr = place(unit, stay);
     rcu_read_unlock(&sched_res_rculock);
     return sr;
 }
@@ -225,9 +241,11 @@ static void cf_check vlib_insert_unit(const struct scheduler *ops,
     spin_unlock(lock);
     lock = unit_schedule_lock(unit);
     take_residence(vu, sched_unit_master(unit));
+    vu->place = vu->residence;
     vu->off_since = NOW();
     spin_unlock_irq(lock);
     vlib_domain_arrive(vu);
+    vlib_balance_join(vu);
     spin_unlock(&vlib_lock);
 }
 
@@ -239,6 +257,8 @@ static void cf_check vlib_remove_unit(const struct scheduler *ops,
 
     spin_lock(&vlib_lock);
     vlib_domain_depart(vu);
+    vlib_balance_leave(vu);
+    list_del_init(&vu->move);
     lock = unit_schedule_lock_irq(unit);
     if ( vu->entity.queue )
         vlib_dequeue(vu->entity.queue, &vu->entity, NOW());
@@ -298,6 +318,7 @@ static void cf_check vlib_migrate(const struct scheduler *ops,
     bool queued = vu->entity.queue;
     s_time_t now = NOW();
 
+    write_atomic(&vu->place, cpu);
     if ( sched_unit_master(unit) == cpu )
         return;
     if ( queued )
