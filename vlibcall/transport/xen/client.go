@@ -243,7 +243,7 @@ func (e *clientEndpoint) nodeChanged() {
 		return // a request that was removed is made again
 	}
 	if _, err := e.domain.store.Read(e.domain.ctx, e.node()); errors.Is(err, fs.ErrNotExist) {
-		e.lost(fmt.Errorf("%w: domain %d was destroyed or its server closed the channel", vlibcall.ErrGone, e.domain.id))
+		e.lost(fmt.Errorf("%w: domain %d %s", vlibcall.ErrGone, e.domain.id, e.domain.end("was destroyed or its server closed the channel")))
 	}
 }
 

@@ -46,6 +46,7 @@ type Listener struct {
 	stale       []string               // nodes to remove
 	over        []*serverEndpoint      // their clients left
 	interrupted bool
+	restored    bool // this domain is another one now
 	closed      bool
 }
 
@@ -109,7 +110,7 @@ func (l *Listener) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
 			}
 			return e, err
 		}
-		switch e, err := l.awaitCall(); {
+		switch e, err := l.awaitCall(deadline); {
 		case errors.Is(err, evtchn.ErrInterrupted):
 			continue
 		case err != nil:
@@ -148,6 +149,9 @@ func (l *Listener) event(deadline time.Time) (*serverEndpoint, error) {
 func (l *Listener) handed() (transport.ServerEndpoint, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.restored {
+		return nil, transport.ErrRestored
+	}
 	if l.interrupted {
 		l.interrupted = false
 		return nil, transport.ErrInterrupted

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/vlibos/vlibos/evtchn"
 	"github.com/vlibos/vlibos/xenctl/vlib"
@@ -26,7 +27,7 @@ func TestOnlyServedRequestsAreEnded(t *testing.T) {
 	l.byPort[5] = e
 	await := func(want *serverEndpoint) {
 		t.Helper()
-		got, err := l.awaitCall()
+		got, err := l.awaitCall(time.Time{})
 		if got != want || want == nil && !errors.Is(err, evtchn.ErrInterrupted) || want != nil && err != nil {
 			t.Fatalf("%v, %v, want %v", got, err, want)
 		}
@@ -66,7 +67,7 @@ func TestRefusedServerAsksSeldom(t *testing.T) {
 	turns := func(n, want int) {
 		t.Helper()
 		for range n {
-			if e, err := l.awaitCall(); e != nil || err != nil {
+			if e, err := l.awaitCall(time.Time{}); e != nil || err != nil {
 				t.Fatalf("%v, %v", e, err)
 			}
 		}

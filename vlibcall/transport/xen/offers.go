@@ -31,6 +31,9 @@ func (l *Listener) accept(w *xenstore.Watch) {
 			continue
 		}
 		names, err := l.store.Directory(l.ctx, l.dir+channelsDir)
+		if errors.Is(err, fs.ErrNotExist) && l.restore() {
+			return
+		}
 		if err != nil {
 			continue
 		}
@@ -175,14 +178,18 @@ func (l *Listener) pass(e *serverEndpoint) {
 	l.events.Interrupt()
 }
 
-// forget removes a closed channel from the lists and from xenstore.
-func (l *Listener) forget(e *serverEndpoint) {
+// forget removes a closed channel from the lists and from xenstore. It reports
+// whether the channel's port was another domain's.
+func (l *Listener) forget(e *serverEndpoint) (restored bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.byID, e.id)
 	delete(l.byPort, e.port)
-	if l.closed || e.withdrawn.Load() {
-		return // the whole directory goes, or the node has gone
+	if l.closed || l.restored {
+		return l.restored // the whole directory goes
+	}
+	if e.withdrawn.Load() {
+		return false // the node has gone
 	}
 	l.ended[e.id] = struct{}{}
 	l.stale = append(l.stale, e.node)
@@ -190,4 +197,5 @@ func (l *Listener) forget(e *serverEndpoint) {
 	case l.sweep <- struct{}{}:
 	default:
 	}
+	return false
 }
