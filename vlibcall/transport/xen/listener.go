@@ -43,7 +43,7 @@ type Listener struct {
 	byPort      map[evtchn.Port]*serverEndpoint
 	over        []*serverEndpoint // their clients left
 	interrupted bool
-	restored    bool // this domain goes on as another one
+	restored    bool // this domain has become another one
 	closed      bool
 }
 
