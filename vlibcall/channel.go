@@ -83,7 +83,7 @@ type Channel struct {
 	broken    error  // after a protocol violation
 	functions functions
 	spin      adaptiveSpin
-	delay     delay
+	pauses    int // before the first look for an answer
 	waits     waits
 
 	single party // of a goroutine that is alone on the channel
@@ -133,7 +133,7 @@ func open(ctx context.Context, d transport.Dialer, opts Options) (*Channel, erro
 	}
 	return &Channel{
 		area: newArea(h, opts.Size, opts.InFlight),
-		ep:   ep, payment: payment, opts: opts, low: 1, next: 1,
+		ep:   ep, payment: payment, opts: opts, low: 1, next: 1, pauses: pauses(),
 		spin: adaptiveSpin{limit: opts.MaxSpin, window: opts.MaxSpin},
 	}, nil
 }

@@ -18,9 +18,9 @@
  *             waits for events
  *   MUTE      at some time the server begins to wait for events only
  *   FAR       the deadline of a client that gives nothing up is an hour away
- *   BATCH     a client asks both requests at once, or the second while the first
- *             is in the channel; it sleeps until the server signals that all is
- *             answered
+ *   BATCH     a client asks both requests at once, and the first client maybe the
+ *             second one while the first is in the channel; it sleeps until the
+ *             server signals that all is answered
  */
 #ifndef REQUESTS
 #define REQUESTS 2 /* of each client: numbers 1 .. REQUESTS */
@@ -263,7 +263,7 @@ proctype client(byte c)
     asked[c] = 1;
     if
     :: atomic { n++; asked[c] = n } /* before it signals */
-    :: skip
+    :: c == 0
     fi;
 
 enter:
