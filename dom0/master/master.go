@@ -24,9 +24,10 @@ type Master struct {
 	health health
 
 	mu         sync.Mutex
-	table               // all entries
-	configured bool     // Configure was called
-	notes      []string // the host's last notes
+	table                               // all entries
+	configured bool                     // Configure was called
+	notes      []string                 // the host's last notes
+	problems   map[string][]api.Problem // the last ones, by the domain's UUID, or its name
 }
 
 // Open makes the only master of a host, with the reservations that an earlier
@@ -39,7 +40,7 @@ func Open(ctx context.Context, p host.Host, dir string, log *slog.Logger) (*Mast
 	if err := p.Own(); err != nil {
 		return nil, errors.Join(running(err), s.close())
 	}
-	m := &Master{state: s, log: log, table: table{p, make(map[uint32]*entry)}}
+	m := &Master{state: s, log: log, table: table{p, make(map[uint32]*entry)}, problems: make(map[string][]api.Problem)}
 	before, bad, err := s.read()
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -90,6 +91,9 @@ func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reserva
 		err = m.fits(e)
 	}
 	if err != nil {
+		if e.UUIDs() != "" { // a mistyped name is no domain's problem
+			m.remember(e, 0, err)
+		}
 		return api.Reservation{}, fmt.Errorf("reserve for %s: %w", e, err)
 	}
 	if e.refs = nil; was != nil {

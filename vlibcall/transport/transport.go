@@ -12,6 +12,11 @@ import (
 // an Interrupt.
 var ErrInterrupted = errors.New("interrupted")
 
+// ErrRestored is returned by [Listener].Wait when the domain goes on as another
+// one: it was restored from a saved one, or has migrated. All channels have ended.
+// The server closes the listener and listens anew.
+var ErrRestored = errors.New("the domain was restored from a saved one, or has migrated")
+
 // Port identifies a server of a domain.
 type Port uint32
 
@@ -107,10 +112,10 @@ type Cost struct {
 type Listener interface {
 	// Wait blocks until a channel was signalled, lost its client, or was closed
 	// by it, and returns that channel. The server closes an endpoint whose Gone
-	// is not nil. Errors as for ClientEndpoint.Wait; os.ErrClosed after Close. A
-	// wait without a deadline is for a server that has nothing to do: the domain's
-	// CPUs may be given away until the next call. With one that has passed it only
-	// looks.
+	// is not nil. Errors as for ClientEndpoint.Wait; os.ErrClosed after Close,
+	// and ErrRestored. A wait without a deadline is for a server that has nothing to
+	// do: the domain's CPUs may be given away until the next call. With one that has
+	// passed it only looks.
 	Wait(deadline time.Time) (ServerEndpoint, error)
 	// Interrupt makes the current Wait, or else the next one, return
 	// ErrInterrupted.

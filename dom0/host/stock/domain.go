@@ -46,6 +46,7 @@ type domain struct {
 	unset      bool              // its weight is not that of its state
 	stale      bool              // its weights have to be decided again
 	turn       turn
+	resumed    time.Duration // when it was resumed last
 	throttled  denial
 }
 

@@ -14,10 +14,14 @@ import (
 
 const (
 	// glance is how often others are looked for while a domain runs in background,
-	// and bouts is how often in succession they are found before it is stopped: a
-	// domain that wakes for a moment goes first without that.
+	// and bout is for how long they are found before it is stopped: a domain that
+	// wakes for a moment goes first without that.
 	glance = 5 * time.Millisecond
-	bouts  = 3
+	bout   = 10 * time.Millisecond
+	// credit puts a domain that was resumed before those that wake, until its next
+	// tick, by default 10 ms. Others are looked for more often meanwhile.
+	boosted     = 10 * time.Millisecond
+	quickGlance = time.Millisecond
 	// Idle times of a stopped domain's CPUs are read after probe, and then less
 	// and less often, up to patience.
 	probe    = keeper.MinLook
@@ -37,9 +41,8 @@ const (
 //	     └── without budget, none waits ───→ running in background
 //	                                  others want its CPUs for 10 ms: stopped
 //
-// A domain is resumed as seldom as possible: credit puts one that is resumed
-// before those that wake, until its next tick. Domains in background are no
-// others to each other: they share the CPUs.
+// Under credit a domain that was resumed a moment ago gives way to others that
+// wait. Domains in background are no others to each other: they share the CPUs.
 type spare struct {
 	due  time.Duration   // of the next look; keeper.Never if no domain needs one
 	at   time.Duration   // when idle was read
@@ -49,7 +52,7 @@ type spare struct {
 // turn is one domain's.
 type turn struct {
 	runs  bool          // in background
-	bouts int           // how often in succession others were found
+	from  time.Duration // since when others were found; 0: they were not
 	since time.Duration // when it was stopped
 	wait  time.Duration // until idle times are read again
 }
@@ -61,7 +64,7 @@ func (d *domain) yield() {
 		return
 	}
 	d.turn = turn{runs: true}
-	if d.contended(d.claims()) {
+	if waits, behind := d.others(d.claims()); waits || behind {
 		d.turn = turn{since: clock.Monotonic(), wait: probe}
 	}
 	d.spare.due = 0
@@ -94,14 +97,22 @@ func (k *keeping) findSpare() {
 	if len(running) > 0 {
 		all := k.claims()
 		for _, d := range running {
-			if d.turn.bouts++; !d.contended(all) {
-				d.turn.bouts = 0
+			switch waits, behind := d.others(all); {
+			case !waits && !behind:
+				d.turn.from = 0
 				for _, c := range d.on {
 					shared[c] = true
 				}
-			} else if d.turn.bouts >= bouts {
+			case d.turn.from != 0 && begun-d.turn.from >= bout:
 				d.turn = turn{since: clock.Monotonic(), wait: probe}
 				changed, stopped = append(changed, d), append(stopped, d)
+			default:
+				if d.turn.from == 0 {
+					d.turn.from = begun
+				}
+				if waits {
+					d.giveWay()
+				}
 			}
 		}
 	}
@@ -131,8 +142,11 @@ func (k *keeping) findSpare() {
 	now := clock.Monotonic()
 	for _, d := range slices.Concat(running, stopped) {
 		wait := glance
-		if !d.turn.runs {
+		switch {
+		case !d.turn.runs:
 			wait = d.turn.wait
+		case now < d.resumed+boosted:
+			wait = quickGlance
 		}
 		s.due = min(s.due, now+max(wait, dear*(now-begun)))
 	}
@@ -171,19 +185,28 @@ func (k *keeping) claims() claims {
 	return all
 }
 
-// contended reports whether another domain waits for one of the domain's CPUs,
-// or the domain waits for another's. A CPU that Dom0 has is Dom0's for this
-// look.
-func (d *domain) contended(all claims) bool {
+// others reports whether another domain waits for one of the domain's CPUs, and
+// whether the domain waits behind another. A CPU that Dom0 has is Dom0's for
+// this look.
+func (d *domain) others(all claims) (waits, behind bool) {
 	for _, cpu := range d.on {
 		c := all[cpu]
 		for _, id := range c.waits {
-			if d.another(id) || id == d.info.ID && c.any && c.runs != 0 && d.another(c.runs) {
-				return true
-			}
+			waits = waits || d.another(id)
+			behind = behind || id == d.info.ID && c.any && c.runs != 0 && d.another(c.runs)
 		}
 	}
-	return false
+	return waits, behind
+}
+
+// giveWay lets a domain that has woken go first, if it waits because this one
+// was resumed. The next look finds what goes wrong.
+func (d *domain) giveWay() {
+	if d.entry.place().scheduler == xenctl.Credit && d.entry.pause.Load() == none {
+		_ = d.entry.stop(d.xen)
+		_ = d.entry.unpause(d.xen)
+		d.resumed = clock.Monotonic()
+	}
 }
 
 // another reports whether a domain is one that does not run in background.
@@ -252,10 +275,13 @@ func (d *domain) Pause() error {
 		d.throttled.on = false
 	}
 	err := error(nil)
-	if runs && !denied {
-		err = d.entry.unpause(d.xen)
-	} else {
+	switch {
+	case !runs || denied:
 		err = d.entry.stop(d.xen)
+	case d.entry.pause.Load() != none:
+		err = d.entry.unpause(d.xen)
+		d.resumed = now
+		d.spare.due = min(d.spare.due, now+quickGlance)
 	}
 	if errors.Is(err, xenctl.ErrNoDomain) {
 		return nil // the next look finds that

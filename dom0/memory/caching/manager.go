@@ -237,6 +237,13 @@ func (m *Manager) look(ctx context.Context) {
 	m.problem = problem
 }
 
+// Class is the class in which a domain with this ID is; empty: none.
+func (m *Manager) Class(id string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.class[id]
+}
+
 // Close restores the settings that domains had before.
 func (m *Manager) Close() error {
 	m.mu.Lock()

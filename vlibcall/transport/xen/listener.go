@@ -43,6 +43,7 @@ type Listener struct {
 	byPort      map[evtchn.Port]*serverEndpoint
 	over        []*serverEndpoint // their clients left
 	interrupted bool
+	restored    bool // this domain goes on as another one
 	closed      bool
 }
 
@@ -142,6 +143,9 @@ func (l *Listener) event(deadline time.Time) (*serverEndpoint, error) {
 func (l *Listener) handed() (transport.ServerEndpoint, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.restored {
+		return nil, transport.ErrRestored
+	}
 	if l.interrupted {
 		l.interrupted = false
 		return nil, transport.ErrInterrupted

@@ -96,10 +96,10 @@ func (l *Listener) awaitCall(deadline time.Time) (*serverEndpoint, error) {
 	return nil, l.refused(err, served)
 }
 
-// refused is nil if the module does not know this domain: then there is no call to
-// end.
+// refused is nil if the module does not know this domain, or if the domain has
+// migrated to a hypervisor without the module: then there is no call to end.
 func (l *Listener) refused(err error, served vlib.Served) error {
-	if !errors.Is(err, fs.ErrPermission) {
+	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, vlib.ErrAbsent) {
 		return err
 	}
 	if served.Signal {
