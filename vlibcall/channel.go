@@ -49,7 +49,7 @@ type Options struct {
 	// than a context with a deadline, which allocates.
 	Timeout time.Duration
 	// Reservation is charged for everything that the domain executes for this
-	// channel's calls (docs/explanation/scheduling.md), one call at a time. 0: none.
+	// channel's calls (docs/explanation/scheduling.md); a batch is one call. 0: none.
 	Reservation transport.Reservation
 	// Record, if not nil, gets what each call cost and the error of its caller
 	// when the call has ended. It runs in the call's goroutine, so several may run
