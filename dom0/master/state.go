@@ -100,7 +100,7 @@ func sound(all []api.Reservation) (good []api.Reservation, bad []error) {
 		case r.Kind() == host.KindNone:
 			key = "rule " + r.Name
 		}
-		err := cmp.Or(r.Validate(), r.Class.Check())
+		err := cmp.Or(r.Validate(), r.CheckServers(), r.Class.Check())
 		switch {
 		case err != nil:
 		case r.ID < firstReservation || r.ID > lastReservation:

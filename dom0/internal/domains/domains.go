@@ -87,7 +87,7 @@ func (l *List) All(ctx context.Context) ([]host.Domain, error) {
 		}
 		all = append(all, host.Domain{
 			ID: strconv.Itoa(int(info.ID)), Generation: now[info.ID].generation, UUID: UUID(info.UUID), Name: now[info.ID].name,
-			CPUs: cpus, Err: err, Control: info.ID == 0 || info.Xenstore, Work: work(info),
+			CPUs: cpus, VCPUs: info.MaxVCPUID + 1, Err: err, Control: info.ID == 0 || info.Xenstore, Work: work(info),
 		})
 	}
 	return all, nil
