@@ -35,6 +35,15 @@ func TestManyCPUs(t *testing.T) {
 	}, "lab/suite/multicpu")
 }
 
+// TestSeveralServers has a domain with four vCPUs that each have a budget, on CPUs where
+// four others spin.
+func TestSeveralServers(t *testing.T) {
+	t.Parallel()
+	inDom0(t, lab.Config{
+		Xen: lab.VlibXen, Mode: lab.Counted, PCPUs: 5, DomUs: 5, DomUVCPUs: 4, DomUCPUs: "1-4", Timeout: 15 * time.Minute,
+	}, "lab/suite/servers")
+}
+
 // long are the tests of lab/suite/serving that take minutes each. make soak runs them.
 // The last one leaves a cpupool that cannot be removed.
 var long = []string{

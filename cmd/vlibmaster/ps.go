@@ -98,7 +98,7 @@ func printHost(w io.Writer, h api.Host, all bool) error {
 				detail += [...]string{", calls ", ", "}[min(i, 1)] + oneLine(c.Name)
 			}
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v%s\t%s\n", class, where(s), oneLine(s.Name), s.Budget, s.Period,
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v\t%v\t%v\t%v\t%v%s\t%s\n", class, where(s), oneLine(s.Name), s.Servings(), s.Period,
 			short(s.Left), short(s.Foreground), short(s.Background), short(s.Throttled), work(of[s.ID]), detail)
 	}
 	for _, d := range h.Domains {

@@ -127,7 +127,7 @@ func (m *Master) tell(ctx context.Context, e *entry) error {
 		return m.named(err)
 	}
 	if !e.told || e.problem != nil {
-		m.log.Info("reserved", "for", e.String(), "name", e.Name, "reservation", e.ID, "budget", e.Budget, "period", e.Period, "class", e.Class)
+		m.log.Info("reserved", "for", e.String(), "name", e.Name, "reservation", e.ID, "servers", e.Number(), "budget", e.Budget, "period", e.Period, "class", e.Class)
 	}
 	e.told, e.resume, e.problem, e.granted = true, false, nil, e.Task
 	return nil
@@ -188,6 +188,9 @@ func (t *table) resolve(ctx context.Context, all []host.Domain, want api.Reserva
 	} else {
 		e.ID, e.CPUs = was.ID, was.CPUs
 		e.Class = cmp.Or(want.Class, was.Class)
+		if want.Origin == api.FromCommand {
+			e.Servers = cmp.Or(want.Servers, was.Servers)
+		}
 		e.told, e.resume, e.problem = was.told, was.resume, was.problem
 		for i, d := range e.Domains() {
 			if known := was.Domains(); i < len(known) {

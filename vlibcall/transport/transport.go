@@ -12,9 +12,9 @@ import (
 // an Interrupt.
 var ErrInterrupted = errors.New("interrupted")
 
-// ErrRestored is returned by [Listener].Wait when the domain goes on as another
+// ErrRestored is returned by [Listener].Wait when the domain has become another
 // one: it was restored from a saved one, or has migrated. All channels have ended.
-// The server closes the listener and listens anew.
+// The server closes the listener and opens another one.
 var ErrRestored = errors.New("the domain was restored from a saved one, or has migrated")
 
 // Port identifies a server of a domain.
