@@ -120,6 +120,11 @@ type Config struct {
 	// share; 0 for the kernel's own 1024.
 	DomUGntallocLimit int
 
+	// Profile, if not nil, is an open file that gets the counts of instructions
+	// by address between marks of the programs in the machine, as the plugin in
+	// lab/membus/plugin/profile.c says. It needs the counted mode and two CPUs.
+	Profile *os.File
+
 	// Join is the path of a Unix socket at which two Runs meet. The first waits for
 	// the second. Their machines have a network, on which Address is this machine's
 	// IPv4 address, with the length of the network's prefix.
@@ -220,6 +225,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.BusService != 0 && c.Mode != Contended {
 		return c, fmt.Errorf("a bus service time of %v in %s mode: only the %s mode has a memory bus", c.BusService, c.Mode, Contended)
+	}
+	if c.Profile != nil && c.Mode != Counted {
+		return c, fmt.Errorf("a profile in %s mode: instructions are counted in the %s mode", c.Mode, Counted)
 	}
 	if c.BusService < 0 || c.BusService > model.MaxService {
 		return c, fmt.Errorf("a bus service time of %v: want 0 to %v", c.BusService, model.MaxService)

@@ -103,7 +103,8 @@ COMBINE(cpumask_or, |)
 void set_timer(struct timer *t, s_time_t at)
 {
     t->at = at;
-    fake_timer = t;
+    if ( t->function ) /* else a CPU's, of which the machine takes no notice */
+        fake_timer = t;
 }
 
 struct domain *rcu_lock_domain_by_id(domid_t domid)

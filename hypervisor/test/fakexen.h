@@ -182,6 +182,7 @@ struct sched_resource {
     struct sched_unit *curr, *sched_unit_idle;
     void *sched_priv;
     unsigned int master_cpu;
+    struct timer s_timer;
 };
 
 struct scheduler {

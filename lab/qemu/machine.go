@@ -65,8 +65,10 @@ type Machine struct {
 	Shared      *os.File
 	SharedBytes int
 	// Plugin, if not empty, is the path of a TCG plugin. Its argument counters is
-	// the path of Shared.
-	Plugin string
+	// the path of Shared; or, in a machine that is counted, its argument counts
+	// is the path of Profile, an open file.
+	Plugin  string
+	Profile *os.File
 }
 
 // firstFD is the number, in the emulator, of the first of [exec.Cmd]'s extra files.
@@ -95,8 +97,12 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 	if strings.Contains(m.KernelArgs, ",") {
 		return nil, fmt.Errorf("kernel arguments %q: QEMU takes no comma in a Multiboot module's arguments", m.KernelArgs)
 	}
-	if m.Plugin != "" && (m.Counted || m.Shared == nil || strings.Contains(m.Plugin, ",")) {
-		return nil, fmt.Errorf("plugin %q: its path must have no comma, the machine must not be counted, and it needs a shared file", m.Plugin)
+	file := m.Shared
+	if m.Counted {
+		file = m.Profile
+	}
+	if m.Plugin != "" && (file == nil || strings.Contains(m.Plugin, ",")) {
+		return nil, fmt.Errorf("plugin %q: its path must have no comma, and it needs a profile's file in a machine that is counted, a shared file in another", m.Plugin)
 	}
 	var a arguments
 	a.add("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
@@ -131,6 +137,8 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 		if m.Plugin != "" {
 			a.add("-plugin", fmt.Sprintf("file=%s,counters=/proc/self/fd/%d", m.Plugin, shared))
 		}
+	} else if m.Plugin != "" {
+		a.add("-plugin", fmt.Sprintf("file=%s,counts=/proc/self/fd/%d", m.Plugin, a.fd(m.Profile)))
 	}
 	if m.Saved != nil {
 		// The monitor is told where the saved machine comes from.

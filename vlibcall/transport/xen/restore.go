@@ -4,7 +4,7 @@ package xen
 
 import "github.com/vlibos/vlibos/grant"
 
-// restore ends the listener if its domain goes on as another one, and reports
+// restore ends the listener if its domain has become another one, and reports
 // whether it does. The sign is that xenstore has nothing of the listener, while the
 // kernel has set its watch again: Linux sets all watches again after a domain was
 // restored, and none after a suspension that was cancelled (drivers/xen/manage.c,

@@ -175,7 +175,10 @@ void vlib_idle(struct vlib_runqueue *q, s_time_t now);
 /* e, which is running, lets others of its kind run first. */
 void vlib_yielded(struct vlib_runqueue *q, struct vlib_entity *e);
 
-/* Makes a CPU decide again. Provided by the user of the runqueues. */
+/* Makes a CPU decide again. Provided by the user of the runqueues, */
 void vlib_kick(unsigned int cpu);
+
+/* as is this: what runs on the CPU continues; the next decision is then. */
+void vlib_replan(unsigned int cpu, s_time_t until);
 
 #endif /* VLIB_RUNQUEUE_H */

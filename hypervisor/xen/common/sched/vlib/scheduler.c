@@ -69,6 +69,16 @@ void vlib_kick(unsigned int cpu)
         cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
 }
 
+/* The caller holds the CPU's lock. */
+void vlib_replan(unsigned int cpu, s_time_t until)
+{
+    s_time_t now = NOW();
+
+    until = min(until, (s_time_t)(now + MAX_TIMER));
+    set_timer(&get_sched_res(cpu)->s_timer,
+              max(until, (s_time_t)(now + MIN_TIMER)));
+}
+
 static void take_residence(struct vlib_unit *vu, unsigned int cpu)
 {
     vu->residence = cpu;
