@@ -12,8 +12,8 @@
 // of its own (vLib_listen).
 //
 // A channel has up to sixteen requests in flight ([Options].InFlight). A call, a batch
-// and a session are the same there: requests in slots, which the server answers. What
-// does not fit waits on the client's side.
+// and a session are the same there: requests in slots, which the server answers. Further
+// requests wait on the client's side.
 //
 // The package knows no Xen: package vlibcall/transport says what carries a
 // channel. It is not for bulk streams (libxenvchan is).
