@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/vlibos/vlibos/lab/image"
 	"github.com/vlibos/vlibos/lab/labproto"
+	"github.com/vlibos/vlibos/lab/membus"
 	"github.com/vlibos/vlibos/lab/qemu"
 	"github.com/vlibos/vlibos/lab/saved"
 	"github.com/vlibos/vlibos/throttle/model"
@@ -51,10 +53,11 @@ type machine struct {
 	// calibrated its clocks; it is empty if instructions are counted.
 	processor string
 	bus       *memoryBus
+	profiler  string // the path of the plugin that profiles, or ""
 }
 
 // newMachine makes the machine of a run. The caller closes it.
-func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string, p packages, disks []*os.File) (_ *machine, err error) {
+func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string, p packages, disks []*os.File, link *os.File) (_ *machine, err error) {
 	m := &machine{
 		Machine: qemu.Machine{
 			CPUs: c.PCPUs, MemoryMiB: c.MemoryMiB, Counted: c.Mode == Counted,
@@ -65,6 +68,10 @@ func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string
 		what: c.describe(),
 		base: base.Key,
 	}
+	if m.Link = link; link != nil {
+		ip := c.Address.Addr().As4()
+		m.MAC = append(net.HardwareAddr{0x52, 0x54}, ip[:]...)
+	}
 	if m.emulator, err = exec.LookPath(qemu.Program); err != nil {
 		return nil, &Error{Awaited: "the emulator", Err: err}
 	}
@@ -73,7 +80,7 @@ func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string
 			return nil, &Error{Awaited: "this machine's processor", Err: err}
 		}
 	}
-	if m.Ramdisk, err = ramdisk(base, bin, p); err != nil {
+	if m.Ramdisk, err = ramdisk(base, bin, p, c.Guest); err != nil {
 		return nil, &Error{Awaited: "the images of this run", Err: err}
 	}
 	if c.Mode == Contended {
@@ -82,6 +89,13 @@ func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string
 			return nil, &Error{Awaited: "the emulator's memory model", Err: err}
 		}
 		m.Shared, m.SharedBytes = m.bus.file, model.Bytes
+	}
+	if c.Profile != nil {
+		m.Profile = c.Profile
+		if m.profiler, err = plugin(ctx, membus.Profile, c.SetupLog); err != nil {
+			m.close()
+			return nil, &Error{Awaited: "the emulator's profiler", Err: err}
+		}
 	}
 	return m, nil
 }
@@ -93,10 +107,10 @@ func (m *machine) close() {
 	}
 }
 
-// busPlugin is the path of the emulator's plugin, or "".
-func (m *machine) busPlugin() string {
+// emulatorPlugin is the path of the emulator's plugin, or "".
+func (m *machine) emulatorPlugin() string {
 	if m.bus == nil {
-		return ""
+		return m.profiler
 	}
 	return m.bus.plugin
 }

@@ -3,6 +3,7 @@
 package vlibcall
 
 import (
+	"sync"
 	"time"
 )
 
@@ -60,3 +61,19 @@ func (a *adaptiveSpin) slept(d time.Duration) {
 		a.window = min(2*a.window, a.limit)
 	}
 }
+
+// patience is how long a side that spins waits before it first looks for what the
+// other side writes. A look too early takes the line away from the writer, which then
+// waits for it twice. It is about what the shortest call takes there.
+const patience = 50 * time.Nanosecond
+
+// pauses is the number of pauses in that time. A pause takes 10 to 60 ns, depending on
+// the processor; in an emulator, which runs another CPU meanwhile, far longer.
+var pauses = sync.OnceValue(func() int {
+	const sample = 64
+	begin := time.Now()
+	for range sample {
+		pause()
+	}
+	return int(sample * patience / max(time.Since(begin), 1))
+})

@@ -5,8 +5,8 @@ package xenctl
 import "structs"
 
 // Numbers and structures of <xen/version.h>, <xen/domctl.h>, <xen/sysctl.h> and
-// <xen/sys/privcmd.h> for Xen 4.17 on x86-64. testdata/layout.txt has their
-// values from the C compiler.
+// <xen/sys/privcmd.h> on x86-64, the same in all [releases]. testdata/layout.txt has
+// their values from the C compiler.
 const (
 	ioctlHypercall = 0x00305000
 
@@ -14,7 +14,6 @@ const (
 	hypercallSysctl     = 35
 	hypercallDomctl     = 36
 
-	domctlVersion       = 0x15
 	domctlPause         = 3
 	domctlUnpause       = 4
 	domctlGetDomainInfo = 5
@@ -30,7 +29,6 @@ const (
 	schedulerPutInfo = 0
 	schedulerGetInfo = 1
 
-	sysctlVersion           = 0x15
 	sysctlGetDomainInfoList = 6
 	sysctlGetCPUInfo        = 8
 	sysctlCPUPoolOp         = 18

@@ -15,11 +15,15 @@ const idleMax = (bufferSize - listOffset) / int(unsafe.Sizeof(cpuInfo{}))
 // brought up, by its number; 0 for a CPU that is offline. The first 2,016 CPUs
 // are read.
 func (h *Handle) IdleTimes() ([]time.Duration, error) {
-	times, err := h.idleTimes(sysctlVersion)
-	return times, opError("read the idle times of CPUs", h.explain("sysctl", sysctlVersion, h.askSysctl, err))
+	times, err := h.idleTimes()
+	return times, opError("read the idle times of CPUs", err)
 }
 
-func (h *Handle) idleTimes(version uint32) ([]time.Duration, error) {
+func (h *Handle) idleTimes() ([]time.Duration, error) {
+	version, err := h.sysctlVersion()
+	if err != nil {
+		return nil, err
+	}
 	b, err := h.buffers.get()
 	if err != nil {
 		return nil, err

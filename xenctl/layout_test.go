@@ -35,8 +35,6 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"__HYPERVISOR_xen_version":                                               hypercallXenVersion,
 		"__HYPERVISOR_sysctl":                                                    hypercallSysctl,
 		"__HYPERVISOR_domctl":                                                    hypercallDomctl,
-		"XEN_DOMCTL_INTERFACE_VERSION":                                           domctlVersion,
-		"XEN_SYSCTL_INTERFACE_VERSION":                                           sysctlVersion,
 		"XEN_DOMCTL_pausedomain":                                                 domctlPause,
 		"XEN_DOMCTL_unpausedomain":                                               domctlUnpause,
 		"XEN_DOMCTL_getdomaininfo":                                               domctlGetDomainInfo,

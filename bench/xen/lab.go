@@ -12,6 +12,7 @@ import (
 
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/lab"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // Options are those of a run.
@@ -42,6 +43,13 @@ func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 // boot runs a command in Dom0 that writes Samples. It also returns the machine's
 // description.
 func (o Options) boot(ctx context.Context, images images, c lab.Config) (s Samples, machine string, err error) {
+	machine, err = o.bootFor(ctx, images, c, &s)
+	return s, machine, err
+}
+
+// bootFor runs a command in Dom0 that writes a value as JSON, and returns the
+// machine's description.
+func (o Options) bootFor(ctx context.Context, images images, c lab.Config, value any) (machine string, err error) {
 	var out bytes.Buffer
 	c.Mode = lab.Counted
 	// Each domain has a CPU: on a shared one, a polling domain takes the other's time.
@@ -53,20 +61,21 @@ func (o Options) boot(ctx context.Context, images images, c lab.Config) (s Sampl
 		if failed := (*lab.Error)(nil); errors.As(err, &failed) {
 			fmt.Fprint(o.Log, failed.Report())
 		}
-		return nil, "", err
+		return "", err
 	}
 	if result.Status != 0 {
-		return nil, "", fmt.Errorf("the measuring program in Dom0 exited with status %d", result.Status)
+		return "", fmt.Errorf("the measuring program in Dom0 exited with status %d", result.Status)
 	}
-	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
-		return nil, "", fmt.Errorf("the measuring program's output: %w", err)
+	if err := json.Unmarshal(out.Bytes(), value); err != nil {
+		return "", fmt.Errorf("the measuring program's output: %w", err)
 	}
-	return s, "Xen " + result.Versions.Xen + ", Linux " + result.Versions.Dom0 + ", " + result.Versions.QEMU + ", counted", nil
+	return "Xen " + result.Versions.Xen + ", Linux " + result.Versions.Dom0 + ", " + result.Versions.QEMU + ", counted", nil
 }
 
-// records turns the samples into ratios to libxenvchan.
+// records turns the samples into ratios to libxenvchan; a batch's is that of one call
+// in it to a call on its own.
 func (s Samples) records(machine string) ([]bench.Record, error) {
-	for _, name := range []string{sampleVchan, sampleTCP, sampleBlock, sampleAdaptive, sampleSession, sampleOpen, sampleIoctl, sampleXen} {
+	for _, name := range []string{sampleVchan, sampleTCP, sampleBlock, sampleBatch, sampleAdaptive, sampleSession, sampleOpen, sampleIoctl, sampleXen} {
 		if len(s[name]) == 0 {
 			return nil, fmt.Errorf("there is no count of %s", name)
 		}
@@ -82,8 +91,12 @@ func (s Samples) records(machine string) ([]bench.Record, error) {
 		bench.Spread(r.Raw, sampleVchan+"_instructions", s[sampleVchan])
 		return r
 	}
+	batch := record("call.lab.batch", sampleBatch, bench.Goal(0.4))
+	batch.Value = bench.Quantile(s[sampleBatch], 0.5) / transport.MaxInFlight / bench.Quantile(s[sampleBlock], 0.5)
+	bench.Spread(batch.Raw, sampleBlock+"_instructions", s[sampleBlock])
 	return []bench.Record{
-		record("call.lab.block", sampleBlock, bench.Goal(1)),
+		record("call.lab.block", sampleBlock, bench.Goal(0.95)),
+		batch,
 		record("call.lab.session", sampleSession, bench.Goal(0.05)),
 		record("call.lab.adaptive", sampleAdaptive, nil),
 		record("call.lab.tcp", sampleTCP, nil),

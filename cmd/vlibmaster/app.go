@@ -144,7 +144,7 @@ func groupedCommands() (all []*cli.Command) {
 		all = append(all, commands...)
 	}
 	add(calls, callCommand(), servicesCommand())
-	add(reservations, adoptCommand(), releaseCommand(), psCommand(), runCommand(), admitCommand())
+	add(reservations, adoptCommand(), releaseCommand(), psCommand(), describeCommand(), runCommand(), admitCommand())
 	add(thisHost, doctorCommand(), serveCommand(), xapiCommand(), cgroupCommand())
 	add(measuring, topCommand(), calibrateCommand(), calibrateLoadCommand())
 	add(measuring, command.New(command.Config{Name: "bench", Program: "vlibmaster"})...)

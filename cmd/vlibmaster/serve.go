@@ -38,7 +38,7 @@ import (
 
 func runDirFlag() *cli.StringFlag {
 	return &cli.StringFlag{
-		Name: "run-dir", Value: master.DefaultDir, EnvVars: []string{"VLIBOS_RUN_DIR"},
+		Name: "run-dir", Value: api.DefaultRunDir, EnvVars: []string{"VLIBOS_RUN_DIR"},
 		Usage: "`DIR` with the master's socket, lock and state",
 	}
 }
@@ -157,7 +157,7 @@ func serveAction(c *cli.Context) (err error) {
 	}
 	return together(ctx,
 		func(ctx context.Context) error {
-			return control.Serve(ctx, l, m, g, t, append(control.ServeXAPI(xapi), control.ServeCalls(shelf), exports.extra())...)
+			return control.Serve(ctx, l, m, g, t, append(control.ServeXAPI(xapi), control.ServeCalls(shelf), control.ServeDescribe(m, g, t, caches, shelf), exports.extra())...)
 		},
 		shelf.Run,
 		func(ctx context.Context) error { return m.Run(ctx, notifyAlive) },

@@ -8,7 +8,8 @@
 //	POST /v1/reserve  a Reservation that is wanted → the Reservation
 //	POST /v1/release  Ended: {"domain"} or {"reservation"} → the Reservation that was
 //	POST /v1/try      [Reservation…] → Trial
-//	GET  /v1/host     → Host
+//	GET  /v1/host     → Host; with ?domains also all domains
+//	GET  /v1/describe ?domain=REFERENCE → Description
 //	GET  /v1/calls    → Calls
 //	GET  /v1/xapi     → XAPI
 //	POST /v1/hook     a Hook that XAPI runs → an error, if it refuses a start
@@ -27,9 +28,16 @@ const (
 	PathCalls   = "/v1/calls"
 	PathXAPI    = "/v1/xapi"
 	PathHook    = "/v1/hook"
+	// PathDescribe has its domain in the query's value QueryDomain; QueryDomains asks
+	// PathHost for all domains.
+	PathDescribe = "/v1/describe"
+	QueryDomain  = "domain"
+	QueryDomains = "domains"
 )
 
-// DefaultRunDir is the master's directory, SocketName the name of its socket there.
+// DefaultRunDir is the master's directory: its lock, its state, and its socket, which
+// has the name SocketName. It is empty after a boot of the host, as are the host's
+// reservations.
 const (
 	DefaultRunDir = "/run/vlibos"
 	SocketName    = "control.sock"

@@ -79,6 +79,19 @@ func (c *Client) Host(ctx context.Context) (h api.Host, err error) {
 	return h, err
 }
 
+// All is Host with all domains of the host, on a reservation or not.
+func (c *Client) All(ctx context.Context) (h api.Host, err error) {
+	err = c.ask(ctx, "GET", api.PathHost+"?"+api.QueryDomains, nil, &h)
+	return h, err
+}
+
+// Describe says all that is known of a domain, given by number, name or UUID.
+// host.ErrNoDomain: there is none, and none is waited for.
+func (c *Client) Describe(ctx context.Context, domain string) (d api.Description, err error) {
+	err = c.ask(ctx, "GET", api.PathDescribe+"?"+url.Values{api.QueryDomain: {domain}}.Encode(), nil, &d)
+	return d, err
+}
+
 // Calls says what calls cost, by domain, function and caller.
 func (c *Client) Calls(ctx context.Context) (all api.Calls, err error) {
 	err = c.ask(ctx, "GET", api.PathCalls, nil, &all)

@@ -37,7 +37,10 @@ type Abilities struct {
 	Threads bool // threads of this system can hold a reservation
 	Calls   bool // a reservation can have callees
 	// Both says that a domain can hold a reservation and be a callee of others.
-	Both     bool
+	Both bool
+	// Places says that it puts a domain's vCPUs on CPUs where they fit, and
+	// refuses a reservation that fits nowhere.
+	Places   bool
 	Throttle bool // Throttle, CPUs and LatencySource
 	Stuck    bool
 	// Start is a command that starts a domain NAME, for the error that there is
@@ -71,6 +74,14 @@ type Host interface {
 
 	// Domains lists the domains that there are now.
 	Domains(context.Context) ([]Domain, error)
+
+	// Work is what a domain of the list has done by now. It costs a bounded number of
+	// hypercalls, or of files read, whatever the domain does.
+	Work(context.Context, Domain) (Work, error)
+
+	// Facts are what the host has set for a domain of the list, and for each of its
+	// vCPUs: weights, affinity, flags of its gate.
+	Facts(context.Context, Domain) ([]Fact, error)
 
 	// MemberCPUs are the CPUs on which threads may run, ascending. ErrNoMembers
 	// if they have ended.

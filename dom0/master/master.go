@@ -24,9 +24,10 @@ type Master struct {
 	health health
 
 	mu         sync.Mutex
-	table               // all entries
-	configured bool     // Configure was called
-	notes      []string // the host's last notes
+	table                               // all entries
+	configured bool                     // Configure was called
+	notes      []string                 // the host's last notes
+	problems   map[string][]api.Problem // the last ones, by the domain's UUID, or its name
 }
 
 // Open makes the only master of a host, with the reservations that an earlier
@@ -39,7 +40,7 @@ func Open(ctx context.Context, p host.Host, dir string, log *slog.Logger) (*Mast
 	if err := p.Own(); err != nil {
 		return nil, errors.Join(running(err), s.close())
 	}
-	m := &Master{state: s, log: log, table: table{p, make(map[uint32]*entry)}}
+	m := &Master{state: s, log: log, table: table{p, make(map[uint32]*entry)}, problems: make(map[string][]api.Problem)}
 	before, bad, err := s.read()
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -90,6 +91,9 @@ func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reserva
 		err = m.fits(e)
 	}
 	if err != nil {
+		if e.UUIDs() != "" { // a mistyped name is no domain's problem
+			m.remember(e, 0, err)
+		}
 		return api.Reservation{}, fmt.Errorf("reserve for %s: %w", e, err)
 	}
 	if e.refs = nil; was != nil {
@@ -123,7 +127,7 @@ func (m *Master) tell(ctx context.Context, e *entry) error {
 		return m.named(err)
 	}
 	if !e.told || e.problem != nil {
-		m.log.Info("reserved", "for", e.String(), "name", e.Name, "reservation", e.ID, "budget", e.Budget, "period", e.Period, "class", e.Class)
+		m.log.Info("reserved", "for", e.String(), "name", e.Name, "reservation", e.ID, "servers", e.Number(), "budget", e.Budget, "period", e.Period, "class", e.Class)
 	}
 	e.told, e.resume, e.problem, e.granted = true, false, nil, e.Task
 	return nil
@@ -184,6 +188,9 @@ func (t *table) resolve(ctx context.Context, all []host.Domain, want api.Reserva
 	} else {
 		e.ID, e.CPUs = was.ID, was.CPUs
 		e.Class = cmp.Or(want.Class, was.Class)
+		if want.Origin == api.FromCommand {
+			e.Servers = cmp.Or(want.Servers, was.Servers)
+		}
 		e.told, e.resume, e.problem = was.told, was.resume, was.problem
 		for i, d := range e.Domains() {
 			if known := was.Domains(); i < len(known) {

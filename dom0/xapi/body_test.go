@@ -27,6 +27,17 @@ func TestNumbersThatJSONLacksBecomeNull(t *testing.T) {
 	}
 }
 
+// No part of an answer is taken for an answer.
+func TestPartOfAnAnswerIsAnError(t *testing.T) {
+	text := `{"jsonrpc":"2.0","id":1,"result":{"events":[{"class":"vm","operation":"mod","ref":"r","snapshot":{"uuid":"u","f":[NaN,-Infinity],"domid":"5","other_config":{"vlibos:budget":"10ms"}}}],"token":"1,2"}}`
+	for cut := range text {
+		var all changes
+		if err := answer(strings.NewReader(text[:cut]), all.decode); err == nil {
+			t.Errorf("the first %d bytes are an answer: %+v", cut, all)
+		}
+	}
+}
+
 // endless is an answer whose one value does not end.
 type endless struct{ begun bool }
 

@@ -27,7 +27,7 @@ import (
 //	current-RELEASE-REVISION  link to the base that this builder's runs use
 //	packages/      additional packages for the images ([Cache.Segment])
 //	hypervisor/    Xen with this project's module (lab/module)
-//	contended/     the emulator's plugin for the contended mode (lab/membus)
+//	contended/     the emulator's plugins (lab/membus)
 type Cache struct{ Dir string }
 
 // DefaultCache is $VLIBOS_CACHE, or the folder vlibos in the user's cache folder.

@@ -4,6 +4,7 @@ package qemu
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -47,6 +48,11 @@ type Machine struct {
 	// the files while it runs.
 	Disks []*os.File
 
+	// Link, if not nil, is a connected stream socket on which this machine and
+	// another exchange Ethernet frames. MAC is the address of its network device.
+	Link *os.File
+	MAC  net.HardwareAddr
+
 	// Saved, if not nil, is an open file with what [Process.Save] wrote, from
 	// the file's offset on. The machine resumes that instead of booting, and
 	// waits for [Process.Continue]. All else must be as it was when it was
@@ -59,8 +65,10 @@ type Machine struct {
 	Shared      *os.File
 	SharedBytes int
 	// Plugin, if not empty, is the path of a TCG plugin. Its argument counters is
-	// the path of Shared.
-	Plugin string
+	// the path of Shared; or, in a machine that is counted, its argument counts
+	// is the path of Profile, an open file.
+	Plugin  string
+	Profile *os.File
 }
 
 // firstFD is the number, in the emulator, of the first of [exec.Cmd]'s extra files.
@@ -89,8 +97,12 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 	if strings.Contains(m.KernelArgs, ",") {
 		return nil, fmt.Errorf("kernel arguments %q: QEMU takes no comma in a Multiboot module's arguments", m.KernelArgs)
 	}
-	if m.Plugin != "" && (m.Counted || m.Shared == nil || strings.Contains(m.Plugin, ",")) {
-		return nil, fmt.Errorf("plugin %q: its path must have no comma, the machine must not be counted, and it needs a shared file", m.Plugin)
+	file := m.Shared
+	if m.Counted {
+		file = m.Profile
+	}
+	if m.Plugin != "" && (file == nil || strings.Contains(m.Plugin, ",")) {
+		return nil, fmt.Errorf("plugin %q: its path must have no comma, and it needs a profile's file in a machine that is counted, a shared file in another", m.Plugin)
 	}
 	var a arguments
 	a.add("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
@@ -113,6 +125,10 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 		a.add("-blockdev", fmt.Sprintf("driver=raw,node-name=disk%d,read-only=on,file.driver=file,file.locking=off,file.filename=/proc/self/fd/%d", i, a.fd(disk)),
 			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d", i))
 	}
+	if m.Link != nil {
+		a.add("-netdev", fmt.Sprintf("socket,id=link,fd=%d", a.fd(m.Link)),
+			"-device", fmt.Sprintf("virtio-net-pci,netdev=link,mac=%v,romfile=", m.MAC))
+	}
 	if m.Shared != nil {
 		shared := a.fd(m.Shared)
 		// A saved machine may include the master's device, not a peer's.
@@ -121,6 +137,8 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 		if m.Plugin != "" {
 			a.add("-plugin", fmt.Sprintf("file=%s,counters=/proc/self/fd/%d", m.Plugin, shared))
 		}
+	} else if m.Plugin != "" {
+		a.add("-plugin", fmt.Sprintf("file=%s,counts=/proc/self/fd/%d", m.Plugin, a.fd(m.Profile)))
 	}
 	if m.Saved != nil {
 		// The monitor is told where the saved machine comes from.

@@ -22,8 +22,6 @@ int main(void)
     VALUE(__HYPERVISOR_xen_version);
     VALUE(__HYPERVISOR_sysctl);
     VALUE(__HYPERVISOR_domctl);
-    VALUE(XEN_DOMCTL_INTERFACE_VERSION);
-    VALUE(XEN_SYSCTL_INTERFACE_VERSION);
     VALUE(XEN_DOMCTL_pausedomain);
     VALUE(XEN_DOMCTL_unpausedomain);
     VALUE(XEN_DOMCTL_getdomaininfo);

@@ -17,6 +17,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/memory"
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/throttle/cache"
 )
 
@@ -208,16 +209,8 @@ func (m *Manager) Ask(ctx context.Context, asked map[string]string) map[string]e
 
 // Run puts new domains into their classes until ctx ends.
 func (m *Manager) Run(ctx context.Context) error {
-	t := time.NewTicker(review)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-			m.look(ctx)
-		}
-	}
+	clock.Every(ctx, review, func() { m.look(ctx) })
+	return nil
 }
 
 // look applies the classes again, and logs an error when it changes.
@@ -235,6 +228,13 @@ func (m *Manager) look(ctx context.Context) {
 		m.log.Warn("cache classes: a domain is not in its class", "error", problem)
 	}
 	m.problem = problem
+}
+
+// Class is the class in which a domain with this ID is; empty: none.
+func (m *Manager) Class(id string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.class[id]
 }
 
 // Close restores the settings that domains had before.

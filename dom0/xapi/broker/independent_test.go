@@ -70,7 +70,7 @@ func TestIndependentClientSetsABudgetAndReadsTheAnswer(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "node", file, server.URL, web).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "node", file, server.URL, web).Output()
 	want := "name web\nrefused MAP_DUPLICATE_KEY\nstatus " + s.name + "in force: 10ms in every 100ms, domain 5\n"
 	if err != nil || string(out) != want {
 		t.Errorf("%v: it said %q, want %q", err, out, want)

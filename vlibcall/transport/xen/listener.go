@@ -37,12 +37,16 @@ type Listener struct {
 	work     sync.WaitGroup
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
+	sweep    chan struct{} // there are stale nodes
 
 	mu          sync.Mutex
 	byID        map[channelID]*serverEndpoint
 	byPort      map[evtchn.Port]*serverEndpoint
-	over        []*serverEndpoint // their clients left
+	ended       map[channelID]struct{} // whose nodes are about to be removed
+	stale       []string               // nodes to remove
+	over        []*serverEndpoint      // their clients left
 	interrupted bool
+	restored    bool // this domain has become another one
 	closed      bool
 }
 
@@ -53,6 +57,8 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 		dir:    serverDir(port),
 		byID:   make(map[channelID]*serverEndpoint),
 		byPort: make(map[evtchn.Port]*serverEndpoint),
+		ended:  make(map[channelID]struct{}),
+		sweep:  make(chan struct{}, 1),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	defer func() {
@@ -75,10 +81,10 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 	}
 	// The directory must be the guest's own before Dom0 writes below it: a
 	// new node inherits its parent's owner.
-	if err = l.store.Mkdir(ctx, l.dir+"/request"); err != nil {
+	if err = l.store.Mkdir(ctx, l.dir+channelsDir); err != nil {
 		return nil, err
 	}
-	w, err := l.store.Watch(ctx, l.dir+"/request")
+	w, err := l.store.Watch(ctx, l.dir+channelsDir)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +97,7 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 		return nil, err
 	}
 	l.work.Go(func() { l.accept(w) })
+	l.work.Go(l.remove)
 	return l, nil
 }
 
@@ -103,7 +110,7 @@ func (l *Listener) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
 			}
 			return e, err
 		}
-		switch e, err := l.awaitCall(); {
+		switch e, err := l.awaitCall(deadline); {
 		case errors.Is(err, evtchn.ErrInterrupted):
 			continue
 		case err != nil:
@@ -142,6 +149,9 @@ func (l *Listener) event(deadline time.Time) (*serverEndpoint, error) {
 func (l *Listener) handed() (transport.ServerEndpoint, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.restored {
+		return nil, transport.ErrRestored
+	}
 	if l.interrupted {
 		l.interrupted = false
 		return nil, transport.ErrInterrupted

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 	"time"
 
 	"github.com/vlibos/vlibos/evtchn"
@@ -26,7 +27,14 @@ type moduleListener struct {
 
 	served vlib.Served // the request that it began, or the call that the module reported
 	turns  int
+	// skips is how many turns wait for events only, because the module does not
+	// let this domain listen. A new channel ends them: Dom0 allows a domain to
+	// listen before it opens the first channel on a reservation.
+	skips atomic.Int32
 }
+
+// skipped is how many turns follow a refusal.
+const skipped = 64
 
 // eventsEvery is how many times it listens before it checks events first: a server
 // that is called without a pause must still notice closed channels.
@@ -66,14 +74,19 @@ func (l *Listener) Manner() string {
 }
 
 // awaitCall ends the request that the server has served, and waits until the
-// domain is called. A nil endpoint without an error means to wait for events.
-func (l *Listener) awaitCall() (*serverEndpoint, error) {
+// domain is called. A nil endpoint without an error means to wait for events: always
+// if there is a deadline, since the server has something to do then.
+func (l *Listener) awaitCall(deadline time.Time) (*serverEndpoint, error) {
 	r := l.module
-	if r == nil {
+	if r == nil || !deadline.IsZero() {
 		return nil, nil
 	}
 	served := r.served
 	r.served = vlib.Served{}
+	if r.skips.Load() > 0 {
+		r.skips.Add(-1)
+		return nil, l.signal(served)
+	}
 	if r.turns++; r.turns%eventsEvery == 0 {
 		e, err := l.event(time.Unix(0, 1))
 		if e != nil || errors.Is(err, evtchn.ErrInterrupted) {
@@ -95,16 +108,22 @@ func (l *Listener) awaitCall() (*serverEndpoint, error) {
 	return nil, l.refused(err, served)
 }
 
-// refused is nil if the module does not know this domain: then there is no call to
-// end.
+// refused is nil if the module does not know this domain, or if the domain has
+// migrated to a hypervisor without the module: then there is no call to end.
 func (l *Listener) refused(err error, served vlib.Served) error {
-	if !errors.Is(err, fs.ErrPermission) {
+	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, vlib.ErrAbsent) {
 		return err
 	}
-	if served.Signal {
-		return l.events.Notify(evtchn.Port(served.Port))
+	l.module.skips.Store(skipped)
+	return l.signal(served)
+}
+
+// signal signals the client of a served request, if it waits.
+func (l *Listener) signal(served vlib.Served) error {
+	if !served.Signal {
+		return nil
 	}
-	return nil
+	return l.events.Notify(evtchn.Port(served.Port))
 }
 
 // end reports that the server has finished a request, and does not listen yet.
@@ -137,6 +156,9 @@ func (l *Listener) at(port evtchn.Port) *serverEndpoint {
 // has arrived since would end unserved.
 func (e *serverEndpoint) Begin(request uint64) error {
 	if r := e.l.module; r != nil {
+		if r.served.Signal { // no wait came in between
+			e.l.events.Notify(evtchn.Port(r.served.Port)) // a client that cannot be signalled is gone
+		}
 		r.served = vlib.Served{Port: uint32(e.port), Number: request}
 	}
 	return nil
@@ -147,7 +169,7 @@ func (e *serverEndpoint) End() {}
 
 // NotifyLate implements transport.ServerEndpoint.
 func (e *serverEndpoint) NotifyLate() error {
-	if r := e.l.module; r != nil && r.served.Port == uint32(e.port) {
+	if r := e.l.module; r != nil && r.served.Port == uint32(e.port) && r.skips.Load() <= 0 {
 		r.served.Signal = true
 		return nil
 	}

@@ -23,10 +23,13 @@ const attachTimeout = 30 * time.Second
 type serverEndpoint struct {
 	l      *Listener
 	id     channelID
+	node   string // in xenstore
 	pages  *grant.Pages
 	port   evtchn.Port
 	attach *time.Timer
 	left   atomic.Bool // the client withdrew its request, or never came
+
+	withdrawn atomic.Bool // its node is gone
 
 	mu   sync.Mutex // between Close and expire
 	done bool
@@ -73,7 +76,11 @@ func (e *serverEndpoint) Close() error {
 	}
 	e.done = true
 	e.attach.Stop()
-	e.l.forget(e)
+	restored := e.l.forget(e)
 	// Pages first: freeing them signals the client through the port.
-	return errors.Join(e.pages.Free(), e.l.events.Unbind(e.port))
+	err := e.pages.Free()
+	if !restored {
+		err = errors.Join(err, e.l.events.Unbind(e.port))
+	}
+	return err
 }

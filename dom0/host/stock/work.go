@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stock
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/xenctl"
+)
+
+// Work implements host.Host: Xen's list has all that an unmodified Xen tells. It does
+// not tell how long a vCPU waited: VCPUOP_get_runstate_info is for a domain's own.
+func (p *Host) Work(_ context.Context, d host.Domain) (host.Work, error) { return d.Work, nil }
+
+// Facts implements host.Host.
+func (p *Host) Facts(_ context.Context, d host.Domain) ([]host.Fact, error) {
+	return p.list.Facts(d, func(domid uint16, pool xenctl.Pool) ([]host.Fact, error) {
+		if !pool.Scheduler.Weighs() {
+			return nil, nil
+		}
+		w, err := p.h.Weight(domid, pool.Scheduler)
+		limit := "none"
+		if w.Cap > 0 {
+			limit = fmt.Sprintf("%d %% of a CPU", w.Cap)
+		}
+		return []host.Fact{{Name: "weight", Value: fmt.Sprintf("%d under %v, cap %s", w.Weight, pool.Scheduler, limit)}}, err
+	})
+}
