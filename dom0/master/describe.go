@@ -124,9 +124,13 @@ func (t *table) admission(d host.Domain, e *entry) (all []api.Admission) {
 			continue
 		}
 		before = append(before, others)
-		a := api.Admission{CPUs: []int{cpu}, Asked: asked, Late: late, Most: max(rtsched.Most(others, asked, late), 0), Others: len(others)}
+		a := api.Admission{CPUs: []int{cpu}, Asked: asked, Servers: each, Late: late, Others: len(others)}
+		if each == 1 {
+			a.Most = max(rtsched.Most(others, asked, late), 0)
+		}
 		if asked.Budget > 0 {
-			a.Response = rtsched.Response(others, asked, late)
+			mates := slices.Repeat([]rtsched.Task{asked}, each-1)
+			a.Response = rtsched.Response(slices.Concat(others, mates), asked, late)
 			if err := t.admit(asked, each, []int{cpu}); err != nil {
 				a.Refusal = err.Error()
 			}
