@@ -150,7 +150,7 @@ type Config struct {
 	BinDir string
 
 	// BootTimeout limits the time until the command runs: by default five minutes,
-	// ten in counted and contended mode. Timeout limits the whole run; 0 is no
+	// ten in counted and contended mode, thirty with HVM guests. Timeout limits the whole run; 0 is no
 	// limit.
 	BootTimeout, Timeout time.Duration
 	// ServerTimeout limits the wait for one DomU's server, in the guest's time and
@@ -235,6 +235,10 @@ func (c Config) complete() (Config, error) {
 	if c.Guest != PV && c.Guest != PVH && c.Guest != HVM {
 		return c, fmt.Errorf("guest %q: want %s, %s or %s", c.Guest, PV, PVH, HVM)
 	}
+	if c.Guest == HVM && c.Release == image.DefaultRelease {
+		// QEMU 7.2 gives the option ROM that loads a kernel no DMA under Xen.
+		return c, fmt.Errorf("HVM guests of %s: its device model copies a kernel to the guest byte by byte, which takes hours in emulation: use trixie", c.Release)
+	}
 	if c.Guest == HVM && c.DomUs > 0 && !slices.Contains(c.Dom0Packages, image.DeviceModel) {
 		c.Dom0Packages = append(slices.Clone(c.Dom0Packages), image.DeviceModel)
 	}
@@ -306,6 +310,9 @@ func (c Config) complete() (Config, error) {
 		c.BootTimeout = 5 * time.Minute
 		if slow {
 			c.BootTimeout = 10 * time.Minute
+		}
+		if c.Guest == HVM { // firmware, and a loader, in emulation
+			c.BootTimeout = 30 * time.Minute
 		}
 	}
 	if c.ServerTimeout == 0 {
