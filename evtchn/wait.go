@@ -57,7 +57,7 @@ func (h *Handle) Clear() error {
 	}
 	h.head, h.tail = 0, 0
 	h.interrupted.Store(false)
-	// Its event may be among those dropped, and would mask it for good.
+	// Its event may be among those dropped; the port would stay masked.
 	return opError("clear", writePort(fd, h.wakeRecv))
 }
 

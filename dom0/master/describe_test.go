@@ -17,7 +17,7 @@ func crowd(n int) *fakeHost {
 	h := newHost()
 	for i := range n {
 		id := fmt.Sprint(i + 1)
-		h.all = append(h.all, host.Domain{ID: id, UUID: "u" + id, Name: "d" + id, CPUs: []int{0, 1}, Work: host.Work{CPU: time.Minute}})
+		h.all = append(h.all, host.Domain{ID: id, UUID: "u" + id, Name: "d" + id, CPUs: []int{0, 1}, Work: host.Work{Online: 2, CPU: time.Minute}})
 	}
 	return h
 }

@@ -103,8 +103,10 @@ COMBINE(cpumask_or, |)
 void set_timer(struct timer *t, s_time_t at)
 {
     t->at = at;
-    if ( t->function ) /* else a CPU's, of which the machine takes no notice */
+    if ( t->function )
         fake_timer = t;
+    else /* a CPU's: when it decides next */
+        machine.due[container_of(t, struct sched_resource, s_timer)->master_cpu] = at;
 }
 
 struct domain *rcu_lock_domain_by_id(domid_t domid)

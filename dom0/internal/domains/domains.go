@@ -117,7 +117,7 @@ func (l *List) ask(ctx context.Context, infos []xenctl.DomainInfo) map[uint16]kn
 }
 
 func work(info xenctl.DomainInfo) host.Work {
-	w := host.Work{CPU: info.CPUTime}
+	w := host.Work{Online: info.OnlineVCPUs, CPU: info.CPUTime}
 	if info.Paused {
 		w.Gate = host.Paused
 	}

@@ -31,7 +31,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 static const uint8_t mark[] = {0x0f, 0x1f, 0x84, 0x00};
 static const uint8_t signature[] = {'v', 'L', 'b'};
 
-/* A translated block; those of an address that was translated anew are many. */
+/* A translated block. An address that is translated again has another one. */
 struct block {
     struct block *next;
     uint64_t address;

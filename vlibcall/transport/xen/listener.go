@@ -46,7 +46,7 @@ type Listener struct {
 	stale       []string               // nodes to remove
 	over        []*serverEndpoint      // their clients left
 	interrupted bool
-	restored    bool // this domain is another one now
+	restored    bool // this domain has become another one
 	closed      bool
 }
 
