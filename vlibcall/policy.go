@@ -123,6 +123,9 @@ func (s *Server) await(deadline time.Time) (*conn, error) {
 		return nil, nil
 	}
 	if cn == nil {
+		if !transport.ClientCame(ep.Header()) {
+			return nil, nil // an event of an earlier channel that had this one's port
+		}
 		if cn, err = newConn(s, ep); err != nil {
 			s.drop(ep)
 			return nil, nil

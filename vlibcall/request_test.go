@@ -205,6 +205,24 @@ func TestRequestsBeyondTheSlotsAreNotServed(t *testing.T) {
 	}
 }
 
+// An event may be one of an earlier channel with the same port.
+func TestEventBeforeTheClientCameEndsNothing(t *testing.T) {
+	r, d := serveHonest(t)
+	r.page.Word(transport.ClientAlive).Store(2) // offered, and nothing agreed
+	r.ep.Notify()
+	honest(t, d)
+	if err := r.ep.Gone(); err != nil {
+		t.Fatal(err)
+	}
+	r.page.Attach(1)
+	r.page.Ask(0, 1, memory.ShapeOf(uint32(len(names)), 0, memory.FlagNames), names)
+	r.ep.Notify()
+	honest(t, d)
+	if asked := r.page.Asked(0); asked != 0 {
+		t.Errorf("request %d is unanswered", asked)
+	}
+}
+
 // A client that agrees on no valid number of slots gets no service.
 func TestInvalidInFlightIsRefused(t *testing.T) {
 	for _, inFlight := range []uint32{0, 3, 17, 32, 1<<32 - 1} {

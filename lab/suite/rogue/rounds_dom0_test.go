@@ -33,7 +33,7 @@ func TestRoundsOfChannelsLeaveNothing(t *testing.T) {
 	defer closed(t, watch)
 	warm(t, d, 1)
 	before, inUse := take(t, watch), grants(t, id)
-	input := make([]byte, 2000)
+	input := make([]byte, 3000) // in the data area
 	start := time.Now()
 	for i := range rounds {
 		c := open(t, d, vlibcall.Options{Size: 8192, Timeout: bound})
