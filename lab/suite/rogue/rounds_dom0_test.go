@@ -36,7 +36,7 @@ func TestRoundsOfChannelsLeaveNothing(t *testing.T) {
 	input := make([]byte, 3000) // in the data area
 	start := time.Now()
 	for i := range rounds {
-		c := open(t, d, vlibcall.Options{Size: 8192, Timeout: bound})
+		c := open(t, d, vlibcall.Options{Size: 12288, Timeout: bound})
 		out, err := c.Call(t.Context(), "t", "echo", input, nil)
 		if err != nil || len(out) != len(input) {
 			t.Fatalf("round %d: %d bytes, %v", i, len(out), err)
