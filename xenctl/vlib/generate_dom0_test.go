@@ -149,6 +149,14 @@ func (g *generator) next() request {
 	return r
 }
 
+// servers is mostly the number that every domain has vCPUs for.
+func (g *generator) servers() uint32 {
+	if g.IntN(10) > 0 {
+		return 1
+	}
+	return one[uint32](g, 0, 2, 4, MaxServers, MaxServers+1)
+}
+
 func (g *generator) garbage() request {
 	r := request{cmd: one(g, g.cmds...), a1: g.odd(), a2: g.odd(), a3: g.odd(), a4: g.odd()}
 	if g.IntN(3) == 0 {
@@ -186,7 +194,7 @@ func (g *generator) plausible(cmd uint64) request {
 		r.mem = bytesOf(rawInfo{version: g.version()})
 	case opReserve:
 		period := g.period()
-		r.mem = bytesOf(rawReserve{version: g.version(), id: g.id(), period: period, budget: g.budget(period), servers: uint32(g.IntN(5))})
+		r.mem = bytesOf(rawReserve{version: g.version(), id: g.id(), period: period, budget: g.budget(period), servers: g.servers()})
 	case opUnreserve: // mostly reservations that were not made for calls
 		r.mem = bytesOf(rawReserve{version: g.version(), id: max(g.id(), g.id())})
 	case opAdopt:
