@@ -86,7 +86,7 @@ func consistent(cmd uint64, mem []byte) error {
 	case opGetReservation:
 		r := (*rawReservation)(p)
 		ok = r.version == abiVersion && r.call <= uint32(CallGone) && r.left <= int64(r.budget)*int64(r.servers) && r.budget <= r.period &&
-			r.refills >= 1 && r.refills <= 32 && r.servers >= 1 && r.servers <= MaxServers
+			r.refills >= 1 && r.refills <= 32*r.servers && r.servers >= 1 && r.servers <= MaxServers
 		got = *r
 	case opGetServer:
 		s := (*rawServer)(p)
