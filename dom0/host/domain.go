@@ -4,6 +4,7 @@ package host
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/vlibos/vlibos/rtsched"
@@ -26,10 +27,16 @@ type Domain struct {
 }
 
 // Means reports whether a name or a UUID, which is written in either case, is the
-// domain's.
+// domain's. A name in the form of a UUID counts only for a domain without one: users
+// name their domains, and must not get what is meant for another's UUID.
 func (d Domain) Means(ref string) bool {
+	if d.UUID != "" && formOfUUID.MatchString(ref) {
+		return strings.EqualFold(d.UUID, ref)
+	}
 	return ref != "" && (d.Name == ref || strings.EqualFold(d.UUID, ref))
 }
+
+var formOfUUID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 // String is how messages name the domain.
 func (d Domain) String() string {

@@ -38,6 +38,32 @@ func TestPartOfAnAnswerIsAnError(t *testing.T) {
 	}
 }
 
+// A field that decides on reservations, and has another type than XAPI's, makes the answer
+// no answer: left out, it would end its VM's reservation.
+func TestFieldOfAnotherTypeIsAnError(t *testing.T) {
+	for _, field := range []string{
+		`"uuid":5`, `"name_label":{}`, `"power_state":[]`, `"resident_on":1`, `"tags":{}`, `"tags":[1]`,
+		`"other_config":[]`, `"other_config":"x"`, `"other_config":{"vlibos:budget":10}`, `"VCPUs_params":1`, `"is_a_template":"false"`, `"is_control_domain":0`,
+	} {
+		text := `{"result":{"events":[{"class":"vm","operation":"mod","ref":"r","snapshot":{` + field + `}}],"token":"1,2"}}`
+		var all changes
+		if err := answer(strings.NewReader(text), all.decode); err == nil {
+			t.Errorf("%s is taken: %+v", field, all.events[0])
+		}
+	}
+}
+
+// A VM whose UUID has another form, such as a domain's number or name, is none.
+func TestVMWithoutAUUIDIsNone(t *testing.T) {
+	for _, uuid := range []string{"", "5", "web", "aaaaaaaa-0000-0000-0000-00000000000", "aaaaaaaa-0000-0000-0000-000000000001\n", "aaaaaaaa-0000-0000-0000-00000000000g"} {
+		text := `{"result":{"events":[{"class":"vm","operation":"mod","ref":"r","snapshot":{"uuid":"` + uuid + `"}}],"token":"1,2"}}`
+		var all changes
+		if err := answer(strings.NewReader(text), all.decode); err != nil || all.events[0].vm != nil {
+			t.Errorf("%q: %+v, %v", uuid, all.events, err)
+		}
+	}
+}
+
 // endless is an answer whose one value does not end.
 type endless struct{ begun bool }
 

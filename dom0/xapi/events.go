@@ -5,7 +5,6 @@ package xapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -54,8 +53,8 @@ func (all *changes) decode(b *body, d *json.Decoder) error {
 					Ref       string `json:"ref"`
 					Snapshot  *record
 				}
-				// A field of another type, in a version of XAPI to come, is left out.
-				if err, other := d.Decode(&e), (*json.UnmarshalTypeError)(nil); err != nil && !errors.As(err, &other) {
+				// A field of another type would end reservations if it were left out.
+				if err := d.Decode(&e); err != nil {
 					return err
 				}
 				switch {

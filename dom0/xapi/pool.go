@@ -82,6 +82,9 @@ func (p *Pool) follow(ctx context.Context) (good bool, err error) {
 		if err != nil {
 			return good, err
 		}
+		if token == "" && len(c.events) == 0 {
+			return good, fmt.Errorf("%w: a pool without VMs: even an empty one has its control domains", ErrAnswer)
+		}
 		if err := p.apply(c, token == "", here); err != nil {
 			return good, err
 		}
@@ -103,7 +106,9 @@ func (p *Pool) apply(c changes, all bool, here string) error {
 	for _, e := range c.events {
 		if was := p.vms[e.ref]; was != nil {
 			delete(p.vms, e.ref)
-			delete(p.byUUID, was.UUID)
+			if p.byUUID[was.UUID] == was {
+				delete(p.byUUID, was.UUID)
+			}
 		}
 		if e.vm != nil {
 			p.vms[e.ref], p.byUUID[e.vm.UUID] = e.vm, e.vm

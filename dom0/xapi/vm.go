@@ -4,6 +4,7 @@ package xapi
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,14 +66,18 @@ func (i *integer) UnmarshalJSON(text []byte) error {
 // nullRef is how XAPI writes that there is none.
 const nullRef = "OpaqueRef:NULL"
 
-// vm is the part that is remembered; nil of templates, snapshots and control
-// domains.
+// formOfUUID is that of all UUIDs: anything else could mean another domain's number or
+// name.
+var formOfUUID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// vm is the part that is remembered; nil of templates, snapshots, control domains and
+// what has no UUID.
 func (r *record) vm(ref string) *VM {
-	if r.Template || r.Control {
+	if r.Template || r.Control || !formOfUUID.MatchString(r.UUID) {
 		return nil
 	}
 	v := &VM{
-		Ref: ref, UUID: strings.ToLower(Short(r.UUID)), Name: Short(r.Name), Power: Short(r.Power), Domid: int(r.Domid),
+		Ref: ref, UUID: strings.ToLower(r.UUID), Name: Short(r.Name), Power: Short(r.Power), Domid: int(r.Domid),
 		Host: Short(r.ResidentOn), Mask: Short(r.VCPUsParams["mask"]),
 	}
 	if v.Host == nullRef {

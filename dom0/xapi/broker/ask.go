@@ -83,9 +83,10 @@ func reservation(v *xapi.VM) (r api.Reservation, err error) {
 	return r, nil
 }
 
-// status is the answer to a VM. wrong is why its request is not understood, cache
-// why it is not in its cache class.
-func status(v *xapi.VM, a api.Status, wrong, cache error) string {
+// status is the answer of a host with that name to a VM, as short as XAPI's client
+// remembers it. wrong is why its request is not understood, cache why it is not in its
+// cache class.
+func status(name string, v *xapi.VM, a api.Status, wrong, cache error) string {
 	var parts []string
 	has := fmt.Sprintf("%s in every %v", a.Servings(), a.Period)
 	stays := ""
@@ -113,5 +114,5 @@ func status(v *xapi.VM, a api.Status, wrong, cache error) string {
 	case v.Asked[keyCache] != "":
 		parts = append(parts, fmt.Sprintf("cache class %q", v.Asked[keyCache]))
 	}
-	return xapi.Short(printable.Line(strings.Join(parts, "; ")))
+	return xapi.Short(printable.Line(name + ": " + strings.Join(parts, "; ")))
 }

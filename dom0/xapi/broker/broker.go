@@ -133,12 +133,23 @@ func (b *Broker) follow(ctx context.Context, m Master, c Classes) {
 	client, pool := b.client, b.pool
 	b.mu.RUnlock()
 	if client == nil {
-		if _, err := m.Request(ctx, nil); err != nil {
-			b.log.Warn("reservations that VMs asked for in XAPI", "error", err)
-		}
 		c.Ask(ctx, nil)
-		<-ctx.Done()
-		return
+		t := time.NewTicker(period)
+		defer t.Stop()
+		for logged := false; ; logged = true {
+			_, err := m.Request(ctx, nil)
+			if err != nil && !logged {
+				b.log.Warn("reservations that VMs asked for in XAPI have not ended; it is tried again", "error", err)
+			}
+			if err == nil {
+				<-ctx.Done()
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.C:
+			}
+		}
 	}
 	defer client.Close()
 	f := &follower{Broker: b, pool: pool, master: m, classes: c, wanted: make(chan map[string]answer, 1)}

@@ -144,7 +144,7 @@ func newSiteOf(t *testing.T, x *xapitest.XAPI) *site {
 	s.add(web, "web", 5)
 	s.add(db, "db", 6)
 	s.config.Options = s.xapi.Options(t)
-	log := slog.New(slog.NewTextHandler(io.MultiWriter(s.log, t.Output()), nil))
+	log := logTo(t, s.log)
 	inventory := filepath.Join(t.TempDir(), "inventory")
 	if err := os.WriteFile(inventory, []byte("PRODUCT_BRAND='XCP-ng'\nINSTALLATION_UUID='"+xapitest.Host+"'\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -166,6 +166,10 @@ func newSiteOf(t *testing.T, x *xapitest.XAPI) *site {
 	})
 	testkit.Eventually(t, "XAPI answers", func() bool { return s.broker.Status().Known })
 	return s
+}
+
+func logTo(t *testing.T, w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(io.MultiWriter(w, t.Output()), nil))
 }
 
 func (s *site) move(c config.XAPI) {

@@ -59,7 +59,8 @@ func (f *follower) run(ctx context.Context) {
 // these have changed.
 func (f *follower) carry(ctx context.Context, always bool) {
 	here := f.pool.Find(func(v *xapi.VM, here bool) bool { return here && asks(v) })
-	slices.SortFunc(here, func(a, b *xapi.VM) int { return cmp.Compare(a.UUID, b.UUID) })
+	slices.SortFunc(here, func(a, b *xapi.VM) int { return cmp.Or(cmp.Compare(a.UUID, b.UUID), cmp.Compare(a.Ref, b.Ref)) })
+	here = slices.CompactFunc(here, func(a, b *xapi.VM) bool { return a.UUID == b.UUID })
 	var want []api.Reservation
 	wrong, class := make([]error, len(here)), make(map[string]string)
 	for i, v := range here {
@@ -91,8 +92,8 @@ func (f *follower) carry(ctx context.Context, always bool) {
 		if reserves(v) {
 			a, has = has[0], has[1:]
 		}
-		text := status(v, a, wrong[i], noClass[v.UUID])
-		answers[v.Ref] = answer{v, f.name + ": " + text}
+		text := status(f.name, v, a, wrong[i], noClass[v.UUID])
+		answers[v.Ref] = answer{v, text}
 		if wrong[i] != nil {
 			if refused[v.UUID] = text; f.refused[v.UUID] != text {
 				f.log.Warn("a VM's request in XAPI is not understood", "vm", v.UUID, "name", v.Name, "status", text)
@@ -130,6 +131,8 @@ func (f *follower) answer(ctx context.Context) {
 		at   time.Time
 	}
 	sent := make(map[string]written)
+	var logged xapi.Name // the last error
+answers:
 	for {
 		select {
 		case <-ctx.Done():
@@ -141,8 +144,15 @@ func (f *follower) answer(ctx context.Context) {
 					continue
 				}
 				err := f.pool.Set(ctx, a.vm, keyStatus, a.text)
-				if err != nil && !errors.Is(err, xapi.HandleInvalid) && !errors.Is(err, xapi.DuplicateKey) {
-					break // the pool says that XAPI does not answer
+				refused := (*xapi.Error)(nil)
+				_, _, gone := f.pool.Known()
+				switch {
+				case err == nil, errors.Is(err, xapi.HandleInvalid), errors.Is(err, xapi.DuplicateKey):
+				case gone != nil || !errors.As(err, &refused):
+					continue answers // the pool says that XAPI does not answer
+				case refused.Name != logged:
+					logged = refused.Name
+					f.log.Warn("XAPI does not take the answer to a VM", "vm", a.vm.UUID, "name", a.vm.Name, "error", err)
 				}
 				sent[ref] = written{a.text, time.Now()}
 			}

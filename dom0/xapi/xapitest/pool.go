@@ -62,6 +62,7 @@ type XAPI struct {
 // Fault is how calls fail.
 type Fault struct {
 	Method string // of these calls; empty: of all
+	Ref    string // of calls for this object; empty: for all
 	Name   string // of the error that they return; empty: none
 	Delay  time.Duration
 	Cut    int // the answer ends after that many bytes; 0: whole
@@ -245,7 +246,11 @@ func (x *XAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.mu.Lock()
 	x.calls[q.Method]++
 	x.mu.Unlock()
-	f := x.faultOf(q.Method, false)
+	ref := "" // which follows the session
+	if len(q.Params) > 1 {
+		_ = json.Unmarshal(q.Params[1], &ref)
+	}
+	f := x.faultOf(q.Method, ref, false)
 	select {
 	case <-time.After(f.Delay):
 	case <-r.Context().Done():
@@ -264,7 +269,7 @@ func (x *XAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(f.Status)
 	}
 	// The answer may have waited for a change.
-	if f := x.faultOf(q.Method, true); f.Cut > 0 && f.Cut < b.Len() {
+	if f := x.faultOf(q.Method, ref, true); f.Cut > 0 && f.Cut < b.Len() {
 		w.Write(b.Bytes()[:f.Cut])
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler) // ends the connection
@@ -274,11 +279,11 @@ func (x *XAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // faultOf is how a call fails: at its end if the answer is to be cut off, else at its
 // beginning.
-func (x *XAPI) faultOf(method string, end bool) Fault {
+func (x *XAPI) faultOf(method, ref string, end bool) Fault {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	f := x.fault
-	if f.Method != "" && f.Method != method || end != (f.Cut > 0) {
+	if f.Method != "" && f.Method != method || f.Ref != "" && f.Ref != ref || end != (f.Cut > 0) {
 		return Fault{}
 	}
 	if f.Once {
