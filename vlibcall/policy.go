@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -48,7 +49,7 @@ func (s *Server) next(ctx context.Context) (*Call, error) {
 	}
 	for {
 		if len(s.ready) > 0 {
-			if err := s.gather(); err != nil {
+			if err := s.gather(ctx); err != nil {
 				return nil, err
 			}
 			if c := s.choose(); c != nil {
@@ -78,6 +79,7 @@ func (s *Server) next(ctx context.Context) (*Call, error) {
 // begin is called for each request that was taken.
 func (s *Server) begin(c *Call) *Call {
 	if s.AtOnce > 1 {
+		c.served.Store(true)
 		c.conn.serving.Add(1)
 		if s.places != nil {
 			c.conn.working.Add(1)
@@ -118,6 +120,9 @@ func (s *Server) await(deadline time.Time) (*conn, error) {
 		return nil, err
 	}
 	cn := s.conns[ep]
+	if cn != nil && cn.dropped {
+		return nil, nil
+	}
 	if ep.Gone() != nil {
 		s.drop(ep)
 		return nil, nil
@@ -135,22 +140,25 @@ func (s *Server) await(deadline time.Time) (*conn, error) {
 	return cn, nil
 }
 
-// gather adds the channels that have been signalled meanwhile, and does not wait.
-func (s *Server) gather() error {
-	for {
+// gather adds the channels that have been signalled meanwhile, and does not wait. It
+// looks once for each channel: clients may signal faster than it looks.
+func (s *Server) gather(ctx context.Context) error {
+	for range len(s.conns) + 1 {
 		cn, err := s.await(time.Unix(0, 1))
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil
 		case errors.Is(err, transport.ErrInterrupted):
-			s.l.Interrupt() // for the next wait
-			return nil
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 		case err != nil:
 			return err
 		case cn != nil && !slices.Contains(s.ready, cn):
 			s.ready = append(s.ready, cn)
 		}
 	}
+	return nil
 }
 
 // choose takes a request of the ready channel whose turn it is.
@@ -179,15 +187,18 @@ func (s *Server) drop(ep transport.ServerEndpoint) {
 		s.recent = nil
 	}
 	s.ready = slices.DeleteFunc(s.ready, func(r *conn) bool { return r == cn })
-	delete(s.conns, ep)
 	// A failure to close cannot be handled, and the client is gone.
 	if s.places == nil || cn == nil {
+		delete(s.conns, ep)
 		ep.Close()
 		return
 	}
+	maps.DeleteFunc(s.conns, func(_ transport.ServerEndpoint, cn *conn) bool { return cn.closed.Load() })
+	cn.dropped = true // a client that has left may signal
 	s.work.Go(func() {
 		cn.working.Wait() // handlers may use the memory
 		ep.Close()
+		cn.closed.Store(true)
 	})
 }
 

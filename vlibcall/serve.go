@@ -27,6 +27,8 @@ type conn struct {
 
 	serving atomic.Int32   // requests that handlers serve, if several do at once
 	working sync.WaitGroup // on them
+	dropped bool           // the client has left: only working keeps the memory
+	closed  atomic.Bool    // nor does that: the listener has forgotten the endpoint
 }
 
 // binding is what a function's number stands for.
@@ -75,8 +77,12 @@ func (cn *conn) setWaiting(v uint32) {
 	}
 }
 
-// asked reports whether the next request has come.
+// asked reports whether the next request has come. One that has come before the last
+// one in its slot is answered has not: a handler still uses the slot.
 func (cn *conn) asked() bool {
+	if cn.calls[cn.slot(cn.next)].served.Load() {
+		return false
+	}
 	switch turn := transport.Turn(cn.h.Slots[cn.slot(cn.next)].Turn.Load()); turn {
 	case transport.TurnOf(cn.next, transport.Asked), transport.TurnOf(cn.next, transport.GivenUp):
 		return true
@@ -116,6 +122,7 @@ type Call struct {
 	input     []byte
 	output    shape
 	watch     *cancelWatch
+	served    atomic.Bool // several requests are served at once, and this is one of them
 
 	in, out [transport.SlotSize]byte // a message in the slot: the other side may write there
 }
@@ -292,8 +299,12 @@ func (c *Call) Done(err error) {
 		copy(c.at.Line[:], c.out[:c.output.length()])
 	}
 	plainStore(&c.at.Shape, uint64(c.output))
-	c.at.Turn.Swap(uint64(transport.TurnOf(c.id, transport.Answered)))
+	turn, answered := &c.at.Turn, transport.TurnOf(c.id, transport.Answered)
 	several := cn.server.AtOnce > 1
+	if several {
+		c.served.Store(false) // from here on c may be the next request
+	}
+	turn.Swap(uint64(answered))
 	idle := !several || cn.serving.Add(-1) == 0
 	// A client that cannot be signalled is gone, and its channel is dropped
 	// when the transport reports that.
@@ -316,7 +327,7 @@ func (c *Call) refuse(err error) {
 	status, detail := StatusOf(err)
 	part, flags, err := c.place(len(detail))
 	if err != nil {
-		detail = detail[:c.Room()]
+		detail = detail[:min(c.Room(), len(detail))]
 		if part, flags, err = c.place(len(detail)); err != nil {
 			detail, part, flags = detail[:transport.SlotSize], c.out[:], 0
 		}
