@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/processor"
 	"github.com/vlibos/vlibos/throttle/model"
 )
 
@@ -79,6 +80,11 @@ type Config struct {
 	// from the start of the command on, at most [model.MaxService]. 0 leaves the
 	// model off; the command may switch it on.
 	BusService time.Duration
+	// Processor is the name of an emulated processor with cache classes or uncore
+	// counters, one of [processor.Names]; by default QEMU's own, which has neither. In
+	// contended mode its classes are obeyed and its counters move. Its machines are
+	// not saved.
+	Processor string
 	// Xen is StockXen (the default), VlibXen, a variant of that, or the path of an
 	// image.
 	Xen string
@@ -210,6 +216,12 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.BusService != 0 && c.Mode != Contended {
 		return c, fmt.Errorf("a bus service time of %v in %s mode: only the %s mode has a memory bus", c.BusService, c.Mode, Contended)
+	}
+	if c.Processor != "" {
+		if _, err := processor.Find(c.Processor); err != nil {
+			return c, err
+		}
+		c.Fresh = true // a saved machine has no registers of it
 	}
 	if c.BusService < 0 || c.BusService > model.MaxService {
 		return c, fmt.Errorf("a bus service time of %v: want 0 to %v", c.BusService, model.MaxService)
