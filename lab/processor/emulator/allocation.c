@@ -5,6 +5,7 @@
  * possible in all ways.
  */
 #include "qemu/osdep.h"
+#include "qemu/atomic.h"
 
 #include "processor.h"
 

@@ -5,6 +5,7 @@
  * one package.
  */
 #include "qemu/osdep.h"
+#include "qemu/atomic.h"
 
 #include "processor.h"
 

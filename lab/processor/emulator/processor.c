@@ -5,6 +5,7 @@
  * struct processor_state, full of zeros.
  */
 #include "qemu/osdep.h"
+#include "qemu/atomic.h"
 #include "qemu/thread.h"
 
 #include <sys/mman.h>

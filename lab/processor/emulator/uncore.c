@@ -5,6 +5,7 @@
  * was last programmed, and where the sum stood then.
  */
 #include "qemu/osdep.h"
+#include "qemu/atomic.h"
 
 #include "processor.h"
 
@@ -32,8 +33,10 @@ static uint64_t sum(uint64_t select)
     for (unsigned int i = 0; i < PROCESSOR_CPUS; i++) {
         const struct processor_cpu *c = &processor_state->cpu[i];
 
-        n += qatomic_read(e->count == COUNT_OCCUPANCY ? &c->occupancy
-                                                      : &c->requests);
+        const uint64_t *part = e->count == COUNT_OCCUPANCY ? &c->occupancy
+                                                           : &c->requests;
+
+        n += qatomic_read(part);
     }
     return e->count == COUNT_OCCUPANCY ? n * u->per / u->unit : n;
 }

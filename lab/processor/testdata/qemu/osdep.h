@@ -12,6 +12,3 @@
 #define G_GNUC_NORETURN __attribute__((noreturn))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof(*(a)))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
-#define qatomic_read(p) __atomic_load_n(p, __ATOMIC_RELAXED)
-#define qatomic_set(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
-#define qatomic_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
