@@ -26,8 +26,16 @@ func (d *Domain) Go(ctx context.Context, library, function string, input []byte)
 	return d.channel.Go(ctx, library, function, input, nil)
 }
 
+// Batch makes several calls with one notification of the server, and returns when all
+// have ended, with the first error among them. Each request gets its own output and
+// error. Options.InFlight of them are in the channel at a time; the others follow. The
+// server may answer in any order. A reservation is charged for them as for one call.
+func (d *Domain) Batch(ctx context.Context, requests []vlibcall.Request) error {
+	return d.channel.Batch(ctx, requests)
+}
+
 // Session is for many calls of one function in a row: neither side sleeps between
-// two calls. Other calls of this Domain wait until Session.Close.
+// two calls, and other clients of the domain wait. Other calls of this Domain do not.
 // Session.Call(ctx, input, dst) makes one, and appends the output to dst[:0]. ctx
 // bounds the opening.
 func (d *Domain) Session(ctx context.Context, library, function string) (*vlibcall.Session, error) {

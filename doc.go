@@ -15,7 +15,8 @@
 // [Open] finds a domain by its name, number or UUID, and opens a channel to its
 // vLib OS server. [Domain.CallC] calls a C function, [Domain.Call] a function of
 // the server; [Domain.Go] and [Domain.Session] are calls that do not block, and
-// many calls of one function. [Options] change the defaults.
+// many calls of one function; [Domain.Batch] makes several calls at once. [Options]
+// change the defaults.
 //
 // [Reserve] asks the host's master for a budget of CPU time, from which the calls
 // are paid. [NewServer] makes the other side: functions of one's own.

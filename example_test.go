@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos"
+	"github.com/vlibos/vlibos/vlibcall"
 )
 
 // The C function cos of the domain web, in one line.
@@ -104,6 +105,32 @@ func ExampleDomain_Go() {
 	// Output:
 	// HELLO <nil>
 	// WORLD <nil>
+}
+
+// Several calls with one notification: up to four are in the channel at a time.
+func ExampleDomain_Batch() {
+	ctx := context.Background()
+	domain, err := vlibos.Options{InFlight: 4}.Open(ctx, "text")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer domain.Close()
+	requests := []vlibcall.Request{
+		{Library: "text", Function: "upper", Input: []byte("hello")},
+		{Library: "text", Function: "upper", Input: []byte("world")},
+		{Library: "text", Function: "lower"},
+	}
+	if err := domain.Batch(ctx, requests); err != nil {
+		fmt.Println("first error:", err)
+	}
+	for _, r := range requests {
+		fmt.Println(string(r.Output), r.Err == nil)
+	}
+	// Output:
+	// first error: domain text: call text:lower: no such function: lower in text
+	// HELLO true
+	// WORLD true
+	//  false
 }
 
 // Many calls of one function: neither side sleeps between them.

@@ -189,6 +189,6 @@ func (fakeHost) Usage(context.Context, host.Reservation) (host.Usage, error) {
 // none is a gateway and a throttle that a master does not have.
 type none struct{}
 
-func (none) List() []api.Target    { return nil }
-func (none) Wedged() []api.Watched { return nil }
-func (none) Status() *api.Throttle { return nil }
+func (none) List() []api.Target     { return nil }
+func (none) Watched() []api.Watched { return nil }
+func (none) Status() *api.Throttle  { return nil }

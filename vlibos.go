@@ -31,6 +31,13 @@ type Options struct {
 	// Size of the channel in bytes, a multiple of 4096, into which input and output
 	// of a call have to fit. Default 64 KiB (vlibcall.DefaultSize).
 	Size int
+	// InFlight is how many calls may be in the channel at a time: 1, 2, 4, 8 or 16.
+	// Input and output of each have to fit into a part of its size. Further calls
+	// wait. Default 1.
+	InFlight int
+	// Period of this program's work, for servers that serve the shortest period
+	// first. 0: none.
+	Period time.Duration
 	// Timeout of a call whose context has no earlier deadline, its wait behind other
 	// calls included, and of Open. 0: none.
 	Timeout time.Duration
@@ -54,7 +61,7 @@ type Options struct {
 }
 
 // Domain is an open channel to the vLib OS of a domain. It is safe for concurrent
-// use; its calls are served one at a time, in the order in which they were made.
+// use; the server takes its calls in the order in which they were made.
 type Domain struct {
 	channel *vlibcall.Channel
 	found   *directory.Domain
@@ -77,7 +84,7 @@ func (o Options) Open(ctx context.Context, ref string) (*Domain, error) {
 
 // open leaves what it opened to Close.
 func (d *Domain) open(ctx context.Context, ref string, o Options) (err error) {
-	channel := vlibcall.Options{Port: o.Port, Size: o.Size, Timeout: o.Timeout, Wait: o.Wait, Reservation: o.Reservation}
+	channel := vlibcall.Options{Port: o.Port, Size: o.Size, InFlight: o.InFlight, Period: o.Period, Timeout: o.Timeout, Wait: o.Wait, Reservation: o.Reservation}
 	if o.Reservation == 0 && !o.Unpaid {
 		if channel.Reservation, err = started(); err != nil {
 			return err

@@ -8,8 +8,8 @@ import "fmt"
 // "missed", the reason why neither can be concluded, or "" without a target.
 //
 // [Record.Verdict] only compares the two numbers. Conclusion concludes nothing
-// if the machine was too noisy, or if the target lies within the range of the
-// repeats ([Record.Range]).
+// if the machine was too noisy, or if the target lies within the interval of the
+// median ([Record.Range]).
 func (r Record) Conclusion() string {
 	if r.Target == nil {
 		return ""
@@ -19,15 +19,15 @@ func (r Record) Conclusion() string {
 	}
 	low, high, ok := r.Range()
 	if ok && low <= *r.Target && *r.Target < high {
-		return fmt.Sprintf("no conclusion, the repeats lie on both sides of the target: %s to %s", Figure(low), Figure(high))
+		return fmt.Sprintf("no conclusion, the target lies in the median's interval: %s to %s", Figure(low), Figure(high))
 	}
 	return r.Verdict()
 }
 
-// Range returns the 10th and the 90th percentile of the repeats of a ratio. ok
-// is false if the record does not have them.
+// Range returns the interval of a ratio's median over the repeats ([Bootstrap]). ok is
+// false if the record does not have it.
 func (r Record) Range() (low, high float64, ok bool) {
-	low, lowOK := r.Raw["ratio_p10"]
-	high, highOK := r.Raw["ratio_p90"]
+	low, lowOK := r.Raw["ratio_low"]
+	high, highOK := r.Raw["ratio_high"]
 	return low, high, lowOK && highOK
 }

@@ -10,7 +10,7 @@ import (
 
 func TestNothingIsConcludedFromNoise(t *testing.T) {
 	ratio := func(value, low, high float64, raw ...any) Record {
-		r := Record{Value: value, Target: Goal(2), Better: Lower, Raw: map[string]float64{"ratio_p10": low, "ratio_p90": high}}
+		r := Record{Value: value, Target: Goal(2), Better: Lower, Raw: map[string]float64{"ratio_low": low, "ratio_high": high}}
 		for i := 0; i < len(raw); i += 2 {
 			r.Raw[raw[i].(string)] = raw[i+1].(float64)
 		}
@@ -26,7 +26,7 @@ func TestNothingIsConcludedFromNoise(t *testing.T) {
 		{"all below", ratio(1.5, 1.4, 1.9), "met"},
 		{"all above", ratio(3, 2.1, 4), "missed"},
 		{"just at it", ratio(2, 1.9, 2), "met"},
-		{"both sides", ratio(1.9, 1.5, 2.5), "no conclusion, the repeats lie on both sides of the target: 1.5 to 2.5"},
+		{"both sides", ratio(1.9, 1.5, 2.5), "no conclusion, the target lies in the median's interval: 1.5 to 2.5"},
 		{"quiet", ratio(1.5, 1.4, 1.9, noiseCompute, 9.9, noiseMemory, 29.0, noiseSteal, 0.0), "met"},
 		{"arithmetic", ratio(1.5, 1.4, 1.9, noiseCompute, 40.0), "no conclusion, the machine was too noisy: the same arithmetic"},
 		{"memory", ratio(1.5, 1.4, 1.9, noiseMemory, 31.0), "no conclusion, the machine was too noisy: the same walk"},

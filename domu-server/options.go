@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
@@ -45,8 +46,11 @@ type Options struct {
 	// in bytes; the client's channel limits it too. Default 1 MiB.
 	MaxOutput int
 
-	// Linger and SessionIdle are those of vlibcall.Server. SessionIdle 0 is its
-	// default.
+	// Order, AtOnce, Linger and SessionIdle are those of vlibcall.Server.
+	// SessionIdle 0 is its default. Calls of one library that are served at the
+	// same time run in processes of their own.
+	Order               vlibcall.Order
+	AtOnce              int
 	Linger, SessionIdle time.Duration
 
 	// Log gets a line when a worker crashes or cannot be started. Default: no

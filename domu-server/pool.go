@@ -8,22 +8,23 @@ import (
 	"fmt"
 	"log"
 	"slices"
+	"sync"
 
 	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // idleMemory limits the channel memory that all idle workers have touched
 // together, in bytes; a single one may have more.
 const idleMemory = 64 << 20
 
-// pool has the idle workers. A vLib OS serves one call at a time, so it needs
-// no lock: only the serving goroutine uses it.
+// pool has the idle workers. Calls that are served at the same time have workers of
+// their own, also those of one library.
 type pool struct {
 	path string
 	max  int
 	log  *log.Logger
 
+	mu   sync.Mutex
 	idle []*worker // most recently used first
 }
 
@@ -48,7 +49,7 @@ func (p *pool) call(ctx context.Context, c *vlibcall.Call, library, function str
 	output, err := w.call(ctx, function, c.Input(), room)
 	if err == nil {
 		p.keep(w)
-		return finish(c, output)
+		return c.Reply(output)
 	}
 	var verdict *vlibcall.StatusError
 	switch {
@@ -67,16 +68,6 @@ func (p *pool) call(ctx context.Context, c *vlibcall.Call, library, function str
 }
 
 var errCancelled = errors.New("cancelled")
-
-// finish makes output the output of c. If it fits, output is already in
-// c.Reserve(c.Room()).
-func finish(c *vlibcall.Call, output []byte) error {
-	if len(output) > transport.InlineSize {
-		_, err := c.Reserve(len(output))
-		return err
-	}
-	return c.Reply(output)
-}
 
 // bury ends a worker that did not answer, and returns the reason.
 func (p *pool) bury(ctx context.Context, w *worker, function string, err error) error {
@@ -98,9 +89,7 @@ func (p *pool) bury(ctx context.Context, w *worker, function string, err error) 
 
 // take takes the library's worker out of the pool, or starts one.
 func (p *pool) take(ctx context.Context, library string) (*worker, error) {
-	if i := slices.IndexFunc(p.idle, func(w *worker) bool { return w.library == library }); i >= 0 {
-		w := p.idle[i]
-		p.idle = slices.Delete(p.idle, i, i+1)
+	if w := p.find(library); w != nil {
 		if !w.ended(0) {
 			return w, nil
 		}
@@ -110,21 +99,43 @@ func (p *pool) take(ctx context.Context, library string) (*worker, error) {
 	return startWorker(ctx, p.path, library)
 }
 
+// find takes the library's worker out of the pool; nil: there is none.
+func (p *pool) find(library string) *worker {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.IndexFunc(p.idle, func(w *worker) bool { return w.library == library })
+	if i < 0 {
+		return nil
+	}
+	w := p.idle[i]
+	p.idle = slices.Delete(p.idle, i, i+1)
+	return w
+}
+
 // keep puts a worker into the pool, and stops those that exceed its limits.
 func (p *pool) keep(w *worker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.idle = slices.Insert(p.idle, 0, w)
 	touched := 0
 	for i, w := range p.idle {
 		touched += w.touched
 		if i > 0 && (i >= p.max || touched > idleMemory) {
-			p.stop(i)
+			p.end(i)
 			return
 		}
 	}
 }
 
-// stop stops the workers from index i on.
-func (p *pool) stop(i int) {
+// stop stops all workers.
+func (p *pool) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end(0)
+}
+
+// end stops the workers from index i on. The caller has mu.
+func (p *pool) end(i int) {
 	for _, w := range p.idle[i:] {
 		w.stop()
 	}
@@ -133,6 +144,8 @@ func (p *pool) stop(i int) {
 }
 
 func (p *pool) running() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	names := make([]string, len(p.idle))
 	for i, w := range p.idle {
 		names[i] = w.library

@@ -13,7 +13,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// Server serves the calls to one vLib OS, one at a time.
+// Server serves the calls to one vLib OS.
 type Server struct {
 	calls *vlibcall.Server
 	opts  Options
@@ -26,7 +26,7 @@ type Server struct {
 func New(l transport.Listener, opts Options) *Server {
 	s := &Server{calls: vlibcall.NewServer(l), opts: opts.withDefaults()}
 	s.pool = pool{path: s.opts.Worker, max: s.opts.MaxWorkers, log: s.opts.Log}
-	s.calls.Linger = s.opts.Linger
+	s.calls.Order, s.calls.AtOnce, s.calls.Linger = s.opts.Order, s.opts.AtOnce, s.opts.Linger
 	if s.opts.SessionIdle != 0 {
 		s.calls.SessionIdle = s.opts.SessionIdle
 	}
@@ -57,7 +57,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 		defer release()
 	}
-	defer s.pool.stop(0)
+	defer s.pool.stop()
 	return s.calls.Serve(ctx)
 }
 

@@ -45,6 +45,8 @@ type Handle struct {
 	mu sync.RWMutex
 	fd int // -1 when closed
 
+	last atomic.Uint32 // the highest port that was bound
+
 	closing     atomic.Bool
 	interrupted atomic.Bool
 
@@ -92,6 +94,7 @@ func (h *Handle) bindWake() error {
 		return fmt.Errorf("bind the handle's own port: %w", err)
 	}
 	h.wakeSend, h.wakeRecv = send, recv
+	h.last.Store(uint32(max(send, recv)))
 	return nil
 }
 
@@ -140,6 +143,9 @@ func (h *Handle) bind(op string, ioctl func(fd int) (Port, error)) (Port, error)
 	}
 	defer h.release()
 	port, err := ioctl(fd)
+	for last := h.last.Load(); err == nil && uint32(port) > last; last = h.last.Load() {
+		h.last.CompareAndSwap(last, uint32(port))
+	}
 	return port, opError(op, err)
 }
 

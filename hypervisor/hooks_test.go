@@ -3,6 +3,7 @@
 package hypervisor
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +23,12 @@ var anchors = map[string]string{
 	"xen/common/domain.c":            "#include <xen/argo.h>\n        if ( set.timeout_abs_ns < NOW() )\n",
 	"xen/common/sched/core.c":        "#include <xen/preempt.h>\n            atomic_set(&unit->next_task->rendezvous_out_cnt, 0);\n    if ( sched_poll->timeout != 0 )\n    s_time_t offset = timeout - NOW();\n\n    if ( timeout == 0 )\n",
 	"xen/common/sched/untouched.txt": "prefix: do\n",
+}
+
+// later has the anchors of Xen 4.19 to 4.22 that differ from those of 4.17.
+var later = map[string]string{
+	"xen/arch/x86/hvm/hypercall.c": "#include <xen/nospec.h>\n            break;\n\n        if ( likely(!hvm_get_cpl(curr)) )\n            break;\n",
+	"xen/arch/x86/time.c":          "#include <xen/guest_access.h>\n    u->tsc_timestamp = tsc_stamp;\n    u->system_time   = t->stamp.local_stime;\n\n",
 }
 
 func makeTree(t *testing.T, files map[string]string) string {
@@ -80,12 +87,26 @@ func TestHooksInsertEachLineAtItsAnchorOnce(t *testing.T) {
 	}
 }
 
+func TestHooksFitLaterReleases(t *testing.T) {
+	files := maps.Clone(anchors)
+	maps.Copy(files, later)
+	dir := makeTree(t, files)
+	if out, err := runHooks(t, dir); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for name, want := range map[string]string{
+		"xen/arch/x86/hvm/hypercall.c": "            break;\n\n        if ( likely(!hvm_get_cpl(curr)) )\n",
+		"xen/arch/x86/time.c":          "local_stime;\n    vlib_publish_time(v, &u->system_time);\n\n",
+	} {
+		if got := read(t, dir, name); !strings.Contains(got, want) {
+			t.Errorf("%s: no %q in\n%s", name, want, got)
+		}
+	}
+}
+
 func TestMissingOrRepeatedAnchorLeavesTreeUnchanged(t *testing.T) {
 	with := func(name, text string) map[string]string {
-		files := map[string]string{}
-		for n, s := range anchors {
-			files[n] = s
-		}
+		files := maps.Clone(anchors)
 		if files[name] = text; text == "" {
 			delete(files, name)
 		}
@@ -96,7 +117,7 @@ func TestMissingOrRepeatedAnchorLeavesTreeUnchanged(t *testing.T) {
 		want       []string
 	}{
 		{"xen/arch/x86/time.c", "#include <xen/guest_access.h>\n",
-			[]string{"xen/arch/x86/time.c", "'_u.system_time = t->stamp.local_stime;' 0 times", "correct the anchor in hypervisor/hooks"}},
+			[]string{"xen/arch/x86/time.c", "'u->system_time = t->stamp.local_stime;' 0 times", "correct the anchor in hypervisor/hooks"}},
 		{"xen/include/hypercall-defs.c", anchors["xen/include/hypercall-defs.c"] + "prefix: do\n",
 			[]string{"xen/include/hypercall-defs.c", "'prefix: do' 2 times"}},
 		{"xen/common/domain.c", "", []string{"xen/common/domain.c", "Xen 4.17"}},

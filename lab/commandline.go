@@ -60,6 +60,10 @@ func (c Config) domains() []labproto.DomU {
 		var b strings.Builder
 		fmt.Fprintf(&b, "type = %q\n", c.Guest)
 		fmt.Fprintf(&b, "extra = %q\n", join(args, c.DomUKernelArgs))
+		if c.Guest == HVM {
+			// Its device model writes no video, and Xen has no shadow page tables.
+			b.WriteString("vga = \"none\"\nnographic = 1\nhap = 1\n")
+		}
 		fmt.Fprintf(&b, "memory = %d\nvcpus = %d\n", c.DomUMemoryMiB, c.DomUVCPUs)
 		if c.DomUCPUs != "" {
 			fmt.Fprintf(&b, "cpus = %q\n", c.DomUCPUs)
@@ -80,6 +84,9 @@ func (c Config) job(hasServer bool) labproto.Job {
 	j := labproto.Job{Args: c.Args, Env: c.Env, Stdin: c.Stdin != nil, Logs: c.Logs}
 	if c.TTY != nil {
 		j.TTY = &labproto.Window{Rows: c.TTY.Rows, Cols: c.TTY.Cols}
+	}
+	if c.Join != "" {
+		j.Address = c.Address.String()
 	}
 	if hasServer && !c.NoWait {
 		j.WaitSeconds = int(c.ServerTimeout.Seconds())

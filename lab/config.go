@@ -5,12 +5,15 @@ package lab
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/vlibos/vlibos/lab/image"
 	"github.com/vlibos/vlibos/lab/processor"
 	"github.com/vlibos/vlibos/throttle/model"
 )
@@ -38,6 +41,7 @@ type Guest string
 const (
 	PV  Guest = "pv"
 	PVH Guest = "pvh"
+	HVM Guest = "hvm" // with a device model in Dom0
 )
 
 // File is a file or folder of this machine and its path in an image.
@@ -122,6 +126,12 @@ type Config struct {
 	// share; 0 for the kernel's own 1024.
 	DomUGntallocLimit int
 
+	// Join is the path of a Unix socket at which two Runs meet. The first waits for
+	// the second. Their machines have a network, on which Address is this machine's
+	// IPv4 address, with the length of the network's prefix.
+	Join    string
+	Address netip.Prefix
+
 	// Fresh boots even if a saved machine could be resumed, and saves none.
 	Fresh bool
 	// NoWait does not wait until the servers in the DomUs are announced: for
@@ -204,7 +214,7 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Mode == "" {
 		c.Mode = Functional
-		if c.Guest == PVH {
+		if c.Guest != PV {
 			c.Mode = Counted
 		}
 	}
@@ -226,20 +236,30 @@ func (c Config) complete() (Config, error) {
 	if c.BusService < 0 || c.BusService > model.MaxService {
 		return c, fmt.Errorf("a bus service time of %v: want 0 to %v", c.BusService, model.MaxService)
 	}
-	if c.Guest != PV && c.Guest != PVH {
-		return c, fmt.Errorf("guest %q: want %s or %s", c.Guest, PV, PVH)
+	if c.Guest != PV && c.Guest != PVH && c.Guest != HVM {
+		return c, fmt.Errorf("guest %q: want %s, %s or %s", c.Guest, PV, PVH, HVM)
 	}
-	if c.Guest == PVH && c.DomUs > 0 && c.Mode != Counted {
+	if c.Guest == HVM && c.DomUs > 0 && !slices.Contains(c.Dom0Packages, image.DeviceModel) {
+		c.Dom0Packages = append(slices.Clone(c.Dom0Packages), image.DeviceModel)
+	}
+	if c.Guest != PV && c.DomUs > 0 && c.Mode != Counted {
 		// Once in some hundred thousand exits, the next instruction faults in the
 		// guest or in Xen; not with -icount. Xen 4.17.7 and 4.20 have no shadow page
 		// tables as an alternative.
-		return c, fmt.Errorf("PVH guests in %s mode: the emulator sometimes misses a switch of their nested page tables: use the %s mode", c.Mode, Counted)
+		return c, fmt.Errorf("%s guests in %s mode: the emulator sometimes misses a switch of their nested page tables: use the %s mode", strings.ToUpper(string(c.Guest)), c.Mode, Counted)
 	}
 	if hasModule(c.Xen) && c.Scheduler == "" {
 		c.Scheduler = vlibScheduler
 	}
 	if c.Xen == StockXen && c.Scheduler == vlibScheduler {
 		return c, fmt.Errorf("the distribution's Xen has no scheduler %q: boot --xen %s", c.Scheduler, VlibXen)
+	}
+	if (c.Join != "") != c.Address.Addr().Is4() {
+		return c, fmt.Errorf("a network to another machine needs a socket and this machine's IPv4 address, for example 10.0.0.1/24: got %q and %v", c.Join, c.Address)
+	}
+	if c.Join != "" && c.Mode != Functional {
+		// Where idle time is skipped, a time-out is over before the other machine can answer.
+		return c, fmt.Errorf("a network to another machine in %s mode: use the %s mode", c.Mode, Functional)
 	}
 	if strings.ContainsAny(c.Scheduler, " \t,") {
 		return c, fmt.Errorf("scheduler %q: want one name, for example credit2", c.Scheduler)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/vlibos/vlibos/lab/debs"
@@ -57,24 +58,62 @@ type HypervisorImage struct {
 	// Newer is the version of the release's own hypervisor if Source is older, else
 	// "". VlibXen then lacks the repairs since.
 	Newer string
+	// Advisories are the Xen security advisories that the release's changelog names
+	// for versions newer than Source.
+	Advisories []string
 }
 
 // Hypervisor sets the machine up ([Setup]) and returns the image of the hypervisor that
 // [Config.Xen] names. It builds VlibXen if there is no image of the module's current
 // content. That needs a compiler, which is installed as [Setup] does it; it takes a few
 // minutes the first time, and seconds later. If its source is not available, the error
-// is [module.ErrNoSource]. With refresh it looks for a newer source package first. It
-// reports what it does on log.
+// is [module.ErrNoSource]. With refresh it looks for newer packages and a newer source
+// package first. It reports what it does on log.
+//
+// Without a release it takes the one whose tools fit the given source, or else the default.
+// Where the tools of no release fit, it compiles, but the lab cannot boot the image.
 func Hypervisor(ctx context.Context, release, name string, refresh bool, log io.Writer) (HypervisorImage, error) {
-	base, err := Setup(ctx, release, false, log)
+	var series string
+	if given := os.Getenv(givenSource); given != "" && release == "" {
+		version, of, err := module.TreeVersion(given)
+		if err != nil {
+			return HypervisorImage{}, err
+		}
+		fmt.Fprintf(log, "found the source of Xen %s\n", version)
+		if release = image.ReleaseOf(of); release == "" {
+			series = of
+		}
+	}
+	base, err := Setup(ctx, release, refresh, log)
 	if err != nil {
 		return HypervisorImage{}, err
 	}
+	if series != "" {
+		base = &image.Base{Xen: series}
+	}
 	img, err := hypervisor(ctx, name, base, refresh, log)
+	if err == nil && img.Newer != "" {
+		img.Advisories, err = advisories(ctx, base, img.Source, log)
+	}
 	if err != nil && ctx.Err() != nil {
 		return HypervisorImage{}, ended(ctx)
 	}
 	return img, err
+}
+
+// advisories returns those that the changelog of the release's hypervisor names since a
+// version.
+func advisories(ctx context.Context, base *image.Base, version string, log io.Writer) ([]string, error) {
+	cache, err := image.DefaultCache()
+	if err != nil {
+		return nil, err
+	}
+	name := image.HypervisorPackage(base.Xen)
+	root, err := cache.Unpacked(ctx, base.Release, []string{name}, func(string) bool { return false }, log)
+	if err != nil {
+		return nil, err
+	}
+	return debs.Advisories(ctx, filepath.Join(root, "usr/share/doc", name, "changelog.Debian.gz"), version)
 }
 
 // hypervisor returns the file of the hypervisor of a name.

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,7 +55,7 @@ type machine struct {
 }
 
 // newMachine makes the machine of a run. The caller closes it.
-func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string, p packages, disks []*os.File) (_ *machine, err error) {
+func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string, p packages, disks []*os.File, link *os.File) (_ *machine, err error) {
 	m := &machine{
 		Machine: qemu.Machine{
 			CPUs: c.PCPUs, MemoryMiB: c.MemoryMiB, Counted: c.Mode == Counted,
@@ -64,6 +65,10 @@ func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string
 		plan: c.plan(),
 		what: c.describe(),
 		base: base.Key,
+	}
+	if m.Link = link; link != nil {
+		ip := c.Address.Addr().As4()
+		m.MAC = append(net.HardwareAddr{0x52, 0x54}, ip[:]...)
 	}
 	if m.emulator, err = exec.LookPath(qemu.Program); err != nil {
 		return nil, &Error{Awaited: "the emulator", Err: err}
@@ -78,7 +83,7 @@ func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string
 			return nil, &Error{Awaited: "this machine's processor", Err: err}
 		}
 	}
-	if m.Ramdisk, err = ramdisk(base, bin, p); err != nil {
+	if m.Ramdisk, err = ramdisk(base, bin, p, c.Guest); err != nil {
 		return nil, &Error{Awaited: "the images of this run", Err: err}
 	}
 	if c.Mode == Contended {

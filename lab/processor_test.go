@@ -18,11 +18,19 @@ func TestProcessor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"skylake-client", "skylake-server", "epyc-milan"} {
+	jump := []lab.File{{Host: program, Guest: "/usr/bin/mjump"}}
+	for name, c := range map[string]lab.Config{
+		"skylake-client": {Xen: lab.VlibXen},
+		"skylake-server": {Xen: lab.VlibXen},
+		"epyc-milan":     {Xen: lab.VlibXen},
+		"icelake-server": {XenArgs: "psr=cat,mba,cmt", DomUs: 1, DomUAdd: jump},
+	} {
 		t.Run(name, func(t *testing.T) {
-			inDom0(t, lab.Config{
-				Mode: lab.Contended, BusService: 10 * time.Microsecond, Processor: name, Xen: lab.VlibXen,
-				Add: []lab.File{{Host: program, Guest: "/usr/bin/mjump"}}, Timeout: 15 * time.Minute,
+			c.Mode, c.BusService, c.Processor = lab.Contended, 10*time.Microsecond, name
+			c.Add, c.Timeout = jump, 15*time.Minute
+			counters := c.Xen == lab.VlibXen
+			these(t, c, func(_, test string) bool {
+				return (test == "TestModulesCountersCountTheBus") == counters
 			}, "lab/suite/processor")
 		})
 	}

@@ -13,8 +13,8 @@ import (
 )
 
 // ramdisk makes Dom0's image from the base, the packages, and the init program for Dom0
-// and the DomUs. It is an unnamed file in memory.
-func ramdisk(base *image.Base, bin string, p packages) (_ *os.File, err error) {
+// and the DomUs, which are of one kind. It is an unnamed file in memory.
+func ramdisk(base *image.Base, bin string, p packages, g Guest) (_ *os.File, err error) {
 	initFile := filepath.Join(bin, initProgram)
 	f, err := memoryFile("dom0.img")
 	if err != nil {
@@ -43,6 +43,9 @@ func ramdisk(base *image.Base, bin string, p packages) (_ *os.File, err error) {
 	}
 	dom0 := image.NewArchive(f)
 	dom0.HostFile(image.Init, initFile)
+	if g == HVM {
+		dom0.HostFile(image.Kernel, base.BootKernel())
+	}
 	dom0.File(image.Overlay, 0o644, overlay.Bytes())
 	if err := dom0.Close(); err != nil {
 		return nil, fmt.Errorf("Dom0 image: %w", err)

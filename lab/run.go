@@ -55,7 +55,12 @@ func Run(ctx context.Context, config Config) (Result, error) {
 		return Result{}, &Error{Awaited: "the files of this run", Err: err}
 	}
 	defer files.close()
-	m, err := newMachine(ctx, c, base, xen.Path, bin, packages, files.disks)
+	link, err := joined(ctx, c)
+	if err != nil {
+		return Result{}, &Error{Awaited: "the other machine", Err: err}
+	}
+	defer link.Close()
+	m, err := newMachine(ctx, c, base, xen.Path, bin, packages, files.disks, link)
 	if err != nil {
 		return Result{}, err
 	}

@@ -5,7 +5,6 @@
 package packaging
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -23,20 +22,20 @@ import (
 	"github.com/vlibos/vlibos/lab/image"
 )
 
-// debian makes in dir a minimal installation of this machine's release, from the
-// machine's own package sources. The first time it uses debootstrap; then it unpacks the
+// debian makes in dir a minimal installation of a release, from the archive that the
+// lab takes its packages from. The first time it uses debootstrap; then it unpacks the
 // result from the cache, where the key is what the package sources offer and what is
 // wanted.
-func debian(ctx context.Context, dir string, packages []string, log io.Writer) error {
-	sources, codename, err := packageSources(ctx, log)
+func debian(ctx context.Context, dir, codename string, packages []string, log io.Writer) error {
+	cache, err := image.DefaultCache()
+	if err != nil {
+		return err
+	}
+	sources, err := packageLists(ctx, cache, codename, log)
 	if err != nil {
 		return err
 	}
 	key, err := contentKey(sources, packages)
-	if err != nil {
-		return err
-	}
-	cache, err := image.DefaultCache()
 	if err != nil {
 		return err
 	}
@@ -50,50 +49,27 @@ func debian(ctx context.Context, dir string, packages []string, log io.Writer) e
 	return command(ctx, log, "tar", "-C", dir, "--numeric-owner", "-xpf", tarball)
 }
 
-// source is one of apt's package lists.
-type source struct{ uri, suite, component, list string }
-
-// packageSources returns this machine's sources of its own release.
-func packageSources(ctx context.Context, log io.Writer) (all []source, codename string, err error) {
-	release, err := os.ReadFile("/etc/os-release")
+// packageLists returns the package lists of a release. It fetches them if they never were.
+func packageLists(ctx context.Context, cache *image.Cache, codename string, log io.Writer) ([]debs.List, error) {
+	release, err := cache.Release(ctx, codename, log)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	for line := range strings.Lines(string(release)) {
-		if v, ok := strings.CutPrefix(strings.TrimSpace(line), "VERSION_CODENAME="); ok {
-			codename = strings.Trim(v, `"`)
-		}
+	lists, err := release.Lists(ctx)
+	if err != nil || len(lists) > 0 {
+		return lists, err
 	}
-	for range 2 {
-		out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT) $(FILENAME)", "Created-By: Packages").Output()
-		if err != nil {
-			return nil, "", fmt.Errorf("apt-get indextargets: %w", err)
-		}
-		for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
-			f := strings.Fields(s.Text())
-			if len(f) != 4 || f[1] != codename && !strings.HasPrefix(f[1], codename+"-") || f[2] != "main" && f[2] != "universe" {
-				continue
-			}
-			if _, err := os.Stat(f[3]); err == nil {
-				all = append(all, source{f[0], f[1], f[2], f[3]})
-			}
-		}
-		if len(all) > 0 {
-			return all, codename, nil
-		}
-		// The lists may not have been fetched yet.
-		if err := debs.Update(ctx, log); err != nil {
-			return nil, "", err
-		}
+	if err := release.Update(ctx, log); err != nil {
+		return nil, err
 	}
-	return nil, "", fmt.Errorf("apt has no package list of the release %q: %w", codename, debs.ErrNotOffered)
+	return release.Lists(ctx)
 }
 
-func contentKey(sources []source, packages []string) (string, error) {
+func contentKey(sources []debs.List, packages []string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, sources, packages)
 	for _, s := range sources {
-		f, err := os.Open(s.list)
+		f, err := os.Open(s.Path)
 		if err != nil {
 			return "", err
 		}
@@ -105,7 +81,7 @@ func contentKey(sources []source, packages []string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:16], nil
 }
 
-func bootstrap(ctx context.Context, tarball, codename string, sources []source, packages []string, log io.Writer) (err error) {
+func bootstrap(ctx context.Context, tarball, codename string, sources []debs.List, packages []string, log io.Writer) (err error) {
 	if _, err := exec.LookPath("debootstrap"); err != nil {
 		if err := debs.Install(ctx, log, "debootstrap"); err != nil {
 			return err
@@ -120,12 +96,12 @@ func bootstrap(ctx context.Context, tarball, codename string, sources []source, 
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	root := filepath.Join(dir, "root")
-	if err := command(ctx, log, "debootstrap", "--variant=minbase", codename, root, sources[0].uri); err != nil {
+	if err := command(ctx, log, "debootstrap", "--variant=minbase", codename, root, sources[0].URI); err != nil {
 		return err
 	}
 	var list strings.Builder
 	for _, s := range sources {
-		fmt.Fprintf(&list, "deb %s %s %s\n", s.uri, s.suite, s.component)
+		fmt.Fprintf(&list, "deb %s %s %s\n", s.URI, s.Suite, s.Component)
 	}
 	for name, text := range map[string]string{
 		"etc/apt/sources.list":   list.String(),
@@ -146,7 +122,7 @@ func bootstrap(ctx context.Context, tarball, codename string, sources []source, 
 		"--exclude=./var/lib/apt/lists/*", "-cf", tmp, "."); err != nil {
 		return err
 	}
-	old, err := filepath.Glob(filepath.Join(filepath.Dir(tarball), "*.tar"))
+	old, err := filepath.Glob(filepath.Join(filepath.Dir(tarball), codename+"-*.tar"))
 	if err != nil {
 		return err
 	}

@@ -116,9 +116,12 @@ func TestBootMenuKeepsItsEntriesAndDefault(t *testing.T) {
 	checkImage(t)
 
 	chosenByHand(t)
-	do(t, "dpkg", "-i", bring(t, next, hypervisorDeb))
+	chosenAgain(t)
+	do(t, "dpkg", "-i", "--force-depends", bring(t, next, hypervisorDeb))
 	same(t, "after an upgrade", menu(t), with)
+	do(t, "grub-reboot", "vlibos-xen")
 	do(t, "dpkg", "-r", "vlibos-hypervisor")
+	lacks(t, do(t, "grub-editenv", "list"), "vlibos-xen")
 	// The script belongs to the operator until the purge, and adds nothing.
 	entries = ours.FindStringSubmatch(menu(t))
 	if entries == nil || entries[1] != "" {
@@ -153,6 +156,31 @@ func chosenByHand(t *testing.T) {
 	}
 	do(t, "update-grub")
 	has(t, menu(t), `set default="vlibos-xen"`)
+}
+
+// chosenAgain runs what the service vlibos-xen runs once the master serves: a boot that
+// did not come so far is followed by one of GRUB's default.
+func chosenAgain(t *testing.T) {
+	t.Helper()
+	master := root + "/usr/bin/vlibmaster"
+	defer os.Remove(master)
+	defer do(t, "grub-editenv", "-", "unset", "next_entry", "vlibos_boot")
+	boot := func(host string) string {
+		if err := os.WriteFile(master, []byte("#!/bin/sh\necho '{\"host\": \""+host+"\"}'\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		out, _ := inside("/usr/lib/vlibos/boot-again").CombinedOutput()
+		return string(out)
+	}
+	has(t, boot("stock"), "grub-reboot vlibos-xen")
+	lacks(t, do(t, "grub-editenv", "list"), "next_entry")
+	for range 2 { // a restart of the service changes nothing
+		boot("module")
+		has(t, do(t, "grub-editenv", "list"), "next_entry=vlibos-xen\n")
+	}
+	do(t, "grub-editenv", "-", "set", "vlibos_boot=another")
+	has(t, boot("module"), "cannot write its environment")
+	lacks(t, do(t, "grub-editenv", "list"), "next_entry")
 }
 
 func checkEntries(t *testing.T, text string) {

@@ -35,8 +35,8 @@ func TestManualPagesHaveNoWarnings(t *testing.T) {
 
 // systemd accepts the units, and knows every setting in them.
 func TestSystemdAcceptsTheUnits(t *testing.T) {
-	install(t, masterDeb, guestDeb)
-	for _, unit := range []string{"vlibmaster", "vlib-server"} {
+	install(t, masterDeb, guestDeb, hypervisorDeb)
+	for _, unit := range []string{"vlibmaster", "vlib-server", "vlibos-xen"} {
 		out := do(t, "systemd-analyze", "verify", "--man=no", "/usr/lib/systemd/system/"+unit+".service")
 		lacks(t, out, unit)
 	}

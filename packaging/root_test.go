@@ -5,6 +5,7 @@
 package packaging
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -21,16 +22,23 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vlibos/vlibos/lab/image"
 )
 
 const (
 	built = "../out/packages"            // the packages of 'make packages'
 	again = "../out/test-packages/again" // the same packages, built again
 	next  = "../out/test-packages/next"  // the next version's packages
+
+	maintainer = "Packager of the tests <packager@vlibos.net>" // as in the Makefile
 )
 
 // root is the Debian in which everything is installed. Each test leaves it unchanged.
 var root string
+
+// release is the release of Debian in root: VLIBOS_RELEASE, or the lab's default.
+func release() string { return cmp.Or(os.Getenv("VLIBOS_RELEASE"), image.DefaultRelease) }
 
 // apart marks the process with its own mounts.
 const apart = "VLIBOS_TEST_MOUNTS"
@@ -64,16 +72,10 @@ func TestMain(m *testing.M) {
 // inRoot makes root, with this machine's devices, processes and cgroups, and removes it
 // after run.
 func inRoot(run func() int) (status int, err error) {
-	files, err := filepath.Glob(built + "/vlibos-hypervisor_*.deb")
-	if err != nil || len(files) != 1 {
-		return 0, fmt.Errorf("%d hypervisor packages in %s: run 'make test SUITE=packages'", len(files), built)
-	}
-	depends, err := exec.Command("dpkg-deb", "-f", files[0], "Depends").Output()
+	series, err := image.Series(release())
 	if err != nil {
 		return 0, err
 	}
-	utils := strings.TrimSpace(string(depends))
-	series := strings.TrimPrefix(utils, "xen-utils-")
 	if root, err = os.MkdirTemp("", "vlibos-packages-"); err != nil {
 		return 0, err
 	}
@@ -81,8 +83,8 @@ func inRoot(run func() int) (status int, err error) {
 	if err := os.Chmod(root, 0o755); err != nil {
 		return 0, err
 	}
-	packages := []string{"man-db", "mandoc", "procps", "systemd", "rpm", "grub2-common", utils, "xen-hypervisor-common", "xen-hypervisor-" + series + "-amd64"}
-	if err := debian(context.Background(), root, packages, os.Stderr); err != nil {
+	packages := []string{"man-db", "mandoc", "procps", "systemd", "rpm", "grub2-common", "lintian", "xen-utils-" + series, "xen-hypervisor-common", image.HypervisorPackage(series)}
+	if err := debian(context.Background(), root, release(), packages, os.Stderr); err != nil {
 		return 0, err
 	}
 	for _, dir := range binds {
@@ -180,6 +182,9 @@ func install(t *testing.T, patterns ...string) string {
 	t.Helper()
 	args, names := []string{"-i"}, []string{"--purge"}
 	for _, p := range patterns {
+		if p == hypervisorDeb && release() != image.DefaultRelease {
+			args = append(args, "--force-depends") // its tools are of another series here
+		}
 		args = append(args, bring(t, built, p))
 		names = append(names, strings.TrimSuffix(p, "_*.deb"))
 	}
@@ -289,6 +294,11 @@ func booted(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(root + "/run/systemd") })
+}
+
+// refused is deb-systemd-invoke's message about a command that policy-rc.d forbids.
+func refused(command, service string) string {
+	return fmt.Sprintf("not running '%s %s.service'", command, service)
 }
 
 // ignored is systemctl's message about a command that it did not pass on.

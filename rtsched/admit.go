@@ -50,13 +50,7 @@ func Most(tasks []Task, t Task, late time.Duration) time.Duration {
 	}
 	sortTasks(all)
 	late = bound(late)
-	// The last of those that equal t: t, or one equivalent to it.
-	at := 0
-	for i := range all {
-		if all[i] == t {
-			at = i
-		}
-	}
+	at := lastOf(all, t)
 	if admit(all, late) != nil {
 		return 0
 	}
@@ -128,4 +122,26 @@ func response(sorted []Task, i int, late, least time.Duration) time.Duration {
 		}
 	}
 	return r
+}
+
+// Response is the worst-case response time of t beside tasks, of which it is not one:
+// how long after its release t has had its budget, at the latest. A value beyond the
+// period is the first one that the search reached; math.MaxInt64: a task is invalid.
+func Response(tasks []Task, t Task, late time.Duration) time.Duration {
+	all := append(slices.Clone(tasks), t)
+	if invalid(all) != nil {
+		return math.MaxInt64
+	}
+	sortTasks(all) // stable: of equal tasks t is the last
+	return response(all, lastOf(all, t), bound(late), 0)
+}
+
+// lastOf finds the last of the tasks that equal t: t, or one equivalent to it.
+func lastOf(tasks []Task, t Task) (at int) {
+	for i := range tasks {
+		if tasks[i] == t {
+			at = i
+		}
+	}
+	return at
 }

@@ -153,6 +153,28 @@ func TestMostIsTheLargestBudgetAdmitted(t *testing.T) {
 	})
 }
 
+func TestTasksAreAdmittedIfNoResponseIsBeyondItsPeriod(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tasks := rapid.SliceOfN(rapid.Custom(drawTask), 1, 6).Draw(t, "tasks")
+		late := time.Duration(rapid.Int64Range(0, int64(60*us)).Draw(t, "late"))
+		fit := true
+		for i, task := range tasks {
+			others := slices.Delete(slices.Clone(tasks), i, i+1)
+			r := Response(others, task, late)
+			if r < task.Budget {
+				t.Fatalf("%+v has its budget after %v", task, r)
+			}
+			fit = fit && r <= task.Period
+		}
+		if miss := Admit(tasks, late); (miss == nil) != fit {
+			t.Fatalf("%+v, and all fit: %t", miss, fit)
+		}
+	})
+	if r := Response([]Task{{}}, Task{1, ms, 10 * ms}, 0); r != math.MaxInt64 {
+		t.Errorf("beside an invalid task: %v", r)
+	}
+}
+
 func BenchmarkAdmit(b *testing.B) {
 	tasks := fill(1000, 20*us, 50*ms, 100*us)
 	if m := Admit(tasks, 0); m != nil {

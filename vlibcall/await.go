@@ -24,41 +24,50 @@ func (c *Channel) spins() time.Duration {
 }
 
 // setWaiting stores only changes: a store costs the server a cache miss.
-func (c *Channel) setWaiting(w bool) {
-	var v uint32
-	if w {
-		v = 1
-	}
-	if c.h.Request.Waiting.Load() != v {
-		c.h.Request.Waiting.Swap(v)
+func (c *Channel) setWaiting(w uint32) {
+	if c.h.Client.Waiting.Load() != w {
+		c.h.Client.Waiting.Swap(w)
 	}
 }
 
-// await returns nil once the answer to request c.id is published.
-func (c *Channel) await(ctx context.Context, deadline time.Time) error {
+// wake is when the server should signal: when all is answered, unless others than
+// the leader wait, or an answer that nothing waits for may never come.
+func (c *Channel) wake() uint32 {
+	if c.others > 0 {
+		return transport.WakeAtEach
+	}
+	return transport.WakeWhenDone
+}
+
+// await returns once all requests of p, the leader's, are answered.
+func (c *Channel) await(p *party) error {
 	if window := c.spins(); window > 0 {
-		done, err := c.spinFor(ctx, window, deadline)
+		c.setWaiting(0)
+		done, err := c.spinFor(p, window)
 		if done || err != nil {
 			return err
 		}
 	}
-	return c.sleep(ctx, deadline)
+	return c.sleep(p)
 }
 
 // sleep is await without spinning.
-func (c *Channel) sleep(ctx context.Context, deadline time.Time) error {
-	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, c.ep.Interrupt)
+func (c *Channel) sleep(p *party) error {
+	if p.ctx.Done() != nil {
+		stop := context.AfterFunc(p.ctx, c.ep.Interrupt)
 		defer stop()
 	}
-	c.setWaiting(true)
 	var asleep time.Time
 	if c.opts.Wait == SpinThenBlock {
 		asleep = time.Now()
 	}
 	woken := false
 	for {
-		done, err := c.answered()
+		if err := c.glance(p); err != nil {
+			return err
+		}
+		c.setWaiting(c.wake())
+		done, err := c.look(p)
 		if done {
 			if c.opts.Wait == SpinThenBlock {
 				c.spin.slept(time.Since(asleep))
@@ -66,22 +75,22 @@ func (c *Channel) sleep(ctx context.Context, deadline time.Time) error {
 			return nil
 		}
 		if err == nil {
-			err = c.wanted(ctx)
+			err = c.wanted(p)
 		}
 		if err != nil {
 			return err
 		}
 		// A server that signals without end prevents that Wait reaches the
 		// deadline: from the second round on, this side checks the clock.
-		if woken && !deadline.IsZero() && !time.Now().Before(deadline) {
+		if woken && !p.deadline.IsZero() && !time.Now().Before(p.deadline) {
 			return timeoutOf(os.ErrDeadlineExceeded)
 		}
 		woken = true
 		c.waits.next()
-		switch err := c.ep.Wait(deadline); {
+		switch err := c.ep.Wait(p.deadline); {
 		case err == nil, errors.Is(err, transport.ErrInterrupted):
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			if done, err := c.answered(); done || err != nil {
+			if done, err := c.look(p); done || err != nil {
 				return err
 			}
 			return timeoutOf(err)
@@ -91,28 +100,33 @@ func (c *Channel) sleep(ctx context.Context, deadline time.Time) error {
 	}
 }
 
-// spinFor polls for the answer for at most window.
-func (c *Channel) spinFor(ctx context.Context, window time.Duration, deadline time.Time) (done bool, err error) {
+// spinFor polls for the answers for at most window.
+func (c *Channel) spinFor(p *party, window time.Duration) (done bool, err error) {
 	var start time.Time
+	c.delay.wait()
 	for polls := 1; ; polls++ {
-		pause(&c.h.Reply.Inline[secondLine])
-		if done, err := c.answered(); done || err != nil {
+		pause()
+		if done, err := c.look(p); done || err != nil {
+			c.delay.adapt(polls)
 			return done, err
 		}
 		if polls%checkEvery != 0 {
 			continue
 		}
-		if err := c.wanted(ctx); err != nil {
+		if err := c.wanted(p); err != nil {
 			return false, err
 		}
-		if window == forever && deadline.IsZero() {
+		if err := c.glance(p); err != nil {
+			return false, err
+		}
+		if window == forever && p.deadline.IsZero() {
 			continue
 		}
 		now := time.Now()
 		if start.IsZero() {
 			start = now
 		}
-		if !deadline.IsZero() && !now.Before(deadline) {
+		if !p.deadline.IsZero() && !now.Before(p.deadline) {
 			return false, timeoutOf(os.ErrDeadlineExceeded)
 		}
 		if now.Sub(start) >= window {
@@ -121,24 +135,12 @@ func (c *Channel) spinFor(ctx context.Context, window time.Duration, deadline ti
 	}
 }
 
-// answered checks once for the answer to request c.id.
-func (c *Channel) answered() (bool, error) {
-	got := c.h.Reply.ID.Load()
-	if got == c.id {
-		return true, nil
-	}
-	if got != c.id-1 {
-		return false, c.violated("answer %d to question %d", got, c.id)
-	}
-	return false, nil
-}
-
-// wanted is pulse for a call that also ends with its session.
-func (c *Channel) wanted(ctx context.Context) error {
-	if c.ending.Load() {
+// wanted is pulse for the requests of p, which also end with its session.
+func (c *Channel) wanted(p *party) error {
+	if p.session != nil && p.session.closed.Load() {
 		return errClosed
 	}
-	return c.pulse(ctx)
+	return c.pulse(p.ctx)
 }
 
 // pulse returns the reason why waiting is of no use any more; nil: none.
@@ -152,7 +154,7 @@ func (c *Channel) pulse(ctx context.Context) error {
 	if err := c.ep.Gone(); err != nil {
 		return err
 	}
-	if c.h.ServerAlive.Load() == 0 {
+	if c.h.Server.Alive.Load() == 0 {
 		return fmt.Errorf("%w: its server closed the channel or died", ErrGone)
 	}
 	return nil

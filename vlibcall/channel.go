@@ -32,6 +32,13 @@ type Options struct {
 	// Size of the channel in bytes, its header page included: a multiple of 4096.
 	// Input and output of a call have to fit into it. Default DefaultSize.
 	Size int
+	// InFlight is how many requests may be in the channel at a time: 1, 2, 4, 8 or
+	// 16, for batches and for calls of several goroutines. The data area is divided
+	// among them. Further calls wait. Default 1.
+	InFlight int
+	// Period of the caller's work, for servers that serve the shortest period
+	// first. 0: none.
+	Period time.Duration
 	// Wait is how calls wait for their answer.
 	Wait WaitPolicy
 	// MaxSpin bounds the spinning of SpinThenBlock. Default 50 µs, about
@@ -51,32 +58,36 @@ type Options struct {
 	Record func(library, function string, r Receipt, err error)
 }
 
-// Channel is the client's side of a channel. All methods are safe for
-// concurrent use; calls are served one at a time, first come, first served.
+// Channel is the client's side of a channel. All methods are safe for concurrent
+// use. The server takes the calls in the order in which they were made.
 type Channel struct {
+	area
 	ep      transport.ClientEndpoint
 	payment transport.Payment // nil: no reservation pays
-	h       *transport.Header
 	opts    Options
 	turn    turn
-	spin    adaptiveSpin
 	async   sync.WaitGroup
 	closed  atomic.Bool
-	ending  atomic.Bool // a session ends, together with its call under way
 
-	use sync.Mutex // held while the memory is used; Close takes it last
-
-	// The fields below are under use.
-	id          uint64 // of the last request
-	outstanding bool   // the answer to an abandoned request is still missing
-	broken      error  // after a protocol violation
-
-	library, function string // of the last call that named them
-
-	waits waits
-
-	abandoned atomic.Bool // outstanding, because the caller gave up
+	abandoned atomic.Int32 // requests that were given up and are not answered
 	late      atomic.Uint64
+
+	// The fields below are the leader's; see turn.
+	low, next uint64 // the first request that may be unanswered, and the next
+	flights   [transport.MaxInFlight]flight
+	me        *party // which leads
+	others    int    // requests in the channel for which the leader does not wait
+	wanting   int    // requests in the channel that were not given up
+	charged   uint64 // the last request for which the reservation was charged
+	urged     bool   // the reservation is charged for abandoned requests
+	broken    error  // after a protocol violation
+	functions functions
+	spin      adaptiveSpin
+	delay     delay
+	waits     waits
+
+	single party // of a goroutine that is alone on the channel
+	first  [1]Request
 }
 
 // Open sets up a channel (vLib_init) with a server of the domain that d leads to.
@@ -85,6 +96,7 @@ type Channel struct {
 func Open(ctx context.Context, d transport.Dialer, opts Options) (*Channel, error) {
 	opts.Port = cmp.Or(opts.Port, DefaultPort)
 	opts.Size = cmp.Or(opts.Size, DefaultSize)
+	opts.InFlight = cmp.Or(opts.InFlight, 1)
 	opts.MaxSpin = cmp.Or(opts.MaxSpin, 50*time.Microsecond)
 	c, err := open(ctx, d, opts)
 	if err != nil {
@@ -95,6 +107,9 @@ func Open(ctx context.Context, d transport.Dialer, opts Options) (*Channel, erro
 
 func open(ctx context.Context, d transport.Dialer, opts Options) (*Channel, error) {
 	if err := transport.CheckSize(opts.Size); err != nil {
+		return nil, err
+	}
+	if err := transport.CheckInFlight(opts.InFlight); err != nil {
 		return nil, err
 	}
 	generation := rand.Uint64()
@@ -108,7 +123,7 @@ func open(ctx context.Context, d transport.Dialer, opts Options) (*Channel, erro
 	}
 	h, err := transport.HeaderOf(ep.Header())
 	if err == nil {
-		if err = h.Attach(opts.Size, generation); err != nil {
+		if err = h.Attach(opts.Size, generation, opts.InFlight, max(opts.Period, 0)); err != nil {
 			err = fmt.Errorf("%w: %w", ErrProtocol, err)
 		}
 	}
@@ -117,14 +132,10 @@ func open(ctx context.Context, d transport.Dialer, opts Options) (*Channel, erro
 		return nil, err
 	}
 	return &Channel{
-		ep: ep, payment: payment, h: h, opts: opts,
+		area: newArea(h, opts.Size, opts.InFlight),
+		ep:   ep, payment: payment, opts: opts, low: 1, next: 1,
 		spin: adaptiveSpin{limit: opts.MaxSpin, window: opts.MaxSpin},
 	}, nil
-}
-
-// MaxInput is the largest input of a call of this function, in bytes.
-func (c *Channel) MaxInput(library, function string) int {
-	return c.opts.Size - transport.HeaderSize - packRequest(0, len(library), len(function), 0).inputOffset()
 }
 
 // LateAnswers is the number of answers that were dropped because their caller
@@ -134,77 +145,42 @@ func (c *Channel) LateAnswers() uint64 { return c.late.Load() }
 // Gone is nil while the server exists, as far as this side can see without a
 // call. Otherwise it is the reason. A call that is under way notices by itself.
 func (c *Channel) Gone() error {
-	if !c.use.TryLock() {
+	if c.closed.Load() {
+		return errClosed
+	}
+	if !c.turn.take() {
 		return nil
 	}
-	defer c.use.Unlock()
+	defer c.leave()
 	if c.broken != nil {
 		return c.broken
 	}
 	return c.pulse(context.Background())
 }
 
-// Settle drops the answer to an abandoned call, if it has arrived since. It
-// does not wait; the next call does the same, and waits. Settle reports whether
-// the server still serves such a call, as far as this side can see: the answer
-// is missing, and the server is not gone. A vLib OS that learns the end of a
-// call only from its callers can serve other callers after a Settle.
+// Settle drops the answers to abandoned calls that have arrived since. It does not
+// wait; the next call does the same, and waits if it must. Settle reports whether
+// the server still serves such a call, as far as this side can see: an answer is
+// missing, and the server is not gone. A vLib OS that learns the end of a call only
+// from its callers can serve other callers after a Settle.
 func (c *Channel) Settle() (unanswered bool, err error) {
-	if !c.use.TryLock() {
-		return c.abandoned.Load(), nil // a call is under way, and waits for that answer first
-	}
-	defer c.use.Unlock()
-	switch {
-	case !c.abandoned.Load() || c.closed.Load() || c.broken != nil || c.ep.Gone() != nil:
+	if c.abandoned.Load() == 0 || c.closed.Load() {
 		return false, nil
-	case c.h.Reply.ID.Load() != c.id:
-		return true, nil
 	}
-	c.answeredLate()
-	return false, c.paid()
+	if !c.turn.take() {
+		return true, nil // a call is under way, and looks at those answers
+	}
+	defer c.leave()
+	if c.broken != nil || c.ep.Gone() != nil {
+		return false, nil
+	}
+	_, err = c.look(&party{})
+	return c.abandoned.Load() > 0, err
 }
 
-// Call calls function of library with input and appends the output to
-// dst[:0], growing it if need be (vLib_call). It blocks until the answer is
-// there, ctx is done, Options.Timeout has passed, or the vLib OS is gone.
-// With room in dst and a context that cannot be cancelled it does not
-// allocate.
-//
-// Errors: StatusError with the server's verdict; ErrTimeout, which also
-// matches context.Canceled or context.DeadlineExceeded; ErrGone; ErrProtocol;
-// ErrTooLarge; os.ErrClosed. After ErrGone and ErrProtocol the channel is
-// unusable: close it.
-func (c *Channel) Call(ctx context.Context, library, function string, input, dst []byte) ([]byte, error) {
-	if c.opts.Record != nil {
-		dst, _, err := c.CallReceipt(ctx, library, function, input, dst)
-		return dst, err
-	}
-	m := c.message(ctx, library, function, input, 0)
-	ticket, err := c.turn.enter()
-	if err == nil {
-		dst, err = c.callInTurn(ctx, ticket, m, dst)
-	}
-	if err != nil {
-		return nil, c.failed("call", library, function, err)
-	}
-	return dst, nil
-}
-
-func (c *Channel) failed(op, library, function string, err error) error {
-	return &OpError{Peer: c.opts.Peer, Op: op, Target: library + ":" + function, Err: err}
-}
-
-func (c *Channel) callInTurn(ctx context.Context, ticket chan struct{}, m message, dst []byte) ([]byte, error) {
-	if err := c.turn.await(ctx, m.deadline, ticket); err != nil {
-		return nil, err
-	}
-	defer c.turn.leave()
-	return c.exchange(ctx, m, dst)
-}
-
-// Close ends the channel (vLib_channel_destroy). A call that is under way
-// returns os.ErrClosed; Close waits for it and for the callbacks of
-// asynchronous calls, so it must not be called from one. Idempotent.
+// Close ends the channel (vLib_channel_destroy). Calls that are under way return
+// os.ErrClosed; Close waits for them and for the callbacks of asynchronous calls, so
+// it must not be called from one. Idempotent.
 func (c *Channel) Close() error {
 	if c.closed.Swap(true) {
 		return nil
@@ -212,8 +188,7 @@ func (c *Channel) Close() error {
 	c.turn.close()
 	c.ep.Interrupt()
 	c.async.Wait()
-	c.use.Lock()
-	defer c.use.Unlock()
-	c.h.ClientAlive.Store(0)
+	<-c.turn.quiet
+	c.h.Client.Alive.Store(0)
 	return errors.Join(c.ep.Notify(), c.ep.Close())
 }

@@ -13,7 +13,7 @@ import (
 // Status is the result of a call in a reply.
 type Status uint16
 
-// The statuses of revision 1.
+// The statuses of a channel.
 const (
 	StatusOK         Status = iota
 	StatusFailed            // the function itself failed; the detail is its text

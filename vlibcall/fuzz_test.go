@@ -18,10 +18,10 @@ import (
 // before the client has attached.
 func FuzzHeader(f *testing.F) {
 	f.Add(uint16(0), []byte("vLibOS\x00\x02"))
-	f.Add(uint16(0x480), []byte{1})
-	f.Add(uint16(0x480), []byte{1, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0})
-	f.Add(uint16(0x980), []byte{0, 1})
-	f.Add(uint16(0x900), []byte{0})
+	f.Add(uint16(memory.Slots), []byte{4})
+	f.Add(uint16(memory.Slots), []byte{5, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0})
+	f.Add(uint16(memory.ServerWord), []byte{0, 1})
+	f.Add(uint16(memory.ClientWord), []byte{0})
 	f.Fuzz(func(t *testing.T, at uint16, junk []byte) {
 		r := newRogue()
 		var original []byte
@@ -54,44 +54,48 @@ func FuzzHeader(f *testing.F) {
 	})
 }
 
-// FuzzReply answers with any id and shape; the model below computes the right
+// FuzzReply answers with any number and shape; the model below computes the right
 // result.
 func FuzzReply(f *testing.F) {
 	f.Add(uint64(1), uint64(0), uint16(10), []byte("x"))
-	f.Add(uint64(1), memory.ReplyShapeOf(3, 0, true), uint16(10), []byte("abc"))
-	f.Add(uint64(1), memory.ReplyShapeOf(4096, 0, false), uint16(10), []byte("abc"))
-	f.Add(uint64(1), memory.ReplyShapeOf(3000, 0, false), uint16(2000), []byte("abc"))
-	f.Add(uint64(1), memory.ReplyShapeOf(2000, 1, false), uint16(2000), []byte("\x1b[2J"))
+	f.Add(uint64(1), memory.ShapeOf(3, 0, 0), uint16(10), []byte("abc"))
+	f.Add(uint64(1), memory.ShapeOf(3, 0, memory.FlagNear), uint16(100), []byte("abc"))
+	f.Add(uint64(1), memory.ShapeOf(4096, 0, memory.FlagData), uint16(10), []byte("abc"))
+	f.Add(uint64(1), memory.ShapeOf(1500, 0, memory.FlagData), uint16(2560), []byte("abc"))
+	f.Add(uint64(1), memory.ShapeOf(2000, 1, memory.FlagData), uint16(2000), []byte("\x1b[2J"))
 	f.Add(uint64(0), uint64(0), uint16(0), []byte{})
 	f.Add(uint64(1), uint64(1<<64-1), uint16(0), []byte{})
-	f.Fuzz(func(t *testing.T, id, shape uint64, input uint16, text []byte) {
-		const size, names = 8192, 3 // "t", NUL, "f"
-		request := names + int(input)
+	f.Fuzz(func(t *testing.T, number, shape uint64, input uint16, text []byte) {
+		const size = 8192
+		number &= 1<<62 - 1
+		request := len(memory.Names("t", "f")) + int(input)
 		if request > size-transport.HeaderSize {
 			t.Skip("the request does not fit")
 		}
-		offset := 0 // of the output in the data area
-		if request > transport.InlineSize {
-			offset = (request + 63) &^ 63
-		}
-		length, status, inline := int(uint32(shape)), uint16(shape>>32), shape>>48&1 != 0
+		behind := (request + 63) &^ 63
+		length, status := int(uint32(shape)), uint16(shape>>32)
 		var area []byte
 		r := newRogue()
-		timeout := bound
-		if id == 0 {
-			timeout = 20 * time.Millisecond
-		}
-		c, err := vlibcall.Open(context.Background(), r, vlibcall.Options{Size: size, Timeout: timeout})
+		c, err := vlibcall.Open(context.Background(), r, vlibcall.Options{Size: size, Timeout: bound})
 		if err != nil {
 			t.Fatal(err)
 		}
 		done := r.answer(t, func(p memory.Page, data []byte) {
-			area = p[memory.ReplyInline : memory.ReplyInline+transport.InlineSize]
-			if !inline {
-				area = data[min(offset, len(data)):]
+			near := request > transport.SlotSize && request <= transport.NearSize
+			switch shape & (memory.FlagNear | memory.FlagData) {
+			case 0:
+				area = p[memory.Slots+memory.Line : memory.Slots+transport.Line]
+			case memory.FlagNear:
+				if area = p[memory.Near:]; near {
+					area = area[min(behind, len(area)):]
+				}
+			case memory.FlagData:
+				if area = data; request > transport.NearSize {
+					area = area[min(behind, len(area)):]
+				}
 			}
 			copy(area, text)
-			p.Answer(id, shape)
+			p.Answer(0, number, shape, string(text))
 		})
 		start := time.Now()
 		out, err := c.Call(context.Background(), "t", "f", make([]byte, input), nil)
@@ -99,9 +103,7 @@ func FuzzReply(f *testing.F) {
 		<-done
 		var want error
 		switch {
-		case id == 0:
-			want = vlibcall.ErrTimeout
-		case id != 1, length > len(area), status > uint16(vlibcall.StatusUnpaid):
+		case number != 1, length > len(area), status > uint16(vlibcall.StatusUnpaid):
 			want = vlibcall.ErrProtocol
 		case status != 0:
 			want = (&vlibcall.StatusError{Status: vlibcall.Status(status)}).Unwrap()

@@ -86,14 +86,15 @@ func within(t testing.TB, what string, start time.Time) {
 
 func TestInvalidHeaderIsRefused(t *testing.T) {
 	for name, tamper := range map[string]func(memory.Page){
-		"magic":       func(p memory.Page) { p.Word(memory.Magic).Add(1) },
-		"revision":    func(p memory.Page) { p.Word(memory.RevisionWord).Add(1) },
-		"header size": func(p memory.Page) { p.Word(memory.RevisionWord).Add(1 << 32) },
-		"generation":  func(p memory.Page) { p.Word(memory.Generation).Add(1) },
-		"size":        func(p memory.Page) { p.Word(memory.Size).Add(4096) },
-		"size 2^64-1": func(p memory.Page) { p.Word(memory.Size).Store(1<<64 - 1) },
-		"an answer":   func(p memory.Page) { p.Answer(1, 0) },
-		"zeroes":      func(p memory.Page) { clear(p) },
+		"magic":                                func(p memory.Page) { p.Word(memory.Magic).Add(1) },
+		"revision":                             func(p memory.Page) { p.Word(memory.RevisionWord).Add(1) },
+		"header size":                          func(p memory.Page) { p.Word(memory.RevisionWord).Add(1 << 32) },
+		"generation":                           func(p memory.Page) { p.Word(memory.Generation).Add(1) },
+		"size":                                 func(p memory.Page) { p.Word(memory.Size).Add(4096) },
+		"size 2^64-1":                          func(p memory.Page) { p.Word(memory.Size).Store(1<<64 - 1) },
+		"an answer":                            func(p memory.Page) { p.Answer(0, 1, 0, "") },
+		"an answer in a slot that is not used": func(p memory.Page) { p.Answer(15, 16, 0, "") },
+		"zeroes":                               func(p memory.Page) { clear(p) },
 		"ones": func(p memory.Page) {
 			for i := range p {
 				p[i] = 0xff
@@ -126,24 +127,27 @@ func TestInvalidAnswersAreErrors(t *testing.T) {
 		want   error
 		dead   bool // the channel cannot be used any more
 	}{
-		{"unknown id", func(p memory.Page, _ []byte) { p.Answer(77, 0) }, vlibcall.ErrProtocol, true},
-		{"id of the future", func(p memory.Page, _ []byte) { p.Answer(3, 0) }, vlibcall.ErrProtocol, true},
-		{"largest id", func(p memory.Page, _ []byte) { p.Answer(1<<64-1, 0) }, vlibcall.ErrProtocol, true},
-		{"stale id", func(p memory.Page, _ []byte) { p.Answer(0, 0) }, vlibcall.ErrProtocol, true},
-		{"repeated id", func(p memory.Page, _ []byte) { p.Answer(1, 0) }, vlibcall.ErrTimeout, false},
-		{"inline output too long", func(p memory.Page, _ []byte) { p.Answer(2, memory.ReplyShapeOf(transport.InlineSize+1, 0, true)) }, vlibcall.ErrProtocol, true},
-		{"output too long", func(p memory.Page, _ []byte) { p.Answer(2, memory.ReplyShapeOf(4097, 0, false)) }, vlibcall.ErrProtocol, true},
-		{"longest output", func(p memory.Page, _ []byte) { p.Answer(2, memory.ReplyShapeOf(1<<32-1, 0, false)) }, vlibcall.ErrProtocol, true},
-		{"long detail", func(p memory.Page, _ []byte) { p.Answer(2, memory.ReplyShapeOf(1<<32-1, 1, false)) }, vlibcall.ErrProtocol, true},
-		{"unknown status", func(p memory.Page, _ []byte) {
-			p.Answer(2, memory.ReplyShapeOf(0, uint16(vlibcall.StatusUnpaid)+1, true))
-		}, vlibcall.ErrProtocol, true},
-		{"largest status", func(p memory.Page, _ []byte) { p.Answer(2, memory.ReplyShapeOf(0, 0xffff, true)) }, vlibcall.ErrProtocol, true},
+		{"unknown number", answer(77, 0, ""), vlibcall.ErrProtocol, true},
+		{"number of the future", answer(3, 0, ""), vlibcall.ErrProtocol, true},
+		{"largest number", answer(1<<62-1, 0, ""), vlibcall.ErrProtocol, true},
+		{"stale number", answer(1, 0, ""), vlibcall.ErrProtocol, true},
+		{"no number", answer(0, 0, ""), vlibcall.ErrProtocol, true},
+		{"given up by the server", turn(transport.TurnOf(2, transport.GivenUp)), vlibcall.ErrProtocol, true},
+		{"no phase", turn(2<<2 | 3), vlibcall.ErrProtocol, true},
+		{"asked again", turn(transport.TurnOf(2, transport.Asked)), vlibcall.ErrTimeout, false},
+		{"output longer than the slot", answer(2, memory.ShapeOf(transport.SlotSize+1, 0, 0), ""), vlibcall.ErrProtocol, true},
+		{"output longer than the near part", answer(2, memory.ShapeOf(transport.NearSize+1, 0, memory.FlagNear), ""), vlibcall.ErrProtocol, true},
+		{"output longer than the data part", answer(2, memory.ShapeOf(4097, 0, memory.FlagData), ""), vlibcall.ErrProtocol, true},
+		{"output in two places", answer(2, memory.ShapeOf(1, 0, memory.FlagNear|memory.FlagData), ""), vlibcall.ErrProtocol, true},
+		{"longest output", answer(2, memory.ShapeOf(1<<32-1, 0, memory.FlagData), ""), vlibcall.ErrProtocol, true},
+		{"long detail", answer(2, memory.ShapeOf(1<<32-1, 1, memory.FlagData), ""), vlibcall.ErrProtocol, true},
+		{"unknown status", answer(2, memory.ShapeOf(0, uint16(vlibcall.StatusUnpaid)+1, 0), ""), vlibcall.ErrProtocol, true},
+		{"largest status", answer(2, memory.ShapeOf(0, 0xffff, 0), ""), vlibcall.ErrProtocol, true},
 		{"escapes in the detail", func(p memory.Page, data []byte) {
 			n := copy(data, "\x1b]0;owned\x07\x9b\xc2\x9b31m\x00"+long)
-			p.Answer(2, memory.ReplyShapeOf(uint32(n), 1, false))
+			p.Answer(0, 2, memory.ShapeOf(uint32(n), 1, memory.FlagData), "")
 		}, vlibcall.ErrFailed, false},
-		{"alive word cleared", func(p memory.Page, _ []byte) { p.Word(transport.ServerAlive).Store(0) }, vlibcall.ErrGone, false},
+		{"alive word cleared", func(p memory.Page, _ []byte) { p.Word(memory.ServerWord).Store(0) }, vlibcall.ErrGone, false},
 		{"no answer", func(memory.Page, []byte) {}, vlibcall.ErrTimeout, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -153,7 +157,7 @@ func TestInvalidAnswersAreErrors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			done := r.answer(t, func(p memory.Page, _ []byte) { p.Answer(1, 0) })
+			done := r.answer(t, answer(1, 0, ""))
 			if _, err := c.Call(context.Background(), "t", "f", nil, nil); err != nil {
 				t.Fatal("the honest answer:", err)
 			}
@@ -221,12 +225,22 @@ func TestChangingAnswersAreChecked(t *testing.T) {
 	}
 }
 
-// scribble writes what a server may write, in the worst order: plausible ids
+// answer publishes an answer in the first slot.
+func answer(number, shape uint64, line string) func(memory.Page, []byte) {
+	return func(p memory.Page, _ []byte) { p.Answer(0, number, shape, line) }
+}
+
+// turn stores a turn in the first slot.
+func turn(turn transport.Turn) func(memory.Page, []byte) {
+	return func(p memory.Page, _ []byte) { p.Word(memory.Slot(0) + memory.Turn).Store(uint64(turn)) }
+}
+
+// scribble writes what a server may write, in the worst order: plausible turns
 // with shapes that alternate between valid and invalid.
 func scribble(p memory.Page, stop <-chan struct{}) {
 	shapes := []uint64{
-		0, memory.ReplyShapeOf(8, 0, true), memory.ReplyShapeOf(1<<32-1, 0, true), memory.ReplyShapeOf(1<<31, 0, false),
-		memory.ReplyShapeOf(100, 3, false), memory.ReplyShapeOf(992, 0xffff, true), 1<<64 - 1,
+		0, memory.ShapeOf(8, 0, 0), memory.ShapeOf(1<<32-1, 0, 0), memory.ShapeOf(1<<31, 0, memory.FlagData), memory.ShapeOf(9, 0, memory.FlagNear),
+		memory.ShapeOf(100, 3, memory.FlagData), memory.ShapeOf(40, 0xffff, 0), 1<<64 - 1,
 	}
 	for i := 0; ; i++ {
 		select {
@@ -234,14 +248,20 @@ func scribble(p memory.Page, stop <-chan struct{}) {
 			return
 		default:
 		}
-		p.Word(memory.ReplyShape).Store(shapes[i%len(shapes)])
-		if i%5 == 0 {
-			p.Word(memory.ReplyID).Store(p.Word(memory.RequestID).Load() - uint64(i/5%2))
+		for slot := range transport.MaxInFlight {
+			at := memory.Slot(slot)
+			p.Word(at + memory.Shape).Store(shapes[i%len(shapes)])
+			p.Word(at + memory.Timeout).Store(rand.Uint64())
+			if asked := p.Asked(slot); asked != 0 && i%5 == 0 {
+				p.Word(at + memory.Turn).Store(uint64(transport.TurnOf(asked, transport.Answered)))
+			}
+			if i%1000 == 999 {
+				p.Word(at + memory.Turn).Store(rand.Uint64N(16))
+			}
 		}
-		p.Word(memory.ReplyWaiting).Store(uint64(i))
+		p.Word(memory.ServerWord).Store(1 | uint64(i)<<32)
 		if i%1000 == 999 {
 			p.Word(memory.Size).Store(rand.Uint64())
-			p.Word(memory.ReplyID).Store(rand.Uint64N(4))
 		}
 	}
 }

@@ -19,17 +19,17 @@ import (
 func TestBusyClientDoesNotKeepOthersOut(t *testing.T) {
 	l := memory.NewListener()
 	s := vlibcall.NewServer(l)
-	s.InOrder = true
+	s.Order = vlibcall.InTurn
 	greedy, err := l.Dial(t.Context(), transport.Offer{Size: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}
 	page := memory.Page(greedy.Header())
 	id, others := uint64(1), 0
+	page.Attach(2)
 	ask := func() {
-		copy(page[memory.RequestInline:], "t\x00more")
-		page.Word(memory.RequestShape).Store(requestShape(0, 1, 4) | inline)
-		page.Word(memory.RequestID).Store(id)
+		names := memory.Names("t", "more")
+		page.Ask(int(id-1)%2, id, memory.ShapeOf(uint32(len(names)), 0, memory.FlagNames), names)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()

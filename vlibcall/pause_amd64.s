@@ -2,9 +2,7 @@
 
 #include "textflag.h"
 
-// func pause(next *byte)
-TEXT ·pause(SB), NOSPLIT, $0-8
-	MOVQ	next+0(FP), AX
+// func pause()
+TEXT ·pause(SB), NOSPLIT, $0-0
 	PAUSE
-	PREFETCHT0	(AX)
 	RET

@@ -5,7 +5,7 @@ package vlibcall_test
 import (
 	"context"
 	"errors"
-	"strings"
+	"fmt"
 	"testing"
 	"time"
 
@@ -23,34 +23,20 @@ func TestTimeoutBoundsTheWaitForATurn(t *testing.T) {
 	ordinary := func(c *vlibcall.Channel) error { _, err := c.Call(ctx, "t", "hang", nil, nil); return err }
 	reported := func(c *vlibcall.Channel) error { _, _, err := c.CallReceipt(ctx, "t", "hang", nil, nil); return err }
 	later := func(c *vlibcall.Channel) error { _, err := c.Go(ctx, "t", "hang", nil, nil).Result(); return err }
-	opening := func(c *vlibcall.Channel) error { _, err := c.Session(ctx, "t", "hang"); return err }
-	for what, tt := range map[string]struct {
-		session bool
-		waiters []call
-	}{
-		"beside an open session": {true, []call{ordinary, reported, later, opening}},
-		"behind slow calls":      {false, []call{ordinary, reported, later}},
-	} {
-		t.Run(what, func(t *testing.T) {
+	several := func(c *vlibcall.Channel) error {
+		return c.Batch(ctx, []vlibcall.Request{{Library: "t", Function: "hang"}, {Library: "t", Function: "echo"}})
+	}
+	for _, inFlight := range []int{1, 2, 16} {
+		t.Run(fmt.Sprintf("%d in flight", inFlight), func(t *testing.T) {
 			d, _, let := stuckServer(t)
 			defer close(let)
-			c, err := vlibcall.Open(ctx, d, vlibcall.Options{Size: 8192, Timeout: 400 * time.Millisecond})
+			c, err := vlibcall.Open(ctx, d, vlibcall.Options{Size: 8192, InFlight: inFlight, Timeout: 400 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			if tt.session {
-				s, err := c.Session(ctx, "t", "echo")
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer s.Close()
-			}
-			timeOut(t, func(i int) error { return tt.waiters[i%len(tt.waiters)](c) })
-			// A call that was never sent does not read like one of a slow server.
-			if err := ordinary(c); tt.session && !strings.Contains(err.Error(), "not sent, because earlier calls or a session") {
-				t.Error(err)
-			}
+			waiters := []call{ordinary, reported, later, several}
+			timeOut(t, func(i int) error { return waiters[i%len(waiters)](c) })
 		})
 	}
 	t.Run("behind slow calls of a session", func(t *testing.T) {

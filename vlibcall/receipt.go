@@ -4,7 +4,6 @@ package vlibcall
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/vlibos/vlibos/vlibcall/transport"
@@ -24,49 +23,13 @@ type Receipt struct {
 // error. It asks the scheduler one more question.
 func (c *Channel) CallReceipt(ctx context.Context, library, function string, input, dst []byte) ([]byte, Receipt, error) {
 	start := time.Now()
-	m := c.message(ctx, library, function, input, 0)
-	ticket, err := c.turn.enter()
-	return c.receipt(ctx, start, ticket, err, m, dst)
-}
-
-// receipt makes a call that began at start and has a place in the queue, or
-// could not get one.
-func (c *Channel) receipt(ctx context.Context, start time.Time, ticket chan struct{}, err error, m message, dst []byte) ([]byte, Receipt, error) {
-	var r Receipt
-	if err == nil {
-		dst, r.Cost, err = c.receiptInTurn(ctx, ticket, m, dst)
-	}
-	r.Wall = time.Since(start)
+	out, cost, err := c.one(ctx, Request{Library: library, Function: function, Input: input, Output: dst}, nil, true)
+	r := Receipt{Wall: time.Since(start), Cost: cost}
 	if err != nil {
-		dst, err = nil, c.failed("call", m.library, m.function, err)
+		err = c.failed("call", library, function, err)
 	}
 	if c.opts.Record != nil {
-		c.opts.Record(m.library, m.function, r, err)
+		c.opts.Record(library, function, r, err)
 	}
-	return dst, r, err
-}
-
-// receiptInTurn is callInTurn, and then reads the cost of the call before
-// another call can begin.
-func (c *Channel) receiptInTurn(ctx context.Context, ticket chan struct{}, m message, dst []byte) ([]byte, *transport.Cost, error) {
-	if err := c.turn.await(ctx, m.deadline, ticket); err != nil {
-		return nil, nil, err
-	}
-	defer c.turn.leave()
-	before := c.lastID()
-	dst, err := c.exchange(ctx, m, dst)
-	if c.payment == nil || c.lastID() == before || errors.Is(err, ErrReservation) {
-		return dst, nil, err
-	}
-	// A cost that cannot be read does not affect the answer.
-	if cost, failed := c.payment.Cost(c.lastID()); failed == nil {
-		return dst, &cost, err
-	}
-	return dst, nil, err
-}
-
-func (c *Channel) lastID() uint64 {
-	c.use.Lock()
-	defer c.use.Unlock()
-	return c.id
+	return out, r, err
 }

@@ -159,7 +159,7 @@ func TestReceiptHasTheCostOfItsReservation(t *testing.T) {
 	}
 	// The server sleeps before it is called, so that the call begins a charge.
 	settled := func() {
-		for b.page.Word(memory.ReplyWaiting).Load() == 0 {
+		for b.page.Word(memory.ServerWord).Load()>>32 == 0 {
 			runtime.Gosched()
 		}
 	}
@@ -218,8 +218,7 @@ func TestLateAnswerIsGivenUpAgain(t *testing.T) {
 	}
 }
 
-// The client does not wait for the end of a session, and the server does not
-// decide on the end of its charge.
+// The server does not decide on the end of a session's charge.
 func TestEndOfASessionIsPaidNoLonger(t *testing.T) {
 	b := &bank{Dialer: serving(t)}
 	c := opened(t, b, vlibcall.Options{Reservation: 7})

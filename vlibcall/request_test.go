@@ -5,6 +5,7 @@ package vlibcall_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,22 +52,23 @@ func serveHonest(t testing.TB) (*rawClient, transport.Dialer) {
 		}
 	})
 	data, _ := ep.Data()
-	return &rawClient{page: memory.Page(ep.Header()), data: data, ep: ep}, l
+	r := &rawClient{page: memory.Page(ep.Header()), data: data, ep: ep}
+	r.page.Attach(1)
+	r.page.Word(memory.ClientWaiting).Store(transport.WakeAtEach)
+	return r, l
 }
 
 // ask posts a request and returns the status of its answer.
-func (r *rawClient) ask(t testing.TB, shape uint64, inline, data []byte) vlibcall.Status {
+func (r *rawClient) ask(t testing.TB, shape uint64, line string, near, data []byte) vlibcall.Status {
 	t.Helper()
-	copy(r.page[memory.RequestInline:][:transport.InlineSize], inline)
+	copy(r.page[memory.Near:], near)
 	copy(r.data, data)
-	r.page.Word(memory.RequestShape).Store(shape)
-	r.page.Word(memory.RequestTime + 8).Store(1) // waiting
 	r.id++
-	r.page.Word(memory.RequestID).Store(r.id)
+	r.page.Ask(0, r.id, shape, line)
 	r.ep.Notify()
 	for end := time.Now().Add(bound); time.Now().Before(end); {
-		if r.page.Word(memory.ReplyID).Load() == r.id {
-			return vlibcall.Status(r.page.Word(memory.ReplyShape).Load() >> 32)
+		if r.page.Asked(0) == 0 {
+			return vlibcall.Status(r.page.Word(memory.Slot(0)+memory.Shape).Load() >> 32)
 		}
 		r.ep.Wait(time.Now().Add(10 * time.Millisecond))
 	}
@@ -74,59 +76,147 @@ func (r *rawClient) ask(t testing.TB, shape uint64, inline, data []byte) vlibcal
 	return 0
 }
 
-// Flags of a request.
-const (
-	inline      = 1 << 48
-	session     = 1 << 49
-	sessionOpen = 1 << 50
-	sessionEnd  = 1 << 51
-)
-
-func requestShape(input uint32, library, function uint8) uint64 {
-	return uint64(input) | uint64(library)<<32 | uint64(function)<<40
-}
+// names are those of the function echo.
+var names = memory.Names("t", "echo")
 
 func TestMalformedRequestsAreRefused(t *testing.T) {
 	r, d := serveHonest(t)
+	const bind = memory.FlagNames
+	n := uint32(len(names))
+	long := strings.Repeat("x", 256)
 	for _, tt := range []struct {
 		name  string
 		shape uint64
 		text  string
 		want  vlibcall.Status
 	}{
-		{"well-formed", requestShape(3, 1, 4) | inline, "t\x00echoabc", vlibcall.StatusOK},
-		{"input beyond the header page", requestShape(transport.InlineSize, 1, 4) | inline, "t\x00echo", vlibcall.StatusBadRequest},
-		{"input beyond the data area", requestShape(4096, 1, 4), "", vlibcall.StatusBadRequest},
-		{"longest input", requestShape(1<<32-1, 1, 4), "", vlibcall.StatusBadRequest},
-		{"longest input, inline", requestShape(1<<32-1, 255, 255) | inline, "", vlibcall.StatusBadRequest},
+		{"function that was never bound", memory.ShapeOf(3, 0, 0), "abc", vlibcall.StatusBadRequest},
+		{"well-formed", memory.ShapeOf(n+3, 1, bind), names + "abc", vlibcall.StatusOK},
+		{"by number", memory.ShapeOf(3, 1, 0), "abc", vlibcall.StatusOK},
+		{"number below it", memory.ShapeOf(3, 0, 0), "abc", vlibcall.StatusBadRequest},
+		{"number above it", memory.ShapeOf(3, 2, 0), "abc", vlibcall.StatusBadRequest},
+		{"largest number", memory.ShapeOf(3, 0xffff, 0), "abc", vlibcall.StatusBadRequest},
+		{"last number", memory.ShapeOf(n, 255, bind), names, vlibcall.StatusOK},
+		{"number beyond the last", memory.ShapeOf(n, 256, bind), names, vlibcall.StatusBadRequest},
+		{"input longer than the slot", memory.ShapeOf(transport.SlotSize+1, 1, 0), "", vlibcall.StatusBadRequest},
+		{"input longer than the near part", memory.ShapeOf(transport.NearSize+1, 1, memory.FlagNear), "", vlibcall.StatusBadRequest},
+		{"input longer than the data part", memory.ShapeOf(4097, 1, memory.FlagData), "", vlibcall.StatusBadRequest},
+		{"longest input", memory.ShapeOf(1<<32-1, 1, memory.FlagData), "", vlibcall.StatusBadRequest},
+		{"in two places", memory.ShapeOf(1, 1, memory.FlagData|memory.FlagNear), "", vlibcall.StatusBadRequest},
 		{"all ones", 1<<64 - 1, "", vlibcall.StatusBadRequest},
-		{"no NUL", requestShape(0, 1, 4) | inline, "t.echo", vlibcall.StatusBadRequest},
-		{"two NULs", requestShape(0, 1, 4) | inline, "t\x00ec\x00o", vlibcall.StatusBadRequest},
-		{"NUL in the wrong place", requestShape(0, 4, 1) | inline, "t\x00echo", vlibcall.StatusBadRequest},
-		{"no names", requestShape(0, 0, 0) | inline, "", vlibcall.StatusBadRequest},
-		{"library only", requestShape(0, 1, 0) | inline, "t\x00", vlibcall.StatusNoFunction},
-		{"function only", requestShape(0, 0, 4) | inline, "\x00echo", vlibcall.StatusNoLibrary},
-		{"session without open", requestShape(3, 0, 0) | inline | session, "abc", vlibcall.StatusBadRequest},
-		{"session opened on nothing", requestShape(0, 0, 0) | inline | session | sessionOpen, "", vlibcall.StatusBadRequest},
-		{"end of no session", requestShape(0, 0, 0) | inline | sessionEnd, "", vlibcall.StatusBadRequest},
-		{"open", requestShape(0, 1, 4) | inline | session | sessionOpen, "t\x00echo", vlibcall.StatusOK},
-		{"in the session", requestShape(3, 0, 0) | inline | session, "abc", vlibcall.StatusOK},
-		{"malformed in the session", requestShape(1<<31, 0, 0) | inline | session, "", vlibcall.StatusBadRequest},
-		{"session continues", requestShape(3, 0, 0) | inline | session, "abc", vlibcall.StatusOK},
-		{"end", requestShape(0, 0, 0) | inline | sessionEnd, "", vlibcall.StatusOK},
-		{"after the end", requestShape(3, 0, 0) | inline | session, "abc", vlibcall.StatusBadRequest},
-		{"unknown flags", requestShape(3, 1, 4) | inline | 0xfff0<<48, "t\x00echoabc", vlibcall.StatusOK},
+		{"no names", memory.ShapeOf(0, 2, bind), "", vlibcall.StatusBadRequest},
+		{"one name", memory.ShapeOf(16, 2, bind), "t\x00echo............", vlibcall.StatusBadRequest},
+		{"library only", memory.ShapeOf(16, 2, bind), "t\x00\x00" + string(make([]byte, 13)), vlibcall.StatusBadRequest},
+		{"function only", memory.ShapeOf(16, 2, bind), "\x00echo\x00" + string(make([]byte, 10)), vlibcall.StatusBadRequest},
+		{"names without their padding", memory.ShapeOf(7, 2, bind), "t\x00echo\x00", vlibcall.StatusBadRequest},
+		{"names longer than their message", memory.ShapeOf(5, 2, bind), names, vlibcall.StatusBadRequest},
+		{"a name of 256 bytes", memory.ShapeOf(272, 2, bind|memory.FlagNear), long, vlibcall.StatusBadRequest},
+		{"not bound by those", memory.ShapeOf(0, 2, 0), "", vlibcall.StatusBadRequest},
+		{"unknown library", memory.ShapeOf(16, 3, bind), memory.Names("u", "echo"), vlibcall.StatusNoLibrary},
+		{"unknown function", memory.ShapeOf(16, 4, bind), memory.Names("t", "none"), vlibcall.StatusNoFunction},
+		{"again by number", memory.ShapeOf(0, 4, 0), "", vlibcall.StatusNoFunction},
+		{"bound again", memory.ShapeOf(n, 4, bind), names, vlibcall.StatusOK},
+		{"nothing", memory.ShapeOf(0, 1, memory.FlagNothing), "", vlibcall.StatusOK},
+		{"nothing of no function", memory.ShapeOf(0, 9, memory.FlagNothing), "", vlibcall.StatusBadRequest},
+		{"a session's call", memory.ShapeOf(3, 1, memory.FlagPoll), "abc", vlibcall.StatusOK},
+		{"malformed in the session", memory.ShapeOf(1<<31, 1, memory.FlagPoll), "", vlibcall.StatusBadRequest},
+		{"the session's end", memory.ShapeOf(0, 1, memory.FlagNothing), "", vlibcall.StatusOK},
+		{"unknown flags", memory.ShapeOf(3, 1, 0xffe0<<48), "abc", vlibcall.StatusOK},
 	} {
-		if got := r.ask(t, tt.shape, []byte(tt.text), nil); got != tt.want {
+		near := []byte(nil)
+		if tt.shape&memory.FlagNear != 0 {
+			near = []byte(tt.text)
+		}
+		if got := r.ask(t, tt.shape, tt.text, near, nil); got != tt.want {
 			t.Errorf("%s: status %d, want %d", tt.name, got, tt.want)
 		}
 	}
-	// A request whose id is smaller is a request like any other.
-	r.id = 0
-	if got := r.ask(t, requestShape(3, 1, 4)|inline, []byte("t\x00echoabc"), nil); got != vlibcall.StatusOK {
-		t.Errorf("id that was used before: status %d", got)
-	}
 	honest(t, d)
+}
+
+// A request with another number than the next is none, and so is a turn that is the
+// client's: the server looks at neither.
+func TestRequestOutOfTurnIsNotServed(t *testing.T) {
+	r, d := serveHonest(t)
+	n := memory.ShapeOf(uint32(len(names)), 0, memory.FlagNames)
+	if got := r.ask(t, n, names, nil, nil); got != vlibcall.StatusOK {
+		t.Fatalf("status %d", got)
+	}
+	word := r.page.Word(memory.Slot(0) + memory.Turn)
+	for _, turn := range []transport.Turn{
+		transport.TurnOf(1, transport.Asked), transport.TurnOf(3, transport.Asked), transport.TurnOf(1<<61, transport.Asked),
+		transport.TurnOf(2, transport.Answered), 2<<2 | 3,
+	} {
+		word.Store(uint64(turn))
+		r.ep.Notify()
+		honest(t, d) // the server has looked
+		if got := transport.Turn(word.Load()); got != turn {
+			t.Errorf("turn %#x became %#x", turn, got)
+		}
+	}
+	if got := r.ask(t, n, names, nil, nil); got != vlibcall.StatusOK {
+		t.Errorf("the next number: status %d", got)
+	}
+}
+
+// What a number stands for is a channel's own matter.
+func TestBoundNumberIsOfItsChannelAlone(t *testing.T) {
+	r, d := serveHonest(t)
+	if got := r.ask(t, memory.ShapeOf(uint32(len(names)), 7, memory.FlagNames), names, nil, nil); got != vlibcall.StatusOK {
+		t.Fatalf("status %d", got)
+	}
+	ep, err := d.Dial(t.Context(), transport.Offer{Port: 1, Size: 8192})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ep.Close()
+	other := &rawClient{page: memory.Page(ep.Header()), ep: ep}
+	other.page.Attach(1)
+	if got := other.ask(t, memory.ShapeOf(3, 7, 0), "abc", nil, nil); got != vlibcall.StatusBadRequest {
+		t.Errorf("a number of another channel: status %d", got)
+	}
+	if got := r.ask(t, memory.ShapeOf(3, 7, 0), "abc", nil, nil); got != vlibcall.StatusOK {
+		t.Errorf("its own: status %d", got)
+	}
+}
+
+// More requests than were agreed on are not looked at: the server knows how many
+// slots there are, and takes numbers in their order.
+func TestRequestsBeyondTheSlotsAreNotServed(t *testing.T) {
+	r, d := serveHonest(t)
+	r.page.Attach(16) // the server has not looked yet
+	r.page.Attach(2)
+	text := memory.ShapeOf(uint32(len(names)), 0, memory.FlagNames)
+	for slot := range 16 {
+		r.page.Ask(slot, uint64(slot+1), text, names)
+	}
+	r.ep.Notify()
+	honest(t, d)
+	for slot := range 16 {
+		if asked := r.page.Asked(slot); (asked == 0) != (slot < 2) {
+			t.Errorf("slot %d: request %d is unanswered", slot, asked)
+		}
+	}
+	r.page.Attach(16) // it agreed on 2
+	r.ep.Notify()
+	honest(t, d)
+	if r.page.Asked(2) != 3 {
+		t.Error("a third slot after the server had looked")
+	}
+}
+
+// A client that agrees on no valid number of slots gets no service.
+func TestInvalidInFlightIsRefused(t *testing.T) {
+	for _, inFlight := range []uint32{0, 3, 17, 32, 1<<32 - 1} {
+		r, d := serveHonest(t)
+		r.page.Attach(inFlight)
+		r.page.Ask(0, 1, memory.ShapeOf(uint32(len(names)), 0, memory.FlagNames), names)
+		r.ep.Notify()
+		honest(t, d)
+		if r.page.Asked(0) != 1 || r.ep.Gone() == nil {
+			t.Errorf("%d in flight: the server serves it", inFlight)
+		}
+	}
 }
 
 // honest is a client that other clients must not affect.
@@ -146,8 +236,9 @@ func honest(t testing.TB, d transport.Dialer) {
 func TestLongestTimeLimitIsNoLimit(t *testing.T) {
 	r, d := serveHonest(t)
 	for _, limit := range []uint64{1<<64 - 1, 1<<63 - 1, 1 << 63} {
-		r.page.Word(memory.RequestTime).Store(limit)
-		if got := r.ask(t, requestShape(0, 1, 8)|inline, []byte("t\x00deadline"), nil); got != vlibcall.StatusOK {
+		r.page.Word(memory.Slot(0) + memory.Timeout).Store(limit)
+		names := memory.Names("t", "deadline")
+		if got := r.ask(t, memory.ShapeOf(uint32(len(names)), 0, memory.FlagNames), names, nil, nil); got != vlibcall.StatusOK {
 			t.Errorf("limit %#x: status %d", limit, got)
 		}
 	}
@@ -165,14 +256,15 @@ func TestLongestTimeLimitIsNoLimit(t *testing.T) {
 
 // FuzzRequest: the server answers any request, and then serves the next.
 func FuzzRequest(f *testing.F) {
-	f.Add(requestShape(3, 1, 4)|inline, []byte("t\x00echoabc"), []byte{})
-	f.Add(requestShape(3, 1, 4), []byte{}, []byte("t\x00echoabc"))
+	n := uint32(len(names))
+	f.Add(memory.ShapeOf(n+3, 0, memory.FlagNames), []byte(names+"abc"), []byte{})
+	f.Add(memory.ShapeOf(n+3, 7, memory.FlagNames|memory.FlagNear), []byte(names+"abc"), []byte{})
+	f.Add(memory.ShapeOf(4090, 0, memory.FlagNames|memory.FlagData|memory.FlagPoll), []byte{}, []byte(names))
 	f.Add(uint64(1<<64-1), []byte{}, []byte{})
-	f.Add(requestShape(4090, 1, 4)|session, []byte{}, []byte("t\x00echo"))
 	f.Fuzz(func(t *testing.T, shape uint64, header, data []byte) {
 		r, d := serveHonest(t)
 		for range 2 {
-			if got := r.ask(t, shape, header, data); got > vlibcall.StatusDenied {
+			if got := r.ask(t, shape, string(header), header[:min(len(header), transport.NearSize)], data); got > vlibcall.StatusDenied {
 				t.Errorf("status %d", got)
 			}
 		}
@@ -195,7 +287,7 @@ func TestFailedNotifyFailsItsCallOnly(t *testing.T) {
 		t.Errorf("%v, want what Notify said", err)
 	}
 	mute.ep.fail = false
-	memory.Page(mute.ep.Header()).Answer(1, 0)
+	memory.Page(mute.ep.Header()).Answer(0, 1, 0, "")
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
@@ -204,7 +296,7 @@ func TestFailedNotifyFailsItsCallOnly(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		memory.Page(ep.Header()).Answer(2, 0)
+		memory.Page(ep.Header()).Answer(0, 2, 0, "")
 		ep.Notify()
 	}()
 	if _, err := c.Call(context.Background(), "t", "echo", nil, nil); err != nil {

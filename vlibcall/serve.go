@@ -3,32 +3,37 @@
 package vlibcall
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// names is "library NUL function".
-type names []byte
-
-func (n names) library() []byte  { return n[:max(bytes.IndexByte(n, 0), 0)] }
-func (n names) function() []byte { return n[bytes.IndexByte(n, 0)+1:] }
-
 // conn is the server's side of one channel.
 type conn struct {
-	server   *Server
-	ep       transport.ServerEndpoint
-	h        *transport.Header
-	last     uint64 // id of the last request taken
-	session  bool
-	names    [2*MaxName + 1]byte // of this call, and of the session it opens
-	namesLen int                 // 0 if they were malformed
-	handler  Handler             // that the names stand for; nil: look it up
-	changes  uint64              // Server.changes when it was looked up
-	call     Call
+	area
+	server *Server
+	ep     transport.ServerEndpoint
+	period uint64 // of the client, in nanoseconds; the largest for none
+	next   uint64 // number of the next request
+	polled bool   // the last request asked for it
+	delay  delay  // of the first look for the next one
+	bound  []*binding
+	calls  []Call // one for each slot
+
+	serving atomic.Int32   // requests that handlers serve, if several do at once
+	working sync.WaitGroup // on them
+}
+
+// binding is what a function's number stands for.
+type binding struct {
+	library, function string
+	handler           Handler // nil: look it up
+	changes           uint64  // Server.changes when it was looked up
 }
 
 func newConn(s *Server, ep transport.ServerEndpoint) (*conn, error) {
@@ -36,12 +41,28 @@ func newConn(s *Server, ep transport.ServerEndpoint) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{server: s, ep: ep, h: h}, nil
+	inFlight := int(h.Client.InFlight.Load())
+	if err := transport.CheckInFlight(inFlight); err != nil {
+		return nil, err
+	}
+	data, err := ep.Data()
+	if err != nil {
+		return nil, err
+	}
+	cn := &conn{
+		area:   newArea(h, transport.HeaderSize+len(data), inFlight),
+		server: s, ep: ep, period: h.Client.Period.Load() - 1, next: 1, calls: make([]Call, inFlight),
+	}
+	for i := range cn.calls {
+		c := &cn.calls[i]
+		c.conn, c.slot, c.at = cn, i, &h.Slots[i]
+	}
+	return cn, nil
 }
 
 // notify signals the client, in one system call with the next wait if possible.
 func (cn *conn) notify() {
-	if cn.server.window(cn) == 0 {
+	if cn.server.AtOnce <= 1 && cn.server.window(cn) == 0 {
 		cn.ep.NotifyLate()
 		return
 	}
@@ -49,22 +70,34 @@ func (cn *conn) notify() {
 }
 
 func (cn *conn) setWaiting(v uint32) {
-	if cn.h.Reply.Waiting.Load() != v {
-		cn.h.Reply.Waiting.Swap(v)
+	if cn.h.Server.Waiting.Load() != v {
+		cn.h.Server.Waiting.Swap(v)
 	}
+}
+
+// asked reports whether the next request has come.
+func (cn *conn) asked() bool {
+	switch turn := transport.Turn(cn.h.Slots[cn.slot(cn.next)].Turn.Load()); turn {
+	case transport.TurnOf(cn.next, transport.Asked), transport.TurnOf(cn.next, transport.GivenUp):
+		return true
+	}
+	return false
 }
 
 // request takes a new request from the channel; nil if there is none.
 func (cn *conn) request() *Call {
-	id := cn.h.Request.ID.Load()
-	if id == cn.last {
+	if !cn.asked() {
 		return nil
 	}
-	cn.last = id
-	c := &cn.call
-	*c = Call{conn: cn, id: id, shape: requestShape(cn.h.Request.Shape.Load())}
+	c := &cn.calls[cn.slot(cn.next)]
+	c.id = cn.next
+	cn.next++
+	c.shape = shape(c.at.Shape.Load())
+	c.timeout = c.at.Timeout.Load()
+	c.output = 0
+	c.watch = nil
 	c.malformed = c.load()
-	c.unpaid = cn.ep.Begin(id)
+	c.unpaid = cn.ep.Begin(c.id)
 	return c
 }
 
@@ -72,126 +105,168 @@ func (cn *conn) request() *Call {
 // one goroutine.
 type Call struct {
 	conn      *conn
+	slot      int
+	at        *transport.Slot
 	id        uint64
-	shape     requestShape
+	shape     shape
+	timeout   uint64
+	function  *binding // nil: it is malformed
 	malformed error
 	unpaid    error // the reason if no reservation is charged
 	input     []byte
-	output    replyShape
+	output    shape
 	watch     *cancelWatch
+
+	in, out [transport.SlotSize]byte // a message in the slot: the other side may write there
 }
 
-// load checks the lengths and copies the names out.
+// load checks the lengths, copies what is in the slot, and binds a function.
 func (c *Call) load() error {
-	area := c.conn.h.Request.Inline[:]
-	if c.shape.flags()&flagRequestInline == 0 {
-		data, err := c.conn.ep.Data()
+	cn := c.conn
+	c.function = nil
+	cn.polled = c.shape.flags()&flagPoll != 0
+	var part []byte
+	switch c.shape.place() {
+	case 0:
+		part = c.in[:]
+		copy(part, c.at.Line[:])
+	case flagNear:
+		part = cn.part(c.slot)
+	case flagData:
+		data, err := cn.ep.Data()
 		if err != nil {
 			return err
 		}
-		area = data
+		part = cn.partOf(data, c.slot)
 	}
-	if c.shape.bytes() > len(area) {
-		return &StatusError{Status: StatusBadRequest, Detail: fmt.Sprintf("%d bytes where %d fit", c.shape.bytes(), len(area))}
+	length := c.shape.length()
+	if length > len(part) {
+		c.shape = 0 // its answer does not go behind it
+		return badRequest("%d bytes where %d fit", length, len(part))
 	}
-	n := c.shape.names()
-	c.input = area[c.shape.inputOffset():c.shape.bytes():c.shape.bytes()]
-	if n == 0 {
-		if !c.conn.session {
-			return &StatusError{Status: StatusBadRequest, Detail: "no name and no open session"}
+	c.input = part[:length:length]
+	number := int(c.shape.word())
+	if c.shape.flags()&flagNames != 0 {
+		if err := c.bind(number); err != nil {
+			return err
 		}
-		return nil
 	}
-	if c.shape.flags()&flagSession == 0 {
-		c.conn.session = false // its client ended it by calling another function
+	if number < len(cn.bound) {
+		c.function = cn.bound[number]
 	}
-	if string(area[:n]) == string(c.conn.names[:c.conn.namesLen]) {
-		return nil // the copy is right, and so is its handler
+	if c.function == nil {
+		return badRequest("function %d is not bound in this channel", number)
 	}
-	c.conn.handler = nil
-	c.conn.namesLen = copy(c.conn.names[:], area[:n])
-	// Searched in the copy: the channel's contents may change.
-	key := c.conn.names[:n]
-	if bytes.IndexByte(key, 0) != c.shape.library() || bytes.LastIndexByte(key, 0) != c.shape.library() {
-		c.conn.namesLen = 0
-		return &StatusError{Status: StatusBadRequest, Detail: "not one NUL, between the names"}
+	return nil
+}
+
+func badRequest(format string, args ...any) error {
+	return &StatusError{Status: StatusBadRequest, Detail: fmt.Sprintf(format, args...)}
+}
+
+// bind takes the names off the input.
+func (c *Call) bind(number int) error {
+	if number >= mostFunctions {
+		return badRequest("function %d of at most %d", number, mostFunctions)
 	}
+	// Searched in a copy: the channel's contents may change.
+	var names [2*MaxName + 2]byte
+	library, function, input, ok := cutNames(names[:copy(names[:], c.input)])
+	if !ok || input > len(c.input) {
+		return badRequest("not two names with a NUL behind each")
+	}
+	c.input = c.input[input:]
+	cn := c.conn
+	if n := number + 1 - len(cn.bound); n > 0 {
+		cn.bound = append(cn.bound, make([]*binding, n)...)
+	}
+	cn.bound[number] = &binding{library: string(library), function: string(function)}
 	return nil
 }
 
 // Peer is the calling process; ok is false if the transport does not know it.
 func (c *Call) Peer() (p transport.Peer, ok bool) { return c.conn.ep.Peer() }
 
-// ChannelSize is the size of the call's channel, including the header, in bytes.
+// ChannelSize is the size of a channel with one slot into which a request fits that
+// fits into the call's channel, in bytes.
 func (c *Call) ChannelSize() (int, error) {
-	data, err := c.conn.ep.Data()
-	return transport.HeaderSize + len(data), err
+	return transport.HeaderSize + align(max(c.conn.data, c.conn.near), transport.HeaderSize), nil
 }
 
 // Library that the client named.
-func (c *Call) Library() string {
-	return string(names(c.conn.names[:c.conn.namesLen]).library())
-}
+func (c *Call) Library() string { return c.function.library }
 
 // Function that the client named.
-func (c *Call) Function() string {
-	return string(names(c.conn.names[:c.conn.namesLen]).function())
-}
+func (c *Call) Function() string { return c.function.function }
 
-// Input is the client's data, in the channel: the client can change it while it
-// is read. A handler that checks it before use must copy it.
+// Input is the client's data. More than transport.SlotSize bytes are in the channel:
+// the client can change them while they are read. A handler that checks them before
+// use must copy them.
 func (c *Call) Input() []byte { return c.input }
+
+// place is where an output of n bytes fits: in the slot, else in the near part, else
+// in the data part.
+func (c *Call) place(n int) (part []byte, flags uint16, err error) {
+	if n <= transport.SlotSize {
+		return c.out[:], 0, nil
+	}
+	cn := c.conn
+	if at := c.shape.answerAt(flagNear); at+n <= cn.near {
+		return cn.part(c.slot)[at:], flagNear, nil
+	}
+	at := c.shape.answerAt(flagData)
+	if at+n > cn.data {
+		slots := len(cn.calls)
+		size := transport.HeaderSize + align(slots*align(at+n, transport.Line), transport.HeaderSize)
+		return nil, 0, &StatusError{Status: StatusTooLarge, Detail: fmt.Sprintf(
+			"output of %d bytes where %d fit; open the channel with at least %d", n, c.Room(), size)}
+	}
+	data, err := cn.ep.Data()
+	if err != nil {
+		return nil, 0, err
+	}
+	return cn.partOf(data, c.slot)[at:], flagData, nil
+}
 
 // Room is the largest output that this call can carry, in bytes.
 func (c *Call) Room() int {
-	data, err := c.conn.ep.Data()
-	if err != nil {
-		return transport.InlineSize
-	}
-	return max(transport.InlineSize, len(data)-c.shape.outputOffset())
+	return max(transport.SlotSize, c.conn.near-c.shape.answerAt(flagNear), c.conn.data-c.shape.answerAt(flagData))
 }
 
-// Reserve makes the output n bytes long and returns it, in the channel, with
-// its previous contents. ErrTooLarge: it does not fit.
+// Reserve makes the output n bytes long and returns it, with its previous contents,
+// mostly in the channel. ErrTooLarge: it does not fit.
 func (c *Call) Reserve(n int) ([]byte, error) {
-	if n <= transport.InlineSize {
-		c.output = packReply(n, StatusOK, flagReplyInline)
-		return c.conn.h.Reply.Inline[:n:n], nil
-	}
-	data, err := c.conn.ep.Data()
+	part, flags, err := c.place(n)
 	if err != nil {
 		return nil, err
 	}
-	at := min(c.shape.outputOffset(), len(data))
-	if n > len(data)-at {
-		return nil, &StatusError{Status: StatusTooLarge, Detail: fmt.Sprintf(
-			"output of %d bytes where %d fit; open the channel with at least %d",
-			n, len(data)-at, (transport.HeaderSize+at+n+transport.HeaderSize-1)/transport.HeaderSize*transport.HeaderSize)}
-	}
-	c.output = packReply(n, StatusOK, 0)
-	return data[at : at+n : at+n], nil
+	c.output = pack(n, uint16(StatusOK), flags)
+	return part[:n:n], nil
 }
 
-// Reply makes the output a copy of b.
+// Reply makes the output a copy of b, which may be the beginning of what Reserve
+// returned: if it is in its place there, nothing is copied.
 func (c *Call) Reply(b []byte) error {
 	out, err := c.Reserve(len(b))
 	if err != nil {
 		return err
 	}
-	copy(out, b[:copyFar(out, b)])
+	if len(b) > 0 && &out[0] != &b[0] {
+		copy(out, b)
+	}
 	return nil
 }
 
 // Cancelled reports whether the client no longer waits for this call, or is gone.
 // It is cheap enough to poll.
 func (c *Call) Cancelled() bool {
-	return c.conn.h.Cancel.Load() == c.id || c.conn.ep.Gone() != nil
+	return transport.Turn(c.at.Turn.Load()) != transport.TurnOf(c.id, transport.Asked) || c.conn.ep.Gone() != nil
 }
 
 // Timeout is the longest time that the client allows for the call; 0 if it gave
 // none.
 func (c *Call) Timeout() time.Duration {
-	return time.Duration(min(c.conn.h.Request.Timeout.Load(), 1<<63-1))
+	return time.Duration(min(c.timeout, math.MaxInt64))
 }
 
 // Context is done when the client cancels, is gone, or its time is over. It
@@ -203,25 +278,48 @@ func (c *Call) Context(parent context.Context) context.Context {
 	return c.watch.ctx
 }
 
-// Done publishes the answer, or err, and signals the client if it sleeps.
+// Done publishes the answer, or err, and signals the client if it waits for that.
 func (c *Call) Done(err error) {
 	if c.watch != nil {
 		c.watch.stop()
 	}
-	c.conn.ep.End()
-	shape := c.output
+	cn := c.conn
+	cn.ep.End()
 	if err != nil {
-		status, detail := StatusOf(err)
-		n := copy(c.conn.h.Reply.Inline[:], detail)
-		shape = packReply(n, status, flagReplyInline)
+		c.refuse(err)
 	}
-	r := &c.conn.h.Reply
-	plainStore(&r.Shape, uint64(shape))
-	r.ID.Swap(c.id)
-	if c.conn.h.Request.Waiting.Load() != 0 {
-		// A client that cannot be signalled is gone, and its channel is dropped
-		// when the transport reports that.
-		c.conn.notify()
+	if c.output.place() == 0 {
+		copy(c.at.Line[:], c.out[:c.output.length()])
 	}
-	c.conn.server.recent = c.conn
+	plainStore(&c.at.Shape, uint64(c.output))
+	c.at.Turn.Swap(uint64(transport.TurnOf(c.id, transport.Answered)))
+	several := cn.server.AtOnce > 1
+	idle := !several || cn.serving.Add(-1) == 0
+	// A client that cannot be signalled is gone, and its channel is dropped
+	// when the transport reports that.
+	switch cn.h.Client.Waiting.Load() {
+	case 0:
+	case transport.WakeWhenDone:
+		if idle && (several || !cn.asked()) {
+			cn.notify()
+		}
+	default:
+		cn.notify()
+	}
+	if cn.server.places != nil {
+		cn.server.ended(cn)
+	}
+}
+
+// refuse makes the output an error's text, cut to the room that there is.
+func (c *Call) refuse(err error) {
+	status, detail := StatusOf(err)
+	part, flags, err := c.place(len(detail))
+	if err != nil {
+		detail = detail[:c.Room()]
+		if part, flags, err = c.place(len(detail)); err != nil {
+			detail, part, flags = detail[:transport.SlotSize], c.out[:], 0
+		}
+	}
+	c.output = pack(copy(part, detail), uint16(status), flags)
 }

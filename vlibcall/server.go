@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,23 +20,24 @@ import (
 // It must not keep the Call.
 type Handler func(c *Call) error
 
-// Resolver finds a handler for a function that was not registered by Handle.
+// Resolver finds a handler for a function that was not registered by Handle. It is
+// asked once for each channel that calls the function, and again after an error.
 type Resolver func(library, function string) (Handler, error)
 
-// Server serves the calls to one vLib OS, one at a time, in the order of
-// their arrival over all its channels.
+// Server serves the calls to one vLib OS. What its fields say is the policy of its
+// port; they are set before Serve or Listen.
 type Server struct {
+	// Order in which channels are served.
+	Order Order
+	// AtOnce is how many requests Serve serves at the same time, each in a goroutine
+	// of its own; then handlers must be safe for concurrent use. Default 1.
+	AtOnce int
 	// Linger is how long the server polls a channel after an answer, before it
 	// listens to all again. 0, the default, gives the CPU away at once; a
 	// longer time suits clients that spin.
 	Linger time.Duration
 	// SessionIdle is the same within a session. Default 1 ms.
 	SessionIdle time.Duration
-	// InOrder is for clients that do not trust one another: channels are served
-	// strictly in the order of their signals. The one answered last is not
-	// polled before the others, whatever Linger and SessionIdle are, since a
-	// client that calls again at once would keep the others out.
-	InOrder bool
 
 	l        transport.Listener
 	mu       sync.RWMutex // handlers, resolve
@@ -44,8 +46,15 @@ type Server struct {
 	changes  atomic.Uint64 // of handlers
 
 	conns  map[transport.ServerEndpoint]*conn
-	recent *conn // polled before listening
+	recent *conn   // polled before listening
+	ready  []*conn // that have requests, unless the order is FIFO
 	waits  waits
+
+	// If Serve serves several requests at the same time:
+	places     chan struct{}
+	work       sync.WaitGroup // goroutines that serve or close channels
+	underWay   atomic.Int32   // requests
+	eventsOnly atomic.Bool    // the listener waits only for events, or is about to wait
 }
 
 // NewServer returns a server for the channels of l, which it then owns.
@@ -71,6 +80,7 @@ func (s *Server) HandleRest(r Resolver) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.resolve = r
+	s.changes.Add(1)
 }
 
 // Functions calls f for each function registered by Handle.
@@ -78,8 +88,8 @@ func (s *Server) Functions(f func(library, function string)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for key := range s.handlers {
-		n := names(key)
-		f(string(n.library()), string(n.function()))
+		library, function, _ := strings.Cut(key, "\x00")
+		f(library, function)
 	}
 }
 
@@ -88,17 +98,34 @@ func (s *Server) Functions(f func(library, function string)) {
 func (s *Server) Serve(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, s.l.Interrupt)
 	defer stop()
+	if s.AtOnce > 1 {
+		s.places = make(chan struct{}, s.AtOnce)
+	}
 	for {
 		c, err := s.listen(ctx)
 		if err != nil {
+			s.work.Wait()
 			return errors.Join(s.Close(), ignoreEnd(ctx, err))
 		}
-		h, err := s.lookup(c.conn)
-		if err == nil {
-			err = run(h, c)
+		h, err := s.lookup(c.function)
+		if s.places == nil {
+			c.serve(h, err)
+			continue
 		}
-		c.Done(err)
+		s.places <- struct{}{}
+		s.work.Go(func() {
+			c.serve(h, err)
+			<-s.places
+		})
 	}
+}
+
+// serve serves a call by h, or answers with the reason why there is none.
+func (c *Call) serve(h Handler, err error) {
+	if err == nil {
+		err = run(h, c)
+	}
+	c.Done(err)
 }
 
 func ignoreEnd(ctx context.Context, err error) error {
@@ -126,7 +153,7 @@ func (s *Server) Close() error {
 		err = errors.Join(err, ep.Close())
 	}
 	clear(s.conns)
-	s.recent = nil
+	s.recent, s.ready = nil, nil
 	return err
 }
 
@@ -156,126 +183,17 @@ func (s *Server) listen(ctx context.Context) (*Call, error) {
 	}
 }
 
-// next returns the next request of any channel.
-func (s *Server) next(ctx context.Context) (*Call, error) {
-	if c := s.poll(); c != nil {
-		return c, nil
-	}
-	for {
-		s.waits.next()
-		ep, err := s.l.Wait(time.Time{})
-		if errors.Is(err, transport.ErrInterrupted) {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if c := s.visit(ep); c != nil {
-			return c, nil
-		}
-	}
-}
-
-// visit examines a channel that was signalled.
-func (s *Server) visit(ep transport.ServerEndpoint) *Call {
-	cn := s.conns[ep]
-	if ep.Gone() != nil {
-		s.drop(ep)
-		return nil
-	}
-	if cn == nil {
-		var err error
-		if cn, err = newConn(s, ep); err != nil {
-			s.drop(ep)
-			return nil
-		}
-		s.conns[ep] = cn
-	}
-	return cn.request()
-}
-
-func (s *Server) drop(ep transport.ServerEndpoint) {
-	if s.recent != nil && s.recent.ep == ep {
-		s.recent = nil
-	}
-	delete(s.conns, ep)
-	ep.Close() // a failure cannot be handled, and its client is gone
-}
-
-// poll spins on the channel that was served last.
-func (s *Server) poll() *Call {
-	cn := s.recent
-	if cn == nil {
-		return nil
-	}
-	s.recent = nil
-	if s.InOrder {
-		// Clients were told that the server sleeps, so a new request came with
-		// a signal.
-		return nil
-	}
-	if window := s.window(cn); window > 0 {
-		if c := cn.spin(window); c != nil {
-			return c
-		}
-	}
-	cn.setWaiting(1)
-	// A request that arrived between the last check and the store above did not
-	// signal.
-	return cn.request()
-}
-
-// window is how long to poll a channel after an answer.
-func (s *Server) window(cn *conn) time.Duration {
-	if s.InOrder {
-		return 0
-	}
-	if cn.session {
-		return s.SessionIdle
-	}
-	return s.Linger
-}
-
-// spin polls one channel, whose client need not signal.
-func (cn *conn) spin(window time.Duration) *Call {
-	cn.setWaiting(0)
-	var start time.Time
-	for polls := 1; ; polls++ {
-		pause(&cn.h.Request.Inline[secondLine])
-		if c := cn.request(); c != nil {
-			return c
-		}
-		if polls%checkEvery != 0 {
-			continue
-		}
-		now := time.Now()
-		if start.IsZero() {
-			start = now
-		}
-		if now.Sub(start) >= window || cn.ep.Gone() != nil {
-			return nil
-		}
-	}
-}
-
 // control answers requests that are not for a handler: malformed ones, those
-// for which no reservation is charged, and the beginning and end of a session.
+// for which no reservation is charged, and those that call nothing.
 func (s *Server) control(c *Call) bool {
 	var err error
-	switch flags := c.shape.flags(); {
+	switch {
 	case c.malformed != nil:
 		err = c.malformed
-	case flags&flagSessionEnd != 0:
-		c.conn.session = false
 	case c.unpaid != nil:
 		err = c.unpaid
-	case flags&flagSessionOpen != 0:
-		if _, err = s.lookup(c.conn); err == nil {
-			c.conn.session = true
-		}
+	case c.shape.flags()&flagNothing != 0:
+		_, err = s.lookup(c.function)
 	default:
 		return false
 	}
@@ -283,26 +201,27 @@ func (s *Server) control(c *Call) bool {
 	return true
 }
 
-// lookup finds the handler for a channel's call. A registered one is
-// remembered: most calls of a channel have the same names.
-func (s *Server) lookup(cn *conn) (Handler, error) {
+// lookup finds the handler for a function of a channel, and remembers it.
+func (s *Server) lookup(b *binding) (Handler, error) {
 	changes := s.changes.Load()
-	if cn.handler != nil && cn.changes == changes {
-		return cn.handler, nil
+	if b.handler != nil && b.changes == changes {
+		return b.handler, nil
 	}
-	key := names(cn.names[:cn.namesLen])
 	s.mu.RLock()
-	h, resolve := s.handlers[string(key)], s.resolve
+	h, resolve := s.handlers[b.library+"\x00"+b.function], s.resolve
 	s.mu.RUnlock()
 	if h != nil {
-		cn.handler, cn.changes = h, changes
+		b.handler, b.changes = h, changes
 		return h, nil
 	}
-	library, function := string(key.library()), string(key.function())
-	if resolve != nil {
-		return resolve(library, function)
+	if resolve == nil {
+		return nil, s.unknown(b.library, b.function)
 	}
-	return nil, s.unknown(library, function)
+	h, err := resolve(b.library, b.function)
+	if err == nil {
+		b.handler, b.changes = h, changes
+	}
+	return h, err
 }
 
 func (s *Server) unknown(library, function string) error {

@@ -2,72 +2,99 @@
 
 package vlibcall
 
-import "github.com/vlibos/vlibos/vlibcall/transport"
+import (
+	"bytes"
 
-// MaxName is the longest library or function name, in bytes.
-const MaxName = 255
-
-// inputAlign suits every C type, so that a server can pass the input to a
-// function in place.
-const inputAlign = 16
-
-// Flags of a request.
-const (
-	flagRequestInline uint16 = 1 << iota // names and input are in the header page
-	flagSession                          // keep polling this channel after the reply
-	flagSessionOpen                      // no input: resolve the function, bind it to the session
-	flagSessionEnd                       // no input: forget the function
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// flagReplyInline: the output is in the header page.
-const flagReplyInline uint16 = 1
+const (
+	// MaxName is the longest library or function name, in bytes.
+	MaxName = 255
+	// mostFunctions are bound in one channel at a time.
+	mostFunctions = 256
+	// inputAlign suits every C type, so that a server can pass the input to a
+	// function in place.
+	inputAlign = 16
+)
 
-// requestShape packs the lengths and flags of a request into the one word
-// that is loaded once: input length, name lengths, flags.
-type requestShape uint64
+// Flags of a shape. A message with neither flagNear nor flagData is in its slot.
+const (
+	flagNear    uint16 = 1 << iota // the message is in the near part
+	flagData                       // the message is in the data part
+	flagNames                      // it begins with names, for which the function's number stands from now on
+	flagPoll                       // the server polls this channel after its answer
+	flagNothing                    // no function is called
+)
 
-func packRequest(input, library, function int, flags uint16) requestShape {
-	return requestShape(uint64(uint32(input)) | uint64(uint8(library))<<32 | uint64(uint8(function))<<40 | uint64(flags)<<48)
+// shape packs what a request or an answer is into the one word that is loaded
+// once: the length; the function's number, or the status; the flags.
+type shape uint64
+
+func pack(length int, word, flags uint16) shape {
+	return shape(uint64(uint32(length)) | uint64(word)<<32 | uint64(flags)<<48)
 }
 
-func (s requestShape) input() int    { return int(uint32(s)) }
-func (s requestShape) library() int  { return int(uint8(s >> 32)) }
-func (s requestShape) function() int { return int(uint8(s >> 40)) }
-func (s requestShape) flags() uint16 { return uint16(s >> 48) }
+func (s shape) length() int    { return int(uint32(s)) }
+func (s shape) word() uint16   { return uint16(s >> 32) }
+func (s shape) flags() uint16  { return uint16(s >> 48) }
+func (s shape) status() Status { return Status(s.word()) }
+func (s shape) place() uint16  { return s.flags() & (flagNear | flagData) }
 
-// names is the length of "library NUL function", 0 inside a session.
-func (s requestShape) names() int {
-	if s.library() == 0 && s.function() == 0 {
+// answerAt is where an answer begins in the near or data part: behind the request
+// if that is there too, so that a handler can read one while it writes the other.
+func (s shape) answerAt(place uint16) int {
+	if s.place() != place {
 		return 0
 	}
-	return s.library() + 1 + s.function()
+	return align(s.length(), transport.Line)
 }
-
-// inputOffset is where the input begins in its area.
-func (s requestShape) inputOffset() int { return align(s.names(), inputAlign) }
-
-// bytes is the size of the request in its area: names, then input.
-func (s requestShape) bytes() int { return s.inputOffset() + s.input() }
 
 func align(n, to int) int { return (n + to - 1) &^ (to - 1) }
 
-// replyShape packs output length, status and flags of a reply.
-type replyShape uint64
-
-func packReply(output int, status Status, flags uint16) replyShape {
-	return replyShape(uint64(uint32(output)) | uint64(status)<<32 | uint64(flags)<<48)
+// area is what one side knows of a channel's memory: which parts its slots have.
+type area struct {
+	h          *transport.Header
+	mask       uint64 // slots in use, less one
+	near, data int    // size of each slot's parts, in bytes
 }
 
-func (s replyShape) output() int    { return int(uint32(s)) }
-func (s replyShape) status() Status { return Status(uint16(s >> 32)) }
-func (s replyShape) flags() uint16  { return uint16(s >> 48) }
-
-// outputOffset is where the output begins in the data area: after the request
-// if that is there too, so that a handler can read one while it writes the
-// other.
-func (s requestShape) outputOffset() int {
-	if s.flags()&flagRequestInline != 0 {
-		return 0
+func newArea(h *transport.Header, size, inFlight int) area {
+	return area{
+		h: h, mask: uint64(inFlight - 1),
+		near: transport.NearSize / inFlight &^ (transport.Line - 1),
+		data: (size - transport.HeaderSize) / inFlight &^ (transport.Line - 1),
 	}
-	return align(s.bytes(), transport.Line)
+}
+
+// slot is the index of the slot for a request.
+func (a *area) slot(number uint64) int { return int((number - 1) & a.mask) }
+
+// part is a slot's near part.
+func (a *area) part(slot int) []byte {
+	return a.h.Near[slot*a.near : (slot+1)*a.near : (slot+1)*a.near]
+}
+
+// partOf is a slot's part of the data area.
+func (a *area) partOf(data []byte, slot int) []byte {
+	return data[slot*a.data : (slot+1)*a.data : (slot+1)*a.data]
+}
+
+// nameLength is the size of the names in front of an input.
+func nameLength(library, function string) int {
+	return align(len(library)+len(function)+2, inputAlign)
+}
+
+// cutNames finds the names at the beginning of a request, and where its input
+// begins; ok is false if there are none.
+func cutNames(b []byte) (library, function []byte, input int, ok bool) {
+	n := bytes.IndexByte(b, 0)
+	if n < 1 || n > MaxName {
+		return nil, nil, 0, false
+	}
+	m := bytes.IndexByte(b[n+1:], 0)
+	if m < 1 || m > MaxName {
+		return nil, nil, 0, false
+	}
+	return b[:n], b[n+1 : n+1+m], align(n+m+2, inputAlign), true
 }

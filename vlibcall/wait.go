@@ -60,3 +60,25 @@ func (a *adaptiveSpin) slept(d time.Duration) {
 		a.window = min(2*a.window, a.limit)
 	}
 }
+
+// delay is how many pauses a side makes before it first looks for what the other side
+// writes. A look too early takes the line away from the writer, which then waits for it
+// twice. So one of the first looks should succeed, if that is soon.
+type delay uint8
+
+const mostDelay = 16
+
+func (d delay) wait() {
+	for range d {
+		pause()
+	}
+}
+
+// adapt is told how many looks it took.
+func (d *delay) adapt(looks int) {
+	if looks == 1 && *d > 0 {
+		*d--
+	} else if looks > 2 && *d < mostDelay {
+		*d++
+	}
+}

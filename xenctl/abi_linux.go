@@ -5,8 +5,8 @@ package xenctl
 import "structs"
 
 // Numbers and structures of <xen/version.h>, <xen/domctl.h>, <xen/sysctl.h> and
-// <xen/sys/privcmd.h> for Xen 4.17 on x86-64. testdata/layout.txt has their
-// values from the C compiler.
+// <xen/sys/privcmd.h> on x86-64, the same in all [releases]. testdata/layout.txt has
+// their values from the C compiler.
 const (
 	ioctlHypercall = 0x00305000
 
@@ -14,7 +14,6 @@ const (
 	hypercallSysctl     = 35
 	hypercallDomctl     = 36
 
-	domctlVersion       = 0x15
 	domctlPause         = 3
 	domctlUnpause       = 4
 	domctlGetDomainInfo = 5
@@ -30,8 +29,8 @@ const (
 	schedulerPutInfo = 0
 	schedulerGetInfo = 1
 
-	sysctlVersion           = 0x15
 	sysctlGetDomainInfoList = 6
+	sysctlGetCPUInfo        = 8
 	sysctlCPUPoolOp         = 18
 	sysctlPSRAlloc          = 23
 
@@ -173,6 +172,20 @@ type getDomainInfoList struct {
 	buffer      uint64
 	numDomains  uint32
 	pad2        uint32
+}
+
+type getCPUInfo struct {
+	_       structs.HostLayout
+	maxCPUs uint32
+	pad1    uint32
+	buffer  uint64
+	numCPUs uint32
+	pad2    uint32
+}
+
+type cpuInfo struct {
+	_        structs.HostLayout
+	idleTime uint64
 }
 
 type cpuPoolOp struct {

@@ -9,9 +9,10 @@
 // not exist in locked anonymous memory. They are never on the Go heap.
 //
 // Toolstack interfaces are not stable: Xen refuses a domctl or sysctl of
-// another interface version. This package is built for Xen 4.17 (domctl 0x15,
-// sysctl 0x15). On another Xen such calls fail with a [VersionError] that names
-// both versions. Version and xenstore (package xenctl/xenstore) work on any.
+// another interface version. A [Handle] finds the versions of the Xen that it runs on,
+// and speaks those of Xen 4.17 to 4.22 (domctl 0x15 to 0x18, sysctl 0x15 and 0x16). On
+// another Xen such calls fail with a [VersionError] that names both versions. Version
+// and xenstore (package xenctl/xenstore) work on any.
 //
 // It does not replace libxl: it neither creates nor destroys domains.
 package xenctl

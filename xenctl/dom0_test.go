@@ -6,9 +6,10 @@ package xenctl
 
 import (
 	"errors"
-	"io/fs"
+	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// These tests run in the lab's Dom0, beside at least one DomU, on Xen 4.17.
+// These tests run in the lab's Dom0, beside at least one DomU.
 
 func open(t *testing.T) *Handle {
 	t.Helper()
@@ -51,7 +52,7 @@ func TestLabVersionIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%#v", v)
-	if v.Major != 4 || v.Minor != 17 || v.PageSize != 4096 ||
+	if v.Major != 4 || v.Minor < 17 || v.PageSize != 4096 ||
 		v.Compiler == "" || v.CompileDate == "" || v.CommandLine == "" ||
 		!slices.Contains(v.Capabilities, "xen-3.0-x86_64") {
 		t.Error("a field has a wrong value")
@@ -163,28 +164,23 @@ func TestLabPausesAreCounted(t *testing.T) {
 	}
 }
 
-func TestLabInterfaceVersionsAreXens(t *testing.T) {
+func TestLabInterfacesAreThoseOfTheRelease(t *testing.T) {
 	h := open(t)
-	if got := acceptedVersion(h.askDomctl); got != domctlVersion {
-		t.Errorf("Xen speaks domctl %#x, this package %#x", got, domctlVersion)
+	v, err := h.Version()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got := acceptedVersion(h.askSysctl); got != sysctlVersion {
-		t.Errorf("Xen speaks sysctl %#x, this package %#x", got, sysctlVersion)
+	i, err := h.Interfaces()
+	if release := fmt.Sprintf("%d.%d", v.Major, v.Minor); err != nil || !strings.Contains(i.String(), release) {
+		t.Errorf("%v, %v on Xen %s", i, err, release)
 	}
-	// What a build for another Xen gets.
-	_, err := h.domctlAs(domctlVersion-1, domctlGetDomainInfo, 0, getDomainInfo{})
-	if !errors.Is(err, unix.EACCES) {
-		t.Fatalf("another version: %v, want EACCES", err)
+	if searched := (Interfaces{acceptedVersion(h.askDomctl), acceptedVersion(h.askSysctl)}); searched != i {
+		t.Errorf("Xen accepts %v, found was %v", searched, i)
 	}
-	err = opError("look up domain 0", h.explain("domctl", domctlVersion-1, h.askDomctl, err))
-	var v *VersionError
-	if !errors.As(err, &v) || v.Ours != domctlVersion-1 || v.Xens != domctlVersion || v.Release != "4.17" {
-		t.Errorf("%v", err)
+	if _, err := h.domctlAs(i.Domctl-1, domctlGetDomainInfo, 0, getDomainInfo{}); !errors.Is(err, unix.EACCES) {
+		t.Errorf("another version: %v, want EACCES", err)
 	}
-	if errors.Is(err, fs.ErrPermission) {
-		t.Errorf("%v is also fs.ErrPermission", err)
-	}
-	t.Log(err)
+	t.Log(v, i)
 }
 
 func TestLabListInSmallBatchesIsComplete(t *testing.T) {
@@ -193,8 +189,12 @@ func TestLabListInSmallBatchesIsComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	version, err := h.sysctlVersion()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i, want := range all {
-		batch, err := h.sysctlList(sysctlVersion, want.ID, 1)
+		batch, err := h.sysctlList(version, want.ID, 1)
 		if err != nil || len(batch) != 1 || batch[0].domain != want.ID {
 			t.Errorf("domain %d of the list: %+v, %v", i, batch, err)
 		}

@@ -49,8 +49,11 @@ func (h *Handle) SetUUID(domid uint16, uuid [16]byte) error {
 
 // domctl makes a domctl with u, and returns u as Xen has filled it in.
 func (h *Handle) domctl(cmd uint32, domid uint16, u getDomainInfo) (getDomainInfo, error) {
-	u, err := h.domctlAs(domctlVersion, cmd, domid, u)
-	return u, h.explain("domctl", domctlVersion, h.askDomctl, err)
+	version, err := h.domctlVersion()
+	if err != nil {
+		return getDomainInfo{}, err
+	}
+	return h.domctlAs(version, cmd, domid, u)
 }
 
 func (h *Handle) domctlAs(version, cmd uint32, domid uint16, u getDomainInfo) (getDomainInfo, error) {
@@ -77,11 +80,15 @@ const listMax = (bufferSize - listOffset) / int(unsafe.Sizeof(getDomainInfo{}))
 // including Dom0. The list is read in batches of about a hundred: a domain that
 // appears or disappears meanwhile may or may not be in it.
 func (h *Handle) Domains() ([]DomainInfo, error) {
+	version, err := h.sysctlVersion()
+	if err != nil {
+		return nil, opError("list domains", err)
+	}
 	var all []DomainInfo
 	for first := 0; first < domidFirstReserved; {
-		batch, err := h.sysctlList(sysctlVersion, uint16(first), listMax)
+		batch, err := h.sysctlList(version, uint16(first), listMax)
 		if err != nil {
-			return nil, opError("list domains", h.explain("sysctl", sysctlVersion, h.askSysctl, err))
+			return nil, opError("list domains", err)
 		}
 		for _, info := range batch {
 			if int(info.domain) < first {

@@ -48,29 +48,35 @@ func opError(op string, err error) error {
 	return &OpError{Op: op, Err: classify(err)}
 }
 
-// VersionError reports that Xen has another version of a toolstack interface
-// than this package.
+// VersionError reports that Xen accepts a version of a toolstack interface that this
+// package does not speak.
 type VersionError struct {
 	// Interface is "domctl" or "sysctl".
 	Interface string
-	// Ours is the version this package is built for.
-	Ours uint32
-	// Xens is the version that Xen accepts; 0 when it was not found.
+	// Oldest and Newest are the versions that this package speaks.
+	Oldest, Newest uint32
+	// Xens is the version that Xen accepts.
 	Xens uint32
-	// Release is Xen's release, for example "4.20"; empty when unknown.
+	// Release is Xen's release, for example "4.23"; empty when unknown.
 	Release string
 }
 
 func (e *VersionError) Error() string {
-	xens := "another one"
-	if e.Xens != 0 {
-		xens = fmt.Sprintf("%#x", e.Xens)
-	}
+	xens := fmt.Sprintf("%#x", e.Xens)
 	if e.Release != "" {
 		xens += " (Xen " + e.Release + ")"
 	}
-	return fmt.Sprintf("this program speaks %s interface version %#x (Xen 4.17), the hypervisor %s: use a build for that Xen",
-		e.Interface, e.Ours, xens)
+	return fmt.Sprintf("this program speaks %s interface versions %#x to %#x (Xen %s to %s), the hypervisor %s: it is %s",
+		e.Interface, e.Oldest, e.Newest, releases[0].name, releases[len(releases)-1].name, xens, e.Row())
+}
+
+// Row names the row of the table of releases in docs/reference/hosts.md that this Xen
+// belongs to.
+func (e *VersionError) Row() string {
+	if e.Xens < e.Oldest {
+		return "older than " + releases[0].name
+	}
+	return "newer than " + releases[len(releases)-1].name
 }
 
 // classify adds the meaning of an errno on which callers branch.

@@ -4,6 +4,7 @@ package xenctl
 
 import (
 	"errors"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/vlibos/vlibos/internal/xendev"
@@ -14,6 +15,8 @@ import (
 type Handle struct {
 	privcmd *xendev.Device
 	buffers bufferPool
+
+	domctlFound, sysctlFound atomic.Uint32 // the versions that Xen accepts; 0: not yet found
 }
 
 // Open opens /dev/xen/privcmd.

@@ -27,14 +27,14 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		q cpuPoolOp
 		r psrInfo
 		w psrAlloc
+		x getCPUInfo
+		y cpuInfo
 	)
 	golden.Check(t, map[string]uint64{
 		"IOCTL_PRIVCMD_HYPERCALL":                                                ioctlHypercall,
 		"__HYPERVISOR_xen_version":                                               hypercallXenVersion,
 		"__HYPERVISOR_sysctl":                                                    hypercallSysctl,
 		"__HYPERVISOR_domctl":                                                    hypercallDomctl,
-		"XEN_DOMCTL_INTERFACE_VERSION":                                           domctlVersion,
-		"XEN_SYSCTL_INTERFACE_VERSION":                                           sysctlVersion,
 		"XEN_DOMCTL_pausedomain":                                                 domctlPause,
 		"XEN_DOMCTL_unpausedomain":                                               domctlUnpause,
 		"XEN_DOMCTL_getdomaininfo":                                               domctlGetDomainInfo,
@@ -116,6 +116,13 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"offsetof(struct xen_sysctl_getdomaininfolist, max_domains)":             uint64(unsafe.Offsetof(l.maxDomains)),
 		"offsetof(struct xen_sysctl_getdomaininfolist, buffer)":                  uint64(unsafe.Offsetof(l.buffer)),
 		"offsetof(struct xen_sysctl_getdomaininfolist, num_domains)":             uint64(unsafe.Offsetof(l.numDomains)),
+		"XEN_SYSCTL_getcpuinfo":                                                  sysctlGetCPUInfo,
+		"sizeof(struct xen_sysctl_getcpuinfo)":                                   uint64(unsafe.Sizeof(x)),
+		"offsetof(struct xen_sysctl_getcpuinfo, max_cpus)":                       uint64(unsafe.Offsetof(x.maxCPUs)),
+		"offsetof(struct xen_sysctl_getcpuinfo, info)":                           uint64(unsafe.Offsetof(x.buffer)),
+		"offsetof(struct xen_sysctl_getcpuinfo, nr_cpus)":                        uint64(unsafe.Offsetof(x.numCPUs)),
+		"sizeof(struct xen_sysctl_cpuinfo)":                                      uint64(unsafe.Sizeof(y)),
+		"offsetof(struct xen_sysctl_cpuinfo, idletime)":                          uint64(unsafe.Offsetof(y.idleTime)),
 		"XEN_DOMCTL_scheduler_op":                                                domctlSchedulerOp,
 		"XEN_DOMCTL_setdomainhandle":                                             domctlSetHandle,
 		"sizeof(struct xen_domctl_setdomainhandle)":                              uint64(unsafe.Sizeof(e)),

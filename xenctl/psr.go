@@ -74,11 +74,10 @@ func (h *Handle) BandwidthInfo(socket int) (BandwidthInfo, error) {
 }
 
 func (h *Handle) psrInfo(cmd uint32, socket int) (psrInfo, error) {
-	u, err := h.psrInfoAs(sysctlVersion, cmd, socket)
-	return u, h.explain("sysctl", sysctlVersion, h.askSysctl, err)
-}
-
-func (h *Handle) psrInfoAs(version, cmd uint32, socket int) (psrInfo, error) {
+	version, err := h.sysctlVersion()
+	if err != nil {
+		return psrInfo{}, err
+	}
 	b, err := h.buffers.get()
 	if err != nil {
 		return psrInfo{}, err

@@ -14,7 +14,7 @@ import (
 // Scheduler is one of Xen's schedulers, XEN_SCHEDULER_*.
 type Scheduler uint32
 
-// The schedulers of Xen 4.17.
+// The schedulers of Xen 4.17 to 4.22.
 const (
 	Credit   Scheduler = 5
 	Credit2  Scheduler = 6
@@ -42,8 +42,8 @@ type Pool struct {
 	CPUs      []int // ascending
 }
 
-// maxCPUs limits the CPU maps that are requested; Xen 4.17 supports at most
-// 4095 CPUs.
+// maxCPUs limits the CPU maps that are requested. Xen 4.17 supports at most 4095 CPUs;
+// CPUs above that, which later releases can be built for, are not seen.
 const maxCPUs = 4096
 
 // mapOffset is where a CPU map begins in the buffer, after the request.
@@ -52,11 +52,15 @@ const mapOffset = 256
 // Pool returns a cpupool, or [ErrNotSupported] if there is none with that
 // number.
 func (h *Handle) Pool(id uint32) (Pool, error) {
-	p, err := h.pool(sysctlVersion, id)
-	return p, opError(fmt.Sprintf("look up cpupool %d", id), h.explain("sysctl", sysctlVersion, h.askSysctl, err))
+	p, err := h.pool(id)
+	return p, opError(fmt.Sprintf("look up cpupool %d", id), err)
 }
 
-func (h *Handle) pool(version, id uint32) (Pool, error) {
+func (h *Handle) pool(id uint32) (Pool, error) {
+	version, err := h.sysctlVersion()
+	if err != nil {
+		return Pool{}, err
+	}
 	b, err := h.buffers.get()
 	if err != nil {
 		return Pool{}, err
@@ -89,10 +93,14 @@ func (h *Handle) Affinity(domid uint16, vcpu int) ([]int, error) {
 	if errors.Is(err, unix.EINVAL) {
 		err = fmt.Errorf("%w with that vCPU (%w)", ErrNoDomain, err)
 	}
-	return cpus, opError(op, h.explain("domctl", domctlVersion, h.askDomctl, err))
+	return cpus, opError(op, err)
 }
 
 func (h *Handle) affinity(domid uint16, vcpu int) ([]int, error) {
+	version, err := h.domctlVersion()
+	if err != nil {
+		return nil, err
+	}
 	b, err := h.buffers.get()
 	if err != nil {
 		return nil, err
@@ -101,7 +109,7 @@ func (h *Handle) affinity(domid uint16, vcpu int) ([]int, error) {
 	p, addr := b.at(0)
 	cpus, cpusAddr := b.at(mapOffset)
 	op := (*domctl)(p)
-	op.cmd, op.interfaceVersion, op.domain = domctlGetVCPUAffinity, domctlVersion, domid
+	op.cmd, op.interfaceVersion, op.domain = domctlGetVCPUAffinity, version, domid
 	u := (*vcpuAffinity)(unsafe.Pointer(&op.u)) // another member of the union
 	u.vcpu, u.flags = uint32(vcpu), affinityHard
 	u.hard = bitmap{address: cpusAddr, bits: maxCPUs}

@@ -7,6 +7,7 @@ package xenctl
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,5 +63,25 @@ func TestLabWeightIsSetUnderItsSchedulerOnly(t *testing.T) {
 	}
 	if _, err := h.Weight(999, Credit2); !errors.Is(err, ErrNoDomain) {
 		t.Errorf("of a domain that does not exist: %v", err)
+	}
+}
+
+// Each CPU that has nothing to run counts that as idle.
+func TestLabIdleTimesGrowWhileNothingRuns(t *testing.T) {
+	h := open(t)
+	before, err := h.IdleTimes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const slept = 200 * time.Millisecond
+	time.Sleep(slept)
+	after, err := h.IdleTimes()
+	if err != nil || len(after) != 2 || len(before) != 2 {
+		t.Fatalf("%v, then %v, %v: want two CPUs", before, after, err)
+	}
+	for c := range after {
+		if grew := after[c] - before[c]; grew <= 0 || grew > 10*slept {
+			t.Errorf("CPU %d was idle for %v more after %v of sleep", c, grew, slept)
+		}
 	}
 }

@@ -4,7 +4,6 @@ package xenctl
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -47,43 +46,6 @@ func TestErrorsAreDistinct(t *testing.T) {
 	}
 	if opError("test", nil) != nil {
 		t.Error("no error became one")
-	}
-}
-
-func TestAcceptedVersionOfXenIsFound(t *testing.T) {
-	speaks := func(v uint32, answer error) func(uint32) error {
-		return func(asked uint32) error {
-			if asked == v {
-				return answer
-			}
-			return unix.EACCES
-		}
-	}
-	for _, tt := range []struct {
-		ask  func(uint32) error
-		want uint32
-	}{
-		{speaks(0x17, nil), 0x17},
-		{speaks(0x17, unix.EPERM), 0x17}, // the version was right, the caller was not
-		{speaks(lastInterface, nil), lastInterface},
-		{speaks(lastInterface+1, nil), 0},
-	} {
-		if got := acceptedVersion(tt.ask); got != tt.want {
-			t.Errorf("version %#x, want %#x", got, tt.want)
-		}
-	}
-}
-
-func TestVersionErrorNamesBoth(t *testing.T) {
-	err := opError("pause domain 3", fmt.Errorf("%w", &VersionError{Interface: "domctl", Ours: 0x15, Xens: 0x17, Release: "4.20"}))
-	var v *VersionError
-	if !errors.As(err, &v) {
-		t.Fatal("no VersionError inside")
-	}
-	for _, part := range []string{"domctl", "0x15", "0x17", "4.20", "4.17"} {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("%q does not name %s", err, part)
-		}
 	}
 }
 

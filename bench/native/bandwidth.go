@@ -27,7 +27,7 @@ const Allocations = "allocations/call"
 
 // allocs counts the allocations of both processes together.
 func (c *client) allocs(ctx context.Context, _ Options) ([]bench.Record, error) {
-	ch, err := c.open(ctx, portSpin, smallChannel, vlibcall.SpinThenBlock)
+	ch, err := c.open(ctx, portSpin, vlibcall.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (c *client) allocs(ctx context.Context, _ Options) ([]bench.Record, error) 
 
 // bandwidth compares a call that carries 1 MiB with a copy of 1 MiB.
 func (c *client) bandwidth(ctx context.Context, o Options) ([]bench.Record, error) {
-	ch, err := c.open(ctx, portSpin, wideChannel, vlibcall.SpinThenBlock)
+	ch, err := c.open(ctx, portSpin, vlibcall.Options{Size: wideChannel})
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ package native
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,8 +106,10 @@ func (c *client) batches(n int, f func(n int) error) (float64, error) {
 	return bench.Quantile(times, 0.5), nil
 }
 
-func (c *client) open(ctx context.Context, port transport.Port, size int, wait vlibcall.WaitPolicy) (*vlibcall.Channel, error) {
-	return vlibcall.Open(ctx, native.Domain(c.dir), vlibcall.Options{Port: port, Size: size, Wait: wait})
+// open opens a small channel, unless o has another size.
+func (c *client) open(ctx context.Context, port transport.Port, o vlibcall.Options) (*vlibcall.Channel, error) {
+	o.Port, o.Size = port, cmp.Or(o.Size, smallChannel)
+	return vlibcall.Open(ctx, native.Domain(c.dir), o)
 }
 
 // peerMallocs asks the peer how many objects it has allocated.

@@ -85,7 +85,7 @@ func echo(c net.Conn) {
 
 // others compares a blocking call with the other ways.
 func (c *client) others(ctx context.Context, o Options) ([]bench.Record, error) {
-	ch, err := c.open(ctx, portBlock, smallChannel, vlibcall.Block)
+	ch, err := c.open(ctx, portBlock, vlibcall.Options{Wait: vlibcall.Block})
 	if err != nil {
 		return nil, err
 	}
@@ -102,18 +102,18 @@ func (c *client) others(ctx context.Context, o Options) ([]bench.Record, error) 
 	defer called.Close()
 	in, out := Message{Data: message}, Message{}
 	s, err := bench.Interleave(ctx, o.Repeats, []bench.Part{
-		{Name: "call_ns", Measure: c.calls(blockBatch, func(dst []byte) ([]byte, error) {
-			return ch.Call(context.Background(), library, functionEcho, message[:], dst)
+		{Name: "call_ns", Measure: c.calls(blockBatch, message[:], func(message, dst []byte) ([]byte, error) {
+			return ch.Call(context.Background(), library, functionEcho, message, dst)
 		})},
-		{Name: "socket_ns", Measure: c.calls(blockBatch, func(dst []byte) ([]byte, error) {
-			if _, err := plain.Write(message[:]); err != nil {
+		{Name: "socket_ns", Measure: c.calls(blockBatch, message[:], func(message, dst []byte) ([]byte, error) {
+			if _, err := plain.Write(message); err != nil {
 				return nil, err
 			}
 			dst = dst[:len(message)]
 			_, err := io.ReadFull(plain, dst)
 			return dst, err
 		})},
-		{Name: "rpc_ns", Measure: c.calls(blockBatch, func([]byte) ([]byte, error) {
+		{Name: "rpc_ns", Measure: c.calls(blockBatch, message[:], func(_, _ []byte) ([]byte, error) {
 			err := called.Call("Echo.Echo", &in, &out)
 			return out.Data[:], err
 		})},

@@ -10,7 +10,6 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 	"github.com/vlibos/vlibos/vlibcall/transport"
-	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
 // record compares a spinning call that is counted in a book of receipts with one
@@ -22,19 +21,19 @@ func (c *client) record(ctx context.Context, o Options) (_ []bench.Record, err e
 	}
 	defer func() { err = errors.Join(err, book.Close()) }()
 	counter := book.Recorder(receipt.Self(), "domain", "domain")
-	plain, err := c.open(ctx, portSpin, smallChannel, vlibcall.Spin)
+	plain, err := c.open(ctx, portSpin, vlibcall.Options{Wait: vlibcall.Spin})
 	if err != nil {
 		return nil, err
 	}
 	defer plain.Close()
-	counted, err := vlibcall.Open(ctx, native.Domain(c.dir), vlibcall.Options{Port: portSpin, Size: smallChannel, Wait: vlibcall.Spin, Record: counter.Record})
+	counted, err := c.open(ctx, portSpin, vlibcall.Options{Wait: vlibcall.Spin, Record: counter.Record})
 	if err != nil {
 		return nil, err
 	}
 	defer counted.Close()
 	call := func(ch *vlibcall.Channel) func(context.Context) (float64, error) {
-		return c.calls(spinBatch, func(dst []byte) ([]byte, error) {
-			return ch.Call(context.Background(), library, functionEcho, message[:], dst)
+		return c.calls(spinBatch, message[:], func(message, dst []byte) ([]byte, error) {
+			return ch.Call(context.Background(), library, functionEcho, message, dst)
 		})
 	}
 	count := func(r vlibcall.Receipt) func(context.Context) (float64, error) {

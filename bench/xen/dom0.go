@@ -33,6 +33,7 @@ const (
 	sampleVchan    = "vchan"         // a round trip through libxenvchan, blocking
 	sampleBlock    = "block"         // a call that blocks
 	sampleAdaptive = "adaptive"      // a call that spins, then blocks
+	sampleBatch    = "batch"         // 16 calls in flight, that block
 	sampleTCP      = "tcp"           // a round trip over TCP and netfront, blocking
 	sampleSession  = "session"       // a call in a session
 	sampleOpen     = "open"          // a channel: offered, granted, mapped, and closed
@@ -168,7 +169,7 @@ func calls(ctx context.Context, domid uint16, s Samples) (err error) {
 	for _, way := range []struct {
 		name string
 		wait vlibcall.WaitPolicy
-	}{{sampleBlock, vlibcall.Block}, {sampleAdaptive, vlibcall.SpinThenBlock}, {sampleSession, vlibcall.Spin}} {
+	}{{sampleBlock, vlibcall.Block}, {sampleBatch, vlibcall.Block}, {sampleAdaptive, vlibcall.SpinThenBlock}, {sampleSession, vlibcall.Spin}} {
 		if err := call(ctx, d, s, way.name, counts, way.wait); err != nil {
 			return err
 		}
@@ -193,7 +194,11 @@ func opens(ctx context.Context, d *xen.Domain, s Samples) error {
 }
 
 func call(ctx context.Context, d *xen.Domain, s Samples, name string, n int, wait vlibcall.WaitPolicy) (err error) {
-	ch, err := vlibcall.Open(ctx, d, vlibcall.Options{Port: port, Size: 2 * transport.HeaderSize, Wait: wait})
+	o := vlibcall.Options{Port: port, Size: 2 * transport.HeaderSize, Wait: wait}
+	if name == sampleBatch {
+		o.InFlight = transport.MaxInFlight
+	}
+	ch, err := vlibcall.Open(ctx, d, o)
 	if err != nil {
 		return err
 	}
@@ -207,7 +212,14 @@ func call(ctx context.Context, d *xen.Domain, s Samples, name string, n int, wai
 		_, err := ch.Call(background, builtin.Library, builtin.Echo, message[:], dst)
 		return err
 	}
-	if name == sampleSession {
+	switch name {
+	case sampleBatch:
+		requests := make([]vlibcall.Request, o.InFlight)
+		for i := range requests {
+			requests[i] = vlibcall.Request{Library: builtin.Library, Function: builtin.Echo, Input: message[:], Output: make([]byte, 0, len(message))}
+		}
+		f = func() error { return ch.Batch(background, requests) }
+	case sampleSession:
 		session, err := ch.Session(ctx, builtin.Library, builtin.Echo)
 		if err != nil {
 			return err

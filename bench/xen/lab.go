@@ -12,6 +12,7 @@ import (
 
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/lab"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // Options are those of a run.
@@ -64,9 +65,10 @@ func (o Options) boot(ctx context.Context, images images, c lab.Config) (s Sampl
 	return s, "Xen " + result.Versions.Xen + ", Linux " + result.Versions.Dom0 + ", " + result.Versions.QEMU + ", counted", nil
 }
 
-// records turns the samples into ratios to libxenvchan.
+// records turns the samples into ratios to libxenvchan; a batch's is that of one call
+// in it to a call on its own.
 func (s Samples) records(machine string) ([]bench.Record, error) {
-	for _, name := range []string{sampleVchan, sampleTCP, sampleBlock, sampleAdaptive, sampleSession, sampleOpen, sampleIoctl, sampleXen} {
+	for _, name := range []string{sampleVchan, sampleTCP, sampleBlock, sampleBatch, sampleAdaptive, sampleSession, sampleOpen, sampleIoctl, sampleXen} {
 		if len(s[name]) == 0 {
 			return nil, fmt.Errorf("there is no count of %s", name)
 		}
@@ -82,8 +84,12 @@ func (s Samples) records(machine string) ([]bench.Record, error) {
 		bench.Spread(r.Raw, sampleVchan+"_instructions", s[sampleVchan])
 		return r
 	}
+	batch := record("call.lab.batch", sampleBatch, bench.Goal(0.4))
+	batch.Value = bench.Quantile(s[sampleBatch], 0.5) / transport.MaxInFlight / bench.Quantile(s[sampleBlock], 0.5)
+	bench.Spread(batch.Raw, sampleBlock+"_instructions", s[sampleBlock])
 	return []bench.Record{
-		record("call.lab.block", sampleBlock, bench.Goal(1)),
+		record("call.lab.block", sampleBlock, bench.Goal(0.95)),
+		batch,
 		record("call.lab.session", sampleSession, bench.Goal(0.05)),
 		record("call.lab.adaptive", sampleAdaptive, nil),
 		record("call.lab.tcp", sampleTCP, nil),

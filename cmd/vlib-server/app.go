@@ -96,12 +96,18 @@ func serve(c *cli.Context) error {
 	// long. So a guest with one vCPU gets two Ps; an idle P costs nothing.
 	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
 	opts.Log = log.New(c.App.ErrWriter, "vlib-server: ", 0)
-	l, where, err := listen(c, opts)
-	if err != nil {
-		return err
+	for {
+		l, where, err := listen(c, opts)
+		if err != nil {
+			return err
+		}
+		opts.Log.Printf("version %s serves port %d over transport %s (%s)", opts.Version, opts.Port, opts.Transport, where)
+		err = domuserver.New(l, opts).Serve(c.Context)
+		if !errors.Is(err, transport.ErrRestored) {
+			return err
+		}
+		opts.Log.Printf("%v", err)
 	}
-	opts.Log.Printf("version %s serves port %d over transport %s (%s)", opts.Version, opts.Port, opts.Transport, where)
-	return domuserver.New(l, opts).Serve(c.Context)
 }
 
 // listen opens the transport that opts name. where describes it for people.

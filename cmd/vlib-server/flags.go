@@ -10,6 +10,7 @@ import (
 
 	domuserver "github.com/vlibos/vlibos/domu-server"
 	"github.com/vlibos/vlibos/internal/cliflag"
+	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
@@ -25,6 +26,8 @@ func flags() []cli.Flag {
 		&cli.IntFlag{Name: "max-workers", Value: domuserver.DefaultMaxWorkers, Usage: "keep `N` idle workers, about 5 MiB each"},
 		&cliflag.Duration{Name: "max-run-time", Value: domuserver.DefaultMaxRunTime, Usage: "end a library's function or a command after `D`; 0: never"},
 		&cli.IntFlag{Name: "max-output", Value: domuserver.DefaultMaxOutput, Usage: "keep `BYTES` of each of stdout and stderr of a command"},
+		&cli.StringFlag{Name: "order", Value: vlibcall.FIFO.String(), Usage: "serve in `ORDER`: fifo, all that a channel has before the next one; in-turn, one call of each channel; period, the client with the shortest period first"},
+		&cli.IntFlag{Name: "at-once", Value: 1, Usage: "serve `N` calls at the same time"},
 		&cliflag.Duration{Name: "linger", Usage: "poll a channel for `D` after a call before sleeping: for clients that spin"},
 		&cliflag.Duration{Name: "session-idle", DefaultText: "1ms", Usage: "poll an open session for `D` before sleeping"},
 		&cli.BoolFlag{Name: "man", Hidden: true, Usage: "print the manual page, for a package"},
@@ -42,6 +45,7 @@ func options(c *cli.Context) (domuserver.Options, error) {
 		MaxWorkers:  c.Int("max-workers"),
 		MaxRunTime:  c.Duration("max-run-time"),
 		MaxOutput:   c.Int("max-output"),
+		AtOnce:      c.Int("at-once"),
 		Linger:      c.Duration("linger"),
 		SessionIdle: c.Duration("session-idle"),
 		// As PID 1 this process has the children of all other processes.
@@ -50,13 +54,16 @@ func options(c *cli.Context) (domuserver.Options, error) {
 	if o.MaxRunTime < 0 || o.Linger < 0 || o.SessionIdle < 0 {
 		return o, usagef("--max-run-time, --linger and --session-idle cannot be negative")
 	}
-	if o.MaxWorkers < 1 || o.MaxOutput < 1 {
-		return o, usagef("--max-workers and --max-output must be positive")
+	if o.MaxWorkers < 1 || o.MaxOutput < 1 || o.AtOnce < 1 {
+		return o, usagef("--max-workers, --max-output and --at-once must be positive")
 	}
 	if o.MaxRunTime == 0 {
 		o.MaxRunTime = -1
 	}
 	var err error
+	if o.Order, err = vlibcall.ParseOrder(c.String("order")); err != nil {
+		return o, usagef("--order: %w", err)
+	}
 	if o.Port, err = port(c); err != nil {
 		return o, err
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/vlibos/vlibos/domu-server/ffi"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/signature"
-	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 // library is the library of this process. The first call loads it, so that a
@@ -44,10 +43,6 @@ func (l *library) serve(c *vlibcall.Call) error {
 	n, err := l.loaded.Call(c.Function(), &l.request, room)
 	if err != nil {
 		return verdict(err)
-	}
-	if n > transport.InlineSize {
-		_, err = c.Reserve(n)
-		return err
 	}
 	return c.Reply(room[:n])
 }

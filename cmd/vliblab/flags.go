@@ -3,6 +3,7 @@
 package main
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ func machineFlags() []cli.Flag {
 	const machine, domus, files, output = "the machine", "the DomUs", "files", "time and output"
 	return []cli.Flag{
 		releaseFlag(machine),
-		&cli.StringFlag{Category: machine, Name: "mode", DefaultText: "functional, with PVH guests counted", Usage: "functional (parallel CPUs), counted (time is the number of instructions) or contended (CPUs that queue for a memory bus)"},
+		&cli.StringFlag{Category: machine, Name: "mode", DefaultText: "functional, with PVH and HVM guests counted", Usage: "functional (parallel CPUs), counted (time is the number of instructions) or contended (CPUs that queue for a memory bus)"},
 		&cli.StringFlag{Category: machine, Name: "processor", Usage: "an emulated processor with cache classes or uncore counters: " + strings.Join(processor.Names(), ", ")},
 		&cliflag.Duration{Category: machine, Name: "bus-service", Usage: "contended: the length of a turn on the memory bus while CMD runs, 0 for off (docs/reference/lab-bus.md)"},
 		&cli.StringFlag{Category: machine, Name: "xen", Value: lab.StockXen, Usage: "hypervisor: stock, vlib (built here with this project's module), vlib-debug (with Xen's assertions), vlib-flask (with XSM and Flask), or the `PATH` of an image, with a slash"},
@@ -30,8 +31,11 @@ func machineFlags() []cli.Flag {
 		&cli.IntFlag{Category: machine, Name: "memory", DefaultText: "1024 and what the DomUs need", Usage: "the machine's memory in `MIB`"},
 		&cli.IntFlag{Category: machine, Name: "dom0-vcpus", DefaultText: "as many as CPUs; counted and contended: 1, pinned", Usage: "number of Dom0's vCPUs"},
 
+		&cli.StringFlag{Category: machine, Name: "join", Usage: "a network to the machine of another vliblab that joins at the same `SOCKET`, with --address"},
+		&cli.StringFlag{Category: machine, Name: "address", Usage: "Dom0's `IPV4/LENGTH` on that network, for example 10.0.0.1/24"},
+
 		&cli.IntFlag{Category: domus, Name: "domus", Value: 1, Usage: "number of DomUs, which are named vlib1, vlib2, …"},
-		&cli.StringFlag{Category: domus, Name: "guest", Value: string(lab.PV), Usage: "pv or pvh"},
+		&cli.StringFlag{Category: domus, Name: "guest", Value: string(lab.PV), Usage: "pv, pvh or hvm"},
 		&cli.IntFlag{Category: domus, Name: "domu-memory", DefaultText: "256", Usage: "memory of each in `MIB`"},
 		&cli.IntFlag{Category: domus, Name: "domu-vcpus", DefaultText: "1", Usage: "vCPUs of each"},
 		&cli.StringFlag{Category: domus, Name: "domu-cpus", Usage: "`CPUS` they may run on, in xl's syntax (default: all; counted and contended: the last)"},
@@ -87,6 +91,12 @@ func config(c *cli.Context, otherwise ...string) (lab.Config, error) {
 				return cfg, usagef("--%s: %v", flag, err)
 			}
 			*files = append(*files, f)
+		}
+	}
+	if cfg.Join = c.String("join"); c.IsSet("address") {
+		var err error
+		if cfg.Address, err = netip.ParsePrefix(c.String("address")); err != nil {
+			return cfg, usagef("--address: %v", err)
 		}
 	}
 	if len(cfg.Args) == 0 {

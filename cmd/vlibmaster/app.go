@@ -144,8 +144,8 @@ func groupedCommands() (all []*cli.Command) {
 		all = append(all, commands...)
 	}
 	add(calls, callCommand(), servicesCommand())
-	add(reservations, adoptCommand(), releaseCommand(), psCommand(), runCommand(), admitCommand())
-	add(thisHost, doctorCommand(), serveCommand(), cgroupCommand())
+	add(reservations, adoptCommand(), releaseCommand(), psCommand(), describeCommand(), runCommand(), admitCommand())
+	add(thisHost, doctorCommand(), serveCommand(), xapiCommand(), cgroupCommand())
 	add(measuring, topCommand(), calibrateCommand(), calibrateLoadCommand())
 	add(measuring, command.New(command.Config{Name: "bench", Program: "vlibmaster"})...)
 	add(thisProgram, versionCommand(), completionCommand(), printCommand())

@@ -46,6 +46,7 @@ var arguments = map[string]func(*cursor) []string{
 	"call":       (*cursor).callArguments,
 	"services":   (*cursor).oneDomain,
 	"adopt":      (*cursor).oneDomain,
+	"describe":   (*cursor).oneDomain,
 	"release":    (*cursor).adopted,
 	"completion": func(*cursor) []string { return shells },
 	"bench":      func(*cursor) []string { return command.Experiments() },

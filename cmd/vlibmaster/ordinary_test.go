@@ -38,6 +38,7 @@ var ordinary = map[string]struct {
 	"cgroup run":     {args: "cgroup run x -- true", root: true},
 	"cgroup remove":  {args: "cgroup remove x", root: true},
 	"completion":     {args: "completion bash"},
+	"describe":       {args: "describe x"},
 	"doctor":         {args: "doctor"},
 	"guard":          {args: "guard native vlibos"},
 	"print":          {args: "print vlibmaster.8"},
@@ -46,8 +47,11 @@ var ordinary = map[string]struct {
 	"run":            {args: "run --budget 1ms --period 10ms --calls x -- true"},
 	"serve":          {args: "serve", root: true},
 	"services":       {args: "services x"},
-	"top":            {args: "top --once"},
+	"top":            {args: "top -b -n 1"},
 	"version":        {args: "version"},
+	"xapi":           {args: "xapi"},
+	"xapi status":    {args: "xapi status"},
+	"xapi hook":      {args: "xapi hook vm-pre-start -vmuuid x -reason none"},
 }
 
 // allCommands names every command of an app, subcommands by their whole name.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -17,7 +18,7 @@ import (
 func psCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "ps",
-		Usage: "show all reservations and their use",
+		Usage: "show all reservations and their use; with -a all domains",
 		Description: `The holder of a reservation is an adopted domain, threads of this system (of
 'vlibmaster run', for example), or nothing: then it pays for the calls that a rule
 allows (CLASS calls, and NAME is the rule). Threads also pay for the domains that
@@ -34,10 +35,20 @@ open channels, waiting calls, calls that a rule allowed, failed ones of those, a
 calls that no rule allows. A wedged vLib OS has not returned from a call that was
 abandoned.
 
+With --all there is a row for each domain, also for those of CLASS control and none,
+which have no reservation, and three columns more. CPU is a domain's CPU time since it
+was made. STEAL is how long its vCPUs were runnable and did not run, all together, for
+whatever reason but a closed gate (on the native host: how long at least one thread
+waited, with cgroups of version 2); THROTTLED is a part of it. GATE: while it is closed
+no vCPU runs. A dash stands for what this host does not tell.
+
 A domain is absent if it is configured and no domain has that name, number or UUID. A
 domain "without it" runs, but not on its reservation: the reason follows, and the
 master tries again twice a second.`,
-		Flags:  []cli.Flag{jsonFlag(""), runDirFlag()},
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "show all domains, reserved or not"},
+			jsonFlag(""), runDirFlag(),
+		},
 		Action: psAction,
 	}
 }
@@ -48,19 +59,34 @@ func psAction(c *cli.Context) error {
 	}
 	m := toMaster(c)
 	defer m.Close()
-	host, err := m.Host(c.Context)
+	ask := m.Host
+	if c.Bool("all") {
+		ask = m.All
+	}
+	host, err := ask(c.Context)
 	if err != nil {
 		return err
 	}
 	if c.Bool("json") {
 		return joinObjects(c.App.Writer, host)
 	}
-	return printHost(c.App.Writer, host)
+	return printHost(c.App.Writer, host, c.Bool("all"))
 }
 
-func printHost(w io.Writer, h api.Host) error {
+func printHost(w io.Writer, h api.Host, all bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "CLASS\tDOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED\tUUID")
+	more := func(string, ...any) string { return "" }
+	if all {
+		more = fmt.Sprintf
+	}
+	fmt.Fprintf(t, "CLASS\tDOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED%s\tUUID\n", more("\tCPU\tSTEAL\tGATE"))
+	of := make(map[uint32]api.Domain)
+	for _, d := range h.Domains {
+		of[d.Reservation] = d
+	}
+	work := func(d api.Domain) string {
+		return more("\t%s\t%s\t%s", known(&d.CPU, d.ID), known(d.Steal, d.ID), cmp.Or(d.Gate, "-"))
+	}
 	for _, s := range h.Reservations {
 		class, detail := string(s.Kind()), s.UUIDs()
 		switch s.Kind() {
@@ -72,8 +98,22 @@ func printHost(w io.Writer, h api.Host) error {
 				detail += [...]string{", calls ", ", "}[min(i, 1)] + oneLine(c.Name)
 			}
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v\t%s\n", class, where(s), oneLine(s.Name), s.Budget, s.Period,
-			short(s.Left), short(s.Foreground), short(s.Background), short(s.Throttled), detail)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v%s\t%s\n", class, where(s), oneLine(s.Name), s.Budget, s.Period,
+			short(s.Left), short(s.Foreground), short(s.Background), short(s.Throttled), work(of[s.ID]), detail)
+	}
+	for _, d := range h.Domains {
+		if d.Reservation != 0 {
+			continue
+		}
+		class, problem := "none", ""
+		if d.Control {
+			class = "control"
+		}
+		if d.Problem != "" {
+			problem = fmt.Sprintf(" (not all is known: %s)", oneLine(d.Problem))
+		}
+		fmt.Fprintf(t, "%s\t%s%s\t%s\t-\t-\t-\t-\t-\t%s%s\t%s\n", class, oneLine(d.ID), problem, oneLine(d.Name),
+			known(d.Work.Throttled, d.ID), work(d), oneLine(d.UUID))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -125,6 +165,14 @@ func printCalled(w io.Writer, h api.Host) error {
 		}
 	}
 	return nil
+}
+
+// known is a time of a domain with that ID, or a dash.
+func known(d *time.Duration, id string) string {
+	if d == nil || id == "" {
+		return "-"
+	}
+	return short(*d).String()
 }
 
 // short is a time to three figures or so.

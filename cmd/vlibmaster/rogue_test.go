@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"path/filepath"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/builtin"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
 )
 
@@ -63,17 +63,13 @@ func startRogue(ts *testscript.TestScript, name string) {
 	})
 }
 
-// replyID is the offset of the answer's number in the channel header, see
-// docs/reference/channel.md.
-const replyID = 0x480
-
 func lie(l *native.Listener) error {
 	for {
 		ep, err := l.Wait(time.Time{})
 		if err != nil {
 			return l.Close()
 		}
-		binary.LittleEndian.PutUint64(ep.Header()[replyID:], 999)
+		memory.Page(ep.Header()).Answer(0, 999, 0, "")
 		ep.Notify() // to a client that may be gone
 	}
 }

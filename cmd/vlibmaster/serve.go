@@ -32,6 +32,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/memory/caching"
 	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/dom0/metrics"
+	"github.com/vlibos/vlibos/dom0/xapi/broker"
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
@@ -105,7 +106,9 @@ func serveAction(c *cli.Context) (err error) {
 		return err
 	}
 	defer closing(&err, p)
-	m, err := master.Open(ctx, p, c.String("run-dir"), log)
+	xapi := broker.New(broker.Inventory, log)
+	named := xapi.Named(p)
+	m, err := master.Open(ctx, named, c.String("run-dir"), log)
 	if err != nil {
 		return err
 	}
@@ -121,7 +124,7 @@ func serveAction(c *cli.Context) (err error) {
 	}
 	t := throttling.NewManager(p, log)
 	defer closing(&err, t)
-	caches := caching.NewManager(cachePartitioner(p, c.String("run-dir")), p, log)
+	caches := caching.NewManager(cachePartitioner(p, c.String("run-dir")), named, log)
 	defer closing(&err, caches)
 	reloads := metrics.NewReloads()
 	exports := newExporter(m, shelf, g, t, reloads, log)
@@ -130,7 +133,9 @@ func serveAction(c *cli.Context) (err error) {
 	take := func(cfg config.Config) error {
 		return exports.move(cfg.MetricsListen, func() error {
 			err := caches.Move(ctx, cfg.Cache, func() error {
-				return t.Move(cfg.Throttle, func() error { return take(ctx, cfg, m, g) })
+				return t.Move(cfg.Throttle, func() error {
+					return xapi.Move(cfg.XAPI, func() error { return take(ctx, cfg, m, g) })
+				})
 			})
 			reloads.Done(err) // before the metrics are served
 			return err
@@ -152,12 +157,13 @@ func serveAction(c *cli.Context) (err error) {
 	}
 	return together(ctx,
 		func(ctx context.Context) error {
-			return control.Serve(ctx, l, m, g, t, control.ServeCalls(shelf), exports.extra())
+			return control.Serve(ctx, l, m, g, t, append(control.ServeXAPI(xapi), control.ServeCalls(shelf), control.ServeDescribe(m, g, t, caches, shelf), exports.extra())...)
 		},
 		shelf.Run,
 		func(ctx context.Context) error { return m.Run(ctx, notifyAlive) },
 		g.Run,
 		caches.Run,
+		func(ctx context.Context) error { return xapi.Run(ctx, m, caches) },
 		func(ctx context.Context) error {
 			for {
 				select {

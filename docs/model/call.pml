@@ -10,6 +10,7 @@
  *   BY_PORT   the rule before requests had numbers in the module: LISTEN ends
  *             the call of a port, and one flag says that another request came
  *   NO_TIMER  a client does not end answered calls
+ *   EARLY     the server decides whether to signal before it publishes the answer
  *
  * Options, which allow more behaviour:
  *   LINGER    the server polls a channel for a while: its client does not call
@@ -17,6 +18,9 @@
  *             waits for events
  *   MUTE      at some time the server begins to wait for events only
  *   FAR       the deadline of a client that gives nothing up is an hour away
+ *   BATCH     a client asks both requests at once, or the second while the first
+ *             is in the channel; it sleeps until the server signals that all is
+ *             answered
  */
 #ifndef REQUESTS
 #define REQUESTS 2 /* of each client: numbers 1 .. REQUESTS */
@@ -37,6 +41,7 @@ byte asked[CLIENTS];        /* number of the request */
 byte answered[CLIENTS];     /* number of the answer */
 byte got[CLIENTS];          /* number of the answer that the client has seen */
 bool waiting[CLIENTS];      /* the server does not poll: the client calls */
+bool wake[CLIENTS];         /* BATCH: the client's event is pending */
 bool event[CLIENTS];        /* pending at the server */
 
 /* The module's state of the server's domain. */
@@ -148,10 +153,17 @@ inline CALL(c, n)
             call[c].r[n] = over
         :: else ->
             uncounted[c].r[n]++;
-            /* A client that makes a request has ended its earlier ones. */
+            /* This call stands for the earlier requests, too. */
             i = 1;
             do
+#ifdef BATCH
+            :: i < n && call[c].r[i] == queued ->
+                queue??eval(c), eval(i); waiters--;
+                call[c].r[i] = over;
+                i++
+#else
             :: i < n && call[c].r[i] == queued -> end_call(c, i, done); i++
+#endif
             :: i < n && call[c].r[i] != queued -> i++
             :: i >= n -> break
             od;
@@ -243,6 +255,51 @@ inline heard(x)
     }
 }
 
+#ifdef BATCH
+proctype client(byte c)
+{
+    byte n = 1, called, i, j;
+
+    asked[c] = 1;
+    if
+    :: atomic { n++; asked[c] = n } /* before it signals */
+    :: skip
+    fi;
+
+enter:
+    atomic {
+        if
+        :: hasty[c].r[n] = true
+        :: skip
+        fi };
+    if
+    :: atomic { waiting[c] -> CALL(c, n); called = n }
+    :: else
+    fi;
+
+look:
+    if
+    :: atomic { answered[c] == n -> hasty[c].r[n] = false; got[c] = n }; goto next
+    :: else
+    fi;
+    if /* asleep */
+    :: atomic { wake[c] -> wake[c] = false }; goto look
+    :: atomic { n < REQUESTS -> hasty[c].r[n] = false; n++; asked[c] = n };
+        goto enter /* by another thread, while the batch is in the channel */
+    :: atomic { hasty[c].r[n] -> hasty[c].r[n] = false;
+        if
+        :: called -> CANCEL(c, called)
+        :: else
+        fi }
+    fi;
+
+next:
+    if
+    :: atomic { n < REQUESTS -> n++; asked[c] = n }; goto enter
+    :: atomic { n == REQUESTS -> left-- }
+    fi
+}
+#else
 proctype client(byte c)
 {
     byte n = 1, i, j;
@@ -282,6 +339,7 @@ proctype client(byte c)
     :: atomic { n > REQUESTS -> left--; break }
     od
 }
+#endif
 
 /* The client's timer ends answered calls, in case the server does not. */
 proctype timer(byte c)
@@ -322,12 +380,18 @@ proctype server()
     byte port = NONE; /* of the served request, not yet reported */
     byte c, i, j;
     bool opened;
+#ifdef BATCH
+    bool done_all; /* no request of the channel is unanswered */
+#endif
 
     goto turn;
 
 look:
     if
-    :: atomic { asked[c] != last[c] -> last[c] = asked[c]; port = c };
+    :: atomic { asked[c] != last[c] -> last[c]++; port = c };
+#ifdef EARLY
+        done_all = asked[c] == last[c];
+#endif
         atomic { answered[c] = last[c];
 #ifdef LINGER
         if
@@ -336,6 +400,15 @@ look:
         fi
 #endif
         };
+#ifdef BATCH
+#ifndef EARLY
+        done_all = asked[c] == last[c];
+#endif
+        if
+        :: done_all -> wake[c] = true
+        :: else
+        fi;
+#endif
 #ifdef LINGER
         if
         :: !waiting[c] ->

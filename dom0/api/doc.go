@@ -8,8 +8,11 @@
 //	POST /v1/reserve  a Reservation that is wanted → the Reservation
 //	POST /v1/release  Ended: {"domain"} or {"reservation"} → the Reservation that was
 //	POST /v1/try      [Reservation…] → Trial
-//	GET  /v1/host     → Host
+//	GET  /v1/host     → Host; with ?domains also all domains
+//	GET  /v1/describe ?domain=REFERENCE → Description
 //	GET  /v1/calls    → Calls
+//	GET  /v1/xapi     → XAPI
+//	POST /v1/hook     a Hook that XAPI runs → an error, if it refuses a start
 //	GET  /metrics     → what Prometheus reads (package dom0/metrics)
 //
 // A refusal is an HTTP error with a Failure, which says its kind: the client turns
@@ -23,6 +26,13 @@ const (
 	PathTry     = "/v1/try"
 	PathHost    = "/v1/host"
 	PathCalls   = "/v1/calls"
+	PathXAPI    = "/v1/xapi"
+	PathHook    = "/v1/hook"
+	// PathDescribe has its domain in the query's value QueryDomain; QueryDomains asks
+	// PathHost for all domains.
+	PathDescribe = "/v1/describe"
+	QueryDomain  = "domain"
+	QueryDomains = "domains"
 )
 
 // DefaultRunDir is the master's directory, SocketName the name of its socket there.

@@ -6,6 +6,8 @@ package api
 type Host struct {
 	Host         string   `json:"host"`         // the kind: module, stock or native
 	Reservations []Status `json:"reservations"` // all, by number
+	// Domains are all domains, with their work; nil if they were not asked for.
+	Domains []Domain `json:"domains,omitempty"`
 	// Called are the servers that users other than root may call, Wedged the domains
 	// that do not come back from a call.
 	Called []Target  `json:"called"`

@@ -11,8 +11,8 @@ import (
 
 // Reservation is a reservation as the master keeps it. In a request the domains
 // are named by reference, a number, a name or a UUID, in Domain.Name; the number
-// of the reservation, Name of a domain's, CPUs, Configured and Waits are the
-// master's to fill in.
+// of the reservation, Name of a domain's, CPUs, Origin and Waits are the master's to
+// fill in; in a trial, CPUs are those of a domain that does not exist yet.
 type Reservation struct {
 	host.Reservation
 	// Name is for people: of the domain, of the command, or of the rule, which
@@ -20,12 +20,23 @@ type Reservation struct {
 	Name string `json:"name,omitempty"`
 	// CPUs are those on which the holder and the callees were last: the budget is
 	// promised on each.
-	CPUs       []int `json:"cpus,omitempty"`
-	Configured bool  `json:"configured,omitempty"` // by the configuration, not by a command
+	CPUs   []int  `json:"cpus,omitempty"`
+	Origin Origin `json:"origin,omitempty"`
 	// Waits says that the reservation does not fit where its domains are. Until it
 	// does, nothing is promised on any CPU, and the host does not have it.
 	Waits bool `json:"waits,omitempty"`
 }
+
+// Origin is what asked for a reservation.
+type Origin string
+
+// The origins, in the order of precedence: a domain's reservation is that of the
+// first that asks for one.
+const (
+	FromFile    Origin = "file" // the configuration
+	FromCommand Origin = ""     // adopt and run
+	FromXAPI    Origin = "xapi" // a VM's other_config
+)
 
 // Status is a reservation and how it fares.
 type Status struct {

@@ -79,10 +79,35 @@ func (c *Client) Host(ctx context.Context) (h api.Host, err error) {
 	return h, err
 }
 
+// All is Host with all domains of the host, on a reservation or not.
+func (c *Client) All(ctx context.Context) (h api.Host, err error) {
+	err = c.ask(ctx, "GET", api.PathHost+"?"+api.QueryDomains, nil, &h)
+	return h, err
+}
+
+// Describe says all that is known of a domain, given by number, name or UUID.
+// host.ErrNoDomain: there is none, and none is waited for.
+func (c *Client) Describe(ctx context.Context, domain string) (d api.Description, err error) {
+	err = c.ask(ctx, "GET", api.PathDescribe+"?"+url.Values{api.QueryDomain: {domain}}.Encode(), nil, &d)
+	return d, err
+}
+
 // Calls says what calls cost, by domain, function and caller.
 func (c *Client) Calls(ctx context.Context) (all api.Calls, err error) {
 	err = c.ask(ctx, "GET", api.PathCalls, nil, &all)
 	return all, err
+}
+
+// XAPI says what the master knows of XAPI.
+func (c *Client) XAPI(ctx context.Context) (x api.XAPI, err error) {
+	err = c.ask(ctx, "GET", api.PathXAPI, nil, &x)
+	return x, err
+}
+
+// Hook tells the master of a hook that XAPI runs. host.ErrNotAdmitted: the VM is not to
+// start.
+func (c *Client) Hook(ctx context.Context, h api.Hook) error {
+	return c.ask(ctx, "POST", api.PathHook, h, &struct{}{})
 }
 
 func (c *Client) ask(ctx context.Context, method, path string, question, answer any) error {

@@ -33,6 +33,7 @@ type Config struct {
 	Listens       []string  // domains whose servers use the hypercall vlib_op_listen
 	Throttle      *Throttle // nil: nothing is throttled
 	Cache         []Cache   // classes, in the order of the file
+	XAPI          XAPI
 }
 
 type configTOML struct {
@@ -44,6 +45,7 @@ type configTOML struct {
 
 	Throttle *throttleTOML `toml:"throttle"`
 	Cache    []cacheTOML   `toml:"cache"`
+	XAPI     xapiTOML      `toml:"xapi"`
 }
 
 type adoptTOML struct {
@@ -164,6 +166,9 @@ func parse(text string) (Config, int, error) {
 	}
 	if err := t.Metrics.check(); err != nil {
 		return fail(at(err, "listen"), "metrics", 0)
+	}
+	if c.XAPI, err = t.XAPI.parse(); err != nil {
+		return fail(err, "xapi", 0)
 	}
 	for i, a := range t.Adopt {
 		r, err := a.reservation(c.Adopt)

@@ -10,6 +10,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/xapi"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/throttle"
 	"github.com/vlibos/vlibos/vlibcall"
@@ -48,6 +49,7 @@ const (
 
 	throttleTable = "[throttle]"
 	cacheTable    = "[[cache]]"
+	xapiTable     = "[xapi]"
 )
 
 // Values that more than one key allows.
@@ -104,6 +106,12 @@ var Keys = []Key{
 	{cacheTable, "l2", "", "share of each L2 cache", shares, "unchanged"},
 	{cacheTable, "mba", `"80%"`, "share of each CPU's memory bandwidth; rounded up to a step of the processor", shares, "unchanged"},
 	{cacheTable, "domains", `["web"]`, fmt.Sprintf("names or UUIDs; %q: all that no class names, but control domains", Others), "", ""},
+
+	{xapiTable, "enabled", "", "whether VMs' requests and names are taken from XAPI", "true, false", "true on a host that has XAPI"},
+	{xapiTable, "refuse_starts", "true", "whether the hook vm-pre-start refuses a VM whose reservation would not fit", "true, false", "false"},
+	{xapiTable, "address", "", "XAPI's socket, or https://HOST", "", xapi.DefaultSocket},
+	{xapiTable, "certificate", "", "with https: file with the host's certificate or its authority's, as PEM", "", ""},
+	{xapiTable, "login", "", "with https: file with two lines, a user and a password", "", ""},
 }
 
 // Example is a small file.

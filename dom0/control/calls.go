@@ -3,6 +3,7 @@
 package control
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/vlibos/vlibos/dom0/api"
@@ -21,4 +22,18 @@ func ServeCalls(s *receipt.Shelf) Extra {
 		all, h, err := s.Read()
 		reply(w, api.Calls{Accounts: all, Health: h}, err)
 	})}
+}
+
+// XAPI is what follows XAPI.
+type XAPI interface {
+	Status() api.XAPI
+	Hook(context.Context, api.Hook) error
+}
+
+// ServeXAPI answers client.Client.XAPI and client.Client.Hook.
+func ServeXAPI(x XAPI) []Extra {
+	return []Extra{
+		{"GET " + api.PathXAPI, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { reply(w, x.Status(), nil) })},
+		{"POST " + api.PathHook, posted(func(ctx context.Context, h api.Hook) (any, error) { return struct{}{}, x.Hook(ctx, h) })},
+	}
 }

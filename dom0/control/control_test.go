@@ -50,8 +50,8 @@ func (fakeHost) Usage(context.Context, host.Reservation) (host.Usage, error) {
 type calls struct{}
 
 func (calls) List() []api.Target { return []api.Target{{Domain: "web", Port: 1, Calls: 7}} }
-func (calls) Wedged() []api.Watched {
-	return []api.Watched{{Domain: "web", For: 3, Restarts: 1}}
+func (calls) Watched() []api.Watched {
+	return []api.Watched{{Domain: "web", Wedged: true, For: 3, Restarts: 1}, {Domain: "sound"}}
 }
 
 type throttled struct{}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/api"
@@ -47,7 +48,7 @@ func Listen(path string) (net.Listener, error) {
 // Gateway is what is known of the calls of unprivileged tools.
 type Gateway interface {
 	List() []api.Target
-	Wedged() []api.Watched
+	Watched() []api.Watched
 }
 
 // Throttle is what is known of the throttle.
@@ -93,16 +94,27 @@ func handler(m *master.Master, g Gateway, t Throttle, more []Extra) http.Handler
 	})
 	mux.HandleFunc("GET "+api.PathHost, func(w http.ResponseWriter, hr *http.Request) {
 		all, _ := m.List(hr.Context()) // an entry that cannot be read has its problem in it
-		reply(w, api.Host{
-			Host: m.Host(), Reservations: all, Called: g.List(), Wedged: g.Wedged(), Throttle: t.Status(), Notes: m.Notes(),
-		}, nil)
+		h := api.Host{
+			Host: m.Host(), Reservations: all, Called: g.List(), Throttle: t.Status(), Notes: m.Notes(),
+			Wedged: slices.DeleteFunc(g.Watched(), func(w api.Watched) bool { return !w.Wedged }),
+		}
+		var err error
+		if hr.URL.Query().Has(api.QueryDomains) {
+			h.Domains, err = m.Domains(hr.Context())
+		}
+		reply(w, h, err)
 	})
 	return mux
 }
 
 // post answers requests of one kind.
 func post[R any](mux *http.ServeMux, path string, f func(ctx context.Context, r R) (any, error)) {
-	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, hr *http.Request) {
+	mux.Handle("POST "+path, posted(f))
+}
+
+// posted answers requests with a body.
+func posted[R any](f func(ctx context.Context, r R) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, hr *http.Request) {
 		var r R
 		d := json.NewDecoder(http.MaxBytesReader(w, hr.Body, mostRequest))
 		d.DisallowUnknownFields()
@@ -112,7 +124,7 @@ func post[R any](mux *http.ServeMux, path string, f func(ctx context.Context, r 
 		}
 		v, err := f(hr.Context(), r)
 		reply(w, v, err)
-	})
+	}
 }
 
 func reply(w http.ResponseWriter, v any, err error) {

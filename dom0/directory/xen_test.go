@@ -62,8 +62,8 @@ var someDomains = map[string]string{
 	"/local/domain/0/vm":                   "/vm/00000000-0000-0000-0000-000000000000",
 	"/local/domain/3/name":                 "vlib1",
 	"/local/domain/3/vm":                   "/vm/" + uuid,
-	"/local/domain/3/data/vlibos/9/server": "revision=1 max=4096",
-	"/local/domain/3/data/vlibos/1/server": "revision=1 max=4096",
+	"/local/domain/3/data/vlibos/9/server": "revision=2 max=4096",
+	"/local/domain/3/data/vlibos/1/server": "revision=2 max=4096",
 	// What a guest may write to confuse us.
 	"/local/domain/3/data/vlibos/01/server":         "x",
 	"/local/domain/3/data/vlibos/-1/server":         "x",

@@ -95,17 +95,28 @@ func askXen() (XenFacts, Cache) {
 		return XenFacts{Problem: err.Error()}, Cache{}
 	}
 	f := XenFacts{Version: v.String(), Capabilities: v.Capabilities, Module: askModule(h)}
-	// A release may change the version of either interface.
-	_, err = h.Domains() // a sysctl
-	if err == nil {
-		_, err = h.DomainInfo(0) // a domctl
-	}
-	if err != nil {
+	if err := f.askControl(h); err != nil {
 		f.Control = err.Error()
 		return f, Cache{}
 	}
 	layout, _, err := psr.Layout(h)
 	return f, cacheFacts(layout, err)
+}
+
+// askControl asks for the versions of both toolstack interfaces, which differ between
+// releases, and for the scheduler under which Dom0 is.
+func (f *XenFacts) askControl(h *xenctl.Handle) error {
+	i, err := h.Interfaces()
+	if err != nil {
+		return err
+	}
+	dom0, err := h.DomainInfo(0)
+	if err != nil {
+		return err
+	}
+	pool, err := h.Pool(dom0.CPUPool)
+	f.Interfaces, f.Scheduler, f.Weights = i.String(), pool.Scheduler.String(), pool.Scheduler.Weighs()
+	return err
 }
 
 func nativeFacts(ctx context.Context, dir string) NativeFacts {

@@ -34,6 +34,9 @@ type XenFacts struct {
 	Capabilities []string `json:"capabilities,omitempty"`
 	Problem      string   `json:"error,omitempty"`         // why Xen could not be asked
 	Control      string   `json:"control_error,omitempty"` // domctl and sysctl do not work
+	Interfaces   string   `json:"interfaces,omitempty"`    // their versions, and the releases that have these
+	Scheduler    string   `json:"scheduler,omitempty"`     // of Dom0's cpupool
+	Weights      bool     `json:"weights"`                 // that scheduler's domains have weights
 	Module       Module   `json:"module"`
 }
 

@@ -36,7 +36,7 @@ const (
 	remedyXenfs    = "mount -t xenfs xenfs /proc/xen"
 	remedyXenstore = "apt install xen-utils-common && systemctl start xen.service"
 	remedyRoot     = "run it as root in Dom0: sudo vlibmaster …"
-	remedyVersion  = "use a vlibmaster that was built for this Xen"
+	remedyVersion  = "docs/reference/hosts.md has the table of Xen's releases; a release that is newer than the table needs a newer vlibmaster"
 	remedyServer   = "in a guest, as root: modprobe -a xen-gntalloc xen-evtchn && vlib-server"
 	remedyDomain   = "xl create GUEST.cfg, and start vlib-server in the guest"
 	remedyLab      = "'vliblab run -- CMD' runs real Xen in an emulator, on any machine"
@@ -46,9 +46,9 @@ const (
 // host.
 func (f Facts) Findings() []Finding {
 	if f.Host == directory.Xen {
-		return slices.Concat(f.xen(), f.Master.findings(), f.realtime(), f.native(Note))
+		return slices.Concat(f.xen(), f.Master.findings(f.Xen), f.realtime(), f.native(Note))
 	}
-	return slices.Concat([]Finding{f.otherXen()}, f.Cache.findings(), f.Master.findings(), f.realtime(), f.native(Missing))
+	return slices.Concat([]Finding{f.otherXen()}, f.Cache.findings(), f.Master.findings(f.Xen), f.realtime(), f.native(Missing))
 }
 
 // realtime reports what a master would lack without a real-time thread. It is silent
@@ -115,8 +115,11 @@ func (f Facts) xen() []Finding {
 	default:
 		list = append(list, Finding{Missing, "xenstore", f.Xenstore, remedyXenstore})
 	}
-	if f.Xen.Version != "" && f.Xen.Control != "" {
-		list = append(list, Finding{Note, "control", "calls work; pausing and accounting of domains, and 'vlibmaster serve', do not: " + f.Xen.Control, remedyVersion})
+	switch {
+	case f.Xen.Control != "":
+		list = append(list, Finding{Note, "control", "calls work; pausing and accounting of domains, cache classes, and 'vlibmaster serve', do not: " + f.Xen.Control, remedyVersion})
+	case f.Xen.Interfaces != "":
+		list = append(list, Finding{OK, "control", f.Xen.Interfaces + ", scheduler " + f.Xen.Scheduler + ": pausing and accounting of domains work", ""})
 	}
 	list = append(list, f.Xen.Module.findings()...)
 	list = append(list, f.Cache.findings()...)

@@ -22,6 +22,7 @@ import (
 	"github.com/vlibos/vlibos/throttle/cache"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
+	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -30,10 +31,13 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 // wellDom0 is a Dom0 that lacks nothing, with one guest that serves.
 func wellDom0() Facts {
 	f := Facts{
-		Host:    directory.Xen,
-		Traces:  directory.Traces{Type: "xen", Dom0: true, Xenfs: true, Privcmd: true},
-		Root:    true,
-		Xen:     XenFacts{Version: "4.17.5", Capabilities: []string{"xen-3.0-x86_64", "hvm-3.0-x86_64"}},
+		Host:   directory.Xen,
+		Traces: directory.Traces{Type: "xen", Dom0: true, Xenfs: true, Privcmd: true},
+		Root:   true,
+		Xen: XenFacts{
+			Version: "4.17.5", Capabilities: []string{"xen-3.0-x86_64", "hvm-3.0-x86_64"},
+			Interfaces: "domctl 0x15, sysctl 0x15 (Xen 4.17)", Scheduler: "credit2", Weights: true,
+		},
 		Domains: []Domain{{ID: "0", Name: "Domain-0"}, {ID: "1", Name: "vlib1", Ports: []transport.Port{1, 9}}},
 		Native:  NativeFacts{Dir: native.DefaultRoot},
 	}
@@ -93,7 +97,8 @@ func TestEachFactHasItsFindingAndVerdict(t *testing.T) {
 		{"no xenstored", func(f *Facts) { f.Xenstore = "connection refused" }, Missing, "missing xenstore connection refused -> apt install xen-utils-common"},
 		{"xenstored of root", func(f *Facts) { f.Root = false; f.Xenstore = "permission denied" }, Denied, "denied xenstore permission denied -> run it as root"},
 		{"no list", func(f *Facts) { f.Problem = "timeout" }, Missing, "missing domains timeout"},
-		{"another Xen", func(f *Facts) { f.Xen.Control = "version 0x17" }, OK, "note control calls work; pausing and accounting of domains, and 'vlibmaster serve', do not: version 0x17 -> use a vlibmaster"},
+		{"well", func(*Facts) {}, OK, "ok control domctl 0x15, sysctl 0x15 (Xen 4.17), scheduler credit2: pausing and accounting of domains work"},
+		{"another Xen", func(f *Facts) { f.Xen.Control = "version 0x19" }, OK, "note control calls work; pausing and accounting of domains, cache classes, and 'vlibmaster serve', do not: version 0x19 -> docs/reference/hosts.md"},
 		{"no real-time threads", func(f *Facts) { f.Realtime = "EPERM" }, OK, "note realtime a process here may not have a real-time thread -> run it as root or with CAP_SYS_NICE"},
 		{"no module", func(f *Facts) { f.Xen.Module = Module{Absent: true} }, OK, "note module absent: this Xen does not know the hypercall -> 'make hypervisor'"},
 		{"another module", func(f *Facts) { f.Xen.Module = Module{Problem: "speaks version 9"} }, OK, "note module speaks version 9 -> 'make hypervisor'"},
@@ -160,7 +165,7 @@ func found(findings []Finding, want string) bool {
 // The finding names the master that serves, or the one that would, or why it would
 // refuse.
 func TestMasterIsFoundOrPlanned(t *testing.T) {
-	const version = "this program speaks domctl interface version 0x15 (Xen 4.17), the hypervisor 0x17 (Xen 4.20): use a build for that Xen"
+	version := (&xenctl.VersionError{Interface: "domctl", Oldest: 0x15, Newest: 0x18, Xens: 0x19, Release: "4.23"}).Error()
 	for _, tt := range []struct {
 		name   string
 		change func(*Facts)
@@ -169,9 +174,10 @@ func TestMasterIsFoundOrPlanned(t *testing.T) {
 		{"serving", func(f *Facts) { f.Master = Master{Serves: "stock", Reservations: 3} }, "ok master a master serves this host as stock, 3 reservations"},
 		{"not for this user", func(f *Facts) { f.Master.Problem = "control.sock: permission denied" }, "note master control.sock: permission denied -> run it as root"},
 		{"module", func(f *Facts) { f.Xen.Module = wellModule() }, "note master no master serves this host; 'vlibmaster serve' would serve it as module -> systemctl start"},
-		{"no module", func(f *Facts) { f.Xen.Module = Module{Absent: true} }, "note master no master serves this host; 'vlibmaster serve' would serve it as stock"},
+		{"no module", func(f *Facts) { f.Xen.Module = Module{Absent: true} }, "note master no master serves this host; 'vlibmaster serve' would serve it as stock: the master keeps budgets, by weights"},
+		{"no weights", func(f *Facts) { f.Xen.Module, f.Xen.Weights = Module{Absent: true}, false }, "note master no master serves this host; 'vlibmaster serve' would serve it as stock: the master keeps budgets, by pauses"},
 		{"module beside credit2", func(f *Facts) { f.Xen.Module = wellModule(); f.Xen.Module.Host = false }, "note master no master serves this host; 'vlibmaster serve' would serve it as stock"},
-		{"Xen 4.20", func(f *Facts) { f.Xen.Module, f.Xen.Control = Module{Absent: true}, version },
+		{"Xen 4.23", func(f *Facts) { f.Xen.Module, f.Xen.Control = Module{Absent: true}, version },
 			"note master no master serves this host, and 'vlibmaster serve' would refuse it: " + version},
 		{"another module", func(f *Facts) { f.Xen.Module = Module{Problem: "speaks version 9"} },
 			"note master no master serves this host, and 'vlibmaster serve' would refuse it: speaks version 9"},

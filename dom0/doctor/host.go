@@ -58,9 +58,14 @@ func (m *Master) plan(f *Facts) {
 	}
 }
 
-func (m Master) findings() []Finding {
+func (m Master) findings(xen XenFacts) []Finding {
+	by := "pauses"
+	if xen.Weights {
+		by = "weights"
+	}
 	keeps := map[string]string{
-		directory.Module: "module: the module in Xen keeps budgets", directory.Stock: "stock: the master keeps budgets, by weights and timers",
+		directory.Module: "module: the module in Xen keeps budgets",
+		directory.Stock:  "stock: the master keeps budgets, by " + by + " and timers",
 		directory.Native: "native: domains are cgroups",
 	}
 	switch {

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	remedyModule = "'make hypervisor' builds Xen 4.17 with it; in the lab: vliblab run --xen vlib"
+	remedyModule = "'make hypervisor' builds Xen with it; in the lab: vliblab run --xen vlib"
 	remedyPool   = `boot Xen with sched=vlib, or make a cpupool: xl cpupool-create 'name="vlib"' 'sched="null"' 'cpus=["1"]' (null's number is the module's)`
 	remedyLate   = "boot Xen with timer_slop= increased by the difference, in ns, so that admission allows for it; in the emulated lab this finding means nothing"
 )

@@ -27,10 +27,9 @@ func (h *fakeHost) post(domain, function, input string) {
 	}
 	h.t.Cleanup(func() { ep.Close() })
 	page := memory.Page(ep.Header())
-	copy(page[memory.RequestInline:], "t\x00"+function)
-	copy(page[memory.RequestInline+16:], input)
-	page.Word(memory.RequestShape).Store(uint64(len(input)) | 1<<32 | uint64(len(function))<<40 | 1<<48)
-	page.Word(memory.RequestID).Store(1)
+	page.Attach(1)
+	text := memory.Names("t", function) + input
+	page.Ask(0, 1, memory.ShapeOf(uint32(len(text)), 0, memory.FlagNames), text)
 	if err := ep.Notify(); err != nil {
 		h.t.Fatal(err)
 	}

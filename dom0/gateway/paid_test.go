@@ -173,7 +173,7 @@ func TestCallBeyondItsRulesBudgetYields(t *testing.T) {
 	if p := ph.paid(); len(p) != 1 || p[0].Budget != 2*budget || p[0].Foreground < after.Foreground {
 		t.Errorf("%+v", p)
 	}
-	testkit.Eventually(t, "the paid call that hangs is found", func() bool { return len(ph.Wedged()) == 1 })
+	testkit.Eventually(t, "the paid call that hangs is found", func() bool { return len(wedged(ph.Gateway)) == 1 })
 	ph.configure(nil)
 	if p := ph.paid(); len(p) != 0 {
 		t.Errorf("left: %+v", p)

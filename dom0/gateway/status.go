@@ -57,8 +57,3 @@ func (g *Gateway) Watched() []api.Watched {
 	}
 	return all
 }
-
-// Wedged returns those of the watched domains that are wedged.
-func (g *Gateway) Wedged() []api.Watched {
-	return slices.DeleteFunc(g.Watched(), func(w api.Watched) bool { return !w.Wedged })
-}

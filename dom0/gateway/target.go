@@ -44,7 +44,7 @@ func (g *Gateway) newTarget(what policy.Target) (*target, error) {
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.ways = newWays(func(ctx context.Context) (Domain, error) { return g.o.Find(ctx, what.Domain) }, what.Port, g.o.Stuck != nil)
 	t.listen, t.server = l, vlibcall.NewServer(l)
-	t.server.InOrder = true
+	t.server.Order = vlibcall.InTurn
 	t.server.HandleRest(func(string, string) (vlibcall.Handler, error) { return t.call, nil })
 	return t, nil
 }

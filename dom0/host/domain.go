@@ -21,6 +21,7 @@ type Domain struct {
 	CPUs       []int  `json:"-"` // on which it may run, ascending
 	Err        error  `json:"-"` // why its CPUs are not known
 	Control    bool   `json:"-"` // it controls the host, and is never adopted, gated or throttled
+	Work       Work   `json:"-"` // as far as the list has it; Host.Work has all
 }
 
 // Means reports whether a name or a UUID, which is written in either case, is the

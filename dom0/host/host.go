@@ -72,6 +72,14 @@ type Host interface {
 	// Domains lists the domains that there are now.
 	Domains(context.Context) ([]Domain, error)
 
+	// Work is what a domain of the list has done by now. It costs a bounded number of
+	// hypercalls, or of files read, whatever the domain does.
+	Work(context.Context, Domain) (Work, error)
+
+	// Facts are what the host has set for a domain of the list, and for each of its
+	// vCPUs: weights, affinity, flags of its gate.
+	Facts(context.Context, Domain) ([]Fact, error)
+
 	// MemberCPUs are the CPUs on which threads may run, ascending. ErrNoMembers
 	// if they have ended.
 	MemberCPUs(Members) ([]int, error)

@@ -27,10 +27,10 @@ func (m *Master) Configure(ctx context.Context, want []api.Reservation) error {
 	if err != nil {
 		return err
 	}
-	what := m.without(func(e *entry) bool { return e.Configured })
+	what := m.without(func(e *entry) bool { return e.Origin == api.FromFile })
 	var next []*entry
 	for _, w := range want {
-		w.Configured = true
+		w.Origin = api.FromFile
 		was := m.match(all, w)
 		if was != nil && what.entries[was.ID] != nil && what.entries[was.ID] != was {
 			was = nil // it belongs to another entry of this configuration
@@ -55,7 +55,7 @@ func (m *Master) Configure(ctx context.Context, want []api.Reservation) error {
 	m.configured = true
 	var errs []error
 	for _, e := range m.inOrder() {
-		if e.Configured && what.entries[e.ID] == nil {
+		if e.Origin == api.FromFile && what.entries[e.ID] == nil {
 			errs = append(errs, m.end(ctx, e))
 		}
 	}
@@ -138,7 +138,7 @@ func (m *Master) growth(e *entry) float64 {
 
 // Try checks whether reservations would fit beside the existing ones, all
 // together, and changes nothing. A domain that does not exist yet is tried on
-// all CPUs on which any domain may run, since its CPUs are unknown. The first
+// its reservation's CPUs, or else on all on which any domain may run. The first
 // reservation that does not fit is the error.
 func (m *Master) Try(ctx context.Context, want []api.Reservation) (api.Trial, error) {
 	// A trial may be long, and the master has a lease to renew: it is made on a copy.
@@ -158,11 +158,19 @@ func (m *Master) Try(ctx context.Context, want []api.Reservation) (api.Trial, er
 		}
 		for _, d := range w.Domains() {
 			if _, err := find(all, d.Name); errors.Is(err, errNone) && len(cpus) > 0 && d.Name != "" {
-				all = append(all, host.Domain{ID: d.Name, UUID: d.Name, Name: d.Name, CPUs: cpus})
-				t.Absent, t.CPUs = append(t.Absent, d.Name), cpus
+				on := cpus
+				if len(w.CPUs) > 0 {
+					on = w.CPUs
+				}
+				all = append(all, host.Domain{ID: d.Name, UUID: d.Name, Name: cmp.Or(w.Name, d.Name), CPUs: on})
+				t.Absent, t.CPUs = append(t.Absent, d.Name), on
 			}
 		}
-		e, err := what.resolve(ctx, all, w, what.match(all, w), what)
+		was := what.earlier(all, w)
+		if w.Origin == api.FromXAPI && was != nil && was.Origin != api.FromXAPI {
+			continue // it keeps that
+		}
+		e, err := what.resolve(ctx, all, w, was, what)
 		if err == nil {
 			err = what.fits(e)
 		}

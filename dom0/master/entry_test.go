@@ -76,7 +76,7 @@ func TestTwoReferencesToOneDomainAreRefused(t *testing.T) {
 // remedy.
 func TestStateOfAnotherVersionIsRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
-	for _, text := range []string{`{"adopted": []}`, `{"version": 3, "reservations": []}`} {
+	for _, text := range []string{`{"adopted": []}`, `{"version": 4, "reservations": []}`} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -109,12 +109,12 @@ func TestRequestSaysNothingThatIsTheMasters(t *testing.T) {
 	h := newHost(domain("1", "web", 0), domain("2", "db", 1))
 	m := open(t, h, t.TempDir())
 	r := reservation("web", 60*ms, 100*ms)
-	r.ID, r.Waits, r.CPUs, r.Domain.ID, r.Domain.UUID, r.Configured = 7, true, []int{1}, "2", "uuid-db", true
+	r.ID, r.Waits, r.CPUs, r.Domain.ID, r.Domain.UUID, r.Origin = 7, true, []int{1}, "2", "uuid-db", api.FromFile
 	if _, err := m.Reserve(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	on(t, m, h, "web", "1")
-	if s := list(t, m); len(s) != 1 || s[0].ID != firstReservation || s[0].CPUs[0] != 0 || s[0].Configured || s[0].Domain.UUID != "uuid-web" {
+	if s := list(t, m); len(s) != 1 || s[0].ID != firstReservation || s[0].CPUs[0] != 0 || s[0].Origin != api.FromCommand || s[0].Domain.UUID != "uuid-web" {
 		t.Errorf("%+v", s)
 	}
 	if r.Domain.ID != "2" {

@@ -68,6 +68,16 @@ func (h *fakeHost) Floor() (rtsched.Task, time.Duration) {
 
 func (h *fakeHost) Domains(context.Context) ([]host.Domain, error) { return h.all, h.fail }
 
+func (h *fakeHost) Work(_ context.Context, d host.Domain) (host.Work, error) {
+	w := d.Work
+	w.CPU += time.Second
+	return w, h.broken[d.ID]
+}
+
+func (h *fakeHost) Facts(_ context.Context, d host.Domain) ([]host.Fact, error) {
+	return []host.Fact{{Name: "weight", Value: "256"}}, h.broken[d.ID]
+}
+
 func (h *fakeHost) MemberCPUs(m host.Members) ([]int, error) {
 	if cpus := h.on[m.PID]; cpus != nil {
 		return cpus, nil

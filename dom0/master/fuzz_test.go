@@ -47,7 +47,7 @@ func FuzzState(f *testing.F) {
 	} {
 		f.Add(strings.Replace(whole, change[0], change[1], 1))
 	}
-	for _, text := range []string{"", "{", "null", "[]", "{}", `{"adopted":[{"uuid":"uuid-web"}]}`, `{"version":2,"reservations":[{"domain":{"uuid":"uuid-web"}}]}`} {
+	for _, text := range []string{"", "{", "null", "[]", "{}", `{"adopted":[{"uuid":"uuid-web"}]}`, `{"version":3,"reservations":[{"domain":{"uuid":"uuid-web"}}]}`} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -19,30 +19,40 @@ func (m *Master) List(ctx context.Context) ([]api.Status, error) {
 	all := make([]api.Status, 0, len(m.entries))
 	var errs []error
 	for _, e := range m.inOrder() {
-		s := api.Status{Reservation: e.Copy(), Absent: !e.Running() && e.UUIDs() == ""}
-		if e.problem != nil {
-			s.Problem = e.problem.Error()
+		s, ok, err := m.status(ctx, e)
+		if ok {
+			all = append(all, s)
 		}
-		if e.told && e.running() {
-			var err error
-			s.Usage, err = m.host.Usage(ctx, e.onHost())
-			switch {
-			case errors.Is(err, host.ErrNoMembers):
-				continue // the next review notices, too
-			case errors.Is(err, host.ErrNoDomain):
-				// It is gone, or the host has lost it: the next review notices.
-				for _, d := range s.Domains() {
-					d.ID = ""
-				}
-				e.told = false
-			case err != nil:
-				s.Problem = err.Error()
-				errs = append(errs, fmt.Errorf("%s: %w", e, err))
-			}
-		}
-		all = append(all, s)
+		errs = append(errs, err)
 	}
 	return all, errors.Join(errs...)
+}
+
+// status is an entry and how it fares. An error is also its problem; ok is false if its
+// threads have ended.
+func (m *Master) status(ctx context.Context, e *entry) (s api.Status, ok bool, err error) {
+	s = api.Status{Reservation: e.Copy(), Absent: !e.Running() && e.UUIDs() == ""}
+	if e.problem != nil {
+		s.Problem = e.problem.Error()
+	}
+	if !e.told || !e.running() {
+		return s, true, nil
+	}
+	s.Usage, err = m.host.Usage(ctx, e.onHost())
+	switch {
+	case errors.Is(err, host.ErrNoMembers):
+		return s, false, nil // the next review notices, too
+	case errors.Is(err, host.ErrNoDomain):
+		// It is gone, or the host has lost it: the next review notices.
+		for _, d := range s.Domains() {
+			d.ID = ""
+		}
+		e.told, err = false, nil
+	case err != nil:
+		s.Problem = err.Error()
+		err = fmt.Errorf("%s: %w", e, err)
+	}
+	return s, true, err
 }
 
 // Pay returns the number of the configured reservation with that name, which is

@@ -24,9 +24,10 @@ type Master struct {
 	health health
 
 	mu         sync.Mutex
-	table               // all entries
-	configured bool     // Configure was called
-	notes      []string // the host's last notes
+	table                               // all entries
+	configured bool                     // Configure was called
+	notes      []string                 // the host's last notes
+	problems   map[string][]api.Problem // the last ones, by the domain's UUID, or its name
 }
 
 // Open makes the only master of a host, with the reservations that an earlier
@@ -39,7 +40,7 @@ func Open(ctx context.Context, p host.Host, dir string, log *slog.Logger) (*Mast
 	if err := p.Own(); err != nil {
 		return nil, errors.Join(running(err), s.close())
 	}
-	m := &Master{state: s, log: log, table: table{p, make(map[uint32]*entry)}}
+	m := &Master{state: s, log: log, table: table{p, make(map[uint32]*entry)}, problems: make(map[string][]api.Problem)}
 	before, bad, err := s.read()
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -80,7 +81,7 @@ func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reserva
 	if want.Kind() == host.KindNone {
 		return api.Reservation{}, fmt.Errorf("%w: only the configuration makes reservations without a holder", host.ErrNotAllowed)
 	}
-	want.Configured = false
+	want.Origin = api.FromCommand
 	was := m.match(all, want)
 	e, err := m.resolve(ctx, all, want, was, &m.table)
 	if err == nil && !e.Running() { // it existed before
@@ -90,6 +91,9 @@ func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reserva
 		err = m.fits(e)
 	}
 	if err != nil {
+		if e.UUIDs() != "" { // a mistyped name is no domain's problem
+			m.remember(e, 0, err)
+		}
 		return api.Reservation{}, fmt.Errorf("reserve for %s: %w", e, err)
 	}
 	if e.refs = nil; was != nil {
@@ -152,7 +156,10 @@ func (t *table) match(all []host.Domain, want api.Reservation) *entry {
 		}
 	}
 	return t.first(func(e *entry) bool {
-		return e.Domain != nil && !e.running() && (e.Domain.Means(ref) || slices.Contains(e.refs, ref))
+		if e.Domain == nil || e.running() { // the domain has another handle for a while
+			return e.Domain != nil && ref != "" && strings.EqualFold(e.Domain.UUID, ref)
+		}
+		return e.Domain.Means(ref) || slices.Contains(e.refs, ref)
 	})
 }
 
@@ -205,6 +212,9 @@ func (m *Master) Release(ctx context.Context, ref string) (api.Reservation, erro
 	e, err := m.lookup(ctx, ref)
 	if err != nil {
 		return api.Reservation{}, err
+	}
+	if e.Origin == api.FromXAPI {
+		return api.Reservation{}, fmt.Errorf("release %s: %w: its VM asks for the reservation: xe vm-param-remove uuid=%s param-name=other-config param-key=vlibos:budget", e, host.ErrNotAllowed, e.UUIDs())
 	}
 	return e.Copy(), m.end(ctx, e)
 }

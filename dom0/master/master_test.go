@@ -274,7 +274,7 @@ func TestConfigurationIsTakenAsAWhole(t *testing.T) {
 	}
 	h.all = append(h.all, domain("3", "later", 0))
 	review()
-	if s := list(t, m); len(s) != 3 || s[0].Configured || !s[1].Configured || !s[2].Configured || h.adopted[s[2].ID] != "3" {
+	if s := list(t, m); len(s) != 3 || s[0].Origin != api.FromCommand || s[1].Origin != api.FromFile || s[2].Origin != api.FromFile || h.adopted[s[2].ID] != "3" {
 		t.Errorf("%+v, host %v", s, h.adopted)
 	}
 	// The configuration applies as a whole, or not at all.
@@ -290,7 +290,7 @@ func TestConfigurationIsTakenAsAWhole(t *testing.T) {
 	}
 	adopt(t, m, "web", 6*ms, 100*ms)
 	review()
-	if s := list(t, m); len(s) != 2 || s[1].Budget != 6*ms || s[1].Configured {
+	if s := list(t, m); len(s) != 2 || s[1].Budget != 6*ms || s[1].Origin != api.FromCommand {
 		t.Errorf("%+v", s)
 	}
 	if err := configure(reservation("later", 70*ms, 100*ms)); err != nil {

@@ -244,7 +244,7 @@ func TestConfiguredDomainWaitsForRoom(t *testing.T) {
 	}
 	review(t, m)
 	on(t, m, h, "db", "2")
-	if s := list(t, m); len(s) != 1 || !s[0].Configured {
+	if s := list(t, m); len(s) != 1 || s[0].Origin != api.FromFile {
 		t.Errorf("%+v", s)
 	}
 	// A later configuration that does not fit is refused as a whole.
@@ -282,7 +282,7 @@ func TestMisspelledDomainIsListedAsAbsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := statusOf(t, m, "wbe")
-	if !s.Absent || s.On() != "" || s.Budget != 8*ms || !s.Configured || s.Problem != errAbsent.Error() || s.Class != host.Batch {
+	if !s.Absent || s.On() != "" || s.Budget != 8*ms || s.Origin != api.FromFile || s.Problem != errAbsent.Error() || s.Class != host.Batch {
 		t.Errorf("%+v", s)
 	}
 	if s := statusOf(t, m, "twin"); !s.Absent || !strings.Contains(s.Problem, "use a number or UUID: 2") {

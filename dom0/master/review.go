@@ -86,13 +86,14 @@ func (m *Master) Review(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.noted()
-	if len(m.entries) == 0 {
+	if len(m.entries) == 0 && len(m.problems) == 0 {
 		return m.write() // it may have failed when the last one ended
 	}
 	all, err := m.host.Domains(ctx)
 	if err != nil {
 		return err
 	}
+	m.forget(all)
 	var errs []error
 	var had, waited []*entry // for room
 	for _, e := range m.inOrder() {
@@ -186,6 +187,7 @@ func (m *Master) ended(ctx context.Context, e *entry, err error) error {
 func (m *Master) troubled(e *entry, err error) {
 	if e.problem == nil || e.problem.Error() != err.Error() {
 		m.log.Warn("a reservation is not in force", "for", e.String(), "name", e.Name, "reservation", e.ID, "error", err)
+		m.remember(e, e.ID, err)
 	}
 	e.problem = err
 }

@@ -39,7 +39,7 @@ type stateJSON struct {
 	Reservations []api.Reservation `json:"reservations"`
 }
 
-const stateVersion = 2
+const stateVersion = 3
 
 // openState takes the lock.
 func openState(dir string) (*state, error) {

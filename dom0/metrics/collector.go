@@ -19,6 +19,7 @@ type Source struct {
 	Master interface {
 		Host() string
 		List(context.Context) ([]api.Status, error)
+		Domains(context.Context) ([]api.Domain, error)
 		Health() master.Health
 		Identify(ctx context.Context, refs []string) (map[string]host.Domain, error)
 	}
@@ -54,7 +55,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 var (
 	buildInfo = describe("build_info", "Always 1; the labels have vlibmaster's version and its host.", "version", "commit", "go_version", "host")
 
-	collected = describe("collection_success", "Whether the source of this part could be read: reservations, calls, or gateway.", "part")
+	collected = describe("collection_success", "Whether the source of this part could be read: reservations, domains, calls, or gateway.", "part")
 
 	leaseLost    = describe("lease_lost_total", "How often the master was late to renew its lease, and gates and throttles had opened.")
 	reviewErrors = describe("review_errors_total", "Reviews of the domains, two a second, that failed.")
@@ -64,7 +65,7 @@ var masterDescs = []*prometheus.Desc{buildInfo, collected, leaseLost, reviewErro
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, all := range [][]*prometheus.Desc{masterDescs, reservationDescs, callDescs, gatewayDescs, throttleDescs} {
+	for _, all := range [][]*prometheus.Desc{masterDescs, reservationDescs, domainDescs, callDescs, gatewayDescs, throttleDescs} {
 		for _, d := range all {
 			to <- d
 		}
@@ -84,6 +85,10 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	all, err := c.Master.List(ctx)
 	gauge(to, collected, truth(err == nil), "reservations")
 	collectReservations(to, all)
+	domains, err := c.Master.Domains(ctx)
+	gauge(to, collected, truth(err == nil), "domains")
+	collectDomains(to, domains)
+
 	accounts, health, err := c.Calls.Read()
 	gauge(to, collected, truth(err == nil), "calls")
 	collectCalls(to, accounts, health)

@@ -29,8 +29,11 @@ import (
 // fakeHost reports what the test sets.
 type fakeHost struct {
 	all  []api.Status
+	work []api.Domain
 	fail error
 }
+
+func (h *fakeHost) Domains(context.Context) ([]api.Domain, error) { return h.work, h.fail }
 
 func (h *fakeHost) Host() string                               { return "test" }
 func (h *fakeHost) List(context.Context) ([]api.Status, error) { return h.all, h.fail }
@@ -117,8 +120,11 @@ func calledBy(t *testing.T) *receipt.Shelf {
 }
 
 func source(t *testing.T) Source {
+	waited := 3 * time.Second
 	return Source{
-		Master: &fakeHost{all: []api.Status{
+		Master: &fakeHost{work: []api.Domain{{
+			Domain: host.Domain{ID: "1", UUID: "u-1", Name: "web"}, Work: host.Work{Steal: &waited, Throttled: &waited, Gate: host.GateOpen},
+		}}, all: []api.Status{
 			status("u-1", "web", "1"), status("u-2", "db", ""),
 			status("u-3", "evil\"\n} 1\n\x1b\xff\u202e", "3"), numbered(2049, status("u\x01", "a", "4")), numbered(2050, status("u\x02", "a", "5")),
 		}},
@@ -317,5 +323,36 @@ func TestAbsentDomainsKeepTheirLabels(t *testing.T) {
 		if text := scrape(); !strings.Contains(text, wedged) || strings.Contains(text, "vlibos_throttle_") {
 			t.Errorf("%v: %s", fail, text)
 		}
+	}
+}
+
+// Domains that no reservation bounds are bounded; two with the same labels are one
+// series; a name is what a guest chose.
+func TestSeriesOfUnreservedDomainsAreBounded(t *testing.T) {
+	second := time.Second
+	h := &fakeHost{work: []api.Domain{
+		{Domain: host.Domain{ID: "1", UUID: "u-1", Name: "web"}, Reservation: 2048, Work: host.Work{CPU: 2 * second, Steal: &second, Gate: host.GateClosed}},
+		{Domain: host.Domain{ID: "2", UUID: "u-2", Name: "evil\"\n} 1\x1b"}, Work: host.Work{CPU: second}},
+		{Domain: host.Domain{ID: "3", UUID: "u-2", Name: "evil\"\n} 1\x1b"}, Work: host.Work{CPU: second, Steal: &second}},
+	}}
+	for i := range 1000 {
+		h.work = append(h.work, api.Domain{Domain: host.Domain{ID: strconv.Itoa(i + 4), UUID: strconv.Itoa(i)}, Work: host.Work{CPU: second}})
+	}
+	text := exposition(t, Source{Master: h, Calls: calledBy(t), Gateway: targets{}, Throttle: throttleOf{}})
+	for _, want := range []string{
+		`vlibos_domain_cpu_seconds_total{name="web",reservation="2048",uuid="u-1"} 2`,
+		`vlibos_domain_steal_seconds_total{name="web",reservation="2048",uuid="u-1"} 1`,
+		`vlibos_domain_gate_closed{name="web",reservation="2048",uuid="u-1"} 1`,
+		`vlibos_domain_cpu_seconds_total{name="evil\"\ufffd} 1\ufffd",reservation="",uuid="u-2"} 2`,
+		`vlibos_domain_steal_seconds_total{name="evil\"\ufffd} 1\ufffd",reservation="",uuid="u-2"} 1`,
+		`vlibos_domains 1003`,
+		`vlibos_domain_overflow 746`,
+	} {
+		if !strings.Contains(text, "\n"+strings.ReplaceAll(want, `\ufffd`, "\ufffd")+"\n") {
+			t.Errorf("there is no %s", want)
+		}
+	}
+	if n := strings.Count(text, "\nvlibos_domain_cpu_seconds_total{"); n != mostUnreserved {
+		t.Errorf("%d series of CPU time, want %d", n, mostUnreserved)
 	}
 }

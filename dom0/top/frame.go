@@ -25,6 +25,7 @@ type Frame struct {
 	Host         string        `json:"host"`
 	CPUs         []CPU         `json:"cpus"`
 	Reservations []Reservation `json:"reservations"`
+	Domains      []Domain      `json:"domains"` // all, on a reservation or not
 	// Throttle is nil if none runs.
 	Throttle *api.Throttle `json:"throttle"`
 	Calls    []Calls       `json:"calls"`
@@ -45,7 +46,14 @@ type Reservation struct {
 	ThrottledShare  *float64 `json:"throttled_share"`
 }
 
-func (r *Reservation) used() float64 { return known(r.ForegroundShare) + known(r.BackgroundShare) }
+// Domain is a domain and its work. Shares are of one CPU; nil: not known, because it did
+// not run all the time, or because the host does not tell.
+type Domain struct {
+	api.Domain
+	CPUShare       *float64 `json:"cpu_share"`
+	StealShare     *float64 `json:"steal_share"`
+	ThrottledShare *float64 `json:"throttled_share"`
+}
 
 // Calls are the calls of a function by all callers. Times are of the calls in the
 // interval.
@@ -72,13 +80,24 @@ func known(p *float64) float64 {
 // Compare returns what happened between two samples.
 func Compare(before, now Sample) Frame {
 	f := Frame{Time: now.At, Interval: now.At.Sub(before.At), Host: now.Host.Host,
-		Throttle: now.Host.Throttle, CPUs: []CPU{}, Reservations: []Reservation{}, Calls: []Calls{}}
+		Throttle: now.Host.Throttle, CPUs: []CPU{}, Reservations: []Reservation{}, Domains: []Domain{}, Calls: []Calls{}}
 	reserved := make(map[int]float64)
+	reservations := make(map[uint32]api.Status)
+	for _, s := range before.Host.Reservations {
+		reservations[s.ID] = s
+	}
 	for _, s := range now.Host.Reservations {
 		for _, cpu := range s.CPUs {
 			reserved[cpu] += s.Share()
 		}
-		f.Reservations = append(f.Reservations, f.reservation(before.Host.Reservations, s))
+		f.Reservations = append(f.Reservations, f.reservation(reservations[s.ID], s))
+	}
+	domains := make(map[string]api.Domain)
+	for _, d := range before.Host.Domains {
+		domains[d.ID] = d
+	}
+	for _, d := range now.Host.Domains {
+		f.Domains = append(f.Domains, f.domain(domains[d.ID], d))
 	}
 	for cpu, share := range reserved {
 		f.CPUs = append(f.CPUs, CPU{cpu, share})
@@ -88,23 +107,30 @@ func Compare(before, now Sample) Frame {
 	return f
 }
 
-func (f *Frame) reservation(before []api.Status, s api.Status) Reservation {
+func (f *Frame) reservation(b, s api.Status) Reservation {
 	r := Reservation{Status: s}
-	i := slices.IndexFunc(before, func(b api.Status) bool { return b.ID == s.ID && b.UUIDs() == s.UUIDs() })
-	if i < 0 || !s.Running() || before[i].On() != s.On() {
+	if b.ID != s.ID || b.UUIDs() != s.UUIDs() || !s.Running() || b.On() != s.On() {
 		return r
 	}
-	share := func(before, now time.Duration) *float64 {
-		if now < before || f.Interval <= 0 {
-			return nil // it was made again
-		}
-		v := float64(now-before) / float64(f.Interval)
-		return &v
-	}
-	b := before[i]
-	r.ForegroundShare, r.BackgroundShare = share(b.Foreground, s.Foreground), share(b.Background, s.Background)
-	r.ThrottledShare = share(b.Throttled, s.Throttled)
+	r.ForegroundShare, r.BackgroundShare = f.share(&b.Foreground, &s.Foreground), f.share(&b.Background, &s.Background)
+	r.ThrottledShare = f.share(&b.Throttled, &s.Throttled)
 	return r
+}
+
+func (f *Frame) domain(b, d api.Domain) Domain {
+	if b.ID != d.ID || b.UUID != d.UUID {
+		return Domain{Domain: d}
+	}
+	return Domain{d, f.share(&b.CPU, &d.CPU), f.share(b.Steal, d.Steal), f.share(b.Work.Throttled, d.Work.Throttled)}
+}
+
+// share is the increase of a time as a share of the interval.
+func (f *Frame) share(before, now *time.Duration) *float64 {
+	if before == nil || now == nil || *now < *before || f.Interval <= 0 {
+		return nil // it was made again, or is not known
+	}
+	v := float64(*now-*before) / float64(f.Interval)
+	return &v
 }
 
 type function struct{ domain, library, function string }

@@ -125,15 +125,15 @@ func text(f Frame, l Look) string {
 func TestTextAlignsAndCleansNames(t *testing.T) {
 	f := between(t)
 	got := text(f, Look{Order: ByUse})
-	want := `03:04:07  test  reservations: 6  CPUs reserved: 1: 150 %  sorted by use
+	want := `03:04:07  test  domains: 0  reservations: 6  CPUs reserved: 1: 150 %  sorted by use
 
-DOMAIN     NAME        FORE %  BACK %  THROTTLED %  BUDGET  PERIOD  LEFT              PROBLEM
-2          batch          0.0    75.0         10.0    10ms    40ms  [#####-----] 5ms
-1          web           25.0     5.0          0.0    10ms    40ms  [#####-----] 5ms
-3          again            -     0.0          0.0    10ms    40ms  [#####-----] 5ms
-9          back             -       -            -    10ms    40ms  [#####-----] 5ms
-(stopped)  gone             -       -            -    10ms    40ms
-6          evil�[2J��       -       -            -    10ms    40ms  [#####-----] 5ms
+DOMAIN     NAME        FORE %  BACK %  THROT %  STEAL %  GATE  BUDGET  PERIOD  LEFT              PROBLEM
+2          batch          0.0    75.0     10.0        -  -       10ms    40ms  [#####-----] 5ms
+1          web           25.0     5.0      0.0        -  -       10ms    40ms  [#####-----] 5ms
+3          again            -     0.0      0.0        -  -       10ms    40ms  [#####-----] 5ms
+9          back             -       -        -        -  -       10ms    40ms  [#####-----] 5ms
+(stopped)  gone             -       -        -        -  -       10ms    40ms
+6          evil�[2J��       -       -        -        -  -       10ms    40ms  [#####-----] 5ms
 
 CALLED  LIBRARY  FUNCTION   CALLS/S     P50     P99  ERRORS/S  CALLS  ERRORS
 web     libz     crc32         50.0  4.85µs  4.85µs       2.0    115       5
@@ -165,10 +165,10 @@ func TestDomainsWithoutTheirReservationSayWhy(t *testing.T) {
 	got := text(f, Look{Order: ByName})
 	want := `CPUs reserved: 1: 80 %  sorted by name
 
-DOMAIN    NAME  FORE %  BACK %  THROTTLED %  BUDGET  PERIOD  LEFT            PROBLEM
-2         db         -       -            -    80ms   100ms                  not admitted
-(absent)  wbe        -       -            -     1ms   100ms                  no domain has that name
-1         web        -       -            -    80ms   100ms  [----------] -
+DOMAIN    NAME  FORE %  BACK %  THROT %  STEAL %  GATE  BUDGET  PERIOD  LEFT            PROBLEM
+2         db         -       -        -        -  -       80ms   100ms                  not admitted
+(absent)  wbe        -       -        -        -  -        1ms   100ms                  no domain has that name
+1         web        -       -        -        -  -       80ms   100ms  [----------] -
 `
 	if !strings.Contains(got, want) {
 		t.Errorf("%s\nwant\n%s", got, want)
@@ -190,7 +190,7 @@ func TestTextFitsTheTerminalsHeight(t *testing.T) {
 		}
 		for _, help := range []bool{false, true} {
 			got := f.Text(Look{Height: height, Status: "bad\nluck", Help: help})
-			if n := strings.Count(got, "\n"); height > 9 && n > max(height, 12) {
+			if n := strings.Count(got, "\n"); height > 9 && n > max(height, 15) {
 				t.Fatalf("%d lines in %d:\n%s", n, height, got)
 			}
 			if strings.ContainsAny(got, "\x1b\r\a\t") {
@@ -211,6 +211,36 @@ func TestSharesOfTheFirstFrameAreNull(t *testing.T) {
 	}
 	b, err := json.Marshal(f)
 	if err != nil || !strings.Contains(string(b), `"foreground_share":null`) || !strings.Contains(string(b), `"calls":[]`) {
+		t.Errorf("%s, %v", b, err)
+	}
+}
+
+// A domain without a reservation has all its time in background; what its host does not
+// tell is a dash.
+func TestDomainsWithoutAReservationAreRows(t *testing.T) {
+	domain := func(id, name string, cpu, steal time.Duration, gate host.Gate, reservation uint32) api.Domain {
+		return api.Domain{Domain: host.Domain{ID: id, UUID: "u-" + id, Name: name}, Reservation: reservation, Work: host.Work{CPU: cpu, Steal: &steal, Gate: gate}}
+	}
+	before := Sample{At: start, Host: api.Host{Reservations: []api.Status{status(2048, "web", "1", 0, 0, 0)}, Domains: []api.Domain{
+		domain("1", "web", 0, 0, "", 2048), domain("7", "batch", time.Second, 0, "", 0), domain("8", "idle", ms, 0, "", 0),
+	}}}
+	now := Sample{At: start.Add(time.Second), Host: api.Host{Reservations: []api.Status{status(2048, "web", "1", 500*ms, 0, 0)}, Domains: []api.Domain{
+		domain("1", "web", 500*ms, 250*ms, host.GateOpen, 2048), domain("7", "batch\x1b[2J", 1900*ms, 400*ms, host.GateClosed, 0), domain("8", "idle", ms, 0, "", 0),
+	}}}
+	now.Host.Domains[2].Steal = nil
+	f := Compare(before, now)
+	want := `domains: 3  reservations: 1  CPUs reserved: 1: 25 %  sorted by use
+
+DOMAIN  NAME       FORE %  BACK %  THROT %  STEAL %  GATE    BUDGET  PERIOD  LEFT              PROBLEM
+7       batch\ufffd[2J       -    90.0        -     40.0  closed       -       -
+1       web          50.0     0.0      0.0     25.0  open      10ms    40ms  [#####-----] 5ms
+8       idle            -     0.0        -        -  -            -       -
+`
+	if got := text(f, Look{Order: ByUse}); !strings.Contains(got, strings.ReplaceAll(want, "\\ufffd", "\ufffd")) {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	b, err := json.Marshal(f.Domains[0])
+	if err != nil || !strings.Contains(string(b), `"cpu_share":0.9,"steal_share":0.4,"throttled_share":null`) || !strings.Contains(string(b), `"steal_ns":400000000`) {
 		t.Errorf("%s, %v", b, err)
 	}
 }

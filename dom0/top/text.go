@@ -3,12 +3,15 @@
 package top
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/printable"
 )
 
@@ -24,8 +27,11 @@ type Look struct {
 const help = `q  end                     p  pause, and continue
 s  sort by use, name, delay   ?  this help
 
-FORE %, BACK %   of one CPU, since the last refresh: within the budget, and beyond it
-THROTTLED %      time in background that the throttle took
+FORE %, BACK %   of one CPU, since the last refresh: within the budget, and beyond it;
+                 a domain without a reservation has all its time in BACK
+THROT %          time in background that the throttle took
+STEAL %          time for which its vCPUs were runnable and did not run
+GATE             closed: none of it runs, open, paused, or it has none
 LEFT             of the budget, now
 P50, P99         of the calls since the last refresh, with an error of at most 6 %
 
@@ -43,19 +49,19 @@ func (f *Frame) Text(l Look) string {
 	if l.Help {
 		return head + help
 	}
-	reservations, calls := f.reservationRows(), f.callRows()
+	domains, calls := f.domainRows(l.Order), f.callRows()
 	if l.Height > 0 {
 		// Besides the rows there are the head, two headings and an empty line.
 		room := max(l.Height-strings.Count(head, "\n")-3, 2)
-		mine := min(len(reservations)-1, max(room-(len(calls)-1), room/2))
-		reservations, calls = cut(reservations, mine), cut(calls, room-mine)
+		mine := min(len(domains)-1, max(room-(len(calls)-1), room/2))
+		domains, calls = cut(domains, mine), cut(calls, room-mine)
 	}
-	return head + table(reservations, l.Reverse) + "\n" + table(calls, l.Reverse)
+	return head + table(domains, l.Reverse) + "\n" + table(calls, l.Reverse)
 }
 
 func (f *Frame) headline(o Order) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s  reservations: %d", f.Time.Format("15:04:05"), printable.Line(f.Host), len(f.Reservations))
+	fmt.Fprintf(&b, "%s  %s  domains: %d  reservations: %d", f.Time.Format("15:04:05"), printable.Line(f.Host), len(f.Domains), len(f.Reservations))
 	for i, c := range f.CPUs {
 		if i == 0 {
 			b.WriteString("  CPUs reserved:")
@@ -68,14 +74,27 @@ func (f *Frame) headline(o Order) string {
 
 // Formats of a row and of its heading: names on the left, numbers on the right.
 const (
-	reservationRow = "%s\t%s\t%6s\t%6s\t%11s\t%6v\t%6v\t%s\t%s"
-	callRow        = "%s\t%s\t%s\t%7s\t%6s\t%6s\t%8s\t%5v\t%6v"
+	domainRow = "%s\t%s\t%6s\t%6s\t%7s\t%7s\t%s\t%6v\t%6v\t%s\t%s"
+	callRow   = "%s\t%s\t%s\t%7s\t%6s\t%6s\t%8s\t%5v\t%6v"
 )
 
-func (f *Frame) reservationRows() []string {
-	rows := []string{fmt.Sprintf(reservationRow, "DOMAIN", "NAME", "FORE %", "BACK %", "THROTTLED %", "BUDGET", "PERIOD", "LEFT", "PROBLEM")}
+// domainRows are the reservations, and the domains without one.
+func (f *Frame) domainRows(o Order) []string {
+	type row struct {
+		place
+		text string
+	}
+	var all []row
+	of := make(map[uint32]Domain)
+	for _, d := range f.Domains {
+		if of[d.Reservation] = d; d.Reservation == 0 {
+			all = append(all, row{d.place(), fmt.Sprintf(domainRow, printable.Line(d.ID), short(d.Name), "-", percent(d.CPUShare),
+				percent(d.ThrottledShare), percent(d.StealShare), gate(d), "-", "-", "", printable.Line(d.Problem))})
+		}
+	}
+	delete(of, 0)
 	for _, r := range f.Reservations {
-		domain, left := printable.Line(r.On()), bar(r.Left, r.Budget)
+		domain, left, d := printable.Line(r.On()), bar(r.Left, r.Budget), of[r.ID]
 		switch {
 		case r.Absent:
 			domain, left = "(absent)", ""
@@ -84,11 +103,19 @@ func (f *Frame) reservationRows() []string {
 		case r.Problem != "":
 			left = "" // it has no budget
 		}
-		rows = append(rows, fmt.Sprintf(reservationRow, domain, short(r.Name), percent(r.ForegroundShare), percent(r.BackgroundShare),
-			percent(r.ThrottledShare), r.Budget, r.Period, left, printable.Line(r.Problem)))
+		all = append(all, row{r.place(), fmt.Sprintf(domainRow, domain, short(r.Name), percent(r.ForegroundShare), percent(r.BackgroundShare),
+			percent(r.ThrottledShare), percent(d.StealShare), gate(d), r.Budget, r.Period, left, printable.Line(r.Problem))})
+	}
+	slices.SortStableFunc(all, func(a, b row) int { return o.compare(a.place, b.place) })
+	rows := []string{fmt.Sprintf(domainRow, "DOMAIN", "NAME", "FORE %", "BACK %", "THROT %", "STEAL %", "GATE", "BUDGET", "PERIOD", "LEFT", "PROBLEM")}
+	for _, r := range all {
+		rows = append(rows, r.text)
 	}
 	return rows
 }
+
+// gate is one word also for a domain that has none.
+func gate(d Domain) host.Gate { return cmp.Or(d.Gate, "-") }
 
 func (f *Frame) callRows() []string {
 	rows := []string{fmt.Sprintf(callRow, "CALLED", "LIBRARY", "FUNCTION", "CALLS/S", "P50", "P99", "ERRORS/S", "CALLS", "ERRORS")}

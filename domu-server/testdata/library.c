@@ -128,7 +128,7 @@ static void *scribble(void *unused)
     usleep(50 * 1000);
     while (fgets(line, sizeof line, maps))
         if (strstr(line, "vlibos-channel"))
-            memset((char *)strtoul(line, 0, 16) + 0x480, 0xff, 8); // the answer's id
+            memset((char *)strtoul(line, 0, 16) + 0x200, 0xff, 8); // the first slot's turn
     fclose(maps);
     return 0;
 }

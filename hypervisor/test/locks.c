@@ -118,6 +118,7 @@ static void settings(void)
     struct vlib_domctl open = { VERSION, .domid = WIDE,
                                 .clear = VLIB_DOMAIN_closed };
     struct vlib_domain_info domain = { VERSION, .domid = WIDE };
+    struct vlib_use use = { VERSION, .domid = WIDE };
     struct vlib_reservation_info r = { VERSION, .id = CALLER };
     struct vlib_cpu_info cpu = { VERSION, .cpu = 1 };
     struct vlib_throttle throttle = { VERSION, .cpu = 1, .period = 10 * MS,
@@ -131,6 +132,7 @@ static void settings(void)
     call("close", VLIB_OP_domain, &close, 0);
     call("open", VLIB_OP_domain, &open, 0);
     call("get domain", VLIB_OP_get_domain, &domain, 0);
+    call("get use", VLIB_OP_get_use, &use, 0);
     call("get reservation", VLIB_OP_get_reservation, &r, 0);
     r.id = CROWD;
     call("get reservation", VLIB_OP_get_reservation, &r, 0);

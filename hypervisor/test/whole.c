@@ -69,6 +69,7 @@ static void guests_may_not(struct domain *guest)
         { VLIB_OP_get_domain, 0, 4, XEN_DOMCTL_SCHEDOP_getinfo },
         { VLIB_OP_get_cpu, 0, 0, XEN_SYSCTL_SCHEDOP_getinfo },
         { VLIB_OP_get_counters, 0, 0, XEN_SYSCTL_SCHEDOP_getinfo },
+        { VLIB_OP_get_use, 0, 4, XEN_DOMCTL_SCHEDOP_getinfo },
     };
     unsigned int i;
 
@@ -248,6 +249,57 @@ static void late_follows_slop(struct domain *guest)
                         &(struct vlib_reserve){ VERSION, .id = 1 }), "end");
 }
 
+static struct vlib_use use(const struct domain *d)
+{
+    struct vlib_use op = { VERSION, .domid = d->domain_id };
+    long rc = machine_call(dom0, VLIB_OP_get_use, 0, 0, &op);
+
+    CHECK(!rc && op.vcpus == d->units, "use of domain %u: %ld, %u vCPUs",
+          d->domain_id, rc, op.vcpus);
+    return op;
+}
+
+static void used(const struct domain *d, const struct vlib_use *before,
+                 uint64_t ran, uint64_t waited)
+{
+    struct vlib_use now = use(d);
+
+    now.total.background -= before->total.background;
+    now.waited -= before->waited;
+    CHECK(now.total.background == ran && now.waited == waited &&
+          !now.total.foreground, "domain %u ran %lu and waited %lu ns",
+          d->domain_id, now.total.background, now.waited);
+}
+
+/* Waiting is time on a queue: not asleep, not behind a closed gate. */
+static void waiting_is_for_a_cpu(struct domain *guest)
+{
+    struct domain *other = machine_domain(2, 1, 1, 1);
+    struct vlib_use op = { VERSION, .domid = 2 }, first, second;
+
+    machine_run(10 * MS);
+    first = use(guest);
+    second = use(other);    /* which the module does not know */
+    machine_run(120 * MS);  /* three vCPUs of two domains on one CPU */
+    used(guest, &first, 60 * MS, 180 * MS);
+    used(other, &second, 60 * MS, 60 * MS);
+    CHECK(!flags(1, VLIB_DOMAIN_closed, 0), "cannot close");
+    machine_schedule(1);
+    first = use(guest);
+    second = use(other);
+    machine_run(50 * MS);
+    used(guest, &first, 0, 0);
+    used(other, &second, 50 * MS, 0);
+    CHECK(!flags(1, 0, VLIB_DOMAIN_closed), "cannot open");
+    machine_move_away(other);
+    CHECK(machine_call(dom0, VLIB_OP_get_use, 0, 0, &op) == -EXDEV,
+          "a domain under another scheduler has a use");
+    machine_move_back(other, 1);
+    machine_destroy(other);
+    CHECK(machine_call(dom0, VLIB_OP_get_use, 0, 0, &op) == -ESRCH,
+          "a domain that is gone has a use");
+}
+
 int main(void)
 {
     struct domain *guest;
@@ -258,6 +310,7 @@ int main(void)
     CHECK(!flags(1, VLIB_DOMAIN_critical, VLIB_DOMAIN_closed), "told");
     guests_may_not(guest);
     user_mode(guest);
+    waiting_is_for_a_cpu(guest);
     holds_have_owners(guest);
     listener_moves(guest);
     guest->unit[0]->affinity.word[0] = guest->unit[1]->affinity.word[0] = 7;

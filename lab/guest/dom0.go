@@ -57,7 +57,7 @@ func dom0(params map[string]string) error {
 	if err != nil {
 		return h.fail(err)
 	}
-	if err := h.begin(job); err != nil {
+	if err := h.begin(mods, job); err != nil {
 		return h.fail(err)
 	}
 	if err := h.Send(labproto.KindRunning, nil); err != nil {
@@ -147,7 +147,25 @@ func (h *hostConn) receive(kind labproto.Kind, v any) error {
 }
 
 // begin prepares a machine for the job's command.
-func (h *hostConn) begin(job *labproto.Job) error {
+func (h *hostConn) begin(mods *loader, job *labproto.Job) error {
+	if job.Address != "" {
+		if err := h.enter("joining the network to another machine"); err != nil {
+			return err
+		}
+		if err := mods.load("virtio_net"); err != nil {
+			return err
+		}
+		if err := program("ip", "address", "add", job.Address, "dev", machinesNetwork); err != nil {
+			return err
+		}
+		// Each frame costs two switches of the machine's emulated worlds.
+		if err := program("ip", "link", "set", machinesNetwork, "mtu", "60000"); err != nil {
+			return err
+		}
+		if err := linkUp(machinesNetwork); err != nil {
+			return err
+		}
+	}
 	if err := h.enter("copying files to Dom0"); err != nil {
 		return err
 	}

@@ -8,6 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// machinesNetwork is the interface of the network between two of the lab's
+// machines, which has the only network device.
+const machinesNetwork = "eth0"
+
 // linkUp activates a network interface. The kernel gives lo its addresses.
 func linkUp(name string) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)

@@ -35,6 +35,9 @@ func (b *Base) Hypervisor() string { return filepath.Join(b.Dir, "xen") }
 // Dom0Kernel returns the path of the ELF kernel.
 func (b *Base) Dom0Kernel() string { return filepath.Join(b.Dir, "vmlinux") }
 
+// BootKernel returns the path of the kernel as a loader in an HVM guest boots it.
+func (b *Base) BootKernel() string { return filepath.Join(b.Dir, "vmlinuz") }
+
 // Dom0Image returns the path of the first segment of Dom0's initramfs, which
 // contains the DomUs' kernel and first segment.
 func (b *Base) Dom0Image() string { return filepath.Join(b.Dir, "dom0.img") }
@@ -64,12 +67,14 @@ func build(ctx context.Context, in *Ingredients, root, dir string) error {
 	if err := t.hypervisor(in.Xen, filepath.Join(dir, "xen")); err != nil {
 		return err
 	}
-	release, kernel, err := t.kernel()
+	release, bz, kernel, err := t.kernel()
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "vmlinux"), kernel, 0o644); err != nil {
-		return err
+	for name, data := range map[string][]byte{"vmlinuz": bz, "vmlinux": kernel} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return err
+		}
 	}
 	mods, err := t.kernelModules(release)
 	if err != nil {
@@ -120,20 +125,20 @@ func (t *Tree) hypervisor(series, out string) error {
 	return os.WriteFile(out, data, 0o644)
 }
 
-func (t *Tree) kernel() (release string, elf []byte, err error) {
+// kernel returns the only kernel, as the package has it and uncompressed.
+func (t *Tree) kernel() (release string, bz, elf []byte, err error) {
 	found := t.Glob("/boot/vmlinuz-*")
 	if len(found) != 1 {
-		return "", nil, fmt.Errorf("the kernel packages contain %d kernels (%s), want one", len(found), strings.Join(found, " "))
+		return "", nil, nil, fmt.Errorf("the kernel packages contain %d kernels (%s), want one", len(found), strings.Join(found, " "))
 	}
 	host, _ := t.Host(found[0])
-	bz, err := os.ReadFile(host)
-	if err != nil {
-		return "", nil, err
+	if bz, err = os.ReadFile(host); err != nil {
+		return "", nil, nil, err
 	}
 	if elf, err = vmlinux(bz); err != nil {
-		return "", nil, fmt.Errorf("%s: %w", found[0], err)
+		return "", nil, nil, fmt.Errorf("%s: %w", found[0], err)
 	}
-	return strings.TrimPrefix(path.Base(found[0]), "vmlinuz-"), elf, nil
+	return strings.TrimPrefix(path.Base(found[0]), "vmlinuz-"), bz, elf, nil
 }
 
 // writeArchive writes a segment to a new file.

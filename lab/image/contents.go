@@ -24,8 +24,11 @@ const (
 	Init = "/init"
 )
 
+// DeviceModel is the package of the program that emulates an HVM guest's devices.
+const DeviceModel = "qemu-system-xen"
+
 // dom0Tools must be in Dom0: its init starts them, and tests use them.
-var dom0Tools = []string{"xl", "xenstored", "xenconsoled", "xen-init-dom0", "xenconsole"}
+var dom0Tools = []string{"xl", "libxl-save-helper", "xenstored", "xenconsoled", "xen-init-dom0", "xenconsole"}
 
 // dom0Extras are added if the Xen series has them. They are for diagnosis.
 var dom0Extras = []string{"lsevtchn", "xenctx", "xenperf", "xen-hptool", "xenpm", "xentop", "xen-diag"}
@@ -41,7 +44,7 @@ var runtimeLibraries = []string{
 }
 
 var dom0Modules = []string{
-	"xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "virtio_pci", "virtio_console", "virtio_blk",
+	"xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "virtio_pci", "virtio_console", "virtio_blk", "virtio_net",
 	"xen-netback", "xen-blkback", "fuse",
 }
 
@@ -142,6 +145,13 @@ func (t *Tree) dom0(ctx context.Context, a *Archive, m *modules, xen string) err
 	if err := t.add(a, append(files, hypfs)...); err != nil {
 		return err
 	}
+	// HVM guests begin with it.
+	loader := "/usr/lib/xen-" + xen + "/boot/hvmloader"
+	host, ok := t.Host(loader)
+	if !ok {
+		return fmt.Errorf("no package contains %s", loader)
+	}
+	a.HostFile(loader, host)
 	a.File("/etc/xen/xl.conf", 0o644, nil)
 	a.Dir("/var/lib/xen")
 	a.Dir("/var/lib/xenstored")

@@ -4,7 +4,7 @@ package labproto
 
 // Revision changes with every change of this package that the other end can
 // notice.
-const Revision = 3
+const Revision = 4
 
 // Port is the name of the virtio-serial port that carries the stream.
 const Port = "org.vlibos.lab"
@@ -52,6 +52,9 @@ type Job struct {
 	// WaitSeconds limits the wait for one domain's server, in guest time. 0
 	// means that there is no server to wait for.
 	WaitSeconds int `json:"wait_seconds,omitempty"`
+	// Address is Dom0's on the network to another machine, as in
+	// "10.0.0.1/24"; "" if there is none.
+	Address string `json:"address,omitempty"`
 	// Logs requests the domains' consoles in any case; after a failure they
 	// are sent without it.
 	Logs bool `json:"logs,omitempty"`

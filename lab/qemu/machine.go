@@ -4,6 +4,7 @@ package qemu
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -46,6 +47,11 @@ type Machine struct {
 	// read-only virtio disks in this order. The guest sees what is written to
 	// the files while it runs.
 	Disks []*os.File
+
+	// Link, if not nil, is a connected stream socket on which this machine and
+	// another exchange Ethernet frames. MAC is the address of its network device.
+	Link *os.File
+	MAC  net.HardwareAddr
 
 	// Saved, if not nil, is an open file with what [Process.Save] wrote, from
 	// the file's offset on. The machine resumes that instead of booting, and
@@ -139,6 +145,10 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 	for i, disk := range m.Disks {
 		a.add("-blockdev", fmt.Sprintf("driver=raw,node-name=disk%d,read-only=on,file.driver=file,file.locking=off,file.filename=/proc/self/fd/%d", i, a.fd(disk)),
 			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d", i))
+	}
+	if m.Link != nil {
+		a.add("-netdev", fmt.Sprintf("socket,id=link,fd=%d", a.fd(m.Link)),
+			"-device", fmt.Sprintf("virtio-net-pci,netdev=link,mac=%v,romfile=", m.MAC))
 	}
 	var state string
 	if m.Processor != nil {

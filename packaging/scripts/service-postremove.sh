@@ -9,3 +9,6 @@ remove | purge | 0)
 	fi
 	;;
 esac
+if [ "$1" = purge ] && command -v deb-systemd-helper >/dev/null; then
+	deb-systemd-helper purge UNIT >/dev/null || :
+fi

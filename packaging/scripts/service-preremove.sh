@@ -2,8 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 set -e
 # dpkg passes the action, rpm the number of versions that stay. An upgrade stops nothing.
+# On Debian the purge disables the service.
 case "$1" in
-remove | 0)
+remove)
+	if [ -d /run/systemd/system ]; then
+		deb-systemd-invoke stop UNIT || :
+	fi
+	;;
+0)
 	if command -v systemctl >/dev/null; then
 		systemctl disable UNIT || :
 		if [ -d /run/systemd/system ]; then

@@ -12,6 +12,11 @@ import (
 // an Interrupt.
 var ErrInterrupted = errors.New("interrupted")
 
+// ErrRestored is returned by [Listener].Wait when the domain was restored from
+// a saved one, or has migrated: it is another one now. All channels have ended.
+// The server closes the listener and makes another.
+var ErrRestored = errors.New("the domain was restored from a saved one, or has migrated")
+
 // Port identifies a server of a domain.
 type Port uint32
 
@@ -76,15 +81,17 @@ type ClientEndpoint interface {
 type Payment interface {
 	// Begin signals the peer as Notify does. From then on the reservation is
 	// charged, until the server has served the request, for at most timeout (0:
-	// as long as the scheduler allows).
+	// as long as the scheduler allows). The request is the last of a batch, and
+	// stands for the earlier ones of the channel.
 	Begin(request uint64, timeout time.Duration) error
 	// Urge is Begin for an abandoned request. The server may be serving it
 	// already, or may not know of it.
 	Urge(request uint64, timeout time.Duration) error
-	// End reports that the answer has arrived. The charge ends within some
+	// End reports that this answer and all earlier ones have arrived. The charge ends within some
 	// milliseconds, whatever the server does.
 	End(request uint64) error
-	// GiveUp reports that the client no longer waits for the answer.
+	// GiveUp reports that the client no longer waits for any answer; request is
+	// that of the last Begin.
 	GiveUp(request uint64) error
 	// Cost is the cost of the last request, ended or given up.
 	Cost(request uint64) (Cost, error)
@@ -105,7 +112,10 @@ type Cost struct {
 type Listener interface {
 	// Wait blocks until a channel was signalled, lost its client, or was closed
 	// by it, and returns that channel. The server closes an endpoint whose Gone
-	// is not nil. Errors as for ClientEndpoint.Wait; os.ErrClosed after Close.
+	// is not nil. Errors as for ClientEndpoint.Wait; os.ErrClosed after Close,
+	// and ErrRestored. A wait without a deadline is for a server that has nothing to
+	// do: the domain's CPUs may be given away until the next call. With one that has
+	// passed it only looks.
 	Wait(deadline time.Time) (ServerEndpoint, error)
 	// Interrupt makes the current Wait, or else the next one, return
 	// ErrInterrupted.

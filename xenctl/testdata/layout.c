@@ -22,8 +22,6 @@ int main(void)
     VALUE(__HYPERVISOR_xen_version);
     VALUE(__HYPERVISOR_sysctl);
     VALUE(__HYPERVISOR_domctl);
-    VALUE(XEN_DOMCTL_INTERFACE_VERSION);
-    VALUE(XEN_SYSCTL_INTERFACE_VERSION);
     VALUE(XEN_DOMCTL_pausedomain);
     VALUE(XEN_DOMCTL_unpausedomain);
     VALUE(XEN_DOMCTL_getdomaininfo);
@@ -143,6 +141,13 @@ int main(void)
     OFFSET(struct xen_sysctl_getdomaininfolist, max_domains);
     OFFSET(struct xen_sysctl_getdomaininfolist, buffer);
     OFFSET(struct xen_sysctl_getdomaininfolist, num_domains);
+    VALUE(XEN_SYSCTL_getcpuinfo);
+    SIZE(struct xen_sysctl_getcpuinfo);
+    OFFSET(struct xen_sysctl_getcpuinfo, max_cpus);
+    OFFSET(struct xen_sysctl_getcpuinfo, info);
+    OFFSET(struct xen_sysctl_getcpuinfo, nr_cpus);
+    SIZE(struct xen_sysctl_cpuinfo);
+    OFFSET(struct xen_sysctl_cpuinfo, idletime);
     VALUE(XEN_DOMCTL_psr_alloc);
     VALUE(XEN_DOMCTL_PSR_SET_L3_CBM);
     VALUE(XEN_DOMCTL_PSR_GET_L3_CBM);

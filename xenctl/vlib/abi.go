@@ -31,6 +31,7 @@ const (
 	opGetDomain      = 33
 	opGetCPU         = 34
 	opGetCounters    = 35
+	opGetUse         = 37
 
 	featureHost     = 1 << 0
 	featureCounters = 1 << 1
@@ -145,6 +146,16 @@ type rawDomain struct {
 	stopped     uint64
 	calls       uint64
 	total       rawCost
+}
+
+type rawUse struct {
+	_       structs.HostLayout
+	version uint32
+	domid   uint32
+	vcpus   uint32
+	pad     uint32
+	waited  uint64
+	total   rawCost
 }
 
 type rawCPU struct {

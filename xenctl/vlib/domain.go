@@ -89,3 +89,23 @@ func (d rawDomain) public() Domain {
 		Stopped: time.Duration(d.stopped), Calls: d.calls, Total: d.total.public(),
 	}
 }
+
+// Use is the use of CPU time by a domain's vCPUs since they came under the
+// module's scheduler.
+type Use struct {
+	VCPUs int // under this scheduler now
+	Total Cost
+	// Waited is how long they were runnable and did not run, with the gate open,
+	// all together. Total.Throttled is a part of it.
+	Waited time.Duration
+}
+
+// Use reads the use of a domain, which the module need not know.
+// [ErrOtherScheduler]: it is under another scheduler.
+func (m *Module) Use(domid uint16) (Use, error) {
+	op := rawUse{domid: uint32(domid)}
+	if err := structure(m, opGetUse, &op); err != nil {
+		return Use{}, domainError("read the use of", domid, aboutGetDomain, err)
+	}
+	return Use{int(op.vcpus), op.total.public(), time.Duration(op.waited)}, nil
+}

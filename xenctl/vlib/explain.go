@@ -76,6 +76,7 @@ var particular = [...]map[unix.Errno]meaning{
 	},
 	aboutGetDomain: {
 		unix.ENXIO: {ErrUnknown, "SetDomain, Adopt or Allow makes it known"},
+		unix.EXDEV: {ErrOtherScheduler, "move it to a cpupool of the module's scheduler"},
 	},
 	aboutThrottle: {
 		unix.EINVAL: {ErrRange, fmt.Sprintf("the period is %v to %v, and the idle time at most that", MinPeriod, MaxPeriod)},

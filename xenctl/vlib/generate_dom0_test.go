@@ -207,6 +207,8 @@ func (g *generator) plausible(cmd uint64) request {
 		r.mem = bytesOf(rawReservation{version: g.version(), id: g.id()})
 	case opGetDomain:
 		r.mem = bytesOf(rawDomain{version: g.version(), domid: g.domid()})
+	case opGetUse:
+		r.mem = bytesOf(rawUse{version: g.version(), domid: g.domid()})
 	case opGetCPU:
 		r.mem = bytesOf(rawCPU{version: g.version(), cpu: g.cpu()})
 	case opGetCounters:

@@ -23,6 +23,7 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		di rawDomain
 		ci rawCPU
 		n  rawCounters
+		u  rawUse
 	)
 	golden.CheckOwn(t, map[string]uint64{
 		"__HYPERVISOR_vlib_op":                               hypercall,
@@ -47,6 +48,7 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"VLIB_OP_get_domain":                                 opGetDomain,
 		"VLIB_OP_get_cpu":                                    opGetCPU,
 		"VLIB_OP_get_counters":                               opGetCounters,
+		"VLIB_OP_get_use":                                    opGetUse,
 		"VLIB_MAX_RESERVATIONS":                              MaxReservations,
 		"VLIB_MIN_BUDGET":                                    uint64(MinBudget),
 		"VLIB_MIN_PERIOD":                                    uint64(MinPeriod),
@@ -156,6 +158,13 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"offsetof(struct vlib_domain_info, stopped)":         uint64(unsafe.Offsetof(di.stopped)),
 		"offsetof(struct vlib_domain_info, calls)":           uint64(unsafe.Offsetof(di.calls)),
 		"offsetof(struct vlib_domain_info, total)":           uint64(unsafe.Offsetof(di.total)),
+		"sizeof(struct vlib_use)":                            uint64(unsafe.Sizeof(u)),
+		"offsetof(struct vlib_use, version)":                 uint64(unsafe.Offsetof(u.version)),
+		"offsetof(struct vlib_use, domid)":                   uint64(unsafe.Offsetof(u.domid)),
+		"offsetof(struct vlib_use, vcpus)":                   uint64(unsafe.Offsetof(u.vcpus)),
+		"offsetof(struct vlib_use, pad)":                     uint64(unsafe.Offsetof(u.pad)),
+		"offsetof(struct vlib_use, waited)":                  uint64(unsafe.Offsetof(u.waited)),
+		"offsetof(struct vlib_use, total)":                   uint64(unsafe.Offsetof(u.total)),
 		"sizeof(struct vlib_cpu_info)":                       uint64(unsafe.Sizeof(ci)),
 		"offsetof(struct vlib_cpu_info, version)":            uint64(unsafe.Offsetof(ci.version)),
 		"offsetof(struct vlib_cpu_info, cpu)":                uint64(unsafe.Offsetof(ci.cpu)),

@@ -42,6 +42,7 @@ var operations = map[uint64]operation{
 	opGetReservation: {"get_reservation", size[rawReservation](), []unix.Errno{unix.ENOENT}, 0},
 	opGetDomain:      {"get_domain", size[rawDomain](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.ENXIO}, 0},
 	opGetCPU:         {"get_cpu", size[rawCPU](), []unix.Errno{unix.ENODEV, unix.EXDEV}, 0},
+	opGetUse:         {"get_use", size[rawUse](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.EXDEV}, 0},
 	opGetCounters:    {"get_counters", size[rawCounters](), []unix.Errno{unix.ENODEV, unix.EIO}, 0},
 }
 
@@ -90,6 +91,10 @@ func consistent(cmd uint64, mem []byte) error {
 		d := (*rawDomain)(p)
 		ok = d.version == abiVersion && d.open <= 1 && d.listening <= 1 && d.active <= 1 && d.busy < MaxReservations && d.queued < MaxReservations && DomainFlags(d.flags)&^allFlags == 0
 		got = *d
+	case opGetUse:
+		u := (*rawUse)(p)
+		ok = u.version == abiVersion && u.vcpus > 0 && u.pad == 0
+		got = *u
 	case opGetCPU:
 		c := (*rawCPU)(p)
 		ok = c.version == abiVersion && c.admitted <= 1_000_000 && c.throttle <= c.period

@@ -48,9 +48,6 @@ func (e *Entry) Err() error { return e.err }
 // Foreground reports whether it is in foreground.
 func (e *Entry) Foreground() bool { return e.applied }
 
-// Fail sets the error of the entry until the next look.
-func (e *Entry) Fail(err error) { e.err = err }
-
 // Reapply makes the next look apply the policy again, also if it is the same.
 func (e *Entry) Reapply() { e.reapply = true }
 

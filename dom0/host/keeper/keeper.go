@@ -55,6 +55,7 @@ type Keeper struct {
 	lease   *Lease
 	entries map[uint32]*Entry
 	order   schedule
+	denials denials
 	notes   map[uint32]string // for the guard
 
 	renewing sync.Mutex // a renewal, which says what is noted
@@ -65,7 +66,9 @@ type Keeper struct {
 
 // New returns a keeper without entries.
 func New(o Options) *Keeper {
-	return &Keeper{o: o, lease: NewLease(o.Guard), entries: map[uint32]*Entry{}, notes: map[uint32]string{}}
+	return &Keeper{
+		o: o, lease: NewLease(o.Guard), entries: map[uint32]*Entry{}, denials: denials{due: Never}, notes: map[uint32]string{},
+	}
 }
 
 // Start starts the thread. Until then the caller acts as the thread.
@@ -84,9 +87,12 @@ func (k *Keeper) step() time.Duration {
 	for len(k.order) > 0 && k.order[0].due <= now {
 		k.Look(k.order[0])
 	}
-	next := Never
+	if k.denials.due <= now {
+		k.deny()
+	}
+	next := k.denials.due
 	if k.o.Also != nil {
-		next = k.o.Also()
+		next = min(next, k.o.Also())
 	}
 	if len(k.order) > 0 {
 		next = min(next, k.order[0].due)
@@ -224,7 +230,7 @@ func (k *Keeper) Add(id uint32, s Subject, a Account) error {
 		return errors.Join(fmt.Errorf("reservation %d is there already: release it first: %w", id, host.ErrNotAllowed), s.Close(false))
 	}
 	e := &Entry{ID: id, Subject: s, Account: a, reapply: true}
-	k.entries[id] = e
+	k.entries[id], k.denials.stale = e, true
 	heap.Push(&k.order, e)
 	k.Look(e)
 	if e.err != nil && k.entries[id] == e {
@@ -249,6 +255,7 @@ func (k *Keeper) remove(e *Entry) {
 	heap.Remove(&k.order, e.index)
 	delete(k.entries, e.ID)
 	delete(k.notes, e.ID)
+	k.denials.stale = true
 }
 
 // Entry returns the entry of a reservation; nil: there is none.
@@ -318,10 +325,11 @@ func (k *Keeper) Notes() (notes []string) {
 	return notes
 }
 
-// Close ends the thread and leaves all entries to the guard, or to another
-// process, for the rest of the lease. needed says that the guard has other
-// changes to undo. Close reports whether this is its first call.
+// Close ends all throttles and the thread, and leaves all entries to the guard,
+// or to another process, for the rest of the lease. needed says that the guard
+// has other changes to undo. Close reports whether this is its first call.
 func (k *Keeper) Close(needed bool) (bool, error) {
+	_ = k.Do(context.Background(), k.Lift) // else it was closed before
 	first, err := k.stop()
 	if !first {
 		return false, err

@@ -38,8 +38,8 @@ func (k *Keeper) Forget(ctx context.Context, id uint32) error {
 }
 
 // Renew renews the lease; the first call starts the guard. host.ErrLease says
-// that the lease was over: all entries are applied again, and the new lease
-// runs.
+// that the lease was over: throttles are over, all entries are applied again,
+// and the new lease runs.
 func (k *Keeper) Renew(d time.Duration) error {
 	k.renewing.Lock()
 	defer k.renewing.Unlock()
@@ -63,6 +63,9 @@ func (k *Keeper) renew(d time.Duration) (lost bool, err error) {
 	failed := k.Do(ctx, func() {
 		if len(k.entries) > 0 {
 			_ = k.Realtime() // it may be allowed by now; Notes say it
+		}
+		if lost {
+			k.Lift()
 		}
 		if k.o.Renewed != nil {
 			again = k.o.Renewed(d, lost)

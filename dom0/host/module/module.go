@@ -32,6 +32,9 @@ type Host struct {
 	info  vlib.Info
 	own   *os.File // the host's lock, once it is owned
 
+	requests *requests
+	disown   func() // ends requests, once the host is owned
+
 	keeper  *keeper.Keeper
 	threads *threads.Set
 
@@ -69,7 +72,8 @@ func Open(ctx context.Context) (*Host, error) {
 		return nil, errors.Join(err, p.store.Close(), h.Close())
 	}
 	// Under this project's scheduler a vCPU stays where it was put.
-	p.list = domains.New(h, p.store, func(_ uint16, v xenctl.VCPU) ([]int, error) { return []int{v.CPU}, nil })
+	p.list = domains.New(h, p.store, true)
+	p.requests = &requests{gates: hypervisor{h, p.m}, store: p.store}
 	return p, nil
 }
 
@@ -78,15 +82,36 @@ func (p *Host) Name() string { return Name }
 
 // Own implements host.Host.
 func (p *Host) Own() (err error) {
-	p.own, err = domains.Own()
-	return err
+	if p.own, err = domains.Own(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.requests.run(ctx)
+	}()
+	p.disown = func() {
+		cancel()
+		<-done
+	}
+	return nil
 }
 
 // Notes implements host.Host: the hypervisor keeps domains' budgets.
-func (p *Host) Notes() []string { return p.keeper.Notes() }
+func (p *Host) Notes() []string {
+	notes := p.keeper.Notes()
+	if n := p.requests.note(); n != "" {
+		notes = append(notes, n)
+	}
+	return notes
+}
 
 // Close implements host.Host.
 func (p *Host) Close() error {
+	if p.disown != nil {
+		p.disown()
+	}
 	_, err := p.keeper.Close(false)
 	err = errors.Join(err, p.store.Close(), p.h.Close())
 	if p.own != nil {

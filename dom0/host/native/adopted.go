@@ -111,7 +111,7 @@ func (k *keeping) begin(name string, g *group, cpus []int, r host.Reservation) e
 	}
 	d.raw = d.total
 	k.adopted[name] = d
-	k.watch.unsure, k.denials.stale = true, true
+	k.watch.unsure = true
 	if err := k.weighParent(); err != nil {
 		return errors.Join(err, d.Restore(), g.close())
 	}
@@ -200,7 +200,7 @@ func (d *adopted) Apply(s keeper.State, reapply bool) (within time.Duration, err
 		if err := d.k.raise(d.group, d.period, s.Foreground); err != nil {
 			return 0, absent(err)
 		}
-		if err := d.setPaused(d.k.denials.denied(d)); err != nil {
+		if err := d.pause(); err != nil {
 			return 0, absent(err)
 		}
 	}
@@ -231,7 +231,7 @@ func (d *adopted) Restore() error {
 	}
 	delete(d.k.adopted, d.name)
 	d.k.wake(d)
-	d.k.watch.unsure, d.k.denials.stale = true, true
+	d.k.watch.unsure = true
 	return d.k.weighParent()
 }
 
@@ -247,8 +247,7 @@ func (d *adopted) Close(left bool) error {
 // move records that a domain is on other CPUs.
 func (k *keeping) move(d *adopted, cpus []int) {
 	d.on = cpus
-	k.denials.stale = true
-	k.pause(d)
+	k.Moved(k.Entry(d.id))
 }
 
 // absent turns the error of a cgroup that is gone into the keeper's.

@@ -35,13 +35,12 @@ type keeping struct {
 	adopted    map[string]*adopted
 	callees    map[string]*callee
 	watch      watch
-	denials    denials
 }
 
 func startKeeping(o Options, l layout) (_ *keeping, err error) {
 	k := &keeping{
 		layout: l, servers: o.Servers, adopted: make(map[string]*adopted), callees: make(map[string]*callee),
-		denials: denials{due: keeper.Never}, lease: firstLease,
+		lease: firstLease,
 	}
 	if k.byPriority, err = byPriority(l); err != nil {
 		return nil, err
@@ -58,7 +57,6 @@ func startKeeping(o Options, l layout) (_ *keeping, err error) {
 	k.Keeper = keeper.New(keeper.Options{
 		Guard: o.Guard, Files: files, Also: k.also, Renewed: k.renewed, Late: k.late, Depleted: o.Depleted,
 	})
-	k.denials.leased = k.Lease().Runs
 	if err := k.Start(); err != nil {
 		return nil, errors.Join(err, k.free())
 	}
@@ -74,14 +72,13 @@ func (k *keeping) free() error {
 	return err
 }
 
-// stop ends all throttles, and leaves domains in background: without a keeper
-// no foreground would end.
-func (k *keeping) stop() (first bool, err error) {
-	if k.Do(context.Background(), func() { err = k.lift() }) != nil {
+// stop leaves domains in background: without a keeper no foreground would end.
+func (k *keeping) stop() (bool, error) {
+	if k.Do(context.Background(), k.Lift) != nil {
 		return false, nil // it was stopped before
 	}
-	first, failed := k.Close(k.layout.anyFrozen())
-	return first, errors.Join(err, failed, k.free())
+	first, err := k.Close(k.layout.anyFrozen()) // by gates
+	return first, errors.Join(err, k.free())
 }
 
 // also does the work that is due besides looks at entries.
@@ -90,10 +87,7 @@ func (k *keeping) also() time.Duration {
 	if k.watch.due <= now || k.watch.armed {
 		k.watchSleepers()
 	}
-	if k.denials.due <= now {
-		k.deny()
-	}
-	return min(k.watch.due, k.denials.due)
+	return k.watch.due
 }
 
 // renewed gives callees' servers the lease that this process has. Once, it
@@ -113,9 +107,7 @@ func (k *keeping) renewed(d time.Duration, lost bool) (err error) {
 			d.gated = false
 		}
 		k.heavy = false
-		// A domain that cannot be resumed is gone; the next look at it finds
-		// that.
-		err = errors.Join(k.weighParent(), gone(k.lift()))
+		err = k.weighParent()
 	}
 	if k.swept {
 		return err

@@ -4,7 +4,6 @@ package native
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -13,37 +12,6 @@ import (
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/rtsched"
 )
-
-func TestDenialIsAtTheBeginOfEachPeriod(t *testing.T) {
-	const ms = time.Millisecond
-	d := denial{10 * ms, 3 * ms}
-	for _, c := range []struct {
-		now    time.Duration
-		denied bool
-		until  time.Duration
-	}{{0, true, 3 * ms}, {2 * ms, true, 3 * ms}, {3 * ms, false, 10 * ms}, {19 * ms, false, 20 * ms}, {20 * ms, true, 23 * ms}} {
-		if denied, until := d.at(c.now); denied != c.denied || until != c.until {
-			t.Errorf("at %v: %v until %v", c.now, denied, until)
-		}
-	}
-	two, one := &adopted{on: []int{0, 1}}, &adopted{on: []int{0}}
-	s := denials{on: []throttled{{denial: d, cpu: 1}}, stale: true}
-	s.find(map[string]*adopted{"two": two, "one": one})
-	if len(s.on[0].domains) != 1 || s.on[0].domains[0] != two {
-		t.Errorf("on CPU 1: %v", s.on[0].domains)
-	}
-	if s.denied(two) {
-		t.Error("denied before it begins")
-	}
-	s.now[1] = true
-	if !s.denied(two) || s.denied(one) {
-		t.Error("not one that is on a CPU that is throttled")
-	}
-	two.foreground = true
-	if s.denied(two) {
-		t.Error("a domain with budget is denied time")
-	}
-}
 
 func TestThrottledTimeIsThatOfPauses(t *testing.T) {
 	h := pause{on: true, since: 10}
@@ -217,27 +185,4 @@ func TestThrottleEnds(t *testing.T) {
 			testkit.Eventually(t, "guard ends", func() bool { return !guarded(t, o.Parent) })
 		})
 	})
-}
-
-// A period of the throttle over 1,000 domains on 64 CPUs, each of which begins
-// and ends at its own time, without what stopping a domain costs the kernel.
-func BenchmarkDeny(b *testing.B) {
-	k := &keeping{adopted: map[string]*adopted{}, denials: denials{stale: true, leased: func() bool { return true }}}
-	for i := range 1000 {
-		d := &adopted{name: fmt.Sprint(i), on: []int{i % 64, (i + 1) % 64}, gated: true}
-		k.adopted[d.name] = d
-	}
-	for c := range 64 {
-		k.denials.on = append(k.denials.on, throttled{denial: denial{time.Millisecond, 500 * time.Microsecond}, cpu: c})
-	}
-	k.denials.find(k.adopted)
-	for b.Loop() {
-		for c := range 64 {
-			// As if this CPU's time had come, and then come again.
-			k.denials.now[c] = !k.denials.now[c]
-			k.deny()
-		}
-		k.deny()
-	}
-	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(time.Millisecond)*100, "%core")
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/host/keeper"
 	"github.com/vlibos/vlibos/internal/clock"
-	"github.com/vlibos/vlibos/rtsched"
 )
 
 // keeping keeps domains. Its methods are for the keeper's thread.
@@ -19,15 +18,16 @@ type keeping struct {
 	*keeper.Keeper
 	xen    hypervisor
 	ledger *ledger
+	spare  spare
 }
 
 func newKeeping(x hypervisor, l *ledger, guard []string) *keeping {
-	k := &keeping{xen: x, ledger: l}
-	k.Keeper = keeper.New(keeper.Options{Guard: guard, Renewed: k.renewed})
+	k := &keeping{xen: x, ledger: l, spare: spare{due: keeper.Never}}
+	k.Keeper = keeper.New(keeper.Options{Guard: guard, Renewed: k.renewed, Also: k.also})
 	return k
 }
 
-func (k *keeping) adopt(domid uint16, cpus int, r rtsched.Task) error {
+func (k *keeping) adopt(domid uint16, r host.Reservation) error {
 	for _, e := range slices.Collect(k.Entries()) {
 		if e.ID == r.ID || k.of(e).entry.domid == uint32(domid) {
 			k.Look(e) // drops it if this is another domain of that number
@@ -36,8 +36,9 @@ func (k *keeping) adopt(domid uint16, cpus int, r rtsched.Task) error {
 	for e := range k.Entries() {
 		switch d := k.of(e); {
 		case e.ID == r.ID && d.entry.domid == uint32(domid):
-			d.account.Change(r, clock.Monotonic())
-			d.cpus, d.stale = cpus, true
+			d.account.Change(r.Task, clock.Monotonic())
+			d.stale = true
+			k.moved(e, r.Domain.CPUs, r.Class == host.Critical)
 			k.Look(e)
 			return e.Err()
 		case e.ID == r.ID || d.entry.domid == uint32(domid):
@@ -62,7 +63,10 @@ func (k *keeping) adopt(domid uint16, cpus int, r rtsched.Task) error {
 		return err
 	}
 	now := clock.Monotonic()
-	d := &domain{keeping: k, account: keeper.NewAccount(r, now), entry: e, cpus: cpus, total: info.CPUTime, read: now}
+	d := &domain{
+		keeping: k, account: keeper.NewAccount(r.Task, now), entry: e, on: r.Domain.CPUs, critical: r.Class == host.Critical,
+		total: info.CPUTime, read: now,
+	}
 	return k.Add(r.ID, d, d.account)
 }
 
@@ -81,7 +85,10 @@ func (k *keeping) usage(domid uint16, id uint32) (host.Usage, error) {
 		}
 		return host.Usage{}, fmt.Errorf("domain %d: %w on reservation %d", domid, host.ErrNoDomain, id)
 	}
-	return e.Usage(clock.Monotonic()), e.Err()
+	now := clock.Monotonic()
+	u := e.Usage(now)
+	u.Throttled = k.of(e).throttled.total(now)
+	return u, e.Err()
 }
 
 // renewed reads the facts of the host again on which decisions depend, and

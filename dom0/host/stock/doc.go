@@ -3,11 +3,17 @@
 // Package stock keeps budgets on a Xen host whose hypervisor is unmodified.
 //
 // Xen's schedulers have no sporadic servers, so [keeper] keeps them: it reads
-// the CPU time of a domain when its budget may be used up, and then gives the
-// domain the lowest weight: it runs only when no other wants the CPU. At the
-// refill it makes the domain heavy. Under a scheduler without weights (null,
-// RTDS, ARINC653) a domain is paused instead, and gets no leftover time.
-// Domains with budget share a CPU by weight, not by period.
+// the CPU time of a domain when its budget may be used up. From then until the
+// refill the domain runs only while no other wants its CPU:
+//
+//   - Under credit2 it has the lowest weight. At the refill it becomes heavy.
+//   - Under credit, whose weights act once in 30 ms and for all CPUs together,
+//     and under schedulers without weights (null, RTDS, ARINC653), it is paused
+//     unless its CPUs are idle; see [spare]. Under credit a domain that waits
+//     although it has budget is paused and resumed, which puts it in front.
+//
+// Domains with budget share a CPU by weight or in turns, not by period. The
+// throttle pauses adopted domains without budget.
 //
 // # Changes to a domain are undone
 //

@@ -19,22 +19,35 @@ const (
 	// keeps a twentieth of a CPU that both want: without that it could not end
 	// the domain's foreground.
 	heavier = 19
+	// standard is the weight of a domain of which no other was asked for.
+	// credit's priorities do not follow weights at once, so Dom0's is of no
+	// matter there. It multiplies weights with the credit of all CPUs and the
+	// vCPUs of a domain, in 32 bits.
+	standard = 256
+	// overtaken is within which time a domain with budget that waits for a CPU
+	// under credit is put in front again.
+	overtaken = 5 * time.Millisecond
 )
 
-// domain is an adopted one. It implements [keeper.Subject].
+// domain is an adopted one. It implements [keeper.Subject] and
+// [keeper.Throttled].
 type domain struct {
 	*keeping
-	account *keeper.SporadicAccount
-	entry   *entry
-	cpus    int
+	account  *keeper.SporadicAccount
+	entry    *entry
+	on       []int // its CPUs
+	critical bool
 
 	info       xenctl.DomainInfo // as it was last read
 	total      time.Duration     // CPU time up to which it is charged
 	read       time.Duration     // when total was read
 	waited     bool              // it wanted to run then
-	foreground bool              // its weight or pause is that of foreground
-	unset      bool              // or another process has changed its weight
+	foreground bool              // it has budget, as of the last Apply
+	unset      bool              // its weight is not that of its state
 	stale      bool              // its weights have to be decided again
+	turn       turn
+	resumed    time.Duration // when it was resumed last
+	throttled  denial
 }
 
 // Read implements [keeper.Subject].
@@ -60,7 +73,7 @@ func (d *domain) Read() (r keeper.Reading, err error) {
 	waiting := !info.Blocked && !info.Shutdown && !(info.Paused && d.entry.pause.Load() == none)
 	r = keeper.Reading{
 		Now: now, Used: max(info.CPUTime-d.total, 0), Waiting: waiting,
-		CPUs: d.cpus, Disturbed: keeper.Disturbance, Rest: idle,
+		CPUs: len(d.on), Disturbed: keeper.Disturbance, Rest: idle,
 	}
 	if waiting && d.waited {
 		// Xen had others run. As far as can be told the domain did not sleep in
@@ -72,22 +85,55 @@ func (d *domain) Read() (r keeper.Reading, err error) {
 }
 
 // Apply implements [keeper.Subject].
-func (d *domain) Apply(s keeper.State, reapply bool) (time.Duration, error) {
-	if !reapply && !d.unset {
-		return 0, nil
+func (d *domain) Apply(s keeper.State, reapply bool) (within time.Duration, err error) {
+	if d.foreground = s.Foreground; reapply && !s.Foreground {
+		d.yield()
 	}
-	err := d.entry.foreground(d.xen, d.info, s.Foreground)
-	if err == nil {
-		d.foreground, d.unset = s.Foreground, false
+	if reapply || d.unset {
+		if err := d.entry.weigh(d.xen, d.info, s.Foreground); err != nil {
+			d.stale = true // its pool may be under another scheduler
+			return 0, err
+		}
+		d.unset = false
 	}
-	return 0, err
+	stopped := d.entry.pause.Load() != none
+	if err := d.Pause(); err != nil || !s.Foreground || s.Asleep || d.entry.place().scheduler != xenctl.Credit {
+		return 0, err
+	}
+	// credit serves vCPUs of one priority in turns of 30 ms, whatever they
+	// weigh, and puts one that is resumed before the others.
+	if !stopped && d.waits() {
+		err = errors.Join(d.entry.stop(d.xen), d.entry.unpause(d.xen))
+	}
+	return overtaken, err
+}
+
+// waits reports whether a vCPU of the domain wanted to run at the last reading
+// and did not. One that has ended meanwhile does not.
+func (d *domain) waits() bool {
+	if d.info.OnlineVCPUs <= 1 {
+		return !d.info.Blocked && !d.info.Running && !d.info.Paused
+	}
+	for i := range d.info.MaxVCPUID + 1 {
+		if v, err := d.xen.VCPU(d.info.ID, i); err == nil && v.Online && !v.Blocked && !v.Running {
+			return true
+		}
+	}
+	return false
 }
 
 // Restore implements [keeper.Subject].
 func (d *domain) Restore() error { return d.entry.giveBack(d.xen, true, true) }
 
-// Close implements [keeper.Subject]: the ledger stays for the next process.
-func (d *domain) Close(bool) error { return nil }
+// Close implements [keeper.Subject]: the ledger stays for the next process. Where
+// a domain is stopped without budget it runs until then, else it could miss
+// budgets.
+func (d *domain) Close(left bool) error {
+	if left && !d.entry.lowers() {
+		return d.entry.unpause(d.xen)
+	}
+	return nil
+}
 
 // settle decides the domain's weights again: it may be in another pool, Dom0
 // may have another weight, or an operator may have set the domain's.
@@ -117,6 +163,7 @@ func (d *domain) settle() error {
 		return err
 	}
 	d.entry, d.unset = e, true
+	d.yield()
 	if err := old.unpause(d.xen); err != nil {
 		return err // the old entry is swept
 	}
@@ -132,13 +179,15 @@ func (k *keeping) place(info xenctl.DomainInfo) (place, error) {
 		return place{}, err
 	}
 	p := place{info.CPUPool, pool.Scheduler, 0}
-	if !p.scheduler.Weighs() {
-		return p, nil
-	}
-	p.front = 1<<16 - 1
-	// If Dom0 is under another scheduler, it runs on other CPUs.
-	if w, err := k.xen.Weight(0, p.scheduler); err == nil {
-		p.front = uint16(min(heavier*int(w.Weight), 1<<16-1))
+	switch p.scheduler {
+	case xenctl.Credit:
+		p.front = heavier * standard
+	case xenctl.Credit2:
+		p.front = 1<<16 - 1
+		// If Dom0 is under another scheduler, it runs on other CPUs.
+		if w, err := k.xen.Weight(0, p.scheduler); err == nil {
+			p.front = uint16(min(heavier*int(w.Weight), 1<<16-1))
+		}
 	}
 	return p, nil
 }

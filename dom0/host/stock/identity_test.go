@@ -21,7 +21,7 @@ func depleted(t *testing.T) (*keeping, *fakeHost, *keeper.Entry) {
 	t.Helper()
 	h := newHost()
 	k := newKeeping(h, newLedger(t), nil) // without a thread
-	if err := k.adopt(3, 1, task); err != nil {
+	if err := k.adopt(3, on(task)); err != nil {
 		t.Fatal(err)
 	}
 	h.info.CPUTime += 10 * ms
@@ -93,7 +93,7 @@ func TestNumberGivenAgainIsAnotherDomain(t *testing.T) {
 // A reservation has one domain: another waits until that is released or gone.
 func TestReservationOfAnotherDomainIsRefused(t *testing.T) {
 	k, h, e := depleted(t)
-	if err := k.adopt(4, 1, task); !errors.Is(err, host.ErrNotAllowed) {
+	if err := k.adopt(4, on(task)); !errors.Is(err, host.ErrNotAllowed) {
 		t.Error(err)
 	}
 	k.released(t, h, e, 300)
@@ -127,11 +127,12 @@ func TestPoolMoveIsFollowed(t *testing.T) {
 		after          uint16
 	}{
 		{"to another credit2", 1, lowest, 0, 256},
-		{"to credit", 2, lowest, 0, 256},
+		{"to credit", 2, heavier * standard, 1, 256},
 		{"to null", 3, 256, 1, 256},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			k, h, e := depleted(t)
+			h.beside = waiting
 			h.migrate(tt.pool)
 			h.info.CPUTime += ms
 			if u, err := k.usage(3, 2048); err != nil || u.Foreground != 10*ms || u.Background != ms {
@@ -148,9 +149,10 @@ func TestPoolMoveIsFollowed(t *testing.T) {
 // From a pool whose scheduler has no weights the pause does not come along.
 func TestPoolMoveEndsThePause(t *testing.T) {
 	h := newHost()
+	h.beside = waiting
 	h.migrate(3)
 	k := newKeeping(h, newLedger(t), nil)
-	if err := k.adopt(3, 1, task); err != nil {
+	if err := k.adopt(3, on(task)); err != nil {
 		t.Fatal(err)
 	}
 	h.info.CPUTime += 10 * ms

@@ -15,7 +15,7 @@ import (
 )
 
 // Can implements host.Host: an unmodified Xen charges no domain's work to another.
-func (p *Host) Can() host.Abilities { return host.Abilities{} }
+func (p *Host) Can() host.Abilities { return host.Abilities{Throttle: true} }
 
 // Reserve implements host.Host.
 func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
@@ -32,7 +32,7 @@ func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
 	if err := p.keeping.Secure(ctx, r.ID, ""); err != nil {
 		return err
 	}
-	failed := p.keeping.Do(ctx, func() { err = p.keeping.adopt(domid, len(r.Domain.CPUs), r.Task) })
+	failed := p.keeping.Do(ctx, func() { err = p.keeping.adopt(domid, r) })
 	return explain(errors.Join(failed, err))
 }
 
@@ -67,16 +67,28 @@ func (p *Host) Clear(context.Context, uint32) error { return host.ErrNotHere }
 // Stuck implements host.Host.
 func (p *Host) Stuck(context.Context, host.Domain) (bool, error) { return false, host.ErrNotHere }
 
-// Throttle implements host.Host.
-func (p *Host) Throttle(context.Context, int, time.Duration, time.Duration) error {
-	return host.ErrNotHere
+// Throttle implements host.Host. Adopted domains are stopped by pausing them.
+func (p *Host) Throttle(ctx context.Context, cpu int, period, idle time.Duration) error {
+	return p.keeping.Throttle(ctx, cpu, period, idle)
 }
 
-// CPUs implements host.Host.
-func (p *Host) CPUs() ([]int, error) { return nil, host.ErrNotHere }
+// CPUs implements host.Host. A CPU that has never been idle is offline.
+func (p *Host) CPUs() ([]int, error) {
+	times, err := p.h.IdleTimes()
+	var cpus []int
+	for c, idle := range times {
+		if idle > 0 {
+			cpus = append(cpus, c)
+		}
+	}
+	return cpus, err
+}
 
-// LatencySource implements host.Host.
-func (p *Host) LatencySource([]int) (throttle.Source, error) { return nil, host.ErrNotHere }
+// LatencySource implements host.Host: an unmodified Xen reads no such counters
+// for Dom0.
+func (p *Host) LatencySource([]int) (throttle.Source, error) {
+	return nil, fmt.Errorf("%w: the hypervisor counts nothing without the module: use the source probe or requests", throttle.ErrNoSource)
+}
 
 // explain translates Xen's errors into those of hosts.
 func explain(err error) error {

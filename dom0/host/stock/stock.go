@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -43,6 +42,7 @@ type Host struct {
 	list    *domains.List
 	keeping *keeping
 	name    string // the ledger's
+	floor   rtsched.Task
 
 	mu   sync.Mutex
 	lock *os.File // on the ledger, since the first lease
@@ -72,7 +72,10 @@ func Open(ctx context.Context, o Options) (*Host, error) {
 	if p.store, err = xenstore.Open(ctx); err != nil {
 		return nil, errors.Join(err, p.h.Close())
 	}
-	p.list = domains.New(p.h, p.store, p.cpusOf)
+	p.list = domains.New(p.h, p.store, false)
+	if p.floor, err = findFloor(p.h, inventory); err != nil {
+		return nil, errors.Join(err, p.store.Close(), p.h.Close())
+	}
 	l, err := openLedger(name)
 	if err != nil {
 		return nil, errors.Join(err, p.store.Close(), p.h.Close())
@@ -82,23 +85,6 @@ func Open(ctx context.Context, o Options) (*Host, error) {
 		return nil, errors.Join(err, l.close(), p.store.Close(), p.h.Close())
 	}
 	return p, nil
-}
-
-// cpusOf returns the CPUs on which a vCPU may run.
-func (p *Host) cpusOf(domid uint16, v xenctl.VCPU) ([]int, error) {
-	cpus, err := p.h.Affinity(domid, v.ID)
-	if err != nil {
-		return nil, err
-	}
-	info, err := p.h.DomainInfo(domid)
-	if err != nil {
-		return nil, err
-	}
-	pool, err := p.h.Pool(info.CPUPool)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(cpus, func(c int) bool { return !slices.Contains(pool.CPUs, c) }), nil
 }
 
 // Name implements host.Host.
@@ -113,10 +99,8 @@ func (p *Host) Own() (err error) {
 // Notes implements host.Host.
 func (p *Host) Notes() []string { return p.keeping.Notes() }
 
-// Floor implements host.Host: weights leave it to Dom0.
-func (p *Host) Floor() (rtsched.Task, time.Duration) {
-	return rtsched.Task{Budget: time.Millisecond, Period: 20 * time.Millisecond}, late
-}
+// Floor implements host.Host.
+func (p *Host) Floor() (rtsched.Task, time.Duration) { return p.floor, late }
 
 // Domains implements host.Host.
 func (p *Host) Domains(ctx context.Context) ([]host.Domain, error) { return p.list.All(ctx) }

@@ -5,6 +5,7 @@ package stock
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,30 @@ type fakeHost struct {
 	pauses int
 	kicks  int
 	gone   bool
+	idle   []time.Duration
+	vcpus  []xenctl.VCPU
+	beside []xenctl.VCPU // the neighbour's
+}
+
+// neighbour is the number of another domain on the host.
+const neighbour = 4
+
+func (h *fakeHost) IdleTimes() ([]time.Duration, error) { return slices.Clone(h.idle), nil }
+
+func (h *fakeHost) Domains() ([]xenctl.DomainInfo, error) {
+	info, err := h.DomainInfo(3)
+	return []xenctl.DomainInfo{info, {ID: neighbour, MaxVCPUID: len(h.beside) - 1}}, err
+}
+
+func (h *fakeHost) VCPU(domid uint16, vcpu int) (xenctl.VCPU, error) {
+	all := h.vcpus
+	if domid == neighbour {
+		all = h.beside
+	}
+	if vcpu >= len(all) {
+		return xenctl.VCPU{}, xenctl.ErrNoDomain
+	}
+	return all[vcpu], nil
 }
 
 var errKilled = errors.New("the process ends here")
@@ -50,16 +75,22 @@ func (h *fakeHost) Pool(id uint32) (xenctl.Pool, error) {
 	return xenctl.Pool{ID: id, Scheduler: s}, nil
 }
 
-func (h *fakeHost) DomainInfo(uint16) (xenctl.DomainInfo, error) {
+func (h *fakeHost) DomainInfo(domid uint16) (xenctl.DomainInfo, error) {
 	if h.gone {
 		return xenctl.DomainInfo{}, xenctl.ErrNoDomain
 	}
 	info := h.info
 	info.Paused = h.pauses > 0
+	if domid == neighbour {
+		info.ID = neighbour
+	}
 	return info, nil
 }
 
 func (h *fakeHost) Pause(uint16) error {
+	if h.gone {
+		return xenctl.ErrNoDomain
+	}
 	h.pauses++
 	h.kicks++
 	return nil
@@ -109,7 +140,11 @@ func newLedger(t *testing.T) *ledger {
 
 func newEntry(t *testing.T, l *ledger, h *fakeHost, front uint16) *entry {
 	t.Helper()
-	e, err := l.add(h.info, 2048, place{0, xenctl.Credit2, front}, h.weight.Weight)
+	scheduler := xenctl.Credit2
+	if front == 0 {
+		scheduler = xenctl.Null
+	}
+	e, err := l.add(h.info, 2048, place{0, scheduler, front}, h.weight.Weight)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,10 +155,22 @@ func newEntry(t *testing.T, l *ledger, h *fakeHost, front uint16) *entry {
 func (e *entry) told(t *testing.T, h *fakeHost, foreground bool) {
 	t.Helper()
 	info, _ := h.DomainInfo(3)
-	if err := e.foreground(h, info, foreground); err != nil {
+	if err := e.tell(h, info, foreground); err != nil {
 		t.Fatal(err)
 	}
 }
+
+// tell is what a domain does when its budget comes or ends.
+func (e *entry) tell(x hypervisor, info xenctl.DomainInfo, foreground bool) error {
+	err := e.weigh(x, info, foreground)
+	if foreground || e.lowers() {
+		return errors.Join(err, e.unpause(x))
+	}
+	return errors.Join(err, e.stop(x))
+}
+
+// on is a reservation of the domain, which may run on CPU 1.
+func on(t rtsched.Task) host.Reservation { return host.Domain{ID: "3", CPUs: []int{1}}.On(t) }
 
 func TestWeightsFollowTheBudgetAndAreGivenBack(t *testing.T) {
 	h, l := newHost(), newLedger(t)
@@ -219,7 +266,7 @@ func TestGuardUndoesWhateverTheDaemonWasAt(t *testing.T) {
 					k := &killer{fakeHost: h, at: at, before: before, after: !before}
 					for _, foreground := range []bool{false, true} {
 						info, _ := h.DomainInfo(3)
-						if err := e.foreground(k, info, foreground); err != nil {
+						if err := e.tell(k, info, foreground); err != nil {
 							t.Error(err)
 						}
 					}
@@ -262,10 +309,10 @@ func TestDomainHasItsBudgetFromAdoptionToRelease(t *testing.T) {
 	h, l := newHost(), newLedger(t)
 	k := newKeeping(h, l, nil) // without a thread
 	r := rtsched.Task{ID: 2048, Budget: 10 * ms, Period: time.Hour}
-	if err := k.adopt(3, 1, r); err != nil || h.weight.Weight != 4864 {
+	if err := k.adopt(3, on(r)); err != nil || h.weight.Weight != 4864 {
 		t.Fatalf("%v, weight %d", err, h.weight.Weight)
 	}
-	if err := k.adopt(3, 1, rtsched.Task{ID: 2049, Budget: ms, Period: time.Hour}); !errors.Is(err, host.ErrNotAllowed) {
+	if err := k.adopt(3, on(rtsched.Task{ID: 2049, Budget: ms, Period: time.Hour})); !errors.Is(err, host.ErrNotAllowed) {
 		t.Error(err)
 	}
 	e := k.only(t)
@@ -302,7 +349,8 @@ func TestDomainHasItsBudgetFromAdoptionToRelease(t *testing.T) {
 		t.Errorf("swept: %v, weight %d", err, h.weight.Weight)
 	}
 	h.migrate(3)
-	if err := k.adopt(3, 1, r); err != nil || h.pauses != 0 {
+	h.beside = waiting
+	if err := k.adopt(3, on(r)); err != nil || h.pauses != 0 {
 		t.Fatalf("%v, %d pauses", err, h.pauses)
 	}
 	h.info.CPUTime += 10 * ms

@@ -4,6 +4,7 @@ package stock
 
 import (
 	"errors"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,40 +19,42 @@ type hypervisor interface {
 	Weight(domid uint16, s xenctl.Scheduler) (xenctl.Weight, error)
 	SetWeight(domid uint16, s xenctl.Scheduler, w xenctl.Weight) error
 	Pool(id uint32) (xenctl.Pool, error)
+	VCPU(domid uint16, vcpu int) (xenctl.VCPU, error)
+	Domains() ([]xenctl.DomainInfo, error)
+	IdleTimes() ([]time.Duration, error)
 }
 
-// lowest is the weight of a domain without budget.
+// lowest is the weight of a domain without budget where weights act at once.
 const lowest = 1
 
-// foreground gives a domain the weight or pause with budget, or that without.
-// info is as of now.
-func (e *entry) foreground(x hypervisor, info xenctl.DomainInfo, on bool) error {
-	switch {
-	case e.front == 0 && on:
-		return e.unpause(x)
-	case e.front == 0:
-		return e.stop(x)
-	}
-	return e.weigh(x, info, e.want(on))
-}
+// lowers reports whether a domain without budget has the lowest weight here. It
+// is stopped elsewhere: without weights, and under credit, which adds credit by
+// weight for all CPUs together, every 30 ms, so that a domain that is pinned
+// competes with few.
+func (e *entry) lowers() bool { return xenctl.Scheduler(e.scheduler) == xenctl.Credit2 }
 
-// weigh changes the weight of a domain while it is briefly paused: credit2
-// charges the time of a vCPU when it leaves the CPU, by the weight that it has
-// then, and decides which vCPU runs when one wakes, not when a weight changes.
-func (e *entry) weigh(x hypervisor, info xenctl.DomainInfo, weight uint16) error {
-	if info.Paused || info.Blocked {
+// weigh sets the weight of a domain with budget, or without. Under credit2 the
+// domain is paused meanwhile: credit2 charges the time of a vCPU when it leaves
+// the CPU, by the weight that it has then, and decides which vCPU runs when one
+// wakes, not when a weight changes. info is as of now.
+func (e *entry) weigh(x hypervisor, info xenctl.DomainInfo, foreground bool) error {
+	switch weight := e.want(foreground); {
+	case weight == 0:
+		return nil
+	case !e.lowers() || info.Paused || info.Blocked:
 		return e.setWeight(x, weight)
+	default:
+		err := e.stop(x)
+		if err == nil {
+			err = e.setWeight(x, weight)
+		}
+		return errors.Join(err, e.unpause(x))
 	}
-	err := e.stop(x)
-	if err == nil {
-		err = e.setWeight(x, weight)
-	}
-	return errors.Join(err, e.unpause(x))
 }
 
-// want is the weight that a domain is to have here.
+// want is the weight that a domain is to have here; 0 where there are none.
 func (e *entry) want(foreground bool) uint16 {
-	if foreground {
+	if foreground || !e.lowers() {
 		return uint16(e.front)
 	}
 	return lowest
@@ -71,7 +74,9 @@ func (e *entry) setWeight(x hypervisor, weight uint16) error {
 }
 
 // ours reports whether a weight is one that this package sets.
-func (e *entry) ours(weight uint16) bool { return weight == lowest || uint32(weight) == e.front }
+func (e *entry) ours(weight uint16) bool {
+	return uint32(weight) == e.front || weight == lowest && e.lowers()
+}
 
 // stop pauses a domain, in addition to the pauses of others.
 func (e *entry) stop(x hypervisor) error {

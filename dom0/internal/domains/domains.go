@@ -23,7 +23,10 @@ const patience = 200 * time.Millisecond
 // Hypervisor is the part of *xenctl.Handle that finds domains.
 type Hypervisor interface {
 	Domains() ([]xenctl.DomainInfo, error)
+	DomainInfo(domid uint16) (xenctl.DomainInfo, error)
 	VCPU(domid uint16, vcpu int) (xenctl.VCPU, error)
+	Affinity(domid uint16, vcpu int) ([]int, error)
+	Pool(id uint32) (xenctl.Pool, error)
 }
 
 // Store is the part of *xenstore.Client that names them.
@@ -35,7 +38,7 @@ type Store interface {
 type List struct {
 	h     Hypervisor
 	store Store
-	cpus  func(domid uint16, v xenctl.VCPU) ([]int, error)
+	stays bool
 
 	mu    sync.Mutex
 	known map[uint16]known
@@ -59,13 +62,15 @@ const slack = time.Millisecond
 // no generations of a number.)
 func Another(info xenctl.DomainInfo, used time.Duration) bool { return info.CPUTime+slack < used }
 
-// New returns a list. cpus returns the CPUs on which a vCPU may run.
-func New(h Hypervisor, s Store, cpus func(domid uint16, v xenctl.VCPU) ([]int, error)) *List {
-	return &List{h: h, store: s, cpus: cpus}
+// New returns a list. A vCPU stays on its CPU, or else may run on those of its pool
+// that its affinity allows.
+func New(h Hypervisor, s Store, stays bool) *List {
+	return &List{h: h, store: s, stays: stays}
 }
 
 // All returns all domains. If xenstored does not answer, a domain has its last
-// known name, or none.
+// known name, or none. A vCPU takes one hypercall, or two if it does not stay on its
+// CPU, a hundred domains take one more, and so does each pool.
 func (l *List) All(ctx context.Context) ([]host.Domain, error) {
 	infos, err := l.h.Domains()
 	if err != nil {
@@ -74,14 +79,15 @@ func (l *List) All(ctx context.Context) ([]host.Domain, error) {
 	var all []host.Domain
 	infos = slices.DeleteFunc(infos, func(i xenctl.DomainInfo) bool { return i.Dying })
 	now := l.ask(ctx, infos)
+	pools := make(map[uint32]xenctl.Pool)
 	for _, info := range infos {
-		cpus, err := l.cpusOf(info)
+		cpus, err := l.cpusOf(info, pools)
 		if errors.Is(err, xenctl.ErrNoDomain) {
 			continue // it has ended meanwhile
 		}
 		all = append(all, host.Domain{
 			ID: strconv.Itoa(int(info.ID)), Generation: now[info.ID].generation, UUID: UUID(info.UUID), Name: now[info.ID].name,
-			CPUs: cpus, Err: err, Control: info.ID == 0 || info.Xenstore,
+			CPUs: cpus, Err: err, Control: info.ID == 0 || info.Xenstore, Work: work(info),
 		})
 	}
 	return all, nil
@@ -110,7 +116,15 @@ func (l *List) ask(ctx context.Context, infos []xenctl.DomainInfo) map[uint16]kn
 	return now
 }
 
-func (l *List) cpusOf(info xenctl.DomainInfo) ([]int, error) {
+func work(info xenctl.DomainInfo) host.Work {
+	w := host.Work{VCPUs: info.OnlineVCPUs, CPU: info.CPUTime}
+	if info.Paused {
+		w.Gate = host.Paused
+	}
+	return w
+}
+
+func (l *List) cpusOf(info xenctl.DomainInfo, pools map[uint32]xenctl.Pool) ([]int, error) {
 	var all []int
 	for i := range info.MaxVCPUID + 1 {
 		v, err := l.h.VCPU(info.ID, i)
@@ -120,11 +134,22 @@ func (l *List) cpusOf(info xenctl.DomainInfo) ([]int, error) {
 		if !v.Online {
 			continue
 		}
-		cpus, err := l.cpus(info.ID, v)
+		if l.stays {
+			all = append(all, v.CPU)
+			continue
+		}
+		cpus, err := l.h.Affinity(info.ID, i)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, cpus...)
+		pool, ok := pools[info.CPUPool]
+		if !ok {
+			if pool, err = l.h.Pool(info.CPUPool); err != nil {
+				return nil, err
+			}
+			pools[info.CPUPool] = pool
+		}
+		all = append(all, slices.DeleteFunc(cpus, func(c int) bool { return !slices.Contains(pool.CPUs, c) })...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all), nil

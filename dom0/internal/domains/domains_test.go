@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,6 +32,19 @@ func (h fakeHost) VCPU(domid uint16, vcpu int) (xenctl.VCPU, error) {
 	return xenctl.VCPU{ID: vcpu, Online: vcpu != 1, CPU: 3 - vcpu}, nil
 }
 
+func (h fakeHost) DomainInfo(domid uint16) (xenctl.DomainInfo, error) { return h[domid], nil }
+
+func (h fakeHost) Affinity(uint16, int) ([]int, error) { return []int{0, 1, 2, 3}, nil }
+
+func (h fakeHost) Pool(id uint32) (xenctl.Pool, error) {
+	if id == 1 {
+		return xenctl.Pool{}, errPool
+	}
+	return xenctl.Pool{ID: id, Scheduler: xenctl.Credit2, CPUs: []int{2, 3, 4}}, nil
+}
+
+var errPool = errors.New("its pool is gone")
+
 // store is xenstored; nil does not answer.
 type store map[string]string
 
@@ -51,11 +65,11 @@ func TestListKeepsNamesWithoutXenstored(t *testing.T) {
 		3: {ID: 3, MaxVCPUID: -1, Xenstore: true}, 4: {ID: 4, MaxVCPUID: 0},
 	}
 	s := store{"/local/domain/1/name": "web"}
-	l := New(h, &s, func(_ uint16, v xenctl.VCPU) ([]int, error) { return []int{v.CPU}, nil })
+	l := New(h, &s, true)
 	const zero = "00000000-0000-0000-0000-000000000000"
 	want := []host.Domain{
 		{ID: "0", Generation: 1, UUID: zero, CPUs: []int{3}, Control: true},
-		{ID: "1", Generation: 2, UUID: "ab000000-0000-0000-0000-000000000001", Name: "web", CPUs: []int{1, 3}},
+		{ID: "1", Generation: 2, UUID: "ab000000-0000-0000-0000-000000000001", Name: "web", CPUs: []int{1, 3}, Work: host.Work{CPU: time.Minute}},
 		{ID: "3", Generation: 3, UUID: zero, Control: true},
 	}
 	all := func() []host.Domain {
@@ -91,16 +105,9 @@ func TestListKeepsNamesWithoutXenstored(t *testing.T) {
 
 // A domain whose CPUs cannot be determined does not hide the others.
 func TestOneDomainsFailureIsNotTheLists(t *testing.T) {
-	h := fakeHost{1: {ID: 1}, 2: {ID: 2}}
-	failed := errors.New("its pool is gone")
-	l := New(h, &store{"": ""}, func(domid uint16, v xenctl.VCPU) ([]int, error) {
-		if domid == 1 {
-			return nil, failed
-		}
-		return []int{v.CPU}, nil
-	})
+	l := New(fakeHost{1: {ID: 1, CPUPool: 1}, 2: {ID: 2}}, &store{"": ""}, false)
 	all, err := l.All(t.Context())
-	if err != nil || len(all) != 2 || !errors.Is(all[0].Err, failed) || all[1].Err != nil || len(all[1].CPUs) != 1 {
+	if err != nil || len(all) != 2 || !errors.Is(all[0].Err, errPool) || all[1].Err != nil || !slices.Equal(all[1].CPUs, []int{2, 3}) {
 		t.Errorf("%+v, %v", all, err)
 	}
 }
@@ -113,5 +120,61 @@ func TestNumberOfADomainIsParsedOrRefused(t *testing.T) {
 		if _, err := Number(host.Domain{ID: id}); err == nil {
 			t.Errorf("%q is taken for a number", id)
 		}
+	}
+}
+
+// counting counts hypercalls.
+type counting struct {
+	fakeHost
+	calls int
+}
+
+func (c *counting) Domains() (all []xenctl.DomainInfo, err error) {
+	for id := range len(c.fakeHost) {
+		all = append(all, c.fakeHost[uint16(id)])
+	}
+	c.calls += (len(all) + 99) / 100
+	return all, nil
+}
+
+func (c *counting) VCPU(domid uint16, vcpu int) (xenctl.VCPU, error) {
+	c.calls++
+	return xenctl.VCPU{ID: vcpu, Online: true}, nil
+}
+
+func (c *counting) Affinity(domid uint16, vcpu int) ([]int, error) {
+	c.calls++
+	return c.fakeHost.Affinity(domid, vcpu)
+}
+
+func (c *counting) Pool(id uint32) (xenctl.Pool, error) {
+	c.calls++
+	return c.fakeHost.Pool(id)
+}
+
+// The cost of a list grows with the number of vCPUs, and with nothing else.
+func TestListTakesAtMostTwoHypercallsAVCPU(t *testing.T) {
+	for _, n := range []int{1, 1000} {
+		c := &counting{fakeHost: make(fakeHost)}
+		for id := range uint16(n) {
+			c.fakeHost[id] = xenctl.DomainInfo{ID: id, MaxVCPUID: 3}
+		}
+		all, err := New(c, &store{"": ""}, false).All(t.Context())
+		if most := 2*4*n + n/100 + 2; err != nil || len(all) != n || c.calls > most {
+			t.Errorf("%d domains of four vCPUs: %d listed, %v, %d hypercalls, want at most %d", n, len(all), err, c.calls, most)
+		}
+	}
+}
+
+func TestFactsNameEachVCPU(t *testing.T) {
+	h := fakeHost{1: {ID: 1, MaxVCPUID: 2, OnlineVCPUs: 2, HVM: true, Paused: true, TotalPages: 512, CPUPool: 3}}
+	facts, err := New(h, &store{"": ""}, false).Facts(t.Context(), host.Domain{ID: "1"})
+	want := []host.Fact{
+		{Name: "state", Value: "HVM or PVH, paused, 2 of 3 vCPUs online, 2 MiB of memory"}, {Name: "cpupool", Value: "3, scheduler credit2, CPUs 2,3,4"},
+		{Name: "vCPU 0", Value: "on CPU 3, waiting for a CPU, 0s of CPU time, affinity 0,1,2,3"}, {Name: "vCPU 1", Value: "offline"},
+		{Name: "vCPU 2", Value: "on CPU 1, waiting for a CPU, 0s of CPU time, affinity 0,1,2,3"},
+	}
+	if err != nil || !slices.Equal(facts, want) {
+		t.Errorf("%q, %v", facts, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -39,6 +40,7 @@ type Manager struct {
 	mu      sync.Mutex
 	host    memory.CachePartitioner // nil: not opened
 	current []config.Cache
+	asked   map[string]string // class by UUID, of domains that the configuration leaves open
 	// The last logged state.
 	class   map[string]string // by domain
 	problem string
@@ -112,7 +114,7 @@ func (m *Manager) apply(ctx context.Context, want []config.Cache) (cache.Plan, e
 		if err != nil {
 			return plan, err
 		}
-		if shares, err = resolve(want, plan, all); err != nil {
+		if shares, err = resolve(want, m.asked, plan, all); err != nil {
 			return plan, err
 		}
 		missing = absent(want, all)
@@ -148,12 +150,16 @@ func absent(want []config.Cache, all []host.Domain) string {
 	return strings.Join(none, ", ")
 }
 
-// resolve finds the class of each domain.
-func resolve(want []config.Cache, plan cache.Plan, all []host.Domain) ([]memory.CacheShare, error) {
+// resolve finds the class of each domain: the one that names it, or the one that it
+// has asked for, or that of all others.
+func resolve(want []config.Cache, asked map[string]string, plan cache.Plan, all []host.Domain) ([]memory.CacheShare, error) {
 	others := slices.IndexFunc(want, func(c config.Cache) bool { return slices.Contains(c.Domains, config.Others) })
 	var shares []memory.CacheShare
 	for _, d := range all {
 		in := others
+		if i := slices.IndexFunc(want, func(c config.Cache) bool { return c.Name == asked[d.UUID] }); i >= 0 {
+			in = i
+		}
 		if d.Control {
 			in = -1
 		}
@@ -174,6 +180,30 @@ func resolve(want []config.Cache, plan cache.Plan, all []host.Domain) ([]memory.
 		}
 	}
 	return shares, nil
+}
+
+// Ask replaces the classes that domains have asked for, by UUID. It returns why some
+// are not in theirs.
+func (m *Manager) Ask(ctx context.Context, asked map[string]string) map[string]error {
+	m.mu.Lock()
+	changed := !maps.Equal(m.asked, asked)
+	m.asked = asked
+	problems := make(map[string]error)
+	for uuid, class := range asked {
+		if !slices.ContainsFunc(m.current, func(c config.Cache) bool { return c.Name == class }) {
+			problems[uuid] = fmt.Errorf("the configuration has no cache class %.80q", class)
+		}
+		for _, c := range m.current {
+			if slices.ContainsFunc(c.Domains, func(ref string) bool { return strings.EqualFold(ref, uuid) }) && c.Name != class {
+				problems[uuid] = fmt.Errorf("the configuration has precedence: cache class %q", c.Name)
+			}
+		}
+	}
+	m.mu.Unlock()
+	if changed {
+		m.look(ctx)
+	}
+	return problems
 }
 
 // Run puts new domains into their classes until ctx ends.
@@ -205,6 +235,13 @@ func (m *Manager) look(ctx context.Context) {
 		m.log.Warn("cache classes: a domain is not in its class", "error", problem)
 	}
 	m.problem = problem
+}
+
+// Class is the class in which a domain with this ID is; empty: none.
+func (m *Manager) Class(id string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.class[id]
 }
 
 // Close restores the settings that domains had before.

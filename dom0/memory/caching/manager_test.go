@@ -157,3 +157,23 @@ func TestAHostWithoutCachesRefusesClasses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A domain is in the class that it asks for, unless the configuration names it.
+func TestAskedClassesLeaveThoseOfTheConfiguration(t *testing.T) {
+	h := newHost()
+	m := h.manager(new(bytes.Buffer))
+	if err := m.Move(t.Context(), []config.Cache{class("wide", 60, "u1"), class("rest", 40, "*")}, nothing); err != nil {
+		t.Fatal(err)
+	}
+	problems := m.Ask(t.Context(), map[string]string{"u0": "wide", "u1": "rest", "u2": "wide", "u3": "none"})
+	want := map[string]string{"1": "wide L3 0x3f", "2": "wide L3 0x3f", "3": "rest L3 0x3c0"}
+	if !reflect.DeepEqual(h.shares, want) {
+		t.Errorf("%v, want %v", h.shares, want)
+	}
+	if got := fmt.Sprint(problems); got != `map[u1:the configuration has precedence: cache class "wide" u3:the configuration has no cache class "none"]` {
+		t.Error(got)
+	}
+	if problems := m.Ask(t.Context(), nil); len(problems) > 0 || h.shares["2"] != "rest L3 0x3c0" {
+		t.Errorf("%v, %v", problems, h.shares)
+	}
+}

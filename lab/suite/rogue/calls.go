@@ -33,37 +33,48 @@ var callMisdeeds = []misdeed{
 			c.ok(id)
 		})
 	}},
-	{name: "unknown id", serve: replies(func(id uint64) uint64 { return id + 1000 }, 0)},
-	{name: "id of the next question", serve: replies(func(id uint64) uint64 { return id + 1 }, 0)},
-	{name: "stale id", serve: func(_ context.Context, c *channel) {
+	{name: "unknown number", serve: replies(func(id uint64) uint64 { return id + 1000 }, 0)},
+	{name: "number of the next question", serve: replies(func(id uint64) uint64 { return id + 1 }, 0)},
+	{name: "stale number", serve: func(_ context.Context, c *channel) {
 		c.calls(func(id uint64) {
 			if id == 1 {
 				c.ok(id)
 			} else {
-				c.reply(0, 0)
+				c.reply(id, 0, 0)
 			}
 		})
 	}},
-	{name: "repeated id", serve: func(_ context.Context, c *channel) { c.calls(func(uint64) { c.ok(1) }) }},
+	{name: "repeated number", serve: func(_ context.Context, c *channel) {
+		c.calls(func(id uint64) { c.reply(id, 1, memory.ShapeOf(2, 0, 0)) })
+	}},
 	{name: "answer without a question", serve: func(_ context.Context, c *channel) {
 		c.calls(func(id uint64) {
 			c.ok(id)
-			for c.page().Word(memory.RequestID).Load() == id && !c.left() {
-				c.reply(id+1, 0)
+			for c.page().Asked(0) != id+1 && !c.left() {
+				c.reply(id, id+1, 0)
 				c.pause()
 			}
 		})
 	}},
-	{name: "output longer than the header page", serve: replies(same, memory.ReplyShapeOf(transport.InlineSize+1, 0, true))},
-	{name: "output longer than the channel", serve: replies(same, memory.ReplyShapeOf(1<<32-1, 0, false))},
-	{name: "unknown status", serve: replies(same, memory.ReplyShapeOf(0, 4711, true))},
-	{name: "error text with escapes", serve: func(_ context.Context, c *channel) {
+	{name: "slot taken away", serve: func(_ context.Context, c *channel) {
 		c.calls(func(id uint64) {
-			n := copy(c.page()[memory.ReplyInline:], "\x1b]0;owned\x07\x9b2J\xc2\x9b31m\r\x00")
-			c.reply(id, memory.ReplyShapeOf(uint32(n), uint16(vlibcall.StatusFailed), true))
+			c.page().Word(memory.Slot(0) + memory.Turn).Store(uint64(transport.TurnOf(id, transport.GivenUp)))
+			c.notify()
 		})
 	}},
-	{name: "reply scribbled on", serve: func(_ context.Context, c *channel) { c.scribble() }},
+	{name: "output longer than the slot", serve: replies(same, memory.ShapeOf(transport.SlotSize+1, 0, 0))},
+	{name: "output longer than the header page", serve: replies(same, memory.ShapeOf(transport.NearSize+1, 0, memory.FlagNear))},
+	{name: "output longer than the channel", serve: replies(same, memory.ShapeOf(1<<32-1, 0, memory.FlagData))},
+	{name: "output in two places", serve: replies(same, memory.ShapeOf(2, 0, memory.FlagNear|memory.FlagData))},
+	{name: "unknown status", serve: replies(same, memory.ShapeOf(0, 4711, 0))},
+	{name: "error text with escapes", serve: func(_ context.Context, c *channel) {
+		c.calls(func(id uint64) {
+			const text = "\x1b]0;owned\x07\x9b2J\xc2\x9b31m\r\x00"
+			c.page().Answer(0, id, memory.ShapeOf(uint32(len(text)), uint16(vlibcall.StatusFailed), 0), text)
+			c.notify()
+		})
+	}},
+	{name: "answer scribbled on", serve: func(_ context.Context, c *channel) { c.scribble() }},
 	{name: "random bytes in all that is the server's", serve: func(_ context.Context, c *channel) { c.noise() }},
 	{name: "never answers", serve: func(_ context.Context, c *channel) { c.calls(func(uint64) {}) }},
 	{name: "event storm", serve: func(_ context.Context, c *channel) {
@@ -73,7 +84,7 @@ var callMisdeeds = []misdeed{
 	}},
 	{name: "event storm, with answers", serve: func(_ context.Context, c *channel) {
 		for !c.left() {
-			if id := c.page().Word(memory.RequestID).Load(); id != c.page().Word(memory.ReplyID).Load() {
+			if id := c.page().Asked(0); id != 0 {
 				c.ok(id)
 			}
 			c.notify()
@@ -81,7 +92,7 @@ var callMisdeeds = []misdeed{
 	}},
 	{name: "alive byte cleared", serve: func(_ context.Context, c *channel) {
 		c.calls(func(uint64) {
-			c.page().Word(transport.ServerAlive).Store(0)
+			c.page().Word(memory.ServerWord).Store(0)
 			c.notify()
 		})
 	}},
@@ -89,7 +100,7 @@ var callMisdeeds = []misdeed{
 		c.calls(func(uint64) { c.store.Remove(ctx, c.dir+"/channel/"+c.id) })
 	}},
 	{name: "pages revoked in mid-call", serve: func(ctx context.Context, c *channel) {
-		for !c.left() && c.page().Word(memory.RequestID).Load() == 0 {
+		for !c.left() && c.page().Asked(0) == 0 {
 			c.pause()
 		}
 		c.pages.Free()
@@ -123,12 +134,52 @@ var callMisdeeds = []misdeed{
 		<-flood
 		c.store.Remove(ctx, c.dir+"/channel")
 	}},
+
+	{name: "batch: one answered twice", serve: func(_ context.Context, c *channel) {
+		c.calls(func(id uint64) {
+			c.ok(id)
+			if id == 1 {
+				return
+			}
+			c.reply(id-1, id-1, memory.ShapeOf(2, 0, 0))
+			c.reply(id-1, id, memory.ShapeOf(2, 0, 0))
+		})
+	}},
+	{name: "batch: one never answered", serve: func(_ context.Context, c *channel) {
+		c.calls(func(id uint64) {
+			if id != 2 {
+				c.ok(id)
+			}
+		})
+	}},
+	{name: "batch: answers to nothing", serve: func(_ context.Context, c *channel) {
+		c.calls(func(id uint64) { c.reply(id, id+batch, 0) })
+	}},
+	{name: "batch: slots beyond those agreed on", serve: func(_ context.Context, c *channel) {
+		c.calls(func(id uint64) {
+			c.page().Answer(int(id-1)%batch+batch, id, 0, "no") // none looks there
+			c.ok(id)
+		})
+	}},
+	{name: "batch: in the other order", serve: func(_ context.Context, c *channel) {
+		c.calls(func(id uint64) {
+			if id%batch == 0 {
+				for back := range uint64(batch) {
+					c.ok(id - back)
+				}
+			}
+		})
+	}},
+	{name: "batch: scribbled on", serve: func(_ context.Context, c *channel) { c.scribble() }},
 }
+
+// batch is how many requests the clients of such misdeeds have in flight.
+const batch = 4
 
 func same(id uint64) uint64 { return id }
 
 func replies(id func(uint64) uint64, shape uint64) func(context.Context, *channel) {
-	return func(_ context.Context, c *channel) { c.calls(func(asked uint64) { c.reply(id(asked), shape) }) }
+	return func(_ context.Context, c *channel) { c.calls(func(asked uint64) { c.reply(asked, id(asked), shape) }) }
 }
 
 // fill makes every word of the directory the same reference, including that of the
@@ -139,37 +190,49 @@ func (c *channel) fill(ref uint32) {
 	}
 }
 
-// scribble changes the reply between valid and invalid as fast as it can.
+// scribble changes answers between valid and invalid as fast as it can.
 func (c *channel) scribble() {
 	p := c.page()
 	shapes := []uint64{
-		memory.ReplyShapeOf(2, 0, true), memory.ReplyShapeOf(1<<32-1, 0, true), memory.ReplyShapeOf(1<<31, 0, false),
-		memory.ReplyShapeOf(100, 3, false), memory.ReplyShapeOf(992, 0xffff, true), 1<<64 - 1, 0,
+		memory.ShapeOf(2, 0, 0), memory.ShapeOf(1<<32-1, 0, 0), memory.ShapeOf(1<<31, 0, memory.FlagData),
+		memory.ShapeOf(100, 3, memory.FlagNear), memory.ShapeOf(40, 0xffff, 0), 1<<64 - 1, 0,
 	}
 	for i := 0; i%1000 != 0 || !c.left(); i++ {
-		p.Word(memory.ReplyShape).Store(shapes[i%len(shapes)])
-		p.Word(memory.ReplyID).Store(p.Word(memory.RequestID).Load() - uint64(i/5%2))
+		for slot := range batch {
+			at := memory.Slot(slot)
+			p.Word(at + memory.Shape).Store(shapes[i%len(shapes)])
+			if id := p.Asked(slot); id != 0 && i%10 < 5 {
+				p.Word(at + memory.Turn).Store(uint64(transport.TurnOf(id, transport.Answered)))
+			}
+		}
 		if i%100 == 0 {
 			c.notify()
 		}
 	}
 }
 
-// noise fills the identity and the reply with random bytes. The reply's id is right at
+// noise fills all that the server may write with random bytes. The turn is right at
 // times: otherwise the client would give up at its first look.
 func (c *channel) noise() {
 	p := c.page()
 	c.attached()
+	slot := memory.Slot(0)
 	for i := 0; i%1000 != 0 || !c.left(); i++ {
 		for at := 0; at < 0x80; at += 8 {
 			p.Word(at).Store(rand.Uint64())
 		}
-		for at := memory.ReplyShape; at < 0x880; at += 8 {
+		for at := slot + memory.Shape; at < slot+transport.Line; at += 8 {
 			p.Word(at).Store(rand.Uint64())
 		}
-		p.Word(memory.ReplyID).Store(p.Word(memory.RequestID).Load())
+		for at := memory.Near; at < pageSize; at += 8 {
+			p.Word(at).Store(rand.Uint64())
+		}
+		p.Word(memory.ServerWord).Store(rand.Uint64() | 1)
+		if id := p.Asked(0); id != 0 {
+			p.Word(slot + memory.Turn).Store(uint64(transport.TurnOf(id, transport.Answered)))
+		}
 		if i%1000 == 999 {
-			p.Word(memory.ReplyID).Store(rand.Uint64())
+			p.Word(slot + memory.Turn).Store(rand.Uint64())
 		}
 		c.notify()
 	}

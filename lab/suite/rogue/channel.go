@@ -116,17 +116,22 @@ func (c *channel) left() bool {
 	return transport.ClientLeft(c.page()) || !transport.ClientCame(c.page()) && time.Since(c.made) > attachTimeout
 }
 
-// calls calls f for each request until the client has left.
+// calls calls f for each request, in their order, until the client has left.
 func (c *channel) calls(f func(id uint64)) {
-	var last uint64
-	for !c.left() {
-		if id := c.page().Word(memory.RequestID).Load(); id != last {
-			last = id
+	for id := uint64(1); !c.left(); {
+		if c.page().Asked(c.slot(id)) == id {
 			f(id)
+			id++
 			continue
 		}
 		c.pause()
 	}
+}
+
+// slot is where the client has put a request.
+func (c *channel) slot(id uint64) int {
+	inFlight := c.page().Word(memory.ClientWord).Load() >> 32
+	return int((id - 1) % max(inFlight, 1) % transport.MaxInFlight)
 }
 
 // pause waits for an event of the client, or for a short time.
@@ -148,13 +153,11 @@ func (c *channel) attached() {
 }
 
 // ok answers as an honest server does.
-func (c *channel) ok(id uint64) {
-	copy(c.page()[memory.ReplyInline:], "ok")
-	c.reply(id, memory.ReplyShapeOf(2, 0, true))
-}
+func (c *channel) ok(id uint64) { c.reply(id, id, memory.ShapeOf(2, 0, 0)) }
 
-func (c *channel) reply(id, shape uint64) {
-	c.page().Answer(id, shape)
+// reply answers request id as if it had another number.
+func (c *channel) reply(id, number, shape uint64) {
+	c.page().Answer(c.slot(id), number, shape, "ok")
 	c.notify()
 }
 

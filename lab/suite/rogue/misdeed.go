@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
@@ -64,8 +65,9 @@ var misdeeds = append([]misdeed{
 	{name: "wrong revision", header: func(p memory.Page) { p.Word(memory.RevisionWord).Add(1) }},
 	{name: "wrong size", header: func(p memory.Page) { p.Word(memory.Size).Add(pageSize) }},
 	{name: "wrong generation", header: func(p memory.Page) { p.Word(memory.Generation).Add(1) }},
+	{name: "revision 1", header: func(p memory.Page) { p.Word(memory.RevisionWord).Store(1 | pageSize<<32) }},
 	{name: "random header", header: random},
-	{name: "answer before any question", header: func(p memory.Page) { p.Answer(1, 0) }},
+	{name: "answer before any question", header: func(p memory.Page) { p.Answer(0, 1, 0, "") }},
 }, callMisdeeds...)
 
 func text(s string) func(context.Context, *channel) string {
@@ -87,7 +89,7 @@ func random(p memory.Page) {
 	for i := 0; i < len(p); i += 8 {
 		p.Word(i).Store(rand.Uint64())
 	}
-	p[0x900] = 2 // otherwise the client seems to have left before it attaches
+	p[transport.ClientAlive] = 2 // otherwise the client seems to have left before it attaches
 }
 
 func revoked(_ context.Context, c *channel) string {

@@ -33,6 +33,7 @@ var expected = map[string]struct {
 	open          []error
 	first, second []error
 	size, input   int // by default 64 KiB and 100 bytes
+	inFlight      int // the first call is a batch of as many; by default there is none
 }{
 	"greeting is garbage":          {open: protocol},
 	"greeting is huge":             {open: protocol},
@@ -60,6 +61,7 @@ var expected = map[string]struct {
 	"wrong magic":                          {open: protocol},
 	"wrong revision":                       {open: protocol},
 	"wrong size":                           {open: protocol},
+	"revision 1":                           {open: protocol},
 	"wrong generation":                     {open: protocol},
 	"random header":                        {open: protocol},
 	"answer before any question":           {open: protocol},
@@ -69,16 +71,19 @@ var expected = map[string]struct {
 	"directory of the header page":         {open: protocol, size: 8192},
 	"header changed after it was verified": {open: fine, first: fine, second: fine},
 
-	"unknown id":                               {open: fine, first: protocol, second: protocol},
-	"id of the next question":                  {open: fine, first: protocol, second: protocol},
-	"stale id":                                 {open: fine, first: fine, second: protocol},
-	"repeated id":                              {open: fine, first: fine, second: late},
+	"unknown number":                           {open: fine, first: protocol, second: protocol},
+	"number of the next question":              {open: fine, first: protocol, second: protocol},
+	"stale number":                             {open: fine, first: fine, second: protocol},
+	"repeated number":                          {open: fine, first: fine, second: protocol},
 	"answer without a question":                {open: fine, first: anything, second: protocol},
+	"slot taken away":                          {open: fine, first: protocol, second: protocol},
+	"output longer than the slot":              {open: fine, first: protocol, second: protocol},
+	"output in two places":                     {open: fine, first: protocol, second: protocol},
 	"output longer than the header page":       {open: fine, first: protocol, second: protocol},
 	"output longer than the channel":           {open: fine, first: protocol, second: protocol},
 	"unknown status":                           {open: fine, first: protocol, second: protocol},
 	"error text with escapes":                  {open: fine, first: []error{vlibcall.ErrFailed}, second: []error{vlibcall.ErrFailed}},
-	"reply scribbled on":                       {open: []error{nil, vlibcall.ErrProtocol}, first: anything, second: anything},
+	"answer scribbled on":                      {open: []error{nil, vlibcall.ErrProtocol}, first: anything, second: anything},
 	"random bytes in all that is the server's": {open: []error{nil, vlibcall.ErrProtocol}, first: anything, second: anything},
 	"never answers":                            {open: fine, first: late, second: late},
 	"event storm":                              {open: fine, first: late, second: late},
@@ -87,6 +92,13 @@ var expected = map[string]struct {
 	"answer's node removed in mid-call":        {open: fine, first: gone, second: gone},
 	"pages revoked in mid-call":                {open: fine, first: late, second: late},
 	"nodes without end":                        {open: fine, first: fine, second: fine},
+
+	"batch: one answered twice":           {open: fine, first: anything, second: protocol, inFlight: batch},
+	"batch: one never answered":           {open: fine, first: late, second: fine, inFlight: batch},
+	"batch: answers to nothing":           {open: fine, first: protocol, second: protocol, inFlight: batch},
+	"batch: slots beyond those agreed on": {open: fine, first: fine, second: fine, inFlight: batch},
+	"batch: in the other order":           {open: fine, first: fine, second: late, inFlight: batch},
+	"batch: scribbled on":                 {open: fine, first: anything, second: anything, inFlight: batch},
 }
 
 func TestMisdeedsAreErrorsAndLeaveNothing(t *testing.T) {
@@ -121,17 +133,24 @@ func TestMisdeedsAreErrorsAndLeaveNothing(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), openTimeout(want.open))
 				defer cancel()
 				start := time.Now()
-				c, err := vlibcall.Open(ctx, one, vlibcall.Options{Port: firstDeed + transport.Port(i), Size: want.size, Timeout: limit})
+				c, err := vlibcall.Open(ctx, one, vlibcall.Options{Port: firstDeed + transport.Port(i), Size: want.size, InFlight: want.inFlight, Timeout: limit})
 				ended(t, "open", start, openTimeout(want.open), err, want.open)
 				if err != nil {
 					return
 				}
 				for i, want2 := range calls {
 					start = time.Now()
-					out, err := c.Call(t.Context(), "t", "f", make([]byte, want.input), nil)
+					requests := []vlibcall.Request{{}}
+					if i == 0 && want.inFlight > 0 {
+						requests = make([]vlibcall.Request, want.inFlight)
+					}
+					for j := range requests {
+						requests[j] = vlibcall.Request{Library: "t", Function: "f", Input: make([]byte, want.input)}
+					}
+					err := c.Batch(t.Context(), requests)
 					ended(t, []string{"first call", "second call"}[i], start, limit, err, want2)
-					if err == nil && len(want2) == 1 && string(out) != "ok" {
-						t.Errorf("output %.20q", out)
+					if err == nil && len(want2) == 1 && string(requests[0].Output) != "ok" {
+						t.Errorf("output %.20q", requests[0].Output)
 					}
 				}
 				closed(t, c)

@@ -109,7 +109,7 @@ func TestStockBudgetFollowsADomainToAnotherPool(t *testing.T) {
 	if h := ps(t); len(h.Reservations) != 2 {
 		t.Errorf("%+v", h.Reservations)
 	}
-	host.Run(t, "vlibmaster", "top", "--once")
+	host.Run(t, "vlibmaster", "top", "-n", "1")
 	testkit.Eventually(t, "it is on the pool's CPU", func() bool {
 		s := adopted(t, "vlib2")
 		return len(s.CPUs) == 1 && s.CPUs[0] == 1

@@ -36,6 +36,8 @@ func Run(t *testing.T, listen Listen) {
 		{"TimeoutAndCancelLeaveTheChannelUsable", testTimeoutAndCancelLeaveTheChannelUsable},
 		{"AsyncCallsAreServedInTheirOrder", testAsyncCallsAreServedInTheirOrder},
 		{"SessionHoldsTheVLibOSAndResumesWhenIdle", testSessionHoldsTheVLibOSAndResumesWhenIdle},
+		{"BatchesOfEverySize", testBatchesOfEverySize},
+		{"BatchThatTimesOutLeavesTheChannelUsable", testBatchThatTimesOutLeavesTheChannelUsable},
 		{"ManyClients", testManyClients},
 		{"CloseEndsCallsThatWait", testCloseEndsCallsThatWait},
 		{"ServerThatStops", testServerThatStops},
@@ -91,7 +93,7 @@ func testEchoOfEverySizeUnderEveryPolicy(t *testing.T, listen Listen) {
 	for _, p := range []vlibcall.WaitPolicy{vlibcall.SpinThenBlock, vlibcall.Block, vlibcall.Spin} {
 		c := open(t, l, vlibcall.Options{Size: size, Wait: p})
 		most := (size - transport.HeaderSize) / 2
-		for _, n := range []int{0, 1, 63, 64, 985, 986, 987, 988, 1000, 4096, 30000, most - 64} {
+		for _, n := range []int{0, 1, 24, 25, 40, 41, 63, 64, 1280, 1281, 2543, 2544, 2560, 2561, 4096, 30000, most - 64} {
 			in := bytes.Repeat([]byte{byte(n), 1, 2}, n/3+1)[:n]
 			out, err := c.Call(context.Background(), "t", "echo", in, nil)
 			if err != nil || !bytes.Equal(in, out) {
@@ -296,15 +298,32 @@ func testServerThatStops(t *testing.T, listen Listen) {
 }
 
 func testCallsDoNotAllocate(t *testing.T, listen Listen) {
-	c := open(t, serve(t, listen), vlibcall.Options{Size: 8192})
+	c := open(t, serve(t, listen), vlibcall.Options{Size: 8192, InFlight: 16})
 	in, out := make([]byte, 64), make([]byte, 0, 64)
-	ctx := context.Background()
-	n := testing.AllocsPerRun(200, func() {
-		if _, err := c.Call(ctx, "t", "echo", in, out); err != nil {
-			t.Fatal(err)
+	requests := make([]vlibcall.Request, 32)
+	for i := range requests {
+		requests[i] = vlibcall.Request{Library: "t", Function: "echo", Input: in[:i], Output: make([]byte, 0, 64)}
+	}
+	session, err := c.Session(context.Background(), "t", "echo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, f := range map[string]func() error{
+		"a call":         func() error { _, err := c.Call(context.Background(), "t", "echo", in, out); return err },
+		"a small call":   func() error { _, err := c.Call(context.Background(), "t", "echo", in[:40], out); return err },
+		"a session call": func() error { _, err := session.Call(context.Background(), in, out); return err },
+		"a batch":        func() error { return c.Batch(context.Background(), requests) },
+	} {
+		n := testing.AllocsPerRun(200, func() {
+			if err := f(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if n != 0 {
+			t.Errorf("%s: %v allocations on both sides, want 0", what, n)
 		}
-	})
-	if n != 0 {
-		t.Errorf("%v allocations a call on both sides, want 0", n)
+	}
+	if err := session.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -69,9 +69,9 @@ func (e *endpoint) End() {
 	}
 }
 
-// abandoned reports whether the client no longer waits for its call.
+// abandoned reports whether the client no longer waits for a call.
 func (e *endpoint) abandoned() bool {
-	return e.gone.Load() || transport.GivenUp(e.Header())
+	return e.gone.Load() || transport.AllGivenUp(e.Header())
 }
 
 // heard is called for each byte from the client, by which it reports that it

@@ -146,10 +146,7 @@ func (w *waiter) wait(deadline time.Time) (key int32, err error) {
 		}
 		timeout := -1
 		if !deadline.IsZero() {
-			left := time.Until(deadline)
-			if left <= 0 {
-				return 0, os.ErrDeadlineExceeded
-			}
+			left := max(time.Until(deadline), 0)
 			timeout = int(min((left+time.Millisecond-1)/time.Millisecond, 1<<30))
 		}
 		n, err := unix.EpollWait(w.epoll, w.got[:], timeout)
@@ -158,6 +155,9 @@ func (w *waiter) wait(deadline time.Time) (key int32, err error) {
 		}
 		if n == 1 && w.got[0].Fd != 0 {
 			return w.got[0].Fd, nil
+		}
+		if timeout == 0 && n <= 0 {
+			return 0, os.ErrDeadlineExceeded
 		}
 	}
 }

@@ -106,7 +106,7 @@ func serveGuarded(t *testing.T, d *door) (dir string) {
 		t.Fatal(err)
 	}
 	s := vlibcall.NewServer(l)
-	s.InOrder = true
+	s.Order = vlibcall.InTurn
 	s.Handle("t", "echo", func(c *vlibcall.Call) error { return c.Reply(c.Input()) })
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)

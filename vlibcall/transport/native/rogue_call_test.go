@@ -61,14 +61,20 @@ var acts = map[string]struct {
 			}
 		}
 	}, vlibcall.ErrTimeout},
-	"answers no call":    {answering(999, 0), vlibcall.ErrProtocol},
-	"answers the next":   {answering(2, 0), vlibcall.ErrProtocol},
-	"answers too much":   {answering(1, memory.ReplyShapeOf(1<<31, 0, false)), vlibcall.ErrProtocol},
-	"too much in a page": {answering(1, memory.ReplyShapeOf(transport.InlineSize+1, 0, true)), vlibcall.ErrProtocol},
-	"an unknown status":  {answering(1, memory.ReplyShapeOf(0, 999, true)), vlibcall.ErrProtocol},
+	"answers no call":      {answering(999, 0), vlibcall.ErrProtocol},
+	"answers the next":     {answering(2, 0), vlibcall.ErrProtocol},
+	"answers too much":     {answering(1, memory.ShapeOf(1<<31, 0, memory.FlagData)), vlibcall.ErrProtocol},
+	"too much in a page":   {answering(1, memory.ShapeOf(transport.NearSize+1, 0, memory.FlagNear)), vlibcall.ErrProtocol},
+	"too much in a slot":   {answering(1, memory.ShapeOf(transport.SlotSize+1, 0, 0)), vlibcall.ErrProtocol},
+	"answers in two parts": {answering(1, memory.ShapeOf(1, 0, memory.FlagNear|memory.FlagData)), vlibcall.ErrProtocol},
+	"an unknown status":    {answering(1, memory.ShapeOf(0, 999, 0)), vlibcall.ErrProtocol},
 	"answers twice": {func(r *rogue, _ <-chan struct{}) {
-		r.page.Answer(1, memory.ReplyShapeOf(0, 0, true))
-		r.page.Answer(2, memory.ReplyShapeOf(0, 0, true))
+		r.page.Answer(0, 1, 0, "")
+		r.page.Answer(0, 2, 0, "")
+		r.signal()
+	}, vlibcall.ErrProtocol},
+	"takes the slot away": {func(r *rogue, _ <-chan struct{}) {
+		r.page.Word(memory.Slot(0) + memory.Turn).Store(uint64(transport.TurnOf(1, transport.GivenUp)))
 		r.signal()
 	}, vlibcall.ErrProtocol},
 	"scribbles": {func(r *rogue, stop <-chan struct{}) {
@@ -78,10 +84,12 @@ var acts = map[string]struct {
 			case <-stop:
 				return
 			default:
-				at := []int{memory.RequestShape, memory.RequestTime, memory.ReplyShape, memory.ReplyWaiting, memory.ReplyInline}[rnd.IntN(5)]
-				r.page.Word(at).Store(rnd.Uint64())
-				id := r.page.Word(memory.RequestID).Load()
-				r.page.Word(memory.ReplyID).Store(id)
+				slot := memory.Slot(0)
+				at := []int{slot + memory.Shape, slot + memory.Timeout, slot + memory.Line, memory.ServerWord, memory.Near}[rnd.IntN(5)]
+				r.page.Word(at).Store(rnd.Uint64() | 1) // the server has not left
+				if id := r.page.Asked(0); id != 0 {
+					r.page.Word(slot + memory.Turn).Store(uint64(transport.TurnOf(id, transport.Answered)))
+				}
 			}
 		}
 	}, nil},
@@ -89,7 +97,7 @@ var acts = map[string]struct {
 
 func answering(id, shape uint64) func(*rogue, <-chan struct{}) {
 	return func(r *rogue, _ <-chan struct{}) {
-		r.page.Answer(id, shape)
+		r.page.Answer(0, id, shape, "")
 		r.signal()
 	}
 }

@@ -213,7 +213,7 @@ var misdeeds = map[string]struct {
 	"another revision":             headerOf(func(p memory.Page) { p.Word(memory.RevisionWord).Add(1) }),
 	"another generation":           headerOf(func(p memory.Page) { p.Word(memory.Generation).Add(1) }),
 	"another size":                 headerOf(func(p memory.Page) { p.Word(memory.Size).Store(1 << 62) }),
-	"an answer to no call":         headerOf(func(p memory.Page) { p.Answer(1, 0) }),
+	"an answer to no call":         headerOf(func(p memory.Page) { p.Answer(0, 1, 0, "") }),
 }
 
 type misdeed = struct {

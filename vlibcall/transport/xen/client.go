@@ -234,7 +234,7 @@ func (e *clientEndpoint) nodeChanged() {
 		return
 	}
 	if _, err := e.domain.store.Read(e.domain.ctx, e.node("channel")); errors.Is(err, fs.ErrNotExist) {
-		e.lost(fmt.Errorf("%w: domain %d was destroyed or its server closed the channel", vlibcall.ErrGone, e.domain.id))
+		e.lost(fmt.Errorf("%w: domain %d %s", vlibcall.ErrGone, e.domain.id, e.domain.end("was destroyed or its server closed the channel")))
 	}
 }
 

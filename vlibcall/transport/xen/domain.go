@@ -16,6 +16,7 @@ import (
 	"github.com/vlibos/vlibos/grant"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
+	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
 
@@ -262,7 +263,7 @@ func (d *Domain) watchLife(w *xenstore.Watch) {
 			continue
 		}
 		d.mu.Lock()
-		d.gone = fmt.Errorf("%w: domain %d is shut down or destroyed", vlibcall.ErrGone, d.id)
+		d.gone = fmt.Errorf("%w: domain %d %s", vlibcall.ErrGone, d.id, d.end("is shut down or destroyed"))
 		gone := d.gone
 		es := make([]*clientEndpoint, 0, len(d.channels))
 		for _, e := range d.channels {
@@ -273,4 +274,18 @@ func (d *Domain) watchLife(w *xenstore.Watch) {
 			e.lost(gone)
 		}
 	}
+}
+
+// end says how the domain has ended, otherwise if it was not suspended before. As
+// long as a page of a domain is mapped, Xen still has the record of it.
+func (d *Domain) end(otherwise string) string {
+	h, err := xenctl.Open()
+	if err == nil {
+		defer h.Close()
+		info, err := h.DomainInfo(d.id)
+		if err == nil && info.Shutdown && info.ShutdownReason == xenctl.ShutdownSuspend {
+			return "was saved, or has migrated to another host"
+		}
+	}
+	return otherwise
 }

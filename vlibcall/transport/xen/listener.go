@@ -43,6 +43,7 @@ type Listener struct {
 	byPort      map[evtchn.Port]*serverEndpoint
 	over        []*serverEndpoint // their clients left
 	interrupted bool
+	restored    bool // this domain is another one now
 	closed      bool
 }
 
@@ -103,7 +104,7 @@ func (l *Listener) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
 			}
 			return e, err
 		}
-		switch e, err := l.awaitCall(); {
+		switch e, err := l.awaitCall(deadline); {
 		case errors.Is(err, evtchn.ErrInterrupted):
 			continue
 		case err != nil:
@@ -142,6 +143,9 @@ func (l *Listener) event(deadline time.Time) (*serverEndpoint, error) {
 func (l *Listener) handed() (transport.ServerEndpoint, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.restored {
+		return nil, transport.ErrRestored
+	}
 	if l.interrupted {
 		l.interrupted = false
 		return nil, transport.ErrInterrupted

@@ -66,10 +66,11 @@ func (l *Listener) Manner() string {
 }
 
 // awaitCall ends the request that the server has served, and waits until the
-// domain is called. A nil endpoint without an error means to wait for events.
-func (l *Listener) awaitCall() (*serverEndpoint, error) {
+// domain is called. A nil endpoint without an error means to wait for events: always
+// if there is a deadline, since the server has something to do then.
+func (l *Listener) awaitCall(deadline time.Time) (*serverEndpoint, error) {
 	r := l.module
-	if r == nil {
+	if r == nil || !deadline.IsZero() {
 		return nil, nil
 	}
 	served := r.served
@@ -95,10 +96,10 @@ func (l *Listener) awaitCall() (*serverEndpoint, error) {
 	return nil, l.refused(err, served)
 }
 
-// refused is nil if the module does not know this domain: then there is no call to
-// end.
+// refused is nil if the module does not know this domain, or if the domain has
+// migrated to a hypervisor without the module: then there is no call to end.
 func (l *Listener) refused(err error, served vlib.Served) error {
-	if !errors.Is(err, fs.ErrPermission) {
+	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, vlib.ErrAbsent) {
 		return err
 	}
 	if served.Signal {
@@ -137,6 +138,9 @@ func (l *Listener) at(port evtchn.Port) *serverEndpoint {
 // has arrived since would end unserved.
 func (e *serverEndpoint) Begin(request uint64) error {
 	if r := e.l.module; r != nil {
+		if r.served.Signal { // no wait came in between
+			e.l.events.Notify(evtchn.Port(r.served.Port)) // a client that cannot be signalled is gone
+		}
 		r.served = vlib.Served{Port: uint32(e.port), Number: request}
 	}
 	return nil

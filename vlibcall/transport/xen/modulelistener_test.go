@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/vlibos/vlibos/evtchn"
 	"github.com/vlibos/vlibos/xenctl/vlib"
@@ -25,7 +26,7 @@ func TestOnlyServedRequestsAreEnded(t *testing.T) {
 	l.byPort[5] = e
 	await := func(want *serverEndpoint) {
 		t.Helper()
-		got, err := l.awaitCall()
+		got, err := l.awaitCall(time.Time{})
 		if got != want || want == nil && !errors.Is(err, evtchn.ErrInterrupted) || want != nil && err != nil {
 			t.Fatalf("%v, %v, want %v", got, err, want)
 		}

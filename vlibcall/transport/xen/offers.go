@@ -29,6 +29,9 @@ func (l *Listener) accept(w *xenstore.Watch) {
 			continue
 		}
 		names, err := l.store.Directory(l.ctx, l.dir+"/request")
+		if errors.Is(err, fs.ErrNotExist) && l.restore() {
+			return
+		}
 		if err != nil {
 			continue
 		}
@@ -131,18 +134,20 @@ func (l *Listener) pass(e *serverEndpoint) {
 	l.events.Interrupt()
 }
 
-// forget removes a closed channel from the lists and from xenstore.
-func (l *Listener) forget(e *serverEndpoint) {
+// forget removes a closed channel from the lists and from xenstore. It reports
+// whether the channel's port was another domain's.
+func (l *Listener) forget(e *serverEndpoint) (restored bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.byID, e.id)
 	delete(l.byPort, e.port)
-	if l.closed {
-		return // the whole directory goes
+	if l.closed || l.restored {
+		return l.restored // the whole directory goes
 	}
 	l.work.Go(func() {
 		// Nodes that remain, because xenstored is gone, cost nothing.
 		l.store.Remove(l.ctx, l.dir+"/request/"+e.id.String())
 		l.store.Remove(l.ctx, l.dir+"/channel/"+e.id.String())
 	})
+	return false
 }

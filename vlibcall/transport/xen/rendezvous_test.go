@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
 func TestNodesAreReadAsWritten(t *testing.T) {
@@ -17,7 +18,7 @@ func TestNodesAreReadAsWritten(t *testing.T) {
 	if got, err := parseGreeting(g.String()); got != g || err != nil {
 		t.Errorf("%v: %v, %v", g, got, err)
 	}
-	r := request{1, 8192, 1<<64 - 1}
+	r := request{transport.Revision, 8192, 1<<64 - 1}
 	if got, err := parseRequest(r.String()); got != r || err != nil {
 		t.Errorf("%v: %v, %v", r, got, err)
 	}
@@ -51,8 +52,8 @@ func TestInvalidNodesAreRefused(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"revision=2 size=8192 generation=0", "revision=1 size=8191 generation=0",
-		"revision=1 size=18446744073709551615 generation=0", "revision=1 size=0 generation=0",
+		"revision=1 size=8192 generation=0", "revision=2 size=8191 generation=0",
+		"revision=2 size=18446744073709551615 generation=0", "revision=2 size=0 generation=0",
 	} {
 		if r, err := parseRequest(text); err == nil {
 			t.Errorf("%q is a request: %v", text, r)

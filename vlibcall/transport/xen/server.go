@@ -73,7 +73,11 @@ func (e *serverEndpoint) Close() error {
 	}
 	e.done = true
 	e.attach.Stop()
-	e.l.forget(e)
+	restored := e.l.forget(e)
 	// Pages first: freeing them signals the client through the port.
-	return errors.Join(e.pages.Free(), e.l.events.Unbind(e.port))
+	err := e.pages.Free()
+	if !restored {
+		err = errors.Join(err, e.l.events.Unbind(e.port))
+	}
+	return err
 }

@@ -33,6 +33,7 @@ int main(void)
     VALUE(VLIB_OP_get_domain);
     VALUE(VLIB_OP_get_cpu);
     VALUE(VLIB_OP_get_counters);
+    VALUE(VLIB_OP_get_use);
     VALUE(VLIB_MAX_RESERVATIONS);
     VALUE(VLIB_MIN_BUDGET);
     VALUE(VLIB_MIN_PERIOD);
@@ -142,6 +143,14 @@ int main(void)
     OFFSET(struct vlib_domain_info, stopped);
     OFFSET(struct vlib_domain_info, calls);
     OFFSET(struct vlib_domain_info, total);
+
+    SIZE(struct vlib_use);
+    OFFSET(struct vlib_use, version);
+    OFFSET(struct vlib_use, domid);
+    OFFSET(struct vlib_use, vcpus);
+    OFFSET(struct vlib_use, pad);
+    OFFSET(struct vlib_use, waited);
+    OFFSET(struct vlib_use, total);
     SIZE(struct vlib_cpu_info);
     OFFSET(struct vlib_cpu_info, version);
     OFFSET(struct vlib_cpu_info, cpu);

@@ -55,6 +55,7 @@
 #define VLIB_OP_get_domain          33 /* struct vlib_domain_info */
 #define VLIB_OP_get_cpu             34 /* struct vlib_cpu_info */
 #define VLIB_OP_get_counters        35 /* struct vlib_counters */
+#define VLIB_OP_get_use             37 /* struct vlib_use */
 
 /* Limits. */
 #define VLIB_MAX_RESERVATIONS       4096
@@ -197,6 +198,19 @@ struct vlib_domain_info {
     uint32_t busy;              /* reservation of a call given up; 0: none */
     uint64_t stopped;           /* time for which its clock was stopped */
     uint64_t calls;             /* completed */
+    struct vlib_cost total;
+};
+
+/*
+ * The use of CPU time by a domain's vCPUs since they came under this scheduler.
+ * The domain need not be known to the module.
+ */
+struct vlib_use {
+    uint32_t version;
+    uint32_t domid;
+    uint32_t vcpus;             /* under this scheduler now */
+    uint32_t pad;
+    uint64_t waited;            /* runnable, not running, the gate open */
     struct vlib_cost total;
 };
 

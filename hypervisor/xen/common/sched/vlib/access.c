@@ -2,7 +2,7 @@
 /*
  * Permissions: XSM's answer for control domains, and the answer for user mode.
  */
-#include "module.h"
+#include "compat.h"
 
 bool vlib_user_cmd(unsigned long cmd)
 {
@@ -18,25 +18,15 @@ bool vlib_user_cmd(unsigned long cmd)
     return may;
 }
 
-/*
- * Asks XSM in two steps, as Xen does for its own schedulers: Flask allows
- * everything in the first step and decides in the second. Without Flask the
- * first step decides.
- */
+/* XSM is asked as for Xen's own schedulers. */
 int vlib_may_control_host(bool change)
 {
-    int rc = xsm_sysctl(XSM_PRIV, XEN_SYSCTL_scheduler_op);
-
-    return rc ?: xsm_sysctl_scheduler_op(XSM_HOOK,
-                                         change ? XEN_SYSCTL_SCHEDOP_putinfo
-                                                : XEN_SYSCTL_SCHEDOP_getinfo);
+    return vlib_xsm_sysctl(change ? XEN_SYSCTL_SCHEDOP_putinfo
+                                  : XEN_SYSCTL_SCHEDOP_getinfo);
 }
 
 int vlib_may_control(struct domain *d, bool change)
 {
-    int rc = xsm_domctl(XSM_OTHER, d, XEN_DOMCTL_scheduler_op, 0);
-
-    return rc ?: xsm_domctl_scheduler_op(XSM_HOOK, d,
-                                         change ? XEN_DOMCTL_SCHEDOP_putinfo
-                                                : XEN_DOMCTL_SCHEDOP_getinfo);
+    return vlib_xsm_domctl(d, change ? XEN_DOMCTL_SCHEDOP_putinfo
+                                     : XEN_DOMCTL_SCHEDOP_getinfo);
 }

@@ -10,7 +10,7 @@
 #include <asm/msr.h>
 #include <asm/processor.h>
 
-#include "module.h"
+#include "compat.h"
 
 struct source {
     unsigned int kind, width;
@@ -122,10 +122,10 @@ static void cf_check read_here(void *data)
     struct reading *r = data;
     uint64_t select;
 
-    if ( rdmsr_safe(r->source->requests_select, select) ||
+    if ( vlib_rdmsr_safe(r->source->requests_select, &select) ||
          (select != r->source->requests_event && !program(r->source)) ||
-         rdmsr_safe(r->source->requests, r->op->requests) ||
-         rdmsr_safe(r->source->occupancy, r->op->occupancy) )
+         vlib_rdmsr_safe(r->source->requests, &r->op->requests) ||
+         vlib_rdmsr_safe(r->source->occupancy, &r->op->occupancy) )
         r->rc = -EIO;
     r->op->time = NOW();
 }

@@ -254,24 +254,45 @@ void vlib_domain_charge(struct vlib_domain *vd)
     }
 }
 
-void vlib_domain_usage(struct vlib_domain *vd, struct vlib_usage *sum)
+/*
+ * Adds up the use of a domain's vCPUs under this scheduler, and how long they
+ * waited for a CPU. Returns how many there are.
+ */
+unsigned int vlib_domain_usage(const struct domain *d, struct vlib_usage *sum,
+                               uint64_t *waited)
 {
     struct vlib_unit *vu;
+    unsigned int n = 0;
 
     memset(sum, 0, sizeof(*sum));
-    list_for_each_entry ( vu, &vd->units, list )
+    *waited = 0;
+    for ( vu = place_of(d)->units; vu; vu = vu->next )
     {
+        s_time_t queued;
         unsigned long flags;
-        spinlock_t *lock = vlib_unit_lock(vu, &flags);
+        spinlock_t *lock;
 
+        if ( vu->unit->domain != d )
+            continue;
+        n++;
+        lock = vlib_unit_lock(vu, &flags);
+        queued = vu->entity.queued;
         if ( vu->entity.queue )
-            vlib_charge(vu->entity.queue, NOW());
+        {
+            s_time_t now = NOW();
+
+            vlib_charge(vu->entity.queue, now);
+            queued += now;
+        }
+        queued -= vu->entity.usage.foreground + vu->entity.usage.background;
+        *waited += max(queued, (s_time_t)0);
         sum->foreground += vu->entity.usage.foreground;
         sum->background += vu->entity.usage.background;
         sum->throttled += vu->entity.usage.throttled;
         sum->deschedules += vu->entity.usage.deschedules;
         vlib_unit_unlock(lock, flags, vu);
     }
+    return n;
 }
 
 void vlib_domain_cpus(const struct vlib_domain *vd, cpumask_t *cpus)

@@ -171,7 +171,8 @@ void vlib_domain_spare(struct vlib_domain *vd);
 void vlib_domain_settle(struct vlib_domain *vd);
 bool vlib_domain_settle_all(struct vlib_reservation *r); /* says whether some */
 void vlib_domain_charge(struct vlib_domain *vd);
-void vlib_domain_usage(struct vlib_domain *vd, struct vlib_usage *sum);
+unsigned int vlib_domain_usage(const struct domain *d, struct vlib_usage *sum,
+                               uint64_t *waited);
 void vlib_domain_cpus(const struct vlib_domain *vd, cpumask_t *cpus);
 
 /* gate.c: under vlib_lock. */

@@ -18,6 +18,7 @@ union vlib_arg {
     struct vlib_domain_info domain_info;
     struct vlib_cpu_info cpu_info;
     struct vlib_counters counters;
+    struct vlib_use use;
 };
 
 static struct vlib_cost cost(const struct vlib_usage *u)
@@ -106,6 +107,7 @@ static int domain_info(struct vlib_domain_info *op, struct domain *d)
 {
     struct vlib_domain *vd = vlib_domain_find(d);
     struct vlib_usage usage;
+    uint64_t waited;
 
     if ( !vd )
         return -ENXIO;
@@ -125,9 +127,19 @@ static int domain_info(struct vlib_domain_info *op, struct domain *d)
     op->busy = vd->abandoned;
     op->stopped = vlib_clock_stopped(vd->domid);
     op->calls = vd->calls;
-    vlib_domain_usage(vd, &usage);
+    vlib_domain_usage(d, &usage, &waited);
     op->total = cost(&usage);
     return 0;
+}
+
+static int domain_use(struct vlib_use *op, const struct domain *d)
+{
+    struct vlib_usage usage;
+
+    op->pad = 0;
+    op->vcpus = vlib_domain_usage(d, &usage, &op->waited);
+    op->total = cost(&usage);
+    return op->vcpus ? 0 : -EXDEV;
 }
 
 static int domain_flags(const struct vlib_domctl *op, struct domain *d)
@@ -237,6 +249,8 @@ static int domain_op(unsigned long cmd, union vlib_arg *u, struct domain *d)
         return domain_flags(&u->domain, d);
     case VLIB_OP_get_domain:
         return domain_info(&u->domain_info, d);
+    case VLIB_OP_get_use:
+        return domain_use(&u->use, d);
     default:
         return -EOPNOTSUPP;
     }
@@ -263,6 +277,7 @@ static const struct {
     DOMAIN(get_domain, vlib_domain_info, false),
     HOST(get_cpu, vlib_cpu_info, false),
     HOST(get_counters, vlib_counters, false),
+    DOMAIN(get_use, vlib_use, false),
 #undef HOST
 #undef DOMAIN
 };

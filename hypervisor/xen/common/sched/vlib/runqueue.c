@@ -143,6 +143,7 @@ void vlib_enqueue(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
     ASSERT(!e->queue);
     vlib_charge(q, now);
     e->queue = q;
+    e->queued -= now;
     vlib_background_join(q, e);
     e->denied = q->denied_clock;
     place(q, e, now);
@@ -161,6 +162,7 @@ void vlib_dequeue(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
     vlib_background_leave(q, e);
     e->ready_since = VLIB_NEVER;
     e->queue = NULL;
+    e->queued += now;
 }
 
 void vlib_charge(struct vlib_runqueue *q, s_time_t now)

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package module
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/internal/domains"
+	"github.com/vlibos/vlibos/xenctl/vlib"
+)
+
+// Work implements host.Host: two hypercalls. Of a domain in a pool of another
+// scheduler only the CPU time is known.
+func (p *Host) Work(_ context.Context, d host.Domain) (host.Work, error) {
+	w := d.Work
+	domid, err := domains.Number(d)
+	if err != nil {
+		return w, err
+	}
+	use, err := p.m.Use(domid)
+	switch {
+	case errors.Is(err, vlib.ErrOtherScheduler):
+		return w, nil
+	case err != nil:
+		return w, refusal(err)
+	}
+	w.Steal, w.Throttled = &use.Waited, &use.Total.Throttled
+	is, err := p.m.Domain(domid)
+	switch {
+	case errors.Is(err, vlib.ErrUnknown):
+		return w, nil
+	case err != nil:
+		return w, refusal(err)
+	case !is.Open:
+		w.Gate = host.GateClosed
+	case w.Gate == "" && is.Flags&(gating|vlib.Closed) != 0:
+		w.Gate = host.GateOpen
+	}
+	return w, nil
+}
+
+// Facts implements host.Host.
+func (p *Host) Facts(ctx context.Context, d host.Domain) ([]host.Fact, error) {
+	facts, err := p.list.Facts(ctx, d)
+	if err != nil {
+		return facts, err
+	}
+	domid, err := domains.Number(d)
+	if err != nil {
+		return facts, err
+	}
+	is, err := p.m.Domain(domid)
+	if errors.Is(err, vlib.ErrUnknown) {
+		return append(facts, host.Fact{Name: "module", Value: "no reservation, no flag and no call names it"}), nil
+	}
+	if err != nil {
+		return facts, err
+	}
+	facts = append(facts, host.Fact{Name: "module", Value: fmt.Sprintf("flags: %s; now on reservation %d; taken off a CPU %d times while runnable",
+		orNone(is.Flags.String()), is.Reservation, is.Total.Deschedules)})
+	if is.Flags&gating != 0 || is.Calls > 0 {
+		facts = append(facts, host.Fact{Name: "gate", Value: fmt.Sprintf(
+			"listening %t, call active %t, %d calls wait, %d done, %d holds, a call of reservation %d was given up and may still run (0: none), guest time stopped for %v",
+			is.Listening, is.Active, is.Queued, is.Calls, is.Holds, is.Busy, is.Stopped)})
+	}
+	return facts, nil
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package domains
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/cpulist"
+	"github.com/vlibos/vlibos/xenctl"
+)
+
+// Facts are what Xen has of a domain: its pool, and each vCPU with its CPU and its
+// affinity.
+func (l *List) Facts(_ context.Context, d host.Domain) ([]host.Fact, error) {
+	domid, err := Number(d)
+	if err != nil {
+		return nil, err
+	}
+	info, err := l.h.DomainInfo(domid)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := l.h.Pool(info.CPUPool)
+	if err != nil {
+		return nil, err
+	}
+	facts := []host.Fact{
+		{Name: "state", Value: state(info)},
+		{Name: "cpupool", Value: fmt.Sprintf("%d, scheduler %v, CPUs %s", pool.ID, pool.Scheduler, cpulist.Format(pool.CPUs))},
+	}
+	for i := range info.MaxVCPUID + 1 {
+		v, err := l.h.VCPU(domid, i)
+		if err != nil {
+			return facts, err
+		}
+		if !v.Online {
+			facts = append(facts, host.Fact{Name: fmt.Sprint("vCPU ", i), Value: "offline"})
+			continue
+		}
+		cpus, err := l.h.Affinity(domid, i)
+		if err != nil {
+			return facts, err
+		}
+		facts = append(facts, host.Fact{Name: fmt.Sprint("vCPU ", i), Value: fmt.Sprintf("on CPU %d, %s, %v of CPU time, affinity %s",
+			v.CPU, runs(v), v.CPUTime, cpulist.Format(cpus))})
+	}
+	return facts, nil
+}
+
+func runs(v xenctl.VCPU) string {
+	switch {
+	case v.Running:
+		return "running"
+	case v.Blocked:
+		return "blocked"
+	}
+	return "waiting for a CPU"
+}
+
+func state(info xenctl.DomainInfo) string {
+	words := []string{"PV"}
+	if info.HVM {
+		words[0] = "HVM or PVH"
+	}
+	if info.Shutdown {
+		words = append(words, "ended by "+info.ShutdownReason.String())
+	}
+	if info.Paused {
+		words = append(words, "paused")
+	}
+	return fmt.Sprintf("%s, %d of %d vCPUs online, %d MiB of memory", strings.Join(words, ", "), info.OnlineVCPUs, info.MaxVCPUID+1, info.TotalPages/256)
+}

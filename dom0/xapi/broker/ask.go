@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/xapi"
+	"github.com/vlibos/vlibos/internal/cpulist"
+	"github.com/vlibos/vlibos/internal/printable"
+)
+
+// The keys of other_config, after their prefix.
+const (
+	keyBudget = "budget"
+	keyPeriod = "period"
+	keyClass  = "class"
+	keyCache  = "cache"
+	keyCalls  = "calls"
+	keyStatus = "status"
+)
+
+// What the key calls can say: that the reservation is charged for calls to the VM
+// and not for the VM's own time, and that its server says when it has answered.
+const (
+	callsCharge  = "charge"
+	callsListens = "listens"
+)
+
+// asks reports whether a VM has a key other than its status.
+func asks(v *xapi.VM) bool {
+	_, status := v.Asked[keyStatus]
+	return len(v.Asked) > 1 || len(v.Asked) == 1 && !status
+}
+
+// reserves reports whether a VM asks for a reservation.
+func reserves(v *xapi.VM) bool {
+	for _, key := range []string{keyBudget, keyPeriod, keyClass, keyCalls} {
+		if v.Asked[key] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// reservation is the one that a VM asks for. After an error it names the VM and
+// has no budget.
+func reservation(v *xapi.VM) (r api.Reservation, err error) {
+	calls := v.Asked[keyCalls]
+	switch r.Name = v.Name; calls {
+	case callsCharge, callsListens:
+		r.Callees = []host.Callee{{Domain: host.Domain{Name: v.UUID}, Listens: calls == callsListens}}
+		r.Name = v.UUID
+	default:
+		r.Domain = &host.Domain{Name: v.UUID}
+	}
+	task, err := config.Task(v.Asked[keyBudget], v.Asked[keyPeriod])
+	if err != nil {
+		return r, err
+	}
+	class := host.Class(cmp.Or(v.Asked[keyClass], string(host.Batch)))
+	if err := class.Check(); err != nil {
+		return r, err
+	}
+	if r.Domain != nil {
+		if r.Class = class; calls != "" {
+			return r, fmt.Errorf("calls: %.80q: want %s or %s", calls, callsCharge, callsListens)
+		}
+	}
+	r.Task = task
+	if cpus, err := cpulist.Parse(v.Mask); err == nil {
+		r.CPUs = cpus
+	}
+	return r, nil
+}
+
+// status is the answer to a VM. wrong is why its request is not understood, cache
+// why it is not in its cache class.
+func status(v *xapi.VM, a api.Status, wrong, cache error) string {
+	var parts []string
+	has := fmt.Sprintf("%v in every %v", a.Budget, a.Period)
+	stays := ""
+	if a.ID != 0 && a.Origin == api.FromXAPI && !a.Waits {
+		stays = "; " + has + " stays"
+	}
+	switch {
+	case !reserves(v):
+	case wrong != nil:
+		parts = append(parts, "not understood: "+wrong.Error()+stays)
+	case a.Problem != "" && a.Waits:
+		parts = append(parts, "not in force: "+a.Problem)
+	case a.Problem != "":
+		parts = append(parts, "not taken: "+a.Problem+stays)
+	case !a.Running():
+		parts = append(parts, "waits: "+has)
+	case a.Kind() == host.KindNone:
+		parts = append(parts, fmt.Sprintf("in force: %s for calls (reservation %d)", has, a.ID))
+	default:
+		parts = append(parts, fmt.Sprintf("in force: %s, domain %s", has, a.On()))
+	}
+	switch {
+	case cache != nil:
+		parts = append(parts, "no cache class: "+cache.Error())
+	case v.Asked[keyCache] != "":
+		parts = append(parts, fmt.Sprintf("cache class %q", v.Asked[keyCache]))
+	}
+	return xapi.Short(printable.Line(strings.Join(parts, "; ")))
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/xapi/xapitest"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/rtsched"
+)
+
+func TestVMHasWhatItAsksFor(t *testing.T) {
+	s := newSite(t)
+	s.ask(web, "budget=10ms", "period=100ms", "class=critical", "cache=wide")
+	s.answered(web, `in force: 10ms in every 100ms, domain 5; cache class "wide"`)
+	if all := s.list(); len(all) != 1 || all[0].Class != host.Critical || all[0].Origin != api.FromXAPI || s.host.budget("5") != 10*ms {
+		t.Errorf("%+v", all)
+	}
+	s.ask(web, "budget=20ms", "class=")
+	s.answered(web, "in force: 20ms")
+	if all := s.list(); len(all) != 1 || all[0].Class != host.Batch || s.host.budget("5") != 20*ms {
+		t.Errorf("changed: %+v", all)
+	}
+	s.ask(web, "budget=", "period=", "cache=")
+	s.answered(web, "")
+	if all := s.list(); len(all) != 0 || s.host.budget("5") != 0 {
+		t.Errorf("no longer asked for: %+v", all)
+	}
+}
+
+// A wrong value is reported, leaves what was in force, and is its VM's affair alone.
+func TestWrongValueIsReportedAndChangesNothing(t *testing.T) {
+	s := newSite(t)
+	s.ask(web, "budget=10ms", "period=100ms")
+	s.answered(web, "in force")
+	for _, c := range []struct{ entry, says string }{
+		{"budget=10", `not understood: budget: "10" is no time: write it as in "10ms", "1.5s" or "200us"; 10ms in every 100ms stays`},
+		{"budget=\x1b[2J" + strings.Repeat("\u202e9", 1000), `not understood: budget: "\x1b[2J`},
+		{"budget=200ms", "out of range"},
+		{"budget=10ms", "in force: 10ms"},
+		{"class=best", "no such class: want one of batch, critical"},
+		{"class=", "in force"},
+		{"calls=yes", `calls: "yes": want charge or listens`},
+		{"calls=", "in force"},
+		{"cache=none", "no cache class"},
+	} {
+		s.ask(web, c.entry)
+		s.answered(web, c.says)
+		if got := s.xapi.Get("OpaqueRef:"+web, "vlibos:status"); strings.ContainsAny(got, "\x1b\u202e") || len(got) > 1024 {
+			t.Errorf("status of %d bytes: %q", len(got), got)
+		}
+	}
+	s.ask(db, "budget=10ms", "period=100ms")
+	s.answered(db, "in force")
+	if s.host.budget("5") != 10*ms || s.host.changes != 2 {
+		t.Errorf("%v of web, %d changes", s.host.budget("5"), s.host.changes)
+	}
+	if n := strings.Count(s.log.String(), `request in XAPI is not understood" vm=`+web); n != 5 {
+		t.Errorf("%d lines", n)
+	}
+}
+
+func TestVMThatDoesNotFitIsAnsweredWithTheReason(t *testing.T) {
+	s := newSite(t)
+	s.ask(web, "budget=60ms", "period=100ms")
+	s.answered(web, "in force")
+	s.ask(db, "budget=60ms", "period=100ms")
+	s.answered(db, "not in force: not admitted: on CPU 0")
+	s.ask(web, "budget=30ms")
+	s.answered(db, "in force: 60ms")
+	s.ask(web, "budget=90ms")
+	s.answered(web, "30ms in every 100ms stays")
+	if s.host.budget("5") != 30*ms || s.host.budget("6") != 60*ms {
+		t.Errorf("%v, %v", s.host.budget("5"), s.host.budget("6"))
+	}
+}
+
+func TestPrecedenceOfTheFileIsAnswered(t *testing.T) {
+	s := newSite(t)
+	if err := s.master.Configure(t.Context(), []api.Reservation{{Reservation: host.Domain{Name: "web"}.On(rtsched.Task{Budget: 5 * ms, Period: 50 * ms})}}); err != nil {
+		t.Fatal(err)
+	}
+	s.ask(web, "budget=10ms", "period=100ms")
+	s.answered(web, "not taken: the configuration of vlibmaster has precedence: 5ms in every 50ms")
+	if s.host.budget("5") != 5*ms {
+		t.Errorf("%v", s.host.budget("5"))
+	}
+}
+
+// A copy has its original's status, a VM that runs elsewhere that of the other host.
+func TestOldAnswersAreRemoved(t *testing.T) {
+	s := newSite(t)
+	entries := map[string]string{"vlibos:budget": "10ms", "vlibos:period": "100ms", "vlibos:status": s.name + "in force: of another time"}
+	copied := "aaaaaaaa-0000-0000-0000-000000000003"
+	s.xapi.Add(xapitest.VM{UUID: copied, Name: "copy", Power: "Halted", Domid: -1, OtherConfig: entries})
+	snapshot, elsewhere := "aaaaaaaa-0000-0000-0000-000000000004", "aaaaaaaa-0000-0000-0000-000000000005"
+	s.xapi.Add(xapitest.VM{UUID: snapshot, Name: "snapshot", Power: "Halted", Domid: -1, OtherConfig: entries, Snapshot: true})
+	s.xapi.Add(xapitest.VM{UUID: elsewhere, Name: "elsewhere", Power: "Running", Domid: 9, Host: xapitest.OtherHost, OtherConfig: entries})
+	s.answered(copied, "")
+	s.ask(web, "budget=10ms", "period=100ms")
+	s.answered(web, "in force")
+	for _, uuid := range []string{snapshot, elsewhere} {
+		if s.xapi.Get("OpaqueRef:"+uuid, "vlibos:status") == "" {
+			t.Errorf("the status of %s is gone", uuid)
+		}
+	}
+	// The VM is migrated away: its reservation here has ended.
+	s.xapi.Change("OpaqueRef:"+web, func(v *xapitest.VM) { v.Host = xapitest.OtherHost })
+	testkit.Eventually(t, "it has no reservation here", func() bool { return len(s.list()) == 0 })
+}
+
+// While XAPI is gone, reservations stay, also over a rename and a new domain number.
+func TestReservationsStayWhileXAPIIsGone(t *testing.T) {
+	s := newSite(t)
+	s.ask(web, "budget=10ms", "period=100ms")
+	s.answered(web, "in force")
+	s.xapi.Change("OpaqueRef:"+web, func(v *xapitest.VM) { v.Name = "renamed in XAPI" })
+	testkit.Eventually(t, "it has XAPI's name", func() bool {
+		s.review()
+		return s.list()[0].Name == "renamed in XAPI"
+	})
+	s.xapi.Fail(xapitest.Fault{Name: "HOST_IN_EMERGENCY_MODE"})
+	s.xapi.NewCoordinator()
+	testkit.Eventually(t, "it is seen", func() bool { return s.broker.Status().Problem != "" })
+	s.host.run(domain("7", web, "web"), domain("6", db, "db"))
+	testkit.Eventually(t, "the new domain has it", func() bool {
+		s.review()
+		return s.host.budget("7") == 10*ms
+	})
+	if n := strings.Count(s.log.String(), "level=WARN"); n != 1 {
+		t.Errorf("%d warnings", n)
+	}
+	s.xapi.Fail(xapitest.Fault{})
+	s.answered(web, "domain 7")
+}
+
+func TestSwitchingXAPIOffEndsItsReservations(t *testing.T) {
+	s := newSite(t)
+	s.ask(web, "budget=10ms", "period=100ms")
+	s.answered(web, "in force")
+	off := s.config
+	off.Off = true
+	s.move(off)
+	testkit.Eventually(t, "it has ended", func() bool { return len(s.list()) == 0 })
+	if x := s.broker.Status(); x.Followed {
+		t.Errorf("%+v", x)
+	}
+	s.move(s.config)
+	testkit.Eventually(t, "it is back", func() bool { return len(s.list()) == 1 })
+	failed := errors.New("the rest of the configuration")
+	if err := s.broker.Move(off, func() error { return failed }); !errors.Is(err, failed) || !s.broker.Status().Followed {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestHookRefusesAStartOnlyIfThatIsConfigured(t *testing.T) {
+	s := newSite(t)
+	s.ask(web, "budget=60ms", "period=100ms")
+	s.answered(web, "in force")
+	s.host.run(domain("5", web, "web"))
+	s.xapi.Change("OpaqueRef:"+db, func(v *xapitest.VM) { v.Power, v.Host, v.Domid = "Halted", "", -1 })
+	s.ask(db, "budget=60ms", "period=100ms")
+	testkit.Eventually(t, "the request is known", func() bool {
+		for _, v := range s.broker.Status().Asked {
+			if v.UUID == db && v.Asked["period"] == "100ms" {
+				return true
+			}
+		}
+		return false
+	})
+	start := api.Hook{Hook: api.HookStart, UUID: strings.ToUpper(db)}
+	if err := s.broker.Hook(t.Context(), start); err != nil {
+		t.Errorf("switched off: %v", err)
+	}
+	on := s.config
+	on.RefuseStarts = true
+	s.move(on)
+	if err := s.broker.Hook(t.Context(), start); !errors.Is(err, host.ErrNotAdmitted) {
+		t.Errorf("switched on: %v", err)
+	}
+	s.xapi.Change("OpaqueRef:"+db, func(v *xapitest.VM) { v.Power, v.Host, v.Domid = "Running", xapitest.HostRef, 6 })
+	testkit.Eventually(t, "a reboot is not refused", func() bool { return s.broker.Hook(t.Context(), start) == nil })
+	for _, h := range []api.Hook{{Hook: "vm-post-migrate", UUID: db}, {Hook: api.HookStart, UUID: "unknown"}, {Hook: api.HookStart, UUID: web}} {
+		if err := s.broker.Hook(t.Context(), h); err != nil {
+			t.Errorf("%+v: %v", h, err)
+		}
+	}
+}
+
+func TestHostWithoutXAPIFollowsNone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "inventory")
+	b := New(file, nil)
+	h := &fakeHost{}
+	if b.Named(h) != host.Host(h) {
+		t.Error("its host is another")
+	}
+	if err := b.Move(config.XAPI{Enabled: true}, nil); err == nil || !strings.Contains(err.Error(), "this host has no XAPI") {
+		t.Error(err)
+	}
+	if err := os.WriteFile(file, []byte("PRODUCT_BRAND='XCP-ng'\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log := new(text)
+	b = New(file, slog.New(slog.NewTextHandler(log, nil)))
+	if err := b.Move(config.XAPI{}, func() error { return nil }); err != nil || b.Status().Followed || !strings.Contains(log.String(), "no line INSTALLATION_UUID") {
+		t.Errorf("without a UUID: %v, %s", err, log)
+	}
+}
+
+// A XAPI that takes long for each answer does not delay requests.
+func TestSlowXAPIDelaysNoRequest(t *testing.T) {
+	s := newSite(t)
+	s.xapi.Fail(xapitest.Fault{Method: "VM.remove_from_other_config", Delay: time.Hour})
+	s.ask(web, "budget=10ms", "period=100ms")
+	testkit.Eventually(t, "web has it", func() bool { return s.host.budget("5") == 10*ms })
+	testkit.Eventually(t, "XAPI is asked to take the answer", func() bool { return s.xapi.Calls("VM.remove_from_other_config") > 0 })
+	s.ask(db, "budget=10ms", "period=100ms")
+	testkit.Eventually(t, "db has it", func() bool { return s.host.budget("6") == 10*ms })
+}
