@@ -159,7 +159,7 @@ installed = command -v $1 >/dev/null || $(INSTALL) $1 || { $(ROOT) apt-get updat
 	go test -tags packages -c -o out/test-packages/test ./packaging
 	cd packaging && $(ROOT) env VLIBOS_CACHE="$(CACHE)" ../out/test-packages/test -test.count=1 -test.v -test.timeout 20m
 	cd packaging && $(ROOT) env VLIBOS_CACHE="$(CACHE)" VLIBOS_RELEASE=trixie ../out/test-packages/test -test.count=1 -test.v -test.timeout 20m \
-		-test.skip 'RPM|Reproducible|Policy|Manual|Completion'
+		-test.skip 'RPM|Reproducible|Policy|Manual|Completion|Copyright'
 
 .bench-full: hypervisor .bench-native .bench-corunner .bench-lab .bench-module .bench-service .bench-throttle .bench-table
 

@@ -31,7 +31,8 @@ type ServerOptions struct {
 	Native bool
 }
 
-// Server serves functions to callers in Dom0, one call at a time: it makes the guest
+// Server serves functions to callers in Dom0, one call at a time unless its field AtOnce
+// says otherwise; Order is the order of its clients. It makes the guest
 // that its program runs in a vLib OS. Register functions with [Server.HandleFunc],
 // then call Serve(ctx), which serves until ctx is done (nil) or the transport fails.
 // Handle of the embedded server registers a function that works in the channel's

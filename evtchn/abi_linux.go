@@ -12,6 +12,7 @@ const (
 	ioctlBindUnboundPort = 0x00044502
 	ioctlUnbind          = 0x00044503
 	ioctlNotify          = 0x00044504
+	ioctlReset           = 0x00004505
 )
 
 type bindVIRQ struct {

@@ -69,6 +69,15 @@ func notifyPort(fd int, port Port) error {
 	return nil
 }
 
+// resetPorts empties the kernel's queue.
+func resetPorts(fd int) error {
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), ioctlReset, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
 // writePort unmasks a port; raw for the same reason as notifyPort.
 func writePort(fd int, port Port) error {
 	_, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&port)), unsafe.Sizeof(port))

@@ -247,3 +247,33 @@ func TestLabRefusedPortsAreErrors(t *testing.T) {
 		t.Errorf("unmask another handle's port: %v", err)
 	}
 }
+
+// A handle that is used for one binding after another, none of whose events is
+// taken, receives events all the same after each Clear.
+func TestLabClearedHandleReceivesAgain(t *testing.T) {
+	a, b := open(t), open(t)
+	for range 3 * batch {
+		pa, err := a.BindUnbound(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pb, err := b.BindInterdomain(0, pa) // with one event
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Interrupt()
+		if err := errors.Join(b.Unbind(pb), a.Unbind(pa), b.Clear()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.WaitUntil(time.Now()); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("after Clear: %v", err)
+	}
+	pa, pb := pair(t, a, b)
+	notify(t, a, pa)
+	receive(t, b, pb)
+	b.Interrupt()
+	if _, err := b.WaitUntil(soon()); !errors.Is(err, ErrInterrupted) {
+		t.Errorf("an interrupt after Clear: %v", err)
+	}
+}

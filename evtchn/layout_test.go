@@ -24,6 +24,7 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"IOCTL_EVTCHN_BIND_UNBOUND_PORT": ioctlBindUnboundPort,
 		"IOCTL_EVTCHN_UNBIND":            ioctlUnbind,
 		"IOCTL_EVTCHN_NOTIFY":            ioctlNotify,
+		"IOCTL_EVTCHN_RESET":             ioctlReset,
 		"DOMID_SELF":                     domidSelf,
 		"VIRQ_TIMER":                     uint64(VIRQTimer),
 		"VIRQ_DEBUG":                     uint64(VIRQDebug),

@@ -39,6 +39,28 @@ func (h *Handle) Interrupt() {
 	h.wake()
 }
 
+// Clear drops events and interrupts that no wait has returned. It is for a handle
+// that gets another use, in which no goroutine waits. Without it the kernel's
+// queue would overflow with events that are not taken (EFBIG).
+func (h *Handle) Clear() error {
+	if !h.waiting.TryLock() {
+		return errWaitBusy
+	}
+	defer h.waiting.Unlock()
+	fd, ok := h.acquire()
+	if !ok {
+		return errWaitClosed
+	}
+	defer h.release()
+	if err := resetPorts(fd); err != nil {
+		return opError("clear", err)
+	}
+	h.head, h.tail = 0, 0
+	h.interrupted.Store(false)
+	// Its event may be among those dropped; the port would stay masked.
+	return opError("clear", writePort(fd, h.wakeRecv))
+}
+
 // wait owns the queue. An event of the wake port carries no message itself. Its
 // sender has set closing or interrupted, or ended ctx, before it. These are
 // checked after every read and after the wake port is unmasked, so that no

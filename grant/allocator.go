@@ -41,19 +41,17 @@ func (a *Allocator) Close() error { return opError("close", a.dev.Close()) }
 // is a [LimitError].
 func (a *Allocator) Alloc(domid uint16, pages int, writable bool) (*Pages, error) {
 	op := fmt.Sprintf("allocate %d pages for domain %d", pages, domid)
-	limit, known := readLimit(allocLimitPath)
-	switch {
-	case pages <= 0:
+	if pages <= 0 {
 		return nil, opError(op, unix.EINVAL)
-	case known && uint64(pages) > limit:
-		return nil, opError(op, &LimitError{Parameter: allocLimitPath, Limit: limit, Wanted: pages})
 	}
 	p, err := a.grant(domid, pages, writable)
 	if errors.Is(err, unix.ENOSPC) {
-		return nil, opError(op, &LimitError{
-			Parameter: allocLimitPath, Limit: limit, Wanted: pages,
-			Hint: "free other pages, or give the domain a larger grant table (max_grant_frames in its xl.cfg)",
-		})
+		limit, known := readLimit(allocLimitPath)
+		tooMany := &LimitError{Parameter: allocLimitPath, Limit: limit, Wanted: pages}
+		if !known || uint64(pages) <= limit {
+			tooMany.Hint = "free other pages, or give the domain a larger grant table (max_grant_frames in its xl.cfg)"
+		}
+		return nil, opError(op, tooMany)
 	}
 	if err != nil {
 		return nil, opError(op, err)

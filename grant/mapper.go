@@ -58,7 +58,10 @@ func (m *Mapper) Map(domid uint16, refs []uint32, writable bool, notify *Notify)
 	var refused bool
 	var err error
 	if p.index, p.mem, refused, err = m.mmap(domid, refs, prot); err != nil {
-		if refused {
+		// Where the limit cannot be read, the kernel's answer stands.
+		if limit, ok := readLimit(mapLimitPath); ok && uint64(len(refs)) > limit {
+			err = &LimitError{Parameter: mapLimitPath, Limit: limit, Wanted: len(refs)}
+		} else if refused {
 			err = m.explain(domid, refs, writable, err)
 		}
 		return nil, opError(op, err)
@@ -75,10 +78,6 @@ func (m *Mapper) Map(domid uint16, refs []uint32, writable bool, notify *Notify)
 func checkMap(refs []uint32, writable bool, notify *Notify) error {
 	if len(refs) == 0 {
 		return fmt.Errorf("no grant references: %w", unix.EINVAL)
-	}
-	// Where the limit cannot be read, the kernel's answer decides.
-	if limit, ok := readLimit(mapLimitPath); ok && uint64(len(refs)) > limit {
-		return &LimitError{Parameter: mapLimitPath, Limit: limit, Wanted: len(refs)}
 	}
 	if notify != nil && notify.Clear && !writable {
 		return fmt.Errorf("clear a byte of a read-only mapping: %w", unix.EINVAL)

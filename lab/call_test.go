@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/vlibos/vlibos/lab"
+	"github.com/vlibos/vlibos/lab/image"
 )
 
 // built fails unless make build has been run: without the programs, the lab
@@ -53,31 +54,60 @@ var calls = []call{
 	{"xl info", "0", "xen_scheduler : credit2"},
 }
 
-// testCalls makes all calls in one boot, from a shell that finally kills itself.
-// PVH guests boot and are not resumed, because they differ in how they start.
-func testCalls(t *testing.T, guest lab.Guest) {
+// releases are those that the suite runs on, with the Xen and the kernel of each.
+var releases = map[string]struct{ xen, kernel string }{
+	image.DefaultRelease: {"4.17", "6.1."},
+	"trixie":             {"4.20", "6.12."},
+}
+
+// testCalls makes all calls in one boot of each release, whatever release this machine
+// has, from a shell that finally kills itself.
+func testCalls(t *testing.T, config lab.Config, more ...call) {
 	built(t)
-	var script strings.Builder
-	calls := append(slices.Clone(calls), call{"xl list -l vlib1", "0", fmt.Sprintf("\"type\": \"%s\"", guest)})
-	for _, c := range calls {
-		script.WriteString("out=$(" + c.command + " 2>&1); echo \"$?|\"$out\n")
-	}
-	script.WriteString("kill -9 $$\n")
-	result, stdout, stderr := boot(t, lab.Config{DomUs: 1, Guest: guest, Fresh: guest == lab.PVH, Args: []string{"sh", "-c", script.String()}}, false)
-	if result.Status != 128+9 {
-		t.Errorf("status %d of a shell that killed itself, want 137", result.Status)
-	}
-	lines := strings.Split(strings.TrimSpace(stdout), "\n")
-	if len(lines) != len(calls) {
-		t.Fatalf("%d answers to %d calls:\n%s\n%s", len(lines), len(calls), stdout, stderr)
-	}
-	for i, c := range calls {
-		status, printed, _ := strings.Cut(lines[i], "|")
-		if status != c.status || !strings.Contains(printed, c.prints) {
-			t.Errorf("%s:\nexit status %s, want %s; printed %s; want %s", c.command, status, c.status, printed, c.prints)
-		}
+	for release, is := range releases {
+		t.Run(release, func(t *testing.T) {
+			t.Parallel()
+			var script strings.Builder
+			calls := slices.Concat(calls, more, []call{
+				{"xl list -l vlib1", "0", fmt.Sprintf("\"type\": \"%s\"", config.Guest)},
+				{"xl info", "0", "xen_version : " + is.xen},
+			})
+			for _, c := range calls {
+				script.WriteString("out=$(" + c.command + " 2>&1); echo \"$?|\"$out\n")
+			}
+			script.WriteString("kill -9 $$\n")
+			config := config
+			config.Release, config.DomUs, config.Args = release, 1, []string{"sh", "-c", script.String()}
+			// That a PVH guest starts is shown once: elsewhere it is resumed.
+			config.Fresh = config.Guest == lab.PVH && release == image.DefaultRelease
+			result, stdout, stderr := boot(t, config, false)
+			if result.Status != 128+9 {
+				t.Errorf("status %d of a shell that killed itself, want 137", result.Status)
+			}
+			if !strings.HasPrefix(result.Versions.Dom0, is.kernel) {
+				t.Errorf("Dom0's kernel is %s, want %s", result.Versions.Dom0, is.kernel)
+			}
+			lines := strings.Split(strings.TrimSpace(stdout), "\n")
+			if len(lines) != len(calls) {
+				t.Fatalf("%d answers to %d calls:\n%s\n%s", len(lines), len(calls), stdout, stderr)
+			}
+			for i, c := range calls {
+				status, printed, _ := strings.Cut(lines[i], "|")
+				if status != c.status || !strings.Contains(printed, c.prints) {
+					t.Errorf("%s:\nexit status %s, want %s; printed %s; want %s", c.command, status, c.status, printed, c.prints)
+				}
+			}
+		})
 	}
 }
 
-func TestCallsIntoPVSucceedOrSayWhy(t *testing.T)  { testCalls(t, lab.PV) }
-func TestCallsIntoPVHSucceedOrSayWhy(t *testing.T) { t.Parallel(); testCalls(t, lab.PVH) }
+// The DomU has a package of its release besides.
+func TestCallsIntoPVSucceedOrSayWhy(t *testing.T) {
+	testCalls(t, lab.Config{Guest: lab.PV, DomUPackages: []string{"memcached"}},
+		call{"vlibmaster call 1 vlib run -- memcached --version", "0", "memcached 1."})
+}
+
+func TestCallsIntoPVHSucceedOrSayWhy(t *testing.T) {
+	t.Parallel()
+	testCalls(t, lab.Config{Guest: lab.PVH})
+}

@@ -126,6 +126,11 @@ type Config struct {
 	// share; 0 for the kernel's own 1024.
 	DomUGntallocLimit int
 
+	// Profile, if not nil, is an open file that gets the counts of instructions
+	// by address between marks of the programs in the machine, as the plugin in
+	// lab/membus/plugin/profile.c says. It needs the counted mode and two CPUs.
+	Profile *os.File
+
 	// Join is the path of a Unix socket at which two Runs meet. The first waits for
 	// the second. Their machines have a network, on which Address is this machine's
 	// IPv4 address, with the length of the network's prefix.
@@ -151,7 +156,7 @@ type Config struct {
 	BinDir string
 
 	// BootTimeout limits the time until the command runs: by default five minutes,
-	// ten in counted and contended mode. Timeout limits the whole run; 0 is no
+	// ten in counted and contended mode, thirty with HVM guests. Timeout limits the whole run; 0 is no
 	// limit.
 	BootTimeout, Timeout time.Duration
 	// ServerTimeout limits the wait for one DomU's server, in the guest's time and
@@ -233,11 +238,18 @@ func (c Config) complete() (Config, error) {
 		}
 		c.Fresh = true // a saved machine has no registers of it
 	}
+	if c.Profile != nil && c.Mode != Counted {
+		return c, fmt.Errorf("a profile in %s mode: instructions are counted in the %s mode", c.Mode, Counted)
+	}
 	if c.BusService < 0 || c.BusService > model.MaxService {
 		return c, fmt.Errorf("a bus service time of %v: want 0 to %v", c.BusService, model.MaxService)
 	}
 	if c.Guest != PV && c.Guest != PVH && c.Guest != HVM {
 		return c, fmt.Errorf("guest %q: want %s, %s or %s", c.Guest, PV, PVH, HVM)
+	}
+	if c.Guest == HVM && c.Release == image.DefaultRelease {
+		// QEMU 7.2 gives the option ROM that loads a kernel no DMA under Xen.
+		return c, fmt.Errorf("HVM guests of %s: its device model copies a kernel to the guest byte by byte, which takes hours in emulation: use trixie", c.Release)
 	}
 	if c.Guest == HVM && c.DomUs > 0 && !slices.Contains(c.Dom0Packages, image.DeviceModel) {
 		c.Dom0Packages = append(slices.Clone(c.Dom0Packages), image.DeviceModel)
@@ -310,6 +322,9 @@ func (c Config) complete() (Config, error) {
 		c.BootTimeout = 5 * time.Minute
 		if slow {
 			c.BootTimeout = 10 * time.Minute
+		}
+		if c.Guest == HVM { // firmware, and a loader, in emulation
+			c.BootTimeout = 30 * time.Minute
 		}
 	}
 	if c.ServerTimeout == 0 {

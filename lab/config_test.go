@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,7 +51,11 @@ func TestRefusalNamesWhatIsWrong(t *testing.T) {
 		`mode "fast"`:                            {Args: []string{"x"}, Mode: "fast"},
 		"only the contended mode":                {Args: []string{"x"}, BusService: 1},
 		"bus service time of 1.0":                {Args: []string{"x"}, Mode: Contended, BusService: time.Millisecond + 1},
-		`guest "hvm"`:                            {Args: []string{"x"}, Guest: "hvm"},
+		`guest "lxc"`:                            {Args: []string{"x"}, Guest: "lxc"},
+		"HVM guests in functional mode":          {Args: []string{"x"}, Release: "trixie", Guest: HVM, DomUs: 1, Mode: Functional},
+		"HVM guests of bookworm":                 {Args: []string{"x"}, Guest: HVM, DomUs: 1},
+		"this machine's IPv4 address":            {Args: []string{"x"}, Join: "socket"},
+		"another machine in counted mode":        {Args: []string{"x"}, Join: "socket", Address: netip.MustParsePrefix("10.0.0.1/24"), Mode: Counted},
 		"number of CPUs is -1":                   {Args: []string{"x"}, PCPUs: -1},
 		"number of DomUs is 1000":                {Args: []string{"x"}, DomUs: 1000},
 		"gntalloc limit is -1":                   {Args: []string{"x"}, DomUGntallocLimit: -1},

@@ -14,8 +14,8 @@ import (
 	"github.com/vlibos/vlibos/throttle/model"
 )
 
-// contendedTools compile the emulator's plugin.
-var contendedTools = []tool{{"gcc", "build-essential"}, {"dpkg-source", "dpkg-dev"}}
+// pluginTools compile the emulator's plugins.
+var pluginTools = []tool{{"gcc", "build-essential"}, {"dpkg-source", "dpkg-dev"}}
 
 // memoryBus is the modelled memory bus of one run: the plugin, and the file that it
 // shares with the machine.
@@ -27,14 +27,7 @@ type memoryBus struct {
 // newMemoryBus builds the plugin, if necessary, and makes the file, which no name
 // refers to: it ends with the last process that has it open. The caller closes it.
 func newMemoryBus(ctx context.Context, log io.Writer) (*memoryBus, error) {
-	cache, err := image.DefaultCache()
-	if err != nil {
-		return nil, err
-	}
-	if err := install(ctx, missing(contendedTools), log); err != nil {
-		return nil, err
-	}
-	plugin, err := membus.NewCache(cache).Build(ctx, runTools[0].pkg, log)
+	path, err := plugin(ctx, membus.Memory, log)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +38,20 @@ func newMemoryBus(ctx context.Context, log io.Writer) (*memoryBus, error) {
 	if err := f.Truncate(model.Bytes); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &memoryBus{plugin, f}, nil
+	return &memoryBus{path, f}, nil
+}
+
+// plugin returns the path of one of the emulator's plugins, which it builds if
+// necessary.
+func plugin(ctx context.Context, name string, log io.Writer) (string, error) {
+	cache, err := image.DefaultCache()
+	if err != nil {
+		return "", err
+	}
+	if err := install(ctx, missing(pluginTools), log); err != nil {
+		return "", err
+	}
+	return membus.NewCache(cache).Build(ctx, runTools[0].pkg, name, log)
 }
 
 // setService sets the bus's service time. The machine must run, so that the plugin

@@ -17,6 +17,7 @@ import (
 
 	"github.com/vlibos/vlibos/lab/image"
 	"github.com/vlibos/vlibos/lab/labproto"
+	"github.com/vlibos/vlibos/lab/membus"
 	"github.com/vlibos/vlibos/lab/qemu"
 	"github.com/vlibos/vlibos/lab/saved"
 	"github.com/vlibos/vlibos/throttle/model"
@@ -52,6 +53,7 @@ type machine struct {
 	// calibrated its clocks; it is empty if instructions are counted.
 	processor string
 	bus       *memoryBus
+	profiler  string // the path of the plugin that profiles, or ""
 }
 
 // newMachine makes the machine of a run. The caller closes it.
@@ -93,6 +95,13 @@ func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string
 		}
 		m.Shared, m.SharedBytes = m.bus.file, model.Bytes
 	}
+	if c.Profile != nil {
+		m.Profile = c.Profile
+		if m.profiler, err = plugin(ctx, membus.Profile, c.SetupLog); err != nil {
+			m.close()
+			return nil, &Error{Awaited: "the emulator's profiler", Err: err}
+		}
+	}
 	return m, nil
 }
 
@@ -106,10 +115,10 @@ func (m *machine) close() {
 	}
 }
 
-// busPlugin is the path of the emulator's plugin, or "".
-func (m *machine) busPlugin() string {
+// emulatorPlugin is the path of the emulator's plugin, or "".
+func (m *machine) emulatorPlugin() string {
 	if m.bus == nil {
-		return ""
+		return m.profiler
 	}
 	return m.bus.plugin
 }

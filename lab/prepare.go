@@ -21,7 +21,7 @@ import (
 func (r *run) prepare(ctx context.Context, limit *time.Timer) (*link, error) {
 	r.awaited = "a saved machine"
 	if r.config.Fresh {
-		return r.boot(ctx, limit, r.machine.busPlugin(), nil)
+		return r.boot(ctx, limit, r.machine.emulatorPlugin(), nil)
 	}
 	cache, err := image.DefaultCache()
 	if err != nil {
@@ -42,7 +42,7 @@ func (r *run) prepare(ctx context.Context, limit *time.Timer) (*link, error) {
 		}
 		// For example because the cache is read-only for this user.
 		fmt.Fprintf(r.config.Notes, "machines cannot be saved: %v\n", err)
-		return r.boot(ctx, limit, r.machine.busPlugin(), nil)
+		return r.boot(ctx, limit, r.machine.emulatorPlugin(), nil)
 	}
 	defer unlock()
 	limit.Reset(r.config.BootTimeout)
@@ -106,7 +106,7 @@ func (r *run) resume(ctx context.Context, store *saved.Store, key string) (*link
 	defer m.File.Close()
 	r.enter("resuming the saved machine " + key)
 	machine := r.machine.Machine
-	machine.Saved, machine.Plugin = m.File, r.machine.busPlugin()
+	machine.Saved, machine.Plugin = m.File, r.machine.emulatorPlugin()
 	vm, err := qemu.Start(ctx, machine, r.console)
 	if err != nil {
 		// An emulator that cannot load a machine prints the reason and ends.
@@ -162,10 +162,10 @@ func (r *run) bootAndSave(ctx context.Context, limit *time.Timer, store *saved.S
 		}
 		return err
 	})
-	if err != nil || r.machine.bus == nil {
+	if err != nil || r.machine.emulatorPlugin() == "" {
 		return l, err
 	}
-	// The memory model, which slows everything down, starts with a resumed machine.
+	// A plugin, which slows everything down, starts with a resumed machine.
 	l.close()
 	l, err = r.resumeOrRemove(ctx, store, key)
 	r.result.Resumed = false
@@ -173,5 +173,5 @@ func (r *run) bootAndSave(ctx context.Context, limit *time.Timer, store *saved.S
 		return l, err
 	}
 	limit.Reset(r.config.BootTimeout)
-	return r.boot(ctx, limit, r.machine.busPlugin(), nil)
+	return r.boot(ctx, limit, r.machine.emulatorPlugin(), nil)
 }

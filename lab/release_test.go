@@ -15,26 +15,6 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// A release other than the default boots, whatever release this machine has, with one of
-// its packages in the DomU, whose server answers.
-func TestOtherReleaseBoots(t *testing.T) {
-	t.Parallel()
-	result, stdout, stderr := boot(t, lab.Config{
-		Release: "trixie", DomUs: 1, DomUPackages: []string{"memcached"},
-		Args: []string{"sh", "-c", `
-			xl info | sed -n 's/^xen_version *: //p'
-			vlibmaster call 1 libm.so.6 cos --sig 'f64(f64)' 0.5
-			vlibmaster call 1 vlib run -- memcached --version`},
-	}, false)
-	lines := strings.Split(strings.TrimSpace(stdout), "\n")
-	if len(lines) != 3 || !strings.HasPrefix(lines[0], "4.20") || lines[1] != "0.8775825618903728" || !strings.HasPrefix(lines[2], "memcached 1.") {
-		t.Errorf("status %d, stdout %q, stderr %q", result.Status, stdout, stderr)
-	}
-	if !strings.HasPrefix(result.Versions.Dom0, "6.12") {
-		t.Errorf("Dom0's kernel is %s", result.Versions.Dom0)
-	}
-}
-
 // Without the check, Xen continues under another scheduler.
 func TestMissingSchedulerEndsTheRun(t *testing.T) {
 	t.Parallel()

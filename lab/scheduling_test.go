@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/lab"
+	"github.com/vlibos/vlibos/lab/image"
 )
 
 // TestScheduling runs in counted mode, so that shares are exact. Such a machine is one
@@ -34,6 +35,15 @@ func TestManyCPUs(t *testing.T) {
 	}, "lab/suite/multicpu")
 }
 
+// TestSeveralServers has a domain with four vCPUs that each have a budget, on CPUs where
+// four others spin.
+func TestSeveralServers(t *testing.T) {
+	t.Parallel()
+	inDom0(t, lab.Config{
+		Xen: lab.VlibXen, Mode: lab.Counted, PCPUs: 5, DomUs: 5, DomUVCPUs: 4, DomUCPUs: "1-4", Timeout: 15 * time.Minute,
+	}, "lab/suite/servers")
+}
+
 // long are the tests of lab/suite/serving that take minutes each. make soak runs them.
 // The last one leaves a cpupool that cannot be removed.
 var long = []string{
@@ -42,20 +52,28 @@ var long = []string{
 	"TestStockKeeperStaysInTimeDuringCollections", "TestDomainIsPausedWhereThereAreNoWeights",
 }
 
+// everywhere are the tests of the stock host that run on other releases, too: shares,
+// and faults of the daemon. What they do not reach depends on no interface of Xen.
+var everywhere = []string{"TestStockDomainHasItsShareAndItsWeightBack", "TestStockWeightsAreRestoredWithinTheLease", "TestStockHostHasOneMaster"}
+
 // TestServing tests the daemon as an operator uses it: where the module keeps budgets,
 // and where the daemon does.
 func TestServing(t *testing.T) {
 	t.Parallel()
+	module := func(test string) bool { return !strings.HasPrefix(test, "TestStock") && !slices.Contains(long, test) }
+	stock := func(test string) bool { return strings.HasPrefix(test, "TestStock") && !slices.Contains(long, test) }
 	for _, tt := range []struct {
-		xen   string
-		stock bool
-	}{{lab.VlibXen, false}, {lab.StockXen, true}} {
-		t.Run(tt.xen, func(t *testing.T) {
+		name, xen, release string
+		wanted             func(test string) bool
+	}{
+		{"module", lab.VlibXen, image.DefaultRelease, module},
+		{"stock", lab.StockXen, image.DefaultRelease, stock},
+		{"stock-trixie", lab.StockXen, "trixie", func(test string) bool { return slices.Contains(everywhere, test) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			these(t, lab.Config{Xen: tt.xen, Mode: lab.Counted, DomUs: 2, Timeout: 15 * time.Minute},
-				func(_, test string) bool {
-					return strings.HasPrefix(test, "TestStock") == tt.stock && !slices.Contains(long, test)
-				}, "lab/suite/serving")
+			these(t, lab.Config{Xen: tt.xen, Release: tt.release, Mode: lab.Counted, DomUs: 2, Timeout: 15 * time.Minute},
+				func(_, test string) bool { return tt.wanted(test) }, "lab/suite/serving")
 		})
 	}
 }

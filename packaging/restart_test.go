@@ -8,7 +8,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,10 +28,7 @@ func TestCrashedDaemonsAreRestarted(t *testing.T) {
 	if end := ends[os.Getenv(panicEnv)]; end != nil {
 		end()
 	}
-	units, err := filepath.Glob("systemd/*.service")
-	if err != nil || len(units) < 2 {
-		t.Fatal(units, err)
-	}
+	units := []string{"systemd/vlibmaster.service", "systemd/vlib-server.service"} // the third runs once
 	for how := range ends {
 		c := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$")
 		c.Env = append(os.Environ(), panicEnv+"="+how)

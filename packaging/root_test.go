@@ -183,7 +183,7 @@ func install(t *testing.T, patterns ...string) string {
 	args, names := []string{"-i"}, []string{"--purge"}
 	for _, p := range patterns {
 		if p == hypervisorDeb && release() != image.DefaultRelease {
-			args = append(args, "--force-depends") // its tools are of another series here
+			args = append([]string{"--force-depends"}, args...) // its tools are of another series here
 		}
 		args = append(args, bring(t, built, p))
 		names = append(names, strings.TrimSuffix(p, "_*.deb"))

@@ -41,8 +41,8 @@ type Server struct {
 }
 
 // NewServer returns a server whose whole budget may be used from now on. It
-// panics if the budget is not more than 0 and at most the period; Task.Validate
-// excludes that.
+// panics if the budget is not more than 0, or more than MaxServers periods, as
+// if that many servers were one; Task.Validate excludes that.
 func NewServer(budget, period, now time.Duration) *Server {
 	s := new(Server)
 	check(budget, period)
@@ -134,8 +134,8 @@ func (s *Server) Next() time.Duration {
 }
 
 func check(budget, period time.Duration) {
-	if budget <= 0 || budget > period {
-		panic(fmt.Sprintf("rtsched: a server of %v every %v: the budget must be more than 0 and at most the period", budget, period))
+	if budget <= 0 || budget > MaxServers*period {
+		panic(fmt.Sprintf("rtsched: a server of %v every %v: the budget must be more than 0 and at most %d periods", budget, period, MaxServers))
 	}
 }
 

@@ -196,7 +196,7 @@ func TestMultiplesOfPeriodsDoNotOverflow(t *testing.T) {
 }
 
 func TestImpossibleServersPanic(t *testing.T) {
-	for _, tt := range []struct{ budget, period time.Duration }{{0, ms}, {-ms, ms}, {0, 0}, {ms, -ms}, {ms + 1, ms}} {
+	for _, tt := range []struct{ budget, period time.Duration }{{0, ms}, {-ms, ms}, {0, 0}, {ms, -ms}, {MaxServers*ms + 1, ms}} {
 		for name, f := range map[string]func(){
 			"made":    func() { NewServer(tt.budget, tt.period, 0) },
 			"changed": func() { NewServer(ms, 2*ms, 0).Change(tt.budget, tt.period, 0) },

@@ -17,6 +17,10 @@ const (
 	MaxPeriod = 10 * time.Second
 )
 
+// MaxServers is the largest number of servers of one reservation:
+// VLIB_MAX_SERVERS.
+const MaxServers = 128
+
 // ErrRange says that a budget or a period is outside the bounds.
 var ErrRange = errors.New("out of range")
 

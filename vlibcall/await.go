@@ -103,11 +103,12 @@ func (c *Channel) sleep(p *party) error {
 // spinFor polls for the answers for at most window.
 func (c *Channel) spinFor(p *party, window time.Duration) (done bool, err error) {
 	var start time.Time
-	c.delay.wait()
+	for range c.pauses {
+		pause()
+	}
 	for polls := 1; ; polls++ {
 		pause()
 		if done, err := c.look(p); done || err != nil {
-			c.delay.adapt(polls)
 			return done, err
 		}
 		if polls%checkEvery != 0 {

@@ -49,7 +49,7 @@ type Options struct {
 	// than a context with a deadline, which allocates.
 	Timeout time.Duration
 	// Reservation is charged for everything that the domain executes for this
-	// channel's calls (docs/explanation/scheduling.md), one call at a time. 0: none.
+	// channel's calls (docs/explanation/scheduling.md); a batch is one call. 0: none.
 	Reservation transport.Reservation
 	// Record, if not nil, gets what each call cost and the error of its caller
 	// when the call has ended. It runs in the call's goroutine, so several may run
@@ -83,7 +83,7 @@ type Channel struct {
 	broken    error  // after a protocol violation
 	functions functions
 	spin      adaptiveSpin
-	delay     delay
+	pauses    int // before the first look for an answer
 	waits     waits
 
 	single party // of a goroutine that is alone on the channel
@@ -133,7 +133,7 @@ func open(ctx context.Context, d transport.Dialer, opts Options) (*Channel, erro
 	}
 	return &Channel{
 		area: newArea(h, opts.Size, opts.InFlight),
-		ep:   ep, payment: payment, opts: opts, low: 1, next: 1,
+		ep:   ep, payment: payment, opts: opts, low: 1, next: 1, pauses: pauses(),
 		spin: adaptiveSpin{limit: opts.MaxSpin, window: opts.MaxSpin},
 	}, nil
 }

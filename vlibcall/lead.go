@@ -42,8 +42,11 @@ func (c *Channel) converse(p *party) error {
 	if c.broken != nil {
 		return c.broken
 	}
-	if err := c.wanted(p); err != nil {
-		return err
+	if c.closed.Load() {
+		return errClosed
+	}
+	if err := p.ctx.Err(); err != nil {
+		return timeoutOf(err)
 	}
 	if c.low != c.next {
 		if done, err := c.look(p); done || err != nil {

@@ -229,11 +229,12 @@ func (s *Server) window(cn *conn) time.Duration {
 func (cn *conn) spin(window time.Duration) *Call {
 	cn.setWaiting(0)
 	var start time.Time
-	cn.delay.wait()
+	for range cn.pauses {
+		pause()
+	}
 	for polls := 1; ; polls++ {
 		pause()
 		if c := cn.request(); c != nil {
-			cn.delay.adapt(polls)
 			return c
 		}
 		if polls%checkEvery != 0 {

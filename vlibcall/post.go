@@ -143,17 +143,17 @@ func (c *Channel) refused(err error) error {
 	return fmt.Errorf("%w: %d: %w", ErrReservation, c.opts.Reservation, err)
 }
 
-// settled reports that answers have arrived: the charge ends when the client waits
-// for no more.
+// settled reports that answers have arrived: the charge ends for what is answered
+// without a gap, and for all when the client waits for no more.
 func (c *Channel) settled() error {
-	switch {
-	case c.low == c.next:
-		return c.payment.End(c.next - 1)
-	case c.wanting == 0:
+	if c.wanting == 0 && c.low != c.next {
 		// The caller has its answers, and no reason to be told of an error.
 		c.payment.GiveUp(c.charged)
 	}
-	return nil
+	if c.low == 1 {
+		return nil // not yet the first
+	}
+	return c.payment.End(c.low - 1)
 }
 
 // price reads the cost of p's requests, before another call can begin. A cost that

@@ -21,7 +21,7 @@ type conn struct {
 	period uint64 // of the client, in nanoseconds; the largest for none
 	next   uint64 // number of the next request
 	polled bool   // the last request asked for it
-	delay  delay  // of the first look for the next one
+	pauses int    // before the first look for the next one
 	bound  []*binding
 	calls  []Call // one for each slot
 
@@ -51,7 +51,7 @@ func newConn(s *Server, ep transport.ServerEndpoint) (*conn, error) {
 	}
 	cn := &conn{
 		area:   newArea(h, transport.HeaderSize+len(data), inFlight),
-		server: s, ep: ep, period: h.Client.Period.Load() - 1, next: 1, calls: make([]Call, inFlight),
+		server: s, ep: ep, period: h.Client.Period.Load() - 1, next: 1, pauses: pauses(), calls: make([]Call, inFlight),
 	}
 	for i := range cn.calls {
 		c := &cn.calls[i]

@@ -3,6 +3,7 @@
 package vlibcall
 
 import (
+	"sync"
 	"time"
 )
 
@@ -61,24 +62,18 @@ func (a *adaptiveSpin) slept(d time.Duration) {
 	}
 }
 
-// delay is how many pauses a side makes before it first looks for what the other side
-// writes. A look too early takes the line away from the writer, which then waits for it
-// twice. So one of the first looks should succeed, if that is soon.
-type delay uint8
+// patience is how long a side that spins waits before it first looks for what the
+// other side writes. A look too early takes the line away from the writer, which then
+// waits for it twice. It is about what the shortest call takes there.
+const patience = 50 * time.Nanosecond
 
-const mostDelay = 16
-
-func (d delay) wait() {
-	for range d {
+// pauses is the number of pauses in that time. A pause takes 10 to 60 ns, depending on
+// the processor; in an emulator, which runs another CPU meanwhile, far longer.
+var pauses = sync.OnceValue(func() int {
+	const sample = 64
+	begin := time.Now()
+	for range sample {
 		pause()
 	}
-}
-
-// adapt is told how many looks it took.
-func (d *delay) adapt(looks int) {
-	if looks == 1 && *d > 0 {
-		*d--
-	} else if looks > 2 && *d < mostDelay {
-		*d++
-	}
-}
+	return int(sample * patience / max(time.Since(begin), 1))
+})

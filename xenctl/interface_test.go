@@ -45,7 +45,7 @@ func TestEveryReleaseOfXenHasOneLayout(t *testing.T) {
 		name := tag[:strings.LastIndexByte(tag, '.')]
 		seen[name] = true
 		if hash != golden {
-			t.Errorf("%s: the layout has hash %s, want that of layout.txt, %s", tag, hash, golden)
+			t.Errorf("%s: the layout has hash %s, want that of layout.txt, %s: run testdata/releases.sh if layout.c has changed", tag, hash, golden)
 		}
 		if row := (release{name, domctl, sysctl}); !strings.Contains(fmt.Sprint(releases), fmt.Sprint(row)) {
 			t.Errorf("%s: %v is not in the table %v", tag, row, releases)

@@ -30,7 +30,7 @@ type Options struct {
 }
 
 // Parts are the names of the measurements, in order.
-var Parts = []string{"spin", "block", "batch", "others", "allocs", "record", "bandwidth", Reserve}
+var Parts = []string{"spin", "block", "batch", "others", "allocs", "record", "bandwidth", Waiting, Reserve}
 
 // Reserve is the part that measures reservations, not the cost of calls.
 const Reserve = "reserve"
@@ -51,7 +51,7 @@ func Client(ctx context.Context, o Options, done func(bench.Record) error) (err 
 	defer func() { err = errors.Join(err, c.close()) }()
 	measure := map[string]func(context.Context, Options) ([]bench.Record, error){
 		"spin": c.spin, "block": c.block, "batch": c.together, "others": c.others, "allocs": c.allocs, "record": c.record, "bandwidth": c.bandwidth,
-		Reserve: c.reserve,
+		Waiting: c.waiting, Reserve: c.reserve,
 	}
 	for _, part := range Parts {
 		if len(o.Only) > 0 && !slices.Contains(o.Only, part) {

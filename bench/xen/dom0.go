@@ -75,9 +75,11 @@ func (s Samples) count(name string, f func() error) error { return s.countN(name
 func (s Samples) countN(name string, n int, f func() error) error {
 	took := make([]float64, 0, n)
 	for i := range warmUp + n {
+		mark(phases[name])
 		begin := tsc()
 		err := f()
 		end := tsc()
+		mark(0)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -180,15 +182,18 @@ func calls(ctx context.Context, domid uint16, s Samples) (err error) {
 // opens counts opening and closing a channel without a call.
 func opens(ctx context.Context, d *xen.Domain, s Samples) error {
 	for range 100 {
+		mark(phaseOpen)
 		begin := tsc()
 		ch, err := vlibcall.Open(ctx, d, vlibcall.Options{Port: port, Size: 2 * transport.HeaderSize})
 		if err == nil {
 			err = ch.Close()
 		}
+		end := tsc()
+		mark(0)
 		if err != nil {
 			return err
 		}
-		s[sampleOpen] = append(s[sampleOpen], float64(tsc()-begin))
+		s[sampleOpen] = append(s[sampleOpen], float64(end-begin))
 	}
 	return nil
 }

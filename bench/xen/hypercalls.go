@@ -143,9 +143,11 @@ func (b *machine) countCalls(domid uint16, local uint32) error {
 	for batch := range batches {
 		for i := range batchCalls {
 			request.Number++
+			mark(phaseCall)
 			begin := tsc()
 			state, err := b.module.Call(uint32(firstPaying+i), request, time.Minute)
 			end := tsc()
+			mark(0)
 			if err != nil {
 				return err
 			}

@@ -43,6 +43,13 @@ func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 // boot runs a command in Dom0 that writes Samples. It also returns the machine's
 // description.
 func (o Options) boot(ctx context.Context, images images, c lab.Config) (s Samples, machine string, err error) {
+	machine, err = o.bootFor(ctx, images, c, &s)
+	return s, machine, err
+}
+
+// bootFor runs a command in Dom0 that writes a value as JSON, and returns the
+// machine's description.
+func (o Options) bootFor(ctx context.Context, images images, c lab.Config, value any) (machine string, err error) {
 	var out bytes.Buffer
 	c.Mode = lab.Counted
 	// Each domain has a CPU: on a shared one, a polling domain takes the other's time.
@@ -54,15 +61,15 @@ func (o Options) boot(ctx context.Context, images images, c lab.Config) (s Sampl
 		if failed := (*lab.Error)(nil); errors.As(err, &failed) {
 			fmt.Fprint(o.Log, failed.Report())
 		}
-		return nil, "", err
+		return "", err
 	}
 	if result.Status != 0 {
-		return nil, "", fmt.Errorf("the measuring program in Dom0 exited with status %d", result.Status)
+		return "", fmt.Errorf("the measuring program in Dom0 exited with status %d", result.Status)
 	}
-	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
-		return nil, "", fmt.Errorf("the measuring program's output: %w", err)
+	if err := json.Unmarshal(out.Bytes(), value); err != nil {
+		return "", fmt.Errorf("the measuring program's output: %w", err)
 	}
-	return s, "Xen " + result.Versions.Xen + ", Linux " + result.Versions.Dom0 + ", " + result.Versions.QEMU + ", counted", nil
+	return "Xen " + result.Versions.Xen + ", Linux " + result.Versions.Dom0 + ", " + result.Versions.QEMU + ", counted", nil
 }
 
 // records turns the samples into ratios to libxenvchan; a batch's is that of one call

@@ -121,10 +121,15 @@ func (s Samples) listenClosed(m *vlib.Module, bound uint32) error {
 			if i == batchCalls-1 && batch == batches-1 {
 				break // no call would end its wait
 			}
+			counted := batch > 0 && i < batchCalls-1
+			if counted {
+				mark(phaseListen)
+			}
 			begin := tsc()
 			port, err = m.Listen(vlib.Served{Port: port})
 			end := tsc()
-			if batch > 0 && i < batchCalls-1 {
+			mark(0)
+			if counted {
 				s[sampleListen] = append(s[sampleListen], float64(end-begin))
 			}
 		}

@@ -20,6 +20,7 @@ prints each result at once. A missed target is printed and is no failure.
    vlibbench native    calls between two processes of this machine, which run has as well
    vlibbench throttle  a program beside a domain that streams through memory, in real time
    vlibbench lab       calls into a DomU on real Xen, in instructions
+   vlibbench profile   where the instructions of such a call go, by function
    vlibbench module    the module in Xen and its scheduler, in instructions
    vlibbench stock     budgets on an unmodified Xen, by scheduler and period, on real Xen
    vlibbench mjump     a real-time task beside a memory-bound vLib OS, on a modelled memory bus

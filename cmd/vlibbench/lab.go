@@ -10,13 +10,14 @@ import (
 
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/bench/xen"
+	"github.com/vlibos/vlibos/lab"
 )
 
 // firstDomU is the number of the first domain that a new Xen starts.
 const firstDomU = 1
 
 func labCommands() []*cli.Command {
-	const dom0, dom0Calls = "lab-dom0", "resume-dom0"
+	const dom0, dom0Calls, dom0Profile = "lab-dom0", "resume-dom0", "profile-dom0"
 	return []*cli.Command{
 		{
 			Name:  "lab",
@@ -39,6 +40,25 @@ func labCommands() []*cli.Command {
 					})
 				})
 			},
+		},
+		{
+			Name:  "profile",
+			Usage: "where the instructions of a call go: Xen, Linux, Go and this project, by function",
+			Flags: []cli.Flag{&cli.StringFlag{Name: "xen", Value: lab.VlibXen, Usage: "boot this `HYPERVISOR`, as vliblab run does"}},
+			Action: func(c *cli.Context) error {
+				self, err := os.Executable()
+				if err != nil {
+					return err
+				}
+				return xen.Profile(c.Context, xen.Options{
+					Self: self, Dom0Arg: dom0Profile, Log: c.App.ErrWriter, Progress: stages(c),
+				}, c.String("xen"), c.App.Writer)
+			},
+		},
+		{
+			Name:   dom0Profile,
+			Hidden: true,
+			Action: func(c *cli.Context) error { return xen.Dom0Profile(c.Context, c.App.Writer) },
 		},
 		{
 			Name:   dom0Calls,
@@ -65,9 +85,14 @@ func inLab(c *cli.Context, run func(self string, progress func(stage string)) ([
 	if err != nil {
 		return err
 	}
-	return keepAll(c)(run(self, func(stage string) {
+	return keepAll(c)(run(self, stages(c)))
+}
+
+// stages returns a function that shows the name of a stage.
+func stages(c *cli.Context) func(stage string) {
+	return func(stage string) {
 		if stage != "" {
 			fmt.Fprintf(c.App.ErrWriter, "vlibbench: %s: %s\n", c.Command.Name, stage)
 		}
-	}))
+	}
 }

@@ -51,7 +51,7 @@ func TestTailMakesAPageOfMemcached(t *testing.T) {
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "bench.jsonl")
-	if _, err := vlibbench(t, "--out", file, "run", "--quick", "--job", "compression", "--rate", "5000", "--slot", "100ms", "tail"); err != nil {
+	if _, err := vlibbench(t, "--out", file, "run", "--quick", "--job", "compression", "--rate", "5000", "--slot", "250ms", "tail"); err != nil {
 		t.Fatal(err)
 	}
 	records, err := bench.Read(file)

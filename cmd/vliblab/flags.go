@@ -35,7 +35,7 @@ func machineFlags() []cli.Flag {
 		&cli.StringFlag{Category: machine, Name: "address", Usage: "Dom0's `IPV4/LENGTH` on that network, for example 10.0.0.1/24"},
 
 		&cli.IntFlag{Category: domus, Name: "domus", Value: 1, Usage: "number of DomUs, which are named vlib1, vlib2, …"},
-		&cli.StringFlag{Category: domus, Name: "guest", Value: string(lab.PV), Usage: "pv, pvh or hvm"},
+		&cli.StringFlag{Category: domus, Name: "guest", Value: string(lab.PV), Usage: "pv, pvh, or hvm (with trixie)"},
 		&cli.IntFlag{Category: domus, Name: "domu-memory", DefaultText: "256", Usage: "memory of each in `MIB`"},
 		&cli.IntFlag{Category: domus, Name: "domu-vcpus", DefaultText: "1", Usage: "vCPUs of each"},
 		&cli.StringFlag{Category: domus, Name: "domu-cpus", Usage: "`CPUS` they may run on, in xl's syntax (default: all; counted and contended: the last)"},
@@ -50,7 +50,7 @@ func machineFlags() []cli.Flag {
 		&cli.StringSliceFlag{Category: files, Name: "domu-package", Usage: "add a package of the release to the DomUs, with its dependencies: `NAME`; may be repeated"},
 		&cli.StringSliceFlag{Category: files, Name: "env", Usage: "set a variable for the command: `NAME=VALUE`; may be repeated"},
 
-		&cliflag.Duration{Category: output, Name: "boot-timeout", DefaultText: "5m, counted and contended: 10m", Usage: "limit of the time until the command runs"},
+		&cliflag.Duration{Category: output, Name: "boot-timeout", DefaultText: "5m, counted and contended: 10m, HVM guests: 30m", Usage: "limit of the time until the command runs"},
 		&cliflag.Duration{Category: output, Name: "server-timeout", DefaultText: "3m of the guest's time", Usage: "limit of the wait for one DomU's server"},
 		&cli.BoolFlag{Category: output, Name: "quiet", Aliases: []string{"q"}, Usage: "show no progress"},
 		&cli.BoolFlag{Category: output, Name: "verbose", Aliases: []string{"v"}, Usage: "show Xen's and Dom0's console on stderr, and the DomUs' at the end"},

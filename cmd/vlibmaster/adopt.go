@@ -27,11 +27,17 @@ the domain's UUID and remains when the domain is restarted.
 
    vlibmaster adopt web --budget 10ms --period 100ms
 
+All vCPUs of the domain share the budget, unless --vcpus says how many have one of
+their own, each on its own CPU:
+
+   vlibmaster adopt web --budget 50ms --period 100ms --vcpus 4
+
 A reservation that does not fit beside the others is refused. The error names the
 reservation that would be late and the largest budget that fits.`,
 		Flags: []cli.Flag{
 			&cliflag.Duration{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},
 			&cliflag.Duration{Name: "period", Required: true, Usage: "in every such `TIME`, for example 100ms"},
+			&cli.StringFlag{Name: "vcpus", Usage: "`NUMBER` of vCPUs that have the budget each, or all; default: unchanged, or all share one"},
 			&cli.StringFlag{Name: "class", Usage: "`CLASS`: batch loses background time when memory is slow for others, critical does not; default: unchanged, or batch"},
 			jsonFlag(""), runDirFlag(),
 		},
@@ -67,6 +73,12 @@ func adoptAction(c *cli.Context) error {
 	return report(c, "adopted", func(m *client.Client, domain string) (api.Reservation, error) {
 		want := api.Reservation{Reservation: host.Domain{Name: domain}.On(rtsched.Task{Budget: c.Duration("budget"), Period: c.Duration("period")})}
 		want.Class = host.Class(c.String("class"))
+		if text := c.String("vcpus"); text != "" {
+			var err error
+			if want.Servers, err = host.ParseVCPUs(text); err != nil {
+				return api.Reservation{}, usagef("--vcpus: %w", err)
+			}
+		}
 		return m.Reserve(c.Context, want)
 	})
 }
@@ -92,6 +104,6 @@ func report(c *cli.Context, done string, do func(m *client.Client, domain string
 	if c.Bool("json") {
 		return joinObjects(c.App.Writer, r)
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s %s: %v every %v (reservation %d)\n", done, oneLine(r.Name), r.Budget, r.Period, r.ID)
+	_, err = fmt.Fprintf(c.App.Writer, "%s %s: %s every %v (reservation %d)\n", done, oneLine(r.Name), r.Servings(), r.Period, r.ID)
 	return err
 }

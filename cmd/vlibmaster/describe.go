@@ -142,7 +142,7 @@ func (p *page) reservation(d api.Description, r api.Status) {
 	if r.ID != d.Reservation {
 		what = "pays for calls to it: " + cmp.Or(r.Name, r.On())
 	}
-	p.line(fmt.Sprint("reservation ", r.ID), "%v in every %v, %.1f %% of a CPU, %s, %s", r.Budget, r.Period, 100*float64(r.Budget)/float64(r.Period), what, by)
+	p.line(fmt.Sprint("reservation ", r.ID), "%s in every %v, %.1f %% of a CPU, %s, %s", r.Servings(), r.Period, 100*float64(r.Whole().Budget)/float64(r.Period), what, by)
 	p.line("", "%s", state)
 }
 
@@ -152,6 +152,9 @@ func (p *page) admission(a api.Admission) {
 	switch {
 	case a.Asked.Budget == 0:
 		p.line("", "nothing is asked; %v in every %v would fit", short(a.Most), a.Asked.Period)
+	case a.Refusal == "" && a.Servers > 1:
+		p.line("", "asked: %d servers of %v in every %v; each had after %v at worst, %v before the period ends",
+			a.Servers, a.Asked.Budget, a.Asked.Period, a.Response, a.Asked.Period-a.Response)
 	case a.Refusal != "":
 		p.line("", "asked: %v in every %v; refused: %s", a.Asked.Budget, a.Asked.Period, a.Refusal)
 	default:

@@ -10,8 +10,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/config"
-	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/internal/manpage"
 )
 
@@ -50,7 +50,7 @@ func masterPage(app *cli.App) manpage.Page {
 	p.Groups = append(p.Groups, manpage.Commands(app.Name, app.Commands)...)
 	p.Groups = append(p.Groups, manpage.Group{Title: "FILES", Entries: []manpage.Entry{
 		{Name: config.DefaultFile, Meaning: "the master's configuration, see vlibmaster.toml(5)"},
-		{Name: master.DefaultDir, Meaning: "the running master's socket, lock and state; empty after a boot"},
+		{Name: api.DefaultRunDir, Meaning: "the running master's socket, lock and state; empty after a boot"},
 	}})
 	return p
 }

@@ -44,9 +44,13 @@ no vCPU runs. A dash stands for what this host does not tell.
 
 A domain is absent if it is configured and no domain has that name, number or UUID. A
 domain "without it" runs, but not on its reservation: the reason follows, and the
-master tries again twice a second.`,
+master tries again twice a second.
+
+A reservation with several servers has a BUDGET like "4 x 50ms"; its times are sums.
+--servers has a line for each: the CPU of its vCPU, and its times.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "show all domains, reserved or not"},
+			&cli.BoolFlag{Name: "servers", Usage: "show each server of a reservation with several"},
 			jsonFlag(""), runDirFlag(),
 		},
 		Action: psAction,
@@ -70,7 +74,11 @@ func psAction(c *cli.Context) error {
 	if c.Bool("json") {
 		return joinObjects(c.App.Writer, host)
 	}
-	return printHost(c.App.Writer, host, c.Bool("all"))
+	err = printHost(c.App.Writer, host, c.Bool("all"))
+	if err == nil && c.Bool("servers") {
+		err = printServers(c.App.Writer, host.Reservations)
+	}
+	return err
 }
 
 func printHost(w io.Writer, h api.Host, all bool) error {
@@ -98,7 +106,7 @@ func printHost(w io.Writer, h api.Host, all bool) error {
 				detail += [...]string{", calls ", ", "}[min(i, 1)] + oneLine(c.Name)
 			}
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%v\t%v\t%v\t%v\t%v%s\t%s\n", class, where(s), oneLine(s.Name), s.Budget, s.Period,
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v\t%v\t%v\t%v\t%v%s\t%s\n", class, where(s), oneLine(s.Name), s.Servings(), s.Period,
 			short(s.Left), short(s.Foreground), short(s.Background), short(s.Throttled), work(of[s.ID]), detail)
 	}
 	for _, d := range h.Domains {

@@ -38,7 +38,7 @@ import (
 
 func runDirFlag() *cli.StringFlag {
 	return &cli.StringFlag{
-		Name: "run-dir", Value: master.DefaultDir, EnvVars: []string{"VLIBOS_RUN_DIR"},
+		Name: "run-dir", Value: api.DefaultRunDir, EnvVars: []string{"VLIBOS_RUN_DIR"},
 		Usage: "`DIR` with the master's socket, lock and state",
 	}
 }

@@ -30,6 +30,7 @@ func xapiCommand() *cli.Command {
    xe vm-param-get uuid=UUID param-name=other-config param-key=vlibos:status
 
    vlibos:budget, vlibos:period   CPU time, and in every such time
+   vlibos:vcpus                   how many vCPUs have that budget each, or all; default 1
    vlibos:class                   batch (default) or critical
    vlibos:cache                   a cache class of the configuration
    vlibos:calls                   charge: the reservation is charged for calls to the VM,

@@ -10,7 +10,7 @@
  *   BY_PORT   the rule before requests had numbers in the module: LISTEN ends
  *             the call of a port, and one flag says that another request came
  *   NO_TIMER  a client does not end answered calls
- *   EARLY     the server decides whether to signal before it publishes the answer
+ *   EARLY     the server signals before it publishes the answer
  *
  * Options, which allow more behaviour:
  *   LINGER    the server polls a channel for a while: its client does not call
@@ -18,9 +18,9 @@
  *             waits for events
  *   MUTE      at some time the server begins to wait for events only
  *   FAR       the deadline of a client that gives nothing up is an hour away
- *   BATCH     a client asks both requests at once, or the second while the first
- *             is in the channel; it sleeps until the server signals that all is
- *             answered
+ *   BATCH     a client asks both requests at once, and the first client maybe the
+ *             second one while the first is in the channel; it sleeps until the
+ *             server signals that all is answered
  */
 #ifndef REQUESTS
 #define REQUESTS 2 /* of each client: numbers 1 .. REQUESTS */
@@ -263,7 +263,7 @@ proctype client(byte c)
     asked[c] = 1;
     if
     :: atomic { n++; asked[c] = n } /* before it signals */
-    :: skip
+    :: c == 0
     fi;
 
 enter:
@@ -273,24 +273,25 @@ enter:
         :: skip
         fi };
     if
-    :: atomic { waiting[c] -> CALL(c, n); called = n }
+    :: atomic { waiting[c] -> CALL(c, n) }
     :: else
     fi;
 
 look:
     if
     :: atomic { answered[c] == n -> hasty[c].r[n] = false; got[c] = n }; goto next
-    :: else
+    :: atomic { else -> got[c] = answered[c] }
     fi;
     if /* asleep */
     :: atomic { wake[c] -> wake[c] = false }; goto look
     :: atomic { n < REQUESTS -> hasty[c].r[n] = false; n++; asked[c] = n };
         goto enter /* by another thread, while the batch is in the channel */
     :: atomic { hasty[c].r[n] -> hasty[c].r[n] = false;
-        if
-        :: called -> CANCEL(c, called)
-        :: else
-        fi }
+        called = 0;
+        do
+        :: called < n -> called++; CANCEL(c, called)
+        :: else -> break
+        od }
     fi;
 
 next:
@@ -380,9 +381,6 @@ proctype server()
     byte port = NONE; /* of the served request, not yet reported */
     byte c, i, j;
     bool opened;
-#ifdef BATCH
-    bool done_all; /* no request of the channel is unanswered */
-#endif
 
     goto turn;
 
@@ -390,7 +388,10 @@ look:
     if
     :: atomic { asked[c] != last[c] -> last[c]++; port = c };
 #ifdef EARLY
-        done_all = asked[c] == last[c];
+        if
+        :: asked[c] == last[c] -> wake[c] = true
+        :: else
+        fi;
 #endif
         atomic { answered[c] = last[c];
 #ifdef LINGER
@@ -400,12 +401,9 @@ look:
         fi
 #endif
         };
-#ifdef BATCH
-#ifndef EARLY
-        done_all = asked[c] == last[c];
-#endif
-        if
-        :: done_all -> wake[c] = true
+#if defined(BATCH) && !defined(EARLY)
+        if /* no request of the channel is unanswered */
+        :: asked[c] == last[c] -> wake[c] = true
         :: else
         fi;
 #endif

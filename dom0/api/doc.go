@@ -35,7 +35,9 @@ const (
 	QueryDomains = "domains"
 )
 
-// DefaultRunDir is the master's directory, SocketName the name of its socket there.
+// DefaultRunDir is the master's directory: its lock, its state, and its socket, which
+// has the name SocketName. It is empty after a boot of the host, as are the host's
+// reservations.
 const (
 	DefaultRunDir = "/run/vlibos"
 	SocketName    = "control.sock"

@@ -47,15 +47,16 @@ type Problem struct {
 // Admission is the arithmetic of a domain's reservation on CPUs where the same others
 // are; of a domain without one, that of TrialPeriod.
 type Admission struct {
-	CPUs  []int        `json:"cpus"`
-	Asked rtsched.Task `json:"asked"` // without a budget: nothing is asked
+	CPUs    []int        `json:"cpus"`
+	Asked   rtsched.Task `json:"asked"`   // without a budget: nothing is asked
+	Servers int          `json:"servers"` // of the reservation, on each of the CPUs
 	// Late is by how much each budget may end late.
 	Late time.Duration `json:"late_ns"`
 	// Response is how long after a release the budget was had, at worst; beyond the
 	// period the first value that was found. 0: nothing is asked.
 	Response time.Duration `json:"response_ns"`
 	Refusal  string        `json:"refusal,omitempty"` // empty: it fits
-	Most     time.Duration `json:"most_ns"`           // the largest budget that would fit in the period
+	Most     time.Duration `json:"most_ns"`           // the largest budget that would fit in the period; 0: none, or not known
 	// Beside are the other reservations there, at most MostBeside, shorter periods
 	// first: those go before. Others is how many there are.
 	Beside []Beside `json:"beside"`

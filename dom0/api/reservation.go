@@ -3,6 +3,7 @@
 package api
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -109,13 +110,31 @@ func (r Reservation) each(word func(*host.Domain) string) string {
 	return strings.Join(words, ", ")
 }
 
-// Share is the part of a CPU that the reservation promises, 0 to 1; 0 while it
-// waits.
+// Share is the part of a CPU that the reservation promises, all its servers
+// together; 0 while it waits.
 func (r Reservation) Share() float64 {
 	if r.Waits {
 		return 0
 	}
-	return float64(r.Budget) / float64(r.Period)
+	return float64(r.Number()) * float64(r.Budget) / float64(r.Period)
+}
+
+// Each is how many of its servers each of its CPUs has, if they are spread.
+func (r Reservation) Each() int {
+	cpus := max(len(r.CPUs), 1)
+	return (r.Number() + cpus - 1) / cpus
+}
+
+// Servings is how many servers it has of which budget: "4 x 50ms", or "50ms" if
+// there is one.
+func (r Reservation) Servings() string {
+	switch {
+	case r.Servers == host.AllVCPUs && (r.Domain == nil || r.Domain.VCPUs == 0):
+		return fmt.Sprintf("all x %v", r.Budget)
+	case r.Number() == 1:
+		return r.Budget.String()
+	}
+	return fmt.Sprintf("%d x %v", r.Number(), r.Budget)
 }
 
 // Trial is what was assumed about reservations that would fit.

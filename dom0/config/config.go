@@ -51,7 +51,19 @@ type configTOML struct {
 type adoptTOML struct {
 	Domain ref `toml:"domain"`
 	reservationTOML
-	Class word `toml:"class"`
+	VCPUs vcpus `toml:"vcpus"`
+	Class word  `toml:"class"`
+}
+
+// vcpus is a number of servers: a number of vCPUs, or "all".
+type vcpus int
+
+// UnmarshalTOML implements toml.Unmarshaler.
+func (n *vcpus) UnmarshalTOML(v any) error {
+	text := fmt.Sprint(v)
+	servers, err := host.ParseVCPUs(text)
+	*n = vcpus(servers)
+	return err
 }
 
 // reservationTOML is a reservation in any table that has one.
@@ -228,7 +240,8 @@ func (a adoptTOML) reservation(before []api.Reservation) (r api.Reservation, err
 	if r.Task, err = a.task(); err != nil {
 		return r, fmt.Errorf("domain %q: %w", name, err)
 	}
-	return r, nil
+	r.Servers = int(a.VCPUs)
+	return r, at(r.CheckServers(), "vcpus")
 }
 
 // Reservations are all that the configuration wants: those of domains, and those

@@ -49,6 +49,17 @@ domain = "8c1d0a3e-0b6c-4f5e-9a57-2f1f7d1f0b11"
 	if c.Host != "native" || !reflect.DeepEqual(c.Adopt, []api.Reservation{{Reservation: web}, {Reservation: other}}) || len(c.Reservations()) != 2 {
 		t.Errorf("%+v", c)
 	}
+	for text, want := range map[string]int{"4": 4, `"all"`: host.AllVCPUs} {
+		c, err := load(t, "[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\nvcpus = "+text)
+		if err != nil || c.Adopt[0].Servers != want {
+			t.Errorf("vcpus %s: %+v, %v", text, c, err)
+		}
+	}
+	for _, text := range []string{"0", "-1", "129", `"some"`} {
+		if c, err := load(t, "[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\nvcpus = "+text); err == nil || !strings.Contains(err.Error(), ":5: ") {
+			t.Errorf("vcpus %s: %+v, %v", text, c, err)
+		}
+	}
 	if c, err := load(t, "[metrics]\nlisten = '127.0.0.1:9477'"); err != nil || c.MetricsListen != "127.0.0.1:9477" {
 		t.Errorf("metrics: %+v, %v", c, err)
 	}
@@ -116,7 +127,7 @@ func TestErrorsSayWhere(t *testing.T) {
 		"[[adopt]]\ndomain = 'a'\nbudget = '9223372036s'\nperiod = '9223372036s'":                     "out of range",
 		"[[adopt]]\ndomain = 'a'\nbudget = '99999999999999999s'\nperiod = '1s'":                       ":3: ",
 		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\n[[adopt]]\ndomain = 'a'":             ":6: duplicate [[adopt]] for domain \"a\"",
-		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\nclasss = 'batch'":                    ":5: unknown key \"adopt.classs\": want one of domain, budget, period, class",
+		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\nclasss = 'batch'":                    ":5: unknown key \"adopt.classs\": want one of domain, budget, period, vcpus, class",
 		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\n[[adopt]]\ndomain = 'b'\nbudget = 1": ":7: ",
 	} {
 		_, err := load(t, text)

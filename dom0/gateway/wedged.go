@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
+	"github.com/vlibos/vlibos/internal/clock"
 )
 
 const (
@@ -70,16 +71,8 @@ func (g *Gateway) watch(named []policy.Wedging) {
 func (g *Gateway) Run(ctx context.Context) error {
 	var restarts sync.WaitGroup
 	defer restarts.Wait()
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			g.look(ctx, &restarts)
-		}
-	}
+	clock.Every(ctx, lookEvery, func() { g.look(ctx, &restarts) })
+	return nil
 }
 
 func (g *Gateway) look(ctx context.Context, restarts *sync.WaitGroup) {

@@ -18,10 +18,11 @@ type Domain struct {
 	Generation uint64 `json:"-"`
 	UUID       string `json:"uuid,omitempty"` // stays when the domain restarts; the ID where there is none
 	Name       string `json:"name,omitempty"`
-	CPUs       []int  `json:"-"` // on which it may run, ascending
-	Err        error  `json:"-"` // why its CPUs are not known
-	Control    bool   `json:"-"` // it controls the host, and is never adopted, gated or throttled
-	Work       Work   `json:"-"` // as far as the list has it; Host.Work has all
+	CPUs       []int  `json:"-"`               // on which it may run, ascending
+	VCPUs      int    `json:"vcpus,omitempty"` // plugged or not; 0: not known
+	Err        error  `json:"-"`               // why its CPUs are not known
+	Control    bool   `json:"-"`               // it controls the host, and is never adopted, gated or throttled
+	Work       Work   `json:"-"`               // as far as the list has it; Host.Work has all
 }
 
 // Means reports whether a name or a UUID, which is written in either case, is the

@@ -37,7 +37,10 @@ type Abilities struct {
 	Threads bool // threads of this system can hold a reservation
 	Calls   bool // a reservation can have callees
 	// Both says that a domain can hold a reservation and be a callee of others.
-	Both     bool
+	Both bool
+	// Places says that it puts a domain's vCPUs on CPUs where they fit, and
+	// refuses a reservation that fits nowhere.
+	Places   bool
 	Throttle bool // Throttle, CPUs and LatencySource
 	Stuck    bool
 	// Start is a command that starts a domain NAME, for the error that there is

@@ -16,6 +16,7 @@ var ErrNotAdmitted = errors.New("not admitted")
 // Refusal says why a reservation does not fit.
 type Refusal struct {
 	CPU  int
+	VCPU int           // for which there is no CPU, of several with a server each
 	Miss rtsched.Miss  // the reservation that would not have its budget in time
 	Most time.Duration // the largest budget that would fit in the period asked for; 0: none, or not known
 	Name string        // of the holder of Miss, if it is known
@@ -29,7 +30,11 @@ func (r *Refusal) Error() string {
 	case r.Name != "":
 		late += " (" + r.Name + ")"
 	}
-	text := fmt.Sprintf("%v: on CPU %d %s would have its budget only after %v", ErrNotAdmitted, r.CPU, late, r.Miss.Response)
+	at := ErrNotAdmitted.Error()
+	if r.VCPU > 0 {
+		at += fmt.Sprintf(" for vCPU %d", r.VCPU)
+	}
+	text := fmt.Sprintf("%s: on CPU %d %s would have its budget only after %v", at, r.CPU, late, r.Miss.Response)
 	if r.Miss.Task.Period > 0 {
 		text += fmt.Sprintf(" of its period of %v", r.Miss.Task.Period)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,12 +17,60 @@ import (
 // may be charged to it. Xen's module has the same: vlib_op_reserve makes it, bind
 // names the holder, allow the callees.
 type Reservation struct {
-	rtsched.Task // its number, budget and period
+	rtsched.Task // its number, and the budget and period of each server
+	// Servers is their number, one for a vCPU: vCPU v of a domain runs on server v
+	// modulo that. 0: one. AllVCPUs: as many as its domain has vCPUs.
+	Servers int `json:"servers,omitempty"`
 	Holder
 	Callees []Callee `json:"callees,omitempty"`
 	Class   Class    `json:"class,omitempty"` // of the domain that holds it
 	// Resume says that an earlier master made it: its holder may be partly gone.
 	Resume bool `json:"-"`
+}
+
+// AllVCPUs is the number of servers of a domain each of whose vCPUs has one.
+const AllVCPUs = -1
+
+// Number of its servers; of AllVCPUs, as many as the domain has vCPUs now.
+func (r Reservation) Number() int {
+	n := r.Servers
+	if n == AllVCPUs && r.Domain != nil {
+		n = min(r.Domain.VCPUs, rtsched.MaxServers)
+	}
+	return max(n, 1)
+}
+
+// Whole is the reservation as one server, for hosts that keep a budget for a
+// domain as a whole.
+func (r Reservation) Whole() rtsched.Task {
+	t := r.Task
+	t.Budget *= time.Duration(r.Number())
+	return t
+}
+
+// ParseVCPUs reads a number of servers: of vCPUs, or "all".
+func ParseVCPUs(text string) (int, error) {
+	if text == "all" {
+		return AllVCPUs, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > rtsched.MaxServers {
+		return 0, fmt.Errorf("%.80q vCPUs are %w: 1 to %d, or all", text, rtsched.ErrRange, rtsched.MaxServers)
+	}
+	return n, nil
+}
+
+// CheckServers returns an rtsched.ErrRange for a number of servers that no
+// reservation with this holder has.
+func (r Reservation) CheckServers() error {
+	switch {
+	case r.Servers == AllVCPUs && r.Domain != nil:
+	case r.Servers < 0 || r.Servers > rtsched.MaxServers:
+		return fmt.Errorf("the number of servers, %d, is %w: 1 to %d are allowed, or all vCPUs of a domain", r.Servers, rtsched.ErrRange, rtsched.MaxServers)
+	case r.Servers > 1 && r.Threads != nil:
+		return fmt.Errorf("%d servers: %w: threads share one", r.Servers, ErrNotAllowed)
+	}
+	return nil
 }
 
 // Holder is what runs on a reservation: a domain, or threads of this system. A
@@ -109,4 +158,16 @@ type Usage struct {
 	Throttled  time.Duration `json:"throttled_ns"`   // how long the throttle kept it from running in background
 	Left       time.Duration `json:"left_ns"`        // of the budget, now
 	Next       time.Duration `json:"next_refill_ns"` // until the next refill
+	// Servers are the parts of a reservation with several, where the host keeps a
+	// budget for each.
+	Servers []Server `json:"usage_of_servers,omitempty"`
+}
+
+// Server is one server of a reservation, and what it has used.
+type Server struct {
+	CPU        int           `json:"cpu"`        // of its vCPU; -1: it has none
+	Unadmitted bool          `json:"unadmitted"` // on that CPU
+	Foreground time.Duration `json:"foreground_ns"`
+	Background time.Duration `json:"background_ns"`
+	Left       time.Duration `json:"left_ns"`
 }

@@ -17,8 +17,7 @@ const (
 // Work is the CPU time of a domain since it was made, on a reservation or not. What
 // a host cannot tell is nil.
 type Work struct {
-	VCPUs int           `json:"vcpus,omitempty"` // 0: it has none of its own
-	CPU   time.Duration `json:"cpu_ns"`
+	CPU time.Duration `json:"cpu_ns"`
 	// Steal is how long its vCPUs were runnable and did not run, all together, while
 	// the gate was open. Of a cgroup it is how long at least one thread waited for a
 	// CPU (Documentation/accounting/psi.rst: cpu, some).

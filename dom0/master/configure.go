@@ -52,6 +52,7 @@ func (m *Master) Configure(ctx context.Context, want []api.Reservation) error {
 		what.entries[e.ID] = e
 		next = append(next, e)
 	}
+	first := !m.configured
 	m.configured = true
 	var errs []error
 	for _, e := range m.inOrder() {
@@ -74,7 +75,11 @@ func (m *Master) Configure(ctx context.Context, want []api.Reservation) error {
 		case !e.Running():
 			m.entries[e.ID] = e
 		default:
-			if err := m.enter(ctx, e); err != nil {
+			err := m.enter(ctx, e)
+			if first && errors.Is(err, host.ErrNotAdmitted) {
+				e.Waits, e.problem = true, err
+				errs = append(errs, m.wait(ctx, e, was))
+			} else if err != nil {
 				errs = append(errs, err)
 				m.entries[e.ID], e.problem = e, err
 				if was != nil {

@@ -105,12 +105,12 @@ func (m *Master) Describe(ctx context.Context, ref string) (api.Description, err
 // admission is the arithmetic of an entry, or of a domain without one.
 func (t *table) admission(d host.Domain, e *entry) (all []api.Admission) {
 	_, late := t.host.Floor()
-	asked, cpus := rtsched.Task{Period: api.TrialPeriod}, d.CPUs
+	asked, each, cpus := rtsched.Task{Period: api.TrialPeriod}, 1, d.CPUs
 	if d.Control {
 		return nil // it is on the floor
 	}
 	if e != nil {
-		asked, cpus = e.Task, e.CPUs
+		asked, each, cpus = e.Task, e.Each(), e.CPUs
 	}
 	var before [][]rtsched.Task
 	for _, cpu := range cpus {
@@ -124,10 +124,14 @@ func (t *table) admission(d host.Domain, e *entry) (all []api.Admission) {
 			continue
 		}
 		before = append(before, others)
-		a := api.Admission{CPUs: []int{cpu}, Asked: asked, Late: late, Most: max(rtsched.Most(others, asked, late), 0), Others: len(others)}
+		a := api.Admission{CPUs: []int{cpu}, Asked: asked, Servers: each, Late: late, Others: len(others)}
+		if each == 1 {
+			a.Most = max(rtsched.Most(others, asked, late), 0)
+		}
 		if asked.Budget > 0 {
-			a.Response = rtsched.Response(others, asked, late)
-			if err := t.admit(asked, []int{cpu}); err != nil {
+			mates := slices.Repeat([]rtsched.Task{asked}, each-1)
+			a.Response = rtsched.Response(slices.Concat(others, mates), asked, late)
+			if err := t.admit(asked, each, []int{cpu}); err != nil {
 				a.Refusal = err.Error()
 			}
 		}

@@ -17,7 +17,7 @@ func crowd(n int) *fakeHost {
 	h := newHost()
 	for i := range n {
 		id := fmt.Sprint(i + 1)
-		h.all = append(h.all, host.Domain{ID: id, UUID: "u" + id, Name: "d" + id, CPUs: []int{0, 1}, Work: host.Work{VCPUs: 2, CPU: time.Minute}})
+		h.all = append(h.all, host.Domain{ID: id, UUID: "u" + id, Name: "d" + id, CPUs: []int{0, 1}, Work: host.Work{CPU: time.Minute}})
 	}
 	return h
 }
@@ -80,6 +80,22 @@ func TestDescriptionHasAdmissionsArithmetic(t *testing.T) {
 	}
 	if _, err = m.Describe(t.Context(), "d3"); !errors.Is(err, host.ErrNoDomain) {
 		t.Errorf("of a domain that is gone: %v", err)
+	}
+}
+
+// Servers of one reservation on one CPU wait for one another.
+func TestResponseCountsTheOtherServersOfTheReservation(t *testing.T) {
+	h := crowd(1)
+	h.all[0].CPUs, h.all[0].VCPUs = []int{0}, 3
+	m := open(t, h, t.TempDir())
+	want := reservation("d1", 2*ms, 100*ms)
+	want.Servers = 3
+	if _, err := m.Reserve(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	d, err := m.Describe(t.Context(), "d1")
+	if err != nil || len(d.Admission) != 1 || d.Admission[0].Servers != 3 || d.Admission[0].Response != 7*ms+240*time.Microsecond || d.Admission[0].Most != 0 {
+		t.Errorf("%+v, %v", d.Admission, err)
 	}
 }
 

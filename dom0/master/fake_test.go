@@ -17,6 +17,7 @@ type fakeHost struct {
 	can     host.Abilities
 	all     []host.Domain
 	on      map[int][]int     // CPUs of processes
+	cpus    []int             // of the host; nil: not known
 	adopted map[uint32]string // reservation → domain
 	pays    map[uint32]string // reservation → domain, and whether its server listens
 	callees map[uint32]host.Domain
@@ -162,7 +163,12 @@ func (h *fakeHost) Throttle(context.Context, int, time.Duration, time.Duration) 
 	return host.ErrNotHere
 }
 
-func (h *fakeHost) CPUs() ([]int, error) { return nil, host.ErrNotHere }
+func (h *fakeHost) CPUs() ([]int, error) {
+	if h.cpus == nil {
+		return nil, host.ErrNotHere
+	}
+	return h.cpus, nil
+}
 
 func (h *fakeHost) LatencySource([]int) (throttle.Source, error) { return nil, host.ErrNotHere }
 

@@ -124,19 +124,23 @@ func (m *Master) enter(ctx context.Context, e *entry) error {
 // tell makes the host create or change a reservation.
 func (m *Master) tell(ctx context.Context, e *entry) error {
 	if err := m.host.Reserve(ctx, e.onHost()); err != nil {
-		return m.named(err)
+		return m.named(err, e)
 	}
 	if !e.told || e.problem != nil {
-		m.log.Info("reserved", "for", e.String(), "name", e.Name, "reservation", e.ID, "budget", e.Budget, "period", e.Period, "class", e.Class)
+		m.log.Info("reserved", "for", e.String(), "name", e.Name, "reservation", e.ID, "servers", e.Number(), "budget", e.Budget, "period", e.Period, "class", e.Class)
 	}
 	e.told, e.resume, e.problem, e.granted = true, false, nil, e.Task
 	return nil
 }
 
-// named adds the name of the reservation concerned to a host's refusal.
-func (m *Master) named(err error) error {
+// named adds the name of the reservation concerned to a host's refusal, and the
+// largest budget that would fit where the entry is.
+func (m *Master) named(err error, e *entry) error {
 	if r := (*host.Refusal)(nil); errors.As(err, &r) && r.Name == "" {
 		r.Name = m.name(r.Miss.Task.ID)
+		if own := (*host.Refusal)(nil); errors.As(m.admit(e.Task, e.Each(), e.CPUs), &own) {
+			r.Most = own.Most
+		}
 	}
 	return err
 }
@@ -188,6 +192,9 @@ func (t *table) resolve(ctx context.Context, all []host.Domain, want api.Reserva
 	} else {
 		e.ID, e.CPUs = was.ID, was.CPUs
 		e.Class = cmp.Or(want.Class, was.Class)
+		if want.Origin == api.FromCommand {
+			e.Servers = cmp.Or(want.Servers, was.Servers)
+		}
 		e.told, e.resume, e.problem = was.told, was.resume, was.problem
 		for i, d := range e.Domains() {
 			if known := was.Domains(); i < len(known) {

@@ -73,9 +73,9 @@ func (m *Master) request(ctx context.Context, all []host.Domain, want api.Reserv
 	want.Origin = api.FromXAPI
 	switch {
 	case was != nil && was.Origin == api.FromFile:
-		return was, fmt.Errorf("the configuration of vlibmaster has precedence: %v in every %v", was.Budget, was.Period)
+		return was, fmt.Errorf("the configuration of vlibmaster has precedence: %s in every %v", was.Servings(), was.Period)
 	case was != nil && was.Origin == api.FromCommand:
-		return was, fmt.Errorf("a command has precedence: %v in every %v: 'vlibmaster release %s' ends that", was.Budget, was.Period, was.Name)
+		return was, fmt.Errorf("a command has precedence: %s in every %v: 'vlibmaster release %s' ends that", was.Servings(), was.Period, was.Name)
 	case want.Task == rtsched.Task{}, was != nil && was.asks(want):
 		return was, nil
 	}
@@ -124,6 +124,6 @@ var errStarting = errors.New("its domain does not run yet")
 
 // asks reports whether an entry is what a VM wants.
 func (e *entry) asks(want api.Reservation) bool {
-	return e.Budget == want.Budget && e.Period == want.Period && e.Class == want.Class &&
+	return e.Budget == want.Budget && e.Servers == want.Servers && e.Period == want.Period && e.Class == want.Class &&
 		slices.EqualFunc(e.Callees, want.Callees, func(a, b host.Callee) bool { return a.Listens == b.Listens })
 }

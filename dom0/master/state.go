@@ -18,10 +18,6 @@ import (
 	"github.com/vlibos/vlibos/internal/flock"
 )
 
-// DefaultDir is where a running master saves its state. It is empty after a
-// boot of the host, as are the host's reservations.
-const DefaultDir = "/run/vlibos"
-
 // ErrRunning reports that another master has the host.
 var ErrRunning = errors.New("another vlibmaster serves this host")
 
@@ -104,7 +100,7 @@ func sound(all []api.Reservation) (good []api.Reservation, bad []error) {
 		case r.Kind() == host.KindNone:
 			key = "rule " + r.Name
 		}
-		err := cmp.Or(r.Validate(), r.Class.Check())
+		err := cmp.Or(r.Validate(), r.CheckServers(), r.Class.Check())
 		switch {
 		case err != nil:
 		case r.ID < firstReservation || r.ID > lastReservation:

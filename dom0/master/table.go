@@ -133,7 +133,24 @@ func (t *table) fits(e *entry) error {
 			return err
 		}
 	}
-	return t.admit(e.Task, e.CPUs)
+	if d := e.Domain; d != nil && d.VCPUs > 0 && e.Number() > d.VCPUs {
+		return fmt.Errorf("%w: %d servers, and domain %s has %d vCPUs", host.ErrNotAdmitted, e.Number(), d, d.VCPUs)
+	}
+	err := t.admit(e.Task, e.Each(), e.CPUs)
+	if err != nil && t.host.Can().Places && e.Domain != nil && t.elsewhere(e) {
+		return nil
+	}
+	return err
+}
+
+// elsewhere reports whether a CPU of the host has room for one of an entry's
+// servers: then the host decides.
+func (t *table) elsewhere(e *entry) bool {
+	_, late := t.host.Floor()
+	cpus, err := t.host.CPUs()
+	return err == nil && slices.ContainsFunc(cpus, func(cpu int) bool {
+		return rtsched.Admit(append(t.tasks(cpu, e.ID), e.Task), late) == nil
+	})
 }
 
 // able returns why this host does not support a reservation with this holder.
@@ -149,7 +166,7 @@ func (t *table) able(e *entry) error {
 	case e.Kind() == host.KindNone && len(e.Callees) == 0:
 		return fmt.Errorf("%w: a reservation has a holder or a callee", host.ErrNotAllowed)
 	}
-	return cmp.Or(e.Validate(), e.Class.Check())
+	return cmp.Or(e.Validate(), e.CheckServers(), e.Class.Check())
 }
 
 // free returns why a domain cannot hold a reservation, or be its callee, beside
@@ -176,14 +193,18 @@ func (e *entry) calls(d host.Domain) bool {
 	return slices.ContainsFunc(e.Callees, func(c host.Callee) bool { return c.ID != "" && same(c.Domain, d) })
 }
 
-// admit checks whether a reservation fits on each of the CPUs, beside all
-// others there.
-func (t *table) admit(task rtsched.Task, cpus []int) error {
+// admit checks whether so many servers of a reservation fit on each of the CPUs,
+// beside all others there.
+func (t *table) admit(task rtsched.Task, each int, cpus []int) error {
 	_, late := t.host.Floor()
 	for _, cpu := range cpus {
-		if miss := rtsched.Admit(append(t.tasks(cpu, task.ID), task), late); miss != nil {
+		if miss := rtsched.Admit(append(t.tasks(cpu, task.ID), slices.Repeat([]rtsched.Task{task}, each)...), late); miss != nil {
 			most := task.Period
 			for _, cpu := range cpus {
+				if each > 1 {
+					most = 0 // not known
+					break
+				}
 				most = min(most, rtsched.Most(t.tasks(cpu, task.ID), task, late))
 			}
 			return &host.Refusal{CPU: cpu, Miss: *miss, Most: max(most, 0), Name: t.name(miss.Task.ID)}
@@ -200,7 +221,7 @@ func (t *table) tasks(cpu int, but uint32) []rtsched.Task {
 	}
 	for _, e := range t.entries {
 		if e.ID != but && !e.Waits && slices.Contains(e.CPUs, cpu) {
-			tasks = append(tasks, e.demand())
+			tasks = append(tasks, slices.Repeat([]rtsched.Task{e.demand()}, e.Each())...)
 		}
 	}
 	return tasks

@@ -11,7 +11,8 @@ import (
 )
 
 var (
-	budget     = reservation("budget_seconds", "CPU time guaranteed in every period.")
+	budget     = reservation("budget_seconds", "CPU time guaranteed in every period, by each server.")
+	servers    = reservation("servers", "Number of servers, each with that budget: one for all vCPUs, or one for a vCPU.")
 	period     = reservation("period_seconds", "Length of the period of the budget.")
 	running    = reservation("running", "Whether the domain runs, or the threads; otherwise the reservation waits for the domain.")
 	absent     = reservation("absent", "Whether the configuration names a domain and none has that name, number or UUID: a typing error, or the domain was never started.")
@@ -25,7 +26,7 @@ var (
 	cpuReserved = describe("cpu_reserved_ratio", "Share of a CPU that is guaranteed to reservations, 0 to 1.", "cpu")
 )
 
-var reservationDescs = []*prometheus.Desc{budget, period, running, absent, problem, foreground, background, throttled, left, nextRefill, cpuReserved}
+var reservationDescs = []*prometheus.Desc{budget, servers, period, running, absent, problem, foreground, background, throttled, left, nextRefill, cpuReserved}
 
 // reservation describes a metric of a reservation. The label holder is domain,
 // threads, or calls for one that is charged for calls only. uuid is the
@@ -38,11 +39,12 @@ func collectReservations(to chan<- prometheus.Metric, all []api.Status) {
 	cpus := make(map[int]float64)
 	for _, s := range all {
 		for _, cpu := range s.CPUs {
-			cpus[cpu] += s.Share()
+			cpus[cpu] += s.Share() * float64(s.Each()) / float64(s.Number())
 		}
 		l := clean([]string{string(s.Kind()), strconv.FormatUint(uint64(s.ID), 10), s.UUIDs(), s.Name})
 		runs := s.Running()
 		gauge(to, budget, s.Budget.Seconds(), l...)
+		gauge(to, servers, float64(s.Number()), l...)
 		gauge(to, period, s.Period.Seconds(), l...)
 		gauge(to, running, truth(runs), l...)
 		gauge(to, absent, truth(s.Absent), l...)

@@ -102,8 +102,8 @@ static void answered_call_is_paid_no_longer(void)
     CHECK(!world_finish(0, 1), "request 1 cannot be finished");
     state(0, 1, VLIB_CALL_done);
     world_run(SECOND);
-    CHECK(world.r[0].account.usage.foreground == 3 * MS, "charged %lu",
-          world.r[0].account.usage.foreground);
+    CHECK(world.account[0].usage.foreground == 3 * MS, "charged %lu",
+          world.account[0].usage.foreground);
     CHECK(world_finish(0, 1) == -ESRCH, "request 1 finished twice");
     /*
      * The next request begins. The server does not listen, and gets an event.

@@ -33,6 +33,12 @@ void vlib_kick(unsigned int cpu)
     (void)cpu;
 }
 
+void vlib_replan(unsigned int cpu, s_time_t until)
+{
+    (void)cpu;
+    (void)until;
+}
+
 static s_time_t decide(s_time_t now)
 {
     s_time_t until;

@@ -40,19 +40,13 @@ static void permit(void *p, size_t size, bool may)
 /* A runqueue, and an account's use, may be accessed only under their locks. */
 static void touchable(spinlock_t *l, bool may)
 {
-    unsigned int i;
-
     if ( !l->kind )
         permit(&container_of(l, struct vlib_account, lock)->usage,
               sizeof(struct vlib_usage), may);
-    for ( i = 0; l->kind == &fake_scheduler_lock && i < MAX_CPUS; i++ )
-    {
-        void *q = machine.cpu[i] ? machine.cpu[i]->sched_priv : NULL;
-
-        if ( !q || l != machine.cpu[i]->schedule_lock )
-            continue;
-        permit(q, sizeof(struct vlib_runqueue), may);
-    }
+    if ( l->kind == &fake_scheduler_lock &&
+         container_of(l, struct sched_resource, _lock)->sched_priv )
+        permit(container_of(l, struct sched_resource, _lock)->sched_priv,
+               sizeof(struct vlib_runqueue), may);
 }
 
 void spin_lock(spinlock_t *l)
@@ -109,7 +103,10 @@ COMBINE(cpumask_or, |)
 void set_timer(struct timer *t, s_time_t at)
 {
     t->at = at;
-    fake_timer = t;
+    if ( t->function )
+        fake_timer = t;
+    else /* a CPU's: when it decides next */
+        machine.due[container_of(t, struct sched_resource, s_timer)->master_cpu] = at;
 }
 
 struct domain *rcu_lock_domain_by_id(domid_t domid)

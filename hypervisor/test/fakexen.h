@@ -70,7 +70,6 @@ void spin_unlock(spinlock_t *l);
 extern unsigned int fake_nospec;    /* how many indices were clamped */
 #define array_index_nospec(i, n) (fake_nospec++, (i) < (n) ? (i) : 0)
 #define smp_wmb() ((void)0)
-#define read_atomic(p) (*(p))
 #define write_atomic(p, x) (*(p) = (x))
 #define integer_param(name, var) \
     void fake_set_##var(unsigned int x); \
@@ -154,6 +153,7 @@ struct domain {
 
 struct vcpu {
     struct domain *domain;
+    struct sched_unit *sched_unit;
 };
 extern struct vcpu *current;
 extern struct domain *hardware_domain;
@@ -170,8 +170,10 @@ struct sched_unit {
     struct sched_unit *next_task;
     s_time_t next_time;
     bool migrated, runnable, idle;
+    unsigned int unit_id;
     cpumask_t affinity;
     cpumask_t *cpu_hard_affinity;
+    struct vcpu vcpu, *vcpu_list;
 };
 
 struct sched_resource {
@@ -180,6 +182,7 @@ struct sched_resource {
     struct sched_unit *curr, *sched_unit_idle;
     void *sched_priv;
     unsigned int master_cpu;
+    struct timer s_timer;
 };
 
 struct scheduler {
@@ -228,6 +231,8 @@ struct sched_resource *get_sched_res(unsigned int cpu); /* under RCU */
 #define is_idle_unit(u) ((u)->idle)
 #define unit_runnable(u) ((u)->runnable)
 #define unit_runnable_state(u) ((u)->idle || (u)->runnable)
+/* Moves the vCPU to the CPU that the scheduler picks. */
+int vcpu_set_hard_affinity(struct vcpu *v, const cpumask_t *affinity);
 spinlock_t *pcpu_schedule_lock(unsigned int cpu);
 #define pcpu_schedule_lock_irq(cpu) pcpu_schedule_lock(cpu)
 #define pcpu_schedule_lock_irqsave(cpu, f) (*(f) = 0, pcpu_schedule_lock(cpu))

@@ -58,7 +58,7 @@ static void reserve(const char *what, unsigned int id, s_time_t budget,
                     s_time_t period, long want)
 {
     struct vlib_reserve op = { VERSION, .id = id, .budget = budget,
-                               .period = period };
+                               .period = period, .servers = 1 };
 
     call(what, VLIB_OP_reserve, &op, want);
 }
@@ -80,7 +80,10 @@ static s_time_t period(unsigned int id)
 /* Sets the CPU as if by admission: a trial for each one would take a minute. */
 static void admitted(unsigned int id, unsigned int cpu)
 {
-    cpumask_set_cpu(cpu, &vlib_reservation_find(id)->account.admitted);
+    struct vlib_reservation *r = vlib_reservation_find(id);
+
+    cpumask_set_cpu(cpu, &r->server[0]->admitted);
+    cpumask_set_cpu(cpu, &r->cpus);
 }
 
 /* Half of the reservations are adopted; half may call one domain. */
@@ -175,7 +178,7 @@ static void events(void)
         for ( id = CALLER + 1; id < PASSER - 8; id++ )
         {
             const cpumask_t *there =
-                &vlib_reservation_find(id)->account.admitted;
+                &vlib_reservation_find(id)->server[0]->admitted;
 
             admitted_there += cpumask_test_cpu(2, there) &&
                               !cpumask_test_cpu(1, there);
@@ -251,7 +254,7 @@ static void pass(bool answered)
         struct vlib_reservation *r = vlib_reservation_find(PASSER);
         long rc;
 
-        cpumask_clear(&r->account.admitted);
+        cpumask_clear(&r->server[0]->admitted);
         admitted(PASSER, machine.domain[d]->unit[0]->res->master_cpu);
         bind("allow", VLIB_OP_allow, PASSER, d, 0);
         rc = ask(PASSER, d, 1000 * MS);
@@ -339,7 +342,7 @@ static unsigned int call_all(s_time_t timeout)
 
         if ( !vlib_reservation_allows(r, told(d)) )
         {
-            cpumask_set_cpu(1, &r->account.admitted);
+            admitted(id, 1);
             bind("allow", VLIB_OP_allow, id, d, 0);
         }
         rc = ask(id, d, timeout);

@@ -41,11 +41,49 @@ static void migrate(struct sched_unit *u)
     rcu_read_lock(&sched_res_rculock);
     lock = unit_schedule_lock(u);
     to = fake_scheduler.pick_resource(&fake_scheduler, u);
-    spin_lock(to->schedule_lock);
+    if ( to->schedule_lock != lock )
+        spin_lock(to->schedule_lock);
     fake_scheduler.migrate(&fake_scheduler, u, to->master_cpu);
-    spin_unlock(to->schedule_lock);
+    if ( to->schedule_lock != lock )
+        spin_unlock(to->schedule_lock);
     spin_unlock(lock);
     rcu_read_unlock(&sched_res_rculock);
+}
+
+void machine_sleep(struct sched_unit *u)
+{
+    u->runnable = false;
+    machine_schedule(u->res->master_cpu);
+}
+
+void machine_wake(struct sched_unit *u)
+{
+    rcu_read_lock(&sched_res_rculock);
+    spin_lock(u->res->schedule_lock);
+    u->runnable = true;
+    fake_scheduler.wake(&fake_scheduler, u);
+    spin_unlock(u->res->schedule_lock);
+    rcu_read_unlock(&sched_res_rculock);
+}
+
+/* To the CPU that the scheduler picks. If it runs, it is taken off first. */
+static void move(struct sched_unit *u)
+{
+    bool runnable = u->runnable;
+
+    machine_sleep(u);
+    u->runnable = runnable;
+    migrate(u);
+    if ( runnable )
+        machine_wake(u);
+}
+
+int vcpu_set_hard_affinity(struct vcpu *v, const cpumask_t *affinity)
+{
+    CHECK(affinity == v->sched_unit->cpu_hard_affinity, "another affinity");
+    move(v->sched_unit);
+    machine.moves++;
+    return 0;
 }
 
 void machine_remove_cpu(unsigned int cpu)
@@ -54,25 +92,13 @@ void machine_remove_cpu(unsigned int cpu)
     unsigned int d, i;
 
     cpumask_clear_cpu(cpu, &machine.pool);
-    /* The running vCPU is taken off first. */
     for ( d = 0; d < MAX_DOMAINS; d++ )
         for ( i = 0; machine.domain[d] && i < machine.domain[d]->units; i++ )
         {
             struct sched_unit *u = machine.domain[d]->unit[i];
-            bool runnable = u->runnable;
 
-            if ( u->res != sr )
-                continue;
-            u->runnable = false;
-            machine_schedule(cpu);
-            u->runnable = runnable;
-            migrate(u);
-            rcu_read_lock(&sched_res_rculock);
-            spin_lock(u->res->schedule_lock);
-            if ( runnable )
-                fake_scheduler.wake(&fake_scheduler, u);
-            spin_unlock(u->res->schedule_lock);
-            rcu_read_unlock(&sched_res_rculock);
+            if ( u->res == sr )
+                move(u);
         }
     fake_scheduler.free_udata(&fake_scheduler, sr->sched_unit_idle->priv);
     fake_scheduler.free_pdata(&fake_scheduler, sr->sched_priv, cpu);
@@ -116,11 +142,8 @@ static void insert(struct domain *d, unsigned int i, unsigned int cpu)
                                               d->sched_priv));
     rcu_read_lock(&sched_res_rculock);
     fake_scheduler.insert_unit(&fake_scheduler, u);
-    spin_lock(u->res->schedule_lock);
-    u->runnable = true;
-    fake_scheduler.wake(&fake_scheduler, u);
-    spin_unlock(u->res->schedule_lock);
     rcu_read_unlock(&sched_res_rculock);
+    machine_wake(u);
 }
 
 struct domain *machine_domain(domid_t domid, unsigned int vcpus,
@@ -139,7 +162,10 @@ struct domain *machine_domain(domid_t domid, unsigned int vcpus,
     {
         d->unit[i] = must(xzalloc(struct sched_unit));
         d->unit[i]->domain = d;
+        d->unit[i]->unit_id = i;
         d->unit[i]->cpu_hard_affinity = &d->unit[i]->affinity;
+        d->unit[i]->vcpu = (struct vcpu){ d, d->unit[i] };
+        d->unit[i]->vcpu_list = &d->unit[i]->vcpu;
         insert(d, i, first + i % cpus);
     }
     return d;
@@ -196,6 +222,8 @@ void machine_schedule(unsigned int cpu)
         machine.kicked &= ~(1ULL << cpu);
         spin_lock(sr->schedule_lock);
         fake_scheduler.do_schedule(&fake_scheduler, sr->curr, fake_now, false);
+        machine.due[cpu] = sr->curr->next_time < 0
+                           ? VLIB_NEVER : fake_now + sr->curr->next_time;
         sr->curr = sr->curr->next_task;
         spin_unlock(sr->schedule_lock);
     } while ( machine.kicked >> cpu & 1 );

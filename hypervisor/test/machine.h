@@ -9,7 +9,7 @@
 #include "fakexen.h"
 #include "module.h"
 
-#define MAX_CPUS 8
+#define MAX_CPUS 64
 #define MAX_DOMAINS 5000
 
 struct machine {
@@ -17,9 +17,11 @@ struct machine {
     cpumask_t pool;             /* CPUs under the module's scheduler */
     struct domain *domain[MAX_DOMAINS];
     uint64_t kicked;
+    s_time_t due[MAX_CPUS];     /* a CPU's next decision */
     bool again;                 /* the hypercall asked to be repeated */
     unsigned long args[4];
     unsigned int continuations; /* of the last hypercall */
+    unsigned int moves;         /* of vCPUs, by the module */
     int asked;                  /* last XSM hook: whether to put or get */
 };
 extern struct machine machine;
@@ -38,6 +40,10 @@ void machine_add_cpu(unsigned int cpu);
 struct domain *machine_domain(domid_t domid, unsigned int vcpus,
                               unsigned int first, unsigned int cpus);
 void machine_destroy(struct domain *d);
+
+/* A vCPU sleeps, or wants to run. */
+void machine_sleep(struct sched_unit *u);
+void machine_wake(struct sched_unit *u);
 
 /* Moves a domain to another scheduler's pool, and back. */
 void machine_move_away(struct domain *d);

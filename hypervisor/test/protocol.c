@@ -260,7 +260,7 @@ static void check(void)
                   "request %lu of client %u is done unserved", call->request,
                   c);
             charged[c] += call->cost.foreground;
-            CHECK(charged[c] <= world.r[c].account.usage.foreground,
+            CHECK(charged[c] <= world.account[c].usage.foreground,
                   "client %u was charged twice", c);
         }
 }

@@ -4,10 +4,23 @@
 
 struct simulator sim;
 
+static s_time_t lateness(void)
+{
+    return sim.always_late ? sim.late : seed_range(&sim.seed, 0, sim.late);
+}
+
 void vlib_kick(unsigned int cpu)
 {
     CHECK(cpu < sim.cpus, "kick of CPU %u", cpu);
     sim.cpu[cpu].kicked = true;
+}
+
+void vlib_replan(unsigned int cpu, s_time_t until)
+{
+    struct cpu *c = &sim.cpu[cpu];
+
+    c->timer = until + lateness();
+    c->stint = c->denied = c->wasted = 0;
 }
 
 void sim_init(unsigned int cpus, s_time_t late, uint64_t seed)
@@ -234,11 +247,6 @@ void sim_renew(unsigned int cpu)
     c->idle = 0;
     c->began = sim.now;
     vlib_runqueue_init(&c->queue, cpu, sim.now);
-}
-
-static s_time_t lateness(void)
-{
-    return sim.always_late ? sim.late : seed_range(&sim.seed, 0, sim.late);
 }
 
 void sim_idle(unsigned int cpu)

@@ -13,10 +13,12 @@
 typedef int64_t s_time_t;
 
 #define ASSERT(x) assert(x)
+#define always_inline __inline__ __attribute__((__always_inline__))
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
 #define arch_fetch_and_add(p, n) __sync_fetch_and_add(p, n)
+#define read_atomic(p) (*(p))
 #define container_of(p, type, member) \
     ((type *)((char *)(p) - offsetof(type, member)))
 

@@ -107,9 +107,64 @@ static void run(const struct schedule *t)
     sim_finish();
 }
 
+/*
+ * A task that runs, and would be chosen to, continues on another account
+ * without a decision; that account's budget ends its foreground time.
+ */
+static void running_task_continues(void)
+{
+    struct account *a, *b;
+    struct task *t, *other;
+    uint64_t decisions;
+
+    sim_init(1, 0, 0);
+    sim_admit(a = sim_account(5000 * US, 10000 * US), 0, true);
+    sim_admit(b = sim_account(1000 * US, 10000 * US), 0, true);
+    t = sim_task(0, a, false);
+    other = sim_task(0, NULL, false);
+    sim_wake(t, VLIB_NEVER);
+    sim_wake(other, VLIB_NEVER);
+    sim_run(1000 * US);
+    decisions = sim.decisions;
+    sim_attach(t, b);
+    sim_run(1999 * US);
+    CHECK(sim.decisions == decisions, "%lu decisions",
+          sim.decisions - decisions);
+    sim_run(3000 * US);
+    CHECK(a->vlib.usage.foreground == 1000 * US &&
+          b->vlib.usage.foreground == 1000 * US, "%lu, %lu",
+          a->vlib.usage.foreground, b->vlib.usage.foreground);
+    sim_finish();
+}
+
+/* What preempts it is decided by the period of the account it continues on. */
+static void continued_task_is_preempted(void)
+{
+    struct account *brief, *new, *other;
+    struct task *t, *u;
+
+    sim_init(1, 0, 0);
+    sim_admit(brief = sim_account(500 * US, 2000 * US), 0, true);
+    sim_admit(other = sim_account(500 * US, 5000 * US), 0, true);
+    sim_admit(new = sim_account(2000 * US, 10000 * US), 0, true);
+    t = sim_task(0, brief, false);
+    u = sim_task(0, other, false);
+    sim_wake(t, VLIB_NEVER);
+    sim_run(100 * US);
+    sim_attach(t, new);
+    sim_run(200 * US);
+    sim_wake(u, VLIB_NEVER);
+    sim_run(300 * US);
+    CHECK(sim.cpu[0].queue.running == &u->vlib, "the longer period runs");
+    sim_finish();
+}
+
 int main(void)
 {
     unsigned int i;
+
+    running_task_continues();
+    continued_task_is_preempted();
 
     for ( i = 0; i < sizeof(schedules) / sizeof(schedules[0]); i++ )
         run(&schedules[i]);

@@ -7,6 +7,7 @@
 #include "check.h"
 #include "locks.h"
 #include "machine.h"
+#include "several.h"
 
 #define MS 1000000LL
 #define VERSION .version = VLIB_ABI_VERSION
@@ -16,7 +17,7 @@ static struct domain *dom0;
 static long reserve(unsigned int id, s_time_t budget, s_time_t period)
 {
     struct vlib_reserve op = { VERSION, .id = id, .budget = budget,
-                               .period = period };
+                               .period = period, .servers = 1 };
 
     return machine_call(dom0, VLIB_OP_reserve, 0, 0, &op);
 }
@@ -304,7 +305,7 @@ int main(void)
 {
     struct domain *guest;
 
-    machine_init(3);
+    machine_init(6);
     dom0 = hardware_domain;
     guest = machine_domain(1, 2, 1, 1);
     CHECK(!flags(1, VLIB_DOMAIN_critical, VLIB_DOMAIN_closed), "told");
@@ -317,6 +318,7 @@ int main(void)
     cpu_leaves(guest);
     late_follows_slop(guest);
     machine_destroy(guest);
+    several_servers(dom0);
     locks_are_short(dom0);
     printf("whole: passed\n");
     return 0;

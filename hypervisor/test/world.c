@@ -39,10 +39,10 @@ struct vlib_domain *vlib_domain_find(const struct domain *d)
     return d == &world.guest ? &world.vd : NULL;
 }
 
-void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a)
+void vlib_domain_attach(struct vlib_domain *vd, struct vlib_reservation *r)
 {
     assert(vd == &world.vd);
-    world.charged = a;
+    world.charged = r;
 }
 
 void vlib_domain_settle(struct vlib_domain *vd)
@@ -50,7 +50,7 @@ void vlib_domain_settle(struct vlib_domain *vd)
     if ( !vd->unsettled || !vd->open )
         return;
     vd->unsettled = false;
-    world.charged = vd->active ? &vd->active->reservation->account : NULL;
+    world.charged = vd->active ? vd->active->reservation : NULL;
 }
 
 void vlib_domain_charge(struct vlib_domain *vd)
@@ -69,9 +69,9 @@ bool vlib_reservation_allows(const struct vlib_reservation *r,
     return r && vd;
 }
 
-struct vlib_usage vlib_reservation_usage(struct vlib_reservation *r)
+struct vlib_usage vlib_reservation_usage(const struct vlib_reservation *r)
 {
-    return r->account.usage;
+    return r->server[0]->usage;
 }
 
 void vlib_housekeeping_by(s_time_t when)
@@ -133,7 +133,9 @@ void world_init(void)
     list_add_tail(&world.vd.list, &vlib_domains);
     for ( c = 0; c < CLIENTS; c++ )
     {
-        world.r[c].account.id = c + 1;
+        world.r[c].id = c + 1;
+        world.r[c].nr_servers = 1;
+        world.r[c].server[0] = &world.account[c];
         vlib_call_init(&world.r[c]);
         connect(HERE(c), THERE(c));
     }
@@ -149,7 +151,7 @@ void world_run(s_time_t time)
                         system_time;
 
         if ( world.vd.open && world.charged )
-            world.charged->usage.foreground += step;
+            world.charged->server[0]->usage.foreground += step;
         system_time += step;
         if ( world.timer > system_time )
             continue;

@@ -20,7 +20,8 @@ struct world {
     struct vlib_domain vd;
     struct vlib_unit unit;
     struct vlib_reservation r[CLIENTS];
-    struct vlib_account *charged; /* for what the domain runs */
+    struct vlib_account account[CLIENTS];
+    struct vlib_reservation *charged; /* for what the domain runs */
     s_time_t timer;             /* the module's */
 };
 

@@ -36,3 +36,16 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestEveryEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	n := 0
+	Every(ctx, time.Microsecond, func() {
+		if n++; n == 3 {
+			cancel()
+		}
+	})
+	if n < 3 {
+		t.Errorf("%d calls", n)
+	}
+}

@@ -43,7 +43,7 @@ func advisories(changelog string, newer func(version string) bool) (found []stri
 		if head := entryHead.FindStringSubmatch(line); head != nil && !newer(head[1]) {
 			break
 		}
-		if strings.HasPrefix(line, "  * ") {
+		if strings.HasPrefix(strings.TrimSpace(line), "* ") {
 			listed = !strings.Contains(line, "not listed")
 		}
 		if !listed {

@@ -14,7 +14,7 @@ const changelog = `xen (4.17.7+13-1) bookworm-security; urgency=medium
        XSA-509 CVE-2026-1
      - two more
        XSA-510 CVE-2026-2 XSA-511
-  * Note that the following XSA are not listed, because...
+   * Note that the following XSA are not listed, because...
      - XSA-513 applies to blktap which is not included in Debian
 
  -- A <a@b.c>  Wed, 04 Nov 2026 17:52:28 +0100

@@ -28,7 +28,7 @@ import (
 //	packages/      additional packages for the images ([Cache.Segment])
 //	hypervisor/    Xen with this project's module (lab/module)
 //	processor/     QEMU with the emulated processors (lab/processor)
-//	contended/     the emulator's plugin for the contended mode (lab/membus)
+//	contended/     the emulator's plugins (lab/membus)
 type Cache struct{ Dir string }
 
 // DefaultCache is $VLIBOS_CACHE, or the folder vlibos in the user's cache folder.

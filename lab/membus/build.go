@@ -26,8 +26,12 @@ var sources embed.FS
 const (
 	compiler  = "gcc"
 	sourceDir = "plugin"
-	program   = sourceDir + "/memory.c"
-	pluginSO  = "memory.so"
+)
+
+// The plugins, by the names of their sources.
+const (
+	Memory  = "memory"  // the model of the contended mode
+	Profile = "profile" // counts instructions by address
 )
 
 // ProcessorStateName is the header of what the plugin shares with an emulated processor, in a
@@ -54,7 +58,7 @@ var flags = []string{"-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werro
 //
 //	lock                   flock: taken during a download or a compilation
 //	header/QEMU/           qemu-plugin.h of a version of QEMU; a folder of that name is complete
-//	plugin/KEY/memory.so   compiled plugins; a folder of that name is complete
+//	plugin/KEY/NAME.so     compiled plugins; a folder of that name is complete
 type Cache struct {
 	base *image.Cache
 	dir  string
@@ -65,11 +69,11 @@ const folder = "contended"
 // NewCache returns the cache of plugins in a cache of the lab.
 func NewCache(c *image.Cache) *Cache { return &Cache{base: c, dir: filepath.Join(c.Dir, folder)} }
 
-// Build returns the path of the plugin for the emulator that the package pkg installed. It
-// compiles the plugin if there is none of this content. It asks a package source only for
+// Build returns the path of a plugin for the emulator that the package pkg installed. It
+// compiles the plugins if there is none of this content. It asks a package source only for
 // the header, the first time for a version of QEMU. It reports what it does on log. Of two
 // processes that call it at once, one builds.
-func (c *Cache) Build(ctx context.Context, pkg string, log io.Writer) (string, error) {
+func (c *Cache) Build(ctx context.Context, pkg, name string, log io.Writer) (string, error) {
 	unlock, err := c.base.Lock(ctx, filepath.Join(folder, "lock"))
 	if err != nil {
 		return "", err
@@ -83,11 +87,11 @@ func (c *Cache) Build(ctx context.Context, pkg string, log io.Writer) (string, e
 	if err != nil {
 		return "", err
 	}
-	plugin := filepath.Join(c.dir, "plugin", key, pluginSO)
+	plugin := filepath.Join(c.dir, "plugin", key, name+".so")
 	if _, err := os.Stat(plugin); !errors.Is(err, fs.ErrNotExist) {
 		return plugin, err
 	}
-	fmt.Fprintln(log, "compiling the emulator's memory model")
+	fmt.Fprintln(log, "compiling the emulator's plugins")
 	return plugin, c.compile(ctx, include, filepath.Dir(plugin))
 }
 
@@ -116,15 +120,18 @@ func (c *Cache) key(ctx context.Context, include string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:16], err
 }
 
-// compile makes the folder dir with the plugin.
+// compile makes the folder dir with the plugins.
 func (c *Cache) compile(ctx context.Context, include, dir string) error {
 	return cachedir.Make(c.dir, dir, func(tmp, out string) error {
 		if err := os.CopyFS(tmp, sources); err != nil {
 			return err
 		}
-		args := append(flags[:len(flags):len(flags)], "-I", include, "-I", filepath.Join(tmp, sourceDir), "-o", filepath.Join(out, pluginSO), filepath.Join(tmp, program))
-		if text, err := exec.CommandContext(ctx, compiler, args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("compile the emulator's memory model with %s: %w: %s", compiler, err, strings.TrimSpace(string(text)))
+		for _, name := range []string{Memory, Profile} {
+			args := append(flags[:len(flags):len(flags)], "-I", include, "-I", filepath.Join(tmp, sourceDir),
+				"-o", filepath.Join(out, name+".so"), filepath.Join(tmp, sourceDir, name+".c"))
+			if text, err := exec.CommandContext(ctx, compiler, args...).CombinedOutput(); err != nil {
+				return fmt.Errorf("compile the emulator's plugin %s with %s: %w: %s", name, compiler, err, strings.TrimSpace(string(text)))
+			}
 		}
 		return nil
 	})

@@ -30,8 +30,10 @@ func TestPluginIsNamedByItsHeaderToo(t *testing.T) {
 	if err := c.compile(t.Context(), "testdata", dir); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, pluginSO)); err != nil {
-		t.Error(err)
+	for _, name := range []string{Memory, Profile} {
+		if _, err := os.Stat(filepath.Join(dir, name+".so")); err != nil {
+			t.Error(err)
+		}
 	}
 	other := t.TempDir()
 	if err := os.WriteFile(filepath.Join(other, headerName), []byte("another"), 0o644); err != nil {

@@ -65,8 +65,10 @@ type Machine struct {
 	Shared      *os.File
 	SharedBytes int
 	// Plugin, if not empty, is the path of a TCG plugin. Its argument counters is
-	// the path of Shared, and processor that of Processor's state.
-	Plugin string
+	// the path of Shared, and processor that of Processor's state; or, in a machine
+	// that is counted, its argument counts is the path of Profile, an open file.
+	Plugin  string
+	Profile *os.File
 
 	// Processor, if not nil, is an emulated processor other than QEMU's own.
 	Processor *Processor
@@ -114,8 +116,12 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 	if strings.Contains(m.KernelArgs, ",") {
 		return nil, fmt.Errorf("kernel arguments %q: QEMU takes no comma in a Multiboot module's arguments", m.KernelArgs)
 	}
-	if m.Plugin != "" && (m.Counted || m.Shared == nil || strings.Contains(m.Plugin, ",")) {
-		return nil, fmt.Errorf("plugin %q: its path must have no comma, the machine must not be counted, and it needs a shared file", m.Plugin)
+	file := m.Shared
+	if m.Counted {
+		file = m.Profile
+	}
+	if m.Plugin != "" && (file == nil || strings.Contains(m.Plugin, ",")) {
+		return nil, fmt.Errorf("plugin %q: its path must have no comma, and it needs a profile's file in a machine that is counted, a shared file in another", m.Plugin)
 	}
 	a := arguments{program: Program}
 	model := cpu
@@ -167,6 +173,8 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 			}
 			a.add("-plugin", plugin)
 		}
+	} else if m.Plugin != "" {
+		a.add("-plugin", fmt.Sprintf("file=%s,counts=/proc/self/fd/%d", m.Plugin, a.fd(m.Profile)))
 	}
 	if m.Saved != nil {
 		// The monitor is told where the saved machine comes from.

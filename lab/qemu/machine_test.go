@@ -87,6 +87,14 @@ func TestPluginGetsTheSharedFile(t *testing.T) {
 	if !slices.Contains(args, "ivshmem-plain,memdev=shared,master=on") {
 		t.Errorf("no device in %q", args)
 	}
+	counted := machine
+	counted.Plugin, counted.Profile, counted.Counted = "/c/profile.so", os.Stdin, true
+	if a, err = counted.arguments(nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := value(t, a.list, "-plugin"); got != "file=/c/profile.so,counts=/proc/self/fd/6" {
+		t.Errorf("plugin %q", got)
+	}
 	for _, change := range []func(*Machine){
 		func(m *Machine) { m.Plugin = "/a,b/memory.so" },
 		func(m *Machine) { m.Counted = true },

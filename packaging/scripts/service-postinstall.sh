@@ -19,11 +19,8 @@ fi
 # While an image is being made, systemd does not run.
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload || :
-	if [ -z "$upgrade" ]; then
-		:
-	elif command -v deb-systemd-invoke >/dev/null; then
-		deb-systemd-invoke try-restart UNIT || :
-	else
-		systemctl try-restart UNIT || :
-	fi
+	case "$upgrade$1" in
+	yesconfigure) deb-systemd-invoke try-restart UNIT || : ;;
+	yes*) systemctl try-restart UNIT || : ;;
+	esac
 fi

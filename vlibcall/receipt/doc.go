@@ -4,7 +4,7 @@
 // each: a tool counts into a [Book], a file that it maps into its memory, and
 // the daemon reads all books from a [Shelf] when it needs them.
 //
-//	book, err := receipt.Open(master.DefaultDir)
+//	book, err := receipt.Open(api.DefaultRunDir)
 //	r := book.Recorder(receipt.Self(), domain.UUID, domain.Name)
 //	ch, err := vlibcall.Open(ctx, domain, vlibcall.Options{Port: port, Size: size, Record: r.Record})
 //

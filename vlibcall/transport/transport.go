@@ -12,9 +12,9 @@ import (
 // an Interrupt.
 var ErrInterrupted = errors.New("interrupted")
 
-// ErrRestored is returned by [Listener].Wait when the domain was restored from
-// a saved one, or has migrated: it is another one now. All channels have ended.
-// The server closes the listener and makes another.
+// ErrRestored is returned by [Listener].Wait when the domain has become another
+// one: it was restored from a saved one, or has migrated. All channels have ended.
+// The server closes the listener and opens another one.
 var ErrRestored = errors.New("the domain was restored from a saved one, or has migrated")
 
 // Port identifies a server of a domain.

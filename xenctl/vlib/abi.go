@@ -8,7 +8,7 @@ import "structs"
 // testdata/layout.txt has their values from the C compiler.
 const (
 	hypercall  = 55
-	abiVersion = 2
+	abiVersion = 3
 
 	opVersion  = 0
 	opListen   = 1
@@ -31,6 +31,7 @@ const (
 	opGetDomain      = 33
 	opGetCPU         = 34
 	opGetCounters    = 35
+	opGetServer      = 36
 	opGetUse         = 37
 
 	featureHost     = 1 << 0
@@ -38,6 +39,7 @@ const (
 
 	bindRemove = 1 << 0
 	noDomain   = 0xffffffff
+	noCPU      = 0xffffffff
 
 	flagSignal = 1 << 0 // of listen and complete
 
@@ -61,6 +63,7 @@ type rawInfo struct {
 	floorPeriod     uint64
 	slice           uint64
 	late            uint64
+	moves           uint64
 }
 
 type rawReserve struct {
@@ -72,6 +75,8 @@ type rawReserve struct {
 	cpu      uint32
 	misses   uint32
 	response uint64
+	servers  uint32
+	server   uint32
 }
 
 type rawBind struct {
@@ -83,6 +88,8 @@ type rawBind struct {
 	cpu      uint32
 	misses   uint32
 	response uint64
+	server   uint32
+	pad      uint32
 }
 
 type rawDomctl struct {
@@ -125,10 +132,23 @@ type rawReservation struct {
 	calls      uint64
 	request    uint64
 	port       uint32
-	pad        uint32
+	servers    uint32
 	queued     uint64
 	wall       uint64
 	cost       rawCost
+}
+
+type rawServer struct {
+	_          structs.HostLayout
+	version    uint32
+	id         uint32
+	server     uint32
+	vcpus      uint32
+	cpu        uint32
+	unadmitted uint32
+	left       int64
+	next       uint64
+	total      rawCost
 }
 
 type rawDomain struct {

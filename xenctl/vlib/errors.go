@@ -56,6 +56,10 @@ var (
 	// ErrRange reports that a value is outside of the module's bounds.
 	ErrRange = errors.New("out of range")
 
+	// ErrServers reports that a reservation has more servers than the domain has
+	// vCPUs.
+	ErrServers = errors.New("the domain has fewer vCPUs than the reservation has servers")
+
 	// ErrFull reports that a table of the module is full.
 	ErrFull = errors.New("full")
 
@@ -124,6 +128,8 @@ func (e *VersionError) Unwrap() error { return ErrVersion }
 type NotAdmitted struct {
 	// CPU is the first CPU on which it does not fit.
 	CPU int
+	// Server is the one that needs it: with a server for each vCPU, the vCPU.
+	Server int
 	// Misses is the reservation that would miss its period there; 0 means the
 	// control domains' floor.
 	Misses uint32
@@ -139,7 +145,7 @@ func (e *NotAdmitted) Error() string {
 	if e.Misses == 0 {
 		missed = "the control domains' floor"
 	}
-	return fmt.Sprintf("not admitted on CPU %d: there, %s would miss its period, with a response time of %v or more: "+
+	return fmt.Sprintf("server %d is not admitted on CPU %d: there, %s would miss its period, with a response time of %v or more: "+
 		"ask for a smaller budget or a longer period, remove another reservation, or pin the domain's vCPUs to another CPU",
-		e.CPU, missed, e.Response)
+		e.Server, e.CPU, missed, e.Response)
 }

@@ -17,6 +17,7 @@ const (
 	aboutHost subject = iota
 	aboutReserve
 	aboutReservation
+	aboutServer
 	aboutBind
 	aboutDomain
 	aboutGetDomain
@@ -62,12 +63,16 @@ var everywhere = map[unix.Errno]meaning{
 var particular = [...]map[unix.Errno]meaning{
 	aboutReserve: {
 		unix.EINVAL: {ErrRange, fmt.Sprintf("a reservation's number is 1 to %d", MaxReservations-1)},
-		unix.ERANGE: {ErrRange, fmt.Sprintf("the budget is %v or more and at most the period, which is %v to %v", MinBudget, MinPeriod, MaxPeriod)},
+		unix.ERANGE: {ErrRange, fmt.Sprintf("the budget is %v or more and at most the period, which is %v to %v; there are 1 to %d servers",
+			MinBudget, MinPeriod, MaxPeriod, MaxServers)},
+		unix.EDOM:  {ErrServers, "ask for fewer servers"},
+		unix.E2BIG: {ErrFull, fmt.Sprintf("all reservations together have at most %d servers", MaxReservations-1)},
 	},
 	aboutBind: {
 		unix.EBUSY: {ErrBusy, "a reservation either adopts one domain or calls others, and cannot be taken from a domain that it is calling: " +
 			"undo the adoption, wait for the call's end, or use another reservation"},
 		unix.EINVAL: {ErrRange, "a flag is unknown"},
+		unix.EDOM:   {ErrServers, "ask for fewer servers"},
 		unix.E2BIG:  {ErrFull, fmt.Sprintf("one reservation may call %d domains: Disallow one", MaxCallees)},
 	},
 	aboutDomain: {
@@ -115,6 +120,7 @@ var particular = [...]map[unix.Errno]meaning{
 			"load xen-privcmd with unrestricted=1, or use OpenDirect in a PVH guest"},
 		unix.EINVAL: {ErrRange, ""},
 	},
+	aboutServer:      {unix.EINVAL: {ErrRange, "servers are counted from 0"}},
 	aboutReservation: {},
 }
 

@@ -186,7 +186,7 @@ func (g *generator) plausible(cmd uint64) request {
 		r.mem = bytesOf(rawInfo{version: g.version()})
 	case opReserve:
 		period := g.period()
-		r.mem = bytesOf(rawReserve{version: g.version(), id: g.id(), period: period, budget: g.budget(period)})
+		r.mem = bytesOf(rawReserve{version: g.version(), id: g.id(), period: period, budget: g.budget(period), servers: uint32(g.IntN(5))})
 	case opUnreserve: // mostly reservations that were not made for calls
 		r.mem = bytesOf(rawReserve{version: g.version(), id: max(g.id(), g.id())})
 	case opAdopt:
@@ -205,6 +205,8 @@ func (g *generator) plausible(cmd uint64) request {
 		r.mem = bytesOf(rawThrottle{version: g.version(), cpu: g.cpu(), period: period, idle: period / one[uint64](g, 1, 2, 10, 1e11)})
 	case opGetReservation:
 		r.mem = bytesOf(rawReservation{version: g.version(), id: g.id()})
+	case opGetServer:
+		r.mem = bytesOf(rawServer{version: g.version(), id: g.id(), server: uint32(g.IntN(4))})
 	case opGetDomain:
 		r.mem = bytesOf(rawDomain{version: g.version(), domid: g.domid()})
 	case opGetUse:

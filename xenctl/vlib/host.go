@@ -23,6 +23,7 @@ type Info struct {
 	FloorPeriod     time.Duration // in each of these
 	Slice           time.Duration // of background time
 	Late            time.Duration // how late a budget may end
+	Moves           uint64        // of vCPUs to other CPUs, by the module
 }
 
 // Info reads the module's description. A Lease of 0 means that none runs.
@@ -41,7 +42,7 @@ func (i rawInfo) public() Info {
 		Reservations: int(i.reservations), Domains: int(i.domains), CPUs: int(i.cpus),
 		Lease: time.Duration(i.lease), LeasesLost: i.leasesLost,
 		FloorBudget: time.Duration(i.floorBudget), FloorPeriod: time.Duration(i.floorPeriod),
-		Slice: time.Duration(i.slice), Late: time.Duration(i.late),
+		Slice: time.Duration(i.slice), Late: time.Duration(i.late), Moves: i.moves,
 	}
 }
 

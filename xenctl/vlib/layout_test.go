@@ -20,6 +20,7 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		th rawThrottle
 		c  rawCost
 		ri rawReservation
+		si rawServer
 		di rawDomain
 		ci rawCPU
 		n  rawCounters
@@ -48,8 +49,10 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"VLIB_OP_get_domain":                                 opGetDomain,
 		"VLIB_OP_get_cpu":                                    opGetCPU,
 		"VLIB_OP_get_counters":                               opGetCounters,
+		"VLIB_OP_get_server":                                 opGetServer,
 		"VLIB_OP_get_use":                                    opGetUse,
 		"VLIB_MAX_RESERVATIONS":                              MaxReservations,
+		"VLIB_MAX_SERVERS":                                   MaxServers,
 		"VLIB_MIN_BUDGET":                                    uint64(MinBudget),
 		"VLIB_MIN_PERIOD":                                    uint64(MinPeriod),
 		"VLIB_MAX_PERIOD":                                    uint64(MaxPeriod),
@@ -69,6 +72,7 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"VLIB_DOMAIN_critical":                               uint64(Critical),
 		"VLIB_DOMAIN_user_mode":                              uint64(UserMode),
 		"VLIB_NO_DOMAIN":                                     noDomain,
+		"VLIB_NO_CPU":                                        noCPU,
 		"VLIB_CALL_none":                                     uint64(CallNone),
 		"VLIB_CALL_queued":                                   uint64(CallQueued),
 		"VLIB_CALL_active":                                   uint64(CallActive),
@@ -93,6 +97,7 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"offsetof(struct vlib_info, leases_lost)":            uint64(unsafe.Offsetof(i.leasesLost)),
 		"offsetof(struct vlib_info, floor_budget)":           uint64(unsafe.Offsetof(i.floorBudget)),
 		"offsetof(struct vlib_info, late)":                   uint64(unsafe.Offsetof(i.late)),
+		"offsetof(struct vlib_info, moves)":                  uint64(unsafe.Offsetof(i.moves)),
 		"offsetof(struct vlib_info, floor_period)":           uint64(unsafe.Offsetof(i.floorPeriod)),
 		"offsetof(struct vlib_info, slice)":                  uint64(unsafe.Offsetof(i.slice)),
 		"sizeof(struct vlib_reserve)":                        uint64(unsafe.Sizeof(r)),
@@ -103,6 +108,8 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"offsetof(struct vlib_reserve, cpu)":                 uint64(unsafe.Offsetof(r.cpu)),
 		"offsetof(struct vlib_reserve, misses)":              uint64(unsafe.Offsetof(r.misses)),
 		"offsetof(struct vlib_reserve, response)":            uint64(unsafe.Offsetof(r.response)),
+		"offsetof(struct vlib_reserve, servers)":             uint64(unsafe.Offsetof(r.servers)),
+		"offsetof(struct vlib_reserve, server)":              uint64(unsafe.Offsetof(r.server)),
 		"sizeof(struct vlib_bind)":                           uint64(unsafe.Sizeof(b)),
 		"offsetof(struct vlib_bind, version)":                uint64(unsafe.Offsetof(b.version)),
 		"offsetof(struct vlib_bind, id)":                     uint64(unsafe.Offsetof(b.id)),
@@ -111,6 +118,8 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"offsetof(struct vlib_bind, cpu)":                    uint64(unsafe.Offsetof(b.cpu)),
 		"offsetof(struct vlib_bind, misses)":                 uint64(unsafe.Offsetof(b.misses)),
 		"offsetof(struct vlib_bind, response)":               uint64(unsafe.Offsetof(b.response)),
+		"offsetof(struct vlib_bind, server)":                 uint64(unsafe.Offsetof(b.server)),
+		"offsetof(struct vlib_bind, pad)":                    uint64(unsafe.Offsetof(b.pad)),
 		"sizeof(struct vlib_domctl)":                         uint64(unsafe.Sizeof(d)),
 		"offsetof(struct vlib_domctl, version)":              uint64(unsafe.Offsetof(d.version)),
 		"offsetof(struct vlib_domctl, domid)":                uint64(unsafe.Offsetof(d.domid)),
@@ -141,9 +150,20 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"offsetof(struct vlib_reservation_info, calls)":      uint64(unsafe.Offsetof(ri.calls)),
 		"offsetof(struct vlib_reservation_info, request)":    uint64(unsafe.Offsetof(ri.request)),
 		"offsetof(struct vlib_reservation_info, port)":       uint64(unsafe.Offsetof(ri.port)),
+		"offsetof(struct vlib_reservation_info, servers)":    uint64(unsafe.Offsetof(ri.servers)),
 		"offsetof(struct vlib_reservation_info, queued)":     uint64(unsafe.Offsetof(ri.queued)),
 		"offsetof(struct vlib_reservation_info, wall)":       uint64(unsafe.Offsetof(ri.wall)),
 		"offsetof(struct vlib_reservation_info, cost)":       uint64(unsafe.Offsetof(ri.cost)),
+		"sizeof(struct vlib_server_info)":                    uint64(unsafe.Sizeof(si)),
+		"offsetof(struct vlib_server_info, version)":         uint64(unsafe.Offsetof(si.version)),
+		"offsetof(struct vlib_server_info, id)":              uint64(unsafe.Offsetof(si.id)),
+		"offsetof(struct vlib_server_info, server)":          uint64(unsafe.Offsetof(si.server)),
+		"offsetof(struct vlib_server_info, vcpus)":           uint64(unsafe.Offsetof(si.vcpus)),
+		"offsetof(struct vlib_server_info, cpu)":             uint64(unsafe.Offsetof(si.cpu)),
+		"offsetof(struct vlib_server_info, unadmitted)":      uint64(unsafe.Offsetof(si.unadmitted)),
+		"offsetof(struct vlib_server_info, left)":            uint64(unsafe.Offsetof(si.left)),
+		"offsetof(struct vlib_server_info, next)":            uint64(unsafe.Offsetof(si.next)),
+		"offsetof(struct vlib_server_info, total)":           uint64(unsafe.Offsetof(si.total)),
 		"sizeof(struct vlib_domain_info)":                    uint64(unsafe.Sizeof(di)),
 		"offsetof(struct vlib_domain_info, version)":         uint64(unsafe.Offsetof(di.version)),
 		"offsetof(struct vlib_domain_info, domid)":           uint64(unsafe.Offsetof(di.domid)),

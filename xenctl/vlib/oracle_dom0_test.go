@@ -42,6 +42,7 @@ var operations = map[uint64]operation{
 	opGetReservation: {"get_reservation", size[rawReservation](), []unix.Errno{unix.ENOENT}, 0},
 	opGetDomain:      {"get_domain", size[rawDomain](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.ENXIO}, 0},
 	opGetCPU:         {"get_cpu", size[rawCPU](), []unix.Errno{unix.ENODEV, unix.EXDEV}, 0},
+	opGetServer:      {"get_server", size[rawServer](), []unix.Errno{unix.ENOENT, unix.EINVAL}, 0},
 	opGetUse:         {"get_use", size[rawUse](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.EXDEV}, 0},
 	opGetCounters:    {"get_counters", size[rawCounters](), []unix.Errno{unix.ENODEV, unix.EIO}, 0},
 }
@@ -84,9 +85,13 @@ func consistent(cmd uint64, mem []byte) error {
 		got = *i
 	case opGetReservation:
 		r := (*rawReservation)(p)
-		ok = r.version == abiVersion && r.call <= uint32(CallGone) && r.left <= int64(r.budget) && r.budget <= r.period &&
-			r.refills >= 1 && r.refills <= 32 && r.pad == 0
+		ok = r.version == abiVersion && r.call <= uint32(CallGone) && r.left <= int64(r.budget)*int64(r.servers) && r.budget <= r.period &&
+			r.refills >= 1 && r.refills <= 32 && r.servers >= 1 && r.servers <= MaxServers
 		got = *r
+	case opGetServer:
+		s := (*rawServer)(p)
+		ok = s.version == abiVersion && s.server < MaxServers && s.left <= int64(MaxPeriod)
+		got = *s
 	case opGetDomain:
 		d := (*rawDomain)(p)
 		ok = d.version == abiVersion && d.open <= 1 && d.listening <= 1 && d.active <= 1 && d.busy < MaxReservations && d.queued < MaxReservations && DomainFlags(d.flags)&^allFlags == 0

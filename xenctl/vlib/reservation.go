@@ -12,7 +12,8 @@ import (
 
 // Limits of the module.
 const (
-	MaxReservations = 4096 // numbers are below this
+	MaxReservations = 4096 // numbers are below this; so are all servers together
+	MaxServers      = 128  // of one reservation
 	MinBudget       = 20 * time.Microsecond
 	MinPeriod       = 200 * time.Microsecond
 	MaxPeriod       = 10 * time.Second
@@ -21,14 +22,20 @@ const (
 )
 
 // Reserve makes reservation id, a number from 1 to MaxReservations-1 that the
-// caller chooses, or changes its budget and period. If the change does not fit
-// where the reservation is in use, the error is a [NotAdmitted], and the
-// reservation is unchanged.
+// caller chooses, or changes it. It has one server with this budget and period.
+// If the change does not fit where the reservation is in use, the error is a
+// [NotAdmitted], and the reservation is unchanged.
 func (m *Module) Reserve(id uint32, budget, period time.Duration) error {
-	op := rawReserve{id: id, budget: uint64(budget), period: uint64(period)}
+	return m.ReserveEach(id, 1, budget, period)
+}
+
+// ReserveEach is Reserve for several servers, each with this budget and period.
+// vCPU v of a domain runs on server v modulo their number.
+func (m *Module) ReserveEach(id uint32, servers int, budget, period time.Duration) error {
+	op := rawReserve{id: id, budget: uint64(budget), period: uint64(period), servers: uint32(servers)}
 	err := structure(m, opReserve, &op)
 	if errors.Is(err, unix.ENOSPC) {
-		err = &NotAdmitted{int(op.cpu), op.misses, time.Duration(op.response), budget, period}
+		err = &NotAdmitted{int(op.cpu), int(op.server), op.misses, time.Duration(op.response), budget, period}
 	}
 	return reservationError("reserve", id, nowhere, aboutReserve, err)
 }
@@ -58,7 +65,7 @@ func (m *Module) Disallow(domid uint16, id uint32) error {
 func (m *Module) bind(verb string, cmd uint64, op rawBind) error {
 	err := structure(m, cmd, &op)
 	if errors.Is(err, unix.ENOSPC) {
-		err = &NotAdmitted{CPU: int(op.cpu), Misses: op.misses, Response: time.Duration(op.response)}
+		err = &NotAdmitted{CPU: int(op.cpu), Server: int(op.server), Misses: op.misses, Response: time.Duration(op.response)}
 	}
 	return reservationError(verb, op.id, int(op.domid), aboutBind, err)
 }
@@ -89,13 +96,15 @@ func (c rawCost) public() Cost {
 	return Cost{time.Duration(c.foreground), time.Duration(c.background), time.Duration(c.throttled), c.deschedules}
 }
 
-// Reservation is the state of a reservation.
+// Reservation is the state of a reservation. Left, Refills, Unadmitted and the
+// costs are of all servers together.
 type Reservation struct {
 	ID             uint32
-	Budget, Period time.Duration
-	Left           time.Duration // of the budget, now
+	Servers        int
+	Budget, Period time.Duration // of each server
+	Left           time.Duration // of the budgets, now
 	Next           time.Duration // until the next refill, 0 if one is due
-	Refills        int           // entries in the refill list
+	Refills        int           // entries in the refill lists
 	Domain         int           // runs on it now; or -1
 	Unadmitted     int           // CPUs on which it is needed and not admitted
 	Total          Cost          // since it was made
@@ -124,10 +133,36 @@ func (r rawReservation) public() Reservation {
 		domain = int(r.domid)
 	}
 	return Reservation{
-		ID: r.id, Budget: time.Duration(r.budget), Period: time.Duration(r.period),
+		ID: r.id, Servers: int(r.servers), Budget: time.Duration(r.budget), Period: time.Duration(r.period),
 		Left: time.Duration(r.left), Next: time.Duration(r.next), Refills: int(r.refills),
 		Domain: domain, Unadmitted: int(r.unadmitted), Total: r.total.public(),
 		Call: CallState(r.call), Calls: r.calls, Port: r.port, Request: r.request, Queued: time.Duration(r.queued),
 		Wall: time.Duration(r.wall), Cost: r.cost.public(),
 	}
+}
+
+// Server is the state of one server of a reservation.
+type Server struct {
+	VCPUs      int           // that run on it now
+	CPU        int           // of the first of them; -1: none runs on it
+	Unadmitted int           // CPUs on which it is needed and not admitted
+	Left       time.Duration // of the budget, now
+	Next       time.Duration // until the next refill, 0 if one is due
+	Total      Cost          // since it was made
+}
+
+// Server reads the state of one server of a reservation, counted from 0.
+func (m *Module) Server(id uint32, server int) (Server, error) {
+	op := rawServer{id: id, server: uint32(server)}
+	if err := structure(m, opGetServer, &op); err != nil {
+		return Server{}, reservationError("look up", id, nowhere, aboutServer, err)
+	}
+	cpu := -1
+	if op.cpu != noCPU {
+		cpu = int(op.cpu)
+	}
+	return Server{
+		VCPUs: int(op.vcpus), CPU: cpu, Unadmitted: int(op.unadmitted),
+		Left: time.Duration(op.left), Next: time.Duration(op.next), Total: op.total.public(),
+	}, nil
 }

@@ -25,7 +25,7 @@ func TestOtherVersionsOfTheModuleAreErrors(t *testing.T) {
 	err = judgeVersion(abiVersion+6, nil)
 	var v *VersionError
 	if !errors.Is(err, ErrVersion) || !errors.As(err, &v) || v.Ours != abiVersion || v.Modules != abiVersion+6 ||
-		!strings.Contains(err.Error(), "version 2 ") || !strings.Contains(err.Error(), "module 8") {
+		!strings.Contains(err.Error(), "version 3 ") || !strings.Contains(err.Error(), "module 9") {
 		t.Errorf("another version: %v", err)
 	}
 	if err = judgeVersion(0, unix.EPERM); !errors.Is(err, fs.ErrPermission) || errors.Is(err, ErrAbsent) {

@@ -21,6 +21,10 @@
 #define MESSAGE 64
 #define RING 4096
 
+/* Marks for a profile: the NOPs of bench/xen/instructions_amd64.s. */
+#define MARK(phase) \
+    __asm__ volatile (".byte 0x0f, 0x1f, 0x84, 0x00, " #phase ", 'v', 'L', 'b'")
+
 static void fail(const char *what)
 {
     perror(what);
@@ -71,11 +75,13 @@ static int call(int domid, const char *path, int n)
         uint64_t begin;
 
         memset(out, i, MESSAGE);
+        MARK(1);
         begin = __rdtsc();
         if (libxenvchan_send(c, out, MESSAGE) != MESSAGE ||
             libxenvchan_recv(c, in, MESSAGE) != MESSAGE)
             fail("vchan: round trip");
         took[i] = __rdtsc() - begin;
+        MARK(0);
         if (memcmp(in, out, MESSAGE)) {
             fprintf(stderr, "vchan: the echo differs from what was sent\n");
             return 1;

@@ -20,7 +20,7 @@ import (
 
 // Can implements host.Host.
 func (p *Host) Can() host.Abilities {
-	return host.Abilities{Threads: true, Calls: true, Both: true, Throttle: true, Stuck: true}
+	return host.Abilities{Threads: true, Calls: true, Both: true, Places: true, Throttle: true, Stuck: true}
 }
 
 // MemberCPUs implements host.Host: Dom0's CPUs are its vCPUs, which do not
@@ -63,15 +63,16 @@ func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
 }
 
 // reserve makes a reservation, or changes it, and sets its domains. If that
-// fails a new reservation is removed.
+// fails a new reservation is removed. One that is not admitted where its vCPUs
+// are now is reserved once more, so that it fits there, or the reason is known.
 func (p *Host) reserve(r host.Reservation) error {
 	was, err := p.m.Reservation(r.ID)
 	known := err == nil
 	if err != nil && !errors.Is(err, vlib.ErrNoReservation) {
 		return refusal(err)
 	}
-	if !known || was.Budget != r.Budget || was.Period != r.Period {
-		if err := p.m.Reserve(r.ID, r.Budget, r.Period); err != nil {
+	if !known || was.Budget != r.Budget || was.Period != r.Period || was.Servers != r.Number() || was.Unadmitted > 0 {
+		if err := p.m.ReserveEach(r.ID, r.Number(), r.Budget, r.Period); err != nil {
 			return refusal(err)
 		}
 	}
@@ -139,7 +140,24 @@ func (p *Host) Usage(ctx context.Context, r host.Reservation) (host.Usage, error
 	case r.Domain != nil && strconv.Itoa(is.Domain) != r.Domain.ID:
 		return host.Usage{}, fmt.Errorf("%w: domain %s runs on reservation %d no longer", host.ErrNoDomain, r.Domain.ID, r.ID)
 	}
-	return usage(is), nil
+	return p.parts(usage(is), is)
+}
+
+// parts adds the servers of a reservation with several.
+func (p *Host) parts(u host.Usage, r vlib.Reservation) (host.Usage, error) {
+	for i := range r.Servers {
+		if r.Servers == 1 {
+			break
+		}
+		s, err := p.m.Server(r.ID, i)
+		if err != nil {
+			return u, err
+		}
+		u.Servers = append(u.Servers, host.Server{
+			CPU: s.CPU, Unadmitted: s.Unadmitted > 0, Foreground: s.Total.Foreground, Background: s.Total.Background, Left: s.Left,
+		})
+	}
+	return u, nil
 }
 
 func usage(r vlib.Reservation) host.Usage {
@@ -188,9 +206,11 @@ func refusal(err error) error {
 	var n *vlib.NotAdmitted
 	switch {
 	case errors.As(err, &n):
-		return &host.Refusal{CPU: n.CPU, Miss: rtsched.Miss{Task: rtsched.Task{ID: n.Misses}, Response: n.Response}}
+		return &host.Refusal{CPU: n.CPU, VCPU: n.Server, Miss: rtsched.Miss{Task: rtsched.Task{ID: n.Misses}, Response: n.Response}}
 	case errors.Is(err, vlib.ErrNoDomain):
 		return fmt.Errorf("%w: %w", host.ErrNoDomain, err)
+	case errors.Is(err, vlib.ErrServers):
+		return fmt.Errorf("%w: %w", host.ErrNotAdmitted, err)
 	}
 	return err
 }

@@ -3,12 +3,14 @@
 package module
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/internal/domains"
+	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -43,35 +45,24 @@ func (p *Host) Work(_ context.Context, d host.Domain) (host.Work, error) {
 }
 
 // Facts implements host.Host.
-func (p *Host) Facts(ctx context.Context, d host.Domain) ([]host.Fact, error) {
-	facts, err := p.list.Facts(ctx, d)
-	if err != nil {
-		return facts, err
-	}
-	domid, err := domains.Number(d)
-	if err != nil {
-		return facts, err
-	}
+func (p *Host) Facts(_ context.Context, d host.Domain) ([]host.Fact, error) {
+	return p.list.Facts(d, p.facts)
+}
+
+func (p *Host) facts(domid uint16, _ xenctl.Pool) ([]host.Fact, error) {
 	is, err := p.m.Domain(domid)
 	if errors.Is(err, vlib.ErrUnknown) {
-		return append(facts, host.Fact{Name: "module", Value: "no reservation, no flag and no call names it"}), nil
+		return []host.Fact{{Name: "module", Value: "no reservation, no flag and no call names it"}}, nil
 	}
 	if err != nil {
-		return facts, err
+		return nil, err
 	}
-	facts = append(facts, host.Fact{Name: "module", Value: fmt.Sprintf("flags: %s; now on reservation %d; taken off a CPU %d times while runnable",
-		orNone(is.Flags.String()), is.Reservation, is.Total.Deschedules)})
+	facts := []host.Fact{{Name: "module", Value: fmt.Sprintf("flags: %s; now on reservation %d; taken off a CPU %d times while runnable",
+		cmp.Or(is.Flags.String(), "none"), is.Reservation, is.Total.Deschedules)}}
 	if is.Flags&gating != 0 || is.Calls > 0 {
 		facts = append(facts, host.Fact{Name: "gate", Value: fmt.Sprintf(
 			"listening %t, call active %t, %d calls wait, %d done, %d holds, a call of reservation %d was given up and may still run (0: none), guest time stopped for %v",
 			is.Listening, is.Active, is.Queued, is.Calls, is.Holds, is.Busy, is.Stopped)})
 	}
 	return facts, nil
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
 }

@@ -81,7 +81,7 @@ func (k *keeping) adopt(name string, g *group, cpus []int, r host.Reservation) e
 	if d.id != r.ID {
 		return fmt.Errorf("it runs on reservation %d, release it from that first: %w", d.id, host.ErrNotAllowed)
 	}
-	d.Change(r.Task, clock.Monotonic())
+	d.Change(r.Whole(), clock.Monotonic())
 	d.period, d.spared = r.Period, r.Class == host.Critical
 	k.move(d, cpus)
 	e := k.Entry(d.id)
@@ -99,7 +99,7 @@ func (k *keeping) begin(name string, g *group, cpus []int, r host.Reservation) e
 		k.byPriority = false
 	}
 	d := &adopted{
-		SporadicAccount: keeper.NewAccount(r.Task, clock.Monotonic()), k: k, name: name, id: r.ID, period: r.Period,
+		SporadicAccount: keeper.NewAccount(r.Whole(), clock.Monotonic()), k: k, name: name, id: r.ID, period: r.Period,
 		group: g, on: cpus, spared: r.Class == host.Critical,
 	}
 	var err error

@@ -36,7 +36,7 @@ type caller struct {
 func (k *keeping) openCaller(t *threads.Threads, r host.Reservation) (_ *caller, err error) {
 	now := clock.Monotonic()
 	a := &caller{
-		SporadicAccount: keeper.NewAccount(r.Task, now), threads: t, k: k, r: r,
+		SporadicAccount: keeper.NewAccount(r.Whole(), now), threads: t, k: k, r: r,
 		beyond: make(map[*callee]time.Duration), ended: make(map[*callee]uint64), noted: make(map[*callee]time.Duration),
 	}
 	if err := k.Realtime(); err != nil {
@@ -68,11 +68,11 @@ func (a *caller) change(r host.Reservation, cpus []int) error {
 	if a.threads != nil {
 		a.threads.Change(r.Period, cpus)
 	}
-	changed := a.r.Task != r.Task
+	changed := a.r.Whole() != r.Whole()
 	if changed {
-		a.Change(r.Task, clock.Monotonic())
+		a.Change(r.Whole(), clock.Monotonic())
 	}
-	a.r.Task = r.Task
+	a.r.Task, a.r.Servers = r.Task, r.Servers
 	for _, d := range r.Callees {
 		c := a.k.callees[d.ID]
 		if c == nil || c.users[r.ID] == nil {

@@ -167,7 +167,7 @@ func (p *Host) Domains(context.Context) ([]host.Domain, error) {
 		if cgroup.Gone(err) {
 			continue // it was removed meanwhile
 		}
-		all = append(all, host.Domain{ID: e.Name(), Generation: dir.Ino, UUID: e.Name(), Name: e.Name(), CPUs: cpus, Err: explain(err)})
+		all = append(all, host.Domain{ID: e.Name(), Generation: dir.Ino, UUID: e.Name(), Name: e.Name(), CPUs: cpus, VCPUs: len(cpus), Err: explain(err)})
 	}
 	return all, nil
 }

@@ -20,6 +20,15 @@ type hierarchy struct {
 	dir     string // root and the parent's name
 }
 
+// above are the directories from the root to the parent, both included.
+func (h hierarchy) above() []string {
+	all := []string{h.root}
+	for name := range strings.SplitSeq(strings.TrimPrefix(h.dir, h.root+"/"), "/") {
+		all = append(all, filepath.Join(all[len(all)-1], name))
+	}
+	return all
+}
+
 // layout says where each part of a domain is.
 type layout struct {
 	cpu, usage, freezer hierarchy
@@ -109,13 +118,7 @@ func (l *layout) prepare() error {
 // enable enables a controller for the children of every directory from the root
 // of the hierarchy to the parent.
 func enable(h hierarchy, controller string) error {
-	below, err := filepath.Rel(h.root, h.dir)
-	if err != nil {
-		return err
-	}
-	dir := h.root
-	for _, name := range append([]string{"."}, strings.Split(below, "/")...) {
-		dir = filepath.Join(dir, name)
+	for _, dir := range h.above() {
 		file := filepath.Join(dir, "cgroup.subtree_control")
 		text, err := os.ReadFile(file)
 		if err == nil && !slices.Contains(strings.Fields(string(text)), controller) {
@@ -131,13 +134,7 @@ func enable(h hierarchy, controller string) error {
 // inheritAll fills the cpuset of the parent and of the directories between it
 // and the root: version 1 leaves it empty, and an empty one takes no process.
 func inheritAll(h hierarchy) error {
-	below, err := filepath.Rel(h.root, h.dir)
-	if err != nil {
-		return err
-	}
-	dir := h.root
-	for name := range strings.SplitSeq(below, "/") {
-		dir = filepath.Join(dir, name)
+	for _, dir := range h.above()[1:] {
 		if err := inherit(dir); err != nil {
 			return err
 		}

@@ -36,7 +36,7 @@ func (k *keeping) adopt(domid uint16, r host.Reservation) error {
 	for e := range k.Entries() {
 		switch d := k.of(e); {
 		case e.ID == r.ID && d.entry.domid == uint32(domid):
-			d.account.Change(r.Task, clock.Monotonic())
+			d.account.Change(r.Whole(), clock.Monotonic())
 			d.stale = true
 			k.moved(e, r.Domain.CPUs, r.Class == host.Critical)
 			k.Look(e)
@@ -64,7 +64,7 @@ func (k *keeping) adopt(domid uint16, r host.Reservation) error {
 	}
 	now := clock.Monotonic()
 	d := &domain{
-		keeping: k, account: keeper.NewAccount(r.Task, now), entry: e, on: r.Domain.CPUs, critical: r.Class == host.Critical,
+		keeping: k, account: keeper.NewAccount(r.Whole(), now), entry: e, on: r.Domain.CPUs, critical: r.Class == host.Critical,
 		total: info.CPUTime, read: now,
 	}
 	return k.Add(r.ID, d, d.account)

@@ -19,11 +19,11 @@ const (
 	// keeps a twentieth of a CPU that both want: without that it could not end
 	// the domain's foreground.
 	heavier = 19
-	// standard is the weight of a domain of which no other was asked for.
-	// credit's priorities do not follow weights at once, so Dom0's is of no
-	// matter there. It multiplies weights with the credit of all CPUs and the
-	// vCPUs of a domain, in 32 bits.
-	standard = 256
+	// fourfold is the weight of a domain with budget under credit: four times the
+	// default one. It keeps the domain's credit above 0 where all CPUs are busy,
+	// and leaves Dom0 and those that mostly sleep enough to go first when they
+	// wake.
+	fourfold = 4 * 256
 	// overtaken is within which time a domain with budget that waits for a CPU
 	// under credit is put in front again.
 	overtaken = 5 * time.Millisecond
@@ -181,7 +181,7 @@ func (k *keeping) place(info xenctl.DomainInfo) (place, error) {
 	p := place{info.CPUPool, pool.Scheduler, 0}
 	switch p.scheduler {
 	case xenctl.Credit:
-		p.front = heavier * standard
+		p.front = fourfold
 	case xenctl.Credit2:
 		p.front = 1<<16 - 1
 		// If Dom0 is under another scheduler, it runs on other CPUs.

@@ -127,7 +127,7 @@ func TestPoolMoveIsFollowed(t *testing.T) {
 		after          uint16
 	}{
 		{"to another credit2", 1, lowest, 0, 256},
-		{"to credit", 2, heavier * standard, 1, 256},
+		{"to credit", 2, lowest, 1, 256},
 		{"to null", 3, 256, 1, 256},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

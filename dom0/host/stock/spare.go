@@ -92,10 +92,14 @@ func (k *keeping) findSpare() {
 		}
 	}
 	s.due = keeper.Never
-	var changed []*domain
+	var (
+		changed []*domain
+		cost    time.Duration
+	)
 	shared := map[int]bool{} // CPUs that are left to domains in background
 	if len(running) > 0 {
 		all := k.claims()
+		cost = clock.Monotonic() - begun
 		for _, d := range running {
 			switch waits, behind := d.others(all); {
 			case !waits && !behind:
@@ -148,7 +152,7 @@ func (k *keeping) findSpare() {
 		case now < d.resumed+boosted:
 			wait = quickGlance
 		}
-		s.due = min(s.due, now+max(wait, dear*(now-begun)))
+		s.due = min(s.due, now+max(wait, dear*cost))
 	}
 }
 

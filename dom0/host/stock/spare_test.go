@@ -24,7 +24,7 @@ func undercredit(t *testing.T) (*keeping, *fakeHost, *domain) {
 	h.idle = make([]time.Duration, 2)
 	h.beside = waiting
 	k := newKeeping(h, newLedger(t), nil) // without a thread
-	if err := k.adopt(3, on(task)); err != nil || h.weight.Weight != heavier*standard || h.pauses != 0 {
+	if err := k.adopt(3, on(task)); err != nil || h.weight.Weight != fourfold || h.pauses != 0 {
 		t.Fatalf("%v, weight %d, %d pauses", err, h.weight.Weight, h.pauses)
 	}
 	h.info.CPUTime += 10 * ms
@@ -153,8 +153,8 @@ func TestLooksForSpareTimeLeaveForegroundAlone(t *testing.T) {
 	k, h, d := undercredit(t)
 	e := k.only(t)
 	e.Account = keeper.NewAccount(task, clock.Monotonic())
-	if k.Look(e); h.pauses != 0 || !d.foreground {
-		t.Fatalf("%d pauses with budget", h.pauses)
+	if k.Look(e); h.pauses != 0 || !d.foreground || h.weight.Weight != fourfold {
+		t.Fatalf("%d pauses with budget, weight %d", h.pauses, h.weight.Weight)
 	}
 	if h.looked(k, false); h.pauses != 0 || k.spare.due != keeper.Never {
 		t.Errorf("%d pauses, looked at %v", h.pauses, k.spare.due)
@@ -228,20 +228,15 @@ func TestStoppedDomainIsResumedWhateverHappens(t *testing.T) {
 	}
 }
 
-// An operator's weight is given back, and one that a new pool gives is left.
+// An operator's weight is given back, and is not in force meanwhile.
 func TestWeightUnderCreditIsGivenBack(t *testing.T) {
 	k, h, _ := undercredit(t)
 	h.weight.Weight = 700
 	e := k.only(t)
-	if k.again(e); h.weight.Weight != heavier*standard {
+	if k.again(e); h.weight.Weight != lowest {
 		t.Errorf("weight %d", h.weight.Weight)
 	}
 	k.released(t, h, e, 700)
-	k, h, _ = undercredit(t)
-	h.weight.Weight = lowest // which is an operator's here
-	e = k.only(t)
-	k.again(e)
-	k.released(t, h, e, lowest)
 }
 
 // A domain that is gone is dropped.

@@ -24,13 +24,13 @@ type hypervisor interface {
 	IdleTimes() ([]time.Duration, error)
 }
 
-// lowest is the weight of a domain without budget where weights act at once.
+// lowest is the weight of a domain without budget.
 const lowest = 1
 
-// lowers reports whether a domain without budget has the lowest weight here. It
-// is stopped elsewhere: without weights, and under credit, which adds credit by
-// weight for all CPUs together, every 30 ms, so that a domain that is pinned
-// competes with few.
+// lowers reports whether the lowest weight is enough to have a domain run after
+// all others. It is stopped elsewhere: without weights, and under credit, which
+// adds credit by weight for all CPUs together, every 30 ms, so that a domain that
+// is pinned competes with few.
 func (e *entry) lowers() bool { return xenctl.Scheduler(e.scheduler) == xenctl.Credit2 }
 
 // weigh sets the weight of a domain with budget, or without. Under credit2 the
@@ -54,7 +54,7 @@ func (e *entry) weigh(x hypervisor, info xenctl.DomainInfo, foreground bool) err
 
 // want is the weight that a domain is to have here; 0 where there are none.
 func (e *entry) want(foreground bool) uint16 {
-	if foreground || !e.lowers() {
+	if foreground || e.front == 0 {
 		return uint16(e.front)
 	}
 	return lowest
@@ -74,9 +74,7 @@ func (e *entry) setWeight(x hypervisor, weight uint16) error {
 }
 
 // ours reports whether a weight is one that this package sets.
-func (e *entry) ours(weight uint16) bool {
-	return uint32(weight) == e.front || weight == lowest && e.lowers()
-}
+func (e *entry) ours(weight uint16) bool { return weight == lowest || uint32(weight) == e.front }
 
 // stop pauses a domain, in addition to the pauses of others.
 func (e *entry) stop(x hypervisor) error {

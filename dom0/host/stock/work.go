@@ -7,7 +7,7 @@ import (
 	"fmt"
 
 	"github.com/vlibos/vlibos/dom0/host"
-	"github.com/vlibos/vlibos/dom0/internal/domains"
+	"github.com/vlibos/vlibos/xenctl"
 )
 
 // Work implements host.Host: Xen's list has all that an unmodified Xen tells. It does
@@ -15,30 +15,16 @@ import (
 func (p *Host) Work(_ context.Context, d host.Domain) (host.Work, error) { return d.Work, nil }
 
 // Facts implements host.Host.
-func (p *Host) Facts(ctx context.Context, d host.Domain) ([]host.Fact, error) {
-	facts, err := p.list.Facts(ctx, d)
-	if err != nil {
-		return facts, err
-	}
-	domid, err := domains.Number(d)
-	if err != nil {
-		return facts, err
-	}
-	info, err := p.h.DomainInfo(domid)
-	if err != nil {
-		return facts, err
-	}
-	pool, err := p.h.Pool(info.CPUPool)
-	if err != nil || !pool.Scheduler.Weighs() {
-		return facts, err
-	}
-	w, err := p.h.Weight(domid, pool.Scheduler)
-	if err != nil {
-		return facts, err
-	}
-	limit := "none"
-	if w.Cap > 0 {
-		limit = fmt.Sprintf("%d %% of a CPU", w.Cap)
-	}
-	return append(facts, host.Fact{Name: "weight", Value: fmt.Sprintf("%d under %v, cap %s", w.Weight, pool.Scheduler, limit)}), nil
+func (p *Host) Facts(_ context.Context, d host.Domain) ([]host.Fact, error) {
+	return p.list.Facts(d, func(domid uint16, pool xenctl.Pool) ([]host.Fact, error) {
+		if !pool.Scheduler.Weighs() {
+			return nil, nil
+		}
+		w, err := p.h.Weight(domid, pool.Scheduler)
+		limit := "none"
+		if w.Cap > 0 {
+			limit = fmt.Sprintf("%d %% of a CPU", w.Cap)
+		}
+		return []host.Fact{{Name: "weight", Value: fmt.Sprintf("%d under %v, cap %s", w.Weight, pool.Scheduler, limit)}}, err
+	})
 }

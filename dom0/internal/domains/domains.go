@@ -87,7 +87,7 @@ func (l *List) All(ctx context.Context) ([]host.Domain, error) {
 		}
 		all = append(all, host.Domain{
 			ID: strconv.Itoa(int(info.ID)), Generation: now[info.ID].generation, UUID: UUID(info.UUID), Name: now[info.ID].name,
-			CPUs: cpus, Err: err, Control: info.ID == 0 || info.Xenstore, Work: work(info),
+			CPUs: cpus, VCPUs: info.MaxVCPUID + 1, Err: err, Control: info.ID == 0 || info.Xenstore, Work: work(info),
 		})
 	}
 	return all, nil
@@ -117,7 +117,7 @@ func (l *List) ask(ctx context.Context, infos []xenctl.DomainInfo) map[uint16]kn
 }
 
 func work(info xenctl.DomainInfo) host.Work {
-	w := host.Work{VCPUs: info.OnlineVCPUs, CPU: info.CPUTime}
+	w := host.Work{CPU: info.CPUTime}
 	if info.Paused {
 		w.Gate = host.Paused
 	}

@@ -5,6 +5,7 @@ package domains
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -68,8 +69,8 @@ func TestListKeepsNamesWithoutXenstored(t *testing.T) {
 	l := New(h, &s, true)
 	const zero = "00000000-0000-0000-0000-000000000000"
 	want := []host.Domain{
-		{ID: "0", Generation: 1, UUID: zero, CPUs: []int{3}, Control: true},
-		{ID: "1", Generation: 2, UUID: "ab000000-0000-0000-0000-000000000001", Name: "web", CPUs: []int{1, 3}, Work: host.Work{CPU: time.Minute}},
+		{ID: "0", Generation: 1, UUID: zero, CPUs: []int{3}, VCPUs: 1, Control: true},
+		{ID: "1", Generation: 2, UUID: "ab000000-0000-0000-0000-000000000001", Name: "web", CPUs: []int{1, 3}, VCPUs: 3, Work: host.Work{CPU: time.Minute}},
 		{ID: "3", Generation: 3, UUID: zero, Control: true},
 	}
 	all := func() []host.Domain {
@@ -168,11 +169,13 @@ func TestListTakesAtMostTwoHypercallsAVCPU(t *testing.T) {
 
 func TestFactsNameEachVCPU(t *testing.T) {
 	h := fakeHost{1: {ID: 1, MaxVCPUID: 2, OnlineVCPUs: 2, HVM: true, Paused: true, TotalPages: 512, CPUPool: 3}}
-	facts, err := New(h, &store{"": ""}, false).Facts(t.Context(), host.Domain{ID: "1"})
+	facts, err := New(h, &store{"": ""}, false).Facts(host.Domain{ID: "1"}, func(domid uint16, p xenctl.Pool) ([]host.Fact, error) {
+		return []host.Fact{{Name: "more", Value: fmt.Sprint(domid, p.ID)}}, nil
+	})
 	want := []host.Fact{
 		{Name: "state", Value: "HVM or PVH, paused, 2 of 3 vCPUs online, 2 MiB of memory"}, {Name: "cpupool", Value: "3, scheduler credit2, CPUs 2,3,4"},
 		{Name: "vCPU 0", Value: "on CPU 3, waiting for a CPU, 0s of CPU time, affinity 0,1,2,3"}, {Name: "vCPU 1", Value: "offline"},
-		{Name: "vCPU 2", Value: "on CPU 1, waiting for a CPU, 0s of CPU time, affinity 0,1,2,3"},
+		{Name: "vCPU 2", Value: "on CPU 1, waiting for a CPU, 0s of CPU time, affinity 0,1,2,3"}, {Name: "more", Value: "1 3"},
 	}
 	if err != nil || !slices.Equal(facts, want) {
 		t.Errorf("%q, %v", facts, err)

@@ -3,7 +3,6 @@
 package domains
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -13,8 +12,8 @@ import (
 )
 
 // Facts are what Xen has of a domain: its pool, and each vCPU with its CPU and its
-// affinity.
-func (l *List) Facts(_ context.Context, d host.Domain) ([]host.Fact, error) {
+// affinity; and then what more says of it.
+func (l *List) Facts(d host.Domain, more func(domid uint16, p xenctl.Pool) ([]host.Fact, error)) ([]host.Fact, error) {
 	domid, err := Number(d)
 	if err != nil {
 		return nil, err
@@ -47,7 +46,8 @@ func (l *List) Facts(_ context.Context, d host.Domain) ([]host.Fact, error) {
 		facts = append(facts, host.Fact{Name: fmt.Sprint("vCPU ", i), Value: fmt.Sprintf("on CPU %d, %s, %v of CPU time, affinity %s",
 			v.CPU, runs(v), v.CPUTime, cpulist.Format(cpus))})
 	}
-	return facts, nil
+	others, err := more(domid, pool)
+	return append(facts, others...), err
 }
 
 func runs(v xenctl.VCPU) string {

@@ -17,6 +17,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/memory"
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/throttle/cache"
 )
 
@@ -208,16 +209,8 @@ func (m *Manager) Ask(ctx context.Context, asked map[string]string) map[string]e
 
 // Run puts new domains into their classes until ctx ends.
 func (m *Manager) Run(ctx context.Context) error {
-	t := time.NewTicker(review)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-			m.look(ctx)
-		}
-	}
+	clock.Every(ctx, review, func() { m.look(ctx) })
+	return nil
 }
 
 // look applies the classes again, and logs an error when it changes.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/throttle"
 )
 
@@ -98,23 +99,16 @@ func (l *Loop) Run(ctx context.Context) error {
 
 func (l *Loop) decide(ctx context.Context) {
 	var meter throttle.Meter
-	tick := time.NewTicker(l.o.Period)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	clock.Every(ctx, l.o.Period, func() {
 		s, err := meter.Take(l.o.Source)
 		idle := l.controller.Decide(s)
 		l.mu.Lock()
+		defer l.mu.Unlock()
 		l.round = time.Now()
 		l.deadman.Reset(l.patience())
 		l.note(s, err, idle)
 		l.refused(l.tell(ctx, s, idle))
-		l.mu.Unlock()
-	}
+	})
 }
 
 // note updates the status; the caller has locked mu.

@@ -19,6 +19,7 @@ import (
 const (
 	keyBudget = "budget"
 	keyPeriod = "period"
+	keyVCPUs  = "vcpus"
 	keyClass  = "class"
 	keyCache  = "cache"
 	keyCalls  = "calls"
@@ -40,7 +41,7 @@ func asks(v *xapi.VM) bool {
 
 // reserves reports whether a VM asks for a reservation.
 func reserves(v *xapi.VM) bool {
-	for _, key := range []string{keyBudget, keyPeriod, keyClass, keyCalls} {
+	for _, key := range []string{keyBudget, keyPeriod, keyVCPUs, keyClass, keyCalls} {
 		if v.Asked[key] != "" {
 			return true
 		}
@@ -63,6 +64,9 @@ func reservation(v *xapi.VM) (r api.Reservation, err error) {
 	if err != nil {
 		return r, err
 	}
+	if r.Servers, err = host.ParseVCPUs(cmp.Or(v.Asked[keyVCPUs], "1")); err != nil {
+		return r, err
+	}
 	class := host.Class(cmp.Or(v.Asked[keyClass], string(host.Batch)))
 	if err := class.Check(); err != nil {
 		return r, err
@@ -83,7 +87,7 @@ func reservation(v *xapi.VM) (r api.Reservation, err error) {
 // why it is not in its cache class.
 func status(v *xapi.VM, a api.Status, wrong, cache error) string {
 	var parts []string
-	has := fmt.Sprintf("%v in every %v", a.Budget, a.Period)
+	has := fmt.Sprintf("%s in every %v", a.Servings(), a.Period)
 	stays := ""
 	if a.ID != 0 && a.Origin == api.FromXAPI && !a.Waits {
 		stays = "; " + has + " stays"

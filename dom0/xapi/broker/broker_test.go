@@ -31,6 +31,10 @@ func TestVMHasWhatItAsksFor(t *testing.T) {
 	if all := s.list(); len(all) != 1 || all[0].Class != host.Batch || s.host.budget("5") != 20*ms {
 		t.Errorf("changed: %+v", all)
 	}
+	s.ask(web, "vcpus=2")
+	s.answered(web, "in force: 2 x 20ms in every 100ms")
+	s.ask(web, "vcpus=")
+	s.answered(web, "in force: 20ms")
 	s.ask(web, "budget=", "period=", "cache=")
 	s.answered(web, "")
 	if all := s.list(); len(all) != 0 || s.host.budget("5") != 0 {
@@ -48,6 +52,8 @@ func TestWrongValueIsReportedAndChangesNothing(t *testing.T) {
 		{"budget=\x1b[2J" + strings.Repeat("\u202e9", 1000), `not understood: budget: "\x1b[2J`},
 		{"budget=200ms", "out of range"},
 		{"budget=10ms", "in force: 10ms"},
+		{"vcpus=0", "\"0\" vCPUs are out of range"},
+		{"vcpus=", "in force"},
 		{"class=best", "no such class: want one of batch, critical"},
 		{"class=", "in force"},
 		{"calls=yes", `calls: "yes": want charge or listens`},
@@ -65,7 +71,7 @@ func TestWrongValueIsReportedAndChangesNothing(t *testing.T) {
 	if s.host.budget("5") != 10*ms || s.host.changes != 2 {
 		t.Errorf("%v of web, %d changes", s.host.budget("5"), s.host.changes)
 	}
-	if n := strings.Count(s.log.String(), `request in XAPI is not understood" vm=`+web); n != 5 {
+	if n := strings.Count(s.log.String(), `request in XAPI is not understood" vm=`+web); n != 6 {
 		t.Errorf("%d lines", n)
 	}
 }

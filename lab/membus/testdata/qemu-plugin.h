@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The part of QEMU's plugin interface that memory.c uses, for its test. */
+/* The part of QEMU's plugin interface that the plugins use, for their tests. */
 #ifndef STUB_QEMU_PLUGIN_H
 #define STUB_QEMU_PLUGIN_H
 
@@ -29,12 +29,21 @@ struct qemu_plugin_hwaddr;
 typedef void (*mem_cb)(unsigned int, qemu_plugin_meminfo_t, uint64_t, void *);
 typedef void (*trans_cb)(qemu_plugin_id_t, struct qemu_plugin_tb *);
 
+typedef void (*exec_cb)(unsigned int, void *);
+
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *,
                                                  size_t);
 void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *, mem_cb,
                                       enum qemu_plugin_cb_flags,
                                       enum qemu_plugin_mem_rw, void *);
+uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *);
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *);
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, exec_cb,
+                                          enum qemu_plugin_cb_flags, void *);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, exec_cb,
+                                            enum qemu_plugin_cb_flags, void *);
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, trans_cb);
 struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(qemu_plugin_meminfo_t,
                                                   uint64_t);

@@ -223,11 +223,13 @@ func TestRequestReachesADomainWhoseGateIsClosed(t *testing.T) {
 	for _, flags := range []vlib.DomainFlags{vlib.Listens, vlib.Parks, vlib.Closed} {
 		host.Must(t, m.SetDomain(id, flags, (vlib.Listens|vlib.Parks|vlib.Closed)&^flags))
 		testkit.Eventually(t, "its gate is closed", func() bool {
+			time.Sleep(time.Second) // a request keeps it open for a minute
 			d, err := m.Domain(id)
 			return err == nil && !d.Open
 		})
 		host.Run(t, "xl", "sysrq", name, "h")
 		testkit.Eventually(t, fmt.Sprintf("a domain that is set to %v answers", flags), func() bool {
+			time.Sleep(10 * time.Millisecond)
 			return strings.Trim(host.Run(t, "xenstore-read", fmt.Sprintf("/local/domain/%d/control/sysrq", id)), "\\0\x00\n") == ""
 		})
 	}

@@ -94,8 +94,11 @@ func (c *channel) setRef(i int, ref uint32) {
 	binary.LittleEndian.PutUint32(c.pages.Bytes()[pageSize+4*i:], ref)
 }
 
+// answer is the node of the channel's answer. The name of the request is c.id.
+func (c *channel) answer() string { return c.dir + "/channel/" + c.id + "/answer" }
+
 func (c *channel) write(ctx context.Context, text string) error {
-	return c.store.Write(ctx, c.dir+"/channel/"+c.id, []byte(text))
+	return c.store.Write(ctx, c.answer(), []byte(text))
 }
 
 // attachTimeout is how long a client may take until it has verified the header. A client
@@ -173,6 +176,5 @@ func (c *channel) free() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	c.store.Remove(ctx, c.dir+"/request/"+c.id)
 	c.store.Remove(ctx, c.dir+"/channel/"+c.id)
 }

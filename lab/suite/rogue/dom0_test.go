@@ -58,6 +58,15 @@ func open(t testing.TB, d transport.Dialer, opts vlibcall.Options) *vlibcall.Cha
 	return c
 }
 
+// warm opens n channels at a time, so that what a domain keeps for later channels is
+// there before it is counted.
+func warm(t testing.TB, d transport.Dialer, n int) {
+	t.Helper()
+	for range n {
+		defer closed(t, open(t, d, vlibcall.Options{Size: 8192}))
+	}
+}
+
 func closed(t testing.TB, c *vlibcall.Channel) {
 	t.Helper()
 	start := time.Now()

@@ -102,12 +102,12 @@ func revoked(_ context.Context, c *channel) string {
 func flap(ctx context.Context, c *channel) {
 	for !c.left() {
 		c.write(ctx, "")
-		c.store.Remove(ctx, c.dir+"/channel/"+c.id)
+		c.store.Remove(ctx, c.answer())
 	}
 }
 
 func removeRequest(ctx context.Context, c *channel) {
-	c.store.Remove(ctx, c.dir+"/request/"+c.id)
+	c.store.Remove(ctx, c.dir+"/channel/"+c.id)
 }
 
 // exhaust writes all nodes that this domain may have, so that the answer cannot be written.

@@ -112,6 +112,7 @@ func TestMisdeedsAreErrorsAndLeaveNothing(t *testing.T) {
 	for _, s := range callers {
 		defer s.end()
 	}
+	warm(t, one, 1)
 	inUse := grants(t, host.DomainID(t, "vlib1"))
 	for i, m := range misdeeds {
 		t.Run(m.name, func(t *testing.T) {

@@ -31,6 +31,7 @@ func TestRoundsOfChannelsLeaveNothing(t *testing.T) {
 	d, id := domain(t, "vlib1"), host.DomainID(t, "vlib1")
 	watch := open(t, d, vlibcall.Options{Size: 8192, Timeout: bound})
 	defer closed(t, watch)
+	warm(t, d, 1)
 	before, inUse := take(t, watch), grants(t, id)
 	input := make([]byte, 2000)
 	start := time.Now()

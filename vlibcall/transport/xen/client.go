@@ -23,18 +23,18 @@ import (
 // clientEndpoint is Dom0's side of a channel.
 type clientEndpoint struct {
 	domain  *Domain
-	id      channelID
-	dir     string // of the server, in xenstore
-	size    int
-	payment *payment      // nil: no reservation is charged
-	changed chan struct{} // the answer's node may have changed, or the domain is gone
+	request request
+	port    transport.Port // of the server
+	dir     string         // of the server, in xenstore
+	payment *payment       // nil: no reservation is charged
+	changed chan struct{}  // the answer may be there, or the server or the domain is gone
 
 	gone     atomic.Pointer[error]
-	news     atomic.Uint64 // counts changes of the answer's node
+	news     atomic.Uint64 // counts changes of the channel's node
 	answered atomic.Bool   // the node's end is now the channel's
 
 	events *evtchn.Handle
-	port   evtchn.Port
+	event  evtchn.Port
 	header *grant.Mapping
 	refs   []uint32 // of the data pages
 
@@ -45,15 +45,16 @@ type clientEndpoint struct {
 	err  error
 }
 
-func (e *clientEndpoint) node(kind string) string { return e.dir + "/" + kind + "/" + e.id.String() }
+// node is the channel's in xenstore.
+func (e *clientEndpoint) node() string { return e.dir + channelsDir + "/" + e.request.String() }
 
 // askAgain is how often a Dial checks whether its request is still there.
 const askAgain = time.Second
 
-// ask writes the request and waits for the guest's answer, on a watch of the
+// ask makes the request and waits for the guest's answer, on a watch of the
 // domain.
-func (e *clientEndpoint) ask(ctx context.Context, r request) (answer, error) {
-	if err := e.domain.store.Write(ctx, e.node("request"), []byte(r.String())); err != nil {
+func (e *clientEndpoint) ask(ctx context.Context) (answer, error) {
+	if err := e.domain.store.Mkdir(ctx, e.node()); err != nil {
 		return answer{}, err
 	}
 	again := time.NewTicker(askAgain)
@@ -62,10 +63,9 @@ func (e *clientEndpoint) ask(ctx context.Context, r request) (answer, error) {
 		select {
 		case <-e.changed:
 		case <-again.C:
-			if err := e.renew(ctx, r); err != nil {
+			if err := e.renew(ctx); err != nil {
 				return answer{}, err
 			}
-			continue
 		case <-ctx.Done():
 			return answer{}, ctx.Err()
 		}
@@ -73,7 +73,7 @@ func (e *clientEndpoint) ask(ctx context.Context, r request) (answer, error) {
 			return answer{}, err
 		}
 		news := e.news.Load()
-		text, err := e.domain.store.Read(ctx, e.node("channel"))
+		text, err := e.domain.store.Read(ctx, e.node()+answerNode)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -85,7 +85,7 @@ func (e *clientEndpoint) ask(ctx context.Context, r request) (answer, error) {
 		}
 		a, err := parseAnswer(string(text))
 		if err != nil {
-			return answer{}, fmt.Errorf("%w: node %s: %w", vlibcall.ErrProtocol, e.node("channel"), err)
+			return answer{}, fmt.Errorf("%w: node %s: %w", vlibcall.ErrProtocol, e.node()+answerNode, err)
 		}
 		e.answered.Store(true)
 		if e.news.Load() != news {
@@ -96,12 +96,15 @@ func (e *clientEndpoint) ask(ctx context.Context, r request) (answer, error) {
 	}
 }
 
-// renew writes the request again if a server that has started meanwhile removed
-// it with its predecessor's nodes.
-func (e *clientEndpoint) renew(ctx context.Context, r request) error {
-	_, err := e.domain.store.Read(ctx, e.node("request"))
+// renew makes the request again if a server that has started meanwhile removed
+// it with its predecessor's nodes. The error says whether there is a server.
+func (e *clientEndpoint) renew(ctx context.Context) error {
+	if _, err := e.domain.greeting(ctx, e.port); err != nil {
+		return err
+	}
+	_, err := e.domain.store.Read(ctx, e.node())
 	if errors.Is(err, fs.ErrNotExist) {
-		return e.domain.store.Write(ctx, e.node("request"), []byte(r.String()))
+		return e.domain.store.Mkdir(ctx, e.node())
 	}
 	return err
 }
@@ -109,7 +112,7 @@ func (e *clientEndpoint) renew(ctx context.Context, r request) error {
 // attach maps the header page, binds the event channel and copies the
 // directory. After an error Close undoes what attach has done.
 func (e *clientEndpoint) attach(a answer) (err error) {
-	e.port, err = e.events.BindInterdomain(e.domain.id, evtchn.Port(a.port))
+	e.event, err = e.events.BindInterdomain(e.domain.id, evtchn.Port(a.port))
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM) {
 		// EVTCHNOP_bind_interdomain: not a port, not free, not for this domain.
 		return fmt.Errorf("%w: domain %d named an event channel that is not for Dom0: %w", vlibcall.ErrProtocol, e.domain.id, err)
@@ -118,11 +121,11 @@ func (e *clientEndpoint) attach(a answer) (err error) {
 		return err
 	}
 	if e.payment != nil {
-		e.payment.port = e.port
+		e.payment.port = e.event
 	}
 	e.header, err = e.domain.mapper.Map(e.domain.id, []uint32{a.header}, true, &grant.Notify{
 		Clear: true, Offset: transport.ClientAlive,
-		Signal: true, Port: uint32(e.port),
+		Signal: true, Port: uint32(e.event),
 	})
 	if err != nil {
 		return e.badGrant(err)
@@ -130,7 +133,7 @@ func (e *clientEndpoint) attach(a answer) (err error) {
 	read := func(ref uint32, page []byte) error {
 		return e.domain.mapper.Copy(e.domain.id, []grant.Segment{{Ref: ref, Local: page}})
 	}
-	if e.refs, err = readDirectory(a.directory, e.size/pageSize-1, read); err != nil {
+	if e.refs, err = readDirectory(a.directory, e.request.size/pageSize-1, read); err != nil {
 		return e.badGrant(err)
 	}
 	if ref, twice := repeated(append(e.refs, a.header)); twice {
@@ -183,7 +186,7 @@ func (e *clientEndpoint) Data() ([]byte, error) {
 	return e.data.Bytes(), nil
 }
 
-func (e *clientEndpoint) Notify() error { return e.events.Notify(e.port) }
+func (e *clientEndpoint) Notify() error { return e.events.Notify(e.event) }
 func (e *clientEndpoint) Interrupt()    { e.events.Interrupt() }
 
 func (e *clientEndpoint) Wait(deadline time.Time) error {
@@ -226,14 +229,20 @@ func (e *clientEndpoint) poke() {
 	}
 }
 
+// answerChanged hears of the answer's node.
+func (e *clientEndpoint) answerChanged() {
+	if !e.answered.Load() {
+		e.poke()
+	}
+}
+
 // nodeChanged checks whether the guest has removed the channel.
 func (e *clientEndpoint) nodeChanged() {
 	e.news.Add(1)
 	if !e.answered.Load() {
-		e.poke()
-		return
+		return // a request that was removed is made again
 	}
-	if _, err := e.domain.store.Read(e.domain.ctx, e.node("channel")); errors.Is(err, fs.ErrNotExist) {
+	if _, err := e.domain.store.Read(e.domain.ctx, e.node()); errors.Is(err, fs.ErrNotExist) {
 		e.lost(fmt.Errorf("%w: domain %d %s", vlibcall.ErrGone, e.domain.id, e.domain.end("was destroyed or its server closed the channel")))
 	}
 }
@@ -249,24 +258,24 @@ func (e *clientEndpoint) Close() error {
 			errs = append(errs, e.data.Unmap())
 		}
 		if e.header != nil {
-			// The unmapping tells the server, which removes the nodes: their
-			// number and memory are the guest's.
-			errs = append(errs, e.header.Unmap(), e.events.Close())
+			// The unmapping tells the server, which removes the node: the number
+			// of nodes and their memory are the guest's.
+			errs = append(errs, e.header.Unmap())
 		} else {
-			errs = append(errs, e.events.Close())
 			e.domain.work.Go(e.withdraw)
 		}
+		errs = append(errs, e.domain.events.put(e.events, e.event))
 		e.err = errors.Join(errs...)
 	})
 	return e.err
 }
 
-// withdraw removes the request of a channel that was never mapped. The guest
+// withdraw removes the node of a channel that was never mapped. The guest
 // has no other sign that the client has left, and drops the channel after
 // attachTimeout if this fails. It takes as long as xenstored is busy, so Close
 // does not wait for it.
 func (e *clientEndpoint) withdraw() {
 	ctx, cancel := context.WithTimeout(e.domain.ctx, withdrawTimeout)
 	defer cancel()
-	e.domain.store.Remove(ctx, e.node("request"))
+	e.domain.store.Remove(ctx, e.node())
 }

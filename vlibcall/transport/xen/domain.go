@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vlibos/vlibos/evtchn"
 	"github.com/vlibos/vlibos/grant"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
@@ -35,6 +34,7 @@ type Domain struct {
 	store  *xenstore.Client
 	own    bool // store is closed with the domain
 	mapper *grant.Mapper
+	events handles         // of channels that were closed
 	module *module         // nil where the hypervisor has none
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -43,9 +43,11 @@ type Domain struct {
 	watching sync.Mutex                  // held during requests to xenstored about watches
 	watched  map[transport.Port]struct{} // ports whose channel nodes are watched
 
-	mu       sync.Mutex // never held during requests to xenstored
-	channels map[channelID]*clientEndpoint
-	gone     error // set once the domain is gone
+	mu        sync.Mutex // never held during requests to xenstored
+	channels  map[channelID]*clientEndpoint
+	greetings map[transport.Port]greeting // of servers whose directory has not changed since
+	restarts  uint64                      // changes of such directories
+	gone      error                       // set once the domain is gone
 }
 
 // Open prepares for channels to the guest domid. The caller closes it.
@@ -75,8 +77,9 @@ func OpenBy(ctx context.Context, store *xenstore.Client, domid uint16) (*Domain,
 	}
 	d := &Domain{
 		id: domid, store: store, mapper: mapper, module: module,
-		watched:  make(map[transport.Port]struct{}),
-		channels: make(map[channelID]*clientEndpoint),
+		watched:   make(map[transport.Port]struct{}),
+		channels:  make(map[channelID]*clientEndpoint),
+		greetings: make(map[transport.Port]greeting),
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	w, err := store.Watch(ctx, "@releaseDomain")
@@ -92,7 +95,7 @@ func OpenBy(ctx context.Context, store *xenstore.Client, domid uint16) (*Domain,
 func (d *Domain) Close() error {
 	d.cancel()
 	d.work.Wait()
-	err := errors.Join(d.mapper.Close(), d.module.Close())
+	err := errors.Join(d.events.close(), d.mapper.Close(), d.module.Close())
 	if d.own {
 		err = errors.Join(err, d.store.Close())
 	}
@@ -123,26 +126,26 @@ func (d *Domain) dial(ctx context.Context, o transport.Offer) (*clientEndpoint, 
 	}
 	defer release()
 	e := &clientEndpoint{
-		domain: d, id: channelID(rand.Uint64()), dir: dir, size: o.Size,
+		domain: d, port: o.Port, dir: dir,
+		request: request{channelID(rand.Uint64()), transport.Revision, o.Size, o.Generation},
 		changed: make(chan struct{}, 1),
-	}
-	if err := d.greet(ctx, e.dir, o); err != nil {
-		return nil, err
 	}
 	if err := d.watchPort(ctx, o.Port); err != nil {
 		return nil, err
 	}
-	if e.events, err = evtchn.Open(); err != nil {
+	if err := d.greet(ctx, o); err != nil {
+		return nil, err
+	}
+	if e.events, err = d.events.get(); err != nil {
 		return nil, err
 	}
 	if err := d.add(e); err != nil {
-		e.events.Close()
-		return nil, err
+		return nil, errors.Join(err, d.events.put(e.events, 0))
 	}
 	if o.Reservation != 0 {
 		e.payment = newPayment(d.module, d.id, uint32(o.Reservation), parks)
 	}
-	a, err := e.ask(ctx, request{transport.Revision, o.Size, o.Generation})
+	a, err := e.ask(ctx)
 	if err == nil {
 		err = e.attach(a)
 	}
@@ -152,18 +155,11 @@ func (d *Domain) dial(ctx context.Context, o transport.Offer) (*clientEndpoint, 
 	return e, nil
 }
 
-// greet reads the server's revision and limits.
-func (d *Domain) greet(ctx context.Context, dir string, o transport.Offer) error {
-	text, err := d.store.Read(ctx, dir+"/server")
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: domain %d has no server on port %d (no node %s/server)", vlibcall.ErrGone, d.id, o.Port, dir)
-	}
+// greet compares the server's revision and limits with what is asked for.
+func (d *Domain) greet(ctx context.Context, o transport.Offer) error {
+	g, err := d.greeting(ctx, o.Port)
 	if err != nil {
 		return err
-	}
-	g, err := parseGreeting(string(text))
-	if err != nil {
-		return fmt.Errorf("%w: node %s/server: %w", vlibcall.ErrProtocol, dir, err)
 	}
 	if g.revision != transport.Revision {
 		return fmt.Errorf("%w: the server of domain %d speaks channel revision %d, this client %d: update the older one",
@@ -176,20 +172,56 @@ func (d *Domain) greet(ctx context.Context, dir string, o transport.Offer) error
 	return nil
 }
 
+// greeting reads the server's, unless it is known. A watch forgets it.
+func (d *Domain) greeting(ctx context.Context, port transport.Port) (greeting, error) {
+	d.mu.Lock()
+	g, known := d.greetings[port]
+	news := d.restarts
+	d.mu.Unlock()
+	if known {
+		return g, nil
+	}
+	node := home(d.id) + serverDir(port) + "/server"
+	text, err := d.store.Read(ctx, node)
+	if errors.Is(err, fs.ErrNotExist) {
+		return g, fmt.Errorf("%w: domain %d has no server on port %d (no node %s)", vlibcall.ErrGone, d.id, port, node)
+	}
+	if err != nil {
+		return g, err
+	}
+	if g, err = parseGreeting(string(text)); err != nil {
+		return g, fmt.Errorf("%w: node %s: %w", vlibcall.ErrProtocol, node, err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.restarts == news { // else it may be another server's by now
+		d.greetings[port] = g
+	}
+	return g, nil
+}
+
+// forgetServer hears that a server's directory was removed or made.
+func (d *Domain) forgetServer(port transport.Port) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.restarts++
+	delete(d.greetings, port)
+}
+
 func (d *Domain) add(e *clientEndpoint) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.gone != nil {
 		return d.gone
 	}
-	d.channels[e.id] = e
+	d.channels[e.request.id] = e
 	return nil
 }
 
 func (d *Domain) remove(e *clientEndpoint) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.channels, e.id)
+	delete(d.channels, e.request.id)
 }
 
 func (d *Domain) channel(id channelID) *clientEndpoint {
@@ -221,16 +253,19 @@ func (d *Domain) watchPort(ctx context.Context, port transport.Port) error {
 		return nil
 	}
 	dir := home(d.id) + serverDir(port)
-	w, err := d.store.Watch(ctx, dir+"/channel")
+	w, err := d.store.Watch(ctx, dir+channelsDir)
 	if err != nil {
 		return err
 	}
+	if _, err := w.Next(ctx); err != nil { // the first event, which is no news
+		return errors.Join(err, w.Close())
+	}
 	d.watched[port] = struct{}{}
-	d.work.Go(func() { d.watchChannels(w, dir) })
+	d.work.Go(func() { d.watchChannels(w, dir, port) })
 	return nil
 }
 
-func (d *Domain) watchChannels(w *xenstore.Watch, dir string) {
+func (d *Domain) watchChannels(w *xenstore.Watch, dir string, port transport.Port) {
 	defer w.Close()
 	for {
 		ev, err := w.Next(d.ctx)
@@ -239,14 +274,25 @@ func (d *Domain) watchChannels(w *xenstore.Watch, dir string) {
 		}
 		// Other paths belong to no channel, and there may be many: a guest may
 		// write anything there.
-		if ev.Path == dir+"/channel" {
+		if ev.Path == dir+channelsDir {
+			d.forgetServer(port)
 			for _, e := range d.all(dir) {
 				e.nodeChanged()
 			}
-		} else if id, ok := parseChannelID(strings.TrimPrefix(ev.Path, dir+"/channel/")); ok {
-			if e := d.channel(id); e != nil && e.dir == dir {
-				e.nodeChanged()
-			}
+			continue
+		}
+		name, isAnswer := strings.CutSuffix(strings.TrimPrefix(ev.Path, dir+channelsDir+"/"), answerNode)
+		id, ok := requestID(name)
+		if !ok {
+			continue
+		}
+		e := d.channel(id)
+		switch {
+		case e == nil || e.dir != dir || e.request.String() != name:
+		case isAnswer:
+			e.answerChanged()
+		default:
+			e.nodeChanged()
 		}
 	}
 }

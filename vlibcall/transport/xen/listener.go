@@ -37,13 +37,16 @@ type Listener struct {
 	work     sync.WaitGroup
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
+	sweep    chan struct{} // there are stale nodes
 
 	mu          sync.Mutex
 	byID        map[channelID]*serverEndpoint
 	byPort      map[evtchn.Port]*serverEndpoint
-	over        []*serverEndpoint // their clients left
+	ended       map[channelID]struct{} // whose nodes are about to be removed
+	stale       []string               // nodes to remove
+	over        []*serverEndpoint      // their clients left
 	interrupted bool
-	restored    bool // this domain is another one now
+	restored    bool // this domain has become another one
 	closed      bool
 }
 
@@ -54,6 +57,8 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 		dir:    serverDir(port),
 		byID:   make(map[channelID]*serverEndpoint),
 		byPort: make(map[evtchn.Port]*serverEndpoint),
+		ended:  make(map[channelID]struct{}),
+		sweep:  make(chan struct{}, 1),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	defer func() {
@@ -76,10 +81,10 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 	}
 	// The directory must be the guest's own before Dom0 writes below it: a
 	// new node inherits its parent's owner.
-	if err = l.store.Mkdir(ctx, l.dir+"/request"); err != nil {
+	if err = l.store.Mkdir(ctx, l.dir+channelsDir); err != nil {
 		return nil, err
 	}
-	w, err := l.store.Watch(ctx, l.dir+"/request")
+	w, err := l.store.Watch(ctx, l.dir+channelsDir)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +97,7 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 		return nil, err
 	}
 	l.work.Go(func() { l.accept(w) })
+	l.work.Go(l.remove)
 	return l, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 	"time"
 
 	"github.com/vlibos/vlibos/evtchn"
@@ -26,7 +27,14 @@ type moduleListener struct {
 
 	served vlib.Served // the request that it began, or the call that the module reported
 	turns  int
+	// skips is how many turns wait for events only, because the module does not
+	// let this domain listen. A new channel ends them: Dom0 allows a domain to
+	// listen before it opens the first channel on a reservation.
+	skips atomic.Int32
 }
+
+// skipped is how many turns follow a refusal.
+const skipped = 64
 
 // eventsEvery is how many times it listens before it checks events first: a server
 // that is called without a pause must still notice closed channels.
@@ -75,6 +83,10 @@ func (l *Listener) awaitCall(deadline time.Time) (*serverEndpoint, error) {
 	}
 	served := r.served
 	r.served = vlib.Served{}
+	if r.skips.Load() > 0 {
+		r.skips.Add(-1)
+		return nil, l.signal(served)
+	}
 	if r.turns++; r.turns%eventsEvery == 0 {
 		e, err := l.event(time.Unix(0, 1))
 		if e != nil || errors.Is(err, evtchn.ErrInterrupted) {
@@ -102,10 +114,16 @@ func (l *Listener) refused(err error, served vlib.Served) error {
 	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, vlib.ErrAbsent) {
 		return err
 	}
-	if served.Signal {
-		return l.events.Notify(evtchn.Port(served.Port))
+	l.module.skips.Store(skipped)
+	return l.signal(served)
+}
+
+// signal signals the client of a served request, if it waits.
+func (l *Listener) signal(served vlib.Served) error {
+	if !served.Signal {
+		return nil
 	}
-	return nil
+	return l.events.Notify(evtchn.Port(served.Port))
 }
 
 // end reports that the server has finished a request, and does not listen yet.
@@ -151,7 +169,7 @@ func (e *serverEndpoint) End() {}
 
 // NotifyLate implements transport.ServerEndpoint.
 func (e *serverEndpoint) NotifyLate() error {
-	if r := e.l.module; r != nil && r.served.Port == uint32(e.port) {
+	if r := e.l.module; r != nil && r.served.Port == uint32(e.port) && r.skips.Load() <= 0 {
 		r.served.Signal = true
 		return nil
 	}

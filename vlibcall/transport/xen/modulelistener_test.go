@@ -4,6 +4,7 @@ package xen
 
 import (
 	"errors"
+	"io/fs"
 	"slices"
 	"testing"
 	"time"
@@ -52,4 +53,35 @@ func TestOnlyServedRequestsAreEnded(t *testing.T) {
 	if want := []vlib.Served{{}, {Port: 5}, {Port: 5, Number: 2, Signal: true}, {Port: 9}}; !slices.Equal(said, want) {
 		t.Errorf("reported %v, want %v", said, want)
 	}
+}
+
+// A server that may not listen waits for events without a hypercall at each turn,
+// and asks again after a while, and for each new channel.
+func TestRefusedServerAsksSeldom(t *testing.T) {
+	asked := 0
+	l := &Listener{byPort: make(map[evtchn.Port]*serverEndpoint), byID: make(map[channelID]*serverEndpoint)}
+	l.module = &moduleListener{listen: func(vlib.Served) (uint32, error) {
+		asked++
+		return 0, fs.ErrPermission
+	}}
+	turns := func(n, want int) {
+		t.Helper()
+		for range n {
+			if e, err := l.awaitCall(time.Time{}); e != nil || err != nil {
+				t.Fatalf("%v, %v", e, err)
+			}
+		}
+		if asked != want {
+			t.Errorf("asked %d times after %d more turns, want %d", asked, n, want)
+		}
+	}
+	turns(skipped+1, 1)
+	turns(1, 2)
+	turns(1, 2)
+	e := &serverEndpoint{l: l, id: 1, port: 5}
+	if err := l.add(e); err != nil {
+		t.Fatal(err)
+	}
+	defer e.attach.Stop()
+	turns(1, 3)
 }

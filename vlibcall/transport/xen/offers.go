@@ -23,12 +23,14 @@ func (l *Listener) accept(w *xenstore.Watch) {
 		if err != nil {
 			return // closed, or xenstored died: open channels continue
 		}
-		id, ok := parseChannelID(strings.TrimPrefix(ev.Path, l.dir+"/request/"))
-		if ok {
-			l.look(id)
+		name, below := strings.CutPrefix(ev.Path, l.dir+channelsDir+"/")
+		if below {
+			if id, ok := requestID(name); ok && !l.forgotten(id) {
+				l.look(id, name)
+			}
 			continue
 		}
-		names, err := l.store.Directory(l.ctx, l.dir+"/request")
+		names, err := l.store.Directory(l.ctx, l.dir+channelsDir)
 		if errors.Is(err, fs.ErrNotExist) && l.restore() {
 			return
 		}
@@ -36,34 +38,73 @@ func (l *Listener) accept(w *xenstore.Watch) {
 			continue
 		}
 		for _, name := range names {
-			if id, ok := parseChannelID(name); ok {
-				l.look(id)
+			if id, ok := requestID(name); ok {
+				l.look(id, name)
 			}
 		}
 	}
 }
 
+// remove removes the nodes of channels that have ended, until Close. A node that
+// remains, because xenstored is gone, costs nothing.
+func (l *Listener) remove() {
+	for {
+		select {
+		case <-l.sweep:
+		case <-l.ctx.Done():
+			return
+		}
+		l.mu.Lock()
+		nodes := l.stale
+		l.stale = nil
+		l.mu.Unlock()
+		for _, node := range nodes {
+			l.store.Remove(l.ctx, node)
+		}
+	}
+}
+
+// forgotten reports whether a changed node is that of a channel that has ended:
+// then the change is its removal, which ends its last trace.
+func (l *Listener) forgotten(id channelID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, over := l.ended[id]
+	delete(l.ended, id)
+	return over
+}
+
 // look makes the channel of a new request, and marks the channel of a removed
 // one.
-func (l *Listener) look(id channelID) {
-	text, err := l.store.Read(l.ctx, l.dir+"/request/"+id.String())
+func (l *Listener) look(id channelID, name string) {
 	l.mu.Lock()
 	e := l.byID[id]
+	_, over := l.ended[id]
 	l.mu.Unlock()
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && e != nil:
-		e.leave()
-	case err == nil && e == nil:
-		a, err := l.offer(id, string(text))
+	case over:
+	case e != nil:
+		if _, err := l.store.Read(l.ctx, l.node(name)); errors.Is(err, fs.ErrNotExist) {
+			e.withdrawn.Store(true)
+			e.leave()
+		}
+	default:
+		a, err := l.offer(id, name)
 		value := a.String()
 		if err != nil {
 			value = refusal(err)
+			l.mu.Lock()
+			l.ended[id] = struct{}{} // its client removes it
+			l.mu.Unlock()
 		}
-		if err := l.store.Write(l.ctx, l.dir+"/channel/"+id.String(), []byte(value)); err != nil {
+		if err := l.store.Write(l.ctx, l.node(name)+answerNode, []byte(value)); err != nil {
 			l.drop(id) // the client times out
 		}
 	}
 }
+
+// node is that of a request, by its name.
+func (l *Listener) node(name string) string { return l.dir + channelsDir + "/" + name }
 
 // drop gives up a channel of which its client will not learn.
 func (l *Listener) drop(id channelID) {
@@ -76,8 +117,8 @@ func (l *Listener) drop(id channelID) {
 }
 
 // offer allocates a channel.
-func (l *Listener) offer(id channelID, text string) (a answer, err error) {
-	r, err := parseRequest(text)
+func (l *Listener) offer(id channelID, name string) (a answer, err error) {
+	r, err := parseRequest(name)
 	if err != nil {
 		return a, fmt.Errorf("%w: %w", vlibcall.ErrBadRequest, err)
 	}
@@ -91,7 +132,7 @@ func (l *Listener) offer(id channelID, text string) (a answer, err error) {
 	if err != nil {
 		return a, err
 	}
-	e := &serverEndpoint{l: l, id: id, pages: pages}
+	e := &serverEndpoint{l: l, id: id, node: l.node(name), pages: pages}
 	if err := transport.Format(e.Header(), r.size, r.generation); err != nil {
 		return a, errors.Join(err, pages.Free())
 	}
@@ -120,6 +161,9 @@ func (l *Listener) add(e *serverEndpoint) error {
 	if l.closed {
 		return os.ErrClosed
 	}
+	if l.module != nil {
+		l.module.skips.Store(0)
+	}
 	l.byID[e.id] = e
 	l.byPort[e.port] = e
 	e.attach = time.AfterFunc(attachTimeout, e.expire)
@@ -144,10 +188,14 @@ func (l *Listener) forget(e *serverEndpoint) (restored bool) {
 	if l.closed || l.restored {
 		return l.restored // the whole directory goes
 	}
-	l.work.Go(func() {
-		// Nodes that remain, because xenstored is gone, cost nothing.
-		l.store.Remove(l.ctx, l.dir+"/request/"+e.id.String())
-		l.store.Remove(l.ctx, l.dir+"/channel/"+e.id.String())
-	})
+	if e.withdrawn.Load() {
+		return false // the node has gone
+	}
+	l.ended[e.id] = struct{}{}
+	l.stale = append(l.stale, e.node)
+	select {
+	case l.sweep <- struct{}{}:
+	default:
+	}
 	return false
 }

@@ -108,6 +108,11 @@ type payment struct {
 	reservation uint32
 	parks       bool // the guest cannot report the end of a call
 	ending      ending
+
+	// The calls that may be under way: of several requests in flight, the module has
+	// one that is active and one in the queue.
+	begun  [transport.MaxInFlight]uint64
+	begins int // entries of begun
 }
 
 func newPayment(m *module, domain uint16, reservation uint32, parks bool) *payment {
@@ -131,6 +136,11 @@ func (p *payment) Begin(request uint64, timeout time.Duration) error {
 	if timeout == 0 || timeout > vlib.MaxTimeout {
 		timeout = vlib.MaxTimeout
 	}
+	if p.begins == len(p.begun) {
+		p.begins = copy(p.begun[:], p.begun[1:])
+	}
+	p.begun[p.begins] = request
+	p.begins++
 	_, err := p.module.Call(p.reservation, p.request(request), timeout)
 	if errors.Is(err, vlib.ErrBusy) && answered.end(p.reservation) {
 		_, err = p.module.Call(p.reservation, p.request(request), timeout)
@@ -155,6 +165,11 @@ func (p *payment) Urge(request uint64, timeout time.Duration) error {
 
 // End implements transport.Payment.
 func (p *payment) End(request uint64) error {
+	over := 0
+	for over < p.begins && p.begun[over] <= request {
+		over++
+	}
+	p.begins = copy(p.begun[:], p.begun[over:p.begins])
 	if p.parks {
 		return p.finish(request)
 	}
@@ -168,8 +183,12 @@ func (p *payment) finish(request uint64) error {
 }
 
 // GiveUp implements transport.Payment.
-func (p *payment) GiveUp(request uint64) error {
-	return overIsFine(p.module.Cancel(p.reservation, p.request(request)))
+func (p *payment) GiveUp(uint64) (err error) {
+	for _, request := range p.begun[:p.begins] {
+		err = errors.Join(err, overIsFine(p.module.Cancel(p.reservation, p.request(request))))
+	}
+	p.begins = 0
+	return err
 }
 
 const (

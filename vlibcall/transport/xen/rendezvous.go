@@ -3,6 +3,8 @@
 package xen
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,13 +15,16 @@ import (
 
 // The nodes of the handshake, below the guest's home directory:
 //
-//	data/vlibos/<port>/server        guest: greeting
-//	data/vlibos/<port>/listens       guest: user-mode, if the server listens from there
-//	data/vlibos/<port>/request/<id>  Dom0:  request
-//	data/vlibos/<port>/channel/<id>  guest: answer
+//	data/vlibos/<port>/server                     guest: greeting
+//	data/vlibos/<port>/listens                    guest: user-mode, if the server listens from there
+//	data/vlibos/<port>/channel/<request>          Dom0:  empty; its name is the request
+//	data/vlibos/<port>/channel/<request>/answer   guest: answer
 //
-// A node has words of the form key=value, separated by one space, in this
-// order. Everything that a guest wrote is parsed strictly.
+// A request is a name because a watch reports names: the guest need not read it.
+// One directory for each channel ends with one request to xenstored.
+//
+// The value of a node has words of the form key=value, separated by one space,
+// in this order. Everything that a guest wrote is parsed strictly.
 
 func serverDir(port transport.Port) string {
 	return "data/vlibos/" + strconv.FormatUint(uint64(port), 10)
@@ -35,17 +40,25 @@ func home(domid uint16) string {
 // the guest only root may write the node, so no other program can request it.
 const fromUserMode = "user-mode"
 
-// channelID names a channel in xenstore.
+// channelsDir and answerNode are names of nodes.
+const (
+	channelsDir = "/channel"
+	answerNode  = "/answer"
+)
+
+// channelID identifies a channel. The client chooses it at random.
 type channelID uint64
 
-func (id channelID) String() string { return fmt.Sprintf("%016x", uint64(id)) }
+func (id channelID) String() string {
+	return hex.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(id)))
+}
 
 func parseChannelID(s string) (channelID, bool) {
-	v, err := strconv.ParseUint(s, 16, 64)
-	if err != nil || channelID(v).String() != s {
+	v, err := hex.DecodeString(s)
+	if err != nil || len(v) != 8 || strings.ToLower(s) != s {
 		return 0, false
 	}
-	return channelID(v), true
+	return channelID(binary.BigEndian.Uint64(v)), true
 }
 
 // greeting announces that a server listens, its revision and its limits.
@@ -71,19 +84,40 @@ func parseGreeting(s string) (g greeting, err error) {
 
 // request is a request for a channel.
 type request struct {
+	id         channelID
 	revision   uint32
 	size       int
 	generation uint64
 }
 
+// String is the name of the request's node: four numbers, of which the first
+// is that of the channel.
 func (r request) String() string {
-	return fmt.Sprintf("revision=%d size=%d generation=%d", r.revision, r.size, r.generation)
+	return r.id.String() + "-" + strconv.FormatUint(uint64(r.revision), 10) + "-" +
+		strconv.Itoa(r.size) + "-" + strconv.FormatUint(r.generation, 10)
 }
 
-func parseRequest(s string) (r request, err error) {
-	v, err := parseWords(s, "revision", "size", "generation")
-	if err != nil {
-		return r, err
+// requestID is the channel of a request, whatever else that asks for; ok is
+// false if name is not a request's.
+func requestID(name string) (id channelID, ok bool) {
+	first, rest, _ := strings.Cut(name, "-")
+	if strings.Contains(rest, "/") {
+		return 0, false
+	}
+	return parseChannelID(first)
+}
+
+func parseRequest(name string) (r request, err error) {
+	id, ok := requestID(name)
+	numbers := strings.Split(name, "-")
+	if !ok || len(numbers) != 4 {
+		return r, fmt.Errorf("%.80q: want four numbers with hyphens between them", name)
+	}
+	var v [3]uint64
+	for i := range v {
+		if v[i], err = strconv.ParseUint(numbers[i+1], 10, 64); err != nil {
+			return r, fmt.Errorf("%.80q: want a number for %.40q", name, numbers[i+1])
+		}
 	}
 	if v[0] != uint64(transport.Revision) {
 		return r, fmt.Errorf("channel revision %d, this server speaks %d", v[0], transport.Revision)
@@ -91,7 +125,7 @@ func parseRequest(s string) (r request, err error) {
 	if v[1] > transport.MaxSize {
 		return r, fmt.Errorf("channel of %d bytes, at most %d", v[1], transport.MaxSize)
 	}
-	return request{uint32(v[0]), int(v[1]), v[2]}, transport.CheckSize(int(v[1]))
+	return request{id, uint32(v[0]), int(v[1]), v[2]}, transport.CheckSize(int(v[1]))
 }
 
 // answer has the location of a channel: the grant of its header page, the grant

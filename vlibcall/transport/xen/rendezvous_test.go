@@ -4,6 +4,7 @@ package xen
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -18,9 +19,12 @@ func TestNodesAreReadAsWritten(t *testing.T) {
 	if got, err := parseGreeting(g.String()); got != g || err != nil {
 		t.Errorf("%v: %v, %v", g, got, err)
 	}
-	r := request{transport.Revision, 8192, 1<<64 - 1}
+	r := request{channelID(rand.Uint64()), transport.Revision, 8192, 1<<64 - 1}
 	if got, err := parseRequest(r.String()); got != r || err != nil {
 		t.Errorf("%v: %v, %v", r, got, err)
+	}
+	if got, ok := requestID(r.String()); got != r.id || !ok {
+		t.Errorf("%v: channel %v, %v", r, got, ok)
 	}
 	a := answer{8, 9, 1<<32 - 1}
 	if got, err := parseAnswer(a.String()); got != a || err != nil {
@@ -51,13 +55,20 @@ func TestInvalidNodesAreRefused(t *testing.T) {
 			t.Errorf("%q is channel %v", text, id)
 		}
 	}
-	for _, text := range []string{
-		"revision=1 size=8192 generation=0", "revision=2 size=8191 generation=0",
-		"revision=2 size=18446744073709551615 generation=0", "revision=2 size=0 generation=0",
+	const id = "0123456789abcdef"
+	revision := fmt.Sprintf("-%d-", transport.Revision)
+	for _, name := range []string{
+		"", id, id + revision + "8192", id + revision + "8192-0-0", id + revision + "8191-0", id + revision + "0-0",
+		id + revision + "18446744073709551615-0", id + "-99-8192-0", id + revision + "8192-x", id + revision + "-8192-0",
+		id[1:] + revision + "8192-0", id + revision + "8192-0/answer",
 	} {
-		if r, err := parseRequest(text); err == nil {
-			t.Errorf("%q is a request: %v", text, r)
+		if r, err := parseRequest(name); err == nil {
+			t.Errorf("%q is a request: %v", name, r)
 		}
+	}
+	// A request that is refused is still one.
+	if got, ok := requestID(id + "-99-1"); !ok || got.String() != id {
+		t.Errorf("channel %v, %v", got, ok)
 	}
 }
 

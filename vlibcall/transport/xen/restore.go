@@ -4,8 +4,8 @@ package xen
 
 import "github.com/vlibos/vlibos/grant"
 
-// restore ends the listener if its domain is another one now, and reports
-// whether it is. The sign is that xenstore has nothing of the listener, while the
+// restore ends the listener if its domain has become another one, and reports
+// whether it does. The sign is that xenstore has nothing of the listener, while the
 // kernel has set its watch again: Linux sets all watches again after a domain was
 // restored, and none after a suspension that was cancelled (drivers/xen/manage.c,
 // do_suspend).

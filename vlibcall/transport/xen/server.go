@@ -23,10 +23,13 @@ const attachTimeout = 30 * time.Second
 type serverEndpoint struct {
 	l      *Listener
 	id     channelID
+	node   string // in xenstore
 	pages  *grant.Pages
 	port   evtchn.Port
 	attach *time.Timer
 	left   atomic.Bool // the client withdrew its request, or never came
+
+	withdrawn atomic.Bool // its node is gone
 
 	mu   sync.Mutex // between Close and expire
 	done bool

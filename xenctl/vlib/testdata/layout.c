@@ -33,8 +33,10 @@ int main(void)
     VALUE(VLIB_OP_get_domain);
     VALUE(VLIB_OP_get_cpu);
     VALUE(VLIB_OP_get_counters);
+    VALUE(VLIB_OP_get_server);
     VALUE(VLIB_OP_get_use);
     VALUE(VLIB_MAX_RESERVATIONS);
+    VALUE(VLIB_MAX_SERVERS);
     VALUE(VLIB_MIN_BUDGET);
     VALUE(VLIB_MIN_PERIOD);
     VALUE(VLIB_MAX_PERIOD);
@@ -54,6 +56,7 @@ int main(void)
     VALUE(VLIB_DOMAIN_critical);
     VALUE(VLIB_DOMAIN_user_mode);
     VALUE(VLIB_NO_DOMAIN);
+    VALUE(VLIB_NO_CPU);
     VALUE(VLIB_CALL_none);
     VALUE(VLIB_CALL_queued);
     VALUE(VLIB_CALL_active);
@@ -80,6 +83,7 @@ int main(void)
     OFFSET(struct vlib_info, floor_period);
     OFFSET(struct vlib_info, slice);
     OFFSET(struct vlib_info, late);
+    OFFSET(struct vlib_info, moves);
     SIZE(struct vlib_reserve);
     OFFSET(struct vlib_reserve, version);
     OFFSET(struct vlib_reserve, id);
@@ -88,6 +92,8 @@ int main(void)
     OFFSET(struct vlib_reserve, cpu);
     OFFSET(struct vlib_reserve, misses);
     OFFSET(struct vlib_reserve, response);
+    OFFSET(struct vlib_reserve, servers);
+    OFFSET(struct vlib_reserve, server);
     SIZE(struct vlib_bind);
     OFFSET(struct vlib_bind, version);
     OFFSET(struct vlib_bind, id);
@@ -96,6 +102,8 @@ int main(void)
     OFFSET(struct vlib_bind, cpu);
     OFFSET(struct vlib_bind, misses);
     OFFSET(struct vlib_bind, response);
+    OFFSET(struct vlib_bind, server);
+    OFFSET(struct vlib_bind, pad);
     SIZE(struct vlib_domctl);
     OFFSET(struct vlib_domctl, version);
     OFFSET(struct vlib_domctl, domid);
@@ -126,9 +134,20 @@ int main(void)
     OFFSET(struct vlib_reservation_info, calls);
     OFFSET(struct vlib_reservation_info, request);
     OFFSET(struct vlib_reservation_info, port);
+    OFFSET(struct vlib_reservation_info, servers);
     OFFSET(struct vlib_reservation_info, queued);
     OFFSET(struct vlib_reservation_info, wall);
     OFFSET(struct vlib_reservation_info, cost);
+    SIZE(struct vlib_server_info);
+    OFFSET(struct vlib_server_info, version);
+    OFFSET(struct vlib_server_info, id);
+    OFFSET(struct vlib_server_info, server);
+    OFFSET(struct vlib_server_info, vcpus);
+    OFFSET(struct vlib_server_info, cpu);
+    OFFSET(struct vlib_server_info, unadmitted);
+    OFFSET(struct vlib_server_info, left);
+    OFFSET(struct vlib_server_info, next);
+    OFFSET(struct vlib_server_info, total);
     SIZE(struct vlib_domain_info);
     OFFSET(struct vlib_domain_info, version);
     OFFSET(struct vlib_domain_info, domid);

@@ -20,7 +20,7 @@
 
 #define __HYPERVISOR_vlib_op        55 /* __HYPERVISOR_arch_7 */
 
-#define VLIB_ABI_VERSION            2
+#define VLIB_ABI_VERSION            3
 
 /*
  * Sub-operations whose arguments are all values. The first three are for every
@@ -55,10 +55,12 @@
 #define VLIB_OP_get_domain          33 /* struct vlib_domain_info */
 #define VLIB_OP_get_cpu             34 /* struct vlib_cpu_info */
 #define VLIB_OP_get_counters        35 /* struct vlib_counters */
+#define VLIB_OP_get_server          36 /* struct vlib_server_info */
 #define VLIB_OP_get_use             37 /* struct vlib_use */
 
 /* Limits. */
-#define VLIB_MAX_RESERVATIONS       4096
+#define VLIB_MAX_RESERVATIONS       4096 /* and servers of all together */
+#define VLIB_MAX_SERVERS            128  /* of one reservation */
 #define VLIB_MIN_BUDGET             20000ULL        /* 20 us */
 #define VLIB_MIN_PERIOD             200000ULL       /* 200 us */
 #define VLIB_MAX_PERIOD             10000000000ULL  /* 10 s */
@@ -90,9 +92,14 @@ struct vlib_info {
     uint64_t floor_period;
     uint64_t slice;             /* of background time */
     uint64_t late;              /* how late a budget may end */
+    uint64_t moves;             /* of vCPUs to other CPUs, by the module */
 };
 
-/* Creates reservation id, or changes it. */
+/*
+ * Creates reservation id, or changes it. Each of its servers has C in every T.
+ * vCPU v of a domain runs on server v modulo their number: on a server of its
+ * own if there are as many as the domain has vCPUs, all on one if there is one.
+ */
 struct vlib_reserve {
     uint32_t version;
     uint32_t id;                /* 1 .. VLIB_MAX_RESERVATIONS - 1 */
@@ -104,6 +111,8 @@ struct vlib_reserve {
     uint32_t cpu;
     uint32_t misses;            /* reservation; 0: control domains' floor */
     uint64_t response;          /* the response time found for that task */
+    uint32_t servers;           /* 1 .. VLIB_MAX_SERVERS */
+    uint32_t server;            /* Out, with -ENOSPC: the one without a CPU */
 };
 
 /*
@@ -120,6 +129,8 @@ struct vlib_bind {
     uint32_t cpu;               /* Out, as in struct vlib_reserve */
     uint32_t misses;
     uint64_t response;
+    uint32_t server;
+    uint32_t pad;
 };
 
 struct vlib_domctl {
@@ -155,6 +166,7 @@ struct vlib_cost {
     uint64_t deschedules;       /* taken off a CPU while runnable */
 };
 
+/* Of all its servers together, but for budget and period. */
 struct vlib_reservation_info {
     uint32_t version;
     uint32_t id;
@@ -162,7 +174,7 @@ struct vlib_reservation_info {
     uint64_t period;
     int64_t left;               /* budget now; below 0: overrun, carried over */
     uint64_t next;              /* time until the next refill */
-    uint32_t refills;           /* entries in the refill list */
+    uint32_t refills;           /* entries in the refill lists */
     uint32_t domid;             /* runs on it, or VLIB_NO_DOMAIN */
 #define VLIB_NO_DOMAIN              0xffffffffU
     uint32_t call;              /* VLIB_CALL_* */
@@ -173,16 +185,29 @@ struct vlib_reservation_info {
 #define VLIB_CALL_cancelled         4
 #define VLIB_CALL_timeout           5
 #define VLIB_CALL_gone              6 /* the domain is gone */
-    uint32_t unadmitted;        /* CPUs of its domains without admission */
+    uint32_t unadmitted;        /* CPUs of its vCPUs without admission */
     struct vlib_cost total;
     /* The most recent call, for a request of the caller's port. */
     uint64_t calls;             /* number of calls so far */
     uint64_t request;
     uint32_t port;
-    uint32_t pad;
+    uint32_t servers;
     uint64_t queued;            /* time before it was active */
     uint64_t wall;              /* time since then, or until its end */
     struct vlib_cost cost;
+};
+
+struct vlib_server_info {
+    uint32_t version;
+    uint32_t id;                /* of the reservation */
+    uint32_t server;
+    uint32_t vcpus;             /* that run on it */
+    uint32_t cpu;               /* of the first of them, or VLIB_NO_CPU */
+#define VLIB_NO_CPU                 0xffffffffU
+    uint32_t unadmitted;        /* CPUs of its vCPUs without admission */
+    int64_t left;
+    uint64_t next;
+    struct vlib_cost total;
 };
 
 struct vlib_domain_info {

@@ -19,6 +19,14 @@ void vlib_analysis_begin(struct vlib_analysis *a, const struct vlib_task *tasks,
         next_value(a, tasks[0].budget);
 }
 
+void vlib_analysis_from(struct vlib_analysis *a, s_time_t period)
+{
+    while ( a->i < a->n && a->tasks[a->i].period < period )
+        a->i++;
+    if ( a->i < a->n )
+        next_value(a, a->tasks[a->i].budget);
+}
+
 /*
  * A response time is the least fixed point of r = C + late + sum of ceil(r /
  * Tj) Cj + late, or a value beyond the period. It is at least that of the task

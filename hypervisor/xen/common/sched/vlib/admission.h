@@ -42,6 +42,12 @@ void vlib_analysis_begin(struct vlib_analysis *a, const struct vlib_task *tasks,
                          unsigned int n, s_time_t late);
 
 /*
+ * Continues with tasks of this period and longer ones. Shorter ones meet their
+ * deadlines if they did without longer ones.
+ */
+void vlib_analysis_from(struct vlib_analysis *a, s_time_t period);
+
+/*
  * Takes at most so many steps. The verdict is set if VLIB_MISSES is returned.
  */
 enum vlib_outcome vlib_analysis_continue(struct vlib_analysis *a,

@@ -88,7 +88,7 @@ static void activate(struct vlib_call *c, struct vlib_domain *vd)
     c->started = NOW();
     c->before = vlib_reservation_usage(c->reservation);
     vd->unsettled = false;
-    vlib_domain_attach(vd, &c->reservation->account);
+    vlib_domain_attach(vd, c->reservation);
     vlib_gate_apply(vd);
 }
 
@@ -128,7 +128,7 @@ void vlib_call_applied(struct vlib_domain *vd)
 /* The domain may still be serving c, unless its server was never told of it. */
 static void abandon(struct vlib_domain *vd, const struct vlib_call *c)
 {
-    vd->abandoned = c->reservation->account.id;
+    vd->abandoned = c->reservation->id;
     vd->abandoned_port = c->caller_port;
     vd->abandoned_request = c->request;
     list_add_tail(&vd->busy, &c->reservation->busy);
@@ -147,17 +147,15 @@ void vlib_call_free(struct vlib_domain *vd)
  */
 void vlib_call_end(struct vlib_call *c, unsigned int state)
 {
-    struct vlib_account *a = &c->reservation->account;
     struct vlib_domain *vd = c->domain;
-    unsigned long flags;
+    struct vlib_usage usage;
 
     c->ended = NOW();
     if ( c->state == VLIB_CALL_active )
     {
         vlib_domain_charge(vd);
-        spin_lock_irqsave(&a->lock, flags);
-        c->cost = vlib_usage_since(&a->usage, &c->before);
-        spin_unlock_irqrestore(&a->lock, flags);
+        usage = vlib_reservation_usage(c->reservation);
+        c->cost = vlib_usage_since(&usage, &c->before);
         vd->active = NULL;
         if ( state != VLIB_CALL_done && !vd->listening )
             abandon(vd, c);

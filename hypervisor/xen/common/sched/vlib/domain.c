@@ -125,11 +125,9 @@ bool vlib_domain_here(const struct domain *d)
     return false;
 }
 
-static struct vlib_account *account_of(const struct vlib_domain *vd)
+static struct vlib_reservation *reservation_of(const struct vlib_domain *vd)
 {
-    if ( vd->active )
-        return &vd->active->reservation->account;
-    return vd->adopter ? &vd->adopter->account : NULL;
+    return vd->active ? vd->active->reservation : vd->adopter;
 }
 
 void vlib_domain_join(struct vlib_unit *vu)
@@ -144,7 +142,7 @@ void vlib_domain_join(struct vlib_unit *vu)
     list_add_tail(&vu->list, &vd->units);
     vd->nr_units++;
     lock = vlib_unit_lock(vu, &flags);
-    vlib_attach(&vu->entity, account_of(vd), NOW());
+    vlib_attach(&vu->entity, vlib_server_of(reservation_of(vd), vu), NOW());
     vlib_spare(&vu->entity, vd->flags & VLIB_DOMAIN_critical, NOW());
     vu->gated = !vd->open;
     vlib_unit_unlock(lock, flags, vu);
@@ -170,22 +168,20 @@ void vlib_domain_leave(struct vlib_unit *vu)
     vlib_gate_apply(vd); /* if this was the last vCPU */
 }
 
-/* Makes all vCPUs run on a from now on. */
-void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a)
+/* Makes all vCPUs run on r from now on. */
+void vlib_domain_attach(struct vlib_domain *vd, struct vlib_reservation *r)
 {
     struct vlib_unit *vu;
 
     list_del_init(&vd->attached);
-    if ( a )
-        list_add_tail(&vd->attached,
-                      &container_of(a, struct vlib_reservation,
-                                    account)->attached);
+    if ( r )
+        list_add_tail(&vd->attached, &r->attached);
     list_for_each_entry ( vu, &vd->units, list )
     {
         unsigned long flags;
         spinlock_t *lock = vlib_unit_lock(vu, &flags);
 
-        vlib_attach(&vu->entity, a, NOW());
+        vlib_attach(&vu->entity, vlib_server_of(r, vu), NOW());
         vlib_unit_unlock(lock, flags, vu);
     }
 }
@@ -214,26 +210,28 @@ void vlib_domain_settle(struct vlib_domain *vd)
     if ( !vd->unsettled || !vd->open )
         return;
     vd->unsettled = false;
-    vlib_domain_attach(vd, account_of(vd));
+    vlib_domain_attach(vd, reservation_of(vd));
 }
 
 /*
- * A reservation is removed, on which nothing runs any more: moves domains whose
- * vCPUs are still attached to it. Returns whether there were any; there may be
- * more.
+ * The servers of a reservation change, or end: moves domains whose vCPUs are
+ * still attached to it after a call. Returns whether there were any; there may
+ * be more.
  */
 bool vlib_domain_settle_all(struct vlib_reservation *r)
 {
+    struct vlib_domain *vd, *next;
     unsigned int work = 0;
 
-    while ( !list_empty(&r->attached) && work < VLIB_UNITS_AT_ONCE )
+    list_for_each_entry_safe ( vd, next, &r->attached, attached )
     {
-        struct vlib_domain *vd = list_entry(r->attached.next,
-                                            struct vlib_domain, attached);
-
+        if ( work >= VLIB_UNITS_AT_ONCE )
+            break;
+        if ( reservation_of(vd) == r )
+            continue;
         work += vlib_domain_work(vd);
         vd->unsettled = false;
-        vlib_domain_attach(vd, account_of(vd));
+        vlib_domain_attach(vd, reservation_of(vd));
     }
     return work;
 }
@@ -286,23 +284,10 @@ unsigned int vlib_domain_usage(const struct domain *d, struct vlib_usage *sum,
         }
         queued -= vu->entity.usage.foreground + vu->entity.usage.background;
         *waited += max(queued, (s_time_t)0);
-        sum->foreground += vu->entity.usage.foreground;
-        sum->background += vu->entity.usage.background;
-        sum->throttled += vu->entity.usage.throttled;
-        sum->deschedules += vu->entity.usage.deschedules;
+        vlib_usage_add(sum, &vu->entity.usage);
         vlib_unit_unlock(lock, flags, vu);
     }
     return n;
-}
-
-void vlib_domain_cpus(const struct vlib_domain *vd, cpumask_t *cpus)
-{
-    const struct vlib_unit *vu;
-
-    rcu_read_lock(&sched_res_rculock);
-    list_for_each_entry ( vu, &vd->units, list )
-        cpumask_set_cpu(sched_unit_master(vu->unit), cpus);
-    rcu_read_unlock(&sched_res_rculock);
 }
 
 /* Removes the record from the table: its number is another domain's now. */
@@ -316,6 +301,7 @@ static void lose(struct vlib_domain *vd)
     *at = vd->next;
     vd->gone = true;
     vlib_gate_remove(vd);
+    vlib_trial_forget(NULL, vd);
     vlib_nr_domains--;
     vlib_clock_reset(vd->domid);
 }

@@ -40,9 +40,9 @@ static s_time_t rounds(s_time_t now)
     {
         next_round = now + ROUND;
         vlib_domain_sweep_all();
-        vlib_reservation_review_all();
+        vlib_review_all();
     }
-    if ( vlib_domain_sweep() || vlib_reservation_review() )
+    if ( vlib_domain_sweep() || vlib_review() )
         return now + SOON;
     return vlib_nr_domains ? next_round : VLIB_NEVER;
 }
@@ -67,6 +67,10 @@ static void cf_check housekeeping(void *unused)
     spin_lock(&vlib_lock);
     vlib_housekeeping_by(rounds(now));
     spin_unlock(&vlib_lock);
+    spin_lock(&vlib_lock);
+    vlib_housekeeping_by(vlib_balance(now, now + SOON));
+    spin_unlock(&vlib_lock);
+    vlib_moves();
 }
 
 void vlib_housekeeping_init(void)

@@ -27,11 +27,17 @@
 struct vlib_unit {
     struct vlib_entity entity;
     struct sched_unit *unit;
+    unsigned int number;        /* of the vCPU in its domain */
     struct vlib_domain *domain; /* NULL: the module does not know it */
     struct list_head list;      /* in domain->units, or on its own */
     struct vlib_unit *next;     /* in the same place of the hash table */
     bool gated;
     unsigned int residence;     /* CPU on which it is counted as a resident */
+    unsigned int place;         /* CPU on which it is, or is to be soon */
+    struct list_head move;      /* in the list of units that are to move */
+    struct list_head all;       /* in vlib_units */
+    unsigned int goal;          /* CPU for which the trial plans it */
+    uint64_t planned;           /* number of the trial that has planned it */
     s_time_t off_since;         /* when it last left a CPU */
 };
 
@@ -51,9 +57,15 @@ struct vlib_call {
     struct vlib_usage cost;
 };
 
+/* vCPU v of a domain that runs on it uses server v modulo their number. */
 struct vlib_reservation {
-    struct vlib_account account;
-    struct list_head list;      /* of all, in order of review */
+    unsigned int id;
+    unsigned int nr_servers;
+    struct vlib_account *server[VLIB_MAX_SERVERS];
+    cpumask_t cpus;             /* on which any of them is admitted */
+    struct vlib_usage past;     /* of servers that it has no longer */
+    unsigned int to_review;     /* the server that a review examines next */
+    struct list_head list;      /* in vlib_reviewed */
     struct list_head callees;   /* struct vlib_callee */
     unsigned int nr_callees;
     struct vlib_domain *adopted;
@@ -115,11 +127,45 @@ struct vlib_domain {
 
 extern spinlock_t vlib_lock;
 
+static always_inline void vlib_each_unit(const struct vlib_domain *vd,
+                                         void (*f)(struct vlib_unit *vu))
+{
+    struct vlib_unit *vu;
+
+    if ( vd )
+        list_for_each_entry ( vu, &vd->units, list )
+            f(vu);
+}
+
+/*
+ * Calls f with each vCPU that runs on r, or would in a call, and of 'added'.
+ * There may be thousands, so it is inline.
+ */
+static always_inline void vlib_each_user(const struct vlib_reservation *r,
+                                         const struct vlib_domain *added,
+                                         void (*f)(struct vlib_unit *vu))
+{
+    const struct vlib_callee *c;
+
+    vlib_each_unit(r->adopted, f);
+    vlib_each_unit(added, f);
+    list_for_each_entry ( c, &r->callees, list )
+        vlib_each_unit(c->domain, f);
+}
+
 /*
  * Work on many domains stops after this many vCPUs, and continues in another
  * critical section of vlib_lock. Work on one domain is done in one of them.
  */
 #define VLIB_UNITS_AT_ONCE 32
+
+static inline struct vlib_cost vlib_cost(const struct vlib_usage *u)
+{
+    return (struct vlib_cost){
+        .foreground = u->foreground, .background = u->background,
+        .throttled = u->throttled, .deschedules = u->deschedules,
+    };
+}
 
 static inline unsigned int vlib_domain_work(const struct vlib_domain *vd)
 {
@@ -144,6 +190,12 @@ static inline void vlib_unit_unlock(spinlock_t *lock, unsigned long flags,
     rcu_read_unlock(&sched_res_rculock);
 }
 
+/* Moves set it under the scheduler lock, too, and so it may change any time. */
+static inline unsigned int vlib_unit_place(const struct vlib_unit *vu)
+{
+    return read_atomic(&vu->place);
+}
+
 /* scheduler.c */
 bool vlib_is_ours(const struct scheduler *s);
 bool vlib_drives(unsigned int cpu);         /* under sched_res_rculock; */
@@ -166,14 +218,40 @@ void vlib_domain_depart(struct vlib_unit *vu);
 bool vlib_domain_drop(struct vlib_domain *vd); /* whether it is finished */
 void vlib_domain_sweep_all(void);
 bool vlib_domain_sweep(void);               /* whether there is more */
-void vlib_domain_attach(struct vlib_domain *vd, struct vlib_account *a);
+void vlib_domain_attach(struct vlib_domain *vd, struct vlib_reservation *r);
 void vlib_domain_spare(struct vlib_domain *vd);
 void vlib_domain_settle(struct vlib_domain *vd);
 bool vlib_domain_settle_all(struct vlib_reservation *r); /* says whether some */
 void vlib_domain_charge(struct vlib_domain *vd);
 unsigned int vlib_domain_usage(const struct domain *d, struct vlib_usage *sum,
                                uint64_t *waited);
-void vlib_domain_cpus(const struct vlib_domain *vd, cpumask_t *cpus);
+
+/* servers.c: all under vlib_lock. */
+static inline unsigned int vlib_server_number(const struct vlib_unit *vu,
+                                              unsigned int servers)
+{
+    return vu->number % servers;
+}
+struct vlib_account *vlib_server_of(const struct vlib_reservation *r,
+                                    const struct vlib_unit *vu); /* r or NULL */
+const struct vlib_server *vlib_values(const struct vlib_reservation *r);
+bool vlib_servers_left(unsigned int before, unsigned int number);
+int vlib_servers_add(struct vlib_reservation *r, unsigned int number,
+                     s_time_t budget, s_time_t period);
+void vlib_servers_trim(struct vlib_reservation *r, unsigned int number);
+struct vlib_usage vlib_reservation_usage(const struct vlib_reservation *r);
+const cpumask_t *vlib_reservation_needs(const struct vlib_reservation *r);
+int vlib_reservation_info(struct vlib_reservation_info *op);
+int vlib_server_info(struct vlib_server_info *op);
+
+/* place.c: where vCPUs are, or may be; under vlib_lock. */
+/* The CPUs on which it may be: the preferred ones, if there are any. */
+void vlib_unit_allowed(const struct vlib_unit *vu, cpumask_t *cpus);
+bool vlib_domain_movable(const struct vlib_domain *vd,
+                         const struct vlib_reservation *r);
+void vlib_unit_send(struct vlib_unit *vu, unsigned int cpu);
+void vlib_moves(void);                      /* vlib_lock free */
+uint64_t vlib_nr_moves(void);
 
 /* gate.c: under vlib_lock. */
 void vlib_gate_apply(struct vlib_domain *vd);
@@ -191,37 +269,75 @@ struct vlib_reservation *vlib_reservation_find(unsigned long id);
 void vlib_order_insert(struct vlib_reservation *r);
 void vlib_order_remove(struct vlib_reservation *r);
 
+/* balance.c: all under vlib_lock. */
+extern struct list_head vlib_units;
+void vlib_balance_join(struct vlib_unit *vu);
+void vlib_balance_leave(struct vlib_unit *vu);
+s_time_t vlib_balance(s_time_t now, s_time_t soon); /* when there is more */
+
 /* trial.c: all under vlib_lock. */
 struct vlib_refusal {
     unsigned int cpu;           /* on which it does not fit */
+    unsigned int server;        /* that does not */
     unsigned int misses;        /* the reservation that would miss */
     s_time_t response;
 };
 
+struct vlib_query {
+    struct vlib_reservation *r;
+    s_time_t budget, period;
+    unsigned int servers;       /* their number; all have these values */
+    unsigned int only;          /* the one that is asked for, or VLIB_ALL */
+#define VLIB_ALL VLIB_MAX_SERVERS
+    struct vlib_domain *added;  /* a domain that is to run on r, or NULL */
+    unsigned int leave;         /* the CPU that 'only' is to leave; 0: none */
+    unsigned int first;         /* the CPU that is tried first; 0: none */
+};
+
 /*
- * Returns whether r fits with these values on these CPUs: 0, -ENOSPC, or
- * -ERESTART if that is not known yet. The caller then releases vlib_lock and
- * asks the same again. Each answer is given once.
+ * Returns whether the servers fit on the CPUs where their vCPUs are, or to
+ * which they may move: 0, -ENOSPC, or -ERESTART if that is not known yet. The
+ * caller then releases vlib_lock and asks the same again. Each answer is given
+ * once. After 0, vlib_trial_need() has a server's CPUs, and vlib_trial_move()
+ * moves the vCPUs there.
  */
-int vlib_trial(const struct vlib_reservation *r, s_time_t budget,
-               s_time_t period, const cpumask_t *cpus,
-               struct vlib_refusal *refusal);
-void vlib_trial_forget(const struct vlib_reservation *r);
+int vlib_trial(const struct vlib_query *q, struct vlib_refusal *refusal);
+const cpumask_t *vlib_trial_need(unsigned int server);
+void vlib_trial_move(void);
+/* r or vd is no more; the other one may be NULL. */
+void vlib_trial_forget(const struct vlib_reservation *r,
+                       const struct vlib_domain *vd);
+
+/* plan.c: the CPUs where a refused server may be; all under vlib_lock. */
+void vlib_plan_alternatives(unsigned int server, unsigned int cpu,
+                            cpumask_t *cpus);
+
+/* room.c: as vlib_trial(), but servers of others move if that makes room. */
+int vlib_fit(const struct vlib_query *q, struct vlib_refusal *refusal);
+void vlib_room_forget(const struct vlib_reservation *r,
+                      const struct vlib_domain *vd);
 
 /* reservation.c: all under vlib_lock. */
 int vlib_reservation_set(struct vlib_reserve *op);
 int vlib_reservation_remove(unsigned int id);
 int vlib_reservation_adopt(struct vlib_bind *op, struct domain *d);
 int vlib_reservation_allow(struct vlib_bind *op, struct domain *d);
-struct vlib_usage vlib_reservation_usage(struct vlib_reservation *r);
 bool vlib_reservation_allows(const struct vlib_reservation *r,
                              const struct vlib_domain *vd);
 bool vlib_reservation_forget_one(struct vlib_domain *vd);
-void vlib_reservation_review_all(void);
-bool vlib_reservation_review(void);
-unsigned int vlib_reservation_unadmitted(const struct vlib_reservation *r);
+/* Admits the servers as the trial has found, and moves their vCPUs there. */
+void vlib_reservation_admit(struct vlib_reservation *r);
+/* Restricts a server to CPUs on which it is admitted. */
+void vlib_reservation_withdraw(struct vlib_reservation *r, unsigned int server,
+                               const cpumask_t *cpus);
+uint64_t vlib_share(s_time_t budget, s_time_t period);
 uint64_t vlib_admitted(unsigned int cpu);
 s_time_t vlib_late(void);
+
+/* review.c: all under vlib_lock. */
+extern struct list_head vlib_reviewed;      /* all, the next to review first */
+void vlib_review_all(void);
+bool vlib_review(void);                     /* whether there is more */
 
 /* call.c: under vlib_lock, but for the last two. */
 void vlib_call_init(struct vlib_reservation *r);

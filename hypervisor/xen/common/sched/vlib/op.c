@@ -5,7 +5,7 @@
 
 #include "module.h"
 
-#define MODULE_REVISION 2
+#define MODULE_REVISION 3
 
 union vlib_arg {
     uint32_t version;
@@ -15,19 +15,12 @@ union vlib_arg {
     struct vlib_domctl domain;
     struct vlib_throttle throttle;
     struct vlib_reservation_info reservation_info;
+    struct vlib_server_info server_info;
     struct vlib_domain_info domain_info;
     struct vlib_cpu_info cpu_info;
     struct vlib_counters counters;
     struct vlib_use use;
 };
-
-static struct vlib_cost cost(const struct vlib_usage *u)
-{
-    return (struct vlib_cost){
-        .foreground = u->foreground, .background = u->background,
-        .throttled = u->throttled, .deschedules = u->deschedules,
-    };
-}
 
 static int info(struct vlib_info *op)
 {
@@ -55,51 +48,7 @@ static int info(struct vlib_info *op)
     op->floor_period = VLIB_FLOOR_PERIOD;
     op->slice = VLIB_SLICE;
     op->late = vlib_late();
-    return 0;
-}
-
-static int reservation_info(struct vlib_reservation_info *op)
-{
-    struct vlib_reservation *r = vlib_reservation_find(op->id);
-    const struct vlib_call *c;
-    struct vlib_domain *vd;
-    struct vlib_usage call;
-    s_time_t now;
-
-    if ( !r )
-        return -ENOENT;
-    c = r->last;
-    vd = vlib_call_runs(r) ?: r->adopted;
-    if ( vd )
-        vlib_domain_charge(vd);
-    memset(op, 0, sizeof(*op));
-    op->version = VLIB_ABI_VERSION;
-    op->id = r->account.id;
-    op->domid = vd ? vd->domid : VLIB_NO_DOMAIN;
-    op->unadmitted = vlib_reservation_unadmitted(r);
-    op->call = c->state;
-    op->calls = r->count;
-    op->request = c->request;
-    op->port = c->caller_port;
-    spin_lock_irq(&r->account.lock);
-    now = NOW();
-    op->budget = r->account.server.budget;
-    op->period = r->account.server.period;
-    op->left = vlib_server_left(&r->account.server, now);
-    op->next = max(vlib_server_next(&r->account.server) - now, (s_time_t)0);
-    op->refills = r->account.server.count;
-    op->total = cost(&r->account.usage);
-    call = c->state == VLIB_CALL_active
-           ? vlib_usage_since(&r->account.usage, &c->before) : c->cost;
-    op->cost = cost(&call);
-    spin_unlock_irq(&r->account.lock);
-    if ( c->state == VLIB_CALL_queued )
-        op->queued = now - c->queued;
-    else if ( c->state )
-    {
-        op->queued = c->started - c->queued;
-        op->wall = (c->domain ? now : c->ended) - c->started;
-    }
+    op->moves = vlib_nr_moves();
     return 0;
 }
 
@@ -118,9 +67,9 @@ static int domain_info(struct vlib_domain_info *op, struct domain *d)
     op->open = vd->open;
     op->listening = vd->listening;
     if ( vd->active )
-        op->reservation = vd->active->reservation->account.id;
+        op->reservation = vd->active->reservation->id;
     else if ( vd->adopter )
-        op->reservation = vd->adopter->account.id;
+        op->reservation = vd->adopter->id;
     op->queued = vd->queued;
     op->holds = vd->holds;
     op->active = !!vd->active;
@@ -128,7 +77,7 @@ static int domain_info(struct vlib_domain_info *op, struct domain *d)
     op->stopped = vlib_clock_stopped(vd->domid);
     op->calls = vd->calls;
     vlib_domain_usage(d, &usage, &waited);
-    op->total = cost(&usage);
+    op->total = vlib_cost(&usage);
     return 0;
 }
 
@@ -138,7 +87,7 @@ static int domain_use(struct vlib_use *op, const struct domain *d)
 
     op->pad = 0;
     op->vcpus = vlib_domain_usage(d, &usage, &op->waited);
-    op->total = cost(&usage);
+    op->total = vlib_cost(&usage);
     return op->vcpus ? 0 : -EXDEV;
 }
 
@@ -229,7 +178,9 @@ static int host_op(unsigned long cmd, union vlib_arg *u)
     case VLIB_OP_throttle:
         return vlib_throttle_set(&u->throttle);
     case VLIB_OP_get_reservation:
-        return reservation_info(&u->reservation_info);
+        return vlib_reservation_info(&u->reservation_info);
+    case VLIB_OP_get_server:
+        return vlib_server_info(&u->server_info);
     case VLIB_OP_get_cpu:
         return cpu_info(&u->cpu_info);
     default:
@@ -277,6 +228,7 @@ static const struct {
     DOMAIN(get_domain, vlib_domain_info, false),
     HOST(get_cpu, vlib_cpu_info, false),
     HOST(get_counters, vlib_counters, false),
+    HOST(get_server, vlib_server_info, false),
     DOMAIN(get_use, vlib_use, false),
 #undef HOST
 #undef DOMAIN
@@ -336,6 +288,7 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
         spin_unlock(&vlib_lock);
         domctl_lock_release();
         vlib_call_signal();
+        vlib_moves();
     }
     if ( d )
         rcu_unlock_domain(d);
@@ -352,20 +305,20 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
  * Whether a charge is at most one period, and this charge and earlier ones
  * delay the next refill by at most an hour.
  */
-static bool chargeable(struct vlib_reservation *r, s_time_t time)
+static bool chargeable(struct vlib_account *a, s_time_t time)
 {
-    const struct vlib_server *s = &r->account.server;
+    const struct vlib_server *s = &a->server;
     bool ok;
 
-    spin_lock_irq(&r->account.lock);
+    spin_lock_irq(&a->lock);
     ok = time >= 0 && time <= s->period &&
          time / s->budget <= VLIB_MAX_TIMEOUT / s->period &&
          vlib_server_next(s) <= NOW() + VLIB_MAX_TIMEOUT;
-    spin_unlock_irq(&r->account.lock);
+    spin_unlock_irq(&a->lock);
     return ok;
 }
 
-/* Charges CPU time that a thread of Dom0 has used. */
+/* Charges CPU time that a thread of Dom0 has used, to the first server. */
 static long charge(unsigned long id, s_time_t time)
 {
     struct vlib_reservation *r;
@@ -375,14 +328,14 @@ static long charge(unsigned long id, s_time_t time)
     r = vlib_reservation_find(id);
     if ( !r )
         rc = -ENOENT;
-    else if ( !chargeable(r, time) )
+    else if ( !chargeable(r->server[0], time) )
         rc = -ERANGE;
     else
     {
         unsigned long flags;
 
         local_irq_save(flags);
-        vlib_account_charge(&r->account, time, NOW());
+        vlib_account_charge(r->server[0], time, NOW());
         local_irq_restore(flags);
     }
     spin_unlock(&vlib_lock);

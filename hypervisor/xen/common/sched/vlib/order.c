@@ -20,7 +20,7 @@ struct vlib_reservation *vlib_reservation_find(unsigned long id)
 
 static s_time_t period_of(const struct vlib_reservation *r)
 {
-    return r->account.server.period;
+    return vlib_values(r)->period;
 }
 
 /* The first place whose period is at least this one, or longer than it. */
@@ -50,7 +50,7 @@ void vlib_order_insert(struct vlib_reservation *r)
     vlib_order[place] = r;
     vlib_nr_reservations++;
     vlib_order_revision++;
-    table[r->account.id] = r;
+    table[r->id] = r;
 }
 
 void vlib_order_remove(struct vlib_reservation *r)
@@ -63,5 +63,5 @@ void vlib_order_remove(struct vlib_reservation *r)
     vlib_order_revision++;
     memmove(&vlib_order[place], &vlib_order[place + 1],
             (vlib_nr_reservations - place) * sizeof(vlib_order[0]));
-    table[r->account.id] = NULL;
+    table[r->id] = NULL;
 }

@@ -225,7 +225,7 @@ static bool answered(struct vlib_reservation *r, struct vlib_domain *vd,
             vlib_call_end(c, VLIB_CALL_done);
             any = true;
         }
-    if ( vd->abandoned == r->account.id &&
+    if ( vd->abandoned == r->id &&
          (!request || (vd->abandoned_port == port &&
                        vd->abandoned_request <= request)) )
     {

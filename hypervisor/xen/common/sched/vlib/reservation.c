@@ -21,45 +21,12 @@ integer_param("timer_slop", timer_slop);
 /* The time that an interrupt takes to arrive, in nanoseconds. */
 #define INTERRUPT 10000
 
-/*
- * A review examines all reservations, at most this many vCPUs in one critical
- * section of vlib_lock. It ends early when this many did not fit, since each
- * trial among thousands of reservations is expensive.
- */
-#define REVIEWED_AT_ONCE 64
-#define REFUSED_AT_MOST  4
-
-static LIST_HEAD(reviewed);         /* all, the next to review first */
-static unsigned int to_review, refused;
 static uint64_t shares[NR_CPUS];    /* sum of C / T, in millionths */
 
 /* How late a budget may end, in nanoseconds. */
 s_time_t vlib_late(void)
 {
     return (s_time_t)timer_slop + INTERRUPT;
-}
-
-struct vlib_usage vlib_reservation_usage(struct vlib_reservation *r)
-{
-    struct vlib_usage usage;
-    unsigned long flags;
-
-    spin_lock_irqsave(&r->account.lock, flags);
-    usage = r->account.usage;
-    spin_unlock_irqrestore(&r->account.lock, flags);
-    return usage;
-}
-
-/* The CPUs on which its vCPUs are. */
-static void needed(const struct vlib_reservation *r, cpumask_t *cpus)
-{
-    const struct vlib_callee *c;
-
-    cpumask_clear(cpus);
-    if ( r->adopted )
-        vlib_domain_cpus(r->adopted, cpus);
-    list_for_each_entry ( c, &r->callees, list )
-        vlib_domain_cpus(c->domain, cpus);
 }
 
 /* The domain that runs on it now, or NULL. */
@@ -76,85 +43,165 @@ static void requeue(struct vlib_reservation *r)
     struct vlib_domain *vd = running_domain(r);
 
     if ( vd )
-        vlib_domain_attach(vd, &r->account);
+        vlib_domain_attach(vd, r);
+}
+
+/* C / T in millionths. */
+uint64_t vlib_share(s_time_t budget, s_time_t period)
+{
+    return budget * 1000000ULL / period;
 }
 
 /* Adds it to, or subtracts it from, the sums of its CPUs. */
-static void weigh(const struct vlib_reservation *r, bool in)
+static void weigh(struct vlib_reservation *r, bool in)
 {
-    const struct vlib_server *s = &r->account.server;
-    uint64_t share = s->budget * 1000000ULL / s->period;
-    unsigned int cpu;
+    const struct vlib_server *s = vlib_values(r);
+    uint64_t share = vlib_share(s->budget, s->period);
+    unsigned int i, cpu;
 
-    for_each_cpu ( cpu, &r->account.admitted )
-        shares[cpu] += in ? share : -share;
+    cpumask_clear(&r->cpus);
+    for ( i = 0; i < r->nr_servers; i++ )
+    {
+        for_each_cpu ( cpu, &r->server[i]->admitted )
+            shares[cpu] += in ? share : -share;
+        cpumask_or(&r->cpus, &r->cpus, &r->server[i]->admitted);
+    }
 }
 
-static void admit(struct vlib_reservation *r, const cpumask_t *cpus)
+static void admit_server(struct vlib_account *a, const cpumask_t *cpus)
 {
     unsigned long flags;
 
+    spin_lock_irqsave(&a->lock, flags);
+    cpumask_copy(&a->admitted, cpus);
+    spin_unlock_irqrestore(&a->lock, flags);
+}
+
+void vlib_reservation_admit(struct vlib_reservation *r)
+{
+    unsigned int i;
+
     weigh(r, false);
-    spin_lock_irqsave(&r->account.lock, flags);
-    cpumask_copy(&r->account.admitted, cpus);
-    spin_unlock_irqrestore(&r->account.lock, flags);
+    for ( i = 0; i < r->nr_servers; i++ )
+        admit_server(r->server[i], vlib_trial_need(i));
+    weigh(r, true);
+    vlib_trial_move();
+    requeue(r);
+}
+
+void vlib_reservation_withdraw(struct vlib_reservation *r, unsigned int server,
+                               const cpumask_t *cpus)
+{
+    weigh(r, false);
+    admit_server(r->server[server], cpus);
     weigh(r, true);
     requeue(r);
 }
 
-static struct vlib_reservation *make(unsigned int id, s_time_t budget,
-                                     s_time_t period)
+static int make(const struct vlib_reserve *op)
 {
     struct vlib_reservation *r = xzalloc(struct vlib_reservation);
 
     if ( !r )
-        return NULL;
-    vlib_account_init(&r->account, id, budget, period, NOW());
+        return -ENOMEM;
+    r->id = op->id;
+    if ( vlib_servers_add(r, op->servers, op->budget, op->period) )
+    {
+        xfree(r);
+        return -ENOMEM;
+    }
     INIT_LIST_HEAD(&r->callees);
     INIT_LIST_HEAD(&r->attached);
     vlib_call_init(r);
-    list_add_tail(&r->list, &reviewed);
+    list_add_tail(&r->list, &vlib_reviewed);
     vlib_order_insert(r);
-    return r;
+    return 0;
+}
+
+/* Changes the values of its servers, and their number. */
+static int change(struct vlib_reservation *r, const struct vlib_reserve *op)
+{
+    struct vlib_domain *vd = running_domain(r);
+    unsigned int before = r->nr_servers, i;
+    int rc;
+
+    if ( vd )
+        vlib_domain_charge(vd); /* at the old values */
+    weigh(r, false);
+    rc = vlib_servers_add(r, op->servers, op->budget, op->period);
+    if ( !rc )
+    {
+        vlib_order_remove(r);
+        for ( i = 0; i < before; i++ )
+        {
+            struct vlib_account *a = r->server[i];
+            unsigned long flags;
+
+            spin_lock_irqsave(&a->lock, flags);
+            vlib_server_change(&a->server, op->budget, op->period, NOW());
+            spin_unlock_irqrestore(&a->lock, flags);
+        }
+        vlib_order_insert(r);
+    }
+    if ( !rc && op->servers < before )
+    {
+        if ( vd )
+            vlib_domain_attach(vd, NULL);
+        vlib_servers_trim(r, op->servers);
+    }
+    weigh(r, true);
+    return rc;
+}
+
+/* Whether a domain has a vCPU for each server; in another pool it has none. */
+static bool enough(const struct vlib_domain *vd, unsigned int servers)
+{
+    return !vd->nr_units || servers <= vd->nr_units;
+}
+
+static int valid(const struct vlib_reserve *op,
+                 const struct vlib_reservation *r)
+{
+    if ( !op->id || op->id >= VLIB_MAX_RESERVATIONS )
+        return -EINVAL;
+    if ( op->budget < VLIB_MIN_BUDGET || op->period < VLIB_MIN_PERIOD ||
+         op->period > VLIB_MAX_PERIOD || op->budget > op->period ||
+         !op->servers || op->servers > VLIB_MAX_SERVERS )
+        return -ERANGE;
+    if ( !vlib_servers_left(r ? r->nr_servers : 0, op->servers) )
+        return -E2BIG;
+    return r && r->adopted && !enough(r->adopted, op->servers) ? -EDOM : 0;
 }
 
 int vlib_reservation_set(struct vlib_reserve *op)
 {
+    struct vlib_reservation *r = vlib_reservation_find(op->id);
+    struct vlib_query q = {
+        .r = r, .budget = op->budget, .period = op->period,
+        .servers = op->servers, .only = VLIB_ALL,
+    };
     struct vlib_refusal refusal;
-    struct vlib_reservation *r;
-    unsigned long flags;
-    cpumask_t cpus;
-    int rc;
+    int rc = valid(op, r);
 
-    if ( !op->id || op->id >= VLIB_MAX_RESERVATIONS )
-        return -EINVAL;
-    if ( op->budget < VLIB_MIN_BUDGET || op->period < VLIB_MIN_PERIOD ||
-         op->period > VLIB_MAX_PERIOD || op->budget > op->period )
-        return -ERANGE;
-    r = vlib_reservation_find(op->id);
+    if ( rc )
+        return rc;
     if ( !r )
-        return make(op->id, op->budget, op->period) ? 0 : -ENOMEM;
-    needed(r, &cpus);
-    rc = vlib_trial(r, op->budget, op->period, &cpus, &refusal);
+        return make(op);
+    if ( op->servers != r->nr_servers && vlib_domain_settle_all(r) )
+        return -ERESTART;
+    rc = vlib_fit(&q, &refusal);
     if ( rc == -ENOSPC )
     {
         op->cpu = refusal.cpu;
+        op->server = refusal.server;
         op->misses = refusal.misses;
         op->response = refusal.response;
     }
-    if ( rc )
-        return rc;
-    if ( running_domain(r) )
-        vlib_domain_charge(running_domain(r)); /* at the old values */
-    weigh(r, false);
-    vlib_order_remove(r);
-    spin_lock_irqsave(&r->account.lock, flags);
-    vlib_server_change(&r->account.server, op->budget, op->period, NOW());
-    spin_unlock_irqrestore(&r->account.lock, flags);
-    vlib_order_insert(r);
-    weigh(r, true);
-    admit(r, &cpus);
-    return 0;
+    if ( !rc )
+        rc = change(r, op);
+    if ( !rc )
+        vlib_reservation_admit(r);
+    return rc;
 }
 
 static void disallow(struct vlib_reservation *r, struct vlib_callee *c)
@@ -203,7 +250,8 @@ int vlib_reservation_remove(unsigned int id)
     weigh(r, false);
     list_del(&r->list);
     vlib_order_remove(r);
-    vlib_trial_forget(r);
+    vlib_trial_forget(r, NULL);
+    vlib_servers_trim(r, 0);
     xfree(r);
     return 0;
 }
@@ -212,24 +260,23 @@ int vlib_reservation_remove(unsigned int id)
 static int extend(struct vlib_reservation *r, struct vlib_domain *vd,
                   struct vlib_bind *op)
 {
+    const struct vlib_server *s = vlib_values(r);
+    struct vlib_query q = {
+        .r = r, .budget = s->budget, .period = s->period,
+        .servers = r->nr_servers, .only = VLIB_ALL, .added = vd,
+    };
     struct vlib_refusal refusal;
-    cpumask_t cpus;
-    int rc;
+    int rc = vlib_fit(&q, &refusal);
 
-    needed(r, &cpus);
-    vlib_domain_cpus(vd, &cpus);
-    if ( cpumask_equal(&cpus, &r->account.admitted) )
-        return 0;
-    rc = vlib_trial(r, r->account.server.budget, r->account.server.period,
-                    &cpus, &refusal);
     if ( rc == -ENOSPC )
     {
         op->cpu = refusal.cpu;
+        op->server = refusal.server;
         op->misses = refusal.misses;
         op->response = refusal.response;
     }
     else if ( !rc )
-        admit(r, &cpus);
+        vlib_reservation_admit(r);
     return rc;
 }
 
@@ -252,6 +299,8 @@ int vlib_reservation_adopt(struct vlib_bind *op, struct domain *d)
             return 0;
         if ( r->adopted || r->nr_callees || vlib_call_domain(r) )
             return -EBUSY;
+        if ( !enough(vd, r->nr_servers) )
+            return -EDOM;
         rc = extend(r, vd, op);
         if ( rc )
             return rc;
@@ -263,7 +312,7 @@ int vlib_reservation_adopt(struct vlib_bind *op, struct domain *d)
         r->adopted = vd;
         vd->adopter = r;
         if ( !vd->active )
-            vlib_domain_attach(vd, &r->account);
+            vlib_domain_attach(vd, r);
     }
     return 0;
 }
@@ -346,82 +395,6 @@ bool vlib_reservation_forget_one(struct vlib_domain *vd)
         return false;
     release_domain(vd->adopter);
     return true;
-}
-
-/* Begins to review all: vCPUs may have moved. */
-void vlib_reservation_review_all(void)
-{
-    to_review = vlib_nr_reservations;
-    refused = 0;
-}
-
-/* Gives up the CPUs that its vCPUs have left, and asks for the new ones. */
-static int review(struct vlib_reservation *r)
-{
-    struct vlib_refusal refusal;
-    cpumask_t cpus;
-    int rc;
-
-    needed(r, &cpus);
-    if ( cpumask_equal(&cpus, &r->account.admitted) )
-        return 0;
-    rc = vlib_trial(r, r->account.server.budget, r->account.server.period,
-                    &cpus, &refusal);
-    if ( !rc )
-        admit(r, &cpus);
-    else if ( rc == -ENOSPC )
-    {
-        refused++;
-        cpumask_and(&cpus, &cpus, &r->account.admitted);
-        if ( !cpumask_equal(&cpus, &r->account.admitted) )
-            admit(r, &cpus);
-    }
-    return rc;
-}
-
-/* The number of vCPUs and domains that a review of r examines; at least 1. */
-static unsigned int width(const struct vlib_reservation *r)
-{
-    unsigned int n = r->adopted ? vlib_domain_work(r->adopted) : 1;
-    const struct vlib_callee *c;
-
-    list_for_each_entry ( c, &r->callees, list )
-        n += vlib_domain_work(c->domain);
-    return n;
-}
-
-/* Continues a review. Returns whether there is more to do soon. */
-bool vlib_reservation_review(void)
-{
-    unsigned int n = 0;
-
-    while ( n < REVIEWED_AT_ONCE && to_review )
-    {
-        struct vlib_reservation *r;
-
-        if ( list_empty(&reviewed) || refused == REFUSED_AT_MOST )
-        {
-            to_review = 0;
-            break;
-        }
-        r = list_entry(reviewed.next, struct vlib_reservation, list);
-        if ( review(r) == -ERESTART )
-            break;
-        list_move_tail(&r->list, &reviewed);
-        to_review--;
-        n += width(r);
-    }
-    return to_review;
-}
-
-/* The number of CPUs that it needs and on which it is not admitted. */
-unsigned int vlib_reservation_unadmitted(const struct vlib_reservation *r)
-{
-    cpumask_t cpus;
-
-    needed(r, &cpus);
-    cpumask_andnot(&cpus, &cpus, &r->account.admitted);
-    return cpumask_weight(&cpus);
 }
 
 /* Sum of C / T on a CPU, in millionths, including the floor. */

@@ -207,6 +207,50 @@ static void lift_out(struct vlib_runqueue *q, struct vlib_entity *e,
     displace(q, e);
 }
 
+/* e, chosen to run on a's budget, holds it. Returns until when. a is locked. */
+static s_time_t take(struct vlib_runqueue *q, struct vlib_entity *e,
+                     struct vlib_account *a, s_time_t now)
+{
+    vlib_server_wake(&a->server, e->ready_since);
+    a->holder = e;
+    a->holds_on = q->cpu;
+    a->elsewhere = 0;
+    return now + vlib_server_left(&a->server, now);
+}
+
+/*
+ * Whether e, which runs, is what a decision would choose on its new account. It
+ * then continues, and only the time of the next decision changes. In all other
+ * cases a decision must follow: this one considers nothing else on the queue.
+ */
+static bool continues(struct vlib_runqueue *q, struct vlib_entity *e,
+                      s_time_t now)
+{
+    const struct vlib_node *first = q->foreground.first;
+    struct vlib_account *a = e->account;
+
+    if ( !a || !list_empty(&q->contending) ||
+         (q->refills.first && q->refills.first->key <= now) )
+        return false;
+    spin_lock(&a->lock);
+    e->foreground = may_hold(q, a, now) &&
+                    (!first || a->server.period < first->key);
+    if ( e->foreground )
+    {
+        e->ready.key = a->server.period; /* what preempts it is compared */
+        e->ready_since = min(e->ready_since, now);
+        q->until = take(q, e, a, now);
+    }
+    spin_unlock(&a->lock);
+    if ( !e->foreground )
+        return false;
+    q->denying = false;
+    if ( q->refills.first )
+        q->until = min(q->until, q->refills.first->key);
+    vlib_replan(q->cpu, q->until);
+    return true;
+}
+
 void vlib_attach(struct vlib_entity *e, struct vlib_account *a, s_time_t now)
 {
     struct vlib_runqueue *q = e->queue;
@@ -221,10 +265,11 @@ void vlib_attach(struct vlib_entity *e, struct vlib_account *a, s_time_t now)
     if ( e->account != a )
         e->ready_since = VLIB_NEVER;
     e->account = a;
-    if ( q->running == e )
-        e->foreground = false; /* until the decision that follows */
-    else
+    e->foreground = false; /* until the decision that follows */
+    if ( q->running != e )
         place(q, e, now);
+    else if ( continues(q, e, now) )
+        return;
     vlib_kick(q->cpu);
 }
 
@@ -339,13 +384,7 @@ static struct vlib_entity *pick_foreground(struct vlib_runqueue *q,
         spin_lock(&a->lock);
         may = may_hold(q, a, now);
         if ( may )
-        {
-            vlib_server_wake(&a->server, e->ready_since);
-            a->holder = e;
-            a->holds_on = q->cpu;
-            a->elsewhere = 0;
-            *until = now + vlib_server_left(&a->server, now);
-        }
+            *until = take(q, e, a, now);
         spin_unlock(&a->lock);
         displace(q, e);
         if ( may )

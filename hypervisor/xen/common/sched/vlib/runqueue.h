@@ -8,8 +8,8 @@
  * control domains, as Dom0 must always be able to undo, and domains that are
  * marked critical.
  *
- * Locks: a runqueue is under its CPU's scheduler lock. A reservation has a
- * lock of its own, innermost, because the vCPUs of one domain may be on
+ * Locks: a runqueue is under its CPU's scheduler lock. Each server of a
+ * reservation has a lock of its own, innermost, because its vCPUs may be on
  * several CPUs. Only one of them at a time, the holder, runs in the
  * foreground.
  */
@@ -53,9 +53,18 @@ static inline struct vlib_usage vlib_usage_since(
     };
 }
 
+static inline void vlib_usage_add(struct vlib_usage *sum,
+                                  const struct vlib_usage *u)
+{
+    sum->foreground += u->foreground;
+    sum->background += u->background;
+    sum->throttled += u->throttled;
+    sum->deschedules += u->deschedules;
+}
+
 struct vlib_entity;
 
-/* A reservation, as runqueues see it. */
+/* A reservation's server, as runqueues see it. */
 struct vlib_account {
     spinlock_t lock;
     unsigned int id;
@@ -166,7 +175,10 @@ void vlib_idle(struct vlib_runqueue *q, s_time_t now);
 /* e, which is running, lets others of its kind run first. */
 void vlib_yielded(struct vlib_runqueue *q, struct vlib_entity *e);
 
-/* Makes a CPU decide again. Provided by the user of the runqueues. */
+/* Makes a CPU decide again. Provided by the user of the runqueues, */
 void vlib_kick(unsigned int cpu);
+
+/* as is this: what runs on the CPU continues; the next decision is then. */
+void vlib_replan(unsigned int cpu, s_time_t until);
 
 #endif /* VLIB_RUNQUEUE_H */

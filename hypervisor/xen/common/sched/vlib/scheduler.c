@@ -69,6 +69,16 @@ void vlib_kick(unsigned int cpu)
         cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
 }
 
+/* The caller holds the CPU's lock. */
+void vlib_replan(unsigned int cpu, s_time_t until)
+{
+    s_time_t now = NOW();
+
+    until = min(until, (s_time_t)(now + MAX_TIMER));
+    set_timer(&get_sched_res(cpu)->s_timer,
+              max(until, (s_time_t)(now + MIN_TIMER)));
+}
+
 static void take_residence(struct vlib_unit *vu, unsigned int cpu)
 {
     vu->residence = cpu;
@@ -114,7 +124,10 @@ static void *cf_check vlib_alloc_udata(const struct scheduler *ops,
     vlib_entity_init(&vu->entity, stay ? stay->groups : NULL,
                      unit->domain->is_privileged);
     vu->unit = unit;
+    vu->number = unit->unit_id;
     INIT_LIST_HEAD(&vu->list);
+    INIT_LIST_HEAD(&vu->move);
+    INIT_LIST_HEAD(&vu->all);
     return vu;
 }
 
@@ -197,12 +210,25 @@ static struct sched_resource *place(const struct sched_unit *unit, bool stay)
     return get_sched_res(cpumask_any(mask));
 }
 
+/* The CPU to which the module moves the unit, if that is allowed; or NULL. */
+static struct sched_resource *destination(const struct sched_unit *unit)
+{
+    unsigned int cpu = vlib_unit_place(vlib_unit(unit));
+
+    return cpu != sched_unit_master(unit) && vlib_drives(cpu) &&
+           cpumask_test_cpu(cpu, unit->cpu_hard_affinity) &&
+           cpumask_test_cpu(cpu, cpupool_domain_master_cpumask(unit->domain))
+           ? get_sched_res(cpu) : NULL;
+}
+
 static struct sched_resource *pick(const struct sched_unit *unit, bool stay)
 {
     struct sched_resource *sr;
 
     rcu_read_lock(&sched_res_rculock);
-    sr = place(unit, stay);
+    sr = stay ? destination(unit) : NULL;
+    if ( !sr )
+        sr = place(unit, stay);
     rcu_read_unlock(&sched_res_rculock);
     return sr;
 }
@@ -225,9 +251,11 @@ static void cf_check vlib_insert_unit(const struct scheduler *ops,
     spin_unlock(lock);
     lock = unit_schedule_lock(unit);
     take_residence(vu, sched_unit_master(unit));
+    vu->place = vu->residence;
     vu->off_since = NOW();
     spin_unlock_irq(lock);
     vlib_domain_arrive(vu);
+    vlib_balance_join(vu);
     spin_unlock(&vlib_lock);
 }
 
@@ -239,6 +267,8 @@ static void cf_check vlib_remove_unit(const struct scheduler *ops,
 
     spin_lock(&vlib_lock);
     vlib_domain_depart(vu);
+    vlib_balance_leave(vu);
+    list_del_init(&vu->move);
     lock = unit_schedule_lock_irq(unit);
     if ( vu->entity.queue )
         vlib_dequeue(vu->entity.queue, &vu->entity, NOW());
@@ -298,6 +328,7 @@ static void cf_check vlib_migrate(const struct scheduler *ops,
     bool queued = vu->entity.queue;
     s_time_t now = NOW();
 
+    write_atomic(&vu->place, cpu);
     if ( sched_unit_master(unit) == cpu )
         return;
     if ( queued )
