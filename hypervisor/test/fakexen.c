@@ -106,7 +106,8 @@ void set_timer(struct timer *t, s_time_t at)
     if ( t->function )
         fake_timer = t;
     else /* a CPU's: when it decides next */
-        machine.due[container_of(t, struct sched_resource, s_timer)->master_cpu] = at;
+        machine.due[container_of(t, struct sched_resource, s_timer)
+                        ->master_cpu] = at;
 }
 
 struct domain *rcu_lock_domain_by_id(domid_t domid)

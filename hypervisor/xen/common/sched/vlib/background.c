@@ -150,3 +150,34 @@ void vlib_background_yield(struct vlib_runqueue *q, struct vlib_entity *e)
     g->turn = e->turn;
     move_on(q, g);
 }
+
+bool vlib_background_denies(const struct vlib_runqueue *q, s_time_t now,
+                            s_time_t *until)
+{
+    s_time_t phase;
+
+    if ( !q->idle )
+    {
+        *until = VLIB_NEVER;
+        return false;
+    }
+    phase = now % q->period;
+    *until = now - phase + (phase < q->idle ? q->idle : q->period);
+    return phase < q->idle;
+}
+
+void vlib_background_denied(struct vlib_runqueue *q, struct vlib_entity *e)
+{
+    s_time_t denied = q->denied_clock - e->denied;
+
+    e->denied = q->denied_clock;
+    if ( e->spared || !denied )
+        return;
+    e->usage.throttled += denied;
+    if ( e->account )
+    {
+        spin_lock(&e->account->lock);
+        e->account->usage.throttled += denied;
+        spin_unlock(&e->account->lock);
+    }
+}

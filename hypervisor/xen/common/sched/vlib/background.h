@@ -59,4 +59,11 @@ bool vlib_background_behind(const struct vlib_runqueue *q,
  */
 void vlib_background_yield(struct vlib_runqueue *q, struct vlib_entity *e);
 
+/* Whether the throttle denies background time now, and until when. */
+bool vlib_background_denies(const struct vlib_runqueue *q, s_time_t now,
+                            s_time_t *until);
+
+/* Counts the time that e, which waited, was denied. */
+void vlib_background_denied(struct vlib_runqueue *q, struct vlib_entity *e);
+
 #endif /* VLIB_BACKGROUND_H */

@@ -93,7 +93,7 @@ static void begin(s_time_t now)
     left = units;
 }
 
-/* Whether the module may move the vCPU to balance: nothing is reserved for it. */
+/* Whether the vCPU may be moved to balance: nothing is reserved for it. */
 static bool eligible(const struct vlib_unit *vu)
 {
     const struct vlib_domain *vd = vu->domain;

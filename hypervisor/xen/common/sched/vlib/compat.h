@@ -10,10 +10,11 @@
 
 /*
  * XSM's answer to an operation on schedulers. Since 4.17.7, 4.18.6, 4.19.6,
- * 4.20.4, 4.21.2 and 4.22 XSM gets the whole operation, and answers once. Before,
- * it gets the number, and is asked in two steps: Flask allows everything in the
- * first one and decides in the second; without Flask the first one decides. The
- * Makefile looks into xsm.h: no macro of Xen tells them apart.
+ * 4.20.4, 4.21.2 and 4.22 XSM gets the whole operation, and answers once.
+ * Before, it gets the number, and is asked in two steps: Flask allows
+ * everything in the first one and decides in the second; without Flask the
+ * first one decides. The Makefile looks into xsm.h: no macro of Xen tells them
+ * apart.
  */
 #ifdef VLIB_XSM_TAKES_OPERATION
 static inline int vlib_xsm_sysctl(uint32_t cmd)

@@ -93,7 +93,8 @@ static unsigned int least_reserved(const cpumask_t *cpus, unsigned int server,
             continue;
         if ( cpu == trial.q.first && n == 1 )
             return cpu;
-        if ( best < nr_cpu_ids && (sum > least || (sum == least && cpu != now)) )
+        if ( best < nr_cpu_ids &&
+             (sum > least || (sum == least && cpu != now)) )
             continue;
         least = sum;
         best = cpu;

@@ -122,22 +122,6 @@ static void forgo(struct vlib_runqueue *q, struct vlib_entity *e)
     spin_unlock(&a->lock);
 }
 
-static void note_denied(struct vlib_runqueue *q, struct vlib_entity *e)
-{
-    s_time_t denied = q->denied_clock - e->denied;
-
-    e->denied = q->denied_clock;
-    if ( e->spared || !denied )
-        return;
-    e->usage.throttled += denied;
-    if ( e->account )
-    {
-        spin_lock(&e->account->lock);
-        e->account->usage.throttled += denied;
-        spin_unlock(&e->account->lock);
-    }
-}
-
 void vlib_enqueue(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
 {
     ASSERT(!e->queue);
@@ -156,7 +140,7 @@ void vlib_dequeue(struct vlib_runqueue *q, struct vlib_entity *e, s_time_t now)
     if ( q->running == e )
         q->running = NULL;
     else if ( !e->foreground )
-        note_denied(q, e);
+        vlib_background_denied(q, e);
     displace(q, e);
     forgo(q, e);
     vlib_background_leave(q, e);
@@ -203,7 +187,7 @@ static void lift_out(struct vlib_runqueue *q, struct vlib_entity *e,
 {
     vlib_charge(q, now);
     if ( q->running != e && !e->foreground )
-        note_denied(q, e);
+        vlib_background_denied(q, e);
     displace(q, e);
 }
 
@@ -309,26 +293,11 @@ bool vlib_preempts(const struct vlib_runqueue *q, const struct vlib_entity *e)
            vlib_background_behind(q, e, r);
 }
 
-/* Whether the throttle denies background time now, and until when. */
-static bool denied(const struct vlib_runqueue *q, s_time_t now, s_time_t *until)
-{
-    s_time_t phase;
-
-    if ( !q->idle )
-    {
-        *until = VLIB_NEVER;
-        return false;
-    }
-    phase = now % q->period;
-    *until = now - phase + (phase < q->idle ? q->idle : q->period);
-    return phase < q->idle;
-}
-
 /* Decides again whether e is in the foreground. */
 static void reassess(struct vlib_runqueue *q, struct vlib_entity *e,
                      s_time_t now)
 {
-    note_denied(q, e);
+    vlib_background_denied(q, e);
     displace(q, e);
     place(q, e, now);
 }
@@ -401,13 +370,13 @@ static struct vlib_entity *pick_background(struct vlib_runqueue *q,
     struct vlib_account *a;
     s_time_t change;
 
-    q->denying = denied(q, now, &change) && q->background.first;
+    q->denying = vlib_background_denies(q, now, &change) && q->background.first;
     if ( q->background.first )
         *until = change;
     e = vlib_background_first(q, q->denying);
     if ( !e )
         return NULL;
-    note_denied(q, e);
+    vlib_background_denied(q, e);
     displace(q, e);
     if ( q->spared.first || q->background.first )
         *until = min(*until, (s_time_t)(now + VLIB_SLICE));

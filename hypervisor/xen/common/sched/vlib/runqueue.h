@@ -93,7 +93,7 @@ struct vlib_entity {
     s_time_t ready_since;           /* able to use budget; or VLIB_NEVER */
     s_time_t share;                 /* background time had, in its group */
     s_time_t denied;                /* denied_clock when it was queued */
-    s_time_t queued;                /* time on queues, less 'now' while on one */
+    s_time_t queued;                /* time on queues, less now while on one */
     struct vlib_usage usage;
 };
 
