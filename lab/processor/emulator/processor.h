@@ -15,7 +15,7 @@
 
 /* What became of an access to a register. */
 enum access {
-    ACCESS_OTHER, /* not a register of these; QEMU's own code goes on */
+    ACCESS_OTHER, /* not a register of these; QEMU's own code answers */
     ACCESS_DONE,
     ACCESS_FAULT, /* #GP(0) */
 };
