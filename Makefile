@@ -15,7 +15,7 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 # requires, so one pass of the linter sees every file.
 TAGS := browser,dom0,lab,packages,soak
 
-TESTS   := unit hypervisor lab contended browser packages timed storm
+TESTS   := unit hypervisor lab contended hardware browser packages timed storm
 BENCHES := quick native corunner lab module stock service throttle table full
 
 export CGO_ENABLED = 0
@@ -128,11 +128,15 @@ installed = command -v $1 >/dev/null || $(INSTALL) $1 || { $(ROOT) apt-get updat
 
 # On real Xen: a lab that does not start fails.
 .test-lab: hypervisor
-	go test -tags lab -count 1 -timeout 40m -v -skip '^TestContended$$' ./lab
+	go test -tags lab -count 1 -timeout 40m -v -skip '^(TestContended|TestProcessor)$$' ./lab
 
 # The lab's memory model; each emulated CPU needs a real one to itself.
 .test-contended: hypervisor
 	go test -tags lab -count 1 -timeout 15m -v -run '^TestContended$$' ./lab
+
+# Real Xen on emulated processors. The first time QEMU is compiled, for three minutes.
+.test-hardware: hypervisor
+	go test -tags lab -count 1 -timeout 40m -v -run '^TestProcessor$$' ./lab
 
 # The report, drawn by Debian's Chromium.
 .test-browser:

@@ -75,6 +75,11 @@ func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string
 	if m.emulator, err = exec.LookPath(qemu.Program); err != nil {
 		return nil, &Error{Awaited: "the emulator", Err: err}
 	}
+	if c.Processor != "" {
+		if m.Processor, err = emulatedProcessor(ctx, c.Processor, c.SetupLog); err != nil {
+			return nil, &Error{Awaited: "the emulated processor", Err: err}
+		}
+	}
 	if !m.Counted {
 		if m.processor, err = hostProcessor(); err != nil {
 			return nil, &Error{Awaited: "this machine's processor", Err: err}
@@ -102,6 +107,9 @@ func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string
 
 func (m *machine) close() {
 	m.Ramdisk.Close()
+	if m.Processor != nil {
+		m.Processor.State.Close()
+	}
 	if m.bus != nil {
 		m.bus.file.Close()
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/vlibos/vlibos/internal/cliflag"
 	"github.com/vlibos/vlibos/lab"
 	"github.com/vlibos/vlibos/lab/image"
+	"github.com/vlibos/vlibos/lab/processor"
 )
 
 // machineFlags are the flags of a boot.
@@ -20,6 +21,7 @@ func machineFlags() []cli.Flag {
 	return []cli.Flag{
 		releaseFlag(machine),
 		&cli.StringFlag{Category: machine, Name: "mode", DefaultText: "functional, with PVH and HVM guests counted", Usage: "functional (parallel CPUs), counted (time is the number of instructions) or contended (CPUs that queue for a memory bus)"},
+		&cli.StringFlag{Category: machine, Name: "processor", Usage: "an emulated processor with cache classes or uncore counters: " + strings.Join(processor.Names(), ", ")},
 		&cliflag.Duration{Category: machine, Name: "bus-service", Usage: "contended: the length of a turn on the memory bus while CMD runs, 0 for off (docs/reference/lab-bus.md)"},
 		&cli.StringFlag{Category: machine, Name: "xen", Value: lab.StockXen, Usage: "hypervisor: stock, vlib (built here with this project's module), vlib-debug (with Xen's assertions), vlib-flask (with XSM and Flask), or the `PATH` of an image, with a slash"},
 		&cli.StringFlag{Category: machine, Name: "sched", DefaultText: "vlib with --xen vlib, else Xen's own", Usage: "Xen's scheduler, by `NAME`: credit2, credit, vlib, …"},
@@ -74,7 +76,7 @@ func config(c *cli.Context, otherwise ...string) (lab.Config, error) {
 	cfg := lab.Config{
 		Args: c.Args().Slice(), Env: c.StringSlice("env"),
 		Release: c.String("release"), Dom0Packages: c.StringSlice("dom0-package"), DomUPackages: c.StringSlice("domu-package"),
-		Mode: lab.Mode(c.String("mode")), BusService: c.Duration("bus-service"), Xen: c.String("xen"), Scheduler: c.String("sched"),
+		Mode: lab.Mode(c.String("mode")), BusService: c.Duration("bus-service"), Processor: c.String("processor"), Xen: c.String("xen"), Scheduler: c.String("sched"),
 		XenArgs: c.String("xen-args"), KernelArgs: c.String("kernel-args"),
 		PCPUs: c.Int("pcpus"), MemoryMiB: c.Int("memory"), Dom0VCPUs: c.Int("dom0-vcpus"),
 		DomUs: c.Int("domus"), Guest: lab.Guest(c.String("guest")),

@@ -27,6 +27,7 @@ import (
 //	current-RELEASE-REVISION  link to the base that this builder's runs use
 //	packages/      additional packages for the images ([Cache.Segment])
 //	hypervisor/    Xen with this project's module (lab/module)
+//	processor/     QEMU with the emulated processors (lab/processor)
 //	contended/     the emulator's plugins (lab/membus)
 type Cache struct{ Dir string }
 

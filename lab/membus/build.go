@@ -34,6 +34,22 @@ const (
 	Profile = "profile" // counts instructions by address
 )
 
+// ProcessorStateName is the header of what the plugin shares with an emulated processor, in a
+// file of ProcessorStateBytes.
+const (
+	ProcessorStateName  = "state.h"
+	ProcessorStateBytes = 8192
+)
+
+// ProcessorState returns that header.
+func ProcessorState() []byte {
+	data, err := sources.ReadFile(sourceDir + "/" + ProcessorStateName)
+	if err != nil {
+		panic(err) // the file is in the binary
+	}
+	return data
+}
+
 // flags compile the plugin; warnings are errors.
 var flags = []string{"-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-fvisibility=hidden", "-shared", "-fPIC"}
 

@@ -14,7 +14,7 @@ func TestUpstreamVersionHasNoRevision(t *testing.T) {
 	for version, want := range map[string]string{
 		"1:7.2+dfsg-7+deb12u18": "1:7.2+dfsg", "1:8.2.2+ds-0ubuntu1": "1:8.2.2+ds", "9.0": "9.0",
 	} {
-		if got := upstreamVersion(version); got != want {
+		if got := UpstreamVersion(version); got != want {
 			t.Errorf("%s: %s, want %s", version, got, want)
 		}
 	}

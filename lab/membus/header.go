@@ -29,7 +29,7 @@ func (c *Cache) header(ctx context.Context, pkg string, log io.Writer) (string, 
 	if err != nil {
 		return "", fmt.Errorf("the contended mode compiles a plugin for the distribution's QEMU: %w", err)
 	}
-	upstream := upstreamVersion(version)
+	upstream := UpstreamVersion(version)
 	dir := filepath.Join(c.dir, "header", strings.ReplaceAll(upstream, ":", "_"))
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return dir, err
@@ -40,25 +40,8 @@ func (c *Cache) header(ctx context.Context, pkg string, log io.Writer) (string, 
 
 // fetchHeader copies the header of a version of a source package to out.
 func fetchHeader(ctx context.Context, name, upstream, tmp, out string, log io.Writer) error {
-	files, tree := filepath.Join(tmp, "files"), filepath.Join(tmp, "tree")
-	if err := os.Mkdir(files, 0o755); err != nil {
-		return err
-	}
-	// The distribution's revisions do not change the interface, and not every
-	// installed revision is still offered.
-	want := func(v string) bool { return upstreamVersion(v) == upstream }
-	apt, err := debs.Machine(ctx)
+	tree, err := FetchSource(ctx, name, upstream, tmp, log)
 	if err != nil {
-		return err
-	}
-	if err := apt.DownloadSource(ctx, files, name, want, log); err != nil {
-		return err
-	}
-	src, err := debs.OpenSource(name, files)
-	if err != nil {
-		return err
-	}
-	if err := debs.UnpackSource(ctx, src, tree); err != nil {
 		return err
 	}
 	data, err := os.ReadFile(filepath.Join(tree, headerPath))
@@ -68,9 +51,32 @@ func fetchHeader(ctx context.Context, name, upstream, tmp, out string, log io.Wr
 	return os.WriteFile(filepath.Join(out, headerName), data, 0o644)
 }
 
-// upstreamVersion returns a package's version without the distribution's revision:
+// FetchSource downloads an upstream version of a source package into the folder tmp, and
+// returns the folder where it is unpacked. The distribution's revisions change no interface,
+// and not every installed revision is still offered, so any will do.
+func FetchSource(ctx context.Context, name, upstream, tmp string, log io.Writer) (tree string, err error) {
+	files, tree := filepath.Join(tmp, "files"), filepath.Join(tmp, "tree")
+	if err := os.Mkdir(files, 0o755); err != nil {
+		return "", err
+	}
+	apt, err := debs.Machine(ctx)
+	if err != nil {
+		return "", err
+	}
+	want := func(v string) bool { return UpstreamVersion(v) == upstream }
+	if err := apt.DownloadSource(ctx, files, name, want, log); err != nil {
+		return "", err
+	}
+	src, err := debs.OpenSource(name, files)
+	if err != nil {
+		return "", err
+	}
+	return tree, debs.UnpackSource(ctx, src, tree)
+}
+
+// UpstreamVersion returns a package's version without the distribution's revision:
 // 1:7.2+dfsg of 1:7.2+dfsg-7+deb12u18.
-func upstreamVersion(version string) string {
+func UpstreamVersion(version string) string {
 	if i := strings.LastIndexByte(version, '-'); i >= 0 {
 		return version[:i]
 	}

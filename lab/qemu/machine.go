@@ -65,19 +65,38 @@ type Machine struct {
 	Shared      *os.File
 	SharedBytes int
 	// Plugin, if not empty, is the path of a TCG plugin. Its argument counters is
-	// the path of Shared; or, in a machine that is counted, its argument counts
-	// is the path of Profile, an open file.
+	// the path of Shared, and processor that of Processor's state; or, in a machine
+	// that is counted, its argument counts is the path of Profile, an open file.
 	Plugin  string
 	Profile *os.File
+
+	// Processor, if not nil, is an emulated processor other than QEMU's own.
+	Processor *Processor
 }
+
+// Processor is an emulated processor of package lab/processor.
+type Processor struct {
+	// Emulator is the path of the program that has it, Name its name there. CPU
+	// continues the value of the option -cpu.
+	Emulator, Name, CPU string
+	// State is an open file for what software programs and what is counted. A
+	// saved machine does not include it.
+	State *os.File
+}
+
+// firmware are the folders with the BIOS in the distribution's packages, which an
+// emulator of our own does not know.
+var firmware = []string{"/usr/share/qemu", "/usr/share/seabios"}
 
 // firstFD is the number, in the emulator, of the first of [exec.Cmd]'s extra files.
 const firstFD = 3
 
-// arguments are the emulator's arguments, and the files that they name by number.
+// arguments are the emulator, its arguments, what is added to its environment, and
+// the files that they name by number.
 type arguments struct {
-	list  []string
-	files []*os.File
+	program   string
+	list, env []string
+	files     []*os.File
 }
 
 func (a *arguments) add(args ...string) { a.list = append(a.list, args...) }
@@ -104,9 +123,17 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 	if m.Plugin != "" && (file == nil || strings.Contains(m.Plugin, ",")) {
 		return nil, fmt.Errorf("plugin %q: its path must have no comma, and it needs a profile's file in a machine that is counted, a shared file in another", m.Plugin)
 	}
-	var a arguments
+	a := arguments{program: Program}
+	model := cpu
+	if m.Processor != nil {
+		model += m.Processor.CPU
+		a.program = m.Processor.Emulator
+		for _, dir := range firmware {
+			a.add("-L", dir)
+		}
+	}
 	a.add("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-		"-machine", "pc", "-cpu", cpu,
+		"-machine", "pc", "-cpu", model,
 		"-smp", strconv.Itoa(m.CPUs), "-m", strconv.Itoa(m.MemoryMiB))
 	if m.Counted {
 		a.add("-accel", "tcg,thread=single",
@@ -129,13 +156,22 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 		a.add("-netdev", fmt.Sprintf("socket,id=link,fd=%d", a.fd(m.Link)),
 			"-device", fmt.Sprintf("virtio-net-pci,netdev=link,mac=%v,romfile=", m.MAC))
 	}
+	var state string
+	if m.Processor != nil {
+		state = fmt.Sprintf("/proc/self/fd/%d", a.fd(m.Processor.State))
+		a.env = []string{"VLIBOS_PROCESSOR=" + m.Processor.Name, "VLIBOS_PROCESSOR_STATE=" + state}
+	}
 	if m.Shared != nil {
 		shared := a.fd(m.Shared)
 		// A saved machine may include the master's device, not a peer's.
 		a.add("-object", fmt.Sprintf("memory-backend-file,id=shared,share=on,size=%d,mem-path=/proc/self/fd/%d", m.SharedBytes, shared),
 			"-device", "ivshmem-plain,memdev=shared,master=on")
 		if m.Plugin != "" {
-			a.add("-plugin", fmt.Sprintf("file=%s,counters=/proc/self/fd/%d", m.Plugin, shared))
+			plugin := fmt.Sprintf("file=%s,counters=/proc/self/fd/%d", m.Plugin, shared)
+			if m.Processor != nil {
+				plugin += ",processor=" + state
+			}
+			a.add("-plugin", plugin)
 		}
 	} else if m.Plugin != "" {
 		a.add("-plugin", fmt.Sprintf("file=%s,counts=/proc/self/fd/%d", m.Plugin, a.fd(m.Profile)))

@@ -58,7 +58,8 @@ func Start(ctx context.Context, m Machine, console io.Writer) (*Process, error) 
 		return nil, err
 	}
 	ctx, p.stop = context.WithCancel(ctx)
-	cmd := exec.CommandContext(ctx, Program, args.list...)
+	cmd := exec.CommandContext(ctx, args.program, args.list...)
+	cmd.Env = append(os.Environ(), args.env...)
 	cmd.Stdout, cmd.Stderr = console, console
 	cmd.ExtraFiles = args.files
 	// In its own process group, a terminal's ctrl-c is left to this program.
