@@ -14,7 +14,7 @@ import (
 	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// A status is as XAPI's client remembers it: a longer one would be written again without end.
+// A status is as XAPI's client remembers it: a longer one would be written again each 10 seconds.
 func TestStatusIsNotLongerThanWhatIsRemembered(t *testing.T) {
 	v := &xapi.VM{UUID: web, Asked: map[string]string{keyBudget: strings.Repeat("9", 512), keyPeriod: "100ms"}}
 	_, wrong := reservation(v)
