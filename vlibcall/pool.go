@@ -57,7 +57,7 @@ type pooled struct {
 func NewPool(d transport.Dialer, channel Options, o PoolOptions) *Pool {
 	most := cmp.Or(max(o.Most, 0), DefaultMost)
 	p := &Pool{
-		dialer: d, channel: channel, idle: cmp.Or(o.Idle, DefaultIdle),
+		dialer: d, channel: channel, idle: cmp.Or(max(o.Idle, 0), DefaultIdle),
 		places: make(chan struct{}, most), free: make(chan *pooled, most), done: make(chan struct{}),
 	}
 	p.sweeper.Go(p.sweep)
