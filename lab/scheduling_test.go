@@ -61,13 +61,19 @@ var everywhere = []string{"TestStockDomainHasItsShareAndItsWeightBack", "TestSto
 func TestServing(t *testing.T) {
 	t.Parallel()
 	module := func(test string) bool { return !strings.HasPrefix(test, "TestStock") && !slices.Contains(long, test) }
-	stock := func(test string) bool { return strings.HasPrefix(test, "TestStock") && !slices.Contains(long, test) }
+	// Debian's Xen 4.17.7 once died (in credit2's csched2_free_domdata) when a domain
+	// changed its pool after two domains had been in another one. So this boots alone.
+	const pools = "TestStockBudgetUnderCredit"
+	stock := func(test string) bool {
+		return strings.HasPrefix(test, "TestStock") && !slices.Contains(long, test) && test != pools
+	}
 	for _, tt := range []struct {
 		name, xen, release string
 		wanted             func(test string) bool
 	}{
 		{"module", lab.VlibXen, image.DefaultRelease, module},
 		{"stock", lab.StockXen, image.DefaultRelease, stock},
+		{"stock-credit", lab.StockXen, image.DefaultRelease, func(test string) bool { return test == pools }},
 		{"stock-trixie", lab.StockXen, "trixie", func(test string) bool { return slices.Contains(everywhere, test) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
