@@ -66,8 +66,8 @@ bench: $(if $(SUITE),.bench-$(SUITE),hypervisor .bench-quick .bench-lab .bench-m
 report: build ## the page of what is in out/bench.jsonl: out/report/report.html
 	bin/vlibbench report out/report
 
-# Each suite takes half an hour at most on a machine at rest. All of them go on
-# after one that fails; the last lines say what each did.
+# Each suite takes half an hour at most on a machine at rest. One that fails stops
+# no other; the last lines say what each did.
 soak: $(if $(SUITE),.soak-$(SUITE),setup) ## the long tests, a night for all; SUITE=… half an hour for one
 ifeq ($(SUITE),)
 	@mkdir -p out/soak && rm -f out/soak/*; for suite in $(SOAKS); do \
