@@ -5,27 +5,59 @@ package report
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/vlibos/vlibos/bench"
 )
 
-// chart is a drawing for the template. All positions are in units of the SVG.
-type chart struct {
-	ID            string
-	Title         string // for readers who cannot see it
-	Width, Height int
-	Ticks         []tick
-	Bars          []bar
-	Curves        []curve
-	Clouds        []cloud
-	Marks         []mark
-	Labels        []label
+// drawing is a chart that can be drawn at any width.
+type drawing struct {
+	ID, Title string
 	// Axis says what the ticks mean.
 	Axis string
-	// Plot is the area of the data.
-	Left, Top, Right, Bottom float64
+	// Faint says that nothing is concluded from it.
+	Faint bool
+	at    func(width float64) chart
+}
+
+// The two widths at which the page has each drawing; the browser shows one. In both
+// a unit of the SVG is about a pixel, so that text has its size.
+const (
+	wide   = 760
+	narrow = 340
+)
+
+// Sizes returns the drawing at both widths.
+func (d drawing) Sizes() []chart {
+	var all []chart
+	for _, size := range []struct {
+		name  string
+		width float64
+	}{{"wide", wide}, {"narrow", narrow}} {
+		c := d.at(size.width)
+		c.ID, c.Title, c.Size, c.Width = d.ID, d.Title, size.name, size.width
+		all = append(all, c)
+	}
+	return all
+}
+
+func (d drawing) equal(other drawing) bool {
+	return other.at != nil && reflect.DeepEqual(d.Sizes(), other.Sizes())
+}
+
+// chart is a drawing at one width, for the template. All positions are in units of
+// the SVG.
+type chart struct {
+	ID, Title, Size string
+	Width, Height   float64
+	Ticks           []tick
+	Bars            []bar
+	Curves          []curve
+	Clouds          []cloud
+	Marks           []mark
+	Labels          []label
+	// The area of the data.
+	left, top, right, bottom float64
 }
 
 type (
@@ -44,7 +76,7 @@ type (
 	cloud struct{ Class, Path string }
 	mark  struct {
 		X1, Y1, X2, Y2, TextX, TextY float64
-		Text                         string
+		Anchor, Text                 string
 	}
 	label struct {
 		X, Y                float64
@@ -52,80 +84,45 @@ type (
 	}
 )
 
-// width is that of all charts; the page scales them.
-const width = 760
+const (
+	letter    = 6.6 // width of a letter, at most on average
+	row       = 20  // height of a line of text
+	barHeight = 22
+	barStep   = 32
+	least     = 64 // distance of ticks along the x axis
+	leastUp   = 28 // the same along the y axis
+)
 
-// scale maps values to positions.
-type scale struct {
-	from, to float64 // range of values
-	a, b     float64 // range of positions
-	log      bool
+func length(text string) float64 { return letter * float64(utf8.RuneCountInString(text)) }
+
+// across draws ticks of the x axis. Those without room for their text are left out.
+func (c *chart) across(s scale, values []float64, text func(float64) string) {
+	free := math.Inf(-1)
+	for _, v := range values {
+		x, t := s.at(v), text(v)
+		if x-length(t)/2 < free {
+			continue
+		}
+		free = x + length(t)/2
+		c.Ticks = append(c.Ticks, tick{x, c.top, x, c.bottom, x, c.bottom + 16, "middle", t})
+	}
 }
 
-func (s scale) at(v float64) float64 {
-	from, to := s.from, s.to
-	if s.log {
-		v, from, to = math.Log10(max(v, s.from)), math.Log10(from), math.Log10(to)
+// up draws ticks of the y axis.
+func (c *chart) up(s scale, unit string) {
+	for _, t := range s.ticks((s.a - s.b) / leastUp) {
+		y := s.at(t)
+		c.Ticks = append(c.Ticks, tick{c.left, y, c.right, y, c.left - 6, y + 4, "end", human(t, unit)})
 	}
-	share := (v - from) / (to - from)
-	return s.a + min(max(share, 0), 1)*(s.b-s.a)
 }
 
-// ticks are round values: powers of ten with 2 and 5 between, or 4 to 8 equal
-// steps.
-func (s scale) ticks() []float64 {
-	var all []float64
-	if s.log {
-		steps := []float64{1}
-		if math.Log10(s.to/s.from) < 3 {
-			steps = []float64{1, 2, 5}
-		}
-		for e := math.Floor(math.Log10(s.from)); e <= math.Ceil(math.Log10(s.to)); e++ {
-			for _, m := range steps {
-				if v := m * math.Pow(10, e); v >= s.from*0.999 && v <= s.to*1.001 {
-					all = append(all, v)
-				}
-			}
-		}
-		return all
-	}
-	step := math.Pow(10, math.Floor(math.Log10((s.to-s.from)/4)))
-	for _, m := range []float64{5, 2} {
-		if (s.to-s.from)/(m*step) >= 4 {
-			step *= m
-			break
-		}
-	}
-	for n := math.Floor(s.from/step + 0.9999); n*step <= s.to*1.0001; n++ {
-		all = append(all, n*step)
-	}
-	return all
-}
-
-// logScale covers the values in whole steps of 1, 2 and 5.
-func logScale(low, high, a, b float64) scale {
-	round := func(v float64, up bool) float64 {
-		p := math.Pow(10, math.Floor(math.Log10(v)))
-		steps := []float64{1, 2, 5, 10}
-		if up {
-			for _, m := range steps {
-				if m*p >= v*0.9999 {
-					return m * p
-				}
-			}
-		}
-		for i := len(steps) - 1; i >= 0; i-- {
-			if steps[i]*p <= v*1.0001 {
-				return steps[i] * p
-			}
-		}
-		return p
-	}
-	from, to := round(low, false), round(high, true)
-	if from == to {
-		to *= 10
-	}
-	return scale{from: from, to: to, a: a, b: b, log: true}
+// key explains the i-th line.
+func (c *chart) key(i int, l line) {
+	const swatch = 28
+	y := c.bottom + 40 + float64(i)*row
+	c.Curves = append(c.Curves, curve{l.class, fmt.Sprintf("M4 %.1fh%d", y-4, swatch), l.dash})
+	c.Labels = append(c.Labels, label{swatch + 12, y, "start", "", l.name})
+	c.Height = y + 10
 }
 
 // value is one bar.
@@ -137,27 +134,16 @@ type value struct {
 	unit      string
 }
 
-func (v value) text() string { return strings.TrimSpace(bench.Figure(v.v) + " " + v.unit) }
-
-const (
-	letter    = 6.6 // width of a letter, at most on average
-	barHeight = 22
-	barStep   = 32
-)
+func (v value) text() string { return human(v.v, v.unit) }
 
 // bars draws horizontal bars, with a line at the target if there is one. The axis
-// is logarithmic if the values span more than two decades, and says so.
-func bars(id, title, axis string, values []value, target *float64) chart {
-	c := chart{ID: id, Title: title, Width: width, Top: 14}
-	names, figures := 0, 0
-	for _, v := range values {
-		names, figures = max(names, utf8.RuneCountInString(v.name)), max(figures, utf8.RuneCountInString(v.text()))
-	}
-	c.Left, c.Right = 16+letter*float64(names), width-12-letter*float64(figures)
-	c.Bottom = c.Top + float64(len(values))*barStep
-	c.Height = int(c.Bottom) + 48
+// is logarithmic if the values span more than two decades, and says so. All values
+// have the same unit.
+func bars(id, title, axis string, values []value, target *float64) drawing {
+	names, figures := 0.0, 0.0
 	low, high := math.Inf(1), 0.0
 	for _, v := range values {
+		names, figures = max(names, length(v.name)), max(figures, length(v.text()))
 		high = max(high, v.v, v.high)
 		if v.v > 0 {
 			low = min(low, v.v)
@@ -169,37 +155,53 @@ func bars(id, title, axis string, values []value, target *float64) chart {
 	if high == 0 {
 		high = 1
 	}
-	s := scale{from: 0, to: high * 1.02, a: c.Left, b: c.Right}
-	c.Axis = axis
+	s := scale{from: 0, to: high * 1.02}
 	if low < high/100 {
-		s = logScale(low/2, high, c.Left, c.Right)
-		c.Axis += ", logarithmic"
+		s = logScale(low/2, high)
+		axis += ", logarithmic"
 	}
-	for _, t := range s.ticks() {
-		x := s.at(t)
-		c.Ticks = append(c.Ticks, tick{x, c.Top, x, c.Bottom, x, c.Bottom + 16, "middle", bench.Figure(t)})
-	}
-	for i, v := range values {
-		y := c.Top + float64(i)*barStep + (barStep-barHeight)/2
-		b := bar{
-			X: c.Left, Y: y, Width: max(s.at(v.v)-c.Left, 1), Height: barHeight, Class: v.class,
-			Text: v.text(), TextY: y + barHeight/2 + 4, Middle: y + barHeight/2,
+	return drawing{ID: id, Title: title, Axis: axis, at: func(width float64) chart {
+		c := chart{left: 16 + names, top: 6, right: width - 12 - figures}
+		above := 0.0 // of the bar, where there is no room for names beside it
+		if c.left > width/2 {
+			c.left, above = 6, row
 		}
-		end := b.X + b.Width
-		if v.high > v.low {
-			b.Low, b.High = s.at(v.low), s.at(v.high)
-			end = max(end, b.High)
+		if target != nil {
+			c.top += row
 		}
-		b.TextX = end + 6
-		c.Bars = append(c.Bars, b)
-		c.Labels = append(c.Labels, label{c.Left - 8, y + barHeight/2 + 4, "end", "", v.name})
-	}
-	if target != nil {
-		x := s.at(*target)
-		c.Marks = append(c.Marks, mark{x, c.Top - 4, x, c.Bottom, x, c.Top - 5, "target " + bench.Figure(*target)})
-		c.Top -= 4
-	}
-	return c
+		c.bottom = c.top + float64(len(values))*(barStep+above)
+		c.Height = c.bottom + 26
+		s := s.over(c.left, c.right)
+		c.across(s, s.ticks((c.right-c.left)/least), func(v float64) string { return human(v, values[0].unit) })
+		for i, v := range values {
+			y := c.top + float64(i)*(barStep+above) + above + (barStep-barHeight)/2
+			middle := y + barHeight/2
+			b := bar{
+				X: c.left, Y: y, Width: max(s.at(v.v)-c.left, 1), Height: barHeight, Class: v.class,
+				Text: v.text(), TextY: middle + 4, Middle: middle,
+			}
+			end := b.X + b.Width
+			if v.high > v.low {
+				b.Low, b.High = s.at(v.low), s.at(v.high)
+				end = max(end, b.High)
+			}
+			b.TextX = end + 6
+			c.Bars = append(c.Bars, b)
+			if above > 0 {
+				c.Labels = append(c.Labels, label{c.left, y - 5, "start", "", v.name})
+			} else {
+				c.Labels = append(c.Labels, label{c.left - 8, middle + 4, "end", "", v.name})
+			}
+		}
+		if target != nil {
+			x, anchor := s.at(*target), "middle"
+			if x > width-length("target 000")/2 {
+				anchor = "end"
+			}
+			c.Marks = append(c.Marks, mark{x, c.top - 4, x, c.bottom, x, c.top - 8, anchor, "target " + human(*target, values[0].unit)})
+		}
+		return c
+	}}
 }
 
 // line is one distribution.
@@ -211,37 +213,31 @@ type line struct {
 // nines is how many nines a percentile has: the position on the axis of a tail.
 func nines(percentile float64) float64 { return -math.Log10(1 - min(percentile, 99.9999)/100) }
 
-// tail draws latencies by percentile. Each step to the right is ten times rarer.
-func tail(id, title, axis string, lines []line) chart {
-	c := chart{ID: id, Title: title, Width: width, Left: 70, Top: 14, Right: width - 30, Bottom: 300, Axis: axis}
-	key := c.Bottom + 34
-	c.Height = int(key) + 20*len(lines) + 24
+// tail draws latencies in µs by percentile. Each step to the right is ten times rarer.
+func tail(id, title, axis string, lines []line) drawing {
 	low, high, most := math.Inf(1), 0.0, 0.0
 	for _, l := range lines {
 		for i := range l.x {
 			low, high, most = min(low, l.y[i]), max(high, l.y[i]), max(most, nines(l.x[i]))
 		}
 	}
-	ys := logScale(low, high, c.Bottom, c.Top)
-	xs := scale{from: 0, to: most, a: c.Left, b: c.Right}
-	for _, t := range ys.ticks() {
-		y := ys.at(t)
-		c.Ticks = append(c.Ticks, tick{c.Left, y, c.Right, y, c.Left - 6, y + 4, "end", bench.Figure(t)})
-	}
+	var marked []float64
 	for _, p := range []float64{0, 50, 90, 99, 99.9, 99.99, 99.999} {
-		if nines(p) > most+0.01 {
-			break
+		if nines(p) <= most+0.01 {
+			marked = append(marked, nines(p))
 		}
-		x := xs.at(nines(p))
-		c.Ticks = append(c.Ticks, tick{x, c.Top, x, c.Bottom, x, c.Bottom + 16, "middle", fmt.Sprintf("%g %%", p)})
 	}
-	for i, l := range lines {
-		c.Curves = append(c.Curves, curve{l.class, path(l, xs, ys), l.dash})
-		y := key + float64(i)*20
-		c.Curves = append(c.Curves, curve{l.class, fmt.Sprintf("M%.1f %.1fh40", c.Left, y-4), l.dash})
-		c.Labels = append(c.Labels, label{c.Left + 50, y, "start", "", l.name})
-	}
-	return c
+	return drawing{ID: id, Title: title, Axis: axis, at: func(width float64) chart {
+		c := chart{left: 58, top: 10, right: width - 30, bottom: 296}
+		ys, xs := logScale(low, high).over(c.bottom, c.top), scale{to: most, a: c.left, b: c.right}
+		c.up(ys, "µs")
+		c.across(xs, marked, func(n float64) string { return fmt.Sprintf("%.6g %%", 100-100*math.Pow(10, -n)) })
+		for i, l := range lines {
+			c.Curves = append(c.Curves, curve{l.class, path(l, xs, ys), l.dash})
+			c.key(i, l)
+		}
+		return c
+	}}
 }
 
 func path(l line, xs, ys scale) string {
@@ -256,33 +252,37 @@ func path(l line, xs, ys scale) string {
 	return b.String()
 }
 
-// scatter draws the samples of several runs below one another, on equal axes, in
-// the order in which they were taken.
-func scatter(id, title, axis string, lines []line) chart {
-	const panel, gap = 120, 34
-	c := chart{ID: id, Title: title, Width: width, Left: 70, Top: 24, Right: width - 20, Axis: axis}
-	c.Bottom = c.Top + float64(len(lines))*(panel+gap) - gap
-	c.Height = int(c.Bottom) + 48
-	high := 0.0
+// scatter draws the samples of several runs, in µs, below one another, on equal
+// axes, in the order in which they were taken.
+func scatter(id, title, axis string, lines []line) drawing {
+	high, names := 0.0, 0.0
 	for _, l := range lines {
+		names = max(names, length(l.name+l.note))
 		for _, v := range l.y {
 			high = max(high, v)
 		}
 	}
-	for i, l := range lines {
-		top := c.Top + float64(i)*(panel+gap)
-		ys := scale{from: 0, to: high * 1.02, a: top + panel, b: top}
-		xs := scale{from: 0, to: float64(max(len(l.y), 2)), a: c.Left, b: c.Right}
-		for _, t := range ys.ticks() {
-			y := ys.at(t)
-			c.Ticks = append(c.Ticks, tick{c.Left, y, c.Right, y, c.Left - 6, y + 4, "end", bench.Figure(t)})
+	return drawing{ID: id, Title: title, Axis: axis, at: func(width float64) chart {
+		c := chart{left: 58, right: width - 10}
+		const panel = 120
+		head, under := 24.0, 0.0
+		if names > width { // the note is below the name
+			head, under = head+row, row
 		}
-		var b strings.Builder
-		for j, v := range l.y {
-			fmt.Fprintf(&b, "M%.1f %.1fh0", xs.at(float64(j)), ys.at(v))
+		for _, l := range lines {
+			c.top = c.Height + head
+			c.bottom = c.top + panel
+			c.Height = c.bottom + 10
+			ys := scale{to: high * 1.02, a: c.bottom, b: c.top}
+			xs := scale{to: float64(max(len(l.y), 2)), a: c.left, b: c.right}
+			c.up(ys, "µs")
+			var b strings.Builder
+			for j, v := range l.y {
+				fmt.Fprintf(&b, "M%.1f %.1fh0", xs.at(float64(j)), ys.at(v))
+			}
+			c.Clouds = append(c.Clouds, cloud{l.class, b.String()})
+			c.Labels = append(c.Labels, label{4, c.top - 8 - under, "start", "strong", l.name}, label{c.right, c.top - 8, "end", "", l.note})
 		}
-		c.Clouds = append(c.Clouds, cloud{l.class, b.String()})
-		c.Labels = append(c.Labels, label{c.Left, top - 8, "start", "strong", l.name}, label{c.Right, top - 8, "end", "", l.note})
-	}
-	return c
+		return c
+	}}
 }

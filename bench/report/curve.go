@@ -23,40 +23,32 @@ func plot(name, class, dash string, points []point) line {
 
 // xy draws lines through points. x is a share in per cent, y a ratio whose best
 // value is 1; a line marks the target.
-func xy(id, title, axis string, lines []line, target float64) chart {
-	c := chart{ID: id, Title: title, Width: width, Left: 50, Top: 20, Right: width - 30, Bottom: 280, Axis: axis}
-	key := c.Bottom + 34
-	c.Height = int(key) + 20*len(lines) + 24
-	least, most, right := 1.0, target, 100.0
+func xy(id, title, axis string, lines []line, target float64) drawing {
+	lowest, most, right := 1.0, target, 100.0
 	for _, l := range lines {
 		for i := range l.x {
-			least, most, right = min(least, l.y[i]), max(most, l.y[i]), max(right, l.x[i])
+			lowest, most, right = min(lowest, l.y[i]), max(most, l.y[i]), max(right, l.x[i])
 		}
 	}
-	ys := scale{from: math.Floor(10*least) / 10, to: most * 1.02, a: c.Bottom, b: c.Top}
-	xs := scale{from: 0, to: right, a: c.Left, b: c.Right}
-	for _, t := range ys.ticks() {
-		y := ys.at(t)
-		c.Ticks = append(c.Ticks, tick{c.Left, y, c.Right, y, c.Left - 6, y + 4, "end", bench.Figure(t)})
-	}
-	for _, t := range xs.ticks() {
-		x := xs.at(t)
-		c.Ticks = append(c.Ticks, tick{x, c.Top, x, c.Bottom, x, c.Bottom + 16, "middle", bench.Figure(t) + " %"})
-	}
-	for i, l := range lines {
-		var path, dots strings.Builder
-		for j := range l.x {
-			x, y := xs.at(l.x[j]), ys.at(l.y[j])
-			fmt.Fprintf(&path, "%s%.1f %.1f", []string{"M", "L"}[min(j, 1)], x, y)
-			fmt.Fprintf(&dots, "M%.1f %.1fh0", x, y)
+	return drawing{ID: id, Title: title, Axis: axis, at: func(width float64) chart {
+		c := chart{left: 46, top: 16, right: width - 24, bottom: 276}
+		ys := scale{from: math.Floor(10*lowest) / 10, to: most * 1.02, a: c.bottom, b: c.top}
+		xs := scale{to: right, a: c.left, b: c.right}
+		c.up(ys, ratio)
+		c.across(xs, xs.ticks((c.right-c.left)/least), func(v float64) string { return bench.Figure(v) + " %" })
+		for i, l := range lines {
+			var path, dots strings.Builder
+			for j := range l.x {
+				x, y := xs.at(l.x[j]), ys.at(l.y[j])
+				fmt.Fprintf(&path, "%s%.1f %.1f", []string{"M", "L"}[min(j, 1)], x, y)
+				fmt.Fprintf(&dots, "M%.1f %.1fh0", x, y)
+			}
+			c.Curves = append(c.Curves, curve{l.class, path.String(), l.dash})
+			c.Clouds = append(c.Clouds, cloud{l.class + " large", dots.String()})
+			c.key(i, l)
 		}
-		c.Curves = append(c.Curves, curve{l.class, path.String(), l.dash})
-		c.Clouds = append(c.Clouds, cloud{l.class + " large", dots.String()})
-		y := key + float64(i)*20
-		c.Curves = append(c.Curves, curve{l.class, fmt.Sprintf("M%.1f %.1fh40", c.Left, y-4), l.dash})
-		c.Labels = append(c.Labels, label{c.Left + 50, y, "start", "", l.name})
-	}
-	y := ys.at(target)
-	c.Marks = append(c.Marks, mark{c.Left, y, c.Right, y, c.Right - 30, y - 4, "target " + bench.Figure(target)})
-	return c
+		y := ys.at(target)
+		c.Marks = append(c.Marks, mark{c.left, y, c.right, y, c.right, y - 4, "end", "target " + human(target, ratio)})
+		return c
+	}}
 }

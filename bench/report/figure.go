@@ -15,6 +15,8 @@ type figure struct {
 	title string
 	// what says what was done and what it means, in paragraphs for a newcomer.
 	what []string
+	// only has paragraphs about some of the records.
+	only []paragraph
 	// paper says what the paper has about it, and where.
 	paper string
 	// commands repeat the measurement.
@@ -22,10 +24,13 @@ type figure struct {
 	// area has the beginnings of the names of the figure's records.
 	area []string
 	// draw makes the charts from those of its records that exist.
-	draw func(records) []chart
+	draw func(records) []drawing
 	// said makes sentences with the figures in them.
 	said func(records) []string
 }
+
+// paragraph is shown if the name of a record begins with of.
+type paragraph struct{ of, text string }
 
 // records are by name, in the order of the file.
 type records struct {
@@ -58,6 +63,11 @@ func about(name string) (id string) {
 		}
 	}
 	return id
+}
+
+// under reports whether a record's name begins with an area.
+func (r records) under(area string) bool {
+	return slices.ContainsFunc(r.all, func(one bench.Record) bool { return strings.HasPrefix(one.Name, area) })
 }
 
 // raw returns a raw number of a record; ok is false if there is none.

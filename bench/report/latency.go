@@ -24,24 +24,23 @@ var lidar = figure{
 	paper:    "Figures 9 and 10: alone about 12,000 cycles with little spread; beside an uncontrolled Darknet in a Linux guest at worst about 24,000, twice the average; with Darknet controlled at worst about 17,000. 2,000 samples each.",
 	commands: []string{"vlibmaster bench lidar --full"},
 	area:     []string{"lidar"},
-	draw: func(r records) []chart {
+	draw: func(r records) []drawing {
 		var lines []line
 		for i, one := range r.all {
 			if s := one.Samples["decision_us"]; len(s) > 0 {
-				note := fmt.Sprintf("median %s µs, 99 %% within %s µs, worst %s µs",
-					bench.Figure(one.Raw["p50_us"]), bench.Figure(one.Raw["p99_us"]), bench.Figure(one.Raw["max_us"]))
+				note := fmt.Sprintf("median %s, 99 %% within %s, worst %s", rawTime(one, "p50_us"), rawTime(one, "p99_us"), rawTime(one, "max_us"))
 				lines = append(lines, line{name: title(one.Name), note: note, class: color(i), y: s})
 			}
 		}
 		if len(lines) == 0 {
 			return nil
 		}
-		return append([]chart{scatter("lidar", "Time of each decision", "microseconds a decision, in the order in which they were taken", lines)}, worst(r)...)
+		return append([]drawing{scatter("lidar", "Time of each decision", "time of a decision, in the order in which they were taken", lines)}, worst(r)...)
 	},
 	said: func(r records) (said []string) {
 		for _, one := range r.all {
-			if one.Unit == "ratio" {
-				said = append(said, fmt.Sprintf("%s: the 99th percentile is %s times that of the task alone.", title(one.Name), bench.Figure(one.Value)))
+			if one.Unit == ratio {
+				said = append(said, fmt.Sprintf("%s: the 99th percentile is %s times that of the task alone.", title(one.Name), interval(one)))
 			}
 		}
 		return said
@@ -56,7 +55,7 @@ const (
 
 // worst draws each mode's worst decision over the mean alone, as the paper's
 // figures show it.
-func worst(r records) []chart {
+func worst(r records) []drawing {
 	mean := r.byName["lidar."+corunner.Alone].Raw["mean_us"]
 	if mean <= 0 {
 		return nil
@@ -64,11 +63,11 @@ func worst(r records) []chart {
 	var values []value
 	for i, one := range r.all {
 		if v, ok := one.Raw["max_us"]; ok {
-			values = append(values, value{name: title(one.Name), v: v / mean, class: color(i)})
+			values = append(values, value{name: title(one.Name), v: v / mean, class: color(i), unit: ratio})
 		}
 	}
-	values = append(values, value{name: "the paper's, uncontrolled", v: paperUncontrolled, class: "base"}, value{name: "the paper's, controlled", v: paperControlled, class: "base"})
-	return []chart{bars("lidar-worst", "Worst decision", "time of the worst decision over the mean of the task alone", values, nil)}
+	values = append(values, value{name: "the paper's, uncontrolled", v: paperUncontrolled, class: "base", unit: ratio}, value{name: "the paper's, controlled", v: paperControlled, class: "base", unit: ratio})
+	return []drawing{bars("lidar-worst", "Worst decision", "time of the worst decision over the mean of the task alone", values, nil)}
 }
 
 var tails = figure{
@@ -82,7 +81,7 @@ var tails = figure{
 	paper:    "The paper measures no such service. It claims that real-time work slows down less when background work is throttled by memory latency. This figure tests that claim on a server.",
 	commands: []string{"vlibmaster bench tail", "vlibmaster bench tail --full"},
 	area:     []string{"tail"},
-	draw: func(r records) (charts []chart) {
+	draw: func(r records) (charts []drawing) {
 		jobs, byJob := group(r.all)
 		for _, job := range jobs {
 			var lines []line
@@ -97,20 +96,19 @@ var tails = figure{
 				}
 			}
 			if len(lines) > 0 {
-				charts = append(charts, tail("tail-"+job, "Latency of memcached beside "+job, "microseconds from the moment a request was due, logarithmic, by percentile; beside: "+job, lines))
+				charts = append(charts, tail("tail-"+job, "Latency of memcached beside "+job, "time from the moment a request was due, logarithmic, by percentile", lines))
 			}
 			if len(work) > 0 {
-				charts = append(charts, bars("tail-work-"+job, "Work of "+job, "work done by "+job+", per cent of what it does uncontrolled", work, nil))
+				charts = append(charts, bars("tail-work-"+job, "Work of "+job, "part of what it does uncontrolled", work, nil))
 			}
 		}
 		return charts
 	},
 	said: func(r records) (said []string) {
 		for _, one := range r.all {
-			us := func(name string) string { return bench.Figure(one.Raw[name]) }
-			line := fmt.Sprintf("%s, beside %s: median %s µs, 99th percentile %s µs, 99.9th %s µs", title(one.Name), jobOf(one.Name), us("p50_us"), us("p99_us"), us("p999_us"))
-			if one.Unit == "ratio" {
-				line += fmt.Sprintf("; the 99th is %s times that of the service alone, %s of the job's work done", bench.Figure(one.Value), percent(one.Raw["work_percent"]/100))
+			line := fmt.Sprintf("%s, beside %s: median %s, 99th percentile %s, 99.9th %s", title(one.Name), jobOf(one.Name), rawTime(one, "p50_us"), rawTime(one, "p99_us"), rawTime(one, "p999_us"))
+			if one.Unit == ratio {
+				line += fmt.Sprintf("; the 99th is %s times that of the service alone, %s of the job's work done", interval(one), percent(one.Raw["work_percent"]/100))
 			}
 			said = append(said, line+".")
 		}

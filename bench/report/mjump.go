@@ -29,13 +29,13 @@ var mjump = figure{
 	paper:    "Figure 6: with 10 % of a CPU reserved, throttling a Linux guest takes back 50 % of the slowdown; with 30 % and 60 % less, because there is less background time to take away.",
 	commands: []string{"vlibbench mjump", "vlibbench mjump --quick"},
 	area:     []string{"throttle.mjump", quickMjump},
-	draw: func(r records) (charts []chart) {
+	draw: func(r records) (charts []drawing) {
 		for _, one := range r.all {
 			var values []value
 			for _, f := range fig6 {
 				rate := f.name + "_writes_per_s"
 				if v, ok := one.Raw[rate+"_p50"]; ok {
-					values = append(values, value{name: f.label, v: v / 1000, low: one.Raw[rate+"_p10"] / 1000, high: one.Raw[rate+"_p90"] / 1000, class: f.class})
+					values = append(values, value{name: f.label, v: v, low: one.Raw[rate+"_p10"], high: one.Raw[rate+"_p90"], class: f.class})
 				}
 			}
 			if len(values) > 0 {
@@ -43,7 +43,7 @@ var mjump = figure{
 				if quick(one) {
 					id, when = "mjump-quick-"+groupOf(one), "; a quick run"
 				}
-				charts = append(charts, bars(id, "Work of m_jump", fmt.Sprintf("thousand writes a second of foreground time, with %s of a CPU reserved%s", utilisation(one), when), values, nil))
+				charts = append(charts, bars(id, "Work of m_jump with "+utilisation(one)+" of a CPU", fmt.Sprintf("writes a second of foreground time, with %s of a CPU reserved%s", utilisation(one), when), values, nil))
 			}
 		}
 		return append(charts, recovered(r)...)
@@ -53,9 +53,9 @@ var mjump = figure{
 			what := "the slowdown"
 			if quick(one) {
 				what = "the latency that the other adds, in a quick run"
-				µs := func(bar string) string { return bench.Figure(one.Raw[bar+"_task_latency_ns"] / 1000) }
-				said = append(said, fmt.Sprintf("A memory access takes %s µs alone; beside the other, %s µs with the throttle off and %s µs with it on.",
-					µs("alone"), µs("vlibos"), µs("called")))
+				latency := func(bar string) string { return rawTime(one, bar+"_task_latency_ns") }
+				said = append(said, fmt.Sprintf("A memory access takes %s alone; beside the other, %s with the throttle off and %s with it on.",
+					latency("alone"), latency("vlibos"), latency("called")))
 			}
 			said = append(said, fmt.Sprintf("With %s of a CPU reserved, control gives back %s of %s; the other does %s of its work.",
 				utilisation(one), percent(one.Value), what, percent(one.Raw["batch_work"])))
@@ -69,7 +69,7 @@ var mjump = figure{
 const paperRecovered = 50
 
 // recovered draws what control gives back, with the paper's result.
-func recovered(r records) []chart {
+func recovered(r records) []drawing {
 	var values []value
 	add := func(one bench.Record, label, name, class string) {
 		if v, ok := one.Raw[name+"_p50"]; ok {
@@ -91,7 +91,7 @@ func recovered(r records) []chart {
 		return nil
 	}
 	values = append(values, value{name: "10 %, the paper's machine", v: paperRecovered, class: "base", unit: "%"})
-	return []chart{bars("mjump-recovered", "What control gives back", "per cent of the slowdown, by how much of a CPU is reserved", values, nil)}
+	return []drawing{bars("mjump-recovered", "What control gives back", "part of the slowdown, by how much of a CPU is reserved", values, nil)}
 }
 
 // quickMjump is the beginning of the names of a quick run's records.

@@ -4,8 +4,6 @@ package report
 
 import (
 	"fmt"
-
-	"github.com/vlibos/vlibos/bench"
 )
 
 var overhead = figure{
@@ -13,14 +11,17 @@ var overhead = figure{
 	title: "What a call costs",
 	what: []string{
 		"A program calls a function in another process or domain, with 64 bytes each way, and waits for the answer. The function does nothing, so the time is that of the call alone.",
-		"The first chart has calls between two processes of this machine, each on a core of its own, in nanoseconds. It compares them with the least that the same two cores can do (a round trip of one cache line, an event that wakes a sleeping process) and with other ways to call (a unix socket, Go's net/rpc). The second has calls from Dom0 into a guest on real Xen. They are in instructions, because that Xen runs in an emulator, whose clock is not a measure of time. It compares them with Xen's own libxenvchan, and with TCP over Xen's network device.",
+	},
+	only: []paragraph{
+		{"call.native", "Calls between two processes of this machine, each on a core of its own, are compared with the least that the same two cores can do (a round trip of one cache line, an event that wakes a sleeping process) and with other ways to call (a unix socket, Go's net/rpc)."},
+		{"call.lab", "Calls from Dom0 into a guest on real Xen are in instructions, because that Xen runs in an emulator, whose clock is not a measure of time. They are compared with Xen's own libxenvchan, and with TCP over Xen's network device."},
 	},
 	paper: "Table 2: VM entry 531, VM exit 481, vLib call 4,754, remote deschedule 1,153, mapping the channel 2,377 CPU cycles, on an Intel Core i5-2500K. These are cycles of a hypervisor whose guests poll on a core each. Ours are whole calls of programs, with their system calls, so the two cannot be compared as a ratio.",
 	commands: []string{
 		"vlibmaster bench overhead", "vlibbench lab", "vlibbench module",
 	},
 	area: []string{"call", "module.call_listen", "module.gated_call", "module.deschedule"},
-	draw: func(r records) (charts []chart) {
+	draw: func(r records) (charts []drawing) {
 		native := r.values("ns", []number{
 			{"round trip of one cache line", "call.native.spin", "line1_ns", "base"},
 			{"call in a session, spinning", "call.native.spin", "session_ns", "ours"},
@@ -32,7 +33,7 @@ var overhead = figure{
 			{"Go net/rpc, unix socket", "call.native.rpc", "rpc_ns", "other"},
 		})
 		if len(native) > 0 {
-			charts = append(charts, bars("overhead-native", "Time of a call between two processes", "nanoseconds a round trip, median", native, nil))
+			charts = append(charts, bars("overhead-native", "Time of a call between two processes", "time of a round trip, median", native, nil))
 		}
 		counted := r.values("", []number{
 			{"a refused ioctl", "call.lab.null_ioctl", "null_ioctl_instructions_p50", "base"},
@@ -58,7 +59,7 @@ var overhead = figure{
 	},
 	said: func(r records) (said []string) {
 		if one, ok := r.byName["call.native.block"]; ok {
-			said = append(said, fmt.Sprintf("A call that sleeps takes %s times as long as an eventfd's round trip on this machine.", bench.Figure(one.Value)))
+			said = append(said, fmt.Sprintf("A call that sleeps takes %s times as long as an eventfd's round trip on this machine.", interval(one)))
 		}
 		if one, ok := r.byName["call.native.rpc"]; ok {
 			said = append(said, fmt.Sprintf("It takes %s of the time of the same call through Go's net/rpc.", percent(one.Value)))
@@ -69,5 +70,3 @@ var overhead = figure{
 		return said
 	},
 }
-
-func percent(share float64) string { return fmt.Sprintf("%.0f %%", 100*share) }

@@ -21,7 +21,7 @@ var policies = figure{
 	paper:    "Section 4.2 throttles by average memory latency; section 6.1 calls rate-based throttling, as in the RTS Hypervisor, demonstrably inferior, and gives no figure for it.",
 	commands: []string{"vlibbench throttle"},
 	area:     []string{"throttle"},
-	draw: func(r records) []chart {
+	draw: func(r records) []drawing {
 		var slow, work []value
 		for _, one := range r.all {
 			k, ok := one.Raw["work_ratio"]
@@ -35,7 +35,7 @@ var policies = figure{
 			case strings.Contains(name, "rate-"):
 				class = "other"
 			}
-			slow = append(slow, value{name: name, v: one.Value, low: one.Raw["median_p10_ratio"], high: one.Raw["median_p90_ratio"], class: class})
+			slow = append(slow, value{name: name, v: one.Value, low: one.Raw["median_p10_ratio"], high: one.Raw["median_p90_ratio"], class: class, unit: ratio})
 			work = append(work, value{name: name, v: 100 * k, class: class, unit: "%"})
 		}
 		if len(slow) == 0 {
@@ -43,7 +43,7 @@ var policies = figure{
 		}
 		return append(curves(r.all),
 			bars("throttle-slow", "Slowdown of the program", "time of a request over that alone, median", slow, bench.Goal(1.3)),
-			bars("throttle-work", "Work of the job", "per cent of what the job does without control", work, nil),
+			bars("throttle-work", "Work of the job", "part of what the job does without control", work, nil),
 		)
 	},
 	said: func(r records) (said []string) {
@@ -66,7 +66,7 @@ var ways = []struct{ name, label, class string }{
 
 // curves draw the program's slowdown against the job's work, with a line for each
 // way, for each kind of program.
-func curves(all []bench.Record) (charts []chart) {
+func curves(all []bench.Record) (charts []drawing) {
 	for _, kind := range []struct{ id, prefix, title string }{
 		{"throttle-curve", "throttle.", "a program that always works"},
 		{"throttle-half-curve", "throttle.half.", "a program that works half of the time"},
@@ -92,7 +92,7 @@ func curves(all []bench.Record) (charts []chart) {
 			lines = append(lines, plot(w.label, w.class, dash(i), p))
 		}
 		if len(lines) > 0 {
-			charts = append(charts, xy(kind.id, "Slowdown against work: "+kind.title, "work of the job, per cent of that without control; upwards: time of the program's request over that alone", lines, 1.3))
+			charts = append(charts, xy(kind.id, "Slowdown against work: "+kind.title, "across: work of the job, of that without control; upwards: time of the program's request over that alone", lines, 1.3))
 		}
 	}
 	return charts

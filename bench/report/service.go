@@ -28,11 +28,11 @@ var service = figure{
 	paper:    "The paper has no such figure. It motivates its design with such services (section 1).",
 	commands: []string{"vlibbench service"},
 	area:     []string{"service"},
-	draw: func(r records) (charts []chart) {
+	draw: func(r records) (charts []drawing) {
 		for _, f := range []struct{ id, raw, title, label, unit string }{
-			{"service-p99", "p99_us", "Latency of memcached in a guest", "µs of counted instructions: one request in a hundred takes longer", "µs"},
-			{"service-p999", "p999_us", "Latency of memcached in a guest", "µs of counted instructions: one request in a thousand takes longer", "µs"},
-			{"service-work", "neighbours_cpu_percent", "CPU time of the others", "per cent of the CPU that the two others have", "%"},
+			{"service-p99", "p99_us", "99th percentile of memcached in a guest", "one request in a hundred takes longer; a nanosecond is an instruction", "µs"},
+			{"service-p999", "p999_us", "99.9th percentile of memcached in a guest", "one request in a thousand takes longer; a nanosecond is an instruction", "µs"},
+			{"service-work", "neighbours_cpu_percent", "CPU time of the others", "part of the CPU that the two others have", "%"},
 		} {
 			var numbers []number
 			for _, s := range served {
