@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
@@ -23,8 +24,9 @@ import (
 var pageText string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"figure": bench.Figure,
-	"half":   func(n int) float64 { return float64(n) / 2 },
+	"human":      human,
+	"conclusion": conclusion,
+	"faint":      func(r bench.Record) bool { return doubt(r) != "" },
 }).Parse(pageText))
 
 // File is the name of the page in the report's folder.
@@ -35,7 +37,7 @@ type section struct {
 	ID, Title, Paper string
 	What, Commands   []string
 	Said, Doubts     []string
-	Charts           []chart
+	Charts           []drawing
 	Records          []bench.Record
 	Raw              template.URL
 }
@@ -68,10 +70,14 @@ func HTML(w io.Writer, all []bench.Record, now time.Time) error {
 		return err
 	}
 	return page.Execute(w, map[string]any{
-		"Sections": sections, "Rest": rest, "Machines": machines(all), "Versions": versions(all),
+		"Sections": sections, "Rest": rest, "Missing": slices.DeleteFunc(slices.Clone(sections), func(s section) bool { return len(s.Records) > 0 }), "Machines": machines(all), "Versions": versions(all), "Brief": brief(all),
 		"Now": now.UTC().Format("2006-01-02 15:04 UTC"), "Count": len(all), "Raw": raw,
+		"Xen": slices.ContainsFunc(all, onXen), "Here": slices.ContainsFunc(all, func(r bench.Record) bool { return !onXen(r) }),
 	})
 }
+
+// onXen reports whether a record was measured on Xen: its machine says so.
+func onXen(r bench.Record) bool { return strings.HasPrefix(r.Machine, "Xen ") }
 
 // sort gives each figure its records. rest are those of no figure.
 func sort(all []bench.Record) (sections []section, rest []bench.Record, err error) {
@@ -79,24 +85,29 @@ func sort(all []bench.Record) (sections []section, rest []bench.Record, err erro
 	used := make(map[string]bool)
 	for _, f := range figures {
 		r := whole.of(f)
-		s := section{ID: f.id, Title: f.title, Paper: f.paper, What: f.what, Commands: f.commands, Records: r.all, Charts: f.draw(r)}
+		s := section{ID: f.id, Title: f.title, Paper: f.paper, What: slices.Clone(f.what), Commands: f.commands, Records: r.all, Doubts: doubts(r.all), Charts: f.draw(r)}
+		for _, p := range f.only {
+			if r.under(p.of) {
+				s.What = append(s.What, p.text)
+			}
+		}
 		if s.Raw, err = link(r.all); err != nil {
 			return nil, nil, err
 		}
-		var sure []bench.Record
 		for _, one := range r.all {
 			used[one.Name] = true
-			why := one.Noisy()
-			switch {
-			case why == "":
-				sure = append(sure, one)
-			case !slices.Contains(s.Doubts, why):
-				s.Doubts = append(s.Doubts, why)
-			}
 		}
-		// A noisy machine allows no sentences: they are conclusions.
+		// Sentences are conclusions. A chart is one if sound records alone make it.
+		sure := sound(r.all)
 		if f.said != nil {
-			s.Said = f.said(index(sure))
+			s.Said = f.said(sure)
+		}
+		solid := make(map[string]drawing)
+		for _, d := range f.draw(sure) {
+			solid[d.ID] = d
+		}
+		for i, d := range s.Charts {
+			s.Charts[i].Faint = !d.equal(solid[d.ID])
 		}
 		sections = append(sections, s)
 	}

@@ -245,22 +245,26 @@ func TestWriteMakesThePageAndTheRecords(t *testing.T) {
 func TestTicksAreRoundValues(t *testing.T) {
 	for _, c := range []struct {
 		s    scale
+		room float64
 		want []float64
 	}{
-		{scale{from: 0, to: 10, a: 0, b: 100}, []float64{0, 2, 4, 6, 8, 10}},
-		{scale{from: 0, to: 0.9, a: 0, b: 1}, []float64{0, 0.2, 0.4, 0.6, 0.8}},
-		{scale{from: 1, to: 100, a: 0, b: 1, log: true}, []float64{1, 2, 5, 10, 20, 50, 100}},
+		{scale{from: 0, to: 10, a: 0, b: 100}, 5, []float64{0, 2, 4, 6, 8, 10}},
+		{scale{from: 0, to: 0.9, a: 0, b: 1}, 5, []float64{0, 0.2, 0.4, 0.6, 0.8}},
+		{scale{from: 0, to: 1020, a: 0, b: 1}, 3, []float64{0, 500, 1000}},
+		{scale{from: 1, to: 100, a: 0, b: 1, log: true}, 7, []float64{1, 2, 5, 10, 20, 50, 100}},
+		{scale{from: 1, to: 100, a: 0, b: 1, log: true}, 6, []float64{1, 5, 10, 50, 100}},
+		{scale{from: 1, to: 1e6, a: 0, b: 1, log: true}, 4, []float64{1, 100, 1e4, 1e6}},
 	} {
-		got := c.s.ticks()
+		got := c.s.ticks(c.room)
 		if !slices.EqualFunc(got, c.want, func(a, b float64) bool { return math.Abs(a-b) < 1e-9 }) {
 			t.Errorf("%+v: %v", c.s, got)
 		}
 	}
-	l := logScale(30, 700, 0, 300)
+	l := logScale(30, 700).over(0, 300)
 	if l.from != 20 || l.to != 1000 || l.at(20) != 0 || l.at(1000) != 300 || l.at(1) != 0 {
 		t.Errorf("%+v", l)
 	}
-	if s := logScale(5, 5, 0, 1); s.from >= s.to {
+	if s := logScale(5, 5); s.from >= s.to {
 		t.Errorf("%+v", s)
 	}
 }

@@ -21,7 +21,11 @@ func write(w io.Writer, all []bench.Record, missing bool) error {
 	if err != nil {
 		return err
 	}
-	sections = append(sections, section{Title: "Also measured", Records: rest})
+	for _, f := range brief(all) {
+		fmt.Fprintf(w, "%s: %s\n", f.Topic, f.Text)
+	}
+	fmt.Fprintln(w)
+	sections = append(sections, section{Title: "Also measured", Records: rest, Doubts: doubts(rest)})
 	for _, s := range sections {
 		if len(s.Records) == 0 && (!missing || len(s.Commands) == 0) {
 			continue
@@ -32,7 +36,7 @@ func write(w io.Writer, all []bench.Record, missing bool) error {
 			continue
 		}
 		for _, d := range s.Doubts {
-			fmt.Fprintf(w, "  NO CONCLUSION, the machine was too noisy: %s\n", d)
+			fmt.Fprintf(w, "  NO CONCLUSION: %s\n", d)
 		}
 		for _, line := range s.Said {
 			fmt.Fprintf(w, "  %s\n", line)
@@ -40,13 +44,9 @@ func write(w io.Writer, all []bench.Record, missing bool) error {
 		for _, r := range s.Records {
 			target := ""
 			if r.Target != nil {
-				conclusion := r.Conclusion()
-				if r.Noisy() != "" {
-					conclusion = "no conclusion" // the reason is above
-				}
-				target = fmt.Sprintf("  target %s: %s", bench.Figure(*r.Target), conclusion)
+				target = fmt.Sprintf("  target %s: %s", human(*r.Target, r.Unit), conclusion(r))
 			}
-			fmt.Fprintf(w, "  %-30s %8s %s%s\n", r.Name, bench.Figure(r.Value), r.Unit, target)
+			fmt.Fprintf(w, "  %-30s %10s%s\n", r.Name, human(r.Value, r.Unit), target)
 		}
 		if _, err := fmt.Fprintln(w); err != nil {
 			return err

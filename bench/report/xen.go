@@ -4,8 +4,6 @@ package report
 
 import (
 	"fmt"
-
-	"github.com/vlibos/vlibos/bench"
 )
 
 var schedulers = []struct{ name, label, class string }{
@@ -22,7 +20,7 @@ var sched = figure{
 	commands: []string{"vlibbench module"},
 	area:     []string{"sched"},
 	draw: func(r records) (charts []drawing) {
-		for _, q := range []struct{ name, title, label string }{{"p50", "Median lateness of a periodic task", "half of all wake-ups are later"}, {"p999", "Worst lateness of a periodic task", "one wake-up in a thousand is later"}} {
+		for _, q := range []struct{ name, title, label string }{{"p50", "Lateness of a periodic task: median", "half of all wake-ups are later"}, {"p999", "Lateness of a periodic task: 99.9th percentile", "one wake-up in a thousand is later"}} {
 			var values []value
 			for _, s := range schedulers {
 				if one, ok := r.byName["sched.wakeup."+s.name+"."+q.name]; ok {
