@@ -82,13 +82,13 @@ func open(all []bench.Record, missing []string) fact {
 	return fact{Topic: "Not concluded", Text: sentence(parts)}
 }
 
-// sentence joins parts, and is "" without any.
+// sentence makes a sentence of each part.
 func sentence(parts []string) string {
-	if len(parts) == 0 {
-		return ""
+	var all []string
+	for _, p := range parts {
+		all = append(all, strings.ToUpper(p[:1])+p[1:]+".")
 	}
-	text := []rune(strings.Join(parts, ". ") + ".")
-	return strings.ToUpper(string(text[:1])) + string(text[1:])
+	return strings.Join(all, " ")
 }
 
 func callsCost(r records) (said []string) {

@@ -104,7 +104,7 @@ func (c *chart) across(s scale, values []float64, text func(float64) string) {
 			continue
 		}
 		free = x + length(t)/2
-		c.Ticks = append(c.Ticks, tick{x, c.top, x, c.bottom, x, c.bottom + 16, "middle", t})
+		c.Ticks = append(c.Ticks, tick{x, c.top, x, c.bottom, x, c.bottom + 18, "middle", t})
 	}
 }
 
@@ -119,7 +119,7 @@ func (c *chart) up(s scale, unit string) {
 // key explains the i-th line.
 func (c *chart) key(i int, l line) {
 	const swatch = 28
-	y := c.bottom + 40 + float64(i)*row
+	y := c.bottom + 44 + float64(i)*row
 	c.Curves = append(c.Curves, curve{l.class, fmt.Sprintf("M4 %.1fh%d", y-4, swatch), l.dash})
 	c.Labels = append(c.Labels, label{swatch + 12, y, "start", "", l.name})
 	c.Height = y + 10
@@ -164,13 +164,13 @@ func bars(id, title, axis string, values []value, target *float64) drawing {
 		c := chart{left: 16 + names, top: 6, right: width - 12 - figures}
 		above := 0.0 // of the bar, where there is no room for names beside it
 		if c.left > width/2 {
-			c.left, above = 6, row
+			c.left, above = 14, row
 		}
 		if target != nil {
 			c.top += row
 		}
 		c.bottom = c.top + float64(len(values))*(barStep+above)
-		c.Height = c.bottom + 26
+		c.Height = c.bottom + 28
 		s := s.over(c.left, c.right)
 		c.across(s, s.ticks((c.right-c.left)/least), func(v float64) string { return human(v, values[0].unit) })
 		for i, v := range values {
@@ -188,7 +188,7 @@ func bars(id, title, axis string, values []value, target *float64) drawing {
 			b.TextX = end + 6
 			c.Bars = append(c.Bars, b)
 			if above > 0 {
-				c.Labels = append(c.Labels, label{c.left, y - 5, "start", "", v.name})
+				c.Labels = append(c.Labels, label{4, y - 5, "start", "", v.name})
 			} else {
 				c.Labels = append(c.Labels, label{c.left - 8, middle + 4, "end", "", v.name})
 			}

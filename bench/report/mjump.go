@@ -43,7 +43,7 @@ var mjump = figure{
 				if quick(one) {
 					id, when = "mjump-quick-"+groupOf(one), "; a quick run"
 				}
-				charts = append(charts, bars(id, "Work of m_jump with "+utilisation(one)+" of a CPU", fmt.Sprintf("writes a second of foreground time, with %s of a CPU reserved%s", utilisation(one), when), values, nil))
+				charts = append(charts, bars(id, "Work of m_jump with "+utilisation(one)+" of a CPU reserved", "writes a second of foreground time"+when, values, nil))
 			}
 		}
 		return append(charts, recovered(r)...)

@@ -70,7 +70,7 @@ func HTML(w io.Writer, all []bench.Record, now time.Time) error {
 		return err
 	}
 	return page.Execute(w, map[string]any{
-		"Sections": sections, "Rest": rest, "Missing": slices.DeleteFunc(slices.Clone(sections), func(s section) bool { return len(s.Records) > 0 }), "Machines": machines(all), "Versions": versions(all), "Brief": brief(all),
+		"Sections": sections, "Rest": rest, "RestDoubts": doubts(rest), "Missing": slices.DeleteFunc(slices.Clone(sections), func(s section) bool { return len(s.Records) > 0 }), "Machines": machines(all), "Versions": versions(all), "Brief": brief(all),
 		"Now": now.UTC().Format("2006-01-02 15:04 UTC"), "Count": len(all), "Raw": raw,
 		"Xen": slices.ContainsFunc(all, onXen), "Here": slices.ContainsFunc(all, func(r bench.Record) bool { return !onXen(r) }),
 	})
