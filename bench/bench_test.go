@@ -5,6 +5,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -108,5 +109,26 @@ func TestQuantileIsLinearBetweenNeighbours(t *testing.T) {
 		if got := Quantile(figures, q); got != want {
 			t.Errorf("quantile %v: %v, want %v", q, got, want)
 		}
+	}
+}
+
+// A failed comparison keeps its complete repeats, and nothing is concluded from them.
+func TestAFailedComparisonKeepsCompleteRepeats(t *testing.T) {
+	n := 0
+	broke := errors.New("it broke")
+	s, err := Interleave(t.Context(), 10, []Part{{"a", func(context.Context) (float64, error) {
+		if n++; n == 6 {
+			return 0, broke
+		}
+		return 1, nil
+	}}, {"b", func(context.Context) (float64, error) { return 2, nil }}})
+	if !errors.Is(err, broke) || len(s["a"]) != 2 || len(s["b"]) != 2 {
+		t.Fatalf("%v, %v", s, err)
+	}
+	r := Record{Name: "x", Better: Lower, Target: Goal(1), Raw: make(map[string]float64)}
+	r.Compare(s, "a", "b")
+	r.Repeated(len(s["a"]), 10)
+	if c := r.Conclusion(); !strings.Contains(c, "failed after 2 of 10 repeats") {
+		t.Error(c)
 	}
 }

@@ -8,14 +8,17 @@ import "fmt"
 // "missed", the reason why neither can be concluded, or "" without a target.
 //
 // [Record.Verdict] only compares the two numbers. Conclusion concludes nothing
-// if the machine was too noisy, or if the target lies within the interval of the
-// median ([Record.Range]).
+// if the machine was too noisy, if the experiment failed half way, or if the target
+// lies within the interval of the median ([Record.Range]).
 func (r Record) Conclusion() string {
 	if r.Target == nil {
 		return ""
 	}
 	if why := r.Noisy(); why != "" {
 		return "no conclusion, the machine was too noisy: " + why
+	}
+	if why := r.Partial(); why != "" {
+		return "no conclusion, " + why
 	}
 	low, high, ok := r.Range()
 	if ok && low <= *r.Target && *r.Target < high {

@@ -21,7 +21,8 @@ type Series map[string][]float64
 
 // Interleave measures all parts forwards and then backwards (A B … B A), as
 // often as repeats says. So a machine that becomes faster or slower during the
-// run does so for all parts. A repeat's figure is the mean of its two.
+// run does so for all parts. A repeat's figure is the mean of its two. With an error
+// it returns the repeats that were complete.
 func Interleave(ctx context.Context, repeats int, parts []Part) (Series, error) {
 	s := make(Series)
 	order := make([]int, 0, 2*len(parts))
@@ -35,11 +36,11 @@ func Interleave(ctx context.Context, repeats int, parts []Part) (Series, error) 
 		sum := make([]float64, len(parts))
 		for _, i := range order {
 			if err := ctx.Err(); err != nil {
-				return nil, err
+				return s, err
 			}
 			v, err := parts[i].Measure(ctx)
 			if err != nil {
-				return nil, fmt.Errorf("measure %s: %w", parts[i].Name, err)
+				return s, fmt.Errorf("measure %s: %w", parts[i].Name, err)
 			}
 			sum[i] += v
 		}

@@ -125,13 +125,15 @@ func action(c *cli.Context, cfg Config) (err error) {
 			o.Service = &p
 		}
 	}
-	chosen, left := possible(chosen, o, absent)
+	chosen, missing := possible(chosen, o, absent)
+	show.set("")
+	var left error
+	if len(missing) > 0 { // said first, because the others take minutes
+		left = missing
+		fmt.Fprintf(c.App.ErrWriter, "missing on this machine:\n%s", missing.list())
+	}
 	if len(chosen) == 0 {
 		return left
-	}
-	if left != nil { // said first, because the others take minutes
-		show.set("")
-		fmt.Fprintf(c.App.ErrWriter, "left out: %s; the others are measured\n", strings.ReplaceAll(left.Error(), "\n", "; "))
 	}
 	var records []bench.Record
 	o.Progress = show.set
@@ -160,23 +162,6 @@ func action(c *cli.Context, cfg Config) (err error) {
 		left = errors.Join(left, output(c, records), makeReport(c))
 	}
 	return left
-}
-
-// possible returns the chosen experiments that this machine can run, and an
-// error with what it lacks for the others. absent says why there is no service,
-// if one was looked for.
-func possible(chosen []experiment.Experiment, o experiment.Options, absent error) (can []experiment.Experiment, left error) {
-	for _, e := range chosen {
-		err := e.Missing(o)
-		if e.Name == experiment.Tail && absent != nil {
-			err = absent
-		}
-		if err == nil {
-			can = append(can, e)
-		}
-		left = errors.Join(left, err)
-	}
-	return can, left
 }
 
 func options(c *cli.Context) ([]experiment.Experiment, experiment.Options, error) {

@@ -56,7 +56,7 @@ func TestAllReportsWhatCouldBeMeasured(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no memcached here") || !strings.Contains(err.Error(), "experiment second: it broke") {
 		t.Errorf("%v", err)
 	}
-	said := strings.Index(stderr, "left out: no memcached here; the others are measured\n")
+	said := strings.Index(stderr, "missing on this machine:\n  tail: no memcached here\n")
 	if begun := strings.Index(stderr, "first,"); said < 0 || begun >= 0 && begun < said {
 		t.Errorf("standard error: %s", stderr)
 	}
@@ -74,10 +74,49 @@ func TestAllReportsWhatCouldBeMeasured(t *testing.T) {
 	}
 }
 
+// All that is missing is said, once each, with the experiments that need it.
+func TestAllThatIsMissingIsSaid(t *testing.T) {
+	needs := func(name string, lacks ...string) experiment.Experiment {
+		e := measured(name)
+		e.Needs = func(experiment.Options) (missing []error) {
+			for _, l := range lacks {
+				missing = append(missing, errors.New(l))
+			}
+			return missing
+		}
+		return e
+	}
+	_, stderr, err := bare(t, []experiment.Experiment{needs("first", "no cgroups", "not root"), needs("second", "not root"), measured("third")}, "all")
+	if !strings.Contains(stderr, "missing on this machine:\n  first: no cgroups\n  first, second: not root\n") {
+		t.Error(stderr)
+	}
+	if err == nil || !strings.Contains(err.Error(), "first, second: not root") {
+		t.Error(err)
+	}
+}
+
+// What an experiment measured before it failed is in the report, and the command fails.
+func TestWhatWasMeasuredBeforeAFailureIsReported(t *testing.T) {
+	half := experiment.Experiment{Name: "half", Measure: func(_ context.Context, o experiment.Options) error {
+		r := bench.Record{Name: "half.figure", Unit: "ns", Value: 1, Target: bench.Goal(2), Better: bench.Lower, Raw: map[string]float64{}}
+		r.Repeated(3, 10)
+		return errors.Join(o.Done(r), errors.New("it broke"))
+	}}
+	dir := filepath.Join(t.TempDir(), "out")
+	stdout, _, err := bare(t, []experiment.Experiment{half}, "--report", dir, "half")
+	if err == nil || !strings.Contains(err.Error(), "it broke") || !strings.Contains(stdout, "the experiment failed after 3 of 10 repeats") {
+		t.Errorf("%v\n%s", err, stdout)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, report.File))
+	if err != nil || !strings.Contains(string(page), "the experiment failed after 3 of 10 repeats") {
+		t.Error(err)
+	}
+}
+
 func TestWithoutAnyExperimentThereIsNoReport(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
 	_, _, err := bare(t, []experiment.Experiment{measured(experiment.Tail)}, "--report", dir, experiment.Tail)
-	if err == nil || err.Error() != "no memcached here" {
+	if err == nil || !strings.HasSuffix(err.Error(), "tail: no memcached here") {
 		t.Errorf("%v", err)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {

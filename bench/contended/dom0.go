@@ -58,11 +58,11 @@ func Dom0(ctx context.Context, experiment string, out, log io.Writer) (err error
 	defer func() { err = errors.Join(err, x.bus.Close()) }()
 	for _, percent := range x.Utilisations {
 		series, err := bench.Interleave(ctx, x.Repeats, x.parts(percent, log))
-		if err != nil {
-			return fmt.Errorf("utilisation %d %%: %w", percent, err)
-		}
 		for bar, figures := range series {
 			x.Samples[group(percent)+"."+bar] = figures
+		}
+		if err != nil { // what was measured is written all the same
+			return errors.Join(fmt.Errorf("utilisation %d %%: %w", percent, err), json.NewEncoder(out).Encode(x.Samples))
 		}
 	}
 	return json.NewEncoder(out).Encode(x.Samples)

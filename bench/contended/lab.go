@@ -30,7 +30,8 @@ type Options struct {
 	Log      io.Writer
 }
 
-// Run boots the lab once and returns the records.
+// Run boots the lab once and returns the records. With an error it returns those of
+// what was measured before.
 func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -64,14 +65,16 @@ func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 		}
 		return nil, err
 	}
+	var failed error
 	if result.Status != 0 {
-		return nil, fmt.Errorf("the measuring program in Dom0 exited with status %d", result.Status)
+		failed = fmt.Errorf("the measuring program in Dom0 exited with status %d", result.Status)
 	}
 	var s Samples
 	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
-		return nil, fmt.Errorf("the measuring program's output: %w", err)
+		return nil, errors.Join(failed, fmt.Errorf("the measuring program's output: %w", err))
 	}
 	machine := "Xen " + result.Versions.Xen + ", Linux " + result.Versions.Dom0 + ", " + result.Versions.QEMU +
 		", contended, on " + bench.Machine()
-	return o.records(s, load, machine)
+	records, err = o.records(s, load, machine)
+	return records, errors.Join(failed, err)
 }

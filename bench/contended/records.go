@@ -15,7 +15,7 @@ var targets = map[int]float64{10: 0.5}
 
 // records returns one record for each group: the part of the slowdown that
 // control gives back, as the median over the repeats, with the bars as raw
-// numbers.
+// numbers. With an error it returns the records of the groups before.
 func (o Options) records(s Samples, load float64, machine string) ([]bench.Record, error) {
 	if o.Quick {
 		return o.quickRecords(s, load, machine)
@@ -25,15 +25,15 @@ func (o Options) records(s Samples, load float64, machine string) ([]bench.Recor
 		g := group(percent)
 		recovered, err := s.recovered(g, vlibos, called)
 		if err != nil {
-			return nil, err
+			return records, err
 		}
 		inMaster, err := s.recovered(g, master, masterControlled)
 		if err != nil {
-			return nil, err
+			return records, err
 		}
 		raw, err := o.raw(s, load, percent)
 		if err != nil {
-			return nil, err
+			return records, err
 		}
 		raw["repeats_with_contention"] = float64(len(recovered))
 		bench.Spread(raw, "recovered", recovered)
@@ -45,6 +45,7 @@ func (o Options) records(s Samples, load float64, machine string) ([]bench.Recor
 		if target, ok := targets[percent]; ok {
 			r.Target = bench.Goal(target)
 		}
+		r.Repeated(len(s[g+"."+alone]), o.Repeats)
 		records = append(records, r)
 	}
 	return records, nil
@@ -56,11 +57,11 @@ func (o Options) quickRecords(s Samples, load float64, machine string) (records 
 	for _, percent := range o.Utilisations {
 		raw, err := o.raw(s, load, percent)
 		if err != nil {
-			return nil, err
+			return records, err
 		}
 		recovered, ok := raw[recoveredLatency]
 		if !ok {
-			return nil, fmt.Errorf("%s: memory is no slower beside the other (%.0f ns) than alone (%.0f ns): so there is no contention; "+
+			return records, fmt.Errorf("%s: memory is no slower beside the other (%.0f ns) than alone (%.0f ns): so there is no contention; "+
 				"the emulator needs two free CPUs", group(percent), raw[vlibos+"_"+latencies[1:]], raw[alone+"_"+latencies[1:]])
 		}
 		records = append(records, bench.Record{

@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/bench/corunner"
 	"github.com/vlibos/vlibos/bench/lidar"
+	calls "github.com/vlibos/vlibos/bench/native"
 	"github.com/vlibos/vlibos/bench/tail"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/host/native"
@@ -54,10 +56,11 @@ type Experiment struct {
 	Name, Usage string
 	// Takes says how long the experiment takes, by Effort.
 	Takes [3]time.Duration
-	// Measure is Run, and needs is Missing, without the experiment's name in
-	// errors. A nil needs needs nothing.
+	// Measure is Run without the experiment's name in errors.
 	Measure func(ctx context.Context, o Options) error
-	Needs   func(o Options) error
+	// Needs returns what this machine lacks, with the way out of each. It changes
+	// nothing. nil needs nothing.
+	Needs func(o Options) []error
 }
 
 // Tail is the name of the experiment that needs a service.
@@ -66,9 +69,9 @@ const Tail = "tail"
 // All are all experiments.
 var All = []Experiment{
 	{"overhead", "the cost of a call, compared with eventfd, a unix socket and net/rpc",
-		[3]time.Duration{10 * time.Second, 40 * time.Second, 2 * time.Minute}, overhead, nil},
+		[3]time.Duration{10 * time.Second, 40 * time.Second, 2 * time.Minute}, overhead, func(Options) []error { return needsCPUs() }},
 	{"lidar", "a periodic real-time task beside a job that streams through memory",
-		[3]time.Duration{40 * time.Second, 3 * time.Minute, 10 * time.Minute}, runLidar, func(Options) error { return needsDomains() }},
+		[3]time.Duration{40 * time.Second, 3 * time.Minute, 10 * time.Minute}, runLidar, func(Options) []error { return needsDomains() }},
 	{Tail, "memcached under open load beside batch jobs",
 		[3]time.Duration{90 * time.Second, 6 * time.Minute, 45 * time.Minute}, runTail, needsTail},
 }
@@ -85,36 +88,36 @@ func Find(name string) (Experiment, error) {
 	return Experiment{}, fmt.Errorf("unknown experiment %q: want one of %s", name, strings.Join(names, ", "))
 }
 
-// Missing returns an error that says what the experiment needs and this machine
-// lacks, or nil. It changes nothing.
-func (e Experiment) Missing(o Options) error {
-	if e.Needs == nil {
-		return nil
-	}
-	if err := e.Needs(o); err != nil {
-		return fmt.Errorf("experiment %s: %w", e.Name, err)
-	}
-	return nil
+// lacking leaves out what is not missing.
+func lacking(errs ...error) []error {
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
-// needsDomains checks that this process may make domains, which are cgroups.
-func needsDomains() error {
+func needsCPUs() []error {
+	_, _, err := calls.Cores()
+	return lacking(err)
+}
+
+// needsDomains checks that this process has two CPUs and may make domains, which are
+// cgroups.
+func needsDomains() []error {
+	var root error
 	if os.Geteuid() != 0 {
-		return fmt.Errorf("its domains are cgroups: %w: run as root", host.ErrNotAllowed)
+		root = fmt.Errorf("domains are cgroups: %w: run as root", host.ErrNotAllowed)
 	}
-	return native.Possible()
+	return append(needsCPUs(), lacking(root, native.Possible())...)
 }
 
-func needsTail(o Options) error {
-	errs := []error{needsDomains()}
+func needsTail(o Options) []error {
+	missing := needsDomains()
 	if o.Service == nil {
 		_, err := tail.Find()
-		errs = append(errs, err)
+		missing = append(missing, lacking(err)...)
 	}
 	for _, job := range o.jobs() {
-		errs = append(errs, corunner.Missing(job))
+		missing = append(missing, lacking(corunner.Missing(job))...)
 	}
-	return errors.Join(errs...)
+	return missing
 }
 
 // jobs returns the jobs that tail measures beside.
@@ -150,15 +153,10 @@ func runLidar(ctx context.Context, o Options) error {
 		})
 		return err
 	})
-	if err != nil {
-		return err
-	}
 	for _, r := range records {
-		if err := o.Done(noise.Note(r)); err != nil {
-			return err
-		}
+		err = errors.Join(err, o.Done(noise.Note(r)))
 	}
-	return nil
+	return err
 }
 
 // defaultRate is the number of requests a second that loads one CPU with

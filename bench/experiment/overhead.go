@@ -47,18 +47,13 @@ func Calls(ctx context.Context, repeats int, slot time.Duration, only []string, 
 		records, err = call(ctx, mine, string(arg))
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	for _, r := range records {
+	for _, r := range records { // with an error, those of the parts before it
 		if r.Unit != native.Allocations { // allocations do not depend on time
 			r = noise.Note(r)
 		}
-		if err := done(r); err != nil {
-			return err
-		}
+		err = errors.Join(err, done(r))
 	}
-	return nil
+	return err
 }
 
 // patience limits the time between two figures. It is longer than the longest

@@ -48,7 +48,8 @@ type experiment struct {
 	times map[string][]float64 // µs, by mode
 }
 
-// Run measures the task's decisions in each mode.
+// Run measures the task's decisions in each mode. With an error it returns the
+// records of the repeats that were complete, if there are any.
 func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 	o.Period, o.Settle = cmp.Or(o.Period, Period), cmp.Or(o.Settle, corunner.Settle)
 	e := &experiment{Options: o, scene: *newScene(), times: make(map[string][]float64)}
@@ -69,13 +70,13 @@ func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 		parts = append(parts, bench.Part{Name: m.Name, Measure: func(ctx context.Context) (float64, error) { return e.slot(ctx, m) }})
 	}
 	s, err := bench.Interleave(ctx, o.Repeats, parts)
-	if err != nil {
+	if len(s) == 0 {
 		return nil, err
 	}
 	for _, m := range modes {
 		records = append(records, e.record(m, s))
 	}
-	return records, nil
+	return records, err
 }
 
 // start starts the task. It is in no domain: a cgroup must be configured before
@@ -143,8 +144,9 @@ func (e *experiment) record(m corunner.Mode, s bench.Series) bench.Record {
 	times := e.times[m.Name]
 	r := bench.Record{
 		Name: "lidar." + m.Name, Better: bench.Lower, Samples: map[string][]float64{"decision_us": times},
-		Raw: map[string]float64{"decisions": float64(len(times)), "repeats": float64(e.Repeats), "load_1min": bench.Load()},
+		Raw: map[string]float64{"decisions": float64(len(times)), "load_1min": bench.Load()},
 	}
+	r.Repeated(len(s[m.Name]), e.Repeats)
 	var sum float64
 	for _, t := range times {
 		sum += t

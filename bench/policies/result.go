@@ -90,7 +90,7 @@ func (r *Result) Records(suffix string) []bench.Record {
 		}
 	}
 	if points[1].median < contended {
-		return all
+		return r.repeated(all)
 	}
 	raw := map[string]float64{
 		"contention_ratio": points[1].median, "contention_p99_ratio": points[1].p99, "probe_cost_ratio": r.ProbeCost,
@@ -99,7 +99,16 @@ func (r *Result) Records(suffix string) []bench.Record {
 	for _, policy := range []string{"threshold", "feedback", "rate"} {
 		all = append(all, bench.Record{Name: "throttle" + suffix + ".work." + policy, Value: best[policy], Unit: "ratio", Target: bench.Goal(leastWork), Better: bench.Higher, Raw: raw})
 	}
-	return append(all, bench.Record{Name: "throttle" + suffix + ".over_rate", Value: gain, Unit: "ratio", Target: bench.Goal(leastGain), Better: bench.Higher, Raw: raw})
+	all = append(all, bench.Record{Name: "throttle" + suffix + ".over_rate", Value: gain, Unit: "ratio", Target: bench.Goal(leastGain), Better: bench.Higher, Raw: raw})
+	return r.repeated(all)
+}
+
+// repeated notes in each record how many rounds it has.
+func (r *Result) repeated(all []bench.Record) []bench.Record {
+	for i := range all {
+		all[i].Repeated(len(r.rounds), r.Repeats)
+	}
+	return all
 }
 
 // Print writes a table of all settings.

@@ -52,7 +52,8 @@ type Figures struct {
 	Work        float64 // lines that the domain wrote, per second
 }
 
-// Run measures all settings.
+// Run measures all settings. With an error it returns the rounds that were complete, if
+// there are any.
 func Run(ctx context.Context, o Options) (r *Result, err error) {
 	dir, err := os.MkdirTemp("", "vlibbench-policies-")
 	if err != nil {
@@ -118,8 +119,10 @@ func (e *experiment) compare(ctx context.Context) (*Result, error) {
 				at = 2*len(r.settings) - 1 - n
 			}
 			f, err := e.measure(ctx, r.settings[at])
-			if err != nil {
+			if err != nil && len(r.rounds) == 0 {
 				return nil, err
+			} else if err != nil {
+				return r, err
 			}
 			round[at].Median += f.Median / 2
 			round[at].P99 += f.P99 / 2

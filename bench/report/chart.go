@@ -100,7 +100,7 @@ func (c *chart) across(s scale, values []float64, text func(float64) string) {
 	free := math.Inf(-1)
 	for _, v := range values {
 		x, t := s.at(v), text(v)
-		if x-length(t)/2 < free {
+		if x-length(t)/2 < free+8 { // signs of per cent are wide
 			continue
 		}
 		free = x + length(t)/2

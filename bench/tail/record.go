@@ -28,11 +28,12 @@ func (e *experiment) record(m corunner.Mode, s bench.Series) bench.Record {
 		Name: "tail." + e.job + "." + m.Name, Better: bench.Lower,
 		Raw: map[string]float64{
 			"p50_us": us(50), "p99_us": us(99), "p999_us": us(99.9), "max_us": us(100), "requests": count,
-			"unanswered": float64(of.unanswered), "rate_per_s": float64(e.Rate), "repeats": float64(e.Repeats), "load_1min": bench.Load(),
+			"unanswered": float64(of.unanswered), "rate_per_s": float64(e.Rate), "load_1min": bench.Load(),
 			"generator_late_p99_us": float64(of.late.ValueAtPercentile(99)) / 1000,
 		},
 		Samples: make(map[string][]float64),
 	}
+	r.Repeated(len(s[m.Name]), e.Repeats)
 	maps.Copy(r.Raw, e.host.Notes(m))
 	if full := e.of[uncontrolled]; full != nil && full.work > 0 {
 		r.Raw["work_percent"] = 100 * (of.work / of.slots) / (full.work / full.slots)

@@ -64,7 +64,8 @@ type outcome struct {
 	slots           float64
 }
 
-// Run measures the service beside each job, in each mode.
+// Run measures the service beside each job, in each mode. A job beside which it fails
+// does not keep the others out, and what was measured of it is done.
 func Run(ctx context.Context, o Options) (err error) {
 	for _, job := range o.Jobs {
 		if err := corunner.Missing(job); err != nil {
@@ -96,11 +97,14 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, e.to.Close(), e.load.Wait()) }()
 	for _, job := range o.Jobs {
-		if err := e.beside(ctx, job); err != nil {
-			return fmt.Errorf("beside %s: %w", job, err)
+		if failed := e.beside(ctx, job); failed != nil {
+			err = errors.Join(err, fmt.Errorf("beside %s: %w", job, failed))
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return nil
+	return err
 }
 
 // start starts the load generator, which fills the service. It is in no domain:
@@ -140,18 +144,14 @@ func (e *experiment) beside(ctx context.Context, job string) error {
 		s, err = bench.Interleave(ctx, e.Repeats, parts)
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	if err := e.host.EndJob(ctx); err != nil {
+	err = errors.Join(err, e.host.EndJob(context.WithoutCancel(ctx)))
+	if len(s) == 0 {
 		return err
 	}
 	for _, m := range corunner.Modes {
-		if err := e.Done(noise.Note(e.record(m, s))); err != nil {
-			return err
-		}
+		err = errors.Join(err, e.Done(noise.Note(e.record(m, s))))
 	}
-	return nil
+	return err
 }
 
 // slot measures for a while in a mode, and returns the 99th percentile.

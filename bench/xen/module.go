@@ -53,7 +53,8 @@ func Module(ctx context.Context, o Options, boots int, only ...string) (records 
 				Fresh: true, // the boot itself is measured
 			})
 			if err != nil {
-				return nil, fmt.Errorf("Xen %s under %s: %w", c.xen, c.scheduler, err)
+				records, failed := m.records() // of the boots before
+				return records, errors.Join(fmt.Errorf("Xen %s under %s: %w", c.xen, c.scheduler, err), failed)
 			}
 			for name, figures := range s {
 				all[name] = append(all[name], figures...)

@@ -70,11 +70,11 @@ func Service(ctx context.Context, o Options) (records []bench.Record, err error)
 			DomUPackages: []string{"memcached"},
 		})
 		if err != nil {
-			return nil, fmt.Errorf("Xen %s under %s: %w", c.xen, c.scheduler, err)
+			return records, fmt.Errorf("Xen %s under %s: %w", c.xen, c.scheduler, err)
 		}
 		of, err := serviceRecords(c.scheduler, s, machine+", sched="+c.scheduler)
 		if err != nil {
-			return nil, err
+			return records, err
 		}
 		records = append(records, of...)
 	}

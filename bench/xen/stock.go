@@ -67,11 +67,11 @@ func Stock(ctx context.Context, o Options, only ...string) (records []bench.Reco
 			Args: []string{self, Dom0StockArg}, Xen: c.xen, Scheduler: c.scheduler, DomUs: 2,
 		})
 		if err != nil {
-			return nil, fmt.Errorf("under %s: %w", c.scheduler, err)
+			return records, fmt.Errorf("under %s: %w", c.scheduler, err)
 		}
 		rows, err := s.ofStock(c.scheduler, machine)
 		if err != nil {
-			return nil, err
+			return records, err
 		}
 		records = append(records, rows...)
 	}

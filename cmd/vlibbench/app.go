@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -75,11 +76,12 @@ func keep(c *cli.Context) func(bench.Record) error {
 	}
 }
 
-// keepAll returns a function that keeps all records, if there was no error.
+// keepAll returns a function that keeps all records and passes the error on: a failed
+// experiment has the records of what it measured before.
 func keepAll(c *cli.Context) func([]bench.Record, error) error {
 	return func(records []bench.Record, err error) error {
-		for i := 0; err == nil && i < len(records); i++ {
-			err = keep(c)(records[i])
+		for _, r := range records {
+			err = errors.Join(err, keep(c)(r))
 		}
 		return err
 	}

@@ -46,6 +46,9 @@ func labCommands() []*cli.Command {
 			Usage: "where the instructions of a call go: Xen, Linux, Go and this project, by function",
 			Flags: []cli.Flag{&cli.StringFlag{Name: "xen", Value: lab.VlibXen, Usage: "boot this `HYPERVISOR`, as vliblab run does"}},
 			Action: func(c *cli.Context) error {
+				if err := begin(c.App.ErrWriter, labNeeds()); err != nil {
+					return err
+				}
 				self, err := os.Executable()
 				if err != nil {
 					return err
@@ -79,8 +82,12 @@ func labCommands() []*cli.Command {
 }
 
 // inLab runs an experiment that boots the lab with this program in it, shows its
-// progress, and keeps its records.
-func inLab(c *cli.Context, run func(self string, progress func(stage string)) ([]bench.Record, error)) error {
+// progress, and keeps its records. It says first what is missing here for it; also is
+// what the experiment needs beyond the lab.
+func inLab(c *cli.Context, run func(self string, progress func(stage string)) ([]bench.Record, error), also ...error) error {
+	if err := begin(c.App.ErrWriter, append(labNeeds(), also...)); err != nil {
+		return err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return err

@@ -48,5 +48,5 @@ func mjumpAction(c *cli.Context) error {
 	}
 	return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
 		return contended.Run(c.Context, contended.Options{Experiment: e, Self: self, Log: c.App.ErrWriter, Progress: progress})
-	})
+	}, needsCPUs())
 }

@@ -63,6 +63,9 @@ func goFirst() error {
 
 func throttleAction(c *cli.Context, loadArg, guardArg string) error {
 	if os.Getenv(first) == "" {
+		if err := begin(c.App.ErrWriter, throttleNeeds()); err != nil {
+			return err
+		}
 		return goFirst()
 	}
 	victim, batch, err := native.Cores()
@@ -94,13 +97,10 @@ func throttleAction(c *cli.Context, loadArg, guardArg string) error {
 			fmt.Fprintf(c.App.Writer, "\nthe victim works half of the time, for %v at a time\n", s.pause)
 		}
 		r, err := policies.Run(c.Context, o)
-		if err != nil {
+		if r == nil {
 			return err
 		}
-		if err := r.Print(c.App.Writer); err != nil {
-			return err
-		}
-		if err := keepAll(c)(r.Records(s.suffix), nil); err != nil {
+		if err := errors.Join(err, r.Print(c.App.Writer), keepAll(c)(r.Records(s.suffix), nil)); err != nil {
 			return err
 		}
 	}
