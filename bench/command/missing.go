@@ -21,23 +21,26 @@ type lack struct {
 // lacks is all that the machine does not have.
 type lacks []lack
 
-func (l lack) String() string { return strings.Join(l.needs, ", ") + ": " + l.err.Error() }
-
 // list has a line for each.
 func (l lacks) list() string {
 	var b strings.Builder
 	for _, one := range l {
-		fmt.Fprintf(&b, "  %s\n", one)
+		fmt.Fprintf(&b, "  %s: %v\n", strings.Join(one.needs, ", "), one.err)
 	}
 	return b.String()
 }
 
+// Error names the experiments; the command has already printed the list.
 func (l lacks) Error() string {
 	var all []string
 	for _, one := range l {
-		all = append(all, one.String())
+		for _, name := range one.needs {
+			if !slices.Contains(all, name) {
+				all = append(all, name)
+			}
+		}
 	}
-	return "not measured, because something is missing: " + strings.Join(all, "; ")
+	return "not measured, because of what is missing: " + strings.Join(all, ", ")
 }
 
 func (l lacks) Unwrap() (errs []error) {

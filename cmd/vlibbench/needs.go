@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 
 	"github.com/vlibos/vlibos/bench/native"
 	"github.com/vlibos/vlibos/dom0/host"
@@ -19,16 +20,15 @@ import (
 // begin prints all that is missing on this machine, before anything starts, and
 // returns an error if something is.
 func begin(log io.Writer, missing []error) error {
-	if err := errors.Join(missing...); err != nil {
-		fmt.Fprintln(log, "missing on this machine:")
-		for _, one := range missing {
-			if one != nil {
-				fmt.Fprintf(log, "  %v\n", one)
-			}
-		}
-		return fmt.Errorf("nothing was measured, because something is missing: %w", err)
+	missing = slices.DeleteFunc(missing, func(err error) bool { return err == nil })
+	if len(missing) == 0 {
+		return nil
 	}
-	return nil
+	fmt.Fprintln(log, "missing on this machine:")
+	for _, one := range missing {
+		fmt.Fprintf(log, "  %v\n", one)
+	}
+	return errors.New("nothing was measured, because of what is missing")
 }
 
 // labNeeds returns what the lab's experiments lack here. QEMU is not missing where the
