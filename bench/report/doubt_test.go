@@ -33,7 +33,7 @@ func TestAFigureHasOneBoxOfDoubts(t *testing.T) {
 		"It takes":           0, // of the time of net/rpc: its experiment failed
 	} {
 		if got := strings.Count(page, text); got != n {
-			t.Errorf("%q stands there %d times, want %d", text, got, n)
+			t.Errorf("%q is in the page %d times, want %d", text, got, n)
 		}
 	}
 }
@@ -44,10 +44,10 @@ func TestPageNamesOnlyWhatRan(t *testing.T) {
 	here = slices.DeleteFunc(here, onXen)
 	lab = slices.DeleteFunc(lab, func(r bench.Record) bool { return !onXen(r) })
 	if page := pageOf(t, here); strings.Contains(page, "Xen") || !strings.Contains(page, "call.native.block") {
-		t.Errorf("Xen stands in a page without it: %.300s", page[strings.Index(page, "Xen"):])
+		t.Errorf("Xen is named in a page without it: %.300s", page[strings.Index(page, "Xen"):])
 	}
 	if page := pageOf(t, lab); strings.Contains(page, "native") || strings.Contains(page, "this machine") || !strings.Contains(page, "Xen") {
-		t.Error("native stands in a page of the lab alone")
+		t.Error("native is named in a page of the lab alone")
 	}
 }
 
