@@ -90,9 +90,9 @@ type Payment interface {
 	// End reports that this answer and all earlier ones have arrived. The charge ends within some
 	// milliseconds, whatever the server does.
 	End(request uint64) error
-	// GiveUp reports that the client no longer waits for any answer; request is
-	// that of the last Begin.
-	GiveUp(request uint64) error
+	// GiveUp reports that the client no longer waits for any answer. It may be
+	// repeated.
+	GiveUp() error
 	// Cost is the cost of the last request, ended or given up.
 	Cost(request uint64) (Cost, error)
 }
