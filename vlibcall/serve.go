@@ -292,7 +292,7 @@ func (c *Call) Done(err error) {
 		c.watch.stop()
 	}
 	cn := c.conn
-	cn.ep.End()
+	cn.ep.End(c.id)
 	if err != nil {
 		c.refuse(err)
 	}
