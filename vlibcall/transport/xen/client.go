@@ -90,7 +90,7 @@ func (e *clientEndpoint) ask(ctx context.Context) (answer, error) {
 		e.answered.Store(true)
 		if e.news.Load() != news {
 			// It changed while changes still counted as news of an answer.
-			e.nodeChanged()
+			e.checkNode()
 		}
 		return a, nil
 	}
@@ -236,12 +236,15 @@ func (e *clientEndpoint) answerChanged() {
 	}
 }
 
-// nodeChanged checks whether the guest has removed the channel.
-func (e *clientEndpoint) nodeChanged() {
+// nodeChanged reports whether the guest may have removed the channel. A request that
+// was removed is made again.
+func (e *clientEndpoint) nodeChanged() bool {
 	e.news.Add(1)
-	if !e.answered.Load() {
-		return // a request that was removed is made again
-	}
+	return e.answered.Load()
+}
+
+// checkNode checks whether it has.
+func (e *clientEndpoint) checkNode() {
 	if _, err := e.domain.store.Read(e.domain.ctx, e.node()); errors.Is(err, fs.ErrNotExist) {
 		e.lost(fmt.Errorf("%w: domain %d %s", vlibcall.ErrGone, e.domain.id, e.domain.end("was destroyed or its server closed the channel")))
 	}

@@ -37,13 +37,11 @@ type Listener struct {
 	work     sync.WaitGroup
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
-	sweep    chan struct{} // there are stale nodes
 
 	mu          sync.Mutex
 	byID        map[channelID]*serverEndpoint
 	byPort      map[evtchn.Port]*serverEndpoint
 	ended       map[channelID]struct{} // whose nodes are about to be removed
-	stale       []string               // nodes to remove
 	over        []*serverEndpoint      // their clients left
 	interrupted bool
 	restored    bool // this domain has become another one
@@ -58,7 +56,6 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 		byID:   make(map[channelID]*serverEndpoint),
 		byPort: make(map[evtchn.Port]*serverEndpoint),
 		ended:  make(map[channelID]struct{}),
-		sweep:  make(chan struct{}, 1),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	defer func() {
@@ -84,7 +81,7 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 	if err = l.store.Mkdir(ctx, l.dir+channelsDir); err != nil {
 		return nil, err
 	}
-	w, err := l.store.Watch(ctx, l.dir+channelsDir)
+	w, err := l.store.WatchFor(ctx, l.dir+channelsDir, l.concerned)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +94,6 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 		return nil, err
 	}
 	l.work.Go(func() { l.accept(w) })
-	l.work.Go(l.remove)
 	return l, nil
 }
 
