@@ -32,6 +32,7 @@ type clientEndpoint struct {
 	gone     atomic.Pointer[error]
 	news     atomic.Uint64 // counts changes of the channel's node
 	answered atomic.Bool   // the node's end is now the channel's
+	again    atomic.Bool   // check whether the request is still there
 
 	events *evtchn.Handle
 	event  evtchn.Port
@@ -57,20 +58,20 @@ func (e *clientEndpoint) ask(ctx context.Context) (answer, error) {
 	if err := e.domain.store.Mkdir(ctx, e.node()); err != nil {
 		return answer{}, err
 	}
-	again := time.NewTicker(askAgain)
-	defer again.Stop()
+	e.domain.asks.need()
 	for {
 		select {
 		case <-e.changed:
-		case <-again.C:
-			if err := e.renew(ctx); err != nil {
-				return answer{}, err
-			}
 		case <-ctx.Done():
 			return answer{}, ctx.Err()
 		}
 		if err := e.Gone(); err != nil {
 			return answer{}, err
+		}
+		if e.again.Swap(false) {
+			if err := e.renew(ctx); err != nil {
+				return answer{}, err
+			}
 		}
 		news := e.news.Load()
 		text, err := e.domain.store.Read(ctx, e.node()+answerNode)
@@ -94,6 +95,20 @@ func (e *clientEndpoint) ask(ctx context.Context) (answer, error) {
 		}
 		return a, nil
 	}
+}
+
+// remind makes the Dials that still wait check their requests.
+func (d *Domain) remind() (more bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range d.channels {
+		if !e.answered.Load() {
+			more = true
+			e.again.Store(true)
+			e.poke()
+		}
+	}
+	return more
 }
 
 // renew makes the request again if a server that has started meanwhile removed

@@ -37,6 +37,7 @@ type Domain struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup // watching, withdrawing
+	asks   rounds         // of Dials that wait for an answer
 
 	watching sync.Mutex                  // held during requests to xenstored about watches
 	watched  map[transport.Port]struct{} // ports whose channel nodes are watched
@@ -79,6 +80,7 @@ func OpenBy(ctx context.Context, store *xenstore.Client, domid uint16) (*Domain,
 		channels:  make(map[channelID]*clientEndpoint),
 		greetings: make(map[transport.Port]greeting),
 	}
+	d.asks = rounds{every: askAgain, f: d.remind}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	w, err := store.Watch(ctx, "@releaseDomain")
 	if err != nil {
@@ -91,6 +93,7 @@ func OpenBy(ctx context.Context, store *xenstore.Client, domid uint16) (*Domain,
 
 // Close frees what Open made. Channels must be closed first.
 func (d *Domain) Close() error {
+	d.asks.close()
 	d.cancel()
 	d.work.Wait()
 	err := errors.Join(d.events.close(), d.mapper.Close(), d.module.Close())

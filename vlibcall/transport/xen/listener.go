@@ -28,15 +28,16 @@ const MaxSize = 64 << 20
 
 // Listener is the server's side in a guest. It implements transport.Listener.
 type Listener struct {
-	dir      string
-	store    *xenstore.Client
-	alloc    *grant.Allocator
-	events   *evtchn.Handle
-	module   *moduleListener // nil: it waits for events only,
-	noModule error           // for this reason
-	work     sync.WaitGroup
-	ctx      context.Context // ends with Close
-	cancel   context.CancelFunc
+	dir       string
+	store     *xenstore.Client
+	alloc     *grant.Allocator
+	events    *evtchn.Handle
+	module    *moduleListener // nil: it waits for events only,
+	noModule  error           // for this reason
+	work      sync.WaitGroup
+	ctx       context.Context // ends with Close
+	cancel    context.CancelFunc
+	attaching rounds // of channels whose clients have not come
 
 	mu          sync.Mutex
 	byID        map[channelID]*serverEndpoint
@@ -57,6 +58,7 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 		byPort: make(map[evtchn.Port]*serverEndpoint),
 		ended:  make(map[channelID]struct{}),
 	}
+	l.attaching = rounds{every: attachTimeout / 2, f: l.expire}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
@@ -198,6 +200,7 @@ func (l *Listener) Close() error {
 
 // release closes what Listen has opened so far.
 func (l *Listener) release() error {
+	l.attaching.close()
 	l.cancel()
 	var errs []error
 	if l.module != nil {

@@ -155,7 +155,8 @@ func (l *Listener) add(e *serverEndpoint) error {
 	}
 	l.byID[e.id] = e
 	l.byPort[e.port] = e
-	e.attach = time.AfterFunc(attachTimeout, e.expire)
+	e.made = time.Now()
+	l.attaching.need()
 	return nil
 }
 
