@@ -6,8 +6,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -56,6 +59,22 @@ func TestCrashingConstructorFailsTheCall(t *testing.T) {
 	}
 }
 
+// The cause of a crash is the status of the process, however long that takes, and a
+// process that only closes its channel has not crashed by itself.
+func TestCauseOfACrashIsTheWorkersStatus(t *testing.T) {
+	v := serve(t, Options{})
+	v.number("count", "i32()")
+	kin.mu.Lock() // nothing is buried
+	var once sync.Once
+	release := func() { once.Do(kin.mu.Unlock) }
+	defer release()
+	time.AfterFunc(1500*time.Millisecond, release)
+	_, err := v.try("crash", "void()")
+	fails(t, err, vlibcall.ErrCrashed, "SIGSEGV")
+	_, err = v.try("hang_up", "void()")
+	fails(t, err, vlibcall.ErrCrashed, "closed the worker's channel")
+}
+
 func TestWorkerThatCrashedBetweenCallsIsReplaced(t *testing.T) {
 	v := serve(t, Options{})
 	// The next call may arrive before the server has learnt of the process's
@@ -80,9 +99,16 @@ func TestWorkerThatCrashedBetweenCallsIsReplaced(t *testing.T) {
 
 func TestDamagedChannelEndsTheWorker(t *testing.T) {
 	v := serve(t, Options{})
+	pid := v.number("process", "i32()")
 	v.number("scribble_later", "i32()")
-	var err error
-	testkit.Eventually(t, "the damage is noticed", func() bool { _, err = v.try("count", "i32()"); return err != nil })
+	testkit.Eventually(t, "the damage is done", func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/comm", pid))
+		return err == nil && !slices.ContainsFunc(threads, func(path string) bool {
+			name, _ := os.ReadFile(path) // the thread may have ended
+			return string(name) == "scribble\n"
+		})
+	})
+	_, err := v.try("count", "i32()")
 	fails(t, err, vlibcall.ErrCrashed, "damaged the worker's channel: protocol violation")
 	if n := v.number("count", "i32()"); n != 1 {
 		t.Errorf("count %d", n)

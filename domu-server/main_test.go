@@ -73,25 +73,8 @@ type vlib struct {
 	*testing.T
 	*vlibcall.Channel
 	dir string
-	log *logged
+	log *testkit.Text
 	end func() // stops the server, at the latest when the test ends
-}
-
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // serve starts a server that may also call the test libraries.
@@ -105,7 +88,7 @@ func serve(t *testing.T, opts Options, more ...func(*Server)) *vlib {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &vlib{T: t, dir: dir, log: new(logged)}
+	v := &vlib{T: t, dir: dir, log: new(testkit.Text)}
 	if opts.Worker == "" {
 		opts.Worker = built + "/vlib-worker"
 	}

@@ -71,8 +71,7 @@ var errCancelled = errors.New("cancelled")
 
 // bury ends a worker that did not answer, and returns the reason.
 func (p *pool) bury(ctx context.Context, w *worker, function string, err error) error {
-	died := w.ended(0) || ctx.Err() == nil && w.ended(deathGrace)
-	w.stop()
+	died := w.died()
 	if !died && ctx.Err() != nil {
 		return errCancelled
 	}
@@ -90,7 +89,7 @@ func (p *pool) bury(ctx context.Context, w *worker, function string, err error) 
 // take takes the library's worker out of the pool, or starts one.
 func (p *pool) take(ctx context.Context, library string) (*worker, error) {
 	if w := p.find(library); w != nil {
-		if !w.ended(0) {
+		if !w.ended() {
 			return w, nil
 		}
 		w.stop()

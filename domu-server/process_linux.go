@@ -3,9 +3,12 @@
 package domuserver
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -45,6 +48,27 @@ func (p *process) kill() {
 	if !p.reaped {
 		unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL) // fails only if the group is empty
 	}
+}
+
+// exiting is PF_EXITING of linux/sched.h.
+const exiting = 0x4
+
+// dying reports whether the process is ending, or has ended.
+func (p *process) dying() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return true
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	// proc_pid_stat(5): behind the name, which may contain anything, the flags are
+	// the seventh word.
+	words := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	if err != nil || len(words) < 7 {
+		return false
+	}
+	flags, err := strconv.ParseUint(string(words[6]), 10, 64)
+	return err == nil && flags&exiting != 0
 }
 
 // wait blocks until the process has ended, kills the rest of its group and,

@@ -30,10 +30,6 @@ const (
 	// startLimit limits the start of a worker. It usually takes milliseconds;
 	// the limit is for a guest that is short of CPU time.
 	startLimit = 30 * time.Second
-
-	// deathGrace is how long a worker that closed its channel may take to die
-	// of the same cause.
-	deathGrace = time.Second
 )
 
 // worker is a process with one library loaded. One goroutine may use it.
@@ -82,7 +78,8 @@ func startWorker(ctx context.Context, path, library string) (*worker, error) {
 		opts.Wait = vlibcall.Block
 	}
 	if w.channel, err = vlibcall.Open(ctx, native.NewConn(ours), opts); err != nil {
-		if w.ended(deathGrace) {
+		<-ctx.Done() // it ends by itself, or is ended: it may have closed its channel first
+		if w.ended() {
 			err = errors.New(w.obituary())
 		}
 		w.stop()
@@ -132,21 +129,16 @@ func (w *worker) call(ctx context.Context, function string, input, room []byte) 
 	return output, err
 }
 
-// ended reports whether the process has ended; it waits that long for the end.
-func (w *worker) ended(wait time.Duration) bool {
-	select {
-	case <-w.life.Done():
-		return true
-	default:
-	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-w.life.Done():
-		return true
-	case <-t.C:
-		return false
-	}
+// ended reports whether the process has ended.
+func (w *worker) ended() bool { return w.life.Err() != nil }
+
+// died stops a process, and reports whether it was dying before. The kernel closes a
+// process's files before it has a status; what it dies of is fixed by then, and a
+// kill does not change it.
+func (w *worker) died() bool {
+	dying := w.process.dying()
+	w.stop()
+	return dying || w.lostErr == nil && w.status.Signal() != unix.SIGKILL
 }
 
 // obituary says how the process ended, and its last output.

@@ -5,13 +5,10 @@
 package packaging
 
 import (
-	"bytes"
-	"io"
 	"net"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,54 +17,19 @@ import (
 	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// output collects a program's output, and can wait for a text.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-	more chan struct{}
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.text.Write(b)
-	close(o.more)
-	o.more = make(chan struct{})
-	return len(b), nil
-}
-
-// expect waits until the output contains text.
-func (o *output) expect(t *testing.T, text string) {
-	t.Helper()
-	end := time.After(testkit.Patience)
-	for {
-		o.mu.Lock()
-		said, more := o.text.String(), o.more
-		o.mu.Unlock()
-		if strings.Contains(said, text) {
-			return
-		}
-		select {
-		case <-more:
-		case <-end:
-			t.Fatalf("%q is not in the output:\n%s", text, said)
-		}
-	}
-}
-
 // program is a program that runs in root in the background.
 type program struct {
 	*exec.Cmd
-	*output
+	said  testkit.Text
 	ended bool
 }
 
 // background starts a program in root and waits until its output contains ready.
 func background(t *testing.T, ready string, env []string, name string, args ...string) *program {
 	t.Helper()
-	p := &program{Cmd: inside(name, args...), output: &output{more: make(chan struct{})}}
+	p := &program{Cmd: inside(name, args...)}
 	p.Env = append(p.Env, env...)
-	p.Stdout, p.Stderr = io.Writer(p.output), io.Writer(p.output)
+	p.Stdout, p.Stderr = &p.said, &p.said
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +43,14 @@ func background(t *testing.T, ready string, env []string, name string, args ...s
 	return p
 }
 
+// expect waits until the output contains text.
+func (p *program) expect(t *testing.T, text string) {
+	t.Helper()
+	if !testkit.Holds(func() bool { return p.said.Count(text) > 0 }) {
+		t.Fatalf("%q is not in the output:\n%s", text, &p.said)
+	}
+}
+
 // stop tells it to end, and it must succeed.
 func (p *program) stop(t *testing.T) {
 	t.Helper()
@@ -88,7 +58,7 @@ func (p *program) stop(t *testing.T) {
 	err := p.Wait()
 	p.ended = true
 	if err != nil {
-		t.Errorf("%s: %v\n%s", p.Args, err, &p.text)
+		t.Errorf("%s: %v\n%s", p.Args, err, &p.said)
 	}
 }
 

@@ -82,6 +82,43 @@ func TestRequestThatIsServedKeepsItsSlot(t *testing.T) {
 	}
 }
 
+// A client that has every place gets no further one while another client waits.
+func TestFreePlaceGoesToTheClientWithTheFewest(t *testing.T) {
+	l := memory.NewListener()
+	s := vlibcall.NewServer(l)
+	s.AtOnce = 2
+	begun, release := make(chan string, 8), make(chan struct{})
+	s.Handle("t", "slow", func(*vlibcall.Call) error { begun <- "slow"; <-release; return nil })
+	s.Handle("t", "other", func(*vlibcall.Call) error { begun <- "other"; return nil })
+	greedy, first := bare(t, l, 4)
+	other, second := bare(t, l, 1)
+	for i := range 4 {
+		ask(greedy, i, uint64(i+1), "slow")
+	}
+	first.Notify()
+	start(t, s)
+	for range 2 {
+		if got := <-begun; got != "slow" {
+			t.Fatal(got)
+		}
+	}
+	ask(other, 0, 1, "other")
+	second.Notify()
+	release <- struct{}{}
+	if got := <-begun; got != "other" {
+		t.Error("the client that has a place got the free one")
+	}
+	close(release)
+	testkit.Eventually(t, "all are served", func() bool {
+		for i := range 4 {
+			if greedy.Asked(i) != 0 {
+				return false
+			}
+		}
+		return other.Asked(0) == 0
+	})
+}
+
 // guarded notes when an endpoint of the server is closed.
 type guarded struct {
 	*memory.Listener

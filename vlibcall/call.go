@@ -33,6 +33,7 @@ type party struct {
 
 	asked  int    // requests that were put into the channel, or could not be
 	open   int    // requests that have not ended
+	names  int    // requests in the channel that carry names alone
 	number uint64 // of the last that was put into it; 0: none
 	cost   *transport.Cost
 
@@ -108,24 +109,23 @@ func (c *Channel) failed(op, library, function string, err error) error {
 // priced.
 func (c *Channel) one(ctx context.Context, r Request, s *Session, priced bool) ([]byte, *transport.Cost, error) {
 	if !c.turn.take() {
-		p := &party{requests: []Request{r}, ctx: ctx, deadline: c.deadline(ctx), session: s, priced: priced, open: 1}
+		p := c.begin(new(party), ctx, []Request{r}, s, priced)
 		c.make(p)
 		return p.requests[0].Output, p.cost, p.requests[0].Err
 	}
 	// The channel's own memory: a call does not allocate.
 	c.first[0] = r
-	p := c.alone(ctx, c.first[:], s, priced)
+	p := c.begin(&c.single, ctx, c.first[:], s, priced)
 	c.lead(p)
 	out, cost, err := c.first[0].Output, p.cost, c.first[0].Err
 	c.leave()
 	return out, cost, err
 }
 
-// alone is the party of the goroutine that has taken the turn.
-func (c *Channel) alone(ctx context.Context, requests []Request, s *Session, priced bool) *party {
-	p := &c.single
-	p.requests, p.ctx, p.deadline, p.session, p.priced = requests, ctx, c.deadline(ctx), s, priced
-	p.asked, p.open, p.number, p.cost = 0, len(requests), 0, nil
+// begin makes p wait for requests whose time begins now: c.single, if its goroutine has
+// taken the turn, else a new one.
+func (c *Channel) begin(p *party, ctx context.Context, requests []Request, s *Session, priced bool) *party {
+	*p = party{requests: requests, ctx: ctx, deadline: c.deadline(ctx), session: s, priced: priced, open: len(requests)}
 	return p
 }
 
@@ -161,25 +161,25 @@ func (c *Channel) Batch(ctx context.Context, requests []Request) error {
 		r := &requests[i]
 		r.Err, r.flags, r.over = nil, 0, false
 	}
-	var p *party
+	var cost *transport.Cost
 	if c.turn.take() {
-		p = c.alone(ctx, requests, nil, c.opts.Record != nil)
+		p := c.begin(&c.single, ctx, requests, nil, c.opts.Record != nil)
 		c.lead(p)
-		defer c.leave() // p is the channel's
+		cost = p.cost
+		c.leave() // p may be that of another call now
 	} else {
-		p = &party{requests: requests, ctx: ctx, deadline: c.deadline(ctx), open: len(requests), priced: c.opts.Record != nil}
+		p := c.begin(new(party), ctx, requests, nil, c.opts.Record != nil)
 		c.make(p)
+		cost = p.cost
 	}
-	return c.ended(p, start)
+	return c.ended(requests, cost, start)
 }
 
 // ended adds to each error of a batch which call it is, and records its calls. The
 // first has the cost of them all.
-func (c *Channel) ended(p *party, start time.Time) (first error) {
-	cost := p.cost
-	p.cost = nil
-	for i := range p.requests {
-		r := &p.requests[i]
+func (c *Channel) ended(requests []Request, cost *transport.Cost, start time.Time) (first error) {
+	for i := range requests {
+		r := &requests[i]
 		if r.Err != nil {
 			r.Err = c.failed("call", r.Library, r.Function, r.Err)
 			if first == nil {
@@ -220,14 +220,12 @@ func (c *Channel) Go(ctx context.Context, library, function string, input []byte
 	if c.opts.Record != nil {
 		start = time.Now()
 	}
-	p := &party{
-		requests: []Request{{Library: library, Function: function, Input: input}},
-		ctx:      ctx, deadline: c.deadline(ctx), open: 1, priced: c.opts.Record != nil,
-	}
+	requests := []Request{{Library: library, Function: function, Input: input}}
+	p := c.begin(new(party), ctx, requests, nil, c.opts.Record != nil)
 	follows, err := c.enter(p)
 	if err != nil {
 		p.fail(err)
-		pending.err = c.ended(p, start)
+		pending.err = c.ended(requests, nil, start)
 		close(pending.done)
 		if callback != nil {
 			callback(nil, pending.err)
@@ -244,8 +242,8 @@ func (c *Channel) Go(ctx context.Context, library, function string, input []byte
 			c.lead(p)
 			c.leave()
 		}
-		pending.err = c.ended(p, start)
-		pending.output = p.requests[0].Output
+		pending.err = c.ended(requests, p.cost, start)
+		pending.output = requests[0].Output
 		if callback != nil {
 			callback(pending.output, pending.err)
 		}

@@ -78,8 +78,6 @@ type Channel struct {
 	me        *party // which leads
 	others    int    // requests in the channel for which the leader does not wait
 	wanting   int    // requests in the channel that were not given up
-	charged   uint64 // the last request for which the reservation was charged
-	urged     bool   // the reservation is charged for abandoned requests
 	broken    error  // after a protocol violation
 	functions functions
 	spin      adaptiveSpin

@@ -74,6 +74,8 @@ func FuzzReply(f *testing.F) {
 		}
 		behind := (request + 63) &^ 63
 		length, status := int(uint32(shape)), uint16(shape>>32)
+		const place = memory.FlagNear | memory.FlagData
+		flags := shape >> 48 << 48
 		var area []byte
 		r := newRogue()
 		c, err := vlibcall.Open(context.Background(), r, vlibcall.Options{Size: size, Timeout: bound})
@@ -82,7 +84,7 @@ func FuzzReply(f *testing.F) {
 		}
 		done := r.answer(t, func(p memory.Page, data []byte) {
 			near := request > transport.SlotSize && request <= transport.NearSize
-			switch shape & (memory.FlagNear | memory.FlagData) {
+			switch flags & place {
 			case 0:
 				area = p[memory.Slots+memory.Line : memory.Slots+transport.Line]
 			case memory.FlagNear:
@@ -103,7 +105,7 @@ func FuzzReply(f *testing.F) {
 		<-done
 		var want error
 		switch {
-		case number != 1, length > len(area), status > uint16(vlibcall.StatusUnpaid):
+		case number != 1, flags&^place != 0, flags == place, length > len(area), status > uint16(vlibcall.StatusUnpaid):
 			want = vlibcall.ErrProtocol
 		case status != 0:
 			want = (&vlibcall.StatusError{Status: vlibcall.Status(status)}).Unwrap()

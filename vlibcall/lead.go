@@ -12,25 +12,25 @@ import (
 
 // flight is what this side knows of a slot: it trusts nothing that it reads there.
 type flight struct {
-	turn     transport.Turn // as this side wrote it, or as it was answered
-	shape    shape          // of the request
-	party    *party         // nil: the request was given up, or has none
-	request  *Request
-	dropped  bool // it was given up
-	answered bool
+	turn    transport.Turn // as this side wrote it, or as it was answered
+	shape   shape          // of the request
+	party   *party         // nil: it was given up, or its output was taken
+	request *Request       // nil: likewise, or it carries names alone
 }
+
+func (f *flight) answered() bool { return f.turn.Phase() == transport.Answered }
 
 // lead makes the requests of p, whose goroutine has the turn, until all have ended.
 // Meanwhile it does for the followers what concerns the channel's memory.
 func (c *Channel) lead(p *party) {
-	c.me, c.others, c.urged = p, 0, false
+	c.me, c.others = p, 0
 	for n := c.low; n != c.next; n++ {
-		if f := &c.flights[c.slot(n)]; !f.answered && f.party != p {
+		if f := &c.flights[c.slot(n)]; !f.answered() && f.party != p {
 			c.others++
 		}
 	}
 	err := c.converse(p)
-	if err != nil {
+	if err != nil || p.names > 0 {
 		c.giveUp(p, err)
 	}
 	if p.priced && !errors.Is(err, ErrReservation) {
@@ -73,7 +73,7 @@ func (c *Channel) look(p *party) (done bool, err error) {
 	for n := c.low; n != c.next; n++ {
 		i := c.slot(n)
 		f := &c.flights[i]
-		if f.answered {
+		if f.answered() {
 			continue
 		}
 		got := transport.Turn(c.h.Slots[i].Turn.Load())
@@ -91,7 +91,7 @@ func (c *Channel) look(p *party) (done bool, err error) {
 	if !changed {
 		return p.open == 0, nil
 	}
-	for c.low != c.next && c.flights[c.slot(c.low)].answered {
+	for c.low != c.next && c.flights[c.slot(c.low)].answered() {
 		c.low++
 	}
 	if c.payment != nil {
@@ -110,19 +110,17 @@ func (c *Channel) look(p *party) (done bool, err error) {
 
 // reap takes the answer to request n.
 func (c *Channel) reap(n uint64, f *flight) error {
-	f.turn, f.answered = transport.TurnOf(n, transport.Answered), true
+	f.turn = transport.TurnOf(n, transport.Answered)
 	p := f.party
 	if p != c.me {
 		c.others--
 	}
-	if f.dropped {
+	if p == nil {
 		c.abandoned.Add(-1)
 		c.late.Add(1)
 		return nil
 	}
-	if c.wanting--; p == nil {
-		return nil // names
-	}
+	c.wanting--
 	if p == c.me {
 		return c.deliver(n, f, p)
 	}
@@ -133,7 +131,7 @@ func (c *Channel) reap(n uint64, f *flight) error {
 	}
 	err := c.deliver(n, f, p)
 	if p.open == 0 {
-		p.rouse(false)
+		c.dismiss(p)
 	}
 	return err
 }
@@ -141,6 +139,10 @@ func (c *Channel) reap(n uint64, f *flight) error {
 func (c *Channel) deliver(n uint64, f *flight, p *party) error {
 	r := f.request
 	f.party, f.request = nil, nil
+	if r == nil {
+		p.names--
+		return nil
+	}
 	out, err := c.taken(n, f.shape, r.Output)
 	r.Output = out
 	r.end(err)
@@ -153,6 +155,9 @@ func (c *Channel) taken(n uint64, asked shape, dst []byte) ([]byte, error) {
 	slot := c.slot(n)
 	got := shape(c.h.Slots[slot].Shape.Load())
 	length := got.length()
+	if got.flags()&^flagsOfPlace != 0 || got.place() == flagsOfPlace {
+		return nil, c.violated("an answer with flags %#x", got.flags())
+	}
 	var part []byte
 	switch got.place() {
 	case 0:
@@ -206,9 +211,8 @@ func (c *Channel) ask(p *party) error {
 			f.party.gone = true
 			f.party.fail(err)
 			c.turn.remove(f.party)
-			f.party.rouse(false)
+			c.dismiss(f.party)
 			c.turn.mu.Unlock()
-			c.drop(n, f)
 		}
 	}
 	return err
@@ -220,7 +224,7 @@ func (c *Channel) attend(until time.Time) time.Time {
 	t := &c.turn
 	for n := c.low; n != c.next; n++ {
 		f := &c.flights[c.slot(n)]
-		if f.party != nil && f.party.gone && !f.answered {
+		if f.party != nil && f.party.gone && !f.answered() {
 			c.drop(n, f)
 			c.ep.Notify() // so that the server may end early
 		}
@@ -232,7 +236,7 @@ func (c *Channel) attend(until time.Time) time.Time {
 			p.fail(err)
 		}
 		if p.open == 0 {
-			p.rouse(false)
+			c.dismiss(p)
 		}
 		if p.deadline.IsZero() || !until.IsZero() && p.deadline.After(until) {
 			until = p.deadline
@@ -256,31 +260,40 @@ func (c *Channel) glance(p *party) error {
 	return c.ask(p)
 }
 
-// giveUp ends p early. The server may still serve its requests: their slots stay
-// taken until they are answered.
+// giveUp ends p early; without an error, it gives up only names that a server has
+// answered after their function's request, or never. The server may still serve its
+// requests: their slots stay taken until they are answered.
 func (c *Channel) giveUp(p *party, err error) {
-	dropped := false
-	for n := c.low; n != c.next; n++ {
-		if f := &c.flights[c.slot(n)]; f.party == p && !f.answered {
-			c.drop(n, f)
-			dropped = true
-		}
-	}
-	if dropped {
+	if c.dropAll(p) {
 		c.ep.Notify() // the caller gets the reason for the missing answer, which matters more
 	}
-	if c.payment != nil && (dropped || c.urged) && c.wanting == 0 {
-		c.payment.GiveUp(c.charged)
-	}
-	if c.urged = false; p.asked == 0 && c.low != c.next && errors.Is(err, ErrTimeout) {
+	c.unpaid()
+	if p.asked == 0 && c.low != c.next && errors.Is(err, ErrTimeout) {
 		err = fmt.Errorf("the server is still busy with an abandoned call: %w", err)
 	}
 	p.fail(err)
 }
 
+// dismiss wakes a follower whose requests have ended. The caller has turn.mu.
+func (c *Channel) dismiss(p *party) {
+	c.dropAll(p)
+	p.rouse(false)
+}
+
+// dropAll drops what p has in the channel, and reports whether there was anything.
+func (c *Channel) dropAll(p *party) (dropped bool) {
+	for n := c.low; n != c.next; n++ {
+		if f := &c.flights[c.slot(n)]; f.party == p && !f.answered() {
+			c.drop(n, f)
+			dropped = true
+		}
+	}
+	return dropped
+}
+
 // drop tells the server that the answer to request n is not waited for.
 func (c *Channel) drop(n uint64, f *flight) {
-	f.party, f.request, f.dropped = nil, nil, true
+	f.party, f.request = nil, nil
 	c.wanting--
 	c.abandoned.Add(1)
 	given := transport.TurnOf(n, transport.GivenUp)

@@ -66,7 +66,7 @@ func (s *Server) next(ctx context.Context) (*Call, error) {
 		}
 		switch {
 		case cn == nil:
-		case s.Order != FIFO:
+		case s.chooses():
 			s.ready = append(s.ready, cn)
 		default:
 			if c := cn.request(); c != nil {
@@ -76,15 +76,16 @@ func (s *Server) next(ctx context.Context) (*Call, error) {
 	}
 }
 
+// chooses reports whether the next request is chosen among those of all channels.
+func (s *Server) chooses() bool { return s.Order != FIFO || s.places != nil }
+
 // begin is called for each request that was taken.
 func (s *Server) begin(c *Call) *Call {
-	if s.AtOnce > 1 {
+	if s.places != nil {
 		c.served.Store(true)
 		c.conn.serving.Add(1)
-		if s.places != nil {
-			c.conn.working.Add(1)
-			s.underWay.Add(1)
-		}
+		c.conn.working.Add(1)
+		s.underWay.Add(1)
 	}
 	s.recent = c.conn
 	return c
@@ -161,15 +162,15 @@ func (s *Server) gather(ctx context.Context) error {
 	return nil
 }
 
-// choose takes a request of the ready channel whose turn it is.
+// choose takes a request of the ready channel whose turn it is. If several requests are
+// served at the same time, a free place goes to the channel that has the fewest: one
+// has them all only while no other waits.
 func (s *Server) choose() *Call {
 	for len(s.ready) > 0 {
 		i := 0
-		if s.Order == ByPeriod {
-			for j, cn := range s.ready {
-				if cn.period < s.ready[i].period {
-					i = j
-				}
+		for j, cn := range s.ready {
+			if s.before(cn, s.ready[i]) {
+				i = j
 			}
 		}
 		cn := s.ready[i]
@@ -179,6 +180,14 @@ func (s *Server) choose() *Call {
 		}
 	}
 	return nil
+}
+
+// before reports whether a is served before b, which signalled earlier or later.
+func (s *Server) before(a, b *conn) bool {
+	if s.Order == ByPeriod && a.period != b.period {
+		return a.period < b.period
+	}
+	return a.serving.Load() < b.serving.Load()
 }
 
 func (s *Server) drop(ep transport.ServerEndpoint) {
@@ -209,7 +218,7 @@ func (s *Server) poll() *Call {
 		return nil
 	}
 	s.recent = nil
-	if s.Order != FIFO {
+	if s.chooses() {
 		// What comes later comes with a signal, since clients were told that the
 		// server sleeps.
 		if cn.asked() {
@@ -230,7 +239,7 @@ func (s *Server) poll() *Call {
 
 // window is how long to poll a channel after an answer.
 func (s *Server) window(cn *conn) time.Duration {
-	if s.Order != FIFO {
+	if s.chooses() {
 		return 0
 	}
 	if cn.polled {

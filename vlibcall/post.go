@@ -53,7 +53,7 @@ func (c *Channel) send(p *party, r *Request, limit uint64) (sent bool, err error
 		if names > most {
 			return false, c.tooLarge(names)
 		}
-		f, input, flags = flight{}, nil, flagNames|flagNothing
+		f.request, input, flags = nil, nil, flagNames|flagNothing
 	}
 	i := c.slot(c.next)
 	s := &c.h.Slots[i]
@@ -89,6 +89,9 @@ func (c *Channel) send(p *party, r *Request, limit uint64) (sent bool, err error
 	c.flights[i] = f
 	c.next++
 	c.wanting++
+	if !sent {
+		p.names++
+	}
 	if f.party != c.me {
 		c.others++
 	}
@@ -97,8 +100,7 @@ func (c *Channel) send(p *party, r *Request, limit uint64) (sent bool, err error
 
 // tooLarge names the size of a channel that would do.
 func (c *Channel) tooLarge(n int) error {
-	slots := int(c.mask) + 1
-	size := transport.HeaderSize + align(slots*align(n, transport.Line), transport.HeaderSize)
+	size := channelSize(int(c.mask)+1, n)
 	return fmt.Errorf("%w: %d bytes, room for %d: set Options.Size (--size) to %d or more", ErrTooLarge, n, max(c.near, c.data), size)
 }
 
@@ -121,8 +123,7 @@ func (c *Channel) signal(until time.Time) error {
 	if c.payment == nil {
 		return c.ep.Notify()
 	}
-	c.charged = c.next - 1
-	return c.refused(c.payment.Begin(c.charged, left(until)))
+	return c.refused(c.payment.Begin(c.next-1, left(until)))
 }
 
 // urge wakes a server that may not know of the abandoned requests before those of p:
@@ -131,8 +132,7 @@ func (c *Channel) urge(p *party) error {
 	if c.payment == nil {
 		return nil
 	}
-	c.urged, c.charged = true, c.next-1
-	return c.refused(c.payment.Urge(c.charged, left(p.deadline)))
+	return c.refused(c.payment.Urge(c.next-1, left(p.deadline)))
 }
 
 // refused adds that the reservation is the reason of an error.
@@ -146,14 +146,19 @@ func (c *Channel) refused(err error) error {
 // settled reports that answers have arrived: the charge ends for what is answered
 // without a gap, and for all when the client waits for no more.
 func (c *Channel) settled() error {
-	if c.wanting == 0 && c.low != c.next {
-		// The caller has its answers, and no reason to be told of an error.
-		c.payment.GiveUp(c.charged)
-	}
+	c.unpaid()
 	if c.low == 1 {
 		return nil // not yet the first
 	}
 	return c.payment.End(c.low - 1)
+}
+
+// unpaid ends the charge if nothing waits for the requests in the channel. Each
+// caller has its answers or its error, which matter more than an error of this.
+func (c *Channel) unpaid() {
+	if c.payment != nil && c.wanting == 0 && c.low != c.next {
+		c.payment.GiveUp()
+	}
 }
 
 // price reads the cost of p's requests, before another call can begin. A cost that

@@ -68,7 +68,7 @@ func (p paying) Begin(uint64, time.Duration) error {
 }
 func (p paying) Urge(uint64, time.Duration) error { return p.Notify() }
 func (p paying) End(uint64) error                 { p.note("end"); return nil }
-func (p paying) GiveUp(uint64) error              { p.note("give up"); return nil }
+func (p paying) GiveUp() error                    { p.note("give up"); return nil }
 func (p paying) Cost(uint64) (transport.Cost, error) {
 	p.note("cost")
 	return p.cost, p.silent
@@ -215,6 +215,28 @@ func TestLateAnswerIsGivenUpAgain(t *testing.T) {
 		if asked := b.told(); !slices.Contains(asked, "give up") {
 			t.Errorf("asked %v: it is not given up", asked)
 		}
+	}
+}
+
+// Names that are sent alone, because the input does not fit behind them, are their
+// call's: with it they are given up.
+func TestNamesThatAreNotTakenAreGivenUp(t *testing.T) {
+	b := &bank{Dialer: memory.NewListener()} // nothing serves
+	c := opened(t, b, vlibcall.Options{Reservation: 7})
+	short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer stop()
+	if _, err := c.Call(short, "t", "echo", make([]byte, 4096), nil); !errors.Is(err, vlibcall.ErrTimeout) {
+		t.Error(err)
+	}
+	if asked := b.told(); !slices.Equal(asked, []string{"begin", "give up"}) {
+		t.Errorf("asked %v", asked)
+	}
+	turn := transport.Turn(b.page.Word(memory.Slot(0) + memory.Turn).Load())
+	if turn != transport.TurnOf(1, transport.GivenUp) {
+		t.Errorf("turn %#x of the names", uint64(turn))
+	}
+	if unanswered, err := c.Settle(); !unanswered || err != nil {
+		t.Errorf("the names are not known to be unanswered: %v", err)
 	}
 }
 

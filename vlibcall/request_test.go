@@ -103,6 +103,7 @@ func TestMalformedRequestsAreRefused(t *testing.T) {
 		{"input longer than the data part", memory.ShapeOf(4097, 1, memory.FlagData), "", vlibcall.StatusBadRequest},
 		{"longest input", memory.ShapeOf(1<<32-1, 1, memory.FlagData), "", vlibcall.StatusBadRequest},
 		{"in two places", memory.ShapeOf(1, 1, memory.FlagData|memory.FlagNear), "", vlibcall.StatusBadRequest},
+		{"nothing in two places", memory.ShapeOf(0, 1, memory.FlagData|memory.FlagNear), "", vlibcall.StatusBadRequest},
 		{"all ones", 1<<64 - 1, "", vlibcall.StatusBadRequest},
 		{"no names", memory.ShapeOf(0, 2, bind), "", vlibcall.StatusBadRequest},
 		{"one name", memory.ShapeOf(16, 2, bind), "t\x00echo............", vlibcall.StatusBadRequest},
@@ -121,7 +122,7 @@ func TestMalformedRequestsAreRefused(t *testing.T) {
 		{"a session's call", memory.ShapeOf(3, 1, memory.FlagPoll), "abc", vlibcall.StatusOK},
 		{"malformed in the session", memory.ShapeOf(1<<31, 1, memory.FlagPoll), "", vlibcall.StatusBadRequest},
 		{"the session's end", memory.ShapeOf(0, 1, memory.FlagNothing), "", vlibcall.StatusOK},
-		{"unknown flags", memory.ShapeOf(3, 1, 0xffe0<<48), "abc", vlibcall.StatusOK},
+		{"unknown flags", memory.ShapeOf(3, 1, 0xffe0<<48), "abc", vlibcall.StatusBadRequest},
 	} {
 		near := []byte(nil)
 		if tt.shape&memory.FlagNear != 0 {

@@ -64,7 +64,7 @@ func newConn(s *Server, ep transport.ServerEndpoint) (*conn, error) {
 
 // notify signals the client, in one system call with the next wait if possible.
 func (cn *conn) notify() {
-	if cn.server.AtOnce <= 1 && cn.server.window(cn) == 0 {
+	if cn.server.places == nil && cn.server.window(cn) == 0 {
 		cn.ep.NotifyLate()
 		return
 	}
@@ -131,7 +131,12 @@ type Call struct {
 func (c *Call) load() error {
 	cn := c.conn
 	c.function = nil
-	cn.polled = c.shape.flags()&flagPoll != 0
+	flags := c.shape.flags()
+	cn.polled = flags&flagPoll != 0
+	if flags&unknownFlags != 0 || c.shape.place() == flagsOfPlace {
+		c.shape = 0 // its answer does not go behind it
+		return badRequest("flags %#x", flags)
+	}
 	var part []byte
 	switch c.shape.place() {
 	case 0:
@@ -148,12 +153,12 @@ func (c *Call) load() error {
 	}
 	length := c.shape.length()
 	if length > len(part) {
-		c.shape = 0 // its answer does not go behind it
+		c.shape = 0
 		return badRequest("%d bytes where %d fit", length, len(part))
 	}
 	c.input = part[:length:length]
 	number := int(c.shape.word())
-	if c.shape.flags()&flagNames != 0 {
+	if flags&flagNames != 0 {
 		if err := c.bind(number); err != nil {
 			return err
 		}
@@ -196,9 +201,7 @@ func (c *Call) Peer() (p transport.Peer, ok bool) { return c.conn.ep.Peer() }
 
 // ChannelSize is the size of a channel with one slot into which a request fits that
 // fits into the call's channel, in bytes.
-func (c *Call) ChannelSize() (int, error) {
-	return transport.HeaderSize + align(max(c.conn.data, c.conn.near), transport.HeaderSize), nil
-}
+func (c *Call) ChannelSize() int { return channelSize(1, max(c.conn.data, c.conn.near)) }
 
 // Library that the client named.
 func (c *Call) Library() string { return c.function.library }
@@ -223,10 +226,8 @@ func (c *Call) place(n int) (part []byte, flags uint16, err error) {
 	}
 	at := c.shape.answerAt(flagData)
 	if at+n > cn.data {
-		slots := len(cn.calls)
-		size := transport.HeaderSize + align(slots*align(at+n, transport.Line), transport.HeaderSize)
 		return nil, 0, &StatusError{Status: StatusTooLarge, Detail: fmt.Sprintf(
-			"output of %d bytes where %d fit; open the channel with at least %d", n, c.Room(), size)}
+			"output of %d bytes where %d fit; open the channel with at least %d", n, c.Room(), channelSize(len(cn.calls), at+n))}
 	}
 	data, err := cn.ep.Data()
 	if err != nil {
@@ -291,7 +292,7 @@ func (c *Call) Done(err error) {
 		c.watch.stop()
 	}
 	cn := c.conn
-	cn.ep.End()
+	cn.ep.End(c.id)
 	if err != nil {
 		c.refuse(err)
 	}
@@ -300,7 +301,7 @@ func (c *Call) Done(err error) {
 	}
 	plainStore(&c.at.Shape, uint64(c.output))
 	turn, answered := &c.at.Turn, transport.TurnOf(c.id, transport.Answered)
-	several := cn.server.AtOnce > 1
+	several := cn.server.places != nil
 	if several {
 		c.served.Store(false) // from here on c may be the next request
 	}
@@ -317,7 +318,7 @@ func (c *Call) Done(err error) {
 	default:
 		cn.notify()
 	}
-	if cn.server.places != nil {
+	if several {
 		cn.server.ended(cn)
 	}
 }

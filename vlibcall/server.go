@@ -30,7 +30,9 @@ type Server struct {
 	// Order in which channels are served.
 	Order Order
 	// AtOnce is how many requests Serve serves at the same time, each in a goroutine
-	// of its own; then handlers must be safe for concurrent use. Default 1.
+	// of its own; then handlers must be safe for concurrent use, and no channel is
+	// polled. A free place goes to the channel that has the fewest, except by Order
+	// ByPeriod. Default 1.
 	AtOnce int
 	// Linger is how long the server polls a channel after an answer, before it
 	// listens to all again. 0, the default, gives the CPU away at once; a
@@ -102,6 +104,9 @@ func (s *Server) Serve(ctx context.Context) error {
 		s.places = make(chan struct{}, s.AtOnce)
 	}
 	for {
+		if s.places != nil {
+			s.places <- struct{}{}
+		}
 		c, err := s.listen(ctx)
 		if err != nil {
 			s.work.Wait()
@@ -112,7 +117,6 @@ func (s *Server) Serve(ctx context.Context) error {
 			c.serve(h, err)
 			continue
 		}
-		s.places <- struct{}{}
 		s.work.Go(func() {
 			c.serve(h, err)
 			<-s.places

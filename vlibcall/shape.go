@@ -20,11 +20,14 @@ const (
 
 // Flags of a shape. A message with neither flagNear nor flagData is in its slot.
 const (
-	flagNear    uint16 = 1 << iota // the message is in the near part
-	flagData                       // the message is in the data part
-	flagNames                      // it begins with names, for which the function's number stands from now on
-	flagPoll                       // the server polls this channel after its answer
-	flagNothing                    // no function is called
+	flagNear     uint16 = 1 << iota // the message is in the near part
+	flagData                        // the message is in the data part
+	flagNames                       // it begins with names, for which the function's number stands from now on
+	flagPoll                        // the server polls this channel after its answer
+	flagNothing                     // no function is called
+	unknownFlags = ^(flagNothing<<1 - 1)
+
+	flagsOfPlace = flagNear | flagData
 )
 
 // shape packs what a request or an answer is into the one word that is loaded
@@ -39,7 +42,7 @@ func (s shape) length() int    { return int(uint32(s)) }
 func (s shape) word() uint16   { return uint16(s >> 32) }
 func (s shape) flags() uint16  { return uint16(s >> 48) }
 func (s shape) status() Status { return Status(s.word()) }
-func (s shape) place() uint16  { return s.flags() & (flagNear | flagData) }
+func (s shape) place() uint16  { return s.flags() & flagsOfPlace }
 
 // answerAt is where an answer begins in the near or data part: behind the request
 // if that is there too, so that a handler can read one while it writes the other.
@@ -65,6 +68,12 @@ func newArea(h *transport.Header, size, inFlight int) area {
 		near: transport.NearSize / inFlight &^ (transport.Line - 1),
 		data: (size - transport.HeaderSize) / inFlight &^ (transport.Line - 1),
 	}
+}
+
+// channelSize is the size of a channel with so many slots that a message of n bytes
+// fits into the data part of each.
+func channelSize(slots, n int) int {
+	return transport.HeaderSize + align(slots*align(n, transport.Line), transport.HeaderSize)
 }
 
 // slot is the index of the slot for a request.

@@ -113,7 +113,7 @@ func (c *Channel) abandon(p *party, why error) bool {
 	p.gone = true
 	p.fail(why)
 	t.remove(p)
-	if p.asked > 0 {
+	if p.asked > 0 || p.names > 0 {
 		t.state.Store(turnWatched)
 		c.ep.Interrupt() // so that the leader gives its requests up
 	}

@@ -27,7 +27,7 @@ func flags() []cli.Flag {
 		&cliflag.Duration{Name: "max-run-time", Value: domuserver.DefaultMaxRunTime, Usage: "end a library's function or a command after `D`; 0: never"},
 		&cli.IntFlag{Name: "max-output", Value: domuserver.DefaultMaxOutput, Usage: "keep `BYTES` of each of stdout and stderr of a command"},
 		&cli.StringFlag{Name: "order", Value: vlibcall.FIFO.String(), Usage: "serve in `ORDER`: fifo, all that a channel has before the next one; in-turn, one call of each channel; period, the client with the shortest period first"},
-		&cli.IntFlag{Name: "at-once", Value: 1, Usage: "serve `N` calls at the same time"},
+		&cli.IntFlag{Name: "at-once", Value: 1, Usage: "serve `N` calls at the same time, the next of the channel that has the fewest; above 1, no channel is polled"},
 		&cliflag.Duration{Name: "linger", Usage: "poll a channel for `D` after a call before sleeping: for clients that spin"},
 		&cliflag.Duration{Name: "session-idle", DefaultText: "1ms", Usage: "poll an open session for `D` before sleeping"},
 		&cli.BoolFlag{Name: "man", Hidden: true, Usage: "print the manual page, for a package"},

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/vlibos/vlibos/internal/testkit"
 )
 
 // asUser implements the script command "user CODE PATTERN ARG…": it runs vlibmaster as
@@ -38,14 +40,14 @@ func asUser(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	pattern, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
-	if got := r.ProcessState.ExitCode(); got != want || !pattern.MatchString(r.said.text()) {
-		ts.Fatalf("exit code %d, want %d and %q:\n%s", got, want, pattern, r.said.text())
+	if got := r.ProcessState.ExitCode(); got != want || !pattern.MatchString(r.said.String()) {
+		ts.Fatalf("exit code %d, want %d and %q:\n%s", got, want, pattern, r.said.String())
 	}
 }
 
 type userRun struct {
 	*exec.Cmd
-	said *ready
+	said *testkit.Text
 }
 
 // userRuns are running. Each script uses its own names.
@@ -55,7 +57,7 @@ func startAsUser(ts *testscript.TestScript, args []string) *userRun {
 	for path := ts.Getenv("VLIBOS_RUN_DIR"); path != os.TempDir() && path != "/"; path = filepath.Dir(path) {
 		ts.Check(os.Chmod(path, 0o755))
 	}
-	r := &userRun{&exec.Cmd{Path: "/proc/self/exe", Args: append([]string{"vlibmaster"}, args...), Dir: "/"}, &ready{seen: make(chan struct{})}}
+	r := &userRun{&exec.Cmd{Path: "/proc/self/exe", Args: append([]string{"vlibmaster"}, args...), Dir: "/"}, new(testkit.Text)}
 	r.Env = []string{"PATH=" + ts.Getenv("PATH"), "VLIBOS_RUN_DIR=" + ts.Getenv("VLIBOS_RUN_DIR"), "VLIBOS_NATIVE_DIR=" + ts.Getenv("VLIBOS_NATIVE_DIR")}
 	r.Stdout, r.Stderr = r.said, r.said
 	r.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}

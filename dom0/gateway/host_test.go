@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -50,25 +49,7 @@ type fakeHost struct {
 	*Gateway
 	t   testing.TB
 	dir string // of the domains
-	log *words
-}
-
-// words are the logged messages.
-type words struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (w *words) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.Write(b)
-}
-
-func (w *words) count(text string) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return strings.Count(w.b.String(), text)
+	log *testkit.Text
 }
 
 // newHost makes a host for a test that may run beside others: these wait for
@@ -81,7 +62,7 @@ func newHost(t *testing.T, change func(*Options)) *fakeHost {
 
 func openHost(t testing.TB, change func(*Options)) *fakeHost {
 	t.Helper()
-	h := &fakeHost{t: t, dir: filepath.Join(t.TempDir(), "native"), log: new(words)}
+	h := &fakeHost{t: t, dir: filepath.Join(t.TempDir(), "native"), log: new(testkit.Text)}
 	o := Options{
 		Dir: filepath.Join(t.TempDir(), "call"), Log: slog.New(slog.NewTextHandler(h.log, nil)),
 		Find: func(ctx context.Context, domain string) (Domain, error) {
@@ -113,7 +94,7 @@ func openHost(t testing.TB, change func(*Options)) *fakeHost {
 			t.Error(err)
 		}
 		if t.Failed() {
-			t.Log(h.log.b.String())
+			t.Log(h.log)
 		}
 		if len(g.quota.users) != 0 || g.quota.all != (use{}) {
 			t.Errorf("%d users have %+v", len(g.quota.users), g.quota.all)

@@ -136,17 +136,13 @@ func (t *target) forward(c *vlibcall.Call, rules *policy.Rules, rule *policy.Rul
 	}
 	ctx, cancel := context.WithTimeout(c.Context(t.ctx), limit)
 	defer cancel()
-	size, err := c.ChannelSize()
-	if err != nil {
-		return err
-	}
 	// A request that fits into the client's channel fits into one of the same
 	// size.
 	key := "" // of calls that are charged to no reservation
 	if rule.Budget > 0 {
 		key = rule.Key()
 	}
-	w, err := t.ways.get(ctx, key, rules, size, func() (uint32, error) { return t.g.pay(ctx, rule) })
+	w, err := t.ways.get(ctx, key, rules, c.ChannelSize(), func() (uint32, error) { return t.g.pay(ctx, rule) })
 	if err != nil {
 		return err
 	}

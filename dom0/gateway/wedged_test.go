@@ -58,7 +58,7 @@ func TestWedgedServerIsReportedUntilItIsBack(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	time.Sleep(4 * lookEvery)
-	if n := h.log.count("a vLib OS is wedged"); n != 1 {
+	if n := h.log.Count("a vLib OS is wedged"); n != 1 {
 		t.Errorf("logged %d times", n)
 	}
 	close(release)
@@ -88,8 +88,8 @@ func TestRestartCommandRunsOnce(t *testing.T) {
 		t.Error(err)
 	}
 	waiting := h.client("web", 0)
-	testkit.Eventually(t, "the command is done", func() bool { return h.log.count("the restart command is done") == 1 })
-	if h.log.count(`output="so it was`) != 1 {
+	testkit.Eventually(t, "the command is done", func() bool { return h.log.Count("the restart command is done") == 1 })
+	if h.log.Count(`output="so it was`) != 1 {
 		t.Error("its output is not logged")
 	}
 	server.Wait() // until then its socket is there
@@ -106,7 +106,7 @@ func TestRestartCommandRunsOnce(t *testing.T) {
 	if _, err := call(c, "hang", ""); !errors.Is(err, vlibcall.ErrTimeout) {
 		t.Error(err)
 	}
-	testkit.Eventually(t, "it is found", func() bool { return h.log.count("no restart before") == 1 })
+	testkit.Eventually(t, "it is found", func() bool { return h.log.Count("no restart before") == 1 })
 	if w := wedged(h.Gateway); len(w) != 1 || w[0].Restarts != 1 {
 		t.Errorf("%+v", w)
 	}
@@ -157,7 +157,7 @@ func TestServerWedgedByOtherCallsIsFound(t *testing.T) {
 	h.configure([]policy.Wedging{{Domain: "db", After: 300 * ms}}, mine("web", 1))
 	stuck.Store(true)
 	testkit.Eventually(t, "it is found", func() bool { return len(wedged(h.Gateway)) == 1 })
-	if w := wedged(h.Gateway)[0]; w.Domain != "db" || h.log.count("cannot look at db, web") != 1 {
+	if w := wedged(h.Gateway)[0]; w.Domain != "db" || h.log.Count("cannot look at db, web") != 1 {
 		t.Errorf("%+v", w)
 	}
 	stuck.Store(false)

@@ -3,7 +3,6 @@
 package xapi_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -22,26 +21,8 @@ import (
 	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// text is a log that a test reads meanwhile.
-type text struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (w *text) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.Write(b)
-}
-
-func (w *text) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.String()
-}
-
-func logger() (*slog.Logger, *text) {
-	w := new(text)
+func logger() (*slog.Logger, *testkit.Text) {
+	w := new(testkit.Text)
 	return slog.New(slog.NewTextHandler(w, nil)), w
 }
 

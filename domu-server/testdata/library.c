@@ -123,12 +123,16 @@ static void *scribble(void *unused)
 {
     char line[512];
     FILE *maps = fopen("/proc/self/maps", "r");
+    volatile unsigned long *turn;
 
     (void)unused;
-    usleep(50 * 1000);
     while (fgets(line, sizeof line, maps))
-        if (strstr(line, "vlibos-channel"))
-            memset((char *)strtoul(line, 0, 16) + 0x200, 0xff, 8); // the first slot's turn
+        if (strstr(line, "vlibos-channel")) {
+            turn = (void *)(strtoul(line, 0, 16) + 0x200); // of the first slot
+            while (*turn & 3) // not answered
+                usleep(1000);
+            *turn = -1UL;
+        }
     fclose(maps);
     return 0;
 }
@@ -137,5 +141,8 @@ static void *scribble(void *unused)
 int scribble_later(void)
 {
     pthread_t t;
-    return pthread_create(&t, 0, scribble, 0);
+    int e = pthread_create(&t, 0, scribble, 0);
+
+    pthread_setname_np(t, "scribble"); // fails if it has ended
+    return e;
 }

@@ -90,9 +90,9 @@ type Payment interface {
 	// End reports that this answer and all earlier ones have arrived. The charge ends within some
 	// milliseconds, whatever the server does.
 	End(request uint64) error
-	// GiveUp reports that the client no longer waits for any answer; request is
-	// that of the last Begin.
-	GiveUp(request uint64) error
+	// GiveUp reports that the client no longer waits for any answer. It may be
+	// repeated.
+	GiveUp() error
 	// Cost is the cost of the last request, ended or given up.
 	Cost(request uint64) (Cost, error)
 }
@@ -133,9 +133,8 @@ type ServerEndpoint interface {
 	// Begin reports that the server begins a request. An error is for the
 	// client: its reservation is not charged, and the request is not served.
 	Begin(request uint64) error
-	// End reports that the request has been served; its answer is published
-	// next.
-	End()
+	// End reports that a request has been served; its answer is published next.
+	End(request uint64)
 	// Peer is the process that opened the channel; ok is false if the transport
 	// does not know it.
 	Peer() (p Peer, ok bool)

@@ -48,7 +48,7 @@ func (c *Client) roundTrip(ctx context.Context, request protocol.Message, late f
 		return nil, fmt.Errorf("a message of %d bytes, at most %d are allowed: %w", len(request.Payload), protocol.PayloadMax, unix.E2BIG)
 	}
 	cl := &call{request: request, late: late, result: make(chan outcome, 1)}
-	if err := c.enqueue(cl); err != nil {
+	if err := c.begin(cl); err != nil {
 		return nil, err
 	}
 	select {
@@ -69,23 +69,55 @@ func (c *Client) roundTrip(ctx context.Context, request protocol.Message, late f
 // post sends a request whose answer is ignored.
 func (c *Client) post(request protocol.Message) {
 	// On a broken connection nothing needs to be undone.
-	_ = c.enqueue(&call{request: request, abandoned: true, result: make(chan outcome, 1)})
+	_ = c.begin(&call{request: request, abandoned: true, result: make(chan outcome, 1)})
 }
 
-func (c *Client) enqueue(cl *call) error {
+// begin sends a request if no other is under way, else the sender does. Another
+// goroutine is often another thread, to which to switch costs more than the request.
+func (c *Client) begin(cl *call) error {
+	first, err := c.enqueue(cl)
+	if !first || err != nil {
+		return err
+	}
+	// The daemon has answered everything before it, so this does not block.
+	if err := c.transmit(cl); err != nil {
+		c.broken(err)
+		return nil // the end of the connection is the call's outcome
+	}
+	c.transmitted()
+	return nil
+}
+
+// enqueue takes a request. If it is the first one, its caller sends it.
+func (c *Client) enqueue(cl *call) (first bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
-		return c.err
+		return false, c.err
 	}
 	for used := true; used; _, used = c.pending[c.lastID] {
 		c.lastID++
 	}
 	cl.request.Request = c.lastID
 	c.pending[c.lastID] = cl
+	if first = len(c.pending) == 1 && !c.sending; first {
+		c.sending, cl.sent = true, true
+		c.inFlight++
+		return true, nil
+	}
 	c.queue = append(c.queue, cl)
 	c.wakeSender()
-	return nil
+	return false, nil
+}
+
+// transmitted lets the next request be sent.
+func (c *Client) transmitted() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sending = false
+	if len(c.queue) > 0 {
+		c.wakeSender()
+	}
 }
 
 func (c *Client) wakeSender() {
@@ -99,9 +131,10 @@ func (c *Client) wakeSender() {
 func (c *Client) dequeue() *call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil || len(c.queue) == 0 || c.device && c.inFlight > 0 {
+	if c.err != nil || len(c.queue) == 0 || c.sending || c.device && c.inFlight > 0 {
 		return nil
 	}
+	c.sending = true
 	c.inFlight++
 	next := c.queue[0]
 	c.queue = slices.Delete(c.queue, 0, 1)
@@ -140,7 +173,9 @@ func (c *Client) answer(id uint32, out outcome) error {
 	}
 	delete(c.pending, id)
 	c.inFlight--
-	c.wakeSender()
+	if len(c.queue) > 0 {
+		c.wakeSender()
+	}
 	cl.result <- out
 	late := cl.late
 	if !cl.abandoned || out.err != nil {

@@ -42,8 +42,11 @@ type Client struct {
 	pending  map[uint32]*call // by request id: queued, or sent and not answered
 	queue    []*call          // not yet sent
 	inFlight int              // sent and not answered
+	sending  bool             // a goroutine writes a request, and has buffer
 	watches  map[string]*Watch
 	tokens   uint64
+
+	buffer []byte // of the goroutine that sends
 }
 
 func newClient(conn io.ReadWriteCloser, device bool) *Client {
@@ -100,7 +103,6 @@ func (c *Client) reason() error {
 
 // send writes the queued requests, one at a time.
 func (c *Client) send() {
-	var buf []byte
 	for {
 		next := c.dequeue()
 		if next == nil {
@@ -111,18 +113,23 @@ func (c *Client) send() {
 				return
 			}
 		}
-		buf = protocol.Append(buf[:0], next.request)
-		if _, err := c.conn.Write(buf); err != nil {
-			var errno unix.Errno
-			if c.device && errors.As(err, &errno) {
-				err = c.answer(next.request.Request, outcome{err: errno})
-			}
-			if err != nil {
-				c.broken(err)
-				return
-			}
+		if err := c.transmit(next); err != nil {
+			c.broken(err)
+			return
 		}
+		c.transmitted()
 	}
+}
+
+// transmit writes a request, for the goroutine that sends.
+func (c *Client) transmit(cl *call) error {
+	c.buffer = protocol.Append(c.buffer[:0], cl.request)
+	_, err := c.conn.Write(c.buffer)
+	var errno unix.Errno
+	if c.device && errors.As(err, &errno) {
+		err = c.answer(cl.request.Request, outcome{err: errno})
+	}
+	return err
 }
 
 // receive takes messages from the daemon, and never waits for anything else.

@@ -46,6 +46,14 @@ func (o ops) Remove(ctx context.Context, path string) error {
 	return opError("remove", path, err)
 }
 
+// Discard removes a node and everything below it. It does not wait for the daemon; an
+// error has no effect.
+func (c *Client) Discard(path string) {
+	if checkPath(path) == nil {
+		c.post(protocol.Message{Type: protocol.Remove, Payload: protocol.Join(path)})
+	}
+}
+
 // GetDomainPath returns the home of a domain, whether or not it exists.
 func (o ops) GetDomainPath(ctx context.Context, domid uint16) (string, error) {
 	payload, err := o.domain(ctx, protocol.GetDomainPath, domid)

@@ -35,6 +35,7 @@ const watchQueue = 1024
 type Watch struct {
 	client *Client
 	path   string
+	wanted func(path string) bool // nil: all paths are
 	token  string
 	closed chan struct{}
 	wake   chan struct{} // an event may wait
@@ -50,12 +51,20 @@ type Watch struct {
 // are the daemon's own, such as @releaseDomain. The first event, with the path
 // itself, comes at once. The caller closes the watch.
 func (c *Client) Watch(ctx context.Context, path string) (*Watch, error) {
+	return c.WatchFor(ctx, path, nil)
+}
+
+// WatchFor is Watch for those changes only for which wanted returns true. It is called
+// with the path of each, in their order, by the goroutine that receives: it must not
+// block, nor use the client.
+func (c *Client) WatchFor(ctx context.Context, path string, wanted func(path string) bool) (*Watch, error) {
 	if err := checkPath(path); err != nil {
 		return nil, opError("watch", path, err)
 	}
 	w := &Watch{
 		client:  c,
 		path:    path,
+		wanted:  wanted,
 		closed:  make(chan struct{}),
 		wake:    make(chan struct{}, 1),
 		waiting: map[string]struct{}{},
@@ -184,7 +193,7 @@ func (c *Client) event(payload []byte) error {
 	c.mu.Lock()
 	w := c.watches[list[1]]
 	c.mu.Unlock()
-	if w != nil {
+	if w != nil && (w.wanted == nil || w.wanted(list[0])) {
 		w.add(list[0])
 	}
 	return nil

@@ -5,7 +5,9 @@ package xenstore
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -120,6 +122,29 @@ func TestEachEventGoesToOneWaiter(t *testing.T) {
 	check(t, w.Close())
 	takers.Wait()
 	testkit.Eventually(t, "the daemon has no watch", func() bool { _, n := s.Open(); return n == 0 })
+}
+
+// Changes that are not wanted wake nothing, and a discarded node goes without a wait.
+func TestWatchForReportsWantedChangesOnly(t *testing.T) {
+	c := connect(t, daemon(t).Path)
+	ctx := within(t)
+	var seen []string
+	w, err := c.WatchFor(ctx, "/w", func(path string) bool {
+		seen = append(seen, path)
+		return path == "/w/wanted"
+	})
+	check(t, err)
+	check(t, c.Mkdir(ctx, "/w/other"))
+	c.Discard("/w/other")
+	check(t, c.Mkdir(ctx, "/w/wanted"))
+	if e, err := w.Next(ctx); err != nil || e.Path != "/w/wanted" {
+		t.Errorf("event %+v, %v", e, err)
+	}
+	if want := []string{"/w", "/w/other", "/w/other", "/w/wanted"}; !slices.Equal(seen, want) {
+		t.Errorf("asked for %q, want %q", seen, want)
+	}
+	_, err = c.Read(ctx, "/w/other")
+	wantError(t, err, fs.ErrNotExist)
 }
 
 func TestNextEndsWithItsContext(t *testing.T) {

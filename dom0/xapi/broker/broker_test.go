@@ -216,7 +216,7 @@ func TestHostWithoutXAPIFollowsNone(t *testing.T) {
 	if err := os.WriteFile(file, []byte("PRODUCT_BRAND='XCP-ng'\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	log := new(text)
+	log := new(testkit.Text)
 	b = New(file, slog.New(slog.NewTextHandler(log, nil)))
 	if err := b.Move(config.XAPI{}, func() error { return nil }); err != nil || b.Status().Followed || !strings.Contains(log.String(), "no line INSTALLATION_UUID") {
 		t.Errorf("without a UUID: %v, %s", err, log)

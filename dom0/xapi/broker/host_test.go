@@ -103,26 +103,9 @@ type site struct {
 	host   *fakeHost
 	master *master.Master
 	broker *Broker
-	log    *text
+	log    *testkit.Text
 	config config.XAPI
 	name   string // of this host, which begins each status
-}
-
-type text struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (w *text) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.Write(b)
-}
-
-func (w *text) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.String()
 }
 
 const web, db = "aaaaaaaa-0000-0000-0000-000000000001", "aaaaaaaa-0000-0000-0000-000000000002"
@@ -139,7 +122,7 @@ func newSite(t *testing.T) *site {
 
 func newSiteOf(t *testing.T, x *xapitest.XAPI) *site {
 	t.Helper()
-	s := &site{T: t, xapi: x, host: &fakeHost{on: make(map[string]rtsched.Task)}, log: new(text)}
+	s := &site{T: t, xapi: x, host: &fakeHost{on: make(map[string]rtsched.Task)}, log: new(testkit.Text)}
 	s.host.run(domain("5", web, "web"), domain("6", db, "db"))
 	s.add(web, "web", 5)
 	s.add(db, "db", 6)

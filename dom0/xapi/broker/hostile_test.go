@@ -85,7 +85,7 @@ func (m *failing) Request(context.Context, []api.Reservation) ([]api.Status, err
 
 // A master that fails as XAPI is switched off ends the requests later.
 func TestSwitchingOffIsRepeatedUntilItSucceeds(t *testing.T) {
-	log := new(text)
+	log := new(testkit.Text)
 	b := &Broker{log: logTo(t, log)}
 	ctx, cancel := context.WithCancel(t.Context())
 	m := &failing{done: cancel}

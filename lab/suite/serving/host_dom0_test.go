@@ -5,12 +5,10 @@
 package serving
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -22,34 +20,16 @@ import (
 
 const ms = time.Millisecond
 
-// text is written by a process and read by a test.
-type text struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (w *text) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.Write(b)
-}
-
-func (w *text) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.String()
-}
-
 // daemon is a running 'vlibmaster serve'.
 type daemon struct {
 	*exec.Cmd
-	log *text
+	log *testkit.Text
 }
 
 // serve starts a master and waits until it serves.
 func serve(t *testing.T, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{exec.Command("vlibmaster", append([]string{"serve"}, args...)...), new(text)}
+	d := &daemon{exec.Command("vlibmaster", append([]string{"serve"}, args...)...), new(testkit.Text)}
 	d.Stderr = d.log
 	if err := d.Start(); err != nil {
 		t.Fatal(err)

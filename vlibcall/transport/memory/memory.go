@@ -176,7 +176,7 @@ func (e *endpoint) NotifyLate() error { return e.Notify() }
 func (*endpoint) Begin(uint64) error { return nil }
 
 // End implements transport.ServerEndpoint.
-func (*endpoint) End() {}
+func (*endpoint) End(uint64) {}
 
 // Peer implements transport.ServerEndpoint.
 func (*endpoint) Peer() (p transport.Peer, ok bool) { return p, false }

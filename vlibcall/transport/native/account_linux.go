@@ -46,26 +46,26 @@ func denied(err error) error {
 }
 
 // Begin implements transport.ServerEndpoint.
-func (e *endpoint) Begin(uint64) error {
+func (e *endpoint) Begin(request uint64) error {
 	if e.reservation == 0 {
 		return nil
 	}
 	if e.abandoned() {
 		return denied(fmt.Errorf("reservation %d: its caller has given up", e.reservation))
 	}
-	if err := e.ledger.Begin(e, e.reservation); err != nil {
+	if err := e.ledger.Begin(e, request, e.reservation); err != nil {
 		return denied(err)
 	}
 	if e.abandoned() {
-		e.End() // heard may have run before Begin
+		e.ledger.Drop(e) // heard may have run before Begin
 	}
 	return nil
 }
 
 // End implements transport.ServerEndpoint.
-func (e *endpoint) End() {
+func (e *endpoint) End(request uint64) {
 	if e.reservation != 0 {
-		e.ledger.End(e)
+		e.ledger.End(e, request)
 	}
 }
 
@@ -79,6 +79,6 @@ func (e *endpoint) abandoned() bool {
 // the next call is under way.
 func (e *endpoint) heard() {
 	if e.reservation != 0 && e.abandoned() {
-		e.End()
+		e.ledger.Drop(e)
 	}
 }

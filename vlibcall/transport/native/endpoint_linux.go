@@ -102,6 +102,13 @@ func (e *endpoint) release() error {
 	return errors.Join(errs...)
 }
 
+// depart says in the server's name that it has left.
+func (e *endpoint) depart() {
+	if h, err := transport.HeaderOf(e.Header()); err == nil {
+		h.Server.Alive.Store(0)
+	}
+}
+
 func (e *endpoint) Close() error {
 	e.once.Do(func() {
 		e.conn.Close()

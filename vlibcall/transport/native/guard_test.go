@@ -21,6 +21,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/conformance"
+	"github.com/vlibos/vlibos/vlibcall/transport/memory"
 )
 
 // door is a guard that counts its clients.
@@ -248,9 +249,10 @@ func TestClientCannotHoldUpTheServer(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		h := e.Header()
-		h[0x098] = 1 // it sleeps: signal it
-		h[0x080] = 1 // a request of nothing
+		page, names := memory.Page(e.Header()), memory.Names("t", "echo")
+		page.Attach(1)
+		page.Word(memory.ClientWaiting).Store(transport.WakeAtEach)
+		page.Ask(0, 1, memory.ShapeOf(uint32(len(names)), 0, memory.FlagNames), names)
 		if err := e.Notify(); err != nil {
 			t.Fatal(err)
 		}
@@ -258,6 +260,9 @@ func TestClientCannotHoldUpTheServer(t *testing.T) {
 			e.conn.Close()
 		}
 		echoes(t, dir)
+		if asked := page.Asked(0); !die && asked != 0 {
+			t.Errorf("request %d is unanswered", asked)
+		}
 		if err := e.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			t.Error(err)
 		}

@@ -318,6 +318,11 @@ func (l *Listener) Close() error {
 		return nil
 	}
 	l.closed = true
+	// Before another server can have the socket: a client that finds that one uses
+	// no channel of this one.
+	for _, ep := range l.channels {
+		ep.depart()
+	}
 	var errs []error
 	if l.socket != nil {
 		errs = append(errs, l.socket.Close())

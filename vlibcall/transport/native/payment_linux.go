@@ -57,12 +57,12 @@ func (p *payment) End(uint64) (err error) {
 const sayTimeout = 100 * time.Millisecond
 
 // GiveUp implements transport.Payment.
-func (p *payment) GiveUp(request uint64) error {
+func (p *payment) GiveUp() error {
 	err := p.endpoint.conn.SetWriteDeadline(time.Now().Add(sayTimeout))
 	if err == nil {
 		_, err = p.endpoint.conn.Write([]byte{1})
 	}
-	return errors.Join(err, p.End(request))
+	return errors.Join(err, p.End(0))
 }
 
 // Cost implements transport.Payment. Use that the master has not examined yet

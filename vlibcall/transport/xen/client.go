@@ -32,6 +32,7 @@ type clientEndpoint struct {
 	gone     atomic.Pointer[error]
 	news     atomic.Uint64 // counts changes of the channel's node
 	answered atomic.Bool   // the node's end is now the channel's
+	again    atomic.Bool   // check whether the request is still there
 
 	events *evtchn.Handle
 	event  evtchn.Port
@@ -57,20 +58,20 @@ func (e *clientEndpoint) ask(ctx context.Context) (answer, error) {
 	if err := e.domain.store.Mkdir(ctx, e.node()); err != nil {
 		return answer{}, err
 	}
-	again := time.NewTicker(askAgain)
-	defer again.Stop()
+	e.domain.asks.need()
 	for {
 		select {
 		case <-e.changed:
-		case <-again.C:
-			if err := e.renew(ctx); err != nil {
-				return answer{}, err
-			}
 		case <-ctx.Done():
 			return answer{}, ctx.Err()
 		}
 		if err := e.Gone(); err != nil {
 			return answer{}, err
+		}
+		if e.again.Swap(false) {
+			if err := e.renew(ctx); err != nil {
+				return answer{}, err
+			}
 		}
 		news := e.news.Load()
 		text, err := e.domain.store.Read(ctx, e.node()+answerNode)
@@ -90,10 +91,24 @@ func (e *clientEndpoint) ask(ctx context.Context) (answer, error) {
 		e.answered.Store(true)
 		if e.news.Load() != news {
 			// It changed while changes still counted as news of an answer.
-			e.nodeChanged()
+			e.checkNode()
 		}
 		return a, nil
 	}
+}
+
+// remind makes the Dials that still wait check their requests.
+func (d *Domain) remind() (more bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range d.channels {
+		if !e.answered.Load() {
+			more = true
+			e.again.Store(true)
+			e.poke()
+		}
+	}
+	return more
 }
 
 // renew makes the request again if a server that has started meanwhile removed
@@ -236,12 +251,15 @@ func (e *clientEndpoint) answerChanged() {
 	}
 }
 
-// nodeChanged checks whether the guest has removed the channel.
-func (e *clientEndpoint) nodeChanged() {
+// nodeChanged reports whether the guest may have removed the channel. A request that
+// was removed is made again.
+func (e *clientEndpoint) nodeChanged() bool {
 	e.news.Add(1)
-	if !e.answered.Load() {
-		return // a request that was removed is made again
-	}
+	return e.answered.Load()
+}
+
+// checkNode checks whether it has.
+func (e *clientEndpoint) checkNode() {
 	if _, err := e.domain.store.Read(e.domain.ctx, e.node()); errors.Is(err, fs.ErrNotExist) {
 		e.lost(fmt.Errorf("%w: domain %d %s", vlibcall.ErrGone, e.domain.id, e.domain.end("was destroyed or its server closed the channel")))
 	}

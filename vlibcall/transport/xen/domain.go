@@ -8,14 +8,12 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/vlibos/vlibos/grant"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
-	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
 
@@ -39,6 +37,7 @@ type Domain struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup // watching, withdrawing
+	asks   rounds         // of Dials that wait for an answer
 
 	watching sync.Mutex                  // held during requests to xenstored about watches
 	watched  map[transport.Port]struct{} // ports whose channel nodes are watched
@@ -81,6 +80,7 @@ func OpenBy(ctx context.Context, store *xenstore.Client, domid uint16) (*Domain,
 		channels:  make(map[channelID]*clientEndpoint),
 		greetings: make(map[transport.Port]greeting),
 	}
+	d.asks = rounds{every: askAgain, f: d.remind}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	w, err := store.Watch(ctx, "@releaseDomain")
 	if err != nil {
@@ -93,6 +93,7 @@ func OpenBy(ctx context.Context, store *xenstore.Client, domid uint16) (*Domain,
 
 // Close frees what Open made. Channels must be closed first.
 func (d *Domain) Close() error {
+	d.asks.close()
 	d.cancel()
 	d.work.Wait()
 	err := errors.Join(d.events.close(), d.mapper.Close(), d.module.Close())
@@ -241,97 +242,4 @@ func (d *Domain) all(dir string) []*clientEndpoint {
 		}
 	}
 	return es
-}
-
-// watchPort ensures that the channel nodes of a port are watched. One watch
-// serves all channels, since xenstored searches its list of watches at each
-// write.
-func (d *Domain) watchPort(ctx context.Context, port transport.Port) error {
-	d.watching.Lock()
-	defer d.watching.Unlock()
-	if _, ok := d.watched[port]; ok {
-		return nil
-	}
-	dir := home(d.id) + serverDir(port)
-	w, err := d.store.Watch(ctx, dir+channelsDir)
-	if err != nil {
-		return err
-	}
-	if _, err := w.Next(ctx); err != nil { // the first event, which is no news
-		return errors.Join(err, w.Close())
-	}
-	d.watched[port] = struct{}{}
-	d.work.Go(func() { d.watchChannels(w, dir, port) })
-	return nil
-}
-
-func (d *Domain) watchChannels(w *xenstore.Watch, dir string, port transport.Port) {
-	defer w.Close()
-	for {
-		ev, err := w.Next(d.ctx)
-		if err != nil {
-			return // closed, or xenstored died: calls continue without it
-		}
-		// Other paths belong to no channel, and there may be many: a guest may
-		// write anything there.
-		if ev.Path == dir+channelsDir {
-			d.forgetServer(port)
-			for _, e := range d.all(dir) {
-				e.nodeChanged()
-			}
-			continue
-		}
-		name, isAnswer := strings.CutSuffix(strings.TrimPrefix(ev.Path, dir+channelsDir+"/"), answerNode)
-		id, ok := requestID(name)
-		if !ok {
-			continue
-		}
-		e := d.channel(id)
-		switch {
-		case e == nil || e.dir != dir || e.request.String() != name:
-		case isAnswer:
-			e.answerChanged()
-		default:
-			e.nodeChanged()
-		}
-	}
-}
-
-// watchLife notices the end of the domain.
-func (d *Domain) watchLife(w *xenstore.Watch) {
-	defer w.Close()
-	for {
-		if _, err := w.Next(d.ctx); err != nil {
-			return
-		}
-		there, err := d.store.IsDomainIntroduced(d.ctx, d.id)
-		if err != nil || there {
-			continue
-		}
-		d.mu.Lock()
-		d.gone = fmt.Errorf("%w: domain %d %s", vlibcall.ErrGone, d.id, d.end("is shut down or destroyed"))
-		gone := d.gone
-		es := make([]*clientEndpoint, 0, len(d.channels))
-		for _, e := range d.channels {
-			es = append(es, e)
-		}
-		d.mu.Unlock()
-		for _, e := range es {
-			e.lost(gone)
-		}
-	}
-}
-
-// end says how the domain has ended, otherwise if it was not suspended before. As
-// long as a page of a domain is mapped, Xen still has the record of it.
-func (d *Domain) end(otherwise string) string {
-	h, err := xenctl.Open()
-	if err == nil {
-		defer h.Close()
-		info, err := h.DomainInfo(d.id)
-		if err == nil && info.Shutdown && info.ShutdownReason == xenctl.ShutdownSuspend {
-			return "was saved, or has migrated to another host"
-		}
-	}
-	return otherwise
 }

@@ -28,22 +28,21 @@ const MaxSize = 64 << 20
 
 // Listener is the server's side in a guest. It implements transport.Listener.
 type Listener struct {
-	dir      string
-	store    *xenstore.Client
-	alloc    *grant.Allocator
-	events   *evtchn.Handle
-	module   *moduleListener // nil: it waits for events only,
-	noModule error           // for this reason
-	work     sync.WaitGroup
-	ctx      context.Context // ends with Close
-	cancel   context.CancelFunc
-	sweep    chan struct{} // there are stale nodes
+	dir       string
+	store     *xenstore.Client
+	alloc     *grant.Allocator
+	events    *evtchn.Handle
+	module    *moduleListener // nil: it waits for events only,
+	noModule  error           // for this reason
+	work      sync.WaitGroup
+	ctx       context.Context // ends with Close
+	cancel    context.CancelFunc
+	attaching rounds // of channels whose clients have not come
 
 	mu          sync.Mutex
 	byID        map[channelID]*serverEndpoint
 	byPort      map[evtchn.Port]*serverEndpoint
 	ended       map[channelID]struct{} // whose nodes are about to be removed
-	stale       []string               // nodes to remove
 	over        []*serverEndpoint      // their clients left
 	interrupted bool
 	restored    bool // this domain has become another one
@@ -58,8 +57,8 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 		byID:   make(map[channelID]*serverEndpoint),
 		byPort: make(map[evtchn.Port]*serverEndpoint),
 		ended:  make(map[channelID]struct{}),
-		sweep:  make(chan struct{}, 1),
 	}
+	l.attaching = rounds{every: attachTimeout / 2, f: l.expire}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
@@ -84,7 +83,7 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 	if err = l.store.Mkdir(ctx, l.dir+channelsDir); err != nil {
 		return nil, err
 	}
-	w, err := l.store.Watch(ctx, l.dir+channelsDir)
+	w, err := l.store.WatchFor(ctx, l.dir+channelsDir, l.concerned)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +96,6 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 		return nil, err
 	}
 	l.work.Go(func() { l.accept(w) })
-	l.work.Go(l.remove)
 	return l, nil
 }
 
@@ -202,6 +200,7 @@ func (l *Listener) Close() error {
 
 // release closes what Listen has opened so far.
 func (l *Listener) release() error {
+	l.attaching.close()
 	l.cancel()
 	var errs []error
 	if l.module != nil {

@@ -165,7 +165,7 @@ func (e *serverEndpoint) Begin(request uint64) error {
 }
 
 // End implements transport.ServerEndpoint: the next Wait reports it.
-func (e *serverEndpoint) End() {}
+func (e *serverEndpoint) End(uint64) {}
 
 // NotifyLate implements transport.ServerEndpoint.
 func (e *serverEndpoint) NotifyLate() error {

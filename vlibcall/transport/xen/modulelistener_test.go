@@ -78,10 +78,10 @@ func TestRefusedServerAsksSeldom(t *testing.T) {
 	turns(skipped+1, 1)
 	turns(1, 2)
 	turns(1, 2)
+	l.attaching.close()
 	e := &serverEndpoint{l: l, id: 1, port: 5}
 	if err := l.add(e); err != nil {
 		t.Fatal(err)
 	}
-	defer e.attach.Stop()
 	turns(1, 3)
 }

@@ -25,7 +25,7 @@ func (l *Listener) accept(w *xenstore.Watch) {
 		}
 		name, below := strings.CutPrefix(ev.Path, l.dir+channelsDir+"/")
 		if below {
-			if id, ok := requestID(name); ok && !l.forgotten(id) {
+			if id, ok := requestID(name); ok {
 				l.look(id, name)
 			}
 			continue
@@ -45,33 +45,22 @@ func (l *Listener) accept(w *xenstore.Watch) {
 	}
 }
 
-// remove removes the nodes of channels that have ended, until Close. A node that
-// remains, because xenstored is gone, costs nothing.
-func (l *Listener) remove() {
-	for {
-		select {
-		case <-l.sweep:
-		case <-l.ctx.Done():
-			return
-		}
-		l.mu.Lock()
-		nodes := l.stale
-		l.stale = nil
-		l.mu.Unlock()
-		for _, node := range nodes {
-			l.store.Remove(l.ctx, node)
-		}
+// concerned reports whether a changed node is the directory, or that of a request. The
+// change of one whose channel has ended is its removal, which ends its last trace.
+func (l *Listener) concerned(path string) bool {
+	name, below := strings.CutPrefix(path, l.dir+channelsDir+"/")
+	if !below {
+		return true
 	}
-}
-
-// forgotten reports whether a changed node is that of a channel that has ended:
-// then the change is its removal, which ends its last trace.
-func (l *Listener) forgotten(id channelID) bool {
+	id, ok := requestID(name)
+	if !ok {
+		return false
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_, over := l.ended[id]
 	delete(l.ended, id)
-	return over
+	return !over
 }
 
 // look makes the channel of a new request, and marks the channel of a removed
@@ -166,7 +155,8 @@ func (l *Listener) add(e *serverEndpoint) error {
 	}
 	l.byID[e.id] = e
 	l.byPort[e.port] = e
-	e.attach = time.AfterFunc(attachTimeout, e.expire)
+	e.made = time.Now()
+	l.attaching.need()
 	return nil
 }
 
@@ -181,21 +171,25 @@ func (l *Listener) pass(e *serverEndpoint) {
 // forget removes a closed channel from the lists and from xenstore. It reports
 // whether the channel's port was another domain's.
 func (l *Listener) forget(e *serverEndpoint) (restored bool) {
+	restored, remains := l.unlist(e)
+	if remains {
+		l.store.Discard(e.node) // a node that remains, because xenstored is gone, costs nothing
+	}
+	return restored
+}
+
+// unlist reports also whether the channel's node remains in xenstore.
+func (l *Listener) unlist(e *serverEndpoint) (restored, remains bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.byID, e.id)
 	delete(l.byPort, e.port)
 	if l.closed || l.restored {
-		return l.restored // the whole directory goes
+		return l.restored, false // the whole directory goes
 	}
 	if e.withdrawn.Load() {
-		return false // the node has gone
+		return false, false
 	}
 	l.ended[e.id] = struct{}{}
-	l.stale = append(l.stale, e.node)
-	select {
-	case l.sweep <- struct{}{}:
-	default:
-	}
-	return false
+	return false, true
 }

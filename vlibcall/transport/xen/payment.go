@@ -183,7 +183,7 @@ func (p *payment) finish(request uint64) error {
 }
 
 // GiveUp implements transport.Payment.
-func (p *payment) GiveUp(uint64) (err error) {
+func (p *payment) GiveUp() (err error) {
 	for _, request := range p.begun[:p.begins] {
 		err = errors.Join(err, overIsFine(p.module.Cancel(p.reservation, p.request(request))))
 	}

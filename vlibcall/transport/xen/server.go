@@ -5,6 +5,8 @@ package xen
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,23 +17,23 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/transport"
 )
 
-// attachTimeout is how long a channel waits for its client to map it. A client
+// attachTimeout is how long a channel waits at least for its client to map it. A client
 // that dies between request and mapping leaves no other sign.
 const attachTimeout = 30 * time.Second
 
 // serverEndpoint is the guest's side of a channel.
 type serverEndpoint struct {
-	l      *Listener
-	id     channelID
-	node   string // in xenstore
-	pages  *grant.Pages
-	port   evtchn.Port
-	attach *time.Timer
-	left   atomic.Bool // the client withdrew its request, or never came
+	l     *Listener
+	id    channelID
+	node  string // in xenstore
+	pages *grant.Pages
+	port  evtchn.Port
+	made  time.Time
+	left  atomic.Bool // the client withdrew its request, or never came
 
 	withdrawn atomic.Bool // its node is gone
 
-	mu   sync.Mutex // between Close and expire
+	mu   sync.Mutex // between Close and expires
 	done bool
 }
 
@@ -58,14 +60,28 @@ func (e *serverEndpoint) leave() {
 	e.l.pass(e)
 }
 
-// expire is leave for a client that never came.
-func (e *serverEndpoint) expire() {
-	e.mu.Lock()
-	expired := !e.done && !transport.ClientCame(e.Header())
-	e.mu.Unlock()
-	if expired {
-		e.leave()
+// expire is leave for clients that never came. It reports whether it waits for others.
+func (l *Listener) expire() (more bool) {
+	l.mu.Lock()
+	es := slices.Collect(maps.Values(l.byID))
+	l.mu.Unlock()
+	for _, e := range es {
+		switch {
+		case !e.waits():
+		case time.Since(e.made) < attachTimeout:
+			more = true
+		default:
+			e.leave()
+		}
 	}
+	return more
+}
+
+// waits reports whether the client has not come yet.
+func (e *serverEndpoint) waits() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !e.done && !transport.ClientCame(e.Header())
 }
 
 func (e *serverEndpoint) Close() error {
@@ -75,7 +91,6 @@ func (e *serverEndpoint) Close() error {
 		return nil
 	}
 	e.done = true
-	e.attach.Stop()
 	restored := e.l.forget(e)
 	// Pages first: freeing them signals the client through the port.
 	err := e.pages.Free()

@@ -12,6 +12,10 @@
 // cgroup has run according to the kernel, and only to reservations that named
 // the domain as a callee.
 //
+// The kernel counts a cgroup's use as a whole. Of several calls under way, that
+// which began first pays for all that the cgroup uses; the next one pays from
+// the end of that call on.
+//
 // # The file, revision 1
 //
 // Words are 64 bits, little-endian, times nanoseconds. S is written by the
@@ -20,7 +24,7 @@
 //	0x0000  S  the bytes "vLedger", 1
 //	0x0008  S  sequence: odd while the next two words or a slot change
 //	0x0010  S  the reservation that pays for the call under way; 0: none
-//	0x0018  S  what the server's cgroup had used when that call began
+//	0x0018  S  what the server's cgroup had used when it began to pay
 //	0x1000  M  when the permission to pay ends: CLOCK_MONOTONIC
 //	0x2000     4096 slots of 64 bytes, one a reservation, by number:
 //	  0x00  S  what its calls have used, but the one under way

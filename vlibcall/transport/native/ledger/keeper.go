@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,9 +26,15 @@ type Keeper struct {
 	path  string
 	mu    sync.Mutex
 	meter meter
-	owner any // of the call under way
-	who   uint32
-	start time.Duration
+	calls []call        // under way, in the order in which they began; the first is charged
+	start time.Duration // use when the first became that
+}
+
+// call is one request of owner's channel, charged to a reservation.
+type call struct {
+	owner       any
+	request     uint64
+	reservation uint32
 }
 
 // meter is the part of *cgroup.Meter that a Keeper uses.
@@ -110,31 +117,50 @@ func (k *Keeper) may(r uint32) error {
 	return nil
 }
 
-// Begin records that a call of owner's channel begins, charged to r.
-func (k *Keeper) Begin(owner any, r uint32) error {
+// Begin records that a request of owner's channel is served, charged to r: while
+// earlier ones are served too, it is charged when they have ended.
+func (k *Keeper) Begin(owner any, request uint64, r uint32) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.may(r); err != nil {
 		return err
 	}
-	start, err := k.usage()
-	if err != nil {
-		return err
+	if len(k.calls) == 0 {
+		start, err := k.usage()
+		if err != nil {
+			return err
+		}
+		k.change(func() { k.charge(r, start) })
 	}
-	k.owner, k.who, k.start = owner, r, start
-	k.change(func() {
-		k.word(atServing).Store(uint64(r))
-		k.word(atStart).Store(uint64(start))
-	})
+	k.calls = append(k.calls, call{owner, request, r})
 	return nil
 }
 
-// End records that owner's call, or its charge, has ended. Further calls do
-// nothing.
-func (k *Keeper) End(owner any) {
+// charge makes r pay from now on.
+func (k *Keeper) charge(r uint32, now time.Duration) {
+	k.start = now
+	k.word(atServing).Store(uint64(r))
+	k.word(atStart).Store(uint64(now))
+}
+
+// End records that a request of owner's channel has been served. It does nothing if
+// its charge has ended before.
+func (k *Keeper) End(owner any, request uint64) {
+	k.end(func(c call) bool { return c.owner == owner && c.request == request })
+}
+
+// Drop ends the charge for all requests of owner's channel.
+func (k *Keeper) Drop(owner any) { k.end(func(c call) bool { return c.owner == owner }) }
+
+func (k *Keeper) end(over func(call) bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.owner != owner || k.owner == nil || k.mem == nil {
+	if k.mem == nil || len(k.calls) == 0 {
+		return
+	}
+	first := k.calls[0]
+	k.calls = slices.DeleteFunc(k.calls, over)
+	if len(k.calls) > 0 && k.calls[0] == first {
 		return
 	}
 	now, err := k.usage()
@@ -142,13 +168,15 @@ func (k *Keeper) End(owner any) {
 		now = k.start // the cgroup is gone, and this process with it
 	}
 	used := max(now-k.start, 0)
-	at := slot(k.who)
+	at, next := slot(first.reservation), uint32(0)
+	if len(k.calls) > 0 {
+		next = k.calls[0].reservation
+	}
 	k.change(func() {
 		k.word(at + slotUsed).Add(uint64(used))
 		k.word(at + slotLast).Store(uint64(used))
-		k.word(atServing).Store(0)
+		k.charge(next, now)
 	})
-	k.owner = nil
 }
 
 // change brackets changes, so that readers see all of them or none.

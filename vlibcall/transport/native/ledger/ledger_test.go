@@ -4,6 +4,7 @@ package ledger
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -52,7 +53,7 @@ func TestCallIsReportedAndCharged(t *testing.T) {
 	owner, other := new(int), new(int)
 	refused := func(way string) {
 		t.Helper()
-		if err := k.Begin(owner, 5); !errors.Is(err, ErrDenied) || !strings.Contains(err.Error(), way) {
+		if err := k.Begin(owner, 1, 5); !errors.Is(err, ErrDenied) || !strings.Contains(err.Error(), way) {
 			t.Errorf("%v, want %q", err, way)
 		}
 	}
@@ -61,19 +62,20 @@ func TestCallIsReportedAndCharged(t *testing.T) {
 	refused("serve")
 	must(t, b.Renew(time.Hour))
 	c.used.Store(100)
-	must(t, k.Begin(owner, 5))
+	must(t, k.Begin(owner, 1, 5))
 	claim := Claim{Used: map[uint32]time.Duration{5: 0, 6: 0}}
 	if !b.Read(&claim) || claim.Serving != 5 || claim.Start != 100 || claim.Used[5] != 0 {
 		t.Errorf("in the call: %+v", claim)
 	}
 	c.used.Store(130)
-	k.End(other)
+	k.End(other, 1)
+	k.End(owner, 2)
 	if b.Read(&claim); claim.Serving != 5 {
 		t.Error("another channel has ended the call")
 	}
-	k.End(owner)
+	k.End(owner, 1)
 	c.used.Store(1000)
-	k.End(owner) // has ended already
+	k.End(owner, 1) // has ended already
 	if !b.Read(&claim) || claim.Serving != 0 || claim.Used[5] != 30 || claim.Used[6] != 0 {
 		t.Errorf("after it: %+v", claim)
 	}
@@ -88,6 +90,41 @@ func TestCallIsReportedAndCharged(t *testing.T) {
 			t.Errorf("%d: %v", none, err)
 		}
 	}
+}
+
+// Of several calls under way, each is charged from the end of the earlier ones on, so
+// that all use is charged, and none of it twice.
+func TestCallsUnderWayAreChargedInTheirOrder(t *testing.T) {
+	k, b, _, c := newLedger(t)
+	must(t, b.Renew(time.Hour))
+	for _, r := range []uint32{5, 6, 7} {
+		must(t, b.Allow(r, true))
+	}
+	batch, one, gone := new(int), new(int), new(int)
+	claim := Claim{Used: map[uint32]time.Duration{5: 0, 6: 0, 7: 0}}
+	step := func(serving uint32, start, five, six, seven time.Duration) {
+		t.Helper()
+		want := map[uint32]time.Duration{5: five, 6: six, 7: seven}
+		if !b.Read(&claim) || claim.Serving != serving || claim.Start != start || !maps.Equal(claim.Used, want) {
+			t.Errorf("%+v, want %d since %d, %v", claim, serving, start, want)
+		}
+		c.used.Add(10)
+	}
+	must(t, k.Begin(batch, 1, 5))
+	must(t, k.Begin(one, 1, 6))
+	must(t, k.Begin(batch, 2, 5))
+	must(t, k.Begin(gone, 1, 7))
+	must(t, k.Begin(gone, 2, 7))
+	step(5, 0, 0, 0, 0)
+	k.End(batch, 1)
+	step(6, 10, 10, 0, 0)
+	k.Drop(gone)
+	step(6, 10, 10, 0, 0)
+	k.End(one, 1)
+	step(5, 30, 10, 20, 0)
+	k.End(gone, 1) // its handler returns
+	k.End(batch, 2)
+	step(0, 40, 20, 20, 0)
 }
 
 // The ledger is the server's: whatever it does with the file, the master can
@@ -161,11 +198,11 @@ func TestReadIsOfOneMoment(t *testing.T) {
 				return
 			default:
 			}
-			if k.Begin(k, 5) != nil {
+			if k.Begin(k, 1, 5) != nil {
 				return
 			}
 			c.used.Add(10)
-			k.End(k)
+			k.End(k, 1)
 		}
 	}()
 	claim := Claim{Used: map[uint32]time.Duration{5: 0}}
