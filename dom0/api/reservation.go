@@ -75,15 +75,8 @@ func (r *Reservation) Domains() []*host.Domain {
 
 // Running reports whether the holder runs, or without a holder any callee.
 func (r Reservation) Running() bool {
-	if r.Threads != nil {
-		return true
-	}
-	for _, d := range r.Domains() {
-		if d.ID != "" {
-			return true
-		}
-	}
-	return false
+	return r.Threads != nil || r.Domain != nil && r.Domain.ID != "" ||
+		slices.ContainsFunc(r.Callees, func(c host.Callee) bool { return c.ID != "" })
 }
 
 // On names what the reservation is on: the number of a domain that runs, or

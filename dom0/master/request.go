@@ -27,50 +27,69 @@ import (
 func (m *Master) Request(ctx context.Context, want []api.Reservation) ([]api.Status, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all, err := m.host.Domains(ctx)
+	found, err := m.host.Domains(ctx)
 	if err != nil {
 		return nil, err
 	}
+	all, expected := index(found), m.expected()
 	have, asked := make([]*entry, len(want)), make(map[*entry]bool)
-	for i, w := range want {
-		w.Origin = api.FromXAPI
-		have[i] = m.earlier(all, w)
+	want = slices.Clone(want)
+	for i := range want {
+		want[i].Origin = api.FromXAPI
+		have[i] = m.earlier(all, want[i], expected)
 		asked[have[i]] = true
 	}
 	var errs []error
 	for _, e := range m.inOrder() {
 		if e.Origin == api.FromXAPI && !asked[e] {
-			errs = append(errs, m.end(ctx, e))
+			errs = append(errs, m.drop(ctx, e))
 		}
 	}
-	order := make([]int, len(want)) // those that shrink make room for those that grow
-	for i := range order {
-		order[i] = i
-	}
-	grows := func(i int) float64 {
-		if have[i] == nil {
-			return want[i].Share()
+	// Reservations that shrink make room for those that grow.
+	grows, order := make([]float64, len(want)), make([]int, len(want))
+	for i, w := range want {
+		if order[i] = i; w.Domain != nil {
+			if d, err := all.find(w.Domain.Name); err == nil {
+				w.Domain = &d // which has vCPUs
+			}
 		}
-		return want[i].Share() - have[i].Share()
+		if grows[i] = w.Share(); have[i] != nil {
+			grows[i] -= have[i].Share()
+		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(grows(a), grows(b)) })
-	answers := make([]api.Status, len(want))
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(grows[a], grows[b]) })
+	what := m.without(func(*entry) bool { return false })
+	problems := make([]error, len(want))
+	var next []*entry
+	var from []int // the requests of these
 	for _, i := range order {
-		e, err := m.request(ctx, all, want[i], have[i])
-		if e != nil {
-			answers[i].Reservation, err = e.Copy(), cmp.Or(err, e.problem)
-		}
-		if err != nil {
-			answers[i].Problem = err.Error()
+		e, err := what.plan(ctx, all, want[i], have[i])
+		if problems[i] = err; e != nil && e != have[i] {
+			what.entries[e.ID], have[i] = e, e
+			next, from = append(next, e), append(from, i)
 		}
 	}
-	return answers, errors.Join(append(errs, m.write())...)
+	failed, err := m.enter(ctx, next, false, waits)
+	for i, f := range from {
+		if have[f] = m.entries[next[i].ID]; failed[i] != nil {
+			problems[f] = failed[i]
+		}
+	}
+	answers := make([]api.Status, len(want))
+	for i, e := range have {
+		if e != nil {
+			answers[i].Reservation, problems[i] = e.Copy(), cmp.Or(problems[i], e.problem)
+		}
+		if problems[i] != nil {
+			answers[i].Problem = problems[i].Error()
+		}
+	}
+	return answers, errors.Join(append(errs, err)...)
 }
 
-// request returns the entry that a VM has now, nil if it has none, and why it is
-// not the wanted one.
-func (m *Master) request(ctx context.Context, all []host.Domain, want api.Reservation, was *entry) (*entry, error) {
-	want.Origin = api.FromXAPI
+// plan returns the entry that a VM is to have, nil for none, and why it is not the
+// wanted one.
+func (t *table) plan(ctx context.Context, all *listing, want api.Reservation, was *entry) (*entry, error) {
 	switch {
 	case was != nil && was.Origin == api.FromFile:
 		return was, fmt.Errorf("the configuration of vlibmaster has precedence: %s in every %v", was.Servings(), was.Period)
@@ -79,40 +98,48 @@ func (m *Master) request(ctx context.Context, all []host.Domain, want api.Reserv
 	case want.Task == rtsched.Task{}, was != nil && was.asks(want):
 		return was, nil
 	}
-	e, err := m.resolve(ctx, all, want, was, &m.table)
+	e, err := t.resolve(ctx, all, want, was, t)
 	if err == nil && e.Running() {
-		err = m.fits(e)
+		err = t.fits(e)
 	}
 	switch {
-	case err == nil && !e.Running():
-		m.entries[e.ID] = e
-		return e, nil
 	case err == nil:
-		if err = m.enter(ctx, e); err != nil {
-			return was, err
-		}
 		return e, nil
-	case (was == nil || was.Waits) && mayPass(e, err) && !errors.Is(err, host.ErrNoDomain):
+	case waits(e, was, err):
 		e.Waits, e.problem = true, err
-		return e, m.wait(ctx, e, was)
-	}
-	if errors.Is(err, host.ErrNoDomain) {
+		return e, nil
+	case errors.Is(err, host.ErrNoDomain):
 		err = errStarting
 	}
 	return was, err
 }
 
+// waits reports whether a refused request becomes an entry that waits: a VM that has
+// a reservation keeps that.
+func waits(e, was *entry, err error) bool {
+	return (was == nil || was.Waits) && mayPass(e, err) && !errors.Is(err, host.ErrNoDomain)
+}
+
+// expected are the entries of files and commands that wait for a domain by its name.
+func (t *table) expected() (all []*entry) {
+	for _, e := range t.inOrder() {
+		if e.Origin != api.FromXAPI && e.Domain != nil && !e.running() && len(e.refs) > 0 {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
 // earlier is the entry in whose place a wanted one comes, or which has precedence
-// over it; nil: none. The name of a VM may have come later than an entry that waits
-// for a domain with that name.
-func (t *table) earlier(all []host.Domain, want api.Reservation) *entry {
+// over it; nil: none. The name of a VM may have come later than an entry that is
+// expected to find a domain with that name.
+func (t *table) earlier(all *listing, want api.Reservation, expected []*entry) *entry {
 	if want.Origin == api.FromXAPI && want.Domain != nil {
-		if d, err := find(all, want.Domain.Name); err == nil {
-			waits := func(e *entry) bool {
-				return e.Origin != api.FromXAPI && e.Domain != nil && !e.running() && slices.ContainsFunc(e.refs, d.Means)
-			}
-			if e := t.first(waits); e != nil {
-				return e
+		if d, err := all.find(want.Domain.Name); err == nil {
+			for _, e := range expected {
+				if slices.ContainsFunc(e.refs, d.Means) {
+					return e
+				}
 			}
 		}
 	}

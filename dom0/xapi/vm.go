@@ -4,11 +4,12 @@ package xapi
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/vlibos/vlibos/internal/uuid"
 )
 
 // VM is what the master needs to know of a VM.
@@ -66,14 +67,10 @@ func (i *integer) UnmarshalJSON(text []byte) error {
 // nullRef is how XAPI writes that there is none.
 const nullRef = "OpaqueRef:NULL"
 
-// formOfUUID is that of all UUIDs: anything else could mean another domain's number or
-// name.
-var formOfUUID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
 // vm is the part that is remembered; nil of templates, snapshots, control domains and
-// what has no UUID.
+// what has no UUID: another text could mean another domain's number or name.
 func (r *record) vm(ref string) *VM {
-	if r.Template || r.Control || !formOfUUID.MatchString(r.UUID) {
+	if r.Template || r.Control || !uuid.Is(r.UUID) {
 		return nil
 	}
 	v := &VM{
