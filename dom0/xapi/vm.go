@@ -34,7 +34,7 @@ const Prefix = "vlibos:"
 
 // Limits of what is remembered of a VM, in bytes and entries.
 const (
-	mostText    = 512
+	MostText    = 512
 	mostEntries = 32
 )
 
@@ -94,13 +94,16 @@ func (r *record) vm(ref string) *VM {
 	return v
 }
 
-// Short is the beginning of a text, 512 bytes at most, without a part of a character at
-// its end. It shares no memory with a longer text.
-func Short(s string) string {
-	if len(s) <= mostText {
+// Short is the beginning of a text, MostText bytes at most; see [Cut].
+func Short(s string) string { return Cut(s, MostText) }
+
+// Cut is the beginning of a text, that many bytes at most, without a part of a character
+// at its end. It shares no memory with a longer text.
+func Cut(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	s = s[:mostText]
+	s = s[:most]
 	for !utf8.RuneStart(s[len(s)-1]) {
 		s = s[:len(s)-1]
 	}
