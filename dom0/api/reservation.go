@@ -103,13 +103,19 @@ func (r Reservation) each(word func(*host.Domain) string) string {
 	return strings.Join(words, ", ")
 }
 
-// Share is the part of a CPU that the reservation promises, all its servers
-// together; 0 while it waits.
+// Share is how much CPU time the reservation promises, as a part of one CPU's, all its
+// servers together; 0 while it waits.
 func (r Reservation) Share() float64 {
 	if r.Waits {
 		return 0
 	}
 	return float64(r.Number()) * float64(r.Budget) / float64(r.Period)
+}
+
+// ShareOfEach is the part of each of its CPUs that the reservation promises; 0 while it
+// waits.
+func (r Reservation) ShareOfEach() float64 {
+	return r.Share() * float64(r.Each()) / float64(r.Number())
 }
 
 // Each is how many of its servers each of its CPUs has, if they are spread.
