@@ -20,7 +20,7 @@ var errNone = fmt.Errorf("%w", host.ErrNoDomain)
 // listing is the domains of a host at one time.
 type listing struct {
 	all []host.Domain
-	at  map[string][]int // places in all, by number, name, and UUID in lower case
+	at  map[string][]int // positions in the list, by number, name, and UUID in lower case
 }
 
 func index(all []host.Domain) *listing {
@@ -40,7 +40,7 @@ func (l *listing) add(d host.Domain) {
 	l.all = append(l.all, d)
 }
 
-// first is the place of the first domain with that number, name or UUID in lower case
+// first is the position of the first domain with that number, name or UUID in lower case
 // that is meant; negative: there is none.
 func (l *listing) first(key string, meant func(host.Domain) bool) int {
 	for _, i := range l.at[key] {
@@ -56,14 +56,14 @@ func (l *listing) find(ref string) (host.Domain, error) {
 	if i := l.first(ref, func(d host.Domain) bool { return d.ID == ref }); i >= 0 {
 		return l.all[i], nil
 	}
-	places := l.at[ref]
+	at := l.at[ref]
 	if lower := strings.ToLower(ref); lower != ref {
-		places = slices.Concat(places, l.at[lower])
-		slices.Sort(places)
-		places = slices.Compact(places)
+		at = slices.Concat(at, l.at[lower])
+		slices.Sort(at)
+		at = slices.Compact(at)
 	}
 	var found []host.Domain
-	for _, i := range places {
+	for _, i := range at {
 		if l.all[i].Means(ref) {
 			found = append(found, l.all[i])
 		}

@@ -24,7 +24,7 @@ func BenchmarkVMsBeginToAsk(b *testing.B) {
 	for _, n := range []int{200, 400, 1000} {
 		for _, pinned := range []bool{true, false} {
 			b.Run(fmt.Sprintf("vms=%d/pinned=%v", n, pinned), func(b *testing.B) {
-				var first, again held
+				var first, again took
 				for b.Loop() {
 					beginToAsk(b, n, pinned, &first, &again)
 				}
@@ -36,15 +36,15 @@ func BenchmarkVMsBeginToAsk(b *testing.B) {
 	}
 }
 
-// held is for how long a lock was held.
-type held struct{ wall, cpu time.Duration }
+// took is for how long a lock was held.
+type took struct{ wall, cpu time.Duration }
 
-func (h held) report(b *testing.B, what string) {
+func (h took) report(b *testing.B, what string) {
 	b.ReportMetric(float64(h.wall.Microseconds())/float64(b.N), "µs-"+what+"/op")
 	b.ReportMetric(float64(h.cpu.Microseconds())/float64(b.N), "µs-cpu-"+what+"/op")
 }
 
-func (h *held) request(b *testing.B, m *Master, want []api.Reservation) {
+func (h *took) request(b *testing.B, m *Master, want []api.Reservation) {
 	begin, cpu := time.Now(), used(b)
 	answers, err := m.Request(b.Context(), want)
 	h.wall, h.cpu = h.wall+time.Since(begin), h.cpu+used(b)-cpu
@@ -58,7 +58,7 @@ func (h *held) request(b *testing.B, m *Master, want []api.Reservation) {
 	}
 }
 
-func beginToAsk(b *testing.B, n int, pinned bool, first, again *held) {
+func beginToAsk(b *testing.B, n int, pinned bool, first, again *took) {
 	h := newHost()
 	want := make([]api.Reservation, n)
 	all := make([]int, lockCPUs)

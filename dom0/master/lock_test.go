@@ -20,7 +20,7 @@ import (
 
 // The lease waits for nothing that holds the master's lock, and a master that reviews
 // nothing does not say that it is alive.
-func TestLeaseIsRenewedWhileTheLockIsHeld(t *testing.T) {
+func TestLeaseIsRenewedWhileTheMasterIsLocked(t *testing.T) {
 	h := newHost()
 	m := open(t, h, t.TempDir())
 	ctx, cancel := context.WithCancel(t.Context())

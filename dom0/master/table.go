@@ -83,7 +83,7 @@ func same(a, b host.Domain) bool { return a.ID == b.ID && a.Generation == b.Gene
 type table struct {
 	host    host.Host
 	entries map[uint32]*entry
-	held    map[string]*entry // the last found ones of domains, by their numbers; may be old
+	last    map[string]*entry // found last, by their domains' numbers; may be old
 }
 
 func newTable(h host.Host) table {
@@ -108,11 +108,11 @@ func (t *table) first(meant func(*entry) bool) (found *entry) {
 // of is the entry of a domain: the one that it holds, or one that waits for a
 // domain with its UUID; nil: none.
 func (t *table) of(d host.Domain) *entry {
-	if e := t.held[d.ID]; e != nil && t.entries[e.ID] == e && e.holds(d) {
+	if e := t.last[d.ID]; e != nil && t.entries[e.ID] == e && e.holds(d) {
 		return e
 	}
 	if e := t.first(func(e *entry) bool { return e.holds(d) }); e != nil {
-		t.held[d.ID] = e
+		t.last[d.ID] = e
 		return e
 	}
 	return t.first(func(e *entry) bool { return e.Domain != nil && !e.running() && e.Domain.UUID == d.UUID })
