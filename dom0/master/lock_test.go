@@ -200,3 +200,53 @@ func TestServersOfAllVCPUsCountWhenRequestsAreOrdered(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// admitting counts how often the arithmetic of admission begins.
+type admitting struct {
+	*fakeHost
+	times int
+}
+
+func (h *admitting) Floor() (rtsched.Task, time.Duration) {
+	h.times++
+	return h.fakeHost.Floor()
+}
+
+// A review does not try again what was refused, as long as the same is reserved; and does
+// as soon as anything ends, shrinks or moves.
+func TestWaitingEntriesAreTriedWhenTheRoomChanges(t *testing.T) {
+	h := &admitting{fakeHost: newHost(domain("1", "web", 0), domain("2", "db", 0), domain("3", "shop", 1))}
+	m := open(t, h, t.TempDir())
+	want := []api.Reservation{asks("uuid-web", 50*ms), asks("uuid-db", 60*ms), asks("uuid-shop", 60*ms)}
+	request(t, m, want...)
+	without(t, m, h.fakeHost, "db")
+	review(t, m)
+	h.times = 0
+	review(t, m)
+	if h.times != 0 {
+		t.Errorf("admission began %d times", h.times)
+	}
+	var all []host.Domain
+	for what, room := range map[string]func(){
+		"another shrinks": func() { want[0] = asks("uuid-web", 30*ms) },
+		"another moves":   func() { all[0].CPUs = []int{2} },
+		"another ends":    func() { want = want[1:] },
+		"it moves":        func() { all[1].CPUs = []int{2} },
+		"it wants less":   func() { want[1] = asks("uuid-db", 20*ms) },
+	} {
+		h := &admitting{fakeHost: newHost(domain("1", "web", 0), domain("2", "db", 0), domain("3", "shop", 1))}
+		m := open(t, h, t.TempDir())
+		want = []api.Reservation{asks("uuid-web", 50*ms), asks("uuid-db", 60*ms), asks("uuid-shop", 60*ms)}
+		all = h.all
+		request(t, m, want...)
+		review(t, m)
+		without(t, m, h.fakeHost, "db")
+		room()
+		request(t, m, want...)
+		review(t, m)
+		review(t, m)
+		if s := statusOf(t, m, "db"); s.Waits || h.adopted[s.ID] != "2" {
+			t.Errorf("%s: %+v", what, s)
+		}
+	}
+}

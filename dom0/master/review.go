@@ -150,6 +150,9 @@ func (m *Master) Review(ctx context.Context) error {
 			}
 		case as && e.told && e.problem == nil:
 		case e.Waits:
+			if !as {
+				e.refused = refusal{}
+			}
 			waited = append(waited, e)
 		default:
 			// Threads cannot be taken off: they count where they are.
@@ -157,8 +160,20 @@ func (m *Master) Review(ctx context.Context) error {
 			had = append(had, e)
 		}
 	}
-	for _, e := range append(had, waited...) {
+	for _, e := range had {
 		errs = append(errs, m.again(ctx, e))
+	}
+	room := m.room()
+	for _, e := range waited {
+		now := refusal{room, e.Number()}
+		if e.refused == now {
+			continue
+		}
+		errs = append(errs, m.again(ctx, e))
+		// A host that places vCPUs, and one that refuses itself, may have room elsewhere.
+		if own := (*host.Refusal)(nil); e.Waits && !e.told && !e.resume && !m.host.Can().Places && errors.As(m.fits(e), &own) {
+			e.refused = now
+		}
 	}
 	return errors.Join(append(errs, m.write())...)
 }

@@ -5,6 +5,7 @@ package master
 import (
 	"cmp"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 
@@ -30,8 +31,16 @@ type entry struct {
 	problem error        // why the reservation is not in force, if known
 	told    bool         // the host has this reservation
 	granted rtsched.Task // budget and period that the host has; zero: none
+	refused refusal      // when the arithmetic refused it last
 	old     bool         // an earlier master's, whose domains have not been found yet
 	resume  bool         // an earlier master's, which the host has not been told yet
+}
+
+// refusal is what a refusal by the arithmetic depends on: as long as it is the same, the
+// entry need not be tried again. The zero refusal is that of none.
+type refusal struct {
+	room    uint64
+	servers int
 }
 
 // running reports whether its domain, or a callee, is known to exist.
@@ -264,6 +273,26 @@ func (t *table) loads(cpus []int, but uint32) []load {
 	}
 	slices.SortFunc(all, func(a, b load) int { return cmp.Compare(a.cpus[0], b.cpus[0]) })
 	return all
+}
+
+var seed = maphash.MakeSeed()
+
+// room is a number that is another one if anything else is reserved on any CPU. It is
+// not 0.
+func (t *table) room() (sum uint64) {
+	for _, e := range t.entries {
+		if e.Waits {
+			continue
+		}
+		task, each := e.demand(), e.Each()
+		for _, cpu := range e.CPUs {
+			sum += maphash.Comparable(seed, struct {
+				rtsched.Task
+				each, cpu int
+			}{task, each, cpu})
+		}
+	}
+	return sum | 1
 }
 
 // common are the CPUs that two ascending lists have.
