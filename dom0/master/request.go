@@ -25,66 +25,97 @@ import (
 // Requests are repeated until the next ones: a caller repeats them so that those
 // that were refused are tried again.
 func (m *Master) Request(ctx context.Context, want []api.Reservation) ([]api.Status, error) {
+	want = slices.Clone(want)
+	for i := range want {
+		want[i].Origin = api.FromXAPI
+	}
+	all, order, err := m.begin(ctx, want)
+	if all == nil {
+		return nil, err
+	}
+	answers := make([]api.Status, len(want))
+	for some := range slices.Chunk(order, atOnce) {
+		err = errors.Join(err, m.request(ctx, all, want, some, answers))
+	}
+	return answers, err
+}
+
+// atOnce is how many requests are carried out before others get the master's lock.
+const atOnce = 128
+
+// begin ends the reservations of earlier requests, and returns the domains and the order
+// of the requests, in which those that shrink make room for those that grow.
+func (m *Master) begin(ctx context.Context, want []api.Reservation) (all *listing, order []int, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	found, err := m.host.Domains(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	all, expected := index(found), m.expected()
-	have, asked := make([]*entry, len(want)), make(map[*entry]bool)
-	want = slices.Clone(want)
-	for i := range want {
-		want[i].Origin = api.FromXAPI
-		have[i] = m.earlier(all, want[i], expected)
-		asked[have[i]] = true
-	}
-	var errs []error
-	for _, e := range m.inOrder() {
-		if e.Origin == api.FromXAPI && !asked[e] {
-			errs = append(errs, m.drop(ctx, e))
-		}
-	}
-	// Reservations that shrink make room for those that grow.
-	grows, order := make([]float64, len(want)), make([]int, len(want))
+	all = index(found)
+	grows, asked, expected := make([]float64, len(want)), make(map[*entry]bool), m.expected()
 	for i, w := range want {
-		if order[i] = i; w.Domain != nil {
+		was := m.earlier(all, w, expected)
+		asked[was] = true
+		if w.Domain != nil {
 			if d, err := all.find(w.Domain.Name); err == nil {
 				w.Domain = &d // which has vCPUs
 			}
 		}
-		if grows[i] = w.Share(); have[i] != nil {
-			grows[i] -= have[i].Share()
+		if grows[i] = w.Share(); was != nil {
+			grows[i] -= was.Share()
 		}
+		order = append(order, i)
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(grows[a], grows[b]) })
-	what := m.without(func(*entry) bool { return false })
-	problems := make([]error, len(want))
+	ends := false
+	for _, e := range m.inOrder() {
+		if e.Origin == api.FromXAPI && !asked[e] {
+			ends = true
+			err = errors.Join(err, m.drop(ctx, e))
+		}
+	}
+	if ends {
+		err = errors.Join(err, m.write())
+	}
+	return all, order, err
+}
+
+// request carries out some of the requests.
+func (m *Master) request(ctx context.Context, all *listing, want []api.Reservation, some []int, answers []api.Status) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	what, expected := m.without(func(*entry) bool { return false }), m.expected()
+	have, problems := make([]*entry, len(some)), make([]error, len(some))
 	var next []*entry
-	var from []int // the requests of these
-	for _, i := range order {
-		e, err := what.plan(ctx, all, want[i], have[i])
-		if problems[i] = err; e != nil && e != have[i] {
-			what.entries[e.ID], have[i] = e, e
+	var from []int // those in some
+	for i, of := range some {
+		was := m.earlier(all, want[of], expected)
+		e, err := what.plan(ctx, all, want[of], was)
+		if have[i], problems[i] = e, err; e != nil && e != was {
+			what.entries[e.ID] = e
 			next, from = append(next, e), append(from, i)
 		}
 	}
-	failed, err := m.enter(ctx, next, false, waits)
-	for i, f := range from {
-		if have[f] = m.entries[next[i].ID]; failed[i] != nil {
-			problems[f] = failed[i]
+	var err error
+	if len(next) > 0 {
+		var failed []error
+		failed, err = m.enter(ctx, next, false, waits)
+		for i, f := range from {
+			if have[f] = m.entries[next[i].ID]; failed[i] != nil {
+				problems[f] = failed[i]
+			}
 		}
 	}
-	answers := make([]api.Status, len(want))
-	for i, e := range have {
-		if e != nil {
-			answers[i].Reservation, problems[i] = e.Copy(), cmp.Or(problems[i], e.problem)
+	for i, of := range some {
+		if e := have[i]; e != nil {
+			answers[of].Reservation, problems[i] = e.Copy(), cmp.Or(problems[i], e.problem)
 		}
 		if problems[i] != nil {
-			answers[i].Problem = problems[i].Error()
+			answers[of].Problem = problems[i].Error()
 		}
 	}
-	return answers, errors.Join(append(errs, err)...)
+	return err
 }
 
 // plan returns the entry that a VM is to have, nil for none, and why it is not the
