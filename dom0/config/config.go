@@ -18,7 +18,6 @@ import (
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
 	"github.com/vlibos/vlibos/dom0/host"
-	"github.com/vlibos/vlibos/internal/uuid"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -101,7 +100,7 @@ func (w *word) UnmarshalText(text []byte) error {
 type ref string
 
 func (r *ref) UnmarshalText(text []byte) error {
-	*r = ref(uuid.Canonical(string(text)))
+	*r = ref(host.Canonical(string(text)))
 	return nil
 }
 

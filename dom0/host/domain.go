@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/vlibos/vlibos/internal/uuid"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -30,7 +29,7 @@ type Domain struct {
 // domain's. A name in the form of a UUID counts only for a domain without one: users
 // name their domains, and must not get what is meant for another's UUID.
 func (d Domain) Means(ref string) bool {
-	if d.UUID != "" && uuid.Is(ref) {
+	if d.UUID != "" && IsUUID(ref) {
 		return strings.EqualFold(d.UUID, ref)
 	}
 	return ref != "" && (d.Name == ref || strings.EqualFold(d.UUID, ref))

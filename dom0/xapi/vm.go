@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/vlibos/vlibos/internal/uuid"
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 // VM is what the master needs to know of a VM.
@@ -70,7 +70,7 @@ const nullRef = "OpaqueRef:NULL"
 // vm is the part that is remembered; nil of templates, snapshots, control domains and
 // what has no UUID: another text could mean another domain's number or name.
 func (r *record) vm(ref string) *VM {
-	if r.Template || r.Control || !uuid.Is(r.UUID) {
+	if r.Template || r.Control || !host.IsUUID(r.UUID) {
 		return nil
 	}
 	v := &VM{

@@ -14,7 +14,6 @@ import (
 	"github.com/vlibos/vlibos/dom0/xapi"
 	"github.com/vlibos/vlibos/internal/cpulist"
 	"github.com/vlibos/vlibos/internal/printable"
-	"github.com/vlibos/vlibos/internal/uuid"
 )
 
 // The keys of other_config, after their prefix.
@@ -128,9 +127,9 @@ func marked(text, host string, at time.Time) string {
 }
 
 // unmarked is a status without its mark, and the host that gave it; empty: none of ours.
-func unmarked(status string) (text, host string) {
+func unmarked(status string) (text, by string) {
 	i := len(status) - markSize
-	if i < 0 || !strings.HasPrefix(status[i:], " [") || !uuid.Is(status[i+2:i+38]) {
+	if i < 0 || !strings.HasPrefix(status[i:], " [") || !host.IsUUID(status[i+2:i+38]) {
 		return status, ""
 	}
 	return status[:i], status[i+2 : i+38]

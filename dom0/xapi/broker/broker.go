@@ -19,7 +19,6 @@ import (
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/xapi"
-	"github.com/vlibos/vlibos/internal/uuid"
 )
 
 // Inventory is the file that XAPI's hosts have, with this host's UUID.
@@ -71,7 +70,7 @@ var installation = regexp.MustCompile(`(?m)^INSTALLATION_UUID='([^']*)'$`)
 // asked for.
 func (b *Broker) identity() (string, error) {
 	text, err := os.ReadFile(b.inventory)
-	if found := installation.FindSubmatch(text); found != nil && uuid.Is(string(found[1])) {
+	if found := installation.FindSubmatch(text); found != nil && host.IsUUID(string(found[1])) {
 		return string(found[1]), nil
 	}
 	return "", fmt.Errorf("this host's UUID is not known: %w", cmp.Or(err, fmt.Errorf("%s has no line INSTALLATION_UUID='…'", b.inventory)))

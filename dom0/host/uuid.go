@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package uuid knows the form of UUIDs: what has another form may be a domain's
-// number or name.
-package uuid
+package host
 
 import "strings"
 
-// Is reports whether a text is a UUID, in either case.
-func Is(text string) bool {
+// IsUUID reports whether a text has the form of a UUID, in either case. Any other may be
+// a domain's number or name.
+func IsUUID(text string) bool {
 	if len(text) != 36 {
 		return false
 	}
@@ -25,7 +24,7 @@ func Is(text string) bool {
 // Canonical is a UUID in lower case, as references to domains are compared: toolstacks
 // and operators write either case. Any other text stays as it is.
 func Canonical(ref string) string {
-	if Is(ref) {
+	if IsUUID(ref) {
 		return strings.ToLower(ref)
 	}
 	return ref
