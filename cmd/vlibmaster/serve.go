@@ -106,7 +106,7 @@ func serveAction(c *cli.Context) (err error) {
 		return err
 	}
 	defer closing(&err, p)
-	xapi := broker.New(broker.Inventory, log)
+	xapi := broker.New(broker.Inventory, c.String("run-dir"), log)
 	named := xapi.Named(p)
 	m, err := master.Open(ctx, named, c.String("run-dir"), log)
 	if err != nil {
@@ -126,6 +126,7 @@ func serveAction(c *cli.Context) (err error) {
 	defer closing(&err, t)
 	caches := caching.NewManager(cachePartitioner(p, c.String("run-dir")), named, log)
 	defer closing(&err, caches)
+	xapi.Recall(ctx, caches)
 	reloads := metrics.NewReloads()
 	exports := newExporter(m, shelf, g, t, reloads, log)
 	defer exports.Close()

@@ -75,15 +75,8 @@ func (r *Reservation) Domains() []*host.Domain {
 
 // Running reports whether the holder runs, or without a holder any callee.
 func (r Reservation) Running() bool {
-	if r.Threads != nil {
-		return true
-	}
-	for _, d := range r.Domains() {
-		if d.ID != "" {
-			return true
-		}
-	}
-	return false
+	return r.Threads != nil || r.Domain != nil && r.Domain.ID != "" ||
+		slices.ContainsFunc(r.Callees, func(c host.Callee) bool { return c.ID != "" })
 }
 
 // On names what the reservation is on: the number of a domain that runs, or
@@ -110,13 +103,19 @@ func (r Reservation) each(word func(*host.Domain) string) string {
 	return strings.Join(words, ", ")
 }
 
-// Share is the part of a CPU that the reservation promises, all its servers
-// together; 0 while it waits.
+// Share is how much CPU time the reservation promises, as a part of one CPU's, all its
+// servers together; 0 while it waits.
 func (r Reservation) Share() float64 {
 	if r.Waits {
 		return 0
 	}
 	return float64(r.Number()) * float64(r.Budget) / float64(r.Period)
+}
+
+// ShareOfEach is the part of each of its CPUs that the reservation promises; 0 while it
+// waits.
+func (r Reservation) ShareOfEach() float64 {
+	return r.Share() * float64(r.Each()) / float64(r.Number())
 }
 
 // Each is how many of its servers each of its CPUs has, if they are spread.

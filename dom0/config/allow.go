@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os/user"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/gateway/policy"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/vlibcall"
 )
 
@@ -79,11 +82,14 @@ func (a allowTOML) rule() (r policy.Rule, err error) {
 	if r.Timeout = time.Duration(a.Timeout); r.Timeout == 0 {
 		r.Timeout = defaultTimeout
 	}
-	if err := check(r); err != nil || a.Budget == nil && a.Period == nil {
+	if err := check(r); err != nil || a.Budget == nil && a.Period == nil && a.VCPUs == 0 {
 		return r, err
 	}
 	t, err := a.task()
-	r.Budget, r.Period = t.Budget, t.Period
+	r.Budget, r.Period, r.Servers = t.Budget, t.Period, int(a.VCPUs)
+	if a.VCPUs == host.AllVCPUs { // no domain holds it
+		err = cmp.Or(err, at(fmt.Errorf("vcpus = \"all\" is only possible in [[adopt]]: want a number, 1 to %d", rtsched.MaxServers), "vcpus"))
+	}
 	return r, err
 }
 

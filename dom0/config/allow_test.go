@@ -21,6 +21,7 @@ function = ["crc32", "adler32"]
 timeout = "2s"
 budget = "2ms"
 period = "20ms"
+vcpus = 2
 
 [[allow]]
 group = 65534
@@ -51,6 +52,9 @@ name = "db"
 	if a.Who != `user "root"` || a.ID != 0 || a.IsGroup || a.Domain != "web" || a.Port != 7 || a.Library != "libz.so.1" ||
 		!slices.Equal(a.Functions, []string{"crc32", "adler32"}) || a.Timeout != 2*time.Second || a.Budget != 2*time.Millisecond || a.Period != 20*time.Millisecond {
 		t.Errorf("%+v", a)
+	}
+	if r := c.Reservations(); len(r) != 1 || r[0].Number() != 2 || r[0].Share() != 0.2 {
+		t.Errorf("%+v", r)
 	}
 	if b.ID != 65534 || !b.IsGroup || b.Port != 1 || !slices.Equal(b.Functions, []string{"*"}) || b.Timeout != 30*time.Second || b.Budget != 0 {
 		t.Errorf("%+v", b)
@@ -86,6 +90,9 @@ func TestAllowErrorsSayWhere(t *testing.T) {
 		good + "timeout = '2h'":                                                  "out of range: up to 1h",
 		good + "budget = '1ms'":                                                  ":6: period is missing",
 		good + "period = '1ms'":                                                  ":6: budget is missing",
+		good + "vcpus = 2":                                                       ":6: budget is missing",
+		good + "budget = '1ms'\nperiod = '9ms'\nvcpus = 'all'":                   ":8: vcpus = \"all\" is only possible in [[adopt]]",
+		good + "budget = '1ms'\nperiod = '9ms'\nvcpus = 129":                     ":8: \"129\" vCPUs are out of range",
 		good + "budgte = '1ms'":                                                  ":6: unknown key \"allow.budgte\"",
 		good + good:                                                              ":6: duplicate rule",
 		"[[domain]]\non_wedge = 'report'":                                        ":1: name is missing",

@@ -51,8 +51,7 @@ type configTOML struct {
 type adoptTOML struct {
 	Domain ref `toml:"domain"`
 	reservationTOML
-	VCPUs vcpus `toml:"vcpus"`
-	Class word  `toml:"class"`
+	Class word `toml:"class"`
 }
 
 // vcpus is a number of servers: a number of vCPUs, or "all".
@@ -70,6 +69,7 @@ func (n *vcpus) UnmarshalTOML(v any) error {
 type reservationTOML struct {
 	Budget *duration `toml:"budget"`
 	Period *duration `toml:"period"`
+	VCPUs  vcpus     `toml:"vcpus"`
 }
 
 // task is the reservation, which is either complete or an error that says what
@@ -77,7 +77,7 @@ type reservationTOML struct {
 func (r reservationTOML) task() (rtsched.Task, error) {
 	switch {
 	case r.Budget == nil:
-		return rtsched.Task{}, at(errors.New("budget is missing: time on a CPU, as in budget = \"10ms\""), "period")
+		return rtsched.Task{}, at(errors.New("budget is missing: time on a CPU, as in budget = \"10ms\""), "period", "vcpus")
 	case r.Period == nil:
 		return rtsched.Task{}, at(errors.New("period is missing: in every such time there is the budget, as in period = \"100ms\""), "budget")
 	}
@@ -100,7 +100,7 @@ func (w *word) UnmarshalText(text []byte) error {
 type ref string
 
 func (r *ref) UnmarshalText(text []byte) error {
-	*r = ref(directory.Canonical(string(text)))
+	*r = ref(host.Canonical(string(text)))
 	return nil
 }
 
@@ -253,7 +253,7 @@ func (c *Config) Reservations() []api.Reservation {
 			continue
 		}
 		r := api.Reservation{Name: rule.Key()}
-		r.Budget, r.Period = rule.Budget, rule.Period
+		r.Budget, r.Period, r.Servers = rule.Budget, rule.Period, rule.Servers
 		r.Callees = []host.Callee{{Domain: host.Domain{Name: rule.Domain}, Listens: slices.Contains(c.Listens, rule.Domain)}}
 		all = append(all, r)
 	}

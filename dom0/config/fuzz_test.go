@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vlibos/vlibos/dom0/directory"
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 // Any file is a configuration that a master can use, or an error with a line of
@@ -31,7 +31,7 @@ func FuzzConfiguration(f *testing.F) {
 			return
 		}
 		for _, w := range c.Adopt {
-			if err := w.Validate(); err != nil || w.Domain.Name == "" || w.Domain.Name != directory.Canonical(w.Domain.Name) {
+			if err := w.Validate(); err != nil || w.Domain.Name == "" || w.Domain.Name != host.Canonical(w.Domain.Name) {
 				t.Errorf("%+v: %v", w, err)
 			}
 		}

@@ -81,6 +81,7 @@ var Keys = []Key{
 	{allowTable, "timeout", `"2s"`, "longest time of a call from its turn", fmt.Sprintf("up to %v", mostTimeout), defaultTimeout.String()},
 	{allowTable, "budget", `"2ms"`, "of a reservation that these calls share; with period", budgets, "no reservation"},
 	{allowTable, "period", `"20ms"`, "of that reservation; with budget", periods, "no reservation"},
+	{allowTable, "vcpus", "", "number of the domain's vCPUs that have that budget each; a vCPU v has that of v modulo this", fmt.Sprintf("1 to %d", rtsched.MaxServers), "1: all vCPUs share one"},
 
 	{domainTable, "name", `"web"`, "name or UUID of a domain that serves calls", "", ""},
 	{domainTable, "listens", "", "whether its server listens by the module's hypercall", "true, false", "false"},

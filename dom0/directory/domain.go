@@ -48,21 +48,6 @@ func (d *Domain) String() string {
 	return d.ID + " (" + printable(d.Name) + ")"
 }
 
-// Canonical is how references to domains are compared: a UUID, which xl and the
-// operator's tools write in either case, in lower case; a name as it is.
-func Canonical(ref string) string {
-	if len(ref) != 36 {
-		return ref
-	}
-	for i, r := range []byte(ref) {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (r == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", rune(r)) {
-			return ref
-		}
-	}
-	return strings.ToLower(ref)
-}
-
 func (d *Domain) target() string { return "domain " + d.String() }
 
 // Dial implements transport.Dialer. Without a server it is ErrNoServer, which also

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/native"
@@ -52,7 +53,7 @@ func (p *nativeDirectory) Name() string { return p.via.host }
 func (p *nativeDirectory) Close() error { return nil }
 
 func (p *nativeDirectory) Lookup(ctx context.Context, ref string) (*Domain, error) {
-	for _, name := range slices.Compact([]string{ref, Canonical(ref)}) {
+	for _, name := range slices.Compact([]string{ref, host.Canonical(ref)}) {
 		if native.CheckName(name) != nil {
 			continue // it could be a path out of dir
 		}

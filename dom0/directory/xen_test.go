@@ -55,13 +55,13 @@ func openDirectory(t *testing.T, c Config) Directory {
 	return p
 }
 
-const uuid = "0d4f4a4e-1111-2222-3333-444455556666"
+const webUUID = "0d4f4a4e-1111-2222-3333-444455556666"
 
 var someDomains = map[string]string{
 	"/local/domain/0/name":                 "Domain-0",
 	"/local/domain/0/vm":                   "/vm/00000000-0000-0000-0000-000000000000",
 	"/local/domain/3/name":                 "vlib1",
-	"/local/domain/3/vm":                   "/vm/" + uuid,
+	"/local/domain/3/vm":                   "/vm/" + webUUID,
 	"/local/domain/3/data/vlibos/9/server": "revision=2 max=4096",
 	"/local/domain/3/data/vlibos/1/server": "revision=2 max=4096",
 	// What a guest may write to confuse us.
@@ -81,8 +81,8 @@ func TestXenLookup(t *testing.T) {
 		{"3", "3", "vlib1"}, // the number before the name
 		{"0003", "3", "vlib1"},
 		{"vlib1", "3", "vlib1"},
-		{uuid, "3", "vlib1"},
-		{strings.ToUpper(uuid), "3", "vlib1"},
+		{webUUID, "3", "vlib1"},
+		{strings.ToUpper(webUUID), "3", "vlib1"},
 		{"0", "0", "Domain-0"},
 		{"12", "12", "3"},
 	} {

@@ -4,7 +4,6 @@ package host
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/vlibos/vlibos/rtsched"
@@ -30,13 +29,11 @@ type Domain struct {
 // domain's. A name in the form of a UUID counts only for a domain without one: users
 // name their domains, and must not get what is meant for another's UUID.
 func (d Domain) Means(ref string) bool {
-	if d.UUID != "" && formOfUUID.MatchString(ref) {
+	if d.UUID != "" && IsUUID(ref) {
 		return strings.EqualFold(d.UUID, ref)
 	}
 	return ref != "" && (d.Name == ref || strings.EqualFold(d.UUID, ref))
 }
-
-var formOfUUID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 // String is how messages name the domain.
 func (d Domain) String() string {

@@ -23,10 +23,11 @@ import (
 func (m *Master) Configure(ctx context.Context, want []api.Reservation) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all, err := m.host.Domains(ctx)
+	found, err := m.host.Domains(ctx)
 	if err != nil {
 		return err
 	}
+	all := index(found)
 	what := m.without(func(e *entry) bool { return e.Origin == api.FromFile })
 	var next []*entry
 	for _, w := range want {
@@ -52,54 +53,41 @@ func (m *Master) Configure(ctx context.Context, want []api.Reservation) error {
 		what.entries[e.ID] = e
 		next = append(next, e)
 	}
-	first := !m.configured
 	m.configured = true
 	var errs []error
 	for _, e := range m.inOrder() {
 		if e.Origin == api.FromFile && what.entries[e.ID] == nil {
-			errs = append(errs, m.end(ctx, e))
+			errs = append(errs, m.drop(ctx, e))
 		}
 	}
 	// Reservations that shrink make room for those that grow.
 	slices.SortStableFunc(next, func(a, b *entry) int { return cmp.Compare(m.growth(a), m.growth(b)) })
-	for _, e := range next {
-		if errors.Join(errs...) != nil && e.Running() && !e.Waits {
-			// What the host has refused may take the room that was planned for it.
-			if err := m.fits(e); err != nil {
-				e.Waits, e.problem = true, err
-			}
+	waits := func(_, _ *entry, err error) bool { return errors.Is(err, host.ErrNotAdmitted) }
+	failed, unsaved := m.enter(ctx, next, errors.Join(errs...) != nil, waits)
+	for i, e := range next {
+		if failed[i] == nil {
+			continue
 		}
-		switch was := m.entries[e.ID]; {
-		case e.Waits:
-			errs = append(errs, m.wait(ctx, e, was))
-		case !e.Running():
-			m.entries[e.ID] = e
-		default:
-			err := m.enter(ctx, e)
-			if first && errors.Is(err, host.ErrNotAdmitted) {
-				e.Waits, e.problem = true, err
-				errs = append(errs, m.wait(ctx, e, was))
-			} else if err != nil {
-				errs = append(errs, err)
-				m.entries[e.ID], e.problem = e, err
-				if was != nil {
-					e.granted = was.granted
-				}
+		errs = append(errs, fmt.Errorf("reserve for %s: %w", e, failed[i]))
+		if was := m.entries[e.ID]; was != e {
+			m.entries[e.ID], e.problem = e, failed[i]
+			if was != nil {
+				e.granted = was.granted
 			}
 		}
 	}
-	return errors.Join(append(errs, m.write())...)
+	return errors.Join(append(errs, unsaved, m.write())...)
 }
 
 // without is a copy of the table without some entries, for planning.
 func (m *Master) without(some func(*entry) bool) *table {
-	t := &table{m.host, make(map[uint32]*entry)}
+	t := newTable(m.host)
 	for id, e := range m.entries {
 		if !some(e) {
 			t.entries[id] = e
 		}
 	}
-	return t
+	return &t
 }
 
 // copied is a copy of the table and its entries.
@@ -157,25 +145,26 @@ func (m *Master) Try(ctx context.Context, want []api.Reservation) (api.Trial, er
 	if err != nil {
 		return t, err
 	}
+	known := index(all)
 	for _, w := range want {
 		if err := ctx.Err(); err != nil {
 			return t, err
 		}
 		for _, d := range w.Domains() {
-			if _, err := find(all, d.Name); errors.Is(err, errNone) && len(cpus) > 0 && d.Name != "" {
+			if _, err := known.find(d.Name); errors.Is(err, errNone) && len(cpus) > 0 && d.Name != "" {
 				on := cpus
 				if len(w.CPUs) > 0 {
 					on = w.CPUs
 				}
-				all = append(all, host.Domain{ID: d.Name, UUID: d.Name, Name: cmp.Or(w.Name, d.Name), CPUs: on})
+				known.add(host.Domain{ID: d.Name, UUID: d.Name, Name: cmp.Or(w.Name, d.Name), CPUs: on})
 				t.Absent, t.CPUs = append(t.Absent, d.Name), on
 			}
 		}
-		was := what.earlier(all, w)
+		was := what.earlier(known, w, what.expected())
 		if w.Origin == api.FromXAPI && was != nil && was.Origin != api.FromXAPI {
 			continue // it keeps that
 		}
-		e, err := what.resolve(ctx, all, w, was, what)
+		e, err := what.resolve(ctx, known, w, was, what)
 		if err == nil {
 			err = what.fits(e)
 		}

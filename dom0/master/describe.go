@@ -66,8 +66,8 @@ func (m *Master) Describe(ctx context.Context, ref string) (api.Description, err
 	if err != nil {
 		return api.Description{}, err
 	}
-	t := m.copied() // the arithmetic may be long
-	e := t.match(all, api.Reservation{Reservation: host.Domain{Name: ref}.On(rtsched.Task{})})
+	t, known := m.copied(), index(all) // the arithmetic may be long
+	e := t.match(known, api.Reservation{Reservation: host.Domain{Name: ref}.On(rtsched.Task{})})
 	var d host.Domain
 	switch {
 	case e != nil && e.running():
@@ -75,7 +75,7 @@ func (m *Master) Describe(ctx context.Context, ref string) (api.Description, err
 	case e != nil:
 		d = host.Domain{UUID: e.Domain.UUID, Name: cmp.Or(e.Name, e.Domain.Name)}
 	default:
-		if d, err = t.find(all, ref); err != nil {
+		if d, err = t.find(known, ref); err != nil {
 			return api.Description{}, err
 		}
 	}
@@ -112,26 +112,17 @@ func (t *table) admission(d host.Domain, e *entry) (all []api.Admission) {
 	if e != nil {
 		asked, each, cpus = e.Task, e.Each(), e.CPUs
 	}
-	var before [][]rtsched.Task
-	for _, cpu := range cpus {
-		others := t.tasks(cpu, asked.ID)
-		if asked.ID == 0 {
-			others = t.tasks(cpu, ^uint32(0))
-		}
+	for _, l := range t.loads(cpus, asked.ID) {
+		others := l.tasks
 		slices.SortFunc(others, func(a, b rtsched.Task) int { return cmp.Or(cmp.Compare(a.Period, b.Period), cmp.Compare(a.ID, b.ID)) })
-		if i := slices.IndexFunc(before, func(o []rtsched.Task) bool { return slices.Equal(o, others) }); i >= 0 {
-			all[i].CPUs = append(all[i].CPUs, cpu)
-			continue
-		}
-		before = append(before, others)
-		a := api.Admission{CPUs: []int{cpu}, Asked: asked, Servers: each, Late: late, Others: len(others)}
+		a := api.Admission{CPUs: l.cpus, Asked: asked, Servers: each, Late: late, Others: len(others)}
 		if each == 1 {
 			a.Most = max(rtsched.Most(others, asked, late), 0)
 		}
 		if asked.Budget > 0 {
 			mates := slices.Repeat([]rtsched.Task{asked}, each-1)
 			a.Response = rtsched.Response(slices.Concat(others, mates), asked, late)
-			if err := t.admit(asked, each, []int{cpu}); err != nil {
+			if err := t.admit(asked, each, l.cpus[:1]); err != nil {
 				a.Refusal = err.Error()
 			}
 		}

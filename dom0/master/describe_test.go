@@ -125,7 +125,7 @@ func BenchmarkDomains(b *testing.B) {
 	for _, n := range []int{10, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			h := crowd(n)
-			m := &Master{table: table{h, make(map[uint32]*entry)}}
+			m := &Master{table: newTable(h)}
 			for b.Loop() {
 				if all, err := m.Domains(b.Context()); err != nil || len(all) != n {
 					b.Fatal(err)

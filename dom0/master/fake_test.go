@@ -5,6 +5,7 @@ package master
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/host"
@@ -27,7 +28,7 @@ type fakeHost struct {
 	spared  map[uint32]bool
 	fail    error
 	broken  map[string]error // errors of reading the use of a domain
-	renewed int
+	renewed atomic.Int32
 	resumed int
 	cleared []uint32
 	stuck   string
@@ -173,6 +174,6 @@ func (h *fakeHost) CPUs() ([]int, error) {
 func (h *fakeHost) LatencySource([]int) (throttle.Source, error) { return nil, host.ErrNotHere }
 
 func (h *fakeHost) Renew(time.Duration) error {
-	h.renewed++
+	h.renewed.Add(1)
 	return nil
 }

@@ -17,30 +17,69 @@ import (
 // several.
 var errNone = fmt.Errorf("%w", host.ErrNoDomain)
 
-// find returns the domain that ref means: a number, a name or a UUID.
-func find(all []host.Domain, ref string) (host.Domain, error) {
-	var found []host.Domain
+// listing is the domains of a host at one time.
+type listing struct {
+	all []host.Domain
+	at  map[string][]int // positions in the list, by number, name, and UUID in lower case
+}
+
+func index(all []host.Domain) *listing {
+	l := &listing{at: make(map[string][]int, 3*len(all))}
 	for _, d := range all {
-		if d.ID == ref {
-			return d, nil
+		l.add(d)
+	}
+	return l
+}
+
+func (l *listing) add(d host.Domain) {
+	keys := []string{d.ID, d.Name, strings.ToLower(d.UUID)}
+	slices.Sort(keys)
+	for _, key := range slices.Compact(keys) {
+		l.at[key] = append(l.at[key], len(l.all))
+	}
+	l.all = append(l.all, d)
+}
+
+// first is the position of the first domain with that number, name or UUID in lower case
+// that is meant; negative: there is none.
+func (l *listing) first(key string, meant func(host.Domain) bool) int {
+	for _, i := range l.at[key] {
+		if meant(l.all[i]) {
+			return i
 		}
-		if d.Means(ref) {
-			found = append(found, d)
+	}
+	return -1
+}
+
+// find returns the domain that ref means: a number, a name or a UUID.
+func (l *listing) find(ref string) (host.Domain, error) {
+	if i := l.first(ref, func(d host.Domain) bool { return d.ID == ref }); i >= 0 {
+		return l.all[i], nil
+	}
+	at := l.at[ref]
+	if lower := strings.ToLower(ref); lower != ref {
+		at = slices.Concat(at, l.at[lower])
+		slices.Sort(at)
+		at = slices.Compact(at)
+	}
+	var found []host.Domain
+	for _, i := range at {
+		if l.all[i].Means(ref) {
+			found = append(found, l.all[i])
 		}
 	}
 	switch len(found) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return host.Domain{}, fmt.Errorf("domain %.80q: %w", ref, none(all))
+		return host.Domain{}, fmt.Errorf("domain %.80q: %w", ref, none(l.all))
 	}
 	return host.Domain{}, fmt.Errorf("domain %.80q: %w: use a number or UUID: %s", ref, host.ErrSeveral, describe(found))
 }
 
-// find is the function of that name, whose error says how to start a domain that does
-// not exist.
-func (t *table) find(all []host.Domain, ref string) (host.Domain, error) {
-	d, err := find(all, ref)
+// find is listing.find, whose error says how to start a domain that does not exist.
+func (t *table) find(all *listing, ref string) (host.Domain, error) {
+	d, err := all.find(ref)
 	if start := t.host.Can().Start; errors.Is(err, errNone) && start != "" {
 		err = fmt.Errorf("%w: start one with '%s'", err, start)
 	}
@@ -74,7 +113,7 @@ func describe(all []host.Domain) string {
 // reports whether they are unchanged. An error says why that is unknown, in
 // which case nothing is considered moved, or that no domain ever existed for
 // the entry.
-func (t *table) locate(ctx context.Context, all []host.Domain, e *entry) (as bool, err error) {
+func (t *table) locate(ctx context.Context, all *listing, e *entry) (as bool, err error) {
 	var cpus []int
 	if e.Threads != nil {
 		if cpus, err = t.host.MemberCPUs(*e.Threads); err != nil {
@@ -107,12 +146,12 @@ func (t *table) locate(ctx context.Context, all []host.Domain, e *entry) (as boo
 // toolstacks change names, and give a domain another UUID while they destroy
 // it. A callee is the domain that the configuration names, since calls go to
 // that one.
-func (t *table) current(ctx context.Context, all []host.Domain, e *entry, d *host.Domain, refs []string) (host.Domain, error) {
+func (t *table) current(ctx context.Context, all *listing, e *entry, d *host.Domain, refs []string) (host.Domain, error) {
 	holder := d == e.Domain
-	alive := slices.IndexFunc(all, func(n host.Domain) bool { return n.ID == d.ID && t.lives(ctx, e, d, n) })
+	alive := all.first(d.ID, func(n host.Domain) bool { return n.ID == d.ID && t.lives(ctx, e, d, n) })
 	at, missing := alive, error(nil)
 	if at < 0 && d.UUID != "" {
-		at = slices.IndexFunc(all, func(n host.Domain) bool { return n.UUID == d.UUID && !(holder && t.other(e, n) != nil) })
+		at = all.first(strings.ToLower(d.UUID), func(n host.Domain) bool { return n.UUID == d.UUID && !(holder && t.other(e, n) != nil) })
 	}
 	if len(refs) > 0 && (at < 0 || !holder) {
 		var n host.Domain
@@ -122,12 +161,12 @@ func (t *table) current(ctx context.Context, all []host.Domain, e *entry, d *hos
 			}
 		}
 		if missing == nil {
-			at = slices.IndexFunc(all, func(o host.Domain) bool { return same(n, o) })
+			at = all.first(n.ID, func(o host.Domain) bool { return same(n, o) })
 		}
 	}
 	switch {
 	case at >= 0:
-		now := all[at]
+		now := all.all[at]
 		if holder {
 			e.uuid = now.UUID
 		}

@@ -70,7 +70,7 @@ func (m *Master) Pay(ctx context.Context, name string) (reservation uint32, err 
 	if err != nil {
 		return 0, err
 	}
-	if _, err = m.locate(ctx, all, e); err == nil {
+	if _, err = m.locate(ctx, index(all), e); err == nil {
 		if !e.Running() {
 			return 0, fmt.Errorf("pay for %s: %w now", name, host.ErrNoDomain)
 		}
@@ -91,9 +91,9 @@ func (m *Master) Identify(ctx context.Context, refs []string) (map[string]host.D
 	if err != nil {
 		return nil, err
 	}
-	found := make(map[string]host.Domain, len(refs))
+	found, known := make(map[string]host.Domain, len(refs)), index(all)
 	for _, ref := range refs {
-		if d, err := find(all, ref); err == nil {
+		if d, err := known.find(ref); err == nil {
 			found[ref] = d
 		}
 	}

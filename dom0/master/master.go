@@ -40,7 +40,7 @@ func Open(ctx context.Context, p host.Host, dir string, log *slog.Logger) (*Mast
 	if err := p.Own(); err != nil {
 		return nil, errors.Join(running(err), s.close())
 	}
-	m := &Master{state: s, log: log, table: table{p, make(map[uint32]*entry)}, problems: make(map[string][]api.Problem)}
+	m := &Master{state: s, log: log, table: newTable(p), problems: make(map[string][]api.Problem)}
 	before, bad, err := s.read()
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -74,10 +74,11 @@ func (m *Master) Host() string { return m.host.Name() }
 func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reservation, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all, err := m.host.Domains(ctx)
+	found, err := m.host.Domains(ctx)
 	if err != nil {
 		return api.Reservation{}, err
 	}
+	all := index(found)
 	if want.Kind() == host.KindNone {
 		return api.Reservation{}, fmt.Errorf("%w: only the configuration makes reservations without a holder", host.ErrNotAllowed)
 	}
@@ -99,26 +100,73 @@ func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reserva
 	if e.refs = nil; was != nil {
 		e.refs = was.refs // the configuration still uses these references
 	}
-	return e.Copy(), m.enter(ctx, e)
+	never := func(_, _ *entry, _ error) bool { return false }
+	errs, err := m.enter(ctx, []*entry{e}, false, never)
+	if errs[0] != nil {
+		err = errors.Join(fmt.Errorf("reserve for %s: %w", e, errs[0]), err)
+	}
+	return e.Copy(), err
 }
 
-// enter puts an entry that fits in force, or leaves everything as it was.
-func (m *Master) enter(ctx context.Context, e *entry) error {
-	was := m.entries[e.ID]
-	m.entries[e.ID] = e
-	// An entry that is saved first is found again whatever happens next.
-	err := m.write()
-	if err == nil {
-		err = m.tell(ctx, e)
+// enter puts entries that fit in force, in this order, and those that wait out of
+// force. It returns why some are not, which stay as they were, and why the table is
+// not saved. short says that there may be less room than was planned. Of an entry that
+// is refused now, waits says whether it waits instead.
+func (m *Master) enter(ctx context.Context, next []*entry, short bool, waits func(e, was *entry, err error) bool) (errs []error, unsaved error) {
+	before := make([]*entry, len(next))
+	added := false
+	for i, e := range next {
+		before[i] = m.entries[e.ID]
+		added = added || before[i] == nil
+		m.entries[e.ID] = e
 	}
-	if err == nil {
-		m.noted()
-		return nil
+	// An entry that is saved before the host is told is found again whatever happens next.
+	if errs = make([]error, len(next)); added {
+		unsaved = m.write()
 	}
+	planned := true // all are in the table
+	for i, e := range next {
+		if planned && short {
+			planned = false
+			for j, e := range next[i:] { // their room may be what this one takes
+				m.restore(e, before[i+j])
+			}
+		}
+		was, err := before[i], unsaved
+		switch {
+		case err != nil:
+		case e.Waits:
+			errs[i] = m.wait(ctx, e, was)
+			continue
+		case !e.Running():
+			m.entries[e.ID] = e
+			continue
+		case short:
+			err = m.fits(e)
+		}
+		if err == nil {
+			m.entries[e.ID] = e
+			err = m.tell(ctx, e)
+		}
+		if err == nil {
+			continue
+		}
+		short = true
+		if m.restore(e, was); waits(e, was, err) {
+			e.Waits, e.problem, err = true, err, nil
+			err = m.wait(ctx, e, was)
+		}
+		errs[i] = err
+	}
+	m.noted()
+	return errs, m.write()
+}
+
+// restore puts an earlier entry, nil for none, in the place of another.
+func (m *Master) restore(e, was *entry) {
 	if m.entries[e.ID] = was; was == nil {
 		delete(m.entries, e.ID)
 	}
-	return errors.Join(fmt.Errorf("reserve for %s: %w", e, err), m.write())
 }
 
 // tell makes the host create or change a reservation.
@@ -146,7 +194,7 @@ func (m *Master) named(err error, e *entry) error {
 }
 
 // match is the existing entry for a wanted reservation; nil: there is none.
-func (t *table) match(all []host.Domain, want api.Reservation) *entry {
+func (t *table) match(all *listing, want api.Reservation) *entry {
 	switch want.Kind() {
 	case host.KindThreads:
 		return nil
@@ -154,7 +202,7 @@ func (t *table) match(all []host.Domain, want api.Reservation) *entry {
 		return t.first(func(e *entry) bool { return e.Kind() == host.KindNone && e.Name == want.Name })
 	}
 	ref := want.Domain.Name
-	if d, err := find(all, ref); err == nil {
+	if d, err := all.find(ref); err == nil {
 		if e := t.of(d); e != nil {
 			return e
 		}
@@ -170,7 +218,7 @@ func (t *table) match(all []host.Domain, want api.Reservation) *entry {
 // resolve is the entry for a wanted reservation, in place of the earlier one,
 // or with a number that neither table uses. It comes with an error if its
 // domains do not exist.
-func (t *table) resolve(ctx context.Context, all []host.Domain, want api.Reservation, was *entry, other *table) (*entry, error) {
+func (t *table) resolve(ctx context.Context, all *listing, want api.Reservation, was *entry, other *table) (*entry, error) {
 	e := &entry{Reservation: want.Copy()}
 	e.ID, e.CPUs, e.Waits = 0, nil, false
 	for _, d := range e.Domains() {
@@ -223,7 +271,7 @@ func (m *Master) Release(ctx context.Context, ref string) (api.Reservation, erro
 	if e.Origin == api.FromXAPI {
 		return api.Reservation{}, fmt.Errorf("release %s: %w: its VM asks for the reservation: xe vm-param-remove uuid=%s param-name=other-config param-key=vlibos:budget", e, host.ErrNotAllowed, e.UUIDs())
 	}
-	return e.Copy(), m.end(ctx, e)
+	return e.Copy(), errors.Join(m.drop(ctx, e), m.write())
 }
 
 // Unreserve ends a reservation of threads, which then run as ordinary ones.
@@ -234,21 +282,22 @@ func (m *Master) Unreserve(ctx context.Context, id uint32) (api.Reservation, err
 	if e == nil || e.Threads == nil {
 		return api.Reservation{}, fmt.Errorf("reservation %d: %w", id, api.ErrNotReserved)
 	}
-	return e.Copy(), m.end(ctx, e)
+	return e.Copy(), errors.Join(m.drop(ctx, e), m.write())
 }
 
-func (m *Master) end(ctx context.Context, e *entry) error {
+// drop ends a reservation, except in the state.
+func (m *Master) drop(ctx context.Context, e *entry) error {
 	if err := m.off(ctx, e); err != nil {
 		return fmt.Errorf("end the reservation of %s: %w", e, err)
 	}
 	delete(m.entries, e.ID)
 	m.log.Info("the reservation has ended", "for", e.String(), "name", e.Name, "reservation", e.ID)
-	return m.write()
+	return nil
 }
 
 // lookup is the entry of the adopted domain that ref means, or api.ErrNotAdopted.
 func (m *Master) lookup(ctx context.Context, ref string) (*entry, error) {
-	var all []host.Domain
+	all := index(nil)
 	by := make(map[string]*entry)
 	for _, e := range m.inOrder() {
 		if e.Domain == nil {
@@ -259,15 +308,17 @@ func (m *Master) lookup(ctx context.Context, ref string) (*entry, error) {
 		}
 		d := *e.Domain
 		d.ID = cmp.Or(d.ID, d.UUID, fmt.Sprint("reservation ", e.ID))
-		by[d.ID], all = e, append(all, d)
+		by[d.ID] = e
+		all.add(d)
 	}
-	d, err := find(all, ref)
+	d, err := all.find(ref)
 	if !errors.Is(err, errNone) {
 		return by[d.ID], err
 	}
-	if all, err = m.host.Domains(ctx); err == nil {
-		if _, missing := find(all, ref); errors.Is(missing, errNone) {
-			err = none(all)
+	found, err := m.host.Domains(ctx)
+	if err == nil {
+		if _, missing := index(found).find(ref); errors.Is(missing, errNone) {
+			err = none(found)
 		}
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/rtsched"
 )
 
@@ -32,30 +33,55 @@ func (m *Master) Renew() error {
 	return err
 }
 
-// Run renews the lease and reviews the entries until ctx ends. After each round
-// it calls beat, whose error ends Run.
+// Run renews the lease and reviews the entries until ctx ends. After each review it
+// calls beat, if the lease was renewed meanwhile; an error of beat ends Run. The lease
+// waits for no review and no request, which may take longer than it holds.
 func (m *Master) Run(ctx context.Context, beat func() error) error {
+	ctx, end := context.WithCancelCause(ctx)
+	renewed, done := make(chan struct{}, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			if err := m.Renew(); err != nil {
+				end(err)
+				return
+			}
+			select {
+			case renewed <- struct{}{}:
+			default:
+			}
+			if clock.Sleep(ctx, reviewEvery) != nil {
+				return
+			}
+		}
+	}()
 	tick := time.NewTicker(reviewEvery)
 	defer tick.Stop()
-	for {
-		if err := m.Renew(); err != nil {
-			return err
-		}
+	for ctx.Err() == nil {
 		// A failure now may succeed in a moment: xenstored may be restarting,
 		// or a domain only half created.
 		if err := m.Review(ctx); err != nil && ctx.Err() == nil {
 			m.health.reviewErrors.Add(1)
 			m.log.Warn("review of the reservations", "error", err)
 		}
-		if err := beat(); err != nil {
-			return err
+		select {
+		case <-renewed:
+			if err := beat(); err != nil {
+				end(err)
+			}
+		default:
 		}
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-tick.C:
 		}
 	}
+	end(nil)
+	<-done
+	if err := context.Cause(ctx); err != context.Canceled && err != context.DeadlineExceeded {
+		return err
+	}
+	return nil
 }
 
 // noted logs new notes of the host.
@@ -94,6 +120,7 @@ func (m *Master) Review(ctx context.Context) error {
 		return err
 	}
 	m.forget(all)
+	known := index(all)
 	var errs []error
 	var had, waited []*entry // for room
 	for _, e := range m.inOrder() {
@@ -104,7 +131,7 @@ func (m *Master) Review(ctx context.Context) error {
 			}
 		}
 		ran := e.running()
-		as, err := m.locate(ctx, all, e)
+		as, err := m.locate(ctx, known, e)
 		switch {
 		case errors.Is(err, errNone):
 			err = errAbsent
@@ -123,6 +150,9 @@ func (m *Master) Review(ctx context.Context) error {
 			}
 		case as && e.told && e.problem == nil:
 		case e.Waits:
+			if !as {
+				e.refused = refusal{}
+			}
 			waited = append(waited, e)
 		default:
 			// Threads cannot be taken off: they count where they are.
@@ -130,8 +160,20 @@ func (m *Master) Review(ctx context.Context) error {
 			had = append(had, e)
 		}
 	}
-	for _, e := range append(had, waited...) {
+	for _, e := range had {
 		errs = append(errs, m.again(ctx, e))
+	}
+	room := m.room()
+	for _, e := range waited {
+		now := refusal{room, e.Number()}
+		if e.refused == now {
+			continue
+		}
+		errs = append(errs, m.again(ctx, e))
+		// A host that places vCPUs, and one that refuses itself, may have room elsewhere.
+		if own := (*host.Refusal)(nil); e.Waits && !e.told && !e.resume && !m.host.Can().Places && errors.As(m.fits(e), &own) {
+			e.refused = now
+		}
 	}
 	return errors.Join(append(errs, m.write())...)
 }
@@ -179,7 +221,7 @@ func (m *Master) ended(ctx context.Context, e *entry, err error) error {
 	if !errors.Is(err, host.ErrNoMembers) {
 		return err
 	}
-	return m.end(ctx, e)
+	return m.drop(ctx, e)
 }
 
 // troubled records why a reservation is not in force, or why that is unknown.

@@ -5,6 +5,7 @@ package master
 import (
 	"cmp"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 
@@ -30,8 +31,16 @@ type entry struct {
 	problem error        // why the reservation is not in force, if known
 	told    bool         // the host has this reservation
 	granted rtsched.Task // budget and period that the host has; zero: none
+	refused refusal      // when the arithmetic refused it last
 	old     bool         // an earlier master's, whose domains have not been found yet
 	resume  bool         // an earlier master's, which the host has not been told yet
+}
+
+// refusal is what a refusal by the arithmetic depends on: as long as it is the same, the
+// entry need not be tried again. The zero refusal is that of none.
+type refusal struct {
+	room    uint64
+	servers int
 }
 
 // running reports whether its domain, or a callee, is known to exist.
@@ -39,7 +48,7 @@ func (e *entry) running() bool { return !e.old && e.Running() }
 
 // holds reports whether the domain holds it; d.UUID does not matter.
 func (e *entry) holds(d host.Domain) bool {
-	return e.Domain != nil && e.running() && same(*e.Domain, d)
+	return e.Domain != nil && same(*e.Domain, d) && e.running()
 }
 
 // demand is what others find taken: where the host has refused a change, the
@@ -83,6 +92,11 @@ func same(a, b host.Domain) bool { return a.ID == b.ID && a.Generation == b.Gene
 type table struct {
 	host    host.Host
 	entries map[uint32]*entry
+	last    map[string]*entry // found last, by their domains' numbers; may be old
+}
+
+func newTable(h host.Host) table {
+	return table{h, make(map[uint32]*entry), make(map[string]*entry)}
 }
 
 // inOrder are the entries by number.
@@ -103,7 +117,11 @@ func (t *table) first(meant func(*entry) bool) (found *entry) {
 // of is the entry of a domain: the one that it holds, or one that waits for a
 // domain with its UUID; nil: none.
 func (t *table) of(d host.Domain) *entry {
+	if e := t.last[d.ID]; e != nil && t.entries[e.ID] == e && e.holds(d) {
+		return e
+	}
 	if e := t.first(func(e *entry) bool { return e.holds(d) }); e != nil {
+		t.last[d.ID] = e
 		return e
 	}
 	return t.first(func(e *entry) bool { return e.Domain != nil && !e.running() && e.Domain.UUID == d.UUID })
@@ -148,8 +166,8 @@ func (t *table) fits(e *entry) error {
 func (t *table) elsewhere(e *entry) bool {
 	_, late := t.host.Floor()
 	cpus, err := t.host.CPUs()
-	return err == nil && slices.ContainsFunc(cpus, func(cpu int) bool {
-		return rtsched.Admit(append(t.tasks(cpu, e.ID), e.Task), late) == nil
+	return err == nil && slices.ContainsFunc(t.loads(cpus, e.ID), func(l load) bool {
+		return rtsched.Admit(append(l.tasks, e.Task), late) == nil
 	})
 }
 
@@ -197,34 +215,99 @@ func (e *entry) calls(d host.Domain) bool {
 // beside all others there.
 func (t *table) admit(task rtsched.Task, each int, cpus []int) error {
 	_, late := t.host.Floor()
-	for _, cpu := range cpus {
-		if miss := rtsched.Admit(append(t.tasks(cpu, task.ID), slices.Repeat([]rtsched.Task{task}, each)...), late); miss != nil {
+	loads := t.loads(cpus, task.ID)
+	for _, l := range loads {
+		if miss := rtsched.Admit(slices.Concat(l.tasks, slices.Repeat([]rtsched.Task{task}, each)), late); miss != nil {
 			most := task.Period
-			for _, cpu := range cpus {
+			for _, l := range loads {
 				if each > 1 {
 					most = 0 // not known
 					break
 				}
-				most = min(most, rtsched.Most(t.tasks(cpu, task.ID), task, late))
+				most = min(most, rtsched.Most(l.tasks, task, late))
 			}
-			return &host.Refusal{CPU: cpu, Miss: *miss, Most: max(most, 0), Name: t.name(miss.Task.ID)}
+			return &host.Refusal{CPU: l.cpus[0], Miss: *miss, Most: max(most, 0), Name: t.name(miss.Task.ID)}
 		}
 	}
 	return nil
 }
 
-// tasks are the reservations on a CPU, except the one with that number.
-func (t *table) tasks(cpu int, but uint32) []rtsched.Task {
-	var tasks []rtsched.Task
+// load is what is reserved on each of some CPUs.
+type load struct {
+	cpus  []int // ascending
+	tasks []rtsched.Task
+}
+
+// loads are the reservations on some CPUs, which ascend, except the one with that
+// number. CPUs with the same reservations are one load: unpinned domains count on each
+// CPU of a host.
+func (t *table) loads(cpus []int, but uint32) []load {
+	if len(cpus) == 0 {
+		return nil
+	}
+	all := []load{{cpus: cpus}}
 	if floor, _ := t.host.Floor(); floor.Budget > 0 {
-		tasks = append(tasks, floor)
+		all[0].tasks = append(all[0].tasks, floor)
 	}
 	for _, e := range t.entries {
-		if e.ID != but && !e.Waits && slices.Contains(e.CPUs, cpu) {
-			tasks = append(tasks, slices.Repeat([]rtsched.Task{e.demand()}, e.Each())...)
+		if e.ID == but || e.Waits {
+			continue
+		}
+		for i, l := range all {
+			in := l.cpus
+			if !slices.Equal(l.cpus, e.CPUs) {
+				in = common(l.cpus, e.CPUs)
+			}
+			if len(in) == 0 {
+				continue
+			}
+			if len(in) < len(l.cpus) {
+				rest := slices.DeleteFunc(slices.Clone(l.cpus), func(cpu int) bool { return slices.Contains(in, cpu) })
+				all = append(all, load{rest, slices.Clone(l.tasks)})
+			}
+			all[i].cpus = in
+			for range e.Each() {
+				all[i].tasks = append(all[i].tasks, e.demand())
+			}
 		}
 	}
-	return tasks
+	slices.SortFunc(all, func(a, b load) int { return cmp.Compare(a.cpus[0], b.cpus[0]) })
+	return all
+}
+
+var seed = maphash.MakeSeed()
+
+// room is a number that is another one if anything else is reserved on any CPU. It is
+// not 0.
+func (t *table) room() (sum uint64) {
+	for _, e := range t.entries {
+		if e.Waits {
+			continue
+		}
+		task, each := e.demand(), e.Each()
+		for _, cpu := range e.CPUs {
+			sum += maphash.Comparable(seed, struct {
+				rtsched.Task
+				each, cpu int
+			}{task, each, cpu})
+		}
+	}
+	return sum | 1
+}
+
+// common are the CPUs that two ascending lists have.
+func common(a, b []int) (both []int) {
+	for len(a) > 0 && len(b) > 0 {
+		switch c := cmp.Compare(a[0], b[0]); {
+		case c < 0:
+			a = a[1:]
+		case c > 0:
+			b = b[1:]
+		default:
+			both, a, b = append(both, a[0]), a[1:], b[1:]
+		}
+	}
+	return both
 }
 
 // name of a reservation, for people.

@@ -39,7 +39,7 @@ func collectReservations(to chan<- prometheus.Metric, all []api.Status) {
 	cpus := make(map[int]float64)
 	for _, s := range all {
 		for _, cpu := range s.CPUs {
-			cpus[cpu] += s.Share() * float64(s.Each()) / float64(s.Number())
+			cpus[cpu] += s.ShareOfEach()
 		}
 		l := clean([]string{string(s.Kind()), strconv.FormatUint(uint64(s.ID), 10), s.UUIDs(), s.Name})
 		runs := s.Running()

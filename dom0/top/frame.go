@@ -88,7 +88,7 @@ func Compare(before, now Sample) Frame {
 	}
 	for _, s := range now.Host.Reservations {
 		for _, cpu := range s.CPUs {
-			reserved[cpu] += s.Share()
+			reserved[cpu] += s.ShareOfEach()
 		}
 		f.Reservations = append(f.Reservations, f.reservation(reservations[s.ID], s))
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -200,6 +201,17 @@ func TestTextFitsTheTerminalsHeight(t *testing.T) {
 				t.Fatalf("missing rows are not counted:\n%s", got)
 			}
 		}
+	}
+}
+
+// Servers that are spread over CPUs are reserved on each for the part that is there.
+func TestServersCountOnTheirCPUs(t *testing.T) {
+	s := api.Status{}
+	s.Domain, s.Reservation.Servers, s.CPUs = &host.Domain{ID: "1", VCPUs: 4}, 4, []int{0, 1}
+	s.Budget, s.Period = 20*time.Millisecond, 100*time.Millisecond
+	f := Compare(Sample{}, Sample{Host: api.Host{Reservations: []api.Status{s}}})
+	if want := []CPU{{0, 0.4}, {1, 0.4}}; !slices.Equal(f.CPUs, want) {
+		t.Errorf("%+v, want %+v", f.CPUs, want)
 	}
 }
 

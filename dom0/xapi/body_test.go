@@ -108,7 +108,7 @@ func FuzzAnswer(f *testing.F) {
 		var all changes
 		err := answer(bytes.NewReader(text), all.decode)
 		for _, e := range all.events {
-			if v := e.vm; v != nil && (len(v.Name) > mostText || len(v.Asked) > mostEntries || v.UUID != strings.ToLower(v.UUID)) {
+			if v := e.vm; v != nil && (len(v.Name) > MostText || len(v.Asked) > mostEntries || v.UUID != strings.ToLower(v.UUID)) {
 				t.Errorf("%+v", v)
 			}
 		}

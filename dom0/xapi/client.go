@@ -28,7 +28,8 @@ const patience = 20 * time.Second
 type Options struct {
 	Address string // a socket's path, or https://HOST[:PORT]; empty: DefaultSocket
 	// Certificate is a file with the certificate that the host has, or that has
-	// signed the host's, as PEM. It is only for https, and there required.
+	// signed the host's, as PEM. It is only for https, and there required. It is read
+	// again for each new connection: the host may have another by then.
 	Certificate    string
 	User, Password string // ignored on the socket
 	// Originator is the name of this client: XAPI ends its oldest session when
@@ -55,13 +56,16 @@ func New(o Options) (*Client, error) {
 	t := &http.Transport{MaxIdleConns: 4, ResponseHeaderTimeout: eventWait + patience, MaxResponseHeaderBytes: 64 << 10}
 	c := &Client{Options: o, url: "http://localhost/jsonrpc"}
 	if strings.HasPrefix(o.Address, "https://") {
-		pem, err := os.ReadFile(o.Certificate)
-		if err != nil {
-			return nil, fmt.Errorf("certificate of XAPI: %w", err)
+		if _, err := o.roots(); err != nil {
+			return nil, err
 		}
-		t.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
-		if !t.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("certificate of XAPI: %s has no certificate in PEM", o.Certificate)
+		t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			roots, err := o.roots()
+			if err != nil {
+				return nil, err
+			}
+			d := tls.Dialer{Config: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+			return d.DialContext(ctx, network, address)
 		}
 		c.url = strings.TrimRight(o.Address, "/") + "/jsonrpc"
 	} else {
@@ -73,6 +77,19 @@ func New(o Options) (*Client, error) {
 	// A redirection would lead to a host whose certificate is another.
 	c.http = http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return c, nil
+}
+
+// roots are the certificates that the host's is compared with.
+func (o Options) roots() (*x509.CertPool, error) {
+	pem, err := os.ReadFile(o.Certificate)
+	if err != nil {
+		return nil, fmt.Errorf("certificate of XAPI: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("certificate of XAPI: %s has no certificate in PEM", o.Certificate)
+	}
+	return roots, nil
 }
 
 // Close ends the session, if XAPI still answers, and the connections.

@@ -4,8 +4,15 @@ package xapi_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"math/big"
+	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -89,6 +96,57 @@ func certificate(t *testing.T, s *httptest.Server) string {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// A host whose certificate is renewed, and the file with it, is followed on.
+func TestRenewedCertificateIsRead(t *testing.T) {
+	x := xapitest.New()
+	old := httptest.NewTLSServer(x)
+	defer old.Close()
+	file := certificate(t, old)
+	address := old.Listener.Addr().String()
+	c := client(t, xapi.Options{Address: old.URL, Certificate: file})
+	if _, err := host(t.Context(), c, xapitest.Host); err != nil {
+		t.Fatal(err)
+	}
+	old.Close()
+	renewed := httptest.NewUnstartedServer(x)
+	renewed.Listener.Close()
+	var err error
+	if renewed.Listener, err = net.Listen("tcp", address); err != nil {
+		t.Fatal(err)
+	}
+	pair, pem := signed(t)
+	renewed.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	renewed.StartTLS()
+	defer renewed.Close()
+	if _, err := host(t.Context(), c, xapitest.Host); err == nil {
+		t.Error("a certificate that the file does not have was accepted")
+	}
+	if err := os.WriteFile(file, pem, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := host(t.Context(), c, xapitest.Host); err != nil {
+		t.Error(err)
+	}
+}
+
+// signed is a new certificate that signs itself.
+func signed(t *testing.T) (tls.Certificate, []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, form, form, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 func TestTLSHostIsVerified(t *testing.T) {

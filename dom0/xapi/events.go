@@ -58,7 +58,7 @@ func (all *changes) decode(b *body, d *json.Decoder) error {
 					return err
 				}
 				switch {
-				case e.Class != "vm" || len(e.Ref) > mostText:
+				case e.Class != "vm" || len(e.Ref) > MostText:
 				case e.Operation == "del":
 					all.events = append(all.events, event{ref: e.Ref, gone: true})
 				case e.Snapshot != nil:

@@ -28,7 +28,7 @@ func client(t *testing.T, o xapi.Options) *xapi.Client {
 // follow follows a fake XAPI until the test ends.
 func follow(t *testing.T, x *xapitest.XAPI, log *slog.Logger) *xapi.Pool {
 	t.Helper()
-	p := xapi.Follow(client(t, x.Options(t)), xapitest.Host, log)
+	p := xapi.Follow(client(t, x.Options(t)), func() (string, error) { return xapitest.Host, nil }, log)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { p.Run(ctx); close(done) }()

@@ -26,24 +26,25 @@ const mostVMs = 100_000
 // Pool is the VMs of a pool, as XAPI last told them. While XAPI does not answer it
 // stays as it is. It is safe for concurrent use.
 type Pool struct {
-	client *Client
-	host   string // this host's UUID
-	log    *slog.Logger
+	client   *Client
+	identity func() (uuid string, err error) // of this host
+	log      *slog.Logger
 
 	mu      sync.RWMutex
 	vms     map[string]*VM // by reference; a VM never changes
 	byUUID  map[string]*VM
 	here    string // reference of this host
+	host    string // its UUID
 	known   bool   // vms were complete once
 	problem error  // nil: XAPI answers
 	begun   bool   // there was an answer or a problem
 	changed chan struct{}
 }
 
-// Follow returns a pool, of which nothing is known until Run. hostUUID is this
-// host's.
-func Follow(c *Client, hostUUID string, log *slog.Logger) *Pool {
-	return &Pool{client: c, host: hostUUID, log: log, changed: make(chan struct{}, 1)}
+// Follow returns a pool, of which nothing is known until Run. identity returns this
+// host's UUID. It is called again after an error, which is one of XAPI's.
+func Follow(c *Client, identity func() (uuid string, err error), log *slog.Logger) *Pool {
+	return &Pool{client: c, identity: identity, log: log, changed: make(chan struct{}, 1)}
 }
 
 // Run follows the pool until ctx ends.
@@ -68,13 +69,17 @@ func (p *Pool) Run(ctx context.Context) error {
 // follow logs in, takes all VMs and then their changes, until something fails. good
 // reports whether it had all VMs.
 func (p *Pool) follow(ctx context.Context) (good bool, err error) {
+	uuid, err := p.identity()
+	if err != nil {
+		return false, err
+	}
 	p.client.forget("")
 	session, err := p.client.login(ctx)
 	if err != nil {
 		return false, err
 	}
 	var here string
-	if err := p.client.Call(ctx, "host.get_by_uuid", &here, p.host); err != nil {
+	if err := p.client.Call(ctx, "host.get_by_uuid", &here, uuid); err != nil {
 		return false, err
 	}
 	for token := ""; ; {
@@ -85,7 +90,7 @@ func (p *Pool) follow(ctx context.Context) (good bool, err error) {
 		if token == "" && len(c.events) == 0 {
 			return good, fmt.Errorf("%w: a pool without VMs: even an empty one has its control domains", ErrAnswer)
 		}
-		if err := p.apply(c, token == "", here); err != nil {
+		if err := p.apply(c, token == "", here, uuid); err != nil {
 			return good, err
 		}
 		token, good = c.token, true
@@ -96,13 +101,13 @@ func (p *Pool) follow(ctx context.Context) (good bool, err error) {
 }
 
 // apply enters changes, or replaces all VMs.
-func (p *Pool) apply(c changes, all bool, here string) error {
+func (p *Pool) apply(c changes, all bool, here, uuid string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if all {
 		p.vms, p.byUUID = make(map[string]*VM), make(map[string]*VM)
 	}
-	p.here = here
+	p.here, p.host = here, uuid
 	for _, e := range c.events {
 		if was := p.vms[e.ref]; was != nil {
 			delete(p.vms, e.ref)
@@ -169,6 +174,13 @@ func (p *Pool) Find(f func(v *VM, here bool) bool) (found []*VM) {
 	return found
 }
 
+// Host is this host's UUID; empty: not known yet.
+func (p *Pool) Host() string {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.host
+}
+
 // VM is the VM with a UUID; nil: none is known.
 func (p *Pool) VM(uuid string) *VM {
 	p.mu.RLock()
@@ -176,14 +188,24 @@ func (p *Pool) VM(uuid string) *VM {
 	return p.byUUID[strings.ToLower(uuid)]
 }
 
-// Set replaces an entry of a VM's other_config; Prefix is added to the key. An
-// empty text removes the entry. DuplicateKey: another client has set it
-// meanwhile. HandleInvalid: the VM is gone.
+// Set replaces an entry of a VM's other_config; Prefix is added to the key.
+// DuplicateKey: another client has set it meanwhile. HandleInvalid: the VM is gone.
 func (p *Pool) Set(ctx context.Context, v *VM, key, text string) error {
-	if err := p.client.Call(ctx, "VM.remove_from_other_config", nil, v.Ref, Prefix+key); err != nil || text == "" {
+	if err := p.client.Call(ctx, "VM.remove_from_other_config", nil, v.Ref, Prefix+key); err != nil {
 		return err
 	}
 	return p.client.Call(ctx, "VM.add_to_other_config", nil, v.Ref, Prefix+key, text)
+}
+
+// Remove removes an entry of a VM's other_config, if it is meant as it is now: another
+// client may have changed it since v was known. HandleInvalid: the VM is gone.
+func (p *Pool) Remove(ctx context.Context, v *VM, key string, meant func(text string) bool) error {
+	var now map[string]string
+	err := p.client.Call(ctx, "VM.get_other_config", &now, v.Ref)
+	if err != nil || !meant(now[Prefix+key]) {
+		return err
+	}
+	return p.client.Call(ctx, "VM.remove_from_other_config", nil, v.Ref, Prefix+key)
 }
 
 // sleep reports whether ctx has not ended.

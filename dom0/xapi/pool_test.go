@@ -71,13 +71,19 @@ func TestPoolSetsEntries(t *testing.T) {
 	ref := x.Add(vm(web, "web"))
 	p := follow(t, x, log)
 	v := named(t, p, web, "web")
-	for _, text := range []string{"one", "two", ""} {
+	for _, text := range []string{"one", "two"} {
 		if err := p.Set(t.Context(), v, "status", text); err != nil {
 			t.Fatal(err)
 		}
 		if got := x.Get(ref, "vlibos:status"); got != text {
 			t.Errorf("%q, want %q", got, text)
 		}
+	}
+	if err := p.Remove(t.Context(), v, "status", func(text string) bool { return text == "one" }); err != nil || x.Get(ref, "vlibos:status") != "two" {
+		t.Errorf("removed after another change: %q, %v", x.Get(ref, "vlibos:status"), err)
+	}
+	if err := p.Remove(t.Context(), v, "status", func(text string) bool { return text == "two" }); err != nil || x.Get(ref, "vlibos:status") != "" {
+		t.Errorf("not removed: %q, %v", x.Get(ref, "vlibos:status"), err)
 	}
 	if got := x.Get(ref, "auto_poweron"); got != "true" {
 		t.Errorf("another entry is %q", got)
@@ -204,7 +210,7 @@ func cutOff(t *testing.T, cut int, changes *atomic.Int32) {
 		return
 	}
 	defer c.Close()
-	p := xapi.Follow(c, xapitest.Host, log)
+	p := xapi.Follow(c, func() (string, error) { return xapitest.Host, nil }, log)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	defer func() { cancel(); <-done }()

@@ -4,11 +4,12 @@ package xapi
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 // VM is what the master needs to know of a VM.
@@ -33,7 +34,7 @@ const Prefix = "vlibos:"
 
 // Limits of what is remembered of a VM, in bytes and entries.
 const (
-	mostText    = 512
+	MostText    = 512
 	mostEntries = 32
 )
 
@@ -66,14 +67,10 @@ func (i *integer) UnmarshalJSON(text []byte) error {
 // nullRef is how XAPI writes that there is none.
 const nullRef = "OpaqueRef:NULL"
 
-// formOfUUID is that of all UUIDs: anything else could mean another domain's number or
-// name.
-var formOfUUID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
 // vm is the part that is remembered; nil of templates, snapshots, control domains and
-// what has no UUID.
+// what has no UUID: another text could mean another domain's number or name.
 func (r *record) vm(ref string) *VM {
-	if r.Template || r.Control || !formOfUUID.MatchString(r.UUID) {
+	if r.Template || r.Control || !host.IsUUID(r.UUID) {
 		return nil
 	}
 	v := &VM{
@@ -97,13 +94,16 @@ func (r *record) vm(ref string) *VM {
 	return v
 }
 
-// Short is the beginning of a text, 512 bytes at most, without a part of a character at
-// its end. It shares no memory with a longer text.
-func Short(s string) string {
-	if len(s) <= mostText {
+// Short is the beginning of a text, MostText bytes at most; see [Cut].
+func Short(s string) string { return Cut(s, MostText) }
+
+// Cut is the beginning of a text, that many bytes at most, without a part of a character
+// at its end. It shares no memory with a longer text.
+func Cut(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	s = s[:mostText]
+	s = s[:most]
 	for !utf8.RuneStart(s[len(s)-1]) {
 		s = s[:len(s)-1]
 	}

@@ -28,6 +28,7 @@ type Rule struct {
 	// Budget in every Period is charged for the rule's calls, of all its users
 	// together. 0: they are charged to no reservation.
 	Budget, Period time.Duration
+	Servers        int // that many times; see host.Reservation. 0: once
 }
 
 // Target is a vLib OS, as the rules name it.

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/config"
@@ -83,8 +84,7 @@ func reservation(v *xapi.VM) (r api.Reservation, err error) {
 	return r, nil
 }
 
-// status is the answer of a host with that name to a VM, as short as XAPI's client
-// remembers it. wrong is why its request is not understood, cache why it is not in its
+// status is the answer of a host with that name to a VM, without a mark. wrong is why its request is not understood, cache why it is not in its
 // cache class.
 func status(name string, v *xapi.VM, a api.Status, wrong, cache error) string {
 	var parts []string
@@ -114,5 +114,23 @@ func status(name string, v *xapi.VM, a api.Status, wrong, cache error) string {
 	case v.Asked[keyCache] != "":
 		parts = append(parts, fmt.Sprintf("cache class %q", v.Asked[keyCache]))
 	}
-	return xapi.Short(printable.Line(name + ": " + strings.Join(parts, "; ")))
+	return xapi.Cut(printable.Line(name+": "+strings.Join(parts, "; ")), xapi.MostText-markSize)
+}
+
+// markSize is the length of a mark.
+const markSize = len(" [") + len("00000000-0000-0000-0000-000000000000 2006-01-02T15:04:05Z]")
+
+// marked is a status with the UUID of the host that gives it, since two may have one name,
+// and when: where no master is left to remove it, a reader sees that it is old.
+func marked(text, host string, at time.Time) string {
+	return fmt.Sprintf("%s [%s %s]", text, host, at.UTC().Format(time.RFC3339))
+}
+
+// unmarked is a status without its mark, and the host that gave it; empty: none of ours.
+func unmarked(status string) (text, by string) {
+	i := len(status) - markSize
+	if i < 0 || !strings.HasPrefix(status[i:], " [") || !host.IsUUID(status[i+2:i+38]) {
+		return status, ""
+	}
+	return status[:i], status[i+2 : i+38]
 }

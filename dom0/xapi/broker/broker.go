@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"regexp"
 	"sync"
 	"time"
@@ -36,10 +37,12 @@ type Classes interface {
 
 // Broker is between XAPI and a master. It is safe for concurrent use.
 type Broker struct {
-	host  string // this host's UUID; empty: it has no XAPI
-	name  string // this host's name, which begins each status
-	log   *slog.Logger
-	moved chan struct{} // another XAPI is to be followed
+	inventory string // the file of that name
+	exists    bool   // it does: the host has XAPI
+	name      string // this host's name, which begins each status
+	asked     asked
+	log       *slog.Logger
+	moved     chan struct{} // another XAPI is to be followed
 
 	mu      sync.RWMutex
 	config  config.XAPI
@@ -49,23 +52,28 @@ type Broker struct {
 	answers map[string]string
 }
 
-var installation = regexp.MustCompile(`(?m)^INSTALLATION_UUID='([0-9a-fA-F-]{36})'$`)
-
 // New makes a broker, which follows nothing yet. inventory is the file of that name;
-// without it, or the host's UUID in it, the host has no XAPI.
-func New(inventory string, log *slog.Logger) *Broker {
-	b := &Broker{log: log, moved: make(chan struct{}, 1)}
-	text, err := os.ReadFile(inventory)
-	if errors.Is(err, fs.ErrNotExist) {
-		return b
+// without it the host has no XAPI. dir is a folder for what VMs have asked for.
+func New(inventory, dir string, log *slog.Logger) *Broker {
+	_, err := os.Stat(inventory)
+	b := &Broker{
+		inventory: inventory, exists: !errors.Is(err, fs.ErrNotExist), asked: asked{file: filepath.Join(dir, "xapi.json")},
+		log: log, moved: make(chan struct{}, 1),
 	}
 	b.name, _ = os.Hostname() // which Linux always has
-	if found := installation.FindSubmatch(text); found != nil {
-		b.host = string(found[1])
-	} else {
-		log.Warn("XAPI is not followed: the host's UUID is not known", "file", inventory, "error", cmp.Or(err, errors.New("no line INSTALLATION_UUID='…'")))
-	}
 	return b
+}
+
+var installation = regexp.MustCompile(`(?m)^INSTALLATION_UUID='([^']*)'$`)
+
+// identity is this host's UUID. That it cannot be read is no reason to end what VMs have
+// asked for.
+func (b *Broker) identity() (string, error) {
+	text, err := os.ReadFile(b.inventory)
+	if found := installation.FindSubmatch(text); found != nil && host.IsUUID(string(found[1])) {
+		return string(found[1]), nil
+	}
+	return "", fmt.Errorf("this host's UUID is not known: %w", cmp.Or(err, fmt.Errorf("%s has no line INSTALLATION_UUID='…'", b.inventory)))
 }
 
 // Move follows another XAPI, or none, and calls then. An error of either leaves
@@ -73,9 +81,9 @@ func New(inventory string, log *slog.Logger) *Broker {
 func (b *Broker) Move(want config.XAPI, then func() error) error {
 	var client *xapi.Client
 	switch {
-	case want.Enabled && b.host == "":
+	case want.Enabled && !b.exists:
 		return fmt.Errorf("xapi: enabled = true: this host has no XAPI: there is no %s", Inventory)
-	case b.host != "" && !want.Off:
+	case b.exists && !want.Off:
 		var err error
 		if client, err = xapi.New(want.Options); err != nil {
 			return err
@@ -91,7 +99,7 @@ func (b *Broker) Move(want config.XAPI, then func() error) error {
 		return nil
 	}
 	if b.client, b.pool, b.answers = client, nil, nil; client != nil {
-		b.pool = xapi.Follow(client, b.host, b.log)
+		b.pool = xapi.Follow(client, b.identity, b.log)
 	}
 	select {
 	case b.moved <- struct{}{}:
@@ -133,7 +141,7 @@ func (b *Broker) follow(ctx context.Context, m Master, c Classes) {
 	client, pool := b.client, b.pool
 	b.mu.RUnlock()
 	if client == nil {
-		c.Ask(ctx, nil)
+		b.ask(ctx, c, nil)
 		t := time.NewTicker(period)
 		defer t.Stop()
 		for logged := false; ; logged = true {
@@ -158,11 +166,17 @@ func (b *Broker) follow(ctx context.Context, m Master, c Classes) {
 	parts.Go(func() { f.answer(ctx) })
 	f.run(ctx)
 	parts.Wait()
+	b.mu.RLock()
+	moved := b.client != client
+	b.mu.RUnlock()
+	if moved {
+		f.leave()
+	}
 }
 
 // Named is the host with the names that XAPI has for its domains.
 func (b *Broker) Named(h host.Host) host.Host {
-	if b.host == "" {
+	if !b.exists {
 		return h
 	}
 	return &named{h, b}

@@ -4,7 +4,7 @@ package broker
 
 import (
 	"errors"
-	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -103,19 +103,24 @@ func TestPrecedenceOfTheFileIsAnswered(t *testing.T) {
 	}
 }
 
-// A copy has its original's status, a VM that runs elsewhere that of the other host.
+// A copy has its original's status, and a VM that was migrated to a host without a master
+// that of its source. A status of another host with the same name stays.
 func TestOldAnswersAreRemoved(t *testing.T) {
 	s := newSite(t)
-	entries := map[string]string{"vlibos:budget": "10ms", "vlibos:period": "100ms", "vlibos:status": s.name + "in force: of another time"}
+	entries := map[string]string{"vlibos:budget": "10ms", "vlibos:period": "100ms", "vlibos:status": marked(s.name+"in force: of another time", xapitest.Host, time.Unix(0, 0))}
 	copied := "aaaaaaaa-0000-0000-0000-000000000003"
 	s.xapi.Add(xapitest.VM{UUID: copied, Name: "copy", Power: "Halted", Domid: -1, OtherConfig: entries})
-	snapshot, elsewhere := "aaaaaaaa-0000-0000-0000-000000000004", "aaaaaaaa-0000-0000-0000-000000000005"
+	snapshot, elsewhere, foreign := "aaaaaaaa-0000-0000-0000-000000000004", "aaaaaaaa-0000-0000-0000-000000000005", "aaaaaaaa-0000-0000-0000-000000000006"
 	s.xapi.Add(xapitest.VM{UUID: snapshot, Name: "snapshot", Power: "Halted", Domid: -1, OtherConfig: entries, Snapshot: true})
 	s.xapi.Add(xapitest.VM{UUID: elsewhere, Name: "elsewhere", Power: "Running", Domid: 9, Host: xapitest.OtherHost, OtherConfig: entries})
+	s.xapi.Add(xapitest.VM{UUID: foreign, Name: "foreign", Power: "Running", Domid: 9, Host: xapitest.OtherHost, OtherConfig: map[string]string{
+		"vlibos:budget": "10ms", "vlibos:status": marked(s.name+"in force: there", "99999999-2222-3333-4444-555555555555", time.Now()),
+	}})
 	s.answered(copied, "")
+	s.answered(elsewhere, "")
 	s.ask(web, "budget=10ms", "period=100ms")
 	s.answered(web, "in force")
-	for _, uuid := range []string{snapshot, elsewhere} {
+	for _, uuid := range []string{snapshot, foreign} {
 		if s.xapi.Get("OpaqueRef:"+uuid, "vlibos:status") == "" {
 			t.Errorf("the status of %s is gone", uuid)
 		}
@@ -123,6 +128,7 @@ func TestOldAnswersAreRemoved(t *testing.T) {
 	// The VM is migrated away: its reservation here has ended.
 	s.xapi.Change("OpaqueRef:"+web, func(v *xapitest.VM) { v.Host = xapitest.OtherHost })
 	testkit.Eventually(t, "it has no reservation here", func() bool { return len(s.list()) == 0 })
+	s.answered(web, "")
 }
 
 // While XAPI is gone, reservations stay, also over a rename and a new domain number.
@@ -158,6 +164,7 @@ func TestSwitchingXAPIOffEndsItsReservations(t *testing.T) {
 	off.Off = true
 	s.move(off)
 	testkit.Eventually(t, "it has ended", func() bool { return len(s.list()) == 0 })
+	s.answered(web, "")
 	if x := s.broker.Status(); x.Followed {
 		t.Errorf("%+v", x)
 	}
@@ -205,7 +212,7 @@ func TestHookRefusesAStartOnlyIfThatIsConfigured(t *testing.T) {
 
 func TestHostWithoutXAPIFollowsNone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "inventory")
-	b := New(file, nil)
+	b := New(file, t.TempDir(), nil)
 	h := &fakeHost{}
 	if b.Named(h) != host.Host(h) {
 		t.Error("its host is another")
@@ -213,14 +220,63 @@ func TestHostWithoutXAPIFollowsNone(t *testing.T) {
 	if err := b.Move(config.XAPI{Enabled: true}, nil); err == nil || !strings.Contains(err.Error(), "this host has no XAPI") {
 		t.Error(err)
 	}
-	if err := os.WriteFile(file, []byte("PRODUCT_BRAND='XCP-ng'\n"), 0o600); err != nil {
+}
+
+// A host whose inventory cannot be read has XAPI all the same: what VMs asked for stays,
+// and XAPI is followed when it can be read.
+func TestUnreadableInventoryEndsNothing(t *testing.T) {
+	s := newSite(t)
+	s.ask(web, "budget=10ms", "period=100ms", "cache=wide")
+	s.answered(web, "in force")
+	for _, text := range []string{"", "PRODUCT_BRAND='XCP-ng'\n", "INSTALLATION_UUID='../../none'\n"} {
+		if err := os.WriteFile(s.broker.inventory, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.restart()
+		testkit.Eventually(t, "the problem is shown", func() bool {
+			return strings.Contains(s.broker.Status().Problem, "this host's UUID is not known: "+s.broker.inventory+" has no line INSTALLATION_UUID")
+		})
+		s.review()
+		if all := s.list(); len(all) != 1 || all[0].Problem != "" || s.host.budget("5") != 10*ms || !maps.Equal(s.classes.get(), map[string]string{web: "wide"}) {
+			t.Errorf("%q: %+v, classes %v", text, all, s.classes.get())
+		}
+	}
+	if err := os.WriteFile(s.broker.inventory, []byte("INSTALLATION_UUID='"+xapitest.Host+"'\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	log := new(testkit.Text)
-	b = New(file, slog.New(slog.NewTextHandler(log, nil)))
-	if err := b.Move(config.XAPI{}, func() error { return nil }); err != nil || b.Status().Followed || !strings.Contains(log.String(), "no line INSTALLATION_UUID") {
-		t.Errorf("without a UUID: %v, %s", err, log)
+	s.ask(web, "budget=20ms")
+	s.answered(web, "in force: 20ms")
+}
+
+// A master that starts while XAPI is dead has the cache classes that VMs asked for, until
+// XAPI answers or is switched off.
+func TestCacheClassesOutliveTheMasterWhileXAPIIsDead(t *testing.T) {
+	s := newSite(t)
+	s.ask(web, "cache=wide")
+	s.answered(web, `cache class "wide"`)
+	s.xapi.Fail(xapitest.Fault{Name: "HOST_IN_EMERGENCY_MODE"})
+	s.restart()
+	want := map[string]string{web: "wide"}
+	if got := s.classes.get(); !maps.Equal(got, want) {
+		t.Errorf("before it is followed: %v", got)
 	}
+	testkit.Eventually(t, "XAPI is dead", func() bool { return s.broker.Status().Problem != "" })
+	if got := s.classes.get(); !maps.Equal(got, want) {
+		t.Errorf("while XAPI is dead: %v", got)
+	}
+	s.xapi.Fail(xapitest.Fault{})
+	s.ask(web, "cache=")
+	testkit.Eventually(t, "it has none", func() bool { return len(s.classes.get()) == 0 })
+	s.restart()
+	if got := s.classes.get(); len(got) != 0 {
+		t.Errorf("the next master: %v", got)
+	}
+	if err := os.WriteFile(s.broker.asked.file, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.restart()
+	s.ask(web, "cache=wide")
+	s.answered(web, `cache class "wide"`)
 }
 
 // A XAPI that takes long for each answer does not delay requests.

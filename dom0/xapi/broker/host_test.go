@@ -84,9 +84,15 @@ func (h *fakeHost) run(all ...host.Domain) {
 }
 
 // classes are the cache classes of a host that has none but "wide".
-type classes struct{}
+type classes struct {
+	mu    sync.Mutex
+	asked map[string]string
+}
 
-func (classes) Ask(_ context.Context, asked map[string]string) map[string]error {
+func (c *classes) Ask(_ context.Context, asked map[string]string) map[string]error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = asked
 	problems := make(map[string]error)
 	for uuid, class := range asked {
 		if class != "wide" {
@@ -94,6 +100,12 @@ func (classes) Ask(_ context.Context, asked map[string]string) map[string]error 
 		}
 	}
 	return problems
+}
+
+func (c *classes) get() map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asked
 }
 
 // site is a host with XAPI and a master.
@@ -106,6 +118,11 @@ type site struct {
 	log    *testkit.Text
 	config config.XAPI
 	name   string // of this host, which begins each status
+	dir    string // with the state
+
+	inventory string
+	classes   *classes
+	stop      func()
 }
 
 const web, db = "aaaaaaaa-0000-0000-0000-000000000001", "aaaaaaaa-0000-0000-0000-000000000002"
@@ -122,33 +139,48 @@ func newSite(t *testing.T) *site {
 
 func newSiteOf(t *testing.T, x *xapitest.XAPI) *site {
 	t.Helper()
-	s := &site{T: t, xapi: x, host: &fakeHost{on: make(map[string]rtsched.Task)}, log: new(testkit.Text)}
+	s := &site{T: t, xapi: x, host: &fakeHost{on: make(map[string]rtsched.Task)}, log: new(testkit.Text), dir: t.TempDir()}
 	s.host.run(domain("5", web, "web"), domain("6", db, "db"))
 	s.add(web, "web", 5)
 	s.add(db, "db", 6)
 	s.config.Options = s.xapi.Options(t)
-	log := logTo(t, s.log)
-	inventory := filepath.Join(t.TempDir(), "inventory")
-	if err := os.WriteFile(inventory, []byte("PRODUCT_BRAND='XCP-ng'\nINSTALLATION_UUID='"+xapitest.Host+"'\n"), 0o600); err != nil {
+	s.inventory = filepath.Join(t.TempDir(), "inventory")
+	if err := os.WriteFile(s.inventory, []byte("PRODUCT_BRAND='XCP-ng'\nINSTALLATION_UUID='"+xapitest.Host+"'\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.broker = New(inventory, log)
+	s.start()
+	t.Cleanup(func() { s.stop() })
+	testkit.Eventually(t, "XAPI answers", func() bool { return s.broker.Status().Known })
+	return s
+}
+
+// start starts a master, and restart another in its place.
+func (s *site) start() {
+	s.Helper()
+	log := logTo(s.T, s.log)
+	s.classes = new(classes)
+	s.broker = New(s.inventory, s.dir, log)
 	s.name = s.broker.name + ": "
 	var err error
-	if s.master, err = master.Open(t.Context(), s.broker.Named(s.host), t.TempDir(), log); err != nil {
-		t.Fatal(err)
+	if s.master, err = master.Open(s.Context(), s.broker.Named(s.host), s.dir, log); err != nil {
+		s.Fatal(err)
 	}
+	s.broker.Recall(s.Context(), s.classes)
 	s.move(s.config)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { s.broker.Run(ctx, s.master, classes{}); close(done) }()
-	t.Cleanup(func() {
+	go func() { s.broker.Run(ctx, s.master, s.classes); close(done) }()
+	s.stop = func() {
 		cancel()
 		<-done
 		s.master.Close()
-	})
-	testkit.Eventually(t, "XAPI answers", func() bool { return s.broker.Status().Known })
-	return s
+	}
+}
+
+func (s *site) restart() {
+	s.Helper()
+	s.stop()
+	s.start()
 }
 
 func logTo(t *testing.T, w io.Writer) *slog.Logger {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/xapi"
@@ -18,8 +19,15 @@ import (
 func TestStatusIsNotLongerThanWhatIsRemembered(t *testing.T) {
 	v := &xapi.VM{UUID: web, Asked: map[string]string{keyBudget: strings.Repeat("9", 512), keyPeriod: "100ms"}}
 	_, wrong := reservation(v)
-	if got := status(strings.Repeat("h", 64), v, api.Status{}, wrong, nil); xapi.Short(got) != got {
-		t.Errorf("%d bytes are remembered as %d", len(got), len(xapi.Short(got)))
+	text := status(strings.Repeat("h", 64), v, api.Status{}, wrong, nil)
+	got := marked(text, xapitest.Host, time.Now())
+	if has, by := unmarked(xapi.Short(got)); has != text || by != xapitest.Host {
+		t.Errorf("%q of %q, want %q", has, by, text)
+	}
+	for _, other := range []string{"", "in force", " [" + xapitest.Host + "]", strings.Repeat("[", 100), text} {
+		if has, by := unmarked(other); has != other || by != "" {
+			t.Errorf("%q has the mark of %q", other, by)
+		}
 	}
 }
 
@@ -89,7 +97,7 @@ func TestSwitchingOffIsRepeatedUntilItSucceeds(t *testing.T) {
 	b := &Broker{log: logTo(t, log)}
 	ctx, cancel := context.WithCancel(t.Context())
 	m := &failing{done: cancel}
-	b.follow(ctx, m, classes{})
+	b.follow(ctx, m, new(classes))
 	if m.calls != 2 || strings.Count(log.String(), "it is tried again") != 1 {
 		t.Errorf("%d calls: %s", m.calls, log)
 	}

@@ -70,7 +70,7 @@ func TestStormHelper(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	b := New(inventory, log)
+	b := New(inventory, t.TempDir(), log)
 	m, err := master.Open(t.Context(), b.Named(h), t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestStormHelper(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { b.Run(ctx, m, classes{}); close(done) }()
+	go func() { b.Run(ctx, m, new(classes)); close(done) }()
 	until := func(f func() bool) {
 		for tick := time.NewTicker(20 * time.Millisecond); !f(); {
 			<-tick.C

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/api"
@@ -85,7 +84,7 @@ func (f *follower) carry(ctx context.Context, always bool) {
 	if has == nil && err != nil {
 		return
 	}
-	noClass := f.classes.Ask(ctx, class)
+	noClass := f.ask(ctx, f.classes, class)
 	answers, refused := make(map[string]answer), make(map[string]string)
 	for i, v := range here {
 		var a api.Status
@@ -107,12 +106,13 @@ func (f *follower) carry(ctx context.Context, always bool) {
 		f.Broker.answers[a.vm.UUID] = a.text
 	}
 	f.Broker.mu.Unlock()
-	// This host's answers to VMs that run nowhere, or ask for nothing more, are old:
-	// those of a copy are the original's.
-	for _, v := range f.pool.Find(func(v *xapi.VM, here bool) bool {
-		return strings.HasPrefix(v.Asked[keyStatus], f.name+": ") && (v.Host == "" || here && !asks(v))
-	}) {
-		answers[v.Ref] = answer{v, ""}
+	// This host's answers to VMs that do not run here, or ask for nothing more, are old:
+	// those of a copy are the original's, and another host may have no master.
+	gave := f.given()
+	for _, v := range f.pool.Find(func(v *xapi.VM, _ bool) bool { return gave(v.Asked[keyStatus]) }) {
+		if _, ok := answers[v.Ref]; !ok {
+			answers[v.Ref] = answer{v, ""}
+		}
 	}
 	select {
 	case <-f.wanted: // replaced
@@ -120,6 +120,32 @@ func (f *follower) carry(ctx context.Context, always bool) {
 	}
 	f.wanted <- answers
 }
+
+// given returns whether a status is this host's answer.
+func (f *follower) given() func(status string) bool {
+	us := f.pool.Host()
+	return func(status string) bool {
+		_, by := unmarked(status)
+		return by != "" && by == us
+	}
+}
+
+// leave removes this host's answers, which nothing keeps up to date any more.
+func (f *follower) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), leaving)
+	defer cancel()
+	gave := f.given()
+	// The pool may not know the last answers yet.
+	for _, v := range f.pool.Find(func(v *xapi.VM, here bool) bool { return here && asks(v) || gave(v.Asked[keyStatus]) }) {
+		if err := f.pool.Remove(ctx, v, keyStatus, gave); err != nil && !errors.Is(err, xapi.HandleInvalid) {
+			f.log.Warn("answers to VMs stay in XAPI", "vm", v.UUID, "error", err)
+			return
+		}
+	}
+}
+
+// leaving limits how long the removal of answers takes.
+const leaving = 5 * time.Second
 
 // again is when an answer that XAPI did not show is written again.
 const again = 10 * time.Second
@@ -139,11 +165,18 @@ answers:
 			return
 		case all := <-f.wanted:
 			maps.DeleteFunc(sent, func(ref string, _ written) bool { return all[ref].vm == nil })
+			gave := f.given()
 			for ref, a := range all {
-				if s, ok := sent[ref]; a.vm.Asked[keyStatus] == a.text || ok && s.text == a.text && time.Since(s.at) < again {
+				has, _ := unmarked(a.vm.Asked[keyStatus])
+				if s, ok := sent[ref]; has == a.text && (has == "" || gave(a.vm.Asked[keyStatus])) || ok && s.text == a.text && time.Since(s.at) < again {
 					continue
 				}
-				err := f.pool.Set(ctx, a.vm, keyStatus, a.text)
+				var err error
+				if a.text == "" {
+					err = f.pool.Remove(ctx, a.vm, keyStatus, gave)
+				} else {
+					err = f.pool.Set(ctx, a.vm, keyStatus, marked(a.text, f.pool.Host(), time.Now()))
+				}
 				refused := (*xapi.Error)(nil)
 				_, _, gone := f.pool.Known()
 				switch {

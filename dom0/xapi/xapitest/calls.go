@@ -35,7 +35,7 @@ func (x *XAPI) Listen(t testing.TB, path string) string {
 var methods = []string{
 	"session.login_with_password", "session.logout", "system.listMethods", "event.from", "event.inject",
 	"pool.get_all_records", "host.get_all_records", "task.get_all_records", "host.get_record", "host.get_by_uuid",
-	"VM.get_all_records", "VM.get_record", "VM.get_by_uuid", "VM.set_name_label", "VM.add_to_other_config", "VM.remove_from_other_config", "VM.start",
+	"VM.get_all_records", "VM.get_record", "VM.get_by_uuid", "VM.get_other_config", "VM.set_name_label", "VM.add_to_other_config", "VM.remove_from_other_config", "VM.start",
 }
 
 // records are the objects besides VMs.
@@ -128,6 +128,8 @@ func (x *XAPI) call(ctx context.Context, b *bytes.Buffer, method string, params 
 		b.WriteString(`"result":`)
 		x.write(b, v)
 		return nil
+	case "VM.get_other_config":
+		return result(v.OtherConfig)
 	case "VM.set_name_label":
 		v.Name = text(2)
 	case "VM.add_to_other_config":

@@ -182,10 +182,33 @@ func requests(t *testing.T) {
 		t.Errorf("%+v", status)
 	}
 	for _, v := range status.Asked {
-		if got := x.Get("OpaqueRef:"+v.UUID, "vlibos:status"); got != v.Status {
+		if got := x.Get("OpaqueRef:"+v.UUID, "vlibos:status"); !strings.HasPrefix(got, v.Status+" ["+xapitest.Host+" ") {
 			t.Errorf("XAPI has the status %q, and the master %q", got, v.Status)
 		}
 	}
+
+	// It is migrated to a host without a master: neither reservation nor answer stays.
+	x.Change(vm, func(v *xapitest.VM) { v.Host = xapitest.OtherHost })
+	host.Run(t, "xl", "destroy", "vm")
+	testkit.Eventually(t, "nothing is left of it here", func() bool {
+		return len(ps(t).Reservations) == 1 && x.Get(vm, "vlibos:status") == ""
+	})
+
+	// The next master cannot read which host this is.
+	if err := os.WriteFile(broker.Inventory, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	next.Wait()
+	last := serve(t, "--config", config)
+	last.says(t, "this host's UUID is not known")
+	holds(t, first, 20*ms, vlib1)
+	if err := os.WriteFile(broker.Inventory, []byte("INSTALLATION_UUID='"+xapitest.Host+"'\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	last.says(t, "XAPI answers")
 	x.Set(ref, "vlibos:period", "")
 	x.Set(ref, "vlibos:budget", "")
 	x.Remove(vm)
