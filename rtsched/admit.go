@@ -90,6 +90,9 @@ func sortTasks(tasks []Task) {
 func admit(sorted []Task, late time.Duration) *Miss {
 	var r time.Duration
 	for i, t := range sorted {
+		if i > 0 && t.Period == sorted[i-1].Period {
+			continue // up to the period, equal ones have the same response time
+		}
 		r = response(sorted, i, late, r)
 		if r > t.Period {
 			return &Miss{Task: t, Response: r}

@@ -109,7 +109,12 @@ func (t *table) locate(ctx context.Context, all []host.Domain, e *entry) (as boo
 // that one.
 func (t *table) current(ctx context.Context, all []host.Domain, e *entry, d *host.Domain, refs []string) (host.Domain, error) {
 	holder := d == e.Domain
-	alive := slices.IndexFunc(all, func(n host.Domain) bool { return n.ID == d.ID && t.lives(ctx, e, d, n) })
+	is := func(n host.Domain) bool { return n.ID == d.ID && t.lives(ctx, e, d, n) }
+	alive := e.at
+	if alive >= len(all) || !is(all[alive]) {
+		alive = slices.IndexFunc(all, is)
+	}
+	e.at = max(alive, 0)
 	at, missing := alive, error(nil)
 	if at < 0 && d.UUID != "" {
 		at = slices.IndexFunc(all, func(n host.Domain) bool { return n.UUID == d.UUID && !(holder && t.other(e, n) != nil) })

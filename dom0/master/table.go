@@ -32,6 +32,7 @@ type entry struct {
 	granted rtsched.Task // budget and period that the host has; zero: none
 	old     bool         // an earlier master's, whose domains have not been found yet
 	resume  bool         // an earlier master's, which the host has not been told yet
+	at      int          // where its domain was in the last list of all
 }
 
 // running reports whether its domain, or a callee, is known to exist.
