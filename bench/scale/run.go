@@ -235,5 +235,5 @@ func (c *crowd) end() error {
 	for _, name := range c.names {
 		errs = append(errs, c.host.Remove(context.Background(), name))
 	}
-	return errors.Join(append(errs, c.host.Close(), c.host.RemoveParent())...)
+	return errors.Join(append(errs, c.host.Close(), c.host.Dissolve())...)
 }

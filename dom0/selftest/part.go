@@ -141,13 +141,16 @@ func tried(ctx context.Context, o Options, p Part) (Result, error) {
 		return result(p.Name, Result{}, err), nil
 	}
 	lease := keeper.NewLease([]string{o.Self, "guard", Name, s.plan.Dir})
-	if _, err := lease.Renew(leased); err != nil {
-		return result(p.Name, Result{}, err), errors.Join(s.plan.Undo(), lease.Leave(false))
+	var found Result
+	if err = begin(ctx, lease); err == nil {
+		renewing, cancel := context.WithCancel(ctx)
+		go renew(renewing, lease)
+		found, err = p.try(ctx, s)
+		cancel()
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go renew(ctx, lease)
-	found, err := p.try(ctx, s)
+	if ctx.Err() != nil {
+		err = impossible("it was not finished: %w", context.Cause(ctx))
+	}
 	judged := result(p.Name, found, err)
 	left := s.plan.Undo()
 	for _, wait := range s.ended {
@@ -157,6 +160,16 @@ func tried(ctx context.Context, o Options, p Part) (Result, error) {
 		left = os.RemoveAll(s.plan.Dir)
 	}
 	return judged, errors.Join(left, lease.Leave(left != nil))
+}
+
+// begin starts the guard, which a busy machine may take a while to do.
+func begin(ctx context.Context, l *keeper.Lease) error {
+	for end := time.Now().Add(time.Minute); ; {
+		_, err := l.Renew(leased)
+		if err == nil || time.Now().After(end) || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 // leased is how long a self-test that is stopped keeps what it made.

@@ -109,18 +109,6 @@ func (p *Host) Remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// RemoveParent removes the parent, which has no domains any more. The host can no
-// longer be used. It ignores a parent that is gone.
-func (p *Host) RemoveParent() error {
-	var errs []error
-	for _, h := range p.layout.places() {
-		if err := os.Remove(h.dir); !cgroup.Gone(err) {
-			errs = append(errs, explain(err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // evacuate moves the processes below dir to another cgroup and removes dir.
 // Processes that fork meanwhile are caught in the next round.
 func evacuate(dir, to string, patience time.Duration) error {
