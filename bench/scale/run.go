@@ -205,7 +205,7 @@ func (c *crowd) asked(ctx context.Context) error {
 	return nil
 }
 
-// removals measures the command that removes a domain, whose process goes on.
+// removals measures the command that removes a domain with a running process.
 func (c *crowd) removals(ctx context.Context) error {
 	var cpu, wall, own []float64
 	for range min(c.Repeats, len(c.names)) {

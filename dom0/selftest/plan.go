@@ -28,12 +28,12 @@ import (
 const Name = "selftest"
 
 // plan is what a part makes, in a file of its own folder. Each thing is written to
-// it before it is made, so that whoever reads the file can undo it.
+// it before it is made, so that any process that reads the file can undo it.
 type plan struct {
 	Dir string `json:"-"`
 	// Parent is the cgroup of the native domains; empty: there are none.
 	Parent string `json:"parent,omitempty"`
-	// Domains are the UUIDs of Xen's domains: names can be anybody's.
+	// Domains are the UUIDs of Xen's domains: other domains may have their names.
 	Domains []string `json:"domains,omitempty"`
 	// Master is the socket of a master that may have reservations for them; empty: none
 	// has, or it is one of the processes.

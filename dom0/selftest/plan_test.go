@@ -40,7 +40,7 @@ func madePlan(t *testing.T, parent string) *plan {
 	return p
 }
 
-// A process that a self-test left is ended by whoever reads the plan; another that has
+// A process that a self-test left is ended by any process that reads the plan; another that has
 // its number by now is not.
 func TestPlanEndsItsProcessesAndNoOther(t *testing.T) {
 	start := func() *exec.Cmd {
