@@ -97,7 +97,7 @@ on_crash = "destroy"
 		return nil, err
 	}
 	if out, err := exec.CommandContext(ctx, "xl", "create", config).CombinedOutput(); err != nil {
-		return nil, impossible("xl create, for a domain of %d MiB from %s: %w: %s", memory, kernel, err, strings.Join(strings.Fields(string(out)), " "))
+		return nil, impossible("xl makes no domain of %d MiB from %s ('xl mem-set 0' frees memory): %w: %.400s", memory, kernel, err, strings.Join(strings.Fields(string(out)), " "))
 	}
 	return d, d.spins(ctx)
 }
