@@ -15,6 +15,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/selftest"
 	"github.com/vlibos/vlibos/internal/printable"
 	"github.com/vlibos/vlibos/internal/unixpath"
 	"github.com/vlibos/vlibos/rtsched"
@@ -108,6 +109,7 @@ var verdicts = []struct {
 	{vlibcall.ErrDenied, exitDenied},
 	{vlibcall.ErrTooLarge, exitTooLarge},
 	{vlibcall.ErrFailed, exitFailed},
+	{selftest.ErrFailed, exitFailed},
 }
 
 var (

@@ -13,14 +13,16 @@ import (
 	"github.com/vlibos/vlibos/dom0/host/native"
 	"github.com/vlibos/vlibos/dom0/host/stock"
 	"github.com/vlibos/vlibos/dom0/host/threads"
+	"github.com/vlibos/vlibos/dom0/selftest"
 )
 
-// guards are what undoes, for each host.
+// guards are what undoes, for each host and for the self-test.
 var guards = map[string]func(daemon io.ReadWriter, of string) error{
 	module.Name: threads.Guard, native.Name: native.Guard, stock.Name: stock.Guard,
+	selftest.Name: selftest.Guard,
 }
 
-// guardCommand is run by the hosts themselves, beside the master.
+// guardCommand is run by the hosts themselves, beside the master, and by the self-test.
 func guardCommand() *cli.Command {
 	return &cli.Command{
 		Name: "guard", Hidden: true, ArgsUsage: "HOST [OF]",

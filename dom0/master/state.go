@@ -121,14 +121,19 @@ func sound(all []api.Reservation) (good []api.Reservation, bad []error) {
 
 // write replaces the file as a whole, if it has changed.
 func (s *state) write(all []api.Reservation) error {
-	b, err := json.MarshalIndent(stateJSON{stateVersion, all}, "", "\t")
+	b, err := json.Marshal(stateJSON{stateVersion, all})
 	if err != nil {
 		return err
 	}
 	if bytes.Equal(b, s.written) {
 		return nil
 	}
-	err = atomicfile.Write(s.file(), append(b, '\n'), 0o600)
+	var text bytes.Buffer
+	if err := json.Indent(&text, b, "", "\t"); err != nil {
+		return err
+	}
+	text.WriteByte('\n')
+	err = atomicfile.Write(s.file(), text.Bytes(), 0o600)
 	if err == nil {
 		s.written = b
 	}

@@ -114,10 +114,20 @@ func (k *Keeper) back() {
 	if k.o.Late != nil {
 		k.o.Late()
 	}
+	if !k.watches() {
+		return
+	}
 	for _, e := range slices.Collect(k.Entries()) {
 		e.reapply = true
 		k.Look(e)
 	}
+}
+
+// watches reports whether the assistant knows threads other than the keeper's own:
+// only these can have changed.
+func (k *Keeper) watches() bool {
+	n := len(k.assistant.at)
+	return n > 1 || n == 1 && !k.fifo
 }
 
 // Watch sets the policy that a thread is to have if the keeper is too late to
@@ -301,11 +311,12 @@ func (k *Keeper) Unreserve(ctx context.Context, id uint32) (err error) {
 	return errors.Join(failed, err)
 }
 
-// Usage is the time used on a reservation; [ErrGone] if there is none.
-func (k *Keeper) Usage(ctx context.Context, id uint32) (u host.Usage, err error) {
+// Usage is the time used on a reservation; [ErrGone] if there is none, or if its holder
+// is not the one that the caller means.
+func (k *Keeper) Usage(ctx context.Context, id uint32, meant func(Subject) bool) (u host.Usage, err error) {
 	failed := k.Do(ctx, func() {
 		e := k.look(id)
-		if e == nil {
+		if e == nil || !meant(e.Subject) {
 			err = fmt.Errorf("reservation %d: %w", id, ErrGone)
 			return
 		}
@@ -313,6 +324,9 @@ func (k *Keeper) Usage(ctx context.Context, id uint32) (u host.Usage, err error)
 	})
 	return u, errors.Join(failed, err)
 }
+
+// Any is a subject of any kind.
+func Any(Subject) bool { return true }
 
 // Notes say, for people, why budgets are kept less well than they could be. A
 // keeper that has ended has no notes.

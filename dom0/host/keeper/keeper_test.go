@@ -203,10 +203,10 @@ func TestLostLeaseIsAppliedAgain(t *testing.T) {
 	if err := k.Renew(time.Second); !errors.Is(err, host.ErrLease) {
 		t.Error(err)
 	}
-	if u, err := k.Usage(ctx, 1); err != nil || u.Left != 10*ms {
+	if u, err := k.Usage(ctx, 1, Any); err != nil || u.Left != 10*ms {
 		t.Errorf("%+v, %v", u, err)
 	}
-	if _, err := k.Usage(ctx, 2); !errors.Is(err, ErrGone) {
+	if _, err := k.Usage(ctx, 2, Any); !errors.Is(err, ErrGone) {
 		t.Error(err)
 	}
 	undone := filepath.Join(dir, "undone")

@@ -26,8 +26,8 @@ const (
 	// stopped or stuck is replaced by another.
 	answerWithin = time.Second
 	// startWithin is how long the process of a guard may take to begin: it waits
-	// for an older guard that is undoing.
-	startWithin = 5 * time.Second
+	// for an older guard that is undoing, and a busy machine starts no program sooner.
+	startWithin = 30 * time.Second
 )
 
 // Lease is the daemon's end. Its methods may be called at the same time.

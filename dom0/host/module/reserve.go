@@ -128,7 +128,7 @@ func (p *Host) end(r host.Reservation) error {
 // Usage implements host.Host.
 func (p *Host) Usage(ctx context.Context, r host.Reservation) (host.Usage, error) {
 	if r.Threads != nil {
-		u, err := p.keeper.Usage(ctx, r.ID)
+		u, err := p.keeper.Usage(ctx, r.ID, keeper.Any)
 		return u, threads.Ended(err)
 	}
 	is, err := p.m.Reservation(r.ID)

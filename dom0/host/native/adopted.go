@@ -19,6 +19,19 @@ import (
 // after that time, or twice that.
 const presence = time.Second
 
+// Domains that sleep are looked at so many at once, and so many times in each
+// presence: few domains wake the keeper seldom, and many do not delay it.
+const (
+	together = 16
+	rounds   = 64
+)
+
+// rest is how long a domain that sleeps is left alone.
+func (d *adopted) rest(now time.Duration) time.Duration {
+	round := time.Duration(d.id/together%rounds) * (presence / rounds)
+	return (now - round + 2*presence).Truncate(presence) + round - now
+}
+
 // adopted is a domain that runs on a reservation. It implements [keeper.Subject] and [keeper.Account].
 type adopted struct {
 	*keeper.SporadicAccount
@@ -109,9 +122,8 @@ func (k *keeping) begin(name string, g *group, cpus []int, r host.Reservation) e
 	if err != nil {
 		return errors.Join(err, g.close())
 	}
-	d.raw = d.total
 	k.adopted[name] = d
-	k.watch.unsure = true
+	k.watch.begin(d, d.total)
 	if err := k.weighParent(); err != nil {
 		return errors.Join(err, d.Restore(), g.close())
 	}
@@ -170,18 +182,19 @@ func (d *adopted) read() (r keeper.Reading, err error) {
 	r = keeper.Reading{
 		Now: now, Used: d.used, Others: max(parent-d.parent-d.used, 0), Contended: d.contended(), Awake: awake && d.awake,
 		Disturbed: keeper.Disturbance, CPUs: len(d.on),
-		// The watch notices a sleeping domain that runs. All sleepers are
-		// looked at together from time to time, to find those that are gone.
-		Rest: (now + 2*presence).Truncate(presence) - now,
+		// The watch notices a sleeping domain that runs. Sleepers are looked at
+		// from time to time to find those that are gone.
+		Rest: d.rest(now),
 	}
-	d.total, d.raw, d.awake, d.parent = total, total, awake, parent
+	d.count(total)
+	d.total, d.awake, d.parent = total, awake, parent
 	return r, nil
 }
 
 // contended reports whether another domain with budget may be where d is.
 func (d *adopted) contended() bool {
-	for _, o := range d.k.adopted {
-		if o != d && o.foreground && !o.asleep && slices.ContainsFunc(o.on, func(c int) bool { return slices.Contains(d.on, c) }) {
+	for o := range d.k.watch.awake {
+		if o != d && o.foreground && slices.ContainsFunc(o.on, func(c int) bool { return slices.Contains(d.on, c) }) {
 			return true
 		}
 	}
@@ -230,8 +243,7 @@ func (d *adopted) Restore() error {
 		return err
 	}
 	delete(d.k.adopted, d.name)
-	d.k.wake(d)
-	d.k.watch.unsure = true
+	d.k.forget(d)
 	return d.k.weighParent()
 }
 
@@ -247,6 +259,9 @@ func (d *adopted) Close(left bool) error {
 // move records that a domain is on other CPUs.
 func (k *keeping) move(d *adopted, cpus []int) {
 	d.on = cpus
+	if k.watch.sleepers[d] {
+		k.watch.add(d, clock.Monotonic())
+	}
 	k.Moved(k.Entry(d.id))
 }
 

@@ -44,11 +44,24 @@ func (p *Host) Pin(ctx context.Context, name string, cpus []int) error {
 }
 
 func (p *Host) cpuset(name string) ([]int, error) {
+	return cpulist.Read(p.layout.cpusetFile(name))
+}
+
+// cpusetFile has the CPUs on which a domain may run.
+func (l layout) cpusetFile(name string) string {
 	file := "cpuset.effective_cpus"
-	if p.layout.cpuset.version == 2 {
+	if l.cpuset.version == 2 {
 		file = "cpuset.cpus.effective"
 	}
-	return cpulist.Read(filepath.Join(p.layout.cpuset.dir, name, file))
+	return filepath.Join(l.cpuset.dir, name, file)
+}
+
+// listed is cpusOf for a list of all domains.
+func (p *Host) listed(name string) ([]int, error) {
+	if p.layout.cpuset.version == 0 {
+		return p.cpusOf(name)
+	}
+	return p.sets.read(p.layout.cpusetFile(name))
 }
 
 func (p *Host) cpusOf(name string) ([]int, error) {

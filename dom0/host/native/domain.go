@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -90,6 +91,13 @@ func (p *Host) Remove(ctx context.Context, name string) error {
 		err = nil
 	}
 	places := p.layout.places()
+	// Every move of a process waits for the whole kernel (RCU); those that are under way
+	// together wait once.
+	var moves sync.WaitGroup
+	for _, h := range places {
+		moves.Go(func() { _ = empty(filepath.Join(h.dir, name), filepath.Dir(h.dir)) }) // repeated below
+	}
+	moves.Wait()
 	for _, h := range slices.Backward(places) { // the first last: it exists until all is done
 		if err == nil {
 			err = evacuate(filepath.Join(h.dir, name), filepath.Dir(h.dir), 5*time.Second)
@@ -129,6 +137,17 @@ func evacuateOnce(dir, to string) error {
 			}
 		}
 	}
+	if err := empty(dir, to); err != nil {
+		return err
+	}
+	if err := unix.Rmdir(dir); err != nil && err != unix.ENOENT {
+		return &fs.PathError{Op: "rmdir", Path: dir, Err: err}
+	}
+	return nil
+}
+
+// empty moves the processes of one cgroup to another.
+func empty(dir, to string) error {
 	pids, err := cgroup.Processes(dir)
 	if err != nil && !cgroup.Gone(err) {
 		return err
@@ -139,9 +158,6 @@ func evacuateOnce(dir, to string) error {
 			return fmt.Errorf("process %d: %w", pid, err)
 		}
 	}
-	if err := unix.Rmdir(dir); err != nil && err != unix.ENOENT {
-		return &fs.PathError{Op: "rmdir", Path: dir, Err: err}
-	}
 	return nil
 }
 
@@ -149,25 +165,19 @@ func evacuateOnce(dir, to string) error {
 // are its cpuset's, which no process can leave; without that controller, the
 // CPUs that its processes have set for themselves by now.
 func (p *Host) Domains(context.Context) ([]host.Domain, error) {
-	entries, err := os.ReadDir(p.layout.cpu.dir)
+	entries, err := cgroup.Children(p.layout.cpu.dir)
 	if err != nil {
 		return nil, explain(err)
 	}
-	var all []host.Domain
+	all := make([]host.Domain, 0, len(entries))
+	p.sets.begin()
+	defer p.sets.end()
 	for _, e := range entries {
-		if !e.IsDir() {
-			continue
-		}
-		var dir unix.Stat_t
-		err := unix.Stat(filepath.Join(p.layout.cpu.dir, e.Name()), &dir)
-		var cpus []int
-		if err == nil {
-			cpus, err = p.cpusOf(e.Name())
-		}
+		cpus, err := p.listed(e.Name)
 		if cgroup.Gone(err) {
 			continue // it was removed meanwhile
 		}
-		all = append(all, host.Domain{ID: e.Name(), Generation: dir.Ino, UUID: e.Name(), Name: e.Name(), CPUs: cpus, VCPUs: len(cpus), Err: explain(err)})
+		all = append(all, host.Domain{ID: e.Name, Generation: e.Inode, UUID: e.Name, Name: e.Name, CPUs: cpus, VCPUs: len(cpus), Err: explain(err)})
 	}
 	return all, nil
 }

@@ -40,7 +40,7 @@ type keeping struct {
 func startKeeping(o Options, l layout) (_ *keeping, err error) {
 	k := &keeping{
 		layout: l, servers: o.Servers, adopted: make(map[string]*adopted), callees: make(map[string]*callee),
-		lease: firstLease,
+		lease: firstLease, watch: watch{sleepers: make(map[*adopted]bool), awake: make(map[*adopted]bool)},
 	}
 	if k.byPriority, err = byPriority(l); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (k *keeping) stop() (bool, error) {
 	if k.Do(context.Background(), k.Lift) != nil {
 		return false, nil // it was stopped before
 	}
-	first, err := k.Close(k.layout.anyFrozen()) // by gates
+	first, err := k.Close(k.Lease().Guard() != 0 && k.layout.anyFrozen()) // by gates
 	return first, errors.Join(err, k.free())
 }
 

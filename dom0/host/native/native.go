@@ -54,6 +54,7 @@ type Host struct {
 	parent  string
 	k       *keeping
 	threads *threads.Set
+	sets    cpusets
 	own     *os.File // the host's lock, once it is owned
 }
 
@@ -154,6 +155,7 @@ func (p *Host) Renew(d time.Duration) error { return p.k.Renew(d) }
 // can take over.
 func (p *Host) Close() error {
 	first, err := p.k.stop()
+	err = errors.Join(err, p.sets.close())
 	if first && p.own != nil {
 		err = errors.Join(err, p.own.Close())
 	}

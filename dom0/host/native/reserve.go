@@ -89,16 +89,11 @@ func (p *Host) Unreserve(ctx context.Context, r host.Reservation) error {
 
 // Usage implements host.Host.
 func (p *Host) Usage(ctx context.Context, r host.Reservation) (u host.Usage, err error) {
+	meant := keeper.Any
 	if r.Domain != nil {
-		var runs bool
-		err = p.k.Do(ctx, func() { d := p.k.adopted[r.Domain.ID]; runs = d != nil && d.id == r.ID })
-		if err == nil && !runs {
-			err = fmt.Errorf("domain %q: %w on reservation %d", r.Domain.ID, host.ErrNoDomain, r.ID)
-		}
+		meant = func(s keeper.Subject) bool { d, ok := s.(*adopted); return ok && d.name == r.Domain.ID }
 	}
-	if err == nil {
-		u, err = p.k.Usage(ctx, r.ID)
-	}
+	u, err = p.k.Usage(ctx, r.ID, meant)
 	switch {
 	case r.Threads != nil:
 		err = threads.Ended(err)

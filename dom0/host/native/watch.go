@@ -17,14 +17,16 @@ import (
 type watch struct {
 	due      time.Duration // keeper.Never if none sleeps
 	sleepers map[*adopted]bool
-	on       []int         // CPUs of sleepers
-	bite     time.Duration // the shortest time in which a sleeper can use up its budget
-	changed  bool          // both have to be found again
-	unknown  time.Duration // CPU time of the parent that belongs to no known domain
-	unsure   bool          // unknown was found for other domains than there are now
-	armed    bool          // the alarm is on
-	rang     time.Duration // when the alarm went off
-	noisy    time.Duration // until when the alarm is not used
+	awake    map[*adopted]bool // all others that are adopted
+	known    time.Duration     // CPU time of all that are adopted, at their last reading
+	on       []int             // CPUs of sleepers, and of some that have woken since
+	bite     time.Duration     // no sleeper can use up its budget in less
+	found    time.Duration     // when both were found
+	unknown  time.Duration     // CPU time of the parent that belongs to no known domain
+	unsure   bool              // the parent could not be read
+	armed    bool              // the alarm is on
+	rang     time.Duration     // when the alarm went off
+	noisy    time.Duration     // until when the alarm is not used
 }
 
 const (
@@ -42,22 +44,46 @@ const (
 // sleep puts a domain under watch.
 func (k *keeping) sleep(d *adopted, now time.Duration) {
 	w := &k.watch
-	if w.sleepers == nil {
-		w.sleepers = map[*adopted]bool{}
-	}
 	if len(w.sleepers) == 0 {
-		w.due = keeper.Never
+		w.due, w.bite, w.on = keeper.Never, keeper.Never, w.on[:0]
 	}
-	w.sleepers[d], w.changed = true, true
+	delete(w.awake, d)
+	w.sleepers[d] = true
+	w.add(d, now)
 	w.due = min(w.due, now+max(d.bite(now), minWatch))
+}
+
+// add counts a sleeper among those that there were.
+func (w *watch) add(d *adopted, now time.Duration) {
+	w.bite = min(w.bite, d.bite(now))
+	for _, c := range d.on {
+		if at, ok := slices.BinarySearch(w.on, c); !ok {
+			w.on = slices.Insert(w.on, at, c)
+		}
+	}
 }
 
 // wake ends the watch over a domain.
 func (k *keeping) wake(d *adopted) {
-	if k.watch.sleepers[d] {
-		delete(k.watch.sleepers, d)
-		k.watch.changed = true
+	if w := &k.watch; w.sleepers[d] {
+		delete(w.sleepers, d)
+		w.awake[d] = true
 	}
+}
+
+// forget ends all watching over a domain that is no longer adopted.
+func (k *keeping) forget(d *adopted) {
+	k.wake(d)
+	k.watch.unknown += d.raw
+	d.count(0)
+	delete(k.watch.awake, d)
+}
+
+// begin counts a domain that is adopted from now on.
+func (w *watch) begin(d *adopted, used time.Duration) {
+	w.awake[d] = true
+	d.count(used)
+	w.unknown -= used
 }
 
 // watchSleepers looks at sleepers if one of them may have run.
@@ -68,22 +94,15 @@ func (k *keeping) watchSleepers() {
 		k.arm(false)
 		return
 	}
-	if w.changed {
-		w.find()
-	}
+	w.find(clock.Monotonic())
 	k.Visit(w.on)
 	unknown, err := k.parent.usage() // before the others, so that these account for all of it
-	if len(w.sleepers) < len(k.adopted) {
-		for _, d := range k.adopted {
-			if w.sleepers[d] {
-				continue
-			}
-			if raw, err := d.group.usage(); err == nil {
-				d.raw = raw
-			}
+	for d := range w.awake {
+		if raw, err := d.group.usage(); err == nil {
+			d.count(raw)
 		}
 	}
-	unknown -= k.known()
+	unknown -= w.known
 	now := clock.Monotonic()
 	if w.armed && unknown-w.unknown > watchSlack {
 		if now-w.rang < tooOften {
@@ -99,10 +118,7 @@ func (k *keeping) watchSleepers() {
 	} else {
 		w.unknown = min(w.unknown, unknown)
 	}
-	if w.changed {
-		w.find()
-	}
-	k.arm(len(w.sleepers) == len(k.adopted) && len(k.adopted) > 0 && now >= w.noisy)
+	k.arm(len(w.awake) == 0 && len(w.sleepers) > 0 && now >= w.noisy)
 	w.due = keeper.Never
 	if len(w.sleepers) > 0 && !w.armed {
 		w.due = clock.Monotonic() + max(w.bite, minWatch)
@@ -121,23 +137,21 @@ func (k *keeping) arm(on bool) {
 	w.armed = k.alarm.set(on) == nil && on
 }
 
-// known is the CPU time of all domains at their last reading.
-func (k *keeping) known() (sum time.Duration) {
-	for _, d := range k.adopted {
-		sum += d.raw
-	}
-	return sum
+// count records a reading of a domain's CPU time.
+func (d *adopted) count(raw time.Duration) {
+	d.k.watch.known += raw - d.raw
+	d.raw = raw
 }
 
 // find finds where sleepers are, and how long they can be left alone: while
-// they sleep their budgets only grow.
-func (w *watch) find() {
-	w.changed, w.bite, w.on = false, keeper.Never, w.on[:0]
-	now := clock.Monotonic()
-	for d := range w.sleepers {
-		w.bite = min(w.bite, d.bite(now))
-		w.on = append(w.on, d.on...)
+// they sleep their budgets only grow. Until it is repeated both may be too
+// careful.
+func (w *watch) find(now time.Duration) {
+	if now-w.found < presence {
+		return
 	}
-	slices.Sort(w.on)
-	w.on = slices.Compact(w.on)
+	w.found, w.bite, w.on = now, keeper.Never, w.on[:0]
+	for d := range w.sleepers {
+		w.add(d, now)
+	}
 }
