@@ -93,6 +93,16 @@ func (p *page) domain(d api.Description) {
 		p.line("used", "%v of CPU time; steal %s, throttled %s", short(d.CPU), known(d.Steal, d.ID), known(d.Work.Throttled, d.ID))
 		p.line("gate", "%s", cmp.Or(d.Gate, "none"))
 	}
+	p.list("served by", len(d.Helpers), func(i int) string {
+		h := d.Helpers[i]
+		if h.Ended {
+			return fmt.Sprintf("device model: process %d has ended", h.PID)
+		}
+		if h.Model {
+			return fmt.Sprintf("device model: process %d, %s, %v of CPU time", h.PID, h.Name, short(h.CPU))
+		}
+		return fmt.Sprintf("back end: thread %d of the kernel, %s, %v of CPU time", h.PID, h.Name, short(h.CPU))
+	})
 	p.line("cache class", "%s", cmp.Or(d.CacheClass, "none"))
 	p.throttle(d)
 	for _, r := range d.Reservations {

@@ -43,6 +43,9 @@ type List struct {
 	mu    sync.Mutex
 	known map[uint16]known
 	born  uint64 // the last generation
+
+	backends map[uint16][]host.Helper // by domain, as of listed
+	listed   time.Time
 }
 
 // known is the last state of a domain.
