@@ -139,6 +139,9 @@ func (p *page) domain(d api.Description) {
 }
 
 func (p *page) reservation(d api.Description, r api.Status) {
+	if r.DeviceModel {
+		p.line("on it, too", "%s", beside(r))
+	}
 	state := fmt.Sprintf("used %v in foreground, %v in background, throttled %v; left %v, the next refill in %v",
 		short(r.Foreground), short(r.Background), short(r.Throttled), short(r.Left), short(r.Next))
 	switch {
@@ -154,6 +157,18 @@ func (p *page) reservation(d api.Description, r api.Status) {
 	}
 	p.line(fmt.Sprint("reservation ", r.ID), "%s in every %v, %.1f %% of a CPU, %s, %s", r.Servings(), r.Period, 100*float64(r.Whole().Budget)/float64(r.Period), what, by)
 	p.line("", "%s", state)
+}
+
+// beside names what is on a domain's reservation beside the domain.
+func beside(r api.Status) string {
+	if r.Unserved() {
+		return "its device model, but there is none now"
+	}
+	var names []string
+	for _, h := range r.Beside {
+		names = append(names, fmt.Sprintf("%s (%d)", h.Name, h.PID))
+	}
+	return strings.Join(names, ", ")
 }
 
 func (p *page) admission(a api.Admission) {

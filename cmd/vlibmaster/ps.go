@@ -47,7 +47,8 @@ not, or what this host does not tell.
 
 A domain is absent if it is configured and no domain has that name, number or UUID. A
 domain "without it" runs, but not on its reservation: the reason follows, and the
-master tries again twice a second.
+master tries again twice a second. "without its device model" says that adopt had
+--with-device-model, and the domain has none now: the next one is put on it.
 
 A reservation with several servers has a BUDGET like "4 x 50ms"; its times are sums.
 --servers has a line for each: the CPU of its vCPU, and its times.`,
@@ -150,6 +151,8 @@ func where(s api.Status) string {
 		return fmt.Sprintf("(absent: %s)", oneLine(s.Problem))
 	case !s.Running():
 		return "(stopped)"
+	case s.Unserved():
+		return s.On() + " (without its device model, which has ended or was not started)"
 	case s.Problem == "":
 		return s.On()
 	case s.Kind() == host.KindNone:

@@ -50,6 +50,11 @@ type Status struct {
 	Problem string `json:"problem,omitempty"`
 }
 
+// Unserved reports whether its domain's device model is to be on it and is not.
+func (s Status) Unserved() bool {
+	return s.DeviceModel && s.Running() && s.Problem == "" && host.Model(s.Beside) == nil
+}
+
 // Copy shares no domain with the reservation.
 func (r Reservation) Copy() Reservation {
 	if r.Domain != nil {

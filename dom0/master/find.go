@@ -96,9 +96,25 @@ func (t *table) locate(ctx context.Context, all []host.Domain, e *entry) (as boo
 	if cpus = slices.Compact(cpus); err != nil || !e.Running() {
 		return as, err
 	}
-	as = as && slices.Equal(cpus, e.CPUs)
-	e.CPUs = cpus
+	beside := t.besideOf(ctx, e)
+	as = as && slices.Equal(cpus, e.CPUs) && slices.Equal(beside, e.beside)
+	e.CPUs, e.beside = cpus, beside
 	return as, nil
+}
+
+// besideOf are the CPUs of the device model that is to be on a domain's reservation;
+// none if there is none now, or the host cannot tell.
+func (t *table) besideOf(ctx context.Context, e *entry) []int {
+	if !e.DeviceModel || e.Domain == nil {
+		return nil
+	}
+	w, _ := t.host.Work(ctx, *e.Domain) // without it no device model is found
+	m := host.Model(w.Helpers)
+	if m == nil {
+		return nil
+	}
+	cpus, _ := t.host.MemberCPUs(m.Members) // it has ended, or its CPUs change
+	return cpus
 }
 
 // current is one of an entry's domains as it is now; one without ID if it does

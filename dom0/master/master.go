@@ -88,6 +88,9 @@ func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reserva
 		_, err = m.find(all, want.Domain.Name)
 	}
 	if err == nil {
+		err = m.served(ctx, e)
+	}
+	if err == nil {
 		err = m.fits(e)
 	}
 	if err != nil {
@@ -100,6 +103,19 @@ func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reserva
 		e.refs = was.refs // the configuration still uses these references
 	}
 	return e.Copy(), m.enter(ctx, e)
+}
+
+// served returns why a domain's device model cannot be on its reservation: there is
+// none.
+func (m *Master) served(ctx context.Context, e *entry) error {
+	if !e.DeviceModel {
+		return nil
+	}
+	w, err := m.host.Work(ctx, *e.Domain)
+	if err == nil && host.Model(w.Helpers) == nil {
+		err = fmt.Errorf("%w: it has no device model: PV and PVH domains have none, and a toolstack starts that of an HVM domain: leave out --with-device-model", host.ErrNotAllowed)
+	}
+	return err
 }
 
 // enter puts an entry that fits in force, or leaves everything as it was.

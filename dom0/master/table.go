@@ -26,6 +26,7 @@ type entry struct {
 	// refs are the configuration's names of its domains; none: a command made
 	// it.
 	refs    []string
+	beside  []int        // CPUs of its domain's device model, where the budget is promised, too
 	uuid    string       // the domain's present UUID, which may differ from the reserved one
 	problem error        // why the reservation is not in force, if known
 	told    bool         // the host has this reservation
@@ -136,6 +137,9 @@ func (t *table) fits(e *entry) error {
 	if d := e.Domain; d != nil && d.VCPUs > 0 && e.Number() > d.VCPUs {
 		return fmt.Errorf("%w: %d servers, and domain %s has %d vCPUs", host.ErrNotAdmitted, e.Number(), d, d.VCPUs)
 	}
+	if err := t.admit(e.Task, 1, e.beside); err != nil {
+		return fmt.Errorf("its device model: %w", err)
+	}
 	err := t.admit(e.Task, e.Each(), e.CPUs)
 	if err != nil && t.host.Can().Places && e.Domain != nil && t.elsewhere(e) {
 		return nil
@@ -161,6 +165,10 @@ func (t *table) able(e *entry) error {
 		return fmt.Errorf("reservations of threads are %w: host %s cannot charge callees to them", host.ErrNotHere, t.host.Name())
 	case len(e.Callees) > 0 && !can.Calls:
 		return fmt.Errorf("host %s charges no domain's calls to a reservation: it is %w: leave out budget and period", t.host.Name(), host.ErrNotHere)
+	case e.DeviceModel && !can.DeviceModels:
+		return fmt.Errorf("a device model on a reservation is %w: host %s has none", host.ErrNotHere, t.host.Name())
+	case e.DeviceModel && e.Domain == nil:
+		return fmt.Errorf("%w: only a domain has a device model", host.ErrNotAllowed)
 	case e.Domain != nil && len(e.Callees) > 0:
 		return fmt.Errorf("%w: a reservation that a domain holds has no callees", host.ErrNotAllowed)
 	case e.Kind() == host.KindNone && len(e.Callees) == 0:
@@ -220,7 +228,7 @@ func (t *table) tasks(cpu int, but uint32) []rtsched.Task {
 		tasks = append(tasks, floor)
 	}
 	for _, e := range t.entries {
-		if e.ID != but && !e.Waits && slices.Contains(e.CPUs, cpu) {
+		if e.ID != but && !e.Waits && (slices.Contains(e.CPUs, cpu) || slices.Contains(e.beside, cpu)) {
 			tasks = append(tasks, slices.Repeat([]rtsched.Task{e.demand()}, e.Each())...)
 		}
 	}
