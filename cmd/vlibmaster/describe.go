@@ -139,6 +139,9 @@ func (p *page) domain(d api.Description) {
 }
 
 func (p *page) reservation(d api.Description, r api.Status) {
+	if idle := r.Idle(); idle != nil {
+		p.line("unplugged", "vCPUs %v: %d of %d servers have none; their budgets stay promised for when they are plugged in", r.Domain.Unplugged, len(idle), r.Number())
+	}
 	if r.DeviceModel {
 		p.line("on it, too", "%s", beside(r))
 	}

@@ -50,6 +50,10 @@ domain "without it" runs, but not on its reservation: the reason follows, and th
 master tries again twice a second. "without its device model" says that adopt had
 --with-device-model, and the domain has none now: the next one is put on it.
 
+A vCPU that is unplugged keeps its budget promised, so that it has it when it is plugged
+in again: a reservation says how many of its servers have no vCPU now. To give the
+budgets up, adopt the domain with fewer --vcpus.
+
 A reservation with several servers has a BUDGET like "4 x 50ms"; its times are sums.
 --servers has a line for each: the CPU of its vCPU, and its times.`,
 		Flags: []cli.Flag{
@@ -153,6 +157,8 @@ func where(s api.Status) string {
 		return "(stopped)"
 	case s.Unserved():
 		return s.On() + " (without its device model, which has ended or was not started)"
+	case s.Problem == "" && s.Idle() != nil:
+		return fmt.Sprintf("%s (%d of %d servers have no vCPU that is plugged in; their budgets stay promised)", s.On(), len(s.Idle()), s.Number())
 	case s.Problem == "":
 		return s.On()
 	case s.Kind() == host.KindNone:

@@ -137,6 +137,10 @@ func (t *table) fits(e *entry) error {
 	if d := e.Domain; d != nil && d.VCPUs > 0 && e.Number() > d.VCPUs {
 		return fmt.Errorf("%w: %d servers, and domain %s has %d vCPUs", host.ErrNotAdmitted, e.Number(), d, d.VCPUs)
 	}
+	if d := e.Domain; d != nil && d.VCPUs > 0 && d.ID != "" && len(e.CPUs) == 0 {
+		return fmt.Errorf("%w: no vCPU of domain %s may run on a CPU: %d of %d are unplugged, and the others' affinity has no CPU of its cpupool: see 'xl vcpu-list'",
+			host.ErrNotAdmitted, d, len(d.Unplugged), d.VCPUs)
+	}
 	if err := t.admit(e.Task, 1, e.beside); err != nil {
 		return fmt.Errorf("its device model: %w", err)
 	}
