@@ -11,18 +11,11 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// onEmulated are the tests of lab/suite/hvm that need an emulated drive.
-const onEmulated = "TestEmulatedDriveReads"
-
-// TestHVM boots firmware and device models in emulation, which takes minutes: `make test
-// SUITE=hvm`. Later runs resume the machines.
+// TestHVM boots firmware and a device model in emulation, which takes minutes: `make test
+// SUITE=hvm`. Later runs resume the machine. Dom0's second vCPU is on the guest's CPU.
 func TestHVM(t *testing.T) {
-	c := lab.Config{Release: "trixie", Guest: lab.HVM, DomUs: 2, Timeout: time.Hour}
-	t.Run("PV drivers", func(t *testing.T) {
-		these(t, c, func(_, test string) bool { return test != onEmulated }, "lab/suite/hvm")
-	})
-	c.DomUs, c.DomUKernelArgs = 1, "xen_emul_unplug=unnecessary"
-	t.Run("emulated drive", func(t *testing.T) {
-		these(t, c, func(_, test string) bool { return test == onEmulated }, "lab/suite/hvm")
-	})
+	inDom0(t, lab.Config{
+		Release: "trixie", Guest: lab.HVM, DomUs: 1, Dom0VCPUs: 2, DomUKernelArgs: "xen_emul_unplug=unnecessary",
+		BootTimeout: 80 * time.Minute, Timeout: 95 * time.Minute,
+	}, "lab/suite/hvm")
 }
