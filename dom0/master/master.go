@@ -113,7 +113,7 @@ func (m *Master) served(ctx context.Context, e *entry) error {
 	}
 	w, err := m.host.Work(ctx, *e.Domain)
 	if err == nil && host.Model(w.Helpers) == nil {
-		err = fmt.Errorf("%w: it has no device model: PV and PVH domains have none, and a toolstack starts that of an HVM domain: leave out --with-device-model", host.ErrNotAllowed)
+		err = fmt.Errorf("%w: it has no device model here: PV and PVH domains have none, and one in a stub domain is adopted as that domain: leave out --with-device-model", host.ErrNotAllowed)
 	}
 	return err
 }
