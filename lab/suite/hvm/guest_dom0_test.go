@@ -102,7 +102,7 @@ func TestAdoptedGuestHasItsShare(t *testing.T) {
 	time.Sleep(time.Second)
 	foreground, background := host.Share(t, "vlib1", 5*time.Second)
 	if math.Abs(foreground-0.1) > 0.01 || foreground+background > 0.6 {
-		t.Errorf("foreground %.3f, background %.3f of the CPU: want 0.1 within 0.01, and no more than half in all", foreground, background)
+		t.Errorf("foreground %.3f, background %.3f of the CPU: want 0.1 within 0.01, and no more than 0.6 together", foreground, background)
 	}
 	host.Run(t, "vlibmaster", "release", "vlib1")
 }
