@@ -63,17 +63,17 @@ func drive(t *testing.T, domain, words string) (bits int) {
 	return bits
 }
 
-// The guest has its disk twice: emulated, and by its PV driver. With the kernel parameter
-// xen_emul_unplug=never, which refuses the PV drivers, the lab's files would not reach it.
-func TestDiskIsEmulatedAndServed(t *testing.T) {
+// With xen_emul_unplug=unnecessary the guest keeps its emulated drive, for which its PV
+// driver then does not care (Linux's blkfront_probe), beside other PV devices.
+func TestEmulatedDriveReads(t *testing.T) {
 	if bits := drive(t, "vlib1", ""); bits&(ready|data) != ready || bits == 0xff {
 		t.Fatalf("the emulated drive is not ready: status %#x", bits)
 	}
 	if bits := drive(t, "vlib1", sector0); bits&(ready|data) != ready|data {
 		t.Errorf("the emulated drive has read nothing: status %#x", bits)
 	}
-	if got := inGuest(t, "vlib1", "head -c 6 /dev/xvdb"); got != "vlib1" {
-		t.Errorf("its PV disk begins with %q", got)
+	if got := inGuest(t, "vlib1", "ls /dev | grep xvdb || echo none"); got != "none" {
+		t.Errorf("the drive is a PV disk, too: %q", got)
 	}
 	answersCos(t, "vlib1")
 }
