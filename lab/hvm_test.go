@@ -12,7 +12,7 @@ import (
 )
 
 // TestHVM boots firmware and a device model in emulation, which takes minutes: `make test
-// SUITE=hvm`. Later runs resume the machine. Dom0's second vCPU is on the guest's CPU.
+// SUITE=hvm`. Later runs resume the machine.
 func TestHVM(t *testing.T) {
 	inDom0(t, lab.Config{
 		Release: "trixie", Guest: lab.HVM, DomUs: 1, Dom0VCPUs: 2, DomUKernelArgs: "xen_emul_unplug=unnecessary",

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/internal/testkit"
@@ -70,19 +69,4 @@ func Keep(t testing.TB, domain, words string) (stop func()) {
 	}
 	t.Cleanup(stop)
 	return stop
-}
-
-// Share is how much CPU time a domain used on its reservation while the test sleeps, in
-// parts of that time.
-func Share(t testing.TB, name string, during time.Duration) (foreground, background float64) {
-	t.Helper()
-	_, before := Domain(t, name)
-	begun := time.Now()
-	time.Sleep(during)
-	_, after := Domain(t, name)
-	took := time.Since(begun)
-	foreground = float64(after.Foreground-before.Foreground) / float64(took)
-	background = float64(after.Background-before.Background) / float64(took)
-	t.Logf("%s in %v: foreground %.2f %%, background %.2f %%", name, took, 100*foreground, 100*background)
-	return foreground, background
 }

@@ -6,15 +6,11 @@ package hvm
 
 import (
 	"fmt"
-	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/suite/host"
@@ -76,35 +72,6 @@ func TestEmulatedDriveReads(t *testing.T) {
 		t.Errorf("the drive is a PV disk, too: %q", got)
 	}
 	answersCos(t, "vlib1")
-}
-
-// spinBeside keeps the guest's CPU busy by a process on Dom0's vCPU 1, which is pinned
-// there.
-func spinBeside(t *testing.T) {
-	t.Helper()
-	c := exec.Command("sh", "-c", "while :; do :; done")
-	host.Must(t, c.Start())
-	t.Cleanup(func() {
-		c.Process.Kill()
-		c.Wait()
-	})
-	var one unix.CPUSet
-	one.Set(1)
-	host.Must(t, unix.SchedSetaffinity(c.Process.Pid, &one))
-}
-
-// Beside another that spins on its CPU, an adopted guest has its share in foreground.
-func TestAdoptedGuestHasItsShare(t *testing.T) {
-	host.Serve(t)
-	host.Keep(t, "vlib1", "while :; do :; done")
-	spinBeside(t)
-	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
-	time.Sleep(time.Second)
-	foreground, background := host.Share(t, "vlib1", 5*time.Second)
-	if math.Abs(foreground-0.1) > 0.01 || foreground+background > 0.6 {
-		t.Errorf("foreground %.3f, background %.3f of the CPU: want 0.1 within 0.01, and no more than 0.6 together", foreground, background)
-	}
-	host.Run(t, "vlibmaster", "release", "vlib1")
 }
 
 // A guest is saved with the state of its device model, and has another one afterwards,
