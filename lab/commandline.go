@@ -60,16 +60,20 @@ func (c Config) domains() []labproto.DomU {
 		var b strings.Builder
 		fmt.Fprintf(&b, "type = %q\n", c.Guest)
 		fmt.Fprintf(&b, "extra = %q\n", join(args, c.DomUKernelArgs))
+		disk := ""
 		if c.Guest == HVM {
-			// Its device model writes no video, and Xen has no shadow page tables.
-			b.WriteString("vga = \"none\"\nnographic = 1\nhap = 1\n")
+			// Its device model writes no video, and Xen has no shadow page tables. The
+			// device model serves the disk both ways: an emulated one until the guest's
+			// PV drivers unplug that, and theirs.
+			disk = "/tmp/" + name + ".img"
+			fmt.Fprintf(&b, "vga = \"none\"\nnographic = 1\nhap = 1\ndisk = [ \"format=raw, vdev=hdb, access=rw, backendtype=qdisk, target=%s\" ]\n", disk)
 		}
 		fmt.Fprintf(&b, "memory = %d\nvcpus = %d\n", c.DomUMemoryMiB, c.DomUVCPUs)
 		if c.DomUCPUs != "" {
 			fmt.Fprintf(&b, "cpus = %q\n", c.DomUCPUs)
 		}
 		b.WriteString("tsc_mode = \"native\"\non_poweroff = \"destroy\"\non_reboot = \"destroy\"\non_crash = \"destroy\"\n")
-		domains = append(domains, labproto.DomU{Name: name, Config: b.String()})
+		domains = append(domains, labproto.DomU{Name: name, Config: b.String(), Disk: disk})
 	}
 	return domains
 }

@@ -32,12 +32,19 @@ their own, each on its own CPU:
 
    vlibmaster adopt web --budget 50ms --period 100ms --vcpus 4
 
+--with-device-model also has the domain's device model on it, and those threads of
+this system's kernel that serve its disks and networks. What they use is charged to the
+budget; with budget they go before other programs here, and without they run on what is
+left. The budget is then promised on their CPUs, too. A device model that is restarted is
+put on it again. Without the flag a repeated command takes them off.
+
 A reservation that does not fit beside the others is refused. The error names the
 reservation that would be late and the largest budget that fits.`,
 		Flags: []cli.Flag{
 			&cliflag.Duration{Name: "budget", Required: true, Usage: "`TIME` on a CPU, for example 10ms"},
 			&cliflag.Duration{Name: "period", Required: true, Usage: "in every such `TIME`, for example 100ms"},
 			&cli.StringFlag{Name: "vcpus", Usage: "`NUMBER` of vCPUs that have the budget each, or all; default: unchanged, or all share one"},
+			&cli.BoolFlag{Name: "with-device-model", Usage: "its device model and the threads of its back ends are charged to the budget, too"},
 			&cli.StringFlag{Name: "class", Usage: "`CLASS`: batch loses background time when memory is slow for others, critical does not; default: unchanged, or batch"},
 			jsonFlag(""), runDirFlag(),
 		},
@@ -72,7 +79,7 @@ func oneDomain(c *cli.Context) (string, error) {
 func adoptAction(c *cli.Context) error {
 	return report(c, "adopted", func(m *client.Client, domain string) (api.Reservation, error) {
 		want := api.Reservation{Reservation: host.Domain{Name: domain}.On(rtsched.Task{Budget: c.Duration("budget"), Period: c.Duration("period")})}
-		want.Class = host.Class(c.String("class"))
+		want.Class, want.DeviceModel = host.Class(c.String("class")), c.Bool("with-device-model")
 		if text := c.String("vcpus"); text != "" {
 			var err error
 			if want.Servers, err = host.ParseVCPUs(text); err != nil {

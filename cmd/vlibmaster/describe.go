@@ -93,6 +93,16 @@ func (p *page) domain(d api.Description) {
 		p.line("used", "%v of CPU time; steal %s, throttled %s", short(d.CPU), known(d.Steal, d.ID), known(d.Work.Throttled, d.ID))
 		p.line("gate", "%s", cmp.Or(d.Gate, "none"))
 	}
+	p.list("served by", len(d.Helpers), func(i int) string {
+		h := d.Helpers[i]
+		if h.Ended {
+			return fmt.Sprintf("device model: process %d has ended", h.PID)
+		}
+		if h.Model {
+			return fmt.Sprintf("device model: process %d, %s, %v of CPU time", h.PID, h.Name, short(h.CPU))
+		}
+		return fmt.Sprintf("back end: thread %d of the kernel, %s, %v of CPU time", h.PID, h.Name, short(h.CPU))
+	})
 	p.line("cache class", "%s", cmp.Or(d.CacheClass, "none"))
 	p.throttle(d)
 	for _, r := range d.Reservations {
@@ -129,6 +139,12 @@ func (p *page) domain(d api.Description) {
 }
 
 func (p *page) reservation(d api.Description, r api.Status) {
+	if idle := r.Idle(); idle != nil {
+		p.line("unplugged", "vCPUs %v: %d of %d servers have none; their budgets stay promised for when they are plugged in", r.Domain.Unplugged, len(idle), r.Number())
+	}
+	if r.DeviceModel {
+		p.line("on it, too", "%s", beside(r))
+	}
 	state := fmt.Sprintf("used %v in foreground, %v in background, throttled %v; left %v, the next refill in %v",
 		short(r.Foreground), short(r.Background), short(r.Throttled), short(r.Left), short(r.Next))
 	switch {
@@ -144,6 +160,18 @@ func (p *page) reservation(d api.Description, r api.Status) {
 	}
 	p.line(fmt.Sprint("reservation ", r.ID), "%s in every %v, %.1f %% of a CPU, %s, %s", r.Servings(), r.Period, 100*float64(r.Whole().Budget)/float64(r.Period), what, by)
 	p.line("", "%s", state)
+}
+
+// beside names what is on a domain's reservation beside the domain.
+func beside(r api.Status) string {
+	if r.Unserved() {
+		return "its device model, but there is none now"
+	}
+	var names []string
+	for _, h := range r.Beside {
+		names = append(names, fmt.Sprintf("%s (%d)", h.Name, h.PID))
+	}
+	return strings.Join(names, ", ")
 }
 
 func (p *page) admission(a api.Admission) {

@@ -36,15 +36,23 @@ calls that no rule allows. A wedged vLib OS has not returned from a call that wa
 abandoned.
 
 With --all there is a row for each domain, also for those of CLASS control and none,
-which have no reservation, and three columns more. CPU is a domain's CPU time since it
+which have no reservation, and five columns more. CPU is a domain's CPU time since it
 was made. STEAL is how long its vCPUs were runnable and did not run, all together, for
 whatever reason but a closed gate (on the native host: how long at least one thread
 waited, with cgroups of version 2); THROTTLED is a part of it. GATE: while it is closed
-no vCPU runs. A dash stands for what this host does not tell.
+no vCPU runs. MODEL is the CPU time of its device model in this system, or "ended",
+and BACKENDS that of the kernel's threads that serve its disks and networks: netback
+sends without a thread, and that time is not among it. A dash stands for what there is
+not, or what this host does not tell.
 
 A domain is absent if it is configured and no domain has that name, number or UUID. A
 domain "without it" runs, but not on its reservation: the reason follows, and the
-master tries again twice a second.
+master tries again twice a second. "without its device model" says that adopt had
+--with-device-model, and the domain has none now: the next one is put on it.
+
+A vCPU that is unplugged keeps its budget promised, so that it has it when it is plugged
+in again: a reservation says how many of its servers have no vCPU now. To give the
+budgets up, adopt the domain with fewer --vcpus.
 
 A reservation with several servers has a BUDGET like "4 x 50ms"; its times are sums.
 --servers has a line for each: the CPU of its vCPU, and its times.`,
@@ -87,13 +95,14 @@ func printHost(w io.Writer, h api.Host, all bool) error {
 	if all {
 		more = fmt.Sprintf
 	}
-	fmt.Fprintf(t, "CLASS\tDOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED%s\tUUID\n", more("\tCPU\tSTEAL\tGATE"))
+	fmt.Fprintf(t, "CLASS\tDOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED%s\tUUID\n", more("\tCPU\tSTEAL\tGATE\tMODEL\tBACKENDS"))
 	of := make(map[uint32]api.Domain)
 	for _, d := range h.Domains {
 		of[d.Reservation] = d
 	}
 	work := func(d api.Domain) string {
-		return more("\t%s\t%s\t%s", known(&d.CPU, d.ID), known(d.Steal, d.ID), cmp.Or(d.Gate, "-"))
+		model, backends := helped(d.Helpers)
+		return more("\t%s\t%s\t%s\t%s\t%s", known(&d.CPU, d.ID), known(d.Steal, d.ID), cmp.Or(d.Gate, "-"), model, backends)
 	}
 	for _, s := range h.Reservations {
 		class, detail := string(s.Kind()), s.UUIDs()
@@ -146,6 +155,10 @@ func where(s api.Status) string {
 		return fmt.Sprintf("(absent: %s)", oneLine(s.Problem))
 	case !s.Running():
 		return "(stopped)"
+	case s.Unserved():
+		return s.On() + " (without its device model, which has ended or was not started)"
+	case s.Problem == "" && s.Idle() != nil:
+		return fmt.Sprintf("%s (%d of %d servers have no vCPU that is plugged in; their budgets stay promised)", s.On(), len(s.Idle()), s.Number())
 	case s.Problem == "":
 		return s.On()
 	case s.Kind() == host.KindNone:
@@ -181,6 +194,24 @@ func known(d *time.Duration, id string) string {
 		return "-"
 	}
 	return short(*d).String()
+}
+
+// helped is the CPU time of a domain's device model, and of its back ends.
+func helped(all []host.Helper) (model, backends string) {
+	model, backends = "-", "-"
+	var sum time.Duration
+	for _, h := range all {
+		switch {
+		case h.Ended:
+			model = "ended"
+		case h.Model:
+			model = short(h.CPU).String()
+		default:
+			sum += h.CPU
+			backends = short(sum).String()
+		}
+	}
+	return model, backends
 }
 
 // short is a time to three figures or so.

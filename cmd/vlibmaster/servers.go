@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 
@@ -21,6 +22,9 @@ func printServers(w io.Writer, all []api.Status) error {
 			cpu := "-"
 			if p.CPU >= 0 {
 				cpu = strconv.Itoa(p.CPU)
+			}
+			if slices.Contains(s.Idle(), i) {
+				cpu += " (unplugged)"
 			}
 			if p.Unadmitted {
 				cpu += " (not admitted)"

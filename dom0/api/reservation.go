@@ -50,6 +50,30 @@ type Status struct {
 	Problem string `json:"problem,omitempty"`
 }
 
+// Unserved reports whether its domain's device model is to be on it and is not.
+func (s Status) Unserved() bool {
+	return s.DeviceModel && s.Running() && s.Problem == "" && host.Model(s.Beside) == nil
+}
+
+// Idle are the servers that have no vCPU that is plugged in. Their budgets stay promised:
+// a vCPU has its own at once when it is plugged in.
+func (r Reservation) Idle() (servers []int) {
+	if r.Domain == nil || len(r.Domain.Unplugged) == 0 {
+		return nil
+	}
+	n := r.Number()
+	for i := range n {
+		plugged := false
+		for v := i; v < r.Domain.VCPUs; v += n {
+			plugged = plugged || !slices.Contains(r.Domain.Unplugged, v)
+		}
+		if !plugged {
+			servers = append(servers, i)
+		}
+	}
+	return servers
+}
+
 // Copy shares no domain with the reservation.
 func (r Reservation) Copy() Reservation {
 	if r.Domain != nil {

@@ -51,7 +51,8 @@ type configTOML struct {
 type adoptTOML struct {
 	Domain ref `toml:"domain"`
 	reservationTOML
-	Class word `toml:"class"`
+	Class       word `toml:"class"`
+	DeviceModel bool `toml:"device_model"`
 }
 
 // vcpus is a number of servers: a number of vCPUs, or "all".
@@ -240,7 +241,7 @@ func (a adoptTOML) reservation(before []api.Reservation) (r api.Reservation, err
 	if r.Task, err = a.task(); err != nil {
 		return r, fmt.Errorf("domain %q: %w", name, err)
 	}
-	r.Servers = int(a.VCPUs)
+	r.Servers, r.DeviceModel = int(a.VCPUs), a.DeviceModel
 	return r, at(r.CheckServers(), "vcpus")
 }
 

@@ -127,7 +127,7 @@ func TestErrorsSayWhere(t *testing.T) {
 		"[[adopt]]\ndomain = 'a'\nbudget = '9223372036s'\nperiod = '9223372036s'":                     "out of range",
 		"[[adopt]]\ndomain = 'a'\nbudget = '99999999999999999s'\nperiod = '1s'":                       ":3: ",
 		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\n[[adopt]]\ndomain = 'a'":             ":6: duplicate [[adopt]] for domain \"a\"",
-		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\nclasss = 'batch'":                    ":5: unknown key \"adopt.classs\": want one of domain, budget, period, vcpus, class",
+		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\nclasss = 'batch'":                    ":5: unknown key \"adopt.classs\": want one of domain, budget, period, vcpus, device_model, class",
 		"[[adopt]]\ndomain = 'a'\nbudget = '1ms'\nperiod = '1s'\n[[adopt]]\ndomain = 'b'\nbudget = 1": ":7: ",
 	} {
 		_, err := load(t, text)

@@ -68,6 +68,7 @@ var Keys = []Key{
 	{adoptTable, "budget", `"10ms"`, "CPU time that others cannot take", budgets, ""},
 	{adoptTable, "period", `"100ms"`, "the budget is there once in every such time", periods, ""},
 	{adoptTable, "vcpus", "", "number of vCPUs that have the budget each; a vCPU v has that of v modulo this", fmt.Sprintf("1 to %d, or \"all\"", rtsched.MaxServers), "1: all vCPUs share one"},
+	{adoptTable, "device_model", "", "whether its device model and the threads of its back ends are charged to the budget, too", "true or false", "false"},
 	{adoptTable, "class", `"batch"`, "batch gives up background time while memory is slow for others; critical does not", "", string(host.Batch)},
 
 	{metricsTable, "listen", `"127.0.0.1:9477"`, "address for Prometheus", "IP address and port", "the control socket only"},

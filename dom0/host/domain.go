@@ -20,9 +20,11 @@ type Domain struct {
 	Name       string `json:"name,omitempty"`
 	CPUs       []int  `json:"-"`               // on which it may run, ascending
 	VCPUs      int    `json:"vcpus,omitempty"` // plugged or not; 0: not known
-	Err        error  `json:"-"`               // why its CPUs are not known
-	Control    bool   `json:"-"`               // it controls the host, and is never adopted, gated or throttled
-	Work       Work   `json:"-"`               // as far as the list has it; Host.Work has all
+	// Unplugged are the numbers of vCPUs that are not plugged in, ascending.
+	Unplugged []int `json:"unplugged,omitempty"`
+	Err       error `json:"-"` // why its CPUs are not known
+	Control   bool  `json:"-"` // it controls the host, and is never adopted, gated or throttled
+	Work      Work  `json:"-"` // as far as the list has it; Host.Work has all
 }
 
 // Means reports whether a name or a UUID, which is written in either case, is the

@@ -36,6 +36,8 @@ func (severalError) Unwrap() error { return ErrNoDomain }
 type Abilities struct {
 	Threads bool // threads of this system can hold a reservation
 	Calls   bool // a reservation can have callees
+	// DeviceModels says that a domain's device model can be on its reservation.
+	DeviceModels bool
 	// Both says that a domain can hold a reservation and be a callee of others.
 	Both bool
 	// Places says that it puts a domain's vCPUs on CPUs where they fit, and
@@ -90,7 +92,8 @@ type Host interface {
 	// Reserve makes a reservation, or changes the one that has this number:
 	// budget, period, class, callees, and the domain that holds it, which may
 	// have been recreated. The CPU time used so far stays on the account.
-	// Reserve may be repeated. The holder runs on the budget in every period,
+	// Reserve may be repeated, and is while a device model is to be on it: that may
+	// have been restarted. The holder runs on the budget in every period,
 	// and beyond that in background; so does a callee while it serves a call
 	// that the reservation pays for. A callee that serves no call runs in
 	// background or not at all.

@@ -23,9 +23,14 @@ type Reservation struct {
 	Servers int `json:"servers,omitempty"`
 	Holder
 	Callees []Callee `json:"callees,omitempty"`
-	Class   Class    `json:"class,omitempty"` // of the domain that holds it
+	// DeviceModel says that what works for its domain in this system is on it, too, as
+	// long as the domain has a device model there.
+	DeviceModel bool  `json:"device_model,omitempty"`
+	Class       Class `json:"class,omitempty"` // of the domain that holds it
 	// Resume says that an earlier master made it: its holder may be partly gone.
 	Resume bool `json:"-"`
+	// Helpers are those of its domain that the host puts on it.
+	Helpers []Helper `json:"-"`
 }
 
 // AllVCPUs is the number of servers of a domain each of whose vCPUs has one.
@@ -67,6 +72,8 @@ func (r Reservation) CheckServers() error {
 	case r.Servers == AllVCPUs && r.Domain != nil:
 	case r.Servers < 0 || r.Servers > rtsched.MaxServers:
 		return fmt.Errorf("the number of servers, %d, is %w: 1 to %d are allowed, or all vCPUs of a domain", r.Servers, rtsched.ErrRange, rtsched.MaxServers)
+	case r.DeviceModel && r.Servers != 0 && r.Servers != 1:
+		return fmt.Errorf("a device model on a reservation with several servers: %w: they would share the first: leave one of the two out", ErrNotAllowed)
 	case r.Servers > 1 && r.Threads != nil:
 		return fmt.Errorf("%d servers: %w: threads share one", r.Servers, ErrNotAllowed)
 	}
@@ -161,6 +168,8 @@ type Usage struct {
 	// Servers are the parts of a reservation with several, where the host keeps a
 	// budget for each.
 	Servers []Server `json:"usage_of_servers,omitempty"`
+	// Beside are those that are on it beside its domain.
+	Beside []Helper `json:"beside,omitempty"`
 }
 
 // Server is one server of a reservation, and what it has used.

@@ -26,6 +26,8 @@ type Work struct {
 	// Steal.
 	Throttled *time.Duration `json:"throttled_ns"`
 	Gate      Gate           `json:"gate,omitempty"`
+	// Helpers are what works for it in this system, as far as that can be told apart.
+	Helpers []Helper `json:"helpers,omitempty"`
 }
 
 // Fact is something that a host has set for a domain, or knows of it, in words.

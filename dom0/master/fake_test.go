@@ -26,6 +26,7 @@ type fakeHost struct {
 	freed   []string // domains that no reservation is charged for any more
 	tasks   map[uint32]rtsched.Task
 	spared  map[uint32]bool
+	beside  map[uint32][]host.Helper // on the reservation of a domain
 	fail    error
 	broken  map[string]error // errors of reading the use of a domain
 	renewed atomic.Int32
@@ -39,7 +40,7 @@ type fakeHost struct {
 func newHost(domains ...host.Domain) *fakeHost {
 	return &fakeHost{
 		all: domains, adopted: make(map[uint32]string), pays: make(map[uint32]string), callees: make(map[uint32]host.Domain), threads: make(map[uint32]host.Reservation),
-		tasks: make(map[uint32]rtsched.Task), spared: make(map[uint32]bool),
+		tasks: make(map[uint32]rtsched.Task), spared: make(map[uint32]bool), beside: make(map[uint32][]host.Helper),
 	}
 }
 
@@ -73,7 +74,18 @@ func (h *fakeHost) Domains(context.Context) ([]host.Domain, error) { return h.al
 func (h *fakeHost) Work(_ context.Context, d host.Domain) (host.Work, error) {
 	w := d.Work
 	w.CPU += time.Second
+	w.Helpers = h.helpers(d.ID)
 	return w, h.broken[d.ID]
+}
+
+// helpers are those of a domain of the list.
+func (h *fakeHost) helpers(id string) []host.Helper {
+	for _, d := range h.all {
+		if d.ID == id {
+			return d.Work.Helpers
+		}
+	}
+	return nil
 }
 
 func (h *fakeHost) Facts(_ context.Context, d host.Domain) ([]host.Fact, error) {
@@ -94,6 +106,9 @@ func (h *fakeHost) Reserve(_ context.Context, r host.Reservation) error {
 	switch r.Kind() {
 	case host.KindDomain:
 		h.adopted[r.ID], h.spared[r.ID] = r.Domain.ID, r.Class == host.Critical
+		if h.beside[r.ID] = nil; r.DeviceModel {
+			h.beside[r.ID] = host.Ours(h.helpers(r.Domain.ID))
+		}
 	case host.KindThreads:
 		if r.Resume {
 			h.resumed++
@@ -138,6 +153,7 @@ func (h *fakeHost) Usage(_ context.Context, r host.Reservation) (host.Usage, err
 		if h.adopted[r.ID] != r.Domain.ID {
 			return host.Usage{}, host.ErrNoDomain
 		}
+		u.Beside = h.beside[r.ID]
 		return u, h.broken[r.Domain.ID]
 	case host.KindThreads:
 		if r, ok := h.threads[r.ID]; !ok || h.on[r.Threads.PID] == nil {

@@ -135,8 +135,9 @@ func (t *table) locate(ctx context.Context, all *listing, e *entry) (as bool, er
 	if cpus = slices.Compact(cpus); err != nil || !e.Running() {
 		return as, err
 	}
-	as = as && slices.Equal(cpus, e.CPUs)
-	e.CPUs = cpus
+	beside := t.besideOf(ctx, e)
+	as = as && slices.Equal(cpus, e.CPUs) && slices.Equal(beside, e.beside)
+	e.CPUs, e.beside = cpus, beside
 	return as, nil
 }
 

@@ -89,6 +89,9 @@ func (m *Master) Reserve(ctx context.Context, want api.Reservation) (api.Reserva
 		_, err = m.find(all, want.Domain.Name)
 	}
 	if err == nil {
+		err = m.served(ctx, e)
+	}
+	if err == nil {
 		err = m.fits(e)
 	}
 	if err != nil {

@@ -149,6 +149,11 @@ func (m *Master) Review(ctx context.Context) error {
 				m.log.Info("a domain is gone; its reservation waits for it", "for", e.String(), "reservation", e.ID)
 			}
 		case as && e.told && e.problem == nil:
+			if e.DeviceModel { // which may be another by now
+				if err := m.host.Reserve(ctx, e.onHost()); err != nil {
+					m.troubled(e, err)
+				}
+			}
 		case e.Waits:
 			if !as {
 				e.refused = refusal{}

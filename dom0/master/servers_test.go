@@ -4,6 +4,7 @@ package master
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,4 +105,60 @@ func TestPlacingHostDecidesWhereAReservationFits(t *testing.T) {
 	if _, err := m.Reserve(t.Context(), reservation("db", 61*ms, 100*ms)); !errors.Is(err, host.ErrNotAdmitted) {
 		t.Errorf("a host that does not place: %v", err)
 	}
+}
+
+// A vCPU that is unplugged is shown, and its budget stays promised for when it is plugged
+// in again.
+func TestUnpluggedVCPUKeepsItsBudget(t *testing.T) {
+	h := newHost(with(4, domain("1", "web", 0, 1, 2, 3)), domain("2", "db", 0))
+	m := open(t, h, t.TempDir())
+	if _, err := m.Reserve(t.Context(), each(4, reservation("web", 50*ms, 100*ms))); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ unplugged, idle []int }{{nil, nil}, {[]int{2, 3}, []int{2, 3}}, {[]int{3}, []int{3}}, {nil, nil}} {
+		h.all[0].Unplugged = tt.unplugged
+		if err := m.Review(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		all, err := m.List(t.Context())
+		if err != nil || all[0].Problem != "" || !slices.Equal(all[0].Idle(), tt.idle) || all[0].Number() != 4 {
+			t.Errorf("without vCPUs %v: %+v, servers %v, %v", tt.unplugged, all[0], all[0].Idle(), err)
+		}
+		if _, err := m.Try(t.Context(), []api.Reservation{reservation("db", 60*ms, 100*ms)}); !errors.Is(err, host.ErrNotAdmitted) {
+			t.Errorf("without vCPUs %v: another has their budget: %v", tt.unplugged, err)
+		}
+	}
+	// With two servers, vCPU 2 is on the server of vCPU 0.
+	r := each(2, reservation("web", ms, 100*ms))
+	r.Domain.VCPUs, r.Domain.Unplugged = 4, []int{0, 1, 3}
+	if got := r.Idle(); !slices.Equal(got, []int{1}) {
+		t.Errorf("vCPU 2 alone is plugged in: servers %v are idle", got)
+	}
+}
+
+func TestDomainWithoutACPUWaitsWithTheReason(t *testing.T) {
+	h := newHost(with(2, domain("1", "web")))
+	m := open(t, h, t.TempDir())
+	_, err := m.Reserve(t.Context(), reservation("web", ms, 100*ms))
+	if !errors.Is(err, host.ErrNotAdmitted) || !strings.Contains(err.Error(), "affinity") {
+		t.Errorf("no vCPU has a CPU: %v", err)
+	}
+	h.all[0].CPUs = []int{1}
+	if _, err := m.Reserve(t.Context(), reservation("web", ms, 100*ms)); err != nil {
+		t.Fatal(err)
+	}
+	now := func(problem bool) {
+		t.Helper()
+		if err := m.Review(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		all, err := m.List(t.Context())
+		if err != nil || (all[0].Problem != "") != problem || all[0].Waits != problem {
+			t.Errorf("%+v, %v", all, err)
+		}
+	}
+	h.all[0].CPUs, h.all[0].Unplugged = nil, []int{0, 1}
+	now(true)
+	h.all[0].CPUs, h.all[0].Unplugged = []int{1}, nil
+	now(false)
 }

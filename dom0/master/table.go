@@ -27,6 +27,7 @@ type entry struct {
 	// refs are the configuration's names of its domains; none: a command made
 	// it.
 	refs    []string
+	beside  []int        // CPUs of its domain's device model, where the budget is promised, too
 	uuid    string       // the domain's present UUID, which may differ from the reserved one
 	problem error        // why the reservation is not in force, if known
 	told    bool         // the host has this reservation
@@ -154,6 +155,13 @@ func (t *table) fits(e *entry) error {
 	if d := e.Domain; d != nil && d.VCPUs > 0 && e.Number() > d.VCPUs {
 		return fmt.Errorf("%w: %d servers, and domain %s has %d vCPUs", host.ErrNotAdmitted, e.Number(), d, d.VCPUs)
 	}
+	if d := e.Domain; d != nil && d.VCPUs > 0 && d.ID != "" && len(e.CPUs) == 0 {
+		return fmt.Errorf("%w: no vCPU of domain %s may run on a CPU: %d of %d are unplugged, and the others' affinity has no CPU of its cpupool: see 'xl vcpu-list'",
+			host.ErrNotAdmitted, d, len(d.Unplugged), d.VCPUs)
+	}
+	if err := t.admit(e.Task, 1, e.beside); err != nil {
+		return fmt.Errorf("its device model: %w", err)
+	}
 	err := t.admit(e.Task, e.Each(), e.CPUs)
 	if err != nil && t.host.Can().Places && e.Domain != nil && t.elsewhere(e) {
 		return nil
@@ -179,6 +187,10 @@ func (t *table) able(e *entry) error {
 		return fmt.Errorf("reservations of threads are %w: host %s cannot charge callees to them", host.ErrNotHere, t.host.Name())
 	case len(e.Callees) > 0 && !can.Calls:
 		return fmt.Errorf("host %s charges no domain's calls to a reservation: it is %w: leave out budget and period", t.host.Name(), host.ErrNotHere)
+	case e.DeviceModel && !can.DeviceModels:
+		return fmt.Errorf("a device model on a reservation is %w: host %s has none", host.ErrNotHere, t.host.Name())
+	case e.DeviceModel && e.Domain == nil:
+		return fmt.Errorf("%w: only a domain has a device model", host.ErrNotAllowed)
 	case e.Domain != nil && len(e.Callees) > 0:
 		return fmt.Errorf("%w: a reservation that a domain holds has no callees", host.ErrNotAllowed)
 	case e.Kind() == host.KindNone && len(e.Callees) == 0:
@@ -255,8 +267,8 @@ func (t *table) loads(cpus []int, but uint32) []load {
 		}
 		for i, l := range all {
 			in := l.cpus
-			if !slices.Equal(l.cpus, e.CPUs) {
-				in = common(l.cpus, e.CPUs)
+			if on := e.promised(); !slices.Equal(l.cpus, on) {
+				in = common(l.cpus, on)
 			}
 			if len(in) == 0 {
 				continue
@@ -285,7 +297,7 @@ func (t *table) room() (sum uint64) {
 			continue
 		}
 		task, each := e.demand(), e.Each()
-		for _, cpu := range e.CPUs {
+		for _, cpu := range e.promised() {
 			sum += maphash.Comparable(seed, struct {
 				rtsched.Task
 				each, cpu int

@@ -41,6 +41,11 @@ func (h *hostConn) createDomains(plan *labproto.Plan) error {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			return err
 		}
+		if d.Disk != "" {
+			if err := makeDisk(d); err != nil {
+				return err
+			}
+		}
 		if err := program("xl", "create", name); err != nil {
 			return err
 		}
@@ -62,6 +67,14 @@ func (h *hostConn) createDomains(plan *labproto.Plan) error {
 		}
 	}
 	return nil
+}
+
+// makeDisk makes the file of a domain's disk.
+func makeDisk(d labproto.DomU) error {
+	if err := os.WriteFile(d.Disk, []byte(d.Name+"\n"), 0o600); err != nil {
+		return err
+	}
+	return os.Truncate(d.Disk, labproto.DiskSize)
 }
 
 // startDomains waits until each domain has the run's files and, unless waitSeconds

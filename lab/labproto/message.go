@@ -4,7 +4,7 @@ package labproto
 
 // Revision changes with every change of this package that the other end can
 // notice.
-const Revision = 4
+const Revision = 5
 
 // Port is the name of the virtio-serial port that carries the stream.
 const Port = "org.vlibos.lab"
@@ -65,7 +65,13 @@ type DomU struct {
 	Name string `json:"name"`
 	// Config is the xl configuration without name, kernel and ramdisk.
 	Config string `json:"config"`
+	// Disk is the path of a file that the configuration names as a disk, and that
+	// begins with the domain's name and a line's end; "" if there is none.
+	Disk string `json:"disk,omitempty"`
 }
+
+// DiskSize is the size of a domain's disk in bytes.
+const DiskSize = 1 << 20
 
 // Window is the size of a terminal in characters.
 type Window struct {

@@ -20,7 +20,7 @@ import (
 
 // Can implements host.Host.
 func (p *Host) Can() host.Abilities {
-	return host.Abilities{Threads: true, Calls: true, Both: true, Places: true, Throttle: true, Stuck: true}
+	return host.Abilities{Threads: true, Calls: true, Both: true, Places: true, DeviceModels: true, Throttle: true, Stuck: true}
 }
 
 // MemberCPUs implements host.Host: Dom0's CPUs are its vCPUs, which do not
@@ -46,7 +46,7 @@ func (p *Host) MemberCPUs(m host.Members) ([]int, error) {
 // by itself; the host reports the threads' use to it.
 func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
 	if r.Threads == nil {
-		return p.reserve(r)
+		return p.reserveFor(ctx, r)
 	}
 	vcpus, err := threads.Affinity(*r.Threads)
 	if err != nil && !(errors.Is(err, host.ErrNoMembers) && r.Resume) {
@@ -60,6 +60,19 @@ func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
 		a.Change(r.Period, vcpus)
 		return a.change(r)
 	})
+}
+
+// reserveFor is Reserve for a domain, or for calls alone.
+func (p *Host) reserveFor(ctx context.Context, r host.Reservation) error {
+	_, unknown := p.m.Reservation(r.ID)
+	err := p.reserve(r)
+	if err != nil || r.Domain == nil {
+		return err
+	}
+	if err = p.help(ctx, r); err != nil && errors.Is(unknown, vlib.ErrNoReservation) {
+		err = errors.Join(err, p.Unreserve(ctx, r))
+	}
+	return err
 }
 
 // reserve makes a reservation, or changes it, and sets its domains. If that
@@ -105,8 +118,9 @@ func (p *Host) adopt(d host.Domain, r host.Reservation) error {
 
 // Unreserve implements host.Host.
 func (p *Host) Unreserve(ctx context.Context, r host.Reservation) error {
-	if r.Threads != nil {
-		return p.keeper.Unreserve(ctx, r.ID)
+	err := p.keeper.Unreserve(ctx, r.ID)
+	if r.Threads != nil || err != nil {
+		return err
 	}
 	return p.end(r)
 }
@@ -140,7 +154,11 @@ func (p *Host) Usage(ctx context.Context, r host.Reservation) (host.Usage, error
 	case r.Domain != nil && strconv.Itoa(is.Domain) != r.Domain.ID:
 		return host.Usage{}, fmt.Errorf("%w: domain %s runs on reservation %d no longer", host.ErrNoDomain, r.Domain.ID, r.ID)
 	}
-	return p.parts(usage(is), is)
+	u := usage(is)
+	if u.Beside, err = p.helped(ctx, r.ID, &u); err != nil {
+		return u, err
+	}
+	return p.parts(u, is)
 }
 
 // parts adds the servers of a reservation with several.

@@ -16,12 +16,13 @@ import (
 
 // Work implements host.Host: two hypercalls. Of a domain in a pool of another
 // scheduler only the CPU time is known.
-func (p *Host) Work(_ context.Context, d host.Domain) (host.Work, error) {
+func (p *Host) Work(ctx context.Context, d host.Domain) (host.Work, error) {
 	w := d.Work
 	domid, err := domains.Number(d)
 	if err != nil {
 		return w, err
 	}
+	w.Helpers = p.list.Helpers(ctx, domid)
 	use, err := p.m.Use(domid)
 	switch {
 	case errors.Is(err, vlib.ErrOtherScheduler):

@@ -88,6 +88,7 @@ func (k *keeping) usage(domid uint16, id uint32) (host.Usage, error) {
 	now := clock.Monotonic()
 	u := e.Usage(now)
 	u.Throttled = k.of(e).throttled.total(now)
+	u.Beside = slices.Clone(k.of(e).helpers.all)
 	return u, e.Err()
 }
 

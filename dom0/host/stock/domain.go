@@ -48,6 +48,7 @@ type domain struct {
 	turn       turn
 	resumed    time.Duration // when it was resumed last
 	throttled  denial
+	helpers    helpers // on its reservation; none: only the domain is
 }
 
 // Read implements [keeper.Subject].
@@ -81,13 +82,18 @@ func (d *domain) Read() (r keeper.Reading, err error) {
 		r.Others, r.Contended = now-d.read-r.Used, true
 	}
 	d.total, d.read, d.waited = info.CPUTime, now, waiting
-	return r, nil
+	return r, d.helpers.read(&r)
 }
 
 // Apply implements [keeper.Subject].
 func (d *domain) Apply(s keeper.State, reapply bool) (within time.Duration, err error) {
 	if d.foreground = s.Foreground; reapply && !s.Foreground {
 		d.yield()
+	}
+	if h := d.helpers.Threads; h != nil {
+		if _, err := h.Apply(s, reapply); err != nil {
+			return 0, err
+		}
 	}
 	if reapply || d.unset {
 		if err := d.entry.weigh(d.xen, d.info, s.Foreground); err != nil {
@@ -123,16 +129,21 @@ func (d *domain) waits() bool {
 }
 
 // Restore implements [keeper.Subject].
-func (d *domain) Restore() error { return d.entry.giveBack(d.xen, true, true) }
+func (d *domain) Restore() error {
+	return errors.Join(d.free(), d.entry.giveBack(d.xen, true, true))
+}
 
 // Close implements [keeper.Subject]: the ledger stays for the next process. Where
 // a domain is stopped without budget it runs until then, else it could miss
 // budgets.
-func (d *domain) Close(left bool) error {
-	if left && !d.entry.lowers() {
-		return d.entry.unpause(d.xen)
+func (d *domain) Close(left bool) (err error) {
+	if d.helpers.Threads != nil {
+		err = d.helpers.Close(left)
 	}
-	return nil
+	if left && !d.entry.lowers() {
+		err = errors.Join(err, d.entry.unpause(d.xen))
+	}
+	return err
 }
 
 // settle decides the domain's weights again: it may be in another pool, Dom0

@@ -7,12 +7,13 @@ import (
 	"io"
 
 	"github.com/vlibos/vlibos/dom0/host/keeper"
+	"github.com/vlibos/vlibos/dom0/host/threads"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
 // Guard is all that the guard's process does when the daemon does not renew its
 // lease, as [keeper.Guard] says: it restores weights and undoes pauses that are
-// in the ledger of that name.
+// in the ledger of that name, and restores the policies of domains' helpers.
 func Guard(daemon io.ReadWriter, name string) error {
 	h, err := xenctl.Open()
 	if err != nil {
@@ -24,7 +25,9 @@ func Guard(daemon io.ReadWriter, name string) error {
 	}
 	lock, err := keeper.Share(name)
 	if err == nil {
-		err = keeper.Guard(daemon, func(first, dead bool, _ string) error { return l.giveBack(h, first, dead) }, lock)
+		err = keeper.Guard(daemon, func(first, dead bool, note string) error {
+			return errors.Join(l.giveBack(h, first, dead), threads.Undo(note))
+		}, lock)
 	}
 	return errors.Join(err, l.close(), h.Close())
 }

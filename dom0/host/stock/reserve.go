@@ -15,7 +15,7 @@ import (
 )
 
 // Can implements host.Host: an unmodified Xen charges no domain's work to another.
-func (p *Host) Can() host.Abilities { return host.Abilities{Throttle: true} }
+func (p *Host) Can() host.Abilities { return host.Abilities{DeviceModels: true, Throttle: true} }
 
 // Reserve implements host.Host.
 func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
@@ -32,8 +32,18 @@ func (p *Host) Reserve(ctx context.Context, r host.Reservation) error {
 	if err := p.keeping.Secure(ctx, r.ID, ""); err != nil {
 		return err
 	}
-	failed := p.keeping.Do(ctx, func() { err = p.keeping.adopt(domid, r) })
-	return explain(errors.Join(failed, err))
+	known := false
+	failed := p.keeping.Do(ctx, func() {
+		known = p.keeping.Entry(r.ID) != nil
+		err = p.keeping.adopt(domid, r)
+	})
+	if err = errors.Join(failed, err); err != nil {
+		return explain(err)
+	}
+	if err = p.help(ctx, domid, r); err != nil && !known {
+		err = errors.Join(err, p.Unreserve(ctx, r))
+	}
+	return explain(err)
 }
 
 // Unreserve implements host.Host. The keeper knows which domain runs on the
@@ -58,7 +68,8 @@ func (p *Host) Usage(ctx context.Context, r host.Reservation) (u host.Usage, err
 	return u, errors.Join(failed, err)
 }
 
-// MemberCPUs implements host.Host.
+// MemberCPUs implements host.Host: Dom0's vCPUs move, and the budget cannot be promised
+// on any CPU.
 func (p *Host) MemberCPUs(host.Members) ([]int, error) { return nil, host.ErrNotHere }
 
 // Clear implements host.Host.

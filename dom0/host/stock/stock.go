@@ -13,6 +13,7 @@ import (
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/host/keeper"
+	"github.com/vlibos/vlibos/dom0/host/threads"
 	"github.com/vlibos/vlibos/dom0/internal/domains"
 	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/xenctl"
@@ -41,7 +42,8 @@ type Host struct {
 	store   *xenstore.Client
 	list    *domains.List
 	keeping *keeping
-	name    string // the ledger's
+	set     *threads.Set // of helpers
+	name    string       // the ledger's
 	floor   rtsched.Task
 
 	mu   sync.Mutex
@@ -81,6 +83,7 @@ func Open(ctx context.Context, o Options) (*Host, error) {
 		return nil, errors.Join(err, p.store.Close(), p.h.Close())
 	}
 	p.keeping = newKeeping(p.h, l, o.Guard)
+	p.set = threads.NewSet(p.keeping.Keeper)
 	if err := p.keeping.Start(); err != nil {
 		return nil, errors.Join(err, l.close(), p.store.Close(), p.h.Close())
 	}

@@ -7,12 +7,20 @@ import (
 	"fmt"
 
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/internal/domains"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
 // Work implements host.Host: Xen's list has all that an unmodified Xen tells. It does
 // not tell how long a vCPU waited: VCPUOP_get_runstate_info is for a domain's own.
-func (p *Host) Work(_ context.Context, d host.Domain) (host.Work, error) { return d.Work, nil }
+func (p *Host) Work(ctx context.Context, d host.Domain) (host.Work, error) {
+	w := d.Work
+	domid, err := domains.Number(d)
+	if err == nil {
+		w.Helpers = p.list.Helpers(ctx, domid)
+	}
+	return w, err
+}
 
 // Facts implements host.Host.
 func (p *Host) Facts(_ context.Context, d host.Domain) ([]host.Fact, error) {

@@ -177,6 +177,12 @@ func (g *group) enter(r host.Reservation) (err error) {
 	return nil
 }
 
+// remember and remembered are of those members that have a cgroup.
+type recorder interface {
+	remember(policies)
+	remembered() policies
+}
+
 func (g *group) usage() (time.Duration, error) { return g.meter.Usage() }
 
 func (g *group) threads() ([]int, error) {

@@ -55,13 +55,19 @@ type noted struct {
 	had     policies
 }
 
-// note is the note to the guard on these threads: the number of a cgroup of
+// Note is the note to the guard on these threads: the number of a cgroup of
 // ours, or the one thread, which is in none; and the policies that the guard is
 // to restore.
-func (t *Threads) note() string {
+func (t *Threads) Note() string {
 	words := fmt.Sprintf("group=%d", t.id)
+	single := func(m host.Members) string { return fmt.Sprintf("thread=%d/%d/%d", m.PID, m.TID, m.Start) }
 	if t.meant.TID != 0 {
-		words = fmt.Sprintf("thread=%d/%d/%d", t.meant.PID, t.meant.TID, t.meant.Start)
+		words = single(t.meant)
+	}
+	if h, ok := t.members.(*helpers); ok {
+		for _, o := range h.kernel {
+			words += " " + single(o.Members)
+		}
 	}
 	return words + t.had.note()
 }

@@ -17,7 +17,7 @@ func lockThread() { runtime.LockOSThread() }
 func TestGuardReadsWhatItIsTold(t *testing.T) {
 	one := &Threads{id: 7, meant: host.Members{PID: 5}, had: policies{5: {Policy: unix.SCHED_BATCH, Nice: -3}}}
 	two := &Threads{id: 8, meant: host.Members{PID: 8, TID: 9, Start: 10}}
-	n, err := readNote(one.note() + " " + two.note())
+	n, err := readNote(one.Note() + " " + two.Note())
 	if err != nil || !slices.Equal(n.groups, []uint32{7}) || !slices.Equal(n.singles, []host.Members{two.meant}) ||
 		len(n.had) != 1 || n.had[5] == nil || n.had[5].Policy != unix.SCHED_BATCH || n.had[5].Nice != -3 {
 		t.Errorf("%+v, %v", n, err)

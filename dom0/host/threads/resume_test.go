@@ -37,7 +37,7 @@ func TestNextMasterGivesBackThePolicy(t *testing.T) {
 		Holder: host.Holder{Threads: &host.Members{PID: pid}},
 	}
 	for _, r.Resume = range []bool{false, true} {
-		a, err := new(Set).open(r, nil)
+		a, err := new(Set).Open(r, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -45,18 +45,18 @@ func (s *Set) Reserve(ctx context.Context, r host.Reservation, cpus []int,
 	if known || err != nil {
 		return err
 	}
-	t, err := s.open(r, cpus)
+	t, err := s.Open(r, cpus)
 	if err != nil {
 		return err
 	}
 	free := func() error { return errors.Join(t.Restore(), t.Close(false), s.keeper.Forget(ctx, r.ID)) }
-	if err := s.keeper.Secure(ctx, r.ID, t.note()); err != nil {
+	if err := s.keeper.Secure(ctx, r.ID, t.Note()); err != nil {
 		return errors.Join(err, free())
 	}
 	failed := s.keeper.Do(ctx, func() {
 		var subject keeper.Subject
 		var a keeper.Account
-		if err = t.begin(); err == nil {
+		if err = t.Begin(); err == nil {
 			subject, a, err = begin(t)
 		}
 		if err != nil {
@@ -105,18 +105,17 @@ type Threads struct {
 	renewed time.Duration // when all were last given theirs
 }
 
-func (s *Set) open(r host.Reservation, cpus []int) (*Threads, error) {
-	t := &Threads{set: s, id: r.ID, meant: *r.Threads, period: r.Period, cpus: cpus, has: make(map[int]int)}
-	var err error
-	if t.meant.TID != 0 {
-		t.members, err = openOne(t.meant)
-	} else {
-		t.members, err = openGroup(r)
+// Open prepares threads of a reservation, or the helpers of its domain, to be on it.
+// They may run on these CPUs.
+func (s *Set) Open(r host.Reservation, cpus []int) (_ *Threads, err error) {
+	t := &Threads{set: s, id: r.ID, period: r.Period, cpus: cpus, has: make(map[int]int)}
+	if t.members, err = openMembers(r); err == nil && r.Threads != nil {
+		t.meant = *r.Threads
 	}
 	if err != nil {
 		return nil, err
 	}
-	if g, ok := t.members.(*group); ok && r.Resume {
+	if g, ok := t.members.(recorder); ok && r.Resume {
 		t.had = g.remembered()
 	} else if !r.Resume {
 		t.had = policiesOf(t.members)
@@ -127,8 +126,8 @@ func (s *Set) open(r host.Reservation, cpus []int) (*Threads, error) {
 	return t, nil
 }
 
-// begin starts to count the members' time.
-func (t *Threads) begin() (err error) {
+// Begin starts to count the members' time, in the keeper's thread.
+func (t *Threads) Begin() (err error) {
 	if err := t.set.keeper.Realtime(); err != nil {
 		return fmt.Errorf("threads on reservations: %w: the keeper cannot be a real-time thread: %w: %s", host.ErrNotAllowed, err, keeper.Remedy)
 	}

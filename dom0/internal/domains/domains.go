@@ -43,6 +43,9 @@ type List struct {
 	mu    sync.Mutex
 	known map[uint16]known
 	born  uint64 // the last generation
+
+	backends map[uint16][]host.Helper // by domain, as of listed
+	listed   time.Time
 }
 
 // known is the last state of a domain.
@@ -81,13 +84,13 @@ func (l *List) All(ctx context.Context) ([]host.Domain, error) {
 	now := l.ask(ctx, infos)
 	pools := make(map[uint32]xenctl.Pool)
 	for _, info := range infos {
-		cpus, err := l.cpusOf(info, pools)
+		cpus, unplugged, err := l.cpusOf(info, pools)
 		if errors.Is(err, xenctl.ErrNoDomain) {
 			continue // it has ended meanwhile
 		}
 		all = append(all, host.Domain{
 			ID: strconv.Itoa(int(info.ID)), Generation: now[info.ID].generation, UUID: UUID(info.UUID), Name: now[info.ID].name,
-			CPUs: cpus, VCPUs: info.MaxVCPUID + 1, Err: err, Control: info.ID == 0 || info.Xenstore, Work: work(info),
+			CPUs: cpus, VCPUs: info.MaxVCPUID + 1, Unplugged: unplugged, Err: err, Control: info.ID == 0 || info.Xenstore, Work: work(info),
 		})
 	}
 	return all, nil
@@ -124,14 +127,15 @@ func work(info xenctl.DomainInfo) host.Work {
 	return w
 }
 
-func (l *List) cpusOf(info xenctl.DomainInfo, pools map[uint32]xenctl.Pool) ([]int, error) {
-	var all []int
+// cpusOf are the CPUs of a domain's vCPUs, and the vCPUs that are not plugged in.
+func (l *List) cpusOf(info xenctl.DomainInfo, pools map[uint32]xenctl.Pool) (all, unplugged []int, err error) {
 	for i := range info.MaxVCPUID + 1 {
 		v, err := l.h.VCPU(info.ID, i)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if !v.Online {
+			unplugged = append(unplugged, i)
 			continue
 		}
 		if l.stays {
@@ -140,19 +144,19 @@ func (l *List) cpusOf(info xenctl.DomainInfo, pools map[uint32]xenctl.Pool) ([]i
 		}
 		cpus, err := l.h.Affinity(info.ID, i)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		pool, ok := pools[info.CPUPool]
 		if !ok {
 			if pool, err = l.h.Pool(info.CPUPool); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			pools[info.CPUPool] = pool
 		}
 		all = append(all, slices.DeleteFunc(cpus, func(c int) bool { return !slices.Contains(pool.CPUs, c) })...)
 	}
 	slices.Sort(all)
-	return slices.Compact(all), nil
+	return slices.Compact(all), unplugged, nil
 }
 
 // Own locks the Xen host for this process: Dom0 controls it through one device,

@@ -70,7 +70,7 @@ func TestListKeepsNamesWithoutXenstored(t *testing.T) {
 	const zero = "00000000-0000-0000-0000-000000000000"
 	want := []host.Domain{
 		{ID: "0", Generation: 1, UUID: zero, CPUs: []int{3}, VCPUs: 1, Control: true},
-		{ID: "1", Generation: 2, UUID: "ab000000-0000-0000-0000-000000000001", Name: "web", CPUs: []int{1, 3}, VCPUs: 3, Work: host.Work{CPU: time.Minute}},
+		{ID: "1", Generation: 2, UUID: "ab000000-0000-0000-0000-000000000001", Name: "web", CPUs: []int{1, 3}, VCPUs: 3, Unplugged: []int{1}, Work: host.Work{CPU: time.Minute}},
 		{ID: "3", Generation: 3, UUID: zero, Control: true},
 	}
 	all := func() []host.Domain {
