@@ -6,14 +6,18 @@ package live
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/suite/host"
@@ -152,6 +156,44 @@ func TestCallIsPaidInThePool(t *testing.T) {
 		t.Error("the call was not charged")
 	}
 	t.Cleanup(func() { host.Must(t, m.Unreserve(2)) })
+}
+
+// The master keeps budgets by the module for the domains in the pool, if it is told to.
+func TestMasterServesThePool(t *testing.T) {
+	serve := exec.Command("vlibmaster", "--host", "module", "serve")
+	serve.Stdout, serve.Stderr = os.Stderr, os.Stderr
+	host.Must(t, serve.Start())
+	t.Cleanup(func() {
+		host.Must(t, serve.Process.Signal(syscall.SIGTERM))
+		if err := serve.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+	host.Repeat(t, "vlibmaster", "ps")
+	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
+	out := host.Run(t, "vlibmaster", "ps")
+	t.Log(out)
+	if !strings.Contains(out, "module") || !strings.Contains(out, "vlib1") {
+		t.Error(out)
+	}
+	stop := host.Spin(t, host.Xen(t), 1, 1)
+	foreground := func() time.Duration {
+		var h api.Host
+		host.Must(t, json.Unmarshal([]byte(host.Run(t, "vlibmaster", "ps", "--json")), &h))
+		if len(h.Reservations) != 1 || h.Host != "module" {
+			t.Fatalf("%+v", h)
+		}
+		return h.Reservations[0].Foreground
+	}
+	begun, before := time.Now(), foreground()
+	time.Sleep(5 * time.Second)
+	share := float64(foreground()-before) / float64(time.Since(begun))
+	t.Logf("foreground %.3f %%", 100*share)
+	if math.Abs(share-0.1) > 0.003 {
+		t.Errorf("foreground %.3f %%, want 10", 100*share)
+	}
+	stop()
+	host.Run(t, "vlibmaster", "release", "vlib1")
 }
 
 // The module is taken out while its domains run, elsewhere, and comes back.
