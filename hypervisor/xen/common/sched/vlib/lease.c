@@ -89,7 +89,7 @@ void vlib_housekeeping_by(s_time_t when)
     set_timer(&timer, when);
 }
 
-/* No more of it, for ever: the live patch is to be unloaded. */
+/* No housekeeping from now on: the live patch is to be unloaded. */
 void vlib_housekeeping_end(void)
 {
     if ( ready )
