@@ -111,21 +111,21 @@ func TestBudgetsAreExactInAPoolOfTheirOwn(t *testing.T) {
 	if out := host.Run(t, "xl", "info"); !strings.Contains(out, "xen_scheduler          : credit2") {
 		t.Error(out)
 	}
-	host.Must(t, m.Reserve(1, 10*ms, 100*ms))
+	host.Must(t, m.Reserve(1, 2*ms, 10*ms))
 	host.Must(t, m.Adopt(1, 1))
 	stop := host.Spin(t, h, 1, 1)
 	stopOther := host.Spin(t, h, 2, 1)
 	before, err := m.Reservation(1)
 	host.Must(t, err)
 	begun, own, other := clock.Monotonic(), host.CPUTime(t, h, 1), host.CPUTime(t, h, 2)
-	time.Sleep(10 * time.Second)
+	time.Sleep(2 * time.Second)
 	after, err := m.Reservation(1)
 	host.Must(t, err)
 	took := clock.Monotonic() - begun
 	share := float64(after.Total.Foreground-before.Total.Foreground) / float64(took)
 	t.Logf("in %v: foreground %.3f %%; Xen says %v and %v", took, 100*share, host.CPUTime(t, h, 1)-own, host.CPUTime(t, h, 2)-other)
-	if math.Abs(share-0.1) > 0.001+0.01*0.1 {
-		t.Errorf("foreground %.3f %%, want 10", 100*share)
+	if math.Abs(share-0.2) > 0.002 { // the window may contain one more budget, 0.1 %
+		t.Errorf("foreground %.3f %%, want 20", 100*share)
 	}
 	if out, status := host.Command(t, "vlibmaster", "module", "unload"); status == 0 || !strings.Contains(out, "cpupool-destroy") {
 		t.Errorf("unload under load: status %d\n%s", status, out)
@@ -170,7 +170,7 @@ func TestMasterServesThePool(t *testing.T) {
 		}
 	})
 	host.Repeat(t, "vlibmaster", "ps")
-	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
+	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "2ms", "--period", "10ms")
 	out := host.Run(t, "vlibmaster", "ps")
 	t.Log(out)
 	if !strings.Contains(out, "module") || !strings.Contains(out, "vlib1") {
@@ -186,11 +186,11 @@ func TestMasterServesThePool(t *testing.T) {
 		return h.Reservations[0].Foreground
 	}
 	begun, before := time.Now(), foreground()
-	time.Sleep(5 * time.Second)
+	time.Sleep(time.Second)
 	share := float64(foreground()-before) / float64(time.Since(begun))
 	t.Logf("foreground %.3f %%", 100*share)
-	if math.Abs(share-0.1) > 0.003 {
-		t.Errorf("foreground %.3f %%, want 10", 100*share)
+	if math.Abs(share-0.2) > 0.01 { // starting ps takes some of the time
+		t.Errorf("foreground %.3f %%, want 20", 100*share)
 	}
 	stop()
 	host.Run(t, "vlibmaster", "release", "vlib1")
