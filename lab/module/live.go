@@ -233,8 +233,13 @@ func definedNames(file string) (string, error) {
 		return "", err
 	}
 	var list strings.Builder
+	seen := make(map[string]bool) // static functions of several files may have one name
 	for _, s := range symbols {
+		if seen[s.Name] {
+			continue
+		}
 		if s.Name != "" && s.Section != elf.SHN_UNDEF && elf.ST_TYPE(s.Info) != elf.STT_SECTION && elf.ST_TYPE(s.Info) != elf.STT_FILE {
+			seen[s.Name] = true
 			fmt.Fprintf(&list, "%[1]s vlib.%[1]s\n", s.Name)
 		}
 	}
