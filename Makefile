@@ -22,7 +22,7 @@ BENCHES := quick native corunner lab module stock service throttle table full
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL := build
-.PHONY: help build setup demo test lint bench report soak packages hypervisor model clean \
+.PHONY: help build setup demo test lint bench report soak packages hypervisor livepatch model clean \
 	$(TESTS:%=.test-%) $(BENCHES:%=.bench-%) $(SOAKS:%=.soak-%) .vulncheck
 
 help: ## this list
@@ -118,6 +118,9 @@ packages: hypervisor $(NFPM) ## deb and rpm in out/packages (VERSION=… for ano
 
 hypervisor: setup ## Xen with this project's module, and its path
 	$(LAB) hypervisor
+
+livepatch: setup ## the module as a live patch for Debian's Xen, and its path
+	$(LAB) livepatch
 
 model: ## the protocol of calls in all its states, with spin: under a minute
 	$(call installed,spin)

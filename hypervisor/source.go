@@ -14,7 +14,7 @@ import (
 	"io/fs"
 )
 
-//go:embed hooks xen
+//go:embed hooks xen live
 var source embed.FS
 
 // Module returns the module's files, by their paths below the folder xen of a
@@ -36,6 +36,19 @@ func Hooks() []byte {
 	}
 	return script
 }
+
+// LivePayload returns the C file that makes the module's objects a live patch. It is
+// compiled in the module's folder, [LiveFolder].
+func LivePayload() []byte {
+	text, err := source.ReadFile("live/payload.c")
+	if err != nil {
+		panic(err) // the file is in the binary
+	}
+	return text
+}
+
+// LiveFolder is the folder of the module's C files, below the folder xen of a source tree.
+const LiveFolder = "common/sched/vlib"
 
 // Revision identifies module and hooks by their content.
 func Revision() string {

@@ -153,3 +153,20 @@ func hypervisor(ctx context.Context, name string, base *image.Base, refresh bool
 	}
 	return HypervisorImage{Path: name}, nil
 }
+
+// LivePatch sets the machine up ([Setup]) and returns the module as a live patch, with the
+// release's own hypervisor that it is for. It builds it as [Hypervisor] does.
+func LivePatch(ctx context.Context, release string, log io.Writer) (*module.Live, error) {
+	base, err := Setup(ctx, release, false, log)
+	if err != nil {
+		return nil, err
+	}
+	cache, err := image.DefaultCache()
+	if err != nil {
+		return nil, err
+	}
+	if err := install(ctx, missing(compileTools), log); err != nil {
+		return nil, err
+	}
+	return module.NewCache(cache).Live(ctx, base, log)
+}

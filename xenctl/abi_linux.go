@@ -33,6 +33,17 @@ const (
 	sysctlGetCPUInfo        = 8
 	sysctlCPUPoolOp         = 18
 	sysctlPSRAlloc          = 23
+	sysctlLivepatch         = 27
+
+	livepatchUpload = 0
+	livepatchGet    = 1
+	livepatchAction = 3
+
+	livepatchUnload = 1
+	livepatchRevert = 2
+	livepatchApply  = 3
+
+	livepatchNameSize = 128
 
 	psrL3Info  = 0
 	psrL2Info  = 1
@@ -50,6 +61,7 @@ const (
 	xenverChangeset    = 4
 	xenverPageSize     = 7
 	xenverCommandLine  = 9
+	xenverBuildID      = 10
 
 	infoDying         = 1 << 0
 	infoHVM           = 1 << 1
@@ -215,6 +227,45 @@ type psrAlloc struct {
 	cmd    uint32
 	target uint32
 	data   uint64
+}
+
+// livepatchOp has the members that all requests about one patch begin with. In rest is
+// one of the three structures below.
+type livepatchOp struct {
+	_        structs.HostLayout
+	cmd      uint32
+	pad      uint32
+	name     uint64
+	nameSize uint16
+	namePad  [3]uint16
+	rest     livepatchPayload
+}
+
+type livepatchPayload struct {
+	_       structs.HostLayout
+	size    uint64
+	payload uint64
+}
+
+type livepatchStatus struct {
+	_     structs.HostLayout
+	state uint32
+	rc    int32
+}
+
+type livepatchDo struct {
+	_       structs.HostLayout
+	cmd     uint32
+	timeout uint32 // in ns
+	flags   uint32
+	pad     uint32
+}
+
+// buildID is struct xen_build_id with room for a SHA-1 and more.
+type buildID struct {
+	_      structs.HostLayout
+	length uint32
+	id     [64]byte
 }
 
 type sysctl struct {

@@ -29,8 +29,33 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		w psrAlloc
 		x getCPUInfo
 		y cpuInfo
+		j livepatchOp
+		k livepatchDo
+		n livepatchStatus
+		z buildID
 	)
+	rest := uint64(unsafe.Offsetof(j.rest))
 	golden.Check(t, map[string]uint64{
+		"XENVER_build_id":             xenverBuildID,
+		"XEN_SYSCTL_livepatch_op":     sysctlLivepatch,
+		"XEN_SYSCTL_LIVEPATCH_UPLOAD": livepatchUpload,
+		"XEN_SYSCTL_LIVEPATCH_GET":    livepatchGet,
+		"XEN_SYSCTL_LIVEPATCH_ACTION": livepatchAction,
+		"LIVEPATCH_ACTION_UNLOAD":     livepatchUnload,
+		"LIVEPATCH_ACTION_REVERT":     livepatchRevert,
+		"LIVEPATCH_ACTION_APPLY":      livepatchApply,
+		"LIVEPATCH_STATE_CHECKED":     uint64(PatchChecked),
+		"LIVEPATCH_STATE_APPLIED":     uint64(PatchApplied),
+		"XEN_LIVEPATCH_NAME_SIZE":     livepatchNameSize,
+		"offsetof(struct xen_sysctl_livepatch_op, u.upload.name.name)":           uint64(unsafe.Offsetof(j.name)),
+		"offsetof(struct xen_sysctl_livepatch_op, u.upload.name.size)":           uint64(unsafe.Offsetof(j.nameSize)),
+		"offsetof(struct xen_sysctl_livepatch_op, u.upload.size)":                rest + uint64(unsafe.Offsetof(j.rest.size)),
+		"offsetof(struct xen_sysctl_livepatch_op, u.upload.payload)":             rest + uint64(unsafe.Offsetof(j.rest.payload)),
+		"offsetof(struct xen_sysctl_livepatch_op, u.get.status.state)":           rest + uint64(unsafe.Offsetof(n.state)),
+		"offsetof(struct xen_sysctl_livepatch_op, u.get.status.rc)":              rest + uint64(unsafe.Offsetof(n.rc)),
+		"offsetof(struct xen_sysctl_livepatch_op, u.action.cmd)":                 rest + uint64(unsafe.Offsetof(k.cmd)),
+		"offsetof(struct xen_sysctl_livepatch_op, u.action.pad)":                 rest + uint64(unsafe.Offsetof(k.pad)),
+		"offsetof(struct xen_build_id, buf)":                                     uint64(unsafe.Offsetof(z.id)),
 		"IOCTL_PRIVCMD_HYPERCALL":                                                ioctlHypercall,
 		"__HYPERVISOR_xen_version":                                               hypercallXenVersion,
 		"__HYPERVISOR_sysctl":                                                    hypercallSysctl,

@@ -68,7 +68,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{runCommand(), shellCommand(), setupCommand(), hypervisorCommand(), savedCommand()},
+		Commands: []*cli.Command{runCommand(), shellCommand(), setupCommand(), hypervisorCommand(), livepatchCommand(), savedCommand()},
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = app.OnUsageError

@@ -145,7 +145,7 @@ func groupedCommands() (all []*cli.Command) {
 	}
 	add(calls, callCommand(), servicesCommand())
 	add(reservations, adoptCommand(), releaseCommand(), psCommand(), describeCommand(), runCommand(), admitCommand())
-	add(thisHost, doctorCommand(), selftestCommand(), serveCommand(), xapiCommand(), cgroupCommand())
+	add(thisHost, doctorCommand(), selftestCommand(), serveCommand(), moduleCommand(), xapiCommand(), cgroupCommand())
 	add(measuring, topCommand(), calibrateCommand(), calibrateLoadCommand())
 	add(measuring, command.New(command.Config{Name: "bench", Program: "vlibmaster"})...)
 	add(thisProgram, versionCommand(), completionCommand(), printCommand())

@@ -136,7 +136,7 @@ func selftestOptions(c *cli.Context) (o selftest.Options, err error) {
 			s, err := uncore.Open(cpus)
 			return s, func() error { return nil }, err
 		}
-		p, err := module.Open(ctx)
+		p, err := module.Open(ctx, true)
 		if errors.Is(err, host.ErrNotHere) {
 			return nil, nil, fmt.Errorf("%w: %w", throttle.ErrNoSource, err)
 		}

@@ -253,9 +253,9 @@ func openHost(ctx context.Context, c *cli.Context, kind string, log *slog.Logger
 	case directory.Native:
 		return native.Open(native.Options{Parent: c.String("native-cgroup"), Servers: c.String("native-dir")})
 	case directory.Module:
-		return module.Open(ctx)
+		return module.Open(ctx, true)
 	case directory.Xen:
-		p, err := module.Open(ctx)
+		p, err := module.Open(ctx, false)
 		if !errors.Is(err, host.ErrNotHere) {
 			return p, err
 		}

@@ -121,6 +121,7 @@ struct timer {
     s_time_t at;
 };
 #define init_timer(t, f, data, cpu) ((t)->function = (f), (t)->at = INT64_MAX)
+#define kill_timer(t) ((t)->at = INT64_MAX)
 void set_timer(struct timer *t, s_time_t at);
 extern struct timer *fake_timer;    /* the one that is set, or NULL */
 

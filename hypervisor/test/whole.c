@@ -229,7 +229,7 @@ static void cpu_leaves(struct domain *guest)
 }
 
 /* Admission uses the value of timer_slop=. */
-void fake_set_timer_slop(unsigned int slop);
+void fake_set_vlib_timer_slop(unsigned int slop);
 
 static void late_follows_slop(struct domain *guest)
 {
@@ -239,12 +239,12 @@ static void late_follows_slop(struct domain *guest)
           "%lu", (unsigned long)op.late);
     CHECK(!reserve(1, MS, 10 * MS), "cannot reserve");
     CHECK(!bind(VLIB_OP_adopt, 1, guest->domain_id), "cannot adopt");
-    fake_set_timer_slop(9 * MS);
+    fake_set_vlib_timer_slop(9 * MS);
     CHECK(reserve(1, MS, 9 * MS) == -ENOSPC,
           "admitted with too small a margin");
     CHECK(!machine_call(dom0, VLIB_OP_info, 0, 0, &op) && op.late == 9010000,
           "%lu", (unsigned long)op.late);
-    fake_set_timer_slop(50000);
+    fake_set_vlib_timer_slop(50000);
     CHECK(!reserve(1, MS, 9 * MS), "cannot reserve");
     CHECK(!machine_call(dom0, VLIB_OP_unreserve, 0, 0,
                         &(struct vlib_reserve){ VERSION, .id = 1 }), "end");

@@ -36,6 +36,7 @@ type Image struct {
 //	source/SERIES/    the source package as downloaded; a folder of that name is complete
 //	tree/KEY/         the source tree that was compiled last; tree-NAME/KEY/ of a variant
 //	image/KEY/        built images; a folder of that name is complete
+//	live/KEY/         live patches; a folder of that name is complete
 type Cache struct {
 	base    *image.Cache
 	dir     string
@@ -49,7 +50,7 @@ func NewCache(c *image.Cache) *Cache { return &Cache{base: c, dir: filepath.Join
 
 // The files that determine an image, in addition to the sources and the compiler.
 //
-//go:embed compile.go given.go tree.go variant.go
+//go:embed compile.go given.go live.go tree.go variant.go
 var builder embed.FS
 
 // Build returns Xen with the module, of the series and the release of base images,

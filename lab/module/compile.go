@@ -42,6 +42,9 @@ CONFIG_SCHED_RTDS=y
 # CONFIG_DEBUG_INFO is not set
 `
 
+// distributionConfig is what the source package configures Xen with.
+const distributionConfig = "debian/xen-kconfig"
+
 // compile builds the image: from scratch in a minute or two, after a change in our
 // files in seconds. Warnings are errors, as in all of Xen.
 func (t *tree) compile(ctx context.Context, version string, log io.Writer) error {
@@ -60,15 +63,12 @@ func (t *tree) compile(ctx context.Context, version string, log io.Writer) error
 }
 
 func (t *tree) make(ctx context.Context, version string, log io.Writer) error {
-	if err := t.run(ctx, version, io.Discard, "defconfig"); err != nil {
-		return err
-	}
 	file := filepath.Join(t.dir, "xen/.config")
-	config, err := os.ReadFile(file)
+	config, err := t.ownConfig(ctx, version, file)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(file, append(config, besides+t.config...), 0o644); err != nil {
+	if err := os.WriteFile(file, config, 0o644); err != nil {
 		return err
 	}
 	if err := t.run(ctx, version, io.Discard, "olddefconfig"); err != nil {
@@ -82,6 +82,18 @@ func (t *tree) make(ctx context.Context, version string, log io.Writer) error {
 			"which happens if CONFIG_SCHED_NULL is set, as in a debug build", version, option)
 	}
 	return t.run(ctx, version, &counter{log: log, next: time.Now()}, "-j", fmt.Sprint(runtime.NumCPU()))
+}
+
+// ownConfig returns what the variant decides of Xen's configuration.
+func (t *tree) ownConfig(ctx context.Context, version, file string) ([]byte, error) {
+	if t.theirs {
+		return os.ReadFile(filepath.Join(t.dir, distributionConfig))
+	}
+	if err := t.run(ctx, version, io.Discard, "defconfig"); err != nil {
+		return nil, err
+	}
+	config, err := os.ReadFile(file)
+	return append(config, besides+t.config...), err
 }
 
 // run runs make in the folder xen. Xen's banner has the version of the source. The

@@ -20,8 +20,8 @@ import (
 
 // tree is a source tree of Xen with the hook lines and this project's files.
 type tree struct {
-	dir    string
-	config string // the variant's
+	dir string
+	Variant
 }
 
 // Files in a tree that are not Xen's. busy exists while make works; if it is left
@@ -45,7 +45,7 @@ func (c *Cache) tree(ctx context.Context, src source, compiler string, log io.Wr
 	if c.variant.Name != "" {
 		trees += "-" + c.variant.Name
 	}
-	t := &tree{dir: filepath.Join(trees, key(src.id, compiler, string(hypervisor.Hooks()), builderRevision())), config: c.variant.config}
+	t := &tree{dir: filepath.Join(trees, key(src.id, compiler, string(hypervisor.Hooks()), builderRevision())), Variant: c.variant}
 	if !t.usable(names) {
 		fmt.Fprintf(log, "unpacking the source of Xen %s\n", src.version)
 		if err := os.RemoveAll(trees); err != nil {

@@ -8,6 +8,9 @@ type Variant struct {
 	Name string
 	// config has additional lines of Xen's configuration.
 	config string
+	// theirs is whether the configuration is otherwise the distribution's, and not
+	// Xen's default with the changes of compile.go.
+	theirs bool
 }
 
 // The variants. Debug has Xen's assertions and checks of locks. Its default
@@ -26,6 +29,8 @@ CONFIG_XSM_FLASK=y
 CONFIG_XSM_FLASK_POLICY=y
 CONFIG_XSM_FLASK_DEFAULT=y
 `}
+	// live has what a live patch of the distribution's Xen is linked from.
+	live = Variant{Name: "live", theirs: true}
 )
 
 // Of returns the cache of images of a variant.

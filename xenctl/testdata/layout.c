@@ -178,5 +178,25 @@ int main(void)
     OFFSET(struct xen_domctl_psr_alloc, cmd);
     OFFSET(struct xen_domctl_psr_alloc, target);
     OFFSET(struct xen_domctl_psr_alloc, data);
+    VALUE(XENVER_build_id);
+    VALUE(XEN_SYSCTL_livepatch_op);
+    VALUE(XEN_SYSCTL_LIVEPATCH_UPLOAD);
+    VALUE(XEN_SYSCTL_LIVEPATCH_GET);
+    VALUE(XEN_SYSCTL_LIVEPATCH_ACTION);
+    VALUE(LIVEPATCH_ACTION_UNLOAD);
+    VALUE(LIVEPATCH_ACTION_REVERT);
+    VALUE(LIVEPATCH_ACTION_APPLY);
+    VALUE(LIVEPATCH_STATE_CHECKED);
+    VALUE(LIVEPATCH_STATE_APPLIED);
+    VALUE(XEN_LIVEPATCH_NAME_SIZE);
+    OFFSET(struct xen_sysctl_livepatch_op, u.upload.name.name);
+    OFFSET(struct xen_sysctl_livepatch_op, u.upload.name.size);
+    OFFSET(struct xen_sysctl_livepatch_op, u.upload.size);
+    OFFSET(struct xen_sysctl_livepatch_op, u.upload.payload);
+    OFFSET(struct xen_sysctl_livepatch_op, u.get.status.state);
+    OFFSET(struct xen_sysctl_livepatch_op, u.get.status.rc);
+    OFFSET(struct xen_sysctl_livepatch_op, u.action.cmd);
+    OFFSET(struct xen_sysctl_livepatch_op, u.action.pad);
+    OFFSET(struct xen_build_id, buf);
     return 0;
 }

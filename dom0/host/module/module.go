@@ -42,8 +42,9 @@ type Host struct {
 	callees map[uint16]*callee
 }
 
-// Open opens the host. Without the module that is [host.ErrNotHere].
-func Open(ctx context.Context) (*Host, error) {
+// Open opens the host. Without the module that is [host.ErrNotHere], and so it is where Dom0
+// is under another scheduler, unless pool: domains in a cpupool of the module's are enough.
+func Open(ctx context.Context, pool bool) (*Host, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -60,8 +61,10 @@ func Open(ctx context.Context) (*Host, error) {
 	switch {
 	case errors.Is(err, vlib.ErrAbsent):
 		err = fmt.Errorf("host %s is %w: %w", Name, host.ErrNotHere, err)
-	case err == nil && !p.info.Host:
-		err = fmt.Errorf("host %s is %w: Dom0 is not under the module's scheduler: boot Xen with sched=vlib", Name, host.ErrNotHere)
+	case err == nil && p.info.CPUs == 0:
+		err = fmt.Errorf("host %s is %w: the module's scheduler has no CPU: make a cpupool with sched=\"null\", or boot Xen with sched=vlib", Name, host.ErrNotHere)
+	case err == nil && !p.info.Host && !pool:
+		err = fmt.Errorf("host %s is %w: Dom0 is not under the module's scheduler: boot Xen with sched=vlib, or choose --host %s for the domains in a cpupool of it", Name, host.ErrNotHere, Name)
 	case err == nil:
 		p.store, err = xenstore.Open(ctx)
 	}

@@ -11,6 +11,7 @@
 
 /* By domain number: it must outlive the domain's stay in another pool. */
 static s_time_t *stopped_time;
+static bool __read_mostly forbidden;
 
 int vlib_clock_init(void)
 {
@@ -18,12 +19,20 @@ int vlib_clock_init(void)
 
     if ( stopped_time )
         return 0;
+    if ( forbidden )
+        return -EOPNOTSUPP;
     table = xzalloc_array(s_time_t, DOMID_FIRST_RESERVED);
     if ( !table )
         return -ENOMEM;
     smp_wmb();
     stopped_time = table;
     return 0;
+}
+
+/* A Xen without the hooks cannot stop the time of its guests. */
+void vlib_clock_forbid(void)
+{
+    forbidden = true;
 }
 
 void vlib_clock_stop(domid_t domid, s_time_t time)

@@ -89,6 +89,13 @@ void vlib_housekeeping_by(s_time_t when)
     set_timer(&timer, when);
 }
 
+/* No housekeeping from now on: the live patch is to be unloaded. */
+void vlib_housekeeping_end(void)
+{
+    if ( ready )
+        kill_timer(&timer);
+}
+
 long vlib_lease_renew(s_time_t time)
 {
     bool was_lost;

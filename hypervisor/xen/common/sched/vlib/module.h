@@ -197,6 +197,7 @@ static inline unsigned int vlib_unit_place(const struct vlib_unit *vu)
 }
 
 /* scheduler.c */
+extern const struct scheduler vlib_scheduler;
 bool vlib_is_ours(const struct scheduler *s);
 bool vlib_drives(unsigned int cpu);         /* under sched_res_rculock; */
 struct vlib_runqueue *vlib_runqueue(unsigned int cpu); /* also under its lock */
@@ -332,6 +333,7 @@ void vlib_reservation_withdraw(struct vlib_reservation *r, unsigned int server,
                                const cpumask_t *cpus);
 uint64_t vlib_share(s_time_t budget, s_time_t period);
 uint64_t vlib_admitted(unsigned int cpu);
+extern unsigned int vlib_timer_slop;
 s_time_t vlib_late(void);
 
 /* review.c: all under vlib_lock. */
@@ -377,6 +379,7 @@ s_time_t vlib_lease_left(void);
 uint64_t vlib_leases_lost(void);
 void vlib_housekeeping_init(void);
 void vlib_housekeeping_by(s_time_t when);
+void vlib_housekeeping_end(void);
 
 /* throttle.c */
 int vlib_throttle_set(const struct vlib_throttle *op);
@@ -384,6 +387,7 @@ void vlib_throttle_lift(void);
 
 /* clock.c */
 int vlib_clock_init(void);
+void vlib_clock_forbid(void);                /* from now on */
 void vlib_clock_stop(domid_t domid, s_time_t time);
 void vlib_clock_reset(domid_t domid);
 s_time_t vlib_clock_stopped(domid_t domid);

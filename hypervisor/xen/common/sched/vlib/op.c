@@ -107,9 +107,8 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
         return -EPERM;
     if ( op->set && !vlib_domain_here(d) )
         return -EXDEV;
-    if ( (op->set & VLIB_DOMAIN_stop_time) && vlib_clock_init() )
-        return -ENOMEM;
-    rc = vlib_domain_make(d, &vd);
+    rc = op->set & VLIB_DOMAIN_stop_time ? vlib_clock_init() : 0;
+    rc = rc ?: vlib_domain_make(d, &vd);
     if ( rc )
         return rc;
     before = vd->flags;

@@ -15,8 +15,8 @@
  * Xen's own option, which it does not export. Timers that are due within this
  * many nanoseconds fire together, so the first of them fires late.
  */
-static unsigned int __read_mostly timer_slop = 50000;
-integer_param("timer_slop", timer_slop);
+unsigned int __read_mostly vlib_timer_slop = 50000;
+integer_param("timer_slop", vlib_timer_slop);
 
 /* The time that an interrupt takes to arrive, in nanoseconds. */
 #define INTERRUPT 10000
@@ -26,7 +26,7 @@ static uint64_t shares[NR_CPUS];    /* sum of C / T, in millionths */
 /* How late a budget may end, in nanoseconds. */
 s_time_t vlib_late(void)
 {
-    return (s_time_t)timer_slop + INTERRUPT;
+    return (s_time_t)vlib_timer_slop + INTERRUPT;
 }
 
 /* The domain that runs on it now, or NULL. */

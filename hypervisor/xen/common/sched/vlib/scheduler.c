@@ -20,8 +20,6 @@
 #define MIN_TIMER 10000LL
 #define MAX_TIMER 2000000LL
 
-static const struct scheduler sched_vlib_def;
-
 /* A domain's data in a pool, while it is there. */
 struct stay {
     struct domain *domain;
@@ -37,7 +35,7 @@ static atomic_t residents[NR_CPUS];
 
 bool vlib_is_ours(const struct scheduler *s)
 {
-    return s && s->do_schedule == sched_vlib_def.do_schedule;
+    return s && s->do_schedule == vlib_scheduler.do_schedule;
 }
 
 bool vlib_drives(unsigned int cpu)
@@ -411,7 +409,7 @@ static void cf_check vlib_dump_pcpu(const struct scheduler *ops, int cpu)
     rcu_read_unlock(&sched_res_rculock);
 }
 
-static const struct scheduler sched_vlib_def = {
+const struct scheduler vlib_scheduler = {
     .name           = "vLibOS Scheduler",
     .opt_name       = "vlib",
     .sched_id       = SCHEDULER_ID,
@@ -438,4 +436,4 @@ static const struct scheduler sched_vlib_def = {
     .dump_cpu_state = vlib_dump_pcpu,
 };
 
-REGISTER_SCHEDULER(sched_vlib_def);
+REGISTER_SCHEDULER(vlib_scheduler);

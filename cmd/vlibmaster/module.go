@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"debug/elf"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/xenctl"
+	"github.com/vlibos/vlibos/xenctl/vlib"
+)
+
+// payloadDir has live patches, each named after the build-id that it is for.
+const payloadDir = "/usr/lib/vlibos/livepatch"
+
+// patchName is the module's name in Xen's list of live patches.
+const patchName = "vlibos"
+
+// errOtherXen is the refusal of a live patch that was built for another hypervisor.
+var errOtherXen = errors.New("the live patch is for another Xen")
+
+func moduleCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "module",
+		Usage: "add the module to the Xen that runs, without a reboot, or take it out",
+		Description: `The module as a live patch serves domains in cpupools of its own; Dom0, and every other
+pool, stay under the scheduler that they have. A live patch fits one build of Xen: that
+of its build-id. 'make livepatch' makes one from Debian's source.
+
+   vlibmaster module load
+   xl cpupool-cpu-remove Pool-0 1
+   xl cpupool-create 'name="vlib"' 'sched="null"' 'cpus=["1"]'
+   xl cpupool-migrate web vlib
+   vlibmaster --host module serve
+
+The scheduler has null's number, since xl knows no other. It goes with the next boot.`,
+		Subcommands: []*cli.Command{{
+			Name:      "load",
+			Usage:     "load it: FILE, or the one in " + payloadDir + " for this Xen",
+			ArgsUsage: "[FILE]",
+			Action:    loadAction,
+		}, {
+			Name:        "unload",
+			Usage:       "take it out",
+			Description: `Refused while a cpupool is under its scheduler. Reservations and gates end.`,
+			Action:      unloadAction,
+		}, {
+			Name:   "status",
+			Usage:  "show the build-id of this Xen, and whether the module is there",
+			Action: statusAction,
+		}},
+	}
+}
+
+func loadAction(c *cli.Context) error {
+	if c.NArg() > 1 {
+		return usagef("module load takes one FILE, got %d", c.NArg())
+	}
+	h, err := xenctl.Open()
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	if state, err := patchState(h); err != nil || state == xenctl.PatchApplied {
+		return errors.Join(err, say(c, state == xenctl.PatchApplied, "the module is loaded already"))
+	} else if state == xenctl.PatchChecked {
+		if err := h.UnloadPatch(patchName); err != nil { // left over by a load that was killed
+			return err
+		}
+	}
+	if _, err := vlib.Open(h); err == nil {
+		return errors.New("this Xen was booted with the module: nothing is to be loaded")
+	}
+	id, err := h.BuildID()
+	if err != nil {
+		return err
+	}
+	file := c.Args().First()
+	if file == "" {
+		file = payloadOf(id)
+	}
+	payload, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no live patch for this Xen, whose build-id is %s: %w ('make livepatch' makes one)", id, err)
+	}
+	if err != nil {
+		return err
+	}
+	switch of, err := patchFor(file); {
+	case err != nil:
+		return fmt.Errorf("%s is no live patch: %w", file, err)
+	case of != id:
+		return fmt.Errorf("%w: %s is for build-id %s, and %s runs", errOtherXen, file, of, id)
+	}
+	if err := h.UploadPatch(patchName, payload); err != nil {
+		return fmt.Errorf("nothing has changed; 'xl dmesg' has Xen's reason: %w", err)
+	}
+	if err := h.ApplyPatch(patchName); err != nil {
+		return errors.Join(err, h.UnloadPatch(patchName))
+	}
+	return say(c, true, "the module is loaded: make a cpupool with sched=\"null\" for its domains")
+}
+
+func unloadAction(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	h, err := xenctl.Open()
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	state, err := patchState(h)
+	switch {
+	case err != nil:
+		return err
+	case state == 0:
+		return say(c, true, "the module is not loaded")
+	case state == xenctl.PatchApplied:
+		err := h.RevertPatch(patchName)
+		if errors.Is(err, xenctl.ErrPatchBusy) {
+			return fmt.Errorf("a cpupool uses the module: move its domains (xl cpupool-migrate DOMAIN Pool-0) and xl cpupool-destroy it: %w", err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := h.UnloadPatch(patchName); err != nil {
+		return err
+	}
+	return say(c, true, "the module is unloaded")
+}
+
+func statusAction(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	h, err := xenctl.Open()
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	id, err := h.BuildID()
+	if err != nil {
+		return err
+	}
+	state, err := patchState(h)
+	if err != nil {
+		return err
+	}
+	text := "not loaded"
+	_, absent := vlib.Open(h)
+	_, missing := os.Stat(payloadOf(id))
+	switch {
+	case state == xenctl.PatchApplied:
+		text = "loaded"
+	case state == xenctl.PatchChecked:
+		text = "uploaded, and not in force: 'vlibmaster module load' begins again"
+	case absent == nil:
+		text = "a part of the Xen that was booted"
+	case missing == nil:
+		text += ", " + payloadOf(id) + " fits"
+	}
+	_, err = fmt.Fprintf(c.App.Writer, "build-id  %s\nmodule    %s\n", id, text)
+	return err
+}
+
+func say(c *cli.Context, really bool, text string) (err error) {
+	if really {
+		_, err = fmt.Fprintln(c.App.Writer, text)
+	}
+	return err
+}
+
+func payloadOf(id string) string { return filepath.Join(payloadDir, id+".livepatch") }
+
+// patchState returns the state of the module's live patch; 0 if there is none.
+func patchState(h *xenctl.Handle) (xenctl.PatchState, error) {
+	state, err := h.PatchState(patchName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	return state, err
+}
+
+// patchFor returns the build-id of the Xen that a live patch is for, from its ELF note.
+func patchFor(file string) (string, error) {
+	f, err := elf.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	s := f.Section(".livepatch.xen_depends")
+	if s == nil {
+		return "", errors.New("it names no Xen")
+	}
+	note, err := s.Data()
+	if err != nil {
+		return "", err
+	}
+	// Three words, a name padded to four bytes, and the build-id.
+	const header = 12
+	if len(note) < header {
+		return "", errors.New("its note is cut off")
+	}
+	name := (uint64(binary.LittleEndian.Uint32(note)) + 3) &^ 3
+	size := uint64(binary.LittleEndian.Uint32(note[4:]))
+	if uint64(len(note)) < header+name+size {
+		return "", errors.New("its note is cut off")
+	}
+	return hex.EncodeToString(note[header+name:][:size]), nil
+}
