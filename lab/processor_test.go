@@ -5,6 +5,7 @@
 package lab_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -19,19 +20,30 @@ func TestProcessor(t *testing.T) {
 		t.Fatal(err)
 	}
 	jump := []lab.File{{Host: program, Guest: "/usr/bin/mjump"}}
-	for name, c := range map[string]lab.Config{
-		"skylake-client": {Xen: lab.VlibXen},
-		"skylake-server": {Xen: lab.VlibXen},
-		"epyc-milan":     {Xen: lab.VlibXen},
-		"icelake-server": {XenArgs: "psr=cat,mba,cmt", DomUs: 1, DomUAdd: jump},
+	counters := []string{"TestModulesCountersCountTheBus", "TestThrottleIsClosedOverTheModulesCounters"}
+	// What is programmed needs no model of the bus.
+	programmed := lab.Config{DomUs: 1}
+	contended := lab.Config{Mode: lab.Contended, BusService: 10 * time.Microsecond, DomUs: 1, DomUAdd: jump, Add: jump}
+	for _, boot := range []struct {
+		processor string
+		lab.Config
+		xen, args string
+		domUs     int
+		tests     []string
+	}{
+		{"icelake-server", programmed, "", "psr=cat,mba,cmt,rmid_max:2,cos_max:3", 2, []string{"TestDaemonsClassesAreProgrammed", "TestMasksThatAreNoneAreRefused"}},
+		{"sapphire-rapids", programmed, "", "psr=cdp,mba,cmt", 1, []string{"TestDaemonsClassesWithCodeAndDataApart"}},
+		{"epyc-milan", programmed, "", "psr=cat,mba,cmt", 1, []string{"TestAMDsClassesByXen"}},
+		{"icelake-server", contended, "", "psr=cat,mba,cmt", 1, []string{"TestApartMasksKeepLinesInTheCache", "TestBandwidthSlowsTheDomainThatHasIt", "TestOccupancyIsTheFootprint"}},
+		{"skylake-client", contended, lab.VlibXen, "", 1, counters},
+		{"skylake-server", contended, lab.VlibXen, "", 1, counters},
+		{"epyc-milan", contended, lab.VlibXen, "", 1, counters},
 	} {
+		name := boot.processor + "/" + boot.tests[0]
 		t.Run(name, func(t *testing.T) {
-			c.Mode, c.BusService, c.Processor = lab.Contended, 10*time.Microsecond, name
-			c.Add, c.Timeout = jump, 15*time.Minute
-			counters := c.Xen == lab.VlibXen
-			these(t, c, func(_, test string) bool {
-				return (test == "TestModulesCountersCountTheBus") == counters
-			}, "lab/suite/processor")
+			c := boot.Config
+			c.Processor, c.Xen, c.XenArgs, c.DomUs, c.Timeout = boot.processor, boot.xen, boot.args, boot.domUs, 15*time.Minute
+			these(t, c, func(_, test string) bool { return slices.Contains(boot.tests, test) }, "lab/suite/processor")
 		})
 	}
 }

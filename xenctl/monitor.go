@@ -36,11 +36,12 @@ type Monitoring struct {
 	Unit uint64 // bytes
 	// Cache is the size in bytes of the third-level cache.
 	Cache uint64
-	mask  uint64 // bit n: event n+1
+	// Events has bit n set if the processor counts event n+1.
+	Events uint64
 }
 
 // Counts reports whether the processor counts an event.
-func (m Monitoring) Counts(e MonitorEvent) bool { return m.mask>>(e-1)&1 != 0 }
+func (m Monitoring) Counts(e MonitorEvent) bool { return m.Events>>(e-1)&1 != 0 }
 
 // ErrNoMonitor reports that all resource monitoring IDs are in use.
 var ErrNoMonitor = errors.New("no resource monitoring ID is free")
@@ -56,7 +57,7 @@ func (h *Handle) Monitoring(cpu int) (m Monitoring, err error) {
 		cmd uint32
 		in  uint64
 		out *uint64
-	}{{psrMonitorIDs, 0, &ids}, {psrMonitorScale, 0, &m.Unit}, {psrMonitorEvents, 0, &m.mask}, {psrMonitorCache, uint64(cpu), &m.Cache}} {
+	}{{psrMonitorIDs, 0, &ids}, {psrMonitorScale, 0, &m.Unit}, {psrMonitorEvents, 0, &m.Events}, {psrMonitorCache, uint64(cpu), &m.Cache}} {
 		if *q.out, err = h.monitorInfo(q.cmd, q.in); err != nil {
 			return Monitoring{}, opError("ask what can be monitored", err)
 		}

@@ -36,11 +36,13 @@ calls that no rule allows. A wedged vLib OS has not returned from a call that wa
 abandoned.
 
 With --all there is a row for each domain, also for those of CLASS control and none,
-which have no reservation, and three columns more. CPU is a domain's CPU time since it
+which have no reservation, and five columns more. CPU is a domain's CPU time since it
 was made. STEAL is how long its vCPUs were runnable and did not run, all together, for
 whatever reason but a closed gate (on the native host: how long at least one thread
 waited, with cgroups of version 2); THROTTLED is a part of it. GATE: while it is closed
-no vCPU runs. A dash stands for what this host does not tell.
+no vCPU runs. CACHE is what it fills of the third-level caches, MEMORY/S what it moved
+between them and memory, over the last seconds: see 'vlibmaster cache show'. A dash
+stands for what this host does not tell.
 
 A domain is absent if it is configured and no domain has that name, number or UUID. A
 domain "without it" runs, but not on its reservation: the reason follows, and the
@@ -87,13 +89,13 @@ func printHost(w io.Writer, h api.Host, all bool) error {
 	if all {
 		more = fmt.Sprintf
 	}
-	fmt.Fprintf(t, "CLASS\tDOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED%s\tUUID\n", more("\tCPU\tSTEAL\tGATE"))
+	fmt.Fprintf(t, "CLASS\tDOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED%s\tUUID\n", more("\tCPU\tSTEAL\tGATE\tCACHE\tMEMORY/S"))
 	of := make(map[uint32]api.Domain)
 	for _, d := range h.Domains {
 		of[d.Reservation] = d
 	}
 	work := func(d api.Domain) string {
-		return more("\t%s\t%s\t%s", known(&d.CPU, d.ID), known(d.Steal, d.ID), cmp.Or(d.Gate, "-"))
+		return more("\t%s\t%s\t%s\t%s\t%s", known(&d.CPU, d.ID), known(d.Steal, d.ID), cmp.Or(d.Gate, "-"), d.Cache.Filled(), d.Cache.PerSecond())
 	}
 	for _, s := range h.Reservations {
 		class, detail := string(s.Kind()), s.UUIDs()

@@ -41,6 +41,8 @@ type Manager struct {
 	mu      sync.Mutex
 	host    memory.CachePartitioner // nil: not opened
 	current []config.Cache
+	plan    cache.Plan // of current
+	monitor monitor
 	asked   map[string]string // class by UUID, of domains that the configuration leaves open
 	// The last logged state.
 	class   map[string]string // by domain
@@ -49,8 +51,8 @@ type Manager struct {
 }
 
 // NewManager returns a manager without classes.
-func NewManager(open Open, list Lister, log *slog.Logger) *Manager {
-	return &Manager{open: open, list: list, log: log}
+func NewManager(open Open, watch OpenMonitor, list Lister, log *slog.Logger) *Manager {
+	return &Manager{open: open, list: list, log: log, monitor: monitor{open: watch}}
 }
 
 // Move carries out the classes of a configuration and calls then. An error of either
@@ -94,7 +96,7 @@ func (m *Manager) set(ctx context.Context, want []config.Cache) error {
 			m.log.Info("cache class", "name", c.Name, "masks", masks.Masks[i], "classes", masks.Sharing(), "domains", strings.Join(c.Domains, ", "))
 		}
 	}
-	m.current = want
+	m.current, m.plan = want, masks
 	return nil
 }
 
@@ -213,10 +215,12 @@ func (m *Manager) Run(ctx context.Context) error {
 	return nil
 }
 
-// look applies the classes again, and logs an error when it changes.
+// look reads the use of caches, so that no counter wraps twice, and applies the classes
+// again. It logs an error when it changes.
 func (m *Manager) look(ctx context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.measure(ctx)
 	if m.host == nil || len(m.current) == 0 {
 		return
 	}
@@ -241,10 +245,11 @@ func (m *Manager) Class(id string) string {
 func (m *Manager) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	err := m.monitor.close()
 	if m.host == nil {
-		return nil
+		return err
 	}
-	err := m.host.Close()
+	err = errors.Join(err, m.host.Close())
 	m.host = nil
 	return err
 }

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build dom0
+
+package processor
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/lab/suite/host"
+	"github.com/vlibos/vlibos/xenctl"
+)
+
+// daemon is a running 'vlibmaster serve'.
+type daemon struct {
+	*exec.Cmd
+	config string
+	mu     sync.Mutex
+	log    bytes.Buffer
+}
+
+func (d *daemon) Write(b []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.Write(b)
+}
+
+func (d *daemon) text() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.String()
+}
+
+// serve starts a master with a configuration, and waits until it serves.
+func serve(t *testing.T, config string) *daemon {
+	t.Helper()
+	d := &daemon{config: filepath.Join(t.TempDir(), "vlibmaster.toml")}
+	d.write(t, config)
+	d.Cmd = exec.Command("vlibmaster", "serve", "--config", d.config)
+	d.Stderr = d
+	host.Must(t, d.Start())
+	t.Cleanup(func() {
+		d.Process.Kill() // an error means that it has ended
+		if t.Failed() {
+			t.Log(d.text())
+		}
+	})
+	d.says(t, "msg=serving", 1)
+	return d
+}
+
+func (d *daemon) write(t *testing.T, config string) {
+	t.Helper()
+	host.Must(t, os.WriteFile(d.config, []byte(config), 0o644))
+}
+
+// says waits until the log has words that often.
+func (d *daemon) says(t *testing.T, words string, times int) {
+	t.Helper()
+	testkit.Eventually(t, words, func() bool { return strings.Count(d.text(), words) >= times })
+}
+
+// reload has the master take another configuration; answer is what the log says then.
+func (d *daemon) reload(t *testing.T, config, answer string) {
+	t.Helper()
+	before := strings.Count(d.text(), answer)
+	d.write(t, config)
+	host.Must(t, d.Process.Signal(syscall.SIGHUP))
+	d.says(t, answer, before+1)
+}
+
+func (d *daemon) end(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	host.Must(t, d.Process.Signal(s))
+	if err := d.Wait(); (err != nil) != (s == syscall.SIGKILL) {
+		t.Errorf("it ended with %v:\n%s", err, d.text())
+	}
+}
+
+// value is what Xen has set for a domain.
+func value(t *testing.T, xen *xenctl.Handle, domid uint16, a xenctl.Allocation) uint64 {
+	t.Helper()
+	v, err := xen.Allocation(domid, 0, a)
+	host.Must(t, err)
+	return v
+}
+
+// expect compares what Xen has set for the first DomU.
+func expect(t *testing.T, xen *xenctl.Handle, when string, want map[xenctl.Allocation]uint64) {
+	t.Helper()
+	for a, v := range want {
+		if got := value(t, xen, domU, a); got != v {
+			t.Errorf("%s: %v %#x, want %#x", when, a, got, v)
+		}
+	}
+}
+
+const taken, refused = "configuration taken", "the new configuration is not taken"
+
+// table is a class for the first DomU.
+func table(shares string) string {
+	return "[[cache]]\nname = \"wide\"\ndomains = [\"vlib1\"]\n" + shares + "\n"
+}
+
+// Xen was started with two monitoring IDs, and three classes besides the default.
+func TestDaemonsClassesAreProgrammed(t *testing.T) {
+	xen := host.Xen(t)
+	expect(t, xen, "before", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0xfff, xenctl.Throttle: 0})
+	d := serve(t, table("l3 = \"60%\"\nmba = \"45%\""))
+	wide := map[xenctl.Allocation]uint64{xenctl.L3Mask: 0x7f, xenctl.Throttle: 50}
+	expect(t, xen, "60 %", wide)
+	if out := host.Run(t, "xl", "psr-cat-show", "vlib1"); !strings.Contains(out, "0x7f") {
+		t.Errorf("xl shows %s", out)
+	}
+
+	// What is refused changes nothing, and says why.
+	for config, why := range map[string]string{
+		table(`l2 = "50%"`): "l2: this processor does not support it",
+		table(`l3_code = "50%"` + "\nl3_data = \"50%\""): "psr=cdp",
+		table("l3 = \"10%\"") + "[[cache]]\nname=\"b\"\nl3=\"20%\"\nmba=\"10%\"\ndomains=[\"x\"]\n[[cache]]\nname=\"c\"\nl3=\"30%\"\ndomains=[\"y\"]\n": "too many classes: 3, and this host has 2",
+		table(`l3 = "0%"`): "0%",
+	} {
+		d.reload(t, config, refused)
+		if !strings.Contains(d.text(), why) {
+			t.Errorf("%q is not said", why)
+		}
+		expect(t, xen, why, wide)
+	}
+
+	// More domains than IDs: those that have none say so.
+	var c api.Caches
+	host.Must(t, json.Unmarshal([]byte(host.Run(t, "vlibmaster", "cache", "show", "--json")), &c))
+	if len(c.Classes) != 1 || len(c.Classes[0].Members) != 1 || len(c.Without) != 2 || c.Capacity != 3<<20 || c.Layout.L3.Classes != 3 {
+		t.Errorf("%+v", c)
+	}
+	text := host.Run(t, "vlibmaster", "cache", "show")
+	t.Logf("\n%s", text)
+	for _, words := range []string{".....#######", "50 %", "all of the processor's 2 monitoring IDs are in use", "Domain-0", "3.0 MiB"} {
+		if !strings.Contains(text, words) {
+			t.Errorf("cache show does not say %q", words)
+		}
+	}
+	ps := host.Run(t, "vlibmaster", "ps", "-a")
+	t.Logf("\n%s", ps)
+	if !strings.Contains(ps, "MEMORY/S") {
+		t.Error("ps has no use of memory")
+	}
+
+	// Classes that others have: two of the three are another program's.
+	d.reload(t, "", taken)
+	expect(t, xen, "without a table", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0xfff, xenctl.Throttle: 0})
+	host.Run(t, "xl", "psr-cat-set", "vlib2", "0x3")
+	host.Run(t, "xl", "psr-cat-set", "Domain-0", "0xc")
+	d.reload(t, table("l3 = \"60%\"\nmba = \"45%\"")+"[[cache]]\nname=\"b\"\nl3=\"20%\"\ndomains=[\"Domain-0\"]\n", "msg=")
+	t.Logf("two classes of others: L3 %#x", value(t, xen, domU, xenctl.L3Mask))
+	host.Run(t, "xl", "psr-cat-set", "vlib2", "0xfff")
+	host.Run(t, "xl", "psr-cat-set", "Domain-0", "0xfff")
+
+	// The end gives back what was; a kill leaves it, and the next start gives it back.
+	d.reload(t, table("l3 = \"30%\""), taken)
+	expect(t, xen, "30 %", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0x7, xenctl.Throttle: 0})
+	d.end(t, syscall.SIGTERM)
+	free := map[xenctl.Allocation]uint64{xenctl.L3Mask: 0xfff, xenctl.Throttle: 0}
+	expect(t, xen, "after the end", free)
+	if id, err := xen.MonitorID(domU); err != nil || id != 0 {
+		t.Errorf("monitoring ID %d after the end, %v", id, err)
+	}
+	d = serve(t, table("l3 = \"60%\"\nmba = \"45%\""))
+	d.end(t, syscall.SIGKILL)
+	expect(t, xen, "after a kill", wide)
+	d = serve(t, "")
+	expect(t, xen, "after the next start", free)
+	d.end(t, syscall.SIGTERM)
+}
+
+// Code and data apart, and the second-level caches.
+func TestDaemonsClassesWithCodeAndDataApart(t *testing.T) {
+	xen := host.Xen(t)
+	d := serve(t, table("l3_code = \"20%\"\nl3_data = \"40%\"\nl2 = \"25%\"\nmba = \"30%\""))
+	expect(t, xen, "apart", map[xenctl.Allocation]uint64{xenctl.L3Code: 0x7, xenctl.L3Data: 0x1f8, xenctl.L2Mask: 0xf, xenctl.Throttle: 70})
+	d.reload(t, table(`l3 = "40%"`), taken)
+	expect(t, xen, "together", map[xenctl.Allocation]uint64{xenctl.L3Code: 0x3f, xenctl.L3Data: 0x3f, xenctl.L2Mask: 0xffff, xenctl.Throttle: 0})
+	t.Logf("\n%s", host.Run(t, "vlibmaster", "cache", "show"))
+	d.end(t, syscall.SIGTERM)
+	expect(t, xen, "after the end", map[xenctl.Allocation]uint64{xenctl.L3Code: 0x7fff, xenctl.L3Data: 0x7fff, xenctl.L2Mask: 0xffff, xenctl.Throttle: 0})
+}
+
+// Xen refuses what the processor would, and keeps the earlier mask.
+func TestMasksThatAreNoneAreRefused(t *testing.T) {
+	xen := host.Xen(t)
+	host.Must(t, xen.SetAllocation(domU, 0, xenctl.L3Mask, 0x3))
+	for _, mask := range []uint64{0, 0x5, 0x1000, 0xf0f, 1 << 40} {
+		if err := xen.SetAllocation(domU, 0, xenctl.L3Mask, mask); err == nil {
+			t.Errorf("mask %#x was taken", mask)
+		} else {
+			t.Log(err)
+		}
+		expect(t, xen, "a refused mask", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0x3})
+	}
+	host.Must(t, xen.SetAllocation(domU, 0, xenctl.L3Mask, 0xfff))
+}
+
+// Xen 4.17 looks at the feature bits, and not at the manufacturer.
+func TestAMDsClassesByXen(t *testing.T) {
+	xen := host.Xen(t)
+	l3, err := xen.L3Info(0)
+	t.Logf("L3: %+v, %v", l3, err)
+	bandwidth, err := xen.BandwidthInfo(0)
+	t.Logf("bandwidth: %+v, %v", bandwidth, err)
+	m, err := xen.Monitoring(0)
+	t.Logf("monitoring: %+v, %v", m, err)
+	t.Logf("\n%s", host.Run(t, "xl", "psr-hwinfo"))
+	t.Logf("\n%s", host.Run(t, "vlibmaster", "doctor"))
+	d := serve(t, table(`l3 = "50%"`))
+	expect(t, xen, "50 %", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0xff})
+	t.Logf("\n%s", host.Run(t, "vlibmaster", "cache", "show"))
+	d.end(t, syscall.SIGTERM)
+	expect(t, xen, "after the end", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0xffff})
+}
