@@ -32,11 +32,9 @@ FORE %, BACK %   of one CPU, since the last refresh: within the budget, and beyo
 THROT %          time in background that the throttle took
 STEAL %          time for which its vCPUs were runnable and did not run
 GATE             closed: none of it runs, open, paused, or it has none
-CACHE, MEM/S     what it fills of the third-level caches, and what it moves between
-                 them and memory in a second, if the host tells
+CACHE, MEM/S     what it fills of the third-level caches, what it moves a second
 LEFT             of the budget, now
 P50, P99         of the calls since the last refresh, with an error of at most 6 %
-
 Which calls are counted: vlibmaster top --help
 `
 
