@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/bench/mjump"
@@ -51,7 +52,12 @@ func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 	var out bytes.Buffer
 	jump := lab.File{Host: program, Guest: mjumpProgram}
 	load := bench.Load()
+	args := ""
+	if o.Fits {
+		args = "psr=cat"
+	}
 	result, err := lab.Run(ctx, lab.Config{
+		Processor: o.Processor, XenArgs: args,
 		Args: []string{self, Dom0Arg, string(experiment)},
 		Xen:  lab.VlibXen, Mode: lab.Contended, DomUs: 1,
 		Add:     []lab.File{{Host: o.Self, Guest: self}, jump},
@@ -72,6 +78,6 @@ func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 		return nil, fmt.Errorf("the measuring program's output: %w", err)
 	}
 	machine := "Xen " + result.Versions.Xen + ", Linux " + result.Versions.Dom0 + ", " + result.Versions.QEMU +
-		", contended, on " + bench.Machine()
+		", contended, " + strings.TrimPrefix(o.Processor+", ", ", ") + "on " + bench.Machine()
 	return o.records(s, load, machine)
 }

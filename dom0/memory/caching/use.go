@@ -136,6 +136,9 @@ func (m *Manager) Caches(ctx context.Context) (api.Caches, error) {
 	for i, k := range m.current {
 		c.Classes = append(c.Classes, api.CacheClass{Name: k.Name, Masks: m.plan.Masks[i], Members: []api.CacheMember{}})
 	}
+	for i, at := range m.plan.Moving.At {
+		c.Classes[at].Least = m.plan.Moving.Least[i]
+	}
 	for _, d := range all {
 		member := api.CacheMember{ID: d.ID, UUID: d.UUID, Name: d.Name}
 		if u, ok := m.monitor.use[d.ID]; ok {

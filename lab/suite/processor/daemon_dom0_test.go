@@ -112,7 +112,7 @@ func table(shares string) string {
 	return "[[cache]]\nname = \"wide\"\ndomains = [\"vlib1\"]\n" + shares + "\n"
 }
 
-// Xen was started with two monitoring IDs, and three classes besides the default.
+// Xen was started with one monitoring ID, and two classes besides the default.
 func TestDaemonsClassesAreProgrammed(t *testing.T) {
 	xen := host.Xen(t)
 	expect(t, xen, "before", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0xfff, xenctl.Throttle: 0})
@@ -126,8 +126,8 @@ func TestDaemonsClassesAreProgrammed(t *testing.T) {
 	// What is refused changes nothing, and says why.
 	for config, why := range map[string]string{
 		table(`l2 = "50%"`): "l2: this processor does not support it",
-		table(`l3_code = "50%"` + "\nl3_data = \"50%\""): "psr=cdp",
-		table("l3 = \"10%\"") + "[[cache]]\nname=\"b\"\nl3=\"20%\"\nmba=\"10%\"\ndomains=[\"x\"]\n[[cache]]\nname=\"c\"\nl3=\"30%\"\ndomains=[\"y\"]\n": "too many classes: 3, and this host has 2",
+		table(`l3_code = "50%"` + "\nl3_data = \"50%\""):                                          "psr=cdp",
+		table(`l3 = "10%"`) + "[[cache]]\nname=\"b\"\nl3=\"20%\"\nmba=\"10%\"\ndomains=[\"x\"]\n": "too many classes: 2, and this host has 1",
 		table(`l3 = "0%"`): "0%",
 	} {
 		d.reload(t, config, refused)
@@ -140,12 +140,12 @@ func TestDaemonsClassesAreProgrammed(t *testing.T) {
 	// More domains than IDs: those that have none say so.
 	var c api.Caches
 	host.Must(t, json.Unmarshal([]byte(host.Run(t, "vlibmaster", "cache", "show", "--json")), &c))
-	if len(c.Classes) != 1 || len(c.Classes[0].Members) != 1 || len(c.Without) != 2 || c.Capacity != 3<<20 || c.Layout.L3.Classes != 3 {
+	if len(c.Classes) != 1 || len(c.Classes[0].Members) != 1 || len(c.Without) != 1 || c.Capacity != 3<<20 || c.Layout.L3.Classes != 2 {
 		t.Errorf("%+v", c)
 	}
 	text := host.Run(t, "vlibmaster", "cache", "show")
 	t.Logf("\n%s", text)
-	for _, words := range []string{".....#######", "50 %", "all of the processor's 2 monitoring IDs are in use", "Domain-0", "3.0 MiB"} {
+	for _, words := range []string{".....#######", "50 %", "all of the processor's 1 monitoring IDs are in use", "Domain-0", "3.0 MiB"} {
 		if !strings.Contains(text, words) {
 			t.Errorf("cache show does not say %q", words)
 		}
@@ -156,24 +156,30 @@ func TestDaemonsClassesAreProgrammed(t *testing.T) {
 		t.Error("ps has no use of memory")
 	}
 
-	// Classes that others have: two of the three are another program's.
+	// One of the two classes is another program's, and the daemon's needs both for a moment.
 	d.reload(t, "", taken)
-	expect(t, xen, "without a table", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0xfff, xenctl.Throttle: 0})
-	host.Run(t, "xl", "psr-cat-set", "vlib2", "0x3")
+	free := map[xenctl.Allocation]uint64{xenctl.L3Mask: 0xfff, xenctl.Throttle: 0}
+	expect(t, xen, "without a table", free)
 	host.Run(t, "xl", "psr-cat-set", "Domain-0", "0xc")
-	d.reload(t, table("l3 = \"60%\"\nmba = \"45%\"")+"[[cache]]\nname=\"b\"\nl3=\"20%\"\ndomains=[\"Domain-0\"]\n", "msg=")
-	t.Logf("two classes of others: L3 %#x", value(t, xen, domU, xenctl.L3Mask))
-	host.Run(t, "xl", "psr-cat-set", "vlib2", "0xfff")
+	d.reload(t, table("l3 = \"60%\"\nmba = \"45%\""), refused)
+	if !strings.Contains(d.text(), "no class of service is free") {
+		t.Error("it is not said that others have the classes")
+	}
+	expect(t, xen, "with another program's class", free)
+	if got := value(t, xen, 0, xenctl.L3Mask); got != 0xc {
+		t.Errorf("the other program's mask is %#x", got)
+	}
 	host.Run(t, "xl", "psr-cat-set", "Domain-0", "0xfff")
 
 	// The end gives back what was; a kill leaves it, and the next start gives it back.
 	d.reload(t, table("l3 = \"30%\""), taken)
 	expect(t, xen, "30 %", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0x7, xenctl.Throttle: 0})
 	d.end(t, syscall.SIGTERM)
-	free := map[xenctl.Allocation]uint64{xenctl.L3Mask: 0xfff, xenctl.Throttle: 0}
 	expect(t, xen, "after the end", free)
-	if id, err := xen.MonitorID(domU); err != nil || id != 0 {
-		t.Errorf("monitoring ID %d after the end, %v", id, err)
+	for _, domid := range []uint16{0, domU} {
+		if id, err := xen.MonitorID(domid); err != nil || id != 0 {
+			t.Errorf("domain %d has monitoring ID %d after the end, %v", domid, id, err)
+		}
 	}
 	d = serve(t, table("l3 = \"60%\"\nmba = \"45%\""))
 	d.end(t, syscall.SIGKILL)
