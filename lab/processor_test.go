@@ -32,7 +32,7 @@ func TestProcessor(t *testing.T) {
 		xen, args string
 		tests     []string
 	}{
-		{"icelake-server", programmed, "", "psr=cat,mba,cmt,rmid_max:1,cos_max:2", []string{"TestDaemonsClassesAreProgrammed", "TestMasksThatAreNoneAreRefused"}},
+		{"icelake-server", programmed, "", "psr=cat,mba,cmt,rmid_max:1,cos_max:2", []string{"TestDaemonsClassesAreProgrammed", "TestMasksThatAreNoneAreRefused", "TestClassesOutliveACPU"}},
 		{"sapphire-rapids", programmed, "", "psr=cdp,mba,cmt", []string{"TestDaemonsClassesWithCodeAndDataApart"}},
 		{"epyc-milan", programmed, "", "psr=cat,mba,cmt", []string{"TestAMDsClassesByXen"}},
 		{"icelake-server", counted, "", "psr=cat,mba,cmt", []string{"TestApartMasksKeepLinesInTheCache", "TestBandwidthSlowsTheDomainThatHasIt", "TestOccupancyIsTheFootprint"}},

@@ -7,6 +7,8 @@ package processor
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -214,6 +216,34 @@ func TestMasksThatAreNoneAreRefused(t *testing.T) {
 		expect(t, xen, "a refused mask", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0x3})
 	}
 	host.Must(t, xen.SetAllocation(domU, 0, xenctl.L3Mask, 0xfff))
+}
+
+// A CPU that goes offline takes neither a class nor the monitoring with it.
+func TestClassesOutliveACPU(t *testing.T) {
+	xen := host.Xen(t)
+	const other = 1
+	host.Must(t, errors.Join(xen.SetAllocation(domU, 0, xenctl.L3Mask, 0x3), xen.Monitor(domU)))
+	defer func() {
+		host.Must(t, errors.Join(xen.SetAllocation(domU, 0, xenctl.L3Mask, 0xfff), xen.Unmonitor(domU)))
+	}()
+	id, err := xen.MonitorID(domU)
+	host.Must(t, err)
+	host.Run(t, "xen-hptool", "cpu-offline", fmt.Sprint(other))
+	mask := map[xenctl.Allocation]uint64{xenctl.L3Mask: 0x3}
+	expect(t, xen, "with a CPU offline", mask)
+	if _, err := xen.MonitorCount(other, id, xenctl.CacheOccupancy); !errors.Is(err, xenctl.ErrNotSupported) {
+		t.Errorf("its counters: %v", err)
+	}
+	cpus, err := xen.SocketCPUs()
+	if err != nil || len(cpus) != 1 || cpus[0] != 0 {
+		t.Errorf("CPUs of sockets: %v, %v", cpus, err)
+	}
+	_, err = xen.MonitorCount(cpus[0], id, xenctl.CacheOccupancy)
+	host.Must(t, err)
+	host.Run(t, "xen-hptool", "cpu-online", fmt.Sprint(other))
+	expect(t, xen, "online again", mask)
+	_, err = xen.MonitorCount(other, id, xenctl.CacheOccupancy)
+	host.Must(t, err)
 }
 
 // Xen 4.17 looks at the feature bits, and not at the manufacturer.
