@@ -21,27 +21,26 @@ func TestProcessor(t *testing.T) {
 	}
 	jump := []lab.File{{Host: program, Guest: "/usr/bin/mjump"}}
 	counters := []string{"TestModulesCountersCountTheBus", "TestThrottleIsClosedOverTheModulesCounters"}
-	// What is programmed needs no model of the bus.
-	programmed := lab.Config{DomUs: 1}
+	// Registers need no model of the bus, and no server in the DomU.
+	programmed := lab.Config{DomUs: 1, NoWait: true}
 	// Turns that short cost nothing; tests of speed make them longer.
 	counted := lab.Config{Mode: lab.Contended, BusService: 100 * time.Nanosecond, DomUs: 1, DomUAdd: jump, Add: jump}
 	contended := lab.Config{Mode: lab.Contended, BusService: 10 * time.Microsecond, DomUs: 1, DomUAdd: jump, Add: jump}
 	for _, boot := range []struct {
-		processor string
+		processor, what string
 		lab.Config
 		xen, args string
 		tests     []string
 	}{
-		{"icelake-server", programmed, "", "psr=cat,mba,cmt,rmid_max:1,cos_max:2", []string{"TestDaemonsClassesAreProgrammed", "TestMasksThatAreNoneAreRefused", "TestClassesOutliveACPU"}},
-		{"sapphire-rapids", programmed, "", "psr=cdp,mba,cmt", []string{"TestDaemonsClassesWithCodeAndDataApart"}},
-		{"epyc-milan", programmed, "", "psr=cat,mba,cmt", []string{"TestAMDsClassesByXen"}},
-		{"icelake-server", counted, "", "psr=cat,mba,cmt", []string{"TestApartMasksKeepLinesInTheCache", "TestBandwidthSlowsTheDomainThatHasIt", "TestOccupancyIsTheFootprint"}},
-		{"skylake-client", contended, lab.VlibXen, "", counters},
-		{"skylake-server", contended, lab.VlibXen, "", counters},
-		{"epyc-milan", contended, lab.VlibXen, "", counters},
+		{"icelake-server", "programmed", programmed, "", "psr=cat,mba,cmt,rmid_max:1,cos_max:2", []string{"TestDaemonsClassesAreProgrammed", "TestMasksThatAreNoneAreRefused", "TestClassesOutliveACPU"}},
+		{"sapphire-rapids", "programmed", programmed, "", "psr=cdp,mba,cmt", []string{"TestDaemonsClassesWithCodeAndDataApart"}},
+		{"epyc-milan", "programmed", programmed, "", "psr=cat,mba,cmt", []string{"TestAMDsClassesByXen"}},
+		{"icelake-server", "counted", counted, "", "psr=cat,mba,cmt", []string{"TestApartMasksKeepLinesInTheCache", "TestBandwidthSlowsTheDomainThatHasIt", "TestOccupancyIsTheFootprint"}},
+		{"skylake-client", "contended", contended, lab.VlibXen, "", counters},
+		{"skylake-server", "contended", contended, lab.VlibXen, "", counters},
+		{"epyc-milan", "contended", contended, lab.VlibXen, "", counters},
 	} {
-		name := boot.processor + "/" + boot.tests[0]
-		t.Run(name, func(t *testing.T) {
+		t.Run(boot.what+"/"+boot.processor, func(t *testing.T) {
 			c := boot.Config
 			c.Processor, c.Xen, c.XenArgs, c.Timeout = boot.processor, boot.xen, boot.args, 15*time.Minute
 			these(t, c, func(_, test string) bool { return slices.Contains(boot.tests, test) }, "lab/suite/processor")

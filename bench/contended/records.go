@@ -79,19 +79,19 @@ func (o Options) cacheRecords(s Samples, load float64, machine string) (records 
 			if err != nil {
 				return nil, err
 			}
-			var kept []float64
+			var speeds []float64
 			for i, rate := range s[g+"."+bar+batchRate] {
-				kept = append(kept, rate/s[g+"."+vlibos+batchRate][i])
+				speeds = append(speeds, rate/s[g+"."+vlibos+batchRate][i])
 			}
 			bench.Spread(raw, name+"_recovered", recovered)
-			bench.Spread(raw, name+"_streamer_keeps", kept)
+			bench.Spread(raw, name+"_streamer_keeps", speeds)
 			if bar != apart {
 				continue
 			}
 			for _, r := range []struct {
 				name, unit string
 				all        []float64
-			}{{"cache.victim.", "of the slowdown", recovered}, {"cache.streamer.", "of its speed", kept}} {
+			}{{"cache.victim.", "of the slowdown", recovered}, {"cache.streamer.", "of its speed", speeds}} {
 				records = append(records, bench.Record{
 					Name: r.name + g, Value: bench.Quantile(r.all, 0.5), Unit: r.unit, Better: bench.Higher,
 					Raw: raw, Machine: machine, Target: bench.Goal(apartTarget),

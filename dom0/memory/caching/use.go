@@ -108,7 +108,7 @@ func (m *Manager) measure(ctx context.Context) []host.Domain {
 	return all
 }
 
-// Caches describes the classes and who is in them.
+// Caches describes the classes and the domains in them.
 func (m *Manager) Caches(ctx context.Context) (api.Caches, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -59,7 +59,7 @@ func TestRatesAreOverAtLeastASecond(t *testing.T) {
 			t.Errorf("after %v: %v a second, want %v", tt.after, got, tt.rate)
 		}
 	}
-	// What cannot be read now is not known, and is read again later.
+	// A use that cannot be read now is not known, and is read again later.
 	f.err = errors.New("no such device")
 	m.read(t.Context(), nil, begin)
 	if m.problem != "no such device" || len(m.use) > 0 || m.absent {
@@ -71,7 +71,7 @@ func TestRatesAreOverAtLeastASecond(t *testing.T) {
 	}
 }
 
-func TestCachesShowWhoIsWhereAndWhatItUses(t *testing.T) {
+func TestCachesShowDomainsAndTheirUse(t *testing.T) {
 	h := newHost()
 	f := &fakeMonitor{use: map[string]api.CacheUse{"1": {Occupied: 7}, "0": {Problem: "no ID"}}}
 	m := NewManager(func() (memory.CachePartitioner, error) { return h, nil }, func() (memory.CacheMonitor, error) { return f, nil },

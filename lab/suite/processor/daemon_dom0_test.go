@@ -125,7 +125,7 @@ func TestDaemonsClassesAreProgrammed(t *testing.T) {
 		t.Errorf("xl shows %s", out)
 	}
 
-	// What is refused changes nothing, and says why.
+	// A refused configuration changes nothing, and the log says why.
 	for config, why := range map[string]string{
 		table(`l2 = "50%"`): "l2: this processor does not support it",
 		table(`l3_code = "50%"` + "\nl3_data = \"50%\""):                                          "psr=cdp",
