@@ -21,8 +21,9 @@ func TestProcessor(t *testing.T) {
 	}
 	jump := []lab.File{{Host: program, Guest: "/usr/bin/mjump"}}
 	counters := []string{"TestModulesCountersCountTheBus", "TestThrottleIsClosedOverTheModulesCounters"}
-	// Registers need no model of the bus, and no server in the DomU.
-	programmed := lab.Config{DomUs: 1, NoWait: true}
+	// Registers need no model of the bus, and no server in the DomU, if there is one.
+	programmed := lab.Config{}
+	beside := lab.Config{DomUs: 1, NoWait: true}
 	// Turns that short cost nothing; tests of speed make them longer.
 	counted := lab.Config{Mode: lab.Contended, BusService: 100 * time.Nanosecond, DomUs: 1, DomUAdd: jump, Add: jump}
 	contended := lab.Config{Mode: lab.Contended, BusService: 10 * time.Microsecond, DomUs: 1, DomUAdd: jump, Add: jump}
@@ -32,7 +33,7 @@ func TestProcessor(t *testing.T) {
 		xen, args string
 		tests     []string
 	}{
-		{"icelake-server", "programmed", programmed, "", "psr=cat,mba,cmt,rmid_max:1,cos_max:2", []string{"TestDaemonsClassesAreProgrammed", "TestMasksThatAreNoneAreRefused", "TestClassesOutliveACPU"}},
+		{"icelake-server", "programmed", beside, "", "psr=cat,mba,cmt,rmid_max:1,cos_max:2", []string{"TestDaemonsClassesAreProgrammed", "TestMasksThatAreNoneAreRefused", "TestClassesOutliveACPU"}},
 		{"sapphire-rapids", "programmed", programmed, "", "psr=cdp,mba,cmt", []string{"TestDaemonsClassesWithCodeAndDataApart"}},
 		{"epyc-milan", "programmed", programmed, "", "psr=cat,mba,cmt", []string{"TestAMDsClassesByXen"}},
 		{"icelake-server", "counted", counted, "", "psr=cat,mba,cmt", []string{"TestApartMasksKeepLinesInTheCache", "TestBandwidthSlowsTheDomainThatHasIt", "TestOccupancyIsTheFootprint"}},

@@ -97,46 +97,48 @@ func value(t *testing.T, xen *xenctl.Handle, domid uint16, a xenctl.Allocation) 
 	return v
 }
 
-// expect compares what Xen has set for the first DomU.
-func expect(t *testing.T, xen *xenctl.Handle, when string, want map[xenctl.Allocation]uint64) {
+// expect compares what Xen has set for a domain.
+func expect(t *testing.T, xen *xenctl.Handle, domid uint16, when string, want map[xenctl.Allocation]uint64) {
 	t.Helper()
 	for a, v := range want {
-		if got := value(t, xen, domU, a); got != v {
+		if got := value(t, xen, domid, a); got != v {
 			t.Errorf("%s: %v %#x, want %#x", when, a, got, v)
 		}
 	}
 }
 
+const dom0 = 0
+
 const taken, refused = "configuration taken", "the new configuration is not taken"
 
-// table is a class for the first DomU.
-func table(shares string) string {
-	return "[[cache]]\nname = \"wide\"\ndomains = [\"vlib1\"]\n" + shares + "\n"
+// table is a class for one domain.
+func table(domain, shares string) string {
+	return fmt.Sprintf("[[cache]]\nname = \"wide\"\ndomains = [%q]\n%s\n", domain, shares)
 }
 
 // Xen was started with one monitoring ID, and two classes besides the default.
 func TestDaemonsClassesAreProgrammed(t *testing.T) {
 	xen := host.Xen(t)
-	expect(t, xen, "before", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0xfff, xenctl.Throttle: 0})
-	d := serve(t, table("l3 = \"60%\"\nmba = \"45%\""))
+	expect(t, xen, domU, "before", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0xfff, xenctl.Throttle: 0})
+	d := serve(t, table("vlib1", "l3 = \"60%\"\nmba = \"45%\""))
 	wide := map[xenctl.Allocation]uint64{xenctl.L3Mask: 0x7f, xenctl.Throttle: 50}
-	expect(t, xen, "60 %", wide)
+	expect(t, xen, domU, "60 %", wide)
 	if out := host.Run(t, "xl", "psr-cat-show", "vlib1"); !strings.Contains(out, "0x7f") {
 		t.Errorf("xl shows %s", out)
 	}
 
 	// A refused configuration changes nothing, and the log says why.
 	for config, why := range map[string]string{
-		table(`l2 = "50%"`): "l2: this processor does not support it",
-		table(`l3_code = "50%"` + "\nl3_data = \"50%\""):                                          "psr=cdp",
-		table(`l3 = "10%"`) + "[[cache]]\nname=\"b\"\nl3=\"20%\"\nmba=\"10%\"\ndomains=[\"x\"]\n": "too many classes: 2, and this host has 1",
-		table(`l3 = "0%"`): "0%",
+		table("vlib1", `l2 = "50%"`):                                                                       "l2: this processor does not support it",
+		table("vlib1", `l3_code = "50%"`+"\nl3_data = \"50%\""):                                            "psr=cdp",
+		table("vlib1", `l3 = "10%"`) + "[[cache]]\nname=\"b\"\nl3=\"20%\"\nmba=\"10%\"\ndomains=[\"x\"]\n": "too many classes: 2, and this host has 1",
+		table("vlib1", `l3 = "0%"`):                                                                        "0%",
 	} {
 		d.reload(t, config, refused)
 		if !strings.Contains(d.text(), why) {
 			t.Errorf("%q is not said", why)
 		}
-		expect(t, xen, why, wide)
+		expect(t, xen, domU, why, wide)
 	}
 
 	// More domains than IDs: those that have none say so.
@@ -161,46 +163,46 @@ func TestDaemonsClassesAreProgrammed(t *testing.T) {
 	// One of the two classes is another program's, and the daemon's needs both for a moment.
 	d.reload(t, "", taken)
 	free := map[xenctl.Allocation]uint64{xenctl.L3Mask: 0xfff, xenctl.Throttle: 0}
-	expect(t, xen, "without a table", free)
+	expect(t, xen, domU, "without a table", free)
 	host.Run(t, "xl", "psr-cat-set", "Domain-0", "0xc")
-	d.reload(t, table("l3 = \"60%\"\nmba = \"45%\""), refused)
+	d.reload(t, table("vlib1", "l3 = \"60%\"\nmba = \"45%\""), refused)
 	if !strings.Contains(d.text(), "no class of service is free") {
 		t.Error("it is not said that others have the classes")
 	}
-	expect(t, xen, "with another program's class", free)
+	expect(t, xen, domU, "with another program's class", free)
 	if got := value(t, xen, 0, xenctl.L3Mask); got != 0xc {
 		t.Errorf("the other program's mask is %#x", got)
 	}
 	host.Run(t, "xl", "psr-cat-set", "Domain-0", "0xfff")
 
 	// The end gives back what was; a kill leaves it, and the next start gives it back.
-	d.reload(t, table("l3 = \"30%\""), taken)
-	expect(t, xen, "30 %", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0x7, xenctl.Throttle: 0})
+	d.reload(t, table("vlib1", "l3 = \"30%\""), taken)
+	expect(t, xen, domU, "30 %", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0x7, xenctl.Throttle: 0})
 	d.end(t, syscall.SIGTERM)
-	expect(t, xen, "after the end", free)
+	expect(t, xen, domU, "after the end", free)
 	for _, domid := range []uint16{0, domU} {
 		if id, err := xen.MonitorID(domid); err != nil || id != 0 {
 			t.Errorf("domain %d has monitoring ID %d after the end, %v", domid, id, err)
 		}
 	}
-	d = serve(t, table("l3 = \"60%\"\nmba = \"45%\""))
+	d = serve(t, table("vlib1", "l3 = \"60%\"\nmba = \"45%\""))
 	d.end(t, syscall.SIGKILL)
-	expect(t, xen, "after a kill", wide)
+	expect(t, xen, domU, "after a kill", wide)
 	d = serve(t, "")
-	expect(t, xen, "after the next start", free)
+	expect(t, xen, domU, "after the next start", free)
 	d.end(t, syscall.SIGTERM)
 }
 
 // Code and data apart, and the second-level caches.
 func TestDaemonsClassesWithCodeAndDataApart(t *testing.T) {
 	xen := host.Xen(t)
-	d := serve(t, table("l3_code = \"20%\"\nl3_data = \"40%\"\nl2 = \"25%\"\nmba = \"30%\""))
-	expect(t, xen, "apart", map[xenctl.Allocation]uint64{xenctl.L3Code: 0x7, xenctl.L3Data: 0x1f8, xenctl.L2Mask: 0xf, xenctl.Throttle: 70})
-	d.reload(t, table(`l3 = "40%"`), taken)
-	expect(t, xen, "together", map[xenctl.Allocation]uint64{xenctl.L3Code: 0x3f, xenctl.L3Data: 0x3f, xenctl.L2Mask: 0xffff, xenctl.Throttle: 0})
+	d := serve(t, table("Domain-0", "l3_code = \"20%\"\nl3_data = \"40%\"\nl2 = \"25%\"\nmba = \"30%\""))
+	expect(t, xen, dom0, "apart", map[xenctl.Allocation]uint64{xenctl.L3Code: 0x7, xenctl.L3Data: 0x1f8, xenctl.L2Mask: 0xf, xenctl.Throttle: 70})
+	d.reload(t, table("Domain-0", `l3 = "40%"`), taken)
+	expect(t, xen, dom0, "together", map[xenctl.Allocation]uint64{xenctl.L3Code: 0x3f, xenctl.L3Data: 0x3f, xenctl.L2Mask: 0xffff, xenctl.Throttle: 0})
 	t.Logf("\n%s", host.Run(t, "vlibmaster", "cache", "show"))
 	d.end(t, syscall.SIGTERM)
-	expect(t, xen, "after the end", map[xenctl.Allocation]uint64{xenctl.L3Code: 0x7fff, xenctl.L3Data: 0x7fff, xenctl.L2Mask: 0xffff, xenctl.Throttle: 0})
+	expect(t, xen, dom0, "after the end", map[xenctl.Allocation]uint64{xenctl.L3Code: 0x7fff, xenctl.L3Data: 0x7fff, xenctl.L2Mask: 0xffff, xenctl.Throttle: 0})
 }
 
 // Xen refuses what the processor would, and keeps the earlier mask.
@@ -213,7 +215,7 @@ func TestMasksThatAreNoneAreRefused(t *testing.T) {
 		} else {
 			t.Log(err)
 		}
-		expect(t, xen, "a refused mask", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0x3})
+		expect(t, xen, domU, "a refused mask", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0x3})
 	}
 	host.Must(t, xen.SetAllocation(domU, 0, xenctl.L3Mask, 0xfff))
 }
@@ -230,7 +232,7 @@ func TestClassesOutliveACPU(t *testing.T) {
 	host.Must(t, err)
 	host.Run(t, "xen-hptool", "cpu-offline", fmt.Sprint(other))
 	mask := map[xenctl.Allocation]uint64{xenctl.L3Mask: 0x3}
-	expect(t, xen, "with a CPU offline", mask)
+	expect(t, xen, domU, "with a CPU offline", mask)
 	if _, err := xen.MonitorCount(other, id, xenctl.CacheOccupancy); !errors.Is(err, xenctl.ErrNotSupported) {
 		t.Errorf("its counters: %v", err)
 	}
@@ -241,7 +243,7 @@ func TestClassesOutliveACPU(t *testing.T) {
 	_, err = xen.MonitorCount(cpus[0], id, xenctl.CacheOccupancy)
 	host.Must(t, err)
 	host.Run(t, "xen-hptool", "cpu-online", fmt.Sprint(other))
-	expect(t, xen, "online again", mask)
+	expect(t, xen, domU, "online again", mask)
 	_, err = xen.MonitorCount(other, id, xenctl.CacheOccupancy)
 	host.Must(t, err)
 }
@@ -257,9 +259,9 @@ func TestAMDsClassesByXen(t *testing.T) {
 	t.Logf("monitoring: %+v, %v", m, err)
 	t.Logf("\n%s", host.Run(t, "xl", "psr-hwinfo"))
 	t.Logf("\n%s", host.Run(t, "vlibmaster", "doctor"))
-	d := serve(t, table(`l3 = "50%"`))
-	expect(t, xen, "50 %", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0xff})
+	d := serve(t, table("Domain-0", `l3 = "50%"`))
+	expect(t, xen, dom0, "50 %", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0xff})
 	t.Logf("\n%s", host.Run(t, "vlibmaster", "cache", "show"))
 	d.end(t, syscall.SIGTERM)
-	expect(t, xen, "after the end", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0xffff})
+	expect(t, xen, dom0, "after the end", map[xenctl.Allocation]uint64{xenctl.L3Mask: 0xffff})
 }
