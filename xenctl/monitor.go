@@ -34,7 +34,8 @@ const (
 type Monitoring struct {
 	IDs  int    // domains that can be monitored at once
 	Unit uint64 // bytes
-	// Cache is the size in bytes of the third-level cache.
+	// Cache is the size in bytes of the third-level cache; 0: Xen does not know it. It
+	// asks a leaf of CPUID that AMD's processors do not have.
 	Cache uint64
 	// Events has bit n set if the processor counts event n+1.
 	Events uint64
@@ -58,7 +59,10 @@ func (h *Handle) Monitoring(cpu int) (m Monitoring, err error) {
 		in  uint64
 		out *uint64
 	}{{psrMonitorIDs, 0, &ids}, {psrMonitorScale, 0, &m.Unit}, {psrMonitorEvents, 0, &m.Events}, {psrMonitorCache, uint64(cpu), &m.Cache}} {
-		if *q.out, err = h.monitorInfo(q.cmd, q.in); err != nil {
+		*q.out, err = h.monitorInfo(q.cmd, q.in)
+		if errors.Is(err, unix.EIO) && q.cmd == psrMonitorCache {
+			*q.out = 0
+		} else if err != nil {
 			return Monitoring{}, opError("ask what can be monitored", err)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/dom0/api"
-	"github.com/vlibos/vlibos/throttle/cache"
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 func cacheCommand() *cli.Command {
@@ -58,17 +58,20 @@ func printCaches(w io.Writer, c api.Caches) error {
 	if c.Problem != "" {
 		fmt.Fprintf(w, "shared out: nothing: %s\n", oneLine(c.Problem))
 	} else {
-		fmt.Fprintf(w, "shared out: %v\n", c.Layout)
+		fmt.Fprintf(w, "shared out: %s\n", oneLine(c.Layout))
 	}
-	if c.Unmonitored != "" {
+	switch {
+	case c.Unmonitored != "":
 		fmt.Fprintf(w, "not monitored: %s\n", oneLine(c.Unmonitored))
-	} else {
-		fmt.Fprintf(w, "monitored: %s of third-level caches\n", (&api.CacheUse{Occupied: c.Capacity}).Filled())
+	case c.Capacity == 0:
+		fmt.Fprintln(w, "monitored: third-level caches, whose size Xen does not know")
+	default:
+		fmt.Fprintf(w, "monitored: %s of third-level caches\n", (&host.CacheUse{Occupied: c.Capacity}).Filled())
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "\nCLASS\tL3\tL2\tMBA\tDOMAIN\tNAME\tFILLS\tMOVES/S\n")
 	for _, k := range c.Classes {
-		printMembers(t, fmt.Sprintf("%s\t%s\t%s\t%s", k.Name, picture(k.Masks, c.Layout), or(k.L2 != 0, "%#x", k.L2), or(k.Bandwidth != 0, "%d %%", k.Bandwidth)), k.Members)
+		printMembers(t, fmt.Sprintf("%s\t%s\t%s\t%s", k.Name, picture(k, c.Ways), or(k.L2 != 0, "%#x", k.L2), or(k.Bandwidth != 0, "%d %%", k.Bandwidth)), k.Members)
 	}
 	if len(c.Without) > 0 {
 		printMembers(t, "(none)\t\t\t", c.Without)
@@ -92,17 +95,17 @@ func printMembers(w io.Writer, class string, all []api.CacheMember) {
 }
 
 // picture draws the masks of the third-level cache, the highest bit first.
-func picture(m cache.Masks, l cache.Layout) string {
-	if m.L3Code == 0 || l.L3 == nil {
+func picture(k api.CacheClass, ways int) string {
+	if k.L3Code == 0 {
 		return "-"
 	}
 	draw := func(mask uint64) string {
-		return strings.NewReplacer("1", "#", "0", ".").Replace(fmt.Sprintf("%0*b", l.L3.Bits, mask))
+		return strings.NewReplacer("1", "#", "0", ".").Replace(fmt.Sprintf("%0*b", ways, mask))
 	}
-	if m.L3Code == m.L3Data {
-		return draw(m.L3Code)
+	if k.L3Code == k.L3Data {
+		return draw(k.L3Code)
 	}
-	return "code " + draw(m.L3Code) + ", data " + draw(m.L3Data)
+	return "code " + draw(k.L3Code) + ", data " + draw(k.L3Data)
 }
 
 // or is a value in words, or a dash if there is none.

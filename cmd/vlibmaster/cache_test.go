@@ -7,20 +7,20 @@ import (
 	"testing"
 
 	"github.com/vlibos/vlibos/dom0/api"
-	"github.com/vlibos/vlibos/throttle/cache"
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 func TestCachesAreShownAsAPicture(t *testing.T) {
 	var b strings.Builder
 	err := printCaches(&b, api.Caches{
-		Layout:   cache.Layout{L3: &cache.Ways{Bits: 12, Least: 1, Classes: 14}, Bandwidth: &cache.Bandwidth{Least: 10, Step: 10, Classes: 14}},
+		Layout: "L3: 12 parts, 14 classes; L2: none; memory bandwidth: steps of 10 %, 14 classes", Ways: 12,
 		Capacity: 3 << 20,
 		Classes: []api.CacheClass{
-			{Name: "wide", Masks: cache.Masks{L3Code: 0x7f, L3Data: 0x7f, Bandwidth: 50}, Members: []api.CacheMember{
-				{ID: "1", Name: "web", Use: &api.CacheUse{Occupied: 1 << 20, Rate: 2048}},
-				{ID: "2", Name: "db", Use: &api.CacheUse{Problem: "all of the processor's 4 monitoring IDs are in use"}},
+			{Name: "wide", L3Code: 0x7f, L3Data: 0x7f, Bandwidth: 50, Members: []api.CacheMember{
+				{ID: "1", Name: "web", Use: &host.CacheUse{Occupied: 1 << 20, Rate: 2048}},
+				{ID: "2", Name: "db", Use: &host.CacheUse{Problem: "all of the processor's 4 monitoring IDs are in use"}},
 			}},
-			{Name: "split", Masks: cache.Masks{L3Code: 0xf00, L3Data: 0x080}},
+			{Name: "split", L3Code: 0xf00, L3Data: 0x080},
 		},
 		Without: []api.CacheMember{{ID: "0", Name: "Domain-0"}},
 	})

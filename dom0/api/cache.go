@@ -2,58 +2,16 @@
 
 package api
 
-import (
-	"fmt"
-
-	"github.com/vlibos/vlibos/throttle/cache"
-)
-
-// CacheUse is what a domain has in the third-level caches, and what it moves between them
-// and memory.
-type CacheUse struct {
-	Occupied uint64 `json:"occupied_bytes"`
-	// Moved is since the master began to monitor the domain.
-	Moved uint64 `json:"moved_bytes"`
-	// Rate is in bytes a second, over the last seconds; 0 at first.
-	Rate float64 `json:"moved_bytes_per_second"`
-	// Problem is why nothing of this is known; empty: it is.
-	Problem string `json:"problem,omitempty"`
-}
-
-// Filled is Occupied for people; a dash: not known.
-func (u *CacheUse) Filled() string {
-	if u == nil || u.Problem != "" {
-		return "-"
-	}
-	return bytes(float64(u.Occupied))
-}
-
-// PerSecond is Rate for people; a dash: not known.
-func (u *CacheUse) PerSecond() string {
-	if u == nil || u.Problem != "" {
-		return "-"
-	}
-	return bytes(u.Rate)
-}
-
-// bytes has three digits or four.
-func bytes(n float64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	i := 0
-	for ; n >= 1000 && i < len(units)-1; i++ {
-		n /= 1024
-	}
-	if i == 0 || n >= 100 {
-		return fmt.Sprintf("%.0f %s", n, units[i])
-	}
-	return fmt.Sprintf("%.1f %s", n, units[i])
-}
+import "github.com/vlibos/vlibos/dom0/host"
 
 // Caches is how a host's caches and memory bandwidth are shared out.
 type Caches struct {
-	// Layout is what can be shared out; Problem is why it is nothing.
-	Layout  cache.Layout `json:"layout"`
-	Problem string       `json:"problem,omitempty"`
+	// Layout is what can be shared out, in words; Problem is why it is nothing. Ways are
+	// the parts of the third-level cache, and so the bits of its masks; 0: it is not shared
+	// out.
+	Layout  string `json:"layout,omitempty"`
+	Ways    int    `json:"ways"`
+	Problem string `json:"problem,omitempty"`
 	// Capacity is the size in bytes of all third-level caches, 0 if it is not known.
 	Capacity uint64 `json:"capacity_bytes"`
 	// Unmonitored is why no domain's use is known; empty: it is.
@@ -66,7 +24,11 @@ type Caches struct {
 // CacheClass is a class and its domains.
 type CacheClass struct {
 	Name string `json:"name"`
-	cache.Masks
+	// L3Code and L3Data are equal where code and data are not split; 0: not set.
+	L3Code    uint64 `json:"l3_code,omitempty"`
+	L3Data    uint64 `json:"l3_data,omitempty"`
+	L2        uint64 `json:"l2,omitempty"`  // 0: not set
+	Bandwidth int    `json:"mba,omitempty"` // per cent left to the class; 0: not set
 	// Least is the smallest number of ways of the third-level cache that it may have by
 	// the policy; 0: its ways do not change.
 	Least   int           `json:"least,omitempty"`
@@ -75,8 +37,8 @@ type CacheClass struct {
 
 // CacheMember is a domain and its use of caches; Use is nil if it is not known.
 type CacheMember struct {
-	ID   string    `json:"id"`
-	UUID string    `json:"uuid"`
-	Name string    `json:"name"`
-	Use  *CacheUse `json:"use"`
+	ID   string         `json:"id"`
+	UUID string         `json:"uuid"`
+	Name string         `json:"name"`
+	Use  *host.CacheUse `json:"use"`
 }

@@ -18,8 +18,8 @@ type Domain struct {
 	Control     bool   `json:"control,omitempty"`
 	Reservation uint32 `json:"reservation,omitempty"` // that it holds
 	// Cache is nil if the host does not tell.
-	Cache   *CacheUse `json:"cache,omitempty"`
-	Problem string    `json:"problem,omitempty"` // why a part is not known
+	Cache   *host.CacheUse `json:"cache,omitempty"`
+	Problem string         `json:"problem,omitempty"` // why a part is not known
 }
 
 // Description is all that a master and its host know of one domain.

@@ -59,8 +59,8 @@ func (calls) Watched() []api.Watched {
 type caches struct{}
 
 func (caches) Class(string) string { return "" }
-func (caches) Use(context.Context) map[string]api.CacheUse {
-	return map[string]api.CacheUse{"1": {Occupied: 5}}
+func (caches) Use(context.Context) map[string]host.CacheUse {
+	return map[string]host.CacheUse{"1": {Occupied: 5}}
 }
 func (caches) Caches(context.Context) (api.Caches, error) { return api.Caches{Capacity: 9}, nil }
 

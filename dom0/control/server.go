@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/internal/httplimit"
 	"github.com/vlibos/vlibos/internal/unixpath"
@@ -59,7 +60,7 @@ type Throttle interface {
 // Caches is what is known of caches.
 type Caches interface {
 	Class(id string) string // of a domain; empty: none
-	Use(context.Context) map[string]api.CacheUse
+	Use(context.Context) map[string]host.CacheUse
 	Caches(context.Context) (api.Caches, error)
 }
 

@@ -31,7 +31,7 @@ type Source struct {
 		Status() *api.Throttle // nil: no throttle runs
 	}
 	Caches interface {
-		Use(context.Context) map[string]api.CacheUse // by the domain's ID
+		Use(context.Context) map[string]host.CacheUse // by the domain's ID
 	}
 	Calls interface {
 		Read() ([]receipt.Account, receipt.Health, error)

@@ -41,7 +41,7 @@ func collectDomains(to chan<- prometheus.Metric, all []api.Domain) {
 	type labels struct{ uuid, name, reservation string }
 	type sum struct {
 		host.Work
-		cache *api.CacheUse
+		cache *host.CacheUse
 	}
 	sums, unreserved, left := make(map[labels]sum), 0, 0
 	for _, d := range all {
@@ -61,7 +61,7 @@ func collectDomains(to chan<- prometheus.Metric, all []api.Domain) {
 		}
 		if u := d.Cache; u != nil && u.Problem == "" {
 			if s.cache == nil {
-				s.cache = &api.CacheUse{}
+				s.cache = &host.CacheUse{}
 			}
 			s.cache.Occupied, s.cache.Moved = s.cache.Occupied+u.Occupied, s.cache.Moved+u.Moved
 		}

@@ -122,8 +122,8 @@ func calledBy(t *testing.T) *receipt.Shelf {
 // cachesOf knows the use also of two domains with the same labels, and why a domain has none.
 type cachesOf struct{}
 
-func (cachesOf) Use(context.Context) map[string]api.CacheUse {
-	return map[string]api.CacheUse{"1": {Occupied: 4, Moved: 8}, "4": {Problem: "no ID"}, "2": {Occupied: 64, Moved: 640}, "3": {Occupied: 1, Moved: 10}}
+func (cachesOf) Use(context.Context) map[string]host.CacheUse {
+	return map[string]host.CacheUse{"1": {Occupied: 4, Moved: 8}, "4": {Problem: "no ID"}, "2": {Occupied: 64, Moved: 640}, "3": {Occupied: 1, Moved: 10}}
 }
 
 func source(t *testing.T) Source {

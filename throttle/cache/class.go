@@ -64,11 +64,9 @@ func (c Class) Validate() error {
 
 // Masks is a class as set in the processor.
 type Masks struct {
-	// L3Code and L3Data are equal where code and data are not split; 0: not set.
-	L3Code    uint64 `json:"l3_code,omitempty"`
-	L3Data    uint64 `json:"l3_data,omitempty"`
-	L2        uint64 `json:"l2,omitempty"`  // 0: not set
-	Bandwidth int    `json:"mba,omitempty"` // per cent left to the class; 0: not set
+	L3Code, L3Data uint64 // equal where code and data are not split; 0: not set
+	L2             uint64 // 0: not set
+	Bandwidth      int    // per cent left to the class; 0: not set
 }
 
 // values is the number of a domain's values that a class sets.

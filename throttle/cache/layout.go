@@ -7,34 +7,33 @@ import "fmt"
 // Ways is the part of a cache that can be allocated. One bit of a mask stands
 // for one of Bits equal parts.
 type Ways struct {
-	Bits    int  `json:"bits"`    // of a mask, 1 to 64
-	Least   int  `json:"least"`   // smallest number of bits in a mask
-	Classes int  `json:"classes"` // in addition to that of domains without a class
-	CDP     bool `json:"cdp"`     // code and data have separate masks
+	Bits    int  // of a mask, 1 to 64
+	Least   int  // smallest number of bits in a mask
+	Classes int  // in addition to that of domains without a class
+	CDP     bool // code and data have separate masks
 }
 
 // Bandwidth is the memory bandwidth that can be allocated.
 type Bandwidth struct {
-	Least   int `json:"least"`   // per cent that a class must keep
-	Step    int `json:"step"`    // per cent between two values
-	Classes int `json:"classes"` // in addition to that of domains without a class
+	Least   int // per cent that a class must keep
+	Step    int // per cent between two values
+	Classes int // in addition to that of domains without a class
 }
 
 // Layout is what a processor can allocate. A nil member cannot be allocated.
 type Layout struct {
-	L3        *Ways      `json:"l3,omitempty"`
-	L2        *Ways      `json:"l2,omitempty"`
-	Bandwidth *Bandwidth `json:"mba,omitempty"`
+	L3, L2    *Ways
+	Bandwidth *Bandwidth
 	// Groups is the number of classes, in addition to that of domains without a
 	// class, on hosts where each class takes a number of every resource,
 	// whatever it sets and even if another one has the same masks. 0: a class
 	// takes numbers only of the resources that it sets, and classes with the
 	// same masks share one.
-	Groups int `json:"groups,omitempty"`
+	Groups int
 	// Spare says that the values of a domain are set one after another, so that
 	// a domain on its way into a class with several values needs one number
 	// more.
-	Spare bool `json:"spare,omitempty"`
+	Spare bool
 }
 
 // Has reports whether anything can be allocated.

@@ -19,6 +19,9 @@ func (m *Manager) move() error {
 	if m.monitor.problem != "" {
 		return fmt.Errorf("ways do not move between classes: %s", m.monitor.problem)
 	}
+	if m.monitor.source.Capacity() == 0 {
+		return errors.New("ways do not move between classes: the size of the cache is not known")
+	}
 	moving := m.plan.Moving
 	now := make([]cache.Reading, len(moving.At))
 	for i, at := range moving.At {

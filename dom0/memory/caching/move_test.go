@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/config"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/memory"
 	"github.com/vlibos/vlibos/throttle/cache"
 )
@@ -35,7 +35,7 @@ func TestWaysMoveByWhatDomainsFillAndMiss(t *testing.T) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.monitor.problem, m.monitor.source = "", f
-		m.monitor.use = map[string]api.CacheUse{"1": {Occupied: uint64(10 * min(ways, 7)), Rate: float64(1000 * max(7-ways, 0))}, "2": {Occupied: 10}}
+		m.monitor.use = map[string]host.CacheUse{"1": {Occupied: uint64(10 * min(ways, 7)), Rate: float64(1000 * max(7-ways, 0))}, "2": {Occupied: 10}}
 		if err := m.move(); err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +52,7 @@ func TestWaysMoveByWhatDomainsFillAndMiss(t *testing.T) {
 	if !strings.Contains(log.String(), "ways move between cache classes") {
 		t.Errorf("log: %s", log)
 	}
-	m.monitor.use["2"] = api.CacheUse{Problem: "no ID is free"}
+	m.monitor.use["2"] = host.CacheUse{Problem: "no ID is free"}
 	if err := m.move(); err == nil || !strings.Contains(err.Error(), "no ID is free") {
 		t.Errorf("%v", err)
 	}

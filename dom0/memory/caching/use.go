@@ -27,7 +27,7 @@ type monitor struct {
 	source  memory.CacheMonitor // nil: not opened
 	absent  bool                // the host tells nothing
 	problem string              // why nothing is known
-	use     map[string]api.CacheUse
+	use     map[string]host.CacheUse
 	// The base of the rates.
 	at    time.Time
 	moved map[string]uint64
@@ -87,7 +87,7 @@ func (m *monitor) close() error {
 
 // Use returns the use of caches by domain, of all domains that now exist. It is empty if
 // the host does not tell.
-func (m *Manager) Use(ctx context.Context) map[string]api.CacheUse {
+func (m *Manager) Use(ctx context.Context) map[string]host.CacheUse {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.measure(ctx)
@@ -122,7 +122,10 @@ func (m *Manager) Caches(ctx context.Context) (api.Caches, error) {
 		}
 	}
 	if m.host != nil {
-		c.Layout = m.host.Layout()
+		l := m.host.Layout()
+		if c.Layout = l.String(); l.L3 != nil {
+			c.Ways = l.L3.Bits
+		}
 	}
 	m.measure(ctx)
 	c.Unmonitored = m.monitor.problem
@@ -134,7 +137,8 @@ func (m *Manager) Caches(ctx context.Context) (api.Caches, error) {
 		return c, err
 	}
 	for i, k := range m.current {
-		c.Classes = append(c.Classes, api.CacheClass{Name: k.Name, Masks: m.plan.Masks[i], Members: []api.CacheMember{}})
+		v := m.plan.Masks[i]
+		c.Classes = append(c.Classes, api.CacheClass{Name: k.Name, L3Code: v.L3Code, L3Data: v.L3Data, L2: v.L2, Bandwidth: v.Bandwidth, Members: []api.CacheMember{}})
 	}
 	for i, at := range m.plan.Moving.At {
 		c.Classes[at].Least = m.plan.Moving.Least[i]

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/config"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/memory"
@@ -19,14 +18,14 @@ import (
 
 // fakeMonitor knows the use of all domains.
 type fakeMonitor struct {
-	use    map[string]api.CacheUse
+	use    map[string]host.CacheUse
 	err    error
 	closed bool
 }
 
 func (f *fakeMonitor) Capacity() uint64 { return 100 }
-func (f *fakeMonitor) Read(context.Context, []host.Domain) (map[string]api.CacheUse, error) {
-	use := make(map[string]api.CacheUse)
+func (f *fakeMonitor) Read(context.Context, []host.Domain) (map[string]host.CacheUse, error) {
+	use := make(map[string]host.CacheUse)
 	for id, u := range f.use {
 		use[id] = u
 	}
@@ -53,7 +52,7 @@ func TestRatesAreOverAtLeastASecond(t *testing.T) {
 		{6 * time.Second, 10, 0}, // the domain was made again
 		{8 * time.Second, 30, 10},
 	} {
-		f.use = map[string]api.CacheUse{"1": {Moved: tt.moved}}
+		f.use = map[string]host.CacheUse{"1": {Moved: tt.moved}}
 		m.read(t.Context(), nil, begin.Add(tt.after))
 		if got := m.use["1"].Rate; got != tt.rate {
 			t.Errorf("after %v: %v a second, want %v", tt.after, got, tt.rate)
@@ -73,14 +72,14 @@ func TestRatesAreOverAtLeastASecond(t *testing.T) {
 
 func TestCachesShowDomainsAndTheirUse(t *testing.T) {
 	h := newHost()
-	f := &fakeMonitor{use: map[string]api.CacheUse{"1": {Occupied: 7}, "0": {Problem: "no ID"}}}
+	f := &fakeMonitor{use: map[string]host.CacheUse{"1": {Occupied: 7}, "0": {Problem: "no ID"}}}
 	m := NewManager(func() (memory.CachePartitioner, error) { return h, nil }, func() (memory.CacheMonitor, error) { return f, nil },
 		h, slog.New(slog.NewTextHandler(new(bytes.Buffer), nil)))
 	if err := m.Move(t.Context(), []config.Cache{class("wide", 60, "web", "db"), class("later", 40, "x")}, nothing); err != nil {
 		t.Fatal(err)
 	}
 	c, err := m.Caches(t.Context())
-	if err != nil || c.Capacity != 100 || c.Layout.L3.Bits != 10 || len(c.Classes) != 2 || c.Unmonitored != "" {
+	if err != nil || c.Capacity != 100 || c.Ways != 10 || len(c.Classes) != 2 || c.Unmonitored != "" {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	wide, later := c.Classes[0], c.Classes[1]

@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/internal/domains"
 	"github.com/vlibos/vlibos/dom0/memory"
@@ -89,13 +88,13 @@ func width(unit uint64) int {
 func (m *Monitor) Capacity() uint64 { return m.capacity }
 
 // Read implements [memory.CacheMonitor].
-func (m *Monitor) Read(_ context.Context, all []host.Domain) (map[string]api.CacheUse, error) {
+func (m *Monitor) Read(_ context.Context, all []host.Domain) (map[string]host.CacheUse, error) {
 	sockets, err := m.h.SocketCPUs()
 	if err != nil {
 		return nil, err
 	}
 	there := make(map[string]bool)
-	use := make(map[string]api.CacheUse, len(all))
+	use := make(map[string]host.CacheUse, len(all))
 	for _, d := range all {
 		there[d.ID] = true
 		use[d.ID] = m.read(d, sockets)
@@ -110,21 +109,21 @@ func (m *Monitor) Read(_ context.Context, all []host.Domain) (map[string]api.Cac
 	return use, nil
 }
 
-func (m *Monitor) read(d host.Domain, sockets map[int]int) (u api.CacheUse) {
+func (m *Monitor) read(d host.Domain, sockets map[int]int) (u host.CacheUse) {
 	number, err := domains.Number(d)
 	if err == nil {
 		u, err = m.count(d, number, sockets)
 	}
 	switch {
 	case errors.Is(err, xenctl.ErrNoMonitor):
-		u = api.CacheUse{Problem: fmt.Sprintf("all of the processor's %d monitoring IDs are in use", m.info.IDs)}
+		u = host.CacheUse{Problem: fmt.Sprintf("all of the processor's %d monitoring IDs are in use", m.info.IDs)}
 	case err != nil:
-		u = api.CacheUse{Problem: err.Error()}
+		u = host.CacheUse{Problem: err.Error()}
 	}
 	return u
 }
 
-func (m *Monitor) count(d host.Domain, number uint16, sockets map[int]int) (u api.CacheUse, err error) {
+func (m *Monitor) count(d host.Domain, number uint16, sockets map[int]int) (u host.CacheUse, err error) {
 	id, err := m.h.MonitorID(number)
 	if err != nil {
 		return u, err

@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/xenctl"
 )
@@ -78,7 +77,7 @@ func newObserver(ids int) *fakeObserver {
 
 func domain(id int, uuid string) host.Domain { return host.Domain{ID: fmt.Sprint(id), UUID: uuid} }
 
-func read(t *testing.T, m *Monitor, all ...host.Domain) map[string]api.CacheUse {
+func read(t *testing.T, m *Monitor, all ...host.Domain) map[string]host.CacheUse {
 	t.Helper()
 	use, err := m.Read(t.Context(), all)
 	if err != nil {
