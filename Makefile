@@ -50,7 +50,7 @@ demo: setup ## boots real Xen: calls, a budget, the throttle
 test: $(if $(SUITE),.test-$(SUITE),setup lint .vulncheck .test-unit) ## every test, on real Xen too; SUITE=… one part
 ifeq ($(SUITE),)
 	$(MAKE) --no-print-directory -j 2 --output-sync model .test-hypervisor
-	$(MAKE) --no-print-directory .test-lab .test-contended .test-classes .test-browser .test-packages
+	$(MAKE) --no-print-directory .test-lab .test-contended .test-browser .test-packages
 	@echo "make test: all passed"
 endif
 
