@@ -15,7 +15,7 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 # requires, so one pass of the linter sees every file.
 TAGS := browser,dom0,lab,packages,soak
 
-TESTS   := unit hypervisor lab contended hardware hvm browser packages timed storm
+TESTS   := unit hypervisor lab contended classes hardware hvm browser packages timed storm
 SOAKS   := churn native serving collections scheduling rogue stress starvation hypercalls pvh parallel fuzz
 BENCHES := quick native corunner lab module stock service throttle table full
 
@@ -186,6 +186,11 @@ installed = command -v $1 >/dev/null || $(INSTALL) $1 || { $(ROOT) apt-get updat
 # Times of this machine's cgroups and timers; the machine must be at rest.
 .test-timed:
 	VLIBOS_TIMED=1 go test -count 1 -v -run 'Share|Cost|DaemonDies' ./dom0/host/native
+
+# Cache classes as they are programmed on emulated processors: SUITE=hardware without the
+# model of the bus.
+.test-classes: setup
+	go test -tags lab -count 1 -timeout 15m -v -run '^TestProcessor$$/^programmed' ./lab
 
 # What following a large pool of XAPI's VMs needs.
 .test-storm:

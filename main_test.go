@@ -143,7 +143,7 @@ func startMaster(ctx context.Context, dir string, serve func(func() error)) erro
 		return err
 	}
 	serve(func() error {
-		return errors.Join(control.Serve(ctx, l, m, none{}, none{}, control.ServeCalls(shelf)), m.Close())
+		return errors.Join(control.Serve(ctx, l, m, none{}, none{}, none{}, control.ServeCalls(shelf)), m.Close())
 	})
 	return nil
 }
@@ -192,3 +192,7 @@ type none struct{}
 func (none) List() []api.Target     { return nil }
 func (none) Watched() []api.Watched { return nil }
 func (none) Status() *api.Throttle  { return nil }
+
+func (none) Class(string) string                          { return "" }
+func (none) Use(context.Context) map[string]host.CacheUse { return nil }
+func (none) Caches(context.Context) (api.Caches, error)   { return api.Caches{}, nil }

@@ -19,7 +19,7 @@ var (
 		{"gcc", "build-essential"}, {"dpkg-source", "dpkg-dev"}, {"pkg-config", "pkg-config"},
 		{"ninja", "ninja-build"}, {"meson", "meson"}, {"python3", "python3-minimal"},
 	}
-	emulatorLibraries = []tool{{"glib-2.0", "libglib2.0-dev"}, {"pixman-1", "libpixman-1-dev"}, {"zlib", "zlib1g-dev"}}
+	emulatorLibraries = []tool{{"glib-2.0", "libglib2.0-dev"}, {"pixman-1", "libpixman-1-dev"}, {"zlib", "zlib1g-dev"}, {"libfdt", "libfdt-dev"}}
 )
 
 // emulatedProcessor builds the emulator of a processor, if necessary, and makes the file

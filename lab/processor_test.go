@@ -5,6 +5,7 @@
 package lab_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -19,19 +20,31 @@ func TestProcessor(t *testing.T) {
 		t.Fatal(err)
 	}
 	jump := []lab.File{{Host: program, Guest: "/usr/bin/mjump"}}
-	for name, c := range map[string]lab.Config{
-		"skylake-client": {Xen: lab.VlibXen},
-		"skylake-server": {Xen: lab.VlibXen},
-		"epyc-milan":     {Xen: lab.VlibXen},
-		"icelake-server": {XenArgs: "psr=cat,mba,cmt", DomUs: 1, DomUAdd: jump},
+	counters := []string{"TestModulesCountersCountTheBus", "TestThrottleIsClosedOverTheModulesCounters"}
+	// Registers need no model of the bus, and no server in the DomU, if there is one.
+	programmed := lab.Config{}
+	beside := lab.Config{DomUs: 1, NoWait: true}
+	// Turns that short cost nothing; tests of speed make them longer.
+	counted := lab.Config{Mode: lab.Contended, BusService: 100 * time.Nanosecond, DomUs: 1, DomUAdd: jump, Add: jump}
+	contended := lab.Config{Mode: lab.Contended, BusService: 10 * time.Microsecond, DomUs: 1, DomUAdd: jump, Add: jump}
+	for _, boot := range []struct {
+		processor, what string
+		lab.Config
+		xen, args string
+		tests     []string
+	}{
+		{"icelake-server", "programmed", beside, "", "psr=cat,mba,cmt,rmid_max:1,cos_max:2", []string{"TestDaemonsClassesAreProgrammed", "TestMasksThatAreNoneAreRefused", "TestClassesOutliveACPU"}},
+		{"sapphire-rapids", "programmed", programmed, "", "psr=cdp,mba,cmt", []string{"TestDaemonsClassesWithCodeAndDataApart"}},
+		{"epyc-milan", "programmed", programmed, "", "psr=cat,mba,cmt", []string{"TestAMDsClassesByXen"}},
+		{"icelake-server", "counted", counted, "", "psr=cat,mba,cmt", []string{"TestApartMasksKeepLinesInTheCache", "TestBandwidthSlowsTheDomainThatHasIt", "TestOccupancyIsTheFootprint"}},
+		{"skylake-client", "contended", contended, lab.VlibXen, "", counters},
+		{"skylake-server", "contended", contended, lab.VlibXen, "", counters},
+		{"epyc-milan", "contended", contended, lab.VlibXen, "", counters},
 	} {
-		t.Run(name, func(t *testing.T) {
-			c.Mode, c.BusService, c.Processor = lab.Contended, 10*time.Microsecond, name
-			c.Add, c.Timeout = jump, 15*time.Minute
-			counters := c.Xen == lab.VlibXen
-			these(t, c, func(_, test string) bool {
-				return (test == "TestModulesCountersCountTheBus") == counters
-			}, "lab/suite/processor")
+		t.Run(boot.what+"/"+boot.processor, func(t *testing.T) {
+			c := boot.Config
+			c.Processor, c.Xen, c.XenArgs, c.Timeout = boot.processor, boot.xen, boot.args, 15*time.Minute
+			these(t, c, func(_, test string) bool { return slices.Contains(boot.tests, test) }, "lab/suite/processor")
 		})
 	}
 }

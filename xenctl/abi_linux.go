@@ -4,12 +4,13 @@ package xenctl
 
 import "structs"
 
-// Numbers and structures of <xen/version.h>, <xen/domctl.h>, <xen/sysctl.h> and
-// <xen/sys/privcmd.h> on x86-64, the same in all [releases]. testdata/layout.txt has
+// Numbers and structures of <xen/version.h>, <xen/domctl.h>, <xen/sysctl.h>,
+// <xen/platform.h> and <xen/sys/privcmd.h> on x86-64, the same in all [releases]. testdata/layout.txt has
 // their values from the C compiler.
 const (
 	ioctlHypercall = 0x00305000
 
+	hypercallPlatform   = 7
 	hypercallXenVersion = 17
 	hypercallSysctl     = 35
 	hypercallDomctl     = 36
@@ -22,7 +23,12 @@ const (
 	domctlSetHandle     = 17
 
 	domctlGetVCPUAffinity = 25
+	domctlPSRMonitor      = 75
 	domctlPSRAlloc        = 78
+
+	monitorDetach = 0
+	monitorAttach = 1
+	monitorQuery  = 2
 
 	affinityHard = 1
 
@@ -31,7 +37,9 @@ const (
 
 	sysctlGetDomainInfoList = 6
 	sysctlGetCPUInfo        = 8
+	sysctlCPUTopology       = 16
 	sysctlCPUPoolOp         = 18
+	sysctlPSRMonitor        = 21
 	sysctlPSRAlloc          = 23
 	sysctlLivepatch         = 27
 
@@ -48,6 +56,19 @@ const (
 	psrL3Info  = 0
 	psrL2Info  = 1
 	psrMBAInfo = 2
+
+	psrMonitorIDs    = 0
+	psrMonitorScale  = 1
+	psrMonitorCache  = 2
+	psrMonitorEvents = 4
+
+	platformVersion  = 0x03000001
+	platformResource = 61
+
+	resourceRead  = 0
+	resourceWrite = 1
+
+	noSocket = ^uint32(0)
 
 	psrL3CDP     = 1 << 0
 	psrMBALinear = 1 << 0
@@ -274,4 +295,57 @@ type sysctl struct {
 	interfaceVersion uint32
 	u                getDomainInfoList
 	rest             [104]byte
+}
+
+// psrMonitorOp is struct xen_sysctl_psr_cmt_op; its union has a value, or a CPU in the
+// lower half.
+type psrMonitorOp struct {
+	_     structs.HostLayout
+	cmd   uint32
+	flags uint32
+	data  uint64
+}
+
+type psrMonitored struct {
+	_    structs.HostLayout
+	cmd  uint32
+	data uint32
+}
+
+type cpuTopologyOp struct {
+	_       structs.HostLayout
+	numCPUs uint32
+	pad     uint32
+	buffer  uint64
+}
+
+type cpuTopology struct {
+	_      structs.HostLayout
+	core   uint32
+	socket uint32
+	node   uint32
+}
+
+type resourceOp struct {
+	_       structs.HostLayout
+	entries uint32
+	cpu     uint32
+	buffer  uint64
+}
+
+type platformOp struct {
+	_                structs.HostLayout
+	cmd              uint32
+	interfaceVersion uint32
+	u                resourceOp
+	rest             [112]byte
+}
+
+// resourceEntry has the command, or the error, in cmd.
+type resourceEntry struct {
+	_     structs.HostLayout
+	cmd   uint32
+	rsvd  uint32
+	index uint64
+	value uint64
 }

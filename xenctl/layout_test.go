@@ -33,6 +33,14 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		k livepatchDo
 		n livepatchStatus
 		z buildID
+
+		monitor   psrMonitorOp
+		monitored psrMonitored
+		topology  cpuTopologyOp
+		cpu       cpuTopology
+		platform  platformOp
+		resource  resourceOp
+		entry     resourceEntry
 	)
 	rest := uint64(unsafe.Offsetof(j.rest))
 	golden.Check(t, map[string]uint64{
@@ -216,5 +224,49 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"offsetof(struct xen_domctl_psr_alloc, cmd)":                             uint64(unsafe.Offsetof(w.cmd)),
 		"offsetof(struct xen_domctl_psr_alloc, target)":                          uint64(unsafe.Offsetof(w.target)),
 		"offsetof(struct xen_domctl_psr_alloc, data)":                            uint64(unsafe.Offsetof(w.data)),
+		"XEN_DOMCTL_psr_cmt_op":                                                  domctlPSRMonitor,
+		"XEN_DOMCTL_PSR_CMT_OP_DETACH":                                           monitorDetach,
+		"XEN_DOMCTL_PSR_CMT_OP_ATTACH":                                           monitorAttach,
+		"XEN_DOMCTL_PSR_CMT_OP_QUERY_RMID":                                       monitorQuery,
+		"sizeof(struct xen_domctl_psr_cmt_op)":                                   uint64(unsafe.Sizeof(monitored)),
+		"offsetof(struct xen_domctl_psr_cmt_op, cmd)":                            uint64(unsafe.Offsetof(monitored.cmd)),
+		"offsetof(struct xen_domctl_psr_cmt_op, data)":                           uint64(unsafe.Offsetof(monitored.data)),
+		"XEN_SYSCTL_psr_cmt_op":                                                  sysctlPSRMonitor,
+		"XEN_SYSCTL_PSR_CMT_get_total_rmid":                                      psrMonitorIDs,
+		"XEN_SYSCTL_PSR_CMT_get_l3_upscaling_factor":                             psrMonitorScale,
+		"XEN_SYSCTL_PSR_CMT_get_l3_cache_size":                                   psrMonitorCache,
+		"XEN_SYSCTL_PSR_CMT_get_l3_event_mask":                                   psrMonitorEvents,
+		"sizeof(struct xen_sysctl_psr_cmt_op)":                                   uint64(unsafe.Sizeof(monitor)),
+		"offsetof(struct xen_sysctl_psr_cmt_op, cmd)":                            uint64(unsafe.Offsetof(monitor.cmd)),
+		"offsetof(struct xen_sysctl_psr_cmt_op, flags)":                          uint64(unsafe.Offsetof(monitor.flags)),
+		"offsetof(struct xen_sysctl_psr_cmt_op, u.data)":                         uint64(unsafe.Offsetof(monitor.data)),
+		"offsetof(struct xen_sysctl_psr_cmt_op, u.l3_cache.cpu)":                 uint64(unsafe.Offsetof(monitor.data)),
+		"XEN_SYSCTL_cputopoinfo":                                                 sysctlCPUTopology,
+		"sizeof(struct xen_sysctl_cputopoinfo)":                                  uint64(unsafe.Sizeof(topology)),
+		"offsetof(struct xen_sysctl_cputopoinfo, num_cpus)":                      uint64(unsafe.Offsetof(topology.numCPUs)),
+		"offsetof(struct xen_sysctl_cputopoinfo, cputopo)":                       uint64(unsafe.Offsetof(topology.buffer)),
+		"sizeof(struct xen_sysctl_cputopo)":                                      uint64(unsafe.Sizeof(cpu)),
+		"offsetof(struct xen_sysctl_cputopo, core)":                              uint64(unsafe.Offsetof(cpu.core)),
+		"offsetof(struct xen_sysctl_cputopo, socket)":                            uint64(unsafe.Offsetof(cpu.socket)),
+		"offsetof(struct xen_sysctl_cputopo, node)":                              uint64(unsafe.Offsetof(cpu.node)),
+		"XEN_INVALID_SOCKET_ID":                                                  uint64(noSocket),
+		"__HYPERVISOR_platform_op":                                               hypercallPlatform,
+		"XENPF_INTERFACE_VERSION":                                                platformVersion,
+		"XENPF_resource_op":                                                      platformResource,
+		"XEN_RESOURCE_OP_MSR_READ":                                               resourceRead,
+		"XEN_RESOURCE_OP_MSR_WRITE":                                              resourceWrite,
+		"sizeof(struct xen_platform_op)":                                         uint64(unsafe.Sizeof(platform)),
+		"offsetof(struct xen_platform_op, cmd)":                                  uint64(unsafe.Offsetof(platform.cmd)),
+		"offsetof(struct xen_platform_op, interface_version)":                    uint64(unsafe.Offsetof(platform.interfaceVersion)),
+		"offsetof(struct xen_platform_op, u)":                                    uint64(unsafe.Offsetof(platform.u)),
+		"sizeof(struct xenpf_resource_op)":                                       uint64(unsafe.Sizeof(resource)),
+		"offsetof(struct xenpf_resource_op, nr_entries)":                         uint64(unsafe.Offsetof(resource.entries)),
+		"offsetof(struct xenpf_resource_op, cpu)":                                uint64(unsafe.Offsetof(resource.cpu)),
+		"offsetof(struct xenpf_resource_op, entries)":                            uint64(unsafe.Offsetof(resource.buffer)),
+		"sizeof(struct xenpf_resource_entry)":                                    uint64(unsafe.Sizeof(entry)),
+		"offsetof(struct xenpf_resource_entry, u.cmd)":                           uint64(unsafe.Offsetof(entry.cmd)),
+		"offsetof(struct xenpf_resource_entry, rsvd)":                            uint64(unsafe.Offsetof(entry.rsvd)),
+		"offsetof(struct xenpf_resource_entry, idx)":                             uint64(unsafe.Offsetof(entry.index)),
+		"offsetof(struct xenpf_resource_entry, val)":                             uint64(unsafe.Offsetof(entry.value)),
 	})
 }

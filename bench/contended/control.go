@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vlibos/vlibos/dom0/host/module"
 	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/throttle"
 	"github.com/vlibos/vlibos/throttle/model"
@@ -29,8 +30,28 @@ const (
 
 func (e Experiment) controlPeriod() time.Duration { return time.Duration(e.Scale) * controlPeriod }
 
-func (e Experiment) policy() (throttle.Policy, error) {
-	return throttle.New(e.Policy, throttle.Params{Threshold: limitRatio * float64(e.Service)})
+// policy is for a source with that many units in a nanosecond.
+func (e Experiment) policy(units float64) (throttle.Policy, error) {
+	return throttle.New(e.Policy, throttle.Params{Threshold: limitRatio * float64(e.Service) * units})
+}
+
+// units are those of the emulated processors' counters in a nanosecond
+// (lab/processor/emulator/models.c).
+var units = map[vlib.CounterKind]float64{vlib.CountersIntelARB: 2, vlib.CountersIntelCHA: 2, vlib.CountersAMDL3: 0.1}
+
+// source opens what the throttle reads, and says how many of its units are a
+// nanosecond.
+func (x *machine) source() (throttle.Source, float64, error) {
+	if x.Processor == "" {
+		s, err := model.OpenSource([]int{batchCPU})
+		return s, 1, err
+	}
+	c, err := x.module.Counters(batchCPU)
+	if err != nil {
+		return nil, 0, err
+	}
+	s, err := module.Latency(x.module, c.Kind, []int{batchCPU})
+	return s, units[c.Kind], err
 }
 
 // throttler adapts the module to the master's loop.
@@ -43,13 +64,13 @@ func (m throttler) Throttle(_ context.Context, cpu int, period, idle time.Durati
 // startControl runs the master's own throttle loop on the other's CPU until
 // stop is called.
 func (x *machine) startControl(ctx context.Context) (stop func() error, err error) {
-	policy, err := x.policy()
+	source, units, err := x.source()
 	if err != nil {
 		return nil, err
 	}
-	source, err := model.OpenSource([]int{batchCPU})
+	policy, err := x.policy(units)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, source.Close())
 	}
 	if err := x.module.Lease(lease); err != nil {
 		return nil, errors.Join(err, source.Close())

@@ -133,6 +133,9 @@ func (x *machine) measure(ctx context.Context, bar string, percent int) (m measu
 	var before vlib.CPU
 	period, _ := x.Periods()
 	task := mjump.Task{Warm: warm, Budget: share(period, percent), Period: period, Jobs: x.Jobs}
+	if x.Fits {
+		task.Bytes = fits
+	}
 	ready := func() error {
 		stop, err := x.start(ctx, bar, percent)
 		if err == nil {
@@ -172,7 +175,7 @@ func (x *machine) start(ctx context.Context, bar string, percent int) (stop func
 	if err := x.bus.SetService(x.Service); err != nil {
 		return nil, errors.Join(err, quiet())
 	}
-	if bar != masterControlled && bar != called {
+	if bar != masterControlled && bar != called && bar != throttled {
 		return quiet, nil
 	}
 	open, err := x.startControl(ctx)

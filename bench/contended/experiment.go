@@ -3,6 +3,7 @@
 package contended
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -22,6 +23,12 @@ const (
 	called           = "called"            // the other is one vLib call, on a reservation, throttled
 )
 
+// The bars of a task whose data fit the cache, besides alone and vlibos.
+const (
+	apart     = "apart"     // the other may fill a sixth of the cache, and the task the rest
+	throttled = "throttled" // the throttle alone
+)
+
 // Experiment says what is measured. It travels to Dom0 as JSON.
 type Experiment struct {
 	// Utilisations of the task and of the other's reservation, in per cent.
@@ -39,10 +46,22 @@ type Experiment struct {
 	// Quick leaves the bars of the master out and compares latencies: see
 	// [Options.quickRecords].
 	Quick bool
+	// Processor is the emulated processor, whose counters the throttle reads through
+	// the module; empty: QEMU's own, and the throttle reads the model of the bus.
+	Processor string
+	// Fits makes the task's data fit the cache, and measures what cache classes give
+	// back to it: see [Options.cacheRecords].
+	Fits bool
 }
+
+// fits is less than half of the cache of each processor.
+const fits = 1 << 20
 
 // bars returns the bars that are measured.
 func (e Experiment) bars() []string {
+	if e.Fits {
+		return []string{alone, vlibos, apart, throttled}
+	}
 	if e.Quick {
 		return []string{alone, vlibos, called}
 	}
@@ -70,8 +89,11 @@ func (e Experiment) Check() error {
 	if len(e.Utilisations) == 0 || e.Repeats < 1 || e.Jobs < 1 || e.Scale < 1 || e.Service <= 0 {
 		return fmt.Errorf("experiment %+v: want utilisations and positive numbers", e)
 	}
-	if _, err := e.policy(); err != nil {
+	if _, err := e.policy(1); err != nil {
 		return err
+	}
+	if e.Fits && e.Processor == "" {
+		return errors.New("experiment: cache classes need an emulated processor that has them")
 	}
 	for _, u := range e.Utilisations {
 		if u < 1 || u > 80 {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/bench/mjump"
@@ -52,7 +53,12 @@ func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 	var out bytes.Buffer
 	jump := lab.File{Host: program, Guest: mjumpProgram}
 	load := bench.Load()
+	args := ""
+	if o.Fits {
+		args = "psr=cat"
+	}
 	result, err := lab.Run(ctx, lab.Config{
+		Processor: o.Processor, XenArgs: args,
 		Args: []string{self, Dom0Arg, string(experiment)},
 		Xen:  lab.VlibXen, Mode: lab.Contended, DomUs: 1,
 		Add:     []lab.File{{Host: o.Self, Guest: self}, jump},
@@ -74,7 +80,7 @@ func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 		return nil, errors.Join(failed, fmt.Errorf("the measuring program's output: %w", err))
 	}
 	machine := "Xen " + result.Versions.Xen + ", Linux " + result.Versions.Dom0 + ", " + result.Versions.QEMU +
-		", contended, on " + bench.Machine()
+		", contended, " + strings.TrimPrefix(o.Processor+", ", ", ") + "on " + bench.Machine()
 	records, err = o.records(s, load, machine)
 	return records, errors.Join(failed, err)
 }

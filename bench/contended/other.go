@@ -10,6 +10,7 @@ import (
 	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/bench/mjump"
 	"github.com/vlibos/vlibos/vlibcall"
+	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -39,7 +40,14 @@ func (x *machine) other(ctx context.Context, bar string, percent int) (end func(
 		}
 	}()
 	options := vlibcall.Options{Wait: vlibcall.Block}
-	if bar != vlibos {
+	if bar == apart {
+		undone, err := x.divide()
+		if err != nil {
+			return nil, err
+		}
+		later(undone)
+	}
+	if bar == master || bar == masterControlled || bar == called {
 		_, period := x.Periods()
 		if err := x.module.Reserve(payment, share(period, percent), period); err != nil {
 			return nil, err
@@ -72,4 +80,23 @@ func (x *machine) other(ctx context.Context, bar string, percent int) (end func(
 // batch starts the batch program by one call, which stop ends.
 func (x *machine) batch(ctx context.Context, o vlibcall.Options) (stop func() error, err error) {
 	return domu.Background(ctx, other, o, domu.CPUTime(x.xen, other), uint64(settled), mjumpProgram, mjump.Batch)
+}
+
+// divide gives the other a sixth of the cache, and the task the rest, until undo is
+// called.
+func (x *machine) divide() (undo func() error, err error) {
+	info, err := x.xen.L3Info(0)
+	if err != nil {
+		return nil, err
+	}
+	all := uint64(1)<<info.Bits - 1
+	small := uint64(1)<<max(info.Bits/6, 1) - 1
+	set := func(task, batch uint64) error {
+		return errors.Join(x.xen.SetAllocation(0, 0, xenctl.L3Mask, task), x.xen.SetAllocation(other, 0, xenctl.L3Mask, batch))
+	}
+	undo = func() error { return set(all, all) }
+	if err := set(all&^small, small); err != nil {
+		return nil, errors.Join(err, undo())
+	}
+	return undo, nil
 }

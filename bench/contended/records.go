@@ -13,12 +13,26 @@ import (
 // take away.
 var targets = map[int]float64{10: 0.5}
 
+// uncoreTargets are those of the throttle that reads a processor's counters.
+var uncoreTargets = map[int]float64{10: 0.9, 30: 0.8, 60: 0.5}
+
+// apartTarget is the part of the slowdown that cache classes should give back to a task whose
+// data fit the cache, and the part of its speed that the other should keep.
+const apartTarget = 0.9
+
 // records returns one record for each group: the part of the slowdown that
 // control gives back, as the median over the repeats, with the bars as raw
 // numbers. With an error it returns the records of the groups before.
 func (o Options) records(s Samples, load float64, machine string) ([]bench.Record, error) {
 	if o.Quick {
 		return o.quickRecords(s, load, machine)
+	}
+	if o.Fits {
+		return o.cacheRecords(s, load, machine)
+	}
+	name, goals := "throttle.mjump.", targets
+	if o.Processor != "" {
+		name, goals = "throttle.uncore.", uncoreTargets
 	}
 	var records []bench.Record
 	for _, percent := range o.Utilisations {
@@ -39,14 +53,52 @@ func (o Options) records(s Samples, load float64, machine string) ([]bench.Recor
 		bench.Spread(raw, "recovered", recovered)
 		bench.Spread(raw, "recovered_in_master", inMaster)
 		r := bench.Record{
-			Name: "throttle.mjump." + g, Value: bench.Quantile(recovered, 0.5), Unit: "of the slowdown",
+			Name: name + g, Value: bench.Quantile(recovered, 0.5), Unit: "of the slowdown",
 			Better: bench.Higher, Raw: raw, Machine: machine,
 		}
-		if target, ok := targets[percent]; ok {
+		if target, ok := goals[percent]; ok {
 			r.Target = bench.Goal(target)
 		}
 		r.Repeated(len(s[g+"."+alone]), o.Repeats)
 		records = append(records, r)
+	}
+	return records, nil
+}
+
+// cacheRecords returns, for each group, the part of the slowdown that apart classes give back
+// to the task, and the part of its speed that the other keeps; beside them, in the raw
+// numbers, what the throttle alone does.
+func (o Options) cacheRecords(s Samples, load float64, machine string) (records []bench.Record, err error) {
+	for _, percent := range o.Utilisations {
+		g := group(percent)
+		raw, err := o.raw(s, load, percent)
+		if err != nil {
+			return nil, err
+		}
+		for bar, name := range map[string]string{apart: "victim", throttled: "victim_throttled"} {
+			recovered, err := s.recovered(g, vlibos, bar)
+			if err != nil {
+				return nil, err
+			}
+			var speeds []float64
+			for i, rate := range s[g+"."+bar+batchRate] {
+				speeds = append(speeds, rate/s[g+"."+vlibos+batchRate][i])
+			}
+			bench.Spread(raw, name+"_recovered", recovered)
+			bench.Spread(raw, name+"_streamer_keeps", speeds)
+			if bar != apart {
+				continue
+			}
+			for _, r := range []struct {
+				name, unit string
+				all        []float64
+			}{{"cache.victim.", "of the slowdown", recovered}, {"cache.streamer.", "of its speed", speeds}} {
+				records = append(records, bench.Record{
+					Name: r.name + g, Value: bench.Quantile(r.all, 0.5), Unit: r.unit, Better: bench.Higher,
+					Raw: raw, Machine: machine, Target: bench.Goal(apartTarget),
+				})
+			}
+		}
 	}
 	return records, nil
 }
@@ -98,8 +150,11 @@ func (o Options) raw(s Samples, load float64, percent int) (map[string]float64, 
 	}
 	// A busy host does not falsify the latency.
 	latency := func(bar string) float64 { return raw[bar+"_"+latencies[1:]] }
-	if latency(vlibos) > latency(alone) {
+	if !o.Fits && latency(vlibos) > latency(alone) {
 		raw[recoveredLatency] = (latency(vlibos) - latency(called)) / (latency(vlibos) - latency(alone))
+	}
+	if o.Fits {
+		return raw, nil
 	}
 	raw["batch_work"] = raw[called+"_"+batchRate[1:]] / raw[vlibos+"_"+batchRate[1:]]
 	return raw, nil

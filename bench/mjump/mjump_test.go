@@ -18,7 +18,7 @@ func TestTaskUsesItsBudgetInEachPeriod(t *testing.T) {
 	const warm, budget, period, jobs = time.Millisecond, 2 * time.Millisecond, 20 * time.Millisecond, 10
 	good := func() error { return nil }
 	var begin time.Time
-	w, err := Task{warm, budget, period, jobs}.Run(t.Context(), program, good, func() error { begin = time.Now(); return nil })
+	w, err := Task{Warm: warm, Budget: budget, Period: period, Jobs: jobs, Bytes: 1 << 20}.Run(t.Context(), program, good, func() error { begin = time.Now(); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,11 +35,11 @@ func TestTaskUsesItsBudgetInEachPeriod(t *testing.T) {
 	}
 	stop := errors.New("no")
 	for _, steps := range [][]func() error{{func() error { return stop }, nil}, {good, func() error { return stop }}} {
-		if _, err := (Task{0, budget, time.Hour, jobs}).Run(t.Context(), program, steps[0], steps[1]); !errors.Is(err, stop) {
+		if _, err := (Task{Budget: budget, Period: time.Hour, Jobs: jobs}).Run(t.Context(), program, steps[0], steps[1]); !errors.Is(err, stop) {
 			t.Errorf("a cancelled run: %v", err)
 		}
 	}
-	if _, err := (Task{0, 2, 1, jobs}).Run(t.Context(), program, nil, nil); !errors.Is(err, errNotReady) {
+	if _, err := (Task{Budget: 2, Period: 1, Jobs: jobs}).Run(t.Context(), program, nil, nil); !errors.Is(err, errNotReady) {
 		t.Errorf("an impossible run: %v", err)
 	}
 	for _, args := range [][]string{{}, {"task"}, {"task", "0", "0", "1", "1"}, {"task", "0", "2", "1", "1"}, {"task", "-1", "1", "1", "1"}} {

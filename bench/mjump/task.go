@@ -30,6 +30,8 @@ func (w Work) PerSecond() float64 { return float64(w.Writes) / w.Used.Seconds() 
 type Task struct {
 	Warm, Budget, Period time.Duration
 	Jobs                 int
+	// Bytes is how much memory it writes to, a multiple of 8 KiB; 0: 6 MiB.
+	Bytes int
 }
 
 // Run runs the task. It calls ready when the program has its memory, and begin
@@ -38,7 +40,11 @@ type Task struct {
 func (t Task) Run(ctx context.Context, program string, ready, begin func() error) (w Work, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "task", ns(t.Warm), ns(t.Budget), ns(t.Period), fmt.Sprint(t.Jobs))
+	args := []string{"task", ns(t.Warm), ns(t.Budget), ns(t.Period), fmt.Sprint(t.Jobs)}
+	if t.Bytes != 0 {
+		args = append(args, fmt.Sprint(t.Bytes))
+	}
+	cmd := exec.CommandContext(ctx, program, args...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return w, err

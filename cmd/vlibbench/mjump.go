@@ -24,6 +24,8 @@ func mjumpCommands() []*cli.Command {
 				&cli.IntFlag{Name: "scale", Value: 5, Usage: "periods are `N` times the paper's 100 ms and 90 ms"},
 				&cli.StringFlag{Name: "policy", Value: "threshold", Usage: "`POLICY` of the throttle: threshold, as in the paper, or feedback"},
 				&cli.BoolFlag{Name: "quick", Usage: "one repeat at 10 per cent, without the bars of the master: compare latencies"},
+				&cli.StringFlag{Name: "processor", Usage: "read the counters of an emulated processor `NAME` through the module: skylake-client, skylake-server, epyc-milan"},
+				&cli.BoolFlag{Name: "fits", Usage: "the task's data fit the cache: cache classes beside the throttle; with --processor skylake-server"},
 				&cliflag.Duration{Name: "bus-service", Value: 40 * time.Microsecond, Usage: "length of a turn on the modelled memory bus"},
 			},
 			Action: mjumpAction,
@@ -42,6 +44,7 @@ func mjumpAction(c *cli.Context) error {
 	e := contended.Experiment{
 		Utilisations: c.IntSlice("utilisation"), Repeats: c.Int("repeats"), Jobs: c.Int("jobs"),
 		Policy: c.String("policy"), Service: c.Duration("bus-service"), Scale: c.Int("scale"),
+		Processor: c.String("processor"), Fits: c.Bool("fits"),
 	}
 	if c.Bool("quick") {
 		e.Utilisations, e.Repeats, e.Quick = []int{10}, 1, true

@@ -146,7 +146,7 @@ func groupedCommands() (all []*cli.Command) {
 	add(calls, callCommand(), servicesCommand())
 	add(reservations, adoptCommand(), releaseCommand(), psCommand(), describeCommand(), runCommand(), admitCommand())
 	add(thisHost, doctorCommand(), selftestCommand(), serveCommand(), moduleCommand(), xapiCommand(), cgroupCommand())
-	add(measuring, topCommand(), calibrateCommand(), calibrateLoadCommand())
+	add(measuring, topCommand(), cacheCommand(), calibrateCommand(), calibrateLoadCommand())
 	add(measuring, command.New(command.Config{Name: "bench", Program: "vlibmaster"})...)
 	add(thisProgram, versionCommand(), completionCommand(), printCommand())
 	add("", guardCommand(), selftestLoadCommand())

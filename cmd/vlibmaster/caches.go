@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 
 	"github.com/vlibos/vlibos/dom0/host"
@@ -34,5 +35,23 @@ func cachePartitioner(p host.Host, dir string) caching.Open {
 			return nil, err
 		}
 		return c, nil
+	}
+}
+
+// cacheMonitor opens what reads domains' use of caches.
+func cacheMonitor(p host.Host) caching.OpenMonitor {
+	return func() (memory.CacheMonitor, error) {
+		if _, ok := p.(*native.Host); ok {
+			return nil, fmt.Errorf("cache use of domains: %w: it is read from Xen alone", host.ErrNotHere)
+		}
+		h, err := xenctl.Open()
+		if err != nil {
+			return nil, err
+		}
+		m, err := psr.OpenMonitor(h)
+		if err != nil {
+			return nil, err
+		}
+		return m, nil
 	}
 }

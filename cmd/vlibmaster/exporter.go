@@ -15,6 +15,7 @@ import (
 	"github.com/vlibos/vlibos/dom0/control"
 	"github.com/vlibos/vlibos/dom0/gateway"
 	"github.com/vlibos/vlibos/dom0/master"
+	"github.com/vlibos/vlibos/dom0/memory/caching"
 	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/dom0/metrics"
 	"github.com/vlibos/vlibos/internal/httplimit"
@@ -32,10 +33,10 @@ type exporter struct {
 	server  *http.Server
 }
 
-func newExporter(m *master.Master, s *receipt.Shelf, g *gateway.Gateway, t *throttling.Manager, r *metrics.Reloads, log *slog.Logger) *exporter {
+func newExporter(m *master.Master, s *receipt.Shelf, g *gateway.Gateway, t *throttling.Manager, c *caching.Manager, r *metrics.Reloads, log *slog.Logger) *exporter {
 	v := version()
 	build := metrics.Build{Version: v.Version, Commit: v.Commit, Go: v.Go}
-	return &exporter{handler: metrics.Handler(metrics.Source{Master: m, Calls: s, Gateway: g, Throttle: t}, build, log, r), log: log}
+	return &exporter{handler: metrics.Handler(metrics.Source{Master: m, Calls: s, Gateway: g, Throttle: t, Caches: c}, build, log, r), log: log}
 }
 
 func (e *exporter) extra() control.Extra {

@@ -36,14 +36,16 @@ calls that no rule allows. A wedged vLib OS has not returned from a call that wa
 abandoned.
 
 With --all there is a row for each domain, also for those of CLASS control and none,
-which have no reservation, and five columns more. CPU is a domain's CPU time since it
+which have no reservation, and seven columns more. CPU is a domain's CPU time since it
 was made. STEAL is how long its vCPUs were runnable and did not run, all together, for
 whatever reason but a closed gate (on the native host: how long at least one thread
 waited, with cgroups of version 2); THROTTLED is a part of it. GATE: while it is closed
 no vCPU runs. MODEL is the CPU time of its device model in this system, or "ended",
 and BACKENDS that of the kernel's threads that serve its disks and networks: netback
-sends without a thread, and that time is not among it. A dash stands for what there is
-not, or what this host does not tell.
+sends without a thread, and that time is not among it. CACHE is what it fills of the
+third-level caches, MEMORY/S what it moved between them and memory, over the last
+seconds: see 'vlibmaster cache show'. A dash stands for what there is not, or what this
+host does not tell.
 
 A domain is absent if it is configured and no domain has that name, number or UUID. A
 domain "without it" runs, but not on its reservation: the reason follows, and the
@@ -95,14 +97,14 @@ func printHost(w io.Writer, h api.Host, all bool) error {
 	if all {
 		more = fmt.Sprintf
 	}
-	fmt.Fprintf(t, "CLASS\tDOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED%s\tUUID\n", more("\tCPU\tSTEAL\tGATE\tMODEL\tBACKENDS"))
+	fmt.Fprintf(t, "CLASS\tDOMAIN\tNAME\tBUDGET\tPERIOD\tLEFT\tFOREGROUND\tBACKGROUND\tTHROTTLED%s\tUUID\n", more("\tCPU\tSTEAL\tGATE\tMODEL\tBACKENDS\tCACHE\tMEMORY/S"))
 	of := make(map[uint32]api.Domain)
 	for _, d := range h.Domains {
 		of[d.Reservation] = d
 	}
 	work := func(d api.Domain) string {
 		model, backends := helped(d.Helpers)
-		return more("\t%s\t%s\t%s\t%s\t%s", known(&d.CPU, d.ID), known(d.Steal, d.ID), cmp.Or(d.Gate, "-"), model, backends)
+		return more("\t%s\t%s\t%s\t%s\t%s\t%s\t%s", known(&d.CPU, d.ID), known(d.Steal, d.ID), cmp.Or(d.Gate, "-"), model, backends, d.Cache.Filled(), d.Cache.PerSecond())
 	}
 	for _, s := range h.Reservations {
 		class, detail := string(s.Kind()), s.UUIDs()

@@ -124,11 +124,11 @@ func serveAction(c *cli.Context) (err error) {
 	}
 	t := throttling.NewManager(p, log)
 	defer closing(&err, t)
-	caches := caching.NewManager(cachePartitioner(p, c.String("run-dir")), named, log)
+	caches := caching.NewManager(cachePartitioner(p, c.String("run-dir")), cacheMonitor(p), named, log)
 	defer closing(&err, caches)
 	xapi.Recall(ctx, caches)
 	reloads := metrics.NewReloads()
-	exports := newExporter(m, shelf, g, t, reloads, log)
+	exports := newExporter(m, shelf, g, t, caches, reloads, log)
 	defer exports.Close()
 	// A configuration is applied as a whole or not at all.
 	take := func(cfg config.Config) error {
@@ -158,7 +158,7 @@ func serveAction(c *cli.Context) (err error) {
 	}
 	return together(ctx,
 		func(ctx context.Context) error {
-			return control.Serve(ctx, l, m, g, t, append(control.ServeXAPI(xapi), control.ServeCalls(shelf), control.ServeDescribe(m, g, t, caches, shelf), exports.extra())...)
+			return control.Serve(ctx, l, m, g, t, caches, append(control.ServeXAPI(xapi), control.ServeCalls(shelf), control.ServeDescribe(m, g, t, caches, shelf), exports.extra())...)
 		},
 		shelf.Run,
 		func(ctx context.Context) error { return m.Run(ctx, notifyAlive) },

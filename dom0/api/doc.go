@@ -26,6 +26,7 @@ const (
 	PathTry     = "/v1/try"
 	PathHost    = "/v1/host"
 	PathCalls   = "/v1/calls"
+	PathCaches  = "/v1/caches"
 	PathXAPI    = "/v1/xapi"
 	PathHook    = "/v1/hook"
 	// PathDescribe has its domain in the query's value QueryDomain; QueryDomains asks

@@ -17,7 +17,9 @@ type Domain struct {
 	CPUs        []int  `json:"cpus"` // on which it may run
 	Control     bool   `json:"control,omitempty"`
 	Reservation uint32 `json:"reservation,omitempty"` // that it holds
-	Problem     string `json:"problem,omitempty"`     // why a part is not known
+	// Cache is nil if the host does not tell.
+	Cache   *host.CacheUse `json:"cache,omitempty"`
+	Problem string         `json:"problem,omitempty"` // why a part is not known
 }
 
 // Description is all that a master and its host know of one domain.

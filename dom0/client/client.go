@@ -92,6 +92,12 @@ func (c *Client) Describe(ctx context.Context, domain string) (d api.Description
 	return d, err
 }
 
+// Caches says how caches are shared out, and what domains use of them.
+func (c *Client) Caches(ctx context.Context) (all api.Caches, err error) {
+	err = c.ask(ctx, "GET", api.PathCaches, nil, &all)
+	return all, err
+}
+
 // Calls says what calls cost, by domain, function and caller.
 func (c *Client) Calls(ctx context.Context) (all api.Calls, err error) {
 	err = c.ask(ctx, "GET", api.PathCalls, nil, &all)

@@ -24,6 +24,7 @@ const Others = "*"
 type cacheTOML struct {
 	Name      word    `toml:"name"`
 	L3        percent `toml:"l3"`
+	L3Least   percent `toml:"l3_least"`
 	L3Code    percent `toml:"l3_code"`
 	L3Data    percent `toml:"l3_data"`
 	L2        percent `toml:"l2"`
@@ -46,10 +47,13 @@ func (p *percent) UnmarshalText(text []byte) error {
 
 func (t cacheTOML) parse(before []Cache) (Cache, error) {
 	c := Cache{Class: cache.Class{
-		Name: string(t.Name), L3: int(t.L3), L3Code: int(t.L3Code), L3Data: int(t.L3Data), L2: int(t.L2), Bandwidth: int(t.Bandwidth),
+		Name: string(t.Name), L3: int(t.L3), L3Least: int(t.L3Least), L3Code: int(t.L3Code), L3Data: int(t.L3Data), L2: int(t.L2), Bandwidth: int(t.Bandwidth),
 	}}
 	if err := c.Validate(); err != nil {
 		keys := []string{"l3_code", "l3_data"}
+		if t.L3Least != 0 {
+			keys = []string{"l3_least"}
+		}
 		if (cache.Class{Name: c.Name, L3: 1}).Validate() != nil {
 			keys = []string{"name"}
 		}

@@ -47,6 +47,7 @@ func TestCacheErrorsSayWhere(t *testing.T) {
 		"[[cache]]\nname = '../a'\nl3 = '50%'":                             "letters, digits",
 		"[[cache]]\nname = 'a'\nl3 = '50%'":                                "domains is missing",
 		"[[cache]]\nname = 'a'\nl3_code = '5%'":                            "l3_code and l3_data together",
+		"[[cache]]\nname = 'a'\nl3 = '50%'\nl3_least = '60%'":              ":4: cache: l3_least of 60 %",
 		first + first:                                                      ":6: cache: duplicate class \"a\"",
 		first + strings.Replace(first, "'a'", "'b'", 1):                    ":8: cache: domain \"web\" is in class \"a\" already",
 		"[[cache]]\nname = 'a'\nl3 = '50%'\ndomains = ['web', 'web']\n":    "domain \"web\" is in class \"a\" already",

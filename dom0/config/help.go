@@ -104,6 +104,7 @@ var Keys = []Key{
 
 	{cacheTable, "name", `"wide"`, "name of the class", "letters, digits, - and _", ""},
 	{cacheTable, "l3", `"60%"`, "share of the L3 cache; classes overlap if their shares exceed 100 %", shares, "unchanged"},
+	{cacheTable, "l3_least", "", "what it keeps when ways move between the classes that have this key, by what they fill and miss", shares, "ways do not move"},
 	{cacheTable, "l3_code", "", "share of the L3 cache for code (CDP); with l3_data, instead of l3", shares, "unchanged"},
 	{cacheTable, "l3_data", "", "share of the L3 cache for data (CDP)", shares, "unchanged"},
 	{cacheTable, "l2", "", "share of each L2 cache", shares, "unchanged"},

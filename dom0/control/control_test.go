@@ -38,10 +38,11 @@ func (fakeHost) Floor() (rtsched.Task, time.Duration) {
 func (fakeHost) Domains(context.Context) ([]host.Domain, error) {
 	return []host.Domain{{ID: "1", UUID: "u", Name: "web", CPUs: []int{0}}, {ID: "0", Control: true}}, nil
 }
-func (fakeHost) Can() host.Abilities                               { return host.Abilities{} }
-func (fakeHost) Reserve(context.Context, host.Reservation) error   { return nil }
-func (fakeHost) Unreserve(context.Context, host.Reservation) error { return nil }
-func (fakeHost) Renew(time.Duration) error                         { return nil }
+func (fakeHost) Work(context.Context, host.Domain) (host.Work, error) { return host.Work{}, nil }
+func (fakeHost) Can() host.Abilities                                  { return host.Abilities{} }
+func (fakeHost) Reserve(context.Context, host.Reservation) error      { return nil }
+func (fakeHost) Unreserve(context.Context, host.Reservation) error    { return nil }
+func (fakeHost) Renew(time.Duration) error                            { return nil }
 func (fakeHost) Usage(context.Context, host.Reservation) (host.Usage, error) {
 	return host.Usage{Foreground: 5}, nil
 }
@@ -53,6 +54,15 @@ func (calls) List() []api.Target { return []api.Target{{Domain: "web", Port: 1, 
 func (calls) Watched() []api.Watched {
 	return []api.Watched{{Domain: "web", Wedged: true, For: 3, Restarts: 1}, {Domain: "sound"}}
 }
+
+// caches knows the use of one domain.
+type caches struct{}
+
+func (caches) Class(string) string { return "" }
+func (caches) Use(context.Context) map[string]host.CacheUse {
+	return map[string]host.CacheUse{"1": {Occupied: 5}}
+}
+func (caches) Caches(context.Context) (api.Caches, error) { return api.Caches{Capacity: 9}, nil }
 
 type throttled struct{}
 
@@ -108,7 +118,7 @@ func serveHost(t *testing.T, p host.Host) (*client.Client, string) {
 		t.Fatal(err)
 	}
 	more := Extra{"GET /more", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) })}
-	go func() { done <- Serve(ctx, l, m, calls{}, throttled{}, ServeCalls(shelf), more) }()
+	go func() { done <- Serve(ctx, l, m, calls{}, throttled{}, caches{}, ServeCalls(shelf), more) }()
 	c := client.New(socket)
 	t.Cleanup(func() {
 		c.Close()
@@ -124,6 +134,13 @@ func TestConversation(t *testing.T) {
 	c, socket := serve(t)
 	ctx := t.Context()
 	const ms = time.Millisecond
+	all, err := c.All(ctx)
+	if err != nil || len(all.Domains) != 2 || all.Domains[0].Cache == nil || all.Domains[0].Cache.Occupied != 5 || all.Domains[1].Cache != nil {
+		t.Errorf("all domains: %+v, %v", all, err)
+	}
+	if shared, err := c.Caches(ctx); err != nil || shared.Capacity != 9 {
+		t.Errorf("caches: %+v, %v", shared, err)
+	}
 	a, err := c.Reserve(ctx, want("web", 10*ms, 100*ms))
 	if err != nil || a.Domain.UUID != "u" || a.Budget != 10*ms {
 		t.Fatalf("%+v, %v", a, err)

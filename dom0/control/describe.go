@@ -12,11 +12,8 @@ import (
 	"github.com/vlibos/vlibos/vlibcall/receipt"
 )
 
-// Classes knows which cache class a domain is in; empty: none.
-type Classes interface{ Class(id string) string }
-
 // ServeDescribe answers client.Client.Describe.
-func ServeDescribe(m *master.Master, g Gateway, t Throttle, c Classes, s *receipt.Shelf) Extra {
+func ServeDescribe(m *master.Master, g Gateway, t Throttle, c Caches, s *receipt.Shelf) Extra {
 	return Extra{"GET " + api.PathDescribe, http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
 		d, err := m.Describe(hr.Context(), hr.URL.Query().Get(api.QueryDomain))
 		if err != nil {
@@ -25,6 +22,9 @@ func ServeDescribe(m *master.Master, g Gateway, t Throttle, c Classes, s *receip
 		}
 		means := func(ref string) bool { return ref == d.ID || d.Means(ref) }
 		d.Throttle, d.CacheClass = t.Status(), c.Class(d.ID)
+		if u, ok := c.Use(hr.Context())[d.ID]; ok {
+			d.Cache = &u
+		}
 		d.Called = slices.DeleteFunc(g.List(), func(t api.Target) bool { return !means(t.Domain) })
 		d.Watched = slices.DeleteFunc(g.Watched(), func(w api.Watched) bool { return !means(w.Domain) })
 		all, _, err := s.Read()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/master"
 	"github.com/vlibos/vlibos/internal/httplimit"
 	"github.com/vlibos/vlibos/internal/unixpath"
@@ -56,10 +57,17 @@ type Throttle interface {
 	Status() *api.Throttle // nil: there is none
 }
 
+// Caches is what is known of caches.
+type Caches interface {
+	Class(id string) string // of a domain; empty: none
+	Use(context.Context) map[string]host.CacheUse
+	Caches(context.Context) (api.Caches, error)
+}
+
 // Serve answers commands until ctx ends.
-func Serve(ctx context.Context, l net.Listener, m *master.Master, g Gateway, t Throttle, more ...Extra) error {
+func Serve(ctx context.Context, l net.Listener, m *master.Master, g Gateway, t Throttle, c Caches, more ...Extra) error {
 	s := &http.Server{
-		Handler: handler(m, g, t, more), ReadTimeout: slowest, MaxHeaderBytes: 64 << 10,
+		Handler: handler(m, g, t, c, more), ReadTimeout: slowest, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	httplimit.Connections(s, mostClients)
@@ -75,7 +83,7 @@ func Serve(ctx context.Context, l net.Listener, m *master.Master, g Gateway, t T
 	return nil
 }
 
-func handler(m *master.Master, g Gateway, t Throttle, more []Extra) http.Handler {
+func handler(m *master.Master, g Gateway, t Throttle, c Caches, more []Extra) http.Handler {
 	mux := http.NewServeMux()
 	for _, e := range more {
 		mux.Handle(e.Pattern, e.Handler)
@@ -101,8 +109,18 @@ func handler(m *master.Master, g Gateway, t Throttle, more []Extra) http.Handler
 		var err error
 		if hr.URL.Query().Has(api.QueryDomains) {
 			h.Domains, err = m.Domains(hr.Context())
+			use := c.Use(hr.Context())
+			for i, d := range h.Domains {
+				if u, ok := use[d.ID]; ok {
+					h.Domains[i].Cache = &u
+				}
+			}
 		}
 		reply(w, h, err)
+	})
+	mux.HandleFunc("GET "+api.PathCaches, func(w http.ResponseWriter, hr *http.Request) {
+		all, err := c.Caches(hr.Context())
+		reply(w, all, err)
 	})
 	return mux
 }

@@ -34,3 +34,19 @@ type CachePartitioner interface {
 	// Close gives back what Apply gave, and frees what Open opened.
 	Close() error
 }
+
+// CacheMonitor reads what domains use of a host's third-level caches. It is not safe for
+// concurrent use.
+type CacheMonitor interface {
+	// Capacity is the size in bytes of all third-level caches; 0: not known.
+	Capacity() uint64
+
+	// Read returns the use of these domains by ID, except Rate. A domain that cannot be
+	// monitored has the reason in Problem; the others do not suffer. Counters wrap: it
+	// must be called every few seconds. Domains that are not named are no longer
+	// monitored.
+	Read(context.Context, []host.Domain) (map[string]host.CacheUse, error)
+
+	// Close ends the monitoring that Read began, and frees what Open opened.
+	Close() error
+}

@@ -30,6 +30,9 @@ type Source struct {
 	Throttle interface {
 		Status() *api.Throttle // nil: no throttle runs
 	}
+	Caches interface {
+		Use(context.Context) map[string]host.CacheUse // by the domain's ID
+	}
 	Calls interface {
 		Read() ([]receipt.Account, receipt.Health, error)
 	}
@@ -87,6 +90,12 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	collectReservations(to, all)
 	domains, err := c.Master.Domains(ctx)
 	gauge(to, collected, truth(err == nil), "domains")
+	use := c.Caches.Use(ctx)
+	for i, d := range domains {
+		if u, ok := use[d.ID]; ok {
+			domains[i].Cache = &u
+		}
+	}
 	collectDomains(to, domains)
 
 	accounts, health, err := c.Calls.Read()

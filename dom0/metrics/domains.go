@@ -18,12 +18,14 @@ var (
 	domainSteal     = onDomain("steal_seconds_total", "How long the domain's vCPUs were runnable and did not run, all together; not behind a closed gate. Missing where the host does not tell.")
 	domainThrottled = onDomain("throttled_seconds_total", "How long the throttle kept the domain's vCPUs from running in background: a part of steal. Missing where the host does not tell.")
 	domainGate      = onDomain("gate_closed", "Whether the domain's gate is closed. Missing for a domain that is never gated.")
+	domainCache     = onDomain("cache_bytes", "What the domain fills of the third-level caches. Missing where the host does not tell.")
+	domainMoved     = onDomain("memory_bytes_total", "What the domain has moved between caches and memory, since the master began to monitor it. Missing where the host does not tell.")
 
 	domainCount    = describe("domains", "Domains of the host, reserved or not.")
 	domainOverflow = describe("domain_overflow", "Domains without a reservation that have no series of their own, because there are too many.")
 )
 
-var domainDescs = []*prometheus.Desc{domainCPU, domainSteal, domainThrottled, domainGate, domainCount, domainOverflow}
+var domainDescs = []*prometheus.Desc{domainCPU, domainSteal, domainThrottled, domainGate, domainCache, domainMoved, domainCount, domainOverflow}
 
 func onDomain(name, help string) *prometheus.Desc {
 	return describe("domain_"+name, help, "uuid", "name", "reservation")
@@ -37,7 +39,11 @@ const mostUnreserved = 256
 // with its UUID.
 func collectDomains(to chan<- prometheus.Metric, all []api.Domain) {
 	type labels struct{ uuid, name, reservation string }
-	sums, unreserved, left := make(map[labels]host.Work), 0, 0
+	type sum struct {
+		host.Work
+		cache *host.CacheUse
+	}
+	sums, unreserved, left := make(map[labels]sum), 0, 0
 	for _, d := range all {
 		reservation := ""
 		if d.Reservation != 0 {
@@ -53,6 +59,12 @@ func collectDomains(to chan<- prometheus.Metric, all []api.Domain) {
 		if s.Gate != host.GateClosed {
 			s.Gate = d.Gate
 		}
+		if u := d.Cache; u != nil && u.Problem == "" {
+			if s.cache == nil {
+				s.cache = &host.CacheUse{}
+			}
+			s.cache.Occupied, s.cache.Moved = s.cache.Occupied+u.Occupied, s.cache.Moved+u.Moved
+		}
 		sums[key] = s
 	}
 	for key, s := range sums {
@@ -66,6 +78,10 @@ func collectDomains(to chan<- prometheus.Metric, all []api.Domain) {
 		}
 		if s.Gate == host.GateClosed || s.Gate == host.GateOpen {
 			gauge(to, domainGate, truth(s.Gate == host.GateClosed), l...)
+		}
+		if s.cache != nil {
+			gauge(to, domainCache, float64(s.cache.Occupied), l...)
+			counter(to, domainMoved, float64(s.cache.Moved), l...)
 		}
 	}
 	gauge(to, domainCount, float64(len(all)))

@@ -119,6 +119,13 @@ func calledBy(t *testing.T) *receipt.Shelf {
 	return s
 }
 
+// cachesOf knows the use also of two domains with the same labels, and why a domain has none.
+type cachesOf struct{}
+
+func (cachesOf) Use(context.Context) map[string]host.CacheUse {
+	return map[string]host.CacheUse{"1": {Occupied: 4, Moved: 8}, "4": {Problem: "no ID"}, "2": {Occupied: 64, Moved: 640}, "3": {Occupied: 1, Moved: 10}}
+}
+
 func source(t *testing.T) Source {
 	waited := 3 * time.Second
 	return Source{
@@ -128,7 +135,7 @@ func source(t *testing.T) Source {
 			status("u-1", "web", "1"), status("u-2", "db", ""),
 			status("u-3", "evil\"\n} 1\n\x1b\xff\u202e", "3"), numbered(2049, status("u\x01", "a", "4")), numbered(2050, status("u\x02", "a", "5")),
 		}},
-		Calls: calledBy(t), Gateway: targets{}, Throttle: throttleOf{},
+		Calls: calledBy(t), Gateway: targets{}, Throttle: throttleOf{}, Caches: cachesOf{},
 	}
 }
 
@@ -338,11 +345,13 @@ func TestSeriesOfUnreservedDomainsAreBounded(t *testing.T) {
 	for i := range 1000 {
 		h.work = append(h.work, api.Domain{Domain: host.Domain{ID: strconv.Itoa(i + 4), UUID: strconv.Itoa(i)}, Work: host.Work{CPU: second}})
 	}
-	text := exposition(t, Source{Master: h, Calls: calledBy(t), Gateway: targets{}, Throttle: throttleOf{}})
+	text := exposition(t, Source{Master: h, Calls: calledBy(t), Gateway: targets{}, Throttle: throttleOf{}, Caches: cachesOf{}})
 	for _, want := range []string{
 		`vlibos_domain_cpu_seconds_total{name="web",reservation="2048",uuid="u-1"} 2`,
 		`vlibos_domain_steal_seconds_total{name="web",reservation="2048",uuid="u-1"} 1`,
 		`vlibos_domain_gate_closed{name="web",reservation="2048",uuid="u-1"} 1`,
+		`vlibos_domain_cache_bytes{name="evil\"\ufffd} 1\ufffd",reservation="",uuid="u-2"} 65`,
+		`vlibos_domain_memory_bytes_total{name="evil\"\ufffd} 1\ufffd",reservation="",uuid="u-2"} 650`,
 		`vlibos_domain_cpu_seconds_total{name="evil\"\ufffd} 1\ufffd",reservation="",uuid="u-2"} 2`,
 		`vlibos_domain_steal_seconds_total{name="evil\"\ufffd} 1\ufffd",reservation="",uuid="u-2"} 1`,
 		`vlibos_domains 1003`,

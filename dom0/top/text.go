@@ -32,9 +32,9 @@ FORE %, BACK %   of one CPU, since the last refresh: within the budget, and beyo
 THROT %          time in background that the throttle took
 STEAL %          time for which its vCPUs were runnable and did not run
 GATE             closed: none of it runs, open, paused, or it has none
+CACHE, MEM/S     what it fills of the third-level caches, what it moves a second
 LEFT             of the budget, now
 P50, P99         of the calls since the last refresh, with an error of at most 6 %
-
 Which calls are counted: vlibmaster top --help
 `
 
@@ -74,7 +74,7 @@ func (f *Frame) headline(o Order) string {
 
 // Formats of a row and of its heading: names on the left, numbers on the right.
 const (
-	domainRow = "%s\t%s\t%6s\t%6s\t%7s\t%7s\t%s\t%6v\t%6v\t%s\t%s"
+	domainRow = "%s\t%s\t%6s\t%6s\t%7s\t%7s\t%s%s\t%6v\t%6v\t%s\t%s"
 	callRow   = "%s\t%s\t%s\t%7s\t%6s\t%6s\t%8s\t%5v\t%6v"
 )
 
@@ -85,11 +85,17 @@ func (f *Frame) domainRows(o Order) []string {
 		text string
 	}
 	var all []row
+	columns := ""
+	used := func(Domain) string { return "" }
+	if slices.ContainsFunc(f.Domains, func(d Domain) bool { return d.Cache != nil }) {
+		columns = "\tCACHE\tMEM/S"
+		used = func(d Domain) string { return "\t" + d.Cache.Filled() + "\t" + d.Cache.PerSecond() }
+	}
 	of := make(map[uint32]Domain)
 	for _, d := range f.Domains {
 		if of[d.Reservation] = d; d.Reservation == 0 {
 			all = append(all, row{d.place(), fmt.Sprintf(domainRow, printable.Line(d.ID), short(d.Name), "-", percent(d.CPUShare),
-				percent(d.ThrottledShare), percent(d.StealShare), gate(d), "-", "-", "", printable.Line(d.Problem))})
+				percent(d.ThrottledShare), percent(d.StealShare), gate(d), used(d), "-", "-", "", printable.Line(d.Problem))})
 		}
 	}
 	delete(of, 0)
@@ -104,10 +110,10 @@ func (f *Frame) domainRows(o Order) []string {
 			left = "" // it has no budget
 		}
 		all = append(all, row{r.place(), fmt.Sprintf(domainRow, domain, short(r.Name), percent(r.ForegroundShare), percent(r.BackgroundShare),
-			percent(r.ThrottledShare), percent(d.StealShare), gate(d), r.Budget, r.Period, left, printable.Line(r.Problem))})
+			percent(r.ThrottledShare), percent(d.StealShare), gate(d), used(d), r.Budget, r.Period, left, printable.Line(r.Problem))})
 	}
 	slices.SortStableFunc(all, func(a, b row) int { return o.compare(a.place, b.place) })
-	rows := []string{fmt.Sprintf(domainRow, "DOMAIN", "NAME", "FORE %", "BACK %", "THROT %", "STEAL %", "GATE", "BUDGET", "PERIOD", "LEFT", "PROBLEM")}
+	rows := []string{fmt.Sprintf(domainRow, "DOMAIN", "NAME", "FORE %", "BACK %", "THROT %", "STEAL %", "GATE", columns, "BUDGET", "PERIOD", "LEFT", "PROBLEM")}
 	for _, r := range all {
 		rows = append(rows, r.text)
 	}

@@ -31,8 +31,9 @@ const (
 	diskClosed       diskState = "6"
 )
 
-// diskLimit limits the wait for one domain's disk, in guest time.
-const diskLimit = 3 * time.Minute
+// diskLimit limits the wait for one domain's disk, in guest time. On a busy machine the
+// guest is slow in its own time, too; the run has a limit for its boot.
+const diskLimit = 15 * time.Minute
 
 // frontend and backend return the folders of a domain's disk in xenstore.
 func frontend(id string) string { return "/local/domain/" + id + "/device/vbd/" + virtualDevice }

@@ -14,6 +14,9 @@ type Class struct {
 	Name string
 
 	L3 int // of code and data together
+	// L3Least is how much of L3 the class keeps when ways move between classes. 0: its
+	// ways do not move.
+	L3Least int
 	// L3Code and L3Data are given together, instead of L3, for split caches
 	// (CDP).
 	L3Code, L3Data int
@@ -39,7 +42,7 @@ func (c Class) Validate() error {
 	for _, s := range []struct {
 		name  string
 		share int
-	}{{"l3", c.L3}, {"l3_code", c.L3Code}, {"l3_data", c.L3Data}, {"l2", c.L2}, {"mba", c.Bandwidth}} {
+	}{{"l3", c.L3}, {"l3_least", c.L3Least}, {"l3_code", c.L3Code}, {"l3_data", c.L3Data}, {"l2", c.L2}, {"mba", c.Bandwidth}} {
 		if s.share < 0 || s.share > 100 {
 			return fmt.Errorf("%s of %d %%: 1 to 100 are allowed", s.name, s.share)
 		}
@@ -49,6 +52,10 @@ func (c Class) Validate() error {
 		return errors.New("set l3_code and l3_data together")
 	case c.L3 != 0 && c.L3Code != 0:
 		return errors.New("set either l3, or l3_code and l3_data")
+	case c.L3Least != 0 && c.L3 == 0:
+		return errors.New("l3_least without l3: it is the part of l3 that the class keeps")
+	case c.L3Least > c.L3:
+		return fmt.Errorf("l3_least of %d %%: want l3 or less than l3, which is %d %%", c.L3Least, c.L3)
 	case c.L3+c.L3Code+c.L2+c.Bandwidth == 0:
 		return errors.New("it has no share: set l3, l3_code and l3_data, l2 or mba")
 	}

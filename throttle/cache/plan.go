@@ -15,6 +15,7 @@ type Plan struct {
 	Masks []Masks // of each class, in their order
 	// OverlapL3 and OverlapL2 say that classes share parts of that cache.
 	OverlapL3, OverlapL2 bool
+	Moving               Moving
 }
 
 // Make plans for valid classes. Errors: [ErrNotSupported], [ErrTooMany].
@@ -44,6 +45,10 @@ func Make(classes []Class, l Layout) (Plan, error) {
 	}
 	if len(l2) > 0 {
 		p.OverlapL2 = place(l2, *l.L2)
+	}
+	var err error
+	if p.Moving, err = p.moving(classes, l.L3); err != nil {
+		return Plan{}, err
 	}
 	if l.Groups != 0 {
 		if len(classes) > l.Groups {

@@ -10,6 +10,7 @@
 #include <xen/version.h>
 #include <xen/domctl.h>
 #include <xen/sysctl.h>
+#include <xen/platform.h>
 #include <xen/sys/privcmd.h>
 
 #define SIZE(t) printf("sizeof(%s) %zu\n", #t, sizeof(t))
@@ -198,5 +199,49 @@ int main(void)
     OFFSET(struct xen_sysctl_livepatch_op, u.action.cmd);
     OFFSET(struct xen_sysctl_livepatch_op, u.action.pad);
     OFFSET(struct xen_build_id, buf);
+    VALUE(XEN_DOMCTL_psr_cmt_op);
+    VALUE(XEN_DOMCTL_PSR_CMT_OP_DETACH);
+    VALUE(XEN_DOMCTL_PSR_CMT_OP_ATTACH);
+    VALUE(XEN_DOMCTL_PSR_CMT_OP_QUERY_RMID);
+    SIZE(struct xen_domctl_psr_cmt_op);
+    OFFSET(struct xen_domctl_psr_cmt_op, cmd);
+    OFFSET(struct xen_domctl_psr_cmt_op, data);
+    VALUE(XEN_SYSCTL_psr_cmt_op);
+    VALUE(XEN_SYSCTL_PSR_CMT_get_total_rmid);
+    VALUE(XEN_SYSCTL_PSR_CMT_get_l3_upscaling_factor);
+    VALUE(XEN_SYSCTL_PSR_CMT_get_l3_cache_size);
+    VALUE(XEN_SYSCTL_PSR_CMT_get_l3_event_mask);
+    SIZE(struct xen_sysctl_psr_cmt_op);
+    OFFSET(struct xen_sysctl_psr_cmt_op, cmd);
+    OFFSET(struct xen_sysctl_psr_cmt_op, flags);
+    OFFSET(struct xen_sysctl_psr_cmt_op, u.data);
+    OFFSET(struct xen_sysctl_psr_cmt_op, u.l3_cache.cpu);
+    VALUE(XEN_SYSCTL_cputopoinfo);
+    SIZE(struct xen_sysctl_cputopoinfo);
+    OFFSET(struct xen_sysctl_cputopoinfo, num_cpus);
+    OFFSET(struct xen_sysctl_cputopoinfo, cputopo);
+    SIZE(struct xen_sysctl_cputopo);
+    OFFSET(struct xen_sysctl_cputopo, core);
+    OFFSET(struct xen_sysctl_cputopo, socket);
+    OFFSET(struct xen_sysctl_cputopo, node);
+    VALUE(XEN_INVALID_SOCKET_ID);
+    VALUE(__HYPERVISOR_platform_op);
+    VALUE(XENPF_INTERFACE_VERSION);
+    VALUE(XENPF_resource_op);
+    VALUE(XEN_RESOURCE_OP_MSR_READ);
+    VALUE(XEN_RESOURCE_OP_MSR_WRITE);
+    SIZE(struct xen_platform_op);
+    OFFSET(struct xen_platform_op, cmd);
+    OFFSET(struct xen_platform_op, interface_version);
+    OFFSET(struct xen_platform_op, u);
+    SIZE(struct xenpf_resource_op);
+    OFFSET(struct xenpf_resource_op, nr_entries);
+    OFFSET(struct xenpf_resource_op, cpu);
+    OFFSET(struct xenpf_resource_op, entries);
+    SIZE(struct xenpf_resource_entry);
+    OFFSET(struct xenpf_resource_entry, u.cmd);
+    OFFSET(struct xenpf_resource_entry, rsvd);
+    OFFSET(struct xenpf_resource_entry, idx);
+    OFFSET(struct xenpf_resource_entry, val);
     return 0;
 }

@@ -5,7 +5,7 @@
  * advances by 8 KiB after each write, so that no row buffer serves two writes.
  *
  *   mjump batch                    without end
- *   mjump task WARM BUDGET PERIOD JOBS
+ *   mjump task WARM BUDGET PERIOD JOBS [BYTES]
  *                                  prints "ready" when it has its memory, and
  *                                  waits for a line; runs for WARM of its own
  *                                  CPU time, prints "warm", and waits for
@@ -15,7 +15,8 @@
  *                                  time; prints the writes and the CPU time of
  *                                  these in ns
  *
- * WARM, BUDGET and PERIOD are nanoseconds.
+ * WARM, BUDGET and PERIOD are nanoseconds. BYTES is how much of the array it
+ * uses: a multiple of 8 KiB, all of it by default.
  */
 #include <sched.h>
 #include <stdint.h>
@@ -33,6 +34,7 @@
 #define BLOCK 64
 
 static volatile uint32_t array[ARRAY / sizeof(uint32_t)];
+static uint32_t bytes = ARRAY;
 
 static void block(void)
 {
@@ -41,7 +43,7 @@ static void block(void)
     for (int n = 0; n < BLOCK; n++) {
         array[i / sizeof(*array)] = i;
         i += JUMP;
-        if (i >= ARRAY) {
+        if (i >= bytes) {
             j = (j + LINE) % JUMP;
             i = j;
         }
@@ -126,10 +128,13 @@ int main(int argc, char **argv)
     if (argc == 2 && !strcmp(argv[1], "batch"))
         for (get_memory();;)
             block();
-    if (argc == 6 && !strcmp(argv[1], "task"))
+    if (argc == 7)
+        bytes = (uint32_t)atol(argv[6]);
+    if ((argc == 6 || argc == 7) && !strcmp(argv[1], "task") &&
+        bytes >= JUMP && bytes <= ARRAY && bytes % JUMP == 0)
         return task(atoll(argv[2]), atoll(argv[3]), atoll(argv[4]),
                     atol(argv[5]));
     fprintf(stderr,
-            "usage: mjump batch | mjump task WARM BUDGET PERIOD JOBS\n");
+            "usage: mjump batch | mjump task WARM BUDGET PERIOD JOBS [BYTES]\n");
     return 2;
 }

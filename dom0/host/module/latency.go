@@ -9,8 +9,8 @@ import (
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
-// counters is the part of a *vlib.Module that the source uses.
-type counters interface {
+// Counters is the part of a *vlib.Module that the source uses.
+type Counters interface {
 	Counters(cpu int) (vlib.Counters, error)
 }
 
@@ -18,17 +18,18 @@ type counters interface {
 // clock. Those of the package of the first CPU count; each CPU's own misses are
 // its traffic.
 type latency struct {
-	module counters
+	module Counters
 	name   string
 	cpus   []int
 }
 
 // LatencySource implements host.Host.
 func (p *Host) LatencySource(cpus []int) (throttle.Source, error) {
-	return newLatency(p.m, p.info.Counters, cpus)
+	return Latency(p.m, p.info.Counters, cpus)
 }
 
-func newLatency(m counters, kind vlib.CounterKind, cpus []int) (*latency, error) {
+// Latency is a source of the module's counters, which are of that kind.
+func Latency(m Counters, kind vlib.CounterKind, cpus []int) (throttle.Source, error) {
 	if kind == vlib.CountersNone {
 		return nil, fmt.Errorf("%w: the hypervisor finds no uncore counters that it knows: use the source probe", throttle.ErrNoSource)
 	}

@@ -29,13 +29,13 @@ func (f *fakeCounters) Counters(cpu int) (vlib.Counters, error) {
 
 func TestLatencyOfTheModule(t *testing.T) {
 	f := &fakeCounters{}
-	if _, err := newLatency(f, vlib.CountersNone, []int{1}); !errors.Is(err, throttle.ErrNoSource) {
+	if _, err := Latency(f, vlib.CountersNone, []int{1}); !errors.Is(err, throttle.ErrNoSource) {
 		t.Error(err)
 	}
-	if _, err := newLatency(f, vlib.CountersIntelARB, nil); !errors.Is(err, throttle.ErrNoSource) {
+	if _, err := Latency(f, vlib.CountersIntelARB, nil); !errors.Is(err, throttle.ErrNoSource) {
 		t.Error(err)
 	}
-	s, err := newLatency(f, vlib.CountersIntelARB, []int{1, 3})
+	s, err := Latency(f, vlib.CountersIntelARB, []int{1, 3})
 	if err != nil {
 		t.Fatal(err)
 	}

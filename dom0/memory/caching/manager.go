@@ -41,6 +41,9 @@ type Manager struct {
 	mu      sync.Mutex
 	host    memory.CachePartitioner // nil: not opened
 	current []config.Cache
+	plan    cache.Plan         // of current
+	policy  *cache.Repartition // nil: no ways move
+	monitor monitor
 	asked   map[string]string // class by UUID, of domains that the configuration leaves open
 	// The last logged state.
 	class   map[string]string // by domain
@@ -49,8 +52,8 @@ type Manager struct {
 }
 
 // NewManager returns a manager without classes.
-func NewManager(open Open, list Lister, log *slog.Logger) *Manager {
-	return &Manager{open: open, list: list, log: log}
+func NewManager(open Open, watch OpenMonitor, list Lister, log *slog.Logger) *Manager {
+	return &Manager{open: open, list: list, log: log, monitor: monitor{open: watch}}
 }
 
 // Move carries out the classes of a configuration and calls then. An error of either
@@ -85,8 +88,15 @@ func (m *Manager) set(ctx context.Context, want []config.Cache) error {
 		}
 		m.host = p
 	}
-	masks, err := m.apply(ctx, want)
+	classes := make([]cache.Class, len(want))
+	for i, c := range want {
+		classes[i] = c.Class
+	}
+	masks, err := cache.Make(classes, m.host.Layout())
 	if err != nil {
+		return fmt.Errorf("cache: %w", err)
+	}
+	if err := m.apply(ctx, want, masks); err != nil {
 		return err
 	}
 	if !reflect.DeepEqual(m.current, want) {
@@ -94,34 +104,29 @@ func (m *Manager) set(ctx context.Context, want []config.Cache) error {
 			m.log.Info("cache class", "name", c.Name, "masks", masks.Masks[i], "classes", masks.Sharing(), "domains", strings.Join(c.Domains, ", "))
 		}
 	}
-	m.current = want
+	m.current, m.plan, m.policy = want, masks, nil
+	if v := masks.Moving; len(v.At) > 0 {
+		m.policy = cache.NewRepartition(v.Ways, v.Least)
+	}
 	return nil
 }
 
 // apply puts all domains into their classes.
-func (m *Manager) apply(ctx context.Context, want []config.Cache) (cache.Plan, error) {
-	classes := make([]cache.Class, len(want))
-	for i, c := range want {
-		classes[i] = c.Class
-	}
-	plan, err := cache.Make(classes, m.host.Layout())
-	if err != nil {
-		return plan, fmt.Errorf("cache: %w", err)
-	}
+func (m *Manager) apply(ctx context.Context, want []config.Cache, plan cache.Plan) error {
 	var shares []memory.CacheShare
 	missing := ""
 	if len(want) > 0 {
 		all, err := m.list.Domains(ctx)
 		if err != nil {
-			return plan, err
+			return err
 		}
 		if shares, err = resolve(want, m.asked, plan, all); err != nil {
-			return plan, err
+			return err
 		}
 		missing = absent(want, all)
 	}
 	if err := m.host.Apply(ctx, shares); err != nil {
-		return plan, fmt.Errorf("cache: %w", err)
+		return fmt.Errorf("cache: %w", err)
 	}
 	class := make(map[string]string)
 	for _, s := range shares {
@@ -135,7 +140,7 @@ func (m *Manager) apply(ctx context.Context, want []config.Cache) (cache.Plan, e
 		m.log.Warn("cache classes: these domains do not exist", "domains", missing)
 	}
 	m.absent = missing
-	return plan, nil
+	return nil
 }
 
 // absent returns the names and UUIDs that no domain has.
@@ -213,19 +218,21 @@ func (m *Manager) Run(ctx context.Context) error {
 	return nil
 }
 
-// look applies the classes again, and logs an error when it changes.
+// look reads the use of caches, so that no counter wraps twice, and applies the classes
+// again. It logs an error when it changes.
 func (m *Manager) look(ctx context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.measure(ctx)
 	if m.host == nil || len(m.current) == 0 {
 		return
 	}
 	problem := ""
-	if _, err := m.apply(ctx, m.current); err != nil {
+	if err := errors.Join(m.move(), m.apply(ctx, m.current, m.plan)); err != nil {
 		problem = err.Error()
 	}
 	if problem != m.problem && problem != "" {
-		m.log.Warn("cache classes: a domain is not in its class", "error", problem)
+		m.log.Warn("cache classes: not all is as it should be", "error", problem)
 	}
 	m.problem = problem
 }
@@ -241,10 +248,11 @@ func (m *Manager) Class(id string) string {
 func (m *Manager) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	err := m.monitor.close()
 	if m.host == nil {
-		return nil
+		return err
 	}
-	err := m.host.Close()
+	err = errors.Join(err, m.host.Close())
 	m.host = nil
 	return err
 }

@@ -49,8 +49,11 @@ func (h *fakeHost) Close() error {
 }
 
 func (h *fakeHost) manager(log *bytes.Buffer) *Manager {
-	return NewManager(func() (memory.CachePartitioner, error) { return h, nil }, h, slog.New(slog.NewTextHandler(log, nil)))
+	return NewManager(func() (memory.CachePartitioner, error) { return h, nil }, unmonitored, h, slog.New(slog.NewTextHandler(log, nil)))
 }
+
+// unmonitored is a host that does not tell what domains use.
+func unmonitored() (memory.CacheMonitor, error) { return nil, host.ErrNotHere }
 
 func nothing() error { return nil }
 
@@ -145,7 +148,7 @@ func TestAReviewLogsAnErrorOnce(t *testing.T) {
 func TestAHostWithoutCachesRefusesClasses(t *testing.T) {
 	m := NewManager(func() (memory.CachePartitioner, error) {
 		return nil, fmt.Errorf("cache classes: %w: no such processor", host.ErrNotHere)
-	}, newHost(), slog.New(slog.DiscardHandler))
+	}, unmonitored, newHost(), slog.New(slog.DiscardHandler))
 	if err := m.Move(t.Context(), nil, nothing); err != nil {
 		t.Errorf("no class is configured: %v", err)
 	}

@@ -8,10 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vlibos/vlibos/bench/domu"
-	"github.com/vlibos/vlibos/bench/mjump"
+	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/throttle/model"
-	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
@@ -47,16 +45,7 @@ func pass(t *testing.T, bus *model.Bus, data []byte) float64 {
 
 // Ways of their own keep a victim's lines in the cache. Its neighbour never had any use of it.
 func TestApartMasksKeepLinesInTheCache(t *testing.T) {
-	bus, err := model.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer bus.Close()
-	xen, err := xenctl.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer xen.Close()
+	bus, xen := openBus(t, shortTurn), host.Xen(t)
 	info, err := xen.L3Info(0)
 	if err != nil || info.Bits != 12 || info.Classes != 14 {
 		t.Fatalf("the cache is shared out in %+v, %v", info, err)
@@ -64,16 +53,7 @@ func TestApartMasksKeepLinesInTheCache(t *testing.T) {
 	data := make([]byte, fits)
 	pass(t, bus, data) // fills it
 	alone := pass(t, bus, data)
-	theirs := func() (uint64, error) { return requests(t, bus, domUCPU), nil }
-	stop, err := domu.Background(t.Context(), domU, vlibcall.Options{Wait: vlibcall.Block}, theirs, 1000, program, mjump.Batch)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := stop(); err != nil {
-			t.Error(err)
-		}
-	}()
+	streamer(t, bus)
 	with := func(dom0, guest uint64) (missed float64) {
 		for id, mask := range map[uint16]uint64{0: dom0, domU: guest} {
 			if err := xen.SetAllocation(id, 0, xenctl.L3Mask, mask); err != nil {
