@@ -118,6 +118,11 @@ func (c Config) complete() (Config, error) {
 	if c.Xen == NoXen && (c.DomUs > 0 || c.Scheduler != "" || c.XenArgs != "") {
 		return c, fmt.Errorf("%d DomUs, scheduler %q, arguments %q of Xen: with --xen %s there is no Xen", c.DomUs, c.Scheduler, c.XenArgs, NoXen)
 	}
+	if c.Xen == NoXen && c.Mode == Counted {
+		if def(&c.PCPUs, 1); c.PCPUs != 1 {
+			return c, fmt.Errorf("%d CPUs in %s mode: Linux alone does not start its second one there", c.PCPUs, c.Mode)
+		}
+	}
 	if c.Xen != NoXen && strings.Contains(c.KernelArgs, ",") {
 		return c, fmt.Errorf("kernel arguments %q: QEMU allows no comma in those of Dom0", c.KernelArgs)
 	}
