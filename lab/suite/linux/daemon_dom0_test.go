@@ -43,8 +43,9 @@ func (w *text) String() string {
 // daemon is a running 'vlibmaster serve' of the native host, and its configuration's file.
 type daemon struct {
 	*exec.Cmd
-	log  *text
-	file string
+	log   *text
+	file  string
+	ended chan struct{}
 }
 
 // serve starts a master with a configuration and waits until it serves.
@@ -54,30 +55,42 @@ func serve(t *testing.T, configuration string) *daemon {
 	if err := os.WriteFile(file, []byte(configuration), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{exec.Command("vlibmaster", "--host", "native", "serve", "--config", file), new(text), file}
+	d := &daemon{exec.Command("vlibmaster", "--host", "native", "serve", "--config", file), new(text), file, make(chan struct{})}
 	d.Stderr = d.log
 	if err := d.Start(); err != nil {
 		t.Fatal(err)
 	}
+	go func() {
+		defer close(d.ended)
+		d.Wait()
+	}()
 	t.Cleanup(func() {
 		d.end(unix.SIGTERM)
 		if t.Failed() {
 			t.Log(d.log)
 		}
 	})
-	testkit.Eventually(t, "serving", func() bool { return strings.Contains(d.log.String(), "msg=serving") })
+	d.says(t, "msg=serving")
 	return d
 }
 
 // end ends the master by a signal; errors mean that it has ended.
 func (d *daemon) end(s unix.Signal) {
 	d.Process.Signal(s)
-	d.Wait()
+	<-d.ended
 }
 
+// says waits until the master's log contains words.
 func (d *daemon) says(t *testing.T, words string) {
 	t.Helper()
-	testkit.Eventually(t, words, func() bool { return strings.Contains(d.log.String(), words) })
+	testkit.Eventually(t, words, func() bool {
+		select {
+		case <-d.ended:
+			t.Fatalf("the master has ended before it said %q", words)
+		default:
+		}
+		return strings.Contains(d.log.String(), words)
+	})
 }
 
 // run starts a command in a domain of its own until the end of the test.

@@ -281,34 +281,38 @@ func TestRefusedMasksLeaveTheEarlierOnes(t *testing.T) {
 	d.start(t, "db")
 	g := opened(t, d)
 	l := g.Layout()
-	top := uint64(1) << (l.L3.Bits - 1)
-	// The other group owns the highest way. That the default one has no such bit is a
-	// condition for it.
-	if err := set(t, "schemata", fmt.Sprintf("L3:0=%x\n", top-1)); err != nil {
+	// The other group owns the lowest way, which the default group gives up. The highest
+	// ones are devices' and cannot be owned.
+	all := uint64(1)<<l.L3.Bits - 1
+	if err := set(t, "schemata", fmt.Sprintf("L3:0=%x\n", all-1)); err != nil {
 		t.Fatal(err, read(t, "info/last_cmd_status"))
 	}
-	t.Cleanup(func() { set(t, "schemata", fmt.Sprintf("L3:0=%x\n", 2*top-1)) })
-	if err := set(t, "other/schemata", fmt.Sprintf("L3:0=%x\n", top)); err != nil {
+	t.Cleanup(func() {
+		if err := errors.Join(set(t, "other/mode", "shareable\n"), set(t, "schemata", fmt.Sprintf("L3:0=%x\n", all))); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := set(t, "other/schemata", "L3:0=1\n"); err != nil {
 		t.Fatal(err)
 	}
-	low, high := cache.Masks{L3Code: 0xf, L3Data: 0xf}, cache.Masks{L3Code: top | top>>1, L3Data: top | top>>1}
-	if err := g.Apply(t.Context(), []memory.CacheShare{share("web", "wide", low)}); err != nil {
+	free, taken := cache.Masks{L3Code: 0xf0, L3Data: 0xf0}, cache.Masks{L3Code: 3, L3Data: 3}
+	if err := g.Apply(t.Context(), []memory.CacheShare{share("web", "wide", free)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := set(t, "other/mode", "exclusive\n"); err != nil {
 		t.Fatalf("the other group cannot be exclusive: %v %s", err, read(t, "info/last_cmd_status"))
 	}
 	for _, shares := range [][]memory.CacheShare{
-		{share("web", "wide", high)},
-		{share("web", "wide", low), share("db", "bad", high)},
-		{share("db", "bad", high)},
+		{share("web", "wide", taken)},
+		{share("web", "wide", free), share("db", "bad", taken)},
+		{share("db", "bad", taken)},
 	} {
 		err := g.Apply(t.Context(), shares)
 		t.Log(err)
 		if err == nil || !strings.Contains(err.Error(), shares[len(shares)-1].Class) || !strings.Contains(err.Error(), "xclusive") {
 			t.Errorf("the error is %v", err)
 		}
-		if got := groups(t); !slices.Equal(got, []string{"other", "vlibos.wide"}) || schemata(t, "vlibos.wide")["L3"] != "f" || !d.in(t, "web", "vlibos.wide") || !d.in(t, "db", "") {
+		if got := groups(t); !slices.Equal(got, []string{"other", "vlibos.wide"}) || schemata(t, "vlibos.wide")["L3"] != "f0" || !d.in(t, "web", "vlibos.wide") || !d.in(t, "db", "") {
 			t.Errorf("after it: %q, %v", got, schemata(t, "vlibos.wide"))
 		}
 	}
