@@ -6,7 +6,6 @@ package linux
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +16,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/internal/testkit"
 	suite "github.com/vlibos/vlibos/lab/suite/host"
 )
@@ -112,15 +110,6 @@ func run(t *testing.T, domain string, command ...string) {
 		pids, err := os.ReadFile("/sys/fs/cgroup/vlibos/" + domain + "/cgroup.procs")
 		return err == nil && len(pids) > 0
 	})
-}
-
-// status is what the master shows.
-func status(t *testing.T) (h api.Host) {
-	t.Helper()
-	if err := json.Unmarshal([]byte(suite.Run(t, "vlibmaster", "--host", "native", "ps", "--json")), &h); err != nil {
-		t.Fatal(err)
-	}
-	return h
 }
 
 const (

@@ -5,15 +5,22 @@
 package linux
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"math"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/vlibos/vlibos/bench/mjump"
 	"github.com/vlibos/vlibos/dom0/api"
+	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/native"
+	"github.com/vlibos/vlibos/dom0/memory/throttling"
 	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/rtsched"
 	"github.com/vlibos/vlibos/throttle"
 	"github.com/vlibos/vlibos/throttle/model"
 	"github.com/vlibos/vlibos/throttle/uncore"
@@ -97,64 +104,147 @@ func TestPerfsCountersCountTheBus(t *testing.T) {
 	}
 }
 
-// Closed over perf's counters, the throttle takes background time from a cgroup that keeps
-// memory busy beside another one. It takes none from it alone.
+type machine struct {
+	*testing.T
+	bus *model.Bus
+}
+
+// measure returns the requests a second of each CPU, and how long one takes.
+func (m machine) measure(what string, d time.Duration) (rate, latency [2]float64) {
+	m.Helper()
+	read := func() (c [2]model.Counters) {
+		for cpu := range c {
+			var err error
+			if c[cpu], err = m.bus.Read(cpu); err != nil {
+				m.Fatal(err)
+			}
+		}
+		return c
+	}
+	before, begin := read(), time.Now()
+	time.Sleep(d)
+	after, took := read(), time.Since(begin)
+	for cpu := range after {
+		c := after[cpu].Since(before[cpu])
+		rate[cpu] = float64(c.Requests) / took.Seconds()
+		if c.Requests > 0 {
+			latency[cpu] = float64(c.Latency())
+		}
+	}
+	m.Logf("%s: requests a second %.0f and %.0f, of %.0f and %.0f ns", what, rate[0], rate[1], latency[0], latency[1])
+	return rate, latency
+}
+
+// batch is a domain with m_jump on a CPU, which has a budget of a hundredth of it.
+func (m machine) batch(p *native.Host, cpu int) host.Domain {
+	m.Helper()
+	c := exec.Command("taskset", "-c", fmt.Sprint(cpu), program, mjump.Batch)
+	if err := c.Start(); err != nil {
+		m.Fatal(err)
+	}
+	d := host.Domain{ID: "batch", UUID: "batch", Name: "batch"}
+	m.Cleanup(func() {
+		c.Process.Kill()
+		c.Wait()
+		if err := p.Remove(context.Background(), d.ID); err != nil {
+			m.Error(err)
+		}
+	})
+	if err := p.Create(d.ID, c.Process.Pid); err != nil {
+		m.Fatal(err)
+	}
+	if err := p.Pin(m.Context(), d.ID, []int{cpu}); err != nil {
+		m.Fatal(err)
+	}
+	if err := p.Reserve(m.Context(), d.On(rtsched.Task{ID: 1, Budget: 2 * time.Millisecond, Period: 200 * time.Millisecond})); err != nil {
+		m.Fatal(err)
+	}
+	return d
+}
+
+// Closed over perf's counters, the master's loop takes leftover time from a cgroup that keeps
+// memory busy beside a program on another CPU, and none from it alone. Periods are long,
+// because all programs are slow here.
 func TestThrottleOverPerfTakesLeftoverTime(t *testing.T) {
-	b, err := model.Open()
+	const (
+		victimCPU, batchCPU = 0, 1
+		service             = 10 * time.Microsecond
+		threshold           = 1.3 * float64(service) / unit
+		period              = 500 * time.Millisecond
+		lease               = 10 * time.Minute
+		look                = 5 * time.Second
+	)
+	bus, err := model.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer b.Close()
-	const (
-		victimCPU, batchCPU = 0, 1
-		service             = 10 * time.Microsecond // a turn on the bus (lab/linux_test.go)
-		threshold           = 1.3 * float64(service) / unit
-	)
-	serve(t, fmt.Sprintf("[throttle]\nsource = \"uncore\"\npolicy = \"threshold\"\nthreshold_ns = %.0f\nperiod = \"50ms\"\ncpus = [%d]\n", threshold, batchCPU))
-	throttle := func() api.Throttle {
-		h := status(t)
-		if h.Throttle == nil {
-			t.Fatal("nothing is throttled")
+	defer bus.Close()
+	m := machine{t, bus}
+	free := func() { // programs start as fast as without the model
+		if err := bus.SetService(0); err != nil {
+			t.Fatal(err)
 		}
-		return *h.Throttle
 	}
-	// measure returns each CPU's requests a second, and how long one takes.
-	measure := func(what string) (rate, latency [2]float64) {
-		t.Helper()
-		var before [2]model.Counters
-		read := func(cpu int) model.Counters {
-			c, err := b.Read(cpu)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return c
-		}
-		for cpu := range before {
-			before[cpu] = read(cpu)
-		}
-		begin := time.Now()
-		time.Sleep(3 * time.Second)
-		for cpu := range before {
-			c := read(cpu).Since(before[cpu])
-			rate[cpu] = float64(c.Requests) / time.Since(begin).Seconds()
-			if c.Requests > 0 {
-				latency[cpu] = float64(c.Latency())
-			}
-		}
-		t.Logf("%s: requests a second %.0f and %.0f, of %.0f and %.0f ns; %v", what, rate[0], rate[1], latency[0], latency[1], throttle())
-		return rate, latency
+	free()
+	p, err := native.Open(native.Options{Guard: []string{"vlibmaster", "guard", "native", native.DefaultParent}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	run(t, "batch", "taskset", "-c", fmt.Sprint(batchCPU), program, mjump.Batch)
-	alone, _ := measure("batch alone")
-	if s := throttle(); s.State != api.ThrottleEnough || !strings.Contains(s.Source, "uncore_arb") {
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	d := m.batch(p, batchCPU)
+	if err := p.Renew(lease); err != nil {
+		t.Fatal(err)
+	}
+	policy, err := throttle.New("threshold", throttle.Params{Threshold: threshold})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := p.LatencySource([]int{batchCPU})
+	if err != nil {
+		t.Fatal(err)
+	}
+	loop := throttling.New(throttling.Options{
+		Period: period, Source: source, Policy: policy, Host: p, Limit: time.Minute,
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- loop.Run(ctx) }()
+	defer func() {
+		free()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := p.Unreserve(context.Background(), d.On(rtsched.Task{ID: 1})); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := bus.SetService(service); err != nil {
+		t.Fatal(err)
+	}
+	alone, _ := m.measure("batch alone", look)
+	if s := loop.Status(); s.State == api.ThrottleClosed || !strings.Contains(s.Source, "uncore_arb") {
 		t.Errorf("batch alone: %v", s)
 	}
-	run(t, "victim", "taskset", "-c", fmt.Sprint(victimCPU), program, mjump.Batch)
+	victim := exec.Command("taskset", "-c", fmt.Sprint(victimCPU), program, mjump.Batch)
+	if err := victim.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		victim.Process.Kill()
+		victim.Wait()
+	}()
 	testkit.Eventually(t, "the throttle to close", func() bool {
-		s := throttle()
-		return s.State == api.ThrottleClosed && s.CPUs[0].Idle > 0.5
+		s := loop.Status()
+		return s.State == api.ThrottleClosed && len(s.CPUs) == 1 && s.CPUs[0].Idle > 0.5
 	})
-	beside, latency := measure("both")
+	beside, latency := m.measure("both, with the throttle", look)
+	t.Log(loop.Status())
 	if beside[batchCPU] > 0.6*alone[batchCPU] || latency[victimCPU] > 1.5*float64(service) {
 		t.Errorf("batch keeps %.2f of its requests; one of the victim takes %.0f ns", beside[batchCPU]/alone[batchCPU], latency[victimCPU])
 	}
