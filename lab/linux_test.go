@@ -7,6 +7,7 @@ package lab_test
 import (
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,35 @@ func TestLinuxOnAProcessor(t *testing.T) {
 			c.Xen, c.Release, c.Processor, c.Timeout = lab.NoXen, tt.release, tt.processor, 15*time.Minute
 			these(t, c, tt.wanted, "lab/suite/linux")
 		})
+	}
+}
+
+// TestNativeOnCgroup2 runs the native host's tests on a kernel with cgroups of version 2 alone,
+// which build machines often lack. It leaves out those that take minutes, one for version 1,
+// and those with a lease of two seconds, which a busy emulator misses: TestSoakNativeHost has
+// these.
+func TestNativeOnCgroup2(t *testing.T) {
+	const leftOut = "^Test(HalfADomainIsAnError|Churn|Cost|Share|GuardRestoresWhatWas|PayerDies|CloseLeaves|DaemonDies)$"
+	nativeHost(t, lab.Config{Xen: lab.NoXen, Timeout: 20 * time.Minute}, leftOut)
+}
+
+// nativeHost runs the tests of the native host but some, all of which must pass.
+func nativeHost(t *testing.T, c lab.Config, leftOut string) {
+	t.Helper()
+	const pkg = "./dom0/host/native"
+	program := filepath.Join(t.TempDir(), "native.test")
+	goTest(t, "-c", "-o", program, pkg)
+	c.Add = []lab.File{{Host: program, Guest: "/tests/native.test"}}
+	c.Args = []string{"/tests/native.test", "-test.v", "-test.timeout", "30m", "-test.skip", leftOut}
+	result, stdout, stderr := boot(t, c, true)
+	for _, test := range strings.Fields(goTest(t, "-list", "^Test", pkg)) {
+		wanted := strings.HasPrefix(test, "Test") && !regexp.MustCompile(leftOut).MatchString(test)
+		if wanted && !strings.Contains(stdout, "--- PASS: "+test+" ") {
+			t.Errorf("%s did not pass", test)
+		}
+	}
+	if result.Status != 0 || strings.Contains(stdout, "--- SKIP") {
+		t.Errorf("status %d, or a test was skipped\n%s", result.Status, stderr)
 	}
 }
 
