@@ -83,6 +83,29 @@ func schemata(t *testing.T, group string) map[string]string {
 	return all
 }
 
+// ways changes the masks of a group from those of the default one.
+func ways(t *testing.T, group string, f func(mask uint64) uint64) {
+	t.Helper()
+	for line := range strings.Lines(read(t, "schemata")) {
+		resource, values, _ := strings.Cut(strings.TrimSpace(line), ":")
+		if resource == "MB" {
+			continue
+		}
+		words := strings.Split(values, ";")
+		for i, word := range words {
+			id, value, _ := strings.Cut(word, "=")
+			mask, err := strconv.ParseUint(value, 16, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			words[i] = fmt.Sprintf("%s=%x", id, f(mask))
+		}
+		if err := set(t, filepath.Join(group, "schemata"), resource+":"+strings.Join(words, ";")+"\n"); err != nil {
+			t.Fatal(err, read(t, "info/last_cmd_status"))
+		}
+	}
+}
+
 // groups are the names of all groups but the default one, sorted.
 func groups(t *testing.T) (names []string) {
 	t.Helper()
@@ -281,21 +304,22 @@ func TestRefusedMasksLeaveTheEarlierOnes(t *testing.T) {
 	d.start(t, "db")
 	g := opened(t, d)
 	l := g.Layout()
-	// The other group owns the lowest way, which the default group gives up. The highest
-	// ones are devices' and cannot be owned.
-	all := uint64(1)<<l.L3.Bits - 1
-	if err := set(t, "schemata", fmt.Sprintf("L3:0=%x\n", all-1)); err != nil {
-		t.Fatal(err, read(t, "info/last_cmd_status"))
-	}
+	// The other group owns the lowest way of each cache, which the default group gives up.
+	// The highest ways are devices' and cannot be owned.
+	whole := read(t, "schemata")
+	ways(t, "", func(all uint64) uint64 { return all - 1 })
 	t.Cleanup(func() {
-		if err := errors.Join(set(t, "other/mode", "shareable\n"), set(t, "schemata", fmt.Sprintf("L3:0=%x\n", all))); err != nil {
+		if err := errors.Join(set(t, "other/mode", "shareable\n"), set(t, "schemata", whole)); err != nil {
 			t.Error(err)
 		}
 	})
-	if err := set(t, "other/schemata", "L3:0=1\n"); err != nil {
-		t.Fatal(err)
+	ways(t, "other", func(uint64) uint64 { return 1 })
+	free := cache.Masks{L3Code: 0xf0, L3Data: 0xf0}
+	if l.L2 != nil {
+		free.L2 = 0xf0
 	}
-	free, taken := cache.Masks{L3Code: 0xf0, L3Data: 0xf0}, cache.Masks{L3Code: 3, L3Data: 3}
+	taken := free
+	taken.L3Code, taken.L3Data = 3, 3
 	if err := g.Apply(t.Context(), []memory.CacheShare{share("web", "wide", free)}); err != nil {
 		t.Fatal(err)
 	}
