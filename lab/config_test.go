@@ -127,7 +127,7 @@ func TestSchedulerIsOnXensCommandLine(t *testing.T) {
 // Without Xen, all of the memory is Linux', and its command line may have commas.
 func TestLinuxAloneHasTheWholeMachine(t *testing.T) {
 	c := complete(t, Config{Xen: NoXen, KernelArgs: "rdt=cmt,!mba"})
-	if want := "console=ttyS0 panic=1 rodata=off cryptomgr.notests vlibos.role=linux rdt=cmt,!mba"; c.dom0Args() != want || c.MemoryMiB != 1024 || c.dom0MiB() != 1024 || c.PCPUs != 2 {
+	if want := "console=ttyS0 panic=1 rodata=off cryptomgr.notests no_timer_check vlibos.role=linux rdt=cmt,!mba"; c.dom0Args() != want || c.MemoryMiB != 1024 || c.dom0MiB() != 1024 || c.PCPUs != 2 {
 		t.Errorf("%q, %+v", c.dom0Args(), c)
 	}
 	if c = complete(t, Config{Xen: NoXen, Mode: Counted}); c.PCPUs != 1 {
