@@ -16,20 +16,21 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 TAGS := browser,dom0,lab,packages,soak
 
 TESTS   := unit hypervisor lab contended hardware browser packages timed storm
+SOAKS   := churn native serving collections scheduling rogue stress starvation hypercalls pvh parallel fuzz
 BENCHES := quick native corunner lab module stock service throttle table full
 
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL := build
 .PHONY: help build setup demo test lint bench report soak packages hypervisor model clean \
-	$(TESTS:%=.test-%) $(BENCHES:%=.bench-%) .vulncheck
+	$(TESTS:%=.test-%) $(BENCHES:%=.bench-%) $(SOAKS:%=.soak-%) .vulncheck
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "make test SUITE=…   one of: $(TESTS)"
 	@echo "make bench SUITE=…  one of: $(BENCHES)"
-	@echo "make soak SUITE=…   faults, or another test in lab whose name ends in Soak and that"
+	@echo "make soak SUITE=…   one of: $(SOAKS)"
 	@echo
 	@echo "Downloads and images are in $(CACHE), which 'make clean' leaves alone."
 
@@ -65,11 +66,43 @@ bench: $(if $(SUITE),.bench-$(SUITE),hypervisor .bench-quick .bench-lab .bench-m
 report: build ## the page of what is in out/bench.jsonl: out/report/report.html
 	bin/vlibbench report out/report
 
-soak: setup ## the long tests; SUITE=faults: an hour of faults (VLIBOS_FAULTS=10m for less)
+# Each suite takes half an hour at most on a machine at rest. One that fails stops
+# no other; the last lines say what each did.
+soak: $(if $(SUITE),.soak-$(SUITE),setup) ## the long tests, a night for all; SUITE=… half an hour for one
 ifeq ($(SUITE),)
-	VLIBOS_SOAK=1 go test -count 1 -timeout 30m -v -run Churn ./dom0/host/native
+	@mkdir -p out/soak && rm -f out/soak/*; for suite in $(SOAKS); do \
+		start=$$(date +%s); \
+		if $(MAKE) --no-print-directory soak SUITE=$$suite >out/soak/$$suite.log 2>&1; then result=passed; else result=FAILED; fi; \
+		printf '%-12s %-6s %5d s   out/soak/%s.log\n' $$suite $$result $$(($$(date +%s) - start)) $$suite | tee -a out/soak/report; \
+	done; ! grep -q FAILED out/soak/report
 endif
-	go test -tags 'lab soak' -count 1 -timeout 18h -v -run '(?i)Soak$(SUITE)' ./lab
+
+.soak-churn:
+	VLIBOS_SOAK=1 go test -count 1 -timeout 30m -v -run Churn ./dom0/host/native
+
+# Each fuzzer for 90 s, or FUZZTIME. What they find interesting stays in Go's build
+# cache; what failed once is in testdata/fuzz, and a test.
+.soak-fuzz:
+	set -e; grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
+		sed -n 's/^func \(Fuzz[A-Za-z]*\)(.*/\1/p' "$$file" | while read -r name; do \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(or $(FUZZTIME),90s) "$$(dirname "$$file")"; \
+		done; \
+	done
+
+# The tests in lab by suite. VLIBOS_FAULTS and VLIBOS_ROUNDS make them longer.
+SOAK_native      := ^TestSoakNativeHost$$
+SOAK_serving     := ^TestSoakServing$$
+SOAK_collections := ^TestSoakCollections$$
+SOAK_scheduling  := ^TestSoakScheduling$$
+SOAK_rogue       := ^TestSoakRogueGuest$$
+SOAK_stress      := ^TestSoakFaults$$/^stress$$
+SOAK_starvation  := ^TestSoakFaults$$/^starvation$$
+SOAK_hypercalls  := ^TestSoakHypercallFuzz$$/^counted$$
+SOAK_pvh         := ^TestSoakHypercallFuzz$$/^PVH$$
+SOAK_parallel    := ^TestSoakHypercallFuzz$$/^parallel$$
+
+$(filter-out .soak-churn .soak-fuzz,$(SOAKS:%=.soak-%)): .soak-%: hypervisor
+	go test -tags 'lab soak' -count 1 -timeout 18h -v -run '$(SOAK_$*)' ./lab
 
 # packaging/version says which version and day; VERSION=… is another version.
 # MAINTAINER is the contact that they name: "Name <address>", git's by default.

@@ -44,12 +44,15 @@ func TestSeveralServers(t *testing.T) {
 	}, "lab/suite/servers")
 }
 
+// collections is the longest test of lab/suite/serving.
+const collections = "TestStockKeeperStaysInTimeDuringCollections"
+
 // long are the tests of lab/suite/serving that take minutes each. make soak runs them.
 // The last one leaves a cpupool that cannot be removed.
 var long = []string{
 	"TestWallClockChangesNoBudget", "TestThreadAndCalleeShareOneBudget", "TestBudgetsAndCallsNeedNoXenstored",
 	"TestGuestOverItsXenstoreQuotaStillServes", "TestCallOfADestroyedDomainEndsOnce", "TestBudgetsAndCallsOutliveXenstored",
-	"TestStockKeeperStaysInTimeDuringCollections", "TestDomainIsPausedWhereThereAreNoWeights",
+	collections, "TestDomainIsPausedWhereThereAreNoWeights",
 }
 
 // everywhere are the tests of the stock host that run on other releases, too: shares,

@@ -5,6 +5,7 @@
 package lab_test
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"testing"
@@ -13,28 +14,27 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// TestSoakRogueGuest is TestRogueGuestHarmsOnlyItself with 10,000 connections.
-func TestSoakRogueGuest(t *testing.T) { rogueGuest(t, 6*time.Hour, "VLIBOS_ROUNDS=10000") }
+// TestSoakRogueGuest is TestRogueGuestHarmsOnlyItself with 5,000 connections, or
+// VLIBOS_ROUNDS.
+func TestSoakRogueGuest(t *testing.T) {
+	rogueGuest(t, 6*time.Hour, "VLIBOS_ROUNDS="+cmp.Or(os.Getenv("VLIBOS_ROUNDS"), "5000"))
+}
 
 // TestSoakScheduling is TestScheduling with PVH guests.
 func TestSoakScheduling(t *testing.T) { scheduling(t, lab.PVH) }
 
 // faultsTime is how long TestSoakFaults runs; VLIBOS_FAULTS changes it.
 func faultsTime(t *testing.T) time.Duration {
-	text := os.Getenv("VLIBOS_FAULTS")
-	if text == "" {
-		return time.Hour
-	}
-	d, err := time.ParseDuration(text)
+	d, err := time.ParseDuration(cmp.Or(os.Getenv("VLIBOS_FAULTS"), "20m"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
 }
 
-// TestSoakFaults runs random changes under Xen's assertions and checks of locks: for an
-// hour those of TestManyCPUs, and those of starvation in counted mode, a round for each
-// minute. Both print the seed that repeats them.
+// TestSoakFaults runs random changes under Xen's assertions and checks of locks: those of
+// TestManyCPUs, and those of starvation in counted mode, a round for each minute. Both
+// print the seed that repeats them.
 func TestSoakFaults(t *testing.T) {
 	env := []string{"VLIBOS_STRESS=" + faultsTime(t).String()}
 	if seed := os.Getenv("VLIBOS_SEED"); seed != "" {
@@ -57,11 +57,18 @@ func TestSoakFaults(t *testing.T) {
 // TestSoakServing runs TestServing's long tests, each in a boot of its own.
 func TestSoakServing(t *testing.T) {
 	for _, name := range long {
-		t.Run(name, func(t *testing.T) {
-			these(t, lab.Config{Xen: lab.VlibXen, Mode: lab.Counted, DomUs: 2, Timeout: time.Hour},
-				func(_, test string) bool { return test == name }, "lab/suite/serving")
-		})
+		if name != collections {
+			t.Run(name, func(t *testing.T) { serveOne(t, name) })
+		}
 	}
+}
+
+// TestSoakCollections runs the longest of them.
+func TestSoakCollections(t *testing.T) { serveOne(t, collections) }
+
+func serveOne(t *testing.T, name string) {
+	these(t, lab.Config{Xen: lab.VlibXen, Mode: lab.Counted, DomUs: 2, Timeout: 2 * time.Hour},
+		func(_, test string) bool { return test == name }, "lab/suite/serving")
 }
 
 // TestSoakHypercallFuzz is TestRandomHypercallsDoNoHarm with ten million calls where they

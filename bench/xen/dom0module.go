@@ -47,41 +47,43 @@ type machine struct {
 const background = "_background"
 
 // Dom0Module runs in Dom0 under a scheduler. It measures what applies to that
-// scheduler, and writes the Samples as one JSON object.
-func Dom0Module(ctx context.Context, scheduler string, out io.Writer) (err error) {
+// scheduler, or only its wake-ups, and writes the Samples as one JSON object.
+func Dom0Module(ctx context.Context, scheduler string, onlyWakeups bool, out io.Writer) (err error) {
 	b := &machine{Samples: make(Samples)}
-	if err := boot(b.Samples); err != nil {
-		return err
-	}
 	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))) // as the daemon does in Dom0
 	if b.xen, err = xenctl.Open(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.xen.Close()) }()
 	if scheduler == schedVlib {
-		if err := b.ofModule(ctx); err != nil {
+		if b.module, err = vlib.Open(b.xen); err != nil {
+			return err
+		}
+	}
+	if !onlyWakeups {
+		if err := b.allButWakeups(ctx); err != nil {
 			return err
 		}
 	}
 	if err := b.wakeup(ctx, scheduler); err != nil {
 		return fmt.Errorf("wake-up under %s: %w", scheduler, err)
 	}
-	if scheduler == schedVlib {
-		if err := b.overshoot(); err != nil {
+	if !onlyWakeups {
+		// TCP is last, because it gives the domain a device.
+		if err := tcp(ctx, measured, b.Samples); err != nil {
 			return err
 		}
-	}
-	// TCP is last, because it gives the domain a device.
-	if err := tcp(ctx, measured, b.Samples); err != nil {
-		return err
 	}
 	return json.NewEncoder(out).Encode(b.Samples)
 }
 
-// ofModule measures what only the module has.
-func (b *machine) ofModule(ctx context.Context) (err error) {
-	if b.module, err = vlib.Open(b.xen); err != nil {
+// allButWakeups measures the boot and what only the module has.
+func (b *machine) allButWakeups(ctx context.Context) error {
+	if err := boot(b.Samples); err != nil {
 		return err
+	}
+	if b.module == nil {
+		return nil
 	}
 	for _, step := range []struct {
 		name string

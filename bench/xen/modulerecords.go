@@ -109,11 +109,7 @@ func (m measurement) ofModule() ([]bench.Record, error) {
 		shares[fmt.Sprintf("share_%v_per_cent", sharePeriods[i])] = share
 	}
 	for i, us := range m.Samples[sampleOvershoot] {
-		name := "wakeup_us"
-		if i < len(sharePeriods) {
-			name = fmt.Sprintf("period_%v_us", sharePeriods[i])
-		}
-		over[name] = us
+		over[fmt.Sprintf("period_%v_us", sharePeriods[i])] = us
 	}
 	return []bench.Record{
 		record("module.call_listen", (m.one(sampleCall)+m.one(sampleListen))/two, "ratio", 3, pair),
@@ -129,29 +125,35 @@ func (m measurement) ofModule() ([]bench.Record, error) {
 }
 
 // wakeups returns the records of one scheduler, and the least 99.9th percentile
-// of the task's lateness over its settings. Settings without a cap count only if
-// the scheduler has no others.
+// of the task's lateness over its settings: the median of the boots. Settings
+// without a cap count only if the scheduler has no others.
 func (m measurement) wakeups(scheduler string) ([]bench.Record, float64, error) {
-	const p50, p999 = 0, 2
+	const p50, p999 = "p50", "p999"
 	raw := map[string]float64{"wakes": taskWakes}
-	var best []float64
+	best := make(map[string]float64)
 	for _, s := range settings[scheduler] {
-		late := m.Samples[sampleWakeup+s.name]
-		if len(late) != len(quantiles) {
-			return nil, 0, fmt.Errorf("there are no wake-ups under %s, %s", scheduler, s.name)
+		late := make(map[string]float64)
+		for _, q := range quantiles {
+			boots := m.Samples[s.sample(q)]
+			if len(boots) == 0 {
+				return nil, 0, fmt.Errorf("there are no wake-ups under %s, %s", scheduler, s.name)
+			}
+			late[q] = m.one(s.sample(q)) / 1000
+			raw["boots"] = float64(len(boots))
+			raw[s.name+"_"+q+"_us"] = late[q]
+			raw[s.name+"_"+q+"_least_us"] = slices.Min(boots) / 1000
+			raw[s.name+"_"+q+"_most_us"] = slices.Max(boots) / 1000
 		}
-		for i, q := range quantiles {
-			raw[s.name+"_"+q+"_us"] = late[i] / 1000
-		}
-		if s.name != uncapped && (best == nil || late[p999] < best[p999]) {
+		if s.name != uncapped && (len(best) == 0 || late[p999] < best[p999]) {
 			best = late
 		}
 	}
-	record := func(name string, ns float64) bench.Record {
-		return bench.Record{
-			Name: "sched.wakeup." + scheduler + "." + name, Value: ns / 1000, Unit: "µs", Better: bench.Lower,
+	var records []bench.Record
+	for _, q := range []string{p50, p999} {
+		records = append(records, bench.Record{
+			Name: "sched.wakeup." + scheduler + "." + q, Value: best[q], Unit: "µs", Better: bench.Lower,
 			Raw: maps.Clone(raw), Machine: m.machine,
-		}
+		})
 	}
-	return []bench.Record{record("p50", best[p50]), record("p999", best[p999])}, best[p999] / 1000, nil
+	return records, best[p999], nil
 }

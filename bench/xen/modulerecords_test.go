@@ -13,11 +13,14 @@ func measuredOf(scheduler string, late float64) measurement {
 	s := Samples{
 		sampleBoot: {1000}, sampleCall: {300}, sampleListen: {100}, sampleDom0Xen: {100}, sampleGuestXen: {100},
 		sampleGated: {50}, sampleGateCloses: {30}, samplePause: {60}, sampleVchan: {100}, sampleTCP: {200}, sampleCharged: {101}, sampleCharged + background: {0}, sampleEvaderCharged + background: {1}, sampleRan: {100}, sampleEvaderCharged: {98}, sampleEvaderRan: {100},
-		sampleShare: {19.9, 20, 20, 20}, sampleOvershoot: {5, 50, 7, 8, 9},
+		sampleShare: {19.9, 20, 20, 20}, sampleOvershoot: {5, 50, 7, 8},
 	}
 	for i, set := range settings[scheduler] {
 		ns := late / float64(i+1)
-		s[sampleWakeup+set.name] = []float64{ns / 4, ns / 2, ns, 2 * ns}
+		for j, q := range quantiles {
+			median := ns / 4 * float64(int(1)<<j)
+			s[set.sample(q)] = []float64{median / 2, 9 * median, median} // three boots
+		}
 	}
 	return measurement{s, scheduler}
 }

@@ -17,6 +17,7 @@ func moduleCommands() []*cli.Command {
 			Usage: "the hypervisor's module and its scheduler on real Xen, in instructions",
 			Flags: []cli.Flag{
 				&cli.StringSliceFlag{Name: "only", Usage: "boot only with this `SCHEDULER`: vlib, credit2, rtds; may be repeated"},
+				&cli.UintFlag{Name: "boots", Value: 1, Usage: "measure wake-ups in `N` boots of each"},
 			},
 			Action: moduleAction,
 		},
@@ -36,7 +37,7 @@ func moduleCommands() []*cli.Command {
 			Name:   xen.Dom0ModuleArg,
 			Hidden: true,
 			Action: func(c *cli.Context) error {
-				return xen.Dom0Module(c.Context, c.Args().First(), c.App.Writer)
+				return xen.Dom0Module(c.Context, c.Args().First(), c.Args().Get(1) == "true", c.App.Writer)
 			},
 		},
 		{
@@ -56,7 +57,7 @@ func moduleCommands() []*cli.Command {
 
 func moduleAction(c *cli.Context) error {
 	return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
-		return xen.Module(c.Context, xen.Options{Self: self, Log: c.App.ErrWriter, Progress: progress}, c.StringSlice("only")...)
+		return xen.Module(c.Context, xen.Options{Self: self, Log: c.App.ErrWriter, Progress: progress}, max(1, int(c.Uint("boots"))), c.StringSlice("only")...)
 	})
 }
 
