@@ -99,7 +99,7 @@ func TestRegistersAreHidden(t *testing.T) {
 		for _, vpmu := range []string{"vpmu=off", "vpmu=on"} {
 			t.Run(tt.processor+" "+string(tt.guest)+" "+vpmu, func(t *testing.T) {
 				inDom0(t, lab.Config{
-					Xen: lab.VlibXen, Processor: tt.processor, Guest: tt.guest, DomUs: 1, XenArgs: strings.TrimSpace(tt.args + " " + vpmu),
+					Xen: lab.VlibXen, Mode: lab.Counted, Processor: tt.processor, Guest: tt.guest, DomUs: 1, XenArgs: strings.TrimSpace(tt.args + " " + vpmu),
 					DomUAdd: []lab.File{{Host: program, Guest: "/usr/bin/registers"}}, Timeout: 15 * time.Minute,
 				}, "lab/suite/registers")
 			})
