@@ -26,14 +26,16 @@ func TestLinuxOnAProcessor(t *testing.T) {
 	}
 	counters := func(_, test string) bool { return strings.Contains(test, "Perf") }
 	classes := func(pkg, test string) bool { return !counters(pkg, test) }
+	alone := func(pkg, test string) bool { return classes(pkg, test) && !strings.Contains(test, "Daemon") }
 	contended := lab.Config{Mode: lab.Contended, BusService: 10 * time.Microsecond, Add: []lab.File{{Host: program, Guest: "/usr/bin/mjump"}}}
 	for _, tt := range []struct {
 		processor, release string
 		lab.Config
 		wanted func(pkg, test string) bool
 	}{
-		{"icelake-server", "bookworm", lab.Config{}, classes},
-		{"sapphire-rapids", "trixie", lab.Config{}, classes},
+		// A busy emulator starts a daemon's guard too late, but not where time is counted.
+		{"icelake-server", "bookworm", lab.Config{Mode: lab.Counted}, classes},
+		{"sapphire-rapids", "trixie", lab.Config{}, alone},
 		{"skylake-client", "bookworm", contended, counters},
 		{"icelake-client", "bookworm", contended, counters},
 	} {

@@ -46,22 +46,8 @@ type daemon struct {
 	ended chan struct{}
 }
 
-// serve starts a master with a configuration and waits until it serves. A busy emulator may
-// start the master's guard too late, and the master ends: then it is started again.
+// serve starts a master with a configuration and waits until it serves.
 func serve(t *testing.T, configuration string) *daemon {
-	t.Helper()
-	for {
-		d := try(t, configuration)
-		if d.says(t, "msg=serving") {
-			return d
-		}
-		if t.Log(d.log); !strings.Contains(d.log.String(), "no answer") {
-			t.Fatal("the master has ended")
-		}
-	}
-}
-
-func try(t *testing.T, configuration string) *daemon {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "vlibos.toml")
 	if err := os.WriteFile(file, []byte(configuration), 0o600); err != nil {
@@ -82,6 +68,14 @@ func try(t *testing.T, configuration string) *daemon {
 			t.Log(d.log)
 		}
 	})
+	testkit.Eventually(t, "serving", func() bool {
+		select {
+		case <-d.ended:
+			t.Fatal("the master has ended")
+		default:
+		}
+		return strings.Contains(d.log.String(), "msg=serving")
+	})
 	return d
 }
 
@@ -89,22 +83,6 @@ func try(t *testing.T, configuration string) *daemon {
 func (d *daemon) end(s unix.Signal) {
 	d.Process.Signal(s)
 	<-d.ended
-}
-
-// says waits until the master's log contains words, and reports whether it does before the
-// master ends.
-func (d *daemon) says(t *testing.T, words string) bool {
-	t.Helper()
-	said := func() bool { return strings.Contains(d.log.String(), words) }
-	testkit.Eventually(t, words, func() bool {
-		select {
-		case <-d.ended:
-			return true
-		default:
-			return said()
-		}
-	})
-	return said()
 }
 
 // run starts a command in a domain of its own until the end of the test.
