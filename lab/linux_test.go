@@ -37,7 +37,6 @@ func TestLinuxOnAProcessor(t *testing.T) {
 		{"icelake-server", "bookworm", lab.Config{Mode: lab.Counted}, classes},
 		{"sapphire-rapids", "trixie", lab.Config{}, alone},
 		{"skylake-client", "bookworm", contended, counters},
-		{"icelake-client", "bookworm", contended, counters},
 	} {
 		t.Run(tt.processor, func(t *testing.T) {
 			c := tt.Config
