@@ -164,7 +164,7 @@ installed = command -v $1 >/dev/null || $(INSTALL) $1 || { $(ROOT) apt-get updat
 
 # On real Xen: a lab that does not start fails.
 .test-lab: hypervisor
-	go test -tags lab -count 1 -timeout 40m -v -skip '^(TestContended|TestProcessor|TestHVM)$$' ./lab
+	go test -tags lab -count 1 -timeout 40m -v -skip '^(TestContended|TestProcessor|TestLinuxOnAProcessor|TestNativeOnCgroup2|TestRegistersAreHidden|TestHVM)$$' ./lab
 
 # The lab's memory model; each emulated CPU needs a real one to itself.
 .test-contended: hypervisor
@@ -172,7 +172,7 @@ installed = command -v $1 >/dev/null || $(INSTALL) $1 || { $(ROOT) apt-get updat
 
 # Real Xen on emulated processors. The first time QEMU is compiled, for three minutes.
 .test-hardware: hypervisor
-	go test -tags lab -count 1 -timeout 40m -v -run '^TestProcessor$$' ./lab
+	go test -tags lab -count 1 -timeout 60m -v -run '^(TestProcessor|TestLinuxOnAProcessor|TestNativeOnCgroup2|TestRegistersAreHidden)$$' ./lab
 
 # HVM guests, with a device model in Dom0. The first time they boot, for minutes each.
 .test-hvm: setup

@@ -115,12 +115,20 @@ func (c Config) complete() (Config, error) {
 	if strings.ContainsAny(c.Scheduler, " \t,") {
 		return c, fmt.Errorf("scheduler %q: want one name, for example credit2", c.Scheduler)
 	}
-	if strings.Contains(c.KernelArgs, ",") {
+	if c.Xen == NoXen && (c.DomUs > 0 || c.Scheduler != "" || c.XenArgs != "") {
+		return c, fmt.Errorf("%d DomUs, scheduler %q, arguments %q of Xen: with --xen %s there is no Xen", c.DomUs, c.Scheduler, c.XenArgs, NoXen)
+	}
+	if c.Xen == NoXen && c.Mode == Counted {
+		if def(&c.PCPUs, 1); c.PCPUs != 1 {
+			return c, fmt.Errorf("%d CPUs in %s mode: Linux alone does not start its second one there", c.PCPUs, c.Mode)
+		}
+	}
+	if c.Xen != NoXen && strings.Contains(c.KernelArgs, ",") {
 		return c, fmt.Errorf("kernel arguments %q: QEMU allows no comma in those of Dom0", c.KernelArgs)
 	}
-	if c.Xen != StockXen && !hasModule(c.Xen) {
+	if c.Xen != StockXen && c.Xen != NoXen && !hasModule(c.Xen) {
 		if !strings.Contains(c.Xen, "/") {
-			return c, fmt.Errorf("unknown hypervisor %q: want %s, %s, %s, %s or the path of a file, with a slash", c.Xen, StockXen, VlibXen, VlibDebugXen, VlibFlaskXen)
+			return c, fmt.Errorf("unknown hypervisor %q: want %s, %s, %s, %s, %s or the path of a file, with a slash", c.Xen, StockXen, VlibXen, VlibDebugXen, VlibFlaskXen, NoXen)
 		}
 		if _, err := os.Stat(c.Xen); err != nil {
 			return c, fmt.Errorf("hypervisor: %w", err)
@@ -204,6 +212,11 @@ func (c Config) complete() (Config, error) {
 }
 
 // reserved is the memory in MiB that Dom0 does not get.
-func (c Config) reserved() int { return xenMiB + c.DomUs*(c.DomUMemoryMiB+domainExtraMiB) }
+func (c Config) reserved() int {
+	if c.Xen == NoXen {
+		return 0
+	}
+	return xenMiB + c.DomUs*(c.DomUMemoryMiB+domainExtraMiB)
+}
 
 func (c Config) dom0MiB() int { return c.MemoryMiB - c.reserved() }

@@ -67,6 +67,8 @@ func TestRefusalNamesWhatIsWrong(t *testing.T) {
 		`package "--all"`:                        {Args: []string{"x"}, Dom0Packages: []string{"curl", "--all"}},
 		`package "fio=1"`:                        {Args: []string{"x"}, DomUPackages: []string{"fio=1"}},
 		`scheduler "a b"`:                        {Args: []string{"x"}, Scheduler: "a b"},
+		"there is no Xen":                        {Args: []string{"x"}, Xen: NoXen, DomUs: 1},
+		"does not start its second":              {Args: []string{"x"}, Xen: NoXen, Mode: Counted, PCPUs: 2},
 		"hypervisor: stat /no/such":              {Args: []string{"x"}, Xen: "/no/such/xen"},
 		"a time limit is":                        {Args: []string{"x"}, ServerTimeout: time.Millisecond},
 		"no such file":                           {Args: []string{"x"}, DomUAdd: []File{{Host: "/no/such/file", Guest: "/x"}}},
@@ -119,6 +121,17 @@ func TestSchedulerIsOnXensCommandLine(t *testing.T) {
 	}
 	if got := complete(t, Config{}).xenArgs(); strings.Contains(got, "sched=") {
 		t.Errorf("stock Xen: %q chooses a scheduler", got)
+	}
+}
+
+// Without Xen, all of the memory is Linux', and its command line may have commas.
+func TestLinuxAloneHasTheWholeMachine(t *testing.T) {
+	c := complete(t, Config{Xen: NoXen, KernelArgs: "rdt=cmt,!mba"})
+	if want := "console=ttyS0 panic=1 rodata=off cryptomgr.notests no_timer_check vlibos.role=linux rdt=cmt,!mba"; c.dom0Args() != want || c.MemoryMiB != 1024 || c.dom0MiB() != 1024 || c.PCPUs != 2 {
+		t.Errorf("%q, %+v", c.dom0Args(), c)
+	}
+	if c = complete(t, Config{Xen: NoXen, Mode: Counted}); c.PCPUs != 1 {
+		t.Errorf("%d CPUs in counted mode", c.PCPUs)
 	}
 }
 

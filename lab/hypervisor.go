@@ -28,6 +28,8 @@ const (
 	// VlibFlaskXen is VlibXen with XSM and Flask, which enforces the policy of Xen's
 	// own source.
 	VlibFlaskXen = "vlib-flask"
+	// NoXen boots the release's Linux alone.
+	NoXen = "none"
 )
 
 // variants are the hypervisors with the module, by name.
@@ -119,6 +121,8 @@ func advisories(ctx context.Context, base *image.Base, version string, log io.Wr
 // hypervisor returns the file of the hypervisor of a name.
 func hypervisor(ctx context.Context, name string, base *image.Base, refresh bool, log io.Writer) (HypervisorImage, error) {
 	switch name {
+	case NoXen:
+		return HypervisorImage{}, nil
 	case StockXen:
 		return HypervisorImage{Path: base.Hypervisor()}, nil
 	case VlibXen, VlibDebugXen, VlibFlaskXen:

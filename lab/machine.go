@@ -150,7 +150,11 @@ func (m *machine) key(emulator string) (string, error) {
 		return "", err
 	}
 	fmt.Fprintf(h, "%q %q %q %q %q\n", emulator, identity, m.base, plan, m.processor)
-	for _, name := range []string{m.emulator, m.Hypervisor, m.Kernel, fmt.Sprintf("/proc/self/fd/%d", m.Ramdisk.Fd())} {
+	files := []string{m.emulator, m.Kernel, fmt.Sprintf("/proc/self/fd/%d", m.Ramdisk.Fd())}
+	if m.Hypervisor != "" {
+		files = append(files, m.Hypervisor)
+	}
+	for _, name := range files {
 		f, err := os.Open(name)
 		if err != nil {
 			return "", err

@@ -124,7 +124,11 @@ func (r *run) resume(ctx context.Context, store *saved.Store, key string) (*link
 // boot boots the machine, waits until the plan has been carried out, stops the machine,
 // and saves it unless save is nil.
 func (r *run) boot(ctx context.Context, limit *time.Timer, plugin string, save func(*qemu.Process) error) (_ *link, err error) {
-	r.enter("booting Xen and Dom0")
+	what := "booting Xen and Dom0"
+	if r.config.Xen == NoXen {
+		what = "booting Linux"
+	}
+	r.enter(what)
 	machine := r.machine.Machine
 	machine.Plugin = plugin
 	vm, err := qemu.Start(ctx, machine, r.console)

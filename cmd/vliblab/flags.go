@@ -23,7 +23,7 @@ func machineFlags() []cli.Flag {
 		&cli.StringFlag{Category: machine, Name: "mode", DefaultText: "functional, with PVH and HVM guests counted", Usage: "functional (parallel CPUs), counted (time is the number of instructions) or contended (CPUs that queue for a memory bus)"},
 		&cli.StringFlag{Category: machine, Name: "processor", Usage: "an emulated processor with cache classes or uncore counters: " + strings.Join(processor.Names(), ", ")},
 		&cliflag.Duration{Category: machine, Name: "bus-service", Usage: "contended: the length of a turn on the memory bus while CMD runs, 0 for off (docs/reference/lab-bus.md)"},
-		&cli.StringFlag{Category: machine, Name: "xen", Value: lab.StockXen, Usage: "hypervisor: stock, vlib (built here with this project's module), vlib-debug (with Xen's assertions), vlib-flask (with XSM and Flask), or the `PATH` of an image, with a slash"},
+		&cli.StringFlag{Category: machine, Name: "xen", Value: lab.StockXen, Usage: "hypervisor: stock, vlib (built here with this project's module), vlib-debug (with Xen's assertions), vlib-flask (with XSM and Flask), none (Linux alone, without DomUs), or the `PATH` of an image, with a slash"},
 		&cli.StringFlag{Category: machine, Name: "sched", DefaultText: "vlib with --xen vlib, else Xen's own", Usage: "Xen's scheduler, by `NAME`: credit2, credit, vlib, …"},
 		&cli.StringFlag{Category: machine, Name: "xen-args", Usage: "`ARGS` added to the hypervisor's command line"},
 		&cli.StringFlag{Category: machine, Name: "kernel-args", Usage: "`ARGS` added to Dom0's kernel command line (no comma)"},
@@ -34,7 +34,7 @@ func machineFlags() []cli.Flag {
 		&cli.StringFlag{Category: machine, Name: "join", Usage: "a network to the machine of another vliblab that joins at the same `SOCKET`, with --address"},
 		&cli.StringFlag{Category: machine, Name: "address", Usage: "Dom0's `IPV4/LENGTH` on that network, for example 10.0.0.1/24"},
 
-		&cli.IntFlag{Category: domus, Name: "domus", Value: 1, Usage: "number of DomUs, which are named vlib1, vlib2, …"},
+		&cli.IntFlag{Category: domus, Name: "domus", DefaultText: "1; without Xen 0", Usage: "number of DomUs, which are named vlib1, vlib2, …"},
 		&cli.StringFlag{Category: domus, Name: "guest", Value: string(lab.PV), Usage: "pv, pvh, or hvm (with trixie)"},
 		&cli.IntFlag{Category: domus, Name: "domu-memory", DefaultText: "256", Usage: "memory of each in `MIB`"},
 		&cli.IntFlag{Category: domus, Name: "domu-vcpus", DefaultText: "1", Usage: "vCPUs of each"},
@@ -83,6 +83,9 @@ func config(c *cli.Context, otherwise ...string) (lab.Config, error) {
 		DomUMemoryMiB: c.Int("domu-memory"), DomUVCPUs: c.Int("domu-vcpus"), DomUCPUs: c.String("domu-cpus"),
 		DomUKernelArgs: c.String("domu-kernel-args"), DomUGntallocLimit: c.Int("domu-gntalloc-limit"),
 		BootTimeout: c.Duration("boot-timeout"), ServerTimeout: c.Duration("server-timeout"), Logs: c.Bool("verbose"), NoWait: c.Bool("no-wait"), Fresh: c.Bool("fresh"),
+	}
+	if !c.IsSet("domus") && cfg.Xen != lab.NoXen {
+		cfg.DomUs = 1
 	}
 	for flag, files := range map[string]*[]lab.File{"add": &cfg.Add, "domu-add": &cfg.DomUAdd} {
 		for _, s := range c.StringSlice(flag) {

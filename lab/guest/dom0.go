@@ -37,7 +37,8 @@ func (h *hostConn) enter(format string, args ...any) error {
 	return h.Send(labproto.KindStage, []byte(h.stage))
 }
 
-func dom0(params map[string]string) error {
+// dom0 runs in Dom0 and, without Xen, in its place. start prepares the machine for the plan.
+func dom0(params map[string]string, start func(*hostConn, *loader, labproto.Plan) error) error {
 	mods, err := newLoader(params)
 	if err != nil {
 		return err
@@ -53,7 +54,7 @@ func dom0(params map[string]string) error {
 	if err := h.SendJSON(labproto.KindHello, hello()); err != nil {
 		return fmt.Errorf("say hello: %w", err)
 	}
-	job, err := h.prepare(mods)
+	job, err := h.prepare(mods, start)
 	if err != nil {
 		return h.fail(err)
 	}
@@ -97,6 +98,9 @@ func hello() labproto.Hello {
 	if unix.Uname(&uts) == nil {
 		hello.Kernel = unix.ByteSliceToString(uts.Release[:])
 	}
+	if _, err := os.Stat("/sys/hypervisor/version"); err != nil {
+		return hello
+	}
 	read := func(name string) string {
 		data, err := os.ReadFile("/sys/hypervisor/" + name)
 		if err != nil {
@@ -110,12 +114,12 @@ func hello() labproto.Hello {
 
 // prepare carries the host's plan out, until the machine may be saved. It returns
 // the job, which the host sends then.
-func (h *hostConn) prepare(mods *loader) (*labproto.Job, error) {
+func (h *hostConn) prepare(mods *loader, start func(*hostConn, *loader, labproto.Plan) error) (*labproto.Job, error) {
 	var plan labproto.Plan
 	if err := h.receive(labproto.KindPlan, &plan); err != nil {
 		return nil, err
 	}
-	if err := h.startXen(mods, plan.Scheduler); err != nil {
+	if err := start(h, mods, plan); err != nil {
 		return nil, err
 	}
 	if err := h.createDomains(&plan); err != nil {
@@ -166,7 +170,7 @@ func (h *hostConn) begin(mods *loader, job *labproto.Job) error {
 			return err
 		}
 	}
-	if err := h.enter("copying files to Dom0"); err != nil {
+	if err := h.enter("copying the run's files"); err != nil {
 		return err
 	}
 	if err := receiveFiles(dom0Files); err != nil {
@@ -175,9 +179,9 @@ func (h *hostConn) begin(mods *loader, job *labproto.Job) error {
 	return h.startDomains(job.WaitSeconds)
 }
 
-// startXen starts what Dom0 needs to create domains. If a scheduler is named, Xen
-// must run under it.
-func (h *hostConn) startXen(mods *loader, scheduler string) error {
+// startXen starts what Dom0 needs to create domains. If the plan names a scheduler,
+// Xen must run under it.
+func (h *hostConn) startXen(mods *loader, plan labproto.Plan) error {
 	if err := h.enter("starting xenstored"); err != nil {
 		return err
 	}
@@ -204,8 +208,8 @@ func (h *hostConn) startXen(mods *loader, scheduler string) error {
 	if err := program("xen-init-dom0"); err != nil {
 		return err
 	}
-	if scheduler != "" {
-		if err := checkScheduler(scheduler); err != nil {
+	if plan.Scheduler != "" {
+		if err := checkScheduler(plan.Scheduler); err != nil {
 			return err
 		}
 	}

@@ -84,11 +84,13 @@ func agent() error {
 	}
 	switch role := params[labproto.RoleParameter]; role {
 	case labproto.RoleDom0:
-		return dom0(params)
+		return dom0(params, (*hostConn).startXen)
+	case labproto.RoleLinux:
+		return dom0(params, (*hostConn).startLinux)
 	case labproto.RoleDomU:
 		return domu(params)
 	default:
-		return fmt.Errorf("kernel parameter %s is %q, want %q or %q", labproto.RoleParameter, role, labproto.RoleDom0, labproto.RoleDomU)
+		return fmt.Errorf("kernel parameter %s is %q, want %q, %q or %q", labproto.RoleParameter, role, labproto.RoleDom0, labproto.RoleDomU, labproto.RoleLinux)
 	}
 }
 

@@ -45,11 +45,11 @@ var runtimeLibraries = []string{
 
 var dom0Modules = []string{
 	"xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "virtio_pci", "virtio_console", "virtio_blk", "virtio_net",
-	"xen-netback", "xen-blkback", "fuse",
+	"xen-netback", "xen-blkback", "fuse", "msr", "intel-uncore", "amd-uncore",
 }
 
 var domuModules = []string{
-	"xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "xen-netfront", "xen-blkfront", "fuse",
+	"xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xenfs", "xen-netfront", "xen-blkfront", "fuse", "msr",
 }
 
 // common adds what both images have: folders, busybox, the C library.

@@ -15,13 +15,14 @@ const (
 	RoleParameter = "vlibos.role"
 	RoleDom0      = "dom0"
 	RoleDomU      = "domu"
+	RoleLinux     = "linux" // as Dom0, without Xen
 )
 
 // Hello is the guest's first message.
 type Hello struct {
 	Revision int    `json:"revision"`
 	Kernel   string `json:"kernel"`
-	Xen      string `json:"xen"`
+	Xen      string `json:"xen"` // "" without one
 }
 
 // Plan is what Dom0's init prepares before the machine may be saved.

@@ -35,11 +35,12 @@ type Machine struct {
 	Counted bool
 
 	// Hypervisor is an ELF or Multiboot file. Kernel is its first Multiboot
-	// module. Ramdisk is the second: an open file, which may have no name.
+	// module. Ramdisk is the second: an open file, which may have no name. Without
+	// a hypervisor the kernel is booted directly, as its package has it.
 	Hypervisor, Kernel string
 	Ramdisk            *os.File
-	// HypervisorArgs and KernelArgs are command lines. A comma in KernelArgs is
-	// an error: QEMU takes it for the end of the module's arguments.
+	// HypervisorArgs and KernelArgs are command lines. With a hypervisor, a comma in
+	// KernelArgs is an error: QEMU takes it for the end of the module's arguments.
 	HypervisorArgs, KernelArgs string
 	// Port is the name of the virtio-serial port that carries the channel.
 	Port string
@@ -110,10 +111,10 @@ func (a *arguments) fd(f *os.File) int {
 // arguments returns the emulator's arguments. channel and monitor are its ends of
 // these connections.
 func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
-	if strings.ContainsAny(m.Kernel, ", ") {
+	if m.Hypervisor != "" && strings.ContainsAny(m.Kernel, ", ") {
 		return nil, fmt.Errorf("path %q: QEMU takes no comma and no space in the path of a Multiboot module: set VLIBOS_CACHE to another folder", m.Kernel)
 	}
-	if strings.Contains(m.KernelArgs, ",") {
+	if m.Hypervisor != "" && strings.Contains(m.KernelArgs, ",") {
 		return nil, fmt.Errorf("kernel arguments %q: QEMU takes no comma in a Multiboot module's arguments", m.KernelArgs)
 	}
 	file := m.Shared
@@ -145,9 +146,14 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", a.fd(monitor)), "-mon", "chardev=monitor,mode=control",
 		"-device", "virtio-serial-pci",
 		"-chardev", fmt.Sprintf("socket,id=channel,fd=%d", a.fd(channel)),
-		"-device", "virtserialport,chardev=channel,name="+m.Port,
-		"-kernel", m.Hypervisor, "-append", m.HypervisorArgs,
-		"-initrd", fmt.Sprintf("%s %s,/proc/self/fd/%d", m.Kernel, m.KernelArgs, a.fd(m.Ramdisk)))
+		"-device", "virtserialport,chardev=channel,name="+m.Port)
+	ramdisk := fmt.Sprintf("/proc/self/fd/%d", a.fd(m.Ramdisk))
+	if m.Hypervisor != "" {
+		a.add("-kernel", m.Hypervisor, "-append", m.HypervisorArgs,
+			"-initrd", fmt.Sprintf("%s %s,%s", m.Kernel, m.KernelArgs, ramdisk))
+	} else {
+		a.add("-kernel", m.Kernel, "-append", m.KernelArgs, "-initrd", ramdisk)
+	}
 	for i, disk := range m.Disks {
 		a.add("-blockdev", fmt.Sprintf("driver=raw,node-name=disk%d,read-only=on,file.driver=file,file.locking=off,file.filename=/proc/self/fd/%d", i, a.fd(disk)),
 			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d", i))
@@ -186,7 +192,10 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 // Identity is what a saved machine depends on, besides the files' contents. Two
 // machines with the same identity can resume each other's saved state.
 func (m Machine) Identity() (string, error) {
-	m.Hypervisor, m.Kernel, m.Saved, m.Plugin = "hypervisor", "kernel", nil, ""
+	if m.Hypervisor != "" {
+		m.Hypervisor = "hypervisor"
+	}
+	m.Kernel, m.Saved, m.Plugin = "kernel", nil, ""
 	a, err := m.arguments(nil, nil)
 	if err != nil {
 		return "", err

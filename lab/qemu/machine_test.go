@@ -56,6 +56,28 @@ func TestArgumentsNameTheMachinesParts(t *testing.T) {
 	}
 }
 
+// Without a hypervisor, the kernel and its arguments are QEMU's own, and may have commas.
+func TestKernelAloneIsBootedDirectly(t *testing.T) {
+	m := machine
+	m.Hypervisor, m.HypervisorArgs, m.KernelArgs = "", "", "console=ttyS0 rdt=cmt,!mba"
+	a, err := m.arguments(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for flag, want := range map[string]string{"-kernel": "/c/vmlinux", "-append": m.KernelArgs, "-initrd": "/proc/self/fd/5"} {
+		if got := value(t, a.list, flag); got != want {
+			t.Errorf("%s %q, want %q", flag, got, want)
+		}
+	}
+	alone, err := m.Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if with, err := machine.Identity(); err != nil || with == alone {
+		t.Errorf("it has the identity of a machine with a hypervisor: %v", err)
+	}
+}
+
 func TestCommasAndSpacesAreRefused(t *testing.T) {
 	for _, change := range []func(*Machine){
 		func(m *Machine) { m.Kernel = "/a,b/vmlinux" },

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/hodgesds/perf-utils"
 	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/throttle"
@@ -26,8 +27,11 @@ type Source struct {
 type pair struct{ requests, occupancy int }
 
 // core is a CPU that may be throttled. Its misses of the last-level cache are
-// counted if its own PMU can; else misses is -1.
-type core struct{ id, misses int }
+// counted if its own PMU can; else misses is nil.
+type core struct {
+	id     int
+	misses perf.Profiler
+}
 
 // Open opens this machine's counters. Throttled are the CPUs listed in
 // readings.
@@ -42,8 +46,8 @@ func open(root string, throttled []int) (*Source, error) {
 	for _, b := range boxes {
 		for _, cpu := range b.cpus {
 			p := pair{-1, -1}
-			if p.requests, err = perf(b.typ, b.requests, cpu); err == nil {
-				p.occupancy, err = perf(b.typ, b.occupancy, cpu)
+			if p.requests, err = openEvent(b.typ, b.requests, cpu); err == nil {
+				p.occupancy, err = openEvent(b.typ, b.occupancy, cpu)
 			}
 			s.units = append(s.units, p)
 			if err != nil {
@@ -52,9 +56,12 @@ func open(root string, throttled []int) (*Source, error) {
 		}
 	}
 	for _, cpu := range throttled {
-		c := core{cpu, -1}
-		if fd, err := perf(unix.PERF_TYPE_HARDWARE, unix.PERF_COUNT_HW_CACHE_MISSES, cpu); err == nil {
-			c.misses = fd
+		c := core{id: cpu}
+		if p, err := perf.NewCacheMissesProfiler(-1, cpu, unix.PERF_FLAG_FD_CLOEXEC); err == nil {
+			c.misses = p
+			if err := p.Start(); err != nil {
+				return nil, errors.Join(fmt.Errorf("misses of CPU %d: %w", cpu, err), p.Close(), s.Close())
+			}
 		}
 		s.cpus = append(s.cpus, c)
 	}
@@ -68,8 +75,9 @@ func refused(name string, err error) error {
 	return fmt.Errorf("counters of %s: %w: %w", name, throttle.ErrNoSource, err)
 }
 
-// perf opens an event that counts for everything that runs on a CPU.
-func perf(typ uint32, config uint64, cpu int) (int, error) {
+// openEvent opens an event that counts for everything that runs on a CPU. The library
+// would exclude hypervisors, which the kernel refuses for units outside of cores.
+func openEvent(typ uint32, config uint64, cpu int) (int, error) {
 	attr := unix.PerfEventAttr{Type: typ, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})), Config: config}
 	fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
@@ -88,7 +96,9 @@ func (s *Source) Close() error {
 		errs = append(errs, closed(p.requests), closed(p.occupancy))
 	}
 	for _, c := range s.cpus {
-		errs = append(errs, closed(c.misses))
+		if c.misses != nil {
+			errs = append(errs, c.misses.Close())
+		}
 	}
 	s.units, s.cpus = nil, nil
 	return errors.Join(errs...)
@@ -118,12 +128,12 @@ func (s *Source) Read(c *throttle.Counters) error {
 	}
 	for _, core := range s.cpus {
 		n := throttle.CPUCounter{ID: core.id}
-		if core.misses >= 0 {
-			v, err := value(core.misses)
-			if err != nil {
+		if core.misses != nil {
+			var v perf.ProfileValue
+			if err := core.misses.Profile(&v); err != nil {
 				return fmt.Errorf("misses of CPU %d: %w", core.id, err)
 			}
-			n.Requests, n.Width = v, 64
+			n.Requests, n.Width = v.Value, 64
 		}
 		c.CPUs = append(c.CPUs, n)
 	}

@@ -6,14 +6,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
-	"golang.org/x/sys/unix"
+	"github.com/intel/goresctrl/pkg/rdt"
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/memory"
@@ -32,49 +34,43 @@ type Threads func(domain string) ([]int, error)
 
 // Groups implements [memory.CachePartitioner].
 type Groups struct {
-	root    string
-	tree    tree
+	layout  cache.Layout
 	threads Threads
-	sys     system
 
 	given  []memory.CacheShare // of the last Apply
-	group  map[string]cache.Masks
-	joined map[string]string // class by domain
+	joined map[string]bool     // domains that may have threads in a group
 }
 
 var _ memory.CachePartitioner = (*Groups)(nil)
 
-// Open removes the groups of an earlier process.
-func Open(root string, threads Threads) (*Groups, error) { return open(root, threads, kernel) }
+// quiet: the library prints each configuration.
+var quiet = sync.OnceFunc(func() { rdt.SetLogger(slog.New(slog.DiscardHandler)) })
 
-func open(root string, threads Threads, sys system) (*Groups, error) {
-	t, err := readTree(root)
+// Open removes the groups of an earlier process. A process has one Groups at a time.
+func Open(threads Threads) (*Groups, error) {
+	l, err := Layout(Root)
 	if err != nil {
 		return nil, err
 	}
-	g := &Groups{root: root, tree: t, threads: threads, sys: sys, group: make(map[string]cache.Masks), joined: make(map[string]string)}
-	entries, err := os.ReadDir(root)
-	if err != nil {
-		return nil, err
+	quiet()
+	if err := rdt.Initialize(prefix); err != nil {
+		return nil, fmt.Errorf("cache classes: %w", err)
 	}
-	for _, e := range entries {
-		if name, ours := strings.CutPrefix(e.Name(), prefix); ours && e.IsDir() {
-			if err := g.remove(name); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return g, nil
+	g := &Groups{layout: l, threads: threads, joined: make(map[string]bool)}
+	return g, g.move(nil)
 }
 
 // Layout implements [memory.CachePartitioner].
-func (g *Groups) Layout() cache.Layout { return g.tree.layout }
+func (g *Groups) Layout() cache.Layout { return g.layout }
 
 // Close implements [memory.CachePartitioner].
 func (g *Groups) Close() error { return g.move(nil) }
 
 // Apply implements [memory.CachePartitioner].
 func (g *Groups) Apply(_ context.Context, shares []memory.CacheShare) error {
+	if err := g.room(shares); err != nil {
+		return err
+	}
 	if err := g.move(shares); err != nil {
 		return errors.Join(err, g.move(g.given))
 	}
@@ -82,96 +78,87 @@ func (g *Groups) Apply(_ context.Context, shares []memory.CacheShare) error {
 	return nil
 }
 
-// move creates, changes and removes groups for these shares and moves threads. It
-// stops at the first error.
-func (g *Groups) move(shares []memory.CacheShare) error {
-	groups, class := make(map[string]cache.Masks), make(map[string]string)
+// room returns an error if groups of others leave no class of service for these shares.
+// The library would find out after it has removed groups.
+func (g *Groups) room(shares []memory.CacheShare) error {
+	entries, err := os.ReadDir(Root)
+	if err != nil {
+		return err
+	}
+	var others []string
+	for _, e := range entries {
+		if _, err := os.Stat(filepath.Join(Root, e.Name(), "tasks")); errors.Is(err, fs.ErrNotExist) || !e.IsDir() {
+			continue
+		}
+		if !strings.HasPrefix(e.Name(), prefix) {
+			others = append(others, e.Name())
+		}
+	}
+	classes := make(map[string]bool)
 	for _, s := range shares {
-		groups[s.Class], class[s.ID] = s.Masks, s.Class
+		classes[s.Class] = true
 	}
-	for _, name := range slices.Sorted(maps.Keys(g.group)) {
-		if _, wanted := groups[name]; !wanted {
-			if err := g.remove(name); err != nil {
-				return err
-			}
-			delete(g.group, name)
-			maps.DeleteFunc(g.joined, func(_, in string) bool { return in == name })
-		}
+	if free := g.layout.Groups - len(others); len(classes) > free {
+		return fmt.Errorf("cache classes: no class of service is free for %d of %d classes: other groups in %s occupy %d (%.200s)",
+			len(classes)-free, len(classes), Root, len(others), strings.Join(others, " "))
 	}
-	for _, name := range slices.Sorted(maps.Keys(groups)) {
-		if err := g.shape(name, groups[name]); err != nil {
-			return err
-		}
+	return nil
+}
+
+// move makes groups for these shares and moves threads. The library removes the others of
+// the prefix, whose threads the kernel puts into the default group.
+func (g *Groups) move(shares []memory.CacheShare) error {
+	if err := rdt.SetConfig(config(g.layout, shares), true); err != nil {
+		return fmt.Errorf("set cache classes%s: %w", list(shares), err)
+	}
+	class := make(map[string]string)
+	for _, s := range shares {
+		class[s.ID] = s.Class
 	}
 	for domain := range g.joined {
 		if class[domain] == "" {
-			if err := g.put(domain, g.root); err != nil {
+			if err := g.put(domain, rdt.RootClassName); err != nil {
 				return fmt.Errorf("move domain %s out of its class: %w", domain, err)
 			}
 			delete(g.joined, domain)
 		}
 	}
 	for _, s := range shares {
-		if err := g.put(s.ID, g.dir(s.Class)); err != nil {
+		g.joined[s.ID] = true
+		if err := g.put(s.ID, s.Class); err != nil {
 			return fmt.Errorf("move domain %s into class %q: %w", s.ID, s.Class, err)
 		}
-		g.joined[s.ID] = s.Class
 	}
 	return nil
 }
 
-func (g *Groups) dir(class string) string { return filepath.Join(g.root, prefix+class) }
-
-// remove deletes a group. The kernel puts its threads into the default group.
-func (g *Groups) remove(class string) error {
-	if err := g.sys.rmdir(g.dir(class)); err != nil && !errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("class %q: %w", class, err)
-	}
-	return nil
-}
-
-// shape creates or changes a group. An error leaves it as it was.
-func (g *Groups) shape(class string, m cache.Masks) error {
-	was, known := g.group[class]
-	if known && was == m {
-		return nil
-	}
-	if !known {
-		err := g.sys.mkdir(g.dir(class))
-		if errors.Is(err, unix.ENOSPC) {
-			err = fmt.Errorf("no class of service is free: other groups in %s occupy them: %w", g.root, err)
-		}
-		if err != nil {
-			return fmt.Errorf("class %q: %w", class, err)
+// list names the classes of shares.
+func list(shares []memory.CacheShare) string {
+	var b strings.Builder
+	seen := make(map[string]bool)
+	for _, s := range shares {
+		if !seen[s.Class] {
+			seen[s.Class] = true
+			fmt.Fprintf(&b, " %s (%v)", s.Class, s.Masks)
 		}
 	}
-	if err := g.sys.write(filepath.Join(g.dir(class), "schemata"), g.tree.schemata(m)); err != nil {
-		err = fmt.Errorf("class %q: %v: %w%s", class, m, err, g.why())
-		if !known {
-			err = errors.Join(err, g.remove(class))
-		}
-		return err
-	}
-	g.group[class] = m
-	return nil
-}
-
-// why returns the kernel's reason for the last command's failure.
-func (g *Groups) why() string {
-	text, err := os.ReadFile(filepath.Join(g.root, "info", "last_cmd_status"))
-	if s := strings.TrimSpace(string(text)); err == nil && s != "" && s != "ok" {
-		return fmt.Sprintf(" (%.200q)", s)
-	}
-	return ""
+	return b.String()
 }
 
 // put moves the threads of a domain. A domain that has gone has none.
-func (g *Groups) put(domain, dir string) error {
-	file := filepath.Join(dir, "tasks")
+func (g *Groups) put(domain, class string) error {
+	group, ok := rdt.GetClass(class)
+	if !ok {
+		return errors.New("the group has been removed")
+	}
 	for range rounds {
-		there, err := tasks(file)
+		pids, err := group.GetPids()
 		if err != nil {
 			return err
+		}
+		there := make(map[string]bool, len(pids))
+		for _, pid := range pids {
+			there[pid] = true
 		}
 		tids, err := g.threads(domain)
 		if errors.Is(err, host.ErrNoDomain) {
@@ -180,33 +167,18 @@ func (g *Groups) put(domain, dir string) error {
 		if err != nil {
 			return err
 		}
-		moved := false
+		var missing []string
 		for _, tid := range tids {
-			if there[tid] {
-				continue
+			if pid := strconv.Itoa(tid); !there[pid] {
+				missing = append(missing, pid)
 			}
-			if err := g.sys.write(file, strconv.Itoa(tid)); err != nil && !errors.Is(err, unix.ESRCH) {
-				return fmt.Errorf("thread %d: %w%s", tid, err, g.why())
-			}
-			moved = true
 		}
-		if !moved {
+		if len(missing) == 0 {
 			return nil
+		}
+		if err := group.AddPids(missing...); err != nil {
+			return err
 		}
 	}
 	return nil // the next call continues
-}
-
-func tasks(file string) (map[int]bool, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	all := make(map[int]bool)
-	for word := range strings.FieldsSeq(string(text)) {
-		if tid, err := strconv.Atoi(word); err == nil {
-			all[tid] = true
-		}
-	}
-	return all, nil
 }

@@ -24,86 +24,61 @@ const Root = "/sys/fs/resctrl"
 // Layout returns what can be allocated. Errors wrap [host.ErrNotHere] if there is
 // nothing.
 func Layout(root string) (cache.Layout, error) {
-	t, err := readTree(root)
-	return t.layout, err
-}
-
-// tree describes the processor as the file system shows it.
-type tree struct {
-	layout cache.Layout
-	lines  []line // of a schemata, in the file's order
-}
-
-// line is a resource and the numbers of its caches.
-type line struct {
-	resource string // L3, L3CODE, L3DATA, L2, L2CODE, L2DATA or MB
-	ids      []string
-}
-
-func readTree(root string) (tree, error) {
 	if _, err := os.Stat(root); errors.Is(err, fs.ErrNotExist) {
-		return tree{}, fmt.Errorf("cache classes: %w: there is no %s: the processor has neither Intel RDT nor AMD QoS, or this kernel is without resctrl",
+		return cache.Layout{}, fmt.Errorf("cache classes: %w: there is no %s: the processor has neither Intel RDT nor AMD QoS, or this kernel is without resctrl",
 			host.ErrNotHere, root)
 	}
 	text, err := os.ReadFile(filepath.Join(root, "schemata"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return tree{}, fmt.Errorf("cache classes: %w: the file system is not mounted: mount -t resctrl resctrl %s", host.ErrNotHere, root)
+		return cache.Layout{}, fmt.Errorf("cache classes: %w: the file system is not mounted: mount -t resctrl resctrl %s", host.ErrNotHere, root)
 	}
 	if err != nil {
-		return tree{}, err
+		return cache.Layout{}, err
 	}
-	var t tree
+	var l cache.Layout
 	for words := range strings.Lines(string(text)) {
 		resource, values, ok := strings.Cut(strings.TrimSpace(words), ":")
 		if !ok {
 			continue
 		}
-		l := line{resource: resource}
 		highest := uint64(0)
 		for part := range strings.SplitSeq(values, ";") {
-			id, value, _ := strings.Cut(part, "=")
-			l.ids = append(l.ids, id)
+			_, value, _ := strings.Cut(part, "=")
 			if v, err := strconv.ParseUint(value, 10, 64); err == nil {
 				highest = max(highest, v)
 			}
 		}
-		if err := t.add(root, l, highest); err != nil {
-			return tree{}, fmt.Errorf("%s: %w", root, err)
+		if err := add(&l, root, resource, highest); err != nil {
+			return cache.Layout{}, fmt.Errorf("%s: %w", root, err)
 		}
 	}
-	if !t.layout.Has() {
-		return tree{}, fmt.Errorf("cache classes: %w: %s has neither cache nor memory bandwidth to share", host.ErrNotHere, root)
+	if !l.Has() {
+		return cache.Layout{}, fmt.Errorf("cache classes: %w: %s has neither cache nor memory bandwidth to share", host.ErrNotHere, root)
 	}
-	t.layout.Groups, err = groups(root)
-	return t, err
+	l.Groups, err = groups(root)
+	return l, err
 }
 
 // add adds a resource. Unknown ones, and bandwidth that is no percentage (AMD's,
 // and with the mount option mba_MBps), are ignored.
-func (t *tree) add(root string, l line, highest uint64) error {
-	info, err := folder{dir: filepath.Join(root, "info", l.resource)}, error(nil)
-	switch l.resource {
+func add(l *cache.Layout, root, resource string, highest uint64) (err error) {
+	info := folder{dir: filepath.Join(root, "info", resource)}
+	switch resource {
 	case "L3", "L3CODE", "L3DATA":
-		if t.layout.L3, err = info.ways(); err == nil {
-			t.layout.L3.CDP = l.resource != "L3"
+		if l.L3, err = info.ways(); err == nil {
+			l.L3.CDP = resource != "L3"
 		}
 	case "L2", "L2CODE", "L2DATA":
-		if t.layout.L2, err = info.ways(); err == nil {
-			t.layout.L2.CDP = l.resource != "L2"
+		if l.L2, err = info.ways(); err == nil {
+			l.L2.CDP = resource != "L2"
 		}
 	case "MB":
 		if linear := info.number("delay_linear", 10); linear != 1 || highest > 100 {
 			return info.err
 		}
-		t.layout.Bandwidth, err = info.bandwidth()
-	default:
-		return nil
+		l.Bandwidth, err = info.bandwidth()
 	}
-	if err != nil {
-		return err
-	}
-	t.lines = append(t.lines, l)
-	return nil
+	return err
 }
 
 // groups returns how many groups there can be beside the default one. A group takes
@@ -169,42 +144,4 @@ func (f *folder) bandwidth() (*cache.Bandwidth, error) {
 		f.err = fmt.Errorf("%s: bandwidth from %d %% in steps of %d %%", f.dir, least, step)
 	}
 	return &cache.Bandwidth{Least: least, Step: step, Classes: classes - 1}, f.err
-}
-
-// schemata returns the text that gives a group these masks. A mask that is not set
-// allows the whole cache.
-func (t tree) schemata(m cache.Masks) string {
-	var b strings.Builder
-	for _, l := range t.lines {
-		value := ""
-		switch l.resource {
-		case "L3", "L3CODE":
-			value = mask(m.L3Code, t.layout.L3)
-		case "L3DATA":
-			value = mask(m.L3Data, t.layout.L3)
-		case "L2", "L2CODE", "L2DATA":
-			value = mask(m.L2, t.layout.L2)
-		case "MB":
-			value = "100"
-			if m.Bandwidth != 0 {
-				value = strconv.Itoa(m.Bandwidth)
-			}
-		}
-		for i, id := range l.ids {
-			sep := ";"
-			if i == 0 {
-				sep = l.resource + ":"
-			}
-			b.WriteString(sep + id + "=" + value)
-		}
-		b.WriteByte('\n')
-	}
-	return b.String()
-}
-
-func mask(m uint64, w *cache.Ways) string {
-	if m == 0 {
-		m = ^uint64(0) >> (64 - w.Bits)
-	}
-	return strconv.FormatUint(m, 16)
 }
