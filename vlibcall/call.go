@@ -125,7 +125,8 @@ func (c *Channel) one(ctx context.Context, r Request, s *Session, priced bool) (
 // begin makes p wait for requests whose time begins now: c.single, if its goroutine has
 // taken the turn, else a new one.
 func (c *Channel) begin(p *party, ctx context.Context, requests []Request, s *Session, priced bool) *party {
-	*p = party{requests: requests, ctx: ctx, deadline: c.deadline(ctx), session: s, priced: priced, open: len(requests)}
+	p.requests, p.ctx, p.deadline, p.session, p.priced = requests, ctx, c.deadline(ctx), s, priced
+	p.asked, p.open, p.names, p.number, p.cost = 0, len(requests), 0, 0, nil
 	return p
 }
 
