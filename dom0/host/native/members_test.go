@@ -22,7 +22,7 @@ func process(t *testing.T, name, words string) int {
 		t.Fatal(err)
 	}
 	c := exec.Command(link, "-c", words)
-	c.Args[0] = "sh" // by which a shell that is many programs knows what to be
+	c.Args[0] = "sh"         // by which a shell that is many programs knows what to be
 	in, err := c.StdinPipe() // what it sleeps on
 	if err != nil {
 		t.Fatal(err)
