@@ -156,7 +156,7 @@ func (m *Master) enter(ctx context.Context, next []*entry, short bool, waits fun
 		}
 		short = true
 		if m.restore(e, was); waits(e, was, err) {
-			e.Waits, e.problem, err = true, err, nil
+			e.Waits, e.problem = true, err
 			err = m.wait(ctx, e, was)
 		}
 		errs[i] = err

@@ -32,7 +32,7 @@ func Load(args []string) error {
 				return err
 			}
 		}
-		for {
+		for { //nolint:staticcheck // a load that never sleeps is what is asked for
 		}
 	case len(args) == 2 && args[0] == "stream":
 		rounds, err := strconv.Atoi(args[1])
