@@ -49,6 +49,8 @@ var ordinary = map[string]struct {
 	"ps":             {args: "ps"},
 	"release":        {args: "release x"},
 	"run":            {args: "run --budget 1ms --period 10ms --calls x -- true"},
+	"selftest":       {args: "selftest", root: true},
+	"selftest-load":  {args: "selftest-load nothing"},
 	"serve":          {args: "serve", root: true},
 	"services":       {args: "services x"},
 	"top":            {args: "top -b -n 1"},
