@@ -31,6 +31,8 @@ var ordinary = map[string]struct {
 	"admit":          {args: "admit --dry-run /dev/null"},
 	"bench":          {args: "bench all --quick"},
 	"bench-child":    {args: "bench-child client"},
+	"cache":          {args: "cache"},
+	"cache show":     {args: "cache show"},
 	"calibrate":      {args: "calibrate --load-cpus 0"},
 	"calibrate-load": {args: "calibrate-load 0"},
 	"call":           {args: "call x libm.so.6 cos --sig f64(f64) 0.5"},
