@@ -47,7 +47,7 @@ demo: setup ## boots real Xen: calls, a budget, the throttle
 	demo/run
 
 # The model and the hypervisor's tests use one CPU each and run side by side.
-test: $(if $(SUITE),.test-$(SUITE),setup lint .vulncheck .test-unit) ## every test, on real Xen too; SUITE=… one part
+test: $(if $(SUITE),.test-$(SUITE),setup lint .vulncheck .test-unit) ## the tests, on real Xen too; SUITE=… one suite
 ifeq ($(SUITE),)
 	$(MAKE) --no-print-directory -j 2 --output-sync model .test-hypervisor
 	$(MAKE) --no-print-directory .test-lab .test-contended .test-browser .test-packages
