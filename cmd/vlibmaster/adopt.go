@@ -32,11 +32,12 @@ their own, each on its own CPU:
 
    vlibmaster adopt web --budget 50ms --period 100ms --vcpus 4
 
---with-device-model also has the domain's device model on it, and those threads of
-this system's kernel that serve its disks and networks. What they use is charged to the
-budget; with budget they go before other programs here, and without they run on what is
-left. The budget is then promised on their CPUs, too. A device model that is restarted is
-put on it again. Without the flag a repeated command takes them off.
+--with-device-model also puts the domain's device model on the reservation, and the
+threads of this system's kernel that serve its disks and networks. What they use is
+charged to the budget. With budget they go before other programs here, without budget
+they run on what is left. The budget is then promised on their CPUs, too. A restarted
+device model is put on the reservation again. Without the flag a repeated command takes
+them off.
 
 A reservation that does not fit beside the others is refused. The error names the
 reservation that would be late and the largest budget that fits.`,

@@ -43,7 +43,7 @@ var (
 	exitNoLibrary = exit{5, "no-library", "the vLib OS has no such library", "'vlibmaster services DOMAIN' lists what it serves"}
 	exitNoFunc    = exit{6, "no-function", "the library has no such function", ""}
 	exitArgument  = exit{7, "argument", "bad signature, or an argument that does not fit it", "'vlibmaster call --help' explains the notation"}
-	exitFailed    = exit{8, "failed", "the function, or the command that was run, reported a failure", ""}
+	exitFailed    = exit{8, "failed", "the function, the command that was run, or a part of the self-test failed", ""}
 	exitCrashed   = exit{9, "crashed", "the function crashed; the vLib OS lives on", ""}
 	exitTimeout   = exit{10, "timeout", "no answer in time", "--timeout allows more"}
 	exitDenied    = exit{11, "not-permitted", "not permitted, here or by the server's policy", ""}

@@ -41,16 +41,17 @@ of its build-id. 'make livepatch' makes one from Debian's source.
    xl cpupool-migrate web vlib
    vlibmaster --host module serve
 
-The scheduler has null's number, since xl knows no other. It goes with the next boot.`,
+The scheduler has null's number, since xl knows no other. The module is gone after the
+next boot.`,
 		Subcommands: []*cli.Command{{
 			Name:      "load",
-			Usage:     "load it: FILE, or the one in " + payloadDir + " for this Xen",
+			Usage:     "load the module: FILE, or the live patch in " + payloadDir + " for this Xen",
 			ArgsUsage: "[FILE]",
 			Action:    loadAction,
 		}, {
 			Name:        "unload",
-			Usage:       "take it out",
-			Description: `Refused while a cpupool is under its scheduler. Reservations and gates end.`,
+			Usage:       "take the module out",
+			Description: `It is refused while a cpupool is under the module's scheduler. Reservations and gates end.`,
 			Action:      unloadAction,
 		}, {
 			Name:   "status",

@@ -41,10 +41,9 @@ was made. STEAL is how long its vCPUs were runnable and did not run, all togethe
 whatever reason but a closed gate (on the native host: how long at least one thread
 waited, with cgroups of version 2); THROTTLED is a part of it. GATE: while it is closed
 no vCPU runs. MODEL is the CPU time of its device model in this system, or "ended",
-and BACKENDS that of the kernel's threads that serve its disks and networks: netback
-sends without a thread, and that time is not among it. CACHE is what it fills of the
-third-level caches, MEMORY/S what it moved between them and memory, over the last
-seconds: see 'vlibmaster cache show'. A dash stands for what there is not, or what this
+and BACKENDS that of the kernel's threads that serve its disks and networks, without
+what netback sends in interrupts. CACHE is what it fills of the third-level caches,
+MEMORY/S what it moved between them and memory in a second, over the last few: see 'vlibmaster cache show'. A dash stands for what there is not, or what this
 host does not tell.
 
 A domain is absent if it is configured and no domain has that name, number or UUID. A

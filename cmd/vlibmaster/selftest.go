@@ -41,13 +41,13 @@ func selftestCommand() *cli.Command {
 		Description: fmt.Sprintf(`Makes throw-away domains, puts one on a reservation, and compares what they did with
 what Xen, or the kernel, counted. On Xen they are PV guests of the running kernel, made
 with xl; on the native host cgroups. Only these are touched, all is undone at the end,
-and also if this command is killed. It takes at most %v. The parts:
+and also if this command is killed. It takes %.0f minutes at most. The parts:
 
 %s
 The verdict of each is passed, failed, or not possible here, with the reason. --out
 writes them to a file to send: it has versions and figures, and no names or addresses.
 
-Exit code %d: a part failed, or something could not be undone.`, selftest.Limit, about.String(), exitFailed.code),
+Exit code %d: a part failed, or something could not be undone.`, selftest.Limit.Minutes(), about.String(), exitFailed.code),
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "only", Usage: "try only this `PART`; may be repeated"},
 			&cli.StringFlag{Name: "kernel", Usage: "`FILE` with the kernel of the throw-away domains (default: that of the running one in /boot)"},

@@ -28,7 +28,7 @@ type Part struct {
 
 // Parts are all parts, in their order.
 var Parts = []Part{
-	{"budgets", "a domain that never sleeps has its budget in every period and no more foreground, and the account is what was counted", budgets},
+	{"budgets", "a busy domain has its budget in each period, no more, and is accounted for", budgets},
 	{"timers", "a real-time thread wakes on time beside such a domain", timers},
 	{"calls", "a server on this machine answers calls", calls},
 	{"counters", "the counters of memory requests count a known load", counters},
