@@ -4,6 +4,7 @@ package vlibcall_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -242,5 +243,35 @@ func TestInterruptDoesNotKeepOthersOut(t *testing.T) {
 	testkit.Eventually(t, "all are served", func() bool { return one.Asked(3) == 0 && two.Asked(0) == 0 })
 	if got := slices.Index(served, "two"); got > 2 {
 		t.Errorf("served %v", served)
+	}
+}
+
+// The cost of a call that is answered while an abandoned one is served is read after one
+// report of its end: a second one would have nothing of it.
+func TestAnswerBesideAnAbandonedCallIsReportedOnce(t *testing.T) {
+	l := memory.NewListener()
+	s := vlibcall.NewServer(l)
+	s.AtOnce = 2
+	stopped := make(chan struct{})
+	s.Handle("t", "echo", func(c *vlibcall.Call) error { return c.Reply(c.Input()) })
+	s.Handle("t", "deaf", func(*vlibcall.Call) error { <-stopped; return nil })
+	start(t, s)
+	t.Cleanup(func() { close(stopped) })
+	b := &bank{Dialer: l}
+	c := opened(t, b, vlibcall.Options{Reservation: 7, InFlight: 2})
+	if _, err := c.Call(t.Context(), "t", "echo", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	short, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer stop()
+	if _, err := c.Call(short, "t", "deaf", nil, nil); !errors.Is(err, vlibcall.ErrTimeout) {
+		t.Error(err)
+	}
+	b.told()
+	if _, _, err := c.CallReceipt(t.Context(), "t", "echo", nil, nil); err != nil {
+		t.Error(err)
+	}
+	if asked := b.told(); !slices.Equal(asked, []string{"begin", "give up", "cost"}) {
+		t.Errorf("asked %v", asked)
 	}
 }

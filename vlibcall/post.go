@@ -144,21 +144,24 @@ func (c *Channel) refused(err error) error {
 }
 
 // settled reports that answers have arrived: the charge ends for what is answered
-// without a gap, and for all when the client waits for no more.
+// without a gap, or for all when the client waits for no more. It is one report: a
+// transport may take what was used between two reports for the cost of a call.
 func (c *Channel) settled() error {
-	c.unpaid()
-	if c.low == 1 {
-		return nil // not yet the first
+	if c.unpaid() || c.low == 1 { // not yet the first
+		return nil
 	}
 	return c.payment.End(c.low - 1)
 }
 
-// unpaid ends the charge if nothing waits for the requests in the channel. Each
-// caller has its answers or its error, which matter more than an error of this.
-func (c *Channel) unpaid() {
-	if c.payment != nil && c.wanting == 0 && c.low != c.next {
+// unpaid ends the charge if nothing waits for the requests in the channel, and reports
+// whether that is so. Each caller has its answers or its error, which matter more than
+// an error of this.
+func (c *Channel) unpaid() bool {
+	over := c.payment != nil && c.wanting == 0 && c.low != c.next
+	if over {
 		c.payment.GiveUp()
 	}
+	return over
 }
 
 // price reads the cost of p's requests, before another call can begin. A cost that

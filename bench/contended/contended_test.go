@@ -118,3 +118,26 @@ func TestQuickRecordsCompareLatencies(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A run that fails half way has measured some bars once more than others. Its records say so,
+// and nothing is concluded from them.
+func TestCacheRecordsOfARunThatFailed(t *testing.T) {
+	o := Options{Experiment: experiment}
+	o.Fits = true
+	s := Samples{"u10.alone": {10}, "u10.vlibos": {5}, "u10.apart": {10}, "u10.throttled": {7}}
+	for _, bar := range o.bars() {
+		for _, figure := range []string{batchRate, latencies, idleShare, lateShare} {
+			s["u10."+bar+figure] = []float64{4, 4, 4}
+		}
+	}
+	s["u10.apart"+batchRate] = []float64{3, 3, 3, 3}
+	records, err := o.records(s, 0, "machine")
+	if err != nil || len(records) != 2 {
+		t.Fatalf("%v, %v", records, err)
+	}
+	for i, want := range []float64{1, 0.75} {
+		if r := records[i]; r.Value != want || !strings.Contains(r.Conclusion(), "failed after 1 of 3 repeats") {
+			t.Errorf("%s: %v, %s", r.Name, r.Value, r.Conclusion())
+		}
+	}
+}

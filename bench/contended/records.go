@@ -59,7 +59,6 @@ func (o Options) records(s Samples, load float64, machine string) ([]bench.Recor
 		if target, ok := goals[percent]; ok {
 			r.Target = bench.Goal(target)
 		}
-		r.Repeated(len(s[g+"."+alone]), o.Repeats)
 		records = append(records, r)
 	}
 	return records, nil
@@ -73,16 +72,19 @@ func (o Options) cacheRecords(s Samples, load float64, machine string) (records 
 		g := group(percent)
 		raw, err := o.raw(s, load, percent)
 		if err != nil {
-			return nil, err
+			return records, err
 		}
 		for bar, name := range map[string]string{apart: "victim", throttled: "victim_throttled"} {
 			recovered, err := s.recovered(g, vlibos, bar)
 			if err != nil {
-				return nil, err
+				return records, err
 			}
 			var speeds []float64
+			free := s[g+"."+vlibos+batchRate]
 			for i, rate := range s[g+"."+bar+batchRate] {
-				speeds = append(speeds, rate/s[g+"."+vlibos+batchRate][i])
+				if i < len(free) { // a repeat that failed half way has more of some bars
+					speeds = append(speeds, rate/free[i])
+				}
 			}
 			bench.Spread(raw, name+"_recovered", recovered)
 			bench.Spread(raw, name+"_streamer_keeps", speeds)
@@ -131,10 +133,12 @@ const recoveredLatency = "recovered_latency"
 func (o Options) raw(s Samples, load float64, percent int) (map[string]float64, error) {
 	task, other := o.Periods()
 	raw := map[string]float64{
-		"bus_service_ns": float64(o.Service), "repeats": float64(o.Repeats), "host_load": load,
+		"bus_service_ns": float64(o.Service), "host_load": load,
 		"task_budget_ms": share(task, percent).Seconds() * 1e3, "task_period_ms": task.Seconds() * 1e3,
 		"other_budget_ms": share(other, percent).Seconds() * 1e3, "other_period_ms": other.Seconds() * 1e3,
 	}
+	noted := bench.Record{Raw: raw}
+	noted.Repeated(len(s[group(percent)+"."+alone]), o.Repeats)
 	for _, bar := range o.bars() {
 		name := group(percent) + "." + bar
 		if len(s[name]) == 0 {

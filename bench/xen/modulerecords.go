@@ -112,8 +112,8 @@ func (m measurement) ofModule() ([]bench.Record, error) {
 		over[fmt.Sprintf("period_%v_us", sharePeriods[i])] = us
 	}
 	return []bench.Record{
-		record("module.call_listen", (m.one(sampleCall)+m.one(sampleListen))/two, "ratio", 3, pair),
-		record("module.gated_call", m.one(sampleGated)/m.one(sampleVchan), "ratio", 1.1, calls),
+		record("module.call_listen", (m.one(sampleCall)+m.one(sampleListen))/two, "ratio", 1.6, pair),
+		record("module.gated_call", m.one(sampleGated)/m.one(sampleVchan), "ratio", 0.6, calls),
 		{Name: "module.deschedule", Value: m.one(sampleGateCloses) / m.one(samplePause), Unit: "ratio", Better: bench.Lower, Raw: off, Machine: m.machine},
 		record("charge.accuracy", charged, "%", 1, map[string]float64{
 			"calls": chargedCalls, "charged_ns": m.one(sampleCharged), "background_ns": m.one(sampleCharged + background), "ran_ns": m.one(sampleRan)}),

@@ -44,9 +44,6 @@ func (c *Client) roundTrip(ctx context.Context, request protocol.Message, late f
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if len(request.Payload) > protocol.PayloadMax {
-		return nil, fmt.Errorf("a message of %d bytes, at most %d are allowed: %w", len(request.Payload), protocol.PayloadMax, unix.E2BIG)
-	}
 	cl := &call{request: request, late: late, result: make(chan outcome, 1)}
 	if err := c.begin(cl); err != nil {
 		return nil, err
@@ -68,18 +65,21 @@ func (c *Client) roundTrip(ctx context.Context, request protocol.Message, late f
 
 // post sends a request whose answer is ignored.
 func (c *Client) post(request protocol.Message) {
-	// On a broken connection nothing needs to be undone.
+	// On a broken connection nothing needs to be undone, and what is too long undoes nothing.
 	_ = c.begin(&call{request: request, abandoned: true, result: make(chan outcome, 1)})
 }
 
 // begin sends a request if no other is under way, else the sender does. Another
 // goroutine is often another thread, to which to switch costs more than the request.
 func (c *Client) begin(cl *call) error {
+	if n := len(cl.request.Payload); n > protocol.PayloadMax {
+		return fmt.Errorf("a message of %d bytes, at most %d are allowed: %w", n, protocol.PayloadMax, unix.E2BIG)
+	}
 	first, err := c.enqueue(cl)
 	if !first || err != nil {
 		return err
 	}
-	// The daemon has answered everything before it, so this does not block.
+	// The daemon has answered everything before it, so this does not block; see waits.
 	if err := c.transmit(cl); err != nil {
 		c.broken(err)
 		return nil // the end of the connection is the call's outcome
@@ -100,7 +100,7 @@ func (c *Client) enqueue(cl *call) (first bool, err error) {
 	}
 	cl.request.Request = c.lastID
 	c.pending[c.lastID] = cl
-	if first = len(c.pending) == 1 && !c.sending; first {
+	if first = len(c.pending) == 1 && !c.sending && !c.waits(cl.request.Type); first {
 		c.sending, cl.sent = true, true
 		c.inFlight++
 		return true, nil
@@ -108,6 +108,13 @@ func (c *Client) enqueue(cl *call) (first bool, err error) {
 	c.queue = append(c.queue, cl)
 	c.wakeSender()
 	return false, nil
+}
+
+// waits reports whether a write of such a request lasts until xenstored has answered: the
+// device registers and ends watches itself (xenbus_write_watch, Linux 6.1). Neither a
+// caller with a context nor the goroutine that receives may wait for it.
+func (c *Client) waits(kind protocol.Type) bool {
+	return c.device && (kind == protocol.Watch || kind == protocol.Unwatch)
 }
 
 // transmitted lets the next request be sent.

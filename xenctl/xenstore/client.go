@@ -23,13 +23,13 @@ type Client struct {
 	conn io.ReadWriteCloser
 
 	// device says that the connection is the kernel's xenbus device, which
-	// differs from a socket in two ways. It refuses a single bad request by an
+	// differs from a socket in three ways. It refuses a single bad request by an
 	// error of write and continues, while on a socket a failed write ends the
-	// connection. And it must not get a request before the last one is
-	// answered: it has one buffer for requests per open file, from which it
-	// sends to the daemon some time after write returned
-	// (xenbus_dev_request_and_reply, seen in Linux 6.1: of 16 concurrent writes
-	// 12 were lost, and all were acknowledged).
+	// connection. It waits within write for some answers; see waits. And it must
+	// not get a request before the last one is answered: it has one buffer for
+	// requests per open file, from which it sends to the daemon some time after
+	// write returned (xenbus_dev_request_and_reply, seen in Linux 6.1: of 16
+	// concurrent writes 12 were lost, and all were acknowledged).
 	device bool
 
 	done     chan struct{} // closed when the connection ends

@@ -5,9 +5,11 @@ package xenstore
 import (
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -145,6 +147,55 @@ func TestWatchForReportsWantedChangesOnly(t *testing.T) {
 	}
 	_, err = c.Read(ctx, "/w/other")
 	wantError(t, err, fs.ErrNotExist)
+}
+
+// busy is the kernel's device while xenstored does not answer: a write of a request about a
+// watch lasts until then.
+type busy struct{ over chan struct{} }
+
+func (b busy) Read([]byte) (int, error) {
+	<-b.over
+	return 0, io.EOF
+}
+
+func (b busy) Write([]byte) (int, error) {
+	<-b.over
+	return 0, io.ErrClosedPipe
+}
+
+func (b busy) Close() error {
+	close(b.over)
+	return nil
+}
+
+func TestWatchOnTheDeviceEndsWithItsContext(t *testing.T) {
+	c := newClient(busy{make(chan struct{})}, true)
+	defer c.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.Watch(ctx, "/w")
+		ended <- err
+	}()
+	testkit.Eventually(t, "the request is taken", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.pending) == 1
+	})
+	cancel()
+	select {
+	case err := <-ended:
+		wantError(t, err, context.Canceled)
+	case <-time.After(testkit.Patience):
+		t.Error("the watch waits for xenstored beyond its context")
+	}
+}
+
+// xenstored ends a connection on which too much is sent.
+func TestDiscardOfATooLongPathDoesNothing(t *testing.T) {
+	c := connect(t, daemon(t).Path)
+	c.Discard("/" + strings.Repeat("x", 5000))
+	check(t, c.Mkdir(within(t), "/w"))
 }
 
 func TestNextEndsWithItsContext(t *testing.T) {

@@ -88,24 +88,26 @@ func (m *Manager) set(ctx context.Context, want []config.Cache) error {
 		}
 		m.host = p
 	}
-	classes := make([]cache.Class, len(want))
-	for i, c := range want {
-		classes[i] = c.Class
-	}
-	masks, err := cache.Make(classes, m.host.Layout())
-	if err != nil {
-		return fmt.Errorf("cache: %w", err)
-	}
-	if err := m.apply(ctx, want, masks); err != nil {
-		return err
-	}
-	if !reflect.DeepEqual(m.current, want) {
+	same := reflect.DeepEqual(m.current, want)
+	plan := m.plan // of the same classes: with the ways that have moved
+	if !same {
+		classes := make([]cache.Class, len(want))
 		for i, c := range want {
-			m.log.Info("cache class", "name", c.Name, "masks", masks.Masks[i], "classes", masks.Sharing(), "domains", strings.Join(c.Domains, ", "))
+			classes[i] = c.Class
+		}
+		var err error
+		if plan, err = cache.Make(classes, m.host.Layout()); err != nil {
+			return fmt.Errorf("cache: %w", err)
 		}
 	}
-	m.current, m.plan, m.policy = want, masks, nil
-	if v := masks.Moving; len(v.At) > 0 {
+	if err := m.apply(ctx, want, plan); err != nil || same {
+		return err
+	}
+	for i, c := range want {
+		m.log.Info("cache class", "name", c.Name, "masks", plan.Masks[i], "classes", plan.Sharing(), "domains", strings.Join(c.Domains, ", "))
+	}
+	m.current, m.plan, m.policy = want, plan, nil
+	if v := plan.Moving; len(v.At) > 0 {
 		m.policy = cache.NewRepartition(v.Ways, v.Least)
 	}
 	return nil

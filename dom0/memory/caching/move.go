@@ -29,8 +29,8 @@ func (m *Manager) move() error {
 			if class != m.current[at].Name {
 				continue
 			}
-			u, ok := m.monitor.use[id]
-			if !ok || u.Problem != "" {
+			u := m.monitor.use[id] // of a domain that has ended since: nothing
+			if u.Problem != "" {
 				return fmt.Errorf("ways do not move between classes: domain %s: %w", id, errors.New(u.Problem))
 			}
 			now[i].Filled += float64(u.Occupied)

@@ -16,7 +16,8 @@ import (
 )
 
 // A class that fills its ways and misses gets those of a class that does not, down to the least
-// of that; a domain whose use is not known stops it, and another configuration begins again.
+// of that. A domain whose use is not known stops it, and one that has ended does not. The same
+// configuration leaves the ways, and another one begins again.
 func TestWaysMoveByWhatDomainsFillAndMiss(t *testing.T) {
 	h, log := newHost(), new(bytes.Buffer)
 	f := &fakeMonitor{}
@@ -51,6 +52,13 @@ func TestWaysMoveByWhatDomainsFillAndMiss(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "ways move between cache classes") {
 		t.Errorf("log: %s", log)
+	}
+	if err := m.Move(t.Context(), both, nothing); err != nil || m.plan.Moving.Ways[0] != 7 || h.shares["1"] != "victim L3 0x7f" {
+		t.Errorf("the same configuration again: %v, %v, %v", m.plan.Moving, h.shares, err)
+	}
+	delete(m.monitor.use, "2")
+	if err := m.move(); err != nil {
+		t.Errorf("a domain that has ended: %v", err)
 	}
 	m.monitor.use["2"] = host.CacheUse{Problem: "no ID is free"}
 	if err := m.move(); err == nil || !strings.Contains(err.Error(), "no ID is free") {

@@ -94,18 +94,17 @@ func (m *Manager) Use(ctx context.Context) map[string]host.CacheUse {
 	return maps.Clone(m.monitor.use)
 }
 
-// measure returns all domains. An error is the monitor's problem.
-func (m *Manager) measure(ctx context.Context) []host.Domain {
+// measure reads the use of caches. An error is the monitor's problem.
+func (m *Manager) measure(ctx context.Context) {
 	if m.monitor.absent {
-		return nil
+		return
 	}
 	all, err := m.list.Domains(ctx)
 	if err != nil {
 		m.monitor.problem, m.monitor.use = err.Error(), nil
-		return nil
+		return
 	}
 	m.monitor.read(ctx, all, time.Now())
-	return all
 }
 
 // Caches describes the classes and the domains in them.

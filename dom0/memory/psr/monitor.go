@@ -142,7 +142,7 @@ func (m *Monitor) count(d host.Domain, number uint16, sockets map[int]int) (u ho
 		s = &monitored{uuid: d.UUID, ours: ours, id: id, last: make(map[int]uint64)}
 		m.seen[d.ID] = s
 	}
-	if s.id != id { // another program has changed it: its counters are others
+	if ours || s.id != id { // another program has changed it: its counters are others
 		s.id, s.ours = id, ours
 		clear(s.last)
 	}

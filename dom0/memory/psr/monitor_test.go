@@ -117,6 +117,22 @@ func TestUseIsOfAllSocketsAndWrapsAway(t *testing.T) {
 	}
 }
 
+// Xen gives the lowest free ID: it may be the one that another program gave back.
+func TestAnIDThatAnotherProgramGaveBackIsGivenBackAgain(t *testing.T) {
+	f := newObserver(2)
+	f.id[1] = 1
+	m, err := OpenMonitor(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read(t, m, domain(1, "a"))
+	delete(f.id, 1)
+	read(t, m, domain(1, "a"))
+	if err := m.Close(); err != nil || len(f.id) > 0 {
+		t.Errorf("IDs after the end: %v, %v", f.id, err)
+	}
+}
+
 func TestIDsThatRunOutAreShownAndNoError(t *testing.T) {
 	f := newObserver(2)
 	f.id[7] = 2 // another program's, of a domain that is not asked for

@@ -5,13 +5,11 @@
 package linux
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -20,28 +18,10 @@ import (
 	suite "github.com/vlibos/vlibos/lab/suite/host"
 )
 
-// text is written by a process and read by a test.
-type text struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (w *text) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.Write(b)
-}
-
-func (w *text) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.String()
-}
-
 // daemon is a running 'vlibmaster serve' of the native host, and its configuration's file.
 type daemon struct {
 	*exec.Cmd
-	log   *text
+	log   *testkit.Text
 	file  string
 	ended chan struct{}
 }
@@ -53,7 +33,7 @@ func serve(t *testing.T, configuration string) *daemon {
 	if err := os.WriteFile(file, []byte(configuration), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{exec.Command("vlibmaster", "--host", "native", "serve", "--config", file), new(text), file, make(chan struct{})}
+	d := &daemon{exec.Command("vlibmaster", "--host", "native", "serve", "--config", file), new(testkit.Text), file, make(chan struct{})}
 	d.Stderr = d.log
 	if err := d.Start(); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ package live
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"math"
@@ -70,7 +71,9 @@ func TestFailedLoadChangesNothing(t *testing.T) {
 		host.Must(t, os.WriteFile(file, data, 0o600))
 		return file
 	}
-	note := []byte("GNU\x00" + string(unhex(t, id)))
+	build, err := hex.DecodeString(id)
+	host.Must(t, err)
+	note := append([]byte("GNU\x00"), build...)
 	if bytes.Count(payload, note) != 2 {
 		t.Fatalf("the live patch has its note %d times", bytes.Count(payload, note))
 	}
@@ -80,18 +83,6 @@ func TestFailedLoadChangesNothing(t *testing.T) {
 	refused(t, write("unlinked", bytes.ReplaceAll(payload, []byte("\x00scheduler_get_default\x00"), []byte("\x00scheduler_got_default\x00"))), "nothing has changed")
 	refused(t, write("cut", payload[:len(payload)/2]), "no live patch")
 	refused(t, "/nowhere", "no live patch for this Xen")
-}
-
-func unhex(t *testing.T, s string) (b []byte) {
-	t.Helper()
-	for i := 0; i < len(s); i += 2 {
-		var v byte
-		for _, c := range []byte(s[i : i+2]) {
-			v = v<<4 | byte(strings.IndexByte("0123456789abcdef", c))
-		}
-		b = append(b, v)
-	}
-	return b
 }
 
 // Domains in a pool of their own have exact budgets, and calls are paid, while Dom0 stays

@@ -5,7 +5,6 @@
 package processor
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -27,20 +25,7 @@ import (
 type daemon struct {
 	*exec.Cmd
 	config string
-	mu     sync.Mutex
-	log    bytes.Buffer
-}
-
-func (d *daemon) Write(b []byte) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.log.Write(b)
-}
-
-func (d *daemon) text() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.log.String()
+	log    testkit.Text
 }
 
 // serve starts a master with a configuration, and waits until it serves.
@@ -49,12 +34,12 @@ func serve(t *testing.T, config string) *daemon {
 	d := &daemon{config: filepath.Join(t.TempDir(), "vlibmaster.toml")}
 	d.write(t, config)
 	d.Cmd = exec.Command("vlibmaster", "serve", "--config", d.config)
-	d.Stderr = d
+	d.Stderr = &d.log
 	host.Must(t, d.Start())
 	t.Cleanup(func() {
 		d.Process.Kill() // an error means that it has ended
 		if t.Failed() {
-			t.Log(d.text())
+			t.Log(d.log.String())
 		}
 	})
 	d.says(t, "msg=serving", 1)
@@ -69,13 +54,13 @@ func (d *daemon) write(t *testing.T, config string) {
 // says waits until the log has words that often.
 func (d *daemon) says(t *testing.T, words string, times int) {
 	t.Helper()
-	testkit.Eventually(t, words, func() bool { return strings.Count(d.text(), words) >= times })
+	testkit.Eventually(t, words, func() bool { return d.log.Count(words) >= times })
 }
 
 // reload has the master take another configuration; answer is what the log says then.
 func (d *daemon) reload(t *testing.T, config, answer string) {
 	t.Helper()
-	before := strings.Count(d.text(), answer)
+	before := d.log.Count(answer)
 	d.write(t, config)
 	host.Must(t, d.Process.Signal(syscall.SIGHUP))
 	d.says(t, answer, before+1)
@@ -85,7 +70,7 @@ func (d *daemon) end(t *testing.T, s syscall.Signal) {
 	t.Helper()
 	host.Must(t, d.Process.Signal(s))
 	if err := d.Wait(); (err != nil) != (s == syscall.SIGKILL) {
-		t.Errorf("it ended with %v:\n%s", err, d.text())
+		t.Errorf("it ended with %v:\n%s", err, d.log.String())
 	}
 }
 
@@ -135,7 +120,7 @@ func TestDaemonsClassesAreProgrammed(t *testing.T) {
 		table("vlib1", `l3 = "0%"`):                                                                        "0%",
 	} {
 		d.reload(t, config, refused)
-		if !strings.Contains(d.text(), why) {
+		if !strings.Contains(d.log.String(), why) {
 			t.Errorf("%q is not said", why)
 		}
 		expect(t, xen, domU, why, wide)
@@ -166,7 +151,7 @@ func TestDaemonsClassesAreProgrammed(t *testing.T) {
 	expect(t, xen, domU, "without a table", free)
 	host.Run(t, "xl", "psr-cat-set", "Domain-0", "0xc")
 	d.reload(t, table("vlib1", "l3 = \"60%\"\nmba = \"45%\""), refused)
-	if !strings.Contains(d.text(), "no class of service is free") {
+	if !strings.Contains(d.log.String(), "no class of service is free") {
 		t.Error("it is not said that others have the classes")
 	}
 	expect(t, xen, domU, "with another program's class", free)

@@ -38,6 +38,7 @@ type Listener struct {
 	shaking  map[*net.UnixConn]struct{}
 	channels map[int32]*endpoint
 	lost     []*endpoint // whose peers are gone, for Wait to return
+	never    error       // why the one channel of Accepted was not made
 	lastKey  int32
 	closed   bool
 }
@@ -100,18 +101,6 @@ func probe(path string) error {
 	return err
 }
 
-// Accepted serves the one channel of a connected socket, the other half of the
-// one that Conn dials. It owns the socket.
-func Accepted(conn *net.UnixConn) (*Listener, error) {
-	l, err := newListener()
-	if err != nil {
-		return nil, err
-	}
-	l.unpaid = fmt.Errorf("a socket pair: %w", ledger.ErrNone)
-	l.work.Go(func() { l.welcome(visitor{conn: conn}) })
-	return l, nil
-}
-
 func newListener() (*Listener, error) {
 	w, err := newWaiter()
 	if err != nil {
@@ -137,13 +126,13 @@ func (l *Listener) accept() {
 			continue
 		}
 		if v, ok := l.receive(conn); ok {
-			l.work.Go(func() { l.welcome(v) })
+			l.work.Go(func() { l.welcome(v) }) // the client has the reason
 		}
 	}
 }
 
-// welcome shakes hands and adds the new channel.
-func (l *Listener) welcome(v visitor) {
+// welcome shakes hands and adds the new channel, or returns the reason why not.
+func (l *Listener) welcome(v visitor) error {
 	ok := false
 	defer func() {
 		if !ok {
@@ -155,7 +144,7 @@ func (l *Listener) welcome(v visitor) {
 	if l.closed {
 		l.mu.Unlock()
 		conn.Close()
-		return
+		return os.ErrClosed
 	}
 	l.shaking[conn] = struct{}{}
 	l.mu.Unlock()
@@ -172,7 +161,7 @@ func (l *Listener) welcome(v visitor) {
 		answer := append(binary.LittleEndian.AppendUint64(nil, uint64(status)), detail...)
 		conn.Write(answer[:min(len(answer), welcomeSize+maxErrorText)])
 		conn.Close()
-		return
+		return err
 	}
 	defer memory.Close()
 	rights := unix.UnixRights(int(memory.Fd()), ep.local.fd, ep.remote.fd)
@@ -180,12 +169,12 @@ func (l *Listener) welcome(v visitor) {
 	ok = true
 	// The client may call as soon as it has the descriptors.
 	if err := l.add(ep); err != nil {
-		ep.Close()
-		return
+		return errors.Join(err, ep.Close())
 	}
 	conn.WriteMsgUnix(make([]byte, welcomeSize), rights, nil) // a failure ends watchPeer at once
 	conn.SetDeadline(time.Time{})
 	ep.watchPeer()
+	return nil
 }
 
 // serverEndpoint reads the client's request and makes the endpoint.
@@ -280,21 +269,25 @@ func (l *Listener) next(key int32) *endpoint {
 	return l.channels[key]
 }
 
-func (l *Listener) nextLost() *endpoint {
+func (l *Listener) nextLost() (*endpoint, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.lost) == 0 {
-		return nil
+		return nil, l.never
 	}
 	ep := l.lost[0]
 	l.lost = l.lost[1:]
-	return ep
+	return ep, nil
 }
 
 // Wait implements transport.Listener.
 func (l *Listener) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
 	for {
-		if ep := l.nextLost(); ep != nil {
+		ep, err := l.nextLost()
+		if err != nil {
+			return nil, err
+		}
+		if ep != nil {
 			return ep, nil
 		}
 		key, err := l.w.wait(deadline)

@@ -33,12 +33,13 @@ func listen(t *testing.T) (transport.Listener, transport.Dialer) {
 
 func TestConformance(t *testing.T) { conformance.Run(t, listen) }
 
-func TestSocketPairCarriesOneChannel(t *testing.T) {
+// pair returns the two ends of a socket pair.
+func pair(t *testing.T) (ends [2]*net.UnixConn) {
+	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var conns [2]*net.UnixConn
 	for i, fd := range fds {
 		f := os.NewFile(uintptr(fd), "pair")
 		c, err := net.FileConn(f)
@@ -46,8 +47,34 @@ func TestSocketPairCarriesOneChannel(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.Close()
-		conns[i] = c.(*net.UnixConn)
+		ends[i] = c.(*net.UnixConn)
 	}
+	return ends
+}
+
+// A process that serves one socket pair would wait for ever if its channel is not made.
+func TestWaitEndsIfTheChannelOfASocketPairIsNotMade(t *testing.T) {
+	for want, hello := range map[string][]byte{"channel revision 0": make([]byte, helloSize), "EOF": nil} {
+		ends := pair(t)
+		l, err := Accepted(ends[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if hello != nil {
+			ends[1].Write(hello)
+		}
+		ends[1].Close()
+		if _, err := l.Wait(time.Now().Add(testkit.Patience)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestSocketPairCarriesOneChannel(t *testing.T) {
+	conns := pair(t)
 	l, err := Accepted(conns[0])
 	if err != nil {
 		t.Fatal(err)

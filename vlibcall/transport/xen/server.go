@@ -33,7 +33,7 @@ type serverEndpoint struct {
 
 	withdrawn atomic.Bool // its node is gone
 
-	mu   sync.Mutex // between Close and expires
+	mu   sync.Mutex // between Close and waits
 	done bool
 }
 
