@@ -20,7 +20,7 @@ import (
 func cachePartitioner(p host.Host, dir string) caching.Open {
 	return func() (memory.CachePartitioner, error) {
 		if p, ok := p.(*native.Host); ok {
-			g, err := resctrl.Open(p.Threads)
+			g, err := resctrl.Open(p.Parent(), p.Threads)
 			if err != nil {
 				return nil, err
 			}

@@ -69,11 +69,11 @@ func ParseVCPUs(text string) (int, error) {
 // reservation with this holder has.
 func (r Reservation) CheckServers() error {
 	switch {
+	case r.DeviceModel && r.Servers != 0 && r.Servers != 1:
+		return fmt.Errorf("a device model on a reservation with several servers: %w: it would run on the first: leave one of the two out", ErrNotAllowed)
 	case r.Servers == AllVCPUs && r.Domain != nil:
 	case r.Servers < 0 || r.Servers > rtsched.MaxServers:
 		return fmt.Errorf("the number of servers, %d, is %w: 1 to %d are allowed, or all vCPUs of a domain", r.Servers, rtsched.ErrRange, rtsched.MaxServers)
-	case r.DeviceModel && r.Servers != 0 && r.Servers != 1:
-		return fmt.Errorf("a device model on a reservation with several servers: %w: they would share the first: leave one of the two out", ErrNotAllowed)
 	case r.Servers > 1 && r.Threads != nil:
 		return fmt.Errorf("%d servers: %w: threads share one", r.Servers, ErrNotAllowed)
 	}

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -146,7 +147,7 @@ func (m *Master) remember(e *entry, id uint32, err error) {
 	}
 }
 
-// forget removes the problems of domains that are gone and have no reservation.
+// forget removes what is known of domains that are gone and have no reservation.
 func (m *Master) forget(all []host.Domain) {
 	known := make(map[string]bool)
 	for _, d := range all {
@@ -157,9 +158,6 @@ func (m *Master) forget(all []host.Domain) {
 			known[cmp.Or(d.UUID, d.Name)] = true
 		}
 	}
-	for key := range m.problems {
-		if !known[key] {
-			delete(m.problems, key)
-		}
-	}
+	maps.DeleteFunc(m.problems, func(key string, _ []api.Problem) bool { return !known[key] })
+	maps.DeleteFunc(m.last, func(id string, e *entry) bool { return m.entries[e.ID] != e || e.Domain.ID != id })
 }

@@ -36,6 +36,19 @@ func TestLeaseIsRenewedWhileTheMasterIsLocked(t *testing.T) {
 	}
 }
 
+// A signal is the cause of the context's end, and no error of the master.
+func TestSignalEndsRunWithoutAnError(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	m := open(t, newHost(), t.TempDir())
+	beat := func() error {
+		cancel(errors.New("terminated signal received"))
+		return nil
+	}
+	if err := m.Run(ctx, beat); err != nil {
+		t.Error(err)
+	}
+}
+
 // unleased renews no lease.
 type unleased struct{ *fakeHost }
 

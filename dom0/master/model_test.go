@@ -69,8 +69,10 @@ func TestDomainWithoutADeviceModelIsRefusedOne(t *testing.T) {
 			t.Errorf("%s: %v", ref, err)
 		}
 	}
-	if _, err := m.Reserve(t.Context(), withModel(each(2, reservation("db", ms, 100*ms)))); !errors.Is(err, host.ErrNotAllowed) {
-		t.Errorf("several servers: %v", err)
+	for _, servers := range []int{2, host.AllVCPUs} {
+		if _, err := m.Reserve(t.Context(), withModel(each(servers, reservation("db", ms, 100*ms)))); !errors.Is(err, host.ErrNotAllowed) {
+			t.Errorf("%d servers: %v", servers, err)
+		}
 	}
 	h.can.DeviceModels = false
 	if _, err := m.Reserve(t.Context(), withModel(reservation("db", ms, 100*ms))); !errors.Is(err, host.ErrNotHere) {

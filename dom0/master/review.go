@@ -37,27 +37,25 @@ func (m *Master) Renew() error {
 // calls beat, if the lease was renewed meanwhile; an error of beat ends Run. The lease
 // waits for no review and no request, which may take longer than it holds.
 func (m *Master) Run(ctx context.Context, beat func() error) error {
-	asked := ctx
-	ctx, end := context.WithCancelCause(asked)
-	renewed, done := make(chan struct{}, 1), make(chan struct{})
+	ctx, end := context.WithCancel(ctx)
+	renewed, ended := make(chan struct{}, 1), make(chan error, 1)
 	go func() {
-		defer close(done)
-		for {
-			if err := m.Renew(); err != nil {
-				end(err)
-				return
-			}
+		err := m.Renew()
+		for ; err == nil; err = m.Renew() {
 			select {
 			case renewed <- struct{}{}:
 			default:
 			}
 			if clock.Sleep(ctx, reviewEvery) != nil {
-				return
+				break
 			}
 		}
+		end()
+		ended <- err
 	}()
 	tick := time.NewTicker(reviewEvery)
 	defer tick.Stop()
+	var dead error
 	for ctx.Err() == nil {
 		// A failure now may succeed in a moment: xenstored may be restarting,
 		// or a domain only half created.
@@ -67,8 +65,8 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 		}
 		select {
 		case <-renewed:
-			if err := beat(); err != nil {
-				end(err)
+			if dead = beat(); dead != nil {
+				end()
 			}
 		default:
 		}
@@ -77,12 +75,8 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 		case <-tick.C:
 		}
 	}
-	end(nil)
-	<-done
-	if err := context.Cause(ctx); err != context.Cause(asked) {
-		return err
-	}
-	return nil
+	end()
+	return errors.Join(dead, <-ended)
 }
 
 // noted logs new notes of the host.
@@ -169,7 +163,10 @@ func (m *Master) Review(ctx context.Context) error {
 	for _, e := range had {
 		errs = append(errs, m.again(ctx, e))
 	}
-	room := m.room()
+	var room uint64
+	if len(waited) > 0 {
+		room = m.room()
+	}
 	for _, e := range waited {
 		now := refusal{room, e.Number()}
 		if e.refused == now {

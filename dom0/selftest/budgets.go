@@ -69,7 +69,7 @@ func budgets(ctx context.Context, s *stage) (Result, error) {
 		r.at, r.took = (r.at+end)/2, end-r.at
 		all = append(all, r)
 	}
-	return judgeBudgets(all, tryBudget, tryPeriod, s.late), nil
+	return judgeBudgets(all, tryBudget, tryPeriod, s.Late), nil
 }
 
 // judgeBudgets judges each window between two samples of a domain that never sleeps,

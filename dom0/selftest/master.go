@@ -29,7 +29,8 @@ func (s *stage) master(ctx context.Context) (masterOf, error) {
 		return masterOf{c}, nil
 	}
 	run, config := filepath.Join(s.plan.Dir, "run"), filepath.Join(s.plan.Dir, "config.toml")
-	if err := os.WriteFile(config, nil, 0o600); err != nil {
+	// Without that it would take the VMs that ask XAPI for reservations.
+	if err := os.WriteFile(config, []byte("[xapi]\nenabled = false\n"), 0o600); err != nil {
 		return masterOf{}, err
 	}
 	cmd := exec.Command(s.Self, append(s.ground.serve(), "serve", "--run-dir", run, "--config", config)...)

@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -73,7 +75,6 @@ type stage struct {
 	Options
 	plan   *plan
 	ground ground
-	late   time.Duration
 	ended  []func() error // waits for processes that the plan has ended
 }
 
@@ -82,12 +83,21 @@ func (s *stage) make(ctx context.Context, name string) (domain, error) {
 	return s.ground.make(ctx, s, name)
 }
 
-// run starts a process, and has its end awaited after the plan is undone.
+// run starts a process, and has its end awaited after the plan is undone. A shell with its
+// number becomes the program once the plan has it, and ends if this process dies before.
 func (s *stage) run(cmd *exec.Cmd) error {
+	cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", `read -r go && exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	if err := s.plan.process(cmd.Process.Pid); err != nil {
+	if err = s.plan.process(cmd.Process.Pid); err == nil {
+		_, err = in.Write([]byte("go\n"))
+	}
+	if err = errors.Join(err, in.Close()); err != nil {
 		return errors.Join(err, cmd.Process.Kill(), cmd.Wait())
 	}
 	s.ended = append(s.ended, func() error { _ = cmd.Wait(); return nil }) // it was killed
@@ -105,7 +115,7 @@ func Run(ctx context.Context, o Options, only ...string) (Report, error) {
 	defer cancel()
 	r := describe(o.Facts)
 	for _, p := range Parts {
-		if len(only) > 0 && !contains(only, p.Name) {
+		if len(only) > 0 && !slices.Contains(only, p.Name) {
 			continue
 		}
 		found, err := tried(ctx, o, p)
@@ -117,21 +127,12 @@ func Run(ctx context.Context, o Options, only ...string) (Report, error) {
 			break
 		}
 	}
-	return r, context.Cause(ctx)
-}
-
-func contains(all []string, name string) bool {
-	for _, a := range all {
-		if a == name {
-			return true
-		}
-	}
-	return false
+	return r, ctx.Err()
 }
 
 // tried is a part's result. The error says what could not be undone.
 func tried(ctx context.Context, o Options, p Part) (Result, error) {
-	s := &stage{Options: o, late: o.Late}
+	s := &stage{Options: o}
 	g, err := newGround(o)
 	if err != nil {
 		return result(p.Name, Result{}, err), nil
@@ -144,9 +145,11 @@ func tried(ctx context.Context, o Options, p Part) (Result, error) {
 	var found Result
 	if err = begin(ctx, lease); err == nil {
 		renewing, cancel := context.WithCancel(ctx)
-		go renew(renewing, lease)
+		var renewal sync.WaitGroup
+		renewal.Go(func() { renew(renewing, lease) })
 		found, err = p.try(ctx, s)
 		cancel()
+		renewal.Wait()
 	}
 	if ctx.Err() != nil {
 		err = impossible("it was not finished: %w", context.Cause(ctx))
@@ -166,7 +169,7 @@ func tried(ctx context.Context, o Options, p Part) (Result, error) {
 func begin(ctx context.Context, l *keeper.Lease) error {
 	for end := time.Now().Add(time.Minute); ; {
 		_, err := l.Renew(leased)
-		if err == nil || time.Now().After(end) || ctx.Err() != nil {
+		if err == nil || time.Now().After(end) || sleep(ctx, time.Second/10) != nil {
 			return err
 		}
 	}

@@ -54,7 +54,7 @@ func planFile(dir string) string { return filepath.Join(dir, "plan.json") }
 
 // newPlan makes the folder. It is short: it contains sockets.
 func newPlan(p *plan) (*plan, error) {
-	dir, err := os.MkdirTemp("", "vlibos-selftest-")
+	dir, err := os.MkdirTemp("", prefix)
 	if err != nil {
 		return nil, err
 	}

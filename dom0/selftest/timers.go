@@ -46,7 +46,7 @@ func timers(ctx context.Context, s *stage) (Result, error) {
 	if o.err != nil {
 		return Result{}, o.err
 	}
-	return judgeTimers(o.late, s.late), nil
+	return judgeTimers(o.late, s.Late), nil
 }
 
 func lateness(ctx context.Context) (late []time.Duration, err error) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -188,7 +189,7 @@ func find(uuids []string) (found []xenctl.DomainInfo, err error) {
 	all, err := h.Domains()
 	for _, d := range all {
 		u := d.UUID
-		if contains(uuids, fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])) {
+		if slices.Contains(uuids, fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])) {
 			found = append(found, d)
 		}
 	}
@@ -197,6 +198,8 @@ func find(uuids []string) (found []xenctl.DomainInfo, err error) {
 
 // destroy destroys the domains with these UUIDs, and waits until they are gone.
 func destroy(uuids []string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	for wait := 0; ; wait++ {
 		found, err := find(uuids)
 		if err != nil || len(found) == 0 {
@@ -206,7 +209,7 @@ func destroy(uuids []string) error {
 			if d.Dying {
 				continue
 			}
-			out, failed := exec.Command("xl", "destroy", fmt.Sprint(d.ID)).CombinedOutput()
+			out, failed := exec.CommandContext(ctx, "xl", "destroy", fmt.Sprint(d.ID)).CombinedOutput()
 			if failed != nil {
 				err = errors.Join(err, fmt.Errorf("xl destroy %d: %w: %s", d.ID, failed, strings.TrimSpace(string(out))))
 			}

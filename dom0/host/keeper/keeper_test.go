@@ -193,6 +193,9 @@ func TestLostLeaseIsAppliedAgain(t *testing.T) {
 	if err := k.Do(ctx, func() { err = k.Add(1, s, s) }); err != nil {
 		t.Fatal(err)
 	}
+	if err := k.Secure(ctx, 1, ""); err != nil { // there is nothing to tell
+		t.Error(err)
+	}
 	if err := k.Renew(time.Nanosecond); err != nil {
 		t.Error(err)
 	}

@@ -18,7 +18,7 @@ import (
 func (k *Keeper) Secure(ctx context.Context, id uint32, note string) error {
 	known := false
 	err := k.Do(ctx, func() {
-		if known = k.notes[id] == note && k.lease.Runs(); note != "" {
+		if known = (note == "" || k.notes[id] == note) && k.lease.Runs(); note != "" {
 			k.notes[id] = note
 		}
 	})

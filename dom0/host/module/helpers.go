@@ -43,10 +43,10 @@ func (p *Host) help(ctx context.Context, r host.Reservation) error {
 	}
 	vcpus, err := threads.Affinity(host.Model(want).Members)
 	if err != nil {
-		return absentMembers(err)
+		return threads.Absent(err)
 	}
 	r.Helpers, r.Callees = want, nil
-	return absentMembers(p.threads.Reserve(ctx, r, vcpus, func(t *threads.Threads) (keeper.Subject, keeper.Account, error) {
+	return threads.Absent(p.threads.Reserve(ctx, r, vcpus, func(t *threads.Threads) (keeper.Subject, keeper.Account, error) {
 		h := &helpers{threadAccount{Threads: t, p: p, r: r, wide: max(len(r.Domain.CPUs), 1)}, want}
 		return h, h, nil
 	}, func(e *keeper.Entry) error {
@@ -55,15 +55,6 @@ func (p *Host) help(ctx context.Context, r host.Reservation) error {
 		h.Change(r.Period, vcpus)
 		return nil
 	}))
-}
-
-// absentMembers drops the error of a device model that has just ended: the next one is
-// looked for when the reservation is made again.
-func absentMembers(err error) error {
-	if errors.Is(err, host.ErrNoMembers) {
-		return nil
-	}
-	return err
 }
 
 // helped returns what is on the reservation of a domain beside the domain. It adds to u,

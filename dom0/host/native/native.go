@@ -114,6 +114,9 @@ func Open(o Options) (*Host, error) {
 // Name implements host.Host.
 func (p *Host) Name() string { return Name }
 
+// Parent is the cgroup that contains the domains.
+func (p *Host) Parent() string { return p.parent }
+
 // Own implements host.Host. Every parent is a host of its own, which does not
 // know what others promise. A machine has one, except for tests and for users
 // to whom a cgroup was delegated.

@@ -102,7 +102,8 @@ func (k *keeping) watchSleepers() {
 			d.count(raw)
 		}
 	}
-	unknown -= w.known
+	known := w.known
+	unknown -= known
 	now := clock.Monotonic()
 	if w.armed && unknown-w.unknown > watchSlack {
 		if now-w.rang < tooOften {
@@ -114,7 +115,7 @@ func (k *keeping) watchSleepers() {
 		for d := range w.sleepers {
 			k.Look(k.Entry(d.id))
 		}
-		w.unknown, w.unsure = unknown, err != nil
+		w.unknown, w.unsure = unknown+known-w.known, err != nil // what they used is known now
 	} else {
 		w.unknown = min(w.unknown, unknown)
 	}

@@ -27,7 +27,7 @@ func (p *Host) help(ctx context.Context, domid uint16, r host.Reservation) error
 	var err error
 	if m := host.Model(want); m != nil {
 		if vcpus, err = threads.Affinity(m.Members); err != nil {
-			return absentMembers(err)
+			return threads.Absent(err)
 		}
 	}
 	as := false
@@ -41,20 +41,14 @@ func (p *Host) help(ctx context.Context, domid uint16, r host.Reservation) error
 			}
 		}
 	})
-	if err := errors.Join(failed, err); err != nil || as || want == nil {
+	if err := errors.Join(failed, err); err != nil || as {
 		return err
 	}
-	r.Helpers = want
-	return absentMembers(p.put(ctx, r, vcpus))
-}
-
-// absentMembers drops the error of a device model that has just ended: the next one is
-// looked for when the reservation is made again.
-func absentMembers(err error) error {
-	if errors.Is(err, host.ErrNoMembers) {
-		return nil
+	if want == nil {
+		return p.keeping.Forget(ctx, r.ID) // what the guard was to restore is restored
 	}
-	return err
+	r.Helpers = want
+	return threads.Absent(p.put(ctx, r, vcpus))
 }
 
 // put puts helpers on a domain's reservation.

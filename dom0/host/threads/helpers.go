@@ -108,3 +108,12 @@ func (h *helpers) close() (err error) {
 	}
 	return err
 }
+
+// Absent drops the error of a device model that has just ended: the next one is looked for
+// when the reservation is made again.
+func Absent(err error) error {
+	if errors.Is(err, host.ErrNoMembers) {
+		return nil
+	}
+	return err
+}

@@ -104,6 +104,9 @@ func TestHelpersAreOnAReservationTogether(t *testing.T) {
 		t.Errorf("of a device model that has ended: %v", err)
 	}
 	next, _ := asleep(t, true)
+	if err := unix.SchedSetAttr(next.PID, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH, Nice: 3}, 0); err != nil {
+		t.Fatal(err)
+	}
 	r.Helpers = []host.Helper{next, backend}
 	a, err := new(Set).Open(r, nil)
 	if err != nil {
@@ -112,7 +115,10 @@ func TestHelpersAreOnAReservationTogether(t *testing.T) {
 	if !placed(next.PID, r.ID) || strings.Contains(a.Note(), "thread=") {
 		t.Errorf("the next device model: note %q", a.Note())
 	}
-	if err := errors.Join(a.Restore(), a.Close(false)); err != nil {
+	if err := errors.Join(setPolicy(next.PID, background), a.Restore(), a.Close(false)); err != nil {
 		t.Error(err)
+	}
+	if attr, err := unix.SchedGetAttr(next.PID, 0); err != nil || attr.Policy != unix.SCHED_BATCH || attr.Nice != 3 {
+		t.Errorf("the next device model has %+v, %v", attr, err)
 	}
 }

@@ -38,10 +38,15 @@ func ours(tid int) bool {
 // reservation is ordinary.
 type policies map[int]*unix.SchedAttr
 
-func policiesOf(m members) policies {
+// policiesOf are those that members have. A policy of ours on resumed ones is an earlier
+// master's, and not what they had.
+func policiesOf(m members, resumed bool) policies {
 	had := make(policies)
 	all, _ := m.threads() // if they cannot be listed, they have ended
 	for _, tid := range all {
+		if resumed && ours(tid) {
+			continue
+		}
 		if attr, err := unix.SchedGetAttr(tid, 0); err == nil && attr.Policy != unix.SCHED_NORMAL {
 			had[tid] = attr
 		}

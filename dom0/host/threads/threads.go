@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -115,13 +116,12 @@ func (s *Set) Open(r host.Reservation, cpus []int) (_ *Threads, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if g, ok := t.members.(recorder); ok && r.Resume {
-		t.had = g.remembered()
-	} else if !r.Resume {
-		t.had = policiesOf(t.members)
-		if ok {
-			g.remember(t.had)
+	t.had = policiesOf(t.members, r.Resume)
+	if g, ok := t.members.(recorder); ok {
+		if r.Resume {
+			maps.Copy(t.had, g.remembered())
 		}
+		g.remember(t.had)
 	}
 	return t, nil
 }

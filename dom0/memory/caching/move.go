@@ -5,6 +5,7 @@ package caching
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/vlibos/vlibos/throttle/cache"
@@ -25,13 +26,13 @@ func (m *Manager) move() error {
 	moving := m.plan.Moving
 	now := make([]cache.Reading, len(moving.At))
 	for i, at := range moving.At {
-		for id, class := range m.class {
-			if class != m.current[at].Name {
-				continue
+		for _, id := range slices.Sorted(maps.Keys(m.class)) { // so that the first problem is the same
+			u, ok := m.monitor.use[id]
+			if !ok || m.class[id] != m.current[at].Name {
+				continue // it has ended, or is in another class
 			}
-			u := m.monitor.use[id] // of a domain that has ended since: nothing
 			if u.Problem != "" {
-				return fmt.Errorf("ways do not move between classes: domain %s: %w", id, errors.New(u.Problem))
+				return fmt.Errorf("ways do not move between classes: domain %s: %s", id, u.Problem)
 			}
 			now[i].Filled += float64(u.Occupied)
 			now[i].Moved += u.Rate

@@ -67,6 +67,10 @@ func TestWaysMoveByWhatDomainsFillAndMiss(t *testing.T) {
 	if m.plan.Moving.Ways[0] != 7 {
 		t.Errorf("%v", m.plan.Moving)
 	}
+	delete(m.monitor.use, "2") // it has ended
+	if err := m.move(); err != nil {
+		t.Error(err)
+	}
 	if err := m.Move(t.Context(), both[:0], nothing); err != nil || m.policy != nil {
 		t.Errorf("%v, %v", m.policy, err)
 	}

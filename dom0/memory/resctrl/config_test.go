@@ -39,3 +39,18 @@ func TestConfigurationHasEachClassOnce(t *testing.T) {
 		}
 	}
 }
+
+// A master that opens its groups removes those of an earlier one, and no other's.
+func TestOwnersHaveGroupsOfTheirOwn(t *testing.T) {
+	owners := []string{"vlibos", "vlibos.wide", "vlibos-selftest-1f", "user.slice/vlibos"}
+	for i, a := range owners {
+		for j, b := range owners {
+			if i < j && strings.HasPrefix(prefix(b)+"wide", prefix(a)) {
+				t.Errorf("groups of %s are those of %s, too", b, a)
+			}
+		}
+	}
+	if p := prefix("vlibos"); p != "vlibos." {
+		t.Errorf("the groups of vlibos begin with %s", p)
+	}
+}

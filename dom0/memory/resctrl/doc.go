@@ -2,7 +2,8 @@
 
 // Package resctrl gives native domains their classes of cache and memory
 // bandwidth through Linux's file system of that name (Intel RDT and AMD QoS). A
-// class is a group "vlibos.NAME" that contains the threads of its domains.
+// class is a group "vlibos.NAME" that contains the threads of its domains. Domains below
+// another cgroup than "vlibos" have another master, and its groups that name.
 //
 // github.com/intel/goresctrl makes, changes and removes the groups. It does not
 // tell what a processor can allocate, so [Layout] reads that.

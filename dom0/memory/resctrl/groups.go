@@ -22,8 +22,8 @@ import (
 	"github.com/vlibos/vlibos/throttle/cache"
 )
 
-// prefix of this package's groups.
-const prefix = "vlibos."
+// prefix of the groups of one owner, which begins no other's.
+func prefix(owner string) string { return strings.NewReplacer("/", "-", ".", "-").Replace(owner) + "." }
 
 // rounds bounds the search for threads that a domain starts meanwhile. Threads
 // inherit the group of the thread that starts them.
@@ -34,6 +34,7 @@ type Threads func(domain string) ([]int, error)
 
 // Groups implements [memory.CachePartitioner].
 type Groups struct {
+	prefix  string
 	layout  cache.Layout
 	threads Threads
 
@@ -46,17 +47,18 @@ var _ memory.CachePartitioner = (*Groups)(nil)
 // quiet: the library prints each configuration.
 var quiet = sync.OnceFunc(func() { rdt.SetLogger(slog.New(slog.DiscardHandler)) })
 
-// Open removes the groups of an earlier process. A process has one Groups at a time.
-func Open(threads Threads) (*Groups, error) {
+// Open removes the groups of an earlier process of the same owner: the cgroup of all
+// domains. A process has one Groups at a time.
+func Open(owner string, threads Threads) (*Groups, error) {
 	l, err := Layout(Root)
 	if err != nil {
 		return nil, err
 	}
 	quiet()
-	if err := rdt.Initialize(prefix); err != nil {
+	g := &Groups{prefix: prefix(owner), layout: l, threads: threads, joined: make(map[string]bool)}
+	if err := rdt.Initialize(g.prefix); err != nil {
 		return nil, fmt.Errorf("cache classes: %w", err)
 	}
-	g := &Groups{layout: l, threads: threads, joined: make(map[string]bool)}
 	return g, g.move(nil)
 }
 
@@ -90,7 +92,7 @@ func (g *Groups) room(shares []memory.CacheShare) error {
 		if _, err := os.Stat(filepath.Join(Root, e.Name(), "tasks")); errors.Is(err, fs.ErrNotExist) || !e.IsDir() {
 			continue
 		}
-		if !strings.HasPrefix(e.Name(), prefix) {
+		if !strings.HasPrefix(e.Name(), g.prefix) {
 			others = append(others, e.Name())
 		}
 	}

@@ -84,8 +84,8 @@ func reservation(v *xapi.VM) (r api.Reservation, err error) {
 	return r, nil
 }
 
-// status is the answer of a host with that name to a VM, without a mark. wrong is why its request is not understood, cache why it is not in its
-// cache class.
+// status is the answer of a host with that name to a VM, without a mark. wrong is why its
+// request is not understood, cache why it is not in its cache class.
 func status(name string, v *xapi.VM, a api.Status, wrong, cache error) string {
 	var parts []string
 	has := fmt.Sprintf("%s in every %v", a.Servings(), a.Period)
@@ -113,6 +113,8 @@ func status(name string, v *xapi.VM, a api.Status, wrong, cache error) string {
 		parts = append(parts, "no cache class: "+cache.Error())
 	case v.Asked[keyCache] != "":
 		parts = append(parts, fmt.Sprintf("cache class %q", v.Asked[keyCache]))
+	case !reserves(v):
+		parts = append(parts, "not understood: none of its keys asks for anything: want budget, period, vcpus, class, calls or cache")
 	}
 	return xapi.Cut(printable.Line(name+": "+strings.Join(parts, "; ")), xapi.MostText-markSize)
 }

@@ -44,6 +44,13 @@ func TestStatusThatXAPIRefusesDelaysNoOther(t *testing.T) {
 	}
 }
 
+// A VM none of whose keys is known is told which there are.
+func TestVMWithoutAKnownKeyIsToldThem(t *testing.T) {
+	s := newSite(t)
+	s.ask(web, "budgt=10ms", "cache=")
+	s.answered(web, "not understood: none of its keys asks for anything: want budget, period")
+}
+
 // A VM that has another's UUID for its name gets nothing of it, and takes nothing away.
 func TestVMWithAnotherUUIDAsNameGetsNothing(t *testing.T) {
 	s := newSite(t)

@@ -63,7 +63,7 @@ func share(id, class string, m cache.Masks) memory.CacheShare {
 // opened opens the classes, and closes them at the end of the test.
 func opened(t *testing.T, d domains) *resctrl.Groups {
 	t.Helper()
-	g, err := resctrl.Open(d.threads)
+	g, err := resctrl.Open("vlibos", d.threads)
 	if err != nil {
 		t.Fatal(err)
 	}

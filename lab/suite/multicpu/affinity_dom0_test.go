@@ -45,6 +45,9 @@ func TestUnpluggedVCPUIsShownAndKeepsItsBudget(t *testing.T) {
 	host.Must(t, tool(t, "xl", "vcpu-set", "vlib2", "1"))
 	shown([]int{1}, []int{1}, words, true)
 	host.Must(t, tool(t, "xl", "vcpu-set", "vlib2", "2"))
+	// What a distribution's udev does when a CPU is added.
+	host.Run(t, "vlibmaster", "call", "vlib2", "vlib", "run", "--", "sh", "-c",
+		"until echo 1 >/sys/devices/system/cpu/cpu1/online; do sleep 0.1; done 2>/dev/null")
 	shown(nil, nil, words, false)
 	stop := host.Keep(t, "vlib2", "while :; do :; done & while :; do :; done")
 	_, before := host.Domain(t, "vlib2")

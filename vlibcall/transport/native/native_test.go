@@ -52,7 +52,7 @@ func pair(t *testing.T) (ends [2]*net.UnixConn) {
 	return ends
 }
 
-// A process that serves one socket pair would wait for ever if its channel is not made.
+// A process that serves one socket pair would not end if its channel is not made.
 func TestWaitEndsIfTheChannelOfASocketPairIsNotMade(t *testing.T) {
 	for want, hello := range map[string][]byte{"channel revision 0": make([]byte, helloSize), "EOF": nil} {
 		ends := pair(t)
