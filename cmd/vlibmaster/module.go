@@ -78,7 +78,7 @@ func loadAction(c *cli.Context) error {
 		}
 	}
 	if _, err := vlib.Open(h); err == nil {
-		return errors.New("this Xen was booted with the module: nothing is to be loaded")
+		return errors.New("this Xen has the module: it was booted with it, or xen-livepatch has loaded it under another name")
 	}
 	id, err := h.BuildID()
 	if err != nil {
@@ -171,7 +171,7 @@ func statusAction(c *cli.Context) error {
 	case state == xenctl.PatchChecked:
 		text = "uploaded, and not in force: 'vlibmaster module load' begins again"
 	case absent == nil:
-		text = "a part of the Xen that was booted"
+		text = "a part of the Xen that was booted, or loaded under another name (xen-livepatch list)"
 	case missing == nil:
 		text += ", " + payloadOf(id) + " fits"
 	}
