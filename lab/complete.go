@@ -160,6 +160,9 @@ func (c Config) complete() (Config, error) {
 			return c, fmt.Errorf("%s is %d: want %d to %d", n.name, n.value, n.low, n.high)
 		}
 	}
+	if c.EmptyNode && c.PCPUs < 2 {
+		return c, fmt.Errorf("a NUMA node without memory, on a machine of one CPU: want two CPUs or more")
+	}
 	def(&c.MemoryMiB, defaultDom0MiB+c.reserved())
 	if c.dom0MiB() < leastDom0MiB {
 		return c, fmt.Errorf("memory of %d MiB leaves %d for Dom0, which needs %d: give the machine %d",

@@ -98,6 +98,8 @@ type Config struct {
 	// mode Dom0 has one and the DomUs have one, so that both can poll, and only
 	// the other delays each.
 	PCPUs int
+	// EmptyNode puts the last CPU into a NUMA node of its own, which has no memory.
+	EmptyNode bool
 	// MemoryMiB is the machine's memory, by default 1 GiB and what the DomUs need.
 	// Dom0 gets what they and Xen leave.
 	MemoryMiB int

@@ -60,7 +60,7 @@ type machine struct {
 func newMachine(ctx context.Context, c Config, base *image.Base, xen, bin string, p packages, disks []*os.File, link *os.File) (_ *machine, err error) {
 	m := &machine{
 		Machine: qemu.Machine{
-			CPUs: c.PCPUs, MemoryMiB: c.MemoryMiB, Counted: c.Mode == Counted,
+			CPUs: c.PCPUs, MemoryMiB: c.MemoryMiB, EmptyNode: c.EmptyNode, Counted: c.Mode == Counted,
 			Hypervisor: xen, Kernel: base.Dom0Kernel(), Disks: disks,
 			HypervisorArgs: c.xenArgs(), KernelArgs: c.dom0Args(), Port: labproto.Port,
 		},

@@ -44,6 +44,15 @@ func TestSeveralServers(t *testing.T) {
 	}, "lab/suite/servers")
 }
 
+// TestNodeWithoutMemory has the DomUs on the CPU of a NUMA node that has no memory.
+func TestNodeWithoutMemory(t *testing.T) {
+	t.Parallel()
+	these(t, lab.Config{Xen: lab.VlibXen, Mode: lab.Counted, DomUs: 2, EmptyNode: true, Timeout: 15 * time.Minute},
+		func(_, test string) bool {
+			return slices.Contains([]string{"TestAdoptedDomainHasItsShareInForeground", "TestTheDomainsNodeHasNoMemory"}, test)
+		}, "lab/suite/serving")
+}
+
 // collections is the longest test of lab/suite/serving.
 const collections = "TestStockKeeperStaysInTimeDuringCollections"
 
@@ -63,7 +72,9 @@ var everywhere = []string{"TestStockDomainHasItsShareAndItsWeightBack", "TestSto
 // and where the daemon does.
 func TestServing(t *testing.T) {
 	t.Parallel()
-	module := func(test string) bool { return !strings.HasPrefix(test, "TestStock") && !slices.Contains(long, test) }
+	module := func(test string) bool {
+		return test != "TestTheDomainsNodeHasNoMemory" && !strings.HasPrefix(test, "TestStock") && !slices.Contains(long, test)
+	}
 	// Debian's Xen 4.17.7 once died (in credit2's csched2_free_domdata) when a domain
 	// changed its pool after two domains had been in another one. So this boots alone.
 	const pools = "TestStockBudgetUnderCredit"

@@ -41,6 +41,7 @@ type machine struct {
 	Samples
 	xen    *xenctl.Handle
 	module *vlib.Module // nil without the module, or under another scheduler
+	size   ServiceSize  // of the service's experiment alone
 }
 
 // background ends the name of the part of a charge that was without budget.

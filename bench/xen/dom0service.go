@@ -20,8 +20,8 @@ import (
 
 // Dom0Service runs in Dom0 under a scheduler, and writes the Samples as one JSON
 // object.
-func Dom0Service(ctx context.Context, scheduler string, out io.Writer) (err error) {
-	b := &machine{Samples: make(Samples)}
+func Dom0Service(ctx context.Context, scheduler string, size ServiceSize, out io.Writer) (err error) {
+	b := &machine{Samples: make(Samples), size: size}
 	if b.xen, err = xenctl.Open(); err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func Dom0Service(ctx context.Context, scheduler string, out io.Writer) (err erro
 		return err
 	}
 	for _, domid := range []uint16{firstSpins, secondSpins} {
-		stop, err := run(ctx, b.xen, domid, spinSettles, taskProgram, "pause")
+		stop, err := run(ctx, b.xen, domid, spinSettles, taskProgram, "pause", fmt.Sprint(size.VCPUs))
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func Dom0Service(ctx context.Context, scheduler string, out io.Writer) (err erro
 
 // serve starts memcached in its domain, and connects to it when it listens.
 func (b *machine) serve(ctx context.Context) (stop func() error, _ *tail.Generator, err error) {
-	stop, err = run(ctx, b.xen, measured, time.Millisecond, "sh", "-c", runMemcached)
+	stop, err = run(ctx, b.xen, measured, time.Millisecond, "sh", "-c", runMemcached+fmt.Sprint(b.size.VCPUs))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -94,7 +94,7 @@ func (b *machine) served(g *tail.Generator, name string) error {
 		return err
 	}
 	begin := time.Now()
-	r, err := g.Run(serviceOrder)
+	r, err := g.Run(b.size.order())
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (b *machine) served(g *tail.Generator, name string) error {
 	h := hdrhistogram.Import(r.Latencies)
 	us := func(percentile float64) float64 { return float64(h.ValueAtPercentile(percentile)) / 1000 }
 	b.Samples[sampleServed+name] = []float64{
-		us(50), us(99), us(99.9), us(100), float64(h.TotalCount()), float64(r.Unanswered), 100 * float64(until-from) / float64(took),
+		us(50), us(99), us(99.9), us(100), float64(h.TotalCount()), float64(r.Unanswered), 100 * float64(until-from) / float64(took) / float64(b.size.VCPUs),
 	}
 	return nil
 }

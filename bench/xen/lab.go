@@ -53,7 +53,7 @@ func (o Options) bootFor(ctx context.Context, images images, c lab.Config, value
 	var out bytes.Buffer
 	c.Mode = lab.Counted
 	// Each domain has a CPU: on a shared one, a polling domain takes the other's time.
-	c.PCPUs, c.Dom0VCPUs = 2, 1
+	c.PCPUs, c.Dom0VCPUs = max(c.PCPUs, 2), 1
 	c.Add, c.DomUAdd = images.dom0, images.domu
 	c.Stdout, c.Stderr, c.SetupLog, c.Progress = &out, o.Log, o.Log, o.Progress
 	result, err := lab.Run(ctx, c)

@@ -10,10 +10,14 @@ import (
 
 // serviceRecords returns the ratio of each setting's 99th percentile to that of
 // the service alone.
-func serviceRecords(scheduler string, s Samples, machine string) ([]bench.Record, error) {
+func serviceRecords(scheduler string, size ServiceSize, s Samples, machine string) ([]bench.Record, error) {
 	names := []string{alone}
 	for _, s := range serviceSettings[scheduler] {
 		names = append(names, s.name)
+	}
+	area := "service.lab."
+	if size.VCPUs > 1 {
+		area = fmt.Sprintf("service.lab%d.", size.VCPUs)
 	}
 	var records []bench.Record
 	for _, name := range names {
@@ -22,8 +26,8 @@ func serviceRecords(scheduler string, s Samples, machine string) ([]bench.Record
 			return nil, fmt.Errorf("under %s the service has no samples of %s", scheduler, name)
 		}
 		r := bench.Record{
-			Name: "service.lab." + scheduler + "." + name, Better: bench.Lower, Machine: machine,
-			Raw: map[string]float64{"rate_per_s": float64(serviceOrder.Rate)},
+			Name: area + scheduler + "." + name, Better: bench.Lower, Machine: machine,
+			Raw: map[string]float64{"rate_per_s": float64(size.Rate), "vcpus": float64(size.VCPUs), "seconds": size.Time.Seconds()},
 		}
 		for i, f := range servedFigures {
 			r.Raw[f] = of[i]

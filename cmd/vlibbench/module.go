@@ -3,11 +3,14 @@
 package main
 
 import (
+	"time"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/bench/decision"
 	"github.com/vlibos/vlibos/bench/xen"
+	"github.com/vlibos/vlibos/internal/cliflag"
 )
 
 func moduleCommands() []*cli.Command {
@@ -22,8 +25,14 @@ func moduleCommands() []*cli.Command {
 			Action: moduleAction,
 		},
 		{
-			Name:   "service",
-			Usage:  "memcached in a DomU beside spinning DomUs, under open load, with and without the module, in instructions",
+			Name:  "service",
+			Usage: "memcached in a DomU beside spinning DomUs, under open load, with and without the module, in instructions",
+			Flags: []cli.Flag{
+				&cli.IntFlag{Name: "vcpus", Value: 1, Usage: "`NUMBER` of vCPUs of each DomU, of the CPUs that they share, and of memcached's threads"},
+				&cli.IntFlag{Name: "rate", Value: 1000, Usage: "requests a second"},
+				&cliflag.Duration{Name: "time", Value: 10 * time.Second, Usage: "`TIME` of each setting, of the machine's clock"},
+				&cli.StringSliceFlag{Name: "only", Usage: "boot only with this `SCHEDULER`: vlib, credit2; may be repeated"},
+			},
 			Action: serviceAction,
 		},
 		{
@@ -44,7 +53,11 @@ func moduleCommands() []*cli.Command {
 			Name:   xen.Dom0ServiceArg,
 			Hidden: true,
 			Action: func(c *cli.Context) error {
-				return xen.Dom0Service(c.Context, c.Args().First(), c.App.Writer)
+				size, err := xen.ReadServiceSize(c.Args().Tail())
+				if err != nil {
+					return err
+				}
+				return xen.Dom0Service(c.Context, c.Args().First(), size, c.App.Writer)
 			},
 		},
 		{
@@ -62,7 +75,11 @@ func moduleAction(c *cli.Context) error {
 }
 
 func serviceAction(c *cli.Context) error {
+	size := xen.ServiceSize{VCPUs: c.Int("vcpus"), Rate: c.Int("rate"), Time: c.Duration("time")}
+	if err := size.Check(); err != nil {
+		return err
+	}
 	return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
-		return xen.Service(c.Context, xen.Options{Self: self, Log: c.App.ErrWriter, Progress: progress})
+		return xen.Service(c.Context, xen.Options{Self: self, Log: c.App.ErrWriter, Progress: progress}, size, c.StringSlice("only")...)
 	})
 }

@@ -28,6 +28,7 @@ func machineFlags() []cli.Flag {
 		&cli.StringFlag{Category: machine, Name: "xen-args", Usage: "`ARGS` added to the hypervisor's command line"},
 		&cli.StringFlag{Category: machine, Name: "kernel-args", Usage: "`ARGS` added to Dom0's kernel command line (no comma)"},
 		&cli.IntFlag{Category: machine, Name: "pcpus", DefaultText: "2", Usage: "number of emulated CPUs"},
+		&cli.BoolFlag{Category: machine, Name: "empty-node", Usage: "the last CPU is in a NUMA node of its own, which has no memory"},
 		&cli.IntFlag{Category: machine, Name: "memory", DefaultText: "1024 and what the DomUs need", Usage: "the machine's memory in `MIB`"},
 		&cli.IntFlag{Category: machine, Name: "dom0-vcpus", DefaultText: "as many as CPUs; counted and contended: 1, pinned", Usage: "number of Dom0's vCPUs"},
 
@@ -76,7 +77,7 @@ func config(c *cli.Context, otherwise ...string) (lab.Config, error) {
 	cfg := lab.Config{
 		Args: c.Args().Slice(), Env: c.StringSlice("env"),
 		Release: c.String("release"), Dom0Packages: c.StringSlice("dom0-package"), DomUPackages: c.StringSlice("domu-package"),
-		Mode: lab.Mode(c.String("mode")), BusService: c.Duration("bus-service"), Processor: c.String("processor"), Xen: c.String("xen"), Scheduler: c.String("sched"),
+		Mode: lab.Mode(c.String("mode")), BusService: c.Duration("bus-service"), EmptyNode: c.Bool("empty-node"), Processor: c.String("processor"), Xen: c.String("xen"), Scheduler: c.String("sched"),
 		XenArgs: c.String("xen-args"), KernelArgs: c.String("kernel-args"),
 		PCPUs: c.Int("pcpus"), MemoryMiB: c.Int("memory"), Dom0VCPUs: c.Int("dom0-vcpus"),
 		DomUs: c.Int("domus"), Guest: lab.Guest(c.String("guest")),

@@ -37,7 +37,8 @@ func (m *Master) Renew() error {
 // calls beat, if the lease was renewed meanwhile; an error of beat ends Run. The lease
 // waits for no review and no request, which may take longer than it holds.
 func (m *Master) Run(ctx context.Context, beat func() error) error {
-	ctx, end := context.WithCancelCause(ctx)
+	asked := ctx
+	ctx, end := context.WithCancelCause(asked)
 	renewed, done := make(chan struct{}, 1), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -78,7 +79,7 @@ func (m *Master) Run(ctx context.Context, beat func() error) error {
 	}
 	end(nil)
 	<-done
-	if err := context.Cause(ctx); err != context.Canceled && err != context.DeadlineExceeded {
+	if err := context.Cause(ctx); err != context.Cause(asked) {
 		return err
 	}
 	return nil

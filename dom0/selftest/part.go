@@ -101,7 +101,7 @@ func Run(ctx context.Context, o Options, only ...string) (Report, error) {
 	if os.Geteuid() != 0 {
 		return Report{}, fmt.Errorf("a self-test makes domains: %w: run as root", os.ErrPermission)
 	}
-	ctx, cancel := context.WithTimeout(ctx, Limit)
+	ctx, cancel := context.WithTimeoutCause(ctx, Limit, fmt.Errorf("the %v of a self-test are over: repeat it with --only, on a machine that is less busy", Limit))
 	defer cancel()
 	r := describe(o.Facts)
 	for _, p := range Parts {

@@ -30,6 +30,8 @@ const epoch = "2026-01-01T00:00:00"
 type Machine struct {
 	CPUs      int
 	MemoryMiB int
+	// EmptyNode puts the last CPU into a NUMA node of its own, which has no memory.
+	EmptyNode bool
 	// Counted makes virtual time the number of executed instructions, one
 	// nanosecond each. One CPU runs at a time, and idle time is skipped.
 	Counted bool
@@ -136,6 +138,15 @@ func (m Machine) arguments(channel, monitor *os.File) (*arguments, error) {
 	a.add("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
 		"-machine", "pc", "-cpu", model,
 		"-smp", strconv.Itoa(m.CPUs), "-m", strconv.Itoa(m.MemoryMiB))
+	if m.EmptyNode {
+		last := m.CPUs - 1
+		cpus := "0"
+		if last > 1 {
+			cpus = fmt.Sprintf("0-%d", last-1)
+		}
+		a.add("-object", fmt.Sprintf("memory-backend-ram,id=node,size=%dM", m.MemoryMiB),
+			"-numa", "node,nodeid=0,memdev=node,cpus="+cpus, "-numa", fmt.Sprintf("node,nodeid=1,cpus=%d", last))
+	}
 	if m.Counted {
 		a.add("-accel", "tcg,thread=single",
 			"-icount", "shift=0,align=off,sleep=off", "-rtc", "base="+epoch+",clock=vm")

@@ -92,6 +92,26 @@ func TestCommasAndSpacesAreRefused(t *testing.T) {
 	}
 }
 
+func TestLastCPUHasANodeWithoutMemory(t *testing.T) {
+	for cpus, want := range map[int]string{2: "node,nodeid=0,memdev=node,cpus=0 node,nodeid=1,cpus=1", 5: "node,nodeid=0,memdev=node,cpus=0-3 node,nodeid=1,cpus=4"} {
+		m := machine
+		m.CPUs, m.EmptyNode = cpus, true
+		a, err := m.arguments(nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var nodes []string
+		for i, arg := range a.list[1:] {
+			if a.list[i] == "-numa" {
+				nodes = append(nodes, arg)
+			}
+		}
+		if got := strings.Join(nodes, " "); got != want || value(t, a.list, "-object") != "memory-backend-ram,id=node,size=1500M" {
+			t.Errorf("%d CPUs: %q, want %q", cpus, got, want)
+		}
+	}
+}
+
 func TestPluginGetsTheSharedFile(t *testing.T) {
 	m := machine
 	m.Plugin, m.Shared, m.SharedBytes = "/c/memory.so", os.Stdin, 8192

@@ -3,10 +3,10 @@
  * The program of the guests while a scheduler is measured.
  *
  *   task spin                    never stops
- *   task pause                   never stops; every 10,000 instructions the
- *                                emulator runs its other CPU, which otherwise
- *                                waits for the next timer: for measurements
- *                                of both CPUs
+ *   task pause [N]               N processes never stop, 1 without N; every
+ *                                10,000 / N instructions the emulator runs
+ *                                its next CPU, which otherwise waits for the
+ *                                next timer: for measurements of all CPUs
  *   task periodic N PERIOD BURN  N times: sleeps until the next multiple of
  *                                PERIOD nanoseconds, executes BURN
  *                                instructions; prints, in nanoseconds, how
@@ -17,12 +17,14 @@
  * loops consist of no-operations: an emulator counts them at little cost, so
  * that a domain can spin for seconds.
  */
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #define BLOCK 500
 
@@ -82,10 +84,17 @@ static int periodic(long n, int64_t period, int64_t burn)
     return 0;
 }
 
-static void pausing(void)
+static void pausing(int threads)
 {
+    int blocks = 10000 / threads / BLOCK;
+
+    for (int i = 1; i < threads; i++)
+        if (!fork()) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            break;
+        }
     for (;;) {
-        for (int i = 0; i < 10000 / BLOCK; i++)
+        for (int i = 0; i < blocks || !i; i++)
             block();
         asm volatile("pause");
     }
@@ -97,9 +106,11 @@ int main(int argc, char **argv)
         for (;;)
             block();
     if (argc == 2 && !strcmp(argv[1], "pause"))
-        pausing();
+        pausing(1);
+    if (argc == 3 && !strcmp(argv[1], "pause") && atoi(argv[2]) > 0)
+        pausing(atoi(argv[2]));
     if (argc == 5 && !strcmp(argv[1], "periodic"))
         return periodic(atol(argv[2]), atoll(argv[3]), atoll(argv[4]));
-    fprintf(stderr, "usage: task spin | task pause | task periodic N PERIOD BURN\n");
+    fprintf(stderr, "usage: task spin | task pause [N] | task periodic N PERIOD BURN\n");
     return 2;
 }
