@@ -15,7 +15,7 @@ VULN     := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 # requires, so one pass of the linter sees every file.
 TAGS := browser,dom0,lab,packages,soak
 
-TESTS   := unit hypervisor lab contended classes hardware hvm browser packages timed storm
+TESTS   := unit hypervisor lab contended classes hardware hvm live browser packages timed storm
 SOAKS   := churn native serving collections scheduling rogue stress starvation hypercalls pvh parallel fuzz
 BENCHES := quick native corunner lab module stock service throttle table full
 
@@ -164,7 +164,7 @@ installed = command -v $1 >/dev/null || $(INSTALL) $1 || { $(ROOT) apt-get updat
 
 # On real Xen: a lab that does not start fails.
 .test-lab: hypervisor
-	go test -tags lab -count 1 -timeout 40m -v -skip '^(TestContended|TestProcessor|TestLinuxOnAProcessor|TestNativeOnCgroup2|TestRegistersAreHidden|TestHVM)$$' ./lab
+	go test -tags lab -count 1 -timeout 40m -v -skip '^(TestContended|TestProcessor|TestLinuxOnAProcessor|TestNativeOnCgroup2|TestRegistersAreHidden|TestHVM|TestLivePatch)$$' ./lab
 
 # The lab's memory model; each emulated CPU needs a real one to itself.
 .test-contended: hypervisor
@@ -177,6 +177,11 @@ installed = command -v $1 >/dev/null || $(INSTALL) $1 || { $(ROOT) apt-get updat
 # HVM guests, with a device model in Dom0. The first time they boot, for minutes each.
 .test-hvm: setup
 	go test -tags lab -count 1 -timeout 100m -v -run '^TestHVM$$' ./lab
+
+# The module as a live patch. The first time Debian's hypervisor is downloaded and all of Xen
+# compiled, and that fails once the archive has another version.
+.test-live: livepatch
+	go test -tags lab -count 1 -timeout 40m -v -run '^TestLivePatch$$' ./lab
 
 # The report, drawn by Debian's Chromium.
 .test-browser:

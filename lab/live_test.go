@@ -17,7 +17,6 @@ import (
 // TestLivePatch loads the module into the distribution's own hypervisor, unmodified, of the
 // version whose source is available.
 func TestLivePatch(t *testing.T) {
-	t.Parallel()
 	l, err := lab.LivePatch(t.Context(), image.DefaultRelease, os.Stderr)
 	if err != nil {
 		t.Fatal(err)

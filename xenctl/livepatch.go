@@ -21,8 +21,18 @@ const (
 	PatchApplied PatchState = 2
 )
 
-// ErrPatchBusy reports that a live patch is in use and cannot be reverted.
-var ErrPatchBusy = errors.New("the live patch is in use")
+var (
+	// ErrPatchBusy reports that a live patch cannot be reverted: it is in use, or another
+	// was applied after it.
+	ErrPatchBusy = errors.New("the live patch is in use")
+
+	// ErrNoPatch reports that there is no live patch of that name.
+	ErrNoPatch = errors.New("no such live patch")
+
+	// ErrPatchGivenUp reports that Xen could not stop all CPUs, or found a vCPU that waits in
+	// the hypervisor.
+	ErrPatchGivenUp = errors.New("Xen gave it up")
+)
 
 // MaxPatch is the largest live patch that Xen accepts, LIVEPATCH_MAX_SIZE.
 const MaxPatch = 2 << 20
@@ -60,8 +70,8 @@ func (h *Handle) buildID() ([]byte, error) {
 	return append([]byte(nil), id.id[:n]...), nil
 }
 
-// PatchState returns the state of the live patch of that name. [ErrNotSupported]: there is
-// none, or Xen takes no live patches.
+// PatchState returns the state of the live patch of that name. Errors: [ErrNoPatch];
+// [ErrNotSupported], if Xen takes no live patches.
 func (h *Handle) PatchState(name string) (PatchState, error) {
 	state, _, err := h.patchStatus(name)
 	return state, opError("look up live patch "+name, err)
@@ -97,12 +107,14 @@ func (h *Handle) uploadPatch(name string, payload []byte) error {
 	return errors.Join(err, unix.Munmap(mem))
 }
 
-// ApplyPatch puts an uploaded live patch in force.
+// ApplyPatch puts an uploaded live patch in force. [ErrPatchGivenUp]: nothing has changed.
 func (h *Handle) ApplyPatch(name string) error {
 	return opError("apply live patch "+name, h.patchAction(name, livepatchApply, PatchApplied))
 }
 
-// RevertPatch ends what a live patch does. [ErrPatchBusy]: it is in use, and stays in force.
+// RevertPatch ends what a live patch does. [ErrPatchBusy]: it has refused, or is not the
+// last that was applied. [ErrPatchGivenUp]: it has not refused, and may have given up what
+// it held. In both cases it stays in force.
 func (h *Handle) RevertPatch(name string) error {
 	return opError("revert live patch "+name, h.patchAction(name, livepatchRevert, PatchChecked))
 }
@@ -133,7 +145,8 @@ func (h *Handle) patchAction(name string, action uint32, then PatchState) error 
 		case state == then && rc == 0:
 			return nil
 		case rc != 0 && unix.Errno(-rc) != unix.EAGAIN:
-			return fmt.Errorf("Xen could not stop all CPUs for it within %v, and nothing changed: %w", patchLimit, unix.Errno(-rc))
+			return fmt.Errorf("%w: CPUs did not all stand still within %v, or a vCPU waits in the hypervisor ('xl dmesg' has the reason): %w",
+				ErrPatchGivenUp, patchLimit, unix.Errno(-rc))
 		case time.Now().After(end):
 			return fmt.Errorf("no answer from Xen within %v", patchWait)
 		}
@@ -163,7 +176,12 @@ func (h *Handle) livepatch(cmd uint32, name string, fill func(*livepatchOp), tak
 	u := (*livepatchOp)(unsafe.Pointer(&op.u)) // another member of the union
 	u.cmd, u.name, u.nameSize = cmd, textAddr, uint16(len(name)+1)
 	fill(u)
-	if _, err := h.hypercall(hypercallSysctl, addr); err != nil {
+	switch _, err := h.hypercall(hypercallSysctl, addr); {
+	case errors.Is(err, unix.ENOENT) && cmd == livepatchUpload:
+		return errors.New("it needs a symbol that this Xen lacks")
+	case errors.Is(err, unix.ENOENT):
+		return ErrNoPatch
+	case err != nil:
 		return err
 	}
 	if take != nil {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/vlib"
@@ -78,7 +79,7 @@ func loadAction(c *cli.Context) error {
 		}
 	}
 	if _, err := vlib.Open(h); err == nil {
-		return errors.New("this Xen was booted with the module: nothing is to be loaded")
+		return errors.New("this Xen has the module: it was booted with it, or xen-livepatch has loaded it under another name")
 	}
 	id, err := h.BuildID()
 	if err != nil {
@@ -90,7 +91,7 @@ func loadAction(c *cli.Context) error {
 	}
 	payload, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("no live patch for this Xen, whose build-id is %s: %w ('make livepatch' makes one)", id, err)
+		return fmt.Errorf("no live patch for this Xen, whose build-id is %s: %w ('make livepatch' makes one for the Xen that it names)", id, err)
 	}
 	if err != nil {
 		return err
@@ -105,6 +106,9 @@ func loadAction(c *cli.Context) error {
 		return fmt.Errorf("nothing has changed; 'xl dmesg' has Xen's reason: %w", err)
 	}
 	if err := h.ApplyPatch(patchName); err != nil {
+		if errors.Is(err, unix.EINVAL) {
+			err = fmt.Errorf("another live patch is in force, and this one is for a Xen without: revert that one (xen-livepatch list): %w", err)
+		}
 		return errors.Join(err, h.UnloadPatch(patchName))
 	}
 	return say(c, true, "the module is loaded: make a cpupool with sched=\"null\" for its domains")
@@ -126,11 +130,13 @@ func unloadAction(c *cli.Context) error {
 	case state == 0:
 		return say(c, true, "the module is not loaded")
 	case state == xenctl.PatchApplied:
-		err := h.RevertPatch(patchName)
-		if errors.Is(err, xenctl.ErrPatchBusy) {
-			return fmt.Errorf("a cpupool uses the module: move its domains (xl cpupool-migrate DOMAIN Pool-0) and xl cpupool-destroy it: %w", err)
-		}
-		if err != nil {
+		switch err := h.RevertPatch(patchName); {
+		case errors.Is(err, xenctl.ErrPatchBusy):
+			return fmt.Errorf("a cpupool uses the module: move its domains (xl cpupool-migrate DOMAIN Pool-0) and xl cpupool-destroy it; "+
+				"or another live patch came after it (xen-livepatch list): %w", err)
+		case errors.Is(err, xenctl.ErrPatchGivenUp):
+			return fmt.Errorf("the module stays, without reservations and without new cpupools, until the next unload: %w", err)
+		case err != nil:
 			return err
 		}
 	}
@@ -166,7 +172,7 @@ func statusAction(c *cli.Context) error {
 	case state == xenctl.PatchChecked:
 		text = "uploaded, and not in force: 'vlibmaster module load' begins again"
 	case absent == nil:
-		text = "a part of the Xen that was booted"
+		text = "a part of the Xen that was booted, or loaded under another name (xen-livepatch list)"
 	case missing == nil:
 		text += ", " + payloadOf(id) + " fits"
 	}
@@ -186,8 +192,11 @@ func payloadOf(id string) string { return filepath.Join(payloadDir, id+".livepat
 // patchState returns the state of the module's live patch; 0 if there is none.
 func patchState(h *xenctl.Handle) (xenctl.PatchState, error) {
 	state, err := h.PatchState(patchName)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, xenctl.ErrNoPatch):
 		return 0, nil
+	case errors.Is(err, xenctl.ErrNotSupported):
+		return 0, fmt.Errorf("this Xen takes no live patches: %w", err)
 	}
 	return state, err
 }

@@ -146,8 +146,19 @@ static int cf_check leave(livepatch_payload_t *payload)
     }
 }
 
+/*
+ * All CPUs stand still. A vCPU that waits for room in the ring of a monitor has
+ * its stack put aside, and frames of the payload may be on it: Xen looks for
+ * such vCPUs before it applies a payload, and not before it reverts one.
+ */
+static int cf_check revert(livepatch_payload_t *payload)
+{
+    return arch_livepatch_safety_check() ?: revert_payload(payload);
+}
+
 LIVEPATCH_PREAPPLY_HOOK(enter);
 LIVEPATCH_PREREVERT_HOOK(leave);
+LIVEPATCH_REVERT_HOOK(revert);
 
 /* Sizes are what Xen checks: the bytes of a jump after an ENDBR64. */
 #define REPLACE(function, by) {             \
