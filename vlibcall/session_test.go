@@ -24,7 +24,7 @@ func stuckServer(t *testing.T) (_ transport.Dialer, hangs, let chan struct{}) {
 	s.Handle("t", "hang", func(*vlibcall.Call) error {
 		select {
 		case hangs <- struct{}{}:
-		default: // nobody counts them: calls that were given up are served, too
+		default: // not counted: calls that were given up are served, too
 		}
 		<-let
 		return nil
