@@ -3,6 +3,7 @@
 package master
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -15,26 +16,28 @@ import (
 
 // fakeHost is a host that only records.
 type fakeHost struct {
-	can     host.Abilities
-	all     []host.Domain
-	on      map[int][]int     // CPUs of processes
-	cpus    []int             // of the host; nil: not known
-	adopted map[uint32]string // reservation → domain
-	pays    map[uint32]string // reservation → domain, and whether its server listens
-	callees map[uint32]host.Domain
-	threads map[uint32]host.Reservation
-	freed   []string // domains that no reservation is charged for any more
-	tasks   map[uint32]rtsched.Task
-	spared  map[uint32]bool
-	beside  map[uint32][]host.Helper // on the reservation of a domain
-	fail    error
-	broken  map[string]error // errors of reading the use of a domain
-	renewed atomic.Int32
-	resumed int
-	cleared []uint32
-	stuck   string
-	owned   error // set: another master owns the host
-	notes   []string
+	can      host.Abilities
+	all      []host.Domain
+	on       map[int][]int     // CPUs of processes
+	cpus     []int             // of the host; nil: not known
+	adopted  map[uint32]string // reservation → domain
+	pays     map[uint32]string // reservation → domain, and whether its server listens
+	callees  map[uint32]host.Domain
+	threads  map[uint32]host.Reservation
+	freed    []string // domains that no reservation is charged for any more
+	tasks    map[uint32]rtsched.Task
+	spared   map[uint32]bool
+	beside   map[uint32][]host.Helper // on the reservation of a domain
+	fail     error
+	broken   map[string]error // errors of reading the use of a domain
+	renewed  atomic.Int32
+	resumed  int
+	reserved int   // calls of Reserve
+	refuses  error // of Reserve
+	cleared  []uint32
+	stuck    string
+	owned    error // set: another master owns the host
+	notes    []string
 }
 
 func newHost(domains ...host.Domain) *fakeHost {
@@ -100,8 +103,9 @@ func (h *fakeHost) MemberCPUs(m host.Members) ([]int, error) {
 }
 
 func (h *fakeHost) Reserve(_ context.Context, r host.Reservation) error {
-	if h.fail != nil {
-		return h.fail
+	h.reserved++
+	if err := cmp.Or(h.fail, h.refuses); err != nil {
+		return err
 	}
 	switch r.Kind() {
 	case host.KindDomain:

@@ -152,6 +152,7 @@ func (m *Master) enter(ctx context.Context, next []*entry, short bool, waits fun
 			err = m.tell(ctx, e)
 		}
 		if err == nil {
+			e.placed = true
 			continue
 		}
 		short = true

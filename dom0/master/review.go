@@ -127,6 +127,11 @@ func (m *Master) Review(ctx context.Context) error {
 		}
 		ran := e.running()
 		as, err := m.locate(ctx, known, e)
+		// A host that places vCPUs may have moved them since the entry was looked at, and
+		// a pin has moved them back: where they are is not where they were admitted.
+		if placed := e.placed; m.host.Can().Places {
+			e.placed, as = !as, as && !placed
+		}
 		switch {
 		case errors.Is(err, errNone):
 			err = errAbsent

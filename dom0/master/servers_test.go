@@ -107,6 +107,33 @@ func TestPlacingHostDecidesWhereAReservationFits(t *testing.T) {
 	}
 }
 
+// vCPUs that the host places and a pin moves back before the next review look as they did
+// when they were admitted. They are admitted again all the same.
+func TestPlacedVCPUsAreAdmittedAgainAtTheNextReview(t *testing.T) {
+	h := newHost(with(1, domain("1", "web", 1)))
+	h.can.Places, h.cpus = true, []int{0, 1}
+	m := open(t, h, t.TempDir())
+	adopt(t, m, "web", 60*ms, 100*ms)
+	for _, refusal := range []error{host.ErrNotAdmitted, nil} {
+		h.refuses = refusal
+		if err := m.Review(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if all := listed(t, m, host.KindDomain); all[0].Waits != (refusal != nil) {
+			t.Errorf("the host says %v: %+v", refusal, all[0])
+		}
+	}
+	told := h.reserved
+	for range 3 {
+		if err := m.Review(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h.reserved > told+1 {
+		t.Errorf("told %d times that nothing has changed", h.reserved-told)
+	}
+}
+
 // A vCPU that is unplugged is shown, and its budget stays promised for when it is plugged
 // in again.
 func TestUnpluggedVCPUKeepsItsBudget(t *testing.T) {

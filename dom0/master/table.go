@@ -32,6 +32,7 @@ type entry struct {
 	problem error        // why the reservation is not in force, if known
 	told    bool         // the host has this reservation
 	granted rtsched.Task // budget and period that the host has; zero: none
+	placed  bool         // the host may have moved its vCPUs since they were looked for
 	refused refusal      // when the arithmetic refused it last
 	old     bool         // an earlier master's, whose domains have not been found yet
 	resume  bool         // an earlier master's, which the host has not been told yet
