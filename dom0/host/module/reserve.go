@@ -102,10 +102,15 @@ func (p *Host) reserve(r host.Reservation) error {
 	return refusal(err)
 }
 
+// adopt puts a domain on a reservation. The module would accept one that another
+// scheduler drives, and keep no budget for it until it comes to a pool of the module's.
 func (p *Host) adopt(d host.Domain, r host.Reservation) error {
 	domid, err := domains.Number(d)
 	if err != nil {
 		return err
+	}
+	if _, err := p.m.Use(domid); errors.Is(err, vlib.ErrOtherScheduler) {
+		return fmt.Errorf("%w: %w: move domain %s to a cpupool of the module's scheduler", host.ErrNotAdmitted, vlib.ErrOtherScheduler, d)
 	}
 	if err := p.m.Adopt(domid, r.ID); err != nil {
 		return err
