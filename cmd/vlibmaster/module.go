@@ -48,32 +48,49 @@ next boot.`,
 			Name:      "load",
 			Usage:     "load the module: FILE, or the live patch in " + payloadDir + " for this Xen",
 			ArgsUsage: "[FILE]",
-			Action:    loadAction,
+			Action:    onXen(atMostOneFile, loadModule),
 		}, {
 			Name:        "unload",
 			Usage:       "take the module out",
 			Description: `It is refused while a cpupool is under the module's scheduler. Reservations and gates end.`,
-			Action:      unloadAction,
+			Action:      onXen(noArguments, unloadModule),
 		}, {
 			Name:   "status",
 			Usage:  "show the build-id of this Xen, and whether the module is there",
-			Action: statusAction,
+			Action: onXen(noArguments, moduleStatus),
 		}},
 	}
 }
 
-func loadAction(c *cli.Context) error {
+// onXen is an action on this Xen, whose arguments are checked first.
+func onXen(check func(*cli.Context) error, do func(*cli.Context, *xenctl.Handle) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if err := check(c); err != nil {
+			return err
+		}
+		h, err := xenctl.Open()
+		if err != nil {
+			return err
+		}
+		defer h.Close()
+		return do(c, h)
+	}
+}
+
+func atMostOneFile(c *cli.Context) error {
 	if c.NArg() > 1 {
 		return usagef("module load takes one FILE, got %d", c.NArg())
 	}
-	h, err := xenctl.Open()
-	if err != nil {
+	return nil
+}
+
+func loadModule(c *cli.Context, h *xenctl.Handle) error {
+	switch state, err := patchState(h); {
+	case err != nil:
 		return err
-	}
-	defer h.Close()
-	if state, err := patchState(h); err != nil || state == xenctl.PatchApplied {
-		return errors.Join(err, say(c, state == xenctl.PatchApplied, "the module is loaded already"))
-	} else if state == xenctl.PatchChecked {
+	case state == xenctl.PatchApplied:
+		return say(c, "the module is loaded already")
+	case state == xenctl.PatchChecked:
 		if err := h.UnloadPatch(patchName); err != nil { // left over by a load that was killed
 			return err
 		}
@@ -111,24 +128,16 @@ func loadAction(c *cli.Context) error {
 		}
 		return errors.Join(err, h.UnloadPatch(patchName))
 	}
-	return say(c, true, "the module is loaded: make a cpupool with sched=\"null\" for its domains")
+	return say(c, "the module is loaded: make a cpupool with sched=\"null\" for its domains")
 }
 
-func unloadAction(c *cli.Context) error {
-	if err := noArguments(c); err != nil {
-		return err
-	}
-	h, err := xenctl.Open()
-	if err != nil {
-		return err
-	}
-	defer h.Close()
+func unloadModule(c *cli.Context, h *xenctl.Handle) error {
 	state, err := patchState(h)
 	switch {
 	case err != nil:
 		return err
 	case state == 0:
-		return say(c, true, "the module is not loaded")
+		return say(c, "the module is not loaded")
 	case state == xenctl.PatchApplied:
 		switch err := h.RevertPatch(patchName); {
 		case errors.Is(err, xenctl.ErrPatchBusy):
@@ -143,18 +152,10 @@ func unloadAction(c *cli.Context) error {
 	if err := h.UnloadPatch(patchName); err != nil {
 		return err
 	}
-	return say(c, true, "the module is unloaded")
+	return say(c, "the module is unloaded")
 }
 
-func statusAction(c *cli.Context) error {
-	if err := noArguments(c); err != nil {
-		return err
-	}
-	h, err := xenctl.Open()
-	if err != nil {
-		return err
-	}
-	defer h.Close()
+func moduleStatus(c *cli.Context, h *xenctl.Handle) error {
 	id, err := h.BuildID()
 	if err != nil {
 		return err
@@ -180,10 +181,8 @@ func statusAction(c *cli.Context) error {
 	return err
 }
 
-func say(c *cli.Context, really bool, text string) (err error) {
-	if really {
-		_, err = fmt.Fprintln(c.App.Writer, text)
-	}
+func say(c *cli.Context, text string) error {
+	_, err := fmt.Fprintln(c.App.Writer, text)
 	return err
 }
 
