@@ -20,6 +20,26 @@ func TestUpstreamVersionHasNoRevision(t *testing.T) {
 	}
 }
 
+// QEMU 7.2, of Debian 12, has version 1 of the interface; 10.0, of Debian 13, a later one,
+// which copies instructions.
+func TestPluginsCompileForEachInterfaceOfQEMU(t *testing.T) {
+	header, err := os.ReadFile(filepath.Join("testdata", headerName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []string{"1", "2", "3", "4"} {
+		include := t.TempDir()
+		of := append([]byte("#define QEMU_PLUGIN_VERSION "+version+"\n"), header...)
+		if err := os.WriteFile(filepath.Join(include, headerName), of, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		c := NewCache(&image.Cache{Dir: t.TempDir()})
+		if err := c.compile(t.Context(), include, filepath.Join(c.dir, "plugin", version)); err != nil {
+			t.Errorf("version %s: %v", version, err)
+		}
+	}
+}
+
 func TestPluginIsNamedByItsHeaderToo(t *testing.T) {
 	c := NewCache(&image.Cache{Dir: t.TempDir()})
 	key, err := c.key(t.Context(), "testdata")

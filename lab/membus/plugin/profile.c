@@ -75,12 +75,24 @@ static void on_mark(unsigned int vcpu, void *data)
         write_counts();
 }
 
+/* Since version 3 of its interface, QEMU copies an instruction itself. */
+static void copy(uint8_t *to, const struct qemu_plugin_insn *insn, size_t size)
+{
+#if QEMU_PLUGIN_VERSION >= 3
+    qemu_plugin_insn_data(insn, to, size);
+#else
+    memcpy(to, qemu_plugin_insn_data(insn), size);
+#endif
+}
+
 static void find_mark(struct qemu_plugin_insn *insn)
 {
-    const uint8_t *bytes = qemu_plugin_insn_data(insn);
+    uint8_t bytes[sizeof(mark) + 1 + sizeof(signature)];
 
-    if (qemu_plugin_insn_size(insn) != sizeof(mark) + 1 + sizeof(signature) ||
-        memcmp(bytes, mark, sizeof(mark)) ||
+    if (qemu_plugin_insn_size(insn) != sizeof(bytes))
+        return;
+    copy(bytes, insn, sizeof(bytes));
+    if (memcmp(bytes, mark, sizeof(mark)) ||
         memcmp(bytes + sizeof(mark) + 1, signature, sizeof(signature)))
         return;
     qemu_plugin_register_vcpu_insn_exec_cb(

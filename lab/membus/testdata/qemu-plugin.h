@@ -8,7 +8,9 @@
 #include <stddef.h>
 
 #define QEMU_PLUGIN_EXPORT
+#ifndef QEMU_PLUGIN_VERSION
 #define QEMU_PLUGIN_VERSION 1
+#endif
 
 typedef uint64_t qemu_plugin_id_t;
 typedef uint32_t qemu_plugin_meminfo_t;
@@ -38,7 +40,11 @@ void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *, mem_cb,
                                       enum qemu_plugin_cb_flags,
                                       enum qemu_plugin_mem_rw, void *);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *);
+#if QEMU_PLUGIN_VERSION >= 3
+size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *, void *, size_t);
+#else
 const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *);
+#endif
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *);
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, exec_cb,
                                           enum qemu_plugin_cb_flags, void *);
