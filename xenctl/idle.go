@@ -19,32 +19,22 @@ func (h *Handle) IdleTimes() ([]time.Duration, error) {
 	return times, opError("read the idle times of CPUs", err)
 }
 
-func (h *Handle) idleTimes() ([]time.Duration, error) {
-	version, err := h.sysctlVersion()
-	if err != nil {
-		return nil, err
-	}
-	b, err := h.buffers.get()
-	if err != nil {
-		return nil, err
-	}
-	defer h.buffers.put(b)
-	p, addr := b.at(0)
-	records, recordsAddr := b.at(listOffset)
-	op := (*sysctl)(p)
-	op.cmd, op.interfaceVersion = sysctlGetCPUInfo, version
-	u := (*getCPUInfo)(unsafe.Pointer(&op.u)) // another member of the union
-	*u = getCPUInfo{maxCPUs: uint32(idleMax), buffer: recordsAddr}
-	if _, err := h.hypercall(hypercallSysctl, addr); err != nil {
-		return nil, err
-	}
-	n := int(u.numCPUs)
-	if n > idleMax {
-		return nil, fmt.Errorf("%w: %d CPUs, at most %d were requested", ErrBroken, n, idleMax)
-	}
-	times := make([]time.Duration, n)
-	for i, c := range unsafe.Slice((*cpuInfo)(records), n) {
-		times[i] = time.Duration(c.idleTime)
-	}
-	return times, nil
+func (h *Handle) idleTimes() (times []time.Duration, err error) {
+	err = sysctlOf(h, sysctlGetCPUInfo, func(u *getCPUInfo, b *buffer, ask func() error) error {
+		records, addr := b.at(listOffset)
+		*u = getCPUInfo{maxCPUs: uint32(idleMax), buffer: addr}
+		if err := ask(); err != nil {
+			return err
+		}
+		n := int(u.numCPUs)
+		if n > idleMax {
+			return fmt.Errorf("%w: %d CPUs, at most %d were requested", ErrBroken, n, idleMax)
+		}
+		times = make([]time.Duration, n)
+		for i, c := range unsafe.Slice((*cpuInfo)(records), n) {
+			times[i] = time.Duration(c.idleTime)
+		}
+		return nil
+	})
+	return times, err
 }

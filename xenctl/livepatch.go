@@ -159,33 +159,22 @@ func (h *Handle) livepatch(cmd uint32, name string, fill func(*livepatchOp), tak
 	if len(name) >= livepatchNameSize {
 		return fmt.Errorf("%q is longer than %d bytes", name, livepatchNameSize-1)
 	}
-	version, err := h.sysctlVersion()
-	if err != nil {
-		return err
-	}
-	b, err := h.buffers.get()
-	if err != nil {
-		return err
-	}
-	defer h.buffers.put(b)
-	p, addr := b.at(0)
-	text, textAddr := b.at(mapOffset)
-	copy(unsafe.Slice((*byte)(text), livepatchNameSize), name)
-	op := (*sysctl)(p)
-	op.cmd, op.interfaceVersion = sysctlLivepatch, version
-	u := (*livepatchOp)(unsafe.Pointer(&op.u)) // another member of the union
-	u.cmd, u.name, u.nameSize = cmd, textAddr, uint16(len(name)+1)
-	fill(u)
-	switch _, err := h.hypercall(hypercallSysctl, addr); {
-	case errors.Is(err, unix.ENOENT) && cmd == livepatchUpload:
-		return errors.New("it needs a symbol that this Xen lacks")
-	case errors.Is(err, unix.ENOENT):
-		return ErrNoPatch
-	case err != nil:
-		return err
-	}
-	if take != nil {
-		take(u)
-	}
-	return nil
+	return sysctlOf(h, sysctlLivepatch, func(u *livepatchOp, b *buffer, ask func() error) error {
+		text, addr := b.at(mapOffset)
+		copy(unsafe.Slice((*byte)(text), livepatchNameSize), name)
+		u.cmd, u.name, u.nameSize = cmd, addr, uint16(len(name)+1)
+		fill(u)
+		switch err := ask(); {
+		case errors.Is(err, unix.ENOENT) && cmd == livepatchUpload:
+			return errors.New("it needs a symbol that this Xen lacks")
+		case errors.Is(err, unix.ENOENT):
+			return ErrNoPatch
+		case err != nil:
+			return err
+		}
+		if take != nil {
+			take(u)
+		}
+		return nil
+	})
 }

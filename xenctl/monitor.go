@@ -70,23 +70,14 @@ func (h *Handle) Monitoring(cpu int) (m Monitoring, err error) {
 	return m, nil
 }
 
-func (h *Handle) monitorInfo(cmd uint32, in uint64) (uint64, error) {
-	version, err := h.sysctlVersion()
-	if err != nil {
-		return 0, err
-	}
-	b, err := h.buffers.get()
-	if err != nil {
-		return 0, err
-	}
-	defer h.buffers.put(b)
-	p, addr := b.at(0)
-	op := (*sysctl)(p)
-	op.cmd, op.interfaceVersion = sysctlPSRMonitor, version
-	u := (*psrMonitorOp)(unsafe.Pointer(&op.u)) // another member of the union
-	u.cmd, u.data = cmd, in
-	_, err = h.hypercall(hypercallSysctl, addr)
-	return u.data, err
+func (h *Handle) monitorInfo(cmd uint32, in uint64) (out uint64, err error) {
+	err = sysctlOf(h, sysctlPSRMonitor, func(u *psrMonitorOp, _ *buffer, ask func() error) error {
+		u.cmd, u.data = cmd, in
+		err := ask()
+		out = u.data
+		return err
+	})
+	return out, err
 }
 
 // Monitor gives a domain a resource monitoring ID, if it has none. Errors:
@@ -173,29 +164,22 @@ func (h *Handle) SocketCPUs() (map[int]int, error) {
 }
 
 func (h *Handle) socketCPUs() (map[int]int, error) {
-	version, err := h.sysctlVersion()
-	if err != nil {
-		return nil, err
-	}
-	b, err := h.buffers.get()
-	if err != nil {
-		return nil, err
-	}
-	defer h.buffers.put(b)
-	p, addr := b.at(0)
-	records, recordsAddr := b.at(listOffset)
-	op := (*sysctl)(p)
-	op.cmd, op.interfaceVersion = sysctlCPUTopology, version
-	u := (*cpuTopologyOp)(unsafe.Pointer(&op.u)) // another member of the union
-	*u = cpuTopologyOp{numCPUs: uint32(topologyMax), buffer: recordsAddr}
-	if _, err := h.hypercall(hypercallSysctl, addr); err != nil {
-		return nil, err
-	}
 	cpus := make(map[int]int)
-	for cpu, c := range unsafe.Slice((*cpuTopology)(records), min(int(u.numCPUs), topologyMax)) {
-		if _, known := cpus[int(c.socket)]; !known && c.socket != noSocket {
-			cpus[int(c.socket)] = cpu
+	err := sysctlOf(h, sysctlCPUTopology, func(u *cpuTopologyOp, b *buffer, ask func() error) error {
+		records, addr := b.at(listOffset)
+		*u = cpuTopologyOp{numCPUs: uint32(topologyMax), buffer: addr}
+		if err := ask(); err != nil {
+			return err
 		}
+		for cpu, c := range unsafe.Slice((*cpuTopology)(records), min(int(u.numCPUs), topologyMax)) {
+			if _, known := cpus[int(c.socket)]; !known && c.socket != noSocket {
+				cpus[int(c.socket)] = cpu
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return cpus, nil
 }

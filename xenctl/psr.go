@@ -73,25 +73,16 @@ func (h *Handle) BandwidthInfo(socket int) (BandwidthInfo, error) {
 		opError(fmt.Sprintf("ask how to allocate the memory bandwidth of socket %d", socket), err)
 }
 
-func (h *Handle) psrInfo(cmd uint32, socket int) (psrInfo, error) {
-	version, err := h.sysctlVersion()
-	if err != nil {
-		return psrInfo{}, err
-	}
-	b, err := h.buffers.get()
-	if err != nil {
-		return psrInfo{}, err
-	}
-	defer h.buffers.put(b)
-	p, addr := b.at(0)
-	op := (*sysctl)(p)
-	op.cmd, op.interfaceVersion = sysctlPSRAlloc, version
-	u := (*psrInfo)(unsafe.Pointer(&op.u)) // another member of the union
-	u.cmd, u.target = cmd, uint32(socket)
-	if _, err := h.hypercall(hypercallSysctl, addr); err != nil {
-		return psrInfo{}, err
-	}
-	return *u, nil
+func (h *Handle) psrInfo(cmd uint32, socket int) (info psrInfo, err error) {
+	err = sysctlOf(h, sysctlPSRAlloc, func(u *psrInfo, _ *buffer, ask func() error) error {
+		u.cmd, u.target = cmd, uint32(socket)
+		if err := ask(); err != nil {
+			return err
+		}
+		info = *u
+		return nil
+	})
+	return info, err
 }
 
 // Allocation returns a domain's value on a socket. [ErrNotSupported]: the

@@ -56,32 +56,22 @@ func (h *Handle) Pool(id uint32) (Pool, error) {
 	return p, opError(fmt.Sprintf("look up cpupool %d", id), err)
 }
 
-func (h *Handle) pool(id uint32) (Pool, error) {
-	version, err := h.sysctlVersion()
-	if err != nil {
-		return Pool{}, err
-	}
-	b, err := h.buffers.get()
-	if err != nil {
-		return Pool{}, err
-	}
-	defer h.buffers.put(b)
-	p, _ := b.at(0)
-	cpus, cpusAddr := b.at(mapOffset)
-	op := (*sysctl)(p)
-	op.cmd, op.interfaceVersion = sysctlCPUPoolOp, version
-	u := (*cpuPoolOp)(unsafe.Pointer(&op.u)) // another member of the union
-	u.op, u.cpupoolID = cpuPoolInfo, id
-	u.cpumap = bitmap{address: cpusAddr, bits: maxCPUs}
-	_, addr := b.at(0)
-	if _, err := h.hypercall(hypercallSysctl, addr); err != nil {
-		return Pool{}, err
-	}
-	// For an unused number Xen answers with the next higher pool.
-	if u.cpupoolID != id {
-		return Pool{}, unix.ENOENT
-	}
-	return Pool{ID: id, Scheduler: Scheduler(u.schedID), CPUs: members(cpus)}, nil
+func (h *Handle) pool(id uint32) (pool Pool, err error) {
+	err = sysctlOf(h, sysctlCPUPoolOp, func(u *cpuPoolOp, b *buffer, ask func() error) error {
+		cpus, addr := b.at(mapOffset)
+		u.op, u.cpupoolID = cpuPoolInfo, id
+		u.cpumap = bitmap{address: addr, bits: maxCPUs}
+		if err := ask(); err != nil {
+			return err
+		}
+		// For an unused number Xen answers with the next higher pool.
+		if u.cpupoolID != id {
+			return unix.ENOENT
+		}
+		pool = Pool{ID: id, Scheduler: Scheduler(u.schedID), CPUs: members(cpus)}
+		return nil
+	})
+	return pool, err
 }
 
 // Affinity returns the CPUs on which a vCPU may run (its hard affinity),
