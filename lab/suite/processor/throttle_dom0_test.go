@@ -45,7 +45,7 @@ func TestThrottleIsClosedOverTheModulesCounters(t *testing.T) {
 	config := func(threshold float64) string {
 		return fmt.Sprintf("[throttle]\nsource = \"uncore\"\nthreshold_ns = %.0f\nperiod = \"50ms\"\ncpus = [%d]\n", threshold, domUCPU)
 	}
-	d := serve(t, config(1000*alone))
+	d := serve(t, config(20*alone))
 	requests := func() (uint64, error) {
 		c, err := m.Counters(domUCPU)
 		return c.Requests, err
