@@ -22,7 +22,7 @@ type VCPU struct {
 	CPU     int           // on which it runs, or has run last
 }
 
-// reload has Xen load the registers of a domain's vCPUs anew. Class of service and
+// reload has Xen load the registers of a domain's vCPUs. Class of service and
 // monitoring ID are among these, and while a vCPU runs alone on its CPU, Xen never loads
 // them otherwise. To read a vCPU's registers it takes the vCPU off its CPU first. It refuses
 // that for the vCPU that calls: for that one, and after any other error, the new values hold

@@ -84,7 +84,7 @@ func TestPay(t *testing.T) {
 		}
 		took, u := time.Since(begun), paid(t, p, 2048)
 		t.Logf("%v of CPU time took %v: %v in foreground, %v in background", work, took, u.Foreground, u.Background)
-		// What was used beyond a budget is foreground when the next one pays for it.
+		// The next budget pays for use beyond the last one, which is foreground then.
 		testkit.Eventually(t, "all is charged", func() bool {
 			u = paid(t, p, 2048)
 			return u.Foreground+u.Background >= work
