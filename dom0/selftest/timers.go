@@ -73,7 +73,7 @@ func judgeTimers(late []time.Duration, allowed time.Duration) Result {
 	r := Result{Verdict: Passed, Figures: map[string]float64{
 		"late_p50_ms": ms(at(50)), "late_p99_ms": ms(at(99)), "late_max_ms": ms(at(100)), "allowed_ms": ms(allowed), "timers": float64(len(late)),
 	}}
-	r.Reason = fmt.Sprintf("late by %.3f ms (median), %.3f ms (p99), %.3f ms (most); budgets may end %.0f ms late",
+	r.Reason = fmt.Sprintf("late by %.3f ms (median), %.3f ms (p99), %.3f ms (most); budgets may end %.2f ms late",
 		ms(at(50)), ms(at(99)), ms(at(100)), ms(allowed))
 	if at(99) > allowed {
 		r.Verdict = Failed
