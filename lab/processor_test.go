@@ -43,7 +43,7 @@ func TestProcessor(t *testing.T) {
 	} {
 		t.Run(boot.what+"/"+boot.processor, func(t *testing.T) {
 			c := boot.Config
-			c.Processor, c.Xen, c.XenArgs, c.Timeout = boot.processor, boot.xen, boot.args, 15*time.Minute
+			c.Processor, c.Xen, c.XenArgs, c.Timeout = boot.processor, boot.xen, boot.args, 30*time.Minute
 			these(t, c, func(_, test string) bool { return slices.Contains(boot.tests, test) }, "lab/suite/processor")
 		})
 	}

@@ -31,7 +31,7 @@ func scheduling(t *testing.T, guest lab.Guest) {
 func TestManyCPUs(t *testing.T) {
 	t.Parallel()
 	inDom0(t, lab.Config{
-		Xen: lab.VlibXen, PCPUs: 3, Dom0VCPUs: 2, DomUs: 2, DomUVCPUs: 2, Timeout: 15 * time.Minute,
+		Xen: lab.VlibXen, PCPUs: 3, Dom0VCPUs: 2, DomUs: 2, DomUVCPUs: 2, Timeout: 24 * time.Minute,
 	}, "lab/suite/multicpu")
 }
 
