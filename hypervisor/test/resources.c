@@ -174,7 +174,7 @@ static void classes_follow_calls(void)
     /* The caller's class changes: as for every domain, from the next switch. */
     *dom0->arch.psr_cos_ids = CHANGED;
     other = machine_domain(9, 1, NEAR_CPU, 1);
-    machine_run(6 * MS); /* it shares the background */
+    machine_run(20 * MS); /* they share the background */
     CHECK(machine_runs(other, NEAR_CPU) || fake_assoc[NEAR_CPU].class ==
           CHANGED, "class %u", fake_assoc[NEAR_CPU].class);
     finish(near);
