@@ -119,6 +119,6 @@ func TestCacheClassFollowsTheCall(t *testing.T) {
 	own, callers, again := missed(0, vlib.Follows), missed(vlib.Follows, 0), missed(0, vlib.Follows)
 	t.Logf("lines moved for each write: %.2f and %.2f in its own class, %.2f in its caller's", own, again, callers)
 	if callers > 0.25*min(own, again) {
-		t.Error("it has not the class of its caller")
+		t.Error("the class does not follow the call")
 	}
 }
