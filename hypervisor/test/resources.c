@@ -106,6 +106,10 @@ static void calls_say_what_they_used(void)
     used(near, 0, 0, 0);
     CHECK(!fake_monitor.accesses, "registers are read without an ID");
     near->arch.psr_rmid = far->arch.psr_rmid = 3;
+    call(near);
+    CHECK(fake_assoc[NEAR_CPU].rmid == 3, "a lone vCPU keeps its ID");
+    finish(near);
+    fake_monitor.accesses = 0;
     /* The counter wraps once. */
     fake_monitor.moved[3] = (1ULL << FAKE_WIDTH) - 100;
     use_in_call(near, 11, 150);
@@ -158,7 +162,6 @@ static void classes_follow_calls(void)
     CHECK(flags(near, VLIB_DOMAIN_follows, 0) == -ENODEV,
           "a class follows without classes");
     cpu_has_pqe = true;
-    machine.loaded[NEAR_CPU] = NULL; /* so that it gets its new ID */
     call(near);
     in_class(near, NEARS);
     CHECK(!flags(near, VLIB_DOMAIN_follows, 0), "refused");

@@ -51,10 +51,12 @@ void vlib_class_set(struct vlib_unit *vu, struct domain *d)
 
 /*
  * Xen calls psr_ctxt_switch_to() only where it loads another vCPU's state, which
- * stays loaded while the CPU idles.
+ * stays loaded while the CPU idles. So a vCPU that is alone on its CPU has the
+ * class and the ID that its domain had long ago.
  */
-void vlib_class_switch(unsigned int cpu, const struct vlib_unit *vu)
+void vlib_class_load(unsigned int cpu, struct vlib_unit *vu)
 {
+    vu->reload = false;
     vlib_classes[cpu] = vu->class;
     psr_ctxt_switch_to(vu->unit->domain);
 }

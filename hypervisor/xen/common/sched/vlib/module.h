@@ -33,6 +33,7 @@ struct vlib_unit {
     struct vlib_unit *next;     /* in the same place of the hash table */
     bool gated;
     struct domain *class;       /* whose cache class it has; NULL: its own */
+    bool reload;                /* class and monitoring ID, when it runs next */
     unsigned int residence;     /* CPU on which it is counted as a resident */
     unsigned int place;         /* CPU on which it is, or is to be soon */
     struct list_head move;      /* in the list of units that are to move */
@@ -400,7 +401,7 @@ extern struct domain *vlib_classes[];        /* by CPU; NULL: the vCPU's own */
 int vlib_class_may_follow(void);             /* 0, or why not */
 void vlib_class_forbid(void);                /* from now on */
 void vlib_class_set(struct vlib_unit *vu, struct domain *d);
-void vlib_class_switch(unsigned int cpu, const struct vlib_unit *vu);
+void vlib_class_load(unsigned int cpu, struct vlib_unit *vu);
 
 /* monitor.c: under vlib_lock; c is active. */
 void vlib_monitor_begin(struct vlib_call *c);

@@ -387,8 +387,9 @@ static void cf_check vlib_schedule(const struct scheduler *ops,
     if ( !is_idle_unit(next) )
     {
         until = min(until, (s_time_t)(now + MAX_TIMER));
-        if ( unlikely(vlib_classes[cpu] != vlib_unit(next)->class) )
-            vlib_class_switch(cpu, vlib_unit(next));
+        if ( unlikely(vlib_unit(next)->reload ||
+                      vlib_classes[cpu] != vlib_unit(next)->class) )
+            vlib_class_load(cpu, vlib_unit(next));
     }
     prev->next_time = until == VLIB_NEVER
                       ? -1 : max(until - now, (s_time_t)MIN_TIMER);
