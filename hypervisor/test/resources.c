@@ -185,6 +185,16 @@ static void classes_follow_calls(void)
           "another domain has class %u", fake_assoc[NEAR_CPU].class);
     machine_destroy(other);
     *dom0->arch.psr_cos_ids = DOM0S;
+    /* Or between two calls, to a domain that is alone and has no ID. */
+    near->arch.psr_rmid = 0;
+    call(near);
+    in_class(near, DOM0S);
+    finish(near);
+    *dom0->arch.psr_cos_ids = CHANGED;
+    call(near);
+    in_class(near, CHANGED);
+    finish(near);
+    *dom0->arch.psr_cos_ids = DOM0S;
     /* No longer, during a call; and on its own CPU. */
     call(near);
     in_class(near, DOM0S);

@@ -192,7 +192,7 @@ void vlib_domain_attach(struct vlib_domain *vd, struct vlib_reservation *r)
 
         vlib_attach(&vu->entity, vlib_server_of(r, vu), NOW());
         vlib_class_set(vu, class_of(vd));
-        vu->reload = vd->active && vd->active->monitor;
+        vu->reload = vd->active && (vu->class || vd->active->monitor);
         vlib_unit_unlock(lock, flags, vu);
     }
 }
