@@ -18,6 +18,7 @@ const (
 	domctlPause         = 3
 	domctlUnpause       = 4
 	domctlGetDomainInfo = 5
+	domctlVCPUContext   = 13
 	domctlGetVCPUInfo   = 14
 	domctlSchedulerOp   = 16
 	domctlSetHandle     = 17
@@ -152,6 +153,16 @@ type getVCPUInfo struct {
 	cpu     uint32
 	pad2    uint32
 }
+
+type vcpuContext struct {
+	_       structs.HostLayout
+	vcpu    uint32
+	pad     uint32
+	address uint64 // of struct vcpu_guest_context
+}
+
+// vcpuContextSize is the size in bytes of struct vcpu_guest_context.
+const vcpuContextSize = 5168
 
 type setDomainHandle struct {
 	_      structs.HostLayout

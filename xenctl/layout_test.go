@@ -34,6 +34,7 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		n livepatchStatus
 		z buildID
 
+		context   vcpuContext
 		monitor   psrMonitorOp
 		monitored psrMonitored
 		topology  cpuTopologyOp
@@ -71,6 +72,11 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"XEN_DOMCTL_pausedomain":                                                 domctlPause,
 		"XEN_DOMCTL_unpausedomain":                                               domctlUnpause,
 		"XEN_DOMCTL_getdomaininfo":                                               domctlGetDomainInfo,
+		"XEN_DOMCTL_getvcpucontext":                                              domctlVCPUContext,
+		"sizeof(struct xen_domctl_vcpucontext)":                                  uint64(unsafe.Sizeof(context)),
+		"offsetof(struct xen_domctl_vcpucontext, vcpu)":                          uint64(unsafe.Offsetof(context.vcpu)),
+		"offsetof(struct xen_domctl_vcpucontext, ctxt)":                          uint64(unsafe.Offsetof(context.address)),
+		"sizeof(vcpu_guest_context_t)":                                           vcpuContextSize,
 		"XEN_DOMCTL_getvcpuinfo":                                                 domctlGetVCPUInfo,
 		"XEN_SYSCTL_getdomaininfolist":                                           sysctlGetDomainInfoList,
 		"XENVER_version":                                                         xenverVersion,

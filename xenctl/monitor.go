@@ -85,6 +85,8 @@ func (h *Handle) monitorInfo(cmd uint32, in uint64) (out uint64, err error) {
 func (h *Handle) Monitor(domid uint16) error {
 	_, err := h.monitored(domid, monitorAttach)
 	switch {
+	case err == nil:
+		h.reload(domid)
 	case errors.Is(err, unix.EEXIST):
 		return nil
 	case errors.Is(err, unix.EOVERFLOW):
@@ -98,6 +100,9 @@ func (h *Handle) Unmonitor(domid uint16) error {
 	_, err := h.monitored(domid, monitorDetach)
 	if errors.Is(err, unix.ENOENT) {
 		return nil
+	}
+	if err == nil {
+		h.reload(domid)
 	}
 	return opError(fmt.Sprintf("stop to monitor domain %d", domid), err)
 }

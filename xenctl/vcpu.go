@@ -22,6 +22,35 @@ type VCPU struct {
 	CPU     int           // on which it runs, or has run last
 }
 
+// reload has Xen load the registers of a domain's vCPUs. Class of service and
+// monitoring ID are among these, and while a vCPU runs alone on its CPU, Xen never loads
+// them otherwise. To read a vCPU's registers it takes the vCPU off its CPU first. It refuses
+// that for the vCPU that calls: for that one, and after any other error, the new values hold
+// when Xen next switches to it from another domain.
+func (h *Handle) reload(domid uint16) {
+	info, err := h.DomainInfo(domid)
+	if err != nil {
+		return
+	}
+	version, err := h.domctlVersion()
+	if err != nil {
+		return
+	}
+	b, err := h.buffers.get()
+	if err != nil {
+		return
+	}
+	defer h.buffers.put(b)
+	p, addr := b.at(0)
+	_, registers := b.at(listOffset)
+	op := (*domctl)(p)
+	for vcpu := range info.MaxVCPUID + 1 {
+		op.cmd, op.interfaceVersion, op.domain = domctlVCPUContext, version, domid
+		*(*vcpuContext)(unsafe.Pointer(&op.u)) = vcpuContext{vcpu: uint32(vcpu), address: registers}
+		_, _ = h.hypercall(hypercallDomctl, addr)
+	}
+}
+
 // VCPU returns the record of a vCPU. [ErrNoDomain]: no such domain, or no such
 // vCPU.
 func (h *Handle) VCPU(domid uint16, vcpu int) (VCPU, error) {

@@ -116,6 +116,9 @@ func (f *XenFacts) askControl(h *xenctl.Handle) error {
 	}
 	pool, err := h.Pool(dom0.CPUPool)
 	f.Interfaces, f.Scheduler, f.Weights = i.String(), pool.Scheduler.String(), pool.Scheduler.Weighs()
+	if f.Module.Host {
+		f.Scheduler = "vlib" // which has the number of null
+	}
 	return err
 }
 

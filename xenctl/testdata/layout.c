@@ -26,6 +26,7 @@ int main(void)
     VALUE(XEN_DOMCTL_pausedomain);
     VALUE(XEN_DOMCTL_unpausedomain);
     VALUE(XEN_DOMCTL_getdomaininfo);
+    VALUE(XEN_DOMCTL_getvcpucontext);
     VALUE(XEN_DOMCTL_getvcpuinfo);
     VALUE(XEN_DOMCTL_scheduler_op);
     VALUE(XEN_DOMCTL_setdomainhandle);
@@ -108,6 +109,10 @@ int main(void)
     OFFSET(struct xen_domctl_getvcpuinfo, running);
     OFFSET(struct xen_domctl_getvcpuinfo, cpu_time);
     OFFSET(struct xen_domctl_getvcpuinfo, cpu);
+    SIZE(struct xen_domctl_vcpucontext);
+    OFFSET(struct xen_domctl_vcpucontext, vcpu);
+    OFFSET(struct xen_domctl_vcpucontext, ctxt);
+    SIZE(vcpu_guest_context_t);
     SIZE(struct xen_domctl_setdomainhandle);
     OFFSET(struct xen_domctl_setdomainhandle, handle);
     SIZE(struct xenctl_bitmap);

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vlibos/vlibos/internal/cgroup"
 	"github.com/vlibos/vlibos/internal/testkit"
 )
@@ -78,7 +76,7 @@ func TestReleaseRestoresWhatWas(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, _ Options) {
 		for _, b := range beforehand {
 			t.Run(b.name, func(t *testing.T) {
-				d, cmd := start(t, p, "d", spin)
+				d, _ := start(t, p, "d", spin)
 				give(t, p, "d", b.weight, b.idle)
 				if !b.idle {
 					give(t, p, "", b.weight, false)
@@ -86,9 +84,6 @@ func TestReleaseRestoresWhatWas(t *testing.T) {
 				adopt(t, p, d, 1, 5*ms, 50*ms)
 				for _, background := range []bool{true, false} {
 					testkit.Eventually(t, "the domain is in either", func() bool {
-						if p.k.byPriority {
-							return (policy(t, cmd.Process.Pid) != unix.SCHED_FIFO) == background
-						}
 						return backgrounded(t, p, "d") == background
 					})
 				}

@@ -144,8 +144,12 @@ func (k *keeping) weighParent() error {
 	return nil
 }
 
-// late makes the parent heavy again.
+// late makes the parent heavy again, and has callees raised again: their threads are
+// ordinary ones now.
 func (k *keeping) late() {
+	for _, c := range k.callees {
+		c.reapply = true
+	}
 	if k.heavy {
 		_ = k.parent.dial.write(k.parent.dial.last) // a cgroup that is gone has no weight
 	}

@@ -183,9 +183,16 @@ func TestUnreserveRestoresPolicies(t *testing.T) {
 	})
 }
 
-// background reports whether the domain's cgroup has what others leave.
+// backgrounded reports whether a domain has what others leave.
 func backgrounded(t *testing.T, p *Host, name string) bool {
 	t.Helper()
+	if p.k.byPriority {
+		tids, err := p.Threads(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return policy(t, tids[0]) != unix.SCHED_FIFO
+	}
 	return content(t, filepath.Join(p.layout.cpu.dir, name, "cpu.idle")) == "1"
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vlibos/vlibos/evtchn"
@@ -28,12 +29,17 @@ const MaxSize = 64 << 20
 
 // Listener is the server's side in a guest. It implements transport.Listener.
 type Listener struct {
-	dir       string
-	store     *xenstore.Client
-	alloc     *grant.Allocator
-	events    *evtchn.Handle
-	module    *moduleListener // nil: it waits for events only,
-	noModule  error           // for this reason
+	dir      string
+	store    *xenstore.Client
+	alloc    *grant.Allocator
+	events   *evtchn.Handle
+	module   *moduleListener // nil: it waits for events only,
+	noModule error           // for this reason
+	// skips is how many turns wait for events only, because the module does not let this
+	// domain listen, or all turns where there is none. A new channel ends them: Dom0 loads
+	// the module, and allows a domain to listen, before it opens the first channel on a
+	// reservation.
+	skips     atomic.Int32
 	work      sync.WaitGroup
 	ctx       context.Context // ends with Close
 	cancel    context.CancelFunc
@@ -74,7 +80,8 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 	if l.events, err = evtchn.Open(); err != nil {
 		return nil, err
 	}
-	l.module, l.noModule = openModuleListener()
+	var userMode bool
+	l.module, userMode, l.noModule = openModuleListener()
 	if err = l.store.Remove(ctx, l.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -87,7 +94,7 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.module != nil && l.module.fromUserMode {
+	if userMode {
 		if err = l.store.Write(ctx, l.dir+"/listens", []byte(fromUserMode)); err != nil {
 			return nil, err
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync/atomic"
 	"time"
 
 	"github.com/vlibos/vlibos/evtchn"
@@ -23,14 +22,8 @@ type moduleListener struct {
 	close    func() error
 	manner   string
 
-	fromUserMode bool // by an instruction that the kernel does not see
-
 	served vlib.Served // the request that it began, or the call that the module reported
 	turns  int
-	// skips is how many turns wait for events only, because the module does not
-	// let this domain listen. A new channel ends them: Dom0 allows a domain to
-	// listen before it opens the first channel on a reservation.
-	skips atomic.Int32
 }
 
 // skipped is how many turns follow a refusal.
@@ -41,28 +34,29 @@ const skipped = 64
 const eventsEvery = 16
 
 // openModuleListener reaches the module through the kernel's device, which needs
-// xen-privcmd's unrestricted=1, or by an instruction, which a PVH guest may use.
+// xen-privcmd's unrestricted=1, or by an instruction that the kernel does not see, which
+// a PVH guest may use; fromUserMode says so, and is also known where the module is absent.
 // The error says why neither is possible.
-func openModuleListener() (*moduleListener, error) {
+func openModuleListener() (_ *moduleListener, fromUserMode bool, err error) {
 	h, err := xenctl.Open()
 	if err == nil {
 		var m *vlib.Module
 		if m, err = vlib.Open(h); err == nil {
-			return &moduleListener{listen: m.Listen, complete: m.Complete, close: h.Close, manner: "by hypercall"}, nil
+			return &moduleListener{listen: m.Listen, complete: m.Complete, close: h.Close, manner: "by hypercall"}, false, nil
 		}
 		err = errors.Join(err, h.Close())
 	}
 	if errors.Is(err, vlib.ErrAbsent) {
-		return nil, err
+		return nil, false, err
 	}
 	d, derr := vlib.OpenDirect()
 	if derr == nil {
 		_, derr = d.Version()
 	}
 	if derr != nil {
-		return nil, fmt.Errorf("%w (xen_privcmd.unrestricted=1 on the guest kernel's command line allows it); %w", err, derr)
+		return nil, errors.Is(derr, vlib.ErrAbsent), fmt.Errorf("%w (xen_privcmd.unrestricted=1 on the guest kernel's command line allows it); %w", err, derr)
 	}
-	return &moduleListener{listen: d.Listen, complete: d.Complete, close: func() error { return nil }, manner: "by hypercall from user mode", fromUserMode: true}, nil
+	return &moduleListener{listen: d.Listen, complete: d.Complete, close: func() error { return nil }, manner: "by hypercall from user mode"}, true, nil
 }
 
 // Manner describes how this server listens.
@@ -77,14 +71,22 @@ func (l *Listener) Manner() string {
 // domain is called. A nil endpoint without an error means to wait for events: always
 // if there is a deadline, since the server has something to do then.
 func (l *Listener) awaitCall(deadline time.Time) (*serverEndpoint, error) {
+	if !deadline.IsZero() {
+		return nil, nil
+	}
+	if l.module == nil && l.skips.CompareAndSwap(0, 1) && errors.Is(l.noModule, vlib.ErrAbsent) {
+		if l.module, _, l.noModule = openModuleListener(); l.module != nil { // a live patch
+			l.skips.Store(0)
+		}
+	}
 	r := l.module
-	if r == nil || !deadline.IsZero() {
+	if r == nil {
 		return nil, nil
 	}
 	served := r.served
 	r.served = vlib.Served{}
-	if r.skips.Load() > 0 {
-		r.skips.Add(-1)
+	if l.skips.Load() > 0 {
+		l.skips.Add(-1)
 		return nil, l.signal(served)
 	}
 	if r.turns++; r.turns%eventsEvery == 0 {
@@ -114,7 +116,7 @@ func (l *Listener) refused(err error, served vlib.Served) error {
 	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, vlib.ErrAbsent) {
 		return err
 	}
-	l.module.skips.Store(skipped)
+	l.skips.Store(skipped)
 	return l.signal(served)
 }
 
@@ -169,7 +171,7 @@ func (e *serverEndpoint) End(uint64) {}
 
 // NotifyLate implements transport.ServerEndpoint.
 func (e *serverEndpoint) NotifyLate() error {
-	if r := e.l.module; r != nil && r.served.Port == uint32(e.port) && r.skips.Load() <= 0 {
+	if r := e.l.module; r != nil && r.served.Port == uint32(e.port) && e.l.skips.Load() <= 0 {
 		r.served.Signal = true
 		return nil
 	}

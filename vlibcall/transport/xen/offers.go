@@ -150,9 +150,7 @@ func (l *Listener) add(e *serverEndpoint) error {
 	if l.closed {
 		return os.ErrClosed
 	}
-	if l.module != nil {
-		l.module.skips.Store(0)
-	}
+	l.skips.Store(0)
 	l.byID[e.id] = e
 	l.byPort[e.port] = e
 	e.made = time.Now()
