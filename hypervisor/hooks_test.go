@@ -22,6 +22,7 @@ var anchors = map[string]string{
 	"xen/arch/x86/time.c":            "#include <xen/guest_access.h>\n    _u.system_time   = t->stamp.local_stime;\n\n",
 	"xen/common/domain.c":            "#include <xen/argo.h>\n        if ( set.timeout_abs_ns < NOW() )\n",
 	"xen/common/sched/core.c":        "#include <xen/preempt.h>\n            atomic_set(&unit->next_task->rendezvous_out_cnt, 0);\n    if ( sched_poll->timeout != 0 )\n    s_time_t offset = timeout - NOW();\n\n    if ( timeout == 0 )\n",
+	"xen/arch/x86/psr.c":             "#include <xen/sched.h>\n#include <asm/psr.h>\n        unsigned int cos = 0;\n\n        if ( likely(",
 	"xen/common/sched/untouched.txt": "prefix: do\n",
 }
 
@@ -75,6 +76,7 @@ func TestHooksInsertEachLineAtItsAnchorOnce(t *testing.T) {
 		"xen/arch/x86/time.c":            "local_stime;\n    vlib_publish_time(v, &_u.system_time);\n\n",
 		"xen/common/domain.c":            "        set.timeout_abs_ns = vlib_host_time(v, set.timeout_abs_ns);\n\n        if (",
 		"xen/common/sched/core.c":        "NOW();\n\n    timeout = vlib_host_time(v, timeout);\n    offset = timeout - NOW();\n\n    if (",
+		"xen/arch/x86/psr.c":             "#include <asm/psr.h>\n        unsigned int cos = 0;\n\n        d = vlib_class_domain(d);\n\n        if ( likely(",
 		"xen/common/sched/untouched.txt": "prefix: do\n",
 	} {
 		if got := read(t, dir, name); !strings.Contains(got, want) {

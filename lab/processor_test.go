@@ -37,6 +37,7 @@ func TestProcessor(t *testing.T) {
 		{"sapphire-rapids", "programmed", programmed, "", "psr=cdp,mba,cmt", []string{"TestDaemonsClassesWithCodeAndDataApart"}},
 		{"epyc-milan", "programmed", programmed, "", "psr=cat,mba,cmt", []string{"TestAMDsClassesByXen"}},
 		{"icelake-server", "counted", counted, "", "psr=cat,mba,cmt", []string{"TestApartMasksKeepLinesInTheCache", "TestBandwidthSlowsTheDomainThatHasIt", "TestOccupancyIsTheFootprint"}},
+		{"icelake-server", "calls", counted, lab.VlibXen, "psr=cat,mba,cmt", []string{"TestReceiptHasWhatTheCallUsed", "TestCacheClassFollowsTheCall"}},
 		{"skylake-client", "contended", contended, lab.VlibXen, "", counters},
 		{"skylake-server", "contended", contended, lab.VlibXen, "", counters},
 		{"epyc-milan", "contended", contended, lab.VlibXen, "", counters},

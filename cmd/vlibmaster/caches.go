@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/vlibos/vlibos/dom0/host"
+	"github.com/vlibos/vlibos/dom0/host/module"
 	"github.com/vlibos/vlibos/dom0/host/native"
 	"github.com/vlibos/vlibos/dom0/memory"
 	"github.com/vlibos/vlibos/dom0/memory/caching"
@@ -30,7 +31,11 @@ func cachePartitioner(p host.Host, dir string) caching.Open {
 		if err != nil {
 			return nil, err
 		}
-		c, err := psr.Open(h, filepath.Join(dir, "cache.json"))
+		var calls psr.Calls
+		if p, ok := p.(*module.Host); ok {
+			calls = p
+		}
+		c, err := psr.Open(h, calls, filepath.Join(dir, "cache.json"))
 		if err != nil {
 			return nil, err
 		}

@@ -50,7 +50,8 @@ open_ns, channel_size; with --sig also signature, value, errno, buffers; for run
 exit_status, signal, timed_out, stdout, stderr; else output. With --repeat also
 calls, calls_per_second, latency_ns. A failure has error: code, kind, message.
 With --receipt also receipt: wall_ns, and cost (null if no reservation paid): queued_ns,
-foreground_ns, background_ns, throttled_ns, deschedules.
+foreground_ns, background_ns, throttled_ns, deschedules, occupied_bytes, moved_bytes (each null if
+the host does not count it).
 
 Where a vlibmaster serves, and this user may write its --run-dir, the call is
 counted for 'vlibmaster top' and its metrics.

@@ -8,6 +8,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/vlibos/vlibos/dom0/host"
 )
 
 type receiptJSON struct {
@@ -21,6 +23,9 @@ type costJSON struct {
 	BackgroundNS int64  `json:"background_ns"`
 	ThrottledNS  int64  `json:"throttled_ns"`
 	Deschedules  uint64 `json:"deschedules"`
+	// null: not known
+	Occupied *uint64 `json:"occupied_bytes"`
+	Moved    *uint64 `json:"moved_bytes"`
 }
 
 func (r *outcome) withReceipt(objects []any, o *callOptions) []any {
@@ -29,11 +34,19 @@ func (r *outcome) withReceipt(objects []any, o *callOptions) []any {
 	}
 	j := receiptJSON{WallNS: int64(r.series.receipt.Wall)}
 	if c := r.series.receipt.Cost; c != nil {
-		j.Cost = &costJSON{int64(c.Queued), int64(c.Foreground), int64(c.Background), int64(c.Throttled), c.Deschedules}
+		j.Cost = &costJSON{int64(c.Queued), int64(c.Foreground), int64(c.Background), int64(c.Throttled), c.Deschedules,
+			counted(c.Occupied, c.OccupiedKnown), counted(c.Moved, c.MovedKnown)}
 	}
 	return append(objects, struct {
 		Receipt receiptJSON `json:"receipt"`
 	}{j})
+}
+
+func counted(bytes uint64, is bool) *uint64 {
+	if !is {
+		return nil
+	}
+	return &bytes
 }
 
 func (r *outcome) printReceipt(w io.Writer, o *callOptions) error {
@@ -48,6 +61,12 @@ func (r *outcome) printReceipt(w io.Writer, o *callOptions) error {
 		fmt.Fprintf(t, "background\t%v\tCPU time beyond it\n", short(c.Background))
 		fmt.Fprintf(t, "throttled\t%v\tit could have run in background, and the throttle stopped it\n", short(c.Throttled))
 		fmt.Fprintf(t, "deschedules\t%d\ttaken off a CPU while it wanted to run\n", c.Deschedules)
+		if c.OccupiedKnown {
+			fmt.Fprintf(t, "fills\t%s\tof the third-level cache, at its end\n", host.Bytes(float64(c.Occupied)))
+		}
+		if c.MovedKnown {
+			fmt.Fprintf(t, "moves\t%s\tbetween that cache and memory\n", host.Bytes(float64(c.Moved)))
+		}
 	} else {
 		fmt.Fprintf(t, "cost\tunknown\tno reservation paid (--reservation), or the host does not say\n")
 	}

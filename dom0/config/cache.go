@@ -16,6 +16,8 @@ import (
 type Cache struct {
 	cache.Class
 	Domains []string // names or UUIDs; Others: all that no class names
+	// FollowCalls: a domain has its caller's class while it serves a call.
+	FollowCalls bool
 }
 
 // Others stands for all domains but control domains that no class names.
@@ -30,6 +32,8 @@ type cacheTOML struct {
 	L2        percent `toml:"l2"`
 	Bandwidth percent `toml:"mba"`
 	Domains   []ref   `toml:"domains"`
+
+	FollowCalls bool `toml:"follow_calls"`
 }
 
 // percent is written as in "60%".
@@ -48,7 +52,7 @@ func (p *percent) UnmarshalText(text []byte) error {
 func (t cacheTOML) parse(before []Cache) (Cache, error) {
 	c := Cache{Class: cache.Class{
 		Name: string(t.Name), L3: int(t.L3), L3Least: int(t.L3Least), L3Code: int(t.L3Code), L3Data: int(t.L3Data), L2: int(t.L2), Bandwidth: int(t.Bandwidth),
-	}}
+	}, FollowCalls: t.FollowCalls}
 	if err := c.Validate(); err != nil {
 		keys := []string{"l3_code", "l3_data"}
 		if t.L3Least != 0 {

@@ -25,10 +25,11 @@ l3_code = "10%"
 l3_data = "30%"
 l2 = "100%"
 domains = ["*"]
+follow_calls = true
 `)
 	want := []Cache{
-		{cache.Class{Name: "wide", L3: 60, Bandwidth: 80}, []string{"web", "8c1d0a3e-0b6c-4f5e-9a57-2f1f7d1f0b11"}},
-		{cache.Class{Name: "rest", L3Code: 10, L3Data: 30, L2: 100}, []string{"*"}},
+		{cache.Class{Name: "wide", L3: 60, Bandwidth: 80}, []string{"web", "8c1d0a3e-0b6c-4f5e-9a57-2f1f7d1f0b11"}, false},
+		{cache.Class{Name: "rest", L3Code: 10, L3Data: 30, L2: 100}, []string{"*"}, true},
 	}
 	if err != nil || !reflect.DeepEqual(c.Cache, want) {
 		t.Errorf("%+v, %v, want %+v", c.Cache, err, want)

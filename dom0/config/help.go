@@ -110,6 +110,7 @@ var Keys = []Key{
 	{cacheTable, "l2", "", "share of each L2 cache", shares, "unchanged"},
 	{cacheTable, "mba", `"80%"`, "share of each CPU's memory bandwidth; rounded up to a step of the processor", shares, "unchanged"},
 	{cacheTable, "domains", `["web"]`, fmt.Sprintf("names or UUIDs; %q: all that no class names, but control domains", Others), "", ""},
+	{cacheTable, "follow_calls", "", "whether its domains have their caller's class while they serve a call on a reservation; host module", "true or false", "false"},
 
 	{xapiTable, "enabled", "", "whether VMs' requests and names are taken from XAPI", "true, false", "true on a host that has XAPI"},
 	{xapiTable, "refuse_starts", "true", "whether the hook vm-pre-start refuses a VM whose reservation would not fit", "true, false", "false"},

@@ -21,7 +21,7 @@ func (u *CacheUse) Filled() string {
 	if u == nil || u.Problem != "" {
 		return "-"
 	}
-	return bytes(float64(u.Occupied))
+	return Bytes(float64(u.Occupied))
 }
 
 // PerSecond is Rate for people; a dash: not known.
@@ -29,11 +29,11 @@ func (u *CacheUse) PerSecond() string {
 	if u == nil || u.Problem != "" {
 		return "-"
 	}
-	return bytes(u.Rate)
+	return Bytes(u.Rate)
 }
 
-// bytes has three digits or four.
-func bytes(n float64) string {
+// Bytes is a number of bytes for people, with three digits or four.
+func Bytes(n float64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
 	i := 0
 	for ; n >= 1000 && i < len(units)-1; i++ {

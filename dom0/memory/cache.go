@@ -17,6 +17,8 @@ type CacheShare struct {
 	host.Domain
 	Class string
 	cache.Masks
+	// Follow: it has the class of its caller's domain while it serves a call.
+	Follow bool
 }
 
 // CachePartitioner carries cache classes out on a host. It is not safe for
@@ -24,6 +26,10 @@ type CacheShare struct {
 type CachePartitioner interface {
 	// Layout is what there is to share.
 	Layout() cache.Layout
+
+	// CanFollow returns why no class follows calls on this host; nil: CacheShare.Follow
+	// is possible.
+	CanFollow() error
 
 	// Apply gives these domains their shares. All others that have one, also from
 	// an earlier process, get back what they had before. Domains that no longer

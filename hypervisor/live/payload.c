@@ -5,7 +5,8 @@
  * the functions that dispatch hypercalls by those of the same Xen with the
  * hooks, and the one that finds a scheduler by its number.
  *
- * Guest time has no hooks in a live patch: it cannot stop.
+ * Guest time and cache classes have no hooks in a live patch: time cannot stop,
+ * and a class cannot follow a call.
  */
 #include "module.h"
 
@@ -108,6 +109,7 @@ static int cf_check enter(livepatch_payload_t *payload)
     offered.remove_unit = remove_unit;
     vlib_timer_slop = xen_timer_slop;
     vlib_clock_forbid();
+    vlib_class_forbid();
     return 0;
 }
 

@@ -150,7 +150,31 @@ struct domain {
     struct sched_unit *unit[160];
     struct evtchn evtchn[4];
     unsigned int events;            /* sent by its ports */
+    struct {
+        unsigned int psr_rmid, *psr_cos_ids;
+    } arch;
 };
+
+/* Platform shared resources, in fakepsr.c. All CPUs are on one socket. */
+struct psr_cmt {
+    struct {
+        unsigned int features, upscaling_factor;
+    } l3;
+};
+extern struct psr_cmt *psr_cmt;     /* NULL: started without psr=cmt */
+#define psr_cmt_enabled() (psr_cmt != NULL)
+extern bool cpu_has_pqe;
+void psr_ctxt_switch_to(struct domain *d);
+#define X86_VENDOR_INTEL 1
+#define boot_cpu_data ((struct { int x86_vendor; }){ X86_VENDOR_INTEL })
+void cpuid_count(unsigned int leaf, unsigned int subleaf, unsigned int *eax,
+                 unsigned int *ebx, unsigned int *ecx, unsigned int *edx);
+#define cpu_physical_id(cpu) (cpu)
+#define get_count_order(n) ((n) > 1 ? 32 - __builtin_clz((n) - 1) : 0)
+#define MSR_IA32_CMT_EVTSEL 0xc8d
+#define MSR_IA32_CMT_CTR 0xc8e
+int wrmsr_safe(unsigned int msr, uint64_t value);
+int rdmsr_safe(unsigned int msr, uint64_t *value);
 
 struct vcpu {
     struct domain *domain;

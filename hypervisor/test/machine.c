@@ -212,6 +212,20 @@ void machine_destroy(struct domain *d)
     xfree(d);
 }
 
+/* Xen switches lazily: an idle CPU keeps the state of what ran before. */
+static void load(unsigned int cpu, struct sched_unit *u)
+{
+    unsigned int other;
+
+    if ( u->idle || machine.loaded[cpu] == u )
+        return;
+    for ( other = 0; other < MAX_CPUS; other++ )
+        if ( machine.loaded[other] == u )
+            machine.loaded[other] = NULL;
+    machine.loaded[cpu] = u;
+    psr_ctxt_switch_to(u->domain);
+}
+
 void machine_schedule(unsigned int cpu)
 {
     struct sched_resource *sr = machine.cpu[cpu];
@@ -226,6 +240,7 @@ void machine_schedule(unsigned int cpu)
                            ? VLIB_NEVER : fake_now + sr->curr->next_time;
         sr->curr = sr->curr->next_task;
         spin_unlock(sr->schedule_lock);
+        load(cpu, sr->curr);
     } while ( machine.kicked >> cpu & 1 );
     rcu_read_unlock(&sched_res_rculock);
     fake_processor = 0;

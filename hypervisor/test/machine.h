@@ -16,6 +16,7 @@ struct machine {
     struct sched_resource *cpu[MAX_CPUS];
     cpumask_t pool;             /* CPUs under the module's scheduler */
     struct domain *domain[MAX_DOMAINS];
+    struct sched_unit *loaded[MAX_CPUS]; /* whose state the CPU has */
     uint64_t kicked;
     s_time_t due[MAX_CPUS];     /* a CPU's next decision */
     bool again;                 /* the hypercall asked to be repeated */

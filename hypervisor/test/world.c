@@ -74,6 +74,16 @@ struct vlib_usage vlib_reservation_usage(const struct vlib_reservation *r)
     return r->server[0]->usage;
 }
 
+void vlib_monitor_begin(struct vlib_call *c)
+{
+    assert(c->state == VLIB_CALL_active && world.vd.active == c);
+}
+
+void vlib_monitor_end(struct vlib_call *c)
+{
+    assert(c->state == VLIB_CALL_active && world.vd.active == c);
+}
+
 void vlib_housekeeping_by(s_time_t when)
 {
     world.timer = min(world.timer, when);

@@ -97,13 +97,19 @@ type Payment interface {
 	Cost(request uint64) (Cost, error)
 }
 
-// Cost is the CPU time that a call made its domain use, and its waits.
+// Cost is what a call made its domain use, and its waits.
 type Cost struct {
 	Queued      time.Duration // before the domain began
 	Foreground  time.Duration // CPU time on the reservation's budget
 	Background  time.Duration // CPU time beyond the budget
 	Throttled   time.Duration // the domain was ready to run in background, and throttled
 	Deschedules uint64        // how often the domain was taken off a CPU while it was runnable
+
+	// What the domain used of the third-level cache and of memory, in bytes:
+	// Occupied of the cache at the end, Moved between cache and memory.
+	// Everything that the domain ran meanwhile is in it.
+	Occupied, Moved           uint64
+	OccupiedKnown, MovedKnown bool // false: the host does not count it
 }
 
 // Listener is the server's side: it accepts channels and returns those that

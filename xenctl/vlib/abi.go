@@ -8,7 +8,7 @@ import "structs"
 // testdata/layout.txt has their values from the C compiler.
 const (
 	hypercall  = 55
-	abiVersion = 3
+	abiVersion = 4
 
 	opVersion  = 0
 	opListen   = 1
@@ -40,6 +40,9 @@ const (
 	bindRemove = 1 << 0
 	noDomain   = 0xffffffff
 	noCPU      = 0xffffffff
+
+	memoryOccupied = 1 << 0
+	memoryMoved    = 1 << 1
 
 	flagSignal = 1 << 0 // of listen and complete
 
@@ -116,6 +119,14 @@ type rawCost struct {
 	deschedules uint64
 }
 
+type rawMemory struct {
+	_        structs.HostLayout
+	known    uint32
+	pad      uint32
+	occupied uint64
+	moved    uint64
+}
+
 type rawReservation struct {
 	_          structs.HostLayout
 	version    uint32
@@ -136,6 +147,7 @@ type rawReservation struct {
 	queued     uint64
 	wall       uint64
 	cost       rawCost
+	memory     rawMemory
 }
 
 type rawServer struct {

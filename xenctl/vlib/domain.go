@@ -25,13 +25,16 @@ const (
 	// UserMode lets programs of a PVH or HVM guest listen from user mode, by an
 	// instruction that its kernel does not see.
 	UserMode DomainFlags = 1 << 5
+	// Follows gives a domain the cache class of its caller's domain while it
+	// serves a call.
+	Follows DomainFlags = 1 << 6
 
-	allFlags = Listens | StopTime | Closed | Parks | Critical | UserMode
+	allFlags = Listens | StopTime | Closed | Parks | Critical | UserMode | Follows
 )
 
 func (f DomainFlags) String() string {
 	var names []string
-	for i, name := range []string{"listens", "stop-time", "closed", "parks", "critical", "user-mode"} {
+	for i, name := range []string{"listens", "stop-time", "closed", "parks", "critical", "user-mode", "follows"} {
 		if f&(1<<i) != 0 {
 			names = append(names, name)
 		}
@@ -43,7 +46,7 @@ func (f DomainFlags) String() string {
 }
 
 // SetDomain sets and clears flags of a domain that is under sched=vlib and is
-// not a control domain.
+// not a control domain. [ErrNoClasses]: the host has none for Follows.
 func (m *Module) SetDomain(domid uint16, set, clear DomainFlags) error {
 	op := rawDomctl{domid: uint32(domid), set: uint32(set), clear: uint32(clear)}
 	return domainError("set flags", domid, aboutDomain, structure(m, opDomain, &op))

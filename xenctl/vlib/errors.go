@@ -66,6 +66,9 @@ var (
 	// ErrUnsupported reports that this module, or this CPU, cannot do it.
 	ErrUnsupported = errors.New("not supported by this module")
 
+	// ErrNoClasses reports that Xen allots no cache and no memory bandwidth.
+	ErrNoClasses = errors.New("no cache classes")
+
 	// ErrNoMemory reports that the hypervisor has no memory left.
 	ErrNoMemory = errors.New("the hypervisor is out of memory")
 )

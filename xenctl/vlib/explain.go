@@ -78,6 +78,9 @@ var particular = [...]map[unix.Errno]meaning{
 	aboutDomain: {
 		unix.EPERM:  {fs.ErrPermission, remedyControl + ", and a control domain itself is never gated"},
 		unix.EINVAL: {ErrRange, "a flag is unknown, or both set and cleared"},
+		unix.ENODEV: {ErrNoClasses, "boot Xen with psr=cat,mba, on a processor that has classes"},
+		unix.EOPNOTSUPP: {ErrUnsupported, "a module that came as a live patch stops no time, and lets no class follow calls: " +
+			"boot the Xen that 'make hypervisor' builds"},
 	},
 	aboutGetDomain: {
 		unix.ENXIO: {ErrUnknown, "SetDomain, Adopt or Allow makes it known"},

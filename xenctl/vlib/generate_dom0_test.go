@@ -207,6 +207,9 @@ func (g *generator) plausible(cmd uint64) request {
 			set &= uint32(g.IntN(16)) | uint32(Listens|UserMode)
 			clear &^= set
 		}
+		if g.IntN(4) == 0 { // refused where there are no classes
+			set |= uint32(Follows)
+		}
 		r.mem = bytesOf(rawDomctl{version: g.version(), domid: g.domid(), set: set, clear: clear})
 	case opThrottle:
 		period := g.period()

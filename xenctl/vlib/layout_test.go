@@ -19,6 +19,7 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		d  rawDomctl
 		th rawThrottle
 		c  rawCost
+		me rawMemory
 		ri rawReservation
 		si rawServer
 		di rawDomain
@@ -71,6 +72,9 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"VLIB_DOMAIN_parks":                                  uint64(Parks),
 		"VLIB_DOMAIN_critical":                               uint64(Critical),
 		"VLIB_DOMAIN_user_mode":                              uint64(UserMode),
+		"VLIB_DOMAIN_follows":                                uint64(Follows),
+		"VLIB_MEMORY_occupied":                               memoryOccupied,
+		"VLIB_MEMORY_moved":                                  memoryMoved,
 		"VLIB_NO_DOMAIN":                                     noDomain,
 		"VLIB_NO_CPU":                                        noCPU,
 		"VLIB_CALL_none":                                     uint64(CallNone),
@@ -135,6 +139,11 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"offsetof(struct vlib_cost, background)":             uint64(unsafe.Offsetof(c.background)),
 		"offsetof(struct vlib_cost, throttled)":              uint64(unsafe.Offsetof(c.throttled)),
 		"offsetof(struct vlib_cost, deschedules)":            uint64(unsafe.Offsetof(c.deschedules)),
+		"sizeof(struct vlib_memory)":                         uint64(unsafe.Sizeof(me)),
+		"offsetof(struct vlib_memory, known)":                uint64(unsafe.Offsetof(me.known)),
+		"offsetof(struct vlib_memory, pad)":                  uint64(unsafe.Offsetof(me.pad)),
+		"offsetof(struct vlib_memory, occupied)":             uint64(unsafe.Offsetof(me.occupied)),
+		"offsetof(struct vlib_memory, moved)":                uint64(unsafe.Offsetof(me.moved)),
 		"sizeof(struct vlib_reservation_info)":               uint64(unsafe.Sizeof(ri)),
 		"offsetof(struct vlib_reservation_info, version)":    uint64(unsafe.Offsetof(ri.version)),
 		"offsetof(struct vlib_reservation_info, id)":         uint64(unsafe.Offsetof(ri.id)),
@@ -154,6 +163,7 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"offsetof(struct vlib_reservation_info, queued)":     uint64(unsafe.Offsetof(ri.queued)),
 		"offsetof(struct vlib_reservation_info, wall)":       uint64(unsafe.Offsetof(ri.wall)),
 		"offsetof(struct vlib_reservation_info, cost)":       uint64(unsafe.Offsetof(ri.cost)),
+		"offsetof(struct vlib_reservation_info, memory)":     uint64(unsafe.Offsetof(ri.memory)),
 		"sizeof(struct vlib_server_info)":                    uint64(unsafe.Sizeof(si)),
 		"offsetof(struct vlib_server_info, version)":         uint64(unsafe.Offsetof(si.version)),
 		"offsetof(struct vlib_server_info, id)":              uint64(unsafe.Offsetof(si.id)),

@@ -37,7 +37,7 @@ var operations = map[uint64]operation{
 	opUnreserve:      {"unreserve", size[rawReserve](), []unix.Errno{unix.ENOENT}, 0},
 	opAdopt:          {"adopt", size[rawBind](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.EINVAL, unix.ENOMEM, unix.ENOENT, unix.EBUSY, unix.EDOM, unix.ENOSPC}, 0},
 	opAllow:          {"allow", size[rawBind](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.ENOMEM, unix.ENOENT, unix.EBUSY, unix.ENOSPC, unix.E2BIG, unix.EINVAL}, 0},
-	opDomain:         {"domain", size[rawDomctl](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.EINVAL, unix.EPERM, unix.EXDEV, unix.ENOMEM}, 0},
+	opDomain:         {"domain", size[rawDomctl](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.EINVAL, unix.EPERM, unix.EXDEV, unix.ENOMEM, unix.ENODEV, unix.EOPNOTSUPP}, 0},
 	opThrottle:       {"throttle", size[rawThrottle](), []unix.Errno{unix.EINVAL, unix.ENODEV, unix.EXDEV}, 0},
 	opGetReservation: {"get_reservation", size[rawReservation](), []unix.Errno{unix.ENOENT}, 0},
 	opGetDomain:      {"get_domain", size[rawDomain](), []unix.Errno{unix.ESRCH, unix.ENOTCONN, unix.ENXIO}, 0},
@@ -86,7 +86,8 @@ func consistent(cmd uint64, mem []byte) error {
 	case opGetReservation:
 		r := (*rawReservation)(p)
 		ok = r.version == abiVersion && r.call <= uint32(CallGone) && r.left <= int64(r.budget)*int64(r.servers) && r.budget <= r.period &&
-			r.refills >= 1 && r.refills <= 32*r.servers && r.servers >= 1 && r.servers <= MaxServers
+			r.refills >= 1 && r.refills <= 32*r.servers && r.servers >= 1 && r.servers <= MaxServers &&
+			r.memory.known&^(memoryOccupied|memoryMoved) == 0 && r.memory.pad == 0
 		got = *r
 	case opGetServer:
 		s := (*rawServer)(p)

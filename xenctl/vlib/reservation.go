@@ -96,6 +96,19 @@ func (c rawCost) public() Cost {
 	return Cost{time.Duration(c.foreground), time.Duration(c.background), time.Duration(c.throttled), c.deschedules}
 }
 
+// Memory is what the domain of a call used of the third-level cache and of
+// memory, in bytes. Processors count by domain, so everything that the domain
+// ran between the call's begin and its end is in it.
+type Memory struct {
+	Occupied, Moved uint64 // of the cache, at the end; between it and memory
+	OccupiedKnown   bool   // Occupied is known
+	MovedKnown      bool   // Moved is known
+}
+
+func (m rawMemory) public() Memory {
+	return Memory{m.occupied, m.moved, m.known&memoryOccupied != 0, m.known&memoryMoved != 0}
+}
+
 // Reservation is the state of a reservation. Left, Refills, Unadmitted and the
 // costs are of all servers together.
 type Reservation struct {
@@ -116,6 +129,7 @@ type Reservation struct {
 	Queued  time.Duration // time before that call was active
 	Wall    time.Duration // time since then, until now or its end
 	Cost    Cost          // of that call
+	Memory  Memory        // of that call, once it is over
 }
 
 // Reservation reads the state of a reservation.
@@ -137,7 +151,7 @@ func (r rawReservation) public() Reservation {
 		Left: time.Duration(r.left), Next: time.Duration(r.next), Refills: int(r.refills),
 		Domain: domain, Unadmitted: int(r.unadmitted), Total: r.total.public(),
 		Call: CallState(r.call), Calls: r.calls, Port: r.port, Request: r.request, Queued: time.Duration(r.queued),
-		Wall: time.Duration(r.wall), Cost: r.cost.public(),
+		Wall: time.Duration(r.wall), Cost: r.cost.public(), Memory: r.memory.public(),
 	}
 }
 

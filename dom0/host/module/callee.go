@@ -112,6 +112,26 @@ func (p *Host) leave(domid uint16, id uint32) error {
 	return nil
 }
 
+// Follow sets whether a domain has the cache class of its caller while it serves a call. A
+// domain that is gone, or under another scheduler, serves none.
+func (p *Host) Follow(domid uint16, on bool) error {
+	state, err := p.m.Domain(domid)
+	if errors.Is(err, vlib.ErrUnknown) {
+		state, err = vlib.Domain{}, nil
+	}
+	if has := state.Flags&vlib.Follows != 0; err != nil || has == on {
+		return absent(err)
+	}
+	set, clear := vlib.Follows, vlib.DomainFlags(0)
+	if !on {
+		set, clear = clear, set
+	}
+	if err = p.m.SetDomain(domid, set, clear); errors.Is(err, vlib.ErrOtherScheduler) {
+		return nil
+	}
+	return absent(err)
+}
+
 // absent drops the error of a domain that is gone.
 func absent(err error) error {
 	if errors.Is(err, vlib.ErrNoDomain) || errors.Is(err, vlib.ErrDying) {

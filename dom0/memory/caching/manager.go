@@ -100,6 +100,11 @@ func (m *Manager) set(ctx context.Context, want []config.Cache) error {
 			return fmt.Errorf("cache: %w", err)
 		}
 	}
+	if slices.ContainsFunc(want, func(c config.Cache) bool { return c.FollowCalls }) {
+		if err := m.host.CanFollow(); err != nil {
+			return fmt.Errorf("cache: follow_calls: %w: remove the key", err)
+		}
+	}
 	if err := m.apply(ctx, want, plan); err != nil || same {
 		return err
 	}
@@ -184,7 +189,7 @@ func resolve(want []config.Cache, asked map[string]string, plan cache.Plan, all 
 			}
 		}
 		if in >= 0 {
-			shares = append(shares, memory.CacheShare{Domain: d, Class: want[in].Name, Masks: plan.Masks[in]})
+			shares = append(shares, memory.CacheShare{Domain: d, Class: want[in].Name, Masks: plan.Masks[in], Follow: want[in].FollowCalls && !d.Control})
 		}
 	}
 	return shares, nil

@@ -23,6 +23,7 @@ type fakeHost struct {
 	domains []host.Domain
 	shares  map[string]string
 	refuse  error
+	behind  error // why no class follows calls
 	closed  bool
 }
 
@@ -32,6 +33,8 @@ func (h *fakeHost) Layout() cache.Layout {
 	return cache.Layout{L3: &cache.Ways{Bits: 10, Least: 1, Classes: 3}}
 }
 
+func (h *fakeHost) CanFollow() error { return h.behind }
+
 func (h *fakeHost) Apply(_ context.Context, shares []memory.CacheShare) error {
 	if h.refuse != nil {
 		return h.refuse
@@ -39,6 +42,9 @@ func (h *fakeHost) Apply(_ context.Context, shares []memory.CacheShare) error {
 	h.shares = map[string]string{}
 	for _, s := range shares {
 		h.shares[s.ID] = fmt.Sprintf("%s %v", s.Class, s.Masks)
+		if s.Follow {
+			h.shares[s.ID] += " or its caller's"
+		}
 	}
 	return nil
 }
@@ -158,6 +164,24 @@ func TestAHostWithoutCachesRefusesClasses(t *testing.T) {
 	}
 	if err := m.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestClassesFollowCallsWhereTheHostCan(t *testing.T) {
+	h := newHost()
+	m := h.manager(new(bytes.Buffer))
+	follows := class("rest", 40, "*", "Domain-0")
+	follows.FollowCalls = true
+	if err := m.Move(t.Context(), []config.Cache{class("wide", 60, "web"), follows}, nothing); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"0": "rest L3 0x3c0", "1": "wide L3 0x3f", "2": "rest L3 0x3c0 or its caller's", "3": "rest L3 0x3c0 or its caller's"}
+	if !reflect.DeepEqual(h.shares, want) {
+		t.Errorf("%v, want %v", h.shares, want)
+	}
+	h.behind = errors.New("no module")
+	if err := m.Move(t.Context(), []config.Cache{follows}, nothing); !errors.Is(err, h.behind) || !strings.Contains(err.Error(), "follow_calls") || !reflect.DeepEqual(h.shares, want) {
+		t.Errorf("%v; has %v", err, h.shares)
 	}
 }
 

@@ -26,9 +26,16 @@ type Hypervisor interface {
 	io.Closer
 }
 
+// Calls lets a domain have its caller's class while it serves a call, or no longer. It does
+// nothing for a domain that has gone, or that cannot be called on a reservation.
+type Calls interface {
+	Follow(domid uint16, on bool) error
+}
+
 // Classes implements [memory.CachePartitioner].
 type Classes struct {
 	h       Hypervisor
+	calls   Calls // or nil
 	file    string
 	layout  cache.Layout
 	sockets []int
@@ -41,9 +48,10 @@ type Classes struct {
 var _ memory.CachePartitioner = (*Classes)(nil)
 
 // Open takes over h and closes it on an error too. In the file it records the
-// settings that domains had before; the file must not survive a boot.
-func Open(h Hypervisor, file string) (_ *Classes, err error) {
-	c := &Classes{h: h, file: file}
+// settings that domains had before; the file must not survive a boot. calls is nil where
+// classes cannot follow calls.
+func Open(h Hypervisor, calls Calls, file string) (_ *Classes, err error) {
+	c := &Classes{h: h, calls: calls, file: file}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close())
@@ -87,6 +95,22 @@ func kinds(l cache.Layout) (all []xenctl.Allocation) {
 
 // Layout implements [memory.CachePartitioner].
 func (c *Classes) Layout() cache.Layout { return c.layout }
+
+// CanFollow implements [memory.CachePartitioner].
+func (c *Classes) CanFollow() error {
+	if c.calls == nil {
+		return fmt.Errorf("%w: Xen has no module that knows calls", host.ErrNotHere)
+	}
+	return nil
+}
+
+// follow sets whether a domain's class follows its calls.
+func (c *Classes) follow(id uint16, on bool) error {
+	if c.calls == nil {
+		return nil
+	}
+	return c.calls.Follow(id, on)
+}
 
 // Close implements [memory.CachePartitioner].
 func (c *Classes) Close() error { return errors.Join(c.move(nil), c.h.Close()) }
@@ -176,6 +200,9 @@ func (c *Classes) give(want map[uint16]memory.CacheShare) error {
 			continue // the domain has gone
 		}
 		err := c.set(r, target(r.Was, want[id].Masks))
+		if err == nil {
+			err = c.follow(id, want[id].Follow)
+		}
 		switch {
 		case errors.Is(err, xenctl.ErrNoDomain):
 			delete(c.domain, id)
@@ -195,7 +222,8 @@ func (c *Classes) restore(ids []uint16) error {
 		var errs []error
 		var left []uint16
 		for _, id := range ids {
-			if err := c.set(c.domain[id], c.domain[id].Was); err != nil && !errors.Is(err, xenctl.ErrNoDomain) {
+			err := errors.Join(c.follow(id, false), c.set(c.domain[id], c.domain[id].Was))
+			if err != nil && !errors.Is(err, xenctl.ErrNoDomain) {
 				errs = append(errs, fmt.Errorf("give domain %d its earlier share back: %w", id, err))
 				left = append(left, id)
 			}

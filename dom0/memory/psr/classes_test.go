@@ -29,7 +29,7 @@ func share(id uint16, uuid byte, m cache.Masks) memory.CacheShare {
 
 func start(t *testing.T, f *fakeXen, file string) *Classes {
 	t.Helper()
-	c, err := Open(f, file)
+	c, err := Open(f, f.calls, file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,6 +40,51 @@ var (
 	wide   = cache.Masks{L3Code: 0x0ff, L3Data: 0x0ff}
 	narrow = cache.Masks{L3Code: 0xf00, L3Data: 0xf00, Bandwidth: 20}
 )
+
+// The class of a domain follows calls as long as it is in a class that says so.
+func TestClassesFollowCalls(t *testing.T) {
+	f, file := newFake(false), filepath.Join(t.TempDir(), "cache.json")
+	f.create(1, 1)
+	f.create(2, 2)
+	if err := start(t, f, file).CanFollow(); !errors.Is(err, host.ErrNotHere) {
+		t.Errorf("without a module: %v", err)
+	}
+	calls := &followers{on: map[uint16]bool{}}
+	f.calls = calls
+	before, c := f.state(), start(t, f, file)
+	follows := share(1, 1, narrow)
+	follows.Follow = true
+	apply := func(want map[uint16]bool, shares ...memory.CacheShare) {
+		t.Helper()
+		if err := c.Apply(t.Context(), shares); err != nil || !reflect.DeepEqual(calls.on, want) {
+			t.Errorf("%v, %v, want %v", calls.on, err, want)
+		}
+	}
+	if err := c.CanFollow(); err != nil {
+		t.Error(err)
+	}
+	apply(map[uint16]bool{1: true}, follows, share(2, 2, wide))
+	apply(map[uint16]bool{}, share(1, 1, narrow))
+	apply(map[uint16]bool{1: true}, follows)
+	apply(map[uint16]bool{}, share(2, 2, wide))
+
+	// Refused: nothing changes.
+	calls.refuse = errors.New("a live patch")
+	was := f.state()
+	if err := c.Apply(t.Context(), []memory.CacheShare{follows}); !errors.Is(err, calls.refuse) || !reflect.DeepEqual(f.state(), was) {
+		t.Errorf("%v, %v, want %v", err, f.state(), was)
+	}
+	calls.refuse = nil
+
+	// Killed: the next one takes it back.
+	apply(map[uint16]bool{1: true}, follows)
+	if c = start(t, f, file); len(calls.on) != 1 {
+		t.Errorf("a new one begins with %v", calls.on)
+	}
+	if err := c.Close(); err != nil || len(calls.on) != 0 || !reflect.DeepEqual(f.state(), before) {
+		t.Errorf("%v, %v, %v", err, calls.on, f.state())
+	}
+}
 
 func TestDomainsGetTheirClassAndLoseIt(t *testing.T) {
 	for _, cdp := range []bool{false, true} {
@@ -149,7 +194,7 @@ func TestEveryDomainGetsItsSettingsBack(t *testing.T) {
 		}
 		before := f.state()
 		open := func() *Classes {
-			c, err := Open(f, filepath.Join(dir, "cache.json"))
+			c, err := Open(f, f.calls, filepath.Join(dir, "cache.json"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -269,7 +314,7 @@ func TestAFileOfOtherDomainsChangesNothing(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(f, file); err == nil || !strings.Contains(err.Error(), "psr-cat-set") {
+	if _, err := Open(f, nil, file); err == nil || !strings.Contains(err.Error(), "psr-cat-set") {
 		t.Errorf("a file that cannot be read: %v", err)
 	}
 }

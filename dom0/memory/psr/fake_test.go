@@ -32,6 +32,24 @@ type fakeXen struct {
 	has    map[uint16]values
 	refuse func(id uint16, a xenctl.Allocation, v uint64) bool
 	closed int
+	calls  Calls
+}
+
+// followers are the domains whose class follows calls; refuse is the answer for all.
+type followers struct {
+	on     map[uint16]bool
+	refuse error
+}
+
+func (f *followers) Follow(id uint16, on bool) error {
+	if on && f.refuse != nil {
+		return f.refuse
+	}
+	delete(f.on, id)
+	if on {
+		f.on[id] = true
+	}
+	return nil
 }
 
 func newFake(cdp bool) *fakeXen {

@@ -65,6 +65,11 @@ func Open(owner string, threads Threads) (*Groups, error) {
 // Layout implements [memory.CachePartitioner].
 func (g *Groups) Layout() cache.Layout { return g.layout }
 
+// CanFollow implements [memory.CachePartitioner].
+func (g *Groups) CanFollow() error {
+	return fmt.Errorf("%w: threads stay in their group while they serve", host.ErrNotHere)
+}
+
 // Close implements [memory.CachePartitioner].
 func (g *Groups) Close() error { return g.move(nil) }
 

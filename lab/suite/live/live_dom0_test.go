@@ -116,6 +116,9 @@ func TestBudgetsAreExactInAPoolOfTheirOwn(t *testing.T) {
 	}
 	host.Must(t, m.Reserve(1, 2*ms, 10*ms))
 	host.Must(t, m.Adopt(1, 1))
+	if err := m.SetDomain(1, vlib.Follows, 0); !errors.Is(err, vlib.ErrUnsupported) {
+		t.Errorf("a class follows calls without its hook: %v", err)
+	}
 	stop := host.Spin(t, h, 1, 1)
 	stopOther := host.Spin(t, h, 2, 1)
 	own, other := host.CPUTime(t, h, 1), host.CPUTime(t, h, 2)

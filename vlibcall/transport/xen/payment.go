@@ -223,6 +223,7 @@ func (p *payment) Cost(request uint64) (transport.Cost, error) {
 	return transport.Cost{
 		Queued: r.Queued, Foreground: r.Cost.Foreground, Background: r.Cost.Background,
 		Throttled: r.Cost.Throttled, Deschedules: r.Cost.Deschedules,
+		Occupied: r.Memory.Occupied, Moved: r.Memory.Moved, OccupiedKnown: r.Memory.OccupiedKnown, MovedKnown: r.Memory.MovedKnown,
 	}, err
 }
 

@@ -55,6 +55,9 @@ int main(void)
     VALUE(VLIB_DOMAIN_parks);
     VALUE(VLIB_DOMAIN_critical);
     VALUE(VLIB_DOMAIN_user_mode);
+    VALUE(VLIB_DOMAIN_follows);
+    VALUE(VLIB_MEMORY_occupied);
+    VALUE(VLIB_MEMORY_moved);
     VALUE(VLIB_NO_DOMAIN);
     VALUE(VLIB_NO_CPU);
     VALUE(VLIB_CALL_none);
@@ -119,6 +122,11 @@ int main(void)
     OFFSET(struct vlib_cost, background);
     OFFSET(struct vlib_cost, throttled);
     OFFSET(struct vlib_cost, deschedules);
+    SIZE(struct vlib_memory);
+    OFFSET(struct vlib_memory, known);
+    OFFSET(struct vlib_memory, pad);
+    OFFSET(struct vlib_memory, occupied);
+    OFFSET(struct vlib_memory, moved);
     SIZE(struct vlib_reservation_info);
     OFFSET(struct vlib_reservation_info, version);
     OFFSET(struct vlib_reservation_info, id);
@@ -138,6 +146,7 @@ int main(void)
     OFFSET(struct vlib_reservation_info, queued);
     OFFSET(struct vlib_reservation_info, wall);
     OFFSET(struct vlib_reservation_info, cost);
+    OFFSET(struct vlib_reservation_info, memory);
     SIZE(struct vlib_server_info);
     OFFSET(struct vlib_server_info, version);
     OFFSET(struct vlib_server_info, id);

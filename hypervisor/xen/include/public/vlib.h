@@ -20,7 +20,7 @@
 
 #define __HYPERVISOR_vlib_op        55 /* __HYPERVISOR_arch_7 */
 
-#define VLIB_ABI_VERSION            3
+#define VLIB_ABI_VERSION            4
 
 /*
  * Sub-operations whose arguments are all values. The first three are for every
@@ -148,6 +148,8 @@ struct vlib_domctl {
 #define VLIB_DOMAIN_parks           (1U << 3)
 #define VLIB_DOMAIN_critical        (1U << 4) /* the throttle spares it */
 #define VLIB_DOMAIN_user_mode       (1U << 5) /* user mode may listen, too */
+/* While it serves a call it has the cache class of its caller's domain. */
+#define VLIB_DOMAIN_follows         (1U << 6)
 };
 
 /* Background time is denied for 'idle' in each period; 0: never. */
@@ -164,6 +166,19 @@ struct vlib_cost {
     uint64_t background;        /* CPU time without */
     uint64_t throttled;         /* runnable, but denied background time */
     uint64_t deschedules;       /* taken off a CPU while runnable */
+};
+
+/*
+ * The use of the third-level cache and of memory by the domain of a call, in
+ * bytes, by the domain's monitoring ID.
+ */
+struct vlib_memory {
+    uint32_t known;             /* VLIB_MEMORY_*; the other field is 0 */
+#define VLIB_MEMORY_occupied        (1U << 0)
+#define VLIB_MEMORY_moved           (1U << 1)
+    uint32_t pad;
+    uint64_t occupied;          /* of the cache, when the call ended */
+    uint64_t moved;             /* between cache and memory, during it */
 };
 
 /* Of all its servers together, but for budget and period. */
@@ -195,6 +210,7 @@ struct vlib_reservation_info {
     uint64_t queued;            /* time before it was active */
     uint64_t wall;              /* time since then, or until its end */
     struct vlib_cost cost;
+    struct vlib_memory memory;  /* all 0 before its end */
 };
 
 struct vlib_server_info {

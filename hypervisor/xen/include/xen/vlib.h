@@ -5,6 +5,7 @@
 
 #include <xen/time.h>
 
+struct domain;
 struct vcpu;
 
 #ifdef CONFIG_SCHED_VLIB
@@ -14,6 +15,9 @@ void vlib_publish_time(const struct vcpu *v, uint64_t *system_time);
 
 /* The system time at which a time of the guest's comes; 0 stays 0. */
 s_time_t vlib_host_time(const struct vcpu *v, s_time_t guest);
+
+/* The domain whose cache class this CPU is to have, where d runs. */
+struct domain *vlib_class_domain(struct domain *d);
 
 /* Sub-operations that a PVH guest's user mode may use: no pointers. */
 bool vlib_user_cmd(unsigned long cmd);
@@ -28,6 +32,11 @@ static inline void vlib_publish_time(const struct vcpu *v,
 static inline s_time_t vlib_host_time(const struct vcpu *v, s_time_t guest)
 {
     return guest;
+}
+
+static inline struct domain *vlib_class_domain(struct domain *d)
+{
+    return d;
 }
 
 static inline bool vlib_user_cmd(unsigned long cmd)

@@ -87,6 +87,7 @@ static void activate(struct vlib_call *c, struct vlib_domain *vd)
     c->state = VLIB_CALL_active;
     c->started = NOW();
     c->before = vlib_reservation_usage(c->reservation);
+    vlib_monitor_begin(c);
     vd->unsettled = false;
     vlib_domain_attach(vd, c->reservation);
     vlib_gate_apply(vd);
@@ -156,6 +157,7 @@ void vlib_call_end(struct vlib_call *c, unsigned int state)
         vlib_domain_charge(vd);
         usage = vlib_reservation_usage(c->reservation);
         c->cost = vlib_usage_since(&usage, &c->before);
+        vlib_monitor_end(c);
         vd->active = NULL;
         if ( state != VLIB_CALL_done && !vd->listening )
             abandon(vd, c);

@@ -130,6 +130,13 @@ static struct vlib_reservation *reservation_of(const struct vlib_domain *vd)
     return vd->active ? vd->active->reservation : vd->adopter;
 }
 
+/* Whose cache class its vCPUs have; NULL: its own. */
+static struct domain *class_of(const struct vlib_domain *vd)
+{
+    return vd->active && (vd->flags & VLIB_DOMAIN_follows)
+           ? vd->active->caller : NULL;
+}
+
 void vlib_domain_join(struct vlib_unit *vu)
 {
     struct vlib_domain *vd = vlib_domain_find(vu->unit->domain);
@@ -143,6 +150,7 @@ void vlib_domain_join(struct vlib_unit *vu)
     vd->nr_units++;
     lock = vlib_unit_lock(vu, &flags);
     vlib_attach(&vu->entity, vlib_server_of(reservation_of(vd), vu), NOW());
+    vlib_class_set(vu, class_of(vd));
     vlib_spare(&vu->entity, vd->flags & VLIB_DOMAIN_critical, NOW());
     vu->gated = !vd->open;
     vlib_unit_unlock(lock, flags, vu);
@@ -159,6 +167,7 @@ void vlib_domain_leave(struct vlib_unit *vu)
         return;
     lock = vlib_unit_lock(vu, &flags);
     vlib_attach(&vu->entity, NULL, NOW());
+    vlib_class_set(vu, NULL);
     vlib_spare(&vu->entity, false, NOW());
     vu->gated = false;
     vlib_unit_unlock(lock, flags, vu);
@@ -168,7 +177,7 @@ void vlib_domain_leave(struct vlib_unit *vu)
     vlib_gate_apply(vd); /* if this was the last vCPU */
 }
 
-/* Makes all vCPUs run on r from now on. */
+/* Makes all vCPUs run on r, in the class that belongs to it, from now on. */
 void vlib_domain_attach(struct vlib_domain *vd, struct vlib_reservation *r)
 {
     struct vlib_unit *vu;
@@ -182,6 +191,8 @@ void vlib_domain_attach(struct vlib_domain *vd, struct vlib_reservation *r)
         spinlock_t *lock = vlib_unit_lock(vu, &flags);
 
         vlib_attach(&vu->entity, vlib_server_of(r, vu), NOW());
+        vlib_class_set(vu, class_of(vd));
+        vu->reload = vd->active && (vu->class || vd->active->monitor);
         vlib_unit_unlock(lock, flags, vu);
     }
 }

@@ -32,6 +32,8 @@ struct vlib_unit {
     struct list_head list;      /* in domain->units, or on its own */
     struct vlib_unit *next;     /* in the same place of the hash table */
     bool gated;
+    struct domain *class;       /* whose cache class it has; NULL: its own */
+    bool reload;                /* class and monitoring ID, when it runs next */
     unsigned int residence;     /* CPU on which it is counted as a resident */
     unsigned int place;         /* CPU on which it is, or is to be soon */
     struct list_head move;      /* in the list of units that are to move */
@@ -55,6 +57,8 @@ struct vlib_call {
     s_time_t queued, started, ended;
     struct vlib_usage before;   /* the account's use when it started */
     struct vlib_usage cost;
+    unsigned int monitor;       /* the domain's ID when it started; 0: none */
+    struct vlib_memory memory;  /* until it is over: the counter at its start */
 };
 
 /* vCPU v of a domain that runs on it uses server v modulo their number. */
@@ -117,7 +121,7 @@ struct vlib_domain {
     evtchn_port_t found_port;   /* of a request served before its call; or 0 */
     uint64_t found_request;
     struct list_head queue;     /* struct vlib_call */
-    bool unsettled;             /* its vCPUs are on the last call's account */
+    bool unsettled;             /* its vCPUs have a call's account or class */
     unsigned int queued;
     unsigned int holds;         /* holds in force */
     struct vlib_hold hold[VLIB_MAX_HOLDS];
@@ -391,6 +395,17 @@ void vlib_clock_forbid(void);                /* from now on */
 void vlib_clock_stop(domid_t domid, s_time_t time);
 void vlib_clock_reset(domid_t domid);
 s_time_t vlib_clock_stopped(domid_t domid);
+
+/* class.c */
+extern struct domain *vlib_classes[];        /* by CPU; NULL: the vCPU's own */
+int vlib_class_may_follow(void);             /* 0, or why not */
+void vlib_class_forbid(void);                /* from now on */
+void vlib_class_set(struct vlib_unit *vu, struct domain *d);
+void vlib_class_load(unsigned int cpu, struct vlib_unit *vu);
+
+/* monitor.c: under vlib_lock; c is active. */
+void vlib_monitor_begin(struct vlib_call *c);
+void vlib_monitor_end(struct vlib_call *c);
 
 /* access.c: 0, or the error; 'change' is false for read-only operations. */
 int vlib_may_control_host(bool change);

@@ -95,7 +95,8 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
 {
     const uint32_t known = VLIB_DOMAIN_listens | VLIB_DOMAIN_stop_time |
                            VLIB_DOMAIN_closed | VLIB_DOMAIN_parks |
-                           VLIB_DOMAIN_critical | VLIB_DOMAIN_user_mode;
+                           VLIB_DOMAIN_critical | VLIB_DOMAIN_user_mode |
+                           VLIB_DOMAIN_follows;
     struct vlib_domain *vd;
     uint32_t before;
     int rc;
@@ -107,7 +108,9 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
         return -EPERM;
     if ( op->set && !vlib_domain_here(d) )
         return -EXDEV;
-    rc = op->set & VLIB_DOMAIN_stop_time ? vlib_clock_init() : 0;
+    rc = op->set & VLIB_DOMAIN_follows ? vlib_class_may_follow() : 0;
+    if ( !rc && (op->set & VLIB_DOMAIN_stop_time) )
+        rc = vlib_clock_init();
     rc = rc ?: vlib_domain_make(d, &vd);
     if ( rc )
         return rc;
@@ -123,6 +126,8 @@ static int domain_flags(const struct vlib_domctl *op, struct domain *d)
         vlib_call_free(vd);
     if ( (before ^ vd->flags) & VLIB_DOMAIN_critical )
         vlib_domain_spare(vd);
+    if ( (before ^ vd->flags) & VLIB_DOMAIN_follows )
+        vd->unsettled = true;
     vlib_call_resume(vd);
     return 0;
 }

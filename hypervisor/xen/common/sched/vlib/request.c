@@ -80,6 +80,7 @@ static void make(struct vlib_call *c, const struct order *o)
     c->request = o->request;
     c->queued = c->started = c->ended = NOW();
     memset(&c->cost, 0, sizeof(c->cost));
+    memset(&c->memory, 0, sizeof(c->memory));
     c->reservation->last = c;
     c->reservation->count++;
 }

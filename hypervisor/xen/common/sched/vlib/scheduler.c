@@ -108,6 +108,7 @@ static void *cf_check vlib_alloc_pdata(const struct scheduler *ops, int cpu)
 static void cf_check vlib_free_pdata(const struct scheduler *ops, void *pdata,
                                      int cpu)
 {
+    vlib_classes[cpu] = NULL;
     xfree(pdata);
 }
 
@@ -384,7 +385,12 @@ static void cf_check vlib_schedule(const struct scheduler *ops,
         next = choose(q, now, &until);
     prev->next_task = next;
     if ( !is_idle_unit(next) )
+    {
         until = min(until, (s_time_t)(now + MAX_TIMER));
+        if ( unlikely(vlib_unit(next)->reload ||
+                      vlib_classes[cpu] != vlib_unit(next)->class) )
+            vlib_class_load(cpu, vlib_unit(next));
+    }
     prev->next_time = until == VLIB_NEVER
                       ? -1 : max(until - now, (s_time_t)MIN_TIMER);
     next->migrated = false;

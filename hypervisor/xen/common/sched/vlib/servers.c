@@ -183,6 +183,8 @@ int vlib_reservation_info(struct vlib_reservation_info *op)
         op->queued = c->started - c->queued;
         op->wall = (c->domain ? now : c->ended) - c->started;
     }
+    if ( !c->domain )
+        op->memory = c->memory;
     return 0;
 }
 
