@@ -75,13 +75,11 @@ func New(h Hypervisor, s Store, stays bool) *List {
 // known name, or none. A vCPU takes one hypercall, or two if it does not stay on its
 // CPU, a hundred domains take one more, and so does each pool.
 func (l *List) All(ctx context.Context) ([]host.Domain, error) {
-	infos, err := l.h.Domains()
+	infos, now, err := l.ask(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var all []host.Domain
-	infos = slices.DeleteFunc(infos, func(i xenctl.DomainInfo) bool { return i.Dying })
-	now := l.ask(ctx, infos)
 	pools := make(map[uint32]xenctl.Pool)
 	for _, info := range infos {
 		cpus, unplugged, err := l.cpusOf(info, pools)
@@ -96,12 +94,19 @@ func (l *List) All(ctx context.Context) ([]host.Domain, error) {
 	return all, nil
 }
 
-// ask returns the state of domains, by their numbers.
-func (l *List) ask(ctx context.Context, infos []xenctl.DomainInfo) map[uint16]known {
+// ask returns the records of domains, and their states by number. Records are compared in
+// the order in which they were read: an earlier one has less CPU time, as another domain
+// with that number would.
+func (l *List) ask(ctx context.Context) ([]xenctl.DomainInfo, map[uint16]known, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	infos, err := l.h.Domains()
+	if err != nil {
+		return nil, nil, err
+	}
+	infos = slices.DeleteFunc(infos, func(i xenctl.DomainInfo) bool { return i.Dying })
 	now := make(map[uint16]known, len(infos))
 	for _, info := range infos {
 		d, ok := l.known[info.ID]
@@ -116,7 +121,7 @@ func (l *List) ask(ctx context.Context, infos []xenctl.DomainInfo) map[uint16]kn
 		now[info.ID] = d
 	}
 	l.known = now
-	return now
+	return infos, now, nil
 }
 
 func work(info xenctl.DomainInfo) host.Work {

@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,6 +61,36 @@ func (s *store) Read(ctx context.Context, path string) ([]byte, error) {
 		return []byte(v), nil
 	}
 	return nil, context.Canceled
+}
+
+// busyHost has a domain that runs all the time. Its callers wait between the reading of a
+// record and its use.
+type busyHost struct {
+	fakeHost
+	reads atomic.Int64
+}
+
+func (h *busyHost) Domains() ([]xenctl.DomainInfo, error) {
+	used := time.Duration(h.reads.Add(1)) * time.Second
+	time.Sleep(time.Duration(rand.IntN(200)) * time.Microsecond)
+	return []xenctl.DomainInfo{{ID: 1, CPUTime: used}}, nil
+}
+
+func TestListsAtOnceKnowADomainForTheSame(t *testing.T) {
+	l := New(&busyHost{}, &store{"/local/domain/1/name": "web"}, true)
+	var work sync.WaitGroup
+	for range 8 {
+		work.Go(func() {
+			for range 50 {
+				all, err := l.All(t.Context())
+				if err != nil || len(all) != 1 || all[0].Generation != 1 {
+					t.Errorf("%#v, %v", all, err)
+					return
+				}
+			}
+		})
+	}
+	work.Wait()
 }
 
 func TestListKeepsNamesWithoutXenstored(t *testing.T) {
