@@ -123,7 +123,7 @@ static void calls_say_what_they_used(void)
     near->arch.psr_rmid = 4;
     fake_monitor.occupied[4] = 2;
     finish(near);
-    used(near, VLIB_MEMORY_occupied, 2 * FAKE_UNIT, 0);
+    used(near, 0, 0, 0);
     fake_monitor.unavailable = true;
     use_in_call(near, 5, 5);
     used(near, 0, 0, 0);

@@ -157,7 +157,8 @@ void vlib_call_end(struct vlib_call *c, unsigned int state)
         vlib_domain_charge(vd);
         usage = vlib_reservation_usage(c->reservation);
         c->cost = vlib_usage_since(&usage, &c->before);
-        vlib_monitor_end(c);
+        if ( c->monitor )
+            vlib_monitor_end(c);
         vd->active = NULL;
         if ( state != VLIB_CALL_done && !vd->listening )
             abandon(vd, c);

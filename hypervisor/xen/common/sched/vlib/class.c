@@ -38,12 +38,10 @@ int vlib_class_may_follow(void)
     return cpu_has_pqe && hardware_domain->arch.psr_cos_ids ? 0 : -ENODEV;
 }
 
-void vlib_class_set(struct vlib_unit *vu, struct domain *d)
+void vlib_class_change(struct vlib_unit *vu, struct domain *d)
 {
     unsigned int cpu = sched_unit_master(vu->unit);
 
-    if ( vu->class == d )
-        return;
     vu->class = d;
     if ( curr_on_cpu(cpu) == vu->unit )
         vlib_kick(cpu);

@@ -400,12 +400,18 @@ s_time_t vlib_clock_stopped(domid_t domid);
 extern struct domain *vlib_classes[];        /* by CPU; NULL: the vCPU's own */
 int vlib_class_may_follow(void);             /* 0, or why not */
 void vlib_class_forbid(void);                /* from now on */
-void vlib_class_set(struct vlib_unit *vu, struct domain *d);
+void vlib_class_change(struct vlib_unit *vu, struct domain *d);
 void vlib_class_load(unsigned int cpu, struct vlib_unit *vu);
+
+static inline void vlib_class_set(struct vlib_unit *vu, struct domain *d)
+{
+    if ( vu->class != d )
+        vlib_class_change(vu, d);
+}
 
 /* monitor.c: under vlib_lock; c is active. */
 void vlib_monitor_begin(struct vlib_call *c);
-void vlib_monitor_end(struct vlib_call *c);
+void vlib_monitor_end(struct vlib_call *c);     /* if it has c->monitor */
 
 /* access.c: 0, or the error; 'change' is false for read-only operations. */
 int vlib_may_control_host(bool change);

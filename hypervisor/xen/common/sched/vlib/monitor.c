@@ -88,12 +88,12 @@ void vlib_monitor_end(struct vlib_call *c)
     struct vlib_memory *m = &c->memory;
     uint64_t before = m->moved, now;
     bool begun = m->known;
-    unsigned int id = monitored(c->domain);
+    unsigned int id = c->monitor;
 
     memset(m, 0, sizeof(*m));
-    if ( !id )
+    if ( monitored(c->domain) != id )
         return;
-    if ( begun && id == c->monitor && count(EVENT_MOVED, id, &now) )
+    if ( begun && count(EVENT_MOVED, id, &now) )
     {
         m->known |= VLIB_MEMORY_moved;
         m->moved = ((now - before) & counter_mask) *
