@@ -3,12 +3,12 @@
 package bench
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"maps"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -56,14 +56,14 @@ func Watch(ctx context.Context, f func(context.Context) error) (Noise, error) {
 	for i := range walk {
 		walk[i] = uint32(i)
 	}
-	stolen, all := stolenTicks()
+	stolen, all := Stolen("cpu")
 	worst := look(walk)
 	if err := f(ctx); err != nil {
 		return worst, err
 	}
 	after := look(walk)
 	worst.Compute, worst.Memory = max(worst.Compute, after.Compute), max(worst.Memory, after.Memory)
-	if s, a := stolenTicks(); a > all {
+	if s, a := Stolen("cpu"); a > all {
 		worst.Steal = 100 * float64(s-stolen) / float64(a-all)
 	}
 	return worst, nil
@@ -96,27 +96,30 @@ func apart(times []float64) float64 {
 	return 100 * (Quantile(times, 0.9) - Quantile(times, 0.1)) / Quantile(times, 0.5)
 }
 
-// stolenTicks returns the stolen time and all time of all CPUs, in clock ticks,
-// or zeros if the kernel does not report them.
-func stolenTicks() (stolen, all uint64) {
-	f, err := os.Open("/proc/stat")
+// Stolen returns the stolen time and all time of a CPU, in clock ticks, by its name in
+// /proc/stat; "cpu" stands for all CPUs. It returns zeros if the kernel does not
+// report them.
+func Stolen(cpu string) (stolen, all uint64) {
+	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return 0, 0
 	}
-	defer f.Close()
-	line, err := bufio.NewReader(f).ReadString('\n')
-	if err != nil {
-		return 0, 0
+	for line := range strings.Lines(string(text)) {
+		rest, ok := strings.CutPrefix(line, cpu+" ")
+		if !ok {
+			continue
+		}
+		// user nice system idle iowait irq softirq steal
+		var t [8]uint64
+		if _, err := fmt.Sscan(rest, &t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]); err != nil {
+			return 0, 0
+		}
+		for _, v := range t {
+			all += v
+		}
+		return t[7], all
 	}
-	// user nice system idle iowait irq softirq steal
-	var t [8]uint64
-	if _, err := fmt.Sscanf(line, "cpu %d %d %d %d %d %d %d %d", &t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]); err != nil {
-		return 0, 0
-	}
-	for _, v := range t {
-		all += v
-	}
-	return t[7], all
+	return 0, 0
 }
 
 // Note returns the record with the noise among its raw numbers.
@@ -144,6 +147,9 @@ func (r Record) Noisy() string {
 		if v, ok := r.Raw[l.name]; ok && v > l.limit {
 			return fmt.Sprintf(l.what, v, int(l.limit))
 		}
+	}
+	if pairs, ok := r.Raw["pairs"]; ok && (pairs < leastPairs || pairs < r.Raw[rawRepeats]/2) {
+		return fmt.Sprintf("%.0f of %.0f pairs of blocks are left, and at least %d, and half of them, are needed", pairs, r.Raw[rawRepeats], leastPairs)
 	}
 	return ""
 }

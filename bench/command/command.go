@@ -66,7 +66,8 @@ func New(cfg Config) []*cli.Command {
 				&cli.StringFlag{Name: "report", Usage: "add the records to `DIR`/" + File + " and make DIR/" + report.File + " from all records in it"},
 				&cli.StringSliceFlag{Name: "job", Usage: "tail: measure only beside this `JOB`: " + strings.Join(corunner.Jobs(), ", ") + "; may be repeated"},
 				&cli.IntFlag{Name: "rate", Usage: "tail: send `N` requests a second (default: 10000)"},
-				&cli.DurationFlag{Name: "slot", Usage: "overhead and tail: measure one thing for `TIME` before the next (default: 40ms and 1s; 5s for tail with --full)"},
+				&cli.DurationFlag{Name: "slot", Usage: "overhead and tail: measure one thing for `TIME` before the next (default: 40ms and 400ms)"},
+				&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "lidar and tail: `NUMBER` that determines the order of the modes in each round"},
 			},
 			Action: func(c *cli.Context) error { return action(c, cfg) },
 		},
@@ -101,8 +102,9 @@ func description(cfg Config) string {
 	fmt.Fprintf(&b, `
 They run on processes of this machine and need no Xen. lidar and tail need root
 and cgroups: each of their domains is a cgroup. tail needs memcached, gzip and
-gcc. The machine should do no other work: nothing is concluded from a noisy one,
-and the report says so. Experiments on Xen in an emulator are in vlibbench, which
+gcc. The machine should do no other work. On a noisy one lidar and tail compare
+short blocks that are neighbours, and say how many minutes more a conclusion
+needs; from overhead nothing is concluded there. Experiments on Xen in an emulator are in vlibbench, which
 comes with the source.
 
    %s %s --report out lidar
@@ -165,7 +167,7 @@ func action(c *cli.Context, cfg Config) (err error) {
 }
 
 func options(c *cli.Context) ([]experiment.Experiment, experiment.Options, error) {
-	o := experiment.Options{Effort: experiment.Normal, Jobs: c.StringSlice("job"), Rate: c.Int("rate"), Slot: c.Duration("slot")}
+	o := experiment.Options{Effort: experiment.Normal, Jobs: c.StringSlice("job"), Rate: c.Int("rate"), Slot: c.Duration("slot"), Seed: c.Uint64("seed")}
 	switch quick, full := c.Bool("quick"), c.Bool("full"); {
 	case quick && full:
 		return nil, o, usagef("--quick and --full exclude each other")

@@ -27,7 +27,7 @@ func newProgress(out io.Writer) *progress {
 // begin announces a new experiment.
 func (p *progress) begin(name string, takes time.Duration) {
 	p.name, p.takes, p.start = name, takes, time.Now()
-	p.set("measuring the machine's noise")
+	p.set("preparing")
 }
 
 // set shows what is done now; "" ends the display.

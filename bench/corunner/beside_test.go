@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -29,9 +30,14 @@ func TestMain(m *testing.M) {
 		testkit.Main(m)
 	}
 	var err error
-	if os.Args[2] == Guard {
+	switch os.Args[2] {
+	case Guard:
 		err = native.Guard(os.Stdin, os.Args[3])
-	} else {
+	case Watcher:
+		err = Lateness(os.Stdin)
+	case Idle:
+		_, err = io.Copy(io.Discard, os.Stdin)
+	default:
 		err = Run(context.Background(), os.Args[3], os.Stdin)
 	}
 	if err != nil {
@@ -50,9 +56,8 @@ func self(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// A job works, counts its work, rests when it is told to, and ends with its
-// input.
-func TestJobWorksAndRestsAsItIsTold(t *testing.T) {
+// A job waits until it may begin, works, counts its work, and ends with its input.
+func TestJobWorksUntilItsInputEnds(t *testing.T) {
 	for _, job := range Jobs() {
 		t.Run(job, func(t *testing.T) {
 			if err := Missing(job); err != nil {
@@ -62,31 +67,31 @@ func TestJobWorksAndRestsAsItIsTold(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := r.work(); n != 0 {
-				t.Errorf("%d done before it was started", n)
-			}
-			for range 2 {
-				before := r.work()
-				if err := r.run(t.Context(), true); err != nil {
-					t.Fatal(err)
-				}
-				testkit.Eventually(t, "work", func() bool { return r.work() > before })
-				if err := r.run(t.Context(), false); err != nil {
-					t.Fatal(err)
-				}
-				before = r.work()
-				time.Sleep(20 * time.Millisecond)
-				if n := r.work(); n != before {
-					t.Errorf("%d done while it rested", n-before)
-				}
-			}
-			if err := r.run(t.Context(), true); err != nil {
+			if err := r.prepared(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+			if n := r.work(); n != 0 {
+				t.Errorf("%d done before it began", n)
+			}
+			if err := r.begin(); err != nil {
+				t.Fatal(err)
+			}
+			testkit.Eventually(t, "work", func() bool { return r.work() > 0 })
 			if err := r.close(); err != nil {
 				t.Errorf("ended during its work: %v", err)
 			}
 		})
+	}
+}
+
+// The experiment may end before the job begins.
+func TestJobThatNeverBeginsEnds(t *testing.T) {
+	r, err := start("m_jump", self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.close(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -187,9 +192,9 @@ func TestModeDoesWhatItSaysToDomains(t *testing.T) {
 		if err := h.Set(t.Context(), m); err != nil {
 			t.Fatalf("%s: %v", m.Name, err)
 		}
-		before := h.Work()
+		before := h.job.work()
 		if m.Runs {
-			testkit.Eventually(t, m.Name+": work", func() bool { return h.Work() > before })
+			testkit.Eventually(t, m.Name+": work", func() bool { return h.job.work() > before })
 		} else {
 			testkit.Eventually(t, "the latencies of the service alone are read", func() bool {
 				if err := h.Set(t.Context(), m); err != nil {
@@ -201,7 +206,7 @@ func TestModeDoesWhatItSaysToDomains(t *testing.T) {
 				}
 				return len(h.levels.alone[h.source.Name()]) >= leastLooks
 			})
-			if h.Work() != before {
+			if h.job.work() != before {
 				t.Errorf("%s: the job works", m.Name)
 			}
 		}
@@ -211,12 +216,15 @@ func TestModeDoesWhatItSaysToDomains(t *testing.T) {
 		}
 		for _, d := range domains {
 			want := h.OtherCPU
-			if d.Name == Service || m.Shared {
+			if d.Name == Service || d.Name == Idle || m.Shared {
 				want = h.ServiceCPU
 			}
 			if len(d.CPUs) != 1 || d.CPUs[0] != want {
 				t.Errorf("%s: %s is on CPUs %v, want %d", m.Name, d.Name, d.CPUs, want)
 			}
+		}
+		if _, err := h.host.Usage(t.Context(), h.domain(Idle).On(idling)); err != nil {
+			t.Errorf("%s: no domain is on a reservation: %v", m.Name, err)
 		}
 		_, err = h.host.Usage(t.Context(), h.domain(Service).On(reserved))
 		if adopted := err == nil; adopted != (m.Name == "reserved") {

@@ -54,13 +54,13 @@ func Missing(job string) error {
 	return nil
 }
 
-// Run is the job's process. It works while the last byte of its input is '+',
-// rests after any other, and ends with the input.
+// Run is the job's process. It prepares itself, waits for the first byte of its
+// input, and then works until its input ends.
 func Run(ctx context.Context, job string, in io.Reader) error {
 	if err := Missing(job); err != nil {
 		return err
 	}
-	memory, err := mapWork(fdWork)
+	memory, err := mapCounts(fdCounts)
 	if err != nil {
 		return fmt.Errorf("job %s: it was not started by an experiment: %w", job, err)
 	}
@@ -68,42 +68,22 @@ func Run(ctx context.Context, job string, in io.Reader) error {
 	if err != nil {
 		return err
 	}
+	ready(memory).Store(1)
+	var word [1]byte
+	if _, err := io.ReadFull(in, word[:]); err != nil {
+		return nil // the experiment has ended
+	}
 	ctx, end := context.WithCancel(ctx)
-	defer end()
-	words := make(chan byte)
 	go func() {
 		defer end() // also during a piece
-		defer close(words)
-		var word [1]byte
-		for {
-			if _, err := in.Read(word[:]); err != nil {
-				return
-			}
-			words <- word[0]
-		}
+		_, _ = io.Copy(io.Discard, in)
 	}()
-	for on := false; ; {
-		if !on {
-			resting(memory).Store(1)
-			word, more := <-words
-			if !more {
-				return nil
-			}
-			on = word == '+'
-			continue
-		}
-		if err := piece(ctx, counter(memory)); err != nil && ctx.Err() == nil {
+	for ctx.Err() == nil {
+		if err := piece(ctx, count(memory)); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("job %s: %w", job, err)
 		}
-		select {
-		case word, more := <-words:
-			if !more {
-				return nil
-			}
-			on = word == '+'
-		default:
-		}
 	}
+	return nil
 }
 
 // command returns a piece of work that runs a program once on input.

@@ -17,6 +17,8 @@ type Mode struct {
 	Runs bool
 	// Shared puts the job on the service's CPU instead of another.
 	Shared bool
+	// instead is the name of the mode that there would be without the control.
+	instead string
 	// control controls the job, or protects the service, until stop is
 	// called. nil does nothing.
 	control func(context.Context, *Machine) (stop func() error, err error)
@@ -31,23 +33,26 @@ var reserved = rtsched.Task{ID: 1, Budget: 6 * time.Millisecond, Period: 10 * ti
 // Modes are all modes. The first is what the others are compared with.
 var Modes = []Mode{
 	{Name: Alone, Title: "alone", control: lookAlone},
-	{Name: "uncontrolled", Title: "job on another CPU, uncontrolled", Runs: true, control: lookUncontrolled},
-	{Name: "capped", Title: "job on another CPU, capped at 30 %", Runs: true, control: func(_ context.Context, h *Machine) (func() error, error) {
+	{Name: Uncontrolled, Title: "job on another CPU, uncontrolled", Runs: true, control: lookUncontrolled},
+	{Name: "capped", Title: "job on another CPU, capped at 30 %", Runs: true, instead: Uncontrolled, control: func(_ context.Context, h *Machine) (func() error, error) {
 		stop := func() error { return h.host.Limit(h.domain(Job), 1) }
 		return stop, h.host.Limit(h.domain(Job), capped)
 	}},
-	{Name: "rate", Title: "job on another CPU, throttled by its rate", Runs: true, control: throttled("rate")},
-	{Name: "threshold", Title: "job on another CPU, throttled by latency", Runs: true, control: throttled("threshold")},
-	{Name: "feedback", Title: "job on another CPU, throttled by feedback", Runs: true, control: throttled("feedback")},
+	{Name: "rate", Title: "job on another CPU, throttled by its rate", Runs: true, instead: Uncontrolled, control: throttled("rate")},
+	{Name: "threshold", Title: "job on another CPU, throttled by latency", Runs: true, instead: Uncontrolled, control: throttled("threshold")},
+	{Name: "feedback", Title: "job on another CPU, throttled by feedback", Runs: true, instead: Uncontrolled, control: throttled("feedback")},
 	{Name: "shared", Title: "job on the same CPU, uncontrolled", Runs: true, Shared: true},
-	{Name: "reserved", Title: "job on the same CPU, service on a reservation", Runs: true, Shared: true, control: func(ctx context.Context, h *Machine) (func() error, error) {
+	{Name: "reserved", Title: "job on the same CPU, service on a reservation", Runs: true, Shared: true, instead: "shared", control: func(ctx context.Context, h *Machine) (func() error, error) {
 		stop := func() error { return h.host.Unreserve(context.WithoutCancel(ctx), h.domain(Service).On(reserved)) }
 		return stop, h.host.Reserve(ctx, h.domain(Service).On(reserved))
 	}},
 }
 
-// Alone is the name of the mode without a job.
-const Alone = "alone"
+// The names of the modes without a job, and with one that nothing controls.
+const (
+	Alone        = "alone"
+	Uncontrolled = "uncontrolled"
+)
 
 // OtherCPU returns the modes in which the job, if any, is on another CPU.
 func OtherCPU() (modes []Mode) {
@@ -59,12 +64,15 @@ func OtherCPU() (modes []Mode) {
 	return modes
 }
 
-// Title returns a mode's title, or the name itself if no mode has it any more.
-func Title(name string) string {
+// Find returns the mode of a name. If no mode has it any more, the name is its title.
+func Find(name string) Mode {
 	for _, m := range Modes {
 		if m.Name == name {
-			return m.Title
+			return m
 		}
 	}
-	return name
+	return Mode{Name: name, Title: name}
 }
+
+// Title returns a mode's title.
+func Title(name string) string { return Find(name).Title }

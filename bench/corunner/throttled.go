@@ -5,7 +5,6 @@ package corunner
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"time"
@@ -19,19 +18,16 @@ import (
 const (
 	// period is the time between the throttle's decisions, and between readings.
 	period = 10 * time.Millisecond
-	// Settle is how long a throttle may take to find its level. A measurement
-	// begins that long after a change, in every mode.
-	Settle = 400 * time.Millisecond
 	// lease outlasts a mode. It is not renewed.
 	lease = time.Minute
-	// chances is how often a policy may start again in a mode. A policy is
-	// dropped when the machine delays it by 100 ms.
-	chances = 5
 )
 
 // background is the least reservation that a domain can have: the job runs on
 // unreserved time, which a throttle can take away.
 var background = rtsched.Task{ID: 2, Budget: time.Millisecond, Period: 100 * time.Millisecond}
+
+// idling is the reservation of the process that does nothing.
+var idling = rtsched.Task{ID: 3, Budget: time.Millisecond, Period: 100 * time.Millisecond}
 
 // throttled returns the control of a throttled mode. It uses the daemon's own
 // loop, policies and host.
@@ -46,33 +42,34 @@ func throttled(policy string) func(context.Context, *Machine) (func() error, err
 				err = errors.Join(err, source.Close())
 			}
 		}()
-		params, note, err := h.params(policy, source.Name())
-		if err != nil {
-			return nil, err
-		}
-		var policies [chances]throttle.Policy
-		for i := range policies {
-			if policies[i], err = throttle.New(policy, params); err != nil {
+		k := h.policies[policy]
+		if k == nil {
+			params, note, err := h.params(policy, source.Name())
+			if err != nil {
 				return nil, err
 			}
-		}
-		if err := h.renew(); err != nil {
-			return nil, err
+			p, err := throttle.New(policy, params)
+			if err != nil {
+				return nil, err
+			}
+			k = &resumed{Policy: p, note: note}
+			h.policies[policy] = k
+		} else {
+			k.resume = true
 		}
 		if err := h.host.Reserve(ctx, h.domain(Job).On(background)); err != nil {
 			return nil, err
 		}
-		return h.run(ctx, policy, note, throttling.New(throttling.Options{
-			Period: period, Source: source, Policy: policies[0], Fallbacks: policies[1:], Host: h.host, Log: slog.New(slog.DiscardHandler),
-		})), nil
+		h.loop = throttling.New(throttling.Options{Period: period, Source: source, Policy: k, Host: h.host, Log: slog.New(slog.DiscardHandler)})
+		return h.run(ctx, policy, k.note), nil
 	}
 }
 
 // run runs the loop until stop is called, which records what the loop did.
-func (h *Machine) run(ctx context.Context, mode string, note map[string]float64, l *throttling.Loop) (stop func() error) {
+func (h *Machine) run(ctx context.Context, mode string, note map[string]float64) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
-	begin := time.Now()
+	begin, l := time.Now(), h.loop
 	go func() { done <- l.Run(ctx) }()
 	return func() error {
 		cancel()
@@ -81,16 +78,17 @@ func (h *Machine) run(ctx context.Context, mode string, note map[string]float64,
 		used, failed := h.host.Usage(ctx, h.domain(Job).On(background))
 		err = errors.Join(err, failed, h.host.Unreserve(ctx, h.domain(Job).On(background)))
 		s := l.Status()
-		if s.Dropped >= chances {
-			err = errors.Join(err, fmt.Errorf("the throttle dropped its policy %d times, because the machine is too busy: %s", s.Dropped, s.Problem))
+		if s.Dropped > 0 {
+			delete(h.policies, mode) // a dropped policy may still run
 		}
+		total := maps.Clone(note)
 		for name, v := range map[string]float64{
 			"throttle_s": time.Since(begin).Seconds(), "throttle_held_s": used.Throttled.Seconds(),
 			"throttle_decisions": float64(s.Decisions), "throttle_unhealthy": float64(s.Unhealthy), "throttle_dropped": float64(s.Dropped),
 		} {
-			note[name] = h.notes[mode][name] + v
+			total[name] = h.notes[mode][name] + v
 		}
-		h.notes[mode] = note
+		h.notes[mode] = total
 		return err
 	}
 }
@@ -104,7 +102,3 @@ func (h *Machine) renew() error {
 	}
 	return err
 }
-
-// Notes returns raw numbers of the control in a mode since it was set: the
-// limit, by the name of its source, and the total of what the throttle did.
-func (h *Machine) Notes(m Mode) map[string]float64 { return maps.Clone(h.notes[m.Name]) }

@@ -3,12 +3,15 @@
 package corunner
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/throttle"
 	"github.com/vlibos/vlibos/throttle/requestlatency"
 )
 
@@ -77,7 +80,6 @@ func TestEachPolicySlowsTheJobDown(t *testing.T) {
 			if h.unit() == misses {
 				t.Skip("this machine counts misses, so the substitute cannot be tried")
 			}
-			h.levels.alone = nil
 			if err := h.Set(t.Context(), mode(t, c.mode)); c.note != "budget_"+cpuTime+"_per_s" && (err == nil || !strings.Contains(err.Error(), "measure the ")) {
 				t.Fatalf("before any measurement: %v", err)
 			}
@@ -103,12 +105,88 @@ func TestEachPolicySlowsTheJobDown(t *testing.T) {
 			if err := h.Set(t.Context(), mode(t, "shared")); err != nil {
 				t.Fatal(err)
 			}
-			before := h.Work()
-			testkit.Eventually(t, "work without control", func() bool { return h.Work() > before })
-			n := h.Notes(mode(t, c.mode))
+			before := h.job.work()
+			testkit.Eventually(t, "work without control", func() bool { return h.job.work() > before })
+			n := h.notes[c.mode]
 			if n[c.note] <= 0 || n["throttle_held_s"] <= 0 || n["throttle_decisions"] <= 0 || n["throttle_s"] < n["throttle_held_s"] {
 				t.Errorf("%v, want %s in it", n, c.note)
 			}
 		})
+	}
+}
+
+// A throttle continues in a mode's next block where it was. Later in a block it begins
+// again, as a daemon's does, when its source is healthy again.
+func TestPolicyContinuesInTheNextBlock(t *testing.T) {
+	p, err := throttle.New("threshold", throttle.Params{Threshold: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, idle := &resumed{Policy: p}, make([]float64, 1)
+	slow := &throttle.Sample{Latency: 120, CPUs: []throttle.CPU{{Traffic: 1}}}
+	k.Reset()
+	for range 5 {
+		k.Decide(slow, idle)
+	}
+	level := idle[0]
+	if level == 0 {
+		t.Fatal("not throttled")
+	}
+	k.resume = true // the next block
+	k.Reset()
+	fine := &throttle.Sample{Latency: 95, CPUs: slow.CPUs}
+	if k.Decide(fine, idle); idle[0] != level {
+		t.Errorf("an idle share of %v, and %v before", idle[0], level)
+	}
+	k.Reset()
+	if k.Decide(fine, idle); idle[0] != 0 {
+		t.Errorf("an idle share of %v after a reset", idle[0])
+	}
+}
+
+// A block is discarded when something happened to the machine, and keeps its work.
+func TestDisturbedBlockIsDiscarded(t *testing.T) {
+	h := open(t)
+	defer func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := h.SetJob(t.Context(), "m_jump", self); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Set(t.Context(), Find(Uncontrolled)); err != nil {
+		t.Fatal(err)
+	}
+	end := h.Look()
+	before := h.job.work()
+	testkit.Eventually(t, "work", func() bool { return h.job.work() > before })
+	count(h.late[1].memory).Add(1) // as the watcher of the job's CPU does
+	if b := end(); b.Work <= 0 || b.Discarded != Late && b.Discarded != Stolen {
+		t.Errorf("%+v", b)
+	}
+}
+
+// The watcher counts a wake-up that is late, here because it was stopped.
+func TestWatcherCountsLateness(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("not root: SCHED_FIFO")
+	}
+	l, err := startLateness(0, self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, "a late wake-up", func() bool {
+		if err := l.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * mostLate)
+		if err := l.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		return count(l.memory).Load() > 0
+	})
+	if err := l.close(); err != nil {
+		t.Error(err)
 	}
 }

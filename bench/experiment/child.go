@@ -29,6 +29,11 @@ func Child(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 		return native.Keeper(ctx, arg, self, in, out)
 	case corunner.Guard:
 		return host.Guard(os.Stdin, arg)
+	case corunner.Watcher:
+		return corunner.Lateness(in)
+	case corunner.Idle:
+		_, err := io.Copy(io.Discard, in)
+		return err
 	case "lidar":
 		return lidar.Task()
 	case "job":

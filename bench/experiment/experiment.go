@@ -29,10 +29,11 @@ type Options struct {
 	// Jobs and Rate are those of tail; none and 0 stand for the default.
 	Jobs []string
 	Rate int
-	// Slot is how long overhead and tail measure at a time. Settle is how
-	// long lidar and tail wait after a change. Period is that of lidar's
-	// task. 0 stands for the default.
-	Slot, Settle, Period time.Duration
+	// Slot is how long overhead and tail measure at a time. Period is that of
+	// lidar's task. 0 stands for the default.
+	Slot, Period time.Duration
+	// Seed determines the order in which lidar and tail measure.
+	Seed uint64
 	// Service is tail's memcached. nil stands for the installed one.
 	Service *tail.Program
 	// Progress is called with the name of each stage, Done with each record.
@@ -71,9 +72,9 @@ var All = []Experiment{
 	{"overhead", "the cost of a call, compared with eventfd, a unix socket and net/rpc",
 		[3]time.Duration{10 * time.Second, 40 * time.Second, 2 * time.Minute}, overhead, func(Options) []error { return needsCPUs() }},
 	{"lidar", "a periodic real-time task beside a job that streams through memory",
-		[3]time.Duration{40 * time.Second, 3 * time.Minute, 10 * time.Minute}, runLidar, func(Options) []error { return needsDomains() }},
+		[3]time.Duration{40 * time.Second, 10 * time.Minute, 20 * time.Minute}, runLidar, func(Options) []error { return needsDomains() }},
 	{Tail, "memcached under open load beside batch jobs",
-		[3]time.Duration{90 * time.Second, 6 * time.Minute, 45 * time.Minute}, runTail, needsTail},
+		[3]time.Duration{90 * time.Second, 14 * time.Minute, 40 * time.Minute}, runTail, needsTail},
 }
 
 // Find returns the experiment of a name.
@@ -145,16 +146,11 @@ func (e Experiment) Run(ctx context.Context, o Options) error {
 func pick[T any](e Effort, values [3]T) T { return values[e] }
 
 func runLidar(ctx context.Context, o Options) error {
-	var records []bench.Record
-	noise, err := bench.Watch(ctx, func(ctx context.Context) (err error) {
-		records, err = lidar.Run(ctx, lidar.Options{
-			Repeats: pick(o.Effort, [3]int{2, 10, 20}), Decisions: pick(o.Effort, [3]int{25, 25, 50}),
-			Period: o.Period, Settle: o.Settle, Self: self, Progress: o.Progress,
-		})
-		return err
+	records, err := lidar.Run(ctx, lidar.Options{
+		Rounds: pick(o.Effort, [3]int{10, 180, 360}), Seed: o.Seed, Period: o.Period, Self: self, Progress: o.Progress,
 	})
 	for _, r := range records {
-		err = errors.Join(err, o.Done(noise.Note(r)))
+		err = errors.Join(err, o.Done(r))
 	}
 	return err
 }
@@ -165,12 +161,8 @@ const defaultRate = 10_000
 
 func runTail(ctx context.Context, o Options) error {
 	t := tail.Options{
-		Repeats: pick(o.Effort, [3]int{1, 5, 10}), Settle: o.Settle,
-		Slot: cmp.Or(o.Slot, pick(o.Effort, [3]time.Duration{time.Second, time.Second, 5 * time.Second})),
-		Rate: o.Rate, Jobs: o.jobs(), Self: self, Progress: o.Progress, Done: o.Done,
-	}
-	if t.Rate == 0 {
-		t.Rate = defaultRate
+		Rounds: pick(o.Effort, [3]int{6, 60, 180}), Seed: o.Seed, Window: o.Slot,
+		Rate: cmp.Or(o.Rate, defaultRate), Jobs: o.jobs(), Self: self, Progress: o.Progress, Done: o.Done,
 	}
 	if o.Service != nil {
 		t.Service = *o.Service

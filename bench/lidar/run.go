@@ -5,11 +5,7 @@ package lidar
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
-	"io"
-	"maps"
 	"os/exec"
 	"time"
 
@@ -19,12 +15,11 @@ import (
 
 // Options are those of the experiment.
 type Options struct {
-	// Repeats is the number of repeats of all modes, each forwards and
-	// backwards. Decisions is the number of decisions in each measurement.
-	Repeats, Decisions int
-	// Period is that of the task, Settle the time between a change of mode
-	// and the measurement. 0 stands for [Period] and [corunner.Settle].
-	Period, Settle time.Duration
+	// Rounds is the number of blocks of each mode. Seed determines their order.
+	Rounds int
+	Seed   uint64
+	// Period is that of the task; 0 stands for [Period].
+	Period time.Duration
 	// Self starts this program as [Task], as a job or as [corunner.Guard].
 	Self func(args ...string) *exec.Cmd
 	// Progress is called with the name of each stage.
@@ -41,112 +36,64 @@ const job = "m_jump"
 type experiment struct {
 	Options
 	host *corunner.Machine
-	task *exec.Cmd
-	to   io.WriteCloser
-	from io.Reader
-	scene
-	times map[string][]float64 // µs, by mode
+	task *process
 }
 
 // Run measures the task's decisions in each mode. With an error it returns the
-// records of the repeats that were complete, if there are any.
+// records of the rounds that were complete, if there are any.
 func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
-	o.Period, o.Settle = cmp.Or(o.Period, Period), cmp.Or(o.Settle, corunner.Settle)
-	e := &experiment{Options: o, scene: *newScene(), times: make(map[string][]float64)}
+	o.Period = cmp.Or(o.Period, Period)
+	e := &experiment{Options: o}
 	if e.host, err = corunner.Open(o.Self); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, e.host.Close()) }()
-	if err := e.start(); err != nil {
+	// It is in no domain: a cgroup must be configured before its processes may have
+	// real-time policies.
+	if e.task, err = start(o.Self("lidar"), e.host.ServiceCPU); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, e.to.Close(), e.task.Wait()) }()
+	defer func() { err = errors.Join(err, e.task.close()) }()
 	if err := e.host.SetJob(ctx, job, o.Self); err != nil {
 		return nil, err
 	}
-	var parts []bench.Part
-	modes := corunner.OtherCPU()
-	for _, m := range modes {
-		parts = append(parts, bench.Part{Name: m.Name, Measure: func(ctx context.Context) (float64, error) { return e.slot(ctx, m) }})
+	o.Progress("finding the throttles' limits")
+	if err := e.host.Calibrate(ctx, e.measure); err != nil {
+		return nil, err
 	}
-	s, err := bench.Interleave(ctx, o.Repeats, parts)
-	if len(s) == 0 {
+	modes := corunner.OtherCPU()
+	rounds, err := e.host.Rounds(ctx, modes, o.Seed, o.Rounds, o.Progress, e.measure)
+	if rounds.Len() == 0 {
 		return nil, err
 	}
 	for _, m := range modes {
-		records = append(records, e.record(m, s))
+		records = append(records, e.record(m, rounds))
 	}
 	return records, err
 }
 
-// start starts the task. It is in no domain: a cgroup must be configured before
-// its processes may have real-time policies.
-func (e *experiment) start() (err error) {
-	e.task = e.Self("lidar")
-	if e.to, err = e.task.StdinPipe(); err != nil {
-		return err
+// measure measures the decisions of a block, in µs.
+func (e *experiment) measure(ctx context.Context, _ corunner.Mode) (b bench.Block, err error) {
+	if _, err := e.task.decisions(ctx, e.Period, corunner.Settle); err != nil {
+		return b, err
 	}
-	if e.from, err = e.task.StdoutPipe(); err != nil {
-		return err
-	}
-	return bench.StartOn(e.task, e.host.ServiceCPU)
+	end := e.host.Look()
+	times, err := e.task.decisions(ctx, e.Period, corunner.Window)
+	b = end()
+	b.Values = times
+	return b, err
 }
 
-// slot measures some decisions in a mode, and returns their 99th percentile in
-// µs.
-func (e *experiment) slot(ctx context.Context, m corunner.Mode) (float64, error) {
-	if err := e.host.Set(ctx, m); err != nil {
-		return 0, err
-	}
-	e.Progress(fmt.Sprintf("%s: %d of %d decisions", m.Title, len(e.times[m.Name]), 2*e.Repeats*e.Decisions))
+func (e *experiment) record(m corunner.Mode, rounds bench.Rounds) bench.Record {
+	r := e.host.Record("lidar."+m.Name, m, rounds)
 	var times []float64
-	every := time.NewTicker(e.Period)
-	defer every.Stop()
-	settle := int(e.Settle / e.Period)
-	for i := range settle + e.Decisions {
-		select {
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		case <-every.C:
-		}
-		took, err := e.decide()
-		if err != nil {
-			return 0, err
-		}
-		if i >= settle {
-			times = append(times, float64(took)/1000)
-		}
+	for _, b := range rounds.Valid(m.Name) {
+		times = append(times, b.Values...)
 	}
-	e.times[m.Name] = append(e.times[m.Name], times...)
-	return bench.Quantile(times, 0.99), nil
-}
-
-// decide sends a scan and checks the task's answer.
-func (e *experiment) decide() (time.Duration, error) {
-	var scan Scan
-	e.next(&scan)
-	if _, err := e.to.Write(scan.Append(nil)); err != nil {
-		return 0, fmt.Errorf("the task is gone: %w", err)
+	if len(times) == 0 {
+		return r
 	}
-	var answer [answerSize]byte
-	if _, err := io.ReadFull(e.from, answer[:]); err != nil {
-		return 0, fmt.Errorf("the task is gone: %w", err)
-	}
-	want := Decide(&scan)
-	way, turn := Way(binary.LittleEndian.Uint32(answer[8:])), int32(binary.LittleEndian.Uint32(answer[12:]))
-	if way != want.Way || turn != want.Turn {
-		return 0, fmt.Errorf("the task answered %d by %d, and the right answer is %d by %d", way, turn, want.Way, want.Turn)
-	}
-	return time.Duration(binary.LittleEndian.Uint64(answer[:])), nil
-}
-
-func (e *experiment) record(m corunner.Mode, s bench.Series) bench.Record {
-	times := e.times[m.Name]
-	r := bench.Record{
-		Name: "lidar." + m.Name, Better: bench.Lower, Samples: map[string][]float64{"decision_us": times},
-		Raw: map[string]float64{"decisions": float64(len(times)), "load_1min": bench.Load()},
-	}
-	r.Repeated(len(s[m.Name]), e.Repeats)
+	r.Samples, r.Raw["decisions"] = map[string][]float64{"decision_us": times}, float64(len(times))
 	var sum float64
 	for _, t := range times {
 		sum += t
@@ -158,11 +105,8 @@ func (e *experiment) record(m corunner.Mode, s bench.Series) bench.Record {
 	}{{"p50_us", 0.5}, {"p99_us", 0.99}, {"p999_us", 0.999}, {"max_us", 1}} {
 		r.Raw[q.name] = bench.Quantile(times, q.q)
 	}
-	maps.Copy(r.Raw, e.host.Notes(m))
 	if m.Name == corunner.Alone {
-		r.Value, r.Unit = r.Raw["p99_us"], "µs"
-		return r
+		r.Value = r.Raw["p99_us"]
 	}
-	r.Compare(s, m.Name, corunner.Alone)
 	return r
 }

@@ -132,18 +132,9 @@ func budgetsHold(r records) (said []string) {
 var controlled = []string{"capped", "rate", "threshold", "feedback"}
 
 func neighboursCost(r records) (said []string) {
-	worst, beside := 0.0, ""
+	said = append(said, neighbour(r, "lidar.", "decision of a real-time task beside a neighbour that streams through memory")...)
 	for _, job := range corunner.Jobs() {
-		if one, ok := r.byName["tail."+job+".uncontrolled"]; ok && one.Value > worst {
-			worst, beside = one.Value, job
-		}
-	}
-	if beside != "" {
-		text := fmt.Sprintf("beside %s, one request in a hundred to memcached takes %s times as long as alone", beside, interval(r.byName["tail."+beside+".uncontrolled"]))
-		said = append(said, text+best(r, "tail."+beside+"."))
-	}
-	if one, ok := r.byName["lidar.uncontrolled"]; ok {
-		said = append(said, fmt.Sprintf("one decision in a hundred of a real-time task takes %s times as long beside a neighbour as alone", interval(one))+best(r, "lidar."))
+		said = append(said, neighbour(r, "tail."+job+".", "request to memcached beside "+job)...)
 	}
 	free, reserved := r.byName["service.lab.vlib.uncapped"], r.byName["service.lab.vlib.reserved"]
 	if free.Value > 0 && reserved.Value > 0 {
@@ -153,18 +144,38 @@ func neighboursCost(r records) (said []string) {
 	return said
 }
 
-// best says which control helps most, if one does.
-func best(r records, area string) string {
-	least, mode := r.byName[area+"uncontrolled"].Value, ""
+// neighbour says what a neighbour costs without control, and which control helps most:
+// of the 99th percentile, or of the median if that alone concludes something.
+func neighbour(r records, area, thing string) []string {
+	free := r.byName[area+corunner.Uncontrolled]
+	if _, ok := free.Ratio("p99"); !ok {
+		return nil
+	}
+	for _, of := range []struct{ quantile, what string }{{"p99", "one " + thing + " in a hundred"}, {"p50", "a typical " + thing}} {
+		switch one, _ := free.Ratio(of.quantile); verdict(one) {
+		case longer:
+			return []string{fmt.Sprintf("%s takes %s times as long as alone%s", of.what, around(one), best(r, area, of.quantile))}
+		case shorter, same:
+			return []string{fmt.Sprintf("%s takes no longer than alone: %s times", of.what, around(one))}
+		}
+	}
+	return []string{fmt.Sprintf("whether a %s takes longer than alone could not be told", thing)}
+}
+
+// best says which control helps most at a quantile, if one does.
+func best(r records, area, quantile string) string {
+	least, mode := bench.Ratio{}, ""
 	for _, m := range controlled {
-		if one, ok := r.byName[area+m]; ok && one.Value < least {
-			least, mode = one.Value, m
+		one, _ := r.byName[area+m].Ratio(corunner.Instead + quantile)
+		if verdict(one) == shorter && (mode == "" || one.Value < least.Value) {
+			least, mode = one, m
 		}
 	}
 	if mode == "" {
-		return "; no control made it shorter"
+		return "; no control made it surely shorter"
 	}
-	text := fmt.Sprintf("; %s times with the %s", bench.Figure(least), corunner.Title(mode))
+	alone, _ := r.byName[area+mode].Ratio(quantile)
+	text := fmt.Sprintf("; %s times with the %s", around(alone), corunner.Title(mode))
 	if work, ok := r.raw(area+mode, "work_percent"); ok {
 		text += fmt.Sprintf(", which still does %s of its work", human(work, "%"))
 	}

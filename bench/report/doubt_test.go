@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/vlibos/vlibos/bench"
+	"github.com/vlibos/vlibos/bench/corunner"
 )
 
 // Each doubt about a figure is in its one box, once.
@@ -85,5 +86,58 @@ func TestNumbersAreSaidAsPeopleSayThem(t *testing.T) {
 		if got := human(c.v, c.unit); got != c.want {
 			t.Errorf("%v %s: %q, want %q", c.v, c.unit, got, c.want)
 		}
+	}
+}
+
+// A ratio whose interval contains 1 concludes nothing, says what it needs, and does not
+// fade the chart that shows its interval.
+func TestIntervalThatContainsOneConcludesNothing(t *testing.T) {
+	all := slices.DeleteFunc(complete(), func(r bench.Record) bool { return !strings.HasPrefix(r.Name, "lidar.") })
+	for _, r := range all {
+		if r.Name == "lidar.capped" {
+			r.Raw["p99_ratio"], r.Raw["p99_ratio_low"], r.Raw["p99_ratio_high"] = 1.1, 0.9, 1.3
+		}
+		if r.Name == "lidar.rate" {
+			r.Raw["p99_ratio"], r.Raw["p99_ratio_low"], r.Raw["p99_ratio_high"] = 1, 0.98, 1.03
+		}
+	}
+	page := pageOf(t, all)
+	for text, n := range map[string]int{
+		`<div class="doubt">`:    1,
+		`<figure class="faint">`: 0,
+		`<tr class="faint">`:     1,
+		">no conclusion<":        1,
+		">the same within 5 %<":  2, // rate, and uncontrolled
+		">longer<":               4,
+		"lidar.capped: the 99th percentile is 1.1 (0.9 to 1.3) times that alone, which does not exclude 1; about 34 minutes more are needed": 1,
+		"the 99th percentile is 1 (0.98 to 1.03) times that alone: the same within 5 %":                                                      1,
+	} {
+		if got := strings.Count(page, text); got != n {
+			t.Errorf("%q is in the page %d times, want %d", text, got, n)
+		}
+	}
+}
+
+// Where the 99th percentile concludes nothing, the summary has the median.
+func TestSummaryHasTheMedianWhereTheTailIsOpen(t *testing.T) {
+	r := index(complete())
+	free, feedback := r.byName["lidar.uncontrolled"], r.byName["lidar.feedback"]
+	set := func(one bench.Record, name string, value, low, high float64) {
+		one.Raw[name+"_ratio"], one.Raw[name+"_ratio_low"], one.Raw[name+"_ratio_high"] = value, low, high
+	}
+	set(free, "p99", 2, 0.5, 8)
+	set(free, "p50", 1.5, 1.4, 1.6)
+	set(feedback, corunner.Instead+"p50", 0.7, 0.6, 0.8)
+	set(feedback, "p50", 1.05, 1, 1.1)
+	const want = "a typical decision takes 1.5 (1.4 to 1.6) times as long as alone; 1.05 (1 to 1.1) times with the job on another CPU, throttled by feedback"
+	if got := neighbour(r, "lidar.", "decision"); len(got) != 1 || got[0] != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	set(free, "p50", 1.5, 0.9, 2)
+	if got := neighbour(r, "lidar.", "decision"); len(got) != 1 || !strings.Contains(got[0], "could not be told") {
+		t.Errorf("%q", got)
+	}
+	if got := neighbour(r, "tail.nothing.", "request"); got != nil {
+		t.Errorf("%q", got)
 	}
 }

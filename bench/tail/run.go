@@ -23,13 +23,11 @@ import (
 
 // Options are those of the experiment.
 type Options struct {
-	// Repeats is the number of repeats of all modes, each forwards and
-	// backwards. Slot is the length of each measurement.
-	Repeats int
-	Slot    time.Duration
-	// Settle is the time between a change of mode and the measurement; 0
-	// stands for [corunner.Settle].
-	Settle time.Duration
+	// Rounds is the number of blocks of each mode. Seed determines their order.
+	Rounds int
+	Seed   uint64
+	// Window is how long a block is measured; 0 stands for [corunner.Window].
+	Window time.Duration
 	// Rate is the number of requests a second.
 	Rate int
 	// Jobs are those beside the service, of [corunner.Jobs].
@@ -50,18 +48,15 @@ type experiment struct {
 	load    *exec.Cmd
 	to      io.WriteCloser
 	from    *bufio.Scanner
-	seed    uint64
 	job     string
-	slots   int
+	seed    uint64
 	of      map[string]*outcome // by mode, of one job
 }
 
-// outcome is the result of a mode.
+// outcome is the result of those blocks of a mode that count.
 type outcome struct {
 	latencies, late *hdrhistogram.Histogram
 	unanswered      int
-	work            float64 // per second
-	slots           float64
 }
 
 // Run measures the service beside each job, in each mode. A job beside which it fails
@@ -72,7 +67,7 @@ func Run(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
-	o.Settle = cmp.Or(o.Settle, corunner.Settle)
+	o.Window = cmp.Or(o.Window, corunner.Window)
 	e := &experiment{Options: o}
 	if e.host, err = corunner.Open(o.Self); err != nil {
 		return err
@@ -133,57 +128,68 @@ func (e *experiment) beside(ctx context.Context, job string) error {
 	if err := e.host.SetJob(ctx, job, e.Self); err != nil {
 		return err
 	}
-	e.job, e.slots, e.of = job, 0, make(map[string]*outcome)
-	var parts []bench.Part
-	for _, m := range corunner.Modes {
-		e.of[m.Name] = &outcome{latencies: newHistogram(), late: newHistogram()}
-		parts = append(parts, bench.Part{Name: m.Name, Measure: func(ctx context.Context) (float64, error) { return e.slot(ctx, m) }})
+	e.job, e.of = job, make(map[string]*outcome)
+	progress := func(stage string) { e.Progress("beside " + job + ", " + stage) }
+	progress("finding the throttles' limits")
+	if err := e.host.Calibrate(ctx, e.measure); err != nil {
+		return errors.Join(err, e.host.EndJob(context.WithoutCancel(ctx)))
 	}
-	var s bench.Series
-	noise, err := bench.Watch(ctx, func(ctx context.Context) (err error) {
-		s, err = bench.Interleave(ctx, e.Repeats, parts)
-		return err
-	})
+	clear(e.of)
+	rounds, err := e.host.Rounds(ctx, corunner.Modes, e.Seed, e.Rounds, progress, e.measure)
 	err = errors.Join(err, e.host.EndJob(context.WithoutCancel(ctx)))
-	if len(s) == 0 {
+	if rounds.Len() == 0 {
 		return err
 	}
 	for _, m := range corunner.Modes {
-		err = errors.Join(err, e.Done(noise.Note(e.record(m, s))))
+		err = errors.Join(err, e.Done(e.record(m, rounds)))
 	}
 	return err
 }
 
-// slot measures for a while in a mode, and returns the 99th percentile.
-func (e *experiment) slot(ctx context.Context, m corunner.Mode) (float64, error) {
-	if err := e.host.Set(ctx, m); err != nil {
-		return 0, err
-	}
-	e.slots++
-	e.Progress(fmt.Sprintf("beside %s, %d of %d: %s", e.job, e.slots, 2*e.Repeats*len(corunner.Modes), m.Title))
+// fine is the greatest difference, as a part, of latencies that are counted as equal
+// in a block.
+const fine = 0.005
+
+// measure measures the latencies of a block, in µs.
+func (e *experiment) measure(ctx context.Context, m corunner.Mode) (b bench.Block, err error) {
 	e.seed++
-	text, err := json.Marshal(Order{Rate: e.Rate, Settle: e.Settle, Time: e.Slot, Seed: e.seed})
+	text, err := json.Marshal(Order{Rate: e.Rate, Settle: corunner.Settle, Time: e.Window, Seed: e.seed})
 	if err != nil {
-		return 0, err
+		return b, err
 	}
 	if _, err := e.to.Write(append(text, '\n')); err != nil {
-		return 0, fmt.Errorf("the load generator is gone: %w", err)
+		return b, fmt.Errorf("the load generator is gone: %w", err)
 	}
-	time.Sleep(e.Settle)
-	before, begin := e.host.Work(), time.Now()
+	time.Sleep(corunner.Settle)
+	end := e.host.Look()
 	if !e.from.Scan() {
-		return 0, errors.New("the load generator has ended")
+		return b, errors.New("the load generator has ended")
 	}
-	worked := float64(e.host.Work()-before) / time.Since(begin).Seconds()
+	b = end()
 	var r Result
 	if err := json.Unmarshal(e.from.Bytes(), &r); err != nil {
-		return 0, err
+		return b, err
 	}
-	of, latencies := e.of[m.Name], hdrhistogram.Import(r.Latencies)
+	latencies := hdrhistogram.Import(r.Latencies)
+	for _, bar := range latencies.Distribution() {
+		switch v, n := float64(bar.From+bar.To)/2000, len(b.Values); {
+		case bar.Count == 0:
+		case n > 0 && v < b.Values[n-1]*(1+fine):
+			b.Counts[n-1] += float64(bar.Count)
+		default:
+			b.Values, b.Counts = append(b.Values, v), append(b.Counts, float64(bar.Count))
+		}
+	}
+	if b.Discarded != "" {
+		return b, ctx.Err()
+	}
+	of := e.of[m.Name]
+	if of == nil {
+		of = &outcome{latencies: newHistogram(), late: newHistogram()}
+		e.of[m.Name] = of
+	}
 	of.latencies.Merge(latencies)
 	of.late.Merge(hdrhistogram.Import(r.Late))
-	of.work += worked
 	of.unanswered += r.Unanswered
-	of.slots++
-	return float64(latencies.ValueAtPercentile(99)), ctx.Err()
+	return b, ctx.Err()
 }

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vlibos/vlibos/dom0/host/keeper"
 	"github.com/vlibos/vlibos/internal/clock"
 )
@@ -54,9 +52,7 @@ func lateness(ctx context.Context) (late []time.Duration, err error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		ts := unix.NsecToTimespec(int64(due))
-		for unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &ts, nil) == unix.EINTR {
-		}
+		clock.Until(due)
 		late = append(late, clock.Monotonic()-due)
 	}
 	return late, nil

@@ -34,6 +34,14 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// Until sleeps until t, on the clock that [Monotonic] reads. The kernel's timer wakes
+// the thread itself, so that Go's timers, which are a millisecond coarse, do not delay it.
+func Until(t time.Duration) {
+	at := unix.NsecToTimespec(int64(t))
+	for unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &at, nil) == unix.EINTR {
+	}
+}
+
 // Every calls f each time that d has passed, until ctx ends. Calls that would come while
 // f still runs are left out.
 func Every(ctx context.Context, d time.Duration, f func()) {

@@ -195,7 +195,7 @@ func (p *Probe) measure() {
 			used, since = cpu, now
 		}
 		next = max(next+interval, clock.Monotonic())
-		sleepUntil(next)
+		clock.Until(next)
 	}
 }
 
@@ -229,10 +229,4 @@ func fit(groups int, interval time.Duration, cost float64, o Options) (int, time
 		groups = min(int(float64(groups)*min(most/max(cost, 1e-9), 1.5)), mostGroups)
 	}
 	return groups, interval
-}
-
-func sleepUntil(t time.Duration) {
-	ts := unix.NsecToTimespec(int64(t))
-	for unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &ts, nil) == unix.EINTR {
-	}
 }
