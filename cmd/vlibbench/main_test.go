@@ -62,7 +62,10 @@ func TestTailMakesAPageOfMemcached(t *testing.T) {
 		t.Fatalf("%d records, want one for each of %d modes", len(records), len(corunner.Modes))
 	}
 	for _, r := range records {
-		if n := r.Raw["requests"]; n < 700 || r.Raw["p50_us"] <= 0 || len(r.Samples["latency_us"]) == 0 {
+		// On a busy machine blocks are left out, and all of them may be.
+		discarded, _ := r.Discarded()
+		left := r.Raw["repeats"] - discarded
+		if n := r.Raw["requests"]; n < 100*left || left > 0 && (r.Raw["p50_us"] <= 0 || len(r.Samples["latency_us"]) == 0) {
 			t.Errorf("%s: %v", r.Name, r.Raw)
 		}
 	}
