@@ -112,6 +112,15 @@ func (p *Host) leave(domid uint16, id uint32) error {
 	return nil
 }
 
+// CanFollow returns why no class follows a call; nil: one does. The module has the hook
+// for it only where Xen was booted with it, and not as a live patch.
+func (p *Host) CanFollow() error {
+	if !p.info.Host {
+		return fmt.Errorf("%w: boot Xen with sched=vlib", host.ErrNotHere)
+	}
+	return nil
+}
+
 // Follow sets whether a domain has the cache class of its caller while it serves a call. A
 // domain that is gone, or under another scheduler, serves none.
 func (p *Host) Follow(domid uint16, on bool) error {

@@ -29,6 +29,8 @@ type Hypervisor interface {
 // Calls lets a domain have its caller's class while it serves a call, or no longer. It does
 // nothing for a domain that has gone, or that cannot be called on a reservation.
 type Calls interface {
+	// CanFollow returns why no class follows a call; nil: Follow sets it.
+	CanFollow() error
 	Follow(domid uint16, on bool) error
 }
 
@@ -67,9 +69,14 @@ func Open(h Hypervisor, calls Calls, file string) (_ *Classes, err error) {
 	for id, r := range c.domain {
 		err := c.find(r)
 		switch {
-		case errors.Is(err, host.ErrNoDomain) || err == nil && !slices.EqualFunc(r.now, r.Was, alike):
-			delete(c.domain, id) // the domain has gone, or the file is of another boot
-		case err != nil:
+		case err == nil && !slices.EqualFunc(r.now, r.Was, alike): // the processor has other parts now
+			err = c.follow(id, false)
+			delete(c.domain, id)
+		case errors.Is(err, host.ErrNoDomain):
+			err = nil
+			delete(c.domain, id)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -101,7 +108,7 @@ func (c *Classes) CanFollow() error {
 	if c.calls == nil {
 		return fmt.Errorf("%w: Xen has no module that knows calls", host.ErrNotHere)
 	}
-	return nil
+	return c.calls.CanFollow()
 }
 
 // follow sets whether a domain's class follows its calls.

@@ -71,6 +71,9 @@ func TestClassesFollowCalls(t *testing.T) {
 	// Refused: nothing changes.
 	calls.refuse = errors.New("a live patch")
 	was := f.state()
+	if err := c.CanFollow(); !errors.Is(err, calls.refuse) {
+		t.Errorf("a module that cannot: %v", err)
+	}
 	if err := c.Apply(t.Context(), []memory.CacheShare{follows}); !errors.Is(err, calls.refuse) || !reflect.DeepEqual(f.state(), was) {
 		t.Errorf("%v, %v, want %v", err, f.state(), was)
 	}

@@ -41,6 +41,8 @@ type followers struct {
 	refuse error
 }
 
+func (f *followers) CanFollow() error { return f.refuse }
+
 func (f *followers) Follow(id uint16, on bool) error {
 	if on && f.refuse != nil {
 		return f.refuse
