@@ -66,15 +66,6 @@ func reserved(t *testing.T, p *Host, id uint32) host.Usage {
 	return u
 }
 
-func policyOf(t *testing.T, tid int) uint32 {
-	t.Helper()
-	attr, err := unix.SchedGetAttr(tid, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return attr.Policy
-}
-
 // A process that spins has its budget in foreground, and is in background then.
 func TestReserveSpinner(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, _ Options) {
@@ -87,7 +78,7 @@ func TestReserveSpinner(t *testing.T) {
 			return seen[unix.SCHED_IDLE] && (seen[unix.SCHED_FIFO] || runtime.NumCPU() == 1)
 		}
 		for time.Since(begun) < time.Second || !both() && time.Since(begun) < 20*time.Second {
-			seen[policyOf(t, m.PID)] = true
+			seen[policy(t, m.PID)] = true
 			time.Sleep(ms)
 		}
 		last, took := reserved(t, p, 1), time.Since(begun)
@@ -104,7 +95,7 @@ func TestReserveSpinner(t *testing.T) {
 		if err := p.Unreserve(ctx, threadsOn(1)); err != nil {
 			t.Fatal(err)
 		}
-		if got := policyOf(t, m.PID); got != unix.SCHED_NORMAL {
+		if got := policy(t, m.PID); got != unix.SCHED_NORMAL {
 			t.Errorf("released, it has policy %d", got)
 		}
 	})
@@ -171,7 +162,7 @@ func TestUnreserveRestoresPolicies(t *testing.T) {
 				t.Fatal(err)
 			}
 			reserve(t, p, 1, m, 10*ms, 100*ms)
-			testkit.Eventually(t, "it is on the reservation", func() bool { return policyOf(t, m.PID) == unix.SCHED_IDLE })
+			testkit.Eventually(t, "it is on the reservation", func() bool { return policy(t, m.PID) == unix.SCHED_IDLE })
 			if err := p.Unreserve(ctx, threadsOn(1)); err != nil {
 				t.Fatal(err)
 			}
@@ -312,10 +303,10 @@ func TestReserveThread(t *testing.T) {
 		other, endOther := thread()
 		defer endOther()
 		reserve(t, p, 5, host.Members{PID: unix.Getpid(), TID: tid}, 10*ms, 100*ms)
-		if got := policyOf(t, tid); got != unix.SCHED_FIFO {
+		if got := policy(t, tid); got != unix.SCHED_FIFO {
 			t.Errorf("policy %d", got)
 		}
-		if got := policyOf(t, other); got != unix.SCHED_NORMAL {
+		if got := policy(t, other); got != unix.SCHED_NORMAL {
 			t.Errorf("another thread of the process has policy %d", got)
 		}
 		if err := p.Reserve(ctx, host.Reservation{
