@@ -86,7 +86,7 @@ func (h *Handle) Monitor(domid uint16) error {
 	_, err := h.monitored(domid, monitorAttach)
 	switch {
 	case err == nil:
-		h.reload(domid)
+		h.Reload(domid)
 	case errors.Is(err, unix.EEXIST):
 		return nil
 	case errors.Is(err, unix.EOVERFLOW):
@@ -102,7 +102,7 @@ func (h *Handle) Unmonitor(domid uint16) error {
 		return nil
 	}
 	if err == nil {
-		h.reload(domid)
+		h.Reload(domid)
 	}
 	return opError(fmt.Sprintf("stop to monitor domain %d", domid), err)
 }

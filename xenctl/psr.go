@@ -93,17 +93,13 @@ func (h *Handle) Allocation(domid uint16, socket int, a Allocation) (uint64, err
 }
 
 // SetAllocation sets a domain's value on a socket: a mask of contiguous bits,
-// or a throttle, which Xen rounds down to a possible value. It is in force at once,
-// but for the calling vCPU. After an error the old value is in force. [ErrNoClass]:
-// too many different values are in use. unix.EINVAL: the processor has no such
-// value.
+// or a throttle, which Xen rounds down to a possible value. It holds after
+// [Handle.Reload]. After an error the old value is in force. [ErrNoClass]: too many
+// different values are in use. unix.EINVAL: the processor has no such value.
 func (h *Handle) SetAllocation(domid uint16, socket int, a Allocation, v uint64) error {
 	_, err := h.allocation(domid, psrAlloc{cmd: allocationCommands[a].set, target: uint32(socket), data: v})
 	if errors.Is(err, unix.EOVERFLOW) {
 		err = fmt.Errorf("%w (%w)", ErrNoClass, err)
-	}
-	if err == nil {
-		h.reload(domid)
 	}
 	return opError(fmt.Sprintf("set the %v of domain %d on socket %d to %#x", a, domid, socket, v), err)
 }

@@ -22,12 +22,12 @@ type VCPU struct {
 	CPU     int           // on which it runs, or has run last
 }
 
-// reload has Xen load the registers of a domain's vCPUs. Class of service and
+// Reload has Xen load the registers of a domain's vCPUs. Class of service and
 // monitoring ID are among these, and while a vCPU runs alone on its CPU, Xen never loads
 // them otherwise. To read a vCPU's registers it takes the vCPU off its CPU first. It refuses
 // that for the vCPU that calls: for that one, and after any other error, the new values hold
 // when Xen next switches to it from another domain.
-func (h *Handle) reload(domid uint16) {
+func (h *Handle) Reload(domid uint16) {
 	info, err := h.DomainInfo(domid)
 	if err != nil {
 		return

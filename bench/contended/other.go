@@ -92,7 +92,10 @@ func (x *machine) divide() (undo func() error, err error) {
 	all := uint64(1)<<info.Bits - 1
 	small := uint64(1)<<max(info.Bits/6, 1) - 1
 	set := func(task, batch uint64) error {
-		return errors.Join(x.xen.SetAllocation(0, 0, xenctl.L3Mask, task), x.xen.SetAllocation(other, 0, xenctl.L3Mask, batch))
+		err := errors.Join(x.xen.SetAllocation(0, 0, xenctl.L3Mask, task), x.xen.SetAllocation(other, 0, xenctl.L3Mask, batch))
+		x.xen.Reload(0)
+		x.xen.Reload(other)
+		return err
 	}
 	undo = func() error { return set(all, all) }
 	if err := set(all&^small, small); err != nil {

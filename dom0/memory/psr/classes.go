@@ -23,6 +23,7 @@ type Hypervisor interface {
 	DomainInfo(domid uint16) (xenctl.DomainInfo, error)
 	Allocation(domid uint16, socket int, a xenctl.Allocation) (uint64, error)
 	SetAllocation(domid uint16, socket int, a xenctl.Allocation, v uint64) error
+	Reload(domid uint16)
 	io.Closer
 }
 
@@ -278,9 +279,13 @@ func (c *Classes) find(r *record) error {
 	return nil
 }
 
-// set changes the settings of a domain that differ. After an error r.now is what
-// the domain has.
+// set changes the settings of a domain that differ, and has Xen load them. After an error
+// r.now is what the domain has.
 func (c *Classes) set(r *record, to []setting) error {
+	if slices.Equal(r.now, to) {
+		return nil
+	}
+	defer c.h.Reload(r.ID)
 	for i, s := range to {
 		if r.now[i] == s {
 			continue

@@ -64,6 +64,9 @@ func TestClassesFollowCalls(t *testing.T) {
 		t.Error(err)
 	}
 	apply(map[uint16]bool{1: true}, follows, share(2, 2, wide))
+	if f.reloads != 2 {
+		t.Errorf("two domains were loaded %d times", f.reloads)
+	}
 	apply(map[uint16]bool{}, share(1, 1, narrow))
 	apply(map[uint16]bool{1: true}, follows)
 	apply(map[uint16]bool{}, share(2, 2, wide))

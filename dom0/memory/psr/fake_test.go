@@ -28,11 +28,12 @@ type fakeXen struct {
 	sockets   int
 	classes   int
 
-	domain map[uint16]byte // the last byte of its UUID, and the minutes that it has run
-	has    map[uint16]values
-	refuse func(id uint16, a xenctl.Allocation, v uint64) bool
-	closed int
-	calls  Calls
+	domain  map[uint16]byte // the last byte of its UUID, and the minutes that it has run
+	has     map[uint16]values
+	refuse  func(id uint16, a xenctl.Allocation, v uint64) bool
+	closed  int
+	calls   Calls
+	reloads int // of any domain
 }
 
 // followers are the domains whose class follows calls; refuse is the answer for all.
@@ -53,6 +54,8 @@ func (f *followers) Follow(id uint16, on bool) error {
 	}
 	return nil
 }
+
+func (f *fakeXen) Reload(id uint16) { f.reloads++ }
 
 func newFake(cdp bool) *fakeXen {
 	return &fakeXen{

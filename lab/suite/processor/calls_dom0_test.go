@@ -31,8 +31,12 @@ type caller struct {
 // ways restricts a domain to ways of the cache, each of 256 KiB, until the test ends.
 func (c *caller) ways(t *testing.T, domid uint16, mask uint64) {
 	t.Helper()
-	host.Must(t, c.xen.SetAllocation(domid, 0, xenctl.L3Mask, mask))
-	t.Cleanup(func() { host.Must(t, c.xen.SetAllocation(domid, 0, xenctl.L3Mask, 0xfff)) })
+	set := func(mask uint64) {
+		host.Must(t, c.xen.SetAllocation(domid, 0, xenctl.L3Mask, mask))
+		c.xen.Reload(domid)
+	}
+	set(mask)
+	t.Cleanup(func() { set(0xfff) })
 }
 
 // newCaller gives the DomU and Dom0 their ways first: what the DomU has in others then is of no

@@ -49,6 +49,7 @@ func pass(t *testing.T, bus *model.Bus, data []byte) float64 {
 func setMask(t *testing.T, xen *xenctl.Handle, domid uint16, mask uint64) {
 	t.Helper()
 	host.Must(t, xen.SetAllocation(domid, 0, xenctl.L3Mask, mask))
+	xen.Reload(domid)
 	if domid == dom0 {
 		for _, cpu := range []int{dom0CPU, domUCPU} {
 			host.Run(t, "xl", "vcpu-pin", "vlib1", "0", strconv.Itoa(cpu))

@@ -55,8 +55,12 @@ func TestBandwidthSlowsTheDomainThatHasIt(t *testing.T) {
 	host.Must(t, bus.SetService(longTurn)) // programs start slowly with long turns
 	defer func() { host.Must(t, bus.SetService(shortTurn)) }()
 	second := func(domid uint16, throttle uint64) float64 {
-		host.Must(t, xen.SetAllocation(domid, 0, xenctl.Throttle, throttle))
-		defer func() { host.Must(t, xen.SetAllocation(domid, 0, xenctl.Throttle, 0)) }()
+		set := func(v uint64) {
+			host.Must(t, xen.SetAllocation(domid, 0, xenctl.Throttle, v))
+			xen.Reload(domid)
+		}
+		set(throttle)
+		defer set(0)
 		const span = 500 * time.Millisecond
 		time.Sleep(100 * time.Millisecond) // Xen sets the class when it next runs the domain
 		before, used, begin := requests(t, bus, domUCPU), host.CPUTime(t, xen, domU), time.Now()
