@@ -5,15 +5,19 @@ package xenctl
 import "structs"
 
 // Numbers and structures of <xen/version.h>, <xen/domctl.h>, <xen/sysctl.h>,
-// <xen/platform.h> and <xen/sys/privcmd.h> on x86-64, the same in all [releases]. testdata/layout.txt has
+// <xen/platform.h>, <xen/hvm/hvm_op.h>, <xen/hvm/params.h> and <xen/sys/privcmd.h> on x86-64, the same in all [releases]. testdata/layout.txt has
 // their values from the C compiler.
 const (
 	ioctlHypercall = 0x00305000
 
 	hypercallPlatform   = 7
 	hypercallXenVersion = 17
+	hypercallHVM        = 34
 	hypercallSysctl     = 35
 	hypercallDomctl     = 36
+
+	hvmGetParam         = 1
+	hvmParamCallbackIRQ = 0
 
 	domctlPause         = 3
 	domctlUnpause       = 4
@@ -104,6 +108,14 @@ type privcmdHypercall struct {
 	_   structs.HostLayout
 	op  uint64
 	arg [5]uint64
+}
+
+type hvmParam struct {
+	_      structs.HostLayout
+	domain uint16
+	pad    uint16
+	index  uint32
+	value  uint64
 }
 
 type extraVersion [16]byte
@@ -259,45 +271,6 @@ type psrAlloc struct {
 	cmd    uint32
 	target uint32
 	data   uint64
-}
-
-// livepatchOp has the members that all requests about one patch begin with. In rest is
-// one of the three structures below.
-type livepatchOp struct {
-	_        structs.HostLayout
-	cmd      uint32
-	pad      uint32
-	name     uint64
-	nameSize uint16
-	namePad  [3]uint16
-	rest     livepatchPayload
-}
-
-type livepatchPayload struct {
-	_       structs.HostLayout
-	size    uint64
-	payload uint64
-}
-
-type livepatchStatus struct {
-	_     structs.HostLayout
-	state uint32
-	rc    int32
-}
-
-type livepatchDo struct {
-	_       structs.HostLayout
-	cmd     uint32
-	timeout uint32 // in ns
-	flags   uint32
-	pad     uint32
-}
-
-// buildID is struct xen_build_id with room for a SHA-1 and more.
-type buildID struct {
-	_      structs.HostLayout
-	length uint32
-	id     [64]byte
 }
 
 type sysctl struct {

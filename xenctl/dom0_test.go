@@ -99,6 +99,19 @@ func TestLabVCPUsHaveTimesAndCPUs(t *testing.T) {
 	}
 }
 
+// The DomU has Xen's drivers, whatever its kind. Only kinds with firmware may be without.
+func TestLabGuestTakesEvents(t *testing.T) {
+	h := open(t)
+	g := guest(t, h)
+	takes, err := h.TakesEvents(g.ID)
+	if g.HVM && (err != nil || !takes) || !g.HVM && !errors.Is(err, unix.EINVAL) {
+		t.Errorf("%+v: %v, %v", g, takes, err)
+	}
+	if _, err := h.TakesEvents(999); !errors.Is(err, ErrNoDomain) {
+		t.Errorf("domain 999: %v", err)
+	}
+}
+
 func TestLabMissingDomainsAreErrNoDomain(t *testing.T) {
 	h := open(t)
 	if _, err := h.DomainInfo(999); !errors.Is(err, ErrNoDomain) {

@@ -42,20 +42,28 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		platform  platformOp
 		resource  resourceOp
 		entry     resourceEntry
+		param     hvmParam
 	)
 	rest := uint64(unsafe.Offsetof(j.rest))
 	golden.Check(t, map[string]uint64{
-		"XENVER_build_id":             xenverBuildID,
-		"XEN_SYSCTL_livepatch_op":     sysctlLivepatch,
-		"XEN_SYSCTL_LIVEPATCH_UPLOAD": livepatchUpload,
-		"XEN_SYSCTL_LIVEPATCH_GET":    livepatchGet,
-		"XEN_SYSCTL_LIVEPATCH_ACTION": livepatchAction,
-		"LIVEPATCH_ACTION_UNLOAD":     livepatchUnload,
-		"LIVEPATCH_ACTION_REVERT":     livepatchRevert,
-		"LIVEPATCH_ACTION_APPLY":      livepatchApply,
-		"LIVEPATCH_STATE_CHECKED":     uint64(PatchChecked),
-		"LIVEPATCH_STATE_APPLIED":     uint64(PatchApplied),
-		"XEN_LIVEPATCH_NAME_SIZE":     livepatchNameSize,
+		"__HYPERVISOR_hvm_op":                                                    hypercallHVM,
+		"HVMOP_get_param":                                                        hvmGetParam,
+		"HVM_PARAM_CALLBACK_IRQ":                                                 hvmParamCallbackIRQ,
+		"sizeof(struct xen_hvm_param)":                                           uint64(unsafe.Sizeof(param)),
+		"offsetof(struct xen_hvm_param, domid)":                                  uint64(unsafe.Offsetof(param.domain)),
+		"offsetof(struct xen_hvm_param, index)":                                  uint64(unsafe.Offsetof(param.index)),
+		"offsetof(struct xen_hvm_param, value)":                                  uint64(unsafe.Offsetof(param.value)),
+		"XENVER_build_id":                                                        xenverBuildID,
+		"XEN_SYSCTL_livepatch_op":                                                sysctlLivepatch,
+		"XEN_SYSCTL_LIVEPATCH_UPLOAD":                                            livepatchUpload,
+		"XEN_SYSCTL_LIVEPATCH_GET":                                               livepatchGet,
+		"XEN_SYSCTL_LIVEPATCH_ACTION":                                            livepatchAction,
+		"LIVEPATCH_ACTION_UNLOAD":                                                livepatchUnload,
+		"LIVEPATCH_ACTION_REVERT":                                                livepatchRevert,
+		"LIVEPATCH_ACTION_APPLY":                                                 livepatchApply,
+		"LIVEPATCH_STATE_CHECKED":                                                uint64(PatchChecked),
+		"LIVEPATCH_STATE_APPLIED":                                                uint64(PatchApplied),
+		"XEN_LIVEPATCH_NAME_SIZE":                                                livepatchNameSize,
 		"offsetof(struct xen_sysctl_livepatch_op, u.upload.name.name)":           uint64(unsafe.Offsetof(j.name)),
 		"offsetof(struct xen_sysctl_livepatch_op, u.upload.name.size)":           uint64(unsafe.Offsetof(j.nameSize)),
 		"offsetof(struct xen_sysctl_livepatch_op, u.upload.size)":                rest + uint64(unsafe.Offsetof(j.rest.size)),

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"structs"
 	"time"
 	"unsafe"
 
@@ -177,4 +178,43 @@ func (h *Handle) livepatch(cmd uint32, name string, fill func(*livepatchOp), tak
 		}
 		return nil
 	})
+}
+
+// livepatchOp has the members that all requests about one patch begin with. In rest is
+// one of the three structures below.
+type livepatchOp struct {
+	_        structs.HostLayout
+	cmd      uint32
+	pad      uint32
+	name     uint64
+	nameSize uint16
+	namePad  [3]uint16
+	rest     livepatchPayload
+}
+
+type livepatchPayload struct {
+	_       structs.HostLayout
+	size    uint64
+	payload uint64
+}
+
+type livepatchStatus struct {
+	_     structs.HostLayout
+	state uint32
+	rc    int32
+}
+
+type livepatchDo struct {
+	_       structs.HostLayout
+	cmd     uint32
+	timeout uint32 // in ns
+	flags   uint32
+	pad     uint32
+}
+
+// buildID is struct xen_build_id with room for a SHA-1 and more.
+type buildID struct {
+	_      structs.HostLayout
+	length uint32
+	id     [64]byte
 }

@@ -27,27 +27,36 @@ extern unsigned int xen_timer_slop asm("\"common/timer.c#timer_slop\"");
 static struct scheduler offered;
 
 static unsigned int pools;  /* under this scheduler; under vlib_lock */
-static bool leaving;        /* no new pool from now on; under vlib_lock */
+
+static void forget_pool(void)
+{
+    spin_lock(&vlib_lock);
+    pools--;
+    spin_unlock(&vlib_lock);
+}
 
 static int cf_check pool_init(struct scheduler *s)
 {
     int rc = 0;
 
     spin_lock(&vlib_lock);
-    if ( leaving )
+    if ( vlib_leaving )
         rc = -EBUSY;
     else
         pools++;
     spin_unlock(&vlib_lock);
-    return rc ?: vlib_scheduler.init(s);
+    if ( rc )
+        return rc;
+    rc = vlib_scheduler.init(s);
+    if ( rc )
+        forget_pool();
+    return rc;
 }
 
 static void cf_check pool_deinit(struct scheduler *s)
 {
     vlib_scheduler.deinit(s);
-    spin_lock(&vlib_lock);
-    pools--;
-    spin_unlock(&vlib_lock);
+    forget_pool();
 }
 
 /*
@@ -116,7 +125,7 @@ static int cf_check enter(livepatch_payload_t *payload)
 /*
  * A payload that a pool uses stays. Else everything that it holds is given
  * back, and Xen then stops all CPUs outside of its code. If that fails, it
- * stays without pools until the next attempt.
+ * stays without pools and reservations until the next attempt.
  */
 static int cf_check leave(livepatch_payload_t *payload)
 {
@@ -124,7 +133,7 @@ static int cf_check leave(livepatch_payload_t *payload)
 
     spin_lock(&vlib_lock);
     busy = pools;
-    leaving |= !busy;
+    vlib_leaving |= !busy;
     spin_unlock(&vlib_lock);
     if ( busy )
         return -EBUSY;

@@ -129,6 +129,44 @@ static void late_reports_end_nothing(void)
     state(0, 2, VLIB_CALL_active);
 }
 
+/* A caller that waits is woken by the end of its call, whatever ends it. */
+static void caller_waits_for_the_end(void)
+{
+    const unsigned long wait = VLIB_CALL_WAIT;
+    unsigned int end;
+
+    for ( end = 0; end < 4; end++ )
+    {
+        listening();
+        current_domain = &world.dom0;
+        CHECK(vlib_call(DOMAIN, HERE(0), 1 | wait, SECOND, 1) ==
+              VLIB_BEGUN_active, "request 1 did not begin");
+        CHECK(world.dom0.vcpu.blocked, "the caller does not wait");
+        CHECK(world_resume() == THERE(0), "the server is not told of it");
+        CHECK(world.dom0.vcpu.blocked, "the start of the call woke the caller");
+        if ( end == 0 )
+            CHECK(world_listen(THERE(0), 1) == CONTINUED, "LISTEN returned");
+        else if ( end == 1 )
+            CHECK(!world_complete(THERE(0), 1), "request 1 is not completed");
+        else if ( end == 2 )
+            CHECK(!world_cancel(0, 1), "request 1 cannot be cancelled");
+        else
+            world_run(2 * SECOND);
+        CHECK(!world.dom0.vcpu.blocked, "end %u did not wake the caller", end);
+    }
+    /* Nothing is waited for that is over, or that was refused. */
+    listening();
+    called(0, 2);
+    CHECK(world_listen(THERE(0), 3) == CONTINUED, "LISTEN returned");
+    current_domain = &world.dom0;
+    CHECK(vlib_call(DOMAIN, HERE(0), 1 | wait, SECOND, 3) == VLIB_BEGUN_served,
+          "request 3 began");
+    CHECK(!world.dom0.vcpu.blocked, "the caller waits for what was served");
+    CHECK(vlib_call(DOMAIN, HERE(0), 9 | wait, SECOND, 4) == -ENOENT,
+          "reservation 9 is known");
+    CHECK(!world.dom0.vcpu.blocked, "the caller waits for what was refused");
+}
+
 static void busy_with_abandoned_request(void)
 {
     listening();
@@ -246,6 +284,7 @@ int main(void)
         TEST(polled_requests_are_counted),
         TEST(answered_call_is_paid_no_longer),
         TEST(late_reports_end_nothing),
+        TEST(caller_waits_for_the_end),
         TEST(busy_with_abandoned_request),
         TEST(no_more_than_two_at_once),
         TEST(numbers_restart_at_one),

@@ -29,7 +29,13 @@ struct evtchn {
 
 #define ECS_INTERDOMAIN 1
 
+struct vcpu {
+    struct domain *domain;
+    bool blocked;
+};
+
 struct domain {
+    struct vcpu vcpu;
     domid_t domain_id;
     bool is_dying, is_shutting_down;
     int event_lock;
@@ -44,7 +50,9 @@ struct domain {
 
 extern struct domain *hardware_domain;
 extern struct domain *current_domain;
-#define current (&(struct { struct domain *domain; }){ current_domain })
+#define current (&current_domain->vcpu)
+#define vcpu_block() (current->blocked = true)
+#define vcpu_unblock(v) ((v)->blocked = false)
 
 struct domain *rcu_lock_domain_by_id(domid_t domid);
 #define rcu_unlock_domain(d) ((void)(d))

@@ -110,6 +110,13 @@ void set_timer(struct timer *t, s_time_t at)
                         ->master_cpu] = at;
 }
 
+/* Of a CPU's. */
+bool timer_expires_before(struct timer *t, s_time_t at)
+{
+    return machine.due[container_of(t, struct sched_resource, s_timer)
+                           ->master_cpu] <= at;
+}
+
 struct domain *rcu_lock_domain_by_id(domid_t domid)
 {
     return domid < MAX_DOMAINS ? machine.domain[domid] : NULL;

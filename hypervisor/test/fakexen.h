@@ -123,6 +123,7 @@ struct timer {
 #define init_timer(t, f, data, cpu) ((t)->function = (f), (t)->at = INT64_MAX)
 #define kill_timer(t) ((t)->at = INT64_MAX)
 void set_timer(struct timer *t, s_time_t at);
+bool timer_expires_before(struct timer *t, s_time_t at);
 extern struct timer *fake_timer;    /* the one that is set, or NULL */
 
 /* Domains, units, CPUs. */
@@ -179,8 +180,11 @@ int rdmsr_safe(unsigned int msr, uint64_t *value);
 struct vcpu {
     struct domain *domain;
     struct sched_unit *sched_unit;
+    bool blocked;
 };
 extern struct vcpu *current;
+#define vcpu_block() (current->blocked = true)
+#define vcpu_unblock(v) ((v)->blocked = false)
 extern struct domain *hardware_domain;
 struct domain *rcu_lock_domain_by_id(domid_t domid);
 #define rcu_unlock_domain(d) ((void)(d))

@@ -164,7 +164,7 @@ struct domain *machine_domain(domid_t domid, unsigned int vcpus,
         d->unit[i]->domain = d;
         d->unit[i]->unit_id = i;
         d->unit[i]->cpu_hard_affinity = &d->unit[i]->affinity;
-        d->unit[i]->vcpu = (struct vcpu){ d, d->unit[i] };
+        d->unit[i]->vcpu = (struct vcpu){ d, d->unit[i], false };
         d->unit[i]->vcpu_list = &d->unit[i]->vcpu;
         insert(d, i, first + i % cpus);
     }

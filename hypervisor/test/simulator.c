@@ -19,7 +19,8 @@ void vlib_replan(unsigned int cpu, s_time_t until)
 {
     struct cpu *c = &sim.cpu[cpu];
 
-    c->timer = until + lateness();
+    if ( c->timer > until ) /* an earlier decision stays planned */
+        c->timer = until + lateness();
     c->stint = c->denied = c->wasted = 0;
 }
 

@@ -39,23 +39,25 @@ struct vlib_domain *vlib_domain_find(const struct domain *d)
     return d == &world.guest ? &world.vd : NULL;
 }
 
-void vlib_domain_attach(struct vlib_domain *vd, struct vlib_reservation *r)
+void vlib_domain_attach(struct vlib_domain *vd, struct vlib_reservation *r,
+                        s_time_t now)
 {
-    assert(vd == &world.vd);
+    assert(vd == &world.vd && now == system_time);
     world.charged = r;
 }
 
-void vlib_domain_settle(struct vlib_domain *vd)
+void vlib_domain_settle(struct vlib_domain *vd, s_time_t now)
 {
+    assert(now == system_time);
     if ( !vd->unsettled || !vd->open )
         return;
     vd->unsettled = false;
     world.charged = vd->active ? vd->active->reservation : NULL;
 }
 
-void vlib_domain_charge(struct vlib_domain *vd)
+void vlib_domain_charge(struct vlib_domain *vd, s_time_t now)
 {
-    assert(vd == &world.vd);
+    assert(vd == &world.vd && now == system_time);
 }
 
 struct vlib_reservation *vlib_reservation_find(unsigned long id)
@@ -130,6 +132,8 @@ void world_init(void)
     system_time += SECOND;
     world.timer = VLIB_NEVER;
     world.guest.domain_id = DOMAIN;
+    world.dom0.vcpu.domain = &world.dom0;
+    world.guest.vcpu.domain = &world.guest;
     world.vd.domain = &world.guest;
     world.vd.domid = DOMAIN;
     world.vd.flags = VLIB_DOMAIN_listens;

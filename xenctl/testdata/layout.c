@@ -11,6 +11,8 @@
 #include <xen/domctl.h>
 #include <xen/sysctl.h>
 #include <xen/platform.h>
+#include <xen/hvm/hvm_op.h>
+#include <xen/hvm/params.h>
 #include <xen/sys/privcmd.h>
 
 #define SIZE(t) printf("sizeof(%s) %zu\n", #t, sizeof(t))
@@ -248,5 +250,12 @@ int main(void)
     OFFSET(struct xenpf_resource_entry, rsvd);
     OFFSET(struct xenpf_resource_entry, idx);
     OFFSET(struct xenpf_resource_entry, val);
+    VALUE(__HYPERVISOR_hvm_op);
+    VALUE(HVMOP_get_param);
+    VALUE(HVM_PARAM_CALLBACK_IRQ);
+    SIZE(struct xen_hvm_param);
+    OFFSET(struct xen_hvm_param, domid);
+    OFFSET(struct xen_hvm_param, index);
+    OFFSET(struct xen_hvm_param, value);
     return 0;
 }

@@ -46,6 +46,8 @@ const (
 
 	flagSignal = 1 << 0 // of listen and complete
 
+	callWait = 1 << 31 // of call, beside the reservation
+
 	begunActive = 0 // of call; 2: served already
 	begunQueued = 1
 )

@@ -73,7 +73,21 @@ func (r Request) where() uint64 { return uint64(r.Domain)<<32 | uint64(r.Port) }
 // unless the server learns of it anyway. The call ends after timeout. A Call of
 // a request that is under way sets a new timeout.
 func (m *Module) Call(id uint32, r Request, timeout time.Duration) (CallState, error) {
-	begun, err := m.values(opCall, r.where(), uint64(id), uint64(timeout), r.Number)
+	return m.call(id, 0, r, timeout)
+}
+
+// WaitsSince is the first revision of the module that knows CallAndWait.
+const WaitsSince = 4
+
+// CallAndWait is Call, but the calling vCPU then runs nothing, other threads included,
+// until the call has ended, or an interrupt comes for the vCPU: Linux' tick at the latest.
+// The state is that before the wait.
+func (m *Module) CallAndWait(id uint32, r Request, timeout time.Duration) (CallState, error) {
+	return m.call(id, callWait, r, timeout)
+}
+
+func (m *Module) call(id uint32, flags uint64, r Request, timeout time.Duration) (CallState, error) {
+	begun, err := m.values(opCall, r.where(), uint64(id)|flags, uint64(timeout), r.Number)
 	if err != nil {
 		return CallNone, reservationError("call on", id, int(r.Domain), aboutCall, err)
 	}

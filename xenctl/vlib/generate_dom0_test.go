@@ -180,6 +180,9 @@ func (g *generator) plausible(cmd uint64) request {
 		r.a1, r.a2, r.a3 = uint64(g.IntN(30)), uint64(g.IntN(4)), g.number()
 	case opCall:
 		r.a1, r.a2, r.a3, r.a4 = g.port(), uint64(min(g.id(), g.id())), g.timeout(), g.number()
+		if g.IntN(16) == 0 {
+			r.a2 |= callWait
+		}
 	case opCancel, opFinish:
 		r.a1, r.a2, r.a3 = g.port(), uint64(min(g.id(), g.id())), g.number()
 	case opHold:

@@ -60,6 +60,7 @@ func TestLayoutMatchesTheCCompiler(t *testing.T) {
 		"VLIB_MAX_CALLEES":                                   MaxCallees,
 		"VLIB_MAX_TIMEOUT":                                   uint64(MaxTimeout),
 		"VLIB_MAX_CALLS":                                     MaxCalls,
+		"VLIB_CALL_WAIT":                                     callWait,
 		"VLIB_BEGUN_active":                                  begunActive,
 		"VLIB_BEGUN_queued":                                  begunQueued,
 		"VLIB_BEGUN_served":                                  2,

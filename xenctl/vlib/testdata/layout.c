@@ -43,6 +43,7 @@ int main(void)
     VALUE(VLIB_MAX_CALLEES);
     VALUE(VLIB_MAX_TIMEOUT);
     VALUE(VLIB_MAX_CALLS);
+    VALUE(VLIB_CALL_WAIT);
     VALUE(VLIB_BEGUN_active);
     VALUE(VLIB_BEGUN_queued);
     VALUE(VLIB_BEGUN_served);

@@ -33,8 +33,11 @@
 /*
  * a1: domid << 32 | the caller's port, a2: reservation, arg: timeout,
  * a4: request -> VLIB_BEGUN_*
+ * VLIB_CALL_WAIT, in a2: the caller's vCPU waits until the call has ended, or
+ * until it has an event. Since revision 4 of the module.
  */
 #define VLIB_OP_call                3
+#define VLIB_CALL_WAIT              (1U << 31)
 /* a1, a2: as in call; arg: request, 0: all calls of the reservation */
 #define VLIB_OP_cancel              4
 /* a1: domid; a2: 0: take, arg: longest time -> number; a2: number to drop */

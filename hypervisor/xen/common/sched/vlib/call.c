@@ -60,37 +60,36 @@ struct vlib_domain *vlib_call_runs(const struct vlib_reservation *r)
     return vd && vd->active && vd->active->reservation == r ? vd : NULL;
 }
 
-void vlib_call_deadline(struct vlib_call *c, s_time_t timeout)
+void vlib_call_deadline(struct vlib_call *c, s_time_t deadline)
 {
     if ( c->late.queued )
         vlib_heap_remove(&deadlines, &c->late);
-    vlib_heap_insert(&deadlines, &c->late, NOW() + timeout, 0);
-    vlib_housekeeping_by(c->late.key);
+    vlib_heap_insert(&deadlines, &c->late, deadline, 0);
+    vlib_housekeeping_by(deadline);
 }
 
 void vlib_call_enqueue(struct vlib_call *c, struct vlib_domain *vd,
-                       s_time_t timeout)
+                       s_time_t deadline)
 {
     c->domain = vd;
     c->state = VLIB_CALL_queued;
     list_add_tail(&c->list, &vd->queue);
     vd->queued++;
-    vlib_call_deadline(c, timeout);
+    vlib_call_deadline(c, deadline);
 }
 
-static void activate(struct vlib_call *c, struct vlib_domain *vd)
+static void activate(struct vlib_call *c, struct vlib_domain *vd, s_time_t now)
 {
     list_del_init(&c->list);
     vd->queued--;
     vd->active = c;
     vd->delivered = false;
     c->state = VLIB_CALL_active;
-    c->started = NOW();
+    c->started = now;
     c->before = vlib_reservation_usage(c->reservation);
     vlib_monitor_begin(c);
-    vd->unsettled = false;
-    vlib_domain_attach(vd, c->reservation);
-    vlib_gate_apply(vd);
+    vd->unsettled = true;
+    vlib_call_applied(vd, now);
 }
 
 static bool found(const struct vlib_domain *vd, const struct vlib_call *c)
@@ -102,7 +101,7 @@ static bool found(const struct vlib_domain *vd, const struct vlib_call *c)
  * Activates the next call if the domain is free for it. Callers that end a
  * call use this to begin the next, and then apply the changes.
  */
-struct vlib_call *vlib_call_next(struct vlib_domain *vd)
+struct vlib_call *vlib_call_next(struct vlib_domain *vd, s_time_t now)
 {
     while ( !vd->active && !vd->abandoned && !list_empty(&vd->queue) )
     {
@@ -111,19 +110,19 @@ struct vlib_call *vlib_call_next(struct vlib_domain *vd)
 
         if ( !found(vd, c) )
         {
-            activate(c, vd);
+            activate(c, vd, now);
             return c;
         }
         vd->found_port = 0;
-        vlib_call_end(c, VLIB_CALL_done);
+        vlib_call_end(c, VLIB_CALL_done, now);
     }
     return NULL;
 }
 
-void vlib_call_applied(struct vlib_domain *vd)
+void vlib_call_applied(struct vlib_domain *vd, s_time_t now)
 {
-    vlib_gate_apply(vd);
-    vlib_domain_settle(vd);
+    vlib_gate_apply(vd, now);
+    vlib_domain_settle(vd, now);
 }
 
 /* The domain may still be serving c, unless its server was never told of it. */
@@ -146,15 +145,15 @@ void vlib_call_free(struct vlib_domain *vd)
  * Ends a call that is queued or active. A domain that was told of the call, or
  * that may have found it by itself, stays busy until it reports otherwise.
  */
-void vlib_call_end(struct vlib_call *c, unsigned int state)
+void vlib_call_end(struct vlib_call *c, unsigned int state, s_time_t now)
 {
     struct vlib_domain *vd = c->domain;
     struct vlib_usage usage;
 
-    c->ended = NOW();
+    c->ended = now;
     if ( c->state == VLIB_CALL_active )
     {
-        vlib_domain_charge(vd);
+        vlib_domain_charge(vd, now);
         usage = vlib_reservation_usage(c->reservation);
         c->cost = vlib_usage_since(&usage, &c->before);
         if ( c->monitor )
@@ -176,6 +175,11 @@ void vlib_call_end(struct vlib_call *c, unsigned int state)
     c->domain = NULL;
     if ( state == VLIB_CALL_done )
         vd->calls++;
+    if ( c->waiter )
+    {
+        vcpu_unblock(c->waiter);
+        c->waiter = NULL;
+    }
 }
 
 /*
@@ -185,10 +189,11 @@ void vlib_call_end(struct vlib_call *c, unsigned int state)
 void vlib_call_give_up(struct vlib_call *c, unsigned int state)
 {
     struct vlib_domain *vd = c->domain;
+    s_time_t now = NOW();
 
-    vlib_call_end(c, state);
-    vlib_call_next(vd);
-    vlib_call_applied(vd);
+    vlib_call_end(c, state, now);
+    vlib_call_next(vd, now);
+    vlib_call_applied(vd, now);
 }
 
 /* Ends all calls of a reservation. */
@@ -209,9 +214,10 @@ bool vlib_call_stop(struct vlib_reservation *r, unsigned int state)
 /* Begins the next call. An event is the only way to tell the server of it. */
 void vlib_call_resume(struct vlib_domain *vd)
 {
-    struct vlib_call *next = vlib_call_next(vd);
+    s_time_t now = NOW();
+    struct vlib_call *next = vlib_call_next(vd, now);
 
-    vlib_call_applied(vd);
+    vlib_call_applied(vd, now);
     if ( next && !vd->listening )
         list_add_tail(&next->tell, &unsignalled);
 }

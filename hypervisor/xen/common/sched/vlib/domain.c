@@ -3,6 +3,7 @@
 #include "module.h"
 
 DEFINE_SPINLOCK(vlib_lock);
+bool vlib_leaving;
 LIST_HEAD(vlib_domains);
 unsigned int vlib_nr_domains;
 
@@ -154,7 +155,7 @@ void vlib_domain_join(struct vlib_unit *vu)
     vlib_spare(&vu->entity, vd->flags & VLIB_DOMAIN_critical, NOW());
     vu->gated = !vd->open;
     vlib_unit_unlock(lock, flags, vu);
-    vlib_gate_apply(vd); /* if this was the first vCPU */
+    vlib_gate_apply(vd, NOW()); /* if this was the first vCPU */
 }
 
 void vlib_domain_leave(struct vlib_unit *vu)
@@ -174,11 +175,15 @@ void vlib_domain_leave(struct vlib_unit *vu)
     list_del_init(&vu->list);
     vd->nr_units--;
     vu->domain = NULL;
-    vlib_gate_apply(vd); /* if this was the last vCPU */
+    vlib_gate_apply(vd, NOW()); /* if this was the last vCPU */
 }
 
-/* Makes all vCPUs run on r, in the class that belongs to it, from now on. */
-void vlib_domain_attach(struct vlib_domain *vd, struct vlib_reservation *r)
+/*
+ * Makes all vCPUs run on r, in the class that belongs to it, from now on. They
+ * start if the gate has opened.
+ */
+void vlib_domain_attach(struct vlib_domain *vd, struct vlib_reservation *r,
+                        s_time_t now)
 {
     struct vlib_unit *vu;
 
@@ -190,9 +195,15 @@ void vlib_domain_attach(struct vlib_domain *vd, struct vlib_reservation *r)
         unsigned long flags;
         spinlock_t *lock = vlib_unit_lock(vu, &flags);
 
-        vlib_attach(&vu->entity, vlib_server_of(r, vu), NOW());
+        vlib_attach(&vu->entity, vlib_server_of(r, vu), now);
         vlib_class_set(vu, class_of(vd));
         vu->reload = vd->active && (vu->class || vd->active->monitor);
+        if ( vd->open && vu->gated )
+        {
+            vu->gated = false;
+            if ( unit_runnable(vu->unit) )
+                vlib_unit_start(vu);
+        }
         vlib_unit_unlock(lock, flags, vu);
     }
 }
@@ -216,12 +227,12 @@ void vlib_domain_spare(struct vlib_domain *vd)
  * Sets the account of a domain after a call. Behind a closed gate this can
  * wait: the last caller pays for the time until the vCPUs leave their CPUs.
  */
-void vlib_domain_settle(struct vlib_domain *vd)
+void vlib_domain_settle(struct vlib_domain *vd, s_time_t now)
 {
     if ( !vd->unsettled || !vd->open )
         return;
     vd->unsettled = false;
-    vlib_domain_attach(vd, reservation_of(vd));
+    vlib_domain_attach(vd, reservation_of(vd), now);
 }
 
 /*
@@ -242,13 +253,13 @@ bool vlib_domain_settle_all(struct vlib_reservation *r)
             continue;
         work += vlib_domain_work(vd);
         vd->unsettled = false;
-        vlib_domain_attach(vd, reservation_of(vd));
+        vlib_domain_attach(vd, reservation_of(vd), NOW());
     }
     return work;
 }
 
 /* Brings the accounts up to date. */
-void vlib_domain_charge(struct vlib_domain *vd)
+void vlib_domain_charge(struct vlib_domain *vd, s_time_t now)
 {
     struct vlib_unit *vu;
 
@@ -258,7 +269,7 @@ void vlib_domain_charge(struct vlib_domain *vd)
         spinlock_t *lock = vlib_unit_lock(vu, &flags);
 
         if ( vu->entity.queue )
-            vlib_charge(vu->entity.queue, NOW());
+            vlib_charge(vu->entity.queue, now);
         vlib_unit_unlock(lock, flags, vu);
     }
 }
@@ -321,10 +332,10 @@ static void lose(struct vlib_domain *vd)
 static bool drop_one(struct vlib_domain *vd)
 {
     if ( vd->active )
-        vlib_call_end(vd->active, VLIB_CALL_gone);
+        vlib_call_end(vd->active, VLIB_CALL_gone, NOW());
     else if ( !list_empty(&vd->queue) )
         vlib_call_end(list_entry(vd->queue.next, struct vlib_call, list),
-                      VLIB_CALL_gone);
+                      VLIB_CALL_gone, NOW());
     else if ( !list_empty(&vd->units) )
         vlib_domain_leave(list_entry(vd->units.next, struct vlib_unit, list));
     else

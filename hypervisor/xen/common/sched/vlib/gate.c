@@ -47,17 +47,6 @@ static void close(struct vlib_unit *vu)
     vlib_unit_unlock(lock, flags, vu);
 }
 
-static void open(struct vlib_unit *vu)
-{
-    unsigned long flags;
-    spinlock_t *lock = vlib_unit_lock(vu, &flags);
-
-    vu->gated = false;
-    if ( unit_runnable(vu->unit) )
-        vlib_unit_start(vu);
-    vlib_unit_unlock(lock, flags, vu);
-}
-
 /*
  * How long nothing of the domain ran. It counts from when the last vCPU had
  * left its CPU, not from the order to close: else the guest's clock would go
@@ -81,26 +70,25 @@ static s_time_t stopped(struct vlib_domain *vd, s_time_t now)
     return max(now - from, (s_time_t)0);
 }
 
-void vlib_gate_apply(struct vlib_domain *vd)
+void vlib_gate_apply(struct vlib_domain *vd, s_time_t now)
 {
     bool is_open = wanted(vd);
     struct vlib_unit *vu;
-    s_time_t now;
 
     if ( is_open == vd->open )
         return;
-    now = NOW();
     vd->open = is_open;
-    if ( !is_open )
-        vd->closed_at = now;
-    else if ( vd->flags & VLIB_DOMAIN_stop_time )
-        vlib_clock_stop(vd->domid, stopped(vd, now));
-    vlib_domain_settle(vd);
+    if ( is_open )
+    {
+        if ( vd->flags & VLIB_DOMAIN_stop_time )
+            vlib_clock_stop(vd->domid, stopped(vd, now));
+        vd->unsettled = true; /* opens with the account */
+        vlib_domain_settle(vd, now);
+        return;
+    }
+    vd->closed_at = now;
     list_for_each_entry ( vu, &vd->units, list )
-        if ( is_open )
-            open(vu);
-        else
-            close(vu);
+        close(vu);
 }
 
 /*
@@ -125,7 +113,7 @@ void vlib_gate_apply_all(void)
                                                 gate);
 
             list_move_tail(&vd->gate, &gates);
-            vlib_gate_apply(vd);
+            vlib_gate_apply(vd, NOW());
             work += vlib_domain_work(vd);
             left--;
         }
@@ -185,7 +173,7 @@ static long take(struct vlib_domain *vd, s_time_t limit)
     vd->hold[i] = (struct vlib_hold){ .number = last, .until = NOW() + limit };
     vd->holds++;
     hold_until(vd);
-    vlib_gate_apply(vd);
+    vlib_gate_apply(vd, NOW());
     return last;
 }
 
@@ -198,7 +186,7 @@ static long drop(struct vlib_domain *vd, unsigned long number)
     if ( i == VLIB_MAX_HOLDS )
         return -ENOENT; /* it has expired */
     end_holds(vd, 0, number);
-    vlib_gate_apply(vd);
+    vlib_gate_apply(vd, NOW());
     return 0;
 }
 
@@ -240,7 +228,7 @@ s_time_t vlib_hold_expire(s_time_t now)
 
         work += vlib_domain_work(vd);
         end_holds(vd, now, 0);
-        vlib_gate_apply(vd);
+        vlib_gate_apply(vd, NOW());
     }
     return hold_ends.first ? max(hold_ends.first->key, now) : VLIB_NEVER;
 }

@@ -18,7 +18,7 @@ static struct vlib_domain *listener(void)
  * works on nothing else. Request 0 means the one that it was told of.
  */
 static void served(struct vlib_domain *vd, evtchn_port_t port,
-                   uint64_t request)
+                   uint64_t request, s_time_t now)
 {
     struct vlib_call *c = vd->active;
     bool named = false;
@@ -30,7 +30,7 @@ static void served(struct vlib_domain *vd, evtchn_port_t port,
          (request ? c->request <= request : vd->delivered) )
     {
         named = c->request == request;
-        vlib_call_end(c, VLIB_CALL_done);
+        vlib_call_end(c, VLIB_CALL_done, now);
     }
     if ( request && !named )
     {
@@ -40,9 +40,9 @@ static void served(struct vlib_domain *vd, evtchn_port_t port,
 }
 
 /* The port of a call that the server was not yet told of; 0: there is none. */
-static long deliver(struct vlib_domain *vd)
+static long deliver(struct vlib_domain *vd, s_time_t now)
 {
-    vlib_call_next(vd);
+    vlib_call_next(vd, now);
     if ( !vd->active || vd->delivered )
         return 0;
     vd->delivered = true;
@@ -58,6 +58,7 @@ long vlib_listen(unsigned long port, unsigned long flags, uint64_t request)
     struct domain *d = current->domain;
     struct vlib_domain *vd;
     bool closed = false;
+    s_time_t now;
     long rc;
 
     if ( flags & ~(FLAG_SIGNAL | FLAG_RESUMED) )
@@ -69,13 +70,14 @@ long vlib_listen(unsigned long port, unsigned long flags, uint64_t request)
         spin_unlock(&vlib_lock);
         return -EACCES;
     }
+    now = NOW();
     if ( !(flags & FLAG_RESUMED) )
-        served(vd, port, request);
-    rc = deliver(vd);
+        served(vd, port, request, now);
+    rc = deliver(vd, now);
     if ( !rc )
     {
         vd->listening = !vlib_lease_lost && !vd->holds;
-        vlib_call_applied(vd);
+        vlib_call_applied(vd, now);
         closed = !vd->open;
         if ( !closed )
             vd->listening = false;
@@ -105,7 +107,7 @@ long vlib_complete(unsigned long port, unsigned long flags, uint64_t request)
         spin_unlock(&vlib_lock);
         return -EACCES;
     }
-    served(vd, port, request);
+    served(vd, port, request, NOW());
     vlib_call_resume(vd);
     spin_unlock(&vlib_lock);
     if ( (flags & FLAG_SIGNAL) && port )

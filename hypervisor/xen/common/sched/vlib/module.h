@@ -52,6 +52,7 @@ struct vlib_call {
     struct list_head tell;      /* in unsignalled, until its server is told */
     struct vlib_node late;      /* among all that are not over, by deadline */
     struct domain *caller;
+    struct vcpu *waiter;        /* of the caller, woken at the end; or NULL */
     evtchn_port_t caller_port, callee_port;
     uint64_t request;
     s_time_t queued, started, ended;
@@ -130,6 +131,7 @@ struct vlib_domain {
 };
 
 extern spinlock_t vlib_lock;
+extern bool vlib_leaving; /* a live patch gives back all that it holds */
 
 static always_inline void vlib_each_unit(const struct vlib_domain *vd,
                                          void (*f)(struct vlib_unit *vu))
@@ -223,11 +225,12 @@ void vlib_domain_depart(struct vlib_unit *vu);
 bool vlib_domain_drop(struct vlib_domain *vd); /* whether it is finished */
 void vlib_domain_sweep_all(void);
 bool vlib_domain_sweep(void);               /* whether there is more */
-void vlib_domain_attach(struct vlib_domain *vd, struct vlib_reservation *r);
+void vlib_domain_attach(struct vlib_domain *vd, struct vlib_reservation *r,
+                        s_time_t now);
 void vlib_domain_spare(struct vlib_domain *vd);
-void vlib_domain_settle(struct vlib_domain *vd);
+void vlib_domain_settle(struct vlib_domain *vd, s_time_t now);
 bool vlib_domain_settle_all(struct vlib_reservation *r); /* says whether some */
-void vlib_domain_charge(struct vlib_domain *vd);
+void vlib_domain_charge(struct vlib_domain *vd, s_time_t now);
 unsigned int vlib_domain_usage(const struct domain *d, struct vlib_usage *sum,
                                uint64_t *waited);
 
@@ -259,7 +262,7 @@ void vlib_moves(void);                      /* vlib_lock free */
 uint64_t vlib_nr_moves(void);
 
 /* gate.c: under vlib_lock. */
-void vlib_gate_apply(struct vlib_domain *vd);
+void vlib_gate_apply(struct vlib_domain *vd, s_time_t now);
 void vlib_gate_insert(struct vlib_domain *vd);
 void vlib_gate_remove(struct vlib_domain *vd);
 void vlib_gate_apply_all(void); /* vlib_lock free */
@@ -349,13 +352,13 @@ bool vlib_review(void);                     /* whether there is more */
 void vlib_call_init(struct vlib_reservation *r);
 struct vlib_domain *vlib_call_domain(const struct vlib_reservation *r);
 struct vlib_domain *vlib_call_runs(const struct vlib_reservation *r);
-void vlib_call_deadline(struct vlib_call *c, s_time_t timeout);
+void vlib_call_deadline(struct vlib_call *c, s_time_t deadline);
 void vlib_call_enqueue(struct vlib_call *c, struct vlib_domain *vd,
-                       s_time_t timeout);
-struct vlib_call *vlib_call_next(struct vlib_domain *vd);
-void vlib_call_applied(struct vlib_domain *vd);
+                       s_time_t deadline);
+struct vlib_call *vlib_call_next(struct vlib_domain *vd, s_time_t now);
+void vlib_call_applied(struct vlib_domain *vd, s_time_t now);
 void vlib_call_resume(struct vlib_domain *vd);
-void vlib_call_end(struct vlib_call *c, unsigned int state);
+void vlib_call_end(struct vlib_call *c, unsigned int state, s_time_t now);
 void vlib_call_give_up(struct vlib_call *c, unsigned int state);
 bool vlib_call_stop(struct vlib_reservation *r, unsigned int state);
 void vlib_call_free(struct vlib_domain *vd);

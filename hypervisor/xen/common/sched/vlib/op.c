@@ -5,7 +5,7 @@
 
 #include "module.h"
 
-#define MODULE_REVISION 3
+#define MODULE_REVISION 4
 
 union vlib_arg {
     uint32_t version;
@@ -288,7 +288,10 @@ static long structured(unsigned long cmd, XEN_GUEST_HANDLE_PARAM(void) arg)
                                                  cmd, 0UL, 0UL, arg);
         }
         spin_lock(&vlib_lock);
-        rc = d ? domain_op(cmd, &u, d) : host_op(cmd, &u);
+        if ( vlib_leaving && shapes[cmd].changes )
+            rc = -ENOSYS;
+        else
+            rc = d ? domain_op(cmd, &u, d) : host_op(cmd, &u);
         spin_unlock(&vlib_lock);
         domctl_lock_release();
         vlib_call_signal();

@@ -72,13 +72,13 @@ static struct vlib_call *place(struct vlib_reservation *r,
     return over ?: free;
 }
 
-static void make(struct vlib_call *c, const struct order *o)
+static void make(struct vlib_call *c, const struct order *o, s_time_t now)
 {
     c->caller = o->caller;
     c->caller_port = o->caller_port;
     c->callee_port = o->callee_port;
     c->request = o->request;
-    c->queued = c->started = c->ended = NOW();
+    c->queued = c->started = c->ended = now;
     memset(&c->cost, 0, sizeof(c->cost));
     memset(&c->memory, 0, sizeof(c->memory));
     c->reservation->last = c;
@@ -99,32 +99,48 @@ static long begin(struct vlib_call *c, struct vlib_domain *vd,
                   const struct order *o, evtchn_port_t *signal)
 {
     bool served = found_before(vd, o);
+    s_time_t now = NOW();
 
     if ( c->domain && same_channel(c, o) && c->request == o->request )
     {
-        vlib_call_deadline(c, o->timeout);
+        vlib_call_deadline(c, now + o->timeout);
         return c->state == VLIB_CALL_active ? VLIB_BEGUN_active
                                             : VLIB_BEGUN_queued;
     }
     if ( c->domain && same_channel(c, o) )
-        vlib_call_end(c, VLIB_CALL_done);
+        vlib_call_end(c, VLIB_CALL_done, now);
     else if ( c->domain )
         vlib_call_give_up(c, VLIB_CALL_cancelled);
     if ( vd->found_port == o->callee_port )
         vd->found_port = 0;
-    make(c, o);
+    make(c, o, now);
     if ( served )
     {
         c->state = VLIB_CALL_done;
         vd->calls++;
         return VLIB_BEGUN_served;
     }
-    vlib_call_enqueue(c, vd, o->timeout);
-    if ( vlib_call_next(vd) != c )
+    vlib_call_enqueue(c, vd, now + o->timeout);
+    if ( vlib_call_next(vd, now) != c )
         return VLIB_BEGUN_queued;
     if ( !vd->listening )
         *signal = c->caller_port; /* the server learns of it in no other way */
     return VLIB_BEGUN_active;
+}
+
+/*
+ * The vCPU of a caller that waits is blocked from the end of this hypercall on,
+ * as by SCHEDOP_block: an event unblocks it, too, and the caller looks itself
+ * whether it has its answer. It may then be blocked for another reason when the
+ * call ends, which is no more than an early wake-up. vCPUs of the caller's
+ * domain do not end.
+ */
+static void wait_for(struct vlib_call *c)
+{
+    if ( !c->domain )
+        return;
+    c->waiter = current;
+    vcpu_block();
 }
 
 /* Returns VLIB_BEGUN_*. */
@@ -137,6 +153,7 @@ long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
         .timeout = timeout,
     };
     evtchn_port_t signal = 0;
+    bool wait = id & VLIB_CALL_WAIT;
     struct vlib_reservation *r;
     struct vlib_domain *vd;
     struct vlib_call *c;
@@ -162,7 +179,7 @@ long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
 
     spin_lock(&vlib_lock);
     vd = vlib_domain_find(d);
-    r = vlib_reservation_find(id);
+    r = vlib_reservation_find(id & ~(unsigned long)VLIB_CALL_WAIT);
     if ( !r )
         rc = -ENOENT;
     else if ( !vd || !(vd->flags & (VLIB_DOMAIN_listens | VLIB_DOMAIN_parks)) )
@@ -173,6 +190,8 @@ long vlib_call(domid_t domid, evtchn_port_t port, unsigned long id,
     {
         c = place(r, vd, &o);
         rc = c ? begin(c, vd, &o, &signal) : -EBUSY;
+        if ( wait && c )
+            wait_for(c);
     }
     spin_unlock(&vlib_lock);
     if ( signal )
@@ -223,7 +242,7 @@ static bool answered(struct vlib_reservation *r, struct vlib_domain *vd,
         if ( c->domain == vd && (!request || (c->caller_port == port &&
                                               c->request <= request)) )
         {
-            vlib_call_end(c, VLIB_CALL_done);
+            vlib_call_end(c, VLIB_CALL_done, NOW());
             any = true;
         }
     if ( vd->abandoned == r->id &&

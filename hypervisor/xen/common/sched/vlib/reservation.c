@@ -43,7 +43,7 @@ static void requeue(struct vlib_reservation *r)
     struct vlib_domain *vd = running_domain(r);
 
     if ( vd )
-        vlib_domain_attach(vd, r);
+        vlib_domain_attach(vd, r, NOW());
 }
 
 /* C / T in millionths. */
@@ -126,7 +126,7 @@ static int change(struct vlib_reservation *r, const struct vlib_reserve *op)
     int rc;
 
     if ( vd )
-        vlib_domain_charge(vd); /* at the old values */
+        vlib_domain_charge(vd, NOW()); /* at the old values */
     weigh(r, false);
     rc = vlib_servers_add(r, op->servers, op->budget, op->period);
     if ( !rc )
@@ -146,7 +146,7 @@ static int change(struct vlib_reservation *r, const struct vlib_reserve *op)
     if ( !rc && op->servers < before )
     {
         if ( vd )
-            vlib_domain_attach(vd, NULL);
+            vlib_domain_attach(vd, NULL, NOW());
         vlib_servers_trim(r, op->servers);
     }
     weigh(r, true);
@@ -219,7 +219,7 @@ static void release_domain(struct vlib_reservation *r)
     r->adopted = NULL;
     vd->adopter = NULL;
     if ( !vd->active )
-        vlib_domain_attach(vd, NULL);
+        vlib_domain_attach(vd, NULL, NOW());
 }
 
 /* Removes its domains of one kind; returns whether there were any. */
@@ -312,7 +312,7 @@ int vlib_reservation_adopt(struct vlib_bind *op, struct domain *d)
         r->adopted = vd;
         vd->adopter = r;
         if ( !vd->active )
-            vlib_domain_attach(vd, r);
+            vlib_domain_attach(vd, r, NOW());
     }
     return 0;
 }

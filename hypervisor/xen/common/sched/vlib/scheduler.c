@@ -67,14 +67,17 @@ void vlib_kick(unsigned int cpu)
         cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
 }
 
-/* The caller holds the CPU's lock. */
+/* Under the CPU's lock. A decision planned earlier stays: it does no harm. */
 void vlib_replan(unsigned int cpu, s_time_t until)
 {
-    s_time_t now = NOW();
+    struct timer *timer = &get_sched_res(cpu)->s_timer;
+    s_time_t now;
 
+    if ( timer_expires_before(timer, until) )
+        return;
+    now = NOW();
     until = min(until, (s_time_t)(now + MAX_TIMER));
-    set_timer(&get_sched_res(cpu)->s_timer,
-              max(until, (s_time_t)(now + MIN_TIMER)));
+    set_timer(timer, max(until, (s_time_t)(now + MIN_TIMER)));
 }
 
 static void take_residence(struct vlib_unit *vu, unsigned int cpu)

@@ -122,7 +122,7 @@ static struct vlib_domain *brought_up_to_date(const struct vlib_reservation *r)
     struct vlib_domain *vd = vlib_call_runs(r) ?: r->adopted;
 
     if ( vd )
-        vlib_domain_charge(vd);
+        vlib_domain_charge(vd, NOW());
     return vd;
 }
 
