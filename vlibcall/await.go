@@ -15,13 +15,16 @@ import (
 // spins is how long to spin this time.
 func (c *Channel) spins() time.Duration {
 	switch c.opts.Wait {
-	case Block:
+	case Block, BlockCPU:
 		return 0
 	case Spin:
 		return forever
 	}
 	return c.spin.window
 }
+
+// blocksCPU reports whether signalling the server may wait for its answer.
+func (c *Channel) blocksCPU() bool { return c.opts.Wait == BlockCPU && c.payment != nil }
 
 // setWaiting stores only changes: a store costs the server a cache miss.
 func (c *Channel) setWaiting(w uint32) {
@@ -45,6 +48,11 @@ func (c *Channel) await(p *party) error {
 		c.setWaiting(0)
 		done, err := c.spinFor(p, window)
 		if done || err != nil {
+			return err
+		}
+	}
+	if c.blocksCPU() {
+		if done, err := c.look(p); done || err != nil {
 			return err
 		}
 	}
@@ -103,14 +111,13 @@ func (c *Channel) sleep(p *party) error {
 // spinFor polls for the answers for at most window.
 func (c *Channel) spinFor(p *party, window time.Duration) (done bool, err error) {
 	var start time.Time
-	for range c.pauses {
-		pause()
-	}
+	c.patience.wait()
 	for polls := 1; ; polls++ {
-		pause()
 		if done, err := c.look(p); done || err != nil {
+			c.patience.looked(polls)
 			return done, err
 		}
+		pause()
 		if polls%checkEvery != 0 {
 			continue
 		}

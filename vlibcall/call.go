@@ -94,7 +94,7 @@ func (c *Channel) Call(ctx context.Context, library, function string, input, dst
 		dst, _, err := c.CallReceipt(ctx, library, function, input, dst)
 		return dst, err
 	}
-	dst, _, err := c.one(ctx, Request{Library: library, Function: function, Input: input, Output: dst}, nil, false)
+	dst, _, err := c.one(ctx, &Request{Library: library, Function: function, Input: input, Output: dst}, nil, false)
 	if err != nil {
 		return nil, c.failed("call", library, function, err)
 	}
@@ -107,14 +107,14 @@ func (c *Channel) failed(op, library, function string, err error) error {
 
 // one makes a single request, of a session or none. The cost is nil unless it is
 // priced.
-func (c *Channel) one(ctx context.Context, r Request, s *Session, priced bool) ([]byte, *transport.Cost, error) {
+func (c *Channel) one(ctx context.Context, r *Request, s *Session, priced bool) ([]byte, *transport.Cost, error) {
 	if !c.turn.take() {
-		p := c.begin(new(party), ctx, []Request{r}, s, priced)
+		p := c.begin(new(party), ctx, []Request{*r}, s, priced)
 		c.make(p)
 		return p.requests[0].Output, p.cost, p.requests[0].Err
 	}
 	// The channel's own memory: a call does not allocate.
-	c.first[0] = r
+	c.first[0] = *r
 	p := c.begin(&c.single, ctx, c.first[:], s, priced)
 	c.lead(p)
 	out, cost, err := c.first[0].Output, p.cost, c.first[0].Err

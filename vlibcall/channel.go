@@ -81,7 +81,7 @@ type Channel struct {
 	broken    error  // after a protocol violation
 	functions functions
 	spin      adaptiveSpin
-	pauses    int // before the first look for an answer
+	patience  patience
 	waits     waits
 
 	single party // of a goroutine that is alone on the channel
@@ -111,7 +111,7 @@ func open(ctx context.Context, d transport.Dialer, opts Options) (*Channel, erro
 		return nil, err
 	}
 	generation := rand.Uint64()
-	ep, err := d.Dial(ctx, transport.Offer{Port: opts.Port, Size: opts.Size, Generation: generation, Reservation: opts.Reservation})
+	ep, err := d.Dial(ctx, transport.Offer{Port: opts.Port, Size: opts.Size, Generation: generation, Reservation: opts.Reservation, BlockCPU: opts.Wait == BlockCPU})
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func open(ctx context.Context, d transport.Dialer, opts Options) (*Channel, erro
 	}
 	return &Channel{
 		area: newArea(h, opts.Size, opts.InFlight),
-		ep:   ep, payment: payment, opts: opts, low: 1, next: 1, pauses: pauses(),
+		ep:   ep, payment: payment, opts: opts, low: 1, next: 1, patience: newPatience(),
 		spin: adaptiveSpin{limit: opts.MaxSpin, window: opts.MaxSpin},
 	}, nil
 }

@@ -5,6 +5,7 @@ package vlibcall
 import (
 	"fmt"
 	"strings"
+	"unsafe"
 )
 
 // functions are the numbers under which a channel's client calls. The server takes
@@ -25,7 +26,7 @@ type function struct {
 // of finds the number of a function. A new one is refused if its names cannot be
 // sent.
 func (fs *functions) of(library, name string) (*function, error) {
-	if f := fs.last; f != nil && f.name == name && f.library == library {
+	if f := fs.last; f != nil && same(f.name, name) && same(f.library, library) {
 		return f, nil
 	}
 	f := fs.numbers[[2]string{library, name}]
@@ -39,6 +40,11 @@ func (fs *functions) of(library, name string) (*function, error) {
 	}
 	fs.last = f
 	return f, nil
+}
+
+// same is a == b, without a call for strings that share their bytes, as constants do.
+func same(a, b string) bool {
+	return len(a) == len(b) && (unsafe.StringData(a) == unsafe.StringData(b) || a == b)
 }
 
 func (fs *functions) add(library, name string) *function {

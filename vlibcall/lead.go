@@ -188,7 +188,10 @@ func (c *Channel) taken(n uint64, asked shape, dst []byte) ([]byte, error) {
 // ask puts requests of p, and then of those in the queue, into the channel, as long
 // as there is room, and notifies the server once. An error is that of p.
 func (c *Channel) ask(p *party) error {
-	if c.spins() == 0 {
+	switch {
+	case c.blocksCPU() && c.others == 0:
+		c.setWaiting(0)
+	case c.spins() == 0:
 		c.setWaiting(c.wake())
 	}
 	first, until := c.next, p.deadline

@@ -252,14 +252,13 @@ func (s *Server) window(cn *conn) time.Duration {
 func (cn *conn) spin(window time.Duration) *Call {
 	cn.setWaiting(0)
 	var start time.Time
-	for range cn.pauses {
-		pause()
-	}
+	cn.patience.wait()
 	for polls := 1; ; polls++ {
-		pause()
 		if c := cn.request(); c != nil {
+			cn.patience.looked(polls)
 			return c
 		}
+		pause()
 		if polls%checkEvery != 0 {
 			continue
 		}

@@ -23,7 +23,7 @@ type Receipt struct {
 // error. It asks the scheduler one more question.
 func (c *Channel) CallReceipt(ctx context.Context, library, function string, input, dst []byte) ([]byte, Receipt, error) {
 	start := time.Now()
-	out, cost, err := c.one(ctx, Request{Library: library, Function: function, Input: input, Output: dst}, nil, true)
+	out, cost, err := c.one(ctx, &Request{Library: library, Function: function, Input: input, Output: dst}, nil, true)
 	r := Receipt{Wall: time.Since(start), Cost: cost}
 	if err != nil {
 		err = c.failed("call", library, function, err)

@@ -16,14 +16,14 @@ import (
 // conn is the server's side of one channel.
 type conn struct {
 	area
-	server *Server
-	ep     transport.ServerEndpoint
-	period uint64 // of the client, in nanoseconds; the largest for none
-	next   uint64 // number of the next request
-	polled bool   // the last request asked for it
-	pauses int    // before the first look for the next one
-	bound  []*binding
-	calls  []Call // one for each slot
+	server   *Server
+	ep       transport.ServerEndpoint
+	period   uint64 // of the client, in nanoseconds; the largest for none
+	next     uint64 // number of the next request
+	polled   bool   // the last request asked for it
+	patience patience
+	bound    []*binding
+	calls    []Call // one for each slot
 
 	serving atomic.Int32   // requests that handlers serve, if several do at once
 	working sync.WaitGroup // on them
@@ -53,7 +53,7 @@ func newConn(s *Server, ep transport.ServerEndpoint) (*conn, error) {
 	}
 	cn := &conn{
 		area:   newArea(h, transport.HeaderSize+len(data), inFlight),
-		server: s, ep: ep, period: h.Client.Period.Load() - 1, next: 1, pauses: pauses(), calls: make([]Call, inFlight),
+		server: s, ep: ep, period: h.Client.Period.Load() - 1, next: 1, patience: newPatience(), calls: make([]Call, inFlight),
 	}
 	for i := range cn.calls {
 		c := &cn.calls[i]
@@ -124,7 +124,7 @@ type Call struct {
 	watch     *cancelWatch
 	served    atomic.Bool // several requests are served at once, and this is one of them
 
-	in, out [transport.SlotSize]byte // a message in the slot: the other side may write there
+	in [transport.SlotSize]byte // a request in the slot, where its answer will be
 }
 
 // load checks the lengths, copies what is in the slot, and binds a function.
@@ -140,8 +140,8 @@ func (c *Call) load() error {
 	var part []byte
 	switch c.shape.place() {
 	case 0:
+		c.in = c.at.Line
 		part = c.in[:]
-		copy(part, c.at.Line[:])
 	case flagNear:
 		part = cn.part(c.slot)
 	case flagData:
@@ -218,7 +218,7 @@ func (c *Call) Input() []byte { return c.input }
 // in the data part.
 func (c *Call) place(n int) (part []byte, flags uint16, err error) {
 	if n <= transport.SlotSize {
-		return c.out[:], 0, nil
+		return c.at.Line[:], 0, nil
 	}
 	cn := c.conn
 	if at := c.shape.answerAt(flagNear); at+n <= cn.near {
@@ -241,8 +241,8 @@ func (c *Call) Room() int {
 	return max(transport.SlotSize, c.conn.near-c.shape.answerAt(flagNear), c.conn.data-c.shape.answerAt(flagData))
 }
 
-// Reserve makes the output n bytes long and returns it, with its previous contents,
-// mostly in the channel. ErrTooLarge: it does not fit.
+// Reserve makes the output n bytes long and returns it, with its previous contents, in
+// the channel: the client can change it. ErrTooLarge: it does not fit.
 func (c *Call) Reserve(n int) ([]byte, error) {
 	part, flags, err := c.place(n)
 	if err != nil {
@@ -255,11 +255,15 @@ func (c *Call) Reserve(n int) ([]byte, error) {
 // Reply makes the output a copy of b, which may be the beginning of what Reserve
 // returned: if it is in its place there, nothing is copied.
 func (c *Call) Reply(b []byte) error {
+	if len(b) <= transport.SlotSize {
+		c.output = pack(copy(c.at.Line[:], b), uint16(StatusOK), 0)
+		return nil
+	}
 	out, err := c.Reserve(len(b))
 	if err != nil {
 		return err
 	}
-	if len(b) > 0 && &out[0] != &b[0] {
+	if &out[0] != &b[0] {
 		copy(out, b)
 	}
 	return nil
@@ -296,9 +300,6 @@ func (c *Call) Done(err error) {
 	if err != nil {
 		c.refuse(err)
 	}
-	if c.output.place() == 0 {
-		copy(c.at.Line[:], c.out[:c.output.length()])
-	}
 	plainStore(&c.at.Shape, uint64(c.output))
 	turn, answered := &c.at.Turn, transport.TurnOf(c.id, transport.Answered)
 	several := cn.server.places != nil
@@ -330,7 +331,7 @@ func (c *Call) refuse(err error) {
 	if err != nil {
 		detail = detail[:min(c.Room(), len(detail))]
 		if part, flags, err = c.place(len(detail)); err != nil {
-			detail, part, flags = detail[:transport.SlotSize], c.out[:], 0
+			detail, part, flags = detail[:transport.SlotSize], c.at.Line[:], 0
 		}
 	}
 	c.output = pack(copy(part, detail), uint16(status), flags)

@@ -31,7 +31,7 @@ const endTime = time.Second
 // Session opens a session for one function. It blocks like Call until the
 // server has found the function.
 func (c *Channel) Session(ctx context.Context, library, function string) (*Session, error) {
-	r := Request{Library: library, Function: function, flags: flagPoll | flagNothing}
+	r := &Request{Library: library, Function: function, flags: flagPoll | flagNothing}
 	if _, _, err := c.one(ctx, r, nil, false); err != nil {
 		return nil, c.failed("session", library, function, err)
 	}
@@ -59,7 +59,7 @@ func (s *Session) call(ctx context.Context, input, dst []byte) ([]byte, error) {
 	if s.closed.Load() {
 		return nil, errClosed
 	}
-	dst, _, err := s.c.one(ctx, Request{Library: s.library, Function: s.name, Input: input, Output: dst, flags: flagPoll}, s, false)
+	dst, _, err := s.c.one(ctx, &Request{Library: s.library, Function: s.name, Input: input, Output: dst, flags: flagPoll}, s, false)
 	return dst, err
 }
 
@@ -74,7 +74,7 @@ func (s *Session) Close() error {
 	s.c.ep.Interrupt()
 	ctx, cancel := context.WithTimeout(context.Background(), endTime)
 	defer cancel()
-	_, _, err := s.c.one(ctx, Request{Library: s.library, Function: s.name, flags: flagNothing}, nil, false)
+	_, _, err := s.c.one(ctx, &Request{Library: s.library, Function: s.name, flags: flagNothing}, nil, false)
 	if answer := (*StatusError)(nil); errors.Is(err, os.ErrClosed) || errors.Is(err, ErrGone) || errors.As(err, &answer) {
 		return nil // there is no server to tell, or it was told
 	}

@@ -19,6 +19,12 @@ const (
 	// Spin never sleeps: least latency, a whole CPU. It is for a server
 	// that polls too; see Server.Linger and Channel.Session.
 	Spin
+	// BlockCPU blocks the caller's vCPU, where a reservation pays and the module's host can.
+	// The hypervisor takes the vCPU off its CPU until the answer or the next interrupt, at
+	// most for a tick of Linux; then the call blocks. That spares Linux' own sleep and
+	// wake-up. Other threads of the vCPU wait meanwhile, and Linux counts the wait as CPU
+	// time of the caller. Elsewhere it is Block.
+	BlockCPU
 )
 
 func (p WaitPolicy) String() string {
@@ -29,6 +35,8 @@ func (p WaitPolicy) String() string {
 		return "block"
 	case Spin:
 		return "spin"
+	case BlockCPU:
+		return "block-cpu"
 	}
 	return "unknown"
 }
@@ -62,12 +70,40 @@ func (a *adaptiveSpin) slept(d time.Duration) {
 	}
 }
 
-// patience is how long a side that spins waits before it first looks for what the
-// other side writes. A look too early takes the line away from the writer, which then
-// waits for it twice. It is about what the shortest call takes there.
-const patience = 50 * time.Nanosecond
+// patience is how long a side that spins waits before its first look for what the other
+// side writes. A look too early takes the line away from the writer, which then waits
+// for it twice; one too late is late. So it is learnt: it grows by what two pauses take
+// when the first look was too early, and shrinks by a 32nd of that when it was not.
+type patience struct {
+	steps int // stepsPerPause of them are one pause
+	most  int // of pauses
+}
 
-// pauses is the number of pauses in that time. A pause takes 10 to 60 ns, depending on
+const (
+	stepsPerPause = 16
+	// mostPatience is enough for the shortest calls. Longer ones take no harm from looks.
+	mostPatience = 400 * time.Nanosecond
+)
+
+func newPatience() patience { return patience{most: pauses()} }
+
+// wait pauses at least once.
+func (p *patience) wait() {
+	for range p.steps/stepsPerPause + 1 {
+		pause()
+	}
+}
+
+// looked notes after how many looks the other side's word was there.
+func (p *patience) looked(looks int) {
+	if looks > 1 {
+		p.steps = min(p.steps+2*stepsPerPause, p.most*stepsPerPause)
+	} else if p.steps > 0 {
+		p.steps--
+	}
+}
+
+// pauses is the number of pauses in mostPatience. A pause takes 10 to 60 ns, depending on
 // the processor; in an emulator, which runs another CPU meanwhile, far longer.
 var pauses = sync.OnceValue(func() int {
 	const sample = 64
@@ -75,5 +111,5 @@ var pauses = sync.OnceValue(func() int {
 	for range sample {
 		pause()
 	}
-	return int(sample * patience / max(time.Since(begin), 1))
+	return int(sample * mostPatience / max(time.Since(begin), 1))
 })

@@ -268,7 +268,7 @@ func TestWrongCommandLinesExitWithTwo(t *testing.T) {
 }
 
 func TestHelpAndVersionGoToStdout(t *testing.T) {
-	for arg, want := range map[string]string{"--help": "--max-run-time", "--version": "channel revision 2"} {
+	for arg, want := range map[string]string{"--help": "--max-run-time", "--version": "channel revision 3"} {
 		var stdout strings.Builder
 		err := run(t.Context(), []string{"vlib-server", arg}, nil, &stdout, io.Discard)
 		if err != nil || !strings.Contains(stdout.String(), want) {

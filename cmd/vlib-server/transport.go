@@ -32,7 +32,7 @@ func bestTransport() string {
 
 func listenXen(c *cli.Context, o domuserver.Options) (transport.Listener, string, error) {
 	if err := xen.Available(); err != nil {
-		return nil, "", fmt.Errorf("%w: this is not a Xen guest, or its modules xen-evtchn and xen-gntalloc are not loaded (modprobe them, or use --transport native)", err)
+		return nil, "", fmt.Errorf("%w: this is not a Xen guest, its kernel runs without Xen's drivers (parameters nopv, xen_nopv), or its modules xen-evtchn and xen-gntalloc are not loaded (modprobe them, or use --transport native)", err)
 	}
 	l, err := xen.Listen(c.Context, o.Port)
 	if err != nil {

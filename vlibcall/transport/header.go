@@ -14,7 +14,7 @@ const (
 	// Magic is the first word of a channel: "vLibOS", 0, 1 in memory order.
 	Magic uint64 = 0x0100_534f_6269_4c76
 	// Revision of the layout below. A peer with another one is refused.
-	Revision uint32 = 2
+	Revision uint32 = 3
 	// HeaderSize in bytes: the page in front of the data area.
 	HeaderSize = 4096
 	// MaxSize of a channel in bytes, including the header. Lengths are 32-bit

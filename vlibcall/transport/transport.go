@@ -31,6 +31,9 @@ type Offer struct {
 	// Reservation is charged for all calls of the channel; 0: none. A transport
 	// without reservations refuses any other with vlibcall.ErrReservation.
 	Reservation Reservation
+	// BlockCPU asks for a Payment whose Begin waits for the answer, if the transport can
+	// do so without the thread that waits.
+	BlockCPU bool
 }
 
 // Dialer opens channels to one domain.

@@ -15,7 +15,7 @@ import (
 func testBatchesOfEverySize(t *testing.T, listen Listen) {
 	l := serve(t, listen)
 	for _, inFlight := range []int{1, 2, 4, 8, 16} {
-		for _, p := range []vlibcall.WaitPolicy{vlibcall.SpinThenBlock, vlibcall.Block, vlibcall.Spin} {
+		for _, p := range []vlibcall.WaitPolicy{vlibcall.SpinThenBlock, vlibcall.Block, vlibcall.Spin, vlibcall.BlockCPU} {
 			c := open(t, l, vlibcall.Options{Size: 128 << 10, InFlight: inFlight, Wait: p})
 			requests := make([]vlibcall.Request, 20)
 			for round := range 2 {

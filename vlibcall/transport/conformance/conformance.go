@@ -90,7 +90,7 @@ func open(t testing.TB, d transport.Dialer, opts vlibcall.Options) *vlibcall.Cha
 func testEchoOfEverySizeUnderEveryPolicy(t *testing.T, listen Listen) {
 	l := serve(t, listen)
 	const size = 64 << 10
-	for _, p := range []vlibcall.WaitPolicy{vlibcall.SpinThenBlock, vlibcall.Block, vlibcall.Spin} {
+	for _, p := range []vlibcall.WaitPolicy{vlibcall.SpinThenBlock, vlibcall.Block, vlibcall.Spin, vlibcall.BlockCPU} {
 		c := open(t, l, vlibcall.Options{Size: size, Wait: p})
 		most := (size - transport.HeaderSize) / 2
 		for _, n := range []int{0, 1, 24, 25, 40, 41, 63, 64, 1280, 1281, 2543, 2544, 2560, 2561, 4096, 30000, most - 64} {

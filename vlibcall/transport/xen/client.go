@@ -24,6 +24,7 @@ import (
 type clientEndpoint struct {
 	domain  *Domain
 	request request
+	beside  bool           // it was asked for on a control channel, beside xenstore: it has no node
 	port    transport.Port // of the server
 	dir     string         // of the server, in xenstore
 	payment *payment       // nil: no reservation is charged
@@ -48,6 +49,30 @@ type clientEndpoint struct {
 
 // node is the channel's in xenstore.
 func (e *clientEndpoint) node() string { return e.dir + channelsDir + "/" + e.request.String() }
+
+// open makes the channel that a control channel has answered for, or that is asked for
+// now (nil).
+func (e *clientEndpoint) open(ctx context.Context, a *answer) (err error) {
+	if e.events, err = e.domain.events.get(); err != nil {
+		return err
+	}
+	e.beside = a != nil
+	e.answered.Store(e.beside)
+	if err := e.domain.add(e); err != nil {
+		return errors.Join(err, e.domain.events.put(e.events, 0))
+	}
+	if a == nil {
+		a = new(answer)
+		*a, err = e.ask(ctx)
+	}
+	if err == nil {
+		err = e.attach(*a)
+	}
+	if err != nil {
+		return errors.Join(err, e.Close())
+	}
+	return nil
+}
 
 // askAgain is how often a Dial checks whether its request is still there.
 const askAgain = time.Second
@@ -82,7 +107,7 @@ func (e *clientEndpoint) ask(ctx context.Context) (answer, error) {
 			return answer{}, err
 		}
 		if err, refused := parseRefusal(string(text)); refused {
-			return answer{}, fmt.Errorf("the server in domain %d refused the channel: %w", e.domain.id, err)
+			return answer{}, e.domain.refused(err)
 		}
 		a, err := parseAnswer(string(text))
 		if err != nil {
@@ -95,6 +120,10 @@ func (e *clientEndpoint) ask(ctx context.Context) (answer, error) {
 		}
 		return a, nil
 	}
+}
+
+func (d *Domain) refused(err error) error {
+	return fmt.Errorf("the server in domain %d refused the channel: %w", d.id, err)
 }
 
 // remind makes the Dials that still wait check their requests.
@@ -114,7 +143,7 @@ func (d *Domain) remind() (more bool) {
 // renew makes the request again if a server that has started meanwhile removed
 // it with its predecessor's nodes. The error says whether there is a server.
 func (e *clientEndpoint) renew(ctx context.Context) error {
-	if _, err := e.domain.greeting(ctx, e.port); err != nil {
+	if _, err := e.domain.server(ctx, e.port); err != nil {
 		return err
 	}
 	_, err := e.domain.store.Read(ctx, e.node())
@@ -134,9 +163,6 @@ func (e *clientEndpoint) attach(a answer) (err error) {
 	}
 	if err != nil {
 		return err
-	}
-	if e.payment != nil {
-		e.payment.port = e.event
 	}
 	e.header, err = e.domain.mapper.Map(e.domain.id, []uint32{a.header}, true, &grant.Notify{
 		Clear: true, Offset: transport.ClientAlive,
@@ -255,7 +281,7 @@ func (e *clientEndpoint) answerChanged() {
 // was removed is made again.
 func (e *clientEndpoint) nodeChanged() bool {
 	e.news.Add(1)
-	return e.answered.Load()
+	return !e.beside && e.answered.Load()
 }
 
 // checkNode checks whether it has.
@@ -279,7 +305,7 @@ func (e *clientEndpoint) Close() error {
 			// The unmapping tells the server, which removes the node: the number
 			// of nodes and their memory are the guest's.
 			errs = append(errs, e.header.Unmap())
-		} else {
+		} else if !e.beside {
 			e.domain.work.Go(e.withdraw)
 		}
 		errs = append(errs, e.domain.events.put(e.events, e.event))

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -42,11 +41,11 @@ type Domain struct {
 	watching sync.Mutex                  // held during requests to xenstored about watches
 	watched  map[transport.Port]struct{} // ports whose channel nodes are watched
 
-	mu        sync.Mutex // never held during requests to xenstored
-	channels  map[channelID]*clientEndpoint
-	greetings map[transport.Port]greeting // of servers whose directory has not changed since
-	restarts  uint64                      // changes of such directories
-	gone      error                       // set once the domain is gone
+	mu       sync.Mutex // never held during requests to xenstored
+	channels map[channelID]*clientEndpoint
+	servers  map[transport.Port]*server // whose directory has not changed since
+	restarts uint64                     // changes of such directories
+	gone     error                      // set once the domain is gone
 }
 
 // Open prepares for channels to the guest domid. The caller closes it.
@@ -76,9 +75,9 @@ func OpenBy(ctx context.Context, store *xenstore.Client, domid uint16) (*Domain,
 	}
 	d := &Domain{
 		id: domid, store: store, mapper: mapper, module: module,
-		watched:   make(map[transport.Port]struct{}),
-		channels:  make(map[channelID]*clientEndpoint),
-		greetings: make(map[transport.Port]greeting),
+		watched:  make(map[transport.Port]struct{}),
+		channels: make(map[channelID]*clientEndpoint),
+		servers:  make(map[transport.Port]*server),
 	}
 	d.asks = rounds{every: askAgain, f: d.remind}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
@@ -96,6 +95,9 @@ func (d *Domain) Close() error {
 	d.asks.close()
 	d.cancel()
 	d.work.Wait()
+	for port := range d.servers {
+		d.forgetServer(port)
+	}
 	err := errors.Join(d.events.close(), d.mapper.Close(), d.module.Close())
 	if d.own {
 		err = errors.Join(err, d.store.Close())
@@ -126,87 +128,40 @@ func (d *Domain) dial(ctx context.Context, o transport.Offer) (*clientEndpoint, 
 		return nil, err
 	}
 	defer release()
-	e := &clientEndpoint{
-		domain: d, port: o.Port, dir: dir,
-		request: request{channelID(rand.Uint64()), transport.Revision, o.Size, o.Generation},
-		changed: make(chan struct{}, 1),
-	}
 	if err := d.watchPort(ctx, o.Port); err != nil {
 		return nil, err
 	}
-	if err := d.greet(ctx, o); err != nil {
+	s, err := d.greet(ctx, o)
+	if err != nil {
 		return nil, err
 	}
-	if e.events, err = d.events.get(); err != nil {
+	e := d.endpoint(o)
+	a, err := d.further(ctx, s, e.request, o.Port)
+	if err != nil {
 		return nil, err
 	}
-	if err := d.add(e); err != nil {
-		return nil, errors.Join(err, d.events.put(e.events, 0))
+	if a == nil {
+		e.request.id = channelID(rand.Uint64()) // the server may have a channel with the other
+	}
+	if err := e.open(ctx, a); err != nil {
+		return nil, err
 	}
 	if o.Reservation != 0 {
 		e.payment = newPayment(d.module, d.id, uint32(o.Reservation), parks)
-	}
-	a, err := e.ask(ctx)
-	if err == nil {
-		err = e.attach(a)
-	}
-	if err != nil {
-		return nil, errors.Join(err, e.Close())
+		e.payment.port = e.event
+		if o.BlockCPU {
+			e.payment.blockCPU()
+		}
 	}
 	return e, nil
 }
 
-// greet compares the server's revision and limits with what is asked for.
-func (d *Domain) greet(ctx context.Context, o transport.Offer) error {
-	g, err := d.greeting(ctx, o.Port)
-	if err != nil {
-		return err
+func (d *Domain) endpoint(o transport.Offer) *clientEndpoint {
+	return &clientEndpoint{
+		domain: d, port: o.Port, dir: home(d.id) + serverDir(o.Port),
+		request: request{id: channelID(rand.Uint64()), revision: transport.Revision, size: o.Size, generation: o.Generation},
+		changed: make(chan struct{}, 1),
 	}
-	if g.revision != transport.Revision {
-		return fmt.Errorf("%w: the server of domain %d speaks channel revision %d, this client %d: update the older one",
-			vlibcall.ErrProtocol, d.id, g.revision, transport.Revision)
-	}
-	if uint64(o.Size) > g.maxSize {
-		return fmt.Errorf("%w: channel of %d bytes, the server of domain %d grants at most %d",
-			vlibcall.ErrTooLarge, o.Size, d.id, g.maxSize)
-	}
-	return nil
-}
-
-// greeting reads the server's, unless it is known. A watch forgets it.
-func (d *Domain) greeting(ctx context.Context, port transport.Port) (greeting, error) {
-	d.mu.Lock()
-	g, known := d.greetings[port]
-	news := d.restarts
-	d.mu.Unlock()
-	if known {
-		return g, nil
-	}
-	node := home(d.id) + serverDir(port) + "/server"
-	text, err := d.store.Read(ctx, node)
-	if errors.Is(err, fs.ErrNotExist) {
-		return g, fmt.Errorf("%w: domain %d has no server on port %d (no node %s)", vlibcall.ErrGone, d.id, port, node)
-	}
-	if err != nil {
-		return g, err
-	}
-	if g, err = parseGreeting(string(text)); err != nil {
-		return g, fmt.Errorf("%w: node %s: %w", vlibcall.ErrProtocol, node, err)
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.restarts == news { // else it may be another server's by now
-		d.greetings[port] = g
-	}
-	return g, nil
-}
-
-// forgetServer hears that a server's directory was removed or made.
-func (d *Domain) forgetServer(port transport.Port) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.restarts++
-	delete(d.greetings, port)
 }
 
 func (d *Domain) add(e *clientEndpoint) error {

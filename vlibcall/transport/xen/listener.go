@@ -29,10 +29,12 @@ const MaxSize = 64 << 20
 
 // Listener is the server's side in a guest. It implements transport.Listener.
 type Listener struct {
+	inbox         // of the channels for calls
+	control inbox // of those by which Dom0 asks for further channels
+
 	dir      string
 	store    *xenstore.Client
 	alloc    *grant.Allocator
-	events   *evtchn.Handle
 	module   *moduleListener // nil: it waits for events only,
 	noModule error           // for this reason
 	// skips is how many turns wait for events only, because the module does not let this
@@ -45,14 +47,12 @@ type Listener struct {
 	cancel    context.CancelFunc
 	attaching rounds // of channels whose clients have not come
 
-	mu          sync.Mutex
-	byID        map[channelID]*serverEndpoint
-	byPort      map[evtchn.Port]*serverEndpoint
-	ended       map[channelID]struct{} // whose nodes are about to be removed
-	over        []*serverEndpoint      // their clients left
-	interrupted bool
-	restored    bool // this domain has become another one
-	closed      bool
+	mu       sync.Mutex
+	byID     map[channelID]*serverEndpoint
+	byPort   map[evtchn.Port]*serverEndpoint
+	ended    map[channelID]struct{} // whose nodes are about to be removed
+	restored bool                   // this domain has become another one
+	closed   bool
 }
 
 // Listen announces a server on port of this guest. It removes the nodes of an
@@ -64,6 +64,7 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 		byPort: make(map[evtchn.Port]*serverEndpoint),
 		ended:  make(map[channelID]struct{}),
 	}
+	l.inbox.l, l.control.l = l, l
 	l.attaching = rounds{every: attachTimeout / 2, f: l.expire}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	defer func() {
@@ -77,8 +78,10 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 	if l.alloc, err = grant.OpenAllocator(); err != nil {
 		return nil, err
 	}
-	if l.events, err = evtchn.Open(); err != nil {
-		return nil, err
+	for _, b := range []*inbox{&l.inbox, &l.control} {
+		if b.events, err = evtchn.Open(); err != nil {
+			return nil, err
+		}
 	}
 	var userMode bool
 	l.module, userMode, l.noModule = openModuleListener()
@@ -103,6 +106,7 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 		return nil, err
 	}
 	l.work.Go(func() { l.accept(w) })
+	l.work.Go(l.further)
 	return l, nil
 }
 
@@ -110,10 +114,10 @@ func Listen(ctx context.Context, port transport.Port) (_ *Listener, err error) {
 func (l *Listener) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
 	for {
 		if e, err := l.handed(); e != nil || err != nil {
-			if ferr := l.flush(); ferr != nil {
-				return nil, ferr
+			if err = errors.Join(l.flush(), err); err != nil {
+				return nil, err
 			}
-			return e, err
+			return e, nil
 		}
 		switch e, err := l.awaitCall(deadline); {
 		case errors.Is(err, evtchn.ErrInterrupted):
@@ -134,47 +138,6 @@ func (l *Listener) Wait(deadline time.Time) (transport.ServerEndpoint, error) {
 			return e, nil
 		}
 	}
-}
-
-// event waits for an event of a channel.
-func (l *Listener) event(deadline time.Time) (*serverEndpoint, error) {
-	port, err := l.events.WaitUntil(deadline)
-	if err != nil {
-		return nil, err
-	}
-	e := l.at(port)
-	if e == nil {
-		return nil, nil
-	}
-	return e, l.events.Unmask(port)
-}
-
-// handed returns what does not arrive as an event: an interrupt, or a channel
-// that has ended according to xenstore.
-func (l *Listener) handed() (transport.ServerEndpoint, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.restored {
-		return nil, transport.ErrRestored
-	}
-	if l.interrupted {
-		l.interrupted = false
-		return nil, transport.ErrInterrupted
-	}
-	if len(l.over) > 0 {
-		e := l.over[0]
-		l.over = l.over[1:]
-		return e, nil
-	}
-	return nil, nil
-}
-
-// Interrupt implements transport.Listener.
-func (l *Listener) Interrupt() {
-	l.mu.Lock()
-	l.interrupted = true
-	l.mu.Unlock()
-	l.events.Interrupt()
 }
 
 // Close implements transport.Listener. It removes the server's nodes from
@@ -213,8 +176,10 @@ func (l *Listener) release() error {
 	if l.module != nil {
 		errs = append(errs, l.module.close())
 	}
-	if l.events != nil {
-		errs = append(errs, l.events.Close())
+	for _, b := range []*inbox{&l.inbox, &l.control} {
+		if b.events != nil {
+			errs = append(errs, b.events.Close())
+		}
 	}
 	if l.alloc != nil {
 		errs = append(errs, l.alloc.Close())

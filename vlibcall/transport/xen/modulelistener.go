@@ -157,13 +157,21 @@ func (l *Listener) at(port evtchn.Port) *serverEndpoint {
 // example of a new channel, begins nothing that the server could end: a call that
 // has arrived since would end unserved.
 func (e *serverEndpoint) Begin(request uint64) error {
-	if r := e.l.module; r != nil {
+	if r := e.module(); r != nil {
 		if r.served.Signal { // no wait came in between
-			e.l.events.Notify(evtchn.Port(r.served.Port)) // a client that cannot be signalled is gone
+			e.events.Notify(evtchn.Port(r.served.Port)) // a client that cannot be signalled is gone
 		}
 		r.served = vlib.Served{Port: uint32(e.port), Number: request}
 	}
 	return nil
+}
+
+// module is that through which the endpoint's server listens; nil: it waits for events.
+func (e *serverEndpoint) module() *moduleListener {
+	if e.inbox != &e.l.inbox {
+		return nil
+	}
+	return e.l.module
 }
 
 // End implements transport.ServerEndpoint: the next Wait reports it.
@@ -171,7 +179,7 @@ func (e *serverEndpoint) End(uint64) {}
 
 // NotifyLate implements transport.ServerEndpoint.
 func (e *serverEndpoint) NotifyLate() error {
-	if r := e.l.module; r != nil && r.served.Port == uint32(e.port) && e.l.skips.Load() <= 0 {
+	if r := e.module(); r != nil && r.served.Port == uint32(e.port) && e.l.skips.Load() <= 0 {
 		r.served.Signal = true
 		return nil
 	}

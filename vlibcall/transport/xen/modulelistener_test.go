@@ -19,11 +19,12 @@ func TestOnlyServedRequestsAreEnded(t *testing.T) {
 	var said []vlib.Served
 	called := uint32(5)
 	l := &Listener{byPort: make(map[evtchn.Port]*serverEndpoint)}
+	l.inbox.l = l
 	l.module = &moduleListener{listen: func(s vlib.Served) (uint32, error) {
 		said = append(said, s)
 		return called, nil
 	}}
-	e := &serverEndpoint{l: l, port: 5}
+	e := &serverEndpoint{inbox: &l.inbox, port: 5}
 	l.byPort[5] = e
 	await := func(want *serverEndpoint) {
 		t.Helper()
@@ -79,7 +80,7 @@ func TestRefusedServerAsksSeldom(t *testing.T) {
 	turns(1, 2)
 	turns(1, 2)
 	l.attaching.close()
-	e := &serverEndpoint{l: l, id: 1, port: 5}
+	e := &serverEndpoint{inbox: &l.inbox, id: 1, port: 5}
 	if err := l.add(e); err != nil {
 		t.Fatal(err)
 	}

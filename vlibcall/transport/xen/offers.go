@@ -78,7 +78,7 @@ func (l *Listener) look(id channelID, name string) {
 			e.leave()
 		}
 	default:
-		a, err := l.offer(id, name)
+		a, err := l.offer(name, l.node(name))
 		value := a.String()
 		if err != nil {
 			value = refusal(err)
@@ -105,8 +105,8 @@ func (l *Listener) drop(id channelID) {
 	}
 }
 
-// offer allocates a channel.
-func (l *Listener) offer(id channelID, name string) (a answer, err error) {
+// offer allocates the channel of a request. Node is in xenstore; empty: there is none.
+func (l *Listener) offer(name, node string) (a answer, err error) {
 	r, err := parseRequest(name)
 	if err != nil {
 		return a, fmt.Errorf("%w: %w", vlibcall.ErrBadRequest, err)
@@ -121,14 +121,17 @@ func (l *Listener) offer(id channelID, name string) (a answer, err error) {
 	if err != nil {
 		return a, err
 	}
-	e := &serverEndpoint{l: l, id: id, node: l.node(name), pages: pages}
+	e := &serverEndpoint{inbox: &l.inbox, id: r.id, node: node, pages: pages}
+	if r.control {
+		e.inbox = &l.control
+	}
 	if err := transport.Format(e.Header(), r.size, r.generation); err != nil {
 		return a, errors.Join(err, pages.Free())
 	}
 	refs := pages.Refs()
 	data, _ := e.Data()
 	writeDirectory(data, refs[1:])
-	if e.port, err = l.events.BindUnbound(clientDomain); err != nil {
+	if e.port, err = e.events.BindUnbound(clientDomain); err != nil {
 		return a, errors.Join(err, pages.Free())
 	}
 	err = pages.SetNotify(grant.Notify{
@@ -138,8 +141,11 @@ func (l *Listener) offer(id channelID, name string) (a answer, err error) {
 	if err == nil {
 		err = l.add(e)
 	}
+	if errors.Is(err, transport.ErrRestored) {
+		return a, errors.Join(err, pages.Free())
+	}
 	if err != nil {
-		return a, errors.Join(err, l.events.Unbind(e.port), pages.Free())
+		return a, errors.Join(err, e.events.Unbind(e.port), pages.Free())
 	}
 	return answer{header: refs[0], directory: refs[1], port: uint32(e.port)}, nil
 }
@@ -150,20 +156,19 @@ func (l *Listener) add(e *serverEndpoint) error {
 	if l.closed {
 		return os.ErrClosed
 	}
+	if l.restored {
+		// The event channel with its number may be another's by now.
+		return errors.Join(transport.ErrRestored, e.pages.SetNotify(grant.Notify{}))
+	}
+	if l.byID[e.id] != nil {
+		return fmt.Errorf("%w: channel %v exists", vlibcall.ErrBadRequest, e.id)
+	}
 	l.skips.Store(0)
 	l.byID[e.id] = e
 	l.byPort[e.port] = e
 	e.made = time.Now()
 	l.attaching.need()
 	return nil
-}
-
-// pass gives a channel to the server's goroutine.
-func (l *Listener) pass(e *serverEndpoint) {
-	l.mu.Lock()
-	l.over = append(l.over, e)
-	l.mu.Unlock()
-	l.events.Interrupt()
 }
 
 // forget removes a closed channel from the lists and from xenstore. It reports
@@ -185,7 +190,7 @@ func (l *Listener) unlist(e *serverEndpoint) (restored, remains bool) {
 	if l.closed || l.restored {
 		return l.restored, false // the whole directory goes
 	}
-	if e.withdrawn.Load() {
+	if e.node == "" || e.withdrawn.Load() {
 		return false, false
 	}
 	l.ended[e.id] = struct{}{}

@@ -100,6 +100,9 @@ func (d *Domain) allowUserMode(ctx context.Context, dir string, flags vlib.Domai
 	return d.module.SetDomain(d.id, vlib.UserMode, 0)
 }
 
+// callOp is the module's Call or CallAndWait.
+type callOp func(uint32, vlib.Request, time.Duration) (vlib.CallState, error)
+
 // payment implements transport.Payment with the module.
 type payment struct {
 	module      *module
@@ -108,6 +111,7 @@ type payment struct {
 	reservation uint32
 	parks       bool // the guest cannot report the end of a call
 	ending      ending
+	call        callOp
 
 	// The calls that may be under way: of several requests in flight, the module has
 	// one that is active and one in the queue.
@@ -116,10 +120,17 @@ type payment struct {
 }
 
 func newPayment(m *module, domain uint16, reservation uint32, parks bool) *payment {
-	p := &payment{module: m, domain: domain, reservation: reservation, parks: parks}
+	p := &payment{module: m, domain: domain, reservation: reservation, parks: parks, call: m.Call}
 	p.ending.finish = p.finish
 	answered.add(reservation, &p.ending)
 	return p
+}
+
+// blockCPU makes Begin wait for the answer, if the module can.
+func (p *payment) blockCPU() {
+	if info, err := p.module.Info(); err == nil && info.Module >= vlib.WaitsSince {
+		p.call = p.module.CallAndWait
+	}
 }
 
 // close ends the charge. There may be no payment (nil).
@@ -133,6 +144,10 @@ func (p *payment) close() {
 // Begin implements transport.Payment. If the reservation is busy, this may be
 // with calls whose answers this process has: those are ended.
 func (p *payment) Begin(request uint64, timeout time.Duration) error {
+	return p.begin(p.call, request, timeout)
+}
+
+func (p *payment) begin(call callOp, request uint64, timeout time.Duration) error {
 	if timeout == 0 || timeout > vlib.MaxTimeout {
 		timeout = vlib.MaxTimeout
 	}
@@ -141,9 +156,9 @@ func (p *payment) Begin(request uint64, timeout time.Duration) error {
 	}
 	p.begun[p.begins] = request
 	p.begins++
-	_, err := p.module.Call(p.reservation, p.request(request), timeout)
+	_, err := call(p.reservation, p.request(request), timeout)
 	if errors.Is(err, vlib.ErrBusy) && answered.end(p.reservation) {
-		_, err = p.module.Call(p.reservation, p.request(request), timeout)
+		_, err = call(p.reservation, p.request(request), timeout)
 	}
 	return err
 }
@@ -160,7 +175,7 @@ func (p *payment) Urge(request uint64, timeout time.Duration) error {
 			return err
 		}
 	}
-	return p.Begin(request, timeout)
+	return p.begin(p.module.Call, request, timeout)
 }
 
 // End implements transport.Payment.

@@ -22,6 +22,7 @@ import (
 //
 // A request is a name because a watch reports names: the guest need not read it.
 // One directory for each channel ends with one request to xenstored.
+// A channel that is asked for on a control channel has no node.
 //
 // The value of a node has words of the form key=value, separated by one space,
 // in this order. Everything that a guest wrote is parsed strictly.
@@ -88,14 +89,27 @@ type request struct {
 	revision   uint32
 	size       int
 	generation uint64
+	control    bool // the channel is to ask for further ones
 }
 
 // String is the name of the request's node: four numbers, of which the first
-// is that of the channel.
+// is that of the channel, and for a control channel a word.
 func (r request) String() string {
-	return r.id.String() + "-" + strconv.FormatUint(uint64(r.revision), 10) + "-" +
+	name := r.id.String() + "-" + strconv.FormatUint(uint64(r.revision), 10) + "-" +
 		strconv.Itoa(r.size) + "-" + strconv.FormatUint(r.generation, 10)
+	if r.control {
+		name += controlSuffix
+	}
+	return name
 }
+
+// controlSuffix ends the request for a control channel. On that channel controlFunction
+// of controlLibrary takes the name of a request, and returns its answer.
+const (
+	controlSuffix   = "-control"
+	controlLibrary  = "vlib"
+	controlFunction = "channel"
+)
 
 // requestID is the channel of a request, whatever else that asks for; ok is
 // false if name is not a request's.
@@ -109,7 +123,8 @@ func requestID(name string) (id channelID, ok bool) {
 
 func parseRequest(name string) (r request, err error) {
 	id, ok := requestID(name)
-	numbers := strings.Split(name, "-")
+	plain, control := strings.CutSuffix(name, controlSuffix)
+	numbers := strings.Split(plain, "-")
 	if !ok || len(numbers) != 4 {
 		return r, fmt.Errorf("%.80q: want four numbers with hyphens between them", name)
 	}
@@ -125,7 +140,7 @@ func parseRequest(name string) (r request, err error) {
 	if v[1] > transport.MaxSize {
 		return r, fmt.Errorf("channel of %d bytes, at most %d", v[1], transport.MaxSize)
 	}
-	return request{id, uint32(v[0]), int(v[1]), v[2]}, transport.CheckSize(int(v[1]))
+	return request{id, uint32(v[0]), int(v[1]), v[2], control}, transport.CheckSize(int(v[1]))
 }
 
 // answer has the location of a channel: the grant of its header page, the grant
@@ -162,9 +177,14 @@ func parseRefusal(s string) (err error, ok bool) {
 	if err != nil {
 		return fmt.Errorf("%w: refusal %.80q begins with no status", vlibcall.ErrProtocol, s), true
 	}
+	return received(vlibcall.Status(status), detail), true
+}
+
+// received is the error of a refusal.
+func received(status vlibcall.Status, detail string) error {
 	// One line: a second one could be taken for another program's in a log.
 	detail = strings.Join(strings.Fields(detail), " ")
-	return vlibcall.ReceivedStatus(vlibcall.Status(status), []byte(detail[:min(len(detail), maxRefusal)])), true
+	return vlibcall.ReceivedStatus(status, []byte(detail[:min(len(detail), maxRefusal)]))
 }
 
 func parseAnswer(s string) (a answer, err error) {

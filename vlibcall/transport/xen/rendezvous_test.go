@@ -19,12 +19,14 @@ func TestNodesAreReadAsWritten(t *testing.T) {
 	if got, err := parseGreeting(g.String()); got != g || err != nil {
 		t.Errorf("%v: %v, %v", g, got, err)
 	}
-	r := request{channelID(rand.Uint64()), transport.Revision, 8192, 1<<64 - 1}
-	if got, err := parseRequest(r.String()); got != r || err != nil {
-		t.Errorf("%v: %v, %v", r, got, err)
-	}
-	if got, ok := requestID(r.String()); got != r.id || !ok {
-		t.Errorf("%v: channel %v, %v", r, got, ok)
+	for _, control := range []bool{false, true} {
+		r := request{channelID(rand.Uint64()), transport.Revision, 8192, 1<<64 - 1, control}
+		if got, err := parseRequest(r.String()); got != r || err != nil {
+			t.Errorf("%v: %v, %v", r, got, err)
+		}
+		if got, ok := requestID(r.String()); got != r.id || !ok {
+			t.Errorf("%v: channel %v, %v", r, got, ok)
+		}
 	}
 	a := answer{8, 9, 1<<32 - 1}
 	if got, err := parseAnswer(a.String()); got != a || err != nil {
@@ -61,6 +63,7 @@ func TestInvalidNodesAreRefused(t *testing.T) {
 		"", id, id + revision + "8192", id + revision + "8192-0-0", id + revision + "8191-0", id + revision + "0-0",
 		id + revision + "18446744073709551615-0", id + "-99-8192-0", id + revision + "8192-x", id + revision + "-8192-0",
 		id[1:] + revision + "8192-0", id + revision + "8192-0/answer",
+		id + revision + "8192-0-control-control", id + revision + "8192-control", id + revision + "8192-0-other",
 	} {
 		if r, err := parseRequest(name); err == nil {
 			t.Errorf("%q is a request: %v", name, r)

@@ -14,6 +14,7 @@ func (l *Listener) restore() bool {
 	if err != nil || !restored {
 		return false
 	}
+	l.control.events.Restored() // makes the kernel forget its ports as well
 	l.mu.Lock()
 	l.restored = true
 	for _, e := range l.byID {
@@ -23,6 +24,8 @@ func (l *Listener) restore() bool {
 		e.pages.SetNotify(grant.Notify{})
 	}
 	l.mu.Unlock()
-	l.events.Release() // at worst, the server does not see it until it is signalled
+	// At worst, the servers do not see it until they are signalled.
+	l.events.Release()
+	l.control.events.Release()
 	return true
 }

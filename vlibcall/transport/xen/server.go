@@ -23,9 +23,9 @@ const attachTimeout = 30 * time.Second
 
 // serverEndpoint is the guest's side of a channel.
 type serverEndpoint struct {
-	l     *Listener
+	*inbox
 	id    channelID
-	node  string // in xenstore
+	node  string // in xenstore; empty: it was asked for on a control channel
 	pages *grant.Pages
 	port  evtchn.Port
 	made  time.Time
@@ -41,7 +41,7 @@ func (e *serverEndpoint) Header() []byte { return e.pages.Bytes()[:pageSize:page
 
 func (e *serverEndpoint) Data() ([]byte, error) { return e.pages.Bytes()[pageSize:], nil }
 
-func (e *serverEndpoint) Notify() error { return e.l.events.Notify(e.port) }
+func (e *serverEndpoint) Notify() error { return e.events.Notify(e.port) }
 
 func (e *serverEndpoint) Gone() error {
 	if e.left.Load() || transport.ClientLeft(e.Header()) {
@@ -57,7 +57,7 @@ func (e *serverEndpoint) Peer() (p transport.Peer, ok bool) { return p, false }
 // leave makes the server drop the channel.
 func (e *serverEndpoint) leave() {
 	e.left.Store(true)
-	e.l.pass(e)
+	e.pass(e)
 }
 
 // expire is leave for clients that never came. It reports whether it waits for others.
@@ -95,7 +95,7 @@ func (e *serverEndpoint) Close() error {
 	// Pages first: freeing them signals the client through the port.
 	err := e.pages.Free()
 	if !restored {
-		err = errors.Join(err, e.l.events.Unbind(e.port))
+		err = errors.Join(err, e.events.Unbind(e.port))
 	}
 	return err
 }
