@@ -164,7 +164,7 @@ func TestAnySampleGivesValidShares(t *testing.T) {
 				if r.IntN(10) == 0 {
 					n = 1 + r.IntN(8)
 				}
-				s := &Sample{Latency: figure(longest), Traffic: Traffic(r.IntN(2)), Health: Health(r.IntN(8) / 7), CPUs: make([]CPU, n)}
+				s := &Sample{Latency: figure(Longest), Traffic: Traffic(r.IntN(2)), Health: Health(r.IntN(8) / 7), CPUs: make([]CPU, n)}
 				for i := range s.CPUs {
 					s.CPUs[i] = CPU{i, figure(fastest)}
 				}

@@ -7,6 +7,11 @@ import (
 	"time"
 )
 
+// Longest is the longest latency of a sample in ns. No request to memory takes longer,
+// except on a broken machine, so that a reading beyond it is [Implausible]. A source of
+// something else reads what takes longer as this.
+const Longest = float64(time.Millisecond)
+
 // Limits of what memory can do.
 const (
 	// Three equal readings, and for this long, show that nothing counts:
@@ -14,8 +19,6 @@ const (
 	// time a machine may well be idle because of the throttle.
 	stuckReadings = 3
 	stuckFor      = 500 * time.Millisecond
-	// No request takes longer, except on a broken machine.
-	longest = float64(time.Millisecond)
 	// No host has more requests a second: 64 TB/s in lines of 64 bytes.
 	fastest = 1e12
 )
@@ -85,7 +88,7 @@ func (m *Meter) health(requests, occupancy float64) Health {
 		return Quiet
 	}
 	m.still, m.moved = 0, m.next.At
-	if occupancy*m.next.Scale > requests*longest || requests > fastest*m.sample.Span.Seconds() || !(m.next.Scale > 0) {
+	if occupancy*m.next.Scale > requests*Longest || requests > fastest*m.sample.Span.Seconds() || !(m.next.Scale > 0) {
 		return Implausible
 	}
 	return Good

@@ -49,7 +49,7 @@ func New(name string, p Params) (Policy, error) {
 	case "none":
 		return none{}, nil
 	case "threshold", "feedback":
-		if !(p.Threshold > 0 && p.Threshold < longest) {
+		if !(p.Threshold > 0 && p.Threshold < Longest) {
 			return nil, fmt.Errorf("policy %s: a latency of %v ns: more than 0 and less than 1 ms is allowed; vlibmaster calibrate finds one", name, p.Threshold)
 		}
 		if name == "threshold" {

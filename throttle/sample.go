@@ -38,7 +38,7 @@ func (t Traffic) String() string { return [...]string{"taken as equal", "counted
 type Sample struct {
 	At      time.Duration // of the later reading
 	Span    time.Duration // between them
-	Latency float64       // mean ns of a request; at most a million
+	Latency float64       // mean ns of a request; at most [Longest]
 	Rate    float64       // requests a second
 	Health  Health
 	Traffic Traffic

@@ -22,6 +22,8 @@ type Core struct {
 	Parallel int
 	// Foreground cores are never throttled.
 	Foreground bool
+	// Service is the program, in place of one that never ends.
+	Service *Service
 }
 
 // Machine is the simulated machine. It implements [throttle.Source]. Its
@@ -44,6 +46,7 @@ type core struct {
 	off       bool            // it has no work
 	requests  uint64
 	occupancy uint64
+	serving
 }
 
 // New makes a machine whose bus takes service for each request.
@@ -52,7 +55,18 @@ func New(service time.Duration, cores ...Core) *Machine {
 	for _, c := range cores {
 		m.cores = append(m.cores, core{Core: c, ready: make([]time.Duration, max(c.Parallel, 1))})
 	}
+	m.Seed(0)
 	return m
+}
+
+// Seed determines all that is random. It is called before the first period.
+func (m *Machine) Seed(seed uint64) {
+	m.chance = seed
+	for i := range m.cores {
+		if c := &m.cores[i]; c.Service != nil {
+			c.begin(seed)
+		}
+	}
 }
 
 // Switch starts or stops a core's program.
@@ -101,7 +115,11 @@ func (m *Machine) Run(period time.Duration, idle []float64) {
 			break
 		}
 		m.free = max(m.free, at) + m.service
-		next.ready[next.first] = m.free + m.think(next)
+		if next.Service == nil {
+			next.ready[next.first] = m.free + m.think(next)
+		} else {
+			next.ready[next.first] = next.access(m.free)
+		}
 		next.first = -1
 		next.requests++
 		next.occupancy += uint64(m.free - at)

@@ -118,7 +118,7 @@ type Source struct {
 
 // Open reads the file that a program writes. Latency is the mean of the
 // requests' times between two readings, or with a quantile between 0 and 1 that
-// quantile. Throttled are the CPUs listed in readings.
+// quantile, and at most [throttle.Longest]. Throttled are the CPUs listed in readings.
 func Open(name string, quantile float64, throttled []int) (*Source, error) {
 	if !(quantile >= 0 && quantile < 1) {
 		return nil, fmt.Errorf("request latencies %s: quantile %v: 0 for the mean, or between 0 and 1", name, quantile)
@@ -160,11 +160,15 @@ func (s *Source) Read(c *throttle.Counters) error {
 	if err := s.Take(&s.now); err != nil {
 		return err
 	}
+	// A service under contention may well take longer than a sample can say. Unlike memory
+	// it is not broken then, and just then the throttle must not open.
 	if s.quantile == 0 {
-		s.requests, s.occupancy = s.now.Requests, s.now.Nanos
+		n := s.now.Requests - s.last.Requests
+		s.requests += n
+		s.occupancy += min(s.now.Nanos-s.last.Nanos, n*uint64(throttle.Longest))
 	} else if q, n := s.now.Quantile(&s.last, s.quantile); n > 0 {
 		s.requests += n
-		s.occupancy += uint64(q * float64(n))
+		s.occupancy += uint64(min(q, throttle.Longest) * float64(n))
 	}
 	s.last = s.now
 	c.At, c.Scale = time.Since(s.begin), 1

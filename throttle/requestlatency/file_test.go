@@ -69,6 +69,33 @@ func TestLatencyIsTheMeanOrAQuantile(t *testing.T) {
 	}
 }
 
+// Requests that take longer than memory ever does are slow, and not a broken source,
+// which would open the throttle.
+func TestSlowRequestsAreTheLongestLatency(t *testing.T) {
+	for _, q := range []float64{0, 0.5, 0.99} {
+		name, w := file(t)
+		s, err := Open(name, q, []int{4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m throttle.Meter
+		for range 3 {
+			if _, err := m.Take(s); err != nil {
+				t.Fatal(err)
+			}
+			w.Add(10, 10*time.Second)
+			time.Sleep(time.Millisecond)
+		}
+		got, err := m.Take(s)
+		if err != nil || got.Health != throttle.Good || got.Latency != throttle.Longest {
+			t.Errorf("quantile %v: %+v, %v; want %v ns", q, got, err, throttle.Longest)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestOtherFilesAreRefused(t *testing.T) {
 	name, w := file(t)
 	if _, err := Open(name, 1, nil); err == nil {

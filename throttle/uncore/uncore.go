@@ -23,8 +23,16 @@ type Source struct {
 	cpus  []core
 }
 
-// pair is the counters of one unit in one package.
-type pair struct{ requests, occupancy int }
+// pair is the counters of one unit in one package. They are one group of perf: if other
+// programs count there, too, the kernel gives both of them their turns at the same times.
+type pair struct {
+	requests, occupancy int
+
+	enabled, running uint64 // when running last moved, in ns
+}
+
+// patience is how long others may have a unit's counters before that is an error.
+const patience = uint64(500 * time.Millisecond)
 
 // core is a CPU that may be throttled. Its misses of the last-level cache are
 // counted if its own PMU can; else misses is nil.
@@ -45,9 +53,9 @@ func open(root string, throttled []int) (*Source, error) {
 	s := &Source{name: "uncore " + boxes[0].name, begin: time.Now()}
 	for _, b := range boxes {
 		for _, cpu := range b.cpus {
-			p := pair{-1, -1}
-			if p.requests, err = openEvent(b.typ, b.requests, cpu); err == nil {
-				p.occupancy, err = openEvent(b.typ, b.occupancy, cpu)
+			p := pair{requests: -1, occupancy: -1}
+			if p.requests, err = openEvent(b.typ, b.requests, cpu, -1); err == nil {
+				p.occupancy, err = openEvent(b.typ, b.occupancy, cpu, p.requests)
 			}
 			s.units = append(s.units, p)
 			if err != nil {
@@ -75,11 +83,15 @@ func refused(name string, err error) error {
 	return fmt.Errorf("counters of %s: %w: %w", name, throttle.ErrNoSource, err)
 }
 
-// openEvent opens an event that counts for everything that runs on a CPU. The library
-// would exclude hypervisors, which the kernel refuses for units outside of cores.
-func openEvent(typ uint32, config uint64, cpu int) (int, error) {
-	attr := unix.PerfEventAttr{Type: typ, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})), Config: config}
-	fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
+// openEvent opens an event that counts for everything that runs on a CPU, in the group of
+// another or, with -1, a new one. The library would exclude hypervisors, which the kernel
+// refuses for units outside of cores.
+func openEvent(typ uint32, config uint64, cpu, group int) (int, error) {
+	attr := unix.PerfEventAttr{
+		Type: typ, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})), Config: config,
+		Read_format: unix.PERF_FORMAT_GROUP | unix.PERF_FORMAT_TOTAL_TIME_ENABLED | unix.PERF_FORMAT_TOTAL_TIME_RUNNING,
+	}
+	fd, err := unix.PerfEventOpen(&attr, -1, cpu, group, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
 		return -1, err
 	}
@@ -115,12 +127,8 @@ func closed(fd int) error {
 func (s *Source) Read(c *throttle.Counters) error {
 	c.At, c.Scale = time.Since(s.begin), 1
 	c.Units, c.CPUs = c.Units[:0], c.CPUs[:0]
-	for _, p := range s.units {
-		u := throttle.Unit{Width: 64}
-		var err error
-		if u.Requests, err = value(p.requests); err == nil {
-			u.Occupancy, err = value(p.occupancy)
-		}
+	for i := range s.units {
+		u, err := s.units[i].read()
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -140,10 +148,19 @@ func (s *Source) Read(c *throttle.Counters) error {
 	return nil
 }
 
-func value(fd int) (uint64, error) {
-	var b [8]byte
-	if n, err := unix.Read(fd, b[:]); n != len(b) {
-		return 0, fmt.Errorf("read %d bytes of a counter: %w", n, err)
+// read reads what perf_event_open(2) has for a group: the number of values, the times for
+// which it was enabled and had counters, and the values.
+func (p *pair) read() (throttle.Unit, error) {
+	var b [5 * 8]byte
+	if n, err := unix.Read(p.requests, b[:]); n != len(b) {
+		return throttle.Unit{}, fmt.Errorf("read %d bytes of counters: %w", n, err)
 	}
-	return binary.NativeEndian.Uint64(b[:]), nil
+	word := func(i int) uint64 { return binary.NativeEndian.Uint64(b[8*i:]) }
+	enabled, running := word(1), word(2)
+	if running != p.running {
+		p.enabled, p.running = enabled, running
+	} else if enabled-p.enabled >= patience {
+		return throttle.Unit{}, errors.New("another program has the counters, 'perf stat' for example: end it, or use the source probe")
+	}
+	return throttle.Unit{Width: 64, Requests: word(3), Occupancy: word(4)}, nil
 }
