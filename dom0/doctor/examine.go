@@ -52,7 +52,7 @@ func Examine(ctx context.Context, cfg directory.Config, m *client.Client) Facts 
 		}
 	}
 	if f.Host == directory.Native {
-		f.Cache = cacheFacts(resctrl.Layout(resctrl.Root))
+		f.Cache = cacheFacts(resctrl.Layout(resctrl.Root)).monitored(resctrl.IDs(resctrl.Root))
 	}
 	f.Native = nativeFacts(ctx, cfg.NativeDir)
 	f.Domains, f.Problem = listDomains(ctx, directory.Config{Host: f.Host, NativeDir: cfg.NativeDir})
@@ -100,7 +100,7 @@ func askXen() (XenFacts, Cache) {
 		return f, Cache{}
 	}
 	layout, _, err := psr.Layout(h)
-	return f, cacheFacts(layout, err)
+	return f, cacheFacts(layout, err).monitored(psr.IDs(h))
 }
 
 // askControl asks for the versions of both toolstack interfaces, which differ between

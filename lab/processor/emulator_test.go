@@ -191,6 +191,22 @@ func TestIntelsDelayIsLinear(t *testing.T) {
 	`)
 }
 
+// SDM 3, 18.19.7: without the bit of CPUID that says linear, delays are powers of two, and others
+// are rounded down.
+func TestIntelsDelayMayBeAPowerOfTwo(t *testing.T) {
+	start(t, "icelake-server-powers").expect(`
+		cpuid 10 3 0 0 0 0 -> 1ff 0 0 e
+		write 0 d50 3f -> done
+		read 0 d50 -> 20
+		obey 0 -> 0 0 fffff fff 200
+		write 0 d50 3ff -> done
+		read 0 d50 -> 200
+		write 0 d50 0 -> done
+		obey 0 -> 0 0 fffff fff 0
+		write 0 d50 10000 -> fault
+	`)
+}
+
 // APM 2, 19.4: AMD's masks may have gaps; a limit is a part of the bus; without one, a bit says
 // so.
 func TestAMDsLimitIsAPartOfTheBus(t *testing.T) {

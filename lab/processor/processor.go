@@ -30,6 +30,7 @@ var all = []Processor{
 	{Name: "icelake-client", CPU: intel + "model=126,stepping=5", Counters: true},
 	{Name: "skylake-server", CPU: intel + "model=85,stepping=4", Allocates: true, Counters: true},
 	{Name: "icelake-server", CPU: intel + "model=106,stepping=6", Allocates: true},
+	{Name: "icelake-server-powers", CPU: intel + "model=106,stepping=6", Allocates: true},
 	{Name: "sapphire-rapids", CPU: intel + "model=143,stepping=8", Allocates: true},
 	{Name: "epyc-milan", CPU: amd + "model=1,stepping=1", Allocates: true, Counters: true},
 	{Name: "epyc-genoa", CPU: amd + "model=17,stepping=1", Allocates: true, Counters: true},

@@ -57,22 +57,36 @@ func OpenMonitor(h Observer) (_ *Monitor, err error) {
 		}
 	}()
 	m := &Monitor{h: h, seen: make(map[string]*monitored)}
-	sockets, err := h.SocketCPUs()
-	if err != nil {
+	if m.info, m.capacity, err = monitoring(h); err != nil {
 		return nil, err
-	}
-	for _, cpu := range sockets {
-		m.info, err = h.Monitoring(cpu)
-		if errors.Is(err, xenctl.ErrNotSupported) || err == nil && !m.info.Counts(xenctl.CacheOccupancy) {
-			return nil, fmt.Errorf("cache use of domains: %w: the processor does not monitor it, or Xen was started without psr=cmt", host.ErrNotHere)
-		}
-		if err != nil {
-			return nil, err
-		}
-		m.capacity += m.info.Cache
 	}
 	m.width = width(m.info.Unit)
 	return m, nil
+}
+
+// IDs is how many domains can be monitored at once; [host.ErrNotHere]: none.
+func IDs(h Observer) (int, error) {
+	info, _, err := monitoring(h)
+	return info.IDs, err
+}
+
+// monitoring returns what all sockets can monitor, and the size of all their caches.
+func monitoring(h Observer) (info xenctl.Monitoring, capacity uint64, err error) {
+	sockets, err := h.SocketCPUs()
+	if err != nil {
+		return info, 0, err
+	}
+	for _, cpu := range sockets {
+		info, err = h.Monitoring(cpu)
+		if errors.Is(err, xenctl.ErrNotSupported) || err == nil && !info.Counts(xenctl.CacheOccupancy) {
+			return info, 0, fmt.Errorf("cache use of domains: %w: the processor does not monitor it, or Xen was started without psr=cmt", host.ErrNotHere)
+		}
+		if err != nil {
+			return info, 0, err
+		}
+		capacity += info.Cache
+	}
+	return info, capacity, nil
 }
 
 // width is the least width of the counters of a kind of processor: Xen does not tell. AMD's

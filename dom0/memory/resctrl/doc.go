@@ -5,10 +5,13 @@
 // class is a group "vlibos.NAME" that contains the threads of its domains. Domains below
 // another cgroup than "vlibos" have another master, and its groups that name.
 //
-// github.com/intel/goresctrl makes, changes and removes the groups. It does not
-// tell what a processor can allocate, so [Layout] reads that.
+// What a domain uses of caches is counted by a monitoring group "vlibos.NAME" of its
+// threads, which is in the group of its class or in the default one.
 //
-// Nothing is recorded elsewhere: [Open] removes groups of that prefix, which an
-// earlier process left, and the kernel then puts their threads into the default
-// group.
+// github.com/intel/goresctrl makes, changes and removes the groups. It does not
+// tell what a processor can allocate and monitor, so [Layout] and [IDs] read that.
+//
+// Nothing is recorded elsewhere: [Open] and [OpenMonitor] remove groups of that prefix,
+// which an earlier process left, and the kernel then puts their threads into the group
+// above.
 package resctrl

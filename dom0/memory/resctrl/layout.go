@@ -24,14 +24,10 @@ const Root = "/sys/fs/resctrl"
 // Layout returns what can be allocated. Errors wrap [host.ErrNotHere] if there is
 // nothing.
 func Layout(root string) (cache.Layout, error) {
-	if _, err := os.Stat(root); errors.Is(err, fs.ErrNotExist) {
-		return cache.Layout{}, fmt.Errorf("cache classes: %w: there is no %s: the processor has neither Intel RDT nor AMD QoS, or this kernel is without resctrl",
-			host.ErrNotHere, root)
+	if err := mounted(root); err != nil {
+		return cache.Layout{}, fmt.Errorf("cache classes: %w", err)
 	}
 	text, err := os.ReadFile(filepath.Join(root, "schemata"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return cache.Layout{}, fmt.Errorf("cache classes: %w: the file system is not mounted: mount -t resctrl resctrl %s", host.ErrNotHere, root)
-	}
 	if err != nil {
 		return cache.Layout{}, err
 	}
@@ -57,6 +53,17 @@ func Layout(root string) (cache.Layout, error) {
 	}
 	l.Groups, err = groups(root)
 	return l, err
+}
+
+// mounted is an error that wraps [host.ErrNotHere] if the file system is not there.
+func mounted(root string) error {
+	if _, err := os.Stat(root); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: there is no %s: the processor has neither Intel RDT nor AMD QoS, or this kernel is without resctrl", host.ErrNotHere, root)
+	}
+	if _, err := os.Stat(filepath.Join(root, "schemata")); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: the file system is not mounted: mount -t resctrl resctrl %s", host.ErrNotHere, root)
+	}
+	return nil
 }
 
 // add adds a resource. Unknown ones, and bandwidth that is no percentage (AMD's,

@@ -19,6 +19,12 @@ import (
 func files(t *testing.T, all map[string]string) (root string) {
 	t.Helper()
 	root = t.TempDir()
+	write(t, root, all)
+	return root
+}
+
+func write(t *testing.T, root string, all map[string]string) {
+	t.Helper()
 	for name, text := range all {
 		name = filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -28,7 +34,6 @@ func files(t *testing.T, all map[string]string) (root string) {
 			t.Fatal(err)
 		}
 	}
-	return root
 }
 
 // server is an L3 cache of 11 ways on two sockets, and bandwidth.

@@ -105,7 +105,9 @@ static enum access associate(int cpu, uint64_t value)
 
 /*
  * Intel, linear: with a delay of d per cent, requests take 100 / (100 - d) of
- * the time. AMD: a limit is a part of the greatest, which is the whole bus.
+ * the time. Not linear: the manual leaves open what a delay does; here one of
+ * d adds d/64 of the time. AMD: a limit is a part of the greatest, which is the
+ * whole bus.
  */
 static uint32_t delay_turns(uint64_t value)
 {
@@ -115,6 +117,9 @@ static uint32_t delay_turns(uint64_t value)
     if (processor_model->amd) {
         whole = (1ull << most) - 1;
         share = value >> most ? whole : MAX(value, 1);
+    } else if (processor_model->memory.powers) {
+        share = 64;
+        whole = share + value;
     } else {
         whole = 100;
         share = whole - value;
@@ -132,6 +137,9 @@ static enum access write_delay(unsigned int i, uint64_t value)
     }
     if (!m->amd && value > m->memory.most) {
         value = m->memory.most;
+    }
+    while (m->memory.powers && (value & (value - 1))) {
+        value &= value - 1; /* until the highest bit alone is left */
     }
     delay[i] = value;
     qatomic_set(&processor_state->delay[i], delay_turns(value));

@@ -96,7 +96,8 @@ static void allocation(struct registers r, uint32_t subleaf)
         break;
     case RESOURCE_MEMORY:
         if (m->memory.classes && !m->amd) { /* bit 2: linear */
-            set(r, m->memory.most - 1, 0, 1 << 2, m->memory.classes - 1);
+            set(r, m->memory.most - 1, 0, m->memory.powers ? 0 : 1 << 2,
+                m->memory.classes - 1);
         }
     }
 }

@@ -77,6 +77,13 @@ const struct model processor_models[] = {
         .memory = { .classes = 15, .most = 90 },
         .rmids = 224, .scale = 65536, .counter_width = 32,
     }, {
+        /* SDM 3, 18.19.7: delays that are not linear; no product is known. */
+        .name = "icelake-server-powers",
+        .l2_ways = 20, .l2_sets = 256, .l3_ways = 12, .l3_sets = 4096,
+        .l3 = { .classes = 15, .shareable = 0xc00, .cdp = true },
+        .memory = { .classes = 15, .most = 512, .powers = true },
+        .rmids = 224, .scale = 65536, .counter_width = 32,
+    }, {
         .name = "sapphire-rapids",
         .l2_ways = 16, .l2_sets = 256, .l3_ways = 15, .l3_sets = 4096,
         .l2 = { .classes = 8, .cdp = true },

@@ -30,6 +30,7 @@ struct allocation {
 struct bandwidth {
     unsigned int classes; /* 0: none */
     unsigned int most;    /* Intel: the greatest delay; AMD: bits of a limit */
+    bool powers;          /* Intel: delays are not linear, but powers of two */
 };
 
 /* What an uncore counter may count, by its select register's event and mask. */
