@@ -219,9 +219,22 @@ func (p *Host) Stuck(_ context.Context, d host.Domain) (bool, error) {
 	return waited && !state.Active, nil
 }
 
-// Throttle implements host.Host: the module does it.
+// A stop is not shorter than leastStop, since it may end late by [vlib.Info]'s Late, and
+// there is at most one in each shortestThrottle.
+const (
+	leastStop        = 300 * time.Microsecond
+	shortestThrottle = time.Millisecond
+)
+
+// Throttle implements host.Host: the module does it. It divides the idle time into stops,
+// as many as fit: what runs between two long ones fills the bus without control.
 func (p *Host) Throttle(_ context.Context, cpu int, period, idle time.Duration) error {
-	return p.m.Throttle(cpu, period, idle)
+	n := stops(period, idle)
+	return p.m.Throttle(cpu, period/n, idle/n)
+}
+
+func stops(period, idle time.Duration) time.Duration {
+	return max(1, min(idle/leastStop, period/shortestThrottle))
 }
 
 // refusal translates the module's refusals into those of hosts.

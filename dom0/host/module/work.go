@@ -47,10 +47,17 @@ func (p *Host) Work(ctx context.Context, d host.Domain) (host.Work, error) {
 
 // Facts implements host.Host.
 func (p *Host) Facts(_ context.Context, d host.Domain) ([]host.Fact, error) {
-	return p.list.Facts(d, p.facts)
+	return p.list.Facts(d, func(domid uint16, pool xenctl.Pool) (string, []host.Fact, error) {
+		scheduler := pool.Scheduler.String()
+		if _, err := p.m.Use(domid); err == nil {
+			scheduler = "vlib" // Xen's list says null, whose number it has
+		}
+		facts, err := p.facts(domid)
+		return scheduler, facts, err
+	})
 }
 
-func (p *Host) facts(domid uint16, _ xenctl.Pool) ([]host.Fact, error) {
+func (p *Host) facts(domid uint16) ([]host.Fact, error) {
 	is, err := p.m.Domain(domid)
 	if errors.Is(err, vlib.ErrUnknown) {
 		return []host.Fact{{Name: "module", Value: "no reservation, no flag and no call names it"}}, nil

@@ -24,15 +24,16 @@ func (p *Host) Work(ctx context.Context, d host.Domain) (host.Work, error) {
 
 // Facts implements host.Host.
 func (p *Host) Facts(_ context.Context, d host.Domain) ([]host.Fact, error) {
-	return p.list.Facts(d, func(domid uint16, pool xenctl.Pool) ([]host.Fact, error) {
+	return p.list.Facts(d, func(domid uint16, pool xenctl.Pool) (string, []host.Fact, error) {
+		scheduler := pool.Scheduler.String()
 		if !pool.Scheduler.Weighs() {
-			return nil, nil
+			return scheduler, nil, nil
 		}
 		w, err := p.h.Weight(domid, pool.Scheduler)
 		limit := "none"
 		if w.Cap > 0 {
 			limit = fmt.Sprintf("%d %% of a CPU", w.Cap)
 		}
-		return []host.Fact{{Name: "weight", Value: fmt.Sprintf("%d under %v, cap %s", w.Weight, pool.Scheduler, limit)}}, err
+		return scheduler, []host.Fact{{Name: "weight", Value: fmt.Sprintf("%d under %s, cap %s", w.Weight, scheduler, limit)}}, err
 	})
 }
