@@ -15,6 +15,7 @@ import (
 	"github.com/vlibos/vlibos/vlibcall"
 	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/vlibcall/transport/xen"
+	"github.com/vlibos/vlibos/xenctl"
 	"github.com/vlibos/vlibos/xenctl/xenstore"
 )
 
@@ -144,14 +145,31 @@ func (p *xenDirectory) dialer(ctx context.Context, id uint16) (dialer, error) {
 	return d, nil
 }
 
+// withoutDrivers is the way out of a guest that takes no events, so that no server could.
+const withoutDrivers = "its kernel takes no events from Xen, and calls need them: it still boots, or runs without Xen's drivers (parameters nopv, xen_nopv); start it with them, and vlib-server in it; a reservation needs neither"
+
 func wayToGuestServer(id uint16, port transport.Port) string {
 	if id == 0 {
 		return "domain 0 is this one, name a guest"
+	}
+	if takesNoEvents(id) {
+		return withoutDrivers
 	}
 	if port == vlibcall.DefaultPort {
 		return "start vlib-server in the guest, as root"
 	}
 	return fmt.Sprintf("start vlib-server --port %d in the guest, as root", port)
+}
+
+// takesNoEvents is false where Xen does not say.
+func takesNoEvents(id uint16) bool {
+	h, err := xenctl.Open()
+	if err != nil {
+		return false
+	}
+	defer h.Close()
+	takes, err := h.TakesEvents(id)
+	return err == nil && !takes
 }
 
 // ports are those that have a greeting. Guests write them: what cannot be read is

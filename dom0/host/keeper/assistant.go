@@ -142,7 +142,8 @@ func (a *assistant) wake() {
 	futex(&a.page.changes, futexWake, 1, 0)
 }
 
-// watch says which policy a thread is to have if the keeper is too late.
+// watch says which policy a thread is to have if the keeper is too late. That
+// counts from now on: it is called before the thread is raised.
 func (a *assistant) watch(tid, policy int) {
 	i, ok := a.at[tid]
 	if !ok {
@@ -154,6 +155,16 @@ func (a *assistant) watch(tid, policy int) {
 	a.page.thread[i] = watched{int32(tid), int32(policy)}
 	if !ok {
 		a.page.threads.Add(1)
+	}
+	a.arm()
+}
+
+// arm makes the assistant act if the keeper is not back in time from what it does
+// now.
+func (a *assistant) arm() {
+	if soon, before := int64(clock.Monotonic()+tooLate), a.page.deadline.Load(); before > soon {
+		a.page.deadline.CompareAndSwap(before, soon)
+		a.wake()
 	}
 }
 
@@ -167,6 +178,14 @@ func (a *assistant) unwatch(tid int) {
 	a.page.thread[i], a.at[int(last.tid)] = last, i
 	delete(a.at, tid)
 	a.page.threads.Store(uint32(len(a.at)))
+	a.settle()
+}
+
+// settle waits until the assistant does not act: it may still have what was changed.
+func (a *assistant) settle() {
+	for a.page.acting.Load() != 0 {
+		unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+	}
 }
 
 // write names the text that is to be written to a file if the keeper is too
@@ -175,6 +194,9 @@ func (a *assistant) write(file int, text string) {
 	a.page.length = 0
 	a.page.file = int32(file)
 	a.page.length = uint32(copy(a.page.text[:], text))
+	if text != "" {
+		a.arm()
+	}
 }
 
 // expect sets the time when the keeper is to be back.
@@ -190,9 +212,7 @@ func (a *assistant) expect(due time.Duration) {
 
 // acted reports whether the keeper was too late since the last time.
 func (a *assistant) acted() bool {
-	for a.page.acting.Load() != 0 {
-		unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
-	}
+	a.settle()
 	acts := a.page.acts.Load()
 	late := acts != a.acts
 	a.acts = acts

@@ -73,7 +73,9 @@ wait:
 	MOVQ page_deadline(R12), AX
 	CMPQ CX, AX
 	JLT  acted
-	MOVQ $const_noDeadline, DX
+
+	// It acts again if the keeper raises a thread and is late once more.
+	LEAQ const_tooLate(CX), DX
 	LOCK
 	CMPXCHGQ DX, page_deadline(R12)
 	JNE  acted

@@ -87,6 +87,41 @@ func TestAssistantGoesToCPUsDuringCollections(t *testing.T) {
 	}
 }
 
+// A thread that is watched has its foreground ended while the keeper is late, again and
+// again, although the keeper has announced nothing.
+func TestAssistantEndsForegroundAsOftenAsItBegins(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("not root: real-time threads are root's")
+	}
+	a, err := newAssistant()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	number, end, ended := make(chan int), make(chan bool), make(chan bool)
+	go func() {
+		defer close(ended)
+		runtime.LockOSThread() // and ends with it
+		number <- unix.Gettid()
+		<-end
+	}()
+	tid := <-number
+	a.watch(tid, unix.SCHED_NORMAL)
+	for range 3 {
+		if err := SetScheduler(tid, unix.SCHED_FIFO, 1); err != nil {
+			t.Fatal(err)
+		}
+		testkit.Eventually(t, "its foreground ends", func() bool { return policyOf(tid) == "NORMAL" })
+		if !a.acted() {
+			t.Error("the keeper is not told")
+		}
+	}
+	a.expect(Never) // the keeper is back
+	a.unwatch(tid)
+	close(end)
+	<-ended
+}
+
 // policyOf is how the kernel schedules a thread; "" if it has ended.
 func policyOf(tid int) string {
 	attr, err := unix.SchedGetAttr(tid, 0)

@@ -22,8 +22,8 @@ const presence = time.Second
 // Domains that sleep are looked at so many at once, and so many times in each
 // presence: few domains wake the keeper seldom, and many do not delay it.
 const (
-	together = 16
-	rounds   = 64
+	together = 64
+	rounds   = 16
 )
 
 // rest is how long a domain that sleeps is left alone.
@@ -127,7 +127,14 @@ func (k *keeping) begin(name string, g *group, cpus []int, r host.Reservation) e
 	if err := k.weighParent(); err != nil {
 		return errors.Join(err, d.Restore(), g.close())
 	}
-	return k.Add(r.ID, d, d)
+	if err := k.Add(r.ID, d, d); err != nil {
+		if k.adopted[name] == d { // the reservation is another domain's: d is as it was
+			delete(k.adopted, name)
+			k.forget(d)
+		}
+		return errors.Join(err, k.weighParent())
+	}
+	return nil
 }
 
 // entryOf returns the adopted domain's entry; nil if it is not adopted.
@@ -232,9 +239,10 @@ func (d *adopted) Usage(now time.Duration) host.Usage {
 	return u
 }
 
-// bite is how long a domain can be left alone with its budget.
+// bite is how long a domain that sleeps can be left alone with its budget, or longer by a
+// hundredth of its period, which it pays back: domains with little are many.
 func (d *adopted) bite(now time.Duration) time.Duration {
-	return max(d.SporadicAccount.Usage(now).Left/time.Duration(max(len(d.on), 1)), keeper.MinLook)
+	return max(d.SporadicAccount.Usage(now).Left/time.Duration(max(len(d.on), 1)), d.period/100, minWatch)
 }
 
 // Restore implements [keeper.Subject].

@@ -3,7 +3,9 @@
 package native
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -69,6 +71,30 @@ func TestLooksAreOnTimeDuringCollections(t *testing.T) {
 		}
 		if used.Foreground == 0 || of.Foreground == 0 {
 			t.Error("nothing was kept")
+		}
+	})
+}
+
+// The runtime may stop the keeper between any two steps. So a thread is known to the
+// assistant before it is real-time.
+func TestThreadIsKnownBeforeItIsRealTime(t *testing.T) {
+	versions(t, func(t *testing.T, p *Host, _ Options) {
+		_, cmd := start(t, p, "d", "exec sleep 1000")
+		dir := filepath.Join(p.layout.cpu.dir, "d")
+		known := 0
+		all, err := prioritise(dir, p.layout.cpu.version, 1, func(tid int) {
+			if known++; policy(t, tid) == unix.SCHED_FIFO {
+				t.Error("it was real-time already")
+			}
+		})
+		if errors.Is(err, unix.EPERM) {
+			t.Skip("the kernel shares real-time among cgroups")
+		}
+		if err != nil || known == 0 || known != len(all) || policy(t, cmd.Process.Pid) != unix.SCHED_FIFO {
+			t.Errorf("%d of %v, %v", known, all, err)
+		}
+		if err := setPriority(dir, p.layout.cpu.version, 0); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -29,9 +29,9 @@
 // domains. A called domain is foreground or idle by the reservation whose call
 // it serves.
 //
-// A domain that sleeps with a budget of less than 3 ms and wakes up can run for 3
-// ms in foreground before that is noticed. It pays for it out of the budgets to
-// come.
+// A domain that sleeps with a smaller budget and wakes up can run in foreground for
+// 5 ms, or for a hundredth of its period if that is longer, before that is noticed.
+// It pays for it out of the budgets to come.
 //
 // Weights count among siblings only. So while they are used the parent is 19
 // times as heavy as a task outside it: one busy task outside gets the floor of

@@ -142,6 +142,30 @@ func TestAdopt(t *testing.T) {
 	})
 }
 
+// A refused reservation, whose number is another domain's, leaves nothing behind: the
+// domain can have one of its own.
+func TestRefusedReservationLeavesNothing(t *testing.T) {
+	versions(t, func(t *testing.T, p *Host, _ Options) {
+		one, _ := start(t, p, "one", "sleep 1000 & wait")
+		two, _ := start(t, p, "two", "sleep 1000 & wait")
+		adopt(t, p, one, 1, time.Millisecond, 50*time.Millisecond)
+		if err := p.Reserve(ctx, two.On(task(1, time.Millisecond, 50*time.Millisecond))); !errors.Is(err, host.ErrNotAllowed) {
+			t.Error(err)
+		}
+		adopt(t, p, two, 2, time.Millisecond, 50*time.Millisecond)
+		for id, d := range map[uint32]host.Domain{1: one, 2: two} {
+			usage(t, p, d, id)
+			if err := p.Unreserve(ctx, on(d, id)); err != nil {
+				t.Error(err)
+			}
+		}
+		version := p.layout.cpu.version
+		if a, b := shares(t, p, "two"), shares(t, p, ""); a != standard.text(version) || b != a {
+			t.Errorf("released: weights %s, parent %s", a, b)
+		}
+	})
+}
+
 // A domain with budget is real-time where that is needed, else it has the heavy
 // weight.
 func TestForeground(t *testing.T) {

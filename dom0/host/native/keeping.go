@@ -127,21 +127,19 @@ func (k *keeping) weighParent() error {
 		return nil
 	}
 	var err error
-	if want {
+	if want { // and light while the keeper is late: it may wait for its own process
+		k.WriteWhenLate(int(k.parent.dial.weight.Fd()), strconv.Itoa(lightest.of(k.parent.version)))
 		err = k.parent.setWeight(parental)
 	} else {
 		err = k.parent.restore()
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		k.heavy = want
 	}
-	k.heavy = want
-	if want { // and light while the keeper is late: it may wait for its own process
-		k.WriteWhenLate(int(k.parent.dial.weight.Fd()), strconv.Itoa(lightest.of(k.parent.version)))
-	} else {
+	if !k.heavy {
 		k.WriteWhenLate(-1, "")
 	}
-	return nil
+	return err
 }
 
 // late makes the parent heavy again, and has callees raised again: their threads are
@@ -184,15 +182,9 @@ func (k *keeping) raise(g *group, period time.Duration, foreground bool) error {
 		if foreground {
 			priority = rtsched.Priority(period, keeper.Levels)
 		}
-		k.unwatch(g)
 		err := g.setIdle()
 		if err == nil {
-			g.realtime, err = prioritise(g.dir, g.version, priority)
-		}
-		for _, tid := range g.realtime {
-			if foreground {
-				k.Watch(tid, unix.SCHED_NORMAL)
-			}
+			err = k.prioritise(g, priority)
 		}
 		if !errors.Is(err, unix.EPERM) {
 			return err
@@ -207,10 +199,34 @@ func (k *keeping) raise(g *group, period time.Duration, foreground bool) error {
 	return g.setIdle()
 }
 
-// unwatch forgets which threads of a cgroup are real-time.
-func (k *keeping) unwatch(g *group) {
+// prioritise gives the threads of a cgroup a priority, and watches those that are
+// real-time.
+func (k *keeping) prioritise(g *group, priority int) error {
+	all, err := prioritise(g.dir, g.version, priority, func(tid int) {
+		if priority > 0 {
+			k.Watch(tid, unix.SCHED_NORMAL)
+		}
+	})
+	switch {
+	case priority > 0:
+		k.unwatch(g, all)
+		g.realtime = all
+	case err == nil:
+		k.unwatch(g, nil)
+	}
+	return err
+}
+
+// unwatch ends the watch over the real-time threads of a cgroup, but over some.
+func (k *keeping) unwatch(g *group, but []int) {
+	stays := make(map[int]bool, len(but))
+	for _, tid := range but {
+		stays[tid] = true
+	}
 	for _, tid := range g.realtime {
-		k.Unwatch(tid)
+		if !stays[tid] {
+			k.Unwatch(tid)
+		}
 	}
 	g.realtime = nil
 }
@@ -232,10 +248,10 @@ func (k *keeping) useWeights() error {
 // gone.
 func (k *keeping) lower(g *group) error {
 	var err error
-	k.unwatch(g)
 	if k.byPriority {
 		err = setPriority(g.dir, g.version, 0)
 	}
+	k.unwatch(g, nil)
 	return gone(errors.Join(err, g.restore()))
 }
 

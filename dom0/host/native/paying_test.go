@@ -118,18 +118,19 @@ func TestCalleeIsRaisedAgainAfterALateKeeper(t *testing.T) {
 	versions(t, func(t *testing.T, p *Host, _ Options) {
 		db := startServer(t, p, "db")
 		payFor(t, p, db, 2048, 10*ms, 100*ms)
-		if err := p.k.Do(ctx, func() {
-			if err := p.k.raise(p.k.callees["db"].group, 100*ms, false); err != nil {
-				t.Error(err)
+		// Again, since the machine may make the keeper late once more.
+		testkit.Eventually(t, "the callee is raised by the next look", func() bool {
+			if err := p.k.Do(ctx, func() {
+				if err := p.k.raise(p.k.callees["db"].group, 100*ms, false); err != nil {
+					t.Error(err)
+				}
+				p.k.late()
+				p.k.Look(p.k.Entry(2048))
+			}); err != nil {
+				t.Fatal(err)
 			}
-			p.k.late()
-			p.k.Look(p.k.Entry(2048))
-		}); err != nil {
-			t.Fatal(err)
-		}
-		if backgrounded(t, p, "db") {
-			t.Error("the callee stays in background")
-		}
+			return !backgrounded(t, p, "db")
+		})
 	})
 }
 

@@ -27,12 +27,13 @@ const mostRounds = 16
 // it. The error is unix.EPERM if real-time threads are not allowed there, which
 // is so in version 1 if the kernel shares real-time among cgroups.
 func setPriority(dir string, version, priority int) error {
-	_, err := prioritise(dir, version, priority)
+	_, err := prioritise(dir, version, priority, func(int) {})
 	return err
 }
 
-// prioritise is setPriority, and returns the threads.
-func prioritise(dir string, version, priority int) (all []int, err error) {
+// prioritise is setPriority, and returns the threads. It calls before for each of
+// them while that has its earlier policy.
+func prioritise(dir string, version, priority int, before func(tid int)) (all []int, err error) {
 	done := make(map[int]bool)
 	for range mostRounds {
 		news := false
@@ -50,6 +51,7 @@ func prioritise(dir string, version, priority int) (all []int, err error) {
 			if priority > 0 {
 				policy = unix.SCHED_FIFO
 			}
+			before(tid)
 			if err := keeper.SetScheduler(tid, policy, priority); err != nil && err != unix.ESRCH {
 				return all, err
 			}

@@ -50,7 +50,7 @@ func (k *keeping) sleep(d *adopted, now time.Duration) {
 	delete(w.awake, d)
 	w.sleepers[d] = true
 	w.add(d, now)
-	w.due = min(w.due, now+max(d.bite(now), minWatch))
+	w.due = min(w.due, now+d.bite(now))
 }
 
 // add counts a sleeper among those that there were.
@@ -122,7 +122,7 @@ func (k *keeping) watchSleepers() {
 	k.arm(len(w.awake) == 0 && len(w.sleepers) > 0 && now >= w.noisy)
 	w.due = keeper.Never
 	if len(w.sleepers) > 0 && !w.armed {
-		w.due = clock.Monotonic() + max(w.bite, minWatch)
+		w.due = clock.Monotonic() + w.bite
 	}
 }
 

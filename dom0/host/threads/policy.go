@@ -17,6 +17,13 @@ const (
 	ordinary   = -1
 )
 
+// Entries of [Threads.has] besides policies: a watched thread may have any, and a thread
+// that left is no member any more.
+const (
+	unknown = -2
+	left    = -3
+)
+
 // setPolicy makes a thread real-time, background or ordinary, as nice as it was.
 func setPolicy(tid, policy int) error {
 	switch policy {

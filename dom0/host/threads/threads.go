@@ -203,29 +203,56 @@ func (t *Threads) Apply(s keeper.State, reapply bool) (time.Duration, error) {
 		t.policy = rtsched.Priority(t.period, keeper.Levels)
 	}
 	if now := clock.Monotonic(); reapply || now-t.renewed >= presence {
-		t.unwatch()
+		t.forget()
 		t.renewed = now
 	}
 	for _, tid := range t.tids {
 		if had, ok := t.has[tid]; ok && had == t.policy {
 			continue
 		}
+		if t.policy > background {
+			t.has[tid] = unknown // so that its watch ends whatever comes
+			t.set.keeper.Watch(tid, unix.SCHED_IDLE)
+		}
 		err := setPolicy(tid, t.policy)
 		if err != nil && !errors.Is(err, unix.ESRCH) {
 			return 0, fmt.Errorf("thread %d: %w: its cgroup may give no real-time (cpu.rt_runtime_us)", tid, err)
 		}
 		t.has[tid] = t.policy
-		if t.policy > background {
-			t.set.keeper.Watch(tid, unix.SCHED_IDLE)
-		} else {
+		if t.policy == background {
 			t.set.keeper.Unwatch(tid)
 		}
 	}
 	return presence, nil
 }
 
-// unwatch ends the watch over these threads.
-func (t *Threads) unwatch() {
+// forget forgets which policies its threads have, and ends the watch over those that
+// are its no longer.
+func (t *Threads) forget() {
+	for tid := range t.has {
+		t.has[tid] = left
+	}
+	for _, tid := range t.tids {
+		if _, ok := t.has[tid]; ok {
+			t.has[tid] = unknown
+		}
+	}
+	for tid, policy := range t.has {
+		if policy == left {
+			t.set.keeper.Unwatch(tid)
+			delete(t.has, tid)
+		}
+	}
+}
+
+// lower makes real-time threads background and ends the watch over all: what a thread
+// is given afterwards, the assistant does not change.
+func (t *Threads) lower(all []int) {
+	for _, tid := range all {
+		if policy, ok := t.has[tid]; ok && policy != background {
+			_ = setPolicy(tid, background) // it has ended, or is given its policy back
+		}
+	}
 	for tid := range t.has {
 		t.set.keeper.Unwatch(tid)
 	}
@@ -235,8 +262,8 @@ func (t *Threads) unwatch() {
 // Restore implements [keeper.Subject]: members get back their policies and
 // cgroups.
 func (t *Threads) Restore() error {
-	t.unwatch()
 	all, _ := t.members.threads() // if they cannot be listed, they have ended
+	t.lower(all)
 	return errors.Join(t.had.giveBack(all), t.members.release())
 }
 

@@ -17,8 +17,12 @@ import (
 	"github.com/vlibos/vlibos/xenctl"
 )
 
-// patience is how long xenstored may take for the names in one listing.
-const patience = 200 * time.Millisecond
+// patience is how long xenstored may take for the names in one listing, and first in
+// the first one: there is no last known name then, and domains are found by theirs.
+const (
+	patience = 200 * time.Millisecond
+	first    = 2 * time.Second
+)
 
 // Hypervisor is the part of *xenctl.Handle that finds domains.
 type Hypervisor interface {
@@ -52,7 +56,9 @@ type List struct {
 type known struct {
 	generation uint64
 	used       time.Duration
-	name       string // from xenstored's last answer
+	name       string // from xenstored's last answer, like models
+
+	models [len(modelNodes)]string
 }
 
 // slack is by how much a domain's CPU time may seem to shrink: it is the sum of
@@ -98,10 +104,14 @@ func (l *List) All(ctx context.Context) ([]host.Domain, error) {
 // the order in which they were read: an earlier one has less CPU time, as another domain
 // with that number would.
 func (l *List) ask(ctx context.Context) ([]xenctl.DomainInfo, map[uint16]known, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	limit := patience
+	if l.known == nil {
+		limit = first
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	infos, err := l.h.Domains()
 	if err != nil {
 		return nil, nil, err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -60,7 +61,7 @@ func (s *store) Read(ctx context.Context, path string) ([]byte, error) {
 	if v, ok := (*s)[path]; ok {
 		return []byte(v), nil
 	}
-	return nil, context.Canceled
+	return nil, fs.ErrNotExist
 }
 
 // busyHost has a domain that runs all the time. Its callers wait between the reading of a
@@ -137,6 +138,27 @@ func TestListKeepsNamesWithoutXenstored(t *testing.T) {
 	}
 }
 
+// slowStore answers later than a listing waits that has earlier names.
+type slowStore struct{ store }
+
+func (s *slowStore) Read(ctx context.Context, path string) ([]byte, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(2 * patience):
+		return s.store.Read(ctx, path)
+	}
+}
+
+func TestFirstListingWaitsForNames(t *testing.T) {
+	l := New(fakeHost{1: {ID: 1}}, &slowStore{store{"/local/domain/1/name": "web"}}, true)
+	for range 2 { // the second has the name of the first
+		if all, err := l.All(t.Context()); err != nil || len(all) != 1 || all[0].Name != "web" {
+			t.Errorf("%+v, %v", all, err)
+		}
+	}
+}
+
 // A domain whose CPUs cannot be determined does not hide the others.
 func TestOneDomainsFailureIsNotTheLists(t *testing.T) {
 	l := New(fakeHost{1: {ID: 1, CPUPool: 1}, 2: {ID: 2}}, &store{"": ""}, false)
@@ -202,11 +224,11 @@ func TestListTakesAtMostTwoHypercallsAVCPU(t *testing.T) {
 
 func TestFactsNameEachVCPU(t *testing.T) {
 	h := fakeHost{1: {ID: 1, MaxVCPUID: 2, OnlineVCPUs: 2, HVM: true, Paused: true, TotalPages: 512, CPUPool: 3}}
-	facts, err := New(h, &store{"": ""}, false).Facts(host.Domain{ID: "1"}, func(domid uint16, p xenctl.Pool) ([]host.Fact, error) {
-		return []host.Fact{{Name: "more", Value: fmt.Sprint(domid, p.ID)}}, nil
+	facts, err := New(h, &store{"": ""}, false).Facts(host.Domain{ID: "1"}, func(domid uint16, p xenctl.Pool) (string, []host.Fact, error) {
+		return "of " + p.Scheduler.String(), []host.Fact{{Name: "more", Value: fmt.Sprint(domid, p.ID)}}, nil
 	})
 	want := []host.Fact{
-		{Name: "state", Value: "HVM or PVH, paused, 2 of 3 vCPUs online, 2 MiB of memory"}, {Name: "cpupool", Value: "3, scheduler credit2, CPUs 2,3,4"},
+		{Name: "state", Value: "HVM or PVH, paused, 2 of 3 vCPUs online, 2 MiB of memory"}, {Name: "cpupool", Value: "3, scheduler of credit2, CPUs 2,3,4"},
 		{Name: "vCPU 0", Value: "on CPU 3, waiting for a CPU, 0s of CPU time, affinity 0,1,2,3"}, {Name: "vCPU 1", Value: "offline"},
 		{Name: "vCPU 2", Value: "on CPU 1, waiting for a CPU, 0s of CPU time, affinity 0,1,2,3"}, {Name: "more", Value: "1 3"},
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // Facts are what Xen has of a domain: its pool, and each vCPU with its CPU and its
-// affinity; and then what more says of it.
-func (l *List) Facts(d host.Domain, more func(domid uint16, p xenctl.Pool) ([]host.Fact, error)) ([]host.Fact, error) {
+// affinity; and then what more says of it, which also names the pool's scheduler.
+func (l *List) Facts(d host.Domain, more func(domid uint16, p xenctl.Pool) (scheduler string, facts []host.Fact, err error)) ([]host.Fact, error) {
 	domid, err := Number(d)
 	if err != nil {
 		return nil, err
@@ -26,9 +26,10 @@ func (l *List) Facts(d host.Domain, more func(domid uint16, p xenctl.Pool) ([]ho
 	if err != nil {
 		return nil, err
 	}
+	scheduler, others, failed := more(domid, pool)
 	facts := []host.Fact{
 		{Name: "state", Value: state(info)},
-		{Name: "cpupool", Value: fmt.Sprintf("%d, scheduler %v, CPUs %s", pool.ID, pool.Scheduler, cpulist.Format(pool.CPUs))},
+		{Name: "cpupool", Value: fmt.Sprintf("%d, scheduler %s, CPUs %s", pool.ID, scheduler, cpulist.Format(pool.CPUs))},
 	}
 	for i := range info.MaxVCPUID + 1 {
 		v, err := l.h.VCPU(domid, i)
@@ -46,8 +47,7 @@ func (l *List) Facts(d host.Domain, more func(domid uint16, p xenctl.Pool) ([]ho
 		facts = append(facts, host.Fact{Name: fmt.Sprint("vCPU ", i), Value: fmt.Sprintf("on CPU %d, %s, %v of CPU time, affinity %s",
 			v.CPU, runs(v), v.CPUTime, cpulist.Format(cpus))})
 	}
-	others, err := more(domid, pool)
-	return append(facts, others...), err
+	return append(facts, others...), failed
 }
 
 func runs(v xenctl.VCPU) string {

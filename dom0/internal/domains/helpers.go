@@ -5,7 +5,9 @@ package domains
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -76,12 +78,8 @@ func (l *List) model(ctx context.Context, domid uint16) *host.Helper {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var named *host.Helper
-	for _, node := range modelNodes {
-		text, err := l.store.Read(ctx, fmt.Sprintf(node, domid))
-		if err != nil {
-			continue
-		}
-		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	for node := range modelNodes {
+		pid, err := strconv.Atoi(strings.TrimSpace(l.modelNumber(ctx, domid, node)))
 		if err != nil || pid <= 0 {
 			continue
 		}
@@ -98,6 +96,23 @@ func (l *List) model(ctx context.Context, domid uint16) *host.Helper {
 		return &h
 	}
 	return named
+}
+
+// modelNumber is what one of modelNodes says of a domain, "" if there is no node. While
+// xenstored does not answer it is what that said last.
+func (l *List) modelNumber(ctx context.Context, domid uint16, node int) string {
+	text, err := l.store.Read(ctx, fmt.Sprintf(modelNodes[node], domid))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d, ok := l.known[domid]
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return d.models[node]
+	}
+	if ok {
+		d.models[node] = string(text)
+		l.known[domid] = d
+	}
+	return string(text)
 }
 
 // kernelThread is the flag of a thread of the kernel (PF_KTHREAD), which no process

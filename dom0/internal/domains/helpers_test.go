@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/internal/testkit"
+	"github.com/vlibos/vlibos/xenctl"
 )
 
 func TestThreadsOfTheKernelAreToldApartByName(t *testing.T) {
@@ -24,9 +26,11 @@ func TestThreadsOfTheKernelAreToldApartByName(t *testing.T) {
 	}
 }
 
-// A number that xenstore still names may be another process's by now.
-func TestDeviceModelIsTheProcessThatSaysSo(t *testing.T) {
-	c := exec.Command("sh", "-c", "read line", "sh", "-xen-domid", "7", "-no-shutdown")
+// modelOf7 starts a process that says it is the device model of domain 7, and returns the
+// function that ends it.
+func modelOf7(t *testing.T) (c *exec.Cmd, end func()) {
+	t.Helper()
+	c = exec.Command("sh", "-c", "read line", "sh", "-xen-domid", "7", "-no-shutdown")
 	in, err := c.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -34,6 +38,12 @@ func TestDeviceModelIsTheProcessThatSaysSo(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
+	return c, func() { in.Close(); c.Wait() }
+}
+
+// A number that xenstore still names may be another process's by now.
+func TestDeviceModelIsTheProcessThatSaysSo(t *testing.T) {
+	c, end := modelOf7(t)
 	node := map[string]string{}
 	s := store(node)
 	l := New(fakeHost{}, &s, false)
@@ -66,12 +76,41 @@ func TestDeviceModelIsTheProcessThatSaysSo(t *testing.T) {
 	if all := l.Helpers(t.Context(), 7); all != nil {
 		t.Errorf("a domain without a device model has %+v", all)
 	}
-	in.Close()
-	c.Wait()
+	end()
 	clear(node)
 	node[fmt.Sprintf(modelNodes[0], 7)] = fmt.Sprint(c.Process.Pid)
 	if all := l.Helpers(t.Context(), 7); len(all) != 1 || !all[0].Ended {
 		t.Errorf("a device model that has ended is %+v", all)
+	}
+}
+
+// While xenstored does not answer, a device model that runs is still the domain's. It is
+// not that of another domain which has the number by then.
+func TestDeviceModelIsKnownWithoutXenstored(t *testing.T) {
+	c, end := modelOf7(t)
+	defer end()
+	h := fakeHost{7: {ID: 7, CPUTime: time.Minute}}
+	s := store{fmt.Sprintf(modelNodes[1], 7): fmt.Sprint(c.Process.Pid)}
+	l := New(h, &s, false)
+	model := func() *host.Helper {
+		if _, err := l.All(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return host.Model(l.Helpers(t.Context(), 7))
+	}
+	testkit.Eventually(t, "the new process has its arguments", func() bool { return model() != nil })
+	s = nil
+	if m := model(); m == nil || m.PID != c.Process.Pid {
+		t.Errorf("without xenstored it is %+v", m)
+	}
+	h[7] = xenctl.DomainInfo{ID: 7}
+	if m := model(); m != nil {
+		t.Errorf("another domain has it: %+v", m)
+	}
+	s = store{}
+	h[7] = xenctl.DomainInfo{ID: 7, CPUTime: time.Minute}
+	if m := model(); m != nil {
+		t.Errorf("without a node it is %+v", m)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestStormHelper(t *testing.T) {
 	if socket == "" {
 		t.Skip("part of TestStormOfChangesMissesNothing")
 	}
-	debug.SetGCPercent(400) // as in serve
+	debug.SetGCPercent(150) // as in serve
 	h := &fakeHost{on: make(map[string]rtsched.Task)}
 	var all []host.Domain
 	for i := range stormHere {
