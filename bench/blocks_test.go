@@ -20,12 +20,15 @@ func rounds(n int, factor, spread float64) Rounds {
 	r := Rounds{Blocks: make(map[string][]Block), Want: n, Took: 10 * time.Minute}
 	for range n {
 		speed := 1 + 9*random.Float64()
-		for name, f := range map[string]float64{"base": 1, "part": factor} {
+		for _, of := range []struct { // always in this order: the chances are the same in each run
+			name   string
+			factor float64
+		}{{"base", 1}, {"part", factor}} {
 			var b Block
 			for range 8 {
-				b.Values = append(b.Values, f*speed*math.Exp(spread*random.NormFloat64()))
+				b.Values = append(b.Values, of.factor*speed*math.Exp(spread*random.NormFloat64()))
 			}
-			r.Blocks[name] = append(r.Blocks[name], b)
+			r.Blocks[of.name] = append(r.Blocks[of.name], b)
 		}
 	}
 	return r

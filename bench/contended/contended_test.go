@@ -3,7 +3,9 @@
 package contended
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,7 +58,7 @@ func TestForegroundLosesNoTimeToTheHost(t *testing.T) {
 func samples(a, u, c []float64) Samples {
 	s := Samples{"u10.alone": a, "u10.vlibos": u, "u10.called": c, "u10.master": u, "u10.master_controlled": c}
 	for _, bar := range experiment.bars() {
-		for _, figure := range []string{batchRate, latencies, idleShare, lateShare} {
+		for _, figure := range allFigures {
 			s["u10."+bar+figure] = []float64{2}
 		}
 	}
@@ -126,7 +128,7 @@ func TestCacheRecordsOfARunThatFailed(t *testing.T) {
 	o.Fits = true
 	s := Samples{"u10.alone": {10}, "u10.vlibos": {5}, "u10.apart": {10}, "u10.throttled": {7}}
 	for _, bar := range o.bars() {
-		for _, figure := range []string{batchRate, latencies, idleShare, lateShare} {
+		for _, figure := range allFigures {
 			s["u10."+bar+figure] = []float64{4, 4, 4}
 		}
 	}
@@ -139,5 +141,13 @@ func TestCacheRecordsOfARunThatFailed(t *testing.T) {
 		if r := records[i]; r.Value != want || !strings.Contains(r.Conclusion(), "failed after 1 of 3 repeats") {
 			t.Errorf("%s: %v, %s", r.Name, r.Value, r.Conclusion())
 		}
+	}
+}
+
+// What a measurement notes is what the records want.
+func TestMeasurementHasAllFigures(t *testing.T) {
+	m := measurement{work: mjump.Work{Writes: 1}, elapsed: time.Second}
+	if got, want := slices.Sorted(maps.Keys(m.figures())), slices.Sorted(slices.Values(allFigures)); !slices.Equal(got, want) {
+		t.Errorf("it notes %q, wanted are %q", got, want)
 	}
 }

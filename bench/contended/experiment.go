@@ -23,7 +23,9 @@ const (
 	called           = "called"            // the other is one vLib call, on a reservation, throttled
 )
 
-// The bars of a task whose data fit the cache, besides alone and vlibos.
+// The bars of a task whose data fit the cache, besides alone and vlibos. What it hits in the
+// cache takes no time in the model, but the emulating host's, whose CPUs are slower while both
+// work. So alone is beside a program that computes and touches no memory.
 const (
 	apart     = "apart"     // the other may fill a sixth of the cache, and the task the rest
 	throttled = "throttled" // the throttle alone
@@ -116,3 +118,6 @@ const (
 	idleShare = ".idle"            // part of the time in which the throttle stopped the other
 	lateShare = ".host_late"       // part of the time on the bus that the emulating host added
 )
+
+// allFigures are their names.
+var allFigures = []string{batchRate, latencies, idleShare, lateShare}

@@ -50,37 +50,46 @@ func Run(ctx context.Context, o Options) (records []bench.Record, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
 	jump := lab.File{Host: program, Guest: mjumpProgram}
 	load := bench.Load()
 	args := ""
 	if o.Fits {
 		args = "psr=cat"
 	}
-	result, err := lab.Run(ctx, lab.Config{
+	var s Samples
+	result, failed := o.run(ctx, lab.Config{
 		Processor: o.Processor, XenArgs: args,
 		Args: []string{self, Dom0Arg, string(experiment)},
-		Xen:  lab.VlibXen, Mode: lab.Contended, DomUs: 1,
-		Add:     []lab.File{{Host: o.Self, Guest: self}, jump},
+		Xen:  lab.VlibXen, DomUs: 1,
+		Add:     []lab.File{jump},
 		DomUAdd: []lab.File{jump},
-		Stdout:  &out, Stderr: o.Log, SetupLog: o.Log, Progress: o.Progress,
-	})
-	if err != nil {
-		if failed := (*lab.Error)(nil); errors.As(err, &failed) {
-			fmt.Fprint(o.Log, failed.Report())
-		}
-		return nil, err
-	}
-	var failed error
-	if result.Status != 0 {
-		failed = fmt.Errorf("the measuring program in Dom0 exited with status %d", result.Status)
-	}
-	var s Samples
-	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
-		return nil, errors.Join(failed, fmt.Errorf("the measuring program's output: %w", err))
+	}, &s)
+	if s == nil {
+		return nil, failed
 	}
 	machine := "Xen " + result.Versions.Xen + ", Linux " + result.Versions.Dom0 + ", " + result.Versions.QEMU +
 		", contended, " + strings.TrimPrefix(o.Processor+", ", ", ") + "on " + bench.Machine()
 	records, err = o.records(s, load, machine)
 	return records, errors.Join(failed, err)
+}
+
+// run runs this program in Dom0 of a lab in contended mode, and reads what it writes as
+// JSON into value, also if it fails afterwards.
+func (o Options) run(ctx context.Context, c lab.Config, value any) (result lab.Result, err error) {
+	var out bytes.Buffer
+	c.Mode, c.Add = lab.Contended, append(c.Add, lab.File{Host: o.Self, Guest: self})
+	c.Stdout, c.Stderr, c.SetupLog, c.Progress = &out, o.Log, o.Log, o.Progress
+	if result, err = lab.Run(ctx, c); err != nil {
+		if failed := (*lab.Error)(nil); errors.As(err, &failed) {
+			fmt.Fprint(o.Log, failed.Report())
+		}
+		return result, err
+	}
+	if result.Status != 0 {
+		err = fmt.Errorf("the measuring program in Dom0 exited with status %d", result.Status)
+	}
+	if wrong := json.Unmarshal(out.Bytes(), value); wrong != nil {
+		err = errors.Join(err, fmt.Errorf("the measuring program's output: %w", wrong))
+	}
+	return result, err
 }

@@ -26,7 +26,7 @@ const settled = time.Second
 // other starts what a bar has beside the task, and returns the function that
 // ends it.
 func (x *machine) other(ctx context.Context, bar string, percent int) (end func() error, err error) {
-	if bar == alone {
+	if bar == alone && !x.Fits {
 		return func() error { return nil }, nil
 	}
 	undo := func() error { return nil }
@@ -69,17 +69,16 @@ func (x *machine) other(ctx context.Context, bar string, percent int) (end func(
 		}
 		options.Reservation = payment
 	}
-	stop, err := x.batch(ctx, options)
+	program := []string{mjumpProgram, mjump.Batch}
+	if bar == alone {
+		program = []string{"sh", "-c", "while :; do :; done"}
+	}
+	stop, err := domu.Background(ctx, other, options, domu.CPUTime(x.xen, other), uint64(settled), program...)
 	if err != nil {
 		return nil, err
 	}
 	later(stop)
 	return undo, nil
-}
-
-// batch starts the batch program by one call, which stop ends.
-func (x *machine) batch(ctx context.Context, o vlibcall.Options) (stop func() error, err error) {
-	return domu.Background(ctx, other, o, domu.CPUTime(x.xen, other), uint64(settled), mjumpProgram, mjump.Batch)
 }
 
 // divide gives the other a sixth of the cache, and the task the rest, until undo is

@@ -145,7 +145,7 @@ func (o Options) raw(s Samples, load float64, percent int) (map[string]float64, 
 			return nil, fmt.Errorf("no measurement is named %s", name)
 		}
 		bench.Spread(raw, bar+"_writes_per_s", s[name])
-		for _, figure := range []string{batchRate, latencies, idleShare, lateShare} {
+		for _, figure := range allFigures {
 			if len(s[name+figure]) == 0 {
 				return nil, fmt.Errorf("no figure is named %s%s", name, figure)
 			}

@@ -20,7 +20,7 @@ var overhead = figure{
 	commands: []string{
 		"vlibmaster bench overhead", "vlibbench lab", "vlibbench module",
 	},
-	area: []string{"call", "module.call_listen", "module.gated_call", "module.deschedule"},
+	area: []string{"call", "module.call_listen", "module.gated_call", "module.block_cpu_call", "module.deschedule"},
 	draw: func(r records) (charts []drawing) {
 		native := r.values("ns", []number{
 			{"round trip of one cache line", "call.native.spin", "line1_ns", "base"},

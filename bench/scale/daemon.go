@@ -9,12 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/bench"
 	"github.com/vlibos/vlibos/dom0/api"
 	"github.com/vlibos/vlibos/dom0/client"
 )
@@ -70,25 +70,7 @@ func (d *daemon) stop() error {
 }
 
 // cpu is the CPU time of the daemon's threads.
-func (d *daemon) cpu() (sum time.Duration, err error) {
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", d.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue // it has ended
-		}
-		ns, _, _ := strings.Cut(string(text), " ")
-		n, err := strconv.ParseInt(ns, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", file, err)
-		}
-		sum += time.Duration(n)
-	}
-	return sum, nil
-}
+func (d *daemon) cpu() (time.Duration, error) { return bench.CPUTime(d.cmd.Process.Pid) }
 
 // memory is the daemon's resident memory, in bytes.
 func (d *daemon) memory() (float64, error) {

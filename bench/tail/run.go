@@ -73,7 +73,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.host.Close()) }()
-	if e.service, err = o.Service.start(ctx); err != nil {
+	if e.service, err = o.Service.start(ctx, e.host.ServiceCPU); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.service.stop()) }()

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/vlibos/vlibos/bench"
 )
 
 // Program is memcached.
@@ -56,7 +58,8 @@ type service struct {
 // patience limits the time in which the service starts, on a busy machine.
 const patience = 30 * time.Second
 
-func (p Program) start(ctx context.Context) (*service, error) {
+// start starts it on a CPU.
+func (p Program) start(ctx context.Context, cpu int) (*service, error) {
 	// A port that is free now.
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -74,7 +77,7 @@ func (p Program) start(ctx context.Context) (*service, error) {
 	// A terminal's interrupt is for the experiment, which then ends the
 	// service. If the experiment is killed, the kernel ends it.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := s.cmd.Start(); err != nil {
+	if err := bench.StartOn(s.cmd, cpu); err != nil {
 		return nil, fmt.Errorf("start the service: %w", err)
 	}
 	for end := time.Now().Add(patience); ; {

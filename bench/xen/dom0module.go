@@ -18,6 +18,7 @@ import (
 const (
 	sampleBoot          = "boot"              // power-on to Dom0's init
 	sampleGated         = "gated"             // a blocking call, paid for and gated
+	sampleBlockCPU      = "block_cpu"         // the same, the caller's vCPU waits
 	sampleDom0Xen       = "dom0_xen_version"  // made as CALL and LISTEN are,
 	sampleGuestXen      = "guest_xen_version" // in Dom0 and in the guest
 	sampleCall          = "call"              // CALL that opens a gate

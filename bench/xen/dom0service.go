@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os/exec"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -40,15 +41,26 @@ func Dom0Service(ctx context.Context, scheduler string, size ServiceSize, out io
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	defer g.Close()
-	if err := b.servedAlone(ctx, g); err != nil {
+	n := b.size.VCPUs
+	if n == 1 {
+		err = b.served(g, alone)
+	} else {
+		err = apart(ctx, n)
+	}
+	if err != nil {
 		return err
 	}
-	for _, domid := range []uint16{firstSpins, secondSpins} {
-		stop, err := run(ctx, b.xen, domid, spinSettles, taskProgram, "pause", fmt.Sprint(size.VCPUs))
+	for _, domid := range others {
+		stop, err := run(ctx, b.xen, domid, spinSettles, taskProgram, "pause", fmt.Sprint(n))
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, stop()) }()
+	}
+	if n > 1 {
+		if err := errors.Join(b.served(g, alone), pinOthers(ctx, 1, n)); err != nil {
+			return err
+		}
 	}
 	for _, s := range serviceSettings[scheduler] {
 		if err := s.apply(ctx, b); err != nil {
@@ -61,18 +73,34 @@ func Dom0Service(ctx context.Context, scheduler string, size ServiceSize, out io
 	return json.NewEncoder(out).Encode(b.Samples)
 }
 
-// servedAlone measures the service without neighbours. A counted machine runs one CPU
-// at a time, so that each CPU that works delays the others. For the comparison all
-// of the domain's CPUs work here, too: for processes of its own that yield to memcached.
-func (b *machine) servedAlone(ctx context.Context, g *tail.Generator) (err error) {
-	if b.size.VCPUs > 1 {
-		var stop func() error
-		if stop, err = run(ctx, b.xen, measured, spinSettles, "nice", "-n", "19", taskProgram, "pause", fmt.Sprint(b.size.VCPUs)); err != nil {
+// others are the domains that spin.
+var others = [...]uint16{firstSpins, secondSpins}
+
+// apart gives each of the service's vCPUs a CPU, and the others as many of their own. A
+// counted machine runs one CPU at a time, so each that works delays all: for the
+// comparison the others spin also while the service has its CPUs alone.
+func apart(ctx context.Context, n int) error {
+	for i := range n {
+		if err := pin(ctx, measured, fmt.Sprint(i), fmt.Sprint(1+i)); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, stop()) }()
 	}
-	return b.served(g, alone)
+	return pinOthers(ctx, n+1, 2*n)
+}
+
+func pinOthers(ctx context.Context, first, last int) (err error) {
+	for _, domid := range others {
+		err = errors.Join(err, pin(ctx, domid, "all", fmt.Sprintf("%d-%d", first, last)))
+	}
+	return err
+}
+
+// pin restricts a domain's vCPU, or all of them, to CPUs.
+func pin(ctx context.Context, domid uint16, vcpu, cpus string) error {
+	if out, err := exec.CommandContext(ctx, "xl", "vcpu-pin", fmt.Sprint(domid), vcpu, cpus).CombinedOutput(); err != nil {
+		return fmt.Errorf("pin vCPU %s of domain %d to CPUs %s: %w: %s", vcpu, domid, cpus, err, out)
+	}
+	return nil
 }
 
 // serve starts memcached in its domain, and connects to it when it listens.
@@ -137,7 +165,7 @@ func (b *machine) around(name string) (r vlib.Reservation, neighbours time.Durat
 			return r, 0, err
 		}
 	}
-	for _, domid := range []uint16{firstSpins, secondSpins} {
+	for _, domid := range others {
 		t, err := cpuTime(b.xen, domid)
 		if err != nil {
 			return r, 0, err

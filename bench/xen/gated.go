@@ -9,7 +9,6 @@ import (
 
 	"github.com/vlibos/vlibos/bench/domu"
 	"github.com/vlibos/vlibos/vlibcall"
-	"github.com/vlibos/vlibos/vlibcall/transport"
 	"github.com/vlibos/vlibos/xenctl/vlib"
 )
 
@@ -23,19 +22,21 @@ func (b *machine) gated(ctx context.Context, domid uint16) error {
 	if err := vchan(ctx, domid, b.Samples); err != nil {
 		return err
 	}
-	if err := b.countEcho(ctx, domid, sampleBlock, 0); err != nil {
+	if err := b.countEcho(ctx, domid, sampleBlock, vlibcall.Options{Wait: vlibcall.Block}); err != nil {
 		return err
 	}
 	if err := b.withPaid(domid, 8*time.Millisecond, 10*time.Millisecond, func() error {
-		return b.countEcho(ctx, domid, sampleGated, paying)
+		return errors.Join(
+			b.countEcho(ctx, domid, sampleGated, vlibcall.Options{Wait: vlibcall.Block, Reservation: paying}),
+			b.countEcho(ctx, domid, sampleBlockCPU, vlibcall.Options{Wait: vlibcall.BlockCPU, Reservation: paying}))
 	}); err != nil {
 		return err
 	}
 	return vchan(ctx, domid, b.Samples)
 }
 
-func (b *machine) countEcho(ctx context.Context, domid uint16, name string, reservation uint32) (err error) {
-	g, err := domu.Open(ctx, domid, vlibcall.Options{Wait: vlibcall.Block, Reservation: transport.Reservation(reservation)})
+func (b *machine) countEcho(ctx context.Context, domid uint16, name string, o vlibcall.Options) (err error) {
+	g, err := domu.Open(ctx, domid, o)
 	if err != nil {
 		return err
 	}

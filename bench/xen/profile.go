@@ -95,7 +95,7 @@ func Dom0Profile(ctx context.Context, out io.Writer) (err error) {
 	case hasModule:
 		err = b.gated(ctx, measured)
 	case errors.Is(err, vlib.ErrAbsent):
-		err = errors.Join(vchan(ctx, measured, b.Samples), b.countEcho(ctx, measured, sampleBlock, 0))
+		err = errors.Join(vchan(ctx, measured, b.Samples), b.countEcho(ctx, measured, sampleBlock, vlibcall.Options{Wait: vlibcall.Block}))
 	}
 	if err != nil {
 		return err

@@ -24,7 +24,8 @@ var serviceData = tail.Data{Keys: 1000, Size: 100}
 
 // ServiceSize is how large the service's experiment is.
 type ServiceSize struct {
-	// VCPUs of each domain, which have as many CPUs together, and memcached threads.
+	// VCPUs of each domain, which have as many CPUs together, and memcached threads. With
+	// several there are as many CPUs more, for the others while it has its own alone.
 	VCPUs int
 	Rate  int           // of requests a second; 1,000 need about a tenth of a CPU
 	Time  time.Duration // of each setting
@@ -36,6 +37,14 @@ func (s ServiceSize) Check() error {
 		return fmt.Errorf("%d vCPUs, %d requests a second for %v: allowed are 1 to 16, 1 to 10000, and 1s to 1h", s.VCPUs, s.Rate, s.Time)
 	}
 	return nil
+}
+
+// cpus of the machine, of which Dom0 has the first.
+func (s ServiceSize) cpus() int {
+	if s.VCPUs == 1 {
+		return 2
+	}
+	return 1 + 2*s.VCPUs
 }
 
 func (s ServiceSize) order() tail.Order {
@@ -76,7 +85,7 @@ const (
 	reserved = "reserved"
 )
 
-// serviceSettings are those of its domain beside the two spinning ones.
+// serviceSettings are those of its domain beside the two that spin on its CPUs.
 var serviceSettings = map[string][]setting{
 	schedVlib: {
 		noCap,
@@ -102,7 +111,7 @@ func Service(ctx context.Context, o Options, size ServiceSize, only ...string) (
 		}
 		s, machine, err := o.boot(ctx, images, lab.Config{
 			Args: size.args(c.scheduler), Xen: c.xen, Scheduler: c.scheduler, DomUs: 3,
-			PCPUs: 1 + size.VCPUs, DomUVCPUs: size.VCPUs, DomUCPUs: fmt.Sprintf("1-%d", size.VCPUs),
+			PCPUs: size.cpus(), DomUVCPUs: size.VCPUs, DomUCPUs: fmt.Sprintf("1-%d", size.VCPUs),
 			DomUPackages: []string{"memcached"},
 		})
 		if err != nil {

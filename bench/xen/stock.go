@@ -18,10 +18,7 @@ import (
 // Dom0StockArg makes this program, in the lab, call [Dom0Stock].
 const Dom0StockArg = "stock-dom0"
 
-// schedCredit is XCP-ng's scheduler.
-const schedCredit = "credit"
-
-// stocks are the boots in which the host stock keeps budgets.
+// stocks are the boots in which the host stock keeps budgets. Credit is XCP-ng's scheduler.
 var stocks = []struct{ scheduler, xen string }{
 	{schedCredit2, lab.StockXen},
 	{schedCredit, lab.StockXen},

@@ -17,8 +17,14 @@ import (
 const (
 	schedVlib    = "vlib"
 	schedCredit2 = "credit2"
+	schedCredit  = "credit"
 	schedRTDS    = "rtds"
+	schedNull    = "null"
+	schedARINC   = "arinc653"
 )
+
+// schedulers has all of them, in the order of their records.
+var schedulers = []string{schedVlib, schedCredit2, schedCredit, schedRTDS, schedNull, schedARINC}
 
 // The periodic task. A millisecond every ten is reserved for its domain, which
 // uses less than half of it. The task sleeps 1 % longer than the reservation's
@@ -32,12 +38,21 @@ const (
 	taskWakes  = 2000
 )
 
-// The domains: the first runs the task, the others spin.
+// The domains: the first runs the task, the others, if there are any, spin.
 const (
 	measured    = 1
 	firstSpins  = 2
 	secondSpins = 3
 )
+
+// beside are the domains that share the CPU of the measured one. Null gives each vCPU
+// a CPU of its own.
+func beside(scheduler string) []uint16 {
+	if scheduler == schedNull {
+		return nil
+	}
+	return []uint16{firstSpins, secondSpins}
+}
 
 // setting is one way to give the task's domain its share.
 type setting struct {
@@ -57,22 +72,29 @@ var settings = map[string][]setting{
 	schedVlib: {{reserved, func(_ context.Context, b *machine) error {
 		return errors.Join(b.module.Reserve(paying, taskBudget, taskPeriod), b.module.Adopt(measured, paying))
 	}}},
-	schedCredit2: {
-		noCap,
-		{"others_capped", func(ctx context.Context, _ *machine) error {
-			return errors.Join(credit2Cap(ctx, firstSpins, 45), credit2Cap(ctx, secondSpins, 45))
-		}},
-		{"task_capped", func(ctx context.Context, _ *machine) error {
-			return errors.Join(credit2Cap(ctx, firstSpins, 0), credit2Cap(ctx, secondSpins, 0), credit2Cap(ctx, measured, 10))
-		}},
-	},
+	schedCredit2: caps("sched-credit2"),
+	schedCredit:  caps("sched-credit"),
 	schedRTDS: {{reserved, func(ctx context.Context, _ *machine) error {
 		return errors.Join(rtds(ctx, measured, taskBudget), rtds(ctx, firstSpins, 4*taskBudget), rtds(ctx, secondSpins, 4*taskBudget))
 	}}},
+	schedNull:  {noCap},
+	schedARINC: {{reserved, arinc653}},
 }
 
-func credit2Cap(ctx context.Context, domid, percent int) error {
-	return xl(ctx, "sched-credit2", "-d", fmt.Sprint(domid), "-c", fmt.Sprint(percent))
+// caps are the settings of a scheduler whose domains have caps, which xl's command sets.
+func caps(command string) []setting {
+	set := func(ctx context.Context, domid, percent int) error {
+		return xl(ctx, command, "-d", fmt.Sprint(domid), "-c", fmt.Sprint(percent))
+	}
+	return []setting{
+		noCap,
+		{"others_capped", func(ctx context.Context, _ *machine) error {
+			return errors.Join(set(ctx, firstSpins, 45), set(ctx, secondSpins, 45))
+		}},
+		{"task_capped", func(ctx context.Context, _ *machine) error {
+			return errors.Join(set(ctx, firstSpins, 0), set(ctx, secondSpins, 0), set(ctx, measured, 10))
+		}},
+	}
 }
 
 // rtds gives each vCPU of a domain a budget in each period of the task, and
@@ -90,10 +112,10 @@ func xl(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// wakeup measures how late a periodic task wakes beside two spinning domains, with
-// each setting of a scheduler.
+// wakeup measures how late a periodic task wakes beside spinning domains, with each
+// setting of a scheduler.
 func (b *machine) wakeup(ctx context.Context, scheduler string) (err error) {
-	for _, domid := range []uint16{firstSpins, secondSpins} {
+	for _, domid := range beside(scheduler) {
 		stop, err := spin(ctx, b.xen, domid)
 		if err != nil {
 			return err

@@ -25,6 +25,7 @@ prints each result at once. A missed target is printed and is no failure.
    vlibbench module    the module in Xen and its scheduler, in instructions
    vlibbench stock     budgets on an unmodified Xen, by scheduler and period, on real Xen
    vlibbench mjump     a real-time task beside a memory-bound vLib OS, on a modelled memory bus
+   vlibbench simulate  a recorded memcached beside batch jobs, on a simulated memory bus
    vlibbench scale     what many idle domains cost the daemon, on this machine
    vlibbench decision  the decision alone, in instructions, from stdin
    vlibbench table     the latest result of each name, with target and raw numbers
@@ -48,7 +49,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "out", Value: "out/bench.jsonl", Usage: "append results to this `FILE`"},
 		},
-		Commands: slices.Concat(experimentCommands(), nativeCommands(), throttleCommands(), labCommands(), moduleCommands(), stockCommands(), mjumpCommands(), scaleCommands(), []*cli.Command{tableCommand()}),
+		Commands: slices.Concat(experimentCommands(), nativeCommands(), throttleCommands(), labCommands(), moduleCommands(), stockCommands(), mjumpCommands(), simulateCommands(), scaleCommands(), []*cli.Command{tableCommand()}),
 	}
 }
 

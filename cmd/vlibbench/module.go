@@ -19,7 +19,8 @@ func moduleCommands() []*cli.Command {
 			Name:  "module",
 			Usage: "the hypervisor's module and its scheduler on real Xen, in instructions",
 			Flags: []cli.Flag{
-				&cli.StringSliceFlag{Name: "only", Usage: "boot only with this `SCHEDULER`: vlib, credit2, rtds; may be repeated"},
+				&cli.StringSliceFlag{Name: "only", Usage: "boot only with this `SCHEDULER`: vlib, credit2, credit, rtds, null, arinc653; may be repeated"},
+				&cli.BoolFlag{Name: "wakeups", Usage: "measure wake-ups alone"},
 				&cli.UintFlag{Name: "boots", Value: 1, Usage: "measure wake-ups in `N` boots of each"},
 			},
 			Action: moduleAction,
@@ -70,7 +71,7 @@ func moduleCommands() []*cli.Command {
 
 func moduleAction(c *cli.Context) error {
 	return inLab(c, func(self string, progress func(string)) ([]bench.Record, error) {
-		return xen.Module(c.Context, xen.Options{Self: self, Log: c.App.ErrWriter, Progress: progress}, max(1, int(c.Uint("boots"))), c.StringSlice("only")...)
+		return xen.Module(c.Context, xen.Options{Self: self, Log: c.App.ErrWriter, Progress: progress}, c.Bool("wakeups"), max(1, int(c.Uint("boots"))), c.StringSlice("only")...)
 	})
 }
 
