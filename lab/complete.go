@@ -102,8 +102,8 @@ func (c Config) complete() (Config, error) {
 	if hasModule(c.Xen) && c.Scheduler == "" {
 		c.Scheduler = vlibScheduler
 	}
-	if c.Xen == StockXen && c.Scheduler == vlibScheduler {
-		return c, fmt.Errorf("the distribution's Xen has no scheduler %q: boot --xen %s", c.Scheduler, VlibXen)
+	if (c.Xen == StockXen || c.Xen == UnsupportedXen) && c.Scheduler == vlibScheduler {
+		return c, fmt.Errorf("Xen without the module has no scheduler %q: boot --xen %s", c.Scheduler, VlibXen)
 	}
 	if (c.Join != "") != c.Address.Addr().Is4() {
 		return c, fmt.Errorf("a network to another machine needs a socket and this machine's IPv4 address, for example 10.0.0.1/24: got %q and %v", c.Join, c.Address)
@@ -126,9 +126,9 @@ func (c Config) complete() (Config, error) {
 	if c.Xen != NoXen && strings.Contains(c.KernelArgs, ",") {
 		return c, fmt.Errorf("kernel arguments %q: QEMU allows no comma in those of Dom0", c.KernelArgs)
 	}
-	if c.Xen != StockXen && c.Xen != NoXen && !hasModule(c.Xen) {
+	if c.Xen != StockXen && c.Xen != NoXen && !isBuilt(c.Xen) {
 		if !strings.Contains(c.Xen, "/") {
-			return c, fmt.Errorf("unknown hypervisor %q: want %s, %s, %s, %s, %s or the path of a file, with a slash", c.Xen, StockXen, VlibXen, VlibDebugXen, VlibFlaskXen, NoXen)
+			return c, fmt.Errorf("unknown hypervisor %q: want %s, %s, %s, %s, %s, %s or the path of a file, with a slash", c.Xen, StockXen, VlibXen, VlibDebugXen, VlibFlaskXen, UnsupportedXen, NoXen)
 		}
 		if _, err := os.Stat(c.Xen); err != nil {
 			return c, fmt.Errorf("hypervisor: %w", err)

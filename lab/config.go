@@ -83,8 +83,8 @@ type Config struct {
 	// contended mode its classes are obeyed and its counters move. Its machines are
 	// not saved.
 	Processor string
-	// Xen is StockXen (the default), VlibXen, a variant of that, the path of an image,
-	// or NoXen: then the command runs on the release's Linux without a hypervisor, and
+	// Xen is StockXen (the default), VlibXen, a variant of that, UnsupportedXen, the path
+	// of an image, or NoXen: then the command runs on the release's Linux without a hypervisor, and
 	// what is said of Dom0 is said of that.
 	Xen string
 	// Scheduler is that of Dom0 and, without cpupools, of all domains, by its name

@@ -97,6 +97,7 @@ func these(t *testing.T, c lab.Config, wanted func(pkg, test string) bool, pkgs 
 }
 
 func TestDevicesWorkInDom0(t *testing.T) {
+	t.Parallel()
 	// The order matters: the last two destroy a DomU each.
 	inDom0(t, lab.Config{DomUs: 2, Timeout: 15 * time.Minute},
 		"evtchn", "xenctl", "vlibcall/transport/xen", "xenctl/xenstore", "grant")
@@ -119,4 +120,7 @@ func rogueGuest(t *testing.T, timeout time.Duration, env ...string) {
 	}, "lab/suite/rogue")
 }
 
-func TestRogueGuestHarmsOnlyItself(t *testing.T) { rogueGuest(t, 15*time.Minute) }
+func TestRogueGuestHarmsOnlyItself(t *testing.T) {
+	t.Parallel()
+	rogueGuest(t, 30*time.Minute)
+}

@@ -28,19 +28,24 @@ const (
 	// VlibFlaskXen is VlibXen with XSM and Flask, which enforces the policy of Xen's
 	// own source.
 	VlibFlaskXen = "vlib-flask"
+	// UnsupportedXen is Xen of VlibXen's source without the module, with the schedulers
+	// that Xen does not support: RTDS, null, ARINC653.
+	UnsupportedXen = "unsupported"
 	// NoXen boots the release's Linux alone.
 	NoXen = "none"
 )
 
-// variants are the hypervisors with the module, by name.
+// variants are the hypervisors that are built here, by name.
 var variants = map[string]module.Variant{
-	VlibXen: module.Plain, VlibDebugXen: module.Debug, VlibFlaskXen: module.Flask,
+	VlibXen: module.Plain, VlibDebugXen: module.Debug, VlibFlaskXen: module.Flask, UnsupportedXen: module.Unsupported,
 }
 
-func hasModule(name string) bool {
+func isBuilt(name string) bool {
 	_, ok := variants[name]
 	return ok
 }
+
+func hasModule(name string) bool { return isBuilt(name) && name != UnsupportedXen }
 
 // vlibScheduler is the name of the module's scheduler on Xen's command line.
 const vlibScheduler = "vlib"
@@ -125,7 +130,7 @@ func hypervisor(ctx context.Context, name string, base *image.Base, refresh bool
 		return HypervisorImage{}, nil
 	case StockXen:
 		return HypervisorImage{Path: base.Hypervisor()}, nil
-	case VlibXen, VlibDebugXen, VlibFlaskXen:
+	case VlibXen, VlibDebugXen, VlibFlaskXen, UnsupportedXen:
 		cache, err := image.DefaultCache()
 		if err != nil {
 			return HypervisorImage{}, err

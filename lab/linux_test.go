@@ -16,18 +16,26 @@ import (
 	"github.com/vlibos/vlibos/lab"
 )
 
-// TestLinuxOnAProcessor runs the native host without Xen, on emulated processors: classes by
-// the kernel's own resctrl, and latency by its own uncore drivers. It runs alone, as
+// TestLinuxOnAProcessor runs the native host without Xen, on emulated processors: classes and
+// monitoring by the kernel's own resctrl, and latency by its own uncore drivers. It runs alone, as
 // TestContended does.
 func TestLinuxOnAProcessor(t *testing.T) {
 	program, err := mjump.Build(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	counters := func(_, test string) bool { return strings.Contains(test, "Perf") }
-	classes := func(pkg, test string) bool { return !counters(pkg, test) }
+	having := func(word string) func(_, test string) bool {
+		return func(_, test string) bool { return strings.Contains(test, word) }
+	}
+	counters, footprint, without, powers := having("Perf"), having("Footprint"), having("WithoutMonitoring"), having("Powers")
+	classes := func(pkg, test string) bool {
+		return !counters(pkg, test) && !footprint(pkg, test) && !without(pkg, test) && !powers(pkg, test)
+	}
 	alone := func(pkg, test string) bool { return classes(pkg, test) && !strings.Contains(test, "Daemon") }
-	contended := lab.Config{Mode: lab.Contended, BusService: 10 * time.Microsecond, Add: []lab.File{{Host: program, Guest: "/usr/bin/mjump"}}}
+	jump := []lab.File{{Host: program, Guest: "/usr/bin/mjump"}}
+	contended := lab.Config{Mode: lab.Contended, BusService: 10 * time.Microsecond, Add: jump}
+	// Turns that short cost nothing.
+	counted := lab.Config{Mode: lab.Contended, BusService: 100 * time.Nanosecond, Add: jump}
 	for _, tt := range []struct {
 		processor, release string
 		lab.Config
@@ -35,10 +43,13 @@ func TestLinuxOnAProcessor(t *testing.T) {
 	}{
 		// A busy emulator starts a daemon's guard too late, but not where time is counted.
 		{"icelake-server", "bookworm", lab.Config{Mode: lab.Counted}, classes},
+		{"icelake-server", "bookworm", lab.Config{Mode: lab.Counted, KernelArgs: "rdt=!cmt"}, without},
+		{"icelake-server", "bookworm", counted, footprint},
+		{"icelake-server-powers", "bookworm", lab.Config{Mode: lab.Counted}, powers},
 		{"sapphire-rapids", "trixie", lab.Config{}, alone},
 		{"skylake-client", "bookworm", contended, counters},
 	} {
-		t.Run(tt.processor, func(t *testing.T) {
+		t.Run(strings.TrimSpace(tt.processor+" "+string(tt.Mode)+" "+tt.KernelArgs), func(t *testing.T) {
 			c := tt.Config
 			c.Xen, c.Release, c.Processor, c.Timeout = lab.NoXen, tt.release, tt.processor, 15*time.Minute
 			these(t, c, tt.wanted, "lab/suite/linux")
@@ -97,6 +108,7 @@ func TestRegistersAreHidden(t *testing.T) {
 		{"epyc-milan", "vpmu=on", lab.PVH},
 	} {
 		t.Run(tt.processor+" "+string(tt.guest)+" "+tt.args, func(t *testing.T) {
+			t.Parallel() // counted: each takes one CPU
 			inDom0(t, lab.Config{
 				Xen: lab.VlibXen, Mode: lab.Counted, Processor: tt.processor, Guest: tt.guest, DomUs: 1, XenArgs: tt.args,
 				DomUAdd: []lab.File{{Host: program, Guest: "/usr/bin/registers"}}, Timeout: 15 * time.Minute,

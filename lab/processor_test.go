@@ -35,9 +35,10 @@ func TestProcessor(t *testing.T) {
 	}{
 		{"icelake-server", "programmed", beside, "", "psr=cat,mba,cmt,rmid_max:1,cos_max:2", []string{"TestDaemonsClassesAreProgrammed", "TestMasksThatAreNoneAreRefused", "TestClassesOutliveACPU"}},
 		{"sapphire-rapids", "programmed", programmed, "", "psr=cdp,mba,cmt", []string{"TestDaemonsClassesWithCodeAndDataApart"}},
+		{"icelake-server-powers", "programmed", beside, "", "psr=cat,mba,cmt", []string{"TestDelaysOfPowersOfTwoAreNoPercentages"}},
 		{"epyc-milan", "programmed", programmed, "", "psr=cat,mba,cmt", []string{"TestAMDsClassesByXen"}},
-		{"icelake-server", "counted", counted, "", "psr=cat,mba,cmt", []string{"TestApartMasksKeepLinesInTheCache", "TestBandwidthSlowsTheDomainThatHasIt", "TestOccupancyIsTheFootprint"}},
-		{"icelake-server", "calls", counted, lab.VlibXen, "psr=cat,mba,cmt", []string{"TestReceiptHasWhatTheCallUsed", "TestCacheClassFollowsTheCall"}},
+		{"icelake-server", "counted", counted, "", "psr=cat,mba,cmt", []string{"TestApartMasksKeepLinesInTheCache", "TestBandwidthSlowsTheDomainThatHasIt", "TestOccupancyIsTheFootprint", "TestWaysMoveToTheDomainThatUsesThem"}},
+		{"icelake-server", "calls", counted, lab.VlibXen, "psr=cat,mba,cmt", []string{"TestReceiptHasWhatTheCallUsed", "TestCacheClassFollowsTheCall", "TestDaemonsClassFollowsAThreadsCall"}},
 		{"skylake-client", "contended", contended, lab.VlibXen, "", counters},
 		{"skylake-server", "contended", contended, lab.VlibXen, "", counters},
 		{"epyc-milan", "contended", contended, lab.VlibXen, "", counters},

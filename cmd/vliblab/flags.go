@@ -23,7 +23,7 @@ func machineFlags() []cli.Flag {
 		&cli.StringFlag{Category: machine, Name: "mode", DefaultText: "functional, with PVH and HVM guests counted", Usage: "functional (parallel CPUs), counted (time is the number of instructions) or contended (CPUs that queue for a memory bus)"},
 		&cli.StringFlag{Category: machine, Name: "processor", Usage: "an emulated processor with cache classes or uncore counters: " + strings.Join(processor.Names(), ", ")},
 		&cliflag.Duration{Category: machine, Name: "bus-service", Usage: "contended: the length of a turn on the memory bus while CMD runs, 0 for off (docs/reference/lab-bus.md)"},
-		&cli.StringFlag{Category: machine, Name: "xen", Value: lab.StockXen, Usage: "hypervisor: stock, vlib (built here with this project's module), vlib-debug (with Xen's assertions), vlib-flask (with XSM and Flask), none (Linux alone, without DomUs), or the `PATH` of an image, with a slash"},
+		&cli.StringFlag{Category: machine, Name: "xen", Value: lab.StockXen, Usage: "hypervisor: stock, vlib (built here with this project's module), vlib-debug (with Xen's assertions), vlib-flask (with XSM and Flask), unsupported (built here, without the module, with the schedulers RTDS, null and ARINC653, which Xen does not support), none (Linux alone, without DomUs), or the `PATH` of an image, with a slash"},
 		&cli.StringFlag{Category: machine, Name: "sched", DefaultText: "vlib with --xen vlib, else Xen's own", Usage: "Xen's scheduler, by `NAME`: credit2, credit, vlib, …"},
 		&cli.StringFlag{Category: machine, Name: "xen-args", Usage: "`ARGS` added to the hypervisor's command line"},
 		&cli.StringFlag{Category: machine, Name: "kernel-args", Usage: "`ARGS` added to Dom0's kernel command line (no comma)"},

@@ -5,7 +5,6 @@ package host
 import (
 	"encoding/json"
 	"os/exec"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -13,23 +12,65 @@ import (
 	"github.com/vlibos/vlibos/internal/testkit"
 )
 
-// Serve runs a master until the end of the test.
-func Serve(t testing.TB) {
+// Master is a running 'vlibmaster serve'.
+type Master struct {
+	*exec.Cmd
+	Log   *testkit.Text
+	ended chan struct{} // closed when err says how it ended
+	err   error
+}
+
+// Serve runs a master until the end of the test, with arguments of serve, and returns when
+// it serves. It ends the test, with the log, if the master ends before.
+func Serve(t testing.TB, args ...string) *Master {
 	t.Helper()
-	c := exec.Command("vlibmaster", "serve")
-	var log strings.Builder
-	c.Stderr = &log
-	Must(t, c.Start())
+	m := &Master{Cmd: exec.Command("vlibmaster", append([]string{"serve"}, args...)...), Log: new(testkit.Text), ended: make(chan struct{})}
+	m.Stderr = m.Log
+	Must(t, m.Start())
+	go func() {
+		defer close(m.ended)
+		m.err = m.Cmd.Wait()
+	}()
 	t.Cleanup(func() {
-		c.Process.Signal(syscall.SIGTERM)
-		c.Wait()
+		m.Process.Signal(syscall.SIGCONT) // errors mean that it has ended already
+		m.Process.Signal(syscall.SIGTERM)
+		m.Wait()
 		if t.Failed() {
-			t.Log(log.String())
+			t.Log(m.Log)
 		}
 	})
-	testkit.Eventually(t, "the master serves", func() bool {
-		_, status := Command(t, "vlibmaster", "ps")
-		return status == 0
+	m.Says(t, "msg=serving")
+	return m
+}
+
+// Wait returns how the master ended.
+func (m *Master) Wait() error {
+	<-m.ended
+	return m.err
+}
+
+// Says waits until the log has words. It ends the test, with the log, if the master ends
+// without them.
+func (m *Master) Says(t testing.TB, words string) {
+	t.Helper()
+	m.SaysAgain(t, words, 0)
+}
+
+// SaysAgain waits until the log has words more often than before.
+func (m *Master) SaysAgain(t testing.TB, words string, before int) {
+	t.Helper()
+	testkit.Eventually(t, "the master says "+words, func() bool {
+		over := false
+		select {
+		case <-m.ended:
+			over = true // and its log is complete
+		default:
+		}
+		said := m.Log.Count(words) > before
+		if over && !said {
+			t.Fatalf("the master ended, %v, and did not say %q:\n%s", m.err, words, m.Log)
+		}
+		return said
 	})
 }
 

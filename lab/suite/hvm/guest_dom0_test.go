@@ -6,6 +6,7 @@ package hvm
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,6 +73,39 @@ func TestEmulatedDriveReads(t *testing.T) {
 		t.Errorf("the drive is a PV disk, too: %q", got)
 	}
 	answersCos(t, "vlib1")
+}
+
+// Beside another that spins on its CPU, an adopted guest that spins has its budget in
+// foreground: exactly by the module, within a hundredth of the CPU by the daemon.
+func TestAdoptedGuestHasItsShare(t *testing.T) {
+	host.Serve(t)
+	tolerance := 0.01
+	if host.All(t).Host == "module" {
+		tolerance = 0.002
+	}
+	spinBeside(t)
+	host.Keep(t, "vlib1", "while :; do :; done")
+	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
+	time.Sleep(time.Second)
+	before, sBefore := host.Domain(t, "vlib1")
+	begun := time.Now()
+	time.Sleep(5 * time.Second)
+	after, sAfter := host.Domain(t, "vlib1")
+	took := time.Since(begun)
+	share := float64(sAfter.Foreground-sBefore.Foreground) / float64(took)
+	background := float64(sAfter.Background-sBefore.Background) / float64(took)
+	used := float64(after.CPU-before.CPU) / float64(took)
+	t.Logf("in %v: foreground %.3f %%, background %.3f %%, by Xen's account %.3f %%", took, 100*share, 100*background, 100*used)
+	if math.Abs(share-0.1) > tolerance {
+		t.Errorf("foreground %.3f %%, want 10 ± %.1f", 100*share, 100*tolerance)
+	}
+	if math.Abs(share+background-used) > 0.01 {
+		t.Errorf("%.3f %% were charged, %.3f %% were used", 100*(share+background), 100*used)
+	}
+	if used > 0.7 {
+		t.Errorf("it had %.3f %% of a CPU, on which another spins", 100*used)
+	}
+	host.Run(t, "vlibmaster", "release", "vlib1")
 }
 
 // A guest is saved with the state of its device model, and has another one afterwards,

@@ -67,19 +67,25 @@ func TestDeviceModelIsShownWithItsTime(t *testing.T) {
 	}
 }
 
-// What the device model uses is charged to the budget: it and its domain together use no
-// more than that in foreground, and both are accounted for.
 func TestDeviceModelIsChargedToTheReservation(t *testing.T) {
 	host.Serve(t)
-	pid := model(t, "vlib1").PID
-	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "20ms", "--period", "100ms", "--with-device-model")
-	stop := host.Keep(t, "vlib1", reading)
+	isCharged(t, "vlib1", func() (stop func()) { return host.Keep(t, "vlib1", reading) })
+	answersCos(t, "vlib1")
+}
+
+// isCharged adopts a domain with its device model, for the time of a load that works both.
+// They use no more than the budget in foreground, and both are accounted for.
+func isCharged(t *testing.T, name string, load func() (stop func())) {
+	t.Helper()
+	pid := model(t, name).PID
+	host.Run(t, "vlibmaster", "adopt", name, "--budget", "20ms", "--period", "100ms", "--with-device-model")
+	stop := load()
 	testkit.Eventually(t, "it runs in foreground", func() bool { return policies(t, pid)[unix.SCHED_FIFO] })
 	time.Sleep(200 * time.Millisecond)
-	before, sBefore := host.Domain(t, "vlib1")
+	before, sBefore := host.Domain(t, name)
 	begun := time.Now()
 	time.Sleep(time.Second)
-	after, sAfter := host.Domain(t, "vlib1")
+	after, sAfter := host.Domain(t, name)
 	took := time.Since(begun)
 	guest := after.CPU - before.CPU
 	served := domain.Model(after.Helpers).CPU - domain.Model(before.Helpers).CPU
@@ -94,15 +100,20 @@ func TestDeviceModelIsChargedToTheReservation(t *testing.T) {
 	if share := float64(foreground) / float64(took); share > 0.25 {
 		t.Errorf("%.3f of a CPU in foreground, of a budget of 0.2", share)
 	}
+	text := host.Run(t, "vlibmaster", "describe", name)
+	for _, words := range []string{fmt.Sprintf("device model: process %d, ", pid), "asked: 20ms in every 100ms"} {
+		if !strings.Contains(text, words) {
+			t.Errorf("describe has no %q:\n%s", words, text)
+		}
+	}
 	stop()
-	host.Run(t, "vlibmaster", "release", "vlib1")
+	host.Run(t, "vlibmaster", "release", name)
 	if p := policies(t, pid); len(p) != 1 || !p[unix.SCHED_NORMAL] {
 		t.Errorf("after its release the device model has the policies %v", p)
 	}
 	if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)); err != nil || strings.Contains(string(text), "vlibos") {
 		t.Errorf("after its release the device model is in %q, %v", text, err)
 	}
-	answersCos(t, "vlib1")
 }
 
 // A device model that dies is missed, and one that comes is put on the reservation. A

@@ -9,11 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -33,26 +31,6 @@ const (
 	name  = "vlib2"
 	payer = 77
 )
-
-// serve runs a master until the end of the test.
-func serve(t *testing.T) {
-	t.Helper()
-	c := exec.Command("vlibmaster", "serve")
-	var log strings.Builder
-	c.Stderr = &log
-	host.Must(t, c.Start())
-	t.Cleanup(func() {
-		c.Process.Signal(syscall.SIGTERM)
-		c.Wait()
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
-	testkit.Eventually(t, "the master serves", func() bool {
-		_, status := host.Command(t, "vlibmaster", "ps")
-		return status == 0
-	})
-}
 
 // gated makes the domain run for calls of payer only, and opens a channel.
 func gated(t *testing.T, m *vlib.Module) *vlibcall.Channel {
@@ -125,7 +103,7 @@ func restore(t *testing.T, m *vlib.Module, file string) *vlibcall.Channel {
 // and restored. There its server answers calls, and can be ended.
 func TestGatedDomainIsSavedAndServesAgain(t *testing.T) {
 	m, _ := host.Module(t)
-	serve(t)
+	host.Serve(t)
 	reserve(t, m)
 	host.Run(t, "vlibmaster", "adopt", name, "--budget", "10ms", "--period", "100ms")
 	answers(t, m, gated(t, m))
@@ -154,7 +132,7 @@ func TestGatedDomainIsSavedAndServesAgain(t *testing.T) {
 // says so.
 func TestCallOfASavedDomainEndsOnce(t *testing.T) {
 	m, _ := host.Module(t)
-	serve(t)
+	host.Serve(t)
 	reserve(t, m)
 	c := gated(t, m)
 	ends := make(chan error, 10)
@@ -178,7 +156,7 @@ func TestCallOfASavedDomainEndsOnce(t *testing.T) {
 // domain, its channels and a call as they were.
 func TestDomainThatIsNotSavedGoesOn(t *testing.T) {
 	m, _ := host.Module(t)
-	serve(t)
+	host.Serve(t)
 	reserve(t, m)
 	c := gated(t, m)
 	id := host.DomainID(t, name)
@@ -216,7 +194,7 @@ func TestDomainThatIsNotSavedGoesOn(t *testing.T) {
 // it has a server or not.
 func TestRequestReachesADomainWhoseGateIsClosed(t *testing.T) {
 	m, _ := host.Module(t)
-	serve(t)
+	host.Serve(t)
 	reserve(t, m)
 	id := host.DomainID(t, name)
 	answers(t, m, gated(t, m))

@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -77,21 +76,7 @@ func serve(t *testing.T) {
 	config := t.TempDir() + "/vlibos.toml"
 	text := fmt.Sprintf("[[adopt]]\ndomain = %q\nbudget = \"10ms\"\nperiod = \"100ms\"\n", name)
 	host.Must(t, os.WriteFile(config, []byte(text), 0o644))
-	c := exec.Command("vlibmaster", "serve", "--config", config)
-	var log strings.Builder
-	c.Stderr = &log
-	host.Must(t, c.Start())
-	t.Cleanup(func() {
-		c.Process.Signal(syscall.SIGTERM)
-		c.Wait()
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
-	testkit.Eventually(t, "the master serves", func() bool {
-		_, status := host.Command(t, "vlibmaster", "ps")
-		return status == 0
-	})
+	host.Serve(t, "--config", config)
 }
 
 // TestSource migrates the domain away while it is called without a pause.

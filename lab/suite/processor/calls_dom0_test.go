@@ -60,13 +60,17 @@ func newCaller(t *testing.T, mask, dom0s uint64) *caller {
 	return c
 }
 
+// jumps is a shell's command that writes to 6 MiB for some CPU time.
+func jumps() string {
+	budget := fmt.Sprint(int64(300 * time.Millisecond))
+	return strings.Join([]string{program, "task", "0", budget, budget, "1", "</dev/null"}, " ")
+}
+
 // jump writes to 6 MiB by one call, for some CPU time, and returns how many writes there were.
 func (c *caller) jump(t *testing.T) (writes uint64, cost transport.Cost) {
 	t.Helper()
-	budget := fmt.Sprint(int64(300 * time.Millisecond))
-	words := strings.Join([]string{program, "task", "0", budget, budget, "1", "</dev/null"}, " ")
 	before := requests(t, c.bus, domUCPU)
-	out, r, err := c.CallReceipt(t.Context(), builtin.Library, builtin.Run, host.Shell(t, words), nil)
+	out, r, err := c.CallReceipt(t.Context(), builtin.Library, builtin.Run, host.Shell(t, jumps()), nil)
 	turns := requests(t, c.bus, domUCPU) - before
 	host.Must(t, err)
 	var o builtin.Outcome

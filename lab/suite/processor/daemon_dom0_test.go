@@ -9,23 +9,20 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/vlibos/vlibos/dom0/api"
-	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/suite/host"
 	"github.com/vlibos/vlibos/xenctl"
 )
 
-// daemon is a running 'vlibmaster serve'.
+// daemon is a running 'vlibmaster serve' and the file of its configuration.
 type daemon struct {
-	*exec.Cmd
+	*host.Master
 	config string
-	log    testkit.Text
 }
 
 // serve starts a master with a configuration, and waits until it serves.
@@ -33,16 +30,7 @@ func serve(t *testing.T, config string) *daemon {
 	t.Helper()
 	d := &daemon{config: filepath.Join(t.TempDir(), "vlibmaster.toml")}
 	d.write(t, config)
-	d.Cmd = exec.Command("vlibmaster", "serve", "--config", d.config)
-	d.Stderr = &d.log
-	host.Must(t, d.Start())
-	t.Cleanup(func() {
-		d.Process.Kill() // an error means that it has ended
-		if t.Failed() {
-			t.Log(d.log.String())
-		}
-	})
-	d.says(t, "msg=serving", 1)
+	d.Master = host.Serve(t, "--config", d.config)
 	return d
 }
 
@@ -51,26 +39,20 @@ func (d *daemon) write(t *testing.T, config string) {
 	host.Must(t, os.WriteFile(d.config, []byte(config), 0o644))
 }
 
-// says waits until the log has words that often.
-func (d *daemon) says(t *testing.T, words string, times int) {
-	t.Helper()
-	testkit.Eventually(t, words, func() bool { return d.log.Count(words) >= times })
-}
-
 // reload has the master take another configuration; answer is what the log says then.
 func (d *daemon) reload(t *testing.T, config, answer string) {
 	t.Helper()
-	before := d.log.Count(answer)
+	before := d.Log.Count(answer)
 	d.write(t, config)
 	host.Must(t, d.Process.Signal(syscall.SIGHUP))
-	d.says(t, answer, before+1)
+	d.SaysAgain(t, answer, before)
 }
 
 func (d *daemon) end(t *testing.T, s syscall.Signal) {
 	t.Helper()
 	host.Must(t, d.Process.Signal(s))
 	if err := d.Wait(); (err != nil) != (s == syscall.SIGKILL) {
-		t.Errorf("it ended with %v:\n%s", err, d.log.String())
+		t.Errorf("it ended with %v:\n%s", err, d.Log)
 	}
 }
 
@@ -120,7 +102,7 @@ func TestDaemonsClassesAreProgrammed(t *testing.T) {
 		table("vlib1", `l3 = "0%"`):                                                                        "0%",
 	} {
 		d.reload(t, config, refused)
-		if !strings.Contains(d.log.String(), why) {
+		if !strings.Contains(d.Log.String(), why) {
 			t.Errorf("%q is not said", why)
 		}
 		expect(t, xen, domU, why, wide)

@@ -202,12 +202,14 @@ func TestDestroyedDomainFailsItsCallsOnce(t *testing.T) {
 	}
 }
 
-// Without xenstored, open channels work. Operations that need it fail in time.
+// Without xenstored, open channels work, and further ones can be opened. Operations that
+// need it fail in time.
 func TestOpenChannelsNeedNoXenstored(t *testing.T) {
-	one := domain(t, "vlib1")
+	one, other := domain(t, "vlib1"), domain(t, "vlib1")
 	c, idle := open(t, one, vlibcall.Options{Size: 8192, Timeout: bound}), open(t, one, vlibcall.Options{Size: 8192, Timeout: bound})
 	defer closed(t, c)
 	echo(t, c)
+	closed(t, open(t, other, vlibcall.Options{Size: 8192}))
 	xenstored := host.FindXenstored(t)
 	xenstored.Stop(t)
 	var calls sync.WaitGroup
@@ -215,12 +217,15 @@ func TestOpenChannelsNeedNoXenstored(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), timeout)
 		defer cancel()
 		start := time.Now()
-		_, err := vlibcall.Open(ctx, one, vlibcall.Options{Size: 8192})
-		ended(t, "open", start, timeout, err, late)
+		_, err := vlibcall.Open(ctx, other, vlibcall.Options{Size: 8192})
+		ended(t, "the second open", start, timeout, err, late)
 	})
 	for range 200 {
 		echo(t, c)
 	}
+	further := open(t, one, vlibcall.Options{Size: 8192, Timeout: bound})
+	echo(t, further)
+	closed(t, further)
 	start := time.Now()
 	closed(t, idle)
 	if d := time.Since(start); d > 2*time.Second {

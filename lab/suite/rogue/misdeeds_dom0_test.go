@@ -206,3 +206,37 @@ func ended(t *testing.T, what string, start time.Time, limit time.Duration, err 
 		control(t, err)
 	}
 }
+
+// A server whose control channel is false is asked through xenstore again. One that never
+// answers there costs one Dial.
+func TestFalseControlChannelsAreNotUsed(t *testing.T) {
+	one := domain(t, "vlib1")
+	watch := open(t, one, vlibcall.Options{Size: 8192, Timeout: bound})
+	defer closed(t, watch)
+	warm(t, one, 1)
+	for i, m := range misdeeds {
+		want := expected[m.name]
+		if len(want.open) != 1 || want.open[0] != nil || errors.Is(want.first[0], vlibcall.ErrFailed) || m.name == "batch: scribbled on" {
+			continue // a refusal is one in either place
+		}
+		t.Run(m.name, func(t *testing.T) {
+			before := take(t, watch)
+			before.goroutines++ // the port's watch
+			for opened := range 4 {
+				results, limit := fine, openTimeout(fine)
+				if opened == 1 {
+					results, limit = []error{nil, vlibcall.ErrTimeout}, 3*time.Second
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), limit)
+				start := time.Now()
+				c, err := vlibcall.Open(ctx, one, vlibcall.Options{Port: firstDeed + transport.Port(i), Size: 16384})
+				ended(t, fmt.Sprint("open ", opened), start, limit, err, results)
+				cancel()
+				if err == nil {
+					closed(t, c)
+				}
+			}
+			flat(t, watch, before)
+		})
+	}
+}

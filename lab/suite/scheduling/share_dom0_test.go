@@ -88,6 +88,23 @@ func TestThrottleDeniesBackgroundTimeOnly(t *testing.T) {
 	}
 }
 
+// Short stops take as much as long ones.
+func TestThrottleIsExactWithShortStops(t *testing.T) {
+	h := newMachine(t)
+	h.spin(1)
+	h.spin(2)
+	for _, period := range []time.Duration{10 * ms, ms} {
+		h.must(h.Throttle(guestCPU, period, 3*period/10))
+		time.Sleep(20 * ms)
+		start, before := h.now(), h.cpu(guestCPU)
+		time.Sleep(time.Second)
+		elapsed, now := h.now()-start, h.cpu(guestCPU)
+		h.Logf("30 %% of each %v: %d decisions", period, now.Decisions-before.Decisions)
+		near(h, "idle", percent(now.Idle-before.Idle, elapsed), 30, 1)
+	}
+	h.must(h.Throttle(guestCPU, 0, 0))
+}
+
 // A full throttle takes no background time from a critical domain, and all of another
 // domain's.
 func TestThrottleSparesCriticalDomains(t *testing.T) {

@@ -53,7 +53,7 @@ func share(t *testing.T, domain string, during time.Duration) (foreground, used 
 // Of two domains that spin on one CPU, the adopted one has its share in foreground, and
 // Xen's account agrees.
 func TestAdoptedDomainHasItsShareInForeground(t *testing.T) {
-	serve(t)
+	host.Serve(t)
 	spin(t, "vlib1")
 	spin(t, "vlib2")
 	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
@@ -70,7 +70,7 @@ func TestAdoptedDomainHasItsShareInForeground(t *testing.T) {
 
 // A reservation that does not fit is refused, and so is a domain that may not have one.
 func TestRefusalsHaveTheirExitStatus(t *testing.T) {
-	serve(t)
+	host.Serve(t)
 	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "50ms", "--period", "100ms")
 	for _, tt := range []struct {
 		args   []string
@@ -103,7 +103,7 @@ func TestRefusalsHaveTheirExitStatus(t *testing.T) {
 // A master that is killed or stopped changes nothing for the domains. The next one
 // finds everything again.
 func TestDomainsOutliveTheirMaster(t *testing.T) {
-	d := serve(t)
+	d := host.Serve(t)
 	spin(t, "vlib1")
 	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "20ms", "--period", "100ms")
 	time.Sleep(time.Second)
@@ -123,7 +123,7 @@ func TestDomainsOutliveTheirMaster(t *testing.T) {
 	if out, status := host.Command(t, "vlibmaster", "ps"); status != 16 {
 		t.Errorf("ps without a master: status %d\n%s", status, out)
 	}
-	serve(t)
+	host.Serve(t)
 	after := adopted(t, "vlib1")
 	if after.ID != before.ID || after.On() != before.On() || after.Problem != "" ||
 		stopped.Foreground < before.Foreground+time.Second || after.Foreground < stopped.Foreground {
@@ -148,7 +148,7 @@ func TestRestartedDomainIsOnItsReservationAgain(t *testing.T) {
 	// A kernel without a root file system waits for it.
 	write(guest, fmt.Sprintf("name = 'again'\nuuid = '%s'\nkernel = '%s'\nextra = 'rootwait root=/dev/none'\nmemory = 128\n", uuid, image.Kernel))
 	write(config, "[[adopt]]\ndomain = '"+uuid+"'\nbudget = '5ms'\nperiod = '50ms'\n")
-	d := serve(t, "--config", config)
+	d := host.Serve(t, "--config", config)
 	host.Run(t, "xl", "create", guest)
 	t.Cleanup(func() { host.Command(t, "xl", "destroy", "again") })
 	on := func(what string, budget time.Duration) string {
@@ -178,7 +178,7 @@ func TestRestartedDomainIsOnItsReservationAgain(t *testing.T) {
 		if err := d.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
-		d.says(t, says)
+		d.Says(t, says)
 	}
 	hup("configuration taken")
 	on("the new configuration holds", 8*ms)

@@ -32,7 +32,7 @@ func work(t *testing.T, name string) api.Domain {
 // A vCPU that never sleeps runs or waits: its CPU time, which Xen counts, and its steal,
 // which the module counts, are together the time that has passed, on a reservation or not.
 func TestSpinningDomainRunsOrWaits(t *testing.T) {
-	serve(t)
+	host.Serve(t)
 	spin(t, "vlib1")
 	spin(t, "vlib2")
 	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
@@ -52,7 +52,7 @@ func TestSpinningDomainRunsOrWaits(t *testing.T) {
 		}
 	}
 	for name, words := range map[string][]string{
-		"vlib1":    {"class batch, by a command", "asked: 10ms in every 100ms; had after ", "stands against it: 1ms in every 20ms, control domains", "scheduler null", "vCPU 0"},
+		"vlib1":    {"class batch, by a command", "asked: 10ms in every 100ms; had after ", "stands against it: 1ms in every 20ms, control domains", "scheduler vlib", "vCPU 0"},
 		"vlib2":    {"none: it runs on what others leave", "nothing is asked; ", "10ms in every 100ms, reservation 2048 (vlib1)"},
 		"Domain-0": {"it controls the host"},
 	} {

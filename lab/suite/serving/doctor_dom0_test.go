@@ -18,7 +18,7 @@ func TestDoctorAndCallReportTheModule(t *testing.T) {
 		status int
 		words  string
 	}{
-		{[]string{"doctor"}, 0, "module    revision 3"},
+		{[]string{"doctor"}, 0, "module    revision 4"},
 		{[]string{"call", "--reservation", "1", "1", "libm.so.6", "cos", "--sig", "f64(f64)", "0.5"}, 15, "not told that domain 1 listens"},
 	} {
 		if out, status := host.Command(t, "vlibmaster", tt.args...); status != tt.status || !strings.Contains(out, tt.words) {

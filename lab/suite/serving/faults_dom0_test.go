@@ -49,7 +49,7 @@ func open(t *testing.T, m *vlib.Module, reservation uint32) *vlibcall.Channel {
 // A call that is active when the master is killed ends once and is charged once. No gate
 // and no throttle outlasts the lease. The next master closes gates again.
 func TestActiveCallOutlivesTheMasterAndIsChargedOnce(t *testing.T) {
-	d := serve(t)
+	d := host.Serve(t)
 	m, _ := host.Module(t)
 	c := open(t, m, 7)
 	const throttled = 1
@@ -84,7 +84,7 @@ func TestActiveCallOutlivesTheMasterAndIsChargedOnce(t *testing.T) {
 	if cpu, err := m.CPU(throttled); err != nil || cpu.Throttle != 0 {
 		t.Errorf("after the lease: %+v, %v", cpu, err)
 	}
-	serve(t)
+	host.Serve(t)
 	if _, err := c.Call(t.Context(), builtin.Library, builtin.Echo, []byte("x"), nil); err != nil {
 		t.Errorf("a call under the next master: %v", err)
 	}
@@ -96,7 +96,7 @@ func TestActiveCallOutlivesTheMasterAndIsChargedOnce(t *testing.T) {
 
 // Changes of the wall clock change no budget.
 func TestWallClockChangesNoBudget(t *testing.T) {
-	serve(t)
+	host.Serve(t)
 	spin(t, "vlib1")
 	spin(t, "vlib2")
 	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")

@@ -66,7 +66,7 @@ period = "50ms"
 name = "vlib1"
 wedged_after = "2s"
 `)
-	d := serve(t, "--config", config)
+	d := host.Serve(t, "--config", config)
 	wedged := func(n int) func() bool {
 		return func() bool {
 			time.Sleep(500 * ms) // starting a program takes long in emulation
@@ -89,12 +89,12 @@ wedged_after = "2s"
 	// A guest that is paused is wedged until it runs again.
 	host.Run(t, "xl", "pause", "vlib1")
 	answers(t, 10, "no answer in time", "call", "vlib1", "vlib", "echo", "hello")
-	d.says(t, "a vLib OS is wedged")
+	d.Says(t, "a vLib OS is wedged")
 	if h := ps(t); len(h.Wedged) != 1 || h.Wedged[0].Domain != "vlib1" {
 		t.Errorf("%+v", h)
 	}
 	host.Run(t, "xl", "unpause", "vlib1")
-	d.says(t, "no longer wedged")
+	d.Says(t, "no longer wedged")
 	answers(t, 0, "hello", "call", "vlib1", "vlib", "echo", "hello")
 
 	// So is a guest that a tool calls directly, which the module reports.
@@ -119,7 +119,7 @@ wedged_after = "2s"
 	if err := d.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	d.says(t, "configuration taken")
+	d.Says(t, "configuration taken")
 	if s, err := m.Domain(vlib1); err != nil || s.Flags != 0 || !s.Open {
 		t.Errorf("%+v, %v", s, err)
 	}

@@ -8,49 +8,14 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/vlibos/vlibos/dom0/api"
-	"github.com/vlibos/vlibos/internal/testkit"
 	"github.com/vlibos/vlibos/lab/suite/host"
 )
 
 const ms = time.Millisecond
-
-// daemon is a running 'vlibmaster serve'.
-type daemon struct {
-	*exec.Cmd
-	log *testkit.Text
-}
-
-// serve starts a master and waits until it serves.
-func serve(t *testing.T, args ...string) *daemon {
-	t.Helper()
-	d := &daemon{exec.Command("vlibmaster", append([]string{"serve"}, args...)...), new(testkit.Text)}
-	d.Stderr = d.log
-	if err := d.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		d.Process.Signal(syscall.SIGCONT) // errors mean that it has ended already
-		d.Process.Signal(syscall.SIGTERM)
-		d.Wait()
-		if t.Failed() {
-			t.Log(d.log)
-		}
-	})
-	d.says(t, "msg=serving")
-	return d
-}
-
-// says waits until the master's log contains words.
-func (d *daemon) says(t *testing.T, words string) {
-	t.Helper()
-	testkit.Eventually(t, words, func() bool { return strings.Contains(d.log.String(), words) })
-}
 
 // ps returns the output of 'vlibmaster ps --json'.
 func ps(t *testing.T) api.Host {

@@ -67,7 +67,7 @@ func caller(domain string) error {
 // in foreground in every period. When it is killed during a call, its reservation ends and
 // its callee can be called again.
 func TestThreadAndCalleeShareOneBudget(t *testing.T) {
-	serve(t)
+	host.Serve(t)
 	c := exec.Command("vlibmaster", "run", "--budget", "10ms", "--period", "100ms", "--calls", "vlib1", "--", os.Args[0])
 	c.Env, c.Stderr = append(os.Environ(), asCaller+"=vlib1"), os.Stderr
 	if err := c.Start(); err != nil {

@@ -32,8 +32,8 @@ func weight(t *testing.T, domain string) string {
 // Of two domains that spin on one CPU, the adopted one has its share in foreground. Its
 // weight is restored when it is released.
 func TestStockDomainHasItsShareAndItsWeightBack(t *testing.T) {
-	d := serve(t)
-	d.says(t, "host=stock")
+	d := host.Serve(t)
+	d.Says(t, "host=stock")
 	spin(t, "vlib1")
 	spin(t, "vlib2")
 	host.Run(t, "vlibmaster", "adopt", "vlib1", "--budget", "10ms", "--period", "100ms")
@@ -57,7 +57,7 @@ func TestStockDomainHasItsShareAndItsWeightBack(t *testing.T) {
 // If the master is killed or stopped, weights are restored within the lease. What the
 // operator has changed stays.
 func TestStockWeightsAreRestoredWithinTheLease(t *testing.T) {
-	d := serve(t)
+	d := host.Serve(t)
 	spin(t, "vlib1")
 	host.Run(t, "xl", "sched-credit2", "-d", "vlib2", "-w", "512")
 	adopt := func() {
@@ -95,7 +95,7 @@ func TestStockWeightsAreRestoredWithinTheLease(t *testing.T) {
 	if err := d.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	d.says(t, "was late")
+	d.Says(t, "was late")
 	testkit.Eventually(t, "it keeps the budget again", func() bool { return weight(t, "vlib1") != "256" })
 	if err := d.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestStockWeightsAreRestoredWithinTheLease(t *testing.T) {
 	d.Wait()
 	left("killed")
 	// The next master finds the adoptions, and the original weights.
-	serve(t)
+	host.Serve(t)
 	testkit.Eventually(t, "the next one keeps the budget", func() bool { return weight(t, "vlib1") != "256" })
 	for _, domain := range []string{"vlib1", "vlib2"} {
 		host.Run(t, "vlibmaster", "release", domain)

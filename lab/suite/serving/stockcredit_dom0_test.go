@@ -51,7 +51,7 @@ func runsUndone(t *testing.T, domain string, part float64) {
 // Under credit, weights leave half of a CPU to a domain of weight 1. An adopted domain has
 // its budget there, and beyond that what another leaves.
 func TestStockBudgetUnderCredit(t *testing.T) {
-	d := serve(t)
+	d := host.Serve(t)
 	both(t)
 	spin(t, "vlib1")
 	host.Run(t, "xl", "sched-credit", "-d", "vlib1", "-w", "300")
@@ -82,7 +82,7 @@ func TestStockBudgetUnderCredit(t *testing.T) {
 			t.Errorf("after the lease:\n%s", out)
 		}
 	})
-	serve(t)
+	host.Serve(t)
 	host.Run(t, "vlibmaster", "release", "vlib1")
 }
 
@@ -94,7 +94,7 @@ func TestStockThrottlePausesBackground(t *testing.T) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d := serve(t, "--config", config)
+	d := host.Serve(t, "--config", config)
 	for domain, class := range map[string]string{"vlib1": "batch", "vlib2": "critical"} {
 		spin(t, domain)
 		host.Run(t, "vlibmaster", "adopt", domain, "--budget", "10ms", "--period", "100ms", "--class", class)
@@ -123,7 +123,7 @@ func TestStockThrottlePausesBackground(t *testing.T) {
 	if w := weight(t, "vlib1"); w != "256" {
 		t.Errorf("weight %s", w)
 	}
-	serve(t)
+	host.Serve(t)
 	for _, domain := range []string{"vlib1", "vlib2"} {
 		host.Run(t, "vlibmaster", "release", domain)
 	}

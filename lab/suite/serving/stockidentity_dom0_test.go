@@ -56,7 +56,7 @@ func keeps(t *testing.T, name string) {
 // A domain with a new handle is still the same domain: its budget is kept, it is listed,
 // and its weight is restored when it is released.
 func TestStockDomainWithAnotherHandleIsTheSame(t *testing.T) {
-	serve(t)
+	host.Serve(t)
 	spin(t, "vlib1")
 	host.Run(t, "xl", "sched-credit2", "-d", "vlib1", "-w", "300")
 	t.Cleanup(func() { host.Run(t, "xl", "sched-credit2", "-d", "vlib1", "-w", "256") })
@@ -99,7 +99,7 @@ func TestStockBudgetFollowsADomainToAnotherPool(t *testing.T) {
 		host.Run(t, "xl", "vcpu-pin", domain, "all", "all")
 		t.Cleanup(func() { host.Command(t, "xl", "vcpu-pin", domain, "all", "1") })
 	}
-	serve(t)
+	host.Serve(t)
 	spin(t, "vlib2")
 	for _, domain := range []string{"vlib1", "vlib2"} {
 		host.Run(t, "vlibmaster", "adopt", domain, "--budget", "10ms", "--period", "100ms")
@@ -125,7 +125,7 @@ func TestStockBudgetFollowsADomainToAnotherPool(t *testing.T) {
 
 // fullCPU pins an adopted domain to a CPU most of which another has reserved. It runs
 // without its reservation, which is visible, until there is room.
-func fullCPU(t *testing.T, d *daemon) {
+func fullCPU(t *testing.T, d *host.Master) {
 	t.Helper()
 	pin := func(cpu string) { t.Helper(); host.Run(t, "xl", "vcpu-pin", "vlib2", "all", cpu) }
 	pin("0")
@@ -139,7 +139,7 @@ func fullCPU(t *testing.T, d *daemon) {
 		s := adopted(t, "vlib2")
 		return s.Running() && s.Waits && strings.Contains(s.Problem, "not admitted")
 	})
-	d.says(t, "a reservation is not in force")
+	d.Says(t, "a reservation is not in force")
 	if s := adopted(t, "vlib1"); s.Problem != "" {
 		t.Errorf("the other: %+v", s)
 	}
@@ -152,7 +152,7 @@ func fullCPU(t *testing.T, d *daemon) {
 
 // A domain without its reservation has its original weight.
 func TestStockDomainOnAFullCPUWaitsForRoom(t *testing.T) {
-	d := serve(t)
+	d := host.Serve(t)
 	fullCPU(t, d)
 	if w := weight(t, "vlib2"); w != "256" {
 		t.Errorf("weight %s", w)
@@ -160,11 +160,11 @@ func TestStockDomainOnAFullCPUWaitsForRoom(t *testing.T) {
 }
 
 // The same holds where the module keeps budgets.
-func TestDomainOnAFullCPUWaitsForRoom(t *testing.T) { fullCPU(t, serve(t)) }
+func TestDomainOnAFullCPUWaitsForRoom(t *testing.T) { fullCPU(t, host.Serve(t)) }
 
 // The lock belongs to the host, not to a path.
 func TestStockHostHasOneMaster(t *testing.T) {
-	serve(t)
+	host.Serve(t)
 	out, status := host.Command(t, "vlibmaster", "serve", "--run-dir", t.TempDir())
 	if status != 19 || !strings.Contains(out, "another vlibmaster serves this host: ") {
 		t.Errorf("status %d\n%s", status, out)

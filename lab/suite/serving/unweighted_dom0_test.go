@@ -39,7 +39,7 @@ func otherPool(t *testing.T) {
 func TestDomainIsPausedWhereThereAreNoWeights(t *testing.T) {
 	otherPool(t)
 	t.Setenv("VLIBOS_HOST", "stock") // although the module is there
-	d := serve(t)
+	d := host.Serve(t)
 	spin(t, "vlib1")
 	spin(t, "vlib2")
 	host.Run(t, "vlibmaster", "adopt", "vlib2", "--budget", "10ms", "--period", "100ms")
@@ -67,6 +67,6 @@ func TestDomainIsPausedWhereThereAreNoWeights(t *testing.T) {
 	if ran := xlTime(t, "vlib2") - before; ran < 0.3 {
 		t.Errorf("it ran for %.1f s in a second beside another, although it is not paused", ran)
 	}
-	serve(t)
+	host.Serve(t)
 	host.Run(t, "vlibmaster", "release", "vlib2")
 }

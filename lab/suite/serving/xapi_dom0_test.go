@@ -112,8 +112,8 @@ func requests(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d := serve(t, "--config", config)
-	d.says(t, "XAPI answers")
+	d := host.Serve(t, "--config", config)
+	d.Says(t, "XAPI answers")
 	ask(x, ref, "10ms")
 	t.Logf("ps shows the reservation %v after it was asked for", holds(t, first, 10*ms, vlib1))
 	says(t, x, ref, "in force: 10ms in every 100ms, domain "+fmt.Sprint(vlib1))
@@ -155,13 +155,13 @@ func requests(t *testing.T) {
 	before := ps(t).Reservations
 	x.Fail(xapitest.Fault{Name: "HOST_IN_EMERGENCY_MODE"})
 	x.NewCoordinator()
-	d.says(t, "XAPI does not answer as it should")
+	d.Says(t, "XAPI does not answer as it should")
 	if err := d.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	d.Wait()
-	next := serve(t, "--config", config)
-	next.says(t, "XAPI does not answer as it should")
+	next := host.Serve(t, "--config", config)
+	next.Says(t, "XAPI does not answer as it should")
 	for i, s := range ps(t).Reservations {
 		if b := before[i]; s.ID != b.ID || s.On() != b.On() || s.Budget != b.Budget || s.Origin != api.FromXAPI || s.Problem != "" {
 			t.Errorf("before %+v\nafter  %+v", b, s)
@@ -202,13 +202,13 @@ func requests(t *testing.T) {
 		t.Fatal(err)
 	}
 	next.Wait()
-	last := serve(t, "--config", config)
-	last.says(t, "this host's UUID is not known")
+	last := host.Serve(t, "--config", config)
+	last.Says(t, "this host's UUID is not known")
 	holds(t, first, 20*ms, vlib1)
 	if err := os.WriteFile(broker.Inventory, []byte("INSTALLATION_UUID='"+xapitest.Host+"'\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	last.says(t, "XAPI answers")
+	last.Says(t, "XAPI answers")
 	x.Set(ref, "vlibos:period", "")
 	x.Set(ref, "vlibos:budget", "")
 	x.Remove(vm)

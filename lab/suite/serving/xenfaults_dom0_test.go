@@ -98,7 +98,7 @@ func working(t *testing.T, domain string) {
 // channel to vlib2 whose calls are paid for.
 func inUse(t *testing.T) *vlibcall.Channel {
 	t.Helper()
-	serve(t)
+	host.Serve(t)
 	m, _ := host.Module(t)
 	reserve(t, m)
 	working(t, "vlib1")
@@ -184,7 +184,7 @@ func TestGuestOverItsXenstoreQuotaStillServes(t *testing.T) {
 // destroyed, the call ends once. After it was created again it is on its reservation, and
 // the same reservation pays for calls to it.
 func TestCallOfADestroyedDomainEndsOnce(t *testing.T) {
-	serve(t)
+	host.Serve(t)
 	m, h := host.Module(t)
 	reserve(t, m)
 	id := host.DomainID(t, "vlib2")
