@@ -29,7 +29,7 @@ class does not set them.
 
 FILLS is what a domain has in the third-level caches now, MOVES/S what it moved between
 them and memory in a second. Xen tells if the processor monitors it, and was started with
-psr=cmt. A processor has a number of monitoring IDs; a domain without one has a reason
+psr=cmt; Linux, if resctrl is mounted. A processor has a number of monitoring IDs; a domain without one has a reason
 in place of figures. A line that a former domain with the same ID has left in the cache
 counts for the domain that has the ID now.`,
 			Flags:  []cli.Flag{jsonFlag(""), runDirFlag()},

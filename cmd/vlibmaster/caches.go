@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"path/filepath"
 
 	"github.com/vlibos/vlibos/dom0/host"
@@ -46,8 +45,12 @@ func cachePartitioner(p host.Host, dir string) caching.Open {
 // cacheMonitor opens what reads domains' use of caches.
 func cacheMonitor(p host.Host) caching.OpenMonitor {
 	return func() (memory.CacheMonitor, error) {
-		if _, ok := p.(*native.Host); ok {
-			return nil, fmt.Errorf("cache use of domains: %w: it is read from Xen alone", host.ErrNotHere)
+		if p, ok := p.(*native.Host); ok {
+			m, err := resctrl.OpenMonitor(p.Parent(), p.Threads)
+			if err != nil {
+				return nil, err
+			}
+			return m, nil
 		}
 		h, err := xenctl.Open()
 		if err != nil {

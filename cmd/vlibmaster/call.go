@@ -66,7 +66,7 @@ func callCommand() *cli.Command {
 			timeoutFlag(wait, defaultTimeout),
 			portFlag(wait),
 			&cli.StringFlag{Category: wait, Name: "size", Usage: "`BYTES` of the channel, with k or m if you like; rounded up to a multiple of 4k, at least 8k (default: what the call needs)"},
-			&cli.StringFlag{Category: wait, Name: "wait", Value: vlibcall.SpinThenBlock.String(), Usage: "`HOW` to wait for the answer: block, spin or spin-then-block"},
+			&cli.StringFlag{Category: wait, Name: "wait", Value: vlibcall.SpinThenBlock.String(), Usage: "`HOW` to wait for the answer: block, spin, spin-then-block, or block-cpu (block, and without Linux' wake-up where the module charges the call)"},
 			reservationFlag(wait),
 			&cli.IntFlag{Category: wait, Name: "repeat", Value: 1, Usage: "make the call `N` times and show the distribution of latencies"},
 			jsonFlag(result),
@@ -140,7 +140,7 @@ func readReservation(c *cli.Context) (transport.Reservation, error) {
 	return transport.Reservation(id), nil
 }
 
-var waitPolicies = []vlibcall.WaitPolicy{vlibcall.Block, vlibcall.Spin, vlibcall.SpinThenBlock}
+var waitPolicies = []vlibcall.WaitPolicy{vlibcall.Block, vlibcall.Spin, vlibcall.SpinThenBlock, vlibcall.BlockCPU}
 
 // waits are the values of --wait.
 func waits() (all []string) {

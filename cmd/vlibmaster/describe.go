@@ -104,6 +104,11 @@ func (p *page) domain(d api.Description) {
 		return fmt.Sprintf("back end: thread %d of the kernel, %s, %v of CPU time", h.PID, h.Name, short(h.CPU))
 	})
 	p.line("cache class", "%s", cmp.Or(d.CacheClass, "none"))
+	if u := d.Cache; u != nil && u.Problem != "" {
+		p.line("cache use", "not known: %s", oneLine(u.Problem))
+	} else if u != nil {
+		p.line("cache use", "fills %s of the third-level caches, moves %s a second between them and memory", u.Filled(), u.PerSecond())
+	}
 	p.throttle(d)
 	for _, r := range d.Reservations {
 		p.reservation(d, r)

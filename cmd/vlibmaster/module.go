@@ -57,6 +57,7 @@ next boot.`,
 		}, {
 			Name:   "status",
 			Usage:  "show the build-id of this Xen, and whether the module is there",
+			Flags:  []cli.Flag{jsonFlag("")},
 			Action: onXen(noArguments, moduleStatus),
 		}},
 	}
@@ -155,6 +156,35 @@ func unloadModule(c *cli.Context, h *xenctl.Handle) error {
 	return say(c, "the module is unloaded")
 }
 
+// moduleState is where the module is.
+type moduleState string
+
+const (
+	moduleAbsent   moduleState = "absent"
+	moduleUploaded moduleState = "uploaded" // and not in force
+	moduleLoaded   moduleState = "loaded"
+	moduleBooted   moduleState = "booted" // or loaded under another name
+)
+
+// moduleReport is what 'module status' shows.
+type moduleReport struct {
+	BuildID string      `json:"build_id"`
+	Module  moduleState `json:"module"`
+	Patch   string      `json:"patch,omitempty"` // a file that fits this Xen
+}
+
+func (r moduleReport) String() string {
+	text := map[moduleState]string{
+		moduleAbsent: "not loaded", moduleLoaded: "loaded",
+		moduleUploaded: "uploaded, and not in force: 'vlibmaster module load' begins again",
+		moduleBooted:   "a part of the Xen that was booted, or loaded under another name (xen-livepatch list)",
+	}[r.Module]
+	if r.Module == moduleAbsent && r.Patch != "" {
+		text += ", " + r.Patch + " fits"
+	}
+	return fmt.Sprintf("build-id  %s\nmodule    %s", r.BuildID, text)
+}
+
 func moduleStatus(c *cli.Context, h *xenctl.Handle) error {
 	id, err := h.BuildID()
 	if err != nil {
@@ -164,21 +194,23 @@ func moduleStatus(c *cli.Context, h *xenctl.Handle) error {
 	if err != nil {
 		return err
 	}
-	text := "not loaded"
+	r := moduleReport{BuildID: id, Module: moduleAbsent}
+	if _, err := os.Stat(payloadOf(id)); err == nil {
+		r.Patch = payloadOf(id)
+	}
 	_, absent := vlib.Open(h)
-	_, missing := os.Stat(payloadOf(id))
 	switch {
 	case state == xenctl.PatchApplied:
-		text = "loaded"
+		r.Module = moduleLoaded
 	case state == xenctl.PatchChecked:
-		text = "uploaded, and not in force: 'vlibmaster module load' begins again"
+		r.Module = moduleUploaded
 	case absent == nil:
-		text = "a part of the Xen that was booted, or loaded under another name (xen-livepatch list)"
-	case missing == nil:
-		text += ", " + payloadOf(id) + " fits"
+		r.Module = moduleBooted
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "build-id  %s\nmodule    %s\n", id, text)
-	return err
+	if c.Bool("json") {
+		return joinObjects(c.App.Writer, r)
+	}
+	return say(c, r.String())
 }
 
 func say(c *cli.Context, text string) error {
