@@ -14,7 +14,6 @@ import (
 // Two guests issue every sub-operation where XSM is Flask, which enforces the policy
 // of Xen's own source.
 func TestFlaskRefusesGuests(t *testing.T) {
-	t.Parallel()
 	const pkg = "xenctl/vlib"
 	program, _ := compile(t, pkg)
 	these(t, lab.Config{

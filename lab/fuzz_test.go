@@ -24,6 +24,5 @@ func hypercallFuzz(t *testing.T, mode lab.Mode, guest lab.Guest, timeout time.Du
 }
 
 func TestRandomHypercallsDoNoHarm(t *testing.T) {
-	t.Parallel()
 	hypercallFuzz(t, lab.Functional, lab.PV, 30*time.Minute)
 }
