@@ -8,11 +8,12 @@ import (
 	"fmt"
 	"os/exec"
 	"strconv"
+	"strings"
 
 	"github.com/vlibos/vlibos/throttle"
 )
 
-// rounds is how often the load walks through its memory.
+// rounds is how often the load walks through its memory, if there is time.
 const rounds = 8
 
 // counters reads the host's counters of memory requests before a program streams
@@ -32,15 +33,20 @@ func counters(ctx context.Context, s *stage) (_ Result, err error) {
 	if err := source.Read(&before); err != nil {
 		return Result{}, err
 	}
-	load := exec.CommandContext(ctx, s.Self, LoadCommand, "stream", strconv.Itoa(rounds))
-	if out, err := load.CombinedOutput(); err != nil {
+	load := exec.CommandContext(ctx, s.Self, LoadCommand, "stream", strconv.Itoa(streamed), strconv.Itoa(rounds))
+	out, err := load.CombinedOutput()
+	if err != nil {
 		return Result{}, fmt.Errorf("the load: %w: %s", err, out)
+	}
+	lines, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+	if err != nil {
+		return Result{}, fmt.Errorf("the load: %w", err)
 	}
 	if err := source.Read(&after); err != nil {
 		return Result{}, err
 	}
 	requests, occupancy := grown(before.Units, after.Units)
-	return judgeCounters(requests, occupancy, rounds*streamed/line), nil
+	return judgeCounters(requests, occupancy, lines), nil
 }
 
 // grown is by how much the counters of all units have grown; they wrap.

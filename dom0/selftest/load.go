@@ -3,56 +3,80 @@
 package selftest
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/internal/clock"
 	"github.com/vlibos/vlibos/internal/cpulist"
 )
 
 // LoadCommand is the hidden command of the program that a throw-away domain runs.
 const LoadCommand = "selftest-load"
 
-// streamed is the memory through which a stream walks: more than any cache has.
+// streamed is the memory through which the counters' load walks, for so long at most: more
+// than any cache has.
 const (
-	streamed = 256 << 20
-	line     = 64
+	streamed  = 256 << 20
+	streamFor = 20 * time.Second
+	line      = 64
 )
 
-// Load runs a load: "spin [CPU]" never sleeps and never ends; "stream ROUNDS" writes a
-// byte of each line of 256 MiB, so often. In a domain of Xen this is the first process.
+// Load runs a load. In a domain of Xen it is the first process.
+//
+//	spin [CPU]           never sleeps and never ends
+//	stream BYTES ROUNDS  writes a byte of each line, so often but for 20 s at most,
+//	                     and prints how many lines it wrote
+//	serve                the server that is in the ramdisk; only in a domain of Xen
 func Load(args []string) error {
 	runtime.LockOSThread()
 	switch {
 	case len(args) > 0 && args[0] == "spin":
-		if len(args) > 1 {
-			if err := bind(args[1]); err != nil {
-				return err
-			}
+		if err := bind(args[1:]); err != nil {
+			return err
 		}
 		for { //nolint:staticcheck // a load that never sleeps is what is asked for
 		}
-	case len(args) == 2 && args[0] == "stream":
-		rounds, err := strconv.Atoi(args[1])
-		if err != nil {
+	case len(args) == 3 && args[0] == "stream":
+		size, err := strconv.ParseUint(args[1], 10, 40)
+		rounds, err2 := strconv.ParseUint(args[2], 10, 32)
+		if err := errors.Join(err, err2); err != nil {
 			return err
 		}
-		memory := make([]byte, streamed)
-		for range rounds {
-			for at := 0; at < len(memory); at += line {
-				memory[at]++
-			}
+		if size < line {
+			return fmt.Errorf("a stream through %d bytes: want %d at least", size, line)
 		}
-		runtime.KeepAlive(memory)
+		fmt.Println(stream(make([]byte, size), rounds))
 		return nil
+	case len(args) == 1 && args[0] == "serve":
+		return serve()
 	}
 	return fmt.Errorf("%s: unknown load %q", LoadCommand, args)
 }
 
-func bind(list string) error {
-	cpus, err := cpulist.Parse(list)
+// stream returns how many lines it wrote.
+func stream(memory []byte, rounds uint64) (lines uint64) {
+	each := uint64(len(memory) / line)
+	for end := clock.Monotonic() + streamFor; lines < rounds*each; lines++ {
+		memory[lines%each*line]++
+		if lines%4096 == 0 && clock.Monotonic() > end {
+			break
+		}
+	}
+	return lines
+}
+
+func bind(list []string) error {
+	if len(list) == 0 {
+		return nil
+	}
+	cpus, err := cpulist.Parse(list[0])
 	if err != nil {
 		return err
 	}
@@ -61,4 +85,33 @@ func bind(list string) error {
 		set.Set(c)
 	}
 	return unix.SchedSetaffinity(0, &set)
+}
+
+// serve loads the kernel's modules that are in the ramdisk, and becomes the server.
+func serve() error {
+	if os.Getpid() != 1 {
+		return fmt.Errorf("%s serve: this is not the first process of a domain", LoadCommand)
+	}
+	for dir, kind := range map[string]string{"/dev": "devtmpfs", "/proc": "proc", "/sys": "sysfs", "/run": "tmpfs"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if err := unix.Mount(kind, dir, kind, 0, ""); err != nil && err != unix.EBUSY {
+			return fmt.Errorf("mount %s: %w", dir, err)
+		}
+	}
+	modules, err := filepath.Glob("/" + modulesDir + "/*")
+	if err != nil {
+		return err
+	}
+	for _, name := range modules {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := unix.InitModule(text, ""); err != nil && err != unix.EEXIST {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return unix.Exec("/"+serverFile, []string{serverFile, "--transport", "xen"}, os.Environ())
 }

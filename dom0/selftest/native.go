@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vlibos/vlibos/dom0/directory"
 	"github.com/vlibos/vlibos/dom0/host"
 	"github.com/vlibos/vlibos/dom0/host/native"
 	"github.com/vlibos/vlibos/internal/cgroup"
@@ -61,6 +62,13 @@ func (g cgroups) make(ctx context.Context, s *stage, name string) (_ domain, err
 	}
 	s.ended = append(s.ended, meter.Close)
 	return group{name, meter}, nil
+}
+
+// server implements ground: a process outside the cgroup.
+func (cgroups) server(_ context.Context, s *stage, program string) (server, error) {
+	dir := filepath.Join(s.plan.Dir, "native")
+	cmd := exec.Command(program, "--transport", "native", "--native-dir", dir, "--name", "selftest")
+	return server{directory.Config{Host: directory.Native, NativeDir: dir}, "selftest", 10 * time.Second}, s.start(cmd, "server")
 }
 
 // openMeter opens the first meter that counts the domain.

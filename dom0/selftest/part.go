@@ -58,6 +58,8 @@ type ground interface {
 	// make makes a domain of that name whose only program never sleeps, on the CPU
 	// that all of them share.
 	make(ctx context.Context, s *stage, name string) (domain, error)
+	// server starts the server that is this program.
+	server(ctx context.Context, s *stage, program string) (server, error)
 	// plan is one for these domains, of which there are none yet.
 	plan() *plan
 	// serve has the arguments of a master for these domains.

@@ -3,11 +3,14 @@
 package selftest
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -99,42 +102,61 @@ func TestForeignPlansAreRefused(t *testing.T) {
 	}
 }
 
-// The archive has what the kernel and the Go runtime need, and the program unchanged:
-// cpio reads it.
-func TestRamdiskHasTheProgram(t *testing.T) {
+// The archive has what the kernel and the Go runtime need, and the programs unchanged.
+func TestRamdiskHasThePrograms(t *testing.T) {
 	for size := range 9 { // each padding
 		program := strings.Repeat("x", 1000+size)
-		dir := t.TempDir()
-		file := filepath.Join(dir, "init")
-		if err := os.WriteFile(file, []byte(program), 0o755); err != nil {
-			t.Fatal(err)
+		got := unpack(t, ramdisk([]byte(program), file{serverFile, []byte(program[size:])}))
+		if got["init"] != program || got[serverFile] != program[size:] {
+			t.Errorf("%d bytes of init, want %d; %d of the server", len(got["init"]), len(program), len(got[serverFile]))
 		}
-		archive := filepath.Join(dir, "ramdisk")
-		if err := writeRamdisk(archive, file); err != nil {
-			t.Fatal(err)
-		}
-		got := unpack(t, archive)
-		if got["init"] != program {
-			t.Errorf("%d bytes of init, want %d", len(got["init"]), len(program))
-		}
-		for _, name := range []string{"dev", "dev/console", "dev/null"} {
+		for _, name := range []string{"dev", "dev/console", "dev/null", modulesDir} {
 			if _, ok := got[name]; !ok {
 				t.Errorf("no %s", name)
 			}
 		}
 	}
-	if err := writeRamdisk(filepath.Join(t.TempDir(), "r"), "/nonexistent"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("no program: %v", err)
+}
+
+// A kernel's modules are those of its release, unpacked if they are packed.
+func TestModulesAreOfTheKernelsRelease(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "6.1.0-44-amd64/kernel/drivers/xen")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err := z.Write([]byte("grants"))
+	if err := errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"xen-evtchn.ko": []byte("events"), "xen-gntalloc.ko.gz": packed.Bytes(), "xen-gntdev.ko": nil} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := modulesOf(t.Context(), root, "/boot/vmlinuz-6.1.0-44-amd64")
+	want := []file{{"modules/xen-evtchn.ko", []byte("events")}, {"modules/xen-gntalloc.ko", []byte("grants")}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%q, %v; want %q", got, err, want)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "xen-privcmd.ko.gz"), []byte("no archive"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := modulesOf(t.Context(), root, "/boot/vmlinuz-6.1.0-44-amd64"); err == nil {
+		t.Error("a module that is no archive was unpacked")
+	}
+	for _, kernel := range []string{"/boot/vmlinuz-6.12.0-1-amd64", "/boot/bzImage"} {
+		if _, err := modulesOf(t.Context(), root, kernel); !errors.As(err, new(impossibleError)) || !strings.Contains(err.Error(), "--kernel") {
+			t.Errorf("%s: %v", kernel, err)
+		}
 	}
 }
 
 // unpack reads an archive as the kernel does: init/initramfs.c.
-func unpack(t *testing.T, file string) map[string]string {
+func unpack(t *testing.T, text []byte) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	hex := func(i int) (v int) {
 		for _, c := range string(text[6+8*i : 14+8*i]) {
 			v = 16*v + strings.IndexRune("0123456789ABCDEF", c)

@@ -5,7 +5,6 @@ package selftest
 import (
 	"bytes"
 	"fmt"
-	"os"
 )
 
 // The device nodes without which neither the kernel nor the Go runtime starts /init,
@@ -22,19 +21,16 @@ const (
 	isFile   = 0o100000
 )
 
-// writeRamdisk writes an initramfs whose /init is a program, which must be linked
-// statically.
-func writeRamdisk(file, program string) error {
-	text, err := os.ReadFile(program)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, ramdisk(text), 0o600)
+// file is one of a ramdisk, which the kernel unpacks into memory.
+type file struct {
+	name string
+	text []byte
 }
 
-// ramdisk is a cpio archive in the format "newc"
+// ramdisk is an initramfs with a program as /init, which must be linked statically, and
+// other programs: a cpio archive in the format "newc"
 // (Documentation/driver-api/early-userspace/buffer-format.rst).
-func ramdisk(init []byte) []byte {
+func ramdisk(init []byte, others ...file) []byte {
 	var b bytes.Buffer
 	add := func(name string, mode, major, minor int, data []byte) {
 		// magic, ino, mode, uid, gid, nlink, mtime, size, device, device of the node, size of
@@ -46,11 +42,15 @@ func ramdisk(init []byte) []byte {
 		b.Write(data)
 		pad(&b)
 	}
-	add("dev", isFolder|0o755, 0, 0, nil)
+	for _, dir := range []string{"dev", modulesDir} {
+		add(dir, isFolder|0o755, 0, 0, nil)
+	}
 	for _, n := range nodes {
 		add(n.name, isDevice|0o600, n.major, n.minor, nil)
 	}
-	add("init", isFile|0o755, 0, 0, init)
+	for _, f := range append(others, file{"init", init}) {
+		add(f.name, isFile|0o755, 0, 0, f.text)
+	}
 	add("TRAILER!!!", 0, 0, 0, nil)
 	return b.Bytes()
 }

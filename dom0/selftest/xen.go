@@ -51,56 +51,85 @@ func (g guests) plan() *plan {
 
 func (guests) serve() []string { return []string{"--host", directory.Xen} }
 
-// memory of a guest, in MiB: the kernel, and this program twice while it is unpacked.
-const memory = 192
-
 // make implements ground: a PV guest on the last CPU of Dom0's pool.
-func (g guests) make(ctx context.Context, s *stage, name string) (_ domain, err error) {
-	kernel := g.Kernel
-	if kernel == "" {
-		kernel = defaultKernel()
-	}
-	if info, err := os.Stat(kernel); err != nil || !info.Mode().IsRegular() {
-		return nil, impossible("%s is no kernel for a throw-away domain: name one with --kernel FILE", kernel)
-	}
-	if _, err := exec.LookPath("xl"); err != nil {
-		return nil, impossible("domains are made with xl: %w", err)
-	}
-	ramdisk := filepath.Join(s.plan.Dir, "ramdisk")
-	if _, err := os.Stat(ramdisk); err != nil {
-		if err := writeRamdisk(ramdisk, s.Self); err != nil {
-			return nil, err
-		}
-	}
-	cpu, err := lastCPU()
+func (g guests) make(ctx context.Context, s *stage, name string) (domain, error) {
+	d, err := g.create(ctx, s, name, nil, "spin")
 	if err != nil {
 		return nil, err
 	}
+	return d, d.spins(ctx)
+}
+
+// server implements ground: such a guest, whose ramdisk also has the server and what it
+// needs of the kernel.
+func (g guests) server(ctx context.Context, s *stage, program string) (server, error) {
+	text, err := os.ReadFile(program)
+	if err != nil {
+		return server{}, err
+	}
+	files, err := modulesOf(ctx, "/lib/modules", g.kernel())
+	if err != nil {
+		return server{}, err
+	}
+	d, err := g.create(ctx, s, "server", append(files, file{serverFile, text}), "serve")
+	return server{directory.Config{Host: directory.Xen}, d.called, bootWithin}, err
+}
+
+func (g guests) kernel() string {
+	if g.Kernel != "" {
+		return g.Kernel
+	}
+	return defaultKernel()
+}
+
+// unpacked is the memory of a guest beside that of its program, in bytes: its kernel's,
+// and the heap of two processes of Go.
+const unpacked = 144 << 20
+
+// create makes a guest whose first process is a load, with other files beside it.
+func (g guests) create(ctx context.Context, s *stage, name string, files []file, load string) (guest, error) {
+	kernel := g.kernel()
+	if info, err := os.Stat(kernel); err != nil || !info.Mode().IsRegular() {
+		return guest{}, impossible("%s is no kernel for a throw-away domain: name one with --kernel FILE", kernel)
+	}
+	if _, err := exec.LookPath("xl"); err != nil {
+		return guest{}, impossible("domains are made with xl: %w", err)
+	}
+	self, err := os.ReadFile(s.Self)
+	if err != nil {
+		return guest{}, err
+	}
+	disk := ramdisk(self, files...)
+	cpu, err := lastCPU()
+	if err != nil {
+		return guest{}, err
+	}
 	d := guest{called: newUUID()}
-	config := filepath.Join(s.plan.Dir, name+".cfg")
+	config, ramdisk := filepath.Join(s.plan.Dir, name+".cfg"), filepath.Join(s.plan.Dir, name+".ramdisk")
+	mib := (unpacked + 2*len(disk)) >> 20 // the disk is there twice while it is unpacked
 	text := fmt.Sprintf(`name = "%s-%s"
 uuid = "%s"
 type = "pv"
 kernel = "%s"
 ramdisk = "%s"
-extra = "quiet panic=1 -- %s spin"
+extra = "quiet panic=1 -- %s %s"
 memory = %d
 vcpus = 1
 cpus = "%d"
 on_poweroff = "destroy"
 on_reboot = "destroy"
 on_crash = "destroy"
-`, g.prefix, name, d.called, kernel, ramdisk, LoadCommand, memory, cpu)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		return nil, err
+`, g.prefix, name, d.called, kernel, ramdisk, LoadCommand, load, mib, cpu)
+	if err := errors.Join(os.WriteFile(config, []byte(text), 0o600), os.WriteFile(ramdisk, disk, 0o600)); err != nil {
+		return guest{}, err
 	}
 	if err := s.plan.xen(d.called); err != nil {
-		return nil, err
+		return guest{}, err
 	}
 	if out, err := exec.CommandContext(ctx, "xl", "create", config).CombinedOutput(); err != nil {
-		return nil, impossible("xl makes no domain of %d MiB from %s ('xl mem-set 0' frees memory): %w: %.400s", memory, kernel, err, strings.Join(strings.Fields(string(out)), " "))
+		return guest{}, impossible("xl makes no domain of %d MiB from %s ('xl mem-set 0' frees memory): %w: %.400s", mib, kernel, err, strings.Join(strings.Fields(string(out)), " "))
 	}
-	return d, d.spins(ctx)
+	return d, os.Remove(ramdisk)
 }
 
 // newUUID is a random one (RFC 9562, version 4).
