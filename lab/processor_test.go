@@ -26,6 +26,7 @@ func TestProcessor(t *testing.T) {
 	beside := lab.Config{DomUs: 1, NoWait: true}
 	// Turns that short cost nothing; tests of speed make them longer.
 	counted := lab.Config{Mode: lab.Contended, BusService: 100 * time.Nanosecond, DomUs: 1, DomUAdd: jump, Add: jump}
+	selftest := lab.Config{Mode: lab.Contended, BusService: 100 * time.Nanosecond, MemoryMiB: 2048}
 	contended := lab.Config{Mode: lab.Contended, BusService: 10 * time.Microsecond, DomUs: 1, DomUAdd: jump, Add: jump}
 	for _, boot := range []struct {
 		processor, what string
@@ -39,6 +40,7 @@ func TestProcessor(t *testing.T) {
 		{"epyc-milan", "programmed", programmed, "", "psr=cat,mba,cmt", []string{"TestAMDsClassesByXen"}},
 		{"icelake-server", "counted", counted, "", "psr=cat,mba,cmt", []string{"TestApartMasksKeepLinesInTheCache", "TestBandwidthSlowsTheDomainThatHasIt", "TestOccupancyIsTheFootprint", "TestWaysMoveToTheDomainThatUsesThem"}},
 		{"icelake-server", "calls", counted, lab.VlibXen, "psr=cat,mba,cmt", []string{"TestReceiptHasWhatTheCallUsed", "TestCacheClassFollowsTheCall", "TestDaemonsClassFollowsAThreadsCall"}},
+		{"skylake-client", "selftest", selftest, lab.VlibXen, "", []string{"TestSelftestPassesTheCounters"}},
 		{"skylake-client", "contended", contended, lab.VlibXen, "", counters},
 		{"skylake-server", "contended", contended, lab.VlibXen, "", counters},
 		{"epyc-milan", "contended", contended, lab.VlibXen, "", counters},
