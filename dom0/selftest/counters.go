@@ -33,7 +33,7 @@ func counters(ctx context.Context, s *stage) (_ Result, err error) {
 	if err := source.Read(&before); err != nil {
 		return Result{}, err
 	}
-	load := exec.CommandContext(ctx, s.Self, LoadCommand, "stream", strconv.Itoa(streamed), strconv.Itoa(rounds))
+	load := exec.CommandContext(ctx, s.Self, LoadCommand, "stream", strconv.Itoa(rounds))
 	out, err := load.CombinedOutput()
 	if err != nil {
 		return Result{}, fmt.Errorf("the load: %w: %s", err, out)

@@ -3,7 +3,6 @@
 package selftest
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,10 +29,10 @@ const (
 
 // Load runs a load. In a domain of Xen it is the first process.
 //
-//	spin [CPU]           never sleeps and never ends
-//	stream BYTES ROUNDS  writes a byte of each line, so often but for 20 s at most,
-//	                     and prints how many lines it wrote
-//	serve                the server that is in the ramdisk; only in a domain of Xen
+//	spin [CPU]     never sleeps and never ends
+//	stream ROUNDS  writes a byte of each line of 256 MiB, so often but for 20 s at most,
+//	               and prints how many lines it wrote
+//	serve          the server that is in the ramdisk; only in a domain of Xen
 func Load(args []string) error {
 	runtime.LockOSThread()
 	switch {
@@ -43,16 +42,12 @@ func Load(args []string) error {
 		}
 		for { //nolint:staticcheck // a load that never sleeps is what is asked for
 		}
-	case len(args) == 3 && args[0] == "stream":
-		size, err := strconv.ParseUint(args[1], 10, 40)
-		rounds, err2 := strconv.ParseUint(args[2], 10, 32)
-		if err := errors.Join(err, err2); err != nil {
+	case len(args) == 2 && args[0] == "stream":
+		rounds, err := strconv.Atoi(args[1])
+		if err != nil {
 			return err
 		}
-		if size < line {
-			return fmt.Errorf("a stream through %d bytes: want %d at least", size, line)
-		}
-		fmt.Println(stream(make([]byte, size), rounds))
+		fmt.Println(stream(rounds))
 		return nil
 	case len(args) == 1 && args[0] == "serve":
 		return serve()
@@ -61,12 +56,15 @@ func Load(args []string) error {
 }
 
 // stream returns how many lines it wrote.
-func stream(memory []byte, rounds uint64) (lines uint64) {
-	each := uint64(len(memory) / line)
-	for end := clock.Monotonic() + streamFor; lines < rounds*each; lines++ {
-		memory[lines%each*line]++
-		if lines%4096 == 0 && clock.Monotonic() > end {
-			break
+func stream(rounds int) (lines int) {
+	memory := make([]byte, streamed)
+	end := clock.Monotonic() + streamFor
+	for range rounds {
+		for at := 0; at < len(memory); at += line {
+			memory[at]++
+			if lines++; lines%4096 == 0 && clock.Monotonic() > end {
+				return lines
+			}
 		}
 	}
 	return lines

@@ -116,6 +116,9 @@ func TestRamdiskHasThePrograms(t *testing.T) {
 			}
 		}
 	}
+	if err := writeRamdisk(filepath.Join(t.TempDir(), "r"), "/nonexistent"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no program: %v", err)
+	}
 }
 
 // A kernel's modules are those of its release, unpacked if they are packed.

@@ -5,6 +5,7 @@ package selftest
 import (
 	"bytes"
 	"fmt"
+	"os"
 )
 
 // The device nodes without which neither the kernel nor the Go runtime starts /init,
@@ -25,6 +26,15 @@ const (
 type file struct {
 	name string
 	text []byte
+}
+
+// writeRamdisk writes a [ramdisk] to a file.
+func writeRamdisk(name, program string, others ...file) error {
+	init, err := os.ReadFile(program)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, ramdisk(init, others...), 0o600)
 }
 
 // ramdisk is an initramfs with a program as /init, which must be linked statically, and

@@ -95,18 +95,23 @@ func (g guests) create(ctx context.Context, s *stage, name string, files []file,
 	if _, err := exec.LookPath("xl"); err != nil {
 		return guest{}, impossible("domains are made with xl: %w", err)
 	}
-	self, err := os.ReadFile(s.Self)
+	disk := filepath.Join(s.plan.Dir, load+".ramdisk")
+	if _, err := os.Stat(disk); err != nil {
+		if err := writeRamdisk(disk, s.Self, files...); err != nil {
+			return guest{}, err
+		}
+	}
+	size, err := os.Stat(disk)
 	if err != nil {
 		return guest{}, err
 	}
-	disk := ramdisk(self, files...)
 	cpu, err := lastCPU()
 	if err != nil {
 		return guest{}, err
 	}
 	d := guest{called: newUUID()}
-	config, ramdisk := filepath.Join(s.plan.Dir, name+".cfg"), filepath.Join(s.plan.Dir, name+".ramdisk")
-	mib := (unpacked + 2*len(disk)) >> 20 // the disk is there twice while it is unpacked
+	config := filepath.Join(s.plan.Dir, name+".cfg")
+	mib := (unpacked + 2*size.Size()) >> 20 // the disk is there twice while it is unpacked
 	text := fmt.Sprintf(`name = "%s-%s"
 uuid = "%s"
 type = "pv"
@@ -119,8 +124,8 @@ cpus = "%d"
 on_poweroff = "destroy"
 on_reboot = "destroy"
 on_crash = "destroy"
-`, g.prefix, name, d.called, kernel, ramdisk, LoadCommand, load, mib, cpu)
-	if err := errors.Join(os.WriteFile(config, []byte(text), 0o600), os.WriteFile(ramdisk, disk, 0o600)); err != nil {
+`, g.prefix, name, d.called, kernel, disk, LoadCommand, load, mib, cpu)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return guest{}, err
 	}
 	if err := s.plan.xen(d.called); err != nil {
@@ -129,7 +134,7 @@ on_crash = "destroy"
 	if out, err := exec.CommandContext(ctx, "xl", "create", config).CombinedOutput(); err != nil {
 		return guest{}, impossible("xl makes no domain of %d MiB from %s ('xl mem-set 0' frees memory): %w: %.400s", mib, kernel, err, strings.Join(strings.Fields(string(out)), " "))
 	}
-	return d, os.Remove(ramdisk)
+	return d, nil
 }
 
 // newUUID is a random one (RFC 9562, version 4).
